@@ -1,0 +1,15 @@
+import type { Change } from './plan.ts'
+
+/** Everything that an engine has to tell while it works. Whoever shows it listens; nobody below prints. */
+export type Event =
+  | {
+      readonly type: 'host'
+      readonly host: string
+      readonly state: 'connecting' | 'observing' | 'waiting' | 'applying' | 'proving' | 'done'
+    }
+  /** What a host is doing at this moment, in words: `installing nginx`; undefined: nothing in particular. */
+  | { readonly type: 'doing'; readonly host: string; readonly what: string | undefined }
+  | { readonly type: 'change'; readonly phase: 'planned' | 'applied' | 'failed'; readonly change: Change; readonly durationMs?: number }
+  | { readonly type: 'warning'; readonly host?: string; readonly role?: string; readonly what: string }
+
+export type Listener = (event: Event) => void

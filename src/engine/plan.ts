@@ -1,0 +1,42 @@
+import type { Action, Difference, Sureness } from '../resource/kind.ts'
+
+/** The pseudo-host under which changes of the controller's identities stand. */
+export const CONTROLLER = 'controller'
+
+/** One change of a plan: plain data, so that it can be shown, saved and compared. */
+export interface Change {
+  readonly host: string
+  readonly role: string
+  /** `kind:identity`. */
+  readonly resource: string
+  readonly action: Action
+  readonly sure: Sureness
+  readonly reason: string
+  readonly differences: readonly Difference[]
+  /** A unified diff of text, secrets masked; undefined where there is no text to show. */
+  readonly diff?: string
+  /** The number of the play in the playbook, from 0. */
+  readonly play: number
+}
+
+/** All changes, of the controller and of every host, in the order in which they will be made. */
+export interface Plan {
+  readonly changes: readonly Change[]
+  /** How many resources each host has. */
+  readonly resources: ReadonlyMap<string, number>
+}
+
+/** What became of a host in a run. */
+export interface HostOutcome {
+  readonly host: string
+  readonly resources: number
+  readonly changed: number
+  readonly failed: number
+  readonly unreachable: boolean
+}
+
+export interface Outcome {
+  readonly result: 'converged' | 'changed' | 'failed'
+  readonly durationMs: number
+  readonly hosts: readonly HostOutcome[]
+}

@@ -1,0 +1,11 @@
+// What role authors import. Shipped roles are built from these names only, as any user's are.
+export { z } from 'zod'
+export { Problem } from './problem.ts'
+export { commandLine, quote } from './quote.ts'
+export type { Content, Later, LocalFile, Text } from './resource/content.ts'
+export { text } from './resource/content.ts'
+export type { Resource } from './resource/kind.ts'
+export { defineKind } from './resource/kind.ts'
+export type { Check, Facts, Flow, HostContext, HostView, Listen, Peer, Role, SiteContext, SiteView } from './role/role.ts'
+export { defineRole } from './role/role.ts'
+export { Secret } from './secret.ts'

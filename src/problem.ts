@@ -1,0 +1,63 @@
+/** Where a problem can be found: a place in a file, or a host and perhaps a resource on it. */
+export type Where =
+  | { readonly file: string; readonly line?: number; readonly column?: number; readonly key?: string }
+  | { readonly host: string; readonly role?: string; readonly resource?: string }
+  | { readonly command: string }
+
+/** Which exit status a problem stands for: `input` 3, `task` 1, `unreachable` 4 (DESIGN section 6). */
+export type ProblemClass = 'input' | 'task' | 'unreachable'
+
+export interface ProblemParts {
+  readonly class: ProblemClass
+  readonly where: Where
+  /** What is wrong, in one line. */
+  readonly what: string
+  /** The reason, where there is more to say: a service's own words, a few lines. */
+  readonly why?: string
+  /** What to do about it. */
+  readonly fix: string
+}
+
+/** The one error for everything a user can cause or mend. Anything else that is thrown is a defect of ours. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly class: ProblemClass
+  readonly where: Where
+  readonly what: string
+  readonly why: string | undefined
+  readonly fix: string
+
+  constructor(parts: ProblemParts, options?: ErrorOptions) {
+    super(`${placeOf(parts.where)}: ${parts.what}`, options)
+    this.class = parts.class
+    this.where = parts.where
+    this.what = parts.what
+    this.why = parts.why
+    this.fix = parts.fix
+  }
+}
+
+/** Several problems found together, in the order in which they were found. */
+export class Problems extends Error {
+  override readonly name = 'Problems'
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(({ message }) => message).join('\n'))
+    this.problems = problems
+  }
+}
+
+/** The problems that an error carries, or undefined when it is a defect of ours. */
+export const problemsIn = (error: unknown): readonly Problem[] | undefined => {
+  if (error instanceof Problem) return [error]
+  if (error instanceof Problems) return error.problems
+  return undefined
+}
+
+/** A place as people write it: `file:line:column`, or `host › role › resource`. */
+export const placeOf = (where: Where): string => {
+  if ('file' in where) return [where.file, where.line, where.column].filter((part) => part !== undefined).join(':')
+  if ('host' in where) return [where.host, where.role, where.resource].filter((part) => part !== undefined).join(' › ')
+  return where.command
+}

@@ -1,0 +1,168 @@
+import type { z } from 'zod'
+import type { Secret } from '../secret.ts'
+
+/** What a plan will do to one resource. */
+export type Action = 'create' | 'update' | 'delete' | 'run'
+
+/** How sure a change is: `exact` to the byte, `depends` on another change of this run, `opaque` to us. */
+export type Sureness = 'exact' | 'depends' | 'opaque'
+
+/** One setting that differs. Both sides may be shown to anybody: secrets are masked before they come here. */
+export interface Difference {
+  readonly key: string
+  readonly from?: string
+  readonly to?: string
+}
+
+/** What `plan` found between what is seen and what is wanted. */
+export interface Verdict {
+  readonly action: Action
+  readonly sure: Sureness
+  /** Why, in a few words: `not installed`, `content differs`, `runs with an older /etc/nginx/nginx.conf`. */
+  readonly reason: string
+  readonly differences: readonly Difference[]
+  /** A debt of safety, which any run pays, whatever roles it was asked for. */
+  readonly debt?: true
+}
+
+/** What `plan` may know beside the two states. */
+export interface World {
+  readonly now: Date
+  /** A package that the same role declared earlier is going to be installed in this run. */
+  readonly packagesComing: boolean
+  /** Whether this run plans an earlier change of the resource with this key (`kind:identity`) on this host. */
+  changes(key: string): boolean
+}
+
+/** One privileged script and what it reads on standard input. Its output is bytes. */
+export interface ShellStep {
+  readonly do: 'shell'
+  readonly script: string
+  readonly input?: Uint8Array | Secret
+  /** Another host of the play than the one whose resource this is (plans over several hosts). */
+  readonly on?: string
+  /** What the host is doing meanwhile, for the person who watches: `installing nginx`. */
+  readonly doing?: string
+}
+
+/** A script that is run over a connection of its own, opened for it: proof that one can still come in. */
+export interface ReconnectStep {
+  readonly do: 'reconnect'
+  readonly script: string
+  /** How long to go on trying, in milliseconds. */
+  readonly withinMs: number
+}
+
+/** Something that only the controller's identities can do: sign, order a certificate. */
+export interface IdentityStep {
+  readonly do: 'identity'
+  /** The identity's key, `acme-account:…`, as the role received it. */
+  readonly identity: string
+  /** A certificate signing request (PEM) and the names that the site (not the request) asks for. */
+  readonly request: string
+  readonly names: readonly string[]
+  readonly doing?: string
+}
+
+export type Step = ShellStep | ReconnectStep | IdentityStep
+
+/** A host's answer to a step; for an identity step, `stdout` is what was made (a PEM chain). */
+export interface Answer {
+  readonly code: number
+  readonly stdout: Buffer
+  readonly stderr: string
+}
+
+/** A question to a host about any number of resources: one shell fragment, and how to read what it prints. */
+export interface Probe<Seen> {
+  /** POSIX sh; runs as root with an empty standard input, in `LC_ALL=C`. Its stderr is ignored. */
+  readonly script: string
+  /** By identity. A resource that the host did not speak of is missing from the map: an error, never "absent". */
+  parse(stdout: Buffer): ReadonlyMap<string, Seen>
+}
+
+/** One resource that is to be changed: what is wanted, what was seen, what was planned. */
+export interface Work<Spec, Seen> {
+  readonly id: string
+  readonly spec: Spec
+  readonly seen: Seen
+  readonly verdict: Verdict
+}
+
+/** The steps that bring some resources to their state: yields a step, receives its answer. Throws `Refused` when a host refuses. */
+export type Steps = Generator<Step, void, Answer>
+
+/**
+ * How to observe all resources of one sort on a host in one go, plan each of them purely, and apply those that differ.
+ * A kind cannot open a connection: it only says what to ask and how to read the answer.
+ */
+export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
+  readonly name: string
+  readonly schema: z.ZodType<Spec, Input>
+  /** Unique among the resources of this kind on a host, and stable between runs. */
+  id(spec: Spec): string
+  observe(specs: readonly Spec[]): Probe<Seen>
+  plan(want: Spec, seen: Seen, world: World): Verdict | undefined
+  /** Applies adjacent changes of one kind together, in their order. */
+  apply(work: readonly Work<Spec, Seen>[]): Steps
+  /** The texts that will be replaced, for diffs: asked only for resources that differ. */
+  before?(work: readonly Work<Spec, Seen>[]): Probe<Uint8Array>
+  /** The old and the new text as a person may see them; undefined where there is nothing to show. */
+  diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): { before: string; after: string } | undefined
+  /** What stands in the host's record of what we own, beside the identity: a digest, or nothing. */
+  digest?(spec: Spec): string | undefined
+}
+
+/** One thing that shall be so on a host. */
+export interface Resource<Spec = unknown> {
+  readonly kind: Kind<never, Spec, unknown>
+  readonly id: string
+  readonly spec: Spec
+}
+
+/** `kind:identity`, the name of a resource everywhere. */
+export const keyOf = ({ kind, id }: { kind: { name: string }; id: string }): string => `${kind.name}:${id}`
+
+/** A host refused a step: the words to show are the host's own. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+  readonly what: string
+  readonly why: string
+  readonly fix: string | undefined
+  /** Identities of those of the batch that were done before it was refused. */
+  readonly done: readonly string[]
+
+  constructor(what: string, why: string, fix?: string, done: readonly string[] = []) {
+    super(`${what}: ${why}`)
+    this.what = what
+    this.why = why
+    this.fix = fix
+    this.done = done
+  }
+}
+
+/** The answer when the script succeeded; else `Refused`, with the last lines of what the host said. */
+export const succeeded = (answer: Answer, what: string, fix?: string): Answer => {
+  if (answer.code === 0) return answer
+  throw new Refused(`${what} (exit ${answer.code})`, lastWords(answer), fix)
+}
+
+const lastWords = ({ stderr, stdout }: Answer): string => {
+  const said = stderr.trim() === '' ? stdout.toString().trim() : stderr.trim()
+  return said === '' ? 'the host said nothing' : said.split('\n').slice(-20).join('\n')
+}
+
+/**
+ * Turns a kind into the function that role authors call: `file({ path: '/etc/motd', content: '…' })`.
+ * The options are checked by the kind's schema; a wrong one throws zod's error, which discovery turns into a `Problem`.
+ */
+export const defineKind = <Input, Spec, Seen>(
+  kind: Kind<Input, Spec, Seen>,
+): ((options: Input) => Resource<Spec>) & { readonly kind: Kind<Input, Spec, Seen> } =>
+  Object.assign(
+    (options: Input): Resource<Spec> => {
+      const spec = kind.schema.parse(options)
+      return { kind: kind as unknown as Kind<never, Spec, unknown>, id: kind.id(spec), spec }
+    },
+    { kind },
+  )

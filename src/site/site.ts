@@ -1,0 +1,79 @@
+import type { Where } from '../problem.ts'
+import type { Secret } from '../secret.ts'
+
+/** How the controller reaches a host. Paths are absolute. */
+export interface Connection {
+  readonly address: string
+  /** What the inventory or ssh config says; the port sshd really listens on is a fact. */
+  readonly port: number
+  readonly user: string
+  /** Private key files to try, in order; empty: the agent and ssh's own default files. */
+  readonly keys: readonly string[]
+  readonly passphrase?: Secret
+  /** known_hosts files; the first is the one `provision trust` adds to. */
+  readonly knownHosts: readonly string[]
+  /** `strict` refuses unknown host keys, `accept-new` stores them; a changed key is refused by both. */
+  readonly hostKeys: 'strict' | 'accept-new'
+  /** ssh destinations to go through, nearest first (ProxyJump). */
+  readonly jump: readonly string[]
+  readonly sudoPassword?: Secret
+}
+
+/** A value from the inventory and the place where it was written. */
+export interface Value {
+  readonly value: unknown
+  readonly where: Where
+  /** `all`, `group web` or `host web-01`: what `provision inventory` shows as its origin. */
+  readonly origin: string
+}
+
+export interface Host {
+  readonly name: string
+  readonly connection: Connection
+  /** Addresses for peers: the internal ones where given, else the address itself. IPv4 and IPv6. */
+  readonly addresses: readonly string[]
+  /** Addresses for visitors: the public ones where given, else `addresses`. */
+  readonly publicAddresses: readonly string[]
+  /** All groups, nested ones included, sorted. */
+  readonly groups: readonly string[]
+  /** Merged variables by name (all, then groups from the outermost in, then the host; maps merge key by key). */
+  readonly vars: ReadonlyMap<string, Value>
+  readonly where: Where
+}
+
+/** One role of a play, with the options written beside it in the playbook, if any. */
+export interface RoleUse {
+  readonly name: string
+  readonly options: Value | undefined
+  readonly where: Where
+}
+
+/** Binds hosts to roles. Plays are barriers across hosts. */
+export interface Play {
+  readonly name: string
+  readonly hosts: readonly string[]
+  readonly roles: readonly RoleUse[]
+  /** How many hosts at a time; 0 is all of them. */
+  readonly serial: number
+  readonly where: Where
+}
+
+/** Everything that the user wrote, read and checked. Immutable. */
+export interface Site {
+  /** The project's directory, absolute. */
+  readonly root: string
+  readonly hosts: ReadonlyMap<string, Host>
+  /** Group name to host names, nested groups resolved, in inventory order. */
+  readonly groups: ReadonlyMap<string, readonly string[]>
+  readonly plays: readonly Play[]
+  /**
+   * The options of a role on a host, as written: role options stand under the role's own name in the variables, and those
+   * beside the role in the playbook win key by key. `whereOf(path)` finds the line of one option.
+   */
+  roleOptions(host: string, use: RoleUse): WrittenOptions
+}
+
+export interface WrittenOptions {
+  readonly value: unknown
+  whereOf(path: readonly PropertyKey[]): Where
+}
