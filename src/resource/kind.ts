@@ -89,6 +89,13 @@ export interface Work<Spec, Seen> {
   readonly verdict: Verdict
 }
 
+/** A file that belongs to a resource, and how much of its content can be foretold. */
+export interface ManagedFile {
+  readonly path: string
+  /** Hexadecimal; `absent`: shall not exist; `later`: not known before the run has made it; `disk`: whatever the host made there itself. */
+  readonly sha256: string
+}
+
 /** The steps that bring some resources to their state: yields a step, receives its answer. Throws `Refused` when a host refuses. */
 export type Steps = Generator<Step, void, Answer>
 
@@ -109,8 +116,8 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
   before?(work: readonly Work<Spec, Seen>[]): Probe<Uint8Array>
   /** The old and the new text as a person may see them; undefined where there is nothing to show. */
   diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): { before: string; after: string } | undefined
-  /** What stands in the host's record of what we own, beside the identity: a digest, or nothing. */
-  digest?(spec: Spec): string | undefined
+  /** The files that a resource consists of: for the host's record of what we own, and for services that load them. */
+  files?(spec: Spec): readonly ManagedFile[]
 }
 
 /** One thing that shall be so on a host. */

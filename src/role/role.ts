@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import type { Later, LocalFile } from '../resource/content.ts'
+import type { AcmeAccount, AcmeOptions } from '../identity/identities.ts'
+import type { LocalFile } from '../resource/content.ts'
 import type { Resource } from '../resource/kind.ts'
 
 /** What a host is, as it says itself. */
@@ -61,22 +62,6 @@ export interface SiteContext<Options> {
   readonly host: HostView
   readonly site: SiteView
   readonly options: Options
-}
-
-/** An ACME account of the site; its key lies encrypted in the project and is made in the first run. */
-export interface AcmeAccount {
-  /** `acme-account:DIRECTORY`, the key by which `certificate` finds it. */
-  readonly key: string
-  /** base64url SHA-256 of the account's public key (RFC 7638): answers HTTP-01 without state. */
-  readonly thumbprint: Later
-}
-
-export interface AcmeOptions {
-  /** `letsencrypt`, `letsencrypt-staging` or an https URL. */
-  readonly directory: string
-  readonly contact?: string
-  /** PEM file with which the directory's own certificate is verified, for CAs that the system does not know. */
-  readonly caFile?: string
 }
 
 /** Everything a role may know when it says what shall be on a host. */
