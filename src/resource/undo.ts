@@ -12,7 +12,7 @@ u=${directoryOf(set)}; mkdir -p -m 700 "$u"; touch "$u/absent"; [ -e "$u/files.t
 tar -tf "$u/files.tar" >"$u/saved"
 for p in ${paths.map(quote).join(' ')}; do
   if grep -Fxq -- "\${p#/}" "$u/saved" || grep -Fxq -- "$p" "$u/absent"; then continue; fi
-  if [ -e "$p" ] || [ -L "$p" ]; then tar -rf "$u/files.tar" -C / -- "\${p#/}"; else printf '%s\n' "$p" >>"$u/absent"; fi
+  if [ -e "$p" ] || [ -L "$p" ]; then tar -rf "$u/files.tar" -C / -- "\${p#/}"; else printf '%s\\n' "$p" >>"$u/absent"; fi
 done
 sync "$u/files.tar" "$u/absent" "$u"`
 
