@@ -1,0 +1,22 @@
+import type { Secret } from '../secret.ts'
+
+/** How the controller reaches a host. Paths are absolute. */
+export interface Connection {
+  readonly address: string
+  /** What the inventory or ssh config says; the port sshd really listens on is a fact. */
+  readonly port: number
+  readonly user: string
+  /** Private key files to try, in order; empty: the agent and ssh's own default files. */
+  readonly keys: readonly string[]
+  readonly passphrase?: Secret
+  /** known_hosts files; the first is the one `provision trust` adds to. */
+  readonly knownHosts: readonly string[]
+  /** `strict` refuses unknown host keys, `accept-new` stores them; a changed key is refused by both. */
+  readonly hostKeys: 'strict' | 'accept-new'
+  /** ssh destinations to go through, nearest first (ProxyJump). */
+  readonly jump: readonly string[]
+  readonly sudoPassword?: Secret
+}
+
+/** A connection and the inventory's name of the host it leads to, by which problems call it. */
+export type Target = Connection & { readonly name: string }
