@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import { quote } from '../quote.ts'
+import { ABSENT, chunks, inodeScript, PATHS_AT_ONCE, readInodes, type SeenInode, typeName } from './inode.ts'
+import { defineKind, type Probe, succeeded } from './kind.ts'
+import { absolutePath, fileMode, ownership } from './path.ts'
+
+const schema = z.strictObject({
+  path: absolutePath,
+  state: z.enum(['present', 'absent']).default('present'),
+  mode: fileMode.default('755'),
+  ...ownership,
+})
+
+/** Observes any number of paths by their inodes alone. */
+export const probeInodes = (paths: readonly string[]): Probe<SeenInode> => ({
+  script: chunks(paths, PATHS_AT_ONCE).map(inodeScript).join(''),
+  parse: (stdout) => {
+    const seen = new Map<string, SeenInode>()
+    const fields = stdout.toString().split('\0')
+    if (readInodes(fields, seen) !== fields.length - 1) throw new Error('the host answered half a record')
+    return seen
+  },
+})
+
+/** A directory, its mode and owner. Its parent is a resource of its own; an absent one has to be empty. */
+export const directory = defineKind({
+  name: 'directory',
+  schema,
+  id: ({ path }) => path,
+  observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
+
+  plan: (want, seen: SeenInode, { packagesComing }) => {
+    if (want.state === 'absent') {
+      if (seen === ABSENT && !packagesComing) return undefined
+      const sure = seen === ABSENT ? 'depends' : 'exact'
+      return { action: 'delete', sure, reason: sure === 'exact' ? 'shall not be there' : 'a package may bring it', differences: [] }
+    }
+    if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    const differences = [
+      ...(seen.type === 'd' ? [] : [{ key: 'type', from: typeName(seen.type), to: 'a directory' }]),
+      ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
+    ]
+    if (differences.length === 0) return undefined
+    return { action: 'update', sure: 'exact', reason: `${differences.map(({ key }) => key).join(' and ')} differ`, differences }
+  },
+
+  *apply(work) {
+    const script = work.map(({ spec: { path, state, mode, owner, group } }) =>
+      state === 'absent'
+        ? `[ ! -e ${quote(path)} ] || rmdir -- ${quote(path)} || exit 1`
+        : `[ ! -e ${quote(path)} ] || [ -d ${quote(path)} ] || { echo ${quote(`${path} is there and is no directory`)} >&2; exit 1; }
+install -d -m ${mode} -o ${owner} -g ${group} -- ${quote(path)} || exit 1`,
+    )
+    succeeded(yield { do: 'shell', script: `${script.join('\n')}\nsync ${parentsOf(work)}` }, 'the directories could not be made')
+  },
+})
+
+const parentsOf = (work: readonly { id: string }[]): string =>
+  [...new Set(work.map(({ id }) => quote(id.slice(0, id.lastIndexOf('/')) || '/')))].map((path) => `${path}`).join(' ')

@@ -1,0 +1,133 @@
+import { quote } from '../quote.ts'
+import { bytesOf } from './content.ts'
+import type { FileSpec, SeenFile } from './file.ts'
+import { ABSENT, typeName } from './inode.ts'
+import { Refused, type Steps, succeeded, type Work } from './kind.ts'
+import { baseOf, parentOf } from './path.ts'
+import { tar } from './tar.ts'
+import { saveScript } from './undo.ts'
+
+type FileWork = Work<FileSpec, SeenFile>
+
+/** The name under which new bytes wait beside the file they replace. It is derived, so that the next write takes up what a cut left. */
+const stagedName = (path: string): string => `${parentOf(path) === '/' ? '' : parentOf(path)}/.${baseOf(path)}.provision-new`
+
+/** What a killed run may have left behind lies in this list until its files are in place; the next run clears it (see `engine`). */
+export const STAGED_LIST = '/var/lib/provision/staged'
+
+/** Applies files in their order; adjacent ones of one set, or of none, are one request: all of them go live, or none. */
+export function* applyFiles(work: readonly FileWork[]): Steps {
+  const done: string[] = []
+  for (const some of runsOf(work)) {
+    const unfit = some.find(({ seen }) => seen !== ABSENT && seen.type !== 'f' && seen.type !== 'l')
+    if (unfit !== undefined) throw refusedType(unfit, done)
+    try {
+      yield* replace(some)
+    } catch (error) {
+      throw error instanceof Refused ? new Refused(error.what, error.why, error.fix, done) : error
+    }
+    done.push(...some.map(({ id }) => id))
+  }
+}
+
+const refusedType = ({ id, seen }: FileWork, done: readonly string[]): Refused =>
+  new Refused(
+    `${id} is ${seen === ABSENT ? 'absent' : typeName(seen.type)}`,
+    'a file shall be there, and nothing but a file or a link is ever replaced by one',
+    'move it away or remove it by hand',
+    done,
+  )
+
+/** Adjacent work of one configuration set (or of none). */
+const runsOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {
+  const runs: FileWork[][] = []
+  for (const one of work) {
+    const last = runs.at(-1)
+    if (last?.[0] !== undefined && last[0].spec.set?.name === one.spec.set?.name) last.push(one)
+    else runs.push([one])
+  }
+  return runs
+}
+
+function* replace(work: readonly FileWork[]): Steps {
+  const present = work.filter(({ spec }) => spec.state === 'present')
+  const absent = work.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)
+  const paths = work.map(({ id }) => id)
+  const set = work[0]?.spec.set
+  const archive = tar(present.map(({ spec }) => ({ ...spec, name: spec.path.slice(1), bytes: bytesOf(spec.content) })))
+  const answer = yield {
+    do: 'shell',
+    input: archive,
+    doing: set === undefined ? `writing ${paths.length} files` : `checking ${set.name}'s new configuration`,
+    script: `
+set -u
+w=$(mktemp -d /run/provision.XXXXXXXX) || exit 1; trap 'rm -rf "$w"' EXIT
+cat >"$w/tar"
+${accountsScript(present)}
+${directoriesScript(present)}
+${set === undefined ? '' : checkScript(set, absent)}
+${set === undefined ? '' : `( set -e; ${saveScript(set.name, paths)} ) || exit 1`}
+${swapScript(present, absent)}`,
+  }
+  if (set !== undefined && answer.code === CHECK_FAILED)
+    throw new Refused(
+      `${set.check[0]} does not accept the new configuration`,
+      answer.stderr.trim() || answer.stdout.toString().trim(),
+      'correct what the role puts into these files; nothing was changed, the service keeps its old configuration',
+    )
+  succeeded(answer, work.length === 1 ? `${paths[0]} could not be written` : 'the files could not be written')
+}
+
+// tar would quietly give a file to root whose owner the host does not know.
+const accountsScript = (work: readonly FileWork[]): string => {
+  const checks = [
+    ...distinct(work.map(({ spec }) => spec.owner)).map((name) => ['passwd', 'user', name]),
+    ...distinct(work.map(({ spec }) => spec.group)).map((name) => ['group', 'group', name]),
+  ].filter(([, , name]) => name !== 'root')
+  return checks
+    .map(
+      ([database = '', word, name = '']) =>
+        `getent ${database} ${quote(name)} >/dev/null || { echo "there is no ${word} ${name}" >&2; exit 1; }`,
+    )
+    .join('\n')
+}
+
+const directoriesScript = (work: readonly FileWork[]): string => {
+  const parents = distinct(work.map(({ spec }) => parentOf(spec.path)))
+  return parents.length === 0
+    ? ''
+    : `for d in ${parents.map(quote).join(' ')}; do [ -d "$d" ] || { echo "the directory $d does not exist; declare it before its files" >&2; exit 1; }; done`
+}
+
+const CHECK_FAILED = 65
+
+/**
+ * Runs the checker on a copy of the whole tree with the new files laid over it, bound over the real one in a mount namespace of
+ * its own: absolute includes read the copy, and nothing leaks out (measured: 17 ms more than the bare check). Where the host may
+ * not make namespaces (unprivileged containers) it says so and changes nothing.
+ */
+const checkScript = (set: NonNullable<FileSpec['set']>, absent: readonly string[]): string => `
+mkdir "$w/new" && cp -a ${quote(`${set.root}/.`)} "$w/new/" && mkdir "$w/over" && tar -xpmf "$w/tar" -C "$w/over" || exit 1
+[ ! -d "$w/over"${quote(set.root)} ] || cp -a "$w/over"${quote(`${set.root}/.`)} "$w/new/" || exit 1
+${absent.map((path) => `rm -f -- "$w/new"${quote(path.slice(set.root.length))}`).join('\n')}
+unshare -m sh -c 'mount --bind "$1" "$2" || exit 66; shift 2; "$@"' sh "$w/new" ${quote(set.root)} ${set.check.map(quote).join(' ')} >"$w/said" 2>&1 </dev/null
+c=$?; [ "$c" = 0 ] || { cat "$w/said" >&2; exit ${CHECK_FAILED}; }`
+
+/** New bytes beside the old ones, on disk, and only then the renames; `sync FILE` is fsync (coreutils), `rename` is perl-base's. */
+const swapScript = (present: readonly FileWork[], absent: readonly string[]): string => {
+  const staged = present.map(({ spec }) => stagedName(spec.path))
+  const parents = distinct([...present.map(({ spec }) => parentOf(spec.path)), ...absent.map(parentOf)])
+  const pairs = present.map(({ spec }) => `${quote(stagedName(spec.path))} ${quote(spec.path)}`)
+  const write = `
+set -- ${staged.map(quote).join(' ')}
+mkdir -p -m 700 /var/lib/provision && printf '%s\\n' "$@" >${STAGED_LIST} && sync ${STAGED_LIST} || exit 1
+tar -xpmf "$w/tar" -C / --transform 's,\\([^/]*\\)$,.\\1.provision-new,' && sync "$@" || { c=$?; rm -f -- "$@" ${STAGED_LIST}; exit "$c"; }
+perl -e 'while (@ARGV) { my ($from, $to) = splice @ARGV, 0, 2; rename $from, $to or die "$to: $!\\n" }' ${pairs.join(' ')} || exit 1`
+  return `
+${present.length === 0 ? '' : write}
+${absent.length === 0 ? '' : `rm -f -- ${absent.map(quote).join(' ')} || exit 1`}
+sync ${parents.map(quote).join(' ')} 2>/dev/null
+rm -f ${STAGED_LIST}`
+}
+
+const distinct = (words: readonly string[]): readonly string[] => [...new Set(words)]

@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { quote } from '../quote.ts'
+import { asContent, asText, type Content, hasSecret, isKnown, sha256Of, shownText } from './content.ts'
+import { applyFiles } from './file-apply.ts'
+import { ABSENT, chunks, inodeScript, PATHS_AT_ONCE, readInodes, type SeenInode, typeName } from './inode.ts'
+import { type Difference, defineKind, type Verdict } from './kind.ts'
+import { absolutePath, fileMode, ownership } from './path.ts'
+
+/** Files that only make sense together: checked as a whole by the service's own checker before any of them goes live. */
+export const configurationSet = z.strictObject({
+  /** Names what can be put back; the service that loads the set has the same. */
+  name: z.string().regex(/^[a-z][a-z0-9-]*$/),
+  /** The directory that holds all files of the set. */
+  root: absolutePath,
+  /** The checker and its arguments. It sees the new files where the old ones are. */
+  check: z.array(z.string()).min(1),
+})
+
+const schema = z
+  .strictObject({
+    path: absolutePath,
+    content: z.custom<string | Content>((value) => typeof value === 'string' || isContent(value), 'must be text').default(''),
+    state: z.enum(['present', 'absent']).default('present'),
+    mode: fileMode.default('644'),
+    ...ownership,
+    set: configurationSet.optional(),
+  })
+  .transform(({ content, ...rest }) => ({ ...rest, content: asContent(content) }))
+  .refine(({ path, set }) => set === undefined || path.startsWith(`${set.root}/`), 'a file of a set lies below its root')
+
+const isContent = (value: unknown): boolean => typeof value === 'object' && value !== null && 'type' in value
+
+export type FileSpec = z.output<typeof schema>
+
+/** A file as it was seen; the digest is there for regular files only. */
+export type SeenFile = SeenInode & { readonly sha256?: string }
+
+/** A regular file: its bytes, mode and owner. Its directory is a resource of its own. */
+export const file = defineKind({
+  name: 'file',
+  schema,
+  id: ({ path }) => path,
+
+  // Two processes for up to a thousand files: `find` reads the inodes, `sha256sum` the bytes. What is neither a file nor a
+  // directory is not hashed: reading a named pipe would wait for ever.
+  observe: (specs: readonly FileSpec[]) => ({
+    script: chunks(specs, PATHS_AT_ONCE)
+      .map((some) => {
+        const paths = some.map(({ path }) => path)
+        return `${inodeScript(paths)}
+printf 'sums\\0'; plain=1
+for p do [ ! -e "$p" ] || [ -f "$p" ] || [ -d "$p" ] || plain=; done
+if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha256sum -z -- "$p"; done; fi
+printf 'done\\0'
+`
+      })
+      .join(''),
+    parse: (stdout) => readFiles(stdout.toString().split('\0')),
+  }),
+
+  plan: (want, seen, { packagesComing }) => {
+    if (want.state === 'absent') return planAbsent(seen, packagesComing)
+    const known = isKnown(want.content)
+    const sure = known ? 'exact' : 'depends'
+    if (seen === ABSENT) return { action: 'create', sure, reason: 'not there', differences: [] }
+    const differences = differencesOf(want, seen)
+    return differences.length === 0 ? undefined : { action: 'update', sure, reason: reasonOf(differences), differences }
+  },
+
+  apply: applyFiles,
+
+  before: (work) => ({
+    script: work
+      .filter(({ spec, seen }) => isReadable(spec, seen))
+      .map(({ id }) => `printf '%s\\0' ${quote(id)}; head -c ${SHOWN_BYTES} -- ${quote(id)} | base64 -w0; printf '\\0'\n`)
+      .join(''),
+    parse: (stdout) => {
+      const fields = stdout.toString().split('\0')
+      return new Map(chunks(fields.slice(0, -1), 2).map(([path = '', encoded = '']) => [path, Buffer.from(encoded, 'base64')]))
+    },
+  }),
+
+  diff: ({ spec, seen, verdict }, before) => {
+    if (hasSecret(spec.content) || !isWorldReadable(spec.mode) || !isReadable(spec, seen, true)) return undefined
+    if (verdict.action !== 'delete' && !verdict.differences.some(({ key }) => key === 'content') && seen !== ABSENT) return undefined
+    const old = seen === ABSENT ? '' : before && asText(before)
+    const after = verdict.action === 'delete' ? '' : shownText(spec.content)
+    return old === undefined || after === undefined || after.length > SHOWN_BYTES ? undefined : { before: old, after }
+  },
+
+  files: ({ path, state, content }) => [{ path, sha256: state === 'absent' ? 'absent' : (sha256Of(content) ?? 'later') }],
+})
+
+/** No more than this of a file is fetched and compared for a person to read. */
+const SHOWN_BYTES = 65_536
+
+const planAbsent = (seen: SeenFile, packagesComing: boolean): Verdict | undefined => {
+  if (seen !== ABSENT) return { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
+  // A package that is about to be installed may bring it.
+  return packagesComing ? { action: 'delete', sure: 'depends', reason: 'a package may bring it', differences: [] } : undefined
+}
+
+const differencesOf = (want: FileSpec, seen: Exclude<SeenFile, typeof ABSENT>): readonly Difference[] => {
+  if (seen.type !== 'f') return [{ key: 'type', from: typeName(seen.type), to: 'a file' }]
+  const sum = sha256Of(want.content)
+  return [
+    ...(sum === undefined || sum !== seen.sha256 ? [{ key: 'content' }] : []),
+    ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
+  ]
+}
+
+const reasonOf = (differences: readonly Difference[]): string => {
+  const keys = differences.map(({ key }) => key)
+  return `${keys.join(', ').replace(/, ([^,]*)$/, ' and $1')} ${keys.length === 1 ? 'differs' : 'differ'}`
+}
+
+const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
+
+// What not everybody on the host may read is not shown either: the old side of a diff can hold a secret as well.
+const isReadable = (spec: FileSpec, seen: SeenFile, orAbsent = false): boolean =>
+  seen === ABSENT ? orAbsent : seen.type === 'f' && isWorldReadable(seen.mode) && isWorldReadable(spec.mode)
+
+const readFiles = (fields: readonly string[]): ReadonlyMap<string, SeenFile> => {
+  const seen = new Map<string, SeenFile>()
+  for (let i = 0; i < fields.length - 1; ) {
+    i = readInodes(fields, seen, i)
+    if (fields[i] !== 'sums') throw new Error(`the host answered ${JSON.stringify(fields[i])} where digests should begin`)
+    for (i += 1; fields[i] !== 'done'; i += 1) {
+      const [, sha256, path] = /^([0-9a-f]{64}) [ *](.+)$/s.exec(fields[i] ?? '') ?? []
+      const inode = path === undefined ? undefined : seen.get(path)
+      if (path === undefined || sha256 === undefined) throw new Error('the host answered half a digest')
+      if (inode !== undefined && inode !== ABSENT) seen.set(path, { ...inode, sha256 })
+    }
+    i += 1
+  }
+  return seen
+}
