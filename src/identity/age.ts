@@ -1,0 +1,74 @@
+import { Problem, type Where } from '../problem.ts'
+import { Secret } from '../secret.ts'
+
+/**
+ * Encryption at rest, by age (https://age-encryption.org): the only import of the library. What it writes, the `age`
+ * command reads too. The library takes 90 ms to load, so it is loaded when something is encrypted, not before.
+ */
+const age = () => import('age-encryption')
+
+const ARMOR = '-----BEGIN AGE ENCRYPTED FILE-----'
+const BINARY = 'age-encryption.org/v1\n'
+
+/** Encrypts for all these recipients (`age1…`); what comes back is ASCII, so that it can be committed and compared. */
+export const encrypt = async (bytes: Uint8Array | string, recipients: readonly string[]): Promise<Uint8Array> => {
+  if (recipients.length === 0) throw new TypeError('encrypting needs at least one recipient')
+  const { Encrypter, armor } = await age()
+  const encrypter = new Encrypter()
+  for (const recipient of recipients) encrypter.addRecipient(recipient)
+  return Buffer.from(armor.encode(await encrypter.encrypt(bytes)))
+}
+
+/** Decrypts what `encrypt` or the `age` command wrote. Throws a `Problem` at `where` when none of the identities opens it, or it is damaged. */
+export const decrypt = async (bytes: Uint8Array, identities: readonly Secret[], where: Where): Promise<Uint8Array> => {
+  const { Decrypter, armor } = await age()
+  const decrypter = new Decrypter()
+  for (const identity of identities) decrypter.addIdentity(identity.reveal())
+  try {
+    return await decrypter.decrypt(isArmored(bytes) ? armor.decode(Buffer.from(bytes).toString('latin1').trim()) : bytes)
+  } catch (error) {
+    throw new Problem({ class: 'input', where, ...whyNot(error) }, { cause: error })
+  }
+}
+
+/** Whether bytes are an age file, by their first line. */
+export const isEncrypted = (bytes: Uint8Array): boolean => isArmored(bytes) || startsWith(bytes, BINARY)
+
+/** A new identity, `AGE-SECRET-KEY-1…`. */
+export const generateIdentity = async (): Promise<Secret> => new Secret(await (await age()).generateX25519Identity())
+
+/** The recipient of an identity: the public half, `age1…`. */
+export const recipientOf = async (identity: Secret): Promise<string> => (await age()).identityToRecipient(identity.reveal())
+
+/** Whether the library accepts this text as a recipient. */
+export const isRecipient = async (text: string): Promise<boolean> => {
+  const { Encrypter } = await age()
+  try {
+    new Encrypter().addRecipient(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const isArmored = (bytes: Uint8Array): boolean => startsWith(bytes, ARMOR)
+
+const startsWith = (bytes: Uint8Array, text: string): boolean =>
+  Buffer.from(bytes.subarray(0, text.length + 8))
+    .toString('latin1')
+    .trimStart()
+    .startsWith(text)
+
+// The library has one error class, so a wrong key and a damaged file can only be told apart by its words.
+const whyNot = (error: unknown): { readonly what: string; readonly why: string; readonly fix: string } =>
+  error instanceof Error && error.message.startsWith('no identity matched')
+    ? {
+        what: 'your age key does not open this file',
+        why: 'it was encrypted for other recipients',
+        fix: 'add your recipient to identities/recipients.txt and ask somebody who can open it to run `provision secrets rotate`',
+      }
+    : {
+        what: 'this encrypted file is damaged',
+        why: error instanceof Error ? error.message : String(error),
+        fix: 'take it from your version control or a backup again',
+      }

@@ -1,0 +1,74 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { decrypt, encrypt, generateIdentity, isEncrypted, recipientOf } from '../../../src/identity/age.ts'
+import { ageKeyFile, ensureAgeKey, loadAgeIdentities, RECIPIENTS, recipientsOf } from '../../../src/identity/age-key.ts'
+
+let root: string
+let env: Record<string, string>
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'provision-age-'))
+  env = { PROVISION_AGE_KEY_FILE: join(root, 'home', 'age.txt') }
+})
+afterEach(() => rmSync(root, { recursive: true }))
+
+const where = { file: 'inventory/secrets.yaml' }
+
+test('what is encrypted for two recipients is opened by either, and by nobody else', async () => {
+  const [one, two, stranger] = [await generateIdentity(), await generateIdentity(), await generateIdentity()]
+  const bytes = await encrypt('password: geheim\n', [await recipientOf(one), await recipientOf(two)])
+  expect(isEncrypted(bytes)).toBe(true)
+  expect(Buffer.from(bytes).toString()).not.toContain('geheim')
+  for (const identity of [one, two]) expect(Buffer.from(await decrypt(bytes, [identity], where)).toString()).toBe('password: geheim\n')
+  await expect(decrypt(bytes, [stranger], where)).rejects.toThrow('inventory/secrets.yaml: your age key does not open this file')
+})
+
+test('a damaged file is called damaged', async () => {
+  const identity = await generateIdentity()
+  const bytes = Buffer.from(await encrypt('a', [await recipientOf(identity)]))
+  const cut = Buffer.from(bytes.toString().replace(/\n[^\n]+\n(-----END)/, '\n$1'))
+  await expect(decrypt(cut, [identity], where)).rejects.toThrow('this encrypted file is damaged')
+})
+
+test('plain text is not taken for an encrypted file', () => {
+  expect(isEncrypted(Buffer.from('password: geheim\n'))).toBe(false)
+})
+
+test('the first to need a key makes it, readable by its owner only; the next finds it', async () => {
+  const first = await ensureAgeKey(root, env)
+  expect(statSync(ageKeyFile(env)).mode & 0o777).toBe(0o600)
+  const again = await ensureAgeKey(root, env)
+  expect(again.identities.map((identity) => identity.reveal())).toEqual(first.identities.map((identity) => identity.reveal()))
+  expect(again.recipients).toEqual(first.recipients)
+  expect(readFileSync(join(root, RECIPIENTS), 'utf8')).toContain(first.recipients[0])
+})
+
+test('two that start at once end with one key', async () => {
+  const [one, two] = await Promise.all([ensureAgeKey(root, env), ensureAgeKey(root, env)])
+  expect(one.recipients).toEqual(two.recipients)
+})
+
+test('reading makes nothing', async () => {
+  expect(await recipientsOf(root)).toEqual([])
+  expect(() => loadAgeIdentities(env)).toThrow('there is no age key here')
+  expect(existsSync(ageKeyFile(env))).toBe(false)
+})
+
+test('a key that others may read is refused', async () => {
+  await ensureAgeKey(root, env)
+  chmodSync(ageKeyFile(env), 0o640)
+  expect(() => loadAgeIdentities(env)).toThrow('others than you may read this age key')
+})
+
+test('a second administrator is not let in silently', async () => {
+  await ensureAgeKey(root, env)
+  const other = { PROVISION_AGE_KEY_FILE: join(root, 'other', 'age.txt') }
+  await expect(ensureAgeKey(root, other)).rejects.toThrow('not among the recipients')
+})
+
+test('a wrong line among the recipients is named', async () => {
+  await ensureAgeKey(root, env)
+  writeFileSync(join(root, RECIPIENTS), '# us\nage1nonsense\n')
+  await expect(recipientsOf(root)).rejects.toThrow('identities/recipients.txt:2:1: this line is no age recipient')
+})
