@@ -116,6 +116,8 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
   before?(work: readonly Work<Spec, Seen>[]): Probe<Uint8Array>
   /** The old and the new text as a person may see them; undefined where there is nothing to show. */
   diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): { before: string; after: string } | undefined
+  /** What it installs can change what later resources of its role find (packages). */
+  readonly brings?: true
   /** The files that a resource consists of: for the host's record of what we own, and for services that load them. */
   files?(spec: Spec): readonly ManagedFile[]
 }

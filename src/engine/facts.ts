@@ -1,0 +1,40 @@
+import { Problem } from '../problem.ts'
+import type { Facts } from '../role/role.ts'
+
+/** Asks what a host is: files read by one `grep`, two small commands. Every line is `key value`. */
+export const FACTS_SCRIPT = `
+while IFS= read -r l; do printf 'os %s\\n' "$l"; done </etc/os-release
+printf 'architecture %s\\n' "$(dpkg --print-architecture)"
+grep -s '^MemTotal:' /proc/meminfo
+printf 'cpus %s\\n' "$(nproc)"
+IFS= read -r l </proc/sys/kernel/hostname || l=$(hostname); printf 'hostname %s\\n' "$l"
+`
+
+/** What the host is, from what it answered. Anything but Debian and Ubuntu is refused by name. */
+export const readFacts = (host: string, stdout: string, sshConnection: readonly string[]): Facts => {
+  const lines = stdout.split('\n')
+  const field = (pattern: RegExp): string | undefined => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined)
+  const os = (key: string): string => field(new RegExp(`^os ${key}="?([A-Za-z0-9._ -]*)"?$`)) ?? ''
+  const distribution = os('ID')
+  if (distribution !== 'debian' && distribution !== 'ubuntu') {
+    const name = os('PRETTY_NAME') || distribution || 'no os-release'
+    throw new Problem({
+      class: 'task',
+      where: { host },
+      what: `runs ${name}`,
+      why: 'the roles know Debian and Ubuntu',
+      fix: 'take the host out of the play, or install Debian or Ubuntu on it',
+    })
+  }
+  return {
+    distribution,
+    release: os('VERSION_ID'),
+    codename: os('VERSION_CODENAME'),
+    architecture: field(/^architecture ([a-z0-9]+)$/) ?? 'unknown',
+    memoryMB: Math.round(Number(field(/^MemTotal:\s+(\d+) kB$/) ?? 0) / 1024),
+    cpus: Number(field(/^cpus (\d+)$/) ?? 1),
+    hostname: field(/^hostname ([A-Za-z0-9.-]+)$/) ?? host,
+    sshAddress: sshConnection[2] ?? '',
+    sshPort: Number(sshConnection[3] ?? 22),
+  }
+}

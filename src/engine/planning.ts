@@ -1,0 +1,37 @@
+import type { World } from '../resource/kind.ts'
+import { type Kind, keyOf, type Resource, type Verdict } from '../resource/kind.ts'
+import type { Observation } from './observe.ts'
+import type { Placed } from './place.ts'
+
+/** A resource that differs, with all that is needed to change it. */
+export interface Due {
+  readonly play: number
+  readonly role: string
+  readonly resource: Resource
+  readonly seen: unknown
+  readonly verdict: Verdict
+}
+
+/** Which roles' resources may be changed; debts of safety are paid whatever was asked for. */
+export type Selection = (role: string) => boolean
+
+/**
+ * What differs on one host, in the order in which it will be changed. Pure: the dry run, the run and the proof all ask this.
+ * Planned changes count as made: each resource is planned knowing which earlier ones will change.
+ */
+export const planHost = (placed: readonly Placed[], seen: Observation, selected: Selection, now: Date): readonly Due[] => {
+  const due: Due[] = []
+  const keys = new Set<string>()
+  const bringing = new Set<string>()
+  for (const { play, role, resource } of placed) {
+    const key = keyOf(resource)
+    const world: World = { now, packagesComing: bringing.has(role), changes: (other) => keys.has(other) }
+    const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+    const verdict = kind.plan(resource.spec, seen.get(key), world)
+    if (verdict === undefined || (!selected(role) && verdict.debt !== true)) continue
+    due.push({ play, role, resource, seen: seen.get(key), verdict })
+    keys.add(key)
+    if (kind.brings === true && verdict.action === 'create') bringing.add(role)
+  }
+  return due
+}

@@ -1,0 +1,71 @@
+import { type Problem, Problem as ProblemClass, Problems } from '../problem.ts'
+import type { Host, Site } from '../site/site.ts'
+import { zodProblems } from '../site/zod.ts'
+import { resolveFlows } from './flows.ts'
+import type { Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
+
+/** A role on a host with its checked options: everything about it that is known without asking the host. */
+export interface Bound {
+  readonly play: number
+  readonly host: string
+  readonly role: Role
+  readonly context: SiteContext<unknown>
+}
+
+/** All roles of the playbook bound to their hosts, and every flow that follows from them. */
+export interface Bindings {
+  readonly bound: readonly Bound[]
+  readonly flows: readonly Flow[]
+}
+
+/** Binds roles to hosts over the whole site. Throws all problems of all options at once, before any host is asked. */
+export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Bindings => {
+  const view = viewOf(site)
+  const problems: Problem[] = []
+  const bound: Bound[] = []
+  const listening: Parameters<typeof resolveFlows>[0][number][] = []
+  for (const [play, { hosts, roles: uses }] of site.plays.entries())
+    for (const use of uses)
+      for (const name of hosts) {
+        const role = roles.get(use.name)
+        const host = view.hosts.find((one) => one.name === name)
+        if (role === undefined || host === undefined) continue
+        const written = site.roleOptions(name, use)
+        const checked = role.options.safeParse(written.value ?? {})
+        if (!checked.success) {
+          problems.push(...zodProblems(checked.error, written, `role ${role.name}`))
+          continue
+        }
+        const context: SiteContext<unknown> = { host, site: view, options: checked.data }
+        problems.push(
+          ...(role.check?.(context) ?? []).map(
+            ({ path, what, fix }) => new ProblemClass({ class: 'input', where: written.whereOf(path), what, fix }),
+          ),
+        )
+        bound.push({ play, host: name, role, context })
+        listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where })
+      }
+  const { flows, problems: flowProblems } = resolveFlows(listening, view)
+  const all = distinct([...problems, ...flowProblems])
+  if (all.length > 0) throw new Problems(all)
+  return { bound, flows }
+}
+
+/** What roles may know of the site: names and addresses, no connection. */
+const viewOf = (site: Site): SiteView => {
+  const hosts = [...site.hosts.values()].map(hostView)
+  return {
+    hosts,
+    group: (name) => {
+      const members = name === 'all' ? hosts.map((host) => host.name) : (site.groups.get(name) ?? [])
+      return members.flatMap((member) => hosts.filter((host) => host.name === member))
+    },
+  }
+}
+
+const hostView = ({ name, addresses, publicAddresses, groups }: Host): HostView => ({ name, addresses, publicAddresses, groups })
+
+// An option of a group is wrong once, not once a host.
+const distinct = (problems: readonly Problem[]): readonly Problem[] => [
+  ...new Map(problems.map((problem) => [problem.message, problem])).values(),
+]
