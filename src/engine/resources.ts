@@ -1,5 +1,5 @@
 import { ZodError } from 'zod'
-import type { Identities } from '../identity/identities.ts'
+import type { AcmeAccount, AcmeOptions } from '../identity/identities.ts'
 import { Problem } from '../problem.ts'
 import type { Resource } from '../resource/kind.ts'
 import type { Bindings, Bound } from '../role/bind.ts'
@@ -13,7 +13,7 @@ import { type Placed, unite } from './place.ts'
 export interface Surroundings {
   readonly root: string
   readonly bindings: Bindings
-  readonly identities: Identities
+  acmeAccount(role: string, options: AcmeOptions): AcmeAccount
   readonly listen: Listener
 }
 
@@ -32,13 +32,13 @@ export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundin
 const contextOf = (
   { context, host, role }: Bound,
   facts: Facts,
-  { root, bindings, identities, listen }: Surroundings,
+  { root, bindings, acmeAccount, listen }: Surroundings,
 ): HostContext<unknown> => ({
   ...context,
   facts,
   flows: bindings.flows,
   files: (directory) => projectFiles(root, directory),
-  acmeAccount: (options) => identities.acmeAccount(options),
+  acmeAccount: (options) => acmeAccount(role.name, options),
   warn: (what) => listen({ type: 'warning', host, role: role.name, what }),
 })
 

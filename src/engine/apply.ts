@@ -1,0 +1,59 @@
+import { type Problem, problemsIn } from '../problem.ts'
+import { CONTROLLER, type HostOutcome, type Outcome } from './plan.ts'
+import type { ApplyOptions, Planned } from './planned.ts'
+import { applyPlay } from './play.ts'
+import { prove } from './prove.ts'
+import { Tally } from './tally.ts'
+
+/** Carries a plan out, play by play, and proves it: every host that was changed is observed again, whole. Never throws a `Problem`. */
+export const apply = async (planned: Planned, options: ApplyOptions): Promise<Outcome & { problems: readonly Problem[] }> => {
+  const started = performance.now()
+  const tally = new Tally(options.listen)
+  if (await makeIdentities(planned, tally, options)) await carryOut(planned, tally, options)
+  const hosts = outcomes(planned, tally)
+  const failed = tally.problems.length > 0 || hosts.some((host) => host.failed > 0 || host.unreachable) || options.signal.aborted
+  const result = failed ? 'failed' : hosts.some(({ changed }) => changed > 0) || tally.changed(CONTROLLER) > 0 ? 'changed' : 'converged'
+  return { result, durationMs: performance.now() - started, hosts, problems: [...planned.unreachable, ...tally.problems] }
+}
+
+const carryOut = async (planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
+  const { plays } = planned.prepared.site
+  for (const [index, play] of plays.entries())
+    for (const batch of batches(play.hosts, play.serial)) {
+      const hosts = batch.flatMap((host) => planned.surveyed.get(host) ?? []).filter(({ session }) => !tally.isBroken(session.host))
+      await Promise.all(hosts.map((surveyed) => applyPlay(surveyed, index, planned, tally, options)))
+    }
+  const changed = [...planned.surveyed.values()].filter(({ session: { host } }) => tally.changed(host) > 0 && !tally.isBroken(host))
+  if (!options.signal.aborted) await Promise.all(changed.map((surveyed) => prove(surveyed, planned, tally, options)))
+}
+
+/** Identities come first: what hosts are given is made from them. Without them nothing is begun. */
+const makeIdentities = async ({ plan, identities }: Planned, tally: Tally, { signal }: ApplyOptions): Promise<boolean> => {
+  for (const change of plan.changes.filter(({ host }) => host === CONTROLLER)) {
+    if (signal.aborted) return false
+    try {
+      await tally.time(change, () => identities.make(change.resource))
+    } catch (error) {
+      const problems = problemsIn(error)
+      if (problems === undefined) throw error
+      tally.fail(change, problems)
+      return false
+    }
+  }
+  return true
+}
+
+/** Hosts of a play, so many at a time; 0 is all of them at once. */
+const batches = (hosts: readonly string[], serial: number): readonly (readonly string[])[] => {
+  if (serial === 0) return [hosts]
+  return Array.from({ length: Math.ceil(hosts.length / serial) }, (_, i) => hosts.slice(i * serial, (i + 1) * serial))
+}
+
+const outcomes = ({ prepared, plan }: Planned, tally: Tally): readonly HostOutcome[] =>
+  prepared.targets.map((host) => ({
+    host,
+    resources: plan.resources.get(host) ?? 0,
+    changed: tally.changed(host),
+    failed: tally.failed(host),
+    unreachable: !plan.resources.has(host) || tally.isLost(host),
+  }))

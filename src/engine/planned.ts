@@ -1,0 +1,46 @@
+import type { Holder } from '../host/shell.ts'
+import type { Identities } from '../identity/identities.ts'
+import type { Problem } from '../problem.ts'
+import type { Listener } from './event.ts'
+import type { Observation } from './observe.ts'
+import type { Placed } from './place.ts'
+import type { Change, Plan } from './plan.ts'
+import type { Due, Selection } from './planning.ts'
+import type { Prepared } from './prepare.ts'
+import type { Session } from './session.ts'
+
+export interface PlanOptions {
+  readonly listen: Listener
+  readonly signal: AbortSignal
+  /** Who takes the lock on every host; left out by a dry run. */
+  readonly lock?: Holder
+  /** Wait for a lock that somebody else holds. */
+  readonly wait?: boolean
+}
+
+/** A host that was reached: what shall be there, what is there, what differs. */
+export interface Surveyed {
+  readonly session: Session
+  readonly placed: readonly Placed[]
+  readonly seen: Observation
+  readonly due: readonly Due[]
+  readonly changes: readonly Change[]
+}
+
+/** A plan together with what is needed to carry it out. Whoever has it must close it. */
+export interface Planned {
+  readonly prepared: Prepared
+  readonly plan: Plan
+  readonly surveyed: ReadonlyMap<string, Surveyed>
+  readonly identities: Identities
+  readonly selected: Selection
+  /** Hosts that could not be reached or asked, and why. */
+  readonly unreachable: readonly Problem[]
+  close(): Promise<void>
+}
+
+export interface ApplyOptions {
+  readonly listen: Listener
+  /** When it fires, the step at hand is finished, and no other begun. */
+  readonly signal: AbortSignal
+}

@@ -1,0 +1,128 @@
+import { Problem, problemsIn } from '../problem.ts'
+import { type Kind, keyOf, Refused, type Work } from '../resource/kind.ts'
+import { drive } from './drive.ts'
+import type { Change } from './plan.ts'
+import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
+import { type Due, planHost } from './planning.ts'
+import { observe } from './session.ts'
+import type { Tally } from './tally.ts'
+
+/** A planned change with what is due for it now; nothing, when an earlier change has already brought it about. */
+interface Pending {
+  readonly change: Change
+  readonly due: Due | undefined
+}
+
+/** Makes one play's changes on one host, in their order. Stops at the first that the host refuses; never throws a `Problem`. */
+export const applyPlay = async (surveyed: Surveyed, play: number, planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
+  const { host } = surveyed.session
+  const shown = surveyed.due.filter((due) => due.play === play)
+  if (shown.length === 0) return
+  try {
+    options.listen({ type: 'host', host, state: 'applying' })
+    const pending = await freshen(surveyed, shown, play, planned, tally)
+    for (const batch of adjacent(pending)) {
+      if (options.signal.aborted) return
+      if (!(await applyBatch(batch, surveyed, planned, tally, options))) return
+    }
+    options.listen({ type: 'host', host, state: 'waiting' })
+  } catch (error) {
+    const problems = problemsIn(error)
+    if (problems === undefined) throw error
+    tally.break(host, problems)
+  } finally {
+    options.listen({ type: 'doing', host, what: undefined })
+  }
+}
+
+/** Observes the host again when anything was written since, and stops where more would be done than was shown. */
+const freshen = async (
+  surveyed: Surveyed,
+  shown: readonly Due[],
+  play: number,
+  planned: Planned,
+  tally: Tally,
+): Promise<readonly Pending[]> => {
+  const changeOf = (due: Due): Change => {
+    const change = surveyed.changes.find(({ resource }) => resource === keyOf(due.resource))
+    if (change === undefined) throw new Error(`${keyOf(due.resource)} is due and was never planned`)
+    return change
+  }
+  if (tally.writes === 0) return shown.map((due) => ({ change: changeOf(due), due }))
+  const seen = await observe(surveyed.session, surveyed.placed)
+  const now = new Map(
+    planHost(surveyed.placed, seen, planned.selected, new Date())
+      .filter((due) => due.play === play)
+      .map((due) => [keyOf(due.resource), due]),
+  )
+  const foretold = new Set(shown.map(({ resource }) => keyOf(resource)))
+  const unforeseen = [...now.keys()].filter((key) => !foretold.has(key))
+  if (unforeseen.length > 0) throw notShown(surveyed.session.host, unforeseen)
+  return shown.map((due) => ({ change: changeOf(due), due: now.get(keyOf(due.resource)) }))
+}
+
+const notShown = (host: string, unforeseen: readonly string[]): Problem =>
+  new Problem({
+    class: 'task',
+    where: { host },
+    what: 'is no longer as it was when the plan was shown',
+    why: `this was not in the plan, and would have to change now: ${unforeseen.join(', ')}`,
+    fix: 'nothing more was changed on it; look at the new plan with --dry-run, and run again',
+  })
+
+/** Adjacent changes of one kind and role: they are applied together. */
+const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] => {
+  const batches: Pending[][] = []
+  for (const one of pending) {
+    const last = batches.at(-1)
+    if (last?.[0] !== undefined && batchKey(last[0]) === batchKey(one)) last.push(one)
+    else batches.push([one])
+  }
+  return batches
+}
+
+const batchKey = ({ change }: Pending): string => `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))}`
+
+/** Applies one batch; false when the host refused. A change that is already so counts as applied. */
+const applyBatch = async (
+  batch: readonly Pending[],
+  surveyed: Surveyed,
+  planned: Planned,
+  tally: Tally,
+  options: ApplyOptions,
+): Promise<boolean> => {
+  const { session } = surveyed
+  const work = batch.flatMap(({ due }) => (due === undefined ? [] : [due]))
+  const started = performance.now()
+  const took = (): number => (performance.now() - started) / batch.length
+  try {
+    const [first] = work
+    if (first !== undefined) {
+      const kind = first.resource.kind as unknown as Kind<unknown, unknown, unknown>
+      const sessions = new Map([...planned.surveyed].map(([name, { session: one }]) => [name, one]))
+      await drive(kind.apply(work.map(workOf)), session, { sessions, identities: planned.identities, listen: options.listen })
+    }
+    for (const { change } of batch) tally.applied(change, took())
+    return true
+  } catch (error) {
+    const done = new Set(error instanceof Refused ? error.done : [])
+    const applied = batch.filter(({ due }) => due === undefined || done.has(due.resource.id))
+    for (const { change } of applied) tally.applied(change, took())
+    const [culprit] = batch.filter((one) => !applied.includes(one))
+    const problems = error instanceof Refused ? [refusal(error, session.host, culprit?.change)] : problemsIn(error)
+    if (problems === undefined || culprit === undefined) throw error
+    tally.fail(culprit.change, problems)
+    return false
+  }
+}
+
+const workOf = ({ resource, seen, verdict }: Due): Work<unknown, unknown> => ({ id: resource.id, spec: resource.spec, seen, verdict })
+
+const refusal = ({ what, why, fix }: Refused, host: string, change: Change | undefined): Problem =>
+  new Problem({
+    class: 'task',
+    where: { host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },
+    what,
+    why,
+    fix: fix ?? 'mend what the host says, and run again: the run takes up where it stopped',
+  })

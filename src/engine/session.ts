@@ -1,0 +1,69 @@
+import type { Target } from '../host/connection.ts'
+import { openShell } from '../host/open.ts'
+import type { Holder, Shell } from '../host/shell.ts'
+import { Problem } from '../problem.ts'
+import { STAGED_LIST } from '../resource/file-apply.ts'
+import type { Facts } from '../role/role.ts'
+import type { Listener } from './event.ts'
+import { FACTS_SCRIPT, readFacts } from './facts.ts'
+import { lookAt, type Observation } from './observe.ts'
+import { OWNED } from './owned.ts'
+import type { Placed } from './place.ts'
+
+/** One host during a run: its held shell, what it is, what shall be there. */
+export interface Session {
+  readonly host: string
+  readonly target: Target
+  readonly shell: Shell
+  readonly facts: Facts
+}
+
+export interface OpenOptions {
+  readonly listen: Listener
+  readonly signal: AbortSignal
+  /** Who takes the lock; undefined for a dry run, which takes none and writes nothing. */
+  readonly lock: Holder | undefined
+  readonly wait: boolean
+}
+
+/** Connects, takes the lock where one is wanted, and asks what the host is: one round trip once the shell is up. */
+export const openSession = async (target: Target, { listen, signal, lock, wait }: OpenOptions): Promise<Session> => {
+  const host = target.name
+  listen({ type: 'host', host, state: 'connecting' })
+  const shell = await openShell(target, {
+    ...(lock === undefined ? {} : { lock }),
+    wait,
+    signal,
+    onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
+  })
+  try {
+    const answer = await shell.request(lock === undefined ? FACTS_SCRIPT : `${TIDY_SCRIPT}${FACTS_SCRIPT}`, { deadlineMs: LOOK_MS })
+    return { host, target, shell, facts: readFacts(host, answer.stdout.toString(), shell.sshConnection) }
+  } catch (error) {
+    await shell.close().catch(() => undefined)
+    throw error
+  }
+}
+
+/** Asks a host about all its resources. */
+export const observe = async ({ host, shell }: Session, placed: readonly Placed[]): Promise<Observation> => {
+  const look = lookAt(host, placed)
+  const answer = await shell.request(look.script, { deadlineMs: LOOK_MS })
+  if (answer.code === 0) return look.read(answer.stdout)
+  throw new Problem({
+    class: 'task',
+    where: { host },
+    what: `the look at its resources ended with exit ${answer.code}`,
+    why: answer.stderr.slice(0, 2000),
+    fix: 'this is a defect of provision or of a kind: please report it with these words',
+  })
+}
+
+/** A look takes well under a second; a host that takes this long hangs (a dead network file system, for instance). */
+const LOOK_MS = 120_000
+
+// What a killed run left half-written is cleared before anything is read. Builtins only, unless there is something to clear.
+const TIDY_SCRIPT = `
+[ -d ${OWNED} ] || { mkdir -p -m 700 /var/lib/provision && mkdir -p -m 700 ${OWNED}; }
+[ ! -e ${STAGED_LIST} ] || { while IFS= read -r f; do rm -f -- "$f"; done <${STAGED_LIST}; rm -f ${STAGED_LIST}; }
+`

@@ -1,0 +1,62 @@
+import type { Problem } from '../problem.ts'
+import type { Listener } from './event.ts'
+import type { Change } from './plan.ts'
+
+/** What has become of a run so far: which changes were applied, which failed, and which hosts can no longer be gone on with. */
+export class Tally {
+  readonly problems: Problem[] = []
+  readonly #listen: Listener
+  readonly #applied = new Map<string, number>()
+  readonly #failed = new Map<string, number>()
+  readonly #broken = new Set<string>()
+  readonly #lost = new Set<string>()
+  /** Grows with every write, so that an observation knows whether it is older than one. */
+  writes = 0
+
+  constructor(listen: Listener) {
+    this.#listen = listen
+  }
+
+  applied(change: Change, durationMs: number): void {
+    this.writes += 1
+    this.#applied.set(change.host, this.changed(change.host) + 1)
+    this.#listen({ type: 'change', phase: 'applied', change, durationMs })
+  }
+
+  fail(change: Change, problems: readonly Problem[]): void {
+    this.writes += 1
+    this.#failed.set(change.host, this.failed(change.host) + 1)
+    this.#listen({ type: 'change', phase: 'failed', change })
+    this.break(change.host, problems)
+  }
+
+  /** The host is left as it is for the rest of the run. */
+  break(host: string, problems: readonly Problem[]): void {
+    this.#broken.add(host)
+    if (problems.some((problem) => problem.class === 'unreachable')) this.#lost.add(host)
+    this.problems.push(...problems)
+  }
+
+  /** Does something that is one change, and counts it as applied. */
+  async time(change: Change, act: () => Promise<void>): Promise<void> {
+    const started = performance.now()
+    await act()
+    this.applied(change, performance.now() - started)
+  }
+
+  changed(host: string): number {
+    return this.#applied.get(host) ?? 0
+  }
+
+  failed(host: string): number {
+    return this.#failed.get(host) ?? 0
+  }
+
+  isBroken(host: string): boolean {
+    return this.#broken.has(host)
+  }
+
+  isLost(host: string): boolean {
+    return this.#lost.has(host)
+  }
+}
