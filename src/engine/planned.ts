@@ -22,7 +22,6 @@ export interface PlanOptions {
 export interface Surveyed {
   readonly session: Session
   readonly placed: readonly Placed[]
-  readonly seen: Observation
   readonly due: readonly Due[]
   readonly changes: readonly Change[]
 }
@@ -32,6 +31,8 @@ export interface Planned {
   readonly prepared: Prepared
   readonly plan: Plan
   readonly surveyed: ReadonlyMap<string, Surveyed>
+  /** The newest observation of every host; renewed as the run goes on. */
+  readonly everywhere: Map<string, Observation>
   readonly identities: Identities
   readonly selected: Selection
   /** Hosts that could not be reached or asked, and why. */

@@ -1,5 +1,4 @@
-import type { World } from '../resource/kind.ts'
-import { type Kind, keyOf, type Resource, type Verdict } from '../resource/kind.ts'
+import { type Kind, keyOf, type Resource, type Verdict, type World } from '../resource/kind.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
 
@@ -12,6 +11,16 @@ export interface Due {
   readonly verdict: Verdict
 }
 
+/** What planning one host depends on. */
+export interface Question {
+  readonly placed: readonly Placed[]
+  readonly seen: Observation
+  /** The newest observation of every host that was reached, this one's included. */
+  readonly everywhere: ReadonlyMap<string, Observation>
+  readonly selected: Selection
+  readonly now: Date
+}
+
 /** Which roles' resources may be changed; debts of safety are paid whatever was asked for. */
 export type Selection = (role: string) => boolean
 
@@ -19,13 +28,18 @@ export type Selection = (role: string) => boolean
  * What differs on one host, in the order in which it will be changed. Pure: the dry run, the run and the proof all ask this.
  * Planned changes count as made: each resource is planned knowing which earlier ones will change.
  */
-export const planHost = (placed: readonly Placed[], seen: Observation, selected: Selection, now: Date): readonly Due[] => {
+export const planHost = ({ placed, seen, everywhere, selected, now }: Question): readonly Due[] => {
   const due: Due[] = []
   const keys = new Set<string>()
   const bringing = new Set<string>()
   for (const { play, role, resource } of placed) {
     const key = keyOf(resource)
-    const world: World = { now, packagesComing: bringing.has(role), changes: (other) => keys.has(other) }
+    const world: World = {
+      now,
+      packagesComing: bringing.has(role),
+      changes: (other) => keys.has(other),
+      members: () => new Map([...everywhere].flatMap(([host, said]) => (said.has(key) ? [[host, said.get(key)] as const] : []))),
+    }
     const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
     const verdict = kind.plan(resource.spec, seen.get(key), world)
     if (verdict === undefined || (!selected(role) && verdict.debt !== true)) continue

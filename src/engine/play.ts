@@ -49,15 +49,18 @@ const freshen = async (
     return change
   }
   if (tally.writes === 0) return shown.map((due) => ({ change: changeOf(due), due }))
-  const seen = await observe(surveyed.session, surveyed.placed)
+  const { session, placed } = surveyed
+  const { everywhere, selected } = planned
+  const seen = await observe(session, placed)
+  everywhere.set(session.host, seen)
   const now = new Map(
-    planHost(surveyed.placed, seen, planned.selected, new Date())
+    planHost({ placed, seen, everywhere, selected, now: new Date() })
       .filter((due) => due.play === play)
       .map((due) => [keyOf(due.resource), due]),
   )
   const foretold = new Set(shown.map(({ resource }) => keyOf(resource)))
   const unforeseen = [...now.keys()].filter((key) => !foretold.has(key))
-  if (unforeseen.length > 0) throw notShown(surveyed.session.host, unforeseen)
+  if (unforeseen.length > 0) throw notShown(session.host, unforeseen)
   return shown.map((due) => ({ change: changeOf(due), due: now.get(keyOf(due.resource)) }))
 }
 

@@ -8,14 +8,16 @@ import type { Tally } from './tally.ts'
 /** Observes a changed host again, whole: a plan that is not empty is an error with a name, not a surprise next week. */
 export const prove = async (
   { session, placed, changes }: Surveyed,
-  { selected }: Planned,
+  { selected, everywhere }: Planned,
   tally: Tally,
   { listen }: ApplyOptions,
 ): Promise<void> => {
   const { host } = session
   listen({ type: 'host', host, state: 'proving' })
   try {
-    const due = planHost(placed, await observe(session, placed), selected, new Date())
+    const seen = await observe(session, placed)
+    everywhere.set(host, seen)
+    const due = planHost({ placed, seen, everywhere, selected, now: new Date() })
     for (const one of due) {
       const change = changes.find(({ resource }) => resource === keyOf(one.resource))
       const problem = change === undefined ? unforetold(host, one) : unconverged(host, one)

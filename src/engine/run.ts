@@ -3,13 +3,13 @@ import { openIdentities } from '../identity/open.ts'
 import { type Problem, Problems, problemsIn } from '../problem.ts'
 import { keyOf } from '../resource/kind.ts'
 import { diffsOf } from './diff.ts'
-import type { Listener } from './event.ts'
+import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
-import { type Change, CONTROLLER, type Plan } from './plan.ts'
+import { type Change, CONTROLLER } from './plan.ts'
 import type { Planned, PlanOptions, Surveyed } from './planned.ts'
 import { type Due, planHost, type Selection } from './planning.ts'
 import type { Prepared } from './prepare.ts'
-import { resourcesOf } from './resources.ts'
+import { resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSession, type Session } from './session.ts'
 
 export { apply } from './apply.ts'
@@ -17,9 +17,8 @@ export { prepare } from './prepare.ts'
 
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {
-  const { site, targets, roles, root, env, bindings } = prepared
+  const { targets, roles, root, env } = prepared
   const identities = await openIdentities(root, env)
-  const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
   // The plan names the role that asked for an identity first.
   const declarers = new Map<string, string>()
   const acmeAccount = (role: string, wish: AcmeOptions): AcmeAccount => {
@@ -27,54 +26,73 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     declarers.set(account.key, declarers.get(account.key) ?? role)
     return account
   }
-  const surveys = await Promise.allSettled(
-    targets.map(async (name) => {
-      const host = site.hosts.get(name)
-      if (host === undefined) throw new Error(`${name} was a target and is no host`)
-      const session = await openSession({ ...host.connection, name }, { ...options, lock: options.lock, wait: options.wait ?? false })
-      try {
-        return await survey(
-          session,
-          (facts) => resourcesOf(name, facts, { root, bindings, acmeAccount, listen: options.listen }),
-          selected,
-          options.listen,
-        )
-      } catch (error) {
-        await session.shell.close().catch(() => undefined)
-        throw error
-      }
-    }),
-  )
-  const surveyed = new Map(
-    surveys.flatMap((result) => (result.status === 'fulfilled' ? [[result.value.session.host, result.value] as const] : [])),
-  )
+  const answers = await Promise.allSettled(targets.map((host) => meet(host, prepared, acmeAccount, options)))
+  const met = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const close = async (): Promise<void> => {
-    await Promise.allSettled([...surveyed.values()].map(({ session }) => session.shell.close()))
+    await Promise.allSettled(met.map(({ session }) => session.shell.close()))
   }
-  const unreachable = await failuresOf(surveys, close)
-  const changes = [
-    ...identityChanges(identities, declarers, selected),
-    ...[...surveyed.values()].flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
-  ]
-  for (const change of changes) options.listen({ type: 'change', phase: 'planned', change })
-  const resources = new Map([...surveyed.values()].map(({ session, placed }) => [session.host, placed.length]))
-  return { prepared, plan: { changes, resources }, surveyed, identities, selected, unreachable, close }
+  try {
+    const unreachable = failuresOf(answers)
+    const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
+    const everywhere = new Map(met.map(({ session, seen }) => [session.host, seen]))
+    const surveys = await Promise.all(met.map((one) => survey(one, everywhere, selected)))
+    const changes = [
+      ...identityChanges(identities, declarers, selected),
+      ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
+    ]
+    for (const change of changes) options.listen({ type: 'change', phase: 'planned', change })
+    return {
+      prepared,
+      plan: { changes, resources: new Map(met.map(({ session, placed }) => [session.host, placed.length])) },
+      surveyed: new Map(surveys.map((one) => [one.session.host, one])),
+      everywhere,
+      identities,
+      selected,
+      unreachable,
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** A host that has answered: what shall be there and what is there. */
+interface Met {
+  readonly session: Session
+  readonly placed: readonly Placed[]
+  readonly seen: Observation
+}
+
+const meet = async (
+  name: string,
+  { site, root, bindings }: Prepared,
+  acmeAccount: Surroundings['acmeAccount'],
+  options: PlanOptions,
+): Promise<Met> => {
+  const host = site.hosts.get(name)
+  if (host === undefined) throw new Error(`${name} was a target and is no host`)
+  const session = await openSession({ ...host.connection, name }, { ...options, lock: options.lock, wait: options.wait ?? false })
+  try {
+    options.listen({ type: 'host', host: name, state: 'observing' })
+    const placed = resourcesOf(name, session.facts, { root, bindings, acmeAccount, listen: options.listen })
+    const seen = await observe(session, placed)
+    options.listen({ type: 'host', host: name, state: 'waiting' })
+    return { session, placed, seen }
+  } catch (error) {
+    await session.shell.close().catch(() => undefined)
+    throw error
+  }
 }
 
 const survey = async (
-  session: Session,
-  resources: (facts: Session['facts']) => readonly Placed[],
+  { session, placed, seen }: Met,
+  everywhere: ReadonlyMap<string, Observation>,
   selected: Selection,
-  listen: Listener,
 ): Promise<Surveyed> => {
-  const { host, shell, facts } = session
-  listen({ type: 'host', host, state: 'observing' })
-  const placed = resources(facts)
-  const seen = await observe(session, placed)
-  const due = planHost(placed, seen, selected, new Date())
-  const diffs = await diffsOf(shell, due)
-  listen({ type: 'host', host, state: 'waiting' })
-  return { session, placed, seen, due, changes: due.map((one) => changeOf(host, one, diffs.get(keyOf(one.resource)))) }
+  const due = planHost({ placed, seen, everywhere, selected, now: new Date() })
+  const diffs = await diffsOf(session.shell, due)
+  return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
 }
 
 const changeOf = (host: string, { play, role, resource, verdict }: Due, diff: string | undefined): Change => ({
@@ -90,21 +108,16 @@ const changeOf = (host: string, { play, role, resource, verdict }: Due, diff: st
 })
 
 // Input errors mean that nothing may happen anywhere; any other failure is one host's own.
-const failuresOf = async (surveys: readonly PromiseSettledResult<Surveyed>[], close: () => Promise<void>): Promise<readonly Problem[]> => {
-  const failures: Problem[] = []
-  for (const result of surveys) {
-    if (result.status === 'fulfilled') continue
-    const problems = problemsIn(result.reason)
-    if (problems === undefined) {
-      await close()
-      throw result.reason
-    }
-    failures.push(...problems)
-  }
+const failuresOf = (answers: readonly PromiseSettledResult<Met>[]): readonly Problem[] => {
+  const failures = answers.flatMap((answer) => {
+    if (answer.status === 'fulfilled') return []
+    const problems = problemsIn(answer.reason)
+    if (problems === undefined) throw answer.reason
+    return problems
+  })
   const input = failures.filter((problem) => problem.class === 'input')
-  if (input.length === 0) return failures
-  await close()
-  throw new Problems(input)
+  if (input.length > 0) throw new Problems(input)
+  return failures
 }
 
 const identityChanges = (identities: Identities, declarers: ReadonlyMap<string, string>, selected: Selection): readonly Change[] =>

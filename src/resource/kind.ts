@@ -32,6 +32,8 @@ export interface World {
   readonly packagesComing: boolean
   /** Whether this run plans an earlier change of the resource with this key (`kind:identity`) on this host. */
   changes(key: string): boolean
+  /** What each host that has this same resource, and was reached, said of it: for plans over several hosts (a cluster, a moving primary). */
+  members(): ReadonlyMap<string, unknown>
 }
 
 /** One privileged script and what it reads on standard input. Its output is bytes. */
