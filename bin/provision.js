@@ -1,0 +1,28 @@
+#!/bin/sh
+':' //; d=$(readlink -f "$0"); n="${d%/bin/provision.js}/node_modules/node/bin/node"; [ -x "$n" ] || n=node; exec "$n" "$d" "$@"
+
+// The line above is for the shell: it takes a checkout's own Node where there is one, in the same process, so that a
+// signal to us reaches the program itself. From here on it is JavaScript, in words that an old Node can read as well.
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const needed = 24
+
+if (Number(process.versions.node.split('.')[0]) < needed) {
+  process.stderr.write(`provision needs Node.js ${needed} or newer; this is ${process.version} (${process.execPath}).\n`)
+  process.exitCode = 3
+} else {
+  start()
+}
+
+async function start() {
+  const module = await import('node:module')
+  const home = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, '.cache'))
+  // Not Node's own default below /tmp, where somebody else might have put code for us to run.
+  if (home) module.enableCompileCache(process.env.NODE_COMPILE_CACHE || join(home, 'provision'))
+  // A checkout: sources that are newer than what was built from them are built first.
+  if (existsSync(join(root, 'src'))) (await import('../scripts/freshen.js')).freshen(root)
+  await import('../dist/main.js')
+}

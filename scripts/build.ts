@@ -1,0 +1,76 @@
+// Bundles src/ and roles/ into dist/: main.js, index.js, one file a role, and the chunks that they share or load late.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { build } from 'esbuild'
+
+const root = dirname(import.meta.dirname)
+const dist = join(root, 'dist')
+const started = new Date()
+
+const roles = existsSync(join(root, 'roles'))
+  ? readdirSync(join(root, 'roles')).filter((name) => existsSync(join(root, 'roles', name, 'role.ts')))
+  : []
+
+const { outputFiles, metafile } = await build({
+  absWorkingDir: root,
+  entryPoints: [
+    { in: 'src/main.ts', out: 'main' },
+    { in: 'src/index.ts', out: 'index' },
+    ...roles.map((name) => ({ in: `roles/${name}/role.ts`, out: `roles/${name}` })),
+  ],
+  alias: { provision: './src/index.ts' },
+  bundle: true,
+  format: 'esm',
+  splitting: true,
+  platform: 'node',
+  target: 'node24',
+  outdir: dist,
+  // Chunks lie beside main.js, so that `import.meta.url` means dist/ wherever esbuild puts a module.
+  chunkNames: 'chunk-[name]-[hash]',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  sourcemap: false,
+  legalComments: 'none',
+  metafile: true,
+  write: false,
+  logLevel: 'error',
+  // ssh2's optional native parts: it tries them, and does without.
+  external: ['*.node', 'cpu-features'],
+  // Bundled CommonJS still asks for node's own modules by `require`.
+  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+}).catch(() => process.exit(1)) // esbuild has said where and why
+
+/** Another provision may be running from this folder: files are replaced by renaming, the entries last, and older chunks stay for a day. */
+const put = (path: string, contents: Uint8Array | string): void => {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(`${path}.${process.pid}`, contents)
+  renameSync(`${path}.${process.pid}`, path)
+}
+
+const isChunk = (path: string): boolean => basename(path).startsWith('chunk-')
+for (const { path, contents } of outputFiles.toSorted((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)))) put(path, contents)
+
+const fresh = new Set(outputFiles.map(({ path }) => path))
+const yesterday = Date.now() - 24 * 3600 * 1000
+for (const path of readdirSync(dist).map((name) => join(dist, name))) {
+  if (isChunk(path) && !fresh.has(path) && statSync(path).mtimeMs < yesterday) rmSync(path)
+}
+for (const name of readdirSync(join(dist, 'roles'), { encoding: 'utf8' })) {
+  if (!fresh.has(join(dist, 'roles', name))) rmSync(join(dist, 'roles', name))
+}
+
+/** What we bundle is others' work: their licences travel with it. */
+const packages = new Set(Object.keys(metafile.inputs).flatMap((input) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []))
+const licences = [...packages].toSorted().map((directory) => {
+  const { name, version, license } = JSON.parse(readFileSync(join(root, directory, 'package.json'), 'utf8'))
+  const file = readdirSync(join(root, directory)).find((entry) => /^licen[sc]e/i.test(entry))
+  return `${name} ${version} (${license})\n\n${file === undefined ? '' : readFileSync(join(root, directory, file), 'utf8')}`
+})
+put(join(dist, 'licences.txt'), licences.join(`\n${'-'.repeat(80)}\n`))
+
+// What was edited while we built counts as newer than the build.
+utimesSync(join(dist, 'main.js'), started, started)
+
+if (process.argv.includes('--sizes')) {
+  for (const { path, contents } of outputFiles) process.stdout.write(`${relative(root, path)} ${Math.round(contents.length / 1024)} KB\n`)
+}

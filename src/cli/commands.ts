@@ -1,0 +1,11 @@
+import type { Command } from './command.ts'
+
+/** A command by its one line; the rest of it is loaded when it is asked for, so that the others start at once. */
+export interface Entry {
+  readonly summary: string
+  load(): Promise<Command>
+}
+
+/** All commands, in the order of the help. Adding one is one file and one entry. */
+export const commands: Readonly<Record<string, Entry>> = {
+}

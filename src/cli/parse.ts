@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util'
+import { Problem, Problems } from '../problem.ts'
+import type { Arguments, Option, Options } from './command.ts'
+import { suggestion } from './suggest.ts'
+
+/** Options that every command takes. */
+export const everywhere = {
+  help: { type: 'boolean', short: 'h', help: 'print this help' },
+  version: { type: 'boolean', help: 'print the version' },
+  debug: { type: 'boolean', help: 'print the stack of an error as well' },
+} as const satisfies Options
+
+/** Reads a command's arguments by its options; all that is wrong with them is told at once. */
+export const parseArguments = (name: string, argv: readonly string[], options: Options): Arguments<Options> => {
+  const known: Options = { ...options, ...everywhere }
+  const config = Object.fromEntries(
+    Object.entries(known).map(([option, { type, short, multiple }]) => [
+      option,
+      { type, ...(short === undefined ? {} : { short }), ...(multiple === undefined ? {} : { multiple }) },
+    ]),
+  )
+  // Not strict, so that we can say it in our own words, and all of it.
+  const { tokens, values, positionals } = parseArgs({ args: [...argv], options: config, strict: false, allowPositionals: true, tokens: true })
+  const problems = tokens.flatMap((token) => (token.kind === 'option' ? faults(name, token, known) : []))
+  if (problems.length > 0) throw new Problems(problems)
+  const end = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? Number.POSITIVE_INFINITY
+  const before = tokens.filter(({ kind, index }) => kind === 'positional' && index < end).length
+  return { positionals: positionals.slice(0, before), rest: positionals.slice(before), values: values as Arguments<Options>['values'] }
+}
+
+interface OptionToken {
+  readonly name: string
+  readonly rawName: string
+  readonly value: string | undefined
+  readonly inlineValue: boolean | undefined
+}
+
+const faults = (command: string, { name, rawName, value, inlineValue }: OptionToken, known: Options): readonly Problem[] => {
+  const option = known[name]
+  if (option === undefined) {
+    const names = Object.keys(known).map((each) => `--${each}`)
+    return [wrong(command, `${rawName} is not an option of it`, suggestion(rawName, names, 'its options'))]
+  }
+  if (option.type === 'boolean') {
+    return value === undefined ? [] : [wrong(command, `${rawName} takes no value`, `write ${rawName} alone`)]
+  }
+  return valueFaults(command, rawName, option, value, inlineValue)
+}
+
+const valueFaults = (
+  command: string,
+  rawName: string,
+  { value: placeholder = 'VALUE', choices }: Option,
+  value: string | undefined,
+  inlineValue: boolean | undefined,
+): readonly Problem[] => {
+  if (value === undefined || value === '' || (inlineValue !== true && value.startsWith('-') && value !== '-')) {
+    return [wrong(command, `${rawName} needs a value`, `write ${rawName} ${placeholder}`)]
+  }
+  if (choices !== undefined && !choices.includes(value)) {
+    return [wrong(command, `${rawName} cannot be "${value}"`, suggestion(value, choices, 'it can be'))]
+  }
+  return []
+}
+
+/** A command line that is wrong: an input problem, so that nothing was touched. */
+export const wrong = (command: string, what: string, fix: string): Problem =>
+  new Problem({ class: 'input', where: { command: `provision ${command}`.trim() }, what, fix })

@@ -1,0 +1,25 @@
+import { type Problem, placeOf } from '../problem.ts'
+import { words, wrap } from './text.ts'
+import type { View } from './view.ts'
+
+/** A problem as people read it: where and what, then why, then what to do. */
+export const cardLines = (problem: Problem, { paint, columns }: View): readonly string[] => {
+  const place = words(placeOf(problem.where))
+  const key = 'file' in problem.where && problem.where.key !== undefined ? `  ${words(problem.where.key)}` : ''
+  return [
+    `${paint.red('✖')} ${paint.bold(place)}${key}`,
+    ...labelled('what', problem.what, columns).map((line) => line),
+    ...(problem.why === undefined ? [] : labelled('why', problem.why, columns).map(paint.dim)),
+    ...labelled('fix', problem.fix, columns),
+  ]
+}
+
+/** All of them, each a card; the very same problem of several hosts is told once for each of them. */
+export const cards = (problems: readonly Problem[], view: View): string =>
+  `${problems.map((problem) => cardLines(problem, view).join('\n')).join('\n\n')}\n`
+
+const labelled = (label: string, text: string, columns: number): readonly string[] =>
+  words(text.trimEnd())
+    .split('\n')
+    .flatMap((line) => wrap(line.replaceAll('\t', '  '), columns - 7))
+    .map((line, i) => `  ${(i === 0 ? label : '').padEnd(5)}${line}`)

@@ -1,0 +1,65 @@
+import type { Change, Plan } from '../engine/plan.ts'
+import { planHeadline, planLines } from './planned.ts'
+import { Progress } from './progress.ts'
+import type { Report } from './report.ts'
+import { leftLines, summaryLines } from './summary.ts'
+import { words } from './text.ts'
+import type { View } from './view.ts'
+
+/** What moves while a run is under way: lines that are rewritten on a terminal, lines that follow each other in a log. */
+export interface Motion {
+  start(title: string, progress: Progress): void
+  changed(phase: 'applied' | 'failed', change: Change, durationMs: number | undefined): void
+  doing(host: string, what: string): void
+  title(title: string): void
+  stop(): Promise<void>
+}
+
+/** A run as people read it: the plan, what is happening, the summary. `out` is written to only while nothing moves. */
+export const humanReport = (out: (text: string) => void, view: View, motion: Motion, now: () => number): Report => {
+  const print = (lines: readonly string[]): void => {
+    if (lines.length > 0) out(`${lines.join('\n')}\n`)
+  }
+  const warnings = new Map<string, Set<string>>()
+  let hosts: readonly string[] = []
+  let progress = new Progress([], undefined, now())
+
+  return {
+    listen: (event) => {
+      progress.listen(event, now())
+      if (event.type === 'change' && event.phase !== 'planned') motion.changed(event.phase, event.change, event.durationMs)
+      if (event.type === 'doing' && event.what !== undefined) motion.doing(event.host, event.what)
+      if (event.type === 'warning') {
+        const text = [event.role, event.what].filter((part) => part !== undefined).join(': ')
+        warnings.set(text, (warnings.get(text) ?? new Set()).add(event.host ?? ''))
+      }
+    },
+    looking: (names) => {
+      hosts = names
+      progress = new Progress(names, undefined, now())
+      motion.start(`Looking at ${names.length === 1 ? names[0] : `${names.length} hosts`}`, progress)
+    },
+    planned: (plan, playNames) => {
+      if (plan.changes.length > 0) print([...planLines(plan, playNames, view), '', planHeadline(plan, view)])
+      print(warningLines(warnings, view))
+      warnings.clear()
+    },
+    applying: (plan: Plan) => {
+      progress = new Progress([...new Set([...hosts, ...plan.changes.map(({ host }) => host)])], plan, now())
+      motion.start('Applying', progress)
+    },
+    interrupting: () => motion.title('Finishing the step at hand (Ctrl-C again stops at once)'),
+    settle: () => motion.stop(),
+    finished: (ending) => {
+      print(warningLines(warnings, view))
+      const left = ending.dryRun ? [] : ending.plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource))
+      print([...summaryLines(ending, (host) => progress.timeOf(host), view), ...leftLines(left, view)])
+    },
+  }
+}
+
+const warningLines = (warnings: ReadonlyMap<string, ReadonlySet<string>>, { paint }: View): readonly string[] =>
+  [...warnings].map(([what, hosts]) => {
+    const names = [...hosts].filter((host) => host !== '').join(' ')
+    return `${paint.yellow('!')} ${words(what)}${names === '' ? '' : paint.dim(`  ${words(names)}`)}`
+  })

@@ -1,0 +1,54 @@
+import type { Change } from '../engine/plan.ts'
+import { type Problem, placeOf } from '../problem.ts'
+import type { Ending, Report } from './report.ts'
+
+/** One JSON object a line; the last one is the summary. The names in it are promised to others (DESIGN section 6). */
+export const jsonReport = (out: (text: string) => void): Report => {
+  const line = (value: unknown): void => out(`${JSON.stringify(value)}\n`)
+  return {
+    listen: (event) => {
+      // What was planned stands in the plan already, each change once.
+      if (event.type === 'change' && event.phase !== 'planned') line(changeLine(event.phase, event.change))
+      if (event.type === 'warning') line(event)
+    },
+    looking: () => {},
+    planned: ({ changes }) => {
+      for (const change of changes) line(changeLine('planned', change))
+    },
+    applying: () => {},
+    interrupting: () => {},
+    settle: async () => {},
+    finished: ({ outcome, problems }: Ending) => {
+      for (const problem of problems) line(problemLine(problem))
+      line(summaryLine(outcome))
+    },
+  }
+}
+
+const changeLine = (phase: 'planned' | 'applied' | 'failed', { host, role, resource, action, sure, diff }: Change) => ({
+  type: 'change',
+  phase,
+  host,
+  role,
+  resource,
+  action,
+  sure,
+  ...(diff === undefined ? {} : { diff }),
+})
+
+export const problemLine = ({ class: sort, where, what, why, fix }: Problem) => ({
+  type: 'problem',
+  class: sort,
+  place: placeOf(where),
+  where,
+  what,
+  ...(why === undefined ? {} : { why }),
+  fix,
+})
+
+export const summaryLine = ({ result, durationMs, hosts }: Ending['outcome']) => ({
+  type: 'summary',
+  result,
+  durationMs,
+  hosts: Object.fromEntries(hosts.map(({ host, ...counts }) => [host, counts])),
+})

@@ -1,0 +1,90 @@
+import type { Change, Plan } from '../engine/plan.ts'
+import type { Action } from '../resource/kind.ts'
+import { diffLines } from './diff.ts'
+import { count, visible, width, words, wrap } from './text.ts'
+import type { View } from './view.ts'
+
+/** The plan as people read it: by play, role and hosts; what is the same on several hosts stands there once. */
+export const planLines = ({ changes }: Plan, playNames: readonly string[], view: View): readonly string[] => {
+  const { paint } = view
+  const byPlay = Map.groupBy(changes, ({ play }) => play)
+  return [...byPlay].flatMap(([play, ofPlay]) => [
+    '',
+    paint.bold(words(playNames[play] ?? `play ${play + 1}`)),
+    ...[...Map.groupBy(ofPlay, ({ role }) => role)].flatMap(([role, ofRole]) =>
+      shared(ofRole).flatMap(({ hosts, changes }) => [
+        '',
+        ...heading(role, hosts, view),
+        ...changes.flatMap((change) => changeLines(change, view).map((line) => (line === '' ? '' : `    ${line}`))),
+      ]),
+    ),
+  ])
+}
+
+/** How many changes on how many hosts, and of which sort: `34 changes on 3 hosts: 20 to create, 14 to update`. */
+export const planHeadline = ({ changes }: Plan, { paint }: View): string => {
+  const hosts = new Set(changes.map(({ host }) => host)).size
+  const sorts = (['create', 'update', 'delete', 'run'] as const).flatMap((action) => {
+    const number = changes.filter((change) => change.action === action).length
+    return number === 0 ? [] : [colour(action, paint)(`${number} to ${action}`)]
+  })
+  return `${paint.bold(`${count(changes.length, 'change')} on ${count(hosts, 'host')}`)}  ${sorts.join(paint.dim(' · '))}`
+}
+
+interface Shared {
+  readonly hosts: readonly string[]
+  readonly changes: readonly Change[]
+}
+
+/** Changes that read the same are told once, under all the hosts that they concern. */
+const shared = (changes: readonly Change[]): readonly Shared[] => {
+  const same = Map.groupBy(changes, ({ host: _, ...rest }) => JSON.stringify(rest))
+  const once = [...same.values()].flatMap((each) => {
+    const [change] = each
+    return change === undefined ? [] : [{ change, hosts: each.map(({ host }) => host) }]
+  })
+  return [...Map.groupBy(once, ({ hosts }) => hosts.join(' ')).values()].flatMap((group) => {
+    const [first] = group
+    return first === undefined ? [] : [{ hosts: first.hosts, changes: group.map(({ change }) => change) }]
+  })
+}
+
+const heading = (role: string, hosts: readonly string[], { paint, columns }: View): readonly string[] => {
+  const names = hosts.length > 4 ? `${count(hosts.length, 'host')}: ${hosts.join(' ')}` : hosts.join(' ')
+  const indent = width(role) + 4
+  return wrap(words(names), columns - indent).map((piece, i) =>
+    i === 0 ? `  ${paint.cyan(words(role))}  ${paint.bold(piece)}` : `${' '.repeat(indent)}${paint.bold(piece)}`,
+  )
+}
+
+const symbols: Readonly<Record<Action, string>> = { create: '+', update: '~', delete: '-', run: '!' }
+
+const colour = (action: Action, paint: View['paint']): ((text: string) => string) =>
+  ({ create: paint.green, update: paint.yellow, delete: paint.red, run: paint.blue })[action]
+
+const sureness = { exact: '', depends: ', follows from another change', opaque: ', cannot be foreseen' } as const
+
+/** One change: `~ file /etc/motd  content differs`, its settings, its diff. */
+export const changeLines = (change: Change, view: View): readonly string[] => {
+  const { paint, columns } = view
+  const { action, resource, reason, sure, diff, differences } = change
+  const symbol = colour(action, paint)(symbols[action])
+  // What we note on the host about what we own: bookkeeping, told but not spelt out.
+  if (isRecord(resource)) return [paint.dim(`${symbols[action]} ${visible(name(resource))}  our record of what is managed`)]
+  const settings = differences.filter(({ key }) => diff === undefined || key !== 'content')
+  return [
+    `${symbol} ${visible(name(resource))}  ${paint.dim(words(reason) + sureness[sure])}`,
+    ...settings.flatMap(({ key, from, to }) =>
+      wrap(
+        visible(`${key}: ${[from, to].flatMap((side) => (side === undefined ? [] : [side])).join(' → ')}`).replaceAll('\n', '⏎'),
+        columns - 10,
+      ).map((line) => `    ${paint.dim(line)}`),
+    ),
+    ...(diff === undefined || diff === '' ? [] : diffLines(diff, { ...view, columns: columns - 10 }).map((line) => `    ${line}`)),
+  ]
+}
+
+/** `kind:identity` as two words. */
+const name = (resource: string): string => resource.replace(':', ' ')
+
+const isRecord = (resource: string): boolean => resource.startsWith('file:/var/lib/provision/owned/')
