@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto'
+import { Resolver } from 'node:dns/promises'
+import http from 'node:http'
+
+const RESOLVE_MS = 1500
+const ANSWER_MS = 5000
+
+/**
+ * Asks the names what the authority will ask them, because a failed validation counts against the account. Says what is wrong,
+ * address by address. A name or an address that cannot be reached from here proves nothing: the authority may see it.
+ */
+export const preflight = async (names: readonly string[], thumbprint: string): Promise<readonly string[]> => {
+  const found = await Promise.all(names.map((name) => wrongAnswers(name, thumbprint)))
+  return found.flat()
+}
+
+const wrongAnswers = async (name: string, thumbprint: string): Promise<readonly string[]> => {
+  const token = randomBytes(16).toString('base64url')
+  const answers = await Promise.all((await addressesOf(name)).map(async (address) => ({ address, ...(await ask(name, address, token)) })))
+  return answers.flatMap(({ address, status, body }) => {
+    if (status === undefined || (status >= 300 && status < 400) || body?.trim() === `${token}.${thumbprint}`) return []
+    const said = status === 200 ? 'another answer than ours' : `HTTP status ${status}`
+    return [`http://${name}/.well-known/acme-challenge/ is answered by ${address} with ${said}`]
+  })
+}
+
+const addressesOf = async (name: string): Promise<readonly string[]> => {
+  const resolver = new Resolver({ timeout: RESOLVE_MS, tries: 1 })
+  const found = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
+  return found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
+}
+
+const ask = (name: string, address: string, token: string): Promise<{ status?: number; body?: string }> =>
+  new Promise((resolve) => {
+    const nothing = (): void => resolve({})
+    const options = {
+      host: address,
+      path: `/.well-known/acme-challenge/${token}`,
+      headers: { Host: name },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    }
+    http
+      .get(options, (response) => {
+        let body = ''
+        response.setEncoding('utf8')
+        response.on('error', nothing)
+        response.on('data', (chunk: string) => {
+          body = `${body}${chunk}`.slice(0, 1000)
+        })
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+      })
+      .on('error', nothing)
+  })

@@ -1,0 +1,145 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IncomingHttpHeaders } from 'node:http'
+import https from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { authorityProblem, type Refusal, refusalProblem } from './problem.ts'
+
+/** What all requests of one issuance share. */
+interface Call {
+  readonly directory: string
+  readonly agent: https.Agent
+  readonly signal: AbortSignal
+}
+
+/** acme-client has one HTTP client for the whole process, so each issuance carries its own trust and deadline with it. */
+const calls = new AsyncLocalStorage<Call>()
+
+/** No single answer of an authority may take longer. */
+const ANSWER_MS = 20_000
+/** A directory, an order or a chain is a few kilobytes. */
+const ANSWER_BYTES = 1_000_000
+const ATTEMPTS = 4
+
+/** Runs `ask` with all its requests verified against `ca` (PEM; the system's authorities where undefined) and ended after `withinMs`. */
+export const talkingTo = async <T>(
+  { directory, ca, withinMs }: { directory: string; ca: string | undefined; withinMs: number },
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> => {
+  const agent = new https.Agent({ keepAlive: true, proxyEnv: process.env, ...(ca === undefined ? {} : { ca }) })
+  const signal = AbortSignal.timeout(withinMs)
+  try {
+    return await calls.run({ directory, agent, signal }, () => ask(signal))
+  } finally {
+    agent.destroy()
+  }
+}
+
+/** A request as acme-client's HTTP client hands it to its adapter. */
+export interface Wanted {
+  readonly url?: string | undefined
+  readonly method?: string | undefined
+  readonly headers?: object | undefined
+  readonly data?: unknown
+}
+
+interface Got {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/**
+ * Sends one request and gives the answer in the shape of an axios response; refusals and failures throw problems. (acme-client's own
+ * transport waits as long as a Retry-After says, hours if need be, and turns a refused connection into a TypeError.)
+ */
+export const send = async (
+  wanted: Wanted,
+): Promise<{ data: string; status: number; statusText: string; headers: Record<string, string> }> => {
+  const call = calls.getStore()
+  if (call === undefined) throw new Error('an ACME request outside of talkingTo()')
+  const { status, headers, body } = await persist(wanted, call)
+  const refusal = status >= 400 ? asRefusal(body) : {}
+  // The client asks again by itself when a nonce was too old.
+  if (status >= 400 && !refusal.type?.endsWith(':badNonce')) throw refusalProblem(call.directory, status, refusal, headers['retry-after'])
+  return { data: body, status, statusText: '', headers: onlyText(headers) }
+}
+
+const persist = async (wanted: Wanted, call: Call): Promise<Got> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const got = await request(wanted, call)
+      if (got.status < 500 || attempt === ATTEMPTS) return got
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (attempt === ATTEMPTS || call.signal.aborted || code === undefined || !PASSING.has(code)) {
+        throw unreachableProblem(call.directory, wanted.url ?? '', error as NodeJS.ErrnoException)
+      }
+    }
+    await sleep(500 * 2 ** attempt, undefined, { ref: true })
+  }
+}
+
+/** Failures that may be gone a second later. */
+const PASSING = new Set(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', 'EPIPE'])
+
+const request = (wanted: Wanted, { directory, agent, signal }: Call): Promise<Got> =>
+  new Promise((resolve, reject) => {
+    const { url = '', method = 'get', headers, data } = wanted
+    if (!URL.canParse(url) || new URL(url).protocol !== 'https:') {
+      const fix = 'use a directory all of whose addresses are https'
+      reject(authorityProblem(directory, { what: `the certificate authority points to ${JSON.stringify(url)}`, fix }))
+      return
+    }
+    const sent = https.request(url, { method: method.toUpperCase(), headers: onlyText(headers), agent, signal, timeout: ANSWER_MS })
+    sent.on('error', reject)
+    sent.on('timeout', () => sent.destroy(Object.assign(new Error(`no answer within ${ANSWER_MS / 1000} s`), { code: 'ETIMEDOUT' })))
+    sent.on('response', (response) => {
+      const chunks: Buffer[] = []
+      let size = 0
+      response.on('error', reject)
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > ANSWER_BYTES) response.destroy(new Error(`the answer is longer than ${ANSWER_BYTES} bytes`))
+        else chunks.push(chunk)
+      })
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }),
+      )
+    })
+    sent.end(typeof data === 'string' ? data : undefined)
+  })
+
+const onlyText = (headers: object | undefined): Record<string, string> =>
+  Object.fromEntries(Object.entries({ ...headers }).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+
+const UNTRUSTED = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY|ALTNAME/
+
+const unreachableProblem = (directory: string, url: string, error: NodeJS.ErrnoException): Error => {
+  if (error.name === 'Problem') return error
+  const host = URL.canParse(url) ? new URL(url).host : url
+  if (error.code !== undefined && UNTRUSTED.test(error.code)) {
+    const fix =
+      'set acme.ca_file to a PEM file with the certificate of the authority that signed it (a test authority makes a new one at every start)'
+    return authorityProblem(directory, { what: `the certificate of ${host} is not trusted`, why: error.message, fix }, error)
+  }
+  const late = error.name === 'AbortError' || error.name === 'TimeoutError'
+  return authorityProblem(
+    directory,
+    {
+      what: `the certificate authority at ${host} cannot be reached`,
+      // Several addresses that all refuse come as one error without a message.
+      why: late ? 'it took too long' : error.message || (error.code ?? 'no reason was given'),
+      fix: 'check acme.directory and the network of this machine; the certificate in place stays in use, and the next run tries again',
+    },
+    error,
+  )
+}
+
+const asRefusal = (body: string): Refusal => {
+  try {
+    const parsed: unknown = JSON.parse(body)
+    return typeof parsed === 'object' && parsed !== null ? parsed : {}
+  } catch {
+    return {}
+  }
+}

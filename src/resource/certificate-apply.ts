@@ -1,0 +1,145 @@
+import { quote } from '../quote.ts'
+import type { CertificateSpec, IssuedSpec } from './certificate.ts'
+import { headerOf, keyModeOf, PLACEHOLDER, type SeenCertificate } from './certificate-seen.ts'
+import { inTurn } from './in-turn.ts'
+import { type Answer, Refused, type Steps, type Work } from './kind.ts'
+import { checkLoaded, loadScript } from './loaded.ts'
+import { saveScript } from './undo.ts'
+
+type CertificateWork = Work<CertificateSpec, SeenCertificate>
+
+/** Placeholders in one request; then, one after the other, key and request on the host, the order, the installation, the load. */
+export const applyCertificates = function* (work: readonly CertificateWork[]): Steps {
+  const local = work.filter(({ spec, verdict }) => spec.stage === 'placeholder' || verdict.sure === 'exact')
+  yield* inTurn(local, ({ spec }) => (spec.stage === 'placeholder' ? placeholderScript(spec) : accessScript(spec)), {
+    doing: 'making keys for the first start',
+    failed: (id) => `no certificate could be made for ${id}`,
+    fix: 'see that the package openssl is installed and the directory exists',
+  })
+  const done = local.map(({ id }) => id)
+  for (const { id, spec } of work) {
+    if (spec.stage !== 'issued' || done.includes(id)) continue
+    yield* issue(spec, done)
+    done.push(id)
+  }
+}
+
+const issue = function* (spec: IssuedSpec, done: readonly string[]): Steps {
+  const { account, loadedBy, names } = spec
+  const request = accepted(
+    yield { do: 'shell', script: requestScript(spec), doing: `making a key for ${names[0]}` },
+    'no certificate request could be made',
+    done,
+  )
+  const chain = accepted(
+    yield {
+      do: 'identity',
+      identity: account,
+      request: request.stdout.toString(),
+      names,
+      doing: `ordering a certificate for ${names.join(', ')}`,
+    },
+    'no certificate was issued',
+    done,
+  )
+  const input = Buffer.concat([Buffer.from(`${headerOf(account)}\n`), chain.stdout])
+  accepted(
+    yield { do: 'shell', script: installScript(spec), input, doing: 'installing the certificate' },
+    'the certificate was not installed',
+    done,
+  )
+  const files = loadedBy.loads.map(({ path }) => path)
+  const restarts = loadedBy.restarts.map(({ path }) => path)
+  const { unit, set, took } = loadedBy
+  checkLoaded(
+    yield { do: 'shell', script: loadScript({ unit, files, restarts, mode: 'reload', set, took }), doing: `reloading ${unit}` },
+    done,
+  )
+}
+
+const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
+  if (answer.code === 0) return answer
+  const why = answer.stderr.trim().split('\n').slice(-20).join('\n')
+  throw new Refused(
+    `${what} (exit ${answer.code})`,
+    why === '' ? 'the host said nothing' : why,
+    'see that the package openssl is installed',
+    done,
+  )
+}
+
+const GENERATE = {
+  ecdsa: { marked: 'NIST CURVE: P-256', options: '-algorithm EC -pkeyopt ec_paramgen_curve:P-256' },
+  rsa: { marked: 'Modulus:', options: '-algorithm RSA -pkeyopt rsa_keygen_bits:2048' },
+} as const
+
+/**
+ * Leaves in `$use` a key of the wanted type: the one in place, else a new one beside it, which goes live only together with its
+ * certificate. A cut leaves `.new` files behind that the next run takes up or overwrites.
+ */
+const keyScript = ({ path, keyType }: CertificateSpec): string => `
+umask 077
+p=${quote(path)}; k=$p.key
+of_type() { [ -f "$1" ] && [ ! -L "$1" ] && openssl pkey -in "$1" -passin pass: -noout -text_pub 2>/dev/null | grep -q ${quote(GENERATE[keyType].marked)}; }
+use=$k
+if ! of_type "$k"; then
+  use=$k.new
+  of_type "$use" || { rm -f -- "$use"; openssl genpkey ${GENERATE[keyType].options} -out "$use" 2>/dev/null; }
+fi
+`
+
+const configOf = (names: readonly string[], organization?: string): string => {
+  // A common name has 64 characters at most (RFC 5280, upper bounds) and is for reading only.
+  const common = names.find((name) => name.length <= 64)
+  const subject = organization === undefined && common !== undefined ? `CN = ${common}` : `O = ${organization ?? 'provision'}`
+  return `[req]
+prompt = no
+distinguished_name = subject
+req_extensions = extensions
+x509_extensions = extensions
+[subject]
+${subject}
+[extensions]
+subjectAltName = ${names.map((name) => `DNS:${name}`).join(', ')}
+`
+}
+
+const requestScript = (spec: CertificateSpec): string => `set -e
+${keyScript(spec)}
+openssl req -new -key "$use" -config - <<'END'
+${configOf(spec.names)}END
+`
+
+/** Installs `$p.new`, with the key it belongs to, if a new one was made: checked, flushed to disk, then renamed. */
+const swapScript = (spec: CertificateSpec, save: string): string => `
+public=$(openssl x509 -in "$p.new" -noout -pubkey)
+belongs() { [ -f "$1" ] && [ "$(openssl pkey -in "$1" -passin pass: -pubout 2>/dev/null)" = "$public" ]; }
+if belongs "$k"; then rm -f -- "$k.new"; own=$k
+elif belongs "$k.new"; then own=$k.new
+else echo "the certificate does not belong to the private key on this host" >&2; exit 1; fi
+chown ${quote(`root:${spec.group}`)} "$own"; chmod ${keyModeOf(spec.group)} "$own"
+chown root:root "$p.new"; chmod 644 "$p.new"
+sync "$p.new" "$own"
+${save}
+[ "$own" = "$k" ] || mv -fT -- "$own" "$k"
+mv -fT -- "$p.new" "$p"
+sync "\${p%/*}"
+`
+
+const installScript = (spec: IssuedSpec): string => `set -e
+umask 077
+p=${quote(spec.path)}; k=$p.key
+cat >"$p.new"
+${swapScript(spec, spec.loadedBy.set === undefined ? '' : saveScript(spec.loadedBy.set, [spec.path, `${spec.path}.key`]))}`
+
+const placeholderScript = (spec: CertificateSpec): string => `${keyScript(spec)}
+if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ]; then exit 0; fi
+openssl req -new -x509 -key "$use" -days 1 -out "$p.new" -config - <<'END'
+${configOf(spec.names, PLACEHOLDER)}END
+${swapScript(spec, '')}`
+
+const accessScript = (spec: CertificateSpec): string => `
+p=${quote(spec.path)}
+chown root:root "$p"; chmod 644 "$p"
+chown ${quote(`root:${spec.group}`)} "$p.key"; chmod ${keyModeOf(spec.group)} "$p.key"
+`
