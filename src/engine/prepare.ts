@@ -54,5 +54,5 @@ const unknownRole = (role: string, used: readonly string[]): Problem =>
     class: 'input',
     where: { command: `--role ${role}` },
     what: `the playbook has no role ${role}`,
-    fix: suggestion(role, used) ?? `it has ${used.join(', ')}`,
+    fix: suggestion(role, used, 'name a role of the playbook'),
   })

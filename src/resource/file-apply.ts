@@ -75,6 +75,12 @@ ${swapScript(present, absent)}`,
       answer.stderr.trim() || answer.stdout.toString().trim(),
       'correct what the role puts into these files; nothing was changed, the service keeps its old configuration',
     )
+  if (answer.code === NO_NAMESPACE)
+    throw new Refused(
+      'this host cannot check a configuration before it goes live',
+      answer.stderr.trim(),
+      'allow it mount namespaces (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
+    )
   succeeded(answer, work.length === 1 ? `${paths[0]} could not be written` : 'the files could not be written')
 }
 
@@ -100,6 +106,7 @@ const directoriesScript = (work: readonly FileWork[]): string => {
 }
 
 const CHECK_FAILED = 65
+const NO_NAMESPACE = 66
 
 /**
  * Runs the checker on a copy of the whole tree with the new files laid over it, bound over the real one in a mount namespace of
@@ -110,8 +117,8 @@ const checkScript = (set: NonNullable<FileSpec['set']>, absent: readonly string[
 mkdir "$w/new" && cp -a ${quote(`${set.root}/.`)} "$w/new/" && mkdir "$w/over" && tar -xpmf "$w/tar" -C "$w/over" || exit 1
 [ ! -d "$w/over"${quote(set.root)} ] || cp -a "$w/over"${quote(`${set.root}/.`)} "$w/new/" || exit 1
 ${absent.map((path) => `rm -f -- "$w/new"${quote(path.slice(set.root.length))}`).join('\n')}
-unshare -m sh -c 'mount --bind "$1" "$2" || exit 66; shift 2; "$@"' sh "$w/new" ${quote(set.root)} ${set.check.map(quote).join(' ')} >"$w/said" 2>&1 </dev/null
-c=$?; [ "$c" = 0 ] || { cat "$w/said" >&2; exit ${CHECK_FAILED}; }`
+unshare -m sh -c 'mount --bind "$1/new" "$2" && : >"$1/bound" || exit 1; shift 2; "$@"' sh "$w" ${quote(set.root)} ${set.check.map(quote).join(' ')} >"$w/said" 2>&1 </dev/null
+c=$?; [ "$c" = 0 ] || { cat "$w/said" >&2; [ -e "$w/bound" ] && exit ${CHECK_FAILED}; exit ${NO_NAMESPACE}; }`
 
 /** New bytes beside the old ones, on disk, and only then the renames; `sync FILE` is fsync (coreutils), `rename` is perl-base's. */
 const swapScript = (present: readonly FileWork[], absent: readonly string[]): string => {

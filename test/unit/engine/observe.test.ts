@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { lookAt } from '../../../src/engine/observe.ts'
+import { directory } from '../../../src/resource/directory.ts'
+import { file } from '../../../src/resource/file.ts'
+import { link } from '../../../src/resource/link.ts'
+
+const here = mkdtempSync(join(tmpdir(), 'provision-observe-'))
+afterAll(() => rmSync(here, { recursive: true }))
+
+const sh = (script: string): Buffer => spawnSync('sh', ['-c', script], { env: { ...process.env, LC_ALL: 'C' } }).stdout
+const placed = (...resources: Parameters<typeof lookAt>[1][number]['resource'][]) =>
+  resources.map((resource) => ({ play: 0, role: 'r', resource }))
+
+describe('one look at a host', () => {
+  it('reads every kind out of one answer, names with spaces, quotes and line breaks in their targets included', () => {
+    writeFileSync(join(here, "it's a file"), 'hello\n')
+    symlinkSync('somewhere\nelse', join(here, 'link'))
+    const look = lookAt(
+      'web-01',
+      placed(
+        file({ path: join(here, "it's a file") }),
+        file({ path: join(here, 'absent') }),
+        directory({ path: here }),
+        link({ path: join(here, 'link') }),
+      ),
+    )
+    const seen = look.read(sh(look.script))
+    expect(seen.get(`file:${here}/it's a file`)).toMatchObject({
+      type: 'f',
+      sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03',
+    })
+    expect(seen.get(`file:${here}/absent`)).toBe('absent')
+    expect(seen.get(`directory:${here}`)).toMatchObject({ type: 'd', mode: '700' })
+    expect(seen.get(`link:${here}/link`)).toMatchObject({ type: 'l', target: 'somewhere\nelse' })
+  })
+
+  it('never waits for a named pipe', () => {
+    spawnSync('mkfifo', [join(here, 'pipe')])
+    const look = lookAt('web-01', placed(file({ path: join(here, 'pipe') }), file({ path: join(here, "it's a file") })))
+    const seen = look.read(sh(look.script))
+    expect(seen.get(`file:${here}/pipe`)).toMatchObject({ type: 'p' })
+    expect(seen.get(`file:${here}/it's a file`)).toHaveProperty('sha256')
+  })
+
+  it('takes a host that stops in the middle of its answer for one that did not answer', () => {
+    const look = lookAt('web-01', placed(file({ path: here }), directory({ path: here })))
+    const answer = sh(look.script)
+    for (const length of [0, 10, answer.length - 40, answer.length - 2])
+      expect(() => look.read(answer.subarray(0, length))).toThrow(/web-01: did not answer/)
+  })
+
+  it('never takes silence about a resource for its absence', () => {
+    const look = lookAt('web-01', placed(directory({ path: here })))
+    const answer = sh(look.script.replaceAll(/find .*/g, '').replaceAll(/for p .*/g, ''))
+    expect(() => look.read(answer)).toThrow(/did not answer/)
+  })
+
+  it('asks as many commands about two hundred files as about one', () => {
+    const commands = (count: number): number => {
+      const paths = Array.from({ length: count }, (_, i) => file({ path: join(here, `f${i}`) }))
+      return lookAt('web-01', placed(...paths)).script.match(/\b(find|sha256sum) /g)?.length ?? 0
+    }
+    expect(commands(200)).toBe(commands(1))
+  })
+})

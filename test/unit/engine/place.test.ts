@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { unite } from '../../../src/engine/place.ts'
+import { text } from '../../../src/resource/content.ts'
+import { file } from '../../../src/resource/file.ts'
+import { Secret } from '../../../src/secret.ts'
+
+const at = (role: string, options: Parameters<typeof file>[0], play = 0) => ({ play, role, resource: file(options) })
+
+describe('uniting what roles declare', () => {
+  it('shares what is declared twice identically, at its first place', () => {
+    const united = unite('web-01', [
+      at('a', { path: '/etc/motd', content: 'x' }),
+      at('b', { path: '/etc/issue' }),
+      at('b', { path: '/etc/motd', content: 'x' }, 1),
+    ])
+    expect(united.map(({ role, resource }) => `${role} ${resource.id}`)).toEqual(['a /etc/motd', 'b /etc/issue'])
+  })
+
+  it.each([
+    ['other content', { path: '/etc/motd', content: 'y' }],
+    ['another mode', { path: '/etc/motd', content: 'x', mode: '600' }],
+  ])('refuses a contradiction: %s', (_, second) => {
+    expect(() => unite('web-01', [at('a', { path: '/etc/motd', content: 'x' }), at('b', second)])).toThrow(
+      /web-01 › file:\/etc\/motd: roles a and b declare it differently/,
+    )
+  })
+
+  it('tells two secrets apart, without showing either', () => {
+    const one = at('a', { path: '/etc/key', content: text`${new Secret('poison-1')}` })
+    const other = at('b', { path: '/etc/key', content: text`${new Secret('poison-2')}` })
+    let message = ''
+    try {
+      unite('web-01', [one, other])
+    } catch (error) {
+      message = String(error)
+    }
+    expect(message).toContain('differently')
+    expect(message).not.toContain('poison')
+  })
+})

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import type { Placed } from '../../../src/engine/place.ts'
+import { planHost } from '../../../src/engine/planning.ts'
+import { defineKind, type Kind, type World } from '../../../src/resource/kind.ts'
+
+/** A kind made of values: wanted text against seen text; remembers the world it was planned in. */
+const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; want: string }, string>> = {}) =>
+  defineKind({
+    name,
+    schema: z.strictObject({ id: z.string(), want: z.string() }),
+    id: ({ id }) => id,
+    observe: () => ({ script: '', parse: () => new Map() }),
+    plan: ({ want }, seen: string, world: World) => {
+      const told = want
+        .replace('<coming>', String(world.packagesComing))
+        .replace('<changes a>', String(world.changes('note:a')))
+        .replace('<members>', [...world.members()].map(([host, said]) => `${host}=${said}`).join(' '))
+      if (told === seen) return undefined
+      return {
+        action: seen === '' ? 'create' : 'update',
+        sure: 'exact',
+        reason: told,
+        differences: [],
+        ...(want.includes('debt') ? { debt: true } : {}),
+      }
+    },
+    *apply() {},
+    ...extra,
+  })
+
+const note = kindOfText('note')
+const bringer = kindOfText('bringer', { brings: true })
+
+const plan = (
+  placed: readonly Placed[],
+  seen: Record<string, string>,
+  roles?: readonly string[],
+  others: Record<string, Record<string, string>> = {},
+) => {
+  const mine = new Map(Object.entries(seen))
+  const everywhere = new Map([
+    ['here', mine],
+    ...Object.entries(others).map(([host, said]) => [host, new Map(Object.entries(said))] as const),
+  ])
+  const selected = (role: string): boolean => roles === undefined || roles.includes(role)
+  return planHost({ placed, seen: mine, everywhere, selected, now: new Date(0) }).map(
+    ({ resource, verdict }) => `${verdict.action} ${resource.id} ${verdict.reason}`,
+  )
+}
+
+const place = (resource: Placed['resource'], role = 'web', play = 0): Placed => ({ resource, role, play })
+
+describe('planning a host', () => {
+  it('plans nothing where everything is as wanted', () => {
+    expect(plan([place(note({ id: 'a', want: 'x' }))], { 'note:a': 'x' })).toEqual([])
+  })
+
+  it('keeps the order in which roles declared', () => {
+    const placed = [place(note({ id: 'b', want: 'x' })), place(note({ id: 'a', want: 'x' }))]
+    expect(plan(placed, { 'note:a': '', 'note:b': 'y' })).toEqual(['update b x', 'create a x'])
+  })
+
+  it('tells later resources of the same role that a package is coming, and only those', () => {
+    const placed = [
+      place(note({ id: 'a', want: '<coming>' })),
+      place(bringer({ id: 'p', want: 'x' })),
+      place(note({ id: 'b', want: '<coming>' })),
+      place(note({ id: 'c', want: '<coming>' }), 'other'),
+    ]
+    expect(plan(placed, { 'note:a': '', 'bringer:p': '', 'note:b': '', 'note:c': '' })).toEqual([
+      'create a false',
+      'create p x',
+      'create b true',
+      'create c false',
+    ])
+  })
+
+  it('a package that is there already brings nothing', () => {
+    const placed = [place(bringer({ id: 'p', want: 'x' })), place(note({ id: 'b', want: '<coming>' }))]
+    expect(plan(placed, { 'bringer:p': 'x', 'note:b': '' })).toEqual(['create b false'])
+  })
+
+  it('tells later resources which earlier ones change', () => {
+    const placed = [place(note({ id: 'a', want: 'x' })), place(note({ id: 'b', want: '<changes a>' }))]
+    expect(plan(placed, { 'note:a': '', 'note:b': '' })).toEqual(['create a x', 'create b true'])
+    expect(plan(placed, { 'note:a': 'x', 'note:b': '' })).toEqual(['create b false'])
+  })
+
+  it('changes only the roles that were asked for, but pays debts of safety of any', () => {
+    const placed = [
+      place(note({ id: 'a', want: 'x' }), 'web'),
+      place(note({ id: 'b', want: 'x' }), 'db'),
+      place(note({ id: 'c', want: 'debt' }), 'db'),
+    ]
+    expect(plan(placed, { 'note:a': '', 'note:b': '', 'note:c': '' }, ['web'])).toEqual(['create a x', 'create c debt'])
+  })
+
+  it('shows a resource what all its members said', () => {
+    const placed = [place(note({ id: 'a', want: '<members>' }))]
+    expect(plan(placed, { 'note:a': '1' }, undefined, { there: { 'note:a': '2' }, elsewhere: { 'note:b': '3' } })).toEqual([
+      'update a here=1 there=2',
+    ])
+  })
+})
