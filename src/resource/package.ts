@@ -1,26 +1,58 @@
 import { z } from 'zod'
-import { defineKind, type Steps } from './kind.ts'
+import { installPackages } from './apt.ts'
+import { isUnfinished, probePackages, type SeenPackage } from './dpkg.ts'
+import { defineKind, type Verdict } from './kind.ts'
 
-/** A Debian package. Installing it starts no service of its own: `service` does, on our configuration. */
+const schema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$/, 'must be a Debian package name: lower-case letters, digits, plus, minus and dots'),
+  state: z.enum(['present', 'absent']).default('present'),
+  version: z
+    .string()
+    .regex(/^[0-9][A-Za-z0-9.+~:-]*$/, 'must be a whole Debian version such as 1.22.1-9')
+    .optional(),
+  cacheHours: z
+    .number()
+    .nonnegative()
+    .default(24)
+    .meta({ description: "how old the host's package lists may be before they are fetched again" }),
+})
+
+export type PackageSpec = z.output<typeof schema>
+
+/** A Debian package. Installing it starts no service that did not run before: `service` does, on our configuration. */
 export const pkg = defineKind({
   name: 'package',
-  schema: z.strictObject({
-    name: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$/, 'a Debian package name has lower-case letters, digits, plus, minus and dots'),
-    state: z.enum(['present', 'absent']).default('present'),
-    version: z
-      .string()
-      .regex(/^[0-9][A-Za-z0-9.+~:-]*$/, 'write the whole Debian version: 1.22.1-9')
-      .optional(),
-    cacheHours: z
-      .number()
-      .nonnegative()
-      .default(24)
-      .meta({ description: "how old the host's package lists may be before they are fetched again" }),
-  }),
+  schema,
   id: ({ name }) => name,
-  observe: (_specs) => ({ script: ':', parse: (): ReadonlyMap<string, never> => new Map() }),
-  plan: () => undefined,
-  *apply(_work): Steps {},
+  brings: true,
+  observe: (specs: readonly PackageSpec[]) => probePackages(specs.map(({ name }) => name)),
+
+  plan: (want, seen: SeenPackage): Verdict | undefined =>
+    verdictOf(want, seen) ??
+    (seen.debt === undefined ? undefined : { action: 'update', sure: 'exact', reason: seen.debt, differences: [], debt: true }),
+
+  apply: installPackages,
 })
+
+const verdictOf = ({ state, version }: PackageSpec, seen: SeenPackage): Verdict | undefined => {
+  const versions = version === undefined ? [] : [{ key: 'version', from: seen.version, to: version }]
+  if (isUnfinished(seen.status)) {
+    const action = state === 'absent' ? 'delete' : 'update'
+    return { action, sure: 'exact', reason: `interrupted, is ${seen.status}`, differences: [], debt: true }
+  }
+  if (seen.status !== 'installed')
+    return state === 'absent'
+      ? undefined
+      : {
+          action: 'create',
+          sure: 'exact',
+          reason: 'not installed',
+          differences: version === undefined ? [] : [{ key: 'version', to: version }],
+        }
+  if (state === 'absent')
+    return { action: 'delete', sure: 'exact', reason: 'is installed', differences: [{ key: 'version', from: seen.version }] }
+  if (version === undefined || version === seen.version) return undefined
+  return { action: 'update', sure: 'exact', reason: 'has another version', differences: versions }
+}

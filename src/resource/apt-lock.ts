@@ -1,0 +1,31 @@
+/**
+ * Shell functions that find who holds apt's and dpkg's locks and wait for it: `until_free SECONDS` returns 1 and leaves the holder
+ * in `$who` when they are over. Without lsof or fuser: /proc/locks has the process, its descriptors say which file.
+ */
+export const lockFunctions = `
+uptime_s() { read -r up rest </proc/uptime; echo "\${up%%.*}"; }
+described() {
+  read -r name <"/proc/$1/comm" && read -r stat <"/proc/$1/stat" || return
+  pid=$1; set -- \${stat##*) }
+  echo "$name (pid $pid), for $(( $(uptime_s) - \${20} / 100 )) s"
+}
+holder() {
+  other=
+  while read -r n kind mode access pid rest; do
+    [ "$kind $access" = 'POSIX WRITE' ] && [ "$pid" -gt 0 ] || continue
+    case $(ls -l "/proc/$pid/fd" 2>/dev/null) in
+      *' -> /var/lib/dpkg/lock-frontend'*) described "$pid"; return ;;
+      *' -> /var/lib/dpkg/lock'*|*' -> /var/lib/apt/lists/lock'*|*' -> /var/cache/apt/archives/lock'*) other=$pid ;;
+    esac
+  done <<LOCKS
+$(cat /proc/locks)
+LOCKS
+  [ -z "$other" ] || described "$other"
+}
+until_free() {
+  end=$(( $(uptime_s) + $1 ))
+  while who=$(holder); [ -n "$who" ]; do
+    [ "$(uptime_s)" -lt "$end" ] || return 1
+    say "waiting for dpkg: $who"; sleep 2
+  done
+}`
