@@ -9,9 +9,9 @@ export type LoadMode = 'reload' | 'restart'
 /** What a service is asked to load. */
 export interface Load {
   readonly unit: string
-  /** Paths of everything the service loads, in the order of its declaration; the stamp holds their digests. */
+  /** Paths of what the service loads, in the order of its declaration; the stamp holds their digests. */
   readonly files: readonly string[]
-  /** Those of `files` that a reload does not bring in. */
+  /** Paths that a reload does not bring in; in the stamp as well. */
   readonly restarts?: readonly string[]
   readonly mode: LoadMode
   /** Start it where it does not run. Without, a service that is down is left alone: it will read its files when it starts. */
@@ -40,7 +40,7 @@ echo "$unit started no new worker: its main process refused the new configuratio
 export const loadScript = ({ unit, files, restarts = [], mode, start = false, set, took }: Load): string => `(
 unit=${quote(unit)} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${quote(`${STAMPS}/${unit}`)} type= w=$(mktemp -d /run/provision.XXXXXXXX) || exit 1
 trap 'rm -rf "$w"' EXIT
-set -- ${commandLine(...files)}
+set -- ${commandLine(...new Set([...files, ...restarts]))}
 sums() { for p do [ -e "$p" ] || printf 'absent %s\\n' "$p"; done; [ $# = 0 ] || sha256sum -- "$@" 2>/dev/null; }
 restart_sums() { sums ${commandLine(...restarts)}; }
 newer() { ${restarts.length === 0 ? 'false' : `find ${commandLine(...restarts)} -maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc -P StateChangeTimestamp -- "$unit")" 2>/dev/null | grep -q .`}; }

@@ -4,11 +4,11 @@ import { quote } from '../quote.ts'
  * The last configuration that a service is known to take, kept on the host from the moment its files are replaced until it
  * has loaded the new ones: `files.tar` holds what was there, `absent` lists what was not. It survives a cut and a reboot.
  */
-const directoryOf = (set: string): string => quote(`/var/lib/provision/undo/${set}`)
+export const undoDirectory = (set: string): string => quote(`/var/lib/provision/undo/${set}`)
 
 /** Saves how these paths are now. A path that an earlier, unfinished change saved keeps that older state. Run before they are replaced. */
 export const saveScript = (set: string, paths: readonly string[]): string => `
-u=${directoryOf(set)}; mkdir -p -m 700 "$u"; touch "$u/absent"; [ -e "$u/files.tar" ] || tar -cf "$u/files.tar" -T /dev/null
+u=${undoDirectory(set)}; mkdir -p -m 700 "$u"; touch "$u/absent"; [ -e "$u/files.tar" ] || tar -cf "$u/files.tar" -T /dev/null
 tar -tf "$u/files.tar" >"$u/saved"
 for p in ${paths.map(quote).join(' ')}; do
   if grep -Fxq -- "\${p#/}" "$u/saved" || grep -Fxq -- "$p" "$u/absent"; then continue; fi
@@ -18,11 +18,11 @@ sync "$u/files.tar" "$u/absent" "$u"`
 
 /** Puts back what was saved, if anything was, and forgets it. */
 export const restoreScript = (set: string): string => `
-u=${directoryOf(set)}
+u=${undoDirectory(set)}
 if [ -d "$u" ]; then
   while IFS= read -r p; do rm -f -- "$p"; done <"$u/absent"
   tar -xpf "$u/files.tar" -C / && sync && rm -rf "$u"
 fi`
 
 /** The service has taken the new configuration: nothing to go back to any more. */
-export const forgetScript = (set: string): string => `rm -rf ${directoryOf(set)}`
+export const forgetScript = (set: string): string => `rm -rf ${undoDirectory(set)}`
