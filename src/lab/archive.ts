@@ -1,0 +1,82 @@
+import { chmod, mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { cacheDirectory } from './cache.ts'
+import { execute } from './execute.ts'
+import { writeWhole } from './host.ts'
+import { type Service, startService } from './service.ts'
+import type { Layout } from './spec.ts'
+
+/**
+ * Starts the package cache: nginx as a proxy on the bridge. Each lab has an nginx of its own over one directory of all labs;
+ * a file appears there by a rename, so two that fetch the same package do each other no harm.
+ */
+export const startArchive = async (layout: Layout, toolsDirectory: string): Promise<void> => {
+  const [gateway] = layout.gateways
+  if (!gateway) return
+  const directory = join(layout.state, 'archive')
+  const packages = join(cacheDirectory(), 'packages')
+  await mkdir(directory, { recursive: true })
+  await mkdir(packages, { recursive: true })
+  const user = (await execute(['id', '-un', '33']).catch(() => 'nobody')).trim()
+  await execute(['chown', user, packages])
+  await chmod(packages, 0o755)
+  const configuration = join(directory, 'nginx.conf')
+  const listen = gateway.prefix === 64 ? `[${gateway.address}]:3142` : `${gateway.address}:3142`
+  await writeWhole(configuration, nginxConfiguration({ directory, packages, user, listen, resolvers: await resolvers() }))
+  const argv = [join(toolsDirectory, 'usr/sbin/nginx'), '-c', configuration, '-p', directory, '-e', 'stderr']
+  const service: Service = { name: 'archive', argv, address: gateway.address, port: 3142 }
+  await startService(layout, service)
+}
+
+interface Settings {
+  readonly directory: string
+  readonly packages: string
+  readonly user: string
+  readonly listen: string
+  readonly resolvers: string
+}
+
+const nginxConfiguration = ({ directory, packages, user, listen, resolvers }: Settings) => `daemon off;
+user ${user};
+worker_processes 1;
+pid ${directory}/nginx.pid;
+events { worker_connections 512; }
+http {
+  access_log ${directory}/access.log;
+  client_body_temp_path ${directory}/body; proxy_temp_path ${directory}/proxy;
+  fastcgi_temp_path ${directory}/f; uwsgi_temp_path ${directory}/u; scgi_temp_path ${directory}/s;
+  proxy_cache_path ${packages} levels=1:2 keys_zone=packages:16m inactive=3650d max_size=20g use_temp_path=off;
+  resolver ${resolvers};
+  keepalive_timeout 60;
+  server {
+    listen ${listen};
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_cache packages;
+    proxy_cache_key $host$request_uri;
+    proxy_cache_lock on; proxy_cache_lock_age 300s; proxy_cache_lock_timeout 300s;
+    proxy_cache_use_stale error timeout http_500 http_502 http_503 http_504;
+    proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
+    add_header X-Cache $upstream_cache_status always;
+    # What a package or an index by its own digest holds never changes.
+    location ~ (^|/)(pool/|by-hash/) {
+      proxy_cache_valid 200 3650d;
+      proxy_pass http://$http_host$request_uri;
+    }
+    location / {
+      proxy_cache_valid 200 1m;
+      proxy_cache_revalidate on;
+      proxy_pass http://$http_host$request_uri;
+    }
+  }
+}
+`
+
+// nginx asks the machine's own name servers; it does not read resolv.conf by itself.
+const resolvers = async () => {
+  const text = await readFile('/etc/resolv.conf', 'utf8').catch(() => '')
+  const servers = [...text.matchAll(/^nameserver\s+([0-9a-fA-F.:]+)\s*$/gm)].map(([, server = '']) =>
+    server.includes(':') ? `[${server}]` : server,
+  )
+  return servers.length > 0 ? servers.join(' ') : '127.0.0.1'
+}

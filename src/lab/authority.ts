@@ -1,0 +1,131 @@
+import { X509Certificate } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
+import { get } from 'node:https'
+import { join } from 'node:path'
+import { execute } from './execute.ts'
+import { writeWhole } from './host.ts'
+import { serviceRuns, startService, stopService } from './service.ts'
+import { type LabSpec, type Layout, layoutOf, ofFamily } from './spec.ts'
+
+/** The test certificate authority: its ACME directory, what verifies that directory, and what verifies the certificates it issues. */
+export interface Authority {
+  readonly directory: string
+  /** PEM of the authority's own HTTPS certificate: what an ACME client needs to talk to it. */
+  readonly directoryCaFile: string
+  /** PEM of all roots it ever issued from, for it makes a new one at every start: what a client of the site needs. */
+  readonly caFile: string
+}
+
+/** Where the lab's certificate authority is, whether or not it runs. */
+export const authorityOf = (layout: Layout): Authority => ({
+  directory: `https://${bridge(layout)}:14000/dir`,
+  directoryCaFile: join(layout.directory, 'authority.pem'),
+  caFile: join(layout.directory, 'roots.pem'),
+})
+
+/** Starts pebble and the name server it asks, which answers the first host's addresses for every name not told otherwise. */
+export const startAuthority = async (spec: LabSpec, toolsDirectory: string): Promise<void> => {
+  const layout = layoutOf(spec)
+  const address = layout.gateways[0]?.address ?? ''
+  const all = spec.hosts[0]?.addresses ?? []
+  await makeCertificate(spec)
+  const names = [
+    join(toolsDirectory, 'usr/bin/pebble-challtestsrv'),
+    ...['-defaultIPv4', ofFamily(4, all)[0] ?? '', '-defaultIPv6', ofFamily(6, all)[0] ?? ''],
+    ...['-dns01', `${bridge(layout)}:53`, '-management', `${bridge(layout)}:8055`],
+    ...['-http01', '', '-https01', '', '-tlsalpn01', ''],
+  ]
+  if (await startService(layout, { name: 'names', argv: names, address, port: 8055 })) await tellNames(spec)
+  const configuration = join(layout.state, 'authority', 'pebble.json')
+  await writeWhole(configuration, JSON.stringify(pebbleConfiguration(layout), null, 2))
+  const argv = [join(toolsDirectory, 'usr/bin/pebble'), '-config', configuration, '-dnsserver', `${bridge(layout)}:53`]
+  // Without these it dawdles before each validation, and refuses one nonce in twenty to see whether the client minds.
+  const env = { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' }
+  await startService(layout, { name: 'authority', argv, env, address, port: 14000 })
+  await keepRoot(layout)
+}
+
+/** Stops the certificate authority and its name server. */
+export const stopAuthority = async (layout: Layout): Promise<void> => {
+  await stopService(layout, 'authority')
+  await stopService(layout, 'names')
+}
+
+/** Whether the certificate authority runs. */
+export const authorityRuns = (layout: Layout): Promise<boolean> => serviceRuns(layout, 'authority')
+
+const bridge = (layout: Layout) => {
+  const address = layout.gateways[0]?.address ?? ''
+  return address.includes(':') ? `[${address}]` : address
+}
+
+const pebbleConfiguration = (layout: Layout) => ({
+  pebble: {
+    listenAddress: `${bridge(layout)}:14000`,
+    managementListenAddress: `${bridge(layout)}:15000`,
+    certificate: join(layout.state, 'authority', 'server.pem'),
+    privateKey: join(layout.state, 'authority', 'server.key'),
+    httpPort: 80,
+    tlsPort: 443,
+    certificateValidityPeriod: 90 * 86_400,
+    ocspResponderURL: '',
+    externalAccountBindingRequired: false,
+  },
+})
+
+// pebble brings no certificate of its own. The CA's key is thrown away at once: nobody shall issue anything else with it.
+const makeCertificate = async (spec: LabSpec) => {
+  const layout = layoutOf(spec)
+  const directory = join(layout.state, 'authority')
+  const file = authorityOf(layout).directoryCaFile
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  if (await verifies(file, join(directory, 'server.pem'))) return
+  const names = layout.gateways.map(({ address }) => `IP:${address}`).join(',')
+  const script = `set -e; cd "$1"; umask 077
+    key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
+    key ca.key; key server.key
+    openssl req -new -x509 -key ca.key -days 3650 -subj "/CN=provision lab $2: directory" -out ca.pem
+    openssl req -new -key server.key -subj /CN=pebble -out server.csr
+    printf 'subjectAltName=%s\\nextendedKeyUsage=serverAuth\\n' "$3" > server.ext
+    openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile server.ext -out server.pem
+    rm -f ca.key ca.srl server.csr server.ext`
+  await execute(['sh', '-c', script, 'sh', directory, spec.name, names])
+  await writeWhole(file, await readFile(join(directory, 'ca.pem'), 'utf8'))
+}
+
+const verifies = async (caFile: string, certificateFile: string) => {
+  const [ca, certificate] = await Promise.all([caFile, certificateFile].map((file) => readFile(file).catch(() => undefined)))
+  if (!ca || !certificate) return false
+  const issuer = new X509Certificate(ca)
+  const server = new X509Certificate(certificate)
+  return server.verify(issuer.publicKey) && new Date(server.validTo).getTime() > Date.now() + 30 * 86_400_000
+}
+
+const keepRoot = async (layout: Layout) => {
+  const { caFile, directoryCaFile } = authorityOf(layout)
+  const root = await fetchText(`https://${bridge(layout)}:15000/roots/0`, await readFile(directoryCaFile))
+  const kept = await readFile(caFile, 'utf8').catch(() => '')
+  if (!kept.includes(root.trim())) await writeWhole(caFile, `${kept}${root.trim()}\n`)
+}
+
+const fetchText = (url: string, ca: Buffer): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const request = get(url, { ca, agent: false, timeout: 10_000 }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => {
+        text += chunk
+      })
+      response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(`${url} answered ${response.statusCode}`))))
+    })
+    request.on('timeout', () => request.destroy(new Error(`${url} is silent`)))
+    request.on('error', reject)
+  })
+
+const tellNames = async (spec: LabSpec) => {
+  for (const [name, address] of Object.entries(spec.names ?? {})) {
+    const path = address.includes(':') ? 'add-aaaa' : 'add-a'
+    const body = JSON.stringify({ host: `${name}.`, addresses: [address] })
+    await fetch(`http://${bridge(layoutOf(spec))}:8055/${path}`, { method: 'POST', body })
+  }
+}

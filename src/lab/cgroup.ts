@@ -1,0 +1,88 @@
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { exists } from './cache.ts'
+
+/**
+ * The mount points of this machine's cgroup hierarchies, the unified one first: one on a v2 machine, several on a hybrid one.
+ * A host that shared any of them with another would share its units too. `cpuset`, `devices` and `freezer` play no part in that.
+ */
+export const hierarchies = async (): Promise<readonly string[]> => {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' '))
+  const points = (type: string) => mounts.filter((mount) => mount[2] === type).map((mount) => mount[1] ?? '')
+  return [...points('cgroup2'), ...points('cgroup').filter((point) => !/(cpuset|devices|freezer)/.test(point))]
+}
+
+/** The processes in a cgroup and below it. */
+export const membersOf = async (group: string): Promise<readonly number[]> => {
+  const [unified = ''] = await hierarchies()
+  return membersBelow(join(unified, group))
+}
+
+/** Kills everything in a cgroup, and removes the cgroup from all hierarchies. */
+export const endGroup = async (group: string): Promise<void> => {
+  const points = (await hierarchies()).map((point) => join(point, group))
+  for (let round = 0; round < 400; round++) {
+    const pids = (await Promise.all(points.map(membersBelow))).flat()
+    for (const pid of pids) kill(pid)
+    if (pids.length === 0) {
+      await Promise.all(points.map(removeTree))
+      if (!(await Promise.all(points.map(exists))).includes(true)) return
+    }
+    await sleep(10)
+  }
+  throw new Error(`the processes of ${group} do not end: ${(await membersOf(group)).join(' ')}`)
+}
+
+/** Makes a cgroup in every hierarchy, and answers where. */
+export const makeGroup = async (group: string): Promise<readonly string[]> => {
+  const points = await hierarchies()
+  for (const point of points) {
+    await mkdir(join(point, group), { recursive: true })
+    await passDown(point, group)
+  }
+  return points.map((point) => join(point, group))
+}
+
+// A v2 group has only those controllers that each group above it hands on. A hierarchy without any has nothing to hand on.
+const passDown = async (point: string, group: string) => {
+  const steps = group.split('/')
+  for (let depth = 0; depth < steps.length; depth++) {
+    const above = join(point, ...steps.slice(0, depth))
+    const there = (await readFile(join(above, 'cgroup.controllers'), 'utf8').catch(() => '')).trim().split(' ')
+    for (const controller of there.filter((each) => ['cpu', 'io', 'memory', 'pids'].includes(each)))
+      await writeFile(join(above, 'cgroup.subtree_control'), `+${controller}`).catch(() => {})
+  }
+}
+
+/** The words that start a command inside of a cgroup. */
+export const inGroup = async (group: string, argv: readonly string[]): Promise<readonly string[]> => {
+  const points = await makeGroup(group)
+  // Zero means the process that writes, and the shell's own echo is no process.
+  return ['sh', '-c', 'for p in $1; do echo 0 > "$p/cgroup.procs"; done; shift; exec "$@"', 'sh', points.join(' '), ...argv]
+}
+
+const kill = (pid: number) => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+const membersBelow = async (directory: string): Promise<number[]> => {
+  const text = await readFile(join(directory, 'cgroup.procs'), 'utf8').catch(() => '')
+  const below = await Promise.all((await subgroups(directory)).map(membersBelow))
+  return [...text.split('\n').filter(Boolean).map(Number), ...below.flat()]
+}
+
+const removeTree = async (directory: string): Promise<void> => {
+  for (const group of await subgroups(directory)) await removeTree(group)
+  // Busy for a moment after its last process, or gone already: whoever asks looks again.
+  await rmdir(directory).catch(() => {})
+}
+
+const subgroups = async (directory: string) => {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name))
+}

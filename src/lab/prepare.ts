@@ -1,0 +1,65 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { exists } from './cache.ts'
+import { execute } from './execute.ts'
+import { stateOf } from './host.ts'
+import { keyFile } from './keys.ts'
+import { type LabHost, type LabSpec, layoutOf } from './spec.ts'
+
+// What a cloud's first boot does: a name, an account with a key, host keys. It runs in a mount namespace of its own.
+const FIRST_BOOT = `set -eu
+mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" overlay "$2/root"
+cd "$2/root"
+if [ "$3" != root ]; then
+  chroot . useradd --create-home --shell /bin/bash "$3"
+  printf '%s ALL=(ALL) NOPASSWD:ALL\\n' "$3" > etc/sudoers.d/90-cloud-init-users
+  chmod 440 etc/sudoers.d/90-cloud-init-users
+  chroot . install -d -m 700 -o "$3" -g "$3" "/home/$3/.ssh"
+  install -m 600 "$4" "home/$3/.ssh/authorized_keys"
+  chroot . chown "$3:$3" "/home/$3/.ssh/authorized_keys"
+fi
+install -d -m 700 root/.ssh
+install -m 600 "$4" root/.ssh/authorized_keys
+cp -R -- "$2/files/." .
+for type in ed25519 ecdsa; do ssh-keygen -q -N '' -t "$type" -C "root@$5" -f "etc/ssh/ssh_host_\${type}_key"; done
+chmod 700 root
+`
+
+/** Makes a host's disk: an overlay over the base image, as a cloud hands over a new server. An old disk is thrown away. */
+export const prepareHost = async (spec: LabSpec, host: LabHost, image: string): Promise<void> => {
+  const state = stateOf(spec, host)
+  const fresh = `${state}.new`
+  await rm(fresh, { recursive: true, force: true })
+  await rm(state, { recursive: true, force: true })
+  for (const directory of ['upper', 'work', 'root']) await mkdir(join(fresh, directory), { recursive: true })
+  for (const [path, text] of Object.entries(filesOf(spec, host))) {
+    const file = join(fresh, 'files', path)
+    await mkdir(join(file, '..'), { recursive: true })
+    await writeFile(file, text)
+  }
+  const publicKey = `${keyFile(layoutOf(spec))}.pub`
+  await execute(['unshare', '--mount', 'sh', '-c', FIRST_BOOT, 'sh', image, fresh, host.user, publicKey, host.name])
+  await rm(join(fresh, 'files'), { recursive: true })
+  await writeFile(join(fresh, 'image'), `${image}\n`)
+  await rename(fresh, state)
+}
+
+/** Whether the host's disk is whole, and the image below it still there. */
+export const isPrepared = async (spec: LabSpec, host: LabHost): Promise<boolean> => {
+  const image = await readFile(join(stateOf(spec, host), 'image'), 'utf8').catch(() => '')
+  return image !== '' && (await exists(image.trim()))
+}
+
+const filesOf = (spec: LabSpec, host: LabHost): Record<string, string> => {
+  const [gateway] = layoutOf(spec).gateways
+  const proxy = gateway ? urlHost(gateway.address) : ''
+  return {
+    'etc/hostname': `${host.name}\n`,
+    'etc/hosts': `127.0.0.1\tlocalhost\n127.0.1.1\t${host.name}\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`,
+    'etc/resolv.conf': `nameserver ${gateway?.address ?? ''}\n`,
+    // The lab's own cache is the only way to the packages, for nothing is routed.
+    'etc/apt/apt.conf.d/90lab-proxy': `Acquire::http::Proxy "http://${proxy}:3142";\n`,
+  }
+}
+
+const urlHost = (address: string) => (address.includes(':') ? `[${address}]` : address)

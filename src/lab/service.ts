@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process'
+import { mkdir, open, readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Problem } from '../problem.ts'
+import { endGroup, inGroup, membersOf } from './cgroup.ts'
+import type { Layout } from './spec.ts'
+
+/** A daemon of the lab on this machine, in a cgroup of its own by which it is found again. */
+export interface Service {
+  readonly name: string
+  readonly argv: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
+  readonly address: string
+  readonly port: number
+}
+
+/** Starts a service that does not run, and waits until it listens. Answers whether it was started now. */
+export const startService = async (layout: Layout, service: Service): Promise<boolean> => {
+  const group = groupOf(layout, service.name)
+  if ((await membersOf(group)).length > 0 && (await listens(service))) return false
+  await stopService(layout, service.name)
+  const directory = join(layout.state, 'services')
+  await mkdir(directory, { recursive: true })
+  const log = await open(join(directory, `${service.name}.log`), 'w')
+  const [command = '', ...args] = await inGroup(group, service.argv)
+  const daemon = spawn(command, args, {
+    cwd: '/',
+    env: { ...process.env, ...service.env },
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  })
+  await new Promise((resolve, reject) => daemon.once('spawn', resolve).once('error', reject))
+  await log.close()
+  for (let left = 200; !(await listens(service)); left--) {
+    if (left === 0 || daemon.exitCode !== null) throw await notListening(join(directory, `${service.name}.log`), service)
+    await sleep(50)
+  }
+  daemon.unref()
+  return true
+}
+
+/** Ends a service and all its processes. */
+export const stopService = (layout: Layout, name: string): Promise<void> => endGroup(groupOf(layout, name))
+
+/** Whether any process of a service is alive. */
+export const serviceRuns = async (layout: Layout, name: string): Promise<boolean> => (await membersOf(groupOf(layout, name))).length > 0
+
+const groupOf = (layout: Layout, name: string) => join(layout.cgroup, `service-${name}`)
+
+const listens = ({ address, port }: Service): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: address, port })
+    const settle = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.on('connect', () => settle(true))
+    socket.on('error', () => settle(false))
+  })
+
+const notListening = async (log: string, { name, address, port }: Service) =>
+  new Problem({
+    class: 'task',
+    where: { command: `lab service ${name}` },
+    what: `it does not listen on ${address} port ${port}`,
+    why: (await readFile(log, 'utf8')).trim().split('\n').slice(-10).join('\n'),
+    fix: 'see whether another program holds that port (`ss -ltnp`), and stop it or give the lab another subnet',
+  })
