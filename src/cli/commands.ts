@@ -3,9 +3,10 @@ import type { Command } from './command.ts'
 /** A command by its one line; the rest of it is loaded when it is asked for, so that the others start at once. */
 export interface Entry {
   readonly summary: string
-  load(): Promise<Command>
+  load(): Promise<{ readonly command: Command }>
 }
 
 /** All commands, in the order of the help. Adding one is one file and one entry. */
 export const commands: Readonly<Record<string, Entry>> = {
+  run: { summary: 'bring hosts to the state that their roles describe', load: () => import('./run.ts') },
 }

@@ -21,7 +21,9 @@ export const overview = (commands: Readonly<Record<string, Entry>>, { paint }: V
 
 /** `provision COMMAND --help`: what the options say of themselves. */
 export const commandHelp = (summary: string, { usage, options, notes = [] }: Command, { paint }: View): string => {
-  const all = Object.entries<Option>({ ...options, ...everywhere } satisfies Options).map(([name, option]) => [spelled(name, option), told(option)] as const)
+  const all = Object.entries<Option>({ ...options, ...everywhere } satisfies Options).map(
+    ([name, option]) => [spelled(name, option), told(option)] as const,
+  )
   const wide = Math.max(...all.map(([left]) => left.length))
   return `${[
     `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`,

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Problem, Problems } from '../problem.ts'
+import { suggestion } from '../site/suggest.ts'
 import type { Arguments, Option, Options } from './command.ts'
-import { suggestion } from './suggest.ts'
 
 /** Options that every command takes. */
 export const everywhere = {
@@ -20,7 +20,13 @@ export const parseArguments = (name: string, argv: readonly string[], options: O
     ]),
   )
   // Not strict, so that we can say it in our own words, and all of it.
-  const { tokens, values, positionals } = parseArgs({ args: [...argv], options: config, strict: false, allowPositionals: true, tokens: true })
+  const { tokens, values, positionals } = parseArgs({
+    args: [...argv],
+    options: config,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
   const problems = tokens.flatMap((token) => (token.kind === 'option' ? faults(name, token, known) : []))
   if (problems.length > 0) throw new Problems(problems)
   const end = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? Number.POSITIVE_INFINITY
@@ -39,7 +45,9 @@ const faults = (command: string, { name, rawName, value, inlineValue }: OptionTo
   const option = known[name]
   if (option === undefined) {
     const names = Object.keys(known).map((each) => `--${each}`)
-    return [wrong(command, `${rawName} is not an option of it`, suggestion(rawName, names, 'its options'))]
+    return [
+      wrong(command, `${rawName} is not an option of it`, suggestion(rawName, names, `provision ${command} --help names its options`)),
+    ]
   }
   if (option.type === 'boolean') {
     return value === undefined ? [] : [wrong(command, `${rawName} takes no value`, `write ${rawName} alone`)]
@@ -58,7 +66,7 @@ const valueFaults = (
     return [wrong(command, `${rawName} needs a value`, `write ${rawName} ${placeholder}`)]
   }
   if (choices !== undefined && !choices.includes(value)) {
-    return [wrong(command, `${rawName} cannot be "${value}"`, suggestion(value, choices, 'it can be'))]
+    return [wrong(command, `${rawName} cannot be "${value}"`, suggestion(value, choices, 'choose another'))]
   }
   return []
 }

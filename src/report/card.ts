@@ -23,3 +23,13 @@ const labelled = (label: string, text: string, columns: number): readonly string
     .split('\n')
     .flatMap((line) => wrap(line.replaceAll('\t', '  '), columns - 7))
     .map((line, i) => `  ${(i === 0 ? label : '').padEnd(5)}${line}`)
+
+/** Something that should not have happened: our fault, and said so. */
+export const defectCard = (error: unknown, { paint }: View): string => {
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return `${[
+    `${paint.red('✖')} ${paint.bold('provision')}  ${words(what.split('\n')[0] ?? '')}`,
+    '  why  this is a defect of provision, not of your project',
+    '  fix  run the same with --debug, and report what it prints',
+  ].join('\n')}\n`
+}

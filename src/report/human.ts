@@ -50,6 +50,8 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     },
     interrupting: () => motion.title('Finishing the step at hand (Ctrl-C again stops at once)'),
     settle: () => motion.stop(),
+    // The cards of the problems say it all.
+    broken: () => {},
     finished: (ending) => {
       print(warningLines(warnings, view))
       const left = ending.dryRun ? [] : ending.plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource))

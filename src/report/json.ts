@@ -22,6 +22,10 @@ export const jsonReport = (out: (text: string) => void): Report => {
       for (const problem of problems) line(problemLine(problem))
       line(summaryLine(outcome))
     },
+    broken: (problems) => {
+      for (const problem of problems) line(problemLine(problem))
+      line(summaryLine({ result: 'failed', durationMs: Math.round(performance.now()), hosts: [] }))
+    },
   }
 }
 

@@ -1,10 +1,12 @@
 import type { Event } from '../engine/event.ts'
 import type { Plan } from '../engine/plan.ts'
-import { duration, cut, pad, width, words } from './text.ts'
+import { cut, duration, pad, width, words } from './text.ts'
 import type { View } from './view.ts'
 
 interface HostProgress {
+  /** What the engine says of the host, and what the host is busy with in particular. */
   state: string
+  doing: string | undefined
   since: number
   startedAt: number | undefined
   endedAt: number | undefined
@@ -15,7 +17,7 @@ interface HostProgress {
 const states = {
   connecting: 'connecting',
   observing: 'looking',
-  waiting: 'waiting for another run to end',
+  waiting: '',
   applying: 'applying',
   proving: 'looking again',
   done: '',
@@ -34,7 +36,15 @@ export class Progress {
     this.#hosts = new Map(
       names.map((host) => [
         host,
-        { state: '', since: now, startedAt: undefined, endedAt: undefined, settled: 0, planned: planned.get(host)?.length ?? 0 },
+        {
+          state: '',
+          doing: undefined,
+          since: now,
+          startedAt: undefined,
+          endedAt: undefined,
+          settled: 0,
+          planned: planned.get(host)?.length ?? 0,
+        },
       ]),
     )
   }
@@ -46,8 +56,8 @@ export class Progress {
     host.endedAt = now
     if (event.type === 'host') {
       if (event.state === 'applying') host.startedAt ??= now
-      say(host, states[event.state], now)
-    } else if (event.type === 'doing') say(host, event.what ?? (host.startedAt === undefined ? '' : states.applying), now)
+      say(host, states[event.state], undefined, now)
+    } else if (event.type === 'doing') say(host, host.state, event.what, now)
     else if (event.phase !== 'planned') {
       host.settled += 1
       this.#settled.add(`${event.change.host} ${event.change.resource}`)
@@ -70,7 +80,7 @@ export class Progress {
     const all = [...this.#hosts.values()]
     const planned = sum(all.map((host) => host.planned))
     const far = planned === 0 ? '' : `${sum(all.map(({ settled }) => settled))}/${planned}  `
-    const active = [...this.#hosts].filter(([, { state }]) => state !== '')
+    const active = [...this.#hosts].filter(([, host]) => busyWith(host) !== '')
     const shown = active.length <= rows ? active : active.slice(0, Math.max(rows - 1, 0))
     const longest = Math.max(0, ...shown.map(([name]) => width(name)))
     return [
@@ -79,17 +89,19 @@ export class Progress {
         const steps = host.planned === 0 ? '' : `${host.settled}/${host.planned}  `
         const time = now - host.since < 2000 ? '' : `  ${duration(now - host.since)}`
         const room = columns - longest - 4 - steps.length - time.length
-        return `  ${pad(name, longest)}  ${paint.dim(steps)}${cut(oneLine(host.state), room)}${paint.dim(time)}`
+        return `  ${pad(name, longest)}  ${paint.dim(steps)}${cut(oneLine(busyWith(host)), room)}${paint.dim(time)}`
       }),
       ...(shown.length < active.length ? [paint.dim(`  and ${active.length - shown.length} more hosts`)] : []),
     ]
   }
 }
 
-const say = (host: HostProgress, state: string, now: number): void => {
-  if (host.state === state) return
+const busyWith = ({ state, doing }: HostProgress): string => doing ?? state
+
+const say = (host: HostProgress, state: string, doing: string | undefined, now: number): void => {
+  if (busyWith({ ...host, state, doing }) !== busyWith(host)) host.since = now
   host.state = state
-  host.since = now
+  host.doing = doing
 }
 
 const oneLine = (text: string): string => words(text).replaceAll(/\s+/g, ' ')

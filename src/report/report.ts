@@ -31,4 +31,6 @@ export interface Report {
   /** Stops whatever moves on the screen; more may be written after it. */
   settle(): Promise<void>
   finished(ending: Ending): void
+  /** The run did not come to an end that could be summed up: its input was wrong, or it broke. */
+  broken(problems: readonly Problem[]): void
 }

@@ -25,7 +25,7 @@ export const terminalMotion = (view: View, rows: () => number): Motion => {
     let beat = 0
     const draw = (): string => {
       beat += 1
-      const [head = '', ...hosts] = progress.lines(title, { ...view, columns: view.columns - 4 }, rows() - 3, Date.now())
+      const [head = '', ...hosts] = progress.lines(title, { ...view, columns: view.columns - 4 }, rows() - 3, performance.now())
       return [`${view.paint.cyan(spinner[beat % spinner.length] ?? '')} ${head}`, ...hosts].join('\n')
     }
     const list = new Listr(

@@ -1,0 +1,10 @@
+import { hostname, userInfo } from 'node:os'
+import type { Holder } from '../host/shell.ts'
+
+/** Who we are, as it is written beside the lock on every host. */
+export const holder = (env: Readonly<Record<string, string | undefined>>): Holder => ({
+  user: env.SUDO_USER ?? env.USER ?? userInfo().username,
+  machine: hostname(),
+  command: `provision ${process.argv.slice(2).join(' ')}`.trim(),
+  since: new Date().toISOString(),
+})

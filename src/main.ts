@@ -1,0 +1,84 @@
+import { registerHooks } from 'node:module'
+import { createInterface } from 'node:readline/promises'
+import type { Surroundings } from './cli/command.ts'
+import { dispatch } from './cli/dispatch.ts'
+import { INTERRUPTED, statusOf } from './cli/status.ts'
+import { problemsIn } from './problem.ts'
+import { cards, defectCard } from './report/card.ts'
+import { painter, type View } from './report/view.ts'
+
+// A user's role says `import … from 'provision'` and means the very modules that run here, wherever they are installed.
+const face = new URL(import.meta.url.endsWith('.ts') ? './index.ts' : './index.js', import.meta.url).href
+registerHooks({
+  resolve: (specifier, context, next) => (specifier === 'provision' ? { url: face, shortCircuit: true } : next(specifier, context)),
+})
+
+const argv = process.argv.slice(2)
+const { stdout, stderr, stdin, env } = process
+
+// Who reads us may stop reading (`| head`); a run goes on to its end all the same.
+for (const stream of [stdout, stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
+const viewOf = (stream: NodeJS.WriteStream): View => ({
+  paint: painter(stream.isTTY ? stream.hasColors() : env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0' && !env.NO_COLOR),
+  columns: stream.columns > 0 ? stream.columns : Number.POSITIVE_INFINITY,
+  verbose: false,
+})
+
+/** The first Ctrl-C asks to finish the step at hand, the second ends the process. */
+const stopping = new AbortController()
+const stop = (): void => {
+  if (stopping.signal.aborted) process.exit(INTERRUPTED)
+  stopping.abort()
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+
+const surroundings: Surroundings = {
+  directory: process.cwd(),
+  env,
+  signal: stopping.signal,
+  out: (text) => void stdout.write(text),
+  err: (text) => void stderr.write(text),
+  view: viewOf(stdout),
+  live: stdout.isTTY === true && env.TERM !== 'dumb' && !env.CI,
+  rows: () => stdout.rows || 24,
+  ...(stdin.isTTY && stderr.isTTY
+    ? {
+        ask: async (question) => {
+          const asking = createInterface({ input: stdin, output: stderr })
+          return await asking.question(question, { signal: stopping.signal }).finally(() => asking.close())
+        },
+      }
+    : {}),
+}
+
+const main = async (): Promise<number> => {
+  try {
+    const ended = await dispatch(argv, surroundings)
+    if (typeof ended === 'number') return ended
+    if (ended.problems.length > 0) stderr.write(`\n${cards(ended.problems, viewOf(stderr))}`)
+    return ended.status
+  } catch (error) {
+    return fail(error)
+  }
+}
+
+const fail = (error: unknown): number => {
+  const stack = argv.includes('--debug') && error instanceof Error ? `${error.stack}\n` : ''
+  const problems = problemsIn(error)
+  if (stopping.signal.aborted) {
+    stderr.write(`${stack}Interrupted.\n`)
+    return INTERRUPTED
+  }
+  stderr.write(problems === undefined ? defectCard(error, viewOf(stderr)) : cards(problems, viewOf(stderr)))
+  stderr.write(stack)
+  return problems === undefined ? 1 : statusOf(problems)
+}
+
+process.exitCode = await main()
+// Nothing that is still open (a timer, a half-closed socket) may hold up whoever waits for us; what was written arrives first.
+stderr.write('', () => stdout.write('', () => process.exit()))
