@@ -16,6 +16,10 @@ export interface Connection {
   /** ssh destinations to go through, nearest first (ProxyJump). */
   readonly jump: readonly string[]
   readonly sudoPassword?: Secret
+  /** The name under which the host's key is filed, where that is not the address (ssh's HostKeyAlias). */
+  readonly hostKeyAlias?: string
+  /** The agent's socket, where it is not the one in `SSH_AUTH_SOCK` (ssh's IdentityAgent). */
+  readonly agent?: string
 }
 
 /** A connection and the inventory's name of the host it leads to, by which problems call it. */

@@ -1,0 +1,45 @@
+import type { Algorithms } from 'ssh2'
+
+type HostKeyAlgorithms = NonNullable<Extract<Algorithms['serverHostKey'], readonly unknown[]>>
+
+/** The sorts of host key that are asked for, best first, and the signatures that each may make. SHA-1 and DSA are not among them. */
+const SIGNATURES = {
+  'ssh-ed25519': ['ssh-ed25519'],
+  'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
+  'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
+  'ecdsa-sha2-nistp521': ['ecdsa-sha2-nistp521'],
+  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
+} as const satisfies Record<string, HostKeyAlgorithms>
+
+export type HostKeyType = keyof typeof SIGNATURES
+
+export const HOST_KEY_TYPES = Object.keys(SIGNATURES) as readonly HostKeyType[]
+
+/**
+ * What is offered to a server. Key types that known_hosts holds for it come first: a server that has several keys would
+ * otherwise show one that is not known, and look like an attacker.
+ */
+export const algorithmsFor = (known: readonly string[]): Algorithms =>
+  only(HOST_KEY_TYPES.toSorted((a, b) => rank(known, a) - rank(known, b)))
+
+/** The same, but a server without a key of one of these types is turned away. */
+export const only = (types: readonly HostKeyType[]): Algorithms => ({
+  kex: [
+    'curve25519-sha256',
+    'curve25519-sha256@libssh.org',
+    'ecdh-sha2-nistp256',
+    'ecdh-sha2-nistp384',
+    'ecdh-sha2-nistp521',
+    'diffie-hellman-group-exchange-sha256',
+    'diffie-hellman-group16-sha512',
+    'diffie-hellman-group18-sha512',
+    'diffie-hellman-group14-sha256',
+  ],
+  // GCM goes through node:crypto; chacha20 is WebAssembly without the native addon.
+  cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes256-ctr', 'aes192-ctr', 'aes128-ctr'],
+  hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
+  compress: ['none'],
+  serverHostKey: types.flatMap((type) => SIGNATURES[type]),
+})
+
+const rank = (known: readonly string[], type: HostKeyType): number => (known.includes(type) ? 0 : 1)

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+
+/** A random word of 32 hexadecimal digits. */
+export const randomWord = (): string => randomBytes(16).toString('hex')
+
+// dash reads lines a byte at a time (a 20 KB script costs 15 ms): longer scripts are sent as bytes, which costs one `head`.
+const LONGEST_AS_LINES = 2048
+
+/** A request as the loop reads it: `MARK LINES SCRIPTBYTES INPUTBYTES`, the script, the input, the mark again. */
+export const requestFrame = (mark: string, script: string, input: Uint8Array = Buffer.alloc(0)): Buffer => {
+  if (script.includes('\0')) throw new TypeError('a NUL byte cannot be part of a script')
+  const text = script.endsWith('\n') ? script : `${script}\n`
+  const bytes = Buffer.from(text)
+  const asLines = bytes.length <= LONGEST_AS_LINES
+  const header = asLines ? `${mark} ${text.split('\n').length - 1} 0 ${input.length}\n` : `${mark} 0 ${bytes.length} ${input.length}\n`
+  return Buffer.concat([Buffer.from(header), bytes, input, Buffer.from(`${mark}\n`)])
+}
+
+interface Expected {
+  readonly mark: string
+  onStdout(chunk: Buffer): void
+  onEnd(code: number, stderr: string): void
+}
+
+/**
+ * Cuts the stream of answers (`MARK+` stdout `MARK CODE\n` stderr `MARK-`) into pieces for those who expect them, in order.
+ * Bytes between answers belong to nobody (a background job that speaks late) and are dropped.
+ */
+export class AnswerReader {
+  readonly #expected: Expected[] = []
+  #part: 'before' | 'stdout' | 'code' | 'stderr' = 'before'
+  #buffer: Buffer = Buffer.alloc(0)
+  #code = 0
+  #stderr: Buffer[] = []
+
+  expect(answer: Expected): void {
+    this.#expected.push(answer)
+  }
+
+  push(chunk: Buffer): void {
+    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk])
+    for (let current = this.#expected[0]; current !== undefined; current = this.#expected[0]) {
+      if (!this.#advance(current)) return
+    }
+    this.#buffer = Buffer.alloc(0)
+  }
+
+  // Whether a part of the answer was completed. What cannot be the beginning of the awaited mark is handed on at once.
+  #advance(current: Expected): boolean {
+    if (this.#part === 'before') {
+      if (this.#upTo(`${current.mark}+`, () => {}) === false) return false
+      this.#part = 'stdout'
+    } else if (this.#part === 'stdout') {
+      if (this.#upTo(`${current.mark} `, (piece) => current.onStdout(piece)) === false) return false
+      this.#part = 'code'
+    } else if (this.#part === 'code') {
+      const end = this.#buffer.indexOf('\n')
+      if (end === -1) return false
+      this.#code = Number(this.#buffer.toString('latin1', 0, end))
+      this.#buffer = this.#buffer.subarray(end + 1)
+      this.#part = 'stderr'
+    } else {
+      if (this.#upTo(`${current.mark}-`, (piece) => this.#stderr.push(piece)) === false) return false
+      const stderr = Buffer.concat(this.#stderr).toString()
+      this.#stderr = []
+      this.#part = 'before'
+      this.#expected.shift()
+      current.onEnd(this.#code, stderr)
+    }
+    return true
+  }
+
+  #upTo(mark: string, take: (piece: Buffer) => void): boolean {
+    const at = this.#buffer.indexOf(mark, 0, 'latin1')
+    const sure = at === -1 ? Math.max(0, this.#buffer.length - mark.length + 1) : at
+    if (sure > 0) take(this.#buffer.subarray(0, sure))
+    this.#buffer = this.#buffer.subarray(at === -1 ? sure : at + mark.length)
+    return at !== -1
+  }
+}

@@ -1,0 +1,157 @@
+import { StringDecoder } from 'node:string_decoder'
+import { Problem } from '../problem.ts'
+import { isSecret } from '../secret.ts'
+import type { Link } from './connect.ts'
+import { AnswerReader, randomWord, requestFrame } from './frame.ts'
+import type { Launched } from './launch.ts'
+import { lastLines, unreachable } from './problems.ts'
+import type { Answer, RequestOptions, Shell } from './shell.ts'
+
+const BEAT_MS = 10_000
+const REQUEST_MS = 600_000
+const KEPT_BYTES = 64 * 1024 * 1024
+// A script that says more than this is not going to stop.
+const HARD_LIMIT_BYTES = 1024 * 1024 * 1024
+const CLOSE_MS = 5_000
+
+interface Pending {
+  readonly options: RequestOptions
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Speaks with the answering loop on a host. */
+export class HeldShell implements Shell {
+  readonly host: string
+  readonly sshConnection: readonly string[]
+  frames = 0
+  readonly #link: Link
+  readonly #launched: Launched
+  readonly #reader = new AnswerReader()
+  readonly #pending: Pending[] = []
+  readonly #beat: NodeJS.Timeout | undefined
+  #deadline: NodeJS.Timeout | undefined
+  #lost: Problem | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(host: string, sshConnection: readonly string[], link: Link, launched: Launched, beats: boolean) {
+    this.host = host
+    this.sshConnection = sshConnection
+    this.#link = link
+    this.#launched = launched
+    // A step at hand beats when it ends; the lock's judges know that it runs.
+    if (beats) this.#beat = setInterval(() => this.#pending.length === 0 && this.#send(':', {}).catch(() => {}), BEAT_MS).unref()
+    launched.ended.then((code) => this.#lose(code === undefined ? 'the connection was lost' : `the shell on the host ended (exit ${code})`))
+    link.gone.then((error) => this.#lose('the connection was lost', error?.message))
+  }
+
+  /** Takes what the host says; to be called with everything that follows the loop's `open` line. */
+  take(chunk: Buffer): void {
+    this.#reader.push(chunk)
+  }
+
+  async request(script: string, options: RequestOptions = {}): Promise<Answer> {
+    if (this.#closing) throw new Error(`a request to ${this.host} after its shell was closed`)
+    this.frames += 1
+    return await this.#send(script, options)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  #send(script: string, options: RequestOptions): Promise<Answer> {
+    if (this.#lost) return Promise.reject(this.#lost)
+    const mark = randomWord()
+    const { input } = options
+    const frame = requestFrame(mark, script, isSecret(input) ? Buffer.from(input.reveal()) : input)
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ options, resolve, reject })
+      if (this.#pending.length === 1) this.#watch()
+      this.#expect(mark, options)
+      this.#launched.channel.write(frame)
+    })
+  }
+
+  #expect(mark: string, options: RequestOptions): void {
+    const { maxBytes = KEPT_BYTES } = options
+    const lines = options.onLine && lineSplitter(options.onLine)
+    const kept: Buffer[] = []
+    let length = 0
+    this.#reader.expect({
+      mark,
+      onStdout: (piece) => {
+        length += piece.length
+        if (length <= maxBytes) kept.push(piece)
+        else kept.length = 0
+        if (length > HARD_LIMIT_BYTES) this.#giveUp(`a script says more than ${HARD_LIMIT_BYTES / 1024 / 1024} MB`)
+        lines?.push(piece)
+      },
+      onEnd: (code, stderr) => {
+        lines?.end()
+        const pending = this.#pending.shift()
+        this.#watch()
+        if (length > maxBytes) pending?.reject(tooMuch(this.host, maxBytes))
+        else pending?.resolve({ code, stdout: Buffer.concat(kept), stderr })
+      },
+    })
+  }
+
+  // The deadline is for the request at hand; those behind it have not begun.
+  #watch(): void {
+    clearTimeout(this.#deadline)
+    const ms = this.#pending[0]?.options.deadlineMs ?? REQUEST_MS
+    if (this.#pending.length > 0) this.#deadline = setTimeout(() => this.#giveUp(`no answer within ${Math.round(ms / 1000)} s`), ms)
+  }
+
+  #giveUp(what: string): void {
+    this.#lose(what)
+    this.#launched.channel.destroy()
+    this.#link.client.destroy()
+  }
+
+  #lose(what: string, why?: string): void {
+    if (this.#lost) return
+    const said = lastLines([why ?? '', this.#launched.stderr()].join('\n'))
+    this.#lost = unreachable(this.host, {
+      what,
+      why: said,
+      fix: 'check the host, then run again: a step that had begun ends by itself, the others did not begin',
+    })
+    clearInterval(this.#beat)
+    clearTimeout(this.#deadline)
+    for (const { reject } of this.#pending.splice(0)) reject(this.#lost)
+    if (!this.#closing) this.#link.client.end()
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#beat)
+    // The end of its input is what ends the loop, after the requests that it has been sent.
+    this.#launched.channel.end()
+    while (this.#pending.length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    const forced = setTimeout(() => this.#launched.channel.destroy(), CLOSE_MS)
+    await Promise.race([this.#launched.ended, this.#link.gone])
+    clearTimeout(forced)
+    await this.#link.close()
+  }
+}
+
+const tooMuch = (host: string, maxBytes: number): Problem =>
+  new Problem({ class: 'task', where: { host }, what: `a script said more than ${Math.round(maxBytes / 1024)} KB`, fix: 'let it say less' })
+
+const lineSplitter = (onLine: (line: string) => void): { push(piece: Buffer): void; end(): void } => {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  return {
+    push: (piece) => {
+      const lines = (rest + decoder.write(piece)).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) onLine(line)
+    },
+    end: () => {
+      rest += decoder.end()
+      if (rest !== '') onLine(rest)
+    },
+  }
+}

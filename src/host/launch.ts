@@ -1,0 +1,134 @@
+import type { ClientChannel } from 'ssh2'
+import type { Link } from './connect.ts'
+import type { Target } from './connection.ts'
+import { randomWord } from './frame.ts'
+import { bootstrap, startCommand } from './loop.ts'
+import { lastLines, unreachable, within } from './problems.ts'
+
+const OPEN_MS = 15_000
+const START_MS = 30_000
+const KEPT_STDERR = 64 * 1024
+
+/** A privileged `sh` that has been started and given its script. */
+export interface Launched {
+  readonly channel: ClientChannel
+  /** Settles when the channel is over, with its exit status; `undefined` where the connection was lost. */
+  readonly ended: Promise<number | undefined>
+  /** The last that was said on stderr, for messages. */
+  stderr(): string
+  /** Hands over everything that comes on stdout from now on, what has come already first. */
+  onStdout(take: (chunk: Buffer) => void): void
+}
+
+/** Starts `sh` as root and lets it run `script(word)`: directly, or by sudo, with the password when it asks for one. */
+export const launch = async (link: Link, target: Target, script: (word: string) => string): Promise<Launched> => {
+  const { name, user, sudoPassword } = target
+  const word = randomWord()
+  const prompt = randomWord()
+  const privilege = user === 'root' ? '' : sudoPassword ? `sudo -S -p ${prompt} ` : 'sudo -n '
+  const channel = await openChannel(link, target, startCommand(word, privilege))
+
+  let said = ''
+  let stdout: Buffer = Buffer.alloc(0)
+  let take = (chunk: Buffer): void => {
+    stdout = Buffer.concat([stdout, chunk])
+  }
+  const ended = endOf(channel)
+  const started = new Promise<void>((resolve, reject) => {
+    let prompts = 0
+    channel.on('data', (chunk: Buffer) => {
+      take(chunk)
+      if (stdout.includes(word)) resolve()
+    })
+    channel.stderr.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-KEPT_STDERR)
+      if (!sudoPassword || said.split(prompt).length - 1 === prompts) return
+      prompts += 1
+      // The password alone: if sudo asks again it would take the next line for it, and a second try can lock the account.
+      if (prompts === 1) channel.write(`${sudoPassword.reveal()}\n`)
+      else reject(unreachable(name, { what: `sudo does not accept the password of ${user}`, fix: 'correct sudo_password' }))
+    })
+    ended.then((code) => reject(notStarted(target, code, said.replaceAll(prompt, ''), stdout.toString())))
+  })
+  // Without a password nothing but our shell reads the input, so the script need not wait for a round trip.
+  const sent = bootstrap(word, script(word))
+  if (!privilege.includes('-S')) channel.write(sent)
+  const slow = () =>
+    unreachable(name, {
+      what: `no root shell within ${START_MS / 1000} s`,
+      why: lastLines(said),
+      fix: `check what ${user}’s login shell and sudo wait for on the host`,
+    })
+  await within(START_MS, started, slow).catch((error: unknown) => {
+    channel.destroy()
+    throw error
+  })
+  if (privilege.includes('-S')) channel.write(sent)
+
+  stdout = stdout.subarray(stdout.indexOf(word) + word.length)
+  said = ''
+  return {
+    channel,
+    ended,
+    stderr: () => said,
+    onStdout: (next) => {
+      take = next
+      const waiting = stdout
+      stdout = Buffer.alloc(0)
+      if (waiting.length > 0) next(waiting)
+    },
+  }
+}
+
+/** Opens a channel with a command on it. */
+export const openChannel = async (link: Link, target: Target, command: string): Promise<ClientChannel> => {
+  const { name } = target
+  const opened = new Promise<ClientChannel>((resolve, reject) => {
+    const refused = (error: Error): void =>
+      reject(
+        unreachable(name, {
+          what: 'sshd opens no session',
+          why: error.message,
+          fix: 'check MaxSessions and ForceCommand in the host’s sshd configuration',
+          cause: error,
+        }),
+      )
+    try {
+      link.client.exec(command, (error, channel) => (error ? refused(error) : resolve(channel)))
+    } catch (error) {
+      refused(error as Error)
+    }
+  })
+  const late = () => unreachable(name, { what: `no session within ${OPEN_MS / 1000} s`, fix: 'check that the host is not overloaded' })
+  return await within(OPEN_MS, opened, late, (channel) => channel.destroy())
+}
+
+/** The exit status of a channel once it is over; `undefined` where there was none: the connection was lost, or a signal. */
+export const endOf = (channel: ClientChannel): Promise<number | undefined> =>
+  new Promise((resolve) => {
+    let status: number | undefined
+    channel.once('exit', (code: number | null) => {
+      status = code ?? undefined
+    })
+    channel.once('close', () => resolve(status))
+  })
+
+const notStarted = (target: Target, code: number | undefined, stderr: string, stdout: string) => {
+  const { name, user, sudoPassword } = target
+  const why = lastLines(stderr.trim() === '' ? stdout : stderr)
+  if (code === undefined)
+    return unreachable(name, { what: 'the connection was lost before the root shell started', why, fix: 'check the host and run again' })
+  if (user === 'root')
+    return unreachable(name, {
+      what: `root’s login shell does not start sh (exit ${code})`,
+      why,
+      fix: 'give root a shell that runs commands',
+    })
+  return unreachable(name, {
+    what: `${user} cannot become root by sudo (exit ${code})`,
+    why,
+    fix: sudoPassword
+      ? `install sudo on the host and permit ${user} to use it, without requiretty`
+      : `permit ${user} to use sudo without a password, or give sudo_password`,
+  })
+}
