@@ -10,7 +10,7 @@ import { gate } from './gate.ts'
 import { handshake } from './handshake.ts'
 import { refusalOf } from './host-key.ts'
 import { openTunnel } from './jump.ts'
-import { judge, type KnownHost, knownTypes } from './known-hosts.ts'
+import { judge, type KnownHost, knownName, knownTypes } from './known-hosts.ts'
 import { readKnownHosts, storeHostKeys } from './known-hosts-file.ts'
 import { unreachable } from './problems.ts'
 
@@ -58,14 +58,14 @@ const attempt = async (
   options: ConnectOptions,
 ): Promise<Link | { dropped: Problem }> => {
   const way = await reach(target, options)
-  const address = target.hostKeyAlias ?? target.address
+  const name = knownName(target)
   const verify = async (key: Buffer): Promise<Problem | undefined> => {
-    const verdict = judge(known, address, target.port, key)
+    const verdict = judge(known, name, key)
     const refusal = refusalOf(target, verdict, key)
     if (!refusal && verdict.says === 'unknown') await storeHostKeys(target, [key])
     return refusal
   }
-  const algorithms = algorithmsFor(knownTypes(known, address, target.port))
+  const algorithms = algorithmsFor(knownTypes(known, name))
   const outcome = await handshake(target, way.stream, { algorithms, credentials, verify, ...options }).catch(async (error: unknown) => {
     way.stream.destroy()
     await way.release()

@@ -1,13 +1,13 @@
 import type { Problem } from '../problem.ts'
 import type { Target } from './connection.ts'
-import { fingerprint, type KnownHost, typeOf, type Verdict } from './known-hosts.ts'
+import { fingerprint, type KnownHost, knownName, typeOf, type Verdict } from './known-hosts.ts'
 import { unreachable } from './problems.ts'
 
 /** Why a host key is refused; undefined when it is known, or new and may be stored. */
 export const refusalOf = (target: Target, verdict: Verdict, key: Buffer): Problem | undefined => {
-  const { name, address, port } = target
+  const { name } = target
   const shown = `${typeOf(key)} ${fingerprint(key)}`
-  const whom = `${target.hostKeyAlias ?? address}${port === 22 ? '' : ` (port ${port})`}`
+  const whom = knownName(target)
   if (verdict.says === 'known') return undefined
   if (verdict.says === 'unknown') {
     if (target.hostKeys === 'accept-new') return undefined

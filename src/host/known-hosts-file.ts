@@ -36,10 +36,10 @@ export const storeHostKeys = async (target: Target, keys: readonly Buffer[]): Pr
 const append = async (file: string, target: Target, keys: readonly Buffer[]): Promise<void> => {
   const text = await textOf(file)
   const { entries } = parseKnownHosts(file, text)
-  const address = target.hostKeyAlias ?? target.address
-  const fresh = keys.filter((key) => judge(entries, address, target.port, key).says !== 'known')
+  const name = knownName(target)
+  const fresh = keys.filter((key) => judge(entries, name, key).says !== 'known')
   if (fresh.length === 0) return
-  const lines = fresh.map((key) => `${knownName(address, target.port)} ${typeOf(key)} ${key.toString('base64')}\n`)
+  const lines = fresh.map((key) => `${name} ${typeOf(key)} ${key.toString('base64')}\n`)
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const handle = await open(file, 'a', 0o600).catch((error: NodeJS.ErrnoException) => {
     throw new Problem({

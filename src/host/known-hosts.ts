@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
+import type { Connection } from './connection.ts'
 
 /** One line of a known_hosts file. */
 export interface KnownHost {
@@ -38,9 +39,9 @@ export const parseKnownHosts = (file: string, text: string): { entries: KnownHos
   return { entries, ignored }
 }
 
-/** How a host is called in known_hosts: with its port where that is not 22. */
-export const knownName = (address: string, port: number): string =>
-  port === 22 ? address.toLowerCase() : `[${address.toLowerCase()}]:${port}`
+/** How a host is called in known_hosts: by its alias, or else its address, with the port where that is not 22. */
+export const knownName = ({ address, port, hostKeyAlias }: Pick<Connection, 'address' | 'port' | 'hostKeyAlias'>): string =>
+  (hostKeyAlias ?? (port === 22 ? address : `[${address}]:${port}`)).toLowerCase()
 
 /** What known_hosts says of a key that a host has shown. */
 export type Verdict =
@@ -52,8 +53,8 @@ export type Verdict =
   | { readonly says: 'changed'; readonly entry: KnownHost }
   | { readonly says: 'revoked'; readonly entry: KnownHost }
 
-export const judge = (entries: readonly KnownHost[], address: string, port: number, key: Buffer): Verdict => {
-  const mine = entriesFor(entries, knownName(address, port))
+export const judge = (entries: readonly KnownHost[], name: string, key: Buffer): Verdict => {
+  const mine = entriesFor(entries, name)
   const shown = key.toString('base64')
   const type = typeOf(key)
   const same = (entry: KnownHost): boolean => Buffer.from(entry.key, 'base64').toString('base64') === shown
@@ -67,8 +68,8 @@ export const judge = (entries: readonly KnownHost[], address: string, port: numb
 }
 
 /** The types of the keys that are known for a host, in the order of the file. */
-export const knownTypes = (entries: readonly KnownHost[], address: string, port: number): string[] =>
-  entriesFor(entries, knownName(address, port))
+export const knownTypes = (entries: readonly KnownHost[], name: string): string[] =>
+  entriesFor(entries, name)
     .filter((entry) => !entry.revoked)
     .map(({ type }) => type)
 

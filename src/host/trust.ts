@@ -29,15 +29,15 @@ const QUESTIONS: readonly (readonly HostKeyType[])[] = [
 /** All keys that a host shows, whether known or not; nobody logs in for it. */
 export const fetchHostKeys = async (target: Target, options: ConnectOptions = {}): Promise<readonly HostKey[]> => {
   const known = await readKnownHosts(target.knownHosts, options.log)
-  const address = target.hostKeyAlias ?? target.address
+  const name = knownName(target)
   const results = await Promise.allSettled(QUESTIONS.map((types) => keyOf(target, types, options)))
   const keys = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = results.find((result) => result.status === 'rejected')
   if (keys.length === 0) throw failed?.reason
   return keys.map((key) => {
     const type = typeOf(key) ?? ''
-    const line = `${knownName(address, target.port)} ${type} ${key.toString('base64')}`
-    return { type, fingerprint: fingerprint(key), line, key, verdict: judge(known, address, target.port, key) }
+    const line = `${name} ${type} ${key.toString('base64')}`
+    return { type, fingerprint: fingerprint(key), line, key, verdict: judge(known, name, key) }
   })
 }
 
