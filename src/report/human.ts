@@ -1,4 +1,4 @@
-import type { Change, Plan } from '../engine/plan.ts'
+import type { Change } from '../engine/plan.ts'
 import { planHeadline, planLines } from './planned.ts'
 import { Progress } from './progress.ts'
 import type { Report } from './report.ts'
@@ -40,11 +40,12 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
       motion.start(`Looking at ${names.length === 1 ? names[0] : `${names.length} hosts`}`, progress)
     },
     planned: (plan, playNames) => {
-      if (plan.changes.length > 0) print([...planLines(plan, playNames, view), '', planHeadline(plan, view)])
+      if (plan.changes.length > 0) print([...planLines(plan, playNames, view), ''])
       print(warningLines(warnings, view))
       warnings.clear()
     },
-    applying: (plan: Plan) => {
+    applying: (plan) => {
+      print([planHeadline(plan, view)])
       progress = new Progress([...new Set([...hosts, ...plan.changes.map(({ host }) => host)])], plan, now())
       motion.start('Applying', progress)
     },
@@ -55,7 +56,7 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     finished: (ending) => {
       print(warningLines(warnings, view))
       const left = ending.dryRun ? [] : ending.plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource))
-      print([...summaryLines(ending, (host) => progress.timeOf(host), view), ...leftLines(left, view)])
+      print([...summaryLines(ending, progress, view), ...leftLines(left, view)])
     },
   }
 }

@@ -5,7 +5,7 @@ import { duration, words } from './text.ts'
 export const plainMotion = (out: (text: string) => void): Motion => ({
   start: () => {},
   changed: (phase, { host, resource, action }, durationMs) => {
-    const time = durationMs === undefined ? '' : `  ${duration(durationMs)}`
+    const time = durationMs === undefined || durationMs < 50 ? '' : `  ${duration(durationMs)}`
     out(words(`${host}  ${phase === 'failed' ? 'FAILED ' : ''}${action} ${resource.replace(':', ' ')}${time}`).concat('\n'))
   },
   doing: (host, what) => out(words(`${host}  ${what}`).replaceAll('\n', ' ').concat('\n')),

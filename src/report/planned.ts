@@ -1,4 +1,4 @@
-import type { Change, Plan } from '../engine/plan.ts'
+import { type Change, CONTROLLER, type Plan } from '../engine/plan.ts'
 import type { Action } from '../resource/kind.ts'
 import { diffLines } from './diff.ts'
 import { count, visible, width, words, wrap } from './text.ts'
@@ -21,14 +21,16 @@ export const planLines = ({ changes }: Plan, playNames: readonly string[], view:
   ])
 }
 
-/** How many changes on how many hosts, and of which sort: `34 changes on 3 hosts: 20 to create, 14 to update`. */
+/** How many changes, where, and of which sort: `34 changes on 3 hosts  20 to create · 14 to update`. */
 export const planHeadline = ({ changes }: Plan, { paint }: View): string => {
-  const hosts = new Set(changes.map(({ host }) => host)).size
+  const hosts = new Set(changes.map(({ host }) => host))
+  const controller = hosts.delete(CONTROLLER)
+  const places = [...(hosts.size === 0 ? [] : [count(hosts.size, 'host')]), ...(controller ? ['the controller'] : [])]
   const sorts = (['create', 'update', 'delete', 'run'] as const).flatMap((action) => {
     const number = changes.filter((change) => change.action === action).length
     return number === 0 ? [] : [colour(action, paint)(`${number} to ${action}`)]
   })
-  return `${paint.bold(`${count(changes.length, 'change')} on ${count(hosts, 'host')}`)}  ${sorts.join(paint.dim(' · '))}`
+  return `${paint.bold(`${count(changes.length, 'change')} on ${places.join(' and ')}`)}  ${sorts.join(paint.dim(' · '))}`
 }
 
 interface Shared {

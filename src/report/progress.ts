@@ -28,6 +28,8 @@ export class Progress {
   readonly #hosts: Map<string, HostProgress>
   readonly #begun: number
   readonly #settled = new Set<string>()
+  /** How many changes were made so far. */
+  applied = 0
 
   constructor(hosts: readonly string[], plan: Plan | undefined, now: number) {
     this.#begun = now
@@ -60,6 +62,7 @@ export class Progress {
     } else if (event.type === 'doing') say(host, host.state, event.what, now)
     else if (event.phase !== 'planned') {
       host.settled += 1
+      if (event.phase === 'applied') this.applied += 1
       this.#settled.add(`${event.change.host} ${event.change.resource}`)
     }
   }

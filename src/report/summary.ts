@@ -1,17 +1,19 @@
 import type { Change, HostOutcome } from '../engine/plan.ts'
+import { planHeadline } from './planned.ts'
+import type { Progress } from './progress.ts'
 import type { Ending } from './report.ts'
-import { count, duration, pad, visible, width } from './text.ts'
+import { count, cut, duration, pad, visible, width } from './text.ts'
 import type { View } from './view.ts'
 
 /** How a run ended, host by host, and in one sentence. */
-export const summaryLines = (ending: Ending, timeOf: (host: string) => number | undefined, view: View): readonly string[] => {
+export const summaryLines = (ending: Ending, progress: Progress, view: View): readonly string[] => {
   const quiet = ending.outcome.hosts.every(({ changed, failed, unreachable }) => changed + failed === 0 && !unreachable)
-  return [...(quiet ? [] : ['', ...table(ending, timeOf, view), '']), sentence(ending, view), ...narrowed(ending, view)]
+  return [...(quiet ? [] : ['', ...table(ending, progress, view), '']), sentence(ending, progress, view), ...narrowed(ending, view)]
 }
 
-const table = ({ outcome, dryRun }: Ending, timeOf: (host: string) => number | undefined, { paint }: View): readonly string[] => {
+const table = ({ outcome, dryRun }: Ending, progress: Progress, { paint }: View): readonly string[] => {
   const head = ['host', 'resources', dryRun ? 'to change' : 'changed', 'failed', 'seconds', '']
-  const rows = outcome.hosts.map((host) => cells(host, timeOf(host.host)))
+  const rows = outcome.hosts.map((host) => cells(host, progress.timeOf(host.host)))
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => width(row[i] ?? ''))))
   const line = (row: readonly string[]): string =>
     row
@@ -35,10 +37,12 @@ const cells = ({ host, resources, changed, failed, unreachable }: HostOutcome, t
     : [visible(host), String(resources), String(changed), String(failed), seconds, unreachable ? 'lost' : '']
 }
 
-const sentence = ({ outcome, dryRun, interrupted }: Ending, { paint }: View): string => {
+const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Progress, view: View): string => {
+  const { paint } = view
   const { hosts, result, durationMs } = outcome
   const time = paint.dim(duration(durationMs))
-  const changed = total(hosts, ({ changed }) => changed)
+  // The controller's own changes count too; it has no line in the table.
+  const changed = dryRun ? plan.changes.length : progress.applied
   const lost = hosts.filter(({ unreachable }) => unreachable).length
   const failures = [
     ...(total(hosts, ({ failed }) => failed) === 0 ? [] : [`${total(hosts, ({ failed }) => failed)} failed`]),
@@ -47,7 +51,7 @@ const sentence = ({ outcome, dryRun, interrupted }: Ending, { paint }: View): st
   const made = dryRun ? `${count(changed, 'change')} to make` : `${count(changed, 'change')} made`
   if (interrupted) return `${paint.yellow('■')} ${paint.bold('Interrupted')}: ${[made, ...failures].join(', ')}  ${time}`
   if (result === 'failed' || failures.length > 0) return `${paint.red('✖')} ${paint.bold([...failures, made].join(', '))}  ${time}`
-  if (changed > 0 && dryRun) return `${paint.yellow('●')} ${paint.bold(made)}, nothing was touched  ${time}`
+  if (changed > 0 && dryRun) return `${paint.yellow('●')} ${planHeadline(plan, view)}, nothing was touched  ${time}`
   if (changed > 0) return `${paint.green('✔')} ${paint.bold(made)} and proved  ${time}`
   const resources = `${count(
     total(hosts, ({ resources }) => resources),
@@ -57,10 +61,10 @@ const sentence = ({ outcome, dryRun, interrupted }: Ending, { paint }: View): st
 }
 
 const narrowed = ({ narrowedTo }: Ending, { paint }: View): readonly string[] =>
-  narrowedTo.length === 0 ? [] : [paint.dim(`  Only ${narrowedTo.join(' ')} was looked at to be changed; nothing else was touched.`)]
+  narrowedTo.length === 0 ? [] : [paint.dim(`  Narrowed by ${narrowedTo.join(' ')}: nothing else was touched.`)]
 
 /** What was planned and not come to, host by host. */
-export const leftLines = (left: readonly Change[], { paint }: View): readonly string[] =>
+export const leftLines = (left: readonly Change[], { paint, columns }: View): readonly string[] =>
   left.length === 0
     ? []
     : [
@@ -69,7 +73,8 @@ export const leftLines = (left: readonly Change[], { paint }: View): readonly st
         ...[...Map.groupBy(left, ({ host }) => host)].map(([host, changes]) => {
           const names = changes.slice(0, 5).map(({ resource }) => resource.replace(':', ' '))
           const more = changes.length - names.length
-          return `  ${visible(host)}  ${paint.dim(visible([...names, ...(more > 0 ? [`${more} more`] : [])].join(', ')))}`
+          const list = visible([...names, ...(more > 0 ? [`${more} more`] : [])].join(', '))
+          return `  ${visible(host)}  ${paint.dim(cut(list, columns - width(host) - 4))}`
         }),
       ]
 

@@ -1,0 +1,125 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+
+/** The floors of the house, from the top: a room uses only rooms below it (CONTRIBUTING has the picture). */
+const floors = [
+  ['main'],
+  ['cli'],
+  ['report'],
+  ['engine'],
+  ['index'],
+  ['role'],
+  ['site'],
+  ['host'],
+  ['resource'],
+  ['identity'],
+  ['acme'],
+  ['lab'],
+  ['problem', 'secret', 'quote'],
+]
+const heightOf = (room: string): number => floors.toReversed().findIndex((rooms) => rooms.includes(room))
+
+/** Who may import a package or a builtin that does something to the world. */
+const only: Readonly<Record<string, readonly string[]>> = {
+  ssh2: ['src/host/'],
+  'acme-client': ['src/acme/'],
+  listr2: ['src/report/'],
+  'age-encryption': ['src/identity/'],
+  'node:fs': ['src/main.ts', 'src/cli/', 'src/role/', 'src/site/read.ts', 'src/host/', 'src/identity/', 'src/acme/', 'src/lab/'],
+  'node:child_process': ['src/cli/', 'src/host/', 'src/lab/'],
+  // names.ts only asks whether a word is an address.
+  'node:net': ['src/host/', 'src/acme/', 'src/lab/', 'src/site/names.ts'],
+}
+
+const tsFiles = (directory: string): readonly string[] =>
+  readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => relative(root, join(root, directory, name)))
+
+interface Import {
+  readonly path: string
+  readonly specifier: string
+  /** Erased before it runs. */
+  readonly typeOnly: boolean
+}
+
+const IMPORT = /^(?:import|export)\s+(type\s)?(?:[\w*{][^'"]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\('([^']+)'\)/gm
+const importsOf = (path: string): readonly Import[] =>
+  [...readFileSync(join(root, path), 'utf8').matchAll(IMPORT)].map(([, type, declared, asked]) => ({
+    path,
+    specifier: declared ?? asked ?? '',
+    typeOnly: type !== undefined,
+  }))
+
+const resolve = (path: string, specifier: string): string => join(path, '..', specifier)
+const roomOf = (path: string): string => /^src\/([^/.]+)/.exec(path)?.[1] ?? ''
+
+const sources = tsFiles('src')
+const roles = tsFiles('roles')
+const edges = sources.flatMap(importsOf)
+const inner = edges.filter(({ specifier }) => specifier.startsWith('.') && specifier.endsWith('.ts'))
+
+describe('the floors', () => {
+  test('every room has one', () => {
+    expect([...new Set(sources.map(roomOf))].filter((room) => heightOf(room) < 0)).toEqual([])
+  })
+
+  test('a room uses only rooms below it', () => {
+    const upwards = inner.filter(({ path, specifier }) => {
+      const [from, to] = [roomOf(path), roomOf(resolve(path, specifier))]
+      return from !== to && heightOf(from) <= heightOf(to)
+    })
+    expect(upwards).toEqual([])
+  })
+
+  test('no circles', () => {
+    const targets = Map.groupBy(
+      inner.filter(({ typeOnly }) => !typeOnly),
+      ({ path }) => path,
+    )
+    const circles: string[] = []
+    const walk = (path: string, way: readonly string[]): void => {
+      if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' > '))
+      else if (!done.has(path)) {
+        for (const { specifier } of targets.get(path) ?? []) walk(resolve(path, specifier), [...way, path])
+        done.add(path)
+      }
+    }
+    const done = new Set<string>()
+    for (const path of sources) walk(path, [])
+    expect(circles).toEqual([])
+  })
+
+  test('what touches the world is touched in its own room', () => {
+    const trespasses = edges.filter(({ path, specifier }) => {
+      const rooms = only[specifier.replace(/^(node:[a-z]+)\/.*/, '$1')]
+      return rooms !== undefined && !rooms.some((room) => path.startsWith(room))
+    })
+    expect(trespasses).toEqual([])
+  })
+
+  test("roles are built from 'provision' and their own folder, as any user's are", () => {
+    const strangers = roles.flatMap(importsOf).filter(({ path, specifier }) => {
+      const own = path.split('/').slice(0, 2).join('/')
+      return specifier !== 'provision' && !(specifier.startsWith('.') && resolve(path, specifier).startsWith(`${own}/`))
+    })
+    expect(strangers).toEqual([])
+  })
+
+  test('a file holds one idea: at most 260 lines', () => {
+    const long = [...sources, ...roles].filter((path) => readFileSync(join(root, path), 'utf8').split('\n').length > 261)
+    expect(long).toEqual([])
+  })
+
+  test('nobody but main and the reports writes to the screen', () => {
+    const speakers = [...sources, ...roles].filter(
+      (path) =>
+        !/^src\/(main\.ts|report\/)/.test(path) &&
+        /\bconsole\.(?:log|error|warn|info|debug)\b|process\.std(out|err)\b/.test(readFileSync(join(root, path), 'utf8')),
+    )
+    expect(speakers).toEqual([])
+  })
+})
