@@ -130,7 +130,13 @@ const installScript = (spec: IssuedSpec): string => `set -e
 umask 077
 p=${quote(spec.path)}; k=$p.key
 cat >"$p.new"
-${swapScript(spec, spec.loadedBy.set === undefined ? '' : saveScript(spec.loadedBy.set, [spec.path, `${spec.path}.key`]))}`
+${swapScript(
+  spec,
+  spec.loadedBy.set === undefined
+    ? ''
+    : `(${saveScript(spec.loadedBy.set, [spec.path, `${spec.path}.key`])}
+)`,
+)}`
 
 const placeholderScript = (spec: CertificateSpec): string => `${keyScript(spec)}
 if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ]; then exit 0; fi
