@@ -1,0 +1,28 @@
+import { quote } from '../quote.ts'
+import { Refused, type Steps, type Work } from './kind.ts'
+
+/** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
+type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
+
+/**
+ * Applies a batch in one request, one resource after the other. The host says which were done, so that a refusal of the
+ * third does not make the first two look failed.
+ */
+export const inTurn = function* <Spec, Seen>(
+  work: readonly Work<Spec, Seen>[],
+  scriptOf: ScriptOf<Spec, Seen>,
+  words: { readonly doing: string; readonly failed: (id: string) => string; readonly fix?: string },
+): Steps {
+  if (work.length === 0) return
+  // A subshell on the left of && or || would ignore `set -e`, so its status is taken in a line of its own.
+  const script = work
+    .map((one) => `(set -e\n${scriptOf(one)}\n) </dev/null\nc=$?; [ "$c" = 0 ] || exit "$c"; printf 'done\\0%s\\0' ${quote(one.id)}\n`)
+    .join('')
+  const answer = yield { do: 'shell', script, doing: words.doing }
+  if (answer.code === 0) return
+  const said = answer.stdout.toString().split('\0')
+  const done = work.map(({ id }) => id).filter((id) => said.some((field, i) => field.endsWith('done') && said[i + 1] === id))
+  const failed = work.find(({ id }) => !done.includes(id))
+  const why = answer.stderr.trim().split('\n').slice(-20).join('\n')
+  throw new Refused(`${words.failed(failed?.id ?? '')} (exit ${answer.code})`, why === '' ? 'the host said nothing' : why, words.fix, done)
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { commandLine, quote } from '../quote.ts'
+import { differing, inWords } from './differences.ts'
+import { inTurn } from './in-turn.ts'
+import { defineKind, type Work } from './kind.ts'
+
+const schema = z.strictObject({
+  key: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]+([./][A-Za-z0-9_:.@-]+)+$/, 'must be a kernel setting such as net.ipv4.ip_forward')
+    .refine((key) => !key.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or .. as a part')
+    .meta({ description: 'as sysctl(8) writes it; with slashes where a name holds a dot (net/ipv4/conf/eth0.5/rp_filter)' }),
+  value: z
+    .union([z.int(), z.string().regex(/^[^\p{Cc}]*[^\p{Cc} ][^\p{Cc}]*$/u, 'must be one line of text')])
+    .transform((value) => squeeze(String(value))),
+})
+
+// The kernel prints lists with tabs and takes them with blanks.
+const squeeze = (value: string): string => value.trim().replaceAll(/[ \t]+/g, ' ')
+
+export type SysctlSpec = z.output<typeof schema>
+
+export interface SeenSysctl {
+  /** What the kernel has now; undefined: this kernel has no such setting. */
+  readonly live: string | undefined
+  /** What our file says it shall have after the next boot. */
+  readonly boot: string | undefined
+}
+
+/** A kernel setting: as it is now, and as it will be after a boot. */
+export const sysctl = defineKind({
+  name: 'sysctl',
+  schema,
+  id: ({ key }) => (key.includes('/') ? key : key.replaceAll('.', '/')).replaceAll('/', '.'),
+
+  // One process for all. dash's `read` gets a single character out of /proc/sys, hence grep.
+  observe: (specs: readonly SysctlSpec[]) => ({
+    script:
+      specs.length === 0
+        ? ''
+        : `grep -sH '' ${specs
+            .flatMap((spec) => [live(spec), bootFile(spec)])
+            .map(quote)
+            .join(' ')}; echo end:$?\n`,
+    parse: (stdout) => (specs.length === 0 ? new Map() : readSettings(stdout.toString(), specs)),
+  }),
+
+  plan: ({ value }, seen) => {
+    if (seen.boot === undefined) {
+      const reason = seen.live === value ? 'not set for the next boot' : 'not set'
+      return { action: 'create', sure: 'exact', reason, differences: differing({ value }, { value: seen.live }) }
+    }
+    const differences = [
+      ...differing({ value }, { value: seen.live }),
+      ...differing({ 'value at boot': value }, { 'value at boot': seen.boot }),
+    ]
+    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+  },
+
+  apply: (work: readonly Work<SysctlSpec, SeenSysctl>[]) =>
+    inTurn(work, scriptOf, {
+      doing: 'setting kernel parameters',
+      failed: (id) => `${id} could not be set`,
+      fix: 'check that this kernel has the setting, takes the value, and lets this host change it (a container often may not)',
+    }),
+
+  files: (spec) => [{ path: bootFile(spec), sha256: createHash('sha256').update(bootLine(spec)).digest('hex') }],
+})
+
+const slashed = ({ key }: SysctlSpec): string => (key.includes('/') ? key : key.replaceAll('.', '/'))
+const live = (spec: SysctlSpec): string => `/proc/sys/${slashed(spec)}`
+
+/** Sorts after the distribution's own files and /etc/sysctl.conf (`99-sysctl.conf`): the last one wins at boot. */
+const bootFile = (spec: SysctlSpec): string => `/etc/sysctl.d/zz-provision.${slashed(spec).replaceAll('/', '.')}.conf`
+const bootLine = (spec: SysctlSpec): string => `${slashed(spec)} = ${spec.value}\n`
+
+const readSettings = (answer: string, specs: readonly SysctlSpec[]): ReadonlyMap<string, SeenSysctl> => {
+  const lines = answer.split('\n')
+  // 0: all there, 1: none, 2: some are not there. Only an answer that came to its end says that something is absent.
+  if (!/^end:[012]$/.test(lines.at(-2) ?? '')) throw new Error('the host could not read its kernel settings')
+  const first = (path: string): string | undefined => lines.find((line) => line.startsWith(`${path}:`))?.slice(path.length + 1)
+  return new Map(
+    specs.map((spec): [string, SeenSysctl] => {
+      const kernel = first(live(spec))
+      const [key, value] = (first(bootFile(spec)) ?? '').split(/ = (.*)/s)
+      return [
+        sysctl.kind.id(spec),
+        {
+          live: kernel === undefined ? undefined : squeeze(kernel),
+          boot: key === slashed(spec) && value !== undefined ? value : undefined,
+        },
+      ]
+    }),
+  )
+}
+
+// The kernel is asked first: a value that it refuses shall not wait in a file for the next boot.
+const scriptOf = ({ spec }: Work<SysctlSpec, SeenSysctl>): string => {
+  const file = quote(bootFile(spec))
+  return `${commandLine('printf', '%s\\n', spec.value)} >${quote(live(spec))}
+umask 022; mkdir -p /etc/sysctl.d; ${commandLine('printf', '%s', bootLine(spec))} >${file}.new; chmod 644 ${file}.new
+sync ${file}.new; mv -f ${file}.new ${file}`
+}
