@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { type Difference, defineKind, type Verdict } from './kind.ts'
+import { driftInWords, shownListing } from './nft-listing.ts'
+import { applyTable } from './nftables-apply.ts'
+import { bootFileOf, idOf, readTables, type SeenTable, tablesScript } from './nftables-seen.ts'
+
+const schema = z
+  .strictObject({
+    table: z
+      .string()
+      .regex(/^[a-z][a-z0-9_]*$/, 'must be a table name: small letters, digits and _')
+      .default('provision')
+      .meta({ description: 'our table; those of others are never touched' }),
+    family: z.enum(['inet', 'ip', 'ip6', 'arp', 'bridge', 'netdev']).default('inet'),
+    rules: z
+      .string()
+      .refine((rules) => isBalanced(rules), 'has a brace too many or too few: it would end our table early')
+      .meta({ description: 'what stands between the braces of the table (nft(8)); numbers, not names, for ports' }),
+    confirmSeconds: z
+      .int()
+      .min(5)
+      .max(600)
+      .default(30)
+      .meta({ description: 'how long the host waits for somebody to come in through new rules before it puts the old ones back' }),
+  })
+  .transform((spec) => ({ ...spec, text: tableText(spec) }))
+
+export type NftablesSpec = z.output<typeof schema>
+
+/** What lies in quotes or behind a # is no brace to nft. */
+const isBalanced = (rules: string): boolean => {
+  let depth = 0
+  for (const brace of rules.replaceAll(/"[^"\n]*"|#[^\n]*/g, '').replaceAll(/[^{}]/g, '')) {
+    depth += brace === '{' ? 1 : -1
+    if (depth < 0) return false
+  }
+  return depth === 0
+}
+
+// Declaring the table before deleting it makes this work whether or not there is one; all of it is one transaction.
+const tableText = ({ table, family, rules }: { table: string; family: string; rules: string }): string =>
+  `# Written by provision. Changes made here are found and undone by its next run.
+table ${family} ${table}
+delete table ${family} ${table}
+table ${family} ${table} {
+${rules.trimEnd()}
+}
+`
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/**
+ * One nftables table of ours: the rules in force, and those that come back after a boot. New rules are in force for good only
+ * when a new connection came in through them; else the host puts the old ones back by itself.
+ */
+export const nftables = defineKind({
+  name: 'nftables',
+  schema,
+  id: idOf,
+
+  observe: (specs: readonly NftablesSpec[]) => ({
+    script: specs.length === 0 ? '' : tablesScript(specs),
+    parse: (stdout) => (specs.length === 0 ? new Map() : readTables(stdout.toString(), specs)),
+  }),
+
+  plan: (want, seen): Verdict | undefined => {
+    const differences = differencesOf(want, seen)
+    const history = historyOf(seen)
+    if (differences.length === 0 && history === undefined) return undefined
+    return {
+      action: seen.live === undefined ? 'create' : 'update',
+      sure: 'exact',
+      reason: [...(history === undefined ? [] : [history]), ...differences.map(reasonOf)].join('; '),
+      differences,
+      ...(seen.pending === 'this boot' ? { debt: true } : {}),
+    }
+  },
+
+  apply: applyTable,
+
+  // While our own text is in force a person compares that; once somebody changed the rules, what the kernel says.
+  diff: ({ spec, seen }) => {
+    if (seen.live === undefined) return { before: '', after: spec.text }
+    if (seen.stamp === sha256(spec.text)) return { before: shownListing(seen.live), after: shownListing(seen.ours ?? '') }
+    return { before: seen.boot ?? shownListing(seen.live), after: spec.text }
+  },
+
+  files: (spec) => [{ path: bootFileOf(spec), sha256: sha256(spec.text) }],
+})
+
+const differencesOf = ({ text }: NftablesSpec, seen: SeenTable): readonly Difference[] => {
+  if (seen.live === undefined) return [{ key: 'table', from: seen.stamp === undefined ? 'not there' : 'gone' }]
+  if (seen.stamp !== sha256(text)) return [{ key: 'rules' }]
+  const drift = driftInWords(seen.ours ?? '', seen.live).join(', ')
+  return [...(drift === '' ? [] : [{ key: 'drift', from: drift }]), ...(seen.boot === text ? [] : [{ key: 'boot file' }])]
+}
+
+const reasonOf = ({ key, from }: Difference): string =>
+  key === 'drift' || (key === 'table' && from !== 'gone')
+    ? (from ?? '')
+    : ({ table: 'the table is gone' }[key] ?? `${key} differ${key.endsWith('s') ? '' : 's'}`)
+
+/** What became of the last change, where it did not end well. */
+const historyOf = ({ pending, rolledBack }: SeenTable): string | undefined => {
+  if (pending === 'this boot') return 'rules were loaded and nobody came in to confirm them'
+  if (pending === 'earlier boot') return 'the last change was not confirmed before the host was booted: the old rules came back'
+  return rolledBack === undefined ? undefined : `the last change was taken back by the host at ${rolledBack}: nobody came in through it`
+}
