@@ -1,4 +1,4 @@
-import { runOnce } from '../host/open.ts'
+import { runOnce } from '../host/once.ts'
 import type { Identities } from '../identity/identities.ts'
 import { Problem } from '../problem.ts'
 import type { Answer, Step, Steps } from '../resource/kind.ts'
