@@ -1,0 +1,54 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+/** A wire to a host that can be cut, or fall silent. */
+export interface Relay {
+  readonly port: number
+  /** Carries nothing any more, in neither direction, and tells nobody. */
+  silence(): void
+  /** Carries what was held back. */
+  resume(): void
+  /** Cuts all connections; new ones are carried. */
+  cut(): void
+  close(): void
+}
+
+export const relayTo = async (address: string, port = 22): Promise<Relay> => {
+  const sockets = new Set<Socket>()
+  let silent = false
+  const carry = (from: Socket, to: Socket): void => {
+    sockets.add(from)
+    from.setNoDelay(true)
+    from.on('data', (chunk) => to.write(chunk))
+    from.on('error', () => {})
+    from.on('close', () => {
+      sockets.delete(from)
+      to.destroy()
+    })
+    if (silent) from.pause()
+  }
+  const server = createServer((client) => {
+    const host = connect(port, address)
+    carry(client, host)
+    carry(host, client)
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    silence: () => {
+      silent = true
+      for (const socket of sockets) socket.pause()
+    },
+    resume: () => {
+      silent = false
+      for (const socket of sockets) socket.resume()
+    },
+    cut,
+    close: () => {
+      cut()
+      server.close()
+    },
+  }
+}
