@@ -20,6 +20,10 @@ export interface Connection {
   readonly hostKeyAlias?: string
   /** The agent's socket, where it is not the one in `SSH_AUTH_SOCK` (ssh's IdentityAgent). */
   readonly agent?: string
+  /** The inventory gives no address: ssh's own configuration says where the host is, and all that `written` does not name. */
+  readonly viaSshConfig?: boolean
+  /** Settings that the inventory gives; they win over ssh's configuration. */
+  readonly written?: readonly ('port' | 'user' | 'keys' | 'knownHosts' | 'hostKeys' | 'jump')[]
 }
 
 /** A connection and the inventory's name of the host it leads to, by which problems call it. */

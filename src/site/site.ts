@@ -9,6 +9,16 @@ export interface Value {
   readonly where: Where
   /** `all`, `group web` or `host web-01`: what `provision inventory` shows as its origin. */
   readonly origin: string
+  /** Of a map that several levels contributed to: where each single part was written. */
+  readonly parts?: readonly ValuePart[]
+}
+
+/** One scalar or list inside a variable: `acme.directory` of `haproxy-tls`. */
+export interface ValuePart {
+  readonly path: readonly string[]
+  readonly value: unknown
+  readonly where: Where
+  readonly origin: string
 }
 
 export interface Host {
@@ -57,7 +67,12 @@ export interface Site {
   roleOptions(host: string, use: RoleUse): WrittenOptions
 }
 
+/** A value as it was written, and the place of any part of it. */
 export interface WrittenOptions {
   readonly value: unknown
-  whereOf(path: readonly PropertyKey[]): Where
+  /**
+   * The place of the deepest part of the path that was written: a scalar's own, the key of a map or a list. With `key`
+   * always the key, which is what an unknown option is wrong about.
+   */
+  whereOf(path: readonly PropertyKey[], part?: 'key' | 'value'): Where
 }

@@ -1,0 +1,177 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { homedir, userInfo } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { decrypt, isEncrypted } from '../identity/age.ts'
+import { loadAgeIdentities } from '../identity/age-key.ts'
+import { Problem, problemsIn } from '../problem.ts'
+import { Secret } from '../secret.ts'
+import { complaint } from './complain.ts'
+import type { RawFile, RawProject } from './raw.ts'
+import { nearest } from './suggest.ts'
+import { textOf } from './text.ts'
+
+export interface ReadOptions {
+  /** The project's directory, absolute. */
+  readonly root: string
+  /** A file or a directory; `inventory` by default. */
+  readonly inventory?: string
+  /** `playbooks/site.yaml` by default; an empty list reads none. */
+  readonly playbooks?: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+const MOST_BYTES = 1_048_576
+const SECRETS = 'secrets.yaml'
+
+/** Reads all files of a project. What cannot be read is a problem of the result, so that it is told together with all others. */
+export const readProject = async ({
+  root,
+  inventory = 'inventory',
+  playbooks = ['playbooks/site.yaml'],
+  env,
+}: ReadOptions): Promise<RawProject> => {
+  const problems: Problem[] = []
+  const attempt = <T>(read: () => T, otherwise: T): T => {
+    try {
+      return read()
+    } catch (error) {
+      problems.push(...expected(error))
+      return otherwise
+    }
+  }
+  const paths = attempt(() => inventoryFiles(root, inventory), [])
+  const read = (path: string): readonly RawFile[] => attempt(() => [{ path, text: textOf(path, readPlainFile(root, path)) }], [])
+  const files = paths.flatMap(read)
+  const books = playbooks.flatMap(read)
+  const secretsPath = secretsPathOf(root, inventory)
+  const refers = [...files, ...books].some(({ text }) => text.includes('${secret:'))
+  const secrets = refers
+    ? await readSecrets({ root, path: secretsPath, env }).catch((error: unknown) => void problems.push(...expected(error)))
+    : undefined
+  return {
+    root,
+    inventory: files,
+    playbooks: books,
+    secretsPath,
+    ...(secrets === undefined ? {} : { secrets: { path: secretsPath, text: secrets } }),
+    secretsUnreadable:
+      problems.some(({ where }) => 'file' in where && where.file === secretsPath) ||
+      (refers && secrets === undefined && exists(root, secretsPath)),
+    env,
+    home: env.HOME || homedir(),
+    user: env.USER || userInfo().username,
+    problems,
+  }
+}
+
+/** Where the secrets of an inventory lie: `secrets.yaml` in its directory. */
+export const secretsPathOf = (root: string, inventory = 'inventory'): string => {
+  const found = statSync(resolve(root, inventory), { throwIfNoEntry: false })
+  return join(found?.isFile() ? dirname(inventory) : inventory, SECRETS)
+}
+
+/** The decrypted text of a secrets file; undefined where there is none. Throws a `Problem` when it is not encrypted or does not open. */
+export const readSecrets = async ({
+  root,
+  path,
+  env,
+}: {
+  readonly root: string
+  readonly path: string
+  readonly env: ReadOptions['env']
+}): Promise<Secret | undefined> => {
+  if (!exists(root, path)) return undefined
+  const bytes = readPlainFile(root, path)
+  if (!isEncrypted(bytes))
+    throw complaint(
+      { file: path, line: 1, column: 1 },
+      'this file shall hold secrets and is not encrypted',
+      'run `provision secrets encrypt`, and change what has been committed in the clear',
+    )
+  return new Secret(textOf(path, await decrypt(bytes, loadAgeIdentities(env), { file: path })))
+}
+
+/** What is wrong with the private key files that hosts are to be reached with, before anybody tries to connect. */
+export const keyFileFault = (path: string): string | undefined => {
+  try {
+    if (!statSync(path).isFile()) return 'is not a file'
+    const [first = ''] = readFileSync(path, 'latin1').split('\n')
+    if (/^(ssh-|ecdsa-|sk-)/.test(first)) return 'is a public key'
+    return /^-----BEGIN .*PRIVATE KEY-----/.test(first) || first.startsWith('PuTTY') ? undefined : 'holds no private key'
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? 'does not exist' : 'cannot be read'
+  }
+}
+
+const inventoryFiles = (root: string, inventory: string): readonly string[] => {
+  const found = statSync(resolve(root, inventory), { throwIfNoEntry: false })
+  if (found === undefined)
+    throw missing(
+      root,
+      inventory,
+      'there is no inventory here',
+      'write one, as inventory/production.example.yaml shows, or name it with -i',
+    )
+  if (!found.isDirectory()) return [inventory]
+  const names = listing(resolve(root, inventory)).filter((name) => isInventory(name))
+  if (names.length === 0)
+    throw complaint(
+      { file: inventory },
+      'this directory holds no inventory',
+      'copy inventory/production.example.yaml to production.yaml in it and fill it in',
+    )
+  return names.toSorted().map((name) => join(inventory, name))
+}
+
+const isInventory = (name: string): boolean => /^[^.].*\.ya?ml$/.test(name) && !/\.example\.ya?ml$/.test(name) && name !== SECRETS
+
+const readPlainFile = (root: string, path: string): Uint8Array => {
+  const full = resolve(root, path)
+  const found = statSync(full, { throwIfNoEntry: false })
+  if (found === undefined) throw missing(root, path, 'there is no such file', 'correct the path')
+  if (found.isDirectory()) throw complaint({ file: path }, 'this is a directory, not a file', 'name a file in it')
+  if (!found.isFile()) throw complaint({ file: path }, 'this is not a plain file', 'name a file')
+  if (found.size > MOST_BYTES)
+    throw complaint({ file: path }, 'this file is larger than 1 MB', 'name the right file, or split it into several')
+  try {
+    return readFileSync(full)
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+const missing = (root: string, path: string, what: string, otherwise: string): Problem => {
+  const near = nearest(basename(path), listing(dirname(resolve(root, path))))
+  return complaint({ file: path }, what, near === undefined ? otherwise : `did you mean \`${join(dirname(path), near)}\`?`)
+}
+
+const unreadable = (path: string, error: unknown): Problem =>
+  new Problem(
+    {
+      class: 'input',
+      where: { file: path },
+      what: 'this file cannot be read',
+      why: error instanceof Error ? error.message : String(error),
+      fix: `make it readable: chmod u+r ${path}`,
+    },
+    { cause: error },
+  )
+
+const listing = (directory: string): readonly string[] => {
+  try {
+    return readdirSync(directory)
+  } catch {
+    // Only used to suggest names: no directory, no suggestions.
+    return []
+  }
+}
+
+const exists = (root: string, path: string): boolean => statSync(resolve(root, path), { throwIfNoEntry: false }) !== undefined
+
+const expected = (error: unknown): readonly Problem[] => {
+  const problems = problemsIn(error)
+  if (problems === undefined) throw error
+  return problems
+}
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
