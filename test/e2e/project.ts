@@ -71,7 +71,10 @@ export const referenceProject = (lab: string, subnet: string): Project => {
 }
 
 const sed = ({ stdout }: SpawnSyncReturns<string>, lab: string, subnet: string): string =>
-  stdout.replaceAll('10.78.0.', `${subnet}.`).replaceAll('fd78::', `fd${subnet.split('.').at(-1)}::`).replaceAll('.provision/lab/lab/', `.provision/lab/${lab}/`)
+  stdout
+    .replaceAll('10.78.0.', `${subnet}.`)
+    .replaceAll('fd78::', `fd${subnet.split('.').at(-1)}::`)
+    .replaceAll('.provision/lab/lab/', `.provision/lab/${lab}/`)
 
 /** What a plan foretold or a run applied, one line a change, sorted. */
 export const changes = (lines: readonly Line[], phase: 'planned' | 'applied' | 'failed'): readonly string[] =>

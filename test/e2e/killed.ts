@@ -1,0 +1,27 @@
+// Runs a playbook with the real engine and ends itself with SIGKILL at the first event whose text matches: `node killed.ts PATTERN`.
+// An event comes before the next request is sent, so the cut is where it is meant to be.
+import { registerHooks } from 'node:module'
+import type { Event } from '../../src/engine/event.ts'
+
+registerHooks({
+  resolve: (specifier, context, next) =>
+    next(specifier === 'provision' ? new URL('../../src/index.ts', import.meta.url).href : specifier, context),
+})
+
+const { prepare } = await import('../../src/engine/prepare.ts')
+const { apply } = await import('../../src/engine/apply.ts')
+const { plan } = await import('../../src/engine/run.ts')
+
+const pattern = new RegExp(process.argv[2] ?? '')
+const said = (event: Event): string => {
+  if (event.type === 'doing') return `${event.host} doing ${event.what ?? ''}`
+  return event.type === 'change' ? `${event.change.host} ${event.phase} ${event.change.resource}` : event.type
+}
+const listen = (event: Event): void => {
+  if (pattern.test(said(event))) process.kill(process.pid, 'SIGKILL')
+}
+const signal = new AbortController().signal
+const lock = { user: 'test', machine: 'here', command: 'killed', since: new Date().toISOString() }
+const planned = await plan(await prepare({ root: process.cwd(), env: process.env }), { listen, signal, lock })
+await apply(planned, { listen, signal })
+await planned.close()

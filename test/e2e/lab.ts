@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { overlayOf } from '../../src/lab/host.ts'
+import { type LabSpec, labDown, labUp } from '../../src/lab/index.ts'
+import type { Project } from './project.ts'
+
+/** The lab of the reference project: three hosts in its subnet. */
+export const referenceLab = ({ root, lab }: Project, subnet: string): LabSpec => ({
+  name: lab,
+  root,
+  hosts: ['lb-01', 'web-01', 'web-02'].map((name, i) => ({
+    name,
+    user: 'ops',
+    addresses: [`${subnet}.${11 + i}`, `fd${subnet.split('.').at(-1)}::${11 + i}`],
+  })),
+})
+
+export const up = (spec: LabSpec): Promise<void> => labUp(spec, () => undefined)
+export const down = labDown
+
+/** Every path in which a host differs from the bare image, with what lies there: type, mode, owner, and a digest of the bytes. */
+export const overlay = (spec: LabSpec, host: string): ReadonlyMap<string, string> => {
+  const found = spec.hosts.find(({ name }) => name === host)
+  if (found === undefined) throw new Error(`no host ${host}`)
+  const root = overlayOf(spec, found)
+  const paths = new Map<string, string>()
+  for (const entry of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    const path = join(root, entry)
+    const stat = lstatSync(path)
+    const content = stat.isFile()
+      ? createHash('sha256').update(readFileSync(path)).digest('hex')
+      : stat.isSymbolicLink()
+        ? readlinkSync(path)
+        : stat.isCharacterDevice()
+          ? 'deleted'
+          : ''
+    paths.set(`/${entry}`, `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
+  }
+  return paths
+}
+
+/** Paths that came, went or changed between two looks at an overlay; directories that were only passed through are left out. */
+export const differing = (before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): readonly string[] =>
+  [...new Set([...before.keys(), ...after.keys()])]
+    .filter((path) => before.get(path) !== after.get(path))
+    .filter((path) => before.has(path) || !isPassed(path, after))
+    .sort()
+
+// An overlay holds a directory as soon as something below it was written.
+const isPassed = (path: string, after: ReadonlyMap<string, string>): boolean =>
+  after.get(path)?.startsWith('4') === true && [...after.keys()].some((other) => other.startsWith(`${path}/`))
+
+/** Whether something answers a TCP connection from this machine within a second. */
+export const answers = (address: string, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: address, port, timeout: 1000 })
+    const end = (answer: boolean) => () => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.on('connect', end(true)).on('timeout', end(false)).on('error', end(false))
+  })
