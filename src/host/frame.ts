@@ -72,9 +72,16 @@ export class AnswerReader {
 
   #upTo(mark: string, take: (piece: Buffer) => void): boolean {
     const at = this.#buffer.indexOf(mark, 0, 'latin1')
-    const sure = at === -1 ? Math.max(0, this.#buffer.length - mark.length + 1) : at
+    const sure = at === -1 ? this.#buffer.length - beginningOf(mark, this.#buffer) : at
     if (sure > 0) take(this.#buffer.subarray(0, sure))
     this.#buffer = this.#buffer.subarray(at === -1 ? sure : at + mark.length)
     return at !== -1
   }
+}
+
+// How many bytes at the end of the buffer may be the beginning of the mark.
+const beginningOf = (mark: string, buffer: Buffer): number => {
+  for (let length = Math.min(mark.length - 1, buffer.length); length > 0; length -= 1)
+    if (buffer.toString('latin1', buffer.length - length) === mark.slice(0, length)) return length
+  return 0
 }

@@ -1,0 +1,114 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { openShell } from '../../src/host/open.ts'
+import { bootHosts, endHosts, holder, onHost, problemOf, target, textOf, through } from './host-lab.ts'
+import { type Relay, relayTo } from './relay.ts'
+
+beforeAll(bootHosts)
+afterAll(endHosts)
+
+let relay: Relay
+beforeEach(async () => {
+  relay = await relayTo('10.79.1.11')
+})
+afterEach(() => relay.close())
+
+// The beat holds the uptime at which it was made; nobody waits half a minute for a test.
+const FORGET_BEAT = 'for beat in /run/provision.*/beat; do read -r state _ <"$beat"; echo "$state 1.00" >"$beat"; done'
+
+const run = (command: string, otherwise = {}) => openShell(target(), { lock: holder(command), ...otherwise })
+
+test('a run that is alive keeps others out, who are told of it', async () => {
+  const first = await run('provision run --role nginx')
+  const problem = await problemOf(run('second'))
+  expect(problem).toMatchObject({
+    class: 'task',
+    where: { host: 'h1' },
+    what: 'locked by me on here since 2026-11-23T10:00:00Z (provision run --role nginx)',
+  })
+  expect(problem.why).toMatch(/alive.*sh\(\d+\)/)
+  // Looking needs no lock, and both go on.
+  expect(await onHost('echo looks')).toBe('looks')
+  expect(textOf(await first.request('echo on'))).toBe('on\n')
+  await first.close()
+  await (await run('third')).close()
+})
+
+test('a run that waits goes in when the other has ended', async () => {
+  const first = await run('first')
+  const heard: string[] = []
+  const waiting = run('second', { wait: true, onWaiting: (who: string) => heard.push(who) })
+  await expect.poll(() => heard.length).toBeGreaterThan(0)
+  expect(heard[0]).toContain('me on here since 2026-11-23T10:00:00Z (first)')
+  const last = await first.request('echo last')
+  await first.close()
+  const second = await waiting
+  expect([textOf(last), textOf(await second.request('echo mine'))]).toEqual(['last\n', 'mine\n'])
+  await second.close()
+})
+
+test('a run that waits can be stopped', async () => {
+  const first = await run('first')
+  const stop = new AbortController()
+  const waiting = run('second', { wait: true, signal: stop.signal, onWaiting: () => stop.abort(new Error('stopped')) })
+  await expect(waiting).rejects.toThrow('stopped')
+  expect(textOf(await first.request('echo on'))).toBe('on\n')
+  await first.close()
+  await (await run('third')).close()
+})
+
+test('what a dead controller has begun ends, what it had sent besides does not begin, and the next run waits for it unasked', async () => {
+  const dead = await openShell(through(relay.port), { lock: holder('dead') })
+  const begun = new Promise<void>((begin) => {
+    dead.request('echo begun; sleep 2; echo still; touch /tmp/begun', { onLine: () => begin() }).catch(() => {})
+  })
+  const queued = problemOf(dead.request('touch /tmp/queued'))
+  await begun
+  relay.cut()
+  expect(await queued).toMatchObject({ class: 'unreachable' })
+  const heard: string[] = []
+  const next = await run('next', { onWaiting: (who: string) => heard.push(who) })
+  expect(heard[0]).toMatch(/\(dead\): that run.s controller is gone \(.*sleep/)
+  expect(textOf(await next.request('ls /tmp/begun /tmp/queued 2>/dev/null'))).toBe('/tmp/begun\n')
+  await next.close()
+  await dead.close()
+})
+
+test('a controller that has fallen silent loses the lock, and cannot write when it comes back', async () => {
+  const silent = await openShell(through(relay.port), { lock: holder('silent') })
+  await silent.request('touch /tmp/before')
+  relay.silence()
+  const late = problemOf(silent.request('touch /tmp/late'))
+  expect(await problemOf(run('too early'))).toMatchObject({ class: 'task' })
+  await onHost(FORGET_BEAT)
+  const next = await run('next')
+  relay.resume()
+  expect(await late).toMatchObject({ class: 'unreachable' })
+  expect(textOf(await next.request('ls /tmp/before /tmp/late 2>/dev/null'))).toBe('/tmp/before\n')
+  await next.close()
+  await silent.close()
+})
+
+test('a controller in the middle of a long step is not taken for silent', async () => {
+  const busy = await run('busy')
+  const step = busy.request('sleep 3; echo whole')
+  await onHost(`sleep 0.3; ${FORGET_BEAT}`)
+  const heard: string[] = []
+  const problem = await problemOf(run('second', { onWaiting: (who: string) => heard.push(who) }))
+  expect(heard[0]).toContain('in the middle of a step')
+  expect(problem).toMatchObject({ class: 'task', what: expect.stringContaining('(busy)') })
+  expect(textOf(await step)).toBe('whole\n')
+  expect(textOf(await busy.request('echo on'))).toBe('on\n')
+  await busy.close()
+})
+
+test('the next run clears away what killed ones have left', async () => {
+  const killed = await run('killed')
+  await problemOf(killed.request('kill -9 "$$"'))
+  await killed.close()
+  const looking = await openShell(target())
+  const next = await run('next')
+  const left = (await next.request('ls -d /run/provision.[0-9]*; echo "$T"')).stdout.toString().trim().split('\n')
+  expect(new Set(left)).toEqual(new Set([textOf(await looking.request('echo "$T"')).trim(), left.at(-1)]))
+  await next.close()
+  await looking.close()
+})
