@@ -9,4 +9,7 @@ export interface Entry {
 /** All commands, in the order of the help. Adding one is one file and one entry. */
 export const commands: Readonly<Record<string, Entry>> = {
   run: { summary: 'bring hosts to the state that their roles describe', load: () => import('./run.ts') },
+  exec: { summary: 'run one command on many hosts', load: () => import('./exec.ts') },
+  trust: { summary: 'meet hosts: show and store their keys', load: () => import('./trust.ts') },
+  lab: { summary: 'disposable Debian hosts on this machine', load: () => import('./lab.ts') },
 }

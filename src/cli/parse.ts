@@ -42,7 +42,7 @@ interface OptionToken {
 }
 
 const faults = (command: string, { name, rawName, value, inlineValue }: OptionToken, known: Options): readonly Problem[] => {
-  const option = known[name]
+  const option = Object.hasOwn(known, name) ? known[name] : undefined
   if (option === undefined) {
     const names = Object.keys(known).map((each) => `--${each}`)
     return [

@@ -21,7 +21,6 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     if (lines.length > 0) out(`${lines.join('\n')}\n`)
   }
   const warnings = new Map<string, Set<string>>()
-  let hosts: readonly string[] = []
   let progress = new Progress([], undefined, now())
 
   return {
@@ -35,7 +34,6 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
       }
     },
     looking: (names) => {
-      hosts = names
       progress = new Progress(names, undefined, now())
       motion.start(`Looking at ${names.length === 1 ? names[0] : `${names.length} hosts`}`, progress)
     },
@@ -46,7 +44,7 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     },
     applying: (plan) => {
       print([planHeadline(plan, view)])
-      progress = new Progress([...new Set([...hosts, ...plan.changes.map(({ host }) => host)])], plan, now())
+      progress = new Progress([], plan, now())
       motion.start('Applying', progress)
     },
     interrupting: () => motion.title('Finishing the step at hand (Ctrl-C again stops at once)'),

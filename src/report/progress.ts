@@ -34,7 +34,7 @@ export class Progress {
   constructor(hosts: readonly string[], plan: Plan | undefined, now: number) {
     this.#begun = now
     const planned = Map.groupBy(plan?.changes ?? [], ({ host }) => host)
-    const names = plan === undefined ? hosts : hosts.filter((host) => planned.has(host))
+    const names = plan === undefined ? hosts : [...planned.keys()]
     this.#hosts = new Map(
       names.map((host) => [
         host,

@@ -1,0 +1,85 @@
+import { StringDecoder } from 'node:string_decoder'
+import { execOn } from '../host/exec.ts'
+import { type Problem, problemsIn } from '../problem.ts'
+import { commandLine } from '../quote.ts'
+import { pad, visible, width } from '../report/text.ts'
+import type { Host } from '../site/site.ts'
+import { defineCommand, type Options, type Surroundings } from './command.ts'
+import { inventoryOption } from './options.ts'
+import { wrong } from './parse.ts'
+import { hostsOf, loadHosts } from './site.ts'
+import { INTERRUPTED, statusOf } from './status.ts'
+
+const options = {
+  ...inventoryOption,
+  sudo: { type: 'boolean', help: 'run it as root' },
+} as const satisfies Options
+
+/** `provision exec`: one command on many hosts at once. */
+export const command = defineCommand({
+  usage: ['exec PATTERN [--sudo] -- COMMAND'],
+  options,
+  notes: [
+    'PATTERN names hosts and groups: web-01, web:!web-02, lb-*, all.',
+    'One word is a shell command of its own, pipes and all; several words are a command and its arguments, exactly as they stand.',
+  ],
+  run: async ({ positionals: [pattern, ...more], rest, values }, surroundings) => {
+    if (pattern === undefined) throw wrong('exec', 'it needs a pattern of hosts', 'write provision exec web -- uptime')
+    if (more.length > 0 || rest.length === 0)
+      throw wrong('exec', 'the command stands behind --', `write provision exec ${pattern} -- ${more.join(' ') || 'uptime'}`)
+    const hosts = hostsOf(await loadHosts(values.inventory, surroundings), pattern, `exec ${pattern}`)
+    const words = rest.length === 1 ? (rest[0] ?? '') : commandLine(...rest)
+
+    const outcomes = await Promise.all(hosts.map((host) => execute(host, words, values.sudo ?? false, hosts, surroundings)))
+    const problems = outcomes.flatMap((outcome) => (typeof outcome === 'number' ? [] : outcome))
+    const refused = outcomes.some((outcome) => typeof outcome === 'number' && outcome !== 0)
+    const status = refused ? 1 : statusOf(problems)
+    return { status: surroundings.signal.aborted ? INTERRUPTED : status, problems }
+  },
+})
+
+/** Its exit status, or why there is none. What it says comes line by line, under its host's name where there are several. */
+const execute = async (
+  host: Host,
+  words: string,
+  sudo: boolean,
+  hosts: readonly Host[],
+  { out, err, view, signal }: Surroundings,
+): Promise<number | readonly Problem[]> => {
+  const longest = Math.max(...hosts.map(({ name }) => width(name)))
+  const prefix = hosts.length === 1 ? '' : `${view.paint.cyan(pad(host.name, longest))}  `
+  const said = lines((line) => out(`${prefix}${visible(line)}\n`))
+  const complained = lines((line) => err(`${prefix}${visible(line)}\n`))
+  try {
+    const code = await execOn({ ...host.connection, name: host.name }, words, {
+      sudo,
+      signal,
+      onStdout: said.hear,
+      onStderr: complained.hear,
+    })
+    said.end()
+    complained.end()
+    if (code !== 0) err(`${prefix}${view.paint.red(`exit ${code}`)}\n`)
+    return code
+  } catch (error) {
+    const problems = problemsIn(error)
+    if (problems === undefined && !signal.aborted) throw error
+    return problems ?? []
+  }
+}
+
+/** Whole lines out of chunks of bytes; characters are put together before they are read. */
+const lines = (tell: (line: string) => void) => {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  return {
+    hear: (chunk: Buffer): void => {
+      const [...all] = `${rest}${decoder.write(chunk)}`.split('\n')
+      rest = all.pop() ?? ''
+      for (const line of all) tell(line)
+    },
+    end: (): void => {
+      if (rest !== '') tell(rest)
+    },
+  }
+}

@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { planHeadline, planLines } from '../../../src/report/planned.ts'
+import { painter } from '../../../src/report/view.ts'
+import { change, plainView, planOf } from './values.ts'
+
+const lines = (plan: ReturnType<typeof planOf>, view = plainView): readonly string[] => planLines(plan, ['web servers', 'balancer'], view)
+
+describe('the plan', () => {
+  test('tells what is the same on several hosts once, under all of them', () => {
+    const diff = '--- a\n+++ b\n@@ -3,2 +3,2 @@\n user www-data;\n-old\n+new\n'
+    const same = ['web-01', 'web-02'].map((host) =>
+      change(host, 'file:/etc/nginx/nginx.conf', { action: 'update', reason: 'content differs', diff }),
+    )
+    expect(lines(planOf(...same, change('web-02', 'package:nginx', { reason: 'not installed' })))).toEqual([
+      '',
+      'web servers',
+      '',
+      '  nginx  web-01 web-02',
+      '    ~ file /etc/nginx/nginx.conf  content differs',
+      '        @@ -3,2 +3,2 @@',
+      '         user www-data;',
+      '        -old',
+      '        +new',
+      '',
+      '  nginx  web-02',
+      '    + package nginx  not installed',
+    ])
+  })
+
+  test('tells changes apart that differ in their diff only', () => {
+    const plan = planOf(
+      change('web-01', 'file:/a', { diff: '@@ -0,0 +1 @@\n+one\n' }),
+      change('web-02', 'file:/a', { diff: '@@ -0,0 +1 @@\n+two\n' }),
+    )
+    expect(lines(plan).filter((line) => line.includes('file /a'))).toHaveLength(2)
+  })
+
+  test('keeps plays, roles and the order of changes', () => {
+    const plan = planOf(change('a', 'file:/2'), change('a', 'file:/1'), change('a', 'file:/3', { play: 1, role: 'haproxy' }))
+    expect(lines(plan).filter((line) => line !== '')).toEqual([
+      'web servers',
+      '  nginx  a',
+      '    + file /2  does not exist',
+      '    + file /1  does not exist',
+      'balancer',
+      '  haproxy  a',
+      '    + file /3  does not exist',
+    ])
+  })
+
+  test('says how sure a change is, where it is not', () => {
+    const plan = planOf(change('a', 'service:x', { sure: 'depends' }), change('a', 'command:y', { sure: 'opaque', action: 'run' }))
+    expect(lines(plan).slice(-2)).toEqual([
+      '    + service x  does not exist, follows from another change',
+      '    ! command y  does not exist, cannot be foreseen',
+    ])
+  })
+
+  test('shows the settings that differ, and not the digest of a text whose diff stands below', () => {
+    const differences = [
+      { key: 'mode', from: '644', to: '600' },
+      { key: 'content', from: 'abc', to: 'def' },
+    ]
+    const shown = lines(planOf(change('a', 'file:/x', { differences, diff: '@@ -1 +1 @@\n-a\n+b\n' }))).map((line) => line.trim())
+    expect(shown).toContain('mode: 644 → 600')
+    expect(shown.filter((line) => line.startsWith('content'))).toEqual([])
+  })
+
+  test('our own records are one line without a diff', () => {
+    const shown = lines(planOf(change('a', 'file:/var/lib/provision/owned/nginx', { diff: '@@ -0,0 +1 @@\n+x\n' })))
+    expect(shown.slice(4)).toEqual(['    + file /var/lib/provision/owned/nginx  our record of what is managed'])
+  })
+
+  test('a long diff is cut with a count, unless all was asked for', () => {
+    const diff = `@@ -0,0 +1,100 @@\n${Array.from({ length: 100 }, (_, i) => `+line ${i}`).join('\n')}\n`
+    const short = lines(planOf(change('a', 'file:/x', { diff })))
+    expect(short.at(-1)).toBe('        … 70 more lines (--verbose shows all)')
+    const whole = lines(planOf(change('a', 'file:/x', { diff })), { ...plainView, verbose: true })
+    expect(whole.at(-1)).toBe('        +line 99')
+  })
+
+  test('nothing in it steers the terminal, whatever the host has in its files', () => {
+    const evil = '\x1b]0;owned\x07\x9b2J\r'
+    const differences = [{ key: evil, from: evil, to: evil }]
+    const plan = planOf(change(evil, `file:${evil}`, { role: evil, reason: evil, differences, diff: `@@ -1 +1 @@\n-${evil}\n+${evil}x\n` }))
+    expect(planLines(plan, [evil], plainView).join('\n')).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
+  })
+
+  test('has colours only where they are wanted', () => {
+    const plan = planOf(change('a', 'file:/x', { diff: '@@ -0,0 +1 @@\n+x\n' }))
+    expect(lines(plan).join('')).not.toContain('\x1b')
+    expect(lines(plan, { ...plainView, paint: painter(true) }).join('')).toContain('\x1b[32m+x\x1b[39m')
+  })
+
+  test('is counted by sort, the controller apart from the hosts', () => {
+    const plan = planOf(change('controller', 'acme-account:x'), change('a', 'file:/x'), change('b', 'file:/x', { action: 'delete' }))
+    expect(planHeadline(plan, plainView)).toBe('3 changes on 2 hosts and the controller  2 to create · 1 to delete')
+  })
+})

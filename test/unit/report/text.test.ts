@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import { count, cut, duration, visible, width, words, wrap } from '../../../src/report/text.ts'
+
+describe('what a host says cannot steer the terminal', () => {
+  test.each([
+    ['an escape sequence', 'a\x1b[2Jb', 'a␛[2Jb'],
+    ['a carriage return', 'ok\rno', 'ok␍no'],
+    ['a bell and DEL', '\x07\x7f', '␇␡'],
+    ['a C1 control', 'a\x9b31mb', 'a�31mb'],
+    ['a mark that turns the direction of reading', 'user\u202eadmin', 'user�admin'],
+    ['newlines and tabs stay', 'a\n\tb', 'a\n\tb'],
+  ])('%s', (_, text, shown) => {
+    expect(visible(text)).toBe(shown)
+  })
+
+  test('colours of its own are taken out of its words', () => {
+    expect(words('\x1b[31mnginx: [emerg]\x1b[0m\r\nend')).toBe('nginx: [emerg]\nend')
+  })
+})
+
+describe('columns', () => {
+  test.each([
+    ['nginx', 5],
+    ['漢字', 4],
+    ['e\u0301', 1],
+    ['✔ 🚀', 4],
+    ['', 0],
+  ])('%s takes %i', (text, columns) => {
+    expect(width(text)).toBe(columns)
+  })
+
+  test('a wrapped line loses nothing and no piece is too wide', () => {
+    const line = 'abc漢字def🚀ghi'
+    const pieces = wrap(line, 4)
+    expect(pieces.join('')).toBe(line)
+    expect(pieces.filter((piece) => width(piece) > 4)).toEqual([])
+  })
+
+  test('a cut line says that it was cut', () => {
+    expect(cut('installing nginx', 10)).toBe('installin…')
+    expect(cut('nginx', 10)).toBe('nginx')
+    expect(width(cut('漢字漢字', 6))).toBeLessThanOrEqual(6)
+  })
+})
+
+test.each([
+  [40, '0.0 s'],
+  [1_440, '1.4 s'],
+  [9_960, '10 s'],
+  [59_600, '1 min 00 s'],
+  [184_000, '3 min 04 s'],
+])('%i ms are %s', (ms, said) => {
+  expect(duration(ms)).toBe(said)
+})
+
+test('one change, two changes', () => {
+  expect([count(1, 'change'), count(2, 'change'), count(0, 'change')]).toEqual(['1 change', '2 changes', '0 changes'])
+})

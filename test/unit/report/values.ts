@@ -1,0 +1,24 @@
+import type { Change, Outcome, Plan } from '../../../src/engine/plan.ts'
+import { painter, type View } from '../../../src/report/view.ts'
+
+export const plainView: View = { paint: painter(false), columns: 100, verbose: false }
+
+/** A change that only says what the test is about. */
+export const change = (host: string, resource: string, more: Partial<Change> = {}): Change => ({
+  host,
+  role: 'nginx',
+  resource,
+  action: 'create',
+  sure: 'exact',
+  reason: 'does not exist',
+  differences: [],
+  play: 0,
+  ...more,
+})
+
+export const planOf = (...changes: readonly Change[]): Plan => ({
+  changes,
+  resources: new Map([...new Set(changes.map(({ host }) => host))].filter((host) => host !== 'controller').map((host) => [host, 10])),
+})
+
+export const outcomeOf = (result: Outcome['result'], ...hosts: Outcome['hosts']): Outcome => ({ result, durationMs: 1200, hosts })
