@@ -87,7 +87,7 @@ exit "$c"`
 
 const loadScript = (spec: NftablesSpec, nonce: string): string => `umask 077
 nft -f ${newOf(spec)} && nft -s list table ${idOf(spec)} >${STATE}/${slugOf(spec)}.live.${nonce} && exit
-c=$?; sh ${undoOf(spec, nonce)}; exit "$c"`
+c=$?; sh ${undoOf(spec, nonce)}; rm -f ${STATE}/${slugOf(spec)}.rolled-back; exit "$c"`
 
 // An answer can be lost on its way, so a change that this nonce has confirmed already is confirmed.
 const confirmScript = (spec: NftablesSpec, nonce: string): string => `mv ${pendingOf(spec, nonce)} ${confirmedOf(spec, nonce)} 2>/dev/null

@@ -37,13 +37,13 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 /** Three processes, however many tables: nft twice, and grep for all files, a path before every line. */
 export const tablesScript = (names: readonly TableName[]): string => `
-if command -v nft >/dev/null; then
-if t=$(nft list tables); then
-q=; while IFS= read -r x; do case $x in ${names.map((name) => quote(`table ${idOf(name)}`)).join('|')}) q="\${q}list $x;";; esac; done <<END
+c=0; if command -v nft >/dev/null; then
+q=; t=$(nft list tables); c=$?
+while IFS= read -r x; do case $x in ${names.map((name) => quote(`table ${idOf(name)}`)).join('|')}) q="\${q}list $x;";; esac; done <<END
 $t
 END
-[ -z "$q" ] || nft -s "$q"
-fi; fi; printf '\\0%s\\0' "$?"
+[ -z "$q" ] || nft -s "$q" || c=$?
+fi; printf '\\0%s\\0' "$c"
 grep -saHZ '' ${BOOT_ID} ${names.flatMap((name) => [bootFileOf(name), ...['stamp', 'live', 'rolled-back', 'pending.*'].map((end) => `${STATE}/${slugOf(name)}.${end}`)]).join(' ')}
 `
 

@@ -57,7 +57,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 export const nftables = defineKind({
   name: 'nftables',
   schema,
-  id: idOf,
+  id: (spec) => idOf(spec),
 
   observe: (specs: readonly NftablesSpec[]) => ({
     script: specs.length === 0 ? '' : tablesScript(specs),
