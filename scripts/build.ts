@@ -26,9 +26,8 @@ const { outputFiles, metafile } = await build({
   target: 'node24',
   outdir: dist,
   // Chunks lie beside main.js, so that `import.meta.url` means dist/ wherever esbuild puts a module.
-  chunkNames: 'chunk-[name]-[hash]',
+  chunkNames: '[name]-[hash]',
   minifySyntax: true,
-  minifyWhitespace: true,
   sourcemap: false,
   legalComments: 'none',
   metafile: true,
@@ -36,8 +35,11 @@ const { outputFiles, metafile } = await build({
   logLevel: 'error',
   // ssh2's optional native parts: it tries them, and does without.
   external: ['*.node', 'cpu-features'],
-  // Bundled CommonJS still asks for node's own modules by `require`.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  // Bundled CommonJS still uses what Node gives to CommonJS.
+  banner: {
+    js: `import { createRequire as __createRequire } from 'node:module'
+const require = __createRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname`,
+  },
 }).catch(() => process.exit(1)) // esbuild has said where and why
 
 /** Another provision may be running from this folder: files are replaced by renaming, the entries last, and older chunks stay for a day. */
@@ -47,7 +49,7 @@ const put = (path: string, contents: Uint8Array | string): void => {
   renameSync(`${path}.${process.pid}`, path)
 }
 
-const isChunk = (path: string): boolean => basename(path).startsWith('chunk-')
+const isChunk = (path: string): boolean => /-[0-9A-Z]{8}\.js$/.test(basename(path))
 for (const { path, contents } of outputFiles.toSorted((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)))) put(path, contents)
 
 const fresh = new Set(outputFiles.map(({ path }) => path))

@@ -79,6 +79,9 @@ const fail = (error: unknown): number => {
   return problems === undefined ? 1 : statusOf(problems)
 }
 
+// What nobody awaited is a defect too, and never a page of our own source.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, (error) => process.exit(fail(error)))
+
 process.exitCode = await main()
 // Nothing that is still open (a timer, a half-closed socket) may hold up whoever waits for us; what was written arrives first.
 stderr.write('', () => stdout.write('', () => process.exit()))

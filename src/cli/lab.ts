@@ -75,8 +75,8 @@ export const command = defineCommand({
 
 /** The lab of an inventory: its hosts with all their addresses. */
 const specOf = async ({ values }: Given, surroundings: Surroundings): Promise<LabSpec> => {
-  const own = join(surroundings.directory, 'inventory/lab.yaml')
-  const site = await loadHosts(values.inventory ?? (existsSync(own) ? own : undefined), surroundings)
+  const own = 'inventory/lab.yaml'
+  const site = await loadHosts(values.inventory ?? (existsSync(join(surroundings.directory, own)) ? own : undefined), surroundings)
   const spec = {
     name: values.name ?? 'lab',
     root: surroundings.directory,
