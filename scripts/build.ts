@@ -1,7 +1,7 @@
 // Bundles src/ and roles/ into dist/: main.js, index.js, one file a role, and the chunks that they share or load late.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 
 const root = dirname(import.meta.dirname)
 const dist = join(root, 'dist')
@@ -11,6 +11,16 @@ const roles = existsSync(join(root, 'roles'))
   ? readdirSync(join(root, 'roles')).filter((name) => existsSync(join(root, 'roles', name, 'role.ts')))
   : []
 
+// zod brings its messages in fifty languages; we write our own in one.
+const englishOnly: Plugin = {
+  name: 'english only',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, ({ path }) => ({
+      contents: `export { default as en } from './en.js'`,
+      resolveDir: dirname(path),
+    })),
+}
+
 const { outputFiles, metafile } = await build({
   absWorkingDir: root,
   entryPoints: [
@@ -18,7 +28,9 @@ const { outputFiles, metafile } = await build({
     { in: 'src/index.ts', out: 'index' },
     ...roles.map((name) => ({ in: `roles/${name}/role.ts`, out: `roles/${name}` })),
   ],
-  alias: { provision: './src/index.ts' },
+  // yaml's own choice for node is CommonJS, which cannot be cut to what is used and starts later.
+  alias: { provision: './src/index.ts', yaml: './node_modules/yaml/browser/index.js' },
+  plugins: [englishOnly],
   bundle: true,
   format: 'esm',
   splitting: true,
