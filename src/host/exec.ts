@@ -1,6 +1,6 @@
 import { type ConnectOptions, connect } from './connect.ts'
 import type { Target } from './connection.ts'
-import { endOf, launch, openChannel } from './launch.ts'
+import { launch, openChannel } from './launch.ts'
 import { runScript } from './loop.ts'
 import { unreachable } from './problems.ts'
 
@@ -34,11 +34,11 @@ export const execOn = async (target: Target, command: string, options: ExecOptio
 type Way = (link: Awaited<ReturnType<typeof connect>>, target: Target, command: string, options: ExecOptions) => Promise<number | undefined>
 
 const asUser: Way = async (link, target, command, { onStdout, onStderr }) => {
-  const channel = await openChannel(link, target, command)
+  const { channel, ended } = await openChannel(link, target, command)
   channel.on('data', (chunk: Buffer) => onStdout?.(chunk))
   channel.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
   channel.end()
-  return await endOf(channel)
+  return await ended
 }
 
 const asRoot: Way = async (link, target, command, { onStdout, onStderr }) => {

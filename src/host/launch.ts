@@ -26,14 +26,13 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   const word = randomWord()
   const prompt = randomWord()
   const privilege = user === 'root' ? '' : sudoPassword ? `sudo -S -p ${prompt} ` : 'sudo -n '
-  const channel = await openChannel(link, target, startCommand(word, privilege))
+  const { channel, ended } = await openChannel(link, target, startCommand(word, privilege))
 
   let said = ''
   let stdout: Buffer = Buffer.alloc(0)
   let take = (chunk: Buffer): void => {
     stdout = Buffer.concat([stdout, chunk])
   }
-  const ended = endOf(channel)
   const started = new Promise<void>((resolve, reject) => {
     let prompts = 0
     channel.on('data', (chunk: Buffer) => {
@@ -80,10 +79,16 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   }
 }
 
+export interface Opened {
+  readonly channel: ClientChannel
+  /** The exit status once the channel is over; `undefined` where there was none: the connection was lost, or a signal. */
+  readonly ended: Promise<number | undefined>
+}
+
 /** Opens a channel with a command on it. */
-export const openChannel = async (link: Link, target: Target, command: string): Promise<ClientChannel> => {
+export const openChannel = async (link: Link, target: Target, command: string): Promise<Opened> => {
   const { name } = target
-  const opened = new Promise<ClientChannel>((resolve, reject) => {
+  const opened = new Promise<Opened>((resolve, reject) => {
     const refused = (error: Error): void =>
       reject(
         unreachable(name, {
@@ -94,17 +99,17 @@ export const openChannel = async (link: Link, target: Target, command: string): 
         }),
       )
     try {
-      link.client.exec(command, (error, channel) => (error ? refused(error) : resolve(channel)))
+      // A short command's exit may come in the same packet as the channel: whoever listens later misses it.
+      link.client.exec(command, (error, channel) => (error ? refused(error) : resolve({ channel, ended: endOf(channel) })))
     } catch (error) {
       refused(error as Error)
     }
   })
   const late = () => unreachable(name, { what: `no session within ${OPEN_MS / 1000} s`, fix: 'check that the host is not overloaded' })
-  return await within(OPEN_MS, opened, late, (channel) => channel.destroy())
+  return await within(OPEN_MS, opened, late, ({ channel }) => channel.destroy())
 }
 
-/** The exit status of a channel once it is over; `undefined` where there was none: the connection was lost, or a signal. */
-export const endOf = (channel: ClientChannel): Promise<number | undefined> =>
+const endOf = (channel: ClientChannel): Promise<number | undefined> =>
   new Promise((resolve) => {
     let status: number | undefined
     channel.once('exit', (code: number | null) => {

@@ -1,0 +1,300 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Target } from '../../src/host/connection.ts'
+import { storeHostKeys } from '../../src/host/known-hosts-file.ts'
+import { openShell } from '../../src/host/open.ts'
+import { fetchHostKeys } from '../../src/host/trust.ts'
+import { Secret } from '../../src/secret.ts'
+import { bootHosts, endHosts, holder, labFile, onHost, problemOf, target, textOf } from './host-lab.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'provision-host-'))
+const inDirectory = (name: string): string => join(directory, name)
+const write = (name: string, text: string): string => {
+  writeFileSync(inDirectory(name), text, { mode: 0o600 })
+  return inDirectory(name)
+}
+
+beforeAll(async () => {
+  await bootHosts()
+  await onHost(PEOPLE)
+})
+afterAll(async () => {
+  await endHosts()
+  rmSync(directory, { recursive: true })
+})
+
+// One account for each way of becoming root, all with the key of ops.
+const PEOPLE = `
+set -e
+person() { useradd -m -s "\${2:-/bin/bash}" "$1"; echo "$1:pass word" | chpasswd; mkdir -p "/home/$1/.ssh"; cp /home/ops/.ssh/authorized_keys "/home/$1/.ssh/"; chown -R "$1" "/home/$1"; }
+rule() { printf '%s\\n' "$2" >"/etc/sudoers.d/$1"; }
+person asked; rule asked 'asked ALL=(ALL) ALL'
+person trusted; rule trusted 'trusted ALL=(ALL) NOPASSWD: ALL'
+person forbidden
+person ttyless; rule ttyless "$(printf 'Defaults:ttyless requiretty\\nttyless ALL=(ALL) NOPASSWD: ALL')"
+person ptys; rule ptys "$(printf 'Defaults:ptys use_pty\\nptys ALL=(ALL) NOPASSWD: ALL')"
+person loud; rule loud 'loud ALL=(ALL) NOPASSWD: ALL'; printf 'echo banner; echo noise >&2\\n' >/home/loud/.bashrc
+person nobody2 /usr/sbin/nologin
+`
+
+const rootOf = async (otherwise: Partial<Target>): Promise<string> => await onHost('id -un', otherwise)
+
+describe('becoming root', () => {
+  const sudoPassword = new Secret('pass word')
+
+  test.each(['root', 'ops', 'trusted', 'ptys', 'loud'])('as %s, without a password', async (user) => {
+    expect(await rootOf({ user })).toBe('root')
+  })
+
+  test.each(['asked', 'trusted', 'loud'])('as %s, with a password, asked for or not', async (user) => {
+    expect(await rootOf({ user, sudoPassword })).toBe('root')
+  })
+
+  test('with a wrong password is tried once', async () => {
+    const problem = await problemOf(rootOf({ user: 'asked', sudoPassword: new Secret('guess') }))
+    expect(problem).toMatchObject({ class: 'unreachable', where: { host: 'h1' }, what: 'sudo does not accept the password of asked' })
+    expect(await onHost('journalctl -q -t sudo --since -1min | grep -c "asked.*1 incorrect password attempt" || true')).toBe('1')
+  })
+
+  test.each([
+    ['asked', /password is required/],
+    ['forbidden', /password is required/],
+    ['ttyless', /tty/],
+    ['nobody2', /not available/],
+  ])('as %s is refused in the host’s own words', async (user, words) => {
+    const problem = await problemOf(openShell(target({ user }), { lock: holder('run') }))
+    expect(problem).toMatchObject({ class: 'unreachable', what: expect.stringContaining(`${user} cannot become root by sudo`) })
+    expect(problem.why).toMatch(words)
+  })
+
+  test('works from tcsh and fish', async () => {
+    await onHost('apt-get -q update >/dev/null && apt-get -qy install tcsh fish >/dev/null 2>&1')
+    for (const shell of ['/bin/tcsh', '/usr/bin/fish', '/bin/dash']) {
+      await onHost(`usermod -s ${shell} trusted; usermod -s ${shell} asked`)
+      expect([shell, await rootOf({ user: 'trusted' }), await rootOf({ user: 'asked', sudoPassword })]).toEqual([shell, 'root', 'root'])
+    }
+  })
+})
+
+describe('keys', () => {
+  const make = (name: string, ...options: string[]): string => {
+    execFileSync('ssh-keygen', ['-q', '-f', inDirectory(name), ...options])
+    return inDirectory(name)
+  }
+  const authorize = (path: string): Promise<string> =>
+    onHost(`echo '${readFileSync(`${path}.pub`, 'utf8').trim()}' >>/home/ops/.ssh/authorized_keys`)
+  const plain = ['-N', '']
+
+  test.each([
+    ['rsa', ['-t', 'rsa', '-b', '2048', ...plain]],
+    ['old-rsa', ['-t', 'rsa', '-b', '2048', '-m', 'PEM', ...plain]],
+    ['ecdsa', ['-t', 'ecdsa', ...plain]],
+  ])('of type %s let in', async (name, options) => {
+    const key = make(name, ...options)
+    await authorize(key)
+    expect(await rootOf({ keys: [key] })).toBe('root')
+  })
+
+  test('that are encrypted let in with their passphrase, or when an agent holds them', async () => {
+    const key = make('encrypted', '-t', 'ed25519', '-N', 'open sesame')
+    await authorize(key)
+    expect(await rootOf({ keys: [key], passphrase: new Secret('open sesame') })).toBe('root')
+    expect(await problemOf(rootOf({ keys: [key], passphrase: new Secret('wrong') }))).toMatchObject({
+      class: 'input',
+      where: { file: key },
+      fix: 'correct the passphrase',
+    })
+    expect(await problemOf(rootOf({ keys: [key] }))).toMatchObject({
+      class: 'input',
+      where: { file: key },
+      what: 'the key is encrypted, and no passphrase is given',
+    })
+
+    const agent = inDirectory('agent')
+    const process = spawn('ssh-agent', ['-D', '-a', agent], { stdio: 'ignore' })
+    onTestFinished(() => void process.kill())
+    await expect.poll(() => statSync(agent, { throwIfNoEntry: false })?.isSocket()).toBe(true)
+    expect(await problemOf(rootOf({ keys: [key], agent }))).toMatchObject({ class: 'input' })
+    const askpass = write('askpass', '#!/bin/sh\necho open sesame\n')
+    chmodSync(askpass, 0o700)
+    execFileSync('ssh-add', ['-q', key], {
+      env: { SSH_AUTH_SOCK: agent, SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', PATH: '/usr/bin' },
+      stdio: 'ignore',
+    })
+    expect(await rootOf({ keys: [key], agent })).toBe('root')
+    expect(await rootOf({ keys: [], agent })).toBe('root')
+  })
+
+  test('that the host does not know are named', async () => {
+    const key = make('stranger', '-t', 'ed25519', ...plain)
+    const problem = await problemOf(rootOf({ keys: [key] }))
+    expect(problem).toMatchObject({ class: 'unreachable', what: 'it does not let ops in' })
+    expect(problem.why).toMatch(new RegExp(`^tried ${key} \\(ssh-ed25519 SHA256:.*\\); the host accepts publickey`))
+  })
+})
+
+describe('host keys', () => {
+  const strict = (name: string, text: string, otherwise: Partial<Target> = {}): Target =>
+    target({ knownHosts: [write(name, text)], ...otherwise })
+  const lines = (): string[] =>
+    readFileSync(labFile('known_hosts'), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('10.79.1.11 '))
+
+  test('that are not known are refused, stored by trust, and then known', async () => {
+    const unknown = target({ knownHosts: [inDirectory('new/known_hosts')] })
+    const problem = await problemOf(openShell(unknown))
+    expect(problem).toMatchObject({
+      class: 'unreachable',
+      what: 'its host key is not known',
+      fix: expect.stringContaining('provision trust h1'),
+    })
+    const keys = await fetchHostKeys(unknown)
+    expect(keys.map(({ type, verdict }) => [type, verdict.says])).toEqual(
+      expect.arrayContaining([
+        ['ssh-ed25519', 'unknown'],
+        ['ecdsa-sha2-nistp256', 'unknown'],
+      ]),
+    )
+    const ed25519 = await onHost('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub')
+    expect(ed25519).toContain(keys[0]?.fingerprint)
+    await storeHostKeys(
+      unknown,
+      keys.map(({ key }) => key),
+    )
+    await storeHostKeys(
+      unknown,
+      keys.map(({ key }) => key),
+    )
+    expect(readFileSync(inDirectory('new/known_hosts'), 'utf8').trim().split('\n')).toEqual(keys.map(({ line }) => line))
+    expect(statSync(inDirectory('new/known_hosts')).mode & 0o777).toBe(0o600)
+    await (await openShell(unknown)).close()
+  })
+
+  test('that are not known are stored by accept-new, once for many connections', async () => {
+    const open = target({ knownHosts: [inDirectory('accepted')], hostKeys: 'accept-new' })
+    const shells = await Promise.all([openShell(open), openShell(open), openShell(open)])
+    await Promise.all(shells.map((shell) => shell.close()))
+    expect(readFileSync(inDirectory('accepted'), 'utf8').trim().split('\n')).toHaveLength(1)
+    await (await openShell({ ...open, hostKeys: 'strict' })).close()
+  })
+
+  test('of which only the second type is known are asked for in that order', async () => {
+    const ecdsa = lines().find((line) => line.includes('ecdsa')) ?? ''
+    await (await openShell(strict('ecdsa', `${ecdsa}\n`))).close()
+  })
+
+  test('are found under hashed names', async () => {
+    const file = write('hashed', lines().join('\n'))
+    execFileSync('ssh-keygen', ['-q', '-H', '-f', file], { stdio: 'ignore' })
+    expect(readFileSync(file, 'utf8')).toMatch(/^\|1\|/)
+    await (await openShell(target({ knownHosts: [file] }))).close()
+  })
+
+  test.each(['strict', 'accept-new'] as const)('that have changed are refused with the line that disagrees (%s)', async (hostKeys) => {
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', inDirectory(`other-${hostKeys}`)])
+    const other = readFileSync(inDirectory(`other-${hostKeys}.pub`), 'utf8')
+      .split(' ')
+      .slice(0, 2)
+      .join(' ')
+    const host = strict(`changed-${hostKeys}`, `# ours\n10.79.1.11 ${other}\n`, { hostKeys })
+    const problem = await problemOf(openShell(host))
+    expect(problem).toMatchObject({ class: 'unreachable', what: expect.stringContaining(`changed-${hostKeys}:2`) })
+    expect(problem.why).toMatch(/shows ssh-ed25519 SHA256:.*\n.*:2 holds ssh-ed25519 SHA256:/)
+  })
+
+  test('that are revoked are refused', async () => {
+    const host = strict('revoked', `${lines().join('\n')}\n@revoked * ${lines()[0]?.split(' ').slice(1).join(' ')}\n`)
+    expect(await problemOf(openShell(host))).toMatchObject({ class: 'unreachable', what: expect.stringContaining('is revoked at') })
+  })
+})
+
+describe('a host that cannot be reached', () => {
+  const listen = async (greet: string | undefined): Promise<number> => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      if (greet !== undefined) socket.end(greet)
+    })
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    onTestFinished(() => void server.close())
+    const address = server.address()
+    return typeof address === 'object' && address ? address.port : 0
+  }
+  const here = { address: '127.0.0.1' }
+
+  test.each([
+    ['says nothing', undefined, /accepts connections, but said nothing within 10 s/],
+    ['is a web server', 'HTTP/1.1 400 Bad Request\r\n\r\n', /is not sshd/],
+    ['closes at once, however often we come', '', /closed the connection before it said anything/],
+  ])('because what listens there %s', async (_, greet, what) => {
+    const port = await listen(greet)
+    expect(await problemOf(openShell(target({ ...here, port })))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'h1' },
+      what: expect.stringMatching(what),
+    })
+  })
+
+  test.each([
+    ['nothing listens', { port: 9 }, 'nothing listens on 10.79.1.11, port 9'],
+    ['its name is unknown', { address: 'no-such-host.invalid' }, expect.stringContaining('no-such-host.invalid')],
+    ['no host has its address', { address: '10.79.1.200' }, expect.stringContaining('10.79.1.200, port 22')],
+  ])('because %s', async (_, otherwise, what) => {
+    expect(await problemOf(openShell(target(otherwise)))).toMatchObject({ class: 'unreachable', where: { host: 'h1' }, what })
+  })
+
+  test('because sshd opens no session', async () => {
+    await onHost('/usr/sbin/sshd -p 2203 -o MaxSessions=0')
+    expect(await problemOf(openShell(target({ port: 2203, hostKeyAlias: '10.79.1.11' })))).toMatchObject({
+      class: 'unreachable',
+      what: 'sshd opens no session',
+    })
+  })
+
+  test('only for a moment, because too many come at once, is tried again', async () => {
+    await onHost('/usr/sbin/sshd -p 2204 -o MaxStartups=2')
+    const host = target({ port: 2204, hostKeyAlias: '10.79.1.11' })
+    const log: string[] = []
+    const shells = await Promise.all(Array.from({ length: 8 }, () => openShell(host, { log: (line) => log.push(line) })))
+    await Promise.all(shells.map((shell) => shell.close()))
+    expect(log.filter((line) => line.includes('once more'))).not.toHaveLength(0)
+  })
+})
+
+describe('a host behind another', () => {
+  const behind = (jump: string[]): Target => target({ name: 'h2', address: '10.79.1.12', jump })
+  const connections = 'grep -c ":0016 [0-9A-F]*:[0-9A-F]* 01 " /proc/net/tcp'
+
+  test('is reached through one connection for all', async () => {
+    const before = Number(await onHost(connections))
+    const shells = await Promise.all([1, 2, 3].map(() => openShell(behind(['ops@10.79.1.11']))))
+    expect(new Set(shells.map(({ sshConnection }) => sshConnection[0]))).toEqual(new Set(['10.79.1.11']))
+    expect(textOf((await shells[0]?.request('hostname')) ?? { code: 0, stdout: Buffer.from(''), stderr: '' })).toBe('h2\n')
+    expect(Number(await onHost(connections))).toBe(before + 1)
+    await Promise.all(shells.map((shell) => shell.close()))
+    expect(Number(await onHost(connections))).toBe(before)
+  })
+
+  test('is reached through several, each in turn', async () => {
+    const shell = await openShell(behind(['ops@10.79.1.11:22', 'ops@10.79.1.12']))
+    expect(shell.sshConnection[0]).toBe('10.79.1.12')
+    await shell.close()
+  })
+
+  test('is unreachable when the other is, or cannot reach it', async () => {
+    expect(await problemOf(openShell(behind(['ops@10.79.1.11:9'])))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'h2' },
+      what: expect.stringContaining('its jump host ops@10.79.1.11:9 cannot be used'),
+    })
+    expect(await problemOf(openShell({ ...behind(['ops@10.79.1.11']), port: 9 }))).toMatchObject({
+      class: 'unreachable',
+      where: { host: 'h2' },
+      what: expect.stringContaining('cannot reach 10.79.1.12, port 9'),
+    })
+  })
+})
