@@ -9,6 +9,6 @@ export const secret = () =>
   z
     .custom<string | Secret>((value) => isSecret(value) || (typeof value === 'string' && value !== ''), {
       error: 'must be text that is not empty',
-      params: { fix: `write \${env:NAME}, or \${secret:name} for a value of secrets.yaml` },
+      params: { secret: true, fix: `write \${env:NAME}, or \${secret:name} for a value of secrets.yaml` },
     })
     .transform((value) => (isSecret(value) ? value : new Secret(value)))

@@ -33,7 +33,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         const written = site.roleOptions(name, use)
         const checked = role.options.safeParse(written.value ?? {})
         if (!checked.success) {
-          problems.push(...zodProblems(checked.error, written, `role ${role.name}`))
+          problems.push(...zodProblems(checked.error, written, `role ${role.name}`, role.options))
           continue
         }
         const context: SiteContext<unknown> = { host, site: view, options: checked.data }

@@ -1,4 +1,4 @@
-import { type Problem, Problems } from '../problem.ts'
+import { type Problem, Problems, type Where } from '../problem.ts'
 import { complaint, type Place } from './complain.ts'
 import { connectionOf, textsOf } from './connection.ts'
 import { sameAddresses } from './duplicates.ts'
@@ -37,14 +37,14 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
     varsReader(knownRoles, problems),
     problems,
   )
-  const complete = raw.problems.length === 0 && inventories.every(({ sound }) => sound)
+  const complete = raw.problems.length === 0 && inventories.every(({ sound }) => sound) && inventory.whole
   const membership = resolveGroups(inventory, complete ? problems : [])
   const hosts = new Map([...inventory.hosts].map(([name, draft]) => [name, hostOf(draft, inventory, membership, raw)]))
   problems.push(...sameAddresses(inventory, hosts))
   if (complete && inventory.hosts.size === 0 && raw.inventory[0] !== undefined) problems.push(noHosts(raw.inventory[0]))
 
   const optionsOf = new WeakMap<RoleUse, WrittenMap>()
-  const context = { choice: complete ? { hosts, groups: membership.groups } : undefined, knownRoles, problems, optionsOf }
+  const context = { choice: complete && hosts.size > 0 ? { hosts, groups: membership.groups } : undefined, knownRoles, problems, optionsOf }
   const plays: Play[] = playbooks.flatMap((file, i) => {
     if (file.root === undefined && file.sound) problems.push(...emptyPlaybook(raw.playbooks[i]))
     return file.root === undefined ? [] : readPlaybook(file.root, context)
@@ -112,11 +112,11 @@ const emptyPlaybook = (file: RawFile | undefined): readonly Problem[] =>
  * value follows from it and is not said.
  */
 const inOrder = (raw: RawProject, parsed: readonly ParsedFile[], problems: readonly Problem[]): readonly Problem[] => {
-  const unresolved = new Set(parsed.flatMap((file) => file.problems.map((problem) => spot(problem))))
+  const unresolved = new Set(parsed.flatMap((file) => file.unresolved.map((place) => spot(place))))
   const found = [
     ...raw.problems,
     ...parsed.flatMap((file) => file.problems),
-    ...problems.filter((problem) => !unresolved.has(spot(problem))),
+    ...problems.filter((problem) => !unresolved.has(spot(problem.where))),
   ]
   const rank = new Map([...raw.inventory, ...raw.playbooks].map(({ path }, i) => [path, i]))
   const place = ({ where }: Problem): Place => ('file' in where ? where : { file: '' })
@@ -130,4 +130,4 @@ const inOrder = (raw: RawProject, parsed: readonly ParsedFile[], problems: reado
   })
 }
 
-const spot = ({ where }: Problem): string => ('file' in where ? `${where.file}:${where.line}:${where.column}` : '')
+const spot = (where: Where): string => ('file' in where ? `${where.file}:${where.line}:${where.column}` : '')

@@ -36,6 +36,8 @@ export interface Inventory {
   readonly all: WrittenMap
   readonly hosts: ReadonlyMap<string, HostDraft>
   readonly groups: ReadonlyMap<string, GroupDraft>
+  /** Whether the lists of hosts and groups could be read, so that unknown names can be told from unread ones. */
+  readonly whole: boolean
 }
 
 /** Unites inventory files. Their order does not matter: what two of them set differently is an error. */
@@ -43,8 +45,11 @@ export const readInventory = (roots: readonly Written[], readVars: VarsReader, p
   let all = emptyMap
   const hosts = new Map<string, HostDraft>()
   const groups = new Map<string, GroupDraft>()
+  let whole = true
   for (const root of roots) {
-    const file = sift(root, inventorySchema, 'an inventory', problems, topHint)
+    const before = problems.length
+    const file = sift(root, inventorySchema, 'the inventory', problems, topHint)
+    whole &&= problems.length === before
     all = united(all, stamped(readVars(entryOf(file, 'vars'), 'the variables of all hosts'), 'all'), problems)
     for (const [name, entry] of entriesOf(entryOf(file, 'hosts')?.node)) {
       const before = hosts.get(name)
@@ -69,7 +74,7 @@ export const readInventory = (roots: readonly Written[], readVars: VarsReader, p
         ),
       )
   }
-  return { all, hosts, groups }
+  return { all, hosts, groups, whole }
 }
 
 const readHost = (name: string, { key: place, node }: WrittenEntry, readVars: VarsReader, problems: Problem[]): HostDraft => {

@@ -100,17 +100,19 @@ const readRole = (item: Written, { knownRoles, problems, optionsOf }: PlayContex
   return use
 }
 
-const ansibleHint = (key: string): string | undefined => ANSIBLE[key]
+const ansibleHint = (key: string): string | undefined => ANSIBLE.get(key)
 
 const NO_TASKS = 'there are no tasks here: a role says what shall be so, see "Write a role" in the README'
 
-const ANSIBLE: Readonly<Record<string, string>> = {
-  tasks: NO_TASKS,
-  pre_tasks: NO_TASKS,
-  post_tasks: NO_TASKS,
-  handlers: 'remove it: a service reloads by itself when its configuration changed',
-  become: 'remove it: roles always act as root, through sudo where the user is not root',
-  gather_facts: 'remove it: facts are always gathered',
-  vars: 'write the options beside the role (`- nginx: {…}`), or into the inventory',
-  import_playbook: 'name several playbooks on the command line: provision run a.yaml b.yaml',
-}
+const ANSIBLE: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    tasks: NO_TASKS,
+    pre_tasks: NO_TASKS,
+    post_tasks: NO_TASKS,
+    handlers: 'remove it: a service reloads by itself when its configuration changed',
+    become: 'remove it: roles always act as root, through sudo where the user is not root',
+    gather_facts: 'remove it: facts are always gathered',
+    vars: 'write the options beside the role (`- nginx: {…}`), or into the inventory',
+    import_playbook: 'name several playbooks on the command line: provision run a.yaml b.yaml',
+  }),
+)

@@ -36,11 +36,11 @@ export const isNothing = (node: Written): boolean => node.is === 'scalar' && nod
 
 /** Names of Ansible's that have another one here. */
 export const ansibleHint: Hint = (key) => {
-  const ours = ANSIBLE[key]
+  const ours = ANSIBLE.get(key)
   return ours === undefined ? undefined : `write \`${ours}\` instead`
 }
 
-const ANSIBLE: Readonly<Record<string, string>> = {
+const ANSIBLE: ReadonlyMap<string, string> = new Map(Object.entries({
   ansible_host: 'address',
   ansible_ssh_host: 'address',
   ansible_port: 'port',
@@ -52,4 +52,4 @@ const ANSIBLE: Readonly<Record<string, string>> = {
   ansible_become_password: 'sudo_password',
   ansible_become_pass: 'sudo_password',
   ansible_sudo_pass: 'sudo_password',
-}
+}))

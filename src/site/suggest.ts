@@ -1,6 +1,6 @@
 /** Of the known words the one that was probably meant, or undefined when none is near. */
 export const nearest = (word: string, known: Iterable<string>): string | undefined => {
-  const limit = Math.max(1, Math.round(word.length * 0.4))
+  const limit = Math.max(1, Math.floor(word.length / 3))
   const ranked = [...known]
     .map((candidate) => ({ candidate, distance: distanceBetween(plain(word), plain(candidate)) }))
     .filter(({ distance }) => distance <= limit)
@@ -20,8 +20,8 @@ export const suggestion = (word: string, known: Iterable<string>, otherwise: str
 export const list = (words: readonly string[]): string =>
   words.length > 12 ? `${words.slice(0, 12).join(', ')} and ${words.length - 12} more` : words.join(', ')
 
-// `Web_01` and `web-01` are the same slip.
-const plain = (word: string): string => word.toLowerCase().replaceAll('_', '-')
+// `Web_01`, `web01` and `web-01` are one word.
+const plain = (word: string): string => word.toLowerCase().replaceAll(/[_-]/g, '')
 
 /** Insertions, deletions, replacements and swapped neighbours (optimal string alignment). */
 const distanceBetween = (a: string, b: string): number => {

@@ -15,8 +15,6 @@ export interface WrittenScalar {
   readonly place: Place
   /** Columns between the place and the first character of the text: 1 within quotes; undefined where columns do not follow the text. */
   readonly inset?: number
-  /** A reference that could not be filled in, which was reported: whatever else is wrong here follows from it. */
-  readonly unresolved?: true
   readonly origin?: string
 }
 

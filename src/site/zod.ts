@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { Problem, Where } from '../problem.ts'
-import { isSecret, MASK } from '../secret.ts'
+import { isSecret } from '../secret.ts'
 import { complaint } from './complain.ts'
 import { hintAt, keysAt } from './schema-at.ts'
 import type { WrittenOptions } from './site.ts'
-import { list, nearest, suggestion } from './suggest.ts'
+import { nearest, suggestion } from './suggest.ts'
+import { boundsFix, boundsOf, fixIn, isAboutSecret, isOwnWords, isShort, lowerFirst, NO_SECRET, nameOf, nullFix, shown, typeFix, typeName, valueAt } from './zod-words.ts'
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
@@ -31,7 +32,10 @@ export const zodProblems = (
   written: WrittenOptions,
   whatFor: string,
   schema?: z.core.$ZodType,
-): readonly Problem[] => error.issues.flatMap((issue) => problemsOf(issue, [], { written, schema, whatFor }))
+): readonly Problem[] =>
+  error.issues.flatMap((issue) => problemsOf(issue, [], { written, schema, whatFor })).toSorted((a, b) => lineOf(a) - lineOf(b))
+
+const lineOf = ({ where }: Problem): number => ('file' in where ? (where.line ?? 0) : 0)
 
 const problemsOf = (issue: Issue, above: Path, subject: Subject): readonly Problem[] => {
   const path = [...above, ...issue.path]
@@ -95,13 +99,13 @@ const explain = (issue: Issue, path: Path, subject: Subject): Words => {
     const values = issue.values.map(String)
     const near = typeof value === 'string' ? nearest(value, values) : undefined
     return {
-      what: `${name} must be ${list(values.map((each) => `\`${each}\``))}, not ${shown(value)}`,
+      what: `${name} must be ${values.map((each) => `\`${each}\``).join(' or ')}, not ${shown(value)}`,
       fix: near === undefined ? `write ${values.length === 1 ? `\`${values[0]}\`` : 'one of these'}` : `did you mean \`${near}\`?`,
     }
   }
   const complain = isOwnWords(issue) ? issue.message : boundsOf(issue)
   return {
-    what: `${name}: ${isShort(value) ? `${shown(value)} ` : ''}${complain}`,
+    what: isShort(value) && !isAboutSecret(issue) ? `${name}: ${shown(value)} ${complain}` : `${name} ${complain}`,
     fix: fixIn(issue) ?? hintFix(path, subject) ?? boundsFix(issue, name),
   }
 }
@@ -124,98 +128,11 @@ const hintFix = (path: Path, subject: Subject): string | undefined => {
   const { description } = hintAt(subject.schema, path, z.globalRegistry)
   const example = exampleAt(path, subject)
   if (description === undefined && example === undefined) return undefined
-  return ['write', description, example === undefined ? undefined : `${description === undefined ? 'it so' : 'for instance'}: ${example}`]
-    .filter(Boolean)
-    .join(' ')
+  if (description === undefined) return `write for instance ${example}`
+  return `write ${description}${example === undefined ? '' : `, for instance ${example}`}`
 }
 
 const exampleAt = (path: Path, { schema }: Subject): string | undefined => {
   const { example } = hintAt(schema, path, z.globalRegistry)
   return example === undefined ? undefined : typeof example === 'string' ? example : JSON.stringify(example)
 }
-
-const NO_SECRET = `use \${env:NAME:plain} for a value that is no secret, or write it as it is`
-
-const typeFix = (expected: string, value: unknown): string | undefined => {
-  if (isSecret(value)) return NO_SECRET
-  if (value === null) return nullFix(value)
-  if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) return `put it in quotes: '${value}'`
-  if (expected === 'boolean' && typeof value === 'string' && /^(y|yes|on|no|n|off)$/i.test(value))
-    return `write ${/^(y|yes|on)$/i.test(value) ? 'true' : 'false'}`
-  if ((expected === 'number' || expected === 'int') && typeof value === 'string' && /^-?[0-9]+$/.test(value))
-    return `write ${value} without quotes`
-  if (expected === 'array' && !(typeof value === 'object')) return `write a list: [${shown(value)}]`
-  return undefined
-}
-
-const nullFix = (value: unknown): string | undefined => (value === null ? 'give it a value, or remove the line' : undefined)
-
-const TYPES: Readonly<Record<string, string>> = {
-  string: 'text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a map',
-  record: 'a map',
-  null: 'nothing',
-}
-
-const typeName = (expected: string): string => TYPES[expected] ?? expected
-
-/** A value in a message. Secrets stay hidden, long texts are cut, control characters are spelt out. */
-const shown = (value: unknown): string => {
-  if (isSecret(value)) return `a secret (${MASK})`
-  if (value === null) return 'nothing'
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
-  if (Array.isArray(value)) return 'a list'
-  return typeof value === 'object' ? 'a map' : String(value)
-}
-
-const isShort = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value) || isSecret(value)
-
-// zod's own English is recognised by its first word; whatever else an author wrote is better than ours.
-const isOwnWords = (issue: Issue): boolean => !/^(Invalid|Too) /.test(issue.message)
-
-const boundsOf = (issue: Issue): string => {
-  if (issue.code === 'too_small')
-    return `must be ${sized(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)}`
-  if (issue.code === 'too_big') return `must be ${sized(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)}`
-  if (issue.code === 'not_multiple_of') return `must be a multiple of ${issue.divisor}`
-  if (issue.code === 'invalid_format')
-    return issue.format === 'regex' ? 'is not written as it should be' : `is not a valid ${FORMATS[issue.format] ?? issue.format}`
-  return 'is not allowed'
-}
-
-const FORMATS: Readonly<Record<string, string>> = {
-  url: 'URL',
-  email: 'e-mail address',
-  ipv4: 'IPv4 address',
-  ipv6: 'IPv6 address',
-  cidrv4: 'IPv4 network',
-  cidrv6: 'IPv6 network',
-}
-
-const sized = (origin: string, relation: string, bound: number | bigint): string => {
-  if (origin === 'string') return `${relation} ${bound} characters long`
-  return origin === 'array' || origin === 'set' ? `a list of ${relation} ${bound}` : `${relation} ${bound}`
-}
-
-const boundsFix = (issue: Issue, name: string): string => (isOwnWords(issue) ? `correct ${name}` : `change ${name}: it ${boundsOf(issue)}`)
-
-const fixIn = (issue: Issue): string | undefined => {
-  const params = 'params' in issue ? (issue.params as Readonly<Record<string, unknown>> | undefined) : undefined
-  return typeof params?.fix === 'string' ? params.fix : undefined
-}
-
-/** `certificates[0].names`, as one would say it. */
-const nameOf = (path: Path): string =>
-  path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${String(step)}`)).join('')
-
-const valueAt = (value: unknown, path: Path): unknown =>
-  path.reduce<unknown>(
-    (inner, step) => (typeof inner === 'object' && inner !== null ? (inner as Readonly<Record<PropertyKey, unknown>>)[step] : undefined),
-    value,
-  )
-
-const lowerFirst = (text: string): string => text.slice(0, 1).toLowerCase() + text.slice(1)

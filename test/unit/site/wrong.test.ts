@@ -1,0 +1,58 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type Problem, placeOf, problemsIn } from '../../../src/problem.ts'
+import { bindRoles } from '../../../src/role/bind.ts'
+import { findRoles, loadRoles } from '../../../src/role/discover.ts'
+import { buildSite } from '../../../src/site/build.ts'
+import { readProject } from '../../../src/site/read.ts'
+
+// Every folder is a project with something wrong in it; its expected.txt is what a user reads. To add a case, add a folder.
+const FOLDER = join(import.meta.dirname, '../../fixtures/wrong')
+const cases = readdirSync(FOLDER)
+
+const env = { HOME: '/home/ops', USER: 'ops', SECRET_FOR_TESTS: 'geheim-4711', PROVISION_AGE_KEY_FILE: '/nonexistent/age.txt' }
+
+const problemsOf = async (root: string): Promise<readonly Problem[]> => {
+  try {
+    const site = buildSite(await readProject({ root, env }), { knownRoles: ['firewall', 'greeter', 'haproxy-tls', 'nginx'] })
+    bindRoles(site, await loadRoles(new Map([...findRoles(root)].filter(([name]) => name === 'greeter')), ['greeter']))
+    return []
+  } catch (error) {
+    const problems = problemsIn(error)
+    if (problems === undefined) throw error
+    return problems
+  }
+}
+
+const told = ({ where, what, why, fix }: Problem): string =>
+  `${placeOf(where)}  ${what}\n${why === undefined ? '' : `  why  ${why}\n`}  fix  ${fix}\n`
+
+test('there are at least 40 wrong inputs', () => {
+  expect(cases.length).toBeGreaterThanOrEqual(40)
+})
+
+describe.each(cases)('%s', (name) => {
+  test('is told with its place and a remedy', async () => {
+    const problems = await problemsOf(join(FOLDER, name))
+    expect(problems.length).toBeGreaterThan(0)
+    for (const problem of problems) {
+      expect(problem.class).toBe('input')
+      expect(problem.fix).not.toBe('')
+    }
+    const text = problems.map(told).join('')
+    expect(text).not.toMatch(/geheim|4711|undefined|\[object/)
+    await expect(text).toMatchFileSnapshot(join(FOLDER, name, 'expected.txt'))
+  })
+})
+
+test('five faults in three files are told in one go', async () => {
+  const places = (await problemsOf(join(FOLDER, 'five-faults'))).map(({ where }) => placeOf(where))
+  expect(places).toEqual([
+    'inventory/groups.yaml:3:21',
+    'inventory/groups.yaml:5:7',
+    'inventory/hosts.yaml:6:14',
+    'inventory/hosts.yaml:9:5',
+    'playbooks/site.yaml:2:15',
+  ])
+})
