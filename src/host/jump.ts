@@ -41,13 +41,15 @@ export const openTunnel = async (target: Target, connect: (bastion: Target) => P
     )
   }
   try {
-    const link = await bastion.link
+    const link = await bastion.link.catch((error: unknown) => {
+      forget()
+      throw throughBastion(target, error)
+    })
     link.gone.then(forget)
     return { stream: await forward(link, target), release }
   } catch (error) {
-    if (!(error instanceof Problem) || error.where === undefined) forget()
     await release()
-    throw throughBastion(target, error)
+    throw error
   }
 }
 

@@ -33,6 +33,8 @@ export const readKeyFile = async (path: string): Promise<KeyFile> => {
   const type = header && typeOf(header.publicKey)
   if (type?.startsWith('sk-'))
     throw wrong(path, 'is a key on a security token (FIDO), which is not supported', 'use an ed25519, ECDSA or RSA key')
+  if (header && type === undefined)
+    throw wrong(path, 'the key file is damaged', 'put a whole copy of it there, or make a new key with ssh-keygen -t ed25519')
   if (!header && !/BEGIN (RSA|EC) PRIVATE KEY/.test(text))
     throw wrong(path, 'is not a private key', 'name an ed25519, ECDSA or RSA private key in OpenSSH’s format')
   return {
@@ -50,8 +52,19 @@ export interface OpenKey {
   readonly parsed: import('ssh2').ParsedKey
 }
 
+const opened = new Map<string, { readonly passphrase: string | undefined; readonly text: string; readonly key: Promise<OpenKey> }>()
+
 /** Opens a key; a missing or wrong passphrase is a problem. */
-export const openKey = async (file: KeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
+export const openKey = (file: KeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
+  // Decrypting is made to be slow, and a site's hosts mostly share their key.
+  const before = opened.get(file.path)
+  if (before?.text === file.text && before.passphrase === passphrase?.reveal()) return before.key
+  const key = decrypt(file, passphrase)
+  opened.set(file.path, { passphrase: passphrase?.reveal(), text: file.text, key })
+  return key
+}
+
+const decrypt = async (file: KeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
   const { path, text, encrypted } = file
   if (encrypted && !passphrase)
     throw wrong(
