@@ -50,7 +50,7 @@ test.each([
   [
     'cut off',
     write('cut', '-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n'),
-    'the key cannot be used',
+    'the key file is damaged',
   ],
   ['encrypted, without a passphrase', encrypted, 'the key is encrypted, and no passphrase is given'],
 ])('a key file that is %s is an input problem at that file', async (_, path, what) => {
