@@ -1,0 +1,121 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '../..')
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+const scratch = mkdtempSync(join(tmpdir(), 'provision-package-'))
+const project = join(scratch, 'project')
+
+// Packed from a copy: the checkout's own build may be in use.
+const pack = (): string => {
+  const copy = join(scratch, 'checkout')
+  const entries = readdirSync(root).filter((name) => !['node_modules', 'dist', '.git', '.provision'].includes(name))
+  for (const name of entries) cpSync(join(root, name), join(copy, name), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  const said = execFileSync('npm', ['pack', '--json', '--pack-destination', scratch], {
+    cwd: copy,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [packed] = JSON.parse(said.slice(said.search(/^\[$/m))) as [{ filename: string }]
+  return join(scratch, packed.filename)
+}
+
+const write = (path: string, text: string): void => {
+  mkdirSync(dirname(join(project, path)), { recursive: true })
+  writeFileSync(join(project, path), text)
+}
+
+const provision = (...words: readonly string[]) => {
+  const { status, stdout, stderr } = spawnSync(join(project, 'node_modules/.bin/provision'), words, { cwd: project, encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+const role = `import { defineRole, file, z } from 'provision'
+
+export default defineRole({
+  name: 'hello',
+  summary: 'greets whoever logs in',
+  options: z.strictObject({ greeting: z.string() }),
+  listens: () => [{ service: 'hello', port: 4711, protocol: 'tcp', from: ['anyone'] }],
+  resources: ({ options }) => [file({ path: '/etc/motd', content: options.greeting })],
+})
+`
+
+beforeAll(() => {
+  mkdirSync(project)
+  write('package.json', '{ "name": "elsewhere", "private": true, "type": "module" }')
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', pack()], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] })
+  write('roles/hello/role.ts', role)
+  write('inventory/hosts.yaml', 'hosts:\n  one:\n    address: 192.0.2.1\n    vars:\n      hello: { greeting: hi }\n')
+  write('playbooks/site.yaml', '- name: greetings\n  hosts: all\n  roles: [hello, firewall]\n')
+})
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+describe('the package, installed into an empty project elsewhere', () => {
+  test('starts, and says what it is', () => {
+    expect(provision('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' })
+    expect(provision('--help').stdout).toContain('provision COMMAND [OPTIONS]')
+  })
+
+  test('brings no native code, no install script and no sources', () => {
+    const installed = join(project, 'node_modules/provision')
+    expect(existsSync(join(installed, 'src'))).toBe(false)
+    expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['provision', 'zod'])
+  })
+
+  test("reads the project's inventory", () => {
+    const { status, stdout } = provision('inventory', '--json')
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ hosts: { one: { address: '192.0.2.1', port: 22, vars: { hello: { greeting: 'hi' } } } } })
+  })
+
+  test("loads the project's own role as it is, and what it imports from 'provision' is what runs", () => {
+    const { status, stdout, stderr } = provision('inventory', '--flows')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/hello.*4711/)
+  })
+
+  test("the role's options are checked at their place", () => {
+    write('inventory/hosts.yaml', 'hosts:\n  one:\n    address: 192.0.2.1\n    vars:\n      hello: { greting: hi }\n')
+    const { status, stderr } = provision('run', '--dry-run')
+    expect(status).toBe(3)
+    expect(stderr).toContain('inventory/hosts.yaml:5:16')
+    expect(stderr).toContain('greting')
+  })
+
+  test("a user's role type-checks against the package, and a wrong one does not", () => {
+    const config = {
+      compilerOptions: {
+        module: 'nodenext',
+        target: 'es2024',
+        lib: ['es2024'],
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+        types: ['node'],
+        typeRoots: [join(root, 'node_modules/@types')],
+      },
+      include: ['roles'],
+    }
+    write('tsconfig.json', JSON.stringify(config))
+    const check = () => spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', project], { encoding: 'utf8' }).stdout
+    expect(check()).toBe('')
+    write('roles/hello/role.ts', role.replace('content: options.greeting', 'content: 42'))
+    expect(check()).toMatch(/role\.ts.*number/s)
+  })
+})
+
+test('an older Node is told in one sentence what is needed', () => {
+  const old = ['/usr/bin/node', '/usr/local/bin/node'].find(
+    (path) => existsSync(path) && /^v(1\d|2[0-3])\./.test(execFileSync(path, ['--version'], { encoding: 'utf8' })),
+  )
+  if (old === undefined) return
+  const { status, stderr } = spawnSync(old, [join(project, 'node_modules/provision/bin/provision.js'), 'run'], { encoding: 'utf8' })
+  expect(status).toBe(3)
+  expect(stderr).toMatch(/^provision needs Node\.js 24 or newer; this is v\d+\.[^\n]*\n$/)
+})
