@@ -1,5 +1,5 @@
 import { defineRole, file, nftables, pkg, service, z } from 'provision'
-import { rulesOf } from './rules.ts'
+import { isForAdministrators, rulesOf } from './rules.ts'
 import { UNIT, unitText } from './unit.ts'
 
 const options = z.strictObject({
@@ -34,7 +34,13 @@ export default defineRole({
   options,
 
   resources: ({ options: { administrators, ssh_rate, confirm_seconds, forward, extra }, host, facts, flows, warn }) => {
-    if (administrators.length === 0) warn('SSH is open to anyone: name the networks you come from in firewall.administrators')
+    const here = flows.filter((flow) => flow.host === host.name)
+    if (administrators.length === 0) {
+      warn('SSH is open to anyone: name the networks you come from in firewall.administrators')
+      for (const { service, port, role } of here.filter(isForAdministrators)) {
+        warn(`no administrator may come to ${service} on port ${port} (${role}): firewall.administrators is empty`)
+      }
+    }
     const table = { table: 'provision', family: 'inet' } as const
     const rules = rulesOf({
       sshPort: facts.sshPort,
@@ -42,7 +48,7 @@ export default defineRole({
       sshRate: ssh_rate === false ? undefined : { perMinute: ssh_rate.per_minute, burst: ssh_rate.burst },
       forward,
       extra,
-      flows: flows.filter((flow) => flow.host === host.name),
+      flows: here,
     })
     const unit = file({ path: `/etc/systemd/system/${UNIT}`, content: unitText('/etc/provision/nftables/inet-provision.nft') })
     return [

@@ -107,18 +107,18 @@ const plain = (name: string): string => name.replaceAll(/[^A-Za-z0-9]/g, '_')
 const counterOf = ({ service, port, protocol }: Flow): string => `in_${protocol}_${port}_${plain(service)}`
 const setOf = ({ service, port, protocol }: Flow): string => `to_${protocol}_${port}_${plain(service)}_`
 
+/** The administrators are an option of this role, so a flow names them without addresses. */
+export const isForAdministrators = ({ from }: Flow): boolean => from !== 'anyone' && from.some(({ addresses }) => addresses.length === 0)
+
 /** One way in: its peers as sets, so that a new peer is an element and not a rule. */
 const wayIn = (flow: Flow, knowsAdministrators: boolean): { sets: readonly string[]; rules: readonly string[] } => {
   const { from, port, protocol, role, service } = flow
   const match = `${protocol} dport ${port}`
   const counter = counterOf(flow)
   const comment = (whom: string): string => `${port}/${protocol} (${service}) from ${whom}, for ${role}`
-  // The administrators are an option of this role, so a flow names them without addresses.
-  const peers = from === 'anyone' ? [] : from.filter(({ addresses }) => addresses.length > 0)
-  const administrators = from !== 'anyone' && from.length > peers.length
-  if (from === 'anyone' || (administrators && !knowsAdministrators)) {
-    return { sets: [], rules: [`# ${comment('anyone')}`, `${match} counter name ${counter} accept`] }
-  }
+  if (from === 'anyone') return { sets: [], rules: [`# ${comment('anyone')}`, `${match} counter name ${counter} accept`] }
+  const peers = from.filter(({ addresses }) => addresses.length > 0)
+  const administrators = isForAdministrators(flow) && knowsAdministrators
   const names = peers.map(({ name }) => name).join(', ')
   return {
     sets: peers.length === 0 ? [] : setsOf(setOf(flow), [...new Set(peers.flatMap(({ addresses }) => addresses))]),

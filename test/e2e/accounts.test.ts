@@ -1,0 +1,106 @@
+import { authorizedKeys, command, group, type Resource, sysctl, user } from 'provision'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import operator from '../../roles/operator/role.ts'
+import { Secret } from '../../src/secret.ts'
+import { type TestHost, testHost } from './support.ts'
+
+let host: TestHost
+beforeAll(async () => {
+  host = await testHost('t-acc', '10.79.5')
+})
+afterAll(() => host?.down())
+
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me@laptop'
+const OTHER = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICbDuxFw5gNwGn5DP8JCcnYXf4P2Y4o7rHRlz3V0gvJS mallory'
+
+/** Made so, found so, damaged by hand: the plan names exactly that, and the next run heals it. */
+const fourBeats = async (resource: Resource, damage: string, named: string): Promise<void> => {
+  const [made] = await host.apply([resource])
+  expect(made).toMatch(/^(create|run) /)
+  expect(await host.plan([resource])).toEqual([])
+  await host.run(damage)
+  expect(await host.plan([resource])).toEqual([named])
+  await host.apply([resource])
+  expect(await host.plan([resource])).toEqual([])
+}
+
+describe('accounts, keys, kernel settings and commands', () => {
+  it('are made, found as wanted, and mended', async () => {
+    await fourBeats(group({ name: 'staff2', gid: 4242 }), 'groupmod -g 4243 staff2', 'update group:staff2: gid differs')
+    await fourBeats(
+      user({ name: 'ann', groups: ['staff2', 'adm'], shell: '/bin/bash', password: 'locked', comment: 'Ann Example' }),
+      'gpasswd -d ann adm >/dev/null; usermod -s /bin/sh -p "" ann',
+      'update user:ann: shell, password and groups differ',
+    )
+    await fourBeats(
+      authorizedKeys({ user: 'ann', keys: [KEY] }),
+      'chmod 666 ~ann/.ssh/authorized_keys; chown root ~ann/.ssh; : >~ann/.ssh/authorized_keys',
+      'update authorized-keys:ann: keys, owner of .ssh and mode of file differ',
+    )
+    await fourBeats(
+      sysctl({ key: 'net.ipv4.conf.all.accept_redirects', value: 0 }),
+      'echo 1 >/proc/sys/net/ipv4/conf/all/accept_redirects; echo "net/ipv4/conf/all/accept_redirects = 1" >/etc/sysctl.d/zz-provision.net.ipv4.conf.all.accept_redirects.conf',
+      'update sysctl:net.ipv4.conf.all.accept_redirects: value and value at boot differ',
+    )
+    await fourBeats(
+      command({ name: 'mark', run: 'echo hi >/root/mark', creates: '/root/mark' }),
+      'rm /root/mark',
+      'run command:mark: /root/mark is not there',
+    )
+    expect(await host.run('stat -c "%U %a %F" ~ann ~ann/.ssh ~ann/.ssh/authorized_keys')).toMatch(
+      /^ann 7.. directory\nann 700 directory\nann 600 regular file\n$/,
+    )
+    expect(await host.run('getent shadow ann | cut -d: -f2; cat ~ann/.ssh/authorized_keys')).toBe(`*\n${KEY}\n`)
+  })
+
+  it('leaves keys of others alone, takes back its own, and writes as the user where the user says where', async () => {
+    await host.run(`printf '# mine\\n%s' '${OTHER}' >~ann/.ssh/authorized_keys; ln -sfn /etc/passwd ~ann/.ssh/.authorized_keys.provision`)
+    await host.apply([authorizedKeys({ user: 'ann', keys: [KEY] })])
+    expect(await host.run('cat ~ann/.ssh/authorized_keys; head -c 5 /etc/passwd')).toBe(`# mine\n${OTHER}\n${KEY}\nroot:`)
+    expect(await host.apply([authorizedKeys({ user: 'ann', keys: [] })])).toEqual(['update authorized-keys:ann'])
+    expect(await host.run('cat ~ann/.ssh/authorized_keys')).toBe(`# mine\n${OTHER}\n`)
+    await host.apply([authorizedKeys({ user: 'ann', keys: [KEY], exclusive: true })])
+    expect(await host.run('cat ~ann/.ssh/authorized_keys')).toBe(`${KEY}\n`)
+    const shadow = await host.run(
+      'rm ~ann/.ssh/authorized_keys; ln -s /etc/shadow ~ann/.ssh/authorized_keys; stat -c %U:%a /etc/shadow; cat /etc/shadow',
+    )
+    const refusal = await host.refused([authorizedKeys({ user: 'ann', keys: [KEY] })])
+    expect(refusal.why).toContain('Permission denied')
+    expect(await host.run('stat -c %U:%a /etc/shadow; cat /etc/shadow')).toBe(shadow)
+  })
+
+  it('gives a secret to a command on standard input, and stops it at its first failing line', async () => {
+    const secret = command({ name: 'store', run: 'cat >/root/stored', creates: '/root/stored', input: new Secret('poison') })
+    await host.apply([secret])
+    expect(await host.run('cat /root/stored')).toBe('poison')
+    const { why } = await host.refused([
+      command({ name: 'two', run: 'echo first\nfalse\ntouch /root/second', unless: '[ -e /root/second ]' }),
+    ])
+    expect(why).toBe('first')
+    await expect(host.run('cat /root/second')).rejects.toThrow()
+  })
+
+  it('says which of a batch were done before one was refused', async () => {
+    const { done, what } = await host.refused([group({ name: 'fine' }), group({ name: 'taken', gid: 0 }), group({ name: 'never' })])
+    expect([done, what]).toEqual([['fine'], 'group taken could not be set up (exit 4)'])
+  })
+
+  it('removes accounts and keeps their home', async () => {
+    await host.run('rm -rf ~ann/.ssh')
+    await host.apply([user({ name: 'ann', state: 'absent' }), group({ name: 'staff2', state: 'absent' })])
+    expect(await host.plan([user({ name: 'ann', state: 'absent' }), group({ name: 'staff2', state: 'absent' })])).toEqual([])
+    await host.run('[ -d /home/ann ] && ! getent passwd ann && ! getent group staff2')
+  })
+
+  it('brings an operator who can become root', async () => {
+    const options = operator.options.parse({ name: 'boss', keys: [KEY] })
+    const context = { options } as Parameters<typeof operator.resources>[0]
+    await host.apply(operator.resources(context))
+    expect(await host.plan(operator.resources(context))).toEqual([])
+    await host.run('visudo -cq')
+    for (const { script } of operator.verify?.(context) ?? []) await host.run(script)
+    const without = { ...context, options: operator.options.parse({ name: 'boss', keys: [KEY], sudo: 'none' }) }
+    expect(await host.apply(operator.resources(without))).toEqual(['delete file:/etc/sudoers.d/provision-boss'])
+    for (const { script } of operator.verify?.(without) ?? []) await host.run(script)
+  })
+})

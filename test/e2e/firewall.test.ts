@@ -1,0 +1,218 @@
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type Flow, nftables, type Resource } from 'provision'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import firewall from '../../roles/firewall/role.ts'
+import { rebootHost } from '../../src/lab/host.ts'
+import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import type { Kind, Steps } from '../../src/resource/kind.ts'
+import { shownListing } from '../../src/resource/nft-listing.ts'
+import { onHost, sessionOn, type TestHost } from './support.ts'
+
+const [ONE, TWO] = ['10.79.4.11', '10.79.4.12']
+const hosts = [
+  { name: 'h1', user: 'ops', addresses: [ONE, 'fd79:4::11'] },
+  { name: 'h2', user: 'ops', addresses: [TWO, 'fd79:4::12'] },
+] as const
+const spec: LabSpec = { name: 't-fw', root: fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, ''), hosts: [...hosts] }
+
+let one: TestHost
+let two: TestHost
+const reach = async (address: string): Promise<TestHost> => onHost(await sessionOn('t-fw', address), async () => {})
+
+beforeAll(async () => {
+  await labReset(spec)
+  one = await reach(ONE)
+  two = await reach(TWO)
+  await one.run(`systemd-run -q --unit=listener systemd-socket-activate --accept --inetd -l 8080 -l 9100 -l 3306 cat`)
+})
+afterAll(async () => {
+  await one?.session.shell.close().catch(() => {})
+  await two?.session.shell.close().catch(() => {})
+  await labDown(spec)
+})
+
+const flow = (service: string, port: number, from: Flow['from']): Flow => ({
+  host: 'h1',
+  role: 'test',
+  service,
+  port,
+  protocol: 'tcp',
+  from,
+})
+const FLOWS = [flow('site', 8080, [{ name: 'h2', addresses: hosts[1].addresses }]), flow('open', 9100, 'anyone')]
+
+/** What the role wants on the first host. */
+const wanted = (options: object = {}, flows: readonly Flow[] = FLOWS): readonly Resource[] =>
+  firewall.resources({
+    host: { name: 'h1', addresses: [], publicAddresses: [], groups: [] },
+    site: { hosts: [], group: () => [] },
+    options: firewall.options.parse(options),
+    facts: one.session.facts,
+    flows,
+    files: () => [],
+    acmeAccount: () => {
+      throw new Error('a firewall needs no certificate')
+    },
+    warn: () => {},
+  })
+
+const table = (rules: string, confirmSeconds = 5): Resource => nftables({ rules, confirmSeconds })
+const SHUT = `chain input {
+  type filter hook input priority filter; policy drop;
+  ct state established,related accept
+}`
+
+/** Carries a change out as far as the new rules are in force, and then leaves it, as a controller that dies there does. */
+const cutBeforeConfirmation = async (resource: Resource): Promise<void> => {
+  const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+  const verdict = { action: 'update', sure: 'exact', reason: 'test', differences: [] } as const
+  const steps: Steps = kind.apply([{ id: resource.id, spec: resource.spec, seen: undefined, verdict }])
+  for (let next = steps.next(); next.done !== true && next.value.do === 'shell'; ) {
+    const { script, input } = next.value
+    next = steps.next(await one.session.shell.request(script, input === undefined ? {} : { input }))
+  }
+}
+
+/** Without the visitors that the SSH meter remembers. */
+const rulesInForce = async (): Promise<string> => shownListing(await one.run('nft -s list table inet provision'))
+const bootFile = (): Promise<string> => one.run('cat /etc/provision/nftables/inet-provision.nft')
+
+/** How a port answers a stranger: this machine. */
+const asked = (host: string, port: number): Promise<'open' | 'refused' | 'silent'> =>
+  new Promise((resolve) => {
+    const socket = connect({ host, port })
+    const settle = (answer: 'open' | 'refused' | 'silent') => (): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', settle('open'))
+    socket.once('error', settle('refused'))
+    socket.setTimeout(700, settle('silent'))
+  })
+
+const askedByPeer = (host: string, port: number): Promise<string> =>
+  two
+    .run(
+      `timeout 0.7 bash -c 'exec 3<>/dev/tcp/${host}/${port}' 2>/dev/null; c=$?; case $c in 0) echo open;; 124) echo silent;; *) echo refused;; esac`,
+    )
+    .then((said) => said.trim())
+
+const untilReachable = async (seconds: number): Promise<void> => {
+  for (let left = seconds * 2; (await asked(ONE, 22)) !== 'open'; left--) {
+    if (left === 0) throw new Error(`the host did not let anybody in again within ${seconds} seconds`)
+    await sleep(500)
+  }
+}
+
+describe('the firewall', () => {
+  it('opens what roles listen on, to whom they say, over IPv4 and IPv6, and nothing else', async () => {
+    await one.run('command -v nft >/dev/null || { apt-get -qq update; apt-get -qq -y install nftables; }')
+    await one.run(
+      `nft 'add table ip docker_like; add chain ip docker_like nat { type nat hook prerouting priority -100; }; add set ip docker_like banned { type ipv4_addr; elements = { 192.0.2.7 }; }'`,
+    )
+    expect(await one.apply(wanted())).toContain('create nftables:inet provision')
+    expect(await one.plan(wanted())).toEqual([])
+    for (const address of hosts[0].addresses) {
+      const answers = await Promise.all([22, 8080, 9100, 3306].map((port) => asked(address, port)))
+      expect([address, ...answers]).toEqual([address, 'open', 'silent', 'open', 'silent'])
+      const peers = await Promise.all([22, 8080, 9100, 3306].map((port) => askedByPeer(address, port)))
+      expect([address, ...peers]).toEqual([address, 'open', 'open', 'open', 'silent'])
+    }
+    expect(await one.run('nft list table ip docker_like')).toContain('192.0.2.7')
+  })
+
+  it('finds a rule, an element and a flush that are not ours, and undoes them', async () => {
+    const before = await rulesInForce()
+    await one.run('nft insert rule inet provision input tcp dport 3306 accept')
+    expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: 1 rule that is not ours'])
+    expect(await one.apply(wanted())).toEqual(['update nftables:inet provision'])
+    await one.run("nft 'add element inet provision to_tcp_8080_site_4 { 10.79.4.1 }'")
+    expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: set to_tcp_8080_site_4 changed'])
+    await one.apply(wanted())
+    await one.run('nft flush ruleset')
+    expect(await one.plan(wanted())).toEqual(['create nftables:inet provision: the table is gone'])
+    await one.apply(wanted())
+    expect(await one.plan(wanted())).toEqual([])
+    expect(await rulesInForce()).toBe(before)
+  })
+
+  it.each([
+    ['that spares connections at hand', SHUT],
+    ['that cuts even the connection at hand', 'chain input { type filter hook input priority filter; policy drop; }'],
+  ])('takes back a ruleset that locks everybody out, one %s, and says so', async (_, rules) => {
+    const [before, boot] = [await rulesInForce(), await bootFile()]
+    const { what } = await one.refused([table(rules)])
+    expect(what).toBe('the new rules were taken back: nobody could come in through them')
+    await untilReachable(10)
+    expect(await rulesInForce()).toBe(before)
+    expect(await bootFile()).toBe(boot)
+    expect((await one.plan(wanted())).join()).toMatch(
+      /^update nftables:inet provision: the last change was taken back by the host at \S+Z: nobody came in through it$/,
+    )
+    await one.apply(wanted())
+    expect(await one.plan(wanted())).toEqual([])
+  })
+
+  it('leaves everything as it was when nft does not take the rules', async () => {
+    const before = await rulesInForce()
+    const { why } = await one.refused([table('chain input { tcp dport ssssh accept; }')])
+    expect(why).toContain('ssssh')
+    expect(await rulesInForce()).toBe(before)
+    expect(await one.plan(wanted())).toEqual([])
+  })
+
+  it('gets its old rules back when the controller dies before it confirms', async () => {
+    const [before, boot] = [await rulesInForce(), await bootFile()]
+    await cutBeforeConfirmation(table(SHUT, 6))
+    expect(await asked(ONE, 22)).toBe('silent')
+    expect(await bootFile()).toBe(boot)
+    expect((await one.plan(wanted())).join()).toContain('rules were loaded and nobody came in to confirm them')
+    await untilReachable(11)
+    expect(await rulesInForce()).toBe(before)
+    await one.apply(wanted())
+    expect(await one.plan(wanted())).toEqual([])
+  })
+
+  it('takes up a change that was not confirmed, and its timer undoes nothing any more', async () => {
+    const before = await rulesInForce()
+    await cutBeforeConfirmation(table(SHUT, 5))
+    expect(await one.apply(wanted())).toEqual(['update nftables:inet provision'])
+    await sleep(6000)
+    expect(await rulesInForce()).toBe(before)
+    expect(await one.plan(wanted())).toEqual([])
+  })
+
+  it('comes back with the old rules when it is booted before a change was confirmed, before sshd answers', async () => {
+    const before = await rulesInForce()
+    await cutBeforeConfirmation(table(SHUT, 600))
+    await one.session.shell.close().catch(() => {})
+    await rebootHost(spec, hosts[0])
+    one = await reach(ONE)
+    expect(await rulesInForce()).toBe(before)
+    const [loaded = 0, greeted = 0] = (await one.run('systemctl show -P ActiveEnterTimestampMonotonic provision-firewall ssh'))
+      .trim()
+      .split(/\s+/)
+      .map(Number)
+    expect(loaded).toBeGreaterThan(0)
+    expect(loaded).toBeLessThan(greeted)
+    expect((await one.plan(wanted())).join()).toContain(
+      'the last change was not confirmed before the host was booted: the old rules came back',
+    )
+    await one.apply(wanted())
+    expect(await one.plan(wanted())).toEqual([])
+  })
+
+  it('lets nobody knock on SSH without end, and does not count connections that stay', async () => {
+    await one.apply(wanted({ ssh_rate: { per_minute: 5, burst: 10 } }))
+    const knocks = await Promise.all(Array.from({ length: 16 }, () => askedByPeer(ONE, 22)))
+    expect(knocks.filter((answer) => answer === 'open').length).toBeGreaterThan(0)
+    expect(knocks).toContain('silent')
+    expect(await one.run('nft list counter inet provision drop_ssh_rate')).not.toContain('packets 0 ')
+    await one.apply(wanted({ administrators: ['10.79.4.1', 'fd79:4::1'] }))
+    expect(await askedByPeer(ONE, 22)).toBe('silent')
+    expect(await asked(ONE, 22)).toBe('open')
+    expect(await asked('fd79:4::11', 22)).toBe('open')
+  })
+})
