@@ -1,8 +1,9 @@
-import { Problem } from '../problem.ts'
+import type { Problem } from '../problem.ts'
 import { type ConnectOptions, connect } from './connect.ts'
 import type { Target } from './connection.ts'
 import { HeldShell } from './held-shell.ts'
 import { type Launched, launch } from './launch.ts'
+import { describe, lockedBy, nextStatus } from './lock.ts'
 import { answerLoop } from './loop.ts'
 import { lastLines, unreachable } from './problems.ts'
 import type { Holder, Shell } from './shell.ts'
@@ -39,7 +40,7 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
   }
 }
 
-// Reads what the shell says of the lock (`WORD wait|locked STATE AGE`, its holder, its processes) until it says `WORD open`.
+// Hears what the shell says of the lock until it is open.
 const opened = (
   target: Target,
   launched: Launched,
@@ -66,59 +67,6 @@ const opened = (
       }
     }
     launched.onStdout(listen)
-  })
-
-interface LockStatus {
-  readonly length: number
-  readonly says: string
-  /** For `open`: SSH_CONNECTION. For the others: state and age. */
-  readonly rest: readonly string[]
-  readonly holder: string
-  readonly processes: string
-}
-
-const nextStatus = (heard: Buffer): LockStatus | undefined => {
-  const text = heard.toString('latin1')
-  const first = /^[0-9a-f]{32} (\S+) ?(.*)\n/.exec(text)
-  if (!first) return undefined
-  const [line, says = '', rest = ''] = first
-  if (says === 'open') return { length: line.length, says, rest: rest.split(' ').filter((part) => part !== ''), holder: '', processes: '' }
-  const whole = /^.*\n(.*)\n(.*)\n/.exec(text)
-  if (!whole) return undefined
-  const [all, holder = '', processes = ''] = whole
-  return { length: all.length, says, rest: rest.split(' '), holder: Buffer.from(holder, 'latin1').toString(), processes: processes.trim() }
-}
-
-const STATES: Record<string, string> = {
-  ended: 'that run has ended, its last step still runs',
-  gone: 'that run’s controller is gone',
-  silent: 'that run’s controller has fallen silent',
-  busy: 'that run is in the middle of a step',
-  alive: 'that run is alive',
-  unknown: 'it has just been taken',
-}
-
-const describe = ({ rest, holder, processes }: LockStatus): string => {
-  const state = STATES[rest[0] ?? ''] ?? rest[0]
-  return `locked by ${nameOf(holder)}: ${state}${processes === '' ? '' : ` (${processes})`}`
-}
-
-const nameOf = (holder: string): string => {
-  try {
-    const { user, machine, command, since } = JSON.parse(holder) as Holder
-    return `${user} on ${machine} since ${since} (${command})`
-  } catch {
-    return 'an unknown run'
-  }
-}
-
-const lockedBy = (target: Target, status: LockStatus): Problem =>
-  new Problem({
-    class: 'task',
-    where: { host: target.name },
-    what: `locked by ${nameOf(status.holder)}`,
-    why: `${STATES[status.rest[0] ?? ''] ?? status.rest[0]}; ${status.processes === '' ? 'no process of it was found' : `holding the lock: ${status.processes}`}`,
-    fix: 'wait for that run to end, or run with --wait',
   })
 
 const notOpened = (target: Target, code: number | undefined, stderr: string): Problem =>

@@ -39,6 +39,8 @@ test('a run that waits goes in when the other has ended', async () => {
   const waiting = run('second', { wait: true, onWaiting: (who: string) => heard.push(who) })
   await expect.poll(() => heard.length).toBeGreaterThan(0)
   expect(heard[0]).toContain('me on here since 2026-11-23T10:00:00Z (first)')
+  // Who waits is not among those who hold it.
+  expect((await problemOf(run('third'))).why).toMatch(/: sh\(\d+\)$/)
   const last = await first.request('echo last')
   await first.close()
   const second = await waiting
@@ -71,6 +73,16 @@ test('what a dead controller has begun ends, what it had sent besides does not b
   expect(textOf(await next.request('ls /tmp/begun /tmp/queued 2>/dev/null'))).toBe('/tmp/begun\n')
   await next.close()
   await dead.close()
+})
+
+test('what outlives its shell keeps the lock, and is named to those who wait for it', async () => {
+  const killed = await run('killed')
+  await problemOf(killed.request('sleep 1.5 >/dev/null 2>&1 & kill -9 "$$"'))
+  const heard: string[] = []
+  const next = await run('next', { onWaiting: (who: string) => heard.push(who) })
+  expect(heard[0]).toMatch(/\(killed\): that run has ended, its last step still runs \(sleep\(\d+\)\)$/)
+  await next.close()
+  await killed.close()
 })
 
 test('a controller that has fallen silent loses the lock, and cannot write when it comes back', async () => {
