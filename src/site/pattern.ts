@@ -73,6 +73,7 @@ const partsOf = ({ text, where, inset }: Term): readonly Part[] =>
     if (word === '') return []
     const sign = word.startsWith('!') ? '!' : word.startsWith('&') ? '&' : '+'
     const name = sign === '+' ? word : word.slice(1).trim()
+    if (name === '') return []
     const offset = match.index + match[0].indexOf(name)
     const exact = 'column' in where && inset !== undefined ? { ...where, column: (where.column ?? 1) + inset + offset } : where
     return [{ sign, name, where: exact }]

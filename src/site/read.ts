@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { decrypt, isEncrypted } from '../identity/age.ts'
 import { loadAgeIdentities } from '../identity/age-key.ts'
 import { Problem, problemsIn } from '../problem.ts'
-import { Secret } from '../secret.ts'
+import type { Secret } from '../secret.ts'
 import { complaint } from './complain.ts'
 import type { RawFile, RawProject } from './raw.ts'
+import { decryptSecrets } from './secrets.ts'
 import { nearest } from './suggest.ts'
 import { textOf } from './text.ts'
 
@@ -81,26 +81,7 @@ export const readSecrets = async ({
   readonly env: ReadOptions['env']
 }): Promise<Secret | undefined> => {
   if (!exists(root, path)) return undefined
-  const bytes = readPlainFile(root, path)
-  if (!isEncrypted(bytes))
-    throw complaint(
-      { file: path, line: 1, column: 1 },
-      'this file shall hold secrets and is not encrypted',
-      'run `provision secrets encrypt`, and change what has been committed in the clear',
-    )
-  return new Secret(textOf(path, await decrypt(bytes, loadAgeIdentities(env), { file: path })))
-}
-
-/** What is wrong with the private key files that hosts are to be reached with, before anybody tries to connect. */
-export const keyFileFault = (path: string): string | undefined => {
-  try {
-    if (!statSync(path).isFile()) return 'is not a file'
-    const [first = ''] = readFileSync(path, 'latin1').split('\n')
-    if (/^(ssh-|ecdsa-|sk-)/.test(first)) return 'is a public key'
-    return /^-----BEGIN .*PRIVATE KEY-----/.test(first) || first.startsWith('PuTTY') ? undefined : 'holds no private key'
-  } catch (error) {
-    return codeOf(error) === 'ENOENT' ? 'does not exist' : 'cannot be read'
-  }
+  return decryptSecrets(path, readPlainFile(root, path), () => loadAgeIdentities(env))
 }
 
 const inventoryFiles = (root: string, inventory: string): readonly string[] => {
@@ -173,5 +154,3 @@ const expected = (error: unknown): readonly Problem[] => {
   if (problems === undefined) throw error
   return problems
 }
-
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)

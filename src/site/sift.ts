@@ -40,16 +40,18 @@ export const ansibleHint: Hint = (key) => {
   return ours === undefined ? undefined : `write \`${ours}\` instead`
 }
 
-const ANSIBLE: ReadonlyMap<string, string> = new Map(Object.entries({
-  ansible_host: 'address',
-  ansible_ssh_host: 'address',
-  ansible_port: 'port',
-  ansible_ssh_port: 'port',
-  ansible_user: 'user',
-  ansible_ssh_user: 'user',
-  ansible_ssh_private_key_file: 'key',
-  ansible_private_key_file: 'key',
-  ansible_become_password: 'sudo_password',
-  ansible_become_pass: 'sudo_password',
-  ansible_sudo_pass: 'sudo_password',
-}))
+const ANSIBLE: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ansible_host: 'address',
+    ansible_ssh_host: 'address',
+    ansible_port: 'port',
+    ansible_ssh_port: 'port',
+    ansible_user: 'user',
+    ansible_ssh_user: 'user',
+    ansible_ssh_private_key_file: 'key',
+    ansible_private_key_file: 'key',
+    ansible_become_password: 'sudo_password',
+    ansible_become_pass: 'sudo_password',
+    ansible_sudo_pass: 'sudo_password',
+  }),
+)

@@ -20,7 +20,8 @@ export const explain = (
       return complaint({ file: path, line: 1, column: 1 }, 'this file is nested too deeply', 'write it flatter')
     }
     const quoted = openQuote(document, error.pos[0])
-    if (quoted !== undefined) return complaint(at(quoted), 'this quote is not closed', 'close it, or double a quote that belongs to the text')
+    if (quoted !== undefined)
+      return complaint(at(quoted), 'this quote is not closed', 'close it, or double a quote that belongs to the text')
     const { what, fix } = WORDS[error.code] ?? {
       what: 'this is not valid YAML',
       fix: 'compare the indentation and the colons of this line and the one above',
@@ -48,7 +49,8 @@ const openQuote = (document: Document, error: number): number | undefined => {
   let start: number | undefined
   visit(document, {
     Scalar: (_, { type, range }) => {
-      if (type?.startsWith('QUOTE') && range && range[0] < error && error <= range[2] && document.errors[0]?.code === 'MISSING_CHAR') start = range[0]
+      if (type?.startsWith('QUOTE') && range && range[0] < error && error <= range[2] && document.errors[0]?.code === 'MISSING_CHAR')
+        start = range[0]
     },
   })
   return start

@@ -55,8 +55,7 @@ export const isOwnWords = (issue: Issue): boolean => !/^(Invalid|Too) /.test(iss
 
 /** What a value must be, by the bound it broke. */
 export const boundsOf = (issue: Issue): string => {
-  if (issue.code === 'too_small')
-    return `must ${sized(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)}`
+  if (issue.code === 'too_small') return `must ${sized(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)}`
   if (issue.code === 'too_big') return `must ${sized(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)}`
   if (issue.code === 'not_multiple_of') return `must be a multiple of ${issue.divisor}`
   if (issue.code === 'invalid_format')
@@ -75,11 +74,14 @@ const FORMATS: Readonly<Record<string, string>> = {
 
 const sized = (origin: string, relation: string, bound: number | bigint): string => {
   if (origin === 'string') return `be ${relation} ${bound} characters long`
-  return origin === 'array' || origin === 'set' ? `have ${relation} ${bound} ${bound === 1 ? 'entry' : 'entries'}` : `be ${relation} ${bound}`
+  return origin === 'array' || origin === 'set'
+    ? `have ${relation} ${bound} ${bound === 1 ? 'entry' : 'entries'}`
+    : `be ${relation} ${bound}`
 }
 
 /** The remedy where the schema gives none. */
-export const boundsFix = (issue: Issue, name: string): string => (isOwnWords(issue) ? `correct ${name}` : `change ${name}: it ${boundsOf(issue)}`)
+export const boundsFix = (issue: Issue, name: string): string =>
+  isOwnWords(issue) ? `correct ${name}` : `change ${name}: it ${boundsOf(issue)}`
 
 /** Whether the value shall be a secret (`secret()`): then no message may show what was written instead. */
 export const isAboutSecret = (issue: Issue): boolean => paramsOf(issue)?.secret === true
@@ -100,7 +102,10 @@ export const nameOf = (path: Path): string =>
 /** What was written at a path. */
 export const valueAt = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>(
-    (inner, step) => (typeof inner === 'object' && inner !== null && Object.hasOwn(inner, step) ? (inner as Readonly<Record<PropertyKey, unknown>>)[step] : undefined),
+    (inner, step) =>
+      typeof inner === 'object' && inner !== null && Object.hasOwn(inner, step)
+        ? (inner as Readonly<Record<PropertyKey, unknown>>)[step]
+        : undefined,
     value,
   )
 

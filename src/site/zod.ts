@@ -5,7 +5,22 @@ import { complaint } from './complain.ts'
 import { hintAt, keysAt } from './schema-at.ts'
 import type { WrittenOptions } from './site.ts'
 import { nearest, suggestion } from './suggest.ts'
-import { boundsFix, boundsOf, fixIn, isAboutSecret, isOwnWords, isShort, lowerFirst, NO_SECRET, nameOf, nullFix, shown, typeFix, typeName, valueAt } from './zod-words.ts'
+import {
+  boundsFix,
+  boundsOf,
+  fixIn,
+  isAboutSecret,
+  isOwnWords,
+  isShort,
+  lowerFirst,
+  NO_SECRET,
+  nameOf,
+  nullFix,
+  shown,
+  typeFix,
+  typeName,
+  valueAt,
+} from './zod-words.ts'
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
