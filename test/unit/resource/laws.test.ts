@@ -1,0 +1,195 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readSeen } from '../../../src/resource/authorized-keys-seen.ts'
+import type { Kind, Step, World } from '../../../src/resource/kind.ts'
+import { nftables } from '../../../src/resource/nftables.ts'
+
+type AnyKind = Kind<unknown, unknown, unknown>
+
+/** For each kind, the options of its i-th sample, and what a host says when all is as these want it. */
+interface Sample {
+  readonly options: (i: number) => object
+  readonly asWanted: (i: number) => unknown
+}
+
+const inode = (type: string, mode: string, more: object = {}) => ({ type, mode, owner: 'root', group: 'root', target: '', ...more })
+const rules = 'chain input { type filter hook input priority filter; policy drop; }'
+const listing = 'table inet provision {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n'
+const seenTable = (table: string) => {
+  const [owned] = nftables.kind.files?.(nftables({ table, rules }).spec) ?? []
+  return {
+    live: listing,
+    ours: listing,
+    boot: nftables({ table, rules }).spec.text,
+    stamp: owned?.sha256,
+    pending: undefined,
+    rolledBack: undefined,
+  }
+}
+
+const SAMPLES: Readonly<Record<string, Sample>> = {
+  file: {
+    options: (i) => ({ path: `/srv/sample${i}`, content: 'hello\n' }),
+    asWanted: () => inode('f', '644', { sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' }),
+  },
+  directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
+  link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
+  package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },
+  service: {
+    options: (i) => ({ unit: `sample${i}.service` }),
+    asWanted: () => ({
+      load: 'loaded',
+      active: 'active',
+      sub: 'running',
+      result: 'success',
+      enabled: 'enabled',
+      needsDaemonReload: false,
+      reloadFailed: false,
+      stamp: undefined,
+      touched: false,
+      onDisk: new Map(),
+      undone: false,
+    }),
+  },
+  certificate: {
+    options: (i) => ({ stage: 'placeholder', path: `/srv/sample${i}.pem`, names: ['www.example.org'] }),
+    asWanted: () => ({
+      chain: inode('f', '644'),
+      key: inode('f', '600'),
+      leaf: { names: ['www.example.org'], from: 0, to: 9e12, placeholder: false, account: 'a', publicKey: 'k', keyType: 'ec' },
+      publicKey: 'k',
+    }),
+  },
+  user: {
+    options: (i) => ({ name: `sample${i}` }),
+    asWanted: (i) => ({ uid: 1000, group: `sample${i}`, groups: [], home: `/home/sample${i}`, shell: '/bin/sh', comment: '' }),
+  },
+  group: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ gid: 1000 }) },
+  'authorized-keys': {
+    options: (i) => ({
+      user: `sample${i}`,
+      keys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'],
+    }),
+    asWanted: (i) => {
+      const [user, home] = [`sample${i}`, `/home/sample${i}`]
+      const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C'
+      const inodes = [
+        ['', 'd', '755'],
+        ['/.ssh', 'd', '700'],
+        ['/.ssh/authorized_keys', 'f', '600'],
+      ].flatMap(([path, type, mode]) => ['inode', `${home}${path}`, type, mode, user, user, ''])
+      const files = `${home}/.ssh/authorized_keys\0${key} me\n/var/lib/provision/authorized-keys/${user}\0${key}\n`
+      return readSeen(['sshd', '', 'user', user, home, ...inodes, 'lines', files].join('\0'), [user]).get(user)
+    },
+  },
+  sysctl: { options: (i) => ({ key: `kernel.sample${i}`, value: 1 }), asWanted: () => ({ live: '1', boot: '1' }) },
+  command: {
+    options: (i) => ({ name: `sample${i}`, run: `touch /srv/sample${i}`, creates: `/srv/sample${i}` }),
+    asWanted: () => ({ done: true }),
+  },
+  nftables: { options: (i) => ({ table: `sample${i}`, rules }), asWanted: (i) => seenTable(`sample${i}`) },
+}
+
+const room = fileURLToPath(new URL('../../../src/resource', import.meta.url))
+const kinds = new Map<string, AnyKind>()
+for (const name of readdirSync(room)) {
+  for (const value of Object.values((await import(join(room, name))) as Record<string, unknown>)) {
+    const kind = typeof value === 'function' && 'kind' in value ? (value.kind as AnyKind) : undefined
+    if (kind !== undefined) kinds.set(kind.name, kind)
+  }
+}
+const listed = [...kinds.values()].flatMap((kind) => {
+  const sample = SAMPLES[kind.name]
+  return sample === undefined ? [] : [{ name: kind.name, kind, sample, spec: (i: number): unknown => kind.schema.parse(sample.options(i)) }]
+})
+
+const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
+
+/** A path on which every program writes down that it was started, and then runs. */
+let stubs: string
+beforeAll(() => {
+  stubs = mkdtempSync(join(tmpdir(), 'laws-'))
+  for (const program of PROGRAMS) {
+    const real = spawnSync('sh', ['-c', `PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v ${program}`])
+      .stdout.toString()
+      .trim()
+    const run = real === '' ? 'exit 1' : `exec ${real} "$@"`
+    writeFileSync(join(stubs, program), `#!/bin/sh\necho ${program} >>${stubs}/log\n${run}\n`, { mode: 0o755 })
+  }
+})
+afterAll(() => rmSync(stubs, { recursive: true }))
+
+const PROGRAMS =
+  'getent find grep stat sha256sum dpkg-query dpkg systemctl nft openssl base64 cat cut head tail awk sed ls apt-mark readlink test id'.split(
+    ' ',
+  )
+
+const programsStartedBy = (script: string): readonly string[] => {
+  writeFileSync(join(stubs, 'log'), '')
+  spawnSync('/bin/sh', ['-s'], { input: `{ ${script}\n} </dev/null`, env: { PATH: stubs, LC_ALL: 'C' } })
+  return readFileSync(join(stubs, 'log'), 'utf8').trim().split('\n')
+}
+
+it('every kind is under the laws', () => {
+  expect(Object.keys(SAMPLES).sort()).toEqual([...kinds.keys()].sort())
+})
+
+describe.each(listed)('$name', ({ kind, sample, spec }) => {
+  it('plans nothing for a host that is as wanted', () => {
+    expect(kind.plan(spec(1), sample.asWanted(1), world)).toBeUndefined()
+  })
+
+  it('names its resources apart, and the same one always alike', () => {
+    expect(kind.id(spec(1))).toBe(kind.id(spec(1)))
+    expect(kind.id(spec(1))).not.toBe(kind.id(spec(2)))
+  })
+
+  it('starts as many programs to look at 200 as at one', () => {
+    const [one, many] = [[1], Array.from({ length: 200 }, (_, i) => i)].map((some) =>
+      programsStartedBy(kind.observe(some.map(spec)).script),
+    )
+    expect(many).toEqual(one)
+  })
+
+  it('touches only what the plan named', () => {
+    const [one, due] = [spec(1), spec(7)]
+    const verdict = { action: 'create', sure: 'exact', reason: 'not there', differences: [] } as const
+    const steps = stepsOf(
+      kind.apply([{ id: kind.id(due), spec: due, seen: kind.name === 'nftables' ? {} : seenNothing(kind.name), verdict }]),
+    )
+    expect(steps.length).toBeGreaterThan(0)
+    expect(steps.join('\n')).toContain('sample7')
+    expect(steps.join('\n')).not.toContain(kind.id(one))
+  })
+})
+
+const seenNothing = (kind: string): unknown => {
+  if (kind === 'authorized-keys') return readSeen(['sshd', '', 'lines', ''].join('\0'), ['sample7']).get('sample7')
+  if (kind === 'package') return { status: 'not-installed', version: '', held: false }
+  if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
+  if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, publicKey: undefined }
+  return 'absent'
+}
+
+/** All that would be said to a host that says yes to everything. */
+const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buffer; stderr: string }>): readonly string[] => {
+  const said: string[] = []
+  try {
+    for (let next = steps.next(); next.done !== true && said.length < 20; ) {
+      const { value } = next
+      said.push(
+        'script' in value
+          ? `${value.script}\n${'input' in value && value.input instanceof Uint8Array ? Buffer.from(value.input).toString() : ''}`
+          : value.request,
+      )
+      next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+    }
+  } catch {
+    // A kind may not believe an empty answer; what it had said until then counts.
+  }
+  return said
+}
