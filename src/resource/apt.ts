@@ -76,6 +76,7 @@ export const transactionScript = (work: readonly PackageWork[], patience: number
   const minutes = Math.floor(Math.min(...work.map(({ spec }) => spec.cacheHours)) * 60)
   return `
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
+umask 022
 w=$(mktemp -d /run/provision.XXXXXXXX) || exit 1
 say() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
 cause() { printf 'provision-cause: %s\\n' "$*"; }
@@ -154,7 +155,7 @@ complain() {
   done
   [ -z "$unfetched" ] || cause unfetched
   for p in $install; do
-    case $p in *=*) apt-cache show "$p" ;; *) apt-cache policy "$p" | grep 'Candidate: [^(]' ;; esac >/dev/null 2>&1 || cause unknown "$p"
+    case $p in *=*) apt-cache madison "\${p%%=*}" | grep -F " | \${p#*=} | " ;; *) apt-cache policy "$p" | grep 'Candidate: [^(]' ;; esac >/dev/null 2>&1 || cause unknown "$p"
   done
   { cat "$w/update" 2>/dev/null; tail -n 15 "$w/log"; } >&2
   exit 1

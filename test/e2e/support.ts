@@ -1,0 +1,117 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { planHost } from '../../src/engine/planning.ts'
+import { observe, openSession, type Session } from '../../src/engine/session.ts'
+import { runOnce } from '../../src/host/once.ts'
+import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { type Answer, type Kind, keyOf, type ReconnectStep, type Refused, type Resource, type Steps } from '../../src/resource/kind.ts'
+
+/** One real host of a lab of its own, and the engine's own parts to work on it with a few resources, without a project. */
+export interface TestHost {
+  readonly session: Session
+  /** What is said to the person who waits, in order. */
+  readonly doing: readonly string[]
+  /** Runs a script as root and gives what it printed; throws when it fails. */
+  run(script: string): Promise<string>
+  /** What differs: `update service:nginx.service: not running`. */
+  plan(resources: readonly Resource[]): Promise<readonly string[]>
+  /** Makes it so, adjacent changes of a kind together, and says what was changed. Throws `Refused`. */
+  apply(resources: readonly Resource[]): Promise<readonly string[]>
+  /** The refusal that `apply` must end with. */
+  refused(resources: readonly Resource[]): Promise<Refused>
+  down(): Promise<void>
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+
+/** Boots a fresh host: `testHost('t-pkg', '10.79.3')` answers at 10.79.3.11. */
+export const testHost = async (lab: string, subnet: string): Promise<TestHost> => {
+  const spec: LabSpec = { name: lab, root, hosts: [{ name: 'host-01', user: 'ops', addresses: [`${subnet}.11`] }] }
+  await labReset(spec)
+  return onHost(await sessionOn(lab, `${subnet}.11`), () => labDown(spec))
+}
+
+/** Opens a session on a lab host that runs. */
+export const sessionOn = (lab: string, address: string): Promise<Session> => {
+  const directory = join(root, '.provision/lab', lab)
+  const keys = [join(directory, 'id_ed25519')]
+  const target = {
+    name: 'host-01',
+    address,
+    port: 22,
+    user: 'ops',
+    keys,
+    knownHosts: [join(directory, 'known_hosts')],
+    hostKeys: 'strict' as const,
+    jump: [],
+  }
+  return openSession(target, { listen: () => {}, signal: new AbortController().signal, lock: undefined, wait: false })
+}
+
+/** The host behind a session. */
+export const onHost = (session: Session, end: () => Promise<void>): TestHost => {
+  const doing: string[] = []
+  const hear = (line: string): unknown => line.startsWith('provision-doing: ') && doing.push(line.slice('provision-doing: '.length))
+  // Not coming in is what the step asks about, so it is an answer, as it is to the engine.
+  const comeInAnew = ({ script, withinMs }: ReconnectStep): Promise<Answer> =>
+    runOnce(session.target, script, { deadlineMs: withinMs }).catch((error: Error) => ({
+      code: 255,
+      stdout: Buffer.alloc(0),
+      stderr: error.message,
+    }))
+  const drive = async (steps: Steps): Promise<void> => {
+    for (let next = steps.next(); next.done !== true; ) {
+      const step = next.value
+      if (step.do === 'identity') throw new Error('a host is tested here without identities')
+      next = steps.next(
+        step.do === 'reconnect'
+          ? await comeInAnew(step)
+          : await session.shell.request(step.script, { ...(step.input !== undefined && { input: step.input }), onLine: hear }),
+      )
+    }
+  }
+  const due = async (resources: readonly Resource[]) => {
+    const placed = resources.map((resource) => ({ play: 0, role: 'test', resource }))
+    return planHost({ placed, seen: await observe(session, placed), everywhere: new Map(), selected: () => true, now: new Date() })
+  }
+  const apply = async (resources: readonly Resource[]): Promise<readonly string[]> => {
+    const all = await due(resources)
+    for (const batch of adjacent(all)) {
+      const work = batch.map(({ resource, seen, verdict }) => ({ id: resource.id, spec: resource.spec, seen, verdict }))
+      const kind = batch[0]?.resource.kind as unknown as Kind<unknown, unknown, unknown>
+      await drive(kind.apply(work))
+    }
+    return all.map(({ resource, verdict }) => `${verdict.action} ${keyOf(resource)}`)
+  }
+  return {
+    session,
+    doing,
+    apply,
+    plan: async (resources) =>
+      (await due(resources)).map(({ resource, verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`),
+    run: async (script) => {
+      const answer = await session.shell.request(script)
+      if (answer.code !== 0) throw new Error(`exit ${answer.code}: ${answer.stderr}\n${answer.stdout}`)
+      return answer.stdout.toString()
+    },
+    refused: (resources) =>
+      apply(resources).then(
+        (changes) => Promise.reject(new Error(`was not refused: ${changes.join(', ')}`)),
+        (error: Refused) => (error.name === 'Refused' ? error : Promise.reject(error)),
+      ),
+    down: async () => {
+      await session.shell.close()
+      await end()
+    },
+  }
+}
+
+const adjacent = <T extends { readonly resource: Resource }>(due: readonly T[]): readonly (readonly T[])[] => {
+  const batches: T[][] = []
+  for (const one of due) {
+    const last = batches.at(-1)
+    if (last?.[0]?.resource.kind.name === one.resource.kind.name) last.push(one)
+    else batches.push([one])
+  }
+  return batches
+}
