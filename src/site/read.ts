@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { loadAgeIdentities } from '../identity/age-key.ts'
@@ -43,8 +43,9 @@ export const readProject = async ({
   const read = (path: string): readonly RawFile[] => attempt(() => [{ path, text: textOf(path, readPlainFile(root, path)) }], [])
   const files = paths.flatMap(read)
   const books = playbooks.flatMap(read)
-  const secretsPath = secretsPathOf(root, inventory)
+  const secretsPath = paths.length === 0 ? SECRETS : secretsPathOf(root, inventory)
   const refers = [...files, ...books].some(({ text }) => text.includes('${secret:'))
+  const before = problems.length
   const secrets = refers
     ? await readSecrets({ root, path: secretsPath, env }).catch((error: unknown) => void problems.push(...expected(error)))
     : undefined
@@ -54,9 +55,7 @@ export const readProject = async ({
     playbooks: books,
     secretsPath,
     ...(secrets === undefined ? {} : { secrets: { path: secretsPath, text: secrets } }),
-    secretsUnreadable:
-      problems.some(({ where }) => 'file' in where && where.file === secretsPath) ||
-      (refers && secrets === undefined && exists(root, secretsPath)),
+    secretsUnreadable: refers && secrets === undefined && problems.length > before,
     env,
     home: env.HOME || homedir(),
     user: env.USER || userInfo().username,
@@ -66,7 +65,7 @@ export const readProject = async ({
 
 /** Where the secrets of an inventory lie: `secrets.yaml` in its directory. */
 export const secretsPathOf = (root: string, inventory = 'inventory'): string => {
-  const found = statSync(resolve(root, inventory), { throwIfNoEntry: false })
+  const found = look(root, inventory)
   return join(found?.isFile() ? dirname(inventory) : inventory, SECRETS)
 }
 
@@ -80,12 +79,12 @@ export const readSecrets = async ({
   readonly path: string
   readonly env: ReadOptions['env']
 }): Promise<Secret | undefined> => {
-  if (!exists(root, path)) return undefined
+  if (look(root, path) === undefined) return undefined
   return decryptSecrets(path, readPlainFile(root, path), () => loadAgeIdentities(env))
 }
 
 const inventoryFiles = (root: string, inventory: string): readonly string[] => {
-  const found = statSync(resolve(root, inventory), { throwIfNoEntry: false })
+  const found = look(root, inventory)
   if (found === undefined)
     throw missing(
       root,
@@ -94,7 +93,7 @@ const inventoryFiles = (root: string, inventory: string): readonly string[] => {
       'write one, as inventory/production.example.yaml shows, or name it with -i',
     )
   if (!found.isDirectory()) return [inventory]
-  const names = listing(resolve(root, inventory)).filter((name) => isInventory(name))
+  const names = attempting(inventory, () => readdirSync(resolve(root, inventory))).filter((name) => isInventory(name))
   if (names.length === 0)
     throw complaint(
       { file: inventory },
@@ -108,14 +107,22 @@ const isInventory = (name: string): boolean => /^[^.].*\.ya?ml$/.test(name) && !
 
 const readPlainFile = (root: string, path: string): Uint8Array => {
   const full = resolve(root, path)
-  const found = statSync(full, { throwIfNoEntry: false })
+  const found = look(root, path)
   if (found === undefined) throw missing(root, path, 'there is no such file', 'correct the path')
   if (found.isDirectory()) throw complaint({ file: path }, 'this is a directory, not a file', 'name a file in it')
   if (!found.isFile()) throw complaint({ file: path }, 'this is not a plain file', 'name a file')
   if (found.size > MOST_BYTES)
     throw complaint({ file: path }, 'this file is larger than 1 MB', 'name the right file, or split it into several')
+  return attempting(path, () => readFileSync(full))
+}
+
+/** What lies at a path; undefined where there is nothing. A path that cannot even be looked at is a `Problem`. */
+const look = (root: string, path: string): Stats | undefined =>
+  attempting(path, () => statSync(resolve(root, path), { throwIfNoEntry: false }))
+
+const attempting = <T>(path: string, act: () => T): T => {
   try {
-    return readFileSync(full)
+    return act()
   } catch (error) {
     throw unreadable(path, error)
   }
@@ -131,9 +138,9 @@ const unreadable = (path: string, error: unknown): Problem =>
     {
       class: 'input',
       where: { file: path },
-      what: 'this file cannot be read',
+      what: 'this cannot be read',
       why: error instanceof Error ? error.message : String(error),
-      fix: `make it readable: chmod u+r ${path}`,
+      fix: 'correct the path, or make it a plain file that you may read',
     },
     { cause: error },
   )
@@ -146,8 +153,6 @@ const listing = (directory: string): readonly string[] => {
     return []
   }
 }
-
-const exists = (root: string, path: string): boolean => statSync(resolve(root, path), { throwIfNoEntry: false }) !== undefined
 
 const expected = (error: unknown): readonly Problem[] => {
   const problems = problemsIn(error)
