@@ -9,7 +9,9 @@ export interface Entry {
 /** All commands, in the order of the help. Adding one is one file and one entry. */
 export const commands: Readonly<Record<string, Entry>> = {
   run: { summary: 'bring hosts to the state that their roles describe', load: () => import('./run.ts') },
+  inventory: { summary: 'show what was understood: hosts, groups, variables, permitted flows', load: () => import('./inventory.ts') },
   exec: { summary: 'run one command on many hosts', load: () => import('./exec.ts') },
   trust: { summary: 'meet hosts: show and store their keys', load: () => import('./trust.ts') },
+  secrets: { summary: 'keep secrets encrypted in the project', load: () => import('./secrets.ts') },
   lab: { summary: 'disposable Debian hosts on this machine', load: () => import('./lab.ts') },
 }

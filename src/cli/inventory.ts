@@ -1,0 +1,135 @@
+import { pad, visible, width } from '../report/text.ts'
+import type { View } from '../report/view.ts'
+import type { Flow } from '../role/role.ts'
+import { describeInventory, describeVariables } from '../site/describe.ts'
+import type { Host, Site } from '../site/site.ts'
+import { list, suggestion } from '../site/suggest.ts'
+import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
+import { inventoryOption } from './options.ts'
+import { wrong } from './parse.ts'
+import { loadHosts } from './site.ts'
+
+const options = {
+  ...inventoryOption,
+  graph: { type: 'boolean', help: 'groups and the hosts in them' },
+  flows: { type: 'boolean', help: 'who may come to which port of which host, by what the roles of the playbook say' },
+  json: { type: 'boolean', help: 'one JSON object' },
+} as const satisfies Options
+
+type Given = Arguments<typeof options>
+
+/** `provision inventory`: what was understood of it. */
+export const command = defineCommand({
+  usage: ['inventory [--graph | --flows] [--json]', 'inventory host NAME'],
+  options,
+  notes: ['`inventory host NAME` shows the variables of a host, and where each of them was written.'],
+  run: async (given, surroundings) => {
+    const { values, positionals } = given
+    if (values.graph && values.flows) throw wrong('inventory', '--graph and --flows are two questions', 'ask one of them')
+    if (values.flows) return showFlows(given, surroundings)
+    const site = await loadHosts(values.inventory, surroundings)
+    const [word, name, ...more] = positionals
+    if (word !== undefined && (word !== 'host' || name === undefined || more.length > 0)) {
+      throw wrong('inventory', `it knows no ${positionals.join(' ')}`, 'write provision inventory host NAME')
+    }
+    const { out, view } = surroundings
+    if (name !== undefined) return showHost(site, name, values.json ?? false, surroundings)
+    if (values.json) out(`${JSON.stringify(describeInventory(site))}\n`)
+    else out(values.graph ? graph(site, view) : hostTable(site, view))
+    return 0
+  },
+})
+
+const showHost = (site: Site, name: string, json: boolean, { out, view }: Surroundings): Ended => {
+  const host = site.hosts.get(name)
+  if (host === undefined)
+    throw wrong('inventory host', `there is no host ${name}`, suggestion(name, site.hosts.keys(), 'name one of the hosts'))
+  if (json) out(`${JSON.stringify({ [name]: describeInventory(site).hosts[name] })}\n`)
+  else out(hostPage(host, view))
+  return 0
+}
+
+const showFlows = async ({ values, positionals }: Given, { directory, env, out, view }: Surroundings): Promise<Ended> => {
+  const { prepare } = await import('../engine/prepare.ts')
+  const { bindings } = await prepare({
+    root: directory,
+    env,
+    ...(values.inventory === undefined ? {} : { inventory: values.inventory }),
+    ...(positionals.length === 0 ? {} : { playbooks: positionals }),
+  })
+  out(values.json ? `${JSON.stringify({ flows: bindings.flows })}\n` : flowTable(bindings.flows, view))
+  return 0
+}
+
+const hostTable = ({ hosts }: Site, { paint }: View): string =>
+  table(
+    ['host', 'address', 'user', 'groups'],
+    [...hosts.values()].map(({ name, connection: { address, port, user }, groups }) => [
+      name,
+      port === 22 ? address : `${address} port ${port}`,
+      user,
+      groups.join(' '),
+    ]),
+    paint,
+  )
+
+const graph = ({ hosts, groups }: Site, { paint }: View): string => {
+  const grouped = new Set([...groups.values()].flat())
+  const loose = [...hosts.keys()].filter((name) => !grouped.has(name))
+  const branches = [...groups, ...(loose.length === 0 ? [] : [['(in no group)', loose] as const])]
+  const lines = branches.flatMap(([name, members]) => [
+    `  ${paint.cyan(name)}`,
+    ...members.map((member, i) => `  ${paint.dim(i === members.length - 1 ? '└─' : '├─')} ${visible(member)}`),
+  ])
+  return `${[paint.bold('all'), ...lines].join('\n')}\n`
+}
+
+const hostPage = (host: Host, { paint }: View): string => {
+  const { address, port, user, keys, jump } = host.connection
+  const facts = [
+    ['reached at', `${user}@${address} port ${port}${jump.length === 0 ? '' : ` through ${jump.join(', ')}`}`],
+    ['keys', keys.length === 0 ? "the agent's, and ssh's own" : keys.join(' ')],
+    ['addresses', host.addresses.join(' ')],
+    ...(host.publicAddresses.join() === host.addresses.join() ? [] : [['public', host.publicAddresses.join(' ')]]),
+    ['groups', host.groups.join(' ') || 'none'],
+  ]
+  const head = facts.map(([name = '', value = '']) => `  ${name.padEnd(10)}  ${visible(value)}`)
+  const variables = describeVariables(host).map(({ name, value, origin, where }) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+    origin,
+    where,
+  ])
+  return `${[paint.bold(host.name), ...head].join('\n')}\n${variables.length === 0 ? '' : `\n${table(['variable', 'value', 'from', 'written in'], variables, paint)}`}`
+}
+
+const flowTable = (flows: readonly Flow[], { paint }: View): string =>
+  flows.length === 0
+    ? 'No role of the playbook listens on anything.\n'
+    : table(
+        ['host', 'port', 'service', 'role', 'from'],
+        [...Map.groupBy(flows, ({ host }) => host).values()]
+          .flat()
+          .map(({ host, port, protocol, service, role, from }) => [
+            host,
+            `${port}/${protocol}`,
+            service,
+            role,
+            from === 'anyone'
+              ? 'anyone'
+              : from.map(({ name, addresses }) => (addresses.length === 0 ? name : `${name} (${list(addresses)})`)).join(', '),
+          ]),
+        paint,
+      )
+
+/** Columns as wide as what stands in them, under a dim head. */
+const table = (head: readonly string[], rows: readonly (readonly string[])[], paint: View['paint']): string => {
+  const shown = rows.map((row) => row.map((cell) => visible(cell).replaceAll('\n', '⏎')))
+  const widths = head.map((name, i) => Math.max(width(name), ...shown.map((row) => width(row[i] ?? ''))))
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => pad(cell, widths[i] ?? 0))
+      .join('  ')
+      .trimEnd()
+  return `${[paint.dim(line(head)), ...shown.map(line)].join('\n')}\n`
+}
