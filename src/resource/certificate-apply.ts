@@ -4,6 +4,7 @@ import { headerOf, keyModeOf, PLACEHOLDER, type SeenCertificate } from './certif
 import { inTurn } from './in-turn.ts'
 import { type Answer, Refused, type Steps, type Work } from './kind.ts'
 import { checkLoaded, loadScript } from './loaded.ts'
+import { baseOf, parentOf } from './path.ts'
 import { saveScript } from './undo.ts'
 
 type CertificateWork = Work<CertificateSpec, SeenCertificate>
@@ -50,11 +51,8 @@ const issue = function* (spec: IssuedSpec, done: readonly string[]): Steps {
   )
   const files = loadedBy.loads.map(({ path }) => path)
   const restarts = loadedBy.restarts.map(({ path }) => path)
-  const { unit, set, took } = loadedBy
-  checkLoaded(
-    yield { do: 'shell', script: loadScript({ unit, files, restarts, mode: 'reload', set, took }), doing: `reloading ${unit}` },
-    done,
-  )
+  const { reload: mode, set, took, unit } = loadedBy
+  checkLoaded(yield { do: 'shell', script: loadScript({ unit, files, restarts, mode, set, took }), doing: `reloading ${unit}` }, done)
 }
 
 const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
@@ -73,17 +71,24 @@ const GENERATE = {
   rsa: { marked: 'Modulus:', options: '-algorithm RSA -pkeyopt rsa_keygen_bits:2048' },
 } as const
 
+/** Chain and key, and where their successors wait. */
+const namesScript = (path: string): string =>
+  [
+    `p=${quote(path)} k=${quote(`${path}.key`)}`,
+    `new=${quote(`${parentOf(path)}/.${baseOf(path)}.provision-new`)} new_key=${quote(`${parentOf(path)}/.${baseOf(path)}.key.provision-new`)}`,
+  ].join('\n')
+
 /**
  * Leaves in `$use` a key of the wanted type: the one in place, else a new one beside it, which goes live only together with its
- * certificate. A cut leaves `.new` files behind that the next run takes up or overwrites.
+ * certificate. A cut leaves staged files behind that the next run takes up or overwrites.
  */
 const keyScript = ({ path, keyType }: CertificateSpec): string => `
 umask 077
-p=${quote(path)}; k=$p.key
+${namesScript(path)}
 of_type() { [ -f "$1" ] && [ ! -L "$1" ] && openssl pkey -in "$1" -passin pass: -noout -text_pub 2>/dev/null | grep -q ${quote(GENERATE[keyType].marked)}; }
 use=$k
 if ! of_type "$k"; then
-  use=$k.new
+  use=$new_key
   of_type "$use" || { rm -f -- "$use"; openssl genpkey ${GENERATE[keyType].options} -out "$use" 2>/dev/null; }
 fi
 `
@@ -110,26 +115,26 @@ openssl req -new -key "$use" -config - <<'END'
 ${configOf(spec.names)}END
 `
 
-/** Installs `$p.new`, with the key it belongs to, if a new one was made: checked, flushed to disk, then renamed. */
+/** Installs `$new`, with the key it belongs to, if a new one was made: checked, flushed to disk, then renamed. */
 const swapScript = (spec: CertificateSpec, save: string): string => `
-public=$(openssl x509 -in "$p.new" -noout -pubkey)
+public=$(openssl x509 -in "$new" -noout -pubkey)
 belongs() { [ -f "$1" ] && [ "$(openssl pkey -in "$1" -passin pass: -pubout 2>/dev/null)" = "$public" ]; }
-if belongs "$k"; then rm -f -- "$k.new"; own=$k
-elif belongs "$k.new"; then own=$k.new
+if belongs "$k"; then rm -f -- "$new_key"; own=$k
+elif belongs "$new_key"; then own=$new_key
 else echo "the certificate does not belong to the private key on this host" >&2; exit 1; fi
 chown ${quote(`root:${spec.group}`)} "$own"; chmod ${keyModeOf(spec.group)} "$own"
-chown root:root "$p.new"; chmod 644 "$p.new"
-sync "$p.new" "$own"
+chown root:root "$new"; chmod 644 "$new"
+sync "$new" "$own"
 ${save}
 [ "$own" = "$k" ] || mv -fT -- "$own" "$k"
-mv -fT -- "$p.new" "$p"
+mv -fT -- "$new" "$p"
 sync "\${p%/*}"
 `
 
 const installScript = (spec: IssuedSpec): string => `set -e
 umask 077
-p=${quote(spec.path)}; k=$p.key
-cat >"$p.new"
+${namesScript(spec.path)}
+cat >"$new"
 ${swapScript(
   spec,
   spec.loadedBy.set === undefined
@@ -140,7 +145,7 @@ ${swapScript(
 
 const placeholderScript = (spec: CertificateSpec): string => `${keyScript(spec)}
 if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ]; then exit 0; fi
-openssl req -new -x509 -key "$use" -days 1 -out "$p.new" -config - <<'END'
+openssl req -new -x509 -key "$use" -days 1 -out "$new" -config - <<'END'
 ${configOf(spec.names, PLACEHOLDER)}END
 ${swapScript(spec, '')}`
 

@@ -19,6 +19,7 @@ const loadingService = z.object({
   restarts: z.array(z.object({ path: z.string() })).default([]),
   set: z.string().optional(),
   took: z.string().optional(),
+  reload: z.enum(['reload', 'restart']).default('reload'),
 })
 
 const pair = {
