@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import { execOn } from '../host/exec.ts'
+import { resolveTarget } from '../host/target.ts'
 import { type Problem, problemsIn } from '../problem.ts'
 import { commandLine } from '../quote.ts'
 import { pad, visible, width } from '../report/text.ts'
@@ -51,7 +52,7 @@ const execute = async (
   const said = lines((line) => out(`${prefix}${visible(line)}\n`))
   const complained = lines((line) => err(`${prefix}${visible(line)}\n`))
   try {
-    const code = await execOn({ ...host.connection, name: host.name }, words, {
+    const code = await execOn(await resolveTarget(host.name, host.connection), words, {
       sudo,
       signal,
       onStdout: said.hear,

@@ -1,4 +1,5 @@
 import { storeHostKeys } from '../host/known-hosts-file.ts'
+import { resolveTarget } from '../host/target.ts'
 import { fetchHostKeys, type HostKey } from '../host/trust.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import { count, pad, visible, width } from '../report/text.ts'
@@ -53,7 +54,7 @@ export const command = defineCommand({
     const files = await Promise.all(
       fresh.map(({ host, keys }) =>
         storeHostKeys(
-          { ...host.connection, name: host.name },
+          await resolveTarget(host.name, host.connection),
           keys.map(({ key }) => key),
         ),
       ),
@@ -65,7 +66,7 @@ export const command = defineCommand({
 
 const meet = async (host: Host, signal: AbortSignal): Promise<Met | readonly Problem[]> => {
   try {
-    return { host, keys: await fetchHostKeys({ ...host.connection, name: host.name }, { signal }) }
+    return { host, keys: await fetchHostKeys(await resolveTarget(host.name, host.connection), { signal }) }
   } catch (error) {
     const problems = problemsIn(error)
     if (problems === undefined && !signal.aborted) throw error

@@ -1,4 +1,7 @@
-import { Problem } from '../problem.ts'
+import { checkTargets } from '../host/check.ts'
+import type { Target } from '../host/connection.ts'
+import { resolveTarget } from '../host/target.ts'
+import { Problem, Problems } from '../problem.ts'
 import { type Bindings, bindRoles } from '../role/bind.ts'
 import { findRoles, loadRoles } from '../role/discover.ts'
 import { buildSite } from '../site/build.ts'
@@ -27,6 +30,8 @@ export interface Prepared {
   readonly bindings: Bindings
   /** Hosts of the playbook within the limit, in inventory order. */
   readonly targets: readonly string[]
+  /** How to reach each of them. */
+  readonly reach: ReadonlyMap<string, Target>
   /** Roles that were asked for; empty: all. */
   readonly roles: readonly string[]
 }
@@ -46,7 +51,12 @@ export const prepare = async ({ root, inventory, playbooks, limit = [], roles = 
   const bindings = bindRoles(site, await loadRoles(files, used))
   const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
   const played = new Set(site.plays.flatMap(({ hosts }) => hosts))
-  return { root, env, site, bindings, targets: limited.filter((host) => played.has(host)), roles }
+  const chosen = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
+  const found = await Promise.all(chosen.map(({ name, connection }) => resolveTarget(name, connection)))
+  const problems = await checkTargets(found)
+  if (problems.length > 0) throw new Problems(problems)
+  const reach = new Map(found.map((target) => [target.name, target]))
+  return { root, env, site, bindings, targets: [...reach.keys()], reach, roles }
 }
 
 const unknownRole = (role: string, used: readonly string[]): Problem =>

@@ -1,3 +1,4 @@
+import type { Target } from '../host/connection.ts'
 import type { AcmeAccount, AcmeOptions, Identities } from '../identity/identities.ts'
 import { openIdentities } from '../identity/open.ts'
 import { type Problem, Problems, problemsIn } from '../problem.ts'
@@ -17,7 +18,7 @@ export { prepare } from './prepare.ts'
 
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {
-  const { targets, roles, root, env } = prepared
+  const { reach, roles, root, env } = prepared
   const identities = await openIdentities(root, env)
   // The plan names the role that asked for an identity first.
   const declarers = new Map<string, string>()
@@ -26,7 +27,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     declarers.set(account.key, declarers.get(account.key) ?? role)
     return account
   }
-  const answers = await Promise.allSettled(targets.map((host) => meet(host, prepared, acmeAccount, options)))
+  const answers = await Promise.allSettled([...reach.values()].map((target) => meet(target, prepared, acmeAccount, options)))
   const met = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const close = async (): Promise<void> => {
     await Promise.allSettled(met.map(({ session }) => session.shell.close()))
@@ -65,14 +66,13 @@ interface Met {
 }
 
 const meet = async (
-  name: string,
-  { site, root, bindings }: Prepared,
+  target: Target,
+  { root, bindings }: Prepared,
   acmeAccount: Surroundings['acmeAccount'],
   options: PlanOptions,
 ): Promise<Met> => {
-  const host = site.hosts.get(name)
-  if (host === undefined) throw new Error(`${name} was a target and is no host`)
-  const session = await openSession({ ...host.connection, name }, { ...options, lock: options.lock, wait: options.wait ?? false })
+  const { name } = target
+  const session = await openSession(target, { ...options, lock: options.lock, wait: options.wait ?? false })
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
     const placed = resourcesOf(name, session.facts, { root, bindings, acmeAccount, listen: options.listen })
