@@ -52,7 +52,7 @@ export const command = defineCommand({
       return { ...ended, status: ended.status || 1 }
     }
     const files = await Promise.all(
-      fresh.map(({ host, keys }) =>
+      fresh.map(async ({ host, keys }) =>
         storeHostKeys(
           await resolveTarget(host.name, host.connection),
           keys.map(({ key }) => key),
