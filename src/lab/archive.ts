@@ -1,9 +1,9 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheDirectory } from './cache.ts'
+import { CACHE } from './cache.ts'
 import { execute } from './execute.ts'
 import { writeWhole } from './host.ts'
-import { type Service, startService } from './service.ts'
+import { type Service, servicesOf, startService } from './service.ts'
 import type { Layout } from './spec.ts'
 
 /**
@@ -13,8 +13,8 @@ import type { Layout } from './spec.ts'
 export const startArchive = async (layout: Layout, toolsDirectory: string): Promise<void> => {
   const [gateway] = layout.gateways
   if (!gateway) return
-  const directory = join(layout.state, 'archive')
-  const packages = join(cacheDirectory(), 'packages')
+  const directory = join(servicesOf(layout), 'archive')
+  const packages = join(CACHE, 'packages')
   await mkdir(directory, { recursive: true })
   await mkdir(packages, { recursive: true })
   const user = (await execute(['id', '-un', '33']).catch(() => 'nobody')).trim()
@@ -24,7 +24,7 @@ export const startArchive = async (layout: Layout, toolsDirectory: string): Prom
   const listen = gateway.prefix === 64 ? `[${gateway.address}]:3142` : `${gateway.address}:3142`
   await writeWhole(configuration, nginxConfiguration({ directory, packages, user, listen, resolvers: await resolvers() }))
   const argv = [join(toolsDirectory, 'usr/sbin/nginx'), '-c', configuration, '-p', directory, '-e', 'stderr']
-  const service: Service = { name: 'archive', argv, address: gateway.address, port: 3142 }
+  const service: Service = { name: 'archive', argv, address: gateway.address, ports: [3142] }
   await startService(layout, service)
 }
 
@@ -42,7 +42,8 @@ worker_processes 1;
 pid ${directory}/nginx.pid;
 events { worker_connections 512; }
 http {
-  access_log ${directory}/access.log;
+  log_format cache '$time_iso8601 $status $upstream_cache_status $body_bytes_sent $host$request_uri';
+  access_log ${directory}/access.log cache;
   client_body_temp_path ${directory}/body; proxy_temp_path ${directory}/proxy;
   fastcgi_temp_path ${directory}/f; uwsgi_temp_path ${directory}/u; scgi_temp_path ${directory}/s;
   proxy_cache_path ${packages} levels=1:2 keys_zone=packages:16m inactive=3650d max_size=20g use_temp_path=off;
@@ -57,7 +58,6 @@ http {
     proxy_cache_lock on; proxy_cache_lock_age 300s; proxy_cache_lock_timeout 300s;
     proxy_cache_use_stale error timeout http_500 http_502 http_503 http_504;
     proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
-    add_header X-Cache $upstream_cache_status always;
     # What a package or an index by its own digest holds never changes.
     location ~ (^|/)(pool/|by-hash/) {
       proxy_cache_valid 200 3650d;

@@ -4,7 +4,7 @@ import { get } from 'node:https'
 import { join } from 'node:path'
 import { execute } from './execute.ts'
 import { writeWhole } from './host.ts'
-import { serviceRuns, startService, stopService } from './service.ts'
+import { servicesOf, startService, stopService } from './service.ts'
 import { type LabSpec, type Layout, layoutOf, ofFamily } from './spec.ts'
 
 /** The test certificate authority: its ACME directory, what verifies that directory, and what verifies the certificates it issues. */
@@ -35,24 +35,15 @@ export const startAuthority = async (spec: LabSpec, toolsDirectory: string): Pro
     ...['-dns01', `${bridge(layout)}:53`, '-management', `${bridge(layout)}:8055`],
     ...['-http01', '', '-https01', '', '-tlsalpn01', ''],
   ]
-  if (await startService(layout, { name: 'names', argv: names, address, port: 8055 })) await tellNames(spec)
-  const configuration = join(layout.state, 'authority', 'pebble.json')
+  if (await startService(layout, { name: 'names', argv: names, address, ports: [53, 8055] })) await tellNames(spec)
+  const configuration = join(servicesOf(layout), 'authority', 'pebble.json')
   await writeWhole(configuration, JSON.stringify(pebbleConfiguration(layout), null, 2))
   const argv = [join(toolsDirectory, 'usr/bin/pebble'), '-config', configuration, '-dnsserver', `${bridge(layout)}:53`]
   // Without these it dawdles before each validation, and refuses one nonce in twenty to see whether the client minds.
   const env = { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' }
-  await startService(layout, { name: 'authority', argv, env, address, port: 14000 })
+  await startService(layout, { name: 'authority', argv, env, address, ports: [14000, 15000] })
   await keepRoot(layout)
 }
-
-/** Stops the certificate authority and its name server. */
-export const stopAuthority = async (layout: Layout): Promise<void> => {
-  await stopService(layout, 'authority')
-  await stopService(layout, 'names')
-}
-
-/** Whether the certificate authority runs. */
-export const authorityRuns = (layout: Layout): Promise<boolean> => serviceRuns(layout, 'authority')
 
 const bridge = (layout: Layout) => {
   const address = layout.gateways[0]?.address ?? ''
@@ -63,8 +54,8 @@ const pebbleConfiguration = (layout: Layout) => ({
   pebble: {
     listenAddress: `${bridge(layout)}:14000`,
     managementListenAddress: `${bridge(layout)}:15000`,
-    certificate: join(layout.state, 'authority', 'server.pem'),
-    privateKey: join(layout.state, 'authority', 'server.key'),
+    certificate: join(servicesOf(layout), 'authority', 'server.pem'),
+    privateKey: join(servicesOf(layout), 'authority', 'server.key'),
     httpPort: 80,
     tlsPort: 443,
     certificateValidityPeriod: 90 * 86_400,
@@ -76,7 +67,7 @@ const pebbleConfiguration = (layout: Layout) => ({
 // pebble brings no certificate of its own. The CA's key is thrown away at once: nobody shall issue anything else with it.
 const makeCertificate = async (spec: LabSpec) => {
   const layout = layoutOf(spec)
-  const directory = join(layout.state, 'authority')
+  const directory = join(servicesOf(layout), 'authority')
   const file = authorityOf(layout).directoryCaFile
   await mkdir(directory, { recursive: true, mode: 0o700 })
   if (await verifies(file, join(directory, 'server.pem'))) return
@@ -91,6 +82,8 @@ const makeCertificate = async (spec: LabSpec) => {
     rm -f ca.key ca.srl server.csr server.ext`
   await execute(['sh', '-c', script, 'sh', directory, spec.name, names])
   await writeWhole(file, await readFile(join(directory, 'ca.pem'), 'utf8'))
+  // One that runs still shows the old certificate.
+  await stopService(layout, 'authority')
 }
 
 const verifies = async (caFile: string, certificateFile: string) => {

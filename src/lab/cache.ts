@@ -2,8 +2,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /** Where all labs of this machine keep what they share: images, tools, downloaded packages. */
-export const cacheDirectory = (): string =>
-  process.env.XDG_CACHE_HOME ? join(process.env.XDG_CACHE_HOME, 'provision') : '/var/cache/provision'
+export const CACHE = '/var/cache/provision'
 
 /** A cached directory: made once, under another name until it is whole, so that a cut or a second maker leaves no half one. */
 export const cached = async (path: string, make: (directory: string) => Promise<void>): Promise<string> => {

@@ -22,10 +22,14 @@ export const membersOf = async (group: string): Promise<readonly number[]> => {
 /** Kills everything in a cgroup, and removes the cgroup from all hierarchies. */
 export const endGroup = async (group: string): Promise<void> => {
   const points = (await hierarchies()).map((point) => join(point, group))
-  for (let round = 0; round < 400; round++) {
+  const dying = new Set<number>()
+  for (let round = 0; round < 3000; round++) {
     const pids = (await Promise.all(points.map(membersBelow))).flat()
     for (const pid of pids) kill(pid)
-    if (pids.length === 0) {
+    for (const pid of pids) dying.add(pid)
+    // A group forgets a process some time before the process lets go of its sockets and mounts.
+    for (const pid of dying) if (!(await isDying(pid, group))) dying.delete(pid)
+    if (pids.length + dying.size === 0) {
       await Promise.all(points.map(removeTree))
       if (!(await Promise.all(points.map(exists))).includes(true)) return
     }
@@ -60,6 +64,11 @@ export const inGroup = async (group: string, argv: readonly string[]): Promise<r
   const points = await makeGroup(group)
   // Zero means the process that writes, and the shell's own echo is no process.
   return ['sh', '-c', 'for p in $1; do echo 0 > "$p/cgroup.procs"; done; shift; exec "$@"', 'sh', points.join(' '), ...argv]
+}
+
+const isDying = async (pid: number, group: string) => {
+  const [groups, status] = await Promise.all(['cgroup', 'status'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')))
+  return Boolean(groups?.includes(group) && !/^State:\tZ/m.test(status ?? ''))
 }
 
 const kill = (pid: number) => {

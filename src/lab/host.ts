@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { open, readFile, rename, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,42 +15,58 @@ export const stateOf = (spec: LabSpec, host: LabHost): string => join(layoutOf(s
 /** The directory that holds every path in which a host differs from the base image. */
 export const overlayOf = (spec: LabSpec, host: LabHost): string => join(stateOf(spec, host), 'upper')
 
-const groupOf = (spec: LabSpec, host: LabHost) => join(layoutOf(spec).cgroup, `host-${host.name}`)
+/** What a host's disk was made from. */
+export interface Disk {
+  readonly image: string
+  readonly user: string
+  readonly key: string
+}
 
-// Machine names are shared by everything that uses systemd-nspawn on this machine.
-const machineOf = (spec: LabSpec, host: LabHost) => `pv-${layoutOf(spec).id}-${host.name}`
+/** A host's disk, or undefined when it has none. */
+export const diskOf = async (spec: LabSpec, host: LabHost): Promise<Disk | undefined> => {
+  const text = await readFile(join(stateOf(spec, host), 'disk.json'), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : JSON.parse(text)
+}
 
-/** Starts a host that does not run, and answers before it has booted. */
-export const startHost = async (spec: LabSpec, host: LabHost): Promise<void> => {
+/** The cgroup of all that runs in a host and of what keeps it running. */
+export const groupOf = (spec: LabSpec, host: LabHost) => join(layoutOf(spec).cgroup, `host-${host.name}`)
+
+/** Starts a host that does not run, or runs with other addresses, and answers before it has booted. Says whether it had to. */
+export const startHost = async (spec: LabSpec, host: LabHost): Promise<boolean> => {
   const group = groupOf(spec, host)
-  if ((await membersOf(join(group, 'keeper'))).length > 0) return
-  await endHost(spec, host)
-  const layout = layoutOf(spec)
   const state = stateOf(spec, host)
+  const settings = await settingsOf(spec, host)
+  const written = join(state, 'settings.json')
+  const same = (await readFile(written, 'utf8').catch(() => '')) === JSON.stringify(settings)
+  if (same && (await membersOf(join(group, 'keeper'))).length > 0) return false
+  await endHost(spec, host)
+  await writeWhole(written, JSON.stringify(settings))
   const script = join(state, 'keep.sh')
   await writeWhole(script, KEEP)
-  await mkdir(join(state, 'root'), { recursive: true })
   const log = await open(join(state, 'console.log'), 'a')
-  const env = {
-    ...process.env,
-    LAB_GROUPS: (await makeGroup(group)).join(' '),
-    LAB_HOST_STATE: state,
-    LAB_IMAGE: (await readFile(join(state, 'image'), 'utf8')).trim(),
-    LAB_HOST: host.name,
-    LAB_MACHINE: machineOf(spec, host),
-    LAB_MAC: macOf(host),
-    LAB_PORT: portOf(host),
-    LAB_SWITCH: layout.switch,
-    LAB_ADDRESSES: host.addresses.map((address) => `${address}/${address.includes(':') ? 64 : 24}`).join(' '),
-    LAB_GATEWAYS: layout.gateways
-      .filter(({ prefix }) => host.addresses.some((address) => address.includes(':') === (prefix === 64)))
-      .map(({ address }) => address)
-      .join(' '),
-  }
+  const env = { PATH: process.env.PATH, LAB_GROUPS: (await makeGroup(group)).join(' '), ...settings }
   const keeper = spawn('sh', [script], { cwd: '/', env, detached: true, stdio: ['ignore', log.fd, log.fd] })
   await new Promise((resolve, reject) => keeper.once('spawn', resolve).once('error', reject))
   keeper.unref()
   await log.close()
+  return true
+}
+
+const settingsOf = async (spec: LabSpec, host: LabHost) => {
+  const layout = layoutOf(spec)
+  const has = (prefix: 24 | 64) => host.addresses.some((address) => address.includes(':') === (prefix === 64))
+  return {
+    LAB_HOST_STATE: stateOf(spec, host),
+    LAB_IMAGE: (await diskOf(spec, host))?.image ?? '',
+    LAB_HOST: host.name,
+    // Seen in this machine's list of processes only, and limited to 64 characters.
+    LAB_MACHINE: `${layout.switch}-${portOf(host)}`,
+    LAB_MAC: macOf(host),
+    LAB_PORT: portOf(host),
+    LAB_SWITCH: layout.switch,
+    LAB_ADDRESSES: host.addresses.map((address) => `${address}/${address.includes(':') ? 64 : 24}`).join(' '),
+    LAB_GATEWAYS: layout.gateways.flatMap(({ address, prefix }) => (has(prefix) ? [address] : [])).join(' '),
+  }
 }
 
 /** Pulls the plug: all that runs in the host ends at once, and nothing of it boots again. */
@@ -58,7 +74,6 @@ export const endHost = async (spec: LabSpec, host: LabHost): Promise<void> => {
   // First the keeper, which would take the end for a reboot.
   await endGroup(join(groupOf(spec, host), 'keeper'))
   await endGroup(groupOf(spec, host))
-  await rm(join('/run/systemd/nspawn/propagate', machineOf(spec, host)), { recursive: true, force: true })
 }
 
 /** The process that is the host's systemd, for nsenter; undefined when the host does not run. */

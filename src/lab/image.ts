@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheDirectory, cached, exists } from './cache.ts'
+import { CACHE, cached } from './cache.ts'
 import { execute } from './execute.ts'
 import { type OnProgress, refreshLists } from './machine.ts'
 
@@ -36,7 +36,7 @@ export const baseImage = (onProgress: OnProgress): Promise<string> => {
   const recipe = createHash('sha256')
     .update([RELEASE, ...PACKAGES, SOURCES, CUSTOMIZE].join('\n'))
     .digest('hex')
-  return cached(join(cacheDirectory(), `debian-${RELEASE}-${recipe.slice(0, 8)}`), async (directory) => {
+  return cached(join(CACHE, `debian-${RELEASE}-${recipe.slice(0, 8)}`), async (directory) => {
     onProgress('building the base image, once (Debian 12, about 40 s)')
     const options = ['--quiet', '--variant=minbase', `--include=${PACKAGES.join(',')}`, `--keyring=${KEYRING}`]
     await execute(['mmdebstrap', ...options, `--customize-hook=${CUSTOMIZE}`, RELEASE, directory, '-'], { input: SOURCES })
@@ -48,13 +48,15 @@ export const baseImage = (onProgress: OnProgress): Promise<string> => {
  * nginx and pebble, taken out of their packages instead of installed: an installed nginx would be enabled on this machine,
  * and serve its default page on port 80 from the next boot on.
  */
-export const tools = (onProgress: OnProgress): Promise<string> =>
-  cached(join(cacheDirectory(), 'tools-1'), async (directory) => {
+export const tools = async (onProgress: OnProgress): Promise<string> => {
+  // They use this machine's libraries, so a new release of it needs new ones.
+  const release = (await execute(['sh', '-c', '. /etc/os-release; echo "$ID-$VERSION_ID"'])).trim()
+  return cached(join(CACHE, `tools-${release}`), async (directory) => {
     onProgress('fetching nginx (package cache) and pebble (test certificate authority)')
     await refreshLists()
     const script = `set -e; cd "$1"; apt-get -q -o APT::Sandbox::User=root download nginx pebble
-      for package in *.deb; do dpkg-deb -x "$package" .; done; rm -- *.deb`
+      for package in *.deb; do dpkg-deb -x "$package" .; done; rm -- *.deb; usr/sbin/nginx -v`
     await execute(['sh', '-c', script, 'sh', directory])
     await chmod(directory, 0o755)
-    if (!(await exists(join(directory, 'usr/sbin/nginx')))) throw new Error('the nginx package has no usr/sbin/nginx')
   })
+}

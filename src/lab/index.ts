@@ -1,6 +1,7 @@
 /** Disposable Debian hosts on this machine, made to match a list of hosts. */
-export { labSshConfig } from './keys.ts'
+export { type Authority, authorityOf } from './authority.ts'
+export { boot, cutOff, end, leaderOf, overlayOf, reboot, reconnect } from './control.ts'
+export { keyFile, labSshConfig } from './keys.ts'
 export { type LabStatus, labDown, labReset, labStatus, labUp } from './lab.ts'
 export type { OnProgress } from './machine.ts'
-export type { LabHost, LabSpec } from './spec.ts'
-export { checkSpec } from './spec.ts'
+export { checkSpec, type LabHost, type LabSpec, layoutOf } from './spec.ts'

@@ -23,6 +23,9 @@ fi
 enter machine
 cd "$LAB_HOST_STATE"
 mount -t overlay -o "lowerdir=$LAB_IMAGE,upperdir=$PWD/upper,workdir=$PWD/work" overlay root
+# its locks and mount points die with this mount namespace
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs tmpfs /run/systemd/nspawn
 ip link set lo up
 ip link add eth0 address "$LAB_MAC" type veth peer name "$LAB_PORT" netns "$LAB_SWITCH"
 ip -n "$LAB_SWITCH" link set "$LAB_PORT" master bridge addrgenmode none up
@@ -38,6 +41,6 @@ echo 0 > /proc/sys/net/ipv4/ip_forward
 
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network SYSTEMD_NSPAWN_TMPFS_TMP=0
 exec systemd-nspawn --quiet --keep-unit --register=no --link-journal=no --resolv-conf=off --timezone=off \\
-  --network-namespace-path=/proc/self/ns/net --capability=CAP_NET_ADMIN --machine="$LAB_MACHINE" --hostname="$LAB_HOST" \\
+  --network-namespace-path=/proc/self/ns/net --capability=CAP_NET_ADMIN --rlimit=RLIMIT_NOFILE=1024:524288 --machine="$LAB_MACHINE" --hostname="$LAB_HOST" \\
   --directory="$PWD/root" --console=pipe --boot
 `

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists } from './cache.ts'
 import { execute } from './execute.ts'
-import { stateOf } from './host.ts'
+import { type Disk, diskOf, stateOf } from './host.ts'
 import { keyFile } from './keys.ts'
 import { type LabHost, type LabSpec, layoutOf } from './spec.ts'
 
@@ -40,15 +40,18 @@ export const prepareHost = async (spec: LabSpec, host: LabHost, image: string): 
   const publicKey = `${keyFile(layoutOf(spec))}.pub`
   await execute(['unshare', '--mount', 'sh', '-c', FIRST_BOOT, 'sh', image, fresh, host.user, publicKey, host.name])
   await rm(join(fresh, 'files'), { recursive: true })
-  await writeFile(join(fresh, 'image'), `${image}\n`)
+  const disk: Disk = { image, user: host.user, key: await publicKeyOf(spec) }
+  await writeFile(join(fresh, 'disk.json'), JSON.stringify(disk))
   await rename(fresh, state)
 }
 
-/** Whether the host's disk is whole, and the image below it still there. */
+/** Whether the host has a disk, made for this user and key, and the image below it is still there. */
 export const isPrepared = async (spec: LabSpec, host: LabHost): Promise<boolean> => {
-  const image = await readFile(join(stateOf(spec, host), 'image'), 'utf8').catch(() => '')
-  return image !== '' && (await exists(image.trim()))
+  const disk = await diskOf(spec, host)
+  return disk !== undefined && disk.user === host.user && disk.key === (await publicKeyOf(spec)) && (await exists(disk.image))
 }
+
+const publicKeyOf = (spec: LabSpec) => readFile(`${keyFile(layoutOf(spec))}.pub`, 'utf8')
 
 const filesOf = (spec: LabSpec, host: LabHost): Record<string, string> => {
   const [gateway] = layoutOf(spec).gateways

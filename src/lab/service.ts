@@ -13,21 +13,25 @@ export interface Service {
   readonly argv: readonly string[]
   readonly env?: NodeJS.ProcessEnv
   readonly address: string
-  readonly port: number
+  /** It is up when it listens on all of them. */
+  readonly ports: readonly number[]
 }
+
+/** Where the services' logs and configurations are; no host can have this name. */
+export const servicesOf = (layout: Layout): string => join(layout.state, '.services')
 
 /** Starts a service that does not run, and waits until it listens. Answers whether it was started now. */
 export const startService = async (layout: Layout, service: Service): Promise<boolean> => {
   const group = groupOf(layout, service.name)
   if ((await membersOf(group)).length > 0 && (await listens(service))) return false
   await stopService(layout, service.name)
-  const directory = join(layout.state, 'services')
+  const directory = servicesOf(layout)
   await mkdir(directory, { recursive: true })
   const log = await open(join(directory, `${service.name}.log`), 'w')
   const [command = '', ...args] = await inGroup(group, service.argv)
   const daemon = spawn(command, args, {
     cwd: '/',
-    env: { ...process.env, ...service.env },
+    env: { PATH: process.env.PATH, ...service.env },
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   })
@@ -44,12 +48,11 @@ export const startService = async (layout: Layout, service: Service): Promise<bo
 /** Ends a service and all its processes. */
 export const stopService = (layout: Layout, name: string): Promise<void> => endGroup(groupOf(layout, name))
 
-/** Whether any process of a service is alive. */
-export const serviceRuns = async (layout: Layout, name: string): Promise<boolean> => (await membersOf(groupOf(layout, name))).length > 0
-
 const groupOf = (layout: Layout, name: string) => join(layout.cgroup, `service-${name}`)
 
-const listens = ({ address, port }: Service): Promise<boolean> =>
+const listens = async ({ address, ports }: Service) => !(await Promise.all(ports.map((port) => accepts(address, port)))).includes(false)
+
+const accepts = (address: string, port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host: address, port })
     const settle = (answer: boolean) => {
@@ -60,11 +63,11 @@ const listens = ({ address, port }: Service): Promise<boolean> =>
     socket.on('error', () => settle(false))
   })
 
-const notListening = async (log: string, { name, address, port }: Service) =>
+const notListening = async (log: string, { name, address, ports }: Service) =>
   new Problem({
     class: 'task',
     where: { command: `lab service ${name}` },
-    what: `it does not listen on ${address} port ${port}`,
+    what: `it does not listen on ${address} port ${ports.join(' and ')}`,
     why: (await readFile(log, 'utf8')).trim().split('\n').slice(-10).join('\n'),
     fix: 'see whether another program holds that port (`ss -ltnp`), and stop it or give the lab another subnet',
   })

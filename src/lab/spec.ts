@@ -20,12 +20,10 @@ export interface LabSpec {
   readonly names?: Readonly<Record<string, string>>
 }
 
-/** Where the parts of a lab are on this machine. */
-export interface Layout {
-  /** Tells the labs of a machine apart: of the project's directory and the lab's name. */
+/** The parts of a lab on this machine, all found by its id. */
+export interface Parts {
+  /** Tells the labs of a machine apart: a digest of the project's directory and the lab's name. */
   readonly id: string
-  /** The user's side: key, known hosts, certificates. */
-  readonly directory: string
   /** The machine's side: overlays, logs, daemons' configuration. */
   readonly state: string
   /** The network namespace that holds the bridge. */
@@ -34,6 +32,12 @@ export interface Layout {
   readonly interface: string
   /** The lab's cgroup, below each hierarchy's mount point. */
   readonly cgroup: string
+}
+
+/** Where a lab is. */
+export interface Layout extends Parts {
+  /** The user's side: key, known hosts, certificates. */
+  readonly directory: string
   readonly gateways: readonly Gateway[]
 }
 
@@ -48,18 +52,23 @@ export const STATE = '/var/lib/provision/lab'
 export const CGROUP = 'provision-lab'
 
 /** Where everything of a lab is; the same for the same spec, so that remains are found by name. */
-export const layoutOf = (spec: LabSpec): Layout => {
-  const id = shortHash(`${spec.root}\n${spec.name}`)
-  return {
-    id,
-    directory: join(spec.root, '.provision', 'lab', spec.name),
-    state: join(STATE, id),
-    switch: `pv-${id}`,
-    interface: `pv-${id}`,
-    cgroup: join(CGROUP, id),
-    gateways: gatewaysOf(spec),
-  }
-}
+export const layoutOf = (spec: LabSpec): Layout => ({
+  ...partsOf(shortHash(`${spec.root}\n${spec.name}`)),
+  directory: userDirectory(spec),
+  gateways: gatewaysOf(spec),
+})
+
+/** The machine's side of the lab with that id. */
+export const partsOf = (id: string): Parts => ({
+  id,
+  state: join(STATE, id),
+  switch: `pv-${id}`,
+  interface: `pv-${id}`,
+  cgroup: join(CGROUP, id),
+})
+
+/** The user's side of a lab, inside of his project. */
+export const userDirectory = ({ root, name }: Pick<LabSpec, 'root' | 'name'>): string => join(root, '.provision', 'lab', name)
 
 /** The port of the lab's switch that a host is plugged into; an interface name has at most 15 characters. */
 export const portOf = (host: LabHost): string => `p-${shortHash(host.name)}`

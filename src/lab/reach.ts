@@ -1,0 +1,21 @@
+import { Problem } from '../problem.ts'
+import { succeeds } from './execute.ts'
+import { leaderOf } from './host.ts'
+import { type LabSpec, layoutOf } from './spec.ts'
+
+/** Complains when a host cannot reach the package cache on the bridge: this machine's own firewall is then in the way. */
+export const checkBridgeReachable = async (spec: LabSpec): Promise<void> => {
+  const { gateways, interface: leg } = layoutOf(spec)
+  const [host] = spec.hosts
+  const leader = host && (await leaderOf(spec, host))
+  const address = gateways[0]?.address ?? ''
+  const probe = ['timeout', '5', 'bash', '-c', `exec 3<>"/dev/tcp/${address}/3142"`]
+  if (!host || leader === undefined || (await succeeds(['nsenter', `--target=${leader}`, '--net', ...probe]))) return
+  throw new Problem({
+    class: 'task',
+    where: { host: host.name },
+    what: `it cannot reach the package cache on ${address} port 3142`,
+    why: "this machine's firewall most likely drops what comes from the lab",
+    fix: `let in what comes through the interface ${leg}, for instance: ufw allow in on ${leg}`,
+  })
+}

@@ -1,0 +1,54 @@
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Problem } from '../problem.ts'
+import { exists } from './cache.ts'
+import { endGroup, hierarchies } from './cgroup.ts'
+import { networkDown, rivalOf } from './network.ts'
+import { CGROUP, type LabSpec, type Layout, type Parts, partsOf, STATE, userDirectory } from './spec.ts'
+
+/** Whose lab it is: written beside its overlays, since a lab may outlive its project. */
+interface Owner {
+  readonly name: string
+  readonly root: string
+}
+
+/** Takes everything of a lab off this machine: processes, wire, cgroups, overlays. It does not matter how much of it there is. */
+export const removeLab = async (parts: Parts): Promise<void> => {
+  await endGroup(parts.cgroup)
+  await networkDown(parts)
+  await rm(parts.state, { recursive: true, force: true })
+  // The last lab puts out the light; other labs' groups keep this one busy.
+  for (const point of await hierarchies()) await rmdir(join(point, CGROUP)).catch(() => {})
+}
+
+/** Notes whose lab this is, and removes the labs whose project directory is gone: nobody could take them down otherwise. */
+export const claim = async (spec: LabSpec, layout: Layout): Promise<void> => {
+  const owner: Owner = { name: spec.name, root: spec.root }
+  await mkdir(layout.state, { recursive: true })
+  await writeFile(join(layout.state, 'owner.json'), JSON.stringify(owner))
+  for (const id of await readdir(STATE)) {
+    const other = await ownerOf(id)
+    if (other && !(await exists(userDirectory(other)))) await removeLab(partsOf(id))
+  }
+}
+
+/** Complains when another lab, or a network of the user's, already has our addresses: it would answer in our hosts' place. */
+export const checkAddressesFree = async (spec: LabSpec, layout: Layout): Promise<void> => {
+  const rival = await rivalOf(layout)
+  if (rival === undefined) return
+  const owner = await ownerOf(rival.replace(/^pv-/, ''))
+  throw new Problem({
+    class: 'input',
+    where: { command: `lab ${spec.name}` },
+    what: `its addresses are in use on this machine, on the interface ${rival}`,
+    ...(owner ? { why: `that is the lab "${owner.name}" of ${owner.root}` } : {}),
+    fix: owner
+      ? `take it down there (cd ${owner.root}; provision lab down), or give this lab's hosts addresses in another subnet`
+      : "give the lab's hosts addresses in another subnet",
+  })
+}
+
+const ownerOf = async (id: string): Promise<Owner | undefined> => {
+  const text = await readFile(join(STATE, id, 'owner.json'), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : JSON.parse(text)
+}
