@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { type SeenSysctl, sysctl } from '../../../src/resource/sysctl.ts'
+import { recorded, world } from './recorded.ts'
+
+describe('a kernel setting', () => {
+  it.each<[string, Parameters<typeof sysctl>[0], SeenSysctl, string | undefined]>([
+    ['as wanted', { key: 'a.b', value: 1 }, { live: '1', boot: '1' }, undefined],
+    ['a list, written with more blanks', { key: 'a.b', value: ' 1  2\t3'.replace('\t', ' ') }, { live: '1 2 3', boot: '1 2 3' }, undefined],
+    ['never set', { key: 'a.b', value: 1 }, { live: '0', boot: undefined }, 'create not set'],
+    ['so by chance', { key: 'a.b', value: 1 }, { live: '1', boot: undefined }, 'create not set for the next boot'],
+    ['changed by hand', { key: 'a.b', value: 1 }, { live: '0', boot: '1' }, 'update value differs'],
+    ['another value after the next boot', { key: 'a.b', value: 1 }, { live: '1', boot: '2' }, 'update value at boot differs'],
+  ])('%s', (_, options, seen, expected) => {
+    const verdict = sysctl.kind.plan(sysctl(options).spec, seen, world)
+    expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
+  })
+
+  it('is read from what a host says', () => {
+    const specs = ['net.ipv4.conf.all.accept_redirects', 'net.ipv4.tcp_rmem', 'net.ipv4.no_such'].map(
+      (key) => sysctl({ key, value: 0 }).spec,
+    )
+    const probe = sysctl.kind.observe(specs)
+    expect([...probe.parse(recorded('sysctl'))]).toEqual([
+      ['net.ipv4.conf.all.accept_redirects', { live: '0', boot: '0' }],
+      ['net.ipv4.tcp_rmem', { live: '4096 131072 33554432', boot: undefined }],
+      ['net.ipv4.no_such', { live: undefined, boot: undefined }],
+    ])
+    expect(() => probe.parse(Buffer.from(recorded('sysctl').toString().replace('end:2\n', '')))).toThrow('could not read')
+  })
+
+  it('has one name however it is written', () => {
+    expect(sysctl({ key: 'net/ipv4/ip_forward', value: 1 }).id).toBe(sysctl({ key: 'net.ipv4.ip_forward', value: 1 }).id)
+    expect(sysctl.kind.files?.(sysctl({ key: 'net/ipv4/conf/eth0.5/rp_filter', value: 1 }).spec)[0]?.path).toBe(
+      '/etc/sysctl.d/zz-provision.net.ipv4.conf.eth0.5.rp_filter.conf',
+    )
+  })
+
+  it.each([
+    { key: '../etc/passwd', value: 1 },
+    { key: 'net/../../etc', value: 1 },
+    { key: 'net.ipv4.ip_forward', value: '1\nkernel.panic = 1' },
+    { key: 'a', value: 1 },
+  ])('is refused: %j', (options) => {
+    expect(() => sysctl(options)).toThrow()
+  })
+})
