@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest'
+import { type Declared, resolveFlows } from '../../../src/role/flows.ts'
+import type { HostView, Listen, Peer, SiteView } from '../../../src/role/role.ts'
+
+const host = (name: string, groups: readonly string[], addresses: readonly string[]): HostView => ({
+  name,
+  groups,
+  addresses,
+  publicAddresses: addresses,
+})
+const hosts = [
+  host('lb', ['balancers'], ['10.0.0.1', 'fd00::1']),
+  host('web1', ['web'], ['10.0.0.2']),
+  host('web2', ['web'], ['10.0.0.3']),
+  host('named', ['legacy'], ['named.example.org']),
+  host('bare', ['legacy'], []),
+]
+const site: SiteView = { hosts, group: (name) => hosts.filter(({ groups }) => groups.includes(name)) }
+const listen = (service: string, port: number, ...from: readonly Peer[]): Listen => ({ service, port, protocol: 'tcp', from })
+const declare = (name: string, role: string, ...listens: readonly Listen[]): Declared => ({
+  host: hosts.find((one) => one.name === name) as HostView,
+  role,
+  listens,
+  where: { file: 'playbooks/site.yaml', line: role.length },
+})
+
+describe('flows', () => {
+  it('name every peer with all its addresses', () => {
+    const { flows, problems } = resolveFlows(
+      [declare('web1', 'nginx', listen('site', 8080, { group: 'balancers' }, { host: 'web2' }))],
+      site,
+    )
+    expect(problems).toEqual([])
+    expect(flows).toEqual([
+      {
+        host: 'web1',
+        role: 'nginx',
+        service: 'site',
+        port: 8080,
+        protocol: 'tcp',
+        from: [
+          { name: 'lb', addresses: ['10.0.0.1', 'fd00::1'] },
+          { name: 'web2', addresses: ['10.0.0.3'] },
+        ],
+      },
+    ])
+  })
+
+  it.each<[string, readonly Peer[], unknown]>([
+    ['anyone swallows all others', [{ group: 'web' }, 'anyone'], 'anyone'],
+    ['administrators have no addresses of the inventory', ['administrators'], [{ name: 'administrators', addresses: [] }]],
+    [
+      'a host that is meant twice stands once',
+      [{ group: 'web' }, { host: 'web1' }],
+      [
+        { name: 'web1', addresses: ['10.0.0.2'] },
+        { name: 'web2', addresses: ['10.0.0.3'] },
+      ],
+    ],
+  ])('%s', (_, from, expected) => {
+    expect(resolveFlows([declare('lb', 'r', listen('s', 1, ...from))], site).flows[0]?.from).toEqual(expected)
+  })
+
+  it('are shared by roles that say the same, and joined within one role', () => {
+    const same = [
+      declare('lb', 'a', listen('s', 1, { group: 'web' })),
+      declare('lb', 'b', listen('s', 1, { host: 'web2' }, { host: 'web1' })),
+    ]
+    expect(resolveFlows(same, site)).toMatchObject({ flows: [{ role: 'a' }], problems: [] })
+    const joined = resolveFlows([declare('lb', 'a', listen('s', 1, { host: 'web1' }), listen('s', 1, { host: 'web2' }))], site)
+    expect(joined.problems).toEqual([])
+    expect(joined.flows.map(({ from }) => from)).toEqual([
+      [
+        { name: 'web1', addresses: ['10.0.0.2'] },
+        { name: 'web2', addresses: ['10.0.0.3'] },
+      ],
+    ])
+    const apart = { ...listen('s', 1, 'anyone'), protocol: 'udp' as const }
+    expect(resolveFlows([declare('lb', 'a', listen('s', 1, { host: 'web1' })), declare('lb', 'b', apart)], site)).toMatchObject({
+      problems: [],
+    })
+  })
+
+  it.each<[string, readonly Declared[], string, string]>([
+    [
+      'unknown group',
+      [declare('web1', 'nginx', listen('site', 80, { group: 'balancer' }))],
+      'site on 80/tcp is for the group balancer, in which there is no host',
+      'did you mean `balancers`?',
+    ],
+    [
+      'unknown host',
+      [declare('web1', 'nginx', listen('site', 80, { host: 'balancer-of-paris' }))],
+      'site on 80/tcp is for the host balancer-of-paris, which does not exist',
+      'there are',
+    ],
+    ['nobody', [declare('web1', 'nginx', listen('site', 80))], 'nobody may come to site on 80/tcp', 'name a group'],
+    [
+      'a name for an address',
+      [declare('web1', 'nginx', listen('site', 80, { host: 'named' }))],
+      'site on 80/tcp is for named, whose address named.example.org is a name',
+      'internal: of named',
+    ],
+    [
+      'no address',
+      [declare('web1', 'nginx', listen('site', 80, { host: 'bare' }))],
+      'site on 80/tcp is for bare, which has no address',
+      'internal: of bare',
+    ],
+    ['no port', [declare('web1', 'nginx', listen('site', 70000, 'anyone'))], 'site cannot listen on port 70000', '1 to 65535'],
+    [
+      'two roles, one port',
+      [declare('lb', 'haproxy', listen('https', 443, 'anyone')), declare('lb', 'nginx', listen('site', 443, 'anyone'))],
+      'wants 443/tcp for site, which role haproxy has for https (playbooks/site.yaml:7)',
+      'another port',
+    ],
+  ])('are refused with a place and a remedy: %s', (_, declared, what, fix) => {
+    const { problems } = resolveFlows(declared, site)
+    expect(problems.map((problem) => problem.what.replace(/^role \S+ on \S+: /, ''))).toEqual([what])
+    expect(problems[0]).toMatchObject({ class: 'input', where: { file: 'playbooks/site.yaml' } })
+    expect(problems[0]?.fix).toContain(fix)
+  })
+})
