@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import acme from 'acme-client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { issueCertificate } from '../../../src/acme/issue.ts'
+import { Problem } from '../../../src/problem.ts'
+
+/** An authority that answers everything in one way; the real one stands in the lab (test/e2e). */
+let answers: { status: number; headers?: Record<string, string>; body: string } = { status: 200, body: '' }
+let asked = 0
+let server: Server
+let url = ''
+let ca = ''
+let request = ''
+
+const NAMES = ['www.example.test', 'example.test']
+const accountKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+
+beforeAll(async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'provision-authority-'))
+  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]
+  const words = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=authority -addext subjectAltName=IP:127.0.0.1 -keyout ${key} -out ${certificate}`
+  execFileSync('openssl', words.split(' '), { stdio: 'ignore' })
+  ca = readFileSync(certificate, 'utf8')
+  server = createServer({ key: readFileSync(key), cert: ca }, (_, response) => {
+    asked += 1
+    response.writeHead(answers.status, answers.headers).end(answers.body)
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  rmSync(directory, { recursive: true })
+  url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/dir`
+  const [, csr] = await acme.crypto.createCsr({ altNames: NAMES }, await acme.crypto.createPrivateEcdsaKey())
+  request = csr.toString()
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+const failing = async (more: Partial<Parameters<typeof issueCertificate>[0]> = {}): Promise<Problem> => {
+  const order = {
+    directory: 'https://ca.test/dir',
+    url,
+    ca,
+    accountKey,
+    contact: undefined,
+    request,
+    names: NAMES,
+    doing: () => {},
+    ...more,
+  }
+  const error = await issueCertificate(order).catch((problem: unknown) => problem)
+  if (error instanceof Problem) return error
+  throw new Error(`no problem but ${String(error)}`)
+}
+
+describe('an authority that cannot help is a problem with a remedy', () => {
+  it.each([
+    ['is no directory', { status: 200, body: '<html>hello</html>' }, /as ACME wants/, /newAccount/],
+    ['knows nothing', { status: 404, body: '{}' }, /refused/, /HTTP status 404/],
+    [
+      'leads to the clear',
+      { status: 200, body: '{"newNonce":"http://127.0.0.1:1/","newAccount":"http://127.0.0.1:1/"}' },
+      /points to "http:/,
+      undefined,
+    ],
+    ['never ends', { status: 200, body: 'x'.repeat(2_000_000) }, /cannot be reached/, /longer than/],
+    [
+      'refuses in words',
+      {
+        status: 400,
+        body: '{"type":"urn:ietf:params:acme:error:rejectedIdentifier","detail":"no","subproblems":[{"identifier":{"value":"a.test"},"detail":"reserved"}]}',
+      },
+      /does not issue for a name/,
+      /no\na.test: reserved/,
+    ],
+  ])('that %s', async (_, answer, what, why) => {
+    answers = answer
+    const problem = await failing()
+    expect(problem.class).toBe('task')
+    expect(problem.where).toEqual({ host: 'controller', resource: 'acme-account:https://ca.test/dir' })
+    expect(problem.what).toMatch(what)
+    if (why !== undefined) expect(problem.why).toMatch(why)
+    expect(problem.fix).not.toBe('')
+  })
+
+  it('that limits the rate: at once, whatever time it says, and not asked again', async () => {
+    answers = {
+      status: 429,
+      headers: { 'retry-after': '7200' },
+      body: '{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many"}',
+    }
+    asked = 0
+    const { why, fix } = await failing()
+    expect(why).toBe('too many')
+    expect(fix).toContain('in 120 minutes')
+    expect(asked).toBe(1)
+  })
+
+  it('that nobody vouches for', async () => {
+    expect(await failing({ ca: undefined })).toMatchObject({
+      what: expect.stringContaining('not trusted'),
+      fix: expect.stringContaining('acme.ca_file'),
+    })
+  })
+
+  it('that is not there', async () => {
+    expect(await failing({ url: 'https://127.0.0.1:1/dir' })).toMatchObject({
+      what: expect.stringContaining('127.0.0.1:1 cannot be reached'),
+    })
+  })
+})
+
+describe('a request from a host is not believed', () => {
+  it.each([
+    ['fewer names', ['www.example.test', 'example.test', 'shop.example.test']],
+    ['more names', ['www.example.test']],
+    ['other names', ['www.example.test', 'example.org']],
+  ])('%s', async (_, names) => {
+    asked = 0
+    expect((await failing({ names })).what).toContain('other names than the site says')
+    expect(asked).toBe(0)
+  })
+
+  it.each(['', 'hello', '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n'])('nor %o', async (bad) => {
+    expect((await failing({ request: bad })).why).toContain('nothing that can be read')
+  })
+})

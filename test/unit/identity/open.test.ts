@@ -1,0 +1,175 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openIdentities } from '../../../src/identity/open.ts'
+import { Problem } from '../../../src/problem.ts'
+
+const STAGING = { directory: 'letsencrypt-staging' }
+const KEY = 'acme-account:letsencrypt-staging'
+const [KEY_FILE, PUBLIC_FILE] = ['identities/acme-letsencrypt-staging.age', 'identities/acme-letsencrypt-staging.json']
+
+let root = ''
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'provision-identities-'))
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+const open = (who = 'alice') => openIdentities(root, { PROVISION_AGE_KEY_FILE: join(root, `${who}.txt`) })
+
+const made = async () => {
+  const identities = await open()
+  const account = identities.acmeAccount(STAGING)
+  await identities.make(account.key)
+  return account
+}
+
+const problemOf = async (act: () => unknown): Promise<Problem> => {
+  try {
+    await act()
+  } catch (error) {
+    if (error instanceof Problem) return error
+    throw error
+  }
+  throw new Error('there was no problem')
+}
+
+describe('an ACME account', () => {
+  it('that is only declared makes nothing at all', async () => {
+    const identities = await open()
+    const account = identities.acmeAccount(STAGING)
+    expect(account.key).toBe(KEY)
+    expect(account.thumbprint.get()).toBeUndefined()
+    expect(identities.missing().map(({ key }) => key)).toEqual([KEY])
+    expect(readdirSync(root)).toEqual([])
+  })
+
+  it('is made once, encrypted, and known to the handle that was given out before', async () => {
+    const { thumbprint } = await made()
+    expect(thumbprint.get()).toMatch(/^[A-Za-z0-9_-]{43}$/)
+    expect(readFileSync(join(root, KEY_FILE), 'utf8')).toMatch(/^-----BEGIN AGE ENCRYPTED FILE-----/)
+    expect(readdirSync(join(root, 'identities')).sort()).toEqual([
+      'acme-letsencrypt-staging.age',
+      'acme-letsencrypt-staging.json',
+      'recipients.txt',
+    ])
+    const again = await open()
+    expect(again.acmeAccount(STAGING).thumbprint.get()).toBe(thumbprint.get())
+    expect(again.missing()).toEqual([])
+  })
+
+  it('is found without the key that opens it: a converged run decrypts nothing', async () => {
+    const { thumbprint } = await made()
+    const stranger = await open('stranger')
+    expect(stranger.acmeAccount(STAGING).thumbprint.get()).toBe(thumbprint.get())
+  })
+
+  it('keeps its key when a run was cut before it was written down whole', async () => {
+    const { thumbprint } = await made()
+    const before = readFileSync(join(root, KEY_FILE))
+    rmSync(join(root, PUBLIC_FILE))
+    const identities = await open()
+    const account = identities.acmeAccount(STAGING)
+    expect(identities.missing()).toHaveLength(1)
+    await identities.make(KEY)
+    expect(account.thumbprint.get()).toBe(thumbprint.get())
+    expect(readFileSync(join(root, KEY_FILE)).equals(before)).toBe(true)
+  })
+
+  it('is one for two runs that make it at once', async () => {
+    const [one, other] = await Promise.all([made(), made()])
+    expect(one.thumbprint.get()).toBe(other.thumbprint.get())
+  })
+
+  it('has one name, however its directory is written', async () => {
+    const identities = await open()
+    const url = 'https://acme-staging-v02.api.letsencrypt.org/directory'
+    expect(identities.acmeAccount({ directory: url }).key).toBe(KEY)
+    const [a, b] = ['https://ca.test/a-b', 'https://ca.test/a/b'].map((directory) => identities.acmeAccount({ directory }).key)
+    expect(a).not.toBe(b)
+  })
+
+  it('of two addresses lies in two files', async () => {
+    const identities = await open()
+    for (const directory of ['https://ca.test/a-b', 'https://ca.test/a/b']) await identities.make(identities.acmeAccount({ directory }).key)
+    expect(readdirSync(join(root, 'identities')).filter((name) => name.endsWith('.age'))).toHaveLength(2)
+  })
+})
+
+describe('what is wrong with an account is said', () => {
+  it('when its key is gone: no second account is made in silence', async () => {
+    await made()
+    rmSync(join(root, KEY_FILE))
+    const { where, fix } = await problemOf(async () => (await open()).acmeAccount(STAGING))
+    expect(where).toEqual({ file: KEY_FILE })
+    expect(fix).toContain('version control')
+  })
+
+  it('when our age key does not open it', async () => {
+    await made()
+    writeFileSync(join(root, 'mallory.txt'), 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX\n', {
+      mode: 0o600,
+    })
+    const identities = await open('mallory')
+    identities.acmeAccount(STAGING)
+    const { what, fix } = await problemOf(() => identities.issue(KEY, '', [], () => {}))
+    expect(what).toContain('does not open')
+    expect(fix).toContain('recipients.txt')
+  })
+
+  it('when there is no age key', async () => {
+    await made()
+    const identities = await open('nobody')
+    identities.acmeAccount(STAGING)
+    expect((await problemOf(() => identities.issue(KEY, '', [], () => {}))).where).toEqual({ file: join(root, 'nobody.txt') })
+  })
+
+  it('when its public part belongs to another key', async () => {
+    await made()
+    writeFileSync(join(root, PUBLIC_FILE), JSON.stringify({ directory: 'letsencrypt-staging', thumbprint: 'A'.repeat(43) }))
+    const identities = await open()
+    identities.acmeAccount(STAGING)
+    expect((await problemOf(() => identities.issue(KEY, '', [], () => {}))).what).toContain('does not belong')
+  })
+
+  it.each([
+    ['no JSON', 'x'],
+    ['another directory', JSON.stringify({ directory: 'letsencrypt', thumbprint: 'A'.repeat(43) })],
+    [
+      'a thumbprint that would break a configuration',
+      JSON.stringify({ directory: 'letsencrypt-staging', thumbprint: `${'A'.repeat(42)}"` }),
+    ],
+    ['a file without end', 'A'.repeat(70_000)],
+  ])('when its public part is %s', async (_, text) => {
+    await made()
+    writeFileSync(join(root, PUBLIC_FILE), text)
+    expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).where).toEqual({ file: PUBLIC_FILE })
+  })
+
+  it('when a directory lies in its place', async () => {
+    mkdirSync(join(root, PUBLIC_FILE), { recursive: true })
+    expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).what).toContain('is not a file')
+  })
+
+  it.each(['lets-encrypt', 'http://ca.test/dir', 'ftp://ca.test', ''])('when %o is no directory', async (directory) => {
+    expect((await problemOf(async () => (await open()).acmeAccount({ directory }))).fix).toContain('letsencrypt')
+  })
+
+  it('when two hosts describe it differently', async () => {
+    const identities = await open()
+    identities.acmeAccount({ ...STAGING, contact: 'a@example.org' })
+    identities.acmeAccount({ ...STAGING, contact: 'a@example.org' })
+    expect((await problemOf(() => identities.acmeAccount({ ...STAGING, contact: 'b@example.org' }))).what).toContain('differently')
+  })
+
+  it.each([
+    ['cannot be read', () => {}],
+    ['holds no certificate', () => writeFileSync(join(root, 'ca.pem'), 'hello')],
+    ['cannot be read', () => mkdirSync(join(root, 'ca.pem'))],
+  ])('when ca_file %s', async (what, prepare) => {
+    prepare()
+    const problem = await problemOf(async () => (await open()).acmeAccount({ directory: 'https://ca.test/dir', caFile: 'ca.pem' }))
+    expect(problem.where).toEqual({ file: 'ca.pem' })
+    expect(problem.what).toContain(what)
+  })
+})

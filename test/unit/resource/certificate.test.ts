@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { certificate, placeholder } from '../../../src/resource/certificate.ts'
+import type { SeenCertificate } from '../../../src/resource/certificate-seen.ts'
+import { file } from '../../../src/resource/file.ts'
+import type { Answer, Resource, Step, Verdict, World } from '../../../src/resource/kind.ts'
+import { service } from '../../../src/resource/service.ts'
+
+// What a Debian 12 host with a placeholder, an issued certificate and nothing answered.
+const recorded = readFileSync(join(import.meta.dirname, '../../fixtures/debian-12/certificate.txt'))
+const [SHOP, WWW, NONE] = ['shop', 'www', 'none'].map((name) => `/etc/ssl/haproxy/${name}.example.test.pem`) as [string, string, string]
+const ACCOUNT = 'acme-account:https://10.79.2.1:14000/dir'
+const NAMES = ['www.example.test', 'example.test']
+const ISSUED_ON = new Date('2026-11-23T17:40:00Z')
+
+const kind = certificate.kind
+const observe = (paths: readonly string[]) => kind.observe(paths.map((path) => placeholder({ path, names: NAMES }).spec))
+const seenAt = (path: string): SeenCertificate => {
+  const seen = observe([SHOP, WWW, NONE]).parse(recorded).get(path)
+  if (seen === undefined) throw new Error(`nothing recorded of ${path}`)
+  return seen
+}
+
+const wanted = (path: string, more: object = {}) => {
+  const temporary = placeholder({ path, names: NAMES })
+  const loadedBy = service({ unit: 'haproxy.service', loads: [temporary], set: 'haproxy' })
+  return certificate({ path, names: NAMES, account: ACCOUNT, loadedBy, ...more })
+}
+
+const worldAt = (now: Date): World => ({ now, packagesComing: false, changes: () => false, members: () => new Map() })
+const plan = ({ spec }: Resource<never>, seen: SeenCertificate, now = ISSUED_ON): Verdict | undefined => kind.plan(spec, seen, worldAt(now))
+const said = (verdict: Verdict | undefined): string | undefined => verdict && `${verdict.action} ${verdict.sure} ${verdict.reason}`
+
+describe('looking at certificates', () => {
+  it('reads names, life and origin, and that key and certificate belong together', () => {
+    const { leaf, publicKey, key } = seenAt(WWW)
+    expect(leaf).toMatchObject({ names: ['example.test', 'www.example.test'], placeholder: false, account: ACCOUNT, keyType: 'ec' })
+    expect(new Date(leaf?.from ?? 0).toISOString().slice(0, 10)).toBe('2026-11-23')
+    expect(leaf?.publicKey).toBe(publicKey)
+    expect(key).toMatchObject({ type: 'f', mode: '600', owner: 'root' })
+  })
+
+  it('tells a placeholder and what is not there', () => {
+    expect(seenAt(SHOP).leaf).toMatchObject({ placeholder: true, account: undefined })
+    expect(seenAt(NONE)).toEqual({ chain: 'absent', key: 'absent', leaf: undefined, publicKey: undefined })
+  })
+
+  it('never reads a private key', () => {
+    expect(recorded.toString()).not.toContain('PRIVATE')
+    expect(observe([WWW]).script.match(/openssl \w+ -in.*/g)).toEqual(['openssl pkey -in "$p.key" -passin pass: -pubout </dev/null'])
+  })
+
+  it('takes an answer that is cut for none', () => {
+    const { parse } = observe([SHOP, WWW, NONE])
+    expect(parse(recorded.subarray(0, recorded.length - 40)).has(NONE)).toBe(false)
+    expect(() => parse(recorded.subarray(recorded.indexOf('pair')))).toThrow('did not speak of')
+  })
+
+  it('asks once for a pair that two resources share', () => {
+    expect(observe([WWW]).script).toBe(kind.observe([placeholder({ path: WWW, names: NAMES }).spec, wanted(WWW).spec]).script)
+  })
+})
+
+describe('planning a placeholder', () => {
+  const plain = (path: string) => placeholder({ path, names: NAMES }) as Resource<never>
+
+  it.each([
+    ['an issued certificate serves as well', seenAt(WWW), undefined],
+    ['a placeholder is enough, expired or not', seenAt(SHOP), undefined],
+    ['nothing there', seenAt(NONE), 'create depends not there'],
+    ['the key was lost', { ...seenAt(WWW), key: 'absent', publicKey: undefined }, 'update depends the private key is missing'],
+    [
+      'the key of another',
+      { ...seenAt(WWW), publicKey: seenAt(SHOP).publicKey },
+      'update depends the private key belongs to another certificate',
+    ],
+    ['half a file', { ...seenAt(WWW), leaf: undefined }, 'update depends is no certificate'],
+    ['a key that cannot be read', { ...seenAt(WWW), publicKey: undefined }, 'update depends the private key cannot be read'],
+  ] as const)('%s', (_, seen, expected) => {
+    expect(said(plan(plain(WWW), seen, new Date('2040-01-01')))).toBe(expected)
+  })
+})
+
+describe('planning a certificate', () => {
+  const as = (more: object = {}) => wanted(WWW, more) as Resource<never>
+  const { chain, key } = seenAt(WWW)
+
+  it.each([
+    ['as wanted', as(), seenAt(WWW), undefined],
+    ['names in another order', as({ names: ['example.test', 'WWW.example.test'] }), seenAt(WWW), undefined],
+    ['nothing there', as(), seenAt(NONE), 'create depends not issued yet'],
+    ['a placeholder', as(), seenAt(SHOP), 'create depends only a placeholder is there'],
+    ['one name fewer', as({ names: ['www.example.test'] }), seenAt(WWW), 'update depends names differ'],
+    ['another authority', as({ account: 'acme-account:letsencrypt' }), seenAt(WWW), 'update depends comes from elsewhere'],
+    ['another key type', as({ keyType: 'rsa' }), seenAt(WWW), 'update depends the key is of another type'],
+    ['the key was lost', as(), { ...seenAt(WWW), key: 'absent', publicKey: undefined }, 'update depends the private key is missing'],
+    [
+      'a key that all may read',
+      as(),
+      { ...seenAt(WWW), key: { ...Object(key), mode: '644' } },
+      'update exact others than intended may read or write it',
+    ],
+    ['a link in its place', as(), { ...seenAt(WWW), chain: { ...Object(chain), type: 'l' } }, 'update depends is a symbolic link'],
+    ['a group that may read the key', as({ group: 'ssl-cert' }), seenAt(WWW), 'update exact others than intended may read or write it'],
+  ] as const)('%s', (_, want, seen, expected) => {
+    expect(said(plan(want, seen as SeenCertificate))).toBe(expected)
+  })
+
+  // Issued on 23 November 2026 for 90 days: two thirds are over on 22 January 2027.
+  it.each([
+    ['2027-01-22T10:00:00Z', {}, undefined],
+    ['2027-01-23T00:00:00Z', {}, 'update depends expires on 2027-02-21'],
+    ['2027-01-05T00:00:00Z', { renewAt: 0.4 }, 'update depends expires on 2027-02-21'],
+    ['2027-02-22T00:00:00Z', {}, 'update depends expired on 2027-02-21'],
+    ['2020-01-01T00:00:00Z', {}, undefined],
+  ])('on %s %o', (now, more, expected) => {
+    expect(said(plan(as(more), seenAt(WWW), new Date(now)))).toBe(expected)
+  })
+
+  it('shows which names come and go', () => {
+    expect(plan(as({ names: ['www.example.test', 'shop.example.test'] }), seenAt(WWW))?.differences).toEqual([
+      { key: 'names', from: 'example.test, www.example.test', to: 'shop.example.test, www.example.test' },
+    ])
+  })
+})
+
+describe('making a certificate so', () => {
+  const answer = (stdout: string, code = 0, stderr = ''): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
+  const steps = (answers: readonly Answer[], sure: 'depends' | 'exact' = 'depends'): readonly Step[] => {
+    const resource = wanted(WWW) as Resource<never>
+    const verdict: Verdict = { action: 'create', sure, reason: '', differences: [] }
+    const run = kind.apply([{ id: resource.id, spec: resource.spec, seen: seenAt(NONE), verdict }])
+    const taken: Step[] = []
+    let next = run.next()
+    for (const one of answers) {
+      if (next.done === true) break
+      taken.push(next.value)
+      next = run.next(one)
+    }
+    return taken
+  }
+
+  it('requests on the host, orders in the names of the site, installs, and has it loaded', () => {
+    const taken = steps([answer('REQUEST'), answer('CHAIN\n'), answer(''), answer('')])
+    expect(taken.map((step) => step.do)).toEqual(['shell', 'identity', 'shell', 'shell'])
+    expect(taken[1]).toMatchObject({ identity: ACCOUNT, request: 'REQUEST', names: NAMES })
+    expect(Buffer.from((taken[2] as { input: Uint8Array }).input).toString()).toBe(`# issued through ${ACCOUNT}\nCHAIN\n`)
+  })
+
+  it('stops where the host refuses', () => {
+    expect(() => steps([answer('', 1, 'openssl: not found')])).toThrow('openssl: not found')
+    expect(() => steps([answer('REQUEST'), answer('CHAIN'), answer('', 1, 'does not belong')])).toThrow('was not installed')
+  })
+
+  it('orders nothing where only the modes are wrong', () => {
+    expect(steps([answer('')], 'exact').map((step) => step.do)).toEqual(['shell'])
+  })
+})
+
+describe('what can be asked for', () => {
+  it.each([[['*.example.org']], [['example']], [['-a.example.org']], [['a b.example.org']], [['a.example.org,DNS:evil.org']], [[]]])(
+    'not %o',
+    (names) => {
+      expect(() => placeholder({ path: WWW, names })).toThrow()
+    },
+  )
+
+  it('not a service that does not load the certificate', () => {
+    const loadedBy = service({ unit: 'haproxy.service', loads: [file({ path: '/etc/haproxy/haproxy.cfg', content: '' })] })
+    expect(() => certificate({ path: WWW, names: NAMES, account: ACCOUNT, loadedBy })).toThrow(
+      'must be a service that loads the certificate',
+    )
+  })
+})
