@@ -61,6 +61,8 @@ const stateOf = (host: string): string =>
      systemctl is-active nginx haproxy; systemctl is-enabled nginx haproxy; nft -s -t list ruleset; true`,
   ).stdout
 
+const undisturbed = new Map<string, string>()
+
 describe('three bare hosts', () => {
   let foretold: readonly string[] = []
   const before = new Map<string, ReadonlyMap<string, string>>()
@@ -117,6 +119,7 @@ describe('three bare hosts', () => {
     expect(changes(lines, 'planned')).toEqual([])
     expect(status).toBe(0)
     expect(project.json('run').lines.at(-1)).toMatchObject({ result: 'converged' })
+    for (const host of HOSTS) undisturbed.set(host, stateOf(host))
   })
 })
 
@@ -212,12 +215,6 @@ describe('a template with an error in it', () => {
 })
 
 describe('a controller that is killed', () => {
-  const undisturbed = new Map<string, string>()
-
-  beforeAll(() => {
-    for (const host of HOSTS) undisturbed.set(host, stateOf(host))
-  })
-
   it.each([
     ['while a package is being configured', '(web-01|lb-01) doing .*configur'],
     ['between a configuration file and its reload', 'web-01 applied file:/etc/nginx/provision/site.conf'],
