@@ -15,6 +15,9 @@ registerHooks({
 
 const argv = process.argv.slice(2)
 const { stdout, stderr, stdin, env } = process
+// Kept from before a moving display takes the streams over: what must be said arrives all the same.
+const out = stdout.write.bind(stdout)
+const err = stderr.write.bind(stderr)
 
 // Who reads us may stop reading (`| head`); a run goes on to its end all the same.
 for (const stream of [stdout, stderr]) {
@@ -29,6 +32,9 @@ const viewOf = (stream: NodeJS.WriteStream): View => ({
   verbose: false,
 })
 
+// Whichever way we end, the cursor that a moving display has hidden comes back.
+if (stdout.isTTY) process.on('exit', () => void out('\x1b[?25h'))
+
 /** The first Ctrl-C asks to finish the step at hand, the second ends the process. */
 const stopping = new AbortController()
 const stop = (): void => {
@@ -41,8 +47,8 @@ const surroundings: Surroundings = {
   directory: process.cwd(),
   env,
   signal: stopping.signal,
-  out: (text) => void stdout.write(text),
-  err: (text) => void stderr.write(text),
+  out: (text) => void out(text),
+  err: (text) => void err(text),
   view: viewOf(stdout),
   live: stdout.isTTY === true && env.TERM !== 'dumb' && !env.CI,
   rows: () => stdout.rows || 24,
@@ -60,7 +66,7 @@ const main = async (): Promise<number> => {
   try {
     const ended = await dispatch(argv, surroundings)
     if (typeof ended === 'number') return ended
-    if (ended.problems.length > 0) stderr.write(`\n${cards(ended.problems, viewOf(stderr))}`)
+    if (ended.problems.length > 0) err(`\n${cards(ended.problems, viewOf(stderr))}`)
     return ended.status
   } catch (error) {
     return fail(error)
@@ -71,11 +77,11 @@ const fail = (error: unknown): number => {
   const stack = argv.includes('--debug') && error instanceof Error ? `${error.stack}\n` : ''
   const problems = problemsIn(error)
   if (stopping.signal.aborted) {
-    stderr.write(`${stack}Interrupted.\n`)
+    err(`${stack}Interrupted.\n`)
     return INTERRUPTED
   }
-  stderr.write(problems === undefined ? defectCard(error, viewOf(stderr)) : cards(problems, viewOf(stderr)))
-  stderr.write(stack)
+  err(problems === undefined ? defectCard(error, viewOf(stderr)) : cards(problems, viewOf(stderr)))
+  err(stack)
   return problems === undefined ? 1 : statusOf(problems)
 }
 
@@ -84,4 +90,4 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) proces
 
 process.exitCode = await main()
 // Nothing that is still open (a timer, a half-closed socket) may hold up whoever waits for us; what was written arrives first.
-stderr.write('', () => stdout.write('', () => process.exit()))
+err('', () => out('', () => process.exit()))

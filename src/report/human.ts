@@ -10,7 +10,7 @@ import type { View } from './view.ts'
 export interface Motion {
   start(title: string, progress: Progress): void
   changed(phase: 'applied' | 'failed', change: Change, durationMs: number | undefined): void
-  doing(host: string, what: string): void
+  doing(host: string, what: string | undefined): void
   title(title: string): void
   stop(): Promise<void>
 }
@@ -27,7 +27,7 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     listen: (event) => {
       progress.listen(event, now())
       if (event.type === 'change' && event.phase !== 'planned') motion.changed(event.phase, event.change, event.durationMs)
-      if (event.type === 'doing' && event.what !== undefined) motion.doing(event.host, event.what)
+      if (event.type === 'doing') motion.doing(event.host, event.what)
       if (event.type === 'warning') {
         const text = [event.role, event.what].filter((part) => part !== undefined).join(': ')
         warnings.set(text, (warnings.get(text) ?? new Set()).add(event.host ?? ''))
