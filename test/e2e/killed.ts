@@ -1,12 +1,7 @@
 // Runs a playbook with the real engine and ends itself with SIGKILL at the first event whose text matches: `node killed.ts PATTERN`.
 // An event comes before the next request is sent, so the cut is where it is meant to be.
-import { registerHooks } from 'node:module'
+import './self.ts'
 import type { Event } from '../../src/engine/event.ts'
-
-registerHooks({
-  resolve: (specifier, context, next) =>
-    next(specifier === 'provision' ? new URL('../../src/index.ts', import.meta.url).href : specifier, context),
-})
 
 const { prepare } = await import('../../src/engine/prepare.ts')
 const { apply } = await import('../../src/engine/apply.ts')

@@ -30,6 +30,7 @@ export interface Result {
 export interface Project {
   readonly root: string
   readonly lab: string
+  readonly env: NodeJS.ProcessEnv
   provision(...words: readonly string[]): Result
   /** Starts `provision` and does not wait. */
   start(...words: readonly string[]): ReturnType<typeof spawn>
@@ -52,6 +53,7 @@ export const referenceProject = (lab: string, subnet: string): Project => {
   return {
     root,
     lab,
+    env,
     provision,
     start: (...words) => spawn(process.execPath, [bin, ...words], { cwd: root, env, stdio: 'ignore' }),
     json: (...words) => {

@@ -4,12 +4,13 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { rebootHost, untilReady } from '../../src/lab/host.ts'
+import { leaderOf, rebootHost, untilReady } from '../../src/lab/host.ts'
 import { labReset } from '../../src/lab/index.ts'
 import { hostOf } from '../../src/lab/spec.ts'
 import { unexplained } from './explained.ts'
 import { answers, differing, down, overlay, referenceLab, up } from './lab.ts'
 import { changes, referenceProject } from './project.ts'
+import { needStrace, processesBelow, traced } from './strace.ts'
 
 const SUBNET = '10.79.10'
 const HOSTS = ['lb-01', 'web-01', 'web-02']
@@ -126,6 +127,29 @@ describe('three bare hosts', () => {
 // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own placeholder
 const packages = (host: string): ReadonlySet<string> => new Set(on(host, "dpkg-query -W -f '${Package}\\n'").stdout.trim().split('\n'))
 
+describe('a converged run', () => {
+  it('costs two frames a host once the shell is up', () => {
+    const { stdout } = spawnSync(process.execPath, [join(checkout, 'test/e2e/frames.ts')], {
+      cwd: project.root,
+      env: project.env,
+      encoding: 'utf8',
+    })
+    expect(stdout.trim().split('\n').sort()).toEqual(HOSTS.map((host) => `${host} 2`))
+  })
+
+  it.each(HOSTS)('starts at most fifteen processes on %s, sudo and the shell included', async (host) => {
+    needStrace()
+    const leader = await leaderOf(spec, hostOf(spec, host))
+    const sshd = spawnSync('pgrep', ['-P', String(leader), '-x', 'sshd'], { encoding: 'utf8' }).stdout.trim()
+    const trace = await traced(['-e', 'trace=execve,clone,clone3,fork,vfork', '-p', sshd], () => {
+      expect(project.provision('run').status).toBe(0)
+    })
+    const processes = processesBelow('sudo', trace)
+    expect(processes).toBeGreaterThan(5)
+    expect(processes).toBeLessThanOrEqual(15)
+  })
+})
+
 describe('from outside', () => {
   const COMMON = [21, 22, 25, 53, 80, 111, 443, 3306, 3142, 8080, 8404, 8405, 8443, 9090, 9093, 9100]
   const open = async (address: string): Promise<readonly number[]> => {
@@ -144,12 +168,13 @@ describe('from outside', () => {
   })
 
   it.each([
-    ['lb-01', WEB1, 0],
-    ['lb-01', 'fd10::12', 0],
-    ['web-02', WEB1, 124],
-    ['web-02', 'fd10::12', 124],
+    ['lb-01', WEB1, 'open'],
+    ['lb-01', 'fd10::12', 'open'],
+    ['web-02', WEB1, 'silent'],
+    ['web-02', 'fd10::12', 'silent'],
   ])('from %s to port 8080 of %s', (host, address, expected) => {
-    expect(on(host, `timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/8080'`).status).toBe(expected)
+    const word = on(host, `timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/8080' && echo open || { [ $? = 124 ] && echo silent; }`)
+    expect(word.stdout.trim()).toBe(expected)
   })
 })
 
@@ -223,7 +248,7 @@ describe('a controller that is killed', () => {
     await labReset(spec)
     const killed = spawnSync(process.execPath, [join(checkout, 'test/e2e/killed.ts'), pattern], {
       cwd: project.root,
-      env: { ...process.env, HOME: project.root, PROVISION_AGE_KEY_FILE: join(project.root, 'age.txt') },
+      env: project.env,
       encoding: 'utf8',
     })
     expect(killed.stderr).toBe('')

@@ -1,0 +1,45 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Sees to it that `strace` is on this machine. */
+export const needStrace = (): void => {
+  if (spawnSync('strace', ['-V']).status === 0) return
+  const { status, stderr } = spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'strace'], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`strace cannot be installed: ${stderr}`)
+}
+
+/** What `strace` writes of the processes that these options name, while `act` runs. */
+export const traced = async (options: readonly string[], act: () => unknown): Promise<readonly string[]> => {
+  const scratch = mkdtempSync(join(tmpdir(), 'provision-strace-'))
+  try {
+    const tracer: ChildProcess = spawn('strace', ['-f', '-qq', '-o', join(scratch, 'trace'), ...options], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    await sleep(500)
+    await act()
+    await sleep(500)
+    tracer.kill('SIGINT')
+    await once(tracer, 'exit')
+    return readFileSync(join(scratch, 'trace'), 'utf8').split('\n')
+  } finally {
+    rmSync(scratch, { recursive: true })
+  }
+}
+
+/** How many processes came into being below (and with) the one that first ran this program; threads are not counted. */
+export const processesBelow = (program: string, trace: readonly string[]): number => {
+  const parents = new Map<string, string>()
+  let first: string | undefined
+  for (const line of trace) {
+    const [, pid = '', call = ''] = /^(\d+) +(.*)$/.exec(line) ?? []
+    const [, child] = /^(?:<\.\.\. )?(?:clone|clone3|fork|vfork)\b.* = (\d+)$/.exec(call) ?? []
+    if (child !== undefined && !call.includes('CLONE_THREAD')) parents.set(child, pid)
+    if (first === undefined && call.startsWith('execve(') && call.includes(`/${program}"`) && !call.includes('= -1')) first = pid
+  }
+  const isBelow = (pid: string | undefined): boolean => pid !== undefined && (pid === first || isBelow(parents.get(pid)))
+  return first === undefined ? 0 : 1 + [...parents.keys()].filter((pid) => isBelow(parents.get(pid))).length
+}
