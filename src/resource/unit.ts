@@ -49,7 +49,12 @@ export const unit = defineKind({
       parse: (stdout) => {
         const end = stdout.lastIndexOf('units\0')
         const seen = files.parse(stdout.subarray(0, end))
-        const stale = [...stdout.subarray(end).toString().matchAll(/NeedDaemonReload=(yes|no)$/gm)]
+        const stale = [
+          ...stdout
+            .subarray(end)
+            .toString()
+            .matchAll(/NeedDaemonReload=(yes|no)$/gm),
+        ]
         if (stale.length !== specs.length) throw new Error(`systemctl spoke of ${stale.length} of ${specs.length} units`)
         return new Map(
           specs.flatMap((spec, i): readonly (readonly [string, SeenUnit])[] => {
