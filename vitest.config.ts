@@ -5,6 +5,8 @@ const alias = { provision: fileURLToPath(new URL('./src/index.ts', import.meta.u
 
 export default defineConfig({
   test: {
+    // The last thing to be read is the count.
+    experimental: { diagnostics: false },
     projects: [
       { resolve: { alias }, test: { name: 'floors', include: ['test/floors.test.ts'] } },
       { resolve: { alias }, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
