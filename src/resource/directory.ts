@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { quote } from '../quote.ts'
-import { ABSENT, chunks, inodeScript, PATHS_AT_ONCE, readInodes, type SeenInode, typeName } from './inode.ts'
-import { defineKind, type Probe, succeeded } from './kind.ts'
+import { ABSENT, planAbsent, probeInodes, type SeenInode, typeName } from './inode.ts'
+import { defineKind, succeeded } from './kind.ts'
 import { absolutePath, fileMode, ownership } from './path.ts'
 
 const schema = z.strictObject({
@@ -9,17 +9,6 @@ const schema = z.strictObject({
   state: z.enum(['present', 'absent']).default('present'),
   mode: fileMode.default('755'),
   ...ownership,
-})
-
-/** Observes any number of paths by their inodes alone. */
-export const probeInodes = (paths: readonly string[]): Probe<SeenInode> => ({
-  script: chunks(paths, PATHS_AT_ONCE).map(inodeScript).join(''),
-  parse: (stdout) => {
-    const seen = new Map<string, SeenInode>()
-    const fields = stdout.toString().split('\0')
-    if (readInodes(fields, seen) !== fields.length - 1) throw new Error('the host answered half a record')
-    return seen
-  },
 })
 
 /** A directory, its mode and owner. Its parent is a resource of its own; an absent one has to be empty. */
@@ -30,11 +19,7 @@ export const directory = defineKind({
   observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
 
   plan: (want, seen: SeenInode, { packagesComing }) => {
-    if (want.state === 'absent') {
-      if (seen === ABSENT && !packagesComing) return undefined
-      const sure = seen === ABSENT ? 'depends' : 'exact'
-      return { action: 'delete', sure, reason: sure === 'exact' ? 'shall not be there' : 'a package may bring it', differences: [] }
-    }
+    if (want.state === 'absent') return planAbsent(seen, packagesComing)
     if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
     const differences = [
       ...(seen.type === 'd' ? [] : [{ key: 'type', from: typeName(seen.type), to: 'a directory' }]),

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { quote } from '../quote.ts'
 import { asContent, asText, type Content, hasSecret, isKnown, sha256Of, shownText } from './content.ts'
 import { applyFiles } from './file-apply.ts'
-import { ABSENT, chunks, inodeScript, PATHS_AT_ONCE, readInodes, type SeenInode, typeName } from './inode.ts'
-import { type Difference, defineKind, type Verdict } from './kind.ts'
+import { ABSENT, chunks, inodeScript, PATHS_AT_ONCE, planAbsent, readInodes, type SeenInode, typeName } from './inode.ts'
+import { type Difference, defineKind } from './kind.ts'
 import { absolutePath, fileMode, ownership } from './path.ts'
 
 /** Files that only make sense together: checked as a whole by the service's own checker before any of them goes live. */
@@ -93,12 +93,6 @@ printf 'done\\0'
 
 /** No more than this of a file is fetched and compared for a person to read. */
 const SHOWN_BYTES = 65_536
-
-const planAbsent = (seen: SeenFile, packagesComing: boolean): Verdict | undefined => {
-  if (seen !== ABSENT) return { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
-  // A package that is about to be installed may bring it.
-  return packagesComing ? { action: 'delete', sure: 'depends', reason: 'a package may bring it', differences: [] } : undefined
-}
 
 const differencesOf = (want: FileSpec, seen: Exclude<SeenFile, typeof ABSENT>): readonly Difference[] => {
   if (seen.type !== 'f') return [{ key: 'type', from: typeName(seen.type), to: 'a file' }]

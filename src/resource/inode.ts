@@ -1,4 +1,5 @@
 import { quote } from '../quote.ts'
+import type { Probe, Verdict } from './kind.ts'
 
 /** What lies at a path: its type as `find -printf %y` names it (`f` file, `d` directory, `l` link), or nothing. */
 export interface Inode {
@@ -44,3 +45,21 @@ export const readInodes = (fields: readonly string[], seen: Map<string, SeenInod
 
 /** Types in words, for reasons and errors. */
 export const typeName = (type: string): string => ({ f: 'a file', d: 'a directory', l: 'a symbolic link' })[type] ?? 'a special file'
+
+/** Observes any number of paths by their inodes alone. */
+export const probeInodes = (paths: readonly string[]): Probe<SeenInode> => ({
+  script: chunks(paths, PATHS_AT_ONCE).map(inodeScript).join(''),
+  parse: (stdout) => {
+    const seen = new Map<string, SeenInode>()
+    const fields = stdout.toString().split('\0')
+    if (readInodes(fields, seen) !== fields.length - 1) throw new Error('the host answered half a record')
+    return seen
+  },
+})
+
+/** The verdict on a path at which nothing shall be. */
+export const planAbsent = (seen: SeenInode, packagesComing: boolean): Verdict | undefined => {
+  if (seen !== ABSENT) return { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
+  // A package that is about to be installed may bring it.
+  return packagesComing ? { action: 'delete', sure: 'depends', reason: 'a package may bring it', differences: [] } : undefined
+}

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { quote } from '../quote.ts'
-import { probeInodes } from './directory.ts'
-import { ABSENT, type SeenInode, typeName } from './inode.ts'
+import { ABSENT, planAbsent, probeInodes, type SeenInode, typeName } from './inode.ts'
 import { defineKind, succeeded } from './kind.ts'
 import { absolutePath, baseOf, parentOf } from './path.ts'
 
@@ -20,11 +19,7 @@ export const link = defineKind({
   observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
 
   plan: (want, seen: SeenInode, { packagesComing }) => {
-    if (want.state === 'absent') {
-      if (seen === ABSENT && !packagesComing) return undefined
-      const sure = seen === ABSENT ? 'depends' : 'exact'
-      return { action: 'delete', sure, reason: sure === 'exact' ? 'shall not be there' : 'a package may bring it', differences: [] }
-    }
+    if (want.state === 'absent') return planAbsent(seen, packagesComing)
     if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [{ key: 'target', to: want.target }] }
     if (seen.type === 'l' && seen.target === want.target) return undefined
     const from = seen.type === 'l' ? seen.target : typeName(seen.type)
