@@ -1,4 +1,4 @@
-import { defineRole, file, nftables, pkg, service, z } from 'provision'
+import { defineRole, nftables, pkg, service, unit, z } from 'provision'
 import { isForAdministrators, rulesOf } from './rules.ts'
 import { UNIT, unitText } from './unit.ts'
 
@@ -50,12 +50,12 @@ export default defineRole({
       extra,
       flows: here,
     })
-    const unit = file({ path: `/etc/systemd/system/${UNIT}`, content: unitText('/etc/provision/nftables/inet-provision.nft') })
+    const boot = unit({ name: UNIT, content: unitText('/etc/provision/nftables/inet-provision.nft') })
     return [
       pkg({ name: 'nftables' }),
-      unit,
+      boot,
       nftables({ ...table, rules, confirmSeconds: confirm_seconds }),
-      service({ unit: UNIT, restarts: [unit] }),
+      service({ unit: UNIT, restarts: [boot] }),
     ]
   },
 

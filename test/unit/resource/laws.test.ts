@@ -55,6 +55,13 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       undone: false,
     }),
   },
+  unit: {
+    options: (i) => ({ name: `sample${i}.service`, content: 'hello\n' }),
+    asWanted: () => ({
+      file: inode('f', '644', { sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' }),
+      stale: false,
+    }),
+  },
   certificate: {
     options: (i) => ({ stage: 'placeholder', path: `/srv/sample${i}.pem`, names: ['www.example.org'] }),
     asWanted: () => ({
@@ -169,6 +176,7 @@ describe.each(listed)('$name', ({ kind, sample, spec }) => {
 
 const seenNothing = (kind: string): unknown => {
   if (kind === 'authorized-keys') return readSeen(['sshd', '', 'lines', ''].join('\0'), ['sample7']).get('sample7')
+  if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, publicKey: undefined }

@@ -112,7 +112,7 @@ describe('the role', () => {
     expect(rules).not.toContain('3306')
     expect(keys).toEqual([
       'package:nftables',
-      'file:/etc/systemd/system/provision-firewall.service',
+      'unit:provision-firewall.service',
       'nftables:inet provision',
       'service:provision-firewall.service',
     ])
