@@ -17,12 +17,22 @@ const ON_THEIR_OWN: readonly RegExp[] = [
 /** Our own books: what we own, what is staged, what could be put back. */
 const OUR_BOOKS = /^\/var\/lib\/provision(\/|$)/
 
+/** What a host can be explained with: the resources of the plan, the host's record of what we own, files of packages that came. */
+export interface Explanation {
+  readonly planned: readonly string[]
+  readonly record: readonly string[]
+  readonly packageFiles: readonly string[]
+}
+
 /** The changed paths that no planned change, no file of an installed package and no known habit explains. */
-export const unexplained = (changed: readonly string[], planned: readonly string[], packageFiles: readonly string[]): readonly string[] => {
-  const paths = new Set(planned.flatMap((line) => /:(\/.*)$/.exec(line)?.[1] ?? []))
-  // A certificate is two files: the chain, and the key beside it.
-  for (const path of [...paths]) paths.add(`${path}.key`)
-  const shipped = new Set(packageFiles)
+export const unexplained = (changed: readonly string[], { planned, record, packageFiles }: Explanation): readonly string[] => {
+  const owned = record.flatMap((line) => {
+    const [, key = '', path = ''] = /^(.*?)(?: (\/\S+) \S+)?$/.exec(line) ?? []
+    return planned.some((resource) => resource === key) ? [path] : []
+  })
+  const paths = new Set([...planned.map((resource) => resource.replace(/^[a-z-]+:/, '')), ...owned])
+  // Debian has merged /usr: packages still name the old places.
+  const shipped = new Set(packageFiles.map((path) => path.replace(/^\/(lib|bin|sbin)\//, '/usr/$1/')))
   return changed.filter(
     (path) => !paths.has(path) && !shipped.has(path) && !OUR_BOOKS.test(path) && !ON_THEIR_OWN.some((habit) => habit.test(path)),
   )
