@@ -34,6 +34,9 @@ const provision = (...words: readonly string[]) => {
   return { status, stdout, stderr }
 }
 
+const inventory = (option: string): string =>
+  `hosts:\n  one:\n    address: 192.0.2.1\n    vars:\n      key: key\n      hello: { ${option}: hi }\n`
+
 const role = `import { defineRole, file, z } from 'provision'
 
 export default defineRole({
@@ -50,7 +53,8 @@ beforeAll(() => {
   write('package.json', '{ "name": "elsewhere", "private": true, "type": "module" }')
   execFileSync('npm', ['install', '--no-audit', '--no-fund', pack()], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] })
   write('roles/hello/role.ts', role)
-  write('inventory/hosts.yaml', 'hosts:\n  one:\n    address: 192.0.2.1\n    vars:\n      hello: { greeting: hi }\n')
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(project, 'key')])
+  write('inventory/hosts.yaml', inventory('greeting'))
   write('playbooks/site.yaml', '- name: greetings\n  hosts: all\n  roles: [hello, firewall]\n')
 })
 
@@ -81,10 +85,10 @@ describe('the package, installed into an empty project elsewhere', () => {
   })
 
   test("the role's options are checked at their place", () => {
-    write('inventory/hosts.yaml', 'hosts:\n  one:\n    address: 192.0.2.1\n    vars:\n      hello: { greting: hi }\n')
+    write('inventory/hosts.yaml', inventory('greting'))
     const { status, stderr } = provision('run', '--dry-run')
     expect(status).toBe(3)
-    expect(stderr).toContain('inventory/hosts.yaml:5:16')
+    expect(stderr).toContain('inventory/hosts.yaml:6:16')
     expect(stderr).toContain('greting')
   })
 
