@@ -1,5 +1,5 @@
 import { quote } from '../quote.ts'
-import { bytesOf } from './content.ts'
+import { bytesOf, sha256Of } from './content.ts'
 import type { FileSpec, SeenFile } from './file.ts'
 import { ABSENT, typeName } from './inode.ts'
 import { Refused, type Steps, succeeded, type Work } from './kind.ts'
@@ -66,7 +66,7 @@ cat >"$w/tar"
 ${accountsScript(present)}
 ${directoriesScript(present)}
 ${set === undefined ? '' : checkScript(set, absent)}
-${set === undefined ? '' : `( set -e; ${saveScript(set.name, paths)} ) || exit 1`}
+${set === undefined ? '' : `( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) || exit 1`}
 ${swapScript(present, absent)}`,
   }
   if (set !== undefined && answer.code === CHECK_FAILED)
@@ -83,6 +83,9 @@ ${swapScript(present, absent)}`,
     )
   succeeded(answer, work.length === 1 ? `${paths[0]} could not be written` : 'the files could not be written')
 }
+
+const digestsOf = (work: readonly FileWork[]): ReadonlyMap<string, string> =>
+  new Map(work.map(({ id, spec }) => [id, spec.state === 'absent' ? 'absent' : (sha256Of(spec.content) ?? '')]))
 
 // tar would quietly give a file to root whose owner the host does not know.
 const accountsScript = (work: readonly FileWork[]): string => {

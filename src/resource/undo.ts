@@ -1,4 +1,5 @@
 import { quote } from '../quote.ts'
+import { STAMPS } from './stamp.ts'
 
 /**
  * The last configuration that a service is known to take, kept on the host from the moment its files are replaced until it
@@ -6,15 +7,30 @@ import { quote } from '../quote.ts'
  */
 export const undoDirectory = (set: string): string => quote(`/var/lib/provision/undo/${set}`)
 
-/** Saves how these paths are now. A path that an earlier, unfinished change saved keeps that older state. Run before they are replaced. */
-export const saveScript = (set: string, paths: readonly string[]): string => `
-u=${undoDirectory(set)}; mkdir -p -m 700 "$u"; touch "$u/absent"; [ -e "$u/files.tar" ] || tar -cf "$u/files.tar" -T /dev/null
-tar -tf "$u/files.tar" >"$u/saved"
-for p in ${paths.map(quote).join(' ')}; do
-  if grep -Fxq -- "\${p#/}" "$u/saved" || grep -Fxq -- "$p" "$u/absent"; then continue; fi
-  if [ -e "$p" ] || [ -L "$p" ]; then tar -rf "$u/files.tar" -C / -- "\${p#/}"; else printf '%s\\n' "$p" >>"$u/absent"; fi
-done
-sync "$u/files.tar" "$u/absent" "$u"`
+/**
+ * Saves how these paths are now. A path that an earlier, unfinished change saved keeps that older state; one that is about to get
+ * the very bytes that its service has loaded (`coming`, by path) needs none: what lies there now was never taken. Run before they are replaced.
+ */
+export const saveScript = (set: string, paths: readonly string[], coming: ReadonlyMap<string, string> = new Map()): string => `
+u=${undoDirectory(set)}
+keep() {
+  mkdir -p -m 700 "$u"; touch "$u/absent"; [ -e "$u/files.tar" ] || tar -cf "$u/files.tar" -T /dev/null
+  tar -tf "$u/files.tar" >"$u/saved"
+  for p do
+    if grep -Fxq -- "\${p#/}" "$u/saved" || grep -Fxq -- "$p" "$u/absent"; then continue; fi
+    if [ -e "$p" ] || [ -L "$p" ]; then tar -rf "$u/files.tar" -C / -- "\${p#/}"; else printf '%s\\n' "$p" >>"$u/absent"; fi
+  done
+  sync "$u/files.tar" "$u/absent" "$u"
+}
+set --
+${paths.map((path) => savedUnlessLoaded(path, coming.get(path))).join('\n')}
+[ $# = 0 ] || keep "$@"`
+
+const savedUnlessLoaded = (path: string, sha256: string | undefined): string => {
+  const add = `set -- "$@" ${quote(path)}`
+  if (sha256 === undefined) return add
+  return `grep -Fxqs -- ${quote(sha256 === 'absent' ? `absent ${path}` : `${sha256}  ${path}`)} ${STAMPS}/* || ${add}`
+}
 
 /** Puts back what was saved, if anything was, and forgets it. */
 export const restoreScript = (set: string): string => `

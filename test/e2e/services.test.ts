@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { file } from '../../src/resource/file.ts'
+import type { Resource } from '../../src/resource/kind.ts'
+import { newWorker } from '../../src/resource/loaded.ts'
+import { pkg } from '../../src/resource/package.ts'
+import { service } from '../../src/resource/service.ts'
+import { dropin, unit } from '../../src/resource/unit.ts'
+import { type TestHost, testHost } from './support.ts'
+
+let host: TestHost
+beforeAll(async () => {
+  host = await testHost('t-pkg', '10.79.3')
+  await host.apply([pkg({ name: 'nginx' }), pkg({ name: 'haproxy' })])
+})
+afterAll(() => host?.down())
+
+const set = { name: 'nginx', root: '/etc/nginx', check: ['nginx', '-t', '-q'] }
+const conf = (port: number, answer: string) => `events {}\nhttp { server { listen 127.0.0.1:${port}; return 200 "${answer}"; } }\n`
+
+/** nginx with one file; `took` notices what its main process refuses in silence. */
+const nginx = (content: string): readonly Resource[] => {
+  const main = file({ path: '/etc/nginx/nginx.conf', content, set })
+  return [main, service({ unit: 'nginx.service', loads: [main], set: 'nginx', took: newWorker })]
+}
+const ask = (port: number) =>
+  host.run(
+    `exec 3<>/dev/null; perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:${port}") or die; print $s "GET / HTTP/1.0\\r\\n\\r\\n"; local $/; $_ = <$s>; s/.*\\r\\n\\r\\n//s; print'`,
+  )
+/** Listens on a port, so that nobody else can. */
+const occupy = (port: number) =>
+  host.run(
+    `perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:${port}", Listen => 1) or die; sleep 60' >/dev/null 2>&1 </dev/null & sleep 0.5`,
+  )
+const undo = () => host.run('ls /var/lib/provision/undo')
+
+describe('a service and the files that it loads', () => {
+  it('starts on our configuration, is enabled after that, and needs nothing more', async () => {
+    const site = nginx(conf(8001, 'one'))
+    expect(await host.apply(site)).toEqual(['update file:/etc/nginx/nginx.conf', 'update service:nginx.service'])
+    expect(await ask(8001)).toBe('one')
+    expect(await host.run('systemctl is-enabled nginx')).toBe('enabled\n')
+    expect(await host.plan(site)).toEqual([])
+    expect(await undo()).toBe('')
+  })
+
+  it('reloads, and does not restart, when a file changes', async () => {
+    const before = await host.run('systemctl show -P MainPID nginx')
+    const site = nginx(conf(8001, 'two'))
+    expect(await host.plan(site)).toEqual([
+      'update file:/etc/nginx/nginx.conf: content differs',
+      'update service:nginx.service: runs with an older /etc/nginx/nginx.conf',
+    ])
+    await host.apply(site)
+    expect(await ask(8001)).toBe('two')
+    expect(await host.run('systemctl show -P MainPID nginx')).toBe(before)
+    expect(await host.plan(site)).toEqual([])
+  })
+
+  it('owes the reload that a cut run did not make', async () => {
+    const [main, nginxService] = nginx(conf(8001, 'three'))
+    await host.apply([main as Resource])
+    const due = ['update service:nginx.service: runs with an older /etc/nginx/nginx.conf']
+    expect(await host.plan(nginx(conf(8001, 'three')))).toEqual(due)
+    await host.apply([nginxService as Resource])
+    expect(await ask(8001)).toBe('three')
+    expect(await undo()).toBe('')
+  })
+
+  it('is content with a restart by hand, and forgets what the cut run had saved', async () => {
+    const site = nginx(conf(8001, 'four'))
+    await host.apply([site[0] as Resource])
+    await host.run('sleep 0.1; systemctl restart nginx')
+    expect(await host.plan(site)).toEqual(['update service:nginx.service: an earlier change of its files was not finished'])
+    await host.apply(site)
+    expect(await host.plan(site)).toEqual([])
+    expect(await undo()).toBe('')
+  })
+
+  it('is content after a boot, which forgets the stamps', async () => {
+    await host.run('rm -r /run/provision/loaded; touch -d "1 day ago" /etc/nginx/nginx.conf; sleep 0.1; systemctl restart nginx')
+    expect(await host.plan(nginx(conf(8001, 'four')))).toEqual([])
+    await host.run('touch /etc/nginx/nginx.conf')
+    expect(await host.plan(nginx(conf(8001, 'four')))).toEqual(['update service:nginx.service: its files changed after it had loaded them'])
+    await host.apply(nginx(conf(8001, 'four')))
+    expect(await host.plan(nginx(conf(8001, 'four')))).toEqual([])
+  })
+
+  // What lay there was never loaded, so there is nothing to go back to either.
+  it('needs no reload when an edit by hand is mended that it never loaded', async () => {
+    const site = nginx(conf(8001, 'four'))
+    await host.run('echo "# by hand" >>/etc/nginx/nginx.conf')
+    expect(await host.apply(site)).toEqual(['update file:/etc/nginx/nginx.conf'])
+    expect(await host.plan(site)).toEqual([])
+    expect(await undo()).toBe('')
+  })
+
+  it.each([
+    ['stopped', 'systemctl stop nginx', 'not running'],
+    ['disabled', 'systemctl disable nginx', 'not enabled'],
+    ['masked', 'systemctl mask --now nginx', 'is masked, not running, not enabled'],
+    ['killed', 'systemctl kill -s KILL nginx; sleep 0.2', 'start failed earlier (signal)'],
+  ])('is mended when somebody %s it', async (_, damage, reason) => {
+    const site = nginx(conf(8001, 'four'))
+    await host.run(damage)
+    expect(await host.plan(site)).toEqual([`update service:nginx.service: ${reason}`])
+    await host.apply(site)
+    expect(await host.plan(site)).toEqual([])
+    expect(await ask(8001)).toBe('four')
+  })
+})
+
+describe('a service that refuses its files', () => {
+  it('keeps what it has when its main process refuses in silence, and the files are put back', async () => {
+    await occupy(8002)
+    const refusal = await host.refused(nginx(conf(8002, 'five')))
+    expect(refusal.what).toBe('nginx.service did not take its new configuration')
+    expect(refusal.why).toContain('nginx.service started no new worker')
+    expect(refusal.fix).toContain('the configuration it had before is back in place')
+    expect(await host.run('cat /etc/nginx/nginx.conf')).toBe(conf(8001, 'four'))
+    expect(await ask(8001)).toBe('four')
+    expect(await host.plan(nginx(conf(8001, 'four')))).toEqual([])
+    expect(await undo()).toBe('')
+  })
+
+  it('says why it does not start, in its own words, and stays stopped', async () => {
+    await host.run('systemctl disable -q --now nginx')
+    const refusal = await host.refused(nginx(conf(8002, 'six')))
+    expect(refusal.what).toBe('nginx.service did not start')
+    expect(refusal.why).toContain('bind() to 127.0.0.1:8002 failed')
+    expect(await host.run('systemctl show -P ActiveState -P UnitFileState nginx')).toBe('failed\ndisabled\n')
+    expect(await host.run('cat /etc/nginx/nginx.conf')).toBe(conf(8001, 'four'))
+    await host.apply(nginx(conf(8001, 'four')))
+    expect(await ask(8001)).toBe('four')
+  })
+
+  it('is a clear word when there is no such unit', async () => {
+    expect(await host.plan([service({ unit: 'nothing.service' })])).toEqual(['create service:nothing.service: not running, not enabled'])
+    expect((await host.refused([service({ unit: 'nothing.service' })])).why).toContain('nothing.service')
+  })
+})
+
+describe('a unit of ours', () => {
+  const shop = (seconds: string, limit: string): readonly Resource[] => {
+    const own = unit({
+      name: 'shop.service',
+      content: `[Service]\nExecStart=/bin/sleep ${seconds}\n[Install]\nWantedBy=multi-user.target\n`,
+    })
+    const limits = dropin({ unit: 'shop.service', name: 'limits', settings: { Service: { LimitNOFILE: limit } } })
+    return [own, limits, service({ unit: 'shop.service', restarts: [own, limits] })]
+  }
+
+  it('is read by systemd, started, and restarted when it changes', async () => {
+    expect(await host.apply(shop('infinity', '512'))).toEqual([
+      'create unit:shop.service',
+      'create unit:shop.service.d/limits.conf',
+      'create service:shop.service',
+    ])
+    expect(await host.plan(shop('infinity', '512'))).toEqual([])
+    expect(await host.plan(shop('infinity', '600'))).toEqual([
+      'update unit:shop.service.d/limits.conf: content differs',
+      'update service:shop.service: runs with an older /etc/systemd/system/shop.service.d/limits.conf',
+    ])
+    await host.apply(shop('infinity', '600'))
+    expect(await host.run('grep "open files" /proc/$(systemctl show -P MainPID shop)/limits')).toContain('600')
+    expect(await host.plan(shop('infinity', '600'))).toEqual([])
+  })
+
+  it('is read again when somebody changed it behind systemd', async () => {
+    await host.run('touch -d tomorrow /etc/systemd/system/shop.service')
+    expect(await host.plan(shop('infinity', '600'))).toEqual([
+      'update unit:shop.service: systemd has not read it yet',
+      'update unit:shop.service.d/limits.conf: systemd has not read it yet',
+      'update service:shop.service: systemd has not read its changed unit file',
+    ])
+    await host.apply(shop('infinity', '600'))
+    expect(await host.plan(shop('infinity', '600'))).toEqual([])
+  })
+
+  // systemd calls a simple service started as soon as it is forked.
+  it('that dies right after its start has not started, and what it ran before is not lost', async () => {
+    const refusal = await host.refused(shop('nonsense', '600'))
+    expect(refusal.what).toBe('shop.service did not restart')
+    expect(refusal.why).toContain('invalid time interval')
+    expect(refusal.fix).toContain('it does not run now')
+    await host.apply(shop('infinity', '600'))
+    expect(await host.plan(shop('infinity', '600'))).toEqual([])
+  })
+
+  it('is stopped and disabled where it shall not run', async () => {
+    const stopped = [service({ unit: 'shop.service', running: false, enabled: false })]
+    expect(await host.plan(stopped)).toEqual(['update service:shop.service: is running, is enabled'])
+    await host.apply(stopped)
+    expect(await host.plan(stopped)).toEqual([])
+  })
+})
+
+describe('haproxy', () => {
+  const haproxy = (port: number): readonly Resource[] => {
+    const config = file({
+      path: '/etc/haproxy/haproxy.cfg',
+      content: `defaults\n mode http\n timeout connect 1s\n timeout client 1s\n timeout server 1s\nfrontend f\n bind 127.0.0.1:${port}\n http-request return status 200\n`,
+      set: { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-q', '-f', '/etc/haproxy/haproxy.cfg'] },
+    })
+    return [config, service({ unit: 'haproxy.service', loads: [config], set: 'haproxy', took: newWorker })]
+  }
+
+  it('loads, reloads, and is put back when its main process refuses in silence', async () => {
+    await host.apply(haproxy(8003))
+    expect(await host.plan(haproxy(8003))).toEqual([])
+    await host.apply(haproxy(8004))
+    expect(await host.plan(haproxy(8004))).toEqual([])
+    await occupy(8005)
+    expect((await host.refused(haproxy(8005))).why).toContain('8005')
+    expect(await host.plan(haproxy(8004))).toEqual([])
+    expect(await host.run('ss -tlnH sport = 8004')).not.toBe('')
+  })
+})
+
+describe('many packages and services', () => {
+  it('are one question to dpkg and one to systemd', async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own format
+    const names = (await host.run("dpkg-query -W -f '${Package}\\n' | sed 60q")).trim().split('\n')
+    const units = (
+      await host.run('systemctl list-unit-files --type=service --plain --no-legend --no-pager | cut -d" " -f1 | grep -v @ | sed 20q')
+    )
+      .trim()
+      .split('\n')
+    const specs = units.map(
+      (name) => service({ unit: name, loads: [file({ path: `/etc/${name}.conf`, content: '' })], running: false, enabled: false }).spec,
+    )
+    const script = `${pkg.kind.observe(names.map((name) => pkg({ name }).spec)).script}\n${service.kind.observe(specs).script}`
+    await host.run(`cat >/root/probe <<'PROBE'\n${script}\nPROBE\n`)
+    await host.apply([pkg({ name: 'strace' })])
+    const started = await host.run(
+      'strace -f -qq -e trace=execve -o /root/trace sh /root/probe >/dev/null 2>&1 </dev/null; sed -n \'s/.*execve("\\([^"]*\\)".* = 0$/\\1/p\' /root/trace',
+    )
+    expect(
+      started
+        .trim()
+        .split('\n')
+        .map((path) => path.replace(/.*\//, '')),
+    ).toEqual(['sh', 'dpkg-query', 'systemctl', 'grep', 'stat'])
+  })
+})
