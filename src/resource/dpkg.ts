@@ -21,8 +21,11 @@ held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
 [ -z "$held" ] || echo held
 `
 
-/** One dpkg-query over all packages of the host, however many are wanted: the unfinished ones may be nobody's. */
-export const probePackages = (names: readonly string[]): Probe<SeenPackage> => ({
+/**
+ * One dpkg-query over all packages of the host, however many are wanted: the unfinished ones may be nobody's. Such a debt goes to
+ * the first package that `isAsWanted`; where all will change, their own transaction pays it.
+ */
+export const probePackages = (names: readonly string[], isAsWanted: (name: string, seen: SeenPackage) => boolean): Probe<SeenPackage> => ({
   script: probeScript,
   parse: (stdout) => {
     const lines = stdout.toString().split('\n')
@@ -31,7 +34,7 @@ export const probePackages = (names: readonly string[]): Probe<SeenPackage> => (
     const installed = lines.slice(0, end).map(readLine)
     const found = new Map<string, SeenPackage>(names.map((name) => [name, seenOf(name, installed)]))
     const debt = debtOf(names, installed, lines.slice(end + 1))
-    const bearer = [...found].find(([, { status }]) => !isUnfinished(status)) ?? [...found][0]
+    const bearer = [...found].find(([name, seen]) => isAsWanted(name, seen))
     if (debt !== undefined && bearer !== undefined) found.set(bearer[0], { ...bearer[1], debt })
     return found
   },

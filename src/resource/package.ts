@@ -27,7 +27,13 @@ export const pkg = defineKind({
   schema,
   id: ({ name }) => name,
   brings: true,
-  observe: (specs: readonly PackageSpec[]) => probePackages(specs.map(({ name }) => name)),
+  observe: (specs: readonly PackageSpec[]) => {
+    const wanted = new Map(specs.map((spec) => [spec.name, spec]))
+    return probePackages([...wanted.keys()], (name, seen) => {
+      const spec = wanted.get(name)
+      return spec !== undefined && verdictOf(spec, seen) === undefined
+    })
+  },
 
   plan: (want, seen: SeenPackage): Verdict | undefined =>
     verdictOf(want, seen) ??

@@ -61,6 +61,9 @@ const PROPERTIES = [
 // Directories in which so much else comes and goes that their time says nothing about one service.
 const SHARED = new Set(['/', '/etc', '/etc/systemd/system'])
 
+// The kernel stamps files with the time of its last tick, so an edit can seem up to this much older than it is (microseconds; HZ=100).
+const TICK = 10_000
+
 const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
 
 const readServices = (specs: readonly ServiceSpec[], sections: readonly string[]): ReadonlyMap<string, SeenService> => {
@@ -94,7 +97,7 @@ const readServices = (specs: readonly ServiceSpec[], sections: readonly string[]
         needsDaemonReload: of('NeedDaemonReload') === 'yes',
         reloadFailed: of('ReloadResult') !== '' && of('ReloadResult') !== 'success',
         stamp: stamp?.at === of('StateChangeTimestampMonotonic') ? stamp : undefined,
-        touched: paths.some((path) => (times.get(path) ?? 0) >= changed),
+        touched: paths.some((path) => (times.get(path) ?? 0) >= changed - TICK),
         onDisk: sums,
         undone: spec.set !== undefined && sets.split('\n').includes(spec.set),
       }

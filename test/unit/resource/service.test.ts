@@ -1,0 +1,210 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { text } from '../../../src/resource/content.ts'
+import { directory } from '../../../src/resource/directory.ts'
+import { file } from '../../../src/resource/file.ts'
+import { type Answer, Refused, type World } from '../../../src/resource/kind.ts'
+import { checkLoaded } from '../../../src/resource/loaded.ts'
+import { service } from '../../../src/resource/service.ts'
+import type { SeenService } from '../../../src/resource/service-probe.ts'
+import { readSums } from '../../../src/resource/stamp.ts'
+
+const conf = file({ path: '/etc/nginx/nginx.conf', content: 'events {}\nhttp { server { listen 127.0.0.1:8001; } }\n' })
+const LOADED = 'bb09b1bc02cc8f4175eadce2f91e3394a95515481a06e117a6655dffaabc4f51'
+const gone = file({ path: '/etc/nginx/absent.conf', state: 'absent' })
+const nginx = service({ unit: 'nginx.service', loads: [conf, gone], set: 'nginx' })
+const specs = [nginx, service({ unit: 'mysql.service' }), service({ unit: 'nothing.service' }), service({ unit: 'broken.service' })].map(
+  ({ spec }) => spec,
+)
+const recorded = (name: string) =>
+  service.kind.observe(specs).parse(readFileSync(new URL(`../../fixtures/debian-12/${name}.txt`, import.meta.url)))
+
+const world = (changing: readonly string[] = []): World => ({
+  now: new Date(0),
+  packagesComing: false,
+  changes: (key) => changing.includes(key),
+  members: () => new Map(),
+})
+const plan = (resource: ReturnType<typeof service>, seen: SeenService | undefined, changing: readonly string[] = []) => {
+  if (seen === undefined) throw new Error('not observed')
+  const verdict = service.kind.plan(resource.spec, seen, world(changing))
+  return verdict && `${verdict.action} ${verdict.sure} ${verdict.reason}`
+}
+
+const running: SeenService = {
+  load: 'loaded',
+  active: 'active',
+  sub: 'running',
+  result: 'success',
+  enabled: 'enabled',
+  needsDaemonReload: false,
+  reloadFailed: false,
+  stamp: {
+    at: '1',
+    sums: new Map([
+      ['/etc/nginx/nginx.conf', LOADED],
+      ['/etc/nginx/absent.conf', 'absent'],
+    ]),
+  },
+  touched: false,
+  onDisk: new Map(),
+  undone: false,
+}
+const unstamped: SeenService = { ...running, stamp: undefined }
+
+describe('observing services', () => {
+  it('reads what a host answered, an alias and what is not there included', () => {
+    const seen = recorded('service')
+    expect(seen.get('nginx.service')).toEqual(running && { ...running, stamp: { ...running.stamp, at: '3482060936' } })
+    expect(seen.get('mysql.service')).toMatchObject({ load: 'loaded', active: 'inactive', enabled: 'disabled' })
+    expect(seen.get('nothing.service')).toMatchObject({ load: 'not-found' })
+    expect(seen.get('broken.service')).toMatchObject({ active: 'failed', result: 'exit-code', enabled: 'static' })
+  })
+
+  it('voids the stamp of a unit that somebody else restarted, and goes by the times of its files', () => {
+    expect(recorded('service-restarted-by-hand').get('nginx.service')).toMatchObject({ stamp: undefined, touched: false })
+  })
+
+  // Edited within a millisecond of the start: the file's own time is the kernel's last tick, which was before it.
+  it('notices an edit right after the start, and a change that was not finished', () => {
+    expect(recorded('service-touched').get('nginx.service')).toMatchObject({ stamp: undefined, touched: true, undone: true })
+  })
+
+  it('throws at half an answer', () => {
+    const whole = readFileSync(new URL('../../fixtures/debian-12/service.txt', import.meta.url))
+    expect(() => service.kind.observe(specs).parse(whole.subarray(0, 300))).toThrow('systemctl spoke of')
+    expect(() => service.kind.observe(specs).parse(Buffer.from('\0\0\0\0\0'))).toThrow()
+  })
+
+  it('asks the same number of questions about one and about many', () => {
+    const count = (script: string) => script.split('\n').filter((line) => /^(systemctl|grep|stat|sha256sum)/.test(line)).length
+    const many = Array.from(
+      { length: 200 },
+      (_, i) => service({ unit: `s${i}.service`, loads: [file({ path: `/etc/s${i}`, content: '' })] }).spec,
+    )
+    expect(count(service.kind.observe(many).script)).toBe(count(service.kind.observe([nginx.spec]).script))
+  })
+})
+
+describe('planning a service', () => {
+  it.each<[string, SeenService, string | undefined]>([
+    ['as wanted', running, undefined],
+    ['not there', { ...running, load: 'not-found', active: 'inactive', sub: 'dead', enabled: '' }, 'create exact not running, not enabled'],
+    ['stopped', { ...running, active: 'inactive', sub: 'dead' }, 'update exact not running'],
+    ['failed', { ...running, active: 'failed', result: 'exit-code' }, 'update exact start failed earlier (exit-code)'],
+    [
+      'dying again and again',
+      { ...running, active: 'activating', sub: 'auto-restart', result: 'signal' },
+      'update exact keeps failing (signal)',
+    ],
+    ['disabled', { ...running, enabled: 'disabled' }, 'update exact not enabled'],
+    ['enabled until the next boot only', { ...running, enabled: 'enabled-runtime' }, 'update exact not enabled'],
+    ['without anything to enable', { ...running, enabled: 'static' }, undefined],
+    ['masked', { ...running, load: 'masked', enabled: 'masked' }, 'update exact is masked, not enabled'],
+    ['its unit file not read', { ...running, needsDaemonReload: true }, 'update exact systemd has not read its changed unit file'],
+    [
+      'another file loaded',
+      {
+        ...running,
+        stamp: {
+          at: '1',
+          sums: new Map([
+            ['/etc/nginx/nginx.conf', 'f'.repeat(64)],
+            ['/etc/nginx/absent.conf', 'absent'],
+          ]),
+        },
+      },
+      'update exact runs with an older /etc/nginx/nginx.conf',
+    ],
+    [
+      'one file of the stamp missing',
+      { ...running, stamp: { at: '1', sums: new Map([['/etc/nginx/nginx.conf', LOADED]]) } },
+      'update exact runs with an older /etc/nginx/absent.conf',
+    ],
+    ['no stamp, older files', unstamped, undefined],
+    ['no stamp, a newer file', { ...unstamped, touched: true }, 'update exact its files changed after it had loaded them'],
+    ['no stamp, a failed reload', { ...unstamped, reloadFailed: true }, 'update exact its last reload failed'],
+    ['a cut between load and forgetting', { ...running, undone: true }, 'update exact an earlier change of its files was not finished'],
+  ])('%s', (_, seen, expected) => {
+    expect(plan(nginx, seen)).toBe(expected)
+  })
+
+  it('foresees the reload that a planned change of a file will need, stamped or not', () => {
+    const other = service({ unit: 'nginx.service', loads: [file({ path: '/etc/nginx/nginx.conf', content: 'new' }), gone] })
+    expect(plan(other, running, ['file:/etc/nginx/nginx.conf'])).toBe('update exact runs with an older /etc/nginx/nginx.conf')
+    expect(plan(other, unstamped, ['file:/etc/nginx/nginx.conf'])).toBe('update exact runs with an older /etc/nginx/nginx.conf')
+  })
+
+  // The file differs from what is wanted because somebody edited it; the service never loaded that.
+  it('needs no reload when a file is mended that it never loaded', () => {
+    expect(plan(nginx, running, ['file:/etc/nginx/nginx.conf'])).toBe(undefined)
+  })
+
+  it('depends on what is made in this run, and afterwards goes by what lies on the disk', () => {
+    const later = file({ path: '/etc/nginx/nginx.conf', content: text`${{ later: 'thumbprint', get: () => undefined }}` })
+    const waiting = service({ unit: 'nginx.service', loads: [later, gone] })
+    const onDisk = (sha256: string): SeenService => ({ ...running, onDisk: new Map([['/etc/nginx/nginx.conf', sha256]]) })
+    expect(plan(waiting, onDisk(LOADED), ['file:/etc/nginx/nginx.conf'])).toBe('update depends runs with an older /etc/nginx/nginx.conf')
+    expect(plan(waiting, onDisk(LOADED))).toBe(undefined)
+    expect(plan(waiting, onDisk('f'.repeat(64)))).toBe('update exact runs with an older /etc/nginx/nginx.conf')
+    expect(() => plan(waiting, running)).toThrow('did not say')
+  })
+
+  it.each<[string, Partial<SeenService>, string | undefined]>([
+    ['runs', {}, 'update exact is running, is enabled'],
+    ['rests', { active: 'inactive', enabled: 'disabled' }, undefined],
+    ['is not there', { active: 'inactive', enabled: '', load: 'not-found' }, undefined],
+    ['is masked', { active: 'inactive', enabled: 'masked', load: 'masked' }, undefined],
+    ['starts again and again', { active: 'activating', enabled: 'disabled' }, 'update exact is running'],
+  ])('that shall not run and %s', (_, state, expected) => {
+    expect(plan(service({ unit: 'nginx.service', running: false, enabled: false }), { ...running, ...state })).toBe(expected)
+  })
+
+  it('takes only what consists of files for loading, and units by their whole name', () => {
+    expect(() => service({ unit: 'nginx.service', loads: [directory({ path: '/etc/nginx' })] })).toThrow(
+      'only resources that consist of files',
+    )
+    for (const unit of ['nginx', '-a.service', 'a b.service', 'a/b.service', '$(x).service'])
+      expect(() => service({ unit })).toThrow('with its suffix')
+  })
+})
+
+describe('what a load answered', () => {
+  const answer = (code: number, stdout: string, stderr: string): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
+  const refusal = (stdout: string): Refused => {
+    try {
+      checkLoaded(answer(1, stdout, 'bind() failed\n'), ['a.service'])
+    } catch (error) {
+      if (error instanceof Refused) return error
+    }
+    throw new Error('was not refused')
+  }
+
+  it.each([
+    ['start stopped', 'x.service did not start', 'left stopped'],
+    ['reload restored', 'x.service did not take its new configuration', 'back in place'],
+    ['reload kept', 'x.service did not take its new configuration', 'still runs with the configuration that it had before'],
+    ['restart down', 'x.service did not restart', 'does not run now'],
+  ])('%s', (words, what, fix) => {
+    expect(refusal(`provision-doing: x\nprovision-refused x.service ${words}\n`)).toMatchObject({
+      what,
+      why: 'bind() failed',
+      fix: expect.stringContaining(fix),
+      done: ['a.service'],
+    })
+  })
+
+  it('is taken as it is when it is about something else', () => {
+    expect(refusal('').what).toContain('the service could not be changed')
+    expect(() => checkLoaded(answer(0, '', ''))).not.toThrow()
+  })
+})
+
+describe('a stamp', () => {
+  it('holds names with a backslash as sha256sum writes them', () => {
+    expect([...readSums([`\\${LOADED}  /etc/a\\\\b`, 'absent /etc/c', 'nonsense'])]).toEqual([
+      ['/etc/a\\b', LOADED],
+      ['/etc/c', 'absent'],
+    ])
+  })
+})

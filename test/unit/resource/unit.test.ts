@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { text } from '../../../src/resource/content.ts'
+import type { World } from '../../../src/resource/kind.ts'
+import { dropin, unit } from '../../../src/resource/unit.ts'
+import { Secret } from '../../../src/secret.ts'
+
+const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
+const broken = unit({ name: 'broken.service', content: '[Service]\nExecStart=/bin/false\n' })
+const limits = dropin({ unit: 'broken.service', name: 'limits', settings: { Service: { LimitNOFILE: '512' } } })
+const recorded = readFileSync(new URL('../../fixtures/debian-12/unit.txt', import.meta.url))
+
+describe('a unit file', () => {
+  const seen = unit.kind.observe([broken.spec, limits.spec]).parse(recorded)
+
+  it('is read from what a host answered', () => {
+    expect(seen.get('broken.service')).toMatchObject({ stale: true, file: { type: 'f', mode: '600' } })
+    expect(seen.get('broken.service.d/limits.conf')).toEqual({ stale: true, file: 'absent' })
+  })
+
+  it('is planned like a file, and read again when systemd knows an older one', () => {
+    const found = seen.get('broken.service')
+    if (found === undefined || found.file === 'absent') throw new Error('not observed')
+    expect(unit.kind.plan(broken.spec, found, world)?.reason).toBe('mode differs')
+    const right = { ...found, file: { ...found.file, mode: '644' } }
+    expect(unit.kind.plan(broken.spec, right, world)?.reason).toBe('systemd has not read it yet')
+    expect(unit.kind.plan(broken.spec, { ...right, stale: false }, world)).toBe(undefined)
+  })
+
+  it('is written and read by systemd in one request, its directory made first', () => {
+    const verdict = { action: 'create', sure: 'exact', reason: 'not there', differences: [] } as const
+    const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, seen: { stale: false, file: 'absent' }, verdict }])
+    const step = steps.next().value
+    if (step?.do !== 'shell') throw new Error('a script was expected')
+    expect(step.script).toMatch(/^install -d -m 755 \/etc\/systemd\/system\/broken\.service\.d /)
+    expect(step.script).toMatch(/systemctl daemon-reload$/)
+    expect(steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' }).done).toBe(true)
+  })
+
+  it('throws when systemd spoke of fewer units than were asked about', () => {
+    expect(() => unit.kind.observe([broken.spec, limits.spec]).parse(recorded.subarray(0, recorded.length - 20))).toThrow('spoke of 1 of 2')
+  })
+})
+
+describe('a drop-in', () => {
+  it('is written from its settings, a list as one line each', () => {
+    const options = {
+      unit: 'nginx.service',
+      name: 'own',
+      settings: { Unit: { After: 'a.service' }, Service: { ExecStart: ['', '/bin/x'] } },
+    }
+    const resource = dropin(options)
+    expect(resource.id).toBe('nginx.service.d/own.conf')
+    expect(resource.spec.file.content).toEqual({
+      type: 'text',
+      parts: ['[Unit]\nAfter=a.service\n\n[Service]\nExecStart=\nExecStart=/bin/x\n'],
+    })
+    expect(unit.kind.files?.(resource.spec)[0]?.path).toBe('/etc/systemd/system/nginx.service.d/own.conf')
+  })
+
+  it('takes content that carries a secret', () => {
+    expect(dropin({ unit: 'a.service', name: 'b', content: text`x=${new Secret('s')}` }).spec.file.content).toMatchObject({ type: 'text' })
+  })
+
+  it('refuses what would end its line, and names that leave the directory', () => {
+    expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { User: 'x\nExecStart=/bin/evil' } } })).toThrow(
+      'must be one line',
+    )
+    for (const name of ['nginx', '../x.service', 'a.service.d/../x.conf', 'a.service.d/x'])
+      expect(() => unit({ name, content: '' })).toThrow()
+  })
+})
