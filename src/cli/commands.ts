@@ -9,6 +9,7 @@ export interface Entry {
 /** All commands, in the order of the help. Adding one is one file and one entry. */
 export const commands: Readonly<Record<string, Entry>> = {
   run: { summary: 'bring hosts to the state that their roles describe', load: () => import('./run.ts') },
+  verify: { summary: 'ask the services themselves whether they work', load: () => import('./verify.ts') },
   inventory: { summary: 'show what was understood: hosts, groups, variables, permitted flows', load: () => import('./inventory.ts') },
   exec: { summary: 'run one command on many hosts', load: () => import('./exec.ts') },
   trust: { summary: 'meet hosts: show and store their keys', load: () => import('./trust.ts') },

@@ -50,8 +50,8 @@ const showHost = (site: Site, name: string, json: boolean, { out, view }: Surrou
 }
 
 const showFlows = async ({ values, positionals }: Given, { directory, env, out, view }: Surroundings): Promise<Ended> => {
-  const { prepare } = await import('../engine/prepare.ts')
-  const { bindings } = await prepare({
+  const { understand } = await import('../engine/prepare.ts')
+  const { bindings } = await understand({
     root: directory,
     env,
     ...(values.inventory === undefined ? {} : { inventory: values.inventory }),

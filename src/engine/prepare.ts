@@ -10,16 +10,26 @@ import { readProject } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/suggest.ts'
 
-export interface PrepareOptions {
+/** What a user names on the command line, and where they stand. */
+export interface Given {
   /** The project's directory, absolute. */
   readonly root: string
   readonly inventory?: string
   readonly playbooks?: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export interface PrepareOptions extends Given {
   /** Host patterns; none: all hosts of the playbook. */
   readonly limit?: readonly string[]
   /** Roles whose resources may be changed; none: all. */
   readonly roles?: readonly string[]
-  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** Inventory, playbooks and roles, read and checked. */
+export interface Understood {
+  readonly site: Site
+  readonly bindings: Bindings
 }
 
 /** Everything that can be known and checked before a packet leaves this machine. */
@@ -36,8 +46,8 @@ export interface Prepared {
   readonly roles: readonly string[]
 }
 
-/** Loads and checks inventory, playbooks, roles and options. Throws every problem found, all of them input errors. */
-export const prepare = async ({ root, inventory, playbooks, limit = [], roles = [], env }: PrepareOptions): Promise<Prepared> => {
+/** Reads and checks inventory, playbooks, roles and options; needs no key and asks no host. Throws every problem found, all of them input errors. */
+export const understand = async ({ root, inventory, playbooks, env }: Given): Promise<Understood> => {
   const raw = await readProject({
     root,
     env,
@@ -46,9 +56,13 @@ export const prepare = async ({ root, inventory, playbooks, limit = [], roles = 
   })
   const files = findRoles(root)
   const site = buildSite(raw, { knownRoles: [...files.keys()] })
-  const used = [...new Set(site.plays.flatMap((play) => play.roles.map(({ name }) => name)))]
-  for (const role of roles) if (!used.includes(role)) throw unknownRole(role, used)
-  const bindings = bindRoles(site, await loadRoles(files, used))
+  return { site, bindings: bindRoles(site, await loadRoles(files, rolesOf(site))) }
+}
+
+/** Understands the project, and finds out how to reach the hosts that are meant: keys are read, nothing is sent. */
+export const prepare = async ({ limit = [], roles = [], ...given }: PrepareOptions): Promise<Prepared> => {
+  const { site, bindings } = await understand(given)
+  for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
   const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
   const played = new Set(site.plays.flatMap(({ hosts }) => hosts))
   const chosen = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
@@ -56,8 +70,10 @@ export const prepare = async ({ root, inventory, playbooks, limit = [], roles = 
   const problems = await checkTargets(found)
   if (problems.length > 0) throw new Problems(problems)
   const reach = new Map(found.map((target) => [target.name, target]))
-  return { root, env, site, bindings, targets: [...reach.keys()], reach, roles }
+  return { root: given.root, env: given.env, site, bindings, targets: [...reach.keys()], reach, roles }
 }
+
+const rolesOf = (site: Site): readonly string[] => [...new Set(site.plays.flatMap((play) => play.roles.map(({ name }) => name)))]
 
 const unknownRole = (role: string, used: readonly string[]): Problem =>
   new Problem({

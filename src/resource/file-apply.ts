@@ -58,7 +58,8 @@ function* replace(work: readonly FileWork[]): Steps {
   const answer = yield {
     do: 'shell',
     input: archive,
-    doing: set === undefined ? `writing ${paths.length} files` : `checking ${set.name}'s new configuration`,
+    doing:
+      set === undefined ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}` : `checking ${set.name}'s new configuration`,
     script: `
 set -u
 w=$(mktemp -d /run/provision.XXXXXXXX) || exit 1; trap 'rm -rf "$w"' EXIT

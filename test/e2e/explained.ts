@@ -9,6 +9,9 @@ const ON_THEIR_OWN: readonly RegExp[] = [
   /^\/etc\/systemd\/system\/([a-z-]+\.target\.wants|multi-user\.target\.wants)(\/|$)/,
   /^\/var\/lib\/systemd\//,
   /^\/var\/log\//,
+  // nginx's maintainer script makes a first site and its page; ours includes neither.
+  /^\/etc\/nginx\/sites-enabled\/default$/,
+  /^\/var\/www\/html\/index\.nginx-debian\.html$/,
   // services that run keep their state where their package says.
   /^\/var\/lib\/(nginx|haproxy)(\/|$)/,
   /^\/(run|tmp|var\/tmp)(\/|$)/,

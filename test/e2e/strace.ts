@@ -16,7 +16,7 @@ export const needStrace = (): void => {
 export const traced = async (options: readonly string[], act: () => unknown): Promise<readonly string[]> => {
   const scratch = mkdtempSync(join(tmpdir(), 'provision-strace-'))
   try {
-    const tracer: ChildProcess = spawn('strace', ['-f', '-qq', '-o', join(scratch, 'trace'), ...options], {
+    const tracer: ChildProcess = spawn('strace', ['-f', '-qq', '--pidns-translation', '-o', join(scratch, 'trace'), ...options], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     await sleep(500)

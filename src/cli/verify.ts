@@ -1,0 +1,39 @@
+import { count, pad, visible, width } from '../report/text.ts'
+import { defineCommand, type Options } from './command.ts'
+import { inventoryOption } from './options.ts'
+import { INTERRUPTED, statusOf } from './status.ts'
+
+const options = {
+  ...inventoryOption,
+  role: { type: 'string', multiple: true, value: 'NAME', help: 'only the checks of this role' },
+  limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'only hosts that match' },
+  json: { type: 'boolean', help: 'one JSON object a line, one for each check' },
+} as const satisfies Options
+
+/** `provision verify`: the roles' own behavioural checks against the live hosts. */
+export const command = defineCommand({
+  usage: ['verify [PLAYBOOK...] [OPTIONS]'],
+  options,
+  notes: ['`run` looks at the configuration of a host; this asks its services whether they do what they are for. It changes nothing.'],
+  run: async ({ positionals, values }, { directory, env, signal, out, view }) => {
+    const [{ prepare }, { verify }] = await Promise.all([import('../engine/prepare.ts'), import('../engine/verify.ts')])
+    const prepared = await prepare({
+      root: directory,
+      env,
+      ...(values.inventory === undefined ? {} : { inventory: values.inventory }),
+      ...(positionals.length === 0 ? {} : { playbooks: positionals }),
+      limit: values.limit ?? [],
+      roles: values.role ?? [],
+    })
+    const { checked, problems } = await verify(prepared, signal)
+    const longest = Math.max(0, ...checked.map(({ host }) => width(host)))
+    for (const one of checked) {
+      const { host, role, name, passed } = one
+      const sign = passed ? view.paint.green('✔') : view.paint.red('✖')
+      out(values.json ? `${JSON.stringify({ type: 'check', ...one })}\n` : `${sign} ${pad(host, longest)}  ${role}  ${visible(name)}\n`)
+    }
+    const failed = checked.filter(({ passed }) => !passed).length
+    if (!values.json) out(`\n${count(checked.length, 'check')}${failed === 0 ? ', all well' : `, ${failed} failed`}\n`)
+    return { status: signal.aborted ? INTERRUPTED : statusOf(problems), problems }
+  },
+})

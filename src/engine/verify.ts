@@ -1,0 +1,68 @@
+import { openShell } from '../host/open.ts'
+import { Problem, problemsIn } from '../problem.ts'
+import type { Check } from '../role/role.ts'
+import type { Prepared } from './prepare.ts'
+
+/** What came of one check on one host. */
+export interface Checked {
+  readonly host: string
+  readonly role: string
+  readonly name: string
+  readonly passed: boolean
+}
+
+/** The checks of all hosts, and why some failed or could not be made. */
+export interface Verified {
+  readonly checked: readonly Checked[]
+  readonly problems: readonly Problem[]
+}
+
+/** Asks the services themselves: runs the behavioural checks of every role on its hosts. Takes no lock and changes nothing. */
+export const verify = async (prepared: Prepared, signal: AbortSignal): Promise<Verified> => {
+  const hosts = await Promise.all(prepared.targets.map((host) => verifyHost(host, prepared, signal)))
+  return { checked: hosts.flatMap(({ checked }) => checked), problems: hosts.flatMap(({ problems }) => problems) }
+}
+
+interface Placed extends Check {
+  readonly role: string
+}
+
+const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal): Promise<Verified> => {
+  const checks = checksOf(host, prepared)
+  const target = prepared.reach.get(host)
+  if (target === undefined || checks.length === 0) return { checked: [], problems: [] }
+  try {
+    const shell = await openShell(target, { signal })
+    try {
+      const answers = await Promise.all(checks.map(({ script }) => shell.request(script, { deadlineMs: CHECK_MS })))
+      const checked = checks.map(({ role, name }, i) => ({ host, role, name, passed: answers[i]?.code === 0 }))
+      const problems = answers.flatMap(({ code, stdout, stderr }, i) =>
+        code === 0 ? [] : [failure(host, checks[i], `exit ${code}: ${`${stderr}${stdout}`.trim().slice(0, 2000)}`)],
+      )
+      return { checked, problems }
+    } finally {
+      await shell.close()
+    }
+  } catch (error) {
+    const problems = problemsIn(error)
+    if (problems === undefined) throw error
+    return { checked: [], problems }
+  }
+}
+
+const checksOf = (host: string, { bindings, roles }: Prepared): readonly Placed[] =>
+  bindings.bound
+    .filter((bound) => bound.host === host && (roles.length === 0 || roles.includes(bound.role.name)))
+    .flatMap(({ role, context }) => (role.verify?.(context) ?? []).map((check) => ({ ...check, role: role.name })))
+
+/** A check asks one service; one that says nothing for so long is not well. */
+const CHECK_MS = 60_000
+
+const failure = (host: string, check: Placed | undefined, why: string): Problem =>
+  new Problem({
+    class: 'task',
+    where: { host, ...(check === undefined ? {} : { role: `role ${check.role}` }) },
+    what: `does not behave as it should: ${check?.name ?? 'a check'}`,
+    why,
+    fix: '`provision run` shows whether its configuration is as described; if it is, look at the service itself',
+  })
