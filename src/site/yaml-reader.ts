@@ -53,7 +53,7 @@ export class Reader {
       this.#depth--
       return collection
     }
-    if (!isScalar(node) || node.value === null) return { is: 'scalar', value: null, place: { ...above, key: path.join('.') } }
+    if (!isScalar(node) || node.value === null) return { is: 'scalar', value: null, place: at(above, path) }
     return this.#readScalar(node.value, node.type, place)
   }
 
@@ -80,11 +80,11 @@ export class Reader {
       const itemPath = [...path.slice(0, -1), `${path.at(-1) ?? ''}[${i}]`]
       return this.read(item, item?.range ? this.#placeAt(item.range[0], itemPath) : above, itemPath)
     })
-    return { is: 'list', items, place: { ...above, key: path.join('.') } }
+    return { is: 'list', items, place: at(above, path) }
   }
 
   #readMap(map: YAMLMap, above: Place, path: Path): Written {
-    const place = { ...above, key: path.join('.') }
+    const place = at(above, path)
     const entries = new Map<string, WrittenEntry>()
     const merged: [string, WrittenEntry][] = []
     this.#open.add(map)
@@ -97,7 +97,7 @@ export class Reader {
         return this.#unresolved(keyPlace)
       }
       const keyPath = [...path, key]
-      const under = { ...keyPlace, key: keyPath.join('.') }
+      const under = at(keyPlace, keyPath)
       if (key === '<<') {
         merged.push(...this.#mergedEntries(pair.value, under, path))
         continue
@@ -154,9 +154,11 @@ export class Reader {
 
   #placeAt(offset: number, path: Path): Place {
     const { line, col } = this.#lines.linePos(offset)
-    return { file: this.#file, line, column: col, ...(path.length > 0 ? { key: path.join('.') } : {}) }
+    return at({ file: this.#file, line, column: col }, path)
   }
 }
+
+const at = (place: Place, path: Path): Place => (path.length === 0 ? place : { ...place, key: path.join('.') })
 
 // `12:` and `true:` are keys like any other: what stands in the file is what was meant.
 const keyText = (key: { readonly value: unknown; readonly source?: string }): string | undefined =>

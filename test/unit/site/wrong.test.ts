@@ -15,8 +15,9 @@ const env = { HOME: '/home/ops', USER: 'ops', SECRET_FOR_TESTS: 'geheim-4711', P
 
 const problemsOf = async (root: string): Promise<readonly Problem[]> => {
   try {
-    const site = buildSite(await readProject({ root, env }), { knownRoles: ['firewall', 'greeter', 'haproxy-tls', 'nginx'] })
-    bindRoles(site, await loadRoles(new Map([...findRoles(root)].filter(([name]) => name === 'greeter')), ['greeter']))
+    const roles = findRoles(root)
+    const site = buildSite(await readProject({ root, env }), { knownRoles: [...roles.keys()] })
+    bindRoles(site, await loadRoles(new Map([...roles].filter(([name]) => name === 'greeter')), ['greeter']))
     return []
   } catch (error) {
     const problems = problemsIn(error)
