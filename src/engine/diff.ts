@@ -2,7 +2,7 @@ import { createTwoFilesPatch } from 'diff'
 import type { Shell } from '../host/shell.ts'
 import type { Kind, Work } from '../resource/kind.ts'
 import { keyOf } from '../resource/kind.ts'
-import { askProbes } from './observe.ts'
+import { fenced } from './observe.ts'
 import type { Due } from './planning.ts'
 
 type AnyKind = Kind<unknown, unknown, unknown>
@@ -13,9 +13,9 @@ export const diffsOf = async (shell: Shell, due: readonly Due[]): Promise<Readon
   const asking = groups
     .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
     .filter(({ probe }) => probe.script.trim() !== '')
-  const question = askProbes(asking.map(({ probe }) => probe))
-  const answers = asking.length === 0 ? [] : question.read((await shell.request(question.script)).stdout)
-  const before = new Map(asking.map(({ kind }, i) => [kind.name, answers[i] ?? new Map<string, Uint8Array>()]))
+  const question = fenced(asking.map(({ probe }) => probe.script))
+  const answers = asking.length === 0 ? [] : question.cut((await shell.request(question.script)).stdout)
+  const before = new Map(asking.map(({ kind, probe }, i) => [kind.name, probe.read(answers[i] ?? Buffer.alloc(0))]))
   return new Map(
     groups.flatMap(([kind, work]) =>
       work.flatMap((one): (readonly [string, string])[] => {

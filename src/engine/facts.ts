@@ -1,19 +1,21 @@
 import { Problem } from '../problem.ts'
 import type { Facts } from '../role/role.ts'
 
-/** Asks what a host is: files read by one `grep`, two small commands. Every line is `key value`. */
+/**
+ * Asks what a host is: one `grep` for memory, processors and what architecture its own dpkg is of (within a dozen lines of its
+ * name), builtins for the rest.
+ */
 export const FACTS_SCRIPT = `
 while IFS= read -r l; do printf 'os %s\\n' "$l"; done </etc/os-release
-printf 'architecture %s\\n' "$(dpkg --print-architecture)"
-grep -s '^MemTotal:' /proc/meminfo
-printf 'cpus %s\\n' "$(nproc)"
-IFS= read -r l </proc/sys/kernel/hostname || l=$(hostname); printf 'hostname %s\\n' "$l"
+IFS= read -r l </proc/sys/kernel/hostname; printf 'hostname %s\\n' "$l"
+grep -hsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$' /proc/meminfo /proc/cpuinfo /var/lib/dpkg/status
 `
 
 /** What the host is, from what it answered. Anything but Debian and Ubuntu is refused by name. */
 export const readFacts = (host: string, stdout: string, sshConnection: readonly string[]): Facts => {
   const lines = stdout.split('\n')
   const field = (pattern: RegExp): string | undefined => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined)
+  const dpkg = lines.slice(Math.max(0, lines.indexOf('Package: dpkg')))
   const os = (key: string): string => field(new RegExp(`^os ${key}="?([A-Za-z0-9._ -]*)"?$`)) ?? ''
   const distribution = os('ID')
   if (distribution !== 'debian' && distribution !== 'ubuntu') {
@@ -30,9 +32,9 @@ export const readFacts = (host: string, stdout: string, sshConnection: readonly 
     distribution,
     release: os('VERSION_ID'),
     codename: os('VERSION_CODENAME'),
-    architecture: field(/^architecture ([a-z0-9]+)$/) ?? 'unknown',
+    architecture: dpkg.map((line) => /^Architecture: ([a-z0-9]+)$/.exec(line)?.[1]).find((found) => found !== undefined) ?? 'unknown',
     memoryMB: Math.round(Number(field(/^MemTotal:\s+(\d+) kB$/) ?? 0) / 1024),
-    cpus: Number(field(/^cpus (\d+)$/) ?? 1),
+    cpus: Math.max(1, lines.filter((line) => /^processor\s*:/.test(line)).length),
     hostname: field(/^hostname ([A-Za-z0-9.-]+)$/) ?? host,
     sshAddress: sshConnection[2] ?? '',
     sshPort: Number(sshConnection[3] ?? 22),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Problem } from '../problem.ts'
+import { askDigests, askInodes, askTexts, askUnits, type Said, together } from '../resource/asks.ts'
 import { type Kind, keyOf, type Probe } from '../resource/kind.ts'
 import type { Placed } from './place.ts'
 
@@ -13,21 +14,30 @@ export interface Look {
 }
 
 /**
- * One question about all resources of a host. Each kind's fragment is fenced by a random mark that a shell builtin prints,
- * so that framing costs no process and no output can be mistaken for a mark.
+ * One question about all resources of a host: first what several kinds ask in the same words, once for all of them, then each kind's
+ * own fragment. Each is fenced by a random mark that a shell builtin prints, so that framing costs no process and no output can be
+ * mistaken for a mark.
  */
 export const lookAt = (host: string, placed: readonly Placed[]): Look => {
-  const mark = randomBytes(16).toString('hex')
-  const probes = [...byKind(placed)].map(([kind, specs]) => ({ kind, probe: kind.observe(specs as never[]) as Probe<unknown> }))
+  const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs as never[]) as Probe<unknown> }))
+  const asked = together(probes.map(({ probe }) => probe.asks))
+  const [inodes, digests, texts, units] = [askInodes(asked.inodes), askDigests(asked.digests), askTexts(asked.texts), askUnits(asked.units)]
+  const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => part.script))
   return {
-    script: `${probes.map(({ probe }) => `{ printf '%s' ${mark}; ${'\n'}${probe.script}\n} 2>/dev/null </dev/null\n`).join('')}printf '%s' ${mark}\n`,
+    script,
     read: (stdout) => {
-      const sections = cut(stdout, mark)
-      if (sections.length !== probes.length) throw unreadable(host, `${sections.length} of ${probes.length} answers`)
+      const sections = cut(stdout)
+      if (sections.length !== probes.length + 4) throw unreadable(host, `${sections.length} of ${probes.length + 4} answers`)
+      const section = (i: number): Buffer => sections[i] ?? Buffer.alloc(0)
+      const said: Said = reading(host, 'what all kinds ask', () => ({
+        ...inodes.read(section(0)),
+        digests: digests.read(section(1)),
+        texts: texts.read(section(2)),
+        units: units.read(section(3)),
+      }))
       const seen = new Map<string, unknown>()
-      for (const [i, { kind, probe }] of probes.entries()) {
-        for (const [id, state] of parsed(host, kind.name, probe, sections[i] ?? Buffer.alloc(0))) seen.set(`${kind.name}:${id}`, state)
-      }
+      for (const [i, { name, probe }] of probes.entries())
+        for (const [id, state] of reading(host, name, () => probe.parse(section(i + 4), said))) seen.set(`${name}:${id}`, state)
       const unsaid = placed.find(({ resource }) => !seen.has(keyOf(resource)))
       if (unsaid !== undefined) throw unreadable(host, `nothing about ${keyOf(unsaid.resource)}`)
       return seen
@@ -35,14 +45,12 @@ export const lookAt = (host: string, placed: readonly Placed[]): Look => {
   }
 }
 
-/** The same question put to one probe alone, for what only some resources need: texts for diffs. */
-export const askProbes = <Seen>(
-  probes: readonly Probe<Seen>[],
-): { script: string; read(stdout: Buffer): readonly ReadonlyMap<string, Seen>[] } => {
+/** Several scripts as one, each in its fence, and how to cut the answer at the fences. */
+export const fenced = (scripts: readonly string[]): { script: string; cut(stdout: Buffer): readonly Buffer[] } => {
   const mark = randomBytes(16).toString('hex')
   return {
-    script: `${probes.map(({ script }) => `{ printf '%s' ${mark}\n${script}\n} 2>/dev/null </dev/null\n`).join('')}printf '%s' ${mark}\n`,
-    read: (stdout) => cut(stdout, mark).map((section, i) => probes[i]?.parse(section) ?? new Map()),
+    script: `${scripts.map((one) => `{ printf '%s' ${mark}\n${one}\n} 2>/dev/null </dev/null\n`).join('')}printf '%s' ${mark}\n`,
+    cut: (stdout) => cutAt(mark, stdout),
   }
 }
 
@@ -56,7 +64,7 @@ const byKind = (placed: readonly Placed[]): ReadonlyMap<Kind<never, unknown, unk
   return new Map([...kinds.values()].map(({ kind, specs }) => [kind, specs]))
 }
 
-const cut = (stdout: Buffer, mark: string): readonly Buffer[] => {
+const cutAt = (mark: string, stdout: Buffer): readonly Buffer[] => {
   const sections: Buffer[] = []
   let start = stdout.indexOf(mark)
   while (start >= 0) {
@@ -68,11 +76,11 @@ const cut = (stdout: Buffer, mark: string): readonly Buffer[] => {
   return sections
 }
 
-const parsed = (host: string, kind: string, probe: Probe<unknown>, section: Buffer): ReadonlyMap<string, unknown> => {
+const reading = <T>(host: string, what: string, read: () => T): T => {
   try {
-    return probe.parse(section)
+    return read()
   } catch (error) {
-    throw unreadable(host, `${kind}: ${error instanceof Error ? error.message : String(error)}`, error)
+    throw unreadable(host, `${what}: ${error instanceof Error ? error.message : String(error)}`, error)
   }
 }
 

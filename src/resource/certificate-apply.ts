@@ -1,6 +1,6 @@
 import { quote } from '../quote.ts'
 import type { CertificateSpec, IssuedSpec } from './certificate.ts'
-import { headerOf, keyModeOf, PLACEHOLDER, type SeenCertificate } from './certificate-seen.ts'
+import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, type SeenCertificate } from './certificate-seen.ts'
 import { inTurn } from './in-turn.ts'
 import { type Answer, Refused, type Steps, type Work } from './kind.ts'
 import { checkLoaded, loadScript } from './loaded.ts'
@@ -123,6 +123,8 @@ if belongs "$k"; then rm -f -- "$new_key"; own=$k
 elif belongs "$new_key"; then own=$new_key
 else echo "the certificate does not belong to the private key on this host" >&2; exit 1; fi
 chown ${quote(`root:${spec.group}`)} "$own"; chmod ${keyModeOf(spec.group)} "$own"
+digest=$(sha256sum <"$own"); text=$(cat "$new")
+printf '${KEY_HEADER}%s\\n%s\\n' "\${digest%% *}" "$text" >"$new"
 chown root:root "$new"; chmod 644 "$new"
 sync "$new" "$own"
 ${save}
@@ -144,7 +146,7 @@ ${swapScript(
 )}`
 
 const placeholderScript = (spec: CertificateSpec): string => `${keyScript(spec)}
-if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ]; then exit 0; fi
+if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ] && ! grep -q '^${KEY_HEADER}' "$p"; then exit 0; fi
 openssl req -new -x509 -key "$use" -days 1 -out "$new" -config - <<'END'
 ${configOf(spec.names, PLACEHOLDER)}END
 ${swapScript(spec, '')}`

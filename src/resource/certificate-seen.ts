@@ -1,6 +1,6 @@
-import { createPublicKey, X509Certificate } from 'node:crypto'
-import { quote } from '../quote.ts'
-import { ABSENT, inodeScript, readInodes, type SeenInode } from './inode.ts'
+import { X509Certificate } from 'node:crypto'
+import { inodeSaid } from './asks.ts'
+import { ABSENT, type SeenInode } from './inode.ts'
 import type { Probe } from './kind.ts'
 
 /** What a certificate says of itself. */
@@ -12,65 +12,63 @@ export interface Leaf {
   readonly placeholder: boolean
   /** Through which account we obtained it; undefined when somebody else put it there. */
   readonly account: string | undefined
-  /** The public key (SPKI, base64) and its sort. */
-  readonly publicKey: string
+  /** SHA-256 of the file with its private key, as it was when we installed the two; undefined when somebody else put it there. */
+  readonly keyDigest: string | undefined
   readonly keyType: string | undefined
 }
 
-/** A certificate and its private key as they lie on a host. Of the private key only the public half is ever read. */
+/** A certificate and its private key as they lie on a host. The private key is never read. */
 export interface SeenCertificate {
   readonly chain: SeenInode
   readonly key: SeenInode
   /** Undefined where there is no certificate, or nothing that can be read as one. */
   readonly leaf: Leaf | undefined
-  /** The public half of the private key; undefined where there is none, or no openssl to read it. */
-  readonly publicKey: string | undefined
+  /** SHA-256 of the private key's file; undefined where there is none. */
+  readonly keyDigest: string | undefined
 }
 
 /** Marks a certificate that only keeps a service running until the first real one is there. */
 export const PLACEHOLDER = 'provision placeholder'
 
-/** First line of a chain that we installed: PEM lets text stand outside of its blocks. */
+/** First line of a chain that we had issued: PEM lets text stand outside of its blocks. */
 export const headerOf = (account: string): string => `# issued through ${account}`
 
-/** One `find` for all, then one `base64` and one `openssl` for each pair that is there. */
+/** A line of every chain that we installed: which private key it was seen to belong to. */
+export const KEY_HEADER = '# key sha256 '
+
+/** Asks nothing of its own, so any number of certificates costs no process: of a private key only its digest is ever seen. */
 export const observeCertificates = (paths: readonly string[]): Probe<SeenCertificate> => ({
-  script: `${inodeScript(paths.flatMap((path) => [path, `${path}.key`]))}
-set -- ${paths.map(quote).join(' ')}
-ssl=; command -v openssl >/dev/null && ssl=yes
-for p do
-  printf 'pair\\0%s\\0' "$p"
-  [ ! -f "$p" ] || base64 -w0 -- "$p"
-  printf '\\0'
-  [ ! -f "$p.key" ] || [ ! "$ssl" ] || openssl pkey -in "$p.key" -passin pass: -pubout </dev/null
-  printf '\\0'
-done
-`,
-  parse: (stdout) => {
-    const fields = stdout.toString().split('\0')
-    const inodes = new Map<string, SeenInode>()
-    const seen = new Map<string, SeenCertificate>()
-    for (let i = readInodes(fields, inodes); fields[i] === 'pair' && i + 4 < fields.length; i += 4) {
-      const [path = '', chain = '', publicKey = ''] = fields.slice(i + 1, i + 4)
-      const [chainInode, keyInode] = [inodes.get(path), inodes.get(`${path}.key`)]
-      if (chainInode === undefined || keyInode === undefined) throw new Error(`the host did not speak of ${path}`)
-      seen.set(path, {
-        chain: chainInode,
-        key: keyInode,
-        leaf: readLeaf(Buffer.from(chain, 'base64').toString()),
-        publicKey: readPublicKey(publicKey),
-      })
-    }
-    return seen
+  asks: {
+    inodes: paths.flatMap((path) => [path, `${path}.key`]),
+    digests: paths.map((path) => `${path}.key`),
+    texts: paths,
   },
+  script: '',
+  parse: (_, said) =>
+    new Map(
+      paths.map((path) => [
+        path,
+        {
+          chain: inodeSaid(said, path),
+          key: inodeSaid(said, `${path}.key`),
+          leaf: readLeaf((said.texts.get(path) ?? []).map((line) => `${line}\n`).join('')),
+          keyDigest: said.digests.get(`${path}.key`),
+        },
+      ]),
+    ),
 })
 
 /** The mode of a private key, by the group that may read it. */
 export const keyModeOf = (group: string): string => (group === 'root' ? '600' : '640')
 
-/** Whether there is a certificate, a private key, and the two belong together. */
-export const fits = ({ chain, key, leaf, publicKey }: SeenCertificate): boolean =>
-  chain !== ABSENT && chain.type === 'f' && key !== ABSENT && key.type === 'f' && leaf !== undefined && leaf.publicKey === publicKey
+/**
+ * Whether there is a certificate, a private key, and the two belong together. We saw to that when we installed them, and wrote
+ * it down; what others installed is theirs to answer for.
+ */
+export const fits = ({ chain, key, leaf, keyDigest }: SeenCertificate): boolean => {
+  if (chain === ABSENT || chain.type !== 'f' || key === ABSENT || key.type !== 'f' || leaf === undefined) return false
+  return leaf.keyDigest === undefined || leaf.keyDigest === keyDigest
+}
 
 const readLeaf = (chain: string): Leaf | undefined => {
   if (!chain.includes('-----BEGIN')) return undefined
@@ -81,8 +79,8 @@ const readLeaf = (chain: string): Leaf | undefined => {
       from: certificate.validFromDate.getTime(),
       to: certificate.validToDate.getTime(),
       placeholder: certificate.subject?.split('\n').includes(`O=${PLACEHOLDER}`) ?? false,
-      account: /^# issued through (\S+)\n/.exec(chain)?.[1],
-      publicKey: certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+      account: /^# issued through (\S+)$/m.exec(chain)?.[1],
+      keyDigest: new RegExp(`^${KEY_HEADER}([0-9a-f]{64})$`, 'm').exec(chain)?.[1],
       keyType: certificate.publicKey.asymmetricKeyType,
     }
   } catch {
@@ -97,12 +95,3 @@ const namesOf = (subjectAltName: string): readonly string[] =>
     .filter((name) => name !== '')
     .map((name) => name.replace(/^DNS:/, '').toLowerCase())
     .sort()
-
-const readPublicKey = (pem: string): string | undefined => {
-  if (pem === '') return undefined
-  try {
-    return createPublicKey(pem).export({ type: 'spki', format: 'der' }).toString('base64')
-  } catch {
-    return undefined
-  }
-}

@@ -69,11 +69,11 @@ const kind = defineKind<Input, CertificateSpec, SeenCertificate>({
   id: ({ stage, path }) => (stage === 'placeholder' ? `${path}#placeholder` : path),
 
   observe: (specs) => {
-    const { script, parse } = observeCertificates([...new Set(specs.map(({ path }) => path))])
+    const pairs = observeCertificates([...new Set(specs.map(({ path }) => path))])
     return {
-      script,
-      parse: (stdout) => {
-        const seen = parse(stdout)
+      ...pairs,
+      parse: (stdout, said) => {
+        const seen = pairs.parse(stdout, said)
         return new Map(
           [...seen].flatMap(([path, one]) => [
             [path, one],
@@ -131,7 +131,7 @@ const planIssued = (want: IssuedSpec, seen: SeenCertificate, world: World): Verd
   if (!fits(seen) || leaf === undefined) return update(brokenReason(seen))
   const names = [...want.names].sort().join(', ')
   if (leaf.names.join(', ') !== names) return update('names differ', [{ key: 'names', from: leaf.names.join(', '), to: names }])
-  if (leaf.account !== want.account) {
+  if (leaf.account !== want.account || leaf.keyDigest === undefined) {
     return update('comes from elsewhere', [
       { key: 'account', ...(leaf.account === undefined ? {} : { from: leaf.account }), to: want.account },
     ])
@@ -162,10 +162,9 @@ const planAccess = ({ group }: CertificateSpec, { chain, key }: SeenCertificate)
   return { action: 'update', sure: 'exact', reason: 'others than intended may read or write it', differences }
 }
 
-const brokenReason = ({ chain, key, leaf, publicKey }: SeenCertificate): string => {
+const brokenReason = ({ chain, key, leaf }: SeenCertificate): string => {
   if (chain === ABSENT) return 'not there'
   if (chain.type !== 'f') return `is ${typeName(chain.type)}`
   if (leaf === undefined) return 'is no certificate'
-  if (key === ABSENT) return 'the private key is missing'
-  return publicKey === undefined ? 'the private key cannot be read' : 'the private key belongs to another certificate'
+  return key === ABSENT ? 'the private key is missing' : 'the private key belongs to another certificate'
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { quote } from '../quote.ts'
+import { inodeSaid, type Said } from './asks.ts'
 import { asContent, asText, type Content, hasSecret, isKnown, sha256Of, shownText } from './content.ts'
 import { applyFiles } from './file-apply.ts'
-import { ABSENT, chunks, inodeScript, PATHS_AT_ONCE, planAbsent, readInodes, type SeenInode, typeName } from './inode.ts'
+import { ABSENT, chunks, planAbsent, type SeenInode, typeName } from './inode.ts'
 import { type Difference, defineKind } from './kind.ts'
 import { absolutePath, fileMode, ownership } from './path.ts'
 
@@ -41,22 +42,14 @@ export const file = defineKind({
   schema,
   id: ({ path }) => path,
 
-  // Two processes for up to a thousand files: `find` reads the inodes, `sha256sum` the bytes. What is neither a file nor a
-  // directory is not hashed: reading a named pipe would wait for ever.
-  observe: (specs: readonly FileSpec[]) => ({
-    script: chunks(specs, PATHS_AT_ONCE)
-      .map((some) => {
-        const paths = some.map(({ path }) => path)
-        return `${inodeScript(paths)}
-printf 'sums\\0'; plain=1
-for p do [ ! -e "$p" ] || [ -f "$p" ] || [ -d "$p" ] || plain=; done
-if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha256sum -z -- "$p"; done; fi
-printf 'done\\0'
-`
-      })
-      .join(''),
-    parse: (stdout) => readFiles(stdout.toString().split('\0')),
-  }),
+  observe: (specs: readonly FileSpec[]) => {
+    const paths = specs.map(({ path }) => path)
+    return {
+      asks: { inodes: paths, digests: paths },
+      script: '',
+      parse: (_, said) => new Map(paths.map((path) => [path, fileSaid(said, path)])),
+    }
+  },
 
   plan: (want, seen, { packagesComing }) => {
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
@@ -74,7 +67,7 @@ printf 'done\\0'
       .filter(({ spec, seen }) => isReadable(spec, seen))
       .map(({ id }) => `printf '%s\\0' ${quote(id)}; head -c ${SHOWN_BYTES} -- ${quote(id)} | base64 -w0; printf '\\0'\n`)
       .join(''),
-    parse: (stdout) => {
+    read: (stdout) => {
       const fields = stdout.toString().split('\0')
       return new Map(chunks(fields.slice(0, -1), 2).map(([path = '', encoded = '']) => [path, Buffer.from(encoded, 'base64')]))
     },
@@ -114,18 +107,8 @@ const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0
 const isReadable = (spec: FileSpec, seen: SeenFile, orAbsent = false): boolean =>
   seen === ABSENT ? orAbsent : seen.type === 'f' && isWorldReadable(seen.mode) && isWorldReadable(spec.mode)
 
-const readFiles = (fields: readonly string[]): ReadonlyMap<string, SeenFile> => {
-  const seen = new Map<string, SeenFile>()
-  for (let i = 0; i < fields.length - 1; ) {
-    i = readInodes(fields, seen, i)
-    if (fields[i] !== 'sums') throw new Error(`the host answered ${JSON.stringify(fields[i])} where digests should begin`)
-    for (i += 1; fields[i] !== 'done'; i += 1) {
-      const [, sha256, path] = /^([0-9a-f]{64}) [ *](.+)$/s.exec(fields[i] ?? '') ?? []
-      const inode = path === undefined ? undefined : seen.get(path)
-      if (path === undefined || sha256 === undefined) throw new Error('the host answered half a digest')
-      if (inode !== undefined && inode !== ABSENT) seen.set(path, { ...inode, sha256 })
-    }
-    i += 1
-  }
-  return seen
+const fileSaid = (said: Said, path: string): SeenFile => {
+  const inode = inodeSaid(said, path)
+  const sha256 = said.digests.get(path)
+  return inode === ABSENT || sha256 === undefined ? inode : { ...inode, sha256 }
 }

@@ -1,5 +1,5 @@
 import { quote } from '../quote.ts'
-import type { Probe, Verdict } from './kind.ts'
+import type { Verdict } from './kind.ts'
 
 /** What lies at a path: its type as `find -printf %y` names it (`f` file, `d` directory, `l` link), or nothing. */
 export interface Inode {
@@ -25,7 +25,7 @@ export const chunks = <T>(list: readonly T[], size: number): readonly (readonly 
 export const inodeScript = (paths: readonly string[]): string => `
 set -- ${paths.map(quote).join(' ')}
 for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
-find "$@" -maxdepth 0 -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0'
+find "$@" -maxdepth 0 -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0'
 `
 
 /** Reads what `inodeScript` printed, from `position` in NUL-separated fields; stops at the first word that is not its own. */
@@ -45,17 +45,6 @@ export const readInodes = (fields: readonly string[], seen: Map<string, SeenInod
 
 /** Types in words, for reasons and errors. */
 export const typeName = (type: string): string => ({ f: 'a file', d: 'a directory', l: 'a symbolic link' })[type] ?? 'a special file'
-
-/** Observes any number of paths by their inodes alone. */
-export const probeInodes = (paths: readonly string[]): Probe<SeenInode> => ({
-  script: chunks(paths, PATHS_AT_ONCE).map(inodeScript).join(''),
-  parse: (stdout) => {
-    const seen = new Map<string, SeenInode>()
-    const fields = stdout.toString().split('\0')
-    if (readInodes(fields, seen) !== fields.length - 1) throw new Error('the host answered half a record')
-    return seen
-  },
-})
 
 /** The verdict on a path at which nothing shall be. */
 export const planAbsent = (seen: SeenInode, packagesComing: boolean): Verdict | undefined => {

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Secret } from '../secret.ts'
+import type { Asks, Instrument, Said } from './asks.ts'
 
 /** What a plan will do to one resource. */
 export type Action = 'create' | 'update' | 'delete' | 'run'
@@ -75,12 +76,14 @@ export interface Answer {
   readonly stderr: string
 }
 
-/** A question to a host about any number of resources: one shell fragment, and how to read what it prints. */
+/** A question to a host about any number of resources: what is asked together with others, a shell fragment of its own, and how to read both. */
 export interface Probe<Seen> {
+  /** What is asked together with what other kinds ask. */
+  readonly asks?: Asks
   /** POSIX sh; runs as root with an empty standard input, in `LC_ALL=C`. Its stderr is ignored. */
   readonly script: string
   /** By identity. A resource that the host did not speak of is missing from the map: an error, never "absent". */
-  parse(stdout: Buffer): ReadonlyMap<string, Seen>
+  parse(stdout: Buffer, said: Said): ReadonlyMap<string, Seen>
 }
 
 /** One resource that is to be changed: what is wanted, what was seen, what was planned. */
@@ -115,7 +118,7 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
   /** Applies adjacent changes of one kind together, in their order. */
   apply(work: readonly Work<Spec, Seen>[]): Steps
   /** The texts that will be replaced, for diffs: asked only for resources that differ. */
-  before?(work: readonly Work<Spec, Seen>[]): Probe<Uint8Array>
+  before?(work: readonly Work<Spec, Seen>[]): Instrument<ReadonlyMap<string, Uint8Array>>
   /** The old and the new text as a person may see them; undefined where there is nothing to show. */
   diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): { before: string; after: string } | undefined
   /** What it installs can change what later resources of its role find (packages). */

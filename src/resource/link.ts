@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { quote } from '../quote.ts'
-import { ABSENT, planAbsent, probeInodes, type SeenInode, typeName } from './inode.ts'
+import { inodeSaid } from './asks.ts'
+import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
 import { defineKind, succeeded } from './kind.ts'
 import { absolutePath, baseOf, parentOf } from './path.ts'
 
@@ -16,7 +17,10 @@ export const link = defineKind({
   name: 'link',
   schema,
   id: ({ path }) => path,
-  observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
+  observe: (specs: readonly z.output<typeof schema>[]) => {
+    const inodes = specs.map(({ path }) => path)
+    return { asks: { inodes }, script: '', parse: (_, said) => new Map(inodes.map((path) => [path, inodeSaid(said, path)])) }
+  },
 
   plan: (want, seen: SeenInode, { packagesComing }) => {
     if (want.state === 'absent') return planAbsent(seen, packagesComing)

@@ -1,4 +1,6 @@
 import { quote } from '../quote.ts'
+import type { Said } from './asks.ts'
+import { records } from './records.ts'
 
 /** Which table, without its rules. */
 export interface TableName {
@@ -35,48 +37,53 @@ export const STATE = '/var/lib/provision/nftables'
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
-/** Three processes, however many tables: nft twice, and grep for all files, a path before every line. */
+/** Files that are asked for together with other kinds'. */
+export const tableTexts = (names: readonly TableName[]): readonly string[] => [
+  BOOT_ID,
+  ...names.flatMap((name) => [bootFileOf(name), ...['stamp', 'live', 'rolled-back'].map((end) => `${STATE}/${slugOf(name)}.${end}`)]),
+]
+
+/** One `nft` for all tables where all are there; else two more say which are, or that nft is broken. */
 export const tablesScript = (names: readonly TableName[]): string => `
 c=0; if command -v nft >/dev/null; then
+nft -s ${quote(names.map((name) => `list table ${idOf(name)};`).join(' '))} || {
 q=; t=$(nft list tables); c=$?
 while IFS= read -r x; do case $x in ${names.map((name) => quote(`table ${idOf(name)}`)).join('|')}) q="\${q}list $x;";; esac; done <<END
 $t
 END
 [ -z "$q" ] || nft -s "$q" || c=$?
+}
 fi; printf '\\0%s\\0' "$c"
-grep -saHZ '' ${BOOT_ID} ${names.flatMap((name) => [bootFileOf(name), ...['stamp', 'live', 'rolled-back', 'pending.*'].map((end) => `${STATE}/${slugOf(name)}.${end}`)]).join(' ')}
+${names.map((name) => `for f in ${STATE}/${slugOf(name)}.pending.*; do [ ! -f "$f" ] || { IFS= read -r b <"$f"; printf '%s\\n' "$b"; }; done; printf '\\0'`).join('\n')}
 `
 
-/** Reads what `tablesScript` printed. */
-export const readTables = (answer: string, names: readonly TableName[]): ReadonlyMap<string, SeenTable> => {
-  const [listing = '', code, ...rest] = answer.split('\0')
-  if (code !== '0') throw new Error('nft could not list the tables of the host')
-  const lines = rest
-    .join('\0')
-    .split('\n')
-    .map((line) => [line.slice(0, line.indexOf('\0')), line.slice(line.indexOf('\0') + 1)] as const)
-  const linesOf = (path: string): readonly string[] => lines.filter(([at]) => at === path).map(([, line]) => line)
-  const textOf = (path: string): string | undefined => {
-    const found = linesOf(path)
-    return found.length === 0 ? undefined : `${found.join('\n')}\n`
-  }
-  const boot = linesOf(BOOT_ID)[0]
+/** Reads what `tablesScript` printed, and what was said of `tableTexts`. */
+export const readTables = (answer: Buffer, { texts }: Said, names: readonly TableName[]): ReadonlyMap<string, SeenTable> => {
+  const textOf = (path: string): string | undefined =>
+    texts
+      .get(path)
+      ?.map((line) => `${line}\n`)
+      .join('')
+  const boot = texts.get(BOOT_ID)?.[0]
   if (boot === undefined) throw new Error('the host could not read its boot id')
+  const [listing = '', code, ...marks] = records(answer, 1).map(([field]) => field)
+  if (code !== '0') throw new Error('nft could not list the tables of the host')
   return new Map(
-    names.map((name): [string, SeenTable] => {
+    names.map((name, i): [string, SeenTable] => {
       const state = `${STATE}/${slugOf(name)}`
-      const pending = lines
-        .filter(([path]) => path.startsWith(`${state}.pending.`))
-        .map(([, id]) => (id === boot ? 'this boot' : 'earlier boot'))
+      const pending = (marks[i] ?? '')
+        .split('\n')
+        .slice(0, -1)
+        .map((id) => (id === boot ? 'this boot' : 'earlier boot'))
       return [
         idOf(name),
         {
           live: tableIn(listing, idOf(name)),
           boot: textOf(bootFileOf(name)),
-          stamp: linesOf(`${state}.stamp`)[0],
+          stamp: texts.get(`${state}.stamp`)?.[0],
           ours: textOf(`${state}.live`),
           pending: pending.find((when) => when === 'this boot') ?? pending[0],
-          rolledBack: linesOf(`${state}.rolled-back`)[0],
+          rolledBack: texts.get(`${state}.rolled-back`)?.[0],
         },
       ]
     }),

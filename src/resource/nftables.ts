@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Difference, defineKind, type Verdict } from './kind.ts'
 import { driftInWords, shownListing } from './nft-listing.ts'
 import { applyTable } from './nftables-apply.ts'
-import { bootFileOf, idOf, readTables, type SeenTable, tablesScript } from './nftables-seen.ts'
+import { bootFileOf, idOf, readTables, type SeenTable, tablesScript, tableTexts } from './nftables-seen.ts'
 
 const schema = z
   .strictObject({
@@ -60,8 +60,9 @@ export const nftables = defineKind({
   id: (spec) => idOf(spec),
 
   observe: (specs: readonly NftablesSpec[]) => ({
+    asks: { texts: specs.length === 0 ? [] : tableTexts(specs) },
     script: specs.length === 0 ? '' : tablesScript(specs),
-    parse: (stdout) => (specs.length === 0 ? new Map() : readTables(stdout.toString(), specs)),
+    parse: (stdout, said) => (specs.length === 0 ? new Map() : readTables(stdout, said, specs)),
   }),
 
   plan: (want, seen): Verdict | undefined => {

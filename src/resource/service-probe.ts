@@ -1,8 +1,10 @@
-import { commandLine, quote } from '../quote.ts'
+import { quote } from '../quote.ts'
+import { inodeSaid, type Said } from './asks.ts'
+import { ABSENT } from './inode.ts'
 import type { Probe } from './kind.ts'
 import { parentOf } from './path.ts'
 import type { ServiceSpec } from './service.ts'
-import { readStamps, readSums, STAMPS, type Stamp } from './stamp.ts'
+import { readStamp, STAMPS, type Stamp } from './stamp.ts'
 import { undoDirectory } from './undo.ts'
 
 /** A unit as systemd has it, and what it has loaded. */
@@ -26,37 +28,21 @@ export interface SeenService {
   readonly undone: boolean
 }
 
-/** One systemctl for all units, one grep for their stamps, one stat for their files; one sha256sum if the host made some itself. */
+/** Nothing of its own but a builtin for each set: units, stamps, digests and times are asked together with other kinds. */
 export const probeServices = (specs: readonly ServiceSpec[]): Probe<SeenService> => {
-  const units = specs.map(({ unit }) => unit)
   const files = distinct(specs.flatMap(filesOf).map(({ path }) => path))
-  const unknown = distinct(specs.flatMap(filesOf).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : [])))
-  const watched = distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED.has(directory))])
   const sets = distinct(specs.flatMap(({ set }) => (set === undefined ? [] : [set])))
-  const stamps = specs.filter((spec) => filesOf(spec).length > 0).map(({ unit }) => `${STAMPS}/${unit}`)
   return {
-    script: `
-systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${commandLine(...units)}; printf '\\0'
-${stamps.length === 0 ? '' : `grep -asH '' ${commandLine(...stamps)}`}; printf '\\0'
-${unknown.length === 0 ? '' : `set -- ${commandLine(...unknown)}; for p do [ -e "$p" ] || printf 'absent %s\\n' "$p"; done; sha256sum -- "$@"`}; printf '\\0'
-${watched.length === 0 ? '' : `stat -c '%.6Z %n' -- ${commandLine(...watched)}`}; printf '\\0'
-${sets.map((set) => `[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${quote(set)}\n`).join('')}printf '\\0'
-`.replaceAll('\n;', '\n'),
-    parse: (stdout) => readServices(specs, stdout.toString().split('\0')),
+    asks: {
+      units: specs.map(({ unit }) => unit),
+      texts: specs.filter((spec) => filesOf(spec).length > 0).map(({ unit }) => `${STAMPS}/${unit}`),
+      digests: distinct(specs.flatMap(unforeseen)),
+      inodes: distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED.has(directory))]),
+    },
+    script: `${sets.map((set) => `[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${quote(set)}\n`).join('')}:`,
+    parse: (stdout, said) => readServices(specs, stdout.toString().split('\n'), said),
   }
 }
-
-const PROPERTIES = [
-  'LoadState',
-  'ActiveState',
-  'SubState',
-  'Result',
-  'UnitFileState',
-  'NeedDaemonReload',
-  'ReloadResult',
-  'StateChangeTimestamp',
-  'StateChangeTimestampMonotonic',
-]
 
 // Directories in which so much else comes and goes that their time says nothing about one service.
 const SHARED = new Set(['/', '/etc', '/etc/systemd/system'])
@@ -66,26 +52,16 @@ const TICK = 10_000
 
 const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
 
-const readServices = (specs: readonly ServiceSpec[], sections: readonly string[]): ReadonlyMap<string, SeenService> => {
-  const [shown = '', stamped = '', summed = '', touched = '', sets = ''] = sections
-  // An alias answers under its real name, so blocks and units are paired by their position.
-  const blocks = shown.trim().split(/\n\n+/)
-  if (sections.length !== 6 || blocks.length !== specs.length)
-    throw new Error(`systemctl spoke of ${blocks.length} of ${specs.length} units`)
-  const stamps = readStamps(
-    stamped.split('\n'),
-    specs.map(({ unit }) => unit),
-  )
-  const sums = readSums(summed.split('\n'))
-  const times = new Map(touched.split('\n').map((line): [string, number] => [line.slice(line.indexOf(' ') + 1), microseconds(line)]))
-  return new Map(
-    specs.map((spec, i) => {
-      const properties = new Map(
-        (blocks[i] ?? '').split('\n').map((line): [string, string] => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]),
-      )
-      const of = (key: string): string => properties.get(key) ?? ''
+// Files whose content only the host knows, or this run will make.
+const unforeseen = (spec: ServiceSpec): readonly string[] =>
+  filesOf(spec).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : []))
+
+const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], said: Said): ReadonlyMap<string, SeenService> =>
+  new Map(
+    specs.map((spec) => {
+      const of = (key: string): string => said.units.get(spec.unit)?.get(key) ?? ''
       if (of('LoadState') === '') throw new Error(`systemctl said nothing about ${spec.unit}`)
-      const stamp = stamps.get(spec.unit)
+      const stamp = readStamp(said.texts.get(`${STAMPS}/${spec.unit}`) ?? [])
       const changed = timeOf(of('StateChangeTimestamp'))
       const paths = filesOf(spec).flatMap(({ path }) => [path, parentOf(path)])
       const seen: SeenService = {
@@ -97,19 +73,17 @@ const readServices = (specs: readonly ServiceSpec[], sections: readonly string[]
         needsDaemonReload: of('NeedDaemonReload') === 'yes',
         reloadFailed: of('ReloadResult') !== '' && of('ReloadResult') !== 'success',
         stamp: stamp?.at === of('StateChangeTimestampMonotonic') ? stamp : undefined,
-        touched: paths.some((path) => (times.get(path) ?? 0) >= changed - TICK),
-        onDisk: sums,
-        undone: spec.set !== undefined && sets.split('\n').includes(spec.set),
+        touched: paths.some((path) => !SHARED.has(path) && (said.changed.get(path) ?? 0) >= changed - TICK),
+        onDisk: new Map(unforeseen(spec).flatMap((path) => digestSaid(said, path))),
+        undone: spec.set !== undefined && undone.includes(spec.set),
       }
       return [spec.unit, seen]
     }),
   )
-}
 
-/** `1795454103.123456 …` in microseconds since 1970. */
-const microseconds = (line: string): number => {
-  const [, seconds = '0', fraction = '0'] = /^(\d+)\.(\d{6}) /.exec(line) ?? []
-  return Number(seconds) * 1e6 + Number(fraction)
+const digestSaid = (said: Said, path: string): readonly (readonly [string, string])[] => {
+  const sha256 = inodeSaid(said, path) === ABSENT ? 'absent' : said.digests.get(path)
+  return sha256 === undefined ? [] : [[path, sha256]]
 }
 
 /** `Mon 2026-11-23 17:15:03.123456 UTC` in microseconds since 1970; 0 where there is none. */

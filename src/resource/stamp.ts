@@ -9,22 +9,13 @@ export interface Stamp {
   readonly sums: ReadonlyMap<string, string>
 }
 
-/** Reads lines as `sha256sum` prints them, and `absent PATH`. A name with a backslash is escaped, and its line starts with one. */
-export const readSums = (lines: readonly string[]): ReadonlyMap<string, string> =>
-  new Map(
-    lines.flatMap((line): readonly (readonly [string, string])[] => {
-      const [, escaped, sha256, path] = /^(\\?)([0-9a-f]{64}|absent) [ *]?(\/.*)$/.exec(line) ?? []
-      if (sha256 === undefined || path === undefined) return []
-      return [[escaped === '\\' ? path.replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c)) : path, sha256]]
-    }),
-  )
+/** Reads a stamp's lines: the time, then lines as `sha256sum` prints them, and `absent PATH`. A torn or foreign file is no stamp. */
+export const readStamp = ([at, ...lines]: readonly string[]): Stamp | undefined =>
+  at !== undefined && /^\d+$/.test(at) ? { at, sums: new Map(lines.flatMap(readSum)) } : undefined
 
-/** Reads the stamps out of `grep -H '' STAMPS`: every line behind its file's name. A torn or foreign file is no stamp. */
-export const readStamps = (lines: readonly string[], units: readonly string[]): ReadonlyMap<string, Stamp> =>
-  new Map(
-    units.flatMap((unit): readonly (readonly [string, Stamp])[] => {
-      const prefix = `${STAMPS}/${unit}:`
-      const [at, ...sums] = lines.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length))
-      return at !== undefined && /^\d+$/.test(at) ? [[unit, { at, sums: readSums(sums) }]] : []
-    }),
-  )
+// A name with a backslash is escaped by sha256sum, and its line starts with one.
+const readSum = (line: string): readonly (readonly [string, string])[] => {
+  const [, escaped, sha256, path] = /^(\\?)([0-9a-f]{64}|absent) [ *]?(\/.*)$/.exec(line) ?? []
+  if (sha256 === undefined || path === undefined) return []
+  return [[escaped === '\\' ? path.replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c)) : path, sha256]]
+}

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commandLine, quote } from '../quote.ts'
+import { quote } from '../quote.ts'
 import type { Content } from './content.ts'
 import { type FileSpec, file, type SeenFile } from './file.ts'
 import { defineKind, type Step, type Steps, type Work } from './kind.ts'
@@ -45,21 +45,15 @@ export const unit = defineKind({
   observe: (specs: readonly UnitSpec[]) => {
     const files = file.kind.observe(specs.map((spec) => spec.file))
     return {
-      script: `${files.script}\nprintf 'units\\0'; systemctl show -p NeedDaemonReload -- ${commandLine(...specs.map((spec) => spec.unit))}`,
-      parse: (stdout) => {
-        const end = stdout.lastIndexOf('units\0')
-        const seen = files.parse(stdout.subarray(0, end))
-        const stale = [
-          ...stdout
-            .subarray(end)
-            .toString()
-            .matchAll(/NeedDaemonReload=(yes|no)$/gm),
-        ]
-        if (stale.length !== specs.length) throw new Error(`systemctl spoke of ${stale.length} of ${specs.length} units`)
+      asks: { ...files.asks, units: specs.map((spec) => spec.unit) },
+      script: '',
+      parse: (stdout, said) => {
+        const seen = files.parse(stdout, said)
         return new Map(
-          specs.flatMap((spec, i): readonly (readonly [string, SeenUnit])[] => {
+          specs.flatMap((spec): readonly (readonly [string, SeenUnit])[] => {
             const found = seen.get(spec.file.path)
-            return found === undefined ? [] : [[spec.name, { file: found, stale: stale[i]?.[1] === 'yes' }]]
+            const stale = said.units.get(spec.unit)?.get('NeedDaemonReload')
+            return found === undefined || stale === undefined ? [] : [[spec.name, { file: found, stale: stale === 'yes' }]]
           }),
         )
       },
@@ -77,10 +71,10 @@ export const unit = defineKind({
   },
 
   before: (work) => {
-    const texts = file.kind.before?.(work.map(asFile)) ?? { script: '', parse: () => new Map<string, Uint8Array>() }
+    const texts = file.kind.before?.(work.map(asFile)) ?? { script: '', read: () => new Map<string, Uint8Array>() }
     return {
       script: texts.script,
-      parse: (stdout) => new Map([...texts.parse(stdout)].map(([path, bytes]) => [path.slice(UNITS.length + 1), bytes])),
+      read: (stdout) => new Map([...texts.read(stdout)].map(([path, bytes]) => [path.slice(UNITS.length + 1), bytes])),
     }
   },
   diff: (work, before) => file.kind.diff?.(asFile(work), before),

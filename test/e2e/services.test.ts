@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lookAt } from '../../src/engine/observe.ts'
 import { file } from '../../src/resource/file.ts'
 import type { Resource } from '../../src/resource/kind.ts'
 import { newWorker } from '../../src/resource/loaded.ts'
@@ -225,10 +226,14 @@ describe('many packages and services', () => {
     )
       .trim()
       .split('\n')
-    const specs = units.map(
-      (name) => service({ unit: name, loads: [file({ path: `/etc/${name}.conf`, content: '' })], running: false, enabled: false }).spec,
+    const specs = units.map((name) =>
+      service({ unit: name, loads: [file({ path: `/etc/${name}.conf`, content: '' })], running: false, enabled: false }),
     )
-    const script = `${pkg.kind.observe(names.map((name) => pkg({ name }).spec)).script}\n${service.kind.observe(specs).script}`
+    const resources = [...names.map((name) => pkg({ name })), ...specs]
+    const { script } = lookAt(
+      'host',
+      resources.map((resource) => ({ play: 0, role: 'test', resource })),
+    )
     await host.run(`cat >/root/probe <<'PROBE'\n${script}\nPROBE\n`)
     await host.apply([pkg({ name: 'strace' })])
     const started = await host.run(
@@ -239,6 +244,6 @@ describe('many packages and services', () => {
         .trim()
         .split('\n')
         .map((path) => path.replace(/.*\//, '')),
-    ).toEqual(['sh', 'dpkg-query', 'systemctl', 'grep', 'stat'])
+    ).toEqual(['sh', 'find', 'grep', 'systemctl', 'dpkg-query'])
   })
 })

@@ -36,8 +36,9 @@ export const processesBelow = (program: string, trace: readonly string[]): numbe
   let first: string | undefined
   for (const line of trace) {
     const [, pid = '', call = ''] = /^(\d+) +(.*)$/.exec(line) ?? []
-    const [, child] = /^(?:<\.\.\. )?(?:clone|clone3|fork|vfork)\b.* = (\d+)$/.exec(call) ?? []
-    if (child !== undefined && !call.includes('CLONE_THREAD')) parents.set(child, pid)
+    // In a host the kernel answers with the host's own numbers; strace adds what they are to us.
+    const [, inner, outer] = /^(?:<\.\.\. )?(?:clone|clone3|fork|vfork)\b.* = (\d+)(?: \/\* (\d+) in strace's PID NS)?/.exec(call) ?? []
+    if (inner !== undefined && !call.includes('CLONE_THREAD')) parents.set(outer ?? inner, pid)
     if (first === undefined && call.startsWith('execve(') && call.includes(`/${program}"`) && !call.includes('= -1')) first = pid
   }
   const isBelow = (pid: string | undefined): boolean => pid !== undefined && (pid === first || isBelow(parents.get(pid)))

@@ -3,6 +3,7 @@ import { authorizedKeys } from '../../../src/resource/authorized-keys.ts'
 import { newLines, type SeenKeys } from '../../../src/resource/authorized-keys-seen.ts'
 import { keyFault, readKey, shownKey } from '../../../src/resource/public-key.ts'
 import { recorded, world } from './recorded.ts'
+import { NOTHING } from './said.ts'
 
 const BLOB = 'AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C'
 const OTHER = 'AAAAC3NzaC1lZDI1NTE5AAAAICbDuxFw5gNwGn5DP8JCcnYXf4P2Y4o7rHRlz3V0gvJS'
@@ -12,7 +13,7 @@ const MALLORY = `ssh-ed25519 ${OTHER} mallory`
 const looked = (): ReadonlyMap<string, SeenKeys> =>
   authorizedKeys.kind
     .observe(['ann', 'nobody', 'gone'].map((user) => authorizedKeys({ user, keys: [] }).spec))
-    .parse(recorded('authorized-keys'))
+    .parse(recorded('authorized-keys'), NOTHING)
 const ann = (more: Partial<SeenKeys> = {}): SeenKeys => {
   const seen = looked().get('ann')
   if (seen === undefined) throw new Error('the host said nothing of ann')
@@ -36,7 +37,7 @@ describe('looking at keys', () => {
       .toString()
       .replace(' me@laptop', ` me@laptop\n/home/ann/.ssh/authorized_keys\0/nonexistent/.ssh/authorized_keys\0${MALLORY}`)
     const specs = ['ann', 'nobody'].map((user) => authorizedKeys({ user, keys: [] }).spec)
-    expect(authorizedKeys.kind.observe(specs).parse(Buffer.from(hostile)).get('nobody')?.lines).toEqual([])
+    expect(authorizedKeys.kind.observe(specs).parse(Buffer.from(hostile), NOTHING).get('nobody')?.lines).toEqual([])
   })
 
   it.each([
@@ -49,7 +50,7 @@ describe('looking at keys', () => {
     expect(
       authorizedKeys.kind
         .observe([authorizedKeys({ user: 'ann', keys: [] }).spec])
-        .parse(Buffer.from(answer))
+        .parse(Buffer.from(answer), NOTHING)
         .get('ann')?.elsewhere,
     ).toBe(elsewhere)
   })

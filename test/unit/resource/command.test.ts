@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { type CommandSpec, command } from '../../../src/resource/command.ts'
 import { Refused } from '../../../src/resource/kind.ts'
 import { world } from './recorded.ts'
+import { NOTHING } from './said.ts'
 
 const looked = (...specs: readonly CommandSpec[]): ReadonlyMap<string, { readonly done: boolean }> => {
   const probe = command.kind.observe(specs)
-  return probe.parse(spawnSync('/bin/sh', ['-s'], { input: `{ ${probe.script}\n} 2>/dev/null </dev/null` }).stdout)
+  return probe.parse(spawnSync('/bin/sh', ['-s'], { input: `{ ${probe.script}\n} 2>/dev/null </dev/null` }).stdout, NOTHING)
 }
 const one = (name: string, more: { unless?: string; creates?: string }): CommandSpec => command({ name, run: ':', ...more }).spec
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readSeen } from '../../../src/resource/authorized-keys-seen.ts'
 import type { Kind, Step, World } from '../../../src/resource/kind.ts'
 import { nftables } from '../../../src/resource/nftables.ts'
+import { scriptOf } from './said.ts'
 
 type AnyKind = Kind<unknown, unknown, unknown>
 
@@ -67,8 +68,8 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
     asWanted: () => ({
       chain: inode('f', '644'),
       key: inode('f', '600'),
-      leaf: { names: ['www.example.org'], from: 0, to: 9e12, placeholder: false, account: 'a', publicKey: 'k', keyType: 'ec' },
-      publicKey: 'k',
+      leaf: { names: ['www.example.org'], from: 0, to: 9e12, placeholder: false, account: 'a', keyDigest: 'k', keyType: 'ec' },
+      keyDigest: 'k',
     }),
   },
   user: {
@@ -157,7 +158,7 @@ describe.each(listed)('$name', ({ kind, sample, spec }) => {
 
   it('starts as many programs to look at 200 as at one', () => {
     const [one, many] = [[1], Array.from({ length: 200 }, (_, i) => i)].map((some) =>
-      programsStartedBy(kind.observe(some.map(spec)).script),
+      programsStartedBy(scriptOf(kind.observe(some.map(spec)))),
     )
     expect(many).toEqual(one)
   })
@@ -179,7 +180,7 @@ const seenNothing = (kind: string): unknown => {
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
-  if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, publicKey: undefined }
+  if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'
 }
 

@@ -3,6 +3,7 @@ import { driftInWords, readListing } from '../../../src/resource/nft-listing.ts'
 import { nftables } from '../../../src/resource/nftables.ts'
 import type { SeenTable } from '../../../src/resource/nftables-seen.ts'
 import { recorded, world } from './recorded.ts'
+import { linesBy, NOTHING } from './said.ts'
 
 const RULES = `set peers4 { type ipv4_addr; elements = { 10.79.5.1, 10.79.5.12, 10.79.5.13 } }
 set meter4 { type ipv4_addr; size 100; flags dynamic,timeout; timeout 2m; }
@@ -16,8 +17,18 @@ chain input {
 }`
 const spec = nftables({ rules: RULES }).spec
 
+/** A recording holds the listing, nft's exit status, and lines of files, each behind its path. */
+const look = (specs: readonly (typeof spec)[], answer: string): ReadonlyMap<string, SeenTable> => {
+  const [listing = '', code = '', ...rest] = answer.split('\0')
+  const texts = linesBy('\0', rest.join('\0').split('\n'))
+  const marks = (table: string) =>
+    [...texts].flatMap(([path, lines]) => (path.includes(`inet-${table}.pending.`) ? lines.map((line) => `${line}\n`) : [])).join('')
+  const own = `${listing}\0${code}\0${specs.map(({ table }) => `${marks(table)}\0`).join('')}`
+  return nftables.kind.observe(specs).parse(Buffer.from(own), { ...NOTHING, texts })
+}
+
 const looked = (answer: string): SeenTable => {
-  const seen = nftables.kind.observe([spec, nftables({ table: 'other', rules: '' }).spec]).parse(Buffer.from(answer))
+  const seen = look([spec, nftables({ table: 'other', rules: '' }).spec], answer)
   expect([...seen.keys()]).toEqual(['inet provision', 'inet other'])
   return seen.get('inet provision') as SeenTable
 }
@@ -30,12 +41,7 @@ describe('looking at a table', () => {
   it('reads what a host says', () => {
     expect(asLoaded).toMatchObject({ boot: spec.text, pending: undefined, rolledBack: undefined })
     expect(nftables.kind.plan(spec, asLoaded, world)).toBeUndefined()
-    expect(
-      nftables.kind
-        .observe([nftables({ table: 'other', rules: '' }).spec])
-        .parse(Buffer.from(answer))
-        .get('inet other')?.live,
-    ).toBeUndefined()
+    expect(look([nftables({ table: 'other', rules: '' }).spec], answer).get('inet other')?.live).toBeUndefined()
   })
 
   it('reads what a bare host says', () => {

@@ -4,10 +4,12 @@ import { installPackages, transactionScript } from '../../../src/resource/apt.ts
 import type { SeenPackage } from '../../../src/resource/dpkg.ts'
 import { type Answer, Refused, type World } from '../../../src/resource/kind.ts'
 import { pkg } from '../../../src/resource/package.ts'
+import { NOTHING } from './said.ts'
 
 const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
 const recorded = (name: string) => readFileSync(new URL(`../../fixtures/debian-12/${name}.txt`, import.meta.url))
-const observed = (names: readonly string[], answer: Buffer) => pkg.kind.observe(names.map((name) => pkg({ name }).spec)).parse(answer)
+const observed = (names: readonly string[], answer: Buffer) =>
+  pkg.kind.observe(names.map((name) => pkg({ name }).spec)).parse(answer, NOTHING)
 
 const ABSENT: SeenPackage = { status: 'not-installed', version: '', held: false }
 const seen = (status: string, more: Partial<SeenPackage> = {}): SeenPackage => ({ status, version: '1.22.1-9', held: false, ...more })

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { askUnits, type Said } from '../../../src/resource/asks.ts'
 import { text } from '../../../src/resource/content.ts'
 import { directory } from '../../../src/resource/directory.ts'
 import { file } from '../../../src/resource/file.ts'
@@ -7,7 +8,8 @@ import { type Answer, Refused, type World } from '../../../src/resource/kind.ts'
 import { checkLoaded } from '../../../src/resource/loaded.ts'
 import { service } from '../../../src/resource/service.ts'
 import type { SeenService } from '../../../src/resource/service-probe.ts'
-import { readSums } from '../../../src/resource/stamp.ts'
+import { readStamp } from '../../../src/resource/stamp.ts'
+import { inodesOf, linesBy, NOTHING, scriptOf } from './said.ts'
 
 const conf = file({ path: '/etc/nginx/nginx.conf', content: 'events {}\nhttp { server { listen 127.0.0.1:8001; } }\n' })
 const LOADED = 'bb09b1bc02cc8f4175eadce2f91e3394a95515481a06e117a6655dffaabc4f51'
@@ -16,8 +18,32 @@ const nginx = service({ unit: 'nginx.service', loads: [conf, gone], set: 'nginx'
 const specs = [nginx, service({ unit: 'mysql.service' }), service({ unit: 'nothing.service' }), service({ unit: 'broken.service' })].map(
   ({ spec }) => spec,
 )
-const recorded = (name: string) =>
-  service.kind.observe(specs).parse(readFileSync(new URL(`../../fixtures/debian-12/${name}.txt`, import.meta.url)))
+/** A recording holds units, stamps, digests, times and sets, each closed by NUL. */
+const recorded = (name: string) => {
+  const sections = readFileSync(new URL(`../../fixtures/debian-12/${name}.txt`, import.meta.url), 'utf8').split('\0')
+  const [units = '', stamps = '', sums = '', times = '', sets = ''] = sections
+  const changed = new Map(
+    times
+      .split('\n')
+      .flatMap((line) =>
+        /^(\d+)\.(\d{6}) (.*)$/.exec(line)
+          ? [[line.slice(line.indexOf(' ') + 1), Number(line.slice(0, line.indexOf(' ')).replace('.', ''))] as const]
+          : [],
+      ),
+  )
+  const files = specs.flatMap(({ loads, restarts }) => [...loads, ...restarts]).map(({ path }) => path)
+  const said: Said = {
+    ...NOTHING,
+    changed,
+    inodes: inodesOf(changed.keys(), files),
+    digests: new Map(
+      sums.split('\n').flatMap((line) => (/^[0-9a-f]{64} /.test(line) ? [[line.slice(66), line.slice(0, 64)] as const] : [])),
+    ),
+    texts: linesBy(':', stamps.split('\n')),
+    units: askUnits(specs.map(({ unit }) => unit)).read(Buffer.from(units)),
+  }
+  return service.kind.observe(specs).parse(Buffer.from(sets), said)
+}
 
 const world = (changing: readonly string[] = []): World => ({
   now: new Date(0),
@@ -72,17 +98,17 @@ describe('observing services', () => {
 
   it('throws at half an answer', () => {
     const whole = readFileSync(new URL('../../fixtures/debian-12/service.txt', import.meta.url))
-    expect(() => service.kind.observe(specs).parse(whole.subarray(0, 300))).toThrow('systemctl spoke of')
-    expect(() => service.kind.observe(specs).parse(Buffer.from('\0\0\0\0\0'))).toThrow()
+    expect(() => askUnits(specs.map(({ unit }) => unit)).read(whole.subarray(0, 300))).toThrow('systemctl spoke of')
+    expect(() => service.kind.observe(specs).parse(Buffer.alloc(0), NOTHING)).toThrow('systemctl said nothing')
   })
 
   it('asks the same number of questions about one and about many', () => {
-    const count = (script: string) => script.split('\n').filter((line) => /^(systemctl|grep|stat|sha256sum)/.test(line)).length
+    const count = (script: string) => script.split('\n').filter((line) => /^(systemctl|grep|find|sha256sum)/.test(line)).length
     const many = Array.from(
       { length: 200 },
       (_, i) => service({ unit: `s${i}.service`, loads: [file({ path: `/etc/s${i}`, content: '' })] }).spec,
     )
-    expect(count(service.kind.observe(many).script)).toBe(count(service.kind.observe([nginx.spec]).script))
+    expect(count(scriptOf(service.kind.observe(many)))).toBe(count(scriptOf(service.kind.observe([nginx.spec]))))
   })
 })
 
@@ -202,7 +228,7 @@ describe('what a load answered', () => {
 
 describe('a stamp', () => {
   it('holds names with a backslash as sha256sum writes them', () => {
-    expect([...readSums([`\\${LOADED}  /etc/a\\\\b`, 'absent /etc/c', 'nonsense'])]).toEqual([
+    expect([...(readStamp(['1', `\\${LOADED}  /etc/a\\\\b`, 'absent /etc/c', 'nonsense'])?.sums ?? [])]).toEqual([
       ['/etc/a\\b', LOADED],
       ['/etc/c', 'absent'],
     ])

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type SeenSysctl, sysctl } from '../../../src/resource/sysctl.ts'
 import { recorded, world } from './recorded.ts'
+import { NOTHING } from './said.ts'
 
 describe('a kernel setting', () => {
   it.each<[string, Parameters<typeof sysctl>[0], SeenSysctl, string | undefined]>([
@@ -20,12 +21,12 @@ describe('a kernel setting', () => {
       (key) => sysctl({ key, value: 0 }).spec,
     )
     const probe = sysctl.kind.observe(specs)
-    expect([...probe.parse(recorded('sysctl'))]).toEqual([
+    expect([...probe.parse(recorded('sysctl'), NOTHING)]).toEqual([
       ['net.ipv4.conf.all.accept_redirects', { live: '0', boot: '0' }],
       ['net.ipv4.tcp_rmem', { live: '4096 131072 33554432', boot: undefined }],
       ['net.ipv4.no_such', { live: undefined, boot: undefined }],
     ])
-    expect(() => probe.parse(Buffer.from(recorded('sysctl').toString().replace('end:2\n', '')))).toThrow('could not read')
+    expect(() => probe.parse(Buffer.from(recorded('sysctl').toString().replace('end:2\n', '')), NOTHING)).toThrow('could not read')
   })
 
   it('has one name however it is written', () => {

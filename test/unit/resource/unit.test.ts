@@ -1,17 +1,33 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { askInodes, askUnits } from '../../../src/resource/asks.ts'
 import { text } from '../../../src/resource/content.ts'
 import type { World } from '../../../src/resource/kind.ts'
 import { dropin, unit } from '../../../src/resource/unit.ts'
 import { Secret } from '../../../src/secret.ts'
+import { NOTHING } from './said.ts'
 
 const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
 const broken = unit({ name: 'broken.service', content: '[Service]\nExecStart=/bin/false\n' })
 const limits = dropin({ unit: 'broken.service', name: 'limits', settings: { Service: { LimitNOFILE: '512' } } })
-const recorded = readFileSync(new URL('../../fixtures/debian-12/unit.txt', import.meta.url))
+const recorded = readFileSync(new URL('../../fixtures/debian-12/unit.txt', import.meta.url), 'utf8')
+const specs = [broken.spec, limits.spec]
+/** A recording holds inodes, digests behind `sums`, and units behind `units`. */
+const look = (answer: string) => {
+  const [inodes = '', sums = '', units = ''] = answer.split(/sums\0|done\0units\0/)
+  const digests = new Map(
+    sums.split('\0').flatMap((line) => (/^[0-9a-f]{64} /.test(line) ? [[line.slice(66), line.slice(0, 64)] as const] : [])),
+  )
+  return unit.kind.observe(specs).parse(Buffer.alloc(0), {
+    ...NOTHING,
+    ...askInodes([]).read(Buffer.from(inodes)),
+    digests,
+    units: askUnits(['broken.service', 'broken.service']).read(Buffer.from(units)),
+  })
+}
 
 describe('a unit file', () => {
-  const seen = unit.kind.observe([broken.spec, limits.spec]).parse(recorded)
+  const seen = look(recorded)
 
   it('is read from what a host answered', () => {
     expect(seen.get('broken.service')).toMatchObject({ stale: true, file: { type: 'f', mode: '600' } })
@@ -38,7 +54,7 @@ describe('a unit file', () => {
   })
 
   it('throws when systemd spoke of fewer units than were asked about', () => {
-    expect(() => unit.kind.observe([broken.spec, limits.spec]).parse(recorded.subarray(0, recorded.length - 20))).toThrow('spoke of 1 of 2')
+    expect(() => look(recorded.slice(0, -22))).toThrow('spoke of 1 of 2')
   })
 })
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type GroupSpec, group } from '../../../src/resource/group.ts'
 import { type Account, type SeenUser, user } from '../../../src/resource/user.ts'
 import { recorded, world } from './recorded.ts'
+import { NOTHING } from './said.ts'
 
 const ANN: Account = {
   uid: 1001,
@@ -33,11 +34,11 @@ describe('planning a user', () => {
 describe('looking at users and groups', () => {
   it('reads what a host says', () => {
     const specs = [user({ name: 'ann', password: 'locked' }).spec, user({ name: 'gone' }).spec]
-    const seen = user.kind.observe(specs).parse(recorded('user'))
+    const seen = user.kind.observe(specs).parse(recorded('user'), NOTHING)
     expect(seen.get('ann')).toEqual(ANN)
     expect(seen.get('gone')).toBe('absent')
     expect([...seen.keys()]).toEqual(['ann', 'gone'])
-    const groups = group.kind.observe([group({ name: 'staff2' }).spec, group({ name: 'gone' }).spec]).parse(recorded('group'))
+    const groups = group.kind.observe([group({ name: 'staff2' }).spec, group({ name: 'gone' }).spec]).parse(recorded('group'), NOTHING)
     expect([...groups]).toEqual([
       ['staff2', { gid: 4242 }],
       ['gone', 'absent'],
@@ -46,8 +47,12 @@ describe('looking at users and groups', () => {
 
   it('does not take a list that broke off for one without the account', () => {
     const [half] = recorded('user').toString().split('end passwd')
-    expect(() => user.kind.observe([user({ name: 'ann' }).spec]).parse(Buffer.from(half ?? ''))).toThrow('could not list its group')
-    expect(() => group.kind.observe([{ name: 'x' } as GroupSpec]).parse(Buffer.from('end group 2\n'))).toThrow('could not list its group')
+    expect(() => user.kind.observe([user({ name: 'ann' }).spec]).parse(Buffer.from(half ?? ''), NOTHING)).toThrow(
+      'could not list its group',
+    )
+    expect(() => group.kind.observe([{ name: 'x' } as GroupSpec]).parse(Buffer.from('end group 2\n'), NOTHING)).toThrow(
+      'could not list its group',
+    )
   })
 
   it('asks the shadow file only where somebody wants to know of a password', () => {

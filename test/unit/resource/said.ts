@@ -1,0 +1,28 @@
+import { askDigests, askInodes, askTexts, askUnits, type Said, together } from '../../../src/resource/asks.ts'
+import { ABSENT, type SeenInode } from '../../../src/resource/inode.ts'
+import type { Probe } from '../../../src/resource/kind.ts'
+
+/** A host that was asked nothing together with other kinds. */
+export const NOTHING: Said = { inodes: new Map(), changed: new Map(), digests: new Map(), texts: new Map(), units: new Map() }
+
+const plain = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '' }
+
+/** Of paths that were recorded by their times alone: regular files of root. */
+export const inodesOf = (present: Iterable<string>, absent: Iterable<string>): ReadonlyMap<string, SeenInode> =>
+  new Map<string, SeenInode>([...[...absent].map((path) => [path, ABSENT] as const), ...[...present].map((path) => [path, plain] as const)])
+
+/** Lines by file, of `path SEPARATOR line`. */
+export const linesBy = (separator: string, lines: readonly string[]): ReadonlyMap<string, readonly string[]> => {
+  const texts = new Map<string, string[]>()
+  for (const line of lines.filter((one) => one !== '')) {
+    const end = line.indexOf(separator)
+    texts.set(line.slice(0, end), [...(texts.get(line.slice(0, end)) ?? []), line.slice(end + 1)])
+  }
+  return texts
+}
+
+/** All scripts that a look at these resources alone would run. */
+export const scriptOf = ({ asks, script }: Probe<unknown>): string => {
+  const { inodes, digests, texts, units } = together([asks])
+  return [askInodes(inodes), askDigests(digests), askTexts(texts), askUnits(units), { script }].map((one) => one.script).join('\n')
+}
