@@ -210,6 +210,25 @@ describe('damage by hand', () => {
   })
 })
 
+describe('a plan over several hosts', () => {
+  it('is shown whole, made in order, and then there is nothing to do', () => {
+    cpSync(join(checkout, 'test/fixtures/roles/token.ts'), join(project.root, 'roles/token.ts'), { recursive: true })
+    project.write('playbooks/token.yaml', '- hosts: web\n  roles: [token]\n')
+    const run = project.json('run', 'playbooks/token.yaml')
+    expect(run.stderr).toBe('')
+    expect(changes(run.lines, 'planned').filter((line) => line.includes('token:'))).toEqual(
+      ['web-01', 'web-02'].map((host) => `${host} create token:/etc/shared-token`),
+    )
+    expect(changes(run.lines, 'applied')).toEqual(changes(run.lines, 'planned'))
+    const [one, other] = ['web-01', 'web-02'].map((host) => on(host, 'cat /etc/shared-token').stdout.trim())
+    expect(one).toMatch(/^[0-9a-f]{16}$/)
+    expect(other).toBe(one)
+    expect(project.json('run', 'playbooks/token.yaml', '--dry-run').status).toBe(0)
+    on('web-02', 'rm /etc/shared-token')
+    expect(changes(project.json('run', 'playbooks/token.yaml').lines, 'applied')).toEqual(['web-02 create token:/etc/shared-token'])
+  })
+})
+
 describe('a template with an error in it', () => {
   it('never reaches the live configuration; the old one serves, also after a reboot; the next good run heals', async () => {
     const role = join(project.root, 'roles/nginx')
