@@ -14,6 +14,10 @@ export default defineConfig({
         resolve: { alias },
         test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], fileParallelism: false, testTimeout: 300_000, hookTimeout: 600_000 },
       },
+      {
+        resolve: { alias },
+        test: { name: 'full', include: ['test/full/**/*.test.ts'], fileParallelism: false, testTimeout: 1_200_000, hookTimeout: 600_000 },
+      },
     ],
   },
 })
