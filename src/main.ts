@@ -10,7 +10,12 @@ import { painter, type View } from './report/view.ts'
 // A user's role says `import … from 'provision'` and means the very modules that run here, wherever they are installed.
 const face = new URL(import.meta.url.endsWith('.ts') ? './index.ts' : './index.js', import.meta.url).href
 registerHooks({
-  resolve: (specifier, context, next) => (specifier === 'provision' ? { url: face, shortCircuit: true } : next(specifier, context)),
+  resolve: (specifier, context, next) => {
+    if (specifier === 'provision') return { url: face, shortCircuit: true }
+    const found = next(specifier, context)
+    // It is a module whatever the project's package.json calls its files; `npm init` writes commonjs there.
+    return found.url.endsWith('.ts') ? { ...found, format: 'module-typescript' } : found
+  },
 })
 
 const argv = process.argv.slice(2)
@@ -38,7 +43,10 @@ if (stdout.isTTY) process.on('exit', () => void out('\x1b[?25h'))
 /** The first Ctrl-C asks to finish the step at hand, the second ends the process. */
 const stopping = new AbortController()
 const stop = (): void => {
-  if (stopping.signal.aborted) process.exit(INTERRUPTED)
+  if (stopping.signal.aborted) {
+    err('\nStopped at once. The next run takes up what was left.\n')
+    process.exit(INTERRUPTED)
+  }
   stopping.abort()
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Problem } from '../problem.ts'
+import { answerable } from './answerable.ts'
 import type { Role } from './role.ts'
 
 /** Where the roles of a project lie, by name; the user's own win over shipped ones of the same name. */
@@ -28,8 +29,9 @@ export const loadRoles = async (files: RoleFiles, names: Iterable<string>): Prom
   )
 
 const loadRole = async (name: string, path: string): Promise<Role> => {
+  const shown = relative(process.cwd(), path)
   const broken = (what: string, why: string, cause?: unknown): Problem =>
-    new Problem({ class: 'input', where: { file: path }, what, why, fix: 'see "Write a role" in the README' }, { cause })
+    new Problem({ class: 'input', where: { file: shown }, what, why, fix: 'see "Write a role" in the README' }, { cause })
   const module: { default?: Role } = await import(pathToFileURL(path).href).catch((error: unknown) => {
     throw broken(`role ${name} cannot be loaded`, error instanceof Error ? error.message : String(error), error)
   })
@@ -38,7 +40,7 @@ const loadRole = async (name: string, path: string): Promise<Role> => {
     throw broken(`role ${name} is not a role`, 'its default export must be what defineRole() returns')
   if (role.name !== name)
     throw broken(`role ${name} calls itself ${JSON.stringify(role.name)}`, 'its name must be that of its folder or file')
-  return role
+  return path.startsWith(join(packageHome(), '/')) ? role : answerable(role, path, shown)
 }
 
 const rolesIn = (directory: string): RoleFiles => {

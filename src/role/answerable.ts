@@ -1,0 +1,59 @@
+import { pathToFileURL } from 'node:url'
+import { ZodError, z } from 'zod'
+import { Problem, problemsIn, type Where } from '../problem.ts'
+import type { Role } from './role.ts'
+
+/** A user's role, whose mistakes are told as its own and with their line, never as a defect of provision. */
+export const answerable = (role: Role, path: string, shown = path): Role => {
+  const asked =
+    <In, Out>(hook: (context: In) => Out) =>
+    (context: In): Out => {
+      try {
+        return hook.call(role, context)
+      } catch (error) {
+        // A resource that is not right is told by whoever asked for it, with its host.
+        if (error instanceof ZodError || problemsIn(error) !== undefined) throw error
+        throw mistake(
+          role.name,
+          { file: shown, ...lineOf(path, error) },
+          error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+          error,
+        )
+      }
+    }
+  const { listens, resources, check, verify } = role
+  return {
+    ...role,
+    resources: asked(resources),
+    ...(listens && { listens: asked((context) => checkListens(role.name, shown, listens.call(role, context))) }),
+    ...(check && { check: asked(check) }),
+    ...(verify && { verify: asked(verify) }),
+  }
+}
+
+const peer = z.union([z.enum(['anyone', 'administrators']), z.object({ group: z.string() }), z.object({ host: z.string() })], {
+  error: "must be 'anyone', 'administrators', { group } or { host }",
+})
+const listen = z.object({ service: z.string(), port: z.number(), protocol: z.enum(['tcp', 'udp']), from: z.array(peer) })
+
+/** Types are taken away, not checked, when a role is loaded: what the editor would have marked is found here. */
+const checkListens = <T>(name: string, file: string, listens: T): T => {
+  const [issue] = z.array(listen).safeParse(listens).error?.issues ?? []
+  if (issue === undefined) return listens
+  throw mistake(
+    name,
+    { file },
+    `listens${issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}: ${issue.message}`,
+  )
+}
+
+const mistake = (name: string, where: Where, why: string, cause?: unknown): Problem =>
+  new Problem({ class: 'input', where, what: `role ${name} has a mistake`, why, fix: 'correct the role' }, { cause })
+
+/** The line of the role's own file that threw, from the stack. */
+const lineOf = (path: string, error: unknown): { line?: number; column?: number } => {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  const after = stack.split(`${pathToFileURL(path).pathname}:`)[1]
+  const [, line, column] = /^(\d+):(\d+)/.exec(after ?? '') ?? []
+  return line === undefined ? {} : { line: Number(line), column: Number(column) }
+}

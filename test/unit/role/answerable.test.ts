@@ -1,0 +1,50 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { Problem } from '../../../src/problem.ts'
+import { answerable } from '../../../src/role/answerable.ts'
+import type { HostContext, Listen, Role, SiteContext } from '../../../src/role/role.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'provision-role-'))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+const context = {} as SiteContext<unknown> & HostContext<unknown>
+const roleOf = (parts: Partial<Role>): Role => ({ name: 'mine', summary: '', options: z.unknown(), resources: () => [], ...parts })
+
+const problemOf = (work: () => unknown): Problem => {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof Problem) return error
+    throw error
+  }
+  throw new Error('it did not throw')
+}
+
+test('an error in a role is a mistake of that role, with its line', async () => {
+  const file = join(scratch, 'roles/mine/role.mjs')
+  mkdirSync(join(scratch, 'roles/mine'), { recursive: true })
+  writeFileSync(file, 'export const resources = () => {\n  return [nonsense]\n}\n')
+  const { resources } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Pick<Role, 'resources'>
+  const { where, what, why } = problemOf(() => answerable(roleOf({ resources }), file).resources(context))
+  expect(where).toEqual({ file, line: 2, column: 11 })
+  expect(what).toBe('role mine has a mistake')
+  expect(why).toBe('ReferenceError: nonsense is not defined')
+})
+
+test('what it listens on is checked: types are only taken away when a role is loaded', () => {
+  const listens = () => [{ service: 'metrics', port: 9100, protocol: 'tcp', from: { group: 'monitoring' } }] as unknown as Listen[]
+  const { why } = problemOf(() => answerable(roleOf({ listens }), 'role.ts').listens?.(context))
+  expect(why).toMatch(/^listens\[0\]\.from: /)
+})
+
+test('a problem that a role raises itself stays as it is', () => {
+  const own = new Problem({ class: 'input', where: { file: 'playbooks/site' }, what: 'is not there', fix: 'make it' })
+  const resources = () => {
+    throw own
+  }
+  expect(problemOf(() => answerable(roleOf({ resources }), 'role.ts').resources(context))).toBe(own)
+})
