@@ -1,8 +1,9 @@
 #!/bin/sh
-':' //; d=$(readlink -f "$0"); n="${d%/bin/provision.js}/node_modules/node/bin/node"; [ -x "$n" ] || n=node; exec "$n" "$d" "$@"
+':' //; d=$(readlink -f "$0"); r="${d%/bin/provision.js}"; for n in "$r/node_modules/node/bin/node" "${r%/node_modules/provision}/node_modules/node/bin/node" node; do [ -x "$n" ] && break; done; exec "$n" "$d" "$@"
 
-// The line above is for the shell: it takes a checkout's own Node where there is one, in the same process, so that a
-// signal to us reaches the program itself. From here on it is JavaScript, in words that an old Node can read as well.
+// The line above is for the shell: it takes the Node that npm installed in a checkout or beside the package where there is
+// one, in the same process, so that a signal to us reaches the program itself. From here on it is JavaScript, in words that
+// an old Node can read as well.
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +12,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const needed = 24
 
 if (Number(process.versions.node.split('.')[0]) < needed) {
-  process.stderr.write(`provision needs Node.js ${needed} or newer; this is ${process.version} (${process.execPath}).\n`)
+  process.stderr.write(
+    `provision needs Node.js ${needed} or newer; this is ${process.version} (${process.execPath}). To install one beside it: npm install node@${needed}\n`,
+  )
   process.exitCode = 3
 } else {
   start()
