@@ -14,9 +14,15 @@ export const cardLines = (problem: Problem, { paint, columns }: View): readonly 
   ]
 }
 
-/** All of them, each a card; the very same problem of several hosts is told once for each of them. */
+/** All of them, each a card. The very same of several hosts is told for each of them; one in a file that all use is told once. */
 export const cards = (problems: readonly Problem[], view: View): string =>
-  `${problems.map((problem) => cardLines(problem, view).join('\n')).join('\n\n')}\n`
+  `${distinct(problems)
+    .map((problem) => cardLines(problem, view).join('\n'))
+    .join('\n\n')}\n`
+
+const distinct = (problems: readonly Problem[]): readonly Problem[] => [
+  ...new Map(problems.map((problem) => [JSON.stringify([problem.message, problem.why]), problem])).values(),
+]
 
 const labelled = (label: string, text: string, columns: number): readonly string[] =>
   words(text.trimEnd())

@@ -13,7 +13,9 @@ export const projectFiles = (root: string, directory: string): readonly { path: 
   try {
     entries = readdirSync(base, { recursive: true, withFileTypes: true })
   } catch (error) {
-    throw problem(`cannot be read: ${error instanceof Error ? error.message : String(error)}`, 'name a directory of the project')
+    const code = error instanceof Error && 'code' in error ? error.code : error
+    if (code === 'ENOENT') throw problem('there is no such directory', 'make it, or correct the option that names it')
+    throw problem(`cannot be read (${code})`, 'name a directory of the project that you may read')
   }
   return entries
     .filter((entry) => !entry.isDirectory())
