@@ -26,14 +26,19 @@ export const command = defineCommand({
       roles: values.role ?? [],
     })
     const { checked, problems } = await verify(prepared, signal)
-    const longest = Math.max(0, ...checked.map(({ host }) => width(host)))
+    const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(width))
+    const [hostWidth, roleWidth] = [widest(checked.map(({ host }) => host)), widest(checked.map(({ role }) => role))]
     for (const one of checked) {
       const { host, role, name, passed } = one
       const sign = passed ? view.paint.green('✔') : view.paint.red('✖')
-      out(values.json ? `${JSON.stringify({ type: 'check', ...one })}\n` : `${sign} ${pad(host, longest)}  ${role}  ${visible(name)}\n`)
+      const line = `${sign} ${pad(host, hostWidth)}  ${pad(role, roleWidth)}  ${visible(name)}`
+      out(`${values.json ? JSON.stringify({ type: 'check', ...one }) : line}\n`)
     }
     const failed = checked.filter(({ passed }) => !passed).length
-    if (!values.json) out(`\n${count(checked.length, 'check')}${failed === 0 ? ', all well' : `, ${failed} failed`}\n`)
+    const missed = problems.filter((problem) => problem.class === 'unreachable').length
+    const judged = failed > 0 ? `${failed} failed` : missed > 0 ? 'these are well' : 'all well'
+    const lost = missed > 0 ? `, ${count(missed, 'host')} not reached` : ''
+    if (!values.json) out(`\n${count(checked.length, 'check')}, ${judged}${lost}\n`)
     return { status: signal.aborted ? INTERRUPTED : statusOf(problems), problems }
   },
 })
