@@ -26,8 +26,10 @@ export const command = defineCommand({
   ],
   run: async ({ positionals: [pattern, ...more], rest, values }, surroundings) => {
     if (pattern === undefined) throw wrong('exec', 'it needs a pattern of hosts', 'write provision exec web -- uptime')
-    if (more.length > 0 || rest.length === 0)
-      throw wrong('exec', 'the command stands behind --', `write provision exec ${pattern} -- ${more.join(' ') || 'uptime'}`)
+    if (more.length > 0 || rest.length === 0) {
+      const sudo = values.sudo ? ' --sudo' : ''
+      throw wrong('exec', 'the command stands behind --', `write provision exec ${pattern}${sudo} -- ${commandLine(...more) || 'uptime'}`)
+    }
     const hosts = hostsOf(await loadHosts(values.inventory, surroundings), pattern, `exec ${pattern}`)
     const words = rest.length === 1 ? (rest[0] ?? '') : commandLine(...rest)
 

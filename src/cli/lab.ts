@@ -40,12 +40,12 @@ const actions: Readonly<Record<string, Action>> = {
     )
     return 0
   },
-  ssh: async (spec, { positionals: [, host], rest }) => {
+  ssh: async (spec, { positionals: [, host, ...command], rest }) => {
     const names = spec.hosts.map(({ name }) => name)
     if (host === undefined) throw wrong('lab ssh', 'it needs a host', `name one of ${list(names)}`)
     if (!names.includes(host)) throw wrong('lab ssh', `the lab has no host ${host}`, suggestion(host, names, 'name one of its hosts'))
     const config = join(spec.root, '.provision/lab', spec.name, 'ssh_config')
-    const { status, error } = spawnSync('ssh', ['-F', config, host, ...rest], { stdio: 'inherit' })
+    const { status, error } = spawnSync('ssh', ['-F', config, host, ...command, ...rest], { stdio: 'inherit' })
     if (error !== undefined) throw wrong('lab ssh', 'there is no ssh on this machine', 'install openssh-client')
     return status ?? 1
   },
@@ -57,7 +57,7 @@ const actions: Readonly<Record<string, Action>> = {
 
 /** `provision lab`: disposable real Debian hosts on this machine, made to match an inventory. */
 export const command = defineCommand({
-  usage: ['lab up | down | status [--json] | ssh-config', 'lab reset [HOST...]', 'lab ssh HOST [-- COMMAND]'],
+  usage: ['lab up | down | status [--json] | ssh-config', 'lab reset [HOST...]', 'lab ssh HOST [COMMAND]'],
   options,
   notes: ['Without an inventory, inventory/lab.yaml where there is one. It needs root, and Debian or Ubuntu.'],
   run: async (given, surroundings) => {
