@@ -35,5 +35,11 @@ Look at it (twice: the web servers take turns):
 
   curl -i --cacert ${lab.authority.caFile} --resolve www.example.test:443:${balancer} https://www.example.test/
 
-Then try: npx provision run --dry-run     npx provision inventory --flows     npx provision lab ssh web-01
+Then try:
+
+  npx provision run --dry-run        nothing would change; edit playbooks/site/index.html, and see
+  npx provision verify               asks the services themselves
+  npx provision inventory --flows    who may come to which port
+  npx provision lab ssh web-01       look around
+  npx provision lab down             remove it all
 `)

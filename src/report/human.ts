@@ -61,6 +61,9 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
 
 const warningLines = (warnings: ReadonlyMap<string, ReadonlySet<string>>, { paint }: View): readonly string[] =>
   [...warnings].map(([what, hosts]) => {
-    const names = [...hosts].filter((host) => host !== '').join(' ')
+    const names = [...hosts]
+      .filter((host) => host !== '')
+      .sort()
+      .join(' ')
     return `${paint.yellow('!')} ${words(what)}${names === '' ? '' : paint.dim(`  ${words(names)}`)}`
   })
