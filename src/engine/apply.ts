@@ -1,8 +1,9 @@
 import { type Problem, problemsIn } from '../problem.ts'
 import { CONTROLLER, type HostOutcome, type Outcome } from './plan.ts'
 import type { ApplyOptions, Planned } from './planned.ts'
-import { applyPlay } from './play.ts'
+import { applyPlay, hasWork } from './play.ts'
 import { prove } from './prove.ts'
+import { renew } from './renew.ts'
 import { Tally } from './tally.ts'
 
 /** Carries a plan out, play by play, and proves it: every host that was changed is observed again, whole. Never throws a `Problem`. */
@@ -20,11 +21,14 @@ const carryOut = async (planned: Planned, tally: Tally, options: ApplyOptions): 
   const { plays } = planned.prepared.site
   for (const [index, play] of plays.entries())
     for (const batch of batches(play.hosts, play.serial)) {
-      const hosts = batch.flatMap((host) => planned.surveyed.get(host) ?? []).filter(({ session }) => !tally.isBroken(session.host))
+      const able = batch.flatMap((host) => planned.surveyed.get(host) ?? []).filter(({ session }) => !tally.isBroken(session.host))
+      const busy = able.filter((surveyed) => hasWork(surveyed, index))
+      // What was observed before anything was written is still true.
+      const hosts = tally.writes === 0 || options.signal.aborted ? busy : await renew(busy, planned, tally)
       await Promise.all(hosts.map((surveyed) => applyPlay(surveyed, index, planned, tally, options)))
     }
   const changed = [...planned.surveyed.values()].filter(({ session: { host } }) => tally.changed(host) > 0 && !tally.isBroken(host))
-  if (!options.signal.aborted) await Promise.all(changed.map((surveyed) => prove(surveyed, planned, tally, options)))
+  if (!options.signal.aborted) await prove(changed, planned, tally, options)
 }
 
 /** Identities come first: what hosts are given is made from them. Without them nothing is begun. */

@@ -4,7 +4,6 @@ import { drive } from './drive.ts'
 import type { Change } from './plan.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { type Due, planHost } from './planning.ts'
-import { observe } from './session.ts'
 import type { Tally } from './tally.ts'
 
 /** A planned change with what is due for it now; nothing, when an earlier change has already brought it about. */
@@ -17,10 +16,9 @@ interface Pending {
 export const applyPlay = async (surveyed: Surveyed, play: number, planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
   const { host } = surveyed.session
   const shown = surveyed.due.filter((due) => due.play === play)
-  if (shown.length === 0) return
   try {
     options.listen({ type: 'host', host, state: 'applying' })
-    const pending = await freshen(surveyed, shown, play, planned, tally)
+    const pending = pendingOf(surveyed, shown, play, planned)
     for (const batch of adjacent(pending)) {
       if (options.signal.aborted) return
       if (!(await applyBatch(batch, surveyed, planned, tally, options))) return
@@ -35,24 +33,19 @@ export const applyPlay = async (surveyed: Surveyed, play: number, planned: Plann
   }
 }
 
-/** Observes the host again when anything was written since, and stops where more would be done than was shown. */
-const freshen = async (
-  surveyed: Surveyed,
-  shown: readonly Due[],
-  play: number,
-  planned: Planned,
-  tally: Tally,
-): Promise<readonly Pending[]> => {
+/** Whether a play has something to do on a host. */
+export const hasWork = ({ due }: Surveyed, play: number): boolean => due.some((one) => one.play === play)
+
+/** What is due by the newest observation, under the labels that were shown; throws where more would be done than was shown. */
+const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, planned: Planned): readonly Pending[] => {
   const changeOf = (due: Due): Change => {
     const change = surveyed.changes.find(({ resource }) => resource === keyOf(due.resource))
     if (change === undefined) throw new Error(`${keyOf(due.resource)} is due and was never planned`)
     return change
   }
-  if (tally.writes === 0) return shown.map((due) => ({ change: changeOf(due), due }))
   const { session, placed } = surveyed
   const { everywhere, selected } = planned
-  const seen = await observe(session, placed)
-  everywhere.set(session.host, seen)
+  const seen = everywhere.get(session.host) ?? new Map()
   const now = new Map(
     planHost({ placed, seen, everywhere, selected, now: new Date() })
       .filter((due) => due.play === play)

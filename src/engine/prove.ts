@@ -1,35 +1,26 @@
-import { Problem, problemsIn } from '../problem.ts'
+import { Problem } from '../problem.ts'
 import { keyOf } from '../resource/kind.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { type Due, planHost } from './planning.ts'
-import { observe } from './session.ts'
+import { renew } from './renew.ts'
 import type { Tally } from './tally.ts'
 
-/** Observes a changed host again, whole: a plan that is not empty is an error with a name, not a surprise next week. */
-export const prove = async (
-  { session, placed, changes }: Surveyed,
-  { selected, everywhere }: Planned,
-  tally: Tally,
-  { listen }: ApplyOptions,
-): Promise<void> => {
-  const { host } = session
-  listen({ type: 'host', host, state: 'proving' })
-  try {
-    const seen = await observe(session, placed)
-    everywhere.set(host, seen)
-    const due = planHost({ placed, seen, everywhere, selected, now: new Date() })
-    for (const one of due) {
-      const change = changes.find(({ resource }) => resource === keyOf(one.resource))
-      const problem = change === undefined ? unforetold(host, one) : unconverged(host, one)
-      if (change === undefined) tally.break(host, [problem])
-      else tally.fail(change, [problem])
-    }
-    listen({ type: 'host', host, state: 'done' })
-  } catch (error) {
-    const problems = problemsIn(error)
-    if (problems === undefined) throw error
-    tally.break(host, problems)
+/** Observes the changed hosts again, whole: a plan that is not empty is an error with a name, not a surprise next week. */
+export const prove = async (hosts: readonly Surveyed[], planned: Planned, tally: Tally, { listen }: ApplyOptions): Promise<void> => {
+  for (const { session } of hosts) listen({ type: 'host', host: session.host, state: 'proving' })
+  for (const surveyed of await renew(hosts, planned, tally)) {
+    for (const due of stillDue(surveyed, planned)) complain(surveyed, due, tally)
+    listen({ type: 'host', host: surveyed.session.host, state: 'done' })
   }
+}
+
+const stillDue = ({ session, placed }: Surveyed, { selected, everywhere }: Planned): readonly Due[] =>
+  planHost({ placed, seen: everywhere.get(session.host) ?? new Map(), everywhere, selected, now: new Date() })
+
+const complain = ({ session: { host }, changes }: Surveyed, due: Due, tally: Tally): void => {
+  const change = changes.find(({ resource }) => resource === keyOf(due.resource))
+  if (change === undefined) tally.break(host, [unforetold(host, due)])
+  else tally.fail(change, [unconverged(host, due)])
 }
 
 const unconverged = (host: string, { role, resource, verdict }: Due): Problem =>
