@@ -38,12 +38,13 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
       motion.start(`Looking at ${names.length === 1 ? names[0] : `${names.length} hosts`}`, progress)
     },
     planned: (plan, playNames) => {
-      if (plan.changes.length > 0) print([...planLines(plan, playNames, view), ''])
+      if (plan.changes.length > 0) print(planLines(plan, playNames, view))
+      if (plan.changes.length > 0 && warnings.size > 0) print([''])
       print(warningLines(warnings, view))
       warnings.clear()
     },
     applying: (plan) => {
-      print([planHeadline(plan, view)])
+      print(['', planHeadline(plan, view)])
       progress = new Progress([], plan, now())
       motion.start('Applying', progress)
     },
