@@ -36,9 +36,9 @@ export const command = defineCommand({
     }
     const failed = checked.filter(({ passed }) => !passed).length
     const missed = problems.filter((problem) => problem.class === 'unreachable').length
-    const judged = failed > 0 ? `${failed} failed` : missed > 0 ? 'these are well' : 'all well'
+    const judged = failed > 0 ? `, ${failed} failed` : missed === 0 ? ', all well' : checked.length > 0 ? ', these are well' : ''
     const lost = missed > 0 ? `, ${count(missed, 'host')} not reached` : ''
-    if (!values.json) out(`\n${count(checked.length, 'check')}, ${judged}${lost}\n`)
+    if (!values.json) out(`\n${count(checked.length, 'check')}${judged}${lost}\n`)
     return { status: signal.aborted ? INTERRUPTED : statusOf(problems), problems }
   },
 })
