@@ -84,6 +84,24 @@ describe('the package, installed into an empty project elsewhere', () => {
     expect(stdout).toMatch(/^one +4711\/tcp +hello +hello +anyone$/m)
   })
 
+  // `npm install` in an empty directory writes no type, `npm init` writes commonjs.
+  test.each([{}, { type: 'commonjs' }])('loads it without a word whatever package.json says: %j', (type) => {
+    const before = readFileSync(join(project, 'package.json'), 'utf8')
+    write('package.json', JSON.stringify({ ...JSON.parse(before), type: undefined, ...type }))
+    const { status, stderr } = provision('inventory', '--flows')
+    write('package.json', before)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  test("a mistake in the role is told as the role's, with its line", () => {
+    write('roles/hello/role.ts', role.replace("['anyone']", 'nonsense'))
+    const { status, stderr } = provision('inventory', '--flows')
+    write('roles/hello/role.ts', role)
+    expect(status).toBe(3)
+    expect(stderr).toContain('roles/hello/role.ts:7:74')
+    expect(stderr).toContain('nonsense is not defined')
+  })
+
   test("the role's options are checked at their place", () => {
     write('inventory/hosts.yaml', inventory('greting'))
     const { status, stderr } = provision('run', '--dry-run')
