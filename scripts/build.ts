@@ -67,10 +67,12 @@ for (const { path, contents } of outputFiles.toSorted((a, b) => Number(isChunk(b
 const fresh = new Set(outputFiles.map(({ path }) => path))
 const yesterday = Date.now() - 24 * 3600 * 1000
 for (const path of readdirSync(dist).map((name) => join(dist, name))) {
-  if (isChunk(path) && !fresh.has(path) && statSync(path).mtimeMs < yesterday) rmSync(path)
+  if (isChunk(path) && !fresh.has(path) && (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < yesterday)
+    rmSync(path, { force: true })
 }
 for (const name of readdirSync(join(dist, 'roles'), { encoding: 'utf8' })) {
-  if (!fresh.has(join(dist, 'roles', name))) rmSync(join(dist, 'roles', name))
+  // What does not end so is being written by another build.
+  if (name.endsWith('.js') && !fresh.has(join(dist, 'roles', name))) rmSync(join(dist, 'roles', name), { force: true })
 }
 
 /** What we bundle is others' work: their licences travel with it. */
