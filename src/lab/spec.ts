@@ -106,6 +106,12 @@ export const checkSpec = (spec: LabSpec): void => {
 const checkAddress = (spec: LabSpec, host: LabHost, address: string, taken: Map<string, string>) => {
   if (!isIP(address))
     throw invalid(spec, `${host.name}: "${address}" is no IP address`, 'a lab host needs addresses, not names: for instance 10.78.0.11')
+  if (SPECIAL.test(expanded(address)))
+    throw invalid(
+      spec,
+      `${host.name}: ${address} means no single host of a network`,
+      'take addresses of a private subnet: for instance 10.78.0.11',
+    )
   if (!gatewaysOf(spec).some((gateway) => subnetOf(gateway.address) === subnetOf(address)))
     throw invalid(spec, `${host.name}: ${address} is in another subnet`, "put all hosts into the first host's /24 and /64")
   const holder = taken.get(expanded(address))
@@ -113,6 +119,9 @@ const checkAddress = (spec: LabSpec, host: LabHost, address: string, taken: Map<
     throw invalid(spec, `${host.name}: ${address} is the address of ${holder}`, 'give each host an address of its own; .1 is the bridge')
   taken.set(expanded(address), host.name)
 }
+
+// "This network", loopback, link-local, multicast and broadcast: on a bridge they would take this machine's own away.
+const SPECIAL = /^(0|127|169\.254|22[4-9]|2[345]\d)\.|^(0:0:0:0:0:0:0:[01]|fe[89ab][0-9a-f]:.*|ff[0-9a-f]{2}:.*)$/i
 
 const invalid = (spec: LabSpec, what: string, fix: string) =>
   new Problem({ class: 'input', where: { command: `lab ${spec.name}` }, what, fix })
