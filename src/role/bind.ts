@@ -37,11 +37,10 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
           continue
         }
         const context: SiteContext<unknown> = { host, site: view, options: checked.data }
-        problems.push(
-          ...(role.check?.(context) ?? []).map(
-            ({ path, what, fix }) => new ProblemClass({ class: 'input', where: written.whereOf(path), what, fix }),
-          ),
-        )
+        const faults = role.check?.(context) ?? []
+        problems.push(...faults.map(({ path, what, fix }) => new ProblemClass({ class: 'input', where: written.whereOf(path), what, fix })))
+        // What it listens on would be complained of for the same reason.
+        if (faults.length > 0) continue
         bound.push({ play, host: name, role, context })
         listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where })
       }

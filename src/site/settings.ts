@@ -75,7 +75,7 @@ export const inventorySchema = z.strictObject({ vars: anyMap, hosts: anyMap, gro
 
 export const playSchema = z.strictObject({
   name: text.min(1).optional(),
-  hosts: oneOrMore(text.min(1)).meta({ description: 'a host pattern', examples: ['web'] }),
+  hosts: z.union([text.min(1), z.array(text.min(1)).min(1)]).meta({ description: 'a host pattern', examples: ['web'] }),
   roles: z
     .array(z.unknown())
     .min(1)
