@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import type { Surroundings } from './cli/command.ts'
 import { dispatch } from './cli/dispatch.ts'
 import { INTERRUPTED, statusOf } from './cli/status.ts'
-import { problemsIn } from './problem.ts'
+import { Problem, problemsIn } from './problem.ts'
 import { cards, defectCard } from './report/card.ts'
 import { painter, type View } from './report/view.ts'
 
@@ -24,12 +24,8 @@ const { stdout, stderr, stdin, env } = process
 const out = stdout.write.bind(stdout)
 const err = stderr.write.bind(stderr)
 
-// Who reads us may stop reading (`| head`); a run goes on to its end all the same.
-for (const stream of [stdout, stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-}
+// Who reads us may stop reading (`| head`), the disk may be full: a run goes on to its end all the same.
+for (const stream of [stdout, stderr]) stream.on('error', () => {})
 
 const viewOf = (stream: NodeJS.WriteStream): View => ({
   paint: painter(stream.isTTY ? stream.hasColors() : env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0' && !env.NO_COLOR),
@@ -51,8 +47,20 @@ const stop = (): void => {
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
 
-const surroundings: Surroundings = {
-  directory: process.cwd(),
+const workingDirectory = (): string => {
+  try {
+    return process.cwd()
+  } catch (cause) {
+    const where = { command: 'provision' }
+    throw new Problem(
+      { class: 'input', where, what: 'the working directory is gone', fix: 'go to the directory of your project' },
+      { cause },
+    )
+  }
+}
+
+const surroundings = (): Surroundings => ({
+  directory: workingDirectory(),
   env,
   signal: stopping.signal,
   out: (text) => void out(text),
@@ -68,11 +76,11 @@ const surroundings: Surroundings = {
         },
       }
     : {}),
-}
+})
 
 const main = async (): Promise<number> => {
   try {
-    const ended = await dispatch(argv, surroundings)
+    const ended = await dispatch(argv, surroundings())
     if (typeof ended === 'number') return ended
     if (ended.problems.length > 0) err(`\n${cards(ended.problems, viewOf(stderr))}`)
     return ended.status
@@ -96,6 +104,19 @@ const fail = (error: unknown): number => {
 // What nobody awaited is a defect too, and never a page of our own source.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, (error) => process.exit(fail(error)))
 
-process.exitCode = await main()
+/** What was done is done; but whoever was to read of it must not take silence for success. */
+const withUnwritten = (status: number): number => {
+  const { code } = (stdout.errored ?? {}) as NodeJS.ErrnoException
+  if (code === undefined || code === 'EPIPE') return status
+  const what = `not all that was to be said could be written (${code})`
+  err(cards([new Problem({ class: 'task', where: { command: 'standard output' }, what, fix: 'make room for it' })], viewOf(stderr)))
+  return status === INTERRUPTED || status === 3 ? status : 1
+}
+
+const status = await main()
+process.exitCode = status
 // Nothing that is still open (a timer, a half-closed socket) may hold up whoever waits for us; what was written arrives first.
-err('', () => out('', () => process.exit()))
+out('', () => {
+  process.exitCode = withUnwritten(status)
+  err('', () => process.exit())
+})

@@ -56,7 +56,13 @@ export interface Command {
   readonly options: Options
   /** A few lines for the help: what is worth knowing beyond the options. */
   readonly notes?: readonly string[]
+  /** How many words it takes beside its options; any number where nothing is said. */
+  readonly words?: number
+  /** What stands behind `--` is a command of the user's own. Elsewhere `--` only says that no option follows. */
+  readonly passesOn?: boolean
   run(given: Arguments<Options>, surroundings: Surroundings): Promise<Ended>
+  /** Tells a program, which reads only what it asked for, that its command line was wrong. */
+  refused?(argv: readonly string[], problems: readonly Problem[], surroundings: Surroundings): void
 }
 
 /** Says what a command is; the types of its values follow from its options. */
@@ -64,5 +70,8 @@ export const defineCommand = <const O extends Options>(command: {
   readonly usage: readonly string[]
   readonly options: O
   readonly notes?: readonly string[]
+  readonly words?: number
+  readonly passesOn?: boolean
   run(given: Arguments<O>, surroundings: Surroundings): Promise<Ended>
+  refused?(argv: readonly string[], problems: readonly Problem[], surroundings: Surroundings): void
 }): Command => command as unknown as Command

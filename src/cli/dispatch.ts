@@ -1,6 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' }
+import { problemsIn } from '../problem.ts'
 import { suggestion } from '../site/suggest.ts'
-import type { Ended, Surroundings } from './command.ts'
+import type { Arguments, Command, Ended, Options, Surroundings } from './command.ts'
 import { commands } from './commands.ts'
 import { commandHelp, overview } from './help.ts'
 import { parseArguments, wrong } from './parse.ts'
@@ -22,13 +23,22 @@ export const dispatch = async (argv: readonly string[], surroundings: Surroundin
   if (entry === undefined) throw unknown(name)
 
   const { command } = await entry.load()
-  const given = parseArguments(name, argv.slice(1), command.options)
+  const given = parsed(name, rest, command, surroundings)
   if (given.values.help) {
     out(commandHelp(entry.summary, command, view))
     return 0
   }
   if (given.values.version) return dispatch(['--version'], surroundings)
   return command.run(given, surroundings)
+}
+
+const parsed = (name: string, argv: readonly string[], command: Command, surroundings: Surroundings): Arguments<Options> => {
+  try {
+    return parseArguments(name, argv, command)
+  } catch (error) {
+    command.refused?.(argv, problemsIn(error) ?? [], surroundings)
+    throw error
+  }
 }
 
 const unknown = (name: string): Error =>

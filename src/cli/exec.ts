@@ -19,6 +19,7 @@ const options = {
 /** `provision exec`: one command on many hosts at once. */
 export const command = defineCommand({
   usage: ['exec PATTERN [--sudo] -- COMMAND'],
+  passesOn: true,
   options,
   notes: [
     'PATTERN names hosts and groups: web-01, web:!web-02, lb-*, all.',

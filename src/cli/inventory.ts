@@ -20,12 +20,14 @@ type Given = Arguments<typeof options>
 
 /** `provision inventory`: what was understood of it. */
 export const command = defineCommand({
-  usage: ['inventory [--graph | --flows] [--json]', 'inventory host NAME'],
+  usage: ['inventory [--graph] [--json]', 'inventory --flows [PLAYBOOK...] [--json]', 'inventory host NAME [--json]'],
   options,
   notes: ['`inventory host NAME` shows the variables of a host, and where each of them was written.'],
   run: async (given, surroundings) => {
     const { values, positionals } = given
     if (values.graph && values.flows) throw wrong('inventory', '--graph and --flows are two questions', 'ask one of them')
+    if (positionals[0] === 'host' && (values.graph || values.flows))
+      throw wrong('inventory host', 'it shows one host, not groups or flows', 'ask one of them')
     if (values.flows) return showFlows(given, surroundings)
     const site = await loadHosts(values.inventory, surroundings)
     const [word, name, ...more] = positionals

@@ -20,7 +20,8 @@ type Action = (spec: LabSpec, given: Given, surroundings: Surroundings) => Promi
 const actions: Readonly<Record<string, Action>> = {
   up: async (spec, _, { err }) => done(labUp(spec, (line) => err(`${line}\n`))),
   down: async (spec) => done(labDown(spec)),
-  reset: async (spec, { positionals: [, ...names] }, { err }) => {
+  reset: async (spec, { positionals: [, ...named], rest }, { err }) => {
+    const names = [...named, ...rest]
     await labReset(spec, names.length === 0 ? undefined : names, (line) => err(`${line}\n`))
     return 0
   },
@@ -57,6 +58,7 @@ const actions: Readonly<Record<string, Action>> = {
 
 /** `provision lab`: disposable real Debian hosts on this machine, made to match an inventory. */
 export const command = defineCommand({
+  passesOn: true,
   usage: ['lab up | down | status [--json] | ssh-config', 'lab reset [HOST...]', 'lab ssh HOST [COMMAND]'],
   options,
   notes: ['Without an inventory, inventory/lab.yaml where there is one. It needs root, and Debian or Ubuntu.'],
@@ -69,6 +71,9 @@ export const command = defineCommand({
         ? wrong('lab', 'it needs to be told what to do', `write one of ${list(names)}`)
         : wrong('lab', `a lab knows no ${name}`, suggestion(name, names, 'write one of them'))
     }
+    const [word] = [...given.positionals.slice(1), ...given.rest]
+    if (word !== undefined && name !== 'reset' && name !== 'ssh')
+      throw wrong(`lab ${name}`, `it takes no ${word}`, `write provision lab ${name} alone: it is about the whole lab`)
     return action(await specOf(given, surroundings), given, surroundings)
   },
 })

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Problem, Problems } from '../problem.ts'
 import { suggestion } from '../site/suggest.ts'
-import type { Arguments, Option, Options } from './command.ts'
+import type { Arguments, Command, Option, Options } from './command.ts'
 
 /** Options that every command takes. */
 export const everywhere = {
@@ -11,7 +11,11 @@ export const everywhere = {
 } as const satisfies Options
 
 /** Reads a command's arguments by its options; all that is wrong with them is told at once. */
-export const parseArguments = (name: string, argv: readonly string[], options: Options): Arguments<Options> => {
+export const parseArguments = (
+  name: string,
+  argv: readonly string[],
+  { options, words: most = Number.POSITIVE_INFINITY, passesOn = false }: Pick<Command, 'options' | 'words' | 'passesOn'>,
+): Arguments<Options> => {
   const known: Options = { ...options, ...everywhere }
   const config = Object.fromEntries(
     Object.entries(known).map(([option, { type, short, multiple }]) => [
@@ -27,12 +31,26 @@ export const parseArguments = (name: string, argv: readonly string[], options: O
     allowPositionals: true,
     tokens: true,
   })
-  const problems = tokens.flatMap((token) => (token.kind === 'option' ? faults(name, token, known) : []))
-  if (problems.length > 0) throw new Problems(problems)
+  const given = tokens.filter((token) => token.kind === 'option')
   const end = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? Number.POSITIVE_INFINITY
-  const before = tokens.filter(({ kind, index }) => kind === 'positional' && index < end).length
-  return { positionals: positionals.slice(0, before), rest: positionals.slice(before), values: values as Arguments<Options>['values'] }
+  const before = passesOn ? tokens.filter(({ kind, index }) => kind === 'positional' && index < end).length : positionals.length
+  const words = positionals.slice(0, before)
+  const problems = [
+    ...given.flatMap((token) => faults(name, token, known)),
+    ...repeated(given, known).map((rawName) => wrong(name, `${rawName} is given twice`, 'keep one of the two')),
+    ...(words.includes('') ? [wrong(name, 'one of its words is empty', 'write it, or leave it out')] : []),
+    ...words.slice(most).map((word) => wrong(name, `it takes no ${word}`, `provision ${name} --help says what it takes`)),
+  ]
+  if (problems.length > 0) throw new Problems(problems)
+  return { positionals: words, rest: positionals.slice(before), values: values as Arguments<Options>['values'] }
 }
+
+/** Options of which only the last value would count. */
+const repeated = (tokens: readonly OptionToken[], known: Options): readonly string[] =>
+  tokens.flatMap(({ name, rawName }, i) => {
+    const { type, multiple } = known[name] ?? {}
+    return type === 'string' && multiple !== true && tokens.findIndex((other) => other.name === name) < i ? [rawName] : []
+  })
 
 interface OptionToken {
   readonly name: string

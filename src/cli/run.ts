@@ -4,6 +4,7 @@ import type { Holder } from '../host/shell.ts'
 import { type Problem, problemsIn } from '../problem.ts'
 import { chooseReport } from '../report/choose.ts'
 import { foretold } from '../report/foretold.ts'
+import { jsonReport } from '../report/json.ts'
 import { type Format, formats, type Report } from '../report/report.ts'
 import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
 import { holder } from './holder.ts'
@@ -53,6 +54,9 @@ export const command = defineCommand({
   options,
   notes: ['Without a playbook, playbooks/site.yaml; without an inventory, inventory/.'],
   run: async (given, surroundings) => runSite(await import('../engine/run.ts'), given, surroundings),
+  refused: (argv, problems, { out }) => {
+    if (argv.includes('--json') || argv.includes('--output=json')) jsonReport(out).broken(problems)
+  },
 })
 
 /** Prepare, look, show, change, prove: each step is told as it happens, and whatever happens the hosts are let go. */
@@ -65,6 +69,8 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
   const format = values.json ? 'json' : (values.output as Format | undefined)
   const report = chooseReport(format, { ...surroundings, view: { ...view, verbose: values.verbose ?? false } })
   try {
+    if (values.json && values.output !== undefined && format !== values.output)
+      throw wrong('run', `--json and --output ${values.output} are two ways of telling it`, 'choose one of them')
     const prepared = await engine.prepare({
       root: surroundings.directory,
       env: surroundings.env,
@@ -73,8 +79,6 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
       limit: values.limit ?? [],
       roles: values.role ?? [],
     })
-    if (prepared.targets.length === 0)
-      throw wrong('run', `no host of the playbook is within ${narrowedTo(values)[0]}`, 'name a host that a play binds to roles')
     signal.addEventListener('abort', () => report.interrupting())
 
     report.looking(prepared.targets)
@@ -122,6 +126,5 @@ const carryOut = async <Ready extends Prepared, Survey extends Planned>(
 }
 
 const narrowedTo = ({ limit = [], role = [] }: Arguments<typeof options>['values']): readonly string[] => [
-  ...limit.map((pattern) => `--limit ${pattern}`),
-  ...role.map((name) => `--role ${name}`),
+  ...new Set([...limit.map((pattern) => `--limit ${pattern}`), ...role.map((name) => `--role ${name}`)]),
 ]

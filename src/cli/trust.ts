@@ -24,6 +24,7 @@ interface Met {
 /** `provision trust`: first contact. Shows every host's keys, and stores those that a person confirms. */
 export const command = defineCommand({
   usage: ['trust [PATTERN] [--yes]'],
+  words: 1,
   options,
   notes: [
     'Compare the fingerprints with what your provider shows, or with this on the host itself:',

@@ -66,6 +66,10 @@ export const prepare = async ({ limit = [], roles = [], ...given }: PrepareOptio
   const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
   const played = new Set(site.plays.flatMap(({ hosts }) => hosts))
   const chosen = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
+  if (chosen.length === 0) throw nobody(limit, 'no host of the playbook', 'name a host that a play binds to roles')
+  for (const role of roles)
+    if (!bindings.bound.some((one) => one.role.name === role && limited.includes(one.host)))
+      throw nobody(limit, `no host with role ${role}`, 'name a host that a play binds to this role')
   const found = await Promise.all(chosen.map(({ name, connection }) => resolveTarget(name, connection)))
   const problems = await checkTargets(found)
   if (problems.length > 0) throw new Problems(problems)
@@ -74,6 +78,14 @@ export const prepare = async ({ limit = [], roles = [], ...given }: PrepareOptio
 }
 
 const rolesOf = (site: Site): readonly string[] => [...new Set(site.plays.flatMap((play) => play.roles.map(({ name }) => name)))]
+
+const nobody = (limit: readonly string[], who: string, fix: string): Problem =>
+  new Problem({
+    class: 'input',
+    where: { command: limit.map((pattern) => `--limit ${pattern}`).join(' ') || 'provision' },
+    what: `${who} is within it`,
+    fix,
+  })
 
 const unknownRole = (role: string, used: readonly string[]): Problem =>
   new Problem({

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Problem } from '../problem.ts'
@@ -45,7 +45,7 @@ const loadRole = async (name: string, path: string): Promise<Role> => {
 
 const rolesIn = (directory: string): RoleFiles => {
   if (!existsSync(directory)) return new Map()
-  const entries = readdirSync(directory, { withFileTypes: true })
+  const entries = listing(directory)
   return new Map(
     entries.flatMap((entry): [string, string][] => {
       const path = join(directory, entry.name)
@@ -54,6 +54,19 @@ const rolesIn = (directory: string): RoleFiles => {
       return entry.isDirectory() && inner !== undefined ? [[entry.name, inner]] : []
     }),
   )
+}
+
+const listing = (directory: string): readonly Dirent[] => {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const where = { file: relative(process.cwd(), directory) }
+    throw new Problem(
+      { class: 'input', where, what: 'no role can be looked for here', why, fix: 'make it a directory that you may read' },
+      { cause },
+    )
+  }
 }
 
 /** The folder of this package, whether it runs from its sources or from its build. */

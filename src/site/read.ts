@@ -57,9 +57,19 @@ export const readProject = async ({
     ...(secrets === undefined ? {} : { secrets: { path: secretsPath, text: secrets } }),
     secretsUnreadable: refers && secrets === undefined && problems.length > before,
     env,
-    home: env.HOME || homedir(),
-    user: env.USER || userInfo().username,
+    home: env.HOME || known('HOME', homedir),
+    user: env.USER || known('USER', () => userInfo().username),
     problems,
+  }
+}
+
+/** What the system knows of whoever started us; in a container that may be nothing. */
+const known = (variable: string, ask: () => string): string => {
+  try {
+    return ask()
+  } catch (cause) {
+    const what = 'this machine knows no user of your number'
+    throw new Problem({ class: 'input', where: { command: 'provision' }, what, fix: `set ${variable} before you start` }, { cause })
   }
 }
 

@@ -9,7 +9,7 @@ const options = {
   'dry-run': { type: 'boolean', help: '' },
 } as const satisfies Options
 
-const parse = (...argv: readonly string[]) => parseArguments('run', argv, options)
+const parse = (...argv: readonly string[]) => parseArguments('run', argv, { options, passesOn: true })
 
 describe('arguments', () => {
   test('options, short ones, repeated ones, positionals, and what stands behind --', () => {
@@ -41,6 +41,19 @@ describe('arguments', () => {
     } catch (error) {
       expect((error as Problems).problems).toEqual([expect.objectContaining({ class: 'input', what, fix })])
     }
+  })
+
+  test('what stands behind -- are words too where no command of the user’s own is expected', () => {
+    expect(parseArguments('run', ['--dry-run', 'a', '--', '--b'], { options })).toMatchObject({ positionals: ['a', '--b'], rest: [] })
+  })
+
+  test.each([
+    ['a word that is empty', [''], 'one of its words is empty'],
+    ['a word too many', ['a', 'b'], 'it takes no b'],
+    ['a word too many behind --', ['a', '--', 'b'], 'it takes no b'],
+    ['a value of which only the last would count', ['--output=json', '--output', 'plain'], '--output is given twice'],
+  ])('%s', (_, argv, what) => {
+    expect(() => parseArguments('run', argv, { options, words: 1 })).toThrow(what)
   })
 
   test('all that is wrong is told at once', () => {
