@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem } from '../problem.ts'
 import { endGroup, makeGroup, membersOf } from './cgroup.ts'
 import { KEEP } from './keep.ts'
+import { enforceLimits } from './limits.ts'
 import { addressOf, type LabHost, type LabSpec, layoutOf, portOf } from './spec.ts'
 
 /** Where a host's overlay and log are. */
@@ -98,13 +99,15 @@ export const rebootHost = async (spec: LabSpec, host: LabHost): Promise<void> =>
   await untilReady(spec, host)
 }
 
-/** Waits until the host's sshd greets on port 22. */
+/** Waits until the host's sshd greets on port 22, and its limits are real. */
 export const untilReady = async (spec: LabSpec, host: LabHost): Promise<void> => {
   for (let left = 600; !(await greets(addressOf(host))); left--) {
     if (left === 0) throw notAnswering(spec, host, 'no SSH server greeted on port 22 within a minute')
     if (left < 580 && (await membersOf(groupOf(spec, host))).length === 0) throw notAnswering(spec, host, 'it ended while it booted')
     await sleep(100)
   }
+  const leader = await leaderOf(spec, host)
+  if (leader !== undefined) await enforceLimits(leader)
 }
 
 /** Writes a file so that nobody ever reads half of it. */

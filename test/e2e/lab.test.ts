@@ -60,6 +60,12 @@ afterAll(async () => {
 })
 
 describe('a lab host', () => {
+  it('enforces the limits of units, and does not only show them', async () => {
+    const allocate = (limit: string) => `sudo systemd-run -q --wait -p MemoryMax=${limit} perl -e 'exit(length(q(a) x (100 << 20)) < 1)'`
+    await ssh(spec, 'one', allocate('300M'))
+    await expect(ssh(spec, 'one', allocate('30M'))).rejects.toThrow()
+  })
+
   it('is a running Debian 12 with systemd, its name, its addresses, and sudo', async () => {
     const script =
       '. /etc/os-release; sudo systemctl is-system-running --wait; echo $ID $VERSION_ID; hostname; cat /proc/1/comm; sudo id -u; ip -o address show eth0'
