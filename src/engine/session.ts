@@ -2,7 +2,7 @@ import type { Target } from '../host/connection.ts'
 import { openShell } from '../host/open.ts'
 import type { Holder, Shell } from '../host/shell.ts'
 import { Problem } from '../problem.ts'
-import { STAGED_LIST } from '../resource/file-apply.ts'
+import { CLEAR_STAGED, STAGED_LIST } from '../resource/file-apply.ts'
 import type { Facts } from '../role/role.ts'
 import type { Listener } from './event.ts'
 import { FACTS_SCRIPT, readFacts } from './facts.ts'
@@ -65,5 +65,5 @@ const LOOK_MS = 120_000
 // What a killed run left half-written is cleared before anything is read. Builtins only, unless there is something to clear.
 const TIDY_SCRIPT = `
 [ -d ${OWNED} ] || { mkdir -p -m 700 /var/lib/provision && mkdir -p -m 700 ${OWNED}; }
-[ ! -e ${STAGED_LIST} ] || { while IFS= read -r f; do rm -f -- "$f"; done <${STAGED_LIST}; rm -f ${STAGED_LIST}; }
+[ ! -e ${STAGED_LIST} ] || { ${CLEAR_STAGED}; }
 `

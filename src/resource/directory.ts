@@ -37,7 +37,7 @@ export const directory = defineKind({
     const script = work.map(({ spec: { path, state, mode, owner, group } }) =>
       state === 'absent'
         ? `[ ! -e ${quote(path)} ] || rmdir -- ${quote(path)} || exit 1`
-        : `[ ! -e ${quote(path)} ] || [ -d ${quote(path)} ] || { echo ${quote(`${path} is there and is no directory`)} >&2; exit 1; }
+        : `{ [ ! -L ${quote(path)} ] && { [ ! -e ${quote(path)} ] || [ -d ${quote(path)} ]; }; } || { echo ${quote(`${path} is there and is no directory`)} >&2; exit 1; }
 install -d -m ${mode} -o ${owner} -g ${group} -- ${quote(path)} || exit 1`,
     )
     succeeded(yield { do: 'shell', script: `${script.join('\n')}\nsync ${parentsOf(work)}` }, 'the directories could not be made')

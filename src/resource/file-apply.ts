@@ -15,6 +15,9 @@ const stagedName = (path: string): string => `${parentOf(path) === '/' ? '' : pa
 /** What a killed run may have left behind lies in this list until its files are in place; the next run clears it (see `engine`). */
 export const STAGED_LIST = '/var/lib/provision/staged'
 
+/** Clears what the list names, and then the list. */
+export const CLEAR_STAGED = `xargs -d '\\n' rm -f -- <${STAGED_LIST}; rm -f ${STAGED_LIST}`
+
 /** Applies files in their order; adjacent ones of one set, or of none, are one request: all of them go live, or none. */
 export function* applyFiles(work: readonly FileWork[]): Steps {
   const done: string[] = []
@@ -63,7 +66,7 @@ function* replace(work: readonly FileWork[]): Steps {
     script: `
 set -u
 w=$(mktemp -d /run/provision.XXXXXXXX) || exit 1; trap 'rm -rf "$w"' EXIT
-cat >"$w/tar"
+cat >"$w/tar" || exit 1
 ${accountsScript(present)}
 ${directoriesScript(present)}
 ${set === undefined ? '' : checkScript(set, absent)}
@@ -115,30 +118,34 @@ const NO_NAMESPACE = 66
 /**
  * Runs the checker on a copy of the whole tree with the new files laid over it, bound over the real one in a mount namespace of
  * its own: absolute includes read the copy, and nothing leaks out (measured: 17 ms more than the bare check). Where the host may
- * not make namespaces (unprivileged containers) it says so and changes nothing.
+ * not make namespaces (unprivileged containers) it says so and changes nothing. A link in the tree is replaced in the copy, never
+ * written through: it may lead anywhere on the host.
  */
 const checkScript = (set: NonNullable<FileSpec['set']>, absent: readonly string[]): string => `
 mkdir "$w/new" && cp -a ${quote(`${set.root}/.`)} "$w/new/" && mkdir "$w/over" && tar -xpmf "$w/tar" -C "$w/over" || exit 1
-[ ! -d "$w/over"${quote(set.root)} ] || cp -a "$w/over"${quote(`${set.root}/.`)} "$w/new/" || exit 1
+[ ! -d "$w/over"${quote(set.root)} ] || cp -a --remove-destination "$w/over"${quote(`${set.root}/.`)} "$w/new/" || exit 1
 ${absent.map((path) => `rm -f -- "$w/new"${quote(path.slice(set.root.length))}`).join('\n')}
 unshare -m sh -c 'mount --bind "$1/new" "$2" && : >"$1/bound" || exit 1; shift 2; "$@"' sh "$w" ${quote(set.root)} ${set.check.map(quote).join(' ')} >"$w/said" 2>&1 </dev/null
 c=$?; [ "$c" = 0 ] || { cat "$w/said" >&2; [ -e "$w/bound" ] && exit ${CHECK_FAILED}; exit ${NO_NAMESPACE}; }`
 
-/** New bytes beside the old ones, on disk, and only then the renames; `sync FILE` is fsync (coreutils), `rename` is perl-base's. */
+/**
+ * New bytes beside the old ones, on disk, and only then the renames; `sync FILE` is fsync (coreutils), `rename` is perl-base's.
+ * Names go to programs through the list or through xargs: ten thousand of them are more than one command line holds.
+ */
 const swapScript = (present: readonly FileWork[], absent: readonly string[]): string => {
   const staged = present.map(({ spec }) => stagedName(spec.path))
   const parents = distinct([...present.map(({ spec }) => parentOf(spec.path)), ...absent.map(parentOf)])
-  const pairs = present.map(({ spec }) => `${quote(stagedName(spec.path))} ${quote(spec.path)}`)
   const write = `
-set -- ${staged.map(quote).join(' ')}
-mkdir -p -m 700 /var/lib/provision && printf '%s\\n' "$@" >${STAGED_LIST} && sync ${STAGED_LIST} || exit 1
-tar -xpmf "$w/tar" -C / --transform 's,\\([^/]*\\)$,.\\1.provision-new,' && sync "$@" || { c=$?; rm -f -- "$@" ${STAGED_LIST}; exit "$c"; }
-perl -e 'while (@ARGV) { my ($from, $to) = splice @ARGV, 0, 2; rename $from, $to or die "$to: $!\\n" }' ${pairs.join(' ')} || exit 1`
+mkdir -p -m 700 /var/lib/provision && printf '%s\\n' ${staged.map(quote).join(' ')} >${STAGED_LIST} && sync ${STAGED_LIST} || exit 1
+tar -xpmf "$w/tar" -C / --transform 's,\\([^/]*\\)$,.\\1.provision-new,' && xargs -d '\\n' sync -- <${STAGED_LIST} || { c=$?; ${CLEAR_STAGED}; exit "$c"; }
+perl -ne 'chomp; my $to = $_; $to =~ s{/[.]([^/]+)[.]provision-new$}{/$1}; rename $_, $to or die "$to: $!\\n"' ${STAGED_LIST} || exit 1`
   return `
 ${present.length === 0 ? '' : write}
-${absent.length === 0 ? '' : `rm -f -- ${absent.map(quote).join(' ')} || exit 1`}
-sync ${parents.map(quote).join(' ')} 2>/dev/null
+${absent.length === 0 ? '' : `${eachOf(absent)} rm -f -- || exit 1`}
+${eachOf(parents)} sync -- 2>/dev/null
 rm -f ${STAGED_LIST}`
 }
+
+const eachOf = (paths: readonly string[]): string => `printf '%s\\0' ${paths.map(quote).join(' ')} | xargs -0`
 
 const distinct = (words: readonly string[]): readonly string[] => [...new Set(words)]

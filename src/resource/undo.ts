@@ -15,7 +15,7 @@ export const saveScript = (set: string, paths: readonly string[], coming: Readon
 u=${undoDirectory(set)}
 keep() {
   mkdir -p -m 700 "$u"; touch "$u/absent"; [ -e "$u/files.tar" ] || tar -cf "$u/files.tar" -T /dev/null
-  tar -tf "$u/files.tar" >"$u/saved"
+  tar --quoting-style=literal -tf "$u/files.tar" >"$u/saved"
   for p do
     if grep -Fxq -- "\${p#/}" "$u/saved" || grep -Fxq -- "$p" "$u/absent"; then continue; fi
     if [ -e "$p" ] || [ -L "$p" ]; then tar -rf "$u/files.tar" -C / -- "\${p#/}"; else printf '%s\\n' "$p" >>"$u/absent"; fi
