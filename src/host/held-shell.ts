@@ -4,6 +4,7 @@ import { isSecret } from '../secret.ts'
 import type { Link } from './connect.ts'
 import { AnswerReader, randomWord, requestFrame } from './frame.ts'
 import type { Launched } from './launch.ts'
+import { NO_ROOM } from './loop.ts'
 import { lastLines, unreachable } from './problems.ts'
 import type { Answer, RequestOptions, Shell } from './shell.ts'
 
@@ -41,7 +42,7 @@ export class HeldShell implements Shell {
     this.#launched = launched
     // A step at hand beats when it ends; the lock's judges know that it runs.
     if (beats) this.#beat = setInterval(() => this.#pending.length === 0 && this.#send(':', {}).catch(() => {}), BEAT_MS).unref()
-    launched.ended.then((code) => this.#lose(code === undefined ? 'the connection was lost' : `the shell on the host ended (exit ${code})`))
+    launched.ended.then((code) => this.#lose(code === undefined ? 'the connection was lost' : endOf(code)))
     link.gone.then((error) => this.#lose('the connection was lost', error?.message))
   }
 
@@ -136,6 +137,9 @@ export class HeldShell implements Shell {
     await this.#link.close()
   }
 }
+
+const endOf = (code: number): string =>
+  code === NO_ROOM ? 'it could not keep what it was sent: /run is full' : `the shell on the host ended (exit ${code})`
 
 const tooMuch = (host: string, maxBytes: number): Problem =>
   new Problem({ class: 'task', where: { host }, what: `a script said more than ${Math.round(maxBytes / 1024)} KB`, fix: 'let it say less' })

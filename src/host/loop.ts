@@ -19,6 +19,9 @@ export const bootstrap = (word: string, script: string): string =>
 const PREPARE = `umask 077; trap '' PIPE; cd /
 export LC_ALL=C HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
 
+/** How the loop ends when it cannot keep a request whole: half a script or half its input never runs. */
+export const NO_ROOM = 94
+
 /**
  * The loop that answers requests, one after the other, each in a subshell of its own with \`$T\`, a directory for its
  * temporary files. SIGPIPE stays ignored: a request that has begun ends, whatever becomes of the controller.
@@ -35,8 +38,8 @@ printf '%s open %s\\n' ${word} "$C"
 while read -r m l a b; do
   [ "$b" ] || continue
   s=; while [ "$l" -gt 0 ]; do IFS= read -r x || exit 98; s="$s$x$N"; l=$((l-1)); done
-  [ "$a" = 0 ] || { head -c "$a" >"$T/s"; s='. "$T/s"'; }
-  i=/dev/null; [ "$b" = 0 ] || { i=$T/i; head -c "$b" >"$i"; }
+  [ "$a" = 0 ] || { head -c "$a" >"$T/s" || exit ${NO_ROOM}; s='. "$T/s"'; }
+  i=/dev/null; [ "$b" = 0 ] || { i=$T/i; head -c "$b" >"$i" || exit ${NO_ROOM}; }
   read -r x; [ "$x" = "$m" ] || exit 97
   beat busy
   printf '%s+' "$m"
