@@ -83,7 +83,9 @@ export const nftables = defineKind({
   // While our own text is in force a person compares that; once somebody changed the rules, what the kernel says.
   diff: ({ spec, seen }) => {
     if (seen.live === undefined) return { before: '', after: spec.text }
-    if (seen.stamp === sha256(spec.text)) return { before: shownListing(seen.live), after: shownListing(seen.ours ?? '') }
+    const isOurs = seen.stamp === sha256(spec.text)
+    if (isOurs && driftInWords(seen.ours ?? '', seen.live).length === 0) return { before: seen.boot ?? '', after: spec.text }
+    if (isOurs) return { before: shownListing(seen.live), after: shownListing(seen.ours ?? '') }
     return { before: seen.boot ?? shownListing(seen.live), after: spec.text }
   },
 

@@ -119,6 +119,7 @@ describe('planning a table', () => {
     expect(diff(spec, { ...asLoaded, live: undefined })).toEqual({ before: '', after: spec.text })
     const drift = diff(spec, { ...asLoaded, live: live.replace('\t\tct state', '\t\ttcp dport 3306 accept\n\t\tct state') })
     expect(drift?.before.replace('  tcp dport 3306 accept\n', '')).toBe(drift?.after)
+    expect(diff(spec, { ...asLoaded, boot: 'flush ruleset\n' })).toEqual({ before: 'flush ruleset\n', after: spec.text })
   })
 })
 
