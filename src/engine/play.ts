@@ -1,5 +1,6 @@
 import { Problem, problemsIn } from '../problem.ts'
 import { type Kind, keyOf, Refused, type Work } from '../resource/kind.ts'
+import { masked, secretsIn } from '../secret.ts'
 import { drive } from './drive.ts'
 import type { Change } from './plan.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
@@ -105,7 +106,7 @@ const applyBatch = async (
     const applied = batch.filter(({ due }) => due === undefined || done.has(due.resource.id))
     for (const { change } of applied) tally.applied(change, took())
     const [culprit] = batch.filter((one) => !applied.includes(one))
-    const problems = error instanceof Refused ? [refusal(error, session.host, culprit?.change)] : problemsIn(error)
+    const problems = error instanceof Refused ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)
     if (problems === undefined || culprit === undefined) throw error
     tally.fail(culprit.change, problems)
     return false
@@ -114,11 +115,12 @@ const applyBatch = async (
 
 const workOf = ({ resource, seen, verdict }: Due): Work<unknown, unknown> => ({ id: resource.id, spec: resource.spec, seen, verdict })
 
-const refusal = ({ what, why, fix }: Refused, host: string, change: Change | undefined): Problem =>
+// A checker or a service may repeat what it was given; the secrets of its host do not go any further.
+const refusal = ({ what, why, fix }: Refused, { session, placed }: Surveyed, change: Change | undefined): Problem =>
   new Problem({
     class: 'task',
-    where: { host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },
+    where: { host: session.host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },
     what,
-    why,
+    why: masked(why, secretsIn(placed.map(({ resource }) => resource.spec))),
     fix: fix ?? 'mend what the host says, and run again: the run takes up where it stopped',
   })

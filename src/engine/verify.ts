@@ -1,6 +1,7 @@
 import { openShell } from '../host/open.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import type { Check } from '../role/role.ts'
+import { masked, secretsIn } from '../secret.ts'
 import type { Prepared } from './prepare.ts'
 
 /** What came of one check on one host. */
@@ -29,6 +30,7 @@ interface Placed extends Check {
 
 const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal): Promise<Verified> => {
   const checks = checksOf(host, prepared)
+  const secrets = secretsIn(prepared.bindings.bound.filter((bound) => bound.host === host).map(({ context }) => context.options))
   const target = prepared.reach.get(host)
   if (target === undefined || checks.length === 0) return { checked: [], problems: [] }
   try {
@@ -37,7 +39,7 @@ const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal)
       const answers = await Promise.all(checks.map(({ script }) => shell.request(script, { deadlineMs: CHECK_MS })))
       const checked = checks.map(({ role, name }, i) => ({ host, role, name, passed: answers[i]?.code === 0 }))
       const problems = answers.flatMap(({ code, stdout, stderr }, i) =>
-        code === 0 ? [] : [failure(host, checks[i], `exit ${code}: ${`${stderr}${stdout}`.trim().slice(0, 2000)}`)],
+        code === 0 ? [] : [failure(host, checks[i], `exit ${code}: ${masked(`${stderr}${stdout}`, secrets).trim().slice(0, 2000)}`)],
       )
       return { checked, problems }
     } finally {

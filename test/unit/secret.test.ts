@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest'
+import { masked, Secret, secretsIn } from '../../src/secret.ts'
+
+describe('the secrets of a host', () => {
+  it('are found in lists and objects, however deep, and in what refers to itself', () => {
+    const [a, b] = [new Secret('a'), new Secret('b')]
+    const loop: Record<string, unknown> = { parts: ['x', a, { deep: [b] }], bytes: new Uint8Array(3), get: () => 'c' }
+    loop.self = loop
+    expect(secretsIn([loop, a])).toEqual([a, b])
+  })
+
+  it.each([
+    ['whole', 'hunter22', 'unknown directive "hunter22"', 'unknown directive "•••"'],
+    ['more than once', 'hunter22', 'hunter22, hunter22', '•••, •••'],
+    ['without its last line end', 'hunter22\n', '[hunter22]', '[•••]'],
+    ['a line of many', '-----BEGIN\nc2VjcmV0\n-----END', 'bad line c2VjcmV0', 'bad line •••'],
+    ['not an empty one', '', 'as it was', 'as it was'],
+  ])('are taken out of what it says: %s', (_, secret, said, shown) => {
+    expect(masked(said, [new Secret(secret)])).toBe(shown)
+  })
+})
