@@ -24,7 +24,7 @@ export const answerable = (role: Role, path: string, shown = path): Role => {
   const { listens, resources, check, verify } = role
   return {
     ...role,
-    resources: asked(resources),
+    resources: asked((context) => checkResources(role.name, shown, resources.call(role, context))),
     ...(listens && { listens: asked((context) => checkListens(role.name, shown, listens.call(role, context))) }),
     ...(check && { check: asked(check) }),
     ...(verify && { verify: asked(verify) }),
@@ -45,6 +45,14 @@ const checkListens = <T>(name: string, file: string, listens: T): T => {
     { file },
     `listens${issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}: ${issue.message}`,
   )
+}
+
+const isResource = (one: unknown): boolean => typeof one === 'object' && one !== null && 'kind' in one && 'spec' in one
+
+/** A generator that never ends, or a hole in a list, would break the engine far from where it was written. */
+const checkResources = <T>(name: string, file: string, resources: T): T => {
+  if (Array.isArray(resources) && resources.every(isResource)) return resources
+  throw mistake(name, { file }, 'resources: must be a list of what file(), service() and the like give')
 }
 
 const mistake = (name: string, where: Where, why: string, cause?: unknown): Problem =>

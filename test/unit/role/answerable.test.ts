@@ -35,6 +35,20 @@ test('an error in a role is a mistake of that role, with its line', async () => 
   expect(why).toBe('ReferenceError: nonsense is not defined')
 })
 
+test.each([
+  ['nothing', undefined],
+  ['a hole in the list', [undefined]],
+  [
+    'a list without an end',
+    (function* () {
+      for (;;) yield { kind: {}, spec: {} }
+    })(),
+  ],
+])('what it gives must be a list of resources: %s', (_, given) => {
+  const resources = () => given as never
+  expect(problemOf(() => answerable(roleOf({ resources }), 'role.ts').resources(context)).why).toMatch(/^resources: must be a list/)
+})
+
 test('what it listens on is checked: types are only taken away when a role is loaded', () => {
   const listens = () => [{ service: 'metrics', port: 9100, protocol: 'tcp', from: { group: 'monitoring' } }] as unknown as Listen[]
   const { why } = problemOf(() => answerable(roleOf({ listens }), 'role.ts').listens?.(context))
