@@ -77,7 +77,7 @@ export const transactionScript = (work: readonly PackageWork[], patience: number
   return `
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
 umask 022
-w=$(mktemp -d /run/provision.XXXXXXXX) || exit 1
+w=$(mktemp -d "$T/XXXXXXXX") || exit 1
 say() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
 cause() { printf 'provision-cause: %s\\n' "$*"; }
 ${lockFunctions}

@@ -65,7 +65,7 @@ function* replace(work: readonly FileWork[]): Steps {
       set === undefined ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}` : `checking ${set.name}'s new configuration`,
     script: `
 set -u
-w=$(mktemp -d /run/provision.XXXXXXXX) || exit 1; trap 'rm -rf "$w"' EXIT
+w=$(mktemp -d "$T/XXXXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT
 cat >"$w/tar" || exit 1
 ${accountsScript(present)}
 ${directoriesScript(present)}

@@ -37,7 +37,7 @@ export interface World {
   members(): ReadonlyMap<string, unknown>
 }
 
-/** One privileged script and what it reads on standard input. Its output is bytes. */
+/** One privileged script and what it reads on standard input. Its output is bytes; `$T` is a directory for its temporary files, which no cut outlives. */
 export interface ShellStep {
   readonly do: 'shell'
   readonly script: string

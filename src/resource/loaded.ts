@@ -44,7 +44,7 @@ exit 0`
  * saved set; or puts the set back, loads that again and ends with status 1. Give its answer to `checkLoaded`.
  */
 export const loadScript = ({ unit, files, restarts = [], mode, start = false, set, took }: Load): string => `(
-unit=${quote(unit)} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${quote(`${STAMPS}/${unit}`)} type= w=$(mktemp -d /run/provision.XXXXXXXX) || exit 1
+unit=${quote(unit)} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${quote(`${STAMPS}/${unit}`)} type= w=$(mktemp -d "$T/XXXXXXXX") || exit 1
 trap 'rm -rf "$w"' EXIT
 set -- ${commandLine(...new Set([...files, ...restarts]))}
 sums() { for p do [ -e "$p" ] || printf 'absent %s\\n' "$p"; done; [ $# = 0 ] || sha256sum -- "$@" 2>/dev/null; }
