@@ -126,7 +126,8 @@ const identityChanges = (identities: Identities, declarers: ReadonlyMap<string, 
     .map(
       ({ key, reason }): Change => ({
         host: CONTROLLER,
-        role: declarers.get(key) ?? '',
+        // What several identities need, an administrator's key, comes for the first that was asked for.
+        role: declarers.get(key) ?? [...declarers.values()][0] ?? '',
         resource: key,
         action: 'create',
         sure: 'exact',

@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { directoryName, directoryUrl } from '../acme/directory.ts'
 import { Problem } from '../problem.ts'
 import { type AccountStore, accountStore } from './account-store.ts'
+import { ageKeyFile, ensureAgeKey } from './age-key.ts'
 import type { AcmeAccount, AcmeOptions, Identities } from './identities.ts'
 
 interface Declared {
@@ -18,6 +19,7 @@ interface Declared {
  */
 export const openIdentities = async (root: string, env: Readonly<Record<string, string | undefined>>): Promise<Identities> => {
   const declared = new Map<string, Declared>()
+  const ageKey = `age-key:${ageKeyFile(env)}`
 
   const find = (key: string): Declared => {
     const found = declared.get(key)
@@ -53,12 +55,18 @@ export const openIdentities = async (root: string, env: Readonly<Record<string, 
       return account
     },
 
-    missing: () =>
-      [...declared.values()]
+    missing: () => {
+      const accounts = [...declared.values()]
         .filter(({ account }) => account.thumbprint.get() === undefined)
-        .map(({ account }) => ({ key: account.key, reason: 'the site has no account there yet' })),
+        .map(({ account }) => ({ key: account.key, reason: 'the site has no account there yet' }))
+      if (accounts.length === 0 || existsSync(ageKeyFile(env))) return accounts
+      return [{ key: ageKey, reason: 'you have none yet; keep it safe, it opens what the site keeps encrypted' }, ...accounts]
+    },
 
-    make: (key) => find(key).store.make(),
+    make: async (key) => {
+      if (key === ageKey) await ensureAgeKey(root, env)
+      else await find(key).store.make()
+    },
 
     issue: async (key, request, names, doing) => {
       const { options, url, store } = find(key)

@@ -28,13 +28,16 @@ case $(systemctl show -P NeedDaemonReload -- ${commandLine(...units)}) in *yes*)
 
 const serviceScript = (spec: ServiceSpec): string => {
   const unit = quote(spec.unit)
-  const enabling = spec.enabled
-    ? `enabled|${NOT_TO_ENABLE}) ;; *) systemctl enable`
-    : `disabled|masked*|${NOT_TO_ENABLE}) ;; *) systemctl disable`
+  // Enabled before it is started: a name that others know it by (Alias=) comes with that. A start that is refused takes it back.
+  const enable = `case $was in enabled|${NOT_TO_ENABLE}) ;; *) systemctl enable -q -- ${unit} || exit 1 ;; esac`
+  const takeBack = `case $was in enabled|${NOT_TO_ENABLE}) ;; *) systemctl disable -q -- ${unit} ;; esac`
+  const disable = `case $was in disabled|masked*|${NOT_TO_ENABLE}) ;; *) systemctl disable -q -- ${unit} || exit 1 ;; esac`
   return `
 ${spec.running || spec.enabled ? `case $(systemctl show -P LoadState -- ${unit}) in masked) systemctl unmask -q -- ${unit}; systemctl unmask -q --runtime -- ${unit} ;; esac` : ''}
-${spec.running ? `${loadOf(spec)} || exit 1` : `systemctl stop -- ${unit} || exit 1; rm -f ${quote(`${STAMPS}/${spec.unit}`)}`}
-case $(systemctl show -P UnitFileState -- ${unit}) in ${enabling} -q -- ${unit} || exit 1 ;; esac
+was=$(systemctl show -P UnitFileState -- ${unit})
+${spec.enabled ? enable : ''}
+${spec.running ? `${loadOf(spec)} || { ${spec.enabled ? takeBack : ':'}; exit 1; }` : `systemctl stop -- ${unit} || exit 1; rm -f ${quote(`${STAMPS}/${spec.unit}`)}`}
+${spec.enabled ? '' : disable}
 echo provision-done ${unit}
 `
 }

@@ -40,8 +40,16 @@ describe('an ACME account', () => {
     const account = identities.acmeAccount(STAGING)
     expect(account.key).toBe(KEY)
     expect(account.thumbprint.get()).toBeUndefined()
-    expect(identities.missing().map(({ key }) => key)).toEqual([KEY])
+    expect(identities.missing().map(({ key }) => key)).toEqual([expect.stringMatching(/^age-key:\/.*\.txt$/), KEY])
     expect(readdirSync(root)).toEqual([])
+  })
+
+  it("needs an administrator's key, which is made once for all of them", async () => {
+    const identities = await open()
+    identities.acmeAccount(STAGING)
+    const [first] = identities.missing()
+    await identities.make(first?.key ?? '')
+    expect(identities.missing().map(({ key }) => key)).toEqual([KEY])
   })
 
   it('is made once, encrypted, and known to the handle that was given out before', async () => {
