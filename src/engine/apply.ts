@@ -18,6 +18,12 @@ export const apply = async (planned: Planned, options: ApplyOptions): Promise<Ou
 }
 
 const carryOut = async (planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
+  await carryOutPlays(planned, tally, options)
+  const changed = [...planned.surveyed.values()].filter(({ session: { host } }) => tally.changed(host) > 0 && !tally.isBroken(host))
+  if (!options.signal.aborted) await prove(changed, planned, tally, options)
+}
+
+const carryOutPlays = async (planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
   const { plays } = planned.prepared.site
   for (const [index, play] of plays.entries())
     for (const batch of batches(play.hosts, play.serial)) {
@@ -26,9 +32,9 @@ const carryOut = async (planned: Planned, tally: Tally, options: ApplyOptions): 
       // What was observed before anything was written is still true.
       const hosts = tally.writes === 0 || options.signal.aborted ? busy : await renew(busy, planned, tally)
       await Promise.all(hosts.map((surveyed) => applyPlay(surveyed, index, planned, tally, options)))
+      // Few at a time means that what does harm does it to few: the others stay as they are.
+      if (play.serial > 0 && able.some(({ session }) => tally.isBroken(session.host))) return
     }
-  const changed = [...planned.surveyed.values()].filter(({ session: { host } }) => tally.changed(host) > 0 && !tally.isBroken(host))
-  if (!options.signal.aborted) await prove(changed, planned, tally, options)
 }
 
 /** Identities come first: what hosts are given is made from them. Without them nothing is begun. */

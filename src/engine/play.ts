@@ -105,7 +105,8 @@ const applyBatch = async (
     const done = new Set(error instanceof Refused ? error.done : [])
     const applied = batch.filter(({ due }) => due === undefined || done.has(due.resource.id))
     for (const { change } of applied) tally.applied(change, took())
-    const [culprit] = batch.filter((one) => !applied.includes(one))
+    const left = batch.filter((one) => !applied.includes(one))
+    const culprit = left.find(({ due }) => error instanceof Refused && due?.resource.id === error.culprit) ?? left[0]
     const problems = error instanceof Refused ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)
     if (problems === undefined || culprit === undefined) throw error
     tally.fail(culprit.change, problems)

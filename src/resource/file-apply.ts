@@ -39,6 +39,7 @@ const refusedType = ({ id, seen }: FileWork, done: readonly string[]): Refused =
     'a file shall be there, and nothing but a file or a link is ever replaced by one',
     'move it away or remove it by hand',
     done,
+    id,
   )
 
 /** Adjacent work of one configuration set (or of none). */

@@ -145,13 +145,16 @@ export class Refused extends Error {
   readonly fix: string | undefined
   /** Identities of those of the batch that were done before it was refused. */
   readonly done: readonly string[]
+  /** Which of the batch it was about; else the first that was not done. */
+  readonly culprit: string | undefined
 
-  constructor(what: string, why: string, fix?: string, done: readonly string[] = []) {
+  constructor(what: string, why: string, fix?: string, done: readonly string[] = [], culprit?: string) {
     super(`${what}: ${why}`)
     this.what = what
     this.why = why
     this.fix = fix
     this.done = done
+    this.culprit = culprit
   }
 }
 
