@@ -26,14 +26,15 @@ export interface Load {
 }
 
 /**
- * For `took`: waits up to 5 s for a worker that was not there before; nginx and haproxy refuse a reload with no other sign of it.
+ * For `took`: waits up to 15 s for a worker that was not there before; nginx and haproxy refuse a reload with no other sign of it
+ * (haproxy tries for two seconds to bind its ports, and for longer on a busy host).
  * Then gives the old workers a second to close, so that who asks next is answered by the new ones.
  */
 export const newWorker = `
 new_worker() { for k in $(cat "/proc/$pid/task/$pid/children"); do case " $kids " in *" $k "*) ;; *) return 0 ;; esac; done; return 1; }
 old_worker() { for k in $kids; do [ ! -d "/proc/$k" ] || return 0; done; return 1; }
 i=0; until new_worker; do
-  [ $i -lt 50 ] || { echo "$unit started no new worker: its main process refused the new configuration"; exit 1; }
+  [ $i -lt 150 ] || { echo "$unit started no new worker: its main process refused the new configuration"; exit 1; }
   sleep 0.1; i=$((i+1))
 done
 i=0; while old_worker && [ $i -lt 10 ]; do sleep 0.1; i=$((i+1)); done
