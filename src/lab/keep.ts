@@ -27,6 +27,8 @@ mount -t overlay -o "lowerdir=$LAB_IMAGE,upperdir=$PWD/upper,workdir=$PWD/work" 
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs tmpfs /run/systemd/nspawn
 ip link set lo up
+# The kernel takes its time to end the wire of a host whose power was cut.
+ip -n "$LAB_SWITCH" link delete "$LAB_PORT" 2>/dev/null || :
 ip link add eth0 address "$LAB_MAC" type veth peer name "$LAB_PORT" netns "$LAB_SWITCH"
 ip -n "$LAB_SWITCH" link set "$LAB_PORT" master bridge addrgenmode none up
 for address in $LAB_ADDRESSES; do
