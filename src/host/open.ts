@@ -40,6 +40,10 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
   }
 }
 
+// A shell speaks of the lock every few seconds, and in a few hundred bytes.
+const SILENCE_MS = 60_000
+const MOST_BYTES = 64 * 1024
+
 // Hears what the shell says of the lock until it is open.
 const opened = (
   target: Target,
@@ -50,14 +54,30 @@ const opened = (
   new Promise((resolve, reject) => {
     let heard: Buffer = Buffer.alloc(0)
     let locked: Problem | undefined
-    launched.ended.then((code) => reject(locked ?? notOpened(target, code, launched.stderr())))
+    const giveUp = (what: string): void => {
+      reject(
+        unreachable(target.name, {
+          what,
+          why: lastLines(launched.stderr()),
+          fix: 'look at the host: its root shell does not do as it is told',
+        }),
+      )
+      launched.channel.destroy()
+    }
+    const silence = setTimeout(() => giveUp(`its root shell said nothing for ${SILENCE_MS / 1000} s`), SILENCE_MS)
+    launched.ended.then((code) => {
+      clearTimeout(silence)
+      reject(locked ?? notOpened(target, code, launched.stderr()))
+    })
     const listen = (chunk: Buffer): void => {
+      silence.refresh()
       heard = Buffer.concat([heard, chunk])
       for (let status = nextStatus(heard); status; status = nextStatus(heard)) {
         heard = heard.subarray(status.length)
         if (status.says === 'open') {
           const shell = hold(status.rest)
           launched.onStdout((next) => shell.take(next))
+          clearTimeout(silence)
           if (heard.length > 0) shell.take(heard)
           resolve(shell)
           return
@@ -65,6 +85,7 @@ const opened = (
         if (status.says === 'locked') locked = lockedBy(target, status)
         else options.onWaiting?.(describe(status))
       }
+      if (heard.length > MOST_BYTES) giveUp('its root shell talks without end')
     }
     launched.onStdout(listen)
   })

@@ -45,6 +45,13 @@ it('more names than a command line holds are written, and removed again', async 
   expect(await host.run('find /srv/deep -type f; ls -d /var/lib/provision/staged 2>&1 | grep -v "No such"; true')).toBe('')
 })
 
+it('a root shell that talks without end is left, and hurts nobody', async () => {
+  const flood = `#!/bin/bash\nprintf %s "$(printf %s "$2" | grep -oE '[0-9a-f]{32}')"\nexec yes garbage\n`
+  await host.run(`cat >/usr/local/sbin/sh <<'END'\n${flood}END\nchmod 755 /usr/local/sbin/sh`)
+  await expect(sessionOn('t-atk', '10.79.27.11')).rejects.toThrow('its root shell talks without end')
+  await host.run('rm /usr/local/sbin/sh')
+})
+
 it('a full /run never lets half a script run', async () => {
   const { shell } = await sessionOn('t-atk', '10.79.27.11')
   await host.run('mount -o remount,size=1m /run; dd if=/dev/zero of=/run/fill bs=4k 2>/dev/null; true')
