@@ -1,5 +1,6 @@
-import { type Problem, Problem as ProblemClass, Problems } from '../problem.ts'
-import type { Host, Site } from '../site/site.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Problem, Problem as ProblemClass, Problems, placeOf, type Where } from '../problem.ts'
+import type { Host, Site, WrittenOptions } from '../site/site.ts'
 import { zodProblems } from '../site/zod.ts'
 import { resolveFlows } from './flows.ts'
 import type { Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
@@ -10,6 +11,10 @@ export interface Bound {
   readonly host: string
   readonly role: Role
   readonly context: SiteContext<unknown>
+  /** Its options as they were written. */
+  readonly written: WrittenOptions
+  /** Where the playbook puts it there. */
+  readonly where: Where
 }
 
 /** All roles of the playbook bound to their hosts, and every flow that follows from them. */
@@ -41,7 +46,10 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         problems.push(...faults.map(({ path, what, fix }) => new ProblemClass({ class: 'input', where: written.whereOf(path), what, fix })))
         // What it listens on would be complained of for the same reason.
         if (faults.length > 0) continue
-        bound.push({ play, host: name, role, context })
+        const before = bound.find((one) => one.host === name && one.role === role)
+        if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
+          problems.push(twoWays(name, role, use.where, before))
+        bound.push({ play, host: name, role, context, written, where: use.where })
         listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where })
       }
   const { flows, problems: flowProblems } = resolveFlows(listening, view)
@@ -49,6 +57,14 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   if (all.length > 0) throw new Problems(all)
   return { bound, flows }
 }
+
+const twoWays = (host: string, role: Role, where: Where, before: Bound): Problem =>
+  new ProblemClass({
+    class: 'input',
+    where,
+    what: `role ${role.name} stands twice for ${host}, with other options (the first is at ${placeOf(before.where)})`,
+    fix: 'give it its options in one place, for instance in the inventory',
+  })
 
 /** What roles may know of the site: names and addresses, no connection. */
 const viewOf = (site: Site): SiteView => {
