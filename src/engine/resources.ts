@@ -1,18 +1,19 @@
 import { ZodError } from 'zod'
 import type { AcmeAccount, AcmeOptions } from '../identity/identities.ts'
-import { Problem } from '../problem.ts'
+import { Problem, problemsIn } from '../problem.ts'
 import type { Resource } from '../resource/kind.ts'
 import type { Bindings, Bound } from '../role/bind.ts'
-import { projectFiles } from '../role/files.ts'
+import type { projectFiles } from '../role/files.ts'
 import type { Facts, HostContext } from '../role/role.ts'
+import { isSecret } from '../secret.ts'
 import type { Listener } from './event.ts'
 import { ownedBy } from './owned.ts'
 import { type Placed, unite } from './place.ts'
 
 /** What roles are given beside the host's facts. */
 export interface Surroundings {
-  readonly root: string
   readonly bindings: Bindings
+  files(directory: string): ReturnType<typeof projectFiles>
   acmeAccount(role: string, options: AcmeOptions): AcmeAccount
   readonly listen: Listener
 }
@@ -29,23 +30,57 @@ export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundin
   )
 }
 
+/**
+ * What is wrong with these hosts' resources, as far as roles say so without asking what a host is: found before any packet is sent.
+ * What a role makes of the facts is judged when they are known.
+ */
+export const faultsAhead = (hosts: readonly string[], surroundings: Surroundings): readonly Problem[] => {
+  const silent = { ...surroundings, listen: () => {} }
+  const problems = hosts.flatMap((host) => {
+    const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
+    const each = mine.flatMap((bound) => problemsOf(() => declared(bound, contextOf(bound, unasked, silent))))
+    return each.length > 0 ? each : problemsOf(() => resourcesOf(host, unasked, silent))
+  })
+  return [...new Map(problems.map((problem) => [problem.message, problem])).values()]
+}
+
+const problemsOf = (act: () => unknown): readonly Problem[] => {
+  try {
+    act()
+    return []
+  } catch (error) {
+    const found = problemsIn(error)
+    if (found === undefined) throw error
+    return found
+  }
+}
+
+const UNASKED = new Error('the host has not been asked yet')
+const refuse = (): never => {
+  throw UNASKED
+}
+const unasked = new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse }) as Facts
+
 const contextOf = (
   { context, host, role }: Bound,
   facts: Facts,
-  { root, bindings, acmeAccount, listen }: Surroundings,
+  { bindings, files, acmeAccount, listen }: Surroundings,
 ): HostContext<unknown> => ({
   ...context,
   facts,
   flows: bindings.flows,
-  files: (directory) => projectFiles(root, directory),
+  files,
   acmeAccount: (options) => acmeAccount(role.name, options),
   warn: (what) => listen({ type: 'warning', host, role: role.name, what }),
 })
 
-const declared = ({ role, host }: Bound, context: HostContext<unknown>): readonly Resource[] => {
+const declared = (bound: Bound, context: HostContext<unknown>): readonly Resource[] => {
+  const { role, host } = bound
   try {
     return role.resources(context)
   } catch (error) {
+    if (error === UNASKED || (error instanceof Error && error.cause === UNASKED)) return []
+    if (error instanceof Problem) throw atOption(error, bound)
     if (!(error instanceof ZodError)) throw error
     const [issue] = error.issues
     throw new Problem(
@@ -58,4 +93,23 @@ const declared = ({ role, host }: Bound, context: HostContext<unknown>): readonl
       { cause: error },
     )
   }
+}
+
+/** A file that cannot serve is complained of where an option names it. */
+const atOption = (problem: Problem, { written }: Bound): Problem => {
+  const { class: sort, where, what, why, fix } = problem
+  const path = 'file' in where && where.line === undefined ? pathTo(where.file, written.value) : undefined
+  if (path === undefined || !('file' in where)) return problem
+  const parts = { class: sort, where: written.whereOf(path), what: `${where.file}: ${what}`, fix }
+  return new Problem(why === undefined ? parts : { ...parts, why }, { cause: problem })
+}
+
+const pathTo = (text: string, value: unknown): readonly PropertyKey[] | undefined => {
+  if (value === text) return []
+  if (typeof value !== 'object' || value === null || isSecret(value)) return undefined
+  for (const [key, inner] of Object.entries(value)) {
+    const rest = pathTo(text, inner)
+    if (rest !== undefined) return [Array.isArray(value) ? Number(key) : key, ...rest]
+  }
+  return undefined
 }

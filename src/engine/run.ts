@@ -3,6 +3,7 @@ import type { AcmeAccount, AcmeOptions, Identities } from '../identity/identitie
 import { openIdentities } from '../identity/open.ts'
 import { type Problem, Problems, problemsIn } from '../problem.ts'
 import { keyOf } from '../resource/kind.ts'
+import { projectFiles } from '../role/files.ts'
 import { diffsOf } from './diff.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
@@ -10,7 +11,7 @@ import { type Change, CONTROLLER } from './plan.ts'
 import type { Planned, PlanOptions, Surveyed } from './planned.ts'
 import { type Due, planHost, type Selection } from './planning.ts'
 import type { Prepared } from './prepare.ts'
-import { resourcesOf, type Surroundings } from './resources.ts'
+import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSession, type Session } from './session.ts'
 
 export { apply } from './apply.ts'
@@ -18,7 +19,7 @@ export { prepare } from './prepare.ts'
 
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {
-  const { reach, roles, root, env } = prepared
+  const { bindings, reach, roles, root, env } = prepared
   const identities = await openIdentities(root, env)
   // The plan names the role that asked for an identity first.
   const declarers = new Map<string, string>()
@@ -27,7 +28,18 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     declarers.set(account.key, declarers.get(account.key) ?? role)
     return account
   }
-  const answers = await Promise.allSettled([...reach.values()].map((target) => meet(target, prepared, acmeAccount, options)))
+  const read = new Map<string, ReturnType<typeof projectFiles>>()
+  const files = (directory: string): ReturnType<typeof projectFiles> => {
+    const found = read.get(directory) ?? projectFiles(root, directory)
+    read.set(directory, found)
+    return found
+  }
+  const surroundings = { bindings, files, acmeAccount, listen: options.listen }
+  // Looked at with identities of its own: what a host asks for counts once the host was reached.
+  const unused = await openIdentities(root, env)
+  const faults = faultsAhead([...reach.keys()], { ...surroundings, acmeAccount: (_, wish) => unused.acmeAccount(wish) })
+  if (faults.length > 0) throw new Problems(faults)
+  const answers = await Promise.allSettled([...reach.values()].map((target) => meet(target, surroundings, options)))
   const met = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const close = async (): Promise<void> => {
     await Promise.allSettled(met.map(({ session }) => session.shell.close()))
@@ -65,17 +77,12 @@ interface Met {
   readonly seen: Observation
 }
 
-const meet = async (
-  target: Target,
-  { root, bindings }: Prepared,
-  acmeAccount: Surroundings['acmeAccount'],
-  options: PlanOptions,
-): Promise<Met> => {
+const meet = async (target: Target, surroundings: Surroundings, options: PlanOptions): Promise<Met> => {
   const { name } = target
   const session = await openSession(target, { ...options, lock: options.lock, wait: options.wait ?? false })
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
-    const placed = resourcesOf(name, session.facts, { root, bindings, acmeAccount, listen: options.listen })
+    const placed = resourcesOf(name, session.facts, surroundings)
     const seen = await observe(session, placed)
     options.listen({ type: 'host', host: name, state: 'waiting' })
     return { session, placed, seen }

@@ -71,7 +71,7 @@ export default defineRole({ name: 'operator', summary: 'one file', options: z.st
 /** The cards on the screen, written as the fixtures' expected.txt is. */
 const cardsIn = (stderr: string): string =>
   stderr
-    .replaceAll(/^✖ (\S+)(?: {2}\S.*)?\n {2}what /gm, '$1  ')
+    .replaceAll(/^✖ (\S+(?: › \S+)*)(?: {2}\S.*)?\n {2}what /gm, '$1  ')
     .replaceAll(/^ {2}(why|fix) {2}/gm, '  $1  ')
     .replaceAll(/\n\n/g, '\n')
 
@@ -155,6 +155,58 @@ describe('keys and files that cannot serve', () => {
     expect(told.packets.join('\n')).toMatch(/connect\(.*AF_INET.*htons\(9\).*127\.0\.0\.9/)
     expect(saidBy(told)).toMatch(/^one {2}nothing listens on 127\.0\.0\.9, port 9\n(?: {2}why .*\n)? {2}fix {2}\S/m)
     expect(told.status).toBe(4)
+  })
+})
+
+describe('what only a role can judge', () => {
+  const play = (hosts: string, role: string, options: Record<string, unknown>): string =>
+    `- hosts: ${hosts}\n  roles: [firewall, ${JSON.stringify({ [role]: options })}]\n`
+  const balancer = { certificates: [{ names: ['www.example.org'] }], acme: { directory: 'letsencrypt-staging' } }
+  const site = (...plays: readonly string[]): string =>
+    project({
+      'inventory/hosts.yaml': `vars: { key: key, firewall: { administrators: [127.0.0.1] } }
+hosts:
+  web-01: { address: 127.0.0.9, port: 9 }
+  lb-01: { address: 127.0.0.10, port: 9 }
+groups:
+  web: { hosts: [web-01] }
+  load_balancers: { hosts: [lb-01] }
+`,
+      'playbooks/site.yaml': plays.join(''),
+      'page/index.html': 'hello\n',
+      key: readFileSync(keygen(join(scratch, `site-${traces}`)), 'utf8'),
+    })
+
+  it.each<[string, readonly string[], RegExp]>([
+    [
+      'a directory that is not there',
+      [play('web-01', 'nginx', { content: 'pgae' })],
+      /site\.yaml:2:\d+ {2}pgae: there is no such directory/,
+    ],
+    [
+      'a balancer without servers',
+      [play('lb-01', 'haproxy-tls', balancer)],
+      /lb-01 › haproxy-tls {2}no host of the group web offers a site/,
+    ],
+    [
+      'an authority that is not there',
+      [
+        play('web-01', 'nginx', { content: 'page' }),
+        play('lb-01', 'haproxy-tls', { ...balancer, acme: { directory: 'https://127.0.0.1/dir', ca_file: 'ca.pem' } }),
+      ],
+      /site\.yaml:4:\d+ {2}ca\.pem: the file named in acme\.ca_file cannot be read/,
+    ],
+  ])('%s: exit 3, and no packet to any host', async (_, plays, card) => {
+    const told = await provision(site(...plays), 'run', '--dry-run')
+    expect(saidBy(told)).toMatch(card)
+    expect({ status: told.status, packets: told.packets }).toEqual({ status: 3, packets: [] })
+  })
+
+  it('a site that is right goes to its hosts', async () => {
+    const right = site(play('web-01', 'nginx', { content: 'page' }), play('lb-01', 'haproxy-tls', balancer))
+    const told = await provision(right, 'run', '--dry-run')
+    expect(told.status).toBe(4)
+    expect(told.packets.length).toBeGreaterThan(0)
   })
 })
 
