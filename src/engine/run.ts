@@ -1,4 +1,3 @@
-import type { Target } from '../host/connection.ts'
 import type { AcmeAccount, AcmeOptions, Identities } from '../identity/identities.ts'
 import { openIdentities } from '../identity/open.ts'
 import { type Problem, Problems, problemsIn } from '../problem.ts'
@@ -12,7 +11,7 @@ import type { Planned, PlanOptions, Surveyed } from './planned.ts'
 import { type Due, planHost, type Selection } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
-import { observe, openSession, type Session } from './session.ts'
+import { observe, openSessions, type Session } from './session.ts'
 
 export { apply } from './apply.ts'
 export { prepare } from './prepare.ts'
@@ -39,7 +38,8 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
   const unused = await openIdentities(root, env)
   const faults = faultsAhead([...reach.keys()], { ...surroundings, acmeAccount: (_, wish) => unused.acmeAccount(wish) })
   if (faults.length > 0) throw new Problems(faults)
-  const answers = await Promise.allSettled([...reach.values()].map((target) => meet(target, surroundings, options)))
+  const sessions = openSessions([...reach.values()], { ...options, lock: options.lock, wait: options.wait ?? false })
+  const answers = await Promise.allSettled([...reach.keys()].map((name) => meet(name, sessions.get(name), surroundings, options)))
   const met = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const close = async (): Promise<void> => {
     await Promise.allSettled(met.map(({ session }) => session.shell.close()))
@@ -77,9 +77,14 @@ interface Met {
   readonly seen: Observation
 }
 
-const meet = async (target: Target, surroundings: Surroundings, options: PlanOptions): Promise<Met> => {
-  const { name } = target
-  const session = await openSession(target, { ...options, lock: options.lock, wait: options.wait ?? false })
+const meet = async (
+  name: string,
+  opening: Promise<Session> | undefined,
+  surroundings: Surroundings,
+  options: PlanOptions,
+): Promise<Met> => {
+  const session = await opening
+  if (session === undefined) throw new Error(`${name} was not opened`)
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
     const placed = resourcesOf(name, session.facts, surroundings)

@@ -24,15 +24,36 @@ export interface OpenOptions {
   /** Who takes the lock; undefined for a dry run, which takes none and writes nothing. */
   readonly lock: Holder | undefined
   readonly wait: boolean
+  /** When it may take the lock. */
+  readonly turn?: Promise<unknown>
+}
+
+/**
+ * Opens sessions on all hosts at once. Those that wait for locks take them in one order, the same for every run: two runs that
+ * each held what the other awaits would wait for ever.
+ */
+export const openSessions = (targets: readonly Target[], options: OpenOptions): ReadonlyMap<string, Promise<Session>> => {
+  if (!options.wait || options.lock === undefined) return new Map(targets.map((target) => [target.name, openSession(target, options)]))
+  let turn: Promise<unknown> = Promise.resolve()
+  return new Map(
+    targets
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .map((target): [string, Promise<Session>] => {
+        const session = openSession(target, { ...options, turn })
+        turn = Promise.allSettled([turn, session])
+        return [target.name, session]
+      }),
+  )
 }
 
 /** Connects, takes the lock where one is wanted, and asks what the host is: one round trip once the shell is up. */
-export const openSession = async (target: Target, { listen, signal, lock, wait }: OpenOptions): Promise<Session> => {
+export const openSession = async (target: Target, { listen, signal, lock, wait, turn }: OpenOptions): Promise<Session> => {
   const host = target.name
   listen({ type: 'host', host, state: 'connecting' })
   const shell = await openShell(target, {
     ...(lock === undefined ? {} : { lock }),
     wait,
+    ...(turn === undefined ? {} : { turn }),
     signal,
     onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
   })

@@ -13,6 +13,8 @@ export interface OpenOptions extends ConnectOptions {
   readonly lock?: Holder | undefined
   /** Waits for a run that holds the lock and is alive, instead of refusing. */
   readonly wait?: boolean | undefined
+  /** When it may take the lock; until then it is connected only. */
+  readonly turn?: Promise<unknown> | undefined
   /** Called again and again while the lock is awaited, with who holds it. */
   readonly onWaiting?: ((holder: string) => void) | undefined
 }
@@ -24,6 +26,8 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
   const abort = (): void => void link.client.destroy()
   signal?.addEventListener('abort', abort)
   try {
+    await options.turn
+    signal?.throwIfAborted()
     const launched = await launch(link, target, (word) => answerLoop(word, lock && { holder: lock, wait }))
     return await opened(
       target,

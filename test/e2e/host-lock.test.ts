@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { openSessions } from '../../src/engine/session.ts'
 import { openShell } from '../../src/host/open.ts'
 import { bootHosts, endHosts, holder, onHost, problemOf, target, textOf, through } from './host-lab.ts'
 import { type Relay, relayTo } from './relay.ts'
@@ -47,6 +48,16 @@ test('a run that waits goes in when the other has ended', async () => {
   expect([textOf(last), textOf(await second.request('echo mine'))]).toEqual(['last\n', 'mine\n'])
   await second.close()
 })
+
+test('runs that wait for the same hosts go in one after the other, whatever their order', async () => {
+  const hosts = [target(), target({ name: 'h2', address: '10.79.1.12' })]
+  const go = async (names: typeof hosts): Promise<void> => {
+    const options = { listen: () => {}, signal: new AbortController().signal, lock: holder('a run'), wait: true }
+    const sessions = await Promise.all(openSessions(names, options).values())
+    await Promise.all(sessions.map(({ shell }) => shell.close()))
+  }
+  await Promise.all([go(hosts), go(hosts.toReversed()), go(hosts), go(hosts.toReversed())])
+}, 30_000)
 
 test('a run that waits can be stopped', async () => {
   const first = await run('first')
