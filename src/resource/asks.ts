@@ -1,5 +1,6 @@
 import { commandLine, quote } from '../quote.ts'
 import { chunks, inodeScript, PATHS_AT_ONCE, readInodes, type SeenInode } from './inode.ts'
+import type { Probe } from './kind.ts'
 
 /** What several kinds ask of a host in the same words. It is asked once for all of them, so that a kind more costs no process more. */
 export interface Asks {
@@ -130,3 +131,10 @@ export const inodeSaid = ({ inodes }: Said, path: string): SeenInode => {
   if (inode === undefined) throw new Error(`the host did not speak of ${path}`)
   return inode
 }
+
+/** For kinds that are nothing but an inode. */
+export const probeInodes = (paths: readonly string[]): Probe<SeenInode> => ({
+  asks: { inodes: paths },
+  script: '',
+  parse: (_, said) => new Map(paths.map((path) => [path, inodeSaid(said, path)])),
+})

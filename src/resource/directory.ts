@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { quote } from '../quote.ts'
-import { inodeSaid } from './asks.ts'
+import { probeInodes } from './asks.ts'
+import { inWords } from './differences.ts'
 import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
 import { defineKind, succeeded } from './kind.ts'
-import { absolutePath, fileMode, ownership } from './path.ts'
+import { absolutePath, fileMode, ownership, parentOf } from './path.ts'
 
 const schema = z.strictObject({
   path: absolutePath,
@@ -17,10 +18,7 @@ export const directory = defineKind({
   name: 'directory',
   schema,
   id: ({ path }) => path,
-  observe: (specs: readonly z.output<typeof schema>[]) => {
-    const inodes = specs.map(({ path }) => path)
-    return { asks: { inodes }, script: '', parse: (_, said) => new Map(inodes.map((path) => [path, inodeSaid(said, path)])) }
-  },
+  observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
 
   plan: (want, seen: SeenInode, { packagesComing }) => {
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
@@ -30,7 +28,7 @@ export const directory = defineKind({
       ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
     ]
     if (differences.length === 0) return undefined
-    return { action: 'update', sure: 'exact', reason: `${differences.map(({ key }) => key).join(' and ')} differ`, differences }
+    return { action: 'update', sure: 'exact', reason: inWords(differences), differences }
   },
 
   *apply(work) {
@@ -44,5 +42,4 @@ install -d -m ${mode} -o ${owner} -g ${group} -- ${quote(path)} || exit 1`,
   },
 })
 
-const parentsOf = (work: readonly { id: string }[]): string =>
-  [...new Set(work.map(({ id }) => quote(id.slice(0, id.lastIndexOf('/')) || '/')))].map((path) => `${path}`).join(' ')
+const parentsOf = (work: readonly { id: string }[]): string => [...new Set(work.map(({ id }) => quote(parentOf(id))))].join(' ')

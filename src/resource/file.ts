@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { quote } from '../quote.ts'
 import { inodeSaid, type Said } from './asks.ts'
 import { asContent, asText, type Content, hasSecret, isKnown, sha256Of, shownText } from './content.ts'
+import { inWords } from './differences.ts'
 import { applyFiles } from './file-apply.ts'
 import { ABSENT, chunks, planAbsent, type SeenInode, typeName } from './inode.ts'
 import { type Difference, defineKind } from './kind.ts'
@@ -57,7 +58,7 @@ export const file = defineKind({
     const sure = known ? 'exact' : 'depends'
     if (seen === ABSENT) return { action: 'create', sure, reason: 'not there', differences: [] }
     const differences = differencesOf(want, seen)
-    return differences.length === 0 ? undefined : { action: 'update', sure, reason: reasonOf(differences), differences }
+    return differences.length === 0 ? undefined : { action: 'update', sure, reason: inWords(differences), differences }
   },
 
   apply: applyFiles,
@@ -94,11 +95,6 @@ const differencesOf = (want: FileSpec, seen: Exclude<SeenFile, typeof ABSENT>): 
     ...(sum === undefined || sum !== seen.sha256 ? [{ key: 'content' }] : []),
     ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
   ]
-}
-
-const reasonOf = (differences: readonly Difference[]): string => {
-  const keys = differences.map(({ key }) => key)
-  return `${keys.join(', ').replace(/, ([^,]*)$/, ' and $1')} ${keys.length === 1 ? 'differs' : 'differ'}`
 }
 
 const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0

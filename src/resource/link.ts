@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { quote } from '../quote.ts'
-import { inodeSaid } from './asks.ts'
+import { probeInodes } from './asks.ts'
 import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
 import { defineKind, succeeded } from './kind.ts'
 import { absolutePath, baseOf, parentOf } from './path.ts'
@@ -17,10 +17,7 @@ export const link = defineKind({
   name: 'link',
   schema,
   id: ({ path }) => path,
-  observe: (specs: readonly z.output<typeof schema>[]) => {
-    const inodes = specs.map(({ path }) => path)
-    return { asks: { inodes }, script: '', parse: (_, said) => new Map(inodes.map((path) => [path, inodeSaid(said, path)])) }
-  },
+  observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
 
   plan: (want, seen: SeenInode, { packagesComing }) => {
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
