@@ -33,8 +33,13 @@ export default defineRole({
   summary: 'lets in what the roles of a host listen for, and nothing else',
   options,
 
+  listens: ({ options: { administrators }, host }) => [
+    { service: 'ssh', port: host.sshPort, protocol: 'tcp', from: [administrators.length > 0 ? 'administrators' : 'anyone'] },
+  ],
+
   resources: ({ options: { administrators, ssh_rate, confirm_seconds, forward, extra }, host, facts, flows, warn }) => {
-    const here = flows.filter((flow) => flow.host === host.name)
+    // Our own is SSH, which has a rule of its own: for the port on which sshd really serves us.
+    const here = flows.filter((flow) => flow.host === host.name && flow.role !== 'firewall')
     if (administrators.length === 0) {
       warn('SSH is open to anyone: name the networks you come from in firewall.administrators')
       for (const { service, port, role } of here.filter(isForAdministrators)) {

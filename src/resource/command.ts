@@ -66,6 +66,6 @@ const conditionOf = ({ unless, creates }: CommandSpec): string => {
 }
 
 // Its output goes to a file: a job that it leaves in the background would otherwise talk into later answers of the held shell.
-const runScript = (run: string): string => `o=$(mktemp) || exit 96
+const runScript = (run: string): string => `o=$(mktemp "$T/XXXXXXXX") || exit 96
 ( set -e; eval ${quote(run)} ) >"$o" 2>&1; c=$?
 tail -c 8192 "$o" >&2; rm -f "$o"; exit "$c"`

@@ -78,7 +78,13 @@ const viewOf = (site: Site): SiteView => {
   }
 }
 
-const hostView = ({ name, addresses, publicAddresses, groups }: Host): HostView => ({ name, addresses, publicAddresses, groups })
+const hostView = ({ name, connection, addresses, publicAddresses, groups }: Host): HostView => ({
+  name,
+  sshPort: connection.port,
+  addresses,
+  publicAddresses,
+  groups,
+})
 
 // An option of a group is wrong once, not once a host.
 const distinct = (problems: readonly Problem[]): readonly Problem[] => [

@@ -45,6 +45,8 @@ export interface Flow {
 /** What a role may know of any host of the site. */
 export interface HostView {
   readonly name: string
+  /** The port for SSH by the inventory; where sshd really serves us is a fact. */
+  readonly sshPort: number
   readonly addresses: readonly string[]
   readonly publicAddresses: readonly string[]
   readonly groups: readonly string[]

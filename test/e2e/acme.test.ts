@@ -71,7 +71,7 @@ const on = (script: string): string => {
 }
 const checks = (): readonly (number | null)[] => {
   const options = haproxy.options.parse({ certificates: [{ names: ['www.example.test', 'example.test'] }] })
-  const host = { name: 'lb-01', addresses: [HOST], publicAddresses: [HOST], groups: [] }
+  const host = { name: 'lb-01', sshPort: 22, addresses: [HOST], publicAddresses: [HOST], groups: [] }
   const found = haproxy.verify?.({ host, options, site: { hosts: [host], group: () => [host] } }) ?? []
   return found.map(({ script }) => project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', script).status)
 }

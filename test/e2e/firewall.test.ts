@@ -46,7 +46,7 @@ const FLOWS = [flow('site', 8080, [{ name: 'h2', addresses: hosts[1].addresses }
 /** What the role wants on the first host. */
 const wanted = (options: object = {}, flows: readonly Flow[] = FLOWS): readonly Resource[] =>
   firewall.resources({
-    host: { name: 'h1', addresses: [], publicAddresses: [], groups: [] },
+    host: { name: 'h1', sshPort: 22, addresses: [], publicAddresses: [], groups: [] },
     site: { hosts: [], group: () => [] },
     options: firewall.options.parse(options),
     facts: one.session.facts,

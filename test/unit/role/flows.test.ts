@@ -4,6 +4,7 @@ import type { HostView, Listen, Peer, SiteView } from '../../../src/role/role.ts
 
 const host = (name: string, groups: readonly string[], addresses: readonly string[]): HostView => ({
   name,
+  sshPort: 22,
   groups,
   addresses,
   publicAddresses: addresses,

@@ -94,6 +94,17 @@ describe('the rules of a host', () => {
 })
 
 describe('the role', () => {
+  it('says who may come to SSH, and keeps it to the port on which sshd serves us', () => {
+    const said = (options: object) =>
+      firewall.listens?.({ host: { name: 'web', sshPort: 2222 }, options: firewall.options.parse(options) } as unknown as Parameters<
+        NonNullable<typeof firewall.listens>
+      >[0])
+    expect(said({})).toEqual([{ service: 'ssh', port: 2222, protocol: 'tcp', from: ['anyone'] }])
+    expect(said({ administrators: ['192.0.2.1'] })).toEqual([{ service: 'ssh', port: 2222, protocol: 'tcp', from: ['administrators'] }])
+    const own: Flow = { ...flow('anyone', 'ssh', 2222), role: 'firewall' }
+    expect(context({}, [own]).rules).not.toContain('2222')
+  })
+
   const context = (options: object, flows: readonly Flow[]) => {
     const warnings: string[] = []
     const resources = firewall.resources({

@@ -6,7 +6,7 @@ import { type Content, isKnown, shownText } from '../../../src/resource/content.
 import { keyOf, type Resource } from '../../../src/resource/kind.ts'
 import type { Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
 
-const host = (name: string, ...addresses: string[]): HostView => ({ name, addresses, publicAddresses: addresses, groups: [] })
+const host = (name: string, ...addresses: string[]): HostView => ({ name, sshPort: 22, addresses, publicAddresses: addresses, groups: [] })
 const LB = host('lb-01', '10.0.0.11', 'fd00::11')
 const WEB = [host('web-01', '10.0.0.12', 'fd00::12'), host('web-02', 'fd00::13')]
 const groups: Record<string, readonly HostView[]> = { load_balancers: [LB], web: WEB }
