@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Dirent, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { Problem } from '../problem.ts'
 import type { LocalFile } from '../resource/content.ts'
@@ -13,7 +13,7 @@ export const projectFiles = (root: string, directory: string): readonly { path: 
   try {
     entries = readdirSync(base, { recursive: true, withFileTypes: true })
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : error
+    const code = codeOf(error)
     if (code === 'ENOENT') throw problem('there is no such directory', 'make it, or correct the option that names it')
     throw problem(`cannot be read (${code})`, 'name a directory of the project that you may read')
   }
@@ -28,11 +28,25 @@ export const projectFiles = (root: string, directory: string): readonly { path: 
     )
     .sort()
     .map((path) => {
+      const name = relative(base, path).split(sep).join('/')
+      // What is no file is never opened: reading a named pipe would wait for ever.
+      const found = statSync(path, { throwIfNoEntry: false })
+      if (!found?.isFile())
+        throw problem(`${name} is ${found === undefined ? 'a link to nothing' : 'not a plain file'}`, 'put a file there')
       if (!`${realpathSync(path)}${sep}`.startsWith(`${realpathSync(root)}${sep}`))
-        throw problem(`${relative(base, path)} leads out of the project`, 'put the file itself there')
-      return { path: relative(base, path).split(sep).join('/'), content: localFile(path) }
+        throw problem(`${name} leads out of the project`, 'put the file itself there')
+      if (found.size > MOST_BYTES) throw problem(`${name} is larger than 1 GB`, 'bring it to the hosts by other means')
+      try {
+        return { path: name, content: localFile(path) }
+      } catch (error) {
+        throw problem(`${name} cannot be read (${codeOf(error)})`, 'make it readable to you')
+      }
     })
 }
+
+const MOST_BYTES = 2 ** 30
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : error)
 
 const localFile = (path: string): LocalFile => {
   const bytes = readFileSync(path)

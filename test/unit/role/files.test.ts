@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { projectFiles } from '../../../src/role/files.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'provision-files-'))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+let root = ''
+const at = (path: string): string => join(root, path)
+beforeEach(() => {
+  root = mkdtempSync(join(scratch, 'project-'))
+  mkdirSync(at('site/deep'), { recursive: true })
+})
+
+describe('the files of a directory of the project', () => {
+  test('are found at any depth, sorted, hidden ones left out; a link to a file of the project is that file', () => {
+    for (const path of ['site/b', 'site/deep/c', 'site/.hidden', 'page']) writeFileSync(at(path), path)
+    symlinkSync('../page', at('site/a'))
+    const found = projectFiles(root, 'site')
+    expect(found.map(({ path }) => path)).toEqual(['a', 'b', 'deep/c'])
+    expect(found.map(({ content }) => Buffer.from(content.open()).toString())).toEqual(['page', 'site/b', 'site/deep/c'])
+  })
+
+  test.each<[string, (path: string) => void, string]>([
+    ['a link to nothing', (path) => symlinkSync('nowhere', path), 'deep/x is a link to nothing'],
+    ['a link to a directory', (path) => symlinkSync('..', path), 'deep/x is not a plain file'],
+    ['a link out of the project', (path) => symlinkSync('/etc/hostname', path), 'deep/x leads out of the project'],
+    ['a named pipe', (path) => execFileSync('mkfifo', [path]), 'deep/x is not a plain file'],
+    ['a file too large to be held', (path) => execFileSync('truncate', ['-s', '1025M', path]), 'deep/x is larger than 1 GB'],
+  ])('with %s among them are an input error', (_, make, what) => {
+    make(at('site/deep/x'))
+    expect(() => projectFiles(root, 'site')).toThrow(expect.objectContaining({ class: 'input', where: { file: 'site' }, what }))
+  })
+})
