@@ -136,6 +136,20 @@ describe('haproxy-tls', () => {
     expect(() => haproxy.resources(context(LB, options, { flows }))).toThrow(Problem)
   })
 
+  it('takes the first address of a server that is of a family of its own', () => {
+    const balancer = host('lb-01', 'fd00::11')
+    const at = textOf(haproxy.resources(context(balancer, options)), '/etc/haproxy/haproxy.cfg')
+    expect(at.match(/^ {4}server .*$/gm)).toEqual(['    server web-01 [fd00::12]:8080', '    server web-02 [fd00::13]:8080'])
+  })
+
+  it.each([
+    ['of another family', host('web-01', 'fd00::12')],
+    ['by a name only', host('web-01', 'web-01.example.org')],
+  ])('is refused where a server is reached %s', (_, server) => {
+    const site = { hosts: [], group: () => [server] }
+    expect(() => haproxy.resources(context(host('lb-01', '10.0.0.11'), options, { site }))).toThrow(/web-01 has no address that lb-01/)
+  })
+
   it('refuses two certificates for one file, and a group of nobody', () => {
     const twice = haproxy.options.parse({ certificates: [{ names: ['a.test', 'b.test'] }, { names: ['A.test'] }], backend: 'webs' })
     expect(haproxy.check?.(context(LB, twice))?.map(({ path }) => path)).toEqual([['backend'], ['certificates', 1]])
