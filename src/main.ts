@@ -113,7 +113,15 @@ const withUnwritten = (status: number): number => {
   return status === INTERRUPTED || status === 3 ? status : 1
 }
 
-const status = await main()
+// Where nothing is left to wait for, Node ends with 0: what was not done must not pass for done.
+let status: number | undefined
+process.on('exit', (code) => {
+  if (status !== undefined || code !== 0) return
+  err(defectCard(new Error('it ended before its work was done'), viewOf(stderr)))
+  process.exitCode = 1
+})
+
+status = await main()
 process.exitCode = status
 // Nothing that is still open (a timer, a half-closed socket) may hold up whoever waits for us; what was written arrives first.
 out('', () => {

@@ -115,6 +115,19 @@ describe('surroundings that are not as they should be', () => {
     expect(status).toBe(3)
   })
 
+  it.each(['await new Promise(() => {})', 'process.exit(0)'])('a role that ends us (%s) is not taken for success', (end) => {
+    write('ending/inventory.yaml', 'hosts:\n  a: { address: 127.0.0.9 }\n')
+    write('ending/play.yaml', '- hosts: all\n  roles: [ending]\n')
+    write('ending/roles/ending.ts', end)
+    const { status, stderr } = spawnSync(bin, ['run', '-i', 'inventory.yaml', 'play.yaml'], {
+      cwd: join(project, 'ending'),
+      env,
+      encoding: 'utf8',
+    })
+    expect(stderr).toContain('it ended before its work was done')
+    expect(status).toBe(1)
+  })
+
   it('a folder of roles that we may not read', () => {
     chmodSync(scratch, 0o755)
     chmodSync(join(project, 'roles'), 0)
