@@ -99,7 +99,8 @@ settled() {
 }
 words() {
   cat "$w/took"; journalctl --sync 2>/dev/null
-  journalctl -u "$unit" -n 15 --no-pager -q -o cat --since "@$began" >"$w/journal" 2>/dev/null; if [ -s "$w/journal" ]; then cat "$w/journal"; else cat "$w/said"; fi
+  # Its own -n would count forward from --since.
+  journalctl -u "$unit" --no-pager -q -o cat --since "@$began" 2>/dev/null | tail -n 15 >"$w/journal"; if [ -s "$w/journal" ]; then cat "$w/journal"; else cat "$w/said"; fi
 }
 refused() {
   words >"$w/words"; after=kept
