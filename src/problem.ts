@@ -61,3 +61,8 @@ export const placeOf = (where: Where): string => {
   if ('host' in where) return [where.host, where.role, where.resource].filter((part) => part !== undefined).join(' › ')
   return where.command
 }
+
+/** Problems without repetitions: an option of a group is wrong once, not once a host. */
+export const distinctProblems = (problems: readonly Problem[]): readonly Problem[] => [
+  ...new Map(problems.map((problem) => [problem.message, problem])).values(),
+]

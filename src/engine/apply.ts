@@ -1,4 +1,5 @@
 import { type Problem, problemsIn } from '../problem.ts'
+import { chunks } from '../resource/records.ts'
 import { CONTROLLER, type HostOutcome, type Outcome } from './plan.ts'
 import type { ApplyOptions, Planned } from './planned.ts'
 import { applyPlay, hasWork } from './play.ts'
@@ -54,10 +55,8 @@ const makeIdentities = async ({ plan, identities }: Planned, tally: Tally, { sig
 }
 
 /** Hosts of a play, so many at a time; 0 is all of them at once. */
-const batches = (hosts: readonly string[], serial: number): readonly (readonly string[])[] => {
-  if (serial === 0) return [hosts]
-  return Array.from({ length: Math.ceil(hosts.length / serial) }, (_, i) => hosts.slice(i * serial, (i + 1) * serial))
-}
+const batches = (hosts: readonly string[], serial: number): readonly (readonly string[])[] =>
+  serial === 0 ? [hosts] : chunks(hosts, serial)
 
 const outcomes = ({ prepared, plan }: Planned, tally: Tally): readonly HostOutcome[] =>
   prepared.targets.map((host) => ({

@@ -1,4 +1,4 @@
-import { type Problem, problemsIn } from '../problem.ts'
+import { distinctProblems, type Problem, problemsIn } from '../problem.ts'
 import type { Target } from './connection.ts'
 import { credentialsOf } from './credentials.ts'
 import { readKnownHosts } from './known-hosts-file.ts'
@@ -13,5 +13,5 @@ export const checkTargets = async (targets: Iterable<Target>): Promise<readonly 
     if (!found) throw result.reason
     return found
   })
-  return [...new Map(problems.map((problem) => [problem.message, problem])).values()]
+  return distinctProblems(problems)
 }

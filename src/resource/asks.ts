@@ -1,6 +1,7 @@
 import { commandLine, quote } from '../quote.ts'
-import { chunks, inodeScript, PATHS_AT_ONCE, readInodes, type SeenInode } from './inode.ts'
+import { inodeScript, PATHS_AT_ONCE, readInodes, type SeenInode } from './inode.ts'
 import type { Probe } from './kind.ts'
+import { chunks } from './records.ts'
 
 /** What several kinds ask of a host in the same words. It is asked once for all of them, so that a kind more costs no process more. */
 export interface Asks {

@@ -2,7 +2,7 @@ import { quote } from '../quote.ts'
 import type { CertificateSpec, IssuedSpec } from './certificate.ts'
 import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, type SeenCertificate } from './certificate-seen.ts'
 import { inTurn } from './in-turn.ts'
-import { type Answer, Refused, type Steps, type Work } from './kind.ts'
+import { type Answer, lastLines, Refused, type Steps, type Work } from './kind.ts'
 import { checkLoaded, loadScript } from './loaded.ts'
 import { baseOf, parentOf } from './path.ts'
 import { saveScript } from './undo.ts'
@@ -57,13 +57,7 @@ const issue = function* (spec: IssuedSpec, done: readonly string[]): Steps {
 
 const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
   if (answer.code === 0) return answer
-  const why = answer.stderr.trim().split('\n').slice(-20).join('\n')
-  throw new Refused(
-    `${what} (exit ${answer.code})`,
-    why === '' ? 'the host said nothing' : why,
-    'see that the package openssl is installed',
-    done,
-  )
+  throw new Refused(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', done)
 }
 
 const GENERATE = {

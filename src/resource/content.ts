@@ -60,10 +60,13 @@ export const bytesOf = (content: Content): Uint8Array => {
   return Buffer.from(content.parts.map(reveal).join(''))
 }
 
+/** SHA-256 as it stands everywhere in ours: hexadecimal, as `sha256sum` prints it. */
+export const sha256Hex = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
 /** Digest of the bytes, hexadecimal; undefined while a later value is missing. */
 export const sha256Of = (content: Content): string | undefined => {
   if (content.type === 'local') return content.sha256
-  return isKnown(content) ? createHash('sha256').update(bytesOf(content)).digest('hex') : undefined
+  return isKnown(content) ? sha256Hex(bytesOf(content)) : undefined
 }
 
 /** The text as a person may see it: secrets masked, missing values named; undefined for bytes that are no text. */

@@ -4,9 +4,10 @@ import { inodeSaid, type Said } from './asks.ts'
 import { asContent, asText, type Content, hasSecret, isKnown, sha256Of, shownText } from './content.ts'
 import { inWords } from './differences.ts'
 import { applyFiles } from './file-apply.ts'
-import { ABSENT, chunks, planAbsent, type SeenInode, typeName } from './inode.ts'
+import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
 import { type Difference, defineKind } from './kind.ts'
 import { absolutePath, fileMode, ownership } from './path.ts'
+import { chunks } from './records.ts'
 
 /** Files that only make sense together: checked as a whole by the service's own checker before any of them goes live. */
 export const configurationSet = z.strictObject({

@@ -1,5 +1,5 @@
 import { quote } from '../quote.ts'
-import { Refused, type Steps, type Work } from './kind.ts'
+import { lastLines, Refused, type Steps, type Work } from './kind.ts'
 
 /** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
 type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
@@ -23,6 +23,5 @@ export const inTurn = function* <Spec, Seen>(
   const said = answer.stdout.toString().split('\0')
   const done = work.map(({ id }) => id).filter((id) => said.some((field, i) => field.endsWith('done') && said[i + 1] === id))
   const failed = work.find(({ id }) => !done.includes(id))
-  const why = answer.stderr.trim().split('\n').slice(-20).join('\n')
-  throw new Refused(`${words.failed(failed?.id ?? '')} (exit ${answer.code})`, why === '' ? 'the host said nothing' : why, words.fix, done)
+  throw new Refused(`${words.failed(failed?.id ?? '')} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
 }

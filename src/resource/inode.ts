@@ -17,10 +17,6 @@ export type SeenInode = Inode | typeof ABSENT
 /** Paths a command line takes at once: far below the kernel's limit of 2 MB for all arguments (execve(2)). */
 export const PATHS_AT_ONCE = 1000
 
-/** Cuts a list into lists of at most `size`. */
-export const chunks = <T>(list: readonly T[], size: number): readonly (readonly T[])[] =>
-  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size))
-
 /** Shell that speaks of every path: one `find` for what is there, a builtin for what is not. Leaves the paths in `"$@"`. */
 export const inodeScript = (paths: readonly string[]): string => `
 set -- ${paths.map(quote).join(' ')}

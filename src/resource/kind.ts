@@ -165,9 +165,12 @@ export const succeeded = (answer: Answer, what: string, fix?: string): Answer =>
 }
 
 const lastWords = ({ stderr, stdout }: Answer): string => {
-  const said = stderr.trim() === '' ? stdout.toString().trim() : stderr.trim()
-  return said === '' ? 'the host said nothing' : said.split('\n').slice(-20).join('\n')
+  return lastLines(stderr.trim() === '' ? stdout.toString() : stderr)
 }
+
+/** The last of what a host said, for an error; or that it said nothing. */
+export const lastLines = (said: string): string =>
+  said.trim() === '' ? 'the host said nothing' : said.trim().split('\n').slice(-20).join('\n')
 
 /**
  * Turns a kind into the function that role authors call: `file({ path: '/etc/motd', content: '…' })`.

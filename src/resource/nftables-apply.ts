@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { sha256Hex } from './content.ts'
 import { Refused, type Steps, succeeded, type Work } from './kind.ts'
 import type { NftablesSpec } from './nftables.ts'
 import { bootFileOf, idOf, type SeenTable, STATE, slugOf } from './nftables-seen.ts'
@@ -96,7 +97,7 @@ echo 'the host had already put its old rules back' >&2; exit 1`
 
 const keepScript = (spec: NftablesSpec, nonce: string): string => {
   const [boot, state] = [bootFileOf(spec), `${STATE}/${slugOf(spec)}`]
-  const digest = createHash('sha256').update(spec.text).digest('hex')
+  const digest = sha256Hex(spec.text)
   return `set -e; umask 022
 mkdir -p /etc/provision/nftables; cp ${newOf(spec)} ${boot}.new; sync ${boot}.new; mv -f ${boot}.new ${boot}; sync /etc/provision/nftables
 umask 077; mv -f ${state}.live.${nonce} ${state}.live

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { sha256Hex } from './content.ts'
 import { type Difference, defineKind, type Verdict } from './kind.ts'
 import { driftInWords, shownListing } from './nft-listing.ts'
 import { applyTable } from './nftables-apply.ts'
@@ -48,8 +48,6 @@ ${rules.trimEnd()}
 }
 `
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
-
 /**
  * One nftables table of ours: the rules in force, and those that come back after a boot. New rules are in force for good only
  * when a new connection came in through them; else the host puts the old ones back by itself.
@@ -83,18 +81,18 @@ export const nftables = defineKind({
   // While our own text is in force a person compares that; once somebody changed the rules, what the kernel says.
   diff: ({ spec, seen }) => {
     if (seen.live === undefined) return { before: '', after: spec.text }
-    const isOurs = seen.stamp === sha256(spec.text)
+    const isOurs = seen.stamp === sha256Hex(spec.text)
     if (isOurs && driftInWords(seen.ours ?? '', seen.live).length === 0) return { before: seen.boot ?? '', after: spec.text }
     if (isOurs) return { before: shownListing(seen.live), after: shownListing(seen.ours ?? '') }
     return { before: seen.boot ?? shownListing(seen.live), after: spec.text }
   },
 
-  files: (spec) => [{ path: bootFileOf(spec), sha256: sha256(spec.text) }],
+  files: (spec) => [{ path: bootFileOf(spec), sha256: sha256Hex(spec.text) }],
 })
 
 const differencesOf = ({ text }: NftablesSpec, seen: SeenTable): readonly Difference[] => {
   if (seen.live === undefined) return [{ key: 'table', from: seen.stamp === undefined ? 'not there' : 'gone' }]
-  if (seen.stamp !== sha256(text)) return [{ key: 'rules' }]
+  if (seen.stamp !== sha256Hex(text)) return [{ key: 'rules' }]
   const drift = driftInWords(seen.ours ?? '', seen.live).join(', ')
   return [...(drift === '' ? [] : [{ key: 'drift', from: drift }]), ...(seen.boot === text ? [] : [{ key: 'boot file' }])]
 }

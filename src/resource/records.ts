@@ -1,6 +1,10 @@
+/** Cuts a list into lists of at most `size`. */
+export const chunks = <T>(list: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size))
+
 /** Cuts NUL-terminated fields into records of a fixed width; a torn last record throws, because a host that answers half has not answered. */
 export const records = (bytes: Buffer, width: number): readonly (readonly string[])[] => {
   const fields = bytes.toString().split('\0')
   if (fields.pop() !== '' || fields.length % width !== 0) throw new Error('the host answered half a record')
-  return Array.from({ length: fields.length / width }, (_, i) => fields.slice(i * width, (i + 1) * width))
+  return chunks(fields, width)
 }

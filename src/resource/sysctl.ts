@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { commandLine, quote } from '../quote.ts'
+import { sha256Hex } from './content.ts'
 import { differing, inWords } from './differences.ts'
 import { inTurn } from './in-turn.ts'
 import { defineKind, type Work } from './kind.ts'
@@ -65,7 +65,7 @@ export const sysctl = defineKind({
       fix: 'check that this kernel has the setting, takes the value, and lets this host change it (a container often may not)',
     }),
 
-  files: (spec) => [{ path: bootFile(spec), sha256: createHash('sha256').update(bootLine(spec)).digest('hex') }],
+  files: (spec) => [{ path: bootFile(spec), sha256: sha256Hex(bootLine(spec)) }],
 })
 
 const slashed = ({ key }: SysctlSpec): string => (key.includes('/') ? key : key.replaceAll('.', '/'))

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Problem, Problem as ProblemClass, Problems, placeOf, type Where } from '../problem.ts'
+import { distinctProblems, type Problem, Problem as ProblemClass, Problems, placeOf, type Where } from '../problem.ts'
 import type { Host, Site, WrittenOptions } from '../site/site.ts'
 import { zodProblems } from '../site/zod.ts'
 import { resolveFlows } from './flows.ts'
@@ -53,7 +53,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where })
       }
   const { flows, problems: flowProblems } = resolveFlows(listening, view)
-  const all = distinct([...problems, ...flowProblems])
+  const all = distinctProblems([...problems, ...flowProblems])
   if (all.length > 0) throw new Problems(all)
   return { bound, flows }
 }
@@ -85,8 +85,3 @@ const hostView = ({ name, connection, addresses, publicAddresses, groups }: Host
   publicAddresses,
   groups,
 })
-
-// An option of a group is wrong once, not once a host.
-const distinct = (problems: readonly Problem[]): readonly Problem[] => [
-  ...new Map(problems.map((problem) => [problem.message, problem])).values(),
-]

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { Problem } from '../problem.ts'
-import type { LocalFile } from '../resource/content.ts'
+import { type LocalFile, sha256Hex } from '../resource/content.ts'
 
 /** All files below a directory of the project, sorted by path; hidden files are left out, links out of the project refused. */
 export const projectFiles = (root: string, directory: string): readonly { path: string; content: LocalFile }[] => {
@@ -53,7 +52,7 @@ const localFile = (path: string): LocalFile => {
   return {
     type: 'local',
     path,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: sha256Hex(bytes),
     size: bytes.length,
     open: () => readFileSync(path),
   }
