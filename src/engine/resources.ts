@@ -1,6 +1,6 @@
 import { ZodError } from 'zod'
 import type { AcmeAccount, AcmeOptions } from '../identity/identities.ts'
-import { Problem, problemsIn } from '../problem.ts'
+import { distinctProblems, Problem, problemsIn } from '../problem.ts'
 import type { Resource } from '../resource/kind.ts'
 import type { Bindings, Bound } from '../role/bind.ts'
 import type { projectFiles } from '../role/files.ts'
@@ -23,11 +23,13 @@ export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundin
   const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
   return unite(
     host,
-    mine.flatMap((bound) => {
-      const resources = declared(bound, contextOf(bound, facts, surroundings))
-      return [ownedBy(bound.role.name, resources), ...resources].map((resource) => ({ play: bound.play, role: bound.role.name, resource }))
-    }),
+    mine.flatMap((bound) => place(bound, facts, surroundings)),
   )
+}
+
+const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly Placed[] => {
+  const resources = declared(bound, contextOf(bound, facts, surroundings))
+  return [ownedBy(bound.role.name, resources), ...resources].map((resource) => ({ play: bound.play, role: bound.role.name, resource }))
 }
 
 /**
@@ -38,10 +40,11 @@ export const faultsAhead = (hosts: readonly string[], surroundings: Surroundings
   const silent = { ...surroundings, listen: () => {} }
   const problems = hosts.flatMap((host) => {
     const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
-    const each = mine.flatMap((bound) => problemsOf(() => declared(bound, contextOf(bound, unasked, silent))))
-    return each.length > 0 ? each : problemsOf(() => resourcesOf(host, unasked, silent))
+    const placed: Placed[] = []
+    const each = mine.flatMap((bound) => problemsOf(() => placed.push(...place(bound, unasked, silent))))
+    return each.length > 0 ? each : problemsOf(() => unite(host, placed))
   })
-  return [...new Map(problems.map((problem) => [problem.message, problem])).values()]
+  return distinctProblems(problems)
 }
 
 const problemsOf = (act: () => unknown): readonly Problem[] => {
