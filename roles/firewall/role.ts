@@ -1,4 +1,5 @@
-import { defineRole, nftables, pkg, service, unit, z } from 'provision'
+import { defineRole, nftables, overlap, pkg, service, unit, z } from 'provision'
+import { checksOf } from './checks.ts'
 import { isForAdministrators, rulesOf } from './rules.ts'
 import { UNIT, unitText } from './unit.ts'
 
@@ -22,7 +23,12 @@ const options = z.strictObject({
     .meta({ description: 'how long a host waits for a new connection through new rules before it puts the old ones back' }),
   forward: z.enum(['drop', 'accept']).default('drop').meta({ description: 'what becomes of packets for others (containers, routers)' }),
   extra: z
-    .array(z.string().regex(/^[^\n\r\0]+$/, 'must be one line'))
+    .array(
+      z
+        .string()
+        .regex(/^[^\n\r\0]+$/, 'must be one line')
+        .refine((rule) => nftables.kind.schema.safeParse({ rules: rule }).success, 'has a brace too many or too few'),
+    )
     .default([])
     .meta({ description: 'rules of your own for the input chain, as nft writes them', examples: [['udp dport 51820 accept']] }),
 })
@@ -33,12 +39,31 @@ export default defineRole({
   summary: 'lets in what the roles of a host listen for, and nothing else',
   options,
 
+  check: ({ options: { administrators } }) =>
+    administrators.flatMap((network, i) =>
+      administrators
+        .slice(0, i)
+        .filter((earlier) => overlap(earlier, network))
+        .slice(0, 1)
+        .map((earlier) => ({
+          path: ['administrators', i],
+          what: network === earlier ? `${network} stands twice among the administrators` : `${network} and ${earlier} overlap`,
+          fix: 'keep one of the two',
+        })),
+    ),
+
   listens: ({ options: { administrators }, host }) => [
-    { service: 'ssh', port: host.sshPort, protocol: 'tcp', from: [administrators.length > 0 ? 'administrators' : 'anyone'] },
+    {
+      service: 'ssh',
+      port: host.sshPort,
+      protocol: 'tcp',
+      from: [administrators.length > 0 ? 'administrators' : 'anyone'],
+      encrypted: true,
+    },
   ],
 
   resources: ({ options: { administrators, ssh_rate, confirm_seconds, forward, extra }, host, facts, flows, warn }) => {
-    // Our own is SSH, which has a rule of its own: for the port on which sshd really serves us.
+    // Our own is SSH, which has a rule of its own: for the port on which sshd really serves us, and those it will serve.
     const here = flows.filter((flow) => flow.host === host.name && flow.role !== 'firewall')
     if (administrators.length === 0) {
       warn('SSH is open to anyone: name the networks you come from in firewall.administrators')
@@ -46,9 +71,13 @@ export default defineRole({
         warn(`no administrator may come to ${service} on port ${port} (${role}): firewall.administrators is empty`)
       }
     }
+    if (administrators.length > 0 && !administrators.some((network) => overlap(network, facts.clientAddress)))
+      warn(
+        `new rules would be taken back: we come from ${facts.clientAddress}, which is in none of firewall.administrators (${administrators.join(', ')})`,
+      )
     const table = { table: 'provision', family: 'inet' } as const
     const rules = rulesOf({
-      sshPort: facts.sshPort,
+      sshPorts: facts.sshPorts,
       administrators,
       sshRate: ssh_rate === false ? undefined : { perMinute: ssh_rate.per_minute, burst: ssh_rate.burst },
       forward,
@@ -64,11 +93,5 @@ export default defineRole({
     ]
   },
 
-  verify: ({ host }) => [
-    {
-      name: `the firewall of ${host.name} drops what it does not know`,
-      script: `nft list chain inet provision input | grep -q 'hook input priority filter; policy drop;'`,
-    },
-    { name: `the firewall of ${host.name} comes back after a boot`, script: `systemctl is-enabled --quiet ${UNIT}` },
-  ],
+  verify: ({ host }) => checksOf(host.name),
 })

@@ -1,8 +1,11 @@
 import type { Flow } from 'provision'
 
+type Peers = Exclude<Flow['from'], 'anyone'>
+
 /** What the rules of one host follow from. */
 export interface Policy {
-  readonly sshPort: number
+  /** Where sshd serves us, and where it will after it is restarted. */
+  readonly sshPorts: readonly number[]
   /** Networks that may come to sshd; empty: anyone may, at a limited rate. */
   readonly administrators: readonly string[]
   /** New connections from one address; undefined: no limit. */
@@ -33,28 +36,49 @@ const indent =
   (line: string): string =>
     line === '' ? '\n' : `${'  '.repeat(depth)}${line}\n`
 
+// Every rule says what it is for: the kernel keeps that, whoever lists the rules reads it, and so does who reads a plan.
+const rule = (what: string, comment: string): string =>
+  `${what} comment "${shortened(comment.replaceAll('"', "'").replaceAll(/\p{Cc}/gu, ' '))}"`
+
+/** The kernel keeps 128 bytes of a comment. */
+const shortened = (comment: string): string => {
+  const bytes = Buffer.from(comment)
+  return bytes.length <= 128
+    ? comment
+    : `${bytes
+        .subarray(0, 125)
+        .toString()
+        .replace(/\uFFFD$/, '')}...`
+}
+
 // Errors first: path MTU discovery lives on them, so they are neither limited nor lost as "invalid". What else a host needs of
 // ICMPv6 is RFC 4890 section 4.4. Numbers stand for what nft has no name for (or takes from a file that a bare host lacks).
 const BASIC: readonly string[] = [
-  'iif "lo" accept',
-  'icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
-  'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept',
-  'ct state established,related accept',
-  '# neighbours, routers, multicast listeners, secure neighbour discovery, multicast routers',
-  'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect, 141, 142, 148, 149 } ip6 hoplimit 255 accept',
-  'icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, 151, 152, 153 } ip6 saddr fe80::/10 accept',
-  'ct state invalid counter name drop_invalid drop',
-  'icmp type echo-request limit rate 20/second burst 40 packets accept',
-  'icmpv6 type echo-request limit rate 20/second burst 40 packets accept',
-  '# replies to a DHCP client: sent to a group, so tracking does not know them for replies',
-  'udp sport 67 udp dport 68 accept',
-  'ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept',
+  rule('iif "lo" accept', 'loopback'),
+  rule('icmp type { destination-unreachable, time-exceeded, parameter-problem } accept', 'ICMP errors'),
+  rule('icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept', 'ICMP errors'),
+  rule('ct state established,related accept', 'answers to connections of this host'),
+  '# neighbours and routers, also inverse (141, 142) and secured (148, 149); multicast routers (151 to 153)',
+  rule(
+    'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect, 141, 142, 148, 149 } ip6 hoplimit 255 accept',
+    'IPv6 neighbours and routers',
+  ),
+  rule(
+    'icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, 151, 152, 153 } ip6 saddr fe80::/10 accept',
+    'IPv6 multicast',
+  ),
+  rule('ct state invalid counter name drop_invalid drop', 'dropped: what belongs to no connection'),
+  rule('icmp type echo-request limit rate 20/second burst 40 packets accept', 'pings, at most 20 a second'),
+  rule('icmpv6 type echo-request limit rate 20/second burst 40 packets accept', 'pings, at most 20 a second'),
+  '# sent to a group, so tracking does not know them for replies',
+  rule('udp sport 67 udp dport 68 accept', 'DHCP replies'),
+  rule('ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept', 'DHCP replies'),
 ]
 
 const DROP: readonly string[] = [
   '',
-  'counter name drop_input',
-  'limit rate 10/minute burst 5 packets log prefix "provision-drop: " level info',
+  rule('counter name drop_input', 'dropped, counted and logged: all else'),
+  rule('limit rate 10/minute burst 5 packets log prefix "provision-drop: " level info', 'dropped, counted and logged: all else'),
 ]
 
 const extraRules = ({ extra }: Policy): readonly string[] => (extra.length === 0 ? [] : ['', '# from the option extra', ...extra])
@@ -70,22 +94,25 @@ const counters = ({ flows, sshRate, administrators }: Policy): readonly string[]
 ]
 
 const administratorSets = ({ administrators }: Policy): readonly string[] =>
-  administrators.length === 0 ? [] : setsOf('administrators', administrators, ' flags interval; auto-merge;')
+  administrators.length === 0 ? [] : setsOf('administrators', [{ name: 'administrators', addresses: administrators }], ' flags interval;')
 
-/** Sets of both families, so that a rule never names one that is not there; a family without addresses is an empty set. */
-const setsOf = (name: string, addresses: readonly string[], flags = ''): readonly string[] =>
+/** Sets of both families, so that a rule never names one that is not there; each address says whose it is. */
+const setsOf = (name: string, peers: Peers, flags = ''): readonly string[] =>
   ([4, 6] as const).map((family) => {
-    const own = addresses.filter((one) => one.includes(':') === (family === 6))
-    const elements = own.length === 0 ? '' : ` elements = { ${own.join(', ')} }`
-    return `set ${name}${family} { type ipv${family}_addr;${flags}${elements} }`
+    const owners = new Map<string, readonly string[]>()
+    for (const peer of peers)
+      for (const address of peer.addresses.filter((one) => one.includes(':') === (family === 6)))
+        owners.set(address, [...new Set([...(owners.get(address) ?? []), peer.name])])
+    const elements = [...owners].map(([address, owner]) => rule(address, owner.join(' and '))).join(', ')
+    return `set ${name}${family} { type ipv${family}_addr;${flags}${elements === '' ? '' : ` elements = { ${elements} }`} }`
   })
 
-const sshRules = ({ sshPort, sshRate, administrators }: Policy): { sets: readonly string[]; rules: readonly string[] } => {
-  if (administrators.length > 0)
-    return { sets: [], rules: fromSets(`tcp dport ${sshPort}`, 'administrators', 'in_ssh', `${sshPort}/tcp (ssh) from the administrators`) }
-  const accept = `tcp dport ${sshPort} counter name in_ssh accept`
-  const comment = `# ${sshPort}/tcp (ssh) from anyone`
-  if (sshRate === undefined) return { sets: [], rules: [comment, accept] }
+const sshRules = ({ sshPorts, sshRate, administrators }: Policy): { sets: readonly string[]; rules: readonly string[] } => {
+  const match = `tcp dport ${sshPorts.length === 1 ? sshPorts[0] : `{ ${sshPorts.join(', ')} }`}`
+  const what = `${sshPorts.join(' and ')}/tcp (ssh)`
+  if (administrators.length > 0) return { sets: [], rules: fromSets(match, 'administrators', 'in_ssh', what) }
+  const accept = rule(`${match} counter name in_ssh accept`, `${what} from anyone`)
+  if (sshRate === undefined) return { sets: [], rules: [accept] }
   const rate = `limit rate over ${sshRate.perMinute}/minute burst ${sshRate.burst} packets`
   // A visitor with IPv6 has a whole /64 to come from.
   const sources = ['ip saddr', 'ip6 saddr & ffff:ffff:ffff:ffff::']
@@ -93,9 +120,11 @@ const sshRules = ({ sshPort, sshRate, administrators }: Policy): { sets: readonl
   return {
     sets: ['ipv4_addr', 'ipv6_addr'].map((type, i) => `set ${meters[i]} { type ${type}; size 65535; flags dynamic,timeout; timeout 2m; }`),
     rules: [
-      `${comment}, at most ${sshRate.perMinute} new connections a minute from one address`,
-      ...sources.map(
-        (source, i) => `tcp dport ${sshPort} ct state new update @${meters[i]} { ${source} ${rate} } counter name drop_ssh_rate drop`,
+      ...sources.map((source, i) =>
+        rule(
+          `${match} ct state new update @${meters[i]} { ${source} ${rate} } counter name drop_ssh_rate drop`,
+          `dropped: SSH, beyond ${sshRate.perMinute} new connections a minute from one address`,
+        ),
       ),
       accept,
     ],
@@ -113,24 +142,22 @@ export const isForAdministrators = ({ from }: Flow): boolean => from !== 'anyone
 /** One way in: its peers as sets, so that a new peer is an element and not a rule. */
 const wayIn = (flow: Flow, knowsAdministrators: boolean): { sets: readonly string[]; rules: readonly string[] } => {
   const { from, port, protocol, role, service } = flow
-  const match = `${protocol} dport ${port}`
+  const match = protocol === 'vrrp' ? 'meta l4proto 112' : `${protocol} dport ${port}`
   const counter = counterOf(flow)
-  const comment = (whom: string): string => `${port}/${protocol} (${service}) from ${whom}, for ${role}`
-  if (from === 'anyone') return { sets: [], rules: [`# ${comment('anyone')}`, `${match} counter name ${counter} accept`] }
+  const comment = `${protocol === 'vrrp' ? protocol : `${port}/${protocol}`} (${service}) for ${role}`
+  if (from === 'anyone') return { sets: [], rules: [rule(`${match} counter name ${counter} accept`, `${comment}, from anyone`)] }
   const peers = from.filter(({ addresses }) => addresses.length > 0)
   const administrators = isForAdministrators(flow) && knowsAdministrators
-  const names = peers.map(({ name }) => name).join(', ')
   return {
-    sets: peers.length === 0 ? [] : setsOf(setOf(flow), [...new Set(peers.flatMap(({ addresses }) => addresses))]),
+    sets: peers.length === 0 ? [] : setsOf(setOf(flow), peers),
     rules: [
-      ...(peers.length === 0 ? [] : fromSets(match, setOf(flow), counter, comment(names))),
-      ...(administrators ? fromSets(match, 'administrators', counter, comment('the administrators')) : []),
+      ...(peers.length === 0 ? [] : fromSets(match, setOf(flow), counter, comment)),
+      ...(administrators ? fromSets(match, 'administrators', counter, comment) : []),
     ],
   }
 }
 
 const fromSets = (match: string, set: string, counter: string, comment: string): readonly string[] => [
-  `# ${comment}`,
-  `${match} ip saddr @${set}4 counter name ${counter} accept`,
-  `${match} ip6 saddr @${set}6 counter name ${counter} accept`,
+  rule(`${match} ip saddr @${set}4 counter name ${counter} accept`, comment),
+  rule(`${match} ip6 saddr @${set}6 counter name ${counter} accept`, comment),
 ]

@@ -1,9 +1,10 @@
-import { pad, visible, width } from '../report/text.ts'
+import { flowTable } from '../report/flows.ts'
+import { table } from '../report/table.ts'
+import { visible } from '../report/text.ts'
 import type { View } from '../report/view.ts'
-import type { Flow } from '../role/role.ts'
 import { describeInventory, describeVariables } from '../site/describe.ts'
 import type { Host, Site } from '../site/site.ts'
-import { list, suggestion } from '../site/suggest.ts'
+import { suggestion } from '../site/suggest.ts'
 import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
 import { inventoryOption } from './options.ts'
 import { wrong } from './parse.ts'
@@ -12,7 +13,10 @@ import { loadHosts } from './site.ts'
 const options = {
   ...inventoryOption,
   graph: { type: 'boolean', help: 'groups and the hosts in them' },
-  flows: { type: 'boolean', help: 'who may come to which port of which host, by what the roles of the playbook say' },
+  flows: {
+    type: 'boolean',
+    help: 'who may come to which port of which host, and whether encrypted, by what the roles of the playbook say',
+  },
   json: { type: 'boolean', help: 'one JSON object' },
 } as const satisfies Options
 
@@ -53,13 +57,14 @@ const showHost = (site: Site, name: string, json: boolean, { out, view }: Surrou
 
 const showFlows = async ({ values, positionals }: Given, { directory, env, out, view }: Surroundings): Promise<Ended> => {
   const { understand } = await import('../engine/prepare.ts')
-  const { bindings } = await understand({
+  const { bindings, site } = await understand({
     root: directory,
     env,
     ...(values.inventory === undefined ? {} : { inventory: values.inventory }),
     ...(positionals.length === 0 ? {} : { playbooks: positionals }),
   })
-  out(values.json ? `${JSON.stringify({ flows: bindings.flows })}\n` : flowTable(bindings.flows, view))
+  if (values.json) out(`${JSON.stringify({ flows: bindings.flows })}\n`)
+  else out(flowTable(bindings.flows, new Map([['all', [...site.hosts.keys()]], ...site.groups]), view))
   return 0
 }
 
@@ -103,35 +108,4 @@ const hostPage = (host: Host, { paint }: View): string => {
     where,
   ])
   return `${[paint.bold(host.name), ...head].join('\n')}\n${variables.length === 0 ? '' : `\n${table(['variable', 'value', 'from', 'written in'], variables, paint)}`}`
-}
-
-const flowTable = (flows: readonly Flow[], { paint }: View): string =>
-  flows.length === 0
-    ? 'No role of the playbook listens on anything.\n'
-    : table(
-        ['host', 'port', 'service', 'role', 'from'],
-        [...Map.groupBy(flows, ({ host }) => host).values()]
-          .flat()
-          .map(({ host, port, protocol, service, role, from }) => [
-            host,
-            `${port}/${protocol}`,
-            service,
-            role,
-            from === 'anyone'
-              ? 'anyone'
-              : from.map(({ name, addresses }) => (addresses.length === 0 ? name : `${name} (${list(addresses)})`)).join(', '),
-          ]),
-        paint,
-      )
-
-/** Columns as wide as what stands in them, under a dim head. */
-const table = (head: readonly string[], rows: readonly (readonly string[])[], paint: View['paint']): string => {
-  const shown = rows.map((row) => row.map((cell) => visible(cell).replaceAll('\n', '⏎')))
-  const widths = head.map((name, i) => Math.max(width(name), ...shown.map((row) => width(row[i] ?? ''))))
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, i) => pad(cell, widths[i] ?? 0))
-      .join('  ')
-      .trimEnd()
-  return `${[paint.dim(line(head)), ...shown.map(line)].join('\n')}\n`
 }

@@ -1,21 +1,25 @@
 import { Problem } from '../problem.ts'
 import type { Facts } from '../role/role.ts'
+import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
 
 /**
- * Asks what a host is: one `grep` for memory, processors and what architecture its own dpkg is of (within a dozen lines of its
- * name), builtins for the rest.
+ * Asks what a host is: one `grep` for memory, processors, where sshd listens, and what architecture its own dpkg is of (within a
+ * dozen lines of its name), builtins for the rest.
  */
 export const FACTS_SCRIPT = `
 while IFS= read -r l; do printf 'os %s\\n' "$l"; done </etc/os-release
 IFS= read -r l </proc/sys/kernel/hostname; printf 'hostname %s\\n' "$l"
-grep -hsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$' /proc/meminfo /proc/cpuinfo /var/lib/dpkg/status
-`
+for l in /run/systemd/container /.dockerenv /run/.containerenv; do [ ! -e $l ] || printf 'container\\n'; done
+[ ! -e /proc/vz ] || [ -e /proc/bc ] || printf 'container\\n'
+grep -HsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$|^[[:space:]]*([Pp][Oo][Rr][Tt]|[Ll]isten[Aa]ddress)[[:space:]=]' \\
+  /proc/meminfo /proc/cpuinfo /var/lib/dpkg/status /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
+${INTERFACES_SCRIPT}`
 
 /** What the host is, from what it answered. Anything but Debian and Ubuntu is refused by name. */
 export const readFacts = (host: string, stdout: string, sshConnection: readonly string[]): Facts => {
   const lines = stdout.split('\n')
   const field = (pattern: RegExp): string | undefined => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined)
-  const dpkg = lines.slice(Math.max(0, lines.indexOf('Package: dpkg')))
+  const dpkg = lines.slice(Math.max(0, lines.indexOf('/var/lib/dpkg/status:Package: dpkg')))
   const os = (key: string): string => field(new RegExp(`^os ${key}="?([A-Za-z0-9._ -]*)"?$`)) ?? ''
   const distribution = os('ID')
   if (distribution !== 'debian' && distribution !== 'ubuntu') {
@@ -28,15 +32,33 @@ export const readFacts = (host: string, stdout: string, sshConnection: readonly 
       fix: 'take the host out of the play, or install Debian or Ubuntu on it',
     })
   }
+  const [clientAddress = '', , sshAddress = '', servedAt = '22'] = sshConnection
+  const sshPort = Number(servedAt)
   return {
     distribution,
     release: os('VERSION_ID'),
     codename: os('VERSION_CODENAME'),
-    architecture: dpkg.map((line) => /^Architecture: ([a-z0-9]+)$/.exec(line)?.[1]).find((found) => found !== undefined) ?? 'unknown',
-    memoryMB: Math.round(Number(field(/^MemTotal:\s+(\d+) kB$/) ?? 0) / 1024),
-    cpus: Math.max(1, lines.filter((line) => /^processor\s*:/.test(line)).length),
+    architecture:
+      dpkg.map((line) => /^\/var\/lib\/dpkg\/status-Architecture: ([a-z0-9]+)$/.exec(line)?.[1]).find((found) => found !== undefined) ??
+      'unknown',
+    memoryMB: Math.round(Number(field(/^\/proc\/meminfo:MemTotal:\s+(\d+) kB$/) ?? 0) / 1024),
+    cpus: Math.max(1, lines.filter((line) => /^\/proc\/cpuinfo:processor\s*:/.test(line)).length),
     hostname: field(/^hostname ([A-Za-z0-9.-]+)$/) ?? host,
-    sshAddress: sshConnection[2] ?? '',
-    sshPort: Number(sshConnection[3] ?? 22),
+    sshAddress,
+    sshPort,
+    sshPorts: [...new Set([sshPort, ...lines.flatMap(portOfSshd)])],
+    clientAddress: clientAddress.replace(/^::ffff:(?=[\d.]+$)/i, '').replace(/%.*$/, ''),
+    container: lines.includes('container'),
+    networks: readNetworks(lines),
   }
+}
+
+const SSHD_LINE = /^\/etc\/ssh\/sshd_config(?:\.d\/[^:]+)?:\s*(port|listenaddress)[\s=]+"?([^\s"#]+)/i
+
+/** The port in a line of sshd's configuration, if it names one that can be reached from outside. */
+const portOfSshd = (line: string): readonly number[] => {
+  const [, keyword, value = ''] = SSHD_LINE.exec(line) ?? []
+  const found = keyword?.toLowerCase() === 'port' ? value : /^(?!127\.|\[::1\]|localhost:)(?:\[.*\]|[^:]+):(\d+)$/.exec(value)?.[1]
+  const port = Number(found)
+  return port >= 1 && port <= 65535 && Number.isInteger(port) ? [port] : []
 }

@@ -1,4 +1,4 @@
-import { commandLine, quote } from '../quote.ts'
+import { commandLine, quote, quotePattern } from '../quote.ts'
 import { inodeScript, PATHS_AT_ONCE, readInodes, type SeenInode } from './inode.ts'
 import type { Probe } from './kind.ts'
 import { chunks } from './records.ts'
@@ -7,10 +7,14 @@ import { chunks } from './records.ts'
 export interface Asks {
   /** Paths: what lies there, and when that last changed. */
   readonly inodes?: readonly string[]
+  /** Directories, through a link as well: all that lies in them, however deep. */
+  readonly trees?: readonly string[]
   /** Paths: the SHA-256 of those that are regular files. */
   readonly digests?: readonly string[]
   /** Paths: the lines of those that are regular files. Small ones of our own. */
   readonly texts?: readonly string[]
+  /** The same for every path that fits a pattern, in which `*` stands for anything but a slash. */
+  readonly patterns?: readonly string[]
   /** systemd units: their properties. */
   readonly units?: readonly string[]
 }
@@ -18,11 +22,20 @@ export interface Asks {
 /** What the host said to all that was asked. What it was silent about is missing, and silence is never absence. */
 export interface Said {
   readonly inodes: ReadonlyMap<string, SeenInode>
+  /** By directory, by path within it (the directory itself is the empty path); one that is not there is missing. */
+  readonly trees: ReadonlyMap<string, ReadonlyMap<string, Member>>
   /** When an inode last changed, in microseconds since 1970. */
   readonly changed: ReadonlyMap<string, number>
   readonly digests: ReadonlyMap<string, string>
   readonly texts: ReadonlyMap<string, readonly string[]>
   readonly units: ReadonlyMap<string, ReadonlyMap<string, string>>
+}
+
+/** What lies in a tree: its type as `find` names it, its mode, its owner and group by number (`0:0`). */
+export interface Member {
+  readonly type: string
+  readonly mode: string
+  readonly owner: string
 }
 
 /** One instrument: what it asks, and how to read the answer. */
@@ -34,21 +47,48 @@ export interface Instrument<T> {
 /** The asks of all kinds as one: nothing is asked twice. */
 export const together = (asks: readonly (Asks | undefined)[]): Required<Asks> => {
   const all = (key: keyof Asks): readonly string[] => [...new Set(asks.flatMap((one) => one?.[key] ?? []))]
-  return { inodes: all('inodes'), digests: all('digests'), texts: all('texts'), units: all('units') }
+  return {
+    inodes: all('inodes'),
+    trees: all('trees'),
+    digests: all('digests'),
+    texts: all('texts'),
+    patterns: all('patterns'),
+    units: all('units'),
+  }
 }
 
-/** One `find` for up to a thousand paths. */
-export const askInodes = (paths: readonly string[]): Instrument<Pick<Said, 'inodes' | 'changed'>> => ({
-  script: chunks(paths, PATHS_AT_ONCE).map(inodeScript).join(''),
+/** One `find` for up to a thousand paths and trees. */
+export const askInodes = (
+  paths: readonly string[],
+  trees: readonly string[] = [],
+): Instrument<Pick<Said, 'inodes' | 'changed' | 'trees'>> => ({
+  script: chunks([...paths, ...trees.map((tree) => `${tree}/.`)], PATHS_AT_ONCE)
+    .map(inodeScript)
+    .join(''),
   read: (stdout) => {
     const fields = stdout.toString().split('\0')
     const inodes = new Map<string, SeenInode>()
     const changed = new Map<string, number>()
+    const found = new Map<string, Map<string, Member>>()
+    let within = new Map<string, Member>()
     let i = readInodes(fields, inodes)
-    for (; fields[i] === 'changed'; i = readInodes(fields, inodes, i + 3))
-      changed.set(fields[i + 1] ?? '', microseconds(fields[i + 2] ?? ''))
+    for (;;) {
+      const [word, path = '', ...rest] = fields.slice(i, i + 5)
+      const [type = '', mode = '', owner = ''] = rest
+      if (word === 'changed') {
+        changed.set(path, microseconds(type))
+        i = readInodes(fields, inodes, i + 3)
+        continue
+      }
+      if (word === 'tree') {
+        within = new Map([['', { type, mode, owner }]])
+        found.set(path.slice(0, -2), within)
+      } else if (word === 'in') within.set(path, { type, mode, owner })
+      else break
+      i = readInodes(fields, inodes, i + 5)
+    }
     if (i !== fields.length - 1) throw new Error('the host answered half a record')
-    return { inodes, changed }
+    return { inodes, changed, trees: found }
   },
 })
 
@@ -79,12 +119,20 @@ if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha25
   },
 })
 
-/** One `grep` for all files. It puts the path before every line, so that no line passes for another's, and skips what would keep it waiting. */
-export const askTexts = (paths: readonly string[]): Instrument<Said['texts']> => ({
-  script: paths.length === 0 ? '' : `grep -saHZ -d skip -D skip '' ${paths.map(quote).join(' ')}`,
+/**
+ * One `grep` for all files. It puts the path before every line, so that no line passes for another's, and skips what would keep it
+ * waiting. It ends with 0, 1 or 2 as all, none or some of them are there.
+ */
+export const askTexts = (paths: readonly string[], patterns: readonly string[]): Instrument<Said['texts']> => ({
+  script:
+    paths.length + patterns.length === 0
+      ? ''
+      : `grep -saHZ -d skip -D skip '' ${[...paths.map(quote), ...patterns.map(quotePattern)].join(' ')}; echo end:$?`,
   read: (stdout) => {
     const texts = new Map<string, string[]>()
-    for (const line of stdout.toString().split('\n').slice(0, -1)) {
+    const lines = stdout.toString().split('\n').slice(0, -1)
+    if (paths.length + patterns.length > 0 && !/^end:[012]$/.test(lines.pop() ?? '')) throw new Error('the host could not read all files')
+    for (const line of lines) {
       const end = line.indexOf('\0')
       const path = line.slice(0, end)
       texts.set(path, [...(texts.get(path) ?? []), line.slice(end + 1)])

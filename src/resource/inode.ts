@@ -17,11 +17,15 @@ export type SeenInode = Inode | typeof ABSENT
 /** Paths a command line takes at once: far below the kernel's limit of 2 MB for all arguments (execve(2)). */
 export const PATHS_AT_ONCE = 1000
 
-/** Shell that speaks of every path: one `find` for what is there, a builtin for what is not. Leaves the paths in `"$@"`. */
+/**
+ * Shell that speaks of every path: one `find` for what is there, a builtin for what is not. Leaves the paths in `"$@"`.
+ * A path that ends in `/.` is a tree: all that lies in it is named, owners by number (names would be looked up for each).
+ */
 export const inodeScript = (paths: readonly string[]): string => `
 set -- ${paths.map(quote).join(' ')}
 for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
-find "$@" -maxdepth 0 -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0'
+find "$@" -path '*/.' -printf 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0' -o -path '*/./*' -printf 'in\\0%P\\0%y\\0%m\\0%U:%G\\0' \\
+  -o -prune -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0'
 `
 
 /** Reads what `inodeScript` printed, from `position` in NUL-separated fields; stops at the first word that is not its own. */

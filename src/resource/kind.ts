@@ -59,11 +59,13 @@ export interface ReconnectStep {
 /** Something that only the controller's identities can do: sign, order a certificate. */
 export interface IdentityStep {
   readonly do: 'identity'
-  /** The identity's key, `acme-account:…`, as the role received it. */
+  /** The identity's key, `acme-account:…` or `authority:…`, as the role received it. */
   readonly identity: string
   /** A certificate signing request (PEM) and the names that the site (not the request) asks for. */
   readonly request: string
   readonly names: readonly string[]
+  /** What a certificate of the site's own authority is good for, and how long. */
+  readonly leaf?: { readonly usages: readonly ('server' | 'client')[]; readonly lifetimeDays: number }
   readonly doing?: string
 }
 
@@ -101,6 +103,20 @@ export interface ManagedFile {
   readonly sha256: string
 }
 
+/** Two texts to be compared by a person: all secrets are masked in them. */
+export interface Texts {
+  /** What they are of, where that is only a part of the resource. */
+  readonly name?: string
+  readonly before: string
+  readonly after: string
+}
+
+/** What is shown of a change; `more` are further texts of the same resource; `full` is the same word for word, for whoever asks for all of it. */
+export interface Shown extends Texts {
+  readonly more?: readonly Texts[]
+  readonly full?: Texts
+}
+
 /** The steps that bring some resources to their state: yields a step, receives its answer. Throws `Refused` when a host refuses. */
 export type Steps = Generator<Step, void, Answer>
 
@@ -115,12 +131,19 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
   id(spec: Spec): string
   observe(specs: readonly Spec[]): Probe<Seen>
   plan(want: Spec, seen: Seen, world: World): Verdict | undefined
+  /** What a person should know in every plan, though nothing of ours is to be changed for it: rules of others that defeat ours. */
+  notices?(spec: Spec, seen: Seen): readonly string[]
   /** Applies adjacent changes of one kind together, in their order. */
   apply(work: readonly Work<Spec, Seen>[]): Steps
+  /**
+   * Puts back what `apply` replaced, where the host still has it: asked for what was applied to a host that then was not well.
+   * Adjacent ones together, in the order in which they were applied.
+   */
+  revert?(work: readonly Work<Spec, Seen>[]): Steps
   /** The texts that will be replaced, for diffs: asked only for resources that differ. */
   before?(work: readonly Work<Spec, Seen>[]): Instrument<ReadonlyMap<string, Uint8Array>>
   /** The old and the new text as a person may see them; undefined where there is nothing to show. */
-  diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): { before: string; after: string } | undefined
+  diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): Shown | undefined
   /** What it installs can change what later resources of its role find (packages). */
   readonly brings?: true
   /** The files that a resource consists of: for the host's record of what we own, and for services that load them. */

@@ -1,51 +1,31 @@
+import { type Block, blocksIn, elementsOf, readNft } from './nft-reader.ts'
+
 /** One line of a table and the block it stands in: `chain input`, `set admins4`, or the table itself. */
 export interface ListedLine {
   readonly block: string
   readonly line: string
 }
 
-const BLOCK = /^(table|chain|set|map|counter|limit|quota|flowtable|ct|synproxy|secmark|meter) .*\{$/
-
 /**
  * What `nft -s list table` printed, without what changes by itself: packet counts, and the elements that packets add to dynamic
  * sets. Two listings that are equal here stand for the same rules.
  */
 export const readListing = (listing: string): readonly ListedLine[] => {
-  const lines: ListedLine[] = []
-  const blocks: string[] = []
-  for (const line of joined(listing)) {
-    const block = blocks.slice(1).join(' ')
-    if (line === '}') blocks.pop()
-    // In a chain every line is a rule, whatever it looks like.
-    else if (BLOCK.test(line) && !block.startsWith('chain')) {
-      blocks.push(line.slice(0, -2))
-      lines.push({ block: blocks.slice(1).join(' '), line: '' })
-    } else lines.push({ block, line: line.replaceAll(/\bcounter packets \d+ bytes \d+/g, 'counter') })
-  }
+  const lines = blocksIn(readNft(listing)).flatMap(({ body }) => [{ block: '', line: '' }, ...linesOf(body, '')])
   const dynamic = new Set(lines.filter(({ line }) => /^flags .*\bdynamic\b/.test(line)).map(({ block }) => block))
   return lines
     .filter(({ block, line }) => !(line.startsWith('elements = ') && dynamic.has(block)) && !/^packets \d+ bytes \d+$/.test(line))
     .map(({ block, line }) => ({ block, line: line.startsWith('elements = ') ? sorted(line) : line }))
 }
 
-// nft breaks the elements of a set into several lines; the lines of a chain stay whole.
-const joined = (listing: string): readonly string[] => {
-  const lines: string[] = []
-  for (const line of listing.split('\n').map((one) => one.trim())) {
-    const last = lines.at(-1)
-    if (last?.startsWith('elements = {') && !last.endsWith('}')) lines[lines.length - 1] = `${last} ${line}`
-    else if (line !== '') lines.push(line)
-  }
-  return lines
-}
+const linesOf = (body: Block['body'], block: string): readonly ListedLine[] =>
+  body.flatMap((one) =>
+    typeof one === 'string'
+      ? [{ block, line: one.replaceAll(/\bcounter packets \d+ bytes \d+/g, 'counter') }]
+      : [{ block: one.head, line: '' }, ...linesOf(one.body, one.head)],
+  )
 
-const sorted = (line: string): string =>
-  `elements = { ${line
-    .slice('elements = {'.length, -1)
-    .split(',')
-    .map((one) => one.trim())
-    .sort()
-    .join(', ')} }`
+const sorted = (line: string): string => `elements = { ${[...elementsOf(line)].sort().join(', ')} }`
 
 /** The listing as a person reads it, for a diff. */
 export const shownListing = (listing: string): string =>
@@ -62,16 +42,21 @@ export const driftInWords = (ours: string, live: string): readonly string[] => {
   const moved =
     strange.length === 0 && missing.length === 0 && was.some((one, i) => keyOf(one) !== keyOf(is[i])) ? ['rules in another order'] : []
   return [
-    ...(rules(strange) === 0 ? [] : [`${counted(rules(strange), 'rule')} that ${rules(strange) === 1 ? 'is' : 'are'} not ours`]),
+    ...(rules(strange) === 0 ? [] : [strangers(strange.filter(isRule).map(({ line }) => line))]),
     ...(rules(missing) === 0 ? [] : [`${rules(missing)} of our rules missing`]),
     ...[...others].map((block) => `${block} changed`),
     ...moved,
   ]
 }
 
-const isRule = ({ block, line }: ListedLine): boolean => block.startsWith('chain ') && line !== '' && !line.startsWith('type ')
+const isRule = ({ block, line }: ListedLine): boolean => block.startsWith('chain ') && line !== '' && !/^(type|policy) /.test(line)
 
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+// Whoever wrote them wants to find them again; a reason is one line, though.
+const strangers = (rules: readonly string[]): string => {
+  const named = rules.slice(0, 2).map((rule) => (rule.length > 80 ? `${rule.slice(0, 79)}…` : rule))
+  const more = rules.length > named.length ? ['…'] : []
+  return `${rules.length === 1 ? '1 rule that is' : `${rules.length} rules that are`} not ours: ${[...named, ...more].join(' | ')}`
+}
 
 const keyOf = (one: ListedLine | undefined): string => `${one?.block}\0${one?.line}`
 

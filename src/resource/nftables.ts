@@ -1,9 +1,12 @@
 import { z } from 'zod'
 import { sha256Hex } from './content.ts'
 import { type Difference, defineKind, type Verdict } from './kind.ts'
+import { foreignNotices } from './nft-foreign.ts'
 import { driftInWords, shownListing } from './nft-listing.ts'
+import { wordsBetween } from './nft-words.ts'
 import { applyTable } from './nftables-apply.ts'
 import { bootFileOf, idOf, readTables, type SeenTable, tablesScript, tableTexts } from './nftables-seen.ts'
+import { historyOf } from './trial.ts'
 
 const schema = z
   .strictObject({
@@ -65,30 +68,44 @@ export const nftables = defineKind({
 
   plan: (want, seen): Verdict | undefined => {
     const differences = differencesOf(want, seen)
-    const history = historyOf(seen)
+    const history = historyOf('rules', seen)
     if (differences.length === 0 && history === undefined) return undefined
     return {
       action: seen.live === undefined ? 'create' : 'update',
       sure: 'exact',
       reason: [...(history === undefined ? [] : [history]), ...differences.map(reasonOf)].join('; '),
-      differences,
+      // The reason says it, and the diff shows it.
+      differences: [],
       ...(seen.pending === 'this boot' ? { debt: true } : {}),
     }
   },
 
   apply: applyTable,
 
-  // While our own text is in force a person compares that; once somebody changed the rules, what the kernel says.
+  notices: (spec, seen) => foreignNotices(spec.text, seen.foreign),
+
   diff: ({ spec, seen }) => {
-    if (seen.live === undefined) return { before: '', after: spec.text }
-    const isOurs = seen.stamp === sha256Hex(spec.text)
-    if (isOurs && driftInWords(seen.ours ?? '', seen.live).length === 0) return { before: seen.boot ?? '', after: spec.text }
-    if (isOurs) return { before: shownListing(seen.live), after: shownListing(seen.ours ?? '') }
-    return { before: seen.boot ?? shownListing(seen.live), after: spec.text }
+    const { before, after, listed } = sidesOf(spec, seen)
+    const full = { before: listed ? shownListing(before) : before, after: listed === 'both' ? shownListing(after) : after }
+    const words = wordsBetween(before, after, [spec.text, seen.boot ?? '', seen.ours ?? ''])
+    return words.before === words.after || isInForce(spec, seen) ? full : { ...words, full }
   },
 
   files: (spec) => [{ path: bootFileOf(spec), sha256: sha256Hex(spec.text) }],
 })
+
+/** Only what is loaded at boot can differ then, and that is a file. */
+const isInForce = ({ text }: NftablesSpec, { live, ours, stamp }: SeenTable): boolean =>
+  live !== undefined && stamp === sha256Hex(text) && driftInWords(ours ?? '', live).length === 0
+
+/** While our own text is in force a person compares that; once somebody changed the rules, what the kernel says. */
+const sidesOf = ({ text }: NftablesSpec, seen: SeenTable): { before: string; after: string; listed?: 'before' | 'both' } => {
+  if (seen.live === undefined) return { before: '', after: text }
+  const isTouched = driftInWords(seen.ours ?? '', seen.live).length > 0
+  if (!isTouched && seen.boot !== undefined) return { before: seen.boot, after: text }
+  if (isTouched && seen.stamp === sha256Hex(text)) return { before: seen.live, after: seen.ours ?? '', listed: 'both' }
+  return { before: seen.live, after: text, listed: 'before' }
+}
 
 const differencesOf = ({ text }: NftablesSpec, seen: SeenTable): readonly Difference[] => {
   if (seen.live === undefined) return [{ key: 'table', from: seen.stamp === undefined ? 'not there' : 'gone' }]
@@ -101,10 +118,3 @@ const reasonOf = ({ key, from }: Difference): string =>
   key === 'drift' || (key === 'table' && from !== 'gone')
     ? (from ?? '')
     : ({ table: 'the table is gone' }[key] ?? `${key} differ${key.endsWith('s') ? '' : 's'}`)
-
-/** What became of the last change, where it did not end well. */
-const historyOf = ({ pending, rolledBack }: SeenTable): string | undefined => {
-  if (pending === 'this boot') return 'rules were loaded and nobody came in to confirm them'
-  if (pending === 'earlier boot') return 'the last change was not confirmed before the host was booted: the old rules came back'
-  return rolledBack === undefined ? undefined : `the last change was taken back by the host at ${rolledBack}: nobody came in through it`
-}

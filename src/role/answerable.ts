@@ -1,15 +1,15 @@
 import { pathToFileURL } from 'node:url'
 import { ZodError, z } from 'zod'
 import { Problem, problemsIn, type Where } from '../problem.ts'
-import type { Role } from './role.ts'
+import type { HostContext, HostView, Role, SiteContext } from './role.ts'
 
 /** A user's role, whose mistakes are told as its own and with their line, never as a defect of provision. */
 export const answerable = (role: Role, path: string, shown = path): Role => {
   const asked =
-    <In, Out>(hook: (context: In) => Out) =>
-    (context: In): Out => {
+    <In extends unknown[], Out>(hook: (...given: In) => Out) =>
+    (...given: In): Out => {
       try {
-        return hook.call(role, context)
+        return hook.apply(role, given)
       } catch (error) {
         // A resource that is not right is told by whoever asked for it, with its host.
         if (error instanceof ZodError || problemsIn(error) !== undefined) throw error
@@ -21,11 +21,14 @@ export const answerable = (role: Role, path: string, shown = path): Role => {
         )
       }
     }
-  const { listens, resources, check, verify } = role
+  const { listens, resources, check, drains, verify } = role
   return {
     ...role,
-    resources: asked((context) => checkResources(role.name, shown, resources.call(role, context))),
-    ...(listens && { listens: asked((context) => checkListens(role.name, shown, listens.call(role, context))) }),
+    resources: asked((context: HostContext<unknown>) => checkResources(role.name, shown, resources.call(role, context))),
+    ...(listens && { listens: asked((context: SiteContext<unknown>) => checkListens(role.name, shown, listens.call(role, context))) }),
+    ...(drains && {
+      drains: asked((context: SiteContext<unknown>, member: HostView) => checkDrain(role.name, shown, drains.call(role, context, member))),
+    }),
     ...(check && { check: asked(check) }),
     ...(verify && { verify: asked(verify) }),
   }
@@ -34,7 +37,13 @@ export const answerable = (role: Role, path: string, shown = path): Role => {
 const peer = z.union([z.enum(['anyone', 'administrators']), z.object({ group: z.string() }), z.object({ host: z.string() })], {
   error: "must be 'anyone', 'administrators', { group } or { host }",
 })
-const listen = z.object({ service: z.string(), port: z.number(), protocol: z.enum(['tcp', 'udp']), from: z.array(peer) })
+const listen = z.object({
+  service: z.string(),
+  port: z.number(),
+  protocol: z.enum(['tcp', 'udp', 'vrrp']),
+  from: z.array(peer),
+  encrypted: z.boolean().optional(),
+})
 
 /** Types are taken away, not checked, when a role is loaded: what the editor would have marked is found here. */
 const checkListens = <T>(name: string, file: string, listens: T): T => {
@@ -45,6 +54,11 @@ const checkListens = <T>(name: string, file: string, listens: T): T => {
     { file },
     `listens${issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}: ${issue.message}`,
   )
+}
+
+const checkDrain = <T>(name: string, file: string, drain: T): T => {
+  if (drain === undefined || z.object({ out: z.string(), back: z.string() }).safeParse(drain).success) return drain
+  throw mistake(name, { file }, 'drains: must give { out, back }, two scripts, or nothing')
 }
 
 const isResource = (one: unknown): boolean => typeof one === 'object' && one !== null && 'kind' in one && 'spec' in one

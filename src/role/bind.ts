@@ -4,6 +4,7 @@ import type { Host, Site, WrittenOptions } from '../site/site.ts'
 import { zodProblems } from '../site/zod.ts'
 import { resolveFlows } from './flows.ts'
 import type { Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
+import { pathsTo } from './written.ts'
 
 /** A role on a host with its checked options: everything about it that is known without asking the host. */
 export interface Bound {
@@ -50,13 +51,21 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
           problems.push(twoWays(name, role, use.where, before))
         bound.push({ play, host: name, role, context, written, where: use.where })
-        listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where })
+        listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
       }
-  const { flows, problems: flowProblems } = resolveFlows(listening, view)
+  const { flows, problems: flowProblems } = resolveFlows(listening, view, (name) => site.hosts.get(name)?.where)
   const all = distinctProblems([...problems, ...flowProblems])
   if (all.length > 0) throw new Problems(all)
   return { bound, flows }
 }
+
+/** The place of a word, a number or a list among a role's options, where it stands there once. */
+const optionIn =
+  ({ value, whereOf }: WrittenOptions) =>
+  (sought: unknown): Where | undefined => {
+    const [path, another] = pathsTo(sought, value)
+    return path === undefined || another !== undefined ? undefined : whereOf(path)
+  }
 
 const twoWays = (host: string, role: Role, where: Where, before: Bound): Problem =>
   new ProblemClass({
@@ -75,11 +84,14 @@ const viewOf = (site: Site): SiteView => {
       const members = name === 'all' ? hosts.map((host) => host.name) : (site.groups.get(name) ?? [])
       return members.flatMap((member) => hosts.filter((host) => host.name === member))
     },
+    withRole: (role) =>
+      hosts.filter(({ name }) => site.plays.some((play) => play.hosts.includes(name) && play.roles.some((use) => use.name === role))),
   }
 }
 
 const hostView = ({ name, connection, addresses, publicAddresses, groups }: Host): HostView => ({
   name,
+  user: connection.user,
   sshPort: connection.port,
   addresses,
   publicAddresses,

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { AcmeAccount, AcmeOptions } from '../identity/identities.ts'
+import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../identity/identities.ts'
 import type { LocalFile } from '../resource/content.ts'
 import type { Resource } from '../resource/kind.ts'
 
@@ -17,18 +17,37 @@ export interface Facts {
   /** The address and the port on which sshd really serves us. */
   readonly sshAddress: string
   readonly sshPort: number
+  /** That port, and every other on which sshd listens by its own configuration. */
+  readonly sshPorts: readonly number[]
+  /** The address from which the host sees us come: the controller's, a jump host's or a router's; empty where it does not say. */
+  readonly clientAddress: string
+  /** It has no kernel of its own: LXC, Docker, Podman, systemd-nspawn, OpenVZ. */
+  readonly container: boolean
+  /** The networks that it is on, and by which interface: `eth0`, `192.0.2.0/24`; of IPv6 an address of its own in each. */
+  readonly networks: readonly Network[]
+}
+
+export interface Network {
+  readonly interface: string
+  readonly network: string
 }
 
 /** Who may come to a port: everybody, the administrators' networks, a group of hosts, or one host. */
 export type Peer = 'anyone' | 'administrators' | { readonly group: string } | { readonly host: string }
 
+/** What a way in is made of: TCP and UDP have ports; VRRP, by which balancers tell each other that they live, has none. */
+export type Protocol = 'tcp' | 'udp' | 'vrrp'
+
 /** A port that a role listens on. The firewall is the sum of these; nobody types a port twice. */
 export interface Listen {
   /** What is offered there, a name other roles can look for: `site`, `https`. */
   readonly service: string
+  /** 0 where the protocol has no ports. */
   readonly port: number
-  readonly protocol: 'tcp' | 'udp'
+  readonly protocol: Protocol
   readonly from: readonly Peer[]
+  /** Nobody on the way can read it. */
+  readonly encrypted?: boolean
 }
 
 /** One permitted way in: a listen entry of a role on a host, its peers resolved to hosts and addresses. */
@@ -37,7 +56,8 @@ export interface Flow {
   readonly role: string
   readonly service: string
   readonly port: number
-  readonly protocol: 'tcp' | 'udp'
+  readonly protocol: Protocol
+  readonly encrypted: boolean
   /** `anyone`, or the addresses that may come, IPv4 and IPv6. */
   readonly from: 'anyone' | readonly { readonly name: string; readonly addresses: readonly string[] }[]
 }
@@ -45,6 +65,8 @@ export interface Flow {
 /** What a role may know of any host of the site. */
 export interface HostView {
   readonly name: string
+  /** The account that the run logs in with, by the inventory. */
+  readonly user: string
   /** The port for SSH by the inventory; where sshd really serves us is a fact. */
   readonly sshPort: number
   readonly addresses: readonly string[]
@@ -57,6 +79,8 @@ export interface SiteView {
   readonly hosts: readonly HostView[]
   /** Hosts of a group, in inventory order; an unknown group is an input error at the role's option. */
   group(name: string): readonly HostView[]
+  /** Hosts to which some play binds this role, in inventory order. */
+  withRole(name: string): readonly HostView[]
 }
 
 /** Before any host was asked anything. */
@@ -74,6 +98,8 @@ export interface HostContext<Options> extends SiteContext<Options> {
   /** All files below a directory of the project (path relative to it), sorted; an unreadable directory is an input error. */
   files(directory: string): readonly { readonly path: string; readonly content: LocalFile }[]
   acmeAccount(options: AcmeOptions): AcmeAccount
+  /** The certificate authority of the site for one trust domain: `edge`, `database`, `metrics`. */
+  authority(options: AuthorityOptions): Authority
   /** Says something in every plan that a person should know: `SSH is open to the world`. */
   warn(what: string): void
 }
@@ -82,6 +108,17 @@ export interface HostContext<Options> extends SiteContext<Options> {
 export interface Check {
   readonly name: string
   readonly script: string
+}
+
+/**
+ * How a host is taken out of service at another one that sends it requests, and put back: POSIX sh, run as root on that other one.
+ * Both may be run again, and both succeed at once where there is nothing to take out: no service yet, or one that does not know the host.
+ */
+export interface Drain {
+  /** Sends no new request there, and ends when none is under way any more, or after a bounded time; a failure says why on stderr. */
+  readonly out: string
+  /** Puts the host in again whatever its state, then ends when it is found healthy; fails when it is not within a bounded time. */
+  readonly back: string
 }
 
 export interface Role<Input = unknown, Options = unknown> {
@@ -93,6 +130,8 @@ export interface Role<Input = unknown, Options = unknown> {
   resources(context: HostContext<Options>): readonly Resource[]
   /** What the loaded site must offer; returned problems are input errors, found before any host is asked. */
   check?(context: SiteContext<Options>): readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
+  /** How this host takes another one out of service while that is changed, a few hosts at a time; undefined where it sends it nothing. */
+  drains?(context: SiteContext<Options>, member: HostView): Drain | undefined
   verify?(context: SiteContext<Options>): readonly Check[]
 }
 

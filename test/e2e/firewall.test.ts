@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { type Flow, nftables, type Resource } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import firewall from '../../roles/firewall/role.ts'
+import { noticesOf } from '../../src/engine/planning.ts'
+import { observe } from '../../src/engine/session.ts'
 import { rebootHost } from '../../src/lab/host.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
-import type { Kind, Steps } from '../../src/resource/kind.ts'
 import { shownListing } from '../../src/resource/nft-listing.ts'
 import { onHost, sessionOn, type TestHost } from './support.ts'
 
@@ -39,6 +40,7 @@ const flow = (service: string, port: number, from: Flow['from']): Flow => ({
   service,
   port,
   protocol: 'tcp',
+  encrypted: false,
   from,
 })
 const FLOWS = [flow('site', 8080, [{ name: 'h2', addresses: hosts[1].addresses }]), flow('open', 9100, 'anyone')]
@@ -46,13 +48,16 @@ const FLOWS = [flow('site', 8080, [{ name: 'h2', addresses: hosts[1].addresses }
 /** What the role wants on the first host. */
 const wanted = (options: object = {}, flows: readonly Flow[] = FLOWS): readonly Resource[] =>
   firewall.resources({
-    host: { name: 'h1', sshPort: 22, addresses: [], publicAddresses: [], groups: [] },
-    site: { hosts: [], group: () => [] },
+    host: { name: 'h1', user: 'ops', sshPort: 22, addresses: [], publicAddresses: [], groups: [] },
+    site: { hosts: [], group: () => [], withRole: () => [] },
     options: firewall.options.parse(options),
     facts: one.session.facts,
     flows,
     files: () => [],
     acmeAccount: () => {
+      throw new Error('a firewall needs no certificate')
+    },
+    authority: () => {
       throw new Error('a firewall needs no certificate')
     },
     warn: () => {},
@@ -64,15 +69,39 @@ const SHUT = `chain input {
   ct state established,related accept
 }`
 
-/** Carries a change out as far as the new rules are in force, and then leaves it, as a controller that dies there does. */
-const cutBeforeConfirmation = async (resource: Resource): Promise<void> => {
-  const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
-  const verdict = { action: 'update', sure: 'exact', reason: 'test', differences: [] } as const
-  const steps: Steps = kind.apply([{ id: resource.id, spec: resource.spec, seen: undefined, verdict }])
-  for (let next = steps.next(); next.done !== true && next.value.do === 'shell'; ) {
-    const { script, input } = next.value
-    next = steps.next(await one.session.shell.request(script, input === undefined ? {} : { input }))
-  }
+/** What neighbours ordinarily do: ban single sources, publish ports of containers, let in themselves what we let in. */
+const NEIGHBOURS = `table inet f2b {
+  set banned { type ipv4_addr; elements = { 192.0.2.7 }; }
+  chain input { type filter hook input priority -1; tcp dport 22 ip saddr @banned reject; }
+}
+table ip docker_like {
+  chain nat { type nat hook prerouting priority -100; iifname != "docker0" tcp dport 8081 counter dnat to 172.17.0.2:80; }
+}
+table ip filter {
+  chain user { tcp dport { 22, 8000-9100 } counter accept; tcp dport 8080 drop; }
+  chain unused { tcp dport 8080 drop; }
+  chain INPUT { type filter hook input priority 0; policy drop; ct state established,related accept; iifname "lo" accept; jump user; }
+}`
+
+/** And what shuts what we open, or opens what we shut. */
+const RIVALS = `insert rule ip filter INPUT tcp dport 9100 counter drop
+add rule ip docker_like nat tcp dport 8080 redirect to :1
+add rule ip docker_like nat tcp dport 8888 redirect to :9100
+table inet rival {
+  chain in { type filter hook input priority 1; policy drop; ct state established accept; tcp dport { 22, 9100 } accept; }
+}`
+
+/** What the role's own checks say that do not pass. */
+const failing = async (): Promise<readonly string[]> => {
+  const checks = firewall.verify?.({ host: { name: 'h1' } } as unknown as Parameters<NonNullable<typeof firewall.verify>>[0]) ?? []
+  const answers = await Promise.all(checks.map(({ script }) => one.session.shell.request(script)))
+  return answers.flatMap(({ code, stdout, stderr }, i) => (code === 0 ? [] : [`${checks[i]?.name}: ${stdout}${stderr}`]))
+}
+
+/** What every plan says of others' rules. */
+const noticed = async (): Promise<readonly string[]> => {
+  const placed = wanted().map((resource) => ({ play: 0, role: 'firewall', resource }))
+  return noticesOf(placed, await observe(one.session, placed)).map(({ what }) => what)
 }
 
 /** Without the visitors that the SSH meter remembers. */
@@ -126,7 +155,7 @@ describe('the firewall', () => {
   it('finds a rule, an element and a flush that are not ours, and undoes them', async () => {
     const before = await rulesInForce()
     await one.run('nft insert rule inet provision input tcp dport 3306 accept')
-    expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: 1 rule that is not ours'])
+    expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: 1 rule that is not ours: tcp dport 3306 accept'])
     expect(await one.apply(wanted())).toEqual(['update nftables:inet provision'])
     await one.run("nft 'add element inet provision to_tcp_8080_site_4 { 10.79.4.1 }'")
     expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: set to_tcp_8080_site_4 changed'])
@@ -136,6 +165,38 @@ describe('the firewall', () => {
     await one.apply(wanted())
     expect(await one.plan(wanted())).toEqual([])
     expect(await rulesInForce()).toBe(before)
+  })
+
+  it('is left alone by a run that finds nothing to do, its counters too', async () => {
+    await one.run('nft reset counters table inet provision >/dev/null')
+    expect(await askedByPeer(ONE, 9100)).toBe('open')
+    // A table that was loaded anew has a new handle.
+    const look = () => one.run(`nft -a list table inet provision | grep '^table'; nft list counter inet provision in_tcp_9100_open`)
+    const before = await look()
+    expect(before).toMatch(/handle \d+[\s\S]*packets 1 /)
+    expect(await one.apply(wanted())).toEqual([])
+    expect(await look()).toBe(before)
+  })
+
+  it("says which of others' rules defeat ours, and cries no wolf over bans and containers", async () => {
+    expect(await failing()).toEqual([])
+    await one.run(`nft -f - <<'E'\n${NEIGHBOURS}\nE`)
+    expect(await failing()).toEqual([])
+    expect(await noticed()).toEqual([
+      'chain INPUT of the nft table ip filter drops what its table does not let in itself, also on ports that our rules open',
+      expect.stringMatching(/^chain nat of the nft table ip docker_like redirects .* our chain forward drops them$/),
+    ])
+    await one.run(`nft -f - <<'E'\n${RIVALS}\nE`)
+    const found = (await failing()).join()
+    for (const rule of [
+      '(shuts 9100/tcp',
+      'tcp dport 8080 redirect to :1',
+      'tcp dport 8888 redirect to :9100',
+      'chain in: policy drop (shuts 8080/tcp',
+    ])
+      expect(found).toContain(rule)
+    expect(await one.plan(wanted())).toEqual([])
+    await one.run('nft "delete table ip filter; delete table ip docker_like; delete table inet rival; delete table inet f2b"')
   })
 
   it.each([
@@ -163,9 +224,20 @@ describe('the firewall', () => {
     expect(await one.plan(wanted())).toEqual([])
   })
 
+  it('changes nothing where the way back does not fit on the disk', async () => {
+    const [before, boot] = [await rulesInForce(), await bootFile()]
+    const at = '/run/provision/nftables'
+    await one.run(`mkdir -p ${at}; mount -t tmpfs -o size=4k none ${at}; head -c 100000 /dev/zero >${at}/full || true`)
+    await one.refused([table(SHUT)])
+    await one.run(`umount ${at}`)
+    expect(await rulesInForce()).toBe(before)
+    expect(await bootFile()).toBe(boot)
+    expect(await one.plan(wanted())).toEqual([])
+  })
+
   it('gets its old rules back when the controller dies before it confirms', async () => {
     const [before, boot] = [await rulesInForce(), await bootFile()]
-    await cutBeforeConfirmation(table(SHUT, 6))
+    await one.unconfirmed(table(SHUT, 6))
     expect(await asked(ONE, 22)).toBe('silent')
     expect(await bootFile()).toBe(boot)
     expect((await one.plan(wanted())).join()).toContain('rules were loaded and nobody came in to confirm them')
@@ -177,7 +249,7 @@ describe('the firewall', () => {
 
   it('takes up a change that was not confirmed, and its timer undoes nothing any more', async () => {
     const before = await rulesInForce()
-    await cutBeforeConfirmation(table(SHUT, 5))
+    await one.unconfirmed(table(SHUT, 5))
     expect(await one.apply(wanted())).toEqual(['update nftables:inet provision'])
     await sleep(6000)
     expect(await rulesInForce()).toBe(before)
@@ -186,7 +258,7 @@ describe('the firewall', () => {
 
   it('comes back with the old rules when it is booted before a change was confirmed, before sshd answers', async () => {
     const before = await rulesInForce()
-    await cutBeforeConfirmation(table(SHUT, 600))
+    await one.unconfirmed(table(SHUT, 600))
     await one.session.shell.close().catch(() => {})
     await rebootHost(spec, hosts[0])
     one = await reach(ONE)

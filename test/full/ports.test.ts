@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { answers, down, referenceLab, up } from '../e2e/lab.ts'
-import { referenceProject } from '../e2e/project.ts'
+import { down, up } from '../e2e/lab.ts'
+import { need } from '../e2e/need.ts'
+import { answering } from '../e2e/nmap.ts'
+import { permits, siteWithOutsider } from '../e2e/outsider.ts'
 
-const SUBNET = '10.79.11'
-const project = referenceProject('t-full', SUBNET)
-const spec = referenceLab(project, SUBNET)
+const { project, spec, hosts, sources, address, flows } = siteWithOutsider('t-full', '10.79.11')
 
 beforeAll(async () => {
+  need('nmap')
   await up(spec)
   expect(project.provision('run').status).toBe(0)
 })
@@ -15,27 +16,19 @@ afterAll(async () => {
   project.remove()
 })
 
-/** All TCP ports that answer, so many connections under way at once that the whole takes about a minute. */
-const openPorts = async (address: string): Promise<readonly number[]> => {
-  const open: number[] = []
-  let next = 1
-  const probe = async (): Promise<void> => {
-    while (next <= 65_535) {
-      const port = next++
-      if (await answers(address, port)) open.push(port)
-    }
-  }
-  await Promise.all(Array.from({ length: 1500 }, probe))
-  return open.sort((a, b) => a - b)
-}
-
-it.each([
-  [`${SUBNET}.11`, [22, 80, 443]],
-  [`${SUBNET}.12`, [22]],
-  [`${SUBNET}.13`, [22]],
-  ['fd11::11', [22, 80, 443]],
-  ['fd11::12', [22]],
-  ['fd11::13', [22]],
-])('of all 65535 ports of %s only those answer that should', async (address, expected) => {
-  expect(await openPorts(address)).toEqual(expected)
+it.each([4, 6] as const)('of all 65535 ports of every host a stranger finds those that are open to anyone, over IPv%i', async (family) => {
+  const outsider = sources.find(({ name }) => name === 'outsider')
+  if (outsider === undefined) throw new Error('there is no outsider')
+  const found = await answering({
+    from: await outsider.process(),
+    addresses: hosts.map((host) => address(host, family)),
+    ports: '-',
+    protocol: 'tcp',
+  })
+  const seen = hosts.map((host) => [host, found.get(address(host, family))])
+  const permitted = flows()
+    .filter((flow) => flow.protocol === 'tcp' && permits(flow, outsider, family))
+    .sort((a, b) => a.port - b.port)
+  expect(permitted.length).toBeGreaterThan(0)
+  expect(seen).toEqual(hosts.map((host) => [host, permitted.filter((flow) => flow.host === host).map(({ port }) => `${port}/tcp open`)]))
 })

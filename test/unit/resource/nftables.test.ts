@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { foreignNotices, readForeign } from '../../../src/resource/nft-foreign.ts'
 import { driftInWords, readListing } from '../../../src/resource/nft-listing.ts'
+import { wordsBetween } from '../../../src/resource/nft-words.ts'
 import { nftables } from '../../../src/resource/nftables.ts'
 import type { SeenTable } from '../../../src/resource/nftables-seen.ts'
 import { recorded, world } from './recorded.ts'
@@ -22,7 +24,9 @@ const look = (specs: readonly (typeof spec)[], answer: string): ReadonlyMap<stri
   const [listing = '', code = '', ...rest] = answer.split('\0')
   const texts = linesBy('\0', rest.join('\0').split('\n'))
   const marks = (table: string) =>
-    [...texts].flatMap(([path, lines]) => (path.includes(`inet-${table}.pending.`) ? lines.map((line) => `${line}\n`) : [])).join('')
+    [...texts]
+      .flatMap(([path, lines]) => (path.includes(`inet-${table}.pending.`) ? lines.map((line) => `pending ${line}\n`) : []))
+      .join('')
   const own = `${listing}\0${code}\0${specs.map(({ table }) => `${marks(table)}\0`).join('')}`
   return nftables.kind.observe(specs).parse(Buffer.from(own), { ...NOTHING, texts })
 }
@@ -39,14 +43,14 @@ const ours = asLoaded.ours ?? ''
 
 describe('looking at a table', () => {
   it('reads what a host says', () => {
-    expect(asLoaded).toMatchObject({ boot: spec.text, pending: undefined, rolledBack: undefined })
+    expect(asLoaded).toMatchObject({ boot: spec.text, pending: undefined, unkept: false, rolledBack: undefined })
     expect(nftables.kind.plan(spec, asLoaded, world)).toBeUndefined()
     expect(look([nftables({ table: 'other', rules: '' }).spec], answer).get('inet other')?.live).toBeUndefined()
   })
 
   it('reads what a bare host says', () => {
     const bare = looked('\x000\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')
-    expect(bare).toEqual({ live: undefined, boot: undefined, stamp: undefined, ours: undefined, pending: undefined, rolledBack: undefined })
+    expect(bare).toEqual({ pending: undefined, unkept: false, foreign: { chains: [], legacy: [] } })
     expect(nftables.kind.plan(spec, bare, world)).toMatchObject({ action: 'create', sure: 'exact', reason: 'not there' })
   })
 
@@ -79,13 +83,13 @@ describe('planning a table', () => {
       'a stray rule',
       spec,
       { live: live.replace('\t\ttcp dport 22 c', '\t\ttcp dport 3306 accept\n\t\ttcp dport 22 c') },
-      'update 1 rule that is not ours',
+      'update 1 rule that is not ours: tcp dport 3306 accept',
     ],
     [
       'two stray rules, one gone',
       spec,
       { live: live.replace('ct state established,related accept', 'accept\n\t\taccept') },
-      'update 2 rules that are not ours, 1 of our rules missing',
+      'update 2 rules that are not ours: accept | accept, 1 of our rules missing',
     ],
     ['a stray element', spec, { live: live.replace('10.79.5.12,', '10.79.5.12, 10.79.5.99,') }, 'update set peers4 changed'],
     ['a stray chain', spec, { live: live.replace(/}\n$/, '\tchain x {\n\t}\n}\n') }, 'update chain x changed'],
@@ -115,10 +119,16 @@ describe('planning a table', () => {
         { id: 'inet provision', spec: want, seen, verdict: { action: 'update', sure: 'exact', reason: '', differences: [] } },
         undefined,
       )
-    expect(diff(newer, asLoaded)).toEqual({ before: spec.text, after: newer.text })
-    expect(diff(spec, { ...asLoaded, live: undefined })).toEqual({ before: '', after: spec.text })
+    const peers = 'from 10.79.5.1, 10.79.5.12, 10.79.5.13'
+    expect(diff(newer, asLoaded)).toEqual({
+      before: `chain input: tcp dport 22 ip saddr @peers4 counter name in_ssh accept, ${peers}\n`,
+      after: `chain input: tcp dport 2222 ip saddr @peers4 counter name in_ssh accept, ${peers}\n`,
+      full: { before: spec.text, after: newer.text },
+    })
+    expect(diff(spec, { ...asLoaded, live: undefined })).toMatchObject({ before: '', full: { before: '', after: spec.text } })
     const drift = diff(spec, { ...asLoaded, live: live.replace('\t\tct state', '\t\ttcp dport 3306 accept\n\t\tct state') })
-    expect(drift?.before.replace('  tcp dport 3306 accept\n', '')).toBe(drift?.after)
+    expect(drift).toMatchObject({ before: 'chain input: tcp dport 3306 accept\n', after: '' })
+    expect(drift?.full?.before.replace('  tcp dport 3306 accept\n', '')).toBe(drift?.full?.after)
     expect(diff(spec, { ...asLoaded, boot: 'flush ruleset\n' })).toEqual({ before: 'flush ruleset\n', after: spec.text })
   })
 })
@@ -131,13 +141,109 @@ describe('a listing', () => {
         .map(({ line }) => line),
     ).toContain('tcp dport 22 counter accept comment "a { b } c"')
     expect(driftInWords(ours, ours.replace('policy drop;', 'policy drop;\n\t\taccept comment "table inet x {"'))).toEqual([
-      '1 rule that is not ours',
+      '1 rule that is not ours: accept comment "table inet x {"',
     ])
   })
 
   it('says when the same rules stand in another order', () => {
     const swapped = ours.replace(/(\t\tct state.*\n)(\t\ttcp dport 22 ct.*\n)/, '$2$1')
     expect(driftInWords(ours, swapped)).toEqual(['rules in another order'])
+  })
+})
+
+describe('two rulesets in words', () => {
+  const rules = (peers: string, more = ''): string => `table inet t {
+  set to4 { type ipv4_addr; elements = { ${peers} } }
+  set to6 { type ipv6_addr; elements = { fd00::1 comment "lb" } }
+  chain input {
+    type filter hook input priority filter; policy drop;
+    tcp dport 80 ip saddr @to4 accept comment "80/tcp (site) for nginx"
+    tcp dport 80 ip6 saddr @to6 accept comment "80/tcp (site) for nginx"
+    tcp dport 443 accept comment "443/tcp (https), from anyone"${more}
+  }
+}
+`
+  const LB = '10.0.0.1 comment "lb"'
+  it('show a way in with its peers, both families in one line, and what is closed unless said otherwise', () => {
+    expect(wordsBetween('', rules(LB)).after).toBe(
+      'chain input: policy drop\n80/tcp (site) for nginx, from lb (10.0.0.1, fd00::1)\n443/tcp (https), from anyone\n',
+    )
+  })
+
+  it.each([
+    ['a new peer', `${LB}, 10.0.0.2 comment "lb2"`, '', '80/tcp (site) for nginx, from lb2 (10.0.0.2)\n'],
+    [
+      'a peer that moved',
+      '10.0.0.9 comment "lb"',
+      '80/tcp (site) for nginx, from lb (10.0.0.1, fd00::1)\n',
+      '80/tcp (site) for nginx, from lb (10.0.0.9, fd00::1)\n',
+    ],
+    [
+      'many new peers',
+      [LB, ...Array.from({ length: 9 }, (_, i) => `10.0.1.${i} comment "web${i}"`)].join(', '),
+      '',
+      '80/tcp (site) for nginx, from web0 (10.0.1.0), web1 (10.0.1.1), web2 (10.0.1.2), web3 (10.0.1.3) and 5 more\n',
+    ],
+  ])('show only %s', (_, peers, before, after) => {
+    expect(wordsBetween(rules(LB), rules(peers))).toEqual({ before, after })
+  })
+
+  it('show a rule without a comment of ours as nft says it', () => {
+    const between = (rule: string) => wordsBetween(rules(LB, `\n    ${rule}`), rules(LB), [rules(LB)])
+    expect(between('tcp dport { 1, 2 } counter packets 3 bytes 180 accept')).toEqual({
+      before: 'chain input: tcp dport { 1, 2 } counter accept\n',
+      after: '',
+    })
+    expect(between('accept comment "nothing at all"').before).toBe('chain input: accept comment "nothing at all"\n')
+  })
+})
+
+describe("others' rules", () => {
+  const chains = (table: string, chain: string, head: string): string => `table ${table} {\n\tchain ${chain} {\n\t\t${head}\n\t}\n}\n`
+  const own = (forward = 'drop'): string => `table inet provision {
+  chain input { type filter hook input priority filter; policy drop; }
+  chain forward { type filter hook forward priority filter; policy ${forward}; }
+}`
+  const noticed = (listing: string, rules = own(), legacy: readonly string[] = []): readonly string[] =>
+    foreignNotices(rules, { chains: readForeign(listing, new Set(['inet provision'])), legacy })
+
+  it('are told where they shut what we open', () => {
+    const ufw = chains('ip filter', 'INPUT', 'type filter hook input priority filter; policy drop;')
+    expect(noticed(ufw)).toEqual([
+      'chain INPUT of the nft table ip filter drops what its table does not let in itself, also on ports that our rules open',
+    ])
+    expect(noticed(chains('inet firewalld', 'filter_INPUT', 'type filter hook input priority filter + 10; policy accept;')).join()).toMatch(
+      /^firewalld filters too/,
+    )
+    expect(noticed('', own(), ['filter', 'nat']).join()).toMatch(/^rules of iptables-legacy are loaded \(filter, nat\)/)
+  })
+
+  it('are told where they redirect, with what our own policy makes of it', () => {
+    const docker = chains('ip nat', 'PREROUTING', 'type nat hook prerouting priority dstnat; policy accept;')
+    expect(noticed(docker).join()).toMatch(/ip nat redirects .* our chain forward drops them$/)
+    expect(noticed(docker, own('accept')).join()).toMatch(/ip nat redirects .* are open whatever our rules say$/)
+  })
+
+  it.each([
+    ['of ours', chains('inet provision', 'input', 'type filter hook input priority filter; policy drop;')],
+    ['of fail2ban', chains('inet f2b-table', 'f2b-chain', 'type filter hook input priority filter - 1; policy accept;')],
+    ['of a chain that nobody calls', 'table ip filter {\n\tchain INPUT {\n\t}\n}\n'],
+    ['of a bridge', chains('bridge filter', 'input', 'type filter hook input priority filter; policy drop;')],
+    ['of packets for others', chains('ip filter', 'FORWARD', 'type filter hook forward priority filter; policy drop;')],
+  ])('are no news: those %s', (_, listing) => {
+    expect(noticed(listing)).toEqual([])
+  })
+
+  it('are read from one listing with our own', () => {
+    const [listing, ...rest] = answer.split('\0')
+    const seen = looked(
+      [
+        `${listing}meta expression, datatype iface_index (network interface index) (basetype integer), 32 bits\n${chains('ip nat', 'PREROUTING', 'type nat hook prerouting priority dstnat; policy accept;')}${chains('inet provision', 'input', 'type filter hook input priority filter; policy drop;')}`,
+        ...rest,
+      ].join('\0'),
+    )
+    expect(seen.foreign.chains).toEqual([{ table: 'ip nat', chain: 'PREROUTING', type: 'nat', hook: 'prerouting', policy: 'accept' }])
+    expect(seen.live).toBe(live)
   })
 })
 
@@ -158,8 +264,8 @@ describe('applying a table', () => {
     // The old boot file may be read, as a way back; only the last step writes it.
     for (const script of [arm, load, confirm]) expect(script).not.toMatch(/(>|mv [^\n]*|cp \S+ )\/etc\/provision/)
     expect(keep).toContain('mv -f /etc/provision/nftables/inet-provision.nft.new /etc/provision/nftables/inet-provision.nft')
-    const nonce = /pending\.([0-9a-f]{16})/.exec(confirm ?? '')?.[1]
-    expect(load).toContain(`.undo.${nonce}`)
+    const nonces = [arm, load, confirm, keep].map((script) => / nonce=([0-9a-f]{16})$/m.exec(script ?? '')?.[1])
+    expect(nonces).toEqual(Array(4).fill(nonces[0] ?? 'none'))
     expect(steps.next(yes).done).toBe(true)
   })
 

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Problem } from '../../../src/problem.ts'
 import { answerable } from '../../../src/role/answerable.ts'
-import type { HostContext, Listen, Role, SiteContext } from '../../../src/role/role.ts'
+import type { HostContext, HostView, Listen, Role, SiteContext } from '../../../src/role/role.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'provision-role-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -33,6 +33,13 @@ test('an error in a role is a mistake of that role, with its line', async () => 
   expect(where).toEqual({ file, line: 2, column: 11 })
   expect(what).toBe('role mine has a mistake')
   expect(why).toBe('ReferenceError: nonsense is not defined')
+})
+
+test('how it takes a host out must be two scripts, or nothing', () => {
+  const drainsOf = (given: unknown) => answerable(roleOf({ drains: () => given as never }), 'role.ts').drains?.(context, {} as HostView)
+  expect(drainsOf(undefined)).toBeUndefined()
+  expect(drainsOf({ out: 'a', back: 'b' })).toEqual({ out: 'a', back: 'b' })
+  expect(problemOf(() => drainsOf({ out: 'a' })).why).toMatch(/^drains: must give \{ out, back \}/)
 })
 
 test.each([

@@ -35,3 +35,27 @@ describe('the files of a directory of the project', () => {
     expect(() => projectFiles(root, 'site')).toThrow(expect.objectContaining({ class: 'input', where: { file: 'site' }, what }))
   })
 })
+
+describe('the files of an archive of the project', () => {
+  const pack = (...words: readonly string[]) => execFileSync('tar', ['-C', at('site'), ...words])
+
+  test('are the same as those of the directory that was packed', () => {
+    for (const path of ['site/b', 'site/deep/c', 'site/.hidden']) writeFileSync(at(path), path)
+    pack('-czf', at('site.tar.gz'), '.')
+    const plain = (name: string) => projectFiles(root, name).map(({ path, content }) => [path, content.sha256, content.size])
+    expect(plain('site.tar.gz')).toEqual(plain('site'))
+  })
+
+  test.each<[string, () => void, string]>([
+    ['with a link in it', () => symlinkSync('/etc/passwd', at('site/x')), 'has ./x in it, which is no plain file'],
+    ['that lies elsewhere', () => rmSync(at('site'), { recursive: true }), 'leads out of the project'],
+  ])('%s are an input error', (_, make, what) => {
+    make()
+    if (what.startsWith('has')) pack('-cf', at('site.tar'), '.')
+    else {
+      writeFileSync(join(scratch, 'out.tar'), '')
+      symlinkSync(join(scratch, 'out.tar'), at('site.tar'))
+    }
+    expect(() => projectFiles(root, 'site.tar')).toThrow(expect.objectContaining({ class: 'input', where: { file: 'site.tar' }, what }))
+  })
+})

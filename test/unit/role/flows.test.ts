@@ -4,6 +4,7 @@ import type { HostView, Listen, Peer, SiteView } from '../../../src/role/role.ts
 
 const host = (name: string, groups: readonly string[], addresses: readonly string[]): HostView => ({
   name,
+  user: 'ops',
   sshPort: 22,
   groups,
   addresses,
@@ -15,8 +16,9 @@ const hosts = [
   host('web2', ['web'], ['10.0.0.3']),
   host('named', ['legacy'], ['named.example.org']),
   host('bare', ['legacy'], []),
+  host('six', ['modern'], ['fd00::6']),
 ]
-const site: SiteView = { hosts, group: (name) => hosts.filter(({ groups }) => groups.includes(name)) }
+const site: SiteView = { hosts, group: (name) => hosts.filter(({ groups }) => groups.includes(name)), withRole: () => [] }
 const listen = (service: string, port: number, ...from: readonly Peer[]): Listen => ({ service, port, protocol: 'tcp', from })
 const declare = (name: string, role: string, ...listens: readonly Listen[]): Declared => ({
   host: hosts.find((one) => one.name === name) as HostView,
@@ -39,6 +41,7 @@ describe('flows', () => {
         service: 'site',
         port: 8080,
         protocol: 'tcp',
+        encrypted: false,
         from: [
           { name: 'lb', addresses: ['10.0.0.1', 'fd00::1'] },
           { name: 'web2', addresses: ['10.0.0.3'] },
@@ -48,7 +51,7 @@ describe('flows', () => {
   })
 
   it.each<[string, readonly Peer[], unknown]>([
-    ['anyone swallows all others', [{ group: 'web' }, 'anyone'], 'anyone'],
+    ['anyone', ['anyone'], 'anyone'],
     ['administrators have no addresses of the inventory', ['administrators'], [{ name: 'administrators', addresses: [] }]],
     [
       'a host that is meant twice stands once',
@@ -82,6 +85,29 @@ describe('flows', () => {
     })
   })
 
+  it('are there for a host that is its own and only peer: roles find each other by them', () => {
+    expect(resolveFlows([declare('lb', 'r', listen('s', 1, { group: 'balancers' }))], site)).toMatchObject({
+      flows: [{ host: 'lb', from: [{ name: 'lb' }] }],
+      problems: [],
+    })
+  })
+
+  it('need no port where the protocol has none', () => {
+    const beats: Listen = { service: 'beats', port: 0, protocol: 'vrrp', from: [{ host: 'web2' }] }
+    expect(resolveFlows([declare('web1', 'r', beats)], site)).toMatchObject({ flows: [{ protocol: 'vrrp', port: 0 }], problems: [] })
+    const other = resolveFlows([declare('web1', 'r', beats), declare('web1', 'other', { ...beats, service: 'others' })], site)
+    expect(other.problems.map(({ what }) => what)).toEqual([
+      'role other on web1: wants vrrp for others, which role r has for beats (playbooks/site.yaml:1)',
+    ])
+  })
+
+  it('are refused once for all hosts on which a mistake shows', () => {
+    const declared = ['web1', 'web2'].map((name) => declare(name, 'nginx', listen('site', 80)))
+    expect(resolveFlows(declared, site).problems.map(({ what }) => what)).toEqual([
+      'role nginx on web1, web2: nobody may come to site on 80/tcp',
+    ])
+  })
+
   it.each<[string, readonly Declared[], string, string]>([
     [
       'unknown group',
@@ -108,6 +134,39 @@ describe('flows', () => {
       'site on 80/tcp is for bare, which has no address',
       'internal: of bare',
     ],
+    [
+      'anyone beside others',
+      [declare('web1', 'nginx', listen('site', 80, 'anyone', { host: 'lb' }, 'administrators'))],
+      'site on 80/tcp is for anyone, and for the host lb, administrators as well',
+      'leave out anyone',
+    ],
+    [
+      'one peer twice, in two entries',
+      [declare('web1', 'nginx', listen('site', 80, { group: 'balancers' }), listen('site', 80, { group: 'balancers' }))],
+      'site on 80/tcp is for the group balancers twice',
+      'name it once',
+    ],
+    [
+      'peers without an address of a family that the host has',
+      [declare('six', 'nginx', listen('site', 80, { group: 'web' }, { host: 'lb' }))],
+      'site on 80/tcp is for web1, web2, who cannot reach it: they have no IPv6 address, and six has no other',
+      'internal: of six and of its peers',
+    ],
+    [
+      'two roles, one service, other peers',
+      [declare('lb', 'haproxy', listen('https', 443, 'anyone')), declare('lb', 'nginx', listen('https', 443, { group: 'web' }))],
+      'lets others come to https on 443/tcp than role haproxy does (playbooks/site.yaml:7)',
+      'say the same',
+    ],
+    [
+      'two roles, one service, encrypted or not',
+      [
+        declare('lb', 'haproxy', { ...listen('https', 443, 'anyone'), encrypted: true }),
+        declare('lb', 'nginx', listen('https', 443, 'anyone')),
+      ],
+      'says that https on 443/tcp is not encrypted, and role haproxy says otherwise (playbooks/site.yaml:7)',
+      'say the same',
+    ],
     ['no port', [declare('web1', 'nginx', listen('site', 70000, 'anyone'))], 'site cannot listen on port 70000', '1 to 65535'],
     [
       'two roles, one port',
@@ -117,7 +176,7 @@ describe('flows', () => {
     ],
   ])('are refused with a place and a remedy: %s', (_, declared, what, fix) => {
     const { problems } = resolveFlows(declared, site)
-    expect(problems.map((problem) => problem.what.replace(/^role \S+ on \S+: /, ''))).toEqual([what])
+    expect(problems.map((problem) => problem.what.replace(/^role \S+ on [^:]+: /, ''))).toEqual([what])
     expect(problems[0]).toMatchObject({ class: 'input', where: { file: 'playbooks/site.yaml' } })
     expect(problems[0]?.fix).toContain(fix)
   })

@@ -4,7 +4,7 @@ import { type Policy, rulesOf } from '../../../roles/firewall/rules.ts'
 import type { Flow } from '../../../src/role/role.ts'
 
 const policy = (more: Partial<Policy> = {}): Policy => ({
-  sshPort: 22,
+  sshPorts: [22],
   administrators: [],
   sshRate: { perMinute: 30, burst: 60 },
   forward: 'drop',
@@ -18,6 +18,7 @@ const flow = (from: Flow['from'], service = 'site', port = 8080): Flow => ({
   service,
   port,
   protocol: 'tcp',
+  encrypted: false,
   from,
 })
 const LB = { name: 'lb', addresses: ['10.0.0.1', 'fd00::1'] }
@@ -28,25 +29,43 @@ describe('the rules of a host', () => {
     const found = lines(rulesOf(policy({ flows: [flow([LB])] })))
     expect(found).toEqual(
       expect.arrayContaining([
-        'set to_tcp_8080_site_4 { type ipv4_addr; elements = { 10.0.0.1 } }',
-        'set to_tcp_8080_site_6 { type ipv6_addr; elements = { fd00::1 } }',
+        'set to_tcp_8080_site_4 { type ipv4_addr; elements = { 10.0.0.1 comment "lb" } }',
+        'set to_tcp_8080_site_6 { type ipv6_addr; elements = { fd00::1 comment "lb" } }',
         'counter in_tcp_8080_site { }',
-        '# 8080/tcp (site) from lb, for nginx',
-        'tcp dport 8080 ip saddr @to_tcp_8080_site_4 counter name in_tcp_8080_site accept',
-        'tcp dport 8080 ip6 saddr @to_tcp_8080_site_6 counter name in_tcp_8080_site accept',
+        'tcp dport 8080 ip saddr @to_tcp_8080_site_4 counter name in_tcp_8080_site accept comment "8080/tcp (site) for nginx"',
+        'tcp dport 8080 ip6 saddr @to_tcp_8080_site_6 counter name in_tcp_8080_site accept comment "8080/tcp (site) for nginx"',
       ]),
     )
-    expect(found).not.toContain('tcp dport 8080 counter name in_tcp_8080_site accept')
+    expect(found.some((line) => line.startsWith('tcp dport 8080 counter'))).toBe(false)
+  })
+
+  it('let the balancers tell each other that they live, by a protocol without ports', () => {
+    expect(lines(rulesOf(policy({ flows: [{ ...flow([LB], 'balancers', 0), protocol: 'vrrp' }] })))).toEqual(
+      expect.arrayContaining([
+        'meta l4proto 112 ip saddr @to_vrrp_0_balancers_4 counter name in_vrrp_0_balancers accept comment "vrrp (balancers) for nginx"',
+        'meta l4proto 112 ip6 saddr @to_vrrp_0_balancers_6 counter name in_vrrp_0_balancers accept comment "vrrp (balancers) for nginx"',
+      ]),
+    )
   })
 
   it('make a new peer an element and not a rule', () => {
-    const rules = (peers: Flow['from']) => lines(rulesOf(policy({ flows: [flow(peers)] }))).filter((line) => line.includes('accept'))
+    const rules = (peers: Flow['from']) => lines(rulesOf(policy({ flows: [flow(peers)] }))).filter((line) => !line.startsWith('set '))
     expect(rules([LB, { name: 'lb2', addresses: ['10.0.0.9'] }])).toEqual(rules([LB]))
   })
 
-  it('keep the port open on which sshd really serves us', () => {
-    expect(rulesOf(policy({ sshPort: 2222 }))).toContain('tcp dport 2222 counter name in_ssh accept')
-    expect(rulesOf(policy({ sshPort: 2222 }))).not.toContain('dport 22 ')
+  it('keep the ports open on which sshd really serves us, and will once it is restarted', () => {
+    expect(rulesOf(policy({ sshPorts: [2222] }))).toContain('tcp dport 2222 counter name in_ssh accept')
+    expect(rulesOf(policy({ sshPorts: [2222] }))).not.toContain('dport 22 ')
+    const both = lines(rulesOf(policy({ sshPorts: [22, 2222] }))).filter((line) => line.startsWith('tcp dport { 22, 2222 }'))
+    expect(both.map((line) => /(drop|accept) comment/.exec(line)?.[1])).toEqual(['drop', 'drop', 'accept'])
+  })
+
+  it('carry comments that the kernel takes, whatever a service is called', () => {
+    const text = rulesOf(policy({ flows: [flow('anyone', `a "quoted"\n${'é'.repeat(100)}`)] }))
+    const comments = [...text.matchAll(/comment "([^"\n]*)"/g)].map(([, comment = '']) => Buffer.byteLength(comment))
+    expect(comments.length).toBe(text.split('comment').length - 1)
+    expect(Math.max(...comments)).toBeGreaterThan(120)
+    expect(Math.max(...comments)).toBeLessThanOrEqual(128)
   })
 
   it('let only administrators come to sshd once there are some, without a limit', () => {
@@ -56,7 +75,7 @@ describe('the rules of a host', () => {
         flows: [flow([{ name: 'administrators', addresses: [] }], 'metrics', 9100)],
       }),
     )
-    expect(text).toContain('set administrators4 { type ipv4_addr; flags interval; auto-merge; elements = { 192.0.2.0/24 } }')
+    expect(text).toContain('set administrators4 { type ipv4_addr; flags interval; elements = { 192.0.2.0/24 comment "administrators" } }')
     expect(text).toContain('tcp dport 22 ip6 saddr @administrators6 counter name in_ssh accept')
     expect(text).toContain('tcp dport 9100 ip saddr @administrators4 counter name in_tcp_9100_metrics accept')
     expect(text).not.toMatch(/ssh_meter|tcp dport 22 counter/)
@@ -70,7 +89,7 @@ describe('the rules of a host', () => {
     const found = lines(rulesOf(policy()))
     const meters = found.flatMap((line, i) => (line.includes('update @ssh_meter') ? [i] : []))
     expect(meters.length).toBe(2)
-    expect(found.indexOf('ct state established,related accept')).toBeLessThan(Math.min(...meters))
+    expect(found.findIndex((line) => line.startsWith('ct state established,related accept'))).toBeLessThan(Math.min(...meters))
     expect(rulesOf(policy({ sshRate: undefined }))).not.toContain('ssh_meter')
   })
 
@@ -88,7 +107,7 @@ describe('the rules of a host', () => {
 
   it('put extra rules before the drop', () => {
     const found = lines(rulesOf(policy({ extra: ['udp dport 51820 accept'], forward: 'accept' })))
-    expect(found.indexOf('udp dport 51820 accept')).toBeLessThan(found.indexOf('counter name drop_input'))
+    expect(found.indexOf('udp dport 51820 accept')).toBeLessThan(found.findIndex((line) => line.startsWith('counter name drop_input')))
     expect(found).toContain('type filter hook forward priority filter; policy accept;')
   })
 })
@@ -99,17 +118,19 @@ describe('the role', () => {
       firewall.listens?.({ host: { name: 'web', sshPort: 2222 }, options: firewall.options.parse(options) } as unknown as Parameters<
         NonNullable<typeof firewall.listens>
       >[0])
-    expect(said({})).toEqual([{ service: 'ssh', port: 2222, protocol: 'tcp', from: ['anyone'] }])
-    expect(said({ administrators: ['192.0.2.1'] })).toEqual([{ service: 'ssh', port: 2222, protocol: 'tcp', from: ['administrators'] }])
+    expect(said({})).toEqual([{ service: 'ssh', port: 2222, protocol: 'tcp', from: ['anyone'], encrypted: true }])
+    expect(said({ administrators: ['192.0.2.1'] })).toEqual([
+      { service: 'ssh', port: 2222, protocol: 'tcp', from: ['administrators'], encrypted: true },
+    ])
     const own: Flow = { ...flow('anyone', 'ssh', 2222), role: 'firewall' }
     expect(context({}, [own]).rules).not.toContain('2222')
   })
 
-  const context = (options: object, flows: readonly Flow[]) => {
+  const context = (options: object, flows: readonly Flow[], clientAddress = '192.0.2.1') => {
     const warnings: string[] = []
     const resources = firewall.resources({
       host: { name: 'web' },
-      facts: { sshPort: 22 },
+      facts: { sshPort: 22, sshPorts: [22], clientAddress },
       options: firewall.options.parse(options),
       flows,
       warn: (what: string) => void warnings.push(what),
@@ -136,6 +157,27 @@ describe('the role', () => {
       'no administrator may come to metrics on port 9100 (nginx): firewall.administrators is empty',
     ])
     expect(context({ administrators: ['192.0.2.1'] }, [metrics]).warnings).toEqual([])
+  })
+
+  it('warns who would lock themselves out', () => {
+    const warned = (administrators: readonly string[], from: string) => context({ administrators }, [], from).warnings
+    expect(warned(['192.0.2.0/24', '2001:db8:7::/48'], '2001:db8:7:1::5')).toEqual([])
+    expect(warned(['192.0.2.0/24', '2001:db8:7::/48'], '198.51.100.9')).toEqual([
+      'new rules would be taken back: we come from 198.51.100.9, which is in none of firewall.administrators (192.0.2.0/24, 2001:db8:7::/48)',
+    ])
+  })
+
+  it('complains of administrators that stand twice, where they stand', () => {
+    const faults = (administrators: readonly string[]) =>
+      firewall.check?.({ options: firewall.options.parse({ administrators }) } as unknown as Parameters<
+        NonNullable<typeof firewall.check>
+      >[0])
+    expect(faults(['192.0.2.0/24', '198.51.100.0/24', 'fd00::1', '2001:db8::/32'])).toEqual([])
+    expect(faults(['192.0.2.9', 'fd00::/8', '192.0.2.9', '192.0.2.0/24', 'fd12::1'])).toMatchObject([
+      { path: ['administrators', 2], what: '192.0.2.9 stands twice among the administrators' },
+      { path: ['administrators', 3], what: '192.0.2.0/24 and 192.0.2.9 overlap' },
+      { path: ['administrators', 4], what: 'fd12::1 and fd00::/8 overlap' },
+    ])
   })
 
   it.each([

@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { unpack } from '../../../src/role/archive.ts'
+
+const LONG = `${'deep-folder/'.repeat(12)}${'n'.repeat(90)}.html`
+let root: string
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'archive-'))
+  mkdirSync(join(root, 'site', LONG, '..'), { recursive: true })
+  writeFileSync(join(root, 'site/index.html'), 'hello')
+  writeFileSync(join(root, 'site/ä b.bin'), Buffer.from([0, 255]))
+  writeFileSync(join(root, 'site', LONG), 'long')
+  symlinkSync('/etc/passwd', join(root, 'link'))
+})
+afterAll(() => rmSync(root, { recursive: true }))
+
+const tar = (...words: readonly string[]): Buffer => spawnSync('tar', ['-c', ...words], { cwd: root, maxBuffer: 1e8 }).stdout
+const namesIn = (archive: Uint8Array) =>
+  unpack(archive, 1e6)
+    .map(({ path }) => path)
+    .sort()
+
+describe('an archive', () => {
+  it.each([['ustar'], ['gnu'], ['pax'], ['gnu', '-z']])('of the format %s is read as tar wrote it', (format, ...more) => {
+    const archive = tar(`--format=${format}`, ...more, '-C', 'site', '.')
+    expect(namesIn(archive)).toEqual([LONG, 'index.html', 'ä b.bin'].sort())
+    expect(unpack(archive, 1e6).find(({ path }) => path === 'ä b.bin')?.bytes).toEqual(Buffer.from([0, 255]))
+  })
+
+  it.each<[string, () => Uint8Array, string]>([
+    ['a link', () => tar('link'), 'has link in it, which is no plain file'],
+    ['a path that climbs', () => tar('-P', '--transform', 's,^site,../site,', 'site/index.html'), 'leads out of it'],
+    ['an absolute path', () => tar('-P', join(root, 'site/index.html')), 'leads out of it'],
+    ['half of itself', () => tar('site').subarray(0, 700), 'is cut off'],
+    ['half of its gzip', () => tar('-z', 'site').subarray(0, 100), 'is cut off'],
+    ['more than it may unpack to', () => Buffer.from(spawnSync('gzip', ['-c'], { input: Buffer.alloc(2e6) }).stdout), 'holds more than'],
+    ['no archive', () => Buffer.alloc(2048, 65), 'is no tar archive'],
+  ])('with %s is refused', (_, make, words) => {
+    expect(() => unpack(make(), 1e6)).toThrow(words)
+  })
+})
