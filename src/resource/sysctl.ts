@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { commandLine, quote } from '../quote.ts'
+import { commandLine, quote, quotePattern } from '../quote.ts'
+import type { Said } from './asks.ts'
 import { sha256Hex } from './content.ts'
 import { differing, inWords } from './differences.ts'
 import { inTurn } from './in-turn.ts'
@@ -8,12 +9,16 @@ import { defineKind, type Work } from './kind.ts'
 const schema = z.strictObject({
   key: z
     .string()
-    .regex(/^[A-Za-z0-9_-]+([./][A-Za-z0-9_:.@-]+)+$/, 'must be a kernel setting such as net.ipv4.ip_forward')
+    .regex(/^[A-Za-z0-9_-]+([./]([A-Za-z0-9_:.@-]+|\*(?=[./])))+$/, 'must be a kernel setting such as net.ipv4.ip_forward')
     .refine((key) => !key.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or .. as a part')
-    .meta({ description: 'as sysctl(8) writes it; with slashes where a name holds a dot (net/ipv4/conf/eth0.5/rp_filter)' }),
+    .meta({
+      description:
+        'as sysctl(8) writes it; with slashes where a name holds a dot (net/ipv4/conf/eth0.5/rp_filter); * for every one there is (net.ipv4.conf.*.rp_filter)',
+    }),
   value: z
     .union([z.int(), z.string().regex(/^[^\p{Cc}]*[^\p{Cc} ][^\p{Cc}]*$/u, 'must be one line of text')])
     .transform((value) => squeeze(String(value))),
+  optional: z.boolean().default(false).meta({ description: 'whether a kernel without such a setting is as wanted' }),
 })
 
 // The kernel prints lists with tabs and takes them with blanks.
@@ -22,7 +27,7 @@ const squeeze = (value: string): string => value.trim().replaceAll(/[ \t]+/g, ' 
 export type SysctlSpec = z.output<typeof schema>
 
 export interface SeenSysctl {
-  /** What the kernel has now; undefined: this kernel has no such setting. */
+  /** What the kernel has now, each value once where it has several such settings; undefined: this kernel has none. */
   readonly live: string | undefined
   /** What our file says it shall have after the next boot. */
   readonly boot: string | undefined
@@ -32,21 +37,16 @@ export interface SeenSysctl {
 export const sysctl = defineKind({
   name: 'sysctl',
   schema,
-  id: ({ key }) => (key.includes('/') ? key : key.replaceAll('.', '/')).replaceAll('/', '.'),
+  id: (spec) => idOf(spec),
 
-  // One process for all. dash's `read` gets a single character out of /proc/sys, hence grep.
   observe: (specs: readonly SysctlSpec[]) => ({
-    script:
-      specs.length === 0
-        ? ''
-        : `grep -sH '' ${specs
-            .flatMap((spec) => [live(spec), bootFile(spec)])
-            .map(quote)
-            .join(' ')}; echo end:$?\n`,
-    parse: (stdout) => (specs.length === 0 ? new Map() : readSettings(stdout.toString(), specs)),
+    asks: { texts: specs.map(bootFile), patterns: specs.map(live) },
+    script: '',
+    parse: (_, said) => new Map(specs.map((spec): [string, SeenSysctl] => [idOf(spec), seenOf(spec, said)])),
   }),
 
-  plan: ({ value }, seen) => {
+  plan: ({ value, optional }, seen) => {
+    if (optional && seen.live === undefined) return undefined
     if (seen.boot === undefined) {
       const reason = seen.live === value ? 'not set for the next boot' : 'not set'
       return { action: 'create', sure: 'exact', reason, differences: differing({ value }, { value: seen.live }) }
@@ -69,36 +69,27 @@ export const sysctl = defineKind({
 })
 
 const slashed = ({ key }: SysctlSpec): string => (key.includes('/') ? key : key.replaceAll('.', '/'))
+const idOf = (spec: SysctlSpec): string => slashed(spec).replaceAll('/', '.')
 const live = (spec: SysctlSpec): string => `/proc/sys/${slashed(spec)}`
 
 /** Sorts after the distribution's own files and /etc/sysctl.conf (`99-sysctl.conf`): the last one wins at boot. */
-const bootFile = (spec: SysctlSpec): string => `/etc/sysctl.d/zz-provision.${slashed(spec).replaceAll('/', '.')}.conf`
+const bootFile = (spec: SysctlSpec): string => `/etc/sysctl.d/zz-provision.${idOf(spec).replaceAll('*', '+')}.conf`
 const bootLine = (spec: SysctlSpec): string => `${slashed(spec)} = ${spec.value}\n`
 
-const readSettings = (answer: string, specs: readonly SysctlSpec[]): ReadonlyMap<string, SeenSysctl> => {
-  const lines = answer.split('\n')
-  // 0: all there, 1: none, 2: some are not there. Only an answer that came to its end says that something is absent.
-  if (!/^end:[012]$/.test(lines.at(-2) ?? '')) throw new Error('the host could not read its kernel settings')
-  const first = (path: string): string | undefined => lines.find((line) => line.startsWith(`${path}:`))?.slice(path.length + 1)
-  return new Map(
-    specs.map((spec): [string, SeenSysctl] => {
-      const kernel = first(live(spec))
-      const [key, value] = (first(bootFile(spec)) ?? '').split(/ = (.*)/s)
-      return [
-        sysctl.kind.id(spec),
-        {
-          live: kernel === undefined ? undefined : squeeze(kernel),
-          boot: key === slashed(spec) && value !== undefined ? value : undefined,
-        },
-      ]
-    }),
-  )
+const seenOf = (spec: SysctlSpec, { texts }: Said): SeenSysctl => {
+  const fits = new RegExp(`^${live(spec).replaceAll('.', '\\.').replaceAll('*', '[^/]+')}$`)
+  const values = new Set([...texts].filter(([path]) => fits.test(path)).map(([, [line = '']]) => squeeze(line)))
+  const [key, value] = (texts.get(bootFile(spec))?.[0] ?? '').split(/ = (.*)/s)
+  return {
+    live: values.size === 0 ? undefined : [...values].join(' or '),
+    boot: key === slashed(spec) && value !== undefined ? value : undefined,
+  }
 }
 
 // The kernel is asked first: a value that it refuses shall not wait in a file for the next boot.
 const scriptOf = ({ spec }: Work<SysctlSpec, SeenSysctl>): string => {
   const file = quote(bootFile(spec))
-  return `${commandLine('printf', '%s\\n', spec.value)} >${quote(live(spec))}
+  return `for f in ${quotePattern(live(spec))}; do ${commandLine('printf', '%s\\n', spec.value)} >"$f"; done
 umask 022; mkdir -p /etc/sysctl.d; ${commandLine('printf', '%s', bootLine(spec))} >${file}.new; chmod 644 ${file}.new
 sync ${file}.new; mv -f ${file}.new ${file}`
 }

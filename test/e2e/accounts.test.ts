@@ -1,6 +1,6 @@
 import { authorizedKeys, command, group, type Resource, sysctl, user } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import operator from '../../roles/operator/role.ts'
+import { accountChecks, accountPackages, accounts, accountsOption } from '../../roles/base/accounts.ts'
 import { Secret } from '../../src/secret.ts'
 import { type TestHost, testHost } from './support.ts'
 
@@ -38,9 +38,9 @@ describe('accounts, keys, kernel settings and commands', () => {
       'update authorized-keys:ann: keys, owner of .ssh and mode of file differ',
     )
     await fourBeats(
-      sysctl({ key: 'net.ipv4.conf.all.accept_redirects', value: 0 }),
-      'echo 1 >/proc/sys/net/ipv4/conf/all/accept_redirects; echo "net/ipv4/conf/all/accept_redirects = 1" >/etc/sysctl.d/zz-provision.net.ipv4.conf.all.accept_redirects.conf',
-      'update sysctl:net.ipv4.conf.all.accept_redirects: value and value at boot differ',
+      sysctl({ key: 'net.ipv4.conf.*.accept_redirects', value: 0 }),
+      'echo 1 >/proc/sys/net/ipv4/conf/eth0/accept_redirects; echo "net/ipv4/conf/*/accept_redirects = 1" >/etc/sysctl.d/zz-provision.net.ipv4.conf.+.accept_redirects.conf',
+      'update sysctl:net.ipv4.conf.*.accept_redirects: value and value at boot differ',
     )
     await fourBeats(
       command({ name: 'mark', run: 'echo hi >/root/mark', creates: '/root/mark' }),
@@ -92,15 +92,18 @@ describe('accounts, keys, kernel settings and commands', () => {
     await host.run('[ -d /home/ann ] && ! getent passwd ann && ! getent group staff2')
   })
 
-  it('brings an operator who can become root', async () => {
-    const options = operator.options.parse({ name: 'boss', keys: [KEY] })
-    const context = { options } as Parameters<typeof operator.resources>[0]
-    await host.apply(operator.resources(context))
-    expect(await host.plan(operator.resources(context))).toEqual([])
+  it('brings an administrator who can become root, and takes that back, and the account', async () => {
+    const boss = (more: object) => accountsOption.parse([{ name: 'boss', keys: [KEY], ...more }])
+    const check = async (more: object) => {
+      for (const { script } of accountChecks(boss(more))) await host.run(script)
+    }
+    await host.apply([...accountPackages(boss({})), ...accounts(boss({}))])
+    expect(await host.plan(accounts(boss({})))).toEqual([])
     await host.run('visudo -cq')
-    for (const { script } of operator.verify?.(context) ?? []) await host.run(script)
-    const without = { ...context, options: operator.options.parse({ name: 'boss', keys: [KEY], sudo: 'none' }) }
-    expect(await host.apply(operator.resources(without))).toEqual(['delete file:/etc/sudoers.d/provision-boss'])
-    for (const { script } of operator.verify?.(without) ?? []) await host.run(script)
+    await check({})
+    expect(await host.apply(accounts(boss({ sudo: 'none' })))).toEqual(['delete file:/etc/sudoers.d/provision-boss'])
+    await check({ sudo: 'none' })
+    expect(await host.apply(accounts(boss({ state: 'absent' })))).toEqual(['delete user:boss'])
+    await check({ state: 'absent' })
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { askTexts } from '../../../src/resource/asks.ts'
 import { type SeenSysctl, sysctl } from '../../../src/resource/sysctl.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
@@ -10,6 +11,8 @@ describe('a kernel setting', () => {
     ['never set', { key: 'a.b', value: 1 }, { live: '0', boot: undefined }, 'create not set'],
     ['so by chance', { key: 'a.b', value: 1 }, { live: '1', boot: undefined }, 'create not set for the next boot'],
     ['changed by hand', { key: 'a.b', value: 1 }, { live: '0', boot: '1' }, 'update value differs'],
+    ['unknown to the kernel, and optional', { key: 'a.b', value: 1, optional: true }, { live: undefined, boot: undefined }, undefined],
+    ['unknown to the kernel', { key: 'a.b', value: 1 }, { live: undefined, boot: undefined }, 'create not set'],
     ['another value after the next boot', { key: 'a.b', value: 1 }, { live: '1', boot: '2' }, 'update value at boot differs'],
   ])('%s', (_, options, seen, expected) => {
     const verdict = sysctl.kind.plan(sysctl(options).spec, seen, world)
@@ -20,13 +23,30 @@ describe('a kernel setting', () => {
     const specs = ['net.ipv4.conf.all.accept_redirects', 'net.ipv4.tcp_rmem', 'net.ipv4.no_such'].map(
       (key) => sysctl({ key, value: 0 }).spec,
     )
-    const probe = sysctl.kind.observe(specs)
-    expect([...probe.parse(recorded('sysctl'), NOTHING)]).toEqual([
+    const { asks, parse } = sysctl.kind.observe(specs)
+    const ask = askTexts(asks?.texts ?? [], asks?.patterns ?? [])
+    const seen = parse(Buffer.alloc(0), { ...NOTHING, texts: ask.read(recorded('sysctl')) })
+    expect([...seen]).toEqual([
       ['net.ipv4.conf.all.accept_redirects', { live: '0', boot: '0' }],
       ['net.ipv4.tcp_rmem', { live: '4096 131072 33554432', boot: undefined }],
       ['net.ipv4.no_such', { live: undefined, boot: undefined }],
     ])
-    expect(() => probe.parse(Buffer.from(recorded('sysctl').toString().replace('end:2\n', '')), NOTHING)).toThrow('could not read')
+    expect(() => ask.read(Buffer.from(recorded('sysctl').toString().replace('end:2\n', '')))).toThrow('could not read')
+  })
+
+  it('stands for every one there is', () => {
+    const { spec } = sysctl({ key: 'net.ipv4.conf.*.rp_filter', value: 2 })
+    const path = (name: string): string => `/proc/sys/net/ipv4/conf/${name}/rp_filter`
+    const read = (all: string, eth0: string) => {
+      const texts = new Map([all, eth0].map((value, i) => [path(i === 0 ? 'all' : 'eth0'), [value]]))
+      return sysctl.kind
+        .observe([spec])
+        .parse(Buffer.alloc(0), { ...NOTHING, texts })
+        .get(sysctl.kind.id(spec))
+    }
+    expect(read('2', '2')).toEqual({ live: '2', boot: undefined })
+    expect(read('2', '1')?.live).toBe('2 or 1')
+    expect(sysctl.kind.files?.(spec)[0]?.path).toBe('/etc/sysctl.d/zz-provision.net.ipv4.conf.+.rp_filter.conf')
   })
 
   it('has one name however it is written', () => {
@@ -41,6 +61,7 @@ describe('a kernel setting', () => {
     { key: 'net/../../etc', value: 1 },
     { key: 'net.ipv4.ip_forward', value: '1\nkernel.panic = 1' },
     { key: 'a', value: 1 },
+    { key: 'net.ipv4.*', value: 1 },
   ])('is refused: %j', (options) => {
     expect(() => sysctl(options)).toThrow()
   })

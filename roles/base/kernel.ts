@@ -1,0 +1,84 @@
+import { type Check, type Facts, quote, type Resource, sysctl, z } from 'provision'
+
+const key = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]+([./]([A-Za-z0-9_:.@-]+|\*(?=[./])))+$/, 'must be a kernel setting such as net.ipv4.tcp_syncookies')
+
+export const kernelOption = z
+  .record(key, z.union([z.int(), z.string().regex(/^[^\p{Cc}]*[^\p{Cc} ][^\p{Cc}]*$/u, 'must be one line of text'), z.null()]))
+  .default({})
+  .meta({
+    description: 'kernel settings beside or instead of the role’s own; null leaves one of those out',
+    examples: [{ 'vm.swappiness': 10 }],
+  })
+
+/**
+ * Sources: CIS Debian 12 (1.5, 3.3), dev-sec linux-baseline, the Kernel Self Protection Project; the role's README says which is
+ * which, and why some of theirs are not here. Whether packets are forwarded is not ours: containers and VPNs live on it.
+ */
+const SETTINGS: Readonly<Record<string, number | string>> = {
+  // 2 refuses sources that no route leads to, and bears answers that take another way back, which 1 would drop.
+  'net.ipv4.conf.*.rp_filter': 2,
+  'net.ipv4.conf.*.accept_redirects': 0,
+  'net.ipv4.conf.*.secure_redirects': 0,
+  'net.ipv4.conf.*.send_redirects': 0,
+  'net.ipv4.conf.*.accept_source_route': 0,
+  'net.ipv4.conf.*.log_martians': 1,
+  'net.ipv6.conf.*.accept_redirects': 0,
+  'net.ipv6.conf.*.accept_source_route': 0,
+  'net.ipv4.icmp_echo_ignore_broadcasts': 1,
+  'net.ipv4.icmp_ignore_bogus_error_responses': 1,
+  'net.ipv4.tcp_syncookies': 1,
+  'net.ipv4.tcp_rfc1337': 1,
+  'net.core.bpf_jit_harden': 2,
+  'dev.tty.ldisc_autoload': 0,
+  'fs.protected_fifos': 2,
+  'fs.protected_hardlinks': 1,
+  'fs.protected_regular': 2,
+  'fs.protected_symlinks': 1,
+  'fs.suid_dumpable': 0,
+  'kernel.core_uses_pid': 1,
+  'kernel.ctrl-alt-del': 0,
+  'kernel.dmesg_restrict': 1,
+  'kernel.kptr_restrict': 2,
+  'kernel.randomize_va_space': 2,
+  'kernel.sysrq': 0,
+  'kernel.unprivileged_bpf_disabled': 1,
+  'kernel.yama.ptrace_scope': 1,
+}
+
+// The kernel hands every dump to a program that wants none: the limit of a service is systemd's, not PAM's.
+const NO_DUMPS = { 'kernel.core_pattern': '|/bin/false' }
+
+type Option = z.output<typeof kernelOption>
+
+const wanted = (option: Option, coreDumps: boolean): readonly (readonly [string, number | string])[] =>
+  Object.entries<Option[string]>({ ...SETTINGS, ...(coreDumps ? {} : NO_DUMPS), ...option }).flatMap(([name, value]) =>
+    value === null ? [] : [[name, value] as const],
+  )
+
+const isOfNetwork = (name: string): boolean => /^net[./]/.test(name)
+
+/** Kernel settings, as far as the host has a kernel of its own: of a container only the network's are. */
+export const kernel = (option: Option, coreDumps: boolean, { container }: Pick<Facts, 'container'>): readonly Resource[] =>
+  wanted(option, coreDumps)
+    .filter(([name]) => !container || isOfNetwork(name))
+    .map(([name, value]) => sysctl({ key: name, value, optional: !Object.hasOwn(option, name) }))
+
+/** Reads every setting that there is, with the shell's own means: sysctl(8) need not be there. */
+export const kernelCheck = (option: Option, coreDumps: boolean): Check => ({
+  name: 'the kernel has its settings',
+  script: `container=; ! systemd-detect-virt --quiet --container || container=1; wrong=
+holds() {
+  case $1 in /proc/sys/net/*) ;; *) [ -z "$container" ] || return 0 ;; esac
+  [ ! -e "$1" ] || [ "$(cat "$1" | tr -s '\\t ' ' ')" = "$2" ] || { echo "$1 is $(cat "$1")"; wrong=1; }
+}
+${wanted(option, coreDumps)
+  .map(([name, value]) => `for f in ${pathOf(name)}; do holds "$f" ${quote(String(value))}; done\n`)
+  .join('')}[ -z "$wrong" ]`,
+})
+
+const pathOf = (name: string): string => {
+  const path = `/proc/sys/${name.includes('/') ? name : name.replaceAll('.', '/')}`
+  return path.split('*').map(quote).join('*')
+}

@@ -1,0 +1,135 @@
+import { type Check, type Facts, type HostView, quote, type Resource, sshd, z } from 'provision'
+import { type Fault, faultsIn } from './part.ts'
+
+export const sshOptions = z
+  .strictObject({
+    enabled: z.boolean().default(true).meta({ description: 'whether sshd is hardened at all' }),
+    root_login: z
+      .enum(['prohibit-password', 'no'])
+      .default('prohibit-password')
+      .meta({ description: 'root by key, as the first runs come, or not at all' }),
+    settings: z
+      .record(z.string(), z.union([z.int(), z.string(), z.array(z.string()), z.null()]))
+      .default({})
+      .meta({
+        description: 'settings of sshd_config(5) beside or instead of the role’s own; null leaves one of those out',
+        examples: [{ MaxAuthTries: 6, AllowGroups: ['admins'] }],
+      }),
+    confirm_seconds: z
+      .int()
+      .min(5)
+      .max(600)
+      .default(30)
+      .meta({ description: 'how long a host waits for a new connection through a new configuration before it puts the old one back' }),
+  })
+  .prefault({})
+
+type Ssh = z.output<typeof sshOptions>
+type Value = string | number | string[]
+
+/**
+ * Sources: CIS Debian 12 (5.1), dev-sec ssh-baseline, https://www.ssh-audit.com/hardening_guides.html; the role's README says
+ * which is which. Only what every OpenSSH from 8.9 to 10 takes.
+ */
+const SETTINGS: Readonly<Record<string, Value>> = {
+  PubkeyAuthentication: 'yes',
+  PasswordAuthentication: 'no',
+  KbdInteractiveAuthentication: 'no',
+  PermitEmptyPasswords: 'no',
+  HostbasedAuthentication: 'no',
+  IgnoreRhosts: 'yes',
+  MaxAuthTries: 3,
+  LoginGraceTime: 30,
+  ClientAliveInterval: 60,
+  ClientAliveCountMax: 2,
+  TCPKeepAlive: 'no',
+  Compression: 'no',
+  LogLevel: 'VERBOSE',
+  X11Forwarding: 'no',
+  AllowAgentForwarding: 'no',
+  // From here to there, as jump hosts and tunnels to a dashboard need it; never a way in from there.
+  AllowTcpForwarding: 'local',
+  AllowStreamLocalForwarding: 'local',
+  GatewayPorts: 'no',
+  PermitTunnel: 'no',
+  PermitUserEnvironment: 'no',
+  Ciphers: 'aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr',
+  MACs: 'hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com,umac-128-etm@openssh.com',
+  HostKeyAlgorithms:
+    'ssh-ed25519-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,ssh-ed25519,sk-ssh-ed25519@openssh.com,rsa-sha2-512,rsa-sha2-256',
+}
+
+/** OpenSSH 9.9, which came with Debian 13 and Ubuntu 25.04, knows the key exchange that became the standard. */
+const keyExchanges = ({ distribution, release }: Pick<Facts, 'distribution' | 'release'>): string =>
+  [
+    ...(Number.parseFloat(release) >= (distribution === 'debian' ? 13 : 25.04) ? ['mlkem768x25519-sha256'] : []),
+    'sntrup761x25519-sha512@openssh.com',
+    'curve25519-sha256',
+    'curve25519-sha256@libssh.org',
+    'diffie-hellman-group16-sha512',
+    'diffie-hellman-group18-sha512',
+  ].join(',')
+
+/** Keywords are the same in any case, so a setting of the user's replaces ours however it is written. */
+const settingsOf = ({ root_login, settings }: Ssh, KexAlgorithms: string): Readonly<Record<string, Value>> => {
+  const own = new Set(Object.keys(settings).map((keyword) => keyword.toLowerCase()))
+  const ours = Object.entries({ PermitRootLogin: root_login, ...SETTINGS, KexAlgorithms }).filter(
+    ([keyword]) => !own.has(keyword.toLowerCase()),
+  )
+  return Object.fromEntries(
+    [...ours, ...Object.entries(settings)].flatMap(([keyword, value]) => (value === null ? [] : [[keyword, value]])),
+  )
+}
+
+/** Keys and no passwords, modern algorithms; in force for good only when a new connection came in through it. */
+export const ssh = (options: Ssh, facts: Facts): readonly Resource[] =>
+  options.enabled ? [sshd({ settings: settingsOf(options, keyExchanges(facts)), confirmSeconds: options.confirm_seconds })] : []
+
+/** What would shut out the run itself, and could be confirmed once: the connection that confirms is root's too. */
+export const sshFaults = (options: Ssh, { user }: HostView): readonly Fault[] => {
+  if (!options.enabled) return []
+  const keyword = Object.keys(options.settings).find((one) => one.toLowerCase() === 'permitrootlogin')
+  const rootLogin = keyword === undefined ? options.root_login : options.settings[keyword]
+  return [
+    ...faultsIn(
+      sshd.kind.schema,
+      { settings: settingsOf(options, '-') },
+      (path) => ['ssh', ...path],
+      'write a setting as sshd_config(5) has it',
+    ),
+    ...(user === 'root' && rootLogin === 'no'
+      ? [
+          {
+            path: keyword === undefined ? ['ssh', 'root_login'] : ['ssh', 'settings', keyword],
+            what: 'root is the account that this run logs in with',
+            fix: 'make an account of your own first (base.administrators), and write it as user: in the inventory',
+          },
+        ]
+      : []),
+  ]
+}
+
+export const sshChecks = (options: Ssh): readonly Check[] => {
+  if (!options.enabled) return []
+  const said = settingsOf(options, '')
+  const lines = Object.entries(said).flatMap(([keyword, value]) => {
+    // sshd prints times, lists and root's door in words of its own.
+    return typeof value === 'string' && SETTINGS[keyword] === value ? [`${keyword.toLowerCase()} ${value}`] : []
+  })
+  return [
+    {
+      name: 'sshd has its settings',
+      script: `seen=$(sshd -T) || exit 1
+for line in ${lines.map(quote).join(' ')}; do printf '%s\\n' "$seen" | grep -qixF -e "$line" || { echo "not so: $line"; exit 1; }; done`,
+    },
+    ...(said.PasswordAuthentication === 'no' && said.KbdInteractiveAuthentication === 'no'
+      ? [
+          {
+            name: 'sshd takes keys, and offers nobody to type a password',
+            script: `port=$(sshd -T | sed -n 's/^port //p' | head -n 1)
+timeout 20 ssh -n -F none -p "$port" -o BatchMode=yes -o PreferredAuthentications=none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null nobody@127.0.0.1 2>&1 | grep -F 'Permission denied (publickey).'`,
+          },
+        ]
+      : []),
+  ]
+}

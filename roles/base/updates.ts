@@ -1,0 +1,82 @@
+import { type Check, type Facts, file, pkg, service, z } from 'provision'
+import { check, type Part } from './part.ts'
+
+const PATH = '/etc/apt/apt.conf.d/52provision-updates'
+const TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer']
+
+export const updatesOptions = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'security updates by themselves, daily (CIS Debian 12 1.2.2.1, https://wiki.debian.org/UnattendedUpgrades)' }),
+    except: z
+      .array(z.string().regex(/^[^"\p{Cc}]+$/u, 'must be a regular expression without quotes'))
+      .default([])
+      .meta({ description: 'packages that never change on their own, beside databases: how their names begin', examples: [['^nginx']] }),
+    reboot: z
+      .union([z.literal(false), z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as 04:30')])
+      .default(false)
+      .meta({ description: 'when a host boots if an update asks for it; false: never by itself' }),
+  })
+  .prefault({})
+
+export type Updates = z.output<typeof updatesOptions>
+
+/** Members of a cluster are upgraded one after the other, by a run; in one night they would all restart. */
+const CLUSTERED = ['^mariadb', '^galera', '^mysql', '^percona']
+
+const ORIGINS = {
+  debian: [
+    `origin=Debian,codename=\${distro_codename},label=Debian-Security`,
+    `origin=Debian,codename=\${distro_codename}-security,label=Debian-Security`,
+  ],
+  ubuntu: [
+    `origin=Ubuntu,archive=\${distro_codename}-security,label=Ubuntu`,
+    `origin=UbuntuESMApps,archive=\${distro_codename}-apps-security`,
+    `origin=UbuntuESM,archive=\${distro_codename}-infra-security`,
+  ],
+}
+
+/** Security updates that come by themselves. What the package's own configuration says stays, but for the archives it names. */
+export const updates = ({ enabled, except, reboot }: Updates, facts: Facts): Part => {
+  if (!enabled) return { files: [file({ path: PATH, state: 'absent' })] }
+  return {
+    packages: [pkg({ name: 'unattended-upgrades' })],
+    files: [file({ path: PATH, content: configuration(ORIGINS[facts.distribution], [...CLUSTERED, ...except], reboot) })],
+    services: [...TIMERS, 'unattended-upgrades.service'].map((unit) => service({ unit })),
+  }
+}
+
+// Sorts after what the package brings. Lists add up in apt's configuration: those of archives would let in more than security.
+const configuration = (
+  origins: readonly string[],
+  except: readonly string[],
+  reboot: string | false,
+): string => `// Written by provision (role base).
+APT::Periodic::Enable "1";
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+APT::Periodic::AutocleanInterval "7";
+#clear Unattended-Upgrade::Allowed-Origins;
+#clear Unattended-Upgrade::Origins-Pattern;
+Unattended-Upgrade::Origins-Pattern {
+${origins.map((one) => `  "${one}";\n`).join('')}};
+Unattended-Upgrade::Package-Blacklist {
+${except.map((one) => `  "${one}";\n`).join('')}};
+Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";
+Unattended-Upgrade::Automatic-Reboot "${reboot !== false}";
+${reboot === false ? '' : `Unattended-Upgrade::Automatic-Reboot-Time "${reboot}";\n`}`
+
+export const updatesChecks = ({ enabled }: Updates): readonly Check[] =>
+  enabled
+    ? [
+        check(
+          'security updates come by themselves, and nothing else does',
+          ...TIMERS.map((timer) => `systemctl is-active --quiet ${timer}`),
+          'command -v unattended-upgrade >/dev/null',
+          `apt-config dump | grep -qx 'APT::Periodic::Unattended-Upgrade "1";'`,
+          `! apt-config dump | grep '^Unattended-Upgrade::\\(Origins-Pattern\\|Allowed-Origins\\)::' | grep -v -i security`,
+        ),
+      ]
+    : []

@@ -1,0 +1,67 @@
+import { spawnSync } from 'node:child_process'
+import type { Resource } from 'provision'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import base from '../../roles/base/role.ts'
+import { time, timeOptions } from '../../roles/base/time.ts'
+import type { Facts } from '../../src/role/role.ts'
+import { need } from './need.ts'
+import { type TestHost, testHost } from './support.ts'
+
+const ADDRESS = '10.79.34.11'
+let host: TestHost
+beforeAll(async () => {
+  host = await testHost('t-base', '10.79.34')
+})
+afterAll(() => host?.down())
+
+const contextOf = (options: object, facts: Facts) =>
+  ({ options: base.options.parse(options), facts, host: { name: 'host-01', user: 'ops' }, warn: () => {} }) as unknown as Parameters<
+    typeof base.resources
+  >[0]
+const wanted = (): readonly Resource[] => base.resources(contextOf({}, host.session.facts))
+
+/** What ssh-audit, coming from outside, holds against the host's sshd: the algorithms of level `fail`. */
+const failures = (): readonly string[] => {
+  const { stdout, error } = spawnSync('ssh-audit', ['-n', ADDRESS], { encoding: 'utf8' })
+  if (error !== undefined) throw error
+  expect(stdout).toContain('(key) ssh-ed25519')
+  return stdout.split('\n').filter((line) => line.includes('[fail]'))
+}
+
+describe('a base', () => {
+  it('is made in one go, proves itself, and then there is nothing to do', async () => {
+    need('ssh-audit')
+    expect(failures()).not.toEqual([])
+    await host.apply(wanted())
+    expect(await host.plan(wanted())).toEqual([])
+    for (const { script } of base.verify?.(contextOf({}, host.session.facts)) ?? []) await host.run(script)
+  })
+
+  it('leaves ssh-audit nothing to fail', () => {
+    expect(failures()).toEqual([])
+  })
+
+  it('finds what was changed by hand', async () => {
+    await host.run(`echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_redirects
+echo Storage=none >>/etc/systemd/journald.conf.d/50-provision.conf
+echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/00-provision.conf
+systemctl stop apt-daily-upgrade.timer`)
+    const expected = [
+      'file:/etc/systemd/journald.conf.d/50-provision.conf',
+      'service:apt-daily-upgrade.timer',
+      'sshd:/etc/ssh/sshd_config.d/00-provision.conf',
+      'sysctl:net.ipv6.conf.*.accept_redirects',
+    ].map((key) => `update ${key}`)
+    const changed = await host.apply(wanted())
+    expect(changed.filter((one) => one !== 'update service:systemd-journald.service').toSorted()).toEqual(expected)
+    expect(await host.plan(wanted())).toEqual([])
+  })
+
+  it('never takes the clock from another daemon', async () => {
+    await host.run(`printf '[Service]\\nExecStart=/bin/true\\n' >/etc/systemd/system/chrony.service; systemctl daemon-reload`)
+    const { packages = [] } = time(timeOptions.parse({}), { container: false })
+    const refusal = await host.refused(packages)
+    expect(refusal.why).toContain('chrony.service keeps the clock of this host')
+    expect(await host.run('[ ! -e /lib/systemd/systemd-timesyncd ] && echo none')).toBe('none\n')
+  })
+})

@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type Resource, sshd } from 'provision'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cutOff, reconnect } from '../../src/lab/control.ts'
+import { rebootHost } from '../../src/lab/host.ts'
+import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { onHost, sessionOn, type TestHost } from './support.ts'
+
+const ADDRESS = '10.79.31.11'
+const hosts = [{ name: 'host-01', user: 'ops', addresses: [ADDRESS] }] as const
+const spec: LabSpec = { name: 't-sshd', root: fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, ''), hosts: [...hosts] }
+
+let host: TestHost
+const reach = async (): Promise<TestHost> => onHost(await sessionOn('t-sshd', ADDRESS), async () => {})
+
+beforeAll(async () => {
+  await labReset(spec)
+  host = await reach()
+})
+afterAll(async () => {
+  await host?.session.shell.close().catch(() => {})
+  await labDown(spec)
+})
+
+const FILE = '/etc/ssh/sshd_config.d/00-provision.conf'
+const KEY = `sshd:${FILE}`
+type Settings = Parameters<typeof sshd>[0]['settings']
+const settings = (more: Settings, confirmSeconds = 5): Resource =>
+  sshd({ settings: { X11Forwarding: 'no', LoginGraceTime: '45s', AcceptEnv: ['LANG', 'TZ'], ...more }, confirmSeconds })
+
+const wanted = [settings({ MaxAuthTries: 3 })]
+
+/** What lies on the disk, under whatever is mounted over it. */
+const onDisk = (): Promise<string> => host.run(`unshare -m sh -c 'umount ${FILE} 2>/dev/null; cat ${FILE}'`)
+
+/** What a run leaves on the host beside the file: directories, marks, mounts, timers. */
+const leftOvers = (): Promise<string> =>
+  host.run(
+    `find /run/provision/sshd /var/lib/provision/sshd -type f; grep -F ${FILE} /proc/1/mountinfo; ls -A /etc/ssh/sshd_config.d | grep -v '^00-provision.conf$'; systemctl list-units --all --plain --no-legend 'provision-*'; :`,
+  )
+
+/** Whether the daemon that runs lets us in anew. */
+const loginsTaken = (): Promise<boolean> =>
+  sessionOn('t-sshd', ADDRESS).then(
+    ({ shell }) => shell.close().then(() => true),
+    () => false,
+  )
+
+const untilTaken = async (): Promise<void> => {
+  for (let left = 16; !(await loginsTaken()); left--) {
+    if (left === 0) throw new Error('the host did not let anybody in again')
+    await sleep(500)
+  }
+}
+
+const asBefore = async (): Promise<void> => {
+  expect(await host.run('sshd -T | grep -i maxauthtries')).toBe('maxauthtries 3\n')
+  await mended()
+}
+
+const mended = async (): Promise<void> => {
+  expect(await host.apply(wanted)).toEqual([`update ${KEY}`])
+  expect(await host.plan(wanted)).toEqual([])
+  expect(await leftOvers()).toBe('')
+}
+
+describe('settings of sshd', () => {
+  it('are in force for who comes next, spare the connection at hand, and leave nothing else behind', async () => {
+    expect(await host.plan(wanted)).toEqual([`create ${KEY}: not there`])
+    expect(await host.apply(wanted)).toEqual([`create ${KEY}`])
+    expect(await host.plan(wanted)).toEqual([])
+    expect(await host.run("sshd -T | grep -E '^(maxauthtries|x11forwarding|logingracetime|acceptenv) '")).toBe(
+      'logingracetime 45\nmaxauthtries 3\nx11forwarding no\nacceptenv LANG\nacceptenv TZ\nacceptenv LANG\nacceptenv LC_*\n',
+    )
+    expect(await onDisk()).toContain('AcceptEnv LANG TZ\nMaxAuthTries 3\n')
+    expect(await leftOvers()).toBe('')
+  })
+
+  it('are loaded again when sshd runs with others, and not when somebody else has restarted it', async () => {
+    await host.run(`cp ${FILE} /root/ours; sed -i 's/Tries 3/Tries 4/' ${FILE}; systemctl reload ssh`)
+    expect(await host.plan(wanted)).toEqual([`update ${KEY}: settings differ`])
+    await host.run(`cat /root/ours >${FILE}`)
+    expect(await host.plan(wanted)).toEqual([`update ${KEY}: sshd runs with older settings`])
+    await host.apply(wanted)
+    await host.run('systemctl restart ssh')
+    expect(await host.plan(wanted)).toEqual([])
+  })
+
+  it('are refused before anything is touched when sshd would not take or not follow them', async () => {
+    expect((await host.refused([settings({ Ciphers: ['aes256-ctr', 'rot13'] })])).why).toMatch(/Bad SSH2 cipher spec.*rot13/)
+    await host.run('printf "PermitTTY no\\n" >/etc/ssh/sshd_config.d/0-first.conf')
+    expect((await host.refused([settings({ PermitTTY: 'yes' })])).why).toBe(
+      'another file comes first: sshd would have "permittty no", not "permittty yes"',
+    )
+    await host.run('rm /etc/ssh/sshd_config.d/0-first.conf; sed -i "s/^Include/#Include/" /etc/ssh/sshd_config')
+    expect(await host.plan(wanted)).toEqual([`update ${KEY}: /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf`])
+    expect((await host.refused(wanted)).fix).toContain('Include /etc/ssh/sshd_config.d/*.conf')
+    await host.run('sed -i "s/^#Include/Include/" /etc/ssh/sshd_config')
+    expect(await host.plan(wanted)).toEqual([])
+  })
+
+  it.each<[string, Settings, string]>([
+    ['keep us out', { DenyUsers: 'ops' }, 'it does not let ops in'],
+    ['speak nothing that we do', { KexAlgorithms: ['diffie-hellman-group14-sha1'] }, 'the connection failed during the key exchange'],
+  ])('are taken back when they %s, and the run says why', async (_, more, why) => {
+    const refusal = await host.refused([settings(more)])
+    expect(refusal.what).toBe('the new settings were taken back: nobody could come in through them')
+    expect(refusal.why).toContain(why)
+    await untilTaken()
+    expect((await host.plan(wanted)).join()).toMatch(/: the last change was taken back by the host at \S+Z: nobody came in through it$/)
+    await asBefore()
+  })
+
+  it('come back when the controller dies before it confirms, though its network is cut as well', async () => {
+    await host.unconfirmed(settings({ DenyUsers: 'ops' }))
+    expect(await loginsTaken()).toBe(false)
+    expect(await onDisk()).not.toContain('DenyUsers')
+    expect((await host.plan(wanted)).join()).toContain('settings were loaded and nobody came in to confirm them; settings differ')
+    await cutOff(spec, 'host-01')
+    await sleep(5500)
+    await reconnect(spec, 'host-01')
+    await untilTaken()
+    await asBefore()
+  })
+
+  it('are taken up by the next run when they wait, or when the host was cut off in the middle of taking them back', async () => {
+    await host.unconfirmed(settings({ DenyUsers: 'ops' }, 600))
+    expect(await host.apply(wanted)).toEqual([`update ${KEY}`])
+    expect(await loginsTaken()).toBe(true)
+    await host.unconfirmed(settings({ DenyUsers: 'ops' }, 600))
+    await host.run(
+      'cd /var/lib/provision/sshd; for f in *.pending.*; do mv "$f" "$(echo "$f" | sed s/pending/undoing/)"; done; systemctl stop "provision-sshd-*.timer"',
+    )
+    expect((await host.plan(wanted)).join()).toContain('nobody came in to confirm them')
+    await mended()
+    expect(await loginsTaken()).toBe(true)
+  })
+
+  it('are the old ones after a boot before they were confirmed', async () => {
+    await host.unconfirmed(settings({ DenyUsers: 'ops' }, 600))
+    await host.session.shell.close().catch(() => {})
+    await rebootHost(spec, hosts[0])
+    host = await reach()
+    expect((await host.plan(wanted)).join()).toContain('not confirmed before the host was booted: the old settings came back')
+    await asBefore()
+  })
+
+  it('are loaded as well where systemd listens for sshd', async () => {
+    await host.run('systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket')
+    expect(await loginsTaken()).toBe(true)
+    const other = [settings({ MaxAuthTries: 4 })]
+    expect(await host.apply(other)).toEqual([`update ${KEY}`])
+    expect(await host.plan(other)).toEqual([])
+    await host.unconfirmed(settings({ DenyUsers: 'ops' }))
+    expect(await loginsTaken()).toBe(false)
+    await host.apply(wanted)
+    expect(await loginsTaken()).toBe(true)
+    expect(await host.plan(wanted)).toEqual([])
+    expect(await host.run('systemctl is-active ssh.socket')).toBe('active\n')
+  })
+})

@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { down, referenceLab, up } from '../e2e/lab.ts'
+import { referenceProject } from '../e2e/project.ts'
+
+const project = referenceProject('t-lynis', '10.79.34')
+const spec = referenceLab(project, '10.79.34')
+
+beforeAll(() => up(spec))
+afterAll(async () => {
+  await down(spec)
+  project.remove()
+})
+
+/** What lynis makes of a host, out of a hundred. */
+const index = (): number => {
+  const script = 'command -v lynis || { apt-get -qq update; apt-get -qy install lynis; }; lynis audit system --no-colors --quick'
+  const { stdout } = project.provision('exec', 'web-01', '--sudo', '--', 'sh', '-c', script)
+  return Number(/Hardening index : (\d+)/.exec(stdout)?.[1])
+}
+
+it('lynis finds a host fifteen points better with the roles firewall and base', () => {
+  const bare = index()
+  expect(bare).toBeGreaterThan(30)
+  project.write('playbooks/base.yaml', '- hosts: web-01\n  roles: [firewall, base]\n')
+  expect(project.provision('run', 'playbooks/base.yaml').status).toBe(0)
+  expect(index()).toBeGreaterThanOrEqual(bare + 15)
+})

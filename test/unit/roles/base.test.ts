@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest'
+import base from '../../../roles/base/role.ts'
+import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
+
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'
+const MACHINE: Partial<Facts> = { distribution: 'debian', release: '12', container: false }
+const host = { name: 'web', user: 'root' } as HostView
+
+type Resources = ReturnType<typeof base.resources>
+const resources = (options: object, facts: Partial<Facts> = MACHINE, warn: (what: string) => void = () => {}): Resources =>
+  base.resources({ options: base.options.parse(options), facts, host, warn } as HostContext<never>)
+const keys = (found: Resources): readonly string[] => found.map(({ kind, id }) => `${kind.name}:${id}`)
+const textOf = (found: Resources, path: string): string =>
+  found
+    .filter(({ id }) => id === path)
+    .map(({ spec }) => (spec as { content: { parts: readonly string[] } }).content.parts.join(''))
+    .join('')
+const faults = (options: object, user = 'root') =>
+  base
+    .check?.({ options: base.options.parse(options), host: { ...host, user }, site: { hosts: [], group: () => [], withRole: () => [] } })
+    .map(({ path, what }) => `${path.join('.')}: ${what}`)
+
+describe('administrators', () => {
+  it('have an account that only their keys open, and may become root', () => {
+    const found = resources({ administrators: [{ name: 'ann', keys: [KEY] }] })
+    expect(keys(found)).toEqual(expect.arrayContaining(['package:sudo', 'authorized-keys:ann']))
+    expect(found.find(({ id }) => id === 'ann')?.spec).toMatchObject({ password: 'locked', shell: '/bin/bash', state: 'present' })
+    expect(found.find(({ id }) => id === '/etc/sudoers.d/provision-ann')?.spec).toMatchObject({ mode: '440', state: 'present' })
+  })
+
+  it('lose the right, or the account, where that is said', () => {
+    const none = resources({ administrators: [{ name: 'ann', keys: [KEY], sudo: 'none' }] })
+    expect(none.find(({ id }) => id === '/etc/sudoers.d/provision-ann')?.spec).toMatchObject({ state: 'absent' })
+    const gone = resources({ administrators: [{ name: 'ann', state: 'absent' }] })
+    expect(gone.find(({ id }) => id === 'ann')?.spec).toMatchObject({ state: 'absent' })
+    expect(keys(gone)).not.toContain('authorized-keys:ann')
+  })
+
+  it.each([
+    [{ name: 'ops', state: 'absent' }, 'administrators.0.state: ops is the account that this run logs in with'],
+    [
+      { name: 'ops', keys: [KEY], sudo: 'none' },
+      'administrators.0.sudo: ops is the account that this run logs in with, and it must become root',
+    ],
+  ])('are not %j while the run logs in as that', (administrator, fault) => {
+    expect(faults({ administrators: [administrator] }, 'ops')).toEqual([fault])
+    expect(faults({ administrators: [administrator] }, 'root')).toEqual([])
+  })
+
+  it('are told of a key that is none, before any host is asked', () => {
+    expect(faults({ administrators: [{ name: 'ann', keys: [KEY, 'ssh-ed25519 nonsense'] }] })).toEqual([
+      'administrators.0.keys.1: it is cut off or damaged: its data is no ssh-ed25519 key',
+    ])
+    expect(faults({ ssh: { settings: { Port: 2222 } } })).toEqual([expect.stringMatching(/^ssh\.settings\.Port: Port cannot be set here/)])
+  })
+
+  it('stand there once', () => {
+    const twice = { name: 'ann', keys: [KEY] }
+    expect(faults({ administrators: [twice, twice] })).toEqual(['administrators.1.name: ann stands twice among the administrators'])
+  })
+
+  it.each([
+    { name: 'ann', keys: [] },
+    { name: 'ALL', keys: [KEY] },
+    { name: 'a\nroot', keys: [KEY] },
+    { name: 'root', keys: [KEY] },
+  ])('are not %j', (one) => {
+    expect(base.options.safeParse({ administrators: [one] }).success).toBe(false)
+  })
+})
+
+describe('a host that shares its kernel', () => {
+  it('keeps its clock and all settings but the network’s, and the plan says so', () => {
+    const said: string[] = []
+    const found = keys(resources({}, { ...MACHINE, container: true }, (what) => said.push(what)))
+    expect(found).toContain('sysctl:net.ipv4.tcp_syncookies')
+    expect(found.filter((key) => /^sysctl:(?!net\.)|timesyncd/.test(key))).toEqual([])
+    expect(said).toHaveLength(1)
+    expect(keys(resources({}))).toEqual(
+      expect.arrayContaining(['package:systemd-timesyncd', 'service:systemd-timesyncd.service', 'sysctl:kernel.kptr_restrict']),
+    )
+  })
+})
+
+describe('sshd', () => {
+  const settings = (options: object, facts?: Partial<Facts>) =>
+    (resources(options, facts).find(({ kind }) => kind.name === 'sshd')?.spec as { settings: Record<string, unknown> } | undefined)
+      ?.settings
+
+  it('takes keys only, and root’s only while the run needs them', () => {
+    expect(settings({})).toMatchObject({ PasswordAuthentication: 'no', PermitRootLogin: 'prohibit-password' })
+    expect(settings({ ssh: { root_login: 'no' } })).toMatchObject({ PermitRootLogin: 'no' })
+    expect(faults({ ssh: { root_login: 'no' } }, 'root')).toEqual(['ssh.root_login: root is the account that this run logs in with'])
+    expect(faults({ ssh: { settings: { permitrootlogin: 'no' } } }, 'root')).toEqual([
+      'ssh.settings.permitrootlogin: root is the account that this run logs in with',
+    ])
+    expect(faults({ ssh: { root_login: 'no' } }, 'ops')).toEqual([])
+    expect(settings({ ssh: { enabled: false } })).toBeUndefined()
+  })
+
+  it('takes settings instead of ours however they are written, or none', () => {
+    const found = settings({ ssh: { settings: { maxauthtries: 6, Compression: null, AllowGroups: ['admins'] } } })
+    expect(found).toMatchObject({ maxauthtries: 6, AllowGroups: ['admins'] })
+    expect(Object.keys(found ?? {})).not.toEqual(expect.arrayContaining(['MaxAuthTries']))
+    expect(found).not.toHaveProperty('Compression')
+  })
+
+  it('exchanges keys as its release can', () => {
+    const exchanges = (distribution: 'debian' | 'ubuntu', release: string) => String(settings({}, { distribution, release })?.KexAlgorithms)
+    expect([exchanges('debian', '12'), exchanges('ubuntu', '24.04')].filter((one) => one.includes('mlkem'))).toEqual([])
+    for (const [distribution, release] of [
+      ['debian', '13'],
+      ['ubuntu', '25.10'],
+    ] as const)
+      expect(exchanges(distribution, release)).toMatch(/^mlkem768x25519-sha256,/)
+  })
+})
+
+describe('the options', () => {
+  it('add, change and leave out kernel settings', () => {
+    const found = resources({ kernel: { 'vm.swappiness': 10, 'kernel.sysrq': 176, 'net.ipv4.tcp_rfc1337': null } })
+    const values = new Map(found.filter(({ kind }) => kind.name === 'sysctl').map(({ id, spec }) => [id, spec]))
+    expect(values.get('vm.swappiness')).toMatchObject({ value: '10', optional: false })
+    expect(values.get('kernel.sysrq')).toMatchObject({ value: '176' })
+    expect(values.has('net.ipv4.tcp_rfc1337')).toBe(false)
+    expect([...values.keys()].filter((key) => key.includes('forward'))).toEqual([])
+  })
+
+  it('never let databases be upgraded on their own, nor a host boot unless a time is given', () => {
+    const path = '/etc/apt/apt.conf.d/52provision-updates'
+    const text = textOf(resources({ updates: { except: ['^nginx'] } }), path)
+    expect(text).toMatch(/Package-Blacklist \{\n {2}"\^mariadb";\n {2}"\^galera";[^}]*"\^nginx";\n\}/)
+    expect(text).toContain('Automatic-Reboot "false";')
+    expect(textOf(resources({ updates: { reboot: '04:30' } }), path)).toContain('Automatic-Reboot-Time "04:30";')
+    const ubuntu = textOf(resources({}, { ...MACHINE, distribution: 'ubuntu', release: '24.04' }), path)
+    expect(ubuntu).toContain('"origin=Ubuntu,archive=$' + '{distro_codename}-security,label=Ubuntu";')
+    expect(ubuntu).not.toContain('Debian')
+  })
+
+  it('choose what keeps the clock', () => {
+    expect(keys(resources({ time: { service: 'none' } })).filter((key) => /clock|timesync|chrony/.test(key))).toEqual([])
+    const chrony = resources({ time: { service: 'chrony', servers: ['ntp1.example.com'] } })
+    expect(keys(chrony)).toEqual(expect.arrayContaining(['clock-keeper:chrony.service', 'package:chrony', 'service:chrony.service']))
+    expect(textOf(chrony, '/etc/chrony/sources.d/provision.sources')).toContain('server ntp1.example.com iburst\n')
+  })
+
+  it.each([
+    { updates: { reboot: '4am' } },
+    { updates: { except: ['x";\nAPT::Periodic::Enable "0'] } },
+    { time: { servers: ['a b'] } },
+    { kernel: { '../etc/passwd': 1 } },
+    { journal: { max_use: '1G\nStorage=none' } },
+    { blocked_modules: ['a b'] },
+  ])('refuse %j', (options) => {
+    expect(base.options.safeParse(options).success).toBe(false)
+  })
+})
