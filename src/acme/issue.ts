@@ -1,10 +1,9 @@
 import { X509Certificate } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import acme from 'acme-client'
 import { Problem } from '../problem.ts'
-import { preflight } from './preflight.ts'
+import { detailOf, prove, refused } from './challenge.ts'
 import { authorityProblem } from './problem.ts'
-import { thumbprintOf } from './thumbprint.ts'
+import { settled } from './settled.ts'
 import { send, talkingTo } from './transport.ts'
 
 export interface Order {
@@ -19,18 +18,23 @@ export interface Order {
   readonly request: string
   /** The names that the site asks for. A request for others is refused. */
   readonly names: readonly string[]
+  /** The command that publishes TXT records; the names are proved by DNS-01 then, by HTTP-01 without. */
+  readonly dnsHook?: readonly string[] | undefined
   readonly doing: (what: string) => void
+  /** Told of names that the authority could not verify: it counts them. */
+  readonly failed?: (names: readonly string[]) => void
 }
 
-/** An authority that has not decided after this long will not. */
-const WITHIN_MS = 180_000
+/** An authority that has not decided after this long will not; records may take minutes to be published everywhere. */
+const WITHIN_MS = { http: 180_000, dns: 900_000 } as const
 
-/** Orders a certificate by HTTP-01 and gives its chain (PEM). The balancers must answer with the account's thumbprint already. */
+/** Orders a certificate and gives its chain (PEM). For HTTP-01 the balancers must answer with the account's thumbprint already. */
 export const issueCertificate = async (order: Order): Promise<string> => {
   checkRequest(order)
   acme.axios.defaults.adapter = async (config) => ({ ...(await send(config)), config, request: undefined })
   try {
-    return await talkingTo({ directory: order.directory, ca: order.ca, withinMs: WITHIN_MS }, (signal) => issue(order, signal))
+    const withinMs = WITHIN_MS[order.dnsHook === undefined ? 'http' : 'dns']
+    return await talkingTo({ directory: order.directory, ca: order.ca, withinMs }, (signal) => issue(order, signal))
   } catch (error) {
     if (error instanceof Problem) throw error
     const what = 'the certificate authority did not answer as ACME wants it'
@@ -42,16 +46,20 @@ export const issueCertificate = async (order: Order): Promise<string> => {
   }
 }
 
-const issue = async ({ directory, url, accountKey, contact, request, names, doing }: Order, signal: AbortSignal): Promise<string> => {
+const issue = async (
+  { directory, url, accountKey, contact, request, names, dnsHook, doing, failed = () => {} }: Order,
+  signal: AbortSignal,
+): Promise<string> => {
   const client = new acme.Client({ directoryUrl: url, accountKey })
   doing('greeting the certificate authority')
-  await client.createAccount({ termsOfServiceAgreed: true, ...(contact === undefined ? {} : { contact: [`mailto:${contact}`] }) })
+  // An account that is there already is updated by this, and an authority may refuse an update that says nothing.
+  await client.createAccount({ termsOfServiceAgreed: true, contact: contact === undefined ? [] : [`mailto:${contact}`] })
   doing(`ordering a certificate for ${names.join(', ')}`)
   const order = await client.createOrder({ identifiers: names.map((value) => ({ type: 'dns', value })) })
   const pending = (await client.getAuthorizations(order)).filter(({ status }) => status !== 'valid')
 
   doing(`proving that ${pending.map(({ identifier }) => identifier.value).join(', ')} is ours`)
-  await prove(client, directory, pending, accountKey, signal)
+  await prove(pending, { client, directory, accountKey, dnsHook, doing, failed, signal })
 
   doing('waiting for the certificate')
   const ready = await settled(() => client.getOrder(order), ['pending', 'processing'], signal)
@@ -60,56 +68,6 @@ const issue = async ({ directory, url, accountKey, contact, request, names, doin
   if (done.status !== 'valid') throw refused(directory, [`the order is ${done.status}: ${detailOf(done) ?? 'no reason was given'}`])
   const chain = await client.getCertificate(done)
   return checkedChain(directory, chain, names)
-}
-
-const prove = async (
-  client: acme.Client,
-  directory: string,
-  authorizations: readonly acme.Authorization[],
-  accountKey: string,
-  signal: AbortSignal,
-): Promise<void> => {
-  const thumbprint = thumbprintOf(accountKey)
-  const wrong = await preflight(
-    authorizations.map(({ identifier }) => identifier.value),
-    thumbprint,
-  )
-  if (wrong.length > 0) throw misdirected(directory, wrong)
-  const verdicts = await Promise.all(
-    authorizations.map(async (authorization) => {
-      const challenge = authorization.challenges.find(({ type }) => type === 'http-01')
-      if (challenge === undefined) return `${authorization.identifier.value}: the authority offers no HTTP-01 for it`
-      if ((await client.getChallengeKeyAuthorization(challenge)) !== `${challenge.token}.${thumbprint}`) {
-        throw new Error('acme-client computes another thumbprint than we do')
-      }
-      await client.completeChallenge(challenge)
-      const seen = await settled(
-        async () => (await client.getAuthorizations({ ...NO_ORDER, authorizations: [authorization.url] }))[0],
-        ['pending'],
-        signal,
-      )
-      return seen?.status === 'valid'
-        ? undefined
-        : `${authorization.identifier.value}: ${seen?.challenges.map(detailOf).find(Boolean) ?? seen?.status}`
-    }),
-  )
-  const failed = verdicts.filter((verdict) => verdict !== undefined)
-  if (failed.length > 0) throw refused(directory, failed)
-}
-
-/** getAuthorizations() wants an order but reads only its addresses of authorizations. */
-const NO_ORDER: acme.Order = { status: 'pending', identifiers: [], authorizations: [], finalize: '', url: '' }
-
-const settled = async <T extends { readonly status: string } | undefined>(
-  ask: () => Promise<T>,
-  unsettled: readonly string[],
-  signal: AbortSignal,
-): Promise<T> => {
-  for (let wait = 100; ; wait = Math.min(wait * 2, 3000)) {
-    const seen = await ask()
-    if (seen === undefined || !unsettled.includes(seen.status)) return seen
-    await sleep(wait, undefined, { signal })
-  }
 }
 
 /** The names asked for come from the site; a host that asks for others, or for more, gets nothing. */
@@ -132,17 +90,24 @@ const requestedNames = (request: string): readonly string[] | undefined => {
   }
 }
 
+/** A chain that is not what was ordered is not installed: the one in place is better. */
 const checkedChain = (directory: string, chain: string, names: readonly string[]): string => {
-  const leaf = readCertificate(chain)
-  const missing =
-    leaf === undefined ? names : names.filter((name) => leaf.checkHost(name, { subject: 'never', wildcards: false }) === undefined)
-  if (missing.length === 0) return chain
-  const what = 'the certificate authority issued something else than was ordered'
+  const why = faultOf(chain, names)
+  if (why === undefined) return chain
   throw authorityProblem(directory, {
-    what,
-    why: `not in the certificate: ${missing.join(', ')}`,
+    what: 'the certificate authority issued something else than was ordered',
+    why,
     fix: 'check acme.directory; nothing was installed',
   })
+}
+
+const faultOf = (chain: string, names: readonly string[]): string | undefined => {
+  const leaf = readCertificate(chain)
+  if (leaf === undefined) return 'what it sent is no certificate'
+  const given = (leaf.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, '').toLowerCase())
+  const missing = names.filter((name) => !given.includes(name))
+  if (missing.length > 0) return `not in the certificate: ${missing.join(', ')}`
+  return leaf.validToDate.getTime() > Date.now() ? undefined : `it expired on ${leaf.validToDate.toISOString()}`
 }
 
 const readCertificate = (chain: string): X509Certificate | undefined => {
@@ -152,22 +117,3 @@ const readCertificate = (chain: string): X509Certificate | undefined => {
     return undefined
   }
 }
-
-const detailOf = ({ error }: { readonly error?: object }): string | undefined =>
-  error !== undefined && 'detail' in error && typeof error.detail === 'string' ? error.detail : undefined
-
-const REACHABLE = 'let every name resolve to the balancers only, port 80 open to the world; the certificate in place stays in use'
-
-const refused = (directory: string, why: readonly string[]): Problem =>
-  authorityProblem(directory, {
-    what: 'the certificate authority could not verify that the names are ours',
-    why: why.join('\n'),
-    fix: REACHABLE,
-  })
-
-const misdirected = (directory: string, why: readonly string[]): Problem =>
-  authorityProblem(directory, {
-    what: 'a name is answered by another server than our balancer; nothing was asked of the authority',
-    why: why.join('\n'),
-    fix: REACHABLE,
-  })

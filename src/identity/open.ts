@@ -1,23 +1,24 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { directoryName, directoryUrl } from '../acme/directory.ts'
 import { Problem } from '../problem.ts'
-import { type AccountStore, accountStore } from './account-store.ts'
+import { directoryProblem, openAccount } from './account.ts'
 import { ageKeyFile, ensureAgeKey } from './age-key.ts'
-import type { AcmeAccount, AcmeOptions, Identities } from './identities.ts'
-
-interface Declared {
-  readonly account: AcmeAccount
-  readonly options: AcmeOptions
-  readonly url: string
-  readonly store: AccountStore
-}
+import { openAuthority } from './authority.ts'
+import type { Declared } from './declared.ts'
+import type { Identities } from './identities.ts'
 
 /**
- * The identities of a project: its ACME accounts, in `identities/` and encrypted to the project's recipients. Opening and declaring
- * change nothing and decrypt nothing; acme-client, slow to load, comes only with the first order.
+ * The identities of a project: its ACME accounts and certificate authorities, in `identities/` and encrypted to the project's
+ * recipients. Opening and declaring change nothing and decrypt nothing.
  */
-export const openIdentities = async (root: string, env: Readonly<Record<string, string | undefined>>): Promise<Identities> => {
+export const openIdentities = async (
+  root: string,
+  env: Readonly<Record<string, string | undefined>>,
+  now: () => Date = () => new Date(),
+): Promise<Identities> => {
+  const accounts = new Map<string, ReturnType<typeof openAccount>>()
+  const authorities = new Map<string, ReturnType<typeof openAuthority>>()
   const declared = new Map<string, Declared>()
   const ageKey = `age-key:${ageKeyFile(env)}`
 
@@ -31,93 +32,43 @@ export const openIdentities = async (root: string, env: Readonly<Record<string, 
     acmeAccount: (options) => {
       const url = directoryUrl(options.directory)
       if (url === undefined) throw directoryProblem(options.directory)
-      const directory = directoryName(url)
-      const key = `acme-account:${directory}`
-      const known = declared.get(key)
-      if (known !== undefined) {
-        if (known.options.contact !== options.contact || known.options.caFile !== options.caFile) throw twoWaysProblem(directory)
-        return known.account
-      }
-      if (options.caFile !== undefined) readAuthorities(root, options.caFile)
-      const store = accountStore(root, env, directory)
-      let made = store.thumbprint()
-      const account: AcmeAccount = {
-        key,
-        thumbprint: {
-          later: `the thumbprint of ${key}`,
-          get: () => {
-            made ??= store.thumbprint()
-            return made
-          },
-        },
-      }
-      declared.set(key, { account, options, url, store })
-      return account
+      const known = accounts.get(url)
+      if (known !== undefined && !isDeepStrictEqual({ ...known.options, directory: '' }, { ...options, directory: '' }))
+        throw twoWaysProblem(directoryName(url))
+      const one = known ?? openAccount(root, env, url, options)
+      accounts.set(url, one)
+      declared.set(one.account.key, one)
+      return one.account
+    },
+
+    authority: ({ domain }) => {
+      const one = authorities.get(domain) ?? openAuthority(root, env, domain, now)
+      authorities.set(domain, one)
+      declared.set(one.authority.key, one)
+      return one.authority
     },
 
     missing: () => {
-      const accounts = [...declared.values()]
-        .filter(({ account }) => account.thumbprint.get() === undefined)
-        .map(({ account }) => ({ key: account.key, reason: 'the site has no account there yet' }))
-      if (accounts.length === 0 || existsSync(ageKeyFile(env))) return accounts
-      return [{ key: ageKey, reason: 'you have none yet; keep it safe, it opens what the site keeps encrypted' }, ...accounts]
+      const identities = [...declared.values()].flatMap((one) => one.missing() ?? [])
+      if (identities.length === 0 || existsSync(ageKeyFile(env))) return identities
+      const reason = 'you have none yet; keep it safe, it opens what the site keeps encrypted'
+      return [{ key: ageKey, action: 'create', reason }, ...identities]
     },
 
     make: async (key) => {
       if (key === ageKey) await ensureAgeKey(root, env)
-      else await find(key).store.make()
+      else await find(key).make()
     },
 
-    issue: async (key, request, names, doing) => {
-      const { options, url, store } = find(key)
-      const { issueCertificate } = await import('../acme/issue.ts')
-      return issueCertificate({
-        directory: directoryName(url),
-        url,
-        ca: options.caFile === undefined ? undefined : readAuthorities(root, options.caFile),
-        accountKey: (await store.key()).reveal(),
-        contact: options.contact,
-        request,
-        names,
-        doing,
-      })
-    },
+    issue: (key, wish, doing) => find(key).issue(wish, doing),
   }
 }
-
-const readAuthorities = (root: string, caFile: string): string => {
-  const text = readText(resolve(root, caFile))
-  if (text?.includes('-----BEGIN CERTIFICATE-----')) return text
-  throw new Problem({
-    class: 'input',
-    where: { file: caFile },
-    what: text === undefined ? 'the file named in acme.ca_file cannot be read' : 'the file named in acme.ca_file holds no certificate',
-    fix: "write the path of a PEM file, relative to the project; the lab's is written by `provision lab up`",
-  })
-}
-
-const readText = (path: string): string | undefined => {
-  try {
-    // Reading a named pipe would wait for ever.
-    return statSync(path).isFile() ? readFileSync(path, 'utf8') : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const directoryProblem = (directory: string): Problem =>
-  new Problem({
-    class: 'input',
-    where: { host: 'controller', resource: `acme-account:${directory}` },
-    what: `${JSON.stringify(directory)} is no ACME directory`,
-    fix: 'write letsencrypt, letsencrypt-staging, or the https address of a directory',
-  })
 
 const twoWaysProblem = (directory: string): Problem =>
   new Problem({
     class: 'input',
     where: { host: 'controller', resource: `acme-account:${directory}` },
     what: 'two hosts describe this account differently',
-    why: 'an account has one contact and its directory one ca_file',
-    fix: 'write acme.contact and acme.ca_file once, at the group that all balancers share',
+    why: 'an account has one contact, one ca_file, one dns_hook and one try_first',
+    fix: 'write the options of acme once, at the group that all balancers share',
   })

@@ -37,7 +37,7 @@ export const startAuthority = async (spec: LabSpec, toolsDirectory: string): Pro
   ]
   if (await startService(layout, { name: 'names', argv: names, address, ports: [53, 8055] })) await tellNames(spec)
   const configuration = join(servicesOf(layout), 'authority', 'pebble.json')
-  await writeWhole(configuration, JSON.stringify(pebbleConfiguration(layout), null, 2))
+  await writeWhole(configuration, JSON.stringify(pebbleConfiguration(layout, spec), null, 2))
   const argv = [join(toolsDirectory, 'usr/bin/pebble'), '-config', configuration, '-dnsserver', `${bridge(layout)}:53`]
   // Without these it dawdles before each validation, and refuses one nonce in twenty to see whether the client minds.
   const env = { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' }
@@ -50,7 +50,7 @@ const bridge = (layout: Layout) => {
   return address.includes(':') ? `[${address}]` : address
 }
 
-const pebbleConfiguration = (layout: Layout) => ({
+const pebbleConfiguration = (layout: Layout, { certificateSeconds = 90 * 86_400 }: LabSpec) => ({
   pebble: {
     listenAddress: `${bridge(layout)}:14000`,
     managementListenAddress: `${bridge(layout)}:15000`,
@@ -58,7 +58,7 @@ const pebbleConfiguration = (layout: Layout) => ({
     privateKey: join(servicesOf(layout), 'authority', 'server.key'),
     httpPort: 80,
     tlsPort: 443,
-    certificateValidityPeriod: 90 * 86_400,
+    certificateValidityPeriod: certificateSeconds,
     ocspResponderURL: '',
     externalAccountBindingRequired: false,
   },

@@ -18,6 +18,8 @@ export interface LabSpec {
   readonly hosts: readonly LabHost[]
   /** Names that the lab's DNS resolves differently from the default, which is the first host. */
   readonly names?: Readonly<Record<string, string>>
+  /** How long the certificates of the lab's authority live; 90 days where nothing is said. */
+  readonly certificateSeconds?: number
 }
 
 /** The parts of a lab on this machine, all found by its id. */

@@ -1,5 +1,5 @@
 import { quote } from '../quote.ts'
-import type { CertificateSpec, IssuedSpec } from './certificate.ts'
+import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, type SeenCertificate } from './certificate-seen.ts'
 import { inTurn } from './in-turn.ts'
 import { type Answer, lastLines, Refused, type Steps, type Work } from './kind.ts'
@@ -19,14 +19,15 @@ export const applyCertificates = function* (work: readonly CertificateWork[]): S
   })
   const done = local.map(({ id }) => id)
   for (const { id, spec } of work) {
-    if (spec.stage !== 'issued' || done.includes(id)) continue
+    if (spec.stage === 'placeholder' || done.includes(id)) continue
     yield* issue(spec, done)
     done.push(id)
   }
 }
 
-const issue = function* (spec: IssuedSpec, done: readonly string[]): Steps {
-  const { account, loadedBy, names } = spec
+const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): Steps {
+  const { names } = spec
+  const from = spec.stage === 'leaf' ? spec.authority.key : spec.account
   const request = accepted(
     yield { do: 'shell', script: requestScript(spec), doing: `making a key for ${names[0]}` },
     'no certificate request could be made',
@@ -35,20 +36,26 @@ const issue = function* (spec: IssuedSpec, done: readonly string[]): Steps {
   const chain = accepted(
     yield {
       do: 'identity',
-      identity: account,
+      identity: from,
       request: request.stdout.toString(),
       names,
+      ...(spec.stage === 'leaf' && { leaf: { usages: spec.usages, lifetimeDays: spec.lifetimeDays } }),
       doing: `ordering a certificate for ${names.join(', ')}`,
     },
     'no certificate was issued',
     done,
   )
-  const input = Buffer.concat([Buffer.from(`${headerOf(account)}\n`), chain.stdout])
+  const input = Buffer.concat([Buffer.from(`${headerOf(from)}\n`), chain.stdout])
   accepted(
     yield { do: 'shell', script: installScript(spec), input, doing: 'installing the certificate' },
     'the certificate was not installed',
     done,
   )
+  if (spec.stage === 'issued') yield* loadNow(spec, done)
+}
+
+/** The service that answered for the names runs, and takes the certificate in the same step. */
+const loadNow = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): Steps {
   const files = loadedBy.loads.map(({ path }) => path)
   const restarts = loadedBy.restarts.map(({ path }) => path)
   const { reload: mode, set, took, unit } = loadedBy
@@ -73,15 +80,17 @@ const namesScript = (path: string): string =>
   ].join('\n')
 
 /**
- * Leaves in `$use` a key of the wanted type: the one in place, else a new one beside it, which goes live only together with its
- * certificate. A cut leaves staged files behind that the next run takes up or overwrites.
+ * Leaves in `$use` a key of the wanted type: the one in place where it is ours, else a new one beside it, which goes live only
+ * together with its certificate; who put a key there may have kept a copy. A renewal keeps the key, so that it is one rename. A cut
+ * leaves staged files behind that the next run takes up or overwrites.
  */
 const keyScript = ({ path, keyType }: CertificateSpec): string => `
 umask 077
 ${namesScript(path)}
 of_type() { [ -f "$1" ] && [ ! -L "$1" ] && openssl pkey -in "$1" -passin pass: -noout -text_pub 2>/dev/null | grep -q ${quote(GENERATE[keyType].marked)}; }
+is_ours() { [ -f "$p" ] && case $(sha256sum <"$k") in "$(sed -n 's/^${KEY_HEADER}//p' "$p") "*) ;; *) return 1 ;; esac; }
 use=$k
-if ! of_type "$k"; then
+if ! { of_type "$k" && is_ours; }; then
   use=$new_key
   of_type "$use" || { rm -f -- "$use"; openssl genpkey ${GENERATE[keyType].options} -out "$use" 2>/dev/null; }
 fi
@@ -127,20 +136,18 @@ mv -fT -- "$new" "$p"
 sync "\${p%/*}"
 `
 
-const installScript = (spec: IssuedSpec): string => `set -e
+const installScript = (spec: IssuedSpec | LeafSpec): string => {
+  const set = spec.stage === 'issued' ? spec.loadedBy.set : undefined
+  const save = set === undefined ? '' : `(${saveScript(set, [spec.path, `${spec.path}.key`])}\n)`
+  return `set -e
 umask 077
 ${namesScript(spec.path)}
 cat >"$new"
-${swapScript(
-  spec,
-  spec.loadedBy.set === undefined
-    ? ''
-    : `(${saveScript(spec.loadedBy.set, [spec.path, `${spec.path}.key`])}
-)`,
-)}`
+${swapScript(spec, save)}`
+}
 
 const placeholderScript = (spec: CertificateSpec): string => `${keyScript(spec)}
-if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ] && ! grep -q '^${KEY_HEADER}' "$p"; then exit 0; fi
+if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ] && ! grep -q '^${KEY_HEADER}' "$p"; then rm -f -- "$new_key"; exit 0; fi
 openssl req -new -x509 -key "$use" -days 1 -out "$new" -config - <<'END'
 ${configOf(spec.names, PLACEHOLDER)}END
 ${swapScript(spec, '')}`

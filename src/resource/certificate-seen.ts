@@ -5,16 +5,22 @@ import type { Probe } from './kind.ts'
 
 /** What a certificate says of itself. */
 export interface Leaf {
+  /** The certificate as it lies there, with what signs it. */
+  readonly pem: string
+  /** The name of who says to have signed it. */
+  readonly issuer: string
   readonly names: readonly string[]
   /** Milliseconds since 1970. */
   readonly from: number
   readonly to: number
   readonly placeholder: boolean
-  /** Through which account we obtained it; undefined when somebody else put it there. */
+  /** Through which account or authority we obtained it; undefined when somebody else put it there. */
   readonly account: string | undefined
   /** SHA-256 of the file with its private key, as it was when we installed the two; undefined when somebody else put it there. */
   readonly keyDigest: string | undefined
   readonly keyType: string | undefined
+  /** `client`, `server`, or the object identifier of another use; sorted. */
+  readonly usages: readonly string[]
 }
 
 /** A certificate and its private key as they lie on a host. The private key is never read. */
@@ -70,11 +76,19 @@ export const fits = ({ chain, key, leaf, keyDigest }: SeenCertificate): boolean 
   return leaf.keyDigest === undefined || leaf.keyDigest === keyDigest
 }
 
+/** Extended key usages (RFC 5280, 4.2.1.12), which is what node:crypto gives for its "key usage". */
+const USAGES: ReadonlyMap<string, string> = new Map([
+  ['1.3.6.1.5.5.7.3.1', 'server'],
+  ['1.3.6.1.5.5.7.3.2', 'client'],
+])
+
 const readLeaf = (chain: string): Leaf | undefined => {
   if (!chain.includes('-----BEGIN')) return undefined
   try {
     const certificate = new X509Certificate(chain)
     return {
+      pem: chain,
+      issuer: certificate.issuer,
       names: namesOf(certificate.subjectAltName ?? ''),
       from: certificate.validFromDate.getTime(),
       to: certificate.validToDate.getTime(),
@@ -82,6 +96,7 @@ const readLeaf = (chain: string): Leaf | undefined => {
       account: /^# issued through (\S+)$/m.exec(chain)?.[1],
       keyDigest: new RegExp(`^${KEY_HEADER}([0-9a-f]{64})$`, 'm').exec(chain)?.[1],
       keyType: certificate.publicKey.asymmetricKeyType,
+      usages: (certificate.keyUsage ?? []).map((id) => USAGES.get(id) ?? id).sort(),
     }
   } catch {
     return undefined

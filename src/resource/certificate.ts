@@ -1,16 +1,17 @@
 import { z } from 'zod'
+import type { Authority } from '../identity/identities.ts'
 import { applyCertificates } from './certificate-apply.ts'
-import { fits, keyModeOf, type Leaf, observeCertificates, type SeenCertificate } from './certificate-seen.ts'
-import { ABSENT, typeName } from './inode.ts'
-import { type Difference, defineKind, type Resource, type Verdict, type World } from './kind.ts'
+import { planIssued, planLeaf, planPlaceholder } from './certificate-plan.ts'
+import { observeCertificates, type SeenCertificate } from './certificate-seen.ts'
+import { defineKind, type Resource } from './kind.ts'
 import { absolutePath, accountName } from './path.ts'
 
-/** A DNS name as it may stand in a certificate. (Wildcards need another challenge than HTTP-01.) */
+/** A DNS name as it may stand in a certificate. (A wildcard can be proved by DNS only.) */
 const dnsName = z
   .string()
   .toLowerCase()
   .max(253)
-  .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'must be a full host name such as www.example.org, without a wildcard')
+  .regex(/^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'must be a full host name such as www.example.org')
 
 /** What of a service is needed to make it load a new certificate: the options it was declared with. */
 const loadingService = z.object({
@@ -34,6 +35,12 @@ const pair = {
   group: accountName.default('root'),
 }
 
+const renewAt = z
+  .number()
+  .min(0.1)
+  .max(0.95)
+  .default(2 / 3)
+
 const schema = z.discriminatedUnion('stage', [
   z.strictObject({ stage: z.literal('placeholder'), ...pair }),
   z
@@ -43,11 +50,7 @@ const schema = z.discriminatedUnion('stage', [
       /** The key of the ACME account, as `ctx.acmeAccount(…)` gave it. */
       account: z.string().regex(/^\S+$/),
       /** Which part of its life a certificate has behind it when it is renewed. */
-      renewAt: z
-        .number()
-        .min(0.1)
-        .max(0.95)
-        .default(2 / 3),
+      renewAt,
       /** The service that reads the certificate; it loads the new one in the same step. */
       loadedBy: z
         .custom<Resource>((value) => typeof value === 'object' && value !== null && 'spec' in value, 'must be a service')
@@ -57,10 +60,33 @@ const schema = z.discriminatedUnion('stage', [
       path: ['loadedBy'],
       message: 'must be a service that loads the certificate: name its placeholder in `loads`',
     }),
+  z
+    .strictObject({
+      stage: z.literal('leaf'),
+      ...pair,
+      keyType: z.literal('ecdsa').default('ecdsa'),
+      authority: z.custom<Authority>(
+        (value) => typeof value === 'object' && value !== null && 'zone' in value && 'trusted' in value,
+        'must be an authority, as `context.authority({ domain })` gave it',
+      ),
+      /** What it is good for: to be asked by its names, or to ask others. */
+      usages: z
+        .array(z.enum(['server', 'client']))
+        .min(1)
+        .transform((usages): readonly ('server' | 'client')[] => [...new Set(usages)].sort()),
+      /** In days; a part of a day is possible. */
+      lifetimeDays: z.number().min(0.001).max(398).default(90),
+      renewAt,
+    })
+    .refine(({ names, authority }) => names.every((name) => name.endsWith(`.${authority.zone}`)), {
+      path: ['names'],
+      message: 'must be names of the trust domain, as `authority.nameOf(host.name)` gives them',
+    }),
 ])
 
 export type CertificateSpec = z.output<typeof schema>
 export type IssuedSpec = Extract<CertificateSpec, { stage: 'issued' }>
+export type LeafSpec = Extract<CertificateSpec, { stage: 'leaf' }>
 type Input = z.input<typeof schema>
 
 const kind = defineKind<Input, CertificateSpec, SeenCertificate>({
@@ -84,7 +110,10 @@ const kind = defineKind<Input, CertificateSpec, SeenCertificate>({
     }
   },
 
-  plan: (want, seen, world) => (want.stage === 'placeholder' ? planPlaceholder(seen) : planIssued(want, seen, world)),
+  plan: (want, seen, { now }) => {
+    if (want.stage === 'placeholder') return planPlaceholder(seen)
+    return want.stage === 'leaf' ? planLeaf(want, seen, now) : planIssued(want, seen, now)
+  },
 
   apply: applyCertificates,
 
@@ -111,60 +140,9 @@ export const certificate = Object.assign(
   { kind: kind.kind },
 )
 
-const planPlaceholder = (seen: SeenCertificate): Verdict | undefined => {
-  if (fits(seen)) return undefined
-  return { action: seen.chain === ABSENT ? 'create' : 'update', sure: 'depends', reason: brokenReason(seen), differences: [] }
-}
-
-const planIssued = (want: IssuedSpec, seen: SeenCertificate, world: World): Verdict | undefined => {
-  const { chain, leaf } = seen
-  if (chain === ABSENT || leaf?.placeholder === true) {
-    const reason = chain === ABSENT ? 'not issued yet' : 'only a placeholder is there'
-    return { action: 'create', sure: 'depends', reason, differences: [] }
-  }
-  const update = (reason: string, differences: readonly Difference[] = []): Verdict => ({
-    action: 'update',
-    sure: 'depends',
-    reason,
-    differences,
-  })
-  if (!fits(seen) || leaf === undefined) return update(brokenReason(seen))
-  const names = [...want.names].sort().join(', ')
-  if (leaf.names.join(', ') !== names) return update('names differ', [{ key: 'names', from: leaf.names.join(', '), to: names }])
-  if (leaf.account !== want.account || leaf.keyDigest === undefined) {
-    return update('comes from elsewhere', [
-      { key: 'account', ...(leaf.account === undefined ? {} : { from: leaf.account }), to: want.account },
-    ])
-  }
-  if (leaf.keyType !== NODE_KEY_TYPES[want.keyType]) return update('the key is of another type', [{ key: 'keyType', to: want.keyType }])
-  return planAge(leaf, want.renewAt, world.now) ?? planAccess(want, seen)
-}
-
-/** What node:crypto calls them. */
-const NODE_KEY_TYPES = { ecdsa: 'ec', rsa: 'rsa' } as const
-
-const planAge = ({ from, to }: Leaf, renewAt: number, now: Date): Verdict | undefined => {
-  if (now.getTime() < from + (to - from) * renewAt) return undefined
-  const reason = now.getTime() >= to ? `expired on ${day(to)}` : `expires on ${day(to)}`
-  return { action: 'update', sure: 'depends', reason, differences: [{ key: 'expires', from: day(to) }] }
-}
-
-const day = (time: number): string => new Date(time).toISOString().slice(0, 10)
-
-/** Who may read the two files; mended without a new certificate, which is why this one verdict is `exact`. */
-const planAccess = ({ group }: CertificateSpec, { chain, key }: SeenCertificate): Verdict | undefined => {
-  if (chain === ABSENT || key === ABSENT) return undefined
-  const wanted = { mode: '644', owner: 'root', group: 'root', keyMode: keyModeOf(group), keyOwner: 'root', keyGroup: group }
-  const found = { mode: chain.mode, owner: chain.owner, group: chain.group, keyMode: key.mode, keyOwner: key.owner, keyGroup: key.group }
-  const keys = (Object.keys(wanted) as (keyof typeof wanted)[]).filter((name) => wanted[name] !== found[name])
-  if (keys.length === 0) return undefined
-  const differences = keys.map((name) => ({ key: name, from: found[name], to: wanted[name] }))
-  return { action: 'update', sure: 'exact', reason: 'others than intended may read or write it', differences }
-}
-
-const brokenReason = ({ chain, key, leaf }: SeenCertificate): string => {
-  if (chain === ABSENT) return 'not there'
-  if (chain.type !== 'f') return `is ${typeName(chain.type)}`
-  if (leaf === undefined) return 'is no certificate'
-  return key === ABSENT ? 'the private key is missing' : 'the private key belongs to another certificate'
-}
+/**
+ * A certificate from an authority of the site, renewed in time. The private key is made on the host and stays there. It needs no
+ * service that runs, so it stands before the configuration that names it; the service that reads it names it in `loads`.
+ */
+export const leaf = (options: Omit<Extract<Input, { stage: 'leaf' }>, 'stage'>): Resource<CertificateSpec> =>
+  kind({ ...options, stage: 'leaf' })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -13,7 +13,7 @@ const PAIR = '/etc/ssl/haproxy/www.example.test.pem'
 const project = referenceProject('t-acme-e2e', SUBNET)
 const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'lb-01', user: 'ops', addresses: [HOST, 'fd2::11'] }] }
 
-const inventory = (names: string, port = 14000): string => `
+const inventory = (names: string, port = 14000, more = ''): string => `
 vars:
   user: ops
   key: .provision/lab/${project.lab}/id_ed25519
@@ -32,7 +32,7 @@ groups:
           directory: https://${SUBNET}.1:${port}/dir
           ca_file: .provision/lab/${project.lab}/authority.pem
           contact: admin@example.test
-  web:
+${more}  web:
     hosts: [lb-01]
     vars:
       nginx:
@@ -71,8 +71,8 @@ const on = (script: string): string => {
 }
 const checks = (): readonly (number | null)[] => {
   const options = haproxy.options.parse({ certificates: [{ names: ['www.example.test', 'example.test'] }] })
-  const host = { name: 'lb-01', sshPort: 22, addresses: [HOST], publicAddresses: [HOST], groups: [] }
-  const found = haproxy.verify?.({ host, options, site: { hosts: [host], group: () => [host] } }) ?? []
+  const host = { name: 'lb-01', user: 'ops', sshPort: 22, addresses: [HOST], publicAddresses: [HOST], groups: [] }
+  const found = haproxy.verify?.({ host, options, site: { hosts: [host], group: () => [host], withRole: () => [host] } }) ?? []
   return found.map(({ script }) => project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', script).status)
 }
 
@@ -105,7 +105,8 @@ describe('a certificate from a real authority', () => {
       .filter((entry) => entry.isFile() && !entry.parentPath.includes('.provision'))
       .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
     expect(texts.filter((text) => text.includes('PRIVATE KEY'))).toEqual([])
-    expect(texts.filter((text) => text.startsWith('-----BEGIN AGE ENCRYPTED FILE-----'))).toHaveLength(1)
+    // The account, and the authority by which balancer and web server know each other.
+    expect(texts.filter((text) => text.startsWith('-----BEGIN AGE ENCRYPTED FILE-----'))).toHaveLength(2)
   })
 
   const all = [`lb-01 update certificate:${PAIR}`, `lb-01 update certificate:${PAIR}#placeholder`, 'lb-01 update service:haproxy.service']
@@ -130,7 +131,7 @@ describe('a certificate from a real authority', () => {
     on(`cd /root && cp ${PAIR} ${PAIR}.key . && sed -i 1d ${PAIR}`)
     expect(run().status).toBe(0)
     expect((await served()).serial).not.toBe(serial)
-    on(`cd /root && cp www.example.test.pem /etc/ssl/haproxy/`)
+    on(`cp /root/www.example.test.pem /root/www.example.test.pem.key /etc/ssl/haproxy/`)
     expect(run()).toMatchObject({ status: 0, applied: ['lb-01 update service:haproxy.service'] })
     expect(await served()).toMatchObject({ serial, trusted: true })
   })
@@ -147,6 +148,32 @@ describe('a certificate from a real authority', () => {
     expect(run().status).toBe(0)
     expect((await served()).names).toContain('DNS:shop.example.test')
     expect(planned()).toEqual([])
+  })
+
+  it('is proved by records in the DNS where the user has a command for that, wildcards too, after a trial elsewhere', async () => {
+    const management = `http://${SUBNET}.1:8055`
+    project.write(
+      'dns.sh',
+      `#!/bin/sh
+echo "$1 $2" >>dns.log
+case $1 in
+  add) exec curl -sf -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${management}/set-txt ;;
+  remove) exec curl -sf -d "{\\"host\\":\\"$2.\\"}" ${management}/clear-txt ;;
+esac
+`,
+    )
+    const by = ['          dns_hook: [sh, ./dns.sh]', `          try_first: https://${SUBNET}.1:14000/nowhere`, ''].join('\n')
+    project.write('inventory/site.yaml', inventory("'*.example.test', www.other.test", 14000, by))
+    const path = '/etc/ssl/haproxy/any.example.test.pem'
+    expect(run()).toMatchObject({ status: 1, failed: [`lb-01 create certificate:${path}`] })
+    expect(existsSync(join(project.root, 'dns.log'))).toBe(false)
+    project.write('inventory/site.yaml', inventory("'*.example.test', www.other.test", 14000, by.replace('nowhere', 'dir')))
+    expect(run()).toMatchObject({ status: 0, applied: [`lb-01 create certificate:${path}`] })
+    expect((await served('any.example.test')).names).toBe('DNS:*.example.test, DNS:www.other.test')
+    expect(readFileSync(join(project.root, 'dns.log'), 'utf8')).toContain('remove _acme-challenge.example.test')
+    expect(planned()).toEqual([])
+    project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test'))
+    expect(run().status).toBe(0)
   })
 
   it('is not mistaken for its placeholder by the checks of verify', () => {

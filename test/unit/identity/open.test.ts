@@ -120,7 +120,7 @@ describe('what is wrong with an account is said', () => {
     })
     const identities = await open('mallory')
     identities.acmeAccount(STAGING)
-    const { what, fix } = await problemOf(() => identities.issue(KEY, '', [], () => {}))
+    const { what, fix } = await problemOf(() => identities.issue(KEY, { request: '', names: [] }, () => {}))
     expect(what).toContain('does not open')
     expect(fix).toContain('recipients.txt')
   })
@@ -129,7 +129,9 @@ describe('what is wrong with an account is said', () => {
     await made()
     const identities = await open('nobody')
     identities.acmeAccount(STAGING)
-    expect((await problemOf(() => identities.issue(KEY, '', [], () => {}))).where).toEqual({ file: join(root, 'nobody.txt') })
+    expect((await problemOf(() => identities.issue(KEY, { request: '', names: [] }, () => {}))).where).toEqual({
+      file: join(root, 'nobody.txt'),
+    })
   })
 
   it('when its public part belongs to another key', async () => {
@@ -137,7 +139,7 @@ describe('what is wrong with an account is said', () => {
     writeFileSync(join(root, PUBLIC_FILE), JSON.stringify({ directory: 'letsencrypt-staging', thumbprint: 'A'.repeat(43) }))
     const identities = await open()
     identities.acmeAccount(STAGING)
-    expect((await problemOf(() => identities.issue(KEY, '', [], () => {}))).what).toContain('does not belong')
+    expect((await problemOf(() => identities.issue(KEY, { request: '', names: [] }, () => {}))).what).toContain('does not belong')
   })
 
   it.each([

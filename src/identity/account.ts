@@ -1,0 +1,94 @@
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { directoryName, directoryUrl } from '../acme/directory.ts'
+import { refusedAhead } from '../acme/limits.ts'
+import { authorityProblem } from '../acme/problem.ts'
+import { Problem } from '../problem.ts'
+import { accountStore } from './account-store.ts'
+import { noteAsked, readAsked } from './asked.ts'
+import type { Declared } from './declared.ts'
+import type { AcmeAccount, AcmeOptions } from './identities.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** An ACME account of the site at the directory with this address. acme-client, slow to load, comes only with the first order. */
+export const openAccount = (
+  root: string,
+  env: Environment,
+  url: string,
+  options: AcmeOptions,
+): Declared & { readonly account: AcmeAccount; readonly options: AcmeOptions } => {
+  const directory = directoryName(url)
+  const key = `acme-account:${directory}`
+  if (options.caFile !== undefined) readAuthorities(root, options.caFile)
+  const trial = options.tryFirst === undefined ? undefined : directoryUrl(options.tryFirst)
+  if (options.tryFirst !== undefined && trial === undefined) throw directoryProblem(options.tryFirst)
+  const store = accountStore(root, env, directory)
+  let made = store.thumbprint()
+  const get = (): string | undefined => {
+    made ??= store.thumbprint()
+    return made
+  }
+  return {
+    account: { key, thumbprint: { later: `the thumbprint of ${key}`, get } },
+    options,
+    missing: () => (get() === undefined ? { key, action: 'create', reason: 'the site has no account there yet' } : undefined),
+    make: () => store.make(),
+    issue: async ({ request, names }, doing) => {
+      const foreseen = refusedAhead(directory, names, readAsked(root))
+      if (foreseen !== undefined) throw authorityProblem(directory, foreseen)
+      const { issueCertificate } = await import('../acme/issue.ts')
+      const order = async (from: string, at: string): Promise<string> => {
+        const chain = await issueCertificate({
+          directory: from,
+          url: at,
+          ca: options.caFile === undefined ? undefined : readAuthorities(root, options.caFile),
+          accountKey: (await store.key()).reveal(),
+          contact: options.contact,
+          request,
+          names,
+          dnsHook: options.dnsHook?.map((word) => (word.startsWith('./') ? resolve(root, word) : word)),
+          doing,
+          failed: (unverified) => noteAsked(root, { directory: from, names: unverified, outcome: 'failed' }),
+        })
+        noteAsked(root, { directory: from, names, outcome: 'issued' })
+        return chain
+      }
+      if (trial !== undefined && !store.wasTried()) {
+        doing(`trying the order at ${directoryName(trial)} first`)
+        await order(directoryName(trial), trial)
+        store.noteTried()
+      }
+      return order(directory, url)
+    },
+  }
+}
+
+/** What is neither a name nor an https address. */
+export const directoryProblem = (directory: string): Problem =>
+  new Problem({
+    class: 'input',
+    where: { host: 'controller', resource: `acme-account:${directory}` },
+    what: `${JSON.stringify(directory)} is no ACME directory`,
+    fix: 'write letsencrypt, letsencrypt-staging, or the https address of a directory',
+  })
+
+const readAuthorities = (root: string, caFile: string): string => {
+  const text = readText(resolve(root, caFile))
+  if (text?.includes('-----BEGIN CERTIFICATE-----')) return text
+  throw new Problem({
+    class: 'input',
+    where: { file: caFile },
+    what: text === undefined ? 'the file named in acme.ca_file cannot be read' : 'the file named in acme.ca_file holds no certificate',
+    fix: "write the path of a PEM file, relative to the project; the lab's is written by `provision lab up`",
+  })
+}
+
+const readText = (path: string): string | undefined => {
+  try {
+    // Reading a named pipe would wait for ever.
+    return statSync(path).isFile() ? readFileSync(path, 'utf8') : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,79 @@
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { join } from 'node:path'
+import type { Secret } from '../secret.ts'
+import { dueOf, type Generation, generationName, readGeneration } from './generation.ts'
+import { IDENTITIES, keepNew, keptNames, keptProblem, readKept } from './kept.ts'
+import { type SealedKey, sealedKey } from './sealed-key.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The files of an authority in a project: of each generation its key, encrypted, and its certificate in the clear. */
+export interface AuthorityStore {
+  /** All that there are, oldest first, without decrypting anything. */
+  generations(): readonly Generation[]
+  /** Makes the next generation, if it is due. */
+  make(now: Date): Promise<void>
+  /** The key of a generation, PEM. */
+  key(generation: Generation): Promise<Secret>
+}
+
+const LIFE_MS = 3650 * 86_400_000
+
+/** A host whose clock is a little behind must not find an authority that is still to come. */
+const LEEWAY_MS = 3_600_000
+
+export const authorityStore = (root: string, env: Environment, domain: string, zone: string): AuthorityStore => {
+  const sealed = (number: number): SealedKey => sealedKey(root, env, `authority-${domain}-${number}`, 'a new authority made')
+  const publicFile = (number: number): string => join(IDENTITIES, `authority-${domain}-${number}.pem`)
+
+  const generations = (): readonly Generation[] => {
+    const all = keptNames(root)
+      .flatMap((name) => new RegExp(`^authority-${domain}-([1-9][0-9]{0,5})\\.pem$`).exec(name)?.slice(1) ?? [])
+      .map((digits) => load(Number(digits)))
+      .sort((a, b) => a.number - b.number)
+    const newest = all.at(-1)
+    if (newest !== undefined && !sealed(newest.number).exists()) throw sealed(newest.number).lost(publicFile(newest.number))
+    return all
+  }
+
+  const load = (number: number): Generation => {
+    const file = publicFile(number)
+    const found = readGeneration(domain, number, Buffer.from(readKept(root, file) ?? []).toString())
+    if (found !== undefined) return found
+    throw keptProblem(file, `is not generation ${number} of the authority ${domain}`, 'take it from your version control or a backup again')
+  }
+
+  const key = async ({ number, certificate }: Generation): Promise<Secret> => {
+    const pem = await sealed(number).open()
+    if (createPublicKey(pem.reveal()).equals(new X509Certificate(certificate).publicKey)) return pem
+    throw keptProblem(
+      publicFile(number),
+      `does not belong to the key in ${sealed(number).file}`,
+      'take both from your version control again',
+    )
+  }
+
+  return {
+    generations,
+    key,
+    make: async (now) => {
+      const before = generations()
+      if (dueOf(before, now) === undefined) return
+      const newest = before.at(-1)
+      const number = (newest?.number ?? 0) + 1
+      await sealed(number).make()
+      const { signAuthority, signerOf } = await import('./x509.ts')
+      const signer = await signerOf(generationName(domain, number), (await sealed(number).open()).reveal())
+      const from = new Date(now.getTime() - LEEWAY_MS)
+      const own = await signAuthority(signer, signer, zone, { from, to: new Date(now.getTime() + LIFE_MS) })
+      const vouched =
+        newest === undefined || newest.to <= now.getTime()
+          ? ''
+          : await signAuthority(await signerOf(generationName(domain, newest.number), (await key(newest)).reveal()), signer, zone, {
+              from,
+              to: new Date(newest.to),
+            })
+      keepNew(root, publicFile(number), `${own}${vouched}`, 0o644)
+    },
+  }
+}

@@ -1,0 +1,136 @@
+import { randomBytes, webcrypto } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+
+/**
+ * Signs X.509 certificates (RFC 5280), which node:crypto cannot: the only import of the library. It takes 120 ms to load, so this
+ * file is loaded when something is to be signed, not before.
+ */
+
+const EC = { name: 'ECDSA', namedCurve: 'P-256' } as const
+const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' } as const
+
+/** A private key (PEM) as it signs, and its public half. */
+export interface Signer {
+  readonly name: string
+  readonly privateKey: webcrypto.CryptoKey
+  readonly publicKey: x509.PublicKey
+}
+
+export const signerOf = async (name: string, pem: string): Promise<Signer> => {
+  const privateKey = await webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(pem), EC, true, ['sign'])
+  const { d: _, key_ops: __, ...open } = await webcrypto.subtle.exportKey('jwk', privateKey)
+  const publicKey = await webcrypto.subtle.importKey('jwk', open, EC, true, ['verify'])
+  return { name, privateKey, publicKey: await x509.PublicKey.create(publicKey) }
+}
+
+export interface Life {
+  readonly from: Date
+  readonly to: Date
+}
+
+/** A certificate (PEM) by which `signer` vouches for an authority, itself or its next generation, for names of one zone only. */
+export const signAuthority = async (signer: Signer, subject: Signer, zone: string, life: Life): Promise<string> =>
+  sign(signer, subject, life, [
+    // An authority vouches for its next generation; that one, in this chain, only for certificates of hosts.
+    new x509.BasicConstraintsExtension(true, signer === subject ? 1 : 0, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    new x509.Extension('2.5.29.30', true, onlyNamesOf(zone)),
+  ])
+
+const USAGES = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth } as const
+
+/** A certificate (PEM) for the public key of a request: of the request's own words nothing is taken. */
+export const signLeaf = async (
+  signer: Signer,
+  request: x509.Pkcs10CertificateRequest,
+  names: readonly string[],
+  usages: readonly (keyof typeof USAGES)[],
+  life: Life,
+): Promise<string> =>
+  sign(signer, { name: subjectOf(names), publicKey: request.publicKey }, life, [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension(usages.map((usage) => USAGES[usage])),
+    new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
+  ])
+
+const sign = async (
+  signer: Signer,
+  subject: Pick<Signer, 'name' | 'publicKey'>,
+  { from, to }: Life,
+  extensions: readonly x509.Extension[],
+): Promise<string> => {
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      serialNumber: serial(),
+      issuer: signer.name,
+      subject: subject.name,
+      notBefore: from,
+      notAfter: to,
+      signingAlgorithm: SIGNATURE,
+      publicKey: subject.publicKey,
+      signingKey: signer.privateKey,
+      extensions: [
+        ...extensions,
+        await x509.SubjectKeyIdentifierExtension.create(subject.publicKey, false, webcrypto),
+        await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey, false, webcrypto),
+      ],
+    },
+    webcrypto,
+  )
+  return `${certificate.toString('pem')}\n`
+}
+
+/** What is not as the site says in a request; undefined for one that can be signed. Whatever else it asks for, it does not get. */
+export const checkRequest = async (
+  pem: string,
+  names: readonly string[],
+): Promise<{ readonly request: x509.Pkcs10CertificateRequest } | { readonly fault: string }> => {
+  const request = readRequest(pem)
+  if (request === undefined) return { fault: 'it cannot be read' }
+  const { namedCurve } = request.publicKey.algorithm as { namedCurve?: string }
+  if (namedCurve !== EC.namedCurve) return { fault: 'its key is not EC P-256' }
+  if (!(await request.verify(webcrypto))) return { fault: 'it is not signed by its own key' }
+  if (request.subject !== subjectOf(names)) return { fault: `its subject is ${request.subject}, not ${subjectOf(names)}` }
+  if (request.attributes.some(({ type }) => type !== EXTENSIONS)) return { fault: 'it has attributes of its own' }
+  const [alternative, ...more] = request.extensions
+  if (!(alternative instanceof x509.SubjectAlternativeNameExtension) || more.length > 0)
+    return { fault: 'it asks for other extensions than its names' }
+  const asked = alternative.names.toJSON().map(({ type, value }) => (type === 'dns' ? value.toLowerCase() : `${type}:${value}`))
+  if (asked.toSorted().join(' ') !== names.toSorted().join(' '))
+    return { fault: `it asks for ${asked.join(', ')}; the site says ${names.join(', ')}` }
+  return { request }
+}
+
+/** PKCS #9 extensionRequest, the one attribute that a request needs. */
+const EXTENSIONS = '1.2.840.113549.1.9.14'
+
+const readRequest = (pem: string): x509.Pkcs10CertificateRequest | undefined => {
+  try {
+    return new x509.Pkcs10CertificateRequest(pem)
+  } catch {
+    return undefined
+  }
+}
+
+/** A common name has 64 characters at most (RFC 5280, upper bounds) and is for reading only. */
+const subjectOf = (names: readonly string[]): string => {
+  const common = names.find((name) => name.length <= 64)
+  return common === undefined ? 'O=provision' : `CN=${common}`
+}
+
+/** Positive, of one length, and not guessable: 126 random bits. */
+const serial = (): string => {
+  const bytes = randomBytes(16)
+  bytes.writeUInt8(0x40 | (bytes.readUInt8(0) & 0x3f), 0)
+  return bytes.toString('hex')
+}
+
+/** NameConstraints (RFC 5280, 4.2.1.10), which the library has no class for: permittedSubtrees with this one dNSName. */
+const onlyNamesOf = (zone: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(der(0x30, der(0xa0, der(0x30, der(0x82, Buffer.from(zone))))))
+
+const der = (tag: number, content: Buffer): Buffer => {
+  if (content.length > 127) throw new RangeError('a longer length has another form in DER')
+  return Buffer.concat([Buffer.from([tag, content.length]), content])
+}

@@ -1,0 +1,37 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { generateIdentity, recipientOf } from '../../../src/identity/age.ts'
+import { recipientsFor, setRenewer } from '../../../src/identity/renewal.ts'
+import { sealedKey } from '../../../src/identity/sealed-key.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'provision-renewal-'))
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+it('another key opens what renewal needs, old and new, and nothing else, until it is taken out', async () => {
+  const person = { HOME: root, PROVISION_AGE_KEY_FILE: join(root, 'person.txt') }
+  const machine = { HOME: root, PROVISION_AGE_KEY_FILE: join(root, 'machine.txt') }
+  const identity = await generateIdentity()
+  writeFileSync(machine.PROVISION_AGE_KEY_FILE, `${identity.reveal()}\n`, { mode: 0o600 })
+  const recipient = await recipientOf(identity)
+  const open = (env: typeof person, name: string) => sealedKey(root, env, name, 'another').open()
+
+  for (const name of ['acme-letsencrypt', 'authority-database-1']) await sealedKey(root, person, name, 'another').make()
+  const before = (await open(person, 'acme-letsencrypt')).reveal()
+  await setRenewer(root, person, recipient, true)
+  await setRenewer(root, person, recipient, true)
+  await sealedKey(root, person, 'authority-edge-1', 'another').make()
+
+  for (const name of ['acme-letsencrypt', 'authority-edge-1']) {
+    expect((await open(machine, name)).reveal()).toBe((await open(person, name)).reveal())
+  }
+  expect((await open(person, 'acme-letsencrypt')).reveal()).toBe(before)
+  await expect(open(machine, 'authority-database-1')).rejects.toThrow('your age key does not open this file')
+  expect(recipientsFor(root, 'authority-database-1', ['age1person'])).toEqual(['age1person'])
+  expect(readFileSync(join(root, 'identities/recipients.txt'), 'utf8')).not.toContain(recipient)
+
+  await setRenewer(root, person, recipient, false)
+  await expect(open(machine, 'acme-letsencrypt')).rejects.toThrow('your age key does not open this file')
+  expect((await open(person, 'acme-letsencrypt')).reveal()).toBe(before)
+})
