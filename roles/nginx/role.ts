@@ -1,70 +1,80 @@
-import { defineRole, directory, file, newWorker, pkg, type Resource, service, z } from 'provision'
-import { rootConfig, siteConfig } from './config.ts'
+import { defineRole, directory, file, leaf, newWorker, pkg, release, service, text } from 'provision'
+import { CERTIFICATE, checksOf, TRUSTED } from './checks.ts'
+import { rootConfig } from './config.ts'
+import { faultsOf, options, sitesOf } from './options.ts'
+import { rootOf, siteConfig } from './site.ts'
+import { appResources, nginxSandbox } from './unit.ts'
 
-const ROOT = '/var/www/provision'
-
-const options = z.strictObject({
-  content: z
-    .string()
-    .min(1)
-    .meta({ description: 'directory of the project that is served', examples: ['playbooks/site'] }),
-  port: z.int().min(1).max(65535).default(8080).meta({ description: 'where the balancers find the site' }),
-  balancers: z.string().default('load_balancers').meta({ description: 'group of the hosts that may ask' }),
-  ipv6: z.boolean().default(true).meta({ description: 'listen on IPv6 too' }),
-})
-
-/** nginx as a server of files behind the load balancers, and for nobody else. */
+/** nginx behind the load balancers, and for nobody else: sites of files, and applications. */
 export default defineRole({
   name: 'nginx',
-  summary: 'serves a directory of the project to the load balancers',
+  summary: 'serves directories of the project, and applications, to the load balancers',
   options,
 
-  listens: ({ options: { port, balancers } }) => [{ service: 'site', port, protocol: 'tcp', from: [{ group: balancers }] }],
+  listens: ({ options: { port, balancers } }) => [
+    { service: 'site', port, protocol: 'tcp', from: [{ group: balancers }], encrypted: true },
+  ],
 
-  check: ({ options: { balancers }, site }) =>
-    site.group(balancers).length > 0
+  check: ({ options: given, site }) => [
+    ...(site.group(given.balancers).length > 0
       ? []
-      : [{ path: ['balancers'], what: `no host is in the group ${balancers}`, fix: 'name the group of the load balancers' }],
+      : [{ path: ['balancers'], what: `no host is in the group ${given.balancers}`, fix: 'name the group of the load balancers' }]),
+    ...faultsOf(given),
+  ],
 
-  resources: ({ options: { content, port, balancers, ipv6 }, host, site, files }) => {
-    const root = `${ROOT}/site`
+  resources: ({ options: given, host, site, files, authority }) => {
+    const sites = sitesOf(given)
+    const static_ = sites.filter(({ content }) => content !== undefined)
+    const edge = authority({ domain: 'edge' })
+    const certificate = leaf({ path: CERTIFICATE, names: [edge.nameOf(host.name)], authority: edge, usages: ['server', 'client'] })
+    const trusted = file({ path: TRUSTED, content: text`${edge.certificate}` })
+    const sandbox = nginxSandbox()
     const set = { name: 'nginx', root: '/etc/nginx', check: ['nginx', '-t', '-q'] }
-    const main = file({ path: '/etc/nginx/nginx.conf', content: rootConfig, set })
-    const server = file({
-      path: '/etc/nginx/provision/site.conf',
-      content: siteConfig({ host: host.name, port, ipv6, root, balancers: site.group(balancers) }),
+    const balancers = site.group(given.balancers)
+    const servers = sites.map((one) =>
+      file({ path: `/etc/nginx/provision/${one.name}.conf`, content: siteConfig(one, { ...given, host: host.name }), set }),
+    )
+    const main = file({
+      path: '/etc/nginx/nginx.conf',
+      content: rootConfig({
+        ...given,
+        includes: servers.map(({ id }) => id),
+        addresses: balancers.flatMap(({ addresses }) => addresses),
+        names: [...new Set([...balancers, host].map(({ name }) => edge.nameOf(name)))],
+        tls: { certificate: CERTIFICATE, trusted: TRUSTED },
+        hasDefault: sites.some(({ hosts }) => hosts.length === 0),
+      }),
       set,
     })
+    const contentOf = (content: string) => (given.release === 'latest' ? [...files(content)] : [])
+    const apps = sites.flatMap((one) => (one.app === undefined ? [] : appResources(one, one.app)))
     return [
       pkg({ name: 'nginx' }),
-      ...contentOf(root, files(content)),
+      pkg({ name: 'openssl' }),
+      ...(given.brotli ? [pkg({ name: 'libnginx-mod-http-brotli-filter' })] : []),
+      directory({ path: '/etc/ssl/nginx' }),
+      certificate,
+      trusted,
+      ...(static_.length > 0 ? [directory({ path: '/var/www/provision' })] : []),
+      ...static_.flatMap((one) => [
+        directory({ path: rootOf(one) }),
+        release({ root: rootOf(one), files: contentOf(one.content ?? ''), keep: given.keep, which: given.release }),
+      ]),
+      ...(apps.length > 0 ? [directory({ path: '/etc/provision' })] : []),
+      ...apps,
       directory({ path: '/etc/nginx/provision' }),
+      sandbox,
       main,
-      server,
-      service({ unit: 'nginx.service', loads: [main, server], set: set.name, took: newWorker }),
+      ...servers,
+      service({
+        unit: 'nginx.service',
+        loads: [certificate, trusted, main, ...servers],
+        restarts: [sandbox],
+        set: set.name,
+        took: newWorker,
+      }),
     ]
   },
 
-  verify: ({ options: { port }, host }) => [
-    {
-      name: `nginx on ${host.name} answers`,
-      script: `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET /healthz HTTP/1.0\\r\\n\\r\\n" >&3 && head -n 1 <&3' | grep -q ' 200 '`,
-    },
-  ],
+  verify: ({ options: given, host }) => checksOf(given, host.name),
 })
-
-type ProjectFile = Parameters<typeof file>[0]['content']
-
-const contentOf = (root: string, found: readonly { readonly path: string; readonly content: ProjectFile }[]): readonly Resource[] => {
-  const directories = new Set([ROOT, root, ...found.flatMap(({ path }) => parentsOf(path).map((parent) => `${root}/${parent}`))])
-  return [
-    ...[...directories].map((path) => directory({ path })),
-    ...found.map(({ path, content }) => file({ path: `${root}/${path}`, content })),
-  ]
-}
-
-/** `a` and `a/b` for `a/b/c.html`. */
-const parentsOf = (path: string): readonly string[] => {
-  const parts = path.split('/').slice(0, -1)
-  return parts.map((_, i) => parts.slice(0, i + 1).join('/'))
-}

@@ -2,12 +2,22 @@ import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from '
 import { join, relative, resolve, sep } from 'node:path'
 import { Problem } from '../problem.ts'
 import { type LocalFile, sha256Hex } from '../resource/content.ts'
+import { Unfit, unpack } from './archive.ts'
 
-/** All files below a directory of the project, sorted by path; hidden files are left out, links out of the project refused. */
+/** All files below a directory of the project, or in an archive of it, sorted by path; hidden files are left out, links out of the project refused. */
 export const projectFiles = (root: string, directory: string): readonly { path: string; content: LocalFile }[] => {
   const base = resolve(root, directory)
   const problem = (what: string, fix: string): Problem =>
     new Problem({ class: 'input', where: { file: relative(root, base) || base }, what, fix })
+  if (ARCHIVE.test(base) && statSync(base, { throwIfNoEntry: false })?.isFile()) {
+    if (!isWithin(root, base)) throw problem('leads out of the project', 'put the archive itself there')
+    try {
+      return packedFiles(base)
+    } catch (error) {
+      if (error instanceof Unfit) throw problem(error.message, 'pack plain files: tar -czf site.tar.gz -C DIRECTORY .')
+      throw problem(`cannot be read (${codeOf(error)})`, 'make it readable to you')
+    }
+  }
   let entries: Dirent[]
   try {
     entries = readdirSync(base, { recursive: true, withFileTypes: true })
@@ -32,8 +42,7 @@ export const projectFiles = (root: string, directory: string): readonly { path: 
       const found = statSync(path, { throwIfNoEntry: false })
       if (!found?.isFile())
         throw problem(`${name} is ${found === undefined ? 'a link to nothing' : 'not a plain file'}`, 'put a file there')
-      if (!`${realpathSync(path)}${sep}`.startsWith(`${realpathSync(root)}${sep}`))
-        throw problem(`${name} leads out of the project`, 'put the file itself there')
+      if (!isWithin(root, path)) throw problem(`${name} leads out of the project`, 'put the file itself there')
       if (found.size > MOST_BYTES) throw problem(`${name} is larger than 1 GB`, 'bring it to the hosts by other means')
       try {
         return { path: name, content: localFile(path) }
@@ -44,6 +53,18 @@ export const projectFiles = (root: string, directory: string): readonly { path: 
 }
 
 const MOST_BYTES = 2 ** 30
+const ARCHIVE = /\.(tar|tar\.gz|tgz)$/
+
+const isWithin = (root: string, path: string): boolean => `${realpathSync(path)}${sep}`.startsWith(`${realpathSync(root)}${sep}`)
+
+const packedFiles = (archive: string): readonly { path: string; content: LocalFile }[] =>
+  unpack(readFileSync(archive), MOST_BYTES)
+    .filter(({ path }) => !path.split('/').some((part) => part.startsWith('.')))
+    .map(({ path, bytes }) => ({
+      path,
+      content: { type: 'local' as const, path: `${archive}/${path}`, sha256: sha256Hex(bytes), size: bytes.length, open: () => bytes },
+    }))
+    .sort((one, other) => (one.path < other.path ? -1 : 1))
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : error)
 

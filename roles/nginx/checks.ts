@@ -1,0 +1,49 @@
+import { type Check, quote } from 'provision'
+import { type Options, sitesOf } from './options.ts'
+import { rootOf } from './site.ts'
+
+/** Where the certificate of the host lies with which it answers the balancers, and what it trusts. */
+export const CERTIFICATE = '/etc/ssl/nginx/edge.pem'
+export const TRUSTED = '/etc/ssl/nginx/edge-authority.pem'
+
+/** Asks as a balancer does. The host's own certificate is let in too, from itself. */
+const asking = (port: number): string => `
+name=$(openssl x509 -in ${CERTIFICATE} -noout -subject -nameopt multiline | sed -n 's/^ *commonName *= //p')
+ask() {
+  printf 'GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n' "$1" "$2" >"$T/asked"; shift 2
+  timeout 10 openssl s_client -quiet -connect 127.0.0.1:${port} -servername "$name" -verify_return_error -verify_hostname "$name" -CAfile ${TRUSTED} "$@" <"$T/asked" 2>/dev/null
+}
+own() { ask "$1" "$2" -cert ${CERTIFICATE} -key ${CERTIFICATE}.key; }
+`
+
+/** Each site answers whom it should and serves what was deployed; nobody else is answered. */
+export const checksOf = (options: Options, host: string): readonly Check[] => [
+  ...sitesOf(options).flatMap((site) => {
+    const called = quote((site.hosts[0] ?? 'localhost').replace('*', 'any'))
+    const answers = {
+      name: `${site.name} on ${host} answers over TLS`,
+      script: `${asking(options.port)}own /healthz ${called} | head -n 1 | grep -q ' 200 '`,
+    }
+    if (site.content === undefined) return [answers]
+    return [
+      answers,
+      {
+        name: `${site.name} on ${host} serves what was deployed`,
+        script: `${asking(options.port)}${servedScript(rootOf(site), site.index, called)}`,
+      },
+    ]
+  }),
+  {
+    name: `nginx on ${host} answers nobody without a certificate`,
+    script: `${asking(options.port)}[ -z "$(ask /healthz localhost | head -c 100)" ]`,
+  },
+]
+
+/** The index or, without one, some file with a plain name: byte for byte what was deployed, by the release's own list of digests. */
+const servedScript = (root: string, index: string, called: string): string => `
+cd ${quote(root)} && sums=$(readlink current).sums && [ -f "$sums" ] || { echo 'nothing was deployed' >&2; exit 1; }
+cut -c 67- "$sums" >"$T/paths"
+file=$(grep -xF ${quote(index)} "$T/paths" || LC_ALL=C grep -xm 1 '[A-Za-z0-9._/-]*' "$T/paths") || exit 0
+own "/$file" ${called} >"$T/answer"
+seen=$(sed "1,/^$(printf '\\r')\\$/d" "$T/answer" | sha256sum)
+grep -qxF -- "\${seen%% *}  $file" "$sums" || { head -n 1 "$T/answer" >&2; echo "/$file is served with other content" >&2; exit 1; }`

@@ -1,0 +1,98 @@
+import { type Common, guard, listenLines } from './config.ts'
+import type { SiteOptions } from './options.ts'
+
+/** Where a site of files finds what is live. */
+export const rootOf = ({ name }: Pick<SiteOptions, 'name'>): string => `/var/www/provision/${name}`
+
+type Surroundings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readonly host: string }
+
+/** One site: who may come is said once for all of them, in the root configuration. */
+export const siteConfig = (site: SiteOptions, around: Surroundings): string => {
+  const { name, hosts, requests_per_second, connections } = site
+  const zone = name.replaceAll('-', '_')
+  const upstream = site.app === undefined ? site.proxy?.replace('http://', '') : `127.0.0.1:${site.app.port}`
+  return `# Written by provision.
+${cacheMap(site)}${upstream === undefined ? '' : `upstream ${name} {\n  server ${upstream};\n  keepalive 32;\n}\n`}${
+  requests_per_second === undefined ? '' : `limit_req_zone $binary_remote_addr zone=${zone}_requests:10m rate=${requests_per_second}r/s;\n`
+}${connections === undefined ? '' : `limit_conn_zone $binary_remote_addr zone=${zone}_connections:10m;\n`}
+server {
+${listenLines(around, hosts.length === 0 ? ' default_server' : '')}  server_name ${hosts.length === 0 ? '_' : hosts.join(' ')};
+  absolute_redirect off;
+  client_max_body_size ${site.body_max};
+${requests_per_second === undefined ? '' : `  limit_req zone=${zone}_requests burst=${2 * requests_per_second} nodelay;\n  limit_req_status 429;\n`}${
+  connections === undefined ? '' : `  limit_conn ${zone}_connections ${connections};\n  limit_conn_status 429;\n`
+}
+  add_header X-Served-By ${around.host} always;
+${Object.entries(site.headers)
+  .map(([key, value]) => `  add_header ${key} "${value}" always;\n`)
+  .join('')}${hasCache(site) ? `  add_header Cache-Control $cache_of_${zone};\n` : ''}
+${guard}
+${upstream === undefined ? files(site, around) : application(site)}${Object.entries(site.errors)
+  .map(([status, page]) => `  error_page ${status} ${page};\n`)
+  .join('')}${site.raw === '' ? '' : `\n${site.raw.trimEnd()}\n`}}
+`
+}
+
+const OWN_HEALTH = `  location = /healthz {
+    access_log off;
+    default_type text/plain;
+    return 200 "ok\\n";
+  }
+`
+
+const files = (site: SiteOptions, { gzip, brotli }: Surroundings): string => `${OWN_HEALTH}
+  root ${rootOf(site)}/current;
+  index ${site.index};
+  gzip ${gzip ? 'on' : 'off'};
+${brotli ? '  brotli on;\n' : ''}
+  location / {
+    try_files $uri $uri/ ${site.fallback ?? '=404'};
+  }
+`
+
+// The balancers already say where a request may be tried again: an application never gets one twice from here.
+const application = ({ name, health, timeout_seconds, errors }: SiteOptions): string => {
+  const pass = (path: string, indent: string): string =>
+    [
+      `proxy_pass http://${name}${path};`,
+      'proxy_http_version 1.1;',
+      'proxy_next_upstream off;',
+      'proxy_set_header Host $host;',
+      'proxy_set_header Connection $connection_upgrade;',
+      'proxy_set_header Upgrade $http_upgrade;',
+      'proxy_set_header X-Forwarded-For $remote_addr;',
+      'proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;',
+      'proxy_connect_timeout 3s;',
+      `proxy_read_timeout ${timeout_seconds}s;`,
+      `proxy_send_timeout ${timeout_seconds}s;`,
+    ]
+      .map((line) => `${indent}${line}\n`)
+      .join('')
+  const own = Object.keys(errors).length === 0 ? '' : '    proxy_intercept_errors on;\n'
+  return `${health === undefined ? OWN_HEALTH : `  location = /healthz {\n    access_log off;\n${pass(health, '    ')}  }\n`}
+  location / {
+${pass('', '    ')}${own}  }
+`
+}
+
+const hasCache = ({ cache }: SiteOptions): boolean => Object.keys(cache).length > 0
+
+const cacheMap = (site: SiteOptions): string => {
+  if (!hasCache(site)) return ''
+  const lines = Object.entries(site.cache).map(([pattern, time]) => `  "~${regexOf(pattern)}" "${cacheControl(time)}";\n`)
+  return `map $uri $cache_of_${site.name.replaceAll('-', '_')} {\n  default "";\n${lines.join('')}}\n`
+}
+
+const cacheControl = (time: SiteOptions['cache'][string]): string => {
+  if (time === 'forever') return 'public, max-age=31536000, immutable'
+  return time === 'never' ? 'no-store' : `public, max-age=${time}`
+}
+
+/** `*.css` is any such file, `/assets/**` all that lies below; a single star stays within a folder. */
+const regexOf = (pattern: string): string => {
+  const inner = pattern
+    .split('**')
+    .map((part) => part.replaceAll('.', '[.]').replaceAll('*', '[^/]*'))
+    .join('.*')
+  return `${pattern.startsWith('/') ? '^' : '/'}${inner}$`
+}

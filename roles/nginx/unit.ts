@@ -1,0 +1,103 @@
+import { dropin, file, type Resource, Secret, service, type Text, text, unit } from 'provision'
+import type { AppOptions, SiteOptions } from './options.ts'
+
+/** What neither nginx nor an application behind it ever needs. */
+const SANDBOX = {
+  NoNewPrivileges: 'yes',
+  ProtectSystem: 'strict',
+  ProtectHome: 'yes',
+  PrivateTmp: 'yes',
+  PrivateDevices: 'yes',
+  ProtectClock: 'yes',
+  ProtectControlGroups: 'yes',
+  ProtectHostname: 'yes',
+  ProtectKernelLogs: 'yes',
+  ProtectKernelModules: 'yes',
+  ProtectKernelTunables: 'yes',
+  LockPersonality: 'yes',
+  RestrictAddressFamilies: 'AF_UNIX AF_INET AF_INET6',
+  RestrictNamespaces: 'yes',
+  RestrictRealtime: 'yes',
+  RestrictSUIDSGID: 'yes',
+  SystemCallArchitectures: 'native',
+}
+
+/** nginx's own unit stays the package's; this takes from it what it does not need. */
+export const nginxSandbox = (): Resource =>
+  dropin({
+    unit: 'nginx.service',
+    name: 'provision',
+    settings: {
+      Service: {
+        ...SANDBOX,
+        // Its main process opens logs of www-data, gives its workers away to that account, and reads private keys.
+        CapabilityBoundingSet: 'CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL',
+        SystemCallFilter: '@system-service',
+        MemoryDenyWriteExecute: 'yes',
+        ReadWritePaths: '/run /var/log/nginx /var/lib/nginx',
+        LimitNOFILE: '16384',
+        Restart: 'on-failure',
+        RestartSec: '1s',
+      },
+    },
+  }) as Resource
+
+/** An application as a unit of its own: its environment, if it has one, and the service that runs it. */
+export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly Resource[] => {
+  const own = `provision-app-${name}`
+  const environment = Object.entries(app.environment)
+  const variables = file({
+    path: `/etc/provision/${own}.env`,
+    mode: '600',
+    content: joined(environment.map(([key, value]) => text`${key}=${quoted(value)}\n`)),
+  })
+  const settings = {
+    ExecStart: app.command,
+    Environment: `PORT=${app.port}`,
+    ...(environment.length > 0 && { EnvironmentFile: `/etc/provision/${own}.env` }),
+    ...(app.user === undefined ? { DynamicUser: 'yes' } : { User: app.user }),
+    ...(app.directory !== undefined && { WorkingDirectory: app.directory }),
+    StateDirectory: own,
+    ...SANDBOX,
+    CapabilityBoundingSet: '',
+    ...(app.writes.length > 0 && { ReadWritePaths: app.writes.join(' ') }),
+    ...(app.memory !== undefined && { MemoryMax: app.memory.toUpperCase() }),
+    TasksMax: '1024',
+    LimitNOFILE: '65536',
+    Restart: 'always',
+    RestartSec: '1s',
+  }
+  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`)
+  const ours = unit({
+    name: `${own}.service`,
+    content: `# Written by provision.
+[Unit]
+Description=${name}, behind nginx
+After=network.target
+Before=nginx.service
+StartLimitIntervalSec=0
+
+[Service]
+${lines.join('')}
+[Install]
+WantedBy=multi-user.target
+`,
+  })
+  const files = environment.length > 0 ? [variables, ours] : [ours]
+  return [
+    ...files,
+    service({ unit: `${own}.service`, restarts: files, reload: 'restart', took: listening(app.port) }),
+  ] as readonly Resource[]
+}
+
+const joined = (texts: readonly Text[]): Text => ({ type: 'text', parts: texts.flatMap(({ parts }) => parts) })
+
+/** A value as systemd reads it in an environment file. */
+const quoted = (value: Secret): Secret => new Secret(`"${value.reveal().replace(/["\\$`]/g, '\\$&')}"`)
+
+/** It has started when somebody answers at its port: the visitors come next. */
+const listening = (port: number): string => `
+i=0; until timeout 1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port}' 2>/dev/null; do
+  [ $i -lt 100 ] || { echo "$unit does not listen on 127.0.0.1:${port}"; exit 1; }
+  sleep 0.1; i=$((i+1))
+done`

@@ -1,0 +1,37 @@
+import { problemsIn } from '../problem.ts'
+import { Refused } from '../resource/kind.ts'
+import { drive } from './drive.ts'
+import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
+import { kindOf, type Made, meansOf, refusal, workOf } from './play.ts'
+import type { Tally } from './tally.ts'
+
+/** Puts back what changes have replaced on a host, the last first, where their kinds know how. True when there was something to put back. */
+export const revert = async (
+  made: readonly Made[],
+  surveyed: Surveyed,
+  planned: Planned,
+  tally: Tally,
+  options: ApplyOptions,
+): Promise<boolean> => {
+  const { session } = surveyed
+  const doing = (what: string | undefined): void => options.listen({ type: 'doing', host: session.host, what })
+  let some = false
+  for (const { due, changes } of made.toReversed()) {
+    const steps = kindOf(due)?.revert?.(due.map(workOf))
+    if (steps === undefined) continue
+    doing('putting back what it had before')
+    try {
+      await drive(steps, session, meansOf(planned, options))
+      for (const change of changes) options.listen({ type: 'reverted', change })
+      some = true
+    } catch (error) {
+      const problems = error instanceof Refused ? [refusal(error, surveyed, changes[0])] : problemsIn(error)
+      if (problems === undefined) throw error
+      tally.break(session.host, problems)
+      break
+    } finally {
+      doing(undefined)
+    }
+  }
+  return some
+}

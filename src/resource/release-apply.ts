@@ -1,0 +1,123 @@
+import { quote } from '../quote.ts'
+import { Refused, type Steps, succeeded, type Work } from './kind.ts'
+import type { ReleaseSpec } from './release.ts'
+import { deltaOf, liveOf, previousOf, type SeenRelease } from './release-seen.ts'
+import { type Member, tar } from './tar.ts'
+
+type ReleaseWork = Work<ReleaseSpec, SeenRelease>
+
+/** One request for each: upload what is missing, and go live; or go back. */
+export function* applyReleases(work: readonly ReleaseWork[]): Steps {
+  const done: string[] = []
+  for (const one of work) {
+    try {
+      yield* one.spec.which === 'latest' ? deploy(one) : goBack(one)
+    } catch (error) {
+      throw error instanceof Refused ? new Refused(error.what, error.why, error.fix, done, one.id) : error
+    }
+    done.push(one.id)
+  }
+}
+
+/** Points back to what was live before; where that is gone, there is nothing to put back. */
+export function* revertReleases(work: readonly ReleaseWork[]): Steps {
+  for (const { id, spec, seen } of work.toReversed()) {
+    const live = liveOf(seen)
+    if (live === undefined) continue
+    const script = `${begin(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
+    succeeded(yield { do: 'shell', script, doing: `putting back ${id}` }, `${id} could not be put back`)
+  }
+}
+
+function* deploy({ id, spec, seen }: ReleaseWork): Steps {
+  const { same } = deltaOf(spec, seen)
+  const linked = new Set(same)
+  const fresh = spec.files.filter(({ path }) => !linked.has(path))
+  const input = tar([
+    member('links', Buffer.from(same.map((path) => `${path}\0`).join(''))),
+    member('sums', Buffer.from(spec.sums)),
+    ...fresh.map(({ path, content }) => member(`files/${path}`, content.open())),
+  ])
+  const script = `${begin(spec.root)}\n${stage}\n${goLive(spec)}\n${prune(spec.keep)}`
+  const answer = yield {
+    do: 'shell',
+    script,
+    input,
+    doing: `deploying ${fresh.length === 1 ? '1 file' : `${fresh.length} files`} to ${id}`,
+  }
+  succeeded(answer, `${id} could not be deployed`, 'what was live is live; mend what the host says, and run again')
+}
+
+function* goBack({ id, spec, seen }: ReleaseWork): Steps {
+  const previous = previousOf(seen)
+  if (previous === undefined)
+    throw new Refused(
+      `${id} cannot go back`,
+      'no release was live before the newest deployment, or the host has not kept it',
+      'deploy what you want to have: put it into the project, and run the site’s playbook',
+    )
+  const script = `${begin(spec.root)}
+[ -d releases/${previous} ] || { echo 'the host has not kept it' >&2; exit 1; }
+( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = '${previous}  -' ] || exit 1; ${proved(`../${previous}.sums`)} ) ||
+  { echo 'it is no longer as it was deployed' >&2; exit 1; }
+point releases/${previous}`
+  succeeded(
+    yield { do: 'shell', script, doing: `going back to ${previous.slice(0, 12)}` },
+    `${id} cannot go back to ${previous.slice(0, 12)}`,
+    'deploy it from the project again',
+  )
+}
+
+const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644', owner: 'root', group: 'root', bytes })
+
+/**
+ * All that is not finished lies in `releases/.new`, so that the next run knows and clears it. A link is made there and moved over
+ * `current`: there is no moment without one.
+ */
+const begin = (root: string): string => `
+set -eu; umask 022
+[ -d ${quote(root)} ] || { printf 'the directory %s does not exist; declare it before its release\\n' ${quote(root)} >&2; exit 1; }
+cd ${quote(root)}
+[ ! -e current ] || [ -L current ] || { printf '%s/current is there and is no link\\n' ${quote(root)} >&2; exit 1; }
+live=$(readlink current) || live=
+mkdir -p releases; rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
+[ "$live" = releases/.mended ] || rm -rf releases/.mended
+point() { ln -s -- "$1" releases/.new/current; mv -fT releases/.new/current current; sync .; }`
+
+/** What is wanted, whole and proved, on disk and not live: links to what is live already, and what was sent. */
+const stage = `
+tar -xpmf - -C releases/.new
+mkdir -p releases/.new/files
+[ ! -s releases/.new/links ] || ( cd current/; xargs -0 cp -lP --parents -t ../.new/files -- ) <releases/.new/links
+find releases/.new/files -type d ! -perm 755 -exec chmod 755 {} +
+( cd releases/.new/files; ${proved('../sums')} )
+sync -f releases/.new`
+
+function proved(sums: string): string {
+  return `[ ! -s ${sums} ] || sha256sum -c --quiet --strict ${sums} >&2`
+}
+
+/**
+ * A live release that was damaged is mended beside itself, with a copy of links live meanwhile. The history is written before the
+ * switch: what it names as live before is still so when a run is cut between the two.
+ */
+const goLive = ({ digest, keep }: ReleaseSpec): string => `
+if [ "$live" = releases/${digest} ]; then cp -alT releases/.new/files releases/.mended; point releases/.mended; fi
+rm -rf releases/${digest}
+mv -f releases/.new/sums releases/${digest}.sums
+mv -T releases/.new/files releases/${digest}
+sync releases
+was=\${live#releases/}
+case $was in *[!0-9a-f]*|'') was=${digest} ;; esac
+if [ "$was" != ${digest} ] || ! grep -qsxF ${digest} history; then
+  { grep -svxF -e ${digest} -e "$was" history || :; [ "$was" = ${digest} ] || printf '%s\\n' "$was"; echo ${digest}; } | tail -n ${keep} >releases/.new/history
+  sync releases/.new/history; mv -f releases/.new/history history
+fi
+point releases/${digest}
+rm -rf releases/.mended`
+
+const prune = (keep: number): string => `
+for one in releases/[0-9a-f]*; do
+  name=\${one#releases/}; name=\${name%.sums}
+  [ "$(readlink current)" = "releases/$name" ] || tail -n ${keep} history | grep -qxF -- "$name" || rm -rf -- "$one"
+done`

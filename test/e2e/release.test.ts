@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type LocalFile, sha256Hex } from '../../src/resource/content.ts'
+import { directory } from '../../src/resource/directory.ts'
+import { release } from '../../src/resource/release.ts'
+import { type TestHost, testHost } from './support.ts'
+
+let host: TestHost
+beforeAll(async () => {
+  host = await testHost('t-release', '10.79.38')
+})
+afterAll(() => host?.down())
+
+const ROOT = '/srv/site with a space'
+const local = (text: string): LocalFile => {
+  const bytes = Buffer.from(text)
+  return { type: 'local', path: '/p', sha256: sha256Hex(bytes), size: bytes.length, open: () => bytes }
+}
+const site = (files: Readonly<Record<string, string>>, more: object = {}) => [
+  directory({ path: ROOT }),
+  release({ root: ROOT, files: Object.entries(files).map(([path, text]) => ({ path, content: local(text) })), keep: 3, ...more }),
+]
+const back = () => site({}, { which: 'previous' })
+const within = (script: string) => host.run(`cd '${ROOT}' && ${script}`)
+const served = async () => (await within('cat current/index.html')).trim()
+
+const ONE = { 'index.html': 'one', 'css/dark/style.css': 'body {}', 'a b\\c.txt': '' }
+const TWO = { ...ONE, 'index.html': 'two', 'new.html': 'new' }
+const THREE = { ...ONE, 'index.html': 'three' }
+
+describe('a release', () => {
+  it('goes live whole, and then there is nothing to do', async () => {
+    expect(await host.apply(site(ONE))).toEqual([`create directory:${ROOT}`, `create release:${ROOT}`])
+    expect(await within('find -L current -type f -printf "%P %m %u\\n" | sort')).toBe(
+      'a b\\c.txt 644 root\ncss/dark/style.css 644 root\nindex.html 644 root\n',
+    )
+    expect(await host.plan(site(ONE))).toEqual([])
+  })
+
+  it('sends only what the host does not have', async () => {
+    const inode = () => within('stat -L -c %i current/css/dark/style.css')
+    const before = await inode()
+    expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: 1 file new, 1 changed`])
+    await host.apply(site(TWO))
+    expect(await inode()).toBe(before)
+    expect(await served()).toBe('two')
+    expect(await host.plan(site(TWO))).toEqual([])
+  })
+
+  it('goes back to what was live before, and stays there', async () => {
+    await host.apply(back())
+    expect(await served()).toBe('one')
+    expect(await host.plan(back())).toEqual([])
+    await host.apply(site(THREE))
+    expect(await host.plan(back())).toEqual([`update release:${ROOT}: goes back to the release before`])
+    await host.apply(back())
+    expect(await served()).toBe('one')
+    await host.apply(site(THREE))
+  })
+
+  it('is mended where a hand has been, and a release that shared the file is not written to', async () => {
+    await host.apply(site(TWO))
+    await within(
+      'rm current/new.html; echo shared >>current/css/dark/style.css; chmod 600 current/index.html; touch current/.hidden; mkdir -p current/x/y',
+    )
+    expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: 1 file missing, 2 damaged, 3 not ours`])
+    await host.apply(site(TWO))
+    expect(await host.plan(site(TWO))).toEqual([])
+    // It was one file with this one, so it is not what was deployed, and is not gone back to.
+    expect((await host.refused(back())).why).toContain('css/dark/style.css: FAILED')
+    expect(await served()).toBe('two')
+  })
+
+  it('clears what a cut upload left', async () => {
+    await within('mkdir releases/.new && echo half >releases/.new/links')
+    expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: an earlier upload was not finished`])
+    await host.apply(site(TWO))
+    expect(await within('ls -A')).toBe('current\nhistory\nreleases\n')
+    expect(await host.plan(site(TWO))).toEqual([])
+  })
+
+  it('keeps as many as it shall', async () => {
+    for (const text of ['4', '5', '6']) await host.apply(site({ 'index.html': text }))
+    expect(await within('ls releases | grep -vc sums')).toBe('3\n')
+    await host.apply(back())
+    expect(await served()).toBe('5')
+  })
+
+  it('is put back when the host is not well with it', async () => {
+    await host.revertAfter(site({ 'index.html': 'bad' }))
+    expect(await served()).toBe('5')
+  })
+
+  it('cannot go back where nothing was before, and never replaces a directory by its link', async () => {
+    const root = '/srv/fresh'
+    const other = (more: object) => [directory({ path: root }), release({ root, files: [{ path: 'x', content: local('x') }], ...more })]
+    expect((await host.refused(other({ which: 'previous' }))).why).toContain('no release was live before')
+    await host.run(`mkdir ${root}/current`)
+    expect((await host.refused(other({}))).why).toContain(`${root}/current is there and is no link`)
+  })
+})
