@@ -1,10 +1,8 @@
 import { type Problem, problemsIn } from '../problem.ts'
-import { chunks } from '../resource/records.ts'
 import { CONTROLLER, type HostOutcome, type Outcome } from './plan.ts'
 import type { ApplyOptions, Planned } from './planned.ts'
-import { applyPlay, hasWork } from './play.ts'
 import { prove } from './prove.ts'
-import { renew } from './renew.ts'
+import { carryOutPlay } from './rolling.ts'
 import { Tally } from './tally.ts'
 
 /** Carries a plan out, play by play, and proves it: every host that was changed is observed again, whole. Never throws a `Problem`. */
@@ -19,23 +17,9 @@ export const apply = async (planned: Planned, options: ApplyOptions): Promise<Ou
 }
 
 const carryOut = async (planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
-  await carryOutPlays(planned, tally, options)
+  for (const [index, play] of planned.prepared.site.plays.entries()) if (!(await carryOutPlay(play, index, planned, tally, options))) break
   const changed = [...planned.surveyed.values()].filter(({ session: { host } }) => tally.changed(host) > 0 && !tally.isBroken(host))
   if (!options.signal.aborted) await prove(changed, planned, tally, options)
-}
-
-const carryOutPlays = async (planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
-  const { plays } = planned.prepared.site
-  for (const [index, play] of plays.entries())
-    for (const batch of batches(play.hosts, play.serial)) {
-      const able = batch.flatMap((host) => planned.surveyed.get(host) ?? []).filter(({ session }) => !tally.isBroken(session.host))
-      const busy = able.filter((surveyed) => hasWork(surveyed, index))
-      // What was observed before anything was written is still true.
-      const hosts = tally.writes === 0 || options.signal.aborted ? busy : await renew(busy, planned, tally)
-      await Promise.all(hosts.map((surveyed) => applyPlay(surveyed, index, planned, tally, options)))
-      // Few at a time means that what does harm does it to few: the others stay as they are.
-      if (play.serial > 0 && able.some(({ session }) => tally.isBroken(session.host))) return
-    }
 }
 
 /** Identities come first: what hosts are given is made from them. Without them nothing is begun. */
@@ -53,10 +37,6 @@ const makeIdentities = async ({ plan, identities }: Planned, tally: Tally, { sig
   }
   return true
 }
-
-/** Hosts of a play, so many at a time; 0 is all of them at once. */
-const batches = (hosts: readonly string[], serial: number): readonly (readonly string[])[] =>
-  serial === 0 ? [hosts] : chunks(hosts, serial)
 
 const outcomes = ({ prepared, plan }: Planned, tally: Tally): readonly HostOutcome[] =>
   prepared.targets.map((host) => ({

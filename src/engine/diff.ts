@@ -1,14 +1,20 @@
 import { createTwoFilesPatch } from 'diff'
 import type { Shell } from '../host/shell.ts'
-import type { Kind, Work } from '../resource/kind.ts'
+import type { Kind, Texts, Work } from '../resource/kind.ts'
 import { keyOf } from '../resource/kind.ts'
 import { fenced } from './observe.ts'
 import type { Due } from './planning.ts'
 
 type AnyKind = Kind<unknown, unknown, unknown>
 
-/** The unified diffs of what is due on one host, by resource: one request for all old texts, none where nothing differs. */
-export const diffsOf = async (shell: Shell, due: readonly Due[]): Promise<ReadonlyMap<string, string>> => {
+/** What differs in one resource, as unified diffs; `fullDiff` is the same word for word, where `diff` is a summary. */
+export interface Diffs {
+  readonly diff?: string
+  readonly fullDiff?: string
+}
+
+/** The diffs of what is due on one host, by resource: one request for all old texts, none where nothing differs. */
+export const diffsOf = async (shell: Shell, due: readonly Due[]): Promise<ReadonlyMap<string, Diffs>> => {
   const groups = groupByKind(due).filter(([kind]) => kind.diff !== undefined)
   const asking = groups
     .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
@@ -18,17 +24,24 @@ export const diffsOf = async (shell: Shell, due: readonly Due[]): Promise<Readon
   const before = new Map(asking.map(({ kind, probe }, i) => [kind.name, probe.read(answers[i] ?? Buffer.alloc(0))]))
   return new Map(
     groups.flatMap(([kind, work]) =>
-      work.flatMap((one): (readonly [string, string])[] => {
-        const texts = kind.diff?.(one, before.get(kind.name)?.get(one.id))
-        const diff = texts === undefined ? undefined : unified(one.id, texts.before, texts.after)
-        return diff === undefined ? [] : [[keyOf({ kind, id: one.id }), diff]]
+      work.map((one): [string, Diffs] => {
+        const shown = kind.diff?.(one, before.get(kind.name)?.get(one.id))
+        const [diff, fullDiff] = [shown && [shown, ...(shown.more ?? [])], shown?.full && [shown.full]].map((texts) =>
+          joined(one.id, texts),
+        )
+        return [keyOf({ kind, id: one.id }), { ...(diff === undefined ? {} : { diff }), ...(fullDiff === undefined ? {} : { fullDiff }) }]
       }),
     ),
   )
 }
 
+const joined = (id: string, texts: readonly Texts[] = []): string | undefined => {
+  const diffs = texts.flatMap((one) => unified(one.name ?? id, one) ?? [])
+  return diffs.length === 0 ? undefined : diffs.join('')
+}
+
 /** A unified diff, or undefined where the texts are too far apart to be worth reading (bounded: 20,000 changed lines took 0.7 s). */
-const unified = (name: string, before: string, after: string): string | undefined => {
+const unified = (name: string, { before, after }: Texts): string | undefined => {
   const patch = createTwoFilesPatch(
     before === '' ? '/dev/null' : name,
     after === '' ? '/dev/null' : name,

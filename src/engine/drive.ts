@@ -42,11 +42,11 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
       return runOnce(session.target, step.script, { deadlineMs: step.withinMs }).catch((error: unknown) => {
         // Not coming in is what the step asks about, so it is an answer.
         if (!(error instanceof Problem)) throw error
-        return { code: 255, stdout: Buffer.alloc(0), stderr: error.what }
+        return { code: 255, stdout: Buffer.alloc(0), stderr: [error.what, error.why ?? []].flat().join(': ') }
       })
     case 'identity': {
       doing(step.doing)
-      const made = await identities.issue(step.identity, step.request, step.names, doing)
+      const made = await identities.issue(step.identity, step, doing)
       return { code: 0, stdout: Buffer.from(made), stderr: '' }
     }
   }

@@ -10,6 +10,10 @@ export type Event =
   /** What a host is doing at this moment, in words: `installing nginx`; undefined: nothing in particular. */
   | { readonly type: 'doing'; readonly host: string; readonly what: string | undefined }
   | { readonly type: 'change'; readonly phase: 'planned' | 'applied' | 'failed'; readonly change: Change; readonly durationMs?: number }
+  /** A host is out of service at another one while it is changed, or in again and found healthy. */
+  | { readonly type: 'rolling'; readonly phase: 'out' | 'back'; readonly host: string; readonly at: string; readonly durationMs: number }
+  /** A change was put back, because its host was not well. */
+  | { readonly type: 'reverted'; readonly change: Change }
   | { readonly type: 'warning'; readonly host?: string; readonly role?: string; readonly what: string }
 
 export type Listener = (event: Event) => void

@@ -21,7 +21,12 @@ export interface Look {
 export const lookAt = (host: string, placed: readonly Placed[]): Look => {
   const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs as never[]) as Probe<unknown> }))
   const asked = together(probes.map(({ probe }) => probe.asks))
-  const [inodes, digests, texts, units] = [askInodes(asked.inodes), askDigests(asked.digests), askTexts(asked.texts), askUnits(asked.units)]
+  const [inodes, digests, texts, units] = [
+    askInodes(asked.inodes, asked.trees),
+    askDigests(asked.digests),
+    askTexts(asked.texts, asked.patterns),
+    askUnits(asked.units),
+  ]
   const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => part.script))
   return {
     script,

@@ -15,6 +15,8 @@ export interface Change {
   readonly differences: readonly Difference[]
   /** A unified diff of text, secrets masked; undefined where there is no text to show. */
   readonly diff?: string
+  /** The same word for word, where `diff` is a summary. */
+  readonly fullDiff?: string
   /** The number of the play in the playbook, from 0. */
   readonly play: number
 }
@@ -24,6 +26,17 @@ export interface Plan {
   readonly changes: readonly Change[]
   /** How many resources each host has. */
   readonly resources: ReadonlyMap<string, number>
+  /** How the plays are carried out that change few hosts at a time. */
+  readonly manners?: readonly Manner[]
+}
+
+/** A play that changes few hosts at a time. */
+export interface Manner {
+  readonly play: number
+  /** How many hosts at a time: the first so many, then so many, the last number again and again. */
+  readonly serial: readonly number[]
+  /** Where each is taken out meanwhile. */
+  readonly at: readonly string[]
 }
 
 /** What became of a host in a run. */

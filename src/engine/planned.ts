@@ -37,6 +37,8 @@ export interface Planned {
   readonly selected: Selection
   /** Hosts that could not be reached or asked, and why. */
   readonly unreachable: readonly Problem[]
+  /** Opens a session, with its lock, on a host that is no part of the run and is needed for it. */
+  borrow(host: string): Promise<Session>
   close(): Promise<void>
 }
 

@@ -21,6 +21,13 @@ export interface Question {
   readonly now: Date
 }
 
+/** What a person should know of one host whatever is planned, and of whose resource it is said. */
+export const noticesOf = (placed: readonly Placed[], seen: Observation): readonly { readonly role: string; readonly what: string }[] =>
+  placed.flatMap(({ role, resource }) => {
+    const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+    return (kind.notices?.(resource.spec, seen.get(keyOf(resource))) ?? []).map((what) => ({ role, what }))
+  })
+
 /** Which roles' resources may be changed; debts of safety are paid whatever was asked for. */
 export type Selection = (role: string) => boolean
 

@@ -1,7 +1,7 @@
 import { Problem, problemsIn } from '../problem.ts'
 import { type Kind, keyOf, Refused, type Work } from '../resource/kind.ts'
 import { masked, secretsIn } from '../secret.ts'
-import { drive } from './drive.ts'
+import { drive, type Means } from './drive.ts'
 import type { Change } from './plan.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { type Due, planHost } from './planning.ts'
@@ -13,16 +13,31 @@ interface Pending {
   readonly due: Due | undefined
 }
 
-/** Makes one play's changes on one host, in their order. Stops at the first that the host refuses; never throws a `Problem`. */
-export const applyPlay = async (surveyed: Surveyed, play: number, planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
+/** What was applied together, and what it was made from. */
+export interface Made {
+  readonly changes: readonly Change[]
+  readonly due: readonly Due[]
+}
+
+/** Makes one play's changes on one host, in their order. Stops at the first that the host refuses, and gives what it made; never throws a `Problem`. */
+export const applyPlay = async (
+  surveyed: Surveyed,
+  play: number,
+  planned: Planned,
+  tally: Tally,
+  options: ApplyOptions,
+): Promise<readonly Made[]> => {
+  const made: Made[] = []
   const { host } = surveyed.session
   const shown = surveyed.due.filter((due) => due.play === play)
   try {
     options.listen({ type: 'host', host, state: 'applying' })
     const pending = pendingOf(surveyed, shown, play, planned)
     for (const batch of adjacent(pending)) {
-      if (options.signal.aborted) return
-      if (!(await applyBatch(batch, surveyed, planned, tally, options))) return
+      if (options.signal.aborted) return made
+      const applied = await applyBatch(batch, surveyed, planned, tally, options)
+      made.push({ changes: applied.map(({ change }) => change), due: applied.flatMap(({ due }) => due ?? []) })
+      if (applied.length < batch.length) return made
     }
     options.listen({ type: 'host', host, state: 'waiting' })
   } catch (error) {
@@ -32,6 +47,7 @@ export const applyPlay = async (surveyed: Surveyed, play: number, planned: Plann
   } finally {
     options.listen({ type: 'doing', host, what: undefined })
   }
+  return made
 }
 
 /** Whether a play has something to do on a host. */
@@ -80,27 +96,23 @@ const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] 
 
 const batchKey = ({ change }: Pending): string => `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))}`
 
-/** Applies one batch; false when the host refused. A change that is already so counts as applied. */
+/** Applies one batch, and gives what of it was applied: not all when the host refused. A change that is already so counts as applied. */
 const applyBatch = async (
   batch: readonly Pending[],
   surveyed: Surveyed,
   planned: Planned,
   tally: Tally,
   options: ApplyOptions,
-): Promise<boolean> => {
+): Promise<readonly Pending[]> => {
   const { session } = surveyed
   const work = batch.flatMap(({ due }) => (due === undefined ? [] : [due]))
   const started = performance.now()
   const took = (): number => (performance.now() - started) / batch.length
   try {
-    const [first] = work
-    if (first !== undefined) {
-      const kind = first.resource.kind as unknown as Kind<unknown, unknown, unknown>
-      const sessions = new Map([...planned.surveyed].map(([name, { session: one }]) => [name, one]))
-      await drive(kind.apply(work.map(workOf)), session, { sessions, identities: planned.identities, listen: options.listen })
-    }
+    const steps = kindOf(work)?.apply(work.map(workOf))
+    if (steps !== undefined) await drive(steps, session, meansOf(planned, options))
     for (const { change } of batch) tally.applied(change, took())
-    return true
+    return batch
   } catch (error) {
     const done = new Set(error instanceof Refused ? error.done : [])
     const applied = batch.filter(({ due }) => due === undefined || done.has(due.resource.id))
@@ -110,14 +122,30 @@ const applyBatch = async (
     const problems = error instanceof Refused ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)
     if (problems === undefined || culprit === undefined) throw error
     tally.fail(culprit.change, problems)
-    return false
+    return applied
   }
 }
 
-const workOf = ({ resource, seen, verdict }: Due): Work<unknown, unknown> => ({ id: resource.id, spec: resource.spec, seen, verdict })
+/** The kind of changes that are applied together. */
+export const kindOf = ([first]: readonly Due[]): Kind<unknown, unknown, unknown> | undefined =>
+  first?.resource.kind as unknown as Kind<unknown, unknown, unknown> | undefined
+
+/** What the steps of this run's changes are carried out with. */
+export const meansOf = ({ surveyed, identities }: Planned, { listen }: ApplyOptions): Means => ({
+  sessions: new Map([...surveyed].map(([name, { session }]) => [name, session])),
+  identities,
+  listen,
+})
+
+export const workOf = ({ resource, seen, verdict }: Due): Work<unknown, unknown> => ({
+  id: resource.id,
+  spec: resource.spec,
+  seen,
+  verdict,
+})
 
 // A checker or a service may repeat what it was given; the secrets of its host do not go any further.
-const refusal = ({ what, why, fix }: Refused, { session, placed }: Surveyed, change: Change | undefined): Problem =>
+export const refusal = ({ what, why, fix }: Refused, { session, placed }: Surveyed, change: Change | undefined): Problem =>
   new Problem({
     class: 'task',
     where: { host: session.host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },

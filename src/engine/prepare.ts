@@ -1,9 +1,10 @@
 import { checkTargets } from '../host/check.ts'
-import type { Target } from '../host/connection.ts'
+import type { Connection, Target } from '../host/connection.ts'
 import { resolveTarget } from '../host/target.ts'
 import { Problem, Problems } from '../problem.ts'
 import { type Bindings, bindRoles } from '../role/bind.ts'
 import { findRoles, loadRoles } from '../role/discover.ts'
+import { drainsOf } from '../role/drains.ts'
 import { buildSite } from '../site/build.ts'
 import { matchPattern } from '../site/pattern.ts'
 import { readProject } from '../site/read.ts'
@@ -24,6 +25,14 @@ export interface PrepareOptions extends Given {
   readonly limit?: readonly string[]
   /** Roles whose resources may be changed; none: all. */
   readonly roles?: readonly string[]
+  /** Log in with this instead of what the inventory says. */
+  readonly login?: Login
+}
+
+/** An account on the hosts, and the private key that opens it; what is missing is as the inventory says. */
+export interface Login {
+  readonly user?: string
+  readonly key?: string
 }
 
 /** Inventory, playbooks and roles, read and checked. */
@@ -42,6 +51,8 @@ export interface Prepared {
   readonly targets: readonly string[]
   /** How to reach each of them. */
   readonly reach: ReadonlyMap<string, Target>
+  /** Hosts that are no part of the run and may be needed for it, to take others out there: how to reach each. */
+  readonly beside: ReadonlyMap<string, Target>
   /** Roles that were asked for; empty: all. */
   readonly roles: readonly string[]
 }
@@ -60,7 +71,7 @@ export const understand = async ({ root, inventory, playbooks, env }: Given): Pr
 }
 
 /** Understands the project, and finds out how to reach the hosts that are meant: keys are read, nothing is sent. */
-export const prepare = async ({ limit = [], roles = [], ...given }: PrepareOptions): Promise<Prepared> => {
+export const prepare = async ({ limit = [], roles = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
   const { site, bindings } = await understand(given)
   for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
   const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
@@ -70,11 +81,39 @@ export const prepare = async ({ limit = [], roles = [], ...given }: PrepareOptio
   for (const role of roles)
     if (!bindings.bound.some((one) => one.role.name === role && limited.includes(one.host)))
       throw nobody(limit, `no host with role ${role}`, 'name a host that a play binds to this role')
-  const found = await Promise.all(chosen.map(({ name, connection }) => resolveTarget(name, connection)))
-  const problems = await checkTargets(found)
+  const targets = chosen.map(({ name }) => name)
+  const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, besides(site, bindings, targets), login)])
+  const problems = await checkTargets([...reach.values(), ...beside.values()])
   if (problems.length > 0) throw new Problems(problems)
-  const reach = new Map(found.map((target) => [target.name, target]))
-  return { root: given.root, env: given.env, site, bindings, targets: [...reach.keys()], reach, roles }
+  return { root: given.root, env: given.env, site, bindings, targets, reach, beside, roles }
+}
+
+const reachOf = async (site: Site, names: readonly string[], login: Login): Promise<ReadonlyMap<string, Target>> => {
+  const hosts = names.flatMap((name) => site.hosts.get(name) ?? [])
+  return new Map(
+    await Promise.all(hosts.map(async ({ name, connection }) => [name, await resolveTarget(name, loggingIn(connection, login))] as const)),
+  )
+}
+
+/** A passphrase or a sudo password of the inventory belongs to its own key and account. */
+const loggingIn = ({ passphrase, sudoPassword, ...connection }: Connection, { user, key }: Login): Connection => ({
+  ...connection,
+  ...(sudoPassword !== undefined && user === undefined && { sudoPassword }),
+  ...(passphrase !== undefined && key === undefined && { passphrase }),
+  ...(user !== undefined && { user }),
+  ...(key !== undefined && { keys: [key] }),
+  written: [
+    ...(connection.written ?? []),
+    ...(user === undefined ? [] : (['user'] as const)),
+    ...(key === undefined ? [] : (['keys'] as const)),
+  ],
+})
+
+/** Where hosts within the limit are taken out that are not within it themselves. */
+const besides = ({ plays }: Site, bindings: Bindings, targets: readonly string[]): readonly string[] => {
+  const rolling = new Set(plays.filter(({ serial }) => serial.length > 0).flatMap(({ hosts }) => hosts))
+  const places = targets.filter((host) => rolling.has(host)).flatMap((host) => drainsOf(bindings, host).map(({ at }) => at))
+  return [...new Set(places)].filter((at) => !targets.includes(at))
 }
 
 const rolesOf = (site: Site): readonly string[] => [...new Set(site.plays.flatMap((play) => play.roles.map(({ name }) => name)))]

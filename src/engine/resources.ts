@@ -1,12 +1,13 @@
 import { ZodError } from 'zod'
-import type { AcmeAccount, AcmeOptions } from '../identity/identities.ts'
 import { distinctProblems, Problem, problemsIn } from '../problem.ts'
+import { drained } from '../resource/drained.ts'
 import type { Resource } from '../resource/kind.ts'
 import type { Bindings, Bound } from '../role/bind.ts'
 import type { projectFiles } from '../role/files.ts'
 import type { Facts, HostContext } from '../role/role.ts'
-import { isSecret } from '../secret.ts'
+import { pathsTo } from '../role/written.ts'
 import type { Listener } from './event.ts'
+import type { Declaring } from './identities.ts'
 import { ownedBy } from './owned.ts'
 import { type Placed, unite } from './place.ts'
 
@@ -14,7 +15,7 @@ import { type Placed, unite } from './place.ts'
 export interface Surroundings {
   readonly bindings: Bindings
   files(directory: string): ReturnType<typeof projectFiles>
-  acmeAccount(role: string, options: AcmeOptions): AcmeAccount
+  readonly identities: Declaring
   readonly listen: Listener
 }
 
@@ -29,7 +30,12 @@ export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundin
 
 const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly Placed[] => {
   const resources = declared(bound, contextOf(bound, facts, surroundings))
-  return [ownedBy(bound.role.name, resources), ...resources].map((resource) => ({ play: bound.play, role: bound.role.name, resource }))
+  const outs = bound.role.drains === undefined ? [] : [drained({ role: bound.role.name })]
+  return [...outs, ownedBy(bound.role.name, resources), ...resources].map((resource) => ({
+    play: bound.play,
+    role: bound.role.name,
+    resource,
+  }))
 }
 
 /**
@@ -67,13 +73,14 @@ const unasked = new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getOw
 const contextOf = (
   { context, host, role }: Bound,
   facts: Facts,
-  { bindings, files, acmeAccount, listen }: Surroundings,
+  { bindings, files, identities, listen }: Surroundings,
 ): HostContext<unknown> => ({
   ...context,
   facts,
   flows: bindings.flows,
   files,
-  acmeAccount: (options) => acmeAccount(role.name, options),
+  acmeAccount: (options) => identities.acmeAccount(role.name, options),
+  authority: (options) => identities.authority(role.name, options),
   warn: (what) => listen({ type: 'warning', host, role: role.name, what }),
 })
 
@@ -101,18 +108,8 @@ const declared = (bound: Bound, context: HostContext<unknown>): readonly Resourc
 /** A file that cannot serve is complained of where an option names it. */
 const atOption = (problem: Problem, { written }: Bound): Problem => {
   const { class: sort, where, what, why, fix } = problem
-  const path = 'file' in where && where.line === undefined ? pathTo(where.file, written.value) : undefined
+  const path = 'file' in where && where.line === undefined ? pathsTo(where.file, written.value)[0] : undefined
   if (path === undefined || !('file' in where)) return problem
   const parts = { class: sort, where: written.whereOf(path), what: `${where.file}: ${what}`, fix }
   return new Problem(why === undefined ? parts : { ...parts, why }, { cause: problem })
-}
-
-const pathTo = (text: string, value: unknown): readonly PropertyKey[] | undefined => {
-  if (value === text) return []
-  if (typeof value !== 'object' || value === null || isSecret(value)) return undefined
-  for (const [key, inner] of Object.entries(value)) {
-    const rest = pathTo(text, inner)
-    if (rest !== undefined) return [Array.isArray(value) ? Number(key) : key, ...rest]
-  }
-  return undefined
 }

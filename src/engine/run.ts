@@ -1,14 +1,16 @@
-import type { AcmeAccount, AcmeOptions, Identities } from '../identity/identities.ts'
 import { openIdentities } from '../identity/open.ts'
 import { type Problem, Problems, problemsIn } from '../problem.ts'
 import { keyOf } from '../resource/kind.ts'
 import { projectFiles } from '../role/files.ts'
-import { diffsOf } from './diff.ts'
+import { borrowing } from './borrow.ts'
+import { type Diffs, diffsOf } from './diff.ts'
+import { declaring, identityChanges } from './identities.ts'
+import { mannersOf } from './manner.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
-import { type Change, CONTROLLER } from './plan.ts'
+import type { Change } from './plan.ts'
 import type { Planned, PlanOptions, Surveyed } from './planned.ts'
-import { type Due, planHost, type Selection } from './planning.ts'
+import { type Due, noticesOf, planHost, type Selection } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSessions, type Session } from './session.ts'
@@ -20,29 +22,24 @@ export { prepare } from './prepare.ts'
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {
   const { bindings, reach, roles, root, env } = prepared
   const identities = await openIdentities(root, env)
-  // The plan names the role that asked for an identity first.
-  const declarers = new Map<string, string>()
-  const acmeAccount = (role: string, wish: AcmeOptions): AcmeAccount => {
-    const account = identities.acmeAccount(wish)
-    declarers.set(account.key, declarers.get(account.key) ?? role)
-    return account
-  }
+  const declarers = new Map<string, Set<string>>()
   const read = new Map<string, ReturnType<typeof projectFiles>>()
   const files = (directory: string): ReturnType<typeof projectFiles> => {
     const found = read.get(directory) ?? projectFiles(root, directory)
     read.set(directory, found)
     return found
   }
-  const surroundings = { bindings, files, acmeAccount, listen: options.listen }
+  const surroundings = { bindings, files, identities: declaring(identities, declarers), listen: options.listen }
   // Looked at with identities of its own: what a host asks for counts once the host was reached.
   const unused = await openIdentities(root, env)
-  const faults = faultsAhead([...reach.keys()], { ...surroundings, acmeAccount: (_, wish) => unused.acmeAccount(wish) })
+  const faults = faultsAhead([...reach.keys()], { ...surroundings, identities: declaring(unused) })
   if (faults.length > 0) throw new Problems(faults)
   const sessions = openSessions([...reach.values()], { ...options, lock: options.lock, wait: options.wait ?? false })
   const answers = await Promise.allSettled([...reach.keys()].map((name) => meet(name, sessions.get(name), surroundings, options)))
   const met = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  const beside = borrowing(prepared, options)
   const close = async (): Promise<void> => {
-    await Promise.allSettled(met.map(({ session }) => session.shell.close()))
+    await Promise.allSettled([...met.map(({ session }) => session.shell.close()), beside.close()])
   }
   try {
     const unreachable = failuresOf(answers)
@@ -53,15 +50,22 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       ...identityChanges(identities, declarers, selected),
       ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
     ]
+    for (const { session, placed, seen } of met)
+      for (const notice of noticesOf(placed, seen)) options.listen({ type: 'warning', host: session.host, ...notice })
     for (const change of changes) options.listen({ type: 'change', phase: 'planned', change })
     return {
       prepared,
-      plan: { changes, resources: new Map(met.map(({ session, placed }) => [session.host, placed.length])) },
+      plan: {
+        changes,
+        resources: new Map(met.map(({ session, placed }) => [session.host, placed.length])),
+        manners: mannersOf(prepared, changes),
+      },
       surveyed: new Map(surveys.map((one) => [one.session.host, one])),
       everywhere,
       identities,
       selected,
       unreachable,
+      borrow: beside.borrow,
       close,
     }
   } catch (error) {
@@ -107,7 +111,7 @@ const survey = async (
   return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
 }
 
-const changeOf = (host: string, { play, role, resource, verdict }: Due, diff: string | undefined): Change => ({
+const changeOf = (host: string, { play, role, resource, verdict }: Due, diffs: Diffs | undefined): Change => ({
   host,
   role,
   resource: keyOf(resource),
@@ -115,7 +119,7 @@ const changeOf = (host: string, { play, role, resource, verdict }: Due, diff: st
   sure: verdict.sure,
   reason: verdict.reason,
   differences: verdict.differences,
-  ...(diff === undefined ? {} : { diff }),
+  ...diffs,
   play,
 })
 
@@ -131,21 +135,3 @@ const failuresOf = (answers: readonly PromiseSettledResult<Met>[]): readonly Pro
   if (input.length > 0) throw new Problems(input)
   return failures
 }
-
-const identityChanges = (identities: Identities, declarers: ReadonlyMap<string, string>, selected: Selection): readonly Change[] =>
-  identities
-    .missing()
-    .map(
-      ({ key, reason }): Change => ({
-        host: CONTROLLER,
-        // What several identities need, an administrator's key, comes for the first that was asked for.
-        role: declarers.get(key) ?? [...declarers.values()][0] ?? '',
-        resource: key,
-        action: 'create',
-        sure: 'exact',
-        reason,
-        differences: [],
-        play: 0,
-      }),
-    )
-    .filter(({ role }) => selected(role))

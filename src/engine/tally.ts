@@ -33,7 +33,8 @@ export class Tally {
   /** The host is left as it is for the rest of the run. */
   break(host: string, problems: readonly Problem[]): void {
     this.#broken.add(host)
-    if (problems.some((problem) => problem.class === 'unreachable')) this.#lost.add(host)
+    // Another host that was lost can be the reason.
+    if (problems.some(({ class: sort, where }) => sort === 'unreachable' && 'host' in where && where.host === host)) this.#lost.add(host)
     this.problems.push(...problems)
   }
 

@@ -36,11 +36,15 @@ const readPlay = (item: Written, index: number, context: PlayContext): Play => {
   const terms = termsOf(entryOf(play, 'hosts')?.node)
   const matched = choice === undefined || terms.length === 0 ? { hosts: [], problems: [] } : matchTerms(choice, terms)
   problems.push(...matched.problems)
+  const [serial, failures] = [entryOf(play, 'serial')?.node, entryOf(play, 'max_failures')?.node]
+  if (failures !== undefined && entryOf(item, 'serial') === undefined)
+    problems.push(complaint(failures.place, '`max_failures` needs `serial`', 'say how many hosts at a time: `serial: 1`, or leave it out'))
   return {
     name: name ?? terms.map(({ text }) => text).join(','),
     hosts: matched.hosts,
     roles: rolesOf(entryOf(play, 'roles')?.node, context),
-    serial: serialOf(entryOf(play, 'serial')?.node, matched.hosts.length),
+    serial: serialOf(serial, matched.hosts.length),
+    maxFailures: failures === undefined ? 0 : partOf(plainOf(failures), matched.hosts.length),
     where: item.place,
   }
 }
@@ -50,11 +54,12 @@ const termsOf = (node: Written | undefined): readonly Term[] => {
   return node?.is === 'scalar' && typeof node.value === 'string' ? [{ text: node.value, where: node.place, inset: node.inset }] : []
 }
 
-const serialOf = (node: Written | undefined, hosts: number): number => {
-  const value = node === undefined ? 0 : plainOf(node)
-  if (typeof value === 'number') return value
-  return typeof value === 'string' ? Math.max(1, Math.floor((hosts * Number.parseInt(value, 10)) / 100)) : 0
-}
+const serialOf = (node: Written | undefined, hosts: number): readonly number[] =>
+  node === undefined ? [] : [plainOf(node)].flat().map((amount) => Math.max(1, partOf(amount, hosts)))
+
+/** `2`, or `25%` of so many hosts. */
+const partOf = (amount: unknown, hosts: number): number =>
+  typeof amount === 'number' ? amount : Math.floor((hosts * Number.parseInt(String(amount), 10)) / 100)
 
 const rolesOf = (node: Written | undefined, context: PlayContext): readonly RoleUse[] => {
   const seen = new Set<string>()

@@ -57,6 +57,18 @@ const place = {
   public: oneOrMore(ip).optional().meta({ description: 'its addresses for visitors' }),
 }
 
+/** A number of hosts, or a part of a play's hosts. */
+const someHosts = (least: 0 | 1, fix: string) =>
+  z.union([
+    z.int().min(least),
+    text.refine((value) => /^(0|[1-9][0-9]?|100)%$/.test(value) && Number.parseInt(value, 10) >= least, {
+      error: 'is neither a number of hosts nor a percentage',
+      params: { fix },
+    }),
+  ])
+
+const hostsAtATime = someHosts(1, 'write for instance 1, 25% or [1, 25%]')
+
 const anyMap = z.record(z.string(), z.unknown()).nullish()
 
 /** The variables that one level may set, given the roles there are. Names that begin with `x_` were taken out before. */
@@ -81,15 +93,12 @@ export const playSchema = z.strictObject({
     .min(1)
     .meta({ description: 'the roles that these hosts get', examples: ['[nginx]'] }),
   serial: z
-    .union([
-      z.int().min(1),
-      text.refine((value) => /^([1-9][0-9]?|100)%$/.test(value), {
-        error: 'is neither a number of hosts nor a percentage',
-        params: { fix: 'write for instance 1 or 25%' },
-      }),
-    ])
+    .union([hostsAtATime, z.array(hostsAtATime).min(1)])
     .optional()
-    .meta({ description: 'how many hosts at a time', examples: [1] }),
+    .meta({ description: 'how many hosts at a time, or a list of that, whose last is repeated', examples: [1] }),
+  max_failures: someHosts(0, 'write for instance 1 or 10%')
+    .optional()
+    .meta({ description: 'how many hosts of the play may fail before the rest is left as it is', examples: [0] }),
 })
 
 /** Settings that say how a host is reached. */

@@ -47,8 +47,10 @@ export interface Play {
   readonly name: string
   readonly hosts: readonly string[]
   readonly roles: readonly RoleUse[]
-  /** How many hosts at a time; 0 is all of them. */
-  readonly serial: number
+  /** How many hosts at a time: the first so many, then so many, the last number again and again. Empty: all of them at once. */
+  readonly serial: readonly number[]
+  /** How many of its hosts may fail before the rest is left as it is. */
+  readonly maxFailures: number
   readonly where: Where
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Placed } from '../../../src/engine/place.ts'
-import { planHost } from '../../../src/engine/planning.ts'
+import { noticesOf, planHost } from '../../../src/engine/planning.ts'
 import { defineKind, type Kind, type World } from '../../../src/resource/kind.ts'
 
 /** A kind made of values: wanted text against seen text; remembers the world it was planned in. */
@@ -94,6 +94,13 @@ describe('planning a host', () => {
       place(note({ id: 'c', want: 'debt' }), 'db'),
     ]
     expect(plan(placed, { 'note:a': '', 'note:b': '', 'note:c': '' }, ['web'])).toEqual(['create a x', 'create c debt'])
+  })
+
+  it('hears what a person should know of resources that are as wanted', () => {
+    const wary = kindOfText('wary', { notices: ({ id }, seen) => (seen === 'odd' ? [`${id} is odd`] : []) })
+    const placed = [place(note({ id: 'n', want: 'x' })), place(wary({ id: 'a', want: 'odd' }), 'db'), place(wary({ id: 'b', want: 'x' }))]
+    const seen = { 'note:n': 'odd', 'wary:a': 'odd', 'wary:b': 'x' }
+    expect(noticesOf(placed, new Map(Object.entries(seen)))).toEqual([{ role: 'db', what: 'a is odd' }])
   })
 
   it('shows a resource what all its members said', () => {

@@ -79,12 +79,17 @@ hosts:
   expect(site.hosts.get('web-02')?.vars.get('nginx')?.origin).toBe('host web-02')
 })
 
-test('`serial` counts hosts, or is a part of them and at least one', async () => {
+test('`serial` counts hosts, or is a part of them and at least one, or a list of such; `max_failures` may be none', async () => {
   const hosts = 'hosts: {a: , b: , c: , d: , e: }\n'
-  const serial = async (written: string) =>
-    (await siteOf(hosts, { playbook: `- {hosts: all, roles: [nginx]${written}}\n` })).plays[0]?.serial
-  expect(await serial('')).toBe(0)
-  expect(await serial(', serial: 2')).toBe(2)
-  expect(await serial(', serial: 40%')).toBe(2)
-  expect(await serial(', serial: 1%')).toBe(1)
+  const play = async (written: string) => (await siteOf(hosts, { playbook: `- {hosts: all, roles: [nginx]${written}}\n` })).plays[0]
+  const serial = async (written: string) => (await play(written))?.serial
+  expect(await serial('')).toEqual([])
+  expect(await serial(', serial: 2')).toEqual([2])
+  expect(await serial(', serial: 40%')).toEqual([2])
+  expect(await serial(', serial: 1%')).toEqual([1])
+  expect(await serial(', serial: [1, 40%, 100%]')).toEqual([1, 2, 5])
+  expect((await play(', serial: 1'))?.maxFailures).toBe(0)
+  expect((await play(', serial: 1, max_failures: 2'))?.maxFailures).toBe(2)
+  expect((await play(', serial: 1, max_failures: 20%'))?.maxFailures).toBe(1)
+  expect((await play(', serial: 1, max_failures: 19%'))?.maxFailures).toBe(0)
 })

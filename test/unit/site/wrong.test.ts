@@ -17,7 +17,8 @@ const problemsOf = async (root: string): Promise<readonly Problem[]> => {
   try {
     const roles = findRoles(root)
     const site = buildSite(await readProject({ root, env }), { knownRoles: [...roles.keys()] })
-    bindRoles(site, await loadRoles(new Map([...roles].filter(([name]) => name === 'greeter')), ['greeter']))
+    const used = site.plays.flatMap((play) => play.roles.map(({ name }) => name))
+    bindRoles(site, await loadRoles(roles, [...new Set(used)]))
     return []
   } catch (error) {
     const problems = problemsIn(error)

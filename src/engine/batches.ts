@@ -1,0 +1,10 @@
+/** Hosts of a play, so many at a time: the first so many, then so many, the last number again and again; none: all of them at once. */
+export const batches = <T>(hosts: readonly T[], serial: readonly number[]): readonly (readonly T[])[] => {
+  const parts: (readonly T[])[] = []
+  for (let begin = 0; begin < hosts.length; ) {
+    const size = serial[Math.min(parts.length, serial.length - 1)] ?? hosts.length
+    parts.push(hosts.slice(begin, begin + size))
+    begin += size
+  }
+  return parts
+}

@@ -1,0 +1,176 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { apply } from '../../../src/engine/apply.ts'
+import type { Planned, Surveyed } from '../../../src/engine/planned.ts'
+import type { Session } from '../../../src/engine/session.ts'
+import { Problem } from '../../../src/problem.ts'
+import { defineKind, keyOf, type Steps, succeeded } from '../../../src/resource/kind.ts'
+import type { Drain, HostView, Role } from '../../../src/role/role.ts'
+import { localShell } from './local-shell.ts'
+
+let scratch = ''
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'provision-rolling-'))
+  writeFileSync(join(scratch, 'log'), '')
+})
+afterEach(() => rmSync(scratch, { recursive: true, force: true }))
+
+/** Hosts are this machine's `sh`; what they would write for good, they write into the scratch folder. */
+const sessionOf = (host: string): Session => {
+  const translate = (script: string): string => script.replaceAll('/var/lib/provision/drained', join(scratch, host))
+  return { host, shell: localShell(host, translate) } as unknown as Session
+}
+const note = (text: string): string => `echo '${text}' >>${scratch}/log`
+const log = (): readonly string[] => readFileSync(join(scratch, 'log'), 'utf8').trim().split('\n')
+const marksAt = (host: string): readonly string[] => readdirSync(join(scratch, host))
+
+/** What a host is given; `refused` is what it does not take. */
+const gift = defineKind({
+  name: 'gift',
+  schema: z.strictObject({ host: z.string(), what: z.string() }),
+  id: ({ what }) => what,
+  observe: (specs: readonly { host: string; what: string }[]) => ({
+    script: '',
+    parse: () => new Map(specs.map(({ what }) => [what, ''])),
+  }),
+  plan: (_, seen) => (seen === '' ? { action: 'create', sure: 'exact', reason: '', differences: [] } : undefined),
+  *apply(work): Steps {
+    for (const { spec } of work)
+      succeeded(yield { do: 'shell', script: `${note(`${spec.host} gets ${spec.what}`)}; [ ${spec.what} != refused ]` }, 'it will not')
+  },
+  *revert(work): Steps {
+    for (const { spec } of work) succeeded(yield { do: 'shell', script: note(`${spec.host} gives ${spec.what} back`) }, 'it will not')
+  },
+})
+
+const surveyed = (host: string, what: readonly string[]): Surveyed => {
+  const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
+  const due = what.map((one, i) => ({ play: 0, role: `role${i}`, resource: gift({ host, what: one }), seen: '', verdict }))
+  const changes = due.map(({ play, role, resource }) => ({ host, role, play, resource: keyOf(resource), ...verdict }))
+  return { session: sessionOf(host), placed: due, due, changes }
+}
+
+interface Case {
+  readonly gifts: Readonly<Record<string, readonly string[]>>
+  readonly serial?: readonly number[]
+  readonly maxFailures?: number
+  readonly drain?: (member: string) => Drain
+  /** Hosts of the run; the balancer is one of them unless told. */
+  readonly targets?: readonly string[]
+  readonly borrow?: (host: string) => Promise<Session>
+  readonly signal?: AbortSignal
+}
+
+const inOut = (member: string): Drain => ({ out: note(`${member} out`), back: note(`${member} in`) })
+
+const roll = async ({ gifts, serial = [1], maxFailures = 0, drain = inOut, targets = ['lb', 'a', 'b', 'c'], borrow, signal }: Case) => {
+  const hosts = Object.keys(gifts)
+  const views = ['lb', 'a', 'b', 'c'].map((name): HostView => ({ name }) as HostView)
+  const drains: Role['drains'] = (_, { name }) => (name === 'lb' ? undefined : drain(name))
+  const role = { name: 'balancer', drains } as Role
+  // Two plays bind it to the host; it is one role all the same.
+  const bound = [0, 1].map((play) => ({ play, host: 'lb', role, context: { site: { hosts: views } } }))
+  const planned = {
+    prepared: { site: { plays: [{ name: 'web', hosts, serial, maxFailures }] }, targets, bindings: { bound } },
+    plan: { changes: [], resources: new Map(targets.map((host) => [host, 0])) },
+    surveyed: new Map(
+      targets.map((host) => [host, surveyed(host, gifts[host] ?? [])]).filter(([host]) => host !== 'lb' || borrow === undefined) as [],
+    ),
+    everywhere: new Map(hosts.map((host) => [host, new Map((gifts[host] ?? []).map((what) => [`gift:${what}`, '']))])),
+    selected: () => true,
+    unreachable: [],
+    borrow: borrow ?? (async () => expect.fail('nothing is needed beside')),
+  } as unknown as Planned
+  const warnings: string[] = []
+  const { problems, hosts: outcomes } = await apply(planned, {
+    listen: (event) => event.type === 'warning' && warnings.push(event.what),
+    signal: signal ?? new AbortController().signal,
+  })
+  return { problems: problems.map(({ message }) => message), warnings, hosts: outcomes }
+}
+
+describe('a play that changes few hosts at a time', () => {
+  it('takes each out before it is changed, and puts it back before the next; those without work stay in', async () => {
+    await roll({ gifts: { a: ['x', 'y'], b: [], c: ['x'] } })
+    expect(log()).toEqual(['a out', 'a gets x', 'a gets y', 'a in', 'c out', 'c gets x', 'c in'])
+    expect(marksAt('lb')).toEqual([])
+  })
+
+  it('takes nobody out where all are changed at once', async () => {
+    await roll({ gifts: { a: ['x'] }, serial: [] })
+    expect(log()).toEqual(['a gets x'])
+  })
+
+  it('puts back what it gave to a host that refuses the rest, the last first, then the host, and leaves the others', async () => {
+    const { warnings, problems } = await roll({ gifts: { a: ['x', 'y', 'refused', 'z'], b: ['x'] } })
+    expect(log()).toEqual(['a out', 'a gets x', 'a gets y', 'a gets refused', 'a gives y back', 'a gives x back', 'a in'])
+    expect(warnings).toEqual(['play web was ended: a failed, and max_failures is 0; b was not touched'])
+    expect(problems).toEqual([expect.stringContaining('it will not')])
+  })
+
+  it('goes on as long as no more fail than may', async () => {
+    const { warnings } = await roll({ gifts: { a: ['refused'], b: ['x'], c: ['refused'] }, maxFailures: 1 })
+    expect(log().filter((line) => line.includes('gets'))).toEqual(['a gets refused', 'b gets x', 'c gets refused'])
+    expect(warnings).toEqual([])
+  })
+
+  it('puts back what it gave to a host that does not come back well, and asks once more', async () => {
+    const drain = (member: string): Drain => ({
+      out: note(`${member} out`),
+      back: `${note(`${member} in`)}; tail -n 2 ${scratch}/log | grep -q back || { echo 'no answer' >&2; exit 1; }`,
+    })
+    const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, drain })
+    expect(log()).toEqual(['a out', 'a gets x', 'a in', 'a gives x back', 'a in'])
+    expect(problems).toEqual(['a › role balancer on lb: is not found healthy at lb'])
+  })
+
+  it('changes nothing of those that cannot all be taken out, and puts back those that were', async () => {
+    const drain = (member: string): Drain => (member === 'b' ? { ...inOut(member), out: 'exit 1' } : inOut(member))
+    const { problems } = await roll({ gifts: { a: ['x'], b: ['x'], c: ['x'] }, serial: [2], drain })
+    expect(log()).toEqual(['a out', 'a in', 'b in'])
+    expect(problems).toEqual(['b › role balancer on lb: cannot be taken out of lb'])
+  })
+
+  it('first puts back who is out since a run was cut', async () => {
+    mkdirSync(join(scratch, 'lb'))
+    writeFileSync(join(scratch, 'lb/c@balancer'), note('c was forgotten'))
+    await roll({ gifts: { a: ['x'] } })
+    expect(log()).toEqual(['c was forgotten', 'a out', 'a gets x', 'a in'])
+  })
+
+  it('reaches for a host beside the run to take others out there, and changes nothing where it cannot', async () => {
+    await roll({ gifts: { a: ['x'] }, targets: ['a'], borrow: async (host) => sessionOf(host) })
+    expect(log()).toEqual(['a out', 'a gets x', 'a in'])
+    const away = new Problem({ class: 'unreachable', where: { host: 'lb' }, what: 'is away', fix: 'wake it' })
+    const { problems } = await roll({ gifts: { a: ['x'] }, targets: ['a'], borrow: () => Promise.reject(away) })
+    expect(log()).toHaveLength(3)
+    expect(problems).toEqual(['lb: is away; it is where a must be taken out first'])
+  })
+
+  it('says that a host may still be out where the balancer was lost meanwhile, and blames nobody else for it', async () => {
+    const lost = new Problem({ class: 'unreachable', where: { host: 'lb' }, what: 'was lost', fix: 'look' })
+    const { shell } = sessionOf('lb')
+    const request: Session['shell']['request'] = (script, given) =>
+      script.includes('a in') ? Promise.reject(lost) : shell.request(script, given)
+    const lb = { host: 'lb', shell: { ...shell, request } } as Session
+    const { problems, hosts } = await roll({ gifts: { a: ['x'], b: ['x'] }, targets: ['a', 'b'], borrow: async () => lb })
+    expect(log()).toEqual(['a out', 'a gets x'])
+    expect(problems).toEqual(['lb: was lost; a may still be out there'])
+    expect(hosts.map(({ unreachable }) => unreachable)).toEqual([false, false])
+    expect(marksAt('lb')).toEqual(['a@balancer'])
+  })
+
+  it('puts a host back when it is stopped in the middle, and begins no other', async () => {
+    const stopping = new AbortController()
+    const drain = (member: string): Drain => {
+      stopping.abort()
+      return inOut(member)
+    }
+    const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, drain, signal: stopping.signal })
+    expect(log()).toEqual(['a out', 'a in'])
+    expect(problems).toEqual([])
+  })
+})
