@@ -1,83 +1,171 @@
 import { type Later, type Text, text } from 'provision'
+import { type Backend, backendLines, backendName, type Edge } from './backends.ts'
+import type { Options } from './options.ts'
+import { TLS } from './tls.ts'
+import { alivePath } from './virtual-address.ts'
 
 export interface Balancer {
+  readonly options: Options
   readonly thumbprint: Later
   /** Chains as HAProxy loads them; it finds each private key beside its chain, as PATH.key. */
   readonly certificates: readonly string[]
-  readonly tls: 'intermediate' | 'modern'
-  readonly hsts: number
-  readonly ipv6: boolean
-  readonly health: { readonly path: string; readonly host: string }
-  readonly servers: readonly { readonly name: string; readonly address: string; readonly port: number }[]
+  /** The first is for whoever asks for a name that nobody has, where `sites` were not given. */
+  readonly backends: readonly Backend[]
+  readonly edge: Edge
+  /** Error pages by status. */
+  readonly pages: readonly { readonly status: string; readonly path: string }[]
 }
 
 /** The whole of haproxy.cfg. */
-export const haproxyConfig = ({ thumbprint, certificates, tls, hsts, ipv6, health, servers }: Balancer): Text => {
-  const bind = (port: number, rest: string): string =>
-    [`bind :${port}`, ...(ipv6 ? [`bind :::${port} v6only`] : [])].map((line) => `    ${line}${rest}\n`).join('')
+export const haproxyConfig = ({ options, thumbprint, certificates, backends, edge, pages }: Balancer): Text => {
+  const { timeouts, extra, rate_limit: limit } = options
+  const alive = alivePath(options)
   const ssl = ` ssl ${certificates.map((path) => `crt ${path}`).join(' ')} alpn h2,http/1.1`
-  return text`# Written by provision.
-global
-    log /dev/log local0
-    chroot /var/lib/haproxy
-    user haproxy
-    group haproxy
-    stats socket /run/haproxy/admin.sock mode 660 level admin
-    stats timeout 30s
-    hard-stop-after 5m
-${TLS[tls]}
-defaults
-    log global
-    mode http
-    option httplog
-    option dontlognull
-    option redispatch 1
-    retries 3
-    retry-on conn-failure empty-response response-timeout
-    timeout connect 3s
-    timeout client 30s
-    timeout server 30s
-    timeout http-request 10s
-    timeout http-keep-alive 10s
-    timeout queue 10s
-    timeout tunnel 1h
-
+  const top = [
+    section('global', [
+      'log /dev/log local0',
+      'chroot /var/lib/haproxy',
+      'user haproxy',
+      'group haproxy',
+      'stats socket /run/haproxy/admin.sock mode 660 level admin',
+      'stats timeout 30s',
+      'hard-stop-after 5m',
+      ...TLS[options.tls],
+      ...extra.global,
+    ]),
+    section('defaults', [
+      'log global',
+      'mode http',
+      'option httplog',
+      'option dontlognull',
+      'option redispatch 1',
+      'retries 3',
+      'retry-on conn-failure empty-response response-timeout',
+      ...Object.entries(TIMEOUTS).map(([key, name]) => `timeout ${name} ${milliseconds(timeouts[key as keyof typeof TIMEOUTS])}`),
+      ...(options.compression ? COMPRESSION : []),
+      ...pagesLines(pages),
+      ...extra.defaults,
+    ]),
+  ].join('\n')
+  const answer = text`
 frontend http
-${bind(80, '')}    # Stateless HTTP-01: the token and the thumbprint of our account are the answer to every order.
+${bindLines(80, '', options.ipv6)}${alive === undefined ? '' : `    monitor-uri ${alive}\n`}    # Stateless HTTP-01: the token and the thumbprint of our account are the answer to every order.
     http-request return status 200 content-type text/plain lf-string "%[path,field(-1,/)].${thumbprint}" if { path_reg ^/\\.well-known/acme-challenge/[-_A-Za-z0-9]+$ }
     http-request return status 404 if { path_beg /.well-known/acme-challenge/ }
-    http-request redirect scheme https code 301
-
-frontend https
-${bind(443, ssl)}    http-request set-header X-Forwarded-For %[src]
-    http-request set-header X-Forwarded-Proto https
-    # A request that may have been carried out must not be sent to a second server.
-    http-request disable-l7-retry unless METH_GET
-    http-response set-header Strict-Transport-Security "max-age=${hsts}"
-    http-response set-header X-Content-Type-Options nosniff
-    http-response set-header X-Frame-Options SAMEORIGIN
-    http-response set-header Referrer-Policy strict-origin-when-cross-origin
-    http-response del-header Server
-    default_backend web
-
-backend web
-    balance roundrobin
-    option httpchk
-    http-check send meth GET uri ${health.path} ver HTTP/1.1 hdr Host ${health.host}
-    http-check expect status 200
-    default-server check inter 2s fastinter 500ms downinter 1s fall 2 rise 2 on-marked-down shutdown-sessions
-${servers.map(({ name, address, port }) => `    server ${name} ${address.includes(':') ? `[${address}]` : address}:${port}\n`).join('')}`
+${lines(extra.http)}    http-request redirect scheme https code 301
+`
+  const rest = [
+    section('frontend https', [
+      ...binds(443, ssl, options.ipv6),
+      ...(limit === false ? [] : limitLines(limit)),
+      ...FROM_VISITORS,
+      // A request that may have been carried out must not be sent to a second server.
+      ...(options.retry_posts ? [] : ['http-request disable-l7-retry unless METH_GET']),
+      ...headerLines(options),
+      ...extra.https,
+      ...choiceLines(backends, options.sites.length > 0),
+    ]),
+    ...(limit === false
+      ? []
+      : [
+          section('backend visitors', [
+            `stick-table type ipv6 size 100k expire ${limit.seconds * 6}s store http_req_rate(${limit.seconds}s)`,
+          ]),
+        ]),
+    ...backends.map((backend) => section(`backend ${backendName(backend)}`, [...backendLines(backend, edge), ...extra.backend])),
+    ...(options.sites.length > 0
+      ? [
+          section('backend nobody', [
+            'http-request return status 421 content-type text/plain string "No site of this name is served here."',
+          ]),
+        ]
+      : []),
+    section('frontend status', [
+      `bind 127.0.0.1:${options.status_port}`,
+      'option dontlog-normal',
+      'http-request use-service prometheus-exporter if { path /metrics }',
+      'stats enable',
+      'stats uri /',
+    ]),
+  ].join('\n')
+  return text`# Written by provision.
+${top}${answer}
+${rest}`
 }
 
-// Mozilla's profiles, version 5.7; intermediate without the DHE ciphers, which nothing needs that speaks TLS 1.2 with GCM.
-const TLS = {
-  intermediate: `    ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305
-    ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
-    ssl-default-bind-curves X25519:P-256:P-384
-    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
-`,
-  modern: `    ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
-    ssl-default-bind-curves X25519:P-256:P-384
-    ssl-default-bind-options ssl-min-ver TLSv1.3 no-tls-tickets
-`,
+const lines = (all: readonly string[]): string => all.map((line) => `    ${line}\n`).join('')
+const section = (name: string, all: readonly string[]): string => `${name}\n${lines(all)}`
+
+const binds = (port: number, rest: string, ipv6: boolean): readonly string[] => [
+  `bind :${port}${rest}`,
+  ...(ipv6 ? [`bind :::${port} v6only${rest}`] : []),
+]
+const bindLines = (port: number, rest: string, ipv6: boolean): string => lines(binds(port, rest, ipv6))
+
+const TIMEOUTS = {
+  connect: 'connect',
+  client: 'client',
+  server: 'server',
+  request: 'http-request',
+  keep_alive: 'http-keep-alive',
+  queue: 'queue',
+  tunnel: 'tunnel',
 } as const
+
+const milliseconds = (seconds: number): string => `${Math.round(seconds * 1000)}ms`
+
+const COMPRESSION = [
+  'compression algo gzip',
+  'compression type text/html text/plain text/css text/xml application/javascript text/javascript application/json image/svg+xml',
+]
+
+/** What only we may say of a visitor is taken from whatever they say of themselves. */
+const FROM_VISITORS = [
+  'http-request set-header X-Forwarded-For %[src]',
+  'http-request set-header X-Forwarded-Proto https',
+  ...['X-Forwarded-Host', 'X-Forwarded-Port', 'X-Real-IP', 'Forwarded'].map((name) => `http-request del-header ${name}`),
+]
+
+const limitLines = ({ requests, except }: Exclude<Options['rate_limit'], false>): readonly string[] => [
+  // A visitor with IPv6 has a whole /64 to come from.
+  `http-request track-sc0 src,ipmask(32,64) table visitors${except.length === 0 ? '' : ` unless { src ${except.join(' ')} }`}`,
+  `http-request deny deny_status 429 if { sc_http_req_rate(0) gt ${requests} }`,
+]
+
+const HEADERS: Readonly<Record<string, string>> = {
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'SAMEORIGIN',
+  'Referrer-Policy': 'strict-origin-when-cross-origin',
+}
+
+const headerLines = ({ headers, hsts_seconds }: Options): readonly string[] => {
+  const wanted = new Map<string, string | false>(
+    Object.entries({ 'Strict-Transport-Security': `max-age=${hsts_seconds}`, ...HEADERS, Server: false }),
+  )
+  for (const [name, value] of Object.entries(headers)) {
+    const known = [...wanted.keys()].find((one) => one.toLowerCase() === name.toLowerCase())
+    wanted.set(known ?? name, value)
+  }
+  return [...wanted].map(([name, value]) =>
+    value === false ? `http-response del-header ${name}` : `http-response set-header ${name} "${value.replaceAll('%', '%%')}"`,
+  )
+}
+
+const choiceLines = (backends: readonly Backend[], byName: boolean): readonly string[] => {
+  if (!byName) return backends.slice(0, 1).map((backend) => `default_backend ${backendName(backend)}`)
+  return [
+    ...backends.flatMap((backend) => {
+      const [exact, wild] = [false, true].map((starred) => backend.names.filter((name) => name.startsWith('*.') === starred))
+      return [
+        ...((exact ?? []).length === 0
+          ? []
+          : [`use_backend ${backendName(backend)} if { req.hdr(host),field(1,:),lower -m str ${exact?.join(' ')} }`]),
+        ...(wild ?? []).map((name) => `use_backend ${backendName(backend)} if { req.hdr(host),field(1,:),lower -m end ${name.slice(1)} }`),
+      ]
+    }),
+    'default_backend nobody',
+  ]
+}
+
+const pagesLines = (pages: Balancer['pages']): readonly string[] =>
+  pages.map(({ status, path }) => `http-error status ${status} content-type "text/html; charset=utf-8" hdr Retry-After 30 file ${path}`)

@@ -2,11 +2,18 @@ import { describe, expect, it } from 'vitest'
 import haproxy from '../../../roles/haproxy-tls/role.ts'
 import nginx from '../../../roles/nginx/role.ts'
 import { Problem } from '../../../src/problem.ts'
-import { type Content, isKnown, shownText } from '../../../src/resource/content.ts'
+import { bytesOf, type Content, isKnown, shownText } from '../../../src/resource/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind.ts'
 import type { Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
 
-const host = (name: string, ...addresses: string[]): HostView => ({ name, sshPort: 22, addresses, publicAddresses: addresses, groups: [] })
+const host = (name: string, ...addresses: string[]): HostView => ({
+  name,
+  user: 'ops',
+  sshPort: 22,
+  addresses,
+  publicAddresses: addresses,
+  groups: [],
+})
 const LB = host('lb-01', '10.0.0.11', 'fd00::11')
 const WEB = [host('web-01', '10.0.0.12', 'fd00::12'), host('web-02', 'fd00::13')]
 const groups: Record<string, readonly HostView[]> = { load_balancers: [LB], web: WEB }
@@ -16,8 +23,9 @@ const flow = (to: string, from: Flow['from'], service = 'site'): Flow => ({
   host: to,
   role: 'nginx',
   service,
-  port: 8080,
+  port: 8443,
   protocol: 'tcp',
+  encrypted: false,
   from,
 })
 const fromBalancer = [{ name: 'lb-01', addresses: LB.addresses }]
@@ -26,11 +34,18 @@ const FLOWS = [flow('web-01', fromBalancer), flow('web-02', fromBalancer), flow(
 const context = <Options>(of: HostView, options: Options, more: Partial<HostContext<Options>> = {}): HostContext<Options> => ({
   host: of,
   options,
-  site: { hosts: [LB, ...WEB], group: (name) => groups[name] ?? [] },
+  site: { hosts: [LB, ...WEB], group: (name) => groups[name] ?? [], withRole: () => [LB] },
   facts,
   flows: FLOWS,
   files: () => [],
   acmeAccount: () => ({ key: 'acme-account:letsencrypt', thumbprint: { later: 'thumbprint', get: () => undefined } }),
+  authority: ({ domain }) => ({
+    key: `authority:${domain}`,
+    zone: `${domain}.provision.internal`,
+    certificate: { later: `the certificate of authority:${domain}`, get: () => undefined },
+    trusted: () => [],
+    nameOf: (name) => `${name}.${domain}.provision.internal`,
+  }),
   warn: () => {},
   ...more,
 })
@@ -45,40 +60,42 @@ const textOf = (resources: readonly Resource[], path: string): string => shownTe
 describe('nginx', () => {
   const options = nginx.options.parse({ content: 'site' })
   const page = { type: 'local', path: '/p/index.html', sha256: 'a'.repeat(64), size: 1, open: () => Buffer.from('a') } as const
-  const files = () => [
-    { path: 'css/dark/style.css', content: page },
-    { path: 'index.html', content: page },
-  ]
-  const resources = nginx.resources(context(WEB[0] as HostView, options, { files }))
+  const files = () => [{ path: 'index.html', content: page }]
+  const declared = (written: object) => nginx.resources(context(WEB[0] as HostView, nginx.options.parse(written), { files }))
+  const resources = declared({ content: 'site' })
+  const main = textOf(resources, '/etc/nginx/nginx.conf')
 
-  it('lays the site before the service, each directory before what is in it', () => {
-    const keys = resources.map(keyOf)
-    expect(keys[0]).toBe('package:nginx')
-    expect(keys.at(-1)).toBe('service:nginx.service')
-    const order = [
-      'directory:/var/www/provision/site/css',
-      'directory:/var/www/provision/site/css/dark',
-      'file:/var/www/provision/site/css/dark/style.css',
-    ]
-    expect(order.map((key) => keys.indexOf(key)).every((at, i, all) => at > (all[i - 1] ?? 0))).toBe(true)
-  })
-
-  it('includes our directory only', () => {
-    expect(textOf(resources, '/etc/nginx/nginx.conf').match(/include .*/g)).toEqual([
-      'include /etc/nginx/mime.types;',
-      'include /etc/nginx/provision/*.conf;',
+  it('has certificate, content and configuration before the service', () => {
+    expect(resources.map(keyOf)).toEqual([
+      'package:nginx',
+      'package:openssl',
+      'directory:/etc/ssl/nginx',
+      'certificate:/etc/ssl/nginx/edge.pem',
+      'file:/etc/ssl/nginx/edge-authority.pem',
+      'directory:/var/www/provision',
+      'directory:/var/www/provision/site',
+      'release:/var/www/provision/site',
+      'directory:/etc/nginx/provision',
+      'unit:nginx.service.d/provision.conf',
+      'file:/etc/nginx/nginx.conf',
+      'file:/etc/nginx/provision/site.conf',
+      'service:nginx.service',
     ])
   })
 
-  it('welcomes all addresses of the balancers, and says who served', () => {
-    const text = textOf(resources, '/etc/nginx/provision/site.conf')
-    expect(text.match(/^ {2}\S+ 1;$/gm)).toEqual(['  127.0.0.0/8 1;', '  ::1 1;', '  10.0.0.11 1;', '  fd00::11 1;'])
-    expect(text).toContain('add_header X-Served-By web-01 always;')
+  it('includes its own files by name only', () => {
+    expect(main.match(/include .*/g)).toEqual(['include /etc/nginx/mime.types;', 'include /etc/nginx/provision/site.conf;'])
+  })
+
+  it('welcomes balancers by certificate and by address, and says who served', () => {
+    expect(main.match(/^ {4}\S+ 1;$/gm)).toEqual(['    127.0.0.0/8 1;', '    ::1 1;', '    10.0.0.11 1;', '    fd00::11 1;'])
+    expect(main.match(/"CN=[^"]*"/g)).toEqual(['"CN=lb-01.edge.provision.internal"', '"CN=web-01.edge.provision.internal"'])
+    expect(textOf(resources, '/etc/nginx/provision/site.conf')).toContain('add_header X-Served-By web-01 always;')
   })
 
   it('lets in the group of the balancers, at the port of the option', () => {
     const listens = nginx.listens?.({ ...context(WEB[0] as HostView, nginx.options.parse({ content: 'site', port: 8888 })) })
-    expect(listens).toEqual([{ service: 'site', port: 8888, protocol: 'tcp', from: [{ group: 'load_balancers' }] }])
+    expect(listens).toEqual([{ service: 'site', port: 8888, protocol: 'tcp', from: [{ group: 'load_balancers' }], encrypted: true }])
   })
 
   it('does not take an empty group for nobody', () => {
@@ -86,9 +103,95 @@ describe('nginx', () => {
     expect(nginx.check?.(context(WEB[0] as HostView, wrong))?.[0]?.path).toEqual(['balancers'])
     expect(nginx.check?.(context(WEB[0] as HostView, options))).toEqual([])
   })
+
+  it('goes back without looking at what the project has now', () => {
+    const gone = () => {
+      throw new Error('looked')
+    }
+    const back = nginx.resources(
+      context(WEB[0] as HostView, nginx.options.parse({ content: 'site', release: 'previous' }), { files: gone }),
+    )
+    expect(back.map(keyOf)).toContain('release:/var/www/provision/site')
+  })
+
+  it('answers names that no site has with none of the sites', () => {
+    const named = [{ name: 'shop', hosts: ['shop.test'], content: 'shop' }]
+    expect(main).not.toContain('server_name _;')
+    const own = textOf(declared({ sites: named }), '/etc/nginx/nginx.conf')
+    expect(own).toContain('server_name _;')
+    expect(textOf(declared({ sites: named }), '/etc/nginx/provision/shop.conf')).not.toContain('default_server')
+  })
+
+  it('keeps files as long as the patterns say', () => {
+    const site = { name: 'shop', content: 'shop', cache: { '*.css': 60, '/assets/**': 'forever', 'sw.js': 'never' } }
+    const text = textOf(declared({ sites: [site] }), '/etc/nginx/provision/shop.conf')
+    const rules = [...text.matchAll(/"~(\S+)" "([^"]+)";/g)].map(([, pattern = '', value]) => [new RegExp(pattern), value] as const)
+    const kept = (uri: string) => rules.find(([pattern]) => pattern.test(uri))?.[1]
+    expect(['/a.css', '/x/a.css', '/a.cssx', '/assets/a/b.png', '/x/assets/b.png', '/sw.js'].map(kept)).toEqual([
+      'public, max-age=60',
+      'public, max-age=60',
+      undefined,
+      'public, max-age=31536000, immutable',
+      undefined,
+      'no-store',
+    ])
+  })
+
+  it('compresses nothing that an application answers, and sends it no request twice', () => {
+    const text = textOf(declared({ sites: [{ name: 'api', proxy: 'http://127.0.0.1:3000' }] }), '/etc/nginx/provision/api.conf')
+    expect(text).not.toMatch(/gzip|brotli/)
+    expect(text).toContain('proxy_next_upstream off;')
+  })
+
+  it('runs an application with its secrets in a file of its own', () => {
+    const app = { command: '/usr/bin/node server.js', port: 3000, environment: { KEY: 'a "quoted" $poison' }, memory: '256m' }
+    const all = declared({ sites: [{ name: 'api', app }] })
+    const variables = contentOf(all, '/etc/provision/provision-app-api.env')
+    expect(shownText(variables)).toBe('KEY=•••\n')
+    expect(Buffer.from(bytesOf(variables)).toString()).toBe('KEY="a \\"quoted\\" \\$poison"\n')
+    const [unit] = all.flatMap((one) =>
+      keyOf(one) === 'unit:provision-app-api.service' ? [one.spec as { file: { content: Content } }] : [],
+    )
+    const text = unit && shownText(unit.file.content)
+    expect(text).toContain('MemoryMax=256M\n')
+    expect(text).not.toContain('poison')
+  })
+
+  it.each<[string, object, readonly (readonly PropertyKey[])[]]>([
+    ['nothing', {}, [[]]],
+    ['a site of two sorts', { sites: [{ name: 'a', content: 'x', proxy: 'http://127.0.0.1:1' }] }, [['sites', 0]]],
+    ['a site of none', { sites: [{ name: 'a' }] }, [['sites', 0]]],
+    [
+      'two of one name',
+      { sites: ['a.test', 'b.test'].map((host) => ({ name: 'a', hosts: [host], content: 'x' })) },
+      [['sites', 1, 'name']],
+    ],
+    ['two for every name', { content: 'x', sites: [{ name: 'a', content: 'x' }] }, [['sites', 0]]],
+    ['two for one name', { sites: ['a', 'b'].map((name) => ({ name, hosts: ['x.test'], content: 'x' })) }, [['sites', 1, 'hosts']]],
+  ])('complains of %s', (_, written, paths) => {
+    expect(nginx.check?.(context(WEB[0] as HostView, nginx.options.parse(written)))?.map(({ path }) => path)).toEqual(paths)
+  })
+
+  it.each([
+    [{ name: 'A' }],
+    [{ name: 'a', hosts: ['a.test; return 200'] }],
+    [{ name: 'a', proxy: 'http://127.0.0.1/path' }],
+    [{ name: 'a', headers: { X: '$http_cookie' } }],
+    [{ name: 'a', errors: { '404': '/a b' } }],
+    [{ name: 'a', cache: { '(x': 1 } }],
+    [{ name: 'a', app: { command: 'node', port: 1 } }],
+  ])('refuses the site %o', (site) => {
+    expect(nginx.options.safeParse({ sites: [site] }).success).toBe(false)
+  })
 })
 
 describe('haproxy-tls', () => {
+  const servers = (...addresses: readonly string[]) =>
+    addresses.map((address, i) => {
+      const name = `web-0${i + 1}.edge.provision.internal`
+      return `    server web-0${i + 1} ${address}:8443 sni str(${name}) check-sni ${name} verifyhost ${name}`
+    })
+
   const options = haproxy.options.parse({ certificates: [{ names: ['www.example.org', 'example.org'] }, { names: ['shop.example.org'] }] })
   const resources = haproxy.resources(context(LB, options))
   const text = textOf(resources, '/etc/haproxy/haproxy.cfg')
@@ -97,9 +200,15 @@ describe('haproxy-tls', () => {
     expect(resources.map(keyOf)).toEqual([
       'package:haproxy',
       'package:openssl',
+      'package:socat',
       'directory:/etc/ssl/haproxy',
+      'directory:/etc/ssl/haproxy/edge',
+      'certificate:/etc/ssl/haproxy/edge/client.pem',
+      'file:/etc/ssl/haproxy/edge/authority.pem',
+      'directory:/etc/haproxy/pages',
       'certificate:/etc/ssl/haproxy/www.example.org.pem#placeholder',
       'certificate:/etc/ssl/haproxy/shop.example.org.pem#placeholder',
+      'file:/etc/haproxy/pages/503.html',
       'file:/etc/haproxy/haproxy.cfg',
       'service:haproxy.service',
       'certificate:/etc/ssl/haproxy/www.example.org.pem',
@@ -115,11 +224,11 @@ describe('haproxy-tls', () => {
   })
 
   it('balances over the hosts that let it in, IPv6 in brackets', () => {
-    expect(text.match(/^ {4}server .*$/gm)).toEqual(['    server web-01 10.0.0.12:8080', '    server web-02 [fd00::13]:8080'])
+    expect(text.match(/^ {4}server .*$/gm)).toEqual(servers('10.0.0.12', '[fd00::13]'))
   })
 
   it('listens on IPv4 and IPv6 with every certificate', () => {
-    expect(text.match(/^ {4}bind .*$/gm)).toEqual([
+    expect(text.match(/^ {4}bind :.*$/gm)).toEqual([
       '    bind :80',
       '    bind :::80 v6only',
       ...['bind :443', 'bind :::443 v6only'].map(
@@ -139,26 +248,86 @@ describe('haproxy-tls', () => {
   it('takes the first address of a server that is of a family of its own', () => {
     const balancer = host('lb-01', 'fd00::11')
     const at = textOf(haproxy.resources(context(balancer, options)), '/etc/haproxy/haproxy.cfg')
-    expect(at.match(/^ {4}server .*$/gm)).toEqual(['    server web-01 [fd00::12]:8080', '    server web-02 [fd00::13]:8080'])
+    expect(at.match(/^ {4}server .*$/gm)).toEqual(servers('[fd00::12]', '[fd00::13]'))
   })
 
   it.each([
     ['of another family', host('web-01', 'fd00::12')],
     ['by a name only', host('web-01', 'web-01.example.org')],
   ])('is refused where a server is reached %s', (_, server) => {
-    const site = { hosts: [], group: () => [server] }
+    const site = { hosts: [], group: () => [server], withRole: () => [] }
     expect(() => haproxy.resources(context(host('lb-01', '10.0.0.11'), options, { site }))).toThrow(/web-01 has no address that lb-01/)
   })
 
-  it('refuses two certificates for one file, and a group of nobody', () => {
-    const twice = haproxy.options.parse({ certificates: [{ names: ['a.test', 'b.test'] }, { names: ['A.test'] }], backend: 'webs' })
-    expect(haproxy.check?.(context(LB, twice))?.map(({ path }) => path)).toEqual([['backend'], ['certificates', 1]])
+  it.each([
+    ['two certificates for one file', { certificates: [{ names: ['a.test', 'b.test'] }, { names: ['A.test'] }] }, ['certificates', 1]],
+    ['a group of nobody', { certificates: [{ names: ['a.test'] }], backend: 'webs' }, ['backend']],
+    ['a wildcard without DNS', { certificates: [{ names: ['a.test', '*.a.test'] }] }, ['certificates', 0, 'names', 1]],
+    ['a site without a certificate', { certificates: [{ names: ['a.test'] }], sites: [{ names: ['b.test'] }] }, ['sites', 0, 'names', 0]],
+    [
+      'a name of two sites',
+      { certificates: [{ names: ['a.test'] }], sites: [{ names: ['a.test'] }, { names: ['a.test'] }] },
+      ['sites', 1, 'names', 0],
+    ],
+  ])('refuses %s', (_, written, path) => {
+    expect(haproxy.check?.(context(LB, haproxy.options.parse(written)))?.map((fault) => fault.path)).toEqual([path])
+  })
+
+  it('takes names under a wildcard for covered', () => {
+    const covered = { certificates: [{ names: ['*.a.test'] }], acme: { dns_hook: ['./dns.sh'] }, sites: [{ names: ['b.a.test'] }] }
+    expect(haproxy.check?.(context(LB, haproxy.options.parse(covered)))).toEqual([])
+  })
+
+  it('sends each name to its site, and nobody else anywhere', () => {
+    const two = haproxy.options.parse({
+      certificates: [{ names: ['a.test', 'b.test'] }],
+      balance: 'leastconn',
+      sites: [
+        { names: ['a.test'], sticky: true },
+        { names: ['b.test'], balance: 'source' },
+      ],
+    })
+    const written = textOf(haproxy.resources(context(LB, two)), '/etc/haproxy/haproxy.cfg')
+    expect(written.match(/^ {4}(use_backend|default_backend|balance) .*$/gm)?.map((line) => line.trim())).toEqual([
+      'use_backend web.a.test if { req.hdr(host),field(1,:),lower -m str a.test }',
+      'use_backend web.b.test if { req.hdr(host),field(1,:),lower -m str b.test }',
+      'default_backend nobody',
+      'balance leastconn',
+      'balance source',
+    ])
+    expect(written.match(/ cookie web-0\d/g)).toEqual([' cookie web-01', ' cookie web-02'])
+  })
+
+  it('lets headers be added, replaced and taken away', () => {
+    const headers = { 'x-frame-options': 'DENY', 'X-Test': '100%', 'Referrer-Policy': false }
+    const written = textOf(
+      haproxy.resources(context(LB, haproxy.options.parse({ certificates: [{ names: ['a.test'] }], headers }))),
+      '/etc/haproxy/haproxy.cfg',
+    )
+    expect(written).toContain('set-header X-Frame-Options "DENY"')
+    expect(written).toContain('set-header X-Test "100%%"')
+    expect(written).toContain('del-header Referrer-Policy')
+  })
+
+  it('refuses pages that are for no status, or too long', () => {
+    const given = haproxy.options.parse({ certificates: [{ names: ['a.test'] }], error_pages: 'pages' })
+    const page = (path: string, size: number) => [
+      { path, content: { type: 'local', path, sha256: '', size, open: () => Buffer.from('') } as const },
+    ]
+    for (const [path, size] of [
+      ['oops.html', 1],
+      ['503.html', 20_000],
+    ] as const)
+      expect(() => haproxy.resources(context(LB, given, { files: () => page(path, size) }))).toThrow(Problem)
   })
 
   it.each([
     [{}],
     [{ certificates: [] }],
-    [{ certificates: [{ names: ['*.example.org'] }] }],
+    [{ certificates: [{ names: ['www.*.example.org'] }] }],
+    [{ certificates: [{ names: ['a.test'] }], headers: { 'X Y': 'a' } }],
+    [{ certificates: [{ names: ['a.test'] }], headers: { X: 'a"b' } }],
+    [{ certificates: [{ names: ['a.test'] }], extra: { http: ['a\nb'] } }],
     [{ certificates: [{ names: ['a.test'] }], tls: 'old' }],
     [{ certificates: [{ names: ['a.test'] }], health_path: '/a b' }],
     [{ certificates: [{ names: ['a.test'] }], acme: { contact: 'nobody' } }],

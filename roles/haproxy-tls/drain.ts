@@ -1,0 +1,33 @@
+import { quote } from 'provision'
+
+/** One server in one backend, as HAProxy names it. */
+const SOCKET = '/run/haproxy/admin.sock'
+
+// A server that is not there is not served from; before HAProxy runs, nobody is.
+const FUNCTIONS = `
+ask() { printf '%s\\n' "$1" | socat -t 5 - UNIX-CONNECT:${SOCKET}; }
+places() { ask 'show servers state' | while read -r _ backend _ name _; do [ "$name" != "$server" ] || printf '%s/%s\\n' "$backend" "$name"; done; }
+column() { ask 'show stat' | awk -F, -v name="$server" -v key="$1" 'NR == 1 { sub(/^# /, ""); for (i = 1; i <= NF; i++) at[$i] = i; next } $at["svname"] == name { print $at[key] }'; }
+[ -S ${SOCKET} ] && command -v socat >/dev/null || exit 0
+`
+
+/** Takes a server out on this balancer: no new requests, then waits until those under way have ended, so many seconds at most. */
+export const outScript = (server: string, seconds: number): string => `
+server=${quote(server)}
+${FUNCTIONS}
+for place in $(places); do ask "set server $place state drain" | grep . >&2; done
+end=$(($(date +%s) + ${seconds}))
+until ! column scur | grep -qvx 0 || [ "$(date +%s)" -ge $end ]; do sleep 0.1; done
+exit 0`
+
+/** Puts it in again, and waits until this balancer has found it healthy. */
+export const backScript = (server: string, seconds: number): string => `
+server=${quote(server)}
+${FUNCTIONS}
+for place in $(places); do ask "set server $place state ready" | grep . >&2; done
+end=$(($(date +%s) + ${seconds}))
+until ! column status | grep -qv '^UP'; do
+  [ "$(date +%s)" -lt $end ] || { printf '%s is not healthy: %s, %s\\n' "$server" "$(column status | sort -u)" "$(column last_chk | sort -u)" >&2; exit 1; }
+  sleep 0.2
+done
+exit 0`
