@@ -1,0 +1,39 @@
+import { commandLine, quote } from '../quote.ts'
+
+/** For those whose runs start elsewhere than on this machine: the two keys come as files, from where such a place keeps secrets. */
+export const recipes = (run: readonly string[], root: string): string => `# cron (crontab -e), with both keys in files of mode 600
+17 4,16 * * *  sleep $(shuf -i 0-7200 -n 1); cd ${quote(root).replaceAll('%', '\\%')} && PROVISION_AGE_KEY_FILE=KEYS/age.txt npx ${commandLine(...withKey(run, 'KEYS/id_ed25519'))}
+
+# GitLab (.gitlab-ci.yml), with two file variables, and a pipeline schedule of twice a day
+renew-certificates:
+  rules: [{ if: '$CI_PIPELINE_SOURCE == "schedule"' }]
+  image: node:24
+  script:
+    - npm ci
+    - chmod 600 "$PROVISION_AGE_KEY_FILE" "$PROVISION_SSH_KEY_FILE"
+    - npx ${open(withKey(run, '"$PROVISION_SSH_KEY_FILE"'))}
+
+# GitHub (.github/workflows/renew.yml), with two secrets
+on: { schedule: [{ cron: '17 4,16 * * *' }] }
+jobs:
+  renew:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-node@v4
+        with: { node-version: 24 }
+      - run: |
+          npm ci
+          umask 077
+          printf '%s\\n' "$AGE_KEY" >"$RUNNER_TEMP/age.txt"
+          printf '%s\\n' "$SSH_KEY" >"$RUNNER_TEMP/id_ed25519"
+          PROVISION_AGE_KEY_FILE="$RUNNER_TEMP/age.txt" npx ${open(withKey(run, '"$RUNNER_TEMP/id_ed25519"'))}
+        env:
+          AGE_KEY: \${{ secrets.PROVISION_AGE_KEY }}
+          SSH_KEY: \${{ secrets.PROVISION_SSH_KEY }}
+`
+
+const withKey = (run: readonly string[], key: string): readonly string[] => ['provision', ...run, '--key', key]
+
+/** Quoted, but for the last word: that is the shell's own. */
+const open = (words: readonly string[]): string => `${commandLine(...words.slice(0, -1))} ${words.at(-1)}`
