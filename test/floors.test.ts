@@ -9,6 +9,7 @@ const floors = [
   ['main'],
   ['cli'],
   ['report'],
+  ['schedule'],
   ['engine'],
   ['index'],
   ['role'],
@@ -28,6 +29,7 @@ const only: Readonly<Record<string, readonly string[]>> = {
   'acme-client': ['src/acme/'],
   listr2: ['src/report/'],
   'age-encryption': ['src/identity/'],
+  '@peculiar/x509': ['src/identity/x509.ts'],
   'node:fs': [
     'src/main.ts',
     'src/cli/',
@@ -39,7 +41,7 @@ const only: Readonly<Record<string, readonly string[]>> = {
     'src/acme/',
     'src/lab/',
   ],
-  'node:child_process': ['src/cli/', 'src/host/', 'src/lab/'],
+  'node:child_process': ['src/cli/', 'src/host/', 'src/acme/dns-hook.ts', 'src/lab/'],
   'node:net': ['src/host/', 'src/acme/', 'src/lab/'],
 }
 
@@ -58,8 +60,8 @@ interface Import {
 const IMPORT = /^(?:import|export)\s+(type\s)?(?:([\w*{][^'"]*?)\sfrom\s+)?['"]([^'"]+)['"]|\bimport\('([^']+)'\)/gm
 const importsOf = (path: string): readonly Import[] =>
   [...readFileSync(join(root, path), 'utf8').matchAll(IMPORT)]
-    // Whether a word is an address is a question to nobody.
-    .filter(([, , names]) => !/^\{ isIP(v[46])?(, isIPv[46])* \}$/.test(names ?? ''))
+    // Whether a word is an address, and of which network, is a question to nobody.
+    .filter(([, , names]) => !/^\{ (BlockList|isIP(v[46])?)(, isIPv[46])* \}$/.test(names ?? ''))
     .map(([, type, , declared, asked]) => ({
       path,
       specifier: declared ?? asked ?? '',

@@ -14,5 +14,6 @@ export const commands: Readonly<Record<string, Entry>> = {
   exec: { summary: 'run one command on many hosts', load: () => import('./exec.ts') },
   trust: { summary: 'meet hosts: show and store their keys', load: () => import('./trust.ts') },
   secrets: { summary: 'keep secrets encrypted in the project', load: () => import('./secrets.ts') },
+  schedule: { summary: 'let certificates renew without a person', load: () => import('./schedule.ts') },
   lab: { summary: 'disposable Debian hosts on this machine', load: () => import('./lab.ts') },
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Listener } from '../engine/event.ts'
 import type { Outcome, Plan } from '../engine/plan.ts'
 import type { Holder } from '../host/shell.ts'
@@ -17,6 +18,8 @@ const options = {
   'dry-run': { type: 'boolean', help: 'show what would be changed, and change nothing' },
   role: { type: 'string', multiple: true, value: 'NAME', help: 'change only what this role declares' },
   limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'change only hosts that match: web-01, web:!web-02, lb-*' },
+  user: { type: 'string', value: 'NAME', help: 'log in with this account, whatever the inventory says' },
+  key: { type: 'string', value: 'FILE', help: 'log in with this private key only' },
   json: { type: 'boolean', help: 'one JSON object a line, for programs' },
   output: { type: 'string', value: 'FORMAT', choices: formats, help: 'how to tell it' },
   verbose: { type: 'boolean', short: 'v', help: 'show long diffs whole' },
@@ -32,6 +35,7 @@ export interface Engine<Ready extends Prepared = Prepared, Survey extends Planne
     playbooks?: readonly string[]
     limit?: readonly string[]
     roles?: readonly string[]
+    login?: { user?: string; key?: string }
   }): Promise<Ready>
   plan(prepared: Ready, options: { listen: Listener; signal: AbortSignal; lock?: Holder; wait?: boolean }): Promise<Survey>
   apply(planned: Survey, options: { listen: Listener; signal: AbortSignal }): Promise<Outcome & { problems: readonly Problem[] }>
@@ -78,6 +82,10 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
       ...(positionals.length === 0 ? {} : { playbooks: positionals }),
       limit: values.limit ?? [],
       roles: values.role ?? [],
+      login: {
+        ...(values.user === undefined ? {} : { user: values.user }),
+        ...(values.key === undefined ? {} : { key: resolve(surroundings.directory, values.key) }),
+      },
     })
     signal.addEventListener('abort', () => report.interrupting())
 

@@ -1,3 +1,4 @@
+import type { Event } from '../engine/event.ts'
 import type { Change } from '../engine/plan.ts'
 import { planHeadline, planLines } from './planned.ts'
 import { Progress } from './progress.ts'
@@ -11,6 +12,7 @@ export interface Motion {
   start(title: string, progress: Progress): void
   changed(phase: 'applied' | 'failed', change: Change, durationMs: number | undefined): void
   doing(host: string, what: string | undefined): void
+  rolling(event: Extract<Event, { type: 'rolling' }>): void
   title(title: string): void
   stop(): Promise<void>
 }
@@ -21,6 +23,7 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     if (lines.length > 0) out(`${lines.join('\n')}\n`)
   }
   const warnings = new Map<string, Set<string>>()
+  const warn = (host: string, text: string): unknown => warnings.set(text, (warnings.get(text) ?? new Set()).add(host))
   let progress = new Progress([], undefined, now())
 
   return {
@@ -28,10 +31,10 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
       progress.listen(event, now())
       if (event.type === 'change' && event.phase !== 'planned') motion.changed(event.phase, event.change, event.durationMs)
       if (event.type === 'doing') motion.doing(event.host, event.what)
-      if (event.type === 'warning') {
-        const text = [event.role, event.what].filter((part) => part !== undefined).join(': ')
-        warnings.set(text, (warnings.get(text) ?? new Set()).add(event.host ?? ''))
-      }
+      if (event.type === 'rolling') motion.rolling(event)
+      if (event.type === 'reverted')
+        warn(event.change.host, `${event.change.resource.replace(':', ' ')} is again as it was before this run`)
+      if (event.type === 'warning') warn(event.host ?? '', [event.role, event.what].filter((part) => part !== undefined).join(': '))
     },
     looking: (names) => {
       progress = new Progress(names, undefined, now())

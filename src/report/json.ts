@@ -9,10 +9,12 @@ export const jsonReport = (out: (text: string) => void): Report => {
     listen: (event) => {
       // What was planned stands in the plan already, each change once.
       if (event.type === 'change' && event.phase !== 'planned') line(changeLine(event.phase, event.change))
-      if (event.type === 'warning') line(event)
+      if (event.type === 'reverted') line({ type: 'reverted', host: event.change.host, resource: event.change.resource })
+      if (event.type === 'warning' || event.type === 'rolling') line(event)
     },
     looking: () => {},
-    planned: ({ changes }) => {
+    planned: ({ changes, manners = [] }, playNames) => {
+      for (const { play, serial, at } of manners) line({ type: 'rolling', phase: 'planned', play: playNames[play], serial, at })
       for (const change of changes) line(changeLine('planned', change))
     },
     applying: () => {},
@@ -29,7 +31,7 @@ export const jsonReport = (out: (text: string) => void): Report => {
   }
 }
 
-const changeLine = (phase: 'planned' | 'applied' | 'failed', { host, role, resource, action, sure, diff }: Change) => ({
+const changeLine = (phase: 'planned' | 'applied' | 'failed', { host, role, resource, action, sure, diff, fullDiff }: Change) => ({
   type: 'change',
   phase,
   host,
@@ -38,6 +40,7 @@ const changeLine = (phase: 'planned' | 'applied' | 'failed', { host, role, resou
   action,
   sure,
   ...(diff === undefined ? {} : { diff }),
+  ...(fullDiff === undefined ? {} : { fullDiff }),
 })
 
 export const problemLine = ({ class: sort, where, what, why, fix }: Problem) => ({

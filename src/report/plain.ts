@@ -20,6 +20,10 @@ export const plainMotion = (out: (text: string) => void): Motion => {
       forget(host)
       if (what !== undefined) waiting.set(host, setTimeout(() => line(`${host}  ${what}`), LONG_MS).unref())
     },
+    rolling: ({ phase, host, at, durationMs }) => {
+      forget(host)
+      line(`${host}  ${phase === 'out' ? 'out of' : 'in again at'} ${at}  ${duration(durationMs)}`)
+    },
     title: (title) => line(title),
     stop: async () => {
       for (const host of waiting.keys()) forget(host)

@@ -1,16 +1,18 @@
-import { type Change, CONTROLLER, type Plan } from '../engine/plan.ts'
+import { type Change, CONTROLLER, type Manner, type Plan } from '../engine/plan.ts'
 import type { Action } from '../resource/kind.ts'
 import { diffLines } from './diff.ts'
 import { count, visible, width, words, wrap } from './text.ts'
 import type { View } from './view.ts'
 
 /** The plan as people read it: by play, role and hosts; what is the same on several hosts stands there once. */
-export const planLines = ({ changes }: Plan, playNames: readonly string[], view: View): readonly string[] => {
+export const planLines = ({ changes, manners = [] }: Plan, playNames: readonly string[], view: View): readonly string[] => {
   const { paint } = view
-  const byPlay = Map.groupBy(changes, ({ play }) => play)
+  const shownOf = view.verbose ? changes : changes.map(({ fullDiff: _, ...change }) => change)
+  const byPlay = Map.groupBy(shownOf, ({ play }) => play)
   return [...byPlay].flatMap(([play, ofPlay]) => [
     '',
     paint.bold(words(playNames[play] ?? `play ${play + 1}`)),
+    ...manners.filter((manner) => manner.play === play).map((manner) => paint.dim(`  ${words(mannerWords(manner))}`)),
     ...[...Map.groupBy(ofPlay, ({ role }) => role)].flatMap(([role, ofRole]) =>
       shared(ofRole).flatMap(({ hosts, changes }) => [
         '',
@@ -19,6 +21,14 @@ export const planLines = ({ changes }: Plan, playNames: readonly string[], view:
       ]),
     ),
   ])
+}
+
+/** `one at a time; each is taken out of lb-01 meanwhile`. */
+const mannerWords = ({ serial, at }: Manner): string => {
+  const sizes = serial.map((size) => (size === 1 ? 'one' : String(size)))
+  const [last = '', ...first] = sizes.toReversed()
+  const order = [...first.toReversed().map((size, i) => (i === 0 ? `${size} first` : size)), `${last} at a time`].join(', then ')
+  return at.length === 0 ? order : `${order}; each is taken out of ${at.join(' and ')} meanwhile`
 }
 
 /** How many changes, where, and of which sort: `34 changes on 3 hosts  20 to create · 14 to update`. */
@@ -69,7 +79,9 @@ const sureness = { exact: '', depends: ', follows from another change', opaque: 
 /** One change: `~ file /etc/motd  content differs`, its settings, its diff. */
 export const changeLines = (change: Change, view: View): readonly string[] => {
   const { paint, columns } = view
-  const { action, resource, reason, sure, diff, differences } = change
+  const { action, resource, reason, sure, diff, fullDiff, differences } = change
+  const shown = (text: string | undefined): readonly string[] =>
+    text === undefined || text === '' ? [] : diffLines(text, { ...view, columns: columns - 10 }).map((line) => `    ${line}`)
   const symbol = colour(action, paint)(symbols[action])
   // What we note on the host about what we own: bookkeeping, told but not spelt out.
   if (isRecord(resource)) return [paint.dim(`${symbols[action]} ${visible(name(resource))}  our record of what is managed`)]
@@ -82,7 +94,8 @@ export const changeLines = (change: Change, view: View): readonly string[] => {
         columns - 10,
       ).map((line) => `    ${paint.dim(line)}`),
     ),
-    ...(diff === undefined || diff === '' ? [] : diffLines(diff, { ...view, columns: columns - 10 }).map((line) => `    ${line}`)),
+    ...shown(diff),
+    ...(view.verbose && fullDiff ? ['', `    ${paint.dim('word for word:')}`, ...shown(fullDiff)] : []),
   ]
 }
 

@@ -66,6 +66,7 @@ export const terminalMotion = (view: View, rows: () => number): Motion => {
     },
     changed: () => {},
     doing: () => {},
+    rolling: () => {},
     title: (words) => {
       title = words
     },

@@ -9,6 +9,15 @@ const ON_THEIR_OWN: readonly RegExp[] = [
   /^\/etc\/systemd\/system\/([a-z-]+\.target\.wants|multi-user\.target\.wants)(\/|$)/,
   /^\/var\/lib\/systemd\//,
   /^\/var\/log\//,
+  // unattended-upgrades asks debconf what its first configuration shall be, and python compiles what it brings.
+  /^\/etc\/apt\/apt\.conf\.d\/(20auto-upgrades|50unattended-upgrades)$/,
+  /^\/usr\/(lib|share)\/python3[^/]*\/(.*\/)?__pycache__(\/|$)/,
+  /^\/(var\/lib\/python|usr\/local\/lib\/python[\d.]+)(\/|$)/,
+  /^\/etc\/(inputrc|python3\/debian_config)$/,
+  // Links to alternatives (of xz-utils) and their manual pages, and a directory of documents that one package takes from another.
+  /^\/usr\/(bin\/(lz[a-z]+|unlzma)$|share\/(man\/man\d|doc)\/)/,
+  // A password's quality is asked for in PAM's common files, which pam-auth-update writes.
+  /^\/etc\/pam\.d\/common-[a-z-]+$/,
   // nginx's maintainer script makes a first site and its page; ours includes neither.
   /^\/etc\/nginx\/sites-enabled\/default$/,
   /^\/var\/www\/html\/index\.nginx-debian\.html$/,
@@ -34,9 +43,16 @@ export const unexplained = (changed: readonly string[], { planned, record, packa
     return planned.some((resource) => resource === key) ? [path] : []
   })
   const paths = new Set([...planned.map((resource) => resource.replace(/^[a-z-]+:/, '')), ...owned])
+  // A release is one resource, whatever lies in it.
+  const releases = planned.flatMap((resource) => (resource.startsWith('release:') ? [`${resource.slice('release:'.length)}/`] : []))
   // Debian has merged /usr: packages still name the old places.
   const shipped = new Set(packageFiles.map((path) => path.replace(/^\/(lib|bin|sbin)\//, '/usr/$1/')))
   return changed.filter(
-    (path) => !paths.has(path) && !shipped.has(path) && !OUR_BOOKS.test(path) && !ON_THEIR_OWN.some((habit) => habit.test(path)),
+    (path) =>
+      !paths.has(path) &&
+      !releases.some((root) => path.startsWith(root)) &&
+      !shipped.has(path) &&
+      !OUR_BOOKS.test(path) &&
+      !ON_THEIR_OWN.some((habit) => habit.test(path)),
   )
 }

@@ -1,16 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-
-/** Sees to it that `strace` is on this machine. */
-export const needStrace = (): void => {
-  if (spawnSync('strace', ['-V']).status === 0) return
-  const { status, stderr } = spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'strace'], { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`strace cannot be installed: ${stderr}`)
-}
 
 /** What `strace` writes of the processes that these options name, while `act` runs. */
 export const traced = async (options: readonly string[], act: () => unknown): Promise<readonly string[]> => {

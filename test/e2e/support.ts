@@ -17,8 +17,12 @@ export interface TestHost {
   plan(resources: readonly Resource[]): Promise<readonly string[]>
   /** Makes it so, adjacent changes of a kind together, and says what was changed. Throws `Refused`. */
   apply(resources: readonly Resource[]): Promise<readonly string[]>
+  /** Makes it so, and then puts back what was replaced. */
+  revertAfter(resources: readonly Resource[]): Promise<void>
   /** The refusal that `apply` must end with. */
   refused(resources: readonly Resource[]): Promise<Refused>
+  /** Carries a change out until it has to be confirmed, and then leaves it, as a controller that dies there does. */
+  unconfirmed(resource: Resource): Promise<void>
   down(): Promise<void>
 }
 
@@ -74,13 +78,14 @@ export const onHost = (session: Session, end: () => Promise<void>): TestHost => 
     const placed = resources.map((resource) => ({ play: 0, role: 'test', resource }))
     return planHost({ placed, seen: await observe(session, placed), everywhere: new Map(), selected: () => true, now: new Date() })
   }
+  const batchesOf = (all: Awaited<ReturnType<typeof due>>) =>
+    adjacent(all).map((batch) => ({
+      work: batch.map(({ resource, seen, verdict }) => ({ id: resource.id, spec: resource.spec, seen, verdict })),
+      kind: batch[0]?.resource.kind as unknown as Kind<unknown, unknown, unknown>,
+    }))
   const apply = async (resources: readonly Resource[]): Promise<readonly string[]> => {
     const all = await due(resources)
-    for (const batch of adjacent(all)) {
-      const work = batch.map(({ resource, seen, verdict }) => ({ id: resource.id, spec: resource.spec, seen, verdict }))
-      const kind = batch[0]?.resource.kind as unknown as Kind<unknown, unknown, unknown>
-      await drive(kind.apply(work))
-    }
+    for (const { kind, work } of batchesOf(all)) await drive(kind.apply(work))
     return all.map(({ resource, verdict }) => `${verdict.action} ${keyOf(resource)}`)
   }
   return {
@@ -94,11 +99,27 @@ export const onHost = (session: Session, end: () => Promise<void>): TestHost => 
       if (answer.code !== 0) throw new Error(`exit ${answer.code}: ${answer.stderr}\n${answer.stdout}`)
       return answer.stdout.toString()
     },
+    revertAfter: async (resources) => {
+      const all = batchesOf(await due(resources))
+      for (const { kind, work } of all) await drive(kind.apply(work))
+      for (const { kind, work } of all.toReversed()) if (kind.revert !== undefined) await drive(kind.revert(work))
+    },
     refused: (resources) =>
       apply(resources).then(
         (changes) => Promise.reject(new Error(`was not refused: ${changes.join(', ')}`)),
         (error: Refused) => (error.name === 'Refused' ? error : Promise.reject(error)),
       ),
+    unconfirmed: async (resource) => {
+      const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+      const verdict = { action: 'update', sure: 'exact', reason: 'test', differences: [] } as const
+      const placed = [{ play: 0, role: 'test', resource }]
+      const seen = (await observe(session, placed)).get(keyOf(resource))
+      const steps: Steps = kind.apply([{ id: resource.id, spec: resource.spec, seen, verdict }])
+      for (let next = steps.next(); next.done !== true && next.value.do === 'shell'; ) {
+        const { script, input } = next.value
+        next = steps.next(await session.shell.request(script, input === undefined ? {} : { input }))
+      }
+    },
     down: async () => {
       await session.shell.close()
       await end()

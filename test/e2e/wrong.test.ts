@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
-import { needStrace } from './strace.ts'
+import { need } from './need.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const bin = join(checkout, 'bin/provision.js')
@@ -75,7 +75,7 @@ const cardsIn = (stderr: string): string =>
     .replaceAll(/^ {2}(why|fix) {2}/gm, '  $1  ')
     .replaceAll(/\n\n/g, '\n')
 
-beforeAll(() => needStrace())
+beforeAll(() => need('strace'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 describe('a wrong input', () => {

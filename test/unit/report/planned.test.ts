@@ -6,6 +6,17 @@ import { change, plainView, planOf } from './values.ts'
 const lines = (plan: ReturnType<typeof planOf>, view = plainView): readonly string[] => planLines(plan, ['web servers', 'balancer'], view)
 
 describe('the plan', () => {
+  test.each([
+    [[1], ['lb-01'], 'one at a time; each is taken out of lb-01 meanwhile'],
+    [[2], [], '2 at a time'],
+    [[1, 3, 5], ['lb-01', 'lb-02'], 'one first, then 3, then 5 at a time; each is taken out of lb-01 and lb-02 meanwhile'],
+  ])('says how a play goes that changes few hosts at a time: %j', (serial, at, told) => {
+    const plan = planOf(change('a', 'file:/1'), change('a', 'file:/2', { play: 1 }))
+    const shown = lines({ ...plan, manners: [{ play: 1, serial, at }] })
+    expect(shown.filter((line) => line.includes('at a time'))).toEqual([`  ${told}`])
+    expect(shown[shown.indexOf(`  ${told}`) - 1]).toBe('balancer')
+  })
+
   test('tells what is the same on several hosts once, under all of them', () => {
     const diff = '--- a\n+++ b\n@@ -3,2 +3,2 @@\n user www-data;\n-old\n+new\n'
     const same = ['web-01', 'web-02'].map((host) =>
@@ -33,6 +44,17 @@ describe('the plan', () => {
       change('web-02', 'file:/a', { diff: '@@ -0,0 +1 @@\n+two\n' }),
     )
     expect(lines(plan).filter((line) => line.includes('file /a'))).toHaveLength(2)
+  })
+
+  test('tells what reads the same once, and each word for word to whoever asks for all of it', () => {
+    const fullDiff = (port: number): string => `@@ -0,0 +1 @@\n+tcp dport ${port} accept\n`
+    const plan = planOf(
+      ...[80, 443].map((port, i) => change(`web-0${i + 1}`, 'nftables:x', { diff: '@@ -0,0 +1 @@\n+site\n', fullDiff: fullDiff(port) })),
+    )
+    expect(lines(plan).slice(3)).toEqual(['  nginx  web-01 web-02', '    + nftables x  does not exist', '        +site'])
+    const all = lines(plan, { ...plainView, verbose: true })
+    expect(all.slice(3, 8)).toEqual(['  nginx  web-01', '    + nftables x  does not exist', '        +site', '', '        word for word:'])
+    expect(all.filter((line) => line.includes('dport'))).toEqual(['        +tcp dport 80 accept', '        +tcp dport 443 accept'])
   })
 
   test('keeps plays, roles and the order of changes', () => {

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readSeen } from '../../../src/resource/authorized-keys-seen.ts'
 import type { Kind, Step, World } from '../../../src/resource/kind.ts'
 import { nftables } from '../../../src/resource/nftables.ts'
+import { release } from '../../../src/resource/release.ts'
+import { sshd } from '../../../src/resource/sshd.ts'
 import { scriptOf } from './said.ts'
 
 type AnyKind = Kind<unknown, unknown, unknown>
@@ -28,9 +30,25 @@ const seenTable = (table: string) => {
     boot: nftables({ table, rules }).spec.text,
     stamp: owned?.sha256,
     pending: undefined,
+    unkept: false,
     rolledBack: undefined,
+    foreign: { chains: [], legacy: [] },
   }
 }
+
+const page = { type: 'local', path: '/p/sample', sha256: 'a'.repeat(64), size: 6, open: () => Buffer.from('sample') } as const
+const seenRelease = (i: number) => ({
+  current: inode('l', '777', {
+    target: `releases/${release({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }).spec.digest}`,
+  }),
+  tree: new Map([
+    ['', { type: 'd', mode: '755', owner: '0:0' }],
+    ['page', { type: 'f', mode: '644', owner: '0:0' }],
+  ]),
+  digests: new Map([['page', page.sha256]]),
+  history: [],
+  staged: false,
+})
 
 const SAMPLES: Readonly<Record<string, Sample>> = {
   file: {
@@ -40,6 +58,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
   link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
   package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },
+  release: { options: (i) => ({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }), asWanted: seenRelease },
   service: {
     options: (i) => ({ unit: `sample${i}.service` }),
     asWanted: () => ({
@@ -99,7 +118,20 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ name: `sample${i}`, run: `touch /srv/sample${i}`, creates: `/srv/sample${i}` }),
     asWanted: () => ({ done: true }),
   },
+  drained: { options: (i) => ({ role: `sample${i}` }), asWanted: () => [] },
   nftables: { options: (i) => ({ table: `sample${i}`, rules }), asWanted: (i) => seenTable(`sample${i}`) },
+  sshd: {
+    options: (i) => ({ name: `sample${i}`, settings: { MaxAuthTries: 3 } }),
+    asWanted: (i) => ({
+      inode: inode('f', '644'),
+      sha256: sshd({ name: `sample${i}`, settings: { MaxAuthTries: 3 } }).spec.sha256,
+      config: ['Include /etc/ssh/sshd_config.d/*.conf'],
+      service: { active: 'active', stamp: undefined, reloadFailed: false, touched: false },
+      pending: undefined,
+      unkept: false,
+      rolledBack: undefined,
+    }),
+  },
 }
 
 const room = fileURLToPath(new URL('../../../src/resource', import.meta.url))
@@ -178,8 +210,10 @@ describe.each(listed)('$name', ({ kind, sample, spec }) => {
 const seenNothing = (kind: string): unknown => {
   if (kind === 'authorized-keys') return readSeen(['sshd', '', 'lines', ''].join('\0'), ['sample7']).get('sample7')
   if (kind === 'unit') return { file: 'absent', stale: false }
+  if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
+  if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'
 }

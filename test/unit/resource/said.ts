@@ -3,7 +3,14 @@ import { ABSENT, type SeenInode } from '../../../src/resource/inode.ts'
 import type { Probe } from '../../../src/resource/kind.ts'
 
 /** A host that was asked nothing together with other kinds. */
-export const NOTHING: Said = { inodes: new Map(), changed: new Map(), digests: new Map(), texts: new Map(), units: new Map() }
+export const NOTHING: Said = {
+  inodes: new Map(),
+  changed: new Map(),
+  trees: new Map(),
+  digests: new Map(),
+  texts: new Map(),
+  units: new Map(),
+}
 
 const plain = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '' }
 
@@ -23,6 +30,8 @@ export const linesBy = (separator: string, lines: readonly string[]): ReadonlyMa
 
 /** All scripts that a look at these resources alone would run. */
 export const scriptOf = ({ asks, script }: Probe<unknown>): string => {
-  const { inodes, digests, texts, units } = together([asks])
-  return [askInodes(inodes), askDigests(digests), askTexts(texts), askUnits(units), { script }].map((one) => one.script).join('\n')
+  const { inodes, trees, digests, texts, patterns, units } = together([asks])
+  return [askInodes(inodes, trees), askDigests(digests), askTexts(texts, patterns), askUnits(units), { script }]
+    .map((one) => one.script)
+    .join('\n')
 }
