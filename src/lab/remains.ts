@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises
 import { join } from 'node:path'
 import { Problem } from '../problem.ts'
 import { exists } from './cache.ts'
-import { endGroup, hierarchies } from './cgroup.ts'
+import { endGroup, hierarchies, membersOf } from './cgroup.ts'
 import { networkDown, rivalOf } from './network.ts'
 import { CGROUP, type LabSpec, type Layout, type Parts, partsOf, STATE, userDirectory } from './spec.ts'
 
@@ -32,11 +32,19 @@ export const claim = async (spec: LabSpec, layout: Layout): Promise<void> => {
   }
 }
 
-/** Complains when another lab, or a network of the user's, already has our addresses: it would answer in our hosts' place. */
+/**
+ * Complains when another lab, or a network of the user's, already has our addresses: it would answer in our hosts' place.
+ * The wire of a lab in which nothing runs any more, as after a kill, is taken away; its disks stay.
+ */
 export const checkAddressesFree = async (spec: LabSpec, layout: Layout): Promise<void> => {
   const rival = await rivalOf(layout)
   if (rival === undefined) return
-  const owner = await ownerOf(rival.replace(/^pv-/, ''))
+  const id = /^pv-([0-9a-f]{8})$/.exec(rival)?.[1]
+  if (id !== undefined && (await membersOf(partsOf(id).cgroup)).length === 0) {
+    await networkDown(partsOf(id))
+    return checkAddressesFree(spec, layout)
+  }
+  const owner = id === undefined ? undefined : await ownerOf(id)
   throw new Problem({
     class: 'input',
     where: { command: `lab ${spec.name}` },

@@ -5,7 +5,7 @@ import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import * as lab from '../../src/lab/index.ts'
 
 const run = promisify(execFile)
@@ -196,6 +196,17 @@ describe('the lab and its remains', () => {
       why: `that is the lab "t-lab" of ${root}`,
     })
     await lab.labDown({ ...spec, name: 't-rival' })
+  })
+
+  it('takes over the addresses of a lab in which nothing runs any more', async () => {
+    const heir = { ...beside, name: 't-heir' }
+    await lab.labUp(beside)
+    await killAll(beside, '')
+    // A killed host takes its time to die.
+    await vi.waitFor(() => lab.labUp(heir), { timeout: 60_000, interval: 500 })
+    expect(await ssh(heir, 'one', 'hostname')).toBe('one')
+    await lab.labDown(heir)
+    await lab.labDown(beside)
   })
 
   it('takes down the lab of a project that is gone', async () => {
