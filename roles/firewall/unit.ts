@@ -2,8 +2,10 @@
 export const UNIT = 'provision-firewall.service'
 
 /**
- * Before the network is set up, and after the distribution's own nftables.service, whose configuration flushes everything. It
- * has no ExecStop: a host that goes down shall not open up first. Before the first rules were confirmed there is nothing to load.
+ * Before the network is set up, before any ordinary service or socket (a socket of sshd waits for no network), and after the
+ * distribution's own nftables.service. Whenever that one is restarted or reloaded, by hand or by an upgrade of its package, it flushes
+ * the rules of everybody: ours are loaded again with it. No ExecStop: a host that goes down shall not open up first. Before the first
+ * rules were confirmed there is nothing to load.
  */
 export const unitText = (rules: string): string => `# Written by provision (role firewall).
 [Unit]
@@ -12,7 +14,9 @@ ConditionPathExists=${rules}
 DefaultDependencies=no
 Wants=network-pre.target
 After=local-fs.target nftables.service
-Before=network-pre.target shutdown.target
+Before=network-pre.target sysinit.target shutdown.target
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
 Conflicts=shutdown.target
 
 [Service]
@@ -22,5 +26,5 @@ ExecStart=/usr/sbin/nft -f ${rules}
 ExecReload=/usr/sbin/nft -f ${rules}
 
 [Install]
-WantedBy=sysinit.target
+WantedBy=sysinit.target nftables.service
 `

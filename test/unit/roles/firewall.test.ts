@@ -150,6 +150,11 @@ describe('the role', () => {
     ])
   })
 
+  it('opens no port to sshd that another role has for something else', () => {
+    expect(() => context({}, [flow('anyone', 'git', 22)])).toThrow('wants 22/tcp for git, on which sshd listens there')
+    expect(() => context({}, [{ ...flow('anyone', 'git', 22), protocol: 'udp' }])).not.toThrow()
+  })
+
   it('warns where SSH is open to anyone, and where that leaves administrators out', () => {
     const metrics = flow([{ name: 'administrators', addresses: [] }], 'metrics', 9100)
     expect(context({}, [metrics]).warnings).toEqual([
@@ -177,6 +182,11 @@ describe('the role', () => {
       { path: ['administrators', 2], what: '192.0.2.9 stands twice among the administrators' },
       { path: ['administrators', 3], what: '192.0.2.0/24 and 192.0.2.9 overlap' },
       { path: ['administrators', 4], what: 'fd12::1 and fd00::/8 overlap' },
+    ])
+    expect(faults(['::ffff:192.0.2.1', '0.0.0.0/0', '::/0'])).toMatchObject([
+      { path: ['administrators', 0], fix: 'write it as an IPv4 address' },
+      { path: ['administrators', 1], what: '0.0.0.0/0 is everybody' },
+      { path: ['administrators', 2], what: '::/0 is everybody' },
     ])
   })
 
