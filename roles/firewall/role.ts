@@ -2,7 +2,7 @@ import { defineRole, type Facts, type Flow, nftables, overlap, Problem, pkg, ser
 import { administratorFaults } from './administrators.ts'
 import { checksOf } from './checks.ts'
 import { isForAdministrators, rulesOf } from './rules.ts'
-import { UNIT, unitText } from './unit.ts'
+import { BOOT_FILE, besideNftables, UNIT, unitText } from './unit.ts'
 
 const options = z.strictObject({
   administrators: z
@@ -75,10 +75,11 @@ export default defineRole({
       extra,
       flows: here,
     })
-    const boot = unit({ name: UNIT, content: unitText('/etc/provision/nftables/inet-provision.nft') })
+    const boot = unit({ name: UNIT, content: unitText(BOOT_FILE) })
     return [
       pkg({ name: 'nftables' }),
       boot,
+      besideNftables(BOOT_FILE),
       nftables({ ...table, rules, confirmSeconds: confirm_seconds }),
       service({ unit: UNIT, restarts: [boot] }),
     ]

@@ -109,9 +109,11 @@ const sidesOf = ({ text }: NftablesSpec, seen: SeenTable): { before: string; aft
 
 const differencesOf = ({ text }: NftablesSpec, seen: SeenTable): readonly Difference[] => {
   if (seen.live === undefined) return [{ key: 'table', from: seen.stamp === undefined ? 'not there' : 'gone' }]
-  if (seen.stamp !== sha256Hex(text)) return [{ key: 'rules' }]
   const drift = driftInWords(seen.ours ?? '', seen.live).join(', ')
-  return [...(drift === '' ? [] : [{ key: 'drift', from: drift }]), ...(seen.boot === text ? [] : [{ key: 'boot file' }])]
+  const drifted = drift === '' ? [] : [{ key: 'drift', from: drift }]
+  if (seen.stamp === sha256Hex(text)) return [...drifted, ...(seen.boot === text ? [] : [{ key: 'boot file' }])]
+  // Rules that were never ours, or are being tried, have not been changed by hand.
+  return [{ key: 'rules' }, ...(seen.ours === undefined || seen.pending === 'this boot' || seen.unkept ? [] : drifted)]
 }
 
 const reasonOf = ({ key, from }: Difference): string =>

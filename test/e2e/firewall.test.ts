@@ -188,13 +188,15 @@ describe('the firewall', () => {
     ])
     await one.run(`nft -f - <<'E'\n${RIVALS}\nE`)
     const found = (await failing()).join()
-    for (const rule of [
-      '(shuts 9100/tcp',
-      'tcp dport 8080 redirect to :1',
-      'tcp dport 8888 redirect to :9100',
-      'chain in: policy drop (shuts 8080/tcp',
-    ])
-      expect(found).toContain(rule)
+    const defeats = [
+      'table ip filter, chain INPUT: tcp dport 9100 counter drop shuts 9100/tcp, which our rules open',
+      'table ip docker_like, chain nat: tcp dport 8080 redirect to :1 takes away 8080/tcp, before our rules see it',
+      'table ip docker_like, chain nat: tcp dport 8888 redirect to :9100 leads to 9100/tcp, from a port that our rules shut',
+      'table inet rival, chain in: policy drop shuts 8080/tcp, which our rules open',
+    ]
+    const plans = (await noticed()).join()
+    for (const defeat of defeats) for (const said of [found, plans]) expect(said).toContain(defeat)
+    expect(plans).not.toContain('chain in of the nft table inet rival')
     expect(await one.plan(wanted())).toEqual([])
     await one.run('nft "delete table ip filter; delete table ip docker_like; delete table inet rival; delete table inet f2b"')
   })

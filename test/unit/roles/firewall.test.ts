@@ -145,6 +145,7 @@ describe('the role', () => {
     expect(keys).toEqual([
       'package:nftables',
       'unit:provision-firewall.service',
+      'unit:nftables.service.d/provision-firewall.conf',
       'nftables:inet provision',
       'service:provision-firewall.service',
     ])
