@@ -41,6 +41,15 @@ describe('a base', () => {
     expect(failures()).toEqual([])
   })
 
+  it('makes unattended-upgrades take security updates only, and none of a cluster', async () => {
+    const said = await host.run('apt-get -qq update; unattended-upgrade --dry-run -d 2>&1')
+    expect(said).toMatch(/^Initial blacklist: \^mariadb \^galera \^mysql \^percona$/m)
+    expect(/^Allowed origins are: (.*)$/m.exec(said)?.[1]?.split(/, (?=origin)/)).toEqual([
+      'origin=Debian,codename=bookworm,label=Debian-Security',
+      'origin=Debian,codename=bookworm-security,label=Debian-Security',
+    ])
+  })
+
   it('finds what was changed by hand', async () => {
     await host.run(`echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_redirects
 echo Storage=none >>/etc/systemd/journald.conf.d/50-provision.conf

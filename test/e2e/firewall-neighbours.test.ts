@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram'
+import { networkInterfaces } from 'node:os'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { reboot } from '../../src/lab/index.ts'
 import { down, referenceLab, up } from './lab.ts'
@@ -59,6 +61,31 @@ it.each([
   expect(await on('nft list tables')).not.toContain('stranger')
   expect(await inForce()).toBe(before)
   expect(project.json('run', '--dry-run').status).toBe(0)
+})
+
+/** Whether a datagram of this machine comes to a port of the host on which nothing listens: the host itself refuses it then. */
+const refuses = (own: string, ownPort: number, address: string, port: number): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    const settle = (answer: boolean) => (): void => {
+      clearTimeout(timer)
+      socket.close()
+      resolve(answer)
+    }
+    const timer = setTimeout(settle(false), 700)
+    socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNREFUSED' ? settle(true)() : reject(error)))
+    socket.bind(ownPort, own, () => socket.connect(port, address, () => socket.send('?')))
+  })
+
+it('lets replies of DHCP and DHCPv6 in, which connection tracking does not know for replies, and nothing else to those ports', async () => {
+  const [bridge = '', own = []] =
+    Object.entries(networkInterfaces()).find(([, all]) => all?.some(({ address }) => address === `${SUBNET}.1`)) ?? []
+  const local = own.find(({ address }) => address.startsWith('fe80:'))?.address ?? ''
+  const [, theirs = ''] = /inet6 (fe80:[0-9a-f:]+)\//.exec(await on('ip -6 addr show dev eth0 scope link')) ?? []
+  expect(await refuses(`${SUBNET}.1`, 67, `${SUBNET}.12`, 68)).toBe(true)
+  expect(await refuses(`${local}%${bridge}`, 547, `${theirs}%${bridge}`, 546)).toBe(true)
+  expect(await refuses(`${SUBNET}.1`, 1067, `${SUBNET}.12`, 68)).toBe(false)
+  expect(await refuses('fd71::1', 547, 'fd71::12', 546)).toBe(false)
 })
 
 it('is in force before a socket listens for sshd, however long it takes to load', async () => {
