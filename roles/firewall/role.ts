@@ -62,7 +62,9 @@ export default defineRole({
         warn(`no administrator may come to ${service} on port ${port} (${role}): firewall.administrators is empty`)
       }
     }
-    if (administrators.length > 0 && !administrators.some((network) => overlap(network, facts.clientAddress)))
+    // A host that does not say from where we come leaves it to the trial of its rules.
+    const isShutOut = facts.clientAddress !== '' && !administrators.some((network) => overlap(network, facts.clientAddress))
+    if (administrators.length > 0 && isShutOut)
       warn(
         `new rules would be taken back: we come from ${facts.clientAddress}, which is in none of firewall.administrators (${administrators.join(', ')})`,
       )

@@ -168,6 +168,7 @@ describe('the role', () => {
   it('warns who would lock themselves out', () => {
     const warned = (administrators: readonly string[], from: string) => context({ administrators }, [], from).warnings
     expect(warned(['192.0.2.0/24', '2001:db8:7::/48'], '2001:db8:7:1::5')).toEqual([])
+    expect(warned(['192.0.2.0/24'], '')).toEqual([])
     expect(warned(['192.0.2.0/24', '2001:db8:7::/48'], '198.51.100.9')).toEqual([
       'new rules would be taken back: we come from 198.51.100.9, which is in none of firewall.administrators (192.0.2.0/24, 2001:db8:7::/48)',
     ])
