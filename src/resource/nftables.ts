@@ -102,7 +102,9 @@ const isInForce = ({ text }: NftablesSpec, { live, ours, stamp }: SeenTable): bo
 const sidesOf = ({ text }: NftablesSpec, seen: SeenTable): { before: string; after: string; listed?: 'before' | 'both' } => {
   if (seen.live === undefined) return { before: '', after: text }
   const isTouched = driftInWords(seen.ours ?? '', seen.live).length > 0
-  if (!isTouched && seen.boot !== undefined) return { before: seen.boot, after: text }
+  // Rules that are being tried were not written by hand; what they are to replace is what a boot would bring.
+  const isTried = seen.stamp !== sha256Hex(text) && (seen.pending === 'this boot' || seen.unkept)
+  if ((!isTouched || isTried) && seen.boot !== undefined) return { before: seen.boot, after: text }
   if (isTouched && seen.stamp === sha256Hex(text)) return { before: seen.live, after: seen.ours ?? '', listed: 'both' }
   return { before: seen.live, after: text, listed: 'before' }
 }

@@ -132,6 +132,13 @@ describe('planning a table', () => {
       after: `chain input: tcp dport 2222 ip saddr @peers4 counter name in_ssh accept, ${peers}\n`,
       full: { before: spec.text, after: newer.text },
     })
+    // While they are tried, they are in force already.
+    const tried: SeenTable = {
+      ...asLoaded,
+      live: live.replace('dport 22 ip saddr @peers4', 'dport 2222 ip saddr @peers4'),
+      pending: 'this boot',
+    }
+    expect(diff(newer, tried)).toEqual(diff(newer, asLoaded))
     expect(diff(spec, { ...asLoaded, live: undefined })).toMatchObject({ before: '', full: { before: '', after: spec.text } })
     const drift = diff(spec, { ...asLoaded, live: live.replace('\t\tct state', '\t\ttcp dport 3306 accept\n\t\tct state') })
     expect(drift).toMatchObject({ before: 'chain input: tcp dport 3306 accept\n', after: '' })
