@@ -4,6 +4,15 @@ import { check, type Part } from './part.ts'
 const PATH = '/etc/apt/apt.conf.d/52provision-updates'
 const TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer']
 
+/** Near enough to Python's, which read it on the host. */
+const isExpression = (text: string): boolean => {
+  try {
+    return RegExp(text) instanceof RegExp
+  } catch {
+    return false
+  }
+}
+
 export const updatesOptions = z
   .strictObject({
     enabled: z
@@ -11,7 +20,12 @@ export const updatesOptions = z
       .default(true)
       .meta({ description: 'security updates by themselves, daily (CIS Debian 12 1.2.2.1, https://wiki.debian.org/UnattendedUpgrades)' }),
     except: z
-      .array(z.string().regex(/^[^"\p{Cc}]+$/u, 'must be a regular expression without quotes'))
+      .array(
+        z
+          .string()
+          .regex(/^[^"\p{Cc}]+$/u, 'must be a regular expression without quotes')
+          .refine(isExpression, 'must be a regular expression: one that is none would end all updates'),
+      )
       .default([])
       .meta({ description: 'packages that never change on their own, beside databases: how their names begin', examples: [['^nginx']] }),
     reboot: z

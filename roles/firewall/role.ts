@@ -1,7 +1,8 @@
-import { defineRole, nftables, overlap, pkg, service, unit, z } from 'provision'
+import { defineRole, type Facts, type Flow, nftables, overlap, Problem, pkg, service, unit, z } from 'provision'
+import { administratorFaults } from './administrators.ts'
 import { checksOf } from './checks.ts'
 import { isForAdministrators, rulesOf } from './rules.ts'
-import { UNIT, unitText } from './unit.ts'
+import { BOOT_FILE, besideNftables, UNIT, unitText } from './unit.ts'
 
 const options = z.strictObject({
   administrators: z
@@ -39,18 +40,7 @@ export default defineRole({
   summary: 'lets in what the roles of a host listen for, and nothing else',
   options,
 
-  check: ({ options: { administrators } }) =>
-    administrators.flatMap((network, i) =>
-      administrators
-        .slice(0, i)
-        .filter((earlier) => overlap(earlier, network))
-        .slice(0, 1)
-        .map((earlier) => ({
-          path: ['administrators', i],
-          what: network === earlier ? `${network} stands twice among the administrators` : `${network} and ${earlier} overlap`,
-          fix: 'keep one of the two',
-        })),
-    ),
+  check: ({ options: { administrators } }) => administratorFaults(administrators),
 
   listens: ({ options: { administrators }, host }) => [
     {
@@ -65,13 +55,16 @@ export default defineRole({
   resources: ({ options: { administrators, ssh_rate, confirm_seconds, forward, extra }, host, facts, flows, warn }) => {
     // Our own is SSH, which has a rule of its own: for the port on which sshd really serves us, and those it will serve.
     const here = flows.filter((flow) => flow.host === host.name && flow.role !== 'firewall')
+    refuseSharing(here, facts)
     if (administrators.length === 0) {
       warn('SSH is open to anyone: name the networks you come from in firewall.administrators')
       for (const { service, port, role } of here.filter(isForAdministrators)) {
         warn(`no administrator may come to ${service} on port ${port} (${role}): firewall.administrators is empty`)
       }
     }
-    if (administrators.length > 0 && !administrators.some((network) => overlap(network, facts.clientAddress)))
+    // A host that does not say from where we come leaves it to the trial of its rules.
+    const isShutOut = facts.clientAddress !== '' && !administrators.some((network) => overlap(network, facts.clientAddress))
+    if (administrators.length > 0 && isShutOut)
       warn(
         `new rules would be taken back: we come from ${facts.clientAddress}, which is in none of firewall.administrators (${administrators.join(', ')})`,
       )
@@ -84,10 +77,11 @@ export default defineRole({
       extra,
       flows: here,
     })
-    const boot = unit({ name: UNIT, content: unitText('/etc/provision/nftables/inet-provision.nft') })
+    const boot = unit({ name: UNIT, content: unitText(BOOT_FILE) })
     return [
       pkg({ name: 'nftables' }),
       boot,
+      besideNftables(BOOT_FILE),
       nftables({ ...table, rules, confirmSeconds: confirm_seconds }),
       service({ unit: UNIT, restarts: [boot] }),
     ]
@@ -95,3 +89,15 @@ export default defineRole({
 
   verify: ({ host }) => checksOf(host.name),
 })
+
+/** Whoever may come to another role's port would come to sshd. The inventory's port was judged already; this is about the real ones. */
+const refuseSharing = (flows: readonly Flow[], { sshPorts }: Facts): void => {
+  const taken = flows.find(({ port, protocol }) => protocol === 'tcp' && sshPorts.includes(port))
+  if (taken === undefined) return
+  throw new Problem({
+    class: 'input',
+    where: { host: taken.host, role: taken.role },
+    what: `wants ${taken.port}/tcp for ${taken.service}, on which sshd listens there`,
+    fix: 'give one of the two another port, or take the role from this host',
+  })
+}

@@ -1,9 +1,15 @@
+import { dropin, type Resource } from 'provision'
+
 /** The unit that loads our table at boot. */
 export const UNIT = 'provision-firewall.service'
 
+/** Where the kind keeps the rules that were confirmed last. */
+export const BOOT_FILE = '/etc/provision/nftables/inet-provision.nft'
+
 /**
- * Before the network is set up, and after the distribution's own nftables.service, whose configuration flushes everything. It
- * has no ExecStop: a host that goes down shall not open up first. Before the first rules were confirmed there is nothing to load.
+ * Before the network is set up, before any ordinary service or socket (a socket of sshd waits for no network), and after the
+ * distribution's own nftables.service. No ExecStop: a host that goes down shall not open up first. Before the first rules were
+ * confirmed there is nothing to load.
  */
 export const unitText = (rules: string): string => `# Written by provision (role firewall).
 [Unit]
@@ -12,7 +18,7 @@ ConditionPathExists=${rules}
 DefaultDependencies=no
 Wants=network-pre.target
 After=local-fs.target nftables.service
-Before=network-pre.target shutdown.target
+Before=network-pre.target sysinit.target shutdown.target
 Conflicts=shutdown.target
 
 [Service]
@@ -24,3 +30,16 @@ ExecReload=/usr/sbin/nft -f ${rules}
 [Install]
 WantedBy=sysinit.target
 `
+
+/**
+ * The distribution's own nftables.service, where somebody uses it, flushes the rules of everybody whenever it is started, reloaded or
+ * stopped: by hand, or by an upgrade of its package. Ours are loaded again before it is done with that.
+ */
+export const besideNftables = (rules: string): Resource => {
+  const load = `-/usr/sbin/nft -f ${rules}`
+  return dropin({
+    unit: 'nftables.service',
+    name: 'provision-firewall',
+    settings: { Service: { ExecStartPost: load, ExecReload: load, ExecStopPost: load } },
+  })
+}

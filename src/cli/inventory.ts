@@ -63,8 +63,10 @@ const showFlows = async ({ values, positionals }: Given, { directory, env, out, 
     ...(values.inventory === undefined ? {} : { inventory: values.inventory }),
     ...(positionals.length === 0 ? {} : { playbooks: positionals }),
   })
-  if (values.json) out(`${JSON.stringify({ flows: bindings.flows })}\n`)
-  else out(flowTable(bindings.flows, new Map([['all', [...site.hosts.keys()]], ...site.groups]), view))
+  const filtered = new Set(bindings.bound.filter(({ role }) => role.name === 'firewall').map(({ host }) => host))
+  const unfiltered = [...site.hosts.keys()].filter((host) => !filtered.has(host))
+  if (values.json) out(`${JSON.stringify({ flows: bindings.flows, unfiltered })}\n`)
+  else out(flowTable(bindings.flows, unfiltered, new Map([['all', [...site.hosts.keys()]], ...site.groups]), view))
   return 0
 }
 

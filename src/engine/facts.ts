@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { Problem } from '../problem.ts'
 import type { Facts } from '../role/role.ts'
 import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
@@ -32,8 +33,9 @@ export const readFacts = (host: string, stdout: string, sshConnection: readonly 
       fix: 'take the host out of the play, or install Debian or Ubuntu on it',
     })
   }
-  const [clientAddress = '', , sshAddress = '', servedAt = '22'] = sshConnection
-  const sshPort = Number(servedAt)
+  const [client = '', , sshAddress = '', servedAt = ''] = sshConnection
+  const clientAddress = client.replace(/^::ffff:(?=[\d.]+$)/i, '').replace(/%.*$/, '')
+  const sshPort = portIn(servedAt) ?? 22
   return {
     distribution,
     release: os('VERSION_ID'),
@@ -47,7 +49,7 @@ export const readFacts = (host: string, stdout: string, sshConnection: readonly 
     sshAddress,
     sshPort,
     sshPorts: [...new Set([sshPort, ...lines.flatMap(portOfSshd)])],
-    clientAddress: clientAddress.replace(/^::ffff:(?=[\d.]+$)/i, '').replace(/%.*$/, ''),
+    clientAddress: isIP(clientAddress) === 0 ? '' : clientAddress,
     container: lines.includes('container'),
     networks: readNetworks(lines),
   }
@@ -59,6 +61,11 @@ const SSHD_LINE = /^\/etc\/ssh\/sshd_config(?:\.d\/[^:]+)?:\s*(port|listenaddres
 const portOfSshd = (line: string): readonly number[] => {
   const [, keyword, value = ''] = SSHD_LINE.exec(line) ?? []
   const found = keyword?.toLowerCase() === 'port' ? value : /^(?!127\.|\[::1\]|localhost:)(?:\[.*\]|[^:]+):(\d+)$/.exec(value)?.[1]
-  const port = Number(found)
-  return port >= 1 && port <= 65535 && Number.isInteger(port) ? [port] : []
+  const port = portIn(found ?? '')
+  return port === undefined ? [] : [port]
+}
+
+const portIn = (word: string): number | undefined => {
+  const port = Number(word)
+  return /^\d+$/.test(word) && port >= 1 && port <= 65535 ? port : undefined
 }

@@ -1,5 +1,6 @@
 import type { Flow } from '../role/role.ts'
 import { wayOf } from '../role/way.ts'
+import { list } from '../site/suggest.ts'
 import { table, tableWidth } from './table.ts'
 import { count } from './text.ts'
 import type { View } from './view.ts'
@@ -9,9 +10,16 @@ type Groups = ReadonlyMap<string, readonly string[]>
 
 const HEAD = ['from', 'to', 'port', 'service', 'role', 'encrypted'] as const
 
-/** Who may come to which port of which hosts. What is the same on several hosts stands there once; a group stands for its hosts where they are many. */
-export const flowTable = (flows: readonly Flow[], groups: Groups, { paint, columns }: View): string => {
-  if (flows.length === 0) return 'No role of the playbook listens on anything.\n'
+/** Who may come to which port of which hosts, and what that leaves out: hosts on which no firewall sees to it. */
+export const flowTable = (flows: readonly Flow[], unfiltered: readonly string[], groups: Groups, view: View): string => {
+  const ways = flows.length === 0 ? 'No role of the playbook listens on anything.\n' : waysTable(flows, groups, view)
+  if (unfiltered.length === 0) return ways
+  const hosts = list(shortly(unfiltered, groups))
+  return `${ways}\n${view.paint.yellow('!')} no role firewall for ${hosts}: whatever listens there is open to anyone\n`
+}
+
+/** What is the same on several hosts stands there once; a group stands for its hosts where they are many. */
+const waysTable = (flows: readonly Flow[], groups: Groups, { paint, columns }: View): string => {
   const same = Map.groupBy(flows, (flow) => JSON.stringify([namesOf(flow).toSorted(), ...wordsOf(flow)]))
   const ways = [...same.values()].flatMap((each) =>
     each.slice(0, 1).map((first) => {

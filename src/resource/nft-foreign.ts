@@ -13,6 +13,8 @@ export interface ForeignChain {
 /** What filters on a host beside our tables. */
 export interface Foreign {
   readonly chains: readonly ForeignChain[]
+  /** Rules that surely defeat ours, in words: `table inet x, chain y: tcp dport 443 drop shuts 443/tcp, which our rules open`. */
+  readonly defeats: readonly string[]
   /** Tables of the older iptables, which nft does not show. */
   readonly legacy: readonly string[]
 }
@@ -35,7 +37,7 @@ export const readForeign = (listing: string, ours: ReadonlySet<string>): readonl
     )
 
 /** What a person should know of others' rules, which we never touch: those that shut what we open, or let past what we shut. */
-export const foreignNotices = (rules: string, { chains, legacy }: Foreign): readonly string[] => {
+export const foreignNotices = (rules: string, { chains, defeats, legacy }: Foreign): readonly string[] => {
   const chainsOf = ({ body }: Block): readonly Block[] => blocksIn(body)
   const own = blocksIn(readNft(rules))
     .flatMap(chainsOf)
@@ -43,8 +45,13 @@ export const foreignNotices = (rules: string, { chains, legacy }: Foreign): read
   if (!own.some((one) => / hook input /.test(one))) return []
   const at = own.findIndex((one) => / hook forward /.test(one))
   const drops = at >= 0 && own[at + 1] === 'policy drop'
+  const isTold = ({ table, chain }: ForeignChain): boolean =>
+    defeats.some((one) => one.startsWith(`table ${table}, chain ${chain}: policy drop `))
   return [
-    ...shutting(chains).map((where) => `${where} drops what its table does not let in itself, also on ports that our rules open`),
+    ...defeats.map((one) => `${one} (a rule of somebody else’s, and left alone)`),
+    ...shutting(chains.filter((chain) => !isTold(chain))).map(
+      (where) => `${where} drops what its table does not let in itself, also on ports that our rules open`,
+    ),
     ...(chains.some(({ table }) => table === 'inet firewalld')
       ? ['firewalld filters too (table inet firewalld): what it does not open itself stays shut, also on ports that our rules open']
       : []),

@@ -30,7 +30,7 @@ const trialOf = (spec: NftablesSpec): Trial => ({
 const prepareScript = (spec: NftablesSpec): string => {
   const id = idOf(spec)
   return `cat >"$run.new.nft" || exit
-command -v nft >/dev/null || { echo 'nft is not installed' >&2; exit 1; }
+command -v nft >/dev/null || { echo 'there is no nft on this host: install its package (nftables) again' >&2; exit 1; }
 nft -c -f "$run.new.nft" || exit
 tables=$(nft list tables) || exit
 there=; printf '%s\\n' "$tables" | grep -Fxq 'table ${id}' && there=1

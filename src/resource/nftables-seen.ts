@@ -1,5 +1,6 @@
 import { quote } from '../quote.ts'
 import type { Said } from './asks.ts'
+import { defeatsScript, hasDefeats } from './nft-defeats.ts'
 import { type Foreign, LEGACY, readForeign } from './nft-foreign.ts'
 import { records } from './records.ts'
 import { readTrial, type SeenTrial, stateOf, trialAsks, trialScript } from './trial.ts'
@@ -47,8 +48,8 @@ export const tableTexts = (names: readonly TableName[]): readonly string[] => [
 const CHAINS = 'describe iif; list chains'
 const DESCRIBED = '\nmeta expression, '
 
-/** One `nft` for all tables where all are there; else two more say which are, or that nft is broken. */
-export const tablesScript = (names: readonly TableName[]): string => `
+/** One `nft` for all tables where all are there; else two more say which are, or that nft is broken. Another reads what is not ours. */
+export const tablesScript = (names: readonly (TableName & { readonly text: string })[]): string => `
 c=0; if command -v nft >/dev/null; then
 nft -s ${quote([...names.map((name) => `list table ${idOf(name)};`), CHAINS].join(' '))} || {
 q=; t=$(nft list tables); c=$?
@@ -58,6 +59,8 @@ END
 nft -s "$q ${CHAINS}" || c=$?
 }
 fi; printf '\\0%s\\0' "$c"
+${names.map((name) => (hasDefeats(name.text) ? `! command -v nft >/dev/null || ${defeatsScript(idOf(name), name.text)} | head -n 20` : ':')).join('\n')}
+printf '\\0'
 ${trialScript(names.map(trialSlug))}
 `
 
@@ -68,11 +71,12 @@ export const readTables = (answer: Buffer, said: Said, names: readonly TableName
       .get(path)
       ?.map((line) => `${line}\n`)
       .join('')
-  const [listing = '', code, ...marks] = records(answer, 1).map(([field]) => field)
+  const [listing = '', code, defeats = '', ...marks] = records(answer, 1).map(([field]) => field)
   if (code !== '0') throw new Error('nft could not list the tables of the host')
   const [own = '', chains = ''] = `\n${listing}`.split(DESCRIBED)
   const foreign: Foreign = {
     chains: readForeign(chains.slice(chains.indexOf('\n') + 1), new Set(names.map(idOf))),
+    defeats: [...new Set(defeats.split('\n').filter((line) => line !== ''))],
     legacy: [...new Set(LEGACY.flatMap((path) => said.texts.get(path) ?? []))],
   }
   return new Map(

@@ -102,16 +102,20 @@ const isInForce = ({ text }: NftablesSpec, { live, ours, stamp }: SeenTable): bo
 const sidesOf = ({ text }: NftablesSpec, seen: SeenTable): { before: string; after: string; listed?: 'before' | 'both' } => {
   if (seen.live === undefined) return { before: '', after: text }
   const isTouched = driftInWords(seen.ours ?? '', seen.live).length > 0
-  if (!isTouched && seen.boot !== undefined) return { before: seen.boot, after: text }
+  // Rules that are being tried were not written by hand; what they are to replace is what a boot would bring.
+  const isTried = seen.stamp !== sha256Hex(text) && (seen.pending === 'this boot' || seen.unkept)
+  if ((!isTouched || isTried) && seen.boot !== undefined) return { before: seen.boot, after: text }
   if (isTouched && seen.stamp === sha256Hex(text)) return { before: seen.live, after: seen.ours ?? '', listed: 'both' }
   return { before: seen.live, after: text, listed: 'before' }
 }
 
 const differencesOf = ({ text }: NftablesSpec, seen: SeenTable): readonly Difference[] => {
   if (seen.live === undefined) return [{ key: 'table', from: seen.stamp === undefined ? 'not there' : 'gone' }]
-  if (seen.stamp !== sha256Hex(text)) return [{ key: 'rules' }]
   const drift = driftInWords(seen.ours ?? '', seen.live).join(', ')
-  return [...(drift === '' ? [] : [{ key: 'drift', from: drift }]), ...(seen.boot === text ? [] : [{ key: 'boot file' }])]
+  const drifted = drift === '' ? [] : [{ key: 'drift', from: drift }]
+  if (seen.stamp === sha256Hex(text)) return [...drifted, ...(seen.boot === text ? [] : [{ key: 'boot file' }])]
+  // Rules that were never ours, or are being tried, have not been changed by hand.
+  return [{ key: 'rules' }, ...(seen.ours === undefined || seen.pending === 'this boot' || seen.unkept ? [] : drifted)]
 }
 
 const reasonOf = ({ key, from }: Difference): string =>

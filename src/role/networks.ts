@@ -1,4 +1,4 @@
-import { BlockList, isIPv6 } from 'node:net'
+import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
 /** Whether an address lies in a network, or two networks share one: `203.0.113.7`, `192.0.2.0/24`, `2001:db8::/32`, in any order. */
 export const overlap = (one: string, other: string): boolean => contains(one, other) || contains(other, one)
@@ -6,6 +6,7 @@ export const overlap = (one: string, other: string): boolean => contains(one, ot
 const contains = (network: string, other: string): boolean => {
   const [address = '', bits] = network.split('/')
   const [inner = ''] = other.split('/')
+  if (![address, inner].every((one) => isIPv4(one) || isIPv6(one))) return false
   if (isIPv6(address) !== isIPv6(inner)) return false
   const family = isIPv6(address) ? 'ipv6' : 'ipv4'
   const list = new BlockList()

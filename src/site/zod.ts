@@ -76,8 +76,12 @@ const keyProblems = (issue: Issue, path: Path, { written }: Subject): readonly P
   ),
 ]
 
-/** Of the alternatives, what is wrong with the one that was most likely meant; where none came near, what there could be. */
+/** What the author says of all alternatives; else of these, what is wrong with the one that was most likely meant; where none came near, what there could be. */
 const unionProblems = (issue: Extract<Issue, { code: 'invalid_union' }>, path: Path, subject: Subject): readonly Problem[] => {
+  if (isOwnWords(issue) && typeof valueAt(subject.written.value, path) === 'string') {
+    const { what, fix } = explain(issue, path, subject)
+    return [complaint(subject.written.whereOf(path), what, fix)]
+  }
   const branches = issue.errors.filter((errors) => !errors.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type'))
   const [closest] = branches.toSorted((a, b) => a.length - b.length || depth(b) - depth(a))
   if (closest !== undefined) return closest.flatMap((inner) => problemsOf(inner, path, subject))

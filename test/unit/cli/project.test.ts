@@ -60,6 +60,22 @@ describe('provision inventory', () => {
     expect(out).not.toContain('hush')
   })
 
+  test('--flows shows who may come, and which hosts have no firewall that sees to it', async () => {
+    write('playbooks/site.yaml', '- hosts: lb-01\n  roles: [firewall]\n')
+    const { out } = await say(['inventory', '--flows'])
+    expect(out.split('\n')).toEqual([
+      'from    to     port    service  role      encrypted',
+      'anyone  lb-01  22/tcp  ssh      firewall  yes',
+      '',
+      '! no role firewall for web-01: whatever listens there is open to anyone',
+      '',
+    ])
+    expect(JSON.parse((await say(['inventory', '--flows', '--json'])).out)).toMatchObject({
+      flows: [{ host: 'lb-01' }],
+      unfiltered: ['web-01'],
+    })
+  })
+
   test('--graph shows hosts in no group too', async () => {
     const { out } = await say(['inventory', '--graph'])
     expect(out).toBe('all\n  web\n  └─ web-01\n  (in no group)\n  └─ lb-01\n')

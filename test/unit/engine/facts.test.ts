@@ -38,9 +38,17 @@ describe('facts', () => {
     ['::ffff:192.0.2.1', '192.0.2.1'],
     ['fe80::1%eth0', 'fe80::1'],
     ['2001:db8::1', '2001:db8::1'],
+    ['$(reboot)', ''],
   ])('know whom the host sees as %s', (seen, address) => {
     expect(facts('', seen, '50000', '10.0.0.2', '22').clientAddress).toBe(address)
   })
+
+  it.each([[[]], [['192.0.2.1', '50000', '10.0.0.2', '22;reboot']], [['192.0.2.1', '50000', '10.0.0.2', '0']]])(
+    'take no port for that of sshd that is none: %j',
+    (connection) => {
+      expect(facts('/etc/ssh/sshd_config:Port 2222\n', ...connection).sshPorts).toEqual([22, 2222])
+    },
+  )
 
   it('know the networks that it is on, and not where packets for others go', () => {
     const tables = `route Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT

@@ -13,7 +13,8 @@ const flow = (host: string, service: string, port: number, from: 'anyone' | read
   const peers = from === 'anyone' ? from : from.map((name) => ({ name, addresses: name === 'administrators' ? [] : ['10.0.0.1'] }))
   return { host, role: 'role', service, port, protocol: 'tcp', encrypted, from: peers }
 }
-const lines = (flows: readonly Flow[], columns = 100): readonly string[] => flowTable(flows, groups, { ...plainView, columns }).split('\n')
+const lines = (flows: readonly Flow[], columns = 100): readonly string[] =>
+  flowTable(flows, [], groups, { ...plainView, columns }).split('\n')
 
 test('one line for what is the same on many hosts, groups in place of their hosts', () => {
   const flows = [
@@ -46,4 +47,13 @@ test('names stand below each other where the screen is narrow', () => {
     'anyone  web-2  22/tcp  ssh      role  yes',
     '',
   ])
+})
+
+test('hosts that no firewall guards are named, so that nobody believes the table of them', () => {
+  const flows = [flow('lb-01', 'https', 443, 'anyone')]
+  expect(flowTable(flows, ['lb-01'], groups, plainView)).toContain(
+    '\n\n! no role firewall for lb-01: whatever listens there is open to anyone\n',
+  )
+  expect(flowTable([], web, groups, plainView)).toContain('! no role firewall for web (300 hosts): ')
+  expect(flowTable(flows, [], groups, plainView)).not.toContain('!')
 })

@@ -32,7 +32,7 @@ const seenTable = (table: string) => {
     pending: undefined,
     unkept: false,
     rolledBack: undefined,
-    foreign: { chains: [], legacy: [] },
+    foreign: { chains: [], defeats: [], legacy: [] },
   }
 }
 

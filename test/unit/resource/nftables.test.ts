@@ -27,7 +27,7 @@ const look = (specs: readonly (typeof spec)[], answer: string): ReadonlyMap<stri
     [...texts]
       .flatMap(([path, lines]) => (path.includes(`inet-${table}.pending.`) ? lines.map((line) => `pending ${line}\n`) : []))
       .join('')
-  const own = `${listing}\0${code}\0${specs.map(({ table }) => `${marks(table)}\0`).join('')}`
+  const own = `${listing}\0${code}\0\0${specs.map(({ table }) => `${marks(table)}\0`).join('')}`
   return nftables.kind.observe(specs).parse(Buffer.from(own), { ...NOTHING, texts })
 }
 
@@ -50,7 +50,7 @@ describe('looking at a table', () => {
 
   it('reads what a bare host says', () => {
     const bare = looked('\x000\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')
-    expect(bare).toEqual({ pending: undefined, unkept: false, foreign: { chains: [], legacy: [] } })
+    expect(bare).toEqual({ pending: undefined, unkept: false, foreign: { chains: [], defeats: [], legacy: [] } })
     expect(nftables.kind.plan(spec, bare, world)).toMatchObject({ action: 'create', sure: 'exact', reason: 'not there' })
   })
 
@@ -91,6 +91,13 @@ describe('planning a table', () => {
       { live: live.replace('ct state established,related accept', 'accept\n\t\taccept') },
       'update 2 rules that are not ours: accept | accept, 1 of our rules missing',
     ],
+    [
+      'a stray rule, and other rules wanted',
+      newer,
+      { live: live.replace('\t\ttcp dport 22 c', '\t\ttcp dport 3306 accept\n\t\ttcp dport 22 c') },
+      'update rules differ; 1 rule that is not ours: tcp dport 3306 accept',
+    ],
+    ['the table put to sleep', spec, { live: live.replace('{\n', '{\n\tflags dormant\n') }, 'update the table changed'],
     ['a stray element', spec, { live: live.replace('10.79.5.12,', '10.79.5.12, 10.79.5.99,') }, 'update set peers4 changed'],
     ['a stray chain', spec, { live: live.replace(/}\n$/, '\tchain x {\n\t}\n}\n') }, 'update chain x changed'],
     ['the policy opened', spec, { live: live.replace('policy drop', 'policy accept') }, 'update chain input changed'],
@@ -125,6 +132,13 @@ describe('planning a table', () => {
       after: `chain input: tcp dport 2222 ip saddr @peers4 counter name in_ssh accept, ${peers}\n`,
       full: { before: spec.text, after: newer.text },
     })
+    // While they are tried, they are in force already.
+    const tried: SeenTable = {
+      ...asLoaded,
+      live: live.replace('dport 22 ip saddr @peers4', 'dport 2222 ip saddr @peers4'),
+      pending: 'this boot',
+    }
+    expect(diff(newer, tried)).toEqual(diff(newer, asLoaded))
     expect(diff(spec, { ...asLoaded, live: undefined })).toMatchObject({ before: '', full: { before: '', after: spec.text } })
     const drift = diff(spec, { ...asLoaded, live: live.replace('\t\tct state', '\t\ttcp dport 3306 accept\n\t\tct state') })
     expect(drift).toMatchObject({ before: 'chain input: tcp dport 3306 accept\n', after: '' })
@@ -204,8 +218,8 @@ describe("others' rules", () => {
   chain input { type filter hook input priority filter; policy drop; }
   chain forward { type filter hook forward priority filter; policy ${forward}; }
 }`
-  const noticed = (listing: string, rules = own(), legacy: readonly string[] = []): readonly string[] =>
-    foreignNotices(rules, { chains: readForeign(listing, new Set(['inet provision'])), legacy })
+  const noticed = (listing: string, rules = own(), legacy: readonly string[] = [], defeats: readonly string[] = []): readonly string[] =>
+    foreignNotices(rules, { chains: readForeign(listing, new Set(['inet provision'])), defeats, legacy })
 
   it('are told where they shut what we open', () => {
     const ufw = chains('ip filter', 'INPUT', 'type filter hook input priority filter; policy drop;')
@@ -216,6 +230,20 @@ describe("others' rules", () => {
       /^firewalld filters too/,
     )
     expect(noticed('', own(), ['filter', 'nat']).join()).toMatch(/^rules of iptables-legacy are loaded \(filter, nat\)/)
+  })
+
+  it('are told word for word where they surely defeat ours, and then not once more in general', () => {
+    const rival = chains('inet rival', 'in', 'type filter hook input priority filter; policy drop;')
+    const told = 'table inet rival, chain in: policy drop shuts 443/tcp, which our rules open'
+    expect(noticed(rival, own(), [], [told])).toEqual([`${told} (a rule of somebody else’s, and left alone)`])
+  })
+
+  it('are looked for with the ports that our rules will open, and not where they open none', () => {
+    const script = (rules: string): string => nftables.kind.observe([nftables({ rules }).spec]).script
+    const input = (rule: string): string =>
+      `chain input { type filter hook input priority filter; policy drop; udp sport 67 udp dport 68 accept; ${rule}; }`
+    expect(script(input('tcp dport { 80, 443 } counter accept'))).toContain("-v planned='tcp 80 tcp 443'")
+    expect(script(input('tcp dport 80 drop'))).not.toContain('awk')
   })
 
   it('are told where they redirect, with what our own policy makes of it', () => {

@@ -10,6 +10,8 @@ it.each([
   ['10.0.0.0/24', '10.0.1.0/24', false],
   ['fd01::1', 'fd00::/64', false],
   ['10.0.0.1', '::/0', false],
+  ['10.0.0.1', '', false],
+  ['10.0.0.1', 'nonsense/8', false],
 ])('%s and %s share an address: %s', (one, other, expected) => {
   expect(overlap(one, other)).toBe(expected)
   expect(overlap(other, one)).toBe(expected)

@@ -147,6 +147,7 @@ describe('the options', () => {
   it.each([
     { updates: { reboot: '4am' } },
     { updates: { except: ['x";\nAPT::Periodic::Enable "0'] } },
+    { updates: { except: ['['] } },
     { time: { servers: ['a b'] } },
     { kernel: { '../etc/passwd': 1 } },
     { journal: { max_use: '1G\nStorage=none' } },

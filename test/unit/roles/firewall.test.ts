@@ -145,9 +145,15 @@ describe('the role', () => {
     expect(keys).toEqual([
       'package:nftables',
       'unit:provision-firewall.service',
+      'unit:nftables.service.d/provision-firewall.conf',
       'nftables:inet provision',
       'service:provision-firewall.service',
     ])
+  })
+
+  it('opens no port to sshd that another role has for something else', () => {
+    expect(() => context({}, [flow('anyone', 'git', 22)])).toThrow('wants 22/tcp for git, on which sshd listens there')
+    expect(() => context({}, [{ ...flow('anyone', 'git', 22), protocol: 'udp' }])).not.toThrow()
   })
 
   it('warns where SSH is open to anyone, and where that leaves administrators out', () => {
@@ -162,6 +168,7 @@ describe('the role', () => {
   it('warns who would lock themselves out', () => {
     const warned = (administrators: readonly string[], from: string) => context({ administrators }, [], from).warnings
     expect(warned(['192.0.2.0/24', '2001:db8:7::/48'], '2001:db8:7:1::5')).toEqual([])
+    expect(warned(['192.0.2.0/24'], '')).toEqual([])
     expect(warned(['192.0.2.0/24', '2001:db8:7::/48'], '198.51.100.9')).toEqual([
       'new rules would be taken back: we come from 198.51.100.9, which is in none of firewall.administrators (192.0.2.0/24, 2001:db8:7::/48)',
     ])
@@ -177,6 +184,11 @@ describe('the role', () => {
       { path: ['administrators', 2], what: '192.0.2.9 stands twice among the administrators' },
       { path: ['administrators', 3], what: '192.0.2.0/24 and 192.0.2.9 overlap' },
       { path: ['administrators', 4], what: 'fd12::1 and fd00::/8 overlap' },
+    ])
+    expect(faults(['::ffff:192.0.2.1', '0.0.0.0/0', '::/0'])).toMatchObject([
+      { path: ['administrators', 0], fix: 'write it as an IPv4 address' },
+      { path: ['administrators', 1], what: '0.0.0.0/0 is everybody' },
+      { path: ['administrators', 2], what: '::/0 is everybody' },
     ])
   })
 

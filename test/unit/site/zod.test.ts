@@ -30,6 +30,12 @@ test.each<[string, z.ZodType, unknown, string]>([
     { txet: 'a', text: 'b' },
     'unknown option `txet` in role demo → did you mean `text`?',
   ],
+  [
+    'alternatives for which the author has words',
+    z.strictObject({ n: z.union([z.ipv4(), z.cidrv4()], { error: 'must be an address or a network' }) }),
+    { n: 'home' },
+    '`n`: "home" must be an address or a network → correct `n`',
+  ],
   ['a value of a record', z.record(z.string(), z.int()), { a: 'b' }, '`a` must be a number, not "b" → write a number'],
   [
     'a key of a record',
