@@ -32,7 +32,7 @@ export const applyPlay = async (
   const shown = surveyed.due.filter((due) => due.play === play)
   try {
     options.listen({ type: 'host', host, state: 'applying' })
-    const pending = pendingOf(surveyed, shown, play, planned)
+    const pending = pendingOf(surveyed, shown, play, planned, tally)
     for (const batch of adjacent(pending)) {
       if (options.signal.aborted) return made
       const applied = await applyBatch(batch, surveyed, planned, tally, options)
@@ -54,7 +54,7 @@ export const applyPlay = async (
 export const hasWork = ({ due }: Surveyed, play: number): boolean => due.some((one) => one.play === play)
 
 /** What is due by the newest observation, under the labels that were shown; throws where more would be done than was shown. */
-const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, planned: Planned): readonly Pending[] => {
+const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, planned: Planned, tally: Tally): readonly Pending[] => {
   const changeOf = (due: Due): Change => {
     const change = surveyed.changes.find(({ resource }) => resource === keyOf(due.resource))
     if (change === undefined) throw new Error(`${keyOf(due.resource)} is due and was never planned`)
@@ -70,6 +70,7 @@ const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, plan
   )
   const foretold = new Set(shown.map(({ resource }) => keyOf(resource)))
   const unforeseen = [...now.keys()].filter((key) => !foretold.has(key))
+  tally.unforetold += unforeseen.length
   if (unforeseen.length > 0) throw notShown(session.host, unforeseen)
   return shown.map((due) => ({ change: changeOf(due), due: now.get(keyOf(due.resource)) }))
 }

@@ -16,7 +16,9 @@ import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSessions, type Session } from './session.ts'
 
 export { apply } from './apply.ts'
+export { whatDiffers } from './holds.ts'
 export { prepare } from './prepare.ts'
+export { savePlan } from './saved.ts'
 
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {

@@ -53,9 +53,10 @@ export const problemLine = ({ class: sort, where, what, why, fix }: Problem) => 
   fix,
 })
 
-export const summaryLine = ({ result, durationMs, hosts }: Ending['outcome']) => ({
+export const summaryLine = ({ result, durationMs, hosts, foretold }: Ending['outcome']) => ({
   type: 'summary',
   result,
   durationMs,
+  ...(foretold === undefined ? {} : { foretold }),
   hosts: Object.fromEntries(hosts.map(({ host, ...counts }) => [host, counts])),
 })
