@@ -1,5 +1,6 @@
 import { Problem, problemsIn } from '../problem.ts'
 import { type Kind, keyOf, Refused, type Work } from '../resource/kind.ts'
+import { isLeftover } from '../resource/leftover.ts'
 import { masked, secretsIn } from '../secret.ts'
 import { drive, type Means } from './drive.ts'
 import type { Change } from './plan.ts'
@@ -95,7 +96,8 @@ const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] 
   return batches
 }
 
-const batchKey = ({ change }: Pending): string => `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))}`
+const batchKey = ({ change, due }: Pending): string =>
+  `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))} ${due !== undefined && isLeftover(due.resource)}`
 
 /** Applies one batch, and gives what of it was applied: not all when the host refused. A change that is already so counts as applied. */
 const applyBatch = async (

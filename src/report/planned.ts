@@ -102,4 +102,4 @@ export const changeLines = (change: Change, view: View): readonly string[] => {
 /** `kind:identity` as two words. */
 const name = (resource: string): string => resource.replace(':', ' ')
 
-const isRecord = (resource: string): boolean => resource.startsWith('file:/var/lib/provision/owned/')
+const isRecord = (resource: string): boolean => resource.startsWith('owned:')

@@ -95,8 +95,8 @@ describe('the plan', () => {
   })
 
   test('our own records are one line without a diff', () => {
-    const shown = lines(planOf(change('a', 'file:/var/lib/provision/owned/nginx', { diff: '@@ -0,0 +1 @@\n+x\n' })))
-    expect(shown.slice(4)).toEqual(['    + file /var/lib/provision/owned/nginx  our record of what is managed'])
+    const shown = lines(planOf(change('a', 'owned:nginx', { diff: '@@ -0,0 +1 @@\n+x\n' })))
+    expect(shown.slice(4)).toEqual(['    + owned nginx  our record of what is managed'])
   })
 
   test('a long diff is cut with a count, unless all was asked for', () => {
