@@ -2,7 +2,7 @@ import { quote } from '../quote.ts'
 import { inodeSaid } from './asks.ts'
 import { ABSENT, type SeenInode } from './inode.ts'
 import type { Probe } from './kind.ts'
-import type { OwnedThing } from './owned-record.ts'
+import { type OwnedThing, readRecord, recordPath } from './owned-record.ts'
 import { absolutePath } from './path.ts'
 
 export interface LeftoverSpec {
@@ -15,6 +15,8 @@ export interface LeftoverSpec {
 
 /** A thing as it is now; of what is no path nothing is asked. */
 export interface SeenLeftover {
+  /** Whether our record still speaks of it. */
+  readonly recorded: boolean
   readonly inode: SeenInode
   readonly sha256?: string
   /** Names within a directory, as many as are worth naming. */
@@ -36,7 +38,7 @@ export const probeLeftovers = (name: string, specs: readonly LeftoverSpec[]): Pr
   const places = specs.flatMap(({ thing }) => placeOf(thing) ?? [])
   const words = places.map(quote).join(' ')
   return {
-    asks: { inodes: places, digests: places },
+    asks: { inodes: places, digests: places, texts: [...new Set(specs.map(({ role }) => recordPath(role)))] },
     script:
       places.length === 0
         ? ''
@@ -49,16 +51,20 @@ for p in ${words}; do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -max
         fields.slice(0, Math.max(middle, 0)).map((line) => [line.replace(/^.*?: /s, ''), line.split(/[,:]/, 1)[0] ?? '']),
       )
       const within = Map.groupBy(pairs(fields.slice(middle + 1)), ([directory]) => directory)
+      const records = new Map(specs.map(({ role }) => [role, readRecord(said.texts.get(recordPath(role)) ?? [])]))
+      const isRecorded = (role: string, key: string): boolean => records.get(role)?.lines.some((line) => line.key === key) ?? false
       return new Map(
-        specs.map(({ thing }): [string, SeenLeftover] => {
+        specs.map(({ role, thing }): [string, SeenLeftover] => {
           const place = placeOf(thing)
           const id = thing.key.slice(name.length + 1)
-          if (place === undefined) return [id, { inode: ABSENT, within: [] }]
+          const recorded = isRecorded(role, thing.key)
+          if (place === undefined) return [id, { recorded, inode: ABSENT, within: [] }]
           const sha256 = said.digests.get(place)
           const owner = packages.get(place)
           return [
             id,
             {
+              recorded,
               inode: inodeSaid(said, place),
               within: (within.get(place) ?? []).map(([, one]) => one),
               ...(sha256 !== undefined && { sha256 }),

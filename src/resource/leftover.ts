@@ -31,7 +31,7 @@ const kindNamed = (name: string): LeftoverKind => {
     id: ({ thing }) => thing.key.slice(name.length + 1),
     observe: (specs) => probeLeftovers(name, specs),
     plan: (spec, seen, world): Verdict | undefined => {
-      if (!spec.prune) return undefined
+      if (!spec.prune || !seen.recorded) return undefined
       const fate = fateOf(spec, seen, world)
       return { action: fate.is === 'delete' ? 'delete' : 'update', sure: 'exact', reason: reasonOf(fate), differences: [] }
     },

@@ -57,7 +57,7 @@ describe('a record', () => {
 describe('what is left over', () => {
   const file = (digest = SUM) => thingOf(recordLine('file:/etc/x', '/etc/x', digest))
   const fate = (thing: ReturnType<typeof thingOf>, seen: object, world = never) =>
-    fateOf({ role: 'r', thing, prune: true }, { inode: inode('f'), within: [], ...seen }, world)
+    fateOf({ role: 'r', thing, prune: true }, { recorded: true, inode: inode('f'), within: [], ...seen }, world)
 
   it('is deleted while it is as we left it', () => {
     expect(fate(file(), { sha256: SUM })).toEqual({ is: 'delete' })
@@ -132,9 +132,12 @@ describe('a host with left-over things', () => {
   const seen = new Map<string, unknown>([
     ['owned:app', { inode: inode('f'), record: record(['site.yaml'], ...all).get('app') }],
     ['file:/d/a', { ...inode('f'), sha256: 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb' }],
-    ['file:/d/b', { inode: inode('f'), within: [], sha256: '3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d' }],
-    ['link:/l', { inode: inode('l', 'elsewhere'), within: [] }],
-    ['directory:/d', { inode: inode('d'), within: ['a', 'b'] }],
+    [
+      'file:/d/b',
+      { recorded: true, inode: inode('f'), within: [], sha256: '3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d' },
+    ],
+    ['link:/l', { recorded: true, inode: inode('l', 'elsewhere'), within: [] }],
+    ['directory:/d', { recorded: true, inode: inode('d'), within: ['a', 'b'] }],
   ])
   const placed = (prune: boolean) =>
     withLeftovers({
