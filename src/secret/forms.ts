@@ -10,9 +10,12 @@ export const formsOf = (value: string): readonly string[] => {
         .map((line) => line.trim())
         .filter(isTelling)
     : []
-  const forms = [whole, ...lines].flatMap((text) => [text, ...encoded(text)])
+  const forms = [whole, ...lines].flatMap((text) => [text, misread(text)]).flatMap((text) => [text, ...encoded(text)])
   return [...new Set(forms)].filter((form) => form !== '').sort((a, b) => b.length - a.length)
 }
+
+/** What a program makes of it that takes its bytes for Latin-1, as many do that know of no encoding. */
+const misread = (text: string): string => Buffer.from(text).toString('latin1')
 
 /** A line that could be anybody's (a brace, the frame of a PEM) gives nothing away, and would be masked everywhere. */
 const isTelling = (line: string): boolean => line.length > 5 && !/^-----(BEGIN|END) [A-Z0-9 ]+-----$/.test(line)

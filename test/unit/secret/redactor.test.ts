@@ -29,6 +29,7 @@ describe('a secret is masked', () => {
     ['in capital hex', Buffer.from(secret).toString('hex').toUpperCase()],
     ['in JSON', JSON.stringify({ secret })],
     ['in JSON of Python', '"gehe!m \\"w\'rt\\"/+\\u00fc$x"'],
+    ['in JSON of a program that knows no UTF-8', JSON.stringify(Buffer.from(secret).toString('latin1'))],
     ['in a URL', `https://u:${encodeURIComponent(secret)}@host/`],
     ['in a form', new URLSearchParams({ secret }).toString()],
     ['quoted for a shell', quote(secret)],
