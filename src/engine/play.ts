@@ -3,6 +3,7 @@ import { type Kind, keyOf, Refused, type Work } from '../resource/kind.ts'
 import { isLeftover } from '../resource/leftover.ts'
 import { masked, secretsIn } from '../secret.ts'
 import { drive, type Means } from './drive.ts'
+import { withMount } from './mounts.ts'
 import type { Change } from './plan.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { type Due, planHost } from './planning.ts'
@@ -116,7 +117,8 @@ const applyBatch = async (
     if (steps !== undefined) await drive(steps, session, meansOf(planned, options))
     for (const { change } of batch) tally.applied(change, took())
     return batch
-  } catch (error) {
+  } catch (thrown) {
+    const error = thrown instanceof Refused ? await withMount(thrown, session, work) : thrown
     const done = new Set(error instanceof Refused ? error.done : [])
     const applied = batch.filter(({ due }) => due === undefined || done.has(due.resource.id))
     for (const { change } of applied) tally.applied(change, took())
