@@ -12,10 +12,11 @@ const hostName = (wildcard: boolean) =>
       wildcard ? 'write a full host name such as www.example.org, or *.example.org' : 'write a full host name such as www.example.org',
     )
 
-const path = z.string().regex(/^\/[!-~]*$/, 'must be a path without spaces')
+// Signs that HAProxy takes as they are: none of them ends a word or a line, or stands for something else.
+const path = z.string().regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, backslashes and dollar signs')
 const seconds = z.number().min(0.1).max(86_400)
 const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')
-const headerValue = z.string().regex(/^[ !#-~]*$/, 'must be one line without quotes')
+const headerValue = z.string().regex(/^[ !#%-[\]-~]*$/, 'must be one line without quotes, backslashes and dollar signs')
 const line = z.string().regex(/^[^\n\r\0]+$/, 'must be one line')
 const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' })
 

@@ -3,7 +3,10 @@ import { secret, z } from 'provision'
 const port = z.int().min(1).max(65535)
 const lines = z.string().regex(/^[^\0]*$/)
 const size = z.string().regex(/^[0-9]+[kmg]?$/, 'must be a size such as 512k or 10m')
-const path = z.string().regex(/^\/[!-~]*$/, 'must be a path without spaces')
+// Signs that nginx and systemd take as they are: none of them ends a word, a line or a block.
+const path = z
+  .string()
+  .regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, braces, semicolons and dollar signs')
 const hostName = z
   .string()
   .toLowerCase()
@@ -21,7 +24,7 @@ const cache = z.union([z.enum(['forever', 'never']), z.int().min(0)])
 const app = z.strictObject({
   command: z
     .string()
-    .regex(/^\/[^\p{Cc}]+$/u, 'must be one line that begins with the absolute path of a program')
+    .regex(/^\/[^\p{Cc}]*[^\p{Cc}\\]$/u, 'must be one line that begins with the absolute path of a program, without a backslash at its end')
     .meta({ description: 'program and arguments, as in ExecStart of a systemd unit', examples: ['/usr/bin/node server.js'] }),
   port: port.meta({ description: 'where it listens on 127.0.0.1; it is told so in PORT' }),
   directory: path.optional().meta({ description: 'its working directory on the host' }),
@@ -51,7 +54,7 @@ export const siteOptions = z.strictObject({
   app: app.optional().meta({ description: 'an application that is run here' }),
   index: z
     .string()
-    .regex(/^[!-.0-~]+$/)
+    .regex(/^[A-Za-z0-9._~-]+$/, 'must be the name of a file')
     .default('index.html'),
   fallback: path
     .optional()

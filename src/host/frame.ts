@@ -16,6 +16,10 @@ export const requestFrame = (mark: string, script: string, input: Uint8Array = B
   return Buffer.concat([Buffer.from(header), bytes, input, Buffer.from(`${mark}\n`)])
 }
 
+/** No exit status is longer than this. */
+const LONGEST_CODE = 16
+const MOST_STDERR = 4_000_000
+
 interface Expected {
   readonly mark: string
   onStdout(chunk: Buffer): void
@@ -32,6 +36,7 @@ export class AnswerReader {
   #buffer: Buffer = Buffer.alloc(0)
   #code = 0
   #stderr: Buffer[] = []
+  #complained = 0
 
   expect(answer: Expected): void {
     this.#expected.push(answer)
@@ -54,20 +59,29 @@ export class AnswerReader {
       if (this.#upTo(`${current.mark} `, (piece) => current.onStdout(piece)) === false) return false
       this.#part = 'code'
     } else if (this.#part === 'code') {
-      const end = this.#buffer.indexOf('\n')
-      if (end === -1) return false
-      this.#code = Number(this.#buffer.toString('latin1', 0, end))
+      const end = this.#buffer.subarray(0, LONGEST_CODE + 1).indexOf('\n')
+      if (end === -1 && this.#buffer.length <= LONGEST_CODE) return false
+      // What is no number is no success either.
+      this.#code = Number(end === -1 ? Number.NaN : this.#buffer.toString('latin1', 0, end))
       this.#buffer = this.#buffer.subarray(end + 1)
       this.#part = 'stderr'
     } else {
-      if (this.#upTo(`${current.mark}-`, (piece) => this.#stderr.push(piece)) === false) return false
+      if (this.#upTo(`${current.mark}-`, (piece) => this.#complain(piece)) === false) return false
       const stderr = Buffer.concat(this.#stderr).toString()
       this.#stderr = []
+      this.#complained = 0
       this.#part = 'before'
       this.#expected.shift()
       current.onEnd(this.#code, stderr)
     }
     return true
+  }
+
+  // The end of what it complains of says most; a host that never stops must not fill our memory.
+  #complain(piece: Buffer): void {
+    this.#stderr.push(piece)
+    this.#complained += piece.length
+    while (this.#stderr.length > 1 && this.#complained > MOST_STDERR) this.#complained -= this.#stderr.shift()?.length ?? 0
   }
 
   #upTo(mark: string, take: (piece: Buffer) => void): boolean {

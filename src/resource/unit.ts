@@ -81,7 +81,8 @@ export const unit = defineKind({
   files: (spec) => file.kind.files?.(spec.file) ?? [],
 })
 
-const line = z.string().regex(/^[^\p{Cc}]*$/u, 'must be one line')
+// systemd goes on in the next line behind a backslash.
+const line = z.string().regex(/^([^\p{Cc}]*[^\p{Cc}\\])?$/u, 'must be one line, without a backslash at its end')
 
 const settings = z.record(
   z.string().regex(/^[A-Z][A-Za-z]*$/, 'must be a section such as Service'),

@@ -1,0 +1,3 @@
+import { poisonTest } from './poisoned.ts'
+
+poisonTest('t-poison', '10.79.92', ['base64', 'json', 'check', 'throw'], false)

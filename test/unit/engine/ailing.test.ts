@@ -1,0 +1,55 @@
+import { describe, expect, it, test } from 'vitest'
+import { clockFault } from '../../../src/engine/clock.ts'
+import { explained, type Mount } from '../../../src/engine/mounts.ts'
+import { Refused } from '../../../src/resource/kind.ts'
+
+const mount = (at: string, more: Partial<Mount> = {}): Mount => ({ at, availableKB: 1e6, freeInodes: 1e5, readOnly: false, ...more })
+
+describe('a refusal that has to do with a disk', () => {
+  const full = new Refused('/etc/x could not be written (exit 1)', 'tar: No space left on device', undefined, ['a'], 'b')
+
+  it('names the mount that has the least left', () => {
+    expect(explained(full, [mount('/'), mount('/var', { availableKB: 12 })])).toMatchObject({
+      what: '/etc/x could not be written (exit 1): /var is full',
+      why: 'tar: No space left on device\n/var has 12 KB left',
+      fix: expect.stringContaining('make room on /var'),
+      done: ['a'],
+      culprit: 'b',
+    })
+  })
+
+  it('names the mount of the file where none has little left', () => {
+    expect(explained(full, [mount('/srv'), mount('/run', { availableKB: 5000 })]).what).toContain('/srv is full')
+  })
+
+  it('may be one of inodes', () => {
+    expect(explained(full, [mount('/', { availableKB: 50 }), mount('/var', { freeInodes: 0 })]).why).toContain('/var has 0 inodes left')
+  })
+
+  it('names the mount that is read-only', () => {
+    const readOnly = new Refused('no', 'tar: Read-only file system')
+    expect(explained(readOnly, [mount('/', { availableKB: 0 }), mount('/srv', { readOnly: true })])).toMatchObject({
+      what: 'no: /srv is mounted read-only',
+      fix: expect.stringContaining('mount it writable'),
+    })
+  })
+
+  it('stays as it is where the host says nothing of its mounts', () => {
+    expect(explained(full, [])).toBe(full)
+  })
+})
+
+test.each([
+  ['right', 1_000_000, undefined],
+  ['a little off', 1_000_050, undefined],
+  ['behind', 999_700, 'is 5 minutes behind that of this machine: certificates will seem not valid yet'],
+  ['ahead', 1_010_800, 'is 3 hours ahead of that of this machine: certificates will seem expired'],
+  ['days off', 1_864_000, 'is 10 days ahead of'],
+])('a clock that is %s', (_, seconds, said) => {
+  const found = clockFault(`x\nclock ${seconds}\ny`, 1_000_000_000, 1_000_000_200)
+  expect(found ?? 'undefined').toContain(said ?? 'undefined')
+})
+
+test('a host that says nothing of its clock, or nonsense, is not judged', () => {
+  for (const said of ['', 'clock', 'clock x', 'clock 99999999999999999999']) expect(clockFault(said, 0, 1)).toBeUndefined()
+})

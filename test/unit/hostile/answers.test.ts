@@ -1,0 +1,260 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { readFacts } from '../../../src/engine/facts.ts'
+import { readOwned, withLeftovers } from '../../../src/engine/leftovers.ts'
+import { lookAt } from '../../../src/engine/observe.ts'
+import { ownedBy } from '../../../src/engine/owned.ts'
+import { AnswerReader } from '../../../src/host/frame.ts'
+import {
+  authorizedKeys,
+  certificate,
+  command,
+  directory,
+  file,
+  group,
+  link,
+  nftables,
+  pkg,
+  release,
+  service,
+  sshd,
+  sysctl,
+  unit,
+  user,
+} from '../../../src/index.ts'
+import { Problem } from '../../../src/problem.ts'
+import type { Resource } from '../../../src/resource/kind.ts'
+
+setFlagsFromString('--expose-gc')
+/** Lets go of all that nobody holds any more, so that what is left is what is kept. */
+const collect: () => void = runInNewContext('gc')
+
+const MARK = '0123456789abcdef'.repeat(2)
+const bytes = (most: number): fc.Arbitrary<Buffer> => fc.uint8Array({ maxLength: most }).map((array) => Buffer.from(array))
+
+/** Output that looks like our own framing: pieces of the mark, marks of others, signs that follow a mark. */
+const imitation = fc
+  .array(
+    fc.oneof(
+      fc.nat(MARK.length - 1).map((length) => MARK.slice(0, length)),
+      fc.constantFrom(
+        '+',
+        '-',
+        ' 0\n',
+        `${MARK.slice(0, -1)}x+`,
+        `${MARK.slice(1)}+`,
+        'f'.repeat(32),
+        '\0',
+        '\n',
+        'absent\0',
+        'inode\0',
+        'end:0\n',
+      ),
+      bytes(20).map((some) => some.toString('latin1')),
+    ),
+    { maxLength: 30 },
+  )
+  .map((pieces) => pieces.join(''))
+  .filter((text) => !text.includes(MARK))
+
+const inPieces = (stream: Buffer, cuts: readonly number[]): readonly Buffer[] => {
+  const ends = [...cuts.map((cut) => cut % (stream.length + 1)).sort((a, b) => a - b), stream.length]
+  return ends.map((end, i) => stream.subarray(ends[i - 1] ?? 0, end))
+}
+
+const answerOf = (pieces: readonly Buffer[]) => {
+  const answer = { stdout: '', code: Number.NaN, stderr: '', ended: 0 }
+  const reader = new AnswerReader()
+  reader.expect({
+    mark: MARK,
+    onStdout: (piece) => {
+      answer.stdout += piece.toString('latin1')
+    },
+    onEnd: (code, stderr) => Object.assign(answer, { code, stderr, ended: answer.ended + 1 }),
+  })
+  for (const piece of pieces) reader.push(piece)
+  return answer
+}
+
+describe('the answer of a host', () => {
+  it('is what its script said, however much that looks like our framing, and wherever the network cuts it', () => {
+    fc.assert(
+      fc.property(imitation, imitation, imitation, fc.nat(255), fc.array(fc.nat(), { maxLength: 8 }), (noise, out, err, code, cuts) => {
+        // A beginning of the mark right before a mark makes it longer, and is told apart by nobody; a real mark is random and new.
+        fc.pre([noise, out, err].every((text) => !`${text}${MARK}`.slice(0, -1).includes(MARK)))
+        const stream = Buffer.from(`${noise}${MARK}+${out}${MARK} ${code}\n${err}${MARK}-`, 'latin1')
+        const answer = answerOf(inPieces(stream, cuts))
+        expect(answer).toEqual({ stdout: out, code, stderr: Buffer.from(err, 'latin1').toString(), ended: 1 })
+      }),
+      { numRuns: 800 },
+    )
+  })
+
+  it('that is cut short never ends', () => {
+    const stream = Buffer.from(`${MARK}+out${MARK} 0\nerr${MARK}-`)
+    for (let end = 0; end < stream.length; end += 1) expect(answerOf([stream.subarray(0, end)]).ended).toBe(0)
+  })
+
+  it('that is anything at all ends at most once, and fails unless it says in numbers that it did not', () => {
+    const sign = fc.oneof(
+      fc.constantFrom(MARK, `${MARK}+`, `${MARK} `, `${MARK}-`, '0\n', 'x\n', '\n', '1e3\n', '-0\n'),
+      bytes(9).map((some) => some.toString('latin1')),
+    )
+    fc.assert(
+      fc.property(fc.array(sign, { maxLength: 20 }), (pieces) => {
+        const { ended, code } = answerOf([Buffer.from(pieces.join(''), 'latin1')])
+        expect(ended).toBeLessThanOrEqual(1)
+        if (ended === 1 && code === 0) expect(pieces.join('')).toContain(`${MARK} `)
+      }),
+    )
+  })
+
+  it.each([
+    ['an error that never ends', `${MARK}+${MARK} 0\n`],
+    ['an exit status that never ends', `${MARK}+${MARK} `],
+    ['a greeting that never ends', ''],
+  ])('does not fill our memory with %s', { timeout: 30_000 }, (_, begin) => {
+    collect()
+    const before = process.memoryUsage().arrayBuffers
+    const reader = new AnswerReader()
+    reader.expect({ mark: MARK, onStdout: () => {}, onEnd: () => {} })
+    reader.push(Buffer.from(begin))
+    for (let i = 0; i < 200; i += 1) reader.push(Buffer.alloc(1_000_000, 'x'))
+    collect()
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000)
+  })
+})
+
+const KEY = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${'A'.repeat(43)}`
+const own = unit({ name: 'x.service', content: '[Service]\n' })
+const everyKind: readonly Resource[] = [
+  file({ path: '/etc/x', content: 'x' }),
+  directory({ path: '/d' }),
+  link({ path: '/l', target: 'x' }),
+  group({ name: 'people' }),
+  user({ name: 'ops', groups: ['people'], password: 'locked' }),
+  authorizedKeys({ user: 'ops', keys: [KEY] } as never),
+  pkg({ name: 'nginx' }),
+  own,
+  service({ unit: 'x.service', loads: [file({ path: '/etc/x', content: 'x' })], restarts: [own] }),
+  sysctl({ key: 'net.ipv4.ip_forward', value: '0' } as never),
+  nftables({ table: 'x', rules: 'chain input { type filter hook input priority filter; policy drop; }' }),
+  sshd({ name: 'x', settings: { MaxAuthTries: 3 } } as never),
+  command({ name: 'c', run: 'true', creates: '/x' }),
+]
+const placed = [ownedBy('role', ['site.yaml'], everyKind), ...everyKind].map((resource) => ({ play: 0, role: 'role', resource }))
+void [certificate, release]
+
+describe('what a host says of its state', () => {
+  const sections = (): { mark: string; count: number; read: (stdout: Buffer) => unknown } => {
+    const look = lookAt('h', placed)
+    const mark = /printf '%s' ([0-9a-f]{32})/.exec(look.script)?.[1] ?? expect.fail('no mark')
+    return { mark, count: look.script.split(mark).length - 2, read: look.read }
+  }
+  const field = fc.oneof(
+    fc.constantFrom(
+      'inode',
+      'absent',
+      'tree',
+      'in',
+      'changed',
+      '/etc/x',
+      '/d',
+      'f',
+      'd',
+      '644',
+      'root',
+      '\0',
+      '\n',
+      ' ',
+      ':',
+      'end:0\n',
+      'end passwd 0\n',
+      'x'.repeat(64),
+      'a'.repeat(64),
+      'LoadState=loaded\n',
+      '\n\n',
+      '{',
+      '}',
+      'table inet x {\n',
+    ),
+    bytes(12).map((some) => some.toString('latin1')),
+  )
+  const said = fc.array(field, { maxLength: 25 }).map((pieces) => pieces.join(''))
+
+  it('is read or refused as a problem of that host, whatever it is', () => {
+    const { mark, count, read } = sections()
+    expect(count).toBeGreaterThan(10)
+    fc.assert(
+      fc.property(fc.array(said, { minLength: count, maxLength: count }), (answers) => {
+        try {
+          read(Buffer.from(`${mark}${answers.join(mark)}${mark}`, 'latin1'))
+        } catch (error) {
+          expect(error).toBeInstanceOf(Problem)
+          expect((error as Problem).where).toEqual({ host: 'h' })
+        }
+      }),
+      { numRuns: 600 },
+    )
+  })
+
+  it('is refused when it is cut short, empty or enormous', () => {
+    const { mark, count, read } = sections()
+    const whole = `${mark}${Array(count).fill('').join(mark)}${mark}`
+    for (const text of ['', mark, whole.slice(0, -1), whole.repeat(2), `${whole}${mark}`, 'x'.repeat(50_000_000)])
+      expect(() => read(Buffer.from(text))).toThrow(Problem)
+  })
+
+  it('of what it is and what we own there is read or refused as its problem', () => {
+    const line = fc.oneof(
+      said,
+      fc.constantFrom(
+        'os ID=debian',
+        'os VERSION_ID=12',
+        'hostname $(id)',
+        'hostname ../../x',
+        '/proc/meminfo:MemTotal: 99999999999999999999 kB',
+        '/etc/ssh/sshd_config:Port 99999',
+        'route eth0\tFFFFFFFF\t00000000\t0001\t0\t0\t0\tZZZZZZZZ\t',
+      ),
+      fc.tuple(fc.constantFrom('r', '..', 'a:b', 'nginx'), said).map(([role, text]) => `/var/lib/provision/owned/${role}:${text}`),
+      fc.constantFrom(
+        ...[
+          '["',
+          '# {"provision":2,"playbooks":[1,null,{}]}',
+          '# {"provision":2,"playbooks":["site.yaml"]}',
+          'file:/etc/passwd /etc/passwd x',
+          'directory:/',
+          'unit:../x /etc/x x',
+        ].map((text) => `/var/lib/provision/owned/r:${text}`),
+      ),
+    )
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 20 }), (lines) => {
+        const stdout = lines.join('\n')
+        for (const read of [
+          () => readFacts('h', stdout, ['1', '2', '3', '4']),
+          () => {
+            const all = withLeftovers({
+              host: 'h',
+              records: readOwned('h', stdout),
+              declared: [],
+              playbooks: ['site.yaml'],
+              firstPlay: 0,
+              prune: true,
+            })
+            lookAt('h', all)
+          },
+        ])
+          try {
+            read()
+          } catch (error) {
+            expect(error).toBeInstanceOf(Problem)
+          }
+      }),
+      { numRuns: 600 },
+    )
+  })
+})
