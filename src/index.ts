@@ -27,6 +27,22 @@ export { historyOf, readTrial, trialAsks, trialScript } from './resource/trial.t
 export { dropin, unit } from './resource/unit.ts'
 export { user } from './resource/user.ts'
 export { overlap } from './role/networks.ts'
-export type { Check, Drain, Facts, Flow, HostContext, HostView, Listen, Peer, Role, SiteContext, SiteView } from './role/role.ts'
+export type {
+  Check,
+  Drain,
+  Exposed,
+  Exposes,
+  Facts,
+  Flow,
+  HostContext,
+  HostView,
+  Listen,
+  Metrics,
+  Peer,
+  Probe,
+  Role,
+  SiteContext,
+  SiteView,
+} from './role/role.ts'
 export { defineRole } from './role/role.ts'
 export { Secret } from './secret.ts'

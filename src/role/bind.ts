@@ -3,7 +3,7 @@ import { distinctProblems, type Problem, Problem as ProblemClass, Problems, plac
 import type { Host, Site, WrittenOptions } from '../site/site.ts'
 import { zodProblems } from '../site/zod.ts'
 import { resolveFlows } from './flows.ts'
-import type { Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
+import type { Exposed, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
 import { pathsTo } from './written.ts'
 
 /** A role on a host with its checked options: everything about it that is known without asking the host. */
@@ -18,10 +18,11 @@ export interface Bound {
   readonly where: Where
 }
 
-/** All roles of the playbook bound to their hosts, and every flow that follows from them. */
+/** All roles of the playbook bound to their hosts, every flow that follows from them, and what they show to monitoring. */
 export interface Bindings {
   readonly bound: readonly Bound[]
   readonly flows: readonly Flow[]
+  readonly exposed: readonly Exposed[]
 }
 
 /** Binds roles to hosts over the whole site. Throws all problems of all options at once, before any host is asked. */
@@ -30,6 +31,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   const problems: Problem[] = []
   const bound: Bound[] = []
   const listening: Parameters<typeof resolveFlows>[0][number][] = []
+  const exposed: Exposed[] = []
   for (const [play, { hosts, roles: uses }] of site.plays.entries())
     for (const use of uses)
       for (const name of hosts) {
@@ -50,13 +52,15 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         const before = bound.find((one) => one.host === name && one.role === role)
         if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
           problems.push(twoWays(name, role, use.where, before))
+        // A role that two plays bind to a host is one role.
+        if (before === undefined) exposed.push(...(role.exposes?.(context) ?? []).map((one) => ({ ...one, host: name, role: role.name })))
         bound.push({ play, host: name, role, context, written, where: use.where })
         listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
       }
   const { flows, problems: flowProblems } = resolveFlows(listening, view, (name) => site.hosts.get(name)?.where)
   const all = distinctProblems([...problems, ...flowProblems])
   if (all.length > 0) throw new Problems(all)
-  return { bound, flows }
+  return { bound, flows, exposed }
 }
 
 /** The place of a word, a number or a list among a role's options, where it stands there once. */

@@ -37,6 +37,7 @@ const context = <Options>(of: HostView, options: Options, more: Partial<HostCont
   site: { hosts: [LB, ...WEB], group: (name) => groups[name] ?? [], withRole: () => [LB] },
   facts,
   flows: FLOWS,
+  exposed: [],
   files: () => [],
   acmeAccount: () => ({ key: 'acme-account:letsencrypt', thumbprint: { later: 'thumbprint', get: () => undefined } }),
   authority: ({ domain }) => ({
