@@ -11,7 +11,8 @@ const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
   ['MysqlDown', 'Replica.+|Galera.+|UnitFailed|ExporterDown|DatabaseConnections'],
   ['SiteDown', 'SiteSlow|ErrorRatio|QpsCollapse'],
   ['WebServerDown', 'BackendServerDown'],
-  ['DiskFull', 'DiskFillsUp'],
+  ['DiskFull', 'DiskFillsUp|UnitFailed'],
+  ['CertificateExpired', 'CertificateNotRenewed'],
 ]
 
 /** The whole of alertmanager.yml. */

@@ -92,7 +92,10 @@ export const options = z.strictObject({
     .array(z.string().regex(/^[0-9]{1,5}\/(tcp|udp)$/, 'must be a port such as 51820/udp'))
     .default([])
     .meta({ description: 'ports that something listens on which no role speaks of' }),
-  known_users: z.array(z.string()).default([]).meta({ description: 'accounts that may log in or become root which no role speaks of' }),
+  known_users: z
+    .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name'))
+    .default([])
+    .meta({ description: 'accounts that may log in or become root which no role speaks of' }),
   dashboard: z
     .union([
       z.literal(false),

@@ -1,5 +1,6 @@
 import { defineRole, type SiteContext } from 'provision'
 import { agentResources } from './agent.ts'
+import { checksResources } from './checks/resources.ts'
 import { clusterListens } from './cluster.ts'
 import { type Options, options } from './options.ts'
 import { serverResources } from './server.ts'
@@ -24,7 +25,11 @@ export default defineRole({
   resources: (context) => {
     const { options: given, warn } = context
     if (isServer(context) && given.receivers.length === 0) warn('nobody is told of alerts: name somebody in monitoring.receivers')
-    return [...agentResources(context, isServer(context)), ...(isServer(context) ? serverResources(context) : [])]
+    return [
+      ...agentResources(context, isServer(context)),
+      ...checksResources(context),
+      ...(isServer(context) ? serverResources(context) : []),
+    ]
   },
 
   verify: (context) => checksOf(context, isServer(context)),

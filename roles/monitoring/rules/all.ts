@@ -1,15 +1,21 @@
 import type { Text } from 'provision'
 import type { Options } from '../options.ts'
 import { type Yaml, yaml } from '../yaml.ts'
+import { certificateAlerts } from './certificates.ts'
+import { databaseAlerts, databaseRecords } from './database.ts'
 import { hostAlerts } from './host.ts'
+import { loadAlerts, loadRecords } from './load.ts'
 import type { Alert, Numbers, Rule } from './rule.ts'
+import { securityAlerts } from './security.ts'
+import { trafficAlerts, trafficRecords } from './traffic.ts'
 import { webAlerts, webRecords } from './web.ts'
 
 /** Where an alert says what to do. */
 export const RUNBOOKS = 'roles/monitoring/README.md'
 
-const numbersOf = ({ interval_seconds: interval, limits }: Options): Numbers => ({
+const numbersOf = ({ interval_seconds: interval, checks_seconds: checks, limits }: Options): Numbers => ({
   interval,
+  checks,
   window: `${Math.max(60, 4 * interval)}s`,
   limits,
 })
@@ -33,8 +39,11 @@ export const rulesOf = (options: Options): Readonly<Record<string, readonly Rule
   const numbers = numbersOf(options)
   return {
     meta: [WATCHDOG],
-    hosts: hostAlerts(),
-    web: [...webRecords(numbers), ...webAlerts()],
+    hosts: [...loadRecords(numbers), ...hostAlerts(), ...loadAlerts(numbers)],
+    web: [...webRecords(numbers), ...trafficRecords(), ...webAlerts(), ...trafficAlerts(numbers)],
+    database: [...databaseRecords(numbers), ...databaseAlerts(numbers)],
+    certificates: certificateAlerts(numbers),
+    security: securityAlerts(numbers),
   }
 }
 

@@ -6,6 +6,8 @@ export interface Numbers {
   readonly interval: number
   /** The shortest time over which a rate can be told: `1m`. */
   readonly window: string
+  /** Seconds between two looks that a host takes at itself. */
+  readonly checks: number
   readonly limits: Limits
 }
 
