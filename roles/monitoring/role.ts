@@ -2,6 +2,7 @@ import { defineRole, type SiteContext } from 'provision'
 import { agentResources } from './agent.ts'
 import { checksResources } from './checks/resources.ts'
 import { clusterListens } from './cluster.ts'
+import { dashboardListens } from './dashboard/resources.ts'
 import { type Options, options } from './options.ts'
 import { serverResources } from './server.ts'
 import { checksOf } from './verify.ts'
@@ -14,7 +15,7 @@ export default defineRole({
 
   listens: (context) => [
     { service: 'metrics', port: context.options.port, protocol: 'tcp', from: [{ group: context.options.servers }], encrypted: true },
-    ...(isServer(context) ? clusterListens(context) : []),
+    ...(isServer(context) ? [...clusterListens(context), ...dashboardListens(context)] : []),
   ],
 
   check: ({ options: given, site }) =>

@@ -2,6 +2,7 @@ import { directory, file, type HostContext, leaf, pkg, type Resource, service, t
 
 import { alertmanagerConfig } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
+import { CONSOLES, dashboardResources, pageResources } from './dashboard/resources.ts'
 import { tookConfiguration } from './loaded.ts'
 import type { Options } from './options.ts'
 import { blackboxConfig, clientOf, domainsOf } from './probes.ts'
@@ -15,7 +16,9 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   directory({ path: '/etc/prometheus/provision' }),
   ...blackbox(context),
   ...alertmanager(context),
+  ...pageResources(context),
   ...prometheus(context),
+  ...dashboardResources(context),
 ]
 
 const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): readonly Resource[] => {
@@ -105,7 +108,7 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
       '--web.listen-address=127.0.0.1:9090',
       `--web.external-url=${externalUrl(context)}`,
       '--web.route-prefix=/',
-      '--web.console.templates=/etc/prometheus/provision/consoles',
+      `--web.console.templates=${CONSOLES}`,
       '--web.console.libraries=/etc/prometheus/console_libraries',
     ],
     { ReadWritePaths: '/var/lib/prometheus/metrics2', MemoryMax: `${options.memory_mb}M` },
