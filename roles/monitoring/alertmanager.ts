@@ -15,6 +15,9 @@ const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
   ['CertificateExpired', 'CertificateNotRenewed'],
 ]
 
+/** An alert that is no alert: `provision verify` sends it to everybody. */
+export const TEST_ALERT = 'TestAlert'
+
 /** The whole of alertmanager.yml. */
 export const alertmanagerConfig = (options: Options, wanted = options.receivers): Text => {
   const { interval_seconds: interval, repeat_hours, heartbeat } = options
@@ -32,6 +35,7 @@ export const alertmanagerConfig = (options: Options, wanted = options.receivers)
           : [
               { receiver: 'heartbeat', matchers: ['alertname="Watchdog"'], group_wait: '0s', group_interval: '1m', repeat_interval: '50s' },
             ]),
+        ...wanted.map(({ name }) => ({ receiver: name, matchers: [`alertname="${TEST_ALERT}"`], group_wait: '0s', continue: true })),
         { receiver: 'nobody', matchers: ['severity="none"'] },
         ...wanted.map(({ name, severities }) => ({ receiver: name, matchers: [`severity=~"${severities.join('|')}"`], continue: true })),
       ],

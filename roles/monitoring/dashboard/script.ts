@@ -92,7 +92,10 @@ CURVES.forEach(([title], i) => {
   document.getElementById('curves').append(figure)
 })
 for (const link of document.querySelectorAll('nav a')) if (link.search === '?m=' + minutes) link.className = 'here'
-Promise.all([refresh(), words()]).then(() => { document.body.dataset.drawn = 'yes' })
+Promise.all([refresh(), words()]).then(() => {
+  document.body.dataset.drawn = 'yes'
+  document.body.dataset.fits = document.documentElement.scrollWidth <= innerWidth ? 'yes' : 'no'
+})
 // The page itself says how things are, so it is what is fetched anew.
 setTimeout(() => { if (!document.hidden) location.reload(); else document.addEventListener('visibilitychange', () => location.reload(), { once: true }) }, 30000)
 `

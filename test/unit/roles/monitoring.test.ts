@@ -1,12 +1,16 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import haproxy from '../../../roles/haproxy-tls/role.ts'
 import { alertmanagerConfig } from '../../../roles/monitoring/alertmanager.ts'
 import monitoring from '../../../roles/monitoring/role.ts'
+import { alertsOf } from '../../../roles/monitoring/rules/all.ts'
 import { yaml } from '../../../roles/monitoring/yaml.ts'
 import nginx from '../../../roles/nginx/role.ts'
 import { bytesOf, type Content, shownText } from '../../../src/resource/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind.ts'
+import { passwordHash } from '../../../src/resource/password.ts'
 import type { Exposed, Facts, HostContext, HostView } from '../../../src/role/role.ts'
 import { Secret } from '../../../src/secret.ts'
 
@@ -52,7 +56,7 @@ const declared = (
     host: of,
     options: monitoring.options.parse(written),
     site: site(servers),
-    facts: { distribution: 'debian', release: '12' } as Facts,
+    facts: { distribution: 'debian', release: '12', sshPorts: [22] } as unknown as Facts,
     flows: [],
     exposed,
     files: () => [],
@@ -197,6 +201,7 @@ describe('who is told', () => {
     const { route, receivers } = parse(Buffer.from(bytesOf(config)).toString())
     expect(route.routes.map(({ receiver, matchers }: { receiver: string; matchers: string[] }) => [receiver, ...matchers])).toEqual([
       ['heartbeat', 'alertname="Watchdog"'],
+      ...['phone', 'chat', 'mail'].map((name) => [name, 'alertname="TestAlert"']),
       ['nobody', 'severity="none"'],
       ['phone', 'severity=~"critical"'],
       ['chat', 'severity=~"critical|warning"'],
@@ -213,6 +218,42 @@ describe('who is told', () => {
   it('is refused where it is misspelt', () => {
     expect(monitoring.options.safeParse({ receivers: [{ name: 'x', type: 'pager', url: 'y' }] }).success).toBe(false)
     expect(monitoring.options.safeParse({ receivers: [{ name: 'x', type: 'slack', url: 'y', channel: 'ops' }] }).success).toBe(false)
+  })
+})
+
+describe('an alert', () => {
+  const alerts = alertsOf(monitoring.options.parse({}))
+  const readme = readFileSync(join(import.meta.dirname, '../../../roles/monitoring/README.md'), 'utf8')
+  const sections = readme.split(/^### /m).slice(1)
+
+  it.each(alerts.map((one) => [one.alert, one] as const))('%s is tested, and its runbook says what to do', (name, { cases, summary }) => {
+    expect(cases.length).toBeGreaterThan(0)
+    expect(summary.length).toBeGreaterThan(10)
+    const section = sections.find((one) => one.startsWith(`${name}\n`))
+    expect(section?.split('\n').slice(1).join(' ').trim().length).toBeGreaterThan(20)
+  })
+
+  it('has a name of its own, and no runbook is about none', () => {
+    const names = alerts.map(({ alert }) => alert)
+    expect(new Set(names).size).toBe(names.length)
+    expect(sections.map((one) => one.split('\n')[0]).filter((one) => !names.includes(one ?? ''))).toEqual([])
+  })
+
+  it('that is a cause or an effect of another is one that there is', () => {
+    const { inhibit_rules } = parse(Buffer.from(bytesOf(alertmanagerConfig(monitoring.options.parse({})))).toString())
+    const words = JSON.stringify(inhibit_rules).match(/\b[A-Z][A-Za-z]+\b/g) ?? []
+    const known = alerts.map(({ alert }) => alert)
+    expect([...new Set(words)].filter((word) => !known.some((name) => name.startsWith(word)))).toEqual([])
+  })
+})
+
+describe('a password', () => {
+  it('becomes what crypt(3) makes of it, and the same in every run', () => {
+    // openssl passwd -6 -salt 2d711642b726b044 geheim
+    const hash = passwordHash(new Secret('geheim'), 'x').reveal()
+    expect(hash).toBe('$6$2d711642b726b044$BBD7WTHgBmf7X6zoX9MPb7exHFd1Z4AKsPbdYFVhXrCa8sBZ1H3fYDph8hFUcYfUbSbsan.jiIHVvMEAkaPyO1')
+    expect(passwordHash(new Secret('geheim'), 'y').reveal()).not.toBe(hash)
+    expect(String(passwordHash(new Secret('geheim'), 'x'))).toBe('•••')
   })
 })
 
