@@ -83,6 +83,16 @@ export const options = z.strictObject({
   ipv6: z.boolean().default(true).meta({ description: 'listen on IPv6 too' }),
   gzip: z.boolean().default(true).meta({ description: 'compress texts of directories (never what an application answers)' }),
   brotli: z.boolean().default(false).meta({ description: 'the same with brotli, for browsers that take it' }),
+  share: z
+    .strictObject({
+      cpu_weight: z.int().min(1).max(10_000).default(100),
+      io_weight: z.int().min(1).max(10_000).default(100),
+      memory_percent: z.int().min(5).max(100).default(80).meta({ description: 'of the host; who takes more is ended, and started anew' }),
+    })
+    .prefault({})
+    .meta({
+      description: 'what nginx and the applications together may take where they share the host; all else of the system weighs 100',
+    }),
   monitors: z
     .string()
     .default('monitoring_servers')

@@ -3,7 +3,7 @@ import { CERTIFICATE, checksOf, TRUSTED } from './checks.ts'
 import { rootConfig } from './config.ts'
 import { faultsOf, options, sitesOf } from './options.ts'
 import { rootOf, siteConfig } from './site.ts'
-import { appResources, nginxSandbox } from './unit.ts'
+import { appResources, nginxSandbox, webSlice } from './unit.ts'
 
 /** nginx behind the load balancers, and for nobody else: sites of files, and applications. */
 export default defineRole({
@@ -46,6 +46,7 @@ export default defineRole({
     const edge = authority({ domain: 'edge' })
     const certificate = leaf({ path: CERTIFICATE, names: [edge.nameOf(host.name)], authority: edge, usages: ['server', 'client'] })
     const trusted = file({ path: TRUSTED, content: text`${edge.certificate}` })
+    const slice = webSlice(given)
     const sandbox = nginxSandbox()
     const set = { name: 'nginx', root: '/etc/nginx', check: ['nginx', '-t', '-q'] }
     const balancers = site.group(given.balancers)
@@ -80,6 +81,7 @@ export default defineRole({
         directory({ path: rootOf(one) }),
         release({ root: rootOf(one), files: contentOf(one.content ?? ''), keep: given.keep, which: given.release }),
       ]),
+      slice,
       ...(apps.length > 0 ? [directory({ path: '/etc/provision' })] : []),
       ...apps,
       directory({ path: '/etc/nginx/provision' }),
@@ -89,7 +91,7 @@ export default defineRole({
       service({
         unit: 'nginx.service',
         loads: [certificate, trusted, main, ...servers],
-        restarts: [sandbox],
+        restarts: [slice, sandbox],
         set: set.name,
         took: newWorker,
       }),

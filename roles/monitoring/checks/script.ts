@@ -75,7 +75,7 @@ updates() {
 
 # Who was not let in, counted on from where the journal was left.
 logins() {
-  new=$(journalctl -q -t sshd --no-pager -o cat --cursor-file="$S/ssh.cursor" $([ -s "$S/ssh.cursor" ] || echo '-n 0') 2>/dev/null | grep -cE '^(Failed (password|publickey|none|keyboard)|Invalid user|maximum authentication attempts|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
+  new=$(journalctl -q -t sshd --no-pager -o cat --cursor-file="$S/ssh.cursor" $([ -s "$S/ssh.cursor" ] || echo '-n 0') 2>/dev/null | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
   all=$(($(cat "$S/ssh.count" 2>/dev/null || echo 0) + new)); echo "$all" >"$S/ssh.count"
   counter provision_ssh_failures_total; echo "provision_ssh_failures_total $all"
 }
@@ -126,7 +126,7 @@ certificates() {
 # What each unit takes, by the kernel's own books: of version 2 where they are, else of version 1.
 units() {
   two=/sys/fs/cgroup; [ -e "$two/cgroup.controllers" ] || two=/sys/fs/cgroup/unified
-  one() { echo "$1"/system.slice/*.service/"$2" "$1"/user.slice/"$2"; }
+  one() { echo "$1"/*.slice/*.service/"$2" "$1"/user.slice/"$2"; }
   counter provision_unit_cpu_seconds_total; table cpu "$(one $two cpu.stat)"
   gauge provision_unit_memory_bytes
   table memory "$(one $two memory.stat) $(one /sys/fs/cgroup/memory memory.stat)"

@@ -76,6 +76,7 @@ describe('nginx', () => {
       'directory:/var/www/provision',
       'directory:/var/www/provision/site',
       'release:/var/www/provision/site',
+      'unit:web.slice',
       'directory:/etc/nginx/provision',
       'unit:nginx.service.d/provision.conf',
       'file:/etc/nginx/nginx.conf',
