@@ -9,7 +9,7 @@ const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
   ['NginxDown', 'WebServerDown|BackendServerDown|UnitFailed|ExporterDown'],
   ['HaproxyDown', 'SiteDown|UnitFailed|ExporterDown|QpsCollapse'],
   ['MysqlDown', 'Replica.+|Galera.+|UnitFailed|ExporterDown|DatabaseConnections'],
-  ['SiteDown', 'SiteSlow|ErrorRatio|QpsCollapse'],
+  ['SiteDown', 'SiteSlow|VisitorsWait|ErrorRatio|QpsCollapse'],
   ['WebServerDown', 'BackendServerDown'],
   ['DiskFull', 'DiskFillsUp|UnitFailed'],
   ['CertificateExpired', 'CertificateNotRenewed'],

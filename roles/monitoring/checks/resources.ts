@@ -24,14 +24,15 @@ export const checksResources = (context: HostContext<Options>): readonly Resourc
 }
 
 /** What roles and options speak of: ports as `443/tcp`, and accounts. */
-export const checksConf = ({ host, flows, facts, options }: HostContext<Options>): string => {
+export const checksConf = ({ host, flows, exposed, facts, options }: HostContext<Options>): string => {
   const ports = [
     ...flows.filter((flow) => flow.host === host.name && flow.protocol !== 'vrrp').map(({ port, protocol }) => `${port}/${protocol}`),
     ...facts.sshPorts.map((port) => `${port}/tcp`),
     ...options.known_ports,
   ]
   const users = ['root', host.user, ...options.known_users]
-  return `# Written by provision.\nPORTS='${[...new Set(ports)].join(' ')}'\nUSERS='${[...new Set(users)].join(' ')}'\n`
+  const balancer = exposed.some((one) => one.host === host.name && one.type === 'metrics' && one.job === 'haproxy')
+  return `# Written by provision.\nPORTS='${[...new Set(ports)].join(' ')}'\nUSERS='${[...new Set(users)].join(' ')}'\nBALANCER=${balancer ? 'yes' : 'no'}\n`
 }
 
 const JOB = `# Written by provision (role monitoring).

@@ -112,6 +112,23 @@ accounts() {
   } | sort -u | while read -r user what; do case $known in *" $user "*) ;; *) printf 'provision_account_unknown{user="%s",may="%s"} 1\n' "$user" "$what" ;; esac; done
 }
 
+# How long visitors waited, request by request, as the balancer writes it down; counted on like the logins.
+responses() {
+  [ "$BALANCER" = yes ] || return 0
+  journalctl -q -t haproxy --no-pager -o cat --cursor-file="$S/haproxy.cursor" $([ -s "$S/haproxy.cursor" ] || echo '-n 0') 2>/dev/null >"$w/requests"
+  touch "$S/haproxy.counts"
+  awk -v bounds='0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf' '
+    BEGIN { last = split(bounds, bound, " ") }
+    FILENAME ~ /haproxy.counts$/ { if ($1 == "sum") sum = $2; else n[$1] = $2; next }
+    { for (i = 1; i <= NF; i++) if ($i ~ /^-?[0-9]+\/-?[0-9]+\/-?[0-9]+\/-?[0-9]+\/\+?[0-9]+$/) break
+      if (i > NF || $(i - 2) !~ /^https~?$/) next
+      split($i, t, "/"); seconds = t[5] / 1000; sum += seconds
+      for (b = 1; b <= last; b++) if (bound[b] == "+Inf" || seconds <= bound[b]) n[bound[b]]++ }
+    END { for (b = 1; b <= last; b++) print bound[b], n[bound[b]] + 0; print "sum", sum + 0 }' "$S/haproxy.counts" "$w/requests" >"$w/counts" && mv "$w/counts" "$S/haproxy.counts"
+  echo '# TYPE provision_site_response_seconds histogram'
+  awk '$1 == "sum" { printf "provision_site_response_seconds_sum %s\n", $2; next } { printf "provision_site_response_seconds_bucket{le=\"%s\"} %s\n", $1, $2; all = $2 } END { print "provision_site_response_seconds_count", all }' "$S/haproxy.counts"
+}
+
 certificates() {
   given | sed -nE 's#^certificate:[^ ]* (/.*[^y]) disk$#\1#p' | sort -u | while read -r path; do
     [ -f "$path" ] || continue
@@ -155,7 +172,7 @@ table() {
 if [ ! -e /run/provision.lock ] || flock -n /run/provision.lock true; then owned >"$w/owned"; mv "$w/owned" "$S/owned"; fi
 {
   cat "$S/owned" 2>/dev/null
-  package_files; updates; logins; firewall; ports; accounts; certificates; units
+  package_files; updates; logins; firewall; ports; accounts; responses; certificates; units
   gauge provision_checks_done_seconds; echo "provision_checks_done_seconds $now"
 } >"$D/.provision.prom.new" && chmod 644 "$D/.provision.prom.new" && mv "$D/.provision.prom.new" "$D/provision.prom"
 `

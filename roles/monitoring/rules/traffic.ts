@@ -2,6 +2,10 @@ import type { Alert, Numbers, Recorded } from './rule.ts'
 
 /** The same hour a week ago, else yesterday, else the hour before: what a site usually has now. */
 export const trafficRecords = (): readonly Recorded[] => [
+  ...[0.5, 0.95, 0.99].map((part) => ({
+    record: `site:response_seconds:p${part * 100}`,
+    expr: `histogram_quantile(${part}, sum by (le) (rate(provision_site_response_seconds_bucket[5m])))`,
+  })),
   {
     record: 'site:qps:usual',
     expr: 'avg_over_time(site:qps[1h] offset 167h30m) or avg_over_time(site:qps[1h] offset 23h30m) or avg_over_time(site:qps[1h] offset 10m)',
@@ -22,6 +26,27 @@ export const trafficAlerts = ({ limits }: Numbers): readonly Alert[] => [
         at: '120s',
         labels: { job: 'site', host: 'lb-01', instance: 'www' },
         says: 'www is slow: one page in twenty takes 2s or longer',
+      },
+    ],
+  },
+  {
+    alert: 'VisitorsWait',
+    expr: `site:response_seconds:p95 > ${limits.slow_seconds} and site:qps > ${limits.least_qps}`,
+    for: 120,
+    severity: 'warning',
+    summary: 'visitors wait: one answer in twenty takes {{ $value | humanizeDuration }} or longer',
+    cases: [
+      {
+        every: '10s',
+        series: {
+          'provision_site_response_seconds_bucket{host="lb-01",le="1"}': '0+10x90',
+          'provision_site_response_seconds_bucket{host="lb-01",le="2.5"}': '0+100x90',
+          'provision_site_response_seconds_bucket{host="lb-01",le="+Inf"}': '0+100x90',
+          'haproxy_frontend_http_requests_total{proxy="https",host="lb-01"}': '0+100x90',
+        },
+        quiet: '60s',
+        at: '10m',
+        says: 'visitors wait: one answer in twenty takes 2.417s or longer',
       },
     ],
   },
