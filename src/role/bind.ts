@@ -3,7 +3,7 @@ import { distinctProblems, type Problem, Problem as ProblemClass, Problems, plac
 import type { Host, Site, WrittenOptions } from '../site/site.ts'
 import { zodProblems } from '../site/zod.ts'
 import { resolveFlows } from './flows.ts'
-import type { Exposed, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
+import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
 import { pathsTo } from './written.ts'
 
 /** A role on a host with its checked options: everything about it that is known without asking the host. */
@@ -53,7 +53,12 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
           problems.push(twoWays(name, role, use.where, before))
         // A role that two plays bind to a host is one role.
-        if (before === undefined) exposed.push(...(role.exposes?.(context) ?? []).map((one) => ({ ...one, host: name, role: role.name })))
+        if (before === undefined)
+          for (const one of role.exposes?.(context) ?? []) {
+            const first = exposed.find((other) => other.host === name && isSameMetrics(one, other))
+            if (first === undefined) exposed.push({ ...one, host: name, role: role.name })
+            else problems.push(shownTwice(name, role, use.where, first))
+          }
         bound.push({ play, host: name, role, context, written, where: use.where })
         listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
       }
@@ -77,6 +82,16 @@ const twoWays = (host: string, role: Role, where: Where, before: Bound): Problem
     where,
     what: `role ${role.name} stands twice for ${host}, with other options (the first is at ${placeOf(before.where)})`,
     fix: 'give it its options in one place, for instance in the inventory',
+  })
+
+const isSameMetrics = (one: Exposes, other: Exposes): boolean => one.type === 'metrics' && other.type === 'metrics' && one.job === other.job
+
+const shownTwice = (host: string, role: Role, where: Where, first: Exposed): Problem =>
+  new ProblemClass({
+    class: 'input',
+    where,
+    what: `role ${role.name} shows ${first.type === 'metrics' ? first.job : first.name} of ${host} to monitoring, and so does role ${first.role}`,
+    fix: 'let one of the two call it something else, or take one of the roles from this host',
   })
 
 /** What roles may know of the site: names and addresses, no connection. */

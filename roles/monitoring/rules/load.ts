@@ -35,7 +35,8 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
   },
   {
     alert: 'DiskFillsUp',
-    expr: 'predict_linear(node_filesystem_avail_bytes[6h], 86400) < 0 and node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0) < 0.5 unless node_filesystem_readonly == 1',
+    // What has been there for a few hours only was just installed.
+    expr: 'predict_linear(node_filesystem_avail_bytes[6h], 86400) < 0 and node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0) < 0.5 and node_filesystem_avail_bytes offset 5h > 0 unless node_filesystem_readonly == 1',
     for: 1800,
     severity: 'warning',
     summary: '{{ $labels.mountpoint }} on {{ $labels.host }} will be full within a day, as it has been filling for six hours',

@@ -68,7 +68,7 @@ export const trafficAlerts = ({ limits }: Numbers): readonly Alert[] => [
   },
   {
     alert: 'ErrorRatio',
-    expr: `site:error_ratio > ${limits.error_ratio}`,
+    expr: `site:error_ratio > ${limits.error_ratio} and site:qps > ${limits.least_qps}`,
     for: 30,
     severity: 'critical',
     summary: '{{ $value | humanizePercentage }} of all answers are errors of the server',
@@ -77,6 +77,7 @@ export const trafficAlerts = ({ limits }: Numbers): readonly Alert[] => [
         series: {
           'haproxy_frontend_http_responses_total{proxy="https",code="5xx",host="lb-01"}': '0+10x30',
           'haproxy_frontend_http_responses_total{proxy="https",code="2xx",host="lb-01"}': '0+30x30',
+          'haproxy_frontend_http_requests_total{proxy="https",host="lb-01"}': '0+40x30',
         },
         quiet: '20s',
         at: '120s',
