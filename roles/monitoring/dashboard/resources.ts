@@ -60,7 +60,12 @@ export const dashboardResources = (context: HostContext<Options>): readonly Reso
   const statics = Object.entries({ 'dashboard.js': SCRIPT, 'dashboard.css': STYLE, 'icon.svg': ICON }).map(([name, content]) =>
     file({ path: `${ROOT}/static/${name}`, content }),
   )
-  const users = file({ path: USERS, mode: '640', group: 'prometheus', content: usersFile(dashboard, host.name) })
+  const users = file({
+    path: USERS,
+    mode: '640',
+    group: 'prometheus',
+    content: usersFile(dashboard, [host.name, ...host.addresses].join(' ')),
+  })
   const set = { name: 'dashboard', root: ROOT, check: ['nginx', '-t', '-q', '-c', CONFIG] }
   const config = file({ path: CONFIG, content: configText(dashboard), set })
   const job = unit({ name: UNIT, content: unitText(dashboard) })
