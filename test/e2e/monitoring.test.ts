@@ -21,6 +21,7 @@ let hook: Receiver
 const OPTIONS = `  monitoring:
     interval_seconds: 5
     checks_seconds: 10
+    heartbeat: http://${SUBNET}.1:5990/
     receivers: [{ name: test, type: webhook, url: 'http://${SUBNET}.1:5990/' }]
     dashboard: { users: { ann: 'open "sesame"' } }
 `
@@ -145,14 +146,22 @@ describe('the administrators', () => {
     ])
     // A run mends what is ours, and its own changes alarm nobody.
     on('lb-01', 'systemctl stop stray')
+    const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8')
+    project.write(
+      'inventory/site.yaml',
+      inventory.replace('        content: playbooks/site\n', '        content: playbooks/site\n        gzip: false\n'),
+    )
     const mended = Date.now()
-    expect(project.provision('run').status).toBe(0)
+    const run = project.json('run')
+    expect(changes(run.lines, 'applied')).toContain('web-02 update file:/etc/nginx/provision/site.conf')
     await Promise.all([
       hook.await(mended, 'resolved', 'NginxDown', 'web-02', 90),
       hook.await(mended, 'resolved', 'ManagedFileWrong', 'web-01', 60),
       hook.await(mended, 'resolved', 'UnknownPort', 'lb-01', 60),
     ])
     const alerts = hook.told.filter(({ at, status }) => at >= since && status === 'firing').map(({ labels }) => labels.alertname)
-    expect(alerts.sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
+    expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
+    // The heartbeat goes on all the while.
+    expect(alerts).toContain('Watchdog')
   })
 })
