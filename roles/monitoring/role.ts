@@ -18,10 +18,26 @@ export default defineRole({
     ...(isServer(context) ? [...clusterListens(context), ...dashboardListens(context)] : []),
   ],
 
-  check: ({ options: given, site }) =>
-    site.group(given.servers).length > 0
-      ? []
-      : [{ path: ['servers'], what: `no host is in the group ${given.servers}`, fix: 'name the group of the hosts that watch the others' }],
+  check: ({ options: { servers, receivers }, site }) => {
+    const members = site.group(servers)
+    const unbound = members.filter((one) => !site.withRole('monitoring').includes(one))
+    const names = receivers.map(({ name }) => name)
+    return [
+      ...(members.length > 0
+        ? []
+        : [{ path: ['servers'], what: `no host is in the group ${servers}`, fix: 'name the group of the hosts that watch the others' }]),
+      ...unbound.map(({ name }) => ({
+        path: ['servers'],
+        what: `${name} is in the group ${servers}, and no play binds the role monitoring to it`,
+        fix: 'bind the role to all hosts',
+      })),
+      ...names.flatMap((name, i) =>
+        names.indexOf(name) < i || RESERVED.includes(name)
+          ? [{ path: ['receivers', i, 'name'], what: `another receiver is called ${name}`, fix: 'give it another name' }]
+          : [],
+      ),
+    ]
+  },
 
   resources: (context) => {
     const { options: given, warn } = context
@@ -37,3 +53,6 @@ export default defineRole({
 })
 
 const isServer = ({ options, site, host }: SiteContext<Options>): boolean => site.group(options.servers).includes(host)
+
+/** Receivers of our own. */
+const RESERVED = ['nobody', 'heartbeat']

@@ -257,6 +257,21 @@ describe('a password', () => {
   })
 })
 
+describe('what cannot be', () => {
+  const faults = (written: object, bound: readonly HostView[] = ALL) =>
+    monitoring.check?.({ host: LB, options: monitoring.options.parse(written), site: { ...site([LB]), withRole: () => bound } }) ?? []
+  const to = (name: string) => ({ name, type: 'webhook', url: 'http://x.test' })
+
+  it.each([
+    ['nobody who watches', { servers: 'watchers' }, ALL, ['servers']],
+    ['one who should watch and is not bound', {}, WEB, ['servers']],
+    ['two receivers of one name', { receivers: [to('a'), to('b'), to('a')] }, ALL, ['receivers', 2, 'name']],
+    ['a name of our own', { receivers: [to('heartbeat')] }, ALL, ['receivers', 0, 'name']],
+  ])('is told with its place: %s', (_, written, bound, path) => expect(faults(written, bound).map((one) => one.path)).toEqual([path]))
+
+  it('is nothing where all is well', () => expect(faults({ receivers: [to('a'), to('b')] })).toEqual([]))
+})
+
 describe('the YAML', () => {
   const back = (value: Parameters<typeof yaml>[0]) => parse(Buffer.from(bytesOf(yaml(value))).toString())
 
