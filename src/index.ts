@@ -18,6 +18,7 @@ export { newWorker } from './resource/loaded.ts'
 export { defeatsScript } from './resource/nft-defeats.ts'
 export { nftables } from './resource/nftables.ts'
 export { pkg } from './resource/package.ts'
+export { passwordHash } from './resource/password.ts'
 export { release } from './resource/release.ts'
 export { secret } from './resource/secret.ts'
 export { service } from './resource/service.ts'
@@ -28,6 +29,22 @@ export { historyOf, readTrial, trialAsks, trialScript } from './resource/trial.t
 export { dropin, unit } from './resource/unit.ts'
 export { user } from './resource/user.ts'
 export { overlap } from './role/networks.ts'
-export type { Check, Drain, Facts, Flow, HostContext, HostView, Listen, Peer, Role, SiteContext, SiteView } from './role/role.ts'
+export type {
+  Check,
+  Drain,
+  Exposed,
+  Exposes,
+  Facts,
+  Flow,
+  HostContext,
+  HostView,
+  Listen,
+  Metrics,
+  Peer,
+  Probe,
+  Role,
+  SiteContext,
+  SiteView,
+} from './role/role.ts'
 export { defineRole } from './role/role.ts'
 export { Secret } from './secret.ts'

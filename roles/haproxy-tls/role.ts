@@ -17,6 +17,20 @@ export default defineRole({
     ...virtualListens(context),
   ],
 
+  exposes: ({ options: { certificates, sites, acme, status_port }, host }) => [
+    { type: 'metrics', job: 'haproxy', format: 'prometheus', at: `http://127.0.0.1:${status_port}/metrics` },
+    ...(sites.length > 0 ? sites : certificates)
+      .flatMap(({ names }) => names.filter((name) => !name.startsWith('*.')).slice(0, 1))
+      .map((name) => ({
+        type: 'probe' as const,
+        name,
+        of: 'site' as const,
+        url: `https://${bracketed(host.addresses[0] ?? host.name)}/`,
+        server: name,
+        trusts: acme.directory === 'letsencrypt' ? ('public' as const) : ('anybody' as const),
+      })),
+  ],
+
   check: (context) => [...faultsOf(context.options, context.site), ...virtualFaults(context)],
 
   resources: (context) => {
@@ -100,3 +114,5 @@ const servedScript = (name: string): string => `
 seen=$(printf 'GET / HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -ign_eof 2>/dev/null)
 printf '%s' "$seen" | openssl x509 -noout -checkend 0 -checkhost ${name} -issuer | { ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder'; } || exit 1
 printf '%s' "$seen" | grep -q '^HTTP/1[.][01] 200'`
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)

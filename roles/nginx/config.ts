@@ -3,8 +3,10 @@ import type { Options } from './options.ts'
 /** What is common to all sites. */
 export interface Common extends Pick<Options, 'gzip' | 'brotli' | 'status_port' | 'raw' | 'port' | 'ipv6'> {
   readonly includes: readonly string[]
-  /** Addresses from which a request may come, as the network shows them. */
+  /** Addresses of the balancers, whose word on who the visitor is counts. */
   readonly addresses: readonly string[]
+  /** Other addresses from which a request may come. */
+  readonly monitors: readonly string[]
   /** Names in the client certificates that are let in. */
   readonly names: readonly string[]
   readonly tls: { readonly certificate: string; readonly trusted: string }
@@ -72,7 +74,7 @@ ${common.brotli ? `  brotli_types ${TEXTS};\n  brotli_min_length 1024;\n` : ''}
     default 0;
     127.0.0.0/8 1;
     ::1 1;
-${common.addresses.map((address) => `    ${address} 1;\n`).join('')}  }
+${[...common.addresses, ...common.monitors].map((address) => `    ${address} 1;\n`).join('')}  }
   map $ssl_client_s_dn $is_balancer {
     default 0;
 ${common.names.map((name) => `    "CN=${name}" $from_balancer;\n`).join('')}  }
@@ -83,7 +85,7 @@ ${common.addresses.map((address) => `  set_real_ip_from ${address};\n`).join('')
     "" "";
   }
 
-${common.hasDefault ? '' : nobody(common)}${common.status_port === undefined ? '' : status(common.status_port)}${common.raw === '' ? '' : `${common.raw.trimEnd()}\n`}${common.includes.map((path) => `  include ${path};\n`).join('')}}
+${common.hasDefault ? '' : nobody(common)}${status(common.status_port)}${common.raw === '' ? '' : `${common.raw.trimEnd()}\n`}${common.includes.map((path) => `  include ${path};\n`).join('')}}
 `
 
 /** Who does not come with a balancer's certificate, from a balancer's address, is answered nothing at all. */

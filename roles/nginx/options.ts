@@ -86,7 +86,21 @@ export const options = z.strictObject({
   ipv6: z.boolean().default(true).meta({ description: 'listen on IPv6 too' }),
   gzip: z.boolean().default(true).meta({ description: 'compress texts of directories (never what an application answers)' }),
   brotli: z.boolean().default(false).meta({ description: 'the same with brotli, for browsers that take it' }),
-  status_port: port.optional().meta({ description: 'where stub_status is read, on 127.0.0.1' }),
+  share: z
+    .strictObject({
+      cpu_weight: z.int().min(1).max(10_000).default(100),
+      io_weight: z.int().min(1).max(10_000).default(100),
+      memory_percent: z.int().min(5).max(100).default(80).meta({ description: 'of the host; who takes more is ended, and started anew' }),
+    })
+    .prefault({})
+    .meta({
+      description: 'what nginx and the applications together may take where they share the host; all else of the system weighs 100',
+    }),
+  monitors: z
+    .string()
+    .default('monitoring_servers')
+    .meta({ description: 'group of the hosts that may ask too, to see whether it is well' }),
+  status_port: port.default(8406).meta({ description: 'where its counters are read, on 127.0.0.1' }),
   raw: lines.default('').meta({ description: 'directives for the http block' }),
 })
 

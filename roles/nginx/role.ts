@@ -3,7 +3,7 @@ import { CERTIFICATE, checksOf, TRUSTED } from './checks.ts'
 import { rootConfig } from './config.ts'
 import { faultsOf, options, sitesOf } from './options.ts'
 import { rootOf, siteConfig } from './site.ts'
-import { appResources, nginxSandbox } from './unit.ts'
+import { appResources, nginxSandbox, webSlice } from './unit.ts'
 
 /** nginx behind the load balancers, and for nobody else: sites of files, and applications. */
 export default defineRole({
@@ -11,8 +11,26 @@ export default defineRole({
   summary: 'serves directories of the project, and applications, to the load balancers',
   options,
 
-  listens: ({ options: { port, balancers } }) => [
-    { service: 'site', port, protocol: 'tcp', from: [{ group: balancers }], encrypted: true },
+  listens: ({ options: { port, balancers, monitors }, site }) => [
+    {
+      service: 'site',
+      port,
+      protocol: 'tcp',
+      from: [balancers, ...(monitors !== balancers && site.group(monitors).length > 0 ? [monitors] : [])].map((group) => ({ group })),
+      encrypted: true,
+    },
+  ],
+
+  exposes: ({ options: { port, status_port }, host }) => [
+    { type: 'metrics', job: 'nginx', format: 'nginx-status', at: `http://127.0.0.1:${status_port}/status` },
+    {
+      type: 'probe',
+      name: host.name,
+      of: 'direct',
+      url: `https://${bracketed(host.addresses[0] ?? host.name)}:${port}/healthz`,
+      server: `${host.name}.edge.provision.internal`,
+      trusts: { domain: 'edge' },
+    },
   ],
 
   check: ({ options: given, site }) => [
@@ -28,9 +46,11 @@ export default defineRole({
     const edge = authority({ domain: 'edge' })
     const certificate = leaf({ path: CERTIFICATE, names: [edge.nameOf(host.name)], authority: edge, usages: ['server', 'client'] })
     const trusted = file({ path: TRUSTED, content: text`${edge.certificate}` })
+    const slice = webSlice(given)
     const sandbox = nginxSandbox()
     const set = { name: 'nginx', root: '/etc/nginx', check: ['nginx', '-t', '-q'] }
     const balancers = site.group(given.balancers)
+    const monitors = site.group(given.monitors).filter((one) => !balancers.includes(one))
     const servers = sites.map((one) =>
       file({ path: `/etc/nginx/provision/${one.name}.conf`, content: siteConfig(one, { ...given, host: host.name }), set }),
     )
@@ -40,7 +60,8 @@ export default defineRole({
         ...given,
         includes: servers.map(({ id }) => id),
         addresses: balancers.flatMap(({ addresses }) => addresses),
-        names: [...new Set([...balancers, host].map(({ name }) => edge.nameOf(name)))],
+        monitors: monitors.flatMap(({ addresses }) => addresses),
+        names: [...new Set([...balancers, ...monitors, host].map(({ name }) => edge.nameOf(name)))],
         tls: { certificate: CERTIFICATE, trusted: TRUSTED },
         hasDefault: sites.some(({ hosts }) => hosts.length === 0),
       }),
@@ -60,6 +81,7 @@ export default defineRole({
         directory({ path: rootOf(one) }),
         release({ root: rootOf(one), files: contentOf(one.content ?? ''), keep: given.keep, which: given.release }),
       ]),
+      slice,
       ...(apps.length > 0 ? [directory({ path: '/etc/provision' })] : []),
       ...apps,
       directory({ path: '/etc/nginx/provision' }),
@@ -69,7 +91,7 @@ export default defineRole({
       service({
         unit: 'nginx.service',
         loads: [certificate, trusted, main, ...servers],
-        restarts: [sandbox],
+        restarts: [slice, sandbox],
         set: set.name,
         took: newWorker,
       }),
@@ -78,3 +100,5 @@ export default defineRole({
 
   verify: ({ options: given, host }) => checksOf(given, host.name),
 })
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)

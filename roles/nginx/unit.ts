@@ -1,5 +1,5 @@
 import { dropin, file, type Resource, Secret, service, type Text, text, unit } from 'provision'
-import type { AppOptions, SiteOptions } from './options.ts'
+import type { AppOptions, Options, SiteOptions } from './options.ts'
 
 /** What neither nginx nor an application behind it ever needs. */
 const SANDBOX = {
@@ -22,6 +22,23 @@ const SANDBOX = {
   SystemCallArchitectures: 'native',
 }
 
+/** nginx and the applications share this: whatever they do, the rest of the host goes on. */
+const SLICE = 'web.slice'
+
+export const webSlice = ({ share: { cpu_weight, io_weight, memory_percent } }: Options): Resource =>
+  unit({
+    name: SLICE,
+    content: `# Written by provision (role nginx).
+[Unit]
+Description=The web server and the applications behind it
+
+[Slice]
+CPUWeight=${cpu_weight}
+IOWeight=${io_weight}
+MemoryMax=${memory_percent}%
+`,
+  }) as Resource
+
 /** nginx's own unit stays the package's; this takes from it what it does not need. */
 export const nginxSandbox = (): Resource =>
   dropin({
@@ -30,6 +47,7 @@ export const nginxSandbox = (): Resource =>
     settings: {
       Service: {
         ...SANDBOX,
+        Slice: SLICE,
         // Its main process opens logs of www-data, gives its workers away to that account, and reads private keys.
         CapabilityBoundingSet: 'CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL',
         SystemCallFilter: '@system-service',
@@ -58,6 +76,7 @@ export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly R
     ...(app.user === undefined ? { DynamicUser: 'yes' } : { User: app.user }),
     ...(app.directory !== undefined && { WorkingDirectory: app.directory }),
     StateDirectory: own,
+    Slice: SLICE,
     ...SANDBOX,
     CapabilityBoundingSet: '',
     ...(app.writes.length > 0 && { ReadWritePaths: app.writes.join(' ') }),

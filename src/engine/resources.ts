@@ -80,6 +80,7 @@ const contextOf = (
   ...context,
   facts,
   flows: bindings.flows,
+  exposed: bindings.exposed,
   files,
   acmeAccount: (options) => identities.acmeAccount(role.name, options),
   authority: (options) => identities.authority(role.name, options),

@@ -21,11 +21,12 @@ export const answerable = (role: Role, path: string, shown = path): Role => {
         )
       }
     }
-  const { listens, resources, check, drains, verify } = role
+  const { listens, exposes, resources, check, drains, verify } = role
   return {
     ...role,
     resources: asked((context: HostContext<unknown>) => checkResources(role.name, shown, resources.call(role, context))),
     ...(listens && { listens: asked((context: SiteContext<unknown>) => checkListens(role.name, shown, listens.call(role, context))) }),
+    ...(exposes && { exposes: asked((context: SiteContext<unknown>) => checkExposes(role.name, shown, exposes.call(role, context))) }),
     ...(drains && {
       drains: asked((context: SiteContext<unknown>, member: HostView) => checkDrain(role.name, shown, drains.call(role, context, member))),
     }),
@@ -45,14 +46,30 @@ const listen = z.object({
   encrypted: z.boolean().optional(),
 })
 
+const word = z.string().regex(/^[a-z][a-z0-9-]*$/, 'must be a short word such as nginx')
+const expose = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('metrics'), job: word, format: z.enum(['prometheus', 'nginx-status', 'mysqld']), at: z.string().min(1) }),
+  z.object({
+    type: z.literal('probe'),
+    name: z.string().min(1),
+    of: z.enum(['site', 'direct']),
+    url: z.url(),
+    server: z.string().min(1),
+    trusts: z.union([z.enum(['public', 'anybody']), z.object({ domain: word })]),
+  }),
+])
+
+const checkListens = <T>(name: string, file: string, listens: T): T => checked(name, file, 'listens', z.array(listen), listens)
+const checkExposes = <T>(name: string, file: string, exposes: T): T => checked(name, file, 'exposes', z.array(expose), exposes)
+
 /** Types are taken away, not checked, when a role is loaded: what the editor would have marked is found here. */
-const checkListens = <T>(name: string, file: string, listens: T): T => {
-  const [issue] = z.array(listen).safeParse(listens).error?.issues ?? []
-  if (issue === undefined) return listens
+const checked = <T>(name: string, file: string, hook: string, schema: z.ZodType, given: T): T => {
+  const [issue] = schema.safeParse(given).error?.issues ?? []
+  if (issue === undefined) return given
   throw mistake(
     name,
     { file },
-    `listens${issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}: ${issue.message}`,
+    `${hook}${issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}: ${issue.message}`,
   )
 }
 

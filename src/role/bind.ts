@@ -3,7 +3,7 @@ import { distinctProblems, type Problem, Problem as ProblemClass, Problems, plac
 import type { Host, Site, WrittenOptions } from '../site/site.ts'
 import { zodProblems } from '../site/zod.ts'
 import { resolveFlows } from './flows.ts'
-import type { Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
+import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
 import { pathsTo } from './written.ts'
 
 /** A role on a host with its checked options: everything about it that is known without asking the host. */
@@ -18,10 +18,11 @@ export interface Bound {
   readonly where: Where
 }
 
-/** All roles of the playbook bound to their hosts, and every flow that follows from them. */
+/** All roles of the playbook bound to their hosts, every flow that follows from them, and what they show to monitoring. */
 export interface Bindings {
   readonly bound: readonly Bound[]
   readonly flows: readonly Flow[]
+  readonly exposed: readonly Exposed[]
 }
 
 /** Binds roles to hosts over the whole site. Throws all problems of all options at once, before any host is asked. */
@@ -30,6 +31,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   const problems: Problem[] = []
   const bound: Bound[] = []
   const listening: Parameters<typeof resolveFlows>[0][number][] = []
+  const exposed: Exposed[] = []
   for (const [play, { hosts, roles: uses }] of site.plays.entries())
     for (const use of uses)
       for (const name of hosts) {
@@ -50,13 +52,20 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         const before = bound.find((one) => one.host === name && one.role === role)
         if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
           problems.push(twoWays(name, role, use.where, before))
+        // A role that two plays bind to a host is one role.
+        if (before === undefined)
+          for (const one of role.exposes?.(context) ?? []) {
+            const first = exposed.find((other) => other.host === name && isSameMetrics(one, other))
+            if (first === undefined) exposed.push({ ...one, host: name, role: role.name })
+            else problems.push(shownTwice(name, role, use.where, first))
+          }
         bound.push({ play, host: name, role, context, written, where: use.where })
         listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
       }
   const { flows, problems: flowProblems } = resolveFlows(listening, view, (name) => site.hosts.get(name)?.where)
   const all = distinctProblems([...problems, ...flowProblems])
   if (all.length > 0) throw new Problems(all)
-  return { bound, flows }
+  return { bound, flows, exposed }
 }
 
 /** The place of a word, a number or a list among a role's options, where it stands there once. */
@@ -73,6 +82,16 @@ const twoWays = (host: string, role: Role, where: Where, before: Bound): Problem
     where,
     what: `role ${role.name} stands twice for ${host}, with other options (the first is at ${placeOf(before.where)})`,
     fix: 'give it its options in one place, for instance in the inventory',
+  })
+
+const isSameMetrics = (one: Exposes, other: Exposes): boolean => one.type === 'metrics' && other.type === 'metrics' && one.job === other.job
+
+const shownTwice = (host: string, role: Role, where: Where, first: Exposed): Problem =>
+  new ProblemClass({
+    class: 'input',
+    where,
+    what: `role ${role.name} shows ${first.type === 'metrics' ? first.job : first.name} of ${host} to monitoring, and so does role ${first.role}`,
+    fix: 'let one of the two call it something else, or take one of the roles from this host',
   })
 
 /** What roles may know of the site: names and addresses, no connection. */

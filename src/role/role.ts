@@ -62,6 +62,38 @@ export interface Flow {
   readonly from: 'anyone' | readonly { readonly name: string; readonly addresses: readonly string[] }[]
 }
 
+/** Measurements that a service offers on its own host: monitoring carries them off it, behind mutual TLS and to the monitoring hosts only. */
+export interface Metrics {
+  readonly type: 'metrics'
+  /** What they are kept under: `haproxy`, `nginx`, `mysql`. */
+  readonly job: string
+  /** `prometheus`: as they are; the others are translated by an exporter on the host. */
+  readonly format: 'prometheus' | 'nginx-status' | 'mysqld'
+  /** A URL on loopback; of `mysqld` the path of its socket, which opens to the account `prometheus` of the host. */
+  readonly at: string
+}
+
+/** A question that the monitoring hosts ask again and again, as a visitor would. */
+export interface Probe {
+  readonly type: 'probe'
+  /** What is asked, in the words of an alert: `www.example.org`, `web-01`. */
+  readonly name: string
+  /** `site`: what visitors get; `direct`: one host behind the balancer. */
+  readonly of: 'site' | 'direct'
+  /** With an address that the monitoring hosts reach. */
+  readonly url: string
+  /** The name that is asked for there, and that the certificate must have. */
+  readonly server: string
+  /** What the certificate must come from: an authority that systems know, one trust domain of the site (which then knows us by a certificate too), or anybody. */
+  readonly trusts: 'public' | 'anybody' | { readonly domain: string }
+}
+
+/** What a role shows to monitoring. */
+export type Exposes = Metrics | Probe
+
+/** What a role on a host shows to monitoring. */
+export type Exposed = Exposes & { readonly host: string; readonly role: string }
+
 /** What a role may know of any host of the site. */
 export interface HostView {
   readonly name: string
@@ -95,6 +127,8 @@ export interface HostContext<Options> extends SiteContext<Options> {
   readonly facts: Facts
   /** Every permitted flow of the site, of all roles on all hosts. */
   readonly flows: readonly Flow[]
+  /** What all roles on all hosts show to monitoring. */
+  readonly exposed: readonly Exposed[]
   /** All files below a directory of the project (path relative to it), sorted; an unreadable directory is an input error. */
   files(directory: string): readonly { readonly path: string; readonly content: LocalFile }[]
   acmeAccount(options: AcmeOptions): AcmeAccount
@@ -127,6 +161,8 @@ export interface Role<Input = unknown, Options = unknown> {
   readonly summary: string
   readonly options: z.ZodType<Options, Input>
   listens?(context: SiteContext<Options>): readonly Listen[]
+  /** What of it can be measured and asked, for whoever watches the site. */
+  exposes?(context: SiteContext<Options>): readonly Exposes[]
   resources(context: HostContext<Options>): readonly Resource[]
   /** What the loaded site must offer; returned problems are input errors, found before any host is asked. */
   check?(context: SiteContext<Options>): readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]

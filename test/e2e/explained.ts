@@ -22,7 +22,7 @@ const ON_THEIR_OWN: readonly RegExp[] = [
   /^\/etc\/nginx\/sites-enabled\/default$/,
   /^\/var\/www\/html\/index\.nginx-debian\.html$/,
   // services that run keep their state where their package says.
-  /^\/var\/lib\/(nginx|haproxy)(\/|$)/,
+  /^\/var\/lib\/(nginx|haproxy|prometheus|provision-dashboard)(\/|$)/,
   /^\/(run|tmp|var\/tmp)(\/|$)/,
 ]
 

@@ -53,6 +53,7 @@ const wanted = (options: object = {}, flows: readonly Flow[] = FLOWS): readonly 
     options: firewall.options.parse(options),
     facts: one.session.facts,
     flows,
+    exposed: [],
     files: () => [],
     acmeAccount: () => {
       throw new Error('a firewall needs no certificate')

@@ -57,9 +57,9 @@ const both = async (): Promise<readonly string[]> => {
 const stateOf = (host: string): string =>
   on(
     host,
-    `cut -d" " -f2 /var/lib/provision/owned/* | grep ^/ | sort -u | xargs -r sha256sum 2>&1 | grep -v "/etc/ssl/[hn]"
+    `cut -d" " -f2 /var/lib/provision/owned/* | grep ^/ | sort -u | xargs -r sha256sum 2>&1 | grep -v "/etc/ssl/[hmn]"
      dpkg-query -W; find /etc /var/www /var/lib/provision -name '*provision-new*'; ls -d /run/provision.????????* /var/lib/provision/undo/* /var/lib/provision/staged 2>/dev/null
-     for f in /run/provision/loaded/*; do echo "$f"; tail -n +2 "$f" | grep -v /etc/ssl/[hn]; done
+     for f in /run/provision/loaded/*; do echo "$f"; tail -n +2 "$f" | grep -v /etc/ssl/[hmn]; done
      systemctl is-active nginx haproxy; systemctl is-enabled nginx haproxy; nft -s -t list ruleset; true`,
   ).stdout
 

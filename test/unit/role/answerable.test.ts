@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Problem } from '../../../src/problem.ts'
 import { answerable } from '../../../src/role/answerable.ts'
-import type { HostContext, HostView, Listen, Role, SiteContext } from '../../../src/role/role.ts'
+import type { Exposes, HostContext, HostView, Listen, Role, SiteContext } from '../../../src/role/role.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'provision-role-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -68,4 +68,12 @@ test('a problem that a role raises itself stays as it is', () => {
     throw own
   }
   expect(problemOf(() => answerable(roleOf({ resources }), 'role.ts').resources(context))).toBe(own)
+})
+
+test('what it shows to monitoring is checked as well', () => {
+  const exposes = (given: object) => () => answerable(roleOf({ exposes: () => [given] as Exposes[] }), 'role.ts').exposes?.(context)
+  const metrics = { type: 'metrics', job: 'shop', format: 'prometheus', at: 'http://127.0.0.1:9200/metrics' }
+  expect(exposes(metrics)()).toEqual([metrics])
+  expect(problemOf(exposes({ ...metrics, format: 'json' })).why).toMatch(/^exposes\[0\]\.format: /)
+  expect(problemOf(exposes({ type: 'probe', name: 'shop' })).why).toMatch(/^exposes\[0\]\./)
 })

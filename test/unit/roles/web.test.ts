@@ -37,6 +37,7 @@ const context = <Options>(of: HostView, options: Options, more: Partial<HostCont
   site: { hosts: [LB, ...WEB], group: (name) => groups[name] ?? [], withRole: () => [LB] },
   facts,
   flows: FLOWS,
+  exposed: [],
   files: () => [],
   acmeAccount: () => ({ key: 'acme-account:letsencrypt', thumbprint: { later: 'thumbprint', get: () => undefined } }),
   authority: ({ domain }) => ({
@@ -75,6 +76,7 @@ describe('nginx', () => {
       'directory:/var/www/provision',
       'directory:/var/www/provision/site',
       'release:/var/www/provision/site',
+      'unit:web.slice',
       'directory:/etc/nginx/provision',
       'unit:nginx.service.d/provision.conf',
       'file:/etc/nginx/nginx.conf',

@@ -1,0 +1,151 @@
+import { directory, type Exposed, file, type HostContext, leaf, pkg, type Resource, service, text } from 'provision'
+import { answering, listening } from './loaded.ts'
+import type { Options } from './options.ts'
+import { daemon } from './unit.ts'
+import { yaml } from './yaml.ts'
+
+/** Where the certificates of the trust domain `metrics` lie. */
+export const PKI = '/etc/ssl/metrics'
+export const TRUSTED = `${PKI}/authority.pem`
+const AGENT = `${PKI}/agent.pem`
+/** What the checks of a host write for the node exporter to show. */
+export const TEXTFILES = '/var/lib/prometheus/node-exporter'
+
+/** Measurements of a host that can be asked for by name. */
+export interface Module {
+  readonly job: string
+  /** On loopback. */
+  readonly port: number
+  readonly path: string
+}
+
+type Metrics = Exposed & { readonly type: 'metrics' }
+
+/** What can be asked of a host: how it is itself, and what its roles show. */
+export const modulesOf = (host: string, exposed: readonly Exposed[], isServer: boolean): readonly Module[] => [
+  { job: 'node', port: 9100, path: '/metrics' },
+  ...metricsOf(host, exposed).map((one): Module => {
+    if (one.format === 'nginx-status') return { job: one.job, port: 9113, path: '/metrics' }
+    if (one.format === 'mysqld') return { job: one.job, port: 9104, path: '/metrics' }
+    const { port, pathname, search } = new URL(one.at)
+    return { job: one.job, port: Number(port || 80), path: `${pathname}${search}` }
+  }),
+  ...(isServer
+    ? [
+        { job: 'prometheus', port: 9090, path: '/metrics' },
+        { job: 'alertmanager', port: 9093, path: '/metrics' },
+      ]
+    : []),
+]
+
+const metricsOf = (host: string, exposed: readonly Exposed[]): readonly Metrics[] =>
+  exposed.filter((one): one is Metrics => one.type === 'metrics' && one.host === host)
+
+/** On every host: what measures it, and the one door, shut to all but the watching hosts, through which measurements leave it. */
+export const agentResources = (context: HostContext<Options>, isServer: boolean): readonly Resource[] => {
+  const { options, host, exposed, authority } = context
+  const metrics = authority({ domain: 'metrics' })
+  const certificate = leaf({ path: AGENT, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['server'], group: 'prometheus' })
+  const trusted = file({ path: TRUSTED, content: text`${metrics.certificate}` })
+  const translators = metricsOf(host.name, exposed).flatMap((one) => TRANSLATORS[one.format]?.(one.at) ?? [])
+  const node = daemon('prometheus-node-exporter.service', NODE, { open: true, ProtectHome: 'read-only' })
+  const door = file({ path: DOOR, content: doorConfig(modulesOf(host.name, exposed, isServer)) })
+  const unit = daemon('prometheus-exporter-exporter.service', doorCommand(options), {
+    RestrictAddressFamilies: 'AF_INET AF_INET6',
+  })
+  return [
+    ...['openssl', 'prometheus-node-exporter', 'prometheus-exporter-exporter', ...translators.map(({ name }) => name)].map((name) =>
+      pkg({ name }),
+    ),
+    directory({ path: PKI }),
+    certificate,
+    trusted,
+    node,
+    service({ unit: 'prometheus-node-exporter.service', restarts: [node], took: answering(9100) }),
+    ...translators.flatMap(({ name, port, dropin }) => [
+      dropin,
+      service({ unit: `${name}.service`, restarts: [dropin], took: listening('127.0.0.1', port) }),
+    ]),
+    door,
+    unit,
+    service({
+      unit: 'prometheus-exporter-exporter.service',
+      loads: [door, certificate, trusted],
+      restarts: [unit],
+      reload: 'restart',
+      took: listening('127.0.0.1', options.port),
+    }),
+  ]
+}
+
+interface Translator {
+  readonly name: string
+  readonly port: number
+  readonly dropin: Resource
+}
+
+const TRANSLATORS: Readonly<Record<Metrics['format'], ((at: string) => Translator) | undefined>> = {
+  prometheus: undefined,
+  'nginx-status': (at) => ({
+    name: 'prometheus-nginx-exporter',
+    port: 9113,
+    dropin: daemon('prometheus-nginx-exporter.service', [
+      '/usr/bin/prometheus-nginx-exporter',
+      `-nginx.scrape-uri=${at}`,
+      '-web.listen-address=127.0.0.1:9113',
+      '-nginx.retries=10',
+      '-nginx.retry-interval=1s',
+    ]),
+  }),
+  // Whoever is the account `prometheus` of the host comes in over the socket: no password lies anywhere.
+  mysqld: (at) => ({
+    name: 'prometheus-mysqld-exporter',
+    port: 9104,
+    dropin: daemon(
+      'prometheus-mysqld-exporter.service',
+      ['/usr/bin/prometheus-mysqld-exporter', '--web.listen-address=127.0.0.1:9104', '--no-collect.info_schema.innodb_cmpmem'],
+      { Environment: `"DATA_SOURCE_NAME=prometheus@unix(${at})/"` },
+    ),
+  }),
+}
+
+const COLLECTORS =
+  'conntrack cpu diskstats filefd filesystem loadavg meminfo netdev netstat os pressure sockstat stat systemd textfile time timex uname vmstat'
+
+const NODE = [
+  '/usr/bin/prometheus-node-exporter',
+  '--web.listen-address=127.0.0.1:9100',
+  '--collector.disable-defaults',
+  ...COLLECTORS.split(' ').map((name) => `--collector.${name}`),
+  `--collector.textfile.directory=${TEXTFILES}`,
+  '--collector.systemd.unit-include=.+\\.(service|timer)',
+  '--collector.systemd.enable-restarts-metrics',
+  // Its own default leaves out an overlay, which is the root of some hosts.
+  '--collector.filesystem.fs-types-exclude=^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|proc|pstore|ramfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs)$',
+  '--collector.filesystem.mount-points-exclude=^/(dev|proc|run|sys|var/lib/docker/.+|var/lib/containers/.+)($|/)',
+  '--collector.netdev.device-exclude=^(lo|veth.*)$',
+]
+
+const DOOR = '/etc/prometheus/exporter-exporter.yml'
+
+const doorConfig = (modules: readonly Module[]) =>
+  yaml({
+    modules: Object.fromEntries(
+      modules.map(({ job, port, path }) => [
+        job,
+        { method: 'http', timeout: '8s', http: { address: '127.0.0.1', port, path, verify: false } },
+      ]),
+    ),
+  })
+
+/** A certificate of this domain is not enough: it must be one with which one may ask, and only the watching hosts have such a one. */
+const doorCommand = ({ port }: Options): readonly string[] => [
+  '/usr/bin/prometheus-exporter-exporter',
+  `-config.file=${DOOR}`,
+  '-web.listen-address=',
+  `-web.tls.listen-address=:${port}`,
+  `-web.tls.cert=${AGENT}`,
+  `-web.tls.key=${AGENT}.key`,
+  `-web.tls.ca=${TRUSTED}`,
+  '-web.tls.verify',
+]

@@ -1,0 +1,81 @@
+import type { Text } from 'provision'
+import type { Options, Receiver } from './options.ts'
+import { type Yaml, yaml } from './yaml.ts'
+
+/** A cause, and what follows from it on the same host, which nobody needs to be told of as well. */
+const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
+  ['HostDown', '.+'],
+  ['AgentDown', 'ExporterDown|ChecksStale'],
+  ['NginxDown', 'WebServerDown|BackendServerDown|UnitFailed|ExporterDown'],
+  ['HaproxyDown', 'SiteDown|UnitFailed|ExporterDown|QpsCollapse'],
+  ['MysqlDown', 'Replica.+|Galera.+|UnitFailed|ExporterDown|DatabaseConnections'],
+  ['SiteDown', 'SiteSlow|VisitorsWait|ErrorRatio|QpsCollapse'],
+  ['WebServerDown', 'BackendServerDown'],
+  ['DiskFull', 'DiskFillsUp|UnitFailed'],
+  ['CertificateExpired', 'CertificateNotRenewed'],
+]
+
+/** An alert that is no alert: `provision verify` sends it to everybody. */
+export const TEST_ALERT = 'TestAlert'
+
+/** The whole of alertmanager.yml. */
+export const alertmanagerConfig = (options: Options, wanted = options.receivers): Text => {
+  const { interval_seconds: interval, repeat_hours, heartbeat } = options
+  return yaml({
+    route: {
+      receiver: 'nobody',
+      group_by: ['alertname', 'host', 'instance'],
+      // Time for a cause to arrive before its effects are told.
+      group_wait: '5s',
+      group_interval: `${Math.max(10, interval)}s`,
+      repeat_interval: `${Math.round(repeat_hours * 60)}m`,
+      routes: [
+        ...(heartbeat === undefined
+          ? []
+          : [
+              { receiver: 'heartbeat', matchers: ['alertname="Watchdog"'], group_wait: '0s', group_interval: '1m', repeat_interval: '50s' },
+            ]),
+        ...wanted.map(({ name }) => ({ receiver: name, matchers: [`alertname="${TEST_ALERT}"`], group_wait: '0s', continue: true })),
+        { receiver: 'nobody', matchers: ['severity="none"'] },
+        ...wanted.map(({ name, severities }) => ({ receiver: name, matchers: [`severity=~"${severities.join('|')}"`], continue: true })),
+      ],
+    },
+    inhibit_rules: INHIBITED.map(([cause, effects]) => ({
+      source_matchers: [`alertname="${cause}"`],
+      target_matchers: [`alertname=~"${effects}"`, `alertname!="${cause}"`],
+      equal: ['host'],
+    })),
+    receivers: [
+      { name: 'nobody' },
+      ...(heartbeat === undefined ? [] : [{ name: 'heartbeat', webhook_configs: [{ url: heartbeat, send_resolved: false }] }]),
+      ...wanted.map(receiverOf),
+    ],
+  })
+}
+
+const TITLE = '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}over{{ end }}: {{ .CommonAnnotations.summary }}'
+const BODY = '{{ range .Alerts }}{{ .Annotations.summary }}\nWhat to do: {{ .Annotations.runbook }}\nSince {{ .StartsAt }}\n{{ end }}'
+
+const receiverOf = (one: Receiver): Yaml => {
+  if (one.type === 'webhook') return { name: one.name, webhook_configs: [{ url: one.url, send_resolved: true }] }
+  if (one.type === 'slack')
+    return {
+      name: one.name,
+      slack_configs: [{ api_url: one.url, channel: one.channel, send_resolved: true, title: TITLE, text: BODY }],
+    }
+  return {
+    name: one.name,
+    email_configs: one.to.map((to) => ({
+      to,
+      from: one.from,
+      smarthost: one.server,
+      require_tls: one.tls,
+      ...(one.user === undefined ? {} : { auth_username: one.user }),
+      ...(one.password === undefined ? {} : { auth_password: one.password }),
+      send_resolved: true,
+      headers: { Subject: TITLE },
+      text: BODY,
+      html: '',
+    })),
+  }
+}

@@ -1,0 +1,178 @@
+/** The checks' own state on a host: what was there before, and counts that go on. */
+export const STATE = '/var/lib/provision/checks'
+
+/**
+ * What a host looks at by itself, and writes down for the node exporter: files, ports, accounts, logins, updates, certificates, and
+ * what each unit takes. While a run changes things, those that it may be changing are left as they were.
+ */
+export const checksScript = (textfiles: string): string => String.raw`#!/bin/sh
+# Written by provision.
+set -u; umask 022; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+D=${textfiles} S=${STATE} OWNED=/var/lib/provision/owned
+. /etc/provision/checks.conf
+install -d -m 700 "$S" || exit 1
+w=$(mktemp -d "$S/.w.XXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT
+now=$(date +%s)
+plain() { tr -d '"\\' | tr -c '[:print:]\n\t' '?'; }
+# Every metric is announced once, and its values stand together.
+gauge() { printf '# TYPE %s gauge\n' "$1"; }
+counter() { printf '# TYPE %s counter\n' "$1"; }
+hourly() { [ -s "$S/$1" ] && [ -z "$(find "$S/$1" -mmin +59)" ]; }
+# An optional setting that this kernel does not have has no file either.
+given() { cat "$OWNED"/* 2>/dev/null | awk '$1 ~ /^sysctl:[^*]*$/ { key = substr($1, 8); gsub(/\./, "/", key); key = "/proc/sys/" key; if ((getline line <key) < 0) next; close(key) } { print }'; }
+
+# Files that we own, by our own record: content, or only that they are there where the host made them itself.
+files() {
+  given | sed -nE 's#^[^ ]+:.* (/.*) ([0-9a-f]{64}|absent|disk)$#\2 \1#p' | sort -u >"$w/record"
+  while read -r sum path; do case $sum in
+    absent) [ ! -e "$path" ] || printf 'back\t%s\n' "$path" ;;
+    *) [ -f "$path" ] || { printf 'missing\t%s\n' "$path"; continue; }
+       [ "$sum" = disk ] || printf '%s  %s\n' "$sum" "$path" >&3 ;;
+  esac; done <"$w/record" 3>"$w/sums"
+  sha256sum -c --quiet "$w/sums" 2>/dev/null | sed -nE 's#^(.*): FAILED.*#changed\t\1#p'
+  given | sed -n 's#^release:##p' | sort -u | while read -r root; do
+    live=$(readlink "$root/current") && [ -f "$root/$live.sums" ] || { printf 'missing\t%s\n' "$root/current"; continue; }
+    ( cd "$root/current" && sha256sum -c --quiet "$root/$live.sums" 2>/dev/null ) | sed -nE "s#^(.*): FAILED open or read#missing\t$root/current/\1#p; s#^(.*): FAILED\$#changed\t$root/current/\1#p"
+  done
+}
+
+# sshd's configuration, as the last run left it: the record is younger than what is remembered only after a run.
+sshd_changed() {
+  cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sha256sum >"$w/sshd"
+  if [ ! -s "$S/sshd" ] || [ -n "$(find "$OWNED" -newer "$S/sshd" 2>/dev/null | head -n 1)" ]; then cat "$w/sshd" >"$S/sshd"; fi
+  cmp -s "$w/sshd" "$S/sshd" && echo 0 || echo 1
+}
+
+owned() {
+  files >"$w/wrong"
+  gauge provision_file_wrong
+  head -n 50 "$w/wrong" | plain | awk -F '\t' '{ printf "provision_file_wrong{what=\"%s\",path=\"%s\"} 1\n", $1, $2 }'
+  gauge provision_files_watched; echo "provision_files_watched $(grep -c . "$w/record")"
+  gauge provision_sshd_changed; echo "provision_sshd_changed $(sshd_changed)"
+}
+
+# Files of packages, once an hour: it reads all of them. Configuration files are for people to change.
+package_files() {
+  hourly packages || { nice -n 19 dpkg --verify 2>/dev/null | awk '$2 != "c" && !/ \/usr\/share\/(doc|man|locale|info|lintian)\//' >"$w/packages"; echo "# $now" >>"$w/packages"; mv "$w/packages" "$S/packages"; }
+  gauge provision_package_file_wrong
+  grep -v '^#' "$S/packages" | head -n 50 | plain | awk '{ path = $0; sub(/^[^\/]*/, "", path); printf "provision_package_file_wrong{path=\"%s\"} 1\n", path }'
+}
+
+# Pending updates, and since when the oldest security update has been pending.
+updates() {
+  hourly updates || {
+    nice -n 19 apt-get -s -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no dist-upgrade 2>/dev/null | awk '/^Inst/ { print (/[Ss]ecurity/ ? "security" : "other"), $2 }' >"$w/pending"
+    touch "$S/since"
+    awk -v now="$now" 'NR == FNR { since[$2] = $1; next } $1 == "security" { print ($2 in since ? since[$2] : now), $2 }' "$S/since" "$w/pending" >"$w/since"
+    mv "$w/since" "$S/since"; { cat "$w/pending"; echo "# $now"; } >"$w/updates"; mv "$w/updates" "$S/updates"
+  }
+  gauge provision_updates_pending
+  awk '{ n[$1]++ } END { printf "provision_updates_pending{kind=\"security\"} %d\nprovision_updates_pending{kind=\"other\"} %d\n", n["security"], n["other"] }' "$S/updates"
+  gauge provision_security_update_waiting_seconds
+  awk -v now="$now" 'NR == 1 || $1 < first { first = $1 } END { printf "provision_security_update_waiting_seconds %d\n", (NR ? now - first : 0) }' "$S/since"
+  gauge provision_reboot_required; [ -e /run/reboot-required ] && echo 'provision_reboot_required 1' || echo 'provision_reboot_required 0'
+}
+
+# Who was not let in, counted on from where the journal was left.
+logins() {
+  new=$(journalctl -q -t sshd --no-pager -o cat --cursor-file="$S/ssh.cursor" $([ -s "$S/ssh.cursor" ] || echo '-n 0') 2>/dev/null | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
+  all=$(($(cat "$S/ssh.count" 2>/dev/null || echo 0) + new)); echo "$all" >"$S/ssh.count"
+  counter provision_ssh_failures_total; echo "provision_ssh_failures_total $all"
+}
+
+firewall() {
+  gauge provision_firewall_present
+  if nft list counters table inet provision >"$w/counters" 2>/dev/null; then
+    echo 'provision_firewall_present 1'
+    counter provision_firewall_dropped_packets_total
+    awk '$1 == "counter" { name = $2 } $1 == "packets" && name ~ /^drop_/ { printf "provision_firewall_dropped_packets_total{reason=\"%s\"} %s\n", substr(name, 6), $2 }' "$w/counters"
+  else echo 'provision_firewall_present 0'; fi
+}
+
+# What listens, on more than loopback, and no role said so. Ports that the kernel picks for clients are no services.
+ports() {
+  first=$(cut -f 1 /proc/sys/net/ipv4/ip_local_port_range)
+  gauge provision_port_unknown
+  ss -Hltnup 2>/dev/null | plain | awk -v known=" $PORTS " -v first="$first" '
+    { proto = $1; port = $5; sub(/.*:/, "", port); at = substr($5, 1, length($5) - length(port) - 1)
+      who = $0; if (who ~ /users:/) { sub(/.*users:\(\(/, "", who); sub(/,.*/, "", who) } else who = "?"
+      if (at ~ /^(127\.|\[::1\]|\[::ffff:127\.)/ || at ~ /%lo$/) next
+      if (proto == "udp" && (port == 68 || port == 546 || port >= first + 0)) next
+      if (index(known, " " port "/" proto " ") || seen[port proto]++) next
+      printf "provision_port_unknown{port=\"%s/%s\",program=\"%s\"} 1\n", port, proto, who }'
+}
+
+# Who may log in with a shell, or become root, and no role said so.
+accounts() {
+  known=" $USERS $(given | sed -n 's#^user:\([^ ]*\).*#\1#p' | tr '\n' ' ') "
+  gauge provision_account_unknown
+  { awk -F: '$3 == 0 || $7 ~ /\/(ba|da|z|fi|k|c|tc)?sh$/ { print $1, ($3 == 0 ? "root" : "shell") }' /etc/passwd
+    for group in sudo admin wheel; do getent group "$group" | cut -d: -f 4 | tr ',' '\n' | sed '/^$/d; s/$/ sudo/'; done
+    cat /etc/sudoers /etc/sudoers.d/* 2>/dev/null | awk '$1 ~ /^[a-z_][a-z0-9_-]*$/ && /=/ { print $1, "sudo" }'
+  } | sort -u | while read -r user what; do case $known in *" $user "*) ;; *) printf 'provision_account_unknown{user="%s",may="%s"} 1\n' "$user" "$what" ;; esac; done
+}
+
+# How long visitors waited, request by request, as the balancer writes it down; counted on like the logins.
+responses() {
+  [ "$BALANCER" = yes ] || return 0
+  journalctl -q -t haproxy --no-pager -o cat --cursor-file="$S/haproxy.cursor" $([ -s "$S/haproxy.cursor" ] || echo '-n 0') 2>/dev/null >"$w/requests"
+  touch "$S/haproxy.counts"
+  awk -v bounds='0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf' '
+    BEGIN { last = split(bounds, bound, " ") }
+    FILENAME ~ /haproxy.counts$/ { if ($1 == "sum") sum = $2; else n[$1] = $2; next }
+    { for (i = 1; i <= NF; i++) if ($i ~ /^-?[0-9]+\/-?[0-9]+\/-?[0-9]+\/-?[0-9]+\/\+?[0-9]+$/) break
+      if (i > NF || $(i - 2) !~ /^https~?$/) next
+      split($i, t, "/"); seconds = t[5] / 1000; sum += seconds
+      for (b = 1; b <= last; b++) if (bound[b] == "+Inf" || seconds <= bound[b]) n[bound[b]]++ }
+    END { for (b = 1; b <= last; b++) print bound[b], n[bound[b]] + 0; print "sum", sum + 0 }' "$S/haproxy.counts" "$w/requests" >"$w/counts" && mv "$w/counts" "$S/haproxy.counts"
+  echo '# TYPE provision_site_response_seconds histogram'
+  awk '$1 == "sum" { printf "provision_site_response_seconds_sum %s\n", $2; next } { printf "provision_site_response_seconds_bucket{le=\"%s\"} %s\n", $1, $2; all = $2 } END { print "provision_site_response_seconds_count", all }' "$S/haproxy.counts"
+}
+
+certificates() {
+  given | sed -nE 's#^certificate:[^ ]* (/.*[^y]) disk$#\1#p' | sort -u | while read -r path; do
+    [ -f "$path" ] || continue
+    openssl x509 -noout -dates -in "$path" 2>/dev/null | sed 's/^[^=]*=//' | { read -r from && read -r to && printf '%s\t%s\t%s\n' "$path" "$(date -d "$from" +%s)" "$(date -d "$to" +%s)"; }
+  done >"$w/certificates"
+  for side in 2:begins 3:ends; do
+    gauge "provision_certificate_$(echo $side | cut -d: -f 2)_seconds"
+    awk -F '\t' -v column="$(echo $side | cut -d: -f 1)" -v side="$(echo $side | cut -d: -f 2)" '{ printf "provision_certificate_%s_seconds{path=\"%s\"} %s\n", side, $1, $column }' "$w/certificates"
+  done
+}
+
+# What each unit takes, by the kernel's own books: of version 2 where they are, else of version 1.
+units() {
+  two=/sys/fs/cgroup; [ -e "$two/cgroup.controllers" ] || two=/sys/fs/cgroup/unified
+  one() { echo "$1"/*.slice/*.service/"$2" "$1"/user.slice/"$2"; }
+  counter provision_unit_cpu_seconds_total; table cpu "$(one $two cpu.stat)"
+  gauge provision_unit_memory_bytes
+  table memory "$(one $two memory.stat) $(one /sys/fs/cgroup/memory memory.stat)"
+  counter provision_unit_oom_kills_total; table oom "$(one $two memory.events)"
+  counter provision_unit_io_bytes_total; table io "$(one $two io.stat) $(one /sys/fs/cgroup/blkio blkio.throttle.io_service_bytes)"
+}
+table() {
+  for file in $2; do [ ! -f "$file" ] || { printf '@ %s\n' "$file"; cat "$file"; }; done 2>/dev/null | plain | awk -v what="$1" '
+    function put() {
+      if (unit == "" || !known) return
+      if (what == "cpu") printf "provision_unit_cpu_seconds_total{unit=\"%s\"} %.3f\n", unit, sum / 1000000
+      if (what == "memory") printf "provision_unit_memory_bytes{unit=\"%s\"} %.0f\n", unit, sum
+      if (what == "oom") printf "provision_unit_oom_kills_total{unit=\"%s\"} %d\n", unit, sum
+      if (what == "io") printf "provision_unit_io_bytes_total{unit=\"%s\"} %.0f\n", unit, sum
+    }
+    $1 == "@" { put(); sum = 0; known = 0; n = split($2, p, "/"); unit = p[n - 1]; next }
+    what == "cpu" && $1 == "usage_usec" { sum = $2; known = 1 }
+    # Without what the kernel only keeps in case it is read again.
+    what == "memory" && ($1 == "anon" || $1 == "total_rss") { sum = $2; known = 1 }
+    what == "oom" && $1 == "oom_kill" { sum = $2; known = 1 }
+    what == "io" { known = 1; for (i = 2; i <= NF; i++) if ($i ~ /^[rw]bytes=/) { sub(/.*=/, "", $i); sum += $i }; if ($2 == "Read" || $2 == "Write") sum += $3 }
+    END { put() }'
+}
+
+# A run in progress holds this lock; what it may be changing is looked at when it has ended.
+if [ ! -e /run/provision.lock ] || flock -n /run/provision.lock true; then owned >"$w/owned"; mv "$w/owned" "$S/owned"; fi
+{
+  cat "$S/owned" 2>/dev/null
+  package_files; updates; logins; firewall; ports; accounts; responses; certificates; units
+  gauge provision_checks_done_seconds; echo "provision_checks_done_seconds $now"
+} >"$D/.provision.prom.new" && chmod 644 "$D/.provision.prom.new" && mv "$D/.provision.prom.new" "$D/provision.prom"
+`

@@ -1,0 +1,187 @@
+import {
+  directory,
+  file,
+  type HostContext,
+  type Listen,
+  leaf,
+  newWorker,
+  passwordHash,
+  pkg,
+  type Resource,
+  type SiteContext,
+  service,
+  type Text,
+  text,
+  unit,
+} from 'provision'
+import { PKI } from '../agent.ts'
+import type { Options } from '../options.ts'
+import { PAGE } from './page.ts'
+import { SCRIPT } from './script.ts'
+import { ICON, STYLE } from './style.ts'
+
+export type Dashboard = Exclude<Options['dashboard'], false>
+
+/** The page belongs to the package of Prometheus' consoles, all else to us. */
+export const CONSOLES = '/etc/prometheus/provision/consoles'
+const ROOT = '/etc/provision/dashboard'
+const CONFIG = `${ROOT}/nginx.conf`
+const USERS = `${ROOT}/users`
+const STATE = '/var/lib/provision-dashboard'
+const UNIT = 'provision-dashboard.service'
+const OWN = `${PKI}/dashboard.pem`
+
+export const certificateOf = ({ certificate }: Dashboard): string => certificate ?? OWN
+
+export const dashboardListens = ({ options: { dashboard } }: SiteContext<Options>): readonly Listen[] =>
+  dashboard === false
+    ? []
+    : [
+        {
+          service: 'dashboard',
+          port: dashboard.port,
+          protocol: 'tcp',
+          from: [dashboard.open ? 'anyone' : 'administrators'],
+          encrypted: true,
+        },
+      ]
+
+/** Before Prometheus is started: the page that it renders. */
+export const pageResources = ({ options: { dashboard } }: HostContext<Options>): readonly Resource[] =>
+  dashboard === false ? [] : [directory({ path: CONSOLES }), file({ path: `${CONSOLES}/overview.html`, content: PAGE })]
+
+/** An nginx of its own, apart from one that may serve sites here: over HTTPS, to whoever knows a password. */
+export const dashboardResources = (context: HostContext<Options>): readonly Resource[] => {
+  const { options, host, authority } = context
+  const { dashboard } = options
+  if (dashboard === false) return []
+  const metrics = authority({ domain: 'metrics' })
+  const own = leaf({ path: OWN, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['server'] })
+  const statics = Object.entries({ 'dashboard.js': SCRIPT, 'dashboard.css': STYLE, 'icon.svg': ICON }).map(([name, content]) =>
+    file({ path: `${ROOT}/static/${name}`, content }),
+  )
+  const users = file({
+    path: USERS,
+    mode: '640',
+    group: 'prometheus',
+    content: usersFile(dashboard, [host.name, ...host.addresses].join(' ')),
+  })
+  const set = { name: 'dashboard', root: ROOT, check: ['nginx', '-t', '-q', '-c', CONFIG] }
+  const config = file({ path: CONFIG, content: configText(dashboard), set })
+  const job = unit({ name: UNIT, content: unitText(dashboard) })
+  return [
+    pkg({ name: 'nginx' }),
+    ...(dashboard.certificate === undefined ? [own] : []),
+    directory({ path: STATE }),
+    directory({ path: ROOT }),
+    directory({ path: `${ROOT}/static` }),
+    ...statics,
+    users,
+    config,
+    job,
+    service({
+      unit: UNIT,
+      loads: [config, ...(dashboard.certificate === undefined ? [own] : [])],
+      restarts: [job],
+      set: set.name,
+      took: newWorker,
+    }),
+  ]
+}
+
+const usersFile = ({ users }: Dashboard, host: string): Text => ({
+  type: 'text',
+  parts: Object.entries(users).flatMap(([name, password]) => text`${name}:${passwordHash(password, `${host} ${name}`)}\n`.parts),
+})
+
+const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+
+const configText = (dashboard: Dashboard): string => {
+  const certificate = certificateOf(dashboard)
+  return `# Written by provision.
+user prometheus;
+worker_processes 1;
+daemon off;
+pid /run/provision-dashboard.pid;
+error_log stderr warn;
+
+events {
+  worker_connections 512;
+}
+
+http {
+  include /etc/nginx/mime.types;
+  access_log off;
+  server_tokens off;
+${TEMPORARY.map((name) => `  ${name}_temp_path ${STATE}/${name};\n`).join('')}
+  # A password is tried so often and no more.
+  limit_req_zone $binary_remote_addr zone=visitors:1m rate=20r/s;
+  limit_req_status 429;
+
+  server {
+    listen ${dashboard.port} ssl http2;
+    listen [::]:${dashboard.port} ssl http2;
+    ssl_certificate ${certificate};
+    ssl_certificate_key ${certificate}.key;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_tickets off;
+    error_page 497 =308 https://$http_host$request_uri;
+
+    auth_basic monitoring;
+    auth_basic_user_file ${USERS};
+    limit_req zone=visitors burst=100 nodelay;
+
+    add_header Content-Security-Policy "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" always;
+    add_header X-Content-Type-Options nosniff always;
+    add_header Referrer-Policy no-referrer always;
+
+    location = / { proxy_pass http://127.0.0.1:9090/consoles/overview.html; }
+    location /static/ { alias ${ROOT}/static/; }
+    location /consoles/ { proxy_pass http://127.0.0.1:9090; }
+    location /api/v1/ {
+      limit_except GET POST { deny all; }
+      proxy_pass http://127.0.0.1:9090;
+    }
+    # Prometheus' own pages bring scripts within themselves.
+    location /classic/ {
+      add_header Content-Security-Policy "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'" always;
+      proxy_pass http://127.0.0.1:9090;
+    }
+    location / { return 404; }
+  }
+}
+`
+}
+
+// A certificate that somebody else renews is read anew once a day.
+const unitText = ({ certificate }: Dashboard): string => `# Written by provision (role monitoring).
+[Unit]
+Description=The monitoring's page
+After=network.target prometheus.service
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/sbin/nginx -c ${CONFIG}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=2s
+${certificate === undefined ? '' : 'RuntimeMaxSec=1d\n'}NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL
+ProtectSystem=strict
+ReadWritePaths=/run ${STATE}
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+`

@@ -1,0 +1,76 @@
+import type { Exposed, HostContext } from 'provision'
+import { PKI } from './agent.ts'
+import type { Options } from './options.ts'
+import { type Yaml, yaml } from './yaml.ts'
+
+/** One question of the blackbox exporter: where, how, and under which labels the answer is kept. */
+export interface Asked {
+  readonly module: string
+  readonly target: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+type Probe = Exposed & { readonly type: 'probe' }
+
+const probesOf = (exposed: readonly Exposed[]): readonly Probe[] => exposed.filter((one): one is Probe => one.type === 'probe')
+
+/** Trust domains of the site in which something is asked. */
+export const domainsOf = (exposed: readonly Exposed[]): readonly string[] => [
+  ...new Set(probesOf(exposed).flatMap(({ trusts }) => (typeof trusts === 'object' ? [trusts.domain] : []))),
+]
+
+/** Where the certificate lies with which a watching host asks in a trust domain. */
+export const clientOf = (domain: string): { readonly certificate: string; readonly trusted: string } => ({
+  certificate: `${PKI}/ask-${domain}.pem`,
+  trusted: `${PKI}/ask-${domain}-authority.pem`,
+})
+
+/** All that is asked: whether each host is there, what roles show, what the options add. */
+export const askedOf = ({ options, exposed, site }: HostContext<Options>): readonly Asked[] => [
+  ...site.withRole('monitoring').map(({ name, addresses }) => ({
+    module: 'ping',
+    target: addresses[0] ?? name,
+    labels: { job: 'ping', host: name, instance: name },
+  })),
+  ...probesOf(exposed).map((probe) => ({
+    module: moduleName(probe),
+    target: probe.url,
+    labels: { job: probe.of, host: probe.host, instance: probe.name },
+  })),
+  ...options.probes.map(({ name, url }) => ({
+    module: 'url',
+    target: url,
+    labels: { job: 'site', host: 'elsewhere', instance: name ?? url },
+  })),
+]
+
+const moduleName = ({ server }: Probe): string => `https-${server}`
+
+/** The whole of blackbox.yml. */
+export const blackboxConfig = ({ exposed }: HostContext<Options>) =>
+  yaml({
+    modules: {
+      ping: { prober: 'icmp', timeout: '3s' },
+      url: http({}),
+      ...Object.fromEntries(probesOf(exposed).map((probe) => [moduleName(probe), http(how(probe))])),
+    },
+  })
+
+const http = (more: { readonly [key: string]: Yaml }): Yaml => ({
+  prober: 'http',
+  timeout: '8s',
+  http: { valid_http_versions: ['HTTP/1.1', 'HTTP/2.0'], follow_redirects: true, ...more },
+})
+
+const how = ({ server, trusts, of }: Probe): { readonly [key: string]: Yaml } => {
+  const own = typeof trusts === 'object' ? clientOf(trusts.domain) : undefined
+  return {
+    headers: { Host: server },
+    ...(of === 'direct' ? { valid_status_codes: [200] } : {}),
+    tls_config: {
+      server_name: server,
+      ...(trusts === 'anybody' ? { insecure_skip_verify: true } : {}),
+      ...(own === undefined ? {} : { ca_file: own.trusted, cert_file: own.certificate, key_file: `${own.certificate}.key` }),
+    },
+  }
+}

@@ -1,0 +1,93 @@
+import type { Text } from 'provision'
+import type { Options } from '../options.ts'
+import { type Yaml, yaml } from '../yaml.ts'
+import { certificateAlerts } from './certificates.ts'
+import { databaseAlerts, databaseRecords } from './database.ts'
+import { hostAlerts } from './host.ts'
+import { loadAlerts, loadRecords } from './load.ts'
+import type { Alert, Numbers, Rule } from './rule.ts'
+import { securityAlerts } from './security.ts'
+import { trafficAlerts, trafficRecords } from './traffic.ts'
+import { webAlerts, webRecords } from './web.ts'
+
+/** Where an alert says what to do. */
+export const RUNBOOKS = 'roles/monitoring/README.md'
+
+const numbersOf = ({ interval_seconds: interval, checks_seconds: checks, limits }: Options): Numbers => ({
+  interval,
+  checks,
+  window: `${Math.max(60, 4 * interval)}s`,
+  limits,
+})
+
+const WATCHDOG: Alert = {
+  alert: 'Watchdog',
+  expr: 'vector(1)',
+  severity: 'none',
+  summary: 'alerts are on their way: this one never ends, and is told to the heartbeat address only',
+  cases: [
+    {
+      series: {},
+      at: '60s',
+      says: 'alerts are on their way: this one never ends, and is told to the heartbeat address only',
+    },
+  ],
+}
+
+/** All rules, by what they are about. */
+export const rulesOf = (options: Options): Readonly<Record<string, readonly Rule[]>> => {
+  const numbers = numbersOf(options)
+  return {
+    meta: [WATCHDOG],
+    hosts: [...loadRecords(numbers), ...hostAlerts(), ...loadAlerts(numbers)],
+    web: [...webRecords(numbers), ...trafficRecords(), ...webAlerts(), ...trafficAlerts(numbers)],
+    database: [...databaseRecords(numbers), ...databaseAlerts(numbers)],
+    certificates: certificateAlerts(numbers),
+    security: securityAlerts(numbers),
+  }
+}
+
+export const alertsOf = (options: Options): readonly Alert[] =>
+  Object.values(rulesOf(options)).flatMap((rules) => rules.filter((rule): rule is Alert => 'alert' in rule))
+
+/** The whole of rules.yml. */
+export const rulesFile = (options: Options): Text =>
+  yaml({ groups: Object.entries(rulesOf(options)).map(([name, rules]) => ({ name, rules: rules.map(ruleYaml) })) })
+
+const ruleYaml = (rule: Rule): Yaml => {
+  if ('record' in rule) return { record: rule.record, expr: rule.expr }
+  return {
+    alert: rule.alert,
+    expr: rule.expr,
+    ...(rule.for === undefined ? {} : { for: `${rule.for}s` }),
+    ...(rule.keep === undefined ? {} : { keep_firing_for: `${rule.keep}s` }),
+    labels: { severity: rule.severity },
+    annotations: { summary: rule.summary, runbook: runbookOf(rule) },
+  }
+}
+
+const runbookOf = ({ alert }: Alert): string => `${RUNBOOKS}#${alert.toLowerCase()}`
+
+/** What `promtool test rules` checks them with. */
+export const ruleTests = (options: Options, rules: string): Text =>
+  yaml({
+    rule_files: [rules],
+    evaluation_interval: `${options.interval_seconds}s`,
+    tests: alertsOf(options).flatMap((alert) =>
+      alert.cases.map((one): Yaml => {
+        const told = {
+          exp_labels: { severity: alert.severity, ...one.labels },
+          exp_annotations: { summary: one.says, runbook: runbookOf(alert) },
+        }
+        return {
+          name: alert.alert,
+          interval: one.every ?? `${options.interval_seconds}s`,
+          input_series: Object.entries(one.series).map(([series, values]) => ({ series, values })),
+          alert_rule_test: [
+            ...(one.quiet === undefined ? [] : [{ eval_time: one.quiet, alertname: alert.alert, exp_alerts: [] }]),
+            { eval_time: one.at, alertname: alert.alert, exp_alerts: [told] },
+          ],
+        }
+      }),
+    ),
+  })

@@ -1,0 +1,53 @@
+import type { Limits } from '../options.ts'
+
+/** What the rules are made from. */
+export interface Numbers {
+  /** Between two measurements. */
+  readonly interval: number
+  /** The shortest time over which a rate can be told: `1m`. */
+  readonly window: string
+  /** Seconds between two looks that a host takes at itself. */
+  readonly checks: number
+  readonly limits: Limits
+}
+
+/** A value that is computed once and kept, under a name. */
+export interface Recorded {
+  readonly record: string
+  readonly expr: string
+}
+
+/** One case of an alert: measurements, and what must be told of them. */
+export interface Case {
+  /** Series by name, as promtool writes them, one value each interval: `1x4 0x20`. */
+  readonly series: Readonly<Record<string, string>>
+  /** When it is looked at; the alert must be silent at `quiet`. */
+  readonly at: string
+  readonly quiet?: string
+  /** Labels of the alert beside its severity. */
+  readonly labels?: Readonly<Record<string, string>>
+  readonly says: string
+  /** Between two values; left out: the interval of the rules. */
+  readonly every?: string
+}
+
+/** When an administrator is told, how urgently and in which words, and how it is known to work. Its runbook stands in the README under its name. */
+export interface Alert {
+  readonly alert: string
+  readonly expr: string
+  /** Seconds that it must hold. */
+  readonly for?: number
+  /** Seconds that it goes on after that: a cause must outlive its effects, or they are told when it ends. */
+  readonly keep?: number
+  readonly severity: 'critical' | 'warning' | 'none'
+  readonly summary: string
+  readonly cases: readonly Case[]
+}
+
+export type Rule = Recorded | Alert
+
+/** Hosts by the name that a balancer knows them by. */
+export const byServer = (expr: string): string => `label_replace(${expr}, "host", "$1", "server", "(.+)")`
+
+/** How long a cause goes on after it ended. */
+export const KEEP = 30

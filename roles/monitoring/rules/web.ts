@@ -1,0 +1,106 @@
+import { type Alert, byServer, KEEP, type Numbers, type Recorded } from './rule.ts'
+
+/** How much goes through balancers and web servers, how fast, and how full they are. */
+export const webRecords = ({ window }: Numbers): readonly Recorded[] => [
+  { record: 'frontend:qps', expr: `sum by (host, proxy) (rate(haproxy_frontend_http_requests_total{proxy="https"}[${window}]))` },
+  { record: 'site:qps', expr: 'sum(frontend:qps)' },
+  { record: 'web:qps', expr: `sum by (host) (rate(nginx_http_requests_total[${window}]))` },
+  {
+    record: 'site:error_ratio',
+    expr: `sum(rate(haproxy_frontend_http_responses_total{proxy="https",code="5xx"}[${window}])) / (sum(rate(haproxy_frontend_http_responses_total{proxy="https"}[${window}])) > 0)`,
+  },
+  {
+    record: 'server:response_seconds',
+    expr: byServer('avg by (proxy, server) (haproxy_server_response_time_average_seconds{server!=""})'),
+  },
+  { record: 'probe:seconds:p50', expr: 'quantile_over_time(0.5, probe_duration_seconds{job="site"}[5m])' },
+  { record: 'probe:seconds:p95', expr: 'quantile_over_time(0.95, probe_duration_seconds{job="site"}[5m])' },
+  { record: 'probe:seconds:p99', expr: 'quantile_over_time(0.99, probe_duration_seconds{job="site"}[5m])' },
+  { record: 'frontend:saturation', expr: 'max by (host, proxy) (haproxy_frontend_current_sessions / haproxy_frontend_limit_sessions)' },
+]
+
+export const webAlerts = (): readonly Alert[] => [
+  {
+    alert: 'SiteDown',
+    expr: 'probe_success{job="site"} == 0',
+    for: 20,
+    keep: KEEP,
+    severity: 'critical',
+    summary: '{{ $labels.instance }} does not answer visitors (asked through {{ $labels.host }})',
+    cases: [
+      {
+        series: { 'probe_success{job="site",host="lb-01",instance="www"}': '1x4 0x20' },
+        quiet: '50s',
+        at: '80s',
+        labels: { job: 'site', host: 'lb-01', instance: 'www' },
+        says: 'www does not answer visitors (asked through lb-01)',
+      },
+    ],
+  },
+  {
+    alert: 'HaproxyDown',
+    expr: 'up{job="haproxy"} == 0',
+    for: 10,
+    keep: KEEP,
+    severity: 'critical',
+    summary: 'the load balancer HAProxy on {{ $labels.host }} is down',
+    cases: [
+      {
+        series: { 'up{job="haproxy",host="lb-01"}': '1x4 0x20' },
+        quiet: '40s',
+        at: '70s',
+        labels: { job: 'haproxy', host: 'lb-01' },
+        says: 'the load balancer HAProxy on lb-01 is down',
+      },
+    ],
+  },
+  {
+    alert: 'NginxDown',
+    expr: 'nginx_up == 0',
+    for: 10,
+    keep: KEEP,
+    severity: 'critical',
+    summary: 'the web server nginx on {{ $labels.host }} is down',
+    cases: [
+      {
+        series: { 'nginx_up{job="nginx",host="web-02"}': '1x4 0x20' },
+        quiet: '40s',
+        at: '70s',
+        labels: { job: 'nginx', host: 'web-02' },
+        says: 'the web server nginx on web-02 is down',
+      },
+    ],
+  },
+  {
+    alert: 'WebServerDown',
+    expr: 'probe_success{job="direct"} == 0',
+    for: 40,
+    severity: 'critical',
+    summary: '{{ $labels.host }} does not serve the site when it is asked directly',
+    cases: [
+      {
+        series: { 'probe_success{job="direct",host="web-02",instance="web-02"}': '1x4 0x20' },
+        quiet: '70s',
+        at: '100s',
+        labels: { job: 'direct', host: 'web-02', instance: 'web-02' },
+        says: 'web-02 does not serve the site when it is asked directly',
+      },
+    ],
+  },
+  {
+    alert: 'BackendServerDown',
+    expr: byServer('max by (server, proxy) (haproxy_server_status{state="DOWN"}) == 1'),
+    for: 50,
+    severity: 'critical',
+    summary: 'the balancers took {{ $labels.server }} out of {{ $labels.proxy }}: it fails its health checks',
+    cases: [
+      {
+        series: { 'haproxy_server_status{state="DOWN",proxy="web",server="web-02",host="lb-01"}': '0x4 1x20' },
+        quiet: '80s',
+        at: '110s',
+        labels: { proxy: 'web', server: 'web-02', host: 'web-02' },
+        says: 'the balancers took web-02 out of web: it fails its health checks',
+      },
+    ],
+  },
+]

@@ -1,0 +1,135 @@
+import { directory, file, type HostContext, leaf, pkg, type Resource, service, text } from 'provision'
+
+import { alertmanagerConfig } from './alertmanager.ts'
+import { clusterArguments, clusterResources } from './cluster.ts'
+import { CONSOLES, dashboardResources, pageResources } from './dashboard/resources.ts'
+import { tookConfiguration } from './loaded.ts'
+import type { Options } from './options.ts'
+import { blackboxConfig, clientOf, domainsOf } from './probes.ts'
+import { rulesFile } from './rules/all.ts'
+import { ASKING, prometheusConfig, RULES } from './scrape.ts'
+import { daemon } from './unit.ts'
+
+/** On a watching host: what asks the others, judges what they say, and tells the administrators. */
+export const serverResources = (context: HostContext<Options>): readonly Resource[] => [
+  ...['prometheus', 'prometheus-alertmanager', 'prometheus-blackbox-exporter'].map((name) => pkg({ name })),
+  directory({ path: '/etc/prometheus/provision' }),
+  ...blackbox(context),
+  ...alertmanager(context),
+  ...pageResources(context),
+  ...prometheus(context),
+  ...dashboardResources(context),
+]
+
+const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): readonly Resource[] => {
+  const pairs = domainsOf(exposed).flatMap((domain) => {
+    const of = authority({ domain })
+    const { certificate, trusted } = clientOf(domain)
+    return [
+      leaf({ path: certificate, names: [of.nameOf(host.name)], authority: of, usages: ['client'], group: 'prometheus' }),
+      file({ path: trusted, content: text`${of.certificate}` }),
+    ]
+  })
+  const config = file({
+    path: '/etc/prometheus/blackbox.yml',
+    content: blackboxConfig({ ...rest, authority, exposed, host }),
+    set: checkedBy('blackbox', 'prometheus-blackbox-exporter', '--config.check', '--config.file=/etc/prometheus/blackbox.yml'),
+  })
+  const unit = daemon(
+    'prometheus-blackbox-exporter.service',
+    ['/usr/bin/prometheus-blackbox-exporter', '--config.file=/etc/prometheus/blackbox.yml', '--web.listen-address=127.0.0.1:9115'],
+    // Pings are raw packets.
+    { AmbientCapabilities: 'CAP_NET_RAW', CapabilityBoundingSet: 'CAP_NET_RAW' },
+  )
+  return [
+    ...pairs,
+    config,
+    unit,
+    service({
+      unit: 'prometheus-blackbox-exporter.service',
+      loads: [config],
+      // It reads certificates for each question anew.
+      restarts: [unit],
+      set: 'blackbox',
+      took: tookConfiguration(9115, 'blackbox_exporter_config_last_reload'),
+    }),
+  ]
+}
+
+const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
+  const config = file({
+    path: '/etc/prometheus/alertmanager.yml',
+    mode: '640',
+    group: 'prometheus',
+    content: alertmanagerConfig(context.options),
+    set: checkedBy('alertmanager', 'amtool', 'check-config', '/etc/prometheus/alertmanager.yml'),
+  })
+  const cluster = clusterResources(context)
+  const unit = daemon(
+    'prometheus-alertmanager.service',
+    [
+      '/usr/bin/prometheus-alertmanager',
+      '--config.file=/etc/prometheus/alertmanager.yml',
+      '--storage.path=/var/lib/prometheus/alertmanager',
+      '--web.listen-address=127.0.0.1:9093',
+      ...clusterArguments(context),
+    ],
+    { ReadWritePaths: '/var/lib/prometheus/alertmanager' },
+  )
+  return [
+    ...cluster,
+    config,
+    unit,
+    service({
+      unit: 'prometheus-alertmanager.service',
+      loads: [config],
+      restarts: [unit, ...cluster],
+      set: 'alertmanager',
+      took: tookConfiguration(9093, 'alertmanager_config_last_reload'),
+    }),
+  ]
+}
+
+const prometheus = (context: HostContext<Options>): readonly Resource[] => {
+  const { options, host, authority } = context
+  const metrics = authority({ domain: 'metrics' })
+  const asking = leaf({ path: ASKING, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['client'], group: 'prometheus' })
+  const set = checkedBy('prometheus', 'promtool', 'check', 'config', '/etc/prometheus/prometheus.yml')
+  const rules = file({ path: RULES, content: rulesFile(options), set })
+  const config = file({ path: '/etc/prometheus/prometheus.yml', content: prometheusConfig(context), set })
+  const unit = daemon(
+    'prometheus.service',
+    [
+      '/usr/bin/prometheus',
+      '--config.file=/etc/prometheus/prometheus.yml',
+      '--storage.tsdb.path=/var/lib/prometheus/metrics2',
+      `--storage.tsdb.retention.time=${options.retention_days}d`,
+      `--storage.tsdb.retention.size=${options.retention_mb}MB`,
+      '--web.listen-address=127.0.0.1:9090',
+      `--web.external-url=${externalUrl(context)}`,
+      '--web.route-prefix=/',
+      `--web.console.templates=${CONSOLES}`,
+      '--web.console.libraries=/etc/prometheus/console_libraries',
+    ],
+    { ReadWritePaths: '/var/lib/prometheus/metrics2', MemoryMax: `${options.memory_mb}M` },
+  )
+  return [
+    asking,
+    rules,
+    config,
+    unit,
+    service({
+      unit: 'prometheus.service',
+      loads: [rules, config],
+      restarts: [unit],
+      set: 'prometheus',
+      took: tookConfiguration(9090, 'prometheus_config_last_reload'),
+    }),
+  ]
+}
+
+/** What stands in a message, to be followed. */
+const externalUrl = ({ host, options: { dashboard } }: HostContext<Options>): string =>
+  dashboard === false ? 'http://127.0.0.1:9090/' : `https://${host.publicAddresses[0] ?? host.addresses[0] ?? host.name}:${dashboard.port}/`
+
+const checkedBy = (name: string, ...check: readonly string[]) => ({ name, root: '/etc/prometheus', check: [...check] })

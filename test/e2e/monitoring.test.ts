@@ -1,0 +1,168 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import monitoring from '../../roles/monitoring/role.ts'
+import { rulesFile, ruleTests } from '../../roles/monitoring/rules/all.ts'
+import { bytesOf } from '../../src/resource/content.ts'
+import { answers, down, referenceLab, up } from './lab.ts'
+import { need } from './need.ts'
+import { changes, referenceProject } from './project.ts'
+import { type Receiver, receiver } from './receiver.ts'
+
+const SUBNET = '10.79.61'
+const LB = `${SUBNET}.11`
+const project = referenceProject('t-monitor', SUBNET)
+const spec = referenceLab(project, SUBNET)
+let hook: Receiver
+
+/** Faster than the defaults, which the long form of this test measures. */
+const OPTIONS = `  monitoring:
+    interval_seconds: 5
+    checks_seconds: 10
+    heartbeat: http://${SUBNET}.1:5990/
+    receivers: [{ name: test, type: webhook, url: 'http://${SUBNET}.1:5990/' }]
+    dashboard: { users: { ann: 'open "sesame"' } }
+`
+
+beforeAll(async () => {
+  need('chromium')
+  const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8').replace(/^ {2}monitoring:\n(?: {4}.*\n)+/m, '')
+  project.write('inventory/site.yaml', inventory.replace('  firewall:\n', `${OPTIONS}  firewall:\n`))
+  await up(spec)
+  hook = await receiver(`${SUBNET}.1`, 5990)
+})
+afterAll(async () => {
+  hook?.close()
+  await down(spec)
+  project.remove()
+})
+
+const on = (host: string, command: string): string => {
+  const { status, stdout, stderr } = project.provision('exec', host, '--sudo', '--', 'sh', '-c', command)
+  if (status !== 0) throw new Error(`${command}: ${stdout}${stderr}`)
+  return stdout
+}
+
+/** The page as an administrator gets it, verified with the site's own authority. */
+const page = (path: string, auth?: string): Promise<{ readonly status: number | undefined; readonly body: string }> =>
+  new Promise((resolve, reject) => {
+    const ca = readFileSync(join(project.root, 'identities/authority-metrics-1.pem'))
+    const servername = 'lb-01.metrics.provision.internal'
+    const asked = request(
+      { host: LB, port: 9443, path, ca, servername, agent: false, ...(auth === undefined ? {} : { auth }) },
+      (response) => {
+        let body = ''
+        response.on('data', (bytes: Buffer) => (body += bytes.toString())).on('end', () => resolve({ status: response.statusCode, body }))
+      },
+    )
+    asked.on('error', reject).end()
+  })
+
+describe('the monitoring of three bare hosts', () => {
+  it('is made by one run, exactly as foretold, and then there is nothing to do', () => {
+    const foretold = changes(project.json('run', '--dry-run').lines, 'planned')
+    const run = project.json('run')
+    expect(run.stderr).toBe('')
+    expect(run.status).toBe(0)
+    expect(changes(run.lines, 'applied')).toEqual(foretold)
+    expect(foretold).toContain('web-02 create service:prometheus-nginx-exporter.service')
+    expect(changes(project.json('run').lines, 'planned')).toEqual([])
+  })
+
+  it('has rules that do what their tests say', () => {
+    const options = monitoring.options.parse({})
+    for (const [name, content] of [
+      ['rules.yml', rulesFile(options)],
+      ['tests.yml', ruleTests(options, 'rules.yml')],
+    ] as const)
+      on('lb-01', `echo ${Buffer.from(bytesOf(content)).toString('base64')} | base64 -d >/root/${name}`)
+    expect(on('lb-01', 'promtool test rules /root/tests.yml 2>&1; rm /root/rules.yml /root/tests.yml')).toContain('SUCCESS')
+  })
+
+  it('finds everything up, every rule loaded, and nobody let in who should not be', async () => {
+    // Among others it sends a test alert, which only a test that does not wait can take.
+    const verified = () => new Promise((resolve) => project.start('verify', '--role', 'monitoring').on('close', resolve))
+    await expect.poll(verified, { timeout: 90_000, interval: 3000 }).toBe(0)
+    expect(hook.told.map(({ labels }) => labels.alertname)).toContain('TestAlert')
+    for (const port of [9090, 9093, 9094, 9100, 9104, 9113, 9115, 8405]) expect([port, await answers(LB, port)]).toEqual([port, false])
+    expect(await answers(LB, 9998)).toBe(false)
+    const stranger = `timeout 5 openssl s_client -connect ${SUBNET}.12:9998 </dev/null 2>&1 | grep -c 'Verify return code' || true`
+    // A host that watches nobody comes to no other, not even with its own certificate of the same authority.
+    expect(on('web-02', stranger).trim()).toBe('0')
+  })
+
+  it('is on a page over HTTPS, for who has the password', async () => {
+    expect((await page('/')).status).toBe(401)
+    expect((await page('/api/v1/query?query=up', 'ann:sesame')).status).toBe(401)
+    const { status, body } = await page('/', 'ann:open "sesame"')
+    expect(status).toBe(200)
+    for (const word of ['www.example.test', 'lb-01', 'web-01', 'web-02']) expect(body).toContain(`<b>${word}</b>`)
+    expect(body).not.toMatch(/error|<no value>/i)
+  })
+
+  it.each([
+    ['a wide screen', 1400],
+    ['a phone', 390],
+  ])('is drawn whole by a browser on %s, and fits', (_, width) => {
+    const address = `https://ann:open%20%22sesame%22@${LB}:9443/`
+    const { stdout } = spawnSync(
+      'chromium',
+      [
+        ...CHROMIUM,
+        `--window-size=${width},2000`,
+        '--virtual-time-budget=10000',
+        `--screenshot=${project.root}/page-${width}.png`,
+        '--dump-dom',
+        address,
+      ],
+      { encoding: 'utf8', timeout: 60_000 },
+    )
+    expect(stdout).toContain('data-drawn="yes"')
+    expect(stdout.match(/<polyline /g)?.length).toBeGreaterThan(10)
+    expect(stdout).not.toMatch(/TypeError|Prometheus answers/)
+    expect(stdout).toContain('data-fits="yes"')
+  })
+})
+
+const CHROMIUM = ['--headless=new', '--no-sandbox', '--disable-gpu', '--ignore-certificate-errors']
+
+describe('the administrators', () => {
+  it('are told of each fault once, by its cause, and that it is over', async () => {
+    const since = Date.now()
+    on('web-02', 'systemctl stop nginx')
+    on('web-01', 'echo "# by hand" >>/etc/nginx/nginx.conf')
+    on('lb-01', "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'")
+    const told = await Promise.all([
+      hook.await(since, 'firing', 'NginxDown', 'web-02', 60),
+      hook.await(since, 'firing', 'ManagedFileWrong', 'web-01', 120),
+      hook.await(since, 'firing', 'UnknownPort', 'lb-01', 120),
+    ])
+    for (const { labels, at } of told) process.stdout.write(`${labels.alertname} after ${((at - since) / 1000).toFixed(1)} s\n`)
+    expect(told.map(({ annotations }) => annotations.summary)).toEqual([
+      'the web server nginx on web-02 is down',
+      '/etc/nginx/nginx.conf on web-01 is changed, and not by a run of provision',
+      'perl listens on 4444/tcp of lb-01, of which no role speaks',
+    ])
+    // A run mends what is ours, and its own changes alarm nobody.
+    on('lb-01', 'systemctl stop stray')
+    const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8')
+    project.write(
+      'inventory/site.yaml',
+      inventory.replace('        content: playbooks/site\n', '        content: playbooks/site\n        gzip: false\n'),
+    )
+    const mended = Date.now()
+    const run = project.json('run')
+    expect(changes(run.lines, 'applied')).toContain('web-02 update file:/etc/nginx/provision/site.conf')
+    await Promise.all([
+      hook.await(mended, 'resolved', 'NginxDown', 'web-02', 90),
+      hook.await(mended, 'resolved', 'ManagedFileWrong', 'web-01', 60),
+      hook.await(mended, 'resolved', 'UnknownPort', 'lb-01', 60),
+    ])
+    const alerts = hook.told.filter(({ at, status }) => at >= since && status === 'firing').map(({ labels }) => labels.alertname)
+    expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
+    // The heartbeat goes on all the while.
+    expect(alerts).toContain('Watchdog')
+  })
+})

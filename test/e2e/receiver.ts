@@ -1,0 +1,48 @@
+import { createServer, type Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** One alert as Alertmanager tells it. */
+export interface Told {
+  readonly status: 'firing' | 'resolved'
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  /** When it arrived. */
+  readonly at: number
+}
+
+/** A webhook receiver on an address of this machine, and what it was told. */
+export interface Receiver {
+  readonly told: readonly Told[]
+  /** The first alert of this name and status that is told after a moment; fails after so many seconds. */
+  await(since: number, status: Told['status'], alertname: string, host: string, seconds: number): Promise<Told>
+  close(): void
+}
+
+export const receiver = async (address: string, port: number): Promise<Receiver> => {
+  const told: Told[] = []
+  const server: Server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (bytes: Buffer) => (body += bytes.toString()))
+    request.on('end', () => {
+      told.push(...(JSON.parse(body) as { alerts: Omit<Told, 'at'>[] }).alerts.map((alert) => ({ ...alert, at: Date.now() })))
+      response.end()
+    })
+  })
+  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(port, address, resolve))
+  return {
+    told,
+    await: async (since, status, alertname, host, seconds) => {
+      const end = Date.now() + seconds * 1000
+      for (;;) {
+        const found = told.find(
+          (one) => one.at >= since && one.status === status && one.labels.alertname === alertname && one.labels.host === host,
+        )
+        if (found !== undefined) return found
+        if (Date.now() > end)
+          throw new Error(`${status} ${alertname} of ${host} was not told within ${seconds} s, but ${JSON.stringify(told)}`)
+        await sleep(200)
+      }
+    },
+    close: () => server.close(),
+  }
+}

@@ -1,0 +1,271 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { down, referenceLab, up } from '../e2e/lab.ts'
+import { need } from '../e2e/need.ts'
+import { referenceProject } from '../e2e/project.ts'
+import { type Receiver, receiver, type Told } from '../e2e/receiver.ts'
+import { inside } from '../e2e/strike.ts'
+
+const SUBNET = '10.79.62'
+const project = referenceProject('t-alarm', SUBNET)
+const spec = referenceLab(project, SUBNET)
+const disk = join(project.root, 'disk.img')
+let hook: Receiver
+let loop = ''
+
+/** A database that shows itself to monitoring, and a certificate that lives for six minutes. */
+const RECORDS = `import { command, defineRole, directory, leaf, pkg, service, z } from 'provision'
+
+export default defineRole({
+  name: 'records',
+  summary: 'a database, and a certificate that soon ends',
+  options: z.strictObject({}),
+  exposes: () => [{ type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock' }],
+  resources: ({ authority, host }) => {
+    const brief = authority({ domain: 'brief' })
+    return [
+      pkg({ name: 'openssl' }),
+      pkg({ name: 'mariadb-server' }),
+      service({ unit: 'mariadb.service' }),
+      command({
+        name: 'the account that measures',
+        run: 'mariadb -e "CREATE USER prometheus@localhost IDENTIFIED VIA unix_socket WITH MAX_USER_CONNECTIONS 3; GRANT PROCESS, REPLICATION CLIENT, SLAVE MONITOR ON *.* TO prometheus@localhost"',
+        unless: 'mariadb -Ne "SELECT User FROM mysql.user" | grep -qx prometheus',
+      }),
+      directory({ path: '/etc/ssl/brief' }),
+      leaf({ path: '/etc/ssl/brief/brief.pem', names: [brief.nameOf(host.name)], authority: brief, usages: ['server'], lifetimeDays: 6 / 1440 }),
+    ]
+  },
+})
+`
+
+beforeAll(async () => {
+  for (const command of ['wrk', 'ssh']) if (command !== 'ssh') need(command)
+  const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8').replace(/^ {2}monitoring:\n(?: {4}.*\n)+/m, '')
+  const told = `  monitoring:\n    receivers: [{ name: test, type: webhook, url: 'http://${SUBNET}.1:5991/' }]\n    dashboard: { users: { ann: sesame } }\n`
+  project.write(
+    'inventory/site.yaml',
+    inventory
+      .replace('  firewall:\n', `${told}  firewall:\n`)
+      .replace('        certificates:\n', '        rate_limit: false\n        certificates:\n')
+      .replace('        content: playbooks/site\n', '        content: playbooks/site\n        share: { memory_percent: 5 }\n'),
+  )
+  project.write('roles/records.ts', RECORDS)
+  const playbook = readFileSync(join(project.root, 'playbooks/site.yaml'), 'utf8')
+  project.write(
+    'playbooks/site.yaml',
+    playbook.replace('- name: monitoring\n', '- hosts: web-02\n  roles: [records]\n\n- name: monitoring\n'),
+  )
+  await up(spec)
+  hook = await receiver(`${SUBNET}.1`, 5991)
+  const run = project.provision('run')
+  expect(run.stderr).toBe('')
+  expect(run.status).toBe(0)
+})
+afterAll(async () => {
+  hook?.close()
+  await down(spec)
+  if (loop !== '') spawnSync('losetup', ['-d', loop])
+  rmSync(disk, { force: true })
+  project.remove()
+})
+
+const on = (host: string, command: string): string => {
+  const { status, stdout, stderr } = project.provision('exec', host, '--sudo', '--', 'sh', '-c', command)
+  if (status !== 0) throw new Error(`${command}: ${stdout}${stderr}`)
+  return stdout
+}
+
+/** The value of a query on the watching host. */
+const value = (query: string): number => {
+  const path = `/api/v1/query?query=${encodeURIComponent(query)}`
+  const words = ['-sk', '-u', 'ann:sesame', `https://${SUBNET}.11:9443${path}`]
+  const answer = JSON.parse(spawnSync('curl', words, { encoding: 'utf8' }).stdout) as { data: { result: { value: [number, string] }[] } }
+  return Number(answer.data.result[0]?.value[1] ?? Number.NaN)
+}
+
+const say = (what: string): boolean => process.stdout.write(`${what}\n`)
+const fired = (since: number): readonly Told[] => hook.told.filter(({ at, status }) => at >= since && status === 'firing')
+
+describe('the measurements', () => {
+  it('are all there', async () => {
+    await expect.poll(() => value('count(up == 1)'), { timeout: 90_000, interval: 3000 }).toBe(16)
+    expect(value('count(up == 0)')).toBeNaN()
+    expect(value('mysql_up')).toBe(1)
+  })
+
+  it('of requests and queries agree with who makes them', async () => {
+    project.write('delay.lua', 'function delay() return 40 end\n')
+    const wrk = spawn('wrk', [
+      '-t1',
+      '-c4',
+      '-d120s',
+      '-s',
+      join(project.root, 'delay.lua'),
+      '-H',
+      'Host: www.example.test',
+      `https://${SUBNET}.11/`,
+    ])
+    let said = ''
+    wrk.stdout.on('data', (bytes: Buffer) => {
+      said += bytes.toString()
+    })
+    const ended = new Promise((resolve) => wrk.on('close', resolve))
+    // A hundred queries a second, as exactly as a shell sleeps: their number and their time are counted.
+    const queries = project.start('exec', 'web-02', '--sudo', '--', 'sh', '-c', `${PACED} >/root/paced`)
+    const queried = new Promise((resolve) => queries.on('close', resolve))
+    await sleep(115_000)
+    const seen = { site: value('site:qps'), web: value('sum(web:qps)'), database: value('database:qps') }
+    await Promise.all([ended, queried])
+    const made = Number(/Requests\/sec:\s+([\d.]+)/.exec(said)?.[1])
+    const asked = Number(on('web-02', 'cat /root/paced').trim())
+    say(
+      `wrk ${made}/s: balancer ${seen.site.toFixed(1)}, web ${seen.web.toFixed(1)}; queries ${asked}/s: database ${seen.database.toFixed(1)}`,
+    )
+    for (const [measured, true_] of [
+      [seen.site, made],
+      [seen.web, made],
+      [seen.database, asked],
+    ] as const)
+      expect(Math.abs(measured - true_) / true_).toBeLessThan(0.05)
+  })
+})
+
+const PACED = `mkfifo /root/q && (mariadb </root/q >/dev/null &) && exec 3>/root/q
+begin=$(date +%s.%N); n=0
+while [ $n -lt 120 ]; do perl -e 'print "SELECT 1;\\n" x 100' >&3; n=$((n+1)); sleep 0.95; done
+end=$(date +%s.%N); exec 3>&-; rm /root/q
+awk -v b=$begin -v e=$end 'BEGIN { print 12000 / (e - b) }'`
+
+/** A fault, its alert, how soon it must be told, and what mends it. */
+interface Fault {
+  readonly alert: string
+  readonly host: string
+  readonly within: number
+  make(): unknown
+  mend(): unknown
+}
+
+const FAULTS: readonly Fault[] = [
+  {
+    alert: 'NginxDown',
+    host: 'web-01',
+    within: 60,
+    make: () => on('web-01', 'systemctl stop nginx'),
+    mend: () => on('web-01', 'systemctl start nginx'),
+  },
+  {
+    alert: 'MysqlDown',
+    host: 'web-02',
+    within: 60,
+    make: () => on('web-02', 'systemctl mask -q --runtime mariadb; systemctl kill -s KILL mariadb'),
+    mend: () => on('web-02', 'systemctl unmask -q --runtime mariadb; systemctl reset-failed mariadb; systemctl start mariadb'),
+  },
+  {
+    alert: 'DiskFull',
+    host: 'lb-01',
+    within: 120,
+    make: () => on('lb-01', 'head -c 90M /dev/zero >/mnt/full || true'),
+    mend: () => on('lb-01', 'rm /mnt/full'),
+  },
+  {
+    alert: 'ManagedFileWrong',
+    host: 'web-02',
+    within: 120,
+    make: () => on('web-02', 'echo "# by hand" >>/etc/nginx/nginx.conf'),
+    mend: () => on('web-02', 'sed -i "$ d" /etc/nginx/nginx.conf'),
+  },
+  {
+    alert: 'UnknownPort',
+    host: 'lb-01',
+    within: 120,
+    make: () =>
+      on('lb-01', "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'"),
+    mend: () => on('lb-01', 'systemctl stop stray'),
+  },
+  {
+    alert: 'FailedLogins',
+    host: 'web-01',
+    within: 120,
+    make: () => {
+      for (let i = 0; i < 50; i++) spawnSync('ssh', [...STRANGER, `nobody-${i}@${SUBNET}.12`, 'true'])
+    },
+    mend: () => undefined,
+  },
+]
+
+const STRANGER = ['-oBatchMode=yes', '-oStrictHostKeyChecking=no', '-oUserKnownHostsFile=/dev/null', '-oConnectTimeout=5', '-F/dev/null']
+
+describe('the administrators', () => {
+  it('are told of each fault once, by its cause and name, in time, and that it is over', async () => {
+    spawnSync('sh', ['-c', `truncate -s 100M ${disk} && mkfs.ext4 -q -m 0 ${disk}`])
+    loop = spawnSync('losetup', ['-f', '--show', disk], { encoding: 'utf8' }).stdout.trim()
+    await inside(spec, 'lb-01', `mknod ${loop} b 7 ${loop.replace(/\D/g, '')}; mount ${loop} /mnt`)
+    // The certificate ends by itself: a run renews it, and a third of its life is past when the faults begin.
+    expect(project.provision('run').status).toBe(0)
+    const ends = Number(on('web-02', 'date -d "$(openssl x509 -noout -enddate -in /etc/ssl/brief/brief.pem | cut -d= -f2)" +%s')) * 1000
+    await sleep(20_000)
+    const since = Date.now()
+    const made = FAULTS.map((fault) => {
+      fault.make()
+      return { ...fault, at: Date.now() }
+    })
+    const told = await Promise.all(made.map(({ alert, host, within }) => hook.await(since, 'firing', alert, host, within + 30)))
+    const late = made.map(({ alert, at, within }, i) => ({ alert, seconds: ((told[i]?.at ?? 0) - at) / 1000, within }))
+    for (const { alert, seconds } of late) say(`${alert}: ${seconds.toFixed(1)} s`)
+    // The consequences had time to be told as well.
+    await sleep(Math.max(0, 80_000 - (Date.now() - since)))
+    const mended = Date.now()
+    for (const { mend } of FAULTS) mend()
+    await Promise.all(made.map(({ alert, host }) => hook.await(mended, 'resolved', alert, host, 420)))
+    const expired = await hook.await(since, 'firing', 'CertificateExpired', 'web-02', Math.max(0, (ends - Date.now()) / 1000) + 120)
+    say(`CertificateExpired: ${((expired.at - ends) / 1000).toFixed(1)} s after its end`)
+    const renewed = Date.now()
+    expect(project.provision('run').status).toBe(0)
+    await hook.await(renewed, 'resolved', 'CertificateExpired', 'web-02', 120)
+    expect(late.filter(({ seconds, within }) => seconds > within)).toEqual([])
+    const alerts = fired(since).map(({ labels }) => `${labels.alertname} ${labels.host}`)
+    expect(alerts.sort()).toEqual(
+      [...FAULTS.map(({ alert, host }) => `${alert} ${host}`), 'CertificateExpired web-02', 'CertificateNotRenewed web-02'].sort(),
+    )
+  })
+
+  it('are told when a host is cut off, and of nothing that follows from it', async () => {
+    const since = Date.now()
+    await inside(spec, 'web-01', 'ip link set eth0 down')
+    const told = await hook.await(since, 'firing', 'HostDown', 'web-01', 90)
+    say(`HostDown: ${((told.at - since) / 1000).toFixed(1)} s`)
+    await sleep(60_000)
+    await inside(spec, 'web-01', 'ip link set eth0 up; ip -6 address add fd62::12/64 dev eth0 nodad 2>/dev/null; true')
+    await hook.await(Date.now(), 'resolved', 'HostDown', 'web-01', 120)
+    expect(fired(since).map(({ labels }) => `${labels.alertname} ${labels.host}`)).toEqual(['HostDown web-01'])
+    expect(told.at - since).toBeLessThan(60_000)
+  })
+})
+
+describe('a component that starves its host', () => {
+  it('takes neither sshd, nor the database, nor the monitoring with it, and is named', async () => {
+    const hog = 'my @all; while (1) { push @all, "x" x 10_000_000 if @all < 300; 1 for 1 .. 1e6 }'
+    on('web-02', `systemd-run -q --unit=hog --slice=web.slice -p Restart=always -p RestartSec=1 perl -e '${hog}'`)
+    on('web-02', 'systemd-run -q --unit=spin --slice=web.slice sh -c \'for i in 1 2 3; do perl -e "1 while 1" & done; wait\'')
+    await sleep(100_000)
+    const begin = Date.now()
+    expect(on('web-02', 'mariadb -Ne "SELECT 42"').trim()).toBe('42')
+    say(`a login and a query: ${Date.now() - begin} ms`)
+    expect(Date.now() - begin).toBeLessThan(5000)
+    expect(
+      on(
+        'web-02',
+        'cat /sys/fs/cgroup/memory/web.slice/memory.failcnt 2>/dev/null || grep max /sys/fs/cgroup/web.slice/memory.events',
+      ).trim(),
+    ).not.toBe('0')
+    expect(value('count(up == 0)')).toBeNaN()
+    const page = spawnSync('curl', ['-sk', '-u', 'ann:sesame', `https://${SUBNET}.11:9443/`], { encoding: 'utf8' }).stdout
+    const [, host = ''] = page.split('<h3>web-02 <i>')
+    expect(/class="unit">(\S+)/.exec(host)?.[1]).toBe('spin')
+    on('web-02', 'systemctl stop hog spin')
+  })
+})

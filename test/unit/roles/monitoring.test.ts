@@ -1,0 +1,291 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import haproxy from '../../../roles/haproxy-tls/role.ts'
+import { alertmanagerConfig } from '../../../roles/monitoring/alertmanager.ts'
+import monitoring from '../../../roles/monitoring/role.ts'
+import { alertsOf } from '../../../roles/monitoring/rules/all.ts'
+import { yaml } from '../../../roles/monitoring/yaml.ts'
+import nginx from '../../../roles/nginx/role.ts'
+import { bytesOf, type Content, shownText } from '../../../src/resource/content.ts'
+import { keyOf, type Resource } from '../../../src/resource/kind.ts'
+import { passwordHash } from '../../../src/resource/password.ts'
+import type { Exposed, Facts, HostContext, HostView } from '../../../src/role/role.ts'
+import { Secret } from '../../../src/secret.ts'
+
+const host = (name: string, ...addresses: string[]): HostView => ({
+  name,
+  user: 'ops',
+  sshPort: 22,
+  addresses,
+  publicAddresses: addresses,
+  groups: [],
+})
+const LB = host('lb-01', '10.0.0.11')
+const WEB = [host('web-01', '10.0.0.12'), host('web-02', 'fd00::13')]
+const ALL = [LB, ...WEB]
+const site = (servers: readonly HostView[]): HostContext<unknown>['site'] => ({
+  hosts: ALL,
+  group: (name) => (name === 'monitoring_servers' ? servers : name === 'web' ? WEB : name === 'load_balancers' ? [LB] : []),
+  withRole: () => ALL,
+})
+
+const exposedBy = (servers: readonly HostView[]): readonly Exposed[] => {
+  const around = { site: site(servers) }
+  const balancer = haproxy.options.parse({ certificates: [{ names: ['www.example.test', 'example.test'] }] })
+  return [
+    ...(haproxy.exposes?.({ ...around, host: LB, options: balancer }) ?? []).map((one) => ({ ...one, host: 'lb-01', role: 'haproxy-tls' })),
+    ...WEB.flatMap((web) =>
+      (nginx.exposes?.({ ...around, host: web, options: nginx.options.parse({ content: 'site' }) }) ?? []).map((one) => ({
+        ...one,
+        host: web.name,
+        role: 'nginx',
+      })),
+    ),
+  ]
+}
+
+const declared = (
+  of: HostView,
+  written: object = {},
+  servers: readonly HostView[] = [LB],
+  exposed = exposedBy(servers),
+): readonly Resource[] =>
+  monitoring.resources({
+    host: of,
+    options: monitoring.options.parse(written),
+    site: site(servers),
+    facts: { distribution: 'debian', release: '12', sshPorts: [22] } as unknown as Facts,
+    flows: [],
+    exposed,
+    files: () => [],
+    acmeAccount: () => ({ key: 'acme-account:letsencrypt', thumbprint: { later: 'thumbprint', get: () => undefined } }),
+    authority: ({ domain }) => ({
+      key: `authority:${domain}`,
+      zone: `${domain}.provision.internal`,
+      certificate: { later: `the certificate of authority:${domain}`, get: () => undefined },
+      trusted: () => [],
+      nameOf: (name) => `${name}.${domain}.provision.internal`,
+    }),
+    warn: () => {},
+  })
+
+const contentOf = (resources: readonly Resource[], key: string): Content => {
+  const found = resources.find((resource) => keyOf(resource) === key)
+  if (found === undefined) throw new Error(`no ${key}`)
+  const spec = found.spec as { content?: Content; file?: { content: Content } }
+  return (spec.content ?? spec.file?.content) as Content
+}
+const textOf = (resources: readonly Resource[], key: string): string => shownText(contentOf(resources, key)) ?? ''
+// biome-ignore lint/suspicious/noExplicitAny: what another program is told has no type of ours
+const parsed = (resources: readonly Resource[], key: string): any => parse(textOf(resources, key))
+
+const PROMETHEUS = 'file:/etc/prometheus/prometheus.yml'
+const BLACKBOX = 'file:/etc/prometheus/blackbox.yml'
+const DOOR = 'file:/etc/prometheus/exporter-exporter.yml'
+
+describe('what is shown to monitoring', () => {
+  it('is what the roles of a host say, and how the host itself is, behind one door', () => {
+    expect(Object.keys(parsed(declared(WEB[0] as HostView), DOOR).modules)).toEqual(['node', 'nginx'])
+    expect(parsed(declared(LB), DOOR).modules.haproxy.http).toEqual({ address: '127.0.0.1', port: 8405, path: '/metrics', verify: false })
+  })
+
+  it('is open to the watching hosts only, and nobody reads it on the way', () => {
+    const listens = monitoring.listens?.({ host: LB, site: site([LB]), options: monitoring.options.parse({ port: 9999 }) })
+    expect(listens).toEqual([{ service: 'metrics', port: 9999, protocol: 'tcp', from: [{ group: 'monitoring_servers' }], encrypted: true }])
+  })
+
+  it('takes a certificate with which one may ask, and agents have none of that sort', () => {
+    const usages = (resources: readonly Resource[]) =>
+      resources
+        .filter(({ id }) => id.startsWith('/etc/ssl/metrics/') && id.endsWith('.pem'))
+        .flatMap(({ id, spec }) => ((spec as { usages?: string[] }).usages ?? []).map((usage) => `${id.slice(17)} ${usage}`))
+    expect(usages(declared(WEB[0] as HostView))).toEqual(['agent.pem server'])
+    expect(usages(declared(LB))).toEqual(['agent.pem server', 'ask-edge.pem client', 'ask.pem client'])
+  })
+
+  it('takes the socket of a database that shows itself', () => {
+    const exposed: Exposed[] = [
+      { type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock', host: 'web-01', role: 'x' },
+    ]
+    const resources = declared(WEB[0] as HostView, {}, [LB], exposed)
+    expect(textOf(resources, 'unit:prometheus-mysqld-exporter.service.d/provision.conf')).toContain(
+      'Environment="DATA_SOURCE_NAME=prometheus@unix(/run/mysqld/mysqld.sock)/"\n',
+    )
+  })
+})
+
+describe('a watching host', () => {
+  const resources = declared(LB)
+
+  it('asks every host by its own name and address', () => {
+    const jobs = parsed(resources, PROMETHEUS).scrape_configs.filter(({ scheme }: { scheme?: string }) => scheme === 'https')
+    expect(jobs.map((job: { job_name: string }) => job.job_name)).toEqual([
+      ...['node', 'haproxy', 'prometheus', 'alertmanager'].map((job) => `${job}/lb-01`),
+      ...['node/web-01', 'nginx/web-01', 'node/web-02', 'nginx/web-02'],
+    ])
+    expect(jobs.at(-1)).toMatchObject({
+      params: { module: ['nginx'] },
+      tls_config: { server_name: 'web-02.metrics.provision.internal', cert_file: '/etc/ssl/metrics/ask.pem' },
+      static_configs: [{ targets: ['[fd00::13]:9998'], labels: { job: 'nginx', host: 'web-02', instance: 'web-02' } }],
+    })
+  })
+
+  it('asks the site as a visitor, and each web server as a balancer does', () => {
+    const { modules } = parsed(resources, BLACKBOX)
+    expect(Object.keys(modules)).toEqual([
+      'ping',
+      'url',
+      'https-www.example.test',
+      'https-web-01.edge.provision.internal',
+      'https-web-02.edge.provision.internal',
+    ])
+    expect(modules['https-www.example.test'].http).toMatchObject({ headers: { Host: 'www.example.test' } })
+    expect(modules['https-www.example.test'].http.tls_config).toEqual({ server_name: 'www.example.test' })
+    expect(modules['https-web-01.edge.provision.internal'].http.tls_config.cert_file).toBe('/etc/ssl/metrics/ask-edge.pem')
+    const probes = parsed(resources, PROMETHEUS).scrape_configs.flatMap(
+      (job: { metrics_path: string; static_configs: { targets: string[] }[] }) =>
+        job.metrics_path === '/probe' ? job.static_configs.flatMap(({ targets }) => targets) : [],
+    )
+    expect(probes).toEqual([
+      '10.0.0.11',
+      '10.0.0.12',
+      'fd00::13',
+      'https://10.0.0.11/',
+      'https://10.0.0.12:8443/healthz',
+      'https://[fd00::13]:8443/healthz',
+    ])
+  })
+
+  it('keeps to intervals and sizes of the options', () => {
+    const small = declared(LB, { interval_seconds: 60, retention_days: 3, retention_mb: 256, memory_mb: 200 })
+    expect(parsed(small, PROMETHEUS).global).toEqual({ scrape_interval: '60s', evaluation_interval: '60s', scrape_timeout: '9s' })
+    const unit = textOf(small, 'unit:prometheus.service.d/provision.conf')
+    expect(unit).toContain('--storage.tsdb.retention.time=3d --storage.tsdb.retention.size=256MB')
+    expect(unit).toContain('MemoryMax=200M')
+    expect(textOf(small, 'file:/etc/prometheus/provision/rules.yml')).toContain('[240s]')
+  })
+
+  it('speaks to no other one when it is alone, and over mutual TLS when it is not', () => {
+    const unit = 'unit:prometheus-alertmanager.service.d/provision.conf'
+    expect(textOf(resources, unit)).toContain('--cluster.listen-address=\n')
+    const two = declared(LB, {}, [LB, WEB[1] as HostView])
+    expect(textOf(two, unit)).toContain('--cluster.peer=[fd00::13]:9094\n')
+    expect(parsed(two, 'file:/etc/prometheus/provision/alertmanager-cluster.yml').tls_server_config.client_auth_type).toBe(
+      'RequireAndVerifyClientCert',
+    )
+  })
+})
+
+describe('who is told', () => {
+  const options = monitoring.options.parse({
+    heartbeat: 'https://beat.test/1',
+    receivers: [
+      { name: 'phone', type: 'webhook', url: 'https://hook.test/secret', severities: ['critical'] },
+      { name: 'chat', type: 'slack', url: 'https://slack.test/T0/secret', channel: '#ops' },
+      {
+        name: 'mail',
+        type: 'email',
+        to: ['a@x.test', 'b@x.test'],
+        from: 'm@x.test',
+        server: 'mail.x.test:587',
+        user: 'm',
+        password: 'p"w',
+      },
+    ],
+  })
+
+  it('is told by urgency, and secrets stay secrets', () => {
+    const config = alertmanagerConfig(options)
+    const { route, receivers } = parse(Buffer.from(bytesOf(config)).toString())
+    expect(route.routes.map(({ receiver, matchers }: { receiver: string; matchers: string[] }) => [receiver, ...matchers])).toEqual([
+      ['heartbeat', 'alertname="Watchdog"'],
+      ...['phone', 'chat', 'mail'].map((name) => [name, 'alertname="TestAlert"']),
+      ['nobody', 'severity="none"'],
+      ['phone', 'severity=~"critical"'],
+      ['chat', 'severity=~"critical|warning"'],
+      ['mail', 'severity=~"critical|warning"'],
+    ])
+    expect(receivers.at(-1).email_configs.map(({ to, auth_password }: Record<string, string>) => [to, auth_password])).toEqual([
+      ['a@x.test', 'p"w'],
+      ['b@x.test', 'p"w'],
+    ])
+    const shown = shownText(config) ?? ''
+    for (const word of ['secret', 'p"w', 'p\\"w', 'beat.test']) expect(shown).not.toContain(word)
+  })
+
+  it('is refused where it is misspelt', () => {
+    expect(monitoring.options.safeParse({ receivers: [{ name: 'x', type: 'pager', url: 'y' }] }).success).toBe(false)
+    expect(monitoring.options.safeParse({ receivers: [{ name: 'x', type: 'slack', url: 'y', channel: 'ops' }] }).success).toBe(false)
+  })
+})
+
+describe('an alert', () => {
+  const alerts = alertsOf(monitoring.options.parse({}))
+  const readme = readFileSync(join(import.meta.dirname, '../../../roles/monitoring/README.md'), 'utf8')
+  const sections = readme.split(/^### /m).slice(1)
+
+  it.each(alerts.map((one) => [one.alert, one] as const))('%s is tested, and its runbook says what to do', (name, { cases, summary }) => {
+    expect(cases.length).toBeGreaterThan(0)
+    expect(summary.length).toBeGreaterThan(10)
+    const section = sections.find((one) => one.startsWith(`${name}\n`))
+    expect(section?.split('\n').slice(1).join(' ').trim().length).toBeGreaterThan(20)
+  })
+
+  it('has a name of its own, and no runbook is about none', () => {
+    const names = alerts.map(({ alert }) => alert)
+    expect(new Set(names).size).toBe(names.length)
+    expect(sections.map((one) => one.split('\n')[0]).filter((one) => !names.includes(one ?? ''))).toEqual([])
+  })
+
+  it('that is a cause or an effect of another is one that there is', () => {
+    const { inhibit_rules } = parse(Buffer.from(bytesOf(alertmanagerConfig(monitoring.options.parse({})))).toString())
+    const words = JSON.stringify(inhibit_rules).match(/\b[A-Z][A-Za-z]+\b/g) ?? []
+    const known = alerts.map(({ alert }) => alert)
+    expect([...new Set(words)].filter((word) => !known.some((name) => name.startsWith(word)))).toEqual([])
+  })
+})
+
+describe('a password', () => {
+  it('becomes what crypt(3) makes of it, and the same in every run', () => {
+    // openssl passwd -6 -salt 2d711642b726b044 geheim
+    const hash = passwordHash(new Secret('geheim'), 'x').reveal()
+    expect(hash).toBe('$6$2d711642b726b044$BBD7WTHgBmf7X6zoX9MPb7exHFd1Z4AKsPbdYFVhXrCa8sBZ1H3fYDph8hFUcYfUbSbsan.jiIHVvMEAkaPyO1')
+    expect(passwordHash(new Secret('geheim'), 'y').reveal()).not.toBe(hash)
+    expect(String(passwordHash(new Secret('geheim'), 'x'))).toBe('•••')
+  })
+})
+
+describe('what cannot be', () => {
+  const faults = (written: object, bound: readonly HostView[] = ALL) =>
+    monitoring.check?.({ host: LB, options: monitoring.options.parse(written), site: { ...site([LB]), withRole: () => bound } }) ?? []
+  const to = (name: string) => ({ name, type: 'webhook', url: 'http://x.test' })
+
+  it.each([
+    ['nobody who watches', { servers: 'watchers' }, ALL, ['servers']],
+    ['one who should watch and is not bound', {}, WEB, ['servers']],
+    ['two receivers of one name', { receivers: [to('a'), to('b'), to('a')] }, ALL, ['receivers', 2, 'name']],
+    ['a name of our own', { receivers: [to('heartbeat')] }, ALL, ['receivers', 0, 'name']],
+  ])('is told with its place: %s', (_, written, bound, path) => expect(faults(written, bound).map((one) => one.path)).toEqual([path]))
+
+  it('is nothing where all is well', () => expect(faults({ receivers: [to('a'), to('b')] })).toEqual([]))
+})
+
+describe('the YAML', () => {
+  const back = (value: Parameters<typeof yaml>[0]) => parse(Buffer.from(bytesOf(yaml(value))).toString())
+
+  it.each([
+    [
+      'words that YAML takes for others',
+      { on: 'yes', n: 'null', colon: 'a: b', hash: 'a #b', dash: '- a', empty: '', number: '10', time: '10s' },
+    ],
+    ['depth', { a: [{ b: [{ c: [1, 2] }, { d: {} }] }, ['x', ['y']], []] }],
+    ['what has to be quoted', { regex: '.+\\.(service|timer)', quotes: `"a" 'b'`, lines: 'a\nb', braces: '{{ $labels.host }}' }],
+  ])('keeps %s', (_, value) => expect(back(value)).toEqual(value))
+
+  it('leaves out what is undefined, and masks secrets', () => {
+    expect(back({ a: undefined, b: new Secret('x: "y"') })).toEqual({ b: 'x: "y"' })
+    expect(shownText(yaml({ b: new Secret('hidden') }))).not.toContain('hidden')
+  })
+})
