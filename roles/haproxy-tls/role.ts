@@ -1,8 +1,9 @@
 import { certificate, defineRole, directory, file, leaf, newWorker, pkg, placeholder, service, text } from 'provision'
 import { haproxyConfig } from './config.ts'
+import { backScript, outScript } from './drain.ts'
 import { options } from './options.ts'
 import { pagesOf } from './pages.ts'
-import { backendsOf, faultsOf } from './sites.ts'
+import { backendsOf, faultsOf, isServer } from './sites.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address.ts'
 
 /** HAProxy in front of the web servers: HTTPS with certificates that come and renew by themselves. */
@@ -74,6 +75,9 @@ export default defineRole({
     ]
   },
 
+  drains: ({ options: given, site }, { name }) =>
+    isServer(name, given, site) ? { out: outScript(name, given.drain_seconds), back: backScript(name, HEALTHY_WITHIN_SECONDS) } : undefined,
+
   verify: (context) => [
     ...virtualChecks(context),
     ...context.options.certificates
@@ -86,6 +90,8 @@ export default defineRole({
   ],
 })
 
+/** A server that was put back in must be found well within this: a start of it, and two health checks. */
+const HEALTHY_WITHIN_SECONDS = 30
 /** Apart from the certificates for visitors. */
 const EDGE = '/etc/ssl/haproxy/edge'
 const CONFIG = '/etc/haproxy/haproxy.cfg'
