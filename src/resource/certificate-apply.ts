@@ -2,7 +2,7 @@ import { quote } from '../quote.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, type SeenCertificate } from './certificate-seen.ts'
 import { inTurn } from './in-turn.ts'
-import { type Answer, lastLines, Refused, type Steps, type Work } from './kind.ts'
+import { type Answer, lastLines, Refused, type Steps, Undone, type Work } from './kind.ts'
 import { checkLoaded, loadScript } from './loaded.ts'
 import { baseOf, parentOf } from './path.ts'
 import { saveScript } from './undo.ts'
@@ -20,7 +20,11 @@ export const applyCertificates = function* (work: readonly CertificateWork[]): S
   const done = local.map(({ id }) => id)
   for (const { id, spec } of work) {
     if (spec.stage === 'placeholder' || done.includes(id)) continue
-    yield* issue(spec, done)
+    try {
+      yield* issue(spec, done)
+    } catch (error) {
+      throw error instanceof Refused ? error : new Undone(error, done, id)
+    }
     done.push(id)
   }
 }

@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
 import { down, up } from './lab.ts'
 import { type Load, type Phase, told } from './load.ts'
-import { bringApplication, loadSite } from './load-site.ts'
+import { bringApplication, loadSite, NAME } from './load-site.ts'
+import { need } from './need.ts'
 import { referenceProject } from './project.ts'
 import { readable, whileCaptured } from './wire.ts'
 
@@ -130,3 +132,52 @@ describe('on the wire', () => {
     }
   })
 })
+
+describe('what visitors are spoken to in', () => {
+  it('is TLS 1.2 and 1.3 with strong ciphers only: sslscan and openssl agree', () => {
+    need('sslscan')
+    const scanned = sh(`sslscan --no-colour --sni-name=${NAME} ${site.virtual}:443`)
+    const [enabled, accepted] = [/^(\S+) +enabled$/gm, /^(?:Preferred|Accepted) +(\S+) +\d+ bits +(\S+)/gm].map((pattern) =>
+      [...scanned.matchAll(pattern)].map(([, ...found]) => found.join(' ')),
+    )
+    expect(enabled).toEqual(['TLSv1.2', 'TLSv1.3'])
+    expect(accepted?.length).toBe(6)
+    for (const cipher of accepted ?? []) expect(cipher).toMatch(/^TLSv1\.3 TLS_|^TLSv1\.2 ECDHE-ECDSA-(AES\d+-GCM|CHACHA20)/)
+    expect(scanned).not.toMatch(/(?<!not )vulnerable to heartbleed/)
+    const hello = (option: string) =>
+      sh(`openssl s_client -connect ${site.virtual}:443 -servername ${NAME} ${option} </dev/null 2>&1; true`)
+    for (const old of ['-tls1', '-tls1_1']) expect(hello(`${old} -cipher DEFAULT@SECLEVEL=0`)).toMatch(/alert protocol version/)
+    for (const [option, is] of [
+      ['-tls1_2', 'TLSv1.2'],
+      ['-tls1_3', 'TLSv1.3'],
+    ] as const)
+      expect(hello(option)).toContain(`New, ${is}, Cipher is`)
+  })
+
+  it('is not spoken by a web server to whoever has no certificate of a balancer', () => {
+    // The firewall lets nobody but the balancers come so far; so this is asked from one of them.
+    for (const web of ['web-01', 'web-02']) {
+      const at = site.lab.hosts.find(({ name }) => name === web)?.addresses[0] ?? ''
+      const asked = (more: string) =>
+        on(
+          'lb-01',
+          `printf 'GET / HTTP/1.1\\r\\nHost: ${NAME}\\r\\nConnection: close\\r\\n\\r\\n' | timeout 5 openssl s_client -quiet -connect ${at}:8443 ${more} 2>/dev/null; true`,
+        )
+      expect(asked('-cert /etc/ssl/haproxy/edge/client.pem -key /etc/ssl/haproxy/edge/client.pem.key')).toContain('HTTP/1.1 200')
+      expect(asked('')).toBe('')
+      expect(sh(`timeout 3 bash -c ': <>/dev/tcp/${at}/8443' && echo open; true`)).toBe('')
+    }
+  })
+
+  it('leaves no private key on this machine but encrypted ones', () => {
+    const open = sh(`grep -rlE 'PRIVATE KEY-----|AGE-SECRET-KEY-' ${project.root} || true`).trim().split('\n')
+    // The person's own two: what opens the project's secrets, and what logs in on the lab.
+    expect(open.sort()).toEqual([`${project.root}/.provision/lab/t-load/id_ed25519`, `${project.root}/age.txt`])
+    const kept = sh(`ls ${project.root}/identities`).trim().split('\n')
+    expect(kept.filter((name) => name.endsWith('.age'))).toHaveLength(2)
+    for (const name of kept.filter((one) => one.endsWith('.age')))
+      expect(sh(`head -c 34 ${project.root}/identities/${name}`)).toBe('-----BEGIN AGE ENCRYPTED FILE-----')
+  })
+})
+
+const sh = (script: string): string => execFileSync('sh', ['-c', script], { encoding: 'utf8' })

@@ -141,6 +141,14 @@ describe('planning a certificate', () => {
     expect(said(plan(as(more), seenAt(WWW), new Date(now)))).toBe(expected)
   })
 
+  it.each([
+    ['2027-01-23T00:00:00Z', '2027-02-21'],
+    ['2027-02-07T00:00:00Z', undefined],
+    ['2027-02-22T00:00:00Z', undefined],
+  ])('is due on %s, and may wait until %s', (now, until) => {
+    expect(plan(as(), seenAt(WWW), new Date(now))?.mayWaitUntil?.toISOString().slice(0, 10)).toBe(until)
+  })
+
   it('shows which names come and go', () => {
     expect(plan(as({ names: ['www.example.test', 'shop.example.test'] }), seenAt(WWW))?.differences).toEqual([
       { key: 'names', from: 'example.test, www.example.test', to: 'shop.example.test, www.example.test' },
