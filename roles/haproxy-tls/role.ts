@@ -4,6 +4,7 @@ import { haproxyConfig } from './config.ts'
 import { backScript, outScript } from './drain.ts'
 import { type Options, options } from './options.ts'
 import { pagesOf } from './pages.ts'
+import { revocationResources } from './revocation.ts'
 import { backendsOf, faultsOf, isServer } from './sites.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address.ts'
 
@@ -71,6 +72,7 @@ export default defineRole({
       // The names may lead to the virtual address, so the authority can ask only once somebody holds it.
       ...virtualResources(context),
       ...pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy })),
+      ...revocationResources(pairs.map(({ path }) => path)),
     ]
   },
 

@@ -41,6 +41,7 @@ const planWanted = (
     return { action: 'create', sure: 'depends', reason, differences: [] }
   }
   if (!fits(seen) || leaf === undefined) return update(brokenReason(seen))
+  if (seen.revoked) return update('was revoked')
   const names = [...want.names].sort().join(', ')
   if (leaf.names.join(', ') !== names) return update('names differ', [{ key: 'names', from: leaf.names.join(', '), to: names }])
   const origin = planOrigin(leaf)

@@ -38,6 +38,57 @@ groups:
     vars: { nginx: { content: playbooks/site } }
 `
 
+const PAIR = '/etc/ssl/haproxy/www.example.test.pem'
+
+/** Two that were revoked by an authority of the host's own: one names a list, the other a responder. */
+const REVOKED_ELSEWHERE = `cd /root; cat >make.sh <<'END'
+set -e
+key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+openssl req -x509 $key -keyout ca.key -out ca.pem -subj /CN=ca -addext keyUsage=critical,keyCertSign,cRLSign,digitalSignature
+mkdir -p db; : >db/index; echo 01 >db/serial; echo 01 >db/crlnumber
+cat >ca.conf <<'CONF'
+[ca]
+default_ca=a
+[a]
+database=db/index
+new_certs_dir=db
+serial=db/serial
+crlnumber=db/crlnumber
+certificate=ca.pem
+private_key=ca.key
+default_md=sha256
+default_days=9
+default_crl_days=9
+policy=p
+[p]
+commonName=supplied
+[list]
+crlDistributionPoints=URI:http://127.0.0.1:8099/crl
+[responder]
+authorityInfoAccess=OCSP;URI:http://127.0.0.1:8098
+CONF
+for by in list responder; do
+  openssl req -new $key -keyout $by.key -out $by.csr -subj /CN=$by
+  openssl ca -batch -notext -config ca.conf -extensions $by -in $by.csr -out $by.pem
+  openssl ca -config ca.conf -revoke $by.pem
+done
+openssl ca -config ca.conf -gencrl | openssl crl -outform DER -out crl
+END
+sh make.sh >make.log 2>&1 || { cat make.log; exit 1; }
+{ printf 'HTTP/1.0 200 OK
+Content-Length: %s
+
+' "$(wc -c <crl)"; cat crl; } >answer
+socat TCP-LISTEN:8099,fork,reuseaddr SYSTEM:'cat /root/answer; sleep 1' & a=$!
+openssl ocsp -port 8098 -index db/index -CA ca.pem -rsigner ca.pem -rkey ca.key >/dev/null 2>&1 & b=$!
+sleep 1; p=/etc/ssl/haproxy/www.example.test.pem; cp $p real.pem
+for by in list responder; do
+  cat $by.pem ca.pem >$p; systemctl start provision-revocation
+  f=$(openssl x509 -in $by.pem -noout -fingerprint -sha256)
+  grep -qxF "$(echo $f | cut -d= -f2)" $p.revoked && echo "$by found"; rm -f $p.revoked
+done
+kill $a $b; cp real.pem $p; systemctl start provision-revocation; [ -e $p.revoked ] || echo 'the real one stands'`
+
 let relay: Relay
 beforeAll(async () => {
   need('faketime')
@@ -54,6 +105,12 @@ afterAll(async () => {
 })
 
 const honest = (): Promise<Relay> => relayTo(`${SUBNET}.1`, 14000, { host: `${SUBNET}.1`, port: PORT })
+
+const on = (script: string): string => {
+  const { status, stdout, stderr } = project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', script)
+  if (status !== 0) throw new Error(`exit ${status}: ${stdout}${stderr}`)
+  return stdout
+}
 
 /** A run by a clock that is so many days ahead: a certificate of thirty days is renewed after twenty. */
 const runIn = async (days: number, ...words: readonly string[]) => {
@@ -138,6 +195,22 @@ describe('when certificates are to be renewed, and the authority', () => {
       expect(now.trusted).toBe(true)
       expect(now.serial).not.toBe(before[i]?.serial)
     }
+    expect(project.provision('run', '--dry-run').status).toBe(0)
+  })
+
+  it('has revoked one, the balancer finds out, and the next run replaces it under a new key', async () => {
+    expect(on(REVOKED_ELSEWHERE)).toMatch(/list found[\s\S]*responder found[\s\S]*the real one stands/)
+    expect(project.provision('run', '--dry-run').status).toBe(0)
+
+    const before = await served()
+    const key = on(`sha256sum ${PAIR}.key`)
+    on(`f=$(openssl x509 -in ${PAIR} -noout -fingerprint -sha256); echo "\${f#*=}" >${PAIR}.revoked`)
+    const run = await project.provisionBeside('run')
+    expect(run.stdout).toContain('was revoked')
+    expect(run.status, run.stderr).toBe(0)
+    expect(await served()).toMatchObject({ trusted: true })
+    expect((await served()).serial).not.toBe(before.serial)
+    expect(on(`sha256sum ${PAIR}.key`)).not.toBe(key)
     expect(project.provision('run', '--dry-run').status).toBe(0)
   })
 

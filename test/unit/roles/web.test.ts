@@ -216,6 +216,10 @@ describe('haproxy-tls', () => {
       'service:haproxy.service',
       'certificate:/etc/ssl/haproxy/www.example.org.pem',
       'certificate:/etc/ssl/haproxy/shop.example.org.pem',
+      'file:/usr/local/sbin/provision-revocation',
+      'unit:provision-revocation.service',
+      'unit:provision-revocation.timer',
+      'service:provision-revocation.timer',
     ])
   })
 
