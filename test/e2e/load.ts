@@ -7,7 +7,8 @@ export interface LoadOptions {
   readonly address: string
   readonly ca: string
   readonly pages: { readonly name: string; readonly paths: Readonly<Record<string, readonly string[]>> }
-  readonly application: string
+  /** Without one, nothing is posted. */
+  readonly application?: string
   /** Times the usual rate of about ninety requests a second. */
   readonly factor?: number
 }

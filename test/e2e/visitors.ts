@@ -138,7 +138,7 @@ const visit = async (way: Way, phase: Current): Promise<void> => {
   const body = `${id} ${'x'.repeat(Math.floor(Math.random() * 3000))}`
   const [path = '/', digests = []] = paths[Math.floor(Math.random() * paths.length)] ?? []
   const wanted: Wanted = isPost
-    ? { name: application, method: 'POST', path: `/count/${id}`, body }
+    ? { name: application ?? '', method: 'POST', path: `/count/${id}`, body }
     : { name: pages.name, method: 'GET', path }
   phase.sent[way] = (phase.sent[way] ?? 0) + 1
   let why: string | undefined
@@ -182,7 +182,7 @@ process.on('message', async ({ begin, next, stop }: { begin?: string; next?: str
   const phase = current
   current = new Current(begin ?? next ?? 'after')
   if (begin !== undefined) {
-    for (const way of Object.keys(RATES) as Way[]) void goOn(way)
+    for (const way of Object.keys(RATES) as Way[]) if (application !== undefined || way.endsWith('GET')) void goOn(way)
     tell({})
   } else if (next !== undefined) tell(await ended(phase))
   else if (stop) tell({ phase: await ended(phase), posted, unsure })
