@@ -157,7 +157,9 @@ const headerLines = ({ headers, hsts_seconds }: Options): readonly string[] => {
     wanted.set(known ?? name, value)
   }
   return [...wanted].map(([name, value]) =>
-    value === false ? `http-response del-header ${name}` : `http-response set-header ${name} "${value.replaceAll('%', '%%')}"`,
+    value === false
+      ? `http-response del-header ${name}`
+      : `http-response set-header ${name} "${value.replaceAll('%', '%%').replaceAll(/[\\$]/g, '\\$&')}"`,
   )
 }
 

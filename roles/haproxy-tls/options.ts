@@ -12,7 +12,7 @@ const hostName = (wildcard: boolean) =>
       wildcard ? 'write a full host name such as www.example.org, or *.example.org' : 'write a full host name such as www.example.org',
     )
 
-const path = z.string().regex(/^\/[!-~]*$/, 'must be a path without spaces')
+const path = z.string().regex(/^\/[\w.~!&()*+,;=:@%/?-]*$/, 'must be a path, written as in an address')
 const seconds = z.number().min(0.1).max(86_400)
 const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')
 const headerValue = z.string().regex(/^[ !#-~]*$/, 'must be one line without quotes')

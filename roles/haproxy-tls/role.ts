@@ -87,7 +87,7 @@ const HEALTHY_WITHIN_SECONDS = 30
 /** Apart from the certificates for visitors. */
 const EDGE = '/etc/ssl/haproxy/edge'
 const CONFIG = '/etc/haproxy/haproxy.cfg'
-const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-q', '-f', CONFIG] }
+const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-f', CONFIG] }
 
 /** One for each type of key. */
 const certificatesOf = ({ certificates }: Options) =>

@@ -3,7 +3,8 @@ import { secret, z } from 'provision'
 const port = z.int().min(1).max(65535)
 const lines = z.string().regex(/^[^\0]*$/)
 const size = z.string().regex(/^[0-9]+[kmg]?$/, 'must be a size such as 512k or 10m')
-const path = z.string().regex(/^\/[!-~]*$/, 'must be a path without spaces')
+// What ends a directive of nginx, or opens a block, is no part of a path.
+const path = z.string().regex(/^\/[^\s;{}"'\\#\p{Cc}]*$/u, 'must be a path without spaces, quotes and semicolons')
 const hostName = z
   .string()
   .toLowerCase()
@@ -51,7 +52,7 @@ export const siteOptions = z.strictObject({
   app: app.optional().meta({ description: 'an application that is run here' }),
   index: z
     .string()
-    .regex(/^[!-.0-~]+$/)
+    .regex(/^[\w.~-]+$/, 'must be the name of a file')
     .default('index.html'),
   fallback: path
     .optional()

@@ -49,6 +49,15 @@ describe('visitors do not notice', () => {
       () => on('web-01', 'DEBIAN_FRONTEND=noninteractive apt-get -q -y install --reinstall nginx nginx-common 2>&1'),
     ],
     [
+      'lines that HAProxy does not take',
+      () => {
+        site.configure("        extra: { https: ['http-request nonsense'] }\n")
+        const refused = project.provision('run')
+        expect(refused.status).toBe(1)
+        expect(refused.stderr).toMatch(/parsing \[\S*haproxy\.cfg:\d+\][\s\S]*nonsense/)
+      },
+    ],
+    [
       'another configuration of HAProxy',
       () => {
         site.configure('        max_connections: 400\n')

@@ -178,6 +178,10 @@ describe('nginx', () => {
     [{ name: 'a', proxy: 'http://127.0.0.1/path' }],
     [{ name: 'a', headers: { X: '$http_cookie' } }],
     [{ name: 'a', errors: { '404': '/a b' } }],
+    [{ name: 'a', errors: { '404': '/a;return' } }],
+    [{ name: 'a', fallback: '/a{' }],
+    [{ name: 'a', index: 'a;b' }],
+    [{ name: 'a', health: '/a"b' }],
     [{ name: 'a', cache: { '(x': 1 } }],
     [{ name: 'a', app: { command: 'node', port: 1 } }],
   ])('refuses the site %o', (site) => {
@@ -327,13 +331,15 @@ describe('haproxy-tls', () => {
   })
 
   it('lets headers be added, replaced and taken away', () => {
-    const headers = { 'x-frame-options': 'DENY', 'X-Test': '100%', 'Referrer-Policy': false }
+    const headers = { 'x-frame-options': 'DENY', 'X-Test': '100%', 'Referrer-Policy': false, 'X-Home': '$HOME\\' }
     const written = textOf(
       haproxy.resources(context(LB, haproxy.options.parse({ certificates: [{ names: ['a.test'] }], headers }))),
       '/etc/haproxy/haproxy.cfg',
     )
     expect(written).toContain('set-header X-Frame-Options "DENY"')
     expect(written).toContain('set-header X-Test "100%%"')
+    // HAProxy would put in what its environment says.
+    expect(written).toContain('set-header X-Home "\\$HOME\\\\"')
     expect(written).toContain('del-header Referrer-Policy')
   })
 
@@ -358,6 +364,7 @@ describe('haproxy-tls', () => {
     [{ certificates: [{ names: ['a.test'] }], extra: { http: ['a\nb'] } }],
     [{ certificates: [{ names: ['a.test'] }], tls: 'old' }],
     [{ certificates: [{ names: ['a.test'] }], health_path: '/a b' }],
+    [{ certificates: [{ names: ['a.test'] }], health_path: '/a#b' }],
     [{ certificates: [{ names: ['a.test'] }], acme: { contact: 'nobody' } }],
     [{ certificates: [{ names: ['a.test'] }], acme: { cafile: 'x' } }],
   ])('refuses %o', (written) => {
