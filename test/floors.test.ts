@@ -30,7 +30,7 @@ const only: Readonly<Record<string, readonly string[]>> = {
   'acme-client': ['src/acme/'],
   listr2: ['src/report/'],
   'age-encryption': ['src/identity/'],
-  '@peculiar/x509': ['src/identity/x509.ts'],
+  '@peculiar/x509': ['src/identity/x509.ts', 'src/acme/issue.ts'],
   'node:fs': [
     'src/main.ts',
     'src/cli/',

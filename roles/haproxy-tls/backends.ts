@@ -29,24 +29,60 @@ export interface Backend {
 export const backendName = ({ group, names: [first] }: Backend): string =>
   first === undefined ? group : `${group}.${first.replace('*', 'any')}`
 
-/** The lines of its section. */
-export const backendLines = (
-  { balance, sticky, health, maxConnections, slowStartSeconds, servers }: Backend,
-  edge: Edge,
-): readonly string[] => [
+/** What changes something goes to the same servers by another section. */
+export const onceName = (backend: Backend): string => `${backendName(backend)}.once`
+
+/** Its section's lines: servers are asked whether they are well, and a request that failed may go to another one. */
+export const backendLines = (backend: Backend, edge: Edge): readonly string[] => {
+  const { balance, sticky, health } = backend
+  return [
+    ...choiceLines(balance, sticky),
+    'option httpchk',
+    `http-check send meth GET uri ${health.path} ver HTTP/1.1 hdr Host ${health.host}`,
+    `http-check expect status ${health.status}`,
+    defaultLine(backend, edge, 'check inter 2s fastinter 500ms downinter 1s fall 2 rise 2'),
+    ...serverLines(backend, (name) => `sni str(${edge.nameOf(name)}) check-sni ${edge.nameOf(name)} verifyhost ${edge.nameOf(name)}`),
+  ]
+}
+
+/**
+ * The lines of the section for what changes something: it is sent to one server, once. So it goes over a connection of its own: one
+ * that was kept may be closed by its server (which reloads) at this very moment, and nobody could tell whether it was carried out.
+ */
+export const onceLines = (backend: Backend, edge: Edge): readonly string[] => {
+  const { balance, sticky } = backend
+  return [
+    ...choiceLines(balance, sticky),
+    'retry-on conn-failure',
+    'http-reuse never',
+    'option http-server-close',
+    defaultLine(backend, edge),
+    ...serverLines(
+      backend,
+      (name) => `sni str(${edge.nameOf(name)}) verifyhost ${edge.nameOf(name)} track ${backendName(backend)}/${name}`,
+    ),
+  ]
+}
+
+const choiceLines = (balance: string, sticky: boolean): readonly string[] => [
   `balance ${balance}`,
   ...(sticky ? ['cookie provision_server insert indirect nocache httponly secure attr "SameSite=Lax"'] : []),
-  'option httpchk',
-  `http-check send meth GET uri ${health.path} ver HTTP/1.1 hdr Host ${health.host}`,
-  `http-check expect status ${health.status}`,
-  `default-server ssl verify required ca-file ${edge.trusted} crt ${edge.certificate} check inter 2s fastinter 500ms downinter 1s fall 2 rise 2 maxconn ${maxConnections}${slowStartSeconds === 0 ? '' : ` slowstart ${slowStartSeconds}s`} on-marked-down shutdown-sessions`,
-  ...servers.map(
-    ({ name, address, port }) =>
-      `server ${name} ${bracketed(address)}:${port} ${identity(edge.nameOf(name))}${sticky ? ` cookie ${name}` : ''}`,
-  ),
 ]
 
-// A health check has a way of its own to say whom it wants.
-const identity = (name: string): string => `sni str(${name}) check-sni ${name} verifyhost ${name}`
+const defaultLine = ({ maxConnections, slowStartSeconds }: Backend, { trusted, certificate }: Edge, check?: string): string =>
+  [
+    `default-server ssl verify required ca-file ${trusted} crt ${certificate}`,
+    ...(check === undefined ? [] : [check]),
+    `maxconn ${maxConnections}`,
+    ...(slowStartSeconds === 0 ? [] : [`slowstart ${slowStartSeconds}s`]),
+  ].join(' ')
+
+// A health check has a way of its own to say whom it wants. What was sent to a host that is gone is given up after `tcp-ut`, which
+// HAProxy does not take over from a default-server line.
+const serverLines = ({ servers, sticky }: Backend, identity: (name: string) => string): readonly string[] =>
+  servers.map(
+    ({ name, address, port }) =>
+      `server ${name} ${bracketed(address)}:${port} ${identity(name)} tcp-ut 3s${sticky ? ` cookie ${name}` : ''}`,
+  )
 
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)

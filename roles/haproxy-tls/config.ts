@@ -1,5 +1,6 @@
 import { type Later, type Text, text } from 'provision'
-import { type Backend, backendLines, backendName, type Edge } from './backends.ts'
+import { type Backend, backendLines, backendName, type Edge, onceLines, onceName } from './backends.ts'
+import { FROM_ONCE, ONCE, TO_ONCE } from './once.ts'
 import type { Options } from './options.ts'
 import { TLS } from './tls.ts'
 import { alivePath } from './virtual-address.ts'
@@ -38,9 +39,13 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, edg
       'mode http',
       'option httplog',
       'option dontlognull',
+      // A reload lets visitors finish: their connections are closed with an answer, not just before a request.
+      'option idle-close-on-response',
       'option redispatch 1',
       'retries 3',
       'retry-on conn-failure empty-response response-timeout',
+      // A host that lost its power says nothing: who waits for its answer finds out by these.
+      ...['option srvtcpka', 'srvtcpka-idle 2s', 'srvtcpka-intvl 1s', 'srvtcpka-cnt 3'],
       ...Object.entries(TIMEOUTS).map(([key, name]) => `timeout ${name} ${milliseconds(timeouts[key as keyof typeof TIMEOUTS])}`),
       ...(options.compression ? COMPRESSION : []),
       ...pagesLines(pages),
@@ -59,12 +64,14 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
       ...binds(443, ssl, options.ipv6),
       ...(limit === false ? [] : limitLines(limit)),
       ...FROM_VISITORS,
-      // A request that may have been carried out must not be sent to a second server.
-      ...(options.retry_posts ? [] : ['http-request disable-l7-retry unless METH_GET']),
       ...headerLines(options),
       ...extra.https,
-      ...choiceLines(backends, options.sites.length > 0),
+      ...(options.retry_posts ? [] : TO_ONCE),
+      ...choiceLines(backends, options, backendName),
     ]),
+    ...(options.retry_posts
+      ? []
+      : [section('backend to-once', ONCE), section('frontend once', [...FROM_ONCE, ...choiceLines(backends, options, onceName)])]),
     ...(limit === false
       ? []
       : [
@@ -72,7 +79,10 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
             `stick-table type ipv6 size 100k expire ${limit.seconds * 6}s store http_req_rate(${limit.seconds}s)`,
           ]),
         ]),
-    ...backends.map((backend) => section(`backend ${backendName(backend)}`, [...backendLines(backend, edge), ...extra.backend])),
+    ...backends.flatMap((backend) => [
+      section(`backend ${backendName(backend)}`, [...backendLines(backend, edge), ...extra.backend]),
+      ...(options.retry_posts ? [] : [section(`backend ${onceName(backend)}`, [...onceLines(backend, edge), ...extra.backend])]),
+    ]),
     ...(options.sites.length > 0
       ? [
           section('backend nobody', [
@@ -147,25 +157,28 @@ const headerLines = ({ headers, hsts_seconds }: Options): readonly string[] => {
     wanted.set(known ?? name, value)
   }
   return [...wanted].map(([name, value]) =>
-    value === false ? `http-response del-header ${name}` : `http-response set-header ${name} "${value.replaceAll('%', '%%')}"`,
+    value === false
+      ? `http-response del-header ${name}`
+      : `http-response set-header ${name} "${value.replaceAll('%', '%%').replaceAll(/[\\$]/g, '\\$&')}"`,
   )
 }
 
-const choiceLines = (backends: readonly Backend[], byName: boolean): readonly string[] => {
-  if (!byName) return backends.slice(0, 1).map((backend) => `default_backend ${backendName(backend)}`)
+const choiceLines = (backends: readonly Backend[], { sites }: Options, nameOf: (backend: Backend) => string): readonly string[] => {
+  if (sites.length === 0) return backends.slice(0, 1).map((backend) => `default_backend ${nameOf(backend)}`)
   return [
     ...backends.flatMap((backend) => {
-      const [exact, wild] = [false, true].map((starred) => backend.names.filter((name) => name.startsWith('*.') === starred))
+      const exact = backend.names.filter((name) => !name.startsWith('*.'))
+      const wild = backend.names.filter((name) => name.startsWith('*.'))
       return [
-        ...((exact ?? []).length === 0
-          ? []
-          : [`use_backend ${backendName(backend)} if { req.hdr(host),field(1,:),lower -m str ${exact?.join(' ')} }`]),
-        ...(wild ?? []).map((name) => `use_backend ${backendName(backend)} if { req.hdr(host),field(1,:),lower -m end ${name.slice(1)} }`),
+        ...(exact.length === 0 ? [] : [`use_backend ${nameOf(backend)} if { ${HOST_ASKED} -m str ${exact.join(' ')} }`]),
+        ...wild.map((name) => `use_backend ${nameOf(backend)} if { ${HOST_ASKED} -m end ${name.slice(1)} }`),
       ]
     }),
     'default_backend nobody',
   ]
 }
+
+const HOST_ASKED = 'req.hdr(host),field(1,:),lower'
 
 const pagesLines = (pages: Balancer['pages']): readonly string[] =>
   pages.map(({ status, path }) => `http-error status ${status} content-type "text/html; charset=utf-8" hdr Retry-After 30 file ${path}`)

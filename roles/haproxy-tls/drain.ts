@@ -8,14 +8,20 @@ const FUNCTIONS = `
 ask() { printf '%s\\n' "$1" | socat -t 5 - UNIX-CONNECT:${SOCKET}; }
 places() { ask 'show servers state' | while read -r _ backend _ name _; do [ "$name" != "$server" ] || printf '%s/%s\\n' "$backend" "$name"; done; }
 column() { ask 'show stat' | awk -F, -v name="$server" -v key="$1" 'NR == 1 { sub(/^# /, ""); for (i = 1; i <= NF; i++) at[$i] = i; next } $at["svname"] == name { print $at[key] }'; }
+has_other() { ask 'show stat' | awk -F, -v backend="$1" -v name="$server" '$1 == backend && $2 != name && $2 != "BACKEND" && $18 ~ /^UP/ { found = 1 } END { exit !found }'; }
 [ -S ${SOCKET} ] && command -v socat >/dev/null || exit 0
 `
 
-/** Takes a server out on this balancer: no new requests, then waits until those under way have ended, so many seconds at most. */
+/**
+ * Takes a server out on this balancer: no new requests, then waits until those under way have ended, so many seconds at most. Where
+ * it is the only one that is well it stays in: it may be changed without a request lost, and without it there would be none.
+ */
 export const outScript = (server: string, seconds: number): string => `
 server=${quote(server)}
 ${FUNCTIONS}
-for place in $(places); do ask "set server $place state drain" | grep . >&2; done
+for place in $(places); do
+  ! has_other "\${place%/*}" || ask "set server $place state drain" | grep . >&2
+done
 end=$(($(date +%s) + ${seconds}))
 until ! column scur | grep -qvx 0 || [ "$(date +%s)" -ge $end ]; do sleep 0.1; done
 exit 0`

@@ -1,8 +1,11 @@
 import { certificate, defineRole, directory, file, leaf, newWorker, pkg, placeholder, service, text } from 'provision'
+import { checksOf } from './checks.ts'
 import { haproxyConfig } from './config.ts'
-import { options } from './options.ts'
+import { backScript, outScript } from './drain.ts'
+import { type Options, options } from './options.ts'
 import { pagesOf } from './pages.ts'
-import { backendsOf, faultsOf } from './sites.ts'
+import { revocationResources } from './revocation.ts'
+import { backendsOf, faultsOf, isServer } from './sites.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address.ts'
 
 /** HAProxy in front of the web servers: HTTPS with certificates that come and renew by themselves. */
@@ -35,7 +38,7 @@ export default defineRole({
 
   resources: (context) => {
     const { options: given, host, site, flows, files, acmeAccount, authority } = context
-    const { acme, certificates } = given
+    const { acme } = given
     const edge = authority({ domain: 'edge' })
     const client = leaf({ path: `${EDGE}/client.pem`, names: [edge.nameOf(host.name)], authority: edge, usages: ['client'] })
     const trusted = file({ path: `${EDGE}/authority.pem`, content: text`${edge.certificate}` })
@@ -46,9 +49,7 @@ export default defineRole({
       dnsHook: acme.dns_hook,
       tryFirst: acme.try_first,
     })
-    const pairs = certificates.flatMap(({ names, key }) =>
-      (key === 'both' ? (['ecdsa', 'rsa'] as const) : [key]).map((keyType) => ({ path: chainOf(names, key, keyType), names, keyType })),
-    )
+    const pairs = certificatesOf(given)
     const placeholders = pairs.map((pair) => placeholder(pair))
     const pages = pagesOf(given.error_pages, files)
     const config = file({
@@ -85,34 +86,31 @@ export default defineRole({
       // The names may lead to the virtual address, so the authority can ask only once somebody holds it.
       ...virtualResources(context),
       ...pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy })),
+      ...revocationResources(pairs.map(({ path }) => path)),
     ]
   },
 
-  verify: (context) => [
-    ...virtualChecks(context),
-    ...context.options.certificates
-      .flatMap(({ names }) => names)
-      .map((name) => ({ name: `${name} is served over HTTPS`, script: servedScript(name) })),
-    {
-      name: 'HTTP is redirected to HTTPS',
-      script: `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://'`,
-    },
-  ],
+  drains: ({ options: given, site }, { name }) =>
+    isServer(name, given, site) ? { out: outScript(name, given.drain_seconds), back: backScript(name, HEALTHY_WITHIN_SECONDS) } : undefined,
+
+  verify: (context) => [...virtualChecks(context), ...checksOf(context.options, certificatesOf(context.options))],
 })
 
+/** A server that was put back in must be found well within this: a start of it, and two health checks. */
+const HEALTHY_WITHIN_SECONDS = 30
 /** Apart from the certificates for visitors. */
 const EDGE = '/etc/ssl/haproxy/edge'
 const CONFIG = '/etc/haproxy/haproxy.cfg'
-const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-q', '-f', CONFIG] }
+const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-f', CONFIG] }
+
+/** One for each type of key. */
+const certificatesOf = ({ certificates }: Options) =>
+  certificates.flatMap(({ names, key }) =>
+    (key === 'both' ? (['ecdsa', 'rsa'] as const) : [key]).map((keyType) => ({ path: chainOf(names, key, keyType), names, keyType })),
+  )
 
 /** HAProxy takes the two types of one certificate for a pair when both are loaded. */
 const chainOf = ([first = '']: readonly string[], key: string, type: string): string =>
   `/etc/ssl/haproxy/${first.replace('*', 'any')}${key === 'both' ? `.${type}` : ''}.pem`
-
-/** Our certificate and not its placeholder, for this name and not expired, and a page behind it. */
-const servedScript = (name: string): string => `
-seen=$(printf 'GET / HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -ign_eof 2>/dev/null)
-printf '%s' "$seen" | openssl x509 -noout -checkend 0 -checkhost ${name} -issuer | { ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder'; } || exit 1
-printf '%s' "$seen" | grep -q '^HTTP/1[.][01] 200'`
 
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)

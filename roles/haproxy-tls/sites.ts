@@ -28,6 +28,10 @@ export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] =
 export const backendsOf = (options: Options, host: HostView, site: SiteView, flows: readonly Flow[]): readonly Backend[] =>
   sitesOf(options).map((one) => ({ ...one, servers: serversOf(host, site.group(one.group), flows, one.group) }))
 
+/** Whether a host is one of those that visitors are sent to. */
+export const isServer = (name: string, options: Options, view: SiteView): boolean =>
+  sitesOf(options).some(({ group }) => view.group(group).some((member) => member.name === name))
+
 interface Wrong {
   readonly path: readonly PropertyKey[]
   readonly what: string

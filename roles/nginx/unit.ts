@@ -71,6 +71,8 @@ export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly R
   })
   const settings = {
     ExecStart: app.command,
+    // nginx starts after it, and is found well: by then it answers.
+    ExecStartPost: `/bin/bash -c '${untilListening(app.port)}'`,
     Environment: `PORT=${app.port}`,
     ...(environment.length > 0 && { EnvironmentFile: `/etc/provision/${own}.env` }),
     ...(app.user === undefined ? { DynamicUser: 'yes' } : { User: app.user }),
@@ -113,6 +115,10 @@ const joined = (texts: readonly Text[]): Text => ({ type: 'text', parts: texts.f
 
 /** A value as systemd reads it in an environment file. */
 const quoted = (value: Secret): Secret => new Secret(`"${value.reveal().replace(/["\\$`]/g, '\\$&')}"`)
+
+// Nothing of it may be an expansion to systemd, which reads the line first.
+const untilListening = (port: number): string =>
+  `for i in {1..100}; do (exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && exit; sleep 0.1; done; echo "nobody listens on 127.0.0.1:${port}"; exit 1`
 
 /** It has started when somebody answers at its port: the visitors come next. */
 const listening = (port: number): string => `

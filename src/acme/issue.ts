@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { Pkcs10CertificateRequest } from '@peculiar/x509'
 import acme from 'acme-client'
 import { Problem } from '../problem.ts'
 import { detailOf, prove, refused } from './challenge.ts'
@@ -67,7 +68,7 @@ const issue = async (
   const done = await settled(() => client.getOrder(order), ['ready', 'processing'], signal)
   if (done.status !== 'valid') throw refused(directory, [`the order is ${done.status}: ${detailOf(done) ?? 'no reason was given'}`])
   const chain = await client.getCertificate(done)
-  return checkedChain(directory, chain, names)
+  return checkedChain(directory, chain, names, request)
 }
 
 /** The names asked for come from the site; a host that asks for others, or for more, gets nothing. */
@@ -91,24 +92,30 @@ const requestedNames = (request: string): readonly string[] | undefined => {
 }
 
 /** A chain that is not what was ordered is not installed: the one in place is better. */
-const checkedChain = (directory: string, chain: string, names: readonly string[]): string => {
-  const why = faultOf(chain, names)
+const checkedChain = (directory: string, chain: string, names: readonly string[], request: string): string => {
+  const why = faultOf(chain, names, publicKeyOf(request))
   if (why === undefined) return chain
   throw authorityProblem(directory, {
     what: 'the certificate authority issued something else than was ordered',
     why,
-    fix: 'check acme.directory; nothing was installed',
+    fix: 'check acme.directory; nothing was installed, the certificate in place stays in use',
   })
 }
 
-const faultOf = (chain: string, names: readonly string[]): string | undefined => {
+const faultOf = (chain: string, names: readonly string[], key: Buffer): string | undefined => {
   const leaf = readCertificate(chain)
   if (leaf === undefined) return 'what it sent is no certificate'
   const given = (leaf.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, '').toLowerCase())
   const missing = names.filter((name) => !given.includes(name))
   if (missing.length > 0) return `not in the certificate: ${missing.join(', ')}`
+  if (!leaf.publicKey.export({ type: 'spki', format: 'der' }).equals(key)) return 'it is for another key than the one that the host made'
+  if (leaf.validFromDate.getTime() > Date.now() + CLOCKS_DIFFER_MS) return `it begins on ${leaf.validFromDate.toISOString()}`
   return leaf.validToDate.getTime() > Date.now() ? undefined : `it expired on ${leaf.validToDate.toISOString()}`
 }
+
+const CLOCKS_DIFFER_MS = 3_600_000
+
+const publicKeyOf = (request: string): Buffer => Buffer.from(new Pkcs10CertificateRequest(request).publicKey.rawData)
 
 const readCertificate = (chain: string): X509Certificate | undefined => {
   try {

@@ -7,6 +7,13 @@ export const authorityProblem = (directory: string, parts: { what: string; why?:
     cause === undefined ? undefined : { cause },
   )
 
+/** Nobody was reached, so nothing was refused: whoever orders next in the same run need not wait for it again. */
+export class Unreached extends Problem {
+  constructor(directory: string, parts: { what: string; why: string; fix: string }, cause: unknown) {
+    super({ class: 'task', where: { host: 'controller', resource: `acme-account:${directory}` }, ...parts }, { cause })
+  }
+}
+
 /** What an ACME server says when it refuses (RFC 7807, RFC 8555 section 6.7). */
 export interface Refusal {
   readonly type?: string

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import https from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { authorityProblem, type Refusal, refusalProblem } from './problem.ts'
+import { authorityProblem, type Refusal, refusalProblem, Unreached } from './problem.ts'
 
 /** What all requests of one issuance share. */
 interface Call {
@@ -71,7 +71,9 @@ const persist = async (wanted: Wanted, call: Call): Promise<Got> => {
       if (got.status < 500 || attempt === ATTEMPTS) return got
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (attempt === ATTEMPTS || call.signal.aborted || code === undefined || !PASSING.has(code)) {
+      // What was silent for so long once is asked only once more.
+      const attempts = code === 'ETIMEDOUT' ? 2 : ATTEMPTS
+      if (attempt >= attempts || call.signal.aborted || code === undefined || !PASSING.has(code)) {
         throw unreachableProblem(call.directory, wanted.url ?? '', error as NodeJS.ErrnoException)
       }
     }
@@ -123,7 +125,7 @@ const unreachableProblem = (directory: string, url: string, error: NodeJS.ErrnoE
     return authorityProblem(directory, { what: `the certificate of ${host} is not trusted`, why: error.message, fix }, error)
   }
   const late = error.name === 'AbortError' || error.name === 'TimeoutError'
-  return authorityProblem(
+  return new Unreached(
     directory,
     {
       what: `the certificate authority at ${host} cannot be reached`,

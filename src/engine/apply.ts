@@ -12,7 +12,11 @@ export const apply = async (planned: Planned, options: ApplyOptions): Promise<Ou
   if (await makeIdentities(planned, tally, options)) await carryOut(planned, tally, options)
   const hosts = outcomes(planned, tally)
   const failed = tally.problems.length > 0 || hosts.some((host) => host.failed > 0 || host.unreachable) || options.signal.aborted
-  const result = failed ? 'failed' : hosts.some(({ changed }) => changed > 0) || tally.changed(CONTROLLER) > 0 ? 'changed' : 'converged'
+  const result = failed
+    ? 'failed'
+    : hosts.some(({ changed }) => changed > 0) || tally.changed(CONTROLLER) > 0 || tally.hasPutOff
+      ? 'changed'
+      : 'converged'
   const problems = [...planned.unreachable, ...tally.problems]
   return { result, durationMs: performance.now() - started, hosts, foretold: tally.foretold, problems }
 }

@@ -12,13 +12,15 @@ export interface Means {
   readonly listen: Listener
 }
 
-/** Carries out the steps of a change, one after the other, and hands each answer back. What the change throws goes through. */
+/** Carries out the steps of a change, one after the other, and hands each answer, or what went wrong, back. What the change throws goes through. */
 export const drive = async (steps: Steps, session: Session, means: Means): Promise<void> => {
   let next = steps.next()
   while (next.done !== true) {
-    const step = next.value
-    const answer = await perform(step, session, means)
-    next = steps.next(answer)
+    const answer = await perform(next.value, session, means).then(
+      (made) => ({ made }),
+      (error: unknown) => ({ error }),
+    )
+    next = 'made' in answer ? steps.next(answer.made) : steps.throw(answer.error)
   }
 }
 

@@ -1,10 +1,10 @@
 import { Problem, problemsIn } from '../problem.ts'
-import { type Kind, keyOf, Refused, type Work } from '../resource/kind.ts'
+import { type Kind, keyOf, Refused, Undone, type Work } from '../resource/kind.ts'
 import { isLeftover } from '../resource/leftover.ts'
 import { masked, secretsIn } from '../secret.ts'
 import { drive, type Means } from './drive.ts'
 import { withMount } from './mounts.ts'
-import type { Change } from './plan.ts'
+import { type Change, CONTROLLER } from './plan.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { type Due, planHost } from './planning.ts'
 import type { Tally } from './tally.ts'
@@ -37,9 +37,9 @@ export const applyPlay = async (
     const pending = pendingOf(surveyed, shown, play, planned, tally)
     for (const batch of adjacent(pending)) {
       if (options.signal.aborted) return made
-      const applied = await applyBatch(batch, surveyed, planned, tally, options)
+      const { applied, refused } = await applyBatch(batch, surveyed, planned, tally, options)
       made.push({ changes: applied.map(({ change }) => change), due: applied.flatMap(({ due }) => due ?? []) })
-      if (applied.length < batch.length) return made
+      if (refused) return made
     }
     options.listen({ type: 'host', host, state: 'waiting' })
   } catch (error) {
@@ -100,35 +100,62 @@ const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] 
 const batchKey = ({ change, due }: Pending): string =>
   `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))} ${due !== undefined && isLeftover(due.resource)}`
 
-/** Applies one batch, and gives what of it was applied: not all when the host refused. A change that is already so counts as applied. */
+interface Applied {
+  readonly applied: readonly Pending[]
+  /** The host refused something: nothing more is done to it. */
+  readonly refused: boolean
+}
+
+/** Applies one batch. A change that is already so counts as applied; one that may wait, and has to, is put off and the rest goes on. */
 const applyBatch = async (
   batch: readonly Pending[],
   surveyed: Surveyed,
   planned: Planned,
   tally: Tally,
   options: ApplyOptions,
-): Promise<readonly Pending[]> => {
-  const { session } = surveyed
+): Promise<Applied> => {
   const work = batch.flatMap(({ due }) => (due === undefined ? [] : [due]))
   const started = performance.now()
   const took = (): number => (performance.now() - started) / batch.length
   try {
     const steps = kindOf(work)?.apply(work.map(workOf))
-    if (steps !== undefined) await drive(steps, session, meansOf(planned, options))
+    if (steps !== undefined) await drive(steps, surveyed.session, meansOf(planned, options))
     for (const { change } of batch) tally.applied(change, took())
-    return batch
+    return { applied: batch, refused: false }
   } catch (thrown) {
-    const error = thrown instanceof Refused ? await withMount(thrown, session, work) : thrown
-    const done = new Set(error instanceof Refused ? error.done : [])
-    const applied = batch.filter(({ due }) => due === undefined || done.has(due.resource.id))
+    const cause = thrown instanceof Undone ? thrown.cause : thrown
+    const error = cause instanceof Refused ? await withMount(cause, surveyed.session, work) : cause
+    const { done, culprit: id } = thrown instanceof Undone || thrown instanceof Refused ? thrown : NOTHING_DONE
+    const applied = batch.filter(({ due }) => due === undefined || done.includes(due.resource.id))
     for (const { change } of applied) tally.applied(change, took())
     const left = batch.filter((one) => !applied.includes(one))
-    const culprit = left.find(({ due }) => error instanceof Refused && due?.resource.id === error.culprit) ?? left[0]
+    const culprit = left.find(({ due }) => due !== undefined && due.resource.id === id) ?? left[0]
     const problems = error instanceof Refused ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)
     if (problems === undefined || culprit === undefined) throw error
-    tally.fail(culprit.change, problems)
-    return applied
+    if (!mayWait(culprit, problems)) {
+      tally.fail(culprit.change, problems)
+      return { applied, refused: true }
+    }
+    tally.putOff(culprit.change, putOffWords(culprit, problems))
+    const others = left.filter((one) => one !== culprit)
+    if (others.length === 0) return { applied, refused: false }
+    const rest = await applyBatch(others, surveyed, planned, tally, options)
+    return { applied: [...applied, ...rest.applied], refused: rest.refused }
   }
+}
+
+const NOTHING_DONE = { done: [] as readonly string[], culprit: undefined }
+
+/** What is there will do for a while, and nothing that the host did is to blame. */
+const mayWait = ({ due }: Pending, problems: readonly Problem[]): boolean =>
+  due?.verdict.mayWaitUntil !== undefined && problems.every(({ where }) => 'host' in where && where.host === CONTROLLER)
+
+const putOffWords = ({ change, due }: Pending, problems: readonly Problem[]): string => {
+  const until = due?.verdict.mayWaitUntil?.toISOString().slice(0, 16).replace('T', ' ')
+  const why = problems.map(
+    ({ what, why: reason, fix }) => `${what}${reason === undefined ? '' : ` (${reason.split('\n').join('; ')})`}: ${fix}`,
+  )
+  return `${change.resource.replace(':', ' ')} was not renewed, what is there is good until ${until} UTC, and the next run tries again; ${why.join('; ')}`
 }
 
 /** The kind of changes that are applied together. */

@@ -19,6 +19,7 @@ const stillDue = ({ session, placed }: Surveyed, { selected, everywhere }: Plann
 
 const complain = ({ session: { host }, changes }: Surveyed, due: Due, tally: Tally): void => {
   const change = changes.find(({ resource }) => resource === keyOf(due.resource))
+  if (change !== undefined && tally.isPutOff(change)) return
   if (change === undefined) {
     tally.unforetold += 1
     tally.break(host, [unforetold(host, due)])

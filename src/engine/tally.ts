@@ -12,6 +12,7 @@ export class Tally {
   readonly #lost = new Set<string>()
   /** How many changes were made or became necessary although no plan foretold them. */
   unforetold = 0
+  readonly #putOff = new Set<string>()
   /** Grows with every write, so that an observation knows whether it is older than one. */
   writes = 0
 
@@ -30,6 +31,20 @@ export class Tally {
     this.#failed.set(change.host, this.failed(change.host) + 1)
     this.#listen({ type: 'change', phase: 'failed', change })
     this.break(change.host, problems)
+  }
+
+  /** It could not be made yet, and can wait: a person hears of it, and the next run tries again. */
+  putOff(change: Change, what: string): void {
+    this.#putOff.add(`${change.host} ${change.resource}`)
+    this.#listen({ type: 'warning', host: change.host, role: change.role, what })
+  }
+
+  isPutOff({ host, resource }: Pick<Change, 'host' | 'resource'>): boolean {
+    return this.#putOff.has(`${host} ${resource}`)
+  }
+
+  get hasPutOff(): boolean {
+    return this.#putOff.size > 0
   }
 
   /** The host is left as it is for the rest of the run. */

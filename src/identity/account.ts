@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { directoryName, directoryUrl } from '../acme/directory.ts'
 import { refusedAhead } from '../acme/limits.ts'
-import { authorityProblem } from '../acme/problem.ts'
+import { authorityProblem, Unreached } from '../acme/problem.ts'
 import { Problem } from '../problem.ts'
 import { accountStore } from './account-store.ts'
 import { noteAsked, readAsked } from './asked.ts'
@@ -25,6 +25,7 @@ export const openAccount = (
   if (options.tryFirst !== undefined && trial === undefined) throw directoryProblem(options.tryFirst)
   const store = accountStore(root, env, directory)
   let made = store.thumbprint()
+  let unreached: Unreached | undefined
   const get = (): string | undefined => {
     made ??= store.thumbprint()
     return made
@@ -35,6 +36,7 @@ export const openAccount = (
     missing: () => (get() === undefined ? { key, action: 'create', reason: 'the site has no account there yet' } : undefined),
     make: () => store.make(),
     issue: async ({ request, names }, doing) => {
+      if (unreached !== undefined) throw unreached
       const foreseen = refusedAhead(directory, names, readAsked(root))
       if (foreseen !== undefined) throw authorityProblem(directory, foreseen)
       const { issueCertificate } = await import('../acme/issue.ts')
@@ -50,6 +52,9 @@ export const openAccount = (
           dnsHook: options.dnsHook?.map((word) => (word.startsWith('./') ? resolve(root, word) : word)),
           doing,
           failed: (unverified) => noteAsked(root, { directory: from, names: unverified, outcome: 'failed' }),
+        }).catch((error: unknown) => {
+          if (error instanceof Unreached) unreached = error
+          throw error
         })
         noteAsked(root, { directory: from, names, outcome: 'issued' })
         return chain

@@ -20,6 +20,8 @@ export interface LabSpec {
   readonly names?: Readonly<Record<string, string>>
   /** How long the certificates of the lab's authority live; 90 days where nothing is said. */
   readonly certificateSeconds?: number
+  /** Whether the lab's authority is as trying as one may be: it refuses one nonce in five, and dawdles before it validates. */
+  readonly faults?: boolean
 }
 
 /** The parts of a lab on this machine, all found by its id. */

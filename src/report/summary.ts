@@ -48,10 +48,12 @@ const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Prog
     ...(total(hosts, ({ failed }) => failed) === 0 ? [] : [`${total(hosts, ({ failed }) => failed)} failed`]),
     ...(lost === 0 ? [] : [`${count(lost, 'host')} not reached`]),
   ]
+  const putOff = dryRun ? 0 : plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource)).length
   const made = dryRun ? `${count(changed, 'change')} to make` : `${count(changed, 'change')} made`
   if (interrupted) return `${paint.yellow('■')} ${paint.bold('Interrupted')}: ${[made, ...failures].join(', ')}  ${time}`
   if (result === 'failed' || failures.length > 0) return `${paint.red('✖')} ${paint.bold([...failures, made].join(', '))}  ${time}`
   if (changed > 0 && dryRun) return `${paint.yellow('●')} ${planHeadline(plan, view)}, nothing was touched  ${time}`
+  if (putOff > 0) return `${paint.yellow('●')} ${paint.bold(`${made}, ${putOff} put off`)}  ${time}`
   if (changed > 0) return `${paint.green('✔')} ${paint.bold(made)} and proved  ${time}`
   const resources = `${count(
     total(hosts, ({ resources }) => resources),

@@ -1,8 +1,8 @@
 import { quote } from '../quote.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
-import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, type SeenCertificate } from './certificate-seen.ts'
+import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED, type SeenCertificate } from './certificate-seen.ts'
 import { inTurn } from './in-turn.ts'
-import { type Answer, lastLines, Refused, type Steps, type Work } from './kind.ts'
+import { type Answer, lastLines, Refused, type Steps, Undone, type Work } from './kind.ts'
 import { checkLoaded, loadScript } from './loaded.ts'
 import { baseOf, parentOf } from './path.ts'
 import { saveScript } from './undo.ts'
@@ -20,7 +20,11 @@ export const applyCertificates = function* (work: readonly CertificateWork[]): S
   const done = local.map(({ id }) => id)
   for (const { id, spec } of work) {
     if (spec.stage === 'placeholder' || done.includes(id)) continue
-    yield* issue(spec, done)
+    try {
+      yield* issue(spec, done)
+    } catch (error) {
+      throw error instanceof Refused ? error : new Undone(error, done, id)
+    }
     done.push(id)
   }
 }
@@ -81,7 +85,7 @@ const namesScript = (path: string): string =>
 
 /**
  * Leaves in `$use` a key of the wanted type: the one in place where it is ours, else a new one beside it, which goes live only
- * together with its certificate; who put a key there may have kept a copy. A renewal keeps the key, so that it is one rename. A cut
+ * together with its certificate; who put a key there, or had a certificate revoked, may know of a copy. A renewal keeps the key, so that it is one rename. A cut
  * leaves staged files behind that the next run takes up or overwrites.
  */
 const keyScript = ({ path, keyType }: CertificateSpec): string => `
@@ -89,8 +93,9 @@ umask 077
 ${namesScript(path)}
 of_type() { [ -f "$1" ] && [ ! -L "$1" ] && openssl pkey -in "$1" -passin pass: -noout -text_pub 2>/dev/null | grep -q ${quote(GENERATE[keyType].marked)}; }
 is_ours() { [ -f "$p" ] && case $(sha256sum <"$k") in "$(sed -n 's/^${KEY_HEADER}//p' "$p") "*) ;; *) return 1 ;; esac; }
+is_revoked() { [ -f "$p${REVOKED}" ] && f=$(openssl x509 -in "$p" -noout -fingerprint -sha256) && grep -qxF "\${f#*=}" "$p${REVOKED}"; }
 use=$k
-if ! { of_type "$k" && is_ours; }; then
+if ! { of_type "$k" && is_ours; } || is_revoked; then
   use=$new_key
   of_type "$use" || { rm -f -- "$use"; openssl genpkey ${GENERATE[keyType].options} -out "$use" 2>/dev/null; }
 fi

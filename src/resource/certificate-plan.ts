@@ -41,6 +41,7 @@ const planWanted = (
     return { action: 'create', sure: 'depends', reason, differences: [] }
   }
   if (!fits(seen) || leaf === undefined) return update(brokenReason(seen))
+  if (seen.revoked) return update('was revoked')
   const names = [...want.names].sort().join(', ')
   if (leaf.names.join(', ') !== names) return update('names differ', [{ key: 'names', from: leaf.names.join(', '), to: names }])
   const origin = planOrigin(leaf)
@@ -68,9 +69,12 @@ const isSigned = ({ pem }: Leaf, trusted: readonly string[]): boolean => {
 const NODE_KEY_TYPES = { ecdsa: 'ec', rsa: 'rsa' } as const
 
 const planAge = ({ from, to }: Leaf, renewAt: number, now: Date): Verdict | undefined => {
-  if (now.getTime() < from + (to - from) * renewAt) return undefined
+  const renewFrom = from + (to - from) * renewAt
+  if (now.getTime() < renewFrom) return undefined
   const reason = now.getTime() >= to ? `expired on ${day(to)}` : `expires on ${day(to)}`
-  return { action: 'update', sure: 'depends', reason, differences: [{ key: 'expires', from: day(to) }] }
+  const verdict: Verdict = { action: 'update', sure: 'depends', reason, differences: [{ key: 'expires', from: day(to) }] }
+  // There is time for several runs. When half of it has passed, a person shall hear of it.
+  return now.getTime() < (renewFrom + to) / 2 ? { ...verdict, mayWaitUntil: new Date(to) } : verdict
 }
 
 const day = (time: number): string => new Date(time).toISOString().slice(0, 10)

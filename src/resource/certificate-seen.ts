@@ -7,6 +7,8 @@ import type { Probe } from './kind.ts'
 export interface Leaf {
   /** The certificate as it lies there, with what signs it. */
   readonly pem: string
+  /** SHA-256, in pairs of capital hexadecimal digits with colons between. */
+  readonly fingerprint: string
   /** The name of who says to have signed it. */
   readonly issuer: string
   readonly names: readonly string[]
@@ -31,7 +33,12 @@ export interface SeenCertificate {
   readonly leaf: Leaf | undefined
   /** SHA-256 of the private key's file; undefined where there is none. */
   readonly keyDigest: string | undefined
+  /** Whether somebody on the host found out that its authority has revoked it. */
+  readonly revoked: boolean
 }
+
+/** Beside a chain: the SHA-256 fingerprints of certificates that were found to be revoked, a line each. */
+export const REVOKED = '.revoked'
 
 /** Marks a certificate that only keeps a service running until the first real one is there. */
 export const PLACEHOLDER = 'provision placeholder'
@@ -47,20 +54,22 @@ export const observeCertificates = (paths: readonly string[]): Probe<SeenCertifi
   asks: {
     inodes: paths.flatMap((path) => [path, `${path}.key`]),
     digests: paths.map((path) => `${path}.key`),
-    texts: paths,
+    texts: paths.flatMap((path) => [path, `${path}${REVOKED}`]),
   },
   script: '',
   parse: (_, said) =>
     new Map(
-      paths.map((path) => [
-        path,
-        {
+      paths.map((path) => {
+        const leaf = readLeaf((said.texts.get(path) ?? []).map((line) => `${line}\n`).join(''))
+        const seen = {
           chain: inodeSaid(said, path),
           key: inodeSaid(said, `${path}.key`),
-          leaf: readLeaf((said.texts.get(path) ?? []).map((line) => `${line}\n`).join('')),
+          leaf,
           keyDigest: said.digests.get(`${path}.key`),
-        },
-      ]),
+          revoked: leaf !== undefined && (said.texts.get(`${path}${REVOKED}`) ?? []).includes(leaf.fingerprint),
+        }
+        return [path, seen]
+      }),
     ),
 })
 
@@ -88,6 +97,7 @@ const readLeaf = (chain: string): Leaf | undefined => {
     const certificate = new X509Certificate(chain)
     return {
       pem: chain,
+      fingerprint: certificate.fingerprint256,
       issuer: certificate.issuer,
       names: namesOf(certificate.subjectAltName ?? ''),
       from: certificate.validFromDate.getTime(),

@@ -24,6 +24,8 @@ export interface Verdict {
   readonly differences: readonly Difference[]
   /** A debt of safety, which any run pays, whatever roles it was asked for. */
   readonly debt?: true
+  /** Until when what is there will do: where the controller's part of the change fails, the change is put off to the next run. */
+  readonly mayWaitUntil?: Date
 }
 
 /** What `plan` may know beside the two states. */
@@ -178,6 +180,19 @@ export class Refused extends Error {
     this.what = what
     this.why = why
     this.fix = fix
+    this.done = done
+    this.culprit = culprit
+  }
+}
+
+/** The controller could not do its part of a change; what had been done of the batch before counts. */
+export class Undone extends Error {
+  override readonly name = 'Undone'
+  readonly done: readonly string[]
+  readonly culprit: string
+
+  constructor(cause: unknown, done: readonly string[], culprit: string) {
+    super(`${culprit} was not done`, { cause })
     this.done = done
     this.culprit = culprit
   }

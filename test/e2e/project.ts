@@ -1,4 +1,4 @@
-import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
+import { execFile, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -32,6 +32,8 @@ export interface Project {
   readonly lab: string
   readonly env: NodeJS.ProcessEnv
   provision(...words: readonly string[]): Result
+  /** The same, for a test that has to answer somebody meanwhile. */
+  provisionBeside(...words: readonly string[]): Promise<Result>
   /** Starts `provision` and does not wait. */
   start(...words: readonly string[]): ReturnType<typeof spawn>
   /** `provision … --json`, its lines parsed. */
@@ -55,6 +57,12 @@ export const referenceProject = (lab: string, subnet: string): Project => {
     lab,
     env,
     provision,
+    provisionBeside: (...words) =>
+      new Promise((resolve) => {
+        const child = execFile(process.execPath, [bin, ...words], { cwd: root, env: { ...env }, maxBuffer: 1e9 }, (_, stdout, stderr) =>
+          resolve({ status: child.exitCode, stdout, stderr }),
+        )
+      }),
     start: (...words) => spawn(process.execPath, [bin, ...words], { cwd: root, env, stdio: 'ignore' }),
     json: (...words) => {
       const { status, stdout, stderr } = provision(...words, '--json')

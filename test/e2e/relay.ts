@@ -12,7 +12,12 @@ export interface Relay {
   close(): void
 }
 
-export const relayTo = async (address: string, port = 22): Promise<Relay> => {
+/** Carries what comes to `at`, a free port of this machine where nothing is said, to a port of a host. */
+export const relayTo = async (
+  address: string,
+  port = 22,
+  at: { readonly port: number; readonly host: string } = { port: 0, host: '127.0.0.1' },
+): Promise<Relay> => {
   const sockets = new Set<Socket>()
   let silent = false
   const carry = (from: Socket, to: Socket): void => {
@@ -31,7 +36,7 @@ export const relayTo = async (address: string, port = 22): Promise<Relay> => {
     carry(client, host)
     carry(host, client)
   })
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  await new Promise<void>((listening) => server.listen(at.port, at.host, listening))
   const cut = (): void => {
     for (const socket of sockets) socket.destroy()
   }

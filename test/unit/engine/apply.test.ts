@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { apply } from '../../../src/engine/apply.ts'
 import type { Event } from '../../../src/engine/event.ts'
 import type { Planned, Surveyed } from '../../../src/engine/planned.ts'
-import { defineKind, keyOf, Refused } from '../../../src/resource/kind.ts'
+import { Problem } from '../../../src/problem.ts'
+import { defineKind, keyOf, Refused, Undone } from '../../../src/resource/kind.ts'
 import { localShell } from './local-shell.ts'
 
 /** A kind that every host refuses, for the sake of one of the batch. */
@@ -19,11 +20,31 @@ const refusing = defineKind({
   },
 })
 
-const surveyed = (host: string): Surveyed => {
-  const due = ['first', 'second'].map((id) => ({
+/** A kind for whose second resource the controller cannot do its part. */
+const ordering = (until?: Date) =>
+  defineKind({
+    name: 'ordering',
+    schema: z.strictObject({ id: z.string() }),
+    id: ({ id }) => id,
+    observe: (specs: readonly { id: string }[]) => ({ script: '', parse: () => new Map(specs.map(({ id }) => [id, ''])) }),
+    plan: () => ({ action: 'create', sure: 'exact', reason: '', differences: [], ...(until && { mayWaitUntil: until }) }),
+    *apply(work) {
+      const before = work.findIndex(({ id }) => id === 'second')
+      if (before < 0) return
+      const problem = new Problem({ class: 'task', where: { host: 'controller' }, what: 'it is down', fix: 'wait' })
+      throw new Undone(
+        problem,
+        work.slice(0, before).map(({ id }) => id),
+        'second',
+      )
+    },
+  })
+
+const surveyed = (host: string, kind: typeof refusing | ReturnType<typeof ordering> = refusing): Surveyed => {
+  const due = ['first', 'second', 'third'].slice(0, kind === refusing ? 2 : 3).map((id) => ({
     play: 0,
     role: 'test',
-    resource: refusing({ id }),
+    resource: kind({ id }),
     seen: '',
     verdict: { action: 'create', sure: 'exact', reason: '', differences: [] } as const,
   }))
@@ -32,14 +53,22 @@ const surveyed = (host: string): Surveyed => {
   return { session, placed: due, due, changes }
 }
 
-const failedIn = async (serial: readonly number[], maxFailures = 0): Promise<readonly string[]> => {
-  const hosts = ['a', 'b', 'c']
+const failedIn = async (serial: readonly number[], maxFailures = 0): Promise<readonly string[]> =>
+  (await told(['a', 'b', 'c'], serial, maxFailures, surveyed)).filter((line) => !line.startsWith('applied '))
+
+const told = async (
+  hosts: readonly string[],
+  serial: readonly number[],
+  maxFailures: number,
+  survey: (host: string) => Surveyed,
+): Promise<readonly string[]> => {
   const failed: string[] = []
   const listen = (event: Event): void => {
     if (event.type === 'change' && event.phase === 'failed') failed.push(`${event.change.host} ${event.change.resource}`)
+    if (event.type === 'change' && event.phase === 'applied') failed.push(`applied ${event.change.resource}`)
     if (event.type === 'warning') failed.push(event.what)
   }
-  await apply(
+  const { result } = await apply(
     {
       prepared: {
         site: { plays: [{ name: 'web', hosts, serial, maxFailures }] },
@@ -47,7 +76,7 @@ const failedIn = async (serial: readonly number[], maxFailures = 0): Promise<rea
         targets: hosts,
       } as unknown as Planned['prepared'],
       plan: { changes: [], resources: new Map() },
-      surveyed: new Map(hosts.map((host) => [host, surveyed(host)])),
+      surveyed: new Map(hosts.map((host) => [host, survey(host)])),
       everywhere: new Map(hosts.map((host) => [host, new Map()])),
       identities: {} as Planned['identities'],
       selected: () => true,
@@ -57,7 +86,7 @@ const failedIn = async (serial: readonly number[], maxFailures = 0): Promise<rea
     },
     { listen, signal: new AbortController().signal },
   )
-  return failed
+  return survey === surveyed ? failed : [...failed, result]
 }
 
 describe('a change that its host refuses', () => {
@@ -81,5 +110,28 @@ describe('a change that its host refuses', () => {
       'play web was ended: a, b failed, and max_failures is 1; c was not touched',
     ])
     expect(await failedIn([1], 3)).toHaveLength(3)
+  })
+})
+
+describe('a change for which the controller cannot do its part', () => {
+  it('fails and ends the host; what was done before it counts', async () => {
+    expect(await told(['a'], [], 0, (host) => surveyed(host, ordering()))).toEqual([
+      'applied ordering:first',
+      'a ordering:second',
+      'failed',
+    ])
+  })
+
+  it('is put off where what is there will do for a while, and the others are made', async () => {
+    const until = new Date('2027-01-02T03:04:05Z')
+    // This kind is never as wanted, so the proof complains of those that were made; not of the one that was put off.
+    expect(await told(['a'], [], 0, (host) => surveyed(host, ordering(until)))).toEqual([
+      'applied ordering:first',
+      'ordering second was not renewed, what is there is good until 2027-01-02 03:04 UTC, and the next run tries again; it is down: wait',
+      'applied ordering:third',
+      'a ordering:first',
+      'a ordering:third',
+      'failed',
+    ])
   })
 })

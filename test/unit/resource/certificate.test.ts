@@ -61,12 +61,12 @@ describe('looking at certificates', () => {
 
   it('tells a placeholder and what is not there', () => {
     expect(seenAt(SHOP).leaf).toMatchObject({ placeholder: true, account: undefined })
-    expect(seenAt(NONE)).toEqual({ chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined })
+    expect(seenAt(NONE)).toEqual({ chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false })
   })
 
   it('never reads a private key', () => {
     expect(recorded.toString()).not.toContain('PRIVATE')
-    expect(observe([WWW]).asks?.texts).toEqual([WWW])
+    expect(observe([WWW]).asks?.texts).toEqual([WWW, `${WWW}.revoked`])
     expect(observe([WWW]).script).toBe('')
   })
 
@@ -105,6 +105,7 @@ describe('planning a certificate', () => {
 
   it.each([
     ['as wanted', as(), seenAt(WWW), undefined],
+    ['one that was revoked', as(), { ...seenAt(WWW), revoked: true }, 'update depends was revoked'],
     ['names in another order', as({ names: ['example.test', 'WWW.example.test'] }), seenAt(WWW), undefined],
     ['nothing there', as(), seenAt(NONE), 'create depends not issued yet'],
     ['a placeholder', as(), seenAt(SHOP), 'create depends only a placeholder is there'],
@@ -139,6 +140,14 @@ describe('planning a certificate', () => {
     ['2020-01-01T00:00:00Z', {}, undefined],
   ])('on %s %o', (now, more, expected) => {
     expect(said(plan(as(more), seenAt(WWW), new Date(now)))).toBe(expected)
+  })
+
+  it.each([
+    ['2027-01-23T00:00:00Z', '2027-02-21'],
+    ['2027-02-07T00:00:00Z', undefined],
+    ['2027-02-22T00:00:00Z', undefined],
+  ])('is due on %s, and may wait until %s', (now, until) => {
+    expect(plan(as(), seenAt(WWW), new Date(now))?.mayWaitUntil?.toISOString().slice(0, 10)).toBe(until)
   })
 
   it('shows which names come and go', () => {

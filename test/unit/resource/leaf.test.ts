@@ -68,7 +68,7 @@ const seen = async ({
   const said = { ...NOTHING, inodes, digests: new Map([[`${PATH}.key`, digest]]), texts: new Map([[PATH, lines]]) }
   return kind.observe([wanted().spec]).parse(Buffer.alloc(0), said).get(PATH) as SeenCertificate
 }
-const NONE: SeenCertificate = { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
+const NONE: SeenCertificate = { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false }
 
 const plan = (pair: SeenCertificate, more: object = {}, now = day(1)): string | undefined => {
   const world: World = { now, packagesComing: false, changes: () => false, members: () => new Map() }

@@ -180,6 +180,10 @@ describe('nginx', () => {
     [{ name: 'a', proxy: 'http://127.0.0.1/path' }],
     [{ name: 'a', headers: { X: '$http_cookie' } }],
     [{ name: 'a', errors: { '404': '/a b' } }],
+    [{ name: 'a', errors: { '404': '/a;return' } }],
+    [{ name: 'a', fallback: '/a{' }],
+    [{ name: 'a', index: 'a;b' }],
+    [{ name: 'a', health: '/a"b' }],
     [{ name: 'a', cache: { '(x': 1 } }],
     [{ name: 'a', app: { command: 'node', port: 1 } }],
   ])('refuses the site %o', (site) => {
@@ -189,10 +193,13 @@ describe('nginx', () => {
 
 describe('haproxy-tls', () => {
   const servers = (...addresses: readonly string[]) =>
-    addresses.map((address, i) => {
-      const name = `web-0${i + 1}.edge.provision.internal`
-      return `    server web-0${i + 1} ${address}:8443 sni str(${name}) check-sni ${name} verifyhost ${name}`
-    })
+    ['check', 'once'].flatMap((section) =>
+      addresses.map((address, i) => {
+        const name = `web-0${i + 1}.edge.provision.internal`
+        const rest = section === 'check' ? `check-sni ${name} verifyhost ${name}` : `verifyhost ${name} track web/web-0${i + 1}`
+        return `    server web-0${i + 1} ${address}:8443 sni str(${name}) ${rest} tcp-ut 3s`
+      }),
+    )
 
   const options = haproxy.options.parse({ certificates: [{ names: ['www.example.org', 'example.org'] }, { names: ['shop.example.org'] }] })
   const resources = haproxy.resources(context(LB, options))
@@ -215,6 +222,10 @@ describe('haproxy-tls', () => {
       'service:haproxy.service',
       'certificate:/etc/ssl/haproxy/www.example.org.pem',
       'certificate:/etc/ssl/haproxy/shop.example.org.pem',
+      'file:/usr/local/sbin/provision-revocation',
+      'unit:provision-revocation.service',
+      'unit:provision-revocation.timer',
+      'service:provision-revocation.timer',
     ])
   })
 
@@ -226,7 +237,7 @@ describe('haproxy-tls', () => {
   })
 
   it('balances over the hosts that let it in, IPv6 in brackets', () => {
-    expect(text.match(/^ {4}server .*$/gm)).toEqual(servers('10.0.0.12', '[fd00::13]'))
+    expect(text.match(/^ {4}server web.*$/gm)).toEqual(servers('10.0.0.12', '[fd00::13]'))
   })
 
   it('listens on IPv4 and IPv6 with every certificate', () => {
@@ -250,7 +261,7 @@ describe('haproxy-tls', () => {
   it('takes the first address of a server that is of a family of its own', () => {
     const balancer = host('lb-01', 'fd00::11')
     const at = textOf(haproxy.resources(context(balancer, options)), '/etc/haproxy/haproxy.cfg')
-    expect(at.match(/^ {4}server .*$/gm)).toEqual(servers('[fd00::12]', '[fd00::13]'))
+    expect(at.match(/^ {4}server web.*$/gm)).toEqual(servers('[fd00::12]', '[fd00::13]'))
   })
 
   it.each([
@@ -291,23 +302,46 @@ describe('haproxy-tls', () => {
     })
     const written = textOf(haproxy.resources(context(LB, two)), '/etc/haproxy/haproxy.cfg')
     expect(written.match(/^ {4}(use_backend|default_backend|balance) .*$/gm)?.map((line) => line.trim())).toEqual([
+      'use_backend to-once if !METH_GET',
       'use_backend web.a.test if { req.hdr(host),field(1,:),lower -m str a.test }',
       'use_backend web.b.test if { req.hdr(host),field(1,:),lower -m str b.test }',
       'default_backend nobody',
+      'use_backend web.a.test.once if { req.hdr(host),field(1,:),lower -m str a.test }',
+      'use_backend web.b.test.once if { req.hdr(host),field(1,:),lower -m str b.test }',
+      'default_backend nobody',
+      'balance leastconn',
       'balance leastconn',
       'balance source',
+      'balance source',
     ])
-    expect(written.match(/ cookie web-0\d/g)).toEqual([' cookie web-01', ' cookie web-02'])
+    expect(written.match(/ cookie web-0\d/g)).toEqual([1, 2].flatMap(() => [' cookie web-01', ' cookie web-02']))
+  })
+
+  it('takes those out that it sends visitors to, and nobody else', () => {
+    expect(haproxy.drains?.(context(LB, options), WEB[0] as HostView)?.out).toContain('server=web-01')
+    expect(haproxy.drains?.(context(LB, options), LB)).toBeUndefined()
+  })
+
+  it('sends what changes something to one server, once, unless that is wanted otherwise', () => {
+    expect(text.match(/^ {4}(use_backend|default_backend) .*$/gm)).toEqual([
+      '    use_backend to-once if !METH_GET',
+      '    default_backend web',
+      '    default_backend web.once',
+    ])
+    const retrying = haproxy.options.parse({ certificates: [{ names: ['a.test'] }], retry_posts: true })
+    expect(textOf(haproxy.resources(context(LB, retrying)), '/etc/haproxy/haproxy.cfg')).not.toMatch(/once$/m)
   })
 
   it('lets headers be added, replaced and taken away', () => {
-    const headers = { 'x-frame-options': 'DENY', 'X-Test': '100%', 'Referrer-Policy': false }
+    const headers = { 'x-frame-options': 'DENY', 'X-Test': '100%', 'Referrer-Policy': false, 'X-Home': '$HOME\\' }
     const written = textOf(
       haproxy.resources(context(LB, haproxy.options.parse({ certificates: [{ names: ['a.test'] }], headers }))),
       '/etc/haproxy/haproxy.cfg',
     )
     expect(written).toContain('set-header X-Frame-Options "DENY"')
     expect(written).toContain('set-header X-Test "100%%"')
+    // HAProxy would put in what its environment says.
+    expect(written).toContain('set-header X-Home "\\$HOME\\\\"')
     expect(written).toContain('del-header Referrer-Policy')
   })
 
@@ -332,6 +366,7 @@ describe('haproxy-tls', () => {
     [{ certificates: [{ names: ['a.test'] }], extra: { http: ['a\nb'] } }],
     [{ certificates: [{ names: ['a.test'] }], tls: 'old' }],
     [{ certificates: [{ names: ['a.test'] }], health_path: '/a b' }],
+    [{ certificates: [{ names: ['a.test'] }], health_path: '/a#b' }],
     [{ certificates: [{ names: ['a.test'] }], acme: { contact: 'nobody' } }],
     [{ certificates: [{ names: ['a.test'] }], acme: { cafile: 'x' } }],
   ])('refuses %o', (written) => {

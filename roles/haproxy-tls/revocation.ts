@@ -1,0 +1,72 @@
+import { file, quote, type Resource, service, unit } from 'provision'
+
+const NAME = 'provision-revocation'
+const SCRIPT = '/usr/local/sbin/provision-revocation'
+
+/**
+ * Asks the authorities, twice a day, whether they have revoked a certificate: by the list that it names (CRL), or by OCSP. What comes
+ * of it is written beside the chain, where the next run finds it; an answer counts only if the authority has signed it.
+ */
+const script = (paths: readonly string[]): string => `#!/bin/sh
+# Written by provision. Writes down beside a chain which certificates its authority has revoked.
+w=$(mktemp -d) || exit; trap 'rm -rf "$w"' EXIT
+for p in ${paths.map(quote).join(' ')}; do
+  openssl x509 -in "$p" -out "$w/leaf" 2>/dev/null || continue
+  sed '1,/-----END CERTIFICATE-----/d' "$p" >"$w/issuer"
+  grep -q BEGIN "$w/issuer" || continue
+  found=$(timeout 60 openssl verify -partial_chain -trusted "$w/issuer" -crl_check -crl_download "$w/leaf" 2>&1 | grep 'certificate revoked')
+  at=$(openssl x509 -in "$w/leaf" -noout -ocsp_uri | head -n 1)
+  if [ -z "$found" ] && [ -n "$at" ]; then
+    timeout 60 openssl ocsp -issuer "$w/issuer" -cert "$w/leaf" -url "$at" -partial_chain -CAfile "$w/issuer" >"$w/said" 2>&1
+    grep -q '^Response verify OK' "$w/said" && found=$(grep "^$w/leaf: revoked" "$w/said")
+  fi
+  [ -n "$found" ] || continue
+  f=$(openssl x509 -in "$w/leaf" -noout -fingerprint -sha256)
+  printf '%s\\n' "\${f#*=}" >"$p.revoked.new" && mv -f "$p.revoked.new" "$p.revoked"
+  echo "$p was revoked by its authority: the next run of provision replaces it, under a new key"
+done
+`
+
+/** The look at all certificates, and what makes it happen. */
+export const revocationResources = (paths: readonly string[]): readonly Resource[] => {
+  const timer = unit({
+    name: `${NAME}.timer`,
+    content: `# Written by provision.
+[Unit]
+Description=Twice a day: were certificates revoked?
+
+[Timer]
+OnCalendar=*-*-* 05,17:20
+RandomizedDelaySec=1h
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+`,
+  })
+  return [
+    file({ path: SCRIPT, content: script(paths), mode: '755' }),
+    unit({
+      name: `${NAME}.service`,
+      content: `# Written by provision.
+[Unit]
+Description=Were certificates revoked?
+After=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart=${SCRIPT}
+NoNewPrivileges=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectHome=yes
+ProtectSystem=strict
+ReadWritePaths=/etc/ssl/haproxy
+CapabilityBoundingSet=
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+`,
+    }),
+    timer,
+    service({ unit: `${NAME}.timer`, restarts: [timer] }),
+  ]
+}

@@ -1,0 +1,130 @@
+import { execFileSync } from 'node:child_process'
+import { webcrypto } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as x509 from '@peculiar/x509'
+
+/** What an authority does wrong. */
+export type Lie =
+  /** A certificate for other names, for another key, or that has expired. */
+  | 'names'
+  | 'key'
+  | 'expired'
+  /** No certificate, but words of a sort. */
+  | 'garbage'
+  /** Asks for patience: so many orders, or so much to do. */
+  | 'limited'
+  | 'busy'
+
+export interface LyingAuthority {
+  /** What verifies the directory itself (PEM). */
+  readonly ca: string
+  lie: Lie
+  close(): Promise<void>
+}
+
+const DAY = 86_400_000
+
+/** An ACME directory (RFC 8555) that believes every name without asking, and then does not do what was agreed. */
+export const lyingAuthority = async (host: string, port: number): Promise<LyingAuthority> => {
+  const directory = mkdtempSync(join(tmpdir(), 'provision-liar-'))
+  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]
+  const words = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1000 -subj /CN=liar -addext subjectAltName=IP:${host} -keyout ${key} -out ${certificate}`
+  execFileSync('openssl', words.split(' '), { stdio: 'ignore' })
+  const tls = { key: readFileSync(key), cert: readFileSync(certificate, 'utf8') }
+  rmSync(directory, { recursive: true })
+
+  const url = (path: string): string => `https://${host}:${port}/${path}`
+  let names: readonly string[] = []
+  let chain = ''
+  const order = () => ({
+    status: chain === '' ? 'ready' : 'valid',
+    identifiers: names.map((value) => ({ type: 'dns', value })),
+    authorizations: [url('authorization')],
+    finalize: url('finalize'),
+    ...(chain !== '' && { certificate: url('certificate') }),
+  })
+  const answer = async (path: string, payload: Payload): Promise<{ status?: number; headers?: Record<string, string>; body?: unknown }> => {
+    switch (path) {
+      case '/dir':
+        return { body: { newNonce: url('nonce'), newAccount: url('account'), newOrder: url('new-order') } }
+      case '/account':
+        return { status: 201, headers: { location: url('account/1') }, body: { status: 'valid' } }
+      case '/new-order': {
+        if (liar.lie === 'limited')
+          return {
+            status: 429,
+            headers: { 'retry-after': '3600' },
+            body: { type: `${ERRORS}:rateLimited`, detail: 'too many certificates' },
+          }
+        if (liar.lie === 'busy') return { status: 503, headers: { 'retry-after': '3600' }, body: { detail: 'Service busy; retry later.' } }
+        names = payload.identifiers?.map(({ value }) => value) ?? []
+        chain = ''
+        return { status: 201, headers: { location: url('order') }, body: order() }
+      }
+      case '/authorization':
+        return { body: { status: 'valid', identifier: { type: 'dns', value: names[0] }, challenges: [] } }
+      case '/finalize':
+        chain = liar.lie === 'garbage' ? 'all will be well' : await issue(liar.lie, names, payload.csr ?? '')
+        return { headers: { location: url('order') }, body: order() }
+      case '/certificate':
+        return { headers: { 'content-type': 'application/pem-certificate-chain' }, body: chain }
+      default:
+        return { body: path === '/order' ? order() : '' }
+    }
+  }
+
+  let nonce = 0
+  const server = createServer(tls, async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const { status = 200, headers = {}, body } = await answer(request.url ?? '', payloadOf(Buffer.concat(chunks)))
+    nonce += 1
+    const type = { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', 'replay-nonce': `nonce${nonce}` }
+    response.writeHead(status, { ...type, ...headers }).end(typeof body === 'string' ? body : JSON.stringify(body))
+  })
+  const liar: LyingAuthority = {
+    ca: tls.cert,
+    lie: 'names',
+    close: () => {
+      server.closeAllConnections()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
+  await new Promise<void>((resolve) => server.listen(port, host, resolve))
+  return liar
+}
+
+const ERRORS = 'urn:ietf:params:acme:error'
+
+interface Payload {
+  readonly identifiers?: readonly { readonly value: string }[]
+  readonly csr?: string
+}
+
+const payloadOf = (body: Buffer): Payload => {
+  if (body.length === 0) return {}
+  const { payload } = JSON.parse(body.toString()) as { payload: string }
+  return payload === '' ? {} : JSON.parse(Buffer.from(payload, 'base64url').toString())
+}
+
+const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+const issue = async (lie: Lie, names: readonly string[], csr: string): Promise<string> => {
+  const signer = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])
+  const now = Date.now()
+  const given = lie === 'names' ? ['www.example.org'] : names
+  const leaf = await x509.X509CertificateGenerator.create({
+    subject: `CN=${given[0]}`,
+    issuer: 'CN=liar',
+    notBefore: new Date(now - 90 * DAY),
+    notAfter: new Date(now + (lie === 'expired' ? -DAY : 90 * DAY)),
+    publicKey: lie === 'key' ? signer.publicKey : new x509.Pkcs10CertificateRequest(Buffer.from(csr, 'base64url')).publicKey,
+    signingKey: signer.privateKey,
+    signingAlgorithm: EC,
+    extensions: [new x509.SubjectAlternativeNameExtension(given.map((value) => ({ type: 'dns', value })))],
+  })
+  return leaf.toString('pem')
+}
