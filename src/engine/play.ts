@@ -4,8 +4,9 @@ import { masked, secretsIn } from '../secret.ts'
 import { drive, type Means } from './drive.ts'
 import type { Change } from './plan.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
-import { type Due, planHost } from './planning.ts'
+import { type Due, planHost, said } from './planning.ts'
 import type { Tally } from './tally.ts'
+import type { Turns } from './turns.ts'
 
 /** A planned change with what is due for it now; nothing, when an earlier change has already brought it about. */
 interface Pending {
@@ -26,6 +27,7 @@ export const applyPlay = async (
   planned: Planned,
   tally: Tally,
   options: ApplyOptions,
+  turns: Turns,
 ): Promise<readonly Made[]> => {
   const made: Made[] = []
   const { host } = surveyed.session
@@ -34,10 +36,12 @@ export const applyPlay = async (
     options.listen({ type: 'host', host, state: 'applying' })
     const pending = pendingOf(surveyed, shown, play, planned)
     for (const batch of adjacent(pending)) {
+      await turns.comeTo(host, batch)
       if (options.signal.aborted) return made
       const applied = await applyBatch(batch, surveyed, planned, tally, options)
       made.push({ changes: applied.map(({ change }) => change), due: applied.flatMap(({ due }) => due ?? []) })
       if (applied.length < batch.length) return made
+      turns.pass(host, batch)
     }
     options.listen({ type: 'host', host, state: 'waiting' })
   } catch (error) {
@@ -45,6 +49,7 @@ export const applyPlay = async (
     if (problems === undefined) throw error
     tally.break(host, problems)
   } finally {
+    turns.leave(host)
     options.listen({ type: 'doing', host, what: undefined })
   }
   return made
@@ -109,7 +114,7 @@ const applyBatch = async (
   const started = performance.now()
   const took = (): number => (performance.now() - started) / batch.length
   try {
-    const steps = kindOf(work)?.apply(work.map(workOf))
+    const steps = kindOf(work)?.apply(work.map((due) => workOf(due, planned)))
     if (steps !== undefined) await drive(steps, session, meansOf(planned, options))
     for (const { change } of batch) tally.applied(change, took())
     return batch
@@ -137,11 +142,12 @@ export const meansOf = ({ surveyed, identities }: Planned, { listen }: ApplyOpti
   listen,
 })
 
-export const workOf = ({ resource, seen, verdict }: Due): Work<unknown, unknown> => ({
+export const workOf = ({ resource, seen, verdict }: Due, { everywhere }: Planned): Work<unknown, unknown> => ({
   id: resource.id,
   spec: resource.spec,
   seen,
   verdict,
+  members: () => said(everywhere, keyOf(resource)),
 })
 
 // A checker or a service may repeat what it was given; the secrets of its host do not go any further.
