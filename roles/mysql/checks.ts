@@ -1,4 +1,4 @@
-import type { Check, SiteContext } from 'provision'
+import type { Check, HostView, SiteContext, SiteView } from 'provision'
 import { addressOf } from './addresses.ts'
 import { PKI } from './config.ts'
 import { castOf, type Options } from './options.ts'
@@ -7,9 +7,29 @@ const SQL = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB'
 
 /** What the servers themselves say. */
 export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
+  const { servers, arbitrators, clients } = castOf(given, site)
+  const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
+  return [
+    ...(isIn(servers) ? serverChecks(given, host, site) : []),
+    ...(isIn(arbitrators)
+      ? [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service does not run; exit 1; }' }]
+      : []),
+    ...(isIn(clients)
+      ? [
+          { name: 'an application here gets to the server that is written to', script: greetingScript(given.writer_port) },
+          { name: 'an application here gets to a server for reading', script: greetingScript(given.reader_port) },
+        ]
+      : []),
+  ]
+}
+
+/** A server greets whoever comes, before it knows who that is. */
+const greetingScript = (port: number): string => `
+greeting=$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' | tr -d '\\0')
+case $greeting in *MariaDB*) ;; *) echo "nobody greets at 127.0.0.1:${port}"; exit 1;; esac`
+
+const serverChecks = (given: Options, host: HostView, site: SiteView): readonly Check[] => {
   const { topology, servers, arbitrators } = castOf(given, site)
-  if (!servers.some(({ name }) => name === host.name))
-    return [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service does not run; exit 1; }' }]
   return [
     none('nobody may log in without a name, and root only here, through the socket', STRANGERS),
     none('whoever comes over the network must use TLS', OPEN),

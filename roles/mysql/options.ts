@@ -1,6 +1,7 @@
 import { databaseName, type HostView, type SiteContext, type SiteView, secret, z } from 'provision'
 
 const size = z.string().regex(/^[1-9][0-9]*[KMG]$/, 'must be a size such as 512M or 4G')
+const port = z.int().min(1024).max(65535)
 const weight = z.int().min(1).max(10000)
 const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/, 'must be a word such as utf8mb4')
 
@@ -41,7 +42,7 @@ const userOptions = z
   .refine(({ password, state }) => state === 'absent' || password !== undefined, { path: ['password'], message: 'is missing' })
 
 /** Accounts that come with the server, or with this role. */
-const OURS = ['root', 'mysql', 'mariadb.sys', 'provision-backup', 'prometheus']
+const OURS = ['root', 'mysql', 'mariadb.sys', 'provision-health', 'provision-backup', 'prometheus']
 
 /** Settings that keep what this role promises, or that have options of their own. */
 const KEPT =
@@ -61,6 +62,11 @@ export const options = z.strictObject({
   servers: z.string().default('database').meta({ description: 'group of the hosts that hold the data' }),
   arbitrators: z.string().default('database_arbitrators').meta({ description: 'group of hosts without data whose voice makes a majority' }),
   clients: z.array(z.string()).default(['web']).meta({ description: 'groups of the hosts whose applications may come' }),
+  writer_port: port
+    .default(3306)
+    .meta({ description: 'where applications find the server that is written to, on 127.0.0.1 of their host' }),
+  reader_port: port.default(3307).meta({ description: 'where they find any server, for queries that may be a moment behind' }),
+  health_port: port.default(9200).meta({ description: 'where the proxies ask a server how it stands' }),
   databases: z.array(databaseOptions).default([]),
   users: z.array(userOptions).default([]),
   buffer_pool: z
@@ -97,6 +103,8 @@ export type Options = z.output<typeof options>
 
 /** Who is what, as the inventory has it. */
 export interface Cast {
+  /** Where applications run. */
+  readonly clients: readonly HostView[]
   readonly topology: 'cluster' | 'replica' | 'single'
   readonly servers: readonly HostView[]
   readonly arbitrators: readonly HostView[]
@@ -105,27 +113,33 @@ export interface Cast {
 export const castOf = (given: Options, site: SiteView): Cast => {
   const servers = site.group(given.servers)
   const topology = given.topology === 'auto' ? (servers.length > 1 ? 'cluster' : 'single') : given.topology
-  return { topology, servers, arbitrators: topology === 'cluster' ? site.group(given.arbitrators) : [] }
+  const clients = site.hosts.filter(({ groups }) => given.clients.some((group) => groups.includes(group)))
+  return { topology, servers, clients, arbitrators: topology === 'cluster' ? site.group(given.arbitrators) : [] }
 }
 
 type Faults = readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
 
 /** What cannot be, before any host is asked. */
 export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): Faults => {
-  const { topology, servers, arbitrators } = castOf(given, site)
+  const { topology, servers, arbitrators, clients } = castOf(given, site)
   const fault = (path: readonly PropertyKey[], what: string, fix: string) => [{ path, what, fix }]
   if (given.flavour === 'mysql')
     return fault(['flavour'], 'Oracle MySQL is not supported yet', 'leave it out: Debian has MariaDB, which speaks the same protocol')
   if (topology === 'replica')
     return fault(['topology'], 'the topology replica is not there yet', 'use cluster, with an arbitrator where there are two servers')
+  const isClient = clients.some(({ name }) => name === host.name)
   const isServer = servers.some(({ name }) => name === host.name)
   const isArbitrator = arbitrators.some(({ name }) => name === host.name)
   const discarded = given.discard_data_of.filter((name) => !servers.some((server) => server.name === name))
   const names = (list: readonly HostView[]): string => list.map(({ name }) => name).join(', ')
   return [
-    ...(isServer || isArbitrator
+    ...(isServer || isArbitrator || isClient
       ? []
-      : fault(['servers'], `${host.name} is neither in ${given.servers} nor in ${given.arbitrators}`, 'bind the role to these groups')),
+      : fault(
+          ['servers'],
+          `${host.name} is in none of the groups ${[given.servers, given.arbitrators, ...given.clients].join(', ')}`,
+          'bind the role to these groups',
+        )),
     ...(isServer && isArbitrator
       ? fault(['arbitrators'], `${host.name} is a server already, and would have two voices`, 'choose another host as arbitrator')
       : []),

@@ -12,7 +12,9 @@ import {
   service,
   text,
 } from 'provision'
-import { PKI, serverConfig } from './config.ts'
+import { addressOf } from './addresses.ts'
+import { bracketed, PKI, serverConfig } from './config.ts'
+import { healthAccount, healthResources } from './health.ts'
 import { type Cast, castOf, type Options } from './options.ts'
 
 /** What a host that holds data has. */
@@ -34,6 +36,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
     trusted,
     unit,
     config,
+    ...(cast.clients.length > 0 ? healthResources(bracketed(addressOf(host, cast)), given.health_port) : []),
     cast.topology === 'cluster' ? member(given, cast, host.name, mariadb) : mariadb,
     ...contents(given, cast, host.name),
   ] as readonly Resource[]
@@ -103,6 +106,7 @@ const contents = ({ databases, users }: Options, cast: Cast, me: string): readon
     // What an installation by another hand may have left open to anybody.
     database({ name: 'test', state: 'absent', ...all }),
     ...['localhost', me].map((host) => databaseAccount({ user: '', host, state: 'absent', ...all })),
+    ...(cast.clients.length > 0 ? [healthAccount(cast, me)] : []),
     ...databases
       .filter(({ name }) => name !== 'test')
       .map(({ name, charset, collation, state, lose_all_rows }) =>
