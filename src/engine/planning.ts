@@ -22,6 +22,10 @@ export interface Question {
   readonly now: Date
 }
 
+/** What every host that was reached last said of the resource with this key, of those that have it. */
+export const said = (everywhere: ReadonlyMap<string, Observation>, key: string): ReadonlyMap<string, unknown> =>
+  new Map([...everywhere].flatMap(([host, seen]) => (seen.has(key) ? [[host, seen.get(key)] as const] : [])))
+
 /** What a person should know of one host whatever is planned, and of whose resource it is said. */
 export const noticesOf = (placed: readonly Placed[], seen: Observation): readonly { readonly role: string; readonly what: string }[] =>
   placed.flatMap(({ role, resource }) => {
@@ -48,7 +52,7 @@ export const planHost = ({ placed, seen, everywhere, selected, now }: Question):
       packagesComing: bringing.has(role),
       changes: (other) => keys.has(other),
       deleted,
-      members: () => new Map([...everywhere].flatMap(([host, said]) => (said.has(key) ? [[host, said.get(key)] as const] : []))),
+      members: () => said(everywhere, key),
     }
     const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
     const verdict = kind.plan(resource.spec, seen.get(key), world)

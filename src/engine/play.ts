@@ -6,8 +6,9 @@ import { drive, type Means } from './drive.ts'
 import { withMount } from './mounts.ts'
 import { type Change, CONTROLLER } from './plan.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
-import { type Due, planHost } from './planning.ts'
+import { type Due, planHost, said } from './planning.ts'
 import type { Tally } from './tally.ts'
+import type { Turns } from './turns.ts'
 
 /** A planned change with what is due for it now; nothing, when an earlier change has already brought it about. */
 interface Pending {
@@ -28,6 +29,7 @@ export const applyPlay = async (
   planned: Planned,
   tally: Tally,
   options: ApplyOptions,
+  turns: Turns,
 ): Promise<readonly Made[]> => {
   const made: Made[] = []
   const { host } = surveyed.session
@@ -36,10 +38,12 @@ export const applyPlay = async (
     options.listen({ type: 'host', host, state: 'applying' })
     const pending = pendingOf(surveyed, shown, play, planned, tally)
     for (const batch of adjacent(pending)) {
+      await turns.comeTo(host, batch)
       if (options.signal.aborted) return made
       const { applied, refused } = await applyBatch(batch, surveyed, planned, tally, options)
       made.push({ changes: applied.map(({ change }) => change), due: applied.flatMap(({ due }) => due ?? []) })
       if (refused) return made
+      turns.pass(host, batch)
     }
     options.listen({ type: 'host', host, state: 'waiting' })
   } catch (error) {
@@ -47,6 +51,7 @@ export const applyPlay = async (
     if (problems === undefined) throw error
     tally.break(host, problems)
   } finally {
+    turns.leave(host)
     options.listen({ type: 'doing', host, what: undefined })
   }
   return made
@@ -118,7 +123,7 @@ const applyBatch = async (
   const started = performance.now()
   const took = (): number => (performance.now() - started) / batch.length
   try {
-    const steps = kindOf(work)?.apply(work.map(workOf))
+    const steps = kindOf(work)?.apply(work.map((due) => workOf(due, planned)))
     if (steps !== undefined) await drive(steps, surveyed.session, meansOf(planned, options))
     for (const { change } of batch) tally.applied(change, took())
     return { applied: batch, refused: false }
@@ -169,11 +174,12 @@ export const meansOf = ({ surveyed, identities }: Planned, { listen }: ApplyOpti
   listen,
 })
 
-export const workOf = ({ resource, seen, verdict }: Due): Work<unknown, unknown> => ({
+export const workOf = ({ resource, seen, verdict }: Due, { everywhere }: Planned): Work<unknown, unknown> => ({
   id: resource.id,
   spec: resource.spec,
   seen,
   verdict,
+  members: () => said(everywhere, keyOf(resource)),
 })
 
 // A checker or a service may repeat what it was given; the secrets of its host do not go any further.

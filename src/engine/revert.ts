@@ -17,7 +17,7 @@ export const revert = async (
   const doing = (what: string | undefined): void => options.listen({ type: 'doing', host: session.host, what })
   let some = false
   for (const { due, changes } of made.toReversed()) {
-    const steps = kindOf(due)?.revert?.(due.map(workOf))
+    const steps = kindOf(due)?.revert?.(due.map((one) => workOf(one, planned)))
     if (steps === undefined) continue
     doing('putting back what it had before')
     try {

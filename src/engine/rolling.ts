@@ -7,6 +7,7 @@ import { applyPlay, hasWork } from './play.ts'
 import { renew } from './renew.ts'
 import { revert } from './revert.ts'
 import type { Tally } from './tally.ts'
+import { type Turns, turnsOf } from './turns.ts'
 
 /**
  * Carries one play out, so many hosts at a time. False when more of them failed than may: few at a time means that what does harm
@@ -22,8 +23,9 @@ export const carryOutPlay = async (play: Play, index: number, planned: Planned, 
     if (options.signal.aborted) return false
     // What was observed before anything was written is still true.
     const hosts = tally.writes === 0 ? batch : await renew(batch, planned, tally)
-    if (play.serial.length === 0) await Promise.all(hosts.map((surveyed) => applyPlay(surveyed, index, planned, tally, options)))
-    else await roll(hosts, index, planned, tally, options)
+    const turns = turnsOf(hosts, index, planned.everywhere)
+    if (play.serial.length === 0) await Promise.all(hosts.map((surveyed) => applyPlay(surveyed, index, planned, tally, options, turns)))
+    else await roll(hosts, index, planned, tally, options, turns)
     const failed = busy.filter(isBroken)
     if (play.serial.length === 0 || failed.length <= play.maxFailures) continue
     const left = parts.slice(i + 1).flat()
@@ -34,14 +36,21 @@ export const carryOutPlay = async (play: Play, index: number, planned: Planned, 
 }
 
 /** Changes some hosts while they are out of service wherever a role takes them out. None is changed if not all of them can be out. */
-const roll = async (hosts: readonly Surveyed[], index: number, planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {
+const roll = async (
+  hosts: readonly Surveyed[],
+  index: number,
+  planned: Planned,
+  tally: Tally,
+  options: ApplyOptions,
+  turns: Turns,
+): Promise<void> => {
   const names = hosts.map(({ session }) => session.host)
   try {
     const outs = await takeOut(names, planned, options)
     await Promise.all(
       hosts.map((surveyed) => {
         const mine = outs.filter(({ draining }) => draining.member === surveyed.session.host)
-        return changeWhileOut(surveyed, mine, index, planned, tally, options)
+        return changeWhileOut(surveyed, mine, index, planned, tally, options, turns)
       }),
     )
   } catch (error) {
@@ -59,9 +68,10 @@ const changeWhileOut = async (
   planned: Planned,
   tally: Tally,
   options: ApplyOptions,
+  turns: Turns,
 ): Promise<void> => {
   const { host } = surveyed.session
-  const made = await applyPlay(surveyed, index, planned, tally, options)
+  const made = await applyPlay(surveyed, index, planned, tally, options, turns)
   const refused = tally.isBroken(host)
   if (refused && !tally.isLost(host)) await revert(made, surveyed, planned, tally, options)
   const problems = await putBack(outs, options)

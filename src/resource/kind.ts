@@ -98,6 +98,8 @@ export interface Work<Spec, Seen> {
   readonly spec: Spec
   readonly seen: Seen
   readonly verdict: Verdict
+  /** What each host that has this same resource, and was reached, last said of it. */
+  members?(): ReadonlyMap<string, unknown>
 }
 
 /** A file that belongs to a resource, and how much of its content can be foretold. */
@@ -148,6 +150,11 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
   before?(work: readonly Work<Spec, Seen>[]): Instrument<ReadonlyMap<string, Uint8Array>>
   /** The old and the new text as a person may see them; undefined where there is nothing to show. */
   diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): Shown | undefined
+  /**
+   * In which order hosts that have this same resource change it, each only when those before it have: for members of a cluster, of
+   * which one at a time may be away. It orders those of one play; plays come one after the other anyway.
+   */
+  turns?(spec: Spec, members: ReadonlyMap<string, Seen>): readonly string[]
   /** What it installs can change what later resources of its role find (packages). */
   readonly brings?: true
   /** The files that a resource consists of: for the host's record of what we own, and for services that load them. */

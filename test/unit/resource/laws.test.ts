@@ -5,11 +5,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readSeen } from '../../../src/resource/authorized-keys-seen.ts'
+import { sha256Hex } from '../../../src/resource/content.ts'
+import { nativeHash } from '../../../src/resource/database-account-sql.ts'
 import type { Kind, Step, World } from '../../../src/resource/kind.ts'
 import { nftables } from '../../../src/resource/nftables.ts'
 import { readRecord, recordHead } from '../../../src/resource/owned-record.ts'
 import { release } from '../../../src/resource/release.ts'
+import { service } from '../../../src/resource/service.ts'
 import { sshd } from '../../../src/resource/sshd.ts'
+import { Secret } from '../../../src/secret.ts'
 import { scriptOf } from './said.ts'
 
 type AnyKind = Kind<unknown, unknown, unknown>
@@ -119,6 +123,36 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ name: `sample${i}`, run: `touch /srv/sample${i}`, creates: `/srv/sample${i}` }),
     asWanted: () => ({ done: true }),
   },
+  galera: {
+    options: (i) => ({ cluster: `sample${i}`, me: 'a', servers: ['a'], service: service({ unit: `sample${i}.service` }) }),
+    asWanted: (i) => ({
+      service: SAMPLES.service?.asWanted(i),
+      standing: { primary: true, synced: true, state: 'Synced', size: 1, servers: 1 },
+      position: { uuid: 'u', seqno: -1, databases: [] },
+    }),
+  },
+  database: {
+    options: (i) => ({ name: `sample${i}`, me: 'a', servers: ['a', 'b'] }),
+    asWanted: () => ({ charset: 'utf8mb4', collation: 'utf8mb4_unicode_ci', tables: 3 }),
+  },
+  'database-account': {
+    options: (i) => ({
+      user: `sample${i}`,
+      password: new Secret('poison'),
+      grants: [{ on: 'shop.*', privileges: ['select'] }],
+      me: 'a',
+      servers: ['a', 'b'],
+    }),
+    asWanted: () => ({
+      plugin: 'mysql_native_password',
+      nonce: '',
+      // Of what the server keeps for this password.
+      digest: sha256Hex(nativeHash('poison')),
+      tls: true,
+      locked: false,
+      grants: ['SELECT on shop.*'],
+    }),
+  },
   drained: { options: (i) => ({ role: `sample${i}` }), asWanted: () => [] },
   owned: {
     options: (i) => ({ role: `sample${i}`, playbooks: ['site.yaml'], lines: [{ key: `link:/sample${i}`, parts: [`link:/sample${i}`] }] }),
@@ -223,22 +257,22 @@ const seenNothing = (kind: string): unknown => {
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
+  if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), standing: undefined }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'
 }
 
-/** All that would be said to a host that says yes to everything. */
+const wordsOf = (input: Uint8Array | Secret | undefined): string =>
+  input instanceof Secret ? input.reveal() : Buffer.from(input ?? []).toString()
+
+/** All that would be said to a host that says yes to everything; its database server does not run. */
 const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buffer; stderr: string }>): readonly string[] => {
   const said: string[] = []
   try {
     for (let next = steps.next(); next.done !== true && said.length < 20; ) {
       const { value } = next
-      said.push(
-        'script' in value
-          ? `${value.script}\n${'input' in value && value.input instanceof Uint8Array ? Buffer.from(value.input).toString() : ''}`
-          : value.request,
-      )
-      next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+      said.push('script' in value ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}` : value.request)
+      next = steps.next({ code: 0, stdout: Buffer.from(said.at(-1)?.includes("SELECT 'end'") ? 'down\n' : ''), stderr: '' })
     }
   } catch {
     // A kind may not believe an empty answer; what it had said until then counts.

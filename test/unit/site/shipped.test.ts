@@ -7,10 +7,11 @@ const root = join(import.meta.dirname, '../../..')
 
 test.each(['inventory/lab.yaml', 'inventory/production.example.yaml'])('%s and the playbook beside it are in order', async (inventory) => {
   const site = buildSite(await readProject({ root, inventory, env: {} }), {
-    knownRoles: ['base', 'firewall', 'haproxy-tls', 'monitoring', 'nginx'],
+    knownRoles: ['base', 'firewall', 'haproxy-tls', 'monitoring', 'mysql', 'nginx'],
   })
   expect([...site.hosts.keys()]).toEqual(['lb-01', 'web-01', 'web-02'])
   expect(site.plays.map(({ hosts }) => hosts)).toEqual([
+    ['lb-01', 'web-01', 'web-02'],
     ['lb-01', 'web-01', 'web-02'],
     ['web-01', 'web-02'],
     ['lb-01'],

@@ -1,0 +1,71 @@
+import { directory, dropin, file, galera, type HostContext, leaf, pkg, type Resource, service, text, user } from 'provision'
+import { addressOf } from './addresses.ts'
+import { bracketed, socketOptions } from './config.ts'
+import { castOf, type Options } from './options.ts'
+
+const PKI = { directory: '/etc/garbd', pair: '/etc/garbd/host.pem', trusted: '/etc/garbd/authority.pem' }
+const UNIT = 'garb.service'
+
+/** What a host has that holds no data and has a voice: garbd, under an account of its own. */
+export const arbitratorResources = ({ options: given, host, site, authority }: HostContext<Options>): readonly Resource[] => {
+  const cast = castOf(given, site)
+  const own = authority({ domain: 'database' })
+  const certificate = leaf({ path: PKI.pair, names: [own.nameOf(host.name)], authority: own, usages: ['server', 'client'], group: 'garbd' })
+  const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
+  const address = bracketed(addressOf(host, cast))
+  const config = file({
+    path: '/etc/default/garb',
+    content: `# Written by provision.
+GALERA_NODES="${cast.servers.map((server) => `${bracketed(addressOf(server, cast))}:4567`).join(' ')}"
+GALERA_GROUP="${given.cluster}"
+GALERA_OPTIONS="${[...socketOptions(PKI), `gmcast.listen_addr=ssl://${address}:4567`].join(';')}"
+WORK_DIR="/var/lib/garbd"
+`,
+  })
+  const unit = dropin({
+    unit: UNIT,
+    name: 'provision',
+    settings: {
+      Unit: { Wants: 'network-online.target', After: 'network-online.target', StartLimitIntervalSec: '0' },
+      Service: {
+        User: 'garbd',
+        Group: 'garbd',
+        StateDirectory: 'garbd',
+        Restart: 'always',
+        RestartSec: '3s',
+        NoNewPrivileges: 'yes',
+        ProtectSystem: 'strict',
+        ProtectHome: 'yes',
+        PrivateTmp: 'yes',
+        PrivateDevices: 'yes',
+        ProtectKernelTunables: 'yes',
+        ProtectKernelModules: 'yes',
+        ProtectKernelLogs: 'yes',
+        ProtectControlGroups: 'yes',
+        RestrictRealtime: 'yes',
+        RestrictSUIDSGID: 'yes',
+        LockPersonality: 'yes',
+        CapabilityBoundingSet: '',
+        SystemCallArchitectures: 'native',
+      },
+    },
+  })
+  return [
+    user({ name: 'garbd', system: true, home: '/var/lib/garbd' }),
+    pkg({ name: 'galera-arbitrator-4' }),
+    pkg({ name: 'openssl' }),
+    directory({ path: PKI.directory }),
+    certificate,
+    trusted,
+    unit,
+    config,
+    galera({
+      cluster: given.cluster,
+      me: host.name,
+      servers: cast.servers.map(({ name }) => name),
+      arbitrators: cast.arbitrators.map(({ name }) => name),
+      service: service({ unit: UNIT, restarts: [certificate, trusted, config, unit] }),
+      discardDataOf: given.discard_data_of,
+    }),
+  ] as readonly Resource[]
+}

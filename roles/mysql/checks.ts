@@ -1,0 +1,76 @@
+import type { Check, HostView, SiteContext, SiteView } from 'provision'
+import { addressOf } from './addresses.ts'
+import { PKI } from './config.ts'
+import { castOf, type Options } from './options.ts'
+
+const SQL = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB'
+
+/** What the servers themselves say. */
+export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
+  const { servers, arbitrators, clients } = castOf(given, site)
+  const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
+  return [
+    ...(isIn(servers) ? serverChecks(given, host, site) : []),
+    ...(isIn(arbitrators)
+      ? [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service does not run; exit 1; }' }]
+      : []),
+    ...(isIn(clients)
+      ? [
+          { name: 'an application here gets to the server that is written to', script: greetingScript(given.writer_port) },
+          { name: 'an application here gets to a server for reading', script: greetingScript(given.reader_port) },
+        ]
+      : []),
+  ]
+}
+
+/** A server greets whoever comes, before it knows who that is. */
+const greetingScript = (port: number): string => `
+greeting=$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' | tr -d '\\0')
+case $greeting in *MariaDB*) ;; *) echo "nobody greets at 127.0.0.1:${port}"; exit 1;; esac`
+
+const serverChecks = (given: Options, host: HostView, site: SiteView): readonly Check[] => {
+  const { topology, servers, arbitrators } = castOf(given, site)
+  return [
+    none('nobody may log in without a name, and root only here, through the socket', STRANGERS),
+    none('whoever comes over the network must use TLS', OPEN),
+    {
+      name: 'the server shows its certificate, of the authority of the database',
+      script: tlsScript(addressOf(host, { servers, arbitrators }), host.name),
+    },
+    none('there is no database test', "SELECT 'test' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'test'"),
+    ...(topology === 'cluster'
+      ? [
+          {
+            name: 'the cluster is whole, and this server is synced',
+            script: clusterScript(servers.length + arbitrators.length),
+          },
+          none('every table can be replicated: it is InnoDB and has a primary key', TABLES),
+        ]
+      : []),
+  ]
+}
+
+/** A query that must find nothing; what it finds is shown. */
+const none = (name: string, sql: string): Check => ({
+  name,
+  script: `found=$(${SQL} <<'SQL'\n${sql};\nSQL\n) || exit 1; [ -z "$found" ] || { printf '%s\\n' "$found"; exit 1; }`,
+})
+
+const STRANGERS = `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
+WHERE User = '' OR (User IN ('root', 'mysql') AND (Host <> 'localhost' OR JSON_VALUE(Priv, '$.authentication_string') NOT IN ('', 'invalid')))`
+
+const OPEN = `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
+WHERE Host NOT IN ('localhost', '') AND COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0) = 0 AND COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 0`
+
+const TABLES = `SELECT CONCAT(t.TABLE_SCHEMA, '.', t.TABLE_NAME, IF(t.ENGINE = 'InnoDB', ' has no primary key', CONCAT(' is ', t.ENGINE))) FROM information_schema.TABLES t
+WHERE t.TABLE_TYPE = 'BASE TABLE' AND t.TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')
+AND (t.ENGINE <> 'InnoDB' OR NOT EXISTS (SELECT 1 FROM information_schema.TABLE_CONSTRAINTS c
+ WHERE c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME AND c.CONSTRAINT_TYPE = 'PRIMARY KEY'))`
+
+const clusterScript = (size: number): string => `
+said=$(${SQL} -e "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size')" | sort | cut -f 2 | tr '\\n' ' ') || exit 1
+[ "$said" = '${size} Primary Synced ' ] || { echo "of ${size} members: $said"; exit 1; }`
+
+const tlsScript = (address: string, host: string): string => `
+said=$(echo | timeout 10 openssl s_client -starttls mysql -connect ${address.includes(':') ? `[${address}]` : address}:3306 -verify_return_error -verify_hostname ${host}.database.provision.internal -CAfile ${PKI.trusted} 2>&1)
+case $said in *'Verify return code: 0 (ok)'*) ;; *) printf '%s\\n' "$said" | tail -n 20; exit 1;; esac`

@@ -1,0 +1,108 @@
+import type { Facts, HostView } from 'provision'
+import { addressOf } from './addresses.ts'
+import type { Cast, Options } from './options.ts'
+
+/** Where certificate and trust lie on a host that holds data. */
+export const PKI = {
+  directory: '/etc/mysql/provision',
+  pair: '/etc/mysql/provision/host.pem',
+  trusted: '/etc/mysql/provision/authority.pem',
+}
+
+export interface Server {
+  readonly options: Options
+  readonly cast: Cast
+  readonly host: HostView
+  readonly facts: Facts
+}
+
+/** The whole of mariadb.cnf: it includes nothing, so that what a package drops beside it takes no part. */
+export const serverConfig = (server: Server): string => {
+  const { options, cast, host, facts } = server
+  return `# Written by provision.
+[client-server]
+socket = /run/mysqld/mysqld.sock
+
+[mariadb-dump]
+quick
+max_allowed_packet = 64M
+
+[mariadbd]
+user = mysql
+datadir = /var/lib/mysql
+pid_file = /run/mysqld/mysqld.pid
+bind_address = ${host.addresses.filter(isIp).join(',')}
+skip_name_resolve = ON
+local_infile = OFF
+symbolic_links = OFF
+max_connections = ${options.connections}
+
+ssl_ca = ${PKI.trusted}
+ssl_cert = ${PKI.pair}
+ssl_key = ${PKI.pair}.key
+tls_version = TLSv1.2,TLSv1.3
+require_secure_transport = ON
+
+character_set_server = utf8mb4
+collation_server = utf8mb4_unicode_ci
+sql_mode = STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY
+default_storage_engine = InnoDB
+innodb_buffer_pool_size = ${bufferPool(options, facts)}
+innodb_flush_log_at_trx_commit = ${options.durable ? 1 : 2}
+
+server_id = ${cast.servers.findIndex(({ name }) => name === host.name) + 1}
+log_bin = mysql-bin
+binlog_format = ROW
+log_slave_updates = ON
+sync_binlog = ${options.durable ? 1 : 0}
+binlog_expire_logs_seconds = ${options.binlog_days * 86_400}
+
+slow_query_log = ON
+slow_query_log_file = /var/log/mysql/mariadb-slow.log
+long_query_time = ${options.slow_query_seconds}
+${Object.entries(options.settings)
+  .map(([name, value]) => `${name} = ${typeof value === 'boolean' ? (value ? 'ON' : 'OFF') : value}\n`)
+  .join('')}${cast.topology === 'cluster' ? clusterConfig(server) : ''}`
+}
+
+const clusterConfig = ({ options, cast, host }: Server): string => {
+  const own = addressOf(host, cast)
+  const provider = ['gcache.size=128M', ...socketOptions(PKI), `gmcast.listen_addr=ssl://${own.includes(':') ? `[${own}]` : own}:4567`]
+  return `
+innodb_autoinc_lock_mode = 2
+wsrep_on = ON
+wsrep_provider = /usr/lib/galera/libgalera_smm.so
+wsrep_cluster_name = ${options.cluster}
+wsrep_cluster_address = gcomm://${cast.servers.map((server) => bracketed(addressOf(server, cast))).join(',')}
+wsrep_node_name = ${host.name}
+wsrep_node_address = ${bracketed(own)}
+wsrep_node_incoming_address = ${bracketed(own)}:3306
+wsrep_provider_options = "${provider.join(';')}"
+wsrep_sst_method = mariabackup
+wsrep_sst_auth = mysql:
+
+# Both sides know each other by the authority of the database; its certificates have names, and no addresses.
+[sst]
+encrypt = 4
+tca = ${PKI.trusted}
+tcert = ${PKI.pair}
+tkey = ${PKI.pair}.key
+`
+}
+
+export const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+
+/** Replication over TLS, each side knowing the other by the authority. */
+export const socketOptions = ({ pair, trusted }: { readonly pair: string; readonly trusted: string }): readonly string[] => [
+  'socket.ssl=YES',
+  `socket.ssl_ca=${trusted}`,
+  `socket.ssl_cert=${pair}`,
+  `socket.ssl_key=${pair}.key`,
+]
+
+const isIp = (address: string): boolean => address.includes(':') || /^[\d.]+$/.test(address)
+
+const bufferPool = ({ buffer_pool }: Options, { memoryMB }: Facts): string => {
+  const part = /^(\d+)%$/.exec(buffer_pool)?.[1]
+  return part === undefined ? buffer_pool : `${Math.max(64, Math.floor((memoryMB * Number(part)) / 100 / 64) * 64)}M`
+}

@@ -1,0 +1,161 @@
+import { databaseName, type HostView, type SiteContext, type SiteView, secret, z } from 'provision'
+
+const size = z.string().regex(/^[1-9][0-9]*[KMG]$/, 'must be a size such as 512M or 4G')
+const port = z.int().min(1024).max(65535)
+const weight = z.int().min(1).max(10000)
+const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/, 'must be a word such as utf8mb4')
+
+const databaseOptions = z.strictObject({
+  name: databaseName,
+  charset: word.default('utf8mb4'),
+  collation: word.default('utf8mb4_unicode_ci'),
+  state: z.enum(['present', 'absent']).default('present'),
+  lose_all_rows: z.boolean().default(false).meta({ description: 'with `absent`: it goes even when there are tables in it' }),
+})
+
+const grantOptions = z.strictObject({
+  on: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64})$/, 'must be DATABASE.* or DATABASE.TABLE')
+    .meta({ description: 'where', examples: ['shop.*'] }),
+  privileges: z
+    .array(z.string().regex(/^[A-Za-z]+( [A-Za-z]+)*$/, 'must be a privilege such as SELECT, or ALL'))
+    .min(1)
+    .default(['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+})
+
+const userOptions = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/, 'must be the name of an account: letters, digits, underscores, dots and dashes')
+      .refine((name) => !OURS.includes(name), 'is an account of the server or of this role'),
+    host: z
+      .string()
+      .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be where it comes from: %, an address, or a network')
+      .refine((host) => host !== 'localhost', 'must be an address: whoever comes by TCP is never localhost')
+      .default('%'),
+    password: secret().optional(),
+    grants: z.array(grantOptions).default([]),
+    state: z.enum(['present', 'absent']).default('present'),
+  })
+  .refine(({ password, state }) => state === 'absent' || password !== undefined, { path: ['password'], message: 'is missing' })
+
+/** Accounts that come with the server, or with this role. */
+const OURS = ['root', 'mysql', 'mariadb.sys', 'provision-health', 'provision-backup', 'prometheus']
+
+/** Settings that keep what this role promises, or that have options of their own. */
+const KEPT =
+  /^(ssl|wsrep|tls|require_secure|bind_address|port|datadir|socket|user|plugin|skip_grant|skip_networking|init_|secure_|log_bin|server_id|gtid|read_only|innodb_flush_log_at|sync_binlog|innodb_buffer_pool_size|binlog_|sql_mode|slow_query|long_query|character_set_server|collation_server|local_infile|default_storage|innodb_autoinc)/
+
+export const options = z.strictObject({
+  flavour: z.enum(['mariadb', 'mysql']).default('mariadb').meta({ description: 'whose server; Oracle MySQL is refused as yet' }),
+  topology: z
+    .enum(['auto', 'cluster', 'replica', 'single'])
+    .default('auto')
+    .meta({ description: '`auto`: a cluster from two servers up, else a single one' }),
+  cluster: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'must be a short word')
+    .default('database')
+    .meta({ description: 'names the cluster among its members' }),
+  servers: z.string().default('database').meta({ description: 'group of the hosts that hold the data' }),
+  arbitrators: z.string().default('database_arbitrators').meta({ description: 'group of hosts without data whose voice makes a majority' }),
+  clients: z.array(z.string()).default(['web']).meta({ description: 'groups of the hosts whose applications may come' }),
+  writer_port: port
+    .default(3306)
+    .meta({ description: 'where applications find the server that is written to, on 127.0.0.1 of their host' }),
+  reader_port: port.default(3307).meta({ description: 'where they find any server, for queries that may be a moment behind' }),
+  health_port: port.default(9200).meta({ description: 'where the proxies ask a server how it stands' }),
+  databases: z.array(databaseOptions).default([]),
+  users: z.array(userOptions).default([]),
+  buffer_pool: z
+    .union([size, z.string().regex(/^[1-9][0-9]?%$/, "must be a part of the host's memory such as 25%, or a size such as 512M")])
+    .default('25%')
+    .meta({ description: "memory for data and indexes: a part of the host's, or a size" }),
+  durable: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'what was acknowledged is on the disk; without, a power cut of all servers at once may lose a second' }),
+  binlog_days: z.int().min(1).max(99).default(7),
+  slow_query_seconds: z.number().min(0).max(3600).default(1),
+  connections: z.int().min(10).max(100000).default(151),
+  memory: size.optional().meta({ description: 'the server is ended and started anew when it takes more' }),
+  cpu_weight: weight.optional().meta({ description: 'against the other services of its host, which have 100' }),
+  io_weight: weight.optional(),
+  settings: z
+    .record(
+      z
+        .string()
+        .regex(/^[a-z][a-z0-9_]*$/, 'must be a server variable such as max_allowed_packet')
+        .refine((name) => !KEPT.test(name), 'is set by this role: see its options'),
+      z.union([z.string().regex(/^[^\p{Cc}#;'"\\]{1,500}$/u, 'must be one plain line'), z.number(), z.boolean()]),
+    )
+    .default({})
+    .meta({ description: 'any other server variable; the server itself checks them before they go live' }),
+  discard_data_of: z
+    .array(z.string())
+    .default([])
+    .meta({ description: 'hosts whose own data may be replaced by the data of the cluster that they join' }),
+})
+
+export type Options = z.output<typeof options>
+
+/** Who is what, as the inventory has it. */
+export interface Cast {
+  /** Where applications run. */
+  readonly clients: readonly HostView[]
+  readonly topology: 'cluster' | 'replica' | 'single'
+  readonly servers: readonly HostView[]
+  readonly arbitrators: readonly HostView[]
+}
+
+export const castOf = (given: Options, site: SiteView): Cast => {
+  const servers = site.group(given.servers)
+  const topology = given.topology === 'auto' ? (servers.length > 1 ? 'cluster' : 'single') : given.topology
+  const clients = site.hosts.filter(({ groups }) => given.clients.some((group) => groups.includes(group)))
+  return { topology, servers, clients, arbitrators: topology === 'cluster' ? site.group(given.arbitrators) : [] }
+}
+
+type Faults = readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
+
+/** What cannot be, before any host is asked. */
+export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): Faults => {
+  const { topology, servers, arbitrators, clients } = castOf(given, site)
+  const fault = (path: readonly PropertyKey[], what: string, fix: string) => [{ path, what, fix }]
+  if (given.flavour === 'mysql')
+    return fault(['flavour'], 'Oracle MySQL is not supported yet', 'leave it out: Debian has MariaDB, which speaks the same protocol')
+  if (topology === 'replica')
+    return fault(['topology'], 'the topology replica is not there yet', 'use cluster, with an arbitrator where there are two servers')
+  const isClient = clients.some(({ name }) => name === host.name)
+  const isServer = servers.some(({ name }) => name === host.name)
+  const isArbitrator = arbitrators.some(({ name }) => name === host.name)
+  const discarded = given.discard_data_of.filter((name) => !servers.some((server) => server.name === name))
+  const names = (list: readonly HostView[]): string => list.map(({ name }) => name).join(', ')
+  return [
+    ...(isServer || isArbitrator || isClient
+      ? []
+      : fault(
+          ['servers'],
+          `${host.name} is in none of the groups ${[given.servers, given.arbitrators, ...given.clients].join(', ')}`,
+          'bind the role to these groups',
+        )),
+    ...(isServer && isArbitrator
+      ? fault(['arbitrators'], `${host.name} is a server already, and would have two voices`, 'choose another host as arbitrator')
+      : []),
+    ...(topology === 'single' && servers.length > 1
+      ? fault(['topology'], `a single server cannot be on ${names(servers)} at once`, 'use cluster, or leave one host in the group')
+      : []),
+    ...(topology === 'cluster' && servers.length < 2
+      ? fault(['topology'], 'a cluster needs at least two servers', `put more hosts into the group ${given.servers}`)
+      : []),
+    ...(topology === 'cluster' && servers.length === 2 && arbitrators.length === 0
+      ? fault(
+          ['arbitrators'],
+          'two servers alone have no majority when one of them is lost: the other one would stop as well',
+          `put a third host into the group ${given.arbitrators}; it holds no data`,
+        )
+      : []),
+    ...(discarded.length > 0 ? fault(['discard_data_of'], `${discarded.join(', ')} is no server`, `name hosts of ${given.servers}`) : []),
+  ]
+}

@@ -1,0 +1,124 @@
+import { directory, file, type HostContext, newWorker, pkg, type Resource, service, text, unit } from 'provision'
+import { addressOf } from './addresses.ts'
+import { bracketed, PKI } from './config.ts'
+import { castOf, type Options } from './options.ts'
+
+const UNIT = 'provision-database-proxy.service'
+const CONFIG = '/etc/provision/database-proxy.cfg'
+const SET = { name: 'database-proxy', root: '/etc/provision', check: ['haproxy', '-c', '-q', '-f', CONFIG] }
+
+/**
+ * On each host with applications: an address that always leads to the one server that is written to, and one that spreads over all.
+ * A HAProxy of its own, beside whatever else is on the host; it passes TLS through, from the application to the server.
+ */
+export const proxyResources = ({ options: given, site, authority }: HostContext<Options>, hasServer: boolean): readonly Resource[] => {
+  const cast = castOf(given, site)
+  const own = authority({ domain: 'database' })
+  const config = file({
+    path: CONFIG,
+    set: SET,
+    content: proxyConfig(
+      given,
+      cast.servers.map((server) => ({ name: server.name, address: bracketed(addressOf(server, cast)) })),
+    ),
+  })
+  const ours = unit({
+    name: UNIT,
+    content: `# Written by provision.
+[Unit]
+Description=The way to the database, for the applications of this host
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStartPre=/usr/sbin/haproxy -c -q -f ${CONFIG}
+ExecStart=/usr/sbin/haproxy -Ws -f ${CONFIG}
+ExecReload=/usr/sbin/haproxy -c -q -f ${CONFIG}
+ExecReload=/bin/kill -USR2 $MAINPID
+User=haproxy
+Group=haproxy
+KillMode=mixed
+SuccessExitStatus=143
+Restart=always
+RestartSec=1s
+LimitNOFILE=16384
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+CapabilityBoundingSet=
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+`,
+  })
+  return [
+    pkg({ name: 'haproxy' }),
+    ...(hasServer
+      ? []
+      : [
+          directory({ path: '/etc/mysql' }),
+          directory({ path: PKI.directory }),
+          file({ path: PKI.trusted, content: text`${own.certificate}` }),
+        ]),
+    directory({ path: '/etc/provision' }),
+    config,
+    ours,
+    service({ unit: UNIT, loads: [config], restarts: [ours], set: SET.name, took: newWorker }),
+  ] as readonly Resource[]
+}
+
+interface Way {
+  readonly name: string
+  readonly address: string
+}
+
+/** One writes at a time: two servers that change the same rows would refuse each other's commits. */
+export const proxyConfig = (
+  { writer_port, reader_port, health_port, connections }: Options,
+  servers: readonly Way[],
+): string => `# Written by provision.
+global
+    log /dev/log local0
+    maxconn ${connections * 2 + 100}
+
+defaults
+    mode tcp
+    log global
+    option dontlog-normal
+    timeout connect 2s
+    # As long as the server lets a connection idle.
+    timeout client 8h
+    timeout server 8h
+    timeout check 1s
+    retries 1
+    option redispatch
+    default-server port ${health_port} check inter 1s fastinter 300ms fall 2 rise 2 on-marked-down shutdown-sessions
+
+# Always the first that is well, on every host the same one; whoever is connected to another moves when it is back.
+listen writer
+    bind 127.0.0.1:${writer_port}
+    option httpchk GET /
+    http-check expect rstatus ^20[06]$
+${servers
+  .map(({ name, address }, i) => `    server ${name} ${address}:3306 on-marked-up shutdown-backup-sessions${i === 0 ? '' : ' backup'}\n`)
+  .join('')}
+# All that are well; one that is busy giving its data to another only when there is none.
+listen reader
+    bind 127.0.0.1:${reader_port}
+    balance leastconn
+    option httpchk GET /
+    http-check expect status 200
+${servers.map(({ name, address }) => `    server ${name} ${address}:3306 inter 2s\n`).join('')}${servers
+  .map(({ name, address }) => `    server ${name}-busy ${address}:3306 no-check track writer/${name} backup\n`)
+  .join('')}`

@@ -1,0 +1,53 @@
+import { defineRole, type HostView, type Listen } from 'provision'
+import { arbitratorResources } from './arbitrator.ts'
+import { checksOf } from './checks.ts'
+import { castOf, faultsOf, options } from './options.ts'
+import { proxyResources } from './proxy.ts'
+import { serverResources } from './server.ts'
+
+/** MariaDB on several hosts that lose nothing when one of them is lost. */
+export default defineRole({
+  name: 'mysql',
+  summary: 'MariaDB: a cluster that survives the loss of a server, over TLS',
+  options,
+
+  listens: ({ options: given, host, site }): readonly Listen[] => {
+    const { topology, servers, arbitrators } = castOf(given, site)
+    const peers = [{ group: given.servers }]
+    const cluster = { service: 'database-cluster', port: 4567, protocol: 'tcp', encrypted: true } as const
+    const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
+    if (!isIn(servers)) return isIn(arbitrators) ? [{ ...cluster, from: peers }] : []
+    const clients = given.clients.filter((group) => site.group(group).length > 0).map((group) => ({ group }))
+    return [
+      { service: 'database', port: 3306, protocol: 'tcp', from: [...clients, ...peers], encrypted: true },
+      // It says whether the server is well, and nothing else.
+      ...(clients.length > 0 ? [{ service: 'database-health', port: given.health_port, protocol: 'tcp', from: clients } as const] : []),
+      ...(topology === 'cluster'
+        ? [
+            { ...cluster, from: [...peers, { group: given.arbitrators }] },
+            { service: 'database-missed', port: 4568, protocol: 'tcp', from: peers, encrypted: true } as const,
+            { service: 'database-copy', port: 4444, protocol: 'tcp', from: peers, encrypted: true } as const,
+          ]
+        : []),
+    ]
+  },
+
+  check: faultsOf,
+
+  resources: (context) => {
+    const { topology, servers, arbitrators, clients } = castOf(context.options, context.site)
+    const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === context.host.name)
+    const isServer = isIn(servers)
+    if (isServer && topology === 'single')
+      context.warn(
+        'the database is on this host alone: while it is away there is none, and what was written since the last backup is lost with it',
+      )
+    return [
+      ...(isServer ? serverResources(context) : []),
+      ...(isIn(arbitrators) ? arbitratorResources(context) : []),
+      ...(isIn(clients) ? proxyResources(context, isServer) : []),
+    ]
+  },
+
+  verify: checksOf,
+})

@@ -1,0 +1,119 @@
+import {
+  database,
+  databaseAccount,
+  directory,
+  dropin,
+  file,
+  galera,
+  type HostContext,
+  leaf,
+  pkg,
+  type Resource,
+  service,
+  text,
+} from 'provision'
+import { addressOf } from './addresses.ts'
+import { bracketed, PKI, serverConfig } from './config.ts'
+import { healthAccount, healthResources } from './health.ts'
+import { type Cast, castOf, type Options } from './options.ts'
+
+/** What a host that holds data has. */
+export const serverResources = (context: HostContext<Options>): readonly Resource[] => {
+  const { options: given, host, facts, site, authority } = context
+  const cast = castOf(given, site)
+  const own = authority({ domain: 'database' })
+  const names = [own.nameOf(host.name), own.nameOf('writer'), own.nameOf('reader')]
+  const certificate = leaf({ path: PKI.pair, names, authority: own, usages: ['server', 'client'], group: 'mysql' })
+  const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
+  const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, cast, host, facts }), set: SET })
+  const unit = unitDropin(given, cast)
+  const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit], set: SET.name })
+  return [
+    ...packagesOf(cast).map((name) => pkg({ name })),
+    directory({ path: PKI.directory }),
+    directory({ path: '/var/log/mysql', mode: '2750', owner: 'mysql', group: 'adm' }),
+    certificate,
+    trusted,
+    unit,
+    config,
+    ...(cast.clients.length > 0 ? healthResources(bracketed(addressOf(host, cast)), given.health_port) : []),
+    cast.topology === 'cluster' ? member(given, cast, host.name, mariadb) : mariadb,
+    ...contents(given, cast, host.name),
+  ] as readonly Resource[]
+}
+
+const UNIT = 'mariadb.service'
+
+const SET = { name: 'mariadb', root: '/etc/mysql', check: ['sh', '-c', 'mariadbd --user=mysql --verbose --help >/dev/null'] }
+
+const packagesOf = ({ topology }: Cast): readonly string[] => [
+  'mariadb-server',
+  'mariadb-backup',
+  'openssl',
+  ...(topology === 'cluster' ? ['galera-4', 'socat'] : []),
+]
+
+const member = ({ cluster, discard_data_of }: Options, { servers, arbitrators }: Cast, me: string, unit: ReturnType<typeof service>) =>
+  galera({
+    cluster,
+    me,
+    servers: servers.map(({ name }) => name),
+    arbitrators: arbitrators.map(({ name }) => name),
+    service: unit,
+    discardDataOf: discard_data_of,
+  })
+
+/** Limits, what it never needs, a way to load a new certificate, and that it tries again as long as its peers are away. */
+const unitDropin = ({ memory, cpu_weight, io_weight }: Options, { topology }: Cast) =>
+  dropin({
+    unit: UNIT,
+    name: 'provision',
+    settings: {
+      Unit: { Wants: 'network-online.target', After: 'network-online.target', StartLimitIntervalSec: '0' },
+      Service: {
+        Restart: 'on-failure',
+        RestartSec: '3s',
+        // A server that joins gets all data first.
+        TimeoutStartSec: '3h',
+        ExecReload: `/usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -e "FLUSH SSL${
+          topology === 'cluster' ? `; SET GLOBAL wsrep_provider_options='socket.ssl_reload=1'` : ''
+        }"`,
+        ...(topology === 'cluster' && {
+          EnvironmentFile: '-/run/mariadb-wsrep-new-cluster',
+          // A cluster is begun once: what tells it so must not be there at the next start.
+          ExecStartPost: '+/bin/rm -f /run/mariadb-wsrep-new-cluster',
+          ExecStopPost: '+/bin/rm -f /run/mariadb-wsrep-new-cluster',
+        }),
+        NoNewPrivileges: 'yes',
+        ProtectKernelTunables: 'yes',
+        ProtectKernelModules: 'yes',
+        ProtectKernelLogs: 'yes',
+        RestrictRealtime: 'yes',
+        RestrictSUIDSGID: 'yes',
+        LockPersonality: 'yes',
+        SystemCallArchitectures: 'native',
+        ...(memory !== undefined && { MemoryMax: memory }),
+        ...(cpu_weight !== undefined && { CPUWeight: String(cpu_weight) }),
+        ...(io_weight !== undefined && { IOWeight: String(io_weight) }),
+      },
+    },
+  })
+
+/** What is in the servers: the same in all of a cluster. */
+const contents = ({ databases, users }: Options, cast: Cast, me: string): readonly Resource[] => {
+  const all = { me, servers: cast.servers.map(({ name }) => name) }
+  return [
+    // What an installation by another hand may have left open to anybody.
+    database({ name: 'test', state: 'absent', ...all }),
+    ...['localhost', me].map((host) => databaseAccount({ user: '', host, state: 'absent', ...all })),
+    ...(cast.clients.length > 0 ? [healthAccount(cast, me)] : []),
+    ...databases
+      .filter(({ name }) => name !== 'test')
+      .map(({ name, charset, collation, state, lose_all_rows }) =>
+        database({ name, charset, collation, state, loseAllRows: lose_all_rows, ...all }),
+      ),
+    ...users.map(({ name, host, password, grants, state }) =>
+      databaseAccount({ user: name, host, state, ...(password !== undefined && { password }), grants, ...all }),
+    ),
+  ] as readonly Resource[]
+}

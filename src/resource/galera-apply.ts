@@ -1,0 +1,195 @@
+import { quote } from '../quote.ts'
+import type { GaleraSpec } from './galera.ts'
+import { type Members, membersOf } from './galera-plan.ts'
+import { GRASTATE, readPosition, readStanding, type SeenGalera, STATUS, type Standing } from './galera-seen.ts'
+import { lastLines, Refused, type ShellStep, type Steps, succeeded, type Work } from './kind.ts'
+import { askScript, MARIADB, readRows } from './mariadb.ts'
+import type { ServiceSpec } from './service.ts'
+import { applyServices } from './service-apply.ts'
+
+type GaleraWork = Work<GaleraSpec, SeenGalera>
+/** Steps that find something out. */
+type Asking<T> = Generator<ShellStep, T, { readonly code: number; readonly stdout: Buffer; readonly stderr: string }>
+
+/** Brings the member of this host to its state; one at a time in the cluster, so that what the others say stays true meanwhile. */
+export function* applyGalera(work: readonly GaleraWork[]): Steps {
+  for (const one of work) {
+    const members = membersOf(one.members ?? (() => new Map()))
+    if (one.spec.arbitrators.includes(one.spec.me)) yield* seeToArbitrator(one, members)
+    else yield* seeToServer(one, members)
+  }
+}
+
+function* seeToServer(one: GaleraWork, members: Members): Steps {
+  const { spec } = one
+  const before = yield* standingOn(undefined)
+  if (before?.primary === true) yield* othersAreIn(spec, members, before)
+  else if (before !== undefined) yield* majority(spec, members)
+  else if (!(yield* somebodyHas(spec, members))) yield* begin(one, members)
+  else checkOwnData(spec, members)
+  yield* changing(one, { ...spec.service, took: IN_CLUSTER })
+  succeeded(
+    yield { do: 'shell', script: IN_CLUSTER, doing: 'waiting until it is synced' },
+    'the server does not come to be synced',
+    `see journalctl -u ${spec.service.unit} there and on the other members`,
+  )
+}
+
+/** Its service, by the service kind's own steps. */
+const changing = ({ spec, seen, verdict }: GaleraWork, service: ServiceSpec): Steps =>
+  applyServices([{ id: spec.service.unit, spec: service, seen: seen.service, verdict }])
+
+/** Before a server is taken down, all others that hold data must be in: never is more than one down. */
+function* othersAreIn(spec: GaleraSpec, members: Members, standing: Standing): Steps {
+  const needed = spec.servers.filter((host) => host === spec.me || !members.has(host) || members.get(host)?.position.uuid !== undefined)
+  let { servers } = standing
+  for (let i = 0; servers < needed.length && i < 60; i++) servers = (yield* standingOn(undefined, i === 0 ? 0 : 1))?.servers ?? 0
+  if (servers >= needed.length) return
+  throw new Refused(
+    `${spec.me} is not touched while another server of the cluster is away`,
+    `of ${needed.join(', ')} only ${servers} ${servers === 1 ? 'is' : 'are'} in`,
+    'bring the other one back first (a run that includes it does); or take it out of the inventory',
+  )
+}
+
+/** Whether some other server that was reached belongs to a part that has the majority. */
+function* somebodyHas(spec: GaleraSpec, members: Members): Asking<boolean> {
+  for (const host of othersOf(spec, members)) if ((yield* standingOn(host))?.primary === true) return true
+  return false
+}
+
+const othersOf = ({ servers, me }: GaleraSpec, members: Members): readonly string[] =>
+  servers.filter((host) => host !== me && members.has(host))
+
+/** Where nobody runs, whoever knows most begins. Whoever was not asked could know more, so that nothing is begun without them. */
+function* begin(one: GaleraWork, members: Members): Steps {
+  const { spec } = one
+  checkAllReached(spec, members)
+  const positions: { readonly host: string; readonly uuid: string | undefined; readonly seqno: number }[] = []
+  for (const host of spec.servers) positions.push({ host, ...(yield* positionOn(host === spec.me ? undefined : host)) })
+  const known = positions.filter(({ uuid }) => uuid !== undefined)
+  const histories = [...new Set(known.filter(({ host }) => !spec.discardDataOf.includes(host)).map(({ uuid }) => uuid))]
+  if (histories.length > 1) throw severalHistories(known)
+  const candidates = known.length === 0 ? positions : known.filter(({ uuid }) => uuid === histories[0])
+  const best = candidates.reduce((a, b) => (b.seqno > a.seqno ? b : a), candidates[0] ?? { host: spec.me, uuid: undefined, seqno: -1 })
+  if (best.uuid === undefined && best.host !== spec.me) throw notFirst(spec.me, best.host)
+  const on = best.host === spec.me ? {} : { on: best.host }
+  const doing = `beginning the cluster on ${best.host}${best.seqno < 0 ? '' : `, whose data goes furthest (transaction ${best.seqno})`}`
+  const steps = changing(one, { ...spec.service, took: IN_CLUSTER })
+  for (let next = steps.next(); next.done !== true; ) {
+    const step = next.value
+    next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: beginningScript(step.script) } : step)
+  }
+  // An arbitrator that was left alone waits for a cluster that is no more.
+  for (const host of spec.arbitrators.filter((name) => members.has(name)))
+    yield { do: 'shell', on: host, script: 'systemctl try-restart garb.service' }
+}
+
+const checkAllReached = ({ servers, me }: GaleraSpec, members: Members): void => {
+  const missing = servers.filter((host) => host !== me && !members.has(host))
+  if (missing.length === 0) return
+  throw new Refused(
+    'the cluster is not begun, because not all of its servers could be asked how far their data goes',
+    `no server that was reached belongs to a majority, and ${missing.join(', ')} could hold newer data`,
+    `bring ${missing.join(', ')} back and run without --limit; a server that is lost for good is taken out of the inventory, and with it what only it had`,
+  )
+}
+
+/** A first server that failed before it came to this is not replaced by the next. */
+const notFirst = (me: string, first: string): Refused =>
+  new Refused(`${me} does not begin the cluster`, `${first} comes first and has not begun it`, `see what is wrong with ${first}`)
+
+const severalHistories = (
+  known: readonly { readonly host: string; readonly uuid: string | undefined; readonly seqno: number }[],
+): Refused =>
+  new Refused(
+    'the servers hold data of different clusters',
+    known.map(({ host, uuid, seqno }) => `${host}: ${uuid}, transaction ${seqno}`).join('; '),
+    'decide whose data shall be lost, and name that host in discard_data_of',
+  )
+
+/** What a server would lose when it joins: data that is not the cluster's. */
+const checkOwnData = (spec: GaleraSpec, members: Members): void => {
+  const position = members.get(spec.me)?.position
+  if (position === undefined || spec.discardDataOf.includes(spec.me)) return
+  const alien = position.uuid === undefined && position.databases.length > 0
+  if (!alien) return
+  throw new Refused(
+    `${spec.me} does not join, because it would lose data of its own`,
+    `it never was in this cluster, and has ${position.databases.join(', ')}`,
+    `save them; then name ${spec.me} in discard_data_of, and the cluster's data replaces them`,
+  )
+}
+
+/** Servers that run without a majority find it again by themselves, when they can; when all are there and still have none, one gives it to itself. */
+function* majority(spec: GaleraSpec, members: Members): Steps {
+  for (let i = 0; i < 60; i++) if ((yield* standingOn(undefined, i === 0 ? 0 : 1))?.primary === true) return
+  if (yield* somebodyHas(spec, members)) return
+  checkAllReached(spec, members)
+  succeeded(
+    yield {
+      do: 'shell',
+      script: `${MARIADB} -e "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'"`,
+      doing: 'making it the majority, as none of the servers has one',
+    },
+    'the server does not become the majority',
+  )
+}
+
+/** How a server stands, here or on another host; undefined where it does not run. */
+function* standingOn(host: string | undefined, afterSeconds = 0): Asking<Standing | undefined> {
+  const script = `${afterSeconds === 0 ? '' : `sleep ${afterSeconds}; `}${askScript(STATUS)}`
+  const answer = yield { do: 'shell', script, ...(host === undefined ? {} : { on: host }) }
+  const rows = readRows(answer.stdout)
+  return rows === undefined ? undefined : readStanding(rows)
+}
+
+/** How far the data of a server goes that does not run. Where it was not stopped cleanly, the server itself has to look. */
+function* positionOn(host: string | undefined): Asking<{ readonly uuid: string | undefined; readonly seqno: number }> {
+  const on = host === undefined ? {} : { on: host }
+  const said = yield { do: 'shell', ...on, script: `[ ! -f ${GRASTATE} ] || cat ${GRASTATE}` }
+  const position = readPosition(said.stdout.toString().split('\n'))
+  if (position.uuid === undefined || position.seqno >= 0) return position
+  const found = yield { do: 'shell', ...on, script: 'galera_recovery', doing: `looking how far the data of ${host ?? 'this server'} goes` }
+  const seqno = /[0-9a-f-]{36}:(\d+)/.exec(found.stdout.toString())?.[1]
+  if (seqno === undefined) throw new Refused('it could not be found out how far the data of a server goes', lastLines(found.stderr))
+  return { ...position, seqno: Number(seqno) }
+}
+
+/** What the unit takes for the beginning of a cluster; the drop-in of the role takes it away again, however the start ends. */
+export const BEGINNING = '/run/mariadb-wsrep-new-cluster'
+
+const beginningScript = (
+  script: string,
+): string => `[ ! -f ${GRASTATE} ] || sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' ${GRASTATE} || exit 1
+echo '_WSREP_NEW_CLUSTER=--wsrep-new-cluster' >${BEGINNING} || exit 1
+( ${script}
+)
+c=$?; rm -f ${BEGINNING}; exit "$c"`
+
+/** Waits as long as a server may need to get all data from another. */
+const IN_CLUSTER = `
+stands() { ${MARIADB} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT')" 2>&1; }
+i=0; until s=$(stands); [ "$s" = Primary,Synced ] || [ "$s" = Primary,Donor/Desynced ]; do
+  [ $i -lt 1800 ] || { echo "it is $s"; exit 1; }
+  sleep 0.2; i=$((i+1))
+done`
+
+function* seeToArbitrator(one: GaleraWork, members: Members): Steps {
+  const { spec } = one
+  let at: string | undefined
+  for (const host of spec.servers.filter((name) => members.has(name))) if ((yield* standingOn(host))?.primary === true) at ??= host
+  if (at === undefined)
+    throw new Refused(
+      'the arbitrator finds no cluster',
+      `no server that was reached belongs to a majority (${spec.servers.join(', ')})`,
+      'see what is wrong with them; it is looked at again by the next run',
+    )
+  yield* changing(one, spec.service)
+  for (let i = 0; i < 45; i++) {
+    const standing = yield* standingOn(at, i === 0 ? 0 : 1)
+    if (standing !== undefined && standing.size - standing.servers >= spec.arbitrators.length) return
+    if (i === 15) yield { do: 'shell', script: `systemctl restart ${quote(spec.service.unit)}` }
+  }
+  throw new Refused(`${at} does not hear the arbitrator`, 'its service runs', `see journalctl -u ${spec.service.unit}`)
+}

@@ -1,0 +1,52 @@
+import type { GaleraSpec } from './galera.ts'
+import type { SeenGalera } from './galera-seen.ts'
+import type { Verdict, World } from './kind.ts'
+import { service } from './service.ts'
+
+/** The members that were reached, and what they said. */
+export type Members = ReadonlyMap<string, SeenGalera>
+
+export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
+
+/** A server: its service, and whether it is in the cluster. */
+export const planServer = (want: GaleraSpec, seen: SeenGalera, world: World): Verdict | undefined => {
+  const members = membersOf(world.members)
+  const plain = service.kind.plan(want.service, seen.service, world)
+  const { standing } = seen
+  if (plain === undefined) {
+    if (standing?.primary === true && standing.synced) return undefined
+    const reason = standing === undefined ? 'the server does not answer' : standing.primary ? `is ${standing.state}` : 'has no majority'
+    return { action: 'update', sure: 'depends', reason, differences: [] }
+  }
+  if (standing !== undefined || plain.reason.includes('is masked')) return plain
+  const somebody = [...members].some(([host, { standing }]) => host !== want.me && standing?.primary === true)
+  const begins = somebody ? undefined : beginner(want, members)
+  const how = begins === want.me ? 'begins the cluster' : begins === undefined && !somebody ? 'waits for the cluster' : 'joins the cluster'
+  return { ...plain, reason: `${plain.reason}, ${how}` }
+}
+
+/** An arbitrator: its service, and whether the servers hear its voice. */
+export const planArbitrator = (want: GaleraSpec, { service: seen }: SeenGalera, world: World): Verdict | undefined => {
+  const plain = service.kind.plan(want.service, seen, world)
+  if (plain !== undefined) return plain
+  const inside = [...membersOf(world.members).values()].flatMap(({ standing }) => (standing?.primary === true ? [standing] : []))
+  const voices = Math.max(0, ...inside.map(({ size, servers }) => size - servers))
+  if (inside.length > 0 ? voices >= want.arbitrators.length : !canTell(want, world)) return undefined
+  return { action: 'update', sure: 'depends', reason: inside.length > 0 ? 'the servers do not hear it' : 'no server runs', differences: [] }
+}
+
+/** Where no server was asked, nothing can be said. */
+const canTell = ({ servers }: GaleraSpec, world: World): boolean => servers.some((host) => world.members().has(host))
+
+/**
+ * Which server begins the cluster where none runs: the one whose data goes furthest, as far as that is known without starting it;
+ * of several, and where none has any, the first. Undefined where some server was not asked: it could know more.
+ */
+export const beginner = ({ servers }: GaleraSpec, members: Members): string | undefined => {
+  if (servers.some((host) => !members.has(host))) return undefined
+  const rank = (host: string): number => {
+    const position = members.get(host)?.position
+    return position?.uuid === undefined ? -2 : position.seqno
+  }
+  return [...servers].sort((a, b) => rank(b) - rank(a))[0]
+}

@@ -1,0 +1,91 @@
+import type { GaleraSpec } from './galera.ts'
+import type { Probe } from './kind.ts'
+import { askScript, readRows } from './mariadb.ts'
+import { service } from './service.ts'
+import type { SeenService } from './service-probe.ts'
+
+/** What a running server says of its cluster. */
+export interface Standing {
+  /** It belongs to the part that has the majority. */
+  readonly primary: boolean
+  readonly synced: boolean
+  /** `Synced`, `Joined`, `Donor/Desynced`, … */
+  readonly state: string
+  /** Members of its part, arbitrators included. */
+  readonly size: number
+  /** How many of them are servers. */
+  readonly servers: number
+}
+
+/** Where the data of a server stands, as it lies on the disk. */
+export interface Position {
+  /** The history that it belongs to; undefined where it never was in a cluster. */
+  readonly uuid: string | undefined
+  /** The last transaction of it; -1 where that must be found out, because it was not stopped cleanly. */
+  readonly seqno: number
+  /** Databases of its own, beside those of the server itself. */
+  readonly databases: readonly string[]
+}
+
+export interface SeenGalera {
+  readonly service: SeenService
+  /** Undefined where it does not run. */
+  readonly standing: Standing | undefined
+  readonly position: Position
+}
+
+const DATA = '/var/lib/mysql'
+export const GRASTATE = `${DATA}/grastate.dat`
+
+export const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses');`
+
+/** One client for all; the position is read by builtins. */
+export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => {
+  const services = service.kind.observe(specs.map((spec) => spec.service))
+  return {
+    asks: { ...services.asks, texts: [...(services.asks?.texts ?? []), GRASTATE] },
+    script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${askScript(STATUS)}\necho 'provision-services'\n${services.script}`,
+    parse: (stdout, said) => {
+      const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
+      const seen = services.parse(Buffer.from(forServices), said)
+      const lines = own.split('\n')
+      const databases = lines.flatMap((line) => (line.startsWith('database ') ? [line.slice('database '.length)] : []))
+      const rows = readRows(Buffer.from(lines.filter((line) => !line.startsWith('database ')).join('\n')))
+      const position = { ...readPosition(said.texts.get(GRASTATE) ?? []), databases }
+      return new Map(
+        specs.flatMap((spec): readonly (readonly [string, SeenGalera])[] => {
+          const its = seen.get(spec.service.unit)
+          return its === undefined ? [] : [[spec.cluster, { service: its, standing: rows && readStanding(rows), position }]]
+        }),
+      )
+    },
+  }
+}
+
+/** Builtins only: each directory in the data directory is a database. */
+const LIST_DATABASES = `for d in ${DATA}/*/; do d=\${d%/}; case \${d##*/} in '*'|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${d##*/}" ;; esac; done`
+
+export const readStanding = (rows: readonly (readonly string[])[]): Standing => {
+  const of = new Map(rows.map(([name = '', value = '']) => [name, value]))
+  const state = of.get('wsrep_local_state_comment') ?? ''
+  return {
+    primary: of.get('wsrep_cluster_status') === 'Primary',
+    synced: state === 'Synced' || state === 'Donor/Desynced',
+    state,
+    size: Number(of.get('wsrep_cluster_size') ?? 0),
+    // An arbitrator has no address for clients, and stands there as nothing between two commas.
+    servers: (of.get('wsrep_incoming_addresses') ?? '').split(',').filter((address) => address !== '').length,
+  }
+}
+
+const NONE = '00000000-0000-0000-0000-000000000000'
+
+export const readPosition = (lines: readonly string[]): Omit<Position, 'databases'> => {
+  const of = (key: string) =>
+    lines
+      .find((line) => line.startsWith(`${key}:`))
+      ?.slice(key.length + 1)
+      .trim()
+  const uuid = of('uuid')
+  return { uuid: uuid === undefined || uuid === NONE ? undefined : uuid, seqno: Number(of('seqno') ?? -1) }
+}

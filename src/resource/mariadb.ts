@@ -1,0 +1,39 @@
+/** The server's own account root, through its socket: no password, and nothing of root's own settings. */
+export const MARIADB = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 -NB'
+
+/** What a host says of a thing in its server while that does not run. */
+export const UNKNOWN = 'unknown'
+
+/** A script that asks the server; prints `down` where it does not run, and `end` after a whole answer. */
+export const askScript = (sql: string): string => `[ ! -S /run/mysqld/mysqld.sock ] || ${MARIADB} <<'SQL' || echo down
+${sql}
+SELECT 'end';
+SQL
+[ -S /run/mysqld/mysqld.sock ] || echo down`
+
+/** The rows of an answer to `askScript`, as fields; undefined where the server does not run. */
+export const readRows = (stdout: Buffer): readonly (readonly string[])[] | undefined => {
+  const lines = stdout.toString().split('\n')
+  if (lines.at(-2) === 'down') return undefined
+  if (lines.at(-2) !== 'end') throw new Error('the server answered only in part')
+  return lines.slice(0, -2).map((line) => line.split('\t').map(unescaped))
+}
+
+// What the client writes for characters that would break a line or a field.
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', '0': '\0', '\\': '\\' }
+const unescaped = (field: string): string => field.replace(/\\(.)/g, (whole, c: string) => ESCAPES[c] ?? whole)
+
+/** A text as SQL has it, where backslashes escape. */
+export const sqlText = (value: string): string => `'${value.replace(/[\\']/g, (c) => `\\${c}`)}'`
+
+/** A name of something as SQL has it. */
+export const sqlName = (name: string): string => `\`${name.replaceAll('`', '``')}\``
+
+/**
+ * Whether it is this host that changes what is in the servers of a cluster, which all of them share: the first in their order whose
+ * server runs; where none does, the first that was reached.
+ */
+export const isLead = (me: string, servers: readonly string[], members: ReadonlyMap<string, unknown>): boolean => {
+  const reached = servers.filter((host) => members.has(host) || host === me)
+  return me === (reached.find((host) => members.has(host) && members.get(host) !== UNKNOWN) ?? reached[0])
+}
