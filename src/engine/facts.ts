@@ -1,10 +1,11 @@
 import { isIP } from 'node:net'
 import { Problem } from '../problem.ts'
+import { OWNED } from '../resource/owned-record.ts'
 import type { Facts } from '../role/role.ts'
 import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
 
 /**
- * Asks what a host is: one `grep` for memory, processors, where sshd listens, and what architecture its own dpkg is of (within a
+ * Asks what a host is: one `grep` for memory, processors, our records of what we own there, when it was booted, where sshd listens, and what architecture its own dpkg is of (within a
  * dozen lines of its name), builtins for the rest.
  */
 export const FACTS_SCRIPT = `
@@ -12,8 +13,9 @@ while IFS= read -r l; do printf 'os %s\\n' "$l"; done </etc/os-release
 IFS= read -r l </proc/sys/kernel/hostname; printf 'hostname %s\\n' "$l"
 for l in /run/systemd/container /.dockerenv /run/.containerenv; do [ ! -e $l ] || printf 'container\\n'; done
 [ ! -e /proc/vz ] || [ -e /proc/bc ] || printf 'container\\n'
-grep -HsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$|^[[:space:]]*([Pp][Oo][Rr][Tt]|[Ll]isten[Aa]ddress)[[:space:]=]' \\
-  /proc/meminfo /proc/cpuinfo /var/lib/dpkg/status /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
+grep -HsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$|^btime |^[a-z][a-z0-9-]*:|^# [{]|^[[:space:]]*([Pp][Oo][Rr][Tt]|[Ll]isten[Aa]ddress)[[:space:]=]' \\
+  /proc/stat /proc/meminfo /proc/cpuinfo ${OWNED}/* /var/lib/dpkg/status /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
+read -r l r </proc/uptime; printf 'uptime %s\\n' "$l"
 ${INTERFACES_SCRIPT}`
 
 /** What the host is, from what it answered. Anything but Debian and Ubuntu is refused by name. */

@@ -10,10 +10,7 @@ import type { Selection } from './planning.ts'
 /** What a host has written down that we own there, by role. */
 export type OwnedRecords = ReadonlyMap<string, OwnedRecord>
 
-/** One `grep` for all records; where there are none, nothing. */
-export const OWNED_SCRIPT = `for r in ${OWNED}/*; do [ ! -f "$r" ] || { grep -saH '' ${OWNED}/*; break; }; done\n`
-
-/** The records in an answer to that script. Throws a `Problem` where a version wrote one that this one cannot read. */
+/** The records in what a host says of itself (see `facts`). Throws a `Problem` where a version wrote one that this one cannot read. */
 export const readOwned = (host: string, stdout: string): OwnedRecords => {
   const texts = new Map<string, string[]>()
   for (const line of stdout.split('\n')) {

@@ -31,14 +31,18 @@ export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundin
 const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly Placed[] => {
   const resources = declared(bound, contextOf(bound, facts, surroundings))
   const outs = bound.role.drains === undefined ? [] : [drained({ role: bound.role.name })]
-  return [...outs, ownedBy(bound.role.name, playbookOf(bound), resources), ...resources].map((resource) => ({
+  return [...outs, ownedBy(bound.role.name, playbooksOf(bound, surroundings), resources), ...resources].map((resource) => ({
     play: bound.play,
     role: bound.role.name,
     resource,
   }))
 }
 
-const playbookOf = ({ where }: Bound): readonly string[] => ('file' in where ? [where.file] : [])
+/** All playbooks of this run that bind the role to the host, whichever of them this is. */
+const playbooksOf = ({ host, role }: Bound, { bindings }: Surroundings): readonly string[] => {
+  const same = bindings.bound.filter((one) => one.host === host && one.role === role)
+  return [...new Set(same.flatMap(({ where }) => ('file' in where ? [where.file] : [])))].sort()
+}
 
 /**
  * What is wrong with these hosts' resources, as far as roles say so without asking what a host is: found before any packet is sent.

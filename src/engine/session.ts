@@ -5,10 +5,10 @@ import { Problem } from '../problem.ts'
 import { CLEAR_STAGED, STAGED_LIST } from '../resource/file-apply.ts'
 import { OWNED } from '../resource/owned-record.ts'
 import type { Facts } from '../role/role.ts'
-import { CLOCK_SCRIPT, clockFault } from './clock.ts'
+import { clockFault } from './clock.ts'
 import type { Listener } from './event.ts'
 import { FACTS_SCRIPT, readFacts } from './facts.ts'
-import { OWNED_SCRIPT, type OwnedRecords, readOwned } from './leftovers.ts'
+import { type OwnedRecords, readOwned } from './leftovers.ts'
 import { lookAt, type Observation } from './observe.ts'
 import type { Placed } from './place.ts'
 
@@ -62,9 +62,8 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
   })
   try {
-    const question = `${FACTS_SCRIPT}${CLOCK_SCRIPT}${OWNED_SCRIPT}`
     const asked = Date.now()
-    const answer = await shell.request(lock === undefined ? question : `${TIDY_SCRIPT}${question}`, { deadlineMs: LOOK_MS })
+    const answer = await shell.request(lock === undefined ? FACTS_SCRIPT : `${TIDY_SCRIPT}${FACTS_SCRIPT}`, { deadlineMs: LOOK_MS })
     const said = answer.stdout.toString()
     const fault = clockFault(said, asked, Date.now())
     if (fault !== undefined) listen({ type: 'warning', host, what: fault })

@@ -139,6 +139,8 @@ describe('what no role declares any more', () => {
     project.write('playbooks/other.yaml', '- name: other\n  hosts: all\n  roles: [{ app: { files: { a: a } } }]\n')
     expect(project.provision('run', 'playbooks/other.yaml', '--prune', '--dry-run').stdout).not.toContain('extra')
     expect(project.provision('run', '--prune', '--role', 'app', '--dry-run').stdout).not.toContain('extra')
+    // Several playbooks at once may bind the same role to the same host.
+    expect(project.provision('run', 'playbooks/site.yaml', 'playbooks/other.yaml', '--dry-run').stderr).toBe('')
     const { status, stdout } = project.provision('run', '--prune')
     expect(status).toBe(0)
     expect(stdout).toMatch(/- directory \/etc\/extra {2}no role declares it any more, exact/)

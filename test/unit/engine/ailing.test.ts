@@ -46,10 +46,17 @@ test.each([
   ['ahead', 1_010_800, 'is 3 hours ahead of that of this machine: certificates will seem expired'],
   ['days off', 1_864_000, 'is 10 days ahead of'],
 ])('a clock that is %s', (_, seconds, said) => {
-  const found = clockFault(`x\nclock ${seconds}\ny`, 1_000_000_000, 1_000_000_200)
+  const found = clockFault(`x\n/proc/stat:btime ${seconds - 500}\nuptime 500.12\ny`, 1_000_000_000, 1_000_000_200)
   expect(found ?? 'undefined').toContain(said ?? 'undefined')
 })
 
 test('a host that says nothing of its clock, or nonsense, is not judged', () => {
-  for (const said of ['', 'clock', 'clock x', 'clock 99999999999999999999']) expect(clockFault(said, 0, 1)).toBeUndefined()
+  for (const said of [
+    '',
+    'uptime 5.1',
+    '/proc/stat:btime 5',
+    '/proc/stat:btime x\nuptime 5.1',
+    '/proc/stat:btime 99999999999999999999\nuptime 1.0',
+  ])
+    expect(clockFault(said, 0, 1)).toBeUndefined()
 })
