@@ -69,10 +69,10 @@ export default defineRole({
       ...pageFiles,
       config,
       haproxy,
+      ...revocationResources(),
       // The names may lead to the virtual address, so the authority can ask only once somebody holds it.
       ...virtualResources(context),
       ...pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy })),
-      ...revocationResources(pairs.map(({ path }) => path)),
     ]
   },
 

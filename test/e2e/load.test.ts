@@ -6,7 +6,7 @@ import { type Load, type Phase, told } from './load.ts'
 import { bringApplication, loadSite, NAME } from './load-site.ts'
 import { need } from './need.ts'
 import { referenceProject } from './project.ts'
-import { readable, whileCaptured } from './wire.ts'
+import { forget, readable, whileCaptured } from './wire.ts'
 
 const project = referenceProject('t-load', '10.79.81')
 const site = loadSite(project, '10.79.81')
@@ -139,6 +139,7 @@ describe('on the wire', () => {
       expect(seen.length).toBeGreaterThan(10_000)
       expect(seen).not.toMatch(/HTTP\/1|GET \/|POST \/|<title>|count\/|example\.test/)
     }
+    forget(packets)
   })
 })
 

@@ -48,6 +48,23 @@ describe('not one request fails', () => {
         }
       },
     ],
+    [
+      'while the controller is killed in the middle of a deployment',
+      async () => {
+        site.page(6)
+        const killed = project.start('run')
+        while (
+          on('load_balancers', 'ls /var/lib/provision/drained 2>/dev/null; true')
+            .trim()
+            .split('\n')
+            .every((line) => !line.includes('@'))
+        )
+          await new Promise((resolve) => setTimeout(resolve, 10))
+        killed.kill('SIGKILL')
+        run('--wait')
+        expect(on('load_balancers', 'ls /var/lib/provision/drained')).not.toContain('@')
+      },
+    ],
     ['while one is gone back to, and forward again', () => [run('playbooks/rollback-web.yaml'), run()]],
     [
       'while nginx is reinstalled on one web server after the other, twice',

@@ -218,12 +218,12 @@ describe('haproxy-tls', () => {
       'file:/etc/haproxy/pages/503.html',
       'file:/etc/haproxy/haproxy.cfg',
       'service:haproxy.service',
-      'certificate:/etc/ssl/haproxy/www.example.org.pem',
-      'certificate:/etc/ssl/haproxy/shop.example.org.pem',
       'file:/usr/local/sbin/provision-revocation',
       'unit:provision-revocation.service',
       'unit:provision-revocation.timer',
       'service:provision-revocation.timer',
+      'certificate:/etc/ssl/haproxy/www.example.org.pem',
+      'certificate:/etc/ssl/haproxy/shop.example.org.pem',
     ])
   })
 
