@@ -109,7 +109,8 @@ describe('power cuts', () => {
   it.each([1, 2])('of the balancer cost what went over connections to it (%i)', async () => {
     const [holder = ''] = site.holders()
     const gone = await meanwhile(`a power cut of ${holder}`, () => cut(holder), 9000)
-    expect(gone.failures.filter(({ at }) => at > 5)).toEqual([])
+    // Who has a connection to it may wait until his own side gives up; who comes anew is served.
+    expect(gone.failures.filter(({ way, at }) => way.startsWith('fresh') && at > 5)).toEqual([])
     expect((await meanwhile(`${holder} comes back`, () => restore(holder), 3000)).failures).toEqual([])
   })
 
