@@ -8,8 +8,8 @@ import { alivePath } from './virtual-address.ts'
 export interface Balancer {
   readonly options: Options
   readonly thumbprint: Later
-  /** Chains as HAProxy loads them; it finds each private key beside its chain, as PATH.key. */
-  readonly certificates: readonly string[]
+  /** The file that names the chains. */
+  readonly certificates: string
   /** The first is for whoever asks for a name that nobody has, where `sites` were not given. */
   readonly backends: readonly Backend[]
   readonly edge: Edge
@@ -17,11 +17,14 @@ export interface Balancer {
   readonly pages: readonly { readonly status: string; readonly path: string }[]
 }
 
+/** The chains as HAProxy loads them, the first for visitors who name no host; it finds each private key beside its chain, as PATH.key. */
+export const certificateList = (paths: readonly string[]): string => paths.map((path) => `${path}\n`).join('')
+
 /** The whole of haproxy.cfg. */
 export const haproxyConfig = ({ options, thumbprint, certificates, backends, edge, pages }: Balancer): Text => {
   const { timeouts, extra, rate_limit: limit } = options
   const alive = alivePath(options)
-  const ssl = ` ssl ${certificates.map((path) => `crt ${path}`).join(' ')} alpn h2,http/1.1`
+  const ssl = ` ssl crt-list ${certificates} alpn h2,http/1.1`
   const top = [
     section('global', [
       'log /dev/log local0',
@@ -138,7 +141,8 @@ const FROM_VISITORS = [
 
 const limitLines = ({ requests, except }: Exclude<Options['rate_limit'], false>): readonly string[] => [
   // A visitor with IPv6 has a whole /64 to come from.
-  `http-request track-sc0 src,ipmask(32,64) table visitors${except.length === 0 ? '' : ` unless { src ${except.join(' ')} }`}`,
+  ...inLines(except).map((some) => `acl uncounted src ${some.join(' ')}`),
+  `http-request track-sc0 src,ipmask(32,64) table visitors${except.length === 0 ? '' : ' unless uncounted'}`,
   `http-request deny deny_status 429 if { sc_http_req_rate(0) gt ${requests} }`,
 ]
 
@@ -170,13 +174,17 @@ const choiceLines = (backends: readonly Backend[], { sites }: Options, nameOf: (
       const exact = backend.names.filter((name) => !name.startsWith('*.'))
       const wild = backend.names.filter((name) => name.startsWith('*.'))
       return [
-        ...(exact.length === 0 ? [] : [`use_backend ${nameOf(backend)} if { ${HOST_ASKED} -m str ${exact.join(' ')} }`]),
+        ...inLines(exact).map((some) => `use_backend ${nameOf(backend)} if { ${HOST_ASKED} -m str ${some.join(' ')} }`),
         ...wild.map((name) => `use_backend ${nameOf(backend)} if { ${HOST_ASKED} -m end ${name.slice(1)} }`),
       ]
     }),
     'default_backend nobody',
   ]
 }
+
+/** HAProxy reads 64 words of a line and no more. */
+const inLines = (all: readonly string[]): readonly (readonly string[])[] =>
+  Array.from({ length: Math.ceil(all.length / 40) }, (_, i) => all.slice(i * 40, (i + 1) * 40))
 
 const HOST_ASKED = 'req.hdr(host),field(1,:),lower'
 

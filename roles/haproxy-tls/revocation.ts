@@ -1,4 +1,4 @@
-import { file, quote, type Resource, service, unit } from 'provision'
+import { file, type Resource, service, unit } from 'provision'
 
 const NAME = 'provision-revocation'
 const SCRIPT = '/usr/local/sbin/provision-revocation'
@@ -7,10 +7,10 @@ const SCRIPT = '/usr/local/sbin/provision-revocation'
  * Asks the authorities, twice a day, whether they have revoked a certificate: by the list that it names (CRL), or by OCSP. What comes
  * of it is written beside the chain, where the next run finds it; an answer counts only if the authority has signed it.
  */
-const script = (paths: readonly string[]): string => `#!/bin/sh
+const SCRIPT_TEXT = `#!/bin/sh
 # Written by provision. Writes down beside a chain which certificates its authority has revoked.
 w=$(mktemp -d) || exit; trap 'rm -rf "$w"' EXIT
-for p in ${paths.map(quote).join(' ')}; do
+for p in /etc/ssl/haproxy/*.pem; do
   openssl x509 -in "$p" -out "$w/leaf" 2>/dev/null || continue
   sed '1,/-----END CERTIFICATE-----/d' "$p" >"$w/issuer"
   grep -q BEGIN "$w/issuer" || continue
@@ -28,7 +28,7 @@ done
 `
 
 /** The look at all certificates, and what makes it happen. */
-export const revocationResources = (paths: readonly string[]): readonly Resource[] => {
+export const revocationResources = (): readonly Resource[] => {
   const timer = unit({
     name: `${NAME}.timer`,
     content: `# Written by provision.
@@ -45,7 +45,7 @@ WantedBy=timers.target
 `,
   })
   return [
-    file({ path: SCRIPT, content: script(paths), mode: '755' }),
+    file({ path: SCRIPT, content: SCRIPT_TEXT, mode: '755' }),
     unit({
       name: `${NAME}.service`,
       content: `# Written by provision.

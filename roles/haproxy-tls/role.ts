@@ -1,6 +1,6 @@
 import { certificate, defineRole, directory, file, leaf, newWorker, pkg, placeholder, service, text } from 'provision'
 import { checksOf } from './checks.ts'
-import { haproxyConfig } from './config.ts'
+import { certificateList, haproxyConfig } from './config.ts'
 import { backScript, outScript } from './drain.ts'
 import { type Options, options } from './options.ts'
 import { pagesOf } from './pages.ts'
@@ -52,12 +52,13 @@ export default defineRole({
     const pairs = certificatesOf(given)
     const placeholders = pairs.map((pair) => placeholder(pair))
     const pages = pagesOf(given.error_pages, files)
+    const list = file({ path: '/etc/haproxy/certificates.list', content: certificateList(pairs.map(({ path }) => path)), set: SET })
     const config = file({
       path: CONFIG,
       content: haproxyConfig({
         options: given,
         thumbprint: account.thumbprint,
-        certificates: pairs.map(({ path }) => path),
+        certificates: list.id,
         backends: backendsOf(given, host, site, flows),
         edge: { certificate: client.id, trusted: trusted.id, nameOf: edge.nameOf },
         pages,
@@ -67,7 +68,7 @@ export default defineRole({
     const pageFiles = pages.map(({ path, content }) => file({ path, content, set: SET }))
     const haproxy = service({
       unit: 'haproxy.service',
-      loads: [config, client, trusted, ...pageFiles, ...placeholders],
+      loads: [config, list, client, trusted, ...pageFiles, ...placeholders],
       set: SET.name,
       took: newWorker,
     })
@@ -81,12 +82,13 @@ export default defineRole({
       // HAProxy does not start without a certificate, and without HAProxy nobody answers the authority.
       ...placeholders,
       ...pageFiles,
+      list,
       config,
       haproxy,
+      ...revocationResources(),
       // The names may lead to the virtual address, so the authority can ask only once somebody holds it.
       ...virtualResources(context),
       ...pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy })),
-      ...revocationResources(pairs.map(({ path }) => path)),
     ]
   },
 

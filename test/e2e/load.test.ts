@@ -6,7 +6,7 @@ import { type Load, type Phase, told } from './load.ts'
 import { bringApplication, loadSite, NAME } from './load-site.ts'
 import { need } from './need.ts'
 import { referenceProject } from './project.ts'
-import { readable, whileCaptured } from './wire.ts'
+import { forget, readable, whileCaptured } from './wire.ts'
 
 const project = referenceProject('t-load', '10.79.81')
 const site = loadSite(project, '10.79.81')
@@ -93,7 +93,8 @@ describe('what the power cut of one host costs', () => {
   it('of the balancer: what was sent over connections to it, until the other one has the address', async () => {
     const [holder = ''] = site.holders()
     const phase = await meanwhile('a power cut of the balancer', () => cut(holder), 9000)
-    expect(phase.failures.filter(({ at }) => at > 5)).toEqual([])
+    // Who has a connection to it may wait until his own side gives up; who comes anew is served.
+    expect(phase.failures.filter(({ way, at }) => way.startsWith('fresh') && at > 5)).toEqual([])
     const after = await meanwhile('it comes back', () => restore(holder), 3000)
     expect(after.failures).toEqual([])
     expect(run('--dry-run')).toContain('Nothing to do')
@@ -139,6 +140,7 @@ describe('on the wire', () => {
       expect(seen.length).toBeGreaterThan(10_000)
       expect(seen).not.toMatch(/HTTP\/1|GET \/|POST \/|<title>|count\/|example\.test/)
     }
+    forget(packets)
   })
 })
 

@@ -36,7 +36,7 @@ export const relayTo = async (
     carry(client, host)
     carry(host, client)
   })
-  await new Promise<void>((listening) => server.listen(at.port, at.host, listening))
+  await new Promise<void>((listening, reject) => server.once('error', reject).listen(at.port, at.host, listening))
   const cut = (): void => {
     for (const socket of sockets) socket.destroy()
   }

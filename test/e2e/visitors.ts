@@ -20,7 +20,7 @@ const RATES: Readonly<Record<Way, number>> = {
   'h2 POST': 6,
 }
 /** A visitor's patience. */
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 20_000
 
 interface Wanted {
   readonly name: string
@@ -48,7 +48,7 @@ const byHttp1 = ({ name, method, path, body }: Wanted, agent: Agent | false): Pr
         resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks), servedBy: String(response.headers['x-served-by']) }),
       )
     })
-    asked.on('timeout', () => asked.destroy(new Error('no answer within 30 s')))
+    asked.on('timeout', () => asked.destroy(new Error('no answer within 20 s')))
     asked.on('error', reject)
     asked.end(body)
   })
@@ -97,7 +97,7 @@ const streamOn = (session: ClientHttp2Session, { method, path, body }: Wanted): 
     stream.setTimeout(PATIENCE_MS, () => {
       // Whoever does not answer for so long may be gone: other requests shall not wait for it.
       session.destroy()
-      reject(new Error('no answer within 30 s'))
+      reject(new Error('no answer within 20 s'))
     })
     stream.on('response', (headers) => {
       head = headers

@@ -48,11 +48,10 @@ afterAll(async () => {
 
 it(`${COUNT} certificates come from it in one run, all end well`, async () => {
   const relay = await relayTo(`${SUBNET}.1`, 14000, { host: `${SUBNET}.1`, port: PORT })
-  const { status, stdout, stderr } = await project.provisionBeside('run')
+  const { status, stdout, stderr } = await project.provisionBeside('run').finally(relay.close)
   expect(stderr).toBe('')
   expect(status).toBe(0)
   expect(stdout.match(/create certificate \S+\.example\.test\.pem /g)).toHaveLength(COUNT)
-  relay.close()
   const verified = project.provision('verify', '--role', 'haproxy-tls')
   expect(verified.status, verified.stdout + verified.stderr).toBe(0)
   expect(project.provision('run', '--dry-run').status).toBe(0)
@@ -64,8 +63,7 @@ it('one that has fallen silent holds nothing up for long: all are put off', asyn
   project.env.LD_PRELOAD = '/usr/$LIB/faketime/libfaketime.so.1'
   Object.assign(project.env, { FAKETIME: '+21d', FAKETIME_DONT_FAKE_MONOTONIC: '1' })
   const began = performance.now()
-  const { stdout, stderr, status } = await project.provisionBeside('run')
-  relay.close()
+  const { stdout, stderr, status } = await project.provisionBeside('run').finally(relay.close)
   expect(stderr).toBe('')
   expect(status).toBe(0)
   expect(stdout.match(/was not renewed, what is there is good until/g)).toHaveLength(COUNT)

@@ -218,14 +218,15 @@ describe('haproxy-tls', () => {
       'certificate:/etc/ssl/haproxy/www.example.org.pem#placeholder',
       'certificate:/etc/ssl/haproxy/shop.example.org.pem#placeholder',
       'file:/etc/haproxy/pages/503.html',
+      'file:/etc/haproxy/certificates.list',
       'file:/etc/haproxy/haproxy.cfg',
       'service:haproxy.service',
-      'certificate:/etc/ssl/haproxy/www.example.org.pem',
-      'certificate:/etc/ssl/haproxy/shop.example.org.pem',
       'file:/usr/local/sbin/provision-revocation',
       'unit:provision-revocation.service',
       'unit:provision-revocation.timer',
       'service:provision-revocation.timer',
+      'certificate:/etc/ssl/haproxy/www.example.org.pem',
+      'certificate:/etc/ssl/haproxy/shop.example.org.pem',
     ])
   })
 
@@ -244,10 +245,11 @@ describe('haproxy-tls', () => {
     expect(text.match(/^ {4}bind :.*$/gm)).toEqual([
       '    bind :80',
       '    bind :::80 v6only',
-      ...['bind :443', 'bind :::443 v6only'].map(
-        (bind) => `    ${bind} ssl crt /etc/ssl/haproxy/www.example.org.pem crt /etc/ssl/haproxy/shop.example.org.pem alpn h2,http/1.1`,
-      ),
+      ...['bind :443', 'bind :::443 v6only'].map((bind) => `    ${bind} ssl crt-list /etc/haproxy/certificates.list alpn h2,http/1.1`),
     ])
+    expect(textOf(resources, '/etc/haproxy/certificates.list')).toBe(
+      '/etc/ssl/haproxy/www.example.org.pem\n/etc/ssl/haproxy/shop.example.org.pem\n',
+    )
   })
 
   it.each([
@@ -330,6 +332,15 @@ describe('haproxy-tls', () => {
     ])
     const retrying = haproxy.options.parse({ certificates: [{ names: ['a.test'] }], retry_posts: true })
     expect(textOf(haproxy.resources(context(LB, retrying)), '/etc/haproxy/haproxy.cfg')).not.toMatch(/once$/m)
+  })
+
+  it('writes no line of more words than HAProxy reads', () => {
+    const names = Array.from({ length: 100 }, (_, i) => `n${i}.test`)
+    const except = names.map((_, i) => `192.0.2.${i}`)
+    const many = { certificates: names.map((name) => ({ names: [name] })), sites: [{ names }], rate_limit: { except } }
+    const written = textOf(haproxy.resources(context(LB, haproxy.options.parse(many))), '/etc/haproxy/haproxy.cfg')
+    for (const line of written.split('\n')) expect(line.trim().split(' ').length).toBeLessThan(64)
+    for (const name of [...names, ...except]) expect(written).toMatch(new RegExp(` ${name}( |$)`, 'm'))
   })
 
   it('lets headers be added, replaced and taken away', () => {
