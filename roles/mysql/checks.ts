@@ -29,8 +29,9 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
 
 /** A server greets whoever comes, before it knows who that is. */
 const greetingScript = (port: number): string => `
-greeting=$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' | tr -d '\\0')
-case $greeting in *MariaDB*) ;; *) echo "nobody greets at 127.0.0.1:${port}"; exit 1;; esac`
+greets() { case $(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' 2>/dev/null | tr -d '\\0') in *MariaDB*) ;; *) return 1;; esac; }
+for i in 1 2 3 4 5; do ! greets || exit 0; sleep 1; done
+echo "nobody greets at 127.0.0.1:${port}"; exit 1`
 
 /** Where the timer is younger than that, the first one may still be to come. */
 const backupScript = (hours: number): string => `
