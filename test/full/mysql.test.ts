@@ -21,7 +21,7 @@ const SERVERS = ['web-01', 'web-02']
 const PASSWORD = 'poison-7Qx-password'
 project.env.SHOP_PASSWORD = PASSWORD
 const wire = mkdtempSync(join(tmpdir(), 'provision-wire-'))
-let capture: ReturnType<typeof spawn>
+let capture: ReturnType<typeof spawn> | undefined
 
 const inventory = (bufferPool: string): void => {
   const lab = `.provision/lab/${project.lab}`
@@ -56,7 +56,7 @@ beforeAll(async () => {
   capture = spawn('ip', words, { stdio: 'ignore' })
 })
 afterAll(async () => {
-  capture.kill('SIGINT')
+  capture?.kill('SIGINT')
   await labDown(spec)
   project.remove()
   rmSync(wire, { recursive: true })
@@ -146,7 +146,7 @@ describe('a cluster', () => {
   })
 
   it('let nobody on the wire read anything of all that', async () => {
-    capture.kill('SIGINT')
+    capture?.kill('SIGINT')
     await sleep(1000)
     expect(statSync(join(wire, 'all')).size).toBeGreaterThan(1_000_000)
     const count = (text: string): string =>
