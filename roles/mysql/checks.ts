@@ -27,9 +27,9 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
   ]
 }
 
-/** A server greets whoever comes, before it knows who that is. */
+/** A server says something to whoever comes, before it knows who that is: a greeting, or that it has no account for that address. */
 const greetingScript = (port: number): string => `
-greets() { case $(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' 2>/dev/null | tr -d '\\0') in *MariaDB*) ;; *) return 1;; esac; }
+greets() { [ "$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' 2>/dev/null | wc -c)" = 40 ]; }
 for i in 1 2 3 4 5; do ! greets || exit 0; sleep 1; done
 echo "nobody greets at 127.0.0.1:${port}"; exit 1`
 
