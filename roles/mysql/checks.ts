@@ -1,5 +1,6 @@
 import type { Check, HostView, SiteContext, SiteView } from 'provision'
 import { addressOf } from './addresses.ts'
+import { backupHost, STATE } from './backup.ts'
 import { PKI } from './config.ts'
 import { castOf, type Options } from './options.ts'
 
@@ -14,6 +15,9 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
     ...(isIn(arbitrators)
       ? [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service does not run; exit 1; }' }]
       : []),
+    ...(backupHost(given, castOf(given, site))?.name === host.name
+      ? [{ name: 'the last backup was brought back, and is young enough', script: backupScript(given.backups?.max_age_hours ?? 0) }]
+      : []),
     ...(isIn(clients)
       ? [
           { name: 'an application here gets to the server that is written to', script: greetingScript(given.writer_port) },
@@ -23,10 +27,18 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
   ]
 }
 
-/** A server greets whoever comes, before it knows who that is. */
+/** A server says something to whoever comes, before it knows who that is: a greeting, or that it has no account for that address. */
 const greetingScript = (port: number): string => `
-greeting=$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' | tr -d '\\0')
-case $greeting in *MariaDB*) ;; *) echo "nobody greets at 127.0.0.1:${port}"; exit 1;; esac`
+greets() { [ "$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' 2>/dev/null | wc -c)" = 40 ]; }
+for i in 1 2 3 4 5; do ! greets || exit 0; sleep 1; done
+echo "nobody greets at 127.0.0.1:${port}"; exit 1`
+
+/** Where the timer is younger than that, the first one may still be to come. */
+const backupScript = (hours: number): string => `
+systemctl is-active -q provision-database-backup.timer || { echo 'its timer does not run'; exit 1; }
+! systemctl is-failed -q provision-database-backup.service || { journalctl -u provision-database-backup.service --no-pager -o cat -n 8; exit 1; }
+for f in ${STATE}/last-good /etc/systemd/system/provision-database-backup.timer; do [ -z "$(find $f -mmin -${hours * 60} 2>/dev/null)" ] || exit 0; done
+echo 'there is no good one within ${hours} hours'; exit 1`
 
 const serverChecks = (given: Options, host: HostView, site: SiteView): readonly Check[] => {
   const { topology, servers, arbitrators } = castOf(given, site)

@@ -41,6 +41,24 @@ const userOptions = z
   })
   .refine(({ password, state }) => state === 'absent' || password !== undefined, { path: ['password'], message: 'is missing' })
 
+const backupOptions = z.strictObject({
+  recipients: z
+    .array(z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/, 'must be an age recipient: age1…'))
+    .min(1)
+    .meta({ description: 'who can read the backups; the keys that open them lie on no host' }),
+  schedule: z
+    .string()
+    .regex(/^[A-Za-z0-9 :*,./~-]{1,80}$/, 'must be a time as systemd writes it, such as daily or *-*-* 03:00:00')
+    .default('daily'),
+  keep_days: z.int().min(1).max(3650).default(30),
+  store: z
+    .string()
+    .optional()
+    .meta({ description: 'group whose first host keeps them; the arbitrators where it is left out; `here`: the server itself' }),
+  port: port.default(4569),
+  max_age_hours: z.int().min(1).default(36).meta({ description: '`verify` complains of a last good one that is older' }),
+})
+
 /** Accounts that come with the server, or with this role. */
 const OURS = ['root', 'mysql', 'mariadb.sys', 'provision-health', 'provision-backup', 'prometheus']
 
@@ -93,6 +111,19 @@ export const options = z.strictObject({
     )
     .default({})
     .meta({ description: 'any other server variable; the server itself checks them before they go live' }),
+  backups: backupOptions.optional(),
+  restore: z
+    .strictObject({
+      file: z
+        .string()
+        .regex(/^(?!\/)[^\p{Cc}]*\.sql\.gz$/u, 'must be a decrypted backup (.sql.gz) of the project')
+        .meta({ description: 'a decrypted backup', examples: ['backups/latest.sql.gz'] }),
+      lose_rows_written_since: z
+        .boolean()
+        .default(false)
+        .meta({ description: 'everything becomes as it was; without, only tables that are missing come back' }),
+    })
+    .optional(),
   discard_data_of: z
     .array(z.string())
     .default([])
@@ -156,6 +187,17 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
           `put a third host into the group ${given.arbitrators}; it holds no data`,
         )
       : []),
+    ...storeFaults(given, site),
     ...(discarded.length > 0 ? fault(['discard_data_of'], `${discarded.join(', ')} is no server`, `name hosts of ${given.servers}`) : []),
   ]
+}
+
+const storeFaults = ({ backups, arbitrators, servers }: Options, site: SiteView): Faults => {
+  if (backups === undefined || backups.store === 'here') return []
+  const group = backups.store ?? arbitrators
+  const keeper = site.group(group)[0]
+  const fault = (what: string) => [{ path: ['backups'], what, fix: 'name a group in store, or `here` to keep them on the server itself' }]
+  if (keeper === undefined) return fault(`no host is in the group ${group} to keep the backups`)
+  const isServer = site.group(servers).some(({ name }) => name === keeper.name)
+  return isServer ? fault(`${keeper.name} holds the data itself, and would be lost together with the backups`) : []
 }

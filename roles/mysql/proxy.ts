@@ -96,14 +96,15 @@ defaults
     mode tcp
     log global
     option dontlog-normal
-    timeout connect 2s
+    # A host that is gone is found out by not connecting; one that is only slow is given time to answer.
+    timeout connect 1s
     # As long as the server lets a connection idle.
     timeout client 8h
     timeout server 8h
-    timeout check 1s
+    timeout check 5s
     retries 1
     option redispatch
-    default-server port ${health_port} check inter 1s fastinter 300ms fall 2 rise 2 on-marked-down shutdown-sessions
+    default-server port ${health_port} check inter 1s fastinter 500ms fall 3 rise 2 on-marked-down shutdown-sessions
 
 # Always the first that is well, on every host the same one; whoever is connected to another moves when it is back.
 listen writer

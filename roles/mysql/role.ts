@@ -1,5 +1,6 @@
 import { defineRole, type HostView, type Listen } from 'provision'
 import { arbitratorResources } from './arbitrator.ts'
+import { backupHost, backupResources, storeHost, storeResources } from './backup.ts'
 import { checksOf } from './checks.ts'
 import { castOf, faultsOf, options } from './options.ts'
 import { proxyResources } from './proxy.ts'
@@ -16,7 +17,9 @@ export default defineRole({
     const peers = [{ group: given.servers }]
     const cluster = { service: 'database-cluster', port: 4567, protocol: 'tcp', encrypted: true } as const
     const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
-    if (!isIn(servers)) return isIn(arbitrators) ? [{ ...cluster, from: peers }] : []
+    const store = { service: 'database-store', port: given.backups?.port ?? 0, protocol: 'tcp', from: peers, encrypted: true } as const
+    const stores = storeHost(given, site)?.name === host.name ? [store] : []
+    if (!isIn(servers)) return [...(isIn(arbitrators) ? [{ ...cluster, from: peers }] : []), ...stores]
     const clients = given.clients.filter((group) => site.group(group).length > 0).map((group) => ({ group }))
     return [
       { service: 'database', port: 3306, protocol: 'tcp', from: [...clients, ...peers], encrypted: true },
@@ -42,9 +45,16 @@ export default defineRole({
       context.warn(
         'the database is on this host alone: while it is away there is none, and what was written since the last backup is lost with it',
       )
+    const makesBackups = backupHost(context.options, castOf(context.options, context.site))?.name === context.host.name
+    if (isServer && context.options.backups === undefined)
+      context.warn('there are no backups of the database: say in mysql.backups who can read them, and they begin')
+    if (makesBackups && context.options.backups?.store === 'here')
+      context.warn('the backups of the database are on the host of the database, and are lost together with it')
     return [
       ...(isServer ? serverResources(context) : []),
       ...(isIn(arbitrators) ? arbitratorResources(context) : []),
+      ...(makesBackups ? backupResources(context) : []),
+      ...(storeHost(context.options, context.site)?.name === context.host.name ? storeResources(context) : []),
       ...(isIn(clients) ? proxyResources(context, isServer) : []),
     ]
   },

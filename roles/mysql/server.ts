@@ -1,18 +1,22 @@
 import {
   database,
   databaseAccount,
+  databaseDump,
   directory,
   dropin,
   file,
   galera,
   type HostContext,
+  type LocalFile,
   leaf,
+  Problem,
   pkg,
   type Resource,
   service,
   text,
 } from 'provision'
 import { addressOf } from './addresses.ts'
+import { backupAccount } from './backup.ts'
 import { bracketed, PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
 import { type Cast, castOf, type Options } from './options.ts'
@@ -38,7 +42,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
     config,
     ...(cast.clients.length > 0 ? healthResources(bracketed(addressOf(host, cast)), given.health_port) : []),
     cast.topology === 'cluster' ? member(given, cast, host.name, mariadb) : mariadb,
-    ...contents(given, cast, host.name),
+    ...contents(context, cast),
   ] as readonly Resource[]
 }
 
@@ -100,20 +104,41 @@ const unitDropin = ({ memory, cpu_weight, io_weight }: Options, { topology }: Ca
   })
 
 /** What is in the servers: the same in all of a cluster. */
-const contents = ({ databases, users }: Options, cast: Cast, me: string): readonly Resource[] => {
+const contents = (
+  { options: { databases, users, backups, restore }, files, host }: HostContext<Options>,
+  cast: Cast,
+): readonly Resource[] => {
+  const me = host.name
+  const dump = restore === undefined ? [] : [dumpIn(restore.file, files)]
   const all = { me, servers: cast.servers.map(({ name }) => name) }
   return [
     // What an installation by another hand may have left open to anybody.
     database({ name: 'test', state: 'absent', ...all }),
     ...['localhost', me].map((host) => databaseAccount({ user: '', host, state: 'absent', ...all })),
     ...(cast.clients.length > 0 ? [healthAccount(cast, me)] : []),
+    ...(backups === undefined ? [] : [backupAccount(cast, me)]),
     ...databases
       .filter(({ name }) => name !== 'test')
       .map(({ name, charset, collation, state, lose_all_rows }) =>
         database({ name, charset, collation, state, loseAllRows: lose_all_rows, ...all }),
       ),
+    ...dump.map((content) =>
+      databaseDump({ name: restore?.file ?? '', content, loseRowsWrittenSince: restore?.lose_rows_written_since ?? false, ...all }),
+    ),
     ...users.map(({ name, host, password, grants, state }) =>
       databaseAccount({ user: name, host, state, ...(password !== undefined && { password }), grants, ...all }),
     ),
   ] as readonly Resource[]
+}
+
+const dumpIn = (path: string, files: HostContext<Options>['files']): LocalFile => {
+  const end = path.lastIndexOf('/')
+  const found = files(end < 0 ? '.' : path.slice(0, end)).find((one) => one.path === path.slice(end + 1))
+  if (found !== undefined) return found.content
+  throw new Problem({
+    class: 'input',
+    where: { role: 'mysql', file: path },
+    what: 'the project has no such backup',
+    fix: 'fetch one and decrypt it there, as roles/mysql/README.md says',
+  })
 }

@@ -3,7 +3,7 @@ import { readRows, UNKNOWN } from './mariadb.ts'
 
 /** An account as the server has it. Of its password, only a digest of what the server keeps, salted anew at each look. */
 export interface Account {
-  /** How it logs in; several ways are joined by `or`. */
+  /** How it logs in: a plugin, or `several ways`. */
   readonly plugin: string
   readonly nonce: string
   readonly digest: string
@@ -17,7 +17,7 @@ export type SeenAccount = Account | 'absent' | typeof UNKNOWN
 
 /** Everything about all accounts in one question, whatever their number. */
 export const seenAccountsSql = (nonce: string): string => `SELECT 'account', User, Host,
- CASE WHEN JSON_EXISTS(Priv, '$.auth_or') THEN CONCAT('several: ', JSON_COMPACT(JSON_QUERY(Priv, '$.auth_or[*].plugin'))) ELSE JSON_VALUE(Priv, '$.plugin') END,
+ IF(JSON_EXISTS(Priv, '$.auth_or'), 'several ways', JSON_VALUE(Priv, '$.plugin')),
  SHA2(CONCAT('${nonce}', COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '')), 256),
  COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0), COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0) FROM mysql.global_priv WHERE JSON_VALUE(Priv, '$.is_role') IS NULL;
 SELECT 'grant', GRANTEE, '*.*', PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES

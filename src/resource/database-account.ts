@@ -53,7 +53,7 @@ const schema = z
 
 export type AccountSpec = z.output<typeof schema>
 
-const idOf = ({ user, host }: { readonly user: string; readonly host: string }): string => `${user}@${host}`
+const idOf = ({ user, host }: AccountSpec): string => `${user}@${host}`
 
 /**
  * Who may log in to a server, or to all servers of a cluster, and what they may do there: exactly that. Who comes over the network

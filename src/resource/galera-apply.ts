@@ -24,7 +24,7 @@ function* seeToServer(one: GaleraWork, members: Members): Steps {
   const { spec } = one
   const before = yield* standingOn(undefined)
   if (before?.primary === true) yield* othersAreIn(spec, members, before)
-  else if (before !== undefined) yield* majority(spec, members)
+  else if (before !== undefined) yield* majority(one, members)
   else if (!(yield* somebodyHas(spec, members))) yield* begin(one, members)
   else checkOwnData(spec, members)
   yield* changing(one, { ...spec.service, took: IN_CLUSTER })
@@ -61,28 +61,46 @@ function* somebodyHas(spec: GaleraSpec, members: Members): Asking<boolean> {
 const othersOf = ({ servers, me }: GaleraSpec, members: Members): readonly string[] =>
   servers.filter((host) => host !== me && members.has(host))
 
-/** Where nobody runs, whoever knows most begins. Whoever was not asked could know more, so that nothing is begun without them. */
+/** How far the data of a server goes, and whether it runs. */
+interface Reach {
+  readonly host: string
+  readonly uuid: string | undefined
+  readonly seqno: number
+  readonly runs: boolean
+}
+
+/** Where nobody has the majority, whoever knows most begins. Whoever was not asked could know more, so that nothing is begun without them. */
 function* begin(one: GaleraWork, members: Members): Steps {
   const { spec } = one
   checkAllReached(spec, members)
-  const positions: { readonly host: string; readonly uuid: string | undefined; readonly seqno: number }[] = []
-  for (const host of spec.servers) positions.push({ host, ...(yield* positionOn(host === spec.me ? undefined : host)) })
-  const known = positions.filter(({ uuid }) => uuid !== undefined)
+  const reaches: Reach[] = []
+  for (const host of spec.servers) reaches.push(yield* reachOf(host, host === spec.me ? {} : { on: host }))
+  const known = reaches.filter(({ uuid }) => uuid !== undefined)
   const histories = [...new Set(known.filter(({ host }) => !spec.discardDataOf.includes(host)).map(({ uuid }) => uuid))]
   if (histories.length > 1) throw severalHistories(known)
-  const candidates = known.length === 0 ? positions : known.filter(({ uuid }) => uuid === histories[0])
-  const best = candidates.reduce((a, b) => (b.seqno > a.seqno ? b : a), candidates[0] ?? { host: spec.me, uuid: undefined, seqno: -1 })
+  const candidates = known.length === 0 ? reaches : known.filter(({ uuid }) => uuid === histories[0])
+  const [best] = candidates.toSorted((a, b) => b.seqno - a.seqno || Number(b.runs) - Number(a.runs))
+  if (best === undefined) throw severalHistories(known)
   if (best.uuid === undefined && best.host !== spec.me) throw notFirst(spec.me, best.host)
-  const on = best.host === spec.me ? {} : { on: best.host }
-  const doing = `beginning the cluster on ${best.host}${best.seqno < 0 ? '' : `, whose data goes furthest (transaction ${best.seqno})`}`
-  const steps = changing(one, { ...spec.service, took: IN_CLUSTER })
+  yield* beginOn(best, one)
+  // An arbitrator that was left alone waits for a cluster that is no more.
+  for (const host of spec.arbitrators.filter((name) => members.has(name)))
+    yield { do: 'shell', on: host, script: 'systemctl try-restart garb.service' }
+}
+
+function* beginOn({ host, seqno, runs }: Reach, one: GaleraWork): Steps {
+  const on = host === one.spec.me ? {} : { on: host }
+  const doing = `beginning the cluster on ${host}${seqno < 0 ? '' : `, whose data goes furthest (transaction ${seqno})`}`
+  if (runs) {
+    const script = `${MARIADB} -e "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'"\n${IN_CLUSTER}`
+    succeeded(yield { do: 'shell', ...on, doing, script }, `${host} does not become the majority`)
+    return
+  }
+  const steps = changing(one, { ...one.spec.service, took: IN_CLUSTER })
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value
     next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: beginningScript(step.script) } : step)
   }
-  // An arbitrator that was left alone waits for a cluster that is no more.
-  for (const host of spec.arbitrators.filter((name) => members.has(name)))
-    yield { do: 'shell', on: host, script: 'systemctl try-restart garb.service' }
 }
 
 const checkAllReached = ({ servers, me }: GaleraSpec, members: Members): void => {
@@ -99,9 +117,7 @@ const checkAllReached = ({ servers, me }: GaleraSpec, members: Members): void =>
 const notFirst = (me: string, first: string): Refused =>
   new Refused(`${me} does not begin the cluster`, `${first} comes first and has not begun it`, `see what is wrong with ${first}`)
 
-const severalHistories = (
-  known: readonly { readonly host: string; readonly uuid: string | undefined; readonly seqno: number }[],
-): Refused =>
+const severalHistories = (known: readonly Reach[]): Refused =>
   new Refused(
     'the servers hold data of different clusters',
     known.map(({ host, uuid, seqno }) => `${host}: ${uuid}, transaction ${seqno}`).join('; '),
@@ -121,19 +137,10 @@ const checkOwnData = (spec: GaleraSpec, members: Members): void => {
   )
 }
 
-/** Servers that run without a majority find it again by themselves, when they can; when all are there and still have none, one gives it to itself. */
-function* majority(spec: GaleraSpec, members: Members): Steps {
+/** Servers that run without a majority find it again by themselves, when they can. */
+function* majority(one: GaleraWork, members: Members): Steps {
   for (let i = 0; i < 60; i++) if ((yield* standingOn(undefined, i === 0 ? 0 : 1))?.primary === true) return
-  if (yield* somebodyHas(spec, members)) return
-  checkAllReached(spec, members)
-  succeeded(
-    yield {
-      do: 'shell',
-      script: `${MARIADB} -e "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'"`,
-      doing: 'making it the majority, as none of the servers has one',
-    },
-    'the server does not become the majority',
-  )
+  if (!(yield* somebodyHas(one.spec, members))) yield* begin(one, members)
 }
 
 /** How a server stands, here or on another host; undefined where it does not run. */
@@ -144,13 +151,14 @@ function* standingOn(host: string | undefined, afterSeconds = 0): Asking<Standin
   return rows === undefined ? undefined : readStanding(rows)
 }
 
-/** How far the data of a server goes that does not run. Where it was not stopped cleanly, the server itself has to look. */
-function* positionOn(host: string | undefined): Asking<{ readonly uuid: string | undefined; readonly seqno: number }> {
-  const on = host === undefined ? {} : { on: host }
+/** How far the data of a server goes. Where it was not stopped cleanly, the server itself has to look. */
+function* reachOf(host: string, on: { readonly on?: string }): Asking<Reach> {
+  const standing = yield* standingOn(on.on)
+  if (standing !== undefined) return { host, uuid: standing.uuid, seqno: standing.seqno, runs: true }
   const said = yield { do: 'shell', ...on, script: `[ ! -f ${GRASTATE} ] || cat ${GRASTATE}` }
-  const position = readPosition(said.stdout.toString().split('\n'))
+  const position = { host, ...readPosition(said.stdout.toString().split('\n')), runs: false }
   if (position.uuid === undefined || position.seqno >= 0) return position
-  const found = yield { do: 'shell', ...on, script: 'galera_recovery', doing: `looking how far the data of ${host ?? 'this server'} goes` }
+  const found = yield { do: 'shell', ...on, script: 'galera_recovery', doing: `looking how far the data of ${host} goes` }
   const seqno = /[0-9a-f-]{36}:(\d+)/.exec(found.stdout.toString())?.[1]
   if (seqno === undefined) throw new Refused('it could not be found out how far the data of a server goes', lastLines(found.stderr))
   return { ...position, seqno: Number(seqno) }

@@ -45,8 +45,8 @@ const canTell = ({ servers }: GaleraSpec, world: World): boolean => servers.some
 export const beginner = ({ servers }: GaleraSpec, members: Members): string | undefined => {
   if (servers.some((host) => !members.has(host))) return undefined
   const rank = (host: string): number => {
-    const position = members.get(host)?.position
-    return position?.uuid === undefined ? -2 : position.seqno
+    const data = members.get(host)?.standing ?? members.get(host)?.position
+    return data?.uuid === undefined ? -2 : data.seqno
   }
   return [...servers].sort((a, b) => rank(b) - rank(a))[0]
 }

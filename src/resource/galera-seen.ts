@@ -15,6 +15,9 @@ export interface Standing {
   readonly size: number
   /** How many of them are servers. */
   readonly servers: number
+  /** The history that its data belongs to, and the last transaction of it. */
+  readonly uuid: string | undefined
+  readonly seqno: number
 }
 
 /** Where the data of a server stands, as it lies on the disk. */
@@ -37,7 +40,7 @@ export interface SeenGalera {
 const DATA = '/var/lib/mysql'
 export const GRASTATE = `${DATA}/grastate.dat`
 
-export const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses');`
+export const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed');`
 
 /** One client for all; the position is read by builtins. */
 export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => {
@@ -75,8 +78,12 @@ export const readStanding = (rows: readonly (readonly string[])[]): Standing => 
     size: Number(of.get('wsrep_cluster_size') ?? 0),
     // An arbitrator has no address for clients, and stands there as nothing between two commas.
     servers: (of.get('wsrep_incoming_addresses') ?? '').split(',').filter((address) => address !== '').length,
+    uuid: uuidOf(of.get('wsrep_local_state_uuid')),
+    seqno: Number(of.get('wsrep_last_committed') ?? -1),
   }
 }
+
+const uuidOf = (word: string | undefined): string | undefined => (word === undefined || word === '' || word === NONE ? undefined : word)
 
 const NONE = '00000000-0000-0000-0000-000000000000'
 
@@ -86,6 +93,5 @@ export const readPosition = (lines: readonly string[]): Omit<Position, 'database
       .find((line) => line.startsWith(`${key}:`))
       ?.slice(key.length + 1)
       .trim()
-  const uuid = of('uuid')
-  return { uuid: uuid === undefined || uuid === NONE ? undefined : uuid, seqno: Number(of('seqno') ?? -1) }
+  return { uuid: uuidOf(of('uuid')), seqno: Number(of('seqno') ?? -1) }
 }

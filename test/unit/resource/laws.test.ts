@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readSeen } from '../../../src/resource/authorized-keys-seen.ts'
 import { sha256Hex } from '../../../src/resource/content.ts'
@@ -42,6 +43,10 @@ const seenTable = (table: string) => {
 }
 
 const page = { type: 'local', path: '/p/sample', sha256: 'a'.repeat(64), size: 6, open: () => Buffer.from('sample') } as const
+const dump = (table: string) => ({
+  ...page,
+  open: () => gzipSync(`-- Current Database: \`shop\`\n-- Table structure for table \`${table}\`\n`),
+})
 const seenRelease = (i: number) => ({
   current: inode('l', '777', {
     target: `releases/${release({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }).spec.digest}`,
@@ -134,6 +139,10 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   database: {
     options: (i) => ({ name: `sample${i}`, me: 'a', servers: ['a', 'b'] }),
     asWanted: () => ({ charset: 'utf8mb4', collation: 'utf8mb4_unicode_ci', tables: 3 }),
+  },
+  'database-dump': {
+    options: (i) => ({ name: `sample${i}`, content: dump(`sample${i}`), me: 'a', servers: ['a'] }),
+    asWanted: (i) => ({ tables: [`shop.sample${i}`], replacedBy: [] }),
   },
   'database-account': {
     options: (i) => ({
@@ -257,6 +266,7 @@ const seenNothing = (kind: string): unknown => {
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
+  if (kind === 'database-dump') return { tables: [], replacedBy: [] }
   if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), standing: undefined }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'

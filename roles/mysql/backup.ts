@@ -1,0 +1,196 @@
+import {
+  databaseAccount,
+  directory,
+  file,
+  type HostContext,
+  type HostView,
+  leaf,
+  pkg,
+  type Resource,
+  type SiteView,
+  service,
+  text,
+  unit,
+  user,
+} from 'provision'
+import { addressOf } from './addresses.ts'
+import { backupScript, receiveScript } from './backup-script.ts'
+import { bracketed } from './config.ts'
+import { type Cast, castOf, type Options } from './options.ts'
+
+export const BACKUP = 'provision-backup'
+const PKI = { directory: '/etc/provision-backup', pair: '/etc/provision-backup/host.pem', trusted: '/etc/provision-backup/authority.pem' }
+const RUNS = 'provision-database-backup'
+const STORES = 'provision-database-store'
+export const STATE = `/var/lib/${RUNS}`
+export const STORE = `/var/lib/${STORES}`
+const SCRIPTS = '/usr/local/lib/provision'
+
+/** Which server makes the backups: the last, which applications write to least. */
+export const backupHost = ({ backups }: Options, { servers }: Cast): HostView | undefined =>
+  backups === undefined ? undefined : servers.at(-1)
+
+/** Which host keeps them; undefined where the server that makes them does. */
+export const storeHost = ({ backups, arbitrators }: Options, site: SiteView): HostView | undefined =>
+  backups === undefined || backups.store === 'here' ? undefined : site.group(backups.store ?? arbitrators)[0]
+
+const common = ({ host, authority }: HostContext<Options>, usage: 'server' | 'client') => {
+  const own = authority({ domain: 'database' })
+  const certificate = leaf({ path: PKI.pair, names: [own.nameOf(host.name)], authority: own, usages: [usage], group: BACKUP })
+  const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
+  return [
+    user({ name: BACKUP, system: true, home: '/nonexistent' }),
+    pkg({ name: 'openssl' }),
+    pkg({ name: 'socat' }),
+    directory({ path: PKI.directory }),
+    certificate,
+    trusted,
+    directory({ path: SCRIPTS }),
+  ]
+}
+
+/** On the server that makes backups: a timer, and what it runs. */
+export const backupResources = (context: HostContext<Options>): readonly Resource[] => {
+  const { options: given, site, authority } = context
+  const cast = castOf(given, site)
+  if (given.backups === undefined) return []
+  const keeper = storeHost(given, site)
+  const store = keeper && {
+    address: bracketed(addressOf(keeper, { servers: cast.servers, arbitrators: [...cast.arbitrators, keeper] })),
+    name: authority({ domain: 'database' }).nameOf(keeper.name),
+    port: given.backups.port,
+  }
+  const script = file({
+    path: `${SCRIPTS}/database-backup`,
+    mode: '755',
+    content: backupScript({ recipients: given.backups.recipients, store, keepDays: given.backups.keep_days, pki: PKI }),
+  })
+  const told = file({ path: `${SCRIPTS}/database-backup-told`, mode: '755', content: TOLD })
+  const job = unit({
+    name: `${RUNS}.service`,
+    content: `# Written by provision.
+[Unit]
+Description=Saves all databases, and proves that they come back
+After=mariadb.service
+
+[Service]
+Type=oneshot
+ExecStart=${SCRIPTS}/database-backup
+# As root, for whoever collects metrics.
+ExecStopPost=+${SCRIPTS}/database-backup-told
+User=${BACKUP}
+Group=${BACKUP}
+StateDirectory=${RUNS}
+StateDirectoryMode=0700
+Nice=10
+IOSchedulingClass=idle
+CPUWeight=20
+TimeoutStartSec=12h
+NoNewPrivileges=yes
+ProtectSystem=strict
+ReadWritePaths=-/var/lib/prometheus/node-exporter
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictSUIDSGID=yes
+`,
+  })
+  const timer = unit({
+    name: `${RUNS}.timer`,
+    content: `# Written by provision.
+[Unit]
+Description=When all databases are saved
+
+[Timer]
+OnCalendar=${given.backups.schedule}
+RandomizedDelaySec=10min
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
+`,
+  })
+  return [
+    ...common(context, 'client'),
+    pkg({ name: 'age' }),
+    script,
+    told,
+    job,
+    timer,
+    service({ unit: `${RUNS}.timer`, restarts: [timer], reload: 'restart' }),
+  ] as readonly Resource[]
+}
+
+/** In the server: it may read everything, and change nothing. */
+export const backupAccount = (cast: Cast, me: string): Resource =>
+  databaseAccount({
+    user: BACKUP,
+    host: 'localhost',
+    grants: [{ on: '*.*', privileges: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS'] }],
+    me,
+    servers: cast.servers.map(({ name }) => name),
+  }) as Resource
+
+/** On the host that keeps backups of others. It cannot read them. */
+export const storeResources = (context: HostContext<Options>): readonly Resource[] => {
+  const { options: given, host, site } = context
+  const cast = castOf(given, site)
+  if (given.backups === undefined) return []
+  const base = common(context, 'server')
+  const address = addressOf(host, { servers: cast.servers, arbitrators: [...cast.arbitrators, host] })
+  const script = file({ path: `${SCRIPTS}/database-receive`, mode: '755', content: receiveScript(STORE, given.backups.keep_days) })
+  const kind = address.includes(':') ? 'pf=ip6' : 'pf=ip4'
+  const job = unit({
+    name: `${STORES}.service`,
+    content: `# Written by provision.
+[Unit]
+Description=Keeps encrypted backups of databases
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/bin/socat OPENSSL-LISTEN:${given.backups.port},bind=${bracketed(address)},${kind},reuseaddr,fork,max-children=4,cert=${PKI.pair},key=${PKI.pair}.key,cafile=${PKI.trusted},verify=1 EXEC:${SCRIPTS}/database-receive
+User=${BACKUP}
+Group=${BACKUP}
+StateDirectory=${STORES}
+StateDirectoryMode=0700
+Restart=always
+RestartSec=1s
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+CapabilityBoundingSet=
+RestrictSUIDSGID=yes
+MemoryMax=256M
+
+[Install]
+WantedBy=multi-user.target
+`,
+  })
+  return [
+    ...base,
+    script,
+    job,
+    service({ unit: `${STORES}.service`, restarts: [...base.slice(4, 6), script, job], reload: 'restart' }),
+  ] as readonly Resource[]
+}
+
+const TOLD = `#!/bin/sh
+# Written by provision. Whether the last backup was a good one, and when there was one, as metrics.
+d=/var/lib/prometheus/node-exporter
+[ -d $d ] || exit 0
+good=0; [ "$SERVICE_RESULT" != success ] || good=1
+read -r at name tables <${STATE}/last-good 2>/dev/null || at=0
+printf '%s\\n' '# HELP provision_database_backup_good Whether the last backup was brought back and found whole.' '# TYPE provision_database_backup_good gauge' "provision_database_backup_good $good" \\
+  '# HELP provision_database_backup_last_good_seconds When there was a good one.' '# TYPE provision_database_backup_last_good_seconds gauge' "provision_database_backup_last_good_seconds $at" >$d/provision_database_backup.new &&
+mv -f $d/provision_database_backup.new $d/provision_database_backup.prom
+`

@@ -1,0 +1,116 @@
+import { gunzipSync } from 'node:zlib'
+import { z } from 'zod'
+import { quote } from '../quote.ts'
+import type { LocalFile } from './content.ts'
+import { servers, unasked } from './database.ts'
+import { defineKind, type Probe, Refused, type Steps, succeeded, type Work } from './kind.ts'
+import { askScript, isLead, MARIADB, readRows, UNKNOWN } from './mariadb.ts'
+import { parentOf } from './path.ts'
+
+const isLocal = (value: unknown): value is LocalFile =>
+  typeof value === 'object' && value !== null && 'type' in value && value.type === 'local'
+
+const schema = z
+  .strictObject({
+    /** What it is called, in the project. */
+    name: z.string().min(1),
+    /** A compressed dump (`.sql.gz`) of the project, as backups are once they are decrypted. */
+    content: z.custom<LocalFile>(isLocal, 'must be a file of the project'),
+    /** All of it, in place of what is there; without, only tables that are missing. */
+    loseRowsWrittenSince: z.boolean().default(false),
+    ...servers,
+  })
+  .transform((spec) => ({ ...spec, tables: tablesIn(spec.content) }))
+
+export type DumpSpec = z.output<typeof schema>
+
+/** Which of the dump's tables are in the server, and the digests of dumps that replaced everything; or that the server does not run. */
+export type SeenDump = { readonly tables: readonly string[]; readonly replacedBy: readonly string[] } | typeof UNKNOWN
+
+const RECORD = '/var/lib/provision/database-dumps'
+
+const idOf = ({ name }: DumpSpec): string => name
+
+const observeDumps = (specs: readonly DumpSpec[]): Probe<SeenDump> => ({
+  asks: { texts: [RECORD] },
+  script: askScript(TABLES),
+  parse: (stdout, said) => {
+    const tables = readTables(stdout)
+    const seen: SeenDump = tables === undefined ? UNKNOWN : { tables, replacedBy: said.texts.get(RECORD) ?? [] }
+    return new Map(specs.map((spec) => [idOf(spec), seen]))
+  },
+})
+
+const readTables = (stdout: Buffer): readonly string[] | undefined => readRows(stdout)?.map(([name = '']) => name)
+
+const TABLES = "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';"
+
+/** The tables of a dump that are missing in a server, or in all servers of a cluster, are brought back from it. */
+export const databaseDump = defineKind({
+  name: 'database-dump',
+  schema,
+  id: idOf,
+
+  observe: observeDumps,
+
+  plan: (want: DumpSpec, seen: SeenDump, world) => {
+    if (!isLead(want.me, want.servers, world.members())) return undefined
+    if (seen === UNKNOWN) return { ...unasked(world.packagesComing), differences: [] }
+    const missing = missingIn(want, seen)
+    const differences = [{ key: 'tables', to: shortened(missing) }]
+    if (!want.loseRowsWrittenSince)
+      return missing.length === 0
+        ? undefined
+        : { action: 'create', sure: 'exact', reason: `${missing.length} tables are missing`, differences }
+    if (seen.replacedBy.includes(want.content.sha256)) return undefined
+    const replaced = want.tables.length - missing.length
+    return { action: 'update', sure: 'exact', reason: `replaces ${replaced} tables as they are now`, differences: [] }
+  },
+
+  *apply(work: readonly Work<DumpSpec, SeenDump>[]): Steps {
+    for (const { id, spec, seen } of work) {
+      // Where the server did not run when it was looked at, it does now.
+      const now = seen === UNKNOWN ? readTables((yield { do: 'shell', script: askScript(TABLES) }).stdout) : seen.tables
+      if (now === undefined) throw new Refused(`${id} is not brought back`, 'the server does not run')
+      const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
+      const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
+      const script = `${wanted.map((name) => `printf '%s\\n' ${quote(name)}`).join('\n')} >"$T/wanted" || exit 1
+gunzip -c | ${part} | ${MARIADB} || exit 1
+${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
+      const doing = `bringing back ${wanted.length} tables from ${id}`
+      if (wanted.length > 0)
+        succeeded(yield { do: 'shell', script: `{ ${script}\n}`, input: spec.content.open(), doing }, `${id} could not be brought back`)
+    }
+  },
+})
+
+const missingIn = ({ tables }: DumpSpec, { tables: there }: Exclude<SeenDump, string>): readonly string[] =>
+  tables.filter((name) => !there.includes(name))
+
+const shortened = (names: readonly string[]): string =>
+  names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : names.join(', ')
+
+/** The tables of a dump, as `database.table`, in its order. */
+export const tablesIn = (content: LocalFile): readonly string[] => {
+  let database = ''
+  return gunzipSync(content.open())
+    .toString('latin1')
+    .split('\n')
+    .flatMap((line) => {
+      const [, sort, name = ''] = /^-- (Current Database:|Table structure for table) `(.*)`$/.exec(line) ?? []
+      if (sort === 'Current Database:') database = unquoted(name)
+      return sort === 'Table structure for table' ? [`${database}.${unquoted(name)}`] : []
+    })
+}
+
+const unquoted = (name: string): string => Buffer.from(name.replaceAll('``', '`'), 'latin1').toString()
+
+/** Of a dump, what comes before everything, what chooses a database, and these tables. In the rows, no line begins with two dashes. */
+export const PART = `
+FNR == 1 && !known { known = 1; while ((getline line < wanted) > 0) want[line] = 1; on = 1 }
+/^-- Current Database: / { database = substr($0, 23, length($0) - 23); gsub(/\`\`/, "\`", database); on = 1 }
+/^-- Table structure for table / { table = substr($0, 31, length($0) - 31); gsub(/\`\`/, "\`", table); on = ((database "." table) in want) }
+/^-- (Temporary table structure|Dumping events|Dumping routines|Final view structure)/ { on = 0 }
+/^\\/\\*!4010[13] SET (TIME_ZONE|SQL_MODE|FOREIGN_KEY_CHECKS|UNIQUE_CHECKS)=@OLD/ { on = 1 }
+on { print }
+`

@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import type { Change } from '../../../src/engine/plan.ts'
+import type { Surveyed } from '../../../src/engine/planned.ts'
+import { turnsOf } from '../../../src/engine/turns.ts'
+import { defineKind, keyOf, type Resource } from '../../../src/resource/kind.ts'
+
+const kindOf = (name: string, order?: readonly string[]) =>
+  defineKind({
+    name,
+    schema: z.strictObject({}),
+    id: () => 'it',
+    observe: () => ({ script: '', parse: () => new Map() }),
+    plan: () => undefined,
+    *apply() {},
+    ...(order === undefined ? {} : { turns: () => order }),
+  })
+const member = kindOf('member', ['b', 'c', 'a'])
+const plain = kindOf('plain')
+
+const surveyed = (host: string, ...resources: readonly Resource[]): Surveyed =>
+  ({ session: { host }, due: resources.map((resource) => ({ play: 0, role: 'r', resource })) }) as unknown as Surveyed
+const batch = (resource: Resource) => [{ change: { resource: keyOf(resource) } as Change }]
+
+/** The order in which hosts came to their turn, each passing on when told to. */
+const scene = (hosts: readonly Surveyed[]) => {
+  const turns = turnsOf(hosts, 0, new Map())
+  const came: string[] = []
+  const having = hosts.filter(({ due }) => due.some(({ resource }) => keyOf(resource) === keyOf(member({}))))
+  for (const { session } of having) void turns.comeTo(session.host, batch(member({}))).then(() => came.push(session.host))
+  const settle = async (): Promise<string> => {
+    for (let i = 0; i < 20; i++) await Promise.resolve()
+    return came.join(' ')
+  }
+  return { turns, settle }
+}
+
+it('lets hosts come to a resource of theirs in the order that its kind says, each when the one before has passed', async () => {
+  const { turns, settle } = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
+  expect(await settle()).toBe('b')
+  turns.pass('b', batch(member({})))
+  expect(await settle()).toBe('b c')
+  turns.pass('c', batch(member({})))
+  expect(await settle()).toBe('b c a')
+})
+
+it('does not wait for a host that has nothing to do there, nor for one that left', async () => {
+  const { turns, settle } = scene([surveyed('a', member({})), surveyed('b', plain({})), surveyed('c', plain({}), member({}))])
+  expect(await settle()).toBe('c')
+  turns.leave('c')
+  expect(await settle()).toBe('c a')
+})
+
+it('lets all come at once to what has no turns', async () => {
+  const hosts = ['a', 'b'].map((host) => surveyed(host, plain({})))
+  const turns = turnsOf(hosts, 0, new Map())
+  await Promise.all(hosts.map(({ session }) => turns.comeTo(session.host, batch(plain({})))))
+})

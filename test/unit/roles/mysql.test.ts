@@ -1,0 +1,204 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { backupScript, receiveScript } from '../../../roles/mysql/backup-script.ts'
+import mysql from '../../../roles/mysql/role.ts'
+import { type Content, shownText } from '../../../src/resource/content.ts'
+import { keyOf, type Resource } from '../../../src/resource/kind.ts'
+import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
+
+const host = (name: string, groups: readonly string[], ...addresses: string[]): HostView => ({
+  name,
+  user: 'ops',
+  sshPort: 22,
+  addresses,
+  publicAddresses: addresses,
+  groups,
+})
+const LB = host('lb-01', ['database_arbitrators'], '10.0.0.11', 'fd00::11')
+const WEB = ['12', '13'].map((i) => host(`web-${i}`, ['database', 'web'], `10.0.0.${i}`, `fd00::${i}`))
+const APP = host('app-01', ['web'], '10.0.0.14')
+const facts = { distribution: 'debian', release: '12', memoryMB: 4096 } as Facts
+const RECIPIENT = 'age1cucy0ntxyydd6al6ncc35ngvqpknry4m79v5kap7n546tfexqcaqy9u33e'
+
+const told: string[] = []
+const contextOf = (of: HostView, written: object = {}, hosts: readonly HostView[] = [LB, ...WEB, APP]) =>
+  ({
+    host: of,
+    options: mysql.options.parse(written),
+    site: { hosts, group: (name: string) => hosts.filter(({ groups }) => groups.includes(name)), withRole: () => [] },
+    facts,
+    flows: [],
+    files: () => [],
+    authority: ({ domain }: { domain: string }) => ({
+      key: `authority:${domain}`,
+      zone: `${domain}.provision.internal`,
+      certificate: { later: 'its certificate', get: () => undefined },
+      trusted: () => [],
+      nameOf: (name: string) => `${name}.${domain}.provision.internal`,
+    }),
+    warn: (what: string) => told.push(what),
+  }) as unknown as HostContext<ReturnType<typeof mysql.options.parse>>
+
+const declared = (of: HostView, written?: object, hosts?: readonly HostView[]) => mysql.resources(contextOf(of, written, hosts))
+const keys = (of: HostView, written?: object, hosts?: readonly HostView[]) => declared(of, written, hosts).map(keyOf)
+const textOf = (resources: readonly Resource[], key: string): string => {
+  const spec = resources.find((resource) => keyOf(resource) === key)?.spec as { content?: Content; file?: { content: Content } } | undefined
+  const content = spec?.content ?? spec?.file?.content
+  if (content === undefined) throw new Error(`no ${key}`)
+  return shownText(content) ?? ''
+}
+const [first, second] = WEB as [HostView, HostView]
+
+describe('who gets what', () => {
+  it('a server: configured, certified and known to the proxies before it starts; what is in it afterwards', () => {
+    const all = keys(first, { databases: [{ name: 'shop' }], users: [{ name: 'shop', password: 'x', grants: [{ on: 'shop.*' }] }] })
+    const at = (key: string): number => all.indexOf(key)
+    const order = [
+      'package:mariadb-server',
+      'certificate:/etc/mysql/provision/host.pem',
+      'unit:mariadb.service.d/provision.conf',
+      'file:/etc/mysql/mariadb.cnf',
+      'galera:database',
+      'database:shop',
+      'database-account:shop@%',
+      'service:provision-database-proxy.service',
+    ]
+    expect(order.map(at)).toEqual(order.map(at).toSorted((a, b) => a - b))
+    expect(order.filter((key) => at(key) < 0)).toEqual([])
+    expect(all).toEqual(expect.arrayContaining(['database:test', 'database-account:@localhost', 'database-account:@web-12']))
+  })
+
+  it('an arbitrator: no server, no data, an account of its own', () => {
+    expect(keys(LB)).toEqual([
+      'user:garbd',
+      'package:galera-arbitrator-4',
+      'package:openssl',
+      'directory:/etc/garbd',
+      'certificate:/etc/garbd/host.pem',
+      'file:/etc/garbd/authority.pem',
+      'unit:garb.service.d/provision.conf',
+      'file:/etc/default/garb',
+      'galera:database',
+    ])
+    expect(textOf(declared(LB), 'file:/etc/default/garb')).toContain('GALERA_NODES="10.0.0.12:4567 10.0.0.13:4567"')
+  })
+
+  it('a host with applications: the way to the database, and nothing of it', () => {
+    expect(keys(APP)).not.toContain('package:mariadb-server')
+    expect(keys(APP)).toContain('file:/etc/mysql/provision/authority.pem')
+    expect(textOf(declared(APP), 'file:/etc/provision/database-proxy.cfg')).toMatch(
+      /server web-12 10\.0\.0\.12:3306 on-marked-up shutdown-backup-sessions\n {4}server web-13 10\.0\.0\.13:3306 on-marked-up shutdown-backup-sessions backup\n/,
+    )
+  })
+
+  it('a single server: no cluster, and every plan says what that means', () => {
+    told.length = 0
+    const alone = declared(first, {}, [first])
+    expect(alone.map(keyOf)).toContain('service:mariadb.service')
+    expect(textOf(alone, 'file:/etc/mysql/mariadb.cnf')).not.toContain('wsrep')
+    expect(told[0]).toContain('the database is on this host alone')
+  })
+
+  it('backups: made by the last server, kept by a host without data', () => {
+    const backups = { backups: { recipients: [RECIPIENT] } }
+    expect(keys(second, backups)).toContain('service:provision-database-backup.timer')
+    expect(keys(first, backups)).not.toContain('service:provision-database-backup.timer')
+    expect(keys(LB, backups)).toContain('service:provision-database-store.service')
+    const script = textOf(declared(second, backups), 'file:/usr/local/lib/provision/database-backup')
+    expect(script).toContain('OPENSSL:10.0.0.11:4569,')
+    expect(script).toContain('commonname=lb-01.database.provision.internal')
+    expect(script).toContain(`age -r ${RECIPIENT} -o`)
+  })
+})
+
+describe('the configuration of a server', () => {
+  const config = textOf(declared(second, { settings: { max_allowed_packet: '32M', event_scheduler: true } }), 'file:/etc/mysql/mariadb.cnf')
+
+  it.each([
+    'bind_address = 10.0.0.13,fd00::13',
+    'require_secure_transport = ON',
+    'innodb_flush_log_at_trx_commit = 1',
+    'sync_binlog = 1',
+    'innodb_buffer_pool_size = 1024M',
+    'server_id = 2',
+    'binlog_expire_logs_seconds = 604800',
+    'max_allowed_packet = 32M',
+    'event_scheduler = ON',
+    'wsrep_cluster_address = gcomm://10.0.0.12,10.0.0.13',
+    'encrypt = 4',
+  ])('has %s', (line) => {
+    expect(config.split('\n')).toContain(line)
+  })
+
+  it('includes nothing, and replicates over TLS alone', () => {
+    expect(config).not.toContain('includedir')
+    expect(config).toMatch(/wsrep_provider_options = ".*socket\.ssl=YES;.*listen_addr=ssl:\/\/10\.0\.0\.13:4567"/)
+  })
+})
+
+describe('who may come', () => {
+  const listens = (of: HostView, written?: object) =>
+    (mysql.listens?.(contextOf(of, written)) ?? []).map(({ port, from, encrypted }) => [
+      port,
+      from.map((one) => (one as { group: string }).group),
+      encrypted,
+    ])
+
+  it('to a server: applications and servers to the database, members to the cluster', () => {
+    expect(listens(first)).toEqual([
+      [3306, ['web', 'database'], true],
+      [9200, ['web'], undefined],
+      [4567, ['database', 'database_arbitrators'], true],
+      [4568, ['database'], true],
+      [4444, ['database'], true],
+    ])
+  })
+
+  it('to an arbitrator: servers; to a host with applications: nobody', () => {
+    expect(listens(LB)).toEqual([[4567, ['database'], true]])
+    expect(listens(LB, { backups: { recipients: [RECIPIENT] } })).toEqual([
+      [4567, ['database'], true],
+      [4569, ['database'], true],
+    ])
+    expect(listens(APP)).toEqual([])
+  })
+})
+
+describe('what cannot be', () => {
+  const faults = (written: object, hosts = [LB, ...WEB], of = first) =>
+    (mysql.check?.(contextOf(of, written, hosts)) ?? []).map(({ what }) => what)
+
+  it.each<[object, HostView[] | undefined, RegExp]>([
+    [{ flavour: 'mysql' }, undefined, /Oracle MySQL is not supported yet/],
+    [{ topology: 'replica' }, undefined, /replica is not there yet/],
+    [{}, WEB, /two servers alone have no majority/],
+    [{ topology: 'single' }, undefined, /cannot be on web-12, web-13 at once/],
+    [{ topology: 'cluster' }, [LB, first], /needs at least two servers/],
+    [{ discard_data_of: ['lb-01'] }, undefined, /lb-01 is no server/],
+    [{ backups: { recipients: [RECIPIENT], store: 'database' } }, undefined, /web-12 holds the data itself/],
+    [{ arbitrators: 'database' }, undefined, /would have two voices/],
+  ])('%j', (written, hosts, what) => {
+    expect(faults(written, hosts).join('\n')).toMatch(what)
+  })
+
+  it('and what can be is not complained of', () => {
+    expect(faults({ backups: { recipients: [RECIPIENT] } })).toEqual([])
+  })
+})
+
+it.each([
+  [
+    'backup, sent away',
+    backupScript({
+      recipients: [RECIPIENT],
+      store: { address: '10.0.0.11', name: 'a.b', port: 1 },
+      keepDays: 3,
+      pki: { pair: '/p', trusted: '/t' },
+    }),
+  ],
+  ['backup, kept here', backupScript({ recipients: [RECIPIENT], store: undefined, keepDays: 3, pki: { pair: '/p', trusted: '/t' } })],
+  ['receiver', receiveScript('/srv', 3)],
+  ['health', textOf(declared(first), 'file:/usr/local/lib/provision/database-health')],
+])('the script is one that a shell can read: %s', (_, script) => {
+  expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
+})
