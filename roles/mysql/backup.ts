@@ -190,7 +190,7 @@ d=/var/lib/prometheus/node-exporter
 [ -d $d ] || exit 0
 good=0; [ "$SERVICE_RESULT" != success ] || good=1
 read -r at name tables <${STATE}/last-good 2>/dev/null || at=0
-printf '%s\\n' '# HELP provision_database_backup_good Whether the last backup was brought back and found whole.' '# TYPE provision_database_backup_good gauge' "provision_database_backup_good $good" \\
-  '# HELP provision_database_backup_last_good_seconds When there was a good one.' '# TYPE provision_database_backup_last_good_seconds gauge' "provision_database_backup_last_good_seconds $at" >$d/provision_database_backup.new &&
+printf '%s\\n' '# HELP provision_restore_test_ok Whether the last backup was brought back and found whole.' '# TYPE provision_restore_test_ok gauge' "provision_restore_test_ok $good" \\
+  '# HELP provision_backup_done_seconds When there was a good one.' '# TYPE provision_backup_done_seconds gauge' "provision_backup_done_seconds $at" >$d/provision_database_backup.new &&
 mv -f $d/provision_database_backup.new $d/provision_database_backup.prom
 `

@@ -14,51 +14,49 @@ export const healthResources = (address: string, port: number): readonly Resourc
     name: `${NAME}.socket`,
     content: `# Written by provision.
 [Unit]
-Description=How the database server stands, for the proxies of applications
+Description=Where the proxies of applications ask how the database server stands
 Wants=network-online.target
 After=network-online.target
 
 [Socket]
 ListenStream=${address}:${port}
 FreeBind=yes
-Accept=yes
-MaxConnections=64
 
 [Install]
 WantedBy=sockets.target
 `,
   })
-  // A template is no unit that systemd could be asked about; it is read whenever somebody comes.
-  const answer = file({
-    path: `/etc/systemd/system/${NAME}@.service`,
+  const answers = unit({
+    name: `${NAME}.service`,
     content: `# Written by provision.
 [Unit]
-Description=An answer to a proxy
-CollectMode=inactive-or-failed
+Description=How the database server stands, for the proxies of applications
+Requires=${NAME}.socket
 
 [Service]
 ExecStart=${SCRIPT}
-StandardInput=socket
-StandardOutput=socket
-StandardError=null
 User=${HEALTH_ACCOUNT}
-RuntimeMaxSec=5s
-LogLevelMax=warning
+Restart=always
+RestartSec=1s
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
 CapabilityBoundingSet=
+
+[Install]
+WantedBy=multi-user.target
 `,
   })
   return [
     user({ name: HEALTH_ACCOUNT, system: true, home: '/nonexistent' }),
     directory({ path: '/usr/local/lib/provision' }),
     script,
-    answer,
+    answers,
     socket,
     service({ unit: `${NAME}.socket`, restarts: [socket], reload: 'restart' }),
+    service({ unit: `${NAME}.service`, restarts: [answers, script], reload: 'restart' }),
   ] as readonly Resource[]
 }
 
@@ -66,18 +64,61 @@ CapabilityBoundingSet=
 export const healthAccount = (cast: Cast, me: string): Resource =>
   databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: cast.servers.map(({ name }) => name) }) as Resource
 
-/** 200: writes and reads are welcome. 206: it is busy giving its data to another, and serves when nobody else does. 503: it is no part of the majority. */
-const SCRIPT_TEXT = `#!/bin/sh
-# Written by provision.
-while read -r line && [ "\${line%\${line#?}}" != "$(printf '\\r')" ] && [ -n "$line" ]; do :; done
-said=$(timeout 2 mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB -e "SELECT CONCAT_WS(' ', @@read_only,
- COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATUS'), ''),
- COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'), ''))")
-case $said in
+/**
+ * 200: writes and reads are welcome. 206: it is busy giving its data to another, and serves when nobody else does. 503: it is no part
+ * of the majority. Each proxy asks every second, so one process answers them all, and its one client of the server stays connected.
+ */
+const SCRIPT_TEXT = String.raw`#!/usr/bin/perl
+# Written by provision. systemd hands over the socket.
+use strict;
+use warnings;
+use IPC::Open2;
+use Time::HiRes qw(time);
+
+$SIG{PIPE} = 'IGNORE';
+open(my $socket, '+<&=', 3) or die "no socket: $!";
+my $question = "SELECT CONCAT_WS(' ', \@\@read_only,"
+  . " COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATUS'), ''),"
+  . " COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'), ''));\n";
+my ($client, $to, $from);
+my ($said, $at) = ('', 0);
+
+while (accept(my $proxy, $socket)) {
+  # The whole question must have come, or closing would take the answer back.
+  next unless defined line_of($proxy, 1, qr/\r?\n\r?\n/);
+  ($said, $at) = (state_of_server(), time) if time - $at > 0.3;
   # A server without a cluster says Disconnected.
-  'OFF Primary Synced'|'OFF Disconnected '*|'OFF ') status='200 OK' ;;
-  'OFF Primary Donor/Desynced') status='206 Partial Content' ;;
-  *) status='503 Service Unavailable' ;;
-esac
-printf 'HTTP/1.0 %s\\r\\nContent-Type: text/plain\\r\\nConnection: close\\r\\n\\r\\n%s\\n' "$status" "\${said:-does not run}"
+  my $status = $said =~ /^OFF (Primary Synced|Disconnected .*|)$/ ? '200 OK' : $said eq 'OFF Primary Donor/Desynced' ? '206 Partial Content' : '503 Service Unavailable';
+  syswrite($proxy, "HTTP/1.0 $status\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" . ($said || 'does not answer') . "\n");
+}
+
+# One client stays connected: a new one for every question would cost more than all answers.
+sub state_of_server {
+  my $begun = time;
+  # A server that was restarted has forgotten its client; one that is silent is not asked twice.
+  for my $try (1, 2) {
+    last if time - $begun > 1;
+    $client ||= open2($from, $to, qw(mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB --unbuffered));
+    my $answer = syswrite($to, $question) ? line_of($from, 2, qr/\n/) : undef;
+    return $answer =~ s/\n.*//sr if defined $answer;
+    kill KILL => $client;
+    waitpid($client, 0);
+    $client = 0;
+  }
+  return '';
+}
+
+# What comes until the pattern; undefined when it does not come within so many seconds.
+sub line_of {
+  my ($handle, $seconds, $end) = @_;
+  my ($text, $until) = ('', time + $seconds);
+  while ($text !~ $end) {
+    my $left = $until - time;
+    my $ready = '';
+    vec($ready, fileno($handle), 1) = 1;
+    return undef if $left <= 0 || length($text) > 8192 || select($ready, undef, undef, $left) < 1;
+    sysread($handle, $text, 4096, length $text) or return undef;
+  }
+  return $text;
+}
 `

@@ -35,6 +35,11 @@ export default defineRole({
     ]
   },
 
+  exposes: ({ options: given, host, site }) =>
+    castOf(given, site).servers.some(({ name }) => name === host.name)
+      ? [{ type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock' }]
+      : [],
+
   check: faultsOf,
 
   resources: (context) => {

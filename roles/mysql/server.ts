@@ -115,6 +115,8 @@ const contents = (
     // What an installation by another hand may have left open to anybody.
     database({ name: 'test', state: 'absent', ...all }),
     ...['localhost', me].map((host) => databaseAccount({ user: '', host, state: 'absent', ...all })),
+    // Whoever measures the server sees how it stands, and no rows: it comes in as the account of the host that measures.
+    databaseAccount({ user: 'prometheus', host: 'localhost', grants: [{ on: '*.*', privileges: ['PROCESS', 'SLAVE MONITOR'] }], ...all }),
     ...(cast.clients.length > 0 ? [healthAccount(cast, me)] : []),
     ...(backups === undefined ? [] : [backupAccount(cast, me)]),
     ...databases

@@ -198,7 +198,16 @@ it.each([
   ],
   ['backup, kept here', backupScript({ recipients: [RECIPIENT], store: undefined, keepDays: 3, pki: { pair: '/p', trusted: '/t' } })],
   ['receiver', receiveScript('/srv', 3)],
-  ['health', textOf(declared(first), 'file:/usr/local/lib/provision/database-health')],
 ])('the script is one that a shell can read: %s', (_, script) => {
   expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
+})
+
+it('the answer to proxies is a program that Perl can read', () => {
+  const script = textOf(declared(first), 'file:/usr/local/lib/provision/database-health')
+  expect(spawnSync('perl', ['-c'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '- syntax OK\n' })
+})
+
+it('shows monitoring every server, and nothing but how it stands', () => {
+  expect(mysql.exposes?.(contextOf(first))).toEqual([{ type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock' }])
+  expect(mysql.exposes?.(contextOf(LB))).toEqual([])
 })
