@@ -48,18 +48,24 @@ export const tableTexts = (names: readonly TableName[]): readonly string[] => [
 const CHAINS = 'describe iif; list chains'
 const DESCRIBED = '\nmeta expression, '
 
-/** One `nft` for all tables where all are there; else two more say which are, or that nft is broken. Another reads what is not ours. */
+/** One `nft` for all tables where all are there; else two more say which are, or that nft is broken. Another reads rules that are not ours, where there are any. */
 export const tablesScript = (names: readonly (TableName & { readonly text: string })[]): string => `
-c=0; if command -v nft >/dev/null; then
-nft -s ${quote([...names.map((name) => `list table ${idOf(name)};`), CHAINS].join(' '))} || {
+c=0; f=; if command -v nft >/dev/null; then
+l=$(nft -s ${quote([...names.map((name) => `list table ${idOf(name)};`), CHAINS].join(' '))}) || f=1
+printf '%s\n' "$l"
+if [ -n "$f" ]; then
 q=; t=$(nft list tables); c=$?
 while IFS= read -r x; do case $x in ${names.map((name) => quote(`table ${idOf(name)}`)).join('|')}) q="\${q}list $x;";; esac; done <<END
 $t
 END
 nft -s "$q ${CHAINS}" || c=$?
-}
+fi
+set -f; IFS='
+'
+for x in $l; do case $x in ${names.map((name) => quote(`table ${idOf(name)} {`)).join('|')}) ;; 'table '*) f=1;; esac; done
+unset IFS; set +f
 fi; printf '\\0%s\\0' "$c"
-${names.map((name) => (hasDefeats(name.text) ? `! command -v nft >/dev/null || ${defeatsScript(idOf(name), name.text)} | head -n 20` : ':')).join('\n')}
+${names.map((name) => (hasDefeats(name.text) ? `[ -z "$f" ] || ${defeatsScript(idOf(name), name.text)} | head -n 20` : ':')).join('\n')}
 printf '\\0'
 ${trialScript(names.map(trialSlug))}
 `
