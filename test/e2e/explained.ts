@@ -21,6 +21,8 @@ const ON_THEIR_OWN: readonly RegExp[] = [
   // nginx's maintainer script makes a first site and its page; ours includes neither.
   /^\/etc\/nginx\/sites-enabled\/default$/,
   /^\/var\/www\/html\/index\.nginx-debian\.html$/,
+  // javascript-common, which comes with prometheus, has a line for lighttpd.
+  /^\/etc\/lighttpd(\/|$)/,
   // services that run keep their state where their package says.
   /^\/var\/lib\/(nginx|haproxy|prometheus|provision-dashboard)(\/|$)/,
   /^\/(run|tmp|var\/tmp)(\/|$)/,

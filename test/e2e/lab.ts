@@ -26,8 +26,9 @@ export const overlay = (spec: LabSpec, host: string): ReadonlyMap<string, string
   if (found === undefined) throw new Error(`no host ${host}`)
   const root = overlayOf(spec, found)
   const paths = new Map<string, string>()
-  for (const entry of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
-    const path = join(root, entry)
+  // With their types, directories behind links are not gone into.
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
     const stat = lstatSync(path)
     const content = stat.isFile()
       ? createHash('sha256').update(readFileSync(path)).digest('hex')
@@ -36,7 +37,7 @@ export const overlay = (spec: LabSpec, host: string): ReadonlyMap<string, string
         : stat.isCharacterDevice()
           ? 'deleted'
           : ''
-    paths.set(`/${entry}`, `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
+    paths.set(path.slice(root.length), `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
   }
   return paths
 }
