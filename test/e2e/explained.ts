@@ -21,8 +21,8 @@ const ON_THEIR_OWN: readonly RegExp[] = [
   // nginx's maintainer script makes a first site and its page; ours includes neither.
   /^\/etc\/nginx\/sites-enabled\/default$/,
   /^\/var\/www\/html\/index\.nginx-debian\.html$/,
-  // javascript-common, which comes with prometheus, has a line for lighttpd.
-  /^\/etc\/lighttpd(\/|$)/,
+  // The scripts of Prometheus' pages offer themselves to web servers that are not there.
+  /^\/etc\/(lighttpd|apache2)\/conf-(available|enabled)\/[a-z0-9-]*javascript[a-z0-9-]*\.conf$/,
   // services that run keep their state where their package says.
   /^\/var\/lib\/(nginx|haproxy|prometheus|provision-dashboard)(\/|$)/,
   /^\/(run|tmp|var\/tmp)(\/|$)/,
@@ -42,7 +42,7 @@ export interface Explanation {
 export const unexplained = (changed: readonly string[], { planned, record, packageFiles }: Explanation): readonly string[] => {
   const owned = record.flatMap((line) => {
     const [, key = '', path = ''] = /^(.*?)(?: (\/\S+) \S+)?$/.exec(line) ?? []
-    return planned.some((resource) => resource === decodeURIComponent(key)) ? [path] : []
+    return planned.some((resource) => resource === key) ? [path] : []
   })
   const paths = new Set([...planned.map((resource) => resource.replace(/^[a-z-]+:/, '')), ...owned])
   // A release is one resource, whatever lies in it.

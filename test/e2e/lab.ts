@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { overlayOf } from '../../src/lab/host.ts'
 import { type LabSpec, labDown, labUp } from '../../src/lab/index.ts'
 import type { Project } from './project.ts'
@@ -26,9 +26,7 @@ export const overlay = (spec: LabSpec, host: string): ReadonlyMap<string, string
   if (found === undefined) throw new Error(`no host ${host}`)
   const root = overlayOf(spec, found)
   const paths = new Map<string, string>()
-  // With their types, directories behind links are not gone into.
-  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
+  for (const path of below(root)) {
     const stat = lstatSync(path)
     const content = stat.isFile()
       ? createHash('sha256').update(readFileSync(path)).digest('hex')
@@ -37,10 +35,17 @@ export const overlay = (spec: LabSpec, host: string): ReadonlyMap<string, string
         : stat.isCharacterDevice()
           ? 'deleted'
           : ''
-    paths.set(path.slice(root.length), `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
+    paths.set(`/${relative(root, path)}`, `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
   }
   return paths
 }
+
+/** Every path below a directory. Node's own recursion follows links to directories, which here may lead anywhere. */
+const below = (directory: string): readonly string[] =>
+  readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name)
+    return entry.isDirectory() ? [path, ...below(path)] : [path]
+  })
 
 /** Paths that came, went or changed between two looks at an overlay; directories that were only passed through are left out. */
 export const differing = (before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): readonly string[] =>
