@@ -42,7 +42,7 @@ export interface Explanation {
 export const unexplained = (changed: readonly string[], { planned, record, packageFiles }: Explanation): readonly string[] => {
   const owned = record.flatMap((line) => {
     const [, key = '', path = ''] = /^(.*?)(?: (\/\S+) \S+)?$/.exec(line) ?? []
-    return planned.some((resource) => resource === key) ? [path] : []
+    return planned.some((resource) => resource === decodeURIComponent(key)) ? [path] : []
   })
   const paths = new Set([...planned.map((resource) => resource.replace(/^[a-z-]+:/, '')), ...owned])
   // A release is one resource, whatever lies in it.
