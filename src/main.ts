@@ -5,6 +5,7 @@ import { dispatch } from './cli/dispatch.ts'
 import { INTERRUPTED, statusOf } from './cli/status.ts'
 import { Problem, problemsIn } from './problem.ts'
 import { cards, defectCard } from './report/card.ts'
+import { guard } from './report/guard.ts'
 import { painter, type View } from './report/view.ts'
 
 // A user's role says `import … from 'provision'` and means the very modules that run here, wherever they are installed.
@@ -20,6 +21,9 @@ registerHooks({
 
 const argv = process.argv.slice(2)
 const { stdout, stderr, stdin, env } = process
+// Whatever is printed, by whomever, loses its secrets here. What was asked for by name (`secrets view`) goes another way.
+const bare = stdout.write.bind(stdout)
+for (const stream of [stdout, stderr]) guard(stream)
 // Kept from before a moving display takes the streams over: what must be said arrives all the same.
 const out = stdout.write.bind(stdout)
 const err = stderr.write.bind(stderr)
@@ -65,6 +69,7 @@ const surroundings = (): Surroundings => ({
   signal: stopping.signal,
   out: (text) => void out(text),
   err: (text) => void err(text),
+  disclose: (text) => void bare(text),
   view: viewOf(stdout),
   live: stdout.isTTY === true && env.TERM !== 'dumb' && !env.CI,
   rows: () => stdout.rows || 24,

@@ -1,3 +1,5 @@
+import { redacted } from './secret.ts'
+
 /** Where a problem can be found: a place in a file, or a host and perhaps a resource on it. */
 export type Where =
   | { readonly file: string; readonly line?: number; readonly column?: number; readonly key?: string }
@@ -28,12 +30,12 @@ export class Problem extends Error {
   readonly fix: string
 
   constructor(parts: ProblemParts, options?: ErrorOptions) {
-    super(`${placeOf(parts.where)}: ${parts.what}`, options)
+    super(redacted(`${placeOf(parts.where)}: ${parts.what}`), options)
     this.class = parts.class
     this.where = parts.where
-    this.what = parts.what
-    this.why = parts.why
-    this.fix = parts.fix
+    this.what = redacted(parts.what)
+    this.why = parts.why === undefined ? undefined : redacted(parts.why)
+    this.fix = redacted(parts.fix)
   }
 }
 

@@ -1,7 +1,9 @@
 import { inspect } from 'node:util'
+import { know } from './secret/known.ts'
+import { MASK } from './secret/mask.ts'
 
-/** What stands in every output where a secret would be. */
-export const MASK = '•••'
+export { masked, redacted, redactor } from './secret/known.ts'
+export { MASK }
 
 /**
  * A value that no log, diff, event or error may show. It prints as `•••` whichever way it is printed;
@@ -10,8 +12,10 @@ export const MASK = '•••'
 export class Secret {
   readonly #value: string
 
-  constructor(value: string) {
+  /** `within` says that the value holds the secrets rather than being one: a file of them, whose other words are not to be masked. */
+  constructor(value: string, within = false) {
     this.#value = value
+    if (!within) know(value)
   }
 
   reveal(): string {
@@ -46,17 +50,3 @@ export const secretsIn = (value: unknown): readonly Secret[] => {
   search(value)
   return [...found]
 }
-
-/** A host's words without these secrets. A program often repeats one line of what it was given, so lines are masked as well. */
-export const masked = (text: string, secrets: readonly Secret[]): string =>
-  secrets
-    .flatMap((secret) => [
-      secret.reveal().trim(),
-      ...secret
-        .reveal()
-        .split('\n')
-        .filter((line) => line.trim().length > 5),
-    ])
-    .filter((word) => word !== '')
-    .sort((a, b) => b.length - a.length)
-    .reduce((shown, word) => shown.replaceAll(word, MASK), text)

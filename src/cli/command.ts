@@ -39,6 +39,8 @@ export interface Surroundings {
   out(text: string): void
   /** For everything else. */
   err(text: string): void
+  /** For secrets that were asked for by name; all else loses them on its way out. */
+  disclose(text: string): void
   readonly view: View
   /** Whether `out` is a terminal that can rewrite its lines; how many it has. */
   readonly live: boolean

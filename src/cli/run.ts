@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
 import type { Listener } from '../engine/event.ts'
 import type { Outcome, Plan } from '../engine/plan.ts'
+import type { SavedPlan, Scope } from '../engine/saved.ts'
 import type { Holder } from '../host/shell.ts'
-import { type Problem, problemsIn } from '../problem.ts'
+import { type Problem, Problems, problemsIn } from '../problem.ts'
+import { quote } from '../quote.ts'
 import { chooseReport } from '../report/choose.ts'
 import { foretold } from '../report/foretold.ts'
 import { jsonReport } from '../report/json.ts'
@@ -23,6 +25,9 @@ const options = {
   json: { type: 'boolean', help: 'one JSON object a line, for programs' },
   output: { type: 'string', value: 'FORMAT', choices: formats, help: 'how to tell it' },
   verbose: { type: 'boolean', short: 'v', help: 'show long diffs whole' },
+  prune: { type: 'boolean', help: 'delete what is left over on the hosts: what we made, and no role declares any more' },
+  save: { type: 'string', value: 'FILE', help: 'with --dry-run: keep the plan, to carry out exactly it later' },
+  plan: { type: 'string', value: 'FILE', help: 'carry out exactly the plan of this file, or nothing where it no longer holds' },
   wait: { type: 'boolean', help: 'where another run holds a host, wait for it to end' },
 } as const satisfies Options
 
@@ -37,11 +42,15 @@ export interface Engine<Ready extends Prepared = Prepared, Survey extends Planne
     roles?: readonly string[]
     login?: { user?: string; key?: string }
   }): Promise<Ready>
-  plan(prepared: Ready, options: { listen: Listener; signal: AbortSignal; lock?: Holder; wait?: boolean }): Promise<Survey>
+  plan(prepared: Ready, options: { listen: Listener; signal: AbortSignal; lock?: Holder; wait?: boolean; prune?: boolean }): Promise<Survey>
   apply(planned: Survey, options: { listen: Listener; signal: AbortSignal }): Promise<Outcome & { problems: readonly Problem[] }>
+  /** The plan as the text of a file. */
+  savePlan(planned: Survey, scope: Scope, now: Date): string
+  /** What keeps a saved plan from being carried out. */
+  whatDiffers(saved: SavedPlan, planned: Survey): readonly Problem[]
 }
 
-interface Prepared {
+export interface Prepared {
   readonly targets: readonly string[]
   readonly site: { readonly plays: readonly { readonly name: string }[] }
 }
@@ -73,15 +82,18 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
   const format = values.json ? 'json' : (values.output as Format | undefined)
   const report = chooseReport(format, { ...surroundings, view: { ...view, verbose: values.verbose ?? false } })
   try {
-    if (values.json && values.output !== undefined && format !== values.output)
-      throw wrong('run', `--json and --output ${values.output} are two ways of telling it`, 'choose one of them')
+    const faults = contradictions(values, positionals)
+    if (faults.length > 0) throw new Problems(faults)
+    const saved = values.plan === undefined ? undefined : (await import('./plan-file.ts')).loadPlan(surroundings.directory, values.plan)
+    const scope = saved?.scope ?? scopeOf(values, positionals)
+    const { inventory, playbooks, limit, roles, prune } = scope
     const prepared = await engine.prepare({
       root: surroundings.directory,
       env: surroundings.env,
-      ...(values.inventory === undefined ? {} : { inventory: values.inventory }),
-      ...(positionals.length === 0 ? {} : { playbooks: positionals }),
-      limit: values.limit ?? [],
-      roles: values.role ?? [],
+      ...(inventory === undefined ? {} : { inventory }),
+      ...(playbooks.length === 0 ? {} : { playbooks }),
+      limit,
+      roles,
       login: {
         ...(values.user === undefined ? {} : { user: values.user }),
         ...(values.key === undefined ? {} : { key: resolve(surroundings.directory, values.key) }),
@@ -91,14 +103,19 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
 
     report.looking(prepared.targets)
     const lock = values['dry-run'] ? {} : { lock: holder(surroundings.env) }
-    const planned = await engine.plan(prepared, { listen: report.listen, signal, wait: values.wait ?? false, ...lock })
+    const planned = await engine.plan(prepared, { listen: report.listen, signal, wait: values.wait ?? false, prune, ...lock })
     try {
       await report.settle()
       report.planned(
         planned.plan,
         prepared.site.plays.map(({ name }) => name),
       )
-      return await carryOut(engine, prepared, planned, values, report, signal)
+      const stale = saved === undefined || signal.aborted ? [] : engine.whatDiffers(saved, planned)
+      if (stale.length > 0) throw new Problems(stale)
+      const kept = await keep(engine, planned, values, scope, surroundings)
+      const ended = await carryOut(engine, prepared, planned, { dryRun: values['dry-run'] ?? false, scope }, report, signal)
+      if (kept !== undefined && values.json !== true) surroundings.err(kept)
+      return ended
     } finally {
       await planned.close()
     }
@@ -113,12 +130,11 @@ const carryOut = async <Ready extends Prepared, Survey extends Planned>(
   engine: Engine<Ready, Survey>,
   { targets }: Ready,
   planned: Survey,
-  values: Arguments<typeof options>['values'],
+  { dryRun, scope }: { readonly dryRun: boolean; readonly scope: Scope },
   report: Report,
   signal: AbortSignal,
 ): Promise<Ended> => {
   const { plan, unreachable } = planned
-  const dryRun = values['dry-run'] ?? false
   const touch = !dryRun && plan.changes.length > 0 && !signal.aborted
   if (touch) report.applying(plan)
   const { problems, ...outcome } = touch
@@ -128,11 +144,54 @@ const carryOut = async <Ready extends Prepared, Survey extends Planned>(
   // As long as it took whoever waited for it: since the process began.
   const durationMs = Math.round(performance.now())
   const interrupted = signal.aborted
-  report.finished({ plan, outcome: { ...outcome, durationMs }, problems, dryRun, interrupted, narrowedTo: narrowedTo(values) })
+  report.finished({ plan, outcome: { ...outcome, durationMs }, problems, dryRun, interrupted, narrowedTo: narrowedTo(scope) })
   const status = statusOf(problems) || (outcome.result === 'failed' ? 1 : dryRun && plan.changes.length > 0 ? 2 : 0)
   return { status: interrupted ? INTERRUPTED : status, problems }
 }
 
-const narrowedTo = ({ limit = [], role = [] }: Arguments<typeof options>['values']): readonly string[] => [
-  ...new Set([...limit.map((pattern) => `--limit ${pattern}`), ...role.map((name) => `--role ${name}`)]),
+/** Keeps the plan where that was asked for; what to say of it. A plan that does not know all its hosts could not be carried out. */
+const keep = async <Ready extends Prepared, Survey extends Planned>(
+  engine: Engine<Ready, Survey>,
+  planned: Survey,
+  { save }: Arguments<typeof options>['values'],
+  scope: Scope,
+  { directory, signal }: Surroundings,
+): Promise<string | undefined> => {
+  if (save === undefined || signal.aborted) return undefined
+  if (planned.unreachable.length > 0) return `${save} was not written: a plan must know all its hosts.\n`
+  const text = engine.savePlan(planned, scope, new Date())
+  ;(await import('./plan-file.ts')).storePlan(directory, save, text)
+  return `The plan is kept in ${save}: provision run --plan ${quote(save)} carries out exactly it.\n`
+}
+
+const scopeOf = (
+  { inventory, limit = [], role = [], prune = false }: Arguments<typeof options>['values'],
+  playbooks: readonly string[],
+): Scope => ({
+  ...(inventory === undefined ? {} : { inventory }),
+  playbooks: [...playbooks],
+  limit: [...limit],
+  roles: [...role],
+  prune,
+})
+
+const contradictions = (values: Arguments<typeof options>['values'], positionals: readonly string[]): readonly Problem[] => {
+  const { plan, save, json, output } = values
+  const scoped = (['inventory', 'role', 'limit', 'prune'] as const).filter((name) => values[name] !== undefined).map((name) => `--${name}`)
+  const beside = plan === undefined ? [] : [...positionals, ...scoped, ...(save === undefined ? [] : ['--save'])]
+  return [
+    ...(json && output !== undefined && output !== 'json'
+      ? [wrong('run', `--json and --output ${output} are two ways of telling it`, 'choose one of them')]
+      : []),
+    ...(save !== undefined && plan === undefined && !values['dry-run']
+      ? [wrong('run', '--save keeps a plan, and this run would carry it out', 'write --dry-run beside it')]
+      : []),
+    ...(beside.length > 0
+      ? [wrong('run', `--plan already says what ${beside.join(' ')} would`, 'leave that out, or save another plan')]
+      : []),
+  ]
+}
+
+const narrowedTo = ({ limit, roles }: Scope): readonly string[] => [
+  ...new Set([...limit.map((pattern) => `--limit ${pattern}`), ...roles.map((name) => `--role ${name}`)]),
 ]

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { isEncrypted } from '../identity/age.ts'
 import { ensureAgeKey } from '../identity/age-key.ts'
+import { rotate } from '../identity/rotate.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import { cards } from '../report/card.ts'
+import { count } from '../report/text.ts'
 import { readSecrets, secretsPathOf } from '../site/read.ts'
 import { encryptSecrets } from '../site/secrets.ts'
 import { list, suggestion } from '../site/suggest.ts'
@@ -14,10 +16,10 @@ import { inventoryOption } from './options.ts'
 import { wrong } from './parse.ts'
 
 const actions: Readonly<Record<string, (path: string, surroundings: Surroundings) => Promise<Ended>>> = {
-  view: async (path, { directory, env, out }) => {
+  view: async (path, { directory, env, disclose }) => {
     const text = await readSecrets({ root: directory, path, env })
     if (text === undefined) throw missing(path)
-    out(text.reveal())
+    disclose(text.reveal())
     return 0
   },
 
@@ -31,6 +33,15 @@ const actions: Readonly<Record<string, (path: string, surroundings: Surroundings
     }
     await put(path, bytes.toString(), surroundings)
     surroundings.err(`${path} is encrypted. What was committed in the clear stays in the history: change those secrets.\n`)
+    return 0
+  },
+
+  rotate: async (path, { directory, env, err }) => {
+    const { files, recipients } = await rotate(directory, env, existsSync(resolve(directory, path)) ? [path] : [])
+    if (files.length === 0) throw missing(path)
+    err(`Encrypted anew for ${count(recipients.length, 'recipient')} of identities/recipients.txt:\n`)
+    for (const file of files) err(`  ${file}\n`)
+    err('Who was on the list before may have kept a copy: change those secrets too.\n')
     return 0
   },
 
@@ -64,12 +75,14 @@ const actions: Readonly<Record<string, (path: string, surroundings: Surroundings
 
 /** `provision secrets`: values that lie encrypted beside the inventory. */
 export const command = defineCommand({
-  usage: ['secrets edit | encrypt | view'],
+  usage: ['secrets edit | encrypt | view | rotate'],
   options: inventoryOption,
   notes: [
     `Secrets stand in secrets.yaml beside the inventory, which uses them as \${secret:NAME}.`,
     'They are encrypted for the age recipients in identities/recipients.txt, and opened with your key in ~/.config/provision/age.txt',
     '(or $PROVISION_AGE_KEY_FILE); `secrets edit` makes what is missing. It opens $VISUAL or $EDITOR.',
+    '`secrets rotate` encrypts them, and the keys in identities/, anew for those who are recipients now.',
+    `A secret can also come from a command of yours: \${command:pass show shop/password}.`,
   ],
   run: async ({ positionals: [name, ...more], values }, surroundings) => {
     const names = Object.keys(actions)

@@ -13,7 +13,8 @@ export const apply = async (planned: Planned, options: ApplyOptions): Promise<Ou
   const hosts = outcomes(planned, tally)
   const failed = tally.problems.length > 0 || hosts.some((host) => host.failed > 0 || host.unreachable) || options.signal.aborted
   const result = failed ? 'failed' : hosts.some(({ changed }) => changed > 0) || tally.changed(CONTROLLER) > 0 ? 'changed' : 'converged'
-  return { result, durationMs: performance.now() - started, hosts, problems: [...planned.unreachable, ...tally.problems] }
+  const problems = [...planned.unreachable, ...tally.problems]
+  return { result, durationMs: performance.now() - started, hosts, foretold: tally.foretold, problems }
 }
 
 const carryOut = async (planned: Planned, tally: Tally, options: ApplyOptions): Promise<void> => {

@@ -21,11 +21,11 @@ export const diffsOf = async (shell: Shell, due: readonly Due[]): Promise<Readon
     .filter(({ probe }) => probe.script.trim() !== '')
   const question = fenced(asking.map(({ probe }) => probe.script))
   const answers = asking.length === 0 ? [] : question.cut((await shell.request(question.script)).stdout)
-  const before = new Map(asking.map(({ kind, probe }, i) => [kind.name, probe.read(answers[i] ?? Buffer.alloc(0))]))
+  const before = new Map(asking.map(({ kind, probe }, i) => [kind, probe.read(answers[i] ?? Buffer.alloc(0))]))
   return new Map(
     groups.flatMap(([kind, work]) =>
       work.map((one): [string, Diffs] => {
-        const shown = kind.diff?.(one, before.get(kind.name)?.get(one.id))
+        const shown = kind.diff?.(one, before.get(kind)?.get(one.id))
         const [diff, fullDiff] = [shown && [shown, ...(shown.more ?? [])], shown?.full && [shown.full]].map((texts) =>
           joined(one.id, texts),
         )
@@ -58,11 +58,11 @@ const unified = (name: string, { before, after }: Texts): string | undefined => 
 }
 
 const groupByKind = (due: readonly Due[]): readonly (readonly [AnyKind, readonly Work<unknown, unknown>[]])[] => {
-  const groups = new Map<string, { kind: AnyKind; work: Work<unknown, unknown>[] }>()
+  const groups = new Map<unknown, { kind: AnyKind; work: Work<unknown, unknown>[] }>()
   for (const { resource, seen, verdict } of due) {
-    const group = groups.get(resource.kind.name) ?? { kind: resource.kind as unknown as AnyKind, work: [] }
+    const group = groups.get(resource.kind) ?? { kind: resource.kind as unknown as AnyKind, work: [] }
     group.work.push({ id: resource.id, spec: resource.spec, seen, verdict })
-    groups.set(resource.kind.name, group)
+    groups.set(resource.kind, group)
   }
   return [...groups.values()].map(({ kind, work }) => [kind, work])
 }

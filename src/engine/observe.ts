@@ -60,11 +60,11 @@ export const fenced = (scripts: readonly string[]): { script: string; cut(stdout
 }
 
 const byKind = (placed: readonly Placed[]): ReadonlyMap<Kind<never, unknown, unknown>, readonly unknown[]> => {
-  const kinds = new Map<string, { kind: Kind<never, unknown, unknown>; specs: unknown[] }>()
+  const kinds = new Map<unknown, { kind: Kind<never, unknown, unknown>; specs: unknown[] }>()
   for (const { resource } of placed) {
-    const known = kinds.get(resource.kind.name) ?? { kind: resource.kind, specs: [] }
+    const known = kinds.get(resource.kind) ?? { kind: resource.kind, specs: [] }
     known.specs.push(resource.spec)
-    kinds.set(resource.kind.name, known)
+    kinds.set(resource.kind, known)
   }
   return new Map([...kinds.values()].map(({ kind, specs }) => [kind, specs]))
 }

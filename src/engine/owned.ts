@@ -1,27 +1,27 @@
 import type { TextPart } from '../resource/content.ts'
-import { file } from '../resource/file.ts'
 import { type Kind, keyOf, type Resource } from '../resource/kind.ts'
+import { type OwnedLine, owned } from '../resource/owned.ts'
+import { escaped, recordLine } from '../resource/owned-record.ts'
 
-/** Where a host keeps the record of what we own; one file a role, readable by root alone. */
-export const OWNED = '/var/lib/provision/owned'
+/** The record of what a role owns on a host, as a resource like any other; it comes before those that it speaks of. */
+export const ownedBy = (role: string, playbooks: readonly string[], resources: readonly Resource[]): Resource =>
+  owned({ role, playbooks: [...playbooks], lines: resources.flatMap(linesOf) })
 
-/**
- * The record of what a role owns on a host: a line a resource, `kind:identity`, and its digest where it has one. It is a resource
- * like any other, and comes before those it speaks of, so that a run that is cut leaves nothing unrecorded.
- */
-export const ownedBy = (role: string, resources: readonly Resource[]): Resource =>
-  file({ path: `${OWNED}/${role}`, mode: '600', content: { type: 'text', parts: resources.flatMap(lineOf) } })
-
-const lineOf = (resource: Resource): readonly TextPart[] => {
+const linesOf = (resource: Resource): readonly OwnedLine[] => {
   const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
   const key = keyOf(resource)
   const files = kind.files?.(resource.spec) ?? []
-  if (files.length === 0) return [`${key}\n`]
-  return files.flatMap(({ path, sha256 }, i): readonly TextPart[] => [
-    `${key} ${path} `,
-    sha256 === 'later' ? { later: `the digest of ${path}`, get: () => known(kind.files?.(resource.spec)[i]?.sha256) } : sha256,
-    '\n',
-  ])
+  const line = (...parts: readonly TextPart[]): OwnedLine => ({ key, parts })
+  if (files.length > 0)
+    return files.map(({ path, sha256 }, i) =>
+      sha256 === 'later'
+        ? line(`${recordLine(key, path)} `, { later: `the digest of ${path}`, get: () => known(kind.files?.(resource.spec)[i]?.sha256) })
+        : line(recordLine(key, path, sha256)),
+    )
+  const { state, path, target } = resource.spec as { state?: unknown; path?: unknown; target?: unknown }
+  // What shall not be there is nothing that anybody could leave over.
+  if (state === 'absent') return []
+  return typeof path === 'string' && typeof target === 'string' ? [line(recordLine(key, path, `->${target}`))] : [line(escaped(key))]
 }
 
 const known = (sha256: string | undefined): string | undefined => (sha256 === 'later' ? undefined : sha256)

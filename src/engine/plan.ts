@@ -48,8 +48,16 @@ export interface HostOutcome {
   readonly unreachable: boolean
 }
 
+/** A prediction and what became of it: of all changes that happened, so many had been foretold. */
+export interface Foretold {
+  readonly foretold: number
+  readonly happened: number
+}
+
 export interface Outcome {
   readonly result: 'converged' | 'changed' | 'failed'
   readonly durationMs: number
   readonly hosts: readonly HostOutcome[]
+  /** Left out where nothing was to happen. */
+  readonly foretold?: Foretold
 }

@@ -16,6 +16,8 @@ export interface PlanOptions {
   readonly lock?: Holder
   /** Wait for a lock that somebody else holds. */
   readonly wait?: boolean
+  /** Delete what is left over: what we made, and no role declares any more. */
+  readonly prune?: boolean
 }
 
 /** A host that was reached: what shall be there, what is there, what differs. */

@@ -1,4 +1,5 @@
 import { type Kind, keyOf, type Resource, type Verdict, type World } from '../resource/kind.ts'
+import { isLeftover } from '../resource/leftover.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
 
@@ -39,12 +40,14 @@ export const planHost = ({ placed, seen, everywhere, selected, now }: Question):
   const due: Due[] = []
   const keys = new Set<string>()
   const bringing = new Set<string>()
+  const deleted = new Set<string>()
   for (const { play, role, resource } of placed) {
     const key = keyOf(resource)
     const world: World = {
       now,
       packagesComing: bringing.has(role),
       changes: (other) => keys.has(other),
+      deleted,
       members: () => new Map([...everywhere].flatMap(([host, said]) => (said.has(key) ? [[host, said.get(key)] as const] : []))),
     }
     const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
@@ -52,6 +55,7 @@ export const planHost = ({ placed, seen, everywhere, selected, now }: Question):
     if (verdict === undefined || (!selected(role) && verdict.debt !== true)) continue
     due.push({ play, role, resource, seen: seen.get(key), verdict })
     keys.add(key)
+    if (isLeftover(resource) && verdict.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
     if (kind.brings === true && verdict.action === 'create') bringing.add(role)
   }
   return due

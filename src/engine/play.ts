@@ -1,5 +1,6 @@
 import { Problem, problemsIn } from '../problem.ts'
 import { type Kind, keyOf, Refused, type Work } from '../resource/kind.ts'
+import { isLeftover } from '../resource/leftover.ts'
 import { masked, secretsIn } from '../secret.ts'
 import { drive, type Means } from './drive.ts'
 import type { Change } from './plan.ts'
@@ -32,7 +33,7 @@ export const applyPlay = async (
   const shown = surveyed.due.filter((due) => due.play === play)
   try {
     options.listen({ type: 'host', host, state: 'applying' })
-    const pending = pendingOf(surveyed, shown, play, planned)
+    const pending = pendingOf(surveyed, shown, play, planned, tally)
     for (const batch of adjacent(pending)) {
       if (options.signal.aborted) return made
       const applied = await applyBatch(batch, surveyed, planned, tally, options)
@@ -54,7 +55,7 @@ export const applyPlay = async (
 export const hasWork = ({ due }: Surveyed, play: number): boolean => due.some((one) => one.play === play)
 
 /** What is due by the newest observation, under the labels that were shown; throws where more would be done than was shown. */
-const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, planned: Planned): readonly Pending[] => {
+const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, planned: Planned, tally: Tally): readonly Pending[] => {
   const changeOf = (due: Due): Change => {
     const change = surveyed.changes.find(({ resource }) => resource === keyOf(due.resource))
     if (change === undefined) throw new Error(`${keyOf(due.resource)} is due and was never planned`)
@@ -70,6 +71,7 @@ const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, plan
   )
   const foretold = new Set(shown.map(({ resource }) => keyOf(resource)))
   const unforeseen = [...now.keys()].filter((key) => !foretold.has(key))
+  tally.unforetold += unforeseen.length
   if (unforeseen.length > 0) throw notShown(session.host, unforeseen)
   return shown.map((due) => ({ change: changeOf(due), due: now.get(keyOf(due.resource)) }))
 }
@@ -94,7 +96,8 @@ const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] 
   return batches
 }
 
-const batchKey = ({ change }: Pending): string => `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))}`
+const batchKey = ({ change, due }: Pending): string =>
+  `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))} ${due !== undefined && isLeftover(due.resource)}`
 
 /** Applies one batch, and gives what of it was applied: not all when the host refused. A change that is already so counts as applied. */
 const applyBatch = async (

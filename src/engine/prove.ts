@@ -19,8 +19,10 @@ const stillDue = ({ session, placed }: Surveyed, { selected, everywhere }: Plann
 
 const complain = ({ session: { host }, changes }: Surveyed, due: Due, tally: Tally): void => {
   const change = changes.find(({ resource }) => resource === keyOf(due.resource))
-  if (change === undefined) tally.break(host, [unforetold(host, due)])
-  else tally.fail(change, [unconverged(host, due)])
+  if (change === undefined) {
+    tally.unforetold += 1
+    tally.break(host, [unforetold(host, due)])
+  } else tally.fail(change, [unconverged(host, due)])
 }
 
 const unconverged = (host: string, { role, resource, verdict }: Due): Problem =>

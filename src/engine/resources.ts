@@ -31,12 +31,14 @@ export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundin
 const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly Placed[] => {
   const resources = declared(bound, contextOf(bound, facts, surroundings))
   const outs = bound.role.drains === undefined ? [] : [drained({ role: bound.role.name })]
-  return [...outs, ownedBy(bound.role.name, resources), ...resources].map((resource) => ({
+  return [...outs, ownedBy(bound.role.name, playbookOf(bound), resources), ...resources].map((resource) => ({
     play: bound.play,
     role: bound.role.name,
     resource,
   }))
 }
+
+const playbookOf = ({ where }: Bound): readonly string[] => ('file' in where ? [where.file] : [])
 
 /**
  * What is wrong with these hosts' resources, as far as roles say so without asking what a host is: found before any packet is sent.

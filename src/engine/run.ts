@@ -1,10 +1,12 @@
 import { openIdentities } from '../identity/open.ts'
 import { type Problem, Problems, problemsIn } from '../problem.ts'
 import { keyOf } from '../resource/kind.ts'
+import { isLeftover } from '../resource/leftover.ts'
 import { projectFiles } from '../role/files.ts'
 import { borrowing } from './borrow.ts'
 import { type Diffs, diffsOf } from './diff.ts'
 import { declaring, identityChanges } from './identities.ts'
+import { leftoverNotices, withLeftovers } from './leftovers.ts'
 import { mannersOf } from './manner.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
@@ -16,7 +18,9 @@ import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSessions, type Session } from './session.ts'
 
 export { apply } from './apply.ts'
+export { whatDiffers } from './holds.ts'
 export { prepare } from './prepare.ts'
+export { savePlan } from './saved.ts'
 
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {
@@ -35,7 +39,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
   const faults = faultsAhead([...reach.keys()], { ...surroundings, identities: declaring(unused) })
   if (faults.length > 0) throw new Problems(faults)
   const sessions = openSessions([...reach.values()], { ...options, lock: options.lock, wait: options.wait ?? false })
-  const answers = await Promise.allSettled([...reach.keys()].map((name) => meet(name, sessions.get(name), surroundings, options)))
+  const answers = await Promise.allSettled([...reach.keys()].map((name) => meet(name, sessions.get(name), surroundings, prepared, options)))
   const met = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const beside = borrowing(prepared, options)
   const close = async (): Promise<void> => {
@@ -51,13 +55,14 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
     ]
     for (const { session, placed, seen } of met)
-      for (const notice of noticesOf(placed, seen)) options.listen({ type: 'warning', host: session.host, ...notice })
+      for (const notice of [...noticesOf(placed, seen), ...(options.prune ? [] : leftoverNotices(placed, seen, selected))])
+        options.listen({ type: 'warning', host: session.host, ...notice })
     for (const change of changes) options.listen({ type: 'change', phase: 'planned', change })
     return {
       prepared,
       plan: {
         changes,
-        resources: new Map(met.map(({ session, placed }) => [session.host, placed.length])),
+        resources: new Map(met.map(({ session, placed }) => [session.host, placed.filter(({ resource }) => !isLeftover(resource)).length])),
         manners: mannersOf(prepared, changes),
       },
       surveyed: new Map(surveys.map((one) => [one.session.host, one])),
@@ -74,6 +79,14 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
   }
 }
 
+const playedOn = (host: string, { site: { plays } }: Prepared): { readonly firstPlay: number; readonly playbooks: readonly string[] } => ({
+  firstPlay: Math.max(
+    0,
+    plays.findIndex(({ hosts }) => hosts.includes(host)),
+  ),
+  playbooks: [...new Set(plays.flatMap(({ where }) => ('file' in where ? [where.file] : [])))],
+})
+
 /** A host that has answered: what shall be there and what is there. */
 interface Met {
   readonly session: Session
@@ -85,13 +98,21 @@ const meet = async (
   name: string,
   opening: Promise<Session> | undefined,
   surroundings: Surroundings,
+  prepared: Prepared,
   options: PlanOptions,
 ): Promise<Met> => {
   const session = await opening
   if (session === undefined) throw new Error(`${name} was not opened`)
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
-    const placed = resourcesOf(name, session.facts, surroundings)
+    const declared = resourcesOf(name, session.facts, surroundings)
+    const placed = withLeftovers({
+      host: name,
+      records: session.owned,
+      declared,
+      ...playedOn(name, prepared),
+      prune: options.prune ?? false,
+    })
     const seen = await observe(session, placed)
     options.listen({ type: 'host', host: name, state: 'waiting' })
     return { session, placed, seen }

@@ -3,11 +3,12 @@ import { openShell } from '../host/open.ts'
 import type { Holder, Shell } from '../host/shell.ts'
 import { Problem } from '../problem.ts'
 import { CLEAR_STAGED, STAGED_LIST } from '../resource/file-apply.ts'
+import { OWNED } from '../resource/owned-record.ts'
 import type { Facts } from '../role/role.ts'
 import type { Listener } from './event.ts'
 import { FACTS_SCRIPT, readFacts } from './facts.ts'
+import { OWNED_SCRIPT, type OwnedRecords, readOwned } from './leftovers.ts'
 import { lookAt, type Observation } from './observe.ts'
-import { OWNED } from './owned.ts'
 import type { Placed } from './place.ts'
 
 /** One host during a run: its held shell, what it is, what shall be there. */
@@ -16,6 +17,8 @@ export interface Session {
   readonly target: Target
   readonly shell: Shell
   readonly facts: Facts
+  /** What the host has written down that we own there. */
+  readonly owned: OwnedRecords
 }
 
 export interface OpenOptions {
@@ -58,8 +61,10 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
   })
   try {
-    const answer = await shell.request(lock === undefined ? FACTS_SCRIPT : `${TIDY_SCRIPT}${FACTS_SCRIPT}`, { deadlineMs: LOOK_MS })
-    return { host, target, shell, facts: readFacts(host, answer.stdout.toString(), shell.sshConnection) }
+    const question = `${FACTS_SCRIPT}${OWNED_SCRIPT}`
+    const answer = await shell.request(lock === undefined ? question : `${TIDY_SCRIPT}${question}`, { deadlineMs: LOOK_MS })
+    const said = answer.stdout.toString()
+    return { host, target, shell, facts: readFacts(host, said, shell.sshConnection), owned: readOwned(host, said) }
   } catch (error) {
     await shell.close().catch(() => undefined)
     throw error

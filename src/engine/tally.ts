@@ -1,6 +1,6 @@
 import type { Problem } from '../problem.ts'
 import type { Listener } from './event.ts'
-import type { Change } from './plan.ts'
+import type { Change, Foretold } from './plan.ts'
 
 /** What has become of a run so far: which changes were applied, which failed, and which hosts can no longer be gone on with. */
 export class Tally {
@@ -10,6 +10,8 @@ export class Tally {
   readonly #failed = new Map<string, number>()
   readonly #broken = new Set<string>()
   readonly #lost = new Set<string>()
+  /** How many changes were made or became necessary although no plan foretold them. */
+  unforetold = 0
   /** Grows with every write, so that an observation knows whether it is older than one. */
   writes = 0
 
@@ -43,6 +45,12 @@ export class Tally {
     const started = performance.now()
     await act()
     this.applied(change, performance.now() - started)
+  }
+
+  /** How many of the changes that happened had been foretold. */
+  get foretold(): Foretold {
+    const applied = [...this.#applied.values()].reduce((sum, number) => sum + number, 0)
+    return { foretold: applied, happened: applied + this.unforetold }
   }
 
   changed(host: string): number {

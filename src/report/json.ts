@@ -1,10 +1,12 @@
 import type { Change } from '../engine/plan.ts'
 import { type Problem, placeOf } from '../problem.ts'
+import { redacted } from '../secret.ts'
 import type { Ending, Report } from './report.ts'
 
 /** One JSON object a line; the last one is the summary. The names in it are promised to others (DESIGN section 6). */
 export const jsonReport = (out: (text: string) => void): Report => {
-  const line = (value: unknown): void => out(`${JSON.stringify(value)}\n`)
+  const line = (value: unknown): void =>
+    out(`${JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'string' ? redacted(inner) : inner))}\n`)
   return {
     listen: (event) => {
       // What was planned stands in the plan already, each change once.
@@ -53,9 +55,10 @@ export const problemLine = ({ class: sort, where, what, why, fix }: Problem) => 
   fix,
 })
 
-export const summaryLine = ({ result, durationMs, hosts }: Ending['outcome']) => ({
+export const summaryLine = ({ result, durationMs, hosts, foretold }: Ending['outcome']) => ({
   type: 'summary',
   result,
   durationMs,
+  ...(foretold === undefined ? {} : { foretold }),
   hosts: Object.fromEntries(hosts.map(({ host, ...counts }) => [host, counts])),
 })

@@ -74,7 +74,7 @@ const symbols: Readonly<Record<Action, string>> = { create: '+', update: '~', de
 const colour = (action: Action, paint: View['paint']): ((text: string) => string) =>
   ({ create: paint.green, update: paint.yellow, delete: paint.red, run: paint.blue })[action]
 
-const sureness = { exact: '', depends: ', follows from another change', opaque: ', cannot be foreseen' } as const
+const sureness = { exact: ', exact', depends: ', depends on another change', opaque: ', opaque: cannot be foreseen' } as const
 
 /** One change: `~ file /etc/motd  content differs`, its settings, its diff. */
 export const changeLines = (change: Change, view: View): readonly string[] => {
@@ -102,4 +102,4 @@ export const changeLines = (change: Change, view: View): readonly string[] => {
 /** `kind:identity` as two words. */
 const name = (resource: string): string => resource.replace(':', ' ')
 
-const isRecord = (resource: string): boolean => resource.startsWith('file:/var/lib/provision/owned/')
+const isRecord = (resource: string): boolean => resource.startsWith('owned:')

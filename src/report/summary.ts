@@ -1,4 +1,4 @@
-import type { Change, HostOutcome } from '../engine/plan.ts'
+import type { Change, HostOutcome, Outcome } from '../engine/plan.ts'
 import { planHeadline } from './planned.ts'
 import type { Progress } from './progress.ts'
 import type { Ending } from './report.ts'
@@ -40,7 +40,7 @@ const cells = ({ host, resources, changed, failed, unreachable }: HostOutcome, t
 const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Progress, view: View): string => {
   const { paint } = view
   const { hosts, result, durationMs } = outcome
-  const time = paint.dim(duration(durationMs))
+  const time = paint.dim(`${foretoldWords(outcome)}${duration(durationMs)}`)
   // The controller's own changes count too; it has no line in the table.
   const changed = dryRun ? plan.changes.length : progress.applied
   const lost = hosts.filter(({ unreachable }) => unreachable).length
@@ -59,6 +59,10 @@ const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Prog
   )} on ${count(hosts.length, 'host')}`
   return `${paint.green('✔')} ${paint.bold('Nothing to do')}: ${resources} as described  ${time}`
 }
+
+/** `foretold 212 of 212 changes  `: the prediction, compared with what happened. */
+const foretoldWords = ({ foretold }: Outcome): string =>
+  foretold === undefined || foretold.happened === 0 ? '' : `foretold ${foretold.foretold} of ${count(foretold.happened, 'change')}  `
 
 const narrowed = ({ narrowedTo }: Ending, { paint }: View): readonly string[] =>
   narrowedTo.length === 0 ? [] : [paint.dim(`  Narrowed by ${narrowedTo.join(' ')}: nothing else was touched.`)]

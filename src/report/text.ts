@@ -1,11 +1,15 @@
 import { stripVTControlCharacters } from 'node:util'
+import { redacted } from '../secret.ts'
 
 // Characters that steer a terminal or reorder what one reads: C0 and C1 controls, DEL, and Unicode's direction marks.
 const STEERING = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 
-/** A text in which nothing steers the terminal: what would is shown as a sign (`␛`). For what must be seen exactly, as in diffs. */
+/**
+ * A text in which nothing steers the terminal: what would is shown as a sign (`␛`). For what must be seen exactly, as in diffs.
+ * Secrets are masked before the text is cut into lines, in which nobody could find them.
+ */
 export const visible = (text: string): string =>
-  text.replace(STEERING, (sign) => {
+  redacted(text).replace(STEERING, (sign) => {
     const code = sign.charCodeAt(0)
     if (code < 0x20) return String.fromCharCode(0x2400 + code)
     return code === 0x7f ? '␡' : '�'

@@ -33,6 +33,8 @@ export interface World {
   readonly packagesComing: boolean
   /** Whether this run plans an earlier change of the resource with this key (`kind:identity`) on this host. */
   changes(key: string): boolean
+  /** Paths of what is left over and deleted earlier in this run on this host. */
+  readonly deleted?: ReadonlySet<string>
   /** What each host that has this same resource, and was reached, said of it: for plans over several hosts (a cluster, a moving primary). */
   members(): ReadonlyMap<string, unknown>
 }

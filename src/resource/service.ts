@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { type Difference, defineKind, keyOf, type ManagedFile, type Resource, type Sureness, type Verdict, type World } from './kind.ts'
+import { parentOf } from './path.ts'
 import { applyServices } from './service-apply.ts'
-import { probeServices, type SeenService } from './service-probe.ts'
+import { probeServices, type SeenService, SHARED } from './service-probe.ts'
 import { unitName } from './unit-name.ts'
 
 /** A file that a service reads, and the key of the resource that brings it. */
@@ -126,6 +127,9 @@ const loadOf = (want: ServiceSpec, seen: SeenService, world: World): readonly Fi
   }
   if (files.length > 0 && seen.stamp === undefined && seen.reloadFailed) return [exactly('its last reload failed')]
   if (files.length > 0 && seen.stamp === undefined && seen.touched) return [exactly('its files changed after it had loaded them')]
+  const shrunken = new Set([...(world.deleted ?? [])].map(parentOf))
+  const shrunk = files.map(({ path }) => parentOf(path)).find((directory) => !SHARED.has(directory) && shrunken.has(directory))
+  if (shrunk !== undefined) return [exactly(`something left over in ${shrunk} is deleted`)]
   return seen.undone ? [exactly('an earlier change of its files was not finished')] : []
 }
 

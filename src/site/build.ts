@@ -23,6 +23,7 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
   const secrets = raw.secrets && parseYaml(raw.secrets.path, raw.secrets.text.reveal(), undefined, 'secret')
   const sources: Sources = {
     env: raw.env,
+    command: raw.command,
     secrets: secrets?.root,
     secretsPath: raw.secretsPath,
     secretsUnreadable: raw.secretsUnreadable || secrets?.sound === false,

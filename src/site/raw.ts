@@ -1,5 +1,6 @@
 import type { Problem } from '../problem.ts'
 import type { Secret } from '../secret.ts'
+import type { FromCommand } from './command-source.ts'
 
 /** A file as it was read; its path is relative to the project, as the user typed it. */
 export interface RawFile {
@@ -20,6 +21,8 @@ export interface RawProject {
   /** There are secrets, but they could not be decrypted; `problems` says why. */
   readonly secretsUnreadable: boolean
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Runs a command that a value is to come from. */
+  readonly command: (line: string) => FromCommand
   /** Where `~/` leads, and who logs in where nobody is named. */
   readonly home: string
   readonly user: string

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { loadAgeIdentities } from '../identity/age-key.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import type { Secret } from '../secret.ts'
+import { commandSource } from './command-source.ts'
 import { complaint } from './complain.ts'
 import type { RawFile, RawProject } from './raw.ts'
 import { decryptSecrets } from './secrets.ts'
@@ -57,6 +58,7 @@ export const readProject = async ({
     ...(secrets === undefined ? {} : { secrets: { path: secretsPath, text: secrets } }),
     secretsUnreadable: refers && secrets === undefined && problems.length > before,
     env,
+    command: commandSource(root, env),
     home: env.HOME || known('HOME', homedir),
     user: env.USER || known('USER', () => userInfo().username),
     problems,

@@ -1,5 +1,6 @@
 import type { Problem } from '../problem.ts'
 import { isSecret, Secret } from '../secret.ts'
+import type { FromCommand } from './command-source.ts'
 import { complaint, type Place } from './complain.ts'
 import { nearest, suggestion } from './suggest.ts'
 import { entriesOf, entryOf, type Written, type WrittenScalar } from './written.ts'
@@ -7,6 +8,7 @@ import { entriesOf, entryOf, type Written, type WrittenScalar } from './written.
 /** What a reference may refer to. */
 export interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>
+  readonly command: (line: string) => FromCommand
   /** The decrypted secrets; undefined where there are none, or they could not be read (which was reported then). */
   readonly secrets: Written | undefined
   readonly secretsPath: string
@@ -19,7 +21,7 @@ const REFERENCE = /\$?\$\{([A-Za-z]+):([^}]*)\}/g
 
 /**
  * A text with its references filled in: `${env:NAME}` and `${secret:path.to.it}` make the whole text a secret,
- * `${env:NAME:plain}` does not, `$${env:NAME}` stands for itself. Other `${…}` are left alone: they are somebody else's language.
+ * `${command:…}` is what a command of the user's prints, a secret as well; `${env:NAME:plain}` is none, `$${env:NAME}` stands for itself. Other `${…}` are left alone: they are somebody else's language.
  */
 export const resolveReferences = (text: string, bare: boolean, place: Place, sources: Sources): Resolved => {
   if (!text.includes('${')) return { value: text }
@@ -41,12 +43,13 @@ export const resolveReferences = (text: string, bare: boolean, place: Place, sou
 
 type Part = { readonly part: string | Secret } | { readonly problem: Problem | undefined }
 
-const KINDS = ['env', 'secret']
+const KINDS = ['env', 'secret', 'command']
 
 const escaped = (whole: string, word: string): Part => ({ part: KINDS.includes(word) ? whole.slice(1) : whole })
 
 const resolve = (whole: string, word: string, name: string, place: Place, sources: Sources): Part => {
   if (word === 'env') return fromEnvironment(name, place, sources)
+  if (word === 'command') return fromCommand(name, place, sources)
   if (word === 'secret') return fromSecrets(name, place, sources)
   const meant = nearest(word, KINDS)
   if (meant === undefined) return { part: whole }
@@ -76,6 +79,21 @@ const fromEnvironment = (written: string, place: Place, { env }: Sources): Part 
     return { problem: complaint(place, `the environment variable ${name} is ${state}`, `set it before you start: export ${name}=…`) }
   }
   return { part: manner === 'plain' ? value : new Secret(value) }
+}
+
+const fromCommand = (line: string, place: Place, { command }: Sources): Part => {
+  if (line.trim() === '')
+    return { problem: complaint(place, `\`\${command:}\` names no command`, `write \${command:pass show shop/password}`) }
+  const found = command(line)
+  if ('secret' in found) return { part: found.secret }
+  const words = line.length > 60 ? `${line.slice(0, 60)}…` : line
+  return {
+    problem: complaint(
+      place,
+      `the command \`${words}\` ${found.failed}`,
+      'try it by hand in the project; it gets no input, and what it says is shown to nobody',
+    ),
+  }
 }
 
 const fromSecrets = (path: string, place: Place, { secrets, secretsPath, secretsUnreadable }: Sources): Part => {

@@ -24,5 +24,5 @@ export const decryptSecrets = async (path: string, bytes: Uint8Array, identities
       'run `provision secrets encrypt`, and change what has been committed in the clear',
     )
   }
-  return new Secret(textOf(path, await decrypt(bytes, identities(), { file: path })))
+  return new Secret(textOf(path, await decrypt(bytes, identities(), { file: path })), true)
 }

@@ -124,12 +124,7 @@ describe('time passes', () => {
     install(await signed(10))
     nearItsEnd = await signed(80)
     const foretold = planned()
-    expect(foretold).toEqual([
-      `controller update ${EDGE}`,
-      `web-01 update ${file}`,
-      'web-01 update file:/var/lib/provision/owned/edge',
-      `web-01 update ${service}`,
-    ])
+    expect(foretold).toEqual([`controller update ${EDGE}`, `web-01 update ${file}`, 'web-01 update owned:edge', `web-01 update ${service}`])
     expect(run()).toMatchObject({ status: 0, applied: foretold })
     expect(said()).toContain(`you are CN=${NAME}`)
     expect(run()).toMatchObject({ status: 0, applied: [] })

@@ -35,6 +35,8 @@ const engineOf = ({ plan = nothing, unreachable = [], applied = [], targets = ['
       look?.()
       return { plan, unreachable, close: async () => void asked.push('close') }
     },
+    savePlan: (_, scope) => JSON.stringify(scope),
+    whatDiffers: () => [],
     apply: async (planned, { listen }) => {
       asked.push('apply')
       for (const each of planned.plan.changes) listen({ type: 'change', phase: applied.length > 0 ? 'failed' : 'applied', change: each })
@@ -97,10 +99,17 @@ describe('provision run', () => {
 
   test('two ways of telling it are one too many', async () => {
     await expect(run({}, { json: true, output: 'plain' })).rejects.toMatchObject({
-      class: 'input',
-      what: expect.stringContaining('--json'),
+      problems: [{ class: 'input', what: expect.stringContaining('--json') }],
     })
     expect((await run({}, { json: true, output: 'json' })).ended).toMatchObject({ status: 0 })
+  })
+
+  test('what a saved plan says already may not be said again, and only a dry run saves one', async () => {
+    await expect(run({}, { plan: 'p', role: ['nginx'], prune: true }, ['other.yaml'])).rejects.toMatchObject({
+      problems: [{ class: 'input', what: '--plan already says what other.yaml --role --prune would' }],
+    })
+    await expect(run({}, { save: 'p' })).rejects.toMatchObject({ problems: [{ what: expect.stringContaining('--save keeps a plan') }] })
+    await expect(run({}, { plan: 'not-there.json' })).rejects.toMatchObject({ what: 'there is no such plan' })
   })
 
   test('with --json, wrong input is told in JSON too, and thrown on for the exit status', async () => {

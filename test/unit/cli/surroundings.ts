@@ -11,6 +11,9 @@ export const surroundings = (more: Partial<Surroundings> = {}): Surroundings & {
     out: (text) => {
       said.out += text
     },
+    disclose: (text) => {
+      said.out += text
+    },
     err: (text) => {
       said.err += text
     },

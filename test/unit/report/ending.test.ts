@@ -49,6 +49,13 @@ describe('the summary', () => {
     ])
   })
 
+  test('compares what was foretold with what happened', () => {
+    const plan = planOf(change('a', 'file:/x'))
+    const outcome = { ...outcomeOf('failed', host('a', 1)), foretold: { foretold: 1, happened: 2 } }
+    expect(summary(outcome, { plan }).at(-1)).toContain('made  foretold 1 of 2 changes  1.2 s')
+    expect(summary({ ...outcomeOf('converged', host('a', 0)), foretold: { foretold: 0, happened: 0 } }).at(-1)).not.toContain('foretold')
+  })
+
   test('a dry run says that nothing was touched', () => {
     const plan = planOf(change('a', 'file:/x'))
     expect(summary(outcomeOf('changed', host('a', 1)), { plan, dryRun: true }).at(-1)).toBe(

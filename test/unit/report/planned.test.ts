@@ -27,14 +27,14 @@ describe('the plan', () => {
       'web servers',
       '',
       '  nginx  web-01 web-02',
-      '    ~ file /etc/nginx/nginx.conf  content differs',
+      '    ~ file /etc/nginx/nginx.conf  content differs, exact',
       '        @@ -3,2 +3,2 @@',
       '         user www-data;',
       '        -old',
       '        +new',
       '',
       '  nginx  web-02',
-      '    + package nginx  not installed',
+      '    + package nginx  not installed, exact',
     ])
   })
 
@@ -51,9 +51,15 @@ describe('the plan', () => {
     const plan = planOf(
       ...[80, 443].map((port, i) => change(`web-0${i + 1}`, 'nftables:x', { diff: '@@ -0,0 +1 @@\n+site\n', fullDiff: fullDiff(port) })),
     )
-    expect(lines(plan).slice(3)).toEqual(['  nginx  web-01 web-02', '    + nftables x  does not exist', '        +site'])
+    expect(lines(plan).slice(3)).toEqual(['  nginx  web-01 web-02', '    + nftables x  does not exist, exact', '        +site'])
     const all = lines(plan, { ...plainView, verbose: true })
-    expect(all.slice(3, 8)).toEqual(['  nginx  web-01', '    + nftables x  does not exist', '        +site', '', '        word for word:'])
+    expect(all.slice(3, 8)).toEqual([
+      '  nginx  web-01',
+      '    + nftables x  does not exist, exact',
+      '        +site',
+      '',
+      '        word for word:',
+    ])
     expect(all.filter((line) => line.includes('dport'))).toEqual(['        +tcp dport 80 accept', '        +tcp dport 443 accept'])
   })
 
@@ -62,19 +68,19 @@ describe('the plan', () => {
     expect(lines(plan).filter((line) => line !== '')).toEqual([
       'web servers',
       '  nginx  a',
-      '    + file /2  does not exist',
-      '    + file /1  does not exist',
+      '    + file /2  does not exist, exact',
+      '    + file /1  does not exist, exact',
       'balancer',
       '  haproxy  a',
-      '    + file /3  does not exist',
+      '    + file /3  does not exist, exact',
     ])
   })
 
-  test('says how sure a change is, where it is not', () => {
+  test('says how sure each change is', () => {
     const plan = planOf(change('a', 'service:x', { sure: 'depends' }), change('a', 'command:y', { sure: 'opaque', action: 'run' }))
     expect(lines(plan).slice(-2)).toEqual([
-      '    + service x  does not exist, follows from another change',
-      '    ! command y  does not exist, cannot be foreseen',
+      '    + service x  does not exist, depends on another change',
+      '    ! command y  does not exist, opaque: cannot be foreseen',
     ])
   })
 
@@ -89,8 +95,8 @@ describe('the plan', () => {
   })
 
   test('our own records are one line without a diff', () => {
-    const shown = lines(planOf(change('a', 'file:/var/lib/provision/owned/nginx', { diff: '@@ -0,0 +1 @@\n+x\n' })))
-    expect(shown.slice(4)).toEqual(['    + file /var/lib/provision/owned/nginx  our record of what is managed'])
+    const shown = lines(planOf(change('a', 'owned:nginx', { diff: '@@ -0,0 +1 @@\n+x\n' })))
+    expect(shown.slice(4)).toEqual(['    + owned nginx  our record of what is managed'])
   })
 
   test('a long diff is cut with a count, unless all was asked for', () => {

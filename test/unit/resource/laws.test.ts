@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readSeen } from '../../../src/resource/authorized-keys-seen.ts'
 import type { Kind, Step, World } from '../../../src/resource/kind.ts'
 import { nftables } from '../../../src/resource/nftables.ts'
+import { readRecord, recordHead } from '../../../src/resource/owned-record.ts'
 import { release } from '../../../src/resource/release.ts'
 import { sshd } from '../../../src/resource/sshd.ts'
 import { scriptOf } from './said.ts'
@@ -119,6 +120,13 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
     asWanted: () => ({ done: true }),
   },
   drained: { options: (i) => ({ role: `sample${i}` }), asWanted: () => [] },
+  owned: {
+    options: (i) => ({ role: `sample${i}`, playbooks: ['site.yaml'], lines: [{ key: `link:/sample${i}`, parts: [`link:/sample${i}`] }] }),
+    asWanted: (i) => ({
+      inode: inode('f', '600'),
+      record: readRecord([recordHead(['site.yaml']).trim(), `link:/sample${i}`]),
+    }),
+  },
   nftables: { options: (i) => ({ table: `sample${i}`, rules }), asWanted: (i) => seenTable(`sample${i}`) },
   sshd: {
     options: (i) => ({ name: `sample${i}`, settings: { MaxAuthTries: 3 } }),
@@ -211,6 +219,7 @@ const seenNothing = (kind: string): unknown => {
   if (kind === 'authorized-keys') return readSeen(['sshd', '', 'lines', ''].join('\0'), ['sample7']).get('sample7')
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
+  if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }

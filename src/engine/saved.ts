@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import packageJson from '../../package.json' with { type: 'json' }
+import { Problem } from '../problem.ts'
+import { keyOf } from '../resource/kind.ts'
+import { type Digests, digestsOf, isGuarded } from './digest.ts'
+import type { Change } from './plan.ts'
+import type { Planned } from './planned.ts'
+
+const digests = z.record(z.string(), z.string())
+
+const scope = z.strictObject({
+  inventory: z.string().optional(),
+  playbooks: z.array(z.string()),
+  limit: z.array(z.string()),
+  roles: z.array(z.string()),
+  prune: z.boolean(),
+})
+
+const savedChange = z.strictObject({
+  host: z.string(),
+  role: z.string(),
+  resource: z.string(),
+  action: z.enum(['create', 'update', 'delete', 'run']),
+  sure: z.enum(['exact', 'depends', 'opaque']),
+  play: z.int(),
+  /** Digests of what shall be, and of what was there: no content, no commands. An identity of the controller has neither. */
+  wanted: digests.optional(),
+  seen: digests.optional(),
+})
+
+const schema = z.strictObject({
+  format: z.literal(1),
+  provision: z.string(),
+  saved: z.string(),
+  scope,
+  salt: z.string().regex(/^[0-9a-f]{32}$/),
+  hosts: z.array(z.string()),
+  changes: z.array(savedChange),
+})
+
+/** A plan as it is kept: what would be changed, and digests by which it can be seen whether it still holds. */
+export type SavedPlan = z.output<typeof schema>
+export type SavedChange = z.output<typeof savedChange>
+/** What was asked for when it was made: it is made again from the same. */
+export type Scope = z.output<typeof scope>
+
+const VERSION = packageJson.version
+
+/** The plan to be kept, as the text of a file. */
+export const savePlan = (planned: Planned, asked: Scope, now: Date): string => {
+  const salt = randomBytes(16).toString('hex')
+  const plan: SavedPlan = {
+    format: 1,
+    provision: VERSION,
+    saved: now.toISOString(),
+    scope: asked,
+    salt,
+    hosts: [...planned.surveyed.keys()],
+    changes: planned.plan.changes.map((change) => savedOf(change, planned, salt)),
+  }
+  return `${JSON.stringify(plan, null, 1)}\n`
+}
+
+/** A change as it would be kept. */
+export const savedOf = (
+  { host, role, resource, action, sure, play }: Change,
+  { surveyed }: Pick<Planned, 'surveyed'>,
+  salt: string,
+): SavedChange => {
+  const due = surveyed.get(host)?.due.find((one) => keyOf(one.resource) === resource)
+  const both = due === undefined ? {} : stateOf(due.resource.spec, due.seen, salt)
+  return { host, role, resource, action, sure, play, ...both }
+}
+
+// What is guarded on one side can be read off the other.
+const stateOf = (wanted: unknown, seen: unknown, salt: string): { readonly wanted: Digests; readonly seen: Digests } => {
+  const guarded = isGuarded(wanted) || isGuarded(seen)
+  return { wanted: digestsOf(wanted, salt, guarded), seen: digestsOf(seen, salt, guarded) }
+}
+
+/** Reads a saved plan. Throws a `Problem` where it is none, or was saved by a version that may mean something else by it. */
+export const readPlan = (file: string, text: string): SavedPlan => {
+  const given = parsed(text)
+  if (typeof given !== 'object' || given === null || !('format' in given) || !('provision' in given))
+    throw unusable(file, 'this is not a plan that was saved by provision', undefined)
+  const { format, provision } = given
+  if (format !== 1 || provision !== VERSION)
+    throw unusable(
+      file,
+      `this plan was saved by provision ${String(provision)} (format ${String(format)})`,
+      `this is provision ${VERSION} (format 1), which might do something else by the same plan`,
+    )
+  const read = schema.safeParse(given)
+  if (read.success) return read.data
+  const [issue] = read.error.issues
+  throw unusable(file, 'this plan is damaged', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
+}
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const unusable = (file: string, what: string, why: string | undefined): Problem =>
+  new Problem({
+    class: 'input',
+    where: { file },
+    what,
+    ...(why !== undefined && { why }),
+    fix: 'save a plan anew: provision run --dry-run --save FILE',
+  })

@@ -1,0 +1,2 @@
+/** What stands in every output where a secret would be. */
+export const MASK = '•••'

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest'
+import { digestsOf, isGuarded } from '../../../src/engine/digest.ts'
+import { whatDiffers } from '../../../src/engine/holds.ts'
+import type { Planned } from '../../../src/engine/planned.ts'
+import { readPlan, savePlan } from '../../../src/engine/saved.ts'
+import { Problem } from '../../../src/problem.ts'
+import { text } from '../../../src/resource/content.ts'
+import { file } from '../../../src/resource/file.ts'
+import { keyOf, type Resource } from '../../../src/resource/kind.ts'
+import { Secret } from '../../../src/secret.ts'
+import { change } from '../report/values.ts'
+
+const inode = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: 'a'.repeat(64) }
+
+/** A plan of one host: what is due there, what was seen of it. */
+const plannedOf = (...due: readonly (readonly [Resource, unknown])[]): Planned =>
+  ({
+    plan: { changes: due.map(([resource]) => change('a', keyOf(resource), { action: 'update' })), resources: new Map([['a', 9]]) },
+    surveyed: new Map([['a', { due: due.map(([resource, seen]) => ({ resource, seen })) }]]),
+  }) as unknown as Planned
+
+const scope = { playbooks: [], limit: ['web'], roles: [], prune: false }
+const saved = (planned: Planned): string => savePlan(planned, scope, new Date(0))
+const compared = (before: Planned, now: Planned): readonly string[] =>
+  whatDiffers(readPlan('p', saved(before)), now).map((problem) => `${problem.message}; ${problem.why ?? ''}`)
+
+const motd = (content: string, seen: object = inode) => [file({ path: '/etc/motd', content }), seen] as const
+const other = [file({ path: '/etc/other', content: 'x' }), inode] as const
+
+describe('a saved plan', () => {
+  test('holds while nothing is different, and says what it was made of', () => {
+    expect(compared(plannedOf(motd('hello'), other), plannedOf(motd('hello'), other))).toEqual([])
+    expect(readPlan('p', saved(plannedOf(motd('hello')))).scope).toEqual(scope)
+  })
+
+  test('holds digests only: no content, and no secret that could be guessed', () => {
+    const kept = saved(plannedOf([file({ path: '/etc/x', mode: '600', content: text`password=${new Secret('geheim1')}` }), inode]))
+    expect(kept).not.toMatch(/password|geheim/)
+    const [only] = readPlan('p', kept).changes
+    // One slow digest a side: whoever tries words against it pays for each, and its parts cannot be tried one by one.
+    expect(Object.keys({ ...only?.wanted })).toEqual(['state'])
+    expect(Object.keys({ ...only?.seen })).toEqual(['state'])
+  })
+
+  test.each<[string, Planned, Planned, string]>([
+    [
+      'the host is not as it was',
+      plannedOf(motd('x')),
+      plannedOf(motd('x', { ...inode, sha256: 'b'.repeat(64), mode: '600' })),
+      'a › role nginx › file:/etc/motd: is no longer as it was when the plan was saved; different: ',
+    ],
+    [
+      'the host is not as it was, in one field',
+      plannedOf(motd('x')),
+      plannedOf(motd('x', { ...inode, sha256: 'b'.repeat(64) })),
+      'a › role nginx › file:/etc/motd: is no longer as it was when the plan was saved; different: content',
+    ],
+    [
+      'the site wants something else',
+      plannedOf(motd('x')),
+      plannedOf(motd('y')),
+      'a › role nginx › file:/etc/motd: shall be something else than when the plan was saved; different: content',
+    ],
+    [
+      'there is more to do',
+      plannedOf(motd('x')),
+      plannedOf(motd('x'), other),
+      'a › role nginx › file:/etc/other: would be changed now (update), and is not in the plan; does not exist',
+    ],
+    [
+      'there is less to do',
+      plannedOf(motd('x'), other),
+      plannedOf(motd('x')),
+      'a › role nginx › file:/etc/other: is in the plan (update), and there is nothing to change any more; ',
+    ],
+    [
+      'the order is another',
+      plannedOf(motd('x'), other),
+      plannedOf(other, motd('x')),
+      'the saved plan: the same changes would be made in another order now; ',
+    ],
+  ])('is refused when %s', (_, before, now, problem) => {
+    expect(compared(before, now)).toEqual([expect.stringContaining(problem)])
+  })
+
+  test('a changed secret is a difference', () => {
+    const of = (secret: string): Planned => plannedOf([file({ path: '/etc/x', content: text`${new Secret(secret)}` }), inode])
+    expect(compared(of('one'), of('one'))).toEqual([])
+    expect(compared(of('one'), of('two'))).toHaveLength(1)
+  })
+
+  test('a host that does not answer now is no reason to leave the others', () => {
+    const gone = { ...plannedOf(), surveyed: new Map() } as unknown as Planned
+    expect(compared(plannedOf(motd('x')), gone)).toEqual([])
+  })
+})
+
+describe('a file that is no plan of ours', () => {
+  const good = saved(plannedOf(motd('x')))
+  test.each([
+    ['no plan at all', 'hello', 'not a plan that was saved by provision'],
+    ['another JSON', '[1]', 'not a plan that was saved by provision'],
+    ['an older version', good.replace(/"provision": "[^"]+"/, '"provision": "0.0.1"'), 'saved by provision 0.0.1 (format 1)'],
+    ['a newer format', good.replace('"format": 1', '"format": 2'), 'provision 0.1.0 (format 2)'],
+    ['a damaged one', good.replace('"update"', '"explode"'), 'this plan is damaged'],
+  ])('%s is refused in words', (_, given, what) => {
+    expect(() => readPlan('p.json', given)).toThrow(Problem)
+    expect(() => readPlan('p.json', given)).toThrow(what)
+  })
+})
+
+describe('digests', () => {
+  test('do not depend on the order of fields, and do on everything that is a value', () => {
+    expect(digestsOf({ a: 1, b: { c: 2, d: 3 } }, 's')).toEqual(digestsOf({ b: { d: 3, c: 2 }, a: 1 }, 's'))
+    const values = [new Map([['a', 1]]), new Set(['a']), Buffer.from('a'), ['a'], 'a', 1, null, 1n, new Date(0)]
+    expect(new Set(values.map((value) => digestsOf({ value }, 's').value)).size).toBe(values.length)
+  })
+
+  test('see a later value once it is known', () => {
+    const later = (value: string | undefined) => ({ part: { later: 'the key', get: () => value } })
+    expect(digestsOf(later('x'), 's')).not.toEqual(digestsOf(later(undefined), 's'))
+  })
+
+  test('are guarded where not everybody on the host may read', () => {
+    expect(isGuarded({ mode: '644' })).toBe(false)
+    expect(isGuarded({ mode: '640' })).toBe(true)
+    expect(isGuarded({ file: { mode: '600' } })).toBe(true)
+    expect(isGuarded({ options: [{ password: new Secret('x') }] })).toBe(true)
+  })
+})

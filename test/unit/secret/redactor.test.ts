@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process'
+import fc from 'fast-check'
+import { describe, expect, it, test } from 'vitest'
+import { quote } from '../../../src/quote.ts'
+import { formsOf } from '../../../src/secret/forms.ts'
+import { Forms, Redactor } from '../../../src/secret/redactor.ts'
+import { MASK, redacted, Secret } from '../../../src/secret.ts'
+
+const secret = 'gehe!m "w\'rt"/+ü$x'
+const redactorOf = (...values: readonly string[]): Redactor => {
+  const forms = new Forms(values.flatMap(formsOf))
+  return new Redactor(() => forms)
+}
+const shown = (text: string, ...values: readonly string[]): string => {
+  const redactor = redactorOf(...values)
+  return redactor.push(text) + redactor.end()
+}
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+describe('a secret is masked', () => {
+  test.each<[string, string]>([
+    ['as it is', secret],
+    ['in base64 at the beginning', base64(`${secret}and more`)],
+    ['in base64 after one byte', base64(`x${secret}and more`)],
+    ['in base64 after two bytes', base64(`xy${secret}and more`)],
+    ['in base64 as the end', base64(`user:${secret}`)],
+    ['in base64url', Buffer.from(`a${secret}`).toString('base64url')],
+    ['in hex', Buffer.from(secret).toString('hex')],
+    ['in capital hex', Buffer.from(secret).toString('hex').toUpperCase()],
+    ['in JSON', JSON.stringify({ secret })],
+    ['in JSON of Python', '"gehe!m \\"w\'rt\\"/+\\u00fc$x"'],
+    ['in a URL', `https://u:${encodeURIComponent(secret)}@host/`],
+    ['in a form', new URLSearchParams({ secret }).toString()],
+    ['quoted for a shell', quote(secret)],
+    ['quoted for a shell in the other way', `"${secret.replace(/[\\"$`]/g, '\\$&')}"`],
+    ['quoted by bash', spawnSync('bash', ['-c', 'printf %q "$0"', 'pass wort;$x'], { encoding: 'utf8' }).stdout],
+  ])('%s', (_, text) => {
+    const left = shown(`before ${text} after`, secret, 'pass wort;$x')
+    expect(left).toContain(MASK)
+    expect(left).toMatch(/^before .* after$/)
+    // Not one encoding of any six signs of it is left.
+    for (const piece of ['gehe!m', "w'rt", 'wort', base64('gehe!m').slice(0, 8), Buffer.from('gehe!m').toString('hex')])
+      expect(left).not.toContain(piece)
+  })
+
+  it('in each of its lines', () => {
+    const pem = '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqG\nSM49AgEGCCqGSM49\n-----END PRIVATE KEY-----\n'
+    expect(shown('line 2: MIGHAgEAMBMGByqG, -----BEGIN PRIVATE KEY-----', pem)).toBe(`line 2: ${MASK}, -----BEGIN PRIVATE KEY-----`)
+    expect(shown(pem, pem).trim()).toBe(MASK)
+  })
+
+  it('wherever the pieces of a text end', () => {
+    const word = fc.string({ unit: 'binary-ascii', minLength: 8, maxLength: 30 }).filter((text) => text.trim().length >= 8)
+    const form = fc.constantFrom<(text: string) => string>(
+      (text) => text,
+      base64,
+      (text) => Buffer.from(text).toString('hex'),
+      encodeURIComponent,
+      (text) => JSON.stringify(text),
+    )
+    fc.assert(
+      fc.property(
+        word,
+        form,
+        fc.string({ maxLength: 20 }),
+        fc.string({ maxLength: 20 }),
+        fc.array(fc.nat(80), { maxLength: 6 }),
+        (value, encode, a, b, cuts) => {
+          const text = a + encode(value) + b
+          const redactor = redactorOf(value)
+          const ends = [...cuts.map((cut) => Math.min(cut, text.length)).sort((x, y) => x - y), text.length]
+          const pieces = ends.map((end, i) => redactor.push(text.slice(ends[i - 1] ?? 0, end)))
+          expect(pieces.join('') + redactor.end()).toBe(shown(text, value))
+          expect(pieces.join('')).not.toContain(value.trim())
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  it('also where a longer one begins with it, and the piece ends between', () => {
+    const redactor = redactorOf('abcdefgh', 'abcdefghijkl')
+    expect([redactor.push('x abcdefgh'), redactor.push('ijkl y'), redactor.end()].join('')).toBe(`x ${MASK} y`)
+    expect([redactor.push('x abcdefgh'), redactor.push('iz'), redactor.end()].join('')).toBe(`x ${MASK}iz`)
+  })
+})
+
+describe('what is no secret', () => {
+  it('passes as it is, and is not kept waiting', () => {
+    const redactor = redactorOf(secret)
+    expect(redactor.push('nothing to hide\n')).toBe('nothing to hide\n')
+    fc.assert(fc.property(fc.string(), (text) => shown(text) === text))
+  })
+
+  it('is not masked for a secret of few signs, which stand everywhere', () => {
+    new Secret('yes')
+    new Secret('8443')
+    expect(redacted('yes, port 8443')).toBe('yes, port 8443')
+    new Secret('a-real-one')
+    expect(redacted('a-real-one')).toBe(MASK)
+  })
+
+  it('is not masked for standing beside a secret in a file of them', () => {
+    new Secret('database_settings:\n  password: x\n', true)
+    expect(redacted('database_settings:')).toBe('database_settings:')
+  })
+})
