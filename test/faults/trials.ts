@@ -1,0 +1,87 @@
+import { type Bench, run } from './bench.ts'
+import { type Cut, cutBetween, cutWithin, type Way } from './cuts.ts'
+import { differences, type State, stateOf } from './state.ts'
+import type { Tried } from './tally.ts'
+
+/** A point at which a run is cut: after a request, or at a call of one host. */
+export interface Point {
+  readonly way: Way
+  readonly at: number
+  /** For what is counted on one host. */
+  readonly host?: string
+}
+
+/** A bench whose hosts go to and fro between two states that are known. */
+export class Trials {
+  readonly tried: Tried[] = []
+  readonly #bench: Bench
+  readonly #site: string
+  readonly #more: string
+  readonly #known = new Map<string, State>()
+  #now = 'b'
+
+  constructor(bench: Bench, site: string, more = '') {
+    this.#bench = bench
+    this.#site = site
+    this.#more = more
+  }
+
+  /** The state to which the next run goes. */
+  get next(): string {
+    return this.#now === 'a' ? 'b' : 'a'
+  }
+
+  /** Goes round until both states are what they were the round before, and knows them then. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 4; round += 1) {
+      const before = new Map(this.#known)
+      for (const state of ['a', 'b']) {
+        await this.#go(state)
+        this.#known.set(state, await this.#look())
+      }
+      if (['a', 'b'].every((state) => differences(before.get(state) ?? new Map(), this.#known.get(state) ?? new Map()).length === 0)) return
+    }
+    throw new Error('undisturbed runs do not end in the same state twice')
+  }
+
+  /** Cuts the run to the other state at this point, lets a run go through, and compares with what an undisturbed one makes. */
+  async try(point: Point): Promise<Tried> {
+    const { next } = this
+    const cut = await this.#cut(point)
+    let failed: string | undefined
+    const { status, said } = await run(this.#bench, next)
+    if (status !== 0) failed = said.slice(-2000)
+    try {
+      await cut?.afterwards()
+    } catch (error) {
+      failed = String(error)
+    }
+    this.#now = next
+    const differs = differences(this.#known.get(next) ?? new Map(), await this.#look())
+    const tried = { site: this.#site, way: point.way, where: cut === undefined ? undefined : `${cut.where}, on the way to ${next}`, failed, differs }
+    this.tried.push(tried)
+    if (failed !== undefined || differs.length > 0) await this.#mend(next)
+    return tried
+  }
+
+  #cut({ way, at, host = '' }: Point): Promise<Cut | undefined> {
+    return way === 'shell' || way === 'power' ? cutWithin(this.#bench, this.next, way, host, at) : cutBetween(this.#bench, this.next, way, at)
+  }
+
+  // What one cut has spoilt is not to be blamed on the next.
+  async #mend(state: string): Promise<void> {
+    for (const one of [state === 'a' ? 'b' : 'a', state]) await this.#go(one).catch(() => undefined)
+  }
+
+  async #go(state: string): Promise<void> {
+    const { status, said } = await run(this.#bench, state)
+    if (status !== 0) throw new Error(`an undisturbed run failed:\n${said}`)
+    this.#now = state
+  }
+
+  async #look(): Promise<State> {
+    const hosts = this.#bench.spec.hosts.map(({ name }) => name)
+    const states = await Promise.all(hosts.map((host) => stateOf(this.#bench.spec, host, this.#more)))
+    return new Map(states.flatMap((state, i) => [...state].map(([key, is]): [string, string] => [`${key} (${hosts[i]})`, is])))
+  }
+}
