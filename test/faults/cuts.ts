@@ -22,7 +22,12 @@ export interface Cut {
 const nothing: Afterwards = async () => {}
 
 /** Runs a playbook and cuts it when it has written so many requests. */
-export const cutBetween = async (bench: Bench, playbook: string, way: (typeof BETWEEN)[number], after: number): Promise<Cut | undefined> => {
+export const cutBetween = async (
+  bench: Bench,
+  playbook: string,
+  way: (typeof BETWEEN)[number],
+  after: number,
+): Promise<Cut | undefined> => {
   const stopped = await runUntil(bench, playbook, after)
   if (stopped.isOver) return undefined
   const where = `${way} after request ${after} (${stopped.host})`
@@ -101,5 +106,3 @@ export const cutWithin = async (
   }
   return { where: `${way} at call ${at} (${last.by}: ${last.call} ${last.paths.join(' ')})`, afterwards: nothing }
 }
-
-

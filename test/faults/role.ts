@@ -79,9 +79,13 @@ export default defineRole({
       service({ unit: 'faults.service', loads: [main, more, spare, pair], restarts: [text], set: 'faults', enabled: isA }),
       command({ name: 'mark', run: `echo ${state} >${ROOT}/mark`, unless: `grep -qx ${state} ${ROOT}/mark` }),
       sysctl({ key: 'net.ipv4.ip_default_ttl', value: isA ? 63 : 62 }),
-      release({ root: '/srv/faults', files: files(`content-${state}`), keep: 2 }),
+      release({ root: '/srv/faults', files: [...files(`content-${state}`)], keep: 2 }),
       sshd({ settings: { LoginGraceTime: isA ? 51 : 52 }, confirmSeconds: CONFIRM }),
-      nftables({ table: 'faults', rules: `chain in { type filter hook input priority 0; tcp dport ${isA ? 7001 : 7002} drop; }`, confirmSeconds: CONFIRM }),
+      nftables({
+        table: 'faults',
+        rules: `chain in { type filter hook input priority 0; tcp dport ${isA ? 7001 : 7002} drop; }`,
+        confirmSeconds: CONFIRM,
+      }),
     ]
   },
 })

@@ -30,7 +30,10 @@ export const stateOf = async (spec: LabSpec, host: string, more = ''): Promise<S
     .map(([path, is]): [string, string] => [path, MADE_ANEW.test(path) ? is.replace(/[0-9a-f]{64}$/, 'made') : is])
   const said = await inside(spec, host, `${LOOK}\n${more}\n:`)
   const parts = said.split(/^== /m).slice(1)
-  return new Map([...files, ...parts.map((part): [string, string] => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)])])
+  return new Map([
+    ...files,
+    ...parts.map((part): [string, string] => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)]),
+  ])
 }
 
 const LOOK = `set +e; export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C

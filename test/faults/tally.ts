@@ -48,7 +48,9 @@ export const tableOf = (rows: readonly Row[]): string => {
     ]),
   ]
   const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)))
-  return lines.map((line) => line.map((word, i) => (i < 2 ? word.padEnd(widths[i] ?? 0) : word.padStart(widths[i] ?? 0))).join('  ')).join('\n')
+  return lines
+    .map((line) => line.map((word, i) => (i < 2 ? word.padEnd(widths[i] ?? 0) : word.padStart(widths[i] ?? 0))).join('  '))
+    .join('\n')
 }
 
 const WORDS: Readonly<Record<Way, string>> = {

@@ -19,8 +19,11 @@ export class Trials {
   readonly #more: string
   readonly #known = new Map<string, State>()
   #now = 'b'
+  readonly #serving: ((work: () => Promise<void>) => Promise<readonly string[]>) | undefined
 
-  constructor(bench: Bench, site: string, more = '') {
+  /** `serving` tells what went wrong for those who use the site while something is done. */
+  constructor(bench: Bench, site: string, more = '', serving?: (work: () => Promise<void>) => Promise<readonly string[]>) {
+    this.#serving = serving
     this.#bench = bench
     this.#site = site
     this.#more = more
@@ -29,6 +32,13 @@ export class Trials {
   /** The state to which the next run goes. */
   get next(): string {
     return this.#now === 'a' ? 'b' : 'a'
+  }
+
+  /** Like `next`, and counts on the caller to go there. */
+  nextOf(): string {
+    const { next } = this
+    this.#now = next
+    return next
   }
 
   /** Goes round until both states are what they were the round before, and knows them then. */
@@ -47,25 +57,37 @@ export class Trials {
   /** Cuts the run to the other state at this point, lets a run go through, and compares with what an undisturbed one makes. */
   async try(point: Point): Promise<Tried> {
     const { next } = this
-    const cut = await this.#cut(point)
+    let cut: Cut | undefined
     let failed: string | undefined
-    const { status, said } = await run(this.#bench, next)
-    if (status !== 0) failed = said.slice(-2000)
-    try {
-      await cut?.afterwards()
-    } catch (error) {
-      failed = String(error)
+    const work = async (): Promise<void> => {
+      cut = await this.#cut(point)
+      const { status, said } = await run(this.#bench, next)
+      if (status !== 0) failed = said.slice(-2000)
+      await cut?.afterwards().catch((error: unknown) => {
+        failed = String(error)
+      })
     }
+    // Where packets are discarded or a host is without power, nobody can be served by it.
+    const isServed = this.#serving !== undefined && point.way !== 'network' && point.way !== 'power'
+    const unserved = isServed ? await this.#serving?.(work) : await work()
     this.#now = next
-    const differs = differences(this.#known.get(next) ?? new Map(), await this.#look())
-    const tried = { site: this.#site, way: point.way, where: cut === undefined ? undefined : `${cut.where}, on the way to ${next}`, failed, differs }
+    const differs = [...(unserved ?? []), ...differences(this.#known.get(next) ?? new Map(), await this.#look())]
+    const tried = {
+      site: this.#site,
+      way: point.way,
+      where: cut === undefined ? undefined : `${(cut as Cut).where}, on the way to ${next}`,
+      failed,
+      differs,
+    }
     this.tried.push(tried)
     if (failed !== undefined || differs.length > 0) await this.#mend(next)
     return tried
   }
 
   #cut({ way, at, host = '' }: Point): Promise<Cut | undefined> {
-    return way === 'shell' || way === 'power' ? cutWithin(this.#bench, this.next, way, host, at) : cutBetween(this.#bench, this.next, way, at)
+    return way === 'shell' || way === 'power'
+      ? cutWithin(this.#bench, this.next, way, host, at)
+      : cutBetween(this.#bench, this.next, way, at)
   }
 
   // What one cut has spoilt is not to be blamed on the next.
