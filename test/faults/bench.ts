@@ -21,19 +21,24 @@ export interface Ended {
   readonly said: string
 }
 
-const ending = async (child: ChildProcess): Promise<Ended> => {
+const ending = async (child: ChildProcess, heard: (said: string) => void = () => {}): Promise<Ended> => {
   let said = ''
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk) => {
       said += chunk
+      heard(said)
     })
   const [status] = await once(child, 'close')
   return { status, said }
 }
 
-/** Runs a playbook to its end, as a person would. */
-export const run = ({ project: { root, env } }: Bench, playbook: string, ...words: readonly string[]): Promise<Ended> =>
-  ending(spawn(process.execPath, [BIN, 'run', '--wait', '--output', 'plain', `playbooks/${playbook}.yaml`, ...words], { cwd: root, env }))
+/** Runs a playbook to its end, as a person would who waits for the lock; `heard` gets all that was said so far. */
+export const run = (
+  { project: { root, env } }: Bench,
+  playbook: string,
+  { heard }: { heard?: (said: string) => void } = {},
+): Promise<Ended> =>
+  ending(spawn(process.execPath, [BIN, 'run', '--wait', '--output', 'plain', `playbooks/${playbook}.yaml`], { cwd: root, env }), heard)
 
 /** A run that stopped itself after so many requests, or was over before. */
 export interface Stopped {

@@ -1,4 +1,4 @@
-import { type Bench, run } from './bench.ts'
+import { arm, type Bench, counted, run } from './bench.ts'
 import { type Cut, cutBetween, cutWithin, type Way } from './cuts.ts'
 import { differences, type State, stateOf } from './state.ts'
 import type { Tried } from './tally.ts'
@@ -43,6 +43,11 @@ export class Trials {
 
   /** Goes round until both states are what they were the round before, and knows them then. */
   async settle(): Promise<void> {
+    // What counts leaves its directory behind, so that it is there from the first.
+    for (const { name } of this.#bench.spec.hosts) {
+      await arm(this.#bench.spec, name, 0)
+      await counted(this.#bench.spec, name)
+    }
     for (let round = 0; round < 4; round += 1) {
       const before = new Map(this.#known)
       for (const state of ['a', 'b']) {
@@ -93,6 +98,7 @@ export class Trials {
   // What one cut has spoilt is not to be blamed on the next.
   async #mend(state: string): Promise<void> {
     for (const one of [state === 'a' ? 'b' : 'a', state]) await this.#go(one).catch(() => undefined)
+    this.#now = state
   }
 
   async #go(state: string): Promise<void> {
