@@ -53,7 +53,7 @@ export interface Stopped {
 /** Starts a run that stands still right after it has written its so manieth request, counted over all hosts. */
 export const runUntil = async ({ project: { root, env } }: Bench, playbook: string, after: number): Promise<Stopped> => {
   const note = join(root, 'written')
-  rmSync(note, { force: true })
+  writeFileSync(note, '0 ')
   const words = ['run', '--output', 'plain', `playbooks/${playbook}.yaml`]
   const child = spawn(process.execPath, [join(here, 'cut.ts'), String(after), note, ...words], { cwd: root, env })
   const ended = ending(child)
