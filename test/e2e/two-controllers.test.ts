@@ -134,7 +134,9 @@ describe('two controllers on one host', () => {
     await expect.poll(() => on('pgrep -x apt-get || true'), { timeout: 60_000 }).not.toBe('')
     process.kill(first.pid, 'SIGKILL')
     const { stdout, status } = project.provision('run', '--output', 'plain', 'playbooks/installs.yaml')
-    expect(stdout).toMatch(/waiting for the lock: locked by .*installs.yaml\): that run(’s controller is gone| has ended, its last step still runs) \(.*apt-get\(\d+\)/)
+    expect(stdout).toMatch(
+      /waiting for the lock: locked by .*installs.yaml\): that run(’s controller is gone| has ended, its last step still runs) \(.*apt-get\(\d+\)/,
+    )
     expect(status).toBe(0)
     expect(await on("dpkg-query -s hello | grep ^Status; grep -c ' install hello' /var/log/dpkg.log; rm /etc/apt/apt.conf.d/99slow")).toBe(
       'Status: install ok installed\n1\n',

@@ -1,10 +1,10 @@
-// Cuts runs of `provision` everywhere, and says what became of it: `npm run test:faults [-- --seed N] [--within N] [--only between|within|site]`.
+// Cuts runs of `provision` everywhere, and says what became of it: `npm run test:faults [-- --seed N] [--within N] [--only between|within|site] [--part 1/4]`.
 import { parseArgs } from 'node:util'
 import { labDown } from '../../src/lab/index.ts'
 import { MORE, oneHost } from './bench-one.ts'
 import { threeHosts } from './bench-site.ts'
 import { BETWEEN } from './cuts.ts'
-import { callsOf, pointsOf, randomOf, requestsOf, sample, unsynced } from './points.ts'
+import { pointsOf, randomOf, sample, unsynced } from './points.ts'
 import { isWell, rowsOf, type Tried, tableOf } from './tally.ts'
 import { type Point, Trials } from './trials.ts'
 
@@ -17,12 +17,16 @@ const { values } = parseArgs({
     site: { type: 'string', default: '12' },
     /** One part of it: `between` requests, `within` them, the whole `site`. */
     only: { type: 'string' },
+    /** A share of it, so that several machines can have one each: `1/4` is every fourth point. */
+    part: { type: 'string', default: '1/1' },
     subnet: { type: 'string', default: '10.79.95' },
   },
 })
 const random = randomOf(Number(values.seed))
 const say = (line: string): unknown => process.stdout.write(`${line}\n`)
 const { subnet } = values
+const [part = 1, parts = 1] = values.part.split('/').map(Number)
+const mine = <T>(all: readonly T[]): readonly T[] => all.filter((_, i) => i % parts === part - 1)
 say(`seed ${values.seed}`)
 
 const tried: Tried[] = []
@@ -49,28 +53,25 @@ const everything = async (): Promise<void> => {
   try {
     const trials = new Trials(bench, 'everything', MORE)
     await trials.settle()
-    const [toA, toB] = [await requestsOf(bench, 'a'), await requestsOf(bench, 'b')]
-    const calls = [await callsOf(bench, 'a', 'host-01'), await callsOf(bench, 'b', 'host-01')]
+    const [toA = 0, toB = 0] = [...trials.ways.values()].map(({ requests }) => requests)
+    const calls = [...trials.ways.values()].map((way) => way.calls.get('host-01') ?? [])
     for (const path of unsynced(calls.flat())) bad.push(`not brought to the disk before it is renamed: ${path}`)
     const [inA = [], inB = []] = calls.map((some) => pointsOf(some, 'shell', 'host-01'))
-    const counts = `${toA} and ${toB} requests, ${inA.length} and ${inB.length} points within them, there and back`
-    say(`everything: ${counts}; ${calls.flat().filter(({ call }) => call === 'rename').length} renames, each looked at for its fsync`)
+    say(`everything: ${toA} and ${toB} requests, ${inA.length} and ${inB.length} points within them, there and back`)
+    say(`${calls.flat().filter(({ call }) => call === 'rename').length} renames, each looked at for its fsync`)
     // The direction changes with every cut; an odd number of ways brings every point into both.
-    for (const way of values.only === 'within' ? [] : BETWEEN)
-      for (let at = 1; at <= Math.max(toA, toB); at += 1)
-        await tryAll(trials, [
-          { way, at },
-          { way, at },
-        ])
+    const requests = Array.from({ length: Math.max(toA, toB) }, (_, at) => at + 1)
+    const between = BETWEEN.flatMap((way) => requests.map((at): Point => ({ way, at })))
+    if (values.only !== 'within') for (const point of mine(between)) await tryAll(trials, [point, point])
     if (values.only === 'between') return
     const within = Math.max(inA.length, inB.length) === inA.length ? inA : inB
     const chosen = values.within === undefined ? within : sample(within, Number(values.within), random)
-    for (const point of chosen) await tryAll(trials, [point, point])
+    for (const point of mine(chosen)) await tryAll(trials, [point, point])
     await tryAll(
       trials,
       sample(
         within.map((point) => ({ ...point, way: 'power' as const })),
-        Math.min(12, chosen.length),
+        Math.min(Math.ceil(12 / parts), chosen.length),
         random,
       ),
     )
@@ -88,18 +89,15 @@ const site = async (): Promise<void> => {
   try {
     const trials = new Trials(bench, 'site', '', bench.serving)
     await trials.settle()
-    const requests = Math.min(await requestsOf(bench, 'a'), await requestsOf(bench, 'b'))
+    const ways = [...trials.ways.values()]
+    const requests = Math.min(...ways.map((way) => way.requests))
     const between = BETWEEN.flatMap((way) => Array.from({ length: requests }, (_, at): Point => ({ way, at: at + 1 })))
-    const hosts = bench.spec.hosts.map(({ name }) => name)
-    const within: Point[] = []
-    for (const host of hosts) {
-      const calls = await callsOf(bench, trials.nextOf(), host)
-      for (const path of unsynced(calls)) bad.push(`${host}: not brought to the disk before it is renamed: ${path}`)
-      within.push(...pointsOf(calls, 'shell', host))
-    }
+    const within = ways.flatMap(({ calls }) => [...calls].flatMap(([host, some]) => pointsOf(some, 'shell', host)))
+    for (const [host, some] of ways.flatMap(({ calls }) => [...calls]))
+      for (const path of unsynced(some)) bad.push(`${host}: not brought to the disk before it is renamed: ${path}`)
     const half = Math.ceil(Number(values.site) / 2)
     say(`site: ${requests} requests, ${within.length} points within them; ${2 * half} of them tried`)
-    await tryAll(trials, [...sample(between, half, random), ...sample(within, half, random)])
+    await tryAll(trials, mine([...sample(between, half, random), ...sample(within, half, random)]))
   } finally {
     await labDown(bench.spec)
     bench.project.remove()

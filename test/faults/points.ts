@@ -1,4 +1,4 @@
-import { arm, type Bench, type Call, counted, run, runUntil } from './bench.ts'
+import type { Call } from './bench.ts'
 import type { Point } from './trials.ts'
 
 /** A repeatable sequence of numbers from 0 to 1 (mulberry32). */
@@ -16,22 +16,6 @@ export const randomOf = (seed: number): (() => number) => {
 export const sample = <T>(all: readonly T[], count: number, random: () => number): readonly T[] => {
   const rest = [...all]
   return Array.from({ length: Math.min(count, all.length) }, () => rest.splice(Math.floor(random() * rest.length), 1)).flat()
-}
-
-/** How many requests an undisturbed run writes. */
-export const requestsOf = async (bench: Bench, playbook: string): Promise<number> => {
-  const { written, ended } = await runUntil(bench, playbook, 0)
-  const { status, said } = await ended
-  if (status !== 0) throw new Error(`an undisturbed run failed:\n${said}`)
-  return written
-}
-
-/** What the root shell of a host does in an undisturbed run. */
-export const callsOf = async (bench: Bench, playbook: string, host: string): Promise<readonly Call[]> => {
-  await arm(bench.spec, host, 0)
-  const { status, said } = await run(bench, playbook)
-  if (status !== 0) throw new Error(`an undisturbed run failed:\n${said}`)
-  return await counted(bench.spec, host)
 }
 
 /** The points within requests. Of the many files of a package that dpkg renames, one after the other, one of ten stands for all. */

@@ -1,4 +1,4 @@
-import { arm, type Bench, counted, run } from './bench.ts'
+import { arm, type Bench, type Call, counted, run, runUntil } from './bench.ts'
 import { type Cut, cutBetween, cutWithin, type Way } from './cuts.ts'
 import { differences, type State, stateOf } from './state.ts'
 import type { Tried } from './tally.ts'
@@ -11,9 +11,17 @@ export interface Point {
   readonly host?: string
 }
 
+/** A run that nobody disturbs: how many requests it writes, and what the root shell of each host does. */
+export interface Undisturbed {
+  readonly requests: number
+  readonly calls: ReadonlyMap<string, readonly Call[]>
+}
+
 /** A bench whose hosts go to and fro between two states that are known. */
 export class Trials {
   readonly tried: Tried[] = []
+  /** The undisturbed runs to each state. */
+  readonly ways = new Map<string, Undisturbed>()
   readonly #bench: Bench
   readonly #site: string
   readonly #more: string
@@ -34,29 +42,29 @@ export class Trials {
     return this.#now === 'a' ? 'b' : 'a'
   }
 
-  /** Like `next`, and counts on the caller to go there. */
-  nextOf(): string {
-    const { next } = this
-    this.#now = next
-    return next
-  }
-
-  /** Goes round until both states are what they were the round before, and knows them then. */
+  /** Goes round until both states are what they were the round before, and knows them then, and how a run goes to each. */
   async settle(): Promise<void> {
-    // What counts leaves its directory behind, so that it is there from the first.
-    for (const { name } of this.#bench.spec.hosts) {
-      await arm(this.#bench.spec, name, 0)
-      await counted(this.#bench.spec, name)
-    }
     for (let round = 0; round < 4; round += 1) {
       const before = new Map(this.#known)
       for (const state of ['a', 'b']) {
-        await this.#go(state)
+        this.ways.set(state, await this.#watch(state))
         this.#known.set(state, await this.#look())
       }
       if (['a', 'b'].every((state) => differences(before.get(state) ?? new Map(), this.#known.get(state) ?? new Map()).length === 0)) return
     }
     throw new Error('undisturbed runs do not end in the same state twice')
+  }
+
+  // Every host is counted in every round, also because that leaves a directory behind.
+  async #watch(state: string): Promise<Undisturbed> {
+    const hosts = this.#bench.spec.hosts.map(({ name }) => name)
+    for (const host of hosts) await arm(this.#bench.spec, host, 0)
+    const { written: requests, ended } = await runUntil(this.#bench, state, 0)
+    const { status, said } = await ended
+    if (status !== 0) throw new Error(`an undisturbed run failed:\n${said}`)
+    this.#now = state
+    const calls = await Promise.all(hosts.map(async (host) => [host, await counted(this.#bench.spec, host)] as const))
+    return { requests, calls: new Map(calls) }
   }
 
   /** Cuts the run to the other state at this point, lets a run go through, and compares with what an undisturbed one makes. */
