@@ -46,6 +46,8 @@ export interface Stopped {
   /** The host to which the last of them was written. */
   readonly host: string
   readonly written: number
+  /** How many were written by now. */
+  requests(): number
   readonly isOver: boolean
   readonly ended: Promise<Ended>
 }
@@ -64,7 +66,8 @@ export const runUntil = async ({ project: { root, env } }: Bench, playbook: stri
   const pid = child.pid ?? 0
   while (!isOver && !stands(pid)) await sleep(10)
   const [written = '0', host = ''] = readFileSync(note, 'utf8').split(' ')
-  return { pid, host, written: Number(written), isOver, ended }
+  const requests = (): number => Number.parseInt(readFileSync(note, 'utf8'), 10)
+  return { pid, host, written: Number(written), requests, isOver, ended }
 }
 
 const stands = (pid: number): boolean => {

@@ -84,7 +84,9 @@ export class Trials {
     const isServed = this.#serving !== undefined && point.way !== 'network' && point.way !== 'power'
     const unserved = isServed ? await this.#serving?.(work) : await work()
     this.#now = next
-    const differs = [...(unserved ?? []), ...differences(this.#known.get(next) ?? new Map(), await this.#look())]
+    const found = differences(this.#known.get(next) ?? new Map(), await this.#look())
+    // A boot loads what lies on the disk and forgets who wrote that down: nothing has to be loaded by the next run, or written down.
+    const differs = [...(unserved ?? []), ...found.filter((one) => point.way !== 'power' || !one.startsWith('loaded ('))]
     const tried = {
       site: this.#site,
       way: point.way,
