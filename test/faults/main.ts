@@ -32,9 +32,16 @@ say(`seed ${values.seed}`)
 const tried: Tried[] = []
 const bad: string[] = []
 const started = Date.now()
+// Whoever has seen enough gets the table of what was tried, and the lab goes.
+let isEnough = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    isEnough = true
+  })
 
 const tryAll = async (trials: Trials, points: readonly Point[]): Promise<void> => {
   for (const point of points) {
+    if (isEnough) return
     const one = await trials.try(point)
     tried.push(one)
     say(
