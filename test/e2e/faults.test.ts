@@ -10,7 +10,7 @@ import { Trials } from '../faults/trials.ts'
 const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Date.now() / 1000) % 100_000)
 const random = randomOf(seed)
 
-let bench: Bench
+let bench: Bench | undefined
 let trials: Trials
 beforeAll(async () => {
   bench = await oneHost('t-faults', '10.79.96')
@@ -18,7 +18,8 @@ beforeAll(async () => {
   await trials.settle()
 })
 afterAll(async () => {
-  process.stdout.write(`${tableOf(rowsOf(trials.tried))}\nFAULTS_SEED=${seed}\n`)
+  if (trials !== undefined) process.stdout.write(`${tableOf(rowsOf(trials.tried))}\nFAULTS_SEED=${seed}\n`)
+  if (bench === undefined) return
   await labDown(bench.spec)
   bench.project.remove()
 })

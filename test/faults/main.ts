@@ -89,10 +89,7 @@ const everything = async (): Promise<void> => {
 }
 
 const site = async (): Promise<void> => {
-  const bench = await threeHosts(
-    't-faults-site',
-    subnet.replace(/\d+$/, (last) => String(Number(last) + 1)),
-  )
+  const bench = await threeHosts(`t-faults-site-${subnet.split('.').at(-1)}`, subnet)
   try {
     const trials = new Trials(bench, 'site', '', bench.serving)
     await trials.settle()
