@@ -48,10 +48,13 @@ until flock -n 9; do
   if [ "$v" = unknown ]; then sleep 0.2; else flock -w 2 9 && break; fi
 done`
 
-/** Clears away what killed runs have left (directories of shells that are not alive), and writes down who holds the lock. */
+/**
+ * Clears away what killed runs have left (directories of shells that are not alive; of one that was just ended something may still
+ * await its parent, but no program), and writes down who holds the lock.
+ */
 export const holdLock = (
   holder: Holder,
-): string => `for d in /run/provision.[0-9]*; do p=\${d#/run/provision.}; [ -d "/proc/\${p%%.*}" ] || rm -rf "$d"; done
+): string => `for d in /run/provision.[0-9]*; do p=\${d#/run/provision.}; [ -e "/proc/\${p%%.*}/exe" ] || rm -rf "$d"; done
 beat() { read -r u _ </proc/uptime; printf '%s %s\\n' "$1" "$u" >"$T/beat"; }
 beat idle
 set -- $C

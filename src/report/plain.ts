@@ -6,9 +6,12 @@ const LONG_MS = 5000
 
 /** For logs: a line for each change as it is made, and for what a host is busy with for long. */
 export const plainMotion = (out: (text: string) => void): Motion => {
-  const waiting = new Map<string, NodeJS.Timeout>()
+  const waiting = new Map<string, { what: string; readonly timer: NodeJS.Timeout }>()
   const line = (text: string): void => out(`${words(text).replaceAll('\n', ' ')}\n`)
-  const forget = (host: string): void => clearTimeout(waiting.get(host))
+  const forget = (host: string): void => {
+    clearTimeout(waiting.get(host)?.timer)
+    waiting.delete(host)
+  }
   return {
     start: () => {},
     changed: (phase, { host, resource, action }, durationMs) => {
@@ -17,8 +20,14 @@ export const plainMotion = (out: (text: string) => void): Motion => {
       line(`${host}  ${phase === 'failed' ? 'FAILED ' : ''}${action} ${resource.replace(':', ' ')}${time}`)
     },
     doing: (host, what) => {
+      const before = waiting.get(host)
+      if (what !== undefined && before !== undefined && occupation(what) === occupation(before.what)) {
+        before.what = what
+        return
+      }
       forget(host)
-      if (what !== undefined) waiting.set(host, setTimeout(() => line(`${host}  ${what}`), LONG_MS).unref())
+      if (what !== undefined)
+        waiting.set(host, { what, timer: setTimeout(() => line(`${host}  ${waiting.get(host)?.what}`), LONG_MS).unref() })
     },
     rolling: ({ phase, host, at, durationMs }) => {
       forget(host)
@@ -30,3 +39,6 @@ export const plainMotion = (out: (text: string) => void): Motion => {
     },
   }
 }
+
+// Who waits for a lock says so every other second, and behind the colon which processes hold it at that moment.
+const occupation = (what: string): string => what.split(': ', 1)[0] ?? ''

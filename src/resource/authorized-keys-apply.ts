@@ -34,7 +34,7 @@ find "$h" -maxdepth 0 ! -user ${user} ! -user root -exec chown -h ${user} {} +
 for f in "$h/.ssh" "$h/.ssh/authorized_keys"; do [ ! -e "$f" ] || find "$f" -maxdepth 0 ! -user ${user} -exec chown -h "${user}:$g" {} +; done
 setpriv --reuid ${user} --regid "$g" --init-groups sh -c ${quote(AS_USER)} sh "$h" ${spec.exclusive ? 'all' : 'some'} ${quote(go.join('\n'))} ${quote(come.join('\n'))}
 umask 077; mkdir -p ${RECORDS}
-printf '%s' ${quote(spec.keys.map((key) => `${identityOf(key)}\n`).join(''))} >${record}.new; mv -f ${record}.new ${record}`
+printf '%s' ${quote(spec.keys.map((key) => `${identityOf(key)}\n`).join(''))} >${record}.new; sync ${record}.new; mv -f ${record}.new ${record}`
 }
 
 // grep ends every line it prints, also a last one without its newline, to which a key would else be glued.

@@ -33,7 +33,7 @@ hold() {
   PROVISION_HOLD=" $(listed list-units --state=active,activating,reloading)$(listed list-unit-files --state=enabled)"; export PROVISION_HOLD
   install -d -m 755 ${HOLD.preset.slice(0, HOLD.preset.lastIndexOf('/'))} && printf 'disable *.service\\ndisable *.socket\\n' >${HOLD.preset} || return 1
   if ! ours && { [ -e ${HOLD.policy} ] || [ -L ${HOLD.policy} ]; }; then mv -f ${HOLD.policy} ${HOLD.kept} || return 1; fi
-  cat >${HOLD.policy}.new <<'POLICY' && chmod 755 ${HOLD.policy}.new && mv -f ${HOLD.policy}.new ${HOLD.policy}
+  cat >${HOLD.policy}.new <<'POLICY' && chmod 755 ${HOLD.policy}.new && sync ${HOLD.policy}.new && mv -f ${HOLD.policy}.new ${HOLD.policy}
 ${policy}POLICY
 }
 release() {

@@ -53,7 +53,7 @@ const keepScript = (spec: NftablesSpec): string => {
   const boot = bootFileOf(spec)
   return `umask 022
 mkdir -p /etc/provision/nftables; cp "$run.new.nft" ${boot}.new; sync ${boot}.new; mv -f ${boot}.new ${boot}; sync /etc/provision/nftables
-umask 077; mv -f "$state.live.$nonce" "$state.live"
-printf '%s\\n' ${sha256Hex(spec.text)} >"$state.stamp.new"; mv -f "$state.stamp.new" "$state.stamp"
+umask 077; sync "$state.live.$nonce"; mv -f "$state.live.$nonce" "$state.live"
+printf '%s\\n' ${sha256Hex(spec.text)} >"$state.stamp.new"; sync "$state.stamp.new"; mv -f "$state.stamp.new" "$state.stamp"
 rm -f "$state".live.*`
 }

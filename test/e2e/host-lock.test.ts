@@ -135,3 +135,12 @@ test('the next run clears away what killed ones have left', async () => {
   await next.close()
   await looking.close()
 })
+
+test('… also of a shell that has ended while its parent has not taken note of it yet', async () => {
+  // The parent never does.
+  const unreaped = `$p = fork; exit if !$p; mkdir "/run/provision.$p.deadbeef"; sleep 20`
+  await onHost(`perl -e '${unreaped}' >/dev/null 2>&1 & sleep 0.5; ls -d /run/provision.*.deadbeef`)
+  const next = await run('next')
+  expect(textOf(await next.request('ls -d /run/provision.*.deadbeef 2>/dev/null; :'))).toBe('')
+  await next.close()
+})

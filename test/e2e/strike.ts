@@ -31,7 +31,7 @@ export const untilStopped = async ({ pid }: Struck): Promise<void> => {
 
 /** Runs a script as root on a lab host, also when nobody comes in over the network; what it printed. It must succeed. */
 export const inside = async (spec: LabSpec, host: string, command: string): Promise<string> => {
-  const words = [`--target=${await leaderOf(spec, host)}`, '--mount', '--uts', '--ipc', '--net', '--pid', 'sh', '-ec', command]
+  const words = [`--target=${await leaderOf(spec, host)}`, '--mount', '--uts', '--ipc', '--net', '--pid', '/bin/sh', '-ec', command]
   const { status, stdout, stderr } = spawnSync('nsenter', words, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`exit ${status}: ${stderr}`)
   return stdout

@@ -1,0 +1,76 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { labReset } from '../../src/lab/index.ts'
+import { referenceLab } from '../e2e/lab.ts'
+import { referenceProject } from '../e2e/project.ts'
+import type { Bench } from './bench.ts'
+
+/** A bench whose site is looked at from outside while something else is done. */
+export interface ServingBench extends Bench {
+  /** Asks for the page again and again until `work` is done; what went wrong, in words, each once. */
+  serving(work: () => Promise<void>): Promise<readonly string[]>
+}
+
+/** The whole reference site, and two playbooks that change each role of it: rules, limits, the page, what the balancer says. */
+export const threeHosts = async (lab: string, subnet: string): Promise<ServingBench> => {
+  const project = referenceProject(lab, subnet)
+  for (const [state, isA] of [
+    ['a', true],
+    ['b', false],
+  ] as const) {
+    const page = `content-${state}`
+    cpSync(join(project.root, 'playbooks/site'), join(project.root, page), { recursive: true })
+    writeFileSync(join(project.root, page, 'which.txt'), `${state}\n`)
+    project.write(
+      `playbooks/${state}.yaml`,
+      `- hosts: all
+  roles:
+    - firewall: { extra: ['tcp dport ${isA ? 7001 : 7002} drop'] }
+    - base
+- hosts: web
+  roles:
+    - nginx: { content: ${page} }
+- hosts: load_balancers
+  roles:
+    - haproxy-tls: { hsts_seconds: ${isA ? 3600 : 7200}, balance: ${isA ? 'roundrobin' : 'leastconn'} }
+`,
+    )
+  }
+  const spec = referenceLab(project, subnet)
+  await labReset(spec)
+  const get = (): Promise<string | undefined> =>
+    new Promise((resolve) => {
+      const ca = readFileSync(join(project.root, '.provision/lab', lab, 'roots.pem'))
+      const host = 'www.example.test'
+      const asked = request(
+        { host: `${subnet}.11`, ca, servername: host, headers: { host }, agent: false, timeout: 10_000 },
+        (response) => {
+          response.resume()
+          response.on('end', () => resolve(response.statusCode === 200 ? undefined : `status ${response.statusCode}`))
+          response.on('error', ({ message }) => resolve(message))
+        },
+      )
+      asked.on('timeout', () => asked.destroy(new Error('no answer within ten seconds')))
+      asked.on('error', ({ message }) => resolve(message))
+      asked.end()
+    })
+  const serving = async (work: () => Promise<void>): Promise<readonly string[]> => {
+    const wrong = new Set<string>()
+    let isOver = false
+    const asking = (async () => {
+      while (!isOver) {
+        const fault = await get()
+        if (fault !== undefined) wrong.add(`the site did not serve: ${fault}`)
+        await sleep(50)
+      }
+    })()
+    await work().finally(() => {
+      isOver = true
+    })
+    await asking
+    return [...wrong]
+  }
+  return { project, spec, serving }
+}

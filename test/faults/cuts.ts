@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs'
+import { kill } from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
+import { inside } from '../e2e/strike.ts'
+import { arm, type Bench, counted, fastForward, onHost, run, runUntil, type Stopped } from './bench.ts'
+
+/** The ways in which a run is cut. The first three are between requests (or within the one at hand), the others within a request. */
+export type Way = 'controller' | 'network' | 'session' | 'shell' | 'power'
+export const BETWEEN = ['controller', 'network', 'session'] as const
+
+/** What is to be done once the next run is over: a controller that was only cut off comes back. */
+export type Afterwards = () => Promise<void>
+
+/** A cut that was made, in words for those who look for what went wrong; undefined when the run was over before. */
+export interface Cut {
+  readonly where: string
+  /** Whether anybody but the host itself could still end what the run had begun. */
+  readonly afterwards: Afterwards
+}
+
+const nothing: Afterwards = async () => {}
+
+/** Runs a playbook and cuts it when it has written so many requests. */
+export const cutBetween = async (
+  bench: Bench,
+  playbook: string,
+  way: (typeof BETWEEN)[number],
+  after: number,
+): Promise<Cut | undefined> => {
+  const stopped = await runUntil(bench, playbook, after)
+  if (stopped.isOver) return undefined
+  const where = `${way} after request ${after} (${stopped.host})`
+  return { where, afterwards: await BLOWS[way](bench, stopped) }
+}
+
+const BLOWS: Readonly<Record<(typeof BETWEEN)[number], (bench: Bench, stopped: Stopped) => Promise<Afterwards>>> = {
+  controller: async (_, { pid, ended }) => {
+    kill(pid, 'SIGKILL')
+    await ended
+    return nothing
+  },
+
+  // Packets vanish for a moment, and the controller stands still for as long as it takes another run to do its work.
+  network: async ({ spec }, { pid, host, written, requests, ended }) => {
+    await cutOff(spec, host)
+    await sleep(200)
+    await reconnect(spec, host)
+    const stop = await fastForward(spec, host)
+    return async () => {
+      stop()
+      kill(pid, 'SIGCONT')
+      const late = setTimeout(() => kill(pid, 'SIGKILL'), 60_000)
+      const { said } = await ended
+      clearTimeout(late)
+      // What was answered before may have been the last that it wanted to know.
+      if (said.includes('made and proved') && requests() > written)
+        throw new Error(`it had lost the lock and worked on: ${said.slice(-300)}`)
+    }
+  },
+
+  session: async ({ spec }, { pid, host, ended }) => {
+    await inside(spec, host, END_SESSION)
+    kill(pid, 'SIGCONT')
+    await ended
+    return nothing
+  },
+}
+
+// From the shell that holds the lock up to the sshd that listens, which stays.
+const END_SESSION = `read -r p _ </run/provision.holder
+while [ "$p" -gt 1 ]; do
+  { n=$(cut -d ' ' -f 4 "/proc/$p/stat") && read -r name <"/proc/$p/comm"; } 2>/dev/null || break
+  [ "$name" != sshd ] || [ "$n" = 1 ] || kill -9 "$p" || break
+  p=$n
+done`
+
+/**
+ * Runs a playbook, and ends the root shell of a host and all below it just before it starts its so manieth program or renames its
+ * so manieth file; or pulls the plug of the whole host there.
+ */
+export const cutWithin = async (
+  bench: Bench,
+  playbook: string,
+  way: 'shell' | 'power',
+  host: string,
+  at: number,
+): Promise<Cut | undefined> => {
+  await arm(bench.spec, host, at, way === 'shell' ? 'kill' : 'hold')
+  let isOver = false
+  const ended = run(bench, playbook).finally(() => {
+    isOver = true
+  })
+  if (way === 'power') {
+    const held = await onHost(bench.spec, host, '/run/fault.held')
+    while (!isOver && !existsSync(held)) await sleep(20)
+  } else await ended
+  const calls = await counted(bench.spec, host)
+  const last = calls.findLast(({ count }) => count > 0)
+  if (last?.count !== at) {
+    await ended
+    return undefined
+  }
+  if (way === 'power') {
+    await end(bench.spec, host)
+    await boot(bench.spec, host)
+    await ended
+  }
+  return { where: `${way} at call ${at} (${last.by}: ${last.call} ${last.paths.join(' ')})`, afterwards: nothing }
+}

@@ -1,0 +1,118 @@
+// Cuts runs of `provision` everywhere, and says what became of it: `npm run test:faults [-- --seed N] [--within N] [--only between|within|site] [--part 1/4]`.
+import { parseArgs } from 'node:util'
+import { labDown } from '../../src/lab/index.ts'
+import { MORE, oneHost } from './bench-one.ts'
+import { threeHosts } from './bench-site.ts'
+import { BETWEEN } from './cuts.ts'
+import { pointsOf, randomOf, sample, unsynced } from './points.ts'
+import { isWell, rowsOf, type Tried, tableOf } from './tally.ts'
+import { type Point, Trials } from './trials.ts'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 100_000) },
+    /** How many of the calls within requests are tried; all, unless told. */
+    within: { type: 'string' },
+    /** How many points of the whole site are tried. */
+    site: { type: 'string', default: '12' },
+    /** One part of it: `between` requests, `within` them, the whole `site`. */
+    only: { type: 'string' },
+    /** A share of it, so that several machines can have one each: `1/4` is every fourth point. */
+    part: { type: 'string', default: '1/1' },
+    subnet: { type: 'string', default: '10.79.95' },
+  },
+})
+const random = randomOf(Number(values.seed))
+const say = (line: string): unknown => process.stdout.write(`${line}\n`)
+const { subnet } = values
+const [part = 1, parts = 1] = values.part.split('/').map(Number)
+const mine = <T>(all: readonly T[]): readonly T[] => all.filter((_, i) => i % parts === part - 1)
+say(`seed ${values.seed}`)
+
+const tried: Tried[] = []
+const bad: string[] = []
+const started = Date.now()
+// Whoever has seen enough gets the table of what was tried, and the lab goes.
+let isEnough = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    isEnough = true
+  })
+
+const tryAll = async (trials: Trials, points: readonly Point[]): Promise<void> => {
+  for (const point of points) {
+    if (isEnough) return
+    const one = await trials.try(point)
+    tried.push(one)
+    say(
+      `${((Date.now() - started) / 1000).toFixed(0).padStart(6)} s  ${isWell(one) ? 'recovered' : 'NOT RECOVERED'}  ${one.where ?? `${point.way} at ${point.at}: the run was over`}`,
+    )
+    if (isWell(one)) continue
+    const why = [one.failed ?? '', ...one.differs].filter((line) => line !== '').join('\n    ')
+    bad.push(`${one.site}: ${one.where}\n    ${why}`)
+    say(`    ${why}`)
+  }
+}
+
+/** Every point twice where both directions are to be had, for a step of one is not a step of the other. */
+const everything = async (): Promise<void> => {
+  const bench = await oneHost(`t-faults-${subnet.split('.').at(-1)}`, subnet)
+  try {
+    const trials = new Trials(bench, 'everything', MORE)
+    await trials.settle()
+    const [toA = 0, toB = 0] = [...trials.ways.values()].map(({ requests }) => requests)
+    const calls = [...trials.ways.values()].map((way) => way.calls.get('host-01') ?? [])
+    for (const path of unsynced(calls.flat())) bad.push(`not brought to the disk before it is renamed: ${path}`)
+    const [inA = [], inB = []] = calls.map((some) => pointsOf(some, 'shell', 'host-01'))
+    say(`everything: ${toA} and ${toB} requests, ${inA.length} and ${inB.length} points within them, there and back`)
+    say(`${calls.flat().filter(({ call }) => call === 'rename').length} renames, each looked at for its fsync`)
+    // The direction changes with every cut; an odd number of ways brings every point into both.
+    const requests = Array.from({ length: Math.max(toA, toB) }, (_, at) => at + 1)
+    const between = BETWEEN.flatMap((way) => requests.map((at): Point => ({ way, at })))
+    if (values.only !== 'within') for (const point of mine(between)) await tryAll(trials, [point, point])
+    if (values.only === 'between') return
+    const within = Math.max(inA.length, inB.length) === inA.length ? inA : inB
+    const chosen = values.within === undefined ? within : sample(within, Number(values.within), random)
+    for (const point of mine(chosen)) await tryAll(trials, [point, point])
+    await tryAll(
+      trials,
+      sample(
+        within.map((point) => ({ ...point, way: 'power' as const })),
+        Math.min(Math.ceil(12 / parts), chosen.length),
+        random,
+      ),
+    )
+  } finally {
+    await labDown(bench.spec)
+    bench.project.remove()
+  }
+}
+
+const site = async (): Promise<void> => {
+  const bench = await threeHosts(`t-faults-site-${subnet.split('.').at(-1)}`, subnet)
+  try {
+    const trials = new Trials(bench, 'site', '', bench.serving)
+    await trials.settle()
+    const ways = [...trials.ways.values()]
+    const requests = Math.min(...ways.map((way) => way.requests))
+    const between = BETWEEN.flatMap((way) => Array.from({ length: requests }, (_, at): Point => ({ way, at: at + 1 })))
+    const within = ways.flatMap(({ calls }) => [...calls].flatMap(([host, some]) => pointsOf(some, 'shell', host)))
+    for (const [host, some] of ways.flatMap(({ calls }) => [...calls]))
+      for (const path of unsynced(some)) bad.push(`${host}: not brought to the disk before it is renamed: ${path}`)
+    const half = Math.ceil(Number(values.site) / 2)
+    say(`site: ${requests} requests, ${within.length} points within them; ${2 * half} of them tried`)
+    await tryAll(trials, mine([...sample(between, half, random), ...sample(within, half, random)]))
+  } finally {
+    await labDown(bench.spec)
+    bench.project.remove()
+  }
+}
+
+if (values.only !== 'site') await everything()
+if (values.only === undefined || values.only === 'site') await site()
+say(`\n${tableOf(rowsOf(tried))}`)
+for (const one of bad) say(`\n${one}`)
+say(
+  `\nseed ${values.seed}, ${Math.round((Date.now() - started) / 60_000)} minutes: ${bad.length === 0 ? 'every cut was recovered' : `${bad.length} defects`}`,
+)
+process.exitCode = bad.length === 0 ? 0 : 1

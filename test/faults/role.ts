@@ -1,0 +1,93 @@
+// A host in one of two states, with something of every kind. Every resource differs between them, so that going from one to the
+// other is all changes, and going back is all changes too: nothing has to be reset between two cuts.
+import {
+  authorizedKeys,
+  command,
+  defineRole,
+  directory,
+  file,
+  group,
+  leaf,
+  link,
+  nftables,
+  pkg,
+  placeholder,
+  release,
+  service,
+  sshd,
+  sysctl,
+  unit,
+  user,
+  z,
+} from 'provision'
+
+const KEYS = {
+  a: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPqUU7Fko2MRa5SvxbDGEW2SBgvAg7dsDcYe5rYZxd6k one@example.test',
+  b: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPqUU7Fko2MRa5SvxbDGEW2SBgvAg7dsDcYe5rYZxd6l other@example.test',
+}
+const ROOT = '/etc/faults'
+const SET = { name: 'faults', root: `${ROOT}/live`, check: ['grep', '-q', '^version=', `${ROOT}/live/main.conf`] }
+
+// What it runs with can be read in /run/faults.loaded, whatever lies on the disk.
+const unitText = (state: string): string => `[Unit]
+Description=runs with what it has loaded (${state})
+[Service]
+Type=exec
+ExecStart=/bin/sh -c 'cat ${ROOT}/live/*.conf >/run/faults.loaded && echo ${state} >/run/faults.started && exec sleep infinity'
+ExecReload=/bin/sh -c 'cat ${ROOT}/live/*.conf >/run/faults.loaded'
+[Install]
+WantedBy=multi-user.target
+`
+
+export default defineRole({
+  name: 'faults',
+  summary: 'something of every kind, in one of two states',
+  options: z.strictObject({ state: z.enum(['a', 'b']) }),
+
+  resources: ({ options: { state }, authority, host, files }) => {
+    const isA = state === 'a'
+    const edge = authority({ domain: 'edge' })
+    const main = file({ path: `${ROOT}/live/main.conf`, content: `version=${state}\n`, set: SET })
+    const more = file({ path: `${ROOT}/live/more.conf`, content: `more=${state}\n`, set: SET })
+    const spare = placeholder({ path: `${ROOT}/spare.pem`, names: ['spare.example.test'] })
+    const pair = leaf({
+      path: `${ROOT}/host.pem`,
+      names: [edge.nameOf(host.name)],
+      authority: edge,
+      usages: isA ? ['server'] : ['server', 'client'],
+    })
+    const text = unit({ name: 'faults.service', content: unitText(state) })
+    return [
+      pkg({ name: 'nftables' }),
+      pkg({ name: 'openssl' }),
+      pkg({ name: 'hello', state: isA ? 'absent' : 'present' }),
+      directory({ path: ROOT, mode: isA ? '755' : '751' }),
+      directory({ path: `${ROOT}/live` }),
+      directory({ path: '/srv/faults' }),
+      file({ path: `${ROOT}/plain`, content: `state ${state}\n`.repeat(2000), mode: isA ? '640' : '644' }),
+      file({ path: `${ROOT}/other`, content: `${state}\n` }),
+      file({ path: `${ROOT}/now-and-then`, content: 'here\n', state: isA ? 'present' : 'absent' }),
+      link({ path: `${ROOT}/link`, target: isA ? 'plain' : 'other' }),
+      group({ name: 'faultless', state: isA ? 'present' : 'absent' }),
+      user({ name: 'faulty', uid: 2001, shell: isA ? '/bin/sh' : '/bin/bash', groups: isA ? [] : ['staff'] }),
+      authorizedKeys({ user: 'faulty', keys: [KEYS[state]] }),
+      spare,
+      pair,
+      text,
+      main,
+      more,
+      service({ unit: 'faults.service', loads: [main, more, spare, pair], restarts: [text], set: 'faults', enabled: isA }),
+      command({ name: 'mark', run: `echo ${state} >${ROOT}/mark`, unless: `grep -qx ${state} ${ROOT}/mark` }),
+      sysctl({ key: 'net.ipv4.ip_default_ttl', value: isA ? 63 : 62 }),
+      release({ root: '/srv/faults', files: [...files(`content-${state}`)], keep: 2 }),
+      sshd({ settings: { LoginGraceTime: isA ? 51 : 52 }, confirmSeconds: CONFIRM }),
+      nftables({
+        table: 'faults',
+        rules: `chain in { type filter hook input priority 0; tcp dport ${isA ? 7001 : 7002} drop; }`,
+        confirmSeconds: CONFIRM,
+      }),
+    ]
+  },
+})
+
+const CONFIRM = 20

@@ -1,0 +1,71 @@
+import type { LabSpec } from '../../src/lab/index.ts'
+import { overlay } from '../e2e/lab.ts'
+import { inside } from '../e2e/strike.ts'
+
+/** What a host is: every file in which it differs from its image, and what it runs. Two hosts that went the same way have the same. */
+export type State = ReadonlyMap<string, string>
+
+/** Where Debian writes down when and how often something happened, or keeps the state before the last. */
+const DIARIES = [
+  /^\/var\/log(\/|$)/,
+  /^\/var\/cache(\/|$)/,
+  /^\/var\/backups(\/|$)/,
+  /^\/var\/lib\/apt\//,
+  /^\/var\/lib\/systemd\//,
+  /^\/var\/lib\/dpkg\/(.*-old|lock.*|triggers\/.*|statoverride.*|diversions.*)$/,
+  /^\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-$/,
+  /^\/etc\/(.*\.lock|\.pwd\.lock|ld\.so\.cache)$/,
+  /^\/var\/tmp\/systemd-private-|^\/tmp\/systemd-private-/,
+  /^\/var\/lib\/(nginx|haproxy|logrotate|private|chrony|ucf)(\/|$)/,
+  /^\/run(\/|$)/,
+]
+
+/** Made anew at every time: keys, certificates, and what holds their digests. They are looked at in another way. */
+const MADE_ANEW = /\.pem(\.key)?$|^\/etc\/ssl\//
+
+/** The state of a host that runs, without times and without what is made anew. `more` is asked besides. */
+export const stateOf = async (spec: LabSpec, host: string, more = ''): Promise<State> => {
+  const files = [...overlay(spec, host)]
+    .filter(([path]) => !DIARIES.some((diary) => diary.test(path)))
+    .map(([path, is]): [string, string] => [path, MADE_ANEW.test(path) ? is.replace(/[0-9a-f]{64}$/, 'made') : is])
+  const said = await inside(spec, host, `${LOOK}\n${more}\n:`)
+  const parts = said.split(/^== /m).slice(1)
+  return new Map([
+    ...files,
+    ...parts.map((part): [string, string] => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)]),
+  ])
+}
+
+const LOOK = `set +e; export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+echo '== packages'; dpkg-query -W -f '\${Package} \${Version} \${Status}\\n' | grep -v 'config-files$'; dpkg --audit
+echo '== users'; getent passwd; getent group
+echo '== units enabled'; systemctl list-unit-files --state=enabled,disabled,masked --plain --no-legend --no-pager
+echo '== units failed'; systemctl list-units --state=failed --plain --no-legend --no-pager
+echo '== units active'; systemctl list-units --state=active,activating --type=service,socket,path --plain --no-legend --no-pager | while read -r u r; do case $u in user@*|user-*|session-*|provision-*-*|systemd-*|apt-*|dpkg-*|man-db*|getty*|run-*|e2scrub*) ;; *) echo "$u";; esac; done | sort
+echo '== units stale'; for u in /etc/systemd/system/*.service; do u=\${u##*/}; [ "$(systemctl show -P NeedDaemonReload "$u")" = no ] || echo "$u"; done
+echo '== loaded'; for f in /run/provision/loaded/*; do [ -e "$f" ] || continue; echo "\${f##*/}"; [ "$(head -n 1 "$f")" = "$(systemctl show -P StateChangeTimestampMonotonic "\${f##*/}")" ] || echo 'its stamp is void'; tail -n +2 "$f" | grep -v '[.]pem' | sort; done
+echo '== nftables'; nft -s -t list ruleset 2>/dev/null
+echo '== sshd'; sshd -T | sort; grep -c sshd_config.d /proc/1/mountinfo
+echo '== left over'
+ls -d /run/provision.[0-9]* /var/lib/provision/staged /var/lib/provision/undo/* /var/lib/provision/drained/* /usr/sbin/policy-rc.d* /run/systemd/system-preset/00-provision.preset 2>/dev/null
+find /etc /srv /var/www /var/lib/provision /run/provision /home /usr/local \\( -name '*provision-new*' -o -name '*.new' -o -name '.new' -o -name '*.pending.*' -o -name '*.confirmed.*' -o -name '*.undoing.*' -o -name '*.live.?*' \\) 2>/dev/null
+ls -A /tmp | grep -v '^systemd-private'
+flock -n /run/provision.lock true || echo 'the lock is held'`
+
+/** What is different, in words: `/etc/x: was A, is B`. */
+export const differences = (want: State, is: State): readonly string[] =>
+  [...new Set([...want.keys(), ...is.keys()])]
+    .filter((key) => want.get(key) !== is.get(key))
+    .map((key) => `${key}: ${shortly(want.get(key), is.get(key))}`)
+
+const shortly = (want: string | undefined, is: string | undefined): string => {
+  if (want === undefined) return `is there (${is})`
+  if (is === undefined) return 'is missing'
+  const [wanted, found] = [want.split('\n'), is.split('\n')]
+  return [
+    ...wanted.filter((line) => !found.includes(line)).map((line) => `-${line}`),
+    ...found.filter((line) => !wanted.includes(line)).map((line) => `+${line}`),
+  ]
+    .slice(0, 6)
+    .join(' ')
+}

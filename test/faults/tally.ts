@@ -1,0 +1,62 @@
+import type { Way } from './cuts.ts'
+
+/** What became of the cuts of one kind. */
+export interface Row {
+  readonly site: string
+  readonly way: Way
+  readonly points: number
+  readonly cuts: number
+  readonly recovered: number
+  readonly leftOvers: number
+}
+
+/** One point that was tried: whether it was reached at all, and in what the host differed from an undisturbed one afterwards. */
+export interface Tried {
+  readonly site: string
+  readonly way: Way
+  /** undefined: the run was over before. */
+  readonly where: string | undefined
+  /** Why the next run did not converge, if it did not. */
+  readonly failed: string | undefined
+  readonly differs: readonly string[]
+}
+
+export const isWell = ({ failed, differs }: Tried): boolean => failed === undefined && differs.length === 0
+
+/** What was tried, a row for each way of each site. */
+export const rowsOf = (tried: readonly Tried[]): readonly Row[] =>
+  [...Map.groupBy(tried, ({ site, way }) => `${site}\0${way}`).values()].map((some) => {
+    const cut = some.filter(({ where }) => where !== undefined)
+    return {
+      site: some[0]?.site ?? '',
+      way: some[0]?.way ?? 'controller',
+      points: some.length,
+      cuts: cut.length,
+      recovered: cut.filter(isWell).length,
+      leftOvers: cut.filter(({ differs }) => differs.some((one) => one.startsWith('left over '))).length,
+    }
+  })
+
+/** The rows as text, columns below each other. */
+export const tableOf = (rows: readonly Row[]): string => {
+  const lines = [
+    ['playbook', 'cut by', 'points', 'cuts', 'recovered', 'left-overs'],
+    ...rows.map(({ site, way, points, cuts, recovered, leftOvers }) => [
+      site,
+      WORDS[way],
+      ...[points, cuts, recovered, leftOvers].map(String),
+    ]),
+  ]
+  const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)))
+  return lines
+    .map((line) => line.map((word, i) => (i < 2 ? word.padEnd(widths[i] ?? 0) : word.padStart(widths[i] ?? 0))).join('  '))
+    .join('\n')
+}
+
+const WORDS: Readonly<Record<Way, string>> = {
+  controller: 'kill -9 of the controller',
+  network: 'packets discarded',
+  session: 'kill -9 of sshd’s session',
+  shell: 'kill -9 of shell and programs',
+  power: 'the host’s plug pulled',
+}

@@ -1,0 +1,125 @@
+import { arm, type Bench, type Call, counted, run, runUntil } from './bench.ts'
+import { type Cut, cutBetween, cutWithin, type Way } from './cuts.ts'
+import { differences, type State, stateOf } from './state.ts'
+import type { Tried } from './tally.ts'
+
+/** A point at which a run is cut: after a request, or at a call of one host. */
+export interface Point {
+  readonly way: Way
+  readonly at: number
+  /** For what is counted on one host. */
+  readonly host?: string
+}
+
+/** A run that nobody disturbs: how many requests it writes, and what the root shell of each host does. */
+export interface Undisturbed {
+  readonly requests: number
+  readonly calls: ReadonlyMap<string, readonly Call[]>
+}
+
+/** A bench whose hosts go to and fro between two states that are known. */
+export class Trials {
+  readonly tried: Tried[] = []
+  /** The undisturbed runs to each state. */
+  readonly ways = new Map<string, Undisturbed>()
+  readonly #bench: Bench
+  readonly #site: string
+  readonly #more: string
+  readonly #known = new Map<string, State>()
+  #now = 'b'
+  readonly #serving: ((work: () => Promise<void>) => Promise<readonly string[]>) | undefined
+
+  /** `serving` tells what went wrong for those who use the site while something is done. */
+  constructor(bench: Bench, site: string, more = '', serving?: (work: () => Promise<void>) => Promise<readonly string[]>) {
+    this.#serving = serving
+    this.#bench = bench
+    this.#site = site
+    this.#more = more
+  }
+
+  /** The state to which the next run goes. */
+  get next(): string {
+    return this.#now === 'a' ? 'b' : 'a'
+  }
+
+  /** Goes round until both states are what they were the round before, and knows them then, and how a run goes to each. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 4; round += 1) {
+      const before = new Map(this.#known)
+      for (const state of ['a', 'b']) {
+        this.ways.set(state, await this.#watch(state))
+        this.#known.set(state, await this.#look())
+      }
+      if (['a', 'b'].every((state) => differences(before.get(state) ?? new Map(), this.#known.get(state) ?? new Map()).length === 0)) return
+    }
+    throw new Error('undisturbed runs do not end in the same state twice')
+  }
+
+  // Every host is counted in every round, also because that leaves a directory behind.
+  async #watch(state: string): Promise<Undisturbed> {
+    const hosts = this.#bench.spec.hosts.map(({ name }) => name)
+    for (const host of hosts) await arm(this.#bench.spec, host, 0)
+    const { written: requests, ended } = await runUntil(this.#bench, state, 0)
+    const { status, said } = await ended
+    if (status !== 0) throw new Error(`an undisturbed run failed:\n${said}`)
+    this.#now = state
+    const calls = await Promise.all(hosts.map(async (host) => [host, await counted(this.#bench.spec, host)] as const))
+    return { requests, calls: new Map(calls) }
+  }
+
+  /** Cuts the run to the other state at this point, lets a run go through, and compares with what an undisturbed one makes. */
+  async try(point: Point): Promise<Tried> {
+    const { next } = this
+    let cut: Cut | undefined
+    let failed: string | undefined
+    const work = async (): Promise<void> => {
+      cut = await this.#cut(point)
+      const { status, said } = await run(this.#bench, next)
+      if (status !== 0) failed = said.slice(-2000)
+      await cut?.afterwards().catch((error: unknown) => {
+        failed = String(error)
+      })
+    }
+    // Where packets are discarded or a host is without power, nobody can be served by it.
+    const isServed = this.#serving !== undefined && point.way !== 'network' && point.way !== 'power'
+    const unserved = isServed ? await this.#serving?.(work) : await work()
+    this.#now = next
+    const found = differences(this.#known.get(next) ?? new Map(), await this.#look())
+    // A boot loads what lies on the disk and forgets who wrote that down: nothing has to be loaded by the next run, or written down.
+    const differs = [...(unserved ?? []), ...found.filter((one) => point.way !== 'power' || !one.startsWith('loaded ('))]
+    const tried = {
+      site: this.#site,
+      way: point.way,
+      where: cut === undefined ? undefined : `${(cut as Cut).where}, on the way to ${next}`,
+      failed,
+      differs,
+    }
+    this.tried.push(tried)
+    if (failed !== undefined || differs.length > 0) await this.#mend(next)
+    return tried
+  }
+
+  #cut({ way, at, host = '' }: Point): Promise<Cut | undefined> {
+    return way === 'shell' || way === 'power'
+      ? cutWithin(this.#bench, this.next, way, host, at)
+      : cutBetween(this.#bench, this.next, way, at)
+  }
+
+  // What one cut has spoilt is not to be blamed on the next.
+  async #mend(state: string): Promise<void> {
+    for (const one of [state === 'a' ? 'b' : 'a', state]) await this.#go(one).catch(() => undefined)
+    this.#now = state
+  }
+
+  async #go(state: string): Promise<void> {
+    const { status, said } = await run(this.#bench, state)
+    if (status !== 0) throw new Error(`an undisturbed run failed:\n${said}`)
+    this.#now = state
+  }
+
+  async #look(): Promise<State> {
+    const hosts = this.#bench.spec.hosts.map(({ name }) => name)
+    const states = await Promise.all(hosts.map((host) => stateOf(this.#bench.spec, host, this.#more)))
+    return new Map(states.flatMap((state, i) => [...state].map(([key, is]): [string, string] => [`${key} (${hosts[i]})`, is])))
+  }
+}
