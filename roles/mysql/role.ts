@@ -15,6 +15,7 @@ export default defineRole({
   listens: ({ options: given, host, site }): readonly Listen[] => {
     const { topology, servers, arbitrators } = castOf(given, site)
     const peers = [{ group: given.servers }]
+    const voices = arbitrators.length > 0 ? [{ group: given.arbitrators }] : []
     const cluster = { service: 'database-cluster', port: 4567, protocol: 'tcp', encrypted: true } as const
     const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
     const store = { service: 'database-store', port: given.backups?.port ?? 0, protocol: 'tcp', from: peers, encrypted: true } as const
@@ -27,7 +28,7 @@ export default defineRole({
       ...(clients.length > 0 ? [{ service: 'database-health', port: given.health_port, protocol: 'tcp', from: clients } as const] : []),
       ...(topology === 'cluster'
         ? [
-            { ...cluster, from: [...peers, { group: given.arbitrators }] },
+            { ...cluster, from: [...peers, ...voices] },
             { service: 'database-missed', port: 4568, protocol: 'tcp', from: peers, encrypted: true } as const,
             { service: 'database-copy', port: 4444, protocol: 'tcp', from: peers, encrypted: true } as const,
           ]

@@ -1,9 +1,9 @@
 import { quote } from '../quote.ts'
 import type { GaleraSpec } from './galera.ts'
-import { type Members, membersOf } from './galera-plan.ts'
-import { GRASTATE, readPosition, readStanding, type SeenGalera, STATUS, type Standing } from './galera-seen.ts'
+import { type Members, membersOf, strangers } from './galera-plan.ts'
+import { GRASTATE, readPosition, readStanding, type SeenGalera, STANDING, type Standing } from './galera-seen.ts'
 import { lastLines, Refused, type ShellStep, type Steps, succeeded, type Work } from './kind.ts'
-import { askScript, MARIADB, readRows } from './mariadb.ts'
+import { MARIADB, readRows } from './mariadb.ts'
 import type { ServiceSpec } from './service.ts'
 import { applyServices } from './service-apply.ts'
 
@@ -23,7 +23,8 @@ export function* applyGalera(work: readonly GaleraWork[]): Steps {
 function* seeToServer(one: GaleraWork, members: Members): Steps {
   const { spec } = one
   const before = yield* standingOn(undefined)
-  if (before?.primary === true) yield* othersAreIn(spec, members, before)
+  if (before?.primary === true) yield* othersAreIn(spec, members, yield* putOut(spec, before))
+  else if (before !== undefined && (yield* somebodyHas(spec, members))) yield* joinAgain(spec, before)
   else if (before !== undefined) yield* majority(one, members)
   else if (!(yield* somebodyHas(spec, members))) yield* begin(one, members)
   else checkOwnData(spec, members)
@@ -38,6 +39,36 @@ function* seeToServer(one: GaleraWork, members: Members): Steps {
 /** Its service, by the service kind's own steps. */
 const changing = ({ spec, seen, verdict }: GaleraWork, service: ServiceSpec): Steps =>
   applyServices([{ id: spec.service.unit, spec: service, seen: seen.service, verdict }])
+
+/**
+ * Servers that the inventory does not have any more leave, before anybody here is taken down: one of them would be asked to give its
+ * data to whoever comes back, and the firewall keeps it from that. They serve nobody from then on, until they are started anew.
+ */
+function* putOut(spec: GaleraSpec, standing: Standing): Asking<Standing> {
+  let now = standing
+  for (const { name, uuid } of strangers(spec, standing)) {
+    const script = `${MARIADB} -e "SET GLOBAL wsrep_provider_options = 'evs.evict=${uuid}'"`
+    succeeded(yield { do: 'shell', doing: `putting ${name} out of the cluster`, script }, `${name} was not put out of the cluster`)
+  }
+  for (let i = 0; strangers(spec, now).length > 0 && i < 30; i++) now = (yield* standingOn(undefined, i === 0 ? 0 : 1)) ?? now
+  const left = strangers(spec, now).map(({ name }) => name)
+  if (left.length === 0) return now
+  throw new Refused(
+    `${left.join(', ')} does not leave the cluster`,
+    'the inventory does not have it among the servers',
+    'stop MariaDB there',
+  )
+}
+
+/** Who was put out, or was cut off for too long, asks to be let in only when it starts. */
+function* joinAgain(spec: GaleraSpec, { connected }: Standing): Steps {
+  for (let i = 0; connected && i < 60; i++) if ((yield* standingOn(undefined, i === 0 ? 0 : 1))?.primary === true) return
+  const script = `systemctl restart ${quote(spec.service.unit)}`
+  succeeded(
+    yield { do: 'shell', doing: `starting ${spec.service.unit} anew, to join the cluster`, script },
+    `${spec.service.unit} did not restart`,
+  )
+}
 
 /** Before a server is taken down, all others that hold data must be in: never is more than one down. */
 function* othersAreIn(spec: GaleraSpec, members: Members, standing: Standing): Steps {
@@ -145,7 +176,7 @@ function* majority(one: GaleraWork, members: Members): Steps {
 
 /** How a server stands, here or on another host; undefined where it does not run. */
 function* standingOn(host: string | undefined, afterSeconds = 0): Asking<Standing | undefined> {
-  const script = `${afterSeconds === 0 ? '' : `sleep ${afterSeconds}; `}${askScript(STATUS)}`
+  const script = `${afterSeconds === 0 ? '' : `sleep ${afterSeconds}; `}${STANDING}`
   const answer = yield { do: 'shell', script, ...(host === undefined ? {} : { on: host }) }
   const rows = readRows(answer.stdout)
   return rows === undefined ? undefined : readStanding(rows)

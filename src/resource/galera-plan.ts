@@ -1,5 +1,5 @@
 import type { GaleraSpec } from './galera.ts'
-import type { SeenGalera } from './galera-seen.ts'
+import type { SeenGalera, Standing } from './galera-seen.ts'
 import type { Verdict, World } from './kind.ts'
 import { service } from './service.ts'
 
@@ -14,9 +14,13 @@ export const planServer = (want: GaleraSpec, seen: SeenGalera, world: World): Ve
   const plain = service.kind.plan(want.service, seen.service, world)
   const { standing } = seen
   if (plain === undefined) {
-    if (standing?.primary === true && standing.synced) return undefined
-    const reason = standing === undefined ? 'the server does not answer' : standing.primary ? `is ${standing.state}` : 'has no majority'
+    if (standing?.primary === true && standing.synced) return planLeaving(want, standing, members)
+    const reason = standing === undefined ? 'the server does not answer' : reasonOf(standing)
     return { action: 'update', sure: 'depends', reason, differences: [] }
+  }
+  if (standing?.primary === true) {
+    const leaving = planLeaving(want, standing, members)
+    return leaving === undefined ? plain : { ...plain, reason: `${plain.reason}, ${leaving.reason}` }
   }
   if (standing !== undefined || plain.reason.includes('is masked')) return plain
   const somebody = [...members].some(([host, { standing }]) => host !== want.me && standing?.primary === true)
@@ -24,6 +28,28 @@ export const planServer = (want: GaleraSpec, seen: SeenGalera, world: World): Ve
   const how = begins === want.me ? 'begins the cluster' : begins === undefined && !somebody ? 'waits for the cluster' : 'joins the cluster'
   return { ...plain, reason: `${plain.reason}, ${how}` }
 }
+
+const reasonOf = ({ primary, connected, state }: Standing): string => {
+  if (primary) return `is ${state}`
+  return connected ? 'has no majority' : 'has left the cluster'
+}
+
+/** Whoever is in the cluster and in no inventory is put out, by the first server that can. */
+const planLeaving = (want: GaleraSpec, standing: Standing, members: Members): Verdict | undefined => {
+  const leaving = strangers(want, standing).map(({ name }) => name)
+  const first = want.servers.find((host) => members.get(host)?.standing?.primary === true)
+  if (leaving.length === 0 || first !== want.me) return undefined
+  return {
+    action: 'update',
+    sure: 'exact',
+    reason: `puts ${leaving.join(', ')} out, which the inventory does not have among the servers`,
+    differences: [],
+  }
+}
+
+/** The servers that are in the cluster, and not among those of the inventory. */
+export const strangers = ({ servers }: GaleraSpec, { members }: Standing): Standing['members'] =>
+  members.filter(({ name }) => !servers.includes(name))
 
 /** An arbitrator: its service, and whether the servers hear its voice. */
 export const planArbitrator = (want: GaleraSpec, { service: seen }: SeenGalera, world: World): Verdict | undefined => {

@@ -8,6 +8,8 @@ import type { SeenService } from './service-probe.ts'
 export interface Standing {
   /** It belongs to the part that has the majority. */
   readonly primary: boolean
+  /** It has a part at all. Who was put out has none, and looks for none until it is started anew. */
+  readonly connected: boolean
   readonly synced: boolean
   /** `Synced`, `Joined`, `Donor/Desynced`, … */
   readonly state: string
@@ -15,6 +17,8 @@ export interface Standing {
   readonly size: number
   /** How many of them are servers. */
   readonly servers: number
+  /** The servers by the names of their hosts, with what Galera calls them. */
+  readonly members: readonly { readonly name: string; readonly uuid: string }[]
   /** The history that its data belongs to, and the last transaction of it. */
   readonly uuid: string | undefined
   readonly seqno: number
@@ -40,14 +44,20 @@ export interface SeenGalera {
 const DATA = '/var/lib/mysql'
 export const GRASTATE = `${DATA}/grastate.dat`
 
-export const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed');`
+const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed');`
+
+/** Galera keeps it in a table, which is there once a server was in a cluster; an arbitrator has no address for clients. */
+const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep_cluster_members WHERE node_incoming_address <> '';"
+
+/** How the server of a host stands. */
+export const STANDING = askScript(STATUS, MEMBERS)
 
 /** One client for all; the position is read by builtins. */
 export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => {
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
     asks: { ...services.asks, texts: [...(services.asks?.texts ?? []), GRASTATE] },
-    script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${askScript(STATUS)}\necho 'provision-services'\n${services.script}`,
+    script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${STANDING}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, said) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
       const seen = services.parse(Buffer.from(forServices), said)
@@ -73,17 +83,23 @@ export const readStanding = (rows: readonly (readonly string[])[]): Standing => 
   const state = of.get('wsrep_local_state_comment') ?? ''
   return {
     primary: of.get('wsrep_cluster_status') === 'Primary',
+    connected: of.get('wsrep_cluster_status') !== 'Disconnected',
     synced: state === 'Synced' || state === 'Donor/Desynced',
     state,
     size: Number(of.get('wsrep_cluster_size') ?? 0),
     // An arbitrator has no address for clients, and stands there as nothing between two commas.
     servers: (of.get('wsrep_incoming_addresses') ?? '').split(',').filter((address) => address !== '').length,
+    members: rows.flatMap(([name = '', uuid = '']) =>
+      name.startsWith('member ') && UUID.test(uuid) ? [{ name: name.slice('member '.length), uuid }] : [],
+    ),
     uuid: uuidOf(of.get('wsrep_local_state_uuid')),
     seqno: Number(of.get('wsrep_last_committed') ?? -1),
   }
 }
 
 const uuidOf = (word: string | undefined): string | undefined => (word === undefined || word === '' || word === NONE ? undefined : word)
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 const NONE = '00000000-0000-0000-0000-000000000000'
 

@@ -4,9 +4,15 @@ export const MARIADB = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -
 /** What a host says of a thing in its server while that does not run. */
 export const UNKNOWN = 'unknown'
 
-/** A script that asks the server; prints `down` where it does not run, and `end` after a whole answer. */
-export const askScript = (sql: string): string => `[ ! -S /run/mysqld/mysqld.sock ] || ${MARIADB} <<'SQL' || echo down
-${sql}
+/**
+ * A script that asks the server; prints `down` where it does not run, and `end` after a whole answer.
+ * @param maybe - what is asked as well, and may not be known to every server: it is left out where it is not
+ */
+export const askScript = (
+  sql: string,
+  maybe = '',
+): string => `[ ! -S /run/mysqld/mysqld.sock ] || ${maybe === '' ? MARIADB : `${MARIADB} --force 2>/dev/null`} <<'SQL' || echo down
+${maybe}${sql}
 SELECT 'end';
 SQL
 [ -S /run/mysqld/mysqld.sock ] || echo down`

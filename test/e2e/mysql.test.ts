@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -83,6 +83,25 @@ const asked = (
     `MYSQL_PWD=${quote(password)} mariadb --no-defaults -h 127.0.0.1 -P ${port} -u ${user} ${more} -NB -e ${quote(query)} 2>&1 || true`,
   ).then((said) => said.trim())
 
+const GRANTS = [
+  // Of Debian and MariaDB; who comes in as one of them has to have the system's account of that name.
+  'GRANT ALL PRIVILEGES ON *.* TO mysql@localhost',
+  'GRANT ALL PRIVILEGES ON *.* TO root@localhost',
+  'GRANT PROXY ON @% TO mysql@localhost',
+  'GRANT PROXY ON @% TO root@localhost',
+  'GRANT SELECT, DELETE ON mysql.global_priv TO mariadb.sys@localhost',
+  'GRANT USAGE ON *.* TO mariadb.sys@localhost',
+  // Of the role.
+  'GRANT PROCESS, SLAVE MONITOR ON *.* TO prometheus@localhost',
+  'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SHOW VIEW, EVENT, TRIGGER, SLAVE MONITOR ON *.* TO provision-backup@localhost',
+  'GRANT USAGE ON *.* TO provision-health@localhost',
+  // Of the inventory.
+  'GRANT SELECT ON other_1.* TO oddly@%',
+  'GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO shop@%',
+  'GRANT USAGE ON *.* TO oddly@%',
+  'GRANT USAGE ON *.* TO shop@%',
+].sort()
+
 describe('a cluster of two servers and an arbitrator', () => {
   it('comes up from bare hosts as it was foretold, behaves, and then there is nothing to do', async () => {
     const foretold = planned()
@@ -106,6 +125,20 @@ describe('a cluster of two servers and an arbitrator', () => {
       expect(await asked(`CREATE TABLE ${database}.t (id INT)`)).toContain('command denied')
     expect(await asked('SELECT 1', { user: 'root', password: 'x' })).toContain('Access denied')
     expect(await asked('SELECT 1', { port: 3307 })).toBe('1')
+  })
+
+  it('has the accounts of its README, and none can do more than is said there', async () => {
+    const names = await sql(spec, 'web-01', "SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) FROM mysql.user WHERE is_role = 'N'")
+    const shown = await sql(spec, 'web-01', names.replace(/^.*$/gm, 'SHOW GRANTS FOR $&;'))
+    const grants = shown
+      .replace(/ (IDENTIFIED|WITH) .*$/gm, '')
+      .replaceAll('`', '')
+      .split('\n')
+      .sort()
+    expect(grants).toEqual(GRANTS)
+    const readme = readFileSync(new URL('../../roles/mysql/README.md', import.meta.url), 'utf8')
+    for (const account of grants.map((line) => line.split(' TO ')[1] ?? '').filter((one) => one.endsWith('@localhost')))
+      expect(readme).toContain(`\`${account}\``)
   })
 
   it('lets nobody into the cluster whose certificate is of another authority', async () => {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -152,6 +152,21 @@ describe('a cluster', () => {
     await whole(spec, SERVERS, 3)
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')).toBe(rows)
     expect(run()).toMatchObject({ status: 0, applied: [] })
+  })
+
+  it('is found well by mysqltuner, but for what the README explains', async () => {
+    // It divides by what has been written, and writes to a terminal.
+    const said = await inside(
+      spec,
+      'web-01',
+      'apt-get install -qq -y mysqltuner >/dev/null 2>&1; mysqltuner --nocolor --socket /run/mysqld/mysqld.sock 2>&1',
+    )
+    const readme = readFileSync(new URL('../../roles/mysql/README.md', import.meta.url), 'utf8')
+    const explained = [...readme.matchAll(/^\| mysqltuner: (.+?) \|/gm)].map(([, words = '']) => words)
+    const complaints = said.split('\n').filter((line) => line.startsWith('[!!]'))
+    expect(said).toContain('[OK] There are no anonymous accounts for any database users')
+    expect(said).toContain('Recommendations')
+    expect(complaints.filter((line) => !explained.some((words) => line.includes(words)))).toEqual([])
   })
 
   it('let nobody on the wire read anything of all that', async () => {

@@ -13,7 +13,17 @@ const at = (me: string, more: object = {}) => galera({ ...options, me, ...more }
 
 const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as SeenService
 const STOPPED = { ...RUNS, active: 'inactive' }
-const SYNCED: Standing = { primary: true, synced: true, state: 'Synced', size: 3, servers: 2, uuid: 'u', seqno: 7 }
+const SYNCED: Standing = {
+  primary: true,
+  connected: true,
+  members: [],
+  synced: true,
+  state: 'Synced',
+  size: 3,
+  servers: 2,
+  uuid: 'u',
+  seqno: 7,
+}
 const bare: SeenGalera = {
   service: { ...STOPPED, load: 'not-found', enabled: '' },
   standing: undefined,
@@ -73,6 +83,20 @@ describe('planning a cluster', () => {
     expect(
       ['web-01', 'web-02', 'lb-01'].slice(0, expected.length).map((me) => (members[me] === undefined ? undefined : plan(me, members))),
     ).toEqual(expected)
+  })
+
+  it('puts a server out that the inventory does not have, once', () => {
+    const db03 = { name: 'db-03', uuid: 'f638cf13-e81d-11f1-831e-7fe67990bcc5' }
+    const with03 = member({ ...SYNCED, size: 4, servers: 3, members: [{ name: 'web-01', uuid: 'u' }, db03] })
+    const members = { 'web-01': with03, 'web-02': with03, 'lb-01': arbiter() }
+    expect(plan('web-01', members)).toBe('update: puts db-03 out, which the inventory does not have among the servers')
+    expect(plan('web-02', members)).toBeUndefined()
+    expect(plan('web-02', { ...members, 'web-01': member(undefined) })).toMatch(/^update: puts db-03 out/)
+  })
+
+  it('brings back who has left', () => {
+    const left = member({ ...SYNCED, primary: false, connected: false, size: 0, servers: 0 })
+    expect(plan('web-01', { 'web-01': left, 'web-02': member(SYNCED), 'lb-01': arbiter() })).toBe('update: has left the cluster')
   })
 
   it('says nothing of an arbitrator where no server was asked', () => {
