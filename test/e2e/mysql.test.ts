@@ -93,10 +93,10 @@ const GRANTS = [
   'GRANT USAGE ON *.* TO mariadb.sys@localhost',
   // Of the role.
   'GRANT PROCESS, SLAVE MONITOR ON *.* TO prometheus@localhost',
-  'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SHOW VIEW, EVENT, TRIGGER, SLAVE MONITOR ON *.* TO provision-backup@localhost',
+  'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, SHOW VIEW, EVENT, TRIGGER ON *.* TO provision-backup@localhost',
   'GRANT USAGE ON *.* TO provision-health@localhost',
   // Of the inventory.
-  'GRANT SELECT ON other_1.* TO oddly@%',
+  'GRANT SELECT ON other\\\\_1.* TO oddly@%',
   'GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO shop@%',
   'GRANT USAGE ON *.* TO oddly@%',
   'GRANT USAGE ON *.* TO shop@%',
