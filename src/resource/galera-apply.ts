@@ -225,9 +225,11 @@ function* seeToArbitrator(one: GaleraWork, members: Members): Steps {
       'see what is wrong with them; it is looked at again by the next run',
     )
   yield* changing(one, spec.service)
-  for (let i = 0; i < 45; i++) {
+  // A garbd that was just ended is heard for some seconds more: what counts is two looks in a row at as many voices as there shall be.
+  for (let i = 0, heard = 0; i < 45; i++) {
     const standing = yield* standingOn(at, i === 0 ? 0 : 1)
-    if (standing !== undefined && standing.size - standing.servers >= spec.arbitrators.length) return
+    heard = standing !== undefined && standing.size - standing.servers === spec.arbitrators.length ? heard + 1 : 0
+    if (heard === 2) return
     if (i === 15) yield { do: 'shell', script: `systemctl restart ${quote(spec.service.unit)}` }
   }
   throw new Refused(`${at} does not hear the arbitrator`, 'its service runs', `see journalctl -u ${spec.service.unit}`)

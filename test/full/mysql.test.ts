@@ -80,7 +80,8 @@ describe('a cluster', () => {
   it('is whole after the next run, and there is nothing to do then', async () => {
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     expect(run()).toMatchObject({ status: 0, applied: [] })
-    expect(project.provision('verify').status).toBe(0)
+    const { status, stdout, stderr: said } = project.provision('verify')
+    expect(`${status} ${stdout}${said}`).toMatch(/^0 /)
     await sql(spec, 'web-01', 'CREATE TABLE shop.t (id INT PRIMARY KEY, v TEXT)')
   })
 
@@ -158,7 +159,7 @@ describe('a cluster', () => {
     const said = await inside(
       spec,
       'web-01',
-      'apt-get install -qq -y mysqltuner >/dev/null 2>&1; mysqltuner --nocolor --socket /run/mysqld/mysqld.sock 2>&1',
+      'apt-get install -qq -y mysqltuner >/dev/null 2>&1; mysqltuner --nocolor --socket /run/mysqld/mysqld.sock 2>&1 || true',
     )
     const readme = readFileSync(new URL('../../roles/mysql/README.md', import.meta.url), 'utf8')
     const explained = [...readme.matchAll(/^\| mysqltuner: (.+?) \|/gm)].map(([, words = '']) => words)
