@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { Problem } from '../problem.ts'
 import { type LocalFile, sha256Hex } from '../resource/content.ts'
@@ -18,39 +18,37 @@ export const projectFiles = (root: string, directory: string): readonly { path: 
       throw problem(`cannot be read (${codeOf(error)})`, 'make it readable to you')
     }
   }
-  let entries: Dirent[]
+  let paths: readonly string[]
   try {
-    entries = readdirSync(base, { recursive: true, withFileTypes: true })
+    paths = shownBelow(base)
   } catch (error) {
     const code = codeOf(error)
     if (code === 'ENOENT') throw problem('there is no such directory', 'make it, or correct the option that names it')
     throw problem(`cannot be read (${code})`, 'name a directory of the project that you may read')
   }
-  return entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter(
-      (path) =>
-        !relative(base, path)
-          .split(sep)
-          .some((part) => part.startsWith('.')),
-    )
-    .sort()
-    .map((path) => {
-      const name = relative(base, path).split(sep).join('/')
-      // What is no file is never opened: reading a named pipe would wait for ever.
-      const found = statSync(path, { throwIfNoEntry: false })
-      if (!found?.isFile())
-        throw problem(`${name} is ${found === undefined ? 'a link to nothing' : 'not a plain file'}`, 'put a file there')
-      if (!isWithin(root, path)) throw problem(`${name} leads out of the project`, 'put the file itself there')
-      if (found.size > MOST_BYTES) throw problem(`${name} is larger than 1 GB`, 'bring it to the hosts by other means')
-      try {
-        return { path: name, content: localFile(path) }
-      } catch (error) {
-        throw problem(`${name} cannot be read (${codeOf(error)})`, 'make it readable to you')
-      }
-    })
+  return paths.toSorted().map((path) => {
+    const name = relative(base, path).split(sep).join('/')
+    // What is no file is never opened: reading a named pipe would wait for ever.
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (!found?.isFile()) throw problem(`${name} is ${found === undefined ? 'a link to nothing' : 'not a plain file'}`, 'put a file there')
+    if (!isWithin(root, path)) throw problem(`${name} leads out of the project`, 'put the file itself there')
+    if (found.size > MOST_BYTES) throw problem(`${name} is larger than 1 GB`, 'bring it to the hosts by other means')
+    try {
+      return { path: name, content: localFile(path) }
+    } catch (error) {
+      throw problem(`${name} cannot be read (${codeOf(error)})`, 'make it readable to you')
+    }
+  })
 }
+
+// `recursive` of readdir goes into links to directories, also round and round; a link is one entry here, whatever it leads to.
+const shownBelow = (directory: string): readonly string[] =>
+  readdirSync(directory, { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith('.'))
+    .flatMap((entry) => {
+      const path = join(directory, entry.name)
+      return entry.isDirectory() ? shownBelow(path) : [path]
+    })
 
 const MOST_BYTES = 2 ** 30
 const ARCHIVE = /\.(tar|tar\.gz|tgz)$/

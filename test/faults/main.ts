@@ -1,4 +1,4 @@
-// Cuts runs of `provision` everywhere, and says what became of it: `npm run test:faults [-- --seed N] [--within N] [--only between|within|site] [--part 1/4]`.
+// Cuts runs of `provision` everywhere, and says what became of it: `npm run test:faults [-- --seed N] [--within N|all] [--only between|within|site] [--part 1/4]`.
 import { parseArgs } from 'node:util'
 import { labDown } from '../../src/lab/index.ts'
 import { MORE, oneHost } from './bench-one.ts'
@@ -11,8 +11,8 @@ import { type Point, Trials } from './trials.ts'
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 100_000) },
-    /** How many of the calls within requests are tried; all, unless told. */
-    within: { type: 'string' },
+    /** How many of the calls within requests are tried, or `all`. */
+    within: { type: 'string', default: '40' },
     /** How many points of the whole site are tried. */
     site: { type: 'string', default: '12' },
     /** One part of it: `between` requests, `within` them, the whole `site`. */
@@ -72,7 +72,7 @@ const everything = async (): Promise<void> => {
     if (values.only !== 'within') for (const point of mine(between)) await tryAll(trials, [point, point])
     if (values.only === 'between') return
     const within = Math.max(inA.length, inB.length) === inA.length ? inA : inB
-    const chosen = values.within === undefined ? within : sample(within, Number(values.within), random)
+    const chosen = values.within === 'all' ? within : sample(within, Number(values.within), random)
     for (const point of mine(chosen)) await tryAll(trials, [point, point])
     await tryAll(
       trials,

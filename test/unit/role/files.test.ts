@@ -24,9 +24,17 @@ describe('the files of a directory of the project', () => {
     expect(found.map(({ content }) => Buffer.from(content.open()).toString())).toEqual(['page', 'site/b', 'site/deep/c'])
   })
 
+  test('are found in no hidden directory, whether it can be read or is a mess', () => {
+    mkdirSync(at('site/.git/deep'), { recursive: true })
+    symlinkSync('..', at('site/.git/deep/round'))
+    writeFileSync(at('site/b'), '')
+    expect(projectFiles(root, 'site').map(({ path }) => path)).toEqual(['b'])
+  })
+
   test.each<[string, (path: string) => void, string]>([
     ['a link to nothing', (path) => symlinkSync('nowhere', path), 'deep/x is a link to nothing'],
-    ['a link to a directory', (path) => symlinkSync('..', path), 'deep/x is not a plain file'],
+    ['a link to a directory', (path) => symlinkSync('.', path), 'deep/x is not a plain file'],
+    ['a link to the directory above', (path) => symlinkSync('..', path), 'deep/x is not a plain file'],
     ['a link out of the project', (path) => symlinkSync('/etc/hostname', path), 'deep/x leads out of the project'],
     ['a named pipe', (path) => execFileSync('mkfifo', [path]), 'deep/x is not a plain file'],
     ['a file too large to be held', (path) => execFileSync('truncate', ['-s', '1025M', path]), 'deep/x is larger than 1 GB'],
