@@ -30,7 +30,7 @@ export { sshd } from './resource/sshd.ts'
 export { sysctl } from './resource/sysctl.ts'
 export type { SeenTrial, Trial } from './resource/trial.ts'
 export { historyOf, readTrial, trialAsks, trialScript } from './resource/trial.ts'
-export { dropin, unit } from './resource/unit.ts'
+export { dropin, slice, unit } from './resource/unit.ts'
 export { user } from './resource/user.ts'
 export { overlap } from './role/networks.ts'
 export type {

@@ -147,6 +147,19 @@ export const options = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'lines of your own for these sections, as haproxy.cfg has them; checked with all the rest' }),
+  share: z
+    .strictObject({
+      cpu_weight: z.int().min(1).max(10_000).default(200),
+      io_weight: z.int().min(1).max(10_000).default(100),
+      memory_percent: z
+        .int()
+        .min(5)
+        .max(100)
+        .default(50)
+        .meta({ description: 'of the host; if it takes more, it is ended and started anew' }),
+    })
+    .prefault({})
+    .meta({ description: 'what HAProxy may take where it shares the host; all else of the system weighs 100' }),
   ipv6: z.boolean().default(true).meta({ description: 'listen on IPv6 too' }),
   ...virtualOptions,
 })

@@ -5,6 +5,7 @@ import { backScript, outScript } from './drain.ts'
 import { type Options, options } from './options.ts'
 import { pagesOf } from './pages.ts'
 import { revocationResources } from './revocation.ts'
+import { shareResources } from './share.ts'
 import { backendsOf, faultsOf, isServer } from './sites.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address.ts'
 
@@ -66,8 +67,10 @@ export default defineRole({
       set: SET,
     })
     const pageFiles = pages.map(({ path, content }) => file({ path, content, set: SET }))
+    const share = shareResources(given)
     const haproxy = service({
       unit: 'haproxy.service',
+      restarts: share.slice(1),
       loads: [config, list, client, trusted, ...pageFiles, ...placeholders],
       set: SET.name,
       took: newWorker,
@@ -84,6 +87,7 @@ export default defineRole({
       ...pageFiles,
       list,
       config,
+      ...share,
       haproxy,
       ...revocationResources(),
       // The names may lead to the virtual address, so the authority can ask only once somebody holds it.

@@ -9,13 +9,15 @@ const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
   ['NginxDown', 'WebServerDown|BackendServerDown|UnitFailed|ExporterDown'],
   ['HaproxyDown', 'SiteDown|UnitFailed|ExporterDown|QpsCollapse'],
   ['MysqlDown', 'Replica.+|Galera.+|UnitFailed|ExporterDown|DatabaseConnections'],
+  ['ArbitratorDown', 'UnitFailed'],
+  ['RestoreTestFailed', 'BackupTooOld'],
   ['SiteDown', 'SiteSlow|VisitorsWait|ErrorRatio|QpsCollapse'],
   ['WebServerDown', 'BackendServerDown'],
   ['DiskFull', 'DiskFillsUp|UnitFailed'],
   ['CertificateExpired', 'CertificateNotRenewed'],
 ]
 
-/** An alert that is no alert: `provision verify` sends it to everybody. */
+/** An alert that is no alert: `provision verify` sends one to each receiver. */
 export const TEST_ALERT = 'TestAlert'
 
 /** The whole of alertmanager.yml. */
@@ -35,7 +37,7 @@ export const alertmanagerConfig = (options: Options, wanted = options.receivers)
           : [
               { receiver: 'heartbeat', matchers: ['alertname="Watchdog"'], group_wait: '0s', group_interval: '1m', repeat_interval: '50s' },
             ]),
-        ...wanted.map(({ name }) => ({ receiver: name, matchers: [`alertname="${TEST_ALERT}"`], group_wait: '0s', continue: true })),
+        ...wanted.map(({ name }) => ({ receiver: name, matchers: [`alertname="${TEST_ALERT}"`, `receiver="${name}"`], group_wait: '0s' })),
         { receiver: 'nobody', matchers: ['severity="none"'] },
         ...wanted.map(({ name, severities }) => ({ receiver: name, matchers: [`severity=~"${severities.join('|')}"`], continue: true })),
       ],
@@ -56,12 +58,19 @@ export const alertmanagerConfig = (options: Options, wanted = options.receivers)
 const TITLE = '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}over{{ end }}: {{ .CommonAnnotations.summary }}'
 const BODY = '{{ range .Alerts }}{{ .Annotations.summary }}\nWhat to do: {{ .Annotations.runbook }}\nSince {{ .StartsAt }}\n{{ end }}'
 
+/** Where the authority of a receiver lies, for one that has its own. */
+export const authorityOf = ({ name, ca_file }: Receiver): string | undefined =>
+  ca_file === undefined ? undefined : `/etc/prometheus/provision/receiver-${name}.pem`
+
 const receiverOf = (one: Receiver): Yaml => {
-  if (one.type === 'webhook') return { name: one.name, webhook_configs: [{ url: one.url, send_resolved: true }] }
+  const authority = authorityOf(one)
+  const trust = authority === undefined ? {} : { tls_config: { ca_file: authority } }
+  const http = authority === undefined ? {} : { http_config: trust }
+  if (one.type === 'webhook') return { name: one.name, webhook_configs: [{ url: one.url, send_resolved: true, ...http }] }
   if (one.type === 'slack')
     return {
       name: one.name,
-      slack_configs: [{ api_url: one.url, channel: one.channel, send_resolved: true, title: TITLE, text: BODY }],
+      slack_configs: [{ api_url: one.url, channel: one.channel, send_resolved: true, title: TITLE, text: BODY, ...http }],
     }
   return {
     name: one.name,
@@ -70,6 +79,7 @@ const receiverOf = (one: Receiver): Yaml => {
       from: one.from,
       smarthost: one.server,
       require_tls: one.tls,
+      ...trust,
       ...(one.user === undefined ? {} : { auth_username: one.user }),
       ...(one.password === undefined ? {} : { auth_password: one.password }),
       send_resolved: true,

@@ -11,6 +11,11 @@ const common = {
     .min(1)
     .default(['critical', 'warning'])
     .meta({ description: 'what it is told: `critical` (act now), `warning` (look today)' }),
+  ca_file: z
+    .string()
+    .regex(/^(?!\/)[^\p{Cc}]+$/u, 'must be a PEM file of the project')
+    .optional()
+    .meta({ description: 'PEM file that verifies it, where no public authority does', examples: ['authorities/mail.pem'] }),
 }
 
 const email = z.strictObject({

@@ -1,6 +1,5 @@
-import { directory, file, type HostContext, leaf, pkg, type Resource, service, text } from 'provision'
-
-import { alertmanagerConfig } from './alertmanager.ts'
+import { directory, file, type HostContext, type LocalFile, leaf, Problem, pkg, type Resource, service, text } from 'provision'
+import { alertmanagerConfig, authorityOf } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
 import { CONSOLES, dashboardResources, pageResources } from './dashboard/resources.ts'
 import { tookConfiguration } from './loaded.ts'
@@ -57,6 +56,10 @@ const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): 
 }
 
 const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
+  const authorities = context.options.receivers.flatMap((one) => {
+    const path = authorityOf(one)
+    return path === undefined || one.ca_file === undefined ? [] : [file({ path, content: pemIn(one.ca_file, context.files) })]
+  })
   const config = file({
     path: '/etc/prometheus/alertmanager.yml',
     mode: '640',
@@ -72,22 +75,37 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
       '--config.file=/etc/prometheus/alertmanager.yml',
       '--storage.path=/var/lib/prometheus/alertmanager',
       '--web.listen-address=127.0.0.1:9093',
+      // It says so when it told somebody: this is how `verify` knows who heard it.
+      '--log.level=debug',
       ...clusterArguments(context),
     ],
     { ReadWritePaths: '/var/lib/prometheus/alertmanager' },
   )
   return [
     ...cluster,
+    ...authorities,
     config,
     unit,
     service({
       unit: 'prometheus-alertmanager.service',
-      loads: [config],
+      loads: [config, ...authorities],
       restarts: [unit, ...cluster],
       set: 'alertmanager',
       took: tookConfiguration(9093, 'alertmanager_config_last_reload'),
     }),
   ]
+}
+
+const pemIn = (path: string, files: HostContext<Options>['files']): LocalFile => {
+  const end = path.lastIndexOf('/')
+  const found = files(end < 0 ? '.' : path.slice(0, end)).find((one) => one.path === path.slice(end + 1))
+  if (found !== undefined) return found.content
+  throw new Problem({
+    class: 'input',
+    where: { role: 'monitoring', file: path },
+    what: 'the project has no such file',
+    fix: 'put the certificate of the authority there, or correct ca_file of the receiver',
+  })
 }
 
 const prometheus = (context: HostContext<Options>): readonly Resource[] => {

@@ -98,9 +98,14 @@ export const options = z.strictObject({
   binlog_days: z.int().min(1).max(99).default(7),
   slow_query_seconds: z.number().min(0).max(3600).default(1),
   connections: z.int().min(10).max(100000).default(151),
-  memory: size.optional().meta({ description: 'the server is ended and started anew when it takes more' }),
-  cpu_weight: weight.optional().meta({ description: 'against the other services of its host, which have 100' }),
-  io_weight: weight.optional(),
+  memory: z
+    .union([size, z.string().regex(/^[1-9][0-9]?%$/, "must be a part of the host's memory such as 80%, or a size such as 4G")])
+    .default('80%')
+    .meta({ description: 'the server is ended and started anew when it takes more' }),
+  cpu_weight: weight
+    .default(100)
+    .meta({ description: 'against all else of the system, which has 100, and the web servers, which have their own' }),
+  io_weight: weight.default(100),
   settings: z
     .record(
       z
@@ -185,6 +190,15 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
           ['arbitrators'],
           'two servers alone have no majority when one of them is lost: the other one would stop as well',
           `put a third host into the group ${given.arbitrators}; it holds no data`,
+        )
+      : []),
+    ...(given.buffer_pool.endsWith('%') &&
+    given.memory.endsWith('%') &&
+    Number.parseInt(given.buffer_pool, 10) >= Number.parseInt(given.memory, 10)
+      ? fault(
+          ['buffer_pool'],
+          `the buffer pool (${given.buffer_pool}) is as large as all that the server may take (memory: ${given.memory})`,
+          'leave room for connections: make it smaller, or memory larger',
         )
       : []),
     ...storeFaults(given, site),

@@ -13,6 +13,7 @@ import {
   pkg,
   type Resource,
   service,
+  slice,
   text,
 } from 'provision'
 import { addressOf } from './addresses.ts'
@@ -30,7 +31,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const certificate = leaf({ path: PKI.pair, names, authority: own, usages: ['server', 'client'], group: 'mysql' })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
   const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, cast, host, facts }), set: SET })
-  const unit = unitDropin(given, cast)
+  const unit = unitDropin(cast)
   const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit], set: SET.name })
   return [
     ...packagesOf(cast).map((name) => pkg({ name })),
@@ -38,6 +39,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
     directory({ path: '/var/log/mysql', mode: '2750', owner: 'mysql', group: 'adm' }),
     certificate,
     trusted,
+    databaseSlice(given),
     unit,
     config,
     ...(cast.clients.length > 0 ? healthResources(bracketed(addressOf(host, cast)), given.health_port) : []),
@@ -67,8 +69,12 @@ const member = ({ cluster, discard_data_of }: Options, { servers, arbitrators }:
     discardDataOf: discard_data_of,
   })
 
-/** Limits, what it never needs, a way to load a new certificate, and that it tries again as long as its peers are away. */
-const unitDropin = ({ memory, cpu_weight, io_weight }: Options, { topology }: Cast) =>
+/** Whatever it is asked, the rest of its host goes on: sshd, what measures, and what else is there. */
+const databaseSlice = ({ memory, cpu_weight, io_weight }: Options) =>
+  slice({ name: 'database', description: 'The database server', cpuWeight: cpu_weight, ioWeight: io_weight, memoryMax: memory })
+
+/** Its slice, what it never needs, a way to load a new certificate, and that it tries again as long as its peers are away. */
+const unitDropin = ({ topology }: Cast) =>
   dropin({
     unit: UNIT,
     name: 'provision',
@@ -96,9 +102,7 @@ const unitDropin = ({ memory, cpu_weight, io_weight }: Options, { topology }: Ca
         RestrictSUIDSGID: 'yes',
         LockPersonality: 'yes',
         SystemCallArchitectures: 'native',
-        ...(memory !== undefined && { MemoryMax: memory }),
-        ...(cpu_weight !== undefined && { CPUWeight: String(cpu_weight) }),
-        ...(io_weight !== undefined && { IOWeight: String(io_weight) }),
+        Slice: 'database.slice',
       },
     },
   })

@@ -1,4 +1,4 @@
-import { dropin, file, type Resource, Secret, service, type Text, text, unit } from 'provision'
+import { dropin, file, type Resource, Secret, service, slice, type Text, text, unit } from 'provision'
 import type { AppOptions, Options, SiteOptions } from './options.ts'
 
 /** What neither nginx nor an application behind it ever needs. */
@@ -26,17 +26,12 @@ const SANDBOX = {
 const SLICE = 'web.slice'
 
 export const webSlice = ({ share: { cpu_weight, io_weight, memory_percent } }: Options): Resource =>
-  unit({
-    name: SLICE,
-    content: `# Written by provision (role nginx).
-[Unit]
-Description=The web server and the applications behind it
-
-[Slice]
-CPUWeight=${cpu_weight}
-IOWeight=${io_weight}
-MemoryMax=${memory_percent}%
-`,
+  slice({
+    name: 'web',
+    description: 'The web server and the applications behind it',
+    cpuWeight: cpu_weight,
+    ioWeight: io_weight,
+    memoryMax: `${memory_percent}%`,
   }) as Resource
 
 /** nginx's own unit stays the package's; this takes from it what it does not need. */

@@ -103,6 +103,20 @@ export const dropin = (options: {
     ...(options.state !== undefined && { state: options.state }),
   })
 
+/** What several units may take together where they share a host; all else of the system weighs 100. Units say `Slice=NAME.slice`. */
+export const slice = (options: {
+  readonly name: string
+  readonly description: string
+  readonly cpuWeight: number
+  readonly ioWeight: number
+  /** As systemd writes it: `512M`, or a part of the host's such as `80%`. */
+  readonly memoryMax: string
+}): ReturnType<typeof unit> => {
+  const limits = { CPUWeight: String(options.cpuWeight), IOWeight: String(options.ioWeight), MemoryMax: options.memoryMax }
+  const sections = settings.parse({ Unit: { Description: options.description }, Slice: limits })
+  return unit({ name: `${options.name}.slice`, content: `# Written by provision.\n${rendered(sections)}` })
+}
+
 const rendered = (sections: z.output<typeof settings>): string =>
   Object.entries(sections)
     .map(([section, values]) => {

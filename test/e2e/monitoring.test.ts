@@ -5,36 +5,56 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import monitoring from '../../roles/monitoring/role.ts'
 import { rulesFile, ruleTests } from '../../roles/monitoring/rules/all.ts'
+import { leaderOf } from '../../src/lab/index.ts'
 import { bytesOf } from '../../src/resource/content.ts'
-import { answers, down, referenceLab, up } from './lab.ts'
+import { down, up } from './lab.ts'
+import { AUTHORITY, addMailbox, MAIL, ownCertificate } from './mailbox.ts'
 import { need } from './need.ts'
-import { changes, referenceProject } from './project.ts'
+import { answering } from './nmap.ts'
+import { siteWithOutsider } from './outsider.ts'
+import { changes } from './project.ts'
 import { type Receiver, receiver } from './receiver.ts'
+import { type Slack, slack } from './slack.ts'
 
 const SUBNET = '10.79.61'
 const LB = `${SUBNET}.11`
-const project = referenceProject('t-monitor', SUBNET)
-const spec = referenceLab(project, SUBNET)
+const WEB = `${SUBNET}.12`
+const { project, spec } = siteWithOutsider('t-monitor', SUBNET)
+const OWN = ownCertificate(project, [`${SUBNET}.1`, `${SUBNET}.12`])
+const CHAT = { path: '/services/T0/B0/a-poison-word', channel: '#operations', ...OWN }
 let hook: Receiver
+let chat: Slack
 
 /** Faster than the defaults, which the long form of this test measures. */
 const OPTIONS = `  monitoring:
     interval_seconds: 5
     checks_seconds: 10
     heartbeat: http://${SUBNET}.1:5990/
-    receivers: [{ name: test, type: webhook, url: 'http://${SUBNET}.1:5990/' }]
+    receivers:
+      - { name: phone, type: webhook, url: 'http://${SUBNET}.1:5990/' }
+      - { name: chat, type: slack, url: 'https://${SUBNET}.1:5992${CHAT.path}', channel: '${CHAT.channel}', ca_file: ${AUTHORITY} }
+      - { name: mail, type: email, to: [${MAIL.to}], from: monitoring@example.test, server: '${SUBNET}.12:587', user: ${MAIL.user}, password: '${MAIL.password}', ca_file: ${AUTHORITY} }
     dashboard: { users: { ann: 'open "sesame"' } }
 `
 
 beforeAll(async () => {
   need('chromium')
+  need('nmap')
+  addMailbox(project)
   const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8').replace(/^ {2}monitoring:\n(?: {4}.*\n)+/m, '')
   project.write('inventory/site.yaml', inventory.replace('  firewall:\n', `${OPTIONS}  firewall:\n`))
+  const playbook = readFileSync(join(project.root, 'playbooks/site.yaml'), 'utf8')
+  project.write(
+    'playbooks/site.yaml',
+    playbook.replace('- name: monitoring\n', '- hosts: web-01\n  roles: [mailbox]\n\n- name: monitoring\n'),
+  )
   await up(spec)
   hook = await receiver(`${SUBNET}.1`, 5990)
+  chat = await slack(`${SUBNET}.1`, 5992, CHAT)
 })
 afterAll(async () => {
   hook?.close()
+  chat?.close()
   await down(spec)
   project.remove()
 })
@@ -43,6 +63,14 @@ const on = (host: string, command: string): string => {
   const { status, stdout, stderr } = project.provision('exec', host, '--sudo', '--', 'sh', '-c', command)
   if (status !== 0) throw new Error(`${command}: ${stdout}${stderr}`)
   return stdout
+}
+
+const mailbox = (): string => on('web-01', 'cat /var/mail/ann')
+
+/** What the firewall lets somebody outside come to, beside the site itself: by address. */
+const seen = async () => {
+  const from = await leaderOf(spec, 'outsider')
+  return [...(await answering({ from, addresses: [LB, WEB], ports: '587,3000-10000', protocol: 'tcp' }))]
 }
 
 /** The page as an administrator gets it, verified with the site's own authority. */
@@ -81,15 +109,26 @@ describe('the monitoring of three bare hosts', () => {
     expect(on('lb-01', 'promtool test rules /root/tests.yml 2>&1; rm /root/rules.yml /root/tests.yml')).toContain('SUCCESS')
   })
 
-  it('finds everything up, every rule loaded, and nobody let in who should not be', async () => {
-    // Among others it sends a test alert, which only a test that does not wait can take.
-    const verified = () => new Promise((resolve) => project.start('verify', '--role', 'monitoring').on('close', resolve))
-    await expect.poll(verified, { timeout: 90_000, interval: 3000 }).toBe(0)
-    expect(hook.told.map(({ labels }) => labels.alertname)).toContain('TestAlert')
-    for (const port of [9090, 9093, 9094, 9100, 9104, 9113, 9115, 8405]) expect([port, await answers(LB, port)]).toEqual([port, false])
-    expect(await answers(LB, 9998)).toBe(false)
-    const stranger = `timeout 5 openssl s_client -connect ${SUBNET}.12:9998 </dev/null 2>&1 | grep -c 'Verify return code' || true`
+  it('finds everything up and every rule loaded, and each receiver hears it', async () => {
+    // Among others it sends test alerts, which only a test that does not wait can take.
+    const verified = async () => (await project.provisionBeside('verify', '--role', 'monitoring')).stdout
+    const reached = ['phone (webhook)', 'chat (slack)', 'mail (email)'].map((one) =>
+      expect.stringContaining(`✔ lb-01   monitoring  a test alert reaches ${one}`),
+    )
+    await expect
+      .poll(async () => (await verified()).split('\n'), { timeout: 90_000, interval: 3000 })
+      .toEqual(expect.arrayContaining(reached))
+    const words = 'a test: the monitoring on lb-01 reaches you'
+    expect(hook.told.map(({ annotations }) => annotations.summary)).toContain(words)
+    expect(chat.posted.map(({ title }) => title)).toContain(`NONE: ${words}`)
+    expect(mailbox()).toMatch(/^Received: from .*\n(?:\s.*\n)*\s.*esmtpsa /m)
+    expect(mailbox()).toContain(`Subject: NONE: ${words}`)
+  })
+
+  it('shows nothing to strangers, and to none of its hosts what is for the watching one', async () => {
+    expect(await seen()).toEqual([LB, WEB].map((address) => [address, []]))
     // A host that watches nobody comes to no other, not even with its own certificate of the same authority.
+    const stranger = `timeout 5 openssl s_client -connect ${SUBNET}.12:9998 </dev/null 2>&1 | grep -c 'Verify return code' || true`
     expect(on('web-02', stranger).trim()).toBe('0')
   })
 
@@ -145,12 +184,17 @@ describe('the administrators', () => {
       '/etc/nginx/nginx.conf on web-01 is changed, and not by a run of provision',
       'perl listens on 4444/tcp of lb-01, of which no role speaks',
     ])
-    // A run mends what is ours, and its own changes alarm nobody.
+    const [nginx = ''] = told.map(({ annotations }) => annotations.summary)
+    expect(chat.posted.filter(({ title }) => title === `CRITICAL: ${nginx}`)).toHaveLength(1)
+    await expect.poll(() => mailbox().split(`Subject: CRITICAL: ${nginx}`).length, { timeout: 10_000 }).toBe(2)
+    // A run mends what is ours, opens the page, and its own changes alarm nobody.
     on('lb-01', 'systemctl stop stray')
     const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8')
     project.write(
       'inventory/site.yaml',
-      inventory.replace('        content: playbooks/site\n', '        content: playbooks/site\n        gzip: false\n'),
+      inventory
+        .replace('        content: playbooks/site\n', '        content: playbooks/site\n        gzip: false\n')
+        .replace('    dashboard: { users', '    dashboard: { open: true, users'),
     )
     const mended = Date.now()
     const run = project.json('run')
@@ -164,5 +208,14 @@ describe('the administrators', () => {
     expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
     // The heartbeat goes on all the while.
     expect(alerts).toContain('Watchdog')
+    expect(chat.posted.map(({ title }) => title)).toContain(`over: ${nginx}`)
+  })
+
+  it('open the page to everybody with a password, and nothing else', async () => {
+    expect(await seen()).toEqual([
+      [LB, ['9443/tcp open']],
+      [WEB, []],
+    ])
+    expect((await page('/')).status).toBe(401)
   })
 })

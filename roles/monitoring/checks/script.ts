@@ -121,7 +121,7 @@ responses() {
     BEGIN { last = split(bounds, bound, " ") }
     FILENAME ~ /haproxy.counts$/ { if ($1 == "sum") sum = $2; else n[$1] = $2; next }
     { for (i = 1; i <= NF; i++) if ($i ~ /^-?[0-9]+\/-?[0-9]+\/-?[0-9]+\/-?[0-9]+\/\+?[0-9]+$/) break
-      if (i > NF || $(i - 2) !~ /^https~?$/) next
+      if (i > NF || $(i - 2) !~ /^(https~?|once)$/) next
       split($i, t, "/"); seconds = t[5] / 1000; sum += seconds
       for (b = 1; b <= last; b++) if (bound[b] == "+Inf" || seconds <= bound[b]) n[bound[b]]++ }
     END { for (b = 1; b <= last; b++) print bound[b], n[bound[b]] + 0; print "sum", sum + 0 }' "$S/haproxy.counts" "$w/requests" >"$w/counts" && mv "$w/counts" "$S/haproxy.counts"

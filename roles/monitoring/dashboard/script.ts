@@ -37,7 +37,7 @@ const WORDS = {
   seconds: (value) => (value < 1 ? short(value * 1000) + ' ms' : short(value) + ' s'),
 }
 const nameOf = (given, metric) =>
-  [given, metric.host, metric.instance !== metric.host ? metric.instance : '', (metric.unit || '').replace(/\.service$/, ''), metric.phase, metric.proxy]
+  [given, metric.host, metric.instance !== metric.host ? metric.instance : '', (metric.unit || '').replace(/\.service$/, ''), metric.phase, metric.proxy, metric.backend]
     .filter(Boolean).join(' ')
 
 const ask = async (query, from, to) => {

@@ -16,6 +16,9 @@ export const databaseRecords = ({ window }: Numbers): readonly Recorded[] => [
   },
 ]
 
+/** Who holds no data, and has a voice. */
+const ARBITRATOR = 'node_systemd_unit_state{name="garb.service",state="active"}'
+
 const host = 'web-01'
 const every = '1m'
 
@@ -122,16 +125,40 @@ export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
   },
   {
     alert: 'GaleraDegraded',
-    expr: 'min(mysql_global_status_wsrep_cluster_size > 0) < 3',
+    // Whoever is known to be down has an alert of its own.
+    expr: `min(mysql_global_status_wsrep_cluster_size > 0) < count(up{job="mysql"}) + (count(${ARBITRATOR}) or vector(0)) unless on () (mysql_up == 0 or ${ARBITRATOR} == 0 or up{job="node"} == 0)`,
     for: 60,
     severity: 'warning',
     summary: 'the database cluster has {{ $value }} members: it cannot lose another one',
     cases: [
       {
-        series: { 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x4 2x20' },
+        series: {
+          'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x4 2x20',
+          'up{job="mysql",host="web-01"}': '1x30',
+          'up{job="mysql",host="web-02"}': '1x30',
+          'mysql_up{job="mysql",host="web-02"}': '1x30',
+          [`${ARBITRATOR.slice(0, -1)},host="lb-01"}`]: '1x30',
+        },
         quiet: '90s',
         at: '120s',
         says: 'the database cluster has 2 members: it cannot lose another one',
+      },
+    ],
+  },
+  {
+    alert: 'ArbitratorDown',
+    expr: `${ARBITRATOR} == 0`,
+    for: 20,
+    keep: KEEP,
+    severity: 'warning',
+    summary: 'the arbitrator of the database on {{ $labels.host }} is down: the cluster cannot lose a server',
+    cases: [
+      {
+        series: { [`${ARBITRATOR.slice(0, -1)},host="lb-01"}`]: '1x4 0x20' },
+        quiet: '50s',
+        at: '80s',
+        labels: { name: 'garb.service', state: 'active', host: 'lb-01' },
+        says: 'the arbitrator of the database on lb-01 is down: the cluster cannot lose a server',
       },
     ],
   },
@@ -173,16 +200,16 @@ export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
   {
     alert: 'RestoreTestFailed',
     expr: 'provision_restore_test_ok == 0',
-    for: 60,
+    for: 20,
     severity: 'critical',
-    summary: 'a backup of {{ $labels.host }} could not be restored: there may be no good one',
+    summary: 'the last backup of {{ $labels.host }} is no good one: it was not made, not kept, or did not come back as it was saved',
     cases: [
       {
         series: { 'provision_restore_test_ok{host="web-01"}': '0x30' },
-        quiet: '30s',
-        at: '120s',
+        quiet: '10s',
+        at: '60s',
         labels: { host },
-        says: 'a backup of web-01 could not be restored: there may be no good one',
+        says: 'the last backup of web-01 is no good one: it was not made, not kept, or did not come back as it was saved',
       },
     ],
   },

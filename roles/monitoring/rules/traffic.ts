@@ -55,13 +55,18 @@ export const trafficAlerts = ({ limits }: Numbers): readonly Alert[] => [
     expr: `server:response_seconds > ${limits.slow_seconds}`,
     for: 60,
     severity: 'warning',
-    summary: '{{ $labels.host }} takes {{ $value | humanizeDuration }} for an answer in {{ $labels.proxy }}',
+    summary: '{{ $labels.host }} takes {{ $value | humanizeDuration }} for an answer in {{ $labels.backend }}',
     cases: [
       {
-        series: { 'haproxy_server_response_time_average_seconds{proxy="web",server="web-02",host="lb-01"}': '3x60' },
+        series: {
+          'haproxy_server_response_time_average_seconds{proxy="web",server="web-02",host="lb-01"}': '1x60',
+          'haproxy_server_response_time_average_seconds{proxy="web.once",server="web-02",host="lb-01"}': '7x60',
+          'haproxy_server_http_responses_total{proxy="web",code="2xx",server="web-02",host="lb-01"}': '0+20x60',
+          'haproxy_server_http_responses_total{proxy="web.once",code="2xx",server="web-02",host="lb-01"}': '0+10x60',
+        },
         quiet: '30s',
         at: '120s',
-        labels: { proxy: 'web', server: 'web-02', host: 'web-02' },
+        labels: { backend: 'web', server: 'web-02', host: 'web-02' },
         says: 'web-02 takes 3s for an answer in web',
       },
     ],

@@ -1,5 +1,13 @@
 import { type Alert, byServer, KEEP, type Numbers, type Recorded } from './rule.ts'
 
+/** What changes something goes to the same servers by a section of its own, which is named after theirs: `web.once`. They count as one. */
+const asOne = (how: 'sum' | 'max', expr: string): string =>
+  `${how} by (backend, server) (label_replace(${expr}, "backend", "$1", "proxy", "(.+?)([.]once)?"))`
+
+/** Answers a second that each server gave each section; `itself` is the balancer's way from one of its sections to another. */
+const answered = (window: string): string =>
+  `sum by (host, proxy, server) (rate(haproxy_server_http_responses_total{server!~"|itself"}[${window}]))`
+
 /** How much goes through balancers and web servers, how fast, and how full they are. */
 export const webRecords = ({ window }: Numbers): readonly Recorded[] => [
   { record: 'frontend:qps', expr: `sum by (host, proxy) (rate(haproxy_frontend_http_requests_total{proxy="https"}[${window}]))` },
@@ -11,8 +19,12 @@ export const webRecords = ({ window }: Numbers): readonly Recorded[] => [
   },
   {
     record: 'server:response_seconds',
-    expr: byServer('avg by (proxy, server) (haproxy_server_response_time_average_seconds{server!=""})'),
+    // Each section knows its own average only: it counts as much as was answered there.
+    expr: byServer(
+      `${asOne('sum', `(haproxy_server_response_time_average_seconds * on (host, proxy, server) ${answered(window)})`)} / (${asOne('sum', answered(window))} > 0)`,
+    ),
   },
+  { record: 'server:qps', expr: byServer(asOne('sum', answered(window))) },
   { record: 'probe:seconds:p50', expr: 'quantile_over_time(0.5, probe_duration_seconds{job="site"}[5m])' },
   { record: 'probe:seconds:p95', expr: 'quantile_over_time(0.95, probe_duration_seconds{job="site"}[5m])' },
   { record: 'probe:seconds:p99', expr: 'quantile_over_time(0.99, probe_duration_seconds{job="site"}[5m])' },
@@ -89,16 +101,19 @@ export const webAlerts = (): readonly Alert[] => [
   },
   {
     alert: 'BackendServerDown',
-    expr: byServer('max by (server, proxy) (haproxy_server_status{state="DOWN"}) == 1'),
+    expr: byServer(`${asOne('max', 'haproxy_server_status{state="DOWN"}')} == 1`),
     for: 50,
     severity: 'critical',
-    summary: 'the balancers took {{ $labels.server }} out of {{ $labels.proxy }}: it fails its health checks',
+    summary: 'the balancers took {{ $labels.server }} out of {{ $labels.backend }}: it fails its health checks',
     cases: [
       {
-        series: { 'haproxy_server_status{state="DOWN",proxy="web",server="web-02",host="lb-01"}': '0x4 1x20' },
+        series: {
+          'haproxy_server_status{state="DOWN",proxy="web",server="web-02",host="lb-01"}': '0x4 1x20',
+          'haproxy_server_status{state="DOWN",proxy="web.once",server="web-02",host="lb-01"}': '0x4 1x20',
+        },
         quiet: '80s',
         at: '110s',
-        labels: { proxy: 'web', server: 'web-02', host: 'web-02' },
+        labels: { backend: 'web', server: 'web-02', host: 'web-02' },
         says: 'the balancers took web-02 out of web: it fails its health checks',
       },
     ],

@@ -201,7 +201,7 @@ describe('who is told', () => {
     const { route, receivers } = parse(Buffer.from(bytesOf(config)).toString())
     expect(route.routes.map(({ receiver, matchers }: { receiver: string; matchers: string[] }) => [receiver, ...matchers])).toEqual([
       ['heartbeat', 'alertname="Watchdog"'],
-      ...['phone', 'chat', 'mail'].map((name) => [name, 'alertname="TestAlert"']),
+      ...['phone', 'chat', 'mail'].map((name) => [name, 'alertname="TestAlert"', `receiver="${name}"`]),
       ['nobody', 'severity="none"'],
       ['phone', 'severity=~"critical"'],
       ['chat', 'severity=~"critical|warning"'],

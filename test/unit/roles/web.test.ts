@@ -220,6 +220,8 @@ describe('haproxy-tls', () => {
       'file:/etc/haproxy/pages/503.html',
       'file:/etc/haproxy/certificates.list',
       'file:/etc/haproxy/haproxy.cfg',
+      'unit:balancer.slice',
+      'unit:haproxy.service.d/provision.conf',
       'service:haproxy.service',
       'file:/usr/local/sbin/provision-revocation',
       'unit:provision-revocation.service',
