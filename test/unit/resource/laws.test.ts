@@ -132,7 +132,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ cluster: `sample${i}`, me: 'a', servers: ['a'], service: service({ unit: `sample${i}.service` }) }),
     asWanted: (i) => ({
       service: SAMPLES.service?.asWanted(i),
-      standing: { primary: true, synced: true, state: 'Synced', size: 1, servers: 1 },
+      standing: { primary: true, connected: true, members: [], synced: true, state: 'Synced', size: 1, servers: 1 },
       position: { uuid: 'u', seqno: -1, databases: [] },
     }),
   },
