@@ -19,7 +19,8 @@ const stillDue = ({ session, placed }: Surveyed, { selected, everywhere }: Plann
 
 const complain = ({ session: { host }, changes }: Surveyed, due: Due, tally: Tally): void => {
   const change = changes.find(({ resource }) => resource === keyOf(due.resource))
-  if (change !== undefined && tally.isPutOff(change)) return
+  // What was put off, or what the run did not come to, is still due and nobody's fault.
+  if (change !== undefined && (tally.isPutOff(change) || !tally.isMade(change))) return
   if (change === undefined) {
     tally.unforetold += 1
     tally.break(host, [unforetold(host, due)])

@@ -12,6 +12,7 @@ export class Tally {
   readonly #lost = new Set<string>()
   /** How many changes were made or became necessary although no plan foretold them. */
   unforetold = 0
+  readonly #made = new Set<string>()
   readonly #putOff = new Set<string>()
   /** Grows with every write, so that an observation knows whether it is older than one. */
   writes = 0
@@ -23,6 +24,7 @@ export class Tally {
   applied(change: Change, durationMs: number): void {
     this.writes += 1
     this.#applied.set(change.host, this.changed(change.host) + 1)
+    this.#made.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'change', phase: 'applied', change, durationMs })
   }
 
@@ -37,6 +39,11 @@ export class Tally {
   putOff(change: Change, what: string): void {
     this.#putOff.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'warning', host: change.host, role: change.role, what })
+  }
+
+  /** Whether it was applied; a run that was ended early did not come to all of its changes. */
+  isMade({ host, resource }: Pick<Change, 'host' | 'resource'>): boolean {
+    return this.#made.has(`${host} ${resource}`)
   }
 
   isPutOff({ host, resource }: Pick<Change, 'host' | 'resource'>): boolean {

@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { apply } from '../../../src/engine/apply.ts'
 import type { Event } from '../../../src/engine/event.ts'
+import type { Change } from '../../../src/engine/plan.ts'
 import type { Planned, Surveyed } from '../../../src/engine/planned.ts'
+import { prove } from '../../../src/engine/prove.ts'
+import { Tally } from '../../../src/engine/tally.ts'
 import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf, Refused, Undone } from '../../../src/resource/kind.ts'
 import { localShell } from './local-shell.ts'
@@ -133,5 +136,20 @@ describe('a change for which the controller cannot do its part', () => {
       'a ordering:third',
       'failed',
     ])
+  })
+})
+
+describe('the proof', () => {
+  it('complains of what was applied, and not of what the run did not come to', async () => {
+    const failed: string[] = []
+    const listen = (event: Event): void => {
+      if (event.type === 'change' && event.phase === 'failed') failed.push(event.change.resource)
+    }
+    const one = surveyed('a')
+    const tally = new Tally(listen)
+    tally.applied(one.changes[0] as Change, 1)
+    const planned = { everywhere: new Map(), selected: () => true } as unknown as Planned
+    await prove([one], planned, tally, { listen, signal: new AbortController().signal })
+    expect(failed).toEqual(['refusing:first'])
   })
 })
