@@ -34,6 +34,10 @@ export const backupHost = ({ backups }: Options, { servers }: Cast): HostView | 
 export const storeHost = ({ backups, arbitrators }: Options, site: SiteView): HostView | undefined =>
   backups === undefined || backups.store === 'here' ? undefined : site.group(backups.store ?? arbitrators)[0]
 
+/** Where the store is found by the server that sends to it. */
+export const storeAddress = (keeper: HostView, { servers, arbitrators }: Cast): string =>
+  addressOf(keeper, { servers, arbitrators: [...arbitrators, keeper] })
+
 const common = ({ host, authority }: HostContext<Options>, usage: 'server' | 'client') => {
   const own = authority({ domain: 'database' })
   const certificate = leaf({ path: PKI.pair, names: [own.nameOf(host.name)], authority: own, usages: [usage], group: BACKUP })
@@ -56,7 +60,7 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
   if (given.backups === undefined) return []
   const keeper = storeHost(given, site)
   const store = keeper && {
-    address: bracketed(addressOf(keeper, { servers: cast.servers, arbitrators: [...cast.arbitrators, keeper] })),
+    address: bracketed(storeAddress(keeper, cast)),
     name: authority({ domain: 'database' }).nameOf(keeper.name),
     port: given.backups.port,
   }

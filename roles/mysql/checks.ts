@@ -1,6 +1,6 @@
-import type { Check, HostView, SiteContext, SiteView } from 'provision'
+import { type Check, type HostView, quote, type SiteContext, type SiteView } from 'provision'
 import { addressOf } from './addresses.ts'
-import { backupHost, STATE } from './backup.ts'
+import { backupHost, STATE, storeAddress, storeHost } from './backup.ts'
 import { PKI } from './config.ts'
 import { castOf, type Options } from './options.ts'
 
@@ -16,7 +16,10 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
       ? [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service does not run; exit 1; }' }]
       : []),
     ...(backupHost(given, castOf(given, site))?.name === host.name
-      ? [{ name: 'the last backup was brought back, and is young enough', script: backupScript(given.backups?.max_age_hours ?? 0) }]
+      ? [
+          { name: 'the last backup was brought back, and is young enough', script: backupScript(given.backups?.max_age_hours ?? 0) },
+          ...storeChecks(given, site),
+        ]
       : []),
     ...(isIn(clients)
       ? [
@@ -24,6 +27,20 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
           { name: 'an application here gets to a server for reading', script: greetingScript(given.reader_port) },
         ]
       : []),
+  ]
+}
+
+/** What the server with the backups needs of the host that keeps them. */
+const storeChecks = (given: Options, site: SiteView): readonly Check[] => {
+  const keeper = storeHost(given, site)
+  if (keeper === undefined) return []
+  const place = `${storeAddress(keeper, castOf(given, site))}/${given.backups?.port}`
+  const fix = `nobody takes backups at ${keeper.name}: mysql.backups must be where ${keeper.name} has it as well, such as in the vars of the whole inventory`
+  return [
+    {
+      name: 'the store takes backups',
+      script: `timeout 5 bash -c 'exec 3<>/dev/tcp/${place}' 2>/dev/null || { echo ${quote(fix)}; exit 1; }`,
+    },
   ]
 }
 

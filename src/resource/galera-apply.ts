@@ -225,10 +225,13 @@ function* seeToArbitrator(one: GaleraWork, members: Members): Steps {
       'see what is wrong with them; it is looked at again by the next run',
     )
   yield* changing(one, spec.service)
-  // A garbd that was just ended is heard for some seconds more: what counts is two looks in a row at as many voices as there shall be.
+  // Those before it are heard already. One that was just ended is heard for some seconds more, so that it takes two looks in a row
+  // at no more voices than there shall be.
+  const before = spec.arbitrators.indexOf(spec.me)
   for (let i = 0, heard = 0; i < 45; i++) {
     const standing = yield* standingOn(at, i === 0 ? 0 : 1)
-    heard = standing !== undefined && standing.size - standing.servers === spec.arbitrators.length ? heard + 1 : 0
+    const voices = standing === undefined ? 0 : standing.size - standing.servers
+    heard = voices > before && voices <= spec.arbitrators.length ? heard + 1 : 0
     if (heard === 2) return
     if (i === 15) yield { do: 'shell', script: `systemctl restart ${quote(spec.service.unit)}` }
   }
