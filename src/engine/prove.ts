@@ -7,11 +7,20 @@ import type { Tally } from './tally.ts'
 
 /** Observes the changed hosts again, whole: a plan that is not empty is an error with a name, not a surprise next week. */
 export const prove = async (hosts: readonly Surveyed[], planned: Planned, tally: Tally, { listen }: ApplyOptions): Promise<void> => {
+  await renew(membersBeside(hosts, planned, tally), planned, tally)
   for (const { session } of hosts) listen({ type: 'host', host: session.host, state: 'proving' })
   for (const surveyed of await renew(hosts, planned, tally)) {
     for (const due of stillDue(surveyed, planned)) complain(surveyed, due, tally)
     listen({ type: 'host', host: surveyed.session.host, state: 'done' })
   }
+}
+
+/** What a member of a cluster has come to is told by the others, also by those that had nothing to change. */
+const membersBeside = (hosts: readonly Surveyed[], { surveyed }: Planned, tally: Tally): readonly Surveyed[] => {
+  const made = new Set(hosts.flatMap(({ changes }) => changes.filter((change) => tally.isMade(change)).map(({ resource }) => resource)))
+  const isMember = ({ placed }: Surveyed): boolean =>
+    placed.some(({ resource }) => resource.kind.turns !== undefined && made.has(keyOf(resource)))
+  return [...surveyed.values()].filter((one) => !hosts.includes(one) && !tally.isBroken(one.session.host) && isMember(one))
 }
 
 const stillDue = ({ session, placed }: Surveyed, { selected, everywhere }: Planned): readonly Due[] =>

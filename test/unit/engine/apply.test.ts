@@ -148,7 +148,7 @@ describe('the proof', () => {
     const one = surveyed('a')
     const tally = new Tally(listen)
     tally.applied(one.changes[0] as Change, 1)
-    const planned = { everywhere: new Map(), selected: () => true } as unknown as Planned
+    const planned = { everywhere: new Map(), surveyed: new Map(), selected: () => true } as unknown as Planned
     await prove([one], planned, tally, { listen, signal: new AbortController().signal })
     expect(failed).toEqual(['refusing:first'])
   })
