@@ -62,7 +62,7 @@ function* putOut(spec: GaleraSpec, standing: Standing): Asking<Standing> {
 
 /** Who was put out, or was cut off for too long, asks to be let in only when it starts. */
 function* joinAgain(spec: GaleraSpec, { connected }: Standing): Steps {
-  for (let i = 0; connected && i < 60; i++) if ((yield* standingOn(undefined, i === 0 ? 0 : 1))?.primary === true) return
+  if (connected && (yield* findsMajority())) return
   const script = `systemctl restart ${quote(spec.service.unit)}`
   succeeded(
     yield { do: 'shell', doing: `starting ${spec.service.unit} anew, to join the cluster`, script },
@@ -169,8 +169,14 @@ const checkOwnData = (spec: GaleraSpec, members: Members): void => {
 }
 
 /** Servers that run without a majority find it again by themselves, when they can. */
+function* findsMajority(): Asking<boolean> {
+  for (let i = 0; i < 60; i++) if ((yield* standingOn(undefined, i === 0 ? 0 : 1))?.primary === true) return true
+  return false
+}
+
+/** Where they do not find it, and nobody else has it, the cluster is begun anew. */
 function* majority(one: GaleraWork, members: Members): Steps {
-  for (let i = 0; i < 60; i++) if ((yield* standingOn(undefined, i === 0 ? 0 : 1))?.primary === true) return
+  if (yield* findsMajority()) return
   if (!(yield* somebodyHas(one.spec, members))) yield* begin(one, members)
 }
 
