@@ -1,6 +1,23 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+// They measure seconds, share a lab, or build the package that the others run: one at a time, with the machine to themselves.
+const ALONE = [
+  'host*',
+  'lab',
+  'load',
+  'lockout*',
+  'monitoring',
+  'mysql',
+  'package',
+  'rolling',
+  'site',
+  'two-controllers',
+  'virtual-address',
+]
+const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
+const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
+
 const alias = { provision: fileURLToPath(new URL('./src/index.ts', import.meta.url)) }
 
 export default defineConfig({
@@ -12,7 +29,14 @@ export default defineConfig({
       { resolve: { alias }, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
         resolve: { alias },
-        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], fileParallelism: false, testTimeout: 300_000, hookTimeout: 600_000 },
+        test: {
+          ...{ name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: alone, ...patience },
+          ...{ maxWorkers: 2, sequence: { groupOrder: 1 } },
+        },
+      },
+      {
+        resolve: { alias },
+        test: { name: 'e2e-alone', include: alone, ...patience, fileParallelism: false, sequence: { groupOrder: 2 } },
       },
       {
         resolve: { alias },

@@ -208,7 +208,7 @@ describe('the administrators', () => {
     expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
     // The heartbeat goes on all the while.
     expect(alerts).toContain('Watchdog')
-    expect(chat.posted.map(({ title }) => title)).toContain(`over: ${nginx}`)
+    await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`over: ${nginx}`)
   })
 
   it('open the page to everybody with a password, and nothing else', async () => {

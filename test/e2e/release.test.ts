@@ -6,7 +6,7 @@ import { type TestHost, testHost } from './support.ts'
 
 let host: TestHost
 beforeAll(async () => {
-  host = await testHost('t-release', '10.79.38')
+  host = await testHost('t-release', '10.79.42')
 })
 afterAll(() => host?.down())
 

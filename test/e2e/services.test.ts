@@ -10,7 +10,7 @@ import { type TestHost, testHost } from './support.ts'
 
 let host: TestHost
 beforeAll(async () => {
-  host = await testHost('t-pkg', '10.79.3')
+  host = await testHost('t-services', '10.79.6')
   await host.apply([pkg({ name: 'nginx' }), pkg({ name: 'haproxy' })])
 })
 afterAll(() => host?.down())
