@@ -7,14 +7,11 @@ import { groupOf, overlayOf } from '../../src/lab/host.ts'
 import { hostOf, type LabSpec } from '../../src/lab/spec.ts'
 import { down, up } from './lab.ts'
 import { need } from './need.ts'
+import { CORE, environment, HOLDERS, PLAYBOOK, poison, poisonedInventory, secrets } from './poison-site.ts'
 import { type Result, referenceProject } from './project.ts'
 import { recorded } from './recorder.ts'
 import { traced } from './strace.ts'
-
-// The same core in every secret, between signs that every language escapes in its own way.
-const CORE = 'Zq7poison4711xK'
-const poison = (mark: string): string => `${mark}'w "${CORE}" $x/+ü`
-const environment = { POISON_A: poison('env'), POISON_SUDO: poison('sudo'), POISON_KEY: poison('passphrase') }
+import { inside } from './strike.ts'
 
 /** The core as it is and as encodings write it, wherever it stands in what they encode. Not the product's own list of forms. */
 const TRACES: readonly string[] = [
@@ -67,8 +64,11 @@ export default defineRole({
 const SERVER = `use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$ENV{PORT}", Listen => 9, ReuseAddr => 1) or die;
 while (my $c = $s->accept) { close $c }`
 
+// A checker that repeats what it is to check.
+const AMTOOL = '#!/bin/sh\ncat "$2" >&2; base64 -w0 "$2" >&2; exit 1\n'
+
 /** How a role can fail that was given a secret. */
-export const WAYS = ['echo', 'base64', 'wrapped', 'hex', 'json', 'url', 'check', 'owner', 'throw', 'zod'] as const
+export const WAYS = ['echo', 'base64', 'wrapped', 'hex', 'json', 'url', 'check', 'amtool', 'owner', 'throw', 'zod'] as const
 
 /**
  * Marked secrets from every source, in every option that takes one, through runs that go well and runs that fail in these ways. With
@@ -80,22 +80,7 @@ export const poisonTest = (name: string, subnet: string, ways: readonly string[]
   const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`] }] }
   const lab = `.provision/lab/${project.lab}`
 
-  const inventory = (way: string): void =>
-    project.write(
-      'inventory/site.yaml',
-      `vars: { user: asked, key: key, sudo_password: '\${env:POISON_SUDO}', passphrase: '\${env:POISON_KEY}', known_hosts: ${lab}/known_hosts }
-hosts: { one: { address: ${SUBNET}.11 } }
-groups:
-  load_balancers: { hosts: [one] }
-  web:
-    hosts: [one]
-    vars:
-      leaky: { first: '\${env:POISON_A}', second: '\${secret:deep.b}', third: '\${command:sh helper}', way: ${way} }
-      nginx:
-        sites:
-          - { name: api, hosts: [api.test], app: { command: /usr/bin/perl /srv/server.pl, port: 3000, environment: { WORD: '\${env:POISON_A}', OTHER: '\${secret:deep.b}' } } }
-`,
-    )
+  const inventory = (way: string): void => project.write('inventory/site.yaml', poisonedInventory({ subnet: SUBNET, lab }, way))
 
   const said: (Result & { readonly words: string })[] = []
   const provision = (...words: readonly string[]): Result => {
@@ -106,12 +91,12 @@ groups:
 
   let seen: readonly string[] = []
   let started: readonly string[] = []
-  let inside = 0
+  let daemon = 0
   beforeAll(async () => {
     if (every) need('strace')
     Object.assign(project.env, environment)
     project.write('roles/leaky.ts', LEAKY)
-    project.write('playbooks/site.yaml', '- name: web servers\n  hosts: web\n  roles: [leaky, nginx]\n')
+    project.write('playbooks/site.yaml', PLAYBOOK)
     project.write('helper', `printf '%s' "${poison('command').replaceAll(/["$]/g, '\\$&')}"\n`)
     await up(spec)
     spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', environment.POISON_KEY, '-f', join(project.root, 'key')])
@@ -128,26 +113,29 @@ groups:
     if (status !== 0) throw new Error(stderr)
     const edited = spawnSync(process.execPath, [join(import.meta.dirname, '../../bin/provision.js'), 'secrets', 'edit'], {
       cwd: project.root,
-      env: { ...project.env, EDITOR: `printf 'deep:\\n  b: %s\\n' '${JSON.stringify(poison('secret')).replaceAll("'", `''`)}' >` },
+      env: { ...project.env, SECRETS: JSON.stringify(secrets), EDITOR: `printf '%s' "$SECRETS" >` },
       encoding: 'utf8',
     })
-    if (edited.status !== 0) project.write('unused', edited.stderr)
+    if (edited.status !== 0) throw new Error(edited.stderr)
 
     const pids = await membersOf(groupOf(spec, hostOf(spec, 'one')))
     const sshd = pids.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sshd: /usr/sbin/sshd'))
-    const act = (): void => {
+    const amtool = '/usr/local/bin/amtool'
+    const act = async (): Promise<void> => {
       inventory('none')
       provision('run', '--dry-run', '--debug', '--verbose', '--save', 'plan.json')
       provision('run', '--plan', 'plan.json', '--debug', '--verbose')
       for (const way of ways) {
         inventory(way)
+        if (way === 'amtool') await inside(spec, 'one', `printf %s '${AMTOOL}' >${amtool}; chmod 755 ${amtool}`)
         provision('run', '--debug', '--verbose')
+        if (way === 'amtool') await inside(spec, 'one', `rm ${amtool}`)
       }
       inventory('echo')
       provision('run', '--debug', '--json')
       inventory('none')
       provision('run', '--debug')
-      provision('verify', '--debug')
+      provision('verify', '--debug', ...(every ? [] : ['--role', 'leaky', '--role', 'mysql', '--role', 'nginx']))
       provision('inventory', '--json', '--debug')
       provision('inventory', 'host', 'one')
       provision('exec', 'one', '--sudo', '--', 'cat /etc/leaky/token; base64 -w0 /etc/leaky/token; cat /etc/leaky/token >&2; exit 1')
@@ -156,7 +144,7 @@ groups:
       provision('run', '--debug')
       project.env.POISON_SUDO = environment.POISON_SUDO
     }
-    inside = sshd ?? 0
+    daemon = sshd ?? 0
     const record = async (): Promise<void> => {
       seen = await recorded(act)
     }
@@ -173,7 +161,7 @@ groups:
       const statusOf = (words: string): readonly (number | null)[] => said.filter((one) => one.words === words).map(({ status }) => status)
       expect(said.slice(0, 2).map(({ status, stderr }) => `${status} ${stderr}`)).toEqual([expect.stringMatching(/^2 /), '0 '])
       expect(statusOf('run --debug --verbose')).toEqual(ways.map((way) => (['throw', 'zod'].includes(way) ? 3 : 1)))
-      expect(statusOf('verify --debug')).toEqual([1])
+      expect(said.filter(({ words }) => words.startsWith('verify')).map(({ status }) => status)).toEqual([1])
       expect(statusOf('secrets rotate')).toEqual([0])
       const failed = said.filter(({ words }) => words === 'run --debug --verbose')
       for (const [i, { stderr }] of failed.entries())
@@ -200,11 +188,14 @@ groups:
     })
 
     it('is in no file on the host but those that are to hold it, and nowhere in its memory disks', () => {
-      expect(holdersOf(overlayOf(spec, hostOf(spec, 'one'))).toSorted()).toEqual([
-        '/etc/leaky/token',
-        '/etc/provision/provision-app-api.env',
-      ])
-      for (const directory of ['run', 'tmp', 'var/tmp', 'dev/shm']) expect(holdersOf(`/proc/${inside}/root/${directory}`)).toEqual([])
+      expect(holdersOf(overlayOf(spec, hostOf(spec, 'one'))).toSorted()).toEqual(HOLDERS)
+      for (const directory of ['run', 'tmp', 'var/tmp', 'dev/shm']) expect(holdersOf(`/proc/${daemon}/root/${directory}`)).toEqual([])
+    })
+
+    it('is in no journal of the host, whoever wrote there and however it is kept', async () => {
+      const found = (words: string): Promise<string> => inside(spec, 'one', `journalctl -q --all -o export | grep -aF ${words} || true`)
+      expect(await found('-m 1 prometheus-alertmanager')).toContain('prometheus-alertmanager')
+      expect(await found(TRACES.map((trace) => `-e ${trace}`).join(' '))).toBe('')
     })
 
     it('is in no file on the controller but the one that it comes from', () => {

@@ -1,0 +1,73 @@
+/** Stands in every secret, between signs that every language escapes in its own way. */
+export const CORE = 'Zq7poison4711xK'
+export const poison = (mark: string): string => `${mark}'w "${CORE}" $x/+ü`
+
+/** Secrets from the environment; that of an address has only signs that an address may have. */
+export const environment = {
+  POISON_A: poison('env'),
+  POISON_SUDO: poison('sudo'),
+  POISON_KEY: poison('passphrase'),
+  POISON_TOKEN: `token-${CORE}`,
+}
+
+/** The secrets of secrets.yaml. */
+export const secrets = { deep: { b: poison('secret') }, token: `deep-${CORE}` }
+
+/** The only files on a host that are to hold one. */
+export const HOLDERS = ['/etc/leaky/token', '/etc/prometheus/alertmanager.yml', '/etc/provision/provision-app-api.env']
+
+interface Place {
+  readonly subnet: string
+  /** The folder of the lab's files. */
+  readonly lab: string
+}
+
+/** A site of one host, with a marked secret in every option that takes one, of every role that is shipped, and of `leaky`. */
+export const poisonedInventory = ({ subnet, lab }: Place, way: string): string => `
+vars:
+  user: asked
+  key: key
+  sudo_password: '\${env:POISON_SUDO}'
+  passphrase: '\${env:POISON_KEY}'
+  known_hosts: ${lab}/known_hosts
+hosts: { one: { address: ${subnet}.11 } }
+groups:
+  load_balancers: { hosts: [one] }
+  monitoring_servers: { hosts: [one] }
+  database: { hosts: [one] }
+  web:
+    hosts: [one]
+    vars:
+      leaky: { first: '\${env:POISON_A}', second: '\${secret:deep.b}', third: '\${command:sh helper}', way: ${way} }
+      mysql:
+        buffer_pool: 64M
+        databases: [{ name: shop }]
+        users:
+          - { name: shop, password: '\${env:POISON_A}', grants: [{ on: shop.* }] }
+          - { name: crew, password: '\${command:sh helper}', grants: [{ on: shop.*, privileges: [SELECT] }] }
+      nginx:
+        sites:
+          - name: api
+            hosts: [api.test]
+            app:
+              command: /usr/bin/perl /srv/server.pl
+              port: 3000
+              environment: { WORD: '\${env:POISON_A}', OTHER: '\${secret:deep.b}' }
+      monitoring:
+        heartbeat: 'http://${subnet}.1:5990/\${env:POISON_TOKEN}?of=heart%20beat'
+        repeat_hours: ${way === 'amtool' ? 5 : 4}
+        receivers:
+          - name: mail
+            type: email
+            to: [ann@example.test]
+            from: monitoring@example.test
+            server: '${subnet}.1:5991'
+            user: alerts
+            password: '\${secret:deep.b}'
+          - { name: chat, type: slack, url: 'http://${subnet}.1:5992/services/\${secret:token}', channel: '#operations' }
+          - { name: phone, type: webhook, url: 'http://ann:\${env:POISON_TOKEN}@${subnet}.1:5993/' }
+        dashboard: { users: { ann: '\${command:sh helper}', bob: '\${env:POISON_A}' } }
+`
+
+/** The play that puts all of it on the host. */
+export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, nginx, monitoring]\n'

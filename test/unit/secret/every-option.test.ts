@@ -1,0 +1,120 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { secret } from '../../../src/resource/secret.ts'
+import type { Role } from '../../../src/role/role.ts'
+import { hostSchema } from '../../../src/site/settings.ts'
+import { poisonedInventory } from '../../e2e/poison-site.ts'
+
+type Schema = z.core.$ZodType
+type Def = z.core.$ZodTypes['_zod']['def']
+
+/** Whether somebody put a marked secret there. */
+const isMarked = (value: unknown): boolean => typeof value === 'string' && /\$\{(env:POISON_|secret:|command:)/.test(value)
+
+const fieldsOf = (values: readonly unknown[], key: string): readonly unknown[] =>
+  values.flatMap((value) => (typeof value === 'object' && value !== null && key in value ? [(value as Record<string, unknown>)[key]] : []))
+
+/** Every option that takes a secret, below a schema, and whether it has a marked one in one of these values. */
+const secretsIn = (
+  schema: Schema,
+  values: readonly unknown[],
+  path: string,
+): readonly { readonly path: string; readonly marked: boolean }[] => {
+  const def = schema._zod.def as Def
+  const below = (inner: Schema, of: readonly unknown[], step: string) => secretsIn(inner, of, `${path}${step}`)
+  switch (def.type) {
+    case 'custom':
+      return (def as { params?: { secret?: boolean } }).params?.secret === true ? [{ path, marked: values.some(isMarked) }] : []
+    case 'object':
+      return Object.entries(def.shape).flatMap(([key, inner]) => below(inner, fieldsOf(values, key), path === '' ? key : `.${key}`))
+    case 'array':
+      return below(def.element, values.flat(), '[]')
+    case 'record':
+      return below(
+        def.valueType,
+        values.flatMap((value) => Object.values(value ?? {})),
+        '{}',
+      )
+    case 'union':
+      return def.options.flatMap((one, i) =>
+        below(
+          one,
+          values.filter((value) => z.safeParse(one, value).success),
+          named(one) ?? `(${i})`,
+        ),
+      )
+    case 'pipe':
+      return [...below(def.in, values, ''), ...below(def.out, values, '')]
+    case 'optional':
+    case 'default':
+    case 'prefault':
+    case 'nullable':
+    case 'readonly':
+    case 'nonoptional':
+    case 'catch':
+      return below(def.innerType, values, '')
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'enum':
+    case 'literal':
+    case 'null':
+    case 'unknown':
+    case 'transform':
+      return []
+    default:
+      throw new Error(`${path}: teach this test what a ${def.type} may hold`)
+  }
+}
+
+/** What tells one alternative from the others: `(slack)`. */
+const named = (schema: Schema): string | undefined => {
+  const def = schema._zod.def as Def
+  const type = def.type === 'object' ? (def.shape.type?._zod.def as Def | undefined) : undefined
+  return type?.type === 'literal' ? `(${type.values.join()})` : undefined
+}
+
+const site = parse(poisonedInventory({ subnet: '10.0.0', lab: 'lab' }, 'none')) as Record<'vars' | 'groups', Record<string, unknown>>
+const levels = [site.vars, ...fieldsOf(Object.values(site.groups), 'vars')]
+
+const roles = readdirSync(join(import.meta.dirname, '../../../roles'))
+const optionsOf = async (role: string): Promise<Schema> =>
+  ((await import(join(import.meta.dirname, '../../../roles', role, 'role.ts'))) as { default: Role }).default.options
+
+test('every option of a shipped role that takes a secret has a marked one in the site of the poison test', async () => {
+  const found = [
+    ...secretsIn(hostSchema, levels, ''),
+    ...(await Promise.all(roles.map(async (role) => secretsIn(await optionsOf(role), fieldsOf(levels, role), role)))).flat(),
+  ]
+  expect(found.map(({ path }) => path).toSorted()).toEqual([
+    'monitoring.dashboard(1).users{}',
+    'monitoring.heartbeat',
+    'monitoring.receivers[](email).password',
+    'monitoring.receivers[](slack).url',
+    'monitoring.receivers[](webhook).url',
+    'mysql.users[].password',
+    'nginx.sites[].app.environment{}',
+    'passphrase',
+    'sudo_password',
+  ])
+  expect(found.filter(({ marked }) => !marked)).toEqual([])
+})
+
+test('an option without one would be found, in lists, maps and alternatives', () => {
+  const schema = z.strictObject({
+    way: z.array(
+      z.discriminatedUnion('type', [z.strictObject({ type: z.literal('a'), key: secret() }), z.strictObject({ type: z.literal('b') })]),
+    ),
+    words: z.record(z.string(), secret().optional()).default({}),
+    other: secret().optional(),
+  })
+  const marked = `\${env:POISON_A}`
+  expect(secretsIn(schema, [{ way: [{ type: 'b' }], words: { x: marked }, other: 'plain' }], '')).toEqual([
+    { path: 'way[](a).key', marked: false },
+    { path: 'words{}', marked: true },
+    { path: 'other', marked: false },
+  ])
+})
