@@ -70,6 +70,13 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
           failure,
         )
       }
+      if (stage === 'greeting' && greeting !== '' && mayBeBusy(greeting))
+        return fail(
+          `the sshd on ${address}, port ${port} lets nobody in for now, however often we come`,
+          'check who holds connections open there, and its MaxStartups and PerSourcePenalties',
+          lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '')),
+          failure,
+        )
       if (stage === 'greeting' && greeting !== '')
         return fail(
           `what listens on ${address}, port ${port} is not sshd`,
@@ -156,7 +163,9 @@ const late = (stage: string, ms: number, place: string): string =>
     ? `${place} accepts connections, but said nothing within ${ms / 1000} s`
     : `the ${stage} with ${place} did not end within ${ms / 1000} s`
 
-const isRefusedLogin = (error: (Error & { level?: string }) | undefined): boolean => error?.level === 'client-authentication'
+/** Whether a connection failed because sshd takes none of our credentials. */
+export const isRefusedLogin = (error: unknown): boolean =>
+  error instanceof Error && 'level' in error && error.level === 'client-authentication'
 
 // What sshd says in clear text when it turns somebody away because of load, before its version.
 const mayBeBusy = (greeting: string): boolean => greeting === '' || /^(Exceeded MaxStartups|Not allowed at this time)/.test(greeting)

@@ -1,13 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem } from '../problem.ts'
 import type { Target } from './connection.ts'
+import { isRefusedLogin } from './handshake.ts'
 import { openShell } from './open.ts'
 import { unreachable, within } from './problems.ts'
 import type { Answer } from './shell.ts'
 
+/** The first pause between two tries, and the longest: each is twice as long as the one before. */
+const PAUSES_MS = [250, 4_000] as const
+
+/** An sshd that refused a login so often will not change its mind, and newer ones shut out whoever goes on (PerSourcePenalties). */
+const REFUSALS = 2
+
 /**
  * Runs a script over a connection that is opened for it, with the same privileges and without the lock: proof that one
- * can still come in. Goes on trying until the deadline.
+ * can still come in. Goes on trying until the deadline, or until it is plain that the login is refused.
  */
 export const runOnce = async (target: Target, script: string, { deadlineMs }: { readonly deadlineMs: number }): Promise<Answer> => {
   const end = Date.now() + deadlineMs
@@ -21,13 +28,16 @@ export const runOnce = async (target: Target, script: string, { deadlineMs }: { 
           fix: 'check the host’s firewall and sshd',
         })
   const trying = async (): Promise<Answer> => {
-    for (;;) {
+    let refusals = 0
+    for (let pause: number = PAUSES_MS[0]; ; pause = Math.min(2 * pause, PAUSES_MS[1])) {
       try {
         return await attempt(target, script, end - Date.now(), expired.signal)
       } catch (error) {
         if (!(error instanceof Problem) || error.class !== 'unreachable') throw error
         last = error
-        await sleep(250, undefined, { signal: expired.signal })
+        if (isRefusedLogin(error.cause)) refusals += 1
+        if (refusals === REFUSALS) throw error
+        await sleep(pause, undefined, { signal: expired.signal })
       }
     }
   }
