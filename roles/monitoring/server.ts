@@ -1,4 +1,4 @@
-import { directory, file, type HostContext, type LocalFile, leaf, Problem, pkg, type Resource, service, text } from 'provision'
+import { commandLine, directory, file, type HostContext, type LocalFile, leaf, Problem, pkg, type Resource, service, text } from 'provision'
 import { alertmanagerConfig, authorityOf } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
 import { CONSOLES, dashboardResources, pageResources } from './dashboard/resources.ts'
@@ -25,8 +25,8 @@ const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): 
     const of = authority({ domain })
     const { certificate, trusted } = clientOf(domain)
     return [
-      leaf({ path: certificate, names: [of.nameOf(host.name)], authority: of, usages: ['client'], group: 'prometheus' }),
       file({ path: trusted, content: text`${of.certificate}` }),
+      leaf({ path: certificate, names: [of.nameOf(host.name)], authority: of, usages: ['client'], group: 'prometheus' }),
     ]
   })
   const config = file({
@@ -70,7 +70,7 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
   const cluster = clusterResources(context)
   const unit = daemon(
     'prometheus-alertmanager.service',
-    [
+    withoutAddresses([
       '/usr/bin/prometheus-alertmanager',
       '--config.file=/etc/prometheus/alertmanager.yml',
       '--storage.path=/var/lib/prometheus/alertmanager',
@@ -78,8 +78,8 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
       // It says so when it told somebody: this is how `verify` knows who heard it.
       '--log.level=debug',
       ...clusterArguments(context),
-    ],
-    { ReadWritePaths: '/var/lib/prometheus/alertmanager' },
+    ]),
+    { ReadWritePaths: '/var/lib/prometheus/alertmanager', SyslogIdentifier: 'prometheus-alertmanager', KillMode: 'mixed' },
   )
   return [
     ...cluster,
@@ -95,6 +95,16 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
     }),
   ]
 }
+
+/**
+ * A daemon that says in the journal where it could not deliver, where the address of a webhook is a secret: of an address it leaves the
+ * host. It is still the unit's own process; when the filter ends, it ends as well, and both are started anew.
+ */
+const withoutAddresses = (command: readonly string[]): readonly string[] => [
+  '/bin/bash',
+  '-c',
+  `exec ${commandLine(...command)} 2> >(exec sed -uE 's|(https?://)([^/@" \\\\]*@)?([^/?#" \\\\]*)[^" \\\\]*|\\1\\3/...|g')`,
+]
 
 const pemIn = (path: string, files: HostContext<Options>['files']): LocalFile => {
   const end = path.lastIndexOf('/')

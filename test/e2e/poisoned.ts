@@ -67,6 +67,14 @@ while (my $c = $s->accept) { close $c }`
 // A checker that repeats what it is to check.
 const AMTOOL = '#!/bin/sh\ncat "$2" >&2; base64 -w0 "$2" >&2; exit 1\n'
 
+// Nobody takes what is told to the receivers, which the journal says of each.
+const UNDELIVERED = `for receiver in mail chat phone heartbeat; do
+  case $receiver in heartbeat) name=Watchdog ;; *) name=TestAlert ;; esac
+  amtool --alertmanager.url=http://127.0.0.1:9093 alert add alertname=$name severity=none host=one receiver=$receiver >/dev/null
+  i=0; until journalctl -q -u prometheus-alertmanager -o cat | grep -F "receiver=$receiver " | grep -q 'Notify attempt failed'; do
+    [ $i -lt 100 ] || { echo "$receiver was not tried" >&2; exit 1; }; sleep 0.2; i=$((i+1)); done
+done`
+
 /** How a role can fail that was given a secret. */
 export const WAYS = ['echo', 'base64', 'wrapped', 'hex', 'json', 'url', 'check', 'amtool', 'owner', 'throw', 'zod'] as const
 
@@ -135,6 +143,7 @@ export const poisonTest = (name: string, subnet: string, ways: readonly string[]
       provision('run', '--debug', '--json')
       inventory('none')
       provision('run', '--debug')
+      await inside(spec, 'one', UNDELIVERED)
       provision('verify', '--debug', ...(every ? [] : ['--role', 'leaky', '--role', 'mysql', '--role', 'nginx']))
       provision('inventory', '--json', '--debug')
       provision('inventory', 'host', 'one')

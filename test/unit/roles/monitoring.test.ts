@@ -169,9 +169,9 @@ describe('a watching host', () => {
 
   it('speaks to no other one when it is alone, and over mutual TLS when it is not', () => {
     const unit = 'unit:prometheus-alertmanager.service.d/provision.conf'
-    expect(textOf(resources, unit)).toContain('--cluster.listen-address=\n')
+    expect(textOf(resources, unit)).toContain('--cluster.listen-address= 2> ')
     const two = declared(LB, {}, [LB, WEB[1] as HostView])
-    expect(textOf(two, unit)).toContain('--cluster.peer=[fd00::13]:9094\n')
+    expect(textOf(two, unit)).toContain("'--cluster.peer=[fd00::13]:9094' 2> ")
     expect(parsed(two, 'file:/etc/prometheus/provision/alertmanager-cluster.yml').tls_server_config.client_auth_type).toBe(
       'RequireAndVerifyClientCert',
     )
