@@ -79,8 +79,8 @@ export default defineRole({
       ...['haproxy', 'openssl', 'socat'].map((name) => pkg({ name })),
       directory({ path: '/etc/ssl/haproxy' }),
       directory({ path: EDGE }),
-      client,
       trusted,
+      client,
       directory({ path: '/etc/haproxy/pages' }),
       // HAProxy does not start without a certificate, and without HAProxy nobody answers the authority.
       ...placeholders,

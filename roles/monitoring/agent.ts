@@ -58,8 +58,8 @@ export const agentResources = (context: HostContext<Options>, isServer: boolean)
       pkg({ name }),
     ),
     directory({ path: PKI }),
-    certificate,
     trusted,
+    certificate,
     node,
     service({ unit: 'prometheus-node-exporter.service', restarts: [node], took: answering(9100) }),
     ...translators.flatMap(({ name, port, dropin }) => [

@@ -55,8 +55,8 @@ WORK_DIR="/var/lib/garbd"
     pkg({ name: 'galera-arbitrator-4' }),
     pkg({ name: 'openssl' }),
     directory({ path: PKI.directory }),
-    certificate,
     trusted,
+    certificate,
     unit,
     config,
     galera({

@@ -47,8 +47,8 @@ const common = ({ host, authority }: HostContext<Options>, usage: 'server' | 'cl
     pkg({ name: 'openssl' }),
     pkg({ name: 'socat' }),
     directory({ path: PKI.directory }),
-    certificate,
     trusted,
+    certificate,
     directory({ path: SCRIPTS }),
   ]
 }

@@ -74,8 +74,8 @@ export default defineRole({
       pkg({ name: 'openssl' }),
       ...(given.brotli ? [pkg({ name: 'libnginx-mod-http-brotli-filter' })] : []),
       directory({ path: '/etc/ssl/nginx' }),
-      certificate,
       trusted,
+      certificate,
       ...(static_.length > 0 ? [directory({ path: '/var/www/provision' })] : []),
       ...static_.flatMap((one) => [
         directory({ path: rootOf(one) }),

@@ -1,5 +1,8 @@
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions, Identities } from '../identity/identities.ts'
+import { latersIn } from '../resource/content.ts'
+import type { FileSpec } from '../resource/file.ts'
 import { type Change, CONTROLLER } from './plan.ts'
+import type { Surveyed } from './planned.ts'
 import type { Selection } from './planning.ts'
 
 /** How roles declare the identities that they use. */
@@ -18,6 +21,15 @@ export const declaring = (identities: Identities, declarers = new Map<string, Se
     acmeAccount: (role, options) => noted(role, identities.acmeAccount(options)),
     authority: (role, options) => noted(role, identities.authority(options)),
   }
+}
+
+/** Tells the identities which hosts have files that say something else of them than they do now. */
+export const tellWhoLearns = (identities: Identities, surveys: readonly Pick<Surveyed, 'session' | 'due'>[]): void => {
+  // A host that has nothing there yet has nobody to turn away.
+  for (const { session, due } of surveys)
+    for (const { resource, verdict } of due)
+      if (resource.kind.name === 'file' && verdict.action === 'update')
+        for (const value of latersIn((resource.spec as FileSpec).content)) identities.stillLearns(value, session.host)
 }
 
 /** The identities still to be made, as changes of the controller: those that a selected role asked for, under the first role that did. */

@@ -5,7 +5,7 @@ import { isLeftover } from '../resource/leftover.ts'
 import { projectFiles } from '../role/files.ts'
 import { borrowing } from './borrow.ts'
 import { type Diffs, diffsOf } from './diff.ts'
-import { declaring, identityChanges } from './identities.ts'
+import { declaring, identityChanges, tellWhoLearns } from './identities.ts'
 import { leftoverNotices, withLeftovers } from './leftovers.ts'
 import { mannersOf } from './manner.ts'
 import type { Observation } from './observe.ts'
@@ -50,6 +50,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
     const everywhere = new Map(met.map(({ session, seen }) => [session.host, seen]))
     const surveys = await Promise.all(met.map((one) => survey(one, everywhere, selected)))
+    tellWhoLearns(identities, surveys)
     const changes = [
       ...identityChanges(identities, declarers, selected),
       ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),

@@ -23,7 +23,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 export const accountStore = (root: string, env: Environment, directory: string): AccountStore => {
   const name = fileNameOf(directory)
   const publicFile = join(IDENTITIES, `${name}.json`)
-  const sealed = sealedKey(root, env, name, 'a new account made')
+  const sealed = sealedKey(root, env, name, `run: rm ${publicFile}`)
 
   return {
     thumbprint: () => {

@@ -17,28 +17,37 @@ export interface AuthorityStore {
   key(generation: Generation): Promise<Secret>
 }
 
+/** In the name of a certificate whose key is gone for good: a person says so, by renaming it. */
+const LOST = '.lost'
+
 const LIFE_MS = 3650 * 86_400_000
 
 /** A host whose clock is a little behind must not find an authority that is still to come. */
 const LEEWAY_MS = 3_600_000
 
 export const authorityStore = (root: string, env: Environment, domain: string, zone: string): AuthorityStore => {
-  const sealed = (number: number): SealedKey => sealedKey(root, env, `authority-${domain}-${number}`, 'a new authority made')
-  const publicFile = (number: number): string => join(IDENTITIES, `authority-${domain}-${number}.pem`)
+  const publicFile = (number: number, lost = false): string => join(IDENTITIES, `authority-${domain}-${number}${lost ? LOST : ''}.pem`)
+  const sealed = (number: number): SealedKey =>
+    sealedKey(root, env, `authority-${domain}-${number}`, `run: mv ${publicFile(number)} ${publicFile(number, true)}`)
 
   const generations = (): readonly Generation[] => {
     const all = keptNames(root)
-      .flatMap((name) => new RegExp(`^authority-${domain}-([1-9][0-9]{0,5})\\.pem$`).exec(name)?.slice(1) ?? [])
-      .map((digits) => load(Number(digits)))
+      .flatMap((name) => {
+        const [, digits, lost] = new RegExp(`^authority-${domain}-([1-9][0-9]{0,5})(\\${LOST})?\\.pem$`).exec(name) ?? []
+        return digits === undefined ? [] : [load(Number(digits), lost !== undefined)]
+      })
       .sort((a, b) => a.number - b.number)
+    const twice = all.find(({ number }, i) => all[i + 1]?.number === number)
+    if (twice !== undefined)
+      throw keptProblem(publicFile(twice.number, true), 'is there as one whose key is not lost, too', 'delete one of the two')
     const newest = all.at(-1)
-    if (newest !== undefined && !sealed(newest.number).exists()) throw sealed(newest.number).lost(publicFile(newest.number))
+    if (newest !== undefined && !newest.lost && !sealed(newest.number).exists()) throw sealed(newest.number).lost(publicFile(newest.number))
     return all
   }
 
-  const load = (number: number): Generation => {
-    const file = publicFile(number)
-    const found = readGeneration(domain, number, Buffer.from(readKept(root, file) ?? []).toString())
+  const load = (number: number, lost: boolean): Generation => {
+    const file = publicFile(number, lost)
+    const found = readGeneration(domain, number, Buffer.from(readKept(root, file) ?? []).toString(), lost)
     if (found !== undefined) return found
     throw keptProblem(file, `is not generation ${number} of the authority ${domain}`, 'take it from your version control or a backup again')
   }
@@ -67,7 +76,7 @@ export const authorityStore = (root: string, env: Environment, domain: string, z
       const from = new Date(now.getTime() - LEEWAY_MS)
       const own = await signAuthority(signer, signer, zone, { from, to: new Date(now.getTime() + LIFE_MS) })
       const vouched =
-        newest === undefined || newest.to <= now.getTime()
+        newest === undefined || newest.lost || newest.to <= now.getTime()
           ? ''
           : await signAuthority(await signerOf(generationName(domain, newest.number), (await key(newest)).reveal()), signer, zone, {
               from,

@@ -1,8 +1,8 @@
 import { Problem } from '../problem.ts'
 import { authorityStore } from './authority-store.ts'
 import type { Declared } from './declared.ts'
-import { dueOf, type Generation, generationName, living, vouchedFor } from './generation.ts'
-import type { Authority, CertificateWish, LeafUsage } from './identities.ts'
+import { dueOf, type Generation, generationName, isStranger, living, vouchedFor } from './generation.ts'
+import type { Authority, CertificateWish, LeafUsage, MadeOnce } from './identities.ts'
 import type { Life } from './x509.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -25,13 +25,19 @@ export const openAuthority = (
   }
   let state = look()
   const trusted = (): readonly string[] => state.alive.map(({ certificate }) => certificate)
+  const certificate: MadeOnce = {
+    later: `the certificate of ${key}`,
+    get: () => (state.due === undefined ? trusted().join('') : undefined),
+  }
+  const nameOf = (host: string): string => `${host}.${zone}`
+  const learning = new Set<string>()
   return {
     authority: {
       key,
       zone,
-      certificate: { later: `the certificate of ${key}`, get: () => (state.due === undefined ? trusted().join('') : undefined) },
+      certificate,
       trusted,
-      nameOf: (host) => `${host}.${zone}`,
+      nameOf,
     },
     missing: () =>
       state.due === undefined ? undefined : { key, action: state.alive.length === 0 ? 'create' : 'update', reason: state.due },
@@ -39,9 +45,14 @@ export const openAuthority = (
       await store.make(now())
       state = look()
     },
+    stillLearns: (value, host) => {
+      if (value === certificate) learning.add(host)
+    },
     issue: async (wish) => {
       const newest = state.alive.at(-1)
-      if (newest === undefined) throw new Error(`${key} was not made before it was to sign`)
+      if (newest === undefined || newest.lost) throw new Error(`${key} was not made before it was to sign`)
+      const unaware = [...learning].filter((host) => !wish.names.includes(nameOf(host)))
+      if (isStranger(state.alive) && unaware.length > 0) throw unknownYet(key, unaware)
       const { checkRequest, signLeaf, signerOf } = await import('./x509.ts')
       const checked = await checkRequest(wish.request, wish.names)
       if ('fault' in checked) throw refused(key, checked.fault)
@@ -80,6 +91,15 @@ const refused = (key: string, why: string): Problem =>
     what: 'the host asked for another certificate than the site says',
     why: `the request was refused: ${why}`,
     fix: 'find out who changed the certificate request on the host; nothing was signed',
+  })
+
+const unknownYet = (key: string, hosts: readonly string[]): Problem =>
+  new Problem({
+    class: 'task',
+    where: { host: 'controller', resource: key },
+    what: 'signs nothing in the run in which hosts learn of it',
+    why: `the key of the one before is lost, so that it could not vouch for this one, and did not trust it yet: ${hosts.toSorted().join(', ')}`,
+    fix: 'run again: then it signs',
   })
 
 const domainProblem = (key: string): Problem =>

@@ -7,6 +7,8 @@ export interface Generation {
   readonly certificate: string
   /** Its certificate by the generation before, PEM: who trusts only that one, trusts this one too. */
   readonly vouched: string | undefined
+  /** Its key is gone for good: it signs nothing any more, and what it signed is trusted until it expires. */
+  readonly lost: boolean
   /** Milliseconds since 1970. */
   readonly from: number
   readonly to: number
@@ -23,7 +25,8 @@ export const living = (generations: readonly Generation[], now: Date): readonly 
 export const dueOf = (generations: readonly Generation[], now: Date): string | undefined => {
   const newest = generations.at(-1)
   if (newest === undefined) return 'the site has none yet'
-  const { from, to } = newest
+  const { from, to, lost } = newest
+  if (lost && now.getTime() < to) return 'its key is lost; its next generation is trusted beside it'
   if (now.getTime() < from + (to - from) * SUCCEEDED_AT) return undefined
   const day = new Date(to).toISOString().slice(0, 10)
   return now.getTime() < to ? `expires on ${day}; until then its next generation is trusted beside it` : `expired on ${day}`
@@ -33,11 +36,15 @@ export const dueOf = (generations: readonly Generation[], now: Date): string | u
 export const vouchedFor = ({ vouched }: Generation, now: Date): string =>
   vouched !== undefined && now < new X509Certificate(vouched).validToDate ? vouched : ''
 
+/** Whether the newest generation is one that hosts have to be told of: the one before, which they trust, was lost and could not vouch for it. */
+export const isStranger = (alive: readonly Generation[]): boolean =>
+  alive.at(-1)?.vouched === undefined && alive.slice(0, -1).some(({ lost }) => lost)
+
 /** The common name of a generation. */
 export const generationName = (domain: string, number: number): string => `CN=provision ${domain} ${number}`
 
 /** Reads what the public file of a generation holds; undefined where it is something else. */
-export const readGeneration = (domain: string, number: number, text: string): Generation | undefined => {
+export const readGeneration = (domain: string, number: number, text: string, lost = false): Generation | undefined => {
   const [first, second, ...more] = (text.match(BLOCKS) ?? []).map((block) => ({ block: `${block}\n`, certificate: read(block) }))
   const own = first?.certificate
   if (first === undefined || own === undefined || more.length > 0) return undefined
@@ -47,6 +54,7 @@ export const readGeneration = (domain: string, number: number, text: string): Ge
     number,
     certificate: first.block,
     vouched: second?.block,
+    lost,
     from: own.validFromDate.getTime(),
     to: own.validToDate.getTime(),
   }

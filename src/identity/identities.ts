@@ -73,6 +73,11 @@ export interface Identities {
   authority(options: AuthorityOptions): Authority
   /** Declared identities that are still to be made, in order of declaration. */
   missing(): readonly IdentityToMake[]
+  /**
+   * A host has something else where this value shall be. Until it has learnt of it, nothing is signed that the host could not verify:
+   * a new generation whose predecessor is lost, and could not vouch for it, signs nothing in this run.
+   */
+  stillLearns(value: MadeOnce, host: string): void
   /** Makes one and keeps it, encrypted. */
   make(key: string): Promise<void>
   /** A certificate chain (PEM) for a request, from the authority with this key. Refuses a request for anything else than the wish says. */

@@ -55,6 +55,10 @@ export const openIdentities = async (
       return [{ key: ageKey, action: 'create', reason }, ...identities]
     },
 
+    stillLearns: (value, host) => {
+      for (const one of declared.values()) one.stillLearns?.(value, host)
+    },
+
     make: async (key) => {
       if (key === ageKey) await ensureAgeKey(root, env)
       else await find(key).make()

@@ -21,10 +21,15 @@ export interface SealedKey {
   lost(publicFile: string): Problem
 }
 
-export const sealedKey = (root: string, env: Environment, name: string, anew: string): SealedKey => {
+/** @param otherwise - what to do where nobody has the key any more, so that there will be another one */
+export const sealedKey = (root: string, env: Environment, name: string, otherwise: string): SealedKey => {
   const file = join(IDENTITIES, `${name}.age`)
   const lost = (publicFile: string): Problem =>
-    keptProblem(file, 'is missing', `bring it back from version control or a backup, or delete ${publicFile} to have ${anew}`)
+    keptProblem(
+      file,
+      `is missing, of which ${publicFile} speaks`,
+      `bring it back from version control or a backup; if it is gone for good, ${otherwise} (see "When a key is lost" in the README)`,
+    )
   const exists = (): boolean => readKept(root, file) !== undefined
   return {
     file,

@@ -142,7 +142,8 @@ export const certificate = Object.assign(
 
 /**
  * A certificate from an authority of the site, renewed in time. The private key is made on the host and stays there. It needs no
- * service that runs, so it stands before the configuration that names it; the service that reads it names it in `loads`.
+ * service that runs, so it stands before the configuration that names it, and behind the file of what is trusted, so that a host whose
+ * certificate cannot be signed yet has learnt whom to trust; the service that reads it names it in `loads`.
  */
 export const leaf = (options: Omit<Extract<Input, { stage: 'leaf' }>, 'stage'>): Resource<CertificateSpec> =>
   kind({ ...options, stage: 'leaf' })

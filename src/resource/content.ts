@@ -34,6 +34,9 @@ export type Content = Text | LocalFile
 
 const isLater = (part: TextPart): part is Later => typeof part === 'object' && 'later' in part
 
+/** The values of a content that may only be made in this run. */
+export const latersIn = (content: Content | undefined): readonly Later[] => (content?.type === 'text' ? content.parts.filter(isLater) : [])
+
 /** A text that carries secrets or later values: text`password=${secret}`. */
 export const text = (strings: TemplateStringsArray, ...values: readonly (TextPart | Text | number)[]): Text => ({
   type: 'text',

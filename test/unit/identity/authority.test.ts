@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -199,6 +199,83 @@ describe('the next generation', () => {
     const { authority } = await made(inDays(4000))
     expect(new X509Certificate(authority.trusted().join('')).subject).toBe('CN=provision edge 2')
     expect(readFileSync(join(root, 'identities/authority-edge-2.pem'), 'utf8').split('BEGIN')).toHaveLength(2)
+  })
+})
+
+describe('a key that is gone for good', () => {
+  const LOST_FILE = 'identities/authority-edge-1.lost.pem'
+  /** Its key is gone, and somebody said so. */
+  const lose = async () => {
+    const { identities, authority } = await made()
+    const before = { chain: await identities.issue(EDGE, wish(), () => {}), trusted: authority.trusted().join('') }
+    rmSync(join(root, KEY_FILE))
+    renameSync(join(root, PUBLIC_FILE), join(root, LOST_FILE))
+    return before
+  }
+
+  it('is given up only by a person who says so, as the message tells', async () => {
+    await made()
+    rmSync(join(root, KEY_FILE))
+    const { what, fix } = await problemOf(() => made())
+    expect(what).toContain(`is missing, of which ${PUBLIC_FILE} speaks`)
+    expect(fix).toContain(`if it is gone for good, run: mv ${PUBLIC_FILE} ${LOST_FILE} `)
+  })
+
+  it('gets a successor; what it signed stays good, and both are trusted until it expires', async () => {
+    const before = await lose()
+    const identities = await open(inDays(1))
+    const authority = identities.authority({ domain: 'edge' })
+    expect(identities.missing()).toEqual([{ key: EDGE, action: 'update', reason: expect.stringContaining('its key is lost') }])
+    expect([authority.certificate.get(), authority.trusted().join('')]).toEqual([undefined, before.trusted])
+    await identities.make(EDGE)
+    expect(authority.trusted().join('').startsWith(before.trusted)).toBe(true)
+    expect(verified(authority.trusted().join(''), before.chain, inDays(80))).toBe('OK\n')
+    expect((await made(inDays(2))).authority.trusted()).toEqual(authority.trusted())
+    expect((await made(inDays(3649.99))).authority.trusted()).toHaveLength(3)
+    expect((await made(inDays(3651))).authority.trusted().join('')).not.toContain(before.trusted)
+  })
+
+  it('lets its successor sign nothing in a run in which a host that trusts it still learns of the successor', async () => {
+    const before = await lose()
+    const { identities, authority } = await made(inDays(1))
+    // Whoever asks may learn of it at the same time: it is the others that have to verify what it gets.
+    identities.stillLearns(authority.certificate, 'web-01')
+    expect(await identities.issue(EDGE, wish(), () => {})).toContain('BEGIN CERTIFICATE')
+    identities.stillLearns(authority.certificate, 'web-02')
+    identities.stillLearns({ later: 'something else', get: () => '' }, 'lb-01')
+    const problem = await problemOf(() => identities.issue(EDGE, wish(), () => {}))
+    expect(problem).toMatchObject({
+      where: { host: 'controller', resource: EDGE },
+      what: 'signs nothing in the run in which hosts learn of it',
+      why: expect.stringMatching(/: web-02$/),
+      fix: 'run again: then it signs',
+    })
+    // The next run finds that all have learnt.
+    const next = await made(inDays(1))
+    const chain = await next.identities.issue(EDGE, wish(), () => {})
+    expect(verified(next.authority.trusted().join(''), chain, inDays(2))).toBe('OK\n')
+    expect(verified(before.trusted, chain, inDays(2))).not.toBe('OK\n')
+  })
+
+  it('is not awaited by a successor that the one before vouches for', async () => {
+    await made()
+    const { identities, authority } = await made(inDays(2500))
+    identities.stillLearns(authority.certificate, 'web-02')
+    expect(await identities.issue(EDGE, wish(), () => {})).toContain('BEGIN CERTIFICATE')
+  })
+
+  it('may be that of an administrator, with everything it opened', async () => {
+    await lose()
+    for (const name of ['alice.txt', 'identities/recipients.txt']) rmSync(join(root, name))
+    const { identities } = await made(inDays(1))
+    expect(readFileSync(join(root, 'identities/recipients.txt'), 'utf8')).toMatch(/^age1/m)
+    expect(new X509Certificate(await identities.issue(EDGE, wish(), () => {})).issuer).toBe('CN=provision edge 2')
+  })
+
+  it('is not lost and there at once', async () => {
+    await made()
+    copyFileSync(join(root, PUBLIC_FILE), join(root, LOST_FILE))
+    expect(await problemOf(() => made())).toMatchObject({ where: { file: LOST_FILE }, fix: 'delete one of the two' })
   })
 })
 
