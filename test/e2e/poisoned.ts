@@ -159,7 +159,7 @@ export const poisonTest = (name: string, subnet: string, ways: readonly string[]
     }
     if (every) started = await traced(['-p', String(sshd), '-e', 'trace=execve', '-v', '-s', '65536'], record)
     else await record()
-  })
+  }, 1_800_000)
   afterAll(async () => {
     await down(spec)
     project.remove()

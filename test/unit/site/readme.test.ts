@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
@@ -104,6 +104,12 @@ test.each(readmes)('%s: every example in YAML is read, and the roles take its op
   const own = written.map((text, i) => join(project({ [`${i}.ts`]: text }), `${i}.ts`))
   expect(blocks(readme, 'yaml')).not.toEqual([])
   expect(await faultsIn(readme, await Promise.all(own.map(roleIn)))).toEqual([])
+})
+
+test('README.md: every test that it names is there', () => {
+  const named = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/`((?:e2e|unit|full)\/[a-z-]+)`/g)].map(([, path = '']) => path)
+  expect(named.length).toBeGreaterThan(20)
+  expect(named.filter((path) => !['', '.test.ts'].some((end) => existsSync(join(root, 'test', `${path}${end}`))))).toEqual([])
 })
 
 test.each([
