@@ -8,39 +8,35 @@ const done = `provision_backup_done_seconds{host="${host}"}`
 /** Of backups, by what whoever makes them writes down; that there shall be some of the database is known by their timer. */
 export const backupAlerts = ({ limits }: Numbers): readonly Alert[] => {
   const longest = Math.ceil(limits.backup_hours * 3600)
-  /** With one value every four minutes. */
-  const last = Math.ceil(longest / 240)
   return [
     {
       alert: 'BackupTooOld',
-      expr: `time() - (provision_backup_done_seconds > 0) > ${longest}`,
+      expr: `time() - (provision_backup_done_seconds != 0) > ${longest}`,
       for: 60,
       severity: 'critical',
       summary: 'the last good backup of {{ $labels.host }} is {{ $value | humanizeDuration }} old',
       cases: [
         {
           every: '1m',
-          series: { [done]: '1x1800' },
-          quiet: `${limits.backup_hours * 60 - 2}m`,
-          at: `${limits.backup_hours * 60 + 2}m`,
+          series: { [done]: '-360000x20', 'provision_backup_done_seconds{host="web-01"}': '0x20' },
+          at: '10m',
           labels: { host },
-          says: 'the last good backup of web-02 is 1d 2h 1m 59s old',
+          says: 'the last good backup of web-02 is 4d 4h 10m 0s old',
         },
-        { every: '1m', series: { [done]: '0x1800' }, quiet: `${limits.backup_hours * 60 + 2}m` },
       ],
     },
     {
       alert: 'BackupMissing',
       // Who tried and failed wrote down when there was a good one: never.
-      expr: `${TIMER} unless on (host) provision_backup_done_seconds > 0`,
+      expr: `${TIMER} unless on (host) provision_backup_done_seconds != 0`,
       for: longest,
       severity: 'critical',
       summary: 'there has never been a good backup of the database on {{ $labels.host }}',
       cases: ['_', '0'].map((never) => ({
-        every: '4m',
-        series: { [timer]: `1x${last + 9}`, [done]: `${never}x${last + 9}` },
-        quiet: `${limits.backup_hours * 60 - 8}m`,
-        at: `${limits.backup_hours * 60 + 8}m`,
+        every: '1m',
+        series: { [timer]: `1x${Math.ceil(longest / 60) + 9}`, [done]: `${never}x${Math.ceil(longest / 60) + 9}` },
+        quiet: `${longest - 60}s`,
+        at: `${longest + 60}s`,
         labels: { host, name: 'provision-database-backup.timer', state: 'active' },
         says: 'there has never been a good backup of the database on web-02',
       })),
