@@ -79,7 +79,7 @@ const sendAway = (
   { address, name, port }: NonNullable<Backup['store']>,
   { pair, trusted }: Backup['pki'],
 ): string => `answer=$({ printf '%s %s %s\\n' "$name" "$(stat -c %s "work/$name")" "$(sha256sum <"work/$name" | cut -d' ' -f1)"; cat "work/$name"; } |
-  socat -t 600 - OPENSSL:${address}:${port},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${name},no-sni=1)
+  socat -t 600 - OPENSSL:${address}:${port},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${name},no-sni=1) || answer="it cannot be reached"
 [ "$answer" = "stored $name" ] || fail "${name} does not keep the backup: $answer"`
 
 /** On the host that keeps backups of others: takes one in, and never gives one out or away before its time. */
