@@ -33,6 +33,7 @@ export { historyOf, readTrial, trialAsks, trialScript } from './resource/trial.t
 export { dropin, slice, unit } from './resource/unit.ts'
 export { user } from './resource/user.ts'
 export { overlap } from './role/networks.ts'
+export { projectFile } from './role/project-file.ts'
 export type {
   Check,
   Drain,

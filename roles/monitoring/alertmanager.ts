@@ -10,7 +10,7 @@ const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
   ['HaproxyDown', 'SiteDown|UnitFailed|ExporterDown|QpsCollapse'],
   ['MysqlDown', 'Replica.+|Galera.+|UnitFailed|ExporterDown|DatabaseConnections'],
   ['ArbitratorDown', 'UnitFailed'],
-  ['RestoreTestFailed', 'BackupTooOld'],
+  ['RestoreTestFailed|BackupTimerStopped', 'BackupTooOld|BackupMissing'],
   ['SiteDown', 'SiteSlow|VisitorsWait|ErrorRatio|QpsCollapse'],
   ['WebServerDown', 'BackendServerDown'],
   ['DiskFull', 'DiskFillsUp|UnitFailed'],
@@ -43,8 +43,8 @@ export const alertmanagerConfig = (options: Options, wanted = options.receivers)
       ],
     },
     inhibit_rules: INHIBITED.map(([cause, effects]) => ({
-      source_matchers: [`alertname="${cause}"`],
-      target_matchers: [`alertname=~"${effects}"`, `alertname!="${cause}"`],
+      source_matchers: [`alertname=~"${cause}"`],
+      target_matchers: [`alertname=~"${effects}"`, `alertname!~"${cause}"`],
       equal: ['host'],
     })),
     receivers: [

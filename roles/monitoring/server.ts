@@ -1,4 +1,4 @@
-import { commandLine, directory, file, type HostContext, type LocalFile, leaf, Problem, pkg, type Resource, service, text } from 'provision'
+import { commandLine, directory, file, type HostContext, leaf, pkg, projectFile, type Resource, service, text } from 'provision'
 import { alertmanagerConfig, authorityOf } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
 import { CONSOLES, dashboardResources, pageResources } from './dashboard/resources.ts'
@@ -55,10 +55,12 @@ const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): 
   ]
 }
 
+const NO_PEM = 'put the certificate of the authority there, or correct ca_file of the receiver'
+
 const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
   const authorities = context.options.receivers.flatMap((one) => {
     const path = authorityOf(one)
-    return path === undefined || one.ca_file === undefined ? [] : [file({ path, content: pemIn(one.ca_file, context.files) })]
+    return path === undefined || one.ca_file === undefined ? [] : [file({ path, content: projectFile(context, one.ca_file, NO_PEM) })]
   })
   const config = file({
     path: '/etc/prometheus/alertmanager.yml',
@@ -105,18 +107,6 @@ const withoutAddresses = (command: readonly string[]): readonly string[] => [
   '-c',
   `exec ${commandLine(...command)} 2> >(exec sed -uE 's|(https?://)([^/@" \\\\]*@)?([^/?#" \\\\]*)[^" \\\\]*|\\1\\3/...|g')`,
 ]
-
-const pemIn = (path: string, files: HostContext<Options>['files']): LocalFile => {
-  const end = path.lastIndexOf('/')
-  const found = files(end < 0 ? '.' : path.slice(0, end)).find((one) => one.path === path.slice(end + 1))
-  if (found !== undefined) return found.content
-  throw new Problem({
-    class: 'input',
-    where: { role: 'monitoring', file: path },
-    what: 'the project has no such file',
-    fix: 'put the certificate of the authority there, or correct ca_file of the receiver',
-  })
-}
 
 const prometheus = (context: HostContext<Options>): readonly Resource[] => {
   const { options, host, authority } = context

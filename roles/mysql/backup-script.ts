@@ -54,7 +54,8 @@ mariadbd --no-defaults --datadir="$PWD/work/test" --socket="$PWD/work/socket" --
 throwaway() { mariadb --no-defaults --socket="$PWD/work/socket" --user=root --default-character-set=utf8mb4 -NB "$@"; }
 answers() { throwaway -e 'DO 1' 2>/dev/null; }
 until_true 600 answers || { tail -n 20 work/log >&2; fail 'the server that the backup is tried in does not start'; }
-gunzip -c work/dump.sql.gz | throwaway || fail 'the backup cannot be brought back'
+{ gunzip -c work/dump.sql.gz && : >work/unpacked; } | throwaway || fail 'the backup cannot be brought back'
+[ -e work/unpacked ] || fail 'the backup is damaged: it cannot be unpacked whole'
 throwaway <work/checksums.sql >work/restored || fail 'the tables that were brought back cannot be read'
 cmp -s work/live work/restored || { diff work/live work/restored | head -n 20 >&2; fail 'what was brought back from the backup is not what was saved'; }
 kill $server; wait $server || :; server=
@@ -78,7 +79,7 @@ const sendAway = (
   { address, name, port }: NonNullable<Backup['store']>,
   { pair, trusted }: Backup['pki'],
 ): string => `answer=$({ printf '%s %s %s\\n' "$name" "$(stat -c %s "work/$name")" "$(sha256sum <"work/$name" | cut -d' ' -f1)"; cat "work/$name"; } |
-  socat -t 600 - OPENSSL:${address}:${port},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${name},no-sni=1)
+  socat -t 600 - OPENSSL:${address}:${port},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${name},no-sni=1) || answer="it cannot be reached"
 [ "$answer" = "stored $name" ] || fail "${name} does not keep the backup: $answer"`
 
 /** On the host that keeps backups of others: takes one in, and never gives one out or away before its time. */

@@ -5,6 +5,7 @@ import {
   type HostContext,
   type HostView,
   leaf,
+  Problem,
   pkg,
   type Resource,
   type SiteView,
@@ -59,6 +60,7 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
   const cast = castOf(given, site)
   if (given.backups === undefined) return []
   const keeper = storeHost(given, site)
+  if (keeper !== undefined) mustTake(keeper, context)
   const store = keeper && {
     address: bracketed(storeAddress(keeper, cast)),
     name: authority({ domain: 'database' }).nameOf(keeper.name),
@@ -126,6 +128,19 @@ WantedBy=timers.target
     timer,
     service({ unit: `${RUNS}.timer`, restarts: [timer], reload: 'restart' }),
   ] as readonly Resource[]
+}
+
+/** Who keeps backups says so by what it listens on, if it has `backups` among its own options. */
+const mustTake = (keeper: HostView, { host, flows, options: { backups } }: HostContext<Options>): void => {
+  const isThere = flows.some((flow) => flow.host === keeper.name && flow.service === 'database-store' && flow.port === backups?.port)
+  if (isThere) return
+  throw new Problem({
+    class: 'input',
+    where: { host: host.name, role: 'mysql' },
+    what: `sends its backups to ${keeper.name}, whose own options take none`,
+    why: `${keeper.name} has mysql.backups neither from its groups nor of its own, or another port in it, or no play binds the role to it`,
+    fix: `write mysql.backups where both have it, such as the vars of the whole inventory; or \`store: here\``,
+  })
 }
 
 /** In the server: it may read everything, and change nothing. */

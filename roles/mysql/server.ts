@@ -7,10 +7,9 @@ import {
   file,
   galera,
   type HostContext,
-  type LocalFile,
   leaf,
-  Problem,
   pkg,
+  projectFile,
   type Resource,
   service,
   slice,
@@ -107,13 +106,15 @@ const unitDropin = ({ topology }: Cast) =>
     },
   })
 
+const NO_BACKUP = 'fetch one and decrypt it there, as roles/mysql/README.md says'
+
 /** What is in the servers: the same in all of a cluster. */
 const contents = (
   { options: { databases, users, backups, restore }, files, host }: HostContext<Options>,
   cast: Cast,
 ): readonly Resource[] => {
   const me = host.name
-  const dump = restore === undefined ? [] : [dumpIn(restore.file, files)]
+  const dump = restore === undefined ? [] : [projectFile({ files }, restore.file, NO_BACKUP)]
   const all = { me, servers: cast.servers.map(({ name }) => name) }
   return [
     // What an installation by another hand may have left open to anybody.
@@ -135,16 +136,4 @@ const contents = (
       databaseAccount({ user: name, host, state, ...(password !== undefined && { password }), grants, ...all }),
     ),
   ] as readonly Resource[]
-}
-
-const dumpIn = (path: string, files: HostContext<Options>['files']): LocalFile => {
-  const end = path.lastIndexOf('/')
-  const found = files(end < 0 ? '.' : path.slice(0, end)).find((one) => one.path === path.slice(end + 1))
-  if (found !== undefined) return found.content
-  throw new Problem({
-    class: 'input',
-    where: { role: 'mysql', file: path },
-    what: 'the project has no such backup',
-    fix: 'fetch one and decrypt it there, as roles/mysql/README.md says',
-  })
 }

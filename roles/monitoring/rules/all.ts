@@ -1,6 +1,7 @@
 import type { Text } from 'provision'
 import type { Options } from '../options.ts'
 import { type Yaml, yaml } from '../yaml.ts'
+import { backupAlerts } from './backups.ts'
 import { certificateAlerts } from './certificates.ts'
 import { databaseAlerts, databaseRecords } from './database.ts'
 import { hostAlerts } from './host.ts'
@@ -41,7 +42,7 @@ export const rulesOf = (options: Options): Readonly<Record<string, readonly Rule
     meta: [WATCHDOG],
     hosts: [...loadRecords(numbers), ...hostAlerts(), ...loadAlerts(numbers)],
     web: [...webRecords(numbers), ...trafficRecords(), ...webAlerts(), ...trafficAlerts(numbers)],
-    database: [...databaseRecords(numbers), ...databaseAlerts(numbers)],
+    database: [...databaseRecords(numbers), ...databaseAlerts(numbers), ...backupAlerts(numbers)],
     certificates: certificateAlerts(numbers),
     security: securityAlerts(numbers),
   }
@@ -74,20 +75,23 @@ export const ruleTests = (options: Options, rules: string): Text =>
     rule_files: [rules],
     evaluation_interval: `${options.interval_seconds}s`,
     tests: alertsOf(options).flatMap((alert) =>
-      alert.cases.map((one): Yaml => {
-        const told = {
-          exp_labels: { severity: alert.severity, ...one.labels },
-          exp_annotations: { summary: one.says, runbook: runbookOf(alert) },
-        }
-        return {
+      alert.cases.map(
+        (one): Yaml => ({
           name: alert.alert,
           interval: one.every ?? `${options.interval_seconds}s`,
           input_series: Object.entries(one.series).map(([series, values]) => ({ series, values })),
           alert_rule_test: [
             ...(one.quiet === undefined ? [] : [{ eval_time: one.quiet, alertname: alert.alert, exp_alerts: [] }]),
-            { eval_time: one.at, alertname: alert.alert, exp_alerts: [told] },
+            ...('says' in one
+              ? [{ eval_time: one.at, alertname: alert.alert, exp_alerts: [told(alert, one.labels ?? {}, one.says)] }]
+              : []),
           ],
-        }
-      }),
+        }),
+      ),
     ),
   })
+
+const told = (alert: Alert, labels: Readonly<Record<string, string>>, summary: string): Yaml => ({
+  exp_labels: { severity: alert.severity, ...labels },
+  exp_annotations: { summary, runbook: runbookOf(alert) },
+})

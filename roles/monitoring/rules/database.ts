@@ -16,13 +16,32 @@ export const databaseRecords = ({ window }: Numbers): readonly Recorded[] => [
   },
 ]
 
+/** Databases that take writes. */
+const WRITERS = 'mysql_global_variables_read_only == 0'
+
+const WRITES_1 = 'mysql_global_variables_read_only{host="web-01"}'
+const WRITES_2 = 'mysql_global_variables_read_only{host="web-02"}'
+const REPLICA = 'host="web-02",connection_name="",master_host="10.0.0.12"'
+const both = { 'mysql_up{host="web-01"}': '1x40', 'mysql_up{host="web-02"}': '1x40' }
+const following = {
+  [`mysql_slave_status_slave_sql_running{${REPLICA}}`]: '1x40',
+  [`mysql_slave_status_slave_io_running{${REPLICA}}`]: '1x40',
+}
+
 /** Who holds no data, and has a voice. */
 const ARBITRATOR = 'node_systemd_unit_state{name="garb.service",state="active"}'
+const VOICE = `${ARBITRATOR.slice(0, -1)},host="lb-01"}`
+const members = {
+  'up{job="mysql",host="web-01"}': '1x40',
+  'up{job="mysql",host="web-02"}': '1x40',
+  'mysql_up{job="mysql",host="web-02"}': '1x40',
+  [VOICE]: '1x40',
+}
+const smaller = { 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x4 2x36' }
 
 const host = 'web-01'
-const every = '1m'
 
-/** Of a database that exposes itself to monitoring; of backups by what whoever makes them writes down. */
+/** Of a database that exposes itself to monitoring. */
 export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
   {
     alert: 'MysqlDown',
@@ -43,17 +62,32 @@ export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
   },
   {
     alert: 'ReplicaStopped',
-    expr: 'max by (host) (mysql_slave_status_slave_sql_running == 0 or mysql_slave_status_slave_io_running == 0) == 0',
-    for: 40,
+    // While nobody takes writes there is nobody to follow, and it is the primary that is told of; once it is back, replicas need their time.
+    expr: `max by (host) (mysql_slave_status_slave_sql_running == 0 or mysql_slave_status_slave_io_running == 0 and on () count(${WRITERS}) > 0) == 0`,
+    for: 75,
     severity: 'critical',
     summary: 'the database on {{ $labels.host }} does not follow its primary any more',
     cases: [
+      ...['sql', 'io'].map((thread) => ({
+        series: {
+          ...following,
+          [`mysql_slave_status_slave_${thread}_running{${REPLICA}}`]: '1x4 0x30',
+          [WRITES_1]: '0x40',
+          [WRITES_2]: '1x40',
+        },
+        quiet: '100s',
+        at: '140s',
+        labels: { host: 'web-02' },
+        says: 'the database on web-02 does not follow its primary any more',
+      })),
       {
-        series: { 'mysql_slave_status_slave_sql_running{host="web-01"}': '1x4 0x20' },
-        quiet: '70s',
-        at: '100s',
-        labels: { host },
-        says: 'the database on web-01 does not follow its primary any more',
+        series: {
+          ...following,
+          [`mysql_slave_status_slave_io_running{${REPLICA}}`]: '1x4 0x30',
+          [WRITES_1]: '0x4 stale',
+          [WRITES_2]: '1x40',
+        },
+        quiet: '140s',
       },
     ],
   },
@@ -75,32 +109,28 @@ export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
   },
   {
     alert: 'WritersWrong',
-    expr: '(count(mysql_global_variables_read_only == 0) or count(mysql_global_variables_read_only) * 0) != 1 and on () count(mysql_up) > 1 unless on () count(mysql_global_status_wsrep_cluster_size > 0) > 0',
+    // That nobody takes writes follows from a database that is down, and that one is told.
+    expr: `(count(${WRITERS}) > 1 or count(mysql_global_variables_read_only) * 0 unless on () (${WRITERS} or mysql_up == 0 or up{job="node"} == 0)) and on () count(mysql_up) > 1 unless on () mysql_global_status_wsrep_cluster_size > 0`,
     for: 40,
     severity: 'critical',
-    summary: '{{ $value }} databases take writes, and it shall be one',
+    summary: `{{ if eq $value 0.0 }}no database takes writes, and one shall{{ else }}{{ $value }} databases take writes, and one shall:{{ range query "${WRITERS}" | sortByLabel "host" }} {{ .Labels.host }}{{ end }}{{ end }}`,
     cases: [
       {
-        series: {
-          'mysql_up{host="web-01"}': '1x30',
-          'mysql_up{host="web-02"}': '1x30',
-          'mysql_global_variables_read_only{host="web-01"}': '0x30',
-          'mysql_global_variables_read_only{host="web-02"}': '1x4 0x26',
-        },
+        series: { ...both, [WRITES_1]: '0x30', [WRITES_2]: '1x4 0x26' },
         quiet: '70s',
         at: '100s',
-        says: '2 databases take writes, and it shall be one',
+        says: '2 databases take writes, and one shall: web-01 web-02',
       },
       {
-        series: {
-          'mysql_up{host="web-01"}': '1x30',
-          'mysql_up{host="web-02"}': '1x30',
-          'mysql_global_variables_read_only{host="web-01"}': '0x4 1x26',
-          'mysql_global_variables_read_only{host="web-02"}': '1x30',
-        },
+        series: { ...both, [WRITES_1]: '0x4 1x26', [WRITES_2]: '1x30' },
         quiet: '70s',
         at: '100s',
-        says: '0 databases take writes, and it shall be one',
+        says: 'no database takes writes, and one shall',
+      },
+      { series: { ...both, 'mysql_up{host="web-01"}': '1x4 0x30', [WRITES_1]: '0x4 stale', [WRITES_2]: '1x40' }, quiet: '120s' },
+      {
+        series: { ...both, [WRITES_1]: '0x40', [WRITES_2]: '0x40', 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '2x40' },
+        quiet: '120s',
       },
     ],
   },
@@ -125,24 +155,21 @@ export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
   },
   {
     alert: 'GaleraDegraded',
-    // Whoever is known to be down has an alert of its own.
-    expr: `min(mysql_global_status_wsrep_cluster_size > 0) < count(up{job="mysql"}) + (count(${ARBITRATOR}) or vector(0)) unless on () (mysql_up == 0 or ${ARBITRATOR} == 0 or up{job="node"} == 0)`,
+    // Whoever is known to be down, or to be cut off, has an alert of its own.
+    expr: `min(mysql_global_status_wsrep_cluster_size > 0) < count(up{job="mysql"}) + (count(${ARBITRATOR}) or vector(0)) unless on () (mysql_up == 0 or mysql_global_status_wsrep_ready == 0 or ${ARBITRATOR} == 0 or up{job="node"} == 0)`,
     for: 60,
     severity: 'warning',
     summary: 'the database cluster has {{ $value }} members: it cannot lose another one',
     cases: [
       {
-        series: {
-          'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x4 2x20',
-          'up{job="mysql",host="web-01"}': '1x30',
-          'up{job="mysql",host="web-02"}': '1x30',
-          'mysql_up{job="mysql",host="web-02"}': '1x30',
-          [`${ARBITRATOR.slice(0, -1)},host="lb-01"}`]: '1x30',
-        },
+        series: { ...members, ...smaller },
         quiet: '90s',
         at: '120s',
         says: 'the database cluster has 2 members: it cannot lose another one',
       },
+      { series: { ...members, ...smaller, 'mysql_up{job="mysql",host="web-02"}': '1x4 0x30' }, quiet: '120s' },
+      { series: { ...members, ...smaller, 'mysql_global_status_wsrep_ready{host="web-02"}': '1x4 0x30' }, quiet: '120s' },
+      { series: { ...members, ...smaller, [VOICE]: '1x4 0x30' }, quiet: '120s' },
     ],
   },
   {
@@ -154,7 +181,7 @@ export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
     summary: 'the arbitrator of the database on {{ $labels.host }} is down: the cluster cannot lose a server',
     cases: [
       {
-        series: { [`${ARBITRATOR.slice(0, -1)},host="lb-01"}`]: '1x4 0x20' },
+        series: { [VOICE]: '1x4 0x20' },
         quiet: '50s',
         at: '80s',
         labels: { name: 'garb.service', state: 'active', host: 'lb-01' },
@@ -178,38 +205,6 @@ export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
         at: '90s',
         labels: { host },
         says: 'the database on web-01 has 90% of the connections that it can have',
-      },
-    ],
-  },
-  {
-    alert: 'BackupTooOld',
-    expr: `time() - provision_backup_done_seconds > ${limits.backup_hours * 3600}`,
-    for: 60,
-    severity: 'critical',
-    summary: 'the last good backup of {{ $labels.host }} is {{ $value | humanizeDuration }} old',
-    cases: [
-      {
-        every,
-        series: { 'provision_backup_done_seconds{host="web-01"}': '-360000x20' },
-        at: '10m',
-        labels: { host },
-        says: 'the last good backup of web-01 is 4d 4h 10m 0s old',
-      },
-    ],
-  },
-  {
-    alert: 'RestoreTestFailed',
-    expr: 'provision_restore_test_ok == 0',
-    for: 20,
-    severity: 'critical',
-    summary: 'the last backup of {{ $labels.host }} is no good one: it was not made, not kept, or did not come back as it was saved',
-    cases: [
-      {
-        series: { 'provision_restore_test_ok{host="web-01"}': '0x30' },
-        quiet: '10s',
-        at: '60s',
-        labels: { host },
-        says: 'the last backup of web-01 is no good one: it was not made, not kept, or did not come back as it was saved',
       },
     ],
   },

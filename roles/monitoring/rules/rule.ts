@@ -17,19 +17,25 @@ export interface Recorded {
   readonly expr: string
 }
 
-/** One case of an alert: measurements, and what must be told of them. */
-export interface Case {
+interface Measured {
   /** Series by name, as promtool writes them, one value each interval: `1x4 0x20`. */
   readonly series: Readonly<Record<string, string>>
-  /** When it is looked at; the alert must be silent at `quiet`. */
-  readonly at: string
-  readonly quiet?: string
-  /** Labels of the alert beside its severity. */
-  readonly labels?: Readonly<Record<string, string>>
-  readonly says: string
   /** Between two values; left out: the interval of the rules. */
   readonly every?: string
 }
+
+/** One case of an alert: measurements, when nothing may be told of them yet, and what must be told when; or that nothing may be told at all. */
+export type Case = Measured &
+  (
+    | {
+        readonly quiet?: string
+        readonly at: string
+        /** Labels of the alert beside its severity. */
+        readonly labels?: Readonly<Record<string, string>>
+        readonly says: string
+      }
+    | { readonly quiet: string }
+  )
 
 /** When an administrator is told, how urgently and in which words, and how it is known to work. Its runbook stands in the README under its name. */
 export interface Alert {

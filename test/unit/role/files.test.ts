@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { projectFiles } from '../../../src/role/files.ts'
+import { projectFile } from '../../../src/role/project-file.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'provision-files-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -41,6 +42,19 @@ describe('the files of a directory of the project', () => {
   ])('with %s among them are an input error', (_, make, what) => {
     make(at('site/deep/x'))
     expect(() => projectFiles(root, 'site')).toThrow(expect.objectContaining({ class: 'input', where: { file: 'site' }, what }))
+  })
+})
+
+describe('one file of the project', () => {
+  const find = (path: string) => projectFile({ files: (directory) => projectFiles(root, directory) }, path, 'put it there')
+
+  test.each(['page', 'site/deep/c'])('is found by its path: %s', (path) => {
+    writeFileSync(at(path), path)
+    expect(Buffer.from(find(path).open()).toString()).toBe(path)
+  })
+
+  test('is an input error where there is none', () => {
+    expect(() => find('site/none')).toThrow(expect.objectContaining({ class: 'input', where: { file: 'site/none' }, fix: 'put it there' }))
   })
 })
 

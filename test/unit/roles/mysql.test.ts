@@ -4,7 +4,7 @@ import { backupScript, receiveScript } from '../../../roles/mysql/backup-script.
 import mysql from '../../../roles/mysql/role.ts'
 import { type Content, shownText } from '../../../src/resource/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind.ts'
-import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
+import type { Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
 
 const host = (name: string, groups: readonly string[], ...addresses: string[]): HostView => ({
   name,
@@ -20,14 +20,17 @@ const APP = host('app-01', ['web'], '10.0.0.14')
 const facts = { distribution: 'debian', release: '12', memoryMB: 4096 } as Facts
 const RECIPIENT = 'age1cucy0ntxyydd6al6ncc35ngvqpknry4m79v5kap7n546tfexqcaqy9u33e'
 
+/** What it says on the host that keeps backups. */
+const KEPT: Flow = { host: 'lb-01', role: 'mysql', service: 'database-store', port: 4569, protocol: 'tcp', encrypted: true, from: [] }
+
 const told: string[] = []
-const contextOf = (of: HostView, written: object = {}, hosts: readonly HostView[] = [LB, ...WEB, APP]) =>
+const contextOf = (of: HostView, written: object = {}, hosts: readonly HostView[] = [LB, ...WEB, APP], flows: readonly Flow[] = [KEPT]) =>
   ({
     host: of,
     options: mysql.options.parse(written),
     site: { hosts, group: (name: string) => hosts.filter(({ groups }) => groups.includes(name)), withRole: () => [] },
     facts,
-    flows: [],
+    flows,
     files: () => [],
     authority: ({ domain }: { domain: string }) => ({
       key: `authority:${domain}`,
@@ -108,6 +111,14 @@ describe('who gets what', () => {
     expect(script).toContain('OPENSSL:10.0.0.11:4569,')
     expect(script).toContain('commonname=lb-01.database.provision.internal')
     expect(script).toContain(`age -r ${RECIPIENT} -o`)
+  })
+
+  it.each([
+    ['nothing of them', {}, []],
+    ['another port', { port: 4570 }, [KEPT]],
+  ])('no backups to a host whose own options have %s', (_, more, flows) => {
+    const context = contextOf(second, { backups: { recipients: [RECIPIENT], ...more } }, undefined, flows)
+    expect(() => mysql.resources(context)).toThrow('web-13 › mysql: sends its backups to lb-01, whose own options take none')
   })
 })
 
