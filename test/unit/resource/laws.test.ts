@@ -281,6 +281,10 @@ const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buffer; st
   try {
     for (let next = steps.next(); next.done !== true && said.length < 20; ) {
       const { value } = next
+      if (value.do === 'tell') {
+        next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+        continue
+      }
       said.push('script' in value ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}` : value.request)
       next = steps.next({ code: 0, stdout: Buffer.from(said.at(-1)?.includes("SELECT 'end'") ? 'down\n' : ''), stderr: '' })
     }
