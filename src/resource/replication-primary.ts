@@ -189,7 +189,7 @@ function* letIn(spec: ReplicationSpec): Asking<void> {
   const gone = standing.followers.filter(({ user }) => !wanted.some((one) => one.user === user))
   const account = (user: string): string => `${sqlText(user)}@'%'`
   const sql = [
-    ...gone.map(({ user }) => `DROP USER IF EXISTS ${account(user)};`),
+    ...gone.map(({ user }) => `DROP USER IF EXISTS ${account(user)}; KILL CONNECTION USER ${account(user)};`),
     ...wanted.map(
       ({ user, subject, privileges }) => `CREATE USER IF NOT EXISTS ${account(user)};
 ALTER USER ${account(user)} REQUIRE SUBJECT ${sqlText(subject)};
