@@ -53,7 +53,7 @@ function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void>
   const closed = yield* closeAll(one, others, missing)
   try {
     yield* catchUp(spec, standing, closed, missing)
-    yield* tell('STOP SLAVE; RESET SLAVE ALL;', `${spec.me} goes on following another`)
+    yield* tell('STOP SLAVE; RESET SLAVE ALL;', `${spec.me} goes on following another`, { doing: 'following nobody any more' })
     // The others are looked at a last time, when nothing that follows them can tell them that all is as it was.
     for (const { host } of closed) if ((yield* standingOn(host))?.writable !== false) throw openedAgain(spec.me, host)
     for (const host of missing) yield* isGone(spec, host, 2)

@@ -9,11 +9,16 @@ import { type Asking, changing, close, comesTo, follow, type ReplicationWork, st
 export function* seeToReplica(one: ReplicationWork): Asking<void> {
   const { spec, seen } = one
   if (seen.standing?.writable === true) yield* close(spec)
+  // With half of the data of another one it could not even start.
+  if (seen.seeding) {
+    yield* primaryOf(one)
+    yield* seed(spec)
+  }
   yield* changing(one)
   const standing = yield* standingOn()
   if (standing === undefined) throw new Refused('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
   if (standing.writable) yield* close(spec)
-  if (!seen.seeding && isRight(spec, standing)) return
+  if (isRight(spec, standing)) return
   const primary = yield* primaryOf(one)
   yield* join(one, standing, primary)
   // What it missed meanwhile; where that is much, it goes on without us.
@@ -32,14 +37,14 @@ function* primaryOf({ spec, members }: ReplicationWork): Asking<Standing> {
 }
 
 /**
- * Goes on from where its own data end, if these are the primary's. What has no data, or was cut off while it got them, gets all;
- * what has others keeps them, unless they may be lost.
+ * Goes on from where its own data end, if these are the primary's. What has no data gets all; what has others keeps them, unless they
+ * may be lost.
  */
 function* join(one: ReplicationWork, standing: Standing, primary: Standing): Asking<void> {
   const { spec, seen, mayLose } = one
   const isFresh = seen.databases.length === 0 && standing.source === undefined
   const others = membersOf(one.members ?? (() => new Map())).get(spec.primary)?.databases ?? []
-  if (seen.seeding || (isFresh && others.length > 0)) return yield* seed(spec)
+  if (isFresh && others.length > 0) return yield* seed(spec)
   const said = yield* follow(spec, spec.primary, isFresh)
   if (said === undefined) return
   if (isFresh || mayLose?.has(spec.me) === true) return yield* seed(spec)

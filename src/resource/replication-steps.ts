@@ -71,7 +71,10 @@ systemctl is-active -q ${quote(service.unit)} || systemctl start ${quote(service
 
 /** Opens a server to writes. */
 export const open = (host?: string): Asking<string> =>
-  tell('SET GLOBAL read_only = OFF;', `${host ?? 'the server'} cannot be opened to writes`, host === undefined ? {} : { host })
+  tell('SET GLOBAL read_only = OFF;', `${host ?? 'the server'} cannot be opened to writes`, {
+    ...(host !== undefined && { host }),
+    doing: host === undefined ? 'taking writes' : `${host} takes writes`,
+  })
 
 /**
  * Follows a server from where its own data end, over TLS, each side knowing the other by the authority of both.

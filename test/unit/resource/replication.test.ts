@@ -76,7 +76,12 @@ describe('planning replication', () => {
     ],
     [
       'a server that is gone from the inventory',
-      { one: seen({ writable: true, followers: [...STANDS.followers, { ...STANDS.followers[0]!, user: 'provision-replica-four' }] }) },
+      {
+        one: seen({
+          writable: true,
+          followers: [...STANDS.followers, { user: 'provision-replica-four', subject: '/CN=four', privileges: '' }],
+        }),
+      },
       'one',
       ['one: lets its replicas in'],
     ],
