@@ -2,19 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // They measure seconds, share a lab, or build the package that the others run: one at a time, with the machine to themselves.
-const ALONE = [
-  'host*',
-  'lab',
-  'load',
-  'lockout*',
-  'monitoring',
-  'mysql',
-  'package',
-  'rolling',
-  'site',
-  'two-controllers',
-  'virtual-address',
-]
+const ALONE = ['host*', 'lab', 'load', 'monitoring', 'mysql', 'package', 'replica', 'rolling', 'two-controllers', 'virtual-address']
 const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
 

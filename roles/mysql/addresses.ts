@@ -3,7 +3,7 @@ import type { Cast } from './options.ts'
 
 const familyOf = (address: string): 4 | 6 | undefined => (address.includes(':') ? 6 : /^[\d.]+$/.test(address) ? 4 : undefined)
 
-/** Where the other members of a cluster find this one: its first address of a family that all of them have. */
+/** Where the other servers find this one: its first address of a family that all of them have. */
 export const addressOf = (host: HostView, { servers, arbitrators }: Pick<Cast, 'servers' | 'arbitrators'>): string => {
   const all = [...servers, ...arbitrators]
   const family = ([4, 6] as const).find((one) => all.every(({ addresses }) => addresses.some((address) => familyOf(address) === one)))
@@ -12,7 +12,7 @@ export const addressOf = (host: HostView, { servers, arbitrators }: Pick<Cast, '
   throw new Problem({
     class: 'input',
     where: { host: host.name, role: 'mysql' },
-    what: `the members of the cluster have no addresses of one family: ${all.map(({ name, addresses }) => `${name} has ${addresses.join(', ')}`).join('; ')}`,
+    what: `the servers of the database have no addresses of one family: ${all.map(({ name, addresses }) => `${name} has ${addresses.join(', ')}`).join('; ')}`,
     fix: 'write IP addresses of one family as internal: of each in the inventory',
   })
 }

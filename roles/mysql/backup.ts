@@ -150,7 +150,7 @@ export const backupAccount = (cast: Cast, me: string): Resource =>
     host: 'localhost',
     grants: [{ on: '*.*', privileges: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS'] }],
     me,
-    servers: cast.servers.map(({ name }) => name),
+    servers: [...cast.told],
   }) as Resource
 
 /** On the host that keeps backups of others. It cannot read them. */

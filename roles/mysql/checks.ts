@@ -2,7 +2,7 @@ import { type Check, type HostView, quote, type SiteContext, type SiteView } fro
 import { addressOf } from './addresses.ts'
 import { backupHost, STATE, storeAddress, storeHost } from './backup.ts'
 import { PKI } from './config.ts'
-import { castOf, type Options } from './options.ts'
+import { type Cast, castOf, type Options } from './options.ts'
 
 const SQL = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB'
 
@@ -58,7 +58,8 @@ for f in ${STATE}/last-good /etc/systemd/system/provision-database-backup.timer;
 echo 'there is no good one within ${hours} hours'; exit 1`
 
 const serverChecks = (given: Options, host: HostView, site: SiteView): readonly Check[] => {
-  const { topology, servers, arbitrators } = castOf(given, site)
+  const cast = castOf(given, site)
+  const { topology, servers, arbitrators } = cast
   return [
     none('nobody may log in without a name, and root only here, through the socket', STRANGERS),
     none('whoever comes over the network must use TLS', OPEN),
@@ -73,11 +74,41 @@ const serverChecks = (given: Options, host: HostView, site: SiteView): readonly 
             name: 'the cluster is whole, and this server is synced',
             script: clusterScript(servers.length + arbitrators.length),
           },
-          none('every table can be replicated: it is InnoDB and has a primary key', TABLES),
         ]
       : []),
+    ...(topology === 'replica' ? replicaChecks(host, cast) : []),
+    ...(topology === 'single' ? [] : [none('every table can be replicated: it is InnoDB and has a primary key', TABLES)]),
   ]
 }
+
+const replicaChecks = (host: HostView, cast: Cast): readonly Check[] => {
+  const others = cast.servers.filter(({ name }) => name !== host.name)
+  if (cast.primary === host.name)
+    return [
+      { name: 'this server takes writes', script: `[ "$(${SQL} -e 'SELECT @@read_only')" = 0 ] || { echo 'it is read-only'; exit 1; }` },
+      {
+        name: 'what is written here can be read on every replica within a second',
+        script: arrivingScript(
+          host.name,
+          others.map((other) => [other.name, addressOf(other, cast)]),
+        ),
+      },
+    ]
+  return [{ name: `this server follows ${cast.primary}, and takes no writes`, script: followingScript }]
+}
+
+/** What is written is that a table of the server itself was analysed: it comes to replicas as anything else does. */
+const arrivingScript = (me: string, others: readonly (readonly [string, string])[]): string => `
+${SQL} -e 'ANALYZE TABLE mysql.proxies_priv' >/dev/null && position=$(${SQL} -e 'SELECT @@gtid_binlog_pos') || exit 1
+ask() { timeout 5 mariadb --no-defaults -NB -h "$1" -u provision-replica-${me} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key -e "SELECT MASTER_GTID_WAIT('$position', 1)" 2>&1; }
+# One answer may be late for other reasons; three in a row are not.
+arrives() { for i in 1 2 3; do said=$(ask "$2"); [ "$said" != 0 ] || return 0; done; echo "not on $1: $said"; return 1; }
+${others.map(([name, address]) => `arrives ${name} ${address} || exit 1`).join('\n')}`
+
+const followingScript = `
+said=$(mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -E -e 'SHOW SLAVE STATUS') || exit 1
+printf '%s\\n' "$said" | grep -q 'Slave_IO_Running: Yes' && printf '%s\\n' "$said" | grep -q 'Slave_SQL_Running: Yes' || { printf '%s\\n' "$said" | grep -E 'Running:|Last_(IO|SQL)_Error: .'; exit 1; }
+[ "$(${SQL} -e 'SELECT @@read_only')" = 1 ] || { echo 'it takes writes'; exit 1; }`
 
 /** A query that must find nothing; what it finds is shown. */
 const none = (name: string, sql: string): Check => ({

@@ -50,7 +50,7 @@ default_storage_engine = InnoDB
 innodb_buffer_pool_size = ${bufferPool(options, facts)}
 innodb_flush_log_at_trx_commit = ${options.durable ? 1 : 2}
 
-server_id = ${cast.servers.findIndex(({ name }) => name === host.name) + 1}
+server_id = ${serverId(server)}
 log_bin = mysql-bin
 binlog_format = ROW
 log_slave_updates = ON
@@ -62,7 +62,7 @@ slow_query_log_file = /var/log/mysql/mariadb-slow.log
 long_query_time = ${options.slow_query_seconds}
 ${Object.entries(options.settings)
   .map(([name, value]) => `${name} = ${typeof value === 'boolean' ? (value ? 'ON' : 'OFF') : value}\n`)
-  .join('')}${cast.topology === 'cluster' ? clusterConfig(server) : ''}`
+  .join('')}${cast.topology === 'cluster' ? clusterConfig(server) : ''}${cast.topology === 'replica' ? replicaConfig(options) : ''}`
 }
 
 const clusterConfig = ({ options, cast, host }: Server): string => {
@@ -89,6 +89,29 @@ tcert = ${PKI.pair}
 tkey = ${PKI.pair}.key
 `
 }
+
+/** Every server comes up read-only: only a run, or what watches over the primary, opens it. */
+const replicaConfig = ({ semi_sync }: Options): string => `
+read_only = ON
+gtid_strict_mode = ON
+relay_log = relay-bin
+relay_log_recovery = ON
+slave_net_timeout = 10
+${
+  semi_sync
+    ? `rpl_semi_sync_master_enabled = ON
+rpl_semi_sync_slave_enabled = ON
+rpl_semi_sync_master_wait_point = AFTER_SYNC
+rpl_semi_sync_master_timeout = 3000
+`
+    : ''
+}`
+
+/** Replicas know who wrote something by this number, so that it stays what it is when other servers come and go: FNV-1a of the name. */
+const serverId = ({ cast: { topology, servers }, host: { name } }: Server): number =>
+  topology === 'replica'
+    ? 1 + ([...name].reduce((hash, c) => Math.imul(hash ^ (c.codePointAt(0) ?? 0), 16_777_619) >>> 0, 2_166_136_261) % 4_294_967_294)
+    : servers.findIndex((one) => one.name === name) + 1
 
 export const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 

@@ -62,10 +62,10 @@ WantedBy=multi-user.target
 
 /** In the server: its account. It has no grants: how a server stands, everybody may ask. */
 export const healthAccount = (cast: Cast, me: string): Resource =>
-  databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: cast.servers.map(({ name }) => name) }) as Resource
+  databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: [...cast.told] }) as Resource
 
 /**
- * 200: writes and reads are welcome. 206: it is busy giving its data to another, and serves when nobody else does. 503: it is no part
+ * 200: writes and reads are welcome. 203: reads are, for it follows another one. 206: it is busy giving its data to another, and serves when nobody else does. 503: it is no part
  * of the majority. Each proxy asks every second, so one process answers them all, and its one client of the server stays connected.
  */
 const SCRIPT_TEXT = String.raw`#!/usr/bin/perl
@@ -79,7 +79,8 @@ $SIG{PIPE} = 'IGNORE';
 open(my $socket, '+<&=', 3) or die "no socket: $!";
 my $question = "SELECT CONCAT_WS(' ', \@\@read_only,"
   . " COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATUS'), ''),"
-  . " COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'), ''));\n";
+  . " COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'), ''),"
+  . " (SELECT 'follows' FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'SLAVE_RUNNING' AND VARIABLE_VALUE = 'ON'));\n";
 my ($client, $to, $from);
 my ($said, $at) = ('', 0);
 
@@ -88,7 +89,7 @@ while (accept(my $proxy, $socket)) {
   next unless defined line_of($proxy, 1, qr/\r?\n\r?\n/);
   ($said, $at) = (state_of_server(), time) if time - $at > 0.3;
   # A server without a cluster says Disconnected.
-  my $status = $said =~ /^OFF (Primary Synced|Disconnected .*|)$/ ? '200 OK' : $said eq 'OFF Primary Donor/Desynced' ? '206 Partial Content' : '503 Service Unavailable';
+  my $status = $said =~ /^ON .*follows$/ ? '203 Non-Authoritative Information' : $said =~ /^OFF (Primary Synced|Disconnected .*|)$/ ? '200 OK' : $said eq 'OFF Primary Donor/Desynced' ? '206 Partial Content' : '503 Service Unavailable';
   syswrite($proxy, "HTTP/1.0 $status\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" . ($said || 'does not answer') . "\n");
 }
 

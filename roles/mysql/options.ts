@@ -29,7 +29,7 @@ const userOptions = z
     name: z
       .string()
       .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/, 'must be the name of an account: letters, digits, underscores, dots and dashes')
-      .refine((name) => !OURS.includes(name), 'is an account of the server or of this role'),
+      .refine((name) => !OURS.includes(name) && !name.startsWith('provision-'), 'is an account of the server or of this role'),
     host: z
       .string()
       .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be where it comes from: %, an address, or a network')
@@ -60,18 +60,25 @@ const backupOptions = z.strictObject({
 })
 
 /** Accounts that come with the server, or with this role. */
-const OURS = ['root', 'mysql', 'mariadb.sys', 'provision-health', 'provision-backup', 'prometheus']
+const OURS = ['root', 'mysql', 'mariadb.sys', 'prometheus']
 
 /** Settings that keep what this role promises, or that have options of their own. */
 const KEPT =
-  /^(ssl|wsrep|tls|require_secure|bind_address|port|datadir|socket|user|plugin|skip_grant|skip_networking|init_|secure_|log_bin|server_id|gtid|read_only|innodb_flush_log_at|sync_binlog|innodb_buffer_pool_size|binlog_|sql_mode|slow_query|long_query|character_set_server|collation_server|local_infile|default_storage|innodb_autoinc)/
+  /^(ssl|wsrep|tls|require_secure|bind_address|port|datadir|socket|user|plugin|skip_grant|skip_networking|init_|secure_|log_bin|server_id|gtid|read_only|innodb_flush_log_at|sync_binlog|innodb_buffer_pool_size|binlog_|sql_mode|slow_query|long_query|character_set_server|collation_server|local_infile|default_storage|innodb_autoinc|rpl_|relay_log|slave_|replicate_|master_|report_|log_slave|init_rpl)/
 
 export const options = z.strictObject({
   flavour: z.enum(['mariadb', 'mysql']).default('mariadb').meta({ description: 'whose server; Oracle MySQL is refused as yet' }),
-  topology: z
-    .enum(['auto', 'cluster', 'replica', 'single'])
-    .default('auto')
-    .meta({ description: '`auto`: a cluster from two servers up, else a single one' }),
+  topology: z.enum(['auto', 'cluster', 'replica', 'single']).default('auto').meta({
+    description: '`auto`: a cluster from two servers up, else a single one; `replica`: one that is written to, and others that follow it',
+  }),
+  primary: z
+    .string()
+    .optional()
+    .meta({ description: 'with the topology `replica`: the host that is written to; the first of the servers where it is left out' }),
+  semi_sync: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'with the topology `replica`: what was acknowledged has come to a replica, as long as one is there' }),
   cluster: z
     .string()
     .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'must be a short word')
@@ -144,13 +151,19 @@ export interface Cast {
   readonly topology: 'cluster' | 'replica' | 'single'
   readonly servers: readonly HostView[]
   readonly arbitrators: readonly HostView[]
+  /** The server that is written to; undefined where all of them are. */
+  readonly primary: string | undefined
+  /** Hosts whose servers are told what shall be in them; all others have it from these. */
+  readonly told: readonly string[]
 }
 
 export const castOf = (given: Options, site: SiteView): Cast => {
   const servers = site.group(given.servers)
   const topology = given.topology === 'auto' ? (servers.length > 1 ? 'cluster' : 'single') : given.topology
   const clients = site.hosts.filter(({ groups }) => given.clients.some((group) => groups.includes(group)))
-  return { topology, servers, clients, arbitrators: topology === 'cluster' ? site.group(given.arbitrators) : [] }
+  const primary = topology === 'replica' ? (given.primary ?? servers[0]?.name) : undefined
+  const told = primary === undefined ? servers.map(({ name }) => name) : [primary]
+  return { topology, servers, clients, primary, told, arbitrators: topology === 'cluster' ? site.group(given.arbitrators) : [] }
 }
 
 type Faults = readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
@@ -161,8 +174,6 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
   const fault = (path: readonly PropertyKey[], what: string, fix: string) => [{ path, what, fix }]
   if (given.flavour === 'mysql')
     return fault(['flavour'], 'Oracle MySQL is not supported yet', 'leave it out: Debian has MariaDB, which speaks the same protocol')
-  if (topology === 'replica')
-    return fault(['topology'], 'the topology replica is not there yet', 'use cluster, with an arbitrator where there are two servers')
   const isClient = clients.some(({ name }) => name === host.name)
   const isServer = servers.some(({ name }) => name === host.name)
   const isArbitrator = arbitrators.some(({ name }) => name === host.name)
@@ -184,6 +195,19 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
       : []),
     ...(topology === 'cluster' && servers.length < 2
       ? fault(['topology'], 'a cluster needs at least two servers', `put more hosts into the group ${given.servers}`)
+      : []),
+    ...(topology === 'replica' && servers.length < 2
+      ? fault(['topology'], 'a primary needs at least one replica', `put more hosts into the group ${given.servers}`)
+      : []),
+    ...(given.primary !== undefined && topology !== 'replica'
+      ? fault(
+          ['primary'],
+          `no server of a ${topology === 'cluster' ? 'cluster' : 'single server'} is the primary`,
+          'leave it out, or use the topology replica',
+        )
+      : []),
+    ...(given.primary !== undefined && topology === 'replica' && !servers.some(({ name }) => name === given.primary)
+      ? fault(['primary'], `${given.primary} is no server`, `name one of ${names(servers)}`)
       : []),
     ...(topology === 'cluster' && servers.length === 2 && arbitrators.length === 0
       ? fault(

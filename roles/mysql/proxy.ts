@@ -20,6 +20,7 @@ export const proxyResources = ({ options: given, site, authority }: HostContext<
     content: proxyConfig(
       given,
       cast.servers.map((server) => ({ name: server.name, address: bracketed(addressOf(server, cast)) })),
+      cast.primary,
     ),
   })
   const ours = unit({
@@ -87,7 +88,11 @@ interface Way {
 export const proxyConfig = (
   { writer_port, reader_port, health_port, connections }: Options,
   servers: readonly Way[],
-): string => `# Written by provision.
+  primary: string | undefined,
+): string => {
+  // Where one is the primary, it alone says that writes are welcome, whichever it is.
+  const backup = (i: number): string => (primary !== undefined ? '' : ` on-marked-up shutdown-backup-sessions${i === 0 ? '' : ' backup'}`)
+  return `# Written by provision.
 global
     log /dev/log local0
     maxconn ${connections * 2 + 100}
@@ -111,15 +116,14 @@ listen writer
     bind 127.0.0.1:${writer_port}
     option httpchk GET /
     http-check expect rstatus ^20[06]$
-${servers
-  .map(({ name, address }, i) => `    server ${name} ${address}:3306 on-marked-up shutdown-backup-sessions${i === 0 ? '' : ' backup'}\n`)
-  .join('')}
+${servers.map(({ name, address }, i) => `    server ${name} ${address}:3306${backup(i)}\n`).join('')}
 # All that are well; one that is busy giving its data to another only when there is none.
 listen reader
     bind 127.0.0.1:${reader_port}
     balance leastconn
     option httpchk GET /
-    http-check expect status 200
+    http-check expect rstatus ^20[03]$
 ${servers.map(({ name, address }) => `    server ${name} ${address}:3306 inter 2s\n`).join('')}${servers
   .map(({ name, address }) => `    server ${name}-busy ${address}:3306 no-check track writer/${name} backup\n`)
   .join('')}`
+}

@@ -4,7 +4,7 @@ import { backupHost, backupResources, storeHost, storeResources } from './backup
 import { checksOf } from './checks.ts'
 import { castOf, faultsOf, options } from './options.ts'
 import { proxyResources } from './proxy.ts'
-import { serverResources } from './server.ts'
+import { SEED_PORT, serverResources } from './server.ts'
 
 /** MariaDB on several hosts that lose nothing when one of them is lost. */
 export default defineRole({
@@ -32,6 +32,9 @@ export default defineRole({
             { service: 'database-missed', port: 4568, protocol: 'tcp', from: peers, encrypted: true } as const,
             { service: 'database-copy', port: 4444, protocol: 'tcp', from: peers, encrypted: true } as const,
           ]
+        : []),
+      ...(topology === 'replica'
+        ? [{ service: 'database-copy', port: SEED_PORT, protocol: 'tcp', from: peers, encrypted: true } as const]
         : []),
     ]
   },

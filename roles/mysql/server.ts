@@ -11,6 +11,7 @@ import {
   pkg,
   projectFile,
   type Resource,
+  replication,
   service,
   slice,
   text,
@@ -19,6 +20,7 @@ import { addressOf } from './addresses.ts'
 import { backupAccount } from './backup.ts'
 import { bracketed, PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
+import { OPENER, openerResources } from './opener.ts'
 import { type Cast, castOf, type Options } from './options.ts'
 
 /** What a host that holds data has. */
@@ -42,10 +44,14 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
     unit,
     config,
     ...(cast.clients.length > 0 ? healthResources(bracketed(addressOf(host, cast)), given.health_port) : []),
-    cast.topology === 'cluster' ? member(given, cast, host.name, mariadb) : mariadb,
+    ...(cast.topology === 'replica' ? openerResources(host, cast) : []),
+    theServer(context, cast, mariadb),
     ...contents(context, cast),
   ] as readonly Resource[]
 }
+
+/** Where a server that gets all data of another one listens meanwhile. */
+export const SEED_PORT = 4444
 
 const UNIT = 'mariadb.service'
 
@@ -55,8 +61,35 @@ const packagesOf = ({ topology }: Cast): readonly string[] => [
   'mariadb-server',
   'mariadb-backup',
   'openssl',
-  ...(topology === 'cluster' ? ['galera-4', 'socat'] : []),
+  ...(topology === 'cluster' ? ['galera-4'] : []),
+  ...(topology === 'single' ? [] : ['socat']),
 ]
+
+const theServer = (context: HostContext<Options>, cast: Cast, unit: ReturnType<typeof service>) => {
+  switch (cast.topology) {
+    case 'cluster':
+      return member(context.options, cast, context.host.name, unit)
+    case 'replica':
+      return follower(context, cast, unit)
+    case 'single':
+      return unit
+  }
+}
+
+const follower = ({ options, host, authority }: HostContext<Options>, cast: Cast, unit: ReturnType<typeof service>) => {
+  const own = authority({ domain: 'database' })
+  return replication({
+    name: options.cluster,
+    me: host.name,
+    primary: cast.primary ?? '',
+    servers: cast.servers.map((server) => ({ host: server.name, address: addressOf(server, cast), certificate: own.nameOf(server.name) })),
+    pair: PKI.pair,
+    trusted: PKI.trusted,
+    seedPort: SEED_PORT,
+    opener: OPENER,
+    service: unit,
+  })
+}
 
 const member = ({ cluster, discard_data_of }: Options, { servers, arbitrators }: Cast, me: string, unit: ReturnType<typeof service>) =>
   galera({
@@ -78,7 +111,11 @@ const unitDropin = ({ topology }: Cast) =>
     unit: UNIT,
     name: 'provision',
     settings: {
-      Unit: { Wants: 'network-online.target', After: 'network-online.target', StartLimitIntervalSec: '0' },
+      Unit: {
+        Wants: topology === 'replica' ? `network-online.target ${OPENER}` : 'network-online.target',
+        After: 'network-online.target',
+        StartLimitIntervalSec: '0',
+      },
       Service: {
         Restart: 'on-failure',
         RestartSec: '3s',
@@ -115,7 +152,7 @@ const contents = (
 ): readonly Resource[] => {
   const me = host.name
   const dump = restore === undefined ? [] : [projectFile({ files }, restore.file, NO_BACKUP)]
-  const all = { me, servers: cast.servers.map(({ name }) => name) }
+  const all = { me, servers: [...cast.told] }
   return [
     // What an installation by another hand may have left open to anybody.
     database({ name: 'test', state: 'absent', ...all }),

@@ -26,6 +26,12 @@ const options = {
   output: { type: 'string', value: 'FORMAT', choices: formats, help: 'how to tell it' },
   verbose: { type: 'boolean', short: 'v', help: 'show long diffs whole' },
   prune: { type: 'boolean', help: 'delete what is left over on the hosts: what we made, and no role declares any more' },
+  'lose-rows-only-on': {
+    type: 'string',
+    multiple: true,
+    value: 'HOST',
+    help: 'replace its data, or let another server take over while it is away',
+  },
   save: { type: 'string', value: 'FILE', help: 'with --dry-run: keep the plan, to carry out exactly it later' },
   plan: { type: 'string', value: 'FILE', help: 'carry out exactly the plan of this file, or nothing where it no longer holds' },
   wait: { type: 'boolean', help: 'where another run holds a host, wait for it to end' },
@@ -40,6 +46,7 @@ export interface Engine<Ready extends Prepared = Prepared, Survey extends Planne
     playbooks?: readonly string[]
     limit?: readonly string[]
     roles?: readonly string[]
+    mayLose?: readonly string[]
     login?: { user?: string; key?: string }
   }): Promise<Ready>
   plan(prepared: Ready, options: { listen: Listener; signal: AbortSignal; lock?: Holder; wait?: boolean; prune?: boolean }): Promise<Survey>
@@ -86,7 +93,7 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
     if (faults.length > 0) throw new Problems(faults)
     const saved = values.plan === undefined ? undefined : (await import('./plan-file.ts')).loadPlan(surroundings.directory, values.plan)
     const scope = saved?.scope ?? scopeOf(values, positionals)
-    const { inventory, playbooks, limit, roles, prune } = scope
+    const { inventory, playbooks, limit, roles, prune, mayLose } = scope
     const prepared = await engine.prepare({
       root: surroundings.directory,
       env: surroundings.env,
@@ -94,6 +101,7 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
       ...(playbooks.length === 0 ? {} : { playbooks }),
       limit,
       roles,
+      mayLose,
       login: {
         ...(values.user === undefined ? {} : { user: values.user }),
         ...(values.key === undefined ? {} : { key: resolve(surroundings.directory, values.key) }),
@@ -165,7 +173,7 @@ const keep = async <Ready extends Prepared, Survey extends Planned>(
 }
 
 const scopeOf = (
-  { inventory, limit = [], role = [], prune = false }: Arguments<typeof options>['values'],
+  { inventory, limit = [], role = [], prune = false, 'lose-rows-only-on': mayLose = [] }: Arguments<typeof options>['values'],
   playbooks: readonly string[],
 ): Scope => ({
   ...(inventory === undefined ? {} : { inventory }),
@@ -173,11 +181,14 @@ const scopeOf = (
   limit: [...limit],
   roles: [...role],
   prune,
+  mayLose: [...mayLose],
 })
 
 const contradictions = (values: Arguments<typeof options>['values'], positionals: readonly string[]): readonly Problem[] => {
   const { plan, save, json, output } = values
-  const scoped = (['inventory', 'role', 'limit', 'prune'] as const).filter((name) => values[name] !== undefined).map((name) => `--${name}`)
+  const scoped = (['inventory', 'role', 'limit', 'prune', 'lose-rows-only-on'] as const)
+    .filter((name) => values[name] !== undefined)
+    .map((name) => `--${name}`)
   const beside = plan === undefined ? [] : [...positionals, ...scoped, ...(save === undefined ? [] : ['--save'])]
   return [
     ...(json && output !== undefined && output !== 'json'

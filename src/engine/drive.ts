@@ -46,6 +46,9 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
         if (!(error instanceof Problem)) throw error
         return { code: 255, stdout: Buffer.alloc(0), stderr: [error.what, error.why ?? []].flat().join(': ') }
       })
+    case 'tell':
+      listen({ type: 'warning', host: session.host, what: step.what })
+      return { code: 0, stdout: Buffer.alloc(0), stderr: '' }
     case 'identity': {
       doing(step.doing)
       const made = await identities.issue(step.identity, step, doing)

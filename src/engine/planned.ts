@@ -37,6 +37,8 @@ export interface Planned {
   readonly everywhere: Map<string, Observation>
   readonly identities: Identities
   readonly selected: Selection
+  /** Hosts of which rows may be lost that only they have. */
+  readonly mayLose: ReadonlySet<string>
   /** Hosts that could not be reached or asked, and why. */
   readonly unreachable: readonly Problem[]
   /** Opens a session, with its lock, on a host that is no part of the run and is needed for it. */

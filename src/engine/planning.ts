@@ -19,6 +19,8 @@ export interface Question {
   /** The newest observation of every host that was reached, this one's included. */
   readonly everywhere: ReadonlyMap<string, Observation>
   readonly selected: Selection
+  /** Hosts of which rows may be lost that only they have. */
+  readonly mayLose?: ReadonlySet<string>
   readonly now: Date
 }
 
@@ -40,7 +42,7 @@ export type Selection = (role: string) => boolean
  * What differs on one host, in the order in which it will be changed. Pure: the dry run, the run and the proof all ask this.
  * Planned changes count as made: each resource is planned knowing which earlier ones will change.
  */
-export const planHost = ({ placed, seen, everywhere, selected, now }: Question): readonly Due[] => {
+export const planHost = ({ placed, seen, everywhere, selected, mayLose, now }: Question): readonly Due[] => {
   const due: Due[] = []
   const keys = new Set<string>()
   const bringing = new Set<string>()
@@ -53,6 +55,7 @@ export const planHost = ({ placed, seen, everywhere, selected, now }: Question):
       changes: (other) => keys.has(other),
       deleted,
       members: () => said(everywhere, key),
+      ...(mayLose !== undefined && { mayLose }),
     }
     const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
     const verdict = kind.plan(resource.spec, seen.get(key), world)

@@ -68,10 +68,10 @@ const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, plan
     return change
   }
   const { session, placed } = surveyed
-  const { everywhere, selected } = planned
+  const { everywhere, selected, mayLose } = planned
   const seen = everywhere.get(session.host) ?? new Map()
   const now = new Map(
-    planHost({ placed, seen, everywhere, selected, now: new Date() })
+    planHost({ placed, seen, everywhere, selected, mayLose, now: new Date() })
       .filter((due) => due.play === play)
       .map((due) => [keyOf(due.resource), due]),
   )
@@ -174,12 +174,13 @@ export const meansOf = ({ surveyed, identities }: Planned, { listen }: ApplyOpti
   listen,
 })
 
-export const workOf = ({ resource, seen, verdict }: Due, { everywhere }: Planned): Work<unknown, unknown> => ({
+export const workOf = ({ resource, seen, verdict }: Due, { everywhere, mayLose }: Planned): Work<unknown, unknown> => ({
   id: resource.id,
   spec: resource.spec,
   seen,
   verdict,
   members: () => said(everywhere, keyOf(resource)),
+  mayLose,
 })
 
 // A checker or a service may repeat what it was given; the secrets of its host do not go any further.

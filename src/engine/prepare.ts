@@ -25,6 +25,8 @@ export interface PrepareOptions extends Given {
   readonly limit?: readonly string[]
   /** Roles whose resources may be changed; none: all. */
   readonly roles?: readonly string[]
+  /** Hosts of which rows may be lost that only they have. */
+  readonly mayLose?: readonly string[]
   /** Log in with this instead of what the inventory says. */
   readonly login?: Login
 }
@@ -55,6 +57,8 @@ export interface Prepared {
   readonly beside: ReadonlyMap<string, Target>
   /** Roles that were asked for; empty: all. */
   readonly roles: readonly string[]
+  /** Hosts of which rows may be lost that only they have: their data may be replaced, or another may take over while they are away. */
+  readonly mayLose: readonly string[]
 }
 
 /** Reads and checks inventory, playbooks, roles and options; needs no key and asks no host. Throws every problem found, all of them input errors. */
@@ -71,9 +75,10 @@ export const understand = async ({ root, inventory, playbooks, env }: Given): Pr
 }
 
 /** Understands the project, and finds out how to reach the hosts that are meant: keys are read, nothing is sent. */
-export const prepare = async ({ limit = [], roles = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
+export const prepare = async ({ limit = [], roles = [], mayLose = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
   const { site, bindings } = await understand(given)
   for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
+  for (const host of mayLose) if (!site.hosts.has(host)) throw unknownLoser(host, [...site.hosts.keys()])
   const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
   const played = new Set(site.plays.flatMap(({ hosts }) => hosts))
   const chosen = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
@@ -85,7 +90,7 @@ export const prepare = async ({ limit = [], roles = [], login = {}, ...given }: 
   const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, besides(site, bindings, targets), login)])
   const problems = await checkTargets([...reach.values(), ...beside.values()])
   if (problems.length > 0) throw new Problems(problems)
-  return { root: given.root, env: given.env, site, bindings, targets, reach, beside, roles }
+  return { root: given.root, env: given.env, site, bindings, targets, reach, beside, roles, mayLose }
 }
 
 const reachOf = async (site: Site, names: readonly string[], login: Login): Promise<ReadonlyMap<string, Target>> => {
@@ -132,4 +137,12 @@ const unknownRole = (role: string, used: readonly string[]): Problem =>
     where: { command: `--role ${role}` },
     what: `the playbook has no role ${role}`,
     fix: suggestion(role, used, 'name a role of the playbook'),
+  })
+
+const unknownLoser = (host: string, hosts: readonly string[]): Problem =>
+  new Problem({
+    class: 'input',
+    where: { command: `--lose-rows-only-on ${host}` },
+    what: `the inventory has no host ${host}`,
+    fix: suggestion(host, hosts, 'name a host of the inventory'),
   })

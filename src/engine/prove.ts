@@ -23,8 +23,8 @@ const membersBeside = (hosts: readonly Surveyed[], { surveyed }: Planned, tally:
   return [...surveyed.values()].filter((one) => !hosts.includes(one) && !tally.isBroken(one.session.host) && isMember(one))
 }
 
-const stillDue = ({ session, placed }: Surveyed, { selected, everywhere }: Planned): readonly Due[] =>
-  planHost({ placed, seen: everywhere.get(session.host) ?? new Map(), everywhere, selected, now: new Date() })
+const stillDue = ({ session, placed }: Surveyed, { selected, everywhere, mayLose }: Planned): readonly Due[] =>
+  planHost({ placed, seen: everywhere.get(session.host) ?? new Map(), everywhere, selected, mayLose, now: new Date() })
 
 const complain = ({ session: { host }, changes }: Surveyed, due: Due, tally: Tally): void => {
   const change = changes.find(({ resource }) => resource === keyOf(due.resource))

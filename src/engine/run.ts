@@ -25,6 +25,7 @@ export { savePlan } from './saved.ts'
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {
   const { bindings, reach, roles, root, env } = prepared
+  const mayLose = new Set(prepared.mayLose)
   const identities = await openIdentities(root, env)
   const declarers = new Map<string, Set<string>>()
   const read = new Map<string, ReturnType<typeof projectFiles>>()
@@ -49,7 +50,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     const unreachable = failuresOf(answers)
     const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
     const everywhere = new Map(met.map(({ session, seen }) => [session.host, seen]))
-    const surveys = await Promise.all(met.map((one) => survey(one, everywhere, selected)))
+    const surveys = await Promise.all(met.map((one) => survey(one, everywhere, selected, mayLose)))
     tellWhoLearns(identities, surveys)
     const changes = [
       ...identityChanges(identities, declarers, selected),
@@ -70,6 +71,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       everywhere,
       identities,
       selected,
+      mayLose,
       unreachable,
       borrow: beside.borrow,
       close,
@@ -127,8 +129,9 @@ const survey = async (
   { session, placed, seen }: Met,
   everywhere: ReadonlyMap<string, Observation>,
   selected: Selection,
+  mayLose: ReadonlySet<string>,
 ): Promise<Surveyed> => {
-  const due = planHost({ placed, seen, everywhere, selected, now: new Date() })
+  const due = planHost({ placed, seen, everywhere, selected, mayLose, now: new Date() })
   const diffs = await diffsOf(session.shell, due)
   return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
 }

@@ -15,6 +15,7 @@ const scope = z.strictObject({
   limit: z.array(z.string()),
   roles: z.array(z.string()),
   prune: z.boolean(),
+  mayLose: z.array(z.string()).default([]),
 })
 
 const savedChange = z.strictObject({

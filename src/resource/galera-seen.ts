@@ -1,6 +1,6 @@
 import type { GaleraSpec } from './galera.ts'
 import type { Probe } from './kind.ts'
-import { askScript, readRows } from './mariadb.ts'
+import { askScript, DATA, LIST_DATABASES, readRows } from './mariadb.ts'
 import { service } from './service.ts'
 import type { SeenService } from './service-probe.ts'
 
@@ -41,7 +41,6 @@ export interface SeenGalera {
   readonly position: Position
 }
 
-const DATA = '/var/lib/mysql'
 export const GRASTATE = `${DATA}/grastate.dat`
 
 const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed');`
@@ -74,9 +73,6 @@ export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => 
     },
   }
 }
-
-/** Builtins only: each directory in the data directory is a database. */
-const LIST_DATABASES = `for d in ${DATA}/*/; do d=\${d%/}; case \${d##*/} in '*'|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${d##*/}" ;; esac; done`
 
 export const readStanding = (rows: readonly (readonly string[])[]): Standing => {
   const of = new Map(rows.map(([name = '', value = '']) => [name, value]))

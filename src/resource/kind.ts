@@ -39,6 +39,8 @@ export interface World {
   readonly deleted?: ReadonlySet<string>
   /** What each host that has this same resource, and was reached, said of it: for plans over several hosts (a cluster, a moving primary). */
   members(): ReadonlyMap<string, unknown>
+  /** Hosts of which it was said that rows which only they have may be lost. */
+  readonly mayLose?: ReadonlySet<string>
 }
 
 /** One privileged script and what it reads on standard input. Its output is bytes; `$T` is a directory for its temporary files, which no cut outlives. */
@@ -73,7 +75,13 @@ export interface IdentityStep {
   readonly doing?: string
 }
 
-export type Step = ShellStep | ReconnectStep | IdentityStep
+/** Something that a person should know of what was done, beside that it was done. */
+export interface TellStep {
+  readonly do: 'tell'
+  readonly what: string
+}
+
+export type Step = ShellStep | ReconnectStep | IdentityStep | TellStep
 
 /** A host's answer to a step; for an identity step, `stdout` is what was made (a PEM chain). */
 export interface Answer {
@@ -100,6 +108,8 @@ export interface Work<Spec, Seen> {
   readonly verdict: Verdict
   /** What each host that has this same resource, and was reached, last said of it. */
   members?(): ReadonlyMap<string, unknown>
+  /** Hosts of which it was said that rows which only they have may be lost. */
+  readonly mayLose?: ReadonlySet<string>
 }
 
 /** A file that belongs to a resource, and how much of its content can be foretold. */

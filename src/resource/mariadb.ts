@@ -1,6 +1,12 @@
 /** The server's own account root, through its socket: no password, and nothing of root's own settings. */
 export const MARIADB = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 -NB'
 
+/** Where Debian's server keeps its data. */
+export const DATA = '/var/lib/mysql'
+
+/** Prints `database NAME` for each of the server's own, whether or not it runs. Builtins only: each directory in the data directory is a database. */
+export const LIST_DATABASES = `for d in ${DATA}/*/; do d=\${d%/}; case \${d##*/} in '*'|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${d##*/}" ;; esac; done`
+
 /** What a host says of a thing in its server while that does not run. */
 export const UNKNOWN = 'unknown'
 
@@ -11,7 +17,8 @@ export const UNKNOWN = 'unknown'
 export const askScript = (
   sql: string,
   maybe = '',
-): string => `[ ! -S /run/mysqld/mysqld.sock ] || ${maybe === '' ? MARIADB : `${MARIADB} --force 2>/dev/null`} <<'SQL' || echo down
+  client = MARIADB,
+): string => `[ ! -S /run/mysqld/mysqld.sock ] || ${maybe === '' ? client : `${client} --force 2>/dev/null`} <<'SQL' || echo down
 ${maybe}${sql}
 SELECT 'end';
 SQL

@@ -45,7 +45,13 @@ export const probeServices = (specs: readonly ServiceSpec[]): Probe<SeenService>
 }
 
 // Directories in which so much else comes and goes that their time says nothing about one service.
-export const SHARED: ReadonlySet<string> = new Set(['/', '/etc', '/etc/ssh/sshd_config.d', '/etc/systemd/system'])
+export const SHARED: ReadonlySet<string> = new Set([
+  '/',
+  '/etc',
+  '/etc/ssh/sshd_config.d',
+  '/etc/systemd/system',
+  '/usr/local/lib/provision',
+])
 
 // The kernel stamps files with the time of its last tick, so an edit can seem up to this much older than it is (microseconds; HZ=100).
 const TICK = 10_000

@@ -22,7 +22,11 @@ const listen = (event: Event): void => {
 }
 const signal = new AbortController().signal
 const lock = { user: 'test', machine: 'here', command: 'killed', since: new Date().toISOString() }
-const planned = await plan(await prepare({ root: process.cwd(), env: process.env }), { listen, signal, lock })
+const planned = await plan(await prepare({ root: process.cwd(), env: process.env, mayLose: process.argv.slice(4) }), {
+  listen,
+  signal,
+  lock,
+})
 const { problems } = await apply(planned, { listen, signal })
 for (const { what } of problems) process.stdout.write(`${what}\n`)
 await planned.close()

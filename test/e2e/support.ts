@@ -66,7 +66,7 @@ export const onHost = (session: Session, end: () => Promise<void>): TestHost => 
   const drive = async (steps: Steps): Promise<void> => {
     for (let next = steps.next(); next.done !== true; ) {
       const step = next.value
-      if (step.do === 'identity') throw new Error('a host is tested here without identities')
+      if (step.do === 'identity' || step.do === 'tell') throw new Error('a host is tested here without identities')
       next = steps.next(
         step.do === 'reconnect'
           ? await comeInAnew(step)

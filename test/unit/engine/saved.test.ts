@@ -19,7 +19,7 @@ const plannedOf = (...due: readonly (readonly [Resource, unknown])[]): Planned =
     surveyed: new Map([['a', { due: due.map(([resource, seen]) => ({ resource, seen })) }]]),
   }) as unknown as Planned
 
-const scope = { playbooks: [], limit: ['web'], roles: [], prune: false }
+const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, mayLose: [] }
 const saved = (planned: Planned): string => savePlan(planned, scope, new Date(0))
 const compared = (before: Planned, now: Planned): readonly string[] =>
   whatDiffers(readPlan('p', saved(before)), now).map((problem) => `${problem.message}; ${problem.why ?? ''}`)

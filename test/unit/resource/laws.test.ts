@@ -12,6 +12,7 @@ import type { Kind, Step, World } from '../../../src/resource/kind.ts'
 import { nftables } from '../../../src/resource/nftables.ts'
 import { readRecord, recordHead } from '../../../src/resource/owned-record.ts'
 import { release } from '../../../src/resource/release.ts'
+import { followerOf } from '../../../src/resource/replication-plan.ts'
 import { service } from '../../../src/resource/service.ts'
 import { sshd } from '../../../src/resource/sshd.ts'
 import { Secret } from '../../../src/secret.ts'
@@ -134,6 +135,29 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
       service: SAMPLES.service?.asWanted(i),
       standing: { primary: true, connected: true, members: [], synced: true, state: 'Synced', size: 1, servers: 1 },
       position: { uuid: 'u', seqno: -1, databases: [] },
+    }),
+  },
+  replication: {
+    options: (i) => ({
+      ...{
+        name: `sample${i}`,
+        me: 'a',
+        primary: 'a',
+        opener: 'opener.service',
+        seedPort: 4444,
+        pair: '/etc/p.pem',
+        trusted: '/etc/ca.pem',
+      },
+      servers: ['a', 'b'].map((host, at) => ({ host, address: `10.0.0.${at}`, certificate: `${host}.internal` })),
+      service: service({ unit: `sample${i}.service` }),
+    }),
+    asWanted: (i) => ({
+      service: SAMPLES.service?.asWanted(i),
+      standing: {
+        ...{ writable: true, position: '0-1-2', source: undefined },
+        followers: ['a', 'b'].map((host) => followerOf({ host, address: '', certificate: `${host}.internal` })),
+      },
+      ...{ databases: [], seeding: false },
     }),
   },
   database: {
@@ -268,6 +292,7 @@ const seenNothing = (kind: string): unknown => {
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
   if (kind === 'database-dump') return { tables: [], replacedBy: [] }
   if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), standing: undefined }
+  if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), standing: undefined }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'
 }
@@ -281,6 +306,10 @@ const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buffer; st
   try {
     for (let next = steps.next(); next.done !== true && said.length < 20; ) {
       const { value } = next
+      if (value.do === 'tell') {
+        next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+        continue
+      }
       said.push('script' in value ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}` : value.request)
       next = steps.next({ code: 0, stdout: Buffer.from(said.at(-1)?.includes("SELECT 'end'") ? 'down\n' : ''), stderr: '' })
     }

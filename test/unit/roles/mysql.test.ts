@@ -102,6 +102,19 @@ describe('who gets what', () => {
     expect(told[0]).toContain('the database is on this host alone')
   })
 
+  it('a primary and its replicas: only the primary is told what shall be in them, and each proxy goes by what they say', () => {
+    const [one, two] = WEB.map((server) => declared(server, { topology: 'replica', primary: 'web-13', databases: [{ name: 'shop' }] }))
+    const isTold = (resources: readonly Resource[] = []) =>
+      resources.filter(({ kind }) => kind.name.startsWith('database')).map(({ spec }) => (spec as { servers: string[] }).servers.join())
+    expect([...new Set([...isTold(one), ...isTold(two)])]).toEqual(['web-13'])
+    const numbers = [one, two].map((resources) => /server_id = (\d+)/.exec(textOf(resources ?? [], 'file:/etc/mysql/mariadb.cnf'))?.[1])
+    expect(new Set(numbers).size).toBe(2)
+    expect(textOf(one ?? [], 'file:/etc/mysql/mariadb.cnf')).toMatch(/read_only = ON[\s\S]*rpl_semi_sync_master_wait_point = AFTER_SYNC/)
+    expect(textOf(one ?? [], 'file:/etc/provision/database-proxy.cfg')).toMatch(
+      /server web-12 10\.0\.0\.12:3306\n {4}server web-13 10\.0\.0\.13:3306\n/,
+    )
+  })
+
   it('backups: made by the last server, kept by a host without data', () => {
     const backups = { backups: { recipients: [RECIPIENT] } }
     expect(keys(second, backups)).toContain('service:provision-database-backup.timer')
@@ -181,7 +194,9 @@ describe('what cannot be', () => {
 
   it.each<[object, HostView[] | undefined, RegExp]>([
     [{ flavour: 'mysql' }, undefined, /Oracle MySQL is not supported yet/],
-    [{ topology: 'replica' }, undefined, /replica is not there yet/],
+    [{ topology: 'replica' }, [LB, first], /needs at least one replica/],
+    [{ topology: 'replica', primary: 'lb-01' }, undefined, /lb-01 is no server/],
+    [{ primary: 'web-12' }, undefined, /no server of a cluster is the primary/],
     [{}, WEB, /two servers alone have no majority/],
     [{ topology: 'single' }, undefined, /cannot be on web-12, web-13 at once/],
     [{ topology: 'cluster' }, [LB, first], /needs at least two servers/],

@@ -1,0 +1,201 @@
+import { quote } from '../quote.ts'
+import { covers } from './gtid.ts'
+import { Refused } from './kind.ts'
+import { sqlText } from './mariadb.ts'
+import type { ReplicationSpec } from './replication.ts'
+import { addressOf, followerOf, type Members, mayBeFollowed, membersOf, nameOf } from './replication-plan.ts'
+import type { Standing } from './replication-seen.ts'
+import { type Asking, changing, close, comesTo, follow, open, type ReplicationWork, standingOn, tell } from './replication-steps.ts'
+
+/** The server that is written to. */
+export function* seeToPrimary(one: ReplicationWork): Asking<void> {
+  const { spec } = one
+  const before = yield* standingOn()
+  const others = yield* lookAround(one)
+  if (before?.writable === true && before.source === undefined) {
+    // Whatever made another one writable: what it took since is not ours, and is looked at when it is to follow.
+    for (const { host, standing } of others) if (standing.writable) yield* close(spec, host)
+    yield* changing(one)
+    if ((yield* standingOn())?.writable === false) yield* open()
+  } else {
+    yield* changing(one)
+    yield* takeOver(one, others)
+  }
+  yield* letIn(spec)
+}
+
+interface Other {
+  readonly host: string
+  readonly standing: Standing
+}
+
+/** How the other servers stand that run. */
+function* lookAround({ spec, members }: ReplicationWork): Asking<readonly Other[]> {
+  const found: Other[] = []
+  for (const { host } of spec.servers.filter(({ host }) => host !== spec.me && members?.().has(host) === true)) {
+    const standing = yield* standingOn(host)
+    if (standing !== undefined) found.push({ host, standing })
+  }
+  return found
+}
+
+/**
+ * Becomes the primary: all others are closed, this one comes to have everything that they have, and only then it is opened. Whoever
+ * cannot be asked could have more; that may be lost only where it was said so.
+ */
+function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void> {
+  const { spec } = one
+  const standing = yield* standingOn()
+  if (standing === undefined) throw new Refused('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
+  const writer = others.find((other) => other.standing.writable)
+  const missing = yield* unasked(one, others, standing, writer)
+  const since = performance.now()
+  const closed = yield* closeAll(one, others, missing)
+  try {
+    yield* catchUp(spec, standing, closed, missing)
+    yield* tell('STOP SLAVE; RESET SLAVE ALL;', `${spec.me} goes on following another`, { doing: 'following nobody any more' })
+    // The others are looked at a last time, when nothing that follows them can tell them that all is as it was.
+    for (const { host } of closed) if ((yield* standingOn(host))?.writable !== false) throw openedAgain(spec.me, host)
+    for (const host of missing) yield* isGone(spec, host, 2)
+  } catch (error) {
+    if (writer !== undefined && error instanceof Refused) yield* giveBack(spec, writer.host)
+    throw error
+  }
+  yield* open()
+  const seconds = ((performance.now() - since) / 1000).toFixed(1)
+  if (writer !== undefined) yield { do: 'tell', what: `${spec.me} is the primary now; no server took writes for ${seconds} s` }
+  else if (missing.length > 0) yield { do: 'tell', what: lostWith(spec.me, missing, (yield* standingOn())?.position ?? '') }
+}
+
+const lostWith = (me: string, missing: readonly string[], position: string): string =>
+  `${me} is the primary now, from transaction ${position} on; what only ${missing.join(', ')} had is lost, unless it comes back and is saved there`
+
+/** Servers that could have rows which this one has not, and cannot be asked; refused where that was not allowed. */
+function* unasked(
+  one: ReplicationWork,
+  others: readonly Other[],
+  standing: Standing,
+  writer: Other | undefined,
+): Asking<readonly string[]> {
+  const { spec, mayLose } = one
+  // Whoever follows the one that is written to has all that any other follower can have, once it has come to its end.
+  if (writer !== undefined && standing.source?.address === addressOf(spec, writer.host)) return []
+  const members = membersOf(one.members ?? (() => new Map()))
+  const silent = spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !others.some((other) => other.host === host))
+  const missing = silent.filter((host) => couldHaveRows(members, host))
+  const stillSilent: string[] = []
+  for (const host of missing) if (!members.has(host) || !(yield* starts(spec, host))) stillSilent.push(host)
+  const forbidden = stillSilent.filter((host) => mayLose?.has(host) !== true)
+  if (forbidden.length > 0) throw notAllowed(spec, standing, forbidden)
+  for (const host of stillSilent) yield* isGone(spec, host, 0)
+  return stillSilent
+}
+
+const couldHaveRows = (members: Members, host: string): boolean => {
+  const seen = members.get(host)
+  return seen === undefined || seen.databases.length > 0 || seen.seeding
+}
+
+/** A server that was only stopped. */
+function* starts({ service }: ReplicationSpec, host: string): Asking<boolean> {
+  const script = `systemctl start ${quote(service.unit)}`
+  return (yield { do: 'shell', on: host, doing: `starting the server of ${host}, to ask it`, script }).code === 0
+}
+
+const notAllowed = ({ me }: ReplicationSpec, { position, source }: Standing, missing: readonly string[]): Refused => {
+  const names = missing.join(', ')
+  const flags = missing.map((host) => `--lose-rows-only-on ${host}`).join(' ')
+  return new Refused(
+    `${me} is not made the primary while ${names} cannot be asked`,
+    `it could have rows that ${me} has not; ${me} has everything up to transaction ${source?.received || position || 'nothing'}`,
+    `bring ${names} back and run again; or, where what only it has may be lost: provision run ${flags}`,
+  )
+}
+
+/** Whoever cannot be reached by us may still be reached by others, and take writes. */
+function* isGone(spec: ReplicationSpec, host: string, afterSeconds: number): Asking<void> {
+  const place = `${addressOf(spec, host)}/3306`
+  const script = `sleep ${afterSeconds}; ! timeout 3 bash -c ${quote(`exec 3<>/dev/tcp/${place}`)} 2>/dev/null`
+  const answer = yield { do: 'shell', doing: `looking whether ${host} really is away`, script }
+  if (answer.code === 0) return
+  throw new Refused(
+    `${spec.me} is not made the primary, because the server of ${host} still answers`,
+    `${spec.me} reaches it at ${place.replace('/', ', port ')}; two servers would be written to`,
+    `stop it first, or make it reachable for this run`,
+  )
+}
+
+/** Nobody takes writes any more. A server that was silent and was started for this is asked as well. */
+function* closeAll({ spec, members }: ReplicationWork, others: readonly Other[], missing: readonly string[]): Asking<readonly Other[]> {
+  const asked = spec.servers
+    .map(({ host }) => host)
+    .filter((host) => host !== spec.me && members?.().has(host) === true && !missing.includes(host))
+  const closed: Other[] = []
+  const writable = (host: string): boolean => others.some((other) => other.host === host && other.standing.writable)
+  for (const host of asked.toSorted((a, b) => Number(writable(b)) - Number(writable(a)))) {
+    const runs = others.some((other) => other.host === host) || (yield* standingOn(host)) !== undefined
+    const standing = runs ? yield* close(spec, host) : undefined
+    if (standing !== undefined) closed.push({ host, standing })
+  }
+  return closed
+}
+
+/** Has everything that any of the others has. */
+function* catchUp(spec: ReplicationSpec, before: Standing, others: readonly Other[], missing: readonly string[]): Asking<void> {
+  const followsLost = before.source !== undefined && missing.includes(nameOf(spec, before.source.address))
+  if (followsLost) {
+    // What it got and has not done yet counts.
+    yield* tell('STOP SLAVE IO_THREAD;', 'the server goes on listening to another')
+    if (!(yield* comesTo(before.source?.received ?? ''))) throw behind(spec.me, before.source?.received ?? '')
+  }
+  for (const { host, standing } of others) {
+    const wanted = standing.source === undefined ? standing.position : yield* doneOn(host, standing)
+    if (covers((yield* standingOn())?.position ?? '', wanted)) continue
+    const follows = (yield* standingOn())?.source
+    const direct = follows?.address === addressOf(spec, host) && follows.receives !== 'no'
+    const said = direct ? undefined : yield* follow(spec, host, false)
+    if (said !== undefined || !(yield* comesTo(wanted))) throw behind(spec.me, wanted, said)
+  }
+}
+
+/** What a replica of a lost primary got from it, once it has done all of that. */
+function* doneOn(host: string, { source, position }: Standing): Asking<string> {
+  if (source === undefined || source.receives === 'yes' || !source.applies) return position
+  yield* comesTo(source.received, host, 60)
+  return (yield* standingOn(host))?.position ?? position
+}
+
+const behind = (me: string, wanted: string, said?: string): Refused =>
+  new Refused(
+    `${me} does not come to have everything`,
+    said ?? `it has not reached transaction ${wanted}`,
+    'see SHOW SLAVE STATUS there; who was the primary goes on',
+  )
+
+const openedAgain = (me: string, host: string): Refused =>
+  new Refused(`${me} is not made the primary`, `${host} was closed, and does not say that it still is`, 'run again')
+
+/** As it was before: the one that took writes takes them again, and this one follows it. */
+function* giveBack(spec: ReplicationSpec, writer: string): Asking<void> {
+  yield* open(writer)
+  yield* follow(spec, writer, false)
+}
+
+/** Exactly the servers of the inventory may follow it. */
+function* letIn(spec: ReplicationSpec): Asking<void> {
+  const standing = yield* standingOn()
+  if (standing === undefined || mayBeFollowed(spec, standing)) return
+  const wanted = spec.servers.map(followerOf)
+  const gone = standing.followers.filter(({ user }) => !wanted.some((one) => one.user === user))
+  const account = (user: string): string => `${sqlText(user)}@'%'`
+  const sql = [
+    ...gone.map(({ user }) => `DROP USER IF EXISTS ${account(user)}; KILL CONNECTION USER ${account(user)};`),
+    ...wanted.map(
+      ({ user, subject, privileges }) => `CREATE USER IF NOT EXISTS ${account(user)};
+ALTER USER ${account(user)} REQUIRE SUBJECT ${sqlText(subject)};
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${account(user)};
+GRANT ${privileges.replaceAll(',', ', ')} ON *.* TO ${account(user)};`,
+    ),
+  ]
+  yield* tell(sql.join('\n'), 'the accounts of the replicas cannot be made', { doing: 'letting its replicas in' })
+}

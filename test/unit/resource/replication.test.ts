@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest'
+import { replication } from '../../../src/resource/replication.ts'
+import { followerOf } from '../../../src/resource/replication-plan.ts'
+import { readStanding, type SeenReplication, type Source, type Standing } from '../../../src/resource/replication-seen.ts'
+import { service } from '../../../src/resource/service.ts'
+import type { SeenService } from '../../../src/resource/service-probe.ts'
+import { world } from './recorded.ts'
+
+const servers = ['one', 'two', 'three'].map((host, i) => ({ host, address: `10.0.0.${i + 1}`, certificate: `${host}.database.internal` }))
+const options = {
+  ...{ name: 'database', servers, pair: '/etc/p.pem', trusted: '/etc/ca.pem', seedPort: 4444, opener: 'opener.service' },
+  service: service({ unit: 'mariadb.service' }),
+}
+const at = (me: string, primary: string) => replication({ ...options, me, primary }).spec
+
+const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as SeenService
+const BARE: SeenReplication = {
+  service: { ...RUNS, load: 'not-found', active: 'inactive', enabled: '' },
+  ...{ standing: undefined, databases: [], seeding: false },
+}
+const STANDS: Standing = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
+const FOLLOWS: Source = { address: '10.0.0.1', receives: 'yes', applies: true, byPosition: true, received: '0-1-9', error: undefined }
+const seen = (standing: Partial<Standing> | undefined, more: Partial<SeenReplication> = {}): SeenReplication => ({
+  service: standing === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
+  standing: standing && { ...STANDS, ...standing },
+  ...{ databases: ['shop'], seeding: false },
+  ...more,
+})
+const OPEN = seen({ writable: true })
+const REPLICA = seen({ source: FOLLOWS })
+
+const plan = (members: Record<string, SeenReplication>, primary = 'one', mayLose: readonly string[] = []) => {
+  const all = new Map(Object.entries(members))
+  return [...all].map(([me, its]) => {
+    const verdict = replication.kind.plan(at(me, primary), its, { ...world, members: () => all, mayLose: new Set(mayLose) })
+    return verdict && `${me}: ${verdict.reason}`
+  })
+}
+
+describe('planning replication', () => {
+  it.each<[string, Record<string, SeenReplication>, string, (string | undefined)[]]>([
+    [
+      'on bare hosts',
+      { one: BARE, two: BARE },
+      'one',
+      ['one: not running, not enabled, becomes the primary', 'two: not running, not enabled, follows one'],
+    ],
+    ['that is well', { one: OPEN, two: REPLICA, three: REPLICA }, 'one', [undefined, undefined, undefined]],
+    [
+      'another primary',
+      { one: OPEN, two: REPLICA, three: REPLICA },
+      'two',
+      ['one: takes no more writes, follows two', 'two: becomes the primary in place of one', 'three: follows two in place of one'],
+    ],
+    ['another primary, while the old one cannot be reached', { two: REPLICA }, 'two', ['two: becomes the primary in place of one']],
+    ['a primary that was restarted', { one: seen({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
+    ['an old primary that is back', { one: seen({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
+    ['two that are written to', { one: OPEN, two: OPEN }, 'one', [undefined, 'two: takes no more writes, follows one']],
+    [
+      'a replica whose copy was cut off',
+      { one: OPEN, two: seen({}, { seeding: true }) },
+      'one',
+      [undefined, 'two: its copy of the data of one was cut off, and begins anew'],
+    ],
+    [
+      'a replica while its primary cannot be reached',
+      { two: seen({ source: { ...FOLLOWS, receives: 'connecting' } }) },
+      'one',
+      [undefined],
+    ],
+    [
+      'a replica that stopped',
+      { one: OPEN, two: seen({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } }) },
+      'one',
+      [undefined, 'two: does not replicate: Duplicate entry'],
+    ],
+    [
+      'a server that is gone from the inventory',
+      {
+        one: seen({
+          writable: true,
+          followers: [...STANDS.followers, { user: 'provision-replica-four', subject: '/CN=four', privileges: '' }],
+        }),
+      },
+      'one',
+      ['one: lets its replicas in'],
+    ],
+  ])('%s', (_, members, primary, reasons) => expect(plan(members, primary)).toEqual(reasons))
+
+  it('says that data are replaced, where they may be lost', () => {
+    const broken = seen({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } })
+    expect(plan({ one: OPEN, two: broken }, 'one', ['two'])[1]).toBe(
+      'two: does not replicate: Duplicate entry; where it cannot, its data are replaced by those of one',
+    )
+  })
+
+  it('changes the primary first', () => expect(replication.kind.turns?.(at('one', 'two'), new Map())).toEqual(['two', 'one', 'three']))
+})
+
+describe('what a server says of itself', () => {
+  it('is read by the names of its columns', () => {
+    const status = [
+      [
+        'Slave_IO_State',
+        'Master_Host',
+        'Slave_IO_Running',
+        'Slave_SQL_Running',
+        'Last_IO_Error',
+        'Last_SQL_Error',
+        'Using_Gtid',
+        'Gtid_IO_Pos',
+      ],
+      ['', '10.0.0.1', 'Connecting', 'No', 'no way', 'Slave_SQL_Running: Yes', 'Slave_Pos', '0-1-7'],
+    ]
+    expect(readStanding([['h', 'writable', 'position'], ['self', '1', '0-1-5'], ...status, ['end']])).toEqual({
+      writable: false,
+      position: '0-1-5',
+      source: {
+        address: '10.0.0.1',
+        receives: 'connecting',
+        applies: false,
+        byPosition: true,
+        received: '0-1-7',
+        error: 'Slave_SQL_Running: Yes',
+      },
+      followers: [],
+    })
+  })
+})
