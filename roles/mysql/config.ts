@@ -90,7 +90,10 @@ tkey = ${PKI.pair}.key
 `
 }
 
-/** Every server comes up read-only: only a run, or what watches over the primary, opens it. */
+/**
+ * Every server comes up read-only: only a run, or what watches over the primary, opens it. Nobody waits for a replica that is not there:
+ * a replica itself has none, and would wait with each first transaction.
+ */
 const replicaConfig = ({ semi_sync }: Options): string => `
 read_only = ON
 gtid_strict_mode = ON
@@ -103,6 +106,7 @@ ${
 rpl_semi_sync_slave_enabled = ON
 rpl_semi_sync_master_wait_point = AFTER_SYNC
 rpl_semi_sync_master_timeout = 3000
+rpl_semi_sync_master_wait_no_slave = OFF
 `
     : ''
 }`

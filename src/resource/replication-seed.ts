@@ -31,9 +31,10 @@ find ${DATA} -mindepth 1 -maxdepth 1 ! -path ${SEEDING} -exec rm -rf {} + && ${r
     yield { do: 'shell', doing: 'making the data whole', script: preparing(service.unit) },
     'the copy cannot be made whole',
   )
+  // Its own numbering goes on from there: were it to begin anew, a row that somebody writes here would not be noticed.
   const position = /provision-position (\S*)/.exec(prepared.stdout.toString())?.[1] ?? ''
   yield* tell(
-    `STOP SLAVE; RESET SLAVE ALL; RESET MASTER; SET GLOBAL gtid_slave_pos = ${sqlText(position)};`,
+    `STOP SLAVE; RESET SLAVE ALL; RESET MASTER; SET GLOBAL gtid_binlog_state = ${sqlText(position)}; SET GLOBAL gtid_slave_pos = ${sqlText(position)};`,
     'the copy does not know where it ends',
   )
   const said = yield* follow(spec, primary, false)

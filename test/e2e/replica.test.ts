@@ -127,23 +127,43 @@ describe('a primary that is lost', () => {
     expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 2000000')).toBe('only here')
   })
 
-  it('gets the data anew, although the controller was killed while they came', async () => {
-    expect((await strike(project, 'web-02 doing sending all data', 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
-    expect(run()).toMatchObject({ status: 0, stderr: '' })
+  it('gets the data anew when that was said, and follows', async () => {
+    expect(run('--lose-rows-only-on', 'web-02')).toMatchObject({ status: 0, stderr: '', applied: ['web-02 update replication:database'] })
     expect(run()).toMatchObject({ status: 0, applied: [] })
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t WHERE id = 2000000')).toBe('0')
-    expect(project.provision('verify').status).toBe(0)
+    const { status, stdout, stderr } = project.provision('verify')
+    expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
   })
 })
 
 describe('a replica', () => {
   it('that somebody wrote to is reported with what it says, and loses nothing', async () => {
-    await sql(spec, 'web-02', 'INSERT INTO shop.t VALUES (3000000, "by hand")')
-    await sql(spec, 'web-01', 'INSERT INTO shop.t VALUES (3000001, "more")')
-    await expect.poll(() => planned(), { timeout: 10_000 }).toEqual(['web-02 update replication:database'])
+    await writeByHand('at first')
     const { status, stderr } = run()
     expect(status).toBe(1)
     expect(stderr).toMatch(/web-02 does not replicate from web-01[\s\S]*GTID/)
     expect(project.provision('verify').status).toBe(1)
+    expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 3000000')).toBe('by hand')
   })
+
+  it.each(['making room', 'sending all data', 'taking the data in', 'making the data whole', 'following web-01'])(
+    'gets all data of the primary although the controller was killed at: %s',
+    async (moment) => {
+      await writeByHand(moment)
+      expect((await strike(project, `web-02 doing ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
+      // Before anything was replaced that has to be said again; afterwards it begins anew by itself.
+      const words = moment === 'making room' ? ['--lose-rows-only-on', 'web-02'] : []
+      expect(run(...words)).toMatchObject({ status: 0, stderr: '' })
+      const counted = 'SELECT COUNT(*), SUM(id) FROM shop.t'
+      await expect.poll(() => sql(spec, 'web-02', counted), { timeout: 10_000 }).toBe(await sql(spec, 'web-01', counted))
+      expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 3000000')).toBe(moment)
+    },
+  )
 })
+
+/** A row that the replica has of its own, in the way of one of the primary. */
+const writeByHand = async (words: string): Promise<void> => {
+  await sql(spec, 'web-02', "REPLACE INTO shop.t VALUES (3000000, 'by hand')")
+  await sql(spec, 'web-01', `REPLACE INTO shop.t VALUES (3000000, '${words}')`)
+  await expect.poll(() => planned(), { timeout: 10_000 }).toEqual(['web-02 update replication:database'])
+}
