@@ -43,7 +43,7 @@ since=$(date '+%Y-%m-%d %H:%M:%S')
 said() { journalctl -q -u prometheus-alertmanager --since "$since" --no-pager -o cat | grep -F -e 'receiver=${name} ' -e 'err="${name}/'; }
 amtool --alertmanager.url=http://127.0.0.1:9093 alert add alertname=${TEST_ALERT} severity=none host=${host} receiver=${name} "instance=$(date +%s%N)" \\
   --annotation='summary=a test: the monitoring on ${host} reaches you' --annotation='runbook=nothing is to be done' --end="$(date -u -d '+1 minute' +%Y-%m-%dT%H:%M:%SZ)" >/dev/null || exit 1
-i=0; until said >"$T/said"; [ "$(grep -F 'msg="Notify success"' "$T/said" | grep -o 'integration=[^ ]*' | sort -u | wc -l)" -ge ${'to' in rest ? rest.to.length : 1} ]; do
-  [ $i -lt 90 ] || { echo 'not delivered:'; sed -nE 's/.* err="(.*)"$/  \\1/p' "$T/said" | sed 's/notify retry canceled.* attempts: //; s#^  ${name}/[^ ]* #  #; s/\\\\"/"/g' | sort -u | tail -n 3; exit 1; }
-  sleep 0.5; i=$((i+1)); ! grep -q ' err="' "$T/said" || i=$((i+3))
+begun=$(date +%s) limit=45; until said >"$T/said"; [ "$(grep -F 'msg="Notify success"' "$T/said" | grep -o 'integration=[^ ]*' | sort -u | wc -l)" -ge ${'to' in rest ? rest.to.length : 1} ]; do
+  [ $(($(date +%s) - begun)) -lt $limit ] || { echo 'not delivered:'; sed -nE 's/.* err="(.*)"$/  \\1/p' "$T/said" | sed 's/notify retry canceled.* attempts: //; s#^  ${name}/[^ ]* #  #; s/\\\\"/"/g' | sort -u | tail -n 3; exit 1; }
+  sleep 0.5; ! grep -q ' err="' "$T/said" || limit=12
 done`
