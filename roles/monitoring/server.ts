@@ -66,7 +66,7 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
     path: '/etc/prometheus/alertmanager.yml',
     mode: '640',
     group: 'prometheus',
-    content: alertmanagerConfig(context.options),
+    content: alertmanagerConfig(context.options, context.options.dashboard === false ? undefined : externalUrl(context)),
     set: checkedBy('alertmanager', 'amtool', 'check-config', '/etc/prometheus/alertmanager.yml'),
   })
   const cluster = clusterResources(context)
@@ -136,7 +136,7 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
   ]
 }
 
-/** What stands in a message, to be followed. */
+/** Where people find it. */
 const externalUrl = ({ host, options: { dashboard } }: HostContext<Options>): string =>
   dashboard === false ? 'http://127.0.0.1:9090/' : `https://${host.publicAddresses[0] ?? host.addresses[0] ?? host.name}:${dashboard.port}/`
 

@@ -15,7 +15,7 @@ export const PAGE = `<!doctype html>
 </header>
 
 <section id="alerts">
-{{ range query "ALERTS{alertstate='firing',severity!='none'}" | sortByLabel "severity" }}<p class="alert {{ .Labels.severity }}" data-alert="{{ .Labels.alertname }}" data-host="{{ .Labels.host }}" data-instance="{{ .Labels.instance }}"><b>{{ .Labels.alertname }}</b> <span>{{ .Labels.host }} {{ .Labels.instance }}</span></p>
+{{ range query "ALERTS{alertstate='firing',severity!='none'}" | sortByLabel "severity" }}<p class="alert {{ .Labels.severity }}"><b>{{ .Labels.alertname }}</b> <span>{{ .Labels.host }} {{ .Labels.instance }}</span></p>
 {{ end }}</section>
 
 <h2>The way of a request</h2>

@@ -7,12 +7,10 @@ import { databaseAlerts, databaseRecords } from './database.ts'
 import { hostAlerts } from './host.ts'
 import { loadAlerts, loadRecords } from './load.ts'
 import type { Alert, Numbers, Rule } from './rule.ts'
+import { RUNBOOKS } from './runbooks.ts'
 import { securityAlerts } from './security.ts'
 import { trafficAlerts, trafficRecords } from './traffic.ts'
 import { webAlerts, webRecords } from './web.ts'
-
-/** Where an alert says what to do. */
-export const RUNBOOKS = 'roles/monitoring/README.md'
 
 const numbersOf = ({ interval_seconds: interval, checks_seconds: checks, limits }: Options): Numbers => ({
   interval,
@@ -63,11 +61,12 @@ const ruleYaml = (rule: Rule): Yaml => {
     ...(rule.for === undefined ? {} : { for: `${rule.for}s` }),
     ...(rule.keep === undefined ? {} : { keep_firing_for: `${rule.keep}s` }),
     labels: { severity: rule.severity },
-    annotations: { summary: rule.summary, runbook: runbookOf(rule) },
+    annotations: { summary: rule.summary, runbook: runbookOf(rule, '{{ $labels.host }}', '{{ $labels.name }}') },
   }
 }
 
-const runbookOf = ({ alert }: Alert): string => `${RUNBOOKS}#${alert.toLowerCase()}`
+const runbookOf = ({ alert }: Alert, host = '', unit = ''): string =>
+  (RUNBOOKS[alert] ?? '').replaceAll('HOST', host).replaceAll('UNIT', unit)
 
 /** What `promtool test rules` checks them with. */
 export const ruleTests = (options: Options, rules: string): Text =>
@@ -93,5 +92,5 @@ export const ruleTests = (options: Options, rules: string): Text =>
 
 const told = (alert: Alert, labels: Readonly<Record<string, string>>, summary: string): Yaml => ({
   exp_labels: { severity: alert.severity, ...labels },
-  exp_annotations: { summary, runbook: runbookOf(alert) },
+  exp_annotations: { summary, runbook: runbookOf(alert, labels.host, labels.name) },
 })

@@ -37,7 +37,7 @@ export type Case = Measured &
     | { readonly quiet: string }
   )
 
-/** When an administrator is told, how urgently and in which words, and how it is known to work. Its runbook stands in the README under its name. */
+/** When an administrator is told, how urgently and in which words, and how it is known to work. What to do stands in `runbooks.ts` under its name. */
 export interface Alert {
   readonly alert: string
   readonly expr: string

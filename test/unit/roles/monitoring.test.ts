@@ -6,6 +6,7 @@ import haproxy from '../../../roles/haproxy-tls/role.ts'
 import { alertmanagerConfig } from '../../../roles/monitoring/alertmanager.ts'
 import monitoring from '../../../roles/monitoring/role.ts'
 import { alertsOf } from '../../../roles/monitoring/rules/all.ts'
+import { RUNBOOKS } from '../../../roles/monitoring/rules/runbooks.ts'
 import { yaml } from '../../../roles/monitoring/yaml.ts'
 import nginx from '../../../roles/nginx/role.ts'
 import { bytesOf, type Content, shownText } from '../../../src/resource/content.ts'
@@ -230,7 +231,12 @@ describe('an alert', () => {
     expect(cases.length).toBeGreaterThan(0)
     expect(summary.length).toBeGreaterThan(10)
     const section = sections.find((one) => one.startsWith(`${name}\n`))
-    expect(section?.split('\n').slice(1).join(' ').trim().length).toBeGreaterThan(20)
+    expect(section?.split('\n').slice(1).join(' ').replace(/\s+/g, ' ').trim()).toBe(RUNBOOKS[name])
+    // Who is told of no host, or no unit, could not be told where either.
+    const labels = cases.flatMap((one) => ('says' in one ? [one.labels ?? {}] : []))
+    expect(labels.length).toBeGreaterThan(0)
+    if (/HOST/.test(RUNBOOKS[name] ?? '')) expect(labels.every(({ host }) => host !== undefined)).toBe(true)
+    if (/UNIT/.test(RUNBOOKS[name] ?? '')) expect(labels.every((one) => one.name !== undefined)).toBe(true)
   })
 
   it('has a name of its own, and no runbook is about none', () => {
