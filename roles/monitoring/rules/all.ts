@@ -40,18 +40,20 @@ export const rulesOf = (options: Options): Readonly<Record<string, readonly Rule
     meta: [WATCHDOG],
     hosts: [...loadRecords(numbers), ...hostAlerts(), ...loadAlerts(numbers)],
     web: [...webRecords(numbers), ...trafficRecords(), ...webAlerts(), ...trafficAlerts(numbers)],
-    database: [...databaseRecords(numbers), ...databaseAlerts(numbers), ...backupAlerts(numbers)],
+    database: [...databaseRecords(numbers), ...databaseAlerts(numbers)],
+    backups: backupAlerts(numbers),
     certificates: certificateAlerts(numbers),
     security: securityAlerts(numbers),
   }
 }
 
-export const alertsOf = (options: Options): readonly Alert[] =>
-  Object.values(rulesOf(options)).flatMap((rules) => rules.filter((rule): rule is Alert => 'alert' in rule))
+export const alertsOf = (options: Options): readonly Alert[] => Object.values(rulesOf(options)).flatMap(alertsIn)
+
+const alertsIn = (rules: readonly Rule[]): readonly Alert[] => rules.filter((rule): rule is Alert => 'alert' in rule)
 
 /** The whole of rules.yml. */
-export const rulesFile = (options: Options): Text =>
-  yaml({ groups: Object.entries(rulesOf(options)).map(([name, rules]) => ({ name, rules: rules.map(ruleYaml) })) })
+export const rulesFile = (options: Options, groups = rulesOf(options)): Text =>
+  yaml({ groups: Object.entries(groups).map(([name, rules]) => ({ name, rules: rules.map(ruleYaml) })) })
 
 const ruleYaml = (rule: Rule): Yaml => {
   if ('record' in rule) return { record: rule.record, expr: rule.expr }
@@ -68,12 +70,20 @@ const ruleYaml = (rule: Rule): Yaml => {
 const runbookOf = ({ alert }: Alert, host = '', unit = ''): string =>
   (RUNBOOKS[alert] ?? '').replaceAll('HOST', host).replaceAll('UNIT', unit)
 
-/** What `promtool test rules` checks them with. */
-export const ruleTests = (options: Options, rules: string): Text =>
+/** What `promtool test rules *.tests.yml` checks them with: files by name, of each group two, for it goes through all rules of a file for each case. */
+export const ruleTests = (options: Options): Readonly<Record<string, Text>> =>
+  Object.fromEntries(
+    Object.entries(rulesOf(options)).flatMap(([name, rules]) => [
+      [`${name}.rules.yml`, rulesFile(options, { [name]: rules })],
+      [`${name}.tests.yml`, testsOf(options, `${name}.rules.yml`, alertsIn(rules))],
+    ]),
+  )
+
+const testsOf = (options: Options, rules: string, alerts: readonly Alert[]): Text =>
   yaml({
     rule_files: [rules],
     evaluation_interval: `${options.interval_seconds}s`,
-    tests: alertsOf(options).flatMap((alert) =>
+    tests: alerts.flatMap((alert) =>
       alert.cases.map(
         (one): Yaml => ({
           name: alert.alert,
