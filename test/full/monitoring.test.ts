@@ -137,6 +137,20 @@ const FAULTS: readonly Fault[] = [
     mend: () => on('lb-01', 'systemctl stop stray'),
   },
   {
+    alert: 'UnknownAccount',
+    host: 'web-02',
+    within: 120,
+    make: () => on('web-02', 'useradd --create-home --shell /bin/bash eve'),
+    mend: () => on('web-02', 'userdel --remove eve 2>/dev/null'),
+  },
+  {
+    alert: 'SshdChanged',
+    host: 'lb-01',
+    within: 120,
+    make: () => on('lb-01', 'echo "# by hand" >>/etc/ssh/sshd_config'),
+    mend: () => on('lb-01', 'sed -i "$ d" /etc/ssh/sshd_config'),
+  },
+  {
     alert: 'FailedLogins',
     host: 'web-01',
     within: 120,
