@@ -27,7 +27,7 @@ const make = (name, attributes, namespace) => {
 }
 const short = (value) => {
   if (value === 0) return '0'
-  for (const [size, mark] of [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']]) if (Math.abs(value) >= size) return (value / size).toPrecision(3).replace(/\.?0+$/, '') + mark
+  for (const [size, mark] of [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']]) if (Math.abs(value) >= size) return Number((value / size).toPrecision(3)) + mark
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(2)))
 }
 const WORDS = {

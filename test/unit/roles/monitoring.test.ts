@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import haproxy from '../../../roles/haproxy-tls/role.ts'
 import { alertmanagerConfig } from '../../../roles/monitoring/alertmanager.ts'
+import { SCRIPT } from '../../../roles/monitoring/dashboard/script.ts'
 import monitoring from '../../../roles/monitoring/role.ts'
 import { alertsOf } from '../../../roles/monitoring/rules/all.ts'
 import { RUNBOOKS } from '../../../roles/monitoring/rules/runbooks.ts'
@@ -261,6 +262,21 @@ describe('a password', () => {
     expect(passwordHash(new Secret('geheim'), 'y').reveal()).not.toBe(hash)
     expect(String(passwordHash(new Secret('geheim'), 'x'))).toBe('•••')
   })
+})
+
+describe('a number on the page', () => {
+  const short = new Function(`${/const short = [\s\S]*?\n}\n/.exec(SCRIPT)?.[0]}; return short`)() as (value: number) => string
+
+  it.each([
+    [0, '0'],
+    [0.0123, '0.012'],
+    [7, '7'],
+    [160, '160'],
+    [1500, '1.5k'],
+    [160_000_000, '160M'],
+    [100_000, '100k'],
+    [2_000_000_000, '2G'],
+  ])('%d is written as %s', (value, words) => expect(short(value)).toBe(words))
 })
 
 describe('what cannot be', () => {
