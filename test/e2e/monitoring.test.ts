@@ -24,6 +24,7 @@ const { project, spec } = siteWithOutsider('t-monitor', SUBNET)
 const CHAT = { path: '/services/T0/B0/a-poison-word', channel: '#operations', ...ownCertificate(project, [`${SUBNET}.1`]) }
 let hook: Receiver
 let chat: Slack
+let since = 0
 
 /** Faster than the defaults, which the long form of this test measures. */
 const OPTIONS = `  monitoring:
@@ -64,7 +65,7 @@ const on = (host: string, command: string): string => {
 /** What the firewall lets somebody outside come to, beside the site itself: by address. */
 const seen = async () => {
   const from = await leaderOf(spec, 'outsider')
-  return [...(await answering({ from, addresses: [LB, WEB], ports: '3000-10000', protocol: 'tcp' }))]
+  return [...(await answering({ from, addresses: [LB, WEB], ports: '3306,4444,9000-10000', protocol: 'tcp' }))]
 }
 
 /** The page as an administrator gets it, verified with the site's own authority. */
@@ -117,6 +118,13 @@ describe('the monitoring of three bare hosts', () => {
     expect(chat.posted.map(({ title }) => title)).toContain(`NONE: ${words}`)
   })
 
+  it('is harmed in three places, of which the administrators will be told', () => {
+    since = Date.now()
+    on('web-02', 'systemctl stop nginx')
+    on('web-01', 'echo "# by hand" >>/etc/nginx/nginx.conf')
+    on('lb-01', "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'")
+  })
+
   it('shows nothing to strangers, and to none of its hosts what is for the watching one', async () => {
     expect(await seen()).toEqual([LB, WEB].map((address) => [address, []]))
     // A host that watches nobody comes to no other, not even with its own certificate of the same authority.
@@ -161,10 +169,6 @@ const CHROMIUM = ['--headless=new', '--no-sandbox', '--disable-gpu', '--ignore-c
 
 describe('the administrators', () => {
   it('are told of each fault once, by its cause, and that it is over', async () => {
-    const since = Date.now()
-    on('web-02', 'systemctl stop nginx')
-    on('web-01', 'echo "# by hand" >>/etc/nginx/nginx.conf')
-    on('lb-01', "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'")
     const told = await Promise.all([
       hook.await(since, 'firing', 'NginxDown', 'web-02', 60),
       hook.await(since, 'firing', 'ManagedFileWrong', 'web-01', 120),
