@@ -33,7 +33,9 @@ afterAll(async () => {
 })
 
 const fired = (since: number): readonly string[] =>
-  hook.told.filter(({ at, status }) => at >= since && status === 'firing').map(({ labels }) => `${labels.alertname} ${labels.host}`)
+  hook.told
+    .filter(({ at, status }) => at >= since && status === 'firing')
+    .map(({ labels }) => [labels.alertname, labels.host].join(' ').trim())
 
 /** A fault, what must be told of it and nothing else, also of what follows within some seconds, and that it is over when it is mended; the messages. */
 const told = async (
@@ -45,7 +47,7 @@ const told = async (
   const heard = (status: 'firing' | 'resolved', since: number, from: number) =>
     Promise.all(
       alerts.map(async (alert) => {
-        const [name = '', host = ''] = alert.split(' ')
+        const [name = '', host] = alert.split(' ')
         const one = await hook.await(since, status, name, host, 150)
         process.stdout.write(`${alert}: ${status} after ${((one.at - from) / 1000).toFixed(1)} s\n`)
         return one.annotations.summary ?? ''
@@ -163,13 +165,24 @@ describe('a cluster', () => {
     const messages = await told(
       ['ArbitratorDown lb-01', 'BackupTimerStopped web-02'],
       110,
-      () => Promise.all([isDown('lb-01', 'garb'), on('web-02', `systemctl stop ${BACKUP}.timer`)]),
-      () => Promise.all([isUp('lb-01', 'garb'), on('web-02', `systemctl start ${BACKUP}.timer`)]),
+      () => Promise.all([on('lb-01', 'systemctl stop garb'), on('web-02', `systemctl stop ${BACKUP}.timer`)]),
+      () => Promise.all([on('lb-01', 'systemctl start garb'), on('web-02', `systemctl start ${BACKUP}.timer`)]),
     )
     expect(messages).toEqual([
       'the arbitrator of the database on lb-01 is down: the cluster cannot lose a server',
       'the database on web-02 is not saved any more: the timer of its backups does not run',
     ])
+    await whole(spec, SERVERS, 3)
+  })
+
+  it('that has a member less, of which nobody says that it is down', async () => {
+    const messages = await told(
+      ['GaleraDegraded'],
+      100,
+      () => isDown('lb-01', 'garb'),
+      () => isUp('lb-01', 'garb'),
+    )
+    expect(messages).toEqual(['the database cluster has 2 of 3 members: it cannot lose another one'])
     await whole(spec, SERVERS, 3)
   })
 })

@@ -12,11 +12,12 @@ import { securityAlerts } from './security.ts'
 import { trafficAlerts, trafficRecords } from './traffic.ts'
 import { webAlerts, webRecords } from './web.ts'
 
-const numbersOf = ({ interval_seconds: interval, checks_seconds: checks, limits }: Options): Numbers => ({
+const numbersOf = ({ interval_seconds: interval, checks_seconds: checks, limits }: Options, members: number): Numbers => ({
   interval,
   checks,
   window: `${Math.max(60, 4 * interval)}s`,
   limits,
+  members,
 })
 
 const WATCHDOG: Alert = {
@@ -34,8 +35,8 @@ const WATCHDOG: Alert = {
 }
 
 /** All rules, by what they are about. */
-export const rulesOf = (options: Options): Readonly<Record<string, readonly Rule[]>> => {
-  const numbers = numbersOf(options)
+export const rulesOf = (options: Options, members: number): Readonly<Record<string, readonly Rule[]>> => {
+  const numbers = numbersOf(options, members)
   return {
     meta: [WATCHDOG],
     hosts: [...loadRecords(numbers), ...hostAlerts(), ...loadAlerts(numbers)],
@@ -47,12 +48,12 @@ export const rulesOf = (options: Options): Readonly<Record<string, readonly Rule
   }
 }
 
-export const alertsOf = (options: Options): readonly Alert[] => Object.values(rulesOf(options)).flatMap(alertsIn)
+export const alertsOf = (options: Options): readonly Alert[] => Object.values(rulesOf(options, 0)).flatMap(alertsIn)
 
 const alertsIn = (rules: readonly Rule[]): readonly Alert[] => rules.filter((rule): rule is Alert => 'alert' in rule)
 
 /** The whole of rules.yml. */
-export const rulesFile = (options: Options, groups = rulesOf(options)): Text =>
+export const rulesFile = (groups: ReturnType<typeof rulesOf>): Text =>
   yaml({ groups: Object.entries(groups).map(([name, rules]) => ({ name, rules: rules.map(ruleYaml) })) })
 
 const ruleYaml = (rule: Rule): Yaml => {
@@ -73,8 +74,8 @@ const runbookOf = ({ alert }: Alert, host = '', unit = ''): string =>
 /** What `promtool test rules *.tests.yml` checks them with: files by name, of each group two, for it goes through all rules of a file for each case. */
 export const ruleTests = (options: Options): Readonly<Record<string, Text>> =>
   Object.fromEntries(
-    Object.entries(rulesOf(options)).flatMap(([name, rules]) => [
-      [`${name}.rules.yml`, rulesFile(options, { [name]: rules })],
+    Object.entries(rulesOf(options, 3)).flatMap(([name, rules]) => [
+      [`${name}.rules.yml`, rulesFile({ [name]: rules })],
       [`${name}.tests.yml`, testsOf(options, `${name}.rules.yml`, alertsIn(rules))],
     ]),
   )

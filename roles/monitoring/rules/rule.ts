@@ -9,6 +9,8 @@ export interface Numbers {
   /** Seconds between two looks that a host takes at itself. */
   readonly checks: number
   readonly limits: Limits
+  /** How many members the cluster of databases has, by what the roles say. */
+  readonly members: number
 }
 
 /** A value that is computed once and kept, under a name. */

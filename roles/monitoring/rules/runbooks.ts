@@ -42,7 +42,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   GaleraNotReady:
     'This member has lost the others and refuses queries. Is the network between them well? When two of three are gone, start them again.',
   GaleraDegraded:
-    "A member is missing though all of them run: one has not joined, or cannot be reached by the others. The cluster works, and cannot lose another one. `journalctl -u mariadb -n 50` on the one that is not synced (`SHOW STATUS LIKE 'wsrep_%'`), `journalctl -u garb` on the arbitrator.",
+    "A member is missing, and none is known to be down: one has not joined, cannot be reached by the others, or is no service any more. The cluster works, and cannot lose another one. `journalctl -u mariadb -n 50` on the one that is not synced (`SHOW STATUS LIKE 'wsrep_%'`), `journalctl -u garb` on the arbitrator.",
   ArbitratorDown:
     'The third voice is missing: the loss of a database server would stop the other one. `systemctl status garb`, `journalctl -u garb -n 50` there; `provision run --limit HOST` starts it.',
   DatabaseConnections: 'Connections run out: an application leaks them, or long queries pile up (`SHOW PROCESSLIST`).',
