@@ -20,9 +20,9 @@ const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
 /** An alert that is no alert: `provision verify` sends one to each receiver. */
 export const TEST_ALERT = 'TestAlert'
 
-/** The whole of alertmanager.yml. */
-export const alertmanagerConfig = (options: Options, wanted = options.receivers): Text => {
-  const { interval_seconds: interval, repeat_hours, heartbeat } = options
+/** The whole of alertmanager.yml; `page` is where one sees more. */
+export const alertmanagerConfig = (options: Options, page?: string): Text => {
+  const { interval_seconds: interval, repeat_hours, heartbeat, receivers } = options
   return yaml({
     route: {
       receiver: 'nobody',
@@ -37,9 +37,13 @@ export const alertmanagerConfig = (options: Options, wanted = options.receivers)
           : [
               { receiver: 'heartbeat', matchers: ['alertname="Watchdog"'], group_wait: '0s', group_interval: '1m', repeat_interval: '50s' },
             ]),
-        ...wanted.map(({ name }) => ({ receiver: name, matchers: [`alertname="${TEST_ALERT}"`, `receiver="${name}"`], group_wait: '0s' })),
+        ...receivers.map(({ name }) => ({
+          receiver: name,
+          matchers: [`alertname="${TEST_ALERT}"`, `receiver="${name}"`],
+          group_wait: '0s',
+        })),
         { receiver: 'nobody', matchers: ['severity="none"'] },
-        ...wanted.map(({ name, severities }) => ({ receiver: name, matchers: [`severity=~"${severities.join('|')}"`], continue: true })),
+        ...receivers.map(({ name, severities }) => ({ receiver: name, matchers: [`severity=~"${severities.join('|')}"`], continue: true })),
       ],
     },
     inhibit_rules: INHIBITED.map(([cause, effects]) => ({
@@ -50,19 +54,22 @@ export const alertmanagerConfig = (options: Options, wanted = options.receivers)
     receivers: [
       { name: 'nobody' },
       ...(heartbeat === undefined ? [] : [{ name: 'heartbeat', webhook_configs: [{ url: heartbeat, send_resolved: false }] }]),
-      ...wanted.map(receiverOf),
+      ...receivers.map((one) => receiverOf(one, BODY + (page === undefined ? '' : `\nSee ${page}\n`))),
     ],
   })
 }
 
-const TITLE = '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}over{{ end }}: {{ .CommonAnnotations.summary }}'
-const BODY = '{{ range .Alerts }}{{ .Annotations.summary }}\nWhat to do: {{ .Annotations.runbook }}\nSince {{ .StartsAt }}\n{{ end }}'
+// Several of one sort on one host are one message.
+const TITLE =
+  '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}: {{ (index .Alerts.Firing 0).Annotations.summary }}{{ if gt (len .Alerts.Firing) 1 }} ({{ len .Alerts.Firing }} such){{ end }}{{ else }}over: {{ (index .Alerts 0).Annotations.summary }}{{ end }}'
+const BODY =
+  '{{ range .Alerts }}{{ .Annotations.summary }}\nSince {{ .StartsAt.UTC.Format "15:04:05 MST, 2 January" }}{{ if eq .Status "resolved" }}, over {{ .EndsAt.UTC.Format "15:04:05" }}{{ else }}\n\nWhat to do: {{ .Annotations.runbook }}{{ end }}\n{{ end }}'
 
 /** Where the authority of a receiver lies, for one that has its own. */
 export const authorityOf = ({ name, ca_file }: Receiver): string | undefined =>
   ca_file === undefined ? undefined : `/etc/prometheus/provision/receiver-${name}.pem`
 
-const receiverOf = (one: Receiver): Yaml => {
+const receiverOf = (one: Receiver, text: string): Yaml => {
   const authority = authorityOf(one)
   const trust = authority === undefined ? {} : { tls_config: { ca_file: authority } }
   const http = authority === undefined ? {} : { http_config: trust }
@@ -70,7 +77,7 @@ const receiverOf = (one: Receiver): Yaml => {
   if (one.type === 'slack')
     return {
       name: one.name,
-      slack_configs: [{ api_url: one.url, channel: one.channel, send_resolved: true, title: TITLE, text: BODY, ...http }],
+      slack_configs: [{ api_url: one.url, channel: one.channel, send_resolved: true, title: TITLE, text, ...http }],
     }
   return {
     name: one.name,
@@ -84,7 +91,7 @@ const receiverOf = (one: Receiver): Yaml => {
       ...(one.password === undefined ? {} : { auth_password: one.password }),
       send_resolved: true,
       headers: { Subject: TITLE },
-      text: BODY,
+      text,
       html: '',
     })),
   }

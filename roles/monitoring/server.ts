@@ -5,7 +5,7 @@ import { CONSOLES, dashboardResources, pageResources } from './dashboard/resourc
 import { tookConfiguration } from './loaded.ts'
 import type { Options } from './options.ts'
 import { blackboxConfig, clientOf, domainsOf } from './probes.ts'
-import { rulesFile } from './rules/all.ts'
+import { rulesFile, rulesOf } from './rules/all.ts'
 import { ASKING, prometheusConfig, RULES } from './scrape.ts'
 import { daemon } from './unit.ts'
 
@@ -66,7 +66,7 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
     path: '/etc/prometheus/alertmanager.yml',
     mode: '640',
     group: 'prometheus',
-    content: alertmanagerConfig(context.options),
+    content: alertmanagerConfig(context.options, context.options.dashboard === false ? undefined : externalUrl(context)),
     set: checkedBy('alertmanager', 'amtool', 'check-config', '/etc/prometheus/alertmanager.yml'),
   })
   const cluster = clusterResources(context)
@@ -113,7 +113,7 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
   const metrics = authority({ domain: 'metrics' })
   const asking = leaf({ path: ASKING, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['client'], group: 'prometheus' })
   const set = checkedBy('prometheus', 'promtool', 'check', 'config', '/etc/prometheus/prometheus.yml')
-  const rules = file({ path: RULES, content: rulesFile(options), set })
+  const rules = file({ path: RULES, content: rulesFile(rulesOf(options, membersIn(context))), set })
   const config = file({ path: '/etc/prometheus/prometheus.yml', content: prometheusConfig(context), set })
   const unit = daemon(
     'prometheus.service',
@@ -146,7 +146,11 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
   ]
 }
 
-/** What stands in a message, to be followed. */
+/** Hosts that speak for the cluster of databases. */
+const membersIn = ({ flows }: HostContext<Options>): number =>
+  new Set(flows.filter(({ service }) => service === 'database-cluster').map(({ host }) => host)).size
+
+/** Where people find it. */
 const externalUrl = ({ host, options: { dashboard } }: HostContext<Options>): string =>
   dashboard === false ? 'http://127.0.0.1:9090/' : `https://${host.publicAddresses[0] ?? host.addresses[0] ?? host.name}:${dashboard.port}/`
 

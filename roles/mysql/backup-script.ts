@@ -54,7 +54,8 @@ mariadbd --no-defaults --datadir="$PWD/work/test" --socket="$PWD/work/socket" --
 throwaway() { mariadb --no-defaults --socket="$PWD/work/socket" --user=root --default-character-set=utf8mb4 -NB "$@"; }
 answers() { throwaway -e 'DO 1' 2>/dev/null; }
 until_true 600 answers || { tail -n 20 work/log >&2; fail 'the server that the backup is tried in does not start'; }
-{ gunzip -c work/dump.sql.gz && : >work/unpacked; } | throwaway || fail 'the backup cannot be brought back'
+# What the client says holds rows, which belong in no journal; where it stopped is enough.
+{ gunzip -c work/dump.sql.gz && : >work/unpacked; } | throwaway >work/refused 2>&1 || fail "the backup cannot be brought back: $(sed -n 's/^\\(ERROR [0-9]* ([0-9A-Z]*) at line [0-9]*\\).*/\\1/p' work/refused)"
 [ -e work/unpacked ] || fail 'the backup is damaged: it cannot be unpacked whole'
 throwaway <work/checksums.sql >work/restored || fail 'the tables that were brought back cannot be read'
 cmp -s work/live work/restored || { diff work/live work/restored | head -n 20 >&2; fail 'what was brought back from the backup is not what was saved'; }

@@ -177,6 +177,8 @@ User=${BACKUP}
 Group=${BACKUP}
 StateDirectory=${STORES}
 StateDirectoryMode=0700
+# socat's own way to end when it is asked to.
+SuccessExitStatus=143
 Restart=always
 RestartSec=1s
 NoNewPrivileges=yes

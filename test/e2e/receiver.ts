@@ -13,8 +13,8 @@ export interface Told {
 /** A webhook receiver on an address of this machine, and what it was told. */
 export interface Receiver {
   readonly told: readonly Told[]
-  /** The first alert of this name and status that is told after a moment; fails after so many seconds. */
-  await(since: number, status: Told['status'], alertname: string, host: string, seconds: number): Promise<Told>
+  /** The first alert of this name, host (or none) and status that is told after a moment; fails after so many seconds. */
+  await(since: number, status: Told['status'], alertname: string, host: string | undefined, seconds: number): Promise<Told>
   close(): void
 }
 

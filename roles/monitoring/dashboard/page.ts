@@ -15,7 +15,7 @@ export const PAGE = `<!doctype html>
 </header>
 
 <section id="alerts">
-{{ range query "ALERTS{alertstate='firing',severity!='none'}" | sortByLabel "severity" }}<p class="alert {{ .Labels.severity }}" data-alert="{{ .Labels.alertname }}" data-host="{{ .Labels.host }}" data-instance="{{ .Labels.instance }}"><b>{{ .Labels.alertname }}</b> <span>{{ .Labels.host }} {{ .Labels.instance }}</span></p>
+{{ range query "ALERTS{alertstate='firing',severity!='none'}" | sortByLabel "severity" }}<p class="alert {{ .Labels.severity }}"><b>{{ .Labels.alertname }}</b> <span>{{ .Labels.host }} {{ .Labels.instance }}</span></p>
 {{ end }}</section>
 
 <h2>The way of a request</h2>
@@ -33,8 +33,8 @@ export const PAGE = `<!doctype html>
 <dl>{{ with printf "web:qps{host='%s'}" $h | query }}<dt>requests/s</dt><dd>{{ . | first | value | printf "%.1f" }}</dd>{{ end }}{{ with printf "server:response_seconds{host='%s'}" $h | query }}<dt>answers within</dt><dd>{{ . | first | value | humanizeDuration }}</dd>{{ end }}{{ with printf "max(haproxy_server_status{server='%s',state='UP'})" $h | query }}<dt>balanced to</dt><dd>{{ if eq (. | first | value) 1.0 }}yes{{ else }}no{{ end }}</dd>{{ end }}</dl></div>{{ else }}<p>none</p>{{ end }}
 </div>
 <div class="stage"><h3>databases</h3>
-{{ range query "mysql_up" | sortByLabel "host" }}{{ $h := .Labels.host }}<div class="part {{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}"><b>{{ $h }}</b><i>{{ if eq (. | value) 1.0 }}up{{ with printf "mysql_global_variables_read_only{host='%s'}" $h | query }}{{ if eq (. | first | value) 1.0 }}, reads only{{ end }}{{ end }}{{ else }}down{{ end }}</i>
-<dl>{{ with printf "database:qps{host='%s'}" $h | query }}<dt>queries/s</dt><dd>{{ . | first | value | printf "%.1f" }}</dd>{{ end }}{{ with printf "database:saturation{host='%s'}" $h | query }}<dt>connections</dt><dd>{{ . | first | value | humanizePercentage }}</dd>{{ end }}{{ with printf "max(mysql_slave_status_seconds_behind_master{host='%s'})" $h | query }}<dt>behind</dt><dd>{{ . | first | value | humanizeDuration }}</dd>{{ end }}</dl></div>{{ else }}<p>none</p>{{ end }}
+{{ range query "mysql_up" | sortByLabel "host" }}{{ $h := .Labels.host }}<div class="part {{ if eq (. | value) 1.0 }}up{{ else }}down{{ end }}"><b>{{ $h }}</b><i>{{ if eq (. | value) 1.0 }}up{{ with printf "mysql_global_variables_read_only{host='%s'}" $h | query }}{{ if eq (. | first | value) 1.0 }}, reads only{{ end }}{{ end }}{{ with printf "mysql_global_status_wsrep_ready{host='%s'} == 0 and mysql_global_status_wsrep_cluster_size > 0" $h | query }}, refuses queries{{ end }}{{ else }}down{{ end }}</i>
+<dl>{{ with printf "database:qps{host='%s'}" $h | query }}<dt>queries/s</dt><dd>{{ . | first | value | printf "%.1f" }}</dd>{{ end }}{{ with printf "database:saturation{host='%s'}" $h | query }}<dt>connections</dt><dd>{{ . | first | value | humanizePercentage }}</dd>{{ end }}{{ with printf "mysql_global_status_wsrep_cluster_size{host='%s'} > 0" $h | query }}<dt>cluster of</dt><dd>{{ . | first | value | printf "%.0f" }}</dd>{{ end }}{{ with printf "max(mysql_slave_status_seconds_behind_master{host='%s'})" $h | query }}<dt>behind</dt><dd>{{ . | first | value | humanizeDuration }}</dd>{{ end }}</dl></div>{{ else }}<p>none</p>{{ end }}
 </div>
 </section>
 

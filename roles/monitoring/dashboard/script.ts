@@ -27,7 +27,7 @@ const make = (name, attributes, namespace) => {
 }
 const short = (value) => {
   if (value === 0) return '0'
-  for (const [size, mark] of [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']]) if (Math.abs(value) >= size) return (value / size).toPrecision(3).replace(/\.?0+$/, '') + mark
+  for (const [size, mark] of [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']]) if (Math.abs(value) >= size) return Number((value / size).toPrecision(3)) + mark
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(2)))
 }
 const WORDS = {
@@ -80,11 +80,18 @@ const refresh = async () => {
   }))
 }
 
+// What is rendered before has names only: here is what they mean, and what to do.
 const words = async () => {
   const answer = await fetch(location.origin + '/api/v1/alerts')
-  for (const { labels, annotations } of (await answer.json()).data.alerts)
-    for (const line of document.querySelectorAll('[data-alert="' + CSS.escape(labels.alertname) + '"]'))
-      if (line.dataset.host === (labels.host || '') && line.dataset.instance === (labels.instance || '')) line.querySelector('span').textContent = annotations.summary
+  const told = (await answer.json()).data.alerts.filter(({ state, labels }) => state === 'firing' && labels.severity !== 'none')
+  const order = ({ labels }) => labels.severity + ' ' + labels.alertname + ' ' + labels.host
+  const said = (name, textContent) => Object.assign(make(name), { textContent })
+  const lines = told.sort((one, other) => (order(one) < order(other) ? -1 : 1)).map(({ labels, annotations }) => {
+    const line = make('p', { class: 'alert ' + labels.severity })
+    line.append(said('b', labels.alertname), said('span', annotations.summary), said('small', annotations.runbook))
+    return line
+  })
+  document.getElementById('alerts').replaceChildren(...lines)
 }
 
 CURVES.forEach(([title], i) => {

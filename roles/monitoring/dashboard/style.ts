@@ -6,7 +6,7 @@ header{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-betw
 h1{font-size:1.5em;margin:4px 0}h2{font-size:1.05em;margin:20px 0 8px;color:var(--soft);font-weight:600}h3{font-size:.95em;margin:0 0 8px}
 .good{color:var(--good)}.bad{color:var(--bad)}
 nav{display:flex;flex-wrap:wrap;gap:4px}nav a{padding:6px 10px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:inherit;text-decoration:none;font-size:.9em}nav a.here{border-color:var(--text);font-weight:600}
-.alert{margin:6px 0;padding:8px 12px;background:var(--card);border-left:5px solid var(--warn);border-radius:4px;overflow-wrap:anywhere}.alert.critical{border-color:var(--bad)}.alert b{color:var(--warn);margin-right:6px}.alert.critical b{color:var(--bad)}
+.alert{margin:6px 0;padding:8px 12px;background:var(--card);border-left:5px solid var(--warn);border-radius:4px;overflow-wrap:anywhere}.alert.critical{border-color:var(--bad)}.alert b{color:var(--warn);margin-right:6px}.alert.critical b{color:var(--bad)}.alert small{display:block;color:var(--soft);margin-top:2px}
 .way{display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:12px}
 .stage{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px}
 .part{border-left:5px solid var(--good);padding:2px 0 2px 10px;margin-bottom:10px}.part.down{border-color:var(--bad)}

@@ -7,18 +7,17 @@ import { databaseAlerts, databaseRecords } from './database.ts'
 import { hostAlerts } from './host.ts'
 import { loadAlerts, loadRecords } from './load.ts'
 import type { Alert, Numbers, Rule } from './rule.ts'
+import { RUNBOOKS } from './runbooks.ts'
 import { securityAlerts } from './security.ts'
 import { trafficAlerts, trafficRecords } from './traffic.ts'
 import { webAlerts, webRecords } from './web.ts'
 
-/** Where an alert says what to do. */
-export const RUNBOOKS = 'roles/monitoring/README.md'
-
-const numbersOf = ({ interval_seconds: interval, checks_seconds: checks, limits }: Options): Numbers => ({
+const numbersOf = ({ interval_seconds: interval, checks_seconds: checks, limits }: Options, members: number): Numbers => ({
   interval,
   checks,
   window: `${Math.max(60, 4 * interval)}s`,
   limits,
+  members,
 })
 
 const WATCHDOG: Alert = {
@@ -36,24 +35,26 @@ const WATCHDOG: Alert = {
 }
 
 /** All rules, by what they are about. */
-export const rulesOf = (options: Options): Readonly<Record<string, readonly Rule[]>> => {
-  const numbers = numbersOf(options)
+export const rulesOf = (options: Options, members: number): Readonly<Record<string, readonly Rule[]>> => {
+  const numbers = numbersOf(options, members)
   return {
     meta: [WATCHDOG],
     hosts: [...loadRecords(numbers), ...hostAlerts(), ...loadAlerts(numbers)],
     web: [...webRecords(numbers), ...trafficRecords(), ...webAlerts(), ...trafficAlerts(numbers)],
-    database: [...databaseRecords(numbers), ...databaseAlerts(numbers), ...backupAlerts(numbers)],
+    database: [...databaseRecords(numbers), ...databaseAlerts(numbers)],
+    backups: backupAlerts(numbers),
     certificates: certificateAlerts(numbers),
     security: securityAlerts(numbers),
   }
 }
 
-export const alertsOf = (options: Options): readonly Alert[] =>
-  Object.values(rulesOf(options)).flatMap((rules) => rules.filter((rule): rule is Alert => 'alert' in rule))
+export const alertsOf = (options: Options): readonly Alert[] => Object.values(rulesOf(options, 0)).flatMap(alertsIn)
+
+const alertsIn = (rules: readonly Rule[]): readonly Alert[] => rules.filter((rule): rule is Alert => 'alert' in rule)
 
 /** The whole of rules.yml. */
-export const rulesFile = (options: Options): Text =>
-  yaml({ groups: Object.entries(rulesOf(options)).map(([name, rules]) => ({ name, rules: rules.map(ruleYaml) })) })
+export const rulesFile = (groups: ReturnType<typeof rulesOf>): Text =>
+  yaml({ groups: Object.entries(groups).map(([name, rules]) => ({ name, rules: rules.map(ruleYaml) })) })
 
 const ruleYaml = (rule: Rule): Yaml => {
   if ('record' in rule) return { record: rule.record, expr: rule.expr }
@@ -63,18 +64,27 @@ const ruleYaml = (rule: Rule): Yaml => {
     ...(rule.for === undefined ? {} : { for: `${rule.for}s` }),
     ...(rule.keep === undefined ? {} : { keep_firing_for: `${rule.keep}s` }),
     labels: { severity: rule.severity },
-    annotations: { summary: rule.summary, runbook: runbookOf(rule) },
+    annotations: { summary: rule.summary, runbook: runbookOf(rule, '{{ $labels.host }}', '{{ $labels.name }}') },
   }
 }
 
-const runbookOf = ({ alert }: Alert): string => `${RUNBOOKS}#${alert.toLowerCase()}`
+const runbookOf = ({ alert }: Alert, host = '', unit = ''): string =>
+  (RUNBOOKS[alert] ?? '').replaceAll('HOST', host).replaceAll('UNIT', unit)
 
-/** What `promtool test rules` checks them with. */
-export const ruleTests = (options: Options, rules: string): Text =>
+/** What `promtool test rules *.tests.yml` checks them with: files by name, of each group two, for it goes through all rules of a file for each case. */
+export const ruleTests = (options: Options): Readonly<Record<string, Text>> =>
+  Object.fromEntries(
+    Object.entries(rulesOf(options, 3)).flatMap(([name, rules]) => [
+      [`${name}.rules.yml`, rulesFile({ [name]: rules })],
+      [`${name}.tests.yml`, testsOf(options, `${name}.rules.yml`, alertsIn(rules))],
+    ]),
+  )
+
+const testsOf = (options: Options, rules: string, alerts: readonly Alert[]): Text =>
   yaml({
     rule_files: [rules],
     evaluation_interval: `${options.interval_seconds}s`,
-    tests: alertsOf(options).flatMap((alert) =>
+    tests: alerts.flatMap((alert) =>
       alert.cases.map(
         (one): Yaml => ({
           name: alert.alert,
@@ -93,5 +103,5 @@ export const ruleTests = (options: Options, rules: string): Text =>
 
 const told = (alert: Alert, labels: Readonly<Record<string, string>>, summary: string): Yaml => ({
   exp_labels: { severity: alert.severity, ...labels },
-  exp_annotations: { summary, runbook: runbookOf(alert) },
+  exp_annotations: { summary, runbook: runbookOf(alert, labels.host, labels.name) },
 })

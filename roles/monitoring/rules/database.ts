@@ -31,18 +31,13 @@ const following = {
 /** Who holds no data, and has a voice. */
 const ARBITRATOR = 'node_systemd_unit_state{name="garb.service",state="active"}'
 const VOICE = `${ARBITRATOR.slice(0, -1)},host="lb-01"}`
-const members = {
-  'up{job="mysql",host="web-01"}': '1x40',
-  'up{job="mysql",host="web-02"}': '1x40',
-  'mysql_up{job="mysql",host="web-02"}': '1x40',
-  [VOICE]: '1x40',
-}
-const smaller = { 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x4 2x36' }
+const size = { 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x4 2x36' }
+const smaller = { ...size, [VOICE]: '1x40' }
 
 const host = 'web-01'
 
 /** Of a database that exposes itself to monitoring. */
-export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
+export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] => [
   {
     alert: 'MysqlDown',
     expr: 'mysql_up == 0',
@@ -156,20 +151,21 @@ export const databaseAlerts = ({ limits }: Numbers): readonly Alert[] => [
   {
     alert: 'GaleraDegraded',
     // Whoever is known to be down, or to be cut off, has an alert of its own.
-    expr: `min(mysql_global_status_wsrep_cluster_size > 0) < count(up{job="mysql"}) + (count(${ARBITRATOR}) or vector(0)) unless on () (mysql_up == 0 or mysql_global_status_wsrep_ready == 0 or ${ARBITRATOR} == 0 or up{job="node"} == 0)`,
+    expr: `min(mysql_global_status_wsrep_cluster_size > 0) < ${members} unless on () (mysql_up == 0 or mysql_global_status_wsrep_ready == 0 or ${ARBITRATOR} == 0 or up{job="node"} == 0)`,
     for: 60,
     severity: 'warning',
-    summary: 'the database cluster has {{ $value }} members: it cannot lose another one',
+    summary: `the database cluster has {{ $value }} of ${members} members: it cannot lose another one`,
     cases: [
-      {
-        series: { ...members, ...smaller },
+      // A service that is masked, or whose package is gone, is measured no more.
+      ...[smaller, size].map((series) => ({
+        series,
         quiet: '90s',
         at: '120s',
-        says: 'the database cluster has 2 members: it cannot lose another one',
-      },
-      { series: { ...members, ...smaller, 'mysql_up{job="mysql",host="web-02"}': '1x4 0x30' }, quiet: '120s' },
-      { series: { ...members, ...smaller, 'mysql_global_status_wsrep_ready{host="web-02"}': '1x4 0x30' }, quiet: '120s' },
-      { series: { ...members, ...smaller, [VOICE]: '1x4 0x30' }, quiet: '120s' },
+        says: 'the database cluster has 2 of 3 members: it cannot lose another one',
+      })),
+      { series: { ...smaller, 'mysql_up{job="mysql",host="web-02"}': '1x4 0x30' }, quiet: '120s' },
+      { series: { ...smaller, 'mysql_global_status_wsrep_ready{host="web-02"}': '1x4 0x30' }, quiet: '120s' },
+      { series: { ...smaller, [VOICE]: '1x4 0x30' }, quiet: '120s' },
     ],
   },
   {

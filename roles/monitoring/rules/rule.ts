@@ -9,6 +9,8 @@ export interface Numbers {
   /** Seconds between two looks that a host takes at itself. */
   readonly checks: number
   readonly limits: Limits
+  /** How many members the cluster of databases has, by what the roles say. */
+  readonly members: number
 }
 
 /** A value that is computed once and kept, under a name. */
@@ -37,7 +39,7 @@ export type Case = Measured &
     | { readonly quiet: string }
   )
 
-/** When an administrator is told, how urgently and in which words, and how it is known to work. Its runbook stands in the README under its name. */
+/** When an administrator is told, how urgently and in which words, and how it is known to work. What to do stands in `runbooks.ts` under its name. */
 export interface Alert {
   readonly alert: string
   readonly expr: string

@@ -4,8 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import haproxy from '../../../roles/haproxy-tls/role.ts'
 import { alertmanagerConfig } from '../../../roles/monitoring/alertmanager.ts'
+import { SCRIPT } from '../../../roles/monitoring/dashboard/script.ts'
 import monitoring from '../../../roles/monitoring/role.ts'
 import { alertsOf } from '../../../roles/monitoring/rules/all.ts'
+import { RUNBOOKS } from '../../../roles/monitoring/rules/runbooks.ts'
 import { yaml } from '../../../roles/monitoring/yaml.ts'
 import nginx from '../../../roles/nginx/role.ts'
 import { bytesOf, type Content, shownText } from '../../../src/resource/content.ts'
@@ -230,7 +232,12 @@ describe('an alert', () => {
     expect(cases.length).toBeGreaterThan(0)
     expect(summary.length).toBeGreaterThan(10)
     const section = sections.find((one) => one.startsWith(`${name}\n`))
-    expect(section?.split('\n').slice(1).join(' ').trim().length).toBeGreaterThan(20)
+    expect(section?.split('\n').slice(1).join(' ').replace(/\s+/g, ' ').trim()).toBe(RUNBOOKS[name])
+    // Who is told of no host, or no unit, could not be told where either.
+    const labels = cases.flatMap((one) => ('says' in one ? [one.labels ?? {}] : []))
+    expect(labels.length).toBeGreaterThan(0)
+    if (/HOST/.test(RUNBOOKS[name] ?? '')) expect(labels.every(({ host }) => host !== undefined)).toBe(true)
+    if (/UNIT/.test(RUNBOOKS[name] ?? '')) expect(labels.every((one) => one.name !== undefined)).toBe(true)
   })
 
   it('has a name of its own, and no runbook is about none', () => {
@@ -255,6 +262,21 @@ describe('a password', () => {
     expect(passwordHash(new Secret('geheim'), 'y').reveal()).not.toBe(hash)
     expect(String(passwordHash(new Secret('geheim'), 'x'))).toBe('•••')
   })
+})
+
+describe('a number on the page', () => {
+  const short = new Function(`${/const short = [\s\S]*?\n}\n/.exec(SCRIPT)?.[0]}; return short`)() as (value: number) => string
+
+  it.each([
+    [0, '0'],
+    [0.0123, '0.012'],
+    [7, '7'],
+    [160, '160'],
+    [1500, '1.5k'],
+    [160_000_000, '160M'],
+    [100_000, '100k'],
+    [2_000_000_000, '2G'],
+  ])('%d is written as %s', (value, words) => expect(short(value)).toBe(words))
 })
 
 describe('what cannot be', () => {
