@@ -49,6 +49,15 @@ done
 end=$(date +%s.%N); exec 3>&-; rm /root/q
 awk -v b=$begin -v e=$end 'BEGIN { print 120 / (e - b) }'`
 
+it('behaves as all its roles say', async () => {
+  // What it asks of the monitoring is measured first.
+  const verified = async () => {
+    const { status, stderr } = await project.provisionBeside('verify')
+    return `${status} ${stderr}`
+  }
+  await expect.poll(verified, { timeout: 120_000, interval: 5000 }).toBe('0 ')
+})
+
 it('measures requests and queries as who makes them counts them', async () => {
   project.write('visitors.lua', VISITORS)
   const words = [
