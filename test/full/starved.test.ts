@@ -128,7 +128,6 @@ describe('a component that starves its host takes neither sshd, nor the database
     ['the database', 'web-02', 'database.slice'],
     ['the balancer', 'lb-01', 'balancer.slice'],
   ])('%s', async (_, host, slice) => {
-    await site.calm()
     const since = Date.now()
     await starve(host, slice)
     await sleep(100_000)
