@@ -199,7 +199,10 @@ describe('the administrators', () => {
       hook.await(mended, 'resolved', 'ManagedFileWrong', 'web-01', 60),
       hook.await(mended, 'resolved', 'UnknownPort', 'lb-01', 60),
     ])
-    const alerts = hook.told.filter(({ at, status }) => at >= since && status === 'firing').map(({ labels }) => labels.alertname)
+    // The kernel counts whom it killed for lack of memory for the whole machine: in a lab it may have been any other one's.
+    const alerts = hook.told
+      .filter(({ at, status, labels }) => at >= since && status === 'firing' && labels.unit !== 'some process')
+      .map(({ labels }) => labels.alertname)
     expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
     // The heartbeat goes on all the while.
     expect(alerts).toContain('Watchdog')
