@@ -35,7 +35,7 @@ const storeChecks = (given: Options, site: SiteView): readonly Check[] => {
   const keeper = storeHost(given, site)
   if (keeper === undefined) return []
   const place = `${storeAddress(keeper, castOf(given, site))}/${given.backups?.port}`
-  const fix = `nobody takes backups at ${keeper.name}: mysql.backups must be where ${keeper.name} has it as well, such as in the vars of the whole inventory`
+  const fix = `nobody takes backups at ${keeper.name}: look at provision-database-store.service there`
   return [
     {
       name: 'the store takes backups',

@@ -94,16 +94,6 @@ describe('the monitoring of three bare hosts', () => {
     expect(changes(project.json('run').lines, 'planned')).toEqual([])
   })
 
-  it('has rules that do what their tests say', () => {
-    // A whole day of measurements would take minutes to be judged.
-    const options = monitoring.options.parse({ limits: { backup_hours: 0.2 } })
-    const written = Object.entries(ruleTests(options)).map(
-      ([name, content]) => `echo ${gzipSync(bytesOf(content)).toString('base64')} | base64 -d | gunzip >${name}\n`,
-    )
-    const said = on('lb-01', `cd "$(mktemp -d)"\n${written.join('')}promtool test rules *.tests.yml 2>&1`)
-    expect(said.match(/SUCCESS/g)).toHaveLength(written.length / 2)
-  })
-
   it('finds everything up and every rule loaded, and each receiver hears it', async () => {
     // Among others it sends test alerts, which only a test that does not wait can take.
     const verified = async () => (await project.provisionBeside('verify', '--role', 'monitoring')).stdout
@@ -123,6 +113,16 @@ describe('the monitoring of three bare hosts', () => {
     on('web-02', 'systemctl stop nginx')
     on('web-01', 'echo "# by hand" >>/etc/nginx/nginx.conf')
     on('lb-01', "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'")
+  })
+
+  it('has rules that do what their tests say', () => {
+    // A whole day of measurements would take minutes to be judged.
+    const options = monitoring.options.parse({ limits: { backup_hours: 0.2 } })
+    const written = Object.entries(ruleTests(options)).map(
+      ([name, content]) => `echo ${gzipSync(bytesOf(content)).toString('base64')} | base64 -d | gunzip >${name}\n`,
+    )
+    const said = on('lb-01', `cd "$(mktemp -d)"\n${written.join('')}promtool test rules *.tests.yml 2>&1`)
+    expect(said.match(/SUCCESS/g)).toHaveLength(written.length / 2)
   })
 
   it('shows nothing to strangers, and to none of its hosts what is for the watching one', async () => {
@@ -199,7 +199,10 @@ describe('the administrators', () => {
       hook.await(mended, 'resolved', 'ManagedFileWrong', 'web-01', 60),
       hook.await(mended, 'resolved', 'UnknownPort', 'lb-01', 60),
     ])
-    const alerts = hook.told.filter(({ at, status }) => at >= since && status === 'firing').map(({ labels }) => labels.alertname)
+    // The kernel counts whom it killed for lack of memory for the whole machine: in a lab it may have been any other one's.
+    const alerts = hook.told
+      .filter(({ at, status, labels }) => at >= since && status === 'firing' && labels.unit !== 'some process')
+      .map(({ labels }) => labels.alertname)
     expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
     // The heartbeat goes on all the while.
     expect(alerts).toContain('Watchdog')

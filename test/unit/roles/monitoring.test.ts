@@ -13,7 +13,7 @@ import nginx from '../../../roles/nginx/role.ts'
 import { bytesOf, type Content, shownText } from '../../../src/resource/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind.ts'
 import { passwordHash } from '../../../src/resource/password.ts'
-import type { Exposed, Facts, HostContext, HostView } from '../../../src/role/role.ts'
+import type { Exposed, Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
 import { Secret } from '../../../src/secret.ts'
 
 const host = (name: string, ...addresses: string[]): HostView => ({
@@ -53,13 +53,14 @@ const declared = (
   written: object = {},
   servers: readonly HostView[] = [LB],
   exposed = exposedBy(servers),
+  flows: readonly Flow[] = [],
 ): readonly Resource[] =>
   monitoring.resources({
     host: of,
     options: monitoring.options.parse(written),
     site: site(servers),
     facts: { distribution: 'debian', release: '12', sshPorts: [22] } as unknown as Facts,
-    flows: [],
+    flows,
     exposed,
     files: () => [],
     acmeAccount: () => ({ key: 'acme-account:letsencrypt', thumbprint: { later: 'thumbprint', get: () => undefined } }),
@@ -167,6 +168,15 @@ describe('a watching host', () => {
     expect(unit).toContain('--storage.tsdb.retention.time=3d --storage.tsdb.retention.size=256MB')
     expect(unit).toContain('MemoryMax=200M')
     expect(textOf(small, 'file:/etc/prometheus/provision/rules.yml')).toContain('[240s]')
+  })
+
+  it('knows by what the roles listen on how many members the cluster of databases has', () => {
+    const flow = { role: 'mysql', service: 'database-cluster', port: 4567, protocol: 'tcp', encrypted: true, from: [] } as const
+    const flows = ALL.map(({ name }) => ({ ...flow, host: name }))
+    const rules = parsed(declared(LB, {}, [LB], exposedBy([LB]), flows), 'file:/etc/prometheus/provision/rules.yml')
+    const alerts = rules.groups.flatMap((group: { rules: { alert?: string; expr: string }[] }) => group.rules)
+    const { expr } = alerts.find(({ alert }: { alert?: string }) => alert === 'GaleraDegraded')
+    expect(expr).toMatch(/^min\(mysql_global_status_wsrep_cluster_size > 0\) < 3 /)
   })
 
   it('speaks to no other one when it is alone, and over mutual TLS when it is not', () => {
