@@ -121,7 +121,8 @@ const unitDropin = ({ topology }: Cast) =>
         RestartSec: '3s',
         // A server that joins gets all data first.
         TimeoutStartSec: '3h',
-        ExecReload: `/usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -e "FLUSH SSL${
+        // LOCAL: what went into the binary log of a replica would be a transaction of its own.
+        ExecReload: `/usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -e "FLUSH LOCAL SSL${
           topology === 'cluster' ? `; SET GLOBAL wsrep_provider_options='socket.ssl_reload=1'` : ''
         }"`,
         ...(topology === 'cluster' && {

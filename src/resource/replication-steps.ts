@@ -39,9 +39,15 @@ const CATCH_UP_S = 300
 /** Waits until what a server does for another comes to a position; whether it did. */
 export function* comesTo(position: string, host?: string, seconds = CATCH_UP_S): Asking<boolean> {
   if (position === '') return true
-  const script = `${MARIADB} -e ${quote(`SELECT MASTER_GTID_WAIT(${sqlText(position)}, ${seconds})`)}`
-  const answer = yield { do: 'shell', ...on(host), doing: 'waiting until it has everything', script }
-  return answer.code === 0 && answer.stdout.toString().trim() === '0'
+  const script = `${MARIADB} -e ${quote(`SELECT MASTER_GTID_WAIT(${sqlText(position)}, 5)`)}`
+  for (let i = 0; i < seconds / 5; i++) {
+    const answer = yield { do: 'shell', ...on(host), doing: 'waiting until it has everything', script }
+    if (answer.code !== 0) return false
+    if (answer.stdout.toString().trim() === '0') return true
+    // Who stopped for an error waits for nothing.
+    if ((yield* standingOn(host))?.source?.applies !== true) return false
+  }
+  return false
 }
 
 /**
