@@ -18,7 +18,8 @@ export const planReplication = (want: ReplicationSpec, seen: SeenReplication, wo
   return wish === undefined ? undefined : { action: 'update', sure: 'depends', reason: wish, differences: [] }
 }
 
-const primarysWish = (want: ReplicationSpec, { standing, service: { active } }: SeenReplication): string | undefined => {
+const primarysWish = (want: ReplicationSpec, { standing, seeding, service: { active } }: SeenReplication): string | undefined => {
+  if (seeding) return 'its copy of the data was cut off, and begins anew'
   if (standing === undefined) return active === 'active' ? 'the server does not answer' : 'becomes the primary'
   if (!standing.writable)
     return standing.source === undefined

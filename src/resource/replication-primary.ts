@@ -4,14 +4,17 @@ import { Refused } from './kind.ts'
 import { sqlText } from './mariadb.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { addressOf, followerOf, type Members, mayBeFollowed, membersOf, nameOf } from './replication-plan.ts'
+import { seed } from './replication-seed.ts'
 import type { Standing } from './replication-seen.ts'
 import { type Asking, changing, close, comesTo, follow, open, type ReplicationWork, standingOn, tell } from './replication-steps.ts'
 
 /** The server that is written to. */
 export function* seeToPrimary(one: ReplicationWork): Asking<void> {
   const { spec } = one
-  const before = yield* standingOn()
   const others = yield* lookAround(one)
+  // With half of the data of another one it could not even start.
+  if (one.seen.seeding) yield* seed(spec, furthest(spec.me, others).host)
+  const before = yield* standingOn()
   if (before?.writable === true && before.source === undefined) {
     // Whatever made another one writable: what it took since is not ours, and is looked at when it is to follow.
     for (const { host, standing } of others) if (standing.writable) yield* close(spec, host)
@@ -52,7 +55,7 @@ function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void>
   const since = performance.now()
   const closed = yield* closeAll(one, others, missing)
   try {
-    yield* catchUp(spec, standing, closed, missing)
+    yield* catchUp(one, standing, closed, missing)
     yield* tell('STOP SLAVE; RESET SLAVE ALL;', `${spec.me} goes on following another`, { doing: 'following nobody any more' })
     // The others are looked at a last time, when nothing that follows them can tell them that all is as it was.
     for (const { host } of closed) if ((yield* standingOn(host))?.writable !== false) throw openedAgain(spec.me, host)
@@ -141,7 +144,8 @@ function* closeAll({ spec, members }: ReplicationWork, others: readonly Other[],
 }
 
 /** Has everything that any of the others has. */
-function* catchUp(spec: ReplicationSpec, before: Standing, others: readonly Other[], missing: readonly string[]): Asking<void> {
+function* catchUp(one: ReplicationWork, before: Standing, others: readonly Other[], missing: readonly string[]): Asking<void> {
+  const { spec } = one
   const followsLost = before.source !== undefined && missing.includes(nameOf(spec, before.source.address))
   if (followsLost) {
     // What it got and has not done yet counts.
@@ -152,10 +156,27 @@ function* catchUp(spec: ReplicationSpec, before: Standing, others: readonly Othe
     const wanted = standing.source === undefined ? standing.position : yield* doneOn(host, standing)
     if (covers((yield* standingOn())?.position ?? '', wanted)) continue
     const follows = (yield* standingOn())?.source
+    if (follows === undefined && one.seen.databases.length === 0 && before.position === '') {
+      // A fresh host of the name of an old one.
+      yield* seed(spec, furthest(spec.me, others).host)
+      continue
+    }
     const direct = follows?.address === addressOf(spec, host) && follows.receives !== 'no'
     const said = direct ? undefined : yield* follow(spec, host, false)
     if (said !== undefined || !(yield* comesTo(wanted))) throw behind(spec.me, wanted, said)
   }
+}
+
+/** Whose data go furthest. */
+const furthest = (me: string, others: readonly Other[]): Other => {
+  const [first, ...rest] = others
+  if (first === undefined)
+    throw new Refused(
+      `${me} has no data, and nobody runs who could give it some`,
+      'no other server was reached',
+      'run again without --limit',
+    )
+  return rest.reduce((best, other) => (covers(best.standing.position, other.standing.position) ? best : other), first)
 }
 
 /** What a replica of a lost primary got from it, once it has done all of that. */

@@ -10,23 +10,20 @@ const RECEIVER = 'provision-database-seed.service'
 const TAKEN = '/run/provision-database-seed'
 
 /**
- * Replaces all data of this server by those of the primary, which goes on meanwhile: a copy of its files, streamed from host to host over
+ * Replaces all data of this server by those of another one, which goes on meanwhile: a copy of its files, streamed from host to host over
  * TLS that both verify. A mark in the data directory stays until all is done, so that a cut begins anew.
  */
-export function* seed(spec: ReplicationSpec): Asking<void> {
-  const { me, primary, service } = spec
-  const [mine, its] = [serverOf(spec, me), serverOf(spec, primary)]
-  yield* checkRoom(primary)
+export function* seed(spec: ReplicationSpec, from = spec.primary): Asking<void> {
+  const { me, service } = spec
+  const [mine, its] = [serverOf(spec, me), serverOf(spec, from)]
+  yield* checkRoom(from)
   const emptied = `systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && : >${SEEDING} && sync ${SEEDING} &&
 find ${DATA} -mindepth 1 -maxdepth 1 ! -path ${SEEDING} -exec rm -rf {} + && ${receiving(spec, mine, its)}`
-  succeeded(
-    yield { do: 'shell', doing: `making room for the data of ${primary}`, script: emptied },
-    `${me} cannot take the data of ${primary}`,
-  )
-  const sent = yield { do: 'shell', on: primary, doing: `sending all data of ${primary} to ${me}`, script: sending(spec, mine) }
+  succeeded(yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied }, `${me} cannot take the data of ${from}`)
+  const sent = yield { do: 'shell', on: from, doing: `sending all data of ${from} to ${me}`, script: sending(spec, mine) }
   const taken = yield { do: 'shell', doing: 'taking the data in', script: TAKEN_IN }
   if (sent.code !== 0 || taken.code !== 0)
-    throw interrupted(spec, taken.code === 0 ? sent.stderr : `${sent.stderr}\n${taken.stdout}${taken.stderr}`)
+    throw interrupted(me, from, taken.code === 0 ? sent.stderr : `${sent.stderr}\n${taken.stdout}${taken.stderr}`)
   const prepared = succeeded(
     yield { do: 'shell', doing: 'making the data whole', script: preparing(service.unit) },
     'the copy cannot be made whole',
@@ -37,8 +34,8 @@ find ${DATA} -mindepth 1 -maxdepth 1 ! -path ${SEEDING} -exec rm -rf {} + && ${r
     `STOP SLAVE; RESET SLAVE ALL; RESET MASTER; SET GLOBAL gtid_binlog_state = ${sqlText(position)}; SET GLOBAL gtid_slave_pos = ${sqlText(position)};`,
     'the copy does not know where it ends',
   )
-  const said = yield* follow(spec, primary, false)
-  if (said !== undefined) throw new Refused(`${me} has the data of ${primary}, and does not replicate from it`, said)
+  const said = yield* follow(spec, from, false)
+  if (said !== undefined) throw new Refused(`${me} has the data of ${from}, and does not replicate from it`, said)
   succeeded(yield { do: 'shell', script: `rm -f ${SEEDING}` }, 'the mark of the copy stays')
 }
 
@@ -99,5 +96,5 @@ mariadb-backup --no-defaults --prepare --target-dir=${DATA} >"$T/said" 2>&1 || {
 for f in mariadb_backup_binlog_info xtrabackup_binlog_info; do [ ! -f ${DATA}/$f ] || position=$(cut -f 3 ${DATA}/$f); done
 chown -R mysql:mysql ${DATA} && systemctl start ${quote(unit)} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
 
-const interrupted = ({ me, primary }: ReplicationSpec, said: string): Refused =>
-  new Refused(`the data of ${primary} did not come to ${me} whole`, said.trim() || 'nobody said why', 'the next run begins anew')
+const interrupted = (me: string, from: string, said: string): Refused =>
+  new Refused(`the data of ${from} did not come to ${me} whole`, said.trim() || 'nobody said why', 'the next run begins anew')

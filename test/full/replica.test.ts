@@ -11,6 +11,7 @@ import { lost, sql, startWriter, stopWriter } from '../e2e/database.ts'
 import { need } from '../e2e/need.ts'
 import { changes, referenceProject } from '../e2e/project.ts'
 import { replicaLab, watchWriters, writable, writeReplicaSite } from '../e2e/replicas.ts'
+import { strike } from '../e2e/strike.ts'
 
 // Three servers, of which one is the primary, and everything that goes over their wire.
 const SUBNET = '10.79.55'
@@ -137,6 +138,16 @@ describe('a primary with replicas', () => {
     await boot(spec, 'web-03')
     await expect.poll(() => writable(spec, 'web-02'), { timeout: 60_000, interval: 1000 }).toBe(true)
     await expect.poll(() => run().applied.length, { timeout: 60_000, interval: 2000 }).toBe(0)
+  })
+
+  it('is itself replaced by a fresh host of its name, killed in the middle, and gets all data before it takes writes', async () => {
+    const rows = await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')
+    await labReset(spec, ['web-02'])
+    expect((await strike(project, 'web-02 doing sending all data', 'SIGKILL').ended).by).toBe('SIGKILL')
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+    expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')).toBe(rows)
+    expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([false, true, false])
   })
 
   it('forgets a server that the inventory has no more', async () => {
