@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import { type Answer, Refused, type Step } from '../../../src/resource/kind.ts'
+import { replication } from '../../../src/resource/replication.ts'
+import { followerOf } from '../../../src/resource/replication-plan.ts'
+import type { SeenReplication } from '../../../src/resource/replication-seen.ts'
+import { service } from '../../../src/resource/service.ts'
+
+const servers = ['one', 'two', 'three'].map((host, i) => ({ host, address: `10.0.0.${i + 1}`, certificate: `${host}.internal` }))
+const spec = (me: string, primary: string) =>
+  replication({
+    ...{ name: 'database', me, primary, servers, pair: '/p', trusted: '/t', seedPort: 4444, opener: 'opener.service' },
+    service: service({ unit: 'mariadb.service' }),
+  }).spec
+
+/** A server as a host would tell of it: whether it takes writes, how far it goes, and whom it follows. */
+interface Server {
+  writable: boolean
+  position: string
+  follows?: string
+}
+
+const told = ({ writable, position, follows }: Server): string =>
+  [
+    'h\twritable\tposition',
+    `self\t${writable ? 0 : 1}\t${position}`,
+    ...servers.map((one) => Object.values({ h: 'follower', ...followerOf(one) }).join('\t')),
+    ...(follows === undefined
+      ? []
+      : [
+          'Slave_IO_State\tMaster_Host\tSlave_IO_Running\tSlave_SQL_Running\tLast_IO_Error\tLast_SQL_Error\tUsing_Gtid\tGtid_IO_Pos',
+          `\t${follows}\tYes\tYes\t\t\tSlave_Pos\t${position}`,
+        ]),
+    'end',
+    'end\n',
+  ].join('\n')
+
+/** Hosts that do what they are told, as far as it matters here; `stuck` never comes to have more. What was told to whom comes back. */
+const carriedOut = (
+  all: Record<string, Server>,
+  {
+    reached = Object.keys(all),
+    mayLose = [],
+    answers = [],
+    stuck = false,
+  }: { reached?: string[]; mayLose?: string[]; answers?: string[]; stuck?: boolean } = {},
+) => {
+  const said: string[] = []
+  const answer = (step: Step): Answer => {
+    if (step.do !== 'shell') return { code: 0, stdout: Buffer.from(''), stderr: '' }
+    const host = step.on ?? 'two'
+    const server = all[host]
+    const { script } = step
+    const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
+    if (script.includes('/dev/tcp/')) return { ...ok(), code: answers.some((one) => script.includes(one)) ? 1 : 0 }
+    if (server === undefined) throw new Error(`nobody asks ${host}`)
+    if (script.includes('MASTER_GTID_WAIT')) {
+      if (!stuck) server.position = /MASTER_GTID_WAIT\(\S*?'([\d-]+)'/.exec(script.replaceAll("'\\''", "'"))?.[1] ?? server.position
+      return ok(stuck ? '-1\n' : '0\n')
+    }
+    const word = /read_only = (ON|OFF)/.exec(script)?.[1]
+    if (word !== undefined) {
+      server.writable = word === 'OFF'
+      said.push(`${host} ${word === 'ON' ? 'closes' : 'opens'}`)
+      expect(Object.values(all).filter(({ writable }) => writable).length).toBeLessThan(2)
+      return ok()
+    }
+    if (script.includes('RESET SLAVE ALL')) delete server.follows
+    if (script.includes('CHANGE MASTER TO')) server.follows = /MASTER_HOST = '([^']*)'/.exec(script)?.[1] ?? ''
+    return ok(script.includes('SHOW SLAVE STATUS') ? told(server) : 'provision-done mariadb.service\n')
+  }
+  const seen = (host: string): SeenReplication => ({
+    service: {} as SeenReplication['service'],
+    ...{ standing: undefined, databases: ['shop'], seeding: false },
+    ...(all[host] === undefined && { databases: [] }),
+  })
+  const verdict = { action: 'update', sure: 'depends', reason: '', differences: [] } as const
+  const members = () => new Map(reached.map((host) => [host, seen(host)]))
+  const work = { id: 'database', spec: spec('two', 'two'), seen: seen('two'), verdict, members, mayLose: new Set(mayLose) }
+  const steps = replication.kind.apply([work])
+  try {
+    for (let next = steps.next(); next.done !== true; ) next = steps.next(answer(next.value))
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error
+    said.push(`refused: ${error.what}`)
+  }
+  return said
+}
+
+const one = (): Server => ({ writable: true, position: '0-1-9' })
+const two = (): Server => ({ writable: false, position: '0-1-8', follows: '10.0.0.1' })
+const three = (): Server => ({ writable: false, position: '0-1-9', follows: '10.0.0.1' })
+
+describe('becoming the primary', () => {
+  it('closes all others, gets everything, and opens', () => {
+    const all = { one: one(), two: two(), three: three() }
+    expect(carriedOut(all)).toEqual(['one closes', 'three closes', 'two opens'])
+    expect(all.two).toEqual({ writable: true, position: '0-1-9' })
+  })
+
+  it('gives the writes back where it does not come to have everything', () => {
+    const all = { one: one(), two: two() }
+    const said = carriedOut(all, { reached: ['one', 'two'], stuck: true })
+    expect(said).toEqual(['one closes', 'one opens', 'refused: two does not come to have everything'])
+  })
+
+  it('is refused while one that could have more cannot be asked, and touches nobody', () => {
+    expect(carriedOut({ two: two(), three: three() })).toEqual(['refused: two is not made the primary while one cannot be asked'])
+    expect(carriedOut({ two: two(), three: three() }, { mayLose: ['three'] })).toEqual([
+      'refused: two is not made the primary while one cannot be asked',
+    ])
+  })
+
+  it('goes on without it where that was said, with what another replica has more', () => {
+    const all = { two: two(), three: three() }
+    expect(carriedOut(all, { mayLose: ['one'] })).toEqual(['three closes', 'two opens'])
+    expect(all.two.position).toBe('0-1-9')
+  })
+
+  it('is refused while the lost one still answers others, whatever was said', () => {
+    expect(carriedOut({ two: two(), three: three() }, { mayLose: ['one'], answers: ['10.0.0.1'] })).toEqual([
+      'refused: two is not made the primary, because the server of one still answers',
+    ])
+  })
+
+  it('needs nobody who is away where it follows the one that is written to', () => {
+    expect(carriedOut({ one: one(), two: two() })).toEqual(['one closes', 'two opens'])
+  })
+})
