@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-// They measure seconds, share a lab, or build the package that the others run: one at a time, with the machine to themselves.
-const ALONE = ['host*', 'lab', 'load', 'monitoring', 'mysql', 'package', 'replica', 'rolling', 'two-controllers', 'virtual-address']
+// They measure how long something takes, share a lab, or build the package that the others run: one at a time, with the machine to themselves.
+const ALONE = ['host*', 'lab', 'load', 'package', 'rolling', 'two-controllers', 'virtual-address']
 const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
 
@@ -19,7 +19,7 @@ export default defineConfig({
         resolve: { alias },
         test: {
           ...{ name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: alone, ...patience },
-          ...{ maxWorkers: 2, sequence: { groupOrder: 1 } },
+          ...{ maxWorkers: 3, sequence: { groupOrder: 1 } },
         },
       },
       {

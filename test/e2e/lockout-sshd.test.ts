@@ -3,7 +3,7 @@ import { down, referenceLab, up } from './lab.ts'
 import { changes, referenceProject } from './project.ts'
 import { inside, strike } from './strike.ts'
 
-const [SUBNET, HOST, CONFIRM] = ['10.79.35', 'web-01', 6]
+const [SUBNET, HOST, CONFIRM] = ['10.79.33', 'web-01', 6]
 const project = referenceProject('t-door', SUBNET)
 const reference = referenceLab(project, SUBNET)
 const spec = { ...reference, hosts: reference.hosts.filter(({ name }) => name === HOST) }
