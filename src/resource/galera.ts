@@ -2,11 +2,8 @@ import { z } from 'zod'
 import { applyGalera } from './galera-apply.ts'
 import { planArbitrator, planServer } from './galera-plan.ts'
 import { probeGalera, type SeenGalera } from './galera-seen.ts'
-import { defineKind, type Resource } from './kind.ts'
-import { type ServiceSpec, service } from './service.ts'
-
-const isService = (value: unknown): value is Resource<ServiceSpec> =>
-  typeof value === 'object' && value !== null && 'kind' in value && (value.kind as { name?: unknown }).name === service.kind.name
+import { defineKind } from './kind.ts'
+import { serviceOption } from './service.ts'
 
 const schema = z
   .strictObject({
@@ -17,7 +14,7 @@ const schema = z
     /** Hosts without data whose voice makes a majority. */
     arbitrators: z.array(z.string()).default([]),
     /** The unit that is a member here, with all that it loads. */
-    service: z.custom<Resource<ServiceSpec>>(isService, 'must be a service').transform(({ spec }) => spec),
+    service: serviceOption,
     /** Hosts whose own data, of another cluster or of none, may be replaced by the cluster's. */
     discardDataOf: z.array(z.string()).default([]),
   })

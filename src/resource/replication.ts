@@ -1,12 +1,9 @@
 import { z } from 'zod'
-import { defineKind, type Resource } from './kind.ts'
+import { defineKind } from './kind.ts'
 import { applyReplication } from './replication-apply.ts'
 import { planReplication } from './replication-plan.ts'
-import { probeReplication, type SeenReplication } from './replication-seen.ts'
-import { type ServiceSpec, service } from './service.ts'
-
-const isService = (value: unknown): value is Resource<ServiceSpec> =>
-  typeof value === 'object' && value !== null && 'kind' in value && (value.kind as { name?: unknown }).name === service.kind.name
+import { probeReplication } from './replication-seen.ts'
+import { serviceOption } from './service.ts'
 
 const hostName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/, 'must be the name of a host')
 
@@ -33,7 +30,7 @@ const schema = z
     seedPort: z.int().min(1024).max(65535),
     /** What opens the primary when it was restarted; it is stopped before another one takes over. */
     opener: z.string(),
-    service: z.custom<Resource<ServiceSpec>>(isService, 'must be a service').transform(({ spec }) => spec),
+    service: serviceOption,
   })
   .refine(
     ({ me, primary, servers }) => [me, primary].every((host) => servers.some((one) => one.host === host)),
@@ -58,5 +55,3 @@ export const replication = defineKind({
   // Who is to be written to first, so that the others have somebody to follow.
   turns: ({ primary, servers }: ReplicationSpec) => [primary, ...servers.map(({ host }) => host).filter((host) => host !== primary)],
 })
-
-export type { SeenReplication }

@@ -142,3 +142,8 @@ const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: SeenSer
   if (wanted === undefined) throw new Error(`the host did not say what ${path} holds`)
   return loaded === wanted ? undefined : 'exact'
 }
+
+const isService = (value: unknown): value is Resource<ServiceSpec> => isResource(value) && value.kind.name === service.kind.name
+
+/** A service as an option of a kind that is more than a service: a member of a cluster, a primary. */
+export const serviceOption = z.custom<Resource<ServiceSpec>>(isService, 'must be a service').transform(({ spec }) => spec)

@@ -1,16 +1,13 @@
-import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { boot, end, labDown, labReset, layoutOf } from '../../src/lab/index.ts'
+import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
 import { lost, sql, startWriter, stopWriter, whole } from '../e2e/database.ts'
 import { referenceLab } from '../e2e/lab.ts'
-import { need } from '../e2e/need.ts'
 import { changes, referenceProject } from '../e2e/project.ts'
 import { inside, strike } from '../e2e/strike.ts'
+import { captureWire } from './wire.ts'
 
 // The long forms: a controller that is killed again and again, every host without power, restarts, a replaced host; and all the
 // while nobody on the wire reads anything.
@@ -20,8 +17,7 @@ const spec = referenceLab(project, SUBNET)
 const SERVERS = ['web-01', 'web-02']
 const PASSWORD = 'poison-7Qx-password'
 project.env.SHOP_PASSWORD = PASSWORD
-const wire = mkdtempSync(join(tmpdir(), 'provision-wire-'))
-let capture: ReturnType<typeof spawn> | undefined
+let wire: ReturnType<typeof captureWire> | undefined
 
 const inventory = (bufferPool: string): void => {
   const lab = `.provision/lab/${project.lab}`
@@ -45,21 +41,18 @@ ${host('lb-01', 11)}${host('web-01', 12)}${host('web-02', 13)}groups:
 }
 
 beforeAll(async () => {
-  need('tcpdump')
   project.write(
     'playbooks/site.yaml',
     '- hosts: all\n  roles: [firewall]\n- hosts: [database, database_arbitrators, web]\n  roles: [mysql]\n',
   )
   inventory('96M')
   await labReset(spec)
-  const words = ['netns', 'exec', layoutOf(spec).switch, 'tcpdump', '-q', '-i', 'any', '-s', '0', '-w', join(wire, 'all'), 'not port 80']
-  capture = spawn('ip', words, { stdio: 'ignore' })
+  wire = captureWire(spec)
 })
 afterAll(async () => {
-  capture?.kill('SIGINT')
   await labDown(spec)
   project.remove()
-  rmSync(wire, { recursive: true })
+  wire?.remove()
 })
 
 const run = () => {
@@ -171,18 +164,10 @@ describe('a cluster', () => {
   })
 
   it('let nobody on the wire read anything of all that', async () => {
-    capture?.kill('SIGINT')
-    await sleep(1000)
-    expect(statSync(join(wire, 'all')).size).toBeGreaterThan(1_000_000)
-    const count = (text: string): string =>
-      spawnSync('grep', ['-a', '-c', '-i', text, join(wire, 'all')], { encoding: 'utf8' }).stdout.trim()
+    await wire?.end()
     for (const text of [PASSWORD, 'INSERT INTO', 'CREATE TABLE', 'row 100', 'mysql_native_password USING'])
-      expect(`${text}: ${count(text)}`).toBe(`${text}: 0`)
+      expect(`${text}: ${wire?.linesWith(text)}`).toBe(`${text}: 0`)
     // It does hold what goes over the ports of the database.
-    const ports = spawnSync('tcpdump', ['-q', '-n', '-r', join(wire, 'all'), 'port 3306 or port 4567'], {
-      encoding: 'utf8',
-      maxBuffer: 1e9,
-    })
-    expect(ports.stdout.split('\n').length).toBeGreaterThan(1000)
+    expect(wire?.packetsOf('port 3306 or port 4567')).toBeGreaterThan(1000)
   })
 })
