@@ -33,7 +33,7 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
       doing(step.doing)
       return on.shell.request(step.script, {
         ...(step.input === undefined ? {} : { input: step.input }),
-        deadlineMs: STEP_MS,
+        deadlineMs: step.withinMs ?? STEP_MS,
         onLine: (line) => {
           if (line.startsWith(DOING)) doing(line.slice(DOING.length))
         },

@@ -52,6 +52,8 @@ export interface ShellStep {
   readonly on?: string
   /** What the host is doing meanwhile, for the person who watches: `installing nginx`. */
   readonly doing?: string
+  /** How long it may take, in milliseconds, where that can be longer than half an hour. */
+  readonly withinMs?: number
 }
 
 /** A script that is run over a connection of its own, opened for it: proof that one can still come in. */

@@ -9,6 +9,9 @@ import { type Asking, follow, tell } from './replication-steps.ts'
 const RECEIVER = 'provision-database-seed.service'
 const TAKEN = '/run/provision-database-seed'
 
+/** However much data there are, a day is enough; a link that is dead is noticed long before. */
+const DATA_MS = 24 * 3_600_000
+
 /**
  * Replaces all data of this server by those of another one, which goes on meanwhile: a copy of its files, streamed from host to host over
  * TLS that both verify. A mark in the data directory stays until all is done, so that a cut begins anew.
@@ -20,12 +23,18 @@ export function* seed(spec: ReplicationSpec, from = spec.primary): Asking<void> 
   const emptied = `systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && : >${SEEDING} && sync ${SEEDING} &&
 find ${DATA} -mindepth 1 -maxdepth 1 ! -path ${SEEDING} -exec rm -rf {} + && ${receiving(spec, mine, its)}`
   succeeded(yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied }, `${me} cannot take the data of ${from}`)
-  const sent = yield { do: 'shell', on: from, doing: `sending all data of ${from} to ${me}`, script: sending(spec, mine) }
+  const sent = yield {
+    do: 'shell',
+    on: from,
+    doing: `sending all data of ${from} to ${me}`,
+    script: sending(spec, mine),
+    withinMs: DATA_MS,
+  }
   const taken = yield { do: 'shell', doing: 'taking the data in', script: TAKEN_IN }
   if (sent.code !== 0 || taken.code !== 0)
     throw interrupted(me, from, taken.code === 0 ? sent.stderr : `${sent.stderr}\n${taken.stdout}${taken.stderr}`)
   const prepared = succeeded(
-    yield { do: 'shell', doing: 'making the data whole', script: preparing(service.unit) },
+    yield { do: 'shell', doing: 'making the data whole', script: preparing(service.unit), withinMs: DATA_MS },
     'the copy cannot be made whole',
   )
   // Its own numbering goes on from there: were it to begin anew, a row that somebody writes here would not be noticed.
