@@ -17,13 +17,19 @@ interface Server {
   writable: boolean
   position: string
   follows?: string
+  /** Nobody may follow it yet. */
+  alone?: boolean
+  /** It has no databases. */
+  bare?: boolean
+  /** Opened by somebody else, whatever it is told. */
+  opened?: boolean
 }
 
-const told = ({ writable, position, follows }: Server): string =>
+const told = ({ writable, position, follows, alone }: Server): string =>
   [
     'h\twritable\tposition',
     `self\t${writable ? 0 : 1}\t${position}`,
-    ...servers.map((one) => Object.values({ h: 'follower', ...followerOf(one) }).join('\t')),
+    ...(alone === true ? [] : servers).map((one) => Object.values({ h: 'follower', ...followerOf(one) }).join('\t')),
     ...(follows === undefined
       ? []
       : [
@@ -51,7 +57,7 @@ const carriedOut = (
     const server = all[host]
     const { script } = step
     const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
-    if (script.includes('/dev/tcp/')) return { ...ok(), code: answers.some((one) => script.includes(one)) ? 1 : 0 }
+    if (script.includes('/dev/tcp/')) return { ...ok(), code: answers.some((one) => `${host} ${script}`.includes(one)) ? 1 : 0 }
     if (server === undefined) throw new Error(`nobody asks ${host}`)
     if (script.includes('MASTER_GTID_WAIT')) {
       if (!stuck) server.position = /MASTER_GTID_WAIT\(\S*?'([\d-]+)'/.exec(script.replaceAll("'\\''", "'"))?.[1] ?? server.position
@@ -71,7 +77,7 @@ const carriedOut = (
   const seen = (host: string): SeenReplication => ({
     service: {} as SeenReplication['service'],
     ...{ standing: undefined, databases: ['shop'], seeding: false },
-    ...(all[host] === undefined && { databases: [] }),
+    ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
   })
   const verdict = { action: 'update', sure: 'depends', reason: '', differences: [] } as const
   const members = () => new Map(reached.map((host) => [host, seen(host)]))
@@ -124,5 +130,28 @@ describe('becoming the primary', () => {
 
   it('needs nobody who is away where it follows the one that is written to', () => {
     expect(carriedOut({ one: one(), two: two() })).toEqual(['one closes', 'two opens'])
+  })
+
+  it('is refused while somebody follows a server that the inventory has no more', () => {
+    const stranger = { ...two(), follows: '10.0.0.9' }
+    expect(carriedOut({ two: stranger, three: three() }, { reached: ['two', 'three'] })).toEqual([
+      'refused: two is not made the primary, because two follows 10.0.0.9, which is none of the servers any more',
+    ])
+    const fresh = { writable: false, position: '' }
+    expect(carriedOut({ one: stranger, two: fresh, three: fresh })).toEqual([
+      'refused: two is not made the primary, because one follows 10.0.0.9, which is none of the servers any more',
+    ])
+  })
+
+  it('is refused while the lost one still answers another server', () => {
+    expect(carriedOut({ two: two(), three: three() }, { mayLose: ['one'], answers: ['three command'] })).toEqual([
+      'refused: two is not made the primary, because the server of one still answers',
+    ])
+  })
+
+  it('is refused to one that nobody followed yet while another cannot be asked', () => {
+    const alone = { writable: true, position: '0-1-9', alone: true }
+    expect(carriedOut({ two: alone, three: three() })).toEqual(['refused: two is not made the primary while one cannot be asked'])
+    expect(carriedOut({ two: { ...alone, alone: false }, three: three() })).toEqual([])
   })
 })
