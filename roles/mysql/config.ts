@@ -100,10 +100,11 @@ gtid_strict_mode = ON
 relay_log = relay-bin
 relay_log_recovery = ON
 slave_net_timeout = 10
+# A primary that lost in a power cut what its replicas have gets its own transactions back from them: others would be skipped in silence.
+rpl_semi_sync_slave_enabled = ON
 ${
   semi_sync
     ? `rpl_semi_sync_master_enabled = ON
-rpl_semi_sync_slave_enabled = ON
 rpl_semi_sync_master_wait_point = AFTER_SYNC
 rpl_semi_sync_master_timeout = 3000
 rpl_semi_sync_master_wait_no_slave = OFF

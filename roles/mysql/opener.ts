@@ -9,7 +9,8 @@ const SCRIPT = '/usr/local/lib/provision/database-primary'
 
 /**
  * Every server comes up read-only, so that one that was away while another took over writes nowhere. This opens it again only when it
- * follows nobody and all others say that they follow it: then no other was made the primary.
+ * follows nobody, and all others say that they follow it and have nothing that it has not: then no other was made the primary, and it is
+ * no fresh host of the name of the primary, nor one that lost in a power cut what its replicas have.
  */
 export const openerResources = (host: HostView, cast: Cast): readonly Resource[] => {
   const others = cast.servers.filter(({ name }) => name !== host.name).map((server) => addressOf(server, cast))
@@ -41,14 +42,31 @@ PrivateDevices=yes
 const scriptText = (name: string, me: string, others: readonly string[]): string => `#!/bin/sh
 # Written by provision.
 own() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB -e "$1"; }
-# Whom the server there follows.
-followed_by() { timeout 1 mariadb --no-defaults --connect-timeout=1 -h "$1" -u provision-replica-${name} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key \\
-  -E -e 'SHOW SLAVE STATUS' 2>/dev/null | sed -n 's/^ *Master_Host: //p' | head -n 1; }
-all_follow() { for other in ${others.join(' ')}; do [ "$(followed_by "$other")" = ${me} ] || return 1; done; }
+# How the server there follows another.
+ask() { timeout 1 mariadb --no-defaults --connect-timeout=1 -h "$1" -u provision-replica-${name} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key \\
+  -E -e 'SHOW SLAVE STATUS; SELECT @@gtid_slave_pos AS Done' 2>/dev/null; }
+word() { printf '%s\\n' "$said" | sed -n "s/^ *$1: *//p" | head -n 1; }
+# Whether this server has everything up to a position: of each domain the last number counts.
+has() {
+  for one in $(printf %s "$1" | tr ',' ' '); do
+    for mine in $(printf %s "$own_position" | tr ',' ' '); do
+      [ "\${mine%%-*}" != "\${one%%-*}" ] || [ "\${mine##*-}" -lt "\${one##*-}" ] || continue 2
+    done
+    return 1
+  done
+}
+all_follow() {
+  for other in ${others.join(' ')}; do
+    said=$(ask "$other")
+    case $said in *Done:*) ;; *) return 1 ;; esac
+    [ "$(word Master_Host)" = ${me} ] && has "$(word Gtid_IO_Pos)" && has "$(word Done)" || return 1
+  done
+}
 until own 'DO 1' 2>/dev/null; do sleep 0.5; done
 while :; do
   [ "$(own 'SELECT @@read_only')" = 1 ] || exit 0
-  [ -z "$(own 'SHOW SLAVE STATUS')" ] || exit 0
+  if ! follows=$(own 'SHOW SLAVE STATUS') || ! own_position=$(own 'SELECT @@gtid_binlog_pos'); then sleep 1; continue; fi
+  [ -z "$follows" ] && [ ! -e /var/lib/mysql/.provision-seeding ] || exit 0
   at=$(date +%s%N)
   if all_follow && [ $(( ($(date +%s%N) - at) / 1000000 )) -lt 1500 ]; then
     own 'SET GLOBAL read_only = OFF' && echo 'all others follow this server: it takes writes again'

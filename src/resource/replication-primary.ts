@@ -3,6 +3,7 @@ import { covers } from './gtid.ts'
 import { Refused } from './kind.ts'
 import { sqlText } from './mariadb.ts'
 import type { ReplicationSpec } from './replication.ts'
+import { isGone, type Other, refuseStrangers } from './replication-away.ts'
 import { addressOf, followerOf, type Members, mayBeFollowed, membersOf, nameOf } from './replication-plan.ts'
 import { seed } from './replication-seed.ts'
 import type { Standing } from './replication-seen.ts'
@@ -15,21 +16,27 @@ export function* seeToPrimary(one: ReplicationWork): Asking<void> {
   // With half of the data of another one it could not even start.
   if (one.seen.seeding) yield* seed(spec, furthest(spec.me, others).host)
   const before = yield* standingOn()
-  if (before?.writable === true && before.source === undefined) {
+  if (before?.writable === true && before.source === undefined && !isEmptyBeside(one, before, others)) {
+    if (before.followers.length === 0) yield* nobodyIsMissing(one, others, before)
     // Whatever made another one writable: what it took since is not ours, and is looked at when it is to follow.
     for (const { host, standing } of others) if (standing.writable) yield* close(spec, host)
     yield* changing(one)
     if ((yield* standingOn())?.writable === false) yield* open()
   } else {
+    if (before?.writable === true) yield* close(spec)
     yield* changing(one)
     yield* takeOver(one, others)
   }
   yield* letIn(spec)
 }
 
-interface Other {
-  readonly host: string
-  readonly standing: Standing
+/** A fresh host of the name of an old primary, whatever opened it: what the others have is what counts. */
+const isEmptyBeside = ({ seen }: ReplicationWork, { position }: Standing, others: readonly Other[]): boolean =>
+  position === '' && seen.databases.length === 0 && others.some(({ standing }) => standing.position !== '')
+
+/** Nobody followed this one yet: a server that cannot be asked may take writes as well, such as in a cluster that it leaves only now. */
+function* nobodyIsMissing(one: ReplicationWork, others: readonly Other[], standing: Standing): Asking<void> {
+  yield* unasked(one, others, standing, undefined)
 }
 
 /** How the other servers stand that run. */
@@ -50,6 +57,7 @@ function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void>
   const { spec } = one
   const standing = yield* standingOn()
   if (standing === undefined) throw new Refused('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
+  refuseStrangers(spec, standing, others)
   const writer = others.find((other) => other.standing.writable)
   const missing = yield* unasked(one, others, standing, writer)
   const since = performance.now()
@@ -59,9 +67,9 @@ function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void>
     yield* tell('STOP SLAVE; RESET SLAVE ALL;', `${spec.me} goes on following another`, { doing: 'following nobody any more' })
     // The others are looked at a last time, when nothing that follows them can tell them that all is as it was.
     for (const { host } of closed) if ((yield* standingOn(host))?.writable !== false) throw openedAgain(spec.me, host)
-    for (const host of missing) yield* isGone(spec, host, 2)
+    for (const host of missing) yield* isGone(spec, host, closed, 2)
   } catch (error) {
-    if (writer !== undefined && error instanceof Refused) yield* giveBack(spec, writer.host)
+    if (writer !== undefined && error instanceof Refused) yield* giveBack(one, writer.host)
     throw error
   }
   yield* open()
@@ -90,7 +98,7 @@ function* unasked(
   for (const host of missing) if (!members.has(host) || !(yield* starts(spec, host))) stillSilent.push(host)
   const forbidden = stillSilent.filter((host) => mayLose?.has(host) !== true)
   if (forbidden.length > 0) throw notAllowed(spec, standing, forbidden)
-  for (const host of stillSilent) yield* isGone(spec, host, 0)
+  for (const host of stillSilent) yield* isGone(spec, host, others, 0)
   return stillSilent
 }
 
@@ -112,19 +120,6 @@ const notAllowed = ({ me }: ReplicationSpec, { position, source }: Standing, mis
     `${me} is not made the primary while ${names} cannot be asked`,
     `it could have rows that ${me} has not; ${me} has everything up to transaction ${source?.received || position || 'nothing'}`,
     `bring ${names} back and run again; or, where what only it has may be lost: provision run ${flags}`,
-  )
-}
-
-/** Whoever cannot be reached by us may still be reached by others, and take writes. */
-function* isGone(spec: ReplicationSpec, host: string, afterSeconds: number): Asking<void> {
-  const place = `${addressOf(spec, host)}/3306`
-  const script = `sleep ${afterSeconds}; ! timeout 3 bash -c ${quote(`exec 3<>/dev/tcp/${place}`)} 2>/dev/null`
-  const answer = yield { do: 'shell', doing: `looking whether ${host} really is away`, script }
-  if (answer.code === 0) return
-  throw new Refused(
-    `${spec.me} is not made the primary, because the server of ${host} still answers`,
-    `${spec.me} reaches it at ${place.replace('/', ', port ')}; two servers would be written to`,
-    `stop it first, or make it reachable for this run`,
   )
 }
 
@@ -197,7 +192,10 @@ const openedAgain = (me: string, host: string): Refused =>
   new Refused(`${me} is not made the primary`, `${host} was closed, and does not say that it still is`, 'run again')
 
 /** As it was before: the one that took writes takes them again, and this one follows it. */
-function* giveBack(spec: ReplicationSpec, writer: string): Asking<void> {
+function* giveBack(one: ReplicationWork, writer: string): Asking<void> {
+  const { spec } = one
+  // Not where another one is open by now: two would be written to.
+  if ((yield* lookAround(one)).some(({ host, standing }) => host !== writer && standing.writable)) return
   yield* open(writer)
   yield* follow(spec, writer, false)
 }
@@ -212,7 +210,7 @@ function* letIn(spec: ReplicationSpec): Asking<void> {
   const sql = [
     ...gone.map(({ user }) => `DROP USER IF EXISTS ${account(user)}; KILL CONNECTION USER ${account(user)};`),
     ...wanted.map(
-      ({ user, subject, privileges }) => `CREATE USER IF NOT EXISTS ${account(user)};
+      ({ user, subject, privileges }) => `CREATE USER IF NOT EXISTS ${account(user)} REQUIRE SUBJECT ${sqlText(subject)};
 ALTER USER ${account(user)} REQUIRE SUBJECT ${sqlText(subject)};
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${account(user)};
 GRANT ${privileges.replaceAll(',', ', ')} ON *.* TO ${account(user)};`,

@@ -57,8 +57,9 @@ export function* comesTo(position: string, host?: string, seconds = CATCH_UP_S):
  */
 export function* close({ opener, service }: ReplicationSpec, host?: string): Asking<Standing | undefined> {
   const closing = `SET SESSION lock_wait_timeout = 10; SET GLOBAL read_only = ON`
-  const script = `systemctl stop ${quote(opener)} 2>/dev/null
-systemctl is-active -q ${quote(service.unit)} || systemctl start ${quote(service.unit)} || exit 9
+  // The opener last: each start of the server starts it as well.
+  const script = `systemctl is-active -q ${quote(service.unit)} || systemctl start ${quote(service.unit)} || exit 9
+systemctl stop ${quote(opener)} 2>/dev/null
 [ "$(${MARIADB} -e 'SELECT @@read_only')" = 1 ] || ${MARIADB} -e '${closing}'`
   const answer = yield {
     do: 'shell',

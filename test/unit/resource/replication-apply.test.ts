@@ -17,13 +17,17 @@ interface Server {
   writable: boolean
   position: string
   follows?: string
+  /** Nobody may follow it yet. */
+  alone?: boolean
+  /** It has no databases. */
+  bare?: boolean
 }
 
-const told = ({ writable, position, follows }: Server): string =>
+const told = ({ writable, position, follows, alone }: Server): string =>
   [
     'h\twritable\tposition',
     `self\t${writable ? 0 : 1}\t${position}`,
-    ...servers.map((one) => Object.values({ h: 'follower', ...followerOf(one) }).join('\t')),
+    ...(alone === true ? [] : servers).map((one) => Object.values({ h: 'follower', ...followerOf(one) }).join('\t')),
     ...(follows === undefined
       ? []
       : [
@@ -42,7 +46,8 @@ const carriedOut = (
     mayLose = [],
     answers = [],
     stuck = false,
-  }: { reached?: string[]; mayLose?: string[]; answers?: string[]; stuck?: boolean } = {},
+    opensAgain,
+  }: { reached?: string[]; mayLose?: string[]; answers?: string[]; stuck?: boolean; opensAgain?: string } = {},
 ) => {
   const said: string[] = []
   const answer = (step: Step): Answer => {
@@ -51,9 +56,11 @@ const carriedOut = (
     const server = all[host]
     const { script } = step
     const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
-    if (script.includes('/dev/tcp/')) return { ...ok(), code: answers.some((one) => script.includes(one)) ? 1 : 0 }
+    if (script.includes('/dev/tcp/')) return { ...ok(), code: answers.some((one) => `${host} ${script}`.includes(one)) ? 1 : 0 }
     if (server === undefined) throw new Error(`nobody asks ${host}`)
     if (script.includes('MASTER_GTID_WAIT')) {
+      const reopened = all[opensAgain ?? '']
+      if (reopened !== undefined) reopened.writable = true
       if (!stuck) server.position = /MASTER_GTID_WAIT\(\S*?'([\d-]+)'/.exec(script.replaceAll("'\\''", "'"))?.[1] ?? server.position
       return ok(stuck ? '-1\n' : '0\n')
     }
@@ -61,7 +68,7 @@ const carriedOut = (
     if (word !== undefined) {
       server.writable = word === 'OFF'
       said.push(`${host} ${word === 'ON' ? 'closes' : 'opens'}`)
-      expect(Object.values(all).filter(({ writable }) => writable).length).toBeLessThan(2)
+      if (word === 'OFF') expect(Object.values(all).filter(({ writable }) => writable).length).toBeLessThan(2)
       return ok()
     }
     if (script.includes('RESET SLAVE ALL')) delete server.follows
@@ -71,7 +78,7 @@ const carriedOut = (
   const seen = (host: string): SeenReplication => ({
     service: {} as SeenReplication['service'],
     ...{ standing: undefined, databases: ['shop'], seeding: false },
-    ...(all[host] === undefined && { databases: [] }),
+    ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
   })
   const verdict = { action: 'update', sure: 'depends', reason: '', differences: [] } as const
   const members = () => new Map(reached.map((host) => [host, seen(host)]))
@@ -124,5 +131,43 @@ describe('becoming the primary', () => {
 
   it('needs nobody who is away where it follows the one that is written to', () => {
     expect(carriedOut({ one: one(), two: two() })).toEqual(['one closes', 'two opens'])
+  })
+
+  it('is refused while somebody follows a server that the inventory has no more', () => {
+    const stranger = { ...two(), follows: '10.0.0.9' }
+    expect(carriedOut({ two: stranger, three: three() }, { reached: ['two', 'three'] })).toEqual([
+      'refused: two is not made the primary, because two follows 10.0.0.9, which is none of the servers any more',
+    ])
+    const fresh = { writable: false, position: '' }
+    expect(carriedOut({ one: stranger, two: fresh, three: fresh })).toEqual([
+      'refused: two is not made the primary, because one follows 10.0.0.9, which is none of the servers any more',
+    ])
+  })
+
+  it('is refused while the lost one still answers another server', () => {
+    expect(carriedOut({ two: two(), three: three() }, { mayLose: ['one'], answers: ['three command'] })).toEqual([
+      'refused: two is not made the primary, because the server of one still answers',
+    ])
+  })
+
+  it('is refused to one that nobody followed yet while another cannot be asked', () => {
+    const alone = { writable: true, position: '0-1-9', alone: true }
+    expect(carriedOut({ two: alone, three: three() })).toEqual(['refused: two is not made the primary while one cannot be asked'])
+    expect(carriedOut({ two: { ...alone, alone: false }, three: three() })).toEqual([])
+  })
+
+  it('is not what a fresh host of the name of the primary is, whatever opened it, before it has the data of the others', () => {
+    const all = { one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '', bare: true } }
+    const said = carriedOut(all, { reached: ['one', 'two'], mayLose: ['three'] })
+    expect(said.slice(0, 2)).toEqual(['two closes', 'one closes'])
+  })
+
+  it('is given back to nobody while another one is open', () => {
+    const all = { one: one(), two: two(), three: { ...three(), writable: true } }
+    expect(carriedOut(all, { stuck: true, opensAgain: 'three' })).toEqual([
+      'one closes',
+      'three closes',
+      'refused: two does not come to have everything',
+    ])
   })
 })
