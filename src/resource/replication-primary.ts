@@ -149,8 +149,9 @@ function* catchUp(one: ReplicationWork, before: Standing, others: readonly Other
   }
   for (const { host, standing } of others) {
     const wanted = standing.source === undefined ? standing.position : yield* doneOn(host, standing)
-    if (covers((yield* standingOn())?.position ?? '', wanted)) continue
-    const follows = (yield* standingOn())?.source
+    const now = yield* standingOn()
+    if (covers(now?.position ?? '', wanted)) continue
+    const follows = now?.source
     if (follows === undefined && one.seen.databases.length === 0 && before.position === '') {
       // A fresh host of the name of an old one.
       yield* seed(spec, furthest(spec.me, others).host)
