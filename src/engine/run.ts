@@ -16,6 +16,7 @@ import { type Due, noticesOf, planHost, type Selection } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSessions, type Session } from './session.ts'
+import { unknownAuthorities } from './unknown-authority.ts'
 
 export { apply } from './apply.ts'
 export { whatDiffers } from './holds.ts'
@@ -50,6 +51,12 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     const unreachable = failuresOf(answers)
     const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
     const everywhere = new Map(met.map(({ session, seen }) => [session.host, seen]))
+    const strange = unknownAuthorities(
+      met.map(({ session: { host }, placed, seen }) => ({ host, placed, seen })),
+      selected,
+      new Date(),
+    )
+    if (strange.length > 0) throw new Problems(strange)
     const surveys = await Promise.all(met.map((one) => survey(one, everywhere, selected, mayLose)))
     tellWhoLearns(identities, surveys)
     const changes = [

@@ -43,9 +43,13 @@ export const isStranger = (alive: readonly Generation[]): boolean =>
 /** The common name of a generation. */
 export const generationName = (domain: string, number: number): string => `CN=provision ${domain} ${number}`
 
-/** Reads what the public file of a generation holds; undefined where it is something else. */
+/**
+ * Reads what the public file of a generation holds; undefined where it is something else. That of a lost one may come from a host, where
+ * it stands among others.
+ */
 export const readGeneration = (domain: string, number: number, text: string, lost = false): Generation | undefined => {
-  const [first, second, ...more] = (text.match(BLOCKS) ?? []).map((block) => ({ block: `${block}\n`, certificate: read(block) }))
+  const all = (text.match(BLOCKS) ?? []).map((block) => ({ block: `${block}\n`, certificate: read(block) }))
+  const [first, second, ...more] = lost ? all.filter(({ certificate }) => certificate?.subject === generationName(domain, number)) : all
   const own = first?.certificate
   if (first === undefined || own === undefined || more.length > 0) return undefined
   if (!own.ca || own.subject !== generationName(domain, number) || !own.checkIssued(own) || !own.verify(own.publicKey)) return undefined

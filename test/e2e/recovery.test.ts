@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -148,6 +148,37 @@ describe('an administrator’s key is lost, and with it all that it opened', () 
     await inside(spec, 'lb-01', `f=$(openssl x509 -in ${pair} -noout -fingerprint -sha256); echo "\${f#*=}" >${pair}.revoked`)
     expect(await run()).toMatchObject({ status: 0, stderr: '' })
     expect(await serial()).not.toBe(before)
+  })
+})
+
+describe('all that the site keeps of its identities is lost', () => {
+  let said = ''
+
+  it('is said by every run, which makes nothing in its place', async () => {
+    rmSync(kept(''), { recursive: true })
+    for (const words of [['--dry-run'], []]) {
+      const { status, stderr, planned } = await run(...words)
+      expect({ status, planned, made: existsSync(kept('')) }).toEqual({ status: 3, planned: [], made: false })
+      said = stderr
+    }
+    expect(said).toMatch(
+      /lb-01 › haproxy-tls › certificate:\S+\n {2}what was signed by an authority for the domain edge that is not in identities\/: CN=provision edge 2\n/,
+    )
+    expect(said).toMatch(
+      /what was signed by .*: CN=provision edge 3 \(on web-02 as well\)\n {2}why .*\n {2}fix {2}bring identities\/ back: /,
+    )
+  })
+
+  it('and as it says: what the hosts know of it is enough to go on, and replaces nothing', async () => {
+    const told = [...said.matchAll(/ssh (\S+) cat (\S+) >(\S+) and run again/g)]
+    expect(told.map(([, , , file]) => file).sort()).toEqual([2, 3].map((n) => `identities/authority-edge-${n}.lost.pem`))
+    for (const [, host = '', path = '', file = ''] of told) project.write(file, await inside(spec, host, `cat ${path}`))
+    const { status, stderr, applied, failed } = await run()
+    expect({ status, stderr, failed }).toEqual({ status: 0, stderr: '', failed: [] })
+    expect(applied).toEqual(expect.arrayContaining(['controller update authority:edge', ...trustedFiles]))
+    expect(applied.filter((line) => line.includes('certificate:'))).toEqual([])
+    expect(await run()).toMatchObject({ status: 0, planned: [] })
+    expect(await servers()).toEqual(['web-01', 'web-02'])
   })
 
   it('and nobody who came meanwhile was turned away', () => {

@@ -1,0 +1,98 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { unknownAuthorities } from '../../../src/engine/unknown-authority.ts'
+import { type Signer, signAuthority, signerOf } from '../../../src/identity/x509.ts'
+import { leaf } from '../../../src/resource/certificate.ts'
+import type { Leaf } from '../../../src/resource/certificate-seen.ts'
+import { text } from '../../../src/resource/content.ts'
+import { file } from '../../../src/resource/file.ts'
+
+const ZONE = 'edge.provision.internal'
+const day = (days: number): Date => new Date(Date.parse('2026-11-23T12:00:00Z') + days * 86_400_000)
+const life = { from: day(0), to: day(3650) }
+
+// What signs a certificate of an authority signs one of a host, too: the same shape is enough here.
+let [first, other, second]: readonly string[] = []
+beforeAll(async () => {
+  const signer = (number: number): Promise<Signer> =>
+    signerOf(
+      `CN=provision edge ${number}`,
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    )
+  const self = async (by: Signer): Promise<string> => await signAuthority(by, by, ZONE, life)
+  ;[first, other, second] = [await self(await signer(1)), await self(await signer(1)), await self(await signer(2))]
+})
+
+const PATH = '/etc/ssl/nginx/edge.pem'
+/** A host with a certificate of an authority, in a project that knows some. */
+const host = (
+  name: string,
+  pem: string | undefined,
+  knows: readonly (string | undefined)[],
+  { account = 'authority:edge', number = 1 } = {},
+) => {
+  const trusted = knows.filter((one) => one !== undefined)
+  const authority = {
+    key: 'authority:edge',
+    zone: ZONE,
+    certificate: { later: 'the certificate of authority:edge', get: () => trusted.join('') },
+    trusted: () => trusted,
+    nameOf: (host: string) => `${host}.${ZONE}`,
+  }
+  const placed = [
+    { play: 0, role: 'nginx', resource: file({ path: '/etc/ssl/nginx/authority.pem', content: text`${authority.certificate}` }) },
+    { play: 0, role: 'nginx', resource: leaf({ path: PATH, names: [authority.nameOf(name)], authority, usages: ['server'] }) },
+  ]
+  const found: Partial<Leaf> = {
+    pem: pem ?? '',
+    issuer: `CN=provision edge ${number}`,
+    account,
+    from: day(0).getTime(),
+    to: day(90).getTime(),
+  }
+  return { host: name, placed, seen: new Map([[`certificate:${PATH}`, { leaf: pem === undefined ? undefined : found }]]) }
+}
+const all = () => true
+const said = (looked: readonly ReturnType<typeof host>[], selected = all, now = day(1)) =>
+  unknownAuthorities(looked as never, selected, now)
+
+describe('an authority that hosts know, and the site does not', () => {
+  it('is a problem, with what to do on which host', () => {
+    const [problem, ...more] = said(['web-01', 'web-02', 'web-03'].map((name) => host(name, first, [])))
+    expect(more).toEqual([])
+    expect(problem?.message).toBe(
+      `web-01 › nginx › certificate:${PATH}: was signed by an authority for the domain edge that is not in identities/: CN=provision edge 1 (on web-02, web-03 as well)`,
+    )
+    expect(problem?.fix).toContain('ssh web-01 cat /etc/ssl/nginx/authority.pem >identities/authority-edge-1.lost.pem and run again')
+  })
+
+  it('is one problem for each generation', () => {
+    const looked = [host('web-01', first, []), host('web-02', second, [], { number: 2 })]
+    expect(said(looked).map(({ fix }) => /authority-edge-\d/.exec(fix)?.[0])).toEqual(['authority-edge-1', 'authority-edge-2'])
+  })
+
+  it('cannot be taken from a host where the site has another of its name', () => {
+    const [problem] = said([host('web-01', first, [other])])
+    expect(problem?.fix).toContain(`rm ${PATH} there`)
+    expect(problem?.fix).not.toContain('.lost.pem')
+  })
+
+  it('whose own issuer is made up is not read as part of a command', () => {
+    const one = host('web-01', first, [])
+    Object.assign(one.seen.get(`certificate:${PATH}`)?.leaf ?? {}, { issuer: 'CN=provision edge 1; rm -rf /' })
+    expect(said([one])[0]?.fix).not.toContain('.lost.pem')
+  })
+})
+
+describe('nothing is said', () => {
+  it.each([
+    ['of what the site signed', () => [host('web-01', first, [first])], all, 1],
+    ['of a generation that still lives beside the newest', () => [host('web-01', first, [first, second])], all, 1],
+    ['of a host without a certificate', () => [host('web-01', undefined, [])], all, 1],
+    ['of what never was of an authority of ours', () => [host('web-01', first, [], { account: 'acme-account:letsencrypt' })], all, 1],
+    ['of what has expired', () => [host('web-01', first, [])], all, 91],
+    ['of a role that is not run', () => [host('web-01', first, [])], () => false, 1],
+  ] as const)('%s', (_, looked, selected, days) => {
+    expect(said(looked(), selected, day(days))).toEqual([])
+  })
+})
