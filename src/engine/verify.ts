@@ -36,12 +36,12 @@ const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal)
   try {
     const shell = await openShell(target, { signal })
     try {
-      const answers = await Promise.all(checks.map(({ script }) => shell.request(script, { deadlineMs: CHECK_MS })))
-      const checked = checks.map(({ role, name }, i) => ({ host, role, name, passed: answers[i]?.code === 0 }))
-      const problems = answers.flatMap(({ code, stdout, stderr }, i) =>
-        code === 0 ? [] : [failure(host, checks[i], `exit ${code}: ${masked(`${stderr}${stdout}`, secrets).trim().slice(0, 2000)}`)],
+      const asked = checks.map(async (check) => ({ check, answer: await shell.request(check.script, { deadlineMs: CHECK_MS }) }))
+      const told = (await Promise.all(asked)).filter(({ answer }) => answer.code !== NOTHING_TO_CHECK)
+      const problems = told.flatMap(({ check, answer: { code, stdout, stderr } }) =>
+        code === 0 ? [] : [failure(host, check, `exit ${code}: ${masked(`${stderr}${stdout}`, secrets).trim().slice(0, 2000)}`)],
       )
-      return { checked, problems }
+      return { checked: told.map(({ check: { role, name }, answer }) => ({ host, role, name, passed: answer.code === 0 })), problems }
     } finally {
       await shell.close()
     }
@@ -57,14 +57,17 @@ const checksOf = (host: string, { bindings, roles }: Prepared): readonly Placed[
     .filter((bound) => bound.host === host && (roles.length === 0 || roles.includes(bound.role.name)))
     .flatMap(({ role, context }) => (role.verify?.(context) ?? []).map((check) => ({ ...check, role: role.name })))
 
+/** The exit status of a check of which there is nothing on this host. */
+const NOTHING_TO_CHECK = 77
+
 /** A check asks one service; one that says nothing for so long is not well. */
 const CHECK_MS = 60_000
 
-const failure = (host: string, check: Placed | undefined, why: string): Problem =>
+const failure = (host: string, check: Placed, why: string): Problem =>
   new Problem({
     class: 'task',
-    where: { host, ...(check === undefined ? {} : { role: `role ${check.role}` }) },
-    what: `does not behave as it should: ${check?.name ?? 'a check'}`,
+    where: { host, role: `role ${check.role}` },
+    what: `does not behave as it should: ${check.name}`,
     why,
     fix: '`provision run` shows whether its configuration is as described; if it is, look at the service itself',
   })

@@ -138,7 +138,10 @@ export interface HostContext<Options> extends SiteContext<Options> {
   warn(what: string): void
 }
 
-/** A behavioural check of `provision verify`: a script on a host that must succeed. */
+/**
+ * A behavioural check of `provision verify`: a script on a host that must succeed. Status 77 says that there is nothing to check on
+ * this host (as in Automake's test protocol): it is left out of the report.
+ */
 export interface Check {
   readonly name: string
   readonly script: string

@@ -52,7 +52,7 @@ const host = (
   }
   return { host: name, placed, seen: new Map([[`certificate:${PATH}`, { leaf: pem === undefined ? undefined : found }]]) }
 }
-const all = () => true
+const all = (_role: string): boolean => true
 const said = (looked: readonly ReturnType<typeof host>[], selected = all, now = day(1)) =>
   unknownAuthorities(looked as never, selected, now)
 
@@ -91,7 +91,7 @@ describe('nothing is said', () => {
     ['of a host without a certificate', () => [host('web-01', undefined, [])], all, 1],
     ['of what never was of an authority of ours', () => [host('web-01', first, [], { account: 'acme-account:letsencrypt' })], all, 1],
     ['of what has expired', () => [host('web-01', first, [])], all, 91],
-    ['of a role that is not run', () => [host('web-01', first, [])], () => false, 1],
+    ['of a role that is not run', () => [host('web-01', first, [])], (_role: string): boolean => false, 1],
   ] as const)('%s', (_, looked, selected, days) => {
     expect(said(looked(), selected, day(days))).toEqual([])
   })
