@@ -19,7 +19,10 @@ type Action = (spec: LabSpec, given: Given, surroundings: Surroundings) => Promi
 
 const actions: Readonly<Record<string, Action>> = {
   up: async (spec, _, { err }) => done(labUp(spec, (line) => err(`${line}\n`))),
-  down: async (spec) => done(labDown(spec)),
+  down: async (spec, _, { err }) => {
+    err(`taking down ${list(spec.hosts.map(({ name }) => name))}\n`)
+    return done(labDown(spec))
+  },
   reset: async (spec, { positionals: [, ...named], rest }, { err }) => {
     const names = [...named, ...rest]
     await labReset(spec, names.length === 0 ? undefined : names, (line) => err(`${line}\n`))
