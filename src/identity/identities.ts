@@ -2,6 +2,8 @@
 export interface MadeOnce {
   readonly later: string
   get(): string | undefined
+  /** What is known of it until then, where it will only be longer. */
+  soFar?(): string
 }
 
 /** An ACME account of the site; its key lies encrypted in the project and is made in the first run. */

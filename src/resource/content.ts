@@ -8,6 +8,8 @@ import { isSecret, MASK, type Secret } from '../secret.ts'
 export interface Later {
   readonly later: string
   get(): string | undefined
+  /** What is known of it until then, where it will only be longer. */
+  soFar?(): string
 }
 
 export const MADE_IN_THIS_RUN = '‹made in this run›'
@@ -99,5 +101,5 @@ const reveal = (part: TextPart): string => {
 const show = (part: TextPart): string => {
   if (typeof part === 'string') return part
   if (isSecret(part)) return MASK
-  return part.get() ?? MADE_IN_THIS_RUN
+  return part.get() ?? `${part.soFar?.() ?? ''}${MADE_IN_THIS_RUN}`
 }

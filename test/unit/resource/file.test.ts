@@ -57,6 +57,8 @@ describe('what a person sees of a file', () => {
 
   it('names a value that is made in this run', () => {
     expect(diff({ path: '/f', content: text`t=${unmade}\n` }, 'absent')).toEqual({ before: '', after: 't=‹made in this run›\n' })
+    const longer = { ...unmade, soFar: () => 'one and ' }
+    expect(diff({ path: '/f', content: text`t=${longer}\n` }, 'absent')).toEqual({ before: '', after: 't=one and ‹made in this run›\n' })
   })
 
   it.each<[string, Parameters<typeof file>[0], SeenFile]>([
