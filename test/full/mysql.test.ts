@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
@@ -125,6 +126,32 @@ describe('a cluster', () => {
     const [pidNow, serialNow] = (await inside(spec, 'web-01', asked)).split('\n')
     expect(pidNow).toBe(pid)
     expect(serialNow).not.toBe(serial)
+    await whole(spec, SERVERS, 3)
+  })
+
+  it('learns of another authority when the key of its own is lost, and is signed for by that one, under a writer', async () => {
+    const kept = (name: string): string => join(project.root, 'identities', name)
+    rmSync(kept('authority-database-1.age'))
+    renameSync(kept('authority-database-1.pem'), kept('authority-database-1.lost.pem'))
+    await startWriter(spec, 'web-02', PASSWORD, 400_000)
+    const learnt = run()
+    expect(learnt).toMatchObject({ status: 0, stderr: '' })
+    expect(learnt.applied.filter((line) => line.includes('file:')).length).toBe(3)
+    expect(learnt.applied.filter((line) => line.includes('certificate:'))).toEqual([])
+    await inside(spec, 'lb-01', 'rm /etc/garbd/host.pem')
+    for (const host of SERVERS) await inside(spec, host, 'rm /etc/mysql/provision/host.pem')
+    const signed = run()
+    expect(signed).toMatchObject({ status: 0, stderr: '' })
+    expect(signed.applied.filter((line) => line.includes('create certificate:')).length).toBe(3)
+    expect(await inside(spec, 'web-01', 'openssl x509 -noout -issuer -in /etc/mysql/provision/host.pem')).toContain('provision database 2')
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+    await whole(spec, SERVERS, 3)
+    const { acked, gap } = await stopWriter(spec, 'web-02')
+    expect({ gap, isShort: gap < 10 }).toMatchObject({ isShort: true })
+    expect(await lost(spec, 'web-01', acked)).toEqual([])
+    // Who was there before comes back among the others, whom it now knows by the new one.
+    await end(spec, 'web-02')
+    await boot(spec, 'web-02')
     await whole(spec, SERVERS, 3)
   })
 
