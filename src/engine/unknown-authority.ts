@@ -59,6 +59,8 @@ const unknown = (found: readonly Found[]): Problem => {
   const others = hosts.length > 1 ? ` (on ${hosts.slice(1, 4).join(', ')}${hosts.length > 4 ? ', …' : ''} as well)` : ''
   const domain = spec.authority.key.replace('authority:', '')
   const number = new RegExp(`^CN=provision ${domain} ([1-9][0-9]{0,5})$`).exec(leaf.issuer)?.[1]
+  // Of a name that the host made up, nothing is repeated.
+  const by = number === undefined ? 'an authority' : `generation ${number} of an authority`
   const isNameTaken = spec.authority.trusted().some((one) => new X509Certificate(one).subject === leaf.issuer)
   const lost = `identities/authority-${domain}-${number}.lost.pem`
   const again =
@@ -68,7 +70,7 @@ const unknown = (found: readonly Found[]): Problem => {
   return new Problem({
     class: 'input',
     where: { host, role, resource: `certificate:${spec.path}` },
-    what: `was signed by an authority for the domain ${domain} that is not in identities/: ${leaf.issuer}${others}`,
+    what: `was signed by ${by} for the domain ${domain} that is not in identities/${others}`,
     why: 'with a new one in its place, servers would refuse one another until all of them know it',
     fix: `bring identities/ back: from version control, a backup, or whoever ran this site before.${again} Where ${host} belonged to another site: rm ${quote(spec.path)} there`,
   })

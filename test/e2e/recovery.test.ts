@@ -162,11 +162,9 @@ describe('all that the site keeps of its identities is lost', () => {
       said = stderr
     }
     expect(said).toMatch(
-      /lb-01 › haproxy-tls › certificate:\S+\n {2}what was signed by an authority for the domain edge that is not in identities\/: CN=provision edge 2\n/,
+      /lb-01 › haproxy-tls › certificate:\S+\n {2}what was signed by generation 2 of an authority for the domain edge that is not in identities\/\n/,
     )
-    expect(said).toMatch(
-      /what was signed by .*: CN=provision edge 3 \(on web-02 as well\)\n {2}why .*\n {2}fix {2}bring identities\/ back: /,
-    )
+    expect(said).toMatch(/what was signed by generation 3 .* \(on web-02 as well\)\n {2}why .*\n {2}fix {2}bring identities\/ back: /)
   })
 
   it('and as it says: what the hosts know of it is enough to go on, and replaces nothing', async () => {

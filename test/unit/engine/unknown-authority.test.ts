@@ -61,7 +61,7 @@ describe('an authority that hosts know, and the site does not', () => {
     const [problem, ...more] = said(['web-01', 'web-02', 'web-03'].map((name) => host(name, first, [])))
     expect(more).toEqual([])
     expect(problem?.message).toBe(
-      `web-01 › nginx › certificate:${PATH}: was signed by an authority for the domain edge that is not in identities/: CN=provision edge 1 (on web-02, web-03 as well)`,
+      `web-01 › nginx › certificate:${PATH}: was signed by generation 1 of an authority for the domain edge that is not in identities/ (on web-02, web-03 as well)`,
     )
     expect(problem?.fix).toContain('ssh web-01 cat /etc/ssl/nginx/authority.pem >identities/authority-edge-1.lost.pem and run again')
   })
@@ -77,10 +77,12 @@ describe('an authority that hosts know, and the site does not', () => {
     expect(problem?.fix).not.toContain('.lost.pem')
   })
 
-  it('whose own issuer is made up is not read as part of a command', () => {
+  it('whose own issuer is made up is repeated nowhere', () => {
     const one = host('web-01', first, [])
     Object.assign(one.seen.get(`certificate:${PATH}`)?.leaf ?? {}, { issuer: 'CN=provision edge 1; rm -rf /' })
-    expect(said([one])[0]?.fix).not.toContain('.lost.pem')
+    const [problem] = said([one])
+    expect(problem?.message).toContain('was signed by an authority for the domain edge')
+    expect(`${problem?.message} ${problem?.fix}`).not.toMatch(/rm -rf|lost\.pem/)
   })
 })
 
