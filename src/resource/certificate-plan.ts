@@ -28,10 +28,6 @@ export const planLeaf = (want: LeafSpec, seen: SeenCertificate, now: Date): Verd
     return from === to ? undefined : update('is good for something else', [{ key: 'usages', from, to }])
   })
 
-/** Whether a living certificate says to be of an authority of this site, and none of those that the site knows has signed it. */
-export const isOfUnknown = ({ authority }: LeafSpec, leaf: Leaf, now: Date): boolean =>
-  leaf.account === authority.key && now.getTime() < leaf.to && !isSigned(leaf, authority.trusted())
-
 /** What is the same for all: there, whole, for these names, of this origin, young enough, and its key for these eyes only. */
 const planWanted = (
   want: IssuedSpec | LeafSpec,

@@ -162,7 +162,7 @@ describe('all that the site keeps of its identities is lost', () => {
       said = stderr
     }
     expect(said).toMatch(
-      /lb-01 › haproxy-tls › certificate:\S+\n {2}what was signed by generation 2 of an authority for the domain edge that is not in identities\/\n/,
+      /lb-01 › haproxy-tls › certificate:\S+\n {2}what was signed by generation 2 of the authority edge, which is not in identities\/\n/,
     )
     expect(said).toMatch(/what was signed by generation 3 .* \(on web-02 as well\)\n {2}why .*\n {2}fix {2}bring identities\/ back: /)
   })
