@@ -74,7 +74,7 @@ export const databaseDump = defineKind({
       if (now === undefined) throw new Refused(`${id} is not brought back`, 'the server does not run')
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
       const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
-      const script = `${wanted.map((name) => `printf '%s\\n' ${quote(name)}`).join('\n')} >"$T/wanted" || exit 1
+      const script = `printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" || exit 1
 gunzip -c | ${part} | ${MARIADB} || exit 1
 ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
       const doing = `bringing back ${wanted.length} tables from ${id}`

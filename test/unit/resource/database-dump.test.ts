@@ -3,6 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import type { LocalFile } from '../../../src/resource/content.ts'
 import { databaseDump, PART, type SeenDump, tablesIn } from '../../../src/resource/database-dump.ts'
+import type { ShellStep } from '../../../src/resource/kind.ts'
 import { UNKNOWN } from '../../../src/resource/mariadb.ts'
 import { recorded, world } from './recorded.ts'
 
@@ -33,6 +34,16 @@ it.each<[string, SeenDump, object, string | undefined]>([
 ])('plans what is missing: %s', (_, seen, more, expected) => {
   const verdict = databaseDump.kind.plan(spec(more), seen, world)
   expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
+})
+
+it('brings back every table that is missing, and no other', () => {
+  const seen: SeenDump = { tables: ['a-1.t'], replacedBy: [] }
+  const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
+  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), seen, verdict }])
+  const step = steps.next().value as ShellStep
+  // A client that says what it is told, in place of the server's.
+  const { stdout } = spawnSync('sh', ['-c', `T=$(mktemp -d); mariadb() { cat; }; ${step.script}; rm -rf "$T"`], { input: content.open() })
+  expect([...stdout.toString().matchAll(/^CREATE TABLE (`.*`)/gm)].map(([, name]) => name)).toEqual(['`odd``name`', '`t`', '`u`'])
 })
 
 it('takes of a dump only the tables that are wanted', () => {
