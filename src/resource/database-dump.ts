@@ -4,7 +4,7 @@ import { quote } from '../quote.ts'
 import type { LocalFile } from './content.ts'
 import { servers, unasked } from './database.ts'
 import { defineKind, type Probe, Refused, type Steps, succeeded, type Work } from './kind.ts'
-import { askScript, isLead, MARIADB, readRows, UNKNOWN } from './mariadb.ts'
+import { askScript, isLead, MARIADB, readRows, sqlText, UNKNOWN } from './mariadb.ts'
 import { parentOf } from './path.ts'
 
 const isLocal = (value: unknown): value is LocalFile =>
@@ -33,7 +33,7 @@ const idOf = ({ name }: DumpSpec): string => name
 
 const observeDumps = (specs: readonly DumpSpec[]): Probe<SeenDump> => ({
   asks: { texts: [RECORD] },
-  script: askScript(TABLES),
+  script: ASK,
   parse: (stdout, said) => {
     const tables = readTables(stdout)
     const seen: SeenDump = tables === undefined ? UNKNOWN : { tables, replacedBy: said.texts.get(RECORD) ?? [] }
@@ -41,9 +41,27 @@ const observeDumps = (specs: readonly DumpSpec[]): Probe<SeenDump> => ({
   },
 })
 
-const readTables = (stdout: Buffer): readonly string[] | undefined => readRows(stdout)?.map(([name = '']) => name)
+/** Tables that are there as a whole: one whose bringing back was cut off is missing. */
+const readTables = (stdout: Buffer): readonly string[] | undefined => {
+  const rows = readRows(stdout)
+  const cut = new Set(rows?.flatMap(([name = '', how]) => (how === 'cut' ? [name] : [])))
+  return rows?.flatMap(([name = '', how]) => (how === undefined && name !== BEGUN && !cut.has(name) ? [name] : []))
+}
 
-const TABLES = "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';"
+/**
+ * Names the tables that are being brought back, for as long as they are. It is in the server, not on a disk beside it, so that whichever
+ * server is asked the next time knows it.
+ */
+const BEGUN = 'mysql.provision_restoring'
+
+const ASK = askScript(
+  "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';",
+  `SELECT name, 'cut' FROM ${BEGUN};`,
+)
+
+const beginning = (names: readonly string[]): string =>
+  `CREATE TABLE IF NOT EXISTS ${BEGUN} (name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY) ENGINE=InnoDB;
+REPLACE INTO ${BEGUN} VALUES ${names.map((name) => `(${sqlText(name)})`).join(', ')};`
 
 /** The tables of a dump that are missing in a server, or in all servers of a cluster, are brought back from it. */
 export const databaseDump = defineKind({
@@ -70,12 +88,13 @@ export const databaseDump = defineKind({
   *apply(work: readonly Work<DumpSpec, SeenDump>[]): Steps {
     for (const { id, spec, seen } of work) {
       // Where the server did not run when it was looked at, it does now.
-      const now = seen === UNKNOWN ? readTables((yield { do: 'shell', script: askScript(TABLES) }).stdout) : seen.tables
+      const now = seen === UNKNOWN ? readTables((yield { do: 'shell', script: ASK }).stdout) : seen.tables
       if (now === undefined) throw new Refused(`${id} is not brought back`, 'the server does not run')
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
       const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
-      const script = `${wanted.map((name) => `printf '%s\\n' ${quote(name)}`).join('\n')} >"$T/wanted" || exit 1
-gunzip -c | ${part} | ${MARIADB} || exit 1
+      // Where only a part of the dump comes, the shell reads its end all the same, and goes on.
+      const script = `printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${quote(beginning(wanted))} | ${MARIADB} || exit 1
+{ gunzip -c || : >"$T/cut"; } | ${part} | ${MARIADB} && [ ! -e "$T/cut" ] && ${MARIADB} -e 'DROP TABLE ${BEGUN}' </dev/null || exit 1
 ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
       const doing = `bringing back ${wanted.length} tables from ${id}`
       if (wanted.length > 0)

@@ -20,13 +20,15 @@ export const referenceLab = ({ root, lab }: Project, subnet: string): LabSpec =>
 export const up = (spec: LabSpec): Promise<void> => labUp(spec, () => undefined)
 export const down = labDown
 
-/** Every path in which a host differs from the bare image, with what lies there: type, mode, owner, and a digest of the bytes. */
-export const overlay = (spec: LabSpec, host: string): ReadonlyMap<string, string> => {
+/** Every path of interest in which a host differs from the bare image, with what lies there: type, mode, owner, and a digest of the bytes. */
+export const overlay = (spec: LabSpec, host: string, isOfInterest = (_: string) => true): ReadonlyMap<string, string> => {
   const found = spec.hosts.find(({ name }) => name === host)
   if (found === undefined) throw new Error(`no host ${host}`)
   const root = overlayOf(spec, found)
   const paths = new Map<string, string>()
   for (const path of below(root)) {
+    const name = `/${relative(root, path)}`
+    if (!isOfInterest(name)) continue
     const stat = lstatSync(path)
     const content = stat.isFile()
       ? createHash('sha256').update(readFileSync(path)).digest('hex')
@@ -35,7 +37,7 @@ export const overlay = (spec: LabSpec, host: string): ReadonlyMap<string, string
         : stat.isCharacterDevice()
           ? 'deleted'
           : ''
-    paths.set(`/${relative(root, path)}`, `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
+    paths.set(name, `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
   }
   return paths
 }

@@ -41,7 +41,7 @@ export const writable = async (spec: LabSpec, host: string): Promise<boolean> =>
   (await sql(spec, host, 'SELECT @@read_only').catch(() => '1')) === '0'
 
 /** Looks all the while which servers take writes; `ended` gives the greatest number of them that did at once. */
-export const watchWriters = (spec: LabSpec, hosts: readonly string[]): { ended(): Promise<number> } => {
+export const watchWriters = (spec: LabSpec, hosts: readonly string[], everyMs = 20): { ended(): Promise<number> } => {
   let on = true
   const watching = (async () => {
     let most = 0
@@ -53,7 +53,7 @@ export const watchWriters = (spec: LabSpec, hosts: readonly string[]): { ended()
       }
       const [first, second] = [await look(), await look()]
       most = Math.max(most, first.filter((host) => second.includes(host)).length)
-      await sleep(20)
+      await sleep(everyMs)
     }
     return most
   })()

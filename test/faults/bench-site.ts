@@ -6,11 +6,12 @@ import { labReset } from '../../src/lab/index.ts'
 import { referenceLab } from '../e2e/lab.ts'
 import { referenceProject } from '../e2e/project.ts'
 import type { Bench } from './bench.ts'
+import type { Serving } from './trials.ts'
 
 /** A bench whose site is looked at from outside while something else is done. */
 export interface ServingBench extends Bench {
-  /** Asks for the page again and again until `work` is done; what went wrong, in words, each once. */
-  serving(work: () => Promise<void>): Promise<readonly string[]>
+  /** Asks for the page again and again. */
+  readonly serving: Serving
 }
 
 /** The whole reference site, and two playbooks that change each role of it: rules, limits, the page, what the balancer says. */
@@ -56,9 +57,10 @@ export const threeHosts = async (lab: string, subnet: string): Promise<ServingBe
       asked.on('error', ({ message }) => resolve(message))
       asked.end()
     })
-  const serving = async (work: () => Promise<void>): Promise<readonly string[]> => {
+  const serving: Serving = async (work, way) => {
     const wrong = new Set<string>()
-    let isOver = false
+    // Where packets are discarded or a host is without power, nobody can be served by it.
+    let isOver = way === 'network' || way === 'power'
     const asking = (async () => {
       while (!isOver) {
         const fault = await get()

@@ -46,9 +46,10 @@ const BLOWS: Readonly<Record<(typeof BETWEEN)[number], (bench: Bench, stopped: S
     await cutOff(spec, host)
     await sleep(200)
     await reconnect(spec, host)
-    const stop = await fastForward(spec, host)
+    // It has fallen silent on every host of which it holds the lock.
+    const stops = await Promise.all(spec.hosts.map(({ name }) => fastForward(spec, name)))
     return async () => {
-      stop()
+      for (const stop of stops) stop()
       kill(pid, 'SIGCONT')
       const late = setTimeout(() => kill(pid, 'SIGKILL'), 60_000)
       const { said } = await ended

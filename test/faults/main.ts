@@ -1,6 +1,7 @@
-// Cuts runs of `provision` everywhere, and says what became of it: `npm run test:faults [-- --seed N] [--within N|all] [--only between|within|site] [--part 1/4]`.
+// Cuts runs of `provision` everywhere, and says what became of it: `npm run test:faults [-- --seed N] [--within N|all] [--database N|all] [--only between|within|database|site] [--part 1/4]`.
 import { parseArgs } from 'node:util'
 import { labDown } from '../../src/lab/index.ts'
+import { clusterHosts, DATABASE, replicaHosts } from './bench-database.ts'
 import { MORE, oneHost } from './bench-one.ts'
 import { threeHosts } from './bench-site.ts'
 import { BETWEEN } from './cuts.ts'
@@ -13,9 +14,11 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 100_000) },
     /** How many of the calls within requests are tried, or `all`. */
     within: { type: 'string', default: '40' },
+    /** How many of the points between requests of the databases are tried, or `all` of them, there and back. */
+    database: { type: 'string', default: process.env.FAULTS_DATABASE ?? '27' },
     /** How many points of the whole site are tried. */
     site: { type: 'string', default: '12' },
-    /** One part of it: `between` requests, `within` them, the whole `site`. */
+    /** One part of it: `between` requests, `within` them, the `database` site, the whole `site`. */
     only: { type: 'string' },
     /** A share of it, so that several machines can have one each: `1/4` is every fourth point. */
     part: { type: 'string', default: '1/1' },
@@ -88,6 +91,31 @@ const everything = async (): Promise<void> => {
   }
 }
 
+/** Of what there is, two thirds are tried on a primary and its replica, where more can go wrong, and one third on a cluster. */
+const databases = async (): Promise<void> => {
+  const name = `t-faults-db-${subnet.split('.').at(-1)}`
+  for (const [title, make, share] of [
+    ['replica', replicaHosts, 2 / 3],
+    ['cluster', clusterHosts, 1 / 3],
+  ] as const) {
+    if (isEnough) return
+    const bench = await make(name, subnet)
+    try {
+      const trials = new Trials(bench, title, DATABASE, bench.serving)
+      await trials.settle()
+      const requests = Math.max(...[...trials.ways.values()].map((way) => way.requests))
+      const all = BETWEEN.flatMap((way) => Array.from({ length: requests }, (_, at): Point => ({ way, at: at + 1 })))
+      const isAll = values.database === 'all'
+      const chosen = isAll ? all.flatMap((point) => [point, point]) : sample(all, Math.round(Number(values.database) * share), random)
+      say(`${title}: ${requests} requests, there and back: ${2 * all.length} points; ${chosen.length} of them tried`)
+      await tryAll(trials, isAll ? chosen.filter((_, i) => Math.floor(i / 2) % parts === part - 1) : mine(chosen))
+    } finally {
+      await labDown(bench.spec)
+      bench.project.remove()
+    }
+  }
+}
+
 const site = async (): Promise<void> => {
   const bench = await threeHosts(`t-faults-site-${subnet.split('.').at(-1)}`, subnet)
   try {
@@ -108,7 +136,8 @@ const site = async (): Promise<void> => {
   }
 }
 
-if (values.only !== 'site') await everything()
+if (values.only === undefined || ['between', 'within'].includes(values.only)) await everything()
+if (values.only === undefined || values.only === 'database') await databases()
 if (values.only === undefined || values.only === 'site') await site()
 say(`\n${tableOf(rowsOf(tried))}`)
 for (const one of bad) say(`\n${one}`)

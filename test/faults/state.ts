@@ -18,6 +18,8 @@ const DIARIES = [
   /^\/var\/tmp\/systemd-private-|^\/tmp\/systemd-private-/,
   /^\/var\/lib\/(nginx|haproxy|logrotate|private|chrony|ucf)(\/|$)/,
   /^\/run(\/|$)/,
+  // What is in a database is asked of its server.
+  /^\/var\/lib\/mysql(\/|$)/,
 ]
 
 /** Made anew at every time: keys, certificates, and what holds their digests. They are looked at in another way. */
@@ -25,9 +27,11 @@ const MADE_ANEW = /\.pem(\.key)?$|^\/etc\/ssl\//
 
 /** The state of a host that runs, without times and without what is made anew. `more` is asked besides. */
 export const stateOf = async (spec: LabSpec, host: string, more = ''): Promise<State> => {
-  const files = [...overlay(spec, host)]
-    .filter(([path]) => !DIARIES.some((diary) => diary.test(path)))
-    .map(([path, is]): [string, string] => [path, MADE_ANEW.test(path) ? is.replace(/[0-9a-f]{64}$/, 'made') : is])
+  const isDiary = (path: string): boolean => DIARIES.some((diary) => diary.test(path))
+  const files = [...overlay(spec, host, (path) => !isDiary(path))].map(([path, is]): [string, string] => [
+    path,
+    MADE_ANEW.test(path) ? is.replace(/[0-9a-f]{64}$/, 'made') : is,
+  ])
   const said = await inside(spec, host, `${LOOK}\n${more}\n:`)
   const parts = said.split(/^== /m).slice(1)
   return new Map([

@@ -17,6 +17,9 @@ export interface Undisturbed {
   readonly calls: ReadonlyMap<string, readonly Call[]>
 }
 
+/** Uses what the hosts are for until `work` is done, which cuts a run in this way; what went wrong for whoever uses it, in words, each once. */
+export type Serving = (work: () => Promise<void>, way: Way) => Promise<readonly string[]>
+
 /** A bench whose hosts go to and fro between two states that are known. */
 export class Trials {
   readonly tried: Tried[] = []
@@ -27,10 +30,9 @@ export class Trials {
   readonly #more: string
   readonly #known = new Map<string, State>()
   #now = 'b'
-  readonly #serving: ((work: () => Promise<void>) => Promise<readonly string[]>) | undefined
+  readonly #serving: Serving
 
-  /** `serving` tells what went wrong for those who use the site while something is done. */
-  constructor(bench: Bench, site: string, more = '', serving?: (work: () => Promise<void>) => Promise<readonly string[]>) {
+  constructor(bench: Bench, site: string, more = '', serving: Serving = nobody) {
     this.#serving = serving
     this.#bench = bench
     this.#site = site
@@ -80,13 +82,11 @@ export class Trials {
         failed = String(error)
       })
     }
-    // Where packets are discarded or a host is without power, nobody can be served by it.
-    const isServed = this.#serving !== undefined && point.way !== 'network' && point.way !== 'power'
-    const unserved = isServed ? await this.#serving?.(work) : await work()
+    const unserved = await this.#serving(work, point.way)
     this.#now = next
     const found = differences(this.#known.get(next) ?? new Map(), await this.#look())
     // A boot loads what lies on the disk and forgets who wrote that down: nothing has to be loaded by the next run, or written down.
-    const differs = [...(unserved ?? []), ...found.filter((one) => point.way !== 'power' || !one.startsWith('loaded ('))]
+    const differs = [...unserved, ...found.filter((one) => point.way !== 'power' || !one.startsWith('loaded ('))]
     const tried = {
       site: this.#site,
       way: point.way,
@@ -122,4 +122,9 @@ export class Trials {
     const states = await Promise.all(hosts.map((host) => stateOf(this.#bench.spec, host, this.#more)))
     return new Map(states.flatMap((state, i) => [...state].map(([key, is]): [string, string] => [`${key} (${hosts[i]})`, is])))
   }
+}
+
+const nobody: Serving = async (work) => {
+  await work()
+  return []
 }

@@ -3,6 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import type { LocalFile } from '../../../src/resource/content.ts'
 import { databaseDump, PART, type SeenDump, tablesIn } from '../../../src/resource/database-dump.ts'
+import type { ShellStep } from '../../../src/resource/kind.ts'
 import { UNKNOWN } from '../../../src/resource/mariadb.ts'
 import { recorded, world } from './recorded.ts'
 
@@ -33,6 +34,35 @@ it.each<[string, SeenDump, object, string | undefined]>([
 ])('plans what is missing: %s', (_, seen, more, expected) => {
   const verdict = databaseDump.kind.plan(spec(more), seen, world)
   expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
+})
+
+/** What the server is told, by a client that only says so, when it has these tables and so much of the dump comes. */
+const told = (tables: readonly string[], bytes: Uint8Array) => {
+  const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
+  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), seen: { tables, replacedBy: [] }, verdict }])
+  const { script } = steps.next().value as ShellStep
+  const client = 'mariadb() { for one; do [ "$one" != -e ] || { shift $(($# - 1)); echo "$1"; return; }; done; cat; }'
+  const { status, stdout } = spawnSync('sh', ['-c', `T=$(mktemp -d); ${client}; (${script}); c=$?; rm -rf "$T"; exit $c`], { input: bytes })
+  return { status, said: stdout.toString() }
+}
+const END = 'DROP TABLE mysql.provision_restoring\n'
+
+it('brings back every table that is missing, and no other, and says in the server which, until they are there', () => {
+  const { status, said } = told(['a-1.t'], content.open())
+  expect([...said.matchAll(/^CREATE TABLE (`.*`)/gm)].map(([, name]) => name)).toEqual(['`odd``name`', '`t`', '`u`'])
+  expect(said).toContain("REPLACE INTO mysql.provision_restoring VALUES ('a-1.odd`name'), ('b.t'), ('b.u');")
+  expect({ status, isOver: said.endsWith(END) }).toEqual({ status: 0, isOver: true })
+})
+
+it('is not done when only a part of the dump came', () => {
+  const { status, said } = told([], content.open().subarray(0, -100))
+  expect({ status, isOver: said.includes(END) }).toEqual({ status: 1, isOver: false })
+})
+
+it('holds a table for missing whose bringing back was cut off', () => {
+  const said = ['a-1.t\tcut', 'a-1.t', 'b.u', 'mysql.provision_restoring', 'end', ''].join('\n')
+  const seen = databaseDump.kind.observe([spec()]).parse(Buffer.from(said), { texts: new Map() } as never)
+  expect(seen.get('backups/latest.sql.gz')).toEqual({ tables: ['b.u'], replacedBy: [] })
 })
 
 it('takes of a dump only the tables that are wanted', () => {
