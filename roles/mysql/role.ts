@@ -69,4 +69,9 @@ export default defineRole({
   },
 
   verify: checksOf,
+
+  mayLoseRows: ({ options: given, host, site }) => {
+    const { topology, servers } = castOf(given, site)
+    return topology === 'replica' && servers.some(({ name }) => name === host.name)
+  },
 })

@@ -157,7 +157,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
         ...{ writable: true, position: '0-1-2', source: undefined },
         followers: ['a', 'b'].map((host) => followerOf({ host, address: '', certificate: `${host}.internal` })),
       },
-      ...{ databases: [], seeding: false },
+      ...{ primary: 'a', databases: [], seeding: false },
     }),
   },
   database: {

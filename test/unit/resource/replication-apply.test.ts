@@ -56,6 +56,7 @@ const carriedOut = (
     babbles,
     lostAt,
     databases = {},
+    primaries = {},
   }: {
     reached?: string[]
     mayLose?: string[]
@@ -65,6 +66,7 @@ const carriedOut = (
     babbles?: string
     lostAt?: string
     databases?: Record<string, string[]>
+    primaries?: Record<string, string>
   } = {},
 ) => {
   const said: string[] = []
@@ -99,7 +101,7 @@ const carriedOut = (
   }
   const seen = (host: string): SeenReplication => ({
     service: {} as SeenReplication['service'],
-    ...{ standing: undefined, databases: ['shop'], seeding: false },
+    ...{ primary: primaries[host] ?? 'two', standing: undefined, databases: ['shop'], seeding: false },
     ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
     ...(databases[host] !== undefined && { databases: databases[host] }),
   })
@@ -206,6 +208,12 @@ describe('becoming the primary', () => {
     expect(said).toEqual(['two closes', 'one closes', 'refused: two does not get the data of one, because it would lose data of its own'])
     // Nobody has anything to give it: it is what it was, data that were there before all replication.
     expect(carriedOut(all(), { reached: ['one', 'two'], mayLose: ['three'], databases: { one: [] } })).toEqual([])
+  })
+
+  it('is refused where another server is told of another primary', () => {
+    expect(carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], primaries: { one: 'one' } })).toEqual([
+      'refused: two and one are told of different primaries',
+    ])
   })
 
   it('is given back to nobody while another one is open', () => {
