@@ -17,6 +17,7 @@ import {
   text,
 } from 'provision'
 import { addressOf } from './addresses.ts'
+import { mustBeTellable } from './agreement.ts'
 import { backupAccount } from './backup.ts'
 import { bracketed, PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
@@ -28,6 +29,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const { options: given, host, facts, site, authority } = context
   const cast = castOf(given, site)
   const own = authority({ domain: 'database' })
+  if (cast.topology === 'replica') mustBeTellable(cast.servers, own.nameOf)
   const names = [own.nameOf(host.name), own.nameOf('writer'), own.nameOf('reader')]
   const certificate = leaf({ path: PKI.pair, names, authority: own, usages: ['server', 'client'], group: 'mysql' })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
