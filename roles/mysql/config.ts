@@ -50,7 +50,7 @@ default_storage_engine = InnoDB
 innodb_buffer_pool_size = ${bufferPool(options, facts)}
 innodb_flush_log_at_trx_commit = ${options.durable ? 1 : 2}
 
-server_id = ${serverId(server)}
+server_id = ${numberOf(server)}
 log_bin = mysql-bin
 binlog_format = ROW
 log_slave_updates = ON
@@ -113,10 +113,11 @@ rpl_semi_sync_master_wait_no_slave = OFF
 }`
 
 /** Replicas know who wrote something by this number, so that it stays what it is when other servers come and go: FNV-1a of the name. */
-const serverId = ({ cast: { topology, servers }, host: { name } }: Server): number =>
-  topology === 'replica'
-    ? 1 + ([...name].reduce((hash, c) => Math.imul(hash ^ (c.codePointAt(0) ?? 0), 16_777_619) >>> 0, 2_166_136_261) % 4_294_967_294)
-    : servers.findIndex((one) => one.name === name) + 1
+export const serverId = (name: string): number =>
+  1 + ([...name].reduce((hash, c) => Math.imul(hash ^ (c.codePointAt(0) ?? 0), 16_777_619) >>> 0, 2_166_136_261) % 4_294_967_294)
+
+const numberOf = ({ cast: { topology, servers }, host: { name } }: Server): number =>
+  topology === 'replica' ? serverId(name) : servers.findIndex((one) => one.name === name) + 1
 
 export const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 

@@ -1,8 +1,10 @@
 import { defineRole, type HostView, type Listen } from 'provision'
+import { mustAgree } from './agreement.ts'
 import { arbitratorResources } from './arbitrator.ts'
 import { backupHost, backupResources, storeHost, storeResources } from './backup.ts'
 import { checksOf } from './checks.ts'
-import { castOf, faultsOf, options } from './options.ts'
+import { faultsOf } from './faults.ts'
+import { castOf, options } from './options.ts'
 import { proxyResources } from './proxy.ts'
 import { SEED_PORT, serverResources } from './server.ts'
 
@@ -47,6 +49,7 @@ export default defineRole({
   check: faultsOf,
 
   resources: (context) => {
+    mustAgree(context)
     const { topology, servers, arbitrators, clients } = castOf(context.options, context.site)
     const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === context.host.name)
     const isServer = isIn(servers)
@@ -69,4 +72,9 @@ export default defineRole({
   },
 
   verify: checksOf,
+
+  mayLoseRows: ({ options: given, host, site }) => {
+    const { topology, servers } = castOf(given, site)
+    return topology === 'replica' && servers.some(({ name }) => name === host.name)
+  },
 })

@@ -15,8 +15,10 @@ import {
   service,
   slice,
   text,
+  unreplicated,
 } from 'provision'
 import { addressOf } from './addresses.ts'
+import { mustBeTellable } from './agreement.ts'
 import { backupAccount } from './backup.ts'
 import { bracketed, PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
@@ -28,6 +30,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const { options: given, host, facts, site, authority } = context
   const cast = castOf(given, site)
   const own = authority({ domain: 'database' })
+  if (cast.topology === 'replica') mustBeTellable(cast.servers, own.nameOf)
   const names = [own.nameOf(host.name), own.nameOf('writer'), own.nameOf('reader')]
   const certificate = leaf({ path: PKI.pair, names, authority: own, usages: ['server', 'client'], group: 'mysql' })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
@@ -35,6 +38,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const unit = unitDropin(cast)
   const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit], set: SET.name })
   return [
+    ...(cast.topology === 'replica' ? [] : [leavingReplicas(given, cast, host.name)]),
     ...packagesOf(cast).map((name) => pkg({ name })),
     directory({ path: PKI.directory }),
     directory({ path: '/var/log/mysql', mode: '2750', owner: 'mysql', group: 'adm' }),
@@ -90,6 +94,15 @@ const follower = ({ options, host, authority }: HostContext<Options>, cast: Cast
     service: unit,
   })
 }
+
+/** Before anything of it is changed. */
+const leavingReplicas = ({ cluster, discard_data_of }: Options, cast: Cast, me: string) =>
+  unreplicated({
+    name: cluster,
+    me,
+    servers: cast.servers.map((server) => ({ host: server.name, address: addressOf(server, cast) })),
+    yielding: cast.topology === 'cluster' ? discard_data_of : [],
+  })
 
 const member = ({ cluster, discard_data_of }: Options, { servers, arbitrators }: Cast, me: string, unit: ReturnType<typeof service>) =>
   galera({

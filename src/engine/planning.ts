@@ -29,10 +29,16 @@ export const said = (everywhere: ReadonlyMap<string, Observation>, key: string):
   new Map([...everywhere].flatMap(([host, seen]) => (seen.has(key) ? [[host, seen.get(key)] as const] : [])))
 
 /** What a person should know of one host whatever is planned, and of whose resource it is said. */
-export const noticesOf = (placed: readonly Placed[], seen: Observation): readonly { readonly role: string; readonly what: string }[] =>
+export const noticesOf = (
+  placed: readonly Placed[],
+  seen: Observation,
+  { everywhere = new Map(), mayLose = new Set() }: Partial<Pick<Question, 'everywhere' | 'mayLose'>> = {},
+): readonly { readonly role: string; readonly what: string }[] =>
   placed.flatMap(({ role, resource }) => {
     const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
-    return (kind.notices?.(resource.spec, seen.get(keyOf(resource))) ?? []).map((what) => ({ role, what }))
+    const key = keyOf(resource)
+    const world: World = { now: new Date(), packagesComing: false, changes: () => false, members: () => said(everywhere, key), mayLose }
+    return (kind.notices?.(resource.spec, seen.get(key), world) ?? []).map((what) => ({ role, what }))
   })
 
 /** Which roles' resources may be changed; debts of safety are paid whatever was asked for. */

@@ -79,6 +79,8 @@ export const prepare = async ({ limit = [], roles = [], mayLose = [], login = {}
   const { site, bindings } = await understand(given)
   for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
   for (const host of mayLose) if (!site.hosts.has(host)) throw unknownLoser(host, [...site.hosts.keys()])
+  const losers = bindings.bound.filter(({ role, context }) => role.mayLoseRows?.(context) === true).map(({ host }) => host)
+  for (const host of mayLose) if (!losers.includes(host)) throw noLoser(host, [...new Set(losers)])
   const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
   const played = new Set(site.plays.flatMap(({ hosts }) => hosts))
   const chosen = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
@@ -137,6 +139,14 @@ const unknownRole = (role: string, used: readonly string[]): Problem =>
     where: { command: `--role ${role}` },
     what: `the playbook has no role ${role}`,
     fix: suggestion(role, used, 'name a role of the playbook'),
+  })
+
+const noLoser = (host: string, losers: readonly string[]): Problem =>
+  new Problem({
+    class: 'input',
+    where: { command: `--lose-rows-only-on ${host}` },
+    what: `${host} can have no rows that no other host has: it is no primary and no replica of this playbook`,
+    fix: losers.length === 0 ? 'leave it out' : `name one of ${losers.join(', ')}, or leave it out`,
   })
 
 const unknownLoser = (host: string, hosts: readonly string[]): Problem =>

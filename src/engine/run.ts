@@ -64,7 +64,10 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
     ]
     for (const { session, placed, seen } of met)
-      for (const notice of [...noticesOf(placed, seen), ...(options.prune ? [] : leftoverNotices(placed, seen, selected))])
+      for (const notice of [
+        ...noticesOf(placed, seen, { everywhere, mayLose }),
+        ...(options.prune ? [] : leftoverNotices(placed, seen, selected)),
+      ])
         options.listen({ type: 'warning', host: session.host, ...notice })
     for (const change of changes) options.listen({ type: 'change', phase: 'planned', change })
     return {

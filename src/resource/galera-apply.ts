@@ -1,6 +1,7 @@
 import { quote } from '../quote.ts'
 import type { GaleraSpec } from './galera.ts'
-import { type Members, membersOf, strangers } from './galera-plan.ts'
+import { byOwnData, type Members, membersOf, strangers } from './galera-plan.ts'
+import { notFirst, type Reach, severalHistories } from './galera-refused.ts'
 import { GRASTATE, readPosition, readStanding, type SeenGalera, STANDING, type Standing } from './galera-seen.ts'
 import { lastLines, Refused, type ShellStep, type Steps, succeeded, type Work } from './kind.ts'
 import { MARIADB, readRows } from './mariadb.ts'
@@ -92,14 +93,6 @@ function* somebodyHas(spec: GaleraSpec, members: Members): Asking<boolean> {
 const othersOf = ({ servers, me }: GaleraSpec, members: Members): readonly string[] =>
   servers.filter((host) => host !== me && members.has(host))
 
-/** How far the data of a server goes, and whether it runs. */
-interface Reach {
-  readonly host: string
-  readonly uuid: string | undefined
-  readonly seqno: number
-  readonly runs: boolean
-}
-
 /** Where nobody has the majority, whoever knows most begins. Whoever was not asked could know more, so that nothing is begun without them. */
 function* begin(one: GaleraWork, members: Members): Steps {
   const { spec } = one
@@ -109,7 +102,10 @@ function* begin(one: GaleraWork, members: Members): Steps {
   const known = reaches.filter(({ uuid }) => uuid !== undefined)
   const histories = [...new Set(known.filter(({ host }) => !spec.discardDataOf.includes(host)).map(({ uuid }) => uuid))]
   if (histories.length > 1) throw severalHistories(known)
-  const candidates = known.length === 0 ? reaches : known.filter(({ uuid }) => uuid === histories[0])
+  const candidates =
+    known.length === 0
+      ? byOwnData(spec, members).flatMap((name) => reaches.filter(({ host }) => host === name))
+      : known.filter(({ uuid }) => uuid === histories[0])
   const [best] = candidates.toSorted((a, b) => b.seqno - a.seqno || Number(b.runs) - Number(a.runs))
   if (best === undefined) throw severalHistories(known)
   if (best.uuid === undefined && best.host !== spec.me) throw notFirst(spec.me, best.host)
@@ -127,6 +123,10 @@ function* beginOn({ host, seqno, runs }: Reach, one: GaleraWork): Steps {
     succeeded(yield { do: 'shell', ...on, doing, script }, `${host} does not become the majority`)
     return
   }
+  // One that runs without Galera: what is to be read at its start would go with its stop.
+  const seen = membersOf(one.members ?? (() => new Map())).get(host)
+  if (seen?.standing === undefined && seen?.service.active === 'active')
+    succeeded(yield { do: 'shell', ...on, script: `systemctl stop ${quote(one.spec.service.unit)}` }, `the server of ${host} does not stop`)
   const steps = changing(one, { ...one.spec.service, took: IN_CLUSTER })
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value
@@ -143,17 +143,6 @@ const checkAllReached = ({ servers, me }: GaleraSpec, members: Members): void =>
     `bring ${missing.join(', ')} back and run without --limit; a server that is lost for good is taken out of the inventory, and with it what only it had`,
   )
 }
-
-/** A first server that failed before it came to this is not replaced by the next. */
-const notFirst = (me: string, first: string): Refused =>
-  new Refused(`${me} does not begin the cluster`, `${first} comes first and has not begun it`, `see what is wrong with ${first}`)
-
-const severalHistories = (known: readonly Reach[]): Refused =>
-  new Refused(
-    'the servers hold data of different clusters',
-    known.map(({ host, uuid, seqno }) => `${host}: ${uuid}, transaction ${seqno}`).join('; '),
-    'decide whose data shall be lost, and name that host in discard_data_of',
-  )
 
 /** What a server would lose when it joins: data that is not the cluster's. */
 const checkOwnData = (spec: GaleraSpec, members: Members): void => {

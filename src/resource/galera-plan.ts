@@ -68,11 +68,19 @@ const canTell = ({ servers }: GaleraSpec, world: World): boolean => servers.some
  * Which server begins the cluster where none runs: the one whose data goes furthest, as far as that is known without starting it;
  * of several, and where none has any, the first. Undefined where some server was not asked: it could know more.
  */
-export const beginner = ({ servers }: GaleraSpec, members: Members): string | undefined => {
+export const beginner = (spec: GaleraSpec, members: Members): string | undefined => {
+  const { servers } = spec
   if (servers.some((host) => !members.has(host))) return undefined
   const rank = (host: string): number => {
     const data = members.get(host)?.standing ?? members.get(host)?.position
     return data?.uuid === undefined ? -2 : data.seqno
   }
-  return [...servers].sort((a, b) => rank(b) - rank(a))[0]
+  return byOwnData(spec, members).toSorted((a, b) => rank(b) - rank(a))[0]
+}
+
+/** The servers in their order; where none was ever in a cluster, first those with data that are to stay, for one of them begins. */
+export const byOwnData = ({ servers, discardDataOf }: GaleraSpec, members: Members): readonly string[] => {
+  if (servers.some((host) => members.get(host)?.position.uuid !== undefined)) return servers
+  const keeps = (host: string): boolean => !discardDataOf.includes(host) && (members.get(host)?.position.databases.length ?? 0) > 0
+  return servers.toSorted((a, b) => Number(keeps(b)) - Number(keeps(a)))
 }

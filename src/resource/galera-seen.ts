@@ -36,14 +36,14 @@ export interface Position {
 
 export interface SeenGalera {
   readonly service: SeenService
-  /** Undefined where it does not run. */
+  /** Undefined where it does not run, or runs without Galera. */
   readonly standing: Standing | undefined
   readonly position: Position
 }
 
 export const GRASTATE = `${DATA}/grastate.dat`
 
-const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed');`
+const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed', 'wsrep_provider_name');`
 
 /** Galera keeps it in a table, which is there once a server was in a cluster; an arbitrator has no address for clients. */
 const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep_cluster_members WHERE node_incoming_address <> '';"
@@ -74,8 +74,10 @@ export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => 
   }
 }
 
-export const readStanding = (rows: readonly (readonly string[])[]): Standing => {
+/** Undefined where the server runs without Galera: it has no cluster, as one that does not run, and comes into one only by a start. */
+export const readStanding = (rows: readonly (readonly string[])[]): Standing | undefined => {
   const of = new Map(rows.map(([name = '', value = '']) => [name, value]))
+  if (of.get('wsrep_provider_name') === '') return undefined
   const state = of.get('wsrep_local_state_comment') ?? ''
   return {
     primary: of.get('wsrep_cluster_status') === 'Primary',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { applyGalera } from './galera-apply.ts'
-import { planArbitrator, planServer } from './galera-plan.ts'
+import { byOwnData, planArbitrator, planServer } from './galera-plan.ts'
 import { probeGalera, type SeenGalera } from './galera-seen.ts'
 import { defineKind } from './kind.ts'
 import { serviceOption } from './service.ts'
@@ -35,8 +35,9 @@ export const galera = defineKind({
     want.arbitrators.includes(want.me) ? planArbitrator(want, seen, world) : planServer(want, seen, world),
   apply: applyGalera,
   // Who is away comes back first: before it has, no other may be taken down.
-  turns: ({ servers, arbitrators }, members) => {
+  turns: (spec, members) => {
+    const servers = byOwnData(spec, members)
     const runs = (host: string): boolean => members.get(host)?.standing !== undefined
-    return [...servers.filter((host) => !runs(host)), ...servers.filter(runs), ...arbitrators]
+    return [...servers.filter((host) => !runs(host)), ...servers.filter(runs), ...spec.arbitrators]
   },
 })

@@ -149,8 +149,8 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
   id(spec: Spec): string
   observe(specs: readonly Spec[]): Probe<Seen>
   plan(want: Spec, seen: Seen, world: World): Verdict | undefined
-  /** What a person should know in every plan, though nothing of ours is to be changed for it: rules of others that defeat ours. */
-  notices?(spec: Spec, seen: Seen): readonly string[]
+  /** What a person should know in every plan beside what is to be changed: rules of others that defeat ours, what the run will refuse. */
+  notices?(spec: Spec, seen: Seen, world: World): readonly string[]
   /** Applies adjacent changes of one kind together, in their order. */
   apply(work: readonly Work<Spec, Seen>[]): Steps
   /**

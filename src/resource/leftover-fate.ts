@@ -65,6 +65,7 @@ const judges: Readonly<Record<string, Judge>> = {
   service: ({ key }, _, world) => (world.deleted?.has(`/etc/systemd/system/${key.slice('service:'.length)}`) ? { is: 'gone' } : undefined),
   // What it did cannot be told from what others did.
   command: () => ({ is: 'gone' }),
+  unreplicated: () => ({ is: 'gone' }),
 }
 
 /** Why the rest is never deleted for being left out. */
@@ -77,5 +78,7 @@ const REASONS: Readonly<Record<string, string>> = {
   nftables: 'a firewall is not taken down for being left out',
   sshd: 'how one comes in is not changed by leaving it out',
   certificate: 'keys and certificates are not removed for being left out',
+  galera: 'a database server stays as it is for being left out; another topology of it sees to the rest',
+  replication: 'a database server stays as it is for being left out; another topology of it sees to the rest',
   release: 'content is not removed for being left out',
 }

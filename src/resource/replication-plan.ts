@@ -8,15 +8,24 @@ export type Members = ReadonlyMap<string, SeenReplication>
 
 export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
 
+/** Whether rows can be on a host that no other has: on one that was not reached nobody knows. */
+export const couldHaveRows = (members: Members, host: string): boolean => {
+  const seen = members.get(host)
+  return seen === undefined || seen.databases.length > 0 || seen.seeding
+}
+
 /** A server: its service, and whether it is the primary, or follows it. */
 export const planReplication = (want: ReplicationSpec, seen: SeenReplication, world: World): Verdict | undefined => {
   const plain = service.kind.plan(want.service, seen.service, world)
   if (plain?.reason.includes('is masked')) return plain
-  const isPrimary = want.primary === want.me
-  const wish = isPrimary ? primarysWish(want, seen) : replicasWish(want, seen, membersOf(world.members), world.mayLose ?? new Set())
+  const wish = wishOf(want, seen, world)
   if (plain !== undefined) return wish === undefined ? plain : { ...plain, reason: `${plain.reason}, ${wish}` }
   return wish === undefined ? undefined : { action: 'update', sure: 'depends', reason: wish, differences: [] }
 }
+
+/** What is to be done beside its service, in words. */
+export const wishOf = (want: ReplicationSpec, seen: SeenReplication, { members, mayLose }: World): string | undefined =>
+  want.primary === want.me ? primarysWish(want, seen) : replicasWish(want, seen, membersOf(members), mayLose ?? new Set())
 
 const primarysWish = (want: ReplicationSpec, { standing, seeding, service: { active } }: SeenReplication): string | undefined => {
   if (seeding) return 'its copy of the data was cut off, and begins anew'

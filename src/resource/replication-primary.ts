@@ -1,13 +1,14 @@
+import { Problem } from '../problem.ts'
 import { quote } from '../quote.ts'
-import { covers } from './gtid.ts'
 import { Refused } from './kind.ts'
 import { sqlText } from './mariadb.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { isGone, type Other, refuseStrangers } from './replication-away.ts'
-import { addressOf, followerOf, type Members, mayBeFollowed, membersOf, nameOf } from './replication-plan.ts'
+import { catchUp, comeNear, furthest, wentAway } from './replication-catch-up.ts'
+import { addressOf, couldHaveRows, followerOf, mayBeFollowed } from './replication-plan.ts'
 import { seed } from './replication-seed.ts'
 import type { Standing } from './replication-seen.ts'
-import { type Asking, changing, close, comesTo, follow, open, type ReplicationWork, standingOn, tell } from './replication-steps.ts'
+import { type Asking, changing, close, follow, open, type ReplicationWork, reachedBy, standingOn, tell } from './replication-steps.ts'
 
 /** The server that is written to. */
 export function* seeToPrimary(one: ReplicationWork): Asking<void> {
@@ -30,9 +31,9 @@ export function* seeToPrimary(one: ReplicationWork): Asking<void> {
   yield* letIn(spec)
 }
 
-/** A fresh host of the name of an old primary, whatever opened it: what the others have is what counts. */
-const isEmptyBeside = ({ seen }: ReplicationWork, { position }: Standing, others: readonly Other[]): boolean =>
-  position === '' && seen.databases.length === 0 && others.some(({ standing }) => standing.position !== '')
+/** A fresh host of the name of an old primary, whatever opened it and whatever is in it: what the others have is what counts. */
+const isEmptyBeside = (one: ReplicationWork, { position }: Standing, others: readonly Other[]): boolean =>
+  position === '' && others.some(({ host, standing }) => standing.position !== '' && couldHaveRows(reachedBy(one), host))
 
 /** Nobody followed this one yet: a server that cannot be asked may take writes as well, such as in a cluster that it leaves only now. */
 function* nobodyIsMissing(one: ReplicationWork, others: readonly Other[], standing: Standing): Asking<void> {
@@ -60,23 +61,29 @@ function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void>
   refuseStrangers(spec, standing, others)
   const writer = others.find((other) => other.standing.writable)
   const missing = yield* unasked(one, others, standing, writer)
+  if (writer !== undefined) yield* comeNear(one, standing, writer, missing)
   const since = performance.now()
-  const closed = yield* closeAll(one, others, missing)
   try {
-    yield* catchUp(one, standing, closed, missing)
+    const closed = yield* closeAll(one, others, missing)
+    if (writer !== undefined && !closed.some(({ host }) => host === writer.host)) throw wentAway(spec.me, writer.host)
+    yield* catchUp(one, (yield* standingOn()) ?? standing, closed, missing, writer === undefined ? undefined : CLOSED_S)
     yield* tell('STOP SLAVE; RESET SLAVE ALL;', `${spec.me} goes on following another`, { doing: 'following nobody any more' })
     // The others are looked at a last time, when nothing that follows them can tell them that all is as it was.
     for (const { host } of closed) if ((yield* standingOn(host))?.writable !== false) throw openedAgain(spec.me, host)
     for (const host of missing) yield* isGone(spec, host, closed, 2)
+    yield* open()
   } catch (error) {
-    if (writer !== undefined && error instanceof Refused) yield* giveBack(one, writer.host)
+    // Where a host was lost on the way nobody knows what it did last: the next run looks.
+    if (writer !== undefined && !(error instanceof Problem)) yield* giveBack(one, writer.host)
     throw error
   }
-  yield* open()
   const seconds = ((performance.now() - since) / 1000).toFixed(1)
   if (writer !== undefined) yield { do: 'tell', what: `${spec.me} is the primary now; no server took writes for ${seconds} s` }
   else if (missing.length > 0) yield { do: 'tell', what: lostWith(spec.me, missing, (yield* standingOn())?.position ?? '') }
 }
+
+/** How long nobody may take writes for a server that was near, in seconds. */
+const CLOSED_S = 60
 
 const lostWith = (me: string, missing: readonly string[], position: string): string =>
   `${me} is the primary now, from transaction ${position} on; what only ${missing.join(', ')} had is lost, unless it comes back and is saved there`
@@ -91,7 +98,7 @@ function* unasked(
   const { spec, mayLose } = one
   // Whoever follows the one that is written to has all that any other follower can have, once it has come to its end.
   if (writer !== undefined && standing.source?.address === addressOf(spec, writer.host)) return []
-  const members = membersOf(one.members ?? (() => new Map()))
+  const members = reachedBy(one)
   const silent = spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !others.some((other) => other.host === host))
   const missing = silent.filter((host) => couldHaveRows(members, host))
   const stillSilent: string[] = []
@@ -100,11 +107,6 @@ function* unasked(
   if (forbidden.length > 0) throw notAllowed(spec, standing, forbidden)
   for (const host of stillSilent) yield* isGone(spec, host, others, 0)
   return stillSilent
-}
-
-const couldHaveRows = (members: Members, host: string): boolean => {
-  const seen = members.get(host)
-  return seen === undefined || seen.databases.length > 0 || seen.seeding
 }
 
 /** A server that was only stopped. */
@@ -138,67 +140,23 @@ function* closeAll({ spec, members }: ReplicationWork, others: readonly Other[],
   return closed
 }
 
-/** Has everything that any of the others has. */
-function* catchUp(one: ReplicationWork, before: Standing, others: readonly Other[], missing: readonly string[]): Asking<void> {
-  const { spec } = one
-  const followsLost = before.source !== undefined && missing.includes(nameOf(spec, before.source.address))
-  if (followsLost) {
-    // What it got and has not done yet counts.
-    yield* tell('STOP SLAVE IO_THREAD;', 'the server goes on listening to another')
-    if (!(yield* comesTo(before.source?.received ?? ''))) throw behind(spec.me, before.source?.received ?? '')
-  }
-  for (const { host, standing } of others) {
-    const wanted = standing.source === undefined ? standing.position : yield* doneOn(host, standing)
-    const now = yield* standingOn()
-    if (covers(now?.position ?? '', wanted)) continue
-    const follows = now?.source
-    if (follows === undefined && one.seen.databases.length === 0 && before.position === '') {
-      // A fresh host of the name of an old one.
-      yield* seed(spec, furthest(spec.me, others).host)
-      continue
-    }
-    const direct = follows?.address === addressOf(spec, host) && follows.receives !== 'no'
-    const said = direct ? undefined : yield* follow(spec, host, false)
-    if (said !== undefined || !(yield* comesTo(wanted))) throw behind(spec.me, wanted, said)
-  }
-}
-
-/** Whose data go furthest. */
-const furthest = (me: string, others: readonly Other[]): Other => {
-  const [first, ...rest] = others
-  if (first === undefined)
-    throw new Refused(
-      `${me} has no data, and nobody runs who could give it some`,
-      'no other server was reached',
-      'run again without --limit',
-    )
-  return rest.reduce((best, other) => (covers(best.standing.position, other.standing.position) ? best : other), first)
-}
-
-/** What a replica of a lost primary got from it, once it has done all of that. */
-function* doneOn(host: string, { source, position }: Standing): Asking<string> {
-  if (source === undefined || source.receives === 'yes' || !source.applies) return position
-  yield* comesTo(source.received, host, 60)
-  return (yield* standingOn(host))?.position ?? position
-}
-
-const behind = (me: string, wanted: string, said?: string): Refused =>
-  new Refused(
-    `${me} does not come to have everything`,
-    said ?? `it has not reached transaction ${wanted}`,
-    'see SHOW SLAVE STATUS there; who was the primary goes on',
-  )
-
 const openedAgain = (me: string, host: string): Refused =>
   new Refused(`${me} is not made the primary`, `${host} was closed, and does not say that it still is`, 'run again')
 
 /** As it was before: the one that took writes takes them again, and this one follows it. */
 function* giveBack(one: ReplicationWork, writer: string): Asking<void> {
   const { spec } = one
-  // Not where another one is open by now: two would be written to.
-  if ((yield* lookAround(one)).some(({ host, standing }) => host !== writer && standing.writable)) return
-  yield* open(writer)
-  yield* follow(spec, writer, false)
+  try {
+    const own = yield* standingOn()
+    // Not where one is open by now, this one or another: two would be written to.
+    if (own?.writable === true || (yield* lookAround(one)).some(({ host, standing }) => host !== writer && standing.writable)) return
+    yield* open(writer)
+    if (own !== undefined && own.source?.address !== addressOf(spec, writer)) yield* follow(spec, writer, false)
+  } catch (error) {
+    // What is told in the end is what went wrong first.
+    const why = error instanceof Error ? error.message : String(error)
+    yield { do: 'tell', what: `${writer} could not be given back its writes, and takes none until the next run: ${why}` }
+  }
 }
 
 /** Exactly the servers of the inventory may follow it. */

@@ -1,9 +1,19 @@
 import { Refused } from './kind.ts'
 import type { ReplicationSpec } from './replication.ts'
-import { addressOf, isWell, membersOf } from './replication-plan.ts'
+import { addressOf, isWell } from './replication-plan.ts'
 import { seed } from './replication-seed.ts'
 import type { Standing } from './replication-seen.ts'
-import { type Asking, changing, close, comesTo, follow, type ReplicationWork, standingOn, waitsFor } from './replication-steps.ts'
+import {
+  type Asking,
+  changing,
+  close,
+  comesTo,
+  follow,
+  type ReplicationWork,
+  reachedBy,
+  standingOn,
+  waitsFor,
+} from './replication-steps.ts'
 
 /** A server that follows the primary. Whatever else is to be done to it: first it takes no more writes. */
 export function* seeToReplica(one: ReplicationWork): Asking<void> {
@@ -43,7 +53,7 @@ function* primaryOf({ spec, members }: ReplicationWork): Asking<Standing> {
 function* join(one: ReplicationWork, standing: Standing, primary: Standing): Asking<void> {
   const { spec, seen, mayLose } = one
   const isFresh = seen.databases.length === 0 && standing.source === undefined
-  const others = membersOf(one.members ?? (() => new Map())).get(spec.primary)?.databases ?? []
+  const others = reachedBy(one).get(spec.primary)?.databases ?? []
   if (isFresh && others.length > 0) return yield* seed(spec)
   const said = yield* follow(spec, spec.primary, isFresh)
   if (said === undefined) return

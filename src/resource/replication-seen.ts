@@ -36,6 +36,8 @@ export interface Standing {
 }
 
 export interface SeenReplication {
+  /** Whom its own options name as the primary. */
+  readonly primary: string
   readonly service: SeenService
   /** Undefined where it does not run. */
   readonly standing: Standing | undefined
@@ -82,7 +84,9 @@ export const probeReplication = (specs: readonly ReplicationSpec[]): Probe<SeenR
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, SeenReplication])[] => {
           const its = seen.get(spec.service.unit)
-          return its === undefined ? [] : [[spec.name, { service: its, standing: rows && readStanding(rows), ...disk }]]
+          return its === undefined
+            ? []
+            : [[spec.name, { primary: spec.primary, service: its, standing: rows && readStanding(rows), ...disk }]]
         }),
       )
     },

@@ -2,7 +2,7 @@ import { quote } from '../quote.ts'
 import { type Answer, Refused, type Step, succeeded, type Work } from './kind.ts'
 import { MARIADB, readRows, sqlText } from './mariadb.ts'
 import type { ReplicationSpec } from './replication.ts'
-import { addressOf, followerOf } from './replication-plan.ts'
+import { addressOf, followerOf, type Members, membersOf } from './replication-plan.ts'
 import { readStanding, type SeenReplication, STANDING, type Standing } from './replication-seen.ts'
 import { applyServices } from './service-apply.ts'
 
@@ -10,6 +10,9 @@ export type ReplicationWork = Work<ReplicationSpec, SeenReplication>
 
 /** Steps that find something out. */
 export type Asking<T> = Generator<Step, T, Answer>
+
+/** The servers that were reached, and what they last said. */
+export const reachedBy = ({ members }: ReplicationWork): Members => membersOf(members ?? (() => new Map()))
 
 /** Its service, by the service kind's own steps. */
 export const changing = ({ spec, seen, verdict }: ReplicationWork): Asking<void> =>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineKind } from './kind.ts'
 import { applyReplication } from './replication-apply.ts'
+import { replicationNotices } from './replication-notices.ts'
 import { planReplication } from './replication-plan.ts'
 import { probeReplication } from './replication-seen.ts'
 import { serviceOption } from './service.ts'
@@ -51,6 +52,7 @@ export const replication = defineKind({
   id: ({ name }) => name,
   observe: probeReplication,
   plan: planReplication,
+  notices: replicationNotices,
   apply: applyReplication,
   // Who is to be written to first, so that the others have somebody to follow.
   turns: ({ primary, servers }: ReplicationSpec) => [primary, ...servers.map(({ host }) => host).filter((host) => host !== primary)],

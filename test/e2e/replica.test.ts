@@ -20,6 +20,11 @@ const run = (...words: readonly string[]) => {
   return { status, stderr, applied: changes(lines, 'applied'), warnings }
 }
 const planned = () => changes(project.json('run', '--dry-run').lines, 'planned')
+const warned = (...words: readonly string[]): string =>
+  project
+    .json('run', '--dry-run', ...words)
+    .lines.map((line) => (line.type === 'warning' ? String((line as { what?: string }).what) : ''))
+    .join('\n')
 
 beforeAll(async () => {
   site('web-01')
@@ -99,6 +104,8 @@ describe('a primary that is lost', () => {
     await sleep(2000)
     await end(spec, 'web-02')
     site('web-01')
+    expect(warned()).toContain('web-01 will not be made the primary while web-02 cannot be asked')
+    expect(warned('--lose-rows-only-on', 'web-02')).toContain('web-01 becomes the primary without the rows that only web-02 has')
     const refused = run()
     expect(refused.status).toBe(1)
     expect(refused.stderr).toContain('web-01 is not made the primary while web-02 cannot be asked')
@@ -133,6 +140,7 @@ describe('a primary that is lost', () => {
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t WHERE id = 2000000')).toBe('0')
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
+    expect(warned('--lose-rows-only-on', 'web-02')).toContain('--lose-rows-only-on web-02 changes nothing')
   })
 })
 

@@ -29,7 +29,7 @@ describe('a database', () => {
 
   it('that stays because of its tables is told in every plan', () => {
     const { spec } = database({ name: 'shop', state: 'absent', ...both })
-    expect(database.kind.notices?.(spec, SHOP)).toEqual([
+    expect(database.kind.notices?.(spec, SHOP, world)).toEqual([
       'database shop stays, because it has 1 tables: with lose_all_rows: true it goes with them',
     ])
   })

@@ -218,6 +218,19 @@ describe('bringing a member to its state', () => {
     ])
   })
 
+  it('begins where the data are that shall stay, where none was ever in a cluster, and one that runs without Galera is stopped first', () => {
+    const own = (databases: string[]): SeenGalera => ({
+      ...member(undefined),
+      service: RUNS,
+      position: { uuid: undefined, seqno: -1, databases },
+    })
+    const members = { 'web-01': own(['shop']), 'web-02': own(['shop']), 'lb-01': arbiter() }
+    expect(carryOut('web-02', members, {}, { discardDataOf: ['web-01'] }).slice(0, 2)).toEqual(['web-02 waits', 'web-02 begins'])
+    expect(galera.kind.turns?.(at('web-01', { discardDataOf: ['web-01'] }), new Map(Object.entries(members)))[0]).toBe('web-02')
+    expect(carryOut('web-02', { ...members, 'web-01': own([]) }, {})[1]).toBe('web-02 begins')
+    expect(carryOut('web-02', members, {})[0]).toMatch(/^refused: web-02 does not begin the cluster/)
+  })
+
   it('gives the majority to one when all servers are there and none has it', () => {
     const alone = stands('non-Primary', 'a:3306', 1)
     const members = { 'web-01': member(SYNCED), 'web-02': member(SYNCED), 'lb-01': arbiter() }

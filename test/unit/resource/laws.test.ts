@@ -157,8 +157,12 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
         ...{ writable: true, position: '0-1-2', source: undefined },
         followers: ['a', 'b'].map((host) => followerOf({ host, address: '', certificate: `${host}.internal` })),
       },
-      ...{ databases: [], seeding: false },
+      ...{ primary: 'a', databases: [], seeding: false },
     }),
+  },
+  unreplicated: {
+    options: (i) => ({ name: `sample${i}`, me: 'a', servers: [{ host: 'a', address: '10.0.0.1' }] }),
+    asWanted: () => ({ follows: undefined, accounts: [] }),
   },
   database: {
     options: (i) => ({ name: `sample${i}`, me: 'a', servers: ['a', 'b'] }),
@@ -293,6 +297,7 @@ const seenNothing = (kind: string): unknown => {
   if (kind === 'database-dump') return { tables: [], replacedBy: [] }
   if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), standing: undefined }
   if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), standing: undefined }
+  if (kind === 'unreplicated') return { follows: undefined, accounts: ['provision-replica-sample7'] }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'
 }

@@ -85,6 +85,12 @@ describe('what is left over', () => {
     ],
     ['an account', thingOf('user:ops'), {}, 'accounts are not removed'],
     ['a firewall', thingOf(recordLine('nftables:inet provision', '/etc/x', SUM)), { sha256: SUM }, 'a firewall is not taken down'],
+    [
+      'a replica',
+      thingOf('replication:database'),
+      {},
+      'a database server stays as it is for being left out; another topology of it sees to the rest',
+    ],
     ['a kind of somebody else', thingOf(recordLine('toString:x', '/etc/x', SUM)), { sha256: SUM }, 'nobody knows how to remove it'],
   ])('%s stays', (_, thing, seen, why) => {
     expect(fate(thing, seen)).toEqual({ is: 'stays', why: expect.stringContaining(why) })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Problem } from '../../../src/problem.ts'
 import { type Answer, Refused, type Step } from '../../../src/resource/kind.ts'
 import { replication } from '../../../src/resource/replication.ts'
 import { followerOf } from '../../../src/resource/replication-plan.ts'
@@ -23,6 +24,8 @@ interface Server {
   bare?: boolean
 }
 
+const LOST = new Problem({ class: 'unreachable', where: { host: 'two' }, what: 'is lost', fix: 'run again' })
+
 const told = ({ writable, position, follows, alone }: Server): string =>
   [
     'h\twritable\tposition',
@@ -38,16 +41,33 @@ const told = ({ writable, position, follows, alone }: Server): string =>
     'end\n',
   ].join('\n')
 
-/** Hosts that do what they are told, as far as it matters here; `stuck` never comes to have more. What was told to whom comes back. */
+/**
+ * Hosts that do what they are told, as far as it matters here. What was told to whom comes back. `stuck` never comes to have more, or not
+ * once nobody takes writes; `babbles` is what a closed one says of how far it goes.
+ */
 const carriedOut = (
   all: Record<string, Server>,
   {
     reached = Object.keys(all),
     mayLose = [],
     answers = [],
-    stuck = false,
+    stuck,
     opensAgain,
-  }: { reached?: string[]; mayLose?: string[]; answers?: string[]; stuck?: boolean; opensAgain?: string } = {},
+    babbles,
+    lostAt,
+    databases = {},
+    primaries = {},
+  }: {
+    reached?: string[]
+    mayLose?: string[]
+    answers?: string[]
+    stuck?: 'always' | 'closed'
+    opensAgain?: string
+    babbles?: string
+    lostAt?: string
+    databases?: Record<string, string[]>
+    primaries?: Record<string, string>
+  } = {},
 ) => {
   const said: string[] = []
   const answer = (step: Step): Answer => {
@@ -60,14 +80,18 @@ const carriedOut = (
     if (server === undefined) throw new Error(`nobody asks ${host}`)
     if (script.includes('MASTER_GTID_WAIT')) {
       const reopened = all[opensAgain ?? '']
-      if (reopened !== undefined) reopened.writable = true
-      if (!stuck) server.position = /MASTER_GTID_WAIT\(\S*?'([\d-]+)'/.exec(script.replaceAll("'\\''", "'"))?.[1] ?? server.position
-      return ok(stuck ? '-1\n' : '0\n')
+      const isClosed = !Object.values(all).some(({ writable }) => writable)
+      const stays = stuck === 'always' || (stuck === 'closed' && isClosed)
+      if (reopened !== undefined && isClosed) reopened.writable = true
+      if (!stays) server.position = /MASTER_GTID_WAIT\(\S*?'([\d-]+)'/.exec(script.replaceAll("'\\''", "'"))?.[1] ?? server.position
+      return ok(stays ? '-1\n' : '0\n')
     }
     const word = /read_only = (ON|OFF)/.exec(script)?.[1]
     if (word !== undefined) {
       server.writable = word === 'OFF'
       said.push(`${host} ${word === 'ON' ? 'closes' : 'opens'}`)
+      if (word === 'ON' && host === 'one')
+        server.position = babbles ?? server.position.replace(/\d+$/, (number) => String(Number(number) + 1))
       if (word === 'OFF') expect(Object.values(all).filter(({ writable }) => writable).length).toBeLessThan(2)
       return ok()
     }
@@ -77,18 +101,21 @@ const carriedOut = (
   }
   const seen = (host: string): SeenReplication => ({
     service: {} as SeenReplication['service'],
-    ...{ standing: undefined, databases: ['shop'], seeding: false },
+    ...{ primary: primaries[host] ?? 'two', standing: undefined, databases: ['shop'], seeding: false },
     ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
+    ...(databases[host] !== undefined && { databases: databases[host] }),
   })
   const verdict = { action: 'update', sure: 'depends', reason: '', differences: [] } as const
   const members = () => new Map(reached.map((host) => [host, seen(host)]))
   const work = { id: 'database', spec: spec('two', 'two'), seen: seen('two'), verdict, members, mayLose: new Set(mayLose) }
   const steps = replication.kind.apply([work])
   try {
-    for (let next = steps.next(); next.done !== true; ) next = steps.next(answer(next.value))
+    for (let next = steps.next(); next.done !== true; ) {
+      const isLost = lostAt !== undefined && next.value.do === 'shell' && next.value.script.includes(lostAt)
+      next = isLost ? steps.throw(LOST) : steps.next(answer(next.value))
+    }
   } catch (error) {
-    if (!(error instanceof Refused)) throw error
-    said.push(`refused: ${error.what}`)
+    said.push(error instanceof Refused ? `refused: ${error.what}` : `failed: ${(error as Error).message}`)
   }
   return said
 }
@@ -101,13 +128,26 @@ describe('becoming the primary', () => {
   it('closes all others, gets everything, and opens', () => {
     const all = { one: one(), two: two(), three: three() }
     expect(carriedOut(all)).toEqual(['one closes', 'three closes', 'two opens'])
-    expect(all.two).toEqual({ writable: true, position: '0-1-9' })
+    // What came while it was catching up as well.
+    expect(all.two).toEqual({ writable: true, position: '0-1-10' })
   })
 
-  it('gives the writes back where it does not come to have everything', () => {
-    const all = { one: one(), two: two() }
-    const said = carriedOut(all, { reached: ['one', 'two'], stuck: true })
-    expect(said).toEqual(['one closes', 'one opens', 'refused: two does not come to have everything'])
+  it('closes nobody as long as it is far behind', () => {
+    const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], stuck: 'always' })
+    expect(said).toEqual(['refused: two does not come to have everything'])
+  })
+
+  it.each<[string, Parameters<typeof carriedOut>[1], string]>([
+    ['where it does not come to have everything', { stuck: 'closed' }, 'refused: two does not come to have everything'],
+    ['whatever else goes wrong', { babbles: 'a-b-c' }, 'failed: "a-b-c" is no position'],
+  ])('gives the writes back %s', (_, more, why) => {
+    const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], ...more })
+    expect(said).toEqual(['one closes', 'one opens', why])
+  })
+
+  it('gives nothing back where a host was lost on the way: nobody knows what it did last', () => {
+    const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], lostAt: 'RESET SLAVE ALL' })
+    expect(said).toEqual(['one closes', 'failed: two: is lost'])
   })
 
   it('is refused while one that could have more cannot be asked, and touches nobody', () => {
@@ -162,12 +202,26 @@ describe('becoming the primary', () => {
     expect(said.slice(0, 2)).toEqual(['two closes', 'one closes'])
   })
 
+  it('does not keep what somebody made by hand on a fresh host before it has the data of the others, and does not lose it unasked', () => {
+    const all = () => ({ one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '' } })
+    const said = carriedOut(all(), { reached: ['one', 'two'], mayLose: ['three'], databases: { two: ['by_hand'] } })
+    expect(said).toEqual(['two closes', 'one closes', 'refused: two does not get the data of one, because it would lose data of its own'])
+    // Nobody has anything to give it: it is what it was, data that were there before all replication.
+    expect(carriedOut(all(), { reached: ['one', 'two'], mayLose: ['three'], databases: { one: [] } })).toEqual([])
+  })
+
+  it('is refused where another server is told of another primary', () => {
+    expect(carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], primaries: { one: 'one' } })).toEqual([
+      'refused: two and one are told of different primaries',
+    ])
+  })
+
   it('is given back to nobody while another one is open', () => {
     const all = { one: one(), two: two(), three: { ...three(), writable: true } }
-    expect(carriedOut(all, { stuck: true, opensAgain: 'three' })).toEqual([
+    expect(carriedOut(all, { stuck: 'closed', opensAgain: 'three' })).toEqual([
       'one closes',
       'three closes',
-      'refused: two does not come to have everything',
+      'refused: two is not made the primary',
     ])
   })
 })

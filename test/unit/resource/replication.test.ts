@@ -16,14 +16,14 @@ const at = (me: string, primary: string) => replication({ ...options, me, primar
 const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as SeenService
 const BARE: SeenReplication = {
   service: { ...RUNS, load: 'not-found', active: 'inactive', enabled: '' },
-  ...{ standing: undefined, databases: [], seeding: false },
+  ...{ primary: 'one', standing: undefined, databases: [], seeding: false },
 }
 const STANDS: Standing = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
 const FOLLOWS: Source = { address: '10.0.0.1', receives: 'yes', applies: true, byPosition: true, received: '0-1-9', error: undefined }
 const seen = (standing: Partial<Standing> | undefined, more: Partial<SeenReplication> = {}): SeenReplication => ({
   service: standing === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
   standing: standing && { ...STANDS, ...standing },
-  ...{ databases: ['shop'], seeding: false },
+  ...{ primary: 'one', databases: ['shop'], seeding: false },
   ...more,
 })
 const OPEN = seen({ writable: true })
@@ -95,6 +95,47 @@ describe('planning replication', () => {
   })
 
   it('changes the primary first', () => expect(replication.kind.turns?.(at('one', 'two'), new Map())).toEqual(['two', 'one', 'three']))
+})
+
+describe('what a plan tells beside its changes', () => {
+  const told = (members: Record<string, SeenReplication>, primary: string, mayLose: readonly string[] = []) => {
+    const all = new Map(Object.entries(members).map(([host, its]) => [host, { ...its, primary }]))
+    const around = { ...world, members: () => all, mayLose: new Set(mayLose) }
+    return [...all].flatMap(([me, its]) => replication.kind.notices?.(at(me, primary), its, around) ?? [])
+  }
+  const refused =
+    'two will not be made the primary while one cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: --lose-rows-only-on one'
+
+  it.each<[string, Record<string, SeenReplication>, readonly string[], readonly string[]]>([
+    ['another primary while the old one is away', { two: REPLICA, three: REPLICA }, [], [refused]],
+    ['the same, said of another', { two: REPLICA, three: REPLICA }, ['three'], [refused]],
+    ['the same, as it may be', { two: REPLICA, three: REPLICA }, ['one'], ['two becomes the primary without the rows that only one has']],
+    ['another primary while both are there', { one: OPEN, two: REPLICA, three: REPLICA }, [], []],
+    ['another primary that follows the one that is written to, while a third is away', { one: OPEN, two: REPLICA }, [], []],
+    ['another primary that may follow it, and does not run', { one: OPEN, two: seen(undefined) }, [], []],
+    ['a bare one while a third is away', { one: OPEN, two: BARE }, [], [refused.replaceAll('one', 'three')]],
+    ['all is well', { one: REPLICA, two: OPEN, three: REPLICA }, [], []],
+  ])('%s', (_, members, mayLose, notices) => {
+    expect(told(members, 'two', mayLose)).toEqual(notices)
+  })
+
+  it('that what may be lost is not, where a server is well, or away without being missed', () => {
+    const follows = seen({ source: { ...FOLLOWS, address: '10.0.0.2' } })
+    const said = told({ one: follows, two: OPEN }, 'two', ['one', 'two', 'three'])
+    expect(said.map((one) => one.slice(0, one.indexOf(':')))).toEqual(
+      ['one', 'two', 'three'].map((host) => `--lose-rows-only-on ${host} changes nothing`),
+    )
+  })
+
+  it('that servers are told of different primaries', () => {
+    const all = new Map([
+      ['one', OPEN],
+      ['two', { ...OPEN, primary: 'two' }],
+    ])
+    expect(replication.kind.notices?.(at('one', 'one'), OPEN, { ...world, members: () => all })).toEqual([
+      'one and two are told of different primaries: by the options of one it is one, by those of two it is two; write primary once, where all servers have it from: in the vars of their group, or of the whole inventory',
+    ])
+  })
 })
 
 describe('what a server says of itself', () => {

@@ -135,6 +135,41 @@ describe('who gets what', () => {
   })
 })
 
+describe('hosts with other options than the servers', () => {
+  const flow = (host: string, service: string): Flow => ({ ...KEPT, host, service })
+  const asReplicas = WEB.flatMap(({ name }) => [flow(name, 'database'), flow(name, 'database-copy')])
+  const asCluster = [...asReplicas, ...WEB.map(({ name }) => flow(name, 'database-cluster'))]
+
+  it.each<[string, object, readonly Flow[], HostView]>([
+    ['an application that is told nothing of the topology replica', {}, asReplicas, APP],
+    ['an application that is told of it where the servers are a cluster', { topology: 'replica' }, asCluster, APP],
+    ['a server', { topology: 'replica' }, asCluster, first],
+  ])('are refused, with the cause: %s', (_, written, flows, of) => {
+    const context = contextOf(of, written, [...WEB, APP], flows)
+    expect(() => mysql.resources(context)).toThrow(/does not know that the topology is (replica|cluster), as web-12 has it/)
+  })
+
+  it('are taken as they are where the servers are no part of the playbook, or say the same', () => {
+    for (const flows of [[], asReplicas])
+      expect(mysql.resources(contextOf(APP, { topology: 'replica' }, [...WEB, APP], flows)).length).toBeGreaterThan(0)
+    // The cause is said instead of what follows from it.
+    expect(mysql.check?.(contextOf(APP, { primary: 'web-12' }, [...WEB, APP]))).toEqual([])
+  })
+})
+
+it.each([
+  ['its name is too long', 'a'.repeat(37), 'b', /has 65 characters, of at most 64/],
+  ['has the number of another', 'costarring', 'liquid', /has the same number in replication as costarring \(server_id \d+/],
+])('a server of the topology replica is refused where %s', (_, one, other, what) => {
+  const servers = [host(one, ['database'], '10.0.0.1'), host(other, ['database'], '10.0.0.2')]
+  expect(() => declared(servers[0] as HostView, { topology: 'replica' }, servers)).toThrow(what)
+})
+
+it('rows can be on one server alone in the topology replica', () => {
+  const may = (of: HostView, topology: string) => mysql.mayLoseRows?.(contextOf(of, { topology }))
+  expect([may(first, 'replica'), may(APP, 'replica'), may(first, 'cluster')]).toEqual([true, false, false])
+})
+
 describe('the configuration of a server', () => {
   const config = textOf(declared(second, { settings: { max_allowed_packet: '32M', event_scheduler: true } }), 'file:/etc/mysql/mariadb.cnf')
 
@@ -195,12 +230,12 @@ describe('what cannot be', () => {
   it.each<[object, HostView[] | undefined, RegExp]>([
     [{ flavour: 'mysql' }, undefined, /Oracle MySQL is not supported yet/],
     [{ topology: 'replica' }, [LB, first], /needs at least one replica/],
-    [{ topology: 'replica', primary: 'lb-01' }, undefined, /lb-01 is no server/],
+    [{ topology: 'replica', primary: 'lb-01' }, undefined, /lb-01 is none of the servers of the database \(group database\)/],
     [{ primary: 'web-12' }, undefined, /no server of a cluster is the primary/],
     [{}, WEB, /two servers alone have no majority/],
     [{ topology: 'single' }, undefined, /cannot be on web-12, web-13 at once/],
     [{ topology: 'cluster' }, [LB, first], /needs at least two servers/],
-    [{ discard_data_of: ['lb-01'] }, undefined, /lb-01 is no server/],
+    [{ discard_data_of: ['lb-01'] }, undefined, /lb-01 is none of the servers of the database/],
     [{ backups: { recipients: [RECIPIENT], store: 'database' } }, undefined, /web-12 holds the data itself/],
     [{ arbitrators: 'database' }, undefined, /would have two voices/],
   ])('%j', (written, hosts, what) => {
