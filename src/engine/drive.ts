@@ -47,7 +47,7 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
         return { code: 255, stdout: Buffer.alloc(0), stderr: [error.what, error.why ?? []].flat().join(': ') }
       })
     case 'tell':
-      listen({ type: 'warning', host: session.host, what: step.what })
+      listen({ type: step.warn === true ? 'warning' : 'note', host: session.host, what: step.what })
       return { code: 0, stdout: Buffer.alloc(0), stderr: '' }
     case 'identity': {
       doing(step.doing)

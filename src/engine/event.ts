@@ -14,6 +14,8 @@ export type Event =
   | { readonly type: 'rolling'; readonly phase: 'out' | 'back'; readonly host: string; readonly at: string; readonly durationMs: number }
   /** A change was put back, because its host was not well. */
   | { readonly type: 'reverted'; readonly change: Change }
+  /** What a person should know of what was done, and not worry about. */
+  | { readonly type: 'note'; readonly host: string; readonly what: string }
   | { readonly type: 'warning'; readonly host?: string; readonly role?: string; readonly what: string }
 
 export type Listener = (event: Event) => void

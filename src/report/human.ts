@@ -22,6 +22,7 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
   const print = (lines: readonly string[]): void => {
     if (lines.length > 0) out(`${lines.join('\n')}\n`)
   }
+  const notes: string[] = []
   const warnings = new Map<string, Set<string>>()
   const warn = (host: string, text: string): unknown => warnings.set(text, (warnings.get(text) ?? new Set()).add(host))
   let progress = new Progress([], undefined, now())
@@ -34,6 +35,7 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
       if (event.type === 'rolling') motion.rolling(event)
       if (event.type === 'reverted')
         warn(event.change.host, `${event.change.resource.replace(':', ' ')} is again as it was before this run`)
+      if (event.type === 'note') notes.push(event.what)
       if (event.type === 'warning') warn(event.host ?? '', [event.role, event.what].filter((part) => part !== undefined).join(': '))
     },
     looking: (names) => {
@@ -56,6 +58,7 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     // The cards of the problems say it all.
     broken: () => {},
     finished: (ending) => {
+      print(notes.map((what) => `${view.paint.green('✔')} ${words(what)}`))
       print(warningLines(warnings, view))
       const left = ending.dryRun ? [] : ending.plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource))
       print([...summaryLines(ending, progress, view), ...leftLines(left, view)])

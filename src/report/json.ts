@@ -12,7 +12,7 @@ export const jsonReport = (out: (text: string) => void): Report => {
       // What was planned stands in the plan already, each change once.
       if (event.type === 'change' && event.phase !== 'planned') line(changeLine(event.phase, event.change))
       if (event.type === 'reverted') line({ type: 'reverted', host: event.change.host, resource: event.change.resource })
-      if (event.type === 'warning' || event.type === 'rolling') line(event)
+      if (event.type === 'warning' || event.type === 'note' || event.type === 'rolling') line(event)
     },
     looking: () => {},
     planned: ({ changes, manners = [] }, playNames) => {

@@ -52,7 +52,7 @@ export class Progress {
   }
 
   listen(event: Event, now: number): void {
-    if (event.type === 'warning' || event.type === 'rolling' || event.type === 'reverted') return
+    if (event.type === 'warning' || event.type === 'note' || event.type === 'rolling' || event.type === 'reverted') return
     const host = this.#hosts.get(event.type === 'change' ? event.change.host : event.host)
     if (host === undefined) return
     host.endedAt = now

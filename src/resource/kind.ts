@@ -81,6 +81,8 @@ export interface IdentityStep {
 export interface TellStep {
   readonly do: 'tell'
   readonly what: string
+  /** It is to worry about. */
+  readonly warn?: true
 }
 
 export type Step = ShellStep | ReconnectStep | IdentityStep | TellStep

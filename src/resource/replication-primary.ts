@@ -79,7 +79,7 @@ function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void>
   }
   const seconds = ((performance.now() - since) / 1000).toFixed(1)
   if (writer !== undefined) yield { do: 'tell', what: `${spec.me} is the primary now; no server took writes for ${seconds} s` }
-  else if (missing.length > 0) yield { do: 'tell', what: lostWith(spec.me, missing, (yield* standingOn())?.position ?? '') }
+  else if (missing.length > 0) yield { do: 'tell', warn: true, what: lostWith(spec.me, missing, (yield* standingOn())?.position ?? '') }
 }
 
 /** How long nobody may take writes for a server that was near, in seconds. */
@@ -155,7 +155,7 @@ function* giveBack(one: ReplicationWork, writer: string): Asking<void> {
   } catch (error) {
     // What is told in the end is what went wrong first.
     const why = error instanceof Error ? error.message : String(error)
-    yield { do: 'tell', what: `${writer} could not be given back its writes, and takes none until the next run: ${why}` }
+    yield { do: 'tell', warn: true, what: `${writer} could not be given back its writes, and takes none until the next run: ${why}` }
   }
 }
 

@@ -16,8 +16,9 @@ project.env.SHOP_PASSWORD = PASSWORD
 const site = (primary: string): void => writeReplicaSite(project, SUBNET, { hosts: HOSTS, primary })
 const run = (...words: readonly string[]) => {
   const { status, lines, stderr } = project.json('run', ...words)
+  const notes = lines.flatMap((line) => (line.type === 'note' ? [String((line as { what?: string }).what)] : []))
   const warnings = lines.flatMap((line) => (line.type === 'warning' ? [String((line as { what?: string }).what)] : []))
-  return { status, stderr, applied: changes(lines, 'applied'), warnings }
+  return { status, stderr, applied: changes(lines, 'applied'), notes, warnings }
 }
 const planned = () => changes(project.json('run', '--dry-run').lines, 'planned')
 const warned = (...words: readonly string[]): string =>
@@ -59,10 +60,10 @@ describe('a primary and its replica', () => {
     const foretold = planned()
     expect(foretold).toEqual(['web-01 update replication:database', 'web-02 update replication:database'])
     const watched = watchWriters(spec, HOSTS)
-    const { status, applied, warnings } = run()
+    const { status, applied, notes } = run()
     expect({ status, applied: applied.toSorted() }).toEqual({ status: 0, applied: foretold })
     expect(await watched.ended()).toBe(1)
-    expect(warnings.join('\n')).toMatch(/web-02 is the primary now; no server took writes for [0-4]\.\d s/)
+    expect(notes.join('\n')).toMatch(/web-02 is the primary now; no server took writes for [0-4]\.\d s/)
     await sleep(3000)
     const { acked, gap } = await stopWriter(spec, 'web-02')
     process.stdout.write(`switched over: no write for ${gap.toFixed(1)} s, ${acked.length} rows\n`)
