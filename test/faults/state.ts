@@ -18,8 +18,9 @@ const DIARIES = [
   /^\/var\/tmp\/systemd-private-|^\/tmp\/systemd-private-/,
   /^\/var\/lib\/(nginx|haproxy|logrotate|private|chrony|ucf)(\/|$)/,
   /^\/run(\/|$)/,
-  // What is in a database is asked of its server.
+  // What is in a database, and who is in its cluster, is asked of the servers.
   /^\/var\/lib\/mysql(\/|$)/,
+  /^\/var\/lib\/garbd\/gvwstate\.dat$/,
 ]
 
 /** Made anew at every time: keys, certificates, and what holds their digests. They are looked at in another way. */

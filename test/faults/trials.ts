@@ -46,15 +46,17 @@ export class Trials {
 
   /** Goes round until both states are what they were the round before, and knows them then, and how a run goes to each. */
   async settle(): Promise<void> {
+    let changed: readonly string[] = []
     for (let round = 0; round < 4; round += 1) {
       const before = new Map(this.#known)
       for (const state of ['a', 'b']) {
         this.ways.set(state, await this.#watch(state))
         this.#known.set(state, await this.#look())
       }
-      if (['a', 'b'].every((state) => differences(before.get(state) ?? new Map(), this.#known.get(state) ?? new Map()).length === 0)) return
+      changed = ['a', 'b'].flatMap((state) => differences(before.get(state) ?? new Map(), this.#known.get(state) ?? new Map()))
+      if (changed.length === 0) return
     }
-    throw new Error('undisturbed runs do not end in the same state twice')
+    throw new Error(`undisturbed runs do not end in the same state twice:\n${changed.join('\n')}`)
   }
 
   // Every host is counted in every round, also because that leaves a directory behind.
