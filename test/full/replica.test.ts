@@ -1,11 +1,13 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
-import { lost, sql, startWriter, stopWriter } from '../e2e/database.ts'
+import { lost, sql, startWriter, stopWriter, whole } from '../e2e/database.ts'
 import { changes, referenceProject } from '../e2e/project.ts'
 import { replicaLab, watchWriters, writable, writeReplicaSite } from '../e2e/replicas.ts'
-import { strike } from '../e2e/strike.ts'
+import { inside, strike } from '../e2e/strike.ts'
 import { captureWire } from './wire.ts'
 
 // Three servers, of which one is the primary, and everything that goes over their wire.
@@ -82,6 +84,27 @@ describe('a primary with replicas', () => {
     for (const host of HOSTS) expect(await lost(spec, host, acked)).toEqual([])
   })
 
+  it('is changed to a replica that lags, and takes writes until that one is near', async () => {
+    const primary = HOSTS[20 % 3] ?? ''
+    const other = HOSTS.find((host) => host !== primary && host !== 'web-02') ?? ''
+    site(primary)
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    // A reader that holds the table keeps what comes from being done there.
+    const reader = "mariadb --no-defaults -e 'LOCK TABLES shop.t READ; SELECT SLEEP(20)'"
+    await inside(spec, other, `systemd-run -q --collect --unit=reader ${reader}`)
+    await sleep(1000)
+    await startWriter(spec, 'web-02', PASSWORD, 5_000_000)
+    await sleep(1000)
+    site(other)
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    const { acked, gap } = await stopWriter(spec, 'web-02')
+    process.stdout.write(`switched over to a replica that was 20 s behind: no write for ${gap.toFixed(1)} s\n`)
+    expect(gap).toBeLessThan(8)
+    for (const host of HOSTS) expect(await lost(spec, host, acked)).toEqual([])
+    site(primary)
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+  })
+
   it('gives its data to a fresh host of the name of an old one, killed at twenty moments', async () => {
     const primary = HOSTS[20 % 3] ?? ''
     const other = HOSTS.find((host) => host !== primary && host !== 'web-02') ?? ''
@@ -150,6 +173,30 @@ describe('a primary with replicas', () => {
     expect(await sql(spec, 'web-02', "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'provision-replica-web-03'")).toBe(
       '0',
     )
+  })
+
+  it('becomes a cluster only where the data of those that follow may be replaced', async () => {
+    site('web-02')
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    const rows = await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')
+    const asCluster = (more: string): void => {
+      const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8')
+      project.write('inventory/site.yaml', inventory.replace('topology: replica', 'topology: cluster').replace('primary: web-02', more))
+    }
+    asCluster('semi_sync: true')
+    const refused = run()
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toContain('web-02 does not leave the topology replica as long as web-01 follows web-02')
+    expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([false, true, false])
+    site('web-02')
+    asCluster('discard_data_of: [web-01, web-03]')
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+    await whole(spec, HOSTS, 3)
+    for (const host of HOSTS) {
+      expect(await sql(spec, host, 'SELECT COUNT(*) FROM shop.t')).toBe(rows)
+      expect(await sql(spec, host, "SHOW SLAVE STATUS; SELECT User FROM mysql.global_priv WHERE User LIKE 'provision-replica-%'")).toBe('')
+    }
   })
 
   it('shows no row and no password on the wire', async () => {
