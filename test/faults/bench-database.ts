@@ -105,5 +105,5 @@ done
 echo '== runs with'; q 'SELECT @@read_only, @@wait_timeout, @@server_id, @@hostname'
 echo '== follows'; q 'SHOW SLAVE STATUS\\G' | grep -E '^ *(Master_Host|Master_User|Slave_(IO|SQL)_Running|Last_(IO|SQL)_Error|Using_Gtid|Master_SSL_Allowed):'
 echo '== cluster'; q "SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_ready')"
-echo '== left of a copy'; ls -d /var/lib/mysql/.provision-* /run/provision-database-seed 2>/dev/null
+echo '== left of a copy'; ls -d /var/lib/mysql/.provision-* /run/provision-database-seed 2>/dev/null; q "SHOW TABLES FROM mysql LIKE 'provision%'"
 fi`
