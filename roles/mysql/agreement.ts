@@ -13,7 +13,7 @@ export const mustAgree = ({ host, site, flows, options }: HostContext<Options>):
       where: { host: host.name, role: 'mysql' },
       what: `does not know that the topology is ${its}, as ${server.name} has it`,
       why: `by its own options it is ${topology}, such as where mysql.topology stands in the vars of a group that ${host.name} is not in`,
-      fix: 'write mysql.topology where both have it, such as the vars of the whole inventory (all: vars)',
+      fix: 'write mysql.topology where both have it, such as the vars of the whole inventory',
     })
   }
 }
