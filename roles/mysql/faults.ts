@@ -1,4 +1,5 @@
 import type { HostView, SiteContext, SiteView } from 'provision'
+import { storeHost } from './backup.ts'
 import { castOf, type Options } from './options.ts'
 
 type Faults = readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
@@ -14,10 +15,12 @@ export const faultsOf = ({ options: given, host, site }: SiteContext<Options>): 
   // What it makes of the topology is compared with what the servers do, and said with all of the cause.
   const isOnlyClient = isClient && !isServer
   const isArbitrator = arbitrators.some(({ name }) => name === host.name)
+  // A voice that another topology than a cluster does not need is no fault.
+  const isVoice = site.group(given.arbitrators).some(({ name }) => name === host.name)
   const discarded = given.discard_data_of.filter((name) => !servers.some((server) => server.name === name))
   const names = (list: readonly HostView[]): string => list.map(({ name }) => name).join(', ')
   return [
-    ...(isServer || isArbitrator || isClient
+    ...(isServer || isClient || isVoice || storeHost(given, site)?.name === host.name
       ? []
       : fault(
           ['servers'],

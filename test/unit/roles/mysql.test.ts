@@ -244,6 +244,10 @@ describe('what cannot be', () => {
 
   it('and what can be is not complained of', () => {
     expect(faults({ backups: { recipients: [RECIPIENT] } })).toEqual([])
+    expect(faults({ topology: 'replica' }, undefined, LB)).toEqual([])
+    const vault = host('vault-01', ['vaults'], '10.0.0.20')
+    expect(faults({ backups: { recipients: [RECIPIENT], store: 'vaults' } }, [LB, ...WEB, vault], vault)).toEqual([])
+    expect(faults({}, [LB, ...WEB, vault], vault)).toEqual([expect.stringContaining('vault-01 is in none of the groups')])
   })
 })
 
