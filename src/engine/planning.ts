@@ -1,3 +1,4 @@
+import { Problem } from '../problem.ts'
 import { type Kind, keyOf, type Resource, type Verdict, type World } from '../resource/kind.ts'
 import { isLeftover } from '../resource/leftover.ts'
 import type { Observation } from './observe.ts'
@@ -28,17 +29,44 @@ export interface Question {
 export const said = (everywhere: ReadonlyMap<string, Observation>, key: string): ReadonlyMap<string, unknown> =>
   new Map([...everywhere].flatMap(([host, seen]) => (seen.has(key) ? [[host, seen.get(key)] as const] : [])))
 
+/** What is known beside a resource itself before anything is planned. */
+const worldOf = (key: string, { everywhere = new Map(), mayLose = new Set() }: Beside): World => ({
+  now: new Date(),
+  packagesComing: false,
+  changes: () => false,
+  members: () => said(everywhere, key),
+  mayLose,
+})
+
+type Beside = Partial<Pick<Question, 'everywhere' | 'mayLose'>>
+
+/** Why nothing can be planned at all, as one host is. */
+export const forbiddenOn = (
+  host: string,
+  placed: readonly Placed[],
+  seen: Observation,
+  selected: Selection,
+  beside: Beside,
+): readonly Problem[] =>
+  placed.flatMap(({ role, resource }) => {
+    const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+    const key = keyOf(resource)
+    const refused = selected(role) ? kind.forbids?.(resource.spec, seen.get(key), worldOf(key, beside)) : undefined
+    if (refused === undefined) return []
+    const { what, why, fix = 'see what is there' } = refused
+    return [new Problem({ class: 'input', where: { host, role, resource: key }, what, why, fix })]
+  })
+
 /** What a person should know of one host whatever is planned, and of whose resource it is said. */
 export const noticesOf = (
   placed: readonly Placed[],
   seen: Observation,
-  { everywhere = new Map(), mayLose = new Set() }: Partial<Pick<Question, 'everywhere' | 'mayLose'>> = {},
+  beside: Beside = {},
 ): readonly { readonly role: string; readonly what: string }[] =>
   placed.flatMap(({ role, resource }) => {
     const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
     const key = keyOf(resource)
-    const world: World = { now: new Date(), packagesComing: false, changes: () => false, members: () => said(everywhere, key), mayLose }
-    return (kind.notices?.(resource.spec, seen.get(key), world) ?? []).map((what) => ({ role, what }))
+    return (kind.notices?.(resource.spec, seen.get(key), worldOf(key, beside)) ?? []).map((what) => ({ role, what }))
   })
 
 /** Which roles' resources may be changed; debts of safety are paid whatever was asked for. */

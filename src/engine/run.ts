@@ -12,7 +12,7 @@ import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
 import type { Change } from './plan.ts'
 import type { Planned, PlanOptions, Surveyed } from './planned.ts'
-import { type Due, noticesOf, planHost, type Selection } from './planning.ts'
+import { type Due, forbiddenOn, noticesOf, planHost, type Selection } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSessions, type Session } from './session.ts'
@@ -51,12 +51,12 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     const unreachable = failuresOf(answers)
     const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
     const everywhere = new Map(met.map(({ session, seen }) => [session.host, seen]))
-    const strange = unknownAuthorities(
-      met.map(({ session: { host }, placed, seen }) => ({ host, placed, seen })),
-      selected,
-      new Date(),
-    )
-    if (strange.length > 0) throw new Problems(strange)
+    const looked = met.map(({ session: { host }, placed, seen }) => ({ host, placed, seen }))
+    const forbidden = [
+      ...unknownAuthorities(looked, selected, new Date()),
+      ...looked.flatMap(({ host, placed, seen }) => forbiddenOn(host, placed, seen, selected, { everywhere, mayLose })),
+    ]
+    if (forbidden.length > 0) throw new Problems(forbidden)
     const surveys = await Promise.all(met.map((one) => survey(one, everywhere, selected, mayLose)))
     tellWhoLearns(identities, surveys)
     const changes = [

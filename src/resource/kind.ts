@@ -153,6 +153,8 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
   plan(want: Spec, seen: Seen, world: World): Verdict | undefined
   /** What a person should know in every plan beside what is to be changed: rules of others that defeat ours, what the run will refuse. */
   notices?(spec: Spec, seen: Seen, world: World): readonly string[]
+  /** What cannot be, as the hosts are: the run, dry or not, ends before anything is changed on any of them. */
+  forbids?(spec: Spec, seen: Seen, world: World): Refused | undefined
   /** Applies adjacent changes of one kind together, in their order. */
   apply(work: readonly Work<Spec, Seen>[]): Steps
   /**

@@ -12,16 +12,17 @@ export interface Other {
 }
 
 /** Who follows a server that the inventory has no more could not be told whether that one still takes writes, nor get what it has. */
-export const refuseStrangers = (spec: ReplicationSpec, own: Standing, others: readonly Other[]): void => {
-  for (const { host, standing } of [{ host: spec.me, standing: own }, ...others]) {
+export const strangerFollowed = (spec: ReplicationSpec, all: readonly Other[]): Refused | undefined => {
+  for (const { host, standing } of all) {
     const address = standing.source?.address
     if (address === undefined || spec.servers.some((one) => one.address === address)) continue
-    throw new Refused(
+    return new Refused(
       `${spec.me} is not made the primary, because ${host} follows ${address}, which is none of the servers any more`,
       `that one may still take writes, and have rows that ${spec.me} has not`,
       `put it back into the group and run, so that it is replaced as the primary first; then take it out`,
     )
   }
+  return undefined
 }
 
 /** Whoever cannot be reached by us may still be reached by others, and take writes. All that were reached look; where none can, it is not gone. */

@@ -1,13 +1,12 @@
 import { Refused, type World } from './kind.ts'
 import type { ReplicationSpec } from './replication.ts'
+import { strangerFollowed } from './replication-away.ts'
 import { addressOf, type Members, membersOf, wishOf } from './replication-plan.ts'
 import type { SeenReplication } from './replication-seen.ts'
 
 /** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
 export const replicationNotices = (want: ReplicationSpec, seen: SeenReplication, world: World): readonly string[] => {
   const members = membersOf(world.members)
-  const differing = disagreement(want, members)
-  if (differing !== undefined) return [`${differing.what}: ${differing.why}; ${differing.fix}`]
   const mayLose = world.mayLose ?? new Set()
   const missing = missedBy(want, seen, members)
   const [lost, needed] = [missing.filter((host) => mayLose.has(host)), missing.filter((host) => !mayLose.has(host))]
@@ -36,6 +35,14 @@ const missedBy = (want: ReplicationSpec, { standing, databases }: SeenReplicatio
   const mayFollow = standing === undefined ? databases.length > 0 : standing.source?.address === addressOf(want, writer ?? '')
   if (writer !== undefined && mayFollow) return []
   return want.servers.map(({ host }) => host).filter((host) => host !== want.me && !members.has(host))
+}
+
+/** What a run could only refuse when firewalls are changed already: nobody is to lose the way to a primary that stays one. */
+export const replicationForbids = (want: ReplicationSpec, { standing }: SeenReplication, world: World): Refused | undefined => {
+  const members = membersOf(world.members)
+  const takesOver = want.me === want.primary && (standing?.writable !== true || standing.source !== undefined)
+  const running = [...members].flatMap(([host, its]) => (its.standing === undefined ? [] : [{ host, standing: its.standing }]))
+  return disagreement(want, members) ?? (takesOver ? strangerFollowed(want, running) : undefined)
 }
 
 /** Servers that were told of different primaries would both be opened. */

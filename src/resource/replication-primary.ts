@@ -3,7 +3,7 @@ import { quote } from '../quote.ts'
 import { Refused } from './kind.ts'
 import { sqlText } from './mariadb.ts'
 import type { ReplicationSpec } from './replication.ts'
-import { isGone, type Other, refuseStrangers } from './replication-away.ts'
+import { isGone, type Other, strangerFollowed } from './replication-away.ts'
 import { catchUp, comeNear, furthest, wentAway } from './replication-catch-up.ts'
 import { addressOf, couldHaveRows, followerOf, mayBeFollowed } from './replication-plan.ts'
 import { seed } from './replication-seed.ts'
@@ -58,7 +58,8 @@ function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void>
   const { spec } = one
   const standing = yield* standingOn()
   if (standing === undefined) throw new Refused('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
-  refuseStrangers(spec, standing, others)
+  const followed = strangerFollowed(spec, [{ host: spec.me, standing }, ...others])
+  if (followed !== undefined) throw followed
   const writer = others.find((other) => other.standing.writable)
   const missing = yield* unasked(one, others, standing, writer)
   if (writer !== undefined) yield* comeNear(one, standing, writer, missing)

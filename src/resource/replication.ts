@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineKind } from './kind.ts'
 import { applyReplication } from './replication-apply.ts'
-import { replicationNotices } from './replication-notices.ts'
+import { replicationForbids, replicationNotices } from './replication-notices.ts'
 import { planReplication } from './replication-plan.ts'
 import { probeReplication } from './replication-seen.ts'
 import { serviceOption } from './service.ts'
@@ -53,6 +53,7 @@ export const replication = defineKind({
   observe: probeReplication,
   plan: planReplication,
   notices: replicationNotices,
+  forbids: replicationForbids,
   apply: applyReplication,
   // Who is to be written to first, so that the others have somebody to follow.
   turns: ({ primary, servers }: ReplicationSpec) => [primary, ...servers.map(({ host }) => host).filter((host) => host !== primary)],

@@ -59,10 +59,7 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
     return reasons.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: reasons.join(', '), differences: [] }
   },
 
-  notices: (want, _, world) => {
-    const refused = refusal(want, world)
-    return refused === undefined ? [] : [`${refused.what}: ${refused.why}; ${refused.fix}`]
-  },
+  forbids: (want, _, world) => refusal(want, world),
 
   apply: function* (work: readonly Work<UnreplicatedSpec, SeenReplicas>[]): Steps {
     for (const { spec, seen, members = () => new Map() } of work) {

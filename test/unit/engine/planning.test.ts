@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Placed } from '../../../src/engine/place.ts'
-import { noticesOf, planHost } from '../../../src/engine/planning.ts'
-import { defineKind, type Kind, type World } from '../../../src/resource/kind.ts'
+import { forbiddenOn, noticesOf, planHost } from '../../../src/engine/planning.ts'
+import { defineKind, type Kind, Refused, type World } from '../../../src/resource/kind.ts'
 
 /** A kind made of values: wanted text against seen text; remembers the world it was planned in. */
 const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; want: string }, string>> = {}) =>
@@ -101,6 +101,22 @@ describe('planning a host', () => {
     const placed = [place(note({ id: 'n', want: 'x' })), place(wary({ id: 'a', want: 'odd' }), 'db'), place(wary({ id: 'b', want: 'x' }))]
     const seen = { 'note:n': 'odd', 'wary:a': 'odd', 'wary:b': 'x' }
     expect(noticesOf(placed, new Map(Object.entries(seen)))).toEqual([{ role: 'db', what: 'a is odd' }])
+  })
+
+  it('hears what cannot be, of the roles that were asked for', () => {
+    const strict = kindOfText('strict', {
+      forbids: ({ id }, seen, { members }) => (seen === 'odd' ? new Refused(`${id} is odd`, `of ${members().size}`) : undefined),
+    })
+    const placed = [place(strict({ id: 'a', want: 'x' }), 'db'), place(strict({ id: 'b', want: 'x' }), 'web')]
+    const seen = new Map(Object.entries({ 'strict:a': 'odd', 'strict:b': 'odd' }))
+    const everywhere = new Map([
+      ['one', seen],
+      ['two', seen],
+    ])
+    const problems = forbiddenOn('one', placed, seen, (role) => role === 'db', { everywhere })
+    expect(problems.map((problem) => `${problem.class} ${problem.message} ${problem.why}`)).toEqual([
+      'input one › db › strict:a: a is odd of 2',
+    ])
   })
 
   it('shows a resource what all its members said', () => {

@@ -97,6 +97,8 @@ describe('planning replication', () => {
   it('changes the primary first', () => expect(replication.kind.turns?.(at('one', 'two'), new Map())).toEqual(['two', 'one', 'three']))
 })
 
+const STRAYS = seen({ source: { ...FOLLOWS, address: '10.0.0.9' } })
+
 describe('what a plan tells beside its changes', () => {
   const told = (members: Record<string, SeenReplication>, primary: string, mayLose: readonly string[] = []) => {
     const all = new Map(Object.entries(members).map(([host, its]) => [host, { ...its, primary }]))
@@ -127,14 +129,27 @@ describe('what a plan tells beside its changes', () => {
     )
   })
 
-  it('that servers are told of different primaries', () => {
+  it('and what it forbids: that servers are told of different primaries', () => {
     const all = new Map([
       ['one', OPEN],
       ['two', { ...OPEN, primary: 'two' }],
     ])
-    expect(replication.kind.notices?.(at('one', 'one'), OPEN, { ...world, members: () => all })).toEqual([
-      'one and two are told of different primaries: by the options of one it is one, by those of two it is two; write primary once, where all servers have it from: in the vars of their group, or of the whole inventory',
-    ])
+    expect(replication.kind.forbids?.(at('one', 'one'), OPEN, { ...world, members: () => all })).toMatchObject({
+      what: 'one and two are told of different primaries',
+      why: 'by the options of one it is one, by those of two it is two',
+    })
+  })
+
+  it.each<[string, SeenReplication, SeenReplication, boolean]>([
+    ['that one takes over from a primary that the inventory has no more', STRAYS, STRAYS, true],
+    ['not that one strays from a primary that is as it shall be', OPEN, STRAYS, false],
+    ['not that one takes over from a primary of the inventory', REPLICA, REPLICA, false],
+  ])('and what it forbids: %s', (_, one, two, isForbidden) => {
+    const all = new Map(Object.entries({ one, two }).map(([host, its]) => [host, { ...its, primary: 'one' }]))
+    const refused = replication.kind.forbids?.(at('one', 'one'), one, { ...world, members: () => all })
+    expect(refused?.what).toEqual(
+      isForbidden ? expect.stringContaining('follows 10.0.0.9, which is none of the servers any more') : undefined,
+    )
   })
 })
 
