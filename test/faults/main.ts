@@ -15,7 +15,7 @@ const { values } = parseArgs({
     /** How many of the calls within requests are tried, or `all`. */
     within: { type: 'string', default: '40' },
     /** How many of the points between requests of the databases are tried, or `all` of them, there and back. */
-    database: { type: 'string', default: process.env.FAULTS_DATABASE ?? '24' },
+    database: { type: 'string', default: process.env.FAULTS_DATABASE ?? '21' },
     /** How many points of the whole site are tried. */
     site: { type: 'string', default: '12' },
     /** One part of it: `between` requests, `within` them, the `database` site, the whole `site`. */
@@ -91,7 +91,7 @@ const everything = async (): Promise<void> => {
   }
 }
 
-/** Of what there is, three quarters are tried on a primary and its replica, where more can go wrong, and one on a cluster, which takes longer. */
+/** Of the points that are tried, three quarters are on a primary and its replica, where more can go wrong, and one on a cluster, which takes longer. */
 const databases = async (): Promise<void> => {
   const name = `t-faults-db-${subnet.split('.').at(-1)}`
   for (const [title, make, share] of [
@@ -104,10 +104,13 @@ const databases = async (): Promise<void> => {
       const trials = new Trials(bench, title, DATABASE, bench.serving)
       await trials.settle()
       const requests = Math.max(...[...trials.ways.values()].map((way) => way.requests))
-      const all = BETWEEN.flatMap((way) => Array.from({ length: requests }, (_, at): Point => ({ way, at: at + 1 })))
       const isAll = values.database === 'all'
-      const chosen = isAll ? all.flatMap((point) => [point, point]) : sample(all, Math.round(Number(values.database) * share), random)
-      say(`${title}: ${requests} requests, there and back: ${2 * all.length} points; ${chosen.length} of them tried`)
+      const many = Math.max(1, Math.round((Number(values.database) * share) / BETWEEN.length))
+      const chosen = BETWEEN.flatMap((way) => {
+        const points = Array.from({ length: requests }, (_, at): Point => ({ way, at: at + 1 }))
+        return isAll ? points.flatMap((point) => [point, point]) : sample(points, many, random)
+      })
+      say(`${title}: ${requests} requests, there and back: ${2 * BETWEEN.length * requests} points; ${chosen.length} of them tried`)
       await tryAll(trials, isAll ? chosen.filter((_, i) => Math.floor(i / 2) % parts === part - 1) : mine(chosen))
     } finally {
       await labDown(bench.spec)
