@@ -92,9 +92,10 @@ q -e 'DROP DATABASE archive'`
 
 /** What of such a host is asked besides: what is in its server, whom it follows, and what it runs with. It is waited until a replica follows again. */
 export const DATABASE = `q() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB -e "$1" 2>&1; }
+follows() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -E -e 'SHOW SLAVE STATUS' 2>&1; }
 if [ -e /var/lib/mysql/mysql ]; then
 i=0; while [ $i -lt 60 ]; do
-  s=$(q 'SHOW SLAVE STATUS\\G'); case $s in *'Slave_IO_Running: Connecting'*) ;; *) [ "$(q "SHOW STATUS LIKE 'wsrep_local_state_comment'" | cut -f 2)" = Joined ] || break ;; esac
+  case $(follows) in *'Slave_IO_Running: Connecting'*) ;; *) [ "$(q "SHOW STATUS LIKE 'wsrep_local_state_comment'" | cut -f 2)" = Joined ] || break ;; esac
   sleep 0.25; i=$((i+1))
 done
 echo '== databases'; q 'SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA ORDER BY 1'
@@ -103,7 +104,7 @@ for who in $(q "SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) FROM mysql.global_p
   echo "== account $who"; q "SHOW CREATE USER $who"; q "SHOW GRANTS FOR $who" | sort
 done
 echo '== runs with'; q 'SELECT @@read_only, @@wait_timeout, @@server_id, @@hostname'
-echo '== follows'; q 'SHOW SLAVE STATUS\\G' | grep -E '^ *(Master_Host|Master_User|Slave_(IO|SQL)_Running|Last_(IO|SQL)_Error|Using_Gtid|Master_SSL_Allowed):'
+echo '== follows'; follows | grep -E '^ *(Master_Host|Master_User|Slave_(IO|SQL)_Running|Last_(IO|SQL)_Error|Using_Gtid|Master_SSL_Allowed):'
 echo '== cluster'; q "SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_ready')"
 echo '== left of a copy'; ls -d /var/lib/mysql/.provision-* /run/provision-database-seed 2>/dev/null; q "SHOW TABLES FROM mysql LIKE 'provision%'"
 fi`
