@@ -34,7 +34,8 @@ describe('a base', () => {
     expect(findings('fail')).not.toEqual([])
     await host.apply(wanted())
     expect(await host.plan(wanted())).toEqual([])
-    for (const { script } of base.verify?.(contextOf({}, host.session.facts)) ?? []) await host.run(script)
+    // 77: there is nothing of that on this host.
+    for (const { script } of base.verify?.(contextOf({}, host.session.facts)) ?? []) await host.run(`(\n${script}\n) || [ $? = 77 ]`)
   })
 
   it('leaves ssh-audit nothing to fail, and to warn of only what the README gives a reason for', () => {
