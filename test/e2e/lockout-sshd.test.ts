@@ -92,7 +92,8 @@ it('settings that let nobody in are taken back when the controller is killed bef
   expect((await strike(project, `${HOST} doing coming in anew`, 'SIGKILL').ended).by).toBe('SIGKILL')
   expect(await state()).not.toContain('maxauthtries 3\n')
   await expect.poll(() => state(), { timeout: (CONFIRM + 5) * 1000 }).toContain('maxauthtries 3\n')
-  expect(comesIn()).toBe(true)
+  // The file is back a moment before sshd has read it.
+  await expect.poll(comesIn, { timeout: 5000 }).toBe(true)
   settings(FEWER)
   expect(project.provision('run', '--dry-run').stdout).toContain('the last change was taken back by the host at ')
   converges()
