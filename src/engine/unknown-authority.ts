@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { generationNamed } from '../identity/generation.ts'
 import { Problem } from '../problem.ts'
 import { quote } from '../quote.ts'
 import { type CertificateSpec, certificate, type LeafSpec } from '../resource/certificate.ts'
@@ -23,7 +24,7 @@ interface Found {
   readonly role: string
   readonly spec: LeafSpec
   readonly domain: string
-  readonly generation: string
+  readonly generation: number
   readonly trusted: string | undefined
 }
 
@@ -43,7 +44,7 @@ const foundOn = ({ host, placed, seen }: Looked, selected: Selection, now: Date)
     const [spec, { leaf }] = [resource.spec as CertificateSpec, seen.get(keyOf(resource)) as SeenCertificate]
     if (spec.stage !== 'leaf' || leaf?.account !== spec.authority.key || leaf.to <= now.getTime()) return []
     const domain = spec.authority.key.replace('authority:', '')
-    const generation = new RegExp(`^CN=provision ${domain} ([1-9][0-9]{0,5})$`).exec(leaf.issuer)?.[1]
+    const generation = generationNamed(domain, leaf.issuer)
     const isKnown = spec.authority.trusted().some((one) => new X509Certificate(one).subject === leaf.issuer)
     return generation === undefined || isKnown ? [] : [{ host, role, spec, domain, generation, trusted: trustedFile(placed, spec) }]
   })

@@ -43,6 +43,12 @@ export const isStranger = (alive: readonly Generation[]): boolean =>
 /** The common name of a generation. */
 export const generationName = (domain: string, number: number): string => `CN=provision ${domain} ${number}`
 
+/** Which generation of a domain a common name is of; undefined where it is none of ours. */
+export const generationNamed = (domain: string, name: string): number | undefined => {
+  const digits = / ([1-9][0-9]{0,5})$/.exec(name)?.[1]
+  return digits !== undefined && name === generationName(domain, Number(digits)) ? Number(digits) : undefined
+}
+
 /**
  * Reads what the public file of a generation holds; undefined where it is something else. That of a lost one may come from a host, where
  * it stands among others.

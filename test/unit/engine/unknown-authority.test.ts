@@ -82,6 +82,7 @@ describe('nothing is said', () => {
     ['of a generation that still lives beside the newest', () => [host('web-01', first, [first, second])], all, 1],
     ['of what is forged under the name of one that the site knows: it is replaced', () => [host('web-01', other, [first])], all, 1],
     ['of a name that a host made up', () => [host('web-01', first, [], { number: '1; rm -rf /' })], all, 1],
+    ['of a number that is none', () => [host('web-01', first, [], { number: 'NaN' })], all, 1],
     ['of a host without a certificate', () => [host('web-01', undefined, [])], all, 1],
     ['of what never was of an authority of ours', () => [host('web-01', first, [], { account: 'acme-account:letsencrypt' })], all, 1],
     ['of what has expired', () => [host('web-01', first, [])], all, 91],
