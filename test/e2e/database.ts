@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabSpec } from '../../src/lab/index.ts'
 import { inside } from './strike.ts'
 
-const ROOT = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB'
+/** Its client, as root of a host. */
+export const ROOT = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB'
 
 /** What the server of a host answers to its root. */
 export const sql = (spec: LabSpec, host: string, query: string): Promise<string> =>

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, relative } from 'node:path'
 import { overlayOf } from '../../src/lab/host.ts'
@@ -29,9 +29,9 @@ export const overlay = (spec: LabSpec, host: string, isOfInterest = (_: string) 
   for (const path of below(root)) {
     const name = `/${relative(root, path)}`
     if (!isOfInterest(name)) continue
-    const stat = lstatSync(path)
+    const stat = lstatSync(path, { bigint: true })
     const content = stat.isFile()
-      ? createHash('sha256').update(readFileSync(path)).digest('hex')
+      ? digestOf(path, stat)
       : stat.isSymbolicLink()
         ? readlinkSync(path)
         : stat.isCharacterDevice()
@@ -40,6 +40,16 @@ export const overlay = (spec: LabSpec, host: string, isOfInterest = (_: string) 
     paths.set(name, `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
   }
   return paths
+}
+
+/** Digests by what no write leaves as it was: whoever looks again and again reads only what is new. */
+const digests = new Map<string, string>()
+
+const digestOf = (path: string, { dev, ino, size, ctimeNs }: BigIntStats): string => {
+  const key = [path, dev, ino, size, ctimeNs].join(' ')
+  const known = digests.get(key) ?? createHash('sha256').update(readFileSync(path)).digest('hex')
+  digests.set(key, known)
+  return known
 }
 
 /** Every path below a directory. Node's own recursion follows links to directories, which here may lead anywhere. */

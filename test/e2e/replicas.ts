@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LabSpec } from '../../src/lab/index.ts'
-import { sql } from './database.ts'
+import { type LabSpec, leaderOf } from '../../src/lab/index.ts'
+import { ROOT, sql } from './database.ts'
 import type { Project } from './project.ts'
 
 /** The databases of a site of these hosts alone, one of them the primary: inventory and playbook. */
@@ -42,20 +44,33 @@ export const writable = async (spec: LabSpec, host: string): Promise<boolean> =>
 
 /** Looks all the while which servers take writes; `ended` gives the greatest number of them that did at once. */
 export const watchWriters = (spec: LabSpec, hosts: readonly string[], everyMs = 20): { ended(): Promise<number> } => {
+  const watched = hosts.map((host) => watchWriter(spec, host, everyMs))
+  return { ended: async () => mostAtOnce(await Promise.all(watched.map(({ ended }) => ended()))) }
+}
+
+/** From when until when, by the clock that all lab hosts have in common, a server took writes at every look. */
+type Spans = readonly (readonly [from: number, until: number])[]
+
+/** One client asks one server again and again, and is followed by another when it loses it. */
+const watchWriter = (spec: LabSpec, host: string, everyMs: number): { ended(): Promise<Spans> } => {
+  const spans: [number, number][] = []
   let on = true
   const watching = (async () => {
-    let most = 0
     while (on) {
-      // A server is asked a second time before it counts: the two answers of one look are not of the same moment.
-      const look = async (): Promise<readonly string[]> => {
-        const found = await Promise.all(hosts.map(async (host) => ((await writable(spec, host)) ? [host] : [])))
-        return found.flat()
+      let span: [number, number] | undefined
+      for await (const [isReadOnly, at] of answers(spec, host)) {
+        if (isReadOnly !== '0') span = undefined
+        else if (span !== undefined) span[1] = Number(at)
+        else {
+          span = [Number(at), Number(at)]
+          spans.push(span)
+        }
+        if (!on) break
+        await sleep(everyMs)
       }
-      const [first, second] = [await look(), await look()]
-      most = Math.max(most, first.filter((host) => second.includes(host)).length)
-      await sleep(everyMs)
+      if (on) await sleep(100)
     }
-    return most
+    return spans
   })()
   return {
     ended: () => {
@@ -63,4 +78,30 @@ export const watchWriters = (spec: LabSpec, hosts: readonly string[], everyMs = 
       return watching
     },
   }
+}
+
+/** What the server says whenever the next answer is asked for, until it or its host is gone: whether it is read-only, and when that was. */
+async function* answers(spec: LabSpec, host: string): AsyncGenerator<readonly string[]> {
+  const leader = await leaderOf(spec, host).catch(() => undefined)
+  if (leader === undefined) return
+  const words = [`--target=${leader}`, '--mount', '--net', '--pid', ...ROOT.split(' '), '--unbuffered', '--skip-reconnect']
+  const client = spawn('nsenter', words, { stdio: ['pipe', 'pipe', 'ignore'] })
+  client.stdin.on('error', () => {})
+  const ask = (): unknown => client.stdin.write('SELECT @@read_only, UNIX_TIMESTAMP(SYSDATE(6));\n')
+  try {
+    ask()
+    for await (const line of createInterface({ input: client.stdout })) {
+      yield line.split('\t')
+      ask()
+    }
+  } finally {
+    client.stdin.end()
+  }
+}
+
+/** How many of them have a span at one moment, at most. */
+export const mostAtOnce = (servers: readonly Spans[]): number => {
+  const starts = servers.flat().map(([from]) => from)
+  const at = (moment: number): number => servers.filter((spans) => spans.some(([from, until]) => from <= moment && moment <= until)).length
+  return Math.max(0, ...starts.map(at))
 }

@@ -1,23 +1,6 @@
 import type { Call } from './bench.ts'
 import type { Point } from './trials.ts'
 
-/** A repeatable sequence of numbers from 0 to 1 (mulberry32). */
-export const randomOf = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
-/** So many of them, each at most once. */
-export const sample = <T>(all: readonly T[], count: number, random: () => number): readonly T[] => {
-  const rest = [...all]
-  return Array.from({ length: Math.min(count, all.length) }, () => rest.splice(Math.floor(random() * rest.length), 1)).flat()
-}
-
 /** The points within requests. Of the many files of a package that dpkg renames, one after the other, one of ten stands for all. */
 export const pointsOf = (calls: readonly Call[], way: 'shell' | 'power', host: string): readonly Point[] => {
   let unpacked = 0
