@@ -1,6 +1,7 @@
 import { quote } from '../quote.ts'
-import { type Kind, Refused } from '../resource/kind.ts'
+import type { Kind } from '../resource/kind.ts'
 import { parentOf } from '../resource/path.ts'
+import { Refused } from '../resource/step.ts'
 import type { Due } from './planning.ts'
 import type { Session } from './session.ts'
 

@@ -1,6 +1,7 @@
 import { Problem, problemsIn } from '../problem.ts'
-import { type Kind, keyOf, Refused, Undone, type Work } from '../resource/kind.ts'
+import { type Kind, keyOf, type Work } from '../resource/kind.ts'
 import { isLeftover } from '../resource/leftover.ts'
+import { Refused, Undone } from '../resource/step.ts'
 import { masked, secretsIn } from '../secret.ts'
 import { drive, type Means } from './drive.ts'
 import { withMount } from './mounts.ts'

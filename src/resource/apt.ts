@@ -2,8 +2,9 @@ import { commandLine } from '../quote.ts'
 import { lockFunctions } from './apt-lock.ts'
 import type { SeenPackage } from './dpkg.ts'
 import { holdFunctions } from './hold.ts'
-import { type Answer, Refused, type Steps, succeeded, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import type { PackageSpec } from './package.ts'
+import { type Answer, Refused, type Steps, succeeded } from './step.ts'
 
 type PackageWork = Work<PackageSpec, SeenPackage>
 

@@ -2,8 +2,9 @@ import { quote } from '../quote.ts'
 import type { AuthorizedKeysSpec } from './authorized-keys.ts'
 import { newLines, RECORDS, type SeenKeys } from './authorized-keys-seen.ts'
 import { inTurn } from './in-turn.ts'
-import { Refused, type Steps, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import { identityOf } from './public-key.ts'
+import { Refused, type Steps } from './step.ts'
 
 /** Puts the keys in place, one user after the other, in one request. */
 export const applyKeys = function* (work: readonly Work<AuthorizedKeysSpec, SeenKeys>[]): Steps {

@@ -2,9 +2,10 @@ import { quote } from '../quote.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED, type SeenCertificate } from './certificate-seen.ts'
 import { inTurn } from './in-turn.ts'
-import { type Answer, lastLines, Refused, type Steps, Undone, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import { checkLoaded, loadScript } from './loaded.ts'
 import { baseOf, parentOf } from './path.ts'
+import { type Answer, lastLines, Refused, type Steps, Undone } from './step.ts'
 import { saveScript } from './undo.ts'
 
 type CertificateWork = Work<CertificateSpec, SeenCertificate>

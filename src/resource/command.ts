@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { quote } from '../quote.ts'
 import { isSecret, type Secret } from '../secret.ts'
-import { defineKind, type Steps, succeeded, type Work } from './kind.ts'
+import { defineKind, type Work } from './kind.ts'
 import { absolutePath } from './path.ts'
+import { type Steps, succeeded } from './step.ts'
 
 const script = z.string().regex(/^[^\0]*[^\s\0][^\0]*$/, 'must be a shell script')
 

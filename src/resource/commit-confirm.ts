@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Refused, type Steps, succeeded } from './kind.ts'
+import { Refused, type Steps, succeeded } from './step.ts'
 import { runOf, stateOf, type Trial } from './trial.ts'
 
 /**

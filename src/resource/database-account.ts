@@ -6,8 +6,9 @@ import { servers, unasked } from './database.ts'
 import { readAccounts, type SeenAccount, seenAccountsSql } from './database-account-seen.ts'
 import { ALL, accountSql, grantName, nativeHash } from './database-account-sql.ts'
 import { inWords } from './differences.ts'
-import { type Difference, defineKind, lastLines, Refused, type Steps, type Work } from './kind.ts'
+import { type Difference, defineKind, type Work } from './kind.ts'
 import { askScript, isLead, MARIADB, UNKNOWN } from './mariadb.ts'
+import { lastLines, Refused, type Steps } from './step.ts'
 
 const privilege = z
   .string()

@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { quote } from '../quote.ts'
 import type { LocalFile } from './content.ts'
 import { servers, unasked } from './database.ts'
-import { defineKind, type Probe, Refused, type Steps, succeeded, type Work } from './kind.ts'
+import { defineKind, type Probe, type Work } from './kind.ts'
 import { askScript, isLead, MARIADB, readRows, sqlText, UNKNOWN } from './mariadb.ts'
 import { parentOf } from './path.ts'
+import { Refused, type Steps, succeeded } from './step.ts'
 
 const isLocal = (value: unknown): value is LocalFile =>
   typeof value === 'object' && value !== null && 'type' in value && value.type === 'local'

@@ -3,8 +3,9 @@ import { quote } from '../quote.ts'
 import { probeInodes } from './asks.ts'
 import { inWords } from './differences.ts'
 import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
-import { defineKind, succeeded } from './kind.ts'
+import { defineKind } from './kind.ts'
 import { absolutePath, fileMode, ownership, parentOf } from './path.ts'
+import { succeeded } from './step.ts'
 
 const schema = z.strictObject({
   path: absolutePath,

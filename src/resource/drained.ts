@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { quote } from '../quote.ts'
-import { defineKind, type Steps, succeeded } from './kind.ts'
+import { defineKind } from './kind.ts'
+import { type Steps, succeeded } from './step.ts'
 
 /** Where a host keeps how to put back what a run has taken out there: a script each, `web-01@haproxy-tls`, from before to after. */
 const MARKS = '/var/lib/provision/drained'

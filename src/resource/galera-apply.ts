@@ -3,10 +3,11 @@ import type { GaleraSpec } from './galera.ts'
 import { byOwnData, type Members, membersOf, strangers } from './galera-plan.ts'
 import { notFirst, type Reach, severalHistories } from './galera-refused.ts'
 import { GRASTATE, readPosition, readStanding, type SeenGalera, STANDING, type Standing } from './galera-seen.ts'
-import { lastLines, Refused, type ShellStep, type Steps, succeeded, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import { MARIADB, readRows } from './mariadb.ts'
 import type { ServiceSpec } from './service.ts'
 import { applyServices } from './service-apply.ts'
+import { lastLines, Refused, type ShellStep, type Steps, succeeded } from './step.ts'
 
 type GaleraWork = Work<GaleraSpec, SeenGalera>
 /** Steps that find something out. */

@@ -1,4 +1,4 @@
-import { Refused } from './kind.ts'
+import { Refused } from './step.ts'
 
 /** How far the data of a server goes, and whether it runs. */
 export interface Reach {

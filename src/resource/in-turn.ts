@@ -1,5 +1,6 @@
 import { quote } from '../quote.ts'
-import { lastLines, Refused, type Steps, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
+import { lastLines, Refused, type Steps } from './step.ts'
 
 /** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
 type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string

@@ -1,10 +1,11 @@
 import { quote } from '../quote.ts'
-import { type Steps, succeeded, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import { type LeftoverSpec, placeOf, type SeenLeftover } from './leftover-seen.ts'
 import { forgetLines } from './owned-record.ts'
 import { parentOf } from './path.ts'
 import { SHARED } from './service-probe.ts'
 import { STAMPS } from './stamp.ts'
+import { type Steps, succeeded } from './step.ts'
 
 type LeftoverWork = Work<LeftoverSpec, SeenLeftover>
 

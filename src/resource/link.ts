@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { quote } from '../quote.ts'
 import { probeInodes } from './asks.ts'
 import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
-import { defineKind, succeeded } from './kind.ts'
+import { defineKind } from './kind.ts'
 import { absolutePath, baseOf, parentOf } from './path.ts'
+import { succeeded } from './step.ts'
 
 const schema = z.strictObject({
   path: absolutePath,

@@ -1,6 +1,6 @@
 import { commandLine, quote } from '../quote.ts'
-import { type Answer, Refused, succeeded } from './kind.ts'
 import { STAMPS } from './stamp.ts'
+import { type Answer, Refused, succeeded } from './step.ts'
 import { forgetScript, restoreScript } from './undo.ts'
 
 /** How a running service takes its files in. A `reload` becomes a restart where the unit cannot reload. */

@@ -1,8 +1,9 @@
 import { commitConfirm } from './commit-confirm.ts'
 import { sha256Hex } from './content.ts'
-import type { Steps, Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import type { NftablesSpec } from './nftables.ts'
 import { bootFileOf, idOf, type SeenTable, trialSlug } from './nftables-seen.ts'
+import type { Steps } from './step.ts'
 import type { Trial } from './trial.ts'
 
 /** Loads new rules and keeps them only if a new connection comes in through them. */

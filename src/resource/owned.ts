@@ -3,8 +3,9 @@ import { inodeSaid } from './asks.ts'
 import type { TextPart } from './content.ts'
 import { file } from './file.ts'
 import { ABSENT, type SeenInode } from './inode.ts'
-import { defineKind, type Steps } from './kind.ts'
+import { defineKind } from './kind.ts'
 import { type OwnedRecord, readRecord, recordHead, recordPath } from './owned-record.ts'
+import type { Steps } from './step.ts'
 
 /** One line of the record, in parts as long as a digest is not known. */
 export interface OwnedLine {

@@ -1,7 +1,8 @@
 import { quote } from '../quote.ts'
-import { Refused, type Steps, succeeded, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import type { ReleaseSpec } from './release.ts'
 import { deltaOf, liveOf, previousOf, type SeenRelease } from './release-seen.ts'
+import { Refused, type Steps, succeeded } from './step.ts'
 import { type Member, tar } from './tar.ts'
 
 type ReleaseWork = Work<ReleaseSpec, SeenRelease>

@@ -1,8 +1,8 @@
-import type { Steps } from './kind.ts'
 import { disagreement } from './replication-notices.ts'
 import { seeToPrimary } from './replication-primary.ts'
 import { seeToReplica } from './replication-replica.ts'
 import { type ReplicationWork, reachedBy } from './replication-steps.ts'
+import type { Steps } from './step.ts'
 
 /** Brings the server of this host to its state: the primary, with all that the others have, or a replica of it. */
 export function* applyReplication(work: readonly ReplicationWork[]): Steps {

@@ -1,9 +1,9 @@
 import { quote } from '../quote.ts'
-import { Refused } from './kind.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { addressOf } from './replication-plan.ts'
 import type { Standing } from './replication-seen.ts'
 import type { Asking } from './replication-steps.ts'
+import { Refused } from './step.ts'
 
 /** Another server that runs. */
 export interface Other {

@@ -1,10 +1,10 @@
 import { covers } from './gtid.ts'
-import { Refused } from './kind.ts'
 import type { Other } from './replication-away.ts'
 import { addressOf, couldHaveRows, nameOf } from './replication-plan.ts'
 import { seed } from './replication-seed.ts'
 import type { Standing } from './replication-seen.ts'
 import { type Asking, comesTo, follow, type ReplicationWork, reachedBy, standingOn, tell } from './replication-steps.ts'
+import { Refused } from './step.ts'
 
 /**
  * Comes to where the server that is written to is by now, while that goes on: what comes since is little, and only for that nobody takes

@@ -1,8 +1,9 @@
-import { Refused, type World } from './kind.ts'
+import type { World } from './kind.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { strangerFollowed } from './replication-away.ts'
 import { addressOf, type Members, membersOf, wishOf } from './replication-plan.ts'
 import type { SeenReplication } from './replication-seen.ts'
+import { Refused } from './step.ts'
 
 /** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
 export const replicationNotices = (want: ReplicationSpec, seen: SeenReplication, world: World): readonly string[] => {

@@ -1,6 +1,5 @@
 import { Problem } from '../problem.ts'
 import { quote } from '../quote.ts'
-import { Refused } from './kind.ts'
 import { sqlText } from './mariadb.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { isGone, type Other, strangerFollowed } from './replication-away.ts'
@@ -9,6 +8,7 @@ import { addressOf, couldHaveRows, followerOf, mayBeFollowed } from './replicati
 import { seed } from './replication-seed.ts'
 import type { Standing } from './replication-seen.ts'
 import { type Asking, changing, close, follow, open, type ReplicationWork, reachedBy, standingOn, tell } from './replication-steps.ts'
+import { Refused } from './step.ts'
 
 /** The server that is written to. */
 export function* seeToPrimary(one: ReplicationWork): Asking<void> {

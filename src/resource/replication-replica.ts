@@ -1,4 +1,3 @@
-import { Refused } from './kind.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { addressOf, isWell } from './replication-plan.ts'
 import { seed } from './replication-seed.ts'
@@ -14,6 +13,7 @@ import {
   standingOn,
   waitsFor,
 } from './replication-steps.ts'
+import { Refused } from './step.ts'
 
 /** A server that follows the primary. Whatever else is to be done to it: first it takes no more writes. */
 export function* seeToReplica(one: ReplicationWork): Asking<void> {

@@ -1,9 +1,9 @@
 import { quote } from '../quote.ts'
-import { Refused, succeeded } from './kind.ts'
 import { DATA, MARIADB, sqlText } from './mariadb.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
 import { SEEDING } from './replication-seen.ts'
 import { type Asking, follow, tell } from './replication-steps.ts'
+import { Refused, succeeded } from './step.ts'
 
 /** The unit that takes the data in, for as long as they come. */
 const RECEIVER = 'provision-database-seed.service'

@@ -1,10 +1,11 @@
 import { quote } from '../quote.ts'
-import { type Answer, Refused, type Step, succeeded, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import { MARIADB, readRows, sqlText } from './mariadb.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { addressOf, followerOf, type Members, membersOf } from './replication-plan.ts'
 import { readStanding, type SeenReplication, STANDING, type Standing } from './replication-seen.ts'
 import { applyServices } from './service-apply.ts'
+import { type Answer, Refused, type Step, succeeded } from './step.ts'
 
 export type ReplicationWork = Work<ReplicationSpec, SeenReplication>
 

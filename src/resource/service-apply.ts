@@ -1,9 +1,10 @@
 import { commandLine, quote } from '../quote.ts'
-import type { Steps, Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import { checkLoaded, loadScript } from './loaded.ts'
 import type { ServiceSpec } from './service.ts'
 import type { SeenService } from './service-probe.ts'
 import { STAMPS } from './stamp.ts'
+import type { Steps } from './step.ts'
 
 type ServiceWork = Work<ServiceSpec, SeenService>
 

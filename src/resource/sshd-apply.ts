@@ -1,9 +1,10 @@
 import { quote } from '../quote.ts'
 import { commitConfirm } from './commit-confirm.ts'
-import { Refused, type Steps, type Work } from './kind.ts'
+import type { Work } from './kind.ts'
 import type { SshdSpec } from './sshd.ts'
 import { DROP_INS, hindranceTo, type SeenSshd, SSHD_CONFIG, trialSlug, UNIT } from './sshd-seen.ts'
 import { STAMPS } from './stamp.ts'
+import { Refused, type Steps } from './step.ts'
 import type { Trial } from './trial.ts'
 
 /**

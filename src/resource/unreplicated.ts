@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { defineKind, Refused, type Steps, succeeded, type Work, type World } from './kind.ts'
+import { defineKind, type Work, type World } from './kind.ts'
 import { askScript, DATA, MARIADB, readRows, sqlText } from './mariadb.ts'
 import { FOLLOWER } from './replication-seen.ts'
+import { Refused, type Steps, succeeded } from './step.ts'
 
 const schema = z.strictObject({
   /** Names the servers among one another. */

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Placed } from '../../../src/engine/place.ts'
 import { forbiddenOn, noticesOf, planHost } from '../../../src/engine/planning.ts'
-import { defineKind, type Kind, Refused, type World } from '../../../src/resource/kind.ts'
+import { defineKind, type Kind, type World } from '../../../src/resource/kind.ts'
+import { Refused } from '../../../src/resource/step.ts'
 
 /** A kind made of values: wanted text against seen text; remembers the world it was planned in. */
 const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; want: string }, string>> = {}) =>

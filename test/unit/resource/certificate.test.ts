@@ -6,8 +6,9 @@ import { askInodes } from '../../../src/resource/asks.ts'
 import { certificate, placeholder } from '../../../src/resource/certificate.ts'
 import { KEY_HEADER, type SeenCertificate } from '../../../src/resource/certificate-seen.ts'
 import { file } from '../../../src/resource/file.ts'
-import type { Answer, Resource, Step, Verdict, World } from '../../../src/resource/kind.ts'
+import type { Resource, Verdict, World } from '../../../src/resource/kind.ts'
 import { service } from '../../../src/resource/service.ts'
+import type { Answer, Step } from '../../../src/resource/step.ts'
 import { NOTHING } from './said.ts'
 
 // What a Debian 12 host with a placeholder, an issued certificate and nothing answered.

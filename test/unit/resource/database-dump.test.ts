@@ -3,8 +3,8 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import type { LocalFile } from '../../../src/resource/content.ts'
 import { databaseDump, PART, type SeenDump, tablesIn } from '../../../src/resource/database-dump.ts'
-import type { ShellStep } from '../../../src/resource/kind.ts'
 import { UNKNOWN } from '../../../src/resource/mariadb.ts'
+import type { ShellStep } from '../../../src/resource/step.ts'
 import { recorded, world } from './recorded.ts'
 
 const local = (text: string | Buffer): LocalFile => {

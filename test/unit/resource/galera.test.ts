@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { galera } from '../../../src/resource/galera.ts'
 import { readPosition, type SeenGalera, type Standing } from '../../../src/resource/galera-seen.ts'
-import { type Answer, Refused, type Step } from '../../../src/resource/kind.ts'
 import { service } from '../../../src/resource/service.ts'
 import type { SeenService } from '../../../src/resource/service-probe.ts'
+import { type Answer, Refused, type Step } from '../../../src/resource/step.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 

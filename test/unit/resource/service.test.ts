@@ -4,11 +4,12 @@ import { askUnits, type Said } from '../../../src/resource/asks.ts'
 import { text } from '../../../src/resource/content.ts'
 import { directory } from '../../../src/resource/directory.ts'
 import { file } from '../../../src/resource/file.ts'
-import { type Answer, Refused, type World } from '../../../src/resource/kind.ts'
+import type { World } from '../../../src/resource/kind.ts'
 import { checkLoaded } from '../../../src/resource/loaded.ts'
 import { service } from '../../../src/resource/service.ts'
 import type { SeenService } from '../../../src/resource/service-probe.ts'
 import { readStamp } from '../../../src/resource/stamp.ts'
+import { type Answer, Refused } from '../../../src/resource/step.ts'
 import { inodesOf, linesBy, NOTHING, scriptOf } from './said.ts'
 
 const conf = file({ path: '/etc/nginx/nginx.conf', content: 'events {}\nhttp { server { listen 127.0.0.1:8001; } }\n' })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Refused } from '../../../src/resource/kind.ts'
+import { Refused } from '../../../src/resource/step.ts'
 import { type SeenReplicas, unreplicated } from '../../../src/resource/unreplicated.ts'
 import { world } from './recorded.ts'
 import { NOTHING } from './said.ts'
