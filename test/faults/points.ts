@@ -29,15 +29,22 @@ const OTHERS = new Set([
  * rename before of the same name. What lies in /run is gone after a power cut anyhow.
  */
 export const unsynced = (calls: readonly Call[]): readonly string[] => {
-  const synced = new Set<string>()
-  let all: readonly string[] = []
+  const renamed = new Map<string, number>()
+  const synced: { readonly at: number; readonly holds: (path: string) => boolean }[] = []
   const found = new Set<string>()
-  for (const { call, by, paths } of calls) {
+  for (const [at, { call, by, paths }] of calls.entries()) {
     const [path = '', to = ''] = paths
-    if (call === 'fsync') synced.add(path)
-    else if (call === 'syncfs' || call === 'sync') all = [...all, call === 'sync' ? '/' : `${path}/`]
-    else if (call === 'rename' && !OTHERS.has(by) && !/^\/(run|tmp)\//.test(to) && !isLink(path)) {
-      if (!synced.has(path) && !all.some((root) => path.startsWith(root))) found.add(`${path} → ${to}`)
+    if (call === 'fsync') synced.push({ at, holds: (one) => one === path })
+    else if (call === 'syncfs') synced.push({ at, holds: (one) => one.startsWith(`${path}/`) })
+    else if (call === 'sync') synced.push({ at, holds: () => true })
+    else if (call === 'rename') {
+      const last = calls.slice(0, at).findLast((one) => one.by === by)
+      // `mv` tries first whether the new name is free.
+      if (last?.call === 'rename' && last.paths[0] === path && last.paths[1] === to) continue
+      const before = renamed.get(path) ?? -1
+      renamed.set(path, at)
+      if (OTHERS.has(by) || /^\/(run|tmp)\//.test(to) || isLink(path)) continue
+      if (!synced.some((one) => one.at > before && one.holds(path))) found.add(`${path} → ${to}`)
     }
   }
   return [...found]
