@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { kill } from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
+import { boot, end } from '../../src/lab/index.ts'
 import { inside } from '../e2e/strike.ts'
 import { arm, type Bench, counted, fastForward, onHost, run, runUntil, type Stopped } from './bench.ts'
+import { vanish } from './vanish.ts'
 
 /** The ways in which a run is cut. The first three are between requests (or within the one at hand), the others within a request. */
 export type Way = 'controller' | 'network' | 'session' | 'shell' | 'power'
@@ -41,22 +42,25 @@ const BLOWS: Readonly<Record<(typeof BETWEEN)[number], (bench: Bench, stopped: S
     return nothing
   },
 
-  // Packets vanish for a moment, and the controller stands still for as long as it takes another run to do its work.
-  network: async ({ spec }, { pid, host, written, requests, ended }) => {
-    await cutOff(spec, host)
-    await sleep(200)
-    await reconnect(spec, host)
+  // It lives, and sends again what vanishes, while another run takes its lock and does its work; then its packets arrive.
+  network: async ({ spec }, { pid, written, requests, ended }) => {
+    const arrive = await vanish(spec, pid)
+    const holders = await Promise.all(spec.hosts.map(({ name }) => inside(spec, name, HOLDER)))
+    kill(pid, 'SIGCONT')
     // It has fallen silent on every host of which it holds the lock.
     const stops = await Promise.all(spec.hosts.map(({ name }) => fastForward(spec, name)))
     return async () => {
       for (const stop of stops) stop()
-      kill(pid, 'SIGCONT')
-      const late = setTimeout(() => kill(pid, 'SIGKILL'), 60_000)
-      const { said } = await ended
+      for (const [i, { name }] of spec.hosts.entries()) {
+        const alive = await inside(spec, name, `[ ! -e /proc/${holders[i]?.trim() || 'none'}/exe ] || echo alive`)
+        if (alive !== '') throw new Error(`its shell on ${name} still is there, and can do what it is yet to be sent`)
+      }
+      await arrive()
+      const late = setTimeout(() => kill(pid, 'SIGKILL'), 90_000)
+      const { status, said } = await ended
       clearTimeout(late)
       // What was answered before may have been the last that it wanted to know.
-      if (said.includes('made and proved') && requests() > written)
-        throw new Error(`it had lost the lock and worked on: ${said.slice(-300)}`)
+      if (status === 0 && requests() > written) throw new Error(`it had lost the lock and worked on: ${said.slice(-300)}`)
     }
   },
 
@@ -67,6 +71,9 @@ const BLOWS: Readonly<Record<(typeof BETWEEN)[number], (bench: Bench, stopped: S
     return nothing
   },
 }
+
+// The shell that holds the lock.
+const HOLDER = '{ read -r p _ && echo "$p"; } 2>/dev/null </run/provision.holder || :'
 
 // From the shell that holds the lock up to the sshd that listens, which stays.
 const END_SESSION = `read -r p _ </run/provision.holder
