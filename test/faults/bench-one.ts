@@ -21,7 +21,7 @@ export const oneHost = async (lab: string, subnet: string): Promise<Bench> => {
   mkdirSync(join(project.root, 'roles'))
   copyFileSync(join(import.meta.dirname, 'role.ts'), join(project.root, 'roles/faults.ts'))
   await labReset(spec)
-  return { project, spec }
+  return { project, spec, words: ['--prune'] }
 }
 
 /** What of that host is asked besides: which configuration the service really runs with, what the kernel and the certificates say. */

@@ -14,6 +14,8 @@ const BIN = join(here, '../../bin/provision.js')
 export interface Bench {
   readonly project: Project
   readonly spec: LabSpec
+  /** Words that every run is given besides: `--prune`. */
+  readonly words?: readonly string[]
 }
 
 export interface Ended {
@@ -34,11 +36,14 @@ const ending = async (child: ChildProcess, heard: (said: string) => void = () =>
 
 /** Runs a playbook to its end, as a person would who waits for the lock; `heard` gets all that was said so far. */
 export const run = (
-  { project: { root, env } }: Bench,
+  { project: { root, env }, words = [] }: Bench,
   playbook: string,
   { heard }: { heard?: (said: string) => void } = {},
 ): Promise<Ended> =>
-  ending(spawn(process.execPath, [BIN, 'run', '--wait', '--output', 'plain', `playbooks/${playbook}.yaml`], { cwd: root, env }), heard)
+  ending(
+    spawn(process.execPath, [BIN, 'run', ...words, '--wait', '--output', 'plain', `playbooks/${playbook}.yaml`], { cwd: root, env }),
+    heard,
+  )
 
 /** A run that stopped itself after so many requests, or was over before. */
 export interface Stopped {
@@ -53,10 +58,14 @@ export interface Stopped {
 }
 
 /** Starts a run that stands still right after it has written its so manieth request, counted over all hosts. */
-export const runUntil = async ({ project: { root, env } }: Bench, playbook: string, after: number): Promise<Stopped> => {
+export const runUntil = async (
+  { project: { root, env }, words: besides = [] }: Bench,
+  playbook: string,
+  after: number,
+): Promise<Stopped> => {
   const note = join(root, 'written')
   writeFileSync(note, '0 ')
-  const words = ['run', '--output', 'plain', `playbooks/${playbook}.yaml`]
+  const words = ['run', ...besides, '--output', 'plain', `playbooks/${playbook}.yaml`]
   const child = spawn(process.execPath, [join(here, 'cut.ts'), String(after), note, ...words], { cwd: root, env })
   const ended = ending(child)
   let isOver = false

@@ -22,7 +22,7 @@ const COURSES: Readonly<Record<string, Course>> = {
   everything: { make: oneHost, more: MORE, between: 'all', within: 40, plugs: 6, unplugged: 'host-01' },
   replica: { make: replicaHosts, more: DATABASE, between: 6, within: 3, plugs: 1, unplugged: 'host-02' },
   cluster: { make: clusterHosts, more: DATABASE, between: 3, within: 1, plugs: 1, unplugged: 'host-02' },
-  site: { make: threeHosts, more: '', between: 3, within: 3, plugs: 0, unplugged: 'web-01' },
+  site: { make: threeHosts, more: DATABASE, between: 3, within: 3, plugs: 0, unplugged: 'web-01' },
 }
 
 const { values } = parseArgs({
@@ -97,7 +97,10 @@ const courses = Object.entries(COURSES).filter(([title]) => values.playbook === 
 if (courses.length === 0) throw new Error(`there is no playbook ${values.playbook}, but ${Object.keys(COURSES).join(', ')}`)
 say(`seed ${values.seed}`)
 for (const [title, course] of courses) if (!isEnough) await walk(title, course)
-say(`\n${tableOf(rowsOf(tried))}`)
+const rows = rowsOf(tried)
+say(`\n${tableOf(rows)}`)
+for (const { site, way, cuts } of rows) if (cuts === 0) bad.push(`${site}: ${way}: no run was cut, all were over before`)
+if (rows.length === 0) bad.push('nothing was tried')
 for (const one of bad) say(`\n${one}`)
 say(
   `\nseed ${values.seed}, ${Math.round((Date.now() - started) / 60_000)} minutes: ${bad.length === 0 ? 'every cut was recovered' : `${bad.length} defects`}`,

@@ -39,6 +39,13 @@ ExecReload=/bin/sh -c 'cat ${ROOT}/live/*.conf >/run/faults.loaded'
 WantedBy=multi-user.target
 `
 
+const ONCE = [
+  directory({ path: `${ROOT}/once` }),
+  file({ path: `${ROOT}/once/file`, content: 'here\n' }),
+  link({ path: `${ROOT}/once/link`, target: 'file' }),
+  unit({ name: 'faults-once.service', content: '[Service]\nExecStart=/bin/true\n' }),
+]
+
 export default defineRole({
   name: 'faults',
   summary: 'something of every kind, in one of two states',
@@ -67,6 +74,8 @@ export default defineRole({
       file({ path: `${ROOT}/plain`, content: `state ${state}\n`.repeat(2000), mode: isA ? '640' : '644' }),
       file({ path: `${ROOT}/other`, content: `${state}\n` }),
       file({ path: `${ROOT}/now-and-then`, content: 'here\n', state: isA ? 'present' : 'absent' }),
+      // What is left over of it, the other state deletes.
+      ...(isA ? ONCE : []),
       link({ path: `${ROOT}/link`, target: isA ? 'plain' : 'other' }),
       group({ name: 'faultless', state: isA ? 'present' : 'absent' }),
       user({ name: 'faulty', uid: 2001, shell: isA ? '/bin/sh' : '/bin/bash', groups: isA ? [] : ['staff'] }),
