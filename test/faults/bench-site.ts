@@ -14,7 +14,10 @@ export interface ServingBench extends Bench {
   readonly serving: Serving
 }
 
-/** The whole reference site, and two playbooks that change each role of it: rules, limits, the page, what the balancer says. */
+/**
+ * The whole reference site, and two playbooks that change each role of it: rules, the journal, a setting of the databases (which are
+ * restarted one after the other for it), the page, what the balancer says, and when administrators are told.
+ */
 export const threeHosts = async (lab: string, subnet: string): Promise<ServingBench> => {
   const project = referenceProject(lab, subnet)
   for (const [state, isA] of [
@@ -29,13 +32,19 @@ export const threeHosts = async (lab: string, subnet: string): Promise<ServingBe
       `- hosts: all
   roles:
     - firewall: { extra: ['tcp dport ${isA ? 7001 : 7002} drop'] }
-    - base
+    - base: { journal: { max_use: ${isA ? '300M' : '400M'} } }
+- hosts: [database, database_arbitrators, web]
+  roles:
+    - mysql: { settings: { wait_timeout: ${isA ? 1001 : 1002} } }
 - hosts: web
   roles:
     - nginx: { content: ${page} }
 - hosts: load_balancers
   roles:
     - haproxy-tls: { hsts_seconds: ${isA ? 3600 : 7200}, balance: ${isA ? 'roundrobin' : 'leastconn'} }
+- hosts: all
+  roles:
+    - monitoring: { limits: { slow_seconds: ${isA ? 2 : 3} } }
 `,
     )
   }
@@ -59,8 +68,8 @@ export const threeHosts = async (lab: string, subnet: string): Promise<ServingBe
     })
   const serving: Serving = async (work, way) => {
     const wrong = new Set<string>()
-    // Where packets are discarded or a host is without power, nobody can be served by it.
-    let isOver = way === 'network' || way === 'power'
+    // Nobody can be served by a host without power.
+    let isOver = way === 'power'
     const asking = (async () => {
       while (!isOver) {
         const fault = await get()

@@ -18,6 +18,8 @@ const DIARIES = [
   /^\/var\/tmp\/systemd-private-|^\/tmp\/systemd-private-/,
   /^\/var\/lib\/(nginx|haproxy|logrotate|private|chrony|ucf)(\/|$)/,
   /^\/run(\/|$)/,
+  // Measurements, and what a host was found to be at the last look.
+  /^\/var\/lib\/(prometheus|provision\/checks)(\/|$)/,
   // What is in a database, and who is in its cluster, is asked of the servers.
   /^\/var\/lib\/mysql(\/|$)/,
   /^\/var\/lib\/garbd\/gvwstate\.dat$/,
