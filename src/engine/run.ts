@@ -12,7 +12,7 @@ import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
 import type { Change } from './plan.ts'
 import type { Planned, PlanOptions, Surveyed } from './planned.ts'
-import { type Due, forbiddenOn, noticesOf, planHost, type Selection } from './planning.ts'
+import { type Due, forbiddenOn, noticesOf, planHost, type Selection, unfinishedOf } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSessions, type Session } from './session.ts'
@@ -66,6 +66,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     for (const { session, placed, seen } of met)
       for (const notice of [
         ...noticesOf(placed, seen, { everywhere, mayLose }),
+        ...unfinishedOf({ placed, seen, everywhere, selected, mayLose, now: new Date() }),
         ...(options.prune ? [] : leftoverNotices(placed, seen, selected)),
       ])
         options.listen({ type: 'warning', host: session.host, ...notice })
