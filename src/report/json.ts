@@ -24,9 +24,10 @@ export const jsonReport = (out: (text: string) => void): Report => {
       if (event.type === 'warning' || event.type === 'note' || event.type === 'rolling') line(event)
     },
     looking: () => {},
-    planned: ({ changes, manners = [] }, playNames) => {
+    planned: ({ changes, manners = [], leftovers = [] }, playNames) => {
       for (const { play, serial, at } of manners) line({ type: 'rolling', phase: 'planned', play: playNames[play], serial, at })
       for (const change of changes) line(changeLine('planned', change))
+      for (const leftover of leftovers) line({ type: 'leftover', ...leftover, withheld: '--prune' })
     },
     applying: () => {},
     interrupting: () => {},

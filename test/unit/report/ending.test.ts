@@ -147,6 +147,12 @@ describe('JSON', () => {
     ])
   })
 
+  test('what is left over is a line of its own, and no change', () => {
+    const leftover = { host: 'a', role: 'app', resource: 'file:/x', action: 'delete', reason: 'no role declares it any more' } as const
+    const lines = told((report) => report.planned({ ...planOf(), leftovers: [leftover] }, []))
+    expect(lines).toEqual([{ type: 'leftover', ...leftover, withheld: '--prune' }])
+  })
+
   test('a run that its input stopped still ends with a summary', () => {
     const lines = told((report) => report.broken([faulty]))
     expect(lines).toMatchObject([
