@@ -12,11 +12,14 @@ export interface Means {
   readonly listen: Listener
 }
 
-/** Carries out the steps of a change, one after the other, and hands each answer, or what went wrong, back. What the change throws goes through. */
-export const drive = async (steps: Steps, session: Session, means: Means): Promise<void> => {
+/**
+ * Carries out the steps of a change, one after the other, and hands each answer, or what went wrong, back. What the change throws goes
+ * through. A step that does not say what the host is doing meanwhile is called `what`.
+ */
+export const drive = async (steps: Steps, session: Session, means: Means, what: string): Promise<void> => {
   let next = steps.next()
   while (next.done !== true) {
-    const answer = await perform(next.value, session, means).then(
+    const answer = await perform(next.value, session, means, what).then(
       (made) => ({ made }),
       (error: unknown) => ({ error }),
     )
@@ -24,8 +27,8 @@ export const drive = async (steps: Steps, session: Session, means: Means): Promi
   }
 }
 
-const perform = async (step: Step, session: Session, { sessions, identities, listen }: Means): Promise<Answer> => {
-  const doing = (what: string | undefined): void => listen({ type: 'doing', host: session.host, what })
+const perform = async (step: Step, session: Session, { sessions, identities, listen }: Means, otherwise: string): Promise<Answer> => {
+  const doing = (what = otherwise): void => listen({ type: 'doing', host: session.host, what })
   switch (step.do) {
     case 'shell': {
       const on = step.on === undefined ? session : sessions.get(step.on)

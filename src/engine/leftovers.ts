@@ -2,9 +2,11 @@ import { normalize } from 'node:path'
 import { Problem } from '../problem.ts'
 import { type Kind, keyOf } from '../resource/kind.ts'
 import { fateOfLeftover, isLeftover, leftover } from '../resource/leftover.ts'
+import { type Fate, verdictOf } from '../resource/leftover-fate.ts'
 import { OWNED, type OwnedRecord, type OwnedThing, readRecord, recordPath } from '../resource/owned-record.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
+import type { Leftover } from './plan.ts'
 import type { Selection } from './planning.ts'
 
 /** What a host has written down that we own there, by role. */
@@ -76,22 +78,36 @@ export const withLeftovers = (recorded: Recorded): readonly Placed[] => {
 const pathsOf = ({ kind, spec }: { kind: Kind<unknown, unknown, unknown>; spec: unknown }): readonly string[] =>
   (kind.files?.(spec) ?? []).map(({ path }) => path)
 
-/** What a run says of it that was not asked to deal with it: a sentence a role for what could be deleted, and one for what stays. */
-export const leftoverNotices = (
-  placed: readonly Placed[],
-  seen: Observation,
-  selected: Selection,
-): readonly { readonly role: string; readonly what: string }[] => {
+/** Something that is left over and not gone yet, and what could be done about it. */
+interface Left {
+  readonly role: string
+  readonly resource: string
+  readonly fate: Exclude<Fate, { is: 'gone' }>
+}
+
+/** What the roles that were asked for left over on a host. */
+export const leftOn = (placed: readonly Placed[], seen: Observation, selected: Selection): readonly Left[] => {
   const deleted = new Set<string>()
-  const left = placed
+  return placed
     .filter(({ role, resource }) => isLeftover(resource) && selected(role))
-    .map(({ role, resource }) => {
+    .flatMap(({ role, resource }) => {
       const fate = fateOfLeftover(resource, seen.get(keyOf(resource)), { deleted })
       if (fate.is === 'delete') for (const path of pathsOf(resource as never)) deleted.add(path)
-      return { role, name: keyOf(resource).replace(':', ' '), fate }
+      return fate.is === 'gone' ? [] : [{ role, resource: keyOf(resource), fate }]
     })
-  return [...Map.groupBy(left, ({ role }) => role)].flatMap(([role, ofRole]) => {
-    const named = (some: typeof ofRole): string => some.map(({ name }) => name).join(', ')
+}
+
+/** The same as changes that a run without `--prune` shows and does not make. */
+export const withheld = (host: string, left: readonly Left[]): readonly Leftover[] =>
+  left.map(({ role, resource, fate }) => {
+    const { action, reason } = verdictOf(fate)
+    return { host, role, resource, action, reason }
+  })
+
+/** The same in words: a sentence a role for what could be deleted, and one for what stays. */
+export const leftoverNotices = (left: readonly Left[]): readonly { readonly role: string; readonly what: string }[] =>
+  [...Map.groupBy(left, ({ role }) => role)].flatMap(([role, ofRole]) => {
+    const named = (some: typeof ofRole): string => some.map(({ resource }) => resource.replace(':', ' ')).join(', ')
     const gone = ofRole.filter(({ fate }) => fate.is === 'delete')
     const staying = Map.groupBy(ofRole, ({ fate }) => (fate.is === 'stays' ? fate.why : ''))
     return [
@@ -104,4 +120,3 @@ export const leftoverNotices = (
         })),
     ]
   })
-}

@@ -28,7 +28,12 @@ export interface Plan {
   readonly resources: ReadonlyMap<string, number>
   /** How the plays are carried out that change few hosts at a time. */
   readonly manners?: readonly Manner[]
+  /** What is left over on the hosts, and what a run with `--prune` would do about it. */
+  readonly leftovers?: readonly Leftover[]
 }
+
+/** A change that this run will not make, because nobody asked for it. */
+export type Leftover = Pick<Change, 'host' | 'role' | 'resource' | 'action' | 'reason'>
 
 /** A play that changes few hosts at a time. */
 export interface Manner {

@@ -101,3 +101,16 @@ export const planHost = ({ placed, seen, everywhere, selected, mayLose, now }: Q
   }
   return due
 }
+
+/**
+ * What one host was left with in roles that were not asked for: it is written and has not taken effect. It is theirs to end, and
+ * everybody's to know.
+ */
+export const unfinishedOf = (question: Question): readonly { readonly role: string; readonly what: string }[] => {
+  const { placed, selected } = question
+  if (placed.every(({ role }) => selected(role))) return []
+  return planHost({ ...question, selected: (role) => !selected(role) }).flatMap(({ role, resource, verdict }) => {
+    if (selected(role) || verdict.unfinished !== true || verdict.debt === true) return []
+    return [{ role, what: `${keyOf(resource).replace(':', ' ')}: ${verdict.reason}; the next run of role ${role} sees to that` }]
+  })
+}

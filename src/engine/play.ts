@@ -125,7 +125,7 @@ const applyBatch = async (
   const took = (): number => (performance.now() - started) / batch.length
   try {
     const steps = kindOf(work)?.apply(work.map((due) => workOf(due, planned)))
-    if (steps !== undefined) await drive(steps, surveyed.session, meansOf(planned, options))
+    if (steps !== undefined) await drive(steps, surveyed.session, meansOf(planned, options), seeingTo(work))
     for (const { change } of batch) tally.applied(change, took())
     return { applied: batch, refused: false }
   } catch (thrown) {
@@ -148,6 +148,11 @@ const applyBatch = async (
     const rest = await applyBatch(others, surveyed, planned, tally, options)
     return { applied: [...applied, ...rest.applied], refused: rest.refused }
   }
+}
+
+const seeingTo = (work: readonly Due[]): string => {
+  const [first, ...more] = work.map(({ resource }) => keyOf(resource).replace(':', ' '))
+  return `seeing to ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`
 }
 
 const NOTHING_DONE = { done: [] as readonly string[], culprit: undefined }

@@ -14,14 +14,12 @@ export const revert = async (
   options: ApplyOptions,
 ): Promise<boolean> => {
   const { session } = surveyed
-  const doing = (what: string | undefined): void => options.listen({ type: 'doing', host: session.host, what })
   let some = false
   for (const { due, changes } of made.toReversed()) {
     const steps = kindOf(due)?.revert?.(due.map((one) => workOf(one, planned)))
     if (steps === undefined) continue
-    doing('putting back what it had before')
     try {
-      await drive(steps, session, meansOf(planned, options))
+      await drive(steps, session, meansOf(planned, options), 'putting back what it had before')
       for (const change of changes) options.listen({ type: 'reverted', change })
       some = true
     } catch (error) {
@@ -30,7 +28,7 @@ export const revert = async (
       tally.break(session.host, problems)
       break
     } finally {
-      doing(undefined)
+      options.listen({ type: 'doing', host: session.host, what: undefined })
     }
   }
   return some

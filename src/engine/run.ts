@@ -6,13 +6,13 @@ import { projectFiles } from '../role/files.ts'
 import { borrowing } from './borrow.ts'
 import { type Diffs, diffsOf } from './diff.ts'
 import { declaring, identityChanges, tellWhoLearns } from './identities.ts'
-import { leftoverNotices, withLeftovers } from './leftovers.ts'
+import { leftOn, leftoverNotices, withheld, withLeftovers } from './leftovers.ts'
 import { mannersOf } from './manner.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
 import type { Change } from './plan.ts'
 import type { Planned, PlanOptions, Surveyed } from './planned.ts'
-import { type Due, forbiddenOn, noticesOf, planHost, type Selection } from './planning.ts'
+import { type Due, forbiddenOn, noticesOf, planHost, type Selection, unfinishedOf } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSessions, type Session } from './session.ts'
@@ -63,12 +63,14 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       ...identityChanges(identities, declarers, selected),
       ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
     ]
-    for (const { session, placed, seen } of met)
+    const left = new Map(options.prune ? [] : looked.map(({ host, placed, seen }) => [host, leftOn(placed, seen, selected)]))
+    for (const { host, placed, seen } of looked)
       for (const notice of [
         ...noticesOf(placed, seen, { everywhere, mayLose }),
-        ...(options.prune ? [] : leftoverNotices(placed, seen, selected)),
+        ...unfinishedOf({ placed, seen, everywhere, selected, mayLose, now: new Date() }),
+        ...leftoverNotices(left.get(host) ?? []),
       ])
-        options.listen({ type: 'warning', host: session.host, ...notice })
+        options.listen({ type: 'warning', host, ...notice })
     for (const change of changes) options.listen({ type: 'change', phase: 'planned', change })
     return {
       prepared,
@@ -76,6 +78,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
         changes,
         resources: new Map(met.map(({ session, placed }) => [session.host, placed.filter(({ resource }) => !isLeftover(resource)).length])),
         manners: mannersOf(prepared, changes),
+        leftovers: [...left].flatMap(([host, some]) => withheld(host, some)),
       },
       surveyed: new Map(surveys.map((one) => [one.session.host, one])),
       everywhere,

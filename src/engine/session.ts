@@ -60,7 +60,7 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     ...(turn === undefined ? {} : { turn }),
     signal,
     onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
-  })
+  }).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {
     const asked = Date.now()
     const answer = await shell.request(lock === undefined ? FACTS_SCRIPT : `${TIDY_SCRIPT}${FACTS_SCRIPT}`, { deadlineMs: LOOK_MS })

@@ -1,27 +1,37 @@
 import type { Change } from '../engine/plan.ts'
 import { type Problem, placeOf } from '../problem.ts'
 import { redacted } from '../secret.ts'
+import { busyHosts } from './busy.ts'
 import type { Ending, Report } from './report.ts'
 
 /** One JSON object a line; the last one is the summary. The names in it are promised to others (DESIGN section 6). */
 export const jsonReport = (out: (text: string) => void): Report => {
   const line = (value: unknown): void =>
     out(`${JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'string' ? redacted(inner) : inner))}\n`)
+  const busy = busyHosts((host, what, lasted) =>
+    line({ type: 'doing', host, what, ...(lasted === undefined ? {} : { durationMs: Math.round(lasted) }) }),
+  )
   return {
     listen: (event) => {
+      if (event.type === 'doing') busy.doing(event.host, event.what)
+      if (event.type === 'rolling') busy.heard(event.host)
       // What was planned stands in the plan already, each change once.
-      if (event.type === 'change' && event.phase !== 'planned') line(changeLine(event.phase, event.change))
+      if (event.type === 'change' && event.phase !== 'planned') {
+        busy.heard(event.change.host)
+        line(changeLine(event.phase, event.change))
+      }
       if (event.type === 'reverted') line({ type: 'reverted', host: event.change.host, resource: event.change.resource })
       if (event.type === 'warning' || event.type === 'note' || event.type === 'rolling') line(event)
     },
     looking: () => {},
-    planned: ({ changes, manners = [] }, playNames) => {
+    planned: ({ changes, manners = [], leftovers = [] }, playNames) => {
       for (const { play, serial, at } of manners) line({ type: 'rolling', phase: 'planned', play: playNames[play], serial, at })
       for (const change of changes) line(changeLine('planned', change))
+      for (const leftover of leftovers) line({ type: 'leftover', ...leftover, withheld: '--prune' })
     },
     applying: () => {},
     interrupting: () => {},
-    settle: async () => {},
+    settle: async () => busy.stop(),
     finished: ({ outcome, problems }: Ending) => {
       for (const problem of problems) line(problemLine(problem))
       line(summaryLine(outcome))

@@ -54,7 +54,12 @@ export const command = defineKind({
   *apply(work: readonly Work<CommandSpec, SeenCommand>[]): Steps {
     for (const { spec } of work) {
       const input = typeof spec.input === 'string' ? Buffer.from(spec.input) : spec.input
-      const answer = yield { do: 'shell', script: runScript(spec.run), doing: spec.name, ...(input === undefined ? {} : { input }) }
+      const answer = yield {
+        do: 'shell',
+        script: runScript(spec.run),
+        doing: `running command ${spec.name}`,
+        ...(input === undefined ? {} : { input }),
+      }
       succeeded(answer, spec.name, 'correct what the host says, or the script; what it did before it failed stays')
     }
   },

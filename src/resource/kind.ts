@@ -24,6 +24,8 @@ export interface Verdict {
   readonly differences: readonly Difference[]
   /** A debt of safety, which any run pays, whatever roles it was asked for. */
   readonly debt?: true
+  /** What lies on the host is right and has not taken effect, as a run that was cut leaves it: any run says so, one of its own role ends it. */
+  readonly unfinished?: true
   /** Until when what is there will do: where the controller's part of the change fails, the change is put off to the next run. */
   readonly mayWaitUntil?: Date
 }

@@ -1,5 +1,5 @@
 import { ABSENT } from './inode.ts'
-import type { World } from './kind.ts'
+import type { Verdict, World } from './kind.ts'
 import { type LeftoverSpec, placeOf, type SeenLeftover } from './leftover-seen.ts'
 import type { OwnedThing } from './owned-record.ts'
 
@@ -9,8 +9,15 @@ export type Fate =
   | { readonly is: 'stays'; readonly why: string }
   | { readonly is: 'gone' }
 
-/** In words, for a plan. */
-export const reasonOf = (fate: Fate): string => {
+/** As a plan has it. */
+export const verdictOf = (fate: Fate): Verdict => ({
+  action: fate.is === 'delete' ? 'delete' : 'update',
+  sure: 'exact',
+  reason: reasonOf(fate),
+  differences: [],
+})
+
+const reasonOf = (fate: Fate): string => {
   if (fate.is === 'delete') return `no role declares it any more${fate.note === undefined ? '' : `; ${fate.note}`}`
   return fate.is === 'gone' ? 'gone already, our record forgets it' : `stays as it is and is no longer ours: ${fate.why}`
 }

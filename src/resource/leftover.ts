@@ -1,6 +1,6 @@
 import type { Kind, Resource, Verdict, World } from './kind.ts'
 import { applyLeftovers } from './leftover-apply.ts'
-import { type Fate, fateOf, reasonOf } from './leftover-fate.ts'
+import { type Fate, fateOf, verdictOf } from './leftover-fate.ts'
 import { type LeftoverSpec, placeOf, probeLeftovers, type SeenLeftover } from './leftover-seen.ts'
 
 type LeftoverKind = Kind<never, LeftoverSpec, SeenLeftover>
@@ -32,8 +32,7 @@ const kindNamed = (name: string): LeftoverKind => {
     observe: (specs) => probeLeftovers(name, specs),
     plan: (spec, seen, world): Verdict | undefined => {
       if (!spec.prune || !seen.recorded) return undefined
-      const fate = fateOf(spec, seen, world)
-      return { action: fate.is === 'delete' ? 'delete' : 'update', sure: 'exact', reason: reasonOf(fate), differences: [] }
+      return verdictOf(fateOf(spec, seen, world))
     },
     apply: applyLeftovers,
     files: ({ thing }) => [placeOf(thing) ?? []].flat().map((path) => ({ path, sha256: 'absent' })),

@@ -65,6 +65,7 @@ export const service = defineKind({
       sure: found.some(({ sure }) => sure === 'exact') ? 'exact' : first.sure,
       reason: found.map(({ reason }) => reason).join(', '),
       differences: found.flatMap(({ difference }) => (difference === undefined ? [] : [difference])),
+      ...(found.some(({ unfinished }) => unfinished === true) && { unfinished: true }),
     }
   },
 
@@ -75,6 +76,7 @@ interface Finding {
   readonly reason: string
   readonly sure: Sureness
   readonly difference?: Difference
+  readonly unfinished?: true
 }
 
 const exactly = (reason: string, key?: string, from?: string, to?: string): Finding => ({
@@ -82,6 +84,8 @@ const exactly = (reason: string, key?: string, from?: string, to?: string): Find
   sure: 'exact',
   ...(key !== undefined && from !== undefined && to !== undefined && { difference: { key, from, to } }),
 })
+
+const unfinished = (reason: string): Finding => ({ ...exactly(reason), unfinished: true })
 
 const isActive = ({ active }: SeenService): boolean => active === 'active' || active === 'reloading'
 
@@ -122,15 +126,17 @@ const loadOf = (want: ServiceSpec, seen: SeenService, world: World): readonly Fi
         reason: `runs with an older ${first.path}${more}`,
         sure: older.some(({ sure }) => sure === 'exact') ? 'exact' : 'depends',
         difference: { key: 'loaded', from: 'older', to: older.map(({ path }) => path).join(', ') },
+        // One that is still to be written was not left so by anybody.
+        ...(older.some(({ key }) => !world.changes(key)) && { unfinished: true }),
       },
     ]
   }
-  if (files.length > 0 && seen.stamp === undefined && seen.reloadFailed) return [exactly('its last reload failed')]
-  if (files.length > 0 && seen.stamp === undefined && seen.touched) return [exactly('its files changed after it had loaded them')]
+  if (files.length > 0 && seen.stamp === undefined && seen.reloadFailed) return [unfinished('its last reload failed')]
+  if (files.length > 0 && seen.stamp === undefined && seen.touched) return [unfinished('its files changed after it had loaded them')]
   const shrunken = new Set([...(world.deleted ?? [])].map(parentOf))
   const shrunk = files.map(({ path }) => parentOf(path)).find((directory) => !SHARED.has(directory) && shrunken.has(directory))
   if (shrunk !== undefined) return [exactly(`something left over in ${shrunk} is deleted`)]
-  return seen.undone ? [exactly('an earlier change of its files was not finished')] : []
+  return seen.undone ? [unfinished('an earlier change of its files was not finished')] : []
 }
 
 const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: SeenService, world: World): Sureness | undefined => {

@@ -70,7 +70,8 @@ export const sshd = defineKind({
 
   plan: (want: SshdSpec, seen: SeenSshd): Verdict | undefined => {
     const differences = differencesOf(want, seen)
-    const reasons = [historyOf('settings', seen), hindranceTo(want, seen), ...differences.map(reasonOf), loadOf(want, seen)]
+    const load = loadOf(want, seen)
+    const reasons = [historyOf('settings', seen), hindranceTo(want, seen), ...differences.map(reasonOf), load]
     const found = reasons.filter((reason) => reason !== undefined)
     if (found.length === 0) return undefined
     return {
@@ -80,6 +81,7 @@ export const sshd = defineKind({
       // What lies there instead of a file, or that nothing does, is the reason already.
       differences: differences.filter(({ key }) => key !== 'file'),
       ...(seen.pending === 'this boot' ? { debt: true } : {}),
+      ...(load === undefined ? {} : { unfinished: true }),
     }
   },
 

@@ -7,7 +7,7 @@ export interface ShellStep {
   readonly input?: Uint8Array | Secret
   /** Another host of the play than the one whose resource this is (plans over several hosts). */
   readonly on?: string
-  /** What the host is doing meanwhile, for the person who watches: `installing nginx`. */
+  /** What the host is doing meanwhile, for the person who watches: `installing nginx`. Without, its resources are named. */
   readonly doing?: string
   /** How long it may take, in milliseconds, where that can be longer than half an hour. */
   readonly withinMs?: number

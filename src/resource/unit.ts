@@ -63,10 +63,12 @@ export const unit = defineKind({
 
   plan: (want, seen: SeenUnit, world) =>
     file.kind.plan(want.file, seen.file, world) ??
-    (seen.stale ? { action: 'update', sure: 'exact', reason: 'systemd has not read it yet', differences: [] } : undefined),
+    (seen.stale
+      ? { action: 'update', sure: 'exact', reason: 'systemd has not read it yet', differences: [], unfinished: true }
+      : undefined),
 
   *apply(work): Steps {
-    const changed = work.filter((one) => one.verdict.reason !== 'systemd has not read it yet')
+    const changed = work.filter((one) => one.verdict.unfinished !== true)
     if (changed.length === 0) yield* reloading(work, nothing())
     else yield* reloading(work, file.kind.apply(changed.map(asFile)))
   },

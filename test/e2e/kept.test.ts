@@ -109,6 +109,16 @@ describe('what no role declares any more', () => {
       expect(stdout).toContain('no longer declares unit helper.service, link /etc/link, file /etc/app/b: left over; --prune deletes it')
       expect(stdout).toContain('Nothing to do')
     }
+    const { lines } = project.json('run', '--dry-run')
+    const leftovers = lines.filter(({ type }) => type === 'leftover')
+    expect(leftovers.map(({ host, action, resource }) => `${host} ${action} ${resource}`)).toEqual([
+      'one update service:helper.service',
+      'one delete unit:helper.service',
+      'one delete link:/etc/link',
+      'one delete file:/etc/app/b',
+    ])
+    expect(leftovers.at(-1)).toMatchObject({ role: 'app', reason: 'no role declares it any more', withheld: '--prune' })
+    expect(lines.at(-1)).toMatchObject({ result: 'converged' })
     expect(on('ls /etc/app /etc/link')).toContain('b')
   })
 

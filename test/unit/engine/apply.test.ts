@@ -65,12 +65,14 @@ const told = async (
   serial: readonly number[],
   maxFailures: number,
   survey: (host: string) => Surveyed,
+  beside: (event: Event) => unknown = () => undefined,
 ): Promise<readonly string[]> => {
   const failed: string[] = []
   const listen = (event: Event): void => {
     if (event.type === 'change' && event.phase === 'failed') failed.push(`${event.change.host} ${event.change.resource}`)
     if (event.type === 'change' && event.phase === 'applied') failed.push(`applied ${event.change.resource}`)
     if (event.type === 'warning') failed.push(event.what)
+    beside(event)
   }
   const { result } = await apply(
     {
@@ -139,6 +141,22 @@ describe('a change for which the controller cannot do its part', () => {
       'failed',
     ])
   })
+})
+
+it('says what a host is doing also where a step does not', async () => {
+  const silent = defineKind({
+    ...ordering().kind,
+    *apply(work) {
+      yield { do: 'shell', script: ':' }
+      yield { do: 'shell', script: ':', doing: `beginning with ${work.length}` }
+      yield { do: 'shell', script: ':' }
+    },
+  })
+  const doing: (string | undefined)[] = []
+  const listen = (event: Event): unknown => event.type === 'doing' && doing.push(event.what)
+  await told(['a'], [], 0, (host) => surveyed(host, silent), listen)
+  const otherwise = 'seeing to ordering first and 2 more'
+  expect(doing).toEqual([otherwise, 'beginning with 3', otherwise, undefined])
 })
 
 describe('the proof', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Placed } from '../../../src/engine/place.ts'
-import { forbiddenOn, noticesOf, planHost } from '../../../src/engine/planning.ts'
+import { forbiddenOn, noticesOf, planHost, unfinishedOf } from '../../../src/engine/planning.ts'
 import { defineKind, type Kind, type World } from '../../../src/resource/kind.ts'
 import { Refused } from '../../../src/resource/step.ts'
 
@@ -24,6 +24,7 @@ const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; wan
         reason: told,
         differences: [],
         ...(want.includes('debt') ? { debt: true } : {}),
+        ...(want.includes('unfinished') ? { unfinished: true } : {}),
       }
     },
     *apply() {},
@@ -95,6 +96,32 @@ describe('planning a host', () => {
       place(note({ id: 'c', want: 'debt' }), 'db'),
     ]
     expect(plan(placed, { 'note:a': '', 'note:b': '', 'note:c': '' }, ['web'])).toEqual(['create a x', 'create c debt'])
+  })
+
+  it('hears what was left unfinished in roles that were not asked for, and only that', () => {
+    const placed = [
+      place(note({ id: 'a', want: 'x' }), 'web'),
+      place(note({ id: 'b', want: 'unfinished' }), 'web'),
+      place(note({ id: 'c', want: 'unfinished debt' }), 'web'),
+      place(note({ id: 'd', want: 'unfinished' }), 'db'),
+    ]
+    const mine = new Map(placed.map(({ resource }) => [`note:${resource.id}`, '']))
+    const heard = (selected: (role: string) => boolean) =>
+      unfinishedOf({ placed, seen: mine, everywhere: new Map(), selected, now: new Date(0) })
+    expect(heard((role) => role === 'db')).toEqual([{ role: 'web', what: 'note b: unfinished; the next run of role web sees to that' }])
+    expect(heard(() => true)).toEqual([])
+  })
+
+  it('knows that what the roles that were asked for change is in force for the others only after a run of theirs', () => {
+    const placed = [place(note({ id: 'a', want: 'x' }), 'db'), place(note({ id: 'b', want: 'unfinished <changes a>' }), 'web')]
+    const mine = new Map([
+      ['note:a', ''],
+      ['note:b', ''],
+    ])
+    const question = { placed, seen: mine, everywhere: new Map(), now: new Date(0) }
+    expect(unfinishedOf({ ...question, selected: (role) => role === 'db' }).map(({ what }) => what)).toEqual([
+      'note b: unfinished false; the next run of role web sees to that',
+    ])
   })
 
   it('hears what a person should know of resources that are as wanted', () => {

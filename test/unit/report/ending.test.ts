@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Outcome } from '../../../src/engine/plan.ts'
 import { Problem } from '../../../src/problem.ts'
 import { cards, defectCard } from '../../../src/report/card.ts'
@@ -147,11 +147,35 @@ describe('JSON', () => {
     ])
   })
 
+  test('what is left over is a line of its own, and no change', () => {
+    const leftover = { host: 'a', role: 'app', resource: 'file:/x', action: 'delete', reason: 'no role declares it any more' } as const
+    const lines = told((report) => report.planned({ ...planOf(), leftovers: [leftover] }, []))
+    expect(lines).toEqual([{ type: 'leftover', ...leftover, withheld: '--prune' }])
+  })
+
   test('a run that its input stopped still ends with a summary', () => {
     const lines = told((report) => report.broken([faulty]))
     expect(lines).toMatchObject([
       { type: 'problem', class: 'input', place: 'inventory/lab.yaml:12:14', what: '"10.0.0" is no address', fix: 'write it whole' },
       { type: 'summary', result: 'failed', hosts: {} },
+    ])
+  })
+
+  test('a host that is busy for long is a line after five seconds, and one a minute', () => {
+    vi.useFakeTimers()
+    const lines = told((report) => {
+      report.listen({ type: 'doing', host: 'a', what: 'running command wait' })
+      vi.advanceTimersByTime(130_000)
+      report.listen({ type: 'change', phase: 'applied', change: change('a', 'command:wait'), durationMs: 130_000 })
+      report.listen({ type: 'doing', host: 'a', what: 'writing /x' })
+      report.settle()
+      vi.advanceTimersByTime(600_000)
+    })
+    vi.useRealTimers()
+    expect(lines.slice(0, -1)).toEqual([
+      { type: 'doing', host: 'a', what: 'running command wait' },
+      { type: 'doing', host: 'a', what: 'running command wait', durationMs: 65_000 },
+      { type: 'doing', host: 'a', what: 'running command wait', durationMs: 125_000 },
     ])
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest'
-import { leftoverNotices, readOwned, withLeftovers } from '../../../src/engine/leftovers.ts'
+import { leftOn, leftoverNotices, readOwned, withheld, withLeftovers } from '../../../src/engine/leftovers.ts'
 import { ownedBy } from '../../../src/engine/owned.ts'
 import type { Placed } from '../../../src/engine/place.ts'
 import { planHost } from '../../../src/engine/planning.ts'
@@ -161,12 +161,21 @@ describe('a host with left-over things', () => {
 
   it('is told what is left over where it was not asked to delete, and nothing differs', () => {
     expect(planned(false)).toEqual([])
-    expect(leftoverNotices(placed(false), seen, () => true).map(({ what }) => what)).toEqual([
+    expect(leftoverNotices(leftOn(placed(false), seen, () => true)).map(({ what }) => what)).toEqual([
       'no longer declares file /d/b: left over; --prune deletes it',
       'no longer declares link /l, which stays: somebody else wrote it since (--prune forgets that it was ours)',
       'no longer declares directory /d, which stays: it is not empty: a (--prune forgets that it was ours)',
     ])
-    expect(leftoverNotices(placed(false), seen, () => false)).toEqual([])
+    expect(leftOn(placed(false), seen, () => false)).toEqual([])
+  })
+
+  it('is told what would be done about each, as the plan with --prune has it', () => {
+    const changes = withheld(
+      'h',
+      leftOn(placed(false), seen, () => true),
+    )
+    expect(changes.map(({ host, role }) => `${host} ${role}`)).toEqual(['h app', 'h app', 'h app'])
+    expect(changes.map(({ action, resource, reason }) => `${action} ${resource}: ${reason}`).sort()).toEqual([...planned(true)].sort())
   })
 
   it('deletes with --prune what is as we left it, of the roles that were asked for', () => {

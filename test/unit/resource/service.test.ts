@@ -162,6 +162,19 @@ describe('planning a service', () => {
     expect(plan(other, unstamped, ['file:/etc/nginx/nginx.conf'])).toBe('update exact runs with an older /etc/nginx/nginx.conf')
   })
 
+  it('is unfinished where what lies there is not loaded, and not where it is still to be written', () => {
+    const other = service({ unit: 'nginx.service', loads: [file({ path: '/etc/nginx/nginx.conf', content: 'new' }), gone] })
+    const isUnfinished = (seen: SeenService, changing: readonly string[] = []) =>
+      service.kind.plan(other.spec, seen, world(changing))?.unfinished ?? false
+    expect(isUnfinished(running)).toBe(true)
+    expect(isUnfinished(running, ['file:/etc/nginx/nginx.conf'])).toBe(false)
+    expect(isUnfinished({ ...unstamped, touched: true })).toBe(true)
+    expect(isUnfinished({ ...unstamped, reloadFailed: true })).toBe(true)
+    expect(isUnfinished({ ...unstamped, active: 'inactive' })).toBe(false)
+    expect(service.kind.plan(nginx.spec, { ...running, undone: true }, world())?.unfinished).toBe(true)
+    expect(service.kind.plan(nginx.spec, { ...running, enabled: 'disabled' }, world())?.unfinished).toBeUndefined()
+  })
+
   // The file differs from what is wanted because somebody edited it; the service never loaded that.
   it('needs no reload when a file is mended that it never loaded', () => {
     expect(plan(nginx, running, ['file:/etc/nginx/nginx.conf'])).toBe(undefined)

@@ -71,6 +71,7 @@ describe('planning', () => {
     const verdict = sshd.kind.plan(spec, state, world)
     expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
     expect(verdict?.debt).toBeUndefined()
+    expect(verdict?.unfinished ?? false).toBe(expected?.includes('runs with older settings') ?? false)
   })
 
   it('owes the confirmation of a change to any run', () => {

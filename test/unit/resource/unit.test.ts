@@ -39,7 +39,8 @@ describe('a unit file', () => {
     if (found === undefined || found.file === 'absent') throw new Error('not observed')
     expect(unit.kind.plan(broken.spec, found, world)?.reason).toBe('mode differs')
     const right = { ...found, file: { ...found.file, mode: '644' } }
-    expect(unit.kind.plan(broken.spec, right, world)?.reason).toBe('systemd has not read it yet')
+    expect(unit.kind.plan(broken.spec, found, world)?.unfinished).toBeUndefined()
+    expect(unit.kind.plan(broken.spec, right, world)).toMatchObject({ reason: 'systemd has not read it yet', unfinished: true })
     expect(unit.kind.plan(broken.spec, { ...right, stale: false }, world)).toBe(undefined)
   })
 
