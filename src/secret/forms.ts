@@ -13,10 +13,20 @@ export const formsOf = (value: string): readonly Form[] => {
         .map((line) => line.trim())
         .filter(isTelling)
     : []
-  return [whole, ...lines]
-    .filter((text) => text !== '')
-    .flatMap((text) => [text, misread(text)])
-    .flatMap((text) => [plain(text), ...encoded(text)])
+  const texts = [whole, ...lines].filter((text) => text !== '').flatMap((text) => [text, misread(text)])
+  return [...texts.flatMap((text) => [plain(text), ...encoded(text)]), ...texts.flatMap(piecesOf)]
+}
+
+const PIECE = 24
+
+/** Of what goes over many lines often only the last are kept, without its beginning: parts of a long value are found where they are encoded. */
+const piecesOf = (text: string): readonly Form[] => {
+  const bytes = Buffer.from(text)
+  if (text.includes('\n') || bytes.length < 3 * PIECE) return []
+  return Array.from({ length: Math.floor(bytes.length / PIECE) }, (_, i) => bytes.subarray(i * PIECE, (i + 1) * PIECE)).flatMap((piece) => [
+    ...base64(piece),
+    ...hex(piece),
+  ])
 }
 
 /** What a program makes of it that takes its bytes for Latin-1, as many do that know of no encoding. */

@@ -123,6 +123,14 @@ describe('a secret that is longer than a line is masked', () => {
     }
   })
 
+  it('but for a few signs where its first or last lines are missing', () => {
+    for (const [, write] of WAYS.filter(([name]) => ['base64', 'openssl base64', 'xxd -p'].includes(name))) {
+      const lines = write(SECRET.repeat(6)).split('\n')
+      const shown = formsFor(SECRET.repeat(6)).mask(lines.slice(3, -2).join('\n'))
+      expect(squeezed(shown).replaceAll(MASK, '').length).toBeLessThan(2 * 48)
+    }
+  })
+
   it('in its encoded lines too where it has several of its own', () => {
     for (const [, write] of WAYS) expect(leftOf(formsFor(KEY).mask(write(`${KEY}\n`)), KEY)).toEqual([])
   })
