@@ -57,8 +57,8 @@ const base64 = (bytes: Buffer): readonly Form[] =>
 /** Byte by byte, and as `hexdump` shows them unless told otherwise: in words of two, the second byte first. */
 const hex = (bytes: Buffer): readonly Form[] => [
   inHex(bytes.toString('hex')),
-  ...[0, 1].map((before) => {
-    const words = bytes.subarray(before, bytes.length - ((bytes.length - before) % 2))
-    return inHex(Buffer.from(words).swap16().toString('hex'))
-  }),
+  ...[0, 1]
+    .map((before) => bytes.subarray(before, bytes.length - ((bytes.length - before) % 2)))
+    .filter((words) => words.length >= LEAST)
+    .map((words) => inHex(Buffer.from(words).swap16().toString('hex'))),
 ]
