@@ -64,6 +64,9 @@ export const placeOf = (where: Where): string => {
   return where.command
 }
 
+/** A problem in one line, for those that are only told. */
+export const lineOf = ({ where, what, fix }: Problem): string => `${placeOf(where)}: ${what}: ${fix}`
+
 /** Problems without repetitions: an option of a group is wrong once, not once a host. */
 export const distinctProblems = (problems: readonly Problem[]): readonly Problem[] => [
   ...new Map(problems.map((problem) => [problem.message, problem])).values(),

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { know } from './secret/known.ts'
 import { MASK } from './secret/mask.ts'
 
-export { masked, redacted, redactor } from './secret/known.ts'
+export { isTooShort, masked, redacted, redactor } from './secret/known.ts'
 export { MASK }
 
 /**

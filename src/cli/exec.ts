@@ -4,6 +4,7 @@ import { resolveTarget } from '../host/target.ts'
 import { type Problem, problemsIn } from '../problem.ts'
 import { commandLine } from '../quote.ts'
 import { pad, visible, width } from '../report/text.ts'
+import { redactor } from '../secret.ts'
 import type { Host } from '../site/site.ts'
 import { defineCommand, type Options, type Surroundings } from './command.ts'
 import { inventoryOption } from './options.ts'
@@ -72,17 +73,23 @@ const execute = async (
   }
 }
 
-/** Whole lines out of chunks of bytes; characters are put together before they are read. */
+/**
+ * Whole lines out of chunks of bytes; characters are put together before they are read. What encodes a secret over several lines is masked
+ * before these get other words between them.
+ */
 const lines = (tell: (line: string) => void) => {
   const decoder = new StringDecoder('utf8')
+  const redacting = redactor()
   let rest = ''
+  const take = (text: string): void => {
+    const [...all] = `${rest}${text}`.split('\n')
+    rest = all.pop() ?? ''
+    for (const line of all) tell(line)
+  }
   return {
-    hear: (chunk: Buffer): void => {
-      const [...all] = `${rest}${decoder.write(chunk)}`.split('\n')
-      rest = all.pop() ?? ''
-      for (const line of all) tell(line)
-    },
+    hear: (chunk: Buffer): void => take(redacting.push(decoder.write(chunk))),
     end: (): void => {
+      take(redacting.end())
       if (rest !== '') tell(rest)
     },
   }

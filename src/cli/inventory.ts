@@ -8,7 +8,7 @@ import { suggestion } from '../site/suggest.ts'
 import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
 import { inventoryOption } from './options.ts'
 import { wrong } from './parse.ts'
-import { loadHosts } from './site.ts'
+import { loadHosts, warn } from './site.ts'
 
 const options = {
   ...inventoryOption,
@@ -55,14 +55,16 @@ const showHost = (site: Site, name: string, json: boolean, { out, view }: Surrou
   return 0
 }
 
-const showFlows = async ({ values, positionals }: Given, { directory, env, out, view }: Surroundings): Promise<Ended> => {
+const showFlows = async ({ values, positionals }: Given, surroundings: Surroundings): Promise<Ended> => {
+  const { directory, env, out, view } = surroundings
   const { understand } = await import('../engine/prepare.ts')
-  const { bindings, site } = await understand({
+  const { bindings, site, warnings } = await understand({
     root: directory,
     env,
     ...(values.inventory === undefined ? {} : { inventory: values.inventory }),
     ...(positionals.length === 0 ? {} : { playbooks: positionals }),
   })
+  warn(warnings, surroundings)
   const filtered = new Set(bindings.bound.filter(({ role }) => role.name === 'firewall').map(({ host }) => host))
   const unfiltered = [...site.hosts.keys()].filter((host) => !filtered.has(host))
   if (values.json) out(`${JSON.stringify({ flows: bindings.flows, unfiltered })}\n`)

@@ -10,6 +10,7 @@ import { Secret } from '../secret.ts'
 import { readProject } from '../site/read.ts'
 import type { Surroundings } from './command.ts'
 import { wrong } from './parse.ts'
+import { warn } from './site.ts'
 
 /** Who renews a project's certificates without a person: two keys of its own, readable to whoever it runs as. */
 export interface Renewer {
@@ -31,10 +32,12 @@ export const configHome = (env: Surroundings['env']): string => env.XDG_CONFIG_H
 /** What a scheduled run of this project would be, and the lines that let it in. Throws input problems where it could not work. */
 export const renewal = async (
   { inventory, playbooks }: { readonly inventory?: string | undefined; readonly playbooks: readonly string[] },
-  { directory: root, env }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<{ readonly run: readonly string[]; readonly pattern: string; linesFor(publicKey: string): string | undefined }> => {
+  const { directory: root, env } = surroundings
   const given = { root, env, ...(inventory === undefined ? {} : { inventory }), ...(playbooks.length === 0 ? {} : { playbooks }) }
-  const { site, bindings } = await understand(given)
+  const { site, bindings, warnings } = await understand(given)
+  warn(warnings, surroundings)
   if ((await readProject(given)).secrets !== undefined)
     throw wrong(
       'schedule',

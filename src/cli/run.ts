@@ -3,7 +3,7 @@ import type { Listener } from '../engine/event.ts'
 import type { Outcome, Plan } from '../engine/plan.ts'
 import type { SavedPlan, Scope } from '../engine/saved.ts'
 import type { Holder } from '../host/shell.ts'
-import { type Problem, Problems, problemsIn } from '../problem.ts'
+import { lineOf, type Problem, Problems, problemsIn } from '../problem.ts'
 import { quote } from '../quote.ts'
 import { chooseReport } from '../report/choose.ts'
 import { foretold } from '../report/foretold.ts'
@@ -59,6 +59,7 @@ export interface Engine<Ready extends Prepared = Prepared, Survey extends Planne
 
 export interface Prepared {
   readonly targets: readonly string[]
+  readonly warnings: readonly Problem[]
   readonly site: { readonly plays: readonly { readonly name: string }[] }
 }
 
@@ -109,6 +110,7 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
     })
     signal.addEventListener('abort', () => report.interrupting())
 
+    for (const warning of prepared.warnings) report.listen({ type: 'warning', what: lineOf(warning) })
     report.looking(prepared.targets)
     const lock = values['dry-run'] ? {} : { lock: holder(surroundings.env) }
     const planned = await engine.plan(prepared, { listen: report.listen, signal, wait: values.wait ?? false, prune, ...lock })

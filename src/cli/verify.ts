@@ -1,6 +1,7 @@
 import { count, pad, visible, width } from '../report/text.ts'
 import { defineCommand, type Options } from './command.ts'
 import { inventoryOption } from './options.ts'
+import { warn } from './site.ts'
 import { INTERRUPTED, statusOf } from './status.ts'
 
 const options = {
@@ -15,7 +16,8 @@ export const command = defineCommand({
   usage: ['verify [PLAYBOOK...] [OPTIONS]'],
   options,
   notes: ['`run` looks at the configuration of a host; this asks its services whether they do what they are for. It changes nothing.'],
-  run: async ({ positionals, values }, { directory, env, signal, out, view }) => {
+  run: async ({ positionals, values }, surroundings) => {
+    const { directory, env, signal, out, view } = surroundings
     const [{ prepare }, { verify }] = await Promise.all([import('../engine/prepare.ts'), import('../engine/verify.ts')])
     const prepared = await prepare({
       root: directory,
@@ -25,6 +27,7 @@ export const command = defineCommand({
       limit: values.limit ?? [],
       roles: values.role ?? [],
     })
+    warn(prepared.warnings, surroundings)
     const { checked, problems } = await verify(prepared, signal)
     const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(width))
     const [hostWidth, roleWidth] = [widest(checked.map(({ host }) => host)), widest(checked.map(({ role }) => role))]

@@ -1,7 +1,7 @@
 import { checkTargets } from '../host/check.ts'
 import type { Connection, Target } from '../host/connection.ts'
 import { resolveTarget } from '../host/target.ts'
-import { Problem, Problems } from '../problem.ts'
+import { distinctProblems, Problem, Problems } from '../problem.ts'
 import { type Bindings, bindRoles } from '../role/bind.ts'
 import { findRoles, loadRoles } from '../role/discover.ts'
 import { drainsOf } from '../role/drains.ts'
@@ -41,6 +41,8 @@ export interface Login {
 export interface Understood {
   readonly site: Site
   readonly bindings: Bindings
+  /** What may well be meant, and is told all the same. */
+  readonly warnings: readonly Problem[]
 }
 
 /** Everything that can be known and checked before a packet leaves this machine. */
@@ -49,6 +51,8 @@ export interface Prepared {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly site: Site
   readonly bindings: Bindings
+  /** What may well be meant, and is told all the same. */
+  readonly warnings: readonly Problem[]
   /** Hosts of the playbook within the limit, in inventory order. */
   readonly targets: readonly string[]
   /** How to reach each of them. */
@@ -71,12 +75,13 @@ export const understand = async ({ root, inventory, playbooks, env }: Given): Pr
   })
   const files = findRoles(root)
   const site = buildSite(raw, { knownRoles: [...files.keys()] })
-  return { site, bindings: bindRoles(site, await loadRoles(files, rolesOf(site))) }
+  const bindings = bindRoles(site, await loadRoles(files, rolesOf(site)))
+  return { site, bindings, warnings: distinctProblems([...site.warnings, ...bindings.warnings]) }
 }
 
 /** Understands the project, and finds out how to reach the hosts that are meant: keys are read, nothing is sent. */
 export const prepare = async ({ limit = [], roles = [], mayLose = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
-  const { site, bindings } = await understand(given)
+  const { site, bindings, warnings } = await understand(given)
   for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
   for (const host of mayLose) if (!site.hosts.has(host)) throw unknownLoser(host, [...site.hosts.keys()])
   const losers = bindings.bound.filter(({ role, context }) => role.mayLoseRows?.(context) === true).map(({ host }) => host)
@@ -92,7 +97,7 @@ export const prepare = async ({ limit = [], roles = [], mayLose = [], login = {}
   const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, besides(site, bindings, targets), login)])
   const problems = await checkTargets([...reach.values(), ...beside.values()])
   if (problems.length > 0) throw new Problems(problems)
-  return { root: given.root, env: given.env, site, bindings, targets, reach, beside, roles, mayLose }
+  return { root: given.root, env: given.env, site, bindings, warnings, targets, reach, beside, roles, mayLose }
 }
 
 const reachOf = async (site: Site, names: readonly string[], login: Login): Promise<ReadonlyMap<string, Target>> => {

@@ -6,11 +6,12 @@ const SHOWN = 30
 
 /** A unified diff in colour, cut to the width; beyond some thirty lines only their number, unless all was asked for. */
 export const diffLines = (diff: string, { paint, columns, verbose }: View): readonly string[] => {
-  const lines = body(diff)
+  // As a whole: what stands in several lines, each by itself nobody would know.
+  const lines = body(visible(diff))
   const shown = verbose || lines.length <= SHOWN + 5 ? lines : lines.slice(0, SHOWN)
   const hidden = lines.length - shown.length
   return [
-    ...shown.flatMap((line) => wrap(visible(line).replaceAll('\t', '    '), columns).map(colourOf(line, paint))),
+    ...shown.flatMap((line) => wrap(line.replaceAll('\t', '    '), columns).map(colourOf(line, paint))),
     ...(hidden === 0 ? [] : [paint.dim(`… ${count(hidden, 'more line')} (--verbose shows all)`)]),
   ]
 }

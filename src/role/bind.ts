@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { distinctProblems, type Problem, Problem as ProblemClass, Problems, placeOf, type Where } from '../problem.ts'
+import { ifTooShort } from '../site/short.ts'
 import type { Host, Site, WrittenOptions } from '../site/site.ts'
 import { zodProblems } from '../site/zod.ts'
 import { resolveFlows } from './flows.ts'
 import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
-import { pathsTo } from './written.ts'
+import { pathsTo, secretsAt, valueAt } from './written.ts'
 
 /** A role on a host with its checked options: everything about it that is known without asking the host. */
 export interface Bound {
@@ -23,6 +24,8 @@ export interface Bindings {
   readonly bound: readonly Bound[]
   readonly flows: readonly Flow[]
   readonly exposed: readonly Exposed[]
+  /** What may well be meant, and is told all the same. */
+  readonly warnings: readonly Problem[]
 }
 
 /** Binds roles to hosts over the whole site. Throws all problems of all options at once, before any host is asked. */
@@ -32,6 +35,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   const bound: Bound[] = []
   const listening: Parameters<typeof resolveFlows>[0][number][] = []
   const exposed: Exposed[] = []
+  const warnings: Problem[] = []
   for (const [play, { hosts, roles: uses }] of site.plays.entries())
     for (const use of uses)
       for (const name of hosts) {
@@ -44,6 +48,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
           problems.push(...zodProblems(checked.error, written, `role ${role.name}`, role.options))
           continue
         }
+        warnings.push(...shortSecrets(checked.data, written))
         const context: SiteContext<unknown> = { host, site: view, options: checked.data }
         const faults = role.check?.(context) ?? []
         problems.push(...faults.map(({ path, what, fix }) => new ProblemClass({ class: 'input', where: written.whereOf(path), what, fix })))
@@ -65,8 +70,16 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   const { flows, problems: flowProblems } = resolveFlows(listening, view, (name) => site.hosts.get(name)?.where)
   const all = distinctProblems([...problems, ...flowProblems])
   if (all.length > 0) throw new Problems(all)
-  return { bound, flows, exposed }
+  return { bound, flows, exposed, warnings }
 }
+
+/** Secrets that were written in the clear among the options; what was taken from elsewhere was told as it was read. */
+const shortSecrets = (options: unknown, { value, whereOf }: WrittenOptions): readonly Problem[] =>
+  secretsAt(options).flatMap(([path, secret]) =>
+    typeof valueAt(value, path) === 'string'
+      ? ifTooShort(secret, whereOf(path), String(path.findLast((key) => typeof key === 'string')))
+      : [],
+  )
 
 /** The place of a word, a number or a list among a role's options, where it stands there once. */
 const optionIn =

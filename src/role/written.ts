@@ -1,5 +1,21 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isSecret } from '../secret.ts'
+import { isSecret, type Secret } from '../secret.ts'
+
+/** Where secrets stand in a value. */
+export const secretsAt = (value: unknown): readonly (readonly [path: readonly PropertyKey[], secret: Secret])[] => {
+  if (isSecret(value)) return [[[], value]]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, inner]) =>
+    secretsAt(inner).map(([rest, secret]) => [[Array.isArray(value) ? Number(key) : key, ...rest], secret] as const),
+  )
+}
+
+/** What stands at a path of a value. */
+export const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined),
+    value,
+  )
 
 /** Every path at which something (a word, a number, a list) stands in a value; secrets are not looked into. */
 export const pathsTo = (sought: unknown, value: unknown): readonly (readonly PropertyKey[])[] => {

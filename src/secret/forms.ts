@@ -1,8 +1,11 @@
+import { escapedForms } from './escaped.ts'
+import { type Form, inBase64, inHex, plain } from './form.ts'
+
 /**
  * Every form in which a value is known to turn up in what programs say: as it is, line by line, and as base64, base64url, hex,
- * JSON, URL and shell write it. Longest first, so that a form within another one does not leave the rest of it standing.
+ * JSON, URL and shell write it.
  */
-export const formsOf = (value: string): readonly string[] => {
+export const formsOf = (value: string): readonly Form[] => {
   const whole = value.trim()
   const lines = whole.includes('\n')
     ? whole
@@ -10,8 +13,20 @@ export const formsOf = (value: string): readonly string[] => {
         .map((line) => line.trim())
         .filter(isTelling)
     : []
-  const forms = [whole, ...lines].flatMap((text) => [text, misread(text)]).flatMap((text) => [text, ...encoded(text)])
-  return [...new Set(forms)].filter((form) => form !== '').sort((a, b) => b.length - a.length)
+  const texts = [whole, ...lines].filter((text) => text !== '').flatMap((text) => [text, misread(text)])
+  return [...texts.flatMap((text) => [plain(text), ...encoded(text)]), ...texts.flatMap(piecesOf)]
+}
+
+const PIECE = 24
+
+/** Of what goes over many lines often only the last are kept, without its beginning: parts of a long value are found where they are encoded. */
+const piecesOf = (text: string): readonly Form[] => {
+  const bytes = Buffer.from(text)
+  if (text.includes('\n') || bytes.length < 3 * PIECE) return []
+  return Array.from({ length: Math.floor(bytes.length / PIECE) }, (_, i) => bytes.subarray(i * PIECE, (i + 1) * PIECE)).flatMap((piece) => [
+    ...base64(piece),
+    ...hex(piece),
+  ])
 }
 
 /** What a program makes of it that takes its bytes for Latin-1, as many do that know of no encoding. */
@@ -23,42 +38,27 @@ const isTelling = (line: string): boolean => line.length > 5 && !/^-----(BEGIN|E
 /** Encoded, fewer than this many bytes are a handful of signs that could stand in any text. */
 const LEAST = 6
 
-const encoded = (text: string): readonly string[] => {
+const encoded = (text: string): readonly Form[] => {
   const bytes = Buffer.from(text)
-  return bytes.length < LEAST ? [] : [...inBase64(bytes), ...inHex(bytes), ...escapedForms(text)]
+  return bytes.length < LEAST ? [] : [...base64(bytes), ...hex(bytes), ...escapedForms(text).map(plain)]
 }
 
 /**
  * Within a longer text a value can begin at any of the three places of a base64 group. Only the signs that hold nothing but bits of the
  * value are the same whatever stands around it.
  */
-const inBase64 = (bytes: Buffer): readonly string[] =>
+const base64 = (bytes: Buffer): readonly Form[] =>
   [0, 1, 2].flatMap((before) => {
     const text = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64')
     const core = text.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
-    return [core, core.replaceAll('+', '-').replaceAll('/', '_')]
+    return [core, core.replaceAll('+', '-').replaceAll('/', '_')].map(inBase64)
   })
 
-const inHex = (bytes: Buffer): readonly string[] => {
-  const hex = bytes.toString('hex')
-  return [hex, hex.toUpperCase()]
-}
-
-const escapedForms = (text: string): readonly string[] => {
-  const json = JSON.stringify(text).slice(1, -1)
-  const url = encodeURIComponent(text)
-  return [
-    json,
-    json.replaceAll('/', '\\/'),
-    json.replace(/[\u0080-\uffff]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`),
-    url,
-    new URLSearchParams([['', text]]).toString().slice(1),
-    url.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-    // encodeURIComponent leaves some signs that others escape.
-    url.replace(/[!'()*~]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`),
-    text.replaceAll("'", `'\\''`),
-    text.replaceAll("'", `'"'"'`),
-    text.replace(/[\\"$`]/g, '\\$&'),
-    text.replace(/[^A-Za-z0-9_@%+=:,./-]/g, '\\$&'),
-  ]
-}
+/** Byte by byte, and as `hexdump` shows them unless told otherwise: in words of two, the second byte first. */
+const hex = (bytes: Buffer): readonly Form[] => [
+  inHex(bytes.toString('hex')),
+  ...[0, 1]
+    .map((before) => bytes.subarray(before, bytes.length - ((bytes.length - before) % 2)))
+    .filter((words) => words.length >= LEAST)
+    .map((words) => inHex(Buffer.from(words).swap16().toString('hex'))),
+]

@@ -4,21 +4,26 @@ import { Forms, Redactor } from './redactor.ts'
 
 // All secrets that this process has come to know. It is one process and one redactor: a value is secret wherever it is printed.
 const values = new Set<string>()
-let ready: Forms | undefined = new Forms([])
+const forms = new Forms()
+let fresh: string[] = []
 
 /** Shorter values stand in every text by chance: `yes`, `8443`. A secret that is one of them is shown as such only where we print it. */
 const LEAST = 6
 
+/** Whether a value would be found in other texts by chance, so that it is not looked for there. */
+export const isTooShort = (value: string): boolean => value.trim().length < LEAST || /^\s*\d{1,9}\s*$/.test(value)
+
 /** From here on this value is masked in all that is printed. */
 export const know = (value: string): void => {
-  if (value.trim().length < LEAST || /^\s*\d{1,9}\s*$/.test(value) || values.has(value)) return
+  if (isTooShort(value) || values.has(value)) return
   values.add(value)
-  ready = undefined
+  fresh.push(value)
 }
 
 const knownForms = (): Forms => {
-  ready ??= new Forms([...values].flatMap(formsOf))
-  return ready
+  forms.add(fresh.flatMap(formsOf))
+  fresh = []
+  return forms
 }
 
 /** A text without any secret that this process knows, in whatever form. */

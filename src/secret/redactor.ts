@@ -1,3 +1,4 @@
+import { BEGUN, endOf, type Form, HEAD, headsOf } from './form.ts'
 import { MASK } from './mask.ts'
 
 /**
@@ -14,12 +15,9 @@ export class Redactor {
 
   /** What may be shown of all that came so far and was not shown yet. */
   push(piece: string): string {
-    const forms = this.#forms()
-    const text = this.#held + piece
-    const { shown, rest } = forms.scan(text)
-    const begun = forms.beginningIn(rest)
-    this.#held = rest.slice(begun)
-    return shown + rest.slice(0, begun)
+    const { shown, rest } = this.#forms().scan(this.#held + piece, false)
+    this.#held = rest
+    return shown
   }
 
   /** The rest, at the end of the text. */
@@ -30,48 +28,106 @@ export class Redactor {
   }
 }
 
-/** All forms of all values, made ready to be looked for. */
-export class Forms {
-  readonly #pattern: RegExp | undefined
-  readonly #byFirst = new Map<string, string[]>()
-  readonly #longest: number
+/** Bits of a hash that each character adds; so many characters later they are gone from it. */
+const STEP = 5
 
-  constructor(forms: Iterable<string>) {
-    const sorted = [...new Set(forms)].sort((a, b) => b.length - a.length)
-    this.#longest = sorted[0]?.length ?? 0
-    this.#pattern =
-      sorted.length === 0 ? undefined : new RegExp(sorted.map((form) => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
-    for (const form of sorted) this.#byFirst.set(form[0] ?? '', [...(this.#byFirst.get(form[0] ?? '') ?? []), form])
+/**
+ * All forms of all values, made ready to be looked for. Of a text without any of them, each character costs one look into a table,
+ * however many there are: whether the few characters that end there could be the first ones of a form.
+ */
+export class Forms {
+  readonly #byHead = new Map<string, (readonly [form: Form, skip: number])[]>()
+  /** What a text may end with that goes on as a head. */
+  readonly #cutHeads = new Set<string>()
+  readonly #known = new Set<string>()
+  readonly #length: number
+  readonly #table: Uint8Array
+
+  constructor(forms: readonly Form[] = []) {
+    this.#length = Math.min(HEAD, ...forms.map(({ signs }) => signs.length))
+    this.#table = new Uint8Array(1 << (STEP * this.#length))
+    this.add(forms)
+  }
+
+  /** More forms, none of them shorter than those that are there already or than a head. */
+  add(forms: readonly Form[]): void {
+    for (const form of forms) {
+      const name = `${form.gaps?.anyCase} ${form.signs}`
+      if (this.#known.has(name)) continue
+      this.#known.add(name)
+      for (const [head, skip] of headsOf(form)) this.#addHead(head.slice(0, this.#length), form, skip)
+    }
+  }
+
+  #addHead(head: string, form: Form, skip: number): void {
+    const others = this.#byHead.get(head)
+    if (others !== undefined) others.push([form, skip])
+    else {
+      this.#byHead.set(head, [[form, skip]])
+      this.#table[hashOf(head) & (this.#table.length - 1)] = 1
+      for (let end = 1; end < head.length; end += 1) this.#cutHeads.add(head.slice(0, end))
+    }
   }
 
   mask(text: string): string {
-    return this.#pattern === undefined ? text : text.replace(this.#pattern, MASK)
+    return this.scan(text, true).shown
   }
 
-  /** The text up to the last value in it, masked, and what follows that; a value that a longer one may continue is left in the rest. */
-  scan(text: string): { readonly shown: string; readonly rest: string } {
-    if (this.#pattern === undefined) return { shown: '', rest: text }
+  /** What of a text is sure, masked, and the rest: from where a value may have begun that goes on behind it. Nothing follows a `whole` text. */
+  scan(text: string, whole: boolean): { readonly shown: string; readonly rest: string } {
+    const { found, begun } = this.#search(text, whole)
     let shown = ''
     let end = 0
-    const begun = this.beginningIn(text)
-    for (const { 0: found, index } of text.matchAll(this.#pattern)) {
-      if (index >= begun) break
-      shown += text.slice(end, index) + MASK
-      end = index + found.length
+    for (const [from, to] of found) {
+      shown += text.slice(end, from) + MASK
+      end = to
     }
-    return { shown, rest: text.slice(end) }
+    return { shown: shown + text.slice(end, begun), rest: text.slice(begun) }
   }
 
-  /** Where in a text a value may have begun that goes on behind it; its length where none has. */
-  beginningIn(text: string): number {
-    for (let at = Math.max(0, text.length - this.#longest); at < text.length; at += 1) {
-      const tail = text.slice(at)
-      if (this.#goesOn(tail)) return at
+  /** Where values stand, those that overlap taken together, and where one begins that the text may not hold whole. */
+  #search(text: string, whole: boolean): { readonly found: readonly (readonly [number, number])[]; readonly begun: number } {
+    const found: [number, number][] = []
+    if (this.#byHead.size === 0) return { found, begun: text.length }
+    const last = (): [number, number] | undefined => found.at(-1)
+    const heldFrom = (at: number): { readonly found: readonly [number, number][]; readonly begun: number } => {
+      const [from, to] = last() ?? [0, 0]
+      return to > at ? { found: found.slice(0, -1), begun: from } : { found, begun: at }
     }
-    return text.length
+    const table = this.#table
+    const bits = table.length - 1
+    const before = this.#length - 1
+    let hash = 0
+    for (let i = 0; i < text.length; i += 1) {
+      hash = ((hash << STEP) ^ text.charCodeAt(i)) & bits
+      if (table[hash] === 0 || i < before) continue
+      const at = i - before
+      const end = this.#endAt(text, at, whole)
+      if (end === BEGUN) return heldFrom(at)
+      if (end < 0) continue
+      const one = last()
+      if (one !== undefined && at < one[1]) one[1] = Math.max(one[1], end)
+      else found.push([at, end])
+    }
+    for (let at = Math.max(0, text.length - before); at < text.length && !whole; at += 1)
+      if (this.#cutHeads.has(text.slice(at))) return heldFrom(at)
+    return { found, begun: text.length }
   }
 
-  #goesOn(text: string): boolean {
-    return this.#byFirst.get(text[0] ?? '')?.some((form) => form.length > text.length && form.startsWith(text)) ?? false
+  /** Where the longest form ends that begins at a place; whether one may be longer than the text. */
+  #endAt(text: string, at: number, whole: boolean): number {
+    let longest = -1
+    for (const [form, skip] of this.#byHead.get(text.slice(at, at + this.#length)) ?? []) {
+      const end = endOf(form, skip, text, at, whole)
+      if (end === BEGUN) return BEGUN
+      longest = Math.max(longest, end)
+    }
+    return longest
   }
+}
+
+const hashOf = (head: string): number => {
+  let hash = 0
+  for (let i = 0; i < head.length; i += 1) hash = ((hash << STEP) ^ head.charCodeAt(i)) & ((1 << (STEP * HEAD)) - 1)
+  return hash
 }

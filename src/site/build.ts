@@ -8,8 +8,9 @@ import { mergeAll, mergeMaps, variableOf } from './merge.ts'
 import { readPlaybook } from './playbook.ts'
 import type { RawFile, RawProject } from './raw.ts'
 import type { Sources } from './references.ts'
+import { ifTooShort } from './short.ts'
 import type { Host, Play, RoleUse, Site } from './site.ts'
-import { emptyMap, varsReader } from './vars.ts'
+import { emptyMap, SECRETS, varsReader } from './vars.ts'
 import { entryOf, fromPlain, type WrittenMap, writtenOptions } from './written.ts'
 import { type ParsedFile, parseYaml } from './yaml.ts'
 
@@ -54,12 +55,15 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
   const all = inOrder(raw, parsed, problems)
   if (all.length > 0) throw new Problems(all)
 
+  const warnings = parsed.flatMap((file) => file.warnings)
+  const warnedOf = new Set(warnings.map(({ where }) => spot(where)))
   const layers = new Map([...inventory.hosts].map(([name, draft]) => [name, varsOf(draft, inventory, membership)]))
   return {
     root: raw.root,
     hosts,
     groups: membership.groups,
     plays,
+    warnings: [...warnings, ...[...layers.values()].flatMap(shortLogins).filter(({ where }) => !warnedOf.has(spot(where)))],
     roleOptions: (host, use) => {
       const place = 'file' in use.where ? use.where : { file: raw.root }
       const empty: WrittenMap = { is: 'map', entries: new Map(), place }
@@ -74,6 +78,12 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
 /** The merged variables of a host: all hosts' under those of its groups, from the outermost in, under its own. */
 const varsOf = (draft: HostDraft, inventory: Inventory, { layersOf }: Membership): WrittenMap =>
   mergeAll([inventory.all, ...layersOf(draft.name).flatMap((name) => inventory.groups.get(name)?.vars ?? []), draft.vars], emptyMap)
+
+/** Those of the connection that were written in the clear; what was taken from elsewhere was told as it was read. */
+const shortLogins = (vars: WrittenMap): readonly Problem[] =>
+  [...vars.entries].flatMap(([name, { node }]) =>
+    SECRETS.has(name) && node.is === 'scalar' ? ifTooShort(node.value, node.place, name) : [],
+  )
 
 const hostOf = (draft: HostDraft, inventory: Inventory, membership: Membership, raw: RawProject): Host => {
   const vars = varsOf(draft, inventory, membership)

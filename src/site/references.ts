@@ -2,6 +2,7 @@ import type { Problem } from '../problem.ts'
 import { isSecret, Secret } from '../secret.ts'
 import type { FromCommand } from './command-source.ts'
 import { complaint, type Place } from './complain.ts'
+import { ifTooShort } from './short.ts'
 import { nearest, suggestion } from './suggest.ts'
 import { entriesOf, entryOf, type Written, type WrittenScalar } from './written.ts'
 
@@ -15,7 +16,9 @@ export interface Sources {
   readonly secretsUnreadable: boolean
 }
 
-type Resolved = { readonly value: WrittenScalar['value'] } | { readonly problem: Problem | undefined }
+type Resolved =
+  | { readonly value: WrittenScalar['value']; readonly warnings?: readonly Problem[] }
+  | { readonly problem: Problem | undefined }
 
 const REFERENCE = /\$?\$\{([A-Za-z]+):([^}]*)\}/g
 
@@ -26,6 +29,7 @@ const REFERENCE = /\$?\$\{([A-Za-z]+):([^}]*)\}/g
 export const resolveReferences = (text: string, bare: boolean, place: Place, sources: Sources): Resolved => {
   if (!text.includes('${')) return { value: text }
   const parts: (string | Secret)[] = []
+  const warnings: Problem[] = []
   let end = 0
   for (const match of text.matchAll(REFERENCE)) {
     const [whole, word = '', name = ''] = match
@@ -34,9 +38,10 @@ export const resolveReferences = (text: string, bare: boolean, place: Place, sou
     const resolved = whole.startsWith('$$') ? escaped(whole, word) : resolve(whole, word, name, place, sources)
     if ('problem' in resolved) return resolved
     parts.push(resolved.part)
+    warnings.push(...ifTooShort(resolved.part, place, shortened(whole)))
   }
   parts.push(text.slice(end))
-  if (parts.some(isSecret)) return { value: new Secret(parts.map((part) => (isSecret(part) ? part.reveal() : part)).join('')) }
+  if (parts.some(isSecret)) return { value: new Secret(parts.map((part) => (isSecret(part) ? part.reveal() : part)).join('')), warnings }
   const filled = parts.join('')
   return { value: bare && filled !== text ? asNumberOrBoolean(filled) : filled }
 }
@@ -86,15 +91,16 @@ const fromCommand = (line: string, place: Place, { command }: Sources): Part => 
     return { problem: complaint(place, `\`\${command:}\` names no command`, `write \${command:pass show shop/password}`) }
   const found = command(line)
   if ('secret' in found) return { part: found.secret }
-  const words = line.length > 60 ? `${line.slice(0, 60)}…` : line
   return {
     problem: complaint(
       place,
-      `the command \`${words}\` ${found.failed}`,
+      `the command \`${shortened(line)}\` ${found.failed}`,
       'try it by hand in the project; it gets no input, and what it says is shown to nobody',
     ),
   }
 }
+
+const shortened = (words: string): string => (words.length > 60 ? `${words.slice(0, 60)}…` : words)
 
 const fromSecrets = (path: string, place: Place, { secrets, secretsPath, secretsUnreadable }: Sources): Part => {
   if (secretsUnreadable) return { problem: undefined }

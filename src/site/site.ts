@@ -1,5 +1,5 @@
 import type { Connection } from '../host/connection.ts'
-import type { Where } from '../problem.ts'
+import type { Problem, Where } from '../problem.ts'
 
 export type { Connection }
 
@@ -62,6 +62,8 @@ export interface Site {
   /** Group name to host names, nested groups resolved, in inventory order. */
   readonly groups: ReadonlyMap<string, readonly string[]>
   readonly plays: readonly Play[]
+  /** What may well be meant, and is told all the same. */
+  readonly warnings: readonly Problem[]
   /**
    * The options of a role on a host, as written: role options stand under the role's own name in the variables, and those
    * beside the role in the playbook win key by key. `whereOf(path)` finds the line of one option.

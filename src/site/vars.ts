@@ -49,7 +49,8 @@ export const normalised = (node: WrittenMap, problems: Problem[]): WrittenMap =>
 }
 
 const LISTS: ReadonlySet<string> = new Set(['key', 'known_hosts', 'jump'])
-const SECRETS: ReadonlySet<string> = new Set(['passphrase', 'sudo_password'])
+/** The connection settings that are secrets, however they are written. */
+export const SECRETS: ReadonlySet<string> = new Set(['passphrase', 'sudo_password'])
 
 const normal = (key: string, node: Written): Written => {
   if (node.is !== 'scalar') return node

@@ -23,6 +23,7 @@ type Path = readonly string[]
 /** Turns the library's nodes into ours. Aliases are followed here, so that their number and depth can be bounded. */
 export class Reader {
   readonly problems: Problem[] = []
+  readonly warnings: Problem[] = []
   readonly unresolved: Place[] = []
   readonly #file: string
   readonly #lines: LineCounter
@@ -64,7 +65,10 @@ export class Reader {
     const text = { is: 'scalar', place, ...(inset === undefined ? {} : { inset }) } as const
     if (this.#sources === undefined) return { ...text, value }
     const resolved = resolveReferences(value, type === 'PLAIN', place, this.#sources)
-    if ('value' in resolved) return { ...text, value: resolved.value }
+    if ('value' in resolved) {
+      this.warnings.push(...(resolved.warnings ?? []))
+      return { ...text, value: resolved.value }
+    }
     if (resolved.problem !== undefined) this.problems.push(resolved.problem)
     return this.#unresolved(place)
   }

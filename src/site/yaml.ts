@@ -11,6 +11,8 @@ export interface ParsedFile {
   readonly path: string
   readonly root: Written | undefined
   readonly problems: readonly Problem[]
+  /** What may well be meant, and is told all the same. */
+  readonly warnings: readonly Problem[]
   /** Places of references that could not be filled in: what else is wrong there follows from it. */
   readonly unresolved: readonly Place[]
   readonly sound: boolean
@@ -22,16 +24,23 @@ export const parseYaml = (path: string, text: string, sources?: Sources, content
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, version: '1.2', logLevel: 'error' })
     const broken = explain(path, text, document, lines, contents)
-    if (broken !== undefined) return { path, root: undefined, problems: [broken], unresolved: [], sound: false }
+    if (broken !== undefined) return { path, root: undefined, problems: [broken], warnings: [], unresolved: [], sound: false }
     const reader = new Reader(path, lines, sources)
     const root = document.contents === null ? undefined : reader.read(document.contents as Node, { file: path, line: 1, column: 1 }, [])
-    return { path, root: isEmpty(root) ? undefined : root, problems: reader.problems, unresolved: reader.unresolved, sound: true }
+    return {
+      path,
+      root: isEmpty(root) ? undefined : root,
+      problems: reader.problems,
+      warnings: reader.warnings,
+      unresolved: reader.unresolved,
+      sound: true,
+    }
   } catch (error) {
-    if (error instanceof TooMuch) return { path, root: undefined, problems: [error.problem], unresolved: [], sound: false }
+    if (error instanceof TooMuch) return { path, root: undefined, problems: [error.problem], warnings: [], unresolved: [], sound: false }
     // The parser recurses: brackets nested by the thousand exhaust the stack.
     if (error instanceof RangeError) {
       const problem = complaint({ file: path, line: 1, column: 1 }, 'this file is nested too deeply', 'write it flatter')
-      return { path, root: undefined, problems: [problem], unresolved: [], sound: false }
+      return { path, root: undefined, problems: [problem], warnings: [], unresolved: [], sound: false }
     }
     throw error
   }

@@ -2,9 +2,9 @@
 export const CORE = 'Zq7poison4711xK'
 export const poison = (mark: string): string => `${mark}'w "${CORE}" $x/+ü`
 
-/** Secrets from the environment; that of an address has only signs that an address may have. */
+/** Secrets from the environment; that of an address has only signs that an address may have, and one is longer than a line of base64. */
 export const environment = {
-  POISON_A: poison('env'),
+  POISON_A: poison('env-which-goes-on-behind-a-line-of-base64'),
   POISON_SUDO: poison('sudo'),
   POISON_KEY: poison('passphrase'),
   POISON_TOKEN: `token-${CORE}`,

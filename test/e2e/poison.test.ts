@@ -1,3 +1,3 @@
 import { poisonTest } from './poisoned.ts'
 
-poisonTest('t-poison', '10.79.92', ['base64', 'json', 'check', 'throw'], false)
+poisonTest('t-poison', '10.79.92', ['base64', 'lines', 'json', 'check', 'throw'], false)

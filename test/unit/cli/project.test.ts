@@ -49,6 +49,13 @@ describe('provision inventory', () => {
     ])
   })
 
+  test('says beside it that a secret is too short to be masked everywhere', async () => {
+    expect((await say(['inventory', '--json'])).err).toBe(
+      `! inventory/hosts.yaml:1:35: \`\${env:TOKEN}\` is too short to be masked where it stands in other text: use at least 12 characters\n`,
+    )
+    expect((await say(['inventory', '--json'], { TOKEN: 'a-token-of-some-length' })).err).toBe('')
+  })
+
   test('--json has the promised shape, and masks secrets', async () => {
     const { out } = await say(['inventory', '--json'])
     expect(JSON.parse(out)).toMatchObject({

@@ -16,19 +16,29 @@ interface Story {
   /** What applying comes to; it counts as a failure when there are problems. */
   readonly applied?: readonly Problem[]
   readonly targets?: readonly string[]
+  readonly warnings?: readonly Problem[]
   readonly whileApplying?: (listen: Listener) => void
   readonly prepare?: () => never
   readonly look?: () => never
 }
 
 /** An engine made of values, and what it was asked. */
-const engineOf = ({ plan = nothing, unreachable = [], applied = [], targets = ['a'], whileApplying, prepare, look }: Story) => {
+const engineOf = ({
+  plan = nothing,
+  unreachable = [],
+  applied = [],
+  targets = ['a'],
+  warnings = [],
+  whileApplying,
+  prepare,
+  look,
+}: Story) => {
   const asked: string[] = []
   const engine: Engine = {
     prepare: async (options) => {
       asked.push(`prepare ${JSON.stringify(options)}`)
       prepare?.()
-      return { targets, site: { plays: [{ name: 'the play' }] } }
+      return { targets, warnings, site: { plays: [{ name: 'the play' }] } }
     },
     plan: async (_, { lock, wait }) => {
       asked.push(`plan lock=${lock !== undefined} wait=${wait}`)
@@ -75,6 +85,14 @@ describe('provision run', () => {
     ],
   ] satisfies [string, Story, object, number][])('%s', async (_, story, values, status) => {
     expect((await run(story, values)).ended).toMatchObject({ status })
+  })
+
+  test('what is no fault is told, once', async () => {
+    const where = { file: 'inventory/site.yaml', line: 3, column: 5 }
+    const warning = new Problem({ class: 'input', where, what: 'it is short', fix: 'write more' })
+    const line = 'inventory/site.yaml:3:5: it is short: write more'
+    expect((await run({ warnings: [warning] })).out.split(line)).toHaveLength(2)
+    expect((await run({ warnings: [warning] }, { json: true })).out.split('\n')[0]).toBe(JSON.stringify({ type: 'warning', what: line }))
   })
 
   test('a dry run takes no lock and applies nothing; a run takes it; both let the hosts go', async () => {
