@@ -4,6 +4,7 @@ import { isSecret } from '../secret.ts'
 import type { Link } from './connect.ts'
 import { AnswerReader, randomWord, requestFrame } from './frame.ts'
 import type { Launched } from './launch.ts'
+import { Lines } from './lines.ts'
 import { NO_ROOM } from './loop.ts'
 import { lastLines, unreachable } from './problems.ts'
 import type { Answer, RequestOptions, Shell } from './shell.ts'
@@ -77,7 +78,7 @@ export class HeldShell implements Shell {
 
   #expect(mark: string, options: RequestOptions): void {
     const { maxBytes = KEPT_BYTES } = options
-    const lines = options.onLine && lineSplitter(options.onLine)
+    const lines = options.onLine && linesTo(options.onLine)
     const kept: Buffer[] = []
     let length = 0
     this.#reader.expect({
@@ -144,18 +145,14 @@ const endOf = (code: number): string =>
 const tooMuch = (host: string, maxBytes: number): Problem =>
   new Problem({ class: 'task', where: { host }, what: `a script said more than ${Math.round(maxBytes / 1024)} KB`, fix: 'let it say less' })
 
-const lineSplitter = (onLine: (line: string) => void): { push(piece: Buffer): void; end(): void } => {
+const linesTo = (onLine: (line: string) => void): { push(piece: Buffer): void; end(): void } => {
   const decoder = new StringDecoder('utf8')
-  let rest = ''
+  const lines = new Lines(onLine)
   return {
-    push: (piece) => {
-      const lines = (rest + decoder.write(piece)).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) onLine(line)
-    },
+    push: (piece) => lines.push(decoder.write(piece)),
     end: () => {
-      rest += decoder.end()
-      if (rest !== '') onLine(rest)
+      lines.push(decoder.end())
+      lines.end()
     },
   }
 }

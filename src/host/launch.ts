@@ -1,4 +1,5 @@
 import type { ClientChannel } from 'ssh2'
+import { Banner } from './banner.ts'
 import type { Link } from './connect.ts'
 import type { Target } from './connection.ts'
 import { randomWord } from './frame.ts'
@@ -29,15 +30,17 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   const { channel, ended } = await openChannel(link, target, startCommand(word, privilege))
 
   let said = ''
-  let stdout: Buffer = Buffer.alloc(0)
+  const banner = new Banner(word)
+  const waiting: Buffer[] = []
   let take = (chunk: Buffer): void => {
-    stdout = Buffer.concat([stdout, chunk])
+    waiting.push(chunk)
   }
   const started = new Promise<void>((resolve, reject) => {
     let prompts = 0
     channel.on('data', (chunk: Buffer) => {
-      take(chunk)
-      if (stdout.includes(word)) resolve()
+      const behind = banner.push(chunk)
+      if (behind.length > 0) take(behind)
+      if (banner.isOver) resolve()
     })
     channel.stderr.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-KEPT_STDERR)
@@ -47,7 +50,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
       if (prompts === 1) channel.write(`${sudoPassword.reveal()}\n`)
       else reject(unreachable(name, { what: `sudo does not accept the password of ${user}`, fix: 'correct sudo_password' }))
     })
-    ended.then((code) => reject(notStarted(target, code, said.replaceAll(prompt, ''), stdout.toString())))
+    ended.then((code) => reject(notStarted(target, code, said.replaceAll(prompt, ''), banner.said)))
   })
   // Without a password nothing but our shell reads the input, so the script need not wait for a round trip.
   const sent = bootstrap(word, script(word))
@@ -64,7 +67,6 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   })
   if (privilege.includes('-S')) channel.write(sent)
 
-  stdout = stdout.subarray(stdout.indexOf(word) + word.length)
   said = ''
   return {
     channel,
@@ -72,9 +74,8 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
     stderr: () => said,
     onStdout: (next) => {
       take = next
-      const waiting = stdout
-      stdout = Buffer.alloc(0)
-      if (waiting.length > 0) next(waiting)
+      const come = Buffer.concat(waiting.splice(0))
+      if (come.length > 0) next(come)
     },
   }
 }
