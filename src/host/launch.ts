@@ -13,6 +13,8 @@ const KEPT_STDERR = 64 * 1024
 /** A privileged `sh` that has been started and given its script. */
 export interface Launched {
   readonly channel: ClientChannel
+  /** The random word that stands in its arguments on the host, and nowhere else. */
+  readonly word: string
   /** Settles when the channel is over, with its exit status; `undefined` where the connection was lost. */
   readonly ended: Promise<number | undefined>
   /** The last that was said on stderr, for messages. */
@@ -70,6 +72,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   said = ''
   return {
     channel,
+    word,
     ended,
     stderr: () => said,
     onStdout: (next) => {

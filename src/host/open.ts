@@ -5,6 +5,7 @@ import { HeldShell } from './held-shell.ts'
 import { type Launched, launch } from './launch.ts'
 import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
 import { answerLoop } from './loop.ts'
+import type { EndOverdue } from './overdue.ts'
 import { lastLines, unreachable } from './problems.ts'
 import type { Holder, Shell } from './shell.ts'
 
@@ -17,13 +18,15 @@ export interface OpenOptions extends ConnectOptions {
   readonly turn?: Promise<unknown> | undefined
   /** How long a host may say that it is locked, in milliseconds, where nobody asked to wait: longer than its own script does. */
   readonly patienceMs?: number | undefined
+  /** Ends what takes longer than it may, so that the shell can go on; without, the host is given up. */
+  readonly endOverdue?: EndOverdue | undefined
   /** Called again and again while the lock is awaited, with who holds it. */
   readonly onWaiting?: ((holder: string) => void) | undefined
 }
 
 /** Opens the one privileged shell on a host. */
 export const openShell = async (target: Target, options: OpenOptions = {}): Promise<Shell> => {
-  const { lock, wait = false, signal } = options
+  const { lock, wait = false, signal, endOverdue } = options
   const link = await connect(target, options)
   const abort = (): void => void link.client.destroy()
   signal?.addEventListener('abort', abort)
@@ -35,7 +38,7 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
       target,
       launched,
       options,
-      (sshConnection) => new HeldShell(target.name, sshConnection, link, launched, lock !== undefined),
+      (sshConnection) => new HeldShell(target.name, sshConnection, link, launched, { beats: lock !== undefined, endOverdue }),
     )
   } catch (error) {
     await link.close()

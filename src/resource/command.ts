@@ -20,6 +20,12 @@ const schema = z
       .custom<string | Secret>((value) => typeof value === 'string' || isSecret(value), 'must be text or a secret')
       .optional()
       .meta({ description: 'what it reads on standard input: the place for secrets' }),
+    withinMinutes: z
+      .number()
+      .positive()
+      .max(7 * 24 * 60)
+      .optional()
+      .meta({ description: 'how long it may take, half an hour unless told: then it is ended, and has failed' }),
   })
   .refine(({ unless, creates }) => unless !== undefined || creates !== undefined, {
     message: 'say with `unless` or `creates` how to see that it has been done, or it would run in every run',
@@ -54,7 +60,13 @@ export const command = defineKind({
   *apply(work: readonly Work<CommandSpec, SeenCommand>[]): Steps {
     for (const { spec } of work) {
       const input = typeof spec.input === 'string' ? Buffer.from(spec.input) : spec.input
-      const answer = yield { do: 'shell', script: runScript(spec.run), doing: spec.name, ...(input === undefined ? {} : { input }) }
+      const answer = yield {
+        do: 'shell',
+        script: runScript(spec.run),
+        doing: spec.name,
+        ...(spec.withinMinutes === undefined ? {} : { withinMs: spec.withinMinutes * 60_000 }),
+        ...(input === undefined ? {} : { input }),
+      }
       succeeded(answer, spec.name, 'correct what the host says, or the script; what it did before it failed stays')
     }
   },
