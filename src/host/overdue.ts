@@ -9,6 +9,9 @@ const END_MS = 60_000
 /** How long processes have to end after SIGTERM, and again after SIGKILL. */
 const GRACE_SECONDS = 5
 
+/** How many of the processes are named. */
+const MOST = 5
+
 /** A way to end, over a connection of its own, what a shell's request has been running for so long; `word` tells the shell from all others. */
 export type EndOverdue = (word: string, afterMs: number) => Promise<Problem | undefined>
 
@@ -32,10 +35,11 @@ export const endOverdue =
 
 /** What the script said: `ended PID COMMAND` or `left PID COMMAND`, a line each. */
 export const verdict = (host: string, said: string, span: string): Problem | undefined => {
-  const told = (fate: string): readonly string[] =>
-    [...said.matchAll(/^(ended|left) (\d+) (.*)$/gm)].flatMap(([, what, pid, command]) =>
-      what === fate ? [`\`${command}\` (pid ${pid})`] : [],
-    )
+  // A host may say anything: a card holds a few of them, and not more of each than our script says.
+  const told = (fate: string): readonly string[] => {
+    const all = [...said.matchAll(/^(ended|left) (\d{1,10}) (.{1,200})/gm)].filter(([, what]) => what === fate)
+    return all.slice(0, MOST).map(([, , pid, command]) => `\`${command}\` (pid ${pid})`)
+  }
   const [ended, left] = [told('ended'), told('left')]
   if (left.length > 0)
     return unreachable(host, {

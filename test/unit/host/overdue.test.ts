@@ -20,6 +20,11 @@ test('what cannot be ended loses the host, and says that it holds the lock', () 
   })
 })
 
+test('a host that says more than was asked gets a short card all the same', () => {
+  const said = `ended 1 ${'x'.repeat(10_000)}\n`.repeat(1000)
+  expect(verdict('web-01', said, '6 s')?.what.length).toBeLessThan(1500)
+})
+
 test.each(['', '\n', 'ended\n', 'garbage'])('where nothing was ended (%j), it had ended by itself', (said) => {
   expect(verdict('web-01', said, '30 min')).toBeUndefined()
 })
