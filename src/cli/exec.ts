@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import { execOn } from '../host/exec.ts'
+import { Lines } from '../host/lines.ts'
 import { resolveTarget } from '../host/target.ts'
 import { type Problem, problemsIn } from '../problem.ts'
 import { commandLine } from '../quote.ts'
@@ -53,8 +54,10 @@ const execute = async (
 ): Promise<number | readonly Problem[]> => {
   const longest = Math.max(...hosts.map(({ name }) => width(name)))
   const prefix = hosts.length === 1 ? '' : `${view.paint.cyan(pad(host.name, longest))}  `
-  const said = lines((line) => out(`${prefix}${visible(line)}\n`))
-  const complained = lines((line) => err(`${prefix}${visible(line)}\n`))
+  // The parts of a long line are put together again where no other host can speak in between.
+  const ending = (goesOn: boolean): string => (goesOn && hosts.length === 1 ? '' : '\n')
+  const said = linesOf((line, goesOn) => out(`${prefix}${visible(line)}${ending(goesOn)}`))
+  const complained = linesOf((line, goesOn) => err(`${prefix}${visible(line)}${ending(goesOn)}`))
   try {
     const code = await execOn(await resolveTarget(host.name, host.connection), words, {
       sudo,
@@ -74,23 +77,18 @@ const execute = async (
 }
 
 /**
- * Whole lines out of chunks of bytes; characters are put together before they are read. What encodes a secret over several lines is masked
- * before these get other words between them.
+ * Lines out of chunks of bytes. Characters are put together before they are read, and secrets are masked before the text is cut, for
+ * nobody could find one of which each half is in another part of a long line, or on a line with other words before it.
  */
-const lines = (tell: (line: string) => void) => {
+export const linesOf = (tell: (line: string, goesOn: boolean) => void) => {
   const decoder = new StringDecoder('utf8')
   const redacting = redactor()
-  let rest = ''
-  const take = (text: string): void => {
-    const [...all] = `${rest}${text}`.split('\n')
-    rest = all.pop() ?? ''
-    for (const line of all) tell(line)
-  }
+  const cut = new Lines(tell)
   return {
-    hear: (chunk: Buffer): void => take(redacting.push(decoder.write(chunk))),
+    hear: (chunk: Buffer): void => cut.push(redacting.push(decoder.write(chunk))),
     end: (): void => {
-      take(redacting.end())
-      if (rest !== '') tell(rest)
+      cut.push(redacting.push(decoder.end()) + redacting.end())
+      cut.end()
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Target } from '../host/connection.ts'
 import { openShell } from '../host/open.ts'
+import { endOverdue } from '../host/overdue.ts'
 import type { Holder, Shell } from '../host/shell.ts'
 import { Problem } from '../problem.ts'
 import { CLEAR_STAGED, STAGED_LIST } from '../resource/file-apply.ts'
@@ -59,6 +60,7 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     wait,
     ...(turn === undefined ? {} : { turn }),
     signal,
+    endOverdue: endOverdue(target),
     onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
   }).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {

@@ -1,3 +1,4 @@
+import { Banner } from './banner.ts'
 import { type ConnectOptions, connect } from './connect.ts'
 import type { Target } from './connection.ts'
 import { launch, openChannel } from './launch.ts'
@@ -42,17 +43,15 @@ const asUser: Way = async (link, target, command, { onStdout, onStderr }) => {
 }
 
 const asRoot: Way = async (link, target, command, { onStdout, onStderr }) => {
-  let opened = false
-  let heard: Buffer = Buffer.alloc(0)
-  const launched = await launch(link, target, (word) => runScript(word, command))
+  let opening: Banner | undefined
+  const launched = await launch(link, target, (word) => {
+    opening = new Banner(`${word} open\n`)
+    return runScript(word, command)
+  })
   launched.channel.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
   launched.onStdout((chunk) => {
-    if (opened) return onStdout?.(chunk)
-    heard = Buffer.concat([heard, chunk])
-    const end = heard.indexOf('\n')
-    if (end === -1) return
-    opened = true
-    if (heard.length > end + 1) onStdout?.(heard.subarray(end + 1))
+    const said = opening?.push(chunk) ?? chunk
+    if (said.length > 0) onStdout?.(said)
   })
   return await launched.ended
 }

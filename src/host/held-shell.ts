@@ -4,7 +4,9 @@ import { isSecret } from '../secret.ts'
 import type { Link } from './connect.ts'
 import { AnswerReader, randomWord, requestFrame } from './frame.ts'
 import type { Launched } from './launch.ts'
+import { Lines } from './lines.ts'
 import { NO_ROOM } from './loop.ts'
+import type { EndOverdue } from './overdue.ts'
 import { lastLines, unreachable } from './problems.ts'
 import type { Answer, RequestOptions, Shell } from './shell.ts'
 
@@ -15,10 +17,22 @@ const KEPT_BYTES = 64 * 1024 * 1024
 const HARD_LIMIT_BYTES = 1024 * 1024 * 1024
 const CLOSE_MS = 5_000
 
+/** Once what it ran has been ended, the loop answers; or it never will. */
+const ANSWER_MS = 5_000
+
 interface Pending {
   readonly options: RequestOptions
+  /** What becomes of it, once it has taken longer than it may. */
+  ending?: Promise<Problem | undefined> | undefined
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: Error) => void
+}
+
+export interface HeldOptions {
+  /** Tells the host every few seconds that we are there. */
+  readonly beats: boolean
+  /** Ends what has taken longer than it may, so that the shell can go on; without, the host is given up. */
+  readonly endOverdue?: EndOverdue | undefined
 }
 
 /** Speaks with the answering loop on a host. */
@@ -30,20 +44,26 @@ export class HeldShell implements Shell {
   readonly #launched: Launched
   readonly #reader = new AnswerReader()
   readonly #pending: Pending[] = []
+  readonly #endOverdue: EndOverdue | undefined
   readonly #beat: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
   #lost: Problem | undefined
   #closing: Promise<void> | undefined
 
-  constructor(host: string, sshConnection: readonly string[], link: Link, launched: Launched, beats: boolean) {
+  constructor(host: string, sshConnection: readonly string[], link: Link, launched: Launched, { beats, endOverdue }: HeldOptions) {
     this.host = host
     this.sshConnection = sshConnection
     this.#link = link
     this.#launched = launched
+    this.#endOverdue = endOverdue
     // A step at hand beats when it ends; the lock's judges know that it runs.
     if (beats) this.#beat = setInterval(() => this.#pending.length === 0 && this.#send(':', {}).catch(() => {}), BEAT_MS).unref()
-    launched.ended.then((code) => this.#lose(code === undefined ? 'the connection was lost' : endOf(code)))
-    link.gone.then((error) => this.#lose('the connection was lost', error?.message))
+    // Where it ended because what it waited for was ended, that is the reason.
+    launched.ended.then(async (code) => {
+      const ending = await this.#pending[0]?.ending
+      this.#lose(ending ?? this.#problem(code === undefined ? 'the connection was lost' : endOf(code)))
+    })
+    link.gone.then((error) => this.#lose(this.#problem('the connection was lost', error?.message)))
   }
 
   /** Takes what the host says; to be called with everything that follows the loop's `open` line. */
@@ -77,7 +97,7 @@ export class HeldShell implements Shell {
 
   #expect(mark: string, options: RequestOptions): void {
     const { maxBytes = KEPT_BYTES } = options
-    const lines = options.onLine && lineSplitter(options.onLine)
+    const lines = options.onLine && linesTo(options.onLine)
     const kept: Buffer[] = []
     let length = 0
     this.#reader.expect({
@@ -86,15 +106,20 @@ export class HeldShell implements Shell {
         length += piece.length
         if (length <= maxBytes) kept.push(piece)
         else kept.length = 0
-        if (length > HARD_LIMIT_BYTES) this.#giveUp(`a script says more than ${HARD_LIMIT_BYTES / 1024 / 1024} MB`)
+        if (length > HARD_LIMIT_BYTES) this.#giveUp(this.#problem(`a script says more than ${HARD_LIMIT_BYTES / 1024 / 1024} MB`))
         lines?.push(piece)
       },
       onEnd: (code, stderr) => {
         lines?.end()
         const pending = this.#pending.shift()
         this.#watch()
-        if (length > maxBytes) pending?.reject(tooMuch(this.host, maxBytes))
-        else pending?.resolve({ code, stdout: Buffer.concat(kept), stderr })
+        const settle = (problem: Problem | undefined): void => {
+          if (problem !== undefined) pending?.reject(problem)
+          else if (length > maxBytes) pending?.reject(tooMuch(this.host, maxBytes))
+          else pending?.resolve({ code, stdout: Buffer.concat(kept), stderr })
+        }
+        if (pending?.ending === undefined) settle(undefined)
+        else pending.ending.then(settle, pending.reject)
       },
     })
   }
@@ -102,28 +127,40 @@ export class HeldShell implements Shell {
   // The deadline is for the request at hand; those behind it have not begun.
   #watch(): void {
     clearTimeout(this.#deadline)
-    const ms = this.#pending[0]?.options.deadlineMs ?? REQUEST_MS
-    if (this.#pending.length > 0) this.#deadline = setTimeout(() => this.#giveUp(`no answer within ${Math.round(ms / 1000)} s`), ms)
+    const [first] = this.#pending
+    if (first !== undefined) this.#deadline = setTimeout(() => this.#overdue(first), first.options.deadlineMs ?? REQUEST_MS)
   }
 
-  #giveUp(what: string): void {
-    this.#lose(what)
+  // Were only the connection closed, what has begun would go on, hold the lock, and keep every later run out.
+  async #overdue(first: Pending): Promise<void> {
+    const ms = first.options.deadlineMs ?? REQUEST_MS
+    const late = (): Problem => this.#problem(`no answer within ${Math.round(ms / 1000)} s`, undefined, MAY_RUN)
+    first.ending = this.#endOverdue?.(this.#launched.word, ms)
+    if (first.ending === undefined) return this.#giveUp(late())
+    const problem = await first.ending
+    if (this.#pending[0] !== first) return
+    if (problem?.class === 'unreachable') return this.#giveUp(problem)
+    this.#deadline = setTimeout(() => this.#giveUp(problem ?? late()), ANSWER_MS)
+  }
+
+  #giveUp(problem: Problem): void {
+    this.#lose(problem)
     this.#launched.channel.destroy()
     this.#link.client.destroy()
   }
 
-  #lose(what: string, why?: string): void {
+  #lose(problem: Problem): void {
     if (this.#lost) return
-    const said = lastLines([why ?? '', this.#launched.stderr()].join('\n'))
-    this.#lost = unreachable(this.host, {
-      what,
-      why: said,
-      fix: 'check the host, then run again: a step that had begun ends by itself, the others did not begin',
-    })
+    this.#lost = problem
     clearInterval(this.#beat)
     clearTimeout(this.#deadline)
-    for (const { reject } of this.#pending.splice(0)) reject(this.#lost)
+    for (const { reject } of this.#pending.splice(0)) reject(problem)
     if (!this.#closing) this.#link.client.end()
+  }
+
+  #problem(what: string, why?: string, begun = 'a step that had begun ends by itself, the others did not begin'): Problem {
+    const said = lastLines([why ?? '', this.#launched.stderr()].join('\n'))
+    return unreachable(this.host, { what, why: said, fix: `check the host, then run again: ${begun}` })
   }
 
   async #close(): Promise<void> {
@@ -138,24 +175,22 @@ export class HeldShell implements Shell {
   }
 }
 
+const MAY_RUN = 'what had begun may still run there, the others did not begin'
+
 const endOf = (code: number): string =>
   code === NO_ROOM ? 'it could not keep what it was sent: /run is full' : `the shell on the host ended (exit ${code})`
 
 const tooMuch = (host: string, maxBytes: number): Problem =>
   new Problem({ class: 'task', where: { host }, what: `a script said more than ${Math.round(maxBytes / 1024)} KB`, fix: 'let it say less' })
 
-const lineSplitter = (onLine: (line: string) => void): { push(piece: Buffer): void; end(): void } => {
+const linesTo = (onLine: (line: string) => void): { push(piece: Buffer): void; end(): void } => {
   const decoder = new StringDecoder('utf8')
-  let rest = ''
+  const lines = new Lines(onLine)
   return {
-    push: (piece) => {
-      const lines = (rest + decoder.write(piece)).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) onLine(line)
-    },
+    push: (piece) => lines.push(decoder.write(piece)),
     end: () => {
-      rest += decoder.end()
-      if (rest !== '') onLine(rest)
+      lines.push(decoder.end())
+      lines.end()
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { ClientChannel } from 'ssh2'
+import { Banner } from './banner.ts'
 import type { Link } from './connect.ts'
 import type { Target } from './connection.ts'
 import { randomWord } from './frame.ts'
@@ -12,6 +13,8 @@ const KEPT_STDERR = 64 * 1024
 /** A privileged `sh` that has been started and given its script. */
 export interface Launched {
   readonly channel: ClientChannel
+  /** The random word that stands in its arguments on the host, and nowhere else. */
+  readonly word: string
   /** Settles when the channel is over, with its exit status; `undefined` where the connection was lost. */
   readonly ended: Promise<number | undefined>
   /** The last that was said on stderr, for messages. */
@@ -29,15 +32,17 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   const { channel, ended } = await openChannel(link, target, startCommand(word, privilege))
 
   let said = ''
-  let stdout: Buffer = Buffer.alloc(0)
+  const banner = new Banner(word)
+  const waiting: Buffer[] = []
   let take = (chunk: Buffer): void => {
-    stdout = Buffer.concat([stdout, chunk])
+    waiting.push(chunk)
   }
   const started = new Promise<void>((resolve, reject) => {
     let prompts = 0
     channel.on('data', (chunk: Buffer) => {
-      take(chunk)
-      if (stdout.includes(word)) resolve()
+      const behind = banner.push(chunk)
+      if (behind.length > 0) take(behind)
+      if (banner.isOver) resolve()
     })
     channel.stderr.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-KEPT_STDERR)
@@ -47,7 +52,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
       if (prompts === 1) channel.write(`${sudoPassword.reveal()}\n`)
       else reject(unreachable(name, { what: `sudo does not accept the password of ${user}`, fix: 'correct sudo_password' }))
     })
-    ended.then((code) => reject(notStarted(target, code, said.replaceAll(prompt, ''), stdout.toString())))
+    ended.then((code) => reject(notStarted(target, code, said.replaceAll(prompt, ''), banner.said)))
   })
   // Without a password nothing but our shell reads the input, so the script need not wait for a round trip.
   const sent = bootstrap(word, script(word))
@@ -64,17 +69,16 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   })
   if (privilege.includes('-S')) channel.write(sent)
 
-  stdout = stdout.subarray(stdout.indexOf(word) + word.length)
   said = ''
   return {
     channel,
+    word,
     ended,
     stderr: () => said,
     onStdout: (next) => {
       take = next
-      const waiting = stdout
-      stdout = Buffer.alloc(0)
-      if (waiting.length > 0) next(waiting)
+      const come = Buffer.concat(waiting.splice(0))
+      if (come.length > 0) next(come)
     },
   }
 }

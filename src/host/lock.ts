@@ -7,7 +7,7 @@ import type { Holder } from './shell.ts'
 const SILENCE_SECONDS = 30
 
 /** How long a run that was not told to wait waits for the last step of a run that has ended. */
-const PATIENCE_SECONDS = 900
+export const PATIENCE_SECONDS = 900
 
 /**
  * The lock is an flock on fd 9, which every step inherits: it is free when nothing of the run is alive any more.
@@ -73,7 +73,7 @@ export interface LockStatus {
 /** The first whole status of what was heard. */
 export const nextStatus = (heard: Buffer): LockStatus | undefined => {
   const text = heard.toString('latin1')
-  const first = /^[0-9a-f]{32} (\S+) ?(.*)\n/.exec(text)
+  const first = /^[0-9a-f]{32} (open|wait|locked) ?(.*)\n/.exec(text)
   if (!first) return undefined
   const [line, says = '', rest = ''] = first
   if (says === 'open') return { length: line.length, says, rest: rest.split(' ').filter((part) => part !== ''), holder: '', processes: '' }

@@ -3,8 +3,9 @@ import { type ConnectOptions, connect } from './connect.ts'
 import type { Target } from './connection.ts'
 import { HeldShell } from './held-shell.ts'
 import { type Launched, launch } from './launch.ts'
-import { describe, lockedBy, nextStatus } from './lock.ts'
+import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
 import { answerLoop } from './loop.ts'
+import type { EndOverdue } from './overdue.ts'
 import { lastLines, unreachable } from './problems.ts'
 import type { Holder, Shell } from './shell.ts'
 
@@ -15,13 +16,17 @@ export interface OpenOptions extends ConnectOptions {
   readonly wait?: boolean | undefined
   /** When it may take the lock; until then it is connected only. */
   readonly turn?: Promise<unknown> | undefined
+  /** How long a host may say that it is locked, in milliseconds, where nobody asked to wait: longer than its own script does. */
+  readonly patienceMs?: number | undefined
+  /** Ends what takes longer than it may, so that the shell can go on; without, the host is given up. */
+  readonly endOverdue?: EndOverdue | undefined
   /** Called again and again while the lock is awaited, with who holds it. */
   readonly onWaiting?: ((holder: string) => void) | undefined
 }
 
 /** Opens the one privileged shell on a host. */
 export const openShell = async (target: Target, options: OpenOptions = {}): Promise<Shell> => {
-  const { lock, wait = false, signal } = options
+  const { lock, wait = false, signal, endOverdue } = options
   const link = await connect(target, options)
   const abort = (): void => void link.client.destroy()
   signal?.addEventListener('abort', abort)
@@ -33,7 +38,7 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
       target,
       launched,
       options,
-      (sshConnection) => new HeldShell(target.name, sshConnection, link, launched, lock !== undefined),
+      (sshConnection) => new HeldShell(target.name, sshConnection, link, launched, { beats: lock !== undefined, endOverdue }),
     )
   } catch (error) {
     await link.close()
@@ -47,6 +52,8 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
 // A shell speaks of the lock every few seconds, and in a few hundred bytes.
 const SILENCE_MS = 60_000
 const MOST_BYTES = 64 * 1024
+// The script on the host keeps to its patience by itself; a host that does not do as it is told must not hold us for ever.
+const PATIENCE_MS = PATIENCE_SECONDS * 1000 + SILENCE_MS
 
 // Hears what the shell says of the lock until it is open.
 const opened = (
@@ -57,8 +64,9 @@ const opened = (
 ): Promise<HeldShell> =>
   new Promise((resolve, reject) => {
     let heard: Buffer = Buffer.alloc(0)
-    let locked: Problem | undefined
+    const { lock, wait = false, patienceMs = lock === undefined ? SILENCE_MS : PATIENCE_MS, onWaiting } = options
     const giveUp = (what: string): void => {
+      settle()
       reject(
         unreachable(target.name, {
           what,
@@ -68,30 +76,46 @@ const opened = (
       )
       launched.channel.destroy()
     }
-    const silence = setTimeout(() => giveUp(`its root shell said nothing for ${SILENCE_MS / 1000} s`), SILENCE_MS)
-    launched.ended.then((code) => {
+    const silence = setTimeout(() => giveUp(`its root shell said nothing of use for ${SILENCE_MS / 1000} s`), SILENCE_MS)
+    // Who asked to wait waits for as long as the host says why.
+    const patience =
+      wait && lock !== undefined
+        ? undefined
+        : setTimeout(
+            () => giveUp(`its root shell did not open within ${patienceMs / 1000} s, longer than it was told to wait for the lock`),
+            patienceMs,
+          )
+    const settle = (): void => {
       clearTimeout(silence)
-      reject(locked ?? notOpened(target, code, launched.stderr()))
+      clearTimeout(patience)
+    }
+    launched.ended.then((code) => {
+      settle()
+      reject(notOpened(target, code, launched.stderr()))
     })
-    const listen = (chunk: Buffer): void => {
-      silence.refresh()
+    launched.onStdout((chunk) => {
       heard = Buffer.concat([heard, chunk])
       for (let status = nextStatus(heard); status; status = nextStatus(heard)) {
         heard = heard.subarray(status.length)
+        // Only a whole status is a sign of life.
+        silence.refresh()
         if (status.says === 'open') {
           const shell = hold(status.rest)
           launched.onStdout((next) => shell.take(next))
-          clearTimeout(silence)
+          settle()
           if (heard.length > 0) shell.take(heard)
           resolve(shell)
           return
         }
-        if (status.says === 'locked') locked = lockedBy(target, status)
-        else options.onWaiting?.(describe(status))
+        if (status.says === 'locked') {
+          settle()
+          reject(lockedBy(target, status))
+          return
+        }
+        onWaiting?.(describe(status))
       }
       if (heard.length > MOST_BYTES) giveUp('its root shell talks without end')
-    }
-    launched.onStdout(listen)
+    })
   })
 
 const notOpened = (target: Target, code: number | undefined, stderr: string): Problem =>

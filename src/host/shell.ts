@@ -9,7 +9,7 @@ export interface Answer {
 
 export interface RequestOptions {
   readonly input?: Uint8Array | Secret
-  /** Milliseconds until the host is given up as hanging; 10 minutes unless told. */
+  /** Milliseconds until it is ended, or the host given up, as hanging; 10 minutes unless told. */
   readonly deadlineMs?: number
   /** Complete lines of standard output as they come, for progress. */
   readonly onLine?: (line: string) => void

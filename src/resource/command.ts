@@ -20,6 +20,12 @@ const schema = z
       .custom<string | Secret>((value) => typeof value === 'string' || isSecret(value), 'must be text or a secret')
       .optional()
       .meta({ description: 'what it reads on standard input: the place for secrets' }),
+    withinMinutes: z
+      .number()
+      .positive()
+      .max(7 * 24 * 60)
+      .optional()
+      .meta({ description: 'how long it may take, half an hour unless told: then it is ended, and has failed' }),
   })
   .refine(({ unless, creates }) => unless !== undefined || creates !== undefined, {
     message: 'say with `unless` or `creates` how to see that it has been done, or it would run in every run',
@@ -58,6 +64,7 @@ export const command = defineKind({
         do: 'shell',
         script: runScript(spec.run),
         doing: `running command ${spec.name}`,
+        ...(spec.withinMinutes === undefined ? {} : { withinMs: spec.withinMinutes * 60_000 }),
         ...(input === undefined ? {} : { input }),
       }
       succeeded(answer, spec.name, 'correct what the host says, or the script; what it did before it failed stays')

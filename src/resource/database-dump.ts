@@ -4,7 +4,7 @@ import { quote } from '../quote.ts'
 import type { LocalFile } from './content.ts'
 import { servers, unasked } from './database.ts'
 import { defineKind, type Probe, type Work } from './kind.ts'
-import { askScript, isLead, MARIADB, readRows, sqlText, UNKNOWN } from './mariadb.ts'
+import { askScript, DATA_MS, isLead, MARIADB, readRows, sqlText, UNKNOWN } from './mariadb.ts'
 import { parentOf } from './path.ts'
 import { Refused, type Steps, succeeded } from './step.ts'
 
@@ -99,7 +99,10 @@ export const databaseDump = defineKind({
 ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
       const doing = `bringing back ${wanted.length} tables from ${id}`
       if (wanted.length > 0)
-        succeeded(yield { do: 'shell', script: `{ ${script}\n}`, input: spec.content.open(), doing }, `${id} could not be brought back`)
+        succeeded(
+          yield { do: 'shell', script: `{ ${script}\n}`, input: spec.content.open(), doing, withinMs: DATA_MS },
+          `${id} could not be brought back`,
+        )
     }
   },
 })

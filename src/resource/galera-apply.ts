@@ -4,7 +4,7 @@ import { byOwnData, type Members, membersOf, strangers } from './galera-plan.ts'
 import { notFirst, type Reach, severalHistories } from './galera-refused.ts'
 import { GRASTATE, readPosition, readStanding, type SeenGalera, STANDING, type Standing } from './galera-seen.ts'
 import type { Work } from './kind.ts'
-import { MARIADB, readRows } from './mariadb.ts'
+import { DATA_MS, MARIADB, readRows } from './mariadb.ts'
 import type { ServiceSpec } from './service.ts'
 import { applyServices } from './service-apply.ts'
 import { lastLines, Refused, type ShellStep, type Steps, succeeded } from './step.ts'
@@ -38,9 +38,9 @@ function* seeToServer(one: GaleraWork, members: Members): Steps {
   )
 }
 
-/** Its service, by the service kind's own steps. */
+/** Its service, by the service kind's own steps. A server that joins gets all data before it counts as started. */
 const changing = ({ spec, seen, verdict }: GaleraWork, service: ServiceSpec): Steps =>
-  applyServices([{ id: spec.service.unit, spec: service, seen: seen.service, verdict }])
+  applyServices([{ id: spec.service.unit, spec: service, seen: seen.service, verdict }], DATA_MS)
 
 /**
  * Servers that the inventory does not have any more leave, before anybody here is taken down: one of them would be asked to give its
@@ -67,7 +67,7 @@ function* joinAgain(spec: GaleraSpec, { connected }: Standing): Steps {
   if (connected && (yield* findsMajority())) return
   const script = `systemctl restart ${quote(spec.service.unit)}`
   succeeded(
-    yield { do: 'shell', doing: `starting ${spec.service.unit} anew, to join the cluster`, script },
+    yield { do: 'shell', doing: `starting ${spec.service.unit} anew, to join the cluster`, script, withinMs: DATA_MS },
     `${spec.service.unit} did not restart`,
   )
 }

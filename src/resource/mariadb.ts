@@ -4,6 +4,9 @@ export const MARIADB = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -
 /** Where Debian's server keeps its data. */
 export const DATA = '/var/lib/mysql'
 
+/** However much data there are, a day is enough to bring them all; a link that is dead is noticed long before. */
+export const DATA_MS = 24 * 3_600_000
+
 /** Prints `database NAME` for each of the server's own, whether or not it runs. Builtins only: each directory in the data directory is a database. */
 export const LIST_DATABASES = `for d in ${DATA}/*/; do d=\${d%/}; case \${d##*/} in '*'|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${d##*/}" ;; esac; done`
 

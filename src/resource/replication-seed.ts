@@ -1,5 +1,5 @@
 import { quote } from '../quote.ts'
-import { DATA, MARIADB, sqlText } from './mariadb.ts'
+import { DATA, DATA_MS, MARIADB, sqlText } from './mariadb.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
 import { SEEDING } from './replication-seen.ts'
 import { type Asking, follow, tell } from './replication-steps.ts'
@@ -8,9 +8,6 @@ import { Refused, succeeded } from './step.ts'
 /** The unit that takes the data in, for as long as they come. */
 const RECEIVER = 'provision-database-seed.service'
 const TAKEN = '/run/provision-database-seed'
-
-/** However much data there are, a day is enough; a link that is dead is noticed long before. */
-const DATA_MS = 24 * 3_600_000
 
 /**
  * Replaces all data of this server by those of another one, which goes on meanwhile: a copy of its files, streamed from host to host over

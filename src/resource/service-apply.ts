@@ -8,13 +8,17 @@ import type { Steps } from './step.ts'
 
 type ServiceWork = Work<ServiceSpec, SeenService>
 
-/** Brings adjacent services to their state in one request, in their order; the first that refuses ends it. */
-export function* applyServices(work: readonly ServiceWork[]): Steps {
+/**
+ * Brings adjacent services to their state in one request, in their order; the first that refuses ends it. `withinMs` is for those whose
+ * start may rightly take hours.
+ */
+export function* applyServices(work: readonly ServiceWork[], withinMs?: number): Steps {
   const units = work.map(({ id }) => id)
   const answer = yield {
     do: 'shell',
     doing: units.length === 1 ? `seeing to ${units[0]}` : `seeing to ${units.length} services`,
     script: `${readUnitsScript(units)}${work.map(({ spec }) => serviceScript(spec)).join('')}`,
+    ...(withinMs === undefined ? {} : { withinMs }),
   }
   checkLoaded(
     answer,

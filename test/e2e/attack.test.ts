@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openShell } from '../../src/host/open.ts'
 import { placeholder } from '../../src/resource/certificate.ts'
 import { directory } from '../../src/resource/directory.ts'
 import { file } from '../../src/resource/file.ts'
@@ -45,11 +46,36 @@ it('more names than a command line holds are written, and removed again', async 
   expect(await host.run('find /srv/deep -type f; ls -d /var/lib/provision/staged 2>&1 | grep -v "No such"; true')).toBe('')
 })
 
-it('a root shell that talks without end is left, and hurts nobody', async () => {
-  const flood = `#!/bin/bash\nprintf %s "$(printf %s "$2" | grep -oE '[0-9a-f]{32}')"\nexec yes garbage\n`
-  await host.run(`cat >/usr/local/sbin/sh <<'END'\n${flood}END\nchmod 755 /usr/local/sbin/sh`)
-  await expect(sessionOn('t-atk', '10.79.27.11')).rejects.toThrow('its root shell talks without end')
-  await host.run('rm /usr/local/sbin/sh')
+describe('a root shell that does not do as it is told is left, and hurts nobody', () => {
+  /** What it does in place of our script, once it has said the word with which every line begins. */
+  const instead = async (does: string): Promise<void> => {
+    const shell = `#!/bin/bash\nword=$(printf %s "$2" | grep -oE '[0-9a-f]{32}'); printf %s "$word"\n${does}\n`
+    await host.run(`cat >/usr/local/sbin/sh <<'END'\n${shell}END\nchmod 755 /usr/local/sbin/sh`)
+  }
+  afterAll(() => host?.run('rm -f /usr/local/sbin/sh'))
+
+  it('when it talks without end', async () => {
+    await instead('exec yes garbage')
+    await expect(sessionOn('t-atk', '10.79.27.11')).rejects.toThrow('its root shell talks without end')
+  })
+
+  const lock = { user: 'me', machine: 'here', command: 'provision run', since: '2026-11-23T10:00:00Z' }
+  it.each([
+    ['says without end that somebody has the lock', `while printf '%s wait busy 1\\n{}\\n\\n' "$word"; do sleep 0.2; done`, { lock }],
+    ['says so although nobody asked for the lock', `while printf '%s wait busy 1\\n{}\\n\\n' "$word"; do sleep 0.2; done`, { wait: true }],
+    ['says a byte now and then', 'while printf x; do sleep 0.2; done', { lock }],
+  ])('when it %s', async (_, does, options) => {
+    await instead(does)
+    const opening = openShell(host.session.target, { ...options, patienceMs: 2000 })
+    await expect(opening).rejects.toThrow('its root shell did not open within 2 s')
+  })
+
+  it('when it says that it is locked and stays', async () => {
+    await instead(`printf '%s locked alive 1\\n{}\\n\\n' "$word"; exec sleep 100`)
+    const began = Date.now()
+    await expect(openShell(host.session.target, { lock, wait: true })).rejects.toThrow('locked by')
+    expect(Date.now() - began).toBeLessThan(20_000)
+  })
 })
 
 it('a full /run never lets half a script run', async () => {

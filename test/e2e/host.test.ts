@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { execOn } from '../../src/host/exec.ts'
 import { runOnce } from '../../src/host/once.ts'
 import { openShell } from '../../src/host/open.ts'
+import { endOverdue } from '../../src/host/overdue.ts'
 import type { Shell } from '../../src/host/shell.ts'
 import { Secret } from '../../src/secret.ts'
 import { bootHosts, endHosts, onHost, problemOf, target, textOf, through } from './host-lab.ts'
@@ -125,16 +127,36 @@ test('a closed shell leaves nothing on the host', async () => {
   await expect(shell.request(':')).rejects.toThrow('after its shell was closed')
 })
 
-test('a script that hangs is given up by its deadline, not the time it waits for others', async () => {
-  const shell = await openShell(target())
+test('a script that hangs is ended by its deadline, not the time it waits for others, and the shell goes on', async () => {
+  const shell = await openShell(target(), { endOverdue: endOverdue(target()) })
   const slow = shell.request('sleep 1; echo slow')
   const hung = problemOf(shell.request('sleep 100', { deadlineMs: 500 }))
-  const behind = problemOf(shell.request('echo never'))
+  const behind = shell.request('echo on')
   expect(textOf(await slow)).toBe('slow\n')
+  expect(await hung).toMatchObject({
+    class: 'task',
+    where: { host: 'h1' },
+    what: expect.stringMatching(/^`sleep 100` \(pid \d+\) had run for 1 s and was ended$/),
+  })
+  expect(textOf(await behind)).toBe('on\n')
+  expect(textOf(await shell.request('cat /proc/[0-9]*/comm | grep -cx sleep; :'))).toBe('0\n')
+  await shell.close()
+})
+
+test('a script that ends while it is about to be ended has its answer', async () => {
+  const shell = await openShell(target(), { endOverdue: () => sleep(1500, undefined) })
+  expect(textOf(await shell.request('sleep 1; echo late', { deadlineMs: 500 }))).toBe('late\n')
+  expect(textOf(await shell.request('echo on'))).toBe('on\n')
+  await shell.close()
+})
+
+test('where a script that hangs cannot be ended, the host is given up', async () => {
+  const shell = await openShell(target())
+  const hung = problemOf(shell.request('sleep 2', { deadlineMs: 500 }))
+  const behind = problemOf(shell.request('echo never'))
   expect(await hung).toMatchObject({ class: 'unreachable', where: { host: 'h1' }, what: 'no answer within 1 s' })
   expect(await behind).toMatchObject({ class: 'unreachable' })
   await shell.close()
-  await onHost('pkill -x sleep || true')
 })
 
 test('a script that kills its shell is a problem, not an answer', async () => {

@@ -57,6 +57,18 @@ describe('a command', () => {
     }
   })
 
+  it.each([
+    [undefined, undefined],
+    [90, 5_400_000],
+  ])('within %s minutes: a step of %s ms', (withinMinutes, withinMs) => {
+    const { spec } = command({ name: 'x', run: ':', creates: '/a', ...(withinMinutes === undefined ? {} : { withinMinutes }) })
+    const [work] = [
+      { id: 'x', spec, seen: { done: false }, verdict: { action: 'run', sure: 'opaque', reason: '', differences: [] } },
+    ] as const
+    const step = command.kind.apply([work]).next().value
+    expect(step?.do === 'shell' && step.withinMs).toBe(withinMs)
+  })
+
   it('needs a condition', () => {
     expect(() => command({ name: 'x', run: 'true' })).toThrow('it would run in every run')
   })

@@ -54,6 +54,12 @@ it('brings back every table that is missing, and no other, and says in the serve
   expect({ status, isOver: said.endsWith(END) }).toEqual({ status: 0, isOver: true })
 })
 
+it('has a day for it: a dump may be large', () => {
+  const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
+  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), seen: { tables: [], replacedBy: [] }, verdict }])
+  expect(steps.next().value).toMatchObject({ withinMs: 24 * 3_600_000 })
+})
+
 it('is not done when only a part of the dump came', () => {
   const { status, said } = told([], content.open().subarray(0, -100))
   expect({ status, isOver: said.includes(END) }).toEqual({ status: 1, isOver: false })
