@@ -136,7 +136,7 @@ const applyBatch = async (
     for (const { change } of applied) tally.applied(change, took())
     const left = batch.filter((one) => !applied.includes(one))
     const culprit = left.find(({ due }) => due !== undefined && due.resource.id === id) ?? left[0]
-    const problems = error instanceof Refused ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)
+    const problems = error instanceof Refused ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)?.map(at(culprit?.change))
     if (problems === undefined || culprit === undefined) throw error
     if (!mayWait(culprit, problems)) {
       tally.fail(culprit.change, problems)
@@ -149,6 +149,16 @@ const applyBatch = async (
     return { applied: [...applied, ...rest.applied], refused: rest.refused }
   }
 }
+
+/** Names the change at which a host failed, where the problem knows the host alone. */
+const at =
+  (change: Change | undefined) =>
+  (problem: Problem): Problem => {
+    const { where, what, why, fix } = problem
+    if (change === undefined || problem.class !== 'task' || !('host' in where) || where.resource !== undefined) return problem
+    const place = { ...where, role: `role ${change.role}`, resource: change.resource }
+    return new Problem({ class: 'task', where: place, what, ...(why !== undefined && { why }), fix }, { cause: problem })
+  }
 
 const seeingTo = (work: readonly Due[]): string => {
   const [first, ...more] = work.map(({ resource }) => keyOf(resource).replace(':', ' '))

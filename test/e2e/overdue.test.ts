@@ -62,7 +62,7 @@ const run = async (limit: string): Promise<Result & { readonly seconds: number }
   return { ...result, seconds: (performance.now() - began) / 1000 }
 }
 const cardOf = (host: string, { stderr }: Result): string =>
-  stderr.split(/^(?=✖ )/m).find((card) => card.startsWith(`✖ ${host}\n`)) ?? stderr
+  stderr.split(/^(?=✖ )/m).find((card) => card.startsWith(`✖ ${host}`)) ?? stderr
 
 let hung: Awaited<ReturnType<typeof run>>
 beforeAll(async () => {
@@ -85,7 +85,7 @@ afterAll(async () => {
 describe('a step that hangs is ended by its deadline', () => {
   it('with all that it has started, and nothing else; the card says what that was', async () => {
     expect(cardOf('waits', hung)).toMatch(
-      /^✖ waits\n {2}what `sleep 400[12]` \(pid \d+\), `sleep 400[12]` \(pid \d+\) had run for 6 s and were ended\n {2}fix {2}see on the host why it hangs, then run again/,
+      /^✖ waits › role things › command:second\n {2}what `sleep 400[12]` \(pid \d+\), `sleep 400[12]` \(pid \d+\) had run for 6 s and were ended\n {2}fix {2}see on the host why it hangs, then run again/,
     )
     expect(await sleepers('waits')).toEqual([expect.stringMatching(/sleep 4003$/)])
     expect(hung.status).toBe(1)
