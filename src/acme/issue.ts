@@ -119,7 +119,10 @@ const publicKeyOf = (request: string): Buffer => Buffer.from(new Pkcs10Certifica
 
 const readCertificate = (chain: string): X509Certificate | undefined => {
   try {
-    return new X509Certificate(chain)
+    const certificate = new X509Certificate(chain)
+    // Its key is read only when it is asked for, and a time that is none is no error.
+    const isWhole = certificate.publicKey.type === 'public' && Number.isFinite(+certificate.validFromDate + +certificate.validToDate)
+    return isWhole ? certificate : undefined
   } catch {
     return undefined
   }

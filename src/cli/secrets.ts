@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { isEncrypted } from '../identity/age.ts'
 import { ensureAgeKey } from '../identity/age-key.ts'
 import { rotate } from '../identity/rotate.ts'
 import { Problem, problemsIn } from '../problem.ts'
+import { quote } from '../quote.ts'
 import { cards } from '../report/card.ts'
 import { count } from '../report/text.ts'
 import { readSecrets, secretsPathOf } from '../site/read.ts'
@@ -13,6 +14,7 @@ import { encryptSecrets } from '../site/secrets.ts'
 import { list, suggestion } from '../site/suggest.ts'
 import { defineCommand, type Ended, type Surroundings } from './command.ts'
 import { inventoryOption } from './options.ts'
+import type { Found } from './other-secrets.ts'
 import { wrong } from './parse.ts'
 
 const actions: Readonly<Record<string, (path: string, surroundings: Surroundings) => Promise<Ended>>> = {
@@ -37,11 +39,15 @@ const actions: Readonly<Record<string, (path: string, surroundings: Surroundings
   },
 
   rotate: async (path, { directory, env, err }) => {
-    const { files, recipients } = await rotate(directory, env, existsSync(resolve(directory, path)) ? [path] : [])
+    const text = await readSecrets({ root: directory, path, env })
+    const secrets = text === undefined ? [] : [{ file: path, text, replace: (bytes: Uint8Array) => replace(directory, path, bytes) }]
+    const { files, recipients } = await rotate(directory, env, secrets)
     if (files.length === 0) throw missing(path)
     err(`Encrypted anew for ${count(recipients.length, 'recipient')} of identities/recipients.txt:\n`)
     for (const file of files) err(`  ${file}\n`)
     err('Who was on the list before may have kept a copy: change those secrets too.\n')
+    const { otherSecrets } = await import('./other-secrets.ts')
+    err(untouched(otherSecrets(directory, path)))
     return 0
   },
 
@@ -81,7 +87,8 @@ export const command = defineCommand({
     `Secrets stand in secrets.yaml beside the inventory, which uses them as \${secret:NAME}.`,
     'They are encrypted for the age recipients in identities/recipients.txt, and opened with your key in ~/.config/provision/age.txt',
     '(or $PROVISION_AGE_KEY_FILE); `secrets edit` makes what is missing. It opens $VISUAL or $EDITOR.',
-    '`secrets rotate` encrypts them, and the keys in identities/, anew for those who are recipients now.',
+    '`secrets rotate` encrypts them, and the keys in identities/, anew for those who are recipients now; it names the secrets of other',
+    'inventories, which it leaves as they are.',
     `A secret can also come from a command of yours: \${command:pass show shop/password}.`,
   ],
   run: async ({ positionals: [name, ...more], values }, surroundings) => {
@@ -101,14 +108,29 @@ const FRESH = `# One secret a line, name: value; maps may be nested. The invento
 const missing = (path: string): Problem =>
   new Problem({ class: 'input', where: { file: path }, what: 'there are no secrets yet', fix: 'write some: provision secrets edit' })
 
-/** Encrypts and replaces the file in one step. */
+/** Encrypts and replaces the file. */
 const put = async (path: string, text: string, { directory, env }: Surroundings): Promise<void> => {
   const { recipients } = await ensureAgeKey(directory, env)
-  const bytes = await encryptSecrets(path, text, recipients)
-  const full = resolve(directory, path)
+  replace(directory, path, await encryptSecrets(path, text, recipients))
+}
+
+/** Replaces the file in one step; where a link leads to it, the file and not the link. */
+const replace = (directory: string, path: string, bytes: Uint8Array): void => {
+  const named = resolve(directory, path)
+  const full = existsSync(named) ? realpathSync(named) : named
   writeFileSync(`${full}.new`, bytes)
   renameSync(`${full}.new`, full)
 }
+
+/** What else of the project is encrypted, and how each is encrypted anew. */
+const untouched = ({ files, all }: Found): string =>
+  [
+    ...(files.length === 0 ? [] : ['Not touched, so that whoever could open them still can:']),
+    ...files.map((file) => `  ${file}: provision secrets rotate -i ${quote(dirname(file))}`),
+    ...(all ? [] : ['Not all of the project was looked through: it has too many directories.']),
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
 
 /** False when it was wrong and shall be edited once more; what was typed is not lost for a missing colon. */
 const wasPut = async (path: string, text: string, surroundings: Surroundings): Promise<boolean> => {

@@ -1,27 +1,53 @@
 import { Problem } from '../problem.ts'
 import { differingFields } from './digest.ts'
-import type { Change } from './plan.ts'
+import { mannersOf } from './manner.ts'
+import type { Change, Manner } from './plan.ts'
 import type { Planned } from './planned.ts'
 import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
 
 /**
  * What keeps a saved plan from being carried out: it is made again from the site and from what the hosts say now, and every change of
- * it must still be the same, made from the same state, in the same order. Empty where it holds. Hosts that do not answer now are left out.
+ * it must still be the same, made from the same state, in the same order and manner. Empty where it holds. Hosts that are still meant and
+ * do not answer now are left out.
  */
 export const whatDiffers = (saved: SavedPlan, planned: Planned): readonly Problem[] => {
-  const isHere = ({ host }: { readonly host: string }): boolean => planned.surveyed.has(host) || !saved.hosts.includes(host)
-  const before = new Map(saved.changes.filter(isHere).map((change) => [nameOf(change), change]))
+  const { targets } = planned.prepared
+  const isLeftOut = ({ host }: { readonly host: string }): boolean => saved.hosts.includes(host) && !planned.surveyed.has(host)
+  const before = new Map(saved.changes.filter((change) => !isLeftOut(change)).map((change) => [nameOf(change), change]))
   const after = new Map(planned.plan.changes.map((change) => [nameOf(change), change]))
   const problems = [
+    ...saved.hosts.filter((host) => !targets.includes(host)).map(left),
     ...[...before.values()].flatMap((change) => {
       const now = after.get(nameOf(change))
       return now === undefined ? [gone(change)] : different(change, now, savedOf(now, planned, saved.salt))
     }),
     ...[...after.values()].filter((change) => !before.has(nameOf(change))).map(unplanned),
   ]
-  const order = [...before.keys()].join('\n') === [...after.keys()].join('\n')
-  return problems.length > 0 || order ? problems : [reordered()]
+  if (problems.length > 0) return problems
+  if ([...before.keys()].join('\n') !== [...after.keys()].join('\n')) return [ofAll('the same changes would be made in another order now')]
+  // Of all that was planned, whether or not it answers now.
+  const now = mannersOf(planned.prepared, saved.changes)
+  const plays = new Set(saved.changes.map(({ play }) => play))
+  return [...plays].flatMap((play) => otherManner(mannerOf(saved.manners, play), mannerOf(now, play)))
 }
+
+const mannerOf = (manners: readonly Manner[], play: number): Manner => manners.find((one) => one.play === play) ?? { ...AT_ONCE, play }
+
+const AT_ONCE = { serial: [], at: [], maxFailures: 0 }
+
+const otherManner = (saved: Manner, now: Manner): readonly Problem[] => {
+  const [before, after] = [partsOf(saved), partsOf(now)]
+  const different = Object.keys(before).filter((key) => before[key] !== after[key])
+  if (different.length === 0) return []
+  const why = different.map((key) => `${key}: ${before[key]} → ${after[key]}`).join('; ')
+  return [ofAll('the same changes would be made in another manner now', why)]
+}
+
+const partsOf = ({ serial, at, maxFailures }: Manner): Readonly<Record<string, string>> => ({
+  serial: serial.join(', ') || 'all at once',
+  max_failures: String(maxFailures),
+  'taken out on': at.toSorted().join(', ') || 'no host',
+})
 
 const nameOf = ({ host, resource }: Pick<Change, 'host' | 'resource'>): string => `${host} ${resource}`
 
@@ -51,13 +77,17 @@ const gone = (change: SavedChange): Problem => stale(change, `is in the plan (${
 const unplanned = (change: Change): Problem =>
   stale(change, `would be changed now (${change.action}), and is not in the plan`, change.reason)
 
-const reordered = (): Problem =>
+const left = (host: string): Problem =>
   new Problem({
     class: 'input',
-    where: { command: 'the saved plan' },
-    what: 'the same changes would be made in another order now',
+    where: { host },
+    what: 'is in the plan, and no longer in the site',
+    why: 'it was taken out of the inventory, of a group or of the play, or is no longer within the limit of the plan',
     fix: FIX,
   })
+
+const ofAll = (what: string, why?: string): Problem =>
+  new Problem({ class: 'input', where: { command: 'the saved plan' }, what, ...(why !== undefined && { why }), fix: FIX })
 
 const FIX = 'nothing was touched; look at a new plan, and save it: provision run --dry-run --save FILE'
 

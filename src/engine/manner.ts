@@ -3,9 +3,13 @@ import type { Change, Manner } from './plan.ts'
 import type { Prepared } from './prepare.ts'
 
 /** How plays that have something to do are carried out, where that is few hosts at a time. */
-export const mannersOf = ({ site, bindings }: Prepared, changes: readonly Change[]): readonly Manner[] =>
-  site.plays.flatMap(({ serial }, play) => {
+export const mannersOf = (
+  { site, bindings }: Pick<Prepared, 'site' | 'bindings'>,
+  changes: readonly Pick<Change, 'host' | 'play'>[],
+): readonly Manner[] =>
+  site.plays.flatMap(({ serial, maxFailures }, play) => {
     const hosts = new Set(changes.filter((change) => change.play === play).map(({ host }) => host))
     if (serial.length === 0 || hosts.size === 0) return []
-    return [{ play, serial, at: [...new Set([...hosts].flatMap((host) => drainsOf(bindings, host).map(({ at }) => at)))] }]
+    const at = [...new Set([...hosts].flatMap((host) => drainsOf(bindings, host).map((drain) => drain.at)))]
+    return [{ play, serial, at, maxFailures }]
   })

@@ -42,6 +42,8 @@ export interface Manner {
   readonly serial: readonly number[]
   /** Where each is taken out meanwhile. */
   readonly at: readonly string[]
+  /** How many of its hosts may fail before the others are left as they are. */
+  readonly maxFailures: number
 }
 
 /** What became of a host in a run. */

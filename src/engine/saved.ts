@@ -30,13 +30,25 @@ const savedChange = z.strictObject({
   seen: digests.optional(),
 })
 
+const manner = z.strictObject({
+  play: z.int(),
+  serial: z.array(z.int()),
+  at: z.array(z.string()),
+  maxFailures: z.int(),
+})
+
+/** What a file says, and what it means: counted up with either. */
+const FORMAT = 2
+
 const schema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(FORMAT),
   provision: z.string(),
   saved: z.string(),
   scope,
   salt: z.string().regex(/^[0-9a-f]{32}$/),
+  /** All that were meant, whether or not something is to be changed there. */
   hosts: z.array(z.string()),
+  manners: z.array(manner),
   changes: z.array(savedChange),
 })
 
@@ -52,12 +64,18 @@ const VERSION = packageJson.version
 export const savePlan = (planned: Planned, asked: Scope, now: Date): string => {
   const salt = randomBytes(16).toString('hex')
   const plan: SavedPlan = {
-    format: 1,
+    format: FORMAT,
     provision: VERSION,
     saved: now.toISOString(),
     scope: asked,
     salt,
     hosts: [...planned.surveyed.keys()],
+    manners: (planned.plan.manners ?? []).map(({ play, serial, at, maxFailures }) => ({
+      play,
+      serial: [...serial],
+      at: [...at],
+      maxFailures,
+    })),
     changes: planned.plan.changes.map((change) => savedOf(change, planned, salt)),
   }
   return `${JSON.stringify(plan, null, 1)}\n`
@@ -86,11 +104,11 @@ export const readPlan = (file: string, text: string): SavedPlan => {
   if (typeof given !== 'object' || given === null || !('format' in given) || !('provision' in given))
     throw unusable(file, 'this is not a plan that was saved by provision', undefined)
   const { format, provision } = given
-  if (format !== 1 || provision !== VERSION)
+  if (format !== FORMAT || provision !== VERSION)
     throw unusable(
       file,
       `this plan was saved by provision ${String(provision)} (format ${String(format)})`,
-      `this is provision ${VERSION} (format 1), which might do something else by the same plan`,
+      `this is provision ${VERSION} (format ${FORMAT}), which might do something else by the same plan`,
     )
   const read = schema.safeParse(given)
   if (read.success) return read.data

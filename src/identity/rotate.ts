@@ -1,10 +1,18 @@
 import { join } from 'node:path'
+import type { Secret } from '../secret.ts'
 import { decrypt, encrypt } from './age.ts'
 import { ensureAgeKey } from './age-key.ts'
 import { IDENTITIES, keep, keptNames, readKept } from './kept.ts'
 import { recipientsFor } from './renewal.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
+
+/** A file of secrets, opened, and how it is replaced. */
+export interface Opened {
+  readonly file: string
+  readonly text: Secret
+  replace(bytes: Uint8Array): void
+}
 
 /** What was encrypted anew, and who can open it now. */
 export interface Rotated {
@@ -13,21 +21,28 @@ export interface Rotated {
 }
 
 /**
- * Encrypts everything of the project anew, each file under a new key of its own, for those who are its recipients now: the keys of its
- * identities, and these files of secrets. All is opened before the first is written: who cannot open one of them changes none.
+ * Encrypts the project's identities and these files of secrets anew, each under a new key of its own, for those who are its recipients
+ * now. All is opened before the first is written: who cannot open one of them changes none.
  */
-export const rotate = async (root: string, env: Environment, secrets: readonly string[]): Promise<Rotated> => {
+export const rotate = async (root: string, env: Environment, secrets: readonly Opened[]): Promise<Rotated> => {
   const { identities, recipients } = await ensureAgeKey(root, env)
-  const kept = keptNames(root)
-    .filter((name) => name.endsWith('.age'))
-    .map((name) => ({ file: join(IDENTITIES, name), recipients: recipientsFor(root, name.replace(/\.age$/, ''), recipients) }))
-  const all = [...secrets.map((file) => ({ file, recipients })), ...kept]
-  const sealed = await Promise.all(
-    all.map(async (one) => {
-      const bytes = await decrypt(readKept(root, one.file) ?? new Uint8Array(), identities, { file: one.file })
-      return { file: one.file, bytes: await encrypt(bytes, one.recipients) }
+  const kept = await Promise.all(
+    keptNames(root)
+      .filter((name) => name.endsWith('.age'))
+      .map(async (name) => {
+        const file = join(IDENTITIES, name)
+        const bytes = await decrypt(readKept(root, file) ?? new Uint8Array(), identities, { file })
+        const sealed = await encrypt(bytes, recipientsFor(root, name.replace(/\.age$/, ''), recipients))
+        return { file, write: () => keep(root, file, sealed, 0o600) }
+      }),
+  )
+  const others = await Promise.all(
+    secrets.map(async ({ file, text, replace }) => {
+      const sealed = await encrypt(text.reveal(), recipients)
+      return { file, write: () => replace(sealed) }
     }),
   )
-  for (const { file, bytes } of sealed) keep(root, file, bytes, file.startsWith(`${IDENTITIES}/`) ? 0o600 : 0o644)
+  const all = [...others, ...kept]
+  for (const { write } of all) write()
   return { files: all.map(({ file }) => file), recipients }
 }

@@ -81,13 +81,19 @@ const sign = async (
   return `${certificate.toString('pem')}\n`
 }
 
-/** What is not as the site says in a request; undefined for one that can be signed. Whatever else it asks for, it does not get. */
-export const checkRequest = async (
-  pem: string,
-  names: readonly string[],
-): Promise<{ readonly request: x509.Pkcs10CertificateRequest } | { readonly fault: string }> => {
-  const request = readRequest(pem)
-  if (request === undefined) return { fault: 'it cannot be read' }
+type Checked = { readonly request: x509.Pkcs10CertificateRequest } | { readonly fault: string }
+
+/** A request that can be signed, or what in it is not as the site says. Whatever else it asks for, it does not get. */
+export const checkRequest = async (pem: string, names: readonly string[]): Promise<Checked> => {
+  try {
+    return await checkParts(new x509.Pkcs10CertificateRequest(pem), names)
+  } catch {
+    // The library reads some of it only when that is asked for; what cannot be read is an error of many classes.
+    return { fault: 'it cannot be read' }
+  }
+}
+
+const checkParts = async (request: x509.Pkcs10CertificateRequest, names: readonly string[]): Promise<Checked> => {
   const { namedCurve } = request.publicKey.algorithm as { namedCurve?: string }
   if (namedCurve !== EC.namedCurve) return { fault: 'its key is not EC P-256' }
   if (!(await request.verify(webcrypto))) return { fault: 'it is not signed by its own key' }
@@ -104,14 +110,6 @@ export const checkRequest = async (
 
 /** PKCS #9 extensionRequest, the one attribute that a request needs. */
 const EXTENSIONS = '1.2.840.113549.1.9.14'
-
-const readRequest = (pem: string): x509.Pkcs10CertificateRequest | undefined => {
-  try {
-    return new x509.Pkcs10CertificateRequest(pem)
-  } catch {
-    return undefined
-  }
-}
 
 /** A common name has 64 characters at most (RFC 5280, upper bounds) and is for reading only. */
 const subjectOf = (names: readonly string[]): string => {

@@ -95,13 +95,15 @@ const readLeaf = (chain: string): Leaf | undefined => {
   if (!chain.includes('-----BEGIN')) return undefined
   try {
     const certificate = new X509Certificate(chain)
+    const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()]
+    if (Number.isNaN(from) || Number.isNaN(to)) return undefined
     return {
       pem: chain,
       fingerprint: certificate.fingerprint256,
       issuer: certificate.issuer,
       names: namesOf(certificate.subjectAltName ?? ''),
-      from: certificate.validFromDate.getTime(),
-      to: certificate.validToDate.getTime(),
+      from,
+      to,
       placeholder: certificate.subject?.split('\n').includes(`O=${PLACEHOLDER}`) ?? false,
       account: /^# issued through (\S+)$/m.exec(chain)?.[1],
       keyDigest: new RegExp(`^${KEY_HEADER}([0-9a-f]{64})$`, 'm').exec(chain)?.[1],

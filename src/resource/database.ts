@@ -3,6 +3,7 @@ import { differing, inWords } from './differences.ts'
 import { inTurn } from './in-turn.ts'
 import { defineKind, type Work } from './kind.ts'
 import { askScript, isLead, MARIADB, readRows, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
+import { wholeNumber } from './number.ts'
 
 const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/)
 
@@ -47,7 +48,10 @@ export const database = defineKind({
     parse: (stdout) => {
       const rows = readRows(stdout)
       const found = new Map(
-        (rows ?? []).map(([name = '', charset = '', collation = '', tables]) => [name, { charset, collation, tables: Number(tables) }]),
+        (rows ?? []).map(([name = '', charset = '', collation = '', tables = '']) => [
+          name,
+          { charset, collation, tables: wholeNumber(tables, `how many tables ${name} has`) },
+        ]),
       )
       return new Map(specs.map(({ name }): [string, SeenDatabase] => [name, rows === undefined ? UNKNOWN : (found.get(name) ?? 'absent')]))
     },

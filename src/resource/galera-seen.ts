@@ -1,8 +1,10 @@
 import type { GaleraSpec } from './galera.ts'
 import type { Probe } from './kind.ts'
 import { askScript, DATA, LIST_DATABASES, readRows } from './mariadb.ts'
+import { wholeNumber } from './number.ts'
 import { service } from './service.ts'
 import type { SeenService } from './service-probe.ts'
+import { Refused } from './step.ts'
 
 /** What a running server says of its cluster. */
 export interface Standing {
@@ -74,7 +76,7 @@ export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => 
   }
 }
 
-/** Undefined where the server runs without Galera: it has no cluster, as one that does not run, and comes into one only by a start. */
+/** Throws `Refused` where a number or a history in it is none. Undefined where the server runs without Galera: it has no cluster, as one that does not run, and comes into one only by a start. */
 export const readStanding = (rows: readonly (readonly string[])[]): Standing | undefined => {
   const of = new Map(rows.map(([name = '', value = '']) => [name, value]))
   if (of.get('wsrep_provider_name') === '') return undefined
@@ -84,18 +86,22 @@ export const readStanding = (rows: readonly (readonly string[])[]): Standing | u
     connected: of.get('wsrep_cluster_status') !== 'Disconnected',
     synced: state === 'Synced' || state === 'Donor/Desynced',
     state,
-    size: Number(of.get('wsrep_cluster_size') ?? 0),
+    size: wholeNumber(of.get('wsrep_cluster_size') ?? '0', 'the size of the cluster'),
     // An arbitrator has no address for clients, and stands there as nothing between two commas.
     servers: (of.get('wsrep_incoming_addresses') ?? '').split(',').filter((address) => address !== '').length,
     members: rows.flatMap(([name = '', uuid = '']) =>
       name.startsWith('member ') && UUID.test(uuid) ? [{ name: name.slice('member '.length), uuid }] : [],
     ),
     uuid: uuidOf(of.get('wsrep_local_state_uuid')),
-    seqno: Number(of.get('wsrep_last_committed') ?? -1),
+    seqno: wholeNumber(of.get('wsrep_last_committed') ?? '-1', 'the last transaction'),
   }
 }
 
-const uuidOf = (word: string | undefined): string | undefined => (word === undefined || word === '' || word === NONE ? undefined : word)
+const uuidOf = (word: string | undefined): string | undefined => {
+  if (word === undefined || word === '' || word === NONE) return undefined
+  if (UUID.test(word)) return word
+  throw new Refused('the history of the data cannot be told', `${JSON.stringify(word.slice(0, 80))} is none of Galera`, `see ${GRASTATE}`)
+}
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -107,5 +113,5 @@ export const readPosition = (lines: readonly string[]): Omit<Position, 'database
       .find((line) => line.startsWith(`${key}:`))
       ?.slice(key.length + 1)
       .trim()
-  return { uuid: uuidOf(of('uuid')), seqno: Number(of('seqno') ?? -1) }
+  return { uuid: uuidOf(of('uuid')), seqno: wholeNumber(of('seqno') ?? '-1', 'the last transaction') }
 }

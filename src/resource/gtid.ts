@@ -1,7 +1,9 @@
+import { Refused } from './step.ts'
+
 /** How far the data of a server goes: of each domain the last transaction, as MariaDB writes it (`0-1-490,1-2-14`). */
 export type Position = ReadonlyMap<string, bigint>
 
-/** Reads one; what is no position of MariaDB's is an error, for nothing may be decided by it. */
+/** Reads one. Throws `Refused` at what is no position of MariaDB's, for nothing may be decided by it. */
 export const readPosition = (text: string): Position =>
   new Map(
     text
@@ -10,9 +12,16 @@ export const readPosition = (text: string): Position =>
       .filter((one) => one !== '')
       .map((one) => {
         const [, domain, sequence] = /^(\d+)-\d+-(\d+)$/.exec(one) ?? []
-        if (domain === undefined || sequence === undefined) throw new Error(`${JSON.stringify(text)} is no position`)
+        if (domain === undefined || sequence === undefined) throw noPosition(text)
         return [domain, BigInt(sequence)] as const
       }),
+  )
+
+const noPosition = (text: string): Refused =>
+  new Refused(
+    'a server does not say how far its data go',
+    `${JSON.stringify(text.slice(0, 80))} is no position`,
+    'see SELECT @@gtid_current_pos and SHOW SLAVE STATUS there',
   )
 
 /** Whether a server that stands at one position has everything up to the other, if both are of one history. */

@@ -1,3 +1,5 @@
+import { Refused } from './step.ts'
+
 /** The server's own account root, through its socket: no password, and nothing of root's own settings. */
 export const MARIADB = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 -NB'
 
@@ -27,11 +29,12 @@ SELECT 'end';
 SQL
 [ -S /run/mysqld/mysqld.sock ] || echo down`
 
-/** The rows of an answer to `askScript`, as fields; undefined where the server does not run. */
+/** The rows of an answer to `askScript`, as fields; undefined where the server does not run. Throws `Refused` where it is not whole. */
 export const readRows = (stdout: Buffer): readonly (readonly string[])[] | undefined => {
   const lines = stdout.toString().split('\n')
   if (lines.at(-2) === 'down') return undefined
-  if (lines.at(-2) !== 'end') throw new Error('the server answered only in part')
+  if (lines.at(-2) !== 'end')
+    throw new Refused('the server answered only in part', 'its answer has no end', 'see that it runs, and run again')
   return lines.slice(0, -2).map((line) => line.split('\t').map(unescaped))
 }
 
@@ -39,8 +42,9 @@ export const readRows = (stdout: Buffer): readonly (readonly string[])[] | undef
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', '0': '\0', '\\': '\\' }
 const unescaped = (field: string): string => field.replace(/\\(.)/g, (whole, c: string) => ESCAPES[c] ?? whole)
 
-/** A text as SQL has it, where backslashes escape. */
-export const sqlText = (value: string): string => `'${value.replace(/[\\']/g, (c) => `\\${c}`)}'`
+/** A text as SQL has it, where backslashes escape. It is one line, so that it ends no here-document that it stands in. */
+export const sqlText = (value: string): string =>
+  `'${value.replace(/[\\'\n\0]/g, (c) => (c === '\n' ? '\\n' : c === '\0' ? '\\0' : `\\${c}`))}'`
 
 /** A name of something as SQL has it. */
 export const sqlName = (name: string): string => `\`${name.replaceAll('`', '``')}\``

@@ -1,5 +1,6 @@
 import { quote } from '../quote.ts'
 import { DATA, DATA_MS, MARIADB, sqlText } from './mariadb.ts'
+import { wholeNumber } from './number.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
 import { SEEDING } from './replication-seen.ts'
 import { type Asking, follow, tell } from './replication-steps.ts'
@@ -53,11 +54,13 @@ const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
 
 /** How much there is to come, against what can be had here: what is here goes first. In kilobytes. */
 function* checkRoom(primary: string): Asking<void> {
-  const size = Number(
-    succeeded(yield { do: 'shell', on: primary, script: `du -sk ${DATA} | cut -f 1` }, 'the data cannot be measured').stdout.toString(),
-  )
+  const measured = yield { do: 'shell', on: primary, script: `du -sk ${DATA} | cut -f 1` }
+  const size = wholeNumber(succeeded(measured, 'the data cannot be measured').stdout.toString(), `the size of the data of ${primary}`)
   const ask = `set -- $(df -kP ${DATA} | tail -n 1); echo $(($4 + $(du -sk ${DATA} | cut -f 1)))`
-  const room = Number(succeeded(yield { do: 'shell', script: ask }, 'the room cannot be measured').stdout.toString())
+  const room = wholeNumber(
+    succeeded(yield { do: 'shell', script: ask }, 'the room cannot be measured').stdout.toString(),
+    'the room for them',
+  )
   if (room > size * 1.05) return
   const megabytes = (kilobytes: number): string => `${Math.ceil(kilobytes / 1024)} MB`
   throw new Refused(

@@ -1,3 +1,4 @@
+import { readPosition } from './gtid.ts'
 import type { Probe } from './kind.ts'
 import { askScript, DATA, LIST_DATABASES, MARIADB, readRows } from './mariadb.ts'
 import type { ReplicationSpec } from './replication.ts'
@@ -77,6 +78,8 @@ export const probeReplication = (specs: readonly ReplicationSpec[]): Probe<SeenR
       const lines = own.split('\n')
       const isOfDisk = (line: string): boolean => line.startsWith('database ') || line === 'seeding'
       const rows = readRows(Buffer.from(lines.filter((line) => !isOfDisk(line)).join('\n')))
+      const standing = rows && readStanding(rows)
+      for (const position of [standing?.position, standing?.source?.received]) readPosition(position ?? '')
       const disk = {
         databases: lines.flatMap((line) => (line.startsWith('database ') ? [line.slice('database '.length)] : [])),
         seeding: lines.includes('seeding'),
@@ -84,9 +87,7 @@ export const probeReplication = (specs: readonly ReplicationSpec[]): Probe<SeenR
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, SeenReplication])[] => {
           const its = seen.get(spec.service.unit)
-          return its === undefined
-            ? []
-            : [[spec.name, { primary: spec.primary, service: its, standing: rows && readStanding(rows), ...disk }]]
+          return its === undefined ? [] : [[spec.name, { primary: spec.primary, service: its, standing, ...disk }]]
         }),
       )
     },

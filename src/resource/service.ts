@@ -145,8 +145,8 @@ const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: SeenSer
   if (stamp === undefined) return world.changes(key) ? 'exact' : undefined
   const loaded = stamp.sums.get(path)
   const wanted = later ? onDisk.get(path) : sha256
-  if (wanted === undefined) throw new Error(`the host did not say what ${path} holds`)
-  return loaded === wanted ? undefined : 'exact'
+  // What is no file has no digest, and was not loaded.
+  return wanted !== undefined && loaded === wanted ? undefined : 'exact'
 }
 
 const isService = (value: unknown): value is Resource<ServiceSpec> => isResource(value) && value.kind.name === service.kind.name

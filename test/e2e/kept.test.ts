@@ -5,7 +5,11 @@ import { changes, referenceProject } from './project.ts'
 
 const SUBNET = '10.79.91'
 const project = referenceProject('t-kept', SUBNET)
-const spec = { name: 't-kept', root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`] }] }
+const spec = {
+  name: 't-kept',
+  root: project.root,
+  hosts: ['one', 'two'].map((name, i) => ({ name, user: 'ops', addresses: [`${SUBNET}.${11 + i}`] })),
+}
 
 // A service that writes down which files it has loaded, and files around it.
 const APP = `import { defineRole, directory, file, link, service, unit, z } from 'provision'
@@ -42,15 +46,18 @@ export default defineRole({
 
 const site = (options: object, ...more: readonly string[]): void =>
   project.write('playbooks/site.yaml', `- name: one\n  hosts: all\n  roles: [${[JSON.stringify({ app: options }), ...more].join(', ')}]\n`)
+/** The inventory with these of the lab's hosts. */
+const inventory = (...names: readonly string[]): void =>
+  project.write(
+    'inventory/site.yaml',
+    `vars: { user: ops, key: .provision/lab/t-kept/id_ed25519, known_hosts: .provision/lab/t-kept/known_hosts }
+hosts: { ${names.map((name) => `${name}: { address: ${SUBNET}.${name === 'one' ? 11 : 12} }`).join(', ')} }\n`,
+  )
 const on = (command: string): string => project.provision('exec', 'one', '--sudo', '--', 'sh', '-c', command).stdout.trim()
 const full = { files: { a: 'a', b: 'b', c: 'c' }, links: ['link'], helper: true }
 
 beforeAll(async () => {
-  project.write(
-    'inventory/site.yaml',
-    `vars: { user: ops, key: .provision/lab/t-kept/id_ed25519, known_hosts: .provision/lab/t-kept/known_hosts }
-hosts: { one: { address: ${SUBNET}.11 } }\n`,
-  )
+  inventory('one')
   project.write('roles/app.ts', APP)
   project.write('roles/extra.ts', EXTRA)
   await up(spec)
@@ -97,6 +104,27 @@ describe('a plan that was kept', () => {
     expect(on('cat /etc/app/a; stat -c %a /etc/app/b')).toBe('by hand\n600')
     site(full, 'extra')
     expect(project.provision('run', '--plan', 'plan.json').stdout).toMatch(/2 changes made and proved {2}foretold 2 of 2 changes/)
+  })
+})
+
+describe('a plan of several hosts that was kept', () => {
+  it('is refused when one of them has left the site, or they would be changed all at once, and nothing is touched', () => {
+    const changed = { ...full, files: { ...full.files, b: 'b of both' } }
+    const play = (serial: string): void =>
+      project.write('playbooks/site.yaml', `- name: both\n  hosts: all\n${serial}  roles: [${JSON.stringify({ app: changed })}, extra]\n`)
+    inventory('one', 'two')
+    play('  serial: 1\n')
+    expect(project.provision('run', '--dry-run', '--save', 'plan.json').status).toBe(2)
+    inventory('one')
+    const gone = project.provision('run', '--plan', 'plan.json')
+    inventory('one', 'two')
+    play('')
+    const hasty = project.provision('run', '--plan', 'plan.json')
+    expect([gone.status, hasty.status]).toEqual([3, 3])
+    expect(gone.stderr).toContain('two\n  what is in the plan, and no longer in the site\n  why  it was taken out of the inventory')
+    expect(hasty.stderr).toContain('would be made in another manner now\n  why  serial: 1 → all at once\n  fix  nothing was touched;')
+    expect(on('cat /etc/app/b')).toBe('b')
+    inventory('one')
   })
 })
 

@@ -61,8 +61,7 @@ const run = async (limit: string): Promise<Result & { readonly seconds: number }
   const result = await project.provisionBeside('run', '-i', 'inventory/things.yaml', 'playbooks/things.yaml', '--limit', limit)
   return { ...result, seconds: (performance.now() - began) / 1000 }
 }
-const cardOf = (host: string, { stderr }: Result): string =>
-  stderr.split(/^(?=✖ )/m).find((card) => card.startsWith(`✖ ${host}`)) ?? stderr
+const cardOf = (host: string, { stderr }: Result): string => stderr.split(/^(?=✖ )/m).find((card) => card.startsWith(`✖ ${host}`)) ?? stderr
 
 let hung: Awaited<ReturnType<typeof run>>
 beforeAll(async () => {

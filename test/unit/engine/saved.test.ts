@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { digestsOf, isGuarded } from '../../../src/engine/digest.ts'
 import { whatDiffers } from '../../../src/engine/holds.ts'
+import { mannersOf } from '../../../src/engine/manner.ts'
 import type { Planned } from '../../../src/engine/planned.ts'
+import type { Prepared } from '../../../src/engine/prepare.ts'
 import { readPlan, savePlan } from '../../../src/engine/saved.ts'
 import { Problem } from '../../../src/problem.ts'
 import { text } from '../../../src/resource/content.ts'
@@ -12,12 +14,33 @@ import { change } from '../report/values.ts'
 
 const inode = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: 'a'.repeat(64) }
 
-/** A plan of one host: what is due there, what was seen of it. */
-const plannedOf = (...due: readonly (readonly [Resource, unknown])[]): Planned =>
-  ({
-    plan: { changes: due.map(([resource]) => change('a', keyOf(resource), { action: 'update' })), resources: new Map([['a', 9]]) },
-    surveyed: new Map([['a', { due: due.map(([resource, seen]) => ({ resource, seen })) }]]),
-  }) as unknown as Planned
+type DueHere = readonly (readonly [Resource, unknown])[]
+
+/** The site of a plan: which hosts are meant, how its one play goes, and where a role takes hosts out. */
+interface Story {
+  readonly targets?: readonly string[]
+  readonly serial?: readonly number[]
+  readonly maxFailures?: number
+  readonly balancer?: string
+}
+
+/** A plan: on each host that answers what is due there, what was seen of it. */
+const plannedOn = (
+  hosts: Readonly<Record<string, DueHere>>,
+  { targets = Object.keys(hosts), serial = [], maxFailures = 0, balancer }: Story = {},
+): Planned => {
+  const changes = Object.entries(hosts).flatMap(([host, due]) => due.map(([one]) => change(host, keyOf(one), { action: 'update' })))
+  const context = { site: { hosts: targets.map((name) => ({ name })) } }
+  const bound = balancer === undefined ? [] : [{ host: balancer, role: { name: 'lb', drains: () => ({ out: 'o', back: 'b' }) }, context }]
+  const prepared = { targets, site: { plays: [{ serial, maxFailures }] }, bindings: { bound } } as unknown as Prepared
+  return {
+    prepared,
+    plan: { changes, resources: new Map(), manners: mannersOf(prepared, changes) },
+    surveyed: new Map(Object.entries(hosts).map(([host, due]) => [host, { due: due.map(([resource, seen]) => ({ resource, seen })) }])),
+  } as unknown as Planned
+}
+
+const plannedOf = (...due: DueHere): Planned => plannedOn({ a: due })
 
 const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, mayLose: [] }
 const saved = (planned: Planned): string => savePlan(planned, scope, new Date(0))
@@ -90,8 +113,34 @@ describe('a saved plan', () => {
   })
 
   test('a host that does not answer now is no reason to leave the others', () => {
-    const gone = { ...plannedOf(), surveyed: new Map() } as unknown as Planned
-    expect(compared(plannedOf(motd('x')), gone)).toEqual([])
+    const both = plannedOn({ a: [motd('x')], b: [motd('x')] }, { serial: [1], balancer: 'lb' })
+    const now = plannedOn({ b: [motd('x')] }, { targets: ['a', 'b'], serial: [1], balancer: 'lb' })
+    expect(compared(both, now)).toEqual([])
+    expect(compared(both, plannedOn({}, { targets: ['a', 'b'], serial: [1], balancer: 'lb' }))).toEqual([])
+  })
+
+  test('a host that the site no longer has is one, whether or not it had something to change', () => {
+    const gone = [expect.stringContaining('a: is in the plan, and no longer in the site; it was taken out of the inventory')]
+    expect(compared(plannedOn({ a: [motd('x')], b: [motd('x')] }), plannedOn({ b: [motd('x')] }))).toEqual(gone)
+    expect(compared(plannedOn({ a: [], b: [motd('x')] }), plannedOn({ b: [motd('x')] }))).toEqual(gone)
+  })
+
+  test('a host that the site has since, and that has nothing to change, is none', () => {
+    expect(compared(plannedOf(motd('x')), plannedOn({ a: [motd('x')], b: [] }))).toEqual([])
+  })
+
+  test.each<[string, Story, Story, string]>([
+    ['all at once instead of one by one', { serial: [1], maxFailures: 2 }, {}, 'serial: 1 → all at once; max_failures: 2 → 0'],
+    ['one by one instead of all at once', {}, { serial: [1] }, 'serial: all at once → 1'],
+    ['other parts', { serial: [1, 2] }, { serial: [1, 3] }, 'serial: 1, 2 → 1, 3'],
+    ['more failures', { serial: [1] }, { serial: [1], maxFailures: 1 }, 'max_failures: 0 → 1'],
+    ['not taken out any more', { serial: [1], balancer: 'lb' }, { serial: [1] }, 'taken out on: lb → no host'],
+    ['taken out elsewhere', { serial: [1], balancer: 'lb' }, { serial: [1], balancer: 'other' }, 'taken out on: lb → other'],
+  ])('is refused when its play would go otherwise: %s', (_, before, now, why) => {
+    const hosts = { a: [motd('x')], b: [motd('x')] }
+    expect(compared(plannedOn(hosts, before), plannedOn(hosts, now))).toEqual([
+      `the saved plan: the same changes would be made in another manner now; ${why}`,
+    ])
   })
 })
 
@@ -100,8 +149,9 @@ describe('a file that is no plan of ours', () => {
   test.each([
     ['no plan at all', 'hello', 'not a plan that was saved by provision'],
     ['another JSON', '[1]', 'not a plan that was saved by provision'],
-    ['an older version', good.replace(/"provision": "[^"]+"/, '"provision": "0.0.1"'), 'saved by provision 0.0.1 (format 1)'],
-    ['a newer format', good.replace('"format": 1', '"format": 2'), 'provision 0.1.0 (format 2)'],
+    ['an older version', good.replace(/"provision": "[^"]+"/, '"provision": "0.0.1"'), 'saved by provision 0.0.1 (format 2)'],
+    ['an older format', good.replace('"format": 2', '"format": 1'), 'provision 0.1.0 (format 1)'],
+    ['a newer format', good.replace('"format": 2', '"format": 3'), 'provision 0.1.0 (format 3)'],
     ['a damaged one', good.replace('"update"', '"explode"'), 'this plan is damaged'],
   ])('%s is refused in words', (_, given, what) => {
     expect(() => readPlan('p.json', given)).toThrow(Problem)

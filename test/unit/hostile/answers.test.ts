@@ -4,28 +4,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readFacts } from '../../../src/engine/facts.ts'
 import { readOwned, withLeftovers } from '../../../src/engine/leftovers.ts'
-import { lookAt } from '../../../src/engine/observe.ts'
-import { ownedBy } from '../../../src/engine/owned.ts'
+import { lookAt, type Observation } from '../../../src/engine/observe.ts'
+import { planHost } from '../../../src/engine/planning.ts'
 import { AnswerReader } from '../../../src/host/frame.ts'
-import {
-  authorizedKeys,
-  certificate,
-  command,
-  directory,
-  file,
-  group,
-  link,
-  nftables,
-  pkg,
-  release,
-  service,
-  sshd,
-  sysctl,
-  unit,
-  user,
-} from '../../../src/index.ts'
 import { Problem } from '../../../src/problem.ts'
-import type { Resource } from '../../../src/resource/kind.ts'
+import { onOneHost } from './every-kind.ts'
 
 setFlagsFromString('--expose-gc')
 /** Lets go of all that nobody holds any more, so that what is left is what is kept. */
@@ -135,28 +118,10 @@ describe('the answer of a host', () => {
   })
 })
 
-const KEY = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${'A'.repeat(43)}`
-const own = unit({ name: 'x.service', content: '[Service]\n' })
-const everyKind: readonly Resource[] = [
-  file({ path: '/etc/x', content: 'x' }),
-  directory({ path: '/d' }),
-  link({ path: '/l', target: 'x' }),
-  group({ name: 'people' }),
-  user({ name: 'ops', groups: ['people'], password: 'locked' }),
-  authorizedKeys({ user: 'ops', keys: [KEY] } as never),
-  pkg({ name: 'nginx' }),
-  own,
-  service({ unit: 'x.service', loads: [file({ path: '/etc/x', content: 'x' })], restarts: [own] }),
-  sysctl({ key: 'net.ipv4.ip_forward', value: '0' } as never),
-  nftables({ table: 'x', rules: 'chain input { type filter hook input priority filter; policy drop; }' }),
-  sshd({ name: 'x', settings: { MaxAuthTries: 3 } } as never),
-  command({ name: 'c', run: 'true', creates: '/x' }),
-]
-const placed = [ownedBy('role', ['site.yaml'], everyKind), ...everyKind].map((resource) => ({ play: 0, role: 'role', resource }))
-void [certificate, release]
+const placed = onOneHost.map((resource) => ({ play: 0, role: 'role', resource }))
 
 describe('what a host says of its state', () => {
-  const sections = (): { mark: string; count: number; read: (stdout: Buffer) => unknown } => {
+  const sections = (): { mark: string; count: number; read: (stdout: Buffer) => Observation } => {
     const look = lookAt('h', placed)
     const mark = /printf '%s' ([0-9a-f]{32})/.exec(look.script)?.[1] ?? expect.fail('no mark')
     return { mark, count: look.script.split(mark).length - 2, read: look.read }
@@ -192,13 +157,14 @@ describe('what a host says of its state', () => {
   )
   const said = fc.array(field, { maxLength: 25 }).map((pieces) => pieces.join(''))
 
-  it('is read or refused as a problem of that host, whatever it is', () => {
+  it('is read and planned, or refused as a problem of that host, whatever it is', () => {
     const { mark, count, read } = sections()
     expect(count).toBeGreaterThan(10)
     fc.assert(
       fc.property(fc.array(said, { minLength: count, maxLength: count }), (answers) => {
         try {
-          read(Buffer.from(`${mark}${answers.join(mark)}${mark}`, 'latin1'))
+          const seen = read(Buffer.from(`${mark}${answers.join(mark)}${mark}`, 'latin1'))
+          planHost({ placed, seen, everywhere: new Map([['h', seen]]), selected: () => true, now: new Date() })
         } catch (error) {
           expect(error).toBeInstanceOf(Problem)
           expect((error as Problem).where).toEqual({ host: 'h' })

@@ -6,8 +6,15 @@ import { decrypt, encrypt, generateIdentity, recipientOf } from '../../../src/id
 import { ensureAgeKey, RECIPIENTS } from '../../../src/identity/age-key.ts'
 import { rotate } from '../../../src/identity/rotate.ts'
 import { sealedKey } from '../../../src/identity/sealed-key.ts'
+import { readSecrets } from '../../../src/site/read.ts'
 
 const SECRETS = 'inventory/secrets.yaml'
+
+const rotateAll = async (root: string, env: { readonly PROVISION_AGE_KEY_FILE: string }) => {
+  const text = await readSecrets({ root, path: SECRETS, env })
+  if (text === undefined) throw new Error('no secrets')
+  return rotate(root, env, [{ file: SECRETS, text, replace: (bytes) => writeFileSync(join(root, SECRETS), bytes) }])
+}
 
 const withTwo = async () => {
   const root = mkdtempSync(join(tmpdir(), 'provision-rotate-'))
@@ -31,21 +38,21 @@ test('who was added opens everything, and who was taken off nothing that is writ
   const { root, env, she, open, recipients, mine } = await withTwo()
   await expect(open(SECRETS, she)).rejects.toThrow('does not open this file')
   const before = readFileSync(join(root, SECRETS))
-  const rotated = await rotate(root, env, [SECRETS])
+  const rotated = await rotateAll(root, env)
   expect(rotated).toEqual({ files: [SECRETS, 'identities/acme-example-1.age', 'identities/authority-metrics-1.age'], recipients })
   for (const file of rotated.files) expect(await open(file, she)).toMatch(/geheim|PRIVATE KEY/)
   expect(readFileSync(join(root, SECRETS))).not.toEqual(before)
   expect(statSync(join(root, 'identities/authority-metrics-1.age')).mode & 0o777).toBe(0o600)
 
   writeFileSync(join(root, RECIPIENTS), `${mine.recipients[0]}\n`)
-  await rotate(root, env, [SECRETS])
+  await rotateAll(root, env)
   await expect(open(SECRETS, she)).rejects.toThrow('does not open this file')
   expect(await open(SECRETS, mine.identities[0] as never)).toBe('password: geheim\n')
 })
 
 test('who renews certificates still opens what that takes, and nothing else', async () => {
   const { root, env, renewer, open } = await withTwo()
-  await rotate(root, env, [SECRETS])
+  await rotateAll(root, env)
   expect(await open('identities/acme-example-1.age', renewer)).toContain('PRIVATE KEY')
   await expect(open(SECRETS, renewer)).rejects.toThrow('does not open')
   await expect(open('identities/authority-metrics-1.age', renewer)).rejects.toThrow('does not open')
@@ -56,6 +63,6 @@ test('nothing is written where one of the files does not open', async () => {
   const foreign = await encrypt('x', [await recipientOf(await generateIdentity())])
   writeFileSync(join(root, 'identities/authority-zone-1.age'), foreign)
   const before = readFileSync(join(root, SECRETS))
-  await expect(rotate(root, env, [SECRETS])).rejects.toThrow('identities/authority-zone-1.age')
+  await expect(rotateAll(root, env)).rejects.toThrow('identities/authority-zone-1.age')
   expect(readFileSync(join(root, SECRETS))).toEqual(before)
 })

@@ -128,6 +128,16 @@ it('reads what a host answers', () => {
   expect(seen?.standing).toEqual({ ...SYNCED, uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: expect.any(Number) })
   expect(seen?.position).toEqual({ uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: -1, databases: ['shop', 'shop_1'] })
   expect(readPosition(['uuid:    00000000-0000-0000-0000-000000000000', 'seqno:   -1'])).toEqual({ uuid: undefined, seqno: -1 })
+  expect(readPosition([])).toEqual({ uuid: undefined, seqno: -1 })
+})
+
+it.each([
+  ['a history', ['uuid: x', 'seqno: 1'], '"x" is none of Galera'],
+  ['a number', ['seqno: 1e9'], '"1e9", which is no number'],
+  ['a number that is missing', ['seqno:'], '"", which is no number'],
+])('what is no %s is not read as one', (_, lines, why) => {
+  expect(() => readPosition(lines)).toThrow(why)
+  expect(() => readPosition(lines)).toThrow(Refused)
 })
 
 /** A cluster of values: what each host answers to a question, and what was done where. */

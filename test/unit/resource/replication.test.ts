@@ -5,6 +5,7 @@ import { readStanding, type SeenReplication, type Source, type Standing } from '
 import { service } from '../../../src/resource/service.ts'
 import type { SeenService } from '../../../src/resource/service-probe.ts'
 import { world } from './recorded.ts'
+import { NOTHING } from './said.ts'
 
 const servers = ['one', 'two', 'three'].map((host, i) => ({ host, address: `10.0.0.${i + 1}`, certificate: `${host}.database.internal` }))
 const options = {
@@ -181,5 +182,14 @@ describe('what a server says of itself', () => {
       },
       followers: [],
     })
+  })
+
+  it.each(['x', '0-1', '\\0', '0-1-2;'])('is not believed where a position in it is none: %s', (position) => {
+    const names = 'Slave_IO_State\tMaster_Host\tGtid_IO_Pos'
+    const probe = replication.kind.observe([])
+    const read = (rows: string) => () => probe.parse(Buffer.from(`${rows}\nend\nprovision-services\n`), NOTHING)
+    expect(read(`self\t0\t0-1-5\n${names}\n\t10.0.0.1\t0-1-2,1-2-14`)).not.toThrow()
+    expect(read(`self\t0\t${position}`)).toThrow('is no position')
+    expect(read(`self\t0\t0-1-5\n${names}\n\t10.0.0.1\t${position}`)).toThrow('is no position')
   })
 })

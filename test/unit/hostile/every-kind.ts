@@ -1,0 +1,23 @@
+import { ownedBy } from '../../../src/engine/owned.ts'
+import { certificate, placeholder, service } from '../../../src/index.ts'
+import { drained } from '../../../src/resource/drained.ts'
+import { file } from '../../../src/resource/file.ts'
+import { keyOf, type Resource } from '../../../src/resource/kind.ts'
+import { allIn } from '../faults/declared.ts'
+
+const pair = { path: '/etc/x.pem', names: ['www.example.test'] }
+const spare = placeholder(pair)
+const proxy = service({ unit: 'x.service', loads: [file({ path: '/etc/x', content: 'x' }), spare] })
+
+/** Something of every kind, in both states of a run that is cut, and what the engine itself puts beside it. */
+export const everything: readonly Resource[] = [
+  ...allIn('a'),
+  ...allIn('b'),
+  proxy,
+  certificate({ ...pair, account: 'acme-account:x', loadedBy: proxy }),
+  ownedBy('role', ['site.yaml'], [proxy, ...allIn('a').filter(({ kind }) => kind.name === 'link')]),
+  drained({ role: 'x' }),
+] as readonly Resource[]
+
+/** As much of it as one host can have: one resource of a name. */
+export const onOneHost: readonly Resource[] = [...new Map(everything.map((one) => [keyOf(one), one])).values()]
