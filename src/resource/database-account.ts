@@ -8,7 +8,7 @@ import { ALL, accountSql, grantName, nativeHash } from './database-account-sql.t
 import { inWords } from './differences.ts'
 import { type Difference, defineKind, type Work } from './kind.ts'
 import { askScript, isLead, MARIADB, UNKNOWN } from './mariadb.ts'
-import { lastLines, Refused, type Steps } from './step.ts'
+import { type Answer, lastLines, Refused, type Step, type Steps } from './step.ts'
 
 const privilege = z
   .string()
@@ -56,6 +56,17 @@ export type AccountSpec = z.output<typeof schema>
 
 const idOf = ({ user, host }: AccountSpec): string => `${user}@${host}`
 
+const asking = (specs: readonly AccountSpec[]) => {
+  const nonce = randomBytes(16).toString('hex')
+  return { script: askScript(seenAccountsSql(nonce)), parse: (stdout: Buffer) => readAccounts(stdout, nonce, specs.map(idOf)) }
+}
+
+/** Where the server did not run when it was looked at, it does now, and may have grants that are too much. */
+function* seenNow(spec: AccountSpec): Generator<Step, SeenAccount, Answer> {
+  const { script, parse } = asking([spec])
+  return parse((yield { do: 'shell', script }).stdout).get(idOf(spec)) ?? UNKNOWN
+}
+
 /**
  * Who may log in to a server, or to all servers of a cluster, and what they may do there: exactly that. Who comes over the network
  * must use TLS. A password is compared by a digest, and never read back.
@@ -65,14 +76,11 @@ export const databaseAccount = defineKind({
   schema,
   id: idOf,
 
-  observe: (specs: readonly AccountSpec[]) => {
-    const nonce = randomBytes(16).toString('hex')
-    return { script: askScript(seenAccountsSql(nonce)), parse: (stdout) => readAccounts(stdout, nonce, specs.map(idOf)) }
-  },
+  observe: asking,
 
   plan: (want: AccountSpec, seen: SeenAccount, world) => {
     if (!isLead(want.me, want.servers, world.members())) return undefined
-    if (seen === UNKNOWN) return want.state === 'absent' ? undefined : { ...unasked(world.packagesComing), differences: [] }
+    if (seen === UNKNOWN) return unasked(want.state, world.packagesComing)
     if (want.state === 'absent')
       return seen === 'absent' ? undefined : { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
     if (seen === 'absent') return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
@@ -83,7 +91,8 @@ export const databaseAccount = defineKind({
   *apply(work: readonly Work<AccountSpec, SeenAccount>[]): Steps {
     const done: string[] = []
     for (const { id, spec, seen } of work) {
-      const input = new Secret(accountSql(spec, typeof seen === 'string' ? [] : seen.grants))
+      const now = seen === UNKNOWN ? yield* seenNow(spec) : seen
+      const input = new Secret(accountSql(spec, typeof now === 'string' ? [] : now.grants))
       const answer = yield { do: 'shell', script: `${MARIADB}`, input, doing: 'seeing to accounts of the database' }
       if (answer.code !== 0)
         throw new Refused(

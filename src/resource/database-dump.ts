@@ -74,7 +74,7 @@ export const databaseDump = defineKind({
 
   plan: (want: DumpSpec, seen: SeenDump, world) => {
     if (!isLead(want.me, want.servers, world.members())) return undefined
-    if (seen === UNKNOWN) return { ...unasked(world.packagesComing), differences: [] }
+    if (seen === UNKNOWN) return unasked('present', world.packagesComing)
     const missing = missingIn(want, seen)
     const differences = [{ key: 'tables', to: shortened(missing) }]
     if (!want.loseRowsWrittenSince)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { differing, inWords } from './differences.ts'
 import { inTurn } from './in-turn.ts'
-import { defineKind, type Work } from './kind.ts'
+import { defineKind, type Verdict, type Work } from './kind.ts'
 import { askScript, isLead, MARIADB, readRows, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
 import { wholeNumber } from './number.ts'
 
@@ -60,7 +60,7 @@ export const database = defineKind({
   plan: (want, seen, world) => {
     if (!isLead(want.me, want.servers, world.members())) return undefined
     const { state, charset, collation } = want
-    if (seen === UNKNOWN) return state === 'absent' ? undefined : { ...unasked(world.packagesComing), differences: [] }
+    if (seen === UNKNOWN) return unasked(state, world.packagesComing)
     if (state === 'absent')
       return seen === 'absent' || isKept(want, seen)
         ? undefined
@@ -85,15 +85,23 @@ export const database = defineKind({
 
 const isKept = ({ loseAllRows }: DatabaseSpec, seen: { readonly tables: number }): boolean => seen.tables > 0 && !loseAllRows
 
-/** What may be told of something in a server that does not run: all is missing where it is still to be installed. */
-export const unasked = (coming: boolean) =>
-  coming
-    ? ({ action: 'create', sure: 'exact', reason: 'not there' } as const)
-    : ({ action: 'update', sure: 'depends', reason: 'seen to when the server runs' } as const)
+/** What may be told of something in a server that does not run: where it is still to be installed, nothing is there. */
+export const unasked = (state: 'present' | 'absent', coming: boolean): Verdict | undefined => {
+  if (!coming)
+    return { action: state === 'absent' ? 'delete' : 'update', sure: 'depends', reason: 'seen to when the server runs', differences: [] }
+  return state === 'absent' ? undefined : { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+}
 
-const sqlOf = ({ name, state, charset, collation }: DatabaseSpec): string =>
-  state === 'absent'
+const sqlOf = (spec: DatabaseSpec): string => (spec.state === 'absent' ? dropSql(spec) : createSql(spec))
+
+// Whether it has tables may not have been known when it was planned.
+const dropSql = ({ name, loseAllRows }: DatabaseSpec): string =>
+  loseAllRows
     ? `DROP DATABASE IF EXISTS ${sqlName(name)};`
-    : `CREATE DATABASE IF NOT EXISTS ${sqlName(name)} CHARACTER SET ${charset} COLLATE ${collation};
+    : `SELECT IF(COUNT(*) = 0, ${sqlText(`DROP DATABASE IF EXISTS ${sqlName(name)}`)}, 'DO 0') INTO @change FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${sqlText(name)};
+EXECUTE IMMEDIATE @change;`
+
+const createSql = ({ name, charset, collation }: DatabaseSpec): string =>
+  `CREATE DATABASE IF NOT EXISTS ${sqlName(name)} CHARACTER SET ${charset} COLLATE ${collation};
 SELECT IF(DEFAULT_CHARACTER_SET_NAME = ${sqlText(charset)} AND DEFAULT_COLLATION_NAME = ${sqlText(collation)}, 'DO 0', ${sqlText(`ALTER DATABASE ${sqlName(name)} CHARACTER SET ${charset} COLLATE ${collation}`)}) INTO @change FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${sqlText(name)};
 EXECUTE IMMEDIATE @change;`

@@ -23,8 +23,25 @@ describe('a database', () => {
     ['to go, with all that is in it', { state: 'absent', loseAllRows: true }, SHOP, 'delete goes with 1 tables'],
     ['to go, empty', { state: 'absent' }, { ...SHOP, tables: 0 }, 'delete goes with 0 tables'],
     ['in a server that does not run', {}, UNKNOWN, 'update seen to when the server runs'],
+    ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete seen to when the server runs'],
   ])('%s', (_, options, seen, expected) => {
     expect(wordsOf(database.kind.plan(database({ name: 'shop', ...both, ...options }).spec, seen, world))).toBe(expected)
+  })
+
+  it('has not to go from a server that is still to be installed', () => {
+    const { spec } = database({ name: 'shop', state: 'absent', ...both })
+    expect(database.kind.plan(spec, UNKNOWN, { ...world, packagesComing: true })).toBeUndefined()
+  })
+
+  it('goes only if it is empty then, or with all that is in it', () => {
+    const script = (options: object): string => {
+      const { spec } = database({ name: 'shop', state: 'absent', ...both, ...options })
+      const verdict = { action: 'delete', sure: 'depends', reason: '', differences: [] } as const
+      const step = database.kind.apply([{ id: 'shop', spec, seen: UNKNOWN, verdict }]).next().value
+      return step?.do === 'shell' ? step.script : ''
+    }
+    expect(script({})).toContain("IF(COUNT(*) = 0, 'DROP DATABASE IF EXISTS `shop`', 'DO 0')")
+    expect(script({ loseAllRows: true })).toContain('\nDROP DATABASE IF EXISTS `shop`;')
   })
 
   it('that stays because of its tables is told in every plan', () => {
@@ -82,6 +99,8 @@ describe('an account', () => {
     ['not there', {}, 'absent', 'create not there'],
     ['to go', { state: 'absent' }, seen, 'delete shall not be there'],
     ['gone', { state: 'absent' }, 'absent', undefined],
+    ['in a server that does not run', {}, UNKNOWN, 'update seen to when the server runs'],
+    ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete seen to when the server runs'],
     ['without TLS', {}, { ...(seen as object), tls: false } as SeenAccount, 'update tls required differs'],
     ['locked', {}, { ...(seen as object), locked: true } as SeenAccount, 'update locked differs'],
     [
@@ -112,6 +131,17 @@ describe('an account', () => {
     const work = { id: 'shop@%', spec: spec(), seen, verdict: { action: 'update', sure: 'exact', reason: '', differences: [] } as const }
     const first = databaseAccount.kind.apply([work]).next().value
     expect(JSON.stringify(first)).not.toContain(nativeHash('simple'))
+  })
+
+  it('of a server that did not run loses what is too much there once it does', () => {
+    const verdict = { action: 'update', sure: 'depends', reason: '', differences: [] } as const
+    const fewer = spec({ grants: [{ on: 'shop.*', privileges: ['SELECT'] }] })
+    const steps = databaseAccount.kind.apply([{ id: 'shop@%', spec: fewer, seen: UNKNOWN, verdict }])
+    expect(steps.next().value).toMatchObject({ script: expect.stringContaining('information_schema.SCHEMA_PRIVILEGES') })
+    const step = steps.next({ code: 0, stdout: recorded('database-account'), stderr: '' }).value
+    const sql = step?.do === 'shell' && step.input instanceof Secret ? step.input.reveal() : ''
+    expect(sql).toContain("REVOKE INSERT ON `shop`.* FROM 'shop'@'%';")
+    expect(sql).toContain("REVOKE SELECT ON `shop\\_1`.* FROM 'shop'@'%';")
   })
 
   it.each([
