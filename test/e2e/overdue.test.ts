@@ -7,7 +7,7 @@ import { type Result, referenceProject } from './project.ts'
 import { inside } from './strike.ts'
 
 // On three hosts a step hangs: in what it waits for, in a package's script, and on a host that lets nobody in anew.
-const SUBNET = '10.79.71'
+const SUBNET = '10.79.44'
 const HOSTS = ['waits', 'package', 'away'] as const
 const project = referenceProject('t-over', SUBNET)
 const spec: LabSpec = {

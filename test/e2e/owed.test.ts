@@ -3,7 +3,7 @@ import { down, up } from './lab.ts'
 import { changes, referenceProject } from './project.ts'
 import { inside, strike } from './strike.ts'
 
-const SUBNET = '10.79.61'
+const SUBNET = '10.79.43'
 const project = referenceProject('t-owed', SUBNET)
 const spec = { name: 't-owed', root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`, 'fd61::11'] }] }
 
