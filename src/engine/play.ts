@@ -52,7 +52,7 @@ export const applyPlay = async (
     if (problems === undefined) throw error
     tally.break(host, problems)
   } finally {
-    turns.leave(host)
+    turns.leave(host, tally.isLost(host))
     options.listen({ type: 'doing', host, what: undefined })
   }
   return made

@@ -27,7 +27,11 @@ const scene = (hosts: readonly Surveyed[]) => {
   const turns = turnsOf(hosts, 0, new Map())
   const came: string[] = []
   const having = hosts.filter(({ due }) => due.some(({ resource }) => keyOf(resource) === keyOf(member({}))))
-  for (const { session } of having) void turns.comeTo(session.host, batch(member({}))).then(() => came.push(session.host))
+  for (const { session } of having)
+    void turns.comeTo(session.host, batch(member({}))).then(
+      () => came.push(session.host),
+      (error: Error) => came.push(`${session.host}: ${error.message}`),
+    )
   const settle = async (): Promise<string> => {
     for (let i = 0; i < 20; i++) await Promise.resolve()
     return came.join(' ')
@@ -47,8 +51,26 @@ it('lets hosts come to a resource of theirs in the order that its kind says, eac
 it('does not wait for a host that has nothing to do there, nor for one that left', async () => {
   const { turns, settle } = scene([surveyed('a', member({})), surveyed('b', plain({})), surveyed('c', plain({}), member({}))])
   expect(await settle()).toBe('c')
-  turns.leave('c')
+  turns.leave('c', false)
   expect(await settle()).toBe('c a')
+})
+
+it('lets nobody come after a host that was lost in its turn, which may still be at it', async () => {
+  const { turns, settle } = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
+  expect(await settle()).toBe('b')
+  turns.leave('b', true)
+  expect(await settle()).toMatch(/^b a: .*because b was lost while it was changed c: .*because b was lost while it was changed$/)
+})
+
+it('goes on after a host that was lost before its turn, or has failed in it', async () => {
+  const lost = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
+  lost.turns.leave('c', true)
+  lost.turns.pass('b', batch(member({})))
+  expect(await lost.settle()).toBe('b c a')
+  const failed = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
+  await failed.settle()
+  failed.turns.leave('b', false)
+  expect(await failed.settle()).toBe('b c')
 })
 
 it('lets all come at once to what has no turns', async () => {
