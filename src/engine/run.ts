@@ -1,21 +1,17 @@
 import { openIdentities } from '../identity/open.ts'
-import { type Problem, Problems, problemsIn } from '../problem.ts'
-import { keyOf } from '../resource/kind.ts'
+import { Problems } from '../problem.ts'
 import { isLeftover } from '../resource/leftover.ts'
 import { projectFiles } from '../role/files.ts'
 import { borrowing } from './borrow.ts'
-import { type Diffs, diffsOf } from './diff.ts'
 import { declaring, identityChanges, tellWhoLearns } from './identities.ts'
 import { leftOn, leftoverNotices, withheld, withLeftovers } from './leftovers.ts'
 import { mannersOf } from './manner.ts'
-import type { Observation } from './observe.ts'
-import type { Placed } from './place.ts'
-import type { Change } from './plan.ts'
-import type { Planned, PlanOptions, Surveyed } from './planned.ts'
-import { type Due, forbiddenOn, noticesOf, planHost, type Selection, unfinishedOf } from './planning.ts'
+import type { Planned, PlanOptions } from './planned.ts'
+import { forbiddenOn, noticesOf, type Selection, unfinishedOf } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
 import { observe, openSessions, type Session } from './session.ts'
+import { failuresOf, type Met, seenOn, surveyed } from './survey.ts'
 import { unknownAuthorities } from './unknown-authority.ts'
 
 export { apply } from './apply.ts'
@@ -50,14 +46,14 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
   try {
     const unreachable = failuresOf(answers)
     const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
-    const everywhere = new Map(met.map(({ session, seen }) => [session.host, seen]))
+    const all = seenOn(met)
     const looked = met.map(({ session: { host }, placed, seen }) => ({ host, placed, seen }))
     const forbidden = [
       ...unknownAuthorities(looked, selected, new Date()),
-      ...looked.flatMap(({ host, placed, seen }) => forbiddenOn(host, placed, seen, selected, { everywhere, mayLose })),
+      ...looked.flatMap(({ host, placed, seen }) => forbiddenOn(host, placed, seen, selected, { everywhere: all, mayLose })),
     ]
     if (forbidden.length > 0) throw new Problems(forbidden)
-    const surveys = await Promise.all(met.map((one) => survey(one, everywhere, selected, mayLose)))
+    const { surveys, everywhere, lost } = await surveyed(met, selected, mayLose)
     tellWhoLearns(identities, surveys)
     const changes = [
       ...identityChanges(identities, declarers, selected),
@@ -76,7 +72,9 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       prepared,
       plan: {
         changes,
-        resources: new Map(met.map(({ session, placed }) => [session.host, placed.filter(({ resource }) => !isLeftover(resource)).length])),
+        resources: new Map(
+          surveys.map(({ session, placed }) => [session.host, placed.filter(({ resource }) => !isLeftover(resource)).length]),
+        ),
         manners: mannersOf(prepared, changes),
         leftovers: [...left].flatMap(([host, some]) => withheld(host, some)),
       },
@@ -85,7 +83,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       identities,
       selected,
       mayLose,
-      unreachable,
+      unreachable: [...unreachable, ...lost],
       borrow: beside.borrow,
       close,
     }
@@ -102,13 +100,6 @@ const playedOn = (host: string, { site: { plays } }: Prepared): { readonly first
   ),
   playbooks: [...new Set(plays.flatMap(({ where }) => ('file' in where ? [where.file] : [])))],
 })
-
-/** A host that has answered: what shall be there and what is there. */
-interface Met {
-  readonly session: Session
-  readonly placed: readonly Placed[]
-  readonly seen: Observation
-}
 
 const meet = async (
   name: string,
@@ -136,40 +127,4 @@ const meet = async (
     await session.shell.close().catch(() => undefined)
     throw error
   }
-}
-
-const survey = async (
-  { session, placed, seen }: Met,
-  everywhere: ReadonlyMap<string, Observation>,
-  selected: Selection,
-  mayLose: ReadonlySet<string>,
-): Promise<Surveyed> => {
-  const due = planHost({ placed, seen, everywhere, selected, mayLose, now: new Date() })
-  const diffs = await diffsOf(session.shell, due)
-  return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
-}
-
-const changeOf = (host: string, { play, role, resource, verdict }: Due, diffs: Diffs | undefined): Change => ({
-  host,
-  role,
-  resource: keyOf(resource),
-  action: verdict.action,
-  sure: verdict.sure,
-  reason: verdict.reason,
-  differences: verdict.differences,
-  ...diffs,
-  play,
-})
-
-// Input errors mean that nothing may happen anywhere; any other failure is one host's own.
-const failuresOf = (answers: readonly PromiseSettledResult<Met>[]): readonly Problem[] => {
-  const failures = answers.flatMap((answer) => {
-    if (answer.status === 'fulfilled') return []
-    const problems = problemsIn(answer.reason)
-    if (problems === undefined) throw answer.reason
-    return problems
-  })
-  const input = failures.filter((problem) => problem.class === 'input')
-  if (input.length > 0) throw new Problems(input)
-  return failures
 }

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import type { Session } from '../../../src/engine/session.ts'
+import { type Met, surveyed } from '../../../src/engine/survey.ts'
+import type { Shell } from '../../../src/host/shell.ts'
+import { Problem } from '../../../src/problem.ts'
+import { defineKind, keyOf } from '../../../src/resource/kind.ts'
+import { localShell } from './local-shell.ts'
+
+/** Something that only the first of the hosts that answer changes, and whose old text is asked for. */
+const shared = defineKind({
+  name: 'shared',
+  schema: z.strictObject({ me: z.string() }),
+  id: () => 'it',
+  observe: () => ({ script: '', parse: () => new Map() }),
+  plan: ({ me }, _, world) =>
+    me === [...world.members().keys()].sort()[0] ? { action: 'update', sure: 'exact', reason: `by ${me}`, differences: [] } : undefined,
+  before: () => ({ script: 'echo old', read: (stdout) => new Map([['it', stdout]]) }),
+  diff: (_, before) => ({ before: before?.toString() ?? '', after: 'new\n' }),
+  *apply() {},
+})
+
+const met = (host: string, request?: Shell['request']): Met => {
+  const shell = localShell(host)
+  const resource = shared({ me: host })
+  return {
+    session: { host, shell: { ...shell, ...(request !== undefined && { request }) } } as Session,
+    placed: [{ play: 0, role: 'r', resource }] as unknown as Met['placed'],
+    seen: new Map([[keyOf(resource), 'there']]),
+  }
+}
+const survey = (hosts: readonly Met[]) => surveyed(hosts, () => true, new Set())
+
+it('plans each host, and asks for the old text of what is due', async () => {
+  const { surveys, lost } = await survey([met('a'), met('b')])
+  expect(surveys.flatMap(({ changes }) => changes.map(({ host, reason, diff }) => [host, reason, diff]))).toEqual([
+    ['a', 'by a', expect.stringContaining('-old\n+new\n')],
+  ])
+  expect(lost).toEqual([])
+})
+
+it('plans the others again without a host that is lost meanwhile', async () => {
+  const gone = new Problem({ class: 'unreachable', where: { host: 'a' }, what: 'was lost', fix: 'look' })
+  const { surveys, everywhere, lost } = await survey([met('a', () => Promise.reject(gone)), met('b'), met('c')])
+  expect(surveys.map(({ session, changes }) => [session.host, changes.map(({ reason }) => reason)])).toEqual([
+    ['b', ['by b']],
+    ['c', []],
+  ])
+  expect([...everywhere.keys()]).toEqual(['b', 'c'])
+  expect(lost).toEqual([gone])
+})
+
+it('ends with a defect of ours, or of the input, on whichever host', async () => {
+  await expect(survey([met('a', () => Promise.reject(new TypeError('ours')))])).rejects.toThrow('ours')
+  const wrong = new Problem({ class: 'input', where: { host: 'a' }, what: 'is wrong', fix: 'mend it' })
+  await expect(survey([met('a', () => Promise.reject(wrong)), met('b')])).rejects.toThrow('is wrong')
+})
