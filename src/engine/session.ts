@@ -5,6 +5,7 @@ import type { Holder, Shell } from '../host/shell.ts'
 import { Problem } from '../problem.ts'
 import { CLEAR_STAGED, STAGED_LIST } from '../resource/file-apply.ts'
 import { OWNED } from '../resource/owned-record.ts'
+import { FORGET_CONFIRMED } from '../resource/trial.ts'
 import type { Facts } from '../role/role.ts'
 import { clockFault } from './clock.ts'
 import type { Listener } from './event.ts'
@@ -97,4 +98,5 @@ const LOOK_MS = 120_000
 const TIDY_SCRIPT = `
 [ -d ${OWNED} ] || { mkdir -p -m 700 /var/lib/provision && mkdir -p -m 700 ${OWNED}; }
 [ ! -e ${STAGED_LIST} ] || { ${CLEAR_STAGED}; }
+${FORGET_CONFIRMED}
 `

@@ -66,6 +66,10 @@ export const trialScript = (slugs: readonly string[]): string =>
 // An undo that was cut off has not put the old state back: nothing is confirmed by that.
 const MARKS = ['pending', 'undoing', 'confirmed']
 
+/** What a change was confirmed by in an earlier boot says nothing of this one: it was kept, or the old state came back. Builtins only, where there is none. */
+export const FORGET_CONFIRMED = `read -r boot <${BOOT_ID}
+for f in ${stateOf('*/*.confirmed.*')}; do [ ! -f "$f" ] || { IFS= read -r b <"$f"; [ "$b" = "$boot" ] || rm -f "$f"; }; done`
+
 /** Reads the field that `trialScript` printed for a trial. */
 export const readTrial = (field: string, { texts }: Said, slug: string): SeenTrial => {
   const boot = texts.get(BOOT_ID)?.[0]

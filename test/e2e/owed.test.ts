@@ -5,7 +5,7 @@ import { inside, strike } from './strike.ts'
 
 const SUBNET = '10.79.43'
 const project = referenceProject('t-owed', SUBNET)
-const spec = { name: 't-owed', root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`, 'fd61::11'] }] }
+const spec = { name: 't-owed', root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`, 'fd43::11'] }] }
 
 // A service that writes down what it has loaded.
 const APP = `import { defineRole, directory, file, service, unit, z } from 'provision'
@@ -31,7 +31,7 @@ export default defineRole({
 })
 `
 
-const site = (conf: string, other: string, administrators = `${SUBNET}.1, 'fd61::1'`): void => {
+const site = (conf: string, other: string, administrators = `${SUBNET}.1, 'fd43::1'`): void => {
   project.write(
     'inventory/site.yaml',
     `vars:
@@ -40,7 +40,7 @@ const site = (conf: string, other: string, administrators = `${SUBNET}.1, 'fd61:
   known_hosts: .provision/lab/t-owed/known_hosts
   firewall: { administrators: [${administrators}], confirm_seconds: 600 }
 hosts:
-  one: { address: ${SUBNET}.11, internal: [${SUBNET}.11, 'fd61::11'] }
+  one: { address: ${SUBNET}.11, internal: [${SUBNET}.11, 'fd43::11'] }
 `,
   )
   project.write(
@@ -102,7 +102,7 @@ describe('a reload that a cut run did not make', () => {
 
 describe('a debt of safety', () => {
   it('is paid by a run of another role where rules of the firewall wait for their confirmation', async () => {
-    site('three', 'two', `${SUBNET}.1, 'fd61::1', 192.0.2.1`)
+    site('three', 'two', `${SUBNET}.1, 'fd43::1', 192.0.2.1`)
     await strike(project, 'one doing coming in anew', 'SIGKILL').ended
     const waiting = 'ls /var/lib/provision/nftables | grep -c pending || true'
     expect(await on(waiting)).toBe('1\n')
@@ -112,6 +112,17 @@ describe('a debt of safety', () => {
     expect(await on(waiting)).toBe('0\n')
     expect(await on('nft list table inet provision')).toContain('192.0.2.1')
     expect(project.provision('run').stdout).toContain('Nothing to do')
+  })
+
+  it('is none where a boot came after the confirmation: its mark goes, and one of this boot stays until its rules are kept', async () => {
+    const marks = 'cd /var/lib/provision/nftables; ls | grep confirmed || true'
+    await on(
+      `cd /var/lib/provision/nftables; echo earlier >inet-provision.confirmed.1; cat /proc/sys/kernel/random/boot_id >inet-other.confirmed.2`,
+    )
+    expect(project.provision('run', '--dry-run').stdout).toContain('Nothing to do')
+    expect(await on(marks)).toBe('inet-other.confirmed.2\ninet-provision.confirmed.1\n')
+    expect(project.provision('run', '--role', 'other').stdout).toContain('Nothing to do')
+    expect(await on(`${marks}; rm inet-other.confirmed.2`)).toBe('inet-other.confirmed.2\n')
   })
 
   it('is paid by a run of another role where services are still held back', async () => {
