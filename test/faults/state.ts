@@ -12,7 +12,8 @@ const DIARIES = [
   /^\/var\/backups(\/|$)/,
   /^\/var\/lib\/apt\//,
   /^\/var\/lib\/systemd\//,
-  /^\/var\/lib\/dpkg\/(.*-old|lock.*|triggers\/.*|statoverride.*|diversions.*)$/,
+  // dpkg is asked itself: what it installed, what it left undone, its journal. Of what it removed it may keep a name or an empty list.
+  /^\/var\/lib\/dpkg(\/|$)/,
   /^\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-$/,
   /^\/etc\/(.*\.lock|\.pwd\.lock|ld\.so\.cache)$/,
   /^\/var\/tmp\/systemd-private-|^\/tmp\/systemd-private-/,
@@ -44,7 +45,7 @@ export const stateOf = async (spec: LabSpec, host: string, more = ''): Promise<S
 }
 
 const LOOK = `set +e; export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-echo '== packages'; dpkg-query -W -f '\${Package} \${Version} \${Status}\\n' | grep -v 'config-files$'; dpkg --audit
+echo '== packages'; dpkg-query -W -f '\${Package} \${Version} \${Status}\\n' | grep -v 'config-files$'; dpkg --audit; ls /var/lib/dpkg/updates | grep '^[0-9]'
 echo '== users'; getent passwd; getent group
 echo '== units enabled'; systemctl list-unit-files --state=enabled,disabled,masked --plain --no-legend --no-pager
 echo '== units failed'; systemctl list-units --state=failed --plain --no-legend --no-pager
