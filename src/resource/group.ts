@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { databaseScript, NO_ACCOUNT, readDatabase } from './accounts.ts'
+import { databaseScript, NO_ACCOUNT, readDatabase, SHADOWED_GROUPS } from './accounts.ts'
 import { differing, inWords } from './differences.ts'
 import { inTurn } from './in-turn.ts'
 import { defineKind, type Work } from './kind.ts'
@@ -13,7 +13,12 @@ const schema = z.strictObject({
 })
 
 export type GroupSpec = z.output<typeof schema>
-export type SeenGroup = { readonly gid: number } | typeof NO_ACCOUNT
+/** A group whose deletion was cut off: nobody can belong to it, and `/etc/gshadow` still has it. */
+const HALF_DELETED = 'half deleted'
+
+export type SeenGroup = { readonly gid: number } | typeof NO_ACCOUNT | typeof HALF_DELETED
+
+const isAbsent = ({ state }: GroupSpec): boolean => state === 'absent'
 
 /** A group of users. Who belongs to it is said by its users. */
 export const group = defineKind({
@@ -22,19 +27,24 @@ export const group = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly GroupSpec[]) => ({
-    script: specs.length === 0 ? '' : databaseScript('group'),
+    script: specs.length === 0 ? '' : `${databaseScript('group')}${specs.some(isAbsent) ? SHADOWED_GROUPS : ''}`,
     parse: (stdout) => {
       if (specs.length === 0) return new Map()
-      const known = new Map(readDatabase(stdout.toString(), 'group').map(([name = '', , gid]) => [name, { gid: Number(gid) }]))
-      return new Map(specs.map(({ name }): [string, SeenGroup] => [name, known.get(name) ?? NO_ACCOUNT]))
+      const answer = stdout.toString()
+      const known = new Map(readDatabase(answer, 'group').map(([name = '', , gid]) => [name, { gid: Number(gid) }]))
+      const shadowed = new Set(specs.some(isAbsent) ? readDatabase(answer, 'gshadow').map(([name]) => name) : [])
+      const without = (name: string): SeenGroup => (shadowed.has(name) ? HALF_DELETED : NO_ACCOUNT)
+      return new Map(specs.map(({ name }): [string, SeenGroup] => [name, known.get(name) ?? without(name)]))
     },
   }),
 
   plan: ({ gid, state }, seen) => {
     if (state === 'absent') {
-      return seen === NO_ACCOUNT ? undefined : { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
+      if (seen === NO_ACCOUNT) return undefined
+      const reason = seen === HALF_DELETED ? 'its deletion was cut off' : 'shall not be there'
+      return { action: 'delete', sure: 'exact', reason, differences: [] }
     }
-    if (seen === NO_ACCOUNT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    if (seen === NO_ACCOUNT || seen === HALF_DELETED) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
     const differences = differing({ gid }, seen)
     return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
   },
@@ -46,7 +56,7 @@ export const group = defineKind({
 // A package of this run may have brought the group since it was looked at: the script looks again.
 const scriptOf = ({ spec: { name, gid, system, state } }: Work<GroupSpec, SeenGroup>): string => {
   const number = gid === undefined ? '' : ` -g ${gid}`
-  if (state === 'absent') return `if getent group ${name} >/dev/null; then groupdel ${name}; fi`
+  if (state === 'absent') return `if getent group ${name} >/dev/null; then groupdel ${name}; else grpconv; fi`
   return `if getent group ${name} >/dev/null; then ${gid === undefined ? ':' : `groupmod${number} ${name}`}
 else groupadd${number}${system ? ' -r' : ''} ${name}; fi`
 }

@@ -108,7 +108,7 @@ const server = (d: Dice): string => {
 const accounts = (d: Dice): string => {
   const entries = (): string =>
     d.some(4, () => `${d.one(['faulty', 'faultless', 'root', 'staff'])}:x:${number(d)}:${number(d)}:${word(d)}:/home/x:/bin/sh\n`).join('')
-  return `${entries()}end passwd 0\n${entries()}end group 0\n${fields(d, '\n')}end shadow 0\n`
+  return `${entries()}end passwd 0\n${entries()}end group 0\n${entries()}end gshadow 0\n${fields(d, '\n')}end shadow 0\n`
 }
 const keys = (d: Dice): string => {
   const inodes = d.some(

@@ -45,6 +45,20 @@ describe('looking at users and groups', () => {
     ])
   })
 
+  it('sees a group of which only its deletion was cut off, and deletes the rest', () => {
+    const specs = ['staff2', 'half', 'gone'].map((name) => group({ name, state: 'absent' }).spec)
+    const answer = Buffer.concat([recorded('group'), Buffer.from('root:\nstaff2:\nhalf:\nend gshadow 0\n')])
+    const seen = group.kind.observe(specs).parse(answer, NOTHING)
+    expect(specs.map((spec) => group.kind.plan(spec, seen.get(spec.name) ?? 'absent', world)?.reason)).toEqual([
+      'shall not be there',
+      'its deletion was cut off',
+      undefined,
+    ])
+    const present = group({ name: 'half' }).spec
+    expect(group.kind.plan(present, 'half deleted', world)?.action).toBe('create')
+    expect(() => group.kind.observe(specs).parse(recorded('group'), NOTHING)).toThrow('could not list its gshadow')
+  })
+
   it('does not take a list that broke off for one without the account', () => {
     const [half] = recorded('user').toString().split('end passwd')
     expect(() => user.kind.observe([user({ name: 'ann' }).spec]).parse(Buffer.from(half ?? ''), NOTHING)).toThrow(
