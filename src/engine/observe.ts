@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Problem } from '../problem.ts'
-import { askDigests, askInodes, askTexts, askUnits, type Said, together } from '../resource/asks.ts'
+import { askPaths } from '../resource/ask-paths.ts'
+import { askUnits, type Said, together } from '../resource/asks.ts'
 import { type Kind, keyOf, type Probe } from '../resource/kind.ts'
 import type { Placed } from './place.ts'
 
@@ -21,12 +22,8 @@ export interface Look {
 export const lookAt = (host: string, placed: readonly Placed[]): Look => {
   const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs as never[]) as Probe<unknown> }))
   const asked = together(probes.map(({ probe }) => probe.asks))
-  const [inodes, digests, texts, units] = [
-    askInodes(asked.inodes, asked.trees),
-    askDigests(asked.digests),
-    askTexts(asked.texts, asked.patterns),
-    askUnits(asked.units),
-  ]
+  const { inodes, digests, texts } = askPaths(asked)
+  const units = askUnits(asked.units)
   const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => part.script))
   return {
     script,

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { quote } from '../quote.ts'
 import { probeInodes } from './asks.ts'
 import { inWords } from './differences.ts'
-import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
+import { ABSENT, FIX_UNSAFE, planAbsent, planUnreached, refuseUnreached, type SeenInode, typeName } from './inode.ts'
 import { defineKind } from './kind.ts'
-import { absolutePath, fileMode, ownership, parentOf } from './path.ts'
-import { succeeded } from './step.ts'
+import { absolutePath, fileMode, ownership } from './path.ts'
+import { Refused, succeeded } from './step.ts'
+import { UNSAFE, walk } from './walk.ts'
 
 const schema = z.strictObject({
   path: absolutePath,
@@ -22,6 +22,8 @@ export const directory = defineKind({
   observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
 
   plan: (want, seen: SeenInode, { packagesComing }) => {
+    const unreached = planUnreached(seen)
+    if (unreached !== undefined) return unreached
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
     if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
     const differences = [
@@ -33,14 +35,43 @@ export const directory = defineKind({
   },
 
   *apply(work) {
-    const script = work.map(({ spec: { path, state, mode, owner, group } }) =>
-      state === 'absent'
-        ? `[ ! -e ${quote(path)} ] || rmdir -- ${quote(path)} || exit 1`
-        : `{ [ ! -L ${quote(path)} ] && { [ ! -e ${quote(path)} ] || [ -d ${quote(path)} ]; }; } || { echo ${quote(`${path} is there and is no directory`)} >&2; exit 1; }
-install -d -m ${mode} -o ${owner} -g ${group} -- ${quote(path)} || exit 1`,
-    )
-    succeeded(yield { do: 'shell', script: `${script.join('\n')}\nsync ${parentsOf(work)}` }, 'the directories could not be made')
+    for (const { id, seen } of work) refuseUnreached(id, seen)
+    const words = work.flatMap(({ spec: { path, state, mode, owner, group } }) => [path, state, mode, owner, group])
+    const answer = yield { do: 'shell', script: walk(DIRECTORIES, ...words) }
+    if (answer.code === UNSAFE) throw new Refused('the directories could not be made', answer.stderr.trim(), FIX_UNSAFE)
+    succeeded(answer, 'the directories could not be made')
   },
 })
 
-const parentsOf = (work: readonly { id: string }[]): string => [...new Set(work.map(({ id }) => quote(parentOf(id))))].join(' ')
+/**
+ * Where another account could put a directory of somebody else in the place of ours, only an empty one of root's and one of that account
+ * itself are given to anybody.
+ */
+const DIRECTORIES = String.raw`
+my %parents;
+while (@ARGV) {
+  my ($path, $state, $mode, $owner, $group) = splice @ARGV, 0, 5;
+  my ($parent, $name) = parted($path);
+  if ($state eq 'absent') {
+    next unless enter($parent) || $held[2] ne 'does not exist';
+    reach($parent);
+    rmdir $name or $!{ENOENT} or fail("$path cannot be removed: $!");
+    $parents{$parent} = 1; next;
+  }
+  my ($uid, $gid) = (uid_of($owner), gid_of($group));
+  reach($parent); $parents{$parent} = 1;
+  mkdir $name, 0700 or $!{EEXIST} or fail("$path: $!");
+  my $h;
+  sysopen($h, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or fail("$path is there and is no directory");
+  my @s = stat $h;
+  next if $s[4] == $uid && $s[5] == $gid && ($s[2] & 07777) == oct $mode;
+  if ($other ne '' && $s[4] != $other_uid) {
+    my $controls = "$parent is controlled by $other";
+    fail("$path belongs to " . account($s[4]) . ", and $controls, who could have put it there", ${UNSAFE}) if $s[4] != 0;
+    chdir $h; opendir(my $list, '.'); my @within = grep { !/^[.]{1,2}\z/ } readdir $list;
+    fail("$path belongs to root and is not empty, and $controls, who could have put it there", ${UNSAFE}) if @within;
+  }
+  chown($uid, $gid, $h) && chmod(oct $mode, $h) or fail("$path: $!");
+}
+for (keys %parents) { to_disk('.') if enter($_) }
+`

@@ -1,13 +1,12 @@
 import { z } from 'zod'
-import { quote } from '../quote.ts'
 import { inodeSaid, type Said } from './asks.ts'
 import { asContent, asText, type Content, hasSecret, isKnown, sha256Of, shownText } from './content.ts'
 import { inWords } from './differences.ts'
 import { applyFiles } from './file-apply.ts'
-import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
+import { ABSENT, planAbsent, planUnreached, type SeenInode, typeName } from './inode.ts'
 import { type Difference, defineKind } from './kind.ts'
 import { absolutePath, fileMode, ownership } from './path.ts'
-import { chunks } from './records.ts'
+import { excerptScript, readExcerpts } from './walk-read.ts'
 
 /** Files that only make sense together: checked as a whole by the service's own checker before any of them goes live. */
 export const configurationSet = z.strictObject({
@@ -47,13 +46,15 @@ export const file = defineKind({
   observe: (specs: readonly FileSpec[]) => {
     const paths = specs.map(({ path }) => path)
     return {
-      asks: { inodes: paths, digests: paths },
+      asks: { inodes: paths, digests: paths, sizes: new Map(specs.flatMap(largeSize)) },
       script: '',
       parse: (_, said) => new Map(paths.map((path) => [path, fileSaid(said, path)])),
     }
   },
 
   plan: (want, seen, { packagesComing }) => {
+    const unreached = planUnreached(seen)
+    if (unreached !== undefined) return unreached
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
     const known = isKnown(want.content)
     const sure = known ? 'exact' : 'depends'
@@ -65,14 +66,8 @@ export const file = defineKind({
   apply: applyFiles,
 
   before: (work) => ({
-    script: work
-      .filter(({ spec, seen }) => isReadable(spec, seen))
-      .map(({ id }) => `printf '%s\\0' ${quote(id)}; head -c ${SHOWN_BYTES} -- ${quote(id)} | base64 -w0; printf '\\0'\n`)
-      .join(''),
-    read: (stdout) => {
-      const fields = stdout.toString().split('\0')
-      return new Map(chunks(fields.slice(0, -1), 2).map(([path = '', encoded = '']) => [path, Buffer.from(encoded, 'base64')]))
-    },
+    script: excerptScript({ paths: work.filter(({ spec, seen }) => isReadable(spec, seen)).map(({ id }) => id), bytes: SHOWN_BYTES }),
+    read: readExcerpts,
   }),
 
   diff: ({ spec, seen, verdict }, before) => {
@@ -103,6 +98,9 @@ const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0
 // What not everybody on the host may read is not shown either: the old side of a diff can hold a secret as well.
 const isReadable = (spec: FileSpec, seen: SeenFile, orAbsent = false): boolean =>
   seen === ABSENT ? orAbsent : seen.type === 'f' && isWorldReadable(seen.mode) && isWorldReadable(spec.mode)
+
+const largeSize = ({ path, content }: FileSpec): readonly (readonly [string, number])[] =>
+  content.type === 'local' ? [[path, content.size]] : []
 
 const fileSaid = (said: Said, path: string): SeenFile => {
   const inode = inodeSaid(said, path)

@@ -1,5 +1,5 @@
-import { quote } from '../quote.ts'
 import type { Verdict } from './kind.ts'
+import { Refused } from './step.ts'
 
 /** What lies at a path: its type as `find -printf %y` names it (`f` file, `d` directory, `l` link), or nothing. */
 export interface Inode {
@@ -17,18 +17,7 @@ export type SeenInode = Inode | typeof ABSENT
 /** Paths a command line takes at once: far below the kernel's limit of 2 MB for all arguments (execve(2)). */
 export const PATHS_AT_ONCE = 1000
 
-/**
- * Shell that speaks of every path: one `find` for what is there, a builtin for what is not. Leaves the paths in `"$@"`.
- * A path that ends in `/.` is a tree: all that lies in it is named, owners by number (names would be looked up for each).
- */
-export const inodeScript = (paths: readonly string[]): string => `
-set -- ${paths.map(quote).join(' ')}
-for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
-find "$@" -path '*/.' -printf 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0' -o -path '*/./*' -printf 'in\\0%P\\0%y\\0%m\\0%U:%G\\0' \\
-  -o -prune -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0'
-`
-
-/** Reads what `inodeScript` printed, from `position` in NUL-separated fields; stops at the first word that is not its own. */
+/** Reads records of inodes, from `position` in NUL-separated fields; stops at the first word that is not its own. */
 export const readInodes = (fields: readonly string[], seen: Map<string, SeenInode>, position = 0): number => {
   let i = position
   for (;;) {
@@ -45,6 +34,31 @@ export const readInodes = (fields: readonly string[], seen: Map<string, SeenInod
 
 /** Types in words, for reasons and errors. */
 export const typeName = (type: string): string => ({ f: 'a file', d: 'a directory', l: 'a symbolic link' })[type] ?? 'a special file'
+
+/** Stands for what lies behind something that another account controls: root did not go there. */
+const UNREACHED = 'unreached'
+
+/** An inode that was not looked at because of what is at `place`; `why` is how the sentence about that goes on. */
+export const unreached = (place: string, owner: string, why: string): Inode => ({ type: UNREACHED, mode: why, owner, group: '', target: place })
+
+/** Why root did not go to a path, with the place that stopped it and its owner; undefined for what could be looked at. */
+export const reasonUnreached = (seen: SeenInode): string | undefined =>
+  seen !== ABSENT && seen.type === UNREACHED ? `${seen.target} ${seen.mode}${seen.owner === '' ? '' : ` (owner: ${seen.owner})`}` : undefined
+
+/** The verdict on such a path: the change is planned, so that it is seen, and then refused. */
+export const planUnreached = (seen: SeenInode): Verdict | undefined => {
+  const reason = reasonUnreached(seen)
+  return reason === undefined ? undefined : { action: 'update', sure: 'exact', reason, differences: [] }
+}
+
+/** Ends a change of something that could not be reached. */
+export const refuseUnreached = (id: string, seen: SeenInode, done: readonly string[] = []): void => {
+  const reason = reasonUnreached(seen)
+  if (reason !== undefined) throw new Refused(`${id} is not touched`, reason, FIX_UNSAFE, done, id)
+}
+
+/** How to make a place safe for root. */
+export const FIX_UNSAFE = 'let root own the directories above it, or declare what lies there as the account’s own without links'
 
 /** The verdict on a path at which nothing shall be. */
 export const planAbsent = (seen: SeenInode, packagesComing: boolean): Verdict | undefined => {

@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { quote } from '../quote.ts'
 import { probeInodes } from './asks.ts'
-import { ABSENT, planAbsent, type SeenInode, typeName } from './inode.ts'
+import { ABSENT, FIX_UNSAFE, planAbsent, planUnreached, refuseUnreached, type SeenInode, typeName } from './inode.ts'
 import { defineKind } from './kind.ts'
-import { absolutePath, baseOf, parentOf } from './path.ts'
-import { succeeded } from './step.ts'
+import { absolutePath } from './path.ts'
+import { stagedName } from './place.ts'
+import { Refused, succeeded } from './step.ts'
+import { UNSAFE, walk } from './walk.ts'
 
 const schema = z.strictObject({
   path: absolutePath,
@@ -21,6 +22,8 @@ export const link = defineKind({
   observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
 
   plan: (want, seen: SeenInode, { packagesComing }) => {
+    const unreached = planUnreached(seen)
+    if (unreached !== undefined) return unreached
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
     if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [{ key: 'target', to: want.target }] }
     if (seen.type === 'l' && seen.target === want.target) return undefined
@@ -29,12 +32,24 @@ export const link = defineKind({
   },
 
   *apply(work) {
-    const script = work.map(({ spec: { path, target, state } }) => {
-      const staged = quote(`${parentOf(path) === '/' ? '' : parentOf(path)}/.${baseOf(path)}.provision-new`)
-      return `[ ! -e ${quote(path)} ] || [ -L ${quote(path)} ] || { echo ${quote(`${path} is there and is no link`)} >&2; exit 1; }
-${state === 'absent' ? `rm -f -- ${quote(path)}` : `ln -sfn -- ${quote(target)} ${staged} && mv -fT -- ${staged} ${quote(path)}`} || exit 1
-sync ${quote(parentOf(path))}`
-    })
-    succeeded(yield { do: 'shell', script: script.join('\n') }, 'the links could not be made')
+    for (const { id, seen } of work) refuseUnreached(id, seen)
+    const words = work.flatMap(({ spec: { path, target, state } }) => [path, stagedName(path, '.link'), state, target])
+    const answer = yield { do: 'shell', script: walk(LINKS, ...words) }
+    if (answer.code === UNSAFE) throw new Refused('the links could not be made', answer.stderr.trim(), FIX_UNSAFE)
+    succeeded(answer, 'the links could not be made')
   },
 })
+
+const LINKS = String.raw`
+while (@ARGV) {
+  my ($path, $staged, $state, $target) = splice @ARGV, 0, 4;
+  my ($parent, $name) = parted($path);
+  next if $state eq 'absent' && !enter($parent) && $held[2] eq 'does not exist';
+  reach($parent);
+  my @s = lstat $name;
+  fail("$path is there and is no link") if @s && !S_ISLNK($s[2]);
+  if ($state eq 'absent') { unlink $name or $!{ENOENT} or fail("$path: $!") }
+  else { unlink $staged; symlink $target, $staged and rename $staged, $name or fail("$path: $!") }
+  to_disk('.');
+}
+`

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { quote } from '../quote.ts'
 import { asText, type LocalFile, sha256Hex } from './content.ts'
 import { ABSENT, typeName } from './inode.ts'
 import { type Difference, defineKind, type Texts, type Verdict, type Work } from './kind.ts'
 import { absolutePath } from './path.ts'
 import { applyReleases, revertReleases } from './release-apply.ts'
 import { type Delta, deltaOf, liveOf, observeReleases, previousOf, type SeenRelease } from './release-seen.ts'
+import { excerptScript, readExcerpts } from './walk-read.ts'
 
 const relativePath = z
   .string()
@@ -49,10 +49,14 @@ export const release = defineKind({
   revert: revertReleases,
 
   before: (work) => ({
-    script: work.filter(isUpload).map(oldTextsScript).join(''),
+    script: excerptScript({ paths: work.filter(isUpload).flatMap(livePaths), bytes: SHOWN_BYTES }),
     read: (stdout) => {
-      const said = stdout.toString().split(/^=/m).slice(1)
-      return new Map(said.map((one) => [one.slice(0, one.indexOf('\n')), Buffer.from(one.slice(one.indexOf('\n') + 1))]))
+      const texts = readExcerpts(stdout)
+      const of = (one: ReleaseWork): string =>
+        shownOf(one)
+          .map((path) => `${texts.get(`${one.spec.root}/current/${path}`)?.toString('base64') ?? ''} ${path}\n`)
+          .join('')
+      return new Map(work.filter(isUpload).map((one) => [one.id, Buffer.from(of(one))]))
     },
   }),
 
@@ -150,12 +154,10 @@ const isReadable = ({ seen }: ReleaseWork, path: string): boolean => {
   return member?.type === 'f' && (Number.parseInt(member.mode, 8) & 0o004) !== 0
 }
 
-const oldTextsScript = (work: ReleaseWork): string => {
-  const root = work.spec.root
-  const paths = shownOf(work).filter((path) => isReadable(work, path))
-  return `printf '=%s\\n' ${quote(root)}
-${paths.map((path) => `head -c ${SHOWN_BYTES} -- ${quote(`${root}/current/${path}`)} | base64 -w0; printf ' %s\\n' ${quote(path)}\n`).join('')}`
-}
+const livePaths = (work: ReleaseWork): readonly string[] =>
+  shownOf(work)
+    .filter((path) => isReadable(work, path))
+    .map((path) => `${work.spec.root}/current/${path}`)
 
 const textsOf = (work: ReleaseWork, path: string, old: Buffer | undefined): readonly Texts[] => {
   const wanted = work.spec.files.find((file) => file.path === path)?.content

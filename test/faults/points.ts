@@ -51,4 +51,4 @@ export const unsynced = (calls: readonly Call[]): readonly string[] => {
 }
 
 // A link has no bytes: its name is all there is to it, and comes with the directory.
-const isLink = (path: string): boolean => /\/\.link\.provision-new$|\/current$/.test(path)
+const isLink = (path: string): boolean => /\.link\.provision-new$|\/current$/.test(path)

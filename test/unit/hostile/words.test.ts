@@ -7,7 +7,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { Problem } from '../../../src/problem.ts'
 import { commandLine } from '../../../src/quote.ts'
 import { visible, words } from '../../../src/report/text.ts'
-import { askDigests, askInodes, askTexts } from '../../../src/resource/asks.ts'
+import { askPaths } from '../../../src/resource/ask-paths.ts'
+import { together } from '../../../src/resource/asks.ts'
 import { sha256Hex } from '../../../src/resource/content.ts'
 import { readRecord, recordHead, recordLine } from '../../../src/resource/owned-record.ts'
 import { absolutePath, accountName } from '../../../src/resource/path.ts'
@@ -76,17 +77,21 @@ describe('a hostile path', () => {
     expect(files.length).toBeGreaterThan(50)
     for (const { path, text } of files) writeFileSync(path, text)
     const paths = files.map(({ path }) => path)
-    const answer = (script: string): Buffer =>
-      execFileSync('dash', [], { input: `{ ${script}\n} </dev/null 2>/dev/null`, env: { LC_ALL: 'C', PATH: process.env.PATH } })
-    const inodes = askInodes(paths)
-    const digests = askDigests(paths)
-    const texts = askTexts(paths, [])
-    const found = inodes.read(answer(inodes.script))
-    expect(paths.filter((path) => found.inodes.get(path) === undefined || found.inodes.get(path) === 'absent')).toEqual([])
-    expect([...digests.read(answer(digests.script))]).toEqual(
-      expect.arrayContaining(files.map(({ path, text }) => [path, sha256Hex(Buffer.from(text))])),
-    )
-    expect([...texts.read(answer(texts.script))]).toEqual(expect.arrayContaining(files.map(({ path, text }) => [path, [text]])))
+    const { inodes, digests, texts } = askPaths(together([{ inodes: paths, digests: paths, texts: paths }]))
+    // Everybody may write to /tmp, so that the careful reader is asked as well.
+    for (const others of ['', '1']) {
+      const answer = (script: string): Buffer =>
+        execFileSync('dash', [], {
+          input: `{ { ${inodes.script}\n} >"$T/inodes"; others=${others}; ${script}\n} </dev/null 2>/dev/null`,
+          env: { LC_ALL: 'C', PATH: process.env.PATH, T: scratch() },
+        })
+      const found = inodes.read(answer('cat "$T/inodes"'))
+      expect(paths.filter((path) => found.inodes.get(path) === undefined || found.inodes.get(path) === 'absent')).toEqual([])
+      expect([...digests.read(answer(digests.script))]).toEqual(
+        expect.arrayContaining(files.map(({ path, text }) => [path, sha256Hex(Buffer.from(text))])),
+      )
+      expect([...texts.read(answer(texts.script))]).toEqual(expect.arrayContaining(files.map(({ path, text }) => [path, [text]])))
+    }
   })
 })
 

@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { askInodes } from '../../../src/resource/asks.ts'
 import { certificate, placeholder } from '../../../src/resource/certificate.ts'
 import { KEY_HEADER, type SeenCertificate } from '../../../src/resource/certificate-seen.ts'
 import { file } from '../../../src/resource/file.ts'
 import type { Resource, Verdict, World } from '../../../src/resource/kind.ts'
 import { service } from '../../../src/resource/service.ts'
 import type { Answer, Step } from '../../../src/resource/step.ts'
-import { NOTHING } from './said.ts'
+import { NOTHING, readInodesSaid } from './said.ts'
 
 // What a Debian 12 host with a placeholder, an issued certificate and nothing answered.
 const recorded = readFileSync(join(import.meta.dirname, '../../fixtures/debian-12/certificate.txt'))
@@ -31,7 +30,7 @@ const look = (paths: readonly string[], answer: Buffer) => {
     ]),
   )
   const digests = new Map(fields.flatMap(([path = '', , key = '']) => (key === '' ? [] : [[`${path}.key`, digest(key)] as const])))
-  return observe(paths).parse(Buffer.alloc(0), { ...NOTHING, ...askInodes([]).read(Buffer.from(inodes)), texts, digests })
+  return observe(paths).parse(Buffer.alloc(0), { ...NOTHING, ...readInodesSaid(Buffer.from(inodes)), texts, digests })
 }
 const observe = (paths: readonly string[]) => kind.observe(paths.map((path) => placeholder({ path, names: NAMES }).spec))
 const seenAt = (path: string): SeenCertificate => {

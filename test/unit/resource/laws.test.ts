@@ -244,13 +244,13 @@ beforeAll(() => {
 afterAll(() => rmSync(stubs, { recursive: true }))
 
 const PROGRAMS =
-  'getent find grep stat sha256sum dpkg-query dpkg systemctl nft openssl base64 cat cut head tail awk sed ls apt-mark readlink test id'.split(
+  'perl setpriv getent find grep stat sha256sum dpkg-query dpkg systemctl nft openssl base64 cat cut head tail awk sed ls apt-mark readlink test id'.split(
     ' ',
   )
 
 const programsStartedBy = (script: string): readonly string[] => {
   writeFileSync(join(stubs, 'log'), '')
-  spawnSync('/bin/sh', ['-s'], { input: `{ ${script}\n} </dev/null`, env: { PATH: stubs, LC_ALL: 'C' } })
+  spawnSync('/bin/sh', ['-s'], { input: `{ ${script}\n} </dev/null`, env: { PATH: stubs, LC_ALL: 'C', T: stubs } })
   return readFileSync(join(stubs, 'log'), 'utf8').trim().split('\n')
 }
 

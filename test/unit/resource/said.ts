@@ -1,4 +1,5 @@
-import { askDigests, askInodes, askTexts, askUnits, type Said, together } from '../../../src/resource/asks.ts'
+import { askPaths } from '../../../src/resource/ask-paths.ts'
+import { askUnits, type Said, together } from '../../../src/resource/asks.ts'
 import { ABSENT, type SeenInode } from '../../../src/resource/inode.ts'
 import type { Probe } from '../../../src/resource/kind.ts'
 
@@ -30,8 +31,12 @@ export const linesBy = (separator: string, lines: readonly string[]): ReadonlyMa
 
 /** All scripts that a look at these resources alone would run. */
 export const scriptOf = ({ asks, script }: Probe<unknown>): string => {
-  const { inodes, trees, digests, texts, patterns, units } = together([asks])
-  return [askInodes(inodes, trees), askDigests(digests), askTexts(texts, patterns), askUnits(units), { script }]
+  const asked = together([asks])
+  const { inodes, digests, texts } = askPaths(asked)
+  return [inodes, digests, texts, askUnits(asked.units), { script }]
     .map((one) => one.script)
     .join('\n')
 }
+
+/** How the answer about inodes is read. */
+export const readInodesSaid = (stdout: Buffer): Pick<Said, 'inodes' | 'changed' | 'trees'> => askPaths(together([])).inodes.read(stdout)

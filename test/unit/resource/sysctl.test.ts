@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { askTexts } from '../../../src/resource/asks.ts'
+import { askPaths } from '../../../src/resource/ask-paths.ts'
+import { together } from '../../../src/resource/asks.ts'
 import { type SeenSysctl, sysctl } from '../../../src/resource/sysctl.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
@@ -24,7 +25,7 @@ describe('a kernel setting', () => {
       (key) => sysctl({ key, value: 0 }).spec,
     )
     const { asks, parse } = sysctl.kind.observe(specs)
-    const ask = askTexts(asks?.texts ?? [], asks?.patterns ?? [])
+    const ask = askPaths(together([asks])).texts
     const seen = parse(Buffer.alloc(0), { ...NOTHING, texts: ask.read(recorded('sysctl')) })
     expect([...seen]).toEqual([
       ['net.ipv4.conf.all.accept_redirects', { live: '0', boot: '0' }],

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { askInodes, askUnits } from '../../../src/resource/asks.ts'
+import { askUnits } from '../../../src/resource/asks.ts'
 import { text } from '../../../src/resource/content.ts'
 import type { World } from '../../../src/resource/kind.ts'
 import { dropin, unit } from '../../../src/resource/unit.ts'
 import { Secret } from '../../../src/secret.ts'
-import { NOTHING } from './said.ts'
+import { NOTHING, readInodesSaid } from './said.ts'
 
 const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
 const broken = unit({ name: 'broken.service', content: '[Service]\nExecStart=/bin/false\n' })
@@ -20,7 +20,7 @@ const look = (answer: string) => {
   )
   return unit.kind.observe(specs).parse(Buffer.alloc(0), {
     ...NOTHING,
-    ...askInodes([]).read(Buffer.from(inodes)),
+    ...readInodesSaid(Buffer.from(inodes)),
     digests,
     units: askUnits(['broken.service', 'broken.service']).read(Buffer.from(units)),
   })
