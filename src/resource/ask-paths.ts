@@ -25,8 +25,7 @@ export const askPaths = (asked: PathAsks): PathInstruments => ({
   texts: askTexts(asked.texts, asked.patterns),
 })
 
-const reader = (what: string, ...words: readonly string[]): string =>
-  `perl -e "$reader" -- ${what} "$T" ${commandLine(...words)} "$@"`
+const reader = (what: string, ...words: readonly string[]): string => `perl -e "$reader" -- ${what} "$T" ${commandLine(...words)} "$@"`
 
 const askInodes = (asked: PathAsks): PathInstruments['inodes'] => {
   const [paths, watched] = [chunks(asked.inodes, PATHS_AT_ONCE), chunks(watchedOf(asked), 2 * PATHS_AT_ONCE)]
@@ -148,7 +147,9 @@ if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha25
 
 /** Only of large files: the length of a small one could be that of a password. */
 const sizesOf = (paths: readonly string[], sizes: ReadonlyMap<string, number>): string =>
-  paths.some((path) => (sizes.get(path) ?? 0) > READ_AT_MOST) ? paths.map((path) => Math.max(READ_AT_MOST, sizes.get(path) ?? 0)).join(' ') : ''
+  paths.some((path) => (sizes.get(path) ?? 0) > READ_AT_MOST)
+    ? paths.map((path) => Math.max(READ_AT_MOST, sizes.get(path) ?? 0)).join(' ')
+    : ''
 
 /**
  * One `grep` for all files. It puts the path before every line, so that no line passes for another's, and skips what would keep it

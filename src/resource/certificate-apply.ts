@@ -2,16 +2,19 @@ import { quote } from '../quote.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED, type SeenCertificate } from './certificate-seen.ts'
 import { inTurn } from './in-turn.ts'
+import { refuseUnreached } from './inode.ts'
 import type { Work } from './kind.ts'
 import { checkLoaded, loadScript } from './loaded.ts'
 import { baseOf, parentOf } from './path.ts'
 import { type Answer, lastLines, Refused, type Steps, Undone } from './step.ts'
 import { saveScript } from './undo.ts'
+import { guardScript } from './walk.ts'
 
 type CertificateWork = Work<CertificateSpec, SeenCertificate>
 
 /** Placeholders in one request; then, one after the other, key and request on the host, the order, the installation, the load. */
 export const applyCertificates = function* (work: readonly CertificateWork[]): Steps {
+  for (const { id, seen } of work) refuseUnreached(id, seen.chain)
   const local = work.filter(({ spec, verdict }) => spec.stage === 'placeholder' || verdict.sure === 'exact')
   yield* inTurn(local, ({ spec }) => (spec.stage === 'placeholder' ? placeholderScript(spec) : accessScript(spec)), {
     doing: 'making keys for the first start',
@@ -80,6 +83,7 @@ const GENERATE = {
 /** Chain and key, and where their successors wait. */
 const namesScript = (path: string): string =>
   [
+    guardScript([parentOf(path)]),
     `p=${quote(path)} k=${quote(`${path}.key`)}`,
     `new=${quote(`${parentOf(path)}/.${baseOf(path)}.provision-new`)} new_key=${quote(`${parentOf(path)}/.${baseOf(path)}.key.provision-new`)}`,
   ].join('\n')
@@ -159,6 +163,7 @@ ${configOf(spec.names, PLACEHOLDER)}END
 ${swapScript(spec, '')}`
 
 const accessScript = (spec: CertificateSpec): string => `
+${guardScript([parentOf(spec.path)])}
 p=${quote(spec.path)}
 chown root:root "$p"; chmod 644 "$p"
 chown ${quote(`root:${spec.group}`)} "$p.key"; chmod ${keyModeOf(spec.group)} "$p.key"

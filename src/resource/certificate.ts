@@ -3,6 +3,7 @@ import type { Authority } from '../identity/identities.ts'
 import { applyCertificates } from './certificate-apply.ts'
 import { planIssued, planLeaf, planPlaceholder } from './certificate-plan.ts'
 import { observeCertificates, type SeenCertificate } from './certificate-seen.ts'
+import { planUnreached } from './inode.ts'
 import { defineKind, type Resource } from './kind.ts'
 import { absolutePath, accountName } from './path.ts'
 
@@ -111,6 +112,8 @@ const kind = defineKind<Input, CertificateSpec, SeenCertificate>({
   },
 
   plan: (want, seen, { now }) => {
+    const unreached = planUnreached(seen.chain)
+    if (unreached !== undefined) return { ...unreached, sure: 'depends' }
     if (want.stage === 'placeholder') return planPlaceholder(seen)
     return want.stage === 'leaf' ? planLeaf(want, seen, now) : planIssued(want, seen, now)
   },

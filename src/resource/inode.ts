@@ -39,11 +39,19 @@ export const typeName = (type: string): string => ({ f: 'a file', d: 'a director
 const UNREACHED = 'unreached'
 
 /** An inode that was not looked at because of what is at `place`; `why` is how the sentence about that goes on. */
-export const unreached = (place: string, owner: string, why: string): Inode => ({ type: UNREACHED, mode: why, owner, group: '', target: place })
+export const unreached = (place: string, owner: string, why: string): Inode => ({
+  type: UNREACHED,
+  mode: why,
+  owner,
+  group: '',
+  target: place,
+})
 
 /** Why root did not go to a path, with the place that stopped it and its owner; undefined for what could be looked at. */
 export const reasonUnreached = (seen: SeenInode): string | undefined =>
-  seen !== ABSENT && seen.type === UNREACHED ? `${seen.target} ${seen.mode}${seen.owner === '' ? '' : ` (owner: ${seen.owner})`}` : undefined
+  seen !== ABSENT && seen.type === UNREACHED
+    ? `${seen.target} ${seen.mode}${seen.owner === '' ? '' : ` (owner: ${seen.owner})`}`
+    : undefined
 
 /** The verdict on such a path: the change is planned, so that it is seen, and then refused. */
 export const planUnreached = (seen: SeenInode): Verdict | undefined => {

@@ -6,6 +6,10 @@ import { parentOf } from './path.ts'
 import { SHARED } from './service-probe.ts'
 import { STAMPS } from './stamp.ts'
 import { type Steps, succeeded } from './step.ts'
+import { walk } from './walk.ts'
+
+/** What is larger is not hashed to see whether it is ours: another account may have made it so. */
+const MOST_DELETED = 268_435_456
 
 type LeftoverWork = Work<LeftoverSpec, SeenLeftover>
 
@@ -36,13 +40,11 @@ const isUnit = ({ spec }: LeftoverWork): boolean => spec.thing.key.startsWith('u
 // It is looked at once more, at the last moment; and services that load what lies beside it owe a reload, which their stamps would deny.
 const scriptOf = (one: LeftoverWork): string => {
   const place = placeOf(one.spec.thing) ?? ''
-  const path = quote(place)
+  const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
   return `${unitScript(one)}
-if [ -L ${path} ] || [ -e ${path} ]; then
-${removal(one, path)} || { echo ${quote(`${place} is no longer what we wrote`)} >&2; exit 1; }
-${one.id.includes('.d/') && isUnit(one) ? `rmdir --ignore-fail-on-non-empty -- ${quote(parentOf(place))}` : `sync ${quote(parentOf(place))}`}
-${stampsScript(parentOf(place))}
-fi`
+${walk(REMOVE, ...removalOf(one, place))} || exit
+${isLastOfDropins ? `rmdir --ignore-fail-on-non-empty -- ${quote(parentOf(place))} 2>/dev/null` : ''}
+${stampsScript(parentOf(place))}`
 }
 
 /** Forgets what services have loaded that load something from this very directory. */
@@ -51,12 +53,32 @@ const stampsScript = (directory: string): string =>
     ? ''
     : `grep -lsE -- ${quote(`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`)} ${STAMPS}/* | xargs -r rm -f --`
 
-const removal = ({ spec: { thing } }: LeftoverWork, path: string): string => {
-  if (thing.key.startsWith('directory:')) return `rmdir -- ${path}`
-  if (thing.key.startsWith('link:'))
-    return `[ -L ${path} ] && [ "$(readlink -- ${path})" = ${quote(thing.digest?.slice(2) ?? '')} ] && rm -f -- ${path}`
-  return `[ ! -L ${path} ] && [ -f ${path} ] && [ "$(sha256sum <${path})" = ${quote(`${thing.digest}  -`)} ] && rm -f -- ${path}`
+/** What a thing is, where it lies, and how we left it: a link's target, a file's digest. */
+const removalOf = ({ spec: { thing } }: LeftoverWork, place: string): readonly string[] => {
+  if (thing.key.startsWith('directory:')) return ['directory', place, '']
+  return thing.key.startsWith('link:') ? ['link', place, thing.digest?.slice(2) ?? ''] : ['file', place, thing.digest ?? '']
 }
+
+const REMOVE = `
+my ($what, $path, $left) = @ARGV;
+my ($parent, $name) = parted($path);
+exit 0 if !enter($parent) && $held[2] eq 'does not exist';
+reach($parent);
+my @s = lstat $name or exit 0;
+sub changed { fail("$path is no longer what we wrote" . ($other eq '' ? '' : " (owner: $other)")) }
+if ($what eq 'directory') { rmdir $name or fail("$path cannot be removed: $!") }
+elsif ($what eq 'link') { S_ISLNK($s[2]) && readlink($name) eq $left or changed(); unlink $name or fail("$path: $!") }
+else {
+  my $h;
+  S_ISREG($s[2]) && sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $h) && S_ISREG($s[2]) or changed();
+  my $child = open(my $sum, '-|') // fail("$path: $!");
+  if (!$child) { open STDIN, '<&', $h; exec 'sh', '-c', 'head -c ${MOST_DELETED} | sha256sum' }
+  my $digest = <$sum> // '';
+  $s[7] <= ${MOST_DELETED} && substr($digest, 0, 64) eq $left or changed();
+  unlink $name or fail("$path: $!");
+}
+to_disk('.');
+`
 
 /** A unit is stopped while systemd still knows how; the directory of a drop-in goes with its last one. */
 const unitScript = (one: LeftoverWork): string => {

@@ -40,7 +40,7 @@ export const link = defineKind({
   },
 })
 
-const LINKS = String.raw`
+const LINKS = `
 while (@ARGV) {
   my ($path, $staged, $state, $target) = splice @ARGV, 0, 4;
   my ($parent, $name) = parted($path);

@@ -90,7 +90,7 @@ unlink $list;
 `
 
 /** The same files in a copy of the tree that they belong to, for the checker to read. A link in it could lead out of the copy. */
-const LAY_OVER = String.raw`${READ_FILES}
+const LAY_OVER = `${READ_FILES}
 my ($root, $copy) = @ARGV;
 check_places();
 reach($copy);
@@ -112,7 +112,7 @@ export const layOverScript = (root: string, copy: string): string => `${walk(LAY
 
 /** Clears what the list names, and then the list. */
 export const CLEAR_STAGED = `${walk(
-  String.raw`
+  `
 my ($list) = @ARGV;
 open my $h, '<', $list or exit;
 while (<$h>) { chomp; my ($dir, $name) = parted($_); unlink $name if $name =~ /[.]provision-new$/ && enter($dir) }

@@ -1,9 +1,11 @@
 import { quote } from '../quote.ts'
+import { FIX_UNSAFE, refuseUnreached } from './inode.ts'
 import type { Work } from './kind.ts'
 import type { ReleaseSpec } from './release.ts'
 import { deltaOf, liveOf, previousOf, type SeenRelease } from './release-seen.ts'
-import { Refused, type Steps, succeeded } from './step.ts'
+import { type Answer, Refused, type Steps, succeeded } from './step.ts'
 import { type Member, tar } from './tar.ts'
+import { guardScript, UNSAFE } from './walk.ts'
 
 type ReleaseWork = Work<ReleaseSpec, SeenRelease>
 
@@ -11,6 +13,7 @@ type ReleaseWork = Work<ReleaseSpec, SeenRelease>
 export function* applyReleases(work: readonly ReleaseWork[]): Steps {
   const done: string[] = []
   for (const one of work) {
+    refuseUnreached(one.id, one.seen.current, done)
     try {
       yield* one.spec.which === 'latest' ? deploy(one) : goBack(one)
     } catch (error) {
@@ -46,7 +49,12 @@ function* deploy({ id, spec, seen }: ReleaseWork): Steps {
     input,
     doing: `deploying ${fresh.length === 1 ? '1 file' : `${fresh.length} files`} to ${id}`,
   }
-  succeeded(answer, `${id} could not be deployed`, 'what was live is live; mend what the host says, and run again')
+  checked(answer, `${id} could not be deployed`, 'what was live is live; mend what the host says, and run again')
+}
+
+const checked = (answer: Answer, what: string, fix: string): void => {
+  if (answer.code === UNSAFE) throw new Refused(what, answer.stderr.trim(), FIX_UNSAFE)
+  succeeded(answer, what, fix)
 }
 
 function* goBack({ id, spec, seen }: ReleaseWork): Steps {
@@ -62,7 +70,7 @@ function* goBack({ id, spec, seen }: ReleaseWork): Steps {
 ( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = '${previous}  -' ] || exit 1; ${proved(`../${previous}.sums`)} ) ||
   { echo 'it is no longer as it was deployed' >&2; exit 1; }
 point releases/${previous}`
-  succeeded(
+  checked(
     yield { do: 'shell', script, doing: `going back to ${previous.slice(0, 12)}` },
     `${id} cannot go back to ${previous.slice(0, 12)}`,
     'deploy it from the project again',
@@ -76,12 +84,15 @@ const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644'
  * `current`: there is no moment without one.
  */
 const begin = (root: string): string => `
+${guardScript([root])}
 set -eu; umask 022
-[ -d ${quote(root)} ] || { printf 'the directory %s does not exist; declare it before its release\\n' ${quote(root)} >&2; exit 1; }
 cd ${quote(root)}
 [ ! -e current ] || [ -L current ] || { printf '%s/current is there and is no link\\n' ${quote(root)} >&2; exit 1; }
 live=$(readlink current) || live=
-mkdir -p releases; rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
+[ ! -L releases ] || { printf '%s/releases is a link, and what lies there may be used by others\\n' ${quote(root)} >&2; exit 1; }
+mkdir -p releases
+${guardScript([`${root}/releases`])}
+rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
 [ "$live" = releases/.mended ] || rm -rf releases/.mended
 point() { ln -s -- "$1" releases/.new/current; mv -fT releases/.new/current current; sync .; }`
 
@@ -117,8 +128,16 @@ fi
 point releases/${digest}
 rm -rf releases/.mended`
 
+/**
+ * Of what lies there, only releases that we made are deleted: their name is the digest of the list beside them. The list goes last, so
+ * that a deletion that is cut off is ended by the next one.
+ */
 const prune = (keep: number): string => `
-for one in releases/[0-9a-f]*; do
-  name=\${one#releases/}; name=\${name%.sums}
-  [ "$(readlink current)" = "releases/$name" ] || tail -n ${keep} history | grep -qxF -- "$name" || rm -rf -- "$one"
+for sums in releases/*.sums; do
+  name=\${sums#releases/}; name=\${name%.sums}
+  case $name in *[!0-9a-f]*) continue ;; esac
+  [ "$(readlink current)" != "releases/$name" ] || continue
+  ! tail -n ${keep} history | grep -qxF -- "$name" || continue
+  [ "$(sha256sum <"$sums")" = "$name  -" ] || continue
+  rm -rf -- "releases/$name"; rm -f -- "$sums"
 done`

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { asText, type LocalFile, sha256Hex } from './content.ts'
-import { ABSENT, typeName } from './inode.ts'
+import { ABSENT, planUnreached, typeName } from './inode.ts'
 import { type Difference, defineKind, type Texts, type Verdict, type Work } from './kind.ts'
 import { absolutePath } from './path.ts'
 import { applyReleases, revertReleases } from './release-apply.ts'
@@ -74,6 +74,8 @@ type ReleaseWork = Work<ReleaseSpec, SeenRelease>
 const isUpload = ({ spec }: ReleaseWork): boolean => spec.which === 'latest'
 
 const planLatest = (want: ReleaseSpec, seen: SeenRelease): Verdict | undefined => {
+  const unreached = planUnreached(seen.current)
+  if (unreached !== undefined) return unreached
   const delta = deltaOf(want, seen)
   const live = liveOf(seen)
   const isWhole = delta.added.length + delta.changed.length + delta.removed.length === 0

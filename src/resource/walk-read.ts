@@ -11,7 +11,7 @@ const TEXT_AT_MOST = 65_536
  * account put there is neither waited for (a named pipe) nor read without end (a sparse file), nor is a second name of somebody else's
  * file taken for the file itself.
  */
-const OPEN_FILE = String.raw`
+const OPEN_FILE = `
 sub open_file {
   my ($path, $at_most, $links) = @_;
   my ($dir, $name) = parted($path);

@@ -8,7 +8,7 @@ export const UNSAFE = 67
  * directory, so that everything after it is relative to an inode and no longer to a name. It follows a link only where root alone
  * could have made it. Afterwards `$other` names who else can replace entries there: nobody (empty), an account, a group or everybody.
  */
-export const ENTER = String.raw`
+export const ENTER = `
 use strict; use warnings; use Fcntl qw(:DEFAULT :mode); use IO::Handle;
 my ($at, $other, $other_uid, $sticky, @held);
 sub account { getpwuid($_[0]) // "uid $_[0]" }
@@ -74,7 +74,7 @@ export const walk = (program: string, ...words: readonly string[]): string =>
  */
 export const guardScript = (directories: readonly string[]): string => `${walk(GUARD, ...new Set(directories))} || exit`
 
-const GUARD = String.raw`
+const GUARD = `
 for my $dir (@ARGV) {
   reach($dir);
   fail("$dir lies where another account can replace it (owner: $other)", ${UNSAFE}) if $other ne '';

@@ -11,7 +11,8 @@ import { link } from '../../../src/resource/link.ts'
 const here = mkdtempSync(join(tmpdir(), 'provision-observe-'))
 afterAll(() => rmSync(here, { recursive: true }))
 
-const sh = (script: string): Buffer => spawnSync('sh', ['-c', script], { env: { ...process.env, LC_ALL: 'C', T: mkdtempSync(join(tmpdir(), 'observe-')) } }).stdout
+const sh = (script: string): Buffer =>
+  spawnSync('sh', ['-c', script], { env: { ...process.env, LC_ALL: 'C', T: mkdtempSync(join(tmpdir(), 'observe-')) } }).stdout
 const placed = (...resources: Parameters<typeof lookAt>[1][number]['resource'][]) =>
   resources.map((resource) => ({ play: 0, role: 'r', resource }))
 

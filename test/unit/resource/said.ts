@@ -33,9 +33,7 @@ export const linesBy = (separator: string, lines: readonly string[]): ReadonlyMa
 export const scriptOf = ({ asks, script }: Probe<unknown>): string => {
   const asked = together([asks])
   const { inodes, digests, texts } = askPaths(asked)
-  return [inodes, digests, texts, askUnits(asked.units), { script }]
-    .map((one) => one.script)
-    .join('\n')
+  return [inodes, digests, texts, askUnits(asked.units), { script }].map((one) => one.script).join('\n')
 }
 
 /** How the answer about inodes is read. */
