@@ -47,6 +47,7 @@ export const authorizedKeys = defineKind({
     }
     if (seen.elsewhere !== undefined)
       return { action: 'update', sure: 'exact', reason: `sshd reads keys from ${seen.elsewhere}`, differences: [] }
+    if (seen.unread !== undefined) return { action: 'update', sure: 'exact', reason: seen.unread, differences: [{ key: 'keys' }] }
     const differences = [...keyDifferences(want, seen), ...(seen.inodes.file === ABSENT ? [] : ownershipDifferences(want.user, seen))]
     if (differences.length === 0) return undefined
     return seen.inodes.file === ABSENT

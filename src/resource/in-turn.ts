@@ -1,9 +1,15 @@
 import { quote } from '../quote.ts'
 import type { Work } from './kind.ts'
-import { lastLines, Refused, type Steps } from './step.ts'
+import { type Answer, lastLines, Refused, type Steps } from './step.ts'
 
 /** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
 type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
+
+/** Identities of those that the host said were done (`done`, NUL, identity, NUL). */
+export const doneOf = (work: readonly { readonly id: string }[], { stdout }: Answer): readonly string[] => {
+  const said = stdout.toString().split('\0')
+  return work.map(({ id }) => id).filter((id) => said.some((field, i) => field.endsWith('done') && said[i + 1] === id))
+}
 
 /**
  * Applies a batch in one request, one resource after the other. The host says which were done, so that a refusal of the
@@ -21,8 +27,7 @@ export const inTurn = function* <Spec, Seen>(
     .join('')
   const answer = yield { do: 'shell', script, doing: words.doing }
   if (answer.code === 0) return
-  const said = answer.stdout.toString().split('\0')
-  const done = work.map(({ id }) => id).filter((id) => said.some((field, i) => field.endsWith('done') && said[i + 1] === id))
+  const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))
   throw new Refused(`${words.failed(failed?.id ?? '')} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
 }
