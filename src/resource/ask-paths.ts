@@ -45,8 +45,8 @@ find "$@" ${watched.map(quote).join(' ')} -prune \\( -path '///*' \\( ${OURS_BES
 [ ! -s "$T/others.${round}" ] || { others=1; ${reader('held', '')}; }
 `
 
-/** Nobody but root can replace what lies there, or write to it. */
-const OURS = '-uid 0 ! -type l ! -perm /022'
+/** For `find`: nobody but root can replace what lies there, or write to it. */
+export const OURS = '-uid 0 ! -type l ! -perm /022'
 
 /** The same of what may be a link to something beside it; what it leads to is watched for itself. */
 const OURS_BESIDE = `-uid 0 \\( ! -type l -o ! -lname '/*' ! -lname '*..*' \\)`
@@ -64,7 +64,8 @@ const watchedOf = ({ inodes, trees, digests, texts }: PathAsks): readonly string
   return [...new Set([...plain, ...trees.flatMap((tree) => [`//${tree}`, `/${tree}/.`])])]
 }
 
-const directoriesAbove = (path: string): readonly string[] => {
+/** The directories above a path, without the root itself. */
+export const directoriesAbove = (path: string): readonly string[] => {
   const parent = parentOf(path)
   return parent === '/' ? [] : [...directoriesAbove(parent), parent]
 }

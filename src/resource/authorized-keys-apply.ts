@@ -25,7 +25,12 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
         'remove that file, or say `exclusive: true` where no keys of others are to stay',
       )
   }
-  const answer = yield { do: 'shell', script: `umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`, input: inputOf(work), doing: 'putting keys in place' }
+  const answer = yield {
+    do: 'shell',
+    script: `umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`,
+    input: inputOf(work),
+    doing: 'putting keys in place',
+  }
   if (answer.code === 0) return
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))?.id ?? ''

@@ -4,7 +4,7 @@ import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED, type SeenCertifi
 import { inTurn } from './in-turn.ts'
 import { refuseUnreached } from './inode.ts'
 import type { Work } from './kind.ts'
-import { checkLoaded, loadScript } from './loaded.ts'
+import { checkLoaded, LOADING, loadScript } from './loaded.ts'
 import { baseOf, parentOf } from './path.ts'
 import { type Answer, lastLines, Refused, type Steps, Undone } from './step.ts'
 import { saveScript } from './undo.ts'
@@ -67,7 +67,10 @@ const loadNow = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): S
   const files = loadedBy.loads.map(({ path }) => path)
   const restarts = loadedBy.restarts.map(({ path }) => path)
   const { reload: mode, set, took, unit } = loadedBy
-  checkLoaded(yield { do: 'shell', script: loadScript({ unit, files, restarts, mode, set, took }), doing: `reloading ${unit}` }, done)
+  checkLoaded(
+    yield { do: 'shell', script: `${LOADING}${loadScript({ unit, files, restarts, mode, set, took })}`, doing: `reloading ${unit}` },
+    done,
+  )
 }
 
 const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {

@@ -1,4 +1,4 @@
-import { ABSENT } from './inode.ts'
+import { ABSENT, reasonUnreached } from './inode.ts'
 import type { Verdict, World } from './kind.ts'
 import { type LeftoverSpec, placeOf, type SeenLeftover } from './leftover-seen.ts'
 import type { OwnedThing } from './owned-record.ts'
@@ -25,6 +25,8 @@ const reasonOf = (fate: Fate): string => {
 /** Deleted are only things that are exactly as we left them, and whose loss can neither lock anybody out nor lose data. */
 export const fateOf = ({ thing }: LeftoverSpec, seen: SeenLeftover, world: Pick<World, 'deleted'>): Fate => {
   const name = thing.key.slice(0, thing.key.indexOf(':'))
+  const unreached = reasonUnreached(seen.inode)
+  if (unreached !== undefined) return stays(unreached)
   const judge = Object.hasOwn(judges, name) ? judges[name] : undefined
   return judge?.(thing, seen, world) ?? stays(Object.hasOwn(REASONS, name) ? (REASONS[name] ?? '') : 'nobody knows how to remove it')
 }

@@ -33,7 +33,10 @@ export const placeOf = ({ path, key }: OwnedThing): string | undefined => {
 
 const NAMES = 50
 
-/** What lies there, its digest, and which package it belongs to: one `dpkg-query` for all, and only where something is left over. */
+/**
+ * What lies there, its digest, and which package it belongs to: one `dpkg-query` for all, and only where something is left over. `$others`
+ * and `$reader` come with what is asked of paths (see `ask-paths`).
+ */
 export const probeLeftovers = (name: string, specs: readonly LeftoverSpec[]): Probe<SeenLeftover> => {
   const places = specs.flatMap(({ thing }) => placeOf(thing) ?? [])
   const words = places.map(quote).join(' ')
@@ -43,7 +46,9 @@ export const probeLeftovers = (name: string, specs: readonly LeftoverSpec[]): Pr
       places.length === 0
         ? ''
         : `dpkg-query -S -- ${words} | tr '\\n' '\\0'; printf 'within\\0'
-for p in ${words}; do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 -printf '%h\\0%f\\0' | head -z -n ${2 * NAMES}; done`,
+set -- ${words}
+if [ "$others" ]; then perl -e "$reader" -- names "$T" ${NAMES} "$@"
+else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 -printf '%h\\0%f\\0' | head -z -n ${2 * NAMES}; done; fi`,
     parse: (stdout, said) => {
       const fields = stdout.toString().split('\0')
       const middle = fields.indexOf('within')

@@ -1,6 +1,6 @@
 import { commandLine, quote } from '../quote.ts'
 import type { Work } from './kind.ts'
-import { checkLoaded, loadScript } from './loaded.ts'
+import { checkLoaded, LOADING, loadScript } from './loaded.ts'
 import type { ServiceSpec } from './service.ts'
 import type { SeenService } from './service-probe.ts'
 import { STAMPS } from './stamp.ts'
@@ -17,7 +17,7 @@ export function* applyServices(work: readonly ServiceWork[], withinMs?: number):
   const answer = yield {
     do: 'shell',
     doing: units.length === 1 ? `seeing to ${units[0]}` : `seeing to ${units.length} services`,
-    script: `${readUnitsScript(units)}${work.map(({ spec }) => serviceScript(spec)).join('')}`,
+    script: `${LOADING}${readUnitsScript(units)}${work.map(({ spec }) => serviceScript(spec)).join('')}`,
     ...(withinMs === undefined ? {} : { withinMs }),
   }
   checkLoaded(

@@ -4,7 +4,8 @@ import { databaseScript, NO_ACCOUNT, readDatabase } from './accounts.ts'
 import { differing, inWords } from './differences.ts'
 import { inTurn } from './in-turn.ts'
 import { type Difference, defineKind, type Work } from './kind.ts'
-import { absolutePath, accountName } from './path.ts'
+import { absolutePath, accountName, parentOf } from './path.ts'
+import { guardScript } from './walk.ts'
 
 // passwd(5) has no way to write a colon or a line break into a field.
 const passwdPath = absolutePath.refine((path) => !path.includes(':'), 'must not contain a colon')
@@ -114,7 +115,7 @@ const differencesOf = (want: UserSpec, seen: Account): readonly Difference[] => 
 
 // A package of this run may have brought the account since it was looked at: the script looks again and then only mends it.
 const scriptOf = ({ spec }: Work<UserSpec, SeenUser>): string => {
-  const { name, groups, system } = spec
+  const { name, groups, system, home } = spec
   if (spec.state === 'absent') return `if getent passwd ${name} >/dev/null; then userdel ${name}; fi`
   const settings = settingsOf(spec)
   const change = [...settings, ...(groups.length === 0 ? [] : ['-a', '-G', groups.join(',')])]
@@ -128,7 +129,7 @@ const scriptOf = ({ spec }: Work<UserSpec, SeenUser>): string => {
   // useradd wants to make a group of the same name and gives up where there is one.
   const own = spec.group === undefined ? `own=-U; if getent group ${name} >/dev/null; then own='-g ${name}'; fi; ` : 'own=; '
   return `if getent passwd ${name} >/dev/null; then ${change.length === 0 ? ':' : commandLine('usermod', ...change, name)}
-else ${own}useradd $own ${make.map(quote).join(' ')} ${name}; fi`
+else ${home === undefined || system ? '' : `${guardScript([parentOf(home)])}; `}${own}useradd $own ${make.map(quote).join(' ')} ${name}; fi`
 }
 
 const settingsOf = ({ uid, group, home, shell, comment, password }: UserSpec): readonly string[] =>

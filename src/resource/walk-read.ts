@@ -36,9 +36,9 @@ sub copy {
 
 /**
  * Reads below directories of other accounts, for an observation. Arguments: what is asked, the directory with the lists `others.*` of
- * places that are not root's alone, expected sizes (for digests), and the paths.
+ * places that are not root's alone, expected sizes (of `digests`) or the most names (of `names`), and the paths.
  * `held`: prints paths that lie behind a link of another account. `trees`: runs `find` (its words follow after `--`) on those that are
- * root's alone. `digests`: as `sha256sum -z`. `texts`: as `grep -HZ ''`.
+ * root's alone. `names`: prints what lies in directories. `digests`: as `sha256sum -z`. `texts`: as `grep -HZ ''`.
  */
 export const READ_OTHERS = String.raw`${ENTER}
 my ($asked, $scratch, $sizes, @paths) = @ARGV;
@@ -52,6 +52,12 @@ if ($asked eq 'held') {
   for my $path (@paths) {
     next unless grep { $others{$_} } above($path);
     print join("\0", 'held', $path, @held), "\0" unless enter((parted($path))[0]) || $held[2] eq 'does not exist';
+  }
+} elsif ($asked eq 'names') {
+  for my $path (@paths) {
+    my ($dir, $name) = parted($path); my ($d, $n) = (undef, 0);
+    next unless enter($dir) && sysopen($d, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && chdir $d && opendir my $list, '.';
+    while ($n < $sizes && defined(my $one = readdir $list)) { next if $one =~ /^[.]{1,2}\z/; print "$path\0$one\0"; $n++ }
   }
 } elsif ($asked eq 'trees') {
   my ($i) = grep { $paths[$_] eq '--' } 0 .. $#paths;
