@@ -1,0 +1,267 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { readSeen } from '../../../src/resource/authorized-keys-seen.ts'
+import { sha256Hex } from '../../../src/resource/content.ts'
+import { nativeHash } from '../../../src/resource/database-account-sql.ts'
+import type { Kind, World } from '../../../src/resource/kind.ts'
+import { nftables } from '../../../src/resource/nftables.ts'
+import { readRecord, recordHead } from '../../../src/resource/owned-record.ts'
+import { release } from '../../../src/resource/release.ts'
+import { followerOf } from '../../../src/resource/replication-plan.ts'
+import { service } from '../../../src/resource/service.ts'
+import { sshd } from '../../../src/resource/sshd.ts'
+import type { Step } from '../../../src/resource/step.ts'
+import { Secret } from '../../../src/secret.ts'
+
+type AnyKind = Kind<unknown, unknown, unknown>
+
+/** For each kind, the options of its i-th sample, and what a host says when all is as these want it. */
+interface Sample {
+  readonly options: (i: number) => object
+  readonly asWanted: (i: number) => unknown
+}
+
+const inode = (type: string, mode: string, more: object = {}) => ({ type, mode, owner: 'root', group: 'root', target: '', ...more })
+const rules = 'chain input { type filter hook input priority filter; policy drop; }'
+const listing = 'table inet provision {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n'
+const seenTable = (table: string) => {
+  const [owned] = nftables.kind.files?.(nftables({ table, rules }).spec) ?? []
+  return {
+    live: listing,
+    ours: listing,
+    boot: nftables({ table, rules }).spec.text,
+    stamp: owned?.sha256,
+    pending: undefined,
+    unkept: false,
+    rolledBack: undefined,
+    foreign: { chains: [], defeats: [], legacy: [] },
+  }
+}
+
+const page = { type: 'local', path: '/p/sample', sha256: 'a'.repeat(64), size: 6, open: () => Buffer.from('sample') } as const
+const dump = (table: string) => ({
+  ...page,
+  open: () => gzipSync(`-- Current Database: \`shop\`\n-- Table structure for table \`${table}\`\n`),
+})
+const seenRelease = (i: number) => ({
+  current: inode('l', '777', {
+    target: `releases/${release({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }).spec.digest}`,
+  }),
+  tree: new Map([
+    ['', { type: 'd', mode: '755', owner: '0:0' }],
+    ['page', { type: 'f', mode: '644', owner: '0:0' }],
+  ]),
+  digests: new Map([['page', page.sha256]]),
+  history: [],
+  staged: false,
+})
+
+export const SAMPLES: Readonly<Record<string, Sample>> = {
+  file: {
+    options: (i) => ({ path: `/srv/sample${i}`, content: 'hello\n' }),
+    asWanted: () => inode('f', '644', { sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' }),
+  },
+  directory: { options: (i) => ({ path: `/srv/sample${i}` }), asWanted: () => inode('d', '755') },
+  link: { options: (i) => ({ path: `/srv/sample${i}`, target: '/srv' }), asWanted: () => inode('l', '777', { target: '/srv' }) },
+  package: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ status: 'installed', version: '1', held: false }) },
+  release: { options: (i) => ({ root: `/srv/sample${i}`, files: [{ path: 'page', content: page }] }), asWanted: seenRelease },
+  service: {
+    options: (i) => ({ unit: `sample${i}.service` }),
+    asWanted: () => ({
+      load: 'loaded',
+      active: 'active',
+      sub: 'running',
+      result: 'success',
+      enabled: 'enabled',
+      needsDaemonReload: false,
+      reloadFailed: false,
+      stamp: undefined,
+      touched: false,
+      onDisk: new Map(),
+      undone: false,
+    }),
+  },
+  unit: {
+    options: (i) => ({ name: `sample${i}.service`, content: 'hello\n' }),
+    asWanted: () => ({
+      file: inode('f', '644', { sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03' }),
+      stale: false,
+    }),
+  },
+  certificate: {
+    options: (i) => ({ stage: 'placeholder', path: `/srv/sample${i}.pem`, names: ['www.example.org'] }),
+    asWanted: () => ({
+      chain: inode('f', '644'),
+      key: inode('f', '600'),
+      leaf: { names: ['www.example.org'], from: 0, to: 9e12, placeholder: false, account: 'a', keyDigest: 'k', keyType: 'ec' },
+      keyDigest: 'k',
+    }),
+  },
+  user: {
+    options: (i) => ({ name: `sample${i}` }),
+    asWanted: (i) => ({ uid: 1000, group: `sample${i}`, groups: [], home: `/home/sample${i}`, shell: '/bin/sh', comment: '' }),
+  },
+  group: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ gid: 1000 }) },
+  'authorized-keys': {
+    options: (i) => ({
+      user: `sample${i}`,
+      keys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'],
+    }),
+    asWanted: (i) => {
+      const [user, home] = [`sample${i}`, `/home/sample${i}`]
+      const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C'
+      const inodes = [
+        ['', 'd', '755'],
+        ['/.ssh', 'd', '700'],
+        ['/.ssh/authorized_keys', 'f', '600'],
+      ].flatMap(([path, type, mode]) => ['inode', `${home}${path}`, type, mode, user, user, ''])
+      const files = `${home}/.ssh/authorized_keys\0${key} me\n/var/lib/provision/authorized-keys/${user}\0${key}\n`
+      return readSeen(['sshd', '', 'user', user, home, ...inodes, 'lines', files].join('\0'), [user]).get(user)
+    },
+  },
+  sysctl: { options: (i) => ({ key: `kernel.sample${i}`, value: 1 }), asWanted: () => ({ live: '1', boot: '1' }) },
+  command: {
+    options: (i) => ({ name: `sample${i}`, run: `touch /srv/sample${i}`, creates: `/srv/sample${i}` }),
+    asWanted: () => ({ done: true }),
+  },
+  galera: {
+    options: (i) => ({ cluster: `sample${i}`, me: 'a', servers: ['a'], service: service({ unit: `sample${i}.service` }) }),
+    asWanted: (i) => ({
+      service: SAMPLES.service?.asWanted(i),
+      standing: { primary: true, connected: true, members: [], synced: true, state: 'Synced', size: 1, servers: 1 },
+      position: { uuid: 'u', seqno: -1, databases: [] },
+    }),
+  },
+  replication: {
+    options: (i) => ({
+      ...{
+        name: `sample${i}`,
+        me: 'a',
+        primary: 'a',
+        opener: 'opener.service',
+        seedPort: 4444,
+        pair: '/etc/p.pem',
+        trusted: '/etc/ca.pem',
+      },
+      servers: ['a', 'b'].map((host, at) => ({ host, address: `10.0.0.${at}`, certificate: `${host}.internal` })),
+      service: service({ unit: `sample${i}.service` }),
+    }),
+    asWanted: (i) => ({
+      service: SAMPLES.service?.asWanted(i),
+      standing: {
+        ...{ writable: true, position: '0-1-2', source: undefined },
+        followers: ['a', 'b'].map((host) => followerOf({ host, address: '', certificate: `${host}.internal` })),
+      },
+      ...{ primary: 'a', databases: [], seeding: false },
+    }),
+  },
+  unreplicated: {
+    options: (i) => ({ name: `sample${i}`, me: 'a', servers: [{ host: 'a', address: '10.0.0.1' }] }),
+    asWanted: () => ({ follows: undefined, accounts: [] }),
+  },
+  database: {
+    options: (i) => ({ name: `sample${i}`, me: 'a', servers: ['a', 'b'] }),
+    asWanted: () => ({ charset: 'utf8mb4', collation: 'utf8mb4_unicode_ci', tables: 3 }),
+  },
+  'database-dump': {
+    options: (i) => ({ name: `sample${i}`, content: dump(`sample${i}`), me: 'a', servers: ['a'] }),
+    asWanted: (i) => ({ tables: [`shop.sample${i}`], replacedBy: [] }),
+  },
+  'database-account': {
+    options: (i) => ({
+      user: `sample${i}`,
+      password: new Secret('poison'),
+      grants: [{ on: 'shop.*', privileges: ['select'] }],
+      me: 'a',
+      servers: ['a', 'b'],
+    }),
+    asWanted: () => ({
+      plugin: 'mysql_native_password',
+      nonce: '',
+      // Of what the server keeps for this password.
+      digest: sha256Hex(nativeHash('poison')),
+      tls: true,
+      locked: false,
+      grants: ['SELECT on shop.*'],
+    }),
+  },
+  drained: { options: (i) => ({ role: `sample${i}` }), asWanted: () => [] },
+  owned: {
+    options: (i) => ({ role: `sample${i}`, playbooks: ['site.yaml'], lines: [{ key: `link:/sample${i}`, parts: [`link:/sample${i}`] }] }),
+    asWanted: (i) => ({
+      inode: inode('f', '600'),
+      record: readRecord([recordHead(['site.yaml']).trim(), `link:/sample${i}`]),
+    }),
+  },
+  nftables: { options: (i) => ({ table: `sample${i}`, rules }), asWanted: (i) => seenTable(`sample${i}`) },
+  sshd: {
+    options: (i) => ({ name: `sample${i}`, settings: { MaxAuthTries: 3 } }),
+    asWanted: (i) => ({
+      inode: inode('f', '644'),
+      sha256: sshd({ name: `sample${i}`, settings: { MaxAuthTries: 3 } }).spec.sha256,
+      config: ['Include /etc/ssh/sshd_config.d/*.conf'],
+      service: { active: 'active', stamp: undefined, reloadFailed: false, touched: false },
+      pending: undefined,
+      unkept: false,
+      rolledBack: undefined,
+    }),
+  },
+}
+
+const room = fileURLToPath(new URL('../../../src/resource', import.meta.url))
+/** All kinds there are, by name. */
+export const kinds = new Map<string, AnyKind>()
+for (const name of readdirSync(room)) {
+  for (const value of Object.values((await import(join(room, name))) as Record<string, unknown>)) {
+    const kind = typeof value === 'function' && 'kind' in value ? (value.kind as AnyKind) : undefined
+    if (kind !== undefined) kinds.set(kind.name, kind)
+  }
+}
+/** Those that have a sample. */
+export const listed = [...kinds.values()].flatMap((kind) => {
+  const sample = SAMPLES[kind.name]
+  return sample === undefined ? [] : [{ name: kind.name, kind, sample, spec: (i: number): unknown => kind.schema.parse(sample.options(i)) }]
+})
+
+export const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
+
+/** What a host says where nothing is as wanted. */
+export const seenNothing = (kind: string): unknown => {
+  if (kind === 'authorized-keys') return readSeen(['sshd', '', 'lines', ''].join('\0'), ['sample7']).get('sample7')
+  if (kind === 'unit') return { file: 'absent', stale: false }
+  if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
+  if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }
+  if (kind === 'package') return { status: 'not-installed', version: '', held: false }
+  if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
+  if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
+  if (kind === 'database-dump') return { tables: [], replacedBy: [] }
+  if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), standing: undefined }
+  if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), standing: undefined }
+  if (kind === 'unreplicated') return { follows: undefined, accounts: ['provision-replica-sample7'] }
+  if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
+  return 'absent'
+}
+
+const wordsOf = (input: Uint8Array | Secret | undefined): string =>
+  input instanceof Secret ? input.reveal() : Buffer.from(input ?? []).toString()
+
+/** All that would be said to a host that says yes to everything; its database server does not run. */
+export const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buffer; stderr: string }>): readonly string[] => {
+  const said: string[] = []
+  try {
+    for (let next = steps.next(); next.done !== true && said.length < 20; ) {
+      const { value } = next
+      if (value.do === 'tell') {
+        next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+        continue
+      }
+      said.push('script' in value ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}` : value.request)
+      next = steps.next({ code: 0, stdout: Buffer.from(said.at(-1)?.includes("SELECT 'end'") ? 'down\n' : ''), stderr: '' })
+    }
+  } catch {
+    // A kind may not believe an empty answer; what it had said until then counts.
+  }
+  return said
+}

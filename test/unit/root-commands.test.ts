@@ -1,0 +1,71 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Programs that change what lies at a name, as scripts for hosts use them. */
+const BARE =
+  /(?<![\w-])(rm|rmdir|mv|cp|ln|chmod|chown|chgrp|install|mkdir|touch|tar|tee|dd|truncate|mkfifo|sed -i)\s+(-[a-zA-Z]|["$/]|\.\.?\/)/
+
+const OURS = 'only in directories of root’s that no role chooses: /var/lib/provision, /run/provision, /etc'
+const TEXT = 'a sentence or a setting, not a script'
+const WALK = 'in a program of `walk.ts`, relative to a directory it has entered'
+const GUARDED = 'behind `guardScript`: root alone can replace what lies there'
+
+/**
+ * Where scripts may use such programs, and why nobody but root can replace what they name. Everything else goes through `walk.ts`: by
+ * descriptor, or as the account that owns the place.
+ */
+const ALLOWED: Readonly<Record<string, string>> = {
+  'src/engine/session.ts': OURS,
+  'src/host/lock.ts': OURS,
+  'src/host/loop.ts': OURS,
+  'src/resource/apt.ts': OURS,
+  'src/resource/authorized-keys-apply.ts': OURS,
+  'src/resource/certificate-apply.ts': GUARDED,
+  'src/resource/command.ts': OURS,
+  'src/resource/commit-confirm.ts': OURS,
+  'src/resource/database-dump.ts': OURS,
+  'src/resource/directory.ts': WALK,
+  'src/resource/drained.ts': OURS,
+  'src/resource/file-apply.ts': OURS,
+  'src/resource/galera-apply.ts': OURS,
+  'src/resource/hold.ts': OURS,
+  'src/resource/leftover-apply.ts': OURS,
+  'src/resource/loaded.ts': OURS,
+  'src/resource/nftables-apply.ts': OURS,
+  'src/resource/owned-record.ts': OURS,
+  'src/resource/release-apply.ts': GUARDED,
+  'src/resource/replication-seed.ts': OURS,
+  'src/resource/service-apply.ts': OURS,
+  'src/resource/sshd-apply.ts': OURS,
+  'src/resource/sysctl.ts': OURS,
+  'src/resource/trial.ts': OURS,
+  'src/resource/undo.ts': 'files of a set, which are placed only where root alone can replace them',
+  'src/resource/unit.ts': OURS,
+  'src/role/files.ts': TEXT,
+  'roles/base/reduce.ts': TEXT,
+  'roles/haproxy-tls/revocation.ts': OURS,
+  'roles/haproxy-tls/virtual-address.ts': OURS,
+  'roles/monitoring/checks/script.ts': OURS,
+  'roles/monitoring/rules/runbooks.ts': TEXT,
+  'roles/mysql/backup.ts': OURS,
+  'roles/mysql/backup-script.ts': 'as the account provision-backup, in its own directory',
+  'roles/mysql/server.ts': OURS,
+}
+
+/** Runs on the user's own machine. */
+const isOfHosts = (path: string): boolean => !/^src\/(lab|cli|report|site|identity|acme)\//.test(path)
+
+it('programs that change what lies at a name are used only where root alone can replace it', () => {
+  const using = globSync('{src,roles}/**/*.ts', { cwd: root })
+    .filter(isOfHosts)
+    .filter((path) =>
+      readFileSync(join(root, path), 'utf8')
+        .split('\n')
+        .some((line) => !/^\s*(\/\/|\*|\/\*|fix:|why:|what:)/.test(line) && BARE.test(line)),
+    )
+  expect(using.toSorted()).toEqual(Object.keys(ALLOWED).toSorted())
+})
