@@ -41,7 +41,8 @@ my $here = '';
 sub go { my ($dir) = @_; return if $dir eq $here; $here = ''; reach($dir); $here = $dir }
 sub check_places {
   for my $one (@new, $alone ? @gone : ()) {
-    go($one->{dir});
+    if ($one->{staged}) { go($one->{dir}) }
+    else { $here = ''; next if !enter($one->{dir}) && $held[2] eq 'does not exist'; reach($one->{dir}) }
     fail("$one->{path} lies where another account can replace it (owner: $other); a service's files belong where only root can", ${UNSAFE}) if $alone && $other ne '';
   }
 }
