@@ -5,7 +5,7 @@ import { parentOf } from './path.ts'
 import { chunks } from './records.ts'
 import { READ_AT_MOST, READ_OTHERS } from './walk-read.ts'
 
-type PathAsks = Pick<Required<Asks>, 'inodes' | 'trees' | 'digests' | 'sizes' | 'texts' | 'patterns'>
+type PathAsks = Pick<Required<Asks>, 'inodes' | 'guarded' | 'trees' | 'digests' | 'sizes' | 'texts' | 'patterns'>
 
 /** What is asked of paths: three fragments, to be run in this order by one shell. */
 export interface PathInstruments {
@@ -31,7 +31,7 @@ const askInodes = (asked: PathAsks): PathInstruments['inodes'] => {
   const [paths, watched] = [chunks(asked.inodes, PATHS_AT_ONCE), chunks(watchedOf(asked), 2 * PATHS_AT_ONCE)]
   const rounds = Array.from({ length: Math.max(paths.length, watched.length) }, (_, i) => inodeScript(i, paths[i] ?? [], watched[i] ?? []))
   return {
-    script: `others= reader=${quote(READ_OTHERS)}\n${rounds.join('')}${treeScript(asked.trees)}`,
+    script: `others= reader=${quote(READ_OTHERS)}\n${rounds.join('')}${guardedScript(asked.guarded)}${treeScript(asked.trees)}`,
     read: (stdout) => readPaths(stdout.toString().split('\0')),
   }
 }
@@ -69,6 +69,9 @@ export const directoriesAbove = (path: string): readonly string[] => {
   const parent = parentOf(path)
   return parent === '/' ? [] : [...directoriesAbove(parent), parent]
 }
+
+const guardedScript = (paths: readonly string[]): string =>
+  paths.length === 0 ? '' : `[ -z "$others" ] || { set -- ${paths.map(quote).join(' ')}; ${reader('guarded', '')}; }\n`
 
 /** What lies in trees; directories of others in them are named and not entered. Owners by number: names would be looked up for each. */
 const treeScript = (trees: readonly string[]): string =>

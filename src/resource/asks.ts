@@ -16,6 +16,8 @@ export interface Asks {
   readonly texts?: readonly string[]
   /** The same for every path that fits a pattern, in which `*` stands for anything but a slash. */
   readonly patterns?: readonly string[]
+  /** Of `inodes`: paths that are only worked with where root alone can replace them. Others count as not reached. */
+  readonly guarded?: readonly string[]
   /** systemd units: their properties. */
   readonly units?: readonly string[]
 }
@@ -55,6 +57,7 @@ export const together = (asks: readonly (Asks | undefined)[]): Required<Asks> =>
     digests: all('digests'),
     texts: all('texts'),
     patterns: all('patterns'),
+    guarded: all('guarded'),
     units: all('units'),
   }
 }

@@ -91,7 +91,7 @@ sub open_way {
 }
 sub kept_lines {
   my ($file, $go) = @_; my %go = map { $_ => 1 } split /\n/, $go, -1; my ($h, $text) = (undef, '');
-  if (!sysopen $h, 'authorized_keys', O_RDONLY | O_NONBLOCK) { return () if $!{ENOENT}; fail("$file: $!", ${UNSAFE}) }
+  if (!sysopen $h, 'authorized_keys', O_RDONLY | O_NONBLOCK) { return () if $!{ENOENT}; fail("$file cannot be read as its user: $!", ${UNSAFE}) }
   my @s = stat $h;
   return () unless S_ISREG($s[2]);
   1 while sysread $h, $text, ${KEYS_AT_MOST} + 1 - length $text, length $text;
@@ -112,10 +112,10 @@ until (eof STDIN) {
   open_way($one);
   become($one);
   my $file = "$one->{home}/.ssh/authorized_keys";
-  chdir $one->{home} && (mkdir '.ssh' or $!{EEXIST}) && chdir '.ssh' or fail("$one->{home}/.ssh: $!");
+  chdir $one->{home} && (mkdir '.ssh' or $!{EEXIST}) && chdir '.ssh' or fail("$one->{home}/.ssh cannot be entered as $user: $!", ${UNSAFE});
   my @s = stat '.'; chmod $s[2] & 07755, '.' if $s[2] & 022;
   my @lines = ($which eq 'some' ? kept_lines($file, $go) : (), split /\n/, $come);
-  put('authorized_keys', join '', map { "$_\n" } @lines) or fail("$file: $!");
+  put('authorized_keys', join '', map { "$_\n" } @lines) or fail("$file cannot be written as $user: $!", ${UNSAFE});
   to_disk('.');
   be_root();
   chdir $records && put($user, $ours) or fail("$records/$user: $!");

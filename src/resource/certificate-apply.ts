@@ -2,13 +2,13 @@ import { quote } from '../quote.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED, type SeenCertificate } from './certificate-seen.ts'
 import { inTurn } from './in-turn.ts'
-import { refuseUnreached } from './inode.ts'
+import { FIX_UNSAFE, refuseUnreached } from './inode.ts'
 import type { Work } from './kind.ts'
 import { checkLoaded, LOADING, loadScript } from './loaded.ts'
 import { baseOf, parentOf } from './path.ts'
 import { type Answer, lastLines, Refused, type Steps, Undone } from './step.ts'
 import { saveScript } from './undo.ts'
-import { guardScript } from './walk.ts'
+import { guardScript, UNSAFE } from './walk.ts'
 
 type CertificateWork = Work<CertificateSpec, SeenCertificate>
 
@@ -75,6 +75,7 @@ const loadNow = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): S
 
 const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
   if (answer.code === 0) return answer
+  if (answer.code === UNSAFE) throw new Refused(what, lastLines(answer.stderr), FIX_UNSAFE, done)
   throw new Refused(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', done)
 }
 

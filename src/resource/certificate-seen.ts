@@ -53,6 +53,7 @@ export const KEY_HEADER = '# key sha256 '
 export const observeCertificates = (paths: readonly string[]): Probe<SeenCertificate> => ({
   asks: {
     inodes: paths.flatMap((path) => [path, `${path}.key`]),
+    guarded: paths,
     digests: paths.map((path) => `${path}.key`),
     texts: paths.flatMap((path) => [path, `${path}${REVOKED}`]),
   },

@@ -28,7 +28,7 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
 
 const refusedType = ({ id, seen }: FileWork, done: readonly string[]): Refused =>
   new Refused(
-    `${id} is ${seen === ABSENT ? 'absent' : typeName(seen.type)}`,
+    `${id} is ${seen === ABSENT ? 'absent' : `${typeName(seen.type)} (owner: ${seen.owner})`}`,
     'a file shall be there, and nothing but a file or a link is ever replaced by one',
     'move it away or remove it by hand',
     done,

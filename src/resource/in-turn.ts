@@ -1,6 +1,8 @@
 import { quote } from '../quote.ts'
+import { FIX_UNSAFE } from './inode.ts'
 import type { Work } from './kind.ts'
 import { type Answer, lastLines, Refused, type Steps } from './step.ts'
+import { UNSAFE } from './walk.ts'
 
 /** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
 type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
@@ -29,5 +31,7 @@ export const inTurn = function* <Spec, Seen>(
   if (answer.code === 0) return
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))
-  throw new Refused(`${words.failed(failed?.id ?? '')} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
+  const what = words.failed(failed?.id ?? '')
+  if (answer.code === UNSAFE) throw new Refused(what, lastLines(answer.stderr), FIX_UNSAFE, done)
+  throw new Refused(`${what} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
 }

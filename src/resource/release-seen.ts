@@ -35,6 +35,7 @@ export const observeReleases = (specs: readonly ReleaseSpec[]): Probe<SeenReleas
   return {
     asks: {
       inodes: specs.flatMap(({ root }) => [`${root}/current`, `${root}/releases/.new`]),
+      guarded: specs.map(({ root }) => `${root}/current`),
       trees: latest.map(({ root }) => `${root}/current`),
       digests: latest.flatMap(({ root, files }) => files.map(({ path }) => `${root}/current/${path}`)),
       texts: specs.map(({ root }) => `${root}/history`),

@@ -37,7 +37,7 @@ sub copy {
 /**
  * Reads below directories of other accounts, for an observation. Arguments: what is asked, the directory with the lists `others.*` of
  * places that are not root's alone, expected sizes (of `digests`) or the most names (of `names`), and the paths.
- * `held`: prints paths that lie behind a link of another account. `trees`: runs `find` (its words follow after `--`) on those that are
+ * `held`: prints paths that lie behind a link of another account. `guarded`: those that another account can replace. `trees`: runs `find` (its words follow after `--`) on those that are
  * root's alone. `names`: prints what lies in directories. `digests`: as `sha256sum -z`. `texts`: as `grep -HZ ''`.
  */
 export const READ_OTHERS = String.raw`${ENTER}
@@ -52,6 +52,11 @@ if ($asked eq 'held') {
   for my $path (@paths) {
     next unless grep { $others{$_} } above($path);
     print join("\0", 'held', $path, @held), "\0" unless enter((parted($path))[0]) || $held[2] eq 'does not exist';
+  }
+} elsif ($asked eq 'guarded') {
+  for my $path (@paths) {
+    next unless enter((parted($path))[0]) && $other ne '';
+    print join("\0", 'held', $path, $at, $other, 'lies where another account can replace it'), "\0";
   }
 } elsif ($asked eq 'names') {
   for my $path (@paths) {
