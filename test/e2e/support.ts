@@ -5,7 +5,7 @@ import { observe, openSession, type Session } from '../../src/engine/session.ts'
 import { runOnce } from '../../src/host/once.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { type Kind, keyOf, type Resource } from '../../src/resource/kind.ts'
-import type { Answer, ReconnectStep, Refused, Steps } from '../../src/resource/step.ts'
+import type { Answer, IdentityStep, ReconnectStep, Refused, Steps } from '../../src/resource/step.ts'
 
 /** One real host of a lab of its own, and the engine's own parts to work on it with a few resources, without a project. */
 export interface TestHost {
@@ -53,8 +53,16 @@ export const sessionOn = (lab: string, address: string): Promise<Session> => {
   return openSession(target, { listen: () => {}, signal: new AbortController().signal, lock: undefined, wait: false })
 }
 
-/** The host behind a session. */
-export const onHost = (session: Session, end: () => Promise<void>): TestHost => {
+const withoutIdentities = (): never => {
+  throw new Error('a host is tested here without identities')
+}
+
+/** The host behind a session; `sign` answers what only the controller's identities can. */
+export const onHost = (
+  session: Session,
+  end: () => Promise<void>,
+  sign: (step: IdentityStep) => Promise<Answer> = withoutIdentities,
+): TestHost => {
   const doing: string[] = []
   const hear = (line: string): unknown => line.startsWith('provision-doing: ') && doing.push(line.slice('provision-doing: '.length))
   // Not coming in is what the step asks about, so it is an answer, as it is to the engine.
@@ -67,11 +75,13 @@ export const onHost = (session: Session, end: () => Promise<void>): TestHost => 
   const drive = async (steps: Steps): Promise<void> => {
     for (let next = steps.next(); next.done !== true; ) {
       const step = next.value
-      if (step.do === 'identity' || step.do === 'tell') throw new Error('a host is tested here without identities')
+      if (step.do === 'tell') throw new Error('a host is tested here without a person to tell')
       next = steps.next(
         step.do === 'reconnect'
           ? await comeInAnew(step)
-          : await session.shell.request(step.script, { ...(step.input !== undefined && { input: step.input }), onLine: hear }),
+          : step.do === 'identity'
+            ? await sign(step)
+            : await session.shell.request(step.script, { ...(step.input !== undefined && { input: step.input }), onLine: hear }),
       )
     }
   }

@@ -1,6 +1,3 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { readSeen } from '../../../src/resource/authorized-keys-seen.ts'
 import { sha256Hex } from '../../../src/resource/content.ts'
@@ -14,8 +11,7 @@ import { service } from '../../../src/resource/service.ts'
 import { sshd } from '../../../src/resource/sshd.ts'
 import type { Step } from '../../../src/resource/step.ts'
 import { Secret } from '../../../src/secret.ts'
-
-type AnyKind = Kind<unknown, unknown, unknown>
+import { allKinds } from './all-kinds.ts'
 
 /** For each kind, the options of its i-th sample, and what a host says when all is as these want it. */
 interface Sample {
@@ -210,17 +206,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   },
 }
 
-const room = fileURLToPath(new URL('../../../src/resource', import.meta.url))
-/** All kinds there are, by name. */
-export const kinds = new Map<string, AnyKind>()
-for (const name of readdirSync(room)) {
-  for (const value of Object.values((await import(join(room, name))) as Record<string, unknown>)) {
-    const kind = typeof value === 'function' && 'kind' in value ? (value.kind as AnyKind) : undefined
-    if (kind !== undefined) kinds.set(kind.name, kind)
-  }
-}
 /** Those that have a sample. */
-export const listed = [...kinds.values()].flatMap((kind) => {
+export const listed = [...allKinds.values()].flatMap((kind) => {
   const sample = SAMPLES[kind.name]
   return sample === undefined ? [] : [{ name: kind.name, kind, sample, spec: (i: number): unknown => kind.schema.parse(sample.options(i)) }]
 })

@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ATTACKS } from './attacks.ts'
+import { type Ground, openGround } from './ground.ts'
+import { EXEMPT, TARGETS } from './kinds.ts'
+import { atOf, type Cell, type Outcome, play } from './play.ts'
+import { tableOf } from './table.ts'
+
+export interface Extent {
+  /** How often a run is tried against a loop. */
+  readonly rounds: number
+  /** Whether all paths of a kind are attacked, or the first. */
+  readonly everyPath: boolean
+}
+
+/** Plays every attack on every kind that can be declared in an account's directory, and prints the table. */
+export const hostileKinds = (lab: string, subnet: string, { rounds, everyPath }: Extent): void => {
+  let ground: Ground
+  const results = new Map<string, Map<string, Outcome[]>>()
+  beforeAll(async () => {
+    ground = await openGround(lab, subnet)
+  })
+  afterAll(async () => {
+    const columns = ATTACKS.map(({ name }) => name)
+    process.stdout.write(`${tableOf(results, columns, EXEMPT)}\n`)
+    await ground?.down()
+  })
+
+  const placesOf = (target: Cell['target'], id: string) => {
+    const places = target.places(atOf(target, id))
+    return everyPath ? places : places.slice(0, 1)
+  }
+
+  describe.each(TARGETS.map((target, row) => ({ ...target, target, row })))('$name', ({ name, target, row }) => {
+    const fitting = ATTACKS.filter((attack) => placesOf(target, 'x').some((place) => attack.fits(place)))
+    it.each(fitting.map((attack) => ({ attack: attack.name, how: attack })))('holds: $attack', async ({ how }) => {
+      const outcomes: Outcome[] = []
+      const columns = results.get(name) ?? new Map<string, Outcome[]>()
+      results.set(name, columns.set(how.name, outcomes))
+      for (const [i] of placesOf(target, 'x').entries()) {
+        const id = `${row}-${ATTACKS.indexOf(how)}-${i}`
+        const place = target.places(atOf(target, id))[i]
+        if (place === undefined || !how.fits(place)) continue
+        const { faults, ended } = await play(ground, id, { target, place, attack: how, rounds })
+        const named = everyPath ? faults.map((fault) => `${place.path.replace(atOf(target, id), 'AT')}: ${fault}`) : faults
+        outcomes.push({ faults: named, ended })
+      }
+      expect(outcomes.flatMap(({ faults }) => faults)).toEqual([])
+    })
+  })
+}

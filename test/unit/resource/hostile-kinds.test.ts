@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import { EXEMPT, TARGETS } from '../../e2e/hostile/kinds.ts'
+import { everything } from '../hostile/every-kind.ts'
+import { allKinds } from './all-kinds.ts'
+
+const played = TARGETS.flatMap(({ kinds }) => kinds)
+
+it('every kind is attacked on a lab host, or has a reason why not', () => {
+  const missing = [...allKinds.keys()].filter((name) => !played.includes(name) && EXEMPT[name] === undefined)
+  expect(missing).toEqual([])
+})
+
+it('no kind is attacked and exempt, and no name is of a kind that does not exist', () => {
+  expect(Object.keys(EXEMPT).filter((name) => played.includes(name) || !allKinds.has(name))).toEqual([])
+  expect(played.filter((name) => !allKinds.has(name) && name !== 'leftover')).toEqual([])
+})
+
+it('an exempt kind looks only at directories of root', () => {
+  const paths = everything
+    .filter(({ kind }) => EXEMPT[kind.name] !== undefined)
+    .flatMap(({ kind, spec }) => {
+      const { inodes = [], trees = [], digests = [], texts = [], patterns = [] } = kind.observe([spec as never]).asks ?? {}
+      return [...inodes, ...trees, ...digests, ...texts, ...patterns]
+    })
+  expect(paths.filter((path) => !/^\/(etc|usr\/lib|run\/provision|var\/lib\/provision|run\/sysctl\.d|proc)\//.test(path))).toEqual([])
+})
