@@ -1,6 +1,7 @@
 import { directory } from '../../../src/resource/directory.ts'
 import { file } from '../../../src/resource/file.ts'
 import { link } from '../../../src/resource/link.ts'
+import { stagedName } from '../../../src/resource/place.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 
@@ -8,7 +9,7 @@ const mine = { owner: 'mallory', group: 'mallory' }
 const one = (holds: Place['holds'], name = 'it') => {
   return (at: string): readonly Place[] => [{ path: `${at}/${name}`, holds, parent: true }]
 }
-const staged = (at: string): Place => ({ path: `${at}/.it.provision-new`, holds: 'file', parent: false })
+const staged = (at: string): Place => ({ path: `${at}/${stagedName(`${at}/it`)}`, holds: 'file', parent: false })
 const both = (at: string): readonly Place[] => [...one('file')(at), staged(at)]
 
 export const FILE_TARGETS: readonly Target[] = [
