@@ -1,5 +1,5 @@
 #!/bin/sh
-':' //; d=$(readlink -f "$0"); r="${d%/bin/provision.js}"; for n in "$r/node_modules/node/bin/node" "${r%/node_modules/provision}/node_modules/node/bin/node" node; do [ -x "$n" ] && break; done; exec "$n" "$d" "$@"
+':' //; d=$(readlink -f "$0"); r="${d%/bin/provision.js}"; for n in "$r/node_modules/.bin/node" "${r%/node_modules/provision}/node_modules/.bin/node" node; do [ -x "$n" ] && break; done; exec "$n" "$d" "$@"
 
 // The line above is for the shell: it takes the Node that npm installed in a checkout or beside the package where there is
 // one, in the same process, so that a signal to us reaches the program itself. From here on it is JavaScript, in words that
@@ -12,9 +12,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const needed = 24
 
 if (Number(process.versions.node.split('.')[0]) < needed) {
-  process.stderr.write(
-    `provision needs Node.js ${needed} or newer; this is ${process.version} (${process.execPath}). To install one beside it: npm install node@${needed}\n`,
-  )
+  const { platform, arch, version, execPath } = process
+  const way =
+    platform === 'linux' ? `To install one beside it: npm install node-${platform}-${arch}@${needed}` : 'Install it from https://nodejs.org'
+  process.stderr.write(`provision needs Node.js ${needed} or newer; this is ${version} (${execPath}). ${way}\n`)
   process.exitCode = 3
 } else {
   start()

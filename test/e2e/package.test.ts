@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, '../..')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 const scratch = mkdtempSync(join(tmpdir(), 'provision-package-'))
 const project = join(scratch, 'project')
+let packed = ''
 
 // Packed from a copy: the checkout's own build may be in use.
 const pack = (): string => {
@@ -51,7 +52,8 @@ export default defineRole({
 beforeAll(() => {
   mkdirSync(project)
   write('package.json', '{ "name": "elsewhere", "private": true, "type": "module" }')
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', pack()], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] })
+  packed = pack()
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', packed], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] })
   write('roles/hello/role.ts', role)
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(project, 'key')])
   write('inventory/hosts.yaml', inventory('greeting'))
@@ -132,12 +134,39 @@ describe('the package, installed into an empty project elsewhere', () => {
   })
 })
 
-test('an older Node is told in one sentence what is needed', () => {
-  const old = ['/usr/bin/node', '/usr/local/bin/node'].find(
-    (path) => existsSync(path) && /^v(1\d|2[0-3])\./.test(execFileSync(path, ['--version'], { encoding: 'utf8' })),
-  )
-  if (old === undefined) return
-  const { status, stderr } = spawnSync(old, [join(project, 'node_modules/provision/bin/provision.js'), 'run'], { encoding: 'utf8' })
-  expect(status).toBe(3)
-  expect(stderr).toMatch(/^provision needs Node\.js 24 or newer; this is v\d+\.[^\n]*\n$/)
+const old = ['/usr/bin/node', '/usr/local/bin/node'].find(
+  (path) => existsSync(path) && /^v(1\d|2[0-3])\./.test(execFileSync(path, ['--version'], { encoding: 'utf8' })),
+)
+
+describe('a machine with an older Node', () => {
+  test('gets one sentence that names the needed version', () => {
+    if (old === undefined) return
+    const { status, stderr } = spawnSync(old, [join(project, 'node_modules/provision/bin/provision.js'), 'run'], { encoding: 'utf8' })
+    expect(status).toBe(3)
+    expect(stderr).toMatch(/^provision needs Node\.js 24 or newer; this is v\d+\.[^\n]*\n$/)
+  })
+
+  test('gets a newer one by the line of the README, locked by digest and without install scripts', () => {
+    const [line = ''] = /^ *npm install .*provision-.*$/m.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
+    const { version: node } = JSON.parse(readFileSync(join(root, 'scripts/node/package.json'), 'utf8')) as { version: string }
+    const beside = join(scratch, 'beside')
+    mkdirSync(beside)
+    const env = { ...process.env, PATH: [...(old === undefined ? [] : [dirname(old)]), '/usr/local/bin:/usr/bin:/bin'].join(':') }
+    // The release of the checkout is in npm's cache.
+    const script = line.replace('CHECKOUT', dirname(packed)).replace('@24', `@${node}`)
+    execFileSync('sh', ['-c', script], { cwd: beside, env, stdio: ['ignore', 'ignore', 'inherit'] })
+
+    const { packages } = JSON.parse(readFileSync(join(beside, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { integrity?: string; hasInstallScript?: true }>
+    }
+    const installed = Object.entries(packages).filter(([path]) => path !== '')
+    expect(installed.map(([path]) => path)).toEqual(
+      [`node-linux-${process.arch}`, 'provision', 'zod'].map((name) => `node_modules/${name}`),
+    )
+    expect(installed.filter(([, { integrity }]) => integrity === undefined)).toEqual([])
+    expect(installed.filter(([, { hasInstallScript }]) => hasInstallScript === true)).toEqual([])
+
+    const said = spawnSync('npx', ['provision', '--version'], { cwd: beside, env, encoding: 'utf8' })
+    expect(said).toMatchObject({ status: 0, stdout: `${version}\n` })
+  })
 })

@@ -33,11 +33,11 @@ it('a timer of this machine renews: it is installed, tells how the last run ende
     const { code, stdout, stderr } = await shell.request(`cd /srv/site 2>/dev/null; export HOME=/root; ${script}`)
     return { code, text: `${stdout}${stderr}` }
   }
-  const parts = ['bin', 'dist', 'package.json', 'node_modules/zod', 'node_modules/node']
+  const parts = ['bin', 'dist', 'package.json', 'node_modules/zod', 'node_modules/.bin/node']
   const archive = execFileSync('tar', ['-C', checkout, '-cz', '--dereference', ...parts], { maxBuffer: 1e9 })
   await shell.request('mkdir -p /opt/provision && tar -C /opt/provision -xz', { input: archive })
   expect((await run(PROJECT)).text).toBe('')
-  const provision = '/opt/provision/node_modules/node/bin/node /opt/provision/dist/main.js schedule'
+  const provision = '/opt/provision/node_modules/.bin/node /opt/provision/dist/main.js schedule'
 
   expect(await run(`${provision} status`)).toEqual({ code: 1, text: expect.stringContaining('nothing is scheduled') })
   const installed = await run(`${provision} install`)
