@@ -6,6 +6,7 @@ import { INTERRUPTED, statusOf } from './cli/status.ts'
 import { Problem, problemsIn } from './problem.ts'
 import { cards, defectCard } from './report/card.ts'
 import { guard } from './report/guard.ts'
+import { neutralized } from './report/text.ts'
 import { painter, type View } from './report/view.ts'
 
 // A user's role says `import … from 'provision'` and means the very modules that run here, wherever they are installed.
@@ -25,8 +26,9 @@ const { stdout, stderr, stdin, env } = process
 const bare = stdout.write.bind(stdout)
 for (const stream of [stdout, stderr]) guard(stream)
 // Kept from before a moving display takes the streams over: what must be said arrives all the same.
-const out = stdout.write.bind(stdout)
-const err = stderr.write.bind(stderr)
+const written = { out: stdout.write.bind(stdout), err: stderr.write.bind(stderr) }
+const out = (text: string, done?: () => void): void => void written.out(neutralized(text), done)
+const err = (text: string, done?: () => void): void => void written.err(neutralized(text), done)
 
 // Who reads us may stop reading (`| head`), the disk may be full: a run goes on to its end all the same.
 for (const stream of [stdout, stderr]) stream.on('error', () => {})
@@ -38,7 +40,7 @@ const viewOf = (stream: NodeJS.WriteStream): View => ({
 })
 
 // Whichever way we end, the cursor that a moving display has hidden comes back.
-if (stdout.isTTY) process.on('exit', () => void out('\x1b[?25h'))
+if (stdout.isTTY) process.on('exit', () => out('\x1b[?25h'))
 
 /** The first Ctrl-C asks to finish the step at hand, the second ends the process. */
 const stopping = new AbortController()
@@ -67,8 +69,8 @@ const surroundings = (): Surroundings => ({
   directory: workingDirectory(),
   env,
   signal: stopping.signal,
-  out: (text) => void out(text),
-  err: (text) => void err(text),
+  out: (text) => out(text),
+  err: (text) => err(text),
   disclose: (text) => void bare(text),
   view: viewOf(stdout),
   live: stdout.isTTY === true && env.TERM !== 'dumb' && !env.CI,

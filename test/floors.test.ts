@@ -19,7 +19,10 @@ const floors = [
   ['identity'],
   ['acme'],
   ['lab'],
-  ['problem', 'quote'],
+  ['disk'],
+  ['problem'],
+  ['os-error'],
+  ['quote', 'hidden'],
   ['secret'],
 ]
 const heightOf = (room: string): number => floors.toReversed().findIndex((rooms) => rooms.includes(room))
@@ -41,6 +44,7 @@ const only: Readonly<Record<string, readonly string[]>> = {
     'src/identity/',
     'src/acme/',
     'src/lab/',
+    'src/disk/',
   ],
   'node:child_process': ['src/cli/', 'src/host/', 'src/acme/dns-hook.ts', 'src/site/command-source.ts', 'src/lab/'],
   'node:net': ['src/host/', 'src/acme/', 'src/lab/'],
@@ -127,6 +131,15 @@ describe('the floors', () => {
   test('a file holds one idea: at most 260 lines', () => {
     const long = [...sources, ...roles].filter((path) => readFileSync(join(root, path), 'utf8').split('\n').length > 261)
     expect(long).toEqual([])
+  })
+
+  test('JSON output goes through one function, which escapes hidden characters', () => {
+    const writers = sources.filter((path) => /\b(out|err|line)\([^\n]*JSON\.stringify/.test(readFileSync(join(root, path), 'utf8')))
+    expect(writers).toEqual([])
+    const reports = sources.filter(
+      (path) => path.startsWith('src/report/') && /JSON\.stringify\(value/.test(readFileSync(join(root, path), 'utf8')),
+    )
+    expect(reports).toEqual(['src/report/json-line.ts'])
   })
 
   test('nobody but main and the reports writes to the screen', () => {

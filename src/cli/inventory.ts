@@ -1,6 +1,7 @@
 import { flowTable } from '../report/flows.ts'
+import { jsonLine } from '../report/json-line.ts'
 import { table } from '../report/table.ts'
-import { visible } from '../report/text.ts'
+import { inLine } from '../report/text.ts'
 import type { View } from '../report/view.ts'
 import { describeInventory, describeVariables } from '../site/describe.ts'
 import type { Host, Site } from '../site/site.ts'
@@ -40,7 +41,7 @@ export const command = defineCommand({
     }
     const { out, view } = surroundings
     if (name !== undefined) return showHost(site, name, values.json ?? false, surroundings)
-    if (values.json) out(`${JSON.stringify(describeInventory(site))}\n`)
+    if (values.json) out(jsonLine(describeInventory(site)))
     else out(values.graph ? graph(site, view) : hostTable(site, view))
     return 0
   },
@@ -50,7 +51,7 @@ const showHost = (site: Site, name: string, json: boolean, { out, view }: Surrou
   const host = site.hosts.get(name)
   if (host === undefined)
     throw wrong('inventory host', `there is no host ${name}`, suggestion(name, site.hosts.keys(), 'name one of the hosts'))
-  if (json) out(`${JSON.stringify({ [name]: describeInventory(site).hosts[name] })}\n`)
+  if (json) out(jsonLine({ [name]: describeInventory(site).hosts[name] }))
   else out(hostPage(host, view))
   return 0
 }
@@ -67,7 +68,7 @@ const showFlows = async ({ values, positionals }: Given, surroundings: Surroundi
   warn(warnings, surroundings)
   const filtered = new Set(bindings.bound.filter(({ role }) => role.name === 'firewall').map(({ host }) => host))
   const unfiltered = [...site.hosts.keys()].filter((host) => !filtered.has(host))
-  if (values.json) out(`${JSON.stringify({ flows: bindings.flows, unfiltered })}\n`)
+  if (values.json) out(jsonLine({ flows: bindings.flows, unfiltered }))
   else out(flowTable(bindings.flows, unfiltered, new Map([['all', [...site.hosts.keys()]], ...site.groups]), view))
   return 0
 }
@@ -90,7 +91,7 @@ const graph = ({ hosts, groups }: Site, { paint }: View): string => {
   const branches = [...groups, ...(loose.length === 0 ? [] : [['(in no group)', loose] as const])]
   const lines = branches.flatMap(([name, members]) => [
     `  ${paint.cyan(name)}`,
-    ...members.map((member, i) => `  ${paint.dim(i === members.length - 1 ? '└─' : '├─')} ${visible(member)}`),
+    ...members.map((member, i) => `  ${paint.dim(i === members.length - 1 ? '└─' : '├─')} ${inLine(member)}`),
   ])
   return `${[paint.bold('all'), ...lines].join('\n')}\n`
 }
@@ -104,7 +105,7 @@ const hostPage = (host: Host, { paint }: View): string => {
     ...(host.publicAddresses.join() === host.addresses.join() ? [] : [['public', host.publicAddresses.join(' ')]]),
     ['groups', host.groups.join(' ') || 'none'],
   ]
-  const head = facts.map(([name = '', value = '']) => `  ${name.padEnd(10)}  ${visible(value)}`)
+  const head = facts.map(([name = '', value = '']) => `  ${name.padEnd(10)}  ${inLine(value)}`)
   const variables = describeVariables(host).map(({ name, value, origin, where }) => [
     name,
     typeof value === 'string' ? value : JSON.stringify(value),

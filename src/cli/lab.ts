@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkSpec, type LabSpec, labDown, labReset, labSshConfig, labStatus, labUp } from '../lab/index.ts'
+import { jsonLine } from '../report/json-line.ts'
 import { list, suggestion } from '../site/suggest.ts'
 import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
 import { inventoryOption } from './options.ts'
@@ -32,7 +33,7 @@ const actions: Readonly<Record<string, Action>> = {
     const status = await labStatus(spec)
     if (values.json) {
       const { directory, caFile } = status.authority
-      out(`${JSON.stringify({ ...status, authority: { directory, caFile } })}\n`)
+      out(jsonLine({ ...status, authority: { directory, caFile } }))
       return 0
     }
     const wide = Math.max(...Object.keys(status.hosts).map(({ length }) => length))

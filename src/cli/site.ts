@@ -1,5 +1,5 @@
 import { distinctProblems, lineOf, type Problem } from '../problem.ts'
-import { words } from '../report/text.ts'
+import { hanging } from '../report/text.ts'
 import { findRoles } from '../role/discover.ts'
 import { buildSite } from '../site/build.ts'
 import { matchPattern } from '../site/pattern.ts'
@@ -18,7 +18,7 @@ export const loadHosts = async (inventory: string | undefined, surroundings: Sur
 
 /** Tells what is no fault, beside whatever the command was asked for; each once. */
 export const warn = (warnings: readonly Problem[], { err, view: { paint } }: Surroundings): void => {
-  for (const warning of distinctProblems(warnings)) err(`${paint.yellow('!')} ${words(lineOf(warning))}\n`)
+  for (const warning of distinctProblems(warnings)) err(`${paint.yellow('!')} ${hanging(lineOf(warning))}\n`)
 }
 
 /** The hosts that a pattern names; one that names none is an input error. */

@@ -2,7 +2,7 @@ import { storeHostKeys } from '../host/known-hosts-file.ts'
 import { resolveTarget } from '../host/target.ts'
 import { fetchHostKeys, type HostKey } from '../host/trust.ts'
 import { Problem, problemsIn } from '../problem.ts'
-import { count, pad, visible, width } from '../report/text.ts'
+import { count, inLine, pad, width } from '../report/text.ts'
 import type { View } from '../report/view.ts'
 import type { Host } from '../site/site.ts'
 import { defineCommand, type Options } from './command.ts'
@@ -82,7 +82,7 @@ const said = { known: 'known', unknown: 'new', 'other type': 'new, of another ty
 const shown = ({ host, keys }: Met, { paint }: View): readonly string[] => {
   const longest = Math.max(...keys.map(({ type }) => width(type)))
   return [
-    `${paint.bold(host.name)}  ${paint.dim(visible(host.connection.address))}\n`,
+    `${paint.bold(host.name)}  ${paint.dim(inLine(host.connection.address))}\n`,
     ...keys.map((key) => {
       const colour = isNew(key) ? paint.yellow : key.verdict.says === 'known' ? paint.green : paint.red
       return `  ${pad(key.type, longest)}  ${key.fingerprint}  ${colour(said[key.verdict.says])}\n`

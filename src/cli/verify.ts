@@ -1,4 +1,5 @@
-import { count, pad, visible, width } from '../report/text.ts'
+import { jsonLine } from '../report/json-line.ts'
+import { count, inLine, pad, width } from '../report/text.ts'
 import { defineCommand, type Options } from './command.ts'
 import { inventoryOption } from './options.ts'
 import { warn } from './site.ts'
@@ -34,8 +35,8 @@ export const command = defineCommand({
     for (const one of checked) {
       const { host, role, name, passed } = one
       const sign = passed ? view.paint.green('✔') : view.paint.red('✖')
-      const line = `${sign} ${pad(host, hostWidth)}  ${pad(role, roleWidth)}  ${visible(name)}`
-      out(`${values.json ? JSON.stringify({ type: 'check', ...one }) : line}\n`)
+      const line = `${sign} ${pad(host, hostWidth)}  ${pad(role, roleWidth)}  ${inLine(name)}`
+      out(values.json ? jsonLine({ type: 'check', ...one }) : `${line}\n`)
     }
     const failed = checked.filter(({ passed }) => !passed).length
     const missed = problems.filter((problem) => problem.class === 'unreachable').length

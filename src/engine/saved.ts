@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import packageJson from '../../package.json' with { type: 'json' }
+import { escapeHidden } from '../hidden.ts'
 import { Problem } from '../problem.ts'
 import { keyOf } from '../resource/kind.ts'
 import { type Digests, digestsOf, isGuarded } from './digest.ts'
@@ -78,7 +79,7 @@ export const savePlan = (planned: Planned, asked: Scope, now: Date): string => {
     })),
     changes: planned.plan.changes.map((change) => savedOf(change, planned, salt)),
   }
-  return `${JSON.stringify(plan, null, 1)}\n`
+  return `${escapeHidden(JSON.stringify(plan, null, 1))}\n`
 }
 
 /** A change as it would be kept. */

@@ -1,11 +1,11 @@
 import { type Problem, placeOf } from '../problem.ts'
-import { words, wrap } from './text.ts'
+import { inLine, words, wrap } from './text.ts'
 import type { View } from './view.ts'
 
 /** A problem as people read it: where and what, then why, then what to do. */
 export const cardLines = (problem: Problem, { paint, columns }: View): readonly string[] => {
-  const place = words(placeOf(problem.where))
-  const key = 'file' in problem.where && problem.where.key !== undefined ? `  ${words(problem.where.key)}` : ''
+  const place = inLine(placeOf(problem.where))
+  const key = 'file' in problem.where && problem.where.key !== undefined ? `  ${inLine(problem.where.key)}` : ''
   return [
     `${paint.red('✖')} ${paint.bold(place)}${key}`,
     ...labelled('what', problem.what, columns).map((line) => line),

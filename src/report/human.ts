@@ -4,7 +4,7 @@ import { planHeadline, planLines } from './planned.ts'
 import { Progress } from './progress.ts'
 import type { Report } from './report.ts'
 import { leftLines, summaryLines } from './summary.ts'
-import { words } from './text.ts'
+import { hanging, inLine } from './text.ts'
 import type { View } from './view.ts'
 
 /** What moves while a run is under way: lines that are rewritten on a terminal, lines that follow each other in a log. */
@@ -58,7 +58,7 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     // The cards of the problems say it all.
     broken: () => {},
     finished: (ending) => {
-      print(notes.map((what) => `${view.paint.green('✔')} ${words(what)}`))
+      print(notes.map((what) => `${view.paint.green('✔')} ${hanging(what)}`))
       print(warningLines(warnings, view))
       const left = ending.dryRun ? [] : ending.plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource))
       print([...summaryLines(ending, progress, view), ...leftLines(left, view)])
@@ -72,5 +72,5 @@ const warningLines = (warnings: ReadonlyMap<string, ReadonlySet<string>>, { pain
       .filter((host) => host !== '')
       .sort()
       .join(' ')
-    return `${paint.yellow('!')} ${words(what)}${names === '' ? '' : paint.dim(`  ${words(names)}`)}`
+    return `${paint.yellow('!')} ${hanging(what)}${names === '' ? '' : paint.dim(`  ${inLine(names)}`)}`
   })

@@ -1,13 +1,12 @@
 import type { Change } from '../engine/plan.ts'
 import { type Problem, placeOf } from '../problem.ts'
-import { redacted } from '../secret.ts'
 import { busyHosts } from './busy.ts'
+import { jsonLine } from './json-line.ts'
 import type { Ending, Report } from './report.ts'
 
 /** One JSON object a line; the last one is the summary. The names in it are promised to others (DESIGN section 6). */
 export const jsonReport = (out: (text: string) => void): Report => {
-  const line = (value: unknown): void =>
-    out(`${JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'string' ? redacted(inner) : inner))}\n`)
+  const line = (value: unknown): void => out(jsonLine(value))
   const busy = busyHosts((host, what, lasted) =>
     line({ type: 'doing', host, what, ...(lasted === undefined ? {} : { durationMs: Math.round(lasted) }) }),
   )

@@ -1,7 +1,7 @@
 import { type Change, CONTROLLER, type Manner, type Plan } from '../engine/plan.ts'
 import type { Action } from '../resource/kind.ts'
 import { diffLines } from './diff.ts'
-import { count, visible, width, words, wrap } from './text.ts'
+import { count, hanging, inLine, width, words, wrap } from './text.ts'
 import type { View } from './view.ts'
 
 /** The plan as people read it: by play, role and hosts; what is the same on several hosts stands there once. */
@@ -11,7 +11,7 @@ export const planLines = ({ changes, manners = [] }: Plan, playNames: readonly s
   const byPlay = Map.groupBy(shownOf, ({ play }) => play)
   return [...byPlay].flatMap(([play, ofPlay]) => [
     '',
-    paint.bold(words(playNames[play] ?? `play ${play + 1}`)),
+    paint.bold(inLine(playNames[play] ?? `play ${play + 1}`)),
     ...manners.filter((manner) => manner.play === play).map((manner) => paint.dim(`  ${words(mannerWords(manner))}`)),
     ...[...Map.groupBy(ofPlay, ({ role }) => role)].flatMap(([role, ofRole]) =>
       shared(ofRole).flatMap(({ hosts, changes }) => [
@@ -64,8 +64,8 @@ const shared = (changes: readonly Change[]): readonly Shared[] => {
 const heading = (role: string, hosts: readonly string[], { paint, columns }: View): readonly string[] => {
   const names = hosts.length > 4 ? `${count(hosts.length, 'host')}: ${hosts.join(' ')}` : hosts.join(' ')
   const indent = width(role) + 4
-  return wrap(words(names), columns - indent).map((piece, i) =>
-    i === 0 ? `  ${paint.cyan(words(role))}  ${paint.bold(piece)}` : `${' '.repeat(indent)}${paint.bold(piece)}`,
+  return wrap(inLine(names), columns - indent).map((piece, i) =>
+    i === 0 ? `  ${paint.cyan(inLine(role))}  ${paint.bold(piece)}` : `${' '.repeat(indent)}${paint.bold(piece)}`,
   )
 }
 
@@ -84,15 +84,14 @@ export const changeLines = (change: Change, view: View): readonly string[] => {
     text === undefined || text === '' ? [] : diffLines(text, { ...view, columns: columns - 10 }).map((line) => `    ${line}`)
   const symbol = colour(action, paint)(symbols[action])
   // What we note on the host about what we own: bookkeeping, told but not spelt out.
-  if (isRecord(resource)) return [paint.dim(`${symbols[action]} ${visible(name(resource))}  our record of what is managed`)]
+  if (isRecord(resource)) return [paint.dim(`${symbols[action]} ${inLine(name(resource))}  our record of what is managed`)]
   const settings = differences.filter(({ key }) => diff === undefined || key !== 'content')
   return [
-    `${symbol} ${visible(name(resource))}  ${paint.dim(words(reason) + sureness[sure])}`,
+    `${symbol} ${inLine(name(resource))}  ${paint.dim(hanging(reason) + sureness[sure])}`,
     ...settings.flatMap(({ key, from, to }) =>
-      wrap(
-        visible(`${key}: ${[from, to].flatMap((side) => (side === undefined ? [] : [side])).join(' → ')}`).replaceAll('\n', '⏎'),
-        columns - 10,
-      ).map((line) => `    ${paint.dim(line)}`),
+      wrap(inLine(`${key}: ${[from, to].flatMap((side) => (side === undefined ? [] : [side])).join(' → ')}`), columns - 10).map(
+        (line) => `    ${paint.dim(line)}`,
+      ),
     ),
     ...shown(diff),
     ...(view.verbose && fullDiff ? ['', `    ${paint.dim('word for word:')}`, ...shown(fullDiff)] : []),

@@ -2,7 +2,7 @@ import type { Change, HostOutcome, Outcome } from '../engine/plan.ts'
 import { planHeadline } from './planned.ts'
 import type { Progress } from './progress.ts'
 import type { Ending } from './report.ts'
-import { count, cut, duration, pad, visible, width } from './text.ts'
+import { count, cut, duration, inLine, pad, width } from './text.ts'
 import type { View } from './view.ts'
 
 /** How a run ended, host by host, and in one sentence. */
@@ -33,8 +33,8 @@ const table = ({ outcome, dryRun }: Ending, progress: Progress, { paint }: View)
 const cells = ({ host, resources, changed, failed, unreachable }: HostOutcome, time: number | undefined): readonly string[] => {
   const seconds = time === undefined ? '' : (time / 1000).toFixed(1)
   return unreachable && resources === 0
-    ? [visible(host), '', '', '', '', 'not reached']
-    : [visible(host), String(resources), String(changed), String(failed), seconds, unreachable ? 'lost' : '']
+    ? [inLine(host), '', '', '', '', 'not reached']
+    : [inLine(host), String(resources), String(changed), String(failed), seconds, unreachable ? 'lost' : '']
 }
 
 const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Progress, view: View): string => {
@@ -79,8 +79,8 @@ export const leftLines = (left: readonly Change[], { paint, columns }: View): re
         ...[...Map.groupBy(left, ({ host }) => host)].map(([host, changes]) => {
           const names = changes.slice(0, 5).map(({ resource }) => resource.replace(':', ' '))
           const more = changes.length - names.length
-          const list = visible([...names, ...(more > 0 ? [`${more} more`] : [])].join(', '))
-          return `  ${visible(host)}  ${paint.dim(cut(list, columns - width(host) - 4))}`
+          const list = inLine([...names, ...(more > 0 ? [`${more} more`] : [])].join(', '))
+          return `  ${inLine(host)}  ${paint.dim(cut(list, columns - width(host) - 4))}`
         }),
       ]
 

@@ -1,4 +1,4 @@
-import { pad, visible, width } from './text.ts'
+import { inLine, pad, width } from './text.ts'
 import type { View } from './view.ts'
 
 type Row = readonly string[]
@@ -11,7 +11,7 @@ export const table = (head: Row, rows: readonly Row[], paint: View['paint']): st
       .map((cell, i) => pad(cell, widths[i] ?? 0))
       .join(GAP)
       .trimEnd()
-  return `${[paint.dim(line(head)), ...rows.map((row) => line(row.map(shown)))].join('\n')}\n`
+  return `${[paint.dim(line(head)), ...rows.map((row) => line(row.map(inLine)))].join('\n')}\n`
 }
 
 /** How wide such a table is. */
@@ -20,7 +20,5 @@ export const tableWidth = (head: Row, rows: readonly Row[]): number =>
 
 const GAP = '  '
 
-const shown = (cell: string): string => visible(cell).replaceAll('\n', '⏎')
-
 const widthsOf = (head: Row, rows: readonly Row[]): readonly number[] =>
-  head.map((name, i) => Math.max(width(name), ...rows.map((row) => width(shown(row[i] ?? '')))))
+  head.map((name, i) => Math.max(width(name), ...rows.map((row) => width(inLine(row[i] ?? '')))))

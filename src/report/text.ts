@@ -1,19 +1,28 @@
 import { stripVTControlCharacters } from 'node:util'
+import { showHidden } from '../hidden.ts'
 import { redacted } from '../secret.ts'
 
-// Characters that steer a terminal or reorder what one reads: C0 and C1 controls, DEL, and Unicode's direction marks.
-const STEERING = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
-
 /**
- * A text in which nothing steers the terminal: what would is shown as a sign (`␛`). For what must be seen exactly, as in diffs.
+ * Replaces characters that control the terminal or are invisible by symbols (`␛`). For what must be seen exactly, as in diffs.
  * Secrets are masked before the text is cut into lines, in which nobody could find them.
  */
-export const visible = (text: string): string =>
-  redacted(text).replace(STEERING, (sign) => {
-    const code = sign.charCodeAt(0)
-    if (code < 0x20) return String.fromCharCode(0x2400 + code)
-    return code === 0x7f ? '␡' : '�'
-  })
+export const visible = (text: string): string => showHidden(redacted(text))
+
+/** The same on one line. A line break in a name that a host reports could imitate a line of this program. */
+export const inLine = (text: string): string => visible(text).replaceAll('\n', '⏎')
+
+/** Text of several lines, indented from the second on: none of them can imitate a line of this program. */
+export const hanging = (text: string): string => words(text.trimEnd()).replaceAll('\n', '\n  ')
+
+/** Sequences of this program: the colours of `painter`, and the cursor that `main` shows again. */
+const OURS = /(\x1b\[(?:1|2|22|3[1-46]|39)m|\x1b\[\?25h)/
+
+/** Output in which only this program's own sequences reach the terminal. */
+export const neutralized = (text: string): string =>
+  text
+    .split(OURS)
+    .map((part, i) => (i % 2 === 1 ? part : showHidden(part)))
+    .join('')
 
 /** A host's own words: its colours taken out, the rest made visible. */
 export const words = (text: string): string => visible(stripVTControlCharacters(text).replaceAll('\r\n', '\n'))

@@ -147,6 +147,18 @@ describe('JSON', () => {
     ])
   })
 
+  test('hostile text of a host is escaped in the line and survives parsing', () => {
+    const evil = 'a\x9b2J\u202eb\u200bc\u2028d\ufeff'
+    const written: string[] = []
+    const report = jsonReport((text) => written.push(text))
+    report.planned(planOf(change('a', `file:${evil}`, { reason: evil, diff: evil })), [evil])
+    report.listen({ type: 'warning', host: 'a', what: evil })
+    report.broken([new Problem({ class: 'task', where: { host: 'a', resource: evil }, what: evil, why: evil, fix: evil })])
+    expect(written.join('')).toMatch(/^[\x20-\x7e\n›]*$/)
+    const lines = written.map((line) => JSON.parse(line))
+    expect(lines).toMatchObject([{ resource: `file:${evil}`, diff: evil }, { what: evil }, { what: evil, why: evil }, { type: 'summary' }])
+  })
+
   test('what is left over is a line of its own, and no change', () => {
     const leftover = { host: 'a', role: 'app', resource: 'file:/x', action: 'delete', reason: 'no role declares it any more' } as const
     const lines = told((report) => report.planned({ ...planOf(), leftovers: [leftover] }, []))

@@ -114,6 +114,13 @@ describe('the plan', () => {
     expect(planLines(plan, [evil], plainView).join('\n')).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
   })
 
+  test('line breaks in names and reasons cannot imitate lines of the plan', () => {
+    const evil = 'x\n✔ Nothing to do: 45 resources on 3 hosts as described'
+    const plan = planOf(change('a', `file:/${evil}`, { role: evil, reason: evil, differences: [{ key: evil, from: evil, to: evil }] }))
+    const shown = planLines(plan, [evil], plainView).join('\n').split('\n')
+    expect(shown.filter((line) => line.startsWith('✔'))).toEqual([])
+  })
+
   test('has colours only where they are wanted', () => {
     const plan = planOf(change('a', 'file:/x', { diff: '@@ -0,0 +1 @@\n+x\n' }))
     expect(lines(plan).join('')).not.toContain('\x1b')

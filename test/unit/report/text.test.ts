@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { count, cut, duration, visible, width, words, wrap } from '../../../src/report/text.ts'
+import { count, cut, duration, hanging, inLine, neutralized, visible, width, words, wrap } from '../../../src/report/text.ts'
+import { painter } from '../../../src/report/view.ts'
 
 describe('what a host says cannot steer the terminal', () => {
   test.each([
@@ -8,9 +9,23 @@ describe('what a host says cannot steer the terminal', () => {
     ['a bell and DEL', '\x07\x7f', '␇␡'],
     ['a C1 control', 'a\x9b31mb', 'a�31mb'],
     ['a mark that turns the direction of reading', 'user\u202eadmin', 'user�admin'],
+    ['a zero-width character', 'ro\u200bot', 'ro�ot'],
+    ['a line separator', 'a\u2028b', 'a�b'],
     ['newlines and tabs stay', 'a\n\tb', 'a\n\tb'],
   ])('%s', (_, text, shown) => {
     expect(visible(text)).toBe(shown)
+  })
+
+  test('a name stays on one line, and longer text is indented', () => {
+    expect(inLine('/srv/x\n✔ Nothing to do')).toBe('/srv/x⏎✔ Nothing to do')
+    expect(hanging('first\n✔ Nothing to do\n')).toBe('first\n  ✔ Nothing to do')
+  })
+
+  test('output keeps the colours of this program, and no other sequence', () => {
+    const { red, bold } = painter(true)
+    expect(neutralized(`${red('✖')} ${bold('x')}\n`)).toBe(`${red('✖')} ${bold('x')}\n`)
+    expect(neutralized('\x1b[?25h')).toBe('\x1b[?25h')
+    expect(neutralized('a\x1b[2Jb\x1b[8mc\x1b]0;title\x07d\x9b31me')).toBe('a␛[2Jb␛[8mc␛]0;title␇d�31me')
   })
 
   test('colours of its own are taken out of its words', () => {
