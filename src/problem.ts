@@ -1,3 +1,5 @@
+import { basename } from 'node:path'
+import { osRefusal } from './os-error.ts'
 import { redacted } from './secret.ts'
 
 /** Where a problem can be found: a place in a file, or a host and perhaps a resource on it. */
@@ -54,7 +56,31 @@ export class Problems extends Error {
 export const problemsIn = (error: unknown): readonly Problem[] | undefined => {
   if (error instanceof Problem) return [error]
   if (error instanceof Problems) return error.problems
-  return undefined
+  const refused = systemProblem(error)
+  return refused === undefined ? undefined : [refused]
+}
+
+/**
+ * Turns a failed file system or process call into a problem of the user's machine: a full disk, a missing permission. Undefined for
+ * any other error.
+ * @param about - the path as the user knows it, and the operation (`written`), if the caller knows them better than the error
+ */
+export const systemProblem = (error: unknown, about: { readonly file?: string; readonly asked?: string } = {}): Problem | undefined => {
+  const refused = osRefusal(error, about.file)
+  if (refused === undefined) return undefined
+  const { code, asked, why, fix } = refused
+  const file = about.file ?? refused.path
+  const where = file === undefined ? { command: 'provision' } : { file }
+  return new Problem(
+    {
+      class: 'task',
+      where,
+      what: `${file === undefined ? 'a file' : basename(file)} cannot be ${about.asked ?? asked} (${code})`,
+      why,
+      fix,
+    },
+    { cause: error },
+  )
 }
 
 /** A place as people write it: `file:line:column`, or `host › role › resource`. */

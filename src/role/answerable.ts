@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import { ZodError, z } from 'zod'
-import { Problem, problemsIn, type Where } from '../problem.ts'
+import { Problem, Problems, type Where } from '../problem.ts'
 import type { HostContext, HostView, Role, SiteContext } from './role.ts'
 
 /** A user's role, whose mistakes are told as its own and with their line, never as a defect of provision. */
@@ -12,7 +12,7 @@ export const answerable = (role: Role, path: string, shown = path): Role => {
         return hook.apply(role, given)
       } catch (error) {
         // A resource that is not right is told by whoever asked for it, with its host.
-        if (error instanceof ZodError || problemsIn(error) !== undefined) throw error
+        if (error instanceof ZodError || error instanceof Problem || error instanceof Problems) throw error
         throw mistake(
           role.name,
           { file: shown, ...lineOf(path, error) },
