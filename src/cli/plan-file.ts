@@ -1,5 +1,6 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { writeWhole } from '../disk/write.ts'
 import { readPlan, type SavedPlan } from '../engine/saved.ts'
 import { Problem } from '../problem.ts'
 
@@ -17,18 +18,5 @@ export const loadPlan = (directory: string, file: string): SavedPlan => {
 }
 
 /** Keeps a plan, readable to its owner alone: it names what lies on the hosts. */
-export const storePlan = (directory: string, file: string, text: string): void => {
-  const path = resolve(directory, file)
-  try {
-    writeFileSync(`${path}.new`, text, { mode: 0o600 })
-    renameSync(`${path}.new`, path)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new Problem({
-      class: 'input',
-      where: { file },
-      what: `the plan cannot be written (${code})`,
-      fix: 'name a place that you may write to',
-    })
-  }
-}
+export const storePlan = (directory: string, file: string, text: string): void =>
+  void writeWhole(resolve(directory, file), text, { mode: 0o600, shown: file })

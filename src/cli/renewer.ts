@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { PRIVATE } from '../disk/folder.ts'
+import { writeWhole } from '../disk/write.ts'
 import { understand } from '../engine/prepare.ts'
 import { newKey } from '../host/new-key.ts'
 import { generateIdentity, recipientOf } from '../identity/age.ts'
@@ -62,13 +64,13 @@ export const renewal = async (
 
 /** Makes the two keys where there are none, and lets them open what renewal needs; the public one for SSH. */
 export const enrol = async (renewer: Renewer, { directory: root, env }: Surroundings): Promise<string> => {
-  mkdirSync(renewer.directory, { recursive: true, mode: 0o700 })
+  const secret = { mode: 0o600, directory: PRIVATE }
   if (!existsSync(renewer.sshKey)) {
     const { privateKey, publicKey } = await newKey(renewer.name)
-    writeFileSync(`${renewer.sshKey}.pub`, `${publicKey}\n`)
-    writeFileSync(renewer.sshKey, privateKey, { mode: 0o600 })
+    writeWhole(`${renewer.sshKey}.pub`, `${publicKey}\n`, { mode: 0o644, directory: PRIVATE })
+    writeWhole(renewer.sshKey, privateKey, secret)
   }
-  if (!existsSync(renewer.ageKey)) writeFileSync(renewer.ageKey, `${(await generateIdentity()).reveal()}\n`, { mode: 0o600 })
+  if (!existsSync(renewer.ageKey)) writeWhole(renewer.ageKey, `${(await generateIdentity()).reveal()}\n`, secret)
   await setRenewer(root, env, await recipientIn(renewer.ageKey), true)
   return readFileSync(`${renewer.sshKey}.pub`, 'utf8').trim()
 }

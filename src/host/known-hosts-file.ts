@@ -1,5 +1,6 @@
-import { mkdir, open, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { append } from '../disk/append.ts'
+import { PRIVATE } from '../disk/folder.ts'
 import { Problem } from '../problem.ts'
 import type { Target } from './connection.ts'
 import { judge, type KnownHost, knownName, parseKnownHosts, typeOf } from './known-hosts.ts'
@@ -27,34 +28,20 @@ export const storeHostKeys = async (target: Target, keys: readonly Buffer[]): Pr
       what: 'no known_hosts file to add its keys to',
       fix: 'name one in the inventory (known_hosts: path)',
     })
-  const turn = writing.then(() => append(file, target, keys))
+  const turn = writing.then(() => add(file, target, keys))
   writing = turn.catch(() => {})
   await turn
   return file
 }
 
-const append = async (file: string, target: Target, keys: readonly Buffer[]): Promise<void> => {
+const add = async (file: string, target: Target, keys: readonly Buffer[]): Promise<void> => {
   const text = await textOf(file)
   const { entries } = parseKnownHosts(file, text)
   const name = knownName(target)
   const fresh = keys.filter((key) => judge(entries, name, key).says !== 'known')
   if (fresh.length === 0) return
   const lines = fresh.map((key) => `${name} ${typeOf(key)} ${key.toString('base64')}\n`)
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const handle = await open(file, 'a', 0o600).catch((error: NodeJS.ErrnoException) => {
-    throw new Problem({
-      class: 'input',
-      where: { file },
-      what: `host keys cannot be stored (${error.code})`,
-      fix: 'make the file writable to you, or name another one',
-    })
-  })
-  try {
-    await handle.write(`${text === '' || text.endsWith('\n') ? '' : '\n'}${lines.join('')}`)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
+  append(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${lines.join('')}`, { mode: 0o600, directory: PRIVATE })
 }
 
 const textOf = async (file: string): Promise<string> =>

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { directoryName, directoryUrl } from '../acme/directory.ts'
 import { refusedAhead } from '../acme/limits.ts'
 import { authorityProblem, Unreached } from '../acme/problem.ts'
-import { Problem } from '../problem.ts'
+import { lineOf, Problem } from '../problem.ts'
 import { accountStore } from './account-store.ts'
 import { noteAsked, readAsked } from './asked.ts'
 import type { Declared } from './declared.ts'
@@ -40,6 +40,10 @@ export const openAccount = (
       const foreseen = refusedAhead(directory, names, readAsked(root))
       if (foreseen !== undefined) throw authorityProblem(directory, foreseen)
       const { issueCertificate } = await import('../acme/issue.ts')
+      const note = (asked: Parameters<typeof noteAsked>[1]): void => {
+        const unnoted = noteAsked(root, asked)
+        if (unnoted !== undefined) doing(lineOf(unnoted))
+      }
       const order = async (from: string, at: string): Promise<string> => {
         const chain = await issueCertificate({
           directory: from,
@@ -51,12 +55,12 @@ export const openAccount = (
           names,
           dnsHook: options.dnsHook?.map((word) => (word.startsWith('./') ? resolve(root, word) : word)),
           doing,
-          failed: (unverified) => noteAsked(root, { directory: from, names: unverified, outcome: 'failed' }),
+          failed: (unverified) => note({ directory: from, names: unverified, outcome: 'failed' }),
         }).catch((error: unknown) => {
           if (error instanceof Unreached) unreached = error
           throw error
         })
-        noteAsked(root, { directory: from, names, outcome: 'issued' })
+        note({ directory: from, names, outcome: 'issued' })
         return chain
       }
       if (trial !== undefined && !store.wasTried()) {

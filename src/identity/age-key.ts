@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { PRIVATE, SHARED } from '../disk/folder.ts'
+import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
 import { Secret } from '../secret.ts'
 import { generateIdentity, isRecipient, recipientOf } from './age.ts'
@@ -53,7 +54,8 @@ export const ensureAgeKey = async (root: string, env: Environment): Promise<AgeK
   const own = await Promise.all(identities.map(recipientOf))
   const [first = ''] = own
   if ((await recipientsOf(root)).length === 0) {
-    writeWhole(join(root, RECIPIENTS), `# Who can open what is encrypted in this project: one age recipient a line.\n${first}\n`, 0o644)
+    const text = `# Who can open what is encrypted in this project: one age recipient a line.\n${first}\n`
+    writeWhole(join(root, RECIPIENTS), text, { mode: 0o644, directory: SHARED, onlyNew: true, shown: RECIPIENTS })
   }
   const recipients = await recipientsOf(root)
   if (!recipients.some((recipient) => own.includes(recipient))) throw strangerProblem(first)
@@ -63,22 +65,7 @@ export const ensureAgeKey = async (root: string, env: Environment): Promise<AgeK
 const makeKeyFile = async (file: string): Promise<void> => {
   const identity = await generateIdentity()
   const text = `# created: ${new Date().toISOString()}\n# public key: ${await recipientOf(identity)}\n${identity.reveal()}\n`
-  writeWhole(file, text, 0o600)
-}
-
-/** Writes a file that was not there, whole or not at all; where another was quicker, its file stays. */
-const writeWhole = (file: string, text: string, mode: number): void => {
-  mkdirSync(dirname(file), { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 })
-  const temporary = `${file}.${randomUUID()}.tmp`
-  writeFileSync(temporary, text, { mode, flag: 'wx', flush: true })
-  try {
-    chmodSync(temporary, mode)
-    linkSync(temporary, file)
-  } catch (error) {
-    if (!isCode(error, 'EEXIST')) throw error
-  } finally {
-    rmSync(temporary, { force: true })
-  }
+  writeWhole(file, text, { mode: 0o600, directory: PRIVATE, onlyNew: true })
 }
 
 const readKeyFile = (file: string): string => {

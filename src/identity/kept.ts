@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SHARED } from '../disk/folder.ts'
+import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
 
 /** Where a project keeps its identities. */
@@ -33,30 +34,12 @@ export const keptNames = (root: string): readonly string[] => {
 }
 
 /** Writes a file that was not there, whole or not at all; where another was quicker, its file stays. */
-export const keepNew = (root: string, file: string, bytes: Uint8Array | string, mode: number): void => {
-  const path = join(root, file)
-  const temporary = staged(path, bytes, mode)
-  try {
-    linkSync(temporary, path)
-  } catch (error) {
-    if (!isCode(error, 'EEXIST')) throw error
-  } finally {
-    rmSync(temporary, { force: true })
-  }
-}
+export const keepNew = (root: string, file: string, bytes: Uint8Array | string, mode: number): void =>
+  void writeWhole(join(root, file), bytes, { mode, directory: SHARED, onlyNew: true, shown: file })
 
 /** Writes a file in place of what was there, one that everybody may read unless said otherwise. */
-export const keep = (root: string, file: string, bytes: Uint8Array | string, mode = 0o644): void => {
-  const path = join(root, file)
-  renameSync(staged(path, bytes, mode), path)
-}
-
-const staged = (path: string, bytes: Uint8Array | string, mode: number): string => {
-  mkdirSync(dirname(path), { recursive: true })
-  const temporary = `${path}.${randomUUID()}.tmp`
-  writeFileSync(temporary, bytes, { mode, flag: 'wx', flush: true })
-  return temporary
-}
+export const keep = (root: string, file: string, bytes: Uint8Array | string, mode = 0o644): void =>
+  void writeWhole(join(root, file), bytes, { mode, directory: SHARED, shown: file })
 
 const isCode = (error: unknown, code: string): boolean => error instanceof Error && 'code' in error && error.code === code
 
