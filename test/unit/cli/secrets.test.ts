@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
 import { otherSecrets } from '../../../src/cli/other-secrets.ts'
 import { command } from '../../../src/cli/secrets.ts'
@@ -100,4 +100,35 @@ test('other secrets are searched for without following a link to a directory, in
   const files = ['one/secrets.yaml', 'one/two/secrets.yaml']
   expect(otherSecrets(root, 'inventory/secrets.yaml')).toEqual({ files, all: true })
   expect(otherSecrets(root, 'inventory/secrets.yaml', 6)).toEqual({ files: files.slice(0, 1), all: false })
+})
+
+test('secrets edit offers to edit again if the file cannot be written, and saves the text otherwise', async () => {
+  const { root, open } = await projectWith({})
+  mkdirSync(join(root, 'inventory'))
+  const editor = join(root, 'editor')
+  // A directory takes the place of the file while the editor is open.
+  writeFileSync(editor, `#!/bin/sh\ncat "$1" >>${root}/seen; printf 'a: typed\\n' >"$1"; mkdir -p ${root}/inventory/secrets.yaml\n`, {
+    mode: 0o755,
+  })
+  const env = { PROVISION_AGE_KEY_FILE: join(root, 'age.txt'), EDITOR: editor, HOME: root }
+  const answers = ['', 'n']
+  const around = (ask?: (question: string) => Promise<string>) =>
+    surroundings({ directory: root, env, ...(ask === undefined ? {} : { ask }) })
+  const edit = (around: ReturnType<typeof surroundings>) => command.run({ positionals: ['edit'], rest: [], values: {} as never }, around)
+
+  const refused = around(async () => answers.shift() ?? '')
+  await expect(edit(refused)).rejects.toMatchObject({ why: 'it is not a regular file' })
+  expect(answers).toEqual([])
+  expect(readFileSync(join(root, 'seen'), 'utf8')).toMatch(/a: typed\n$/)
+  const [, file = ''] = /Show it: provision secrets view (\S+)/.exec(refused.said.err) ?? []
+  expect(await open(relative(root, file))).toBe('a: typed\n')
+
+  rmSync(join(root, 'inventory/secrets.yaml'), { recursive: true })
+  const mended = around(async () => {
+    rmSync(join(root, 'inventory/secrets.yaml'), { recursive: true })
+    writeFileSync(editor, `#!/bin/sh\nprintf 'b: again\\n' >>"$1"\n`)
+    return 'y'
+  })
+  expect(await edit(mended)).toBe(0)
+  expect(await open('inventory/secrets.yaml')).toBe('a: typed\nb: again\n')
 })

@@ -1,0 +1,160 @@
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { PRIVATE } from '../disk/folder.ts'
+import type { Holder, Lock } from '../disk/lock.ts'
+import { writeWhole } from '../disk/write.ts'
+import { encrypt } from '../identity/age.ts'
+import { ensureAgeKey } from '../identity/age-key.ts'
+import { problemsIn } from '../problem.ts'
+import { quote } from '../quote.ts'
+import { cards } from '../report/card.ts'
+import { words } from '../report/text.ts'
+import { readSecrets } from '../site/read.ts'
+import type { Surroundings } from './command.ts'
+import { wrong } from './parse.ts'
+import { bytesOf, ChangedMeanwhile, locked, put } from './secrets-file.ts'
+
+const FRESH = `# One secret a line, name: value; maps may be nested. The inventory uses it as \${secret:name}.\n`
+
+/** Opens the secrets in the user's editor and encrypts the result. If that fails, the typed text is saved elsewhere. */
+export const edit = async (path: string, surroundings: Surroundings): Promise<number> => {
+  const { directory, env } = surroundings
+  // Before the user types anything: check the key, and with the lock that the directory is writable.
+  const { recipients } = await ensureAgeKey(directory, env)
+  return locked(path, surroundings, async (lock) => {
+    if (lock.stale !== undefined) surroundings.err(words(takenOver(lock.stale)))
+    const bytes = bytesOf(directory, path)
+    const before = (await readSecrets({ root: directory, path, env }))?.reveal() ?? FRESH
+    const scratch = makeScratch(basename(path), before, lock)
+    let isKept = true
+    try {
+      return await untilPut(path, { scratch, bytes, before }, surroundings)
+    } catch (error) {
+      isKept = await saveTyped(scratch, before, recipients, surroundings)
+      throw error
+    } finally {
+      scratch.clear(isKept)
+    }
+  })
+}
+
+interface Scratch {
+  readonly directory: string
+  read(): string
+  open(env: Surroundings['env']): void
+  clear(isKept: boolean): void
+}
+
+/** Uses memory if the machine has /dev/shm. Editors leave backup copies beside the file, so the whole directory is deleted. */
+const makeScratch = (name: string, text: string, lock: Lock): Scratch => {
+  const directory = firstThatWorks(['/dev/shm', tmpdir()], (place) => mkdtempSync(join(place, 'provision-')))
+  const sheet = join(directory, name)
+  const clear = (): void => rmSync(directory, { recursive: true, force: true })
+  process.once('exit', clear)
+  try {
+    lock.note(directory)
+    writeWhole(sheet, text, { mode: 0o600 })
+  } catch (error) {
+    clear()
+    throw error
+  }
+  return {
+    directory,
+    read: () => readFileSync(sheet, 'utf8'),
+    open: (env) => open(sheet, env),
+    clear: (isKept) => {
+      if (isKept) clear()
+      process.off('exit', clear)
+    },
+  }
+}
+
+interface Sheet {
+  readonly scratch: Scratch
+  /** The encrypted file as it was opened. */
+  readonly bytes: Uint8Array | undefined
+  readonly before: string
+}
+
+const untilPut = async (path: string, { scratch, bytes, before }: Sheet, surroundings: Surroundings): Promise<number> => {
+  for (;;) {
+    scratch.open(surroundings.env)
+    const after = scratch.read()
+    if (after === before) {
+      surroundings.err('Nothing was changed.\n')
+      return 0
+    }
+    if (await wasPut(path, after, bytes, surroundings)) return 0
+  }
+}
+
+/** Returns false if the text could not be written and the user wants to edit again: a missing colon, a full disk. */
+const wasPut = async (path: string, text: string, before: Uint8Array | undefined, surroundings: Surroundings): Promise<boolean> => {
+  try {
+    await put(path, text, before, surroundings)
+    return true
+  } catch (error) {
+    const problems = problemsIn(error)
+    if (problems === undefined || surroundings.ask === undefined || error instanceof ChangedMeanwhile) throw error
+    surroundings.err(cards(problems, surroundings.view))
+    if (/^n/i.test(await surroundings.ask('Edit it again? [Y/n] '))) throw error
+    return false
+  }
+}
+
+/**
+ * Saves a typed text that could not be written, encrypted as the secrets are, and prints where. Returns false if no directory takes it; the
+ * scratch directory must stay then.
+ */
+const saveTyped = async (scratch: Scratch, before: string, recipients: readonly string[], { env, err }: Surroundings): Promise<boolean> => {
+  try {
+    const typed = scratch.read()
+    if (typed === before) return true
+    const bytes = await encrypt(typed, recipients)
+    const state = env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state')
+    const name = `secrets-${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${randomBytes(4).toString('hex')}.age`
+    const file = firstThatWorks([join(state, 'provision'), '/dev/shm', tmpdir()], (place) => {
+      writeWhole(join(place, name), bytes, { mode: 0o600, directory: PRIVATE, onlyNew: true })
+      return join(place, name)
+    })
+    err(words(`Your text is saved, encrypted, in ${file}.\nShow it: provision secrets view ${quote(file)}\n`))
+    return true
+  } catch {
+    err(words(`Your text could not be saved elsewhere. It is in ${scratch.directory}, unencrypted: copy it, then delete that directory.\n`))
+    return false
+  }
+}
+
+const firstThatWorks = <T>(places: readonly string[], act: (place: string) => T): T => {
+  const [first = '', ...more] = places
+  if (more.length === 0) return act(first)
+  try {
+    return act(first)
+  } catch (error) {
+    if (problemsIn(error) === undefined) throw error
+    return firstThatWorks(more, act)
+  }
+}
+
+const takenOver = ({ user, machine, since, scratch }: Holder): string => {
+  const rest =
+    scratch === undefined || !existsSync(scratch)
+      ? ''
+      : ` Its text may be in ${scratch}, unencrypted: check it, then delete that directory.`
+  return `The command of ${user} on ${machine} that locked the file at ${since} was killed; its lock is removed.${rest}\n`
+}
+
+const open = (sheet: string, env: Surroundings['env']): void => {
+  const editor = env.VISUAL || env.EDITOR || 'vi'
+  // As git does: the variable may hold options too.
+  const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', sheet], { stdio: 'inherit' })
+  if (error === undefined && status === 0) return
+  throw wrong(
+    'secrets edit',
+    `the editor (${editor}) ended with exit ${status ?? 'by a signal'}: nothing was changed`,
+    'name a working one in $EDITOR',
+  )
+}
