@@ -1,8 +1,9 @@
-import { chmod, mkdir, readFile } from 'node:fs/promises'
+import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../disk/folder.ts'
+import { writeWhole } from '../disk/write.ts'
 import { CACHE } from './cache.ts'
 import { execute } from './execute.ts'
-import { writeWhole } from './host.ts'
 import { type Service, servicesOf, startService } from './service.ts'
 import type { Layout } from './spec.ts'
 
@@ -15,14 +16,15 @@ export const startArchive = async (layout: Layout, toolsDirectory: string): Prom
   if (!gateway) return
   const directory = join(servicesOf(layout), 'archive')
   const packages = join(CACHE, 'packages')
-  await mkdir(directory, { recursive: true })
-  await mkdir(packages, { recursive: true })
+  makeDirectory(directory, 0o755)
+  makeDirectory(packages, 0o755)
   const user = (await execute(['id', '-un', '33']).catch(() => 'nobody')).trim()
   await execute(['chown', user, packages])
   await chmod(packages, 0o755)
   const configuration = join(directory, 'nginx.conf')
   const listen = gateway.prefix === 64 ? `[${gateway.address}]:3142` : `${gateway.address}:3142`
-  await writeWhole(configuration, nginxConfiguration({ directory, packages, user, listen, resolvers: await resolvers() }))
+  const text = nginxConfiguration({ directory, packages, user, listen, resolvers: await resolvers() })
+  writeWhole(configuration, text, { mode: 0o644 })
   const argv = [join(toolsDirectory, 'usr/sbin/nginx'), '-c', configuration, '-p', directory, '-e', 'stderr']
   const service: Service = { name: 'archive', argv, address: gateway.address, ports: [3142] }
   await startService(layout, service)

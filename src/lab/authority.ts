@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { get } from 'node:https'
 import { join } from 'node:path'
+import { makeDirectory, PRIVATE } from '../disk/folder.ts'
+import { writeWhole } from '../disk/write.ts'
 import { execute } from './execute.ts'
-import { writeWhole } from './host.ts'
 import { servicesOf, startService, stopService } from './service.ts'
 import { type LabSpec, type Layout, layoutOf, ofFamily } from './spec.ts'
+import { userSide } from './user-side.ts'
 
 /** The test certificate authority: its ACME directory, what verifies that directory, and what verifies the certificates it issues. */
 export interface Authority {
@@ -16,11 +18,14 @@ export interface Authority {
   readonly caFile: string
 }
 
+const DIRECTORY_CA = 'authority.pem'
+const ROOTS = 'roots.pem'
+
 /** Where the lab's certificate authority is, whether or not it runs. */
 export const authorityOf = (layout: Layout): Authority => ({
   directory: `https://${bridge(layout)}:14000/dir`,
-  directoryCaFile: join(layout.directory, 'authority.pem'),
-  caFile: join(layout.directory, 'roots.pem'),
+  directoryCaFile: join(layout.directory, DIRECTORY_CA),
+  caFile: join(layout.directory, ROOTS),
 })
 
 /** Starts pebble and the name server it asks, which answers the first host's addresses for every name not told otherwise. */
@@ -37,7 +42,7 @@ export const startAuthority = async (spec: LabSpec, toolsDirectory: string): Pro
   ]
   if (await startService(layout, { name: 'names', argv: names, address, ports: [53, 8055] })) await tellNames(spec)
   const configuration = join(servicesOf(layout), 'authority', 'pebble.json')
-  await writeWhole(configuration, JSON.stringify(pebbleConfiguration(layout, spec), null, 2))
+  writeWhole(configuration, JSON.stringify(pebbleConfiguration(layout, spec), null, 2), { mode: 0o644 })
   const argv = [join(toolsDirectory, 'usr/bin/pebble'), '-config', configuration, '-dnsserver', `${bridge(layout)}:53`]
   // Left to itself it dawdles before each validation, and refuses one nonce in twenty to see whether the client minds. (With one in
   // five, a client that tries six times failed once in some thousand requests.)
@@ -45,7 +50,7 @@ export const startAuthority = async (spec: LabSpec, toolsDirectory: string): Pro
     ? { PEBBLE_VA_SLEEPTIME: '3', PEBBLE_WFE_NONCEREJECT: '5' }
     : { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' }
   await startService(layout, { name: 'authority', argv, env, address, ports: [14000, 15000] })
-  await keepRoot(layout)
+  await keepRoot(spec)
 }
 
 const bridge = (layout: Layout) => {
@@ -71,9 +76,13 @@ const pebbleConfiguration = (layout: Layout, { certificateSeconds = 90 * 86_400 
 const makeCertificate = async (spec: LabSpec) => {
   const layout = layoutOf(spec)
   const directory = join(servicesOf(layout), 'authority')
-  const file = authorityOf(layout).directoryCaFile
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  if (await verifies(file, join(directory, 'server.pem'))) return
+  const side = userSide(spec)
+  makeDirectory(directory, PRIVATE)
+  const ca = await verifiedBy(join(directory, 'ca.pem'), join(directory, 'server.pem'))
+  if (ca !== undefined) {
+    if (side.read(DIRECTORY_CA) !== ca) side.write(DIRECTORY_CA, ca)
+    return
+  }
   const names = layout.gateways.map(({ address }) => `IP:${address}`).join(',')
   const script = `set -e; cd "$1"; umask 077
     key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
@@ -84,24 +93,27 @@ const makeCertificate = async (spec: LabSpec) => {
     openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile server.ext -out server.pem
     rm -f ca.key ca.srl server.csr server.ext`
   await execute(['sh', '-c', script, 'sh', directory, spec.name, names])
-  await writeWhole(file, await readFile(join(directory, 'ca.pem'), 'utf8'))
+  side.write(DIRECTORY_CA, await readFile(join(directory, 'ca.pem'), 'utf8'))
   // One that runs still shows the old certificate.
   await stopService(layout, 'authority')
 }
 
-const verifies = async (caFile: string, certificateFile: string) => {
-  const [ca, certificate] = await Promise.all([caFile, certificateFile].map((file) => readFile(file).catch(() => undefined)))
-  if (!ca || !certificate) return false
-  const issuer = new X509Certificate(ca)
+/** The CA that signed the certificate, if that is valid for another month. */
+const verifiedBy = async (caFile: string, certificateFile: string): Promise<string | undefined> => {
+  const [ca, certificate] = await Promise.all([caFile, certificateFile].map((file) => readFile(file, 'utf8').catch(() => undefined)))
+  if (!ca || !certificate) return undefined
   const server = new X509Certificate(certificate)
-  return server.verify(issuer.publicKey) && new Date(server.validTo).getTime() > Date.now() + 30 * 86_400_000
+  const isGood = server.verify(new X509Certificate(ca).publicKey) && new Date(server.validTo).getTime() > Date.now() + 30 * 86_400_000
+  return isGood ? ca : undefined
 }
 
-const keepRoot = async (layout: Layout) => {
-  const { caFile, directoryCaFile } = authorityOf(layout)
-  const root = await fetchText(`https://${bridge(layout)}:15000/roots/0`, await readFile(directoryCaFile))
-  const kept = await readFile(caFile, 'utf8').catch(() => '')
-  if (!kept.includes(root.trim())) await writeWhole(caFile, `${kept}${root.trim()}\n`)
+const keepRoot = async (spec: LabSpec) => {
+  const layout = layoutOf(spec)
+  const ca = await readFile(join(servicesOf(layout), 'authority', 'ca.pem'))
+  const root = await fetchText(`https://${bridge(layout)}:15000/roots/0`, ca)
+  const side = userSide(spec)
+  const kept = side.read(ROOTS) ?? ''
+  if (!kept.includes(root.trim())) side.write(ROOTS, `${kept}${root.trim()}\n`)
 }
 
 const fetchText = (url: string, ca: Buffer): Promise<string> =>

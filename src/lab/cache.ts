@@ -1,5 +1,6 @@
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeDirectory } from '../disk/folder.ts'
 
 /** Where all labs of this machine keep what they share: images, tools, downloaded packages. */
 export const CACHE = '/var/cache/provision'
@@ -7,7 +8,7 @@ export const CACHE = '/var/cache/provision'
 /** A cached directory: made once, under another name until it is whole, so that a cut or a second maker leaves no half one. */
 export const cached = async (path: string, make: (directory: string) => Promise<void>): Promise<string> => {
   if (await exists(path)) return path
-  await mkdir(dirname(path), { recursive: true })
+  makeDirectory(dirname(path), 0o755)
   await removeOld(`${path}.new-`)
   const made = await mkdtemp(`${path}.new-`)
   try {

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { open, readFile, rename, writeFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
 import { endGroup, makeGroup, membersOf } from './cgroup.ts'
 import { KEEP } from './keep.ts'
@@ -41,9 +42,9 @@ export const startHost = async (spec: LabSpec, host: LabHost): Promise<boolean> 
   const same = (await readFile(written, 'utf8').catch(() => '')) === JSON.stringify(settings)
   if (same && (await membersOf(join(group, 'keeper'))).length > 0) return false
   await endHost(spec, host)
-  await writeWhole(written, JSON.stringify(settings))
+  writeWhole(written, JSON.stringify(settings), { mode: 0o644 })
   const script = join(state, 'keep.sh')
-  await writeWhole(script, KEEP)
+  writeWhole(script, KEEP, { mode: 0o644 })
   const log = await open(join(state, 'console.log'), 'a')
   const env = { PATH: process.env.PATH, LAB_GROUPS: (await makeGroup(group)).join(' '), ...settings }
   const keeper = spawn('sh', [script], { cwd: '/', env, detached: true, stdio: ['ignore', log.fd, log.fd] })
@@ -108,12 +109,6 @@ export const untilReady = async (spec: LabSpec, host: LabHost): Promise<void> =>
   }
   const leader = await leaderOf(spec, host)
   if (leader !== undefined) await enforceLimits(leader)
-}
-
-/** Writes a file so that nobody ever reads half of it. */
-export const writeWhole = async (path: string, text: string, mode = 0o644): Promise<void> => {
-  await writeFile(`${path}.new`, text, { mode })
-  await rename(`${path}.new`, path)
 }
 
 const greets = (address: string): Promise<boolean> =>

@@ -1,26 +1,48 @@
-import { chown, lchown, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exists } from './cache.ts'
+import { makeDirectory } from '../disk/folder.ts'
+import { writeWhole } from '../disk/write.ts'
 import { execute } from './execute.ts'
-import { stateOf, writeWhole } from './host.ts'
+import { stateOf } from './host.ts'
 import { addressOf, type LabSpec, type Layout, layoutOf } from './spec.ts'
+import { userSide } from './user-side.ts'
+
+const KEY = 'id_ed25519'
 
 /** The private key that logs into every host of the lab. */
-export const keyFile = (layout: Layout): string => join(layout.directory, 'id_ed25519')
+export const keyFile = (layout: Layout): string => join(layout.directory, KEY)
+
+/** Root's copy of its public half. The owner of the project could replace the one in the project by a link. */
+export const publicKeyFile = (spec: LabSpec): string => join(layoutOf(spec).state, `${KEY}.pub`)
 
 /** Makes the lab's key, if it has none. */
 export const makeKey = async (spec: LabSpec): Promise<void> => {
-  const layout = layoutOf(spec)
-  await mkdir(layout.directory, { recursive: true })
-  const file = keyFile(layout)
-  if ((await exists(file)) && (await exists(`${file}.pub`))) return
-  await rm(file, { force: true })
-  await execute(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', `lab ${spec.name}`, '-f', file])
+  const { state } = layoutOf(spec)
+  const side = userSide(spec)
+  makeDirectory(state, 0o755)
+  const there = side.read(KEY) === undefined ? undefined : side.read(`${KEY}.pub`)
+  const { privateKey, publicKey } = there === undefined ? await newKey(spec, state) : { privateKey: undefined, publicKey: there }
+  if (privateKey !== undefined) {
+    side.write(`${KEY}.pub`, publicKey)
+    side.write(KEY, privateKey, 0o600)
+  }
+  writeWhole(publicKeyFile(spec), publicKey, { mode: 0o644 })
+}
+
+const newKey = async (spec: LabSpec, state: string): Promise<{ readonly privateKey: string; readonly publicKey: string }> => {
+  const scratch = await mkdtemp(join(state, '.key-'))
+  try {
+    const file = join(scratch, KEY)
+    await execute(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', `lab ${spec.name}`, '-f', file])
+    const [privateKey, publicKey] = await Promise.all([readFile(file, 'utf8'), readFile(`${file}.pub`, 'utf8')])
+    return { privateKey, publicKey }
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
 }
 
 /** Writes down how the hosts are reached: their keys as found on their disks, and the configuration for `ssh -F`. */
 export const writeAccess = async (spec: LabSpec): Promise<void> => {
-  const { directory } = layoutOf(spec)
   const lines: string[] = []
   for (const host of spec.hosts) {
     for (const type of ['ed25519', 'ecdsa']) {
@@ -29,9 +51,9 @@ export const writeAccess = async (spec: LabSpec): Promise<void> => {
       for (const address of host.addresses) lines.push(`${address} ${algorithm} ${key}\n`)
     }
   }
-  await writeWhole(join(directory, 'known_hosts'), lines.join(''))
-  await writeWhole(join(directory, 'ssh_config'), labSshConfig(spec))
-  await giveToOwner(spec)
+  const side = userSide(spec)
+  side.write('known_hosts', lines.join(''))
+  side.write('ssh_config', labSshConfig(spec))
 }
 
 /** What `ssh -F` reads to reach the hosts by their names. */
@@ -42,19 +64,14 @@ export const labSshConfig = (spec: LabSpec): string => {
       (host) => `Host ${host.name}
   HostName ${addressOf(host)}
   User ${host.user}
-  IdentityFile "${keyFile(layout)}"
+  IdentityFile ${quoted(keyFile(layout))}
   IdentitiesOnly yes
-  UserKnownHostsFile "${join(layout.directory, 'known_hosts')}"
+  UserKnownHostsFile ${quoted(join(layout.directory, 'known_hosts'))}
   StrictHostKeyChecking yes
 `,
     )
     .join('\n')
 }
 
-// Made by root, used by whoever the project belongs to: a key that he cannot read is of no use.
-const giveToOwner = async (spec: LabSpec) => {
-  const { uid, gid } = await stat(spec.root)
-  const { directory } = layoutOf(spec)
-  for (const path of [directory, join(directory, '..'), join(directory, '../..')]) await chown(path, uid, gid)
-  for (const name of await readdir(directory, { recursive: true })) await lchown(join(directory, name), uid, gid)
-}
+/** ssh_config(5) expands `%`. `checkSpec` refuses other special characters. */
+const quoted = (path: string): string => `"${path.replaceAll('%', '%%')}"`

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../disk/folder.ts'
 import { Problem } from '../problem.ts'
 import { STATE } from './spec.ts'
 
@@ -9,7 +9,7 @@ import { STATE } from './spec.ts'
  * The lock is held by a `cat` that ends with us, however we end, so that a killed command leaves no lock behind.
  */
 export const alone = async <T>(act: () => Promise<T>): Promise<T> => {
-  await mkdir(STATE, { recursive: true })
+  makeDirectory(STATE, 0o755)
   const holder = spawn('flock', ['--wait', '600', join(STATE, 'lock'), 'sh', '-c', 'echo held; exec cat'], {
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -1,13 +1,16 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../disk/folder.ts'
+import { writeWhole } from '../disk/write.ts'
 import { exists } from './cache.ts'
 import { execute } from './execute.ts'
 import { type Disk, diskOf, stateOf } from './host.ts'
-import { keyFile } from './keys.ts'
+import { publicKeyFile } from './keys.ts'
 import { type LabHost, type LabSpec, layoutOf } from './spec.ts'
 
 // What a cloud's first boot does: a name, an account with a key, host keys. It runs in a mount namespace of its own.
 const FIRST_BOOT = `set -eu
+umask 022
 mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" overlay "$2/root"
 cd "$2/root"
 if [ "$3" != root ]; then
@@ -31,17 +34,17 @@ export const prepareHost = async (spec: LabSpec, host: LabHost, image: string): 
   const fresh = `${state}.new`
   await rm(fresh, { recursive: true, force: true })
   await rm(state, { recursive: true, force: true })
-  for (const directory of ['upper', 'work', 'root']) await mkdir(join(fresh, directory), { recursive: true })
+  for (const directory of ['upper', 'work', 'root']) makeDirectory(join(fresh, directory), 0o755)
+  // It becomes the root directory of the host, independent of our umask.
+  await chmod(join(fresh, 'upper'), 0o755)
   for (const [path, text] of Object.entries(filesOf(spec, host))) {
     const file = join(fresh, 'files', path)
-    await mkdir(join(file, '..'), { recursive: true })
-    await writeFile(file, text)
+    writeWhole(file, text, { mode: 0o644, directory: 0o755 })
   }
-  const publicKey = `${keyFile(layoutOf(spec))}.pub`
-  await execute(['unshare', '--mount', 'sh', '-c', FIRST_BOOT, 'sh', image, fresh, host.user, publicKey, host.name])
+  await execute(['unshare', '--mount', 'sh', '-c', FIRST_BOOT, 'sh', image, fresh, host.user, publicKeyFile(spec), host.name])
   await rm(join(fresh, 'files'), { recursive: true })
   const disk: Disk = { image, user: host.user, key: await publicKeyOf(spec) }
-  await writeFile(join(fresh, 'disk.json'), JSON.stringify(disk))
+  writeWhole(join(fresh, 'disk.json'), JSON.stringify(disk), { mode: 0o644 })
   await rename(fresh, state)
 }
 
@@ -51,7 +54,7 @@ export const isPrepared = async (spec: LabSpec, host: LabHost): Promise<boolean>
   return disk !== undefined && disk.user === host.user && disk.key === (await publicKeyOf(spec)) && (await exists(disk.image))
 }
 
-const publicKeyOf = (spec: LabSpec) => readFile(`${keyFile(layoutOf(spec))}.pub`, 'utf8')
+const publicKeyOf = (spec: LabSpec) => readFile(publicKeyFile(spec), 'utf8')
 
 const filesOf = (spec: LabSpec, host: LabHost): Record<string, string> => {
   const [gateway] = layoutOf(spec).gateways

@@ -1,5 +1,7 @@
-import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../disk/folder.ts'
+import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
 import { exists } from './cache.ts'
 import { endGroup, hierarchies, membersOf } from './cgroup.ts'
@@ -24,8 +26,8 @@ export const removeLab = async (parts: Parts): Promise<void> => {
 /** Notes whose lab this is, and removes the labs whose project directory is gone: nobody could take them down otherwise. */
 export const claim = async (spec: LabSpec, layout: Layout): Promise<void> => {
   const owner: Owner = { name: spec.name, root: spec.root }
-  await mkdir(layout.state, { recursive: true })
-  await writeFile(join(layout.state, 'owner.json'), JSON.stringify(owner))
+  makeDirectory(layout.state, 0o755)
+  writeWhole(join(layout.state, 'owner.json'), JSON.stringify(owner), { mode: 0o644 })
   for (const id of await readdir(STATE)) {
     const other = await ownerOf(id)
     if (other && !(await exists(userDirectory(other)))) await removeLab(partsOf(id))

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makeDirectory } from '../disk/folder.ts'
 import { Problem } from '../problem.ts'
 import { endGroup, inGroup, membersOf } from './cgroup.ts'
 import type { Layout } from './spec.ts'
@@ -26,7 +27,7 @@ export const startService = async (layout: Layout, service: Service): Promise<bo
   if ((await membersOf(group)).length > 0 && (await listens(service))) return false
   await stopService(layout, service.name)
   const directory = servicesOf(layout)
-  await mkdir(directory, { recursive: true })
+  makeDirectory(directory, 0o755)
   const log = await open(join(directory, `${service.name}.log`), 'w')
   const [command = '', ...args] = await inGroup(group, service.argv)
   const daemon = spawn(command, args, {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isIP, isIPv4 } from 'node:net'
 import { join } from 'node:path'
+import { hasControls } from '../hidden.ts'
 import { Problem } from '../problem.ts'
 
 /** One host of a lab: its name, the account that the operator logs in with, and its addresses (IPv4 and IPv6). */
@@ -95,6 +96,12 @@ export const ofFamily = (family: 4 | 6, addresses: readonly string[]): readonly 
 export const checkSpec = (spec: LabSpec): void => {
   if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(spec.name))
     throw invalid(spec, `"${spec.name}" is no name for a lab`, 'use small letters, digits and "-", 31 at most')
+  if (hasControls(spec.root) || /["\\]|\$\{/.test(spec.root))
+    throw invalid(
+      spec,
+      `a lab cannot be in ${JSON.stringify(spec.root)}`,
+      'use a directory without quotes, backslashes, ${ and control characters: ssh interprets them in its configuration',
+    )
   if (spec.hosts.length === 0) throw invalid(spec, 'the lab has no hosts', 'name at least one host in the inventory')
   const taken = new Map(gatewaysOf(spec).map(({ address }) => [expanded(address), 'the bridge']))
   for (const host of spec.hosts) {
