@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
+import { words } from '../report/text.ts'
 import { recipes } from '../schedule/recipes.ts'
 import { ACCOUNT } from '../schedule/renewal.ts'
 import { readProperties, SERVICE_PROPERTIES, statusOf, TIMER_PROPERTIES } from '../schedule/status.ts'
@@ -21,7 +23,6 @@ const actions: Readonly<Record<string, Action>> = {
     const systemd = systemdOf(env)
     const found = await renewal(asked(given), surroundings)
     const renewer = renewerOf(surroundings)
-    const publicKey = await enrol(renewer, surroundings)
     const job: Job = {
       name: renewer.name,
       root,
@@ -29,9 +30,10 @@ const actions: Readonly<Record<string, Action>> = {
       environment: { HOME: env.HOME ?? '/', PROVISION_AGE_KEY_FILE: renewer.ageKey },
       environmentFile: join(renewer.directory, 'environment'),
     }
-    mkdirSync(systemd.directory, { recursive: true })
-    writeFileSync(join(systemd.directory, `${job.name}.service`), serviceText(job))
-    writeFileSync(join(systemd.directory, `${job.name}.timer`), timerText(job))
+    const texts = { service: serviceText(job), timer: timerText(job) }
+    const publicKey = await enrol(renewer, surroundings)
+    for (const [suffix, text] of Object.entries(texts))
+      writeWhole(join(systemd.directory, `${job.name}.${suffix}`), text, { mode: 0o644, directory: 0o755 })
     systemd.must('daemon-reload')
     systemd.must('enable', '--now', `${job.name}.timer`)
     out(`${job.name}.timer renews the certificates of ${found.pattern} twice a day, as you: ${userName(env)}.\n`)
@@ -49,7 +51,7 @@ const actions: Readonly<Record<string, Action>> = {
     out(`${[view.paint.bold(name), ...status.lines].join('\n')}\n`)
     if (status.failed) {
       const journal = [...(systemd.isForAll ? [] : ['--user']), '--unit', `${name}.service`, '--lines=20', '--no-pager', '--output=cat']
-      out(`\n${spawnSync('journalctl', journal, { encoding: 'utf8' }).stdout ?? ''}`)
+      out(`\n${words(spawnSync('journalctl', journal, { encoding: 'utf8' }).stdout ?? '')}`)
     }
     return status.installed && !status.failed ? 0 : 1
   },
@@ -70,9 +72,10 @@ const actions: Readonly<Record<string, Action>> = {
   print: async (given, surroundings) => {
     const found = await renewal(asked(given), surroundings)
     const renewer = renewerOf(surroundings)
-    const publicKey = await enrol(renewer, surroundings)
     const { out, directory } = surroundings
-    out(recipes(found.run, directory))
+    const text = recipes(found.run, directory)
+    const publicKey = await enrol(renewer, surroundings)
+    out(text)
     out(`\nIts keys: ${renewer.sshKey} and ${renewer.ageKey}.\nMove them to where it runs, as secrets, and commit identities/.\n`)
     out(letIn(found.linesFor(publicKey), found.pattern))
     return 0

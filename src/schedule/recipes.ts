@@ -1,8 +1,11 @@
 import { commandLine, quote } from '../quote.ts'
+import { inOneLine } from './line.ts'
 
 /** For those whose runs start elsewhere than on this machine: the two keys come as files, from where such a place keeps secrets. */
-export const recipes = (run: readonly string[], root: string): string => `# cron (crontab -e), with both keys in files of mode 600
-17 4,16 * * *  sleep $(shuf -i 0-7200 -n 1); cd ${quote(root).replaceAll('%', '\\%')} && PROVISION_AGE_KEY_FILE=KEYS/age.txt npx ${commandLine(...withKey(run, 'KEYS/id_ed25519'))}
+export const recipes = (run: readonly string[], root: string): string => {
+  for (const word of [root, ...run]) inOneLine(word)
+  return `# cron (crontab -e), with both keys in files of mode 600
+17 4,16 * * *  sleep $(shuf -i 0-7200 -n 1); cd ${inCrontab(quote(root))} && PROVISION_AGE_KEY_FILE=KEYS/age.txt npx ${inCrontab(commandLine(...withKey(run, 'KEYS/id_ed25519')))}
 
 # GitLab (.gitlab-ci.yml), with two file variables, and a pipeline schedule of twice a day
 renew-certificates:
@@ -11,7 +14,7 @@ renew-certificates:
   script:
     - npm ci
     - chmod 600 "$PROVISION_AGE_KEY_FILE" "$PROVISION_SSH_KEY_FILE"
-    - npx ${open(withKey(run, '"$PROVISION_SSH_KEY_FILE"'))}
+    - ${inYaml(`npx ${open(withKey(run, '"$PROVISION_SSH_KEY_FILE"'))}`)}
 
 # GitHub (.github/workflows/renew.yml), with two secrets
 on: { schedule: [{ cron: '17 4,16 * * *' }] }
@@ -27,11 +30,20 @@ jobs:
           umask 077
           printf '%s\\n' "$AGE_KEY" >"$RUNNER_TEMP/age.txt"
           printf '%s\\n' "$SSH_KEY" >"$RUNNER_TEMP/id_ed25519"
-          PROVISION_AGE_KEY_FILE="$RUNNER_TEMP/age.txt" npx ${open(withKey(run, '"$RUNNER_TEMP/id_ed25519"'))}
+          PROVISION_AGE_KEY_FILE="$RUNNER_TEMP/age.txt" npx ${literal(open(withKey(run, '"$RUNNER_TEMP/id_ed25519"')))}
         env:
           AGE_KEY: \${{ secrets.PROVISION_AGE_KEY }}
           SSH_KEY: \${{ secrets.PROVISION_SSH_KEY }}
 `
+}
+
+/** cron reads an unescaped percent sign as a line break, see crontab(5). */
+const inCrontab = (words: string): string => words.replaceAll('%', '\\%')
+
+const inYaml = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+/** GitHub replaces `${{ … }}` before the shell runs. Such a word is in single quotes, which can be closed and reopened anywhere. */
+const literal = (words: string): string => words.replaceAll('${{', () => "$''{{")
 
 const withKey = (run: readonly string[], key: string): readonly string[] => ['provision', ...run, '--key', key]
 

@@ -1,4 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { parse } from 'yaml'
 import { recipes } from '../../src/schedule/recipes.ts'
 import { inventoryLines, nameOf, patternFor, renewingRun } from '../../src/schedule/renewal.ts'
 import { readProperties, statusOf } from '../../src/schedule/status.ts'
@@ -48,6 +53,77 @@ describe('the scheduled run', () => {
     expect(text.startsWith('groups:\n  balancers:\n    vars:\n      base:\n        administrators:\n')).toBe(true)
     expect(parseYaml('inventory/site.yaml', text, undefined).problems).toEqual([])
     expect(text.indexOf('ann')).toBeLessThan(text.indexOf('provision-renewal'))
+  })
+})
+
+describe('a hostile name', () => {
+  const evil = ['a\nExecStartPre=/bin/evil', 'a\r', 'a\0b', 'a\x1b[2J', 'a\x7f', 'a\x85', 'a\u2028']
+
+  it.each(evil)('with a line break or control character is refused in units and recipes: %j', (word) => {
+    for (const more of [{ root: `/srv/${word}` }, { command: ['/n', word] }, { environment: { X: word } }, { environmentFile: `/${word}` }])
+      expect(() => serviceText({ ...job, ...more })).toThrow('contains a line break or another control character')
+    expect(() => timerText({ ...job, root: `/srv/${word}` })).toThrow('contains a line break')
+    expect(() => recipes(['run', word], '/srv/site')).toThrow('contains a line break')
+    expect(() => recipes(['run'], `/srv/${word}`)).toThrow('contains a line break')
+  })
+
+  it('without one adds no line to a unit', () => {
+    const lines = (root: string): number => serviceText({ ...job, root }).split('\n').length
+    for (const root of ['/x\\', '/x ', '/%n', '/"', '/\u202e', '/#', '/;', '/[Install]']) expect(lines(root)).toBe(lines('/x'))
+    expect(serviceText({ ...job, root: '/\u202ex' })).toContain('Description=Renews the certificates of /�x (provision)\n')
+  })
+
+  // Each recipe is read as cron, GitLab or GitHub reads it, then run by a shell.
+  const words = [
+    'two words',
+    "it's",
+    '"q"',
+    '100% %n',
+    '$HOME `id` $(id)',
+    `\${{ github.token }}`,
+    'a: b # c',
+    '\\ \\n',
+    '*?[a]',
+    '-x',
+    '\u202e',
+  ]
+  const scratch = (name: string) => {
+    const directory = realpathSync(mkdtempSync(join(tmpdir(), 'provision-t-recipes-')))
+    onTestFinished(() => rmSync(directory, { recursive: true }))
+    const root = join(directory, name)
+    mkdirSync(root)
+    for (const [program, script] of [
+      ['npx', '#!/bin/sh\nprintf "%s\\0" "$PWD" "$@"\n'],
+      ['shuf', '#!/bin/sh\necho 0\n'],
+    ] as const) {
+      writeFileSync(join(directory, program), script)
+      chmodSync(join(directory, program), 0o755)
+    }
+    const run = (script: string): readonly string[] => {
+      const env = { PATH: `${directory}:/usr/bin:/bin`, PROVISION_SSH_KEY_FILE: '/key', RUNNER_TEMP: '/temp' }
+      return spawnSync('sh', ['-c', script], { cwd: root, env, encoding: 'utf8' }).stdout.split('\0').slice(0, -1)
+    }
+    return { root, run }
+  }
+
+  it.each(words)('stays one word in cron, GitLab and GitHub: %s', (word) => {
+    const { root, run } = scratch(word)
+    const text = recipes(['run', word], root)
+    const [, cron = ''] = /^17 4,16 \* \* \* {2}(.*)$/m.exec(text) ?? []
+    // crontab(5): a percent sign ends the command, unless a backslash stands before it.
+    expect(cron.replaceAll('\\%', '')).not.toContain('%')
+    expect(run(cron.replaceAll('\\%', '%'))).toEqual([root, 'provision', 'run', word, '--key', 'KEYS/id_ed25519'])
+
+    const [, gitlab = '', github = ''] = text.split(/^# Git.*\n/m)
+    const job = parse(gitlab) as { 'renew-certificates': { script: readonly string[] } }
+    const { script } = job['renew-certificates']
+    expect(script).toHaveLength(3)
+    expect(run(script[2] ?? '')).toEqual([root, 'provision', 'run', word, '--key', '/key'])
+
+    const { jobs } = parse(github) as { jobs: { renew: { steps: readonly { run?: string }[] } } }
+    const step = jobs.renew.steps.at(-1)?.run ?? ''
+    expect(step).not.toContain('${{')
+    expect(run(step.trimEnd().split('\n').at(-1) ?? '')).toEqual([root, 'provision', 'run', word, '--key', '/temp/id_ed25519'])
   })
 })
 
