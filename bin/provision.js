@@ -4,7 +4,7 @@
 // The line above is for the shell: it takes the Node that npm installed in a checkout or beside the package where there is
 // one, in the same process, so that a signal to us reaches the program itself. From here on it is JavaScript, in words that
 // an old Node can read as well.
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -21,11 +21,24 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   start()
 }
 
+// Another account could plant code in Node's default below /tmp, and in a HOME that sudo has kept.
+function ours(directory) {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const { uid, mode } = statSync(directory)
+    if (process.getuid && (uid !== process.getuid() || (mode & 0o002) !== 0)) return undefined
+    if ((mode & 0o022) !== 0) chmodSync(directory, 0o700)
+    return directory
+  } catch {
+    return undefined
+  }
+}
+
 async function start() {
   const module = await import('node:module')
   const home = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, '.cache'))
-  // Not Node's own default below /tmp, where somebody else might have put code for us to run.
-  if (home) module.enableCompileCache(process.env.NODE_COMPILE_CACHE || join(home, 'provision'))
+  const cache = process.env.NODE_COMPILE_CACHE || (home && ours(join(home, 'provision')))
+  if (cache) module.enableCompileCache(cache)
   // A checkout: sources that are newer than what was built from them are built first.
   if (existsSync(join(root, 'src'))) (await import('../scripts/freshen.js')).freshen(root)
   await import('../dist/main.js')

@@ -1,4 +1,5 @@
 // Bundles src/ and roles/ into dist/: main.js, index.js, one file a role, and the chunks that they share or load late.
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { build, type Plugin } from 'esbuild'
@@ -57,8 +58,9 @@ const require = __createRequire(import.meta.url), __filename = import.meta.filen
 /** Another provision may be running from this folder: files are replaced by renaming, the entries last, and older chunks stay for a day. */
 const put = (path: string, contents: Uint8Array | string): void => {
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(`${path}.${process.pid}`, contents)
-  renameSync(`${path}.${process.pid}`, path)
+  const temporary = `${path}.${randomUUID()}`
+  writeFileSync(temporary, contents, { flag: 'wx' })
+  renameSync(temporary, path)
 }
 
 const isChunk = (path: string): boolean => /-[0-9A-Z]{8}\.js$/.test(basename(path))

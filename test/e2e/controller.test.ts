@@ -275,3 +275,16 @@ describe('a directory that cannot be written', () => {
     expect(status).toBe(1)
   })
 })
+
+describe('the cache of compiled code', () => {
+  it('is private under any umask, and never in a directory of another account', () => {
+    const cache = join(scratch, '.cache/provision')
+    expect(provision(['--version'], {}, 'umask 000;').status).toBe(0)
+    expect([modeOf(cache), readdirSync(cache).length > 0]).toEqual(['700', true])
+    rmSync(cache, { recursive: true })
+    mkdirSync(cache)
+    chownSync(cache, NOBODY, NOBODY)
+    expect(provision(['--version']).status).toBe(0)
+    expect(readdirSync(cache)).toEqual([])
+  })
+})
