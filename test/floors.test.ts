@@ -50,6 +50,27 @@ const only: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['src/host/', 'src/acme/', 'src/lab/'],
 }
 
+/** Functions that change files of this machine. `src/disk/` uses them safely: atomically, with unpredictable names and explicit modes. */
+const WRITES =
+  /^(writeFile|appendFile|createWriteStream|open|rename|mkdir|mkdtemp|chmod|fchmod|lchmod|chown|lchown|fchown|copyFile|cp|link|symlink|truncate|ftruncate|write|writev)(Sync)?$/
+
+/** Other users of these functions, each with its reason. */
+const WRITERS: Readonly<Record<string, readonly string[]>> = {
+  // A private scratch directory.
+  'src/cli/secrets-edit.ts': ['mkdtempSync'],
+  'src/lab/keys.ts': ['mkdtemp'],
+  // Files of the kernel.
+  'src/lab/cgroup.ts': ['mkdir', 'writeFile'],
+  'src/lab/network.ts': ['writeFile'],
+  // Logs and whole directories below /var/lib/provision and /var/cache/provision, where root owns every parent.
+  'src/lab/host.ts': ['open'],
+  'src/lab/service.ts': ['open'],
+  'src/lab/cache.ts': ['mkdtemp', 'rename'],
+  'src/lab/prepare.ts': ['chmod', 'rename'],
+  'src/lab/archive.ts': ['chmod'],
+  'src/lab/image.ts': ['chmod'],
+}
+
 const tsFiles = (directory: string): readonly string[] =>
   readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
@@ -72,6 +93,14 @@ const importsOf = (path: string): readonly Import[] =>
       specifier: declared ?? asked ?? '',
       typeOnly: type !== undefined,
     }))
+
+/** Writing functions that a file imports, or the name of a namespace import, which hides them. */
+const writesOf = (text: string): readonly string[] =>
+  [...text.matchAll(/^import\s+(?:\{([^}]*)\}|(\S[^{}]*))\s+from 'node:fs(?:\/promises)?'/gm)].flatMap(([, names, whole]) =>
+    whole !== undefined
+      ? [whole]
+      : (names ?? '').split(',').flatMap((name) => (WRITES.test(name.trim().replace(/ as .*/, '')) ? [name.trim()] : [])),
+  )
 
 const resolve = (path: string, specifier: string): string => join(path, '..', specifier)
 const roomOf = (path: string): string => /^src\/([^/.]+)/.exec(path)?.[1] ?? ''
@@ -118,6 +147,14 @@ describe('the floors', () => {
       return rooms !== undefined && !rooms.some((room) => path.startsWith(room))
     })
     expect(trespasses).toEqual([])
+  })
+
+  test('only the disk room writes files of this machine', () => {
+    const writers = sources
+      .filter((path) => !path.startsWith('src/disk/'))
+      .map((path): [string, readonly string[]] => [path, writesOf(readFileSync(join(root, path), 'utf8'))])
+      .filter(([, writes]) => writes.length > 0)
+    expect(Object.fromEntries(writers)).toEqual(WRITERS)
   })
 
   test("roles are built from 'provision' and their own folder, as any user's are", () => {
