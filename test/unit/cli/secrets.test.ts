@@ -102,7 +102,7 @@ test('other secrets are searched for without following a link to a directory, in
   expect(otherSecrets(root, 'inventory/secrets.yaml', 6)).toEqual({ files: files.slice(0, 1), all: false })
 })
 
-test('secrets edit offers to edit again if the file cannot be written, and saves the text otherwise', async () => {
+test('secrets edit offers to edit again if the file cannot be written, and saves the text otherwise', { timeout: 30_000 }, async () => {
   const { root, open } = await projectWith({})
   mkdirSync(join(root, 'inventory'))
   const editor = join(root, 'editor')

@@ -39,7 +39,7 @@ test('a link and its file share one lock', () => {
   first.release()
 })
 
-test('the lock of a killed process is taken over, with its notes', async () => {
+test('the lock of a killed process is taken over, with its notes', { timeout: 60_000 }, async () => {
   const script = `import { lockFile } from ${JSON.stringify(join(import.meta.dirname, '../../../src/disk/lock.ts'))}
 lockFile(${JSON.stringify(join(root, 'secrets.yaml'))}, 'x', 'bob').note('/dev/shm/scratch')
 console.log('held')

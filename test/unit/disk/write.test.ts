@@ -94,7 +94,7 @@ describe('a file that provision writes', () => {
     expect([text('one'), readdirSync(root)]).toEqual(['first', ['one']])
   })
 
-  test('is complete whenever the writer is killed, and left-overs are removed later', async () => {
+  test('is complete whenever the writer is killed, and left-overs are removed later', { timeout: 60_000 }, async () => {
     const one = 'a'.repeat(300_000)
     const two = 'b'.repeat(300_000)
     writeFileSync(at('file'), one)
@@ -160,7 +160,7 @@ describe('a target that is a symbolic link', () => {
 })
 
 describe('appended lines', () => {
-  test('keep concurrent lines, the mode and the inode of the file', async () => {
+  test('keep concurrent lines, the mode and the inode of the file', { timeout: 60_000 }, async () => {
     writeFileSync(at('known_hosts'), '')
     chmodSync(at('known_hosts'), 0o644)
     const { ino } = statSync(at('known_hosts'))
