@@ -3,6 +3,7 @@ import { Problem } from '../problem.ts'
 import { askPaths } from '../resource/ask-paths.ts'
 import { askUnits, type Said, together } from '../resource/asks.ts'
 import { type Kind, keyOf, type Probe } from '../resource/kind.ts'
+import { Refused } from '../resource/step.ts'
 import type { Placed } from './place.ts'
 
 /** What a host said of each resource, by `kind:identity`. */
@@ -93,7 +94,7 @@ const unreadable = (host: string, why: string, cause?: unknown): Problem =>
       where: { host },
       what: 'did not answer what was asked about its state',
       why,
-      fix: 'look at the host; nothing was changed on the strength of this answer',
+      fix: (cause instanceof Refused ? cause.fix : undefined) ?? 'look at the host; nothing was changed on the strength of this answer',
     },
     { cause },
   )

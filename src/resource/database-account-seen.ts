@@ -1,5 +1,6 @@
 import { grantName } from './database-account-sql.ts'
-import { readRows, UNKNOWN } from './mariadb.ts'
+import { UNKNOWN } from './mariadb.ts'
+import { readRows } from './mariadb-client.ts'
 
 /** An account as the server has it. Of its password, only a digest of what the server keeps, salted anew at each look. */
 export interface Account {

@@ -7,7 +7,8 @@ import { readAccounts, type SeenAccount, seenAccountsSql } from './database-acco
 import { ALL, accountSql, grantName, nativeHash } from './database-account-sql.ts'
 import { inWords } from './differences.ts'
 import { type Difference, defineKind, type Work } from './kind.ts'
-import { askScript, isLead, MARIADB, UNKNOWN } from './mariadb.ts'
+import { isLead, UNKNOWN } from './mariadb.ts'
+import { askScript, tellScript } from './mariadb-client.ts'
 import { type Answer, lastLines, Refused, type Step, type Steps } from './step.ts'
 
 const privilege = z
@@ -93,7 +94,7 @@ export const databaseAccount = defineKind({
     for (const { id, spec, seen } of work) {
       const now = seen === UNKNOWN ? yield* seenNow(spec) : seen
       const input = new Secret(accountSql(spec, typeof now === 'string' ? [] : now.grants))
-      const answer = yield { do: 'shell', script: `${MARIADB}`, input, doing: 'seeing to accounts of the database' }
+      const answer = yield { do: 'shell', script: tellScript(), input, doing: 'seeing to accounts of the database' }
       if (answer.code !== 0)
         throw new Refused(
           `account ${id} could not be changed`,

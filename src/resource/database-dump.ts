@@ -4,7 +4,8 @@ import { quote } from '../quote.ts'
 import type { LocalFile } from './content.ts'
 import { servers, unasked } from './database.ts'
 import { defineKind, type Probe, type Work } from './kind.ts'
-import { askScript, DATA_MS, isLead, MARIADB, readRows, sqlText, UNKNOWN } from './mariadb.ts'
+import { DATA_MS, isLead, sqlText, UNKNOWN } from './mariadb.ts'
+import { askScript, DEFINE_BLOCKED, ifThere, mariadbWithin, readRows, telling } from './mariadb-client.ts'
 import { parentOf } from './path.ts'
 import { Refused, type Steps, succeeded } from './step.ts'
 
@@ -55,10 +56,8 @@ const readTables = (stdout: Buffer): readonly string[] | undefined => {
  */
 const BEGUN = 'mysql.provision_restoring'
 
-const ASK = askScript(
-  "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';",
-  `SELECT name, 'cut' FROM ${BEGUN};`,
-)
+const ASK = askScript(`${ifThere('provision_restoring', `SELECT name, 'cut' FROM ${BEGUN}`)}
+SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';`)
 
 const beginning = (names: readonly string[]): string =>
   `CREATE TABLE IF NOT EXISTS ${BEGUN} (name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY) ENGINE=InnoDB;
@@ -94,8 +93,9 @@ export const databaseDump = defineKind({
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
       const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
       // Where only a part of the dump comes, the shell reads its end all the same, and goes on.
-      const script = `printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${quote(beginning(wanted))} | ${MARIADB} || exit 1
-{ gunzip -c || : >"$T/cut"; } | ${part} | ${MARIADB} && [ ! -e "$T/cut" ] && ${MARIADB} -e 'DROP TABLE ${BEGUN}' </dev/null || exit 1
+      const script = `${DEFINE_BLOCKED}
+printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${quote(beginning(wanted))} | ${telling()} || exit 1
+{ gunzip -c || : >"$T/cut"; } | ${part} | ${telling(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo 'DROP TABLE ${BEGUN}' | ${telling()} || exit 1
 ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
       const doing = `bringing back ${wanted.length} tables from ${id}`
       if (wanted.length > 0)

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { differing, inWords } from './differences.ts'
 import { inTurn } from './in-turn.ts'
 import { defineKind, type Verdict, type Work } from './kind.ts'
-import { askScript, isLead, MARIADB, readRows, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
+import { isLead, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
+import { askScript, readRows, tellScript } from './mariadb-client.ts'
 import { wholeNumber } from './number.ts'
 
 const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/)
@@ -76,7 +77,7 @@ export const database = defineKind({
       : [],
 
   apply: (work: readonly Work<DatabaseSpec, SeenDatabase>[]) =>
-    inTurn(work, ({ spec }) => `${MARIADB} <<'SQL'\n${sqlOf(spec)}\nSQL`, {
+    inTurn(work, ({ spec }) => tellScript(sqlOf(spec)), {
       doing: 'seeing to databases',
       failed: (id) => `database ${id} could not be changed`,
       fix: 'the server must run, and belong to the part of its cluster that has the majority',

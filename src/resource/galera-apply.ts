@@ -4,7 +4,8 @@ import { byOwnData, type Members, membersOf, strangers } from './galera-plan.ts'
 import { notFirst, type Reach, severalHistories } from './galera-refused.ts'
 import { GRASTATE, readPosition, readStanding, type SeenGalera, STANDING, type Standing } from './galera-seen.ts'
 import type { Work } from './kind.ts'
-import { DATA_MS, MARIADB, readRows } from './mariadb.ts'
+import { DATA_MS } from './mariadb.ts'
+import { MARIADB, readRows, tellScript } from './mariadb-client.ts'
 import type { ServiceSpec } from './service.ts'
 import { applyServices } from './service-apply.ts'
 import { lastLines, Refused, type ShellStep, type Steps, succeeded } from './step.ts'
@@ -49,7 +50,7 @@ const changing = ({ spec, seen, verdict }: GaleraWork, service: ServiceSpec): St
 function* putOut(spec: GaleraSpec, standing: Standing): Asking<Standing> {
   let now = standing
   for (const { name, uuid } of strangers(spec, standing)) {
-    const script = `${MARIADB} -e "SET GLOBAL wsrep_provider_options = 'evs.evict=${uuid}'"`
+    const script = tellScript(`SET GLOBAL wsrep_provider_options = 'evs.evict=${uuid}';`)
     succeeded(yield { do: 'shell', doing: `putting ${name} out of the cluster`, script }, `${name} was not put out of the cluster`)
   }
   for (let i = 0; strangers(spec, now).length > 0 && i < 30; i++) now = (yield* standingOn(undefined, i === 0 ? 0 : 1)) ?? now
@@ -120,7 +121,7 @@ function* beginOn({ host, seqno, runs }: Reach, one: GaleraWork): Steps {
   const on = host === one.spec.me ? {} : { on: host }
   const doing = `beginning the cluster on ${host}${seqno < 0 ? '' : `, whose data goes furthest (transaction ${seqno})`}`
   if (runs) {
-    const script = `${MARIADB} -e "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'"\n${IN_CLUSTER}`
+    const script = `${tellScript("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES';")}\n${IN_CLUSTER}`
     succeeded(yield { do: 'shell', ...on, doing, script }, `${host} does not become the majority`)
     return
   }

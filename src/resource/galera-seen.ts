@@ -1,6 +1,7 @@
 import type { GaleraSpec } from './galera.ts'
 import type { Probe } from './kind.ts'
-import { askScript, DATA, LIST_DATABASES, readRows } from './mariadb.ts'
+import { DATA, LIST_DATABASES } from './mariadb.ts'
+import { askScript, ifThere, readRows } from './mariadb-client.ts'
 import { wholeNumber } from './number.ts'
 import { service } from './service.ts'
 import type { SeenService } from './service-probe.ts'
@@ -48,10 +49,10 @@ export const GRASTATE = `${DATA}/grastate.dat`
 const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed', 'wsrep_provider_name');`
 
 /** Galera keeps it in a table, which is there once a server was in a cluster; an arbitrator has no address for clients. */
-const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep_cluster_members WHERE node_incoming_address <> '';"
+const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep_cluster_members WHERE node_incoming_address <> ''"
 
-/** How the server of a host stands. */
-export const STANDING = askScript(STATUS, MEMBERS)
+/** How the server of a host stands. One that has no majority answers questions about tables only by dirty reads. */
+export const STANDING = askScript(`SET SESSION wsrep_dirty_reads = ON;\n${ifThere('wsrep_cluster_members', MEMBERS)}\n${STATUS}`)
 
 /** One client for all; the position is read by builtins. */
 export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => {

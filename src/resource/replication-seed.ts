@@ -1,5 +1,6 @@
 import { quote } from '../quote.ts'
-import { DATA, DATA_MS, MARIADB, sqlText } from './mariadb.ts'
+import { DATA, DATA_MS, sqlText } from './mariadb.ts'
+import { MARIADB } from './mariadb-client.ts'
 import { wholeNumber } from './number.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
 import { SEEDING } from './replication-seen.ts'

@@ -1,6 +1,7 @@
 import { readPosition } from './gtid.ts'
 import type { Probe } from './kind.ts'
-import { askScript, DATA, LIST_DATABASES, MARIADB, readRows } from './mariadb.ts'
+import { DATA, LIST_DATABASES } from './mariadb.ts'
+import { askScript, readRows } from './mariadb-client.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { service } from './service.ts'
 import type { SeenService } from './service-probe.ts'
@@ -61,7 +62,7 @@ SELECT 'follower' AS h, g.User AS u, COALESCE(JSON_VALUE(g.Priv, '$.x509_subject
 SHOW SLAVE STATUS;`
 
 /** How the server of a host stands. With the names of columns, by which the answer about its source is read. */
-export const STANDING = askScript(SELF, '', `${MARIADB} --column-names`)
+export const STANDING = askScript(SELF, ' --column-names')
 
 /** One client for all. */
 export const probeReplication = (specs: readonly ReplicationSpec[]): Probe<SeenReplication> => {

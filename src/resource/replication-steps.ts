@@ -1,6 +1,7 @@
 import { quote } from '../quote.ts'
 import type { Work } from './kind.ts'
-import { MARIADB, readRows, sqlText } from './mariadb.ts'
+import { sqlText } from './mariadb.ts'
+import { MARIADB, readRows, tellScript } from './mariadb-client.ts'
 import type { ReplicationSpec } from './replication.ts'
 import { addressOf, followerOf, type Members, membersOf } from './replication-plan.ts'
 import { readStanding, type SeenReplication, STANDING, type Standing } from './replication-seen.ts'
@@ -31,7 +32,7 @@ export function* standingOn(host?: string, afterSeconds = 0): Asking<Standing | 
 
 /** Tells a server something, as its root. What it refuses ends the change, in these words. */
 export function* tell(sql: string, refused: string, { host, doing }: { host?: string; doing?: string } = {}): Asking<string> {
-  const step = { do: 'shell', ...on(host), ...(doing !== undefined && { doing }), script: `${MARIADB} <<'SQL'\n${sql}\nSQL` } as const
+  const step = { do: 'shell', ...on(host), ...(doing !== undefined && { doing }), script: tellScript(sql) } as const
   return succeeded(yield step, refused)
     .stdout.toString()
     .trim()
@@ -60,11 +61,11 @@ export function* comesTo(position: string, host?: string, seconds = CATCH_UP_S):
  * @returns how it stands then; undefined where it does not run and cannot be started
  */
 export function* close({ opener, service }: ReplicationSpec, host?: string): Asking<Standing | undefined> {
-  const closing = `SET SESSION lock_wait_timeout = 10; SET GLOBAL read_only = ON`
   // The opener last: each start of the server starts it as well.
   const script = `systemctl is-active -q ${quote(service.unit)} || systemctl start ${quote(service.unit)} || exit 9
 systemctl stop ${quote(opener)} 2>/dev/null
-[ "$(${MARIADB} -e 'SELECT @@read_only')" = 1 ] || ${MARIADB} -e '${closing}'`
+[ "$(${MARIADB} -e 'SELECT @@read_only')" != 1 ] || exit 0
+${tellScript('SET GLOBAL read_only = ON;')}`
   const answer = yield {
     do: 'shell',
     ...on(host),

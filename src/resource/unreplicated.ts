@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineKind, type Work, type World } from './kind.ts'
-import { askScript, DATA, MARIADB, readRows, sqlText } from './mariadb.ts'
+import { DATA, sqlText } from './mariadb.ts'
+import { askScript, readRows, tellScript } from './mariadb-client.ts'
 import { FOLLOWER } from './replication-seen.ts'
 import { Refused, type Steps, succeeded } from './step.ts'
 
@@ -72,7 +73,7 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
         ...drops.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
       ]
       succeeded(
-        yield { do: 'shell', doing: 'leaving the replication', script: `${MARIADB} <<'SQL'\n${sql.join('\n')}\nSQL` },
+        yield { do: 'shell', doing: 'leaving the replication', script: tellScript(sql.join('\n')) },
         'the server does not leave the replication',
         'it must run: start it, and run again',
       )

@@ -19,7 +19,7 @@ const stories = (members: Record<string, SeenReplicas>, yielding: readonly strin
     if (verdict === undefined) return 'nothing'
     try {
       const step = unreplicated.kind.apply([{ id: 'database', spec, seen, verdict, members: () => all }]).next().value
-      return `${verdict.reason} => ${step?.do === 'shell' ? step.script.split('\n').slice(1, -1).join(' ') : ''}`
+      return `${verdict.reason} => ${step?.do === 'shell' ? (/<<'SQL'\n(.*)\nSQL$/s.exec(step.script)?.[1] ?? step.script).replaceAll('\n', ' ') : ''}`
     } catch (error) {
       if (!(error instanceof Refused)) throw error
       // It would have been said before anything was changed.
