@@ -24,6 +24,7 @@ import { bracketed, PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
 import { OPENER, openerResources } from './opener.ts'
 import { type Cast, castOf, type Options } from './options.ts'
+import { UPGRADE, upgradeScript } from './upgrade.ts'
 
 /** What a host that holds data has. */
 export const serverResources = (context: HostContext<Options>): readonly Resource[] => {
@@ -45,6 +46,8 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
     trusted,
     certificate,
     databaseSlice(given),
+    directory({ path: '/usr/local/lib/provision' }),
+    upgradeScript(),
     unit,
     config,
     ...(cast.clients.length > 0 ? healthResources(bracketed(addressOf(host, cast)), given.health_port) : []),
@@ -135,13 +138,13 @@ const unitDropin = ({ topology }: Cast) =>
         // A server that joins gets all data first.
         TimeoutStartSec: '3h',
         // LOCAL: what went into the binary log of a replica would be a transaction of its own.
-        ExecReload: `/usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -e "FLUSH LOCAL SSL${
+        ExecReload: `/usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 -e "SET lock_wait_timeout=10; FLUSH LOCAL SSL${
           topology === 'cluster' ? `; SET GLOBAL wsrep_provider_options='socket.ssl_reload=1'` : ''
         }"`,
+        // The empty one takes away Debian's. A cluster is begun once: what tells it so must not be there at the next start.
+        ExecStartPost: ['', ...(topology === 'cluster' ? ['+/bin/rm -f /run/mariadb-wsrep-new-cluster'] : []), UPGRADE],
         ...(topology === 'cluster' && {
           EnvironmentFile: '-/run/mariadb-wsrep-new-cluster',
-          // A cluster is begun once: what tells it so must not be there at the next start.
-          ExecStartPost: '+/bin/rm -f /run/mariadb-wsrep-new-cluster',
           ExecStopPost: '+/bin/rm -f /run/mariadb-wsrep-new-cluster',
         }),
         NoNewPrivileges: 'yes',
