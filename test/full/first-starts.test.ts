@@ -1,0 +1,135 @@
+import { execFile } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { labDown, labReset } from '../../src/lab/index.ts'
+import { referenceProject } from '../e2e/project.ts'
+import { replicaLab } from '../e2e/replicas.ts'
+import { inside } from '../e2e/strike.ts'
+import { randomOf } from '../faults/draw.ts'
+
+// Each round begins with fresh hosts: the lab throws their disks away and boots the bare image again, and packages come from its cache.
+// FIRST_STARTS_ROUNDS=3 is a short form. FIRST_STARTS_SEED repeats the moments at which controllers were killed.
+const ROUNDS = Number(process.env.FIRST_STARTS_ROUNDS ?? 100)
+const SEED = Number(process.env.FIRST_STARTS_SEED ?? Math.floor(Date.now() / 1000) % 100_000)
+const WRITES = 200
+/** A run takes less than a minute on a quiet machine. */
+const RUN_LIMIT_MS = 420_000
+
+const SUBNET = '10.79.111'
+const HOSTS = ['host-01', 'host-02', 'host-03']
+const project = referenceProject('t-first-starts', SUBNET)
+const spec = replicaLab(project, SUBNET, HOSTS)
+const random = randomOf(SEED)
+const say = (text: string): unknown => process.stdout.write(`${text}\n`)
+
+interface Round {
+  readonly seconds: number
+  readonly killedAfter: number | undefined
+  /** Undefined where the cluster took all writes and a second run found nothing to do. */
+  readonly defect: string | undefined
+}
+
+beforeAll(async () => {
+  const lab = `.provision/lab/${project.lab}`
+  project.env.SHOP_PASSWORD = 'a long poison word'
+  project.write(
+    'inventory/site.yaml',
+    `vars: { user: ops, key: ${lab}/id_ed25519, known_hosts: ${lab}/known_hosts }
+hosts:
+${HOSTS.map((name, i) => `  ${name}: { address: ${SUBNET}.${11 + i} }\n`).join('')}groups:
+  database_arbitrators: { hosts: [host-01] }
+  web: { hosts: [host-03] }
+  database:
+    hosts: [host-02, host-03]
+    vars:
+      mysql:
+        buffer_pool: 96M
+        databases: [{ name: shop }]
+        users: [{ name: shop, password: '\${env:SHOP_PASSWORD}', grants: [{ on: 'shop.*' }] }]
+`,
+  )
+  project.write('playbooks/site.yaml', '- { hosts: all, roles: [mysql] }\n')
+}, 600_000)
+afterAll(async () => {
+  await labDown(spec)
+  project.remove()
+})
+
+interface Ended {
+  readonly status: number | null
+  readonly said: string
+}
+
+/** Runs provision, and kills it without notice after so long: status null. */
+const run = (limitMs: number): Promise<Ended> =>
+  new Promise((resolve) => {
+    const bin = fileURLToPath(new URL('../../bin/provision.js', import.meta.url))
+    const limits = { cwd: project.root, env: project.env, maxBuffer: 1e9, timeout: limitMs, killSignal: 'SIGKILL' } as const
+    const child = execFile(process.execPath, [bin, 'run'], limits, (_, stdout, stderr) =>
+      resolve({ status: child.exitCode, said: stdout + stderr }),
+    )
+  })
+
+/** Writes one transaction after the other as an application does, through the proxy of its host. The number of those that committed. */
+const WRITER = `cd /root
+root() { timeout 30 mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB -e "$1"; }
+printf '[client]\\nhost=127.0.0.1\\nport=3306\\nuser=shop\\npassword="a long poison word"\\nconnect_timeout=5\\nssl\\nssl-ca=/etc/mysql/provision/authority.pem\\n' >writer.cnf
+i=0; until timeout 10 mariadb --defaults-file=writer.cnf -e 'DO 1' 2>refused; do [ $i -lt 60 ] || { cat refused; exit 0; }; sleep 0.5; i=$((i+1)); done
+root 'CREATE TABLE shop.t (id INT PRIMARY KEY)' || { echo 'no table can be made'; exit 0; }
+i=0; while [ $i -lt ${WRITES} ]; do i=$((i+1)); echo "INSERT INTO t VALUES ($i);"; done | timeout 60 mariadb --defaults-file=writer.cnf shop 2>&1
+root 'SELECT COUNT(*) FROM shop.t'`
+
+/** What each server does that does not get on. */
+const BLOCKED = `timeout 20 mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -e "SELECT ID, USER, TIME, STATE, INFO FROM information_schema.PROCESSLIST WHERE TIME > 5 AND STATE LIKE 'Waiting%'" 2>&1 || :`
+
+const round = async (killAfterMs: number | undefined): Promise<Round> => {
+  await labReset(spec)
+  if (killAfterMs !== undefined) await run(killAfterMs)
+  const began = performance.now()
+  const first = await run(RUN_LIMIT_MS)
+  const result = { seconds: (performance.now() - began) / 1000, killedAfter: killAfterMs && killAfterMs / 1000 }
+  const defect = await defectOf(first)
+  if (defect === undefined) return { ...result, defect }
+  const waiting = await Promise.all(HOSTS.slice(1).map((host) => inside(spec, host, BLOCKED).catch(String)))
+  return { ...result, defect: [defect, ...waiting].join('\n') }
+}
+
+const defectOf = async ({ status, said }: Ended): Promise<string | undefined> => {
+  if (status !== 0) return `the run ended with ${status}:\n${said.slice(-2000)}`
+  const written = (await inside(spec, 'host-03', WRITER)).trim()
+  if (written !== String(WRITES)) return `frozen: of ${WRITES} transactions committed: ${written}`
+  const again = await run(RUN_LIMIT_MS)
+  return again.status === 0 && again.said.includes('Nothing to do: ')
+    ? undefined
+    : `a second run finds something to do:\n${again.said.slice(-2000)}`
+}
+
+const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
+
+it(
+  `of ${ROUNDS} first starts of a cluster none freezes (FIRST_STARTS_SEED=${SEED})`,
+  async () => {
+    const kills = Math.ceil(ROUNDS / 10)
+    const rounds: Round[] = []
+    for (let i = 0; i < ROUNDS; i++) {
+      const isKilled = i % Math.floor(ROUNDS / kills) === 1 && rounds.filter(({ killedAfter }) => killedAfter !== undefined).length < kills
+      const usual = median(rounds.filter(({ killedAfter }) => killedAfter === undefined).map(({ seconds }) => seconds))
+      const one = await round(isKilled ? Math.round(500 + random() * usual * 1000) : undefined)
+      rounds.push(one)
+      const killed = one.killedAfter === undefined ? '' : `, its controller killed after ${one.killedAfter.toFixed(1)} s`
+      say(`${i + 1}: ${one.seconds.toFixed(1)} s${killed}${one.defect === undefined ? '' : `\n${one.defect}`}`)
+      await sleep(100)
+    }
+    const defects = rounds.filter(({ defect }) => defect !== undefined)
+    const killed = rounds.filter(({ killedAfter }) => killedAfter !== undefined).length
+    say('rounds  controller killed  frozen  median seconds')
+    say(
+      [ROUNDS, killed, defects.length, median(rounds.map(({ seconds }) => seconds)).toFixed(1)]
+        .map((one, i) => String(one).padEnd([6, 17, 6, 0][i] ?? 0))
+        .join('  '),
+    )
+    expect(defects.map(({ defect }) => defect)).toEqual([])
+  },
+  ROUNDS * 1_200_000,
+)
