@@ -4,8 +4,9 @@ import { byOwnData, type Members, membersOf, strangers } from './galera-plan.ts'
 import { notFirst, type Reach, severalHistories } from './galera-refused.ts'
 import { GRASTATE, readPosition, readStanding, type SeenGalera, STANDING, type Standing } from './galera-seen.ts'
 import type { Work } from './kind.ts'
-import { DATA_MS } from './mariadb.ts'
+import { DATA, DATA_MS } from './mariadb.ts'
 import { MARIADB, readRows, tellScript } from './mariadb-client.ts'
+import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from './mariadb-files.ts'
 import type { ServiceSpec } from './service.ts'
 import { applyServices } from './service-apply.ts'
 import { lastLines, Refused, type ShellStep, type Steps, succeeded } from './step.ts'
@@ -183,10 +184,10 @@ function* standingOn(host: string | undefined, afterSeconds = 0): Asking<Standin
 function* reachOf(host: string, on: { readonly on?: string }): Asking<Reach> {
   const standing = yield* standingOn(on.on)
   if (standing !== undefined) return { host, uuid: standing.uuid, seqno: standing.seqno, runs: true }
-  const said = yield { do: 'shell', ...on, script: `[ ! -f ${GRASTATE} ] || cat ${GRASTATE}` }
+  const said = succeeded(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `the position of ${host} cannot be read`)
   const position = { host, ...readPosition(said.stdout.toString().split('\n')), runs: false }
   if (position.uuid === undefined || position.seqno >= 0) return position
-  const found = yield { do: 'shell', ...on, script: 'galera_recovery', doing: `looking how far the data of ${host} goes` }
+  const found = yield { do: 'shell', ...on, script: RECOVERY, doing: `looking how far the data of ${host} goes` }
   const seqno = /[0-9a-f-]{36}:(\d+)/.exec(found.stdout.toString())?.[1]
   if (seqno === undefined) throw new Refused('it could not be found out how far the data of a server goes', lastLines(found.stderr))
   return { ...position, seqno: Number(seqno) }
@@ -195,9 +196,17 @@ function* reachOf(host: string, on: { readonly on?: string }): Asking<Reach> {
 /** What the unit takes for the beginning of a cluster; the drop-in of the role takes it away again, however the start ends. */
 export const BEGINNING = '/run/mariadb-wsrep-new-cluster'
 
-const beginningScript = (
-  script: string,
-): string => `[ ! -f ${GRASTATE} ] || sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' ${GRASTATE} || exit 1
+/** Says of the data that the cluster may begin with them. It is read at once, and replaced as a whole. */
+const SAFE = `cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
+s=$(dd if=grastate.dat iflag=nonblock,nofollow bs=4096 count=1 status=none) && rm -f .provision-grastate || exit 1
+printf '%s\\n' "$s" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | dd of=.provision-grastate conv=excl,fsync status=none && mv -f .provision-grastate grastate.dat`
+
+/** The server itself looks how far its data goes, which takes as long as its start after a crash. */
+const RECOVERY = `${DEFINE_AS_MYSQL}
+as_mysql 1500 galera_recovery && printf '%s\\n' "$said" || { printf '%s\\n' "$said" >&2; exit 1; }`
+
+const beginningScript = (script: string): string => `${DEFINE_AS_MYSQL}
+${asMysql(SAFE)} || exit 1
 echo '_WSREP_NEW_CLUSTER=--wsrep-new-cluster' >${BEGINNING} || exit 1
 ( ${script}
 )

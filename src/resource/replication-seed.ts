@@ -1,6 +1,7 @@
 import { quote } from '../quote.ts'
 import { DATA, DATA_MS, sqlText } from './mariadb.ts'
 import { MARIADB } from './mariadb-client.ts'
+import { asMysql, DEFINE_AS_MYSQL, readAsMysql, SETPRIV } from './mariadb-files.ts'
 import { wholeNumber } from './number.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
 import { SEEDING } from './replication-seen.ts'
@@ -9,7 +10,6 @@ import { Refused, succeeded } from './step.ts'
 
 /** The unit that takes the data in, for as long as they come. */
 const RECEIVER = 'provision-database-seed.service'
-const TAKEN = '/run/provision-database-seed'
 
 /**
  * Replaces all data of this server by those of another one, which goes on meanwhile: a copy of its files, streamed from host to host over
@@ -19,8 +19,8 @@ export function* seed(spec: ReplicationSpec, from = spec.primary): Asking<void> 
   const { me, service } = spec
   const [mine, its] = [serverOf(spec, me), serverOf(spec, from)]
   yield* checkRoom(from)
-  const emptied = `systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && : >${SEEDING} && sync ${SEEDING} &&
-find ${DATA} -mindepth 1 -maxdepth 1 ! -path ${SEEDING} -exec rm -rf {} + && ${receiving(spec, mine, its)}`
+  const emptied = `${DEFINE_AS_MYSQL}
+systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && ${asMysql(EMPTIED, 1500)} && ${receiving(spec, mine, its)}`
   succeeded(yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied }, `${me} cannot take the data of ${from}`)
   const sent = yield {
     do: 'shell',
@@ -44,8 +44,12 @@ find ${DATA} -mindepth 1 -maxdepth 1 ! -path ${SEEDING} -exec rm -rf {} + && ${r
   )
   const said = yield* follow(spec, from, false)
   if (said !== undefined) throw new Refused(`${me} has the data of ${from}, and does not replicate from it`, said)
-  succeeded(yield { do: 'shell', script: `rm -f ${SEEDING}` }, 'the mark of the copy stays')
+  succeeded(yield { do: 'shell', script: `${DEFINE_AS_MYSQL}\n${asMysql(`rm -f ${SEEDING}`)}` }, 'the mark of the copy stays')
 }
+
+/** The mark comes first. A file system of its own has a directory of root, which is empty. */
+const EMPTIED = `cd ${DATA} && : >${SEEDING} && sync ${SEEDING} &&
+find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING.slice(DATA.length + 1)} ! -name lost+found -exec rm -rf {} +`
 
 const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
   const found = servers.find((one) => one.host === host)
@@ -55,9 +59,9 @@ const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
 
 /** How much there is to come, against what can be had here: what is here goes first. In kilobytes. */
 function* checkRoom(primary: string): Asking<void> {
-  const measured = yield { do: 'shell', on: primary, script: `du -sk ${DATA} | cut -f 1` }
+  const measured = yield { do: 'shell', on: primary, script: `${DEFINE_AS_MYSQL}\n${MEASURE}; echo "$size"` }
   const size = wholeNumber(succeeded(measured, 'the data cannot be measured').stdout.toString(), `the size of the data of ${primary}`)
-  const ask = `set -- $(df -kP ${DATA} | tail -n 1); echo $(($4 + $(du -sk ${DATA} | cut -f 1)))`
+  const ask = `${DEFINE_AS_MYSQL}\n${MEASURE}; set -- $(df -kP ${DATA} | tail -n 1); echo $(($4 + size))`
   const room = wholeNumber(
     succeeded(yield { do: 'shell', script: ask }, 'the room cannot be measured').stdout.toString(),
     'the room for them',
@@ -71,6 +75,10 @@ function* checkRoom(primary: string): Asking<void> {
   )
 }
 
+/** `$size`: the kilobytes of the data. The last line counts: before it, `du` complains of what it may not read. */
+const MEASURE = `as_mysql 600 'du -sk ${DATA}'; said=\${said##*
+}; size=\${said%%[!0-9]*}`
+
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
 /** One connection, of the primary's own certificate; then it is over. */
@@ -80,16 +88,21 @@ const receiving = ({ pair, trusted, seedPort, servers }: ReplicationSpec, me: Se
     `OPENSSL-LISTEN:${seedPort},pf=ip${family},bind=${bracketed(me.address)},reuseaddr,accept-timeout=60`,
     `cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${primary.certificate}`,
   ]
-  const script = `socat -u -T 300 ${listen.join(',')} STDOUT | mbstream -x -C ${DATA} && : >${TAKEN}`
-  return `rm -f ${TAKEN} && systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --collect --unit=${RECEIVER} -p Description='Takes in the data of ${primary.host}, one of ${servers.length} servers' bash -o pipefail -c ${quote(script)} && {
+  const script = `socat -u -T 300 ${listen.join(',')} STDOUT | mbstream -x -C ${DATA}`
+  const as = '-p User=mysql -p Group=mysql -p UMask=0027 -p NoNewPrivileges=yes -p RemainAfterExit=yes'
+  return `systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --unit=${RECEIVER} ${as} -p Description='Takes in the data of ${primary.host}, one of ${servers.length} servers' bash -o pipefail -c ${quote(script)} && {
 i=0; until [ -n "$(ss -Hltn 'sport = :${seedPort}')" ]; do [ $i -lt 100 ] || exit 1; sleep 0.1; i=$((i+1)); done; }`
 }
 
+const COPY = `d=$(mktemp -d) || exit 1
+mariadb-backup --no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql --datadir=${DATA} --backup --stream=xbstream --target-dir="$d"
+c=$?; rm -rf "$d"; exit "$c"`
+
 /** Says once a second how far it is: what the sender has read so far, in megabytes, compressed by nothing. */
-const sending = ({ pair, trusted, seedPort }: ReplicationSpec, to: Server): string => `
-total=$(($(du -sk ${DATA} | cut -f 1) / 1024))
+const sending = ({ pair, trusted, seedPort }: ReplicationSpec, to: Server): string => `${DEFINE_AS_MYSQL}
+${MEASURE}; total=$((size / 1024))
 rm -f "$T/failed"
-{ mariadb-backup --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --datadir=${DATA} --backup --stream=xbstream --target-dir="$T/seed" 2>"$T/said" || : >"$T/failed"; } |
+{ { ${SETPRIV} sh -c ${quote(COPY)} </dev/null 9>&- || : >"$T/failed"; } 2>&1 >&4 | tail -c 65536 >"$T/said"; } 4>&1 |
   socat -u -T 300 - OPENSSL:${bracketed(to.address)}:${seedPort},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${to.certificate},no-sni=1 &
 while kill -0 $! 2>/dev/null; do
   sleep 1
@@ -97,14 +110,16 @@ while kill -0 $! 2>/dev/null; do
 done
 wait $! && [ ! -e "$T/failed" ] || { tail -n 20 "$T/said" >&2; exit 1; }`
 
-const TAKEN_IN = `i=0; while systemctl is-active -q ${RECEIVER}; do [ $i -lt 600 ] || break; sleep 0.1; i=$((i+1)); done
-[ -e ${TAKEN} ] || { journalctl -u ${RECEIVER} --no-pager -o cat -n 10; exit 1; }`
+const TAKEN_IN = `i=0; while s=$(systemctl show -P SubState ${RECEIVER}); [ "$s" = running ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done
+systemctl stop ${RECEIVER}; [ "$s" = exited ] || { journalctl -u ${RECEIVER} --no-pager -o cat -n 10; exit 1; }`
+
+const PREPARE = `x=$(mariadb-backup --no-defaults --prepare --target-dir=${DATA} 2>&1); c=$?; printf '%s\\n' "$x" | tail -n 20; exit "$c"`
 
 /** The binary log of the copy says at which transaction it was made. */
-const preparing = (unit: string): string => `
-mariadb-backup --no-defaults --prepare --target-dir=${DATA} >"$T/said" 2>&1 || { tail -n 20 "$T/said" >&2; exit 1; }
-for f in mariadb_backup_binlog_info xtrabackup_binlog_info; do [ ! -f ${DATA}/$f ] || position=$(cut -f 3 ${DATA}/$f); done
-chown -R mysql:mysql ${DATA} && systemctl start ${quote(unit)} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
+const preparing = (unit: string): string => `${DEFINE_AS_MYSQL}
+${asMysql(PREPARE, DATA_MS / 1000)} || exit 1
+position=$(${['mariadb_backup', 'xtrabackup'].map((name) => readAsMysql(`${DATA}/${name}_binlog_info`, 'print((split " ", $b)[2])')).join('; ')})
+systemctl start ${quote(unit)} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
 
 const interrupted = (me: string, from: string, said: string): Refused =>
   new Refused(`the data of ${from} did not come to ${me} whole`, said.trim() || 'nobody said why', 'the next run begins anew')

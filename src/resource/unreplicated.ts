@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { defineKind, type Work, type World } from './kind.ts'
 import { DATA, sqlText } from './mariadb.ts'
 import { askScript, readRows, tellScript } from './mariadb-client.ts'
+import { readAsMysql } from './mariadb-files.ts'
 import { FOLLOWER } from './replication-seen.ts'
 import { Refused, type Steps, succeeded } from './step.ts'
 
@@ -25,6 +26,7 @@ export interface SeenReplicas {
 
 /** Where a server remembers whom it follows: the fourth line is the address, the fifth the account, and the password is not read. */
 const MASTER = `${DATA}/master.info`
+const ADDRESS_AND_ACCOUNT = String.raw`my @l = split /\n/, $b; print "address\t$l[3]\naccount\t$l[4]\n" if @l > 4`
 
 /**
  * That the servers are no primary and replicas any more. One that goes on following would be written to beside the one that it follows,
@@ -36,7 +38,7 @@ export const unreplicated = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly UnreplicatedSpec[]) => ({
-    script: `[ ! -f ${MASTER} ] || sed -n '4s/^/address\\t/p;5s/^/account\\t/p' ${MASTER}
+    script: `[ ! -e ${MASTER} ] || ${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)}
 echo 'provision-accounts'
 ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,
     parse: (stdout) => {

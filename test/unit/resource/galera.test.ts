@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { galera } from '../../../src/resource/galera.ts'
-import { readPosition, type SeenGalera, type Standing } from '../../../src/resource/galera-seen.ts'
+import { GRASTATE, readPosition, type SeenGalera, type Standing } from '../../../src/resource/galera-seen.ts'
+import { readAsMysql } from '../../../src/resource/mariadb-files.ts'
 import { service } from '../../../src/resource/service.ts'
 import type { SeenService } from '../../../src/resource/service-probe.ts'
 import { type Answer, Refused, type Step } from '../../../src/resource/step.ts'
@@ -156,8 +157,8 @@ const carryOut = (
     const host = step.on ?? me
     const said = (text: string): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
     if (step.script.includes("SELECT 'end'")) return said(answers[host]?.stands ?? 'down\n')
-    if (step.script.includes('cat /var/lib/mysql/grastate.dat')) return said(answers[host]?.grastate ?? '')
-    if (step.script === 'galera_recovery') return said('--wsrep_start_position=11111111-1111-1111-1111-111111111111:77')
+    if (step.script === readAsMysql(GRASTATE)) return said(answers[host]?.grastate ?? '')
+    if (step.script.includes('galera_recovery')) return said('--wsrep_start_position=11111111-1111-1111-1111-111111111111:77')
     const begins = step.script.includes('wsrep-new-cluster')
       ? 'begins'
       : step.script.includes('pc.bootstrap')
