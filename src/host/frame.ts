@@ -6,13 +6,17 @@ export const randomWord = (): string => randomBytes(16).toString('hex')
 // dash reads lines a byte at a time (a 20 KB script costs 15 ms): longer scripts are sent as bytes, which costs one `head`.
 const LONGEST_AS_LINES = 2048
 
-/** A request as the loop reads it: `MARK LINES SCRIPTBYTES INPUTBYTES`, the script, the input, the mark again. */
-export const requestFrame = (mark: string, script: string, input: Uint8Array = Buffer.alloc(0)): Buffer => {
+/**
+ * A request as the loop reads it: `MARK LINES SCRIPTBYTES INPUTBYTES SECONDS`, the script, the input, the mark again. The seconds are its
+ * deadline, to which the host keeps when the controller is gone.
+ */
+export const requestFrame = (mark: string, script: string, input: Uint8Array = Buffer.alloc(0), seconds?: number): Buffer => {
   if (script.includes('\0')) throw new TypeError('a NUL byte cannot be part of a script')
   const text = script.endsWith('\n') ? script : `${script}\n`
   const bytes = Buffer.from(text)
   const asLines = bytes.length <= LONGEST_AS_LINES
-  const header = asLines ? `${mark} ${text.split('\n').length - 1} 0 ${input.length}\n` : `${mark} 0 ${bytes.length} ${input.length}\n`
+  const lengths = asLines ? `${text.split('\n').length - 1} 0` : `0 ${bytes.length}`
+  const header = `${mark} ${lengths} ${input.length}${seconds === undefined ? '' : ` ${seconds}`}\n`
   return Buffer.concat([Buffer.from(header), bytes, input, Buffer.from(`${mark}\n`)])
 }
 

@@ -85,8 +85,8 @@ export class HeldShell implements Shell {
   #send(script: string, options: RequestOptions): Promise<Answer> {
     if (this.#lost) return Promise.reject(this.#lost)
     const mark = randomWord()
-    const { input } = options
-    const frame = requestFrame(mark, script, isSecret(input) ? Buffer.from(input.reveal()) : input)
+    const { input, deadlineMs = REQUEST_MS } = options
+    const frame = requestFrame(mark, script, isSecret(input) ? Buffer.from(input.reveal()) : input, Math.ceil(deadlineMs / 1000))
     return new Promise((resolve, reject) => {
       this.#pending.push({ options, resolve, reject })
       if (this.#pending.length === 1) this.#watch()

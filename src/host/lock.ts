@@ -1,10 +1,14 @@
 import { Problem } from '../problem.ts'
 import { quote } from '../quote.ts'
 import type { Target } from './connection.ts'
+import { DEFINE_FAMILY } from './family.ts'
 import type { Holder } from './shell.ts'
 
 /** How long the controller may be silent before another run may take its lock. It beats every 10 seconds. */
 const SILENCE_SECONDS = 30
+
+/** How long a living controller may take to end its own step after the deadline: a connection may look alive and be dead. */
+const ENDING_SECONDS = 90
 
 /** How long a run that was not told to wait waits for the last step of a run that has ended. */
 export const PATIENCE_SECONDS = 900
@@ -16,19 +20,18 @@ export const PATIENCE_SECONDS = 900
  *   gone    its connection is gone: the controller died                  end the shell, wait
  *   silent  idle, and no beat for too long: the network is dead          end the shell, wait
  *   busy    a step runs, so its controller cannot beat                   wait until it can be judged
+ *   overdue a step runs past its deadline, and no controller ends it     end the shell and the step with all that it started
  *   alive   beats                                                        refuse, or wait if told to
- * Ending the shell never cuts a step, and no request of the old controller can be read after it.
+ * Ending the shell never cuts a step within its deadline, and no request of the old controller can be read after it.
  */
-export const takeLock = (
-  word: string,
-  wait: boolean,
-): string => `command -v flock >/dev/null || { echo 'flock is missing (package util-linux)' >&2; exit 96; }
+export const takeLock = (word: string, wait: boolean): string => `${DEFINE_FAMILY}
+command -v flock >/dev/null || { echo 'flock is missing (package util-linux)' >&2; exit 96; }
 L=/run/provision.lock; exec 9>>"$L" || exit 96; k=0; read -r t0 _ </proc/uptime
 connected() { grep -qsE " [0-9A-F]+:$(printf %04X "$2") [0-9A-F]+:$(printf %04X "$1") 01 " /proc/net/tcp /proc/net/tcp6; }
 holds() { o=$1; while read -r n _; do [ "$n" != lock: ] || { read -r n 2>/dev/null <"$o/comm"; return; }; done 2>/dev/null <"$o/fdinfo/9"; return 1; }
 until flock -n 9; do
   p=; w=; { read -r p D q r && IFS= read -r w; } 2>/dev/null </run/provision.holder
-  st=; b=; read -r st b 2>/dev/null <"$D/beat"
+  st=; b=; d=; j=; read -r st b d j 2>/dev/null <"$D/beat"
   read -r u _ </proc/uptime; b=\${b%.*}; g=$((\${u%.*}-\${b:-0}))
   if ! [ "$w" ]; then v=unknown
   elif ! holds "/proc/$p"; then v=ended
@@ -38,7 +41,10 @@ until flock -n 9; do
   elif [ "$st" = busy ]; then v=busy
   else v=silent; fi
   case $v in gone|silent) kill -9 "$p";; esac
+  case "$st $v" in 'busy gone'|'busy ended') e=0 ;; 'busy busy') e=${ENDING_SECONDS} ;; *) e= ;; esac
+  ! [ "$e" ] || ! [ "$j" ] || [ "$g" -le $((d + e)) ] || { [ "$v" != busy ] || kill -9 "$p"; v=overdue; }
   h=; for f in /proc/[0-9]*/fd/9; do [ "$f" -ef "$L" ] && holds "\${f%/fd/9}" && h="$h $n(\${o#/proc/})"; done
+  [ "$v" != overdue ] || { shell=none; family=" $j "; look; end_family; }
   k=$((k+1)); y=wait
   [ "$v" != alive ] || y=${wait ? 'wait' : 'locked'}
   [ "$v" != unknown ] || [ "$k" -lt 10 ] || y=${wait ? 'wait' : 'locked'}
@@ -49,6 +55,7 @@ until flock -n 9; do
 done`
 
 /**
+ * `begin SECONDS` is called by the process that carries out a request: it records which process that is, and its deadline.
  * Clears away what killed runs have left (directories of shells that are not alive; of one that was just ended something may still
  * await its parent, but no program), and writes down who holds the lock.
  */
@@ -56,6 +63,10 @@ export const holdLock = (
   holder: Holder,
 ): string => `for d in /run/provision.[0-9]*; do p=\${d#/run/provision.}; [ -e "/proc/\${p%%.*}/exe" ] || rm -rf "$d"; done
 beat() { read -r u _ </proc/uptime; printf '%s %s\\n' "$1" "$u" >"$T/beat"; }
+begin() {
+  z=$1; read -r x </proc/self/stat; y=\${x%% *}; set -- \${x##*) }; read -r u _ </proc/uptime
+  printf 'busy %s %s %s:%s\\n' "$u" "$z" "$y" "\${20}" >"$T/beat"; unset x y z u
+}
 beat idle
 set -- $C
 printf '%s %s %s %s\\n%s\\n' "$$" "$T" "$2" "$4" ${quote(JSON.stringify(holder))} >/run/provision.holder`
@@ -88,6 +99,7 @@ const STATES: Record<string, string> = {
   gone: 'that run’s controller is gone',
   silent: 'that run’s controller has fallen silent',
   busy: 'that run is in the middle of a step',
+  overdue: 'the last step of that run has exceeded its deadline and is being ended',
   alive: 'that run is alive',
   unknown: 'it has just been taken',
 }

@@ -28,22 +28,21 @@ export const NO_ROOM = 94
  */
 export const answerLoop = (word: string, lock: { readonly holder: Holder; readonly wait: boolean } | undefined): string => `${PREPARE}
 T=/run/provision.$$.${word.slice(0, 8)}; C=$1
-beat() { :; }
+beat() { :; }; begin() { :; }
 ${lock ? takeLock(word, lock.wait) : ''}
 mkdir "$T" || exit 96
 trap 'rm -rf "$T"' EXIT
 ${lock ? holdLock(lock.holder) : ''}
 set --
 printf '%s open %s\\n' ${word} "$C"
-while read -r m l a b; do
+while read -r m l a b d; do
   [ "$b" ] || continue
   s=; while [ "$l" -gt 0 ]; do IFS= read -r x || exit 98; s="$s$x$N"; l=$((l-1)); done
   [ "$a" = 0 ] || { head -c "$a" >"$T/s" || exit ${NO_ROOM}; s='. "$T/s"'; }
   i=/dev/null; [ "$b" = 0 ] || { i=$T/i; head -c "$b" >"$i" || exit ${NO_ROOM}; }
   read -r x; [ "$x" = "$m" ] || exit 97
-  beat busy
   printf '%s+' "$m"
-  ( unset m; eval "$s" ) <"$i" 2>"$T/e"; c=$?
+  ( unset m; begin "$d"; eval "$s" ) <"$i" 2>"$T/e"; c=$?
   if [ -s "$T/e" ]; then printf '%s %s\\n' "$m" "$c"; head -c 65536 "$T/e"; printf '%s-' "$m"; else printf '%s %s\\n%s-' "$m" "$c" "$m"; fi || exit 95
   beat idle
 done`

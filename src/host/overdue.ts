@@ -1,13 +1,11 @@
 import { Problem } from '../problem.ts'
 import type { Target } from './connection.ts'
+import { DEFINE_FAMILY } from './family.ts'
 import { runOnce } from './once.ts'
 import { unreachable } from './problems.ts'
 
 /** How long it may take to come in anew and to end what is overdue. */
 const END_MS = 60_000
-
-/** How long processes have to end after SIGTERM, and again after SIGKILL. */
-const GRACE_SECONDS = 5
 
 /** How many of the processes are named. */
 const MOST = 5
@@ -60,43 +58,13 @@ export const verdict = (host: string, said: string, span: string): Problem | und
 export const spanOf = (ms: number): string => (ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`)
 
 /**
- * Ends the processes below a shell, and never the shell itself, which then answers. A process is told from a later one of its number by
- * when it began (in hundredths of a second). What began after half of the time is another request, and stays.
- * Says of those that others did not wait for what they were.
+ * Ends the processes below a shell, and never the shell itself, which then answers. What began after half of the time is another
+ * request, and stays. Says of those that others did not wait for what they were.
  */
 const endScript = (word: string, afterMs: number): string => `
 shell=; for d in /run/provision.[0-9]*.${word.slice(0, 8)}; do s=\${d#/run/provision.}; s=\${s%%.*}; grep -qsa ${word} "/proc/$s/cmdline" && shell=$s; done
 [ "$shell" ] || exit 0
-about() {
-  said=; while IFS= read -r line; do said=$line; done 2>/dev/null <"/proc/$1/stat"
-  [ "$said" ] || return 1
-  set -- \${said##*) }; state=$1 parent=$2 since=\${20}; [ "$state" != Z ]
-}
-look() {
-  living=; for one in $family; do about "\${one%:*}" && [ "$since" = "\${one#*:}" ] && living="$living $one"; done
-  family="$living "; more=1
-  while [ "$more" ]; do
-    more=; for f in /proc/[0-9]*; do
-      about "\${f#/proc/}" || continue
-      case $family in *" \${f#/proc/}:$since "*) continue ;; esac
-      case $family in *" $parent:"*) ;; *) [ "$parent" = "$shell" ] && [ "$since" -le "$latest" ] || continue ;; esac
-      family="$family\${f#/proc/}:$since "; more=1
-    done
-  done
-}
-signal() { for one in $family; do about "\${one%:*}" && [ "$since" = "\${one#*:}" ] && kill "-$1" "\${one%:*}" 2>/dev/null; done; }
-name() {
-  for one in $family; do
-    is=; for f in $family; do about "\${f%:*}" && [ "$parent" = "\${one%:*}" ] && is=parent; done; [ ! "$is" ] || continue
-    words=$(tr '\\0\\n' '  ' <"/proc/\${one%:*}/cmdline" 2>/dev/null | cut -c 1-200)
-    case $words in *${word}*) words=sh ;; '') read -r words 2>/dev/null <"/proc/\${one%:*}/comm" ;; esac
-    printf '%s %s %s\\n' "$1" "\${one%:*}" "\${words% }"
-  done
-}
-now() { read -r u _ </proc/uptime; u=\${u%.*}; }
+known=${word}${DEFINE_FAMILY}
 about self; latest=$((since - ${Math.round(afterMs / 20)}))
 family=; look; was=$(name ended)
-signal TERM
-now; end=$((u+${GRACE_SECONDS})); while look; [ "$family" != ' ' ] && now && [ "$u" -lt "$end" ]; do sleep 0.2; done
-end=$((u+${GRACE_SECONDS})); while [ "$family" != ' ' ] && now && [ "$u" -lt "$end" ]; do signal KILL; sleep 0.2; look; done
-if [ "$family" = ' ' ]; then printf '%s\\n' "$was"; else name left; fi`
+if end_family; then printf '%s\\n' "$was"; else name left; fi`

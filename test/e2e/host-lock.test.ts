@@ -86,6 +86,46 @@ test('what a dead controller has begun ends, what it had sent besides does not b
   await dead.close()
 })
 
+const hangs = async (deadlineMs: number) => {
+  const dead = await openShell(through(relay.port), { lock: holder('dead') })
+  const begun = new Promise<void>((begin) => {
+    const script = `echo begun; (trap '' TERM; sleep 4001; sleep 4001) & sleep 4001; touch /tmp/whole`
+    dead.request(script, { deadlineMs, onLine: () => begin() }).catch(() => {})
+  })
+  await begun
+  return dead
+}
+const SLEEPERS = `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done 2>/dev/null | grep '^sleep 4001' || :`
+
+test('the last step of a dead controller ends at its deadline, with all that it has started', async () => {
+  const dead = await hangs(6_000)
+  relay.cut()
+  const heard: string[] = []
+  const next = await run('next', { onWaiting: (who: string) => heard.push(who) })
+  expect(heard[0]).toMatch(/\(dead\): that run.s controller is gone \(.*sleep/)
+  expect(heard.at(-1)).toMatch(/\(dead\): the last step of that run has exceeded its deadline and is being ended \(.*sleep/)
+  expect(textOf(await next.request(SLEEPERS))).toBe('')
+  expect(textOf(await next.request('ls /tmp/whole 2>/dev/null; :'))).toBe('')
+  await next.close()
+  await dead.close()
+})
+
+test('… also where the network has fallen silent, once a living controller would have ended it', async () => {
+  const silent = await hangs(60_000)
+  relay.silence()
+  const older = (seconds: number): string =>
+    `for beat in /run/provision.*/beat; do read -r state at rest <"$beat"; echo "$state $((\${at%.*} - ${seconds})) $rest" >"$beat"; done`
+  await onHost(older(100))
+  const problem = await problemOf(run('too early', { patienceMs: 5_000 }))
+  expect(problem).toMatchObject({ class: 'unreachable' })
+  await onHost(older(60))
+  const next = await run('next')
+  expect(textOf(await next.request(SLEEPERS))).toBe('')
+  await next.close()
+  relay.resume()
+  await silent.close()
+})
+
 test('what outlives its shell keeps the lock, and is named to those who wait for it', async () => {
   const killed = await run('killed')
   await problemOf(killed.request('sleep 1.5 >/dev/null 2>&1 & kill -9 "$$"'))
