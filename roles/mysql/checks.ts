@@ -1,10 +1,8 @@
-import { type Check, type HostView, quote, type SiteContext, type SiteView } from 'provision'
+import { type Check, databaseBlockers, type HostView, quote, type SiteContext, type SiteView, databaseClient as SQL } from 'provision'
 import { addressOf } from './addresses.ts'
 import { backupHost, STATE, storeAddress, storeHost } from './backup.ts'
 import { PKI } from './config.ts'
 import { type Cast, castOf, type Options } from './options.ts'
-
-const SQL = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB'
 
 /** What the servers themselves say. */
 export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
@@ -74,6 +72,7 @@ const serverChecks = (given: Options, host: HostView, site: SiteView): readonly 
             name: 'the cluster is whole, and this server is synced',
             script: clusterScript(servers.length + arbitrators.length),
           },
+          { name: 'what the other servers write is applied here', script: APPLIED },
         ]
       : []),
     ...(topology === 'replica' ? replicaChecks(host, cast) : []),
@@ -100,13 +99,13 @@ const replicaChecks = (host: HostView, cast: Cast): readonly Check[] => {
 /** What is written is that a table of the server itself was analysed: it comes to replicas as anything else does. */
 const arrivingScript = (me: string, others: readonly (readonly [string, string])[]): string => `
 ${SQL} -e 'ANALYZE TABLE mysql.proxies_priv' >/dev/null && position=$(${SQL} -e 'SELECT @@gtid_binlog_pos') || exit 1
-ask() { timeout 5 mariadb --no-defaults -NB -h "$1" -u provision-replica-${me} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key -e "SELECT MASTER_GTID_WAIT('$position', 1)" 2>&1; }
+ask() { timeout 5 mariadb --no-defaults --local-infile=0 -NB -h "$1" -u provision-replica-${me} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key -e "SELECT MASTER_GTID_WAIT('$position', 1)" 2>&1; }
 # One answer may be late for other reasons; three in a row are not.
 arrives() { for i in 1 2 3; do said=$(ask "$2"); [ "$said" != 0 ] || return 0; done; echo "not on $1: $said"; return 1; }
 ${others.map(([name, address]) => `arrives ${name} ${address} || exit 1`).join('\n')}`
 
 const followingScript = `
-said=$(mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -E -e 'SHOW SLAVE STATUS') || exit 1
+said=$(${SQL} --column-names -E -e 'SHOW SLAVE STATUS') || exit 1
 printf '%s\\n' "$said" | grep -q 'Slave_IO_Running: Yes' && printf '%s\\n' "$said" | grep -q 'Slave_SQL_Running: Yes' || { printf '%s\\n' "$said" | grep -E 'Running:|Last_(IO|SQL)_Error: .'; exit 1; }
 [ "$(${SQL} -e 'SELECT @@read_only')" = 1 ] || { echo 'it takes writes'; exit 1; }`
 
@@ -130,6 +129,13 @@ AND (t.ENGINE <> 'InnoDB' OR NOT EXISTS (SELECT 1 FROM information_schema.TABLE_
 const clusterScript = (size: number): string => `
 said=$(${SQL} -e "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size')" | sort | cut -f 2 | tr '\\n' ' ') || exit 1
 [ "$said" = '${size} Primary Synced ' ] || { echo "of ${size} members: $said"; exit 1; }`
+
+/** An applier ends the sessions that are in its way, so that it waits for none for seconds. A loaded cluster does commit something. */
+const APPLIED = `
+waits=$(${SQL} -e "SELECT CONCAT('it has waited for ', TIME, ' s: ', STATE) FROM information_schema.PROCESSLIST WHERE USER = 'system user' AND STATE LIKE 'Waiting for%lock' AND TIME >= 5") || exit 1
+[ -z "$waits" ] || { printf '%s\\n' "$waits"; ${databaseBlockers}; exit 1; }
+look() { ${SQL} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME SEPARATOR ' ') FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('INNODB_LSN_CURRENT', 'WSREP_FLOW_CONTROL_ACTIVE', 'WSREP_LAST_COMMITTED')"; }
+before=$(look) || exit 1; case $before in *true*) sleep 5; [ "$(look)" != "$before" ] || { echo 'flow control has held back all writes for 5 s'; ${databaseBlockers}; exit 1; } ;; esac`
 
 const tlsScript = (address: string, host: string): string => `
 said=$(echo | timeout 10 openssl s_client -starttls mysql -connect ${address.includes(':') ? `[${address}]` : address}:3306 -verify_return_error -verify_hostname ${host}.database.provision.internal -CAfile ${PKI.trusted} 2>&1)

@@ -65,8 +65,15 @@ export const healthAccount = (cast: Cast, me: string): Resource =>
   databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: [...cast.told] }) as Resource
 
 /**
+ * Seconds until a server counts as stalled. A loaded one applies something every second; a disk that hangs for that long serves nobody.
+ */
+const STALLED_S = 15
+
+/**
  * 200: writes and reads are welcome. 203: reads are, for it follows another one. 206: it is busy giving its data to another, and serves when nobody else does. 503: it is no part
- * of the majority. Each proxy asks every second, so one process answers them all, and its one client of the server stays connected.
+ * of the majority, or it applies nothing of what the others write although it says that it is synced. A server applies nothing when write
+ * sets wait and neither a commit nor the log of InnoDB nor a change of a table gets on: one long transaction or `ALTER TABLE` moves these.
+ * Each proxy asks every second, so one process answers them all, and its one client of the server stays connected.
  */
 const SCRIPT_TEXT = String.raw`#!/usr/bin/perl
 # Written by provision. systemd hands over the socket.
@@ -77,20 +84,31 @@ use Time::HiRes qw(time);
 
 $SIG{PIPE} = 'IGNORE';
 open(my $socket, '+<&=', 3) or die "no socket: $!";
-my $question = "SELECT CONCAT_WS(' ', \@\@read_only,"
-  . " COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATUS'), ''),"
-  . " COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'), ''),"
-  . " (SELECT 'follows' FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'SLAVE_RUNNING' AND VARIABLE_VALUE = 'ON'));\n";
+sub value { "MAX(IF(VARIABLE_NAME = '$_[0]', VARIABLE_VALUE, NULL))" }
+# How it stands, how many write sets wait, and what moves while the server applies one.
+my $question = "SELECT CONCAT_WS(' ', \@\@read_only, COALESCE(" . value('WSREP_CLUSTER_STATUS') . ", ''), COALESCE(" . value('WSREP_LOCAL_STATE_COMMENT') . ", ''),"
+  . " MAX(IF(VARIABLE_NAME = 'SLAVE_RUNNING' AND VARIABLE_VALUE = 'ON', 'follows', NULL))), COALESCE(" . value('WSREP_LOCAL_RECV_QUEUE') . ", 0),"
+  . " CONCAT_WS(' ', " . join(', ', map { value($_) } qw(WSREP_LAST_COMMITTED INNODB_LSN_CURRENT INNODB_ONLINEDDL_PCT_PROGRESS)) . ")"
+  . " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT', 'SLAVE_RUNNING',"
+  . " 'WSREP_LOCAL_RECV_QUEUE', 'WSREP_LAST_COMMITTED', 'INNODB_LSN_CURRENT', 'INNODB_ONLINEDDL_PCT_PROGRESS');\n";
 my ($client, $to, $from);
-my ($said, $at) = ('', 0);
+my ($said, $waiting, $progress, $at, $moved) = ('', 0, '', 0, time);
 
 while (accept(my $proxy, $socket)) {
   # The whole question must have come, or closing would take the answer back.
   next unless defined line_of($proxy, 1, qr/\r?\n\r?\n/);
-  ($said, $at) = (state_of_server(), time) if time - $at > 0.3;
+  look() if time - $at > 0.3;
+  my $stalled = time - $moved;
   # A server without a cluster says Disconnected.
-  my $status = $said =~ /^ON .*follows$/ ? '203 Non-Authoritative Information' : $said =~ /^OFF (Primary Synced|Disconnected .*|)$/ ? '200 OK' : $said eq 'OFF Primary Donor/Desynced' ? '206 Partial Content' : '503 Service Unavailable';
-  syswrite($proxy, "HTTP/1.0 $status\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" . ($said || 'does not answer') . "\n");
+  my $status = $said eq 'OFF Primary Synced' && $stalled > ${STALLED_S} ? '503 Service Unavailable' : $said =~ /^ON .*follows$/ ? '203 Non-Authoritative Information' : $said =~ /^OFF (Primary Synced|Disconnected .*|)$/ ? '200 OK' : $said eq 'OFF Primary Donor/Desynced' ? '206 Partial Content' : '503 Service Unavailable';
+  syswrite($proxy, "HTTP/1.0 $status\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" . ($said || 'does not answer') . ($stalled > ${STALLED_S} ? sprintf(', and has applied nothing for %d s, while %d write sets wait', $stalled, $waiting) : '') . "\n");
+}
+
+sub look {
+  my $before = $progress;
+  ($said, $waiting, $progress) = (split(/\t/, state_of_server()), '', 0, '');
+  $at = time;
+  $moved = $at if !$waiting || $progress ne $before;
 }
 
 # One client stays connected: a new one for every question would cost more than all answers.
@@ -99,7 +117,7 @@ sub state_of_server {
   # A server that was restarted has forgotten its client; one that is silent is not asked twice.
   for my $try (1, 2) {
     last if time - $begun > 1;
-    $client ||= open2($from, $to, qw(mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB --unbuffered));
+    $client ||= open2($from, $to, qw(mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=2 -NB --unbuffered));
     my $answer = syswrite($to, $question) ? line_of($from, 2, qr/\n/) : undef;
     return $answer =~ s/\n.*//sr if defined $answer;
     kill KILL => $client;

@@ -1,4 +1,4 @@
-import { directory, file, type HostView, type Resource, unit } from 'provision'
+import { databaseClient, directory, file, type HostView, type Resource, unit } from 'provision'
 import { addressOf } from './addresses.ts'
 import { PKI } from './config.ts'
 import type { Cast } from './options.ts'
@@ -41,9 +41,9 @@ PrivateDevices=yes
 /** Between the last answer and the opening there is less than a second, or it asks again: another one that takes over waits for longer. */
 const scriptText = (name: string, me: string, others: readonly string[]): string => `#!/bin/sh
 # Written by provision.
-own() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB -e "$1"; }
+own() { ${databaseClient} -e "$1"; }
 # How the server there follows another.
-ask() { timeout 1 mariadb --no-defaults --connect-timeout=1 -h "$1" -u provision-replica-${name} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key \\
+ask() { timeout 1 mariadb --no-defaults --local-infile=0 --connect-timeout=1 -h "$1" -u provision-replica-${name} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key \\
   -E -e 'SHOW SLAVE STATUS; SELECT @@gtid_slave_pos AS Done' 2>/dev/null; }
 word() { printf '%s\\n' "$said" | sed -n "s/^ *$1: *//p" | head -n 1; }
 # Whether this server has everything up to a position: of each domain the last number counts.
