@@ -197,7 +197,7 @@ function* reachOf(host: string, on: { readonly on?: string }): Asking<Reach> {
 export const BEGINNING = '/run/mariadb-wsrep-new-cluster'
 
 /** Says of the data that the cluster may begin with them. It is read at once, and replaced as a whole. */
-const SAFE = `cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
+export const SAFE = `cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
 s=$(dd if=grastate.dat iflag=nonblock,nofollow bs=4096 count=1 status=none) && rm -f .provision-grastate || exit 1
 printf '%s\\n' "$s" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | dd of=.provision-grastate conv=excl,fsync status=none && mv -f .provision-grastate grastate.dat`
 

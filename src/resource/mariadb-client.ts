@@ -51,12 +51,13 @@ const FAILED = `failed() {
 }`
 
 /**
- * A script that asks the server. Its last line is `end` after a whole answer; `down` where the server does not run; `blocked` after
+ * A script that asks the server. A request with several such scripts waits only once for a server that is silent. Its last line is `end` after a whole answer; `down` where the server does not run; `blocked` after
  * what blocks the question; `silent` where the server accepts connections and does not answer.
  */
 export const askScript = (sql: string, flags = ''): string => `${FAILED}
-unanswered() { failed "$1"; [ $v != blocked ] || { echo; ${BLOCKERS_SCRIPT} || v=silent; }; echo $v; }
-if [ -S ${SOCKET} ]; then ${MARIADB}${flags} 2>"$T/m" <<'SQL' || unanswered $?
+unanswered() { failed "$1"; [ $v != blocked ] || { echo; ${BLOCKERS_SCRIPT} || v=silent; }; [ $v != silent ] || silent=1; echo $v; }
+if [ "$silent" ]; then echo silent
+elif [ -S ${SOCKET} ]; then ${MARIADB}${flags} 2>"$T/m" <<'SQL' || unanswered $?
 ${sql}
 SELECT 'end';
 SQL

@@ -15,7 +15,7 @@ export const SETPRIV = 'setpriv --reuid=mysql --regid=mysql --init-groups --no-n
  */
 export const readAsMysql = (path: string, show = 'print $b'): string =>
   `perl -MFcntl -e ${quote(`alarm 20; my ($u, $g) = (getpwnam "mysql")[2, 3]; exit if !$u; $) = "$g $g"; $( = $g; ($<, $>) = ($u, $u); die "no way to become mysql" if $< != $u || $> != $u || $) + 0 != $g;
-if (!sysopen F, $ARGV[0], O_RDONLY | O_NONBLOCK | O_NOFOLLOW) { exit if $!{ENOENT}; die "$ARGV[0]: $!\\n" } -f F or die "$ARGV[0] is not a file\\n"; defined sysread F, $b, 4096 or die "$ARGV[0]: $!\\n"; ${show};`)} ${quote(path)} </dev/null 9>&-`
+if (!sysopen F, $ARGV[0], O_RDONLY | O_NONBLOCK | O_NOFOLLOW) { exit if $!{ENOENT}; die "$ARGV[0], as the account mysql: $!\\n" } -f F or die "$ARGV[0] of the account mysql is not a regular file\\n"; defined sysread F, $b, 4096 or die "$ARGV[0], as the account mysql: $!\\n"; ${show};`)} ${quote(path)} </dev/null 9>&-`
 
 /**
  * Defines `as_mysql SECONDS SCRIPT`: runs a script as the account mysql, with its output (at most 64 KB) in `$said` and its exit

@@ -20,7 +20,7 @@ export function* seed(spec: ReplicationSpec, from = spec.primary): Asking<void> 
   const [mine, its] = [serverOf(spec, me), serverOf(spec, from)]
   yield* checkRoom(from)
   const emptied = `${DEFINE_AS_MYSQL}
-systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && ${asMysql(EMPTIED, 1500)} && ${receiving(spec, mine, its)}`
+systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && ${asMysql(MARKED)} && ${asMysql(EMPTIED, 1500)} && ${receiving(spec, mine, its)}`
   succeeded(yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied }, `${me} cannot take the data of ${from}`)
   const sent = yield {
     do: 'shell',
@@ -47,9 +47,11 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} &&
   succeeded(yield { do: 'shell', script: `${DEFINE_AS_MYSQL}\n${asMysql(`rm -f ${SEEDING}`)}` }, 'the mark of the copy stays')
 }
 
-/** The mark comes first. A file system of its own has a directory of root, which is empty. */
-const EMPTIED = `cd ${DATA} && : >${SEEDING} && sync ${SEEDING} &&
-find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING.slice(DATA.length + 1)} ! -name lost+found -exec rm -rf {} +`
+/** The mark comes before anything is deleted. */
+const MARKED = `rm -f ${SEEDING} && : >${SEEDING} && sync ${SEEDING}`
+
+/** A file system of its own has a directory of root, lost+found. */
+const EMPTIED = `cd ${DATA} && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING.slice(DATA.length + 1)} ! -name lost+found -exec rm -rf {} +`
 
 const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
   const found = servers.find((one) => one.host === host)

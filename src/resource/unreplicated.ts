@@ -38,11 +38,13 @@ export const unreplicated = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly UnreplicatedSpec[]) => ({
-    script: `[ ! -e ${MASTER} ] || ${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)}
+    script: `x=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$x" || printf 'refused\\t%s\\n' "$x"
 echo 'provision-accounts'
 ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,
     parse: (stdout) => {
       const [disk = '', said = ''] = stdout.toString().split('provision-accounts\n')
+      const refused = /^refused\t(.*)$/m.exec(disk)?.[1]
+      if (refused !== undefined) throw new Refused('it cannot be told whom the server follows', refused, `see what is at ${MASTER}`)
       const of = (word: string) => new RegExp(`^${word}\t(.*)$`, 'm').exec(disk)?.[1] ?? ''
       const seen: SeenReplicas = {
         follows: of('account').startsWith(FOLLOWER) ? of('address') : undefined,
