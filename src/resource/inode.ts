@@ -66,7 +66,8 @@ export const refuseUnreached = (id: string, seen: SeenInode, done: readonly stri
 }
 
 /** How to make a place safe for root. */
-export const FIX_UNSAFE = 'declare it where only root can write: root owns every directory above it, and none of them is a link of another account'
+export const FIX_UNSAFE =
+  'declare it where only root can write: root owns every directory above it, and none of them is a link of another account'
 
 /** The verdict on a path at which nothing shall be. */
 export const planAbsent = (seen: SeenInode, packagesComing: boolean): Verdict | undefined => {

@@ -45,6 +45,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/trial.ts': OURS,
   'src/resource/undo.ts': 'files of a set, which are placed only where root alone can replace them',
   'src/resource/unit.ts': OURS,
+  'src/os-error.ts': TEXT,
   'src/role/files.ts': TEXT,
   'roles/base/reduce.ts': TEXT,
   'roles/haproxy-tls/revocation.ts': OURS,
@@ -54,6 +55,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'roles/mysql/backup.ts': OURS,
   'roles/mysql/backup-script.ts': 'as the account provision-backup, in its own directory',
   'roles/mysql/server.ts': OURS,
+  'roles/mysql/upgrade.ts': 'as the account mysql, in its own directory',
 }
 
 /** Runs on the user's own machine. */
