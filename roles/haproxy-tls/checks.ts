@@ -1,5 +1,6 @@
 import type { Check } from 'provision'
 import type { Options } from './options.ts'
+import { SOCKET } from './share.ts'
 
 /** What visitors get, and what is behind it. */
 export const checksOf = (options: Options, certificates: readonly { readonly path: string }[]): readonly Check[] => [
@@ -36,7 +37,7 @@ from=$(at -startdate) to=$(at -enddate)
 `
 
 // HAProxy asks each of them, over TLS and by the name that its certificate must have.
-const serversScript = `echo 'show stat' | socat -t 5 - UNIX-CONNECT:/run/haproxy/admin.sock | awk -F, '
+const serversScript = `echo 'show stat' | timeout 10 socat -t 5 - UNIX-CONNECT:${SOCKET} | awk -F, '
 NF < 18 || $1 ~ /^#/ || $2 ~ /^(FRONTEND|BACKEND)$/ || $18 == "no check" { next }
 $18 !~ /^UP/ { print $2 " in " $1 ": " $18; bad = 1 }
 END { exit bad }'`

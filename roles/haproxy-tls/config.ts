@@ -2,6 +2,7 @@ import { type Later, type Text, text } from 'provision'
 import { type Backend, backendLines, backendName, type Edge, onceLines, onceName } from './backends.ts'
 import { FROM_ONCE, ONCE, TO_ONCE } from './once.ts'
 import type { Options } from './options.ts'
+import { SOCKET } from './share.ts'
 import { TLS } from './tls.ts'
 import { alivePath } from './virtual-address.ts'
 
@@ -31,7 +32,7 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, edg
       'chroot /var/lib/haproxy',
       'user haproxy',
       'group haproxy',
-      'stats socket /run/haproxy/admin.sock mode 660 level admin',
+      `stats socket ${SOCKET} mode 600 level admin`,
       'stats timeout 30s',
       'hard-stop-after 5m',
       ...TLS[options.tls],

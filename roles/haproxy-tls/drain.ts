@@ -1,11 +1,9 @@
 import { quote } from 'provision'
-
-/** One server in one backend, as HAProxy names it. */
-const SOCKET = '/run/haproxy/admin.sock'
+import { SOCKET } from './share.ts'
 
 // A server that is not there is not served from; before HAProxy runs, nobody is.
 const FUNCTIONS = `
-ask() { printf '%s\\n' "$1" | socat -t 5 - UNIX-CONNECT:${SOCKET}; }
+ask() { printf '%s\\n' "$1" | timeout 10 socat -t 5 - UNIX-CONNECT:${SOCKET}; }
 places() { ask 'show servers state' | while read -r _ backend _ name _; do [ "$name" != "$server" ] || printf '%s/%s\\n' "$backend" "$name"; done; }
 column() { ask 'show stat' | awk -F, -v name="$server" -v key="$1" 'NR == 1 { sub(/^# /, ""); for (i = 1; i <= NF; i++) at[$i] = i; next } $at["svname"] == name { print $at[key] }'; }
 has_other() { ask 'show stat' | awk -F, -v backend="$1" -v name="$server" '$1 == backend && $2 != name && $2 != "BACKEND" && $18 ~ /^UP/ { found = 1 } END { exit !found }'; }

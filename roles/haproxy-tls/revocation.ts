@@ -1,4 +1,4 @@
-import { file, type Resource, service, unit } from 'provision'
+import { file, type Resource, sandbox, service, settingLines, unit } from 'provision'
 
 const NAME = 'provision-revocation'
 const SCRIPT = '/usr/local/sbin/provision-revocation'
@@ -56,15 +56,7 @@ After=network-online.target
 [Service]
 Type=oneshot
 ExecStart=${SCRIPT}
-NoNewPrivileges=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectHome=yes
-ProtectSystem=strict
-ReadWritePaths=/etc/ssl/haproxy
-CapabilityBoundingSet=
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-`,
+${settingLines(sandbox({ network: 'all' }, { ReadWritePaths: '/etc/ssl/haproxy' }))}`,
     }),
     timer,
     service({ unit: `${NAME}.timer`, restarts: [timer] }),

@@ -10,6 +10,7 @@ import {
   pkg,
   type Resource,
   type SiteView,
+  sandbox,
   service,
   z,
 } from 'provision'
@@ -100,9 +101,11 @@ export const virtualResources = (place: Place & { readonly facts: Facts }): read
     settings: {
       Unit: { After: 'haproxy.service' },
       Service: {
-        ExecStart: ['', '/usr/sbin/keepalived --dont-fork --vrrp'],
+        ExecStart: ['', '/usr/sbin/keepalived --dont-fork --vrrp --pid=/run/keepalived/main.pid --vrrp_pid=/run/keepalived/vrrp.pid'],
         ExecStartPost: waitCommand(bare(first)),
         Restart: 'on-failure',
+        RuntimeDirectory: 'keepalived',
+        ...sandbox({ network: 'all', capabilities: CAPABILITIES }, KERNEL),
       },
     },
   })
@@ -128,6 +131,10 @@ elif [ ${family(it)} = 4 ]; then
   arping -q -D -c 2 -w 3 -I "$at" ${it} || { echo 'another host holds it as well: can the balancers hear each other?'; exit 1; }
 fi`,
   }))
+
+/** It moves addresses, speaks VRRP and ARP, and asks HAProxy as nobody. */
+const CAPABILITIES = ['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SETUID', 'CAP_SETGID', 'CAP_KILL']
+const KERNEL = { ProcSubset: 'all', RestrictAddressFamilies: 'AF_UNIX AF_NETLINK AF_PACKET AF_INET AF_INET6' }
 
 const ROLE = 'haproxy-tls'
 const UNIT = 'keepalived.service'

@@ -1,4 +1,4 @@
-import { directory, type Exposed, file, type HostContext, leaf, pkg, type Resource, service, text } from 'provision'
+import { directory, type Exposed, file, type HostContext, leaf, METRICS, pkg, type Resource, service, text } from 'provision'
 import { answering, listening } from './loaded.ts'
 import type { Options } from './options.ts'
 import { daemon } from './unit.ts'
@@ -8,8 +8,6 @@ import { yaml } from './yaml.ts'
 export const PKI = '/etc/ssl/metrics'
 export const TRUSTED = `${PKI}/authority.pem`
 const AGENT = `${PKI}/agent.pem`
-/** What the checks of a host write for the node exporter to show. */
-export const TEXTFILES = '/var/lib/prometheus/node-exporter'
 
 /** Measurements of a host that can be asked for by name. */
 export interface Module {
@@ -48,16 +46,15 @@ export const agentResources = (context: HostContext<Options>, isServer: boolean)
   const certificate = leaf({ path: AGENT, names: [metrics.nameOf(host.name)], authority: metrics, usages: ['server'], group: 'prometheus' })
   const trusted = file({ path: TRUSTED, content: text`${metrics.certificate}` })
   const translators = metricsOf(host.name, exposed).flatMap((one) => TRANSLATORS[one.format]?.(one.at) ?? [])
-  const node = daemon('prometheus-node-exporter.service', NODE, { open: true, ProtectHome: 'read-only' })
+  const node = daemon('prometheus-node-exporter.service', NODE, { network: 'loopback', calls: ['adjtimex', 'clock_adjtime'] }, WHOLE_HOST)
   const door = file({ path: DOOR, content: doorConfig(modulesOf(host.name, exposed, isServer)) })
-  const unit = daemon('prometheus-exporter-exporter.service', doorCommand(options), {
-    RestrictAddressFamilies: 'AF_INET AF_INET6',
-  })
+  const unit = daemon('prometheus-exporter-exporter.service', doorCommand(options), { network: 'all' })
   return [
     ...['openssl', 'prometheus-node-exporter', 'prometheus-exporter-exporter', ...translators.map(({ name }) => name)].map((name) =>
       pkg({ name }),
     ),
     directory({ path: PKI }),
+    directory({ path: METRICS }),
     trusted,
     certificate,
     node,
@@ -89,13 +86,17 @@ const TRANSLATORS: Readonly<Record<Metrics['format'], ((at: string) => Translato
   'nginx-status': (at) => ({
     name: 'prometheus-nginx-exporter',
     port: 9113,
-    dropin: daemon('prometheus-nginx-exporter.service', [
-      '/usr/bin/prometheus-nginx-exporter',
-      `-nginx.scrape-uri=${at}`,
-      '-web.listen-address=127.0.0.1:9113',
-      '-nginx.retries=10',
-      '-nginx.retry-interval=1s',
-    ]),
+    dropin: daemon(
+      'prometheus-nginx-exporter.service',
+      [
+        '/usr/bin/prometheus-nginx-exporter',
+        `-nginx.scrape-uri=${at}`,
+        '-web.listen-address=127.0.0.1:9113',
+        '-nginx.retries=10',
+        '-nginx.retry-interval=1s',
+      ],
+      { network: 'loopback' },
+    ),
   }),
   // Whoever is the account `prometheus` of the host comes in over the socket: no password lies anywhere.
   mysqld: (at) => ({
@@ -104,6 +105,7 @@ const TRANSLATORS: Readonly<Record<Metrics['format'], ((at: string) => Translato
     dropin: daemon(
       'prometheus-mysqld-exporter.service',
       ['/usr/bin/prometheus-mysqld-exporter', '--web.listen-address=127.0.0.1:9104', '--no-collect.info_schema.innodb_cmpmem'],
+      { network: 'loopback' },
       { Environment: `"DATA_SOURCE_NAME=prometheus@unix(${at})/"` },
     ),
   }),
@@ -117,7 +119,7 @@ const NODE = [
   '--web.listen-address=127.0.0.1:9100',
   '--collector.disable-defaults',
   ...COLLECTORS.split(' ').map((name) => `--collector.${name}`),
-  `--collector.textfile.directory=${TEXTFILES}`,
+  `--collector.textfile.directory=${METRICS}/*`,
   '--collector.systemd.unit-include=.+\\.(service|timer)',
   '--collector.systemd.enable-restarts-metrics',
   // Its own default leaves out an overlay, which is the root of some hosts.
@@ -125,6 +127,15 @@ const NODE = [
   '--collector.filesystem.mount-points-exclude=^/(dev|proc|run|sys|var/lib/docker/.+|var/lib/containers/.+)($|/)',
   '--collector.netdev.device-exclude=^(lo|veth.*)$',
 ]
+
+/** File systems are listed by the process 1 and measured at their places, network devices by the kernel; the clock's state is asked for by the call that sets it. */
+const WHOLE_HOST = {
+  ProtectProc: 'default',
+  ProcSubset: 'all',
+  ProtectHome: 'read-only',
+  RestrictAddressFamilies: 'AF_UNIX AF_NETLINK AF_INET AF_INET6',
+  ProtectClock: 'no',
+}
 
 const DOOR = '/etc/prometheus/exporter-exporter.yml'
 

@@ -1,6 +1,6 @@
 /** Asks a daemon of this host something over HTTP, and prints the answer. */
 export const askHttp = (port: number, path: string): string =>
-  `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET %s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" "${path}" >&3 && cat <&3' 2>/dev/null`
+  `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET %s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" "${path}" >&3 && head -c 67108864 <&3' 2>/dev/null`
 
 /** For `took`: a signal is all that a reload is, so the daemon itself must say that it took its configuration, and when. */
 export const tookConfiguration = (port: number, metric: string): string => `

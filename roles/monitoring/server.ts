@@ -38,7 +38,7 @@ const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): 
     'prometheus-blackbox-exporter.service',
     ['/usr/bin/prometheus-blackbox-exporter', '--config.file=/etc/prometheus/blackbox.yml', '--web.listen-address=127.0.0.1:9115'],
     // Pings are raw packets.
-    { AmbientCapabilities: 'CAP_NET_RAW', CapabilityBoundingSet: 'CAP_NET_RAW' },
+    { network: 'all', capabilities: ['CAP_NET_RAW'], ambient: true },
   )
   return [
     ...pairs,
@@ -81,7 +81,13 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
       '--log.level=debug',
       ...clusterArguments(context),
     ]),
-    { ReadWritePaths: '/var/lib/prometheus/alertmanager', SyslogIdentifier: 'prometheus-alertmanager', KillMode: 'mixed' },
+    { network: 'all' },
+    {
+      ReadWritePaths: '/var/lib/prometheus/alertmanager',
+      SyslogIdentifier: 'prometheus-alertmanager',
+      KillMode: 'mixed',
+      SendSIGKILL: 'yes',
+    },
   )
   return [
     ...cluster,
@@ -129,6 +135,7 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
       `--web.console.templates=${CONSOLES}`,
       '--web.console.libraries=/etc/prometheus/console_libraries',
     ],
+    { network: 'all' },
     { ReadWritePaths: '/var/lib/prometheus/metrics2', MemoryMax: `${options.memory_mb}M` },
   )
   return [

@@ -2,6 +2,7 @@ import { directory, dropin, file, galera, type HostContext, leaf, pkg, type Reso
 import { addressOf } from './addresses.ts'
 import { bracketed, socketOptions } from './config.ts'
 import { castOf, type Options } from './options.ts'
+import { arbitratorSandbox } from './sandbox.ts'
 
 const PKI = { directory: '/etc/garbd', pair: '/etc/garbd/host.pem', trusted: '/etc/garbd/authority.pem' }
 const UNIT = 'garb.service'
@@ -33,20 +34,7 @@ WORK_DIR="/var/lib/garbd"
         StateDirectory: 'garbd',
         Restart: 'always',
         RestartSec: '3s',
-        NoNewPrivileges: 'yes',
-        ProtectSystem: 'strict',
-        ProtectHome: 'yes',
-        PrivateTmp: 'yes',
-        PrivateDevices: 'yes',
-        ProtectKernelTunables: 'yes',
-        ProtectKernelModules: 'yes',
-        ProtectKernelLogs: 'yes',
-        ProtectControlGroups: 'yes',
-        RestrictRealtime: 'yes',
-        RestrictSUIDSGID: 'yes',
-        LockPersonality: 'yes',
-        CapabilityBoundingSet: '',
-        SystemCallArchitectures: 'native',
+        ...arbitratorSandbox(),
       },
     },
   })

@@ -7,6 +7,9 @@ export interface Backup {
   readonly pki: { readonly pair: string; readonly trusted: string }
 }
 
+/** How it ends where there is nothing to save yet. */
+export const NOTHING = 3
+
 /**
  * Saves all databases at one moment, brings them back in a throwaway server, and compares both by checksum; only then it is encrypted and kept.
  * One session holds the lock, for as long as the dump needs to begin, so that its checksums and the dump are of the same moment.
@@ -34,7 +37,7 @@ until_true 700 grep -q locked work/said || fail 'the tables could not be locked 
 sql -e "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ($SYSTEM)" >work/databases
 sql -e "SELECT CONCAT('CHECKSUM TABLE \\\`', REPLACE(TABLE_SCHEMA, '\\\`', '\\\`\\\`'), '\\\`.\\\`', REPLACE(TABLE_NAME, '\\\`', '\\\`\\\`'), '\\\`;')
  FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ($SYSTEM) ORDER BY TABLE_SCHEMA, TABLE_NAME" --raw >work/checksums.sql
-if [ ! -s work/databases ]; then echo 'there is no database yet'; exit 0; fi
+if [ ! -s work/databases ]; then echo 'there is no database yet'; exit ${NOTHING}; fi
 { tr '\\n' '\\0' <work/databases | xargs -0 mariadb-dump --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 \\
     --single-transaction --quick --routines --triggers --events --hex-blob --databases && : >work/dumped; } | gzip -1 >work/dump.sql.gz & dump=$!
 dump_began() { [ -e work/dumped ] || ! kill -0 $dump 2>/dev/null || [ "$(sql -e "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id WHERE p.USER = 'provision-backup'")" -ge 2 ]; }
@@ -64,8 +67,6 @@ kill $server; wait $server || :; server=
 name=database-$(date -u +%Y%m%dT%H%M%SZ).sql.gz.age
 age ${recipients.map((one) => `-r ${one}`).join(' ')} -o "work/$name" work/dump.sql.gz
 ${store === undefined ? keepHere(keepDays) : sendAway(store, pki)}
-printf '%s %s %s\\n' "$(date +%s)" "$name" "$(wc -l <work/live)" >last-good.new
-mv -f last-good.new last-good
 echo "kept $name: $(wc -l <work/live) tables, brought back and compared"
 `
 

@@ -5,17 +5,20 @@ import {
   type HostContext,
   type HostView,
   leaf,
+  METRICS,
   Problem,
   pkg,
   type Resource,
   type SiteView,
+  sandbox,
   service,
+  settingLines,
   text,
   unit,
   user,
 } from 'provision'
 import { addressOf } from './addresses.ts'
-import { backupScript, receiveScript } from './backup-script.ts'
+import { backupScript, NOTHING, receiveScript } from './backup-script.ts'
 import { bracketed } from './config.ts'
 import { type Cast, castOf, type Options } from './options.ts'
 
@@ -23,8 +26,9 @@ export const BACKUP = 'provision-backup'
 const PKI = { directory: '/etc/provision-backup', pair: '/etc/provision-backup/host.pem', trusted: '/etc/provision-backup/authority.pem' }
 const RUNS = 'provision-database-backup'
 const STORES = 'provision-database-store'
-export const STATE = `/var/lib/${RUNS}`
-export const STORE = `/var/lib/${STORES}`
+/** What monitoring is told, and where we look ourselves. */
+export const TOLD = `${METRICS}/database-backup/database-backup.prom`
+const STORE = `/var/lib/${STORES}`
 const SCRIPTS = '/usr/local/lib/provision'
 
 /** Which server makes the backups: the last, which applications write to least. */
@@ -71,7 +75,7 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
     mode: '755',
     content: backupScript({ recipients: given.backups.recipients, store, keepDays: given.backups.keep_days, pki: PKI }),
   })
-  const told = file({ path: `${SCRIPTS}/database-backup-told`, mode: '755', content: TOLD })
+  const told = file({ path: `${SCRIPTS}/database-backup-told`, mode: '755', content: TOLD_SCRIPT })
   const job = unit({
     name: `${RUNS}.service`,
     content: `# Written by provision.
@@ -82,8 +86,9 @@ After=mariadb.service
 [Service]
 Type=oneshot
 ExecStart=${SCRIPTS}/database-backup
-# As root, for whoever collects metrics.
-ExecStopPost=+${SCRIPTS}/database-backup-told
+SuccessExitStatus=${NOTHING}
+# As root, but within what this unit may do: whether it was a good one is systemd's word, and the account of the backups cannot write it.
+ExecStopPost=!${SCRIPTS}/database-backup-told
 User=${BACKUP}
 Group=${BACKUP}
 StateDirectory=${RUNS}
@@ -92,17 +97,7 @@ Nice=10
 IOSchedulingClass=idle
 CPUWeight=20
 TimeoutStartSec=12h
-NoNewPrivileges=yes
-ProtectSystem=strict
-ReadWritePaths=-/var/lib/prometheus/node-exporter
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectControlGroups=yes
-RestrictSUIDSGID=yes
-`,
+${settingLines(sandbox({ network: store === undefined ? 'none' : 'all' }, { ReadWritePaths: `${METRICS}/database-backup` }))}`,
   })
   const timer = unit({
     name: `${RUNS}.timer`,
@@ -122,6 +117,8 @@ WantedBy=timers.target
   return [
     ...common(context, 'client'),
     pkg({ name: 'age' }),
+    directory({ path: METRICS }),
+    directory({ path: `${METRICS}/database-backup` }),
     script,
     told,
     job,
@@ -181,17 +178,7 @@ StateDirectoryMode=0700
 SuccessExitStatus=143
 Restart=always
 RestartSec=1s
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectControlGroups=yes
-CapabilityBoundingSet=
-RestrictSUIDSGID=yes
-MemoryMax=256M
+${settingLines(sandbox({ network: 'all' }))}MemoryMax=256M
 
 [Install]
 WantedBy=multi-user.target
@@ -205,13 +192,13 @@ WantedBy=multi-user.target
   ] as readonly Resource[]
 }
 
-const TOLD = `#!/bin/sh
+const TOLD_SCRIPT = `#!/bin/sh
 # Written by provision. Whether the last backup was a good one, and when there was one, as metrics.
-d=/var/lib/prometheus/node-exporter
-[ -d $d ] || exit 0
+f=${TOLD}
 good=0; [ "$SERVICE_RESULT" != success ] || good=1
-read -r at name tables <${STATE}/last-good 2>/dev/null || at=0
+if [ "$SERVICE_RESULT $EXIT_STATUS" = 'success 0' ]; then at=$(date +%s); else at=$(sed -n 's/^provision_backup_done_seconds //p' $f 2>/dev/null); fi
+umask 022
 printf '%s\\n' '# HELP provision_restore_test_ok Whether the last backup was brought back and found whole.' '# TYPE provision_restore_test_ok gauge' "provision_restore_test_ok $good" \\
-  '# HELP provision_backup_done_seconds When there was a good one.' '# TYPE provision_backup_done_seconds gauge' "provision_backup_done_seconds $at" >$d/provision_database_backup.new &&
-mv -f $d/provision_database_backup.new $d/provision_database_backup.prom
+  '# HELP provision_backup_done_seconds When there was a good one.' '# TYPE provision_backup_done_seconds gauge' "provision_backup_done_seconds \${at:-0}" >$f.new &&
+mv -f $f.new $f
 `

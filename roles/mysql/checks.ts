@@ -1,6 +1,6 @@
 import { type Check, databaseBlockers, type HostView, quote, type SiteContext, type SiteView, databaseClient as SQL } from 'provision'
 import { addressOf } from './addresses.ts'
-import { backupHost, STATE, storeAddress, storeHost } from './backup.ts'
+import { backupHost, storeAddress, storeHost, TOLD } from './backup.ts'
 import { PKI } from './config.ts'
 import { type Cast, castOf, type Options } from './options.ts'
 
@@ -52,7 +52,9 @@ echo "nobody greets at 127.0.0.1:${port}"; exit 1`
 const backupScript = (hours: number): string => `
 systemctl is-active -q provision-database-backup.timer || { echo 'its timer does not run'; exit 1; }
 ! systemctl is-failed -q provision-database-backup.service || { journalctl -u provision-database-backup.service --no-pager -o cat -n 8; exit 1; }
-for f in ${STATE}/last-good /etc/systemd/system/provision-database-backup.timer; do [ -z "$(find $f -mmin -${hours * 60} 2>/dev/null)" ] || exit 0; done
+at=$(sed -n 's/^provision_backup_done_seconds //p' ${TOLD} 2>/dev/null)
+[ $(($(date +%s) - \${at:-0})) -ge ${hours * 3600} ] || exit 0
+[ -z "$(find /etc/systemd/system/provision-database-backup.timer -mmin -${hours * 60})" ] || exit 0
 echo 'there is no good one within ${hours} hours'; exit 1`
 
 const serverChecks = (given: Options, host: HostView, site: SiteView): readonly Check[] => {

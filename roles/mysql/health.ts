@@ -1,4 +1,4 @@
-import { databaseAccount, directory, file, type Resource, service, unit, user } from 'provision'
+import { databaseAccount, directory, file, type Resource, sandbox, service, settingLines, unit, user } from 'provision'
 import type { Cast } from './options.ts'
 
 const NAME = 'provision-database-health'
@@ -38,13 +38,7 @@ ExecStart=${SCRIPT}
 User=${HEALTH_ACCOUNT}
 Restart=always
 RestartSec=1s
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-CapabilityBoundingSet=
-
+${settingLines(sandbox())}
 [Install]
 WantedBy=multi-user.target
 `,

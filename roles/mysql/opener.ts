@@ -1,4 +1,4 @@
-import { databaseClient, directory, file, type HostView, type Resource, unit } from 'provision'
+import { databaseClient, directory, file, type HostView, type Resource, sandbox, settingLines, unit } from 'provision'
 import { addressOf } from './addresses.ts'
 import { PKI } from './config.ts'
 import type { Cast } from './options.ts'
@@ -28,12 +28,9 @@ StartLimitIntervalSec=0
 ExecStart=${SCRIPT}
 Restart=on-failure
 RestartSec=5s
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-`,
+User=mysql
+Group=mysql
+${settingLines(sandbox({ network: 'all' }))}`,
   })
   return [directory({ path: '/usr/local/lib/provision' }), script, ours] as readonly Resource[]
 }

@@ -1,4 +1,4 @@
-import { directory, file, type HostContext, newWorker, pkg, type Resource, service, text, unit } from 'provision'
+import { directory, file, type HostContext, newWorker, pkg, type Resource, sandbox, service, settingLines, text, unit } from 'provision'
 import { addressOf } from './addresses.ts'
 import { bracketed, PKI } from './config.ts'
 import { castOf, type Options } from './options.ts'
@@ -45,20 +45,7 @@ SuccessExitStatus=143
 Restart=always
 RestartSec=1s
 LimitNOFILE=16384
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-CapabilityBoundingSet=
-SystemCallArchitectures=native
-
+${settingLines(sandbox({ network: 'all' }))}
 [Install]
 WantedBy=multi-user.target
 `,
@@ -115,14 +102,14 @@ defaults
 listen writer
     bind 127.0.0.1:${writer_port}
     option httpchk GET /
-    http-check expect rstatus ^20[06]$
+    http-check expect status 200,206
 ${servers.map(({ name, address }, i) => `    server ${name} ${address}:3306${backup(i)}\n`).join('')}
 # All that are well; one that is busy giving its data to another only when there is none.
 listen reader
     bind 127.0.0.1:${reader_port}
     balance leastconn
     option httpchk GET /
-    http-check expect rstatus ^20[03]$
+    http-check expect status 200,203
 ${servers.map(({ name, address }) => `    server ${name} ${address}:3306 inter 2s\n`).join('')}${servers
   .map(({ name, address }) => `    server ${name}-busy ${address}:3306 no-check track writer/${name} backup\n`)
   .join('')}`

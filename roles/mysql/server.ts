@@ -24,6 +24,7 @@ import { bracketed, PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
 import { OPENER, openerResources } from './opener.ts'
 import { type Cast, castOf, type Options } from './options.ts'
+import { serverSandbox } from './sandbox.ts'
 import { UPGRADE, upgradeScript } from './upgrade.ts'
 
 /** What a host that holds data has. */
@@ -36,7 +37,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const certificate = leaf({ path: PKI.pair, names, authority: own, usages: ['server', 'client'], group: 'mysql' })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
   const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, cast, host, facts }), set: SET })
-  const unit = unitDropin(cast)
+  const unit = unitDropin(cast, given.settings)
   const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit], set: SET.name })
   return [
     ...(cast.topology === 'replica' ? [] : [leavingReplicas(given, cast, host.name)]),
@@ -122,7 +123,7 @@ const databaseSlice = ({ memory, cpu_weight, io_weight }: Options) =>
   slice({ name: 'database', description: 'The database server', cpuWeight: cpu_weight, ioWeight: io_weight, memoryMax: memory })
 
 /** Its slice, what it never needs, a way to load a new certificate, and that it tries again as long as its peers are away. */
-const unitDropin = ({ topology }: Cast) =>
+const unitDropin = ({ topology }: Cast, settings: Options['settings']) =>
   dropin({
     unit: UNIT,
     name: 'provision',
@@ -147,14 +148,7 @@ const unitDropin = ({ topology }: Cast) =>
           EnvironmentFile: '-/run/mariadb-wsrep-new-cluster',
           ExecStopPost: '+/bin/rm -f /run/mariadb-wsrep-new-cluster',
         }),
-        NoNewPrivileges: 'yes',
-        ProtectKernelTunables: 'yes',
-        ProtectKernelModules: 'yes',
-        ProtectKernelLogs: 'yes',
-        RestrictRealtime: 'yes',
-        RestrictSUIDSGID: 'yes',
-        LockPersonality: 'yes',
-        SystemCallArchitectures: 'native',
+        ...serverSandbox(settings),
         Slice: 'database.slice',
       },
     },

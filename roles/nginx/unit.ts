@@ -1,26 +1,5 @@
-import { dropin, file, type Resource, Secret, service, slice, type Text, text, unit } from 'provision'
+import { dropin, file, type Resource, Secret, sandbox, service, settingLines, slice, type Text, text, unit } from 'provision'
 import type { AppOptions, Options, SiteOptions } from './options.ts'
-
-/** What neither nginx nor an application behind it ever needs. */
-const SANDBOX = {
-  NoNewPrivileges: 'yes',
-  ProtectSystem: 'strict',
-  ProtectHome: 'yes',
-  PrivateTmp: 'yes',
-  PrivateDevices: 'yes',
-  ProtectClock: 'yes',
-  ProtectControlGroups: 'yes',
-  ProtectHostname: 'yes',
-  ProtectKernelLogs: 'yes',
-  ProtectKernelModules: 'yes',
-  ProtectKernelTunables: 'yes',
-  LockPersonality: 'yes',
-  RestrictAddressFamilies: 'AF_UNIX AF_INET AF_INET6',
-  RestrictNamespaces: 'yes',
-  RestrictRealtime: 'yes',
-  RestrictSUIDSGID: 'yes',
-  SystemCallArchitectures: 'native',
-}
 
 /** nginx and the applications share this: whatever they do, the rest of the host goes on. */
 const SLICE = 'web.slice'
@@ -34,6 +13,9 @@ export const webSlice = ({ share: { cpu_weight, io_weight, memory_percent } }: O
     memoryMax: `${memory_percent}%`,
   }) as Resource
 
+/** Its main process opens logs of www-data, gives its workers away to that account, and reads private keys. */
+const CAPABILITIES = ['CAP_NET_BIND_SERVICE', 'CAP_SETUID', 'CAP_SETGID', 'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_KILL']
+
 /** nginx's own unit stays the package's; this takes from it what it does not need. */
 export const nginxSandbox = (): Resource =>
   dropin({
@@ -41,19 +23,22 @@ export const nginxSandbox = (): Resource =>
     name: 'provision',
     settings: {
       Service: {
-        ...SANDBOX,
         Slice: SLICE,
-        // Its main process opens logs of www-data, gives its workers away to that account, and reads private keys.
-        CapabilityBoundingSet: 'CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL',
-        SystemCallFilter: '@system-service',
-        MemoryDenyWriteExecute: 'yes',
-        ReadWritePaths: '/run /var/log/nginx /var/lib/nginx',
+        ...sandbox({ network: 'all', capabilities: CAPABILITIES }, { ReadWritePaths: '/run /var/log/nginx /var/lib/nginx', UMask: '0027' }),
         LimitNOFILE: '16384',
         Restart: 'on-failure',
         RestartSec: '1s',
       },
     },
   }) as Resource
+
+/** Languages compile while they run, and count processors, memory and networks; and libraries give a file that they replace its group again. */
+const APPLICATION = {
+  MemoryDenyWriteExecute: 'no',
+  ProcSubset: 'all',
+  RestrictAddressFamilies: 'AF_UNIX AF_NETLINK AF_INET AF_INET6',
+  UMask: '0027',
+}
 
 /** An application as a unit of its own: its environment, if it has one, and the service that runs it. */
 export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly Resource[] => {
@@ -74,8 +59,9 @@ export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly R
     ...(app.directory !== undefined && { WorkingDirectory: app.directory }),
     StateDirectory: own,
     Slice: SLICE,
-    ...SANDBOX,
-    CapabilityBoundingSet: '',
+    ...sandbox({ network: 'all', calls: ['@chown'] }, APPLICATION),
+    // What the account of others shares with them stays when this one ends.
+    ...(app.user !== undefined && { RemoveIPC: 'no' }),
     ...(app.writes.length > 0 && { ReadWritePaths: app.writes.join(' ') }),
     ...(app.memory !== undefined && { MemoryMax: app.memory.toUpperCase() }),
     TasksMax: '1024',
@@ -83,7 +69,6 @@ export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly R
     Restart: 'always',
     RestartSec: '1s',
   }
-  const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`)
   const ours = unit({
     name: `${own}.service`,
     content: `# Written by provision.
@@ -94,7 +79,7 @@ Before=nginx.service
 StartLimitIntervalSec=0
 
 [Service]
-${lines.join('')}
+${settingLines(settings)}
 [Install]
 WantedBy=multi-user.target
 `,

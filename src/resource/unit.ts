@@ -4,6 +4,7 @@ import type { Content } from './content.ts'
 import { type FileSpec, file, type SeenFile } from './file.ts'
 import { defineKind, type Work } from './kind.ts'
 import { parentOf } from './path.ts'
+import { settingLines } from './sandbox.ts'
 import type { Step, Steps } from './step.ts'
 import { unitName } from './unit-name.ts'
 
@@ -89,7 +90,7 @@ const line = z.string().regex(/^([^\p{Cc}]*[^\p{Cc}\\])?$/u, 'must be one line, 
 
 const settings = z.record(
   z.string().regex(/^[A-Z][A-Za-z]*$/, 'must be a section such as Service'),
-  z.record(z.string().regex(/^[A-Z][A-Za-z0-9]*$/, 'must be a setting such as LimitNOFILE'), z.union([line, z.array(line)])),
+  z.record(z.string().regex(/^[A-Z][A-Za-z0-9]*$/, 'must be a setting such as LimitNOFILE'), z.union([line, z.array(line).readonly()])),
 )
 
 /** A drop-in of ours for somebody else's unit: `settings` by section, or its whole text as `content`. */
@@ -122,10 +123,7 @@ export const slice = (options: {
 
 const rendered = (sections: z.output<typeof settings>): string =>
   Object.entries(sections)
-    .map(([section, values]) => {
-      const lines = Object.entries(values).flatMap(([key, value]) => [value].flat().map((one) => `${key}=${one}\n`))
-      return `[${section}]\n${lines.join('')}`
-    })
+    .map(([section, values]) => `[${section}]\n${settingLines(values)}`)
     .join('\n')
 
 const asFile = ({ spec, seen, verdict }: Work<UnitSpec, SeenUnit>): Work<FileSpec, SeenFile> => ({

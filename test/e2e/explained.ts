@@ -24,7 +24,7 @@ const ON_THEIR_OWN: readonly RegExp[] = [
   // The scripts of Prometheus' pages offer themselves to web servers that are not there.
   /^\/etc\/(lighttpd|apache2)\/conf-(available|enabled)\/[a-z0-9-]*javascript[a-z0-9-]*\.conf$/,
   // services that run keep their state where their package says.
-  /^\/var\/lib\/(nginx|haproxy|prometheus|provision-dashboard)(\/|$)/,
+  /^\/var\/lib\/(nginx|haproxy|prometheus|provision-dashboard|provision-metrics|(private\/)?provision-checks)(\/|$)/,
   /^\/(run|tmp|var\/tmp)(\/|$)/,
 ]
 

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
 import { lost, sql, startWriter, stopWriter } from './database.ts'
+import { OWNED_UNITS, ownedIn, undocumented } from './exposure.ts'
 import { changes, referenceProject } from './project.ts'
 import { replicaLab, watchWriters, writable, writeReplicaSite } from './replicas.ts'
-import { strike } from './strike.ts'
+import { inside, strike } from './strike.ts'
 
 const SUBNET = '10.79.52'
 const HOSTS = ['web-01', 'web-02']
@@ -46,6 +47,12 @@ describe('a primary and its replica', () => {
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
     expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([true, false])
+  })
+
+  it('have the unit that opens the primary in its sandbox, as the README says', async () => {
+    const owned = ownedIn(await inside(spec, 'web-01', OWNED_UNITS))
+    expect(owned.map(({ unit }) => unit)).toContain('provision-database-primary.service')
+    expect(undocumented(owned)).toEqual([])
   })
 
   it('change places under a writer: nothing is lost, and writes stop for less than five seconds', async () => {

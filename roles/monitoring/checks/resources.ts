@@ -1,39 +1,48 @@
-import { directory, file, type HostContext, pkg, type Resource, service, unit } from 'provision'
-import { TEXTFILES } from '../agent.ts'
+import { directory, file, type HostContext, METRICS, pkg, type Resource, sandbox, service, settingLines, unit } from 'provision'
 import type { Options } from '../options.ts'
+import { READER } from './reader.ts'
 import { checksScript } from './script.ts'
 
-const SCRIPT = '/usr/local/sbin/provision-checks'
-const CONF = '/etc/provision/checks.conf'
+const NAME = 'provision-checks'
+const SCRIPT = `/usr/local/sbin/${NAME}`
+const FOUND = `${METRICS}/checks/provision`
+const READ = '/usr/local/lib/provision/checks-read'
 
 /** A timer on every host that looks at its files, ports, accounts and logins. */
 export const checksResources = (context: HostContext<Options>): readonly Resource[] => {
-  const script = file({ path: SCRIPT, mode: '755', content: checksScript(TEXTFILES) })
-  const known = file({ path: CONF, content: checksConf(context) })
-  const job = unit({ name: 'provision-checks.service', content: JOB })
-  const timer = unit({ name: 'provision-checks.timer', content: timerText(context.options) })
+  const script = file({
+    path: SCRIPT,
+    mode: '755',
+    content: checksScript({ ...knownIn(context), reader: READ }),
+  })
+  const timer = unit({ name: `${NAME}.timer`, content: timerText(context.options) })
   return [
     pkg({ name: 'iproute2' }),
-    directory({ path: '/etc/provision' }),
-    known,
+    directory({ path: `${METRICS}/checks` }),
+    directory({ path: '/usr/local/lib/provision' }),
+    file({ path: READ, mode: '755', content: READER }),
     script,
-    job,
+    unit({ name: `${NAME}.service`, content: JOB }),
     timer,
-    service({ unit: 'provision-checks.timer', restarts: [timer], reload: 'restart' }),
-  ]
+    service({ unit: `${NAME}.timer`, restarts: [timer], reload: 'restart' }),
+  ] as readonly Resource[]
 }
 
-/** What roles and options speak of: ports as `443/tcp`, and accounts. */
-export const checksConf = ({ host, flows, exposed, facts, options }: HostContext<Options>): string => {
-  const ports = [
-    ...flows.filter((flow) => flow.host === host.name && flow.protocol !== 'vrrp').map(({ port, protocol }) => `${port}/${protocol}`),
-    ...facts.sshPorts.map((port) => `${port}/tcp`),
-    ...options.known_ports,
-  ]
-  const users = ['root', host.user, ...options.known_users]
-  const balancer = exposed.some((one) => one.host === host.name && one.type === 'metrics' && one.job === 'haproxy')
-  return `# Written by provision.\nPORTS='${[...new Set(ports)].join(' ')}'\nUSERS='${[...new Set(users)].join(' ')}'\nBALANCER=${balancer ? 'yes' : 'no'}\n`
-}
+/** What roles and options speak of. */
+export const knownIn = ({ host, flows, exposed, facts, options }: HostContext<Options>) => ({
+  ports: [
+    ...new Set([
+      ...flows.filter((flow) => flow.host === host.name && flow.protocol !== 'vrrp').map(({ port, protocol }) => `${port}/${protocol}`),
+      ...facts.sshPorts.map((port) => `${port}/tcp`),
+      ...options.known_ports,
+    ]),
+  ],
+  users: [...new Set(['root', host.user, ...options.known_users])],
+  balancer: exposed.some((one) => one.host === host.name && one.type === 'metrics' && one.job === 'haproxy'),
+})
+
+/** All files and the journal, the firewall's counters, whose a port is: it may read what root may, and write what is its own. */
+const RIGHTS = ['CAP_DAC_READ_SEARCH', 'CAP_NET_ADMIN', 'CAP_SYS_PTRACE']
 
 const JOB = `# Written by provision (role monitoring).
 [Unit]
@@ -41,12 +50,27 @@ Description=Files, ports, accounts and logins of this host, looked at for the mo
 
 [Service]
 Type=oneshot
+# What it prints. It cannot write there itself: systemd opens the file for it, and root gives it its name.
+ExecStartPre=!/bin/rm -f ${FOUND}.new
 ExecStart=${SCRIPT}
+ExecStartPost=!/bin/mv -f ${FOUND}.new ${FOUND}.prom
+StandardOutput=append:${FOUND}.new
+StandardError=journal
+DynamicUser=yes
+StateDirectory=${NAME}
+StateDirectoryMode=0700
 TimeoutStartSec=10min
+Nice=10
 CPUWeight=50
 IOWeight=50
 OOMScoreAdjust=-300
-`
+${settingLines(
+  sandbox(
+    { network: 'kernel', capabilities: RIGHTS, ambient: true, calls: ['capset'] },
+    // It looks at files of ours in homes as well.
+    { ReadWritePaths: `${METRICS}/checks`, ProtectHome: 'read-only', ProcSubset: 'all', UMask: '0022' },
+  ),
+)}`
 
 const timerText = ({ checks_seconds }: Options): string => `# Written by provision (role monitoring).
 [Unit]

@@ -1,18 +1,31 @@
-/** The checks' own state on a host: what was there before, and counts that go on. */
-export const STATE = '/var/lib/provision/checks'
+import { quote } from 'provision'
+
+/** What roles and options speak of. */
+export interface Known {
+  /** As `443/tcp`. */
+  readonly ports: readonly string[]
+  readonly users: readonly string[]
+  /** Whether HAProxy writes down here how long visitors waited. */
+  readonly balancer: boolean
+  /** The program that reads what others can replace. */
+  readonly reader: string
+}
 
 /**
- * What a host looks at by itself, and writes down for the node exporter: files, ports, accounts, logins, updates, certificates, and
- * what each unit takes. While a run changes things, those that it may be changing are left as they were.
+ * What a host looks at by itself, and prints for the node exporter: files, ports, accounts, logins, updates, certificates, and
+ * what each unit takes. While a run changes things, those that it may be changing are left as they were. It may read all of the host
+ * (see the unit), and so reads nothing that another account can replace but through `reader`.
  */
-export const checksScript = (textfiles: string): string => String.raw`#!/bin/sh
+export const checksScript = ({ ports, users, balancer, reader }: Known): string => String.raw`#!/bin/sh
 # Written by provision.
 set -u; umask 022; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-D=${textfiles} S=${STATE} OWNED=/var/lib/provision/owned
-. /etc/provision/checks.conf
-install -d -m 700 "$S" || exit 1
-w=$(mktemp -d "$S/.w.XXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT
+PORTS=${quote(ports.join(' '))} USERS=${quote(users.join(' '))} BALANCER=${balancer ? 'yes' : 'no'}
+S=$STATE_DIRECTORY OWNED=/var/lib/provision/owned READ=${reader}
+rm -rf "$S"/.w.*; w=$(mktemp -d "$S/.w.XXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT; export TMPDIR="$w"
 now=$(date +%s)
+# Of this job's rights, which are not few, a program keeps none.
+plainly() { setpriv --inh-caps=-all --ambient-caps=-all "$@"; }
+plainly true || exit 1
 plain() { tr -d '"\\' | tr -c '[:print:]\n\t' '?'; }
 # Every metric is announced once, and its values stand together.
 gauge() { printf '# TYPE %s gauge\n' "$1"; }
@@ -21,21 +34,6 @@ hourly() { [ -s "$S/$1" ] && [ -z "$(find "$S/$1" -mmin +59)" ]; }
 # An optional setting that this kernel does not have has no file either.
 given() { cat "$OWNED"/* 2>/dev/null | awk '$1 ~ /^sysctl:[^*]*$/ { key = substr($1, 8); gsub(/\./, "/", key); key = "/proc/sys/" key; if ((getline line <key) < 0) next; close(key) } { print }'; }
 
-# Files that we own, by our own record: content, or only that they are there where the host made them itself.
-files() {
-  given | sed -nE 's#^[^ ]+:.* (/.*) ([0-9a-f]{64}|absent|disk)$#\2 \1#p' | sort -u >"$w/record"
-  while read -r sum path; do case $sum in
-    absent) [ ! -e "$path" ] || printf 'back\t%s\n' "$path" ;;
-    *) [ -f "$path" ] || { printf 'missing\t%s\n' "$path"; continue; }
-       [ "$sum" = disk ] || printf '%s  %s\n' "$sum" "$path" >&3 ;;
-  esac; done <"$w/record" 3>"$w/sums"
-  sha256sum -c --quiet "$w/sums" 2>/dev/null | sed -nE 's#^(.*): FAILED.*#changed\t\1#p'
-  given | sed -n 's#^release:##p' | sort -u | while read -r root; do
-    live=$(readlink "$root/current") && [ -f "$root/$live.sums" ] || { printf 'missing\t%s\n' "$root/current"; continue; }
-    ( cd "$root/current" && sha256sum -c --quiet "$root/$live.sums" 2>/dev/null ) | sed -nE "s#^(.*): FAILED open or read#missing\t$root/current/\1#p; s#^(.*): FAILED\$#changed\t$root/current/\1#p"
-  done
-}
-
 # sshd's configuration, as the last run left it: the record is younger than what is remembered only after a run.
 sshd_changed() {
   cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sha256sum >"$w/sshd"
@@ -43,17 +41,22 @@ sshd_changed() {
   cmp -s "$w/sshd" "$S/sshd" && echo 0 || echo 1
 }
 
+# Files that we own, by our own record: content, or only that they are there where the host made them itself.
 owned() {
-  files >"$w/wrong"
+  given | "$READ" owned >"$w/files" && grep -v '^watched ' "$w/files" >"$w/wrong"
   gauge provision_file_wrong
   head -n 50 "$w/wrong" | plain | awk -F '\t' '{ printf "provision_file_wrong{what=\"%s\",path=\"%s\"} 1\n", $1, $2 }'
-  gauge provision_files_watched; echo "provision_files_watched $(grep -c . "$w/record")"
+  gauge provision_files_watched; sed -n 's/^watched /provision_files_watched /p' "$w/files"
   gauge provision_sshd_changed; echo "provision_sshd_changed $(sshd_changed)"
 }
 
-# Files of packages, once an hour: it reads all of them. Configuration files are for people to change.
+# Files of packages, once an hour: it reads all of them, and one that hangs or never ends is told like one that is wrong. Configuration
+# files are for people to change.
 package_files() {
-  hourly packages || { nice -n 19 dpkg --verify 2>/dev/null | awk '$2 != "c" && !/ \/usr\/share\/(doc|man|locale|info|lintian)\//' >"$w/packages"; echo "# $now" >>"$w/packages"; mv "$w/packages" "$S/packages"; }
+  hourly packages || {
+    timeout 150 dpkg --verify >"$w/verified" 2>/dev/null; [ $? -ne 124 ] || echo '????????? /usr/bin/dpkg (--verify did not end)' >>"$w/verified"
+    awk '$2 != "c" && !/ \/usr\/share\/(doc|man|locale|info|lintian)\//' "$w/verified" >"$w/packages"; echo "# $now" >>"$w/packages"; mv "$w/packages" "$S/packages"
+  }
   gauge provision_package_file_wrong
   grep -v '^#' "$S/packages" | head -n 50 | plain | awk '{ path = $0; sub(/^[^\/]*/, "", path); printf "provision_package_file_wrong{path=\"%s\"} 1\n", path }'
 }
@@ -61,7 +64,7 @@ package_files() {
 # Pending updates, and since when the oldest security update has been pending.
 updates() {
   hourly updates || {
-    nice -n 19 apt-get -s -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no dist-upgrade 2>/dev/null | awk '/^Inst/ { print (/[Ss]ecurity/ ? "security" : "other"), $2 }' >"$w/pending"
+    plainly timeout 120 apt-get -s -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no dist-upgrade 2>/dev/null | awk '/^Inst/ { print (/[Ss]ecurity/ ? "security" : "other"), $2 }' >"$w/pending"
     touch "$S/since"
     awk -v now="$now" 'NR == FNR { since[$2] = $1; next } $1 == "security" { print ($2 in since ? since[$2] : now), $2 }' "$S/since" "$w/pending" >"$w/since"
     mv "$w/since" "$S/since"; { cat "$w/pending"; echo "# $now"; } >"$w/updates"; mv "$w/updates" "$S/updates"
@@ -107,7 +110,7 @@ accounts() {
   known=" $USERS $(given | sed -n 's#^user:\([^ ]*\).*#\1#p' | tr '\n' ' ') "
   gauge provision_account_unknown
   { awk -F: '$3 == 0 || $7 ~ /\/(ba|da|z|fi|k|c|tc)?sh$/ { print $1, ($3 == 0 ? "root" : "shell") }' /etc/passwd
-    for group in sudo admin wheel; do getent group "$group" | cut -d: -f 4 | tr ',' '\n' | sed '/^$/d; s/$/ sudo/'; done
+    for group in sudo admin wheel; do timeout 10 getent group "$group" | cut -d: -f 4 | tr ',' '\n' | sed '/^$/d; s/$/ sudo/'; done
     cat /etc/sudoers /etc/sudoers.d/* 2>/dev/null | awk '$1 ~ /^[a-z_][a-z0-9_-]*$/ && /=/ { print $1, "sudo" }'
   } | sort -u | while read -r user what; do case $known in *" $user "*) ;; *) printf 'provision_account_unknown{user="%s",may="%s"} 1\n' "$user" "$what" ;; esac; done
 }
@@ -131,8 +134,7 @@ responses() {
 
 certificates() {
   given | sed -nE 's#^certificate:[^ ]* (/.*[^y]) disk$#\1#p' | sort -u | while read -r path; do
-    [ -f "$path" ] || continue
-    openssl x509 -noout -dates -in "$path" 2>/dev/null | sed 's/^[^=]*=//' | { read -r from && read -r to && printf '%s\t%s\t%s\n' "$path" "$(date -d "$from" +%s)" "$(date -d "$to" +%s)"; }
+    "$READ" text "$path" 65536 | plainly openssl x509 -noout -dates 2>/dev/null | sed 's/^[^=]*=//' | { read -r from && read -r to && printf '%s\t%s\t%s\n' "$path" "$(date -d "$from" +%s)" "$(date -d "$to" +%s)"; }
   done >"$w/certificates"
   for side in 2:begins 3:ends; do
     gauge "provision_certificate_$(echo $side | cut -d: -f 2)_seconds"
@@ -169,10 +171,8 @@ table() {
 }
 
 # A run in progress holds this lock; what it may be changing is looked at when it has ended.
-if [ ! -e /run/provision.lock ] || flock -n /run/provision.lock true; then owned >"$w/owned"; mv "$w/owned" "$S/owned"; fi
-{
-  cat "$S/owned" 2>/dev/null
-  package_files; updates; logins; firewall; ports; accounts; responses; certificates; units
-  gauge provision_checks_done_seconds; echo "provision_checks_done_seconds $now"
-} >"$D/.provision.prom.new" && chmod 644 "$D/.provision.prom.new" && mv "$D/.provision.prom.new" "$D/provision.prom"
+if [ ! -e /run/provision.lock ] || flock -n /run/provision.lock true; then owned >"$w/owned"; grep -q '^watched ' "$w/files" || exit 1; mv "$w/owned" "$S/owned"; fi
+cat "$S/owned" 2>/dev/null
+package_files; updates; logins; firewall; ports; accounts; responses; certificates; units
+gauge provision_checks_done_seconds; echo "provision_checks_done_seconds $now"
 `

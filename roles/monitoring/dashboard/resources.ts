@@ -9,7 +9,9 @@ import {
   pkg,
   type Resource,
   type SiteContext,
+  sandbox,
   service,
+  settingLines,
   type Text,
   text,
   unit,
@@ -73,6 +75,7 @@ export const dashboardResources = (context: HostContext<Options>): readonly Reso
     pkg({ name: 'nginx' }),
     ...(dashboard.certificate === undefined ? [own] : []),
     directory({ path: STATE }),
+    directory({ path: '/etc/provision' }),
     directory({ path: ROOT }),
     directory({ path: `${ROOT}/static` }),
     ...statics,
@@ -102,7 +105,7 @@ const configText = (dashboard: Dashboard): string => {
 user prometheus;
 worker_processes 1;
 daemon off;
-pid /run/provision-dashboard.pid;
+pid ${STATE}/nginx.pid;
 error_log stderr warn;
 
 events {
@@ -153,8 +156,11 @@ ${TEMPORARY.map((name) => `  ${name}_temp_path ${STATE}/${name};\n`).join('')}
 `
 }
 
+/** Its main process reads keys, makes its directories, and gives its worker away. */
+const CAPABILITIES = ['CAP_SETUID', 'CAP_SETGID', 'CAP_CHOWN', 'CAP_KILL']
+
 // A certificate that somebody else renews is read anew once a day.
-const unitText = ({ certificate }: Dashboard): string => `# Written by provision (role monitoring).
+const unitText = ({ certificate, port }: Dashboard): string => `# Written by provision (role monitoring).
 [Unit]
 Description=The monitoring's page
 After=network.target prometheus.service
@@ -165,23 +171,12 @@ ExecStart=/usr/sbin/nginx -c ${CONFIG}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=2s
-${certificate === undefined ? '' : 'RuntimeMaxSec=1d\n'}NoNewPrivileges=yes
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL
-ProtectSystem=strict
-ReadWritePaths=/run ${STATE}
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectControlGroups=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-SystemCallArchitectures=native
-
+${settingLines(
+  sandbox(
+    { network: 'all', capabilities: [...(port < 1024 ? ['CAP_NET_BIND_SERVICE'] : []), ...CAPABILITIES] },
+    { ReadWritePaths: STATE, ...(certificate !== undefined && { RuntimeMaxSec: '1d' }) },
+  ),
+)}
 [Install]
 WantedBy=multi-user.target
 `

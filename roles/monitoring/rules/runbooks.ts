@@ -11,7 +11,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   ExporterDown:
     'One service cannot be measured. `systemctl status` of its exporter on that host; `provision run --limit HOST --role monitoring`.',
   SiteDown:
-    "Visitors get no answer. Is the balancer up (HaproxyDown), is any web server (`echo 'show servers state' | socat - /run/haproxy/admin.sock` there)? `provision verify` asks every part.",
+    "Visitors get no answer. Is the balancer up (HaproxyDown), is any web server (`echo 'show servers state' | socat - /run/provision-haproxy/admin.sock` there)? `provision verify` asks every part.",
   HaproxyDown:
     '`systemctl status haproxy` and `journalctl -u haproxy -n 50` on the balancer; `provision run --limit HOST` puts its configuration right and starts it. With one balancer the site is down.',
   NginxDown:
@@ -79,7 +79,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   UnknownAccount:
     'Somebody may log in or become root of whom no role speaks. If it is yours: `base.administrators` or `known_users`. If not, treat the host as broken into.',
   SshdChanged:
-    '`provision run --dry-run --limit HOST`, and compare `/etc/ssh/sshd_config`. If you did it by hand, any run takes it as it is from then on that changes something of ours there, or: `rm /var/lib/provision/checks/sshd`.',
+    '`provision run --dry-run --limit HOST`, and compare `/etc/ssh/sshd_config`. If you did it by hand, any run takes it as it is from then on that changes something of ours there, or: `rm /var/lib/provision-checks/sshd`.',
   FirewallMissing: '`provision run --limit HOST` now: the host is open.',
   FirewallDrops: "Somebody scans or floods. `nft list counters table inet provision` says what is dropped, the kernel's log from whom.",
 }

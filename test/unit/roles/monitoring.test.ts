@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -187,6 +188,31 @@ describe('a watching host', () => {
     expect(parsed(two, 'file:/etc/prometheus/provision/alertmanager-cluster.yml').tls_server_config.client_auth_type).toBe(
       'RequireAndVerifyClientCert',
     )
+  })
+})
+
+describe('the checks of a host', () => {
+  const known = { known_ports: ['51820/udp'], known_users: ['ann'] }
+  const resources = declared(LB, known)
+  const script = textOf(resources, 'file:/usr/local/sbin/provision-checks')
+
+  it('have what is known written into them: nothing is read as a program', () => {
+    expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
+    expect(script).toContain("PORTS='22/tcp 51820/udp' USERS='root ops ann' BALANCER=yes\n")
+    expect(script).not.toMatch(/(^|[;&|]) *(\.|source) /m)
+  })
+
+  it('leave what they find where root alone owns every directory above, and the exporter reads it there', () => {
+    const unit = textOf(resources, 'unit:provision-checks.service')
+    expect(unit).toContain('DynamicUser=yes\n')
+    expect(unit).toContain('StandardOutput=append:/var/lib/provision-metrics/checks/provision.new\n')
+    expect(unit).not.toMatch(/^Exec\w+=\+/m)
+    expect(resources.map(keyOf)).toEqual(expect.arrayContaining(['directory:/var/lib/provision-metrics']))
+    const exporter = textOf(resources, 'unit:prometheus-node-exporter.service.d/provision.conf')
+    expect(exporter).toContain('--collector.textfile.directory=/var/lib/provision-metrics/*')
+    // The clock is read by the call that sets it.
+    expect(exporter).toContain('ProtectClock=no\n')
+    expect(exporter).toContain('SystemCallFilter=adjtimex\n')
   })
 })
 

@@ -195,6 +195,23 @@ describe('the configuration of a server', () => {
   })
 })
 
+it('the unit of a server lets it write where its package and its settings say, and nowhere else', () => {
+  const settings = { general_log_file: '/srv/log/all.log', tmpdir: '/data', max_allowed_packet: '32M' }
+  const unit = textOf(declared(first, { settings }), 'unit:mariadb.service.d/provision.conf')
+  const paths = unit.split('\n').flatMap((line) => (line.startsWith('ReadWritePaths=') ? [line.slice(15)] : []))
+  expect(paths).toEqual(['-/var/lib/mysql', '-/run/mysqld', '-/var/log/mysql', '-/srv/log/all.log', '-/srv/log', '-/data'])
+})
+
+it('the account of the backups writes no measurement: root does, within the same unit, and reads nothing of it', () => {
+  const backups = { backups: { recipients: [RECIPIENT] } }
+  const unit = textOf(declared(second, backups), 'unit:provision-database-backup.service')
+  expect(unit).toContain('ExecStopPost=!/usr/local/lib/provision/database-backup-told\n')
+  expect(unit).not.toMatch(/^Exec\w+=\+/m)
+  expect(textOf(declared(second, backups), 'file:/usr/local/lib/provision/database-backup-told')).not.toContain(
+    '/var/lib/provision-database-backup',
+  )
+})
+
 describe('who may come', () => {
   const listens = (of: HostView, written?: object) =>
     (mysql.listens?.(contextOf(of, written)) ?? []).map(({ port, from, encrypted }) => [

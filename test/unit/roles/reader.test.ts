@@ -1,0 +1,118 @@
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { READER } from '../../../roles/monitoring/checks/reader.ts'
+
+// Everybody may write there, so anybody could have replaced what is in it; /tmp is not looked at.
+const root = mkdtempSync('/dev/shm/provision-reader-')
+const at = (name: string) => join(root, name)
+const program = at('reader')
+
+beforeAll(() => {
+  writeFileSync(program, READER)
+  writeFileSync(at('right'), 'right')
+  writeFileSync(at('wrong'), 'wrong')
+  writeFileSync(at('two words'), 'right')
+  symlinkSync('/etc/passwd', at('link'))
+  symlinkSync(root, at('loop'))
+  spawnSync('mkfifo', [at('fifo')])
+  writeFileSync(at('sparse'), '')
+  truncateSync(at('sparse'), 3 * 2 ** 30)
+  linkSync(at('right'), at('hard'))
+})
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+const digest = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
+const RIGHT = digest('right')
+const run = (words: readonly string[], input = '') => spawnSync('perl', [program, ...words], { input, encoding: 'utf8', timeout: 20_000 })
+const owned = (...lines: readonly string[]) =>
+  run(['owned'], lines.map((line) => `${line}\n`).join(''))
+    .stdout.split('\n')
+    .slice(0, -1)
+const file = (path: string, sum: string): string => `file:${path} ${path} ${sum}`.replaceAll('two words', 'two%20words')
+
+describe('what reads files for the checks', () => {
+  it('is a program that Perl can read', () => {
+    expect(spawnSync('perl', ['-c'], { input: READER, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '- syntax OK\n' })
+  })
+
+  it('names what is not as it was left, and how many were looked at', () => {
+    expect(
+      owned(
+        file(at('right'), RIGHT),
+        file(at('two words'), RIGHT),
+        file(at('wrong'), RIGHT),
+        file(at('gone'), RIGHT),
+        file(at('gone too'), 'absent'),
+        file(at('right/below'), 'absent'),
+        `certificate:/x ${at('hard')} disk`,
+        `certificate:/x ${at('never')} disk`,
+      ),
+    ).toEqual([`missing\t${at('gone')}`, `missing\t${at('never')}`, `changed\t${at('wrong')}`, 'watched 8'])
+    expect(owned(file(at('wrong'), 'absent'))).toEqual([`back\t${at('wrong')}`, 'watched 1'])
+    expect(owned(file('/tmp/gone', RIGHT), file('/var/tmp/gone', RIGHT), file('/tmpfiles', RIGHT))).toEqual([
+      'missing\t/tmpfiles',
+      'watched 1',
+    ])
+  })
+
+  it('looks at files of root, through links of root', () => {
+    const path = '/usr/bin/env'
+    const real = digest(readFileSync(path))
+    expect(owned(file(path, RIGHT))).toEqual([`changed\t${path}`, 'watched 1'])
+    // On merged systems /bin is a link.
+    expect(owned(file(path, real), file('/bin/env', real))).toEqual(['watched 2'])
+  })
+
+  it('follows no link of others, waits for no FIFO, and reads no file without end', () => {
+    const passwd = digest(readFileSync('/etc/passwd'))
+    expect(
+      owned(
+        file(at('fifo'), RIGHT),
+        file(at('link'), passwd),
+        file(at('loop/right'), RIGHT),
+        file(at('sparse'), RIGHT),
+        `certificate:/x ${at('fifo.pem')} disk`,
+      ),
+    ).toEqual([
+      `changed\t${at('fifo')}`,
+      `missing\t${at('fifo.pem')}`,
+      `changed\t${at('link')}`,
+      `changed\t${at('loop/right')}`,
+      `too large to be read\t${at('sparse')}`,
+      'watched 5',
+    ])
+    expect(run(['text', at('link'), '100'])).toMatchObject({ status: 1, stdout: '' })
+    expect(run(['text', at('fifo'), '100'])).toMatchObject({ status: 1, stdout: '' })
+    expect(run(['text', at('../passwd'), '100'])).toMatchObject({ status: 1, stdout: '' })
+    expect(run(['text', at('sparse'), '100']).stdout).toHaveLength(100)
+  })
+
+  it('takes a release for what its link names, its list being what its name says', () => {
+    const release = at('site')
+    const list = `${RIGHT}  a.html\n${RIGHT}  b/two words.html\n`
+    const live = `releases/${digest(list)}`
+    mkdirSync(join(release, live, 'b'), { recursive: true })
+    writeFileSync(join(release, `${live}.sums`), list)
+    writeFileSync(join(release, live, 'a.html'), 'right')
+    writeFileSync(join(release, live, 'b/two words.html'), 'right')
+    symlinkSync(live, join(release, 'current'))
+    const said = () => owned(`release:${release}`)
+    expect(said()).toEqual(['watched 0'])
+    writeFileSync(join(release, live, 'a.html'), 'wrong')
+    expect(said()).toEqual([`changed\t${release}/current/a.html`, 'watched 0'])
+    writeFileSync(join(release, `${live}.sums`), `${digest('wrong')}  a.html\n${RIGHT}  ../../../../../../../etc/passwd\n`)
+    expect(said()).toEqual([`changed\t${release}/${live}.sums`, 'watched 0'])
+    // Whoever makes a list of his own gives the release its name.
+    const own = `${digest('x')}  ../../../../../../../etc/passwd\n`
+    writeFileSync(join(release, `releases/${digest(own)}.sums`), own)
+    rmSync(join(release, 'current'))
+    symlinkSync(`releases/${digest(own)}`, join(release, 'current'))
+    expect(said()).toEqual([`changed\t${release}/current/../../../../../../../etc/passwd`, 'watched 0'])
+    renameSync(join(release, 'current'), join(release, 'old'))
+    symlinkSync('/etc', join(release, 'current'))
+    expect(said()).toEqual([`missing\t${release}/current`, 'watched 0'])
+  })
+})
