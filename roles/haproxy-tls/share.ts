@@ -11,8 +11,7 @@ const OWN = 'provision-haproxy'
 export const SOCKET = `/run/${OWN}/admin.sock`
 
 /** HAProxy in a slice of its own: neither does it starve the rest of its host, nor the rest it; and it comes back when it was ended. */
-export const shareResources = ({ share: { cpu_weight, io_weight, memory_percent } }: Options): readonly Resource[] =>
-  [
+export const shareResources = ({ share: { cpu_weight, io_weight, memory_percent } }: Options): readonly Resource[] => [
     slice({
       name: 'balancer',
       description: 'The load balancer',
@@ -40,4 +39,4 @@ export const shareResources = ({ share: { cpu_weight, io_weight, memory_percent 
         },
       },
     }),
-  ] as readonly Resource[]
+]

@@ -26,4 +26,4 @@ export const daemon = (unit: string, command: readonly string[], needs: Paramete
         OOMScoreAdjust: '-500',
       },
     },
-  }) as Resource
+  })

@@ -55,5 +55,5 @@ WORK_DIR="/var/lib/garbd"
       service: service({ unit: UNIT, restarts: [certificate, trusted, config, unit] }),
       discardDataOf: given.discard_data_of,
     }),
-  ] as readonly Resource[]
+  ]
 }

@@ -124,7 +124,7 @@ WantedBy=timers.target
     job,
     timer,
     service({ unit: `${RUNS}.timer`, restarts: [timer], reload: 'restart' }),
-  ] as readonly Resource[]
+  ]
 }
 
 /** Who keeps backups says so by what it listens on, if it has `backups` among its own options. */
@@ -148,7 +148,7 @@ export const backupAccount = (cast: Cast, me: string): Resource =>
     grants: [{ on: '*.*', privileges: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS'] }],
     me,
     servers: [...cast.told],
-  }) as Resource
+  })
 
 /** On the host that keeps backups of others. It cannot read them. */
 export const storeResources = (context: HostContext<Options>): readonly Resource[] => {
@@ -184,12 +184,7 @@ ${settingLines(sandbox({ network: 'all' }))}MemoryMax=256M
 WantedBy=multi-user.target
 `,
   })
-  return [
-    ...base,
-    script,
-    job,
-    service({ unit: `${STORES}.service`, restarts: [...base.slice(4, 6), script, job], reload: 'restart' }),
-  ] as readonly Resource[]
+  return [...base, script, job, service({ unit: `${STORES}.service`, restarts: [...base.slice(4, 6), script, job], reload: 'restart' })]
 }
 
 const TOLD_SCRIPT = `#!/bin/sh

@@ -51,12 +51,12 @@ WantedBy=multi-user.target
     socket,
     service({ unit: `${NAME}.socket`, restarts: [socket], reload: 'restart' }),
     service({ unit: `${NAME}.service`, restarts: [answers, script], reload: 'restart' }),
-  ] as readonly Resource[]
+  ]
 }
 
 /** In the server: its account. It has no grants: how a server stands, everybody may ask. */
 export const healthAccount = (cast: Cast, me: string): Resource =>
-  databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: [...cast.told] }) as Resource
+  databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: [...cast.told] })
 
 /**
  * Seconds until a server counts as stalled. A loaded one applies something every second; a disk that hangs for that long serves nobody.

@@ -32,7 +32,7 @@ User=mysql
 Group=mysql
 ${settingLines(sandbox({ network: 'all' }))}`,
   })
-  return [directory({ path: '/usr/local/lib/provision' }), script, ours] as readonly Resource[]
+  return [directory({ path: '/usr/local/lib/provision' }), script, ours]
 }
 
 /** Between the last answer and the opening there is less than a second, or it asks again: another one that takes over waits for longer. */

@@ -63,7 +63,7 @@ WantedBy=multi-user.target
     config,
     ours,
     service({ unit: UNIT, loads: [config], restarts: [ours], set: SET.name, took: newWorker }),
-  ] as readonly Resource[]
+  ]
 }
 
 interface Way {

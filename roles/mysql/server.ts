@@ -55,7 +55,7 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
     ...(cast.topology === 'replica' ? openerResources(host, cast) : []),
     theServer(context, cast, mariadb),
     ...contents(context, cast),
-  ] as readonly Resource[]
+  ]
 }
 
 /** Where a server that gets all data of another one listens meanwhile. */
@@ -183,5 +183,5 @@ const contents = (
     ...users.map(({ name, host, password, grants, state }) =>
       databaseAccount({ user: name, host, state, ...(password !== undefined && { password }), grants, ...all }),
     ),
-  ] as readonly Resource[]
+  ]
 }

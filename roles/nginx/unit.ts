@@ -11,7 +11,7 @@ export const webSlice = ({ share: { cpu_weight, io_weight, memory_percent } }: O
     cpuWeight: cpu_weight,
     ioWeight: io_weight,
     memoryMax: `${memory_percent}%`,
-  }) as Resource
+  })
 
 /** Its main process opens logs of www-data, gives its workers away to that account, and reads private keys. */
 const CAPABILITIES = ['CAP_NET_BIND_SERVICE', 'CAP_SETUID', 'CAP_SETGID', 'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_KILL']
@@ -30,7 +30,7 @@ export const nginxSandbox = (): Resource =>
         RestartSec: '1s',
       },
     },
-  }) as Resource
+  })
 
 /** Languages compile while they run, and count processors, memory and networks; and libraries give a file that they replace its group again. */
 const APPLICATION = {
@@ -85,10 +85,7 @@ WantedBy=multi-user.target
 `,
   })
   const files = environment.length > 0 ? [variables, ours] : [ours]
-  return [
-    ...files,
-    service({ unit: `${own}.service`, restarts: files, reload: 'restart', took: listening(app.port) }),
-  ] as readonly Resource[]
+  return [...files, service({ unit: `${own}.service`, restarts: files, reload: 'restart', took: listening(app.port) })]
 }
 
 const joined = (texts: readonly Text[]): Text => ({ type: 'text', parts: texts.flatMap(({ parts }) => parts) })

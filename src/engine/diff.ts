@@ -1,11 +1,9 @@
 import { createTwoFilesPatch } from 'diff'
 import type { Shell } from '../host/shell.ts'
-import type { Kind, Texts, Work } from '../resource/kind.ts'
-import { keyOf } from '../resource/kind.ts'
+import type { AnyKind, Texts, Work } from '../resource/kind/kind.ts'
+import { keyOf } from '../resource/kind/kind.ts'
 import { fenced } from './observe.ts'
 import type { Due } from './planning.ts'
-
-type AnyKind = Kind<unknown, unknown, unknown>
 
 /** What differs in one resource, as unified diffs; `fullDiff` is the same word for word, where `diff` is a summary. */
 export interface Diffs {
@@ -60,7 +58,7 @@ const unified = (name: string, { before, after }: Texts): string | undefined => 
 const groupByKind = (due: readonly Due[]): readonly (readonly [AnyKind, readonly Work<unknown, unknown>[]])[] => {
   const groups = new Map<unknown, { kind: AnyKind; work: Work<unknown, unknown>[] }>()
   for (const { resource, seen, verdict } of due) {
-    const group = groups.get(resource.kind) ?? { kind: resource.kind as unknown as AnyKind, work: [] }
+    const group = groups.get(resource.kind) ?? { kind: resource.kind, work: [] }
     group.work.push({ id: resource.id, spec: resource.spec, seen, verdict })
     groups.set(resource.kind, group)
   }

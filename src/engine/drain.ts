@@ -1,6 +1,6 @@
 import { Problem, Problems, problemsIn } from '../problem.ts'
-import { putBackLeftScript, putBackScript, takeOutScript } from '../resource/drained.ts'
-import { lastLines } from '../resource/step.ts'
+import { lastLines } from '../resource/kind/step.ts'
+import { putBackLeftScript, putBackScript, takeOutScript } from '../resource/ownership/drained.ts'
 import { type Draining, drainsOf } from '../role/drains.ts'
 import { masked, secretsIn } from '../secret.ts'
 import type { ApplyOptions, Planned } from './planned.ts'

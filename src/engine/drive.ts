@@ -1,7 +1,7 @@
 import { runOnce } from '../host/once.ts'
 import type { Identities } from '../identity/identities.ts'
 import { Problem } from '../problem.ts'
-import type { Answer, Step, Steps } from '../resource/step.ts'
+import type { Answer, Step, Steps } from '../resource/kind/step.ts'
 import type { Listener } from './event.ts'
 import type { Session } from './session.ts'
 

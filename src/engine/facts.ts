@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { Problem } from '../problem.ts'
-import { OWNED } from '../resource/owned-record.ts'
+import { OWNED } from '../resource/ownership/record.ts'
 import type { Facts } from '../role/role.ts'
 import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
 

@@ -1,6 +1,6 @@
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions, Identities } from '../identity/identities.ts'
-import { latersIn } from '../resource/content.ts'
-import type { FileSpec } from '../resource/file.ts'
+import type { FileSpec } from '../resource/file/file.ts'
+import { latersIn } from '../resource/kind/content.ts'
 import { type Change, CONTROLLER } from './plan.ts'
 import type { Surveyed } from './planned.ts'
 import type { Selection } from './planning.ts'

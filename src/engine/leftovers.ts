@@ -1,9 +1,9 @@
 import { normalize } from 'node:path'
 import { Problem } from '../problem.ts'
-import { type Kind, keyOf } from '../resource/kind.ts'
-import { fateOfLeftover, isLeftover, leftover } from '../resource/leftover.ts'
-import { type Fate, verdictOf } from '../resource/leftover-fate.ts'
-import { OWNED, type OwnedRecord, type OwnedThing, readRecord, recordPath } from '../resource/owned-record.ts'
+import { type Kind, keyOf } from '../resource/kind/kind.ts'
+import { fateOfLeftover, isLeftover, leftover } from '../resource/ownership/leftover.ts'
+import { type Fate, verdictOf } from '../resource/ownership/policy.ts'
+import { OWNED, type OwnedRecord, type OwnedThing, readRecord, recordPath } from '../resource/ownership/record.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
 import type { Leftover } from './plan.ts'
@@ -55,7 +55,7 @@ export interface Recorded {
 export const withLeftovers = (recorded: Recorded): readonly Placed[] => {
   const { declared, records, playbooks, firstPlay, prune } = recorded
   const keys = new Set(declared.map(({ resource }) => keyOf(resource)))
-  const paths = new Set(declared.flatMap(({ resource }) => pathsOf(resource as never)))
+  const paths = new Set(declared.flatMap(({ resource }) => pathsOf(resource)))
   const isLeft = ({ key, path }: OwnedThing): boolean => key.includes(':') && !keys.has(key) && (path === undefined || !paths.has(path))
   const leftBy = (role: string, play: number): readonly Placed[] => {
     const things = (records.get(role)?.lines ?? []).filter(isLeft)
@@ -92,7 +92,7 @@ export const leftOn = (placed: readonly Placed[], seen: Observation, selected: S
     .filter(({ role, resource }) => isLeftover(resource) && selected(role))
     .flatMap(({ role, resource }) => {
       const fate = fateOfLeftover(resource, seen.get(keyOf(resource)), { deleted })
-      if (fate.is === 'delete') for (const path of pathsOf(resource as never)) deleted.add(path)
+      if (fate.is === 'delete') for (const path of pathsOf(resource)) deleted.add(path)
       return fate.is === 'gone' ? [] : [{ role, resource: keyOf(resource), fate }]
     })
 }

@@ -1,7 +1,6 @@
 import { quote } from '../quote.ts'
-import type { Kind } from '../resource/kind.ts'
-import { parentOf } from '../resource/path.ts'
-import { Refused } from '../resource/step.ts'
+import { parentOf } from '../resource/kind/path.ts'
+import { Refused } from '../resource/kind/step.ts'
 import type { Due } from './planning.ts'
 import type { Session } from './session.ts'
 
@@ -54,7 +53,7 @@ const leftOn = ({ availableKB, freeInodes }: Mount): number => Math.min(availabl
 const SCARCE = 1024
 
 const pathsOf = ({ resource }: Due): readonly string[] => {
-  const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+  const kind = resource.kind
   const files = (kind.files?.(resource.spec) ?? []).map(({ path }) => path)
   return [...files, ...(resource.id.startsWith('/') ? [resource.id] : [])].map(parentOf)
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { Problem } from '../problem.ts'
-import { askPaths } from '../resource/ask-paths.ts'
-import { askUnits, type Said, together } from '../resource/asks.ts'
-import { type Kind, keyOf, type Probe } from '../resource/kind.ts'
-import { Refused } from '../resource/step.ts'
+import { type AnyKind, keyOf } from '../resource/kind/kind.ts'
+import { askPaths } from '../resource/kind/path-queries.ts'
+import { askUnits, type Said, together } from '../resource/kind/queries.ts'
+import { Refused } from '../resource/kind/step.ts'
 import type { Placed } from './place.ts'
 
 /** What a host said of each resource, by `kind:identity`. */
@@ -21,7 +21,7 @@ export interface Look {
  * mistaken for a mark.
  */
 export const lookAt = (host: string, placed: readonly Placed[]): Look => {
-  const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs as never[]) as Probe<unknown> }))
+  const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs) }))
   const asked = together(probes.map(({ probe }) => probe.asks))
   const { inodes, digests, texts } = askPaths(asked)
   const units = askUnits(asked.units)
@@ -57,8 +57,8 @@ export const fenced = (scripts: readonly string[]): { script: string; cut(stdout
   }
 }
 
-const byKind = (placed: readonly Placed[]): ReadonlyMap<Kind<never, unknown, unknown>, readonly unknown[]> => {
-  const kinds = new Map<unknown, { kind: Kind<never, unknown, unknown>; specs: unknown[] }>()
+const byKind = (placed: readonly Placed[]): ReadonlyMap<AnyKind, readonly unknown[]> => {
+  const kinds = new Map<unknown, { kind: AnyKind; specs: unknown[] }>()
   for (const { resource } of placed) {
     const known = kinds.get(resource.kind) ?? { kind: resource.kind, specs: [] }
     known.specs.push(resource.spec)

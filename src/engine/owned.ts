@@ -1,14 +1,14 @@
-import type { TextPart } from '../resource/content.ts'
-import { type Kind, keyOf, type Resource } from '../resource/kind.ts'
-import { type OwnedLine, owned } from '../resource/owned.ts'
-import { escaped, recordLine } from '../resource/owned-record.ts'
+import type { TextPart } from '../resource/kind/content.ts'
+import { keyOf, type Resource } from '../resource/kind/kind.ts'
+import { type OwnedLine, owned } from '../resource/ownership/owned.ts'
+import { escaped, recordLine } from '../resource/ownership/record.ts'
 
 /** The record of what a role owns on a host, as a resource like any other; it comes before those that it speaks of. */
 export const ownedBy = (role: string, playbooks: readonly string[], resources: readonly Resource[]): Resource =>
   owned({ role, playbooks: [...playbooks], lines: resources.flatMap(linesOf) })
 
 const linesOf = (resource: Resource): readonly OwnedLine[] => {
-  const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+  const kind = resource.kind
   const key = keyOf(resource)
   const files = kind.files?.(resource.spec) ?? []
   const line = (...parts: readonly TextPart[]): OwnedLine => ({ key, parts })

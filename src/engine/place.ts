@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Problem } from '../problem.ts'
-import { keyOf, type Resource } from '../resource/kind.ts'
+import { keyOf, type Resource } from '../resource/kind/kind.ts'
 import { isSecret } from '../secret.ts'
 
 /** A resource, and which role of which play asked for it. */

@@ -1,4 +1,4 @@
-import type { Action, Difference, Sureness } from '../resource/kind.ts'
+import type { Action, Difference, Sureness } from '../resource/kind/kind.ts'
 
 /** The pseudo-host under which changes of the controller's identities stand. */
 export const CONTROLLER = 'controller'

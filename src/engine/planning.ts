@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts'
-import { type Kind, keyOf, type Resource, type Verdict, type World } from '../resource/kind.ts'
-import { isLeftover } from '../resource/leftover.ts'
+import { keyOf, type Resource, type Verdict, type World } from '../resource/kind/kind.ts'
+import { isLeftover } from '../resource/ownership/leftover.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'
 
@@ -49,7 +49,7 @@ export const forbiddenOn = (
   beside: Beside,
 ): readonly Problem[] =>
   placed.flatMap(({ role, resource }) => {
-    const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+    const kind = resource.kind
     const key = keyOf(resource)
     const refused = selected(role) ? kind.forbids?.(resource.spec, seen.get(key), worldOf(key, beside)) : undefined
     if (refused === undefined) return []
@@ -64,7 +64,7 @@ export const noticesOf = (
   beside: Beside = {},
 ): readonly { readonly role: string; readonly what: string }[] =>
   placed.flatMap(({ role, resource }) => {
-    const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+    const kind = resource.kind
     const key = keyOf(resource)
     return (kind.notices?.(resource.spec, seen.get(key), worldOf(key, beside)) ?? []).map((what) => ({ role, what }))
   })
@@ -91,7 +91,7 @@ export const planHost = ({ placed, seen, everywhere, selected, mayLose, now }: Q
       members: () => said(everywhere, key),
       ...(mayLose !== undefined && { mayLose }),
     }
-    const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+    const kind = resource.kind
     const verdict = kind.plan(resource.spec, seen.get(key), world)
     if (verdict === undefined || (!selected(role) && verdict.debt !== true)) continue
     due.push({ play, role, resource, seen: seen.get(key), verdict })

@@ -1,7 +1,7 @@
 import { Problem, problemsIn } from '../problem.ts'
-import { type Kind, keyOf, type Work } from '../resource/kind.ts'
-import { isLeftover } from '../resource/leftover.ts'
-import { Refused, Undone } from '../resource/step.ts'
+import { type AnyKind, keyOf, type Work } from '../resource/kind/kind.ts'
+import { Refused, Undone } from '../resource/kind/step.ts'
+import { isLeftover } from '../resource/ownership/leftover.ts'
 import { masked, secretsIn } from '../secret.ts'
 import { drive, type Means } from './drive.ts'
 import { withMount } from './mounts.ts'
@@ -180,8 +180,7 @@ const putOffWords = ({ change, due }: Pending, problems: readonly Problem[]): st
 }
 
 /** The kind of changes that are applied together. */
-export const kindOf = ([first]: readonly Due[]): Kind<unknown, unknown, unknown> | undefined =>
-  first?.resource.kind as unknown as Kind<unknown, unknown, unknown> | undefined
+export const kindOf = ([first]: readonly Due[]): AnyKind | undefined => first?.resource.kind
 
 /** What the steps of this run's changes are carried out with. */
 export const meansOf = ({ surveyed, identities }: Planned, { listen }: ApplyOptions): Means => ({

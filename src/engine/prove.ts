@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts'
-import { keyOf } from '../resource/kind.ts'
+import { keyOf } from '../resource/kind/kind.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { type Due, planHost } from './planning.ts'
 import { renew } from './renew.ts'

@@ -1,5 +1,5 @@
 import { problemsIn } from '../problem.ts'
-import { Refused } from '../resource/step.ts'
+import { Refused } from '../resource/kind/step.ts'
 import { drive } from './drive.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { kindOf, type Made, meansOf, refusal, workOf } from './play.ts'

@@ -1,6 +1,6 @@
 import { openIdentities } from '../identity/open.ts'
 import { Problems } from '../problem.ts'
-import { isLeftover } from '../resource/leftover.ts'
+import { isLeftover } from '../resource/ownership/leftover.ts'
 import { projectFiles } from '../role/files.ts'
 import { borrowing } from './borrow.ts'
 import { declaring, identityChanges, tellWhoLearns } from './identities.ts'

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import packageJson from '../../package.json' with { type: 'json' }
 import { escapeHidden } from '../hidden.ts'
 import { Problem } from '../problem.ts'
-import { keyOf } from '../resource/kind.ts'
+import { keyOf } from '../resource/kind/kind.ts'
 import { type Digests, digestsOf, isGuarded } from './digest.ts'
 import type { Change } from './plan.ts'
 import type { Planned } from './planned.ts'

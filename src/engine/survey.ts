@@ -1,5 +1,5 @@
 import { type Problem, Problems, problemsIn } from '../problem.ts'
-import { keyOf } from '../resource/kind.ts'
+import { keyOf } from '../resource/kind/kind.ts'
 import { type Diffs, diffsOf } from './diff.ts'
 import type { Observation } from './observe.ts'
 import type { Placed } from './place.ts'

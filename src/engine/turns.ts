@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts'
-import { type Kind, keyOf } from '../resource/kind.ts'
+import { keyOf } from '../resource/kind/kind.ts'
 import type { Observation } from './observe.ts'
 import type { Change } from './plan.ts'
 import type { Surveyed } from './planned.ts'
@@ -25,7 +25,7 @@ export const turnsOf = (hosts: readonly Surveyed[], play: number, everywhere: Re
   const queues = new Map<string, Map<string, Gate>>()
   for (const { session, due } of hosts)
     for (const one of due.filter((due) => due.play === play)) {
-      const kind = one.resource.kind as unknown as Kind<unknown, unknown, unknown>
+      const kind = one.resource.kind
       if (kind.turns === undefined) continue
       const key = keyOf(one.resource)
       const queue = queues.get(key) ?? new Map<string, Gate>()
@@ -34,7 +34,7 @@ export const turnsOf = (hosts: readonly Surveyed[], play: number, everywhere: Re
   for (const { due } of hosts)
     for (const { resource } of due) {
       const queue = queues.get(keyOf(resource))
-      const order = (resource.kind as unknown as Kind<unknown, unknown, unknown>).turns?.(resource.spec, said(everywhere, keyOf(resource)))
+      const order = resource.kind.turns?.(resource.spec, said(everywhere, keyOf(resource)))
       if (queue !== undefined && order !== undefined) queues.set(keyOf(resource), ordered(queue, order))
     }
   const waitFor = async (host: string, key: string): Promise<void> => {

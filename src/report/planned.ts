@@ -1,5 +1,5 @@
 import { type Change, CONTROLLER, type Manner, type Plan } from '../engine/plan.ts'
-import type { Action } from '../resource/kind.ts'
+import type { Action } from '../resource/kind/kind.ts'
 import { diffLines } from './diff.ts'
 import { count, hanging, inLine, width, words, wrap } from './text.ts'
 import type { View } from './view.ts'

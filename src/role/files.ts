@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { Problem } from '../problem.ts'
-import { type LocalFile, sha256Hex } from '../resource/content.ts'
+import { type LocalFile, sha256Hex } from '../resource/kind/content.ts'
 import { Unfit, unpack } from './archive.ts'
 
 /** All files below a directory of the project, or in an archive of it, sorted by path; hidden files are left out, links out of the project refused. */

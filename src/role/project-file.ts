@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts'
-import type { LocalFile } from '../resource/content.ts'
+import type { LocalFile } from '../resource/kind/content.ts'
 import type { HostContext } from './role.ts'
 
 /** One file of the project, which an option names by its path there; where there is none, an input error at that option that says what to do. */

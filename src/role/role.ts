@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../identity/identities.ts'
-import type { LocalFile } from '../resource/content.ts'
-import type { Resource } from '../resource/kind.ts'
+import type { LocalFile } from '../resource/kind/content.ts'
+import type { Resource } from '../resource/kind/kind.ts'
 
 /** What a host is, as it says itself. */
 export interface Facts {

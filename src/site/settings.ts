@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { secret } from '../resource/secret.ts'
+import { secret } from '../resource/kind/secret.ts'
 import { isDestination, isIpAddress, isReachable } from './names.ts'
 
 /** What may be written about a host, a group and a play: the shapes that files are checked against. */

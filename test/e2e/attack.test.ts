@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openShell } from '../../src/host/open.ts'
-import { placeholder } from '../../src/resource/certificate.ts'
-import { directory } from '../../src/resource/directory.ts'
-import { file } from '../../src/resource/file.ts'
-import { service } from '../../src/resource/service.ts'
+import { placeholder } from '../../src/resource/certificate/certificate.ts'
+import { directory } from '../../src/resource/file/directory.ts'
+import { file } from '../../src/resource/file/file.ts'
+import { service } from '../../src/resource/service/service.ts'
 import { sessionOn, type TestHost, testHost } from './support.ts'
 
 let host: TestHost

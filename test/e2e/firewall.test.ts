@@ -8,7 +8,7 @@ import { noticesOf } from '../../src/engine/planning.ts'
 import { observe } from '../../src/engine/session.ts'
 import { rebootHost } from '../../src/lab/host.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
-import { shownListing } from '../../src/resource/nft-listing.ts'
+import { shownListing } from '../../src/resource/nftables/listing.ts'
 import { onHost, sessionOn, type TestHost } from './support.ts'
 
 const [ONE, TWO] = ['10.79.4.11', '10.79.4.12']

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { installPackages } from '../../src/resource/apt.ts'
-import { pkg } from '../../src/resource/package.ts'
+import { installPackages } from '../../src/resource/package/apt.ts'
+import { pkg } from '../../src/resource/package/package.ts'
 import { onHost, sessionOn, type TestHost, testHost } from './support.ts'
 
 let host: TestHost

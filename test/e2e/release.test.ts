@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type LocalFile, sha256Hex } from '../../src/resource/content.ts'
-import { directory } from '../../src/resource/directory.ts'
-import { release } from '../../src/resource/release.ts'
+import { directory } from '../../src/resource/file/directory.ts'
+import { type LocalFile, sha256Hex } from '../../src/resource/kind/content.ts'
+import { release } from '../../src/resource/release/release.ts'
 import { type TestHost, testHost } from './support.ts'
 
 let host: TestHost

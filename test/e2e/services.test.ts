@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lookAt } from '../../src/engine/observe.ts'
-import { file } from '../../src/resource/file.ts'
-import type { Resource } from '../../src/resource/kind.ts'
-import { newWorker } from '../../src/resource/loaded.ts'
-import { pkg } from '../../src/resource/package.ts'
-import { service } from '../../src/resource/service.ts'
-import { dropin, unit } from '../../src/resource/unit.ts'
+import { file } from '../../src/resource/file/file.ts'
+import type { Resource } from '../../src/resource/kind/kind.ts'
+import { pkg } from '../../src/resource/package/package.ts'
+import { newWorker } from '../../src/resource/service/load.ts'
+import { service } from '../../src/resource/service/service.ts'
+import { dropin, unit } from '../../src/resource/service/unit.ts'
 import { type TestHost, testHost } from './support.ts'
 
 let host: TestHost

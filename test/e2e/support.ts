@@ -4,8 +4,8 @@ import { planHost } from '../../src/engine/planning.ts'
 import { observe, openSession, type Session } from '../../src/engine/session.ts'
 import { runOnce } from '../../src/host/once.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
-import { type Kind, keyOf, type Resource } from '../../src/resource/kind.ts'
-import type { Answer, IdentityStep, ReconnectStep, Refused, Steps } from '../../src/resource/step.ts'
+import { type Kind, keyOf, type Resource } from '../../src/resource/kind/kind.ts'
+import type { Answer, IdentityStep, ReconnectStep, Refused, Steps } from '../../src/resource/kind/step.ts'
 
 /** One real host of a lab of its own, and the engine's own parts to work on it with a few resources, without a project. */
 export interface TestHost {

@@ -1,7 +1,7 @@
-import { galera } from '../../../src/resource/galera.ts'
-import { replication } from '../../../src/resource/replication.ts'
-import { service } from '../../../src/resource/service.ts'
-import { unreplicated } from '../../../src/resource/unreplicated.ts'
+import { galera } from '../../../src/resource/galera/galera.ts'
+import { replication } from '../../../src/resource/replication/replication.ts'
+import { unreplicated } from '../../../src/resource/replication/unreplicated.ts'
+import { service } from '../../../src/resource/service/service.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 

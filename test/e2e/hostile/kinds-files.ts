@@ -1,7 +1,7 @@
-import { directory } from '../../../src/resource/directory.ts'
-import { file } from '../../../src/resource/file.ts'
-import { link } from '../../../src/resource/link.ts'
-import { stagedName } from '../../../src/resource/place.ts'
+import { directory } from '../../../src/resource/file/directory.ts'
+import { file } from '../../../src/resource/file/file.ts'
+import { link } from '../../../src/resource/file/link.ts'
+import { stagedName } from '../../../src/resource/file/place.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 

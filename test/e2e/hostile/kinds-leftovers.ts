@@ -1,8 +1,8 @@
 import { quote } from '../../../src/quote.ts'
-import { sha256Hex } from '../../../src/resource/content.ts'
-import type { Resource } from '../../../src/resource/kind.ts'
-import { leftover } from '../../../src/resource/leftover.ts'
-import { OWNED, recordHead, recordLine, recordPath } from '../../../src/resource/owned-record.ts'
+import { sha256Hex } from '../../../src/resource/kind/content.ts'
+import type { Resource } from '../../../src/resource/kind/kind.ts'
+import { leftover } from '../../../src/resource/ownership/leftover.ts'
+import { OWNED, recordHead, recordLine, recordPath } from '../../../src/resource/ownership/record.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 

@@ -1,5 +1,5 @@
-import { type LocalFile, sha256Hex } from '../../../src/resource/content.ts'
-import { release } from '../../../src/resource/release.ts'
+import { type LocalFile, sha256Hex } from '../../../src/resource/kind/content.ts'
+import { release } from '../../../src/resource/release/release.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 

@@ -1,4 +1,4 @@
-import type { Resource } from '../../../src/resource/kind.ts'
+import type { Resource } from '../../../src/resource/kind/kind.ts'
 import type { Place } from './attacks.ts'
 import { ACCOUNT_TARGETS } from './kinds-accounts.ts'
 import { DATABASE_TARGETS } from './kinds-database.ts'

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import type { Authority } from '../../../src/identity/identities.ts'
 import { signAuthority, signerOf, signLeaf } from '../../../src/identity/x509.ts'
-import type { Answer, IdentityStep } from '../../../src/resource/step.ts'
+import type { Answer, IdentityStep } from '../../../src/resource/kind/step.ts'
 
 const ZONE = 'test.provision.internal'
 const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()

@@ -7,8 +7,8 @@ import type { Planned, Surveyed } from '../../../src/engine/planned.ts'
 import { prove } from '../../../src/engine/prove.ts'
 import { Tally } from '../../../src/engine/tally.ts'
 import { Problem } from '../../../src/problem.ts'
-import { defineKind, keyOf } from '../../../src/resource/kind.ts'
-import { Refused, Undone } from '../../../src/resource/step.ts'
+import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
+import { Refused, Undone } from '../../../src/resource/kind/step.ts'
 import { localShell } from './local-shell.ts'
 
 /** A kind that every host refuses, for the sake of one of the batch. */

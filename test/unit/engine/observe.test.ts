@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { lookAt } from '../../../src/engine/observe.ts'
-import { directory } from '../../../src/resource/directory.ts'
-import { file } from '../../../src/resource/file.ts'
-import { link } from '../../../src/resource/link.ts'
+import { directory } from '../../../src/resource/file/directory.ts'
+import { file } from '../../../src/resource/file/file.ts'
+import { link } from '../../../src/resource/file/link.ts'
 
 const here = mkdtempSync(join(tmpdir(), 'provision-observe-'))
 afterAll(() => rmSync(here, { recursive: true }))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { unite } from '../../../src/engine/place.ts'
-import { text } from '../../../src/resource/content.ts'
-import { file } from '../../../src/resource/file.ts'
+import { file } from '../../../src/resource/file/file.ts'
+import { text } from '../../../src/resource/kind/content.ts'
 import { Secret } from '../../../src/secret.ts'
 
 const at = (role: string, options: Parameters<typeof file>[0], play = 0) => ({ play, role, resource: file(options) })

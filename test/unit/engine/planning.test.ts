@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Placed } from '../../../src/engine/place.ts'
 import { forbiddenOn, noticesOf, planHost, unfinishedOf } from '../../../src/engine/planning.ts'
-import { defineKind, type Kind, type World } from '../../../src/resource/kind.ts'
-import { Refused } from '../../../src/resource/step.ts'
+import { defineKind, type Kind, type World } from '../../../src/resource/kind/kind.ts'
+import { Refused } from '../../../src/resource/kind/step.ts'
 
 /** A kind made of values: wanted text against seen text; remembers the world it was planned in. */
 const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; want: string }, string>> = {}) =>

@@ -4,7 +4,7 @@ import type { Session } from '../../../src/engine/session.ts'
 import { type Met, surveyed } from '../../../src/engine/survey.ts'
 import type { Shell } from '../../../src/host/shell.ts'
 import { Problem } from '../../../src/problem.ts'
-import { defineKind, keyOf } from '../../../src/resource/kind.ts'
+import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
 import { localShell } from './local-shell.ts'
 
 /** Something that only the first of the hosts that answer changes, and whose old text is asked for. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Change } from '../../../src/engine/plan.ts'
 import type { Surveyed } from '../../../src/engine/planned.ts'
 import { turnsOf } from '../../../src/engine/turns.ts'
-import { defineKind, keyOf, type Resource } from '../../../src/resource/kind.ts'
+import { defineKind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 
 const kindOf = (name: string, order?: readonly string[]) =>
   defineKind({

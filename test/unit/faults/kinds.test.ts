@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { keyOf } from '../../../src/resource/kind.ts'
+import { keyOf } from '../../../src/resource/kind/kind.ts'
 import type { State } from '../../faults/database-states.ts'
 import { allIn, kinds } from './declared.ts'
 

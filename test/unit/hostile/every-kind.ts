@@ -1,8 +1,8 @@
 import { ownedBy } from '../../../src/engine/owned.ts'
 import { certificate, placeholder, service } from '../../../src/index.ts'
-import { drained } from '../../../src/resource/drained.ts'
-import { file } from '../../../src/resource/file.ts'
-import { keyOf, type Resource } from '../../../src/resource/kind.ts'
+import { file } from '../../../src/resource/file/file.ts'
+import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
+import { drained } from '../../../src/resource/ownership/drained.ts'
 import { allIn } from '../faults/declared.ts'
 
 const pair = { path: '/etc/x.pem', names: ['www.example.test'] }
@@ -17,7 +17,7 @@ export const everything: readonly Resource[] = [
   certificate({ ...pair, account: 'acme-account:x', loadedBy: proxy }),
   ownedBy('role', ['site.yaml'], [proxy, ...allIn('a').filter(({ kind }) => kind.name === 'link')]),
   drained({ role: 'x' }),
-] as readonly Resource[]
+]
 
 /** As much of it as one host can have: one resource of a name. */
 export const onOneHost: readonly Resource[] = [...new Map(everything.map((one) => [keyOf(one), one])).values()]

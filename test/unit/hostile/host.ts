@@ -1,6 +1,6 @@
-import { type Asks, type Said, together } from '../../../src/resource/asks.ts'
-import { ABSENT } from '../../../src/resource/inode.ts'
-import type { Answer } from '../../../src/resource/step.ts'
+import { ABSENT } from '../../../src/resource/kind/inode.ts'
+import { type Asks, type Said, together } from '../../../src/resource/kind/queries.ts'
+import type { Answer } from '../../../src/resource/kind/step.ts'
 
 /** Throws dice: the same again for the same beginning. */
 export const dice = (seed: number) => {

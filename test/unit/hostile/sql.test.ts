@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import mysql from '../../../roles/mysql/role.ts'
-import { databaseAccount } from '../../../src/resource/database-account.ts'
-import { accountSql } from '../../../src/resource/database-account-sql.ts'
-import { sqlName, sqlText } from '../../../src/resource/mariadb.ts'
+import { databaseAccount } from '../../../src/resource/database/account.ts'
+import { accountSql } from '../../../src/resource/database/account-sql.ts'
+import { sqlName, sqlText } from '../../../src/resource/database/mariadb.ts'
 import { Secret } from '../../../src/secret.ts'
 import { hostile } from './values.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { authorizedKeys } from '../../../src/resource/authorized-keys.ts'
-import { newLines, type SeenKeys } from '../../../src/resource/authorized-keys-seen.ts'
-import { keyFault, readKey, shownKey } from '../../../src/resource/public-key.ts'
+import { authorizedKeys } from '../../../src/resource/account/authorized-keys.ts'
+import { newLines, type SeenKeys } from '../../../src/resource/account/authorized-keys-observe.ts'
+import { keyFault, readKey, shownKey } from '../../../src/resource/account/public-key.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { type CommandSpec, command } from '../../../src/resource/command.ts'
-import { Refused } from '../../../src/resource/step.ts'
+import { Refused } from '../../../src/resource/kind/step.ts'
+import { type CommandSpec, command } from '../../../src/resource/system/command.ts'
 import { world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 

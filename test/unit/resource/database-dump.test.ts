@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import type { LocalFile } from '../../../src/resource/content.ts'
-import { databaseDump, PART, type SeenDump, tablesIn } from '../../../src/resource/database-dump.ts'
-import { UNKNOWN } from '../../../src/resource/mariadb.ts'
-import type { ShellStep } from '../../../src/resource/step.ts'
+import { databaseDump, PART, type SeenDump, tablesIn } from '../../../src/resource/database/dump.ts'
+import { UNKNOWN } from '../../../src/resource/database/mariadb.ts'
+import type { LocalFile } from '../../../src/resource/kind/content.ts'
+import type { ShellStep } from '../../../src/resource/kind/step.ts'
 import { recorded, world } from './recorded.ts'
 
 const local = (text: string | Buffer): LocalFile => {

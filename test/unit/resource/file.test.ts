@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { text } from '../../../src/resource/content.ts'
-import { type FileSpec, file, type SeenFile } from '../../../src/resource/file.ts'
-import type { World } from '../../../src/resource/kind.ts'
-import { tar } from '../../../src/resource/tar.ts'
+import { type FileSpec, file, type SeenFile } from '../../../src/resource/file/file.ts'
+import { text } from '../../../src/resource/kind/content.ts'
+import type { World } from '../../../src/resource/kind/kind.ts'
+import { tar } from '../../../src/resource/kind/tar.ts'
 import { Secret } from '../../../src/secret.ts'
 
 const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }

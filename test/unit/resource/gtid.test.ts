@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { covers, readPosition } from '../../../src/resource/gtid.ts'
+import { covers, readPosition } from '../../../src/resource/database/gtid.ts'
 
 describe('a position of MariaDB', () => {
   it.each([

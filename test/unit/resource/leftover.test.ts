@@ -4,12 +4,12 @@ import { ownedBy } from '../../../src/engine/owned.ts'
 import type { Placed } from '../../../src/engine/place.ts'
 import { planHost } from '../../../src/engine/planning.ts'
 import { Problem } from '../../../src/problem.ts'
-import { directory } from '../../../src/resource/directory.ts'
-import { file } from '../../../src/resource/file.ts'
-import { keyOf, type Resource } from '../../../src/resource/kind.ts'
-import { fateOf } from '../../../src/resource/leftover-fate.ts'
-import { link } from '../../../src/resource/link.ts'
-import { readRecord, recordHead, recordLine } from '../../../src/resource/owned-record.ts'
+import { directory } from '../../../src/resource/file/directory.ts'
+import { file } from '../../../src/resource/file/file.ts'
+import { link } from '../../../src/resource/file/link.ts'
+import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
+import { fateOf } from '../../../src/resource/ownership/policy.ts'
+import { readRecord, recordHead, recordLine } from '../../../src/resource/ownership/record.ts'
 
 const SUM = 'a'.repeat(64)
 const inode = (type: string, target = '') => ({ type, mode: '644', owner: 'root', group: 'root', target })

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { installPackages, transactionScript } from '../../../src/resource/apt.ts'
-import type { SeenPackage } from '../../../src/resource/dpkg.ts'
-import type { World } from '../../../src/resource/kind.ts'
-import { pkg } from '../../../src/resource/package.ts'
-import { type Answer, Refused } from '../../../src/resource/step.ts'
+import type { World } from '../../../src/resource/kind/kind.ts'
+import { type Answer, Refused } from '../../../src/resource/kind/step.ts'
+import { installPackages, transactionScript } from '../../../src/resource/package/apt.ts'
+import type { SeenPackage } from '../../../src/resource/package/dpkg.ts'
+import { pkg } from '../../../src/resource/package/package.ts'
 import { NOTHING } from './said.ts'
 
 const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { World } from '../../../src/resource/kind.ts'
+import type { World } from '../../../src/resource/kind/kind.ts'
 
 /** What a Debian 12 host answered; `␀` stands for NUL in the file, so that it stays text. */
 export const recorded = (name: string): Buffer =>

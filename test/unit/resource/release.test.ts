@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { type LocalFile, sha256Hex } from '../../../src/resource/content.ts'
-import type { World } from '../../../src/resource/kind.ts'
-import { release } from '../../../src/resource/release.ts'
-import type { SeenRelease } from '../../../src/resource/release-seen.ts'
+import { type LocalFile, sha256Hex } from '../../../src/resource/kind/content.ts'
+import type { World } from '../../../src/resource/kind/kind.ts'
+import type { SeenRelease } from '../../../src/resource/release/observe.ts'
+import { release } from '../../../src/resource/release/release.ts'
 
 const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
 const ROOT = '/srv/site'

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/problem.ts'
-import { replication } from '../../../src/resource/replication.ts'
-import { followerOf } from '../../../src/resource/replication-plan.ts'
-import type { SeenReplication } from '../../../src/resource/replication-seen.ts'
-import { service } from '../../../src/resource/service.ts'
-import { type Answer, Refused, type Step } from '../../../src/resource/step.ts'
+import { type Answer, Refused, type Step } from '../../../src/resource/kind/step.ts'
+import type { SeenReplication } from '../../../src/resource/replication/observe.ts'
+import { followerOf } from '../../../src/resource/replication/plan.ts'
+import { replication } from '../../../src/resource/replication/replication.ts'
+import { service } from '../../../src/resource/service/service.ts'
 
 const servers = ['one', 'two', 'three'].map((host, i) => ({ host, address: `10.0.0.${i + 1}`, certificate: `${host}.internal` }))
 const spec = (me: string, primary: string) =>

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { parentOf } from '../../../src/resource/path.ts'
-import { guardScript } from '../../../src/resource/walk.ts'
+import { parentOf } from '../../../src/resource/kind/path.ts'
+import { guardScript } from '../../../src/resource/kind/walk.ts'
 import { listed, seenNothing, stepsOf } from './samples.ts'
 
 /** Kinds whose paths a user chooses, so that a directory above them may belong to another account. */

@@ -1,7 +1,7 @@
-import { askPaths } from '../../../src/resource/ask-paths.ts'
-import { askUnits, type Said, together } from '../../../src/resource/asks.ts'
-import { ABSENT, type SeenInode } from '../../../src/resource/inode.ts'
-import type { Probe } from '../../../src/resource/kind.ts'
+import { ABSENT, type SeenInode } from '../../../src/resource/kind/inode.ts'
+import type { Probe } from '../../../src/resource/kind/kind.ts'
+import { askPaths } from '../../../src/resource/kind/path-queries.ts'
+import { askUnits, type Said, together } from '../../../src/resource/kind/queries.ts'
 
 /** A host that was asked nothing together with other kinds. */
 export const NOTHING: Said = {

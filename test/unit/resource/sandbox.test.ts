@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sandbox, settingLines } from '../../../src/resource/sandbox.ts'
+import { sandbox, settingLines } from '../../../src/resource/service/sandbox.ts'
 
 const lines = (...of: Parameters<typeof sandbox>) =>
   settingLines(sandbox(...of))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { sshd } from '../../../src/resource/sshd.ts'
-import type { SeenSshd } from '../../../src/resource/sshd-seen.ts'
-import { readTrial } from '../../../src/resource/trial.ts'
+import { readTrial } from '../../../src/resource/guarded/trial.ts'
+import type { SeenSshd } from '../../../src/resource/sshd/observe.ts'
+import { sshd } from '../../../src/resource/sshd/sshd.ts'
 import { world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 

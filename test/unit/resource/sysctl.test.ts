@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { askPaths } from '../../../src/resource/ask-paths.ts'
-import { together } from '../../../src/resource/asks.ts'
-import { type SeenSysctl, sysctl } from '../../../src/resource/sysctl.ts'
+import { askPaths } from '../../../src/resource/kind/path-queries.ts'
+import { together } from '../../../src/resource/kind/queries.ts'
+import { type SeenSysctl, sysctl } from '../../../src/resource/system/sysctl.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 

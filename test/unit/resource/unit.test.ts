@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { askUnits } from '../../../src/resource/asks.ts'
-import { text } from '../../../src/resource/content.ts'
-import type { World } from '../../../src/resource/kind.ts'
-import { dropin, unit } from '../../../src/resource/unit.ts'
+import { text } from '../../../src/resource/kind/content.ts'
+import type { World } from '../../../src/resource/kind/kind.ts'
+import { askUnits } from '../../../src/resource/kind/queries.ts'
+import { dropin, unit } from '../../../src/resource/service/unit.ts'
 import { Secret } from '../../../src/secret.ts'
 import { NOTHING, readInodesSaid } from './said.ts'
 

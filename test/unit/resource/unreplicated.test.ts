@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Refused } from '../../../src/resource/step.ts'
-import { type SeenReplicas, unreplicated } from '../../../src/resource/unreplicated.ts'
+import { Refused } from '../../../src/resource/kind/step.ts'
+import { type SeenReplicas, unreplicated } from '../../../src/resource/replication/unreplicated.ts'
 import { world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 

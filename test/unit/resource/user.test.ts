@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type GroupSpec, group } from '../../../src/resource/group.ts'
-import { type Account, type SeenUser, user } from '../../../src/resource/user.ts'
+import { type GroupSpec, group } from '../../../src/resource/account/group.ts'
+import { type Account, type SeenUser, user } from '../../../src/resource/account/user.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 

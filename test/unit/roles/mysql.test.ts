@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { backupScript, receiveScript } from '../../../roles/mysql/backup-script.ts'
 import mysql from '../../../roles/mysql/role.ts'
-import { type Content, shownText } from '../../../src/resource/content.ts'
-import { keyOf, type Resource } from '../../../src/resource/kind.ts'
+import { type Content, shownText } from '../../../src/resource/kind/content.ts'
+import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
 
 const host = (name: string, groups: readonly string[], ...addresses: string[]): HostView => ({

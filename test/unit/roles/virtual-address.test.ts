@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { keepalivedConfig } from '../../../roles/haproxy-tls/keepalived.ts'
 import { options } from '../../../roles/haproxy-tls/options.ts'
 import { virtualFaults, virtualListens, virtualResources } from '../../../roles/haproxy-tls/virtual-address.ts'
-import { type Content, shownText } from '../../../src/resource/content.ts'
-import { keyOf } from '../../../src/resource/kind.ts'
+import { type Content, shownText } from '../../../src/resource/kind/content.ts'
+import { keyOf } from '../../../src/resource/kind/kind.ts'
 import type { Facts, HostView } from '../../../src/role/role.ts'
 
 const host = (name: string, ...addresses: string[]): HostView => ({

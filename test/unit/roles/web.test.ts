@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import haproxy from '../../../roles/haproxy-tls/role.ts'
 import nginx from '../../../roles/nginx/role.ts'
 import { Problem } from '../../../src/problem.ts'
-import { bytesOf, type Content, isKnown, shownText } from '../../../src/resource/content.ts'
-import { keyOf, type Resource } from '../../../src/resource/kind.ts'
+import { bytesOf, type Content, isKnown, shownText } from '../../../src/resource/kind/content.ts'
+import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
 
 const host = (name: string, ...addresses: string[]): HostView => ({

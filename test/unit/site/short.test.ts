@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { lineOf } from '../../../src/problem.ts'
-import { secret } from '../../../src/resource/secret.ts'
+import { secret } from '../../../src/resource/kind/secret.ts'
 import { bindRoles } from '../../../src/role/bind.ts'
 import { defineRole } from '../../../src/role/role.ts'
 import { siteOf } from './project.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { secret } from '../../../src/resource/secret.ts'
+import { secret } from '../../../src/resource/kind/secret.ts'
 import { Secret } from '../../../src/secret.ts'
 import { fromPlain, writtenOptions } from '../../../src/site/written.ts'
 import { checkOptions } from '../../../src/site/zod.ts'

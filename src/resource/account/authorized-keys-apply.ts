@@ -1,0 +1,124 @@
+import type { Work } from '../kind/kind.ts'
+import { doneOf } from '../kind/one-by-one.ts'
+import { lastLines, Refused, type Steps } from '../kind/step.ts'
+import { UNSAFE, walk } from '../kind/walk.ts'
+import { AS_USER } from './as-user.ts'
+import type { AuthorizedKeysSpec } from './authorized-keys.ts'
+import { KEYS_AT_MOST, newLines, RECORDS, type SeenKeys } from './authorized-keys-observe.ts'
+import { identityOf } from './public-key.ts'
+
+type KeysWork = Work<AuthorizedKeysSpec, SeenKeys>
+
+/** Puts the keys in place, one user after the other, in one request. */
+export const applyKeys = function* (work: readonly KeysWork[]): Steps {
+  for (const { id, spec, seen } of work) {
+    if (seen.elsewhere !== undefined)
+      throw new Refused(
+        `the keys of ${id} would not be read`,
+        `this host's sshd reads keys from ${seen.elsewhere}`,
+        'take AuthorizedKeysFile out of its sshd_config',
+      )
+    if (seen.unread !== undefined && !spec.exclusive)
+      throw new Refused(
+        `the keys of ${id} are not touched`,
+        seen.unread,
+        'remove that file, or say `exclusive: true` where no keys of others are to stay',
+      )
+  }
+  const answer = yield {
+    do: 'shell',
+    script: `umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`,
+    input: inputOf(work),
+    doing: 'putting keys in place',
+  }
+  if (answer.code === 0) return
+  const done = doneOf(work, answer)
+  const failed = work.find(({ id }) => !done.includes(id))?.id ?? ''
+  throw new Refused(
+    `the keys of ${failed} could not be put in place`,
+    lastLines(answer.stderr),
+    answer.code === UNSAFE ? 'see who put it there; a home directory belongs to its user, below directories of root' : undefined,
+    done,
+    failed,
+  )
+}
+
+/** For each user: what goes, what comes, and which keys are ours; NUL-terminated. Lines that stay are not sent: the host copies them as the user. */
+const inputOf = (work: readonly KeysWork[]): Uint8Array =>
+  Buffer.from(
+    work
+      .flatMap(({ spec, seen }) => {
+        const after = newLines(spec, seen)
+        const go = seen.lines.filter((line) => !after.includes(line))
+        const come = spec.exclusive ? after : after.filter((line) => !seen.lines.includes(line))
+        const ours = spec.keys.map((key) => `${identityOf(key)}\n`).join('')
+        return [spec.user, spec.exclusive ? 'all' : 'some', go.join('\n'), come.join('\n'), ours]
+      })
+      .map((word) => `${word}\0`)
+      .join(''),
+  )
+
+/**
+ * Root opens the way by descriptor: a home that others may write to, a `.ssh` that root made. The rest is done as the user, who can only
+ * hurt himself. A directory of root is given to the user only where all that it holds is the user's already: another one could have been
+ * renamed to this place.
+ */
+const PUT_KEYS = String.raw`${AS_USER}
+my ($records) = @ARGV;
+$| = 1;
+sub word { local $/ = "\0"; my $w = <STDIN> // fail('the input was cut off'); chomp $w; $w }
+sub open_way {
+  my ($one) = @_; my ($home, $name, $h) = ($one->{home}, $one->{name});
+  my ($dir) = parted($home);
+  reach($dir);
+  fail("$home lies where another account can replace it (owner: $other)", ${UNSAFE}) if $other ne '' && $other_uid != $one->{uid};
+  enter($home) or fail($held[2] eq 'does not exist' ? "its home directory $home does not exist" : "$held[0] $held[2] (owner: $held[1])", ${UNSAFE});
+  sysopen $h, '.', O_RDONLY | O_DIRECTORY or fail("$home: $!");
+  my @s = stat $h;
+  chown $one->{uid}, -1, $h if $s[4] != $one->{uid} && $s[4] != 0;
+  chmod $s[2] & 07755, $h if $s[2] & 022;
+  @s = lstat '.ssh' or return;
+  return if S_ISLNK($s[2]) || $s[4] == $one->{uid};
+  sysopen $h, '.ssh', O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK or fail("$home/.ssh: $!");
+  @s = stat $h; chdir $h; opendir my $list, '.' or fail("$home/.ssh: $!");
+  for (readdir $list) {
+    next if /^[.]{1,2}\z/;
+    my @inner = lstat $_ or next;
+    fail("$home/.ssh belongs to " . account($s[4]) . ", and holds $_ of another account (owner: " . account($inner[4]) . ")", ${UNSAFE}) if $inner[4] != $one->{uid};
+  }
+  fail("$home/.ssh belongs to " . account($s[4]), ${UNSAFE}) if $s[4] != 0;
+  chown $one->{uid}, $one->{gid}, $h or fail("$home/.ssh: $!");
+}
+sub kept_lines {
+  my ($file, $go) = @_; my %go = map { $_ => 1 } split /\n/, $go, -1; my ($h, $text) = (undef, '');
+  if (!sysopen $h, 'authorized_keys', O_RDONLY | O_NONBLOCK) { return () if $!{ENOENT}; fail("$file cannot be read as its user: $!", ${UNSAFE}) }
+  my @s = stat $h;
+  return () unless S_ISREG($s[2]);
+  1 while sysread $h, $text, ${KEYS_AT_MOST} + 1 - length $text, length $text;
+  fail("$file is larger than a file of keys can be (owner: " . account($s[4]) . ")", ${UNSAFE}) if length $text > ${KEYS_AT_MOST};
+  $text =~ s/\n\z//;
+  return $text eq '' ? () : grep { !$go{$_} } split /\n/, $text, -1;
+}
+sub put {
+  my ($name, $text) = @_; my $h;
+  unlink ".$name.provision-new";
+  (sysopen($h, ".$name.provision-new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) && print $h $text) && $h->flush && $h->sync && close $h
+    && rename ".$name.provision-new", $name;
+}
+until (eof STDIN) {
+  my ($user, $which, $go, $come, $ours) = map { word() } 1 .. 5;
+  my $one = person($user);
+  fail('there is no such user') if $one->{uid} < 0;
+  open_way($one);
+  become($one);
+  my $file = "$one->{home}/.ssh/authorized_keys";
+  chdir $one->{home} && (mkdir '.ssh' or $!{EEXIST}) && chdir '.ssh' or fail("$one->{home}/.ssh cannot be entered as $user: $!", ${UNSAFE});
+  my @s = stat '.'; chmod $s[2] & 07755, '.' if $s[2] & 022;
+  my @lines = ($which eq 'some' ? kept_lines($file, $go) : (), split /\n/, $come);
+  put('authorized_keys', join '', map { "$_\n" } @lines) or fail("$file cannot be written as $user: $!", ${UNSAFE});
+  to_disk('.');
+  be_root();
+  chdir $records && put($user, $ours) or fail("$records/$user: $!");
+  print "done\0$user\0";
+}
+`

@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { inWords } from '../kind/differences.ts'
+import { ABSENT } from '../kind/inode.ts'
+import { type Difference, defineKind } from '../kind/kind.ts'
+import { accountName } from '../kind/path.ts'
+import { applyKeys } from './authorized-keys-apply.ts'
+import { newLines, readSeen, type SeenKeys, seenScript } from './authorized-keys-observe.ts'
+import { identityOf, keyFault, type PublicKey, readKey, shownKey } from './public-key.ts'
+
+const schema = z.strictObject({
+  user: accountName.meta({ description: 'whose account the keys open', examples: ['ops'] }),
+  keys: z
+    .array(
+      z.string().superRefine((line, context) => {
+        const fault = keyFault(line)
+        if (fault !== undefined) context.addIssue({ code: 'custom', message: fault })
+      }),
+    )
+    .transform((lines): readonly PublicKey[] => lines.map(readKey).filter((key) => key !== undefined))
+    .meta({ description: 'lines as in authorized_keys; one that is taken out of this list is taken from the host' }),
+  exclusive: z.boolean().default(false).meta({ description: 'whether keys that others put there go' }),
+})
+
+export type AuthorizedKeysSpec = z.output<typeof schema>
+
+/** Who may log in as a user by ssh: keys, in the place and with the owner and modes that sshd insists on. */
+export const authorizedKeys = defineKind({
+  name: 'authorized-keys',
+  schema,
+  id: ({ user }) => user,
+
+  observe: (specs: readonly AuthorizedKeysSpec[]) => ({
+    script: specs.length === 0 ? '' : seenScript(specs.map(({ user }) => user)),
+    parse: (stdout) =>
+      specs.length === 0
+        ? new Map()
+        : readSeen(
+            stdout.toString(),
+            specs.map(({ user }) => user),
+          ),
+  }),
+
+  plan: (want, seen, world) => {
+    if (seen.home === undefined) {
+      const sure = world.changes(`user:${want.user}`) ? 'exact' : 'depends'
+      return want.keys.length === 0 ? undefined : { action: 'create', sure, reason: 'not there', differences: [] }
+    }
+    if (seen.elsewhere !== undefined)
+      return { action: 'update', sure: 'exact', reason: `sshd reads keys from ${seen.elsewhere}`, differences: [] }
+    if (seen.unread !== undefined) return { action: 'update', sure: 'exact', reason: seen.unread, differences: [{ key: 'keys' }] }
+    const differences = [...keyDifferences(want, seen), ...(seen.inodes.file === ABSENT ? [] : ownershipDifferences(want.user, seen))]
+    if (differences.length === 0) return undefined
+    return seen.inodes.file === ABSENT
+      ? { action: 'create', sure: 'exact', reason: 'not there', differences }
+      : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+  },
+
+  apply: applyKeys,
+
+  diff: ({ spec, seen }) => ({ before: shown(seen.lines), after: shown(newLines(spec, seen)) }),
+})
+
+const keyDifferences = (want: AuthorizedKeysSpec, seen: SeenKeys): readonly Difference[] => {
+  const after = newLines(want, seen)
+  const record = new Set(want.keys.map(identityOf))
+  if (after.length === seen.lines.length && after.every((line, i) => line === seen.lines[i])) {
+    // As wanted, but the record of what is ours is not: a key that is taken out later would stay.
+    return record.size === seen.ours.length && seen.ours.every((one) => record.has(one)) ? [] : [{ key: 'record' }]
+  }
+  return [{ key: 'keys', from: `${keysIn(seen.lines).length}`, to: `${keysIn(after).length}` }]
+}
+
+// sshd's StrictModes: the file, its directory and the home belong to the user (or root) and nobody else may write there.
+const ownershipDifferences = (user: string, { inodes }: SeenKeys): readonly Difference[] =>
+  (['home', 'ssh', 'file'] as const).flatMap((key): readonly Difference[] => {
+    const inode = inodes[key]
+    const name = { home: 'home', ssh: '.ssh', file: 'file' }[key]
+    if (inode === ABSENT) return []
+    if (inode.type !== (key === 'file' ? 'f' : 'd')) return key === 'file' ? [{ key: 'type', from: inode.type, to: 'f' }] : []
+    return [
+      ...(inode.owner === user || (key === 'home' && inode.owner === 'root')
+        ? []
+        : [{ key: `owner of ${name}`, from: inode.owner, to: user }]),
+      ...((Number.parseInt(inode.mode, 8) & 0o022) === 0
+        ? []
+        : [{ key: `mode of ${name}`, from: inode.mode, to: 'not writable by others' }]),
+    ]
+  })
+
+const keysIn = (lines: readonly string[]): readonly PublicKey[] => lines.map(readKey).filter((key) => key !== undefined)
+
+// Lines that are no keys are not shown: a user may have linked the file to one that is nobody's business.
+const shown = (lines: readonly string[]): string =>
+  keysIn(lines)
+    .map((key) => `${shownKey(key)}\n`)
+    .join('')

@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import { differing, inWords } from '../kind/differences.ts'
+import { defineKind, type Work } from '../kind/kind.ts'
+import { inTurn } from '../kind/one-by-one.ts'
+import { accountName } from '../kind/path.ts'
+import { databaseScript, NO_ACCOUNT, readDatabase, SHADOWED_GROUPS } from './accounts.ts'
+
+const schema = z.strictObject({
+  name: accountName.meta({ description: 'the name of the group', examples: ['deploy'] }),
+  gid: z.int().min(0).max(4_294_967_293).optional().meta({ description: 'its number; the next free one where it is not given' }),
+  system: z.boolean().default(false).meta({ description: 'takes a number from the range of system groups' }),
+  state: z.enum(['present', 'absent']).default('present'),
+})
+
+export type GroupSpec = z.output<typeof schema>
+/** A group whose deletion was cut off: nobody can belong to it, and `/etc/gshadow` still has it. */
+const HALF_DELETED = 'half deleted'
+
+export type SeenGroup = { readonly gid: number } | typeof NO_ACCOUNT | typeof HALF_DELETED
+
+const isAbsent = ({ state }: GroupSpec): boolean => state === 'absent'
+
+/** A group of users. Who belongs to it is said by its users. */
+export const group = defineKind({
+  name: 'group',
+  schema,
+  id: ({ name }) => name,
+
+  observe: (specs: readonly GroupSpec[]) => ({
+    script: specs.length === 0 ? '' : `${databaseScript('group')}${specs.some(isAbsent) ? SHADOWED_GROUPS : ''}`,
+    parse: (stdout) => {
+      if (specs.length === 0) return new Map()
+      const answer = stdout.toString()
+      const known = new Map(readDatabase(answer, 'group').map(([name = '', , gid]) => [name, { gid: Number(gid) }]))
+      const shadowed = new Set(specs.some(isAbsent) ? readDatabase(answer, 'gshadow').map(([name]) => name) : [])
+      const without = (name: string): SeenGroup => (shadowed.has(name) ? HALF_DELETED : NO_ACCOUNT)
+      return new Map(specs.map(({ name }): [string, SeenGroup] => [name, known.get(name) ?? without(name)]))
+    },
+  }),
+
+  plan: ({ gid, state }, seen) => {
+    if (state === 'absent') {
+      if (seen === NO_ACCOUNT) return undefined
+      const reason = seen === HALF_DELETED ? 'its deletion was cut off' : 'shall not be there'
+      return { action: 'delete', sure: 'exact', reason, differences: [] }
+    }
+    if (seen === NO_ACCOUNT || seen === HALF_DELETED) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    const differences = differing({ gid }, seen)
+    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+  },
+
+  apply: (work: readonly Work<GroupSpec, SeenGroup>[]) =>
+    inTurn(work, scriptOf, { doing: 'setting up groups', failed: (id) => `group ${id} could not be set up` }),
+})
+
+// A package of this run may have brought the group since it was looked at: the script looks again.
+const scriptOf = ({ spec: { name, gid, system, state } }: Work<GroupSpec, SeenGroup>): string => {
+  const number = gid === undefined ? '' : ` -g ${gid}`
+  if (state === 'absent') return `if getent group ${name} >/dev/null; then groupdel ${name}; else grpconv; fi`
+  return `if getent group ${name} >/dev/null; then ${gid === undefined ? ':' : `groupmod${number} ${name}`}
+else groupadd${number}${system ? ' -r' : ''} ${name}; fi`
+}

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import { Secret } from '../../secret.ts'
+import { sha256Hex } from '../kind/content.ts'
+
+/**
+ * What stands for a password where only its digest may lie: SHA-512 crypt (`$6$`), which glibc, nginx and HAProxy verify.
+ * `for` makes the salt (whose password, and where), so that the same password gives the same text in every run, and another one elsewhere.
+ */
+export const passwordHash = (password: Secret, purpose: string): Secret => {
+  const salt = sha256Hex(purpose).slice(0, 16)
+  const key = `${salt} ${sha256Hex(password.reveal())}`
+  const known = memory.get(key)
+  if (known !== undefined) return known
+  const made = new Secret(`$6$${salt}$${sha512Crypt(Buffer.from(password.reveal()), Buffer.from(salt))}`)
+  memory.set(key, made)
+  return made
+}
+
+/** Five thousand rounds take their time, and a run asks more than once. */
+const memory = new Map<string, Secret>()
+
+const ROUNDS = 5000
+
+const sha512 = (...parts: readonly Uint8Array[]): Buffer => {
+  const hash = createHash('sha512')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
+/** The bytes again and again, so many of them. */
+const stretched = (bytes: Uint8Array, length: number): Buffer => Buffer.from(Array.from({ length }, (_, i) => bytes[i % bytes.length] ?? 0))
+
+/** Ulrich Drepper's "Unix crypt using SHA-256 and SHA-512", step by step. */
+const sha512Crypt = (password: Buffer, salt: Buffer): string => {
+  const second = sha512(password, salt, password)
+  const bits = [...password.length.toString(2)].reverse()
+  let digest = sha512(password, salt, stretched(second, password.length), ...bits.map((bit) => (bit === '1' ? second : password)))
+  const p = stretched(sha512(...Array.from(password, () => password)), password.length)
+  const s = stretched(sha512(...Array.from({ length: 16 + (digest[0] ?? 0) }, () => salt)), salt.length)
+  for (let round = 0; round < ROUNDS; round++)
+    digest = sha512(
+      round % 2 === 1 ? p : digest,
+      ...(round % 3 === 0 ? [] : [s]),
+      ...(round % 7 === 0 ? [] : [p]),
+      round % 2 === 1 ? digest : p,
+    )
+  return encoded(digest)
+}
+
+const LETTERS = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** Three bytes are four letters, in an order of its own: 0 21 42, then each a place further, taking turns. */
+const encoded = (digest: Buffer): string => {
+  const triples = Array.from({ length: 21 }, (_, i) => {
+    const three = [i, i + 21, i + 42]
+    const turn = i % 3
+    return [...three.slice(turn), ...three.slice(0, turn)].map((at) => digest[at] ?? 0)
+  })
+  return triples.map(([a = 0, b = 0, c = 0]) => letters((a << 16) | (b << 8) | c, 4)).join('') + letters(digest[63] ?? 0, 2)
+}
+
+const letters = (value: number, count: number): string => Array.from({ length: count }, (_, i) => LETTERS[(value >> (6 * i)) & 63]).join('')

@@ -1,0 +1,174 @@
+import { quote } from '../../quote.ts'
+import { saveScript } from '../file/undo.ts'
+import { FIX_UNSAFE, refuseUnreached } from '../kind/inode.ts'
+import type { Work } from '../kind/kind.ts'
+import { inTurn } from '../kind/one-by-one.ts'
+import { baseOf, parentOf } from '../kind/path.ts'
+import { type Answer, lastLines, Refused, type Steps, Undone } from '../kind/step.ts'
+import { guardScript, UNSAFE } from '../kind/walk.ts'
+import { checkLoaded, LOADING, loadScript } from '../service/load.ts'
+import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
+import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED, type SeenCertificate } from './observe.ts'
+
+type CertificateWork = Work<CertificateSpec, SeenCertificate>
+
+/** Placeholders in one request; then, one after the other, key and request on the host, the order, the installation, the load. */
+export const applyCertificates = function* (work: readonly CertificateWork[]): Steps {
+  for (const { id, seen } of work) refuseUnreached(id, seen.chain)
+  const local = work.filter(({ spec, verdict }) => spec.stage === 'placeholder' || verdict.sure === 'exact')
+  yield* inTurn(local, ({ spec }) => (spec.stage === 'placeholder' ? placeholderScript(spec) : accessScript(spec)), {
+    doing: 'making keys for the first start',
+    failed: (id) => `no certificate could be made for ${id}`,
+    fix: 'see that the package openssl is installed and the directory exists',
+  })
+  const done = local.map(({ id }) => id)
+  for (const { id, spec } of work) {
+    if (spec.stage === 'placeholder' || done.includes(id)) continue
+    try {
+      yield* issue(spec, done)
+    } catch (error) {
+      throw error instanceof Refused ? error : new Undone(error, done, id)
+    }
+    done.push(id)
+  }
+}
+
+const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): Steps {
+  const { names } = spec
+  const from = spec.stage === 'leaf' ? spec.authority.key : spec.account
+  const request = accepted(
+    yield { do: 'shell', script: requestScript(spec), doing: `making a key for ${names[0]}` },
+    'no certificate request could be made',
+    done,
+  )
+  const chain = accepted(
+    yield {
+      do: 'identity',
+      identity: from,
+      request: request.stdout.toString(),
+      names,
+      ...(spec.stage === 'leaf' && { leaf: { usages: spec.usages, lifetimeDays: spec.lifetimeDays } }),
+      doing: `ordering a certificate for ${names.join(', ')}`,
+    },
+    'no certificate was issued',
+    done,
+  )
+  const input = Buffer.concat([Buffer.from(`${headerOf(from)}\n`), chain.stdout])
+  accepted(
+    yield { do: 'shell', script: installScript(spec), input, doing: 'installing the certificate' },
+    'the certificate was not installed',
+    done,
+  )
+  if (spec.stage === 'issued') yield* loadNow(spec, done)
+}
+
+/** The service that answered for the names runs, and takes the certificate in the same step. */
+const loadNow = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): Steps {
+  const files = loadedBy.loads.map(({ path }) => path)
+  const restarts = loadedBy.restarts.map(({ path }) => path)
+  const { reload: mode, set, took, unit } = loadedBy
+  checkLoaded(
+    yield { do: 'shell', script: `${LOADING}${loadScript({ unit, files, restarts, mode, set, took })}`, doing: `reloading ${unit}` },
+    done,
+  )
+}
+
+const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
+  if (answer.code === 0) return answer
+  if (answer.code === UNSAFE) throw new Refused(what, lastLines(answer.stderr), FIX_UNSAFE, done)
+  throw new Refused(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', done)
+}
+
+const GENERATE = {
+  ecdsa: { marked: 'NIST CURVE: P-256', options: '-algorithm EC -pkeyopt ec_paramgen_curve:P-256' },
+  rsa: { marked: 'Modulus:', options: '-algorithm RSA -pkeyopt rsa_keygen_bits:2048' },
+} as const
+
+/** Chain and key, and where their successors wait. */
+const namesScript = (path: string): string =>
+  [
+    guardScript([parentOf(path)]),
+    `p=${quote(path)} k=${quote(`${path}.key`)}`,
+    `new=${quote(`${parentOf(path)}/.${baseOf(path)}.provision-new`)} new_key=${quote(`${parentOf(path)}/.${baseOf(path)}.key.provision-new`)}`,
+  ].join('\n')
+
+/**
+ * Leaves in `$use` a key of the wanted type: the one in place where it is ours, else a new one beside it, which goes live only
+ * together with its certificate; who put a key there, or had a certificate revoked, may know of a copy. A renewal keeps the key, so that it is one rename. A cut
+ * leaves staged files behind that the next run takes up or overwrites.
+ */
+const keyScript = ({ path, keyType }: CertificateSpec): string => `
+umask 077
+${namesScript(path)}
+of_type() { [ -f "$1" ] && [ ! -L "$1" ] && openssl pkey -in "$1" -passin pass: -noout -text_pub 2>/dev/null | grep -q ${quote(GENERATE[keyType].marked)}; }
+is_ours() { [ -f "$p" ] && case $(sha256sum <"$k") in "$(sed -n 's/^${KEY_HEADER}//p' "$p") "*) ;; *) return 1 ;; esac; }
+is_revoked() { [ -f "$p${REVOKED}" ] && f=$(openssl x509 -in "$p" -noout -fingerprint -sha256) && grep -qxF "\${f#*=}" "$p${REVOKED}"; }
+use=$k
+if ! { of_type "$k" && is_ours; } || is_revoked; then
+  use=$new_key
+  of_type "$use" || { rm -f -- "$use"; openssl genpkey ${GENERATE[keyType].options} -out "$use" 2>/dev/null; }
+fi
+`
+
+const configOf = (names: readonly string[], organization?: string): string => {
+  // A common name has 64 characters at most (RFC 5280, upper bounds) and is for reading only.
+  const common = names.find((name) => name.length <= 64)
+  const subject = organization === undefined && common !== undefined ? `CN = ${common}` : `O = ${organization ?? 'provision'}`
+  return `[req]
+prompt = no
+distinguished_name = subject
+req_extensions = extensions
+x509_extensions = extensions
+[subject]
+${subject}
+[extensions]
+subjectAltName = ${names.map((name) => `DNS:${name}`).join(', ')}
+`
+}
+
+const requestScript = (spec: CertificateSpec): string => `set -e
+${keyScript(spec)}
+openssl req -new -key "$use" -config - <<'END'
+${configOf(spec.names)}END
+`
+
+/** Installs `$new`, with the key it belongs to, if a new one was made: checked, flushed to disk, then renamed. */
+const swapScript = (spec: CertificateSpec, save: string): string => `
+public=$(openssl x509 -in "$new" -noout -pubkey)
+belongs() { [ -f "$1" ] && [ "$(openssl pkey -in "$1" -passin pass: -pubout 2>/dev/null)" = "$public" ]; }
+if belongs "$k"; then rm -f -- "$new_key"; own=$k
+elif belongs "$new_key"; then own=$new_key
+else echo "the certificate does not belong to the private key on this host" >&2; exit 1; fi
+chown ${quote(`root:${spec.group}`)} "$own"; chmod ${keyModeOf(spec.group)} "$own"
+digest=$(sha256sum <"$own"); text=$(cat "$new")
+printf '${KEY_HEADER}%s\\n%s\\n' "\${digest%% *}" "$text" >"$new"
+chown root:root "$new"; chmod 644 "$new"
+sync "$new" "$own"
+${save}
+[ "$own" = "$k" ] || mv -fT -- "$own" "$k"
+mv -fT -- "$new" "$p"
+sync "\${p%/*}"
+`
+
+const installScript = (spec: IssuedSpec | LeafSpec): string => {
+  const set = spec.stage === 'issued' ? spec.loadedBy.set : undefined
+  const save = set === undefined ? '' : `(${saveScript(set, [spec.path, `${spec.path}.key`])}\n)`
+  return `set -e
+umask 077
+${namesScript(spec.path)}
+cat >"$new"
+${swapScript(spec, save)}`
+}
+
+const placeholderScript = (spec: CertificateSpec): string => `${keyScript(spec)}
+if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ] && ! grep -q '^${KEY_HEADER}' "$p"; then rm -f -- "$new_key"; exit 0; fi
+openssl req -new -x509 -key "$use" -days 1 -out "$new" -config - <<'END'
+${configOf(spec.names, PLACEHOLDER)}END
+${swapScript(spec, '')}`
+
+const accessScript = (spec: CertificateSpec): string => `
+${guardScript([parentOf(spec.path)])}
+p=${quote(spec.path)}
+chown root:root "$p"; chmod 644 "$p"
+chown ${quote(`root:${spec.group}`)} "$p.key"; chmod ${keyModeOf(spec.group)} "$p.key"
+`

@@ -1,0 +1,98 @@
+import { X509Certificate } from 'node:crypto'
+import { ABSENT, typeName } from '../kind/inode.ts'
+import type { Difference, Verdict } from '../kind/kind.ts'
+import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
+import { fits, keyModeOf, type Leaf, type SeenCertificate } from './observe.ts'
+
+/** Any pair that belongs together will do. */
+export const planPlaceholder = (seen: SeenCertificate): Verdict | undefined => {
+  if (fits(seen)) return undefined
+  return { action: seen.chain === ABSENT ? 'create' : 'update', sure: 'depends', reason: brokenReason(seen), differences: [] }
+}
+
+/** A certificate through an ACME account. */
+export const planIssued = (want: IssuedSpec, seen: SeenCertificate, now: Date): Verdict | undefined =>
+  planWanted(want, seen, now, (leaf) => {
+    if (leaf.account === want.account && leaf.keyDigest !== undefined) return undefined
+    const from = leaf.account === undefined ? {} : { from: leaf.account }
+    return update('comes from elsewhere', [{ key: 'account', ...from, to: want.account }])
+  })
+
+/** A certificate of an authority of the site. Its word that it is one counts for nothing; the authority's signature does. */
+export const planLeaf = (want: LeafSpec, seen: SeenCertificate, now: Date): Verdict | undefined =>
+  planWanted(want, seen, now, (leaf) => {
+    const { key } = want.authority
+    if (leaf.account !== key || leaf.keyDigest === undefined || !isSigned(leaf, want.authority.trusted()))
+      return update('comes from elsewhere', [{ key: 'authority', from: leaf.issuer, to: key }])
+    const [from, to] = [leaf.usages.join(', '), want.usages.join(', ')]
+    return from === to ? undefined : update('is good for something else', [{ key: 'usages', from, to }])
+  })
+
+/** What is the same for all: there, whole, for these names, of this origin, young enough, and its key for these eyes only. */
+const planWanted = (
+  want: IssuedSpec | LeafSpec,
+  seen: SeenCertificate,
+  now: Date,
+  planOrigin: (leaf: Leaf) => Verdict | undefined,
+): Verdict | undefined => {
+  const { chain, leaf } = seen
+  if (chain === ABSENT || leaf?.placeholder === true) {
+    const reason = chain === ABSENT ? 'not issued yet' : 'only a placeholder is there'
+    return { action: 'create', sure: 'depends', reason, differences: [] }
+  }
+  if (!fits(seen) || leaf === undefined) return update(brokenReason(seen))
+  if (seen.revoked) return update('was revoked')
+  const names = [...want.names].sort().join(', ')
+  if (leaf.names.join(', ') !== names) return update('names differ', [{ key: 'names', from: leaf.names.join(', '), to: names }])
+  const origin = planOrigin(leaf)
+  if (origin !== undefined) return origin
+  if (leaf.keyType !== NODE_KEY_TYPES[want.keyType]) return update('the key is of another type', [{ key: 'keyType', to: want.keyType }])
+  return planAge(leaf, want.renewAt, now) ?? planAccess(want, seen)
+}
+
+const update = (reason: string, differences: readonly Difference[] = []): Verdict => ({
+  action: 'update',
+  sure: 'depends',
+  reason,
+  differences,
+})
+
+/** Whether one of these certificates (PEM) signed it. */
+const isSigned = ({ pem }: Leaf, trusted: readonly string[]): boolean => {
+  const certificate = new X509Certificate(pem)
+  return trusted
+    .map((one) => new X509Certificate(one))
+    .some((authority) => certificate.checkIssued(authority) && certificate.verify(authority.publicKey))
+}
+
+/** What node:crypto calls them. */
+const NODE_KEY_TYPES = { ecdsa: 'ec', rsa: 'rsa' } as const
+
+const planAge = ({ from, to }: Leaf, renewAt: number, now: Date): Verdict | undefined => {
+  const renewFrom = from + (to - from) * renewAt
+  if (now.getTime() < renewFrom) return undefined
+  const reason = now.getTime() >= to ? `expired on ${day(to)}` : `expires on ${day(to)}`
+  const verdict: Verdict = { action: 'update', sure: 'depends', reason, differences: [{ key: 'expires', from: day(to) }] }
+  // There is time for several runs. When half of it has passed, a person shall hear of it.
+  return now.getTime() < (renewFrom + to) / 2 ? { ...verdict, mayWaitUntil: new Date(to) } : verdict
+}
+
+const day = (time: number): string => new Date(time).toISOString().slice(0, 10)
+
+/** Who may read the two files; mended without a new certificate, which is why this one verdict is `exact`. */
+const planAccess = ({ group }: CertificateSpec, { chain, key }: SeenCertificate): Verdict | undefined => {
+  if (chain === ABSENT || key === ABSENT) return undefined
+  const wanted = { mode: '644', owner: 'root', group: 'root', keyMode: keyModeOf(group), keyOwner: 'root', keyGroup: group }
+  const found = { mode: chain.mode, owner: chain.owner, group: chain.group, keyMode: key.mode, keyOwner: key.owner, keyGroup: key.group }
+  const keys = (Object.keys(wanted) as (keyof typeof wanted)[]).filter((name) => wanted[name] !== found[name])
+  if (keys.length === 0) return undefined
+  const differences = keys.map((name) => ({ key: name, from: found[name], to: wanted[name] }))
+  return { action: 'update', sure: 'exact', reason: 'others than intended may read or write it', differences }
+}
+
+const brokenReason = ({ chain, key, leaf }: SeenCertificate): string => {
+  if (chain === ABSENT) return 'not there'
+  if (chain.type !== 'f') return `is ${typeName(chain.type)}`
+  if (leaf === undefined) return 'is no certificate'
+  return key === ABSENT ? 'the private key is missing' : 'the private key belongs to another certificate'
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import type { AccountSpec } from './account.ts'
+import { sqlName, sqlText } from './mariadb.ts'
+
+/** What `ALL` is on one database, in MariaDB 10.11. */
+export const ALL = [
+  'ALTER',
+  'ALTER ROUTINE',
+  'CREATE',
+  'CREATE ROUTINE',
+  'CREATE TEMPORARY TABLES',
+  'CREATE VIEW',
+  'DELETE',
+  'DELETE HISTORY',
+  'DROP',
+  'EVENT',
+  'EXECUTE',
+  'INDEX',
+  'INSERT',
+  'LOCK TABLES',
+  'REFERENCES',
+  'SELECT',
+  'SHOW VIEW',
+  'TRIGGER',
+  'UPDATE',
+]
+
+const sha1 = (bytes: string | Uint8Array) => createHash('sha1').update(bytes).digest()
+
+/** What the server keeps of a password (mysql_native_password), whatever characters that has. */
+export const nativeHash = (password: string): string =>
+  `*${sha1(sha1(Buffer.from(password)))
+    .toString('hex')
+    .toUpperCase()}`
+
+/** One privilege in one place, in the words of a plan. */
+export const grantName = (privilege: string, on: string): string => `${privilege} on ${on}`
+
+/** Brings an account to its state, knowing which grants it has: what is too much is taken before what is missing is given. */
+export const accountSql = (spec: AccountSpec, has: readonly string[]): string => {
+  const name = `${sqlText(spec.user)}@${sqlText(spec.host)}`
+  if (spec.state === 'absent') return `DROP USER IF EXISTS ${name};\n`
+  const how = spec.password === undefined ? 'unix_socket' : `mysql_native_password USING ${sqlText(spec.password.reveal())}`
+  const settings = `${name} IDENTIFIED VIA ${how} REQUIRE ${spec.host === 'localhost' ? 'NONE' : 'SSL'} ACCOUNT UNLOCK`
+  const shall = new Set(spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on))))
+  const tooMuch = has.filter((one) => !shall.has(one)).map((one) => revokeSql(one, name))
+  const given = spec.grants.map(({ on, privileges }) => `GRANT ${privileges.join(', ')} ON ${place(on)} TO ${name};\n`)
+  return `CREATE USER IF NOT EXISTS ${settings};\nALTER USER ${settings};\n${[...tooMuch, ...given].join('')}`
+}
+
+const revokeSql = (grant: string, name: string): string => {
+  const [, privilege = '', on = '', grantable] = /^(.+?) on (.+?)( \(grantable\))?$/.exec(grant) ?? []
+  if (privilege === '') return `REVOKE ${sqlName(grant.replace(/^role /, ''))} FROM ${name};\n`
+  const handing = grantable === undefined ? '' : `REVOKE GRANT OPTION ON ${place(on)} FROM ${name};\n`
+  return `REVOKE ${privilege} ON ${place(on)} FROM ${name};\n${handing}`
+}
+
+/** Where a grant holds. In the name of a database, `_` and `%` stand for other characters unless they are escaped. */
+const place = (on: string): string => {
+  if (on === '*.*') return on
+  const end = on.indexOf('.')
+  const [schema, table] = [on.slice(0, end), on.slice(end + 1)]
+  return table === '*' ? `${sqlName(schema.replace(/[_%]/g, '\\$&'))}.*` : `${sqlName(schema)}.${sqlName(table)}`
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import { isSecret, Secret } from '../../secret.ts'
+import { sha256Hex } from '../kind/content.ts'
+import { inWords } from '../kind/differences.ts'
+import { type Difference, defineKind, type Work } from '../kind/kind.ts'
+import { type Answer, lastLines, Refused, type Step, type Steps } from '../kind/step.ts'
+import { askScript, tellScript } from './client.ts'
+import { readAccounts, type SeenAccount, seenAccountsSql } from './account-observe.ts'
+import { ALL, accountSql, grantName, nativeHash } from './account-sql.ts'
+import { servers, unasked } from './database.ts'
+import { isLead, UNKNOWN } from './mariadb.ts'
+
+const privilege = z
+  .string()
+  .toUpperCase()
+  .transform((name) => (name === 'ALL PRIVILEGES' ? 'ALL' : name))
+  .refine((name) => name === 'ALL' || /^[A-Z]+( [A-Z]+)*$/.test(name), 'must be a privilege such as SELECT')
+
+const grant = z
+  .strictObject({
+    /** `*.*`, `shop.*`, `shop.orders`. */
+    on: z.string().regex(/^(\*\.\*|[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64}))$/, 'must be *.*, shop.* or shop.orders'),
+    privileges: z.array(privilege).min(1),
+  })
+  .transform(({ on, privileges }) => ({ on, privileges: [...new Set(privileges.includes('ALL') ? ALL : privileges)].sort() }))
+
+const schema = z
+  .strictObject({
+    user: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$|^$/, 'must be the name of an account: letters, digits, underscores, dots and dashes'),
+    host: z
+      .string()
+      .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be where it comes from: %, localhost, an address, or a network')
+      .default('%'),
+    state: z.enum(['present', 'absent']).default('present'),
+    /** Its password; without one, it is for the account of the same name on the host itself, through the socket. */
+    password: z
+      .custom<Secret>(isSecret, 'must be a secret')
+      // Only what the server itself keeps of a password ever comes to a host.
+      .transform((password) => new Secret(nativeHash(password.reveal())))
+      .optional(),
+    grants: z.array(grant).default([]),
+    ...servers,
+  })
+  .refine(({ host, password, state }) => state === 'absent' || host === 'localhost' || password !== undefined, {
+    path: ['password'],
+    message: 'an account that comes over the network needs a password',
+  })
+  .refine(({ host, grants }) => host === 'localhost' || grants.every(({ on }) => on !== '*.*'), {
+    path: ['grants'],
+    message: 'an account that comes over the network may do things in databases of its own only',
+  })
+
+export type AccountSpec = z.output<typeof schema>
+
+const idOf = ({ user, host }: AccountSpec): string => `${user}@${host}`
+
+const asking = (specs: readonly AccountSpec[]) => {
+  const nonce = randomBytes(16).toString('hex')
+  return { script: askScript(seenAccountsSql(nonce)), parse: (stdout: Buffer) => readAccounts(stdout, nonce, specs.map(idOf)) }
+}
+
+/** Where the server did not run when it was looked at, it does now, and may have grants that are too much. */
+function* seenNow(spec: AccountSpec): Generator<Step, SeenAccount, Answer> {
+  const { script, parse } = asking([spec])
+  return parse((yield { do: 'shell', script }).stdout).get(idOf(spec)) ?? UNKNOWN
+}
+
+/**
+ * Who may log in to a server, or to all servers of a cluster, and what they may do there: exactly that. Who comes over the network
+ * must use TLS. A password is compared by a digest, and never read back.
+ */
+export const databaseAccount = defineKind({
+  name: 'database-account',
+  schema,
+  id: idOf,
+
+  observe: asking,
+
+  plan: (want: AccountSpec, seen: SeenAccount, world) => {
+    if (!isLead(want.me, want.servers, world.members())) return undefined
+    if (seen === UNKNOWN) return unasked(want.state, world.packagesComing)
+    if (want.state === 'absent')
+      return seen === 'absent' ? undefined : { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
+    if (seen === 'absent') return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    const differences = differencesOf(want, seen)
+    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+  },
+
+  *apply(work: readonly Work<AccountSpec, SeenAccount>[]): Steps {
+    const done: string[] = []
+    for (const { id, spec, seen } of work) {
+      const now = seen === UNKNOWN ? yield* seenNow(spec) : seen
+      const input = new Secret(accountSql(spec, typeof now === 'string' ? [] : now.grants))
+      const answer = yield { do: 'shell', script: tellScript(), input, doing: 'seeing to accounts of the database' }
+      if (answer.code !== 0)
+        throw new Refused(
+          `account ${id} could not be changed`,
+          lastLines(answer.stderr),
+          'the server must run, and belong to the part of its cluster that has the majority',
+          done,
+        )
+      done.push(id)
+    }
+  },
+})
+
+const differencesOf = (want: AccountSpec, seen: Exclude<SeenAccount, string>): readonly Difference[] => {
+  const isLocal = want.host === 'localhost'
+  const plugin = want.password === undefined ? 'unix_socket' : 'mysql_native_password'
+  const tls = isLocal ? 'no' : 'yes'
+  const isOther = want.password !== undefined && seen.digest !== sha256Hex(`${seen.nonce}${want.password.reveal()}`)
+  const [has, shall] = [seen.grants, want.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))]
+  const [more, less] = [shall.filter((one) => !has.includes(one)), has.filter((one) => !shall.includes(one))]
+  return [
+    ...(seen.plugin === plugin ? [] : [{ key: 'logs in by', from: seen.plugin, to: plugin }]),
+    ...(seen.plugin === plugin && isOther ? [{ key: 'password' }] : []),
+    ...(!isLocal && !seen.tls ? [{ key: 'tls required', from: 'no', to: tls }] : []),
+    ...(seen.locked ? [{ key: 'locked', from: 'yes', to: 'no' }] : []),
+    ...(more.length + less.length === 0 ? [] : [{ key: 'grants', from: less.join(', ') || '-', to: more.join(', ') || '-' }]),
+  ]
+}

@@ -1,0 +1,109 @@
+import { quote } from '../../quote.ts'
+import { sqlText } from './mariadb.ts'
+import { Refused } from '../kind/step.ts'
+
+/** Socket of the server on its own host. Its directory belongs to the account mysql. */
+const SOCKET = '/run/mysqld/mysqld.sock'
+
+/** Limit of one wait for a lock, in seconds; the server's own default is a day. Also limits the wait for the server's greeting. */
+const LOCK_S = 10
+
+/** Limit of one statement, in seconds. The server keeps it, except while flow control of a cluster holds back a commit. */
+const STATEMENT_S = 40
+
+/** Limit of a client, in seconds: it also ends where the server stops answering. */
+const CLIENT_S = 60
+
+/**
+ * Returns the command of a client that lives for so many seconds at most. It logs in as root through the socket, without a password and
+ * without root's own settings. A server that is not ours could ask for any file that the client can read: `local-infile` refuses that.
+ * The alarm survives `exec`, so that the limit costs no process.
+ * @param lasting - a statement may take as long as the client: only waits for locks are limited
+ */
+export const mariadbWithin = (seconds: number, lasting = false): string => {
+  const limits = [`lock_wait_timeout=${LOCK_S}`, ...(lasting ? [] : [`max_statement_time=${STATEMENT_S}`])]
+  return `perl -e 'alarm ${seconds};exec@ARGV;exit 127' mariadb --no-defaults --socket=${SOCKET} --local-infile=0 --connect-timeout=${LOCK_S} --init-command='SET ${limits.join(',')}' --default-character-set=utf8mb4 --loose-print-query-on-error=0 -NB`
+}
+
+/** The client of every statement and question that ends within seconds. */
+export const MARIADB = mariadbWithin(CLIENT_S)
+
+/** The beginning of a statement, up to its first value: a value may be a secret. */
+const SHOWN = `REGEXP_SUBSTR(REGEXP_REPLACE(p.INFO, '[[:space:]]+', ' '), '^[^''"0-9]{1,80}')`
+
+/** The oldest threads that can hold a lock, and flow control of the cluster. A session that idles in a transaction keeps its locks. */
+const BLOCKERS = `SELECT CONCAT('thread ', p.ID, ' of ', p.USER, ', for ', GREATEST(p.TIME, COALESCE(t.AGE, 0)), ' s, ',
+ IF(p.INFO IS NULL, 'idle in a transaction', CONCAT(p.STATE, ': ', COALESCE(${SHOWN}, ''), '…')),
+ IF(p.USER = 'system user', ' (it applies what another server wrote)', CONCAT('; to end it there: sudo mariadb -e "KILL ', p.ID, '"')))
+ FROM information_schema.PROCESSLIST p
+ LEFT JOIN (SELECT trx_mysql_thread_id AS ID, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS AGE FROM information_schema.INNODB_TRX) t ON t.ID = p.ID
+ WHERE p.ID <> CONNECTION_ID() AND (t.AGE >= 5 OR (p.TIME >= 5 AND p.INFO IS NOT NULL)) ORDER BY GREATEST(p.TIME, COALESCE(t.AGE, 0)) DESC LIMIT 4;
+SELECT 'flow control holds back all writes of the cluster: one of its servers applies nothing, and provision verify names it'
+ FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_FLOW_CONTROL_ACTIVE' AND VARIABLE_VALUE = 'true'`
+
+/** Prints what can block a statement, a line each; fails where the server does not answer. */
+export const BLOCKERS_SCRIPT = `${mariadbWithin(15)} -e ${quote(BLOCKERS)} </dev/null`
+
+/** `$v`: how a client failed, by its exit status (142 is its alarm) and what it wrote to `$T/m`. Builtins only. */
+const FAILED = `failed() {
+  m=; while IFS= read -r l; do m="$m$l "; done <"$T/m"
+  case "$1 $m" in 142*|*'ERROR 1205 '*|*'ERROR 1969 '*) v=blocked ;; *handshake*) v=silent ;; *) v=down ;; esac
+}`
+
+/**
+ * A script that asks the server. A request with several such scripts waits only once for a server that is silent. Its last line is `end` after a whole answer; `down` where the server does not run; `blocked` after
+ * what blocks the question; `silent` where the server accepts connections and does not answer.
+ */
+export const askScript = (sql: string, flags = ''): string => `${FAILED}
+unanswered() { failed "$1"; [ $v != blocked ] || { echo; ${BLOCKERS_SCRIPT} || v=silent; }; [ $v != silent ] || silent=1; echo $v; }
+if [ "$silent" ]; then echo silent
+elif [ -S ${SOCKET} ]; then ${MARIADB}${flags} 2>"$T/m" <<'SQL' || unanswered $?
+${sql}
+SELECT 'end';
+SQL
+else echo down; fi`
+
+/** A question about a table of the schema mysql that not every server has: no rows where it is missing. */
+export const ifThere = (table: string, sql: string): string =>
+  `SELECT IF(COUNT(*) = 0, 'DO 0', ${sqlText(sql)}) INTO @question FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = ${sqlText(table)};
+EXECUTE IMMEDIATE @question;`
+
+/** The rows of an answer to `askScript`, as fields; undefined where the server does not run. Throws `Refused` where it is not whole. */
+export const readRows = (stdout: Buffer): readonly (readonly string[])[] | undefined => {
+  const lines = stdout.toString().split('\n').slice(0, -1)
+  switch (lines.pop()) {
+    case 'end':
+      return lines.map((line) => line.split('\t').map(unescaped))
+    case 'down':
+      return undefined
+    case 'blocked':
+      throw new Refused(
+        'the server does not answer, because a thread of it holds a lock',
+        lines.slice(lines.lastIndexOf('') + 1).join('\n') || 'no thread shows that it holds one: see SHOW PROCESSLIST there',
+        'end the thread that holds the lock, then run again',
+      )
+    case 'silent':
+      throw new Refused(
+        'the server accepts connections and does not answer',
+        `nothing came within ${LOCK_S} s`,
+        'see `systemctl status mariadb` there; where it hangs, restart it, then run again',
+      )
+    default:
+      throw new Refused('the server answered only in part', 'its answer has no end', 'see that it runs, and run again')
+  }
+}
+
+// What the client writes for characters that would break a line or a field.
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', '0': '\0', '\\': '\\' }
+const unescaped = (field: string): string => field.replace(/\\(.)/g, (whole, c: string) => ESCAPES[c] ?? whole)
+
+/** Defines `blocked`, which ends a script whose client failed: stderr names the threads that can block it and how to end them. */
+export const DEFINE_BLOCKED = `${FAILED}
+blocked() { cat "$T/m" >&2; failed "$1"; [ $v != blocked ] || ${BLOCKERS_SCRIPT} >&2; exit "$1"; }`
+
+/** A command of a script with `blocked`: a client that reads statements from its standard input. */
+export const telling = (client = MARIADB): string => `{ ${client} 2>"$T/m" || blocked $?; }`
+
+/** A script that sends statements to the server: these, or those of its standard input. */
+export const tellScript = (sql?: string): string => `${DEFINE_BLOCKED}
+${telling()}${sql === undefined ? '' : ` <<'SQL'\n${sql}\nSQL`}`

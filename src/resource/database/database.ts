@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import { differing, inWords } from '../kind/differences.ts'
+import { defineKind, type Verdict, type Work } from '../kind/kind.ts'
+import { wholeNumber } from '../kind/number.ts'
+import { inTurn } from '../kind/one-by-one.ts'
+import { askScript, readRows, tellScript } from './client.ts'
+import { isLead, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
+
+const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/)
+
+/** The name of a database: a directory on the host, and a word in SQL. */
+export const databaseName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'must be the name of a database: letters, digits, underscores and dashes, at most 64')
+  .refine((name) => !SYSTEM.includes(name.toLowerCase()), 'must not be a database of the server itself')
+
+const SYSTEM = ['mysql', 'information_schema', 'performance_schema', 'sys']
+
+/** Servers that hold the same: in a cluster, what one is told all have. */
+export const servers = {
+  /** The hosts of the servers, in the order in which they are asked to do it. */
+  servers: z.array(z.string()).min(1),
+  me: z.string(),
+}
+
+const schema = z.strictObject({
+  name: databaseName,
+  state: z.enum(['present', 'absent']).default('present'),
+  charset: word.default('utf8mb4'),
+  collation: word.default('utf8mb4_unicode_ci'),
+  /** With `absent`: whether it goes with all that is in it. Without, one that has tables stays, and every plan says so. */
+  loseAllRows: z.boolean().default(false),
+  ...servers,
+})
+
+export type DatabaseSpec = z.output<typeof schema>
+export type SeenDatabase = { readonly charset: string; readonly collation: string; readonly tables: number } | 'absent' | typeof UNKNOWN
+
+/** A database in a server, or in all servers of a cluster at once. */
+export const database = defineKind({
+  name: 'database',
+  schema,
+  id: ({ name }) => name,
+
+  observe: (specs: readonly DatabaseSpec[]) => ({
+    script: askScript(
+      'SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, (SELECT COUNT(*) FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = s.SCHEMA_NAME) FROM information_schema.SCHEMATA s;',
+    ),
+    parse: (stdout) => {
+      const rows = readRows(stdout)
+      const found = new Map(
+        (rows ?? []).map(([name = '', charset = '', collation = '', tables = '']) => [
+          name,
+          { charset, collation, tables: wholeNumber(tables, `how many tables ${name} has`) },
+        ]),
+      )
+      return new Map(specs.map(({ name }): [string, SeenDatabase] => [name, rows === undefined ? UNKNOWN : (found.get(name) ?? 'absent')]))
+    },
+  }),
+
+  plan: (want, seen, world) => {
+    if (!isLead(want.me, want.servers, world.members())) return undefined
+    const { state, charset, collation } = want
+    if (seen === UNKNOWN) return unasked(state, world.packagesComing)
+    if (state === 'absent')
+      return seen === 'absent' || isKept(want, seen)
+        ? undefined
+        : { action: 'delete', sure: 'exact', reason: `goes with ${seen.tables} tables`, differences: [] }
+    if (seen === 'absent') return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    const differences = differing({ charset, collation }, seen)
+    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+  },
+
+  notices: (want, seen) =>
+    want.state === 'absent' && seen !== 'absent' && seen !== UNKNOWN && isKept(want, seen)
+      ? [`database ${want.name} stays, because it has ${seen.tables} tables: with lose_all_rows: true it goes with them`]
+      : [],
+
+  apply: (work: readonly Work<DatabaseSpec, SeenDatabase>[]) =>
+    inTurn(work, ({ spec }) => tellScript(sqlOf(spec)), {
+      doing: 'seeing to databases',
+      failed: (id) => `database ${id} could not be changed`,
+      fix: 'the server must run, and belong to the part of its cluster that has the majority',
+    }),
+})
+
+const isKept = ({ loseAllRows }: DatabaseSpec, seen: { readonly tables: number }): boolean => seen.tables > 0 && !loseAllRows
+
+/** What may be told of something in a server that does not run: where it is still to be installed, nothing is there. */
+export const unasked = (state: 'present' | 'absent', coming: boolean): Verdict | undefined => {
+  if (!coming)
+    return { action: state === 'absent' ? 'delete' : 'update', sure: 'depends', reason: 'seen to when the server runs', differences: [] }
+  return state === 'absent' ? undefined : { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+}
+
+const sqlOf = (spec: DatabaseSpec): string => (spec.state === 'absent' ? dropSql(spec) : createSql(spec))
+
+// Whether it has tables may not have been known when it was planned.
+const dropSql = ({ name, loseAllRows }: DatabaseSpec): string =>
+  loseAllRows
+    ? `DROP DATABASE IF EXISTS ${sqlName(name)};`
+    : `SELECT IF(COUNT(*) = 0, ${sqlText(`DROP DATABASE IF EXISTS ${sqlName(name)}`)}, 'DO 0') INTO @change FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${sqlText(name)};
+EXECUTE IMMEDIATE @change;`
+
+const createSql = ({ name, charset, collation }: DatabaseSpec): string =>
+  `CREATE DATABASE IF NOT EXISTS ${sqlName(name)} CHARACTER SET ${charset} COLLATE ${collation};
+SELECT IF(DEFAULT_CHARACTER_SET_NAME = ${sqlText(charset)} AND DEFAULT_COLLATION_NAME = ${sqlText(collation)}, 'DO 0', ${sqlText(`ALTER DATABASE ${sqlName(name)} CHARACTER SET ${charset} COLLATE ${collation}`)}) INTO @change FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${sqlText(name)};
+EXECUTE IMMEDIATE @change;`

@@ -1,0 +1,139 @@
+import { gunzipSync } from 'node:zlib'
+import { z } from 'zod'
+import { quote } from '../../quote.ts'
+import type { LocalFile } from '../kind/content.ts'
+import { defineKind, type Probe, type Work } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
+import { Refused, type Steps, succeeded } from '../kind/step.ts'
+import { askScript, DEFINE_BLOCKED, ifThere, mariadbWithin, readRows, telling } from './client.ts'
+import { servers, unasked } from './database.ts'
+import { DATA_MS, isLead, sqlText, UNKNOWN } from './mariadb.ts'
+
+const isLocal = (value: unknown): value is LocalFile =>
+  typeof value === 'object' && value !== null && 'type' in value && value.type === 'local'
+
+const schema = z
+  .strictObject({
+    /** What it is called, in the project. */
+    name: z.string().min(1),
+    /** A compressed dump (`.sql.gz`) of the project, as backups are once they are decrypted. */
+    content: z.custom<LocalFile>(isLocal, 'must be a file of the project'),
+    /** All of it, in place of what is there; without, only tables that are missing. */
+    loseRowsWrittenSince: z.boolean().default(false),
+    ...servers,
+  })
+  .transform((spec) => ({ ...spec, tables: tablesIn(spec.content) }))
+
+export type DumpSpec = z.output<typeof schema>
+
+/** Which of the dump's tables are in the server, and the digests of dumps that replaced everything; or that the server does not run. */
+export type SeenDump = { readonly tables: readonly string[]; readonly replacedBy: readonly string[] } | typeof UNKNOWN
+
+const RECORD = '/var/lib/provision/database-dumps'
+
+const idOf = ({ name }: DumpSpec): string => name
+
+const observeDumps = (specs: readonly DumpSpec[]): Probe<SeenDump> => ({
+  asks: { texts: [RECORD] },
+  script: ASK,
+  parse: (stdout, said) => {
+    const tables = readTables(stdout)
+    const seen: SeenDump = tables === undefined ? UNKNOWN : { tables, replacedBy: said.texts.get(RECORD) ?? [] }
+    return new Map(specs.map((spec) => [idOf(spec), seen]))
+  },
+})
+
+/** Tables that are there as a whole: one whose bringing back was cut off is missing. */
+const readTables = (stdout: Buffer): readonly string[] | undefined => {
+  const rows = readRows(stdout)
+  const cut = new Set(rows?.flatMap(([name = '', how]) => (how === 'cut' ? [name] : [])))
+  return rows?.flatMap(([name = '', how]) => (how === undefined && name !== BEGUN && !cut.has(name) ? [name] : []))
+}
+
+/**
+ * Names the tables that are being brought back, for as long as they are. It is in the server, not on a disk beside it, so that whichever
+ * server is asked the next time knows it.
+ */
+const BEGUN = 'mysql.provision_restoring'
+
+const ASK = askScript(`${ifThere('provision_restoring', `SELECT name, 'cut' FROM ${BEGUN}`)}
+SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';`)
+
+const beginning = (names: readonly string[]): string =>
+  `CREATE TABLE IF NOT EXISTS ${BEGUN} (name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY) ENGINE=InnoDB;
+REPLACE INTO ${BEGUN} VALUES ${names.map((name) => `(${sqlText(name)})`).join(', ')};`
+
+/** The tables of a dump that are missing in a server, or in all servers of a cluster, are brought back from it. */
+export const databaseDump = defineKind({
+  name: 'database-dump',
+  schema,
+  id: idOf,
+
+  observe: observeDumps,
+
+  plan: (want: DumpSpec, seen: SeenDump, world) => {
+    if (!isLead(want.me, want.servers, world.members())) return undefined
+    if (seen === UNKNOWN) return unasked('present', world.packagesComing)
+    const missing = missingIn(want, seen)
+    const differences = [{ key: 'tables', to: shortened(missing) }]
+    if (!want.loseRowsWrittenSince)
+      return missing.length === 0
+        ? undefined
+        : { action: 'create', sure: 'exact', reason: `${missing.length} tables are missing`, differences }
+    if (seen.replacedBy.includes(want.content.sha256)) return undefined
+    const replaced = want.tables.length - missing.length
+    return { action: 'update', sure: 'exact', reason: `replaces ${replaced} tables as they are now`, differences: [] }
+  },
+
+  *apply(work: readonly Work<DumpSpec, SeenDump>[]): Steps {
+    for (const { id, spec, seen } of work) {
+      // Where the server did not run when it was looked at, it does now.
+      const now = seen === UNKNOWN ? readTables((yield { do: 'shell', script: ASK }).stdout) : seen.tables
+      if (now === undefined) throw new Refused(`${id} is not brought back`, 'the server does not run')
+      const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
+      const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
+      // Where only a part of the dump comes, the shell reads its end all the same, and goes on.
+      const script = `${DEFINE_BLOCKED}
+printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${quote(beginning(wanted))} | ${telling()} || exit 1
+{ gunzip -c || : >"$T/cut"; } | ${part} | ${telling(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo 'DROP TABLE ${BEGUN}' | ${telling()} || exit 1
+${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
+      const doing = `bringing back ${wanted.length} tables from ${id}`
+      if (wanted.length > 0)
+        succeeded(
+          yield { do: 'shell', script: `{ ${script}\n}`, input: spec.content.open(), doing, withinMs: DATA_MS },
+          `${id} could not be brought back`,
+        )
+    }
+  },
+})
+
+const missingIn = ({ tables }: DumpSpec, { tables: there }: Exclude<SeenDump, string>): readonly string[] =>
+  tables.filter((name) => !there.includes(name))
+
+const shortened = (names: readonly string[]): string =>
+  names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : names.join(', ')
+
+/** The tables of a dump, as `database.table`, in its order. */
+export const tablesIn = (content: LocalFile): readonly string[] => {
+  let database = ''
+  return gunzipSync(content.open())
+    .toString('latin1')
+    .split('\n')
+    .flatMap((line) => {
+      const [, sort, name = ''] = /^-- (Current Database:|Table structure for table) `(.*)`$/.exec(line) ?? []
+      if (sort === 'Current Database:') database = unquoted(name)
+      return sort === 'Table structure for table' ? [`${database}.${unquoted(name)}`] : []
+    })
+}
+
+const unquoted = (name: string): string => Buffer.from(name.replaceAll('``', '`'), 'latin1').toString()
+
+/** Of a dump, what comes before everything, what chooses a database, and these tables. In the rows, no line begins with two dashes. */
+export const PART = `
+FNR == 1 && !known { known = 1; while ((getline line < wanted) > 0) want[line] = 1; on = 1 }
+/^-- Current Database: / { database = substr($0, 23, length($0) - 23); gsub(/\`\`/, "\`", database); on = 1 }
+/^-- Table structure for table / { table = substr($0, 31, length($0) - 31); gsub(/\`\`/, "\`", table); on = ((database "." table) in want) }
+/^-- (Temporary table structure|Dumping events|Dumping routines|Final view structure)/ { on = 0 }
+/^\\/\\*!4010[13] SET (TIME_ZONE|SQL_MODE|FOREIGN_KEY_CHECKS|UNIQUE_CHECKS)=@OLD/ { on = 1 }
+on { print }
+`

@@ -1,0 +1,95 @@
+import { quote } from '../../quote.ts'
+import { sha256Of } from '../kind/content.ts'
+import { ABSENT, FIX_UNSAFE, refuseUnreached, typeName } from '../kind/inode.ts'
+import type { Work } from '../kind/kind.ts'
+import { Refused, type Steps, succeeded } from '../kind/step.ts'
+import { UNSAFE } from '../kind/walk.ts'
+import type { FileSpec, SeenFile } from './file.ts'
+import { filesAsInput, layOverScript, placeScript } from './place.ts'
+import { saveScript } from './undo.ts'
+
+type FileWork = Work<FileSpec, SeenFile>
+
+/** Applies files in their order; adjacent ones of one set, or of none, are one request: all of them go live, or none. */
+export function* applyFiles(work: readonly FileWork[]): Steps {
+  const done: string[] = []
+  for (const some of runsOf(work)) {
+    for (const { id, seen } of some) refuseUnreached(id, seen, done)
+    const unfit = some.find(({ seen }) => seen !== ABSENT && seen.type !== 'f' && seen.type !== 'l')
+    if (unfit !== undefined) throw refusedType(unfit, done)
+    try {
+      yield* replace(some)
+    } catch (error) {
+      throw error instanceof Refused ? new Refused(error.what, error.why, error.fix, done) : error
+    }
+    done.push(...some.map(({ id }) => id))
+  }
+}
+
+const refusedType = ({ id, seen }: FileWork, done: readonly string[]): Refused =>
+  new Refused(
+    `${id} is ${seen === ABSENT ? 'absent' : `${typeName(seen.type)} (owner: ${seen.owner})`}`,
+    'a file shall be there, and nothing but a file or a link is ever replaced by one',
+    'move it away or remove it by hand',
+    done,
+    id,
+  )
+
+/** Adjacent work of one configuration set (or of none). */
+const runsOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {
+  const runs: FileWork[][] = []
+  for (const one of work) {
+    const last = runs.at(-1)
+    if (last?.[0] !== undefined && last[0].spec.set?.name === one.spec.set?.name) last.push(one)
+    else runs.push([one])
+  }
+  return runs
+}
+
+function* replace(work: readonly FileWork[]): Steps {
+  const specs = work.map(({ spec }) => spec)
+  const paths = work.map(({ id }) => id)
+  const set = work[0]?.spec.set
+  const answer = yield {
+    do: 'shell',
+    input: filesAsInput(specs),
+    doing:
+      set === undefined ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}` : `checking ${set.name}'s new configuration`,
+    script: `set -u; mkdir -p -m 700 /var/lib/provision || exit 1
+${set === undefined ? '' : `${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
+${placeScript({ alone: set !== undefined })}`,
+  }
+  if (set !== undefined && answer.code === CHECK_FAILED)
+    throw new Refused(
+      `${set.check[0]} does not accept the new configuration`,
+      answer.stderr.trim() || answer.stdout.toString().trim(),
+      'correct what the role puts into these files; nothing was changed, the service keeps its old configuration',
+    )
+  if (answer.code === NO_NAMESPACE)
+    throw new Refused(
+      'this host cannot check a configuration before it goes live',
+      answer.stderr.trim(),
+      'allow it mount namespaces (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
+    )
+  const what = work.length === 1 ? `${paths[0]} could not be written` : 'the files could not be written'
+  if (answer.code === UNSAFE) throw new Refused(what, answer.stderr.trim(), FIX_UNSAFE)
+  succeeded(answer, what)
+}
+
+const digestsOf = (work: readonly FileWork[]): ReadonlyMap<string, string> =>
+  new Map(work.map(({ id, spec }) => [id, spec.state === 'absent' ? 'absent' : (sha256Of(spec.content) ?? '')]))
+
+const CHECK_FAILED = 65
+const NO_NAMESPACE = 66
+
+/**
+ * Runs the checker on a copy of the whole tree with the new files laid over it, bound over the real one in a mount namespace of
+ * its own: absolute includes read the copy, and nothing leaks out (measured: 17 ms more than the bare check). Where the host may
+ * not make namespaces (unprivileged containers) it says so and changes nothing.
+ */
+const checkScript = (set: NonNullable<FileSpec['set']>): string => `
+w=$(mktemp -d "$T/XXXXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT
+mkdir "$w/new" && cp -a ${quote(`${set.root}/.`)} "$w/new/" || exit 1
+${layOverScript(set.root, '$w/new')} || exit
+unshare -m sh -c 'mount --bind "$1/new" "$2" && : >"$1/bound" || exit 1; shift 2; "$@"' sh "$w" ${quote(set.root)} ${set.check.map(quote).join(' ')} >"$w/said" 2>&1 </dev/null
+c=$?; [ "$c" = 0 ] || { cat "$w/said" >&2; [ -e "$w/bound" ] && exit ${CHECK_FAILED}; exit ${NO_NAMESPACE}; }`

@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { inWords } from '../kind/differences.ts'
+import { ABSENT, FIX_UNSAFE, planAbsent, planUnreached, refuseUnreached, type SeenInode, typeName } from '../kind/inode.ts'
+import { defineKind } from '../kind/kind.ts'
+import { absolutePath, fileMode, ownership } from '../kind/path.ts'
+import { probeInodes } from '../kind/queries.ts'
+import { Refused, succeeded } from '../kind/step.ts'
+import { UNSAFE, walk } from '../kind/walk.ts'
+
+const schema = z.strictObject({
+  path: absolutePath,
+  state: z.enum(['present', 'absent']).default('present'),
+  mode: fileMode.default('755'),
+  ...ownership,
+})
+
+/** A directory, its mode and owner. Its parent is a resource of its own; an absent one has to be empty. */
+export const directory = defineKind({
+  name: 'directory',
+  schema,
+  id: ({ path }) => path,
+  observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
+
+  plan: (want, seen: SeenInode, { packagesComing }) => {
+    const unreached = planUnreached(seen)
+    if (unreached !== undefined) return unreached
+    if (want.state === 'absent') return planAbsent(seen, packagesComing)
+    if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    const differences = [
+      ...(seen.type === 'd' ? [] : [{ key: 'type', from: typeName(seen.type), to: 'a directory' }]),
+      ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
+    ]
+    if (differences.length === 0) return undefined
+    return { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+  },
+
+  *apply(work) {
+    for (const { id, seen } of work) refuseUnreached(id, seen)
+    const words = work.flatMap(({ spec: { path, state, mode, owner, group } }) => [path, state, mode, owner, group])
+    const answer = yield { do: 'shell', script: walk(DIRECTORIES, ...words) }
+    if (answer.code === UNSAFE) throw new Refused('the directories could not be made', answer.stderr.trim(), FIX_UNSAFE)
+    succeeded(answer, 'the directories could not be made')
+  },
+})
+
+/**
+ * Where another account could put a directory of somebody else in the place of ours, only an empty one of root's and one of that account
+ * itself are given to anybody.
+ */
+const DIRECTORIES = String.raw`
+my %parents;
+while (@ARGV) {
+  my ($path, $state, $mode, $owner, $group) = splice @ARGV, 0, 5;
+  my ($parent, $name) = parted($path);
+  if ($state eq 'absent') {
+    next unless enter($parent) || $held[2] ne 'does not exist';
+    reach($parent);
+    rmdir $name or $!{ENOENT} or fail("$path cannot be removed: $!");
+    $parents{$parent} = 1; next;
+  }
+  my ($uid, $gid) = (uid_of($owner), gid_of($group));
+  reach($parent); $parents{$parent} = 1;
+  mkdir $name, 0700 or $!{EEXIST} or fail("$path: $!");
+  my $h;
+  sysopen($h, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or fail("$path is there and is no directory");
+  my @s = stat $h;
+  next if $s[4] == $uid && $s[5] == $gid && ($s[2] & 07777) == oct $mode;
+  if ($other ne '' && $s[4] != $other_uid) {
+    my $controls = "$parent is controlled by $other";
+    fail("$path belongs to " . account($s[4]) . ", and $controls, who could have put it there", ${UNSAFE}) if $s[4] != 0;
+    chdir $h; opendir(my $list, '.'); my @within = grep { !/^[.]{1,2}\z/ } readdir $list;
+    fail("$path belongs to root and is not empty, and $controls, who could have put it there", ${UNSAFE}) if @within;
+  }
+  chown($uid, $gid, $h) && chmod(oct $mode, $h) or fail("$path: $!");
+}
+for (keys %parents) { to_disk('.') if enter($_) }
+`

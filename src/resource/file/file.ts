@@ -1,0 +1,109 @@
+import { z } from 'zod'
+import { asContent, asText, type Content, hasSecret, isKnown, sha256Of, shownText } from '../kind/content.ts'
+import { inWords } from '../kind/differences.ts'
+import { ABSENT, planAbsent, planUnreached, type SeenInode, typeName } from '../kind/inode.ts'
+import { type Difference, defineKind } from '../kind/kind.ts'
+import { absolutePath, fileMode, ownership } from '../kind/path.ts'
+import { inodeSaid, type Said } from '../kind/queries.ts'
+import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
+import { applyFiles } from './apply.ts'
+
+/** Files that only make sense together: checked as a whole by the service's own checker before any of them goes live. */
+export const configurationSet = z.strictObject({
+  /** Names what can be put back; the service that loads the set has the same. */
+  name: z.string().regex(/^[a-z][a-z0-9-]*$/),
+  /** The directory that holds all files of the set. */
+  root: absolutePath,
+  /** The checker and its arguments. It sees the new files where the old ones are. */
+  check: z.array(z.string()).min(1),
+})
+
+const schema = z
+  .strictObject({
+    path: absolutePath,
+    content: z.custom<string | Content>((value) => typeof value === 'string' || isContent(value), 'must be text').default(''),
+    state: z.enum(['present', 'absent']).default('present'),
+    mode: fileMode.default('644'),
+    ...ownership,
+    set: configurationSet.optional(),
+  })
+  .transform(({ content, ...rest }) => ({ ...rest, content: asContent(content) }))
+  .refine(({ path, set }) => set === undefined || path.startsWith(`${set.root}/`), 'a file of a set lies below its root')
+
+const isContent = (value: unknown): boolean => typeof value === 'object' && value !== null && 'type' in value
+
+export type FileSpec = z.output<typeof schema>
+
+/** A file as it was seen; the digest is there for regular files only. */
+export type SeenFile = SeenInode & { readonly sha256?: string }
+
+/** A regular file: its bytes, mode and owner. Its directory is a resource of its own. */
+export const file = defineKind({
+  name: 'file',
+  schema,
+  id: ({ path }) => path,
+
+  observe: (specs: readonly FileSpec[]) => {
+    const paths = specs.map(({ path }) => path)
+    return {
+      asks: { inodes: paths, digests: paths, sizes: new Map(specs.flatMap(largeSize)) },
+      script: '',
+      parse: (_, said) => new Map(paths.map((path) => [path, fileSaid(said, path)])),
+    }
+  },
+
+  plan: (want, seen, { packagesComing }) => {
+    const unreached = planUnreached(seen)
+    if (unreached !== undefined) return unreached
+    if (want.state === 'absent') return planAbsent(seen, packagesComing)
+    const known = isKnown(want.content)
+    const sure = known ? 'exact' : 'depends'
+    if (seen === ABSENT) return { action: 'create', sure, reason: 'not there', differences: [] }
+    const differences = differencesOf(want, seen)
+    return differences.length === 0 ? undefined : { action: 'update', sure, reason: inWords(differences), differences }
+  },
+
+  apply: applyFiles,
+
+  before: (work) => ({
+    script: excerptScript({ paths: work.filter(({ spec, seen }) => isReadable(spec, seen)).map(({ id }) => id), bytes: SHOWN_BYTES }),
+    read: readExcerpts,
+  }),
+
+  diff: ({ spec, seen, verdict }, before) => {
+    if (hasSecret(spec.content) || !isWorldReadable(spec.mode) || !isReadable(spec, seen, true)) return undefined
+    if (verdict.action !== 'delete' && !verdict.differences.some(({ key }) => key === 'content') && seen !== ABSENT) return undefined
+    const old = seen === ABSENT ? '' : before && asText(before)
+    const after = verdict.action === 'delete' ? '' : shownText(spec.content)
+    return old === undefined || after === undefined || after.length > SHOWN_BYTES ? undefined : { before: old, after }
+  },
+
+  files: ({ path, state, content }) => [{ path, sha256: state === 'absent' ? 'absent' : (sha256Of(content) ?? 'later') }],
+})
+
+/** No more than this of a file is fetched and compared for a person to read. */
+const SHOWN_BYTES = 65_536
+
+const differencesOf = (want: FileSpec, seen: Exclude<SeenFile, typeof ABSENT>): readonly Difference[] => {
+  if (seen.type !== 'f') return [{ key: 'type', from: typeName(seen.type), to: 'a file' }]
+  const sum = sha256Of(want.content)
+  return [
+    ...(sum === undefined || sum !== seen.sha256 ? [{ key: 'content' }] : []),
+    ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
+  ]
+}
+
+const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
+
+// What not everybody on the host may read is not shown either: the old side of a diff can hold a secret as well.
+const isReadable = (spec: FileSpec, seen: SeenFile, orAbsent = false): boolean =>
+  seen === ABSENT ? orAbsent : seen.type === 'f' && isWorldReadable(seen.mode) && isWorldReadable(spec.mode)
+
+const largeSize = ({ path, content }: FileSpec): readonly (readonly [string, number])[] =>
+  content.type === 'local' ? [[path, content.size]] : []
+
+const fileSaid = (said: Said, path: string): SeenFile => {
+  const inode = inodeSaid(said, path)
+  const sha256 = said.digests.get(path)
+  return inode === ABSENT || sha256 === undefined ? inode : { ...inode, sha256 }
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { ABSENT, FIX_UNSAFE, planAbsent, planUnreached, refuseUnreached, type SeenInode, typeName } from '../kind/inode.ts'
+import { defineKind } from '../kind/kind.ts'
+import { absolutePath } from '../kind/path.ts'
+import { probeInodes } from '../kind/queries.ts'
+import { Refused, succeeded } from '../kind/step.ts'
+import { UNSAFE, walk } from '../kind/walk.ts'
+import { stagedName } from './place.ts'
+
+const schema = z.strictObject({
+  path: absolutePath,
+  /** Where it points, absolute or relative to its own directory. */
+  target: z.string().min(1).default('/dev/null'),
+  state: z.enum(['present', 'absent']).default('present'),
+})
+
+/** A symbolic link. It is replaced in one rename, so there is no moment without it; a file or directory in its place is never removed. */
+export const link = defineKind({
+  name: 'link',
+  schema,
+  id: ({ path }) => path,
+  observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
+
+  plan: (want, seen: SeenInode, { packagesComing }) => {
+    const unreached = planUnreached(seen)
+    if (unreached !== undefined) return unreached
+    if (want.state === 'absent') return planAbsent(seen, packagesComing)
+    if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [{ key: 'target', to: want.target }] }
+    if (seen.type === 'l' && seen.target === want.target) return undefined
+    const from = seen.type === 'l' ? seen.target : typeName(seen.type)
+    return { action: 'update', sure: 'exact', reason: 'points elsewhere', differences: [{ key: 'target', from, to: want.target }] }
+  },
+
+  *apply(work) {
+    for (const { id, seen } of work) refuseUnreached(id, seen)
+    const words = work.flatMap(({ spec: { path, target, state } }) => [path, stagedName(path, '.link'), state, target])
+    const answer = yield { do: 'shell', script: walk(LINKS, ...words) }
+    if (answer.code === UNSAFE) throw new Refused('the links could not be made', answer.stderr.trim(), FIX_UNSAFE)
+    succeeded(answer, 'the links could not be made')
+  },
+})
+
+const LINKS = `
+while (@ARGV) {
+  my ($path, $staged, $state, $target) = splice @ARGV, 0, 4;
+  my ($parent, $name) = parted($path);
+  next if $state eq 'absent' && !enter($parent) && $held[2] eq 'does not exist';
+  reach($parent);
+  my @s = lstat $name;
+  fail("$path is there and is no link") if @s && !S_ISLNK($s[2]);
+  if ($state eq 'absent') { unlink $name or $!{ENOENT} or fail("$path: $!") }
+  else { unlink $staged; symlink $target, $staged and rename $staged, $name or fail("$path: $!") }
+  to_disk('.');
+}
+`

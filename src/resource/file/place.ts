@@ -1,0 +1,123 @@
+import { bytesOf, sha256Hex } from '../kind/content.ts'
+import { UNSAFE, walk } from '../kind/walk.ts'
+import type { FileSpec } from './file.ts'
+
+/** What a killed run may have left behind lies in this list until its files are in place; the next run clears it (see `engine`). */
+export const STAGED_LIST = '/var/lib/provision/staged'
+
+/** The name under which something new waits beside what it replaces. It is derived, so that the next write takes up what a cut left. */
+export const stagedName = (path: string, what = ''): string => `.${sha256Hex(path).slice(0, 16)}${what}.provision-new`
+
+/** Files as the programs below read them from standard input: NUL-terminated words, then the bytes. Absent ones come last. */
+export const filesAsInput = (specs: readonly FileSpec[]): Uint8Array => {
+  const words = (...some: readonly (string | number)[]): Buffer => Buffer.from(some.map((word) => `${word}\0`).join(''))
+  const isAbsent = ({ state }: FileSpec): boolean => state === 'absent'
+  return Buffer.concat([
+    ...specs
+      .filter((spec) => !isAbsent(spec))
+      .flatMap(({ path, mode, owner, group, content }) => {
+        const bytes = bytesOf(content)
+        return [words('file', path, stagedName(path), mode, owner, group, bytes.length), bytes]
+      }),
+    ...specs.filter(isAbsent).map(({ path }) => words('gone', path)),
+  ])
+}
+
+/** Reads all words first: nothing is written before every owner and directory is known. Bytes are read again where they are needed. */
+const READ_FILES = String.raw`
+my (@new, @gone); my $alone = shift @ARGV;
+sub word { local $/ = "\0"; my $w = <STDIN> // fail('the input was cut off'); chomp $w; $w }
+seek STDIN, 0, 0 or fail("the input cannot be read: $!");
+until (eof STDIN) {
+  my ($what, $path) = (word(), word());
+  my ($dir, $name) = parted($path);
+  if ($what eq 'gone') { push @gone, { path => $path, dir => $dir, name => $name }; next }
+  my ($staged, $mode, $owner, $group, $size) = map { word() } 1 .. 5;
+  push @new, { path => $path, dir => $dir, name => $name, staged => $staged, mode => oct $mode, uid => uid_of($owner), gid => gid_of($group), at => tell STDIN, size => $size };
+  seek STDIN, $size, 1;
+}
+# The same directory is not walked to again for its next file.
+my $here = '';
+sub go { my ($dir) = @_; return if $dir eq $here; $here = ''; reach($dir); $here = $dir }
+sub check_places {
+  for my $one (@new, $alone ? @gone : ()) {
+    if ($one->{staged}) { go($one->{dir}) }
+    else { $here = ''; next if !enter($one->{dir}) && $held[2] eq 'does not exist'; reach($one->{dir}) }
+    fail("$one->{path} lies where another account can replace it (owner: $other); a service's files belong where only root can", ${UNSAFE}) if $alone && $other ne '';
+  }
+}
+# The file is ours from its first byte: nobody else made it, and nobody reads it before it is complete.
+sub create {
+  my ($one, $name) = @_; my $h;
+  unlink $name;
+  sysopen($h, $name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) or return 0;
+  seek STDIN, $one->{at}, 0;
+  my $left = $one->{size};
+  while ($left > 0) {
+    my $n = read STDIN, my $part, $left < 1048576 ? $left : 1048576;
+    return 0 unless $n && print $h $part;
+    $left -= $n;
+  }
+  return $h->flush && chown($one->{uid}, $one->{gid}, $h) && chmod($one->{mode}, $h) && close $h;
+}
+`
+
+/** New bytes beside the old ones, on disk, and only then the renames; then what shall be absent is removed. */
+const PLACE = String.raw`${READ_FILES}
+my $list = shift @ARGV;
+check_places();
+if (@new) {
+  open my $h, '>', $list or fail("$list: $!");
+  print $h "$_->{dir}/$_->{staged}\n" for @new;
+  $h->flush && $h->sync && close $h or fail("$list: $!");
+}
+for my $one (@new) {
+  go($one->{dir});
+  next if create($one, $one->{staged});
+  my $why = "$one->{path}: $!";
+  for (@new) { unlink $_->{staged} if enter($_->{dir}) }
+  unlink $list; fail($why);
+}
+for (@new) { go($_->{dir}); to_disk($_->{staged}) }
+for (@new) { go($_->{dir}); rename $_->{staged}, $_->{name} or fail("$_->{path}: $!") }
+for (@gone) {
+  next if $_->{dir} ne $here && !enter($_->{dir}) && $held[2] eq 'does not exist';
+  $here = ''; go($_->{dir});
+  unlink $_->{name} or $!{ENOENT} or fail("$_->{path} cannot be removed: $!");
+}
+my %seen;
+for (grep { !$seen{$_->{dir}}++ } @new, @gone) { to_disk('.') if enter($_->{dir}) }
+unlink $list;
+`
+
+/** The same files in a copy of the tree that they belong to, for the checker to read. A link in it could lead out of the copy. */
+const LAY_OVER = `${READ_FILES}
+my ($root, $copy) = @ARGV;
+check_places();
+reach($copy);
+my $real = readlink '/proc/self/cwd';
+for (@new, @gone) {
+  my $rest = substr $_->{dir}, length $root;
+  next if !enter("$copy$rest") && $held[2] eq 'does not exist';
+  fail("$_->{path} lies behind a link, which a set of files that is checked together cannot have", ${UNSAFE}) if readlink('/proc/self/cwd') ne "$real$rest";
+  if (!exists $_->{staged}) { unlink $_->{name}; next }
+  create($_, $_->{name}) or fail("$_->{path}: $!");
+}
+`
+
+/** Puts files in place, of which the input says what they shall be; all of them, or none. */
+export const placeScript = ({ alone }: { readonly alone: boolean }): string => walk(PLACE, alone ? 'alone' : '', STAGED_LIST)
+
+/** Lays the files over a copy of their tree; the copy is a variable of the shell. */
+export const layOverScript = (root: string, copy: string): string => `${walk(LAY_OVER, 'alone', root)} "${copy}"`
+
+/** Clears what the list names, and then the list. */
+export const CLEAR_STAGED = `${walk(
+  `
+my ($list) = @ARGV;
+open my $h, '<', $list or exit;
+while (<$h>) { chomp; my ($dir, $name) = parted($_); unlink $name if $name =~ /[.]provision-new$/ && enter($dir) }
+unlink $list;
+`,
+  STAGED_LIST,
+)}`

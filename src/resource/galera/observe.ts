@@ -1,0 +1,118 @@
+import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
+import type { Probe } from '../kind/kind.ts'
+import { wholeNumber } from '../kind/number.ts'
+import { Refused } from '../kind/step.ts'
+import { askScript, ifThere, readRows } from '../database/client.ts'
+import type { SeenService } from '../service/observe.ts'
+import { service } from '../service/service.ts'
+import type { GaleraSpec } from './galera.ts'
+
+/** What a running server says of its cluster. */
+export interface Standing {
+  /** It belongs to the part that has the majority. */
+  readonly primary: boolean
+  /** It has a part at all. Who was put out has none, and looks for none until it is started anew. */
+  readonly connected: boolean
+  readonly synced: boolean
+  /** `Synced`, `Joined`, `Donor/Desynced`, … */
+  readonly state: string
+  /** Members of its part, arbitrators included. */
+  readonly size: number
+  /** How many of them are servers. */
+  readonly servers: number
+  /** The servers by the names of their hosts, with what Galera calls them. */
+  readonly members: readonly { readonly name: string; readonly uuid: string }[]
+  /** The history that its data belongs to, and the last transaction of it. */
+  readonly uuid: string | undefined
+  readonly seqno: number
+}
+
+/** Where the data of a server stands, as it lies on the disk. */
+export interface Position {
+  /** The history that it belongs to; undefined where it never was in a cluster. */
+  readonly uuid: string | undefined
+  /** The last transaction of it; -1 where that must be found out, because it was not stopped cleanly. */
+  readonly seqno: number
+  /** Databases of its own, beside those of the server itself. */
+  readonly databases: readonly string[]
+}
+
+export interface SeenGalera {
+  readonly service: SeenService
+  /** Undefined where it does not run, or runs without Galera. */
+  readonly standing: Standing | undefined
+  readonly position: Position
+}
+
+export const GRASTATE = `${DATA}/grastate.dat`
+
+const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed', 'wsrep_provider_name');`
+
+/** Galera keeps it in a table, which is there once a server was in a cluster; an arbitrator has no address for clients. */
+const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep_cluster_members WHERE node_incoming_address <> ''"
+
+/** How the server of a host stands. One that has no majority answers questions about tables only by dirty reads. */
+export const STANDING = askScript(`SET SESSION wsrep_dirty_reads = ON;\n${ifThere('wsrep_cluster_members', MEMBERS)}\n${STATUS}`)
+
+/** One client for all; the position is read by builtins. */
+export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => {
+  const services = service.kind.observe(specs.map((spec) => spec.service))
+  return {
+    asks: { ...services.asks, texts: [...(services.asks?.texts ?? []), GRASTATE] },
+    script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${STANDING}\necho 'provision-services'\n${services.script}`,
+    parse: (stdout, said) => {
+      const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
+      const seen = services.parse(Buffer.from(forServices), said)
+      const lines = own.split('\n')
+      const databases = lines.flatMap((line) => (line.startsWith('database ') ? [line.slice('database '.length)] : []))
+      const rows = readRows(Buffer.from(lines.filter((line) => !line.startsWith('database ')).join('\n')))
+      const position = { ...readPosition(said.texts.get(GRASTATE) ?? []), databases }
+      return new Map(
+        specs.flatMap((spec): readonly (readonly [string, SeenGalera])[] => {
+          const its = seen.get(spec.service.unit)
+          return its === undefined ? [] : [[spec.cluster, { service: its, standing: rows && readStanding(rows), position }]]
+        }),
+      )
+    },
+  }
+}
+
+/** Throws `Refused` where a number or a history in it is none. Undefined where the server runs without Galera: it has no cluster, as one that does not run, and comes into one only by a start. */
+export const readStanding = (rows: readonly (readonly string[])[]): Standing | undefined => {
+  const of = new Map(rows.map(([name = '', value = '']) => [name, value]))
+  if (of.get('wsrep_provider_name') === '') return undefined
+  const state = of.get('wsrep_local_state_comment') ?? ''
+  return {
+    primary: of.get('wsrep_cluster_status') === 'Primary',
+    connected: of.get('wsrep_cluster_status') !== 'Disconnected',
+    synced: state === 'Synced' || state === 'Donor/Desynced',
+    state,
+    size: wholeNumber(of.get('wsrep_cluster_size') ?? '0', 'the size of the cluster'),
+    // An arbitrator has no address for clients, and stands there as nothing between two commas.
+    servers: (of.get('wsrep_incoming_addresses') ?? '').split(',').filter((address) => address !== '').length,
+    members: rows.flatMap(([name = '', uuid = '']) =>
+      name.startsWith('member ') && UUID.test(uuid) ? [{ name: name.slice('member '.length), uuid }] : [],
+    ),
+    uuid: uuidOf(of.get('wsrep_local_state_uuid')),
+    seqno: wholeNumber(of.get('wsrep_last_committed') ?? '-1', 'the last transaction'),
+  }
+}
+
+const uuidOf = (word: string | undefined): string | undefined => {
+  if (word === undefined || word === '' || word === NONE) return undefined
+  if (UUID.test(word)) return word
+  throw new Refused('the history of the data cannot be told', `${JSON.stringify(word.slice(0, 80))} is none of Galera`, `see ${GRASTATE}`)
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+const NONE = '00000000-0000-0000-0000-000000000000'
+
+export const readPosition = (lines: readonly string[]): Omit<Position, 'databases'> => {
+  const of = (key: string) =>
+    lines
+      .find((line) => line.startsWith(`${key}:`))
+      ?.slice(key.length + 1)
+      .trim()
+  return { uuid: uuidOf(of('uuid')), seqno: wholeNumber(of('seqno') ?? '-1', 'the last transaction') }
+}

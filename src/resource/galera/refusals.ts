@@ -1,0 +1,20 @@
+import { Refused } from '../kind/step.ts'
+
+/** How far the data of a server goes, and whether it runs. */
+export interface Reach {
+  readonly host: string
+  readonly uuid: string | undefined
+  readonly seqno: number
+  readonly runs: boolean
+}
+
+/** A first server that failed before it came to this is not replaced by the next. */
+export const notFirst = (me: string, first: string): Refused =>
+  new Refused(`${me} does not begin the cluster`, `${first} comes first and has not begun it`, `see what is wrong with ${first}`)
+
+export const severalHistories = (known: readonly Reach[]): Refused =>
+  new Refused(
+    'the servers hold data of different clusters',
+    known.map(({ host, uuid, seqno }) => `${host}: ${uuid}, transaction ${seqno}`).join('; '),
+    'decide whose data shall be lost, and name that host in discard_data_of',
+  )

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import { Refused, type Steps, succeeded } from '../kind/step.ts'
+import { runOf, stateOf, type Trial } from './trial.ts'
+
+/**
+ * Commits a change or has it rolled back: it is kept only if a new connection comes in after it was loaded. A mark with this change's
+ * nonce lies on the host until then. Whoever renames it has decided: the new connection (confirmed), or the host's own timer
+ * (undoing). A boot comes up with the old state, because nothing that it loads is replaced before.
+ *
+ * For a kind of your own: `apply` is `yield* commitConfirm(trial, input)`; `observe` asks `trialAsks`, prints `trialScript` and reads
+ * it with `readTrial`; `plan` has something to do where `historyOf` says so. `nftables` and `sshd` are made so.
+ */
+export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
+  const { field, what, confirmSeconds, fix } = trial
+  const nonce = randomBytes(8).toString('hex')
+  const script = (body: string): string => `${pathsOf(trial, nonce)}\n${body}`
+  const refused = `the new ${what} were not loaded`
+  const withinMs = (confirmSeconds - 2) * 1000
+  succeeded(
+    yield { do: 'shell', script: script(armScript(trial, nonce)), input, doing: `checking the new ${field} ${what}` },
+    refused,
+    fix.refused,
+  )
+  succeeded(
+    yield { do: 'shell', script: script(tryScript(trial)), doing: `loading the new ${field} ${what}` },
+    refused,
+    `the old ${what} are in force again`,
+  )
+  const confirmed = yield { do: 'reconnect', script: script(confirmScript(trial, nonce)), withinMs }
+  if (confirmed.code !== 0) {
+    throw new Refused(
+      `the new ${what} were taken back: nobody could come in through them`,
+      confirmed.stderr.trim() || `no new connection came about within ${withinMs / 1000} seconds`,
+      `${fix.lockedOut}; the host has its old ${what} again ${confirmSeconds} seconds after they were loaded`,
+    )
+  }
+  succeeded(
+    yield { do: 'shell', script: script(keepScript(trial)), doing: `keeping the new ${field} ${what} for the next boot` },
+    `the new ${what} are in force, but could not be kept for the next boot`,
+  )
+}
+
+const pathsOf = ({ slug }: Trial, nonce: string): string => `umask 077; run=${runOf(slug)} state=${stateOf(slug)} nonce=${nonce}`
+
+const unitOf = ({ slug }: Trial, nonce: string): string => `provision-${slug.split('/', 1)[0]}-${nonce}`
+
+/**
+ * Prepares, writes down the undo, sets the timer, and only then lays the mark. Marks of earlier changes go last, so that at no moment
+ * nobody is left to undo; an undo that was cut off is ended first. The lock is the directory itself, so that it leaves no file: the
+ * undo of an earlier change has either ended before, or finds its mark gone.
+ */
+const armScript = (trial: Trial, nonce: string): string => `mkdir -p "\${run%/*}" "\${state%/*}" && exec 8<"\${state%/*}" && flock 8 || exit
+read -r boot </proc/sys/kernel/random/boot_id
+here() { [ -e "$1" ] && read -r x <"$1" && [ "$x" = "$boot" ]; }
+for p in "$state".undoing.*; do ! here "$p" || ( locked=1; . "$run.undo.\${p##*.}" ); done
+saved=; for p in "$state".pending.* "$state".undoing.*; do ! here "$p" || saved=1; done
+{
+${trial.prepare}
+} || exit
+cat >"$run.undo.$nonce" <<'END' || exit
+${undoScript(trial, nonce)}
+END
+systemd-run -q --collect --unit=${unitOf(trial, nonce)} --on-active=${trial.confirmSeconds}s --timer-property=AccuracySec=200ms /bin/sh "$run.undo.$nonce" || exit
+printf '%s\\n' "$boot" >"$state.pending.$nonce" || exit
+for p in "$state".pending.* "$state".undoing.*; do [ "$p" = "$state.pending.$nonce" ] || rm -f "$p"; done
+${trial.armed ?? ':'}`
+
+// The mark of an undo that fails stays, so that the next run knows of it. A lock that is held for so long is not waited for.
+const undoScript = (trial: Trial, nonce: string): string => `# Puts the old ${trial.what} back, unless the new ones were confirmed.
+${pathsOf(trial, nonce)}
+[ "$locked" ] || { exec 8<"\${state%/*}"; flock -w 10 8; }
+mv "$state.pending.$nonce" "$state.undoing.$nonce" 2>/dev/null || [ -e "$state.undoing.$nonce" ] || exit 0
+(
+${trial.undo}
+) || exit
+date -u +%Y-%m-%dT%H:%M:%SZ >"$state.rolled-back"
+rm -f "$state.undoing.$nonce"`
+
+const tryScript = ({ load }: Trial): string => `(
+${load}
+) && exit
+c=$?; sh "$run.undo.$nonce" && rm -f "$state.rolled-back"; exit "$c"`
+
+// An answer can be lost on its way, so a change that this nonce has confirmed already is confirmed.
+const confirmScript = (trial: Trial, nonce: string): string => `mv "$state.pending.$nonce" "$state.confirmed.$nonce" 2>/dev/null
+if [ -e "$state.confirmed.$nonce" ]; then systemctl stop ${unitOf(trial, nonce)}.timer; exit 0; fi
+echo 'the host had already put its old ${trial.what} back' >&2; exit 1`
+
+const keepScript = ({ keep }: Trial): string => `set -e
+${keep}
+rm -f "$state".confirmed.* "$state.rolled-back" "$run".*; sync "\${state%/*}"`

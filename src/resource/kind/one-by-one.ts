@@ -1,0 +1,37 @@
+import { quote } from '../../quote.ts'
+import { FIX_UNSAFE } from './inode.ts'
+import type { Work } from './kind.ts'
+import { type Answer, lastLines, Refused, type Steps } from './step.ts'
+import { UNSAFE } from './walk.ts'
+
+/** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
+type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
+
+/** Identities of those that the host said were done (`done`, NUL, identity, NUL). */
+export const doneOf = (work: readonly { readonly id: string }[], { stdout }: Answer): readonly string[] => {
+  const said = stdout.toString().split('\0')
+  return work.map(({ id }) => id).filter((id) => said.some((field, i) => field.endsWith('done') && said[i + 1] === id))
+}
+
+/**
+ * Applies a batch in one request, one resource after the other. The host says which were done, so that a refusal of the
+ * third does not make the first two look failed.
+ */
+export const inTurn = function* <Spec, Seen>(
+  work: readonly Work<Spec, Seen>[],
+  scriptOf: ScriptOf<Spec, Seen>,
+  words: { readonly doing: string; readonly failed: (id: string) => string; readonly fix?: string },
+): Steps {
+  if (work.length === 0) return
+  // A subshell on the left of && or || would ignore `set -e`, so its status is taken in a line of its own.
+  const script = work
+    .map((one) => `(set -e\n${scriptOf(one)}\n) </dev/null\nc=$?; [ "$c" = 0 ] || exit "$c"; printf 'done\\0%s\\0' ${quote(one.id)}\n`)
+    .join('')
+  const answer = yield { do: 'shell', script, doing: words.doing }
+  if (answer.code === 0) return
+  const done = doneOf(work, answer)
+  const failed = work.find(({ id }) => !done.includes(id))
+  const what = words.failed(failed?.id ?? '')
+  if (answer.code === UNSAFE) throw new Refused(what, lastLines(answer.stderr), FIX_UNSAFE, done)
+  throw new Refused(`${what} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
+}

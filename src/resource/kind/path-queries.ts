@@ -1,0 +1,180 @@
+import { commandLine, quote, quotePattern } from '../../quote.ts'
+import { chunks } from './chunks.ts'
+import { PATHS_AT_ONCE, readInodes, type SeenInode, unreached } from './inode.ts'
+import { parentOf } from './path.ts'
+import type { Asks, Instrument, Member, Said } from './queries.ts'
+import { READ_AT_MOST, READ_OTHERS } from './walk-read.ts'
+
+type PathAsks = Pick<Required<Asks>, 'inodes' | 'guarded' | 'trees' | 'digests' | 'sizes' | 'texts' | 'patterns'>
+
+/** What is asked of paths: three fragments, to be run in this order by one shell. */
+export interface PathInstruments {
+  readonly inodes: Instrument<Pick<Said, 'inodes' | 'changed' | 'trees'>>
+  readonly digests: Instrument<Said['digests']>
+  readonly texts: Instrument<Said['texts']>
+}
+
+/**
+ * Asks about paths by name, where root alone can replace what lies there: that is one program for each sort of question. The same `find`
+ * looks at the directories above them; where one of these is a link or another account may write there, `$others` is set, and a reader
+ * that trusts no name is started instead.
+ */
+export const askPaths = (asked: PathAsks): PathInstruments => ({
+  inodes: askInodes(asked),
+  digests: askDigests(asked.digests, asked.sizes),
+  texts: askTexts(asked.texts, asked.patterns),
+})
+
+const reader = (what: string, ...words: readonly string[]): string => `perl -e "$reader" -- ${what} "$T" ${commandLine(...words)} "$@"`
+
+const askInodes = (asked: PathAsks): PathInstruments['inodes'] => {
+  const [paths, watched] = [chunks(asked.inodes, PATHS_AT_ONCE), chunks(watchedOf(asked), 2 * PATHS_AT_ONCE)]
+  const rounds = Array.from({ length: Math.max(paths.length, watched.length) }, (_, i) => inodeScript(i, paths[i] ?? [], watched[i] ?? []))
+  return {
+    script: `others= reader=${quote(READ_OTHERS)}\n${rounds.join('')}${guardedScript(asked.guarded)}${treeScript(asked.trees)}`,
+    read: (stdout) => readPaths(stdout.toString().split('\0')),
+  }
+}
+
+/** One `find` for what is there, a builtin for what is not. Words with slashes before them are only watched. */
+const inodeScript = (round: number, paths: readonly string[], watched: readonly string[]): string => `
+set -- ${paths.map(quote).join(' ')}
+for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
+find "$@" ${watched.map(quote).join(' ')} -prune \\( -path '///*' \\( ${OURS_BESIDE} -o ${notOurs(round)} \\) -o -path '//*' \\( ${OURS} -o ${notOurs(round)} \\) \\
+  -o -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0' \\)
+[ ! -s "$T/others.${round}" ] || { others=1; ${reader('held', '')}; }
+`
+
+/** For `find`: nobody but root can replace what lies there, or write to it. */
+export const OURS = '-uid 0 ! -type l ! -perm /022'
+
+/** The same of what may be a link to something beside it; what it leads to is watched for itself. */
+const OURS_BESIDE = `-uid 0 \\( ! -type l -o ! -lname '/*' ! -lname '*..*' \\)`
+
+const notOurs = (round: number): string => `-fprintf "$T/others.${round}" '%p\\0'`
+
+/**
+ * What has to be root's alone, so that paths may be read by their names: each directory above them, and each file whose content is read.
+ * Of a tree that a link leads to, also the directory it leads to.
+ */
+const watchedOf = ({ inodes, trees, digests, texts }: PathAsks): readonly string[] => {
+  const links = new Set(trees)
+  const above = [...inodes, ...trees, ...digests, ...texts].flatMap(directoriesAbove)
+  const plain = [...above, ...digests, ...texts].filter((path) => !links.has(path)).map((path) => `/${path}`)
+  return [...new Set([...plain, ...trees.flatMap((tree) => [`//${tree}`, `/${tree}/.`])])]
+}
+
+/** The directories above a path, without the root itself. */
+export const directoriesAbove = (path: string): readonly string[] => {
+  const parent = parentOf(path)
+  return parent === '/' ? [] : [...directoriesAbove(parent), parent]
+}
+
+const guardedScript = (paths: readonly string[]): string =>
+  paths.length === 0 ? '' : `[ -z "$others" ] || { set -- ${paths.map(quote).join(' ')}; ${reader('guarded', '')}; }\n`
+
+/** What lies in trees; directories of others in them are named and not entered. Owners by number: names would be looked up for each. */
+const treeScript = (trees: readonly string[]): string =>
+  chunks(trees, PATHS_AT_ONCE)
+    .map(
+      (some) => `
+set -- ${some.map((tree) => quote(`${tree}/.`)).join(' ')}
+if [ "$others" ]; then ${reader('trees', '')} -- ${TREE}; else find "$@" ${TREE}; fi
+`,
+    )
+    .join('')
+
+const TREE = commandLine(
+  ...['-path', '*/.', '-printf', 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0', '-o', '-path', '*/./*'],
+  ...['-printf', 'in\\0%P\\0%y\\0%m\\0%U:%G\\0', '-type', 'd', '!', '-uid', '0', '-prune'],
+)
+
+const readPaths = (fields: readonly string[]): Pick<Said, 'inodes' | 'changed' | 'trees'> => {
+  const inodes = new Map<string, SeenInode>()
+  const changed = new Map<string, number>()
+  const trees = new Map<string, Map<string, Member>>()
+  let within = new Map<string, Member>()
+  let i = readInodes(fields, inodes)
+  for (;;) {
+    const [word, path = '', ...rest] = fields.slice(i, i + 5)
+    const [type = '', mode = '', owner = ''] = rest
+    if (word === 'changed') {
+      changed.set(path, microseconds(type))
+      i = readInodes(fields, inodes, i + 3)
+      continue
+    }
+    if (word === 'held') inodes.set(path, unreached(type, mode, owner))
+    else if (word === 'tree') {
+      within = new Map([['', { type, mode, owner }]])
+      trees.set(path.slice(0, -2), within)
+    } else if (word === 'in') within.set(path, { type, mode, owner })
+    else break
+    i = readInodes(fields, inodes, i + 5)
+  }
+  if (i !== fields.length - 1) throw new Error('the host answered half a record')
+  return { inodes, changed, trees }
+}
+
+/** `1795454103.1234567890` in whole microseconds. */
+const microseconds = (time: string): number => {
+  const [, seconds = '0', fraction = '0'] = /^(\d+)\.(\d{6})/.exec(time) ?? []
+  return Number(seconds) * 1e6 + Number(fraction)
+}
+
+/**
+ * One `sha256sum` for up to a thousand paths. What is neither a file nor a directory is not hashed: reading a named pipe would
+ * wait for ever.
+ */
+const askDigests = (paths: readonly string[], sizes: ReadonlyMap<string, number>): PathInstruments['digests'] => ({
+  script: chunks(paths, PATHS_AT_ONCE)
+    .map(
+      (some) => `
+set -- ${some.map(quote).join(' ')}; plain=1
+if [ "$others" ]; then ${reader('digests', sizesOf(some, sizes))}; else
+for p do [ ! -e "$p" ] || [ -f "$p" ] || [ -d "$p" ] || plain=; done
+if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha256sum -z -- "$p"; done; fi; fi
+`,
+    )
+    .join(''),
+  read: (stdout) => {
+    const lines = stdout.toString().split('\0')
+    if (lines.pop() !== '') throw new Error('the host answered half a digest')
+    return new Map(
+      lines.map((line): [string, string] => {
+        const [, sha256, path] = /^([0-9a-f]{64}) [ *](.+)$/s.exec(line) ?? []
+        if (sha256 === undefined || path === undefined) throw new Error('the host answered half a digest')
+        return [path, sha256]
+      }),
+    )
+  },
+})
+
+/** Only of large files: the length of a small one could be that of a password. */
+const sizesOf = (paths: readonly string[], sizes: ReadonlyMap<string, number>): string =>
+  paths.some((path) => (sizes.get(path) ?? 0) > READ_AT_MOST)
+    ? paths.map((path) => Math.max(READ_AT_MOST, sizes.get(path) ?? 0)).join(' ')
+    : ''
+
+/**
+ * One `grep` for all files. It puts the path before every line, so that no line passes for another's, and skips what would keep it
+ * waiting. It ends with 0, 1 or 2 as all, none or some of them are there.
+ */
+const askTexts = (paths: readonly string[], patterns: readonly string[]): PathInstruments['texts'] => ({
+  script:
+    paths.length + patterns.length === 0
+      ? ''
+      : `set -- ${paths.map(quote).join(' ')}
+[ -z "$others" ] || { ${reader('texts', '')}; set -- ; }
+grep -saHZ -d skip -D skip '' "$@" ${patterns.map(quotePattern).join(' ')} /dev/null; echo end:$?`,
+  read: (stdout) => {
+    const texts = new Map<string, string[]>()
+    const lines = stdout.toString().split('\n').slice(0, -1)
+    if (paths.length + patterns.length > 0 && !/^end:[012]$/.test(lines.pop() ?? '')) throw new Error('the host could not read all files')
+    for (const line of lines) {
+      const end = line.indexOf('\0')
+      const path = line.slice(0, end)
+      texts.set(path, [...(texts.get(path) ?? []), line.slice(end + 1)])
+    }
+    return texts
+  },
+})

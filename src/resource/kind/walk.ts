@@ -1,0 +1,82 @@
+import { commandLine } from '../../quote.ts'
+
+/** Exit status of a program that refused a path because another account could replace a part of it. Its message names path and owner. */
+export const UNSAFE = 67
+
+/**
+ * Perl (perl-base is Essential in Debian) that moves from directory to directory by descriptor. `enter` makes a directory the working
+ * directory, so that everything after it is relative to an inode and no longer to a name. It follows a link only where root alone
+ * could have made it. Afterwards `$other` names who else can replace entries there: nobody (empty), an account, a group or everybody.
+ */
+export const ENTER = `
+use strict; use warnings; use Fcntl qw(:DEFAULT :mode); use IO::Handle;
+my ($at, $other, $other_uid, $sticky, @held);
+sub account { getpwuid($_[0]) // "uid $_[0]" }
+sub stop { @held = @_; return 0 }
+sub note_others {
+  my @s = @_;
+  # In a sticky directory nobody can replace what belongs to root.
+  ($other, $sticky) = ('', 0) if $sticky && $s[4] == 0;
+  return if $other ne '' && !$sticky;
+  ($other_uid, $sticky) = ($s[4] || -1, $s[4] == 0 && ($s[2] & 022) && ($s[2] & 01000));
+  $other = $s[4] != 0 ? account($s[4]) : !($s[2] & 022) ? '' : $s[2] & 02 ? 'everybody' : 'group ' . (getgrgid($s[5]) // $s[5]);
+}
+sub enter {
+  my @steps = split m{/+}, $_[0]; my $links = 0;
+  chdir '/' or return stop('/', 'root', "cannot be entered: $!");
+  ($at, $other, $other_uid, $sticky) = ('', '', -1, 0);
+  while (@steps) {
+    my $step = shift @steps;
+    next if $step eq '' || $step eq '.';
+    if ($step eq '..') { chdir '..'; $at =~ s{/[^/]*$}{}; next }
+    my $here = "$at/$step";
+    my @s = lstat $step or return stop($here, '', $!{ENOENT} ? 'does not exist' : "cannot be read: $!");
+    if (S_ISLNK($s[2])) {
+      return stop($here, $other || account($s[4]), 'is a link that root does not follow') if $other ne '' || $s[4] != 0 || ++$links > 20;
+      my $to = readlink $step;
+      if ($to =~ m{^/}) { chdir '/'; $at = '' }
+      unshift @steps, split m{/+}, $to;
+      next;
+    }
+    return stop($here, account($s[4]), 'is no directory') unless S_ISDIR($s[2]);
+    my $d;
+    (sysopen($d, $step, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $d) && chdir $d)
+      or return stop($here, account($s[4]), "cannot be entered: $!");
+    $at = $here;
+    note_others(@s);
+  }
+  return 1;
+}
+sub parted { $_[0] =~ m{^(.*)/([^/]+)$}s ? ($1, $2) : ('', '.') }
+`
+
+/** What programs that change something have besides: they end with a message and an exit status. */
+const ACT = String.raw`
+sub fail { print STDERR "$_[0]\n"; exit($_[1] // 1) }
+sub reach {
+  my ($dir) = @_;
+  return if enter($dir);
+  fail("the directory $dir does not exist; declare it before what lies in it") if $held[2] eq 'does not exist';
+  fail("$held[0] $held[2]" . ($held[1] eq '' ? '' : " (owner: $held[1])"), $held[2] =~ /^is / ? ${UNSAFE} : 1);
+}
+sub to_disk { my $h; sysopen($h, $_[0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && $h->sync }
+sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("there is no user $n") }
+sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("there is no group $n") }
+`
+
+/** A Perl program on top of these routines, as one command of a shell. Its arguments can be seen by everybody on the host. */
+export const walk = (program: string, ...words: readonly string[]): string =>
+  commandLine('perl', '-e', `${ENTER}${ACT}${program}`, '--', ...words)
+
+/**
+ * Ends a script with `UNSAFE` unless root alone owns these directories and all above them. After it, nobody else can replace what lies in
+ * them, and the script may name it by its path.
+ */
+export const guardScript = (directories: readonly string[]): string => `${walk(GUARD, ...new Set(directories))} || exit`
+
+const GUARD = `
+for my $dir (@ARGV) {
+  reach($dir);
+  fail("$dir lies where another account can replace it (owner: $other)", ${UNSAFE}) if $other ne '';
+}
+`

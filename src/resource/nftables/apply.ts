@@ -1,0 +1,60 @@
+import { commitConfirm } from '../guarded/commit-confirm.ts'
+import type { Trial } from '../guarded/trial.ts'
+import { sha256Hex } from '../kind/content.ts'
+import type { Work } from '../kind/kind.ts'
+import type { Steps } from '../kind/step.ts'
+import type { NftablesSpec } from './nftables.ts'
+import { bootFileOf, idOf, type SeenTable, trialSlug } from './observe.ts'
+
+/** Loads new rules and keeps them only if a new connection comes in through them. */
+export const applyTable = function* (work: readonly Work<NftablesSpec, SeenTable>[]): Steps {
+  for (const { spec } of work) yield* commitConfirm(trialOf(spec), Buffer.from(spec.text))
+}
+
+const trialOf = (spec: NftablesSpec): Trial => ({
+  slug: trialSlug(spec),
+  field: 'firewall',
+  what: 'rules',
+  confirmSeconds: spec.confirmSeconds,
+  prepare: prepareScript(spec),
+  armed: trackScript(idOf(spec)),
+  load: `nft -f "$run.new.nft" && nft -s list table ${idOf(spec)} >"$state.live.$nonce"`,
+  undo: 'nft -f "$run.old.nft"',
+  keep: keepScript(spec),
+  fix: {
+    refused: 'correct them as nft says; the old rules are still in force',
+    lockedOut: 'let the controller in on the port of sshd',
+  },
+})
+
+// While an earlier change of this boot is not confirmed, what is in force is that change; the rules to go back to were saved by it.
+const prepareScript = (spec: NftablesSpec): string => {
+  const id = idOf(spec)
+  return `cat >"$run.new.nft" || exit
+command -v nft >/dev/null || { echo 'there is no nft on this host: install its package (nftables) again' >&2; exit 1; }
+nft -c -f "$run.new.nft" || exit
+tables=$(nft list tables) || exit
+there=; printf '%s\\n' "$tables" | grep -Fxq 'table ${id}' && there=1
+if [ -z "$saved" ] || [ ! -e "$run.old.nft" ]; then
+  { printf 'table ${id}\\ndelete table ${id}\\n' && { [ -z "$there" ] || nft -s list table ${id}; }; } >"$run.old.new" || exit
+  nft -c -f "$run.old.new" || cp ${bootFileOf(spec)} "$run.old.new" || { echo 'the old rules could not be saved, so there would be no way back' >&2; exit 1; }
+  mv -f "$run.old.new" "$run.old.nft" || exit
+fi`
+}
+
+// The first rules of a host find its connections unknown to the kernel's tracking, ours too. An open table that only tracks makes
+// them known with the next packets, so that the rules themselves can let established connections go on.
+const trackScript = (id: string): string => `[ "$there" ] || nft -f - <<'END'
+table ${id} {
+  chain track { type filter hook input priority 0; policy accept; ct state established,related accept; }
+}
+END`
+
+const keepScript = (spec: NftablesSpec): string => {
+  const boot = bootFileOf(spec)
+  return `umask 022
+mkdir -p /etc/provision/nftables; cp "$run.new.nft" ${boot}.new; sync ${boot}.new; mv -f ${boot}.new ${boot}; sync /etc/provision/nftables
+umask 077; sync "$state.live.$nonce"; mv -f "$state.live.$nonce" "$state.live"
+printf '%s\\n' ${sha256Hex(spec.text)} >"$state.stamp.new"; sync "$state.stamp.new"; mv -f "$state.stamp.new" "$state.stamp"
+rm -f "$state".live.*`
+}

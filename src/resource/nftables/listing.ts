@@ -1,0 +1,72 @@
+import { type Block, blocksIn, elementsOf, readNft } from './reader.ts'
+
+/** One line of a table and the block it stands in: `chain input`, `set admins4`, or the table itself. */
+export interface ListedLine {
+  readonly block: string
+  readonly line: string
+}
+
+/**
+ * What `nft -s list table` printed, without what changes by itself: packet counts, and the elements that packets add to dynamic
+ * sets. Two listings that are equal here stand for the same rules.
+ */
+export const readListing = (listing: string): readonly ListedLine[] => {
+  const lines = blocksIn(readNft(listing)).flatMap(({ body }) => [{ block: '', line: '' }, ...linesOf(body, '')])
+  const dynamic = new Set(lines.filter(({ line }) => /^flags .*\bdynamic\b/.test(line)).map(({ block }) => block))
+  return lines
+    .filter(({ block, line }) => !(line.startsWith('elements = ') && dynamic.has(block)) && !/^packets \d+ bytes \d+$/.test(line))
+    .map(({ block, line }) => ({ block, line: line.startsWith('elements = ') ? sorted(line) : line }))
+}
+
+const linesOf = (body: Block['body'], block: string): readonly ListedLine[] =>
+  body.flatMap((one) =>
+    typeof one === 'string'
+      ? [{ block, line: one.replaceAll(/\bcounter packets \d+ bytes \d+/g, 'counter') }]
+      : [{ block: one.head, line: '' }, ...linesOf(one.body, one.head)],
+  )
+
+const sorted = (line: string): string => `elements = { ${[...elementsOf(line)].sort().join(', ')} }`
+
+/** The listing as a person reads it, for a diff. */
+export const shownListing = (listing: string): string =>
+  readListing(listing)
+    .map(({ block, line }) => (line === '' ? `${block}\n` : `${block === '' ? '' : '  '}${line}\n`))
+    .join('')
+
+/** What was changed by hand, in words: `1 rule that is not ours, 2 of our rules missing`; empty when the two say the same. */
+export const driftInWords = (ours: string, live: string): readonly string[] => {
+  const [was, is] = [readListing(ours), readListing(live)]
+  const [strange, missing] = [without(is, was), without(was, is)]
+  const rules = (lines: readonly ListedLine[]): number => lines.filter(isRule).length
+  const others = new Set([...strange, ...missing].filter((one) => !isRule(one)).map(({ block }) => (block === '' ? 'the table' : block)))
+  const moved =
+    strange.length === 0 && missing.length === 0 && was.some((one, i) => keyOf(one) !== keyOf(is[i])) ? ['rules in another order'] : []
+  return [
+    ...(rules(strange) === 0 ? [] : [strangers(strange.filter(isRule).map(({ line }) => line))]),
+    ...(rules(missing) === 0 ? [] : [`${rules(missing)} of our rules missing`]),
+    ...[...others].map((block) => `${block} changed`),
+    ...moved,
+  ]
+}
+
+const isRule = ({ block, line }: ListedLine): boolean => block.startsWith('chain ') && line !== '' && !/^(type|policy) /.test(line)
+
+// Whoever wrote them wants to find them again; a reason is one line, though.
+const strangers = (rules: readonly string[]): string => {
+  const named = rules.slice(0, 2).map((rule) => (rule.length > 80 ? `${rule.slice(0, 79)}…` : rule))
+  const more = rules.length > named.length ? ['…'] : []
+  return `${rules.length === 1 ? '1 rule that is' : `${rules.length} rules that are`} not ours: ${[...named, ...more].join(' | ')}`
+}
+
+const keyOf = (one: ListedLine | undefined): string => `${one?.block}\0${one?.line}`
+
+/** The lines of a list that the other does not have, each as often as it has them fewer. */
+const without = (lines: readonly ListedLine[], others: readonly ListedLine[]): readonly ListedLine[] => {
+  const left = new Map<string, number>()
+  for (const one of others) left.set(keyOf(one), (left.get(keyOf(one)) ?? 0) + 1)
+  return lines.filter((one) => {
+    const count = left.get(keyOf(one)) ?? 0
+    left.set(keyOf(one), count - 1)
+    return count <= 0
+  })
+}

@@ -1,0 +1,112 @@
+import { quote } from '../../quote.ts'
+import { readTrial, type SeenTrial, stateOf, trialAsks, trialScript } from '../guarded/trial.ts'
+import { records } from '../kind/chunks.ts'
+import type { Said } from '../kind/queries.ts'
+import { defeatsScript, hasDefeats } from './conflicts.ts'
+import { type Foreign, LEGACY, readForeign } from './foreign.ts'
+
+/** Which table, without its rules. */
+export interface TableName {
+  readonly table: string
+  readonly family: string
+}
+
+/** A table as the host has it. */
+export interface SeenTable extends SeenTrial {
+  /** What `nft -s list table` says; undefined: there is no such table, or no nft. */
+  readonly live: string | undefined
+  /** The text that is loaded at boot. */
+  readonly boot: string | undefined
+  /** Digest of the text that was last loaded and confirmed. */
+  readonly stamp: string | undefined
+  /** What `nft -s list table` said right after that. */
+  readonly ours: string | undefined
+  /** What filters beside our tables. */
+  readonly foreign: Foreign
+}
+
+export const idOf = ({ family, table }: TableName): string => `${family} ${table}`
+
+/** Names the table in paths. */
+const slugOf = ({ family, table }: TableName): string => `${family}-${table}`
+
+/** Loaded at boot by a unit of the role; replaced only by rules that were confirmed. */
+export const bootFileOf = (name: TableName): string => `/etc/provision/nftables/${slugOf(name)}.nft`
+
+/** Names the trial of new rules. */
+export const trialSlug = (name: TableName): string => `nftables/${slugOf(name)}`
+
+/** Files that are asked for together with other kinds'. */
+export const tableTexts = (names: readonly TableName[]): readonly string[] => [
+  ...trialAsks(names.map(trialSlug)).texts,
+  ...names.flatMap((name) => [bootFileOf(name), ...['stamp', 'live'].map((end) => `${stateOf(trialSlug(name))}.${end}`)]),
+  ...LEGACY,
+]
+
+// All chains of the host, in the same process. nft 1.0.6 lists those of the last named table only, unless something other than a
+// list stands between; the line that `describe` prints also tells where our tables end.
+const CHAINS = 'describe iif; list chains'
+const DESCRIBED = '\nmeta expression, '
+
+/** One `nft` for all tables where all are there; else two more say which are, or that nft is broken. Another reads rules that are not ours, where there are any. */
+export const tablesScript = (names: readonly (TableName & { readonly text: string })[]): string => `
+c=0; f=; if command -v nft >/dev/null; then
+l=$(nft -s ${quote([...names.map((name) => `list table ${idOf(name)};`), CHAINS].join(' '))}) || f=1
+printf '%s\n' "$l"
+if [ -n "$f" ]; then
+q=; t=$(nft list tables); c=$?
+while IFS= read -r x; do case $x in ${names.map((name) => quote(`table ${idOf(name)}`)).join('|')}) q="\${q}list $x;";; esac; done <<END
+$t
+END
+nft -s "$q ${CHAINS}" || c=$?
+fi
+set -f; IFS='
+'
+for x in $l; do case $x in ${names.map((name) => quote(`table ${idOf(name)} {`)).join('|')}) ;; 'table '*) f=1;; esac; done
+unset IFS; set +f
+fi; printf '\\0%s\\0' "$c"
+${names.map((name) => (hasDefeats(name.text) ? `[ -z "$f" ] || ${defeatsScript(idOf(name), name.text)} | head -n 20` : ':')).join('\n')}
+printf '\\0'
+${trialScript(names.map(trialSlug))}
+`
+
+/** Reads what `tablesScript` printed, and what was said of `tableTexts`. */
+export const readTables = (answer: Buffer, said: Said, names: readonly TableName[]): ReadonlyMap<string, SeenTable> => {
+  const textOf = (path: string): string | undefined =>
+    said.texts
+      .get(path)
+      ?.map((line) => `${line}\n`)
+      .join('')
+  const [listing = '', code, defeats = '', ...marks] = records(answer, 1).map(([field]) => field)
+  if (code !== '0') throw new Error('nft could not list the tables of the host')
+  const [own = '', chains = ''] = `\n${listing}`.split(DESCRIBED)
+  const foreign: Foreign = {
+    chains: readForeign(chains.slice(chains.indexOf('\n') + 1), new Set(names.map(idOf))),
+    defeats: [...new Set(defeats.split('\n').filter((line) => line !== ''))],
+    legacy: [...new Set(LEGACY.flatMap((path) => said.texts.get(path) ?? []))],
+  }
+  return new Map(
+    names.map((name, i): [string, SeenTable] => {
+      const state = stateOf(trialSlug(name))
+      return [
+        idOf(name),
+        {
+          live: tableIn(own, idOf(name)),
+          boot: textOf(bootFileOf(name)),
+          stamp: said.texts.get(`${state}.stamp`)?.[0],
+          ours: textOf(`${state}.live`),
+          ...readTrial(marks[i] ?? '', said, trialSlug(name)),
+          foreign,
+        },
+      ]
+    }),
+  )
+}
+
+// Only the table itself begins and ends in the first column.
+const tableIn = (listing: string, id: string): string | undefined => {
+  const start = listing.indexOf(`\ntable ${id} {\n`) + 1
+  if (start === 0) return undefined
+  const end = listing.indexOf('\n}', start)
+  return end < 0 ? undefined : `${listing.slice(start, end)}\n}\n`
+}

@@ -1,0 +1,87 @@
+import { quote } from '../../quote.ts'
+import type { Work } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
+import { type Steps, succeeded } from '../kind/step.ts'
+import { walk } from '../kind/walk.ts'
+import { SHARED } from '../service/observe.ts'
+import { STAMPS } from '../service/stamp.ts'
+import { type LeftoverSpec, placeOf, type SeenLeftover } from './observe.ts'
+import { forgetLines } from './record.ts'
+
+/** What is larger is not hashed to see whether it is ours: another account may have made it so. */
+const MOST_DELETED = 268_435_456
+
+type LeftoverWork = Work<LeftoverSpec, SeenLeftover>
+
+/** Deletes what is still as we left it, and then takes it out of the record: a cut between the two leaves a record of what is gone, not the reverse. */
+export function* applyLeftovers(work: readonly LeftoverWork[]): Steps {
+  const deleting = work.filter(({ verdict }) => verdict.action === 'delete')
+  const script = [
+    ...deleting.map(scriptOf),
+    ...(deleting.some(isUnit) ? ['systemctl daemon-reload'] : []),
+    ...[...Map.groupBy(work, ({ spec }) => spec.role)].map(([role, ofRole]) =>
+      forgetLines(
+        role,
+        ofRole.map(({ spec }) => spec.thing.text),
+      ),
+    ),
+  ]
+  const doing =
+    deleting.length === 0 ? undefined : `deleting ${deleting.length === 1 ? deleting[0]?.id : `${deleting.length} left-over things`}`
+  succeeded(
+    yield { do: 'shell', script: script.join('\n'), ...(doing !== undefined && { doing }) },
+    'what is left over could not be deleted',
+    'nothing that somebody else wrote was touched; look at what the host says, and run again',
+  )
+}
+
+const isUnit = ({ spec }: LeftoverWork): boolean => spec.thing.key.startsWith('unit:')
+
+// It is looked at once more, at the last moment; and services that load what lies beside it owe a reload, which their stamps would deny.
+const scriptOf = (one: LeftoverWork): string => {
+  const place = placeOf(one.spec.thing) ?? ''
+  const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
+  return `${unitScript(one)}
+${walk(REMOVE, ...removalOf(one, place))} || exit
+${isLastOfDropins ? `rmdir --ignore-fail-on-non-empty -- ${quote(parentOf(place))} 2>/dev/null` : ''}
+${stampsScript(parentOf(place))}`
+}
+
+/** Forgets what services have loaded that load something from this very directory. */
+const stampsScript = (directory: string): string =>
+  SHARED.has(directory)
+    ? ''
+    : `grep -lsE -- ${quote(`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`)} ${STAMPS}/* | xargs -r rm -f --`
+
+/** What a thing is, where it lies, and how we left it: a link's target, a file's digest. */
+const removalOf = ({ spec: { thing } }: LeftoverWork, place: string): readonly string[] => {
+  if (thing.key.startsWith('directory:')) return ['directory', place, '']
+  return thing.key.startsWith('link:') ? ['link', place, thing.digest?.slice(2) ?? ''] : ['file', place, thing.digest ?? '']
+}
+
+const REMOVE = `
+my ($what, $path, $left) = @ARGV;
+my ($parent, $name) = parted($path);
+exit 0 if !enter($parent) && $held[2] eq 'does not exist';
+reach($parent);
+my @s = lstat $name or exit 0;
+sub changed { fail("$path is no longer what we wrote" . ($other eq '' ? '' : " (owner: $other)")) }
+if ($what eq 'directory') { rmdir $name or fail("$path cannot be removed: $!") }
+elsif ($what eq 'link') { S_ISLNK($s[2]) && readlink($name) eq $left or changed(); unlink $name or fail("$path: $!") }
+else {
+  my $h;
+  S_ISREG($s[2]) && sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $h) && S_ISREG($s[2]) or changed();
+  my $child = open(my $sum, '-|') // fail("$path: $!");
+  if (!$child) { open STDIN, '<&', $h; exec 'sh', '-c', 'head -c ${MOST_DELETED} | sha256sum' }
+  my $digest = <$sum> // '';
+  $s[7] <= ${MOST_DELETED} && substr($digest, 0, 64) eq $left or changed();
+  unlink $name or fail("$path: $!");
+}
+to_disk('.');
+`
+
+/** A unit is stopped while systemd still knows how; the directory of a drop-in goes with its last one. */
+const unitScript = (one: LeftoverWork): string => {
+  if (!isUnit(one)) return ''
+  return one.id.includes('.d/') ? '' : `systemctl disable --now -- ${quote(one.id)} >/dev/null 2>&1`
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { file } from '../file/file.ts'
+import type { TextPart } from '../kind/content.ts'
+import { ABSENT, type SeenInode } from '../kind/inode.ts'
+import { defineKind } from '../kind/kind.ts'
+import { inodeSaid } from '../kind/queries.ts'
+import type { Steps } from '../kind/step.ts'
+import { type OwnedRecord, readRecord, recordHead, recordPath } from './record.ts'
+
+/** One line of the record, in parts as long as a digest is not known. */
+export interface OwnedLine {
+  readonly key: string
+  readonly parts: readonly TextPart[]
+}
+
+const schema = z.strictObject({
+  role: z.string(),
+  /** The playbooks of this run that bind the role to the host. */
+  playbooks: z.array(z.string()),
+  lines: z.custom<readonly OwnedLine[]>(Array.isArray),
+})
+
+type OwnedSpec = z.output<typeof schema>
+
+interface SeenOwned {
+  readonly inode: SeenInode
+  readonly record: OwnedRecord
+}
+
+/**
+ * A host's record of what a role owns there: a line a resource, with its digest where it has one. It comes before what it speaks of,
+ * so that a run that is cut leaves nothing unrecorded; and it keeps what is no longer declared until that is gone (see `leftover`).
+ */
+export const owned = defineKind({
+  name: 'owned',
+  schema,
+  id: ({ role }) => role,
+
+  observe: (specs: readonly OwnedSpec[]) => {
+    const paths = specs.map(({ role }) => recordPath(role))
+    return {
+      asks: { inodes: paths, texts: paths },
+      script: '',
+      parse: (_, said) =>
+        new Map(
+          specs.map(({ role }): [string, SeenOwned] => {
+            const path = recordPath(role)
+            return [role, { inode: inodeSaid(said, path), record: readRecord(said.texts.get(path) ?? []) }]
+          }),
+        ),
+    }
+  },
+
+  plan: (want, { inode, record }) => {
+    const sure = want.lines.every(({ parts }) => textOf(parts) !== undefined) ? 'exact' : 'depends'
+    if (inode === ABSENT) return { action: 'create', sure, reason: 'not there', differences: [] }
+    const known = new Set(record.lines.map(({ text }) => text))
+    const isWhole = want.lines.every(({ parts }) => known.has(textOf(parts) ?? ''))
+    const isOurs = record.format === 'this' && want.playbooks.every((one) => record.playbooks.includes(one))
+    return isWhole && isOurs ? undefined : { action: 'update', sure, reason: 'content differs', differences: [] }
+  },
+
+  *apply(work): Steps {
+    yield* file.kind.apply(
+      work.map(({ spec, seen, verdict }) => {
+        const path = recordPath(spec.role)
+        const content = { type: 'text' as const, parts: partsOf(spec, seen.record) }
+        return { id: path, spec: file({ path, mode: '600', content }).spec, seen: seen.inode, verdict }
+      }),
+    )
+  },
+})
+
+const partsOf = ({ playbooks, lines }: OwnedSpec, record: OwnedRecord): readonly TextPart[] => {
+  const declared = new Set(lines.map(({ key }) => key))
+  const left = record.lines.filter(({ key }) => !declared.has(key))
+  return [
+    recordHead([...new Set([...record.playbooks, ...playbooks])].sort()),
+    ...lines.flatMap(({ parts }) => [...parts, '\n']),
+    ...left.map(({ text }) => `${text}\n`),
+  ]
+}
+
+/** A line as it will stand there; undefined while it is not known. */
+const textOf = (parts: readonly TextPart[]): string | undefined => {
+  const known = parts.map((part) => (typeof part === 'string' ? part : 'later' in part ? part.get() : undefined))
+  return known.some((part) => part === undefined) ? undefined : known.join('')
+}

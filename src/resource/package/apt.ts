@@ -1,0 +1,163 @@
+import { commandLine } from '../../quote.ts'
+import type { Work } from '../kind/kind.ts'
+import { type Answer, Refused, type Steps, succeeded } from '../kind/step.ts'
+import { lockFunctions } from './apt-lock.ts'
+import type { SeenPackage } from './dpkg.ts'
+import { holdFunctions } from './hold.ts'
+import type { PackageSpec } from './package.ts'
+
+type PackageWork = Work<PackageSpec, SeenPackage>
+
+/** How long a busy dpkg is waited for: requests of so many seconds, so many times. A request must stay below the host's deadline. */
+export interface Patience {
+  readonly seconds: number
+  readonly times: number
+}
+
+const BUSY = 75
+
+/** Brings a batch of packages to their state in one apt transaction, after finishing what an interrupted one left. */
+export function* installPackages(work: readonly PackageWork[], { seconds, times }: Patience = { seconds: 60, times: 10 }): Steps {
+  const script = transactionScript(work, seconds)
+  for (let i = 1; ; i += 1) {
+    const answer = yield { do: 'shell', script, doing: doingOf(work) }
+    if (answer.code !== BUSY) return check(work, answer)
+    if (i >= times)
+      throw new Refused(
+        'another program is using dpkg',
+        `waited ${seconds * times} s for ${answer.stderr.trim()}`,
+        'let it finish, or find out why it hangs; nothing was changed, run again afterwards',
+      )
+  }
+}
+
+const doingOf = (work: readonly PackageWork[]): string => {
+  const names = work.filter(({ spec, seen }) => spec.state === 'present' && seen.status !== 'installed').map(({ id }) => id)
+  return names.length === 0
+    ? 'changing packages'
+    : `installing ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
+}
+
+// Causes are found on the host by what is so there (a full mount, a name without a candidate), not by the wording of apt's errors.
+const check = (work: readonly PackageWork[], answer: Answer): void => {
+  if (answer.code === 0) return
+  const causes = [...answer.stdout.toString().matchAll(/^provision-cause: (\S+) ?(.*)$/gm)].map(([, cause = '', of = '']) => ({
+    cause,
+    of,
+  }))
+  const find = (name: string) => causes.find(({ cause }) => cause === name)?.of
+  const held = work.filter(({ seen }) => seen.held).map(({ id }) => id)
+  const [full, unknown] = [find('full'), find('unknown')]
+  if (full !== undefined) succeeded(answer, `${full} is full`, `make room on ${full}; the next run finishes the installation`)
+  if (find('unfetched') !== undefined)
+    succeeded(answer, 'the package lists could not be fetched', "check the host's network, name resolution and /etc/apt/sources.list*")
+  if (held.length > 0)
+    succeeded(answer, `${held.join(', ')} is held`, `\`apt-mark unhold ${held.join(' ')}\` on the host, or leave it out of the role`)
+  if (unknown !== undefined)
+    succeeded(
+      answer,
+      `the host's package sources have no ${unknown}`,
+      'check the name and version, or add the repository that has it before it',
+    )
+  if (find('removes') !== undefined)
+    succeeded(answer, `would also remove ${find('removes')}`, 'remove those by hand or declare them absent too; nothing was changed')
+  succeeded(answer, 'apt could not do it', 'mend what apt complains about; the next run takes it up where it stopped')
+}
+
+const wanted = ({ spec }: PackageWork): string => (spec.version === undefined ? spec.name : `${spec.name}=${spec.version}`)
+
+/** The whole transaction; pure text, so that it can be read in a test. */
+export const transactionScript = (work: readonly PackageWork[], patience: number): string => {
+  // A package that only carries the host's debt is as wanted itself.
+  const changing = work.filter(
+    ({ spec, seen }) => seen.status !== 'installed' || spec.state === 'absent' || (spec.version ?? seen.version) !== seen.version,
+  )
+  const present = changing.filter(({ spec }) => spec.state === 'present').map(wanted)
+  const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)
+  const minutes = Math.floor(Math.min(...work.map(({ spec }) => spec.cacheHours)) * 60)
+  return `
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
+umask 022
+w=$(mktemp -d "$T/XXXXXXXX") || exit 1
+say() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
+cause() { printf 'provision-cause: %s\\n' "$*"; }
+${lockFunctions}
+${holdFunctions}
+${aptFunctions(patience, minutes)}
+free
+trap 'release; rm -rf "$w"' EXIT
+hold || exit 1
+mend
+missing ${commandLine(...present)}; install=$found
+there ${commandLine(...absent)}; remove=$found
+[ -n "$install$remove" ] || { ! unfinished; exit $?; }
+if stale; then update; fi
+transact && exit 0
+if [ -z "$updated" ] && ! unfinished; then update; transact && exit 0; fi
+complain`
+}
+
+/** Debian's own words for the state of every package, and what they mean to us. */
+const aptFunctions = (patience: number, minutes: number): string => `
+updated= unfetched=
+free() { until_free ${patience} || { echo "$who" >&2; exit ${BUSY}; }; }
+unfinished() {
+  set -- /var/lib/dpkg/updates/[0-9]*
+  [ -e "$1" ] || dpkg-query -W -f '\${Status}\\n' | grep -Eqv '^[a-z]+ ok (installed|config-files|not-installed)$'
+}
+there() {
+  names=" $(dpkg-query -W -f '\${Package} \${Package}:\${Architecture} \${db:Status-Status}\\n' | grep -Ev ' (config-files|not-installed)$' | tr '\\n' ' ')"
+  found=; for p do case $names in *" $p "*) found="$found $p-" ;; esac; done
+}
+missing() {
+  names=" $(dpkg-query -W -f '\${Package} \${Package}:\${Architecture} \${Package}=\${Version} \${Package}:\${Architecture}=\${Version} \${Status}\\n' \\
+    | sed -n 's/ [a-z]* ok installed$//p' | tr '\\n' ' ')"
+  found=; for p do case $names in *" $p "*) ;; *) found="$found $p" ;; esac; done
+}
+stale() {
+  set -- /var/lib/apt/lists/*_Packages*
+  [ ! -e "$1" ] || [ -z "$(find /var/lib/apt/lists /var/lib/provision/apt-updated -maxdepth 0 -mmin -${minutes})" ]
+}
+apt() {
+  { apt-get -y -q -o APT::Status-Fd=5 -o APT::Cmd::Pattern-Only=true -o DPkg::Lock::Timeout=60 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \\
+      -o Acquire::https::Timeout=20 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends --allow-downgrades "$@" \\
+      5>&1 >"$w/log" 2>&1 </dev/null; printf '\\nprovision-ended:%s\\n' $?; } | {
+    last=
+    while IFS=: read -r kind item percent words; do
+      case $kind in
+        pmstatus|dlstatus) [ "$kind$item" = "$last" ] || say "$words"; last=$kind$item ;;
+        provision-ended) exit "$item" ;;
+      esac
+    done
+  }
+}
+update() {
+  say 'fetching package lists'; free; updated=1 unfetched=
+  if apt update -o APT::Update::Error-Mode=any; then mkdir -p -m 700 /var/lib/provision; : >/var/lib/provision/apt-updated
+  else unfetched=1; grep -E '^[EW]:' "$w/log" | tail -n 5 >"$w/update"; fi
+}
+mend() {
+  unfinished || return
+  say 'finishing an interrupted installation'
+  dpkg --configure -a --force-confdef --force-confold >"$w/log" 2>&1 </dev/null
+  ! unfinished || apt install -f
+}
+transact() {
+  free
+  [ -n "$remove" ] || { apt install --no-remove $install; return; }
+  apt install -s $install $remove || return
+  also=$(sed -n 's/^Remv \\([^ ]*\\) .*/\\1/p' "$w/log" | while read -r p; do case " $remove " in *" $p- "*|*" $p:"*) ;; *) printf '%s ' "$p" ;; esac; done)
+  [ -z "$also" ] || { cause removes "$also"; return 1; }
+  apt install $install $remove
+}
+complain() {
+  for d in /var/cache/apt/archives /var/lib/dpkg /usr /boot; do
+    df -kP "$d" | { read -r head; read -r dev size used available percent mount; [ "$available" -gt 20480 ] || cause full "$mount"; }
+  done
+  [ -z "$unfetched" ] || cause unfetched
+  for p in $install; do
+    case $p in *=*) apt-cache madison "\${p%%=*}" | grep -F " | \${p#*=} | " ;; *) apt-cache policy "$p" | grep 'Candidate: [^(]' ;; esac >/dev/null 2>&1 || cause unknown "$p"
+  done
+  { cat "$w/update" 2>/dev/null; tail -n 15 "$w/log"; } >&2
+  exit 1
+}`

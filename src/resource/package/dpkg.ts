@@ -1,0 +1,84 @@
+import type { Probe } from '../kind/kind.ts'
+import { HOLD } from './hold.ts'
+
+/** A package as dpkg has it: `version` and dpkg's own word for how far it is (`installed`, `half-configured`, `config-files`…). */
+export interface SeenPackage {
+  /** `not-installed` where dpkg does not know it, or knows it no more. */
+  readonly status: string
+  readonly version: string
+  /** The administrator forbade changes (`apt-mark hold`). */
+  readonly held: boolean
+  /** What an earlier run, or somebody's cut apt, left undone on this host. One resource carries it for all, so that it is said once. */
+  readonly debt?: string
+}
+
+// dpkg's journal of status changes that are not in its database yet: files named by digits (dpkg's lib/dpkg/dbmodify.c).
+const probeScript = `
+dpkg-query -W -f '\${Package}\\t\${Architecture}\\t\${Status}\\t\${Version}\\n'; printf 'answered %s\\n' $?
+set -- /var/lib/dpkg/updates/[0-9]*; [ ! -e "$1" ] || echo journal
+held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
+[ ! -f ${HOLD.policy} ] || { read -r a; read -r b; [ "$b" != '${HOLD.mark}' ] || held=1; } <${HOLD.policy}
+[ -z "$held" ] || echo held
+`
+
+/**
+ * One dpkg-query over all packages of the host, however many are wanted: the unfinished ones may be nobody's. Such a debt goes to
+ * the first package that `isAsWanted`; where all will change, their own transaction pays it.
+ */
+export const probePackages = (names: readonly string[], isAsWanted: (name: string, seen: SeenPackage) => boolean): Probe<SeenPackage> => ({
+  script: probeScript,
+  parse: (stdout) => {
+    const lines = stdout.toString().split('\n')
+    const end = lines.findIndex((line) => line.startsWith('answered '))
+    if (lines[end] !== 'answered 0') throw new Error('dpkg-query could not read the package database')
+    const installed = lines.slice(0, end).map(readLine)
+    const found = new Map<string, SeenPackage>(names.map((name) => [name, seenOf(name, installed)]))
+    const debt = debtOf(names, installed, lines.slice(end + 1))
+    const bearer = [...found].find(([name, seen]) => isAsWanted(name, seen))
+    if (debt !== undefined && bearer !== undefined) found.set(bearer[0], { ...bearer[1], debt })
+    return found
+  },
+})
+
+/** Whether dpkg began something with a package and did not end it. */
+export const isUnfinished = (status: string): boolean => UNFINISHED.has(status)
+
+const UNFINISHED = new Set(['half-installed', 'unpacked', 'half-configured', 'triggers-awaited', 'triggers-pending'])
+
+interface Line {
+  readonly name: string
+  readonly architecture: string
+  readonly held: boolean
+  readonly status: string
+  readonly version: string
+}
+
+const readLine = (line: string): Line => {
+  const [name, architecture, status, version] = line.split('\t')
+  const [selection, error, state] = status?.split(' ') ?? []
+  if (name === undefined || architecture === undefined || version === undefined || state === undefined)
+    throw new Error(`dpkg-query answered half a line: ${JSON.stringify(line)}`)
+  return { name, architecture, version, held: selection === 'hold', status: error === 'reinstreq' ? 'half-installed' : state }
+}
+
+const GONE: SeenPackage = { status: 'not-installed', version: '', held: false }
+
+// Of a package that is there for several architectures, the one that is installed counts.
+const seenOf = (wanted: string, installed: readonly Line[]): SeenPackage => {
+  const [name, architecture] = wanted.split(':')
+  const lines = installed.filter((line) => line.name === name && (architecture === undefined || line.architecture === architecture))
+  const line = lines.find(({ status }) => status === 'installed') ?? lines.find(({ status }) => isUnfinished(status))
+  return line === undefined ? GONE : { status: line.status, version: line.version, held: line.held }
+}
+
+const debtOf = (names: readonly string[], installed: readonly Line[], rest: readonly string[]): string | undefined => {
+  const wanted = new Set(names.map((name) => name.split(':')[0]))
+  const others = installed.filter(({ name, status }) => isUnfinished(status) && !wanted.has(name))
+  const [first] = others
+  if (first !== undefined) {
+    const more = others.length === 1 ? '' : `, and ${others.length - 1} more`
+    return `dpkg was interrupted: ${first.name} is ${first.status}${more}`
+  }
+  if (rest.includes('journal')) return 'dpkg was interrupted'
+  return rest.includes('held') ? 'services are still held back by an unfinished installation' : undefined
+}

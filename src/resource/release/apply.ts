@@ -1,0 +1,143 @@
+import { quote } from '../../quote.ts'
+import { FIX_UNSAFE, refuseUnreached } from '../kind/inode.ts'
+import type { Work } from '../kind/kind.ts'
+import { type Answer, Refused, type Steps, succeeded } from '../kind/step.ts'
+import { type Member, tar } from '../kind/tar.ts'
+import { guardScript, UNSAFE } from '../kind/walk.ts'
+import { deltaOf, liveOf, previousOf, type SeenRelease } from './observe.ts'
+import type { ReleaseSpec } from './release.ts'
+
+type ReleaseWork = Work<ReleaseSpec, SeenRelease>
+
+/** One request for each: upload what is missing, and go live; or go back. */
+export function* applyReleases(work: readonly ReleaseWork[]): Steps {
+  const done: string[] = []
+  for (const one of work) {
+    refuseUnreached(one.id, one.seen.current, done)
+    try {
+      yield* one.spec.which === 'latest' ? deploy(one) : goBack(one)
+    } catch (error) {
+      throw error instanceof Refused ? new Refused(error.what, error.why, error.fix, done, one.id) : error
+    }
+    done.push(one.id)
+  }
+}
+
+/** Points back to what was live before; where that is gone, there is nothing to put back. */
+export function* revertReleases(work: readonly ReleaseWork[]): Steps {
+  for (const { id, spec, seen } of work.toReversed()) {
+    const live = liveOf(seen)
+    if (live === undefined) continue
+    const script = `${begin(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
+    succeeded(yield { do: 'shell', script, doing: `putting back ${id}` }, `${id} could not be put back`)
+  }
+}
+
+function* deploy({ id, spec, seen }: ReleaseWork): Steps {
+  const { same } = deltaOf(spec, seen)
+  const linked = new Set(same)
+  const fresh = spec.files.filter(({ path }) => !linked.has(path))
+  const input = tar([
+    member('links', Buffer.from(same.map((path) => `${path}\0`).join(''))),
+    member('sums', Buffer.from(spec.sums)),
+    ...fresh.map(({ path, content }) => member(`files/${path}`, content.open())),
+  ])
+  const script = `${begin(spec.root)}\n${stage}\n${goLive(spec)}\n${prune(spec.keep)}`
+  const answer = yield {
+    do: 'shell',
+    script,
+    input,
+    doing: `deploying ${fresh.length === 1 ? '1 file' : `${fresh.length} files`} to ${id}`,
+  }
+  checked(answer, `${id} could not be deployed`, 'what was live is live; mend what the host says, and run again')
+}
+
+const checked = (answer: Answer, what: string, fix: string): void => {
+  if (answer.code === UNSAFE) throw new Refused(what, answer.stderr.trim(), FIX_UNSAFE)
+  succeeded(answer, what, fix)
+}
+
+function* goBack({ id, spec, seen }: ReleaseWork): Steps {
+  const previous = previousOf(seen)
+  if (previous === undefined)
+    throw new Refused(
+      `${id} cannot go back`,
+      'no release was live before the newest deployment, or the host has not kept it',
+      'deploy what you want to have: put it into the project, and run the site’s playbook',
+    )
+  const script = `${begin(spec.root)}
+[ -d releases/${previous} ] || { echo 'the host has not kept it' >&2; exit 1; }
+( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = '${previous}  -' ] || exit 1; ${proved(`../${previous}.sums`)} ) ||
+  { echo 'it is no longer as it was deployed' >&2; exit 1; }
+point releases/${previous}`
+  checked(
+    yield { do: 'shell', script, doing: `going back to ${previous.slice(0, 12)}` },
+    `${id} cannot go back to ${previous.slice(0, 12)}`,
+    'deploy it from the project again',
+  )
+}
+
+const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644', owner: 'root', group: 'root', bytes })
+
+/**
+ * All that is not finished lies in `releases/.new`, so that the next run knows and clears it. A link is made there and moved over
+ * `current`: there is no moment without one.
+ */
+const begin = (root: string): string => `
+${guardScript([root])}
+set -eu; umask 022
+cd ${quote(root)}
+[ ! -e current ] || [ -L current ] || { printf '%s/current is there and is no link\\n' ${quote(root)} >&2; exit 1; }
+live=$(readlink current) || live=
+[ ! -L releases ] || { printf '%s/releases is a link, and what lies there may be used by others\\n' ${quote(root)} >&2; exit 1; }
+mkdir -p releases
+${guardScript([`${root}/releases`])}
+rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
+[ "$live" = releases/.mended ] || rm -rf releases/.mended
+point() { ln -s -- "$1" releases/.new/current; mv -fT releases/.new/current current; sync .; }`
+
+/** What is wanted, whole and proved, on disk and not live: links to what is live already, and what was sent. */
+const stage = `
+tar -xpmf - -C releases/.new
+mkdir -p releases/.new/files
+[ ! -s releases/.new/links ] || ( cd current/; xargs -0 cp -lP --parents -t ../.new/files -- ) <releases/.new/links
+find releases/.new/files -type d ! -perm 755 -exec chmod 755 {} +
+( cd releases/.new/files; ${proved('../sums')} )
+sync -f releases/.new`
+
+function proved(sums: string): string {
+  return `[ ! -s ${sums} ] || sha256sum -c --quiet --strict ${sums} >&2`
+}
+
+/**
+ * A live release that was damaged is mended beside itself, with a copy of links live meanwhile. The history is written before the
+ * switch: what it names as live before is still so when a run is cut between the two.
+ */
+const goLive = ({ digest, keep }: ReleaseSpec): string => `
+if [ "$live" = releases/${digest} ]; then cp -alT releases/.new/files releases/.mended; point releases/.mended; fi
+rm -rf releases/${digest}
+mv -f releases/.new/sums releases/${digest}.sums
+mv -T releases/.new/files releases/${digest}
+sync releases
+was=\${live#releases/}
+case $was in *[!0-9a-f]*|'') was=${digest} ;; esac
+if [ "$was" != ${digest} ] || ! grep -qsxF ${digest} history; then
+  { grep -svxF -e ${digest} -e "$was" history || :; [ "$was" = ${digest} ] || printf '%s\\n' "$was"; echo ${digest}; } | tail -n ${keep} >releases/.new/history
+  sync releases/.new/history; mv -f releases/.new/history history
+fi
+point releases/${digest}
+rm -rf releases/.mended`
+
+/**
+ * Of what lies there, only releases that we made are deleted: their name is the digest of the list beside them. The list goes last, so
+ * that a deletion that is cut off is ended by the next one.
+ */
+const prune = (keep: number): string => `
+for sums in releases/*.sums; do
+  name=\${sums#releases/}; name=\${name%.sums}
+  case $name in *[!0-9a-f]*) continue ;; esac
+  [ "$(readlink current)" != "releases/$name" ] || continue
+  ! tail -n ${keep} history | grep -qxF -- "$name" || continue
+  [ "$(sha256sum <"$sums")" = "$name  -" ] || continue
+  rm -rf -- "releases/$name"; rm -f -- "$sums"
+done`

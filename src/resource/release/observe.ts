@@ -1,0 +1,95 @@
+import { ABSENT, type SeenInode } from '../kind/inode.ts'
+import type { Probe } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
+import { inodeSaid, type Member, type Said } from '../kind/queries.ts'
+import type { ReleaseSpec } from './release.ts'
+
+/** What is live at a root, and what is known of earlier releases. */
+export interface SeenRelease {
+  readonly current: SeenInode
+  /** All that lies in the live release, by path; empty where none is live. */
+  readonly tree: ReadonlyMap<string, Member>
+  /** Of the wanted files, as they are in the live release. */
+  readonly digests: ReadonlyMap<string, string>
+  /** Digests of releases in the order in which they were deployed, the newest last. */
+  readonly history: readonly string[]
+  /** An upload that was cut off. */
+  readonly staged: boolean
+}
+
+/** How the wanted files differ from the live ones, by path. */
+export interface Delta {
+  readonly added: readonly string[]
+  readonly changed: readonly string[]
+  readonly removed: readonly string[]
+  /** Live as wanted: these bytes need not travel. */
+  readonly same: readonly string[]
+}
+
+/**
+ * Asks about the live release by the names of the wanted one. So the answer of a host on which nothing is due proves every file,
+ * and that of any other says what need not be sent to it.
+ */
+export const observeReleases = (specs: readonly ReleaseSpec[]): Probe<SeenRelease> => {
+  const latest = specs.filter(({ which }) => which === 'latest')
+  return {
+    asks: {
+      inodes: specs.flatMap(({ root }) => [`${root}/current`, `${root}/releases/.new`]),
+      guarded: specs.map(({ root }) => `${root}/current`),
+      trees: latest.map(({ root }) => `${root}/current`),
+      digests: latest.flatMap(({ root, files }) => files.map(({ path }) => `${root}/current/${path}`)),
+      texts: specs.map(({ root }) => `${root}/history`),
+    },
+    script: '',
+    parse: (_, said) => new Map(specs.map((spec) => [spec.root, seenOf(spec, said)])),
+  }
+}
+
+const seenOf = ({ root, files }: ReleaseSpec, said: Said): SeenRelease => ({
+  current: inodeSaid(said, `${root}/current`),
+  tree: said.trees.get(`${root}/current`) ?? new Map(),
+  digests: new Map(
+    files.flatMap(({ path }) => {
+      const sha256 = said.digests.get(`${root}/current/${path}`)
+      return sha256 === undefined ? [] : [[path, sha256] as const]
+    }),
+  ),
+  history: (said.texts.get(`${root}/history`) ?? []).filter((line) => isDigest(line)),
+  staged: inodeSaid(said, `${root}/releases/.new`) !== ABSENT,
+})
+
+/** The digest of the live release; undefined where none of ours is live. */
+export const liveOf = ({ current }: SeenRelease): string | undefined => {
+  const name = current !== ABSENT && current.type === 'l' ? current.target.replace(/^releases\//, '') : ''
+  return isDigest(name) ? name : undefined
+}
+
+const isDigest = (word: string): boolean => /^[0-9a-f]{64}$/.test(word)
+
+/** The release that was live before the newest deployment. */
+export const previousOf = ({ history }: SeenRelease): string | undefined => history.at(-2)
+
+/** Compares what is wanted with what is live. What lies there and is not wanted is removed, a stranger's file too. */
+export const deltaOf = ({ files }: ReleaseSpec, { tree, digests }: SeenRelease): Delta => {
+  const wanted = new Set(files.map(({ path }) => path))
+  const folders = new Set(['', ...files.flatMap(({ path }) => foldersOf(path))])
+  const isSame = ({ path, content }: ReleaseSpec['files'][number]): boolean =>
+    isPlain(tree.get(path), 'f', '644') && digests.get(path) === content.sha256
+  const misshapen = [...folders].filter((path) => tree.has(path) && !isPlain(tree.get(path), 'd', '755'))
+  const there = files.filter(({ path }) => tree.has(path))
+  return {
+    added: files.filter(({ path }) => !tree.has(path)).map(({ path }) => path),
+    changed: [...there.filter((one) => !isSame(one)).map(({ path }) => path), ...misshapen.map((path) => `${path}/`)],
+    removed: [...tree.keys()].filter((path) => !wanted.has(path) && !folders.has(path)),
+    same: there.filter(isSame).map(({ path }) => path),
+  }
+}
+
+const isPlain = (member: Member | undefined, type: string, mode: string): boolean =>
+  member?.type === type && member.mode === mode && member.owner === '0:0'
+
+/** `a` and `a/b` for `a/b/c.html`. */
+const foldersOf = (path: string): readonly string[] => {
+  const folder = parentOf(`/${path}`).slice(1)
+  return folder === '' ? [] : [...foldersOf(folder), folder]
+}

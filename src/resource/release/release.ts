@@ -1,0 +1,170 @@
+import { z } from 'zod'
+import { asText, type LocalFile, sha256Hex } from '../kind/content.ts'
+import { ABSENT, planUnreached, typeName } from '../kind/inode.ts'
+import { type Difference, defineKind, type Texts, type Verdict, type Work } from '../kind/kind.ts'
+import { absolutePath } from '../kind/path.ts'
+import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
+import { applyReleases, revertReleases } from './apply.ts'
+import { type Delta, deltaOf, liveOf, observeReleases, previousOf, type SeenRelease } from './observe.ts'
+
+const relativePath = z
+  .string()
+  .regex(/^[^/\p{Cc}]+(\/[^/\p{Cc}]+)*$/u, 'must be a path within the release, without control characters')
+  .refine((path) => !path.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or ..')
+
+const schema = z
+  .strictObject({
+    root: absolutePath.meta({ description: 'holds `releases`, and `current`, which points to the live one; a directory declared before' }),
+    files: z
+      .array(z.object({ path: relativePath, content: z.custom<LocalFile>((value) => isLocal(value), 'must be a file of the project') }))
+      .default([])
+      .meta({ description: 'what `files` of the context gives' }),
+    keep: z.int().min(2).max(100).default(5).meta({ description: 'how many releases are kept' }),
+    which: z.enum(['latest', 'previous']).default('latest').meta({ description: '`previous`: the one before the newest deployment' }),
+  })
+  .transform((options) => {
+    // As `sha256sum -c` reads it: the host can prove a release that lies there without us.
+    const sums = options.files.map(({ path, content }) => `${content.sha256}  ${path}\n`).join('')
+    return { ...options, sums, digest: sha256Hex(sums) }
+  })
+
+const isLocal = (value: unknown): boolean => typeof value === 'object' && value !== null && 'type' in value && value.type === 'local'
+
+export type ReleaseSpec = z.output<typeof schema>
+
+/**
+ * A tree of files of the project that goes live whole, by one rename: `ROOT/current` points to it. Each release lies in a folder of
+ * its own, so that going back is one rename too. Only what the host does not have is sent to it.
+ */
+export const release = defineKind({
+  name: 'release',
+  schema,
+  id: ({ root }) => root,
+  observe: observeReleases,
+
+  plan: (want: ReleaseSpec, seen: SeenRelease): Verdict | undefined =>
+    want.which === 'latest' ? planLatest(want, seen) : planPrevious(seen),
+
+  apply: applyReleases,
+  revert: revertReleases,
+
+  before: (work) => ({
+    script: excerptScript({ paths: work.filter(isUpload).flatMap(livePaths), bytes: SHOWN_BYTES }),
+    read: (stdout) => {
+      const texts = readExcerpts(stdout)
+      const of = (one: ReleaseWork): string =>
+        shownOf(one)
+          .map((path) => `${texts.get(`${one.spec.root}/current/${path}`)?.toString('base64') ?? ''} ${path}\n`)
+          .join('')
+      return new Map(work.filter(isUpload).map((one) => [one.id, Buffer.from(of(one))]))
+    },
+  }),
+
+  diff: (work, before) => {
+    if (!isUpload(work)) return undefined
+    const lines = (before?.toString() ?? '').split('\n').map((line) => [line.slice(line.indexOf(' ') + 1), line.split(' ', 1)[0] ?? ''])
+    const old = new Map(lines.map(([path = '', text = '']) => [path, Buffer.from(text, 'base64')]))
+    const [first, ...more] = shownOf(work).flatMap((path) => textsOf(work, path, old.get(path)))
+    return first === undefined ? undefined : { ...first, more }
+  },
+})
+
+type ReleaseWork = Work<ReleaseSpec, SeenRelease>
+
+const isUpload = ({ spec }: ReleaseWork): boolean => spec.which === 'latest'
+
+const planLatest = (want: ReleaseSpec, seen: SeenRelease): Verdict | undefined => {
+  const unreached = planUnreached(seen.current)
+  if (unreached !== undefined) return unreached
+  const delta = deltaOf(want, seen)
+  const live = liveOf(seen)
+  const isWhole = delta.added.length + delta.changed.length + delta.removed.length === 0
+  if (seen.current === ABSENT)
+    return {
+      action: 'create',
+      sure: 'exact',
+      reason: `not there, ${count(want.files.length)}`,
+      differences: [pointed(undefined, want.digest)],
+    }
+  if (live === want.digest && isWhole && !seen.staged) return undefined
+  const reason =
+    seen.current.type !== 'l'
+      ? `${typeName(seen.current.type)} is in the place of its link`
+      : isWhole
+        ? live === want.digest
+          ? 'an earlier upload was not finished'
+          : 'points elsewhere'
+        : inWords(delta, live === want.digest)
+  return {
+    action: 'update',
+    sure: 'exact',
+    reason,
+    differences: [...(live === want.digest ? [] : [pointed(live, want.digest)]), ...namesIn(delta)],
+  }
+}
+
+const planPrevious = (seen: SeenRelease): Verdict | undefined => {
+  const [live, previous] = [liveOf(seen), previousOf(seen)]
+  if (previous !== undefined && live === previous) return undefined
+  const reason = previous === undefined ? 'no release was live before the newest deployment' : 'goes back to the release before'
+  return { action: 'update', sure: 'exact', reason, differences: previous === undefined ? [] : [pointed(live, previous)] }
+}
+
+const pointed = (from: string | undefined, to: string): Difference => ({
+  key: 'release',
+  ...(from !== undefined && { from: from.slice(0, 12) }),
+  to: to.slice(0, 12),
+})
+
+const count = (files: number): string => (files === 1 ? '1 file' : `${files} files`)
+
+/** `1 file new, 2 changed`; of a release that is live, what became of it since. */
+const inWords = ({ added, changed, removed }: Delta, isLive: boolean): string => {
+  const [isNew, isChanged, isGone] = isLive ? ['missing', 'damaged', 'not ours'] : ['new', 'changed', 'removed']
+  const parts = [
+    [added.length, isNew],
+    [changed.length, isChanged],
+    [removed.length, isGone],
+  ].filter(([some]) => some !== 0)
+  return parts.map(([some, word], i) => `${i === 0 ? count(Number(some)) : some} ${word}`).join(', ')
+}
+
+const NAMED = 5
+
+const namesIn = (delta: Delta): readonly Difference[] =>
+  (['added', 'changed', 'removed'] as const)
+    .filter((key) => delta[key].length > 0)
+    .map((key) => {
+      const [names, more] = [delta[key].slice(0, NAMED).join(', '), delta[key].length - NAMED]
+      return { key, to: more > 0 ? `${names} and ${more} more` : names }
+    })
+
+/** No more files than this are shown, and no more of each: a person reads them. */
+const SHOWN = 8
+const SHOWN_BYTES = 16_384
+
+/** What changed before what came or went; never a whole first release. */
+const shownOf = ({ spec, seen }: ReleaseWork): readonly string[] => {
+  if (seen.current === ABSENT) return []
+  const { added, changed, removed } = deltaOf(spec, seen)
+  return [...changed, ...added, ...removed].filter((path) => !path.endsWith('/')).slice(0, SHOWN)
+}
+
+/** Only what everybody on the host may read: something else may lie there by another's hand. */
+const isReadable = ({ seen }: ReleaseWork, path: string): boolean => {
+  const member = seen.tree.get(path)
+  return member?.type === 'f' && (Number.parseInt(member.mode, 8) & 0o004) !== 0
+}
+
+const livePaths = (work: ReleaseWork): readonly string[] =>
+  shownOf(work)
+    .filter((path) => isReadable(work, path))
+    .map((path) => `${work.spec.root}/current/${path}`)
+
+const textsOf = (work: ReleaseWork, path: string, old: Buffer | undefined): readonly Texts[] => {
+  const wanted = work.spec.files.find((file) => file.path === path)?.content
+  if (work.seen.tree.has(path) && !isReadable(work, path)) return []
+  if ((old?.length ?? 0) >= SHOWN_BYTES || (wanted?.size ?? 0) >= SHOWN_BYTES) return []
+  const [before, after] = [old ?? Buffer.alloc(0), wanted?.open() ?? Buffer.alloc(0)].map(asText)
+  return before === undefined || after === undefined ? [] : [{ name: path, before, after }]
+}

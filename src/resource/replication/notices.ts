@@ -1,0 +1,58 @@
+import type { World } from '../kind/kind.ts'
+import { Refused } from '../kind/step.ts'
+import { strangerFollowed } from './away.ts'
+import type { SeenReplication } from './observe.ts'
+import { addressOf, type Members, membersOf, wishOf } from './plan.ts'
+import type { ReplicationSpec } from './replication.ts'
+
+/** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
+export const replicationNotices = (want: ReplicationSpec, seen: SeenReplication, world: World): readonly string[] => {
+  const members = membersOf(world.members)
+  const mayLose = world.mayLose ?? new Set()
+  const missing = missedBy(want, seen, members)
+  const [lost, needed] = [missing.filter((host) => mayLose.has(host)), missing.filter((host) => !mayLose.has(host))]
+  const unreached = want.servers.map(({ host }) => host).filter((host) => host !== want.me && !members.has(host))
+  const needless = [
+    ...(wishOf(want, seen, world) === undefined ? [want.me] : []),
+    ...(want.me === want.primary ? unreached.filter((host) => !missing.includes(host)) : []),
+  ].filter((host) => mayLose.has(host))
+  return [
+    ...(needed.length > 0
+      ? [
+          `${want.me} will not be made the primary while ${needed.join(', ')} cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: ${needed.map((host) => `--lose-rows-only-on ${host}`).join(' ')}`,
+        ]
+      : []),
+    ...(lost.length > 0 && needed.length === 0 ? [`${want.me} becomes the primary without the rows that only ${lost.join(', ')} has`] : []),
+    ...needless.map((host) => `--lose-rows-only-on ${host} changes nothing: this run loses nothing that only ${host} has`),
+  ]
+}
+
+/** Servers without which this one does not become the primary, unless what they have may be lost. */
+const missedBy = (want: ReplicationSpec, { standing, databases }: SeenReplication, members: Members): readonly string[] => {
+  if (want.me !== want.primary) return []
+  if (standing?.writable === true && standing.source === undefined && standing.followers.length > 0) return []
+  const writer = [...members].find(([host, its]) => host !== want.me && its.standing?.writable === true)?.[0]
+  // Whoever follows the one that is written to comes to have all that any other can have. One that does not run may follow it.
+  const mayFollow = standing === undefined ? databases.length > 0 : standing.source?.address === addressOf(want, writer ?? '')
+  if (writer !== undefined && mayFollow) return []
+  return want.servers.map(({ host }) => host).filter((host) => host !== want.me && !members.has(host))
+}
+
+/** What a run could only refuse when firewalls are changed already: nobody is to lose the way to a primary that stays one. */
+export const replicationForbids = (want: ReplicationSpec, { standing }: SeenReplication, world: World): Refused | undefined => {
+  const members = membersOf(world.members)
+  const takesOver = want.me === want.primary && (standing?.writable !== true || standing.source !== undefined)
+  const running = [...members].flatMap(([host, its]) => (its.standing === undefined ? [] : [{ host, standing: its.standing }]))
+  return disagreement(want, members) ?? (takesOver ? strangerFollowed(want, running) : undefined)
+}
+
+/** Servers that were told of different primaries would both be opened. */
+export const disagreement = ({ me, primary, servers }: ReplicationSpec, members: Members): Refused | undefined => {
+  const other = servers.find(({ host }) => members.has(host) && members.get(host)?.primary !== primary)?.host
+  if (other === undefined) return undefined
+  return new Refused(
+    `${me} and ${other} are told of different primaries`,
+    `by the options of ${me} it is ${primary}, by those of ${other} it is ${members.get(other)?.primary ?? 'nobody'}`,
+    'write primary once, where all servers have it from: in the vars of their group, or of the whole inventory',
+  )
+}

@@ -1,0 +1,122 @@
+import { readPosition } from '../database/gtid.ts'
+import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
+import type { Probe } from '../kind/kind.ts'
+import { askScript, readRows } from '../database/client.ts'
+import type { SeenService } from '../service/observe.ts'
+import { service } from '../service/service.ts'
+import type { ReplicationSpec } from './replication.ts'
+
+/** Whom a server follows, and how that goes. */
+export interface Source {
+  readonly address: string
+  /** It gets what the other one writes. `connecting`: it tries. */
+  readonly receives: 'yes' | 'connecting' | 'no'
+  /** It does what it got. */
+  readonly applies: boolean
+  /** By transactions, so that it can follow another one. */
+  readonly byPosition: boolean
+  /** How far it got what the other one wrote, whether or not it did it yet. */
+  readonly received: string
+  readonly error: string | undefined
+}
+
+/** Who may follow a server: its account there, what its certificate must say, and what it may do. */
+export interface Follower {
+  readonly user: string
+  readonly subject: string
+  readonly privileges: string
+}
+
+/** What a running server says of itself. */
+export interface Standing {
+  /** It takes writes of everybody. */
+  readonly writable: boolean
+  /** How far its data go. */
+  readonly position: string
+  readonly source: Source | undefined
+  readonly followers: readonly Follower[]
+}
+
+export interface SeenReplication {
+  /** Whom its own options name as the primary. */
+  readonly primary: string
+  readonly service: SeenService
+  /** Undefined where it does not run. */
+  readonly standing: Standing | undefined
+  /** Databases beside those of the server itself, as they lie on the disk. */
+  readonly databases: readonly string[]
+  /** It was getting all data of another one, and that was not finished. */
+  readonly seeding: boolean
+}
+
+/** Stands in the data directory for as long as the data of another server are not all there. */
+export const SEEDING = `${DATA}/.provision-seeding`
+
+/** The beginning of the names of accounts by which servers follow another. */
+export const FOLLOWER = 'provision-replica-'
+
+const SELF = `SELECT 'self' AS h, @@read_only AS writable, @@gtid_current_pos AS position;
+SELECT 'follower' AS h, g.User AS u, COALESCE(JSON_VALUE(g.Priv, '$.x509_subject'), '') AS s,
+ (SELECT GROUP_CONCAT(p.PRIVILEGE_TYPE ORDER BY p.PRIVILEGE_TYPE) FROM information_schema.USER_PRIVILEGES p WHERE p.GRANTEE = CONCAT("'", g.User, "'@'", g.Host, "'")) AS p
+ FROM mysql.global_priv g WHERE g.User LIKE '${FOLLOWER}%';
+SHOW SLAVE STATUS;`
+
+/** How the server of a host stands. With the names of columns, by which the answer about its source is read. */
+export const STANDING = askScript(SELF, ' --column-names')
+
+/** One client for all. */
+export const probeReplication = (specs: readonly ReplicationSpec[]): Probe<SeenReplication> => {
+  const services = service.kind.observe(specs.map((spec) => spec.service))
+  return {
+    ...(services.asks !== undefined && { asks: services.asks }),
+    script:
+      specs.length === 0
+        ? ''
+        : `${LIST_DATABASES}\n[ ! -e ${SEEDING} ] || echo seeding\n${STANDING}\necho 'provision-services'\n${services.script}`,
+    parse: (stdout, said) => {
+      const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
+      const seen = services.parse(Buffer.from(forServices), said)
+      const lines = own.split('\n')
+      const isOfDisk = (line: string): boolean => line.startsWith('database ') || line === 'seeding'
+      const rows = readRows(Buffer.from(lines.filter((line) => !isOfDisk(line)).join('\n')))
+      const standing = rows && readStanding(rows)
+      for (const position of [standing?.position, standing?.source?.received]) readPosition(position ?? '')
+      const disk = {
+        databases: lines.flatMap((line) => (line.startsWith('database ') ? [line.slice('database '.length)] : [])),
+        seeding: lines.includes('seeding'),
+      }
+      return new Map(
+        specs.flatMap((spec): readonly (readonly [string, SeenReplication])[] => {
+          const its = seen.get(spec.service.unit)
+          return its === undefined ? [] : [[spec.name, { primary: spec.primary, service: its, standing, ...disk }]]
+        }),
+      )
+    },
+  }
+}
+
+/** The rows of an answer to `STANDING`. Who follows nobody says nothing of a source, not even the names of the columns. */
+export const readStanding = (rows: readonly (readonly string[])[]): Standing => {
+  const [, readOnly = '', position = ''] = rows.find(([head]) => head === 'self') ?? []
+  const names = rows.findIndex(([head]) => head === 'Slave_IO_State')
+  const of = (name: string): string => rows[names + 1]?.[rows[names]?.indexOf(name) ?? -1] ?? ''
+  return {
+    writable: ['0', 'OFF'].includes(readOnly),
+    position,
+    source: names < 0 ? undefined : sourceOf(of),
+    followers: rows.flatMap(([head, user = '', subject = '', privileges = '']) =>
+      head === 'follower' ? [{ user, subject, privileges }] : [],
+    ),
+  }
+}
+
+const RECEIVES: Readonly<Record<string, Source['receives']>> = { Yes: 'yes', Connecting: 'connecting', Preparing: 'connecting' }
+
+const sourceOf = (of: (name: string) => string): Source => ({
+  address: of('Master_Host'),
+  receives: RECEIVES[of('Slave_IO_Running')] ?? 'no',
+  applies: of('Slave_SQL_Running') === 'Yes',
+  byPosition: of('Using_Gtid') === 'Slave_Pos',
+  received: of('Gtid_IO_Pos'),
+  error: [of('Last_SQL_Error'), of('Last_IO_Error')].find((words) => words !== ''),
+})

@@ -1,0 +1,81 @@
+import type { Verdict, World } from '../kind/kind.ts'
+import { service } from '../service/service.ts'
+import { FOLLOWER, type Follower, type SeenReplication, type Source, type Standing } from './observe.ts'
+import type { ReplicationSpec, Server } from './replication.ts'
+
+/** The servers that were reached, and what they said. */
+export type Members = ReadonlyMap<string, SeenReplication>
+
+export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
+
+/** Whether rows can be on a host that no other has: on one that was not reached nobody knows. */
+export const couldHaveRows = (members: Members, host: string): boolean => {
+  const seen = members.get(host)
+  return seen === undefined || seen.databases.length > 0 || seen.seeding
+}
+
+/** A server: its service, and whether it is the primary, or follows it. */
+export const planReplication = (want: ReplicationSpec, seen: SeenReplication, world: World): Verdict | undefined => {
+  const plain = service.kind.plan(want.service, seen.service, world)
+  if (plain?.reason.includes('is masked')) return plain
+  const wish = wishOf(want, seen, world)
+  if (plain !== undefined) return wish === undefined ? plain : { ...plain, reason: `${plain.reason}, ${wish}` }
+  return wish === undefined ? undefined : { action: 'update', sure: 'depends', reason: wish, differences: [] }
+}
+
+/** What is to be done beside its service, in words. */
+export const wishOf = (want: ReplicationSpec, seen: SeenReplication, { members, mayLose }: World): string | undefined =>
+  want.primary === want.me ? primarysWish(want, seen) : replicasWish(want, seen, membersOf(members), mayLose ?? new Set())
+
+const primarysWish = (want: ReplicationSpec, { standing, seeding, service: { active } }: SeenReplication): string | undefined => {
+  if (seeding) return 'its copy of the data was cut off, and begins anew'
+  if (standing === undefined) return active === 'active' ? 'the server does not answer' : 'becomes the primary'
+  if (!standing.writable)
+    return standing.source === undefined
+      ? 'becomes the primary'
+      : `becomes the primary in place of ${nameOf(want, standing.source.address)}`
+  if (standing.source !== undefined) return `follows ${nameOf(want, standing.source.address)}, and is the primary`
+  return mayBeFollowed(want, standing) ? undefined : 'lets its replicas in'
+}
+
+const replicasWish = (want: ReplicationSpec, seen: SeenReplication, members: Members, mayLose: ReadonlySet<string>): string | undefined => {
+  const { standing, seeding, databases } = seen
+  const follows = `follows ${want.primary}`
+  if (seeding) return `its copy of the data of ${want.primary} was cut off, and begins anew`
+  if (standing === undefined) return seen.service.active === 'active' ? 'the server does not answer' : follows
+  if (standing.writable) return `takes no more writes, ${follows}`
+  const primary = members.get(want.primary)
+  // Where it was not reached, nothing can be done, and nothing be said.
+  if (primary === undefined) return undefined
+  if (standing.source === undefined) return databases.length === 0 ? follows : `${follows} from now on`
+  if (standing.source.address !== addressOf(want, want.primary)) return `${follows} in place of ${nameOf(want, standing.source.address)}`
+  if (isWell(standing.source)) return undefined
+  const lost = mayLose.has(want.me) ? `; where it cannot, its data are replaced by those of ${want.primary}` : ''
+  return `does not replicate: ${standing.source.error ?? 'it was stopped'}${lost}`
+}
+
+/** Whether a server gets and does what another one writes, and could follow a third one instead. */
+export const isWell = ({ receives, applies, byPosition }: Source): boolean => receives === 'yes' && applies && byPosition
+
+export const addressOf = ({ servers }: ReplicationSpec, host: string): string => servers.find((one) => one.host === host)?.address ?? ''
+
+/** What a server is called that others know by its address. */
+export const nameOf = ({ servers }: ReplicationSpec, address: string): string =>
+  servers.find((one) => one.address === address)?.host ?? address
+
+/** The account by which a server follows the primary. Its certificate opens it, and nothing else does. */
+export const followerOf = ({ host, certificate }: Server): Follower => ({
+  user: `${FOLLOWER}${host}`,
+  subject: `/CN=${certificate}`,
+  privileges: 'REPLICATION SLAVE,SLAVE MONITOR',
+})
+
+/** Whether exactly the servers of the inventory may follow a server. */
+export const mayBeFollowed = ({ servers }: ReplicationSpec, { followers }: Standing): boolean => {
+  const lines = (all: readonly Follower[]): string =>
+    all
+      .map(({ user, subject, privileges }) => `${user} ${subject} ${privileges}`)
+      .sort()
+      .join('\n')
+  return lines(servers.map(followerOf)) === lines(followers)
+}

@@ -1,0 +1,127 @@
+import { quote } from '../../quote.ts'
+import { DATA, DATA_MS, sqlText } from '../database/mariadb.ts'
+import { wholeNumber } from '../kind/number.ts'
+import { Refused, succeeded } from '../kind/step.ts'
+import { MARIADB } from '../database/client.ts'
+import { asMysql, DEFINE_AS_MYSQL, readAsMysql, SETPRIV } from '../database/files.ts'
+import { SEEDING } from './observe.ts'
+import type { ReplicationSpec, Server } from './replication.ts'
+import { type Asking, follow, tell } from './steps.ts'
+
+/** The unit that takes the data in, for as long as they come. */
+const RECEIVER = 'provision-database-seed.service'
+
+/**
+ * Replaces all data of this server by those of another one, which goes on meanwhile: a copy of its files, streamed from host to host over
+ * TLS that both verify. A mark in the data directory stays until all is done, so that a cut begins anew.
+ */
+export function* seed(spec: ReplicationSpec, from = spec.primary): Asking<void> {
+  const { me, service } = spec
+  const [mine, its] = [serverOf(spec, me), serverOf(spec, from)]
+  yield* checkRoom(from)
+  const emptied = `${DEFINE_AS_MYSQL}
+systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && ${asMysql(MARKED)} && ${asMysql(EMPTIED, 1500)} && ${receiving(spec, mine, its)}`
+  succeeded(yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied }, `${me} cannot take the data of ${from}`)
+  const sent = yield {
+    do: 'shell',
+    on: from,
+    doing: `sending all data of ${from} to ${me}`,
+    script: sending(spec, mine),
+    withinMs: DATA_MS,
+  }
+  const taken = yield { do: 'shell', doing: 'taking the data in', script: TAKEN_IN }
+  if (sent.code !== 0 || taken.code !== 0)
+    throw interrupted(me, from, taken.code === 0 ? sent.stderr : `${sent.stderr}\n${taken.stdout}${taken.stderr}`)
+  const prepared = succeeded(
+    yield { do: 'shell', doing: 'making the data whole', script: preparing(service.unit), withinMs: DATA_MS },
+    'the copy cannot be made whole',
+  )
+  // Its own numbering goes on from there: were it to begin anew, a row that somebody writes here would not be noticed.
+  const position = /provision-position (\S*)/.exec(prepared.stdout.toString())?.[1] ?? ''
+  yield* tell(
+    `STOP SLAVE; RESET SLAVE ALL; RESET MASTER; SET GLOBAL gtid_binlog_state = ${sqlText(position)}; SET GLOBAL gtid_slave_pos = ${sqlText(position)};`,
+    'the copy does not know where it ends',
+  )
+  const said = yield* follow(spec, from, false)
+  if (said !== undefined) throw new Refused(`${me} has the data of ${from}, and does not replicate from it`, said)
+  succeeded(yield { do: 'shell', script: `${DEFINE_AS_MYSQL}\n${asMysql(`rm -f ${SEEDING}`)}` }, 'the mark of the copy stays')
+}
+
+/** The mark comes before anything is deleted. */
+const MARKED = `rm -f ${SEEDING} && : >${SEEDING} && sync ${SEEDING}`
+
+/** A file system of its own has a directory of root, lost+found. */
+const EMPTIED = `cd ${DATA} && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING.slice(DATA.length + 1)} ! -name lost+found -exec rm -rf {} +`
+
+const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
+  const found = servers.find((one) => one.host === host)
+  if (found === undefined) throw new Error(`${host} is no server`)
+  return found
+}
+
+/** How much there is to come, against what can be had here: what is here goes first. In kilobytes. */
+function* checkRoom(primary: string): Asking<void> {
+  const measured = yield { do: 'shell', on: primary, script: `${DEFINE_AS_MYSQL}\n${MEASURE}; echo "$size"` }
+  const size = wholeNumber(succeeded(measured, 'the data cannot be measured').stdout.toString(), `the size of the data of ${primary}`)
+  const ask = `${DEFINE_AS_MYSQL}\n${MEASURE}; set -- $(df -kP ${DATA} | tail -n 1); echo $(($4 + size))`
+  const room = wholeNumber(
+    succeeded(yield { do: 'shell', script: ask }, 'the room cannot be measured').stdout.toString(),
+    'the room for them',
+  )
+  if (room > size * 1.05) return
+  const megabytes = (kilobytes: number): string => `${Math.ceil(kilobytes / 1024)} MB`
+  throw new Refused(
+    `the data of ${primary} do not fit`,
+    `they are ${megabytes(size)}, and there is room for ${megabytes(room)}`,
+    `make ${DATA} larger; nothing was replaced`,
+  )
+}
+
+/** `$size`: the kilobytes of the data. The last line counts: before it, `du` complains of what it may not read. */
+const MEASURE = `as_mysql 600 'du -sk ${DATA}'; said=\${said##*
+}; size=\${said%%[!0-9]*}`
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+
+/** One connection, of the primary's own certificate; then it is over. */
+const receiving = ({ pair, trusted, seedPort, servers }: ReplicationSpec, me: Server, primary: Server): string => {
+  const family = me.address.includes(':') ? 6 : 4
+  const listen = [
+    `OPENSSL-LISTEN:${seedPort},pf=ip${family},bind=${bracketed(me.address)},reuseaddr,accept-timeout=60`,
+    `cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${primary.certificate}`,
+  ]
+  const script = `socat -u -T 300 ${listen.join(',')} STDOUT | mbstream -x -C ${DATA}`
+  const as = '-p User=mysql -p Group=mysql -p UMask=0027 -p NoNewPrivileges=yes -p RemainAfterExit=yes'
+  return `systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --unit=${RECEIVER} ${as} -p Description='Takes in the data of ${primary.host}, one of ${servers.length} servers' bash -o pipefail -c ${quote(script)} && {
+i=0; until [ -n "$(ss -Hltn 'sport = :${seedPort}')" ]; do [ $i -lt 100 ] || exit 1; sleep 0.1; i=$((i+1)); done; }`
+}
+
+const COPY = `d=$(mktemp -d) || exit 1
+mariadb-backup --no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql --datadir=${DATA} --backup --stream=xbstream --target-dir="$d"
+c=$?; rm -rf "$d"; exit "$c"`
+
+/** Says once a second how far it is: what the sender has read so far, in megabytes, compressed by nothing. */
+const sending = ({ pair, trusted, seedPort }: ReplicationSpec, to: Server): string => `${DEFINE_AS_MYSQL}
+${MEASURE}; total=$((size / 1024))
+rm -f "$T/failed"
+{ { ${SETPRIV} sh -c ${quote(COPY)} </dev/null 9>&- || : >"$T/failed"; } 2>&1 >&4 | tail -c 65536 >"$T/said"; } 4>&1 |
+  socat -u -T 300 - OPENSSL:${bracketed(to.address)}:${seedPort},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${to.certificate},no-sni=1 &
+while kill -0 $! 2>/dev/null; do
+  sleep 1
+  read -r _ sent 2>/dev/null </proc/$!/io && echo "provision-doing: sent $((sent / 1048576)) of about $total MB to ${to.host}"
+done
+wait $! && [ ! -e "$T/failed" ] || { tail -n 20 "$T/said" >&2; exit 1; }`
+
+const TAKEN_IN = `i=0; while s=$(systemctl show -P SubState ${RECEIVER}); [ "$s" = running ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done
+systemctl stop ${RECEIVER}; [ "$s" = exited ] || { journalctl -u ${RECEIVER} --no-pager -o cat -n 10; exit 1; }`
+
+const PREPARE = `x=$(mariadb-backup --no-defaults --prepare --target-dir=${DATA} 2>&1); c=$?; printf '%s\\n' "$x" | tail -n 20; exit "$c"`
+
+/** The binary log of the copy says at which transaction it was made. */
+const preparing = (unit: string): string => `${DEFINE_AS_MYSQL}
+${asMysql(PREPARE, DATA_MS / 1000)} || exit 1
+position=$(${['mariadb_backup', 'xtrabackup'].map((name) => readAsMysql(`${DATA}/${name}_binlog_info`, 'print((split " ", $b)[2])')).join('; ')})
+systemctl start ${quote(unit)} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
+
+const interrupted = (me: string, from: string, said: string): Refused =>
+  new Refused(`the data of ${from} did not come to ${me} whole`, said.trim() || 'nobody said why', 'the next run begins anew')

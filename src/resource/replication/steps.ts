@@ -1,0 +1,126 @@
+import { quote } from '../../quote.ts'
+import { sqlText } from '../database/mariadb.ts'
+import type { Work } from '../kind/kind.ts'
+import { type Answer, Refused, type Step, succeeded } from '../kind/step.ts'
+import { MARIADB, readRows, tellScript } from '../database/client.ts'
+import { applyServices } from '../service/apply.ts'
+import { readStanding, type SeenReplication, STANDING, type Standing } from './observe.ts'
+import { addressOf, followerOf, type Members, membersOf } from './plan.ts'
+import type { ReplicationSpec } from './replication.ts'
+
+export type ReplicationWork = Work<ReplicationSpec, SeenReplication>
+
+/** Steps that find something out. */
+export type Asking<T> = Generator<Step, T, Answer>
+
+/** The servers that were reached, and what they last said. */
+export const reachedBy = ({ members }: ReplicationWork): Members => membersOf(members ?? (() => new Map()))
+
+/** Its service, by the service kind's own steps. */
+export const changing = ({ spec, seen, verdict }: ReplicationWork): Asking<void> =>
+  applyServices([{ id: spec.service.unit, spec: spec.service, seen: seen.service, verdict }])
+
+/** Where a step is done: on the host of the resource itself, where no other is named. */
+const on = (host: string | undefined) => (host === undefined ? {} : { on: host })
+
+/** How a server stands; undefined where it does not run. */
+export function* standingOn(host?: string, afterSeconds = 0): Asking<Standing | undefined> {
+  const script = `${afterSeconds === 0 ? '' : `sleep ${afterSeconds}; `}${STANDING}`
+  const rows = readRows((yield { do: 'shell', script, ...on(host) }).stdout)
+  return rows === undefined ? undefined : readStanding(rows)
+}
+
+/** Tells a server something, as its root. What it refuses ends the change, in these words. */
+export function* tell(sql: string, refused: string, { host, doing }: { host?: string; doing?: string } = {}): Asking<string> {
+  const step = { do: 'shell', ...on(host), ...(doing !== undefined && { doing }), script: tellScript(sql) } as const
+  return succeeded(yield step, refused)
+    .stdout.toString()
+    .trim()
+}
+
+/** How long a server may take to come to a point that another one has reached, in seconds. */
+const CATCH_UP_S = 300
+
+/** Waits until what a server does for another comes to a position; whether it did. */
+export function* comesTo(position: string, host?: string, seconds = CATCH_UP_S): Asking<boolean> {
+  if (position === '') return true
+  const script = `${MARIADB} -e ${quote(`SELECT MASTER_GTID_WAIT(${sqlText(position)}, 5)`)}`
+  for (let i = 0; i < seconds / 5; i++) {
+    const answer = yield { do: 'shell', ...on(host), doing: 'waiting until it has everything', script }
+    if (answer.code !== 0) return false
+    if (answer.stdout.toString().trim() === '0') return true
+    // Who stopped for an error waits for nothing.
+    if ((yield* standingOn(host))?.source?.applies !== true) return false
+  }
+  return false
+}
+
+/**
+ * Takes no writes any more, and is not opened by anything on its own host. Transactions under way may end; one that holds a table for
+ * longer is not waited for.
+ * @returns how it stands then; undefined where it does not run and cannot be started
+ */
+export function* close({ opener, service }: ReplicationSpec, host?: string): Asking<Standing | undefined> {
+  // The opener last: each start of the server starts it as well.
+  const script = `systemctl is-active -q ${quote(service.unit)} || systemctl start ${quote(service.unit)} || exit 9
+systemctl stop ${quote(opener)} 2>/dev/null
+[ "$(${MARIADB} -e 'SELECT @@read_only')" != 1 ] || exit 0
+${tellScript('SET GLOBAL read_only = ON;')}`
+  const answer = yield {
+    do: 'shell',
+    ...on(host),
+    doing: host === undefined ? 'taking no more writes' : `${host} takes no more writes`,
+    script,
+  }
+  if (answer.code === 9) return undefined
+  succeeded(
+    answer,
+    `${host ?? 'the server'} goes on taking writes`,
+    'a transaction may hold a table for longer than 10 s: see SHOW PROCESSLIST there',
+  )
+  return yield* standingOn(host)
+}
+
+/** Opens a server to writes. */
+export const open = (host?: string): Asking<string> =>
+  tell('SET GLOBAL read_only = OFF;', `${host ?? 'the server'} cannot be opened to writes`, {
+    ...(host !== undefined && { host }),
+    doing: host === undefined ? 'taking writes' : `${host} takes writes`,
+  })
+
+/**
+ * Follows a server from where its own data end, over TLS, each side knowing the other by the authority of both.
+ * @param fresh - it has no data that count: it begins at the very beginning
+ * @returns undefined when it goes well; else what it said
+ */
+export function* follow(spec: ReplicationSpec, host: string, fresh: boolean): Asking<string | undefined> {
+  const me = spec.servers.find((one) => one.host === spec.me)
+  const begin = fresh ? "RESET MASTER; SET GLOBAL gtid_slave_pos = '';" : 'SET GLOBAL gtid_slave_pos = @@gtid_current_pos;'
+  yield* tell(
+    `STOP SLAVE; ${begin}
+CHANGE MASTER TO MASTER_HOST = ${sqlText(addressOf(spec, host))}, MASTER_PORT = 3306, MASTER_USER = ${sqlText(me === undefined ? '' : followerOf(me).user)},
+ MASTER_PASSWORD = '', MASTER_CONNECT_RETRY = 5, MASTER_USE_GTID = slave_pos, MASTER_SSL = 1, MASTER_SSL_CA = ${sqlText(spec.trusted)},
+ MASTER_SSL_CERT = ${sqlText(spec.pair)}, MASTER_SSL_KEY = ${sqlText(`${spec.pair}.key`)}, MASTER_SSL_VERIFY_SERVER_CERT = 0;
+START SLAVE;`,
+    `the server cannot follow ${host}`,
+    { doing: `following ${host}` },
+  )
+  return yield* goesWell()
+}
+
+/** Whether it goes on well: twice in a row, for what the other one refuses comes a moment after it let it in. */
+function* goesWell(): Asking<string | undefined> {
+  for (let i = 0, well = 0; i < 40; i++) {
+    const { source } = (yield* standingOn(undefined, 0.5)) ?? {}
+    if (source === undefined) return 'it follows nobody'
+    if (source.receives === 'no' || !source.applies) return source.error ?? 'it stopped, and does not say why'
+    well = source.receives === 'yes' ? well + 1 : 0
+    if (well === 3) return undefined
+    if (i === 39) return source.error ?? 'it does not get in'
+  }
+  return undefined
+}
+
+/** Whoever was to be asked first has not come to what it shall be. */
+export const waitsFor = (me: string, primary: string, why: string): Refused =>
+  new Refused(`${me} cannot follow ${primary}`, why, `see what is wrong with ${primary}`)

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { DATA, sqlText } from '../database/mariadb.ts'
+import { defineKind, type Work, type World } from '../kind/kind.ts'
+import { Refused, type Steps, succeeded } from '../kind/step.ts'
+import { askScript, readRows, tellScript } from '../database/client.ts'
+import { readAsMysql } from '../database/files.ts'
+import { FOLLOWER } from './observe.ts'
+
+const schema = z.strictObject({
+  /** Names the servers among one another. */
+  name: z.string(),
+  me: z.string(),
+  servers: z.array(z.strictObject({ host: z.string(), address: z.string() })).min(1),
+  /** Servers whose data are going to be replaced: they simply stop following. */
+  yielding: z.array(z.string()).default([]),
+})
+
+export type UnreplicatedSpec = z.output<typeof schema>
+
+export interface SeenReplicas {
+  /** The address of the server that this one follows by an account of ours, whether or not it runs. Whom it follows otherwise is not ours. */
+  readonly follows: string | undefined
+  /** Accounts of ours by which others may follow it; none where it does not run. */
+  readonly accounts: readonly string[]
+}
+
+/** Where a server remembers whom it follows: the fourth line is the address, the fifth the account, and the password is not read. */
+const MASTER = `${DATA}/master.info`
+const ADDRESS_AND_ACCOUNT = String.raw`my @l = split /\n/, $b; print "address\t$l[3]\naccount\t$l[4]\n" if @l > 4`
+
+/**
+ * That the servers are no primary and replicas any more. One that goes on following would be written to beside the one that it follows,
+ * so that nothing is changed on any of them as long as one does. Put it before all that makes them something else.
+ */
+export const unreplicated = defineKind({
+  name: 'unreplicated',
+  schema,
+  id: ({ name }) => name,
+
+  observe: (specs: readonly UnreplicatedSpec[]) => ({
+    script: `x=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$x" || printf 'refused\\t%s\\n' "$x"
+echo 'provision-accounts'
+${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,
+    parse: (stdout) => {
+      const [disk = '', said = ''] = stdout.toString().split('provision-accounts\n')
+      const refused = /^refused\t(.*)$/m.exec(disk)?.[1]
+      if (refused !== undefined) throw new Refused('it cannot be told whom the server follows', refused, `see what is at ${MASTER}`)
+      const of = (word: string) => new RegExp(`^${word}\t(.*)$`, 'm').exec(disk)?.[1] ?? ''
+      const seen: SeenReplicas = {
+        follows: of('account').startsWith(FOLLOWER) ? of('address') : undefined,
+        accounts: (readRows(Buffer.from(said)) ?? []).flatMap(([user = '']) => (user.startsWith(FOLLOWER) ? [user] : [])),
+      }
+      return new Map(specs.map(({ name }) => [name, seen]))
+    },
+  }),
+
+  plan: (want, seen, world) => {
+    const reasons = [
+      ...following(want, world).map(({ host, of }) => `${host} follows ${of}`),
+      ...(seen.follows !== undefined && want.yielding.includes(want.me) ? [`follows ${nameOf(want, seen.follows)} no more`] : []),
+      ...(seen.accounts.length > 0
+        ? [`lets ${seen.accounts.map((user) => user.slice(FOLLOWER.length)).join(', ')} follow it no more`]
+        : []),
+    ]
+    return reasons.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: reasons.join(', '), differences: [] }
+  },
+
+  forbids: (want, _, world) => refusal(want, world),
+
+  apply: function* (work: readonly Work<UnreplicatedSpec, SeenReplicas>[]): Steps {
+    for (const { spec, seen, members = () => new Map() } of work) {
+      const refused = refusal(spec, { members })
+      if (refused !== undefined) throw refused
+      const drops = seen.accounts.map((user) => `${sqlText(user)}@'%'`)
+      const sql = [
+        ...(seen.follows === undefined ? [] : ['STOP SLAVE; RESET SLAVE ALL;']),
+        ...drops.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
+      ]
+      succeeded(
+        yield { do: 'shell', doing: 'leaving the replication', script: tellScript(sql.join('\n')) },
+        'the server does not leave the replication',
+        'it must run: start it, and run again',
+      )
+    }
+  },
+})
+
+const nameOf = ({ servers }: UnreplicatedSpec, address: string): string => servers.find((one) => one.address === address)?.host ?? address
+
+/** Servers that follow another, and whose data shall stay. */
+const following = (
+  want: UnreplicatedSpec,
+  { members }: Pick<World, 'members'>,
+): readonly { readonly host: string; readonly of: string }[] =>
+  [...(members() as ReadonlyMap<string, SeenReplicas>)].flatMap(([host, { follows }]) =>
+    follows === undefined || want.yielding.includes(host) ? [] : [{ host, of: nameOf(want, follows) }],
+  )
+
+const refusal = (want: UnreplicatedSpec, world: Pick<World, 'members'>): Refused | undefined => {
+  const [first] = following(want, world)
+  if (first === undefined) return undefined
+  const { host, of } = first
+  const isAlone = want.servers.length === 1
+  return new Refused(
+    `${want.me} does not leave the topology replica as long as ${host} follows ${of}`,
+    `${host} would be written to beside ${of}, whose rows it goes on getting`,
+    isAlone
+      ? `go back to the topology replica with both servers, say \`primary: ${host}\`, and run; then it follows nobody, and can be alone`
+      : `where the data of ${host} may be replaced by those of ${of}, name ${host} in discard_data_of; else go back to the topology replica`,
+  )
+}

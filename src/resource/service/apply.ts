@@ -1,0 +1,57 @@
+import { commandLine, quote } from '../../quote.ts'
+import type { Work } from '../kind/kind.ts'
+import type { Steps } from '../kind/step.ts'
+import { checkLoaded, LOADING, loadScript } from './load.ts'
+import type { SeenService } from './observe.ts'
+import type { ServiceSpec } from './service.ts'
+import { STAMPS } from './stamp.ts'
+
+type ServiceWork = Work<ServiceSpec, SeenService>
+
+/**
+ * Brings adjacent services to their state in one request, in their order; the first that refuses ends it. `withinMs` is for those whose
+ * start may rightly take hours.
+ */
+export function* applyServices(work: readonly ServiceWork[], withinMs?: number): Steps {
+  const units = work.map(({ id }) => id)
+  const answer = yield {
+    do: 'shell',
+    doing: units.length === 1 ? `seeing to ${units[0]}` : `seeing to ${units.length} services`,
+    script: `${LOADING}${readUnitsScript(units)}${work.map(({ spec }) => serviceScript(spec)).join('')}`,
+    ...(withinMs === undefined ? {} : { withinMs }),
+  }
+  checkLoaded(
+    answer,
+    [...answer.stdout.toString().matchAll(/^provision-done (\S+)$/gm)].flatMap(([, unit]) => (unit === undefined ? [] : [unit])),
+  )
+}
+
+/** Lets systemd read unit files that changed, only where some did: it costs a tenth of a second. */
+export const readUnitsScript = (units: readonly string[]): string => `
+case $(systemctl show -P NeedDaemonReload -- ${commandLine(...units)}) in *yes*) systemctl daemon-reload || exit 1 ;; esac
+`
+
+const serviceScript = (spec: ServiceSpec): string => {
+  const unit = quote(spec.unit)
+  // Enabled before it is started: a name that others know it by (Alias=) comes with that. A start that is refused takes it back.
+  const enable = `case $was in enabled|${NOT_TO_ENABLE}) ;; *) systemctl enable -q -- ${unit} || exit 1 ;; esac`
+  const takeBack = `case $was in enabled|${NOT_TO_ENABLE}) ;; *) systemctl disable -q -- ${unit} ;; esac`
+  const disable = `case $was in disabled|masked*|${NOT_TO_ENABLE}) ;; *) systemctl disable -q -- ${unit} || exit 1 ;; esac`
+  return `
+${spec.running || spec.enabled ? `case $(systemctl show -P LoadState -- ${unit}) in masked) systemctl unmask -q -- ${unit}; systemctl unmask -q --runtime -- ${unit} ;; esac` : ''}
+was=$(systemctl show -P UnitFileState -- ${unit})
+${spec.enabled ? enable : ''}
+${spec.running ? `${loadOf(spec)} || { ${spec.enabled ? takeBack : ':'}; exit 1; }` : `systemctl stop -- ${unit} || exit 1; rm -f ${quote(`${STAMPS}/${spec.unit}`)}`}
+${spec.enabled ? '' : disable}
+echo provision-done ${unit}
+`
+}
+
+// Units without an [Install] section of their own. Enabling what is enabled would make systemd read all unit files again.
+const NOT_TO_ENABLE = "static|alias|indirect|generated|transient|''"
+
+const loadOf = ({ unit, loads, restarts, set, took, reload }: ServiceSpec): string => {
+  const paths = restarts.map(({ path }) => path)
+  const files = loads.map(({ path }) => path)
+  return loadScript({ unit, files, restarts: paths, mode: reload, start: true, set, took })
+}

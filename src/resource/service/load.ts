@@ -1,0 +1,166 @@
+import { commandLine, quote } from '../../quote.ts'
+import { forgetScript, restoreScript } from '../file/undo.ts'
+import { directoriesAbove, OURS } from '../kind/path-queries.ts'
+import { type Answer, Refused, succeeded } from '../kind/step.ts'
+import { READ_OTHERS } from '../kind/walk-read.ts'
+import { STAMPS } from './stamp.ts'
+
+/** How a running service takes its files in. A `reload` becomes a restart where the unit cannot reload. */
+export type LoadMode = 'reload' | 'restart'
+
+/** What a service is asked to load. */
+export interface Load {
+  readonly unit: string
+  /** Paths of what the service loads, in the order of its declaration; the stamp holds their digests. */
+  readonly files: readonly string[]
+  /** Paths that a reload does not bring in; in the stamp as well. */
+  readonly restarts?: readonly string[]
+  readonly mode: LoadMode
+  /** Start it where it does not run. Without, a service that is down is left alone: it will read its files when it starts. */
+  readonly start?: boolean
+  /** The set whose former state lies in the undo directory: put back when the service refuses, forgotten when it took. */
+  readonly set?: string | undefined
+  /**
+   * POSIX sh that must succeed after the load, with the new main process in `$pid` and the children from before in `$kids`;
+   * what it prints is shown when it fails.
+   */
+  readonly took?: string | undefined
+}
+
+/**
+ * For `took`: waits up to 15 s for a worker that was not there before; nginx and haproxy refuse a reload with no other sign of it
+ * (haproxy tries for two seconds to bind its ports, and for longer on a busy host).
+ * Then gives the old workers a second to close, so that who asks next is answered by the new ones.
+ */
+export const newWorker = `
+new_worker() { for k in $(cat "/proc/$pid/task/$pid/children"); do case " $kids " in *" $k "*) ;; *) return 0 ;; esac; done; return 1; }
+old_worker() { for k in $kids; do [ ! -d "/proc/$k" ] || return 0; done; return 1; }
+i=0; until new_worker; do
+  [ $i -lt 150 ] || { echo "$unit started no new worker: its main process refused the new configuration"; exit 1; }
+  sleep 0.1; i=$((i+1))
+done
+i=0; while old_worker && [ $i -lt 10 ]; do sleep 0.1; i=$((i+1)); done
+exit 0`
+
+/**
+ * One fragment that makes a service take its files as they are now, and proves it: it loads, verifies, stamps and forgets the
+ * saved set; or puts the set back, loads that again and ends with status 1. Give its answer to `checkLoaded`.
+ */
+export const loadScript = ({ unit, files, restarts = [], mode, start = false, set, took }: Load): string => `(
+unit=${quote(unit)} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${quote(`${STAMPS}/${unit}`)} type= w=$(mktemp -d "$T/XXXXXXXX") || exit 1
+trap 'rm -rf "$w"' EXIT
+set -- ${commandLine(...new Set([...files, ...restarts]))}
+${watchScript([...files, ...restarts])}
+sums() { for p do [ -e "$p" ] || printf 'absent %s\\n' "$p"; done; [ $# = 0 ] || digests "$@"; }
+restart_sums() { sums ${commandLine(...restarts)}; }
+newer() { ${restarts.length === 0 ? 'false' : `find ${commandLine(...restarts)} -maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc -P StateChangeTimestamp -- "$unit")" 2>/dev/null | grep -q .`}; }
+took() { :
+${took ?? ''}
+}
+forget() { ${set === undefined ? ':' : forgetScript(set)}; }
+restore() { :
+${set === undefined ? '' : restoreScript(set)}
+}
+${loadFunctions}
+load "$@"
+)`
+
+/** Shell that the load of any number of services needs once. */
+export const LOADING = `reader=${quote(READ_OTHERS)}
+digests() { if [ "$others" ]; then perl -e "$reader" -- digests "$w" '' "$@" | tr '\\0' '\\n'; else sha256sum -- "$@" 2>/dev/null; fi; }
+`
+
+/** Sets `$others` where not all of these files are root's alone; then no name is trusted, and no more is read than a file of ours can hold. */
+const watchScript = (paths: readonly string[]): string => {
+  const watched = [...new Set([...paths.flatMap(directoriesAbove), ...paths])]
+  if (watched.length === 0) return 'others='
+  return `find ${commandLine(...watched)} -prune ! \\( ${OURS} \\) -print0 >"$w/others.0" 2>/dev/null; others=; [ ! -s "$w/others.0" ] || others=1`
+}
+
+// Where `at` is the time of the unit's last change of state, which moves at every start, restart and reload (ENGINE.md section 4).
+const loadFunctions = `
+look() {
+  state= result= pid= at= can= again=
+  while IFS='=' read -r k v; do case $k in
+    ActiveState) state=$v ;; ReloadResult) result=$v ;; MainPID) pid=$v ;; CanReload) can=$v ;; Type) type=$v ;; NRestarts) again=$v ;;
+    StateChangeTimestampMonotonic) at=$v ;;
+  esac; done <<SHOW
+$(systemctl show -p ActiveState,ReloadResult,MainPID,CanReload,Type,NRestarts,StateChangeTimestampMonotonic -- "$unit")
+SHOW
+}
+running() { case $state in active|reloading) ;; *) return 1 ;; esac; }
+fresh() { [ "$(cat "$stamp" 2>/dev/null)" = "$at
+$sums" ]; }
+needs_restart() {
+  [ "$can" = yes ] || return 0
+  if [ -f "$stamp" ] && read -r then <"$stamp" && [ "$then" = "$at" ]; then [ -n "$(restart_sums | grep -Fxvf "$stamp")" ]; else newer; fi
+}
+perform() {
+  : >"$w/took"
+  [ "$1" != start ] || systemctl reset-failed -- "$unit" 2>/dev/null
+  systemctl "$1" -- "$unit" >"$w/said" 2>&1 || return 1
+  look; i=0
+  while [ "$state" = reloading ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); look; done
+  case $1$type in startsimple|startexec|startidle|restartsimple|restartexec|restartidle)
+    # systemd calls these started as soon as they are forked, before they read their configuration.
+    was_pid=$pid was_again=$again; sleep 1; look; [ "$pid$again" = "$was_pid$was_again" ] || return 1 ;;
+  esac
+  [ "$state" = active ] || return 1
+  [ "$1" != reload ] || [ "$result" = success ] || return 1
+}
+taken() { perform "$1" && ( took ) >"$w/took" 2>&1 && look && [ "$state" = active ]; }
+settled() {
+  [ $# = 0 ] || { mkdir -p "\${stamp%/*}" && printf '%s\\n%s\\n' "$at" "$sums" >"$stamp.new" && mv -f "$stamp.new" "$stamp"; } || exit 1
+}
+words() {
+  cat "$w/took"; journalctl --sync 2>/dev/null
+  # Its own -n would count forward from --since.
+  journalctl -u "$unit" --no-pager -q -o cat --since "@$began" 2>/dev/null | tail -n 15 >"$w/journal"; if [ -s "$w/journal" ]; then cat "$w/journal"; else cat "$w/said"; fi
+}
+refused() {
+  words >"$w/words"; after=kept
+  ( restore ) >&2; new=$sums; sums=$(sums "$@")
+  if [ "$sums" != "$new" ]; then
+    after=restored
+    [ "$(systemctl show -P NeedDaemonReload -- "$unit")" != yes ] || systemctl daemon-reload
+    if [ -n "$was" ]; then
+      look; back=start; running && { back=$how; }
+      if perform "$back"; then settled "$@"; else after=down; rm -f "$stamp"; fi
+    fi
+  elif [ -n "$was" ]; then look; running || after=down; fi
+  [ -n "$was" ] || { systemctl stop -- "$unit" 2>/dev/null; rm -f "$stamp"; [ "$after" = restored ] || after=stopped; }
+  printf 'provision-refused %s %s %s\\n' "$unit" "$how" "$after"
+  cat "$w/words" >&2; exit 1
+}
+load() {
+  look; sums=$(sums "$@"); was= kids=; began=$(date +%s)
+  if running; then
+    was=1; [ $# != 0 ] && ! fresh || { forget; exit 0; }
+    kids=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
+    how=$mode; [ "$how" = restart ] || ! needs_restart || how=restart
+  elif [ "$start" = yes ]; then how=start
+  else exit 0; fi
+  printf 'provision-doing: %sing %s\\n' "$how" "$unit" 2>/dev/null
+  taken "$how" || refused "$@"
+  settled "$@"; forget
+}`
+
+/** Throws `Refused` with the service's own last words when a load was refused; `done` are the resources of the batch that were done before it. */
+export const checkLoaded = (answer: Answer, done: readonly string[] = []): void => {
+  if (answer.code === 0) return
+  const [, unit, how, after = ''] = /^provision-refused (\S+) (\S+) (\S+)$/m.exec(answer.stdout.toString()) ?? []
+  if (unit === undefined) {
+    succeeded(answer, 'the service could not be changed')
+    return
+  }
+  const verb = { start: 'did not start', restart: 'did not restart' }[how ?? ''] ?? 'did not take its new configuration'
+  const why = answer.stderr.trim()
+  throw new Refused(`${unit} ${verb}`, why === '' ? 'the service said nothing' : why, AFTER[after] ?? AFTER.kept, done)
+}
+
+const AFTER: Readonly<Record<string, string>> = {
+  restored: 'correct what the role puts into its files; the configuration it had before is back in place',
+  kept: 'correct its files; it still runs with the configuration that it had before',
+  stopped: 'correct its files; it was left stopped, as it was before',
+  down: 'correct its files; it does not run now',
+}

@@ -1,0 +1,101 @@
+import { quote } from '../../quote.ts'
+import { undoDirectory } from '../file/undo.ts'
+import { ABSENT } from '../kind/inode.ts'
+import type { Probe } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
+import { inodeSaid, type Said } from '../kind/queries.ts'
+import type { ServiceSpec } from './service.ts'
+import { readStamp, STAMPS, type Stamp } from './stamp.ts'
+
+/** A unit as systemd has it, and what it has loaded. */
+export interface SeenService {
+  /** `loaded`, `not-found`, `masked`, … */
+  readonly load: string
+  readonly active: string
+  readonly sub: string
+  readonly result: string
+  readonly enabled: string
+  /** Its unit file or a drop-in changed and systemd has not read it yet. */
+  readonly needsDaemonReload: boolean
+  readonly reloadFailed: boolean
+  /** What it has loaded, where our own stamp is still true. */
+  readonly stamp: Stamp | undefined
+  /** Whether some file, or a directory of one, changed after the unit's last start, restart or reload. */
+  readonly touched: boolean
+  /** Digests of those files that only the host knows. */
+  readonly onDisk: ReadonlyMap<string, string>
+  /** A set that was replaced and neither taken nor put back. */
+  readonly undone: boolean
+}
+
+/** Nothing of its own but a builtin for each set: units, stamps, digests and times are asked together with other kinds. */
+export const probeServices = (specs: readonly ServiceSpec[]): Probe<SeenService> => {
+  const files = distinct(specs.flatMap(filesOf).map(({ path }) => path))
+  const sets = distinct(specs.flatMap(({ set }) => (set === undefined ? [] : [set])))
+  return {
+    asks: {
+      units: specs.map(({ unit }) => unit),
+      texts: specs.filter((spec) => filesOf(spec).length > 0).map(({ unit }) => `${STAMPS}/${unit}`),
+      digests: distinct(specs.flatMap(unforeseen)),
+      inodes: distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED.has(directory))]),
+    },
+    script: `${sets.map((set) => `[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${quote(set)}\n`).join('')}:`,
+    parse: (stdout, said) => readServices(specs, stdout.toString().split('\n'), said),
+  }
+}
+
+// Directories in which so much else comes and goes that their time says nothing about one service.
+export const SHARED: ReadonlySet<string> = new Set([
+  '/',
+  '/etc',
+  '/etc/ssh/sshd_config.d',
+  '/etc/systemd/system',
+  '/usr/local/lib/provision',
+])
+
+// The kernel stamps files with the time of its last tick, so an edit can seem up to this much older than it is (microseconds; HZ=100).
+const TICK = 10_000
+
+const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
+
+// Files whose content only the host knows, or this run will make.
+const unforeseen = (spec: ServiceSpec): readonly string[] =>
+  filesOf(spec).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : []))
+
+const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], said: Said): ReadonlyMap<string, SeenService> =>
+  new Map(
+    specs.map((spec) => {
+      const of = (key: string): string => said.units.get(spec.unit)?.get(key) ?? ''
+      if (of('LoadState') === '') throw new Error(`systemctl said nothing about ${spec.unit}`)
+      const stamp = readStamp(said.texts.get(`${STAMPS}/${spec.unit}`) ?? [])
+      const changed = timeOf(of('StateChangeTimestamp'))
+      const paths = filesOf(spec).flatMap(({ path }) => [path, parentOf(path)])
+      const seen: SeenService = {
+        load: of('LoadState'),
+        active: of('ActiveState'),
+        sub: of('SubState'),
+        result: of('Result'),
+        enabled: of('UnitFileState'),
+        needsDaemonReload: of('NeedDaemonReload') === 'yes',
+        reloadFailed: of('ReloadResult') !== '' && of('ReloadResult') !== 'success',
+        stamp: stamp?.at === of('StateChangeTimestampMonotonic') ? stamp : undefined,
+        touched: paths.some((path) => !SHARED.has(path) && (said.changed.get(path) ?? 0) >= changed - TICK),
+        onDisk: new Map(unforeseen(spec).flatMap((path) => digestSaid(said, path))),
+        undone: spec.set !== undefined && undone.includes(spec.set),
+      }
+      return [spec.unit, seen]
+    }),
+  )
+
+const digestSaid = (said: Said, path: string): readonly (readonly [string, string])[] => {
+  const sha256 = inodeSaid(said, path) === ABSENT ? 'absent' : said.digests.get(path)
+  return sha256 === undefined ? [] : [[path, sha256]]
+}
+
+/** `Mon 2026-11-23 17:15:03.123456 UTC` in microseconds since 1970; 0 where there is none. */
+const timeOf = (timestamp: string): number => {
+  const [, date, time, fraction = '0'] = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{6}) UTC$/.exec(timestamp) ?? []
+  return date === undefined ? 0 : Date.parse(`${date}T${time}Z`) * 1000 + Number(fraction)
+}
+
+const distinct = (words: readonly string[]): readonly string[] => [...new Set(words)]

@@ -1,0 +1,164 @@
+import { z } from 'zod'
+import {
+  type Difference,
+  defineKind,
+  keyOf,
+  type ManagedFile,
+  type Resource,
+  type Sureness,
+  type Verdict,
+  type World,
+} from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
+import { applyServices } from './apply.ts'
+import { probeServices, type SeenService, SHARED } from './observe.ts'
+import { unitName } from './unit-name.ts'
+
+/** A file that a service reads, and the key of the resource that brings it. */
+export interface LoadedFile extends ManagedFile {
+  readonly key: string
+}
+
+const isResource = (value: unknown): value is Resource => typeof value === 'object' && value !== null && 'kind' in value && 'spec' in value
+
+const loadedFiles = z
+  .array(
+    z
+      .custom<Resource>(isResource, 'must be resources that consist of files')
+      .refine(
+        (resource) => !isResource(resource) || resource.kind.files !== undefined,
+        'only resources that consist of files can be loaded',
+      ),
+  )
+  .default([])
+  .transform((resources): readonly LoadedFile[] => {
+    const files = resources.flatMap((resource) =>
+      (resource.kind.files?.(resource.spec) ?? []).map(({ path, sha256 }) => ({ path, sha256, key: keyOf(resource) })),
+    )
+    return [...new Map(files.map((file) => [file.path, file])).values()]
+  })
+
+const schema = z.strictObject({
+  unit: unitName.meta({ description: 'the unit with its suffix', examples: ['nginx.service'] }),
+  running: z.boolean().default(true),
+  enabled: z.boolean().default(true).meta({ description: 'whether it starts at boot' }),
+  loads: loadedFiles.meta({ description: 'files that it reads: it reloads when what it has loaded is older' }),
+  restarts: loadedFiles.meta({ description: 'files that only a restart brings in: its unit file, a drop-in' }),
+  set: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*$/)
+    .optional()
+    .meta({ description: 'the set of files that is put back when the service refuses it' }),
+  took: z.string().min(1).optional().meta({ description: 'a script that must succeed after a load: did it really take?' }),
+  reload: z.enum(['reload', 'restart']).default('reload').meta({ description: '`restart` where the daemon has no true reload' }),
+})
+
+export type ServiceSpec = z.output<typeof schema>
+
+/**
+ * A systemd unit: whether it runs, starts at boot, and has loaded the configuration that shall be. Put it after the files that it
+ * loads. It is started only after they are in place, and enabled only after it took them.
+ */
+export const service = defineKind({
+  name: 'service',
+  schema,
+  id: ({ unit }) => unit,
+  observe: probeServices,
+
+  plan: (want: ServiceSpec, seen: SeenService, world): Verdict | undefined => {
+    const found = [...stateOf(want, seen), ...(want.running && isActive(seen) ? loadOf(want, seen, world) : [])]
+    const [first] = found
+    if (first === undefined) return undefined
+    return {
+      action: seen.load === 'not-found' ? 'create' : 'update',
+      sure: found.some(({ sure }) => sure === 'exact') ? 'exact' : first.sure,
+      reason: found.map(({ reason }) => reason).join(', '),
+      differences: found.flatMap(({ difference }) => (difference === undefined ? [] : [difference])),
+      ...(found.some(({ unfinished }) => unfinished === true) && { unfinished: true }),
+    }
+  },
+
+  apply: applyServices,
+})
+
+interface Finding {
+  readonly reason: string
+  readonly sure: Sureness
+  readonly difference?: Difference
+  readonly unfinished?: true
+}
+
+const exactly = (reason: string, key?: string, from?: string, to?: string): Finding => ({
+  reason,
+  sure: 'exact',
+  ...(key !== undefined && from !== undefined && to !== undefined && { difference: { key, from, to } }),
+})
+
+const unfinished = (reason: string): Finding => ({ ...exactly(reason), unfinished: true })
+
+const isActive = ({ active }: SeenService): boolean => active === 'active' || active === 'reloading'
+
+// `static` units have nothing to enable; `indirect` and `alias` ones are enabled through another.
+const ENABLED = new Set(['enabled', 'static', 'alias', 'indirect', 'generated', 'transient'])
+
+const stateOf = (want: ServiceSpec, seen: SeenService): readonly Finding[] => {
+  const enabled = ENABLED.has(seen.enabled)
+  const masked = seen.load === 'masked' && (want.running || want.enabled)
+  return [
+    ...(masked ? [exactly('is masked')] : []),
+    ...(want.running && !isActive(seen) ? [exactly(downOf(seen), 'running', 'no', 'yes')] : []),
+    ...(!want.running && (isActive(seen) || seen.active === 'activating') ? [exactly('is running', 'running', 'yes', 'no')] : []),
+    ...(want.enabled && !enabled ? [exactly('not enabled', 'enabled', 'no', 'yes')] : []),
+    ...(!want.enabled && seen.enabled.startsWith('enabled') ? [exactly('is enabled', 'enabled', 'yes', 'no')] : []),
+    ...(seen.needsDaemonReload ? [exactly('systemd has not read its changed unit file')] : []),
+  ]
+}
+
+const downOf = ({ active, sub, result }: SeenService): string => {
+  if (active === 'failed') return `start failed earlier (${result})`
+  if (sub === 'auto-restart') return `keeps failing (${result})`
+  return 'not running'
+}
+
+/** Whether it runs with something else than it shall: by its stamp while that is true, else by the times of its files. */
+const loadOf = (want: ServiceSpec, seen: SeenService, world: World): readonly Finding[] => {
+  const files = [...want.loads, ...want.restarts]
+  const older = files.flatMap((file) => {
+    const sure = staleness(file, seen, world)
+    return sure === undefined ? [] : [{ ...file, sure }]
+  })
+  const [first] = older
+  if (first !== undefined) {
+    const more = older.length === 1 ? '' : ` and ${older.length - 1} more`
+    return [
+      {
+        reason: `runs with an older ${first.path}${more}`,
+        sure: older.some(({ sure }) => sure === 'exact') ? 'exact' : 'depends',
+        difference: { key: 'loaded', from: 'older', to: older.map(({ path }) => path).join(', ') },
+        // One that is still to be written was not left so by anybody.
+        ...(older.some(({ key }) => !world.changes(key)) && { unfinished: true }),
+      },
+    ]
+  }
+  if (files.length > 0 && seen.stamp === undefined && seen.reloadFailed) return [unfinished('its last reload failed')]
+  if (files.length > 0 && seen.stamp === undefined && seen.touched) return [unfinished('its files changed after it had loaded them')]
+  const shrunken = new Set([...(world.deleted ?? [])].map(parentOf))
+  const shrunk = files.map(({ path }) => parentOf(path)).find((directory) => !SHARED.has(directory) && shrunken.has(directory))
+  if (shrunk !== undefined) return [exactly(`something left over in ${shrunk} is deleted`)]
+  return seen.undone ? [unfinished('an earlier change of its files was not finished')] : []
+}
+
+const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: SeenService, world: World): Sureness | undefined => {
+  const later = sha256 === 'later' || sha256 === 'disk'
+  if (later && world.changes(key)) return 'depends'
+  if (stamp === undefined) return world.changes(key) ? 'exact' : undefined
+  const loaded = stamp.sums.get(path)
+  const wanted = later ? onDisk.get(path) : sha256
+  // What is no file has no digest, and was not loaded.
+  return wanted !== undefined && loaded === wanted ? undefined : 'exact'
+}
+
+const isService = (value: unknown): value is Resource<ServiceSpec> => isResource(value) && value.kind.name === service.kind.name
+
+/** A service as an option of a kind that is more than a service: a member of a cluster, a primary. */
+export const serviceOption = z.custom<Resource<ServiceSpec>>(isService, 'must be a service').transform(({ spec }) => spec)

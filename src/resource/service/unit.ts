@@ -1,0 +1,148 @@
+import { z } from 'zod'
+import { quote } from '../../quote.ts'
+import { type FileSpec, file, type SeenFile } from '../file/file.ts'
+import type { Content } from '../kind/content.ts'
+import { defineKind, type Work } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
+import type { Step, Steps } from '../kind/step.ts'
+import { settingLines } from './sandbox.ts'
+import { unitName } from './unit-name.ts'
+
+const UNITS = '/etc/systemd/system'
+
+const name = z.string().refine((given) => {
+  const [unit, rest, ...more] = given.split('.d/')
+  return unitName.safeParse(unit).success && more.length === 0 && (rest === undefined || /^[A-Za-z0-9][A-Za-z0-9_.@-]*\.conf$/.test(rest))
+}, 'must be a unit with its suffix, such as shop.service, or a drop-in of one, such as nginx.service.d/limits.conf')
+
+const schema = z
+  .strictObject({
+    name,
+    content: z.custom<string | Content>((value) => value !== undefined, 'must be text').default(''),
+    state: z.enum(['present', 'absent']).default('present'),
+  })
+  .transform((options) => ({
+    name: options.name,
+    unit: options.name.split('.d/', 1)[0] ?? '',
+    file: file({ path: `${UNITS}/${options.name}`, content: options.content, state: options.state }).spec,
+  }))
+
+type UnitSpec = z.output<typeof schema>
+
+/** A unit's file as it was seen, and whether systemd knows an older one. */
+export interface SeenUnit {
+  readonly file: SeenFile
+  readonly stale: boolean
+}
+
+/**
+ * A unit file or drop-in of ours in /etc/systemd/system, read by systemd. It starts nothing: a `service` does, and restarts when
+ * it names this among its `restarts`.
+ */
+export const unit = defineKind({
+  name: 'unit',
+  schema,
+  id: (spec) => spec.name,
+
+  observe: (specs: readonly UnitSpec[]) => {
+    const files = file.kind.observe(specs.map((spec) => spec.file))
+    return {
+      asks: { ...files.asks, units: specs.map((spec) => spec.unit) },
+      script: '',
+      parse: (stdout, said) => {
+        const seen = files.parse(stdout, said)
+        return new Map(
+          specs.flatMap((spec): readonly (readonly [string, SeenUnit])[] => {
+            const found = seen.get(spec.file.path)
+            const stale = said.units.get(spec.unit)?.get('NeedDaemonReload')
+            return found === undefined || stale === undefined ? [] : [[spec.name, { file: found, stale: stale === 'yes' }]]
+          }),
+        )
+      },
+    }
+  },
+
+  plan: (want, seen: SeenUnit, world) =>
+    file.kind.plan(want.file, seen.file, world) ??
+    (seen.stale
+      ? { action: 'update', sure: 'exact', reason: 'systemd has not read it yet', differences: [], unfinished: true }
+      : undefined),
+
+  *apply(work): Steps {
+    const changed = work.filter((one) => one.verdict.unfinished !== true)
+    if (changed.length === 0) yield* reloading(work, nothing())
+    else yield* reloading(work, file.kind.apply(changed.map(asFile)))
+  },
+
+  before: (work) => {
+    const texts = file.kind.before?.(work.map(asFile)) ?? { script: '', read: () => new Map<string, Uint8Array>() }
+    return {
+      script: texts.script,
+      read: (stdout) => new Map([...texts.read(stdout)].map(([path, bytes]) => [path.slice(UNITS.length + 1), bytes])),
+    }
+  },
+  diff: (work, before) => file.kind.diff?.(asFile(work), before),
+  files: (spec) => file.kind.files?.(spec.file) ?? [],
+})
+
+// systemd goes on in the next line behind a backslash.
+const line = z.string().regex(/^([^\p{Cc}]*[^\p{Cc}\\])?$/u, 'must be one line, without a backslash at its end')
+
+const settings = z.record(
+  z.string().regex(/^[A-Z][A-Za-z]*$/, 'must be a section such as Service'),
+  z.record(z.string().regex(/^[A-Z][A-Za-z0-9]*$/, 'must be a setting such as LimitNOFILE'), z.union([line, z.array(line).readonly()])),
+)
+
+/** A drop-in of ours for somebody else's unit: `settings` by section, or its whole text as `content`. */
+export const dropin = (options: {
+  readonly unit: string
+  readonly name: string
+  readonly settings?: z.input<typeof settings>
+  readonly content?: string | Content
+  readonly state?: 'present' | 'absent'
+}): ReturnType<typeof unit> =>
+  unit({
+    name: `${options.unit}.d/${options.name}.conf`,
+    content: options.content ?? rendered(settings.parse(options.settings ?? {})),
+    ...(options.state !== undefined && { state: options.state }),
+  })
+
+/** What several units may take together where they share a host; all else of the system weighs 100. Units say `Slice=NAME.slice`. */
+export const slice = (options: {
+  readonly name: string
+  readonly description: string
+  readonly cpuWeight: number
+  readonly ioWeight: number
+  /** As systemd writes it: `512M`, or a part of the host's such as `80%`. */
+  readonly memoryMax: string
+}): ReturnType<typeof unit> => {
+  const limits = { CPUWeight: String(options.cpuWeight), IOWeight: String(options.ioWeight), MemoryMax: options.memoryMax }
+  const sections = settings.parse({ Unit: { Description: options.description }, Slice: limits })
+  return unit({ name: `${options.name}.slice`, content: `# Written by provision.\n${rendered(sections)}` })
+}
+
+const rendered = (sections: z.output<typeof settings>): string =>
+  Object.entries(sections)
+    .map(([section, values]) => `[${section}]\n${settingLines(values)}`)
+    .join('\n')
+
+const asFile = ({ spec, seen, verdict }: Work<UnitSpec, SeenUnit>): Work<FileSpec, SeenFile> => ({
+  id: spec.file.path,
+  spec: spec.file,
+  seen: seen.file,
+  verdict,
+})
+
+function* nothing(): Steps {
+  yield { do: 'shell', script: ':' }
+}
+
+/** The file kind's own steps, in the same requests: first the drop-ins' directories, at the end systemd reads what is there. */
+function* reloading(work: readonly Work<UnitSpec, SeenUnit>[], steps: Steps): Steps {
+  const directories = [...new Set(work.map(({ spec }) => parentOf(spec.file.path)))].filter((directory) => directory !== UNITS).map(quote)
+  const before = directories.length === 0 ? '' : `install -d -m 755 ${directories.join(' ')} || exit 1\n`
+  const after = directories.length === 0 ? '' : `rmdir --ignore-fail-on-non-empty ${directories.join(' ')}\n`
+  const around = (step: Step): Step =>
+    step.do === 'shell' ? { ...step, script: `${before}${step.script}\n${after}systemctl daemon-reload` } : step
+  for (let next = steps.next(); next.done !== true; ) next = steps.next(yield around(next.value))
+}

@@ -1,0 +1,81 @@
+import { readTrial, type SeenTrial, trialAsks, trialScript } from '../guarded/trial.ts'
+import { records } from '../kind/chunks.ts'
+import type { SeenInode } from '../kind/inode.ts'
+import type { Probe } from '../kind/kind.ts'
+import { inodeSaid, type Said } from '../kind/queries.ts'
+import { probeServices, type SeenService } from '../service/observe.ts'
+import type { SshdSpec } from './sshd.ts'
+
+export const SSHD_CONFIG = '/etc/ssh/sshd_config'
+export const DROP_INS = '/etc/ssh/sshd_config.d'
+
+/** Debian's and Ubuntu's name; a socket may start it, or stand in for it. */
+export const UNIT = 'ssh.service'
+
+/** A drop-in of sshd, and what sshd has made of it. */
+export interface SeenSshd extends SeenTrial {
+  readonly inode: SeenInode
+  readonly sha256: string | undefined
+  readonly text: string
+  /** The lines of the file that has to include it. */
+  readonly config: readonly string[]
+  readonly service: SeenService
+}
+
+export const trialSlug = ({ name }: { readonly name: string }): string => `sshd/${name}`
+
+/** Nothing but builtins of its own: all else is asked together with other kinds. */
+export const probeSettings = (specs: readonly SshdSpec[]): Probe<SeenSshd> => {
+  const paths = specs.map(({ path }) => path)
+  const loads = specs.map(({ path, sha256 }) => ({ path, sha256, key: `sshd:${path}` }))
+  const daemon = probeServices(
+    specs.length === 0
+      ? []
+      : [{ unit: UNIT, running: true, enabled: true, loads, restarts: [], set: undefined, took: undefined, reload: 'reload' }],
+  )
+  return {
+    asks: {
+      units: daemon.asks?.units ?? [],
+      inodes: daemon.asks?.inodes ?? [],
+      digests: paths,
+      texts: specs.length === 0 ? [] : [SSHD_CONFIG, ...paths, ...trialAsks(specs.map(trialSlug)).texts, ...(daemon.asks?.texts ?? [])],
+    },
+    script: trialScript(specs.map(trialSlug)),
+    parse: (stdout, said) => {
+      const marks = records(stdout, 1).map(([field]) => field ?? '')
+      const service = daemon.parse(Buffer.alloc(0), said).get(UNIT)
+      return new Map(specs.map((spec, i) => [spec.path, seenOf(spec, said, service, readTrial(marks[i] ?? '', said, trialSlug(spec)))]))
+    },
+  }
+}
+
+const seenOf = ({ path }: SshdSpec, said: Said, service: SeenService | undefined, trial: SeenTrial): SeenSshd => {
+  if (service === undefined) throw new Error(`the host did not speak of ${UNIT}`)
+  return {
+    inode: inodeSaid(said, path),
+    sha256: said.digests.get(path),
+    text: (said.texts.get(path) ?? []).map((line) => `${line}\n`).join(''),
+    config: said.texts.get(SSHD_CONFIG) ?? [],
+    service,
+    ...trial,
+  }
+}
+
+/** Why sshd would not follow the drop-in, by what its main file says before that: the first value of a setting counts. */
+export const hindranceTo = ({ settings }: SshdSpec, { config }: Pick<SeenSshd, 'config'>): string | undefined => {
+  const lines = config.map((line) => line.trim().split(/[\s=]+/))
+  const include = lines.findIndex(([keyword = '', ...values]) => keyword.toLowerCase() === 'include' && values.some(isDropIns))
+  const before = lines.slice(0, Math.max(include, 0)).map(([keyword = '']) => keyword)
+  if (include < 0 || before.some((keyword) => keyword.toLowerCase() === 'match'))
+    return `${SSHD_CONFIG} does not include ${DROP_INS}/*.conf`
+  const ours = new Set(Object.keys(settings).map((keyword) => keyword.toLowerCase()))
+  const first = before.find((keyword) => ours.has(keyword.toLowerCase()) && !ADDING_UP.test(keyword))
+  return first === undefined ? undefined : `${SSHD_CONFIG} sets ${first} before it includes ${DROP_INS}/*.conf`
+}
+
+// Of these every line counts.
+const ADDING_UP = /^(acceptenv|(allow|deny)(users|groups)|host(key|certificate))$/i
+
+// What is not absolute is relative to /etc/ssh (sshd_config(5)).
+const isDropIns = (value: string): boolean =>
+  [`${DROP_INS}/*.conf`, `${DROP_INS}/*`, 'sshd_config.d/*.conf', 'sshd_config.d/*'].includes(value.replaceAll('"', ''))

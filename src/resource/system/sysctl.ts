@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { commandLine, quote, quotePattern } from '../../quote.ts'
+import { sha256Hex } from '../kind/content.ts'
+import { differing, inWords } from '../kind/differences.ts'
+import { defineKind, type Work } from '../kind/kind.ts'
+import { inTurn } from '../kind/one-by-one.ts'
+import type { Said } from '../kind/queries.ts'
+
+const schema = z.strictObject({
+  key: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]+([./]([A-Za-z0-9_:.@-]+|\*(?=[./])))+$/, 'must be a kernel setting such as net.ipv4.ip_forward')
+    .refine((key) => !key.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or .. as a part')
+    .meta({
+      description:
+        'as sysctl(8) writes it; with slashes where a name holds a dot (net/ipv4/conf/eth0.5/rp_filter); * for every one there is (net.ipv4.conf.*.rp_filter)',
+    }),
+  value: z
+    .union([z.int(), z.string().regex(/^[^\p{Cc}]*[^\p{Cc} ][^\p{Cc}]*$/u, 'must be one line of text')])
+    .transform((value) => squeeze(String(value))),
+  optional: z.boolean().default(false).meta({ description: 'whether a kernel without such a setting is as wanted' }),
+})
+
+// The kernel prints lists with tabs and takes them with blanks.
+const squeeze = (value: string): string => value.trim().replaceAll(/[ \t]+/g, ' ')
+
+export type SysctlSpec = z.output<typeof schema>
+
+export interface SeenSysctl {
+  /** What the kernel has now, each value once where it has several such settings; undefined: this kernel has none. */
+  readonly live: string | undefined
+  /** What our file says it shall have after the next boot. */
+  readonly boot: string | undefined
+}
+
+/** A kernel setting: as it is now, and as it will be after a boot. */
+export const sysctl = defineKind({
+  name: 'sysctl',
+  schema,
+  id: (spec) => idOf(spec),
+
+  observe: (specs: readonly SysctlSpec[]) => ({
+    asks: { texts: specs.map(bootFile), patterns: specs.map(live) },
+    script: '',
+    parse: (_, said) => new Map(specs.map((spec): [string, SeenSysctl] => [idOf(spec), seenOf(spec, said)])),
+  }),
+
+  plan: ({ value, optional }, seen) => {
+    if (optional && seen.live === undefined) return undefined
+    if (seen.boot === undefined) {
+      const reason = seen.live === value ? 'not set for the next boot' : 'not set'
+      return { action: 'create', sure: 'exact', reason, differences: differing({ value }, { value: seen.live }) }
+    }
+    const differences = [
+      ...differing({ value }, { value: seen.live }),
+      ...differing({ 'value at boot': value }, { 'value at boot': seen.boot }),
+    ]
+    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+  },
+
+  apply: (work: readonly Work<SysctlSpec, SeenSysctl>[]) =>
+    inTurn(work, scriptOf, {
+      doing: 'setting kernel parameters',
+      failed: (id) => `${id} could not be set`,
+      fix: 'check that this kernel has the setting, takes the value, and lets this host change it (a container often may not)',
+    }),
+
+  files: (spec) => [{ path: bootFile(spec), sha256: sha256Hex(bootLine(spec)) }],
+})
+
+const slashed = ({ key }: SysctlSpec): string => (key.includes('/') ? key : key.replaceAll('.', '/'))
+const idOf = (spec: SysctlSpec): string => slashed(spec).replaceAll('/', '.')
+const live = (spec: SysctlSpec): string => `/proc/sys/${slashed(spec)}`
+
+/** Sorts after the distribution's own files and /etc/sysctl.conf (`99-sysctl.conf`): the last one wins at boot. */
+const bootFile = (spec: SysctlSpec): string => `/etc/sysctl.d/zz-provision.${idOf(spec).replaceAll('*', '+')}.conf`
+const bootLine = (spec: SysctlSpec): string => `${slashed(spec)} = ${spec.value}\n`
+
+const seenOf = (spec: SysctlSpec, { texts }: Said): SeenSysctl => {
+  const fits = new RegExp(`^${live(spec).replaceAll('.', '\\.').replaceAll('*', '[^/]+')}$`)
+  const values = new Set([...texts].filter(([path]) => fits.test(path)).map(([, [line = '']]) => squeeze(line)))
+  const [key, value] = (texts.get(bootFile(spec))?.[0] ?? '').split(/ = (.*)/s)
+  return {
+    live: values.size === 0 ? undefined : [...values].join(' or '),
+    boot: key === slashed(spec) && value !== undefined ? value : undefined,
+  }
+}
+
+// The kernel is asked first: a value that it refuses shall not wait in a file for the next boot.
+const scriptOf = ({ spec }: Work<SysctlSpec, SeenSysctl>): string => {
+  const file = quote(bootFile(spec))
+  return `for f in ${quotePattern(live(spec))}; do ${commandLine('printf', '%s\\n', spec.value)} >"$f"; done
+umask 022; mkdir -p /etc/sysctl.d; ${commandLine('printf', '%s', bootLine(spec))} >${file}.new; chmod 644 ${file}.new
+sync ${file}.new; mv -f ${file}.new ${file}`
+}
