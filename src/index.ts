@@ -8,6 +8,7 @@ export { passwordHash } from './resource/account/password.ts'
 export { user } from './resource/account/user.ts'
 export { certificate, leaf, placeholder } from './resource/certificate/certificate.ts'
 export { databaseAccount } from './resource/database/account.ts'
+export { BLOCKERS_SCRIPT as databaseBlockers, MARIADB as databaseClient } from './resource/database/client.ts'
 export { database, databaseName } from './resource/database/database.ts'
 export { databaseDump } from './resource/database/dump.ts'
 export { directory } from './resource/file/directory.ts'
@@ -15,15 +16,14 @@ export { file } from './resource/file/file.ts'
 export { link } from './resource/file/link.ts'
 export { galera } from './resource/galera/galera.ts'
 export { commitConfirm } from './resource/guarded/commit-confirm.ts'
-export type { SeenTrial, Trial } from './resource/guarded/trial.ts'
+export type { Trial, TrialState } from './resource/guarded/trial.ts'
 export { historyOf, readTrial, trialAsks, trialScript } from './resource/guarded/trial.ts'
 export type { Content, Later, LocalFile, Text } from './resource/kind/content.ts'
 export { text } from './resource/kind/content.ts'
 export type { Resource } from './resource/kind/kind.ts'
 export { defineKind } from './resource/kind/kind.ts'
 export { secret } from './resource/kind/secret.ts'
-export { Refused, succeeded } from './resource/kind/step.ts'
-export { BLOCKERS_SCRIPT as databaseBlockers, MARIADB as databaseClient } from './resource/database/client.ts'
+export { HostRefusal, requireSuccess } from './resource/kind/step.ts'
 export { defeatsScript } from './resource/nftables/conflicts.ts'
 export { nftables } from './resource/nftables/nftables.ts'
 export { pkg } from './resource/package/package.ts'
@@ -47,12 +47,12 @@ export type {
   Exposes,
   Facts,
   Flow,
+  HealthProbe,
   HostContext,
   HostView,
   Listen,
   Metrics,
   Peer,
-  Probe,
   Role,
   SiteContext,
   SiteView,

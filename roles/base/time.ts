@@ -1,4 +1,4 @@
-import { type Check, defineKind, directory, type Facts, file, pkg, Refused, type Resource, service, z } from 'provision'
+import { type Check, defineKind, directory, type Facts, file, HostRefusal, pkg, type Resource, service, z } from 'provision'
 import type { Part } from './part.ts'
 
 const server = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]*$/, 'must be a name or address of a time server')
@@ -32,7 +32,7 @@ const clockKeeper = defineKind({
   schema: z.strictObject({ unit: z.string() }),
   id: ({ unit }) => unit,
   observe: () => ({
-    asks: { units: OTHERS },
+    shared: { units: OTHERS },
     script: '',
     parse: (_, said) => {
       const there = OTHERS.filter((unit) => said.units.get(unit)?.get('LoadState') === 'loaded')
@@ -42,11 +42,11 @@ const clockKeeper = defineKind({
   plan: (_, others) =>
     others.length === 0
       ? undefined
-      : { action: 'update', sure: 'exact', reason: `${others.join(' and ')} keeps the clock of this host`, differences: [] },
+      : { action: 'update', certainty: 'exact', reason: `${others.join(' and ')} keeps the clock of this host`, differences: [] },
   // biome-ignore lint/correctness/useYield: it only refuses
   *apply(work) {
-    for (const { id, verdict } of work)
-      throw new Refused(
+    for (const { id, change: verdict } of work)
+      throw new HostRefusal(
         `${id} is not installed beside it`,
         verdict.reason,
         'write base.time.service: none (or chrony, if that is the one), or remove the other package',

@@ -54,7 +54,7 @@ export interface Engine<Ready extends Prepared = Prepared, Survey extends Planne
   /** The plan as the text of a file. */
   savePlan(planned: Survey, scope: Scope, now: Date): string
   /** What keeps a saved plan from being carried out. */
-  whatDiffers(saved: SavedPlan, planned: Survey): readonly Problem[]
+  stalenessOf(saved: SavedPlan, planned: Survey): readonly Problem[]
 }
 
 export interface Prepared {
@@ -120,7 +120,7 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
         planned.plan,
         prepared.site.plays.map(({ name }) => name),
       )
-      const stale = saved === undefined || signal.aborted ? [] : engine.whatDiffers(saved, planned)
+      const stale = saved === undefined || signal.aborted ? [] : engine.stalenessOf(saved, planned)
       if (stale.length > 0) throw new Problems(stale)
       const kept = await keep(engine, planned, values, scope, surroundings)
       const ended = await carryOut(engine, prepared, planned, { dryRun: values['dry-run'] ?? false, scope }, report, signal)

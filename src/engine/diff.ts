@@ -1,9 +1,9 @@
 import { createTwoFilesPatch } from 'diff'
 import type { Shell } from '../host/shell.ts'
-import type { AnyKind, Texts, Work } from '../resource/kind/kind.ts'
+import type { AnyKind, DiffTexts, Work } from '../resource/kind/kind.ts'
 import { keyOf } from '../resource/kind/kind.ts'
 import { fenced } from './observe.ts'
-import type { Due } from './planning.ts'
+import type { PendingChange } from './planning.ts'
 
 /** What differs in one resource, as unified diffs; `fullDiff` is the same word for word, where `diff` is a summary. */
 export interface Diffs {
@@ -12,7 +12,7 @@ export interface Diffs {
 }
 
 /** The diffs of what is due on one host, by resource: one request for all old texts, none where nothing differs. */
-export const diffsOf = async (shell: Shell, due: readonly Due[]): Promise<ReadonlyMap<string, Diffs>> => {
+export const diffsOf = async (shell: Shell, due: readonly PendingChange[]): Promise<ReadonlyMap<string, Diffs>> => {
   const groups = groupByKind(due).filter(([kind]) => kind.diff !== undefined)
   const asking = groups
     .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
@@ -33,13 +33,13 @@ export const diffsOf = async (shell: Shell, due: readonly Due[]): Promise<Readon
   )
 }
 
-const joined = (id: string, texts: readonly Texts[] = []): string | undefined => {
+const joined = (id: string, texts: readonly DiffTexts[] = []): string | undefined => {
   const diffs = texts.flatMap((one) => unified(one.name ?? id, one) ?? [])
   return diffs.length === 0 ? undefined : diffs.join('')
 }
 
 /** A unified diff, or undefined where the texts are too far apart to be worth reading (bounded: 20,000 changed lines took 0.7 s). */
-const unified = (name: string, { before, after }: Texts): string | undefined => {
+const unified = (name: string, { before, after }: DiffTexts): string | undefined => {
   const patch = createTwoFilesPatch(
     before === '' ? '/dev/null' : name,
     after === '' ? '/dev/null' : name,
@@ -55,11 +55,11 @@ const unified = (name: string, { before, after }: Texts): string | undefined => 
   return patch?.split('\n').slice(1).join('\n')
 }
 
-const groupByKind = (due: readonly Due[]): readonly (readonly [AnyKind, readonly Work<unknown, unknown>[]])[] => {
+const groupByKind = (due: readonly PendingChange[]): readonly (readonly [AnyKind, readonly Work<unknown, unknown>[]])[] => {
   const groups = new Map<unknown, { kind: AnyKind; work: Work<unknown, unknown>[] }>()
-  for (const { resource, seen, verdict } of due) {
+  for (const { resource, state: seen, change: verdict } of due) {
     const group = groups.get(resource.kind) ?? { kind: resource.kind, work: [] }
-    group.work.push({ id: resource.id, spec: resource.spec, seen, verdict })
+    group.work.push({ id: resource.id, spec: resource.spec, state: seen, change: verdict })
     groups.set(resource.kind, group)
   }
   return [...groups.values()].map(({ kind, work }) => [kind, work])

@@ -7,13 +7,13 @@ import type { ApplyOptions, Planned } from './planned.ts'
 import type { Session } from './session.ts'
 
 /** A host that is out at another one, which is reached by this session. */
-export interface Out {
+export interface DrainedHost {
   readonly draining: Draining
   readonly session: Session
 }
 
 /** Takes hosts out wherever a role of the site says how. All of them are out everywhere, or none is and `Problems` says why. */
-export const takeOut = async (hosts: readonly string[], planned: Planned, options: ApplyOptions): Promise<readonly Out[]> => {
+export const takeOut = async (hosts: readonly string[], planned: Planned, options: ApplyOptions): Promise<readonly DrainedHost[]> => {
   const drainings = hosts.flatMap((host) => drainsOf(planned.prepared.bindings, host))
   const places = Map.groupBy(drainings, ({ at }) => at)
   const sessions = new Map(await all([...places].map(async ([at, here]) => [at, await sessionAt(at, here, planned)] as const)))
@@ -32,7 +32,7 @@ export const takeOut = async (hosts: readonly string[], planned: Planned, option
 }
 
 /** Puts hosts back and waits until they are found healthy; says where one is not. */
-export const putBack = async (outs: readonly Out[], options: ApplyOptions): Promise<readonly Problem[]> => {
+export const putBack = async (outs: readonly DrainedHost[], options: ApplyOptions): Promise<readonly Problem[]> => {
   const problems = await Promise.all(
     outs.map(async (out) => {
       const { member, at, role, back } = out.draining
@@ -51,7 +51,7 @@ export const putBack = async (outs: readonly Out[], options: ApplyOptions): Prom
   return problems.flat()
 }
 
-const takeOutAt = (out: Out, options: ApplyOptions): Promise<void> => {
+const takeOutAt = (out: DrainedHost, options: ApplyOptions): Promise<void> => {
   const { member, at, role, out: script, back } = out.draining
   const fix = 'nothing was changed on it; mend what that host says, and run again'
   const failure = { doing: `taking it out of ${at}`, failed: `cannot be taken out of ${at}`, fix }
@@ -59,7 +59,7 @@ const takeOutAt = (out: Out, options: ApplyOptions): Promise<void> => {
 }
 
 const carryOut = async (
-  { draining: { member, at, role, options: secret }, session }: Out,
+  { draining: { member, at, role, options: secret }, session }: DrainedHost,
   phase: 'out' | 'back',
   script: string,
   input: Uint8Array | undefined,

@@ -6,7 +6,7 @@ import type { Listener } from './event.ts'
 import type { Session } from './session.ts'
 
 /** What the steps of a change can be carried out with. */
-export interface Means {
+export interface StepContext {
   readonly sessions: ReadonlyMap<string, Session>
   readonly identities: Identities
   readonly listen: Listener
@@ -16,7 +16,7 @@ export interface Means {
  * Carries out the steps of a change, one after the other, and hands each answer, or what went wrong, back. What the change throws goes
  * through. A step that does not say what the host is doing meanwhile is called `what`.
  */
-export const drive = async (steps: Steps, session: Session, means: Means, what: string): Promise<void> => {
+export const runSteps = async (steps: Steps, session: Session, means: StepContext, what: string): Promise<void> => {
   let next = steps.next()
   while (next.done !== true) {
     const answer = await perform(next.value, session, means, what).then(
@@ -27,7 +27,7 @@ export const drive = async (steps: Steps, session: Session, means: Means, what: 
   }
 }
 
-const perform = async (step: Step, session: Session, { sessions, identities, listen }: Means, otherwise: string): Promise<Answer> => {
+const perform = async (step: Step, session: Session, { sessions, identities, listen }: StepContext, otherwise: string): Promise<Answer> => {
   const doing = (what = otherwise): void => listen({ type: 'doing', host: session.host, what })
   switch (step.do) {
     case 'shell': {

@@ -1,4 +1,4 @@
-import type { Change } from './plan.ts'
+import type { PlannedChange } from './plan.ts'
 
 /** Everything that an engine has to tell while it works. Whoever shows it listens; nobody below prints. */
 export type Event =
@@ -9,11 +9,16 @@ export type Event =
     }
   /** What a host is doing at this moment, in words: `installing nginx`; undefined: nothing in particular. */
   | { readonly type: 'doing'; readonly host: string; readonly what: string | undefined }
-  | { readonly type: 'change'; readonly phase: 'planned' | 'applied' | 'failed'; readonly change: Change; readonly durationMs?: number }
+  | {
+      readonly type: 'change'
+      readonly phase: 'planned' | 'applied' | 'failed'
+      readonly change: PlannedChange
+      readonly durationMs?: number
+    }
   /** A host is out of service at another one while it is changed, or in again and found healthy. */
   | { readonly type: 'rolling'; readonly phase: 'out' | 'back'; readonly host: string; readonly at: string; readonly durationMs: number }
   /** A change was put back, because its host was not well. */
-  | { readonly type: 'reverted'; readonly change: Change }
+  | { readonly type: 'reverted'; readonly change: PlannedChange }
   /** What a person should know of what was done, and not worry about. */
   | { readonly type: 'note'; readonly host: string; readonly what: string }
   | { readonly type: 'warning'; readonly host?: string; readonly role?: string; readonly what: string }

@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts'
 import { differingFields } from './digest.ts'
-import { mannersOf } from './manner.ts'
-import type { Change, Manner } from './plan.ts'
+import { rolloutsOf } from './manner.ts'
+import type { PlannedChange, Rollout } from './plan.ts'
 import type { Planned } from './planned.ts'
 import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
 
@@ -10,7 +10,7 @@ import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
  * it must still be the same, made from the same state, in the same order and manner. Empty where it holds. Hosts that are still meant and
  * do not answer now are left out.
  */
-export const whatDiffers = (saved: SavedPlan, planned: Planned): readonly Problem[] => {
+export const stalenessOf = (saved: SavedPlan, planned: Planned): readonly Problem[] => {
   const { targets } = planned.prepared
   const isLeftOut = ({ host }: { readonly host: string }): boolean => saved.hosts.includes(host) && !planned.surveyed.has(host)
   const before = new Map(saved.changes.filter((change) => !isLeftOut(change)).map((change) => [nameOf(change), change]))
@@ -26,16 +26,16 @@ export const whatDiffers = (saved: SavedPlan, planned: Planned): readonly Proble
   if (problems.length > 0) return problems
   if ([...before.keys()].join('\n') !== [...after.keys()].join('\n')) return [ofAll('the same changes would be made in another order now')]
   // Of all that was planned, whether or not it answers now.
-  const now = mannersOf(planned.prepared, saved.changes)
+  const now = rolloutsOf(planned.prepared, saved.changes)
   const plays = new Set(saved.changes.map(({ play }) => play))
   return [...plays].flatMap((play) => otherManner(mannerOf(saved.manners, play), mannerOf(now, play)))
 }
 
-const mannerOf = (manners: readonly Manner[], play: number): Manner => manners.find((one) => one.play === play) ?? { ...AT_ONCE, play }
+const mannerOf = (manners: readonly Rollout[], play: number): Rollout => manners.find((one) => one.play === play) ?? { ...AT_ONCE, play }
 
 const AT_ONCE = { serial: [], at: [], maxFailures: 0 }
 
-const otherManner = (saved: Manner, now: Manner): readonly Problem[] => {
+const otherManner = (saved: Rollout, now: Rollout): readonly Problem[] => {
   const [before, after] = [partsOf(saved), partsOf(now)]
   const different = Object.keys(before).filter((key) => before[key] !== after[key])
   if (different.length === 0) return []
@@ -43,20 +43,20 @@ const otherManner = (saved: Manner, now: Manner): readonly Problem[] => {
   return [ofAll('the same changes would be made in another manner now', why)]
 }
 
-const partsOf = ({ serial, at, maxFailures }: Manner): Readonly<Record<string, string>> => ({
+const partsOf = ({ serial, at, maxFailures }: Rollout): Readonly<Record<string, string>> => ({
   serial: serial.join(', ') || 'all at once',
   max_failures: String(maxFailures),
   'taken out on': at.toSorted().join(', ') || 'no host',
 })
 
-const nameOf = ({ host, resource }: Pick<Change, 'host' | 'resource'>): string => `${host} ${resource}`
+const nameOf = ({ host, resource }: Pick<PlannedChange, 'host' | 'resource'>): string => `${host} ${resource}`
 
-const different = (saved: SavedChange, now: Change, remade: SavedChange): readonly Problem[] => {
+const different = (saved: SavedChange, now: PlannedChange, remade: SavedChange): readonly Problem[] => {
   const state = differingFields(saved.seen ?? {}, remade.seen ?? {})
   if (state.length > 0) return [stale(now, 'is no longer as it was when the plan was saved', inWords(state))]
   const wish = differingFields(saved.wanted ?? {}, remade.wanted ?? {})
   if (wish.length > 0) return [stale(now, 'shall be something else than when the plan was saved', inWords(wish))]
-  const manner = (['action', 'sure', 'role', 'play'] as const).filter((key) => saved[key] !== remade[key])
+  const manner = (['action', 'certainty', 'role', 'play'] as const).filter((key) => saved[key] !== remade[key])
   return manner.length === 0
     ? []
     : [
@@ -74,7 +74,7 @@ const inWords = (fields: readonly string[]): string => `different: ${fields.map(
 
 const gone = (change: SavedChange): Problem => stale(change, `is in the plan (${change.action}), and there is nothing to change any more`)
 
-const unplanned = (change: Change): Problem =>
+const unplanned = (change: PlannedChange): Problem =>
   stale(change, `would be changed now (${change.action}), and is not in the plan`, change.reason)
 
 const left = (host: string): Problem =>
@@ -92,7 +92,7 @@ const ofAll = (what: string, why?: string): Problem =>
 const FIX = 'nothing was touched; look at a new plan, and save it: provision run --dry-run --save FILE'
 
 // Input, because nothing was touched: the plan is what is wrong.
-const stale = ({ host, role, resource }: Pick<Change, 'host' | 'role' | 'resource'>, what: string, why?: string): Problem =>
+const stale = ({ host, role, resource }: Pick<PlannedChange, 'host' | 'role' | 'resource'>, what: string, why?: string): Problem =>
   new Problem({
     class: 'input',
     where: { host, role: `role ${role}`, resource },

@@ -1,7 +1,7 @@
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions, Identities } from '../identity/identities.ts'
 import type { FileSpec } from '../resource/file/file.ts'
 import { latersIn } from '../resource/kind/content.ts'
-import { type Change, CONTROLLER } from './plan.ts'
+import { CONTROLLER, type PlannedChange } from './plan.ts'
 import type { Surveyed } from './planned.ts'
 import type { Selection } from './planning.ts'
 
@@ -27,7 +27,7 @@ export const declaring = (identities: Identities, declarers = new Map<string, Se
 export const tellWhoLearns = (identities: Identities, surveys: readonly Pick<Surveyed, 'session' | 'due'>[]): void => {
   // A host that has nothing there yet has nobody to turn away.
   for (const { session, due } of surveys)
-    for (const { resource, verdict } of due)
+    for (const { resource, change: verdict } of due)
       if (resource.kind.name === 'file' && verdict.action === 'update')
         for (const value of latersIn((resource.spec as FileSpec).content)) identities.stillLearns(value, session.host)
 }
@@ -37,11 +37,13 @@ export const identityChanges = (
   identities: Identities,
   declarers: ReadonlyMap<string, ReadonlySet<string>>,
   selected: Selection,
-): readonly Change[] => {
+): readonly PlannedChange[] => {
   // What several identities need, an administrator's key, is asked for by all of their roles.
   const all = new Set([...declarers.values()].flatMap((roles) => [...roles]))
-  return identities.missing().flatMap(({ key, action, reason }): readonly Change[] => {
+  return identities.missing().flatMap(({ key, action, reason }): readonly PlannedChange[] => {
     const [role] = [...(declarers.get(key) ?? all)].filter(selected)
-    return role === undefined ? [] : [{ host: CONTROLLER, role, resource: key, action, sure: 'exact', reason, differences: [], play: 0 }]
+    return role === undefined
+      ? []
+      : [{ host: CONTROLLER, role, resource: key, action, certainty: 'exact', reason, differences: [], play: 0 }]
   })
 }

@@ -1,12 +1,12 @@
 import { normalize } from 'node:path'
 import { Problem } from '../problem.ts'
 import { type Kind, keyOf } from '../resource/kind/kind.ts'
-import { fateOfLeftover, isLeftover, leftover } from '../resource/ownership/leftover.ts'
+import { fateOfOrphan, isOrphan, orphan } from '../resource/ownership/leftover.ts'
 import { type Fate, verdictOf } from '../resource/ownership/policy.ts'
 import { OWNED, type OwnedRecord, type OwnedThing, readRecord, recordPath } from '../resource/ownership/record.ts'
 import type { Observation } from './observe.ts'
-import type { Placed } from './place.ts'
-import type { Leftover } from './plan.ts'
+import type { DeclaredResource } from './place.ts'
+import type { WithheldDeletion } from './plan.ts'
 import type { Selection } from './planning.ts'
 
 /** What a host has written down that we own there, by role. */
@@ -39,7 +39,7 @@ export interface Recorded {
   readonly host: string
   readonly records: OwnedRecords
   /** What the roles declare, their records included. */
-  readonly declared: readonly Placed[]
+  readonly declared: readonly DeclaredResource[]
   /** The playbooks of this run. */
   readonly playbooks: readonly string[]
   /** The first play of the host. */
@@ -52,16 +52,16 @@ export interface Recorded {
  * there deals with its own right after its record, so that its services load what remains; what roles left behind that were taken off
  * the host comes first. Such a role counts only where this run has all playbooks that it came from.
  */
-export const withLeftovers = (recorded: Recorded): readonly Placed[] => {
+export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => {
   const { declared, records, playbooks, firstPlay, prune } = recorded
   const keys = new Set(declared.map(({ resource }) => keyOf(resource)))
   const paths = new Set(declared.flatMap(({ resource }) => pathsOf(resource)))
   const isLeft = ({ key, path }: OwnedThing): boolean => key.includes(':') && !keys.has(key) && (path === undefined || !paths.has(path))
-  const leftBy = (role: string, play: number): readonly Placed[] => {
+  const leftBy = (role: string, play: number): readonly DeclaredResource[] => {
     const things = (records.get(role)?.lines ?? []).filter(isLeft)
     // The first come, the last go: a directory after what lies in it.
     const last = [...new Map(things.map((thing) => [thing.key, thing])).values()].toReversed()
-    return last.map((thing) => ({ play, role, resource: leftover({ role, thing, prune }) }))
+    return last.map((thing) => ({ play, role, resource: orphan({ role, thing, prune }) }))
   }
   const here = new Set(declared.map(({ role }) => role))
   const given = playbooks.map((one) => normalize(one))
@@ -86,26 +86,26 @@ interface Left {
 }
 
 /** What the roles that were asked for left over on a host. */
-export const leftOn = (placed: readonly Placed[], seen: Observation, selected: Selection): readonly Left[] => {
+export const orphansOn = (placed: readonly DeclaredResource[], seen: Observation, selected: Selection): readonly Left[] => {
   const deleted = new Set<string>()
   return placed
-    .filter(({ role, resource }) => isLeftover(resource) && selected(role))
+    .filter(({ role, resource }) => isOrphan(resource) && selected(role))
     .flatMap(({ role, resource }) => {
-      const fate = fateOfLeftover(resource, seen.get(keyOf(resource)), { deleted })
+      const fate = fateOfOrphan(resource, seen.get(keyOf(resource)), { deleted })
       if (fate.is === 'delete') for (const path of pathsOf(resource)) deleted.add(path)
       return fate.is === 'gone' ? [] : [{ role, resource: keyOf(resource), fate }]
     })
 }
 
 /** The same as changes that a run without `--prune` shows and does not make. */
-export const withheld = (host: string, left: readonly Left[]): readonly Leftover[] =>
+export const withheldOn = (host: string, left: readonly Left[]): readonly WithheldDeletion[] =>
   left.map(({ role, resource, fate }) => {
     const { action, reason } = verdictOf(fate)
     return { host, role, resource, action, reason }
   })
 
 /** The same in words: a sentence a role for what could be deleted, and one for what stays. */
-export const leftoverNotices = (left: readonly Left[]): readonly { readonly role: string; readonly what: string }[] =>
+export const orphanNotices = (left: readonly Left[]): readonly { readonly role: string; readonly what: string }[] =>
   [...Map.groupBy(left, ({ role }) => role)].flatMap(([role, ofRole]) => {
     const named = (some: typeof ofRole): string => some.map(({ resource }) => resource.replace(':', ' ')).join(', ')
     const gone = ofRole.filter(({ fate }) => fate.is === 'delete')

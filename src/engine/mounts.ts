@@ -1,7 +1,7 @@
 import { quote } from '../quote.ts'
 import { parentOf } from '../resource/kind/path.ts'
-import { Refused } from '../resource/kind/step.ts'
-import type { Due } from './planning.ts'
+import { HostRefusal } from '../resource/kind/step.ts'
+import type { PendingChange } from './planning.ts'
 import type { Session } from './session.ts'
 
 /** A file system that some paths lie on. */
@@ -20,7 +20,7 @@ const READ_ONLY = /Read-only file system/
  * A refusal that has to do with the disk says which mount it is: programs name the file, and whoever shall make room needs the mount.
  * Where the host says nothing of it, the refusal stays as it is.
  */
-export const withMount = async (refused: Refused, { shell }: Session, work: readonly Due[]): Promise<Refused> => {
+export const withMount = async (refused: HostRefusal, { shell }: Session, work: readonly PendingChange[]): Promise<HostRefusal> => {
   if (!FULL.test(refused.why) && !READ_ONLY.test(refused.why)) return refused
   const paths = [...new Set([...work.flatMap(pathsOf), '/var/lib/provision', '/var/tmp', '/run'])]
   const mounts = await shell.request(mountScript(paths)).then(
@@ -31,7 +31,7 @@ export const withMount = async (refused: Refused, { shell }: Session, work: read
 }
 
 /** The refusal, with the mount that is to blame. Pure. */
-export const explained = (refused: Refused, mounts: readonly Mount[]): Refused => {
+export const explained = (refused: HostRefusal, mounts: readonly Mount[]): HostRefusal => {
   const isReadOnly = READ_ONLY.test(refused.why)
   const [culprit] = isReadOnly
     ? mounts.filter(({ readOnly }) => readOnly)
@@ -40,11 +40,11 @@ export const explained = (refused: Refused, mounts: readonly Mount[]): Refused =
   const { what, why, done, culprit: which } = refused
   if (isReadOnly) {
     const fix = `find out why ${culprit.at} cannot be written to (a disk with errors is mounted so), mount it writable, and run again`
-    return new Refused(`${what}: ${culprit.at} is mounted read-only`, why, fix, done, which)
+    return new HostRefusal(`${what}: ${culprit.at} is mounted read-only`, why, fix, done, which)
   }
   const left = culprit.freeInodes < culprit.availableKB ? `${culprit.freeInodes} inodes` : `${culprit.availableKB} KB`
   const fix = `make room on ${culprit.at}, and run again; what was there before is whole`
-  return new Refused(`${what}: ${culprit.at} is full`, `${why}\n${culprit.at} has ${left} left`, fix, done, which)
+  return new HostRefusal(`${what}: ${culprit.at} is full`, `${why}\n${culprit.at} has ${left} left`, fix, done, which)
 }
 
 const leftOn = ({ availableKB, freeInodes }: Mount): number => Math.min(availableKB, freeInodes)
@@ -52,7 +52,7 @@ const leftOn = ({ availableKB, freeInodes }: Mount): number => Math.min(availabl
 /** With less than this left a mount is as good as full. Else it was the file that was too large, and its own mount comes first. */
 const SCARCE = 1024
 
-const pathsOf = ({ resource }: Due): readonly string[] => {
+const pathsOf = ({ resource }: PendingChange): readonly string[] => {
   const kind = resource.kind
   const files = (kind.files?.(resource.spec) ?? []).map(({ path }) => path)
   return [...files, ...(resource.id.startsWith('/') ? [resource.id] : [])].map(parentOf)

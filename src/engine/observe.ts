@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { Problem } from '../problem.ts'
 import { type AnyKind, keyOf } from '../resource/kind/kind.ts'
-import { askPaths } from '../resource/kind/path-queries.ts'
-import { askUnits, type Said, together } from '../resource/kind/queries.ts'
-import { Refused } from '../resource/kind/step.ts'
-import type { Placed } from './place.ts'
+import { pathQueries } from '../resource/kind/path-queries.ts'
+import { type Answers, mergeQueries, unitQuery } from '../resource/kind/queries.ts'
+import { HostRefusal } from '../resource/kind/step.ts'
+import type { DeclaredResource } from './place.ts'
 
 /** What a host said of each resource, by `kind:identity`. */
 export type Observation = ReadonlyMap<string, unknown>
 
 /** Everything to ask one host: a script made of one fragment a kind, and how to read the answer. */
-export interface Look {
+export interface HostQuery {
   readonly script: string
   read(stdout: Buffer): Observation
 }
@@ -20,11 +20,11 @@ export interface Look {
  * own fragment. Each is fenced by a random mark that a shell builtin prints, so that framing costs no process and no output can be
  * mistaken for a mark.
  */
-export const lookAt = (host: string, placed: readonly Placed[]): Look => {
+export const queryHost = (host: string, placed: readonly DeclaredResource[]): HostQuery => {
   const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs) }))
-  const asked = together(probes.map(({ probe }) => probe.asks))
-  const { inodes, digests, texts } = askPaths(asked)
-  const units = askUnits(asked.units)
+  const asked = mergeQueries(probes.map(({ probe }) => probe.shared))
+  const { inodes, digests, texts } = pathQueries(asked)
+  const units = unitQuery(asked.units)
   const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => part.script))
   return {
     script,
@@ -32,7 +32,7 @@ export const lookAt = (host: string, placed: readonly Placed[]): Look => {
       const sections = cut(stdout)
       if (sections.length !== probes.length + 4) throw unreadable(host, `${sections.length} of ${probes.length + 4} answers`)
       const section = (i: number): Buffer => sections[i] ?? Buffer.alloc(0)
-      const said: Said = reading(host, 'what all kinds ask', () => ({
+      const said: Answers = reading(host, 'what all kinds ask', () => ({
         ...inodes.read(section(0)),
         digests: digests.read(section(1)),
         texts: texts.read(section(2)),
@@ -57,7 +57,7 @@ export const fenced = (scripts: readonly string[]): { script: string; cut(stdout
   }
 }
 
-const byKind = (placed: readonly Placed[]): ReadonlyMap<AnyKind, readonly unknown[]> => {
+const byKind = (placed: readonly DeclaredResource[]): ReadonlyMap<AnyKind, readonly unknown[]> => {
   const kinds = new Map<unknown, { kind: AnyKind; specs: unknown[] }>()
   for (const { resource } of placed) {
     const known = kinds.get(resource.kind) ?? { kind: resource.kind, specs: [] }
@@ -94,7 +94,7 @@ const unreadable = (host: string, why: string, cause?: unknown): Problem =>
       where: { host },
       what: 'did not answer what was asked about its state',
       why,
-      fix: (cause instanceof Refused ? cause.fix : undefined) ?? 'look at the host; nothing was changed on the strength of this answer',
+      fix: (cause instanceof HostRefusal ? cause.fix : undefined) ?? 'look at the host; nothing was changed on the strength of this answer',
     },
     { cause },
   )

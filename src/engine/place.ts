@@ -4,7 +4,7 @@ import { keyOf, type Resource } from '../resource/kind/kind.ts'
 import { isSecret } from '../secret.ts'
 
 /** A resource, and which role of which play asked for it. */
-export interface Placed {
+export interface DeclaredResource {
   readonly play: number
   readonly role: string
   readonly resource: Resource
@@ -14,8 +14,8 @@ export interface Placed {
  * One list without repetitions. Declared twice and identically, a resource is shared and keeps its first place; declared
  * differently, it is an input error, because the last writer would win on every run.
  */
-export const unite = (host: string, placed: readonly Placed[]): readonly Placed[] => {
-  const united = new Map<string, Placed>()
+export const mergeDeclared = (host: string, placed: readonly DeclaredResource[]): readonly DeclaredResource[] => {
+  const united = new Map<string, DeclaredResource>()
   for (const one of placed) {
     const key = keyOf(one.resource)
     const first = united.get(key)
@@ -25,7 +25,7 @@ export const unite = (host: string, placed: readonly Placed[]): readonly Placed[
   return [...united.values()]
 }
 
-const contradiction = (host: string, first: Placed, second: Placed): Problem =>
+const contradiction = (host: string, first: DeclaredResource, second: DeclaredResource): Problem =>
   new Problem({
     class: 'input',
     where: { host, resource: keyOf(first.resource) },

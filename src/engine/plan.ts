@@ -1,16 +1,16 @@
-import type { Action, Difference, Sureness } from '../resource/kind/kind.ts'
+import type { Action, Certainty, Difference } from '../resource/kind/kind.ts'
 
 /** The pseudo-host under which changes of the controller's identities stand. */
 export const CONTROLLER = 'controller'
 
 /** One change of a plan: plain data, so that it can be shown, saved and compared. */
-export interface Change {
+export interface PlannedChange {
   readonly host: string
   readonly role: string
   /** `kind:identity`. */
   readonly resource: string
   readonly action: Action
-  readonly sure: Sureness
+  readonly certainty: Certainty
   readonly reason: string
   readonly differences: readonly Difference[]
   /** A unified diff of text, secrets masked; undefined where there is no text to show. */
@@ -23,20 +23,20 @@ export interface Change {
 
 /** All changes, of the controller and of every host, in the order in which they will be made. */
 export interface Plan {
-  readonly changes: readonly Change[]
+  readonly changes: readonly PlannedChange[]
   /** How many resources each host has. */
   readonly resources: ReadonlyMap<string, number>
   /** How the plays are carried out that change few hosts at a time. */
-  readonly manners?: readonly Manner[]
+  readonly rollouts?: readonly Rollout[]
   /** What is left over on the hosts, and what a run with `--prune` would do about it. */
-  readonly leftovers?: readonly Leftover[]
+  readonly withheld?: readonly WithheldDeletion[]
 }
 
 /** A change that this run will not make, because nobody asked for it. */
-export type Leftover = Pick<Change, 'host' | 'role' | 'resource' | 'action' | 'reason'>
+export type WithheldDeletion = Pick<PlannedChange, 'host' | 'role' | 'resource' | 'action' | 'reason'>
 
 /** A play that changes few hosts at a time. */
-export interface Manner {
+export interface Rollout {
   readonly play: number
   /** How many hosts at a time: the first so many, then so many, the last number again and again. */
   readonly serial: readonly number[]
@@ -56,9 +56,9 @@ export interface HostOutcome {
 }
 
 /** A prediction and what became of it: of all changes that happened, so many had been foretold. */
-export interface Foretold {
-  readonly foretold: number
-  readonly happened: number
+export interface Prediction {
+  readonly predicted: number
+  readonly actual: number
 }
 
 export interface Outcome {
@@ -66,5 +66,5 @@ export interface Outcome {
   readonly durationMs: number
   readonly hosts: readonly HostOutcome[]
   /** Left out where nothing was to happen. */
-  readonly foretold?: Foretold
+  readonly prediction?: Prediction
 }

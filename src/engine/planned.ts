@@ -3,9 +3,9 @@ import type { Identities } from '../identity/identities.ts'
 import type { Problem } from '../problem.ts'
 import type { Listener } from './event.ts'
 import type { Observation } from './observe.ts'
-import type { Placed } from './place.ts'
-import type { Change, Plan } from './plan.ts'
-import type { Due, Selection } from './planning.ts'
+import type { DeclaredResource } from './place.ts'
+import type { Plan, PlannedChange } from './plan.ts'
+import type { PendingChange, Selection } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import type { Session } from './session.ts'
 
@@ -23,9 +23,9 @@ export interface PlanOptions {
 /** A host that was reached: what shall be there, what is there, what differs. */
 export interface Surveyed {
   readonly session: Session
-  readonly placed: readonly Placed[]
-  readonly due: readonly Due[]
-  readonly changes: readonly Change[]
+  readonly placed: readonly DeclaredResource[]
+  readonly due: readonly PendingChange[]
+  readonly changes: readonly PlannedChange[]
 }
 
 /** A plan together with what is needed to carry it out. Whoever has it must close it. */

@@ -1,21 +1,21 @@
 import { Problem } from '../problem.ts'
-import { keyOf, type Resource, type Verdict, type World } from '../resource/kind/kind.ts'
-import { isLeftover } from '../resource/ownership/leftover.ts'
+import { type Change, keyOf, type PlanContext, type Resource } from '../resource/kind/kind.ts'
+import { isOrphan } from '../resource/ownership/leftover.ts'
 import type { Observation } from './observe.ts'
-import type { Placed } from './place.ts'
+import type { DeclaredResource } from './place.ts'
 
 /** A resource that differs, with all that is needed to change it. */
-export interface Due {
+export interface PendingChange {
   readonly play: number
   readonly role: string
   readonly resource: Resource
-  readonly seen: unknown
-  readonly verdict: Verdict
+  readonly state: unknown
+  readonly change: Change
 }
 
 /** What planning one host depends on. */
-export interface Question {
-  readonly placed: readonly Placed[]
+export interface PlanInput {
+  readonly placed: readonly DeclaredResource[]
   readonly seen: Observation
   /** The newest observation of every host that was reached, this one's included. */
   readonly everywhere: ReadonlyMap<string, Observation>
@@ -26,24 +26,24 @@ export interface Question {
 }
 
 /** What every host that was reached last said of the resource with this key, of those that have it. */
-export const said = (everywhere: ReadonlyMap<string, Observation>, key: string): ReadonlyMap<string, unknown> =>
+export const statesOf = (everywhere: ReadonlyMap<string, Observation>, key: string): ReadonlyMap<string, unknown> =>
   new Map([...everywhere].flatMap(([host, seen]) => (seen.has(key) ? [[host, seen.get(key)] as const] : [])))
 
 /** What is known beside a resource itself before anything is planned. */
-const worldOf = (key: string, { everywhere = new Map(), mayLose = new Set() }: Beside): World => ({
+const worldOf = (key: string, { everywhere = new Map(), mayLose = new Set() }: Beside): PlanContext => ({
   now: new Date(),
-  packagesComing: false,
+  packagesPending: false,
   changes: () => false,
-  members: () => said(everywhere, key),
-  mayLose,
+  members: () => statesOf(everywhere, key),
+  dataLossAllowed: mayLose,
 })
 
-type Beside = Partial<Pick<Question, 'everywhere' | 'mayLose'>>
+type Beside = Partial<Pick<PlanInput, 'everywhere' | 'mayLose'>>
 
 /** Why nothing can be planned at all, as one host is. */
 export const forbiddenOn = (
   host: string,
-  placed: readonly Placed[],
+  placed: readonly DeclaredResource[],
   seen: Observation,
   selected: Selection,
   beside: Beside,
@@ -59,7 +59,7 @@ export const forbiddenOn = (
 
 /** What a person should know of one host whatever is planned, and of whose resource it is said. */
 export const noticesOf = (
-  placed: readonly Placed[],
+  placed: readonly DeclaredResource[],
   seen: Observation,
   beside: Beside = {},
 ): readonly { readonly role: string; readonly what: string }[] =>
@@ -76,28 +76,28 @@ export type Selection = (role: string) => boolean
  * What differs on one host, in the order in which it will be changed. Pure: the dry run, the run and the proof all ask this.
  * Planned changes count as made: each resource is planned knowing which earlier ones will change.
  */
-export const planHost = ({ placed, seen, everywhere, selected, mayLose, now }: Question): readonly Due[] => {
-  const due: Due[] = []
+export const planHost = ({ placed, seen, everywhere, selected, mayLose, now }: PlanInput): readonly PendingChange[] => {
+  const due: PendingChange[] = []
   const keys = new Set<string>()
   const bringing = new Set<string>()
   const deleted = new Set<string>()
   for (const { play, role, resource } of placed) {
     const key = keyOf(resource)
-    const world: World = {
+    const world: PlanContext = {
       now,
-      packagesComing: bringing.has(role),
+      packagesPending: bringing.has(role),
       changes: (other) => keys.has(other),
       deleted,
-      members: () => said(everywhere, key),
-      ...(mayLose !== undefined && { mayLose }),
+      members: () => statesOf(everywhere, key),
+      ...(mayLose !== undefined && { dataLossAllowed: mayLose }),
     }
     const kind = resource.kind
     const verdict = kind.plan(resource.spec, seen.get(key), world)
     if (verdict === undefined || (!selected(role) && verdict.debt !== true)) continue
-    due.push({ play, role, resource, seen: seen.get(key), verdict })
+    due.push({ play, role, resource, state: seen.get(key), change: verdict })
     keys.add(key)
-    if (isLeftover(resource) && verdict.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
-    if (kind.brings === true && verdict.action === 'create') bringing.add(role)
+    if (isOrphan(resource) && verdict.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
+    if (kind.affectsLater === true && verdict.action === 'create') bringing.add(role)
   }
   return due
 }
@@ -106,10 +106,10 @@ export const planHost = ({ placed, seen, everywhere, selected, mayLose, now }: Q
  * What one host was left with in roles that were not asked for: it is written and has not taken effect. It is theirs to end, and
  * everybody's to know.
  */
-export const unfinishedOf = (question: Question): readonly { readonly role: string; readonly what: string }[] => {
+export const unfinishedOf = (question: PlanInput): readonly { readonly role: string; readonly what: string }[] => {
   const { placed, selected } = question
   if (placed.every(({ role }) => selected(role))) return []
-  return planHost({ ...question, selected: (role) => !selected(role) }).flatMap(({ role, resource, verdict }) => {
+  return planHost({ ...question, selected: (role) => !selected(role) }).flatMap(({ role, resource, change: verdict }) => {
     if (selected(role) || verdict.unfinished !== true || verdict.debt === true) return []
     return [{ role, what: `${keyOf(resource).replace(':', ' ')}: ${verdict.reason}; the next run of role ${role} sees to that` }]
   })

@@ -1,26 +1,26 @@
 import { Problem, problemsIn } from '../problem.ts'
 import { type AnyKind, keyOf, type Work } from '../resource/kind/kind.ts'
-import { Refused, Undone } from '../resource/kind/step.ts'
-import { isLeftover } from '../resource/ownership/leftover.ts'
+import { ControllerFailure, HostRefusal } from '../resource/kind/step.ts'
+import { isOrphan } from '../resource/ownership/leftover.ts'
 import { masked, secretsIn } from '../secret.ts'
-import { drive, type Means } from './drive.ts'
+import { runSteps, type StepContext } from './drive.ts'
 import { withMount } from './mounts.ts'
-import { type Change, CONTROLLER } from './plan.ts'
+import { CONTROLLER, type PlannedChange } from './plan.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
-import { type Due, planHost, said } from './planning.ts'
-import type { Tally } from './tally.ts'
-import type { Turns } from './turns.ts'
+import { type PendingChange, planHost, statesOf } from './planning.ts'
+import type { RunProgress } from './tally.ts'
+import type { Sequencer } from './turns.ts'
 
 /** A planned change with what is due for it now; nothing, when an earlier change has already brought it about. */
 interface Pending {
-  readonly change: Change
-  readonly due: Due | undefined
+  readonly change: PlannedChange
+  readonly due: PendingChange | undefined
 }
 
 /** What was applied together, and what it was made from. */
-export interface Made {
-  readonly changes: readonly Change[]
-  readonly due: readonly Due[]
+export interface AppliedBatch {
+  readonly changes: readonly PlannedChange[]
+  readonly due: readonly PendingChange[]
 }
 
 /** Makes one play's changes on one host, in their order. Stops at the first that the host refuses, and gives what it made; never throws a `Problem`. */
@@ -28,31 +28,31 @@ export const applyPlay = async (
   surveyed: Surveyed,
   play: number,
   planned: Planned,
-  tally: Tally,
+  tally: RunProgress,
   options: ApplyOptions,
-  turns: Turns,
-): Promise<readonly Made[]> => {
-  const made: Made[] = []
+  turns: Sequencer,
+): Promise<readonly AppliedBatch[]> => {
+  const made: AppliedBatch[] = []
   const { host } = surveyed.session
   const shown = surveyed.due.filter((due) => due.play === play)
   try {
     options.listen({ type: 'host', host, state: 'applying' })
     const pending = pendingOf(surveyed, shown, play, planned, tally)
     for (const batch of adjacent(pending)) {
-      await turns.comeTo(host, batch)
+      await turns.waitForTurn(host, batch)
       if (options.signal.aborted) return made
       const { applied, refused } = await applyBatch(batch, surveyed, planned, tally, options)
       made.push({ changes: applied.map(({ change }) => change), due: applied.flatMap(({ due }) => due ?? []) })
       if (refused) return made
-      turns.pass(host, batch)
+      turns.finish(host, batch)
     }
     options.listen({ type: 'host', host, state: 'waiting' })
   } catch (error) {
     const problems = problemsIn(error)
     if (problems === undefined) throw error
-    tally.break(host, problems)
+    tally.exclude(host, problems)
   } finally {
-    turns.leave(host, tally.isLost(host))
+    turns.release(host, tally.isLost(host))
     options.listen({ type: 'doing', host, what: undefined })
   }
   return made
@@ -62,8 +62,14 @@ export const applyPlay = async (
 export const hasWork = ({ due }: Surveyed, play: number): boolean => due.some((one) => one.play === play)
 
 /** What is due by the newest observation, under the labels that were shown; throws where more would be done than was shown. */
-const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, planned: Planned, tally: Tally): readonly Pending[] => {
-  const changeOf = (due: Due): Change => {
+const pendingOf = (
+  surveyed: Surveyed,
+  shown: readonly PendingChange[],
+  play: number,
+  planned: Planned,
+  tally: RunProgress,
+): readonly Pending[] => {
+  const changeOf = (due: PendingChange): PlannedChange => {
     const change = surveyed.changes.find(({ resource }) => resource === keyOf(due.resource))
     if (change === undefined) throw new Error(`${keyOf(due.resource)} is due and was never planned`)
     return change
@@ -78,7 +84,7 @@ const pendingOf = (surveyed: Surveyed, shown: readonly Due[], play: number, plan
   )
   const foretold = new Set(shown.map(({ resource }) => keyOf(resource)))
   const unforeseen = [...now.keys()].filter((key) => !foretold.has(key))
-  tally.unforetold += unforeseen.length
+  tally.unpredicted += unforeseen.length
   if (unforeseen.length > 0) throw notShown(session.host, unforeseen)
   return shown.map((due) => ({ change: changeOf(due), due: now.get(keyOf(due.resource)) }))
 }
@@ -104,7 +110,7 @@ const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] 
 }
 
 const batchKey = ({ change, due }: Pending): string =>
-  `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))} ${due !== undefined && isLeftover(due.resource)}`
+  `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))} ${due !== undefined && isOrphan(due.resource)}`
 
 interface Applied {
   readonly applied: readonly Pending[]
@@ -117,7 +123,7 @@ const applyBatch = async (
   batch: readonly Pending[],
   surveyed: Surveyed,
   planned: Planned,
-  tally: Tally,
+  tally: RunProgress,
   options: ApplyOptions,
 ): Promise<Applied> => {
   const work = batch.flatMap(({ due }) => (due === undefined ? [] : [due]))
@@ -125,24 +131,25 @@ const applyBatch = async (
   const took = (): number => (performance.now() - started) / batch.length
   try {
     const steps = kindOf(work)?.apply(work.map((due) => workOf(due, planned)))
-    if (steps !== undefined) await drive(steps, surveyed.session, meansOf(planned, options), seeingTo(work))
+    if (steps !== undefined) await runSteps(steps, surveyed.session, stepContextOf(planned, options), seeingTo(work))
     for (const { change } of batch) tally.applied(change, took())
     return { applied: batch, refused: false }
   } catch (thrown) {
-    const cause = thrown instanceof Undone ? thrown.cause : thrown
-    const error = cause instanceof Refused ? await withMount(cause, surveyed.session, work) : cause
-    const { done, culprit: id } = thrown instanceof Undone || thrown instanceof Refused ? thrown : NOTHING_DONE
+    const cause = thrown instanceof ControllerFailure ? thrown.cause : thrown
+    const error = cause instanceof HostRefusal ? await withMount(cause, surveyed.session, work) : cause
+    const { done, culprit: id } = thrown instanceof ControllerFailure || thrown instanceof HostRefusal ? thrown : NOTHING_DONE
     const applied = batch.filter(({ due }) => due === undefined || done.includes(due.resource.id))
     for (const { change } of applied) tally.applied(change, took())
     const left = batch.filter((one) => !applied.includes(one))
     const culprit = left.find(({ due }) => due !== undefined && due.resource.id === id) ?? left[0]
-    const problems = error instanceof Refused ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)?.map(at(culprit?.change))
+    const problems =
+      error instanceof HostRefusal ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)?.map(at(culprit?.change))
     if (problems === undefined || culprit === undefined) throw error
     if (!mayWait(culprit, problems)) {
       tally.fail(culprit.change, problems)
       return { applied, refused: true }
     }
-    tally.putOff(culprit.change, putOffWords(culprit, problems))
+    tally.defer(culprit.change, putOffWords(culprit, problems))
     const others = left.filter((one) => one !== culprit)
     if (others.length === 0) return { applied, refused: false }
     const rest = await applyBatch(others, surveyed, planned, tally, options)
@@ -152,7 +159,7 @@ const applyBatch = async (
 
 /** Names the change at which a host failed, where the problem knows the host alone. */
 const at =
-  (change: Change | undefined) =>
+  (change: PlannedChange | undefined) =>
   (problem: Problem): Problem => {
     const { where, what, why, fix } = problem
     if (change === undefined || problem.class !== 'task' || !('host' in where) || where.resource !== undefined) return problem
@@ -160,7 +167,7 @@ const at =
     return new Problem({ class: 'task', where: place, what, ...(why !== undefined && { why }), fix }, { cause: problem })
   }
 
-const seeingTo = (work: readonly Due[]): string => {
+const seeingTo = (work: readonly PendingChange[]): string => {
   const [first, ...more] = work.map(({ resource }) => keyOf(resource).replace(':', ' '))
   return `seeing to ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`
 }
@@ -169,10 +176,10 @@ const NOTHING_DONE = { done: [] as readonly string[], culprit: undefined }
 
 /** What is there will do for a while, and nothing that the host did is to blame. */
 const mayWait = ({ due }: Pending, problems: readonly Problem[]): boolean =>
-  due?.verdict.mayWaitUntil !== undefined && problems.every(({ where }) => 'host' in where && where.host === CONTROLLER)
+  due?.change.deferrableUntil !== undefined && problems.every(({ where }) => 'host' in where && where.host === CONTROLLER)
 
 const putOffWords = ({ change, due }: Pending, problems: readonly Problem[]): string => {
-  const until = due?.verdict.mayWaitUntil?.toISOString().slice(0, 16).replace('T', ' ')
+  const until = due?.change.deferrableUntil?.toISOString().slice(0, 16).replace('T', ' ')
   const why = problems.map(
     ({ what, why: reason, fix }) => `${what}${reason === undefined ? '' : ` (${reason.split('\n').join('; ')})`}: ${fix}`,
   )
@@ -180,26 +187,29 @@ const putOffWords = ({ change, due }: Pending, problems: readonly Problem[]): st
 }
 
 /** The kind of changes that are applied together. */
-export const kindOf = ([first]: readonly Due[]): AnyKind | undefined => first?.resource.kind
+export const kindOf = ([first]: readonly PendingChange[]): AnyKind | undefined => first?.resource.kind
 
 /** What the steps of this run's changes are carried out with. */
-export const meansOf = ({ surveyed, identities }: Planned, { listen }: ApplyOptions): Means => ({
+export const stepContextOf = ({ surveyed, identities }: Planned, { listen }: ApplyOptions): StepContext => ({
   sessions: new Map([...surveyed].map(([name, { session }]) => [name, session])),
   identities,
   listen,
 })
 
-export const workOf = ({ resource, seen, verdict }: Due, { everywhere, mayLose }: Planned): Work<unknown, unknown> => ({
+export const workOf = (
+  { resource, state: seen, change: verdict }: PendingChange,
+  { everywhere, mayLose }: Planned,
+): Work<unknown, unknown> => ({
   id: resource.id,
   spec: resource.spec,
-  seen,
-  verdict,
-  members: () => said(everywhere, keyOf(resource)),
-  mayLose,
+  state: seen,
+  change: verdict,
+  members: () => statesOf(everywhere, keyOf(resource)),
+  dataLossAllowed: mayLose,
 })
 
 // A checker or a service may repeat what it was given; the secrets of its host do not go any further.
-export const refusal = ({ what, why, fix }: Refused, { session, placed }: Surveyed, change: Change | undefined): Problem =>
+export const refusal = ({ what, why, fix }: HostRefusal, { session, placed }: Surveyed, change: PlannedChange | undefined): Problem =>
   new Problem({
     class: 'task',
     where: { host: session.host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },

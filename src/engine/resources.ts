@@ -9,7 +9,7 @@ import { pathsTo } from '../role/written.ts'
 import type { Listener } from './event.ts'
 import type { Declaring } from './identities.ts'
 import { ownedBy } from './owned.ts'
-import { type Placed, unite } from './place.ts'
+import { type DeclaredResource, mergeDeclared } from './place.ts'
 
 /** What roles are given beside the host's facts. */
 export interface Surroundings {
@@ -20,15 +20,15 @@ export interface Surroundings {
 }
 
 /** All resources of a host in the order in which they are to be made: each role's record of what it owns, then the role's own. */
-export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundings): readonly Placed[] => {
+export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
   const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
-  return unite(
+  return mergeDeclared(
     host,
     mine.flatMap((bound) => place(bound, facts, surroundings)),
   )
 }
 
-const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly Placed[] => {
+const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
   const resources = declared(bound, contextOf(bound, facts, surroundings))
   const outs = bound.role.drains === undefined ? [] : [drained({ role: bound.role.name })]
   return [...outs, ownedBy(bound.role.name, playbooksOf(bound, surroundings), resources), ...resources].map((resource) => ({
@@ -52,9 +52,9 @@ export const faultsAhead = (hosts: readonly string[], surroundings: Surroundings
   const silent = { ...surroundings, listen: () => {} }
   const problems = hosts.flatMap((host) => {
     const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
-    const placed: Placed[] = []
+    const placed: DeclaredResource[] = []
     const each = mine.flatMap((bound) => problemsOf(() => placed.push(...place(bound, unasked, silent))))
-    return each.length > 0 ? each : problemsOf(() => unite(host, placed))
+    return each.length > 0 ? each : problemsOf(() => mergeDeclared(host, placed))
   })
   return distinctProblems(problems)
 }

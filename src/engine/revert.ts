@@ -1,16 +1,16 @@
 import { problemsIn } from '../problem.ts'
-import { Refused } from '../resource/kind/step.ts'
-import { drive } from './drive.ts'
+import { HostRefusal } from '../resource/kind/step.ts'
+import { runSteps } from './drive.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
-import { kindOf, type Made, meansOf, refusal, workOf } from './play.ts'
-import type { Tally } from './tally.ts'
+import { type AppliedBatch, kindOf, refusal, stepContextOf, workOf } from './play.ts'
+import type { RunProgress } from './tally.ts'
 
 /** Puts back what changes have replaced on a host, the last first, where their kinds know how. True when there was something to put back. */
 export const revert = async (
-  made: readonly Made[],
+  made: readonly AppliedBatch[],
   surveyed: Surveyed,
   planned: Planned,
-  tally: Tally,
+  tally: RunProgress,
   options: ApplyOptions,
 ): Promise<boolean> => {
   const { session } = surveyed
@@ -19,13 +19,13 @@ export const revert = async (
     const steps = kindOf(due)?.revert?.(due.map((one) => workOf(one, planned)))
     if (steps === undefined) continue
     try {
-      await drive(steps, session, meansOf(planned, options), 'putting back what it had before')
+      await runSteps(steps, session, stepContextOf(planned, options), 'putting back what it had before')
       for (const change of changes) options.listen({ type: 'reverted', change })
       some = true
     } catch (error) {
-      const problems = error instanceof Refused ? [refusal(error, surveyed, changes[0])] : problemsIn(error)
+      const problems = error instanceof HostRefusal ? [refusal(error, surveyed, changes[0])] : problemsIn(error)
       if (problems === undefined) throw error
-      tally.break(session.host, problems)
+      tally.exclude(session.host, problems)
       break
     } finally {
       options.listen({ type: 'doing', host: session.host, what: undefined })

@@ -1,20 +1,26 @@
 import { problemsIn } from '../problem.ts'
 import type { Play } from '../site/site.ts'
 import { batches } from './batches.ts'
-import { type Out, putBack, takeOut } from './drain.ts'
+import { type DrainedHost, putBack, takeOut } from './drain.ts'
 import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { applyPlay, hasWork } from './play.ts'
 import { renew } from './renew.ts'
 import { revert } from './revert.ts'
-import type { Tally } from './tally.ts'
-import { type Turns, turnsOf } from './turns.ts'
+import type { RunProgress } from './tally.ts'
+import { type Sequencer, sequencerOf } from './turns.ts'
 
 /**
  * Carries one play out, so many hosts at a time. False when more of them failed than may: few at a time means that what does harm
  * does it to few, so all the others are left as they are.
  */
-export const carryOutPlay = async (play: Play, index: number, planned: Planned, tally: Tally, options: ApplyOptions): Promise<boolean> => {
-  const isBroken = ({ session }: Surveyed): boolean => tally.isBroken(session.host)
+export const carryOutPlay = async (
+  play: Play,
+  index: number,
+  planned: Planned,
+  tally: RunProgress,
+  options: ApplyOptions,
+): Promise<boolean> => {
+  const isBroken = ({ session }: Surveyed): boolean => tally.isExcluded(session.host)
   const busy = play.hosts
     .flatMap((host) => planned.surveyed.get(host) ?? [])
     .filter((surveyed) => !isBroken(surveyed) && hasWork(surveyed, index))
@@ -23,7 +29,7 @@ export const carryOutPlay = async (play: Play, index: number, planned: Planned, 
     if (options.signal.aborted) return false
     // What was observed before anything was written is still true.
     const hosts = tally.writes === 0 ? batch : await renew(batch, planned, tally)
-    const turns = turnsOf(hosts, index, planned.everywhere)
+    const turns = sequencerOf(hosts, index, planned.everywhere)
     if (play.serial.length === 0) await Promise.all(hosts.map((surveyed) => applyPlay(surveyed, index, planned, tally, options, turns)))
     else await roll(hosts, index, planned, tally, options, turns)
     const failed = busy.filter(isBroken)
@@ -40,9 +46,9 @@ const roll = async (
   hosts: readonly Surveyed[],
   index: number,
   planned: Planned,
-  tally: Tally,
+  tally: RunProgress,
   options: ApplyOptions,
-  turns: Turns,
+  turns: Sequencer,
 ): Promise<void> => {
   const names = hosts.map(({ session }) => session.host)
   try {
@@ -56,30 +62,30 @@ const roll = async (
   } catch (error) {
     const problems = error === options.signal.reason ? [] : problemsIn(error)
     if (problems === undefined) throw error
-    for (const [i, name] of names.entries()) tally.break(name, i === 0 ? problems : [])
+    for (const [i, name] of names.entries()) tally.exclude(name, i === 0 ? problems : [])
   }
 }
 
 /** Changes one host and puts it back into service; what it was given is put back where it then is not well. */
 const changeWhileOut = async (
   surveyed: Surveyed,
-  outs: readonly Out[],
+  outs: readonly DrainedHost[],
   index: number,
   planned: Planned,
-  tally: Tally,
+  tally: RunProgress,
   options: ApplyOptions,
-  turns: Turns,
+  turns: Sequencer,
 ): Promise<void> => {
   const { host } = surveyed.session
   const made = await applyPlay(surveyed, index, planned, tally, options, turns)
-  const refused = tally.isBroken(host)
+  const refused = tally.isExcluded(host)
   if (refused && !tally.isLost(host)) await revert(made, surveyed, planned, tally, options)
   const problems = await putBack(outs, options)
   if (problems.length === 0) return
-  tally.break(host, problems)
+  tally.exclude(host, problems)
   // A balancer that was lost says nothing of the host.
   const isIll = problems.some((problem) => problem.class !== 'unreachable')
-  if (!refused && isIll && (await revert(made, surveyed, planned, tally, options))) tally.break(host, await putBack(outs, options))
+  if (!refused && isIll && (await revert(made, surveyed, planned, tally, options))) tally.exclude(host, await putBack(outs, options))
 }
 
 const stopped = ({ name, maxFailures }: Play, failed: readonly Surveyed[], left: readonly Surveyed[]): string =>

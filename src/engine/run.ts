@@ -1,11 +1,11 @@
 import { openIdentities } from '../identity/open.ts'
 import { Problems } from '../problem.ts'
-import { isLeftover } from '../resource/ownership/leftover.ts'
+import { isOrphan } from '../resource/ownership/leftover.ts'
 import { projectFiles } from '../role/files.ts'
 import { borrowing } from './borrow.ts'
 import { declaring, identityChanges, tellWhoLearns } from './identities.ts'
-import { leftOn, leftoverNotices, withheld, withLeftovers } from './leftovers.ts'
-import { mannersOf } from './manner.ts'
+import { orphanNotices, orphansOn, withheldOn, withOrphans } from './leftovers.ts'
+import { rolloutsOf } from './manner.ts'
 import type { Planned, PlanOptions } from './planned.ts'
 import { forbiddenOn, noticesOf, type Selection, unfinishedOf } from './planning.ts'
 import type { Prepared } from './prepare.ts'
@@ -15,7 +15,7 @@ import { failuresOf, type Met, seenOn, surveyed } from './survey.ts'
 import { unknownAuthorities } from './unknown-authority.ts'
 
 export { apply } from './apply.ts'
-export { whatDiffers } from './holds.ts'
+export { stalenessOf } from './holds.ts'
 export { prepare } from './prepare.ts'
 export { savePlan } from './saved.ts'
 
@@ -59,12 +59,12 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       ...identityChanges(identities, declarers, selected),
       ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
     ]
-    const left = new Map(options.prune ? [] : looked.map(({ host, placed, seen }) => [host, leftOn(placed, seen, selected)]))
+    const left = new Map(options.prune ? [] : looked.map(({ host, placed, seen }) => [host, orphansOn(placed, seen, selected)]))
     for (const { host, placed, seen } of looked)
       for (const notice of [
         ...noticesOf(placed, seen, { everywhere, mayLose }),
         ...unfinishedOf({ placed, seen, everywhere, selected, mayLose, now: new Date() }),
-        ...leftoverNotices(left.get(host) ?? []),
+        ...orphanNotices(left.get(host) ?? []),
       ])
         options.listen({ type: 'warning', host, ...notice })
     for (const change of changes) options.listen({ type: 'change', phase: 'planned', change })
@@ -73,10 +73,10 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       plan: {
         changes,
         resources: new Map(
-          surveys.map(({ session, placed }) => [session.host, placed.filter(({ resource }) => !isLeftover(resource)).length]),
+          surveys.map(({ session, placed }) => [session.host, placed.filter(({ resource }) => !isOrphan(resource)).length]),
         ),
-        manners: mannersOf(prepared, changes),
-        leftovers: [...left].flatMap(([host, some]) => withheld(host, some)),
+        rollouts: rolloutsOf(prepared, changes),
+        withheld: [...left].flatMap(([host, some]) => withheldOn(host, some)),
       },
       surveyed: new Map(surveys.map((one) => [one.session.host, one])),
       everywhere,
@@ -113,7 +113,7 @@ const meet = async (
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
     const declared = resourcesOf(name, session.facts, surroundings)
-    const placed = withLeftovers({
+    const placed = withOrphans({
       host: name,
       records: session.owned,
       declared,

@@ -5,7 +5,7 @@ import { escapeHidden } from '../hidden.ts'
 import { Problem } from '../problem.ts'
 import { keyOf } from '../resource/kind/kind.ts'
 import { type Digests, digestsOf, isGuarded } from './digest.ts'
-import type { Change } from './plan.ts'
+import type { PlannedChange } from './plan.ts'
 import type { Planned } from './planned.ts'
 
 const digests = z.record(z.string(), z.string())
@@ -24,7 +24,7 @@ const savedChange = z.strictObject({
   role: z.string(),
   resource: z.string(),
   action: z.enum(['create', 'update', 'delete', 'run']),
-  sure: z.enum(['exact', 'depends', 'opaque']),
+  certainty: z.enum(['exact', 'dependent', 'opaque']),
   play: z.int(),
   /** Digests of what shall be, and of what was there: no content, no commands. An identity of the controller has neither. */
   wanted: digests.optional(),
@@ -71,7 +71,7 @@ export const savePlan = (planned: Planned, asked: Scope, now: Date): string => {
     scope: asked,
     salt,
     hosts: [...planned.surveyed.keys()],
-    manners: (planned.plan.manners ?? []).map(({ play, serial, at, maxFailures }) => ({
+    manners: (planned.plan.rollouts ?? []).map(({ play, serial, at, maxFailures }) => ({
       play,
       serial: [...serial],
       at: [...at],
@@ -84,13 +84,13 @@ export const savePlan = (planned: Planned, asked: Scope, now: Date): string => {
 
 /** A change as it would be kept. */
 export const savedOf = (
-  { host, role, resource, action, sure, play }: Change,
+  { host, role, resource, action, certainty, play }: PlannedChange,
   { surveyed }: Pick<Planned, 'surveyed'>,
   salt: string,
 ): SavedChange => {
   const due = surveyed.get(host)?.due.find((one) => keyOf(one.resource) === resource)
-  const both = due === undefined ? {} : stateOf(due.resource.spec, due.seen, salt)
-  return { host, role, resource, action, sure, play, ...both }
+  const both = due === undefined ? {} : stateOf(due.resource.spec, due.state, salt)
+  return { host, role, resource, action, certainty, play, ...both }
 }
 
 // What is guarded on one side can be read off the other.

@@ -11,8 +11,8 @@ import { clockFault } from './clock.ts'
 import type { Listener } from './event.ts'
 import { FACTS_SCRIPT, readFacts } from './facts.ts'
 import { type OwnedRecords, readOwned } from './leftovers.ts'
-import { lookAt, type Observation } from './observe.ts'
-import type { Placed } from './place.ts'
+import { type Observation, queryHost } from './observe.ts'
+import type { DeclaredResource } from './place.ts'
 
 /** One host during a run: its held shell, what it is, what shall be there. */
 export interface Session {
@@ -78,8 +78,8 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
 }
 
 /** Asks a host about all its resources. */
-export const observe = async ({ host, shell }: Session, placed: readonly Placed[]): Promise<Observation> => {
-  const look = lookAt(host, placed)
+export const observe = async ({ host, shell }: Session, placed: readonly DeclaredResource[]): Promise<Observation> => {
+  const look = queryHost(host, placed)
   const answer = await shell.request(look.script, { deadlineMs: LOOK_MS })
   if (answer.code === 0) return look.read(answer.stdout)
   throw new Problem({

@@ -2,16 +2,16 @@ import { type Problem, Problems, problemsIn } from '../problem.ts'
 import { keyOf } from '../resource/kind/kind.ts'
 import { type Diffs, diffsOf } from './diff.ts'
 import type { Observation } from './observe.ts'
-import type { Placed } from './place.ts'
-import type { Change } from './plan.ts'
+import type { DeclaredResource } from './place.ts'
+import type { PlannedChange } from './plan.ts'
 import type { Surveyed } from './planned.ts'
-import { type Due, planHost, type Selection } from './planning.ts'
+import { type PendingChange, planHost, type Selection } from './planning.ts'
 import type { Session } from './session.ts'
 
 /** A host that has answered: what shall be there and what is there. */
 export interface Met {
   readonly session: Session
-  readonly placed: readonly Placed[]
+  readonly placed: readonly DeclaredResource[]
   readonly seen: Observation
 }
 
@@ -51,12 +51,12 @@ const survey = async (
   return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
 }
 
-const changeOf = (host: string, { play, role, resource, verdict }: Due, diffs: Diffs | undefined): Change => ({
+const changeOf = (host: string, { play, role, resource, change: verdict }: PendingChange, diffs: Diffs | undefined): PlannedChange => ({
   host,
   role,
   resource: keyOf(resource),
   action: verdict.action,
-  sure: verdict.sure,
+  certainty: verdict.certainty,
   reason: verdict.reason,
   differences: verdict.differences,
   ...diffs,

@@ -1,9 +1,9 @@
 import type { Problem } from '../problem.ts'
 import type { Listener } from './event.ts'
-import type { Change, Foretold } from './plan.ts'
+import type { PlannedChange, Prediction } from './plan.ts'
 
 /** What has become of a run so far: which changes were applied, which failed, and which hosts can no longer be gone on with. */
-export class Tally {
+export class RunProgress {
   readonly problems: Problem[] = []
   readonly #listen: Listener
   readonly #applied = new Map<string, number>()
@@ -11,7 +11,7 @@ export class Tally {
   readonly #broken = new Set<string>()
   readonly #lost = new Set<string>()
   /** How many changes were made or became necessary although no plan foretold them. */
-  unforetold = 0
+  unpredicted = 0
   readonly #made = new Set<string>()
   readonly #putOff = new Set<string>()
   /** Grows with every write, so that an observation knows whether it is older than one. */
@@ -21,41 +21,41 @@ export class Tally {
     this.#listen = listen
   }
 
-  applied(change: Change, durationMs: number): void {
+  applied(change: PlannedChange, durationMs: number): void {
     this.writes += 1
     this.#applied.set(change.host, this.changed(change.host) + 1)
     this.#made.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'change', phase: 'applied', change, durationMs })
   }
 
-  fail(change: Change, problems: readonly Problem[]): void {
+  fail(change: PlannedChange, problems: readonly Problem[]): void {
     this.writes += 1
     this.#failed.set(change.host, this.failed(change.host) + 1)
     this.#listen({ type: 'change', phase: 'failed', change })
-    this.break(change.host, problems)
+    this.exclude(change.host, problems)
   }
 
   /** It could not be made yet, and can wait: a person hears of it, and the next run tries again. */
-  putOff(change: Change, what: string): void {
+  defer(change: PlannedChange, what: string): void {
     this.#putOff.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'warning', host: change.host, role: change.role, what })
   }
 
   /** Whether it was applied; a run that was ended early did not come to all of its changes. */
-  isMade({ host, resource }: Pick<Change, 'host' | 'resource'>): boolean {
+  isApplied({ host, resource }: Pick<PlannedChange, 'host' | 'resource'>): boolean {
     return this.#made.has(`${host} ${resource}`)
   }
 
-  isPutOff({ host, resource }: Pick<Change, 'host' | 'resource'>): boolean {
+  isDeferred({ host, resource }: Pick<PlannedChange, 'host' | 'resource'>): boolean {
     return this.#putOff.has(`${host} ${resource}`)
   }
 
-  get hasPutOff(): boolean {
+  get hasDeferred(): boolean {
     return this.#putOff.size > 0
   }
 
   /** The host is left as it is for the rest of the run. */
-  break(host: string, problems: readonly Problem[]): void {
+  exclude(host: string, problems: readonly Problem[]): void {
     this.#broken.add(host)
     // Another host that was lost can be the reason.
     if (problems.some(({ class: sort, where }) => sort === 'unreachable' && 'host' in where && where.host === host)) this.#lost.add(host)
@@ -63,16 +63,16 @@ export class Tally {
   }
 
   /** Does something that is one change, and counts it as applied. */
-  async time(change: Change, act: () => Promise<void>): Promise<void> {
+  async timed(change: PlannedChange, act: () => Promise<void>): Promise<void> {
     const started = performance.now()
     await act()
     this.applied(change, performance.now() - started)
   }
 
   /** How many of the changes that happened had been foretold. */
-  get foretold(): Foretold {
+  get prediction(): Prediction {
     const applied = [...this.#applied.values()].reduce((sum, number) => sum + number, 0)
-    return { foretold: applied, happened: applied + this.unforetold }
+    return { predicted: applied, actual: applied + this.unpredicted }
   }
 
   changed(host: string): number {
@@ -83,7 +83,7 @@ export class Tally {
     return this.#failed.get(host) ?? 0
   }
 
-  isBroken(host: string): boolean {
+  isExcluded(host: string): boolean {
     return this.#broken.has(host)
   }
 

@@ -1,17 +1,17 @@
 import { Problem } from '../problem.ts'
 import { keyOf } from '../resource/kind/kind.ts'
 import type { Observation } from './observe.ts'
-import type { Change } from './plan.ts'
+import type { PlannedChange } from './plan.ts'
 import type { Surveyed } from './planned.ts'
-import { said } from './planning.ts'
+import { statesOf } from './planning.ts'
 
 /** Lets the hosts of a play that change one resource together do so one after the other, in the order that its kind says. */
-export interface Turns {
+export interface Sequencer {
   /** Waits until every host before this one has made these changes, or has left. Throws a `Problem` where one was lost while it made them. */
-  comeTo(host: string, batch: readonly { readonly change: Change }[]): Promise<void>
-  pass(host: string, batch: readonly { readonly change: Change }[]): void
+  waitForTurn(host: string, batch: readonly { readonly change: PlannedChange }[]): Promise<void>
+  finish(host: string, batch: readonly { readonly change: PlannedChange }[]): void
   /** Whatever it still wanted to do: nobody waits for it any more. A host that was lost may still be at what it had begun. */
-  leave(host: string, isLost: boolean): void
+  release(host: string, isLost: boolean): void
 }
 
 /** What the hosts behind one wait for: whether it is certain that it is not at the change any more. */
@@ -21,12 +21,12 @@ interface Gate extends PromiseWithResolvers<boolean> {
 }
 
 /** Who waits for whom is known before the first change: the hosts for which the same resource is due. */
-export const turnsOf = (hosts: readonly Surveyed[], play: number, everywhere: ReadonlyMap<string, Observation>): Turns => {
+export const sequencerOf = (hosts: readonly Surveyed[], play: number, everywhere: ReadonlyMap<string, Observation>): Sequencer => {
   const queues = new Map<string, Map<string, Gate>>()
   for (const { session, due } of hosts)
     for (const one of due.filter((due) => due.play === play)) {
       const kind = one.resource.kind
-      if (kind.turns === undefined) continue
+      if (kind.sequence === undefined) continue
       const key = keyOf(one.resource)
       const queue = queues.get(key) ?? new Map<string, Gate>()
       queues.set(key, queue.set(session.host, { ...Promise.withResolvers<boolean>(), isOpen: false }))
@@ -34,7 +34,7 @@ export const turnsOf = (hosts: readonly Surveyed[], play: number, everywhere: Re
   for (const { due } of hosts)
     for (const { resource } of due) {
       const queue = queues.get(keyOf(resource))
-      const order = resource.kind.turns?.(resource.spec, said(everywhere, keyOf(resource)))
+      const order = resource.kind.sequence?.(resource.spec, statesOf(everywhere, keyOf(resource)))
       if (queue !== undefined && order !== undefined) queues.set(keyOf(resource), ordered(queue, order))
     }
   const waitFor = async (host: string, key: string): Promise<void> => {
@@ -45,13 +45,13 @@ export const turnsOf = (hosts: readonly Surveyed[], play: number, everywhere: Re
     }
   }
   return {
-    comeTo: async (host, batch) => {
+    waitForTurn: async (host, batch) => {
       for (const { change } of batch) await waitFor(host, change.resource)
     },
-    pass: (host, batch) => {
+    finish: (host, batch) => {
       for (const { change } of batch) queues.get(change.resource)?.get(host)?.resolve(true)
     },
-    leave: (host, isLost) => {
+    release: (host, isLost) => {
       for (const queue of queues.values()) {
         const gate = queue.get(host)
         gate?.resolve(!(isLost && gate.isOpen))

@@ -3,18 +3,18 @@ import { generationNamed } from '../identity/generation.ts'
 import { Problem } from '../problem.ts'
 import { quote } from '../quote.ts'
 import { type CertificateSpec, certificate, type LeafSpec } from '../resource/certificate/certificate.ts'
-import type { SeenCertificate } from '../resource/certificate/observe.ts'
+import type { CertificateState } from '../resource/certificate/observe.ts'
 import { type FileSpec, file } from '../resource/file/file.ts'
 import { latersIn } from '../resource/kind/content.ts'
 import { keyOf } from '../resource/kind/kind.ts'
 import type { Observation } from './observe.ts'
-import type { Placed } from './place.ts'
+import type { DeclaredResource } from './place.ts'
 import type { Selection } from './planning.ts'
 
 /** A host, what shall be there, and what is there. */
 interface Looked {
   readonly host: string
-  readonly placed: readonly Placed[]
+  readonly placed: readonly DeclaredResource[]
   readonly seen: Observation
 }
 
@@ -41,7 +41,7 @@ export const unknownAuthorities = (looked: readonly Looked[], selected: Selectio
 const foundOn = ({ host, placed, seen }: Looked, selected: Selection, now: Date): readonly Found[] =>
   placed.flatMap(({ role, resource }) => {
     if (resource.kind.name !== certificate.kind.name || !selected(role)) return []
-    const [spec, { leaf }] = [resource.spec as CertificateSpec, seen.get(keyOf(resource)) as SeenCertificate]
+    const [spec, { leaf }] = [resource.spec as CertificateSpec, seen.get(keyOf(resource)) as CertificateState]
     if (spec.stage !== 'leaf' || leaf?.account !== spec.authority.key || leaf.to <= now.getTime()) return []
     const domain = spec.authority.key.replace('authority:', '')
     const generation = generationNamed(domain, leaf.issuer)
@@ -49,7 +49,7 @@ const foundOn = ({ host, placed, seen }: Looked, selected: Selection, now: Date)
     return generation === undefined || isKnown ? [] : [{ host, role, spec, domain, generation, trusted: trustedFile(placed, spec) }]
   })
 
-const trustedFile = (placed: readonly Placed[], { authority }: LeafSpec): string | undefined =>
+const trustedFile = (placed: readonly DeclaredResource[], { authority }: LeafSpec): string | undefined =>
   placed
     .filter(({ resource }) => resource.kind.name === file.kind.name)
     .map(({ resource }) => resource.spec as FileSpec)

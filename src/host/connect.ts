@@ -6,7 +6,7 @@ import type { Problem } from '../problem.ts'
 import { algorithmsFor } from './algorithms.ts'
 import type { Target } from './connection.ts'
 import { type Credential, credentialsOf } from './credentials.ts'
-import { gate } from './gate.ts'
+import { semaphore } from './gate.ts'
 import { handshake } from './handshake.ts'
 import { refusalOf } from './host-key.ts'
 import { openTunnel } from './jump.ts'
@@ -31,7 +31,7 @@ const CONNECT_MS = 10_000
 const TRIES = 6
 
 // sshd refuses bursts of connections that are not logged in yet (MaxStartups, PerSourcePenalties).
-const enter = gate(20)
+const enter = semaphore(20)
 
 /** Connects and logs in. Connections that sshd drops because it has too many are tried again, later each time. */
 export const connect = async (target: Target, options: ConnectOptions = {}): Promise<Link> => {

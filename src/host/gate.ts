@@ -1,5 +1,5 @@
 /** Lets at most `width` pieces of work be under way; the others wait, in order. */
-export const gate = (width: number): (<T>(work: () => Promise<T>) => Promise<T>) => {
+export const semaphore = (width: number): (<T>(work: () => Promise<T>) => Promise<T>) => {
   let free = width
   const waiting: (() => void)[] = []
   return async (work) => {

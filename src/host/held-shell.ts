@@ -28,7 +28,7 @@ interface Pending {
   readonly reject: (error: Error) => void
 }
 
-export interface HeldOptions {
+export interface PersistentShellOptions {
   /** Tells the host every few seconds that we are there. */
   readonly beats: boolean
   /** Ends what has taken longer than it may, so that the shell can go on; without, the host is given up. */
@@ -36,7 +36,7 @@ export interface HeldOptions {
 }
 
 /** Speaks with the answering loop on a host. */
-export class HeldShell implements Shell {
+export class PersistentShell implements Shell {
   readonly host: string
   readonly sshConnection: readonly string[]
   frames = 0
@@ -50,7 +50,13 @@ export class HeldShell implements Shell {
   #lost: Problem | undefined
   #closing: Promise<void> | undefined
 
-  constructor(host: string, sshConnection: readonly string[], link: Link, launched: Launched, { beats, endOverdue }: HeldOptions) {
+  constructor(
+    host: string,
+    sshConnection: readonly string[],
+    link: Link,
+    launched: Launched,
+    { beats, endOverdue }: PersistentShellOptions,
+  ) {
     this.host = host
     this.sshConnection = sshConnection
     this.#link = link

@@ -1,7 +1,7 @@
 import type { Problem } from '../problem.ts'
 import { type ConnectOptions, connect } from './connect.ts'
 import type { Target } from './connection.ts'
-import { HeldShell } from './held-shell.ts'
+import { PersistentShell } from './held-shell.ts'
 import { type Launched, launch } from './launch.ts'
 import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
 import { answerLoop } from './loop.ts'
@@ -38,7 +38,7 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
       target,
       launched,
       options,
-      (sshConnection) => new HeldShell(target.name, sshConnection, link, launched, { beats: lock !== undefined, endOverdue }),
+      (sshConnection) => new PersistentShell(target.name, sshConnection, link, launched, { beats: lock !== undefined, endOverdue }),
     )
   } catch (error) {
     await link.close()
@@ -60,8 +60,8 @@ const opened = (
   target: Target,
   launched: Launched,
   options: OpenOptions,
-  hold: (sshConnection: readonly string[]) => HeldShell,
-): Promise<HeldShell> =>
+  hold: (sshConnection: readonly string[]) => PersistentShell,
+): Promise<PersistentShell> =>
   new Promise((resolve, reject) => {
     let heard: Buffer = Buffer.alloc(0)
     const { lock, wait = false, patienceMs = lock === undefined ? SILENCE_MS : PATIENCE_MS, onWaiting } = options

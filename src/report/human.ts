@@ -1,5 +1,5 @@
 import type { Event } from '../engine/event.ts'
-import type { Change } from '../engine/plan.ts'
+import type { PlannedChange } from '../engine/plan.ts'
 import { planHeadline, planLines } from './planned.ts'
 import { Progress } from './progress.ts'
 import type { Report } from './report.ts'
@@ -10,7 +10,7 @@ import type { View } from './view.ts'
 /** What moves while a run is under way: lines that are rewritten on a terminal, lines that follow each other in a log. */
 export interface Motion {
   start(title: string, progress: Progress): void
-  changed(phase: 'applied' | 'failed', change: Change, durationMs: number | undefined): void
+  changed(phase: 'applied' | 'failed', change: PlannedChange, durationMs: number | undefined): void
   doing(host: string, what: string | undefined): void
   rolling(event: Extract<Event, { type: 'rolling' }>): void
   title(title: string): void

@@ -1,4 +1,4 @@
-import type { Change } from '../engine/plan.ts'
+import type { PlannedChange } from '../engine/plan.ts'
 import { type Problem, placeOf } from '../problem.ts'
 import { busyHosts } from './busy.ts'
 import { jsonLine } from './json-line.ts'
@@ -23,7 +23,7 @@ export const jsonReport = (out: (text: string) => void): Report => {
       if (event.type === 'warning' || event.type === 'note' || event.type === 'rolling') line(event)
     },
     looking: () => {},
-    planned: ({ changes, manners = [], leftovers = [] }, playNames) => {
+    planned: ({ changes, rollouts: manners = [], withheld: leftovers = [] }, playNames) => {
       for (const { play, serial, at } of manners) line({ type: 'rolling', phase: 'planned', play: playNames[play], serial, at })
       for (const change of changes) line(changeLine('planned', change))
       for (const leftover of leftovers) line({ type: 'leftover', ...leftover, withheld: '--prune' })
@@ -42,14 +42,17 @@ export const jsonReport = (out: (text: string) => void): Report => {
   }
 }
 
-const changeLine = (phase: 'planned' | 'applied' | 'failed', { host, role, resource, action, sure, diff, fullDiff }: Change) => ({
+const changeLine = (
+  phase: 'planned' | 'applied' | 'failed',
+  { host, role, resource, action, certainty, diff, fullDiff }: PlannedChange,
+) => ({
   type: 'change',
   phase,
   host,
   role,
   resource,
   action,
-  sure,
+  certainty,
   ...(diff === undefined ? {} : { diff }),
   ...(fullDiff === undefined ? {} : { fullDiff }),
 })
@@ -64,7 +67,7 @@ export const problemLine = ({ class: sort, where, what, why, fix }: Problem) => 
   fix,
 })
 
-export const summaryLine = ({ result, durationMs, hosts, foretold }: Ending['outcome']) => ({
+export const summaryLine = ({ result, durationMs, hosts, prediction: foretold }: Ending['outcome']) => ({
   type: 'summary',
   result,
   durationMs,

@@ -1,11 +1,11 @@
-import { type Change, CONTROLLER, type Manner, type Plan } from '../engine/plan.ts'
+import { CONTROLLER, type Plan, type PlannedChange, type Rollout } from '../engine/plan.ts'
 import type { Action } from '../resource/kind/kind.ts'
 import { diffLines } from './diff.ts'
 import { count, hanging, inLine, width, words, wrap } from './text.ts'
 import type { View } from './view.ts'
 
 /** The plan as people read it: by play, role and hosts; what is the same on several hosts stands there once. */
-export const planLines = ({ changes, manners = [] }: Plan, playNames: readonly string[], view: View): readonly string[] => {
+export const planLines = ({ changes, rollouts: manners = [] }: Plan, playNames: readonly string[], view: View): readonly string[] => {
   const { paint } = view
   const shownOf = view.verbose ? changes : changes.map(({ fullDiff: _, ...change }) => change)
   const byPlay = Map.groupBy(shownOf, ({ play }) => play)
@@ -24,7 +24,7 @@ export const planLines = ({ changes, manners = [] }: Plan, playNames: readonly s
 }
 
 /** `one at a time; each is taken out of lb-01 meanwhile`. */
-const mannerWords = ({ serial, at }: Manner): string => {
+const mannerWords = ({ serial, at }: Rollout): string => {
   const sizes = serial.map((size) => (size === 1 ? 'one' : String(size)))
   const [last = '', ...first] = sizes.toReversed()
   const order = [...first.toReversed().map((size, i) => (i === 0 ? `${size} first` : size)), `${last} at a time`].join(', then ')
@@ -45,11 +45,11 @@ export const planHeadline = ({ changes }: Plan, { paint }: View): string => {
 
 interface Shared {
   readonly hosts: readonly string[]
-  readonly changes: readonly Change[]
+  readonly changes: readonly PlannedChange[]
 }
 
 /** Changes that read the same are told once, under all the hosts that they concern. */
-const shared = (changes: readonly Change[]): readonly Shared[] => {
+const shared = (changes: readonly PlannedChange[]): readonly Shared[] => {
   const same = Map.groupBy(changes, ({ host: _, ...rest }) => JSON.stringify(rest))
   const once = [...same.values()].flatMap((each) => {
     const [change] = each
@@ -74,12 +74,12 @@ const symbols: Readonly<Record<Action, string>> = { create: '+', update: '~', de
 const colour = (action: Action, paint: View['paint']): ((text: string) => string) =>
   ({ create: paint.green, update: paint.yellow, delete: paint.red, run: paint.blue })[action]
 
-const sureness = { exact: ', exact', depends: ', depends on another change', opaque: ', opaque: cannot be foreseen' } as const
+const certainties = { exact: ', exact', dependent: ', depends on another change', opaque: ', opaque: cannot be foreseen' } as const
 
 /** One change: `~ file /etc/motd  content differs`, its settings, its diff. */
-export const changeLines = (change: Change, view: View): readonly string[] => {
+export const changeLines = (change: PlannedChange, view: View): readonly string[] => {
   const { paint, columns } = view
-  const { action, resource, reason, sure, diff, fullDiff, differences } = change
+  const { action, resource, reason, certainty, diff, fullDiff, differences } = change
   const shown = (text: string | undefined): readonly string[] =>
     text === undefined || text === '' ? [] : diffLines(text, { ...view, columns: columns - 10 }).map((line) => `    ${line}`)
   const symbol = colour(action, paint)(symbols[action])
@@ -87,7 +87,7 @@ export const changeLines = (change: Change, view: View): readonly string[] => {
   if (isRecord(resource)) return [paint.dim(`${symbols[action]} ${inLine(name(resource))}  our record of what is managed`)]
   const settings = differences.filter(({ key }) => diff === undefined || key !== 'content')
   return [
-    `${symbol} ${inLine(name(resource))}  ${paint.dim(hanging(reason) + sureness[sure])}`,
+    `${symbol} ${inLine(name(resource))}  ${paint.dim(hanging(reason) + certainties[certainty])}`,
     ...settings.flatMap(({ key, from, to }) =>
       wrap(inLine(`${key}: ${[from, to].flatMap((side) => (side === undefined ? [] : [side])).join(' → ')}`), columns - 10).map(
         (line) => `    ${paint.dim(line)}`,

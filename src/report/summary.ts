@@ -1,4 +1,4 @@
-import type { Change, HostOutcome, Outcome } from '../engine/plan.ts'
+import type { HostOutcome, Outcome, PlannedChange } from '../engine/plan.ts'
 import { planHeadline } from './planned.ts'
 import type { Progress } from './progress.ts'
 import type { Ending } from './report.ts'
@@ -63,14 +63,14 @@ const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Prog
 }
 
 /** `foretold 212 of 212 changes  `: the prediction, compared with what happened. */
-const foretoldWords = ({ foretold }: Outcome): string =>
-  foretold === undefined || foretold.happened === 0 ? '' : `foretold ${foretold.foretold} of ${count(foretold.happened, 'change')}  `
+const foretoldWords = ({ prediction: foretold }: Outcome): string =>
+  foretold === undefined || foretold.actual === 0 ? '' : `foretold ${foretold.predicted} of ${count(foretold.actual, 'change')}  `
 
 const narrowed = ({ narrowedTo }: Ending, { paint }: View): readonly string[] =>
   narrowedTo.length === 0 ? [] : [paint.dim(`  Narrowed by ${narrowedTo.join(' ')}: nothing else was touched.`)]
 
 /** What was planned and not come to, host by host. */
-export const leftLines = (left: readonly Change[], { paint, columns }: View): readonly string[] =>
+export const leftLines = (left: readonly PlannedChange[], { paint, columns }: View): readonly string[] =>
   left.length === 0
     ? []
     : [

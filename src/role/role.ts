@@ -74,7 +74,7 @@ export interface Metrics {
 }
 
 /** A question that the monitoring hosts ask again and again, as a visitor would. */
-export interface Probe {
+export interface HealthProbe {
   readonly type: 'probe'
   /** What is asked, in the words of an alert: `www.example.org`, `web-01`. */
   readonly name: string
@@ -89,7 +89,7 @@ export interface Probe {
 }
 
 /** What a role shows to monitoring. */
-export type Exposes = Metrics | Probe
+export type Exposes = Metrics | HealthProbe
 
 /** What a role on a host shows to monitoring. */
 export type Exposed = Exposes & { readonly host: string; readonly role: string }

@@ -88,8 +88,8 @@ describe('a dpkg that is busy', () => {
     await occupy(60)
     const spec = pkg({ name: 'lsof' }).spec
     const seen = { status: 'not-installed', version: '', held: false }
-    const verdict = { action: 'create', sure: 'exact', reason: 'not installed', differences: [] } as const
-    const steps = installPackages([{ id: 'lsof', spec, seen, verdict }], { seconds: 1, times: 2 })
+    const verdict = { action: 'create', certainty: 'exact', reason: 'not installed', differences: [] } as const
+    const steps = installPackages([{ id: 'lsof', spec, state: seen, change: verdict }], { seconds: 1, times: 2 })
     const answer = async () => {
       for (let next = steps.next(); next.done !== true; ) {
         if (next.value.do !== 'shell') throw new Error('only scripts are expected')

@@ -14,7 +14,7 @@ export interface Line {
   readonly host?: string
   readonly resource?: string
   readonly action?: string
-  readonly sure?: string
+  readonly certainty?: string
   readonly diff?: string
   readonly result?: string
   readonly hosts?: Record<string, { resources: number; changed: number; failed: number; unreachable: boolean }>

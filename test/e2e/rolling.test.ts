@@ -31,7 +31,7 @@ export default defineRole({
 const APP = `import { defineKind, defineRole, succeeded, z } from 'provision'
 const seen = (path) => ({ script: \`cat \${path}\`, parse: (stdout) => new Map([['app', stdout.toString().trim()]]) })
 const plan = ({ version }, seen) =>
-  seen === version ? undefined : { action: 'update', sure: 'exact', reason: seen + ' → ' + version, differences: [] }
+  seen === version ? undefined : { action: 'update', certainty: 'exact', reason: seen + ' → ' + version, differences: [] }
 const schema = z.strictObject({ host: z.string(), version: z.string() })
 const version = defineKind({
   name: 'version', schema, id: () => 'app', observe: () => seen('/srv/version'), plan,

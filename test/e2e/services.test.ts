@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lookAt } from '../../src/engine/observe.ts'
+import { queryHost } from '../../src/engine/observe.ts'
 import { file } from '../../src/resource/file/file.ts'
 import type { Resource } from '../../src/resource/kind/kind.ts'
 import { pkg } from '../../src/resource/package/package.ts'
@@ -230,7 +230,7 @@ describe('many packages and services', () => {
       service({ unit: name, loads: [file({ path: `/etc/${name}.conf`, content: '' })], running: false, enabled: false }),
     )
     const resources = [...names.map((name) => pkg({ name })), ...specs]
-    const { script } = lookAt(
+    const { script } = queryHost(
       'host',
       resources.map((resource) => ({ play: 0, role: 'test', resource })),
     )

@@ -5,7 +5,7 @@ import { observe, openSession, type Session } from '../../src/engine/session.ts'
 import { runOnce } from '../../src/host/once.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { type Kind, keyOf, type Resource } from '../../src/resource/kind/kind.ts'
-import type { Answer, IdentityStep, ReconnectStep, Refused, Steps } from '../../src/resource/kind/step.ts'
+import type { Answer, HostRefusal, IdentityStep, ReconnectStep, Steps } from '../../src/resource/kind/step.ts'
 
 /** One real host of a lab of its own, and the engine's own parts to work on it with a few resources, without a project. */
 export interface TestHost {
@@ -21,7 +21,7 @@ export interface TestHost {
   /** Makes it so, and then puts back what was replaced. */
   revertAfter(resources: readonly Resource[]): Promise<void>
   /** The refusal that `apply` must end with. */
-  refused(resources: readonly Resource[]): Promise<Refused>
+  refused(resources: readonly Resource[]): Promise<HostRefusal>
   /** Carries a change out until it has to be confirmed, and then leaves it, as a controller that dies there does. */
   unconfirmed(resource: Resource): Promise<void>
   down(): Promise<void>
@@ -91,20 +91,25 @@ export const onHost = (
   }
   const batchesOf = (all: Awaited<ReturnType<typeof due>>) =>
     adjacent(all).map((batch) => ({
-      work: batch.map(({ resource, seen, verdict }) => ({ id: resource.id, spec: resource.spec, seen, verdict })),
+      work: batch.map(({ resource, state: seen, change: verdict }) => ({
+        id: resource.id,
+        spec: resource.spec,
+        state: seen,
+        change: verdict,
+      })),
       kind: batch[0]?.resource.kind as unknown as Kind<unknown, unknown, unknown>,
     }))
   const apply = async (resources: readonly Resource[]): Promise<readonly string[]> => {
     const all = await due(resources)
     for (const { kind, work } of batchesOf(all)) await drive(kind.apply(work))
-    return all.map(({ resource, verdict }) => `${verdict.action} ${keyOf(resource)}`)
+    return all.map(({ resource, change: verdict }) => `${verdict.action} ${keyOf(resource)}`)
   }
   return {
     session,
     doing,
     apply,
     plan: async (resources) =>
-      (await due(resources)).map(({ resource, verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`),
+      (await due(resources)).map(({ resource, change: verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`),
     run: async (script) => {
       const answer = await session.shell.request(script)
       if (answer.code !== 0) throw new Error(`exit ${answer.code}: ${answer.stderr}\n${answer.stdout}`)
@@ -118,14 +123,14 @@ export const onHost = (
     refused: (resources) =>
       apply(resources).then(
         (changes) => Promise.reject(new Error(`was not refused: ${changes.join(', ')}`)),
-        (error: Refused) => (error.name === 'Refused' ? error : Promise.reject(error)),
+        (error: HostRefusal) => (error.name === 'Refused' ? error : Promise.reject(error)),
       ),
     unconfirmed: async (resource) => {
       const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
-      const verdict = { action: 'update', sure: 'exact', reason: 'test', differences: [] } as const
+      const verdict = { action: 'update', certainty: 'exact', reason: 'test', differences: [] } as const
       const placed = [{ play: 0, role: 'test', resource }]
       const seen = (await observe(session, placed)).get(keyOf(resource))
-      const steps: Steps = kind.apply([{ id: resource.id, spec: resource.spec, seen, verdict }])
+      const steps: Steps = kind.apply([{ id: resource.id, spec: resource.spec, state: seen, change: verdict }])
       for (let next = steps.next(); next.done !== true && next.value.do === 'shell'; ) {
         const { script, input } = next.value
         next = steps.next(await session.shell.request(script, input === undefined ? {} : { input }))

@@ -3,12 +3,12 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const { HeldShell } = await import('../../src/host/held-shell.ts')
+const { PersistentShell } = await import('../../src/host/held-shell.ts')
 
 const [after = '', note = '', ...words] = process.argv.slice(2)
 let written = 0
-const { request } = HeldShell.prototype
-HeldShell.prototype.request = function (script, options) {
+const { request } = PersistentShell.prototype
+PersistentShell.prototype.request = function (script, options) {
   const answer = request.call(this, script, options)
   written += 1
   writeFileSync(note, `${written} ${this.host}`)

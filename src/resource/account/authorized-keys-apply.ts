@@ -1,25 +1,25 @@
 import type { Work } from '../kind/kind.ts'
 import { doneOf } from '../kind/one-by-one.ts'
-import { lastLines, Refused, type Steps } from '../kind/step.ts'
+import { HostRefusal, lastLines, type Steps } from '../kind/step.ts'
 import { UNSAFE, walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
 import type { AuthorizedKeysSpec } from './authorized-keys.ts'
-import { KEYS_AT_MOST, newLines, RECORDS, type SeenKeys } from './authorized-keys-observe.ts'
+import { KEYS_AT_MOST, type KeysState, newLines, RECORDS } from './authorized-keys-observe.ts'
 import { identityOf } from './public-key.ts'
 
-type KeysWork = Work<AuthorizedKeysSpec, SeenKeys>
+type KeysWork = Work<AuthorizedKeysSpec, KeysState>
 
 /** Puts the keys in place, one user after the other, in one request. */
 export const applyKeys = function* (work: readonly KeysWork[]): Steps {
-  for (const { id, spec, seen } of work) {
+  for (const { id, spec, state: seen } of work) {
     if (seen.elsewhere !== undefined)
-      throw new Refused(
+      throw new HostRefusal(
         `the keys of ${id} would not be read`,
         `this host's sshd reads keys from ${seen.elsewhere}`,
         'take AuthorizedKeysFile out of its sshd_config',
       )
     if (seen.unread !== undefined && !spec.exclusive)
-      throw new Refused(
+      throw new HostRefusal(
         `the keys of ${id} are not touched`,
         seen.unread,
         'remove that file, or say `exclusive: true` where no keys of others are to stay',
@@ -34,7 +34,7 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   if (answer.code === 0) return
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))?.id ?? ''
-  throw new Refused(
+  throw new HostRefusal(
     `the keys of ${failed} could not be put in place`,
     lastLines(answer.stderr),
     answer.code === UNSAFE ? 'see who put it there; a home directory belongs to its user, below directories of root' : undefined,
@@ -47,7 +47,7 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
 const inputOf = (work: readonly KeysWork[]): Uint8Array =>
   Buffer.from(
     work
-      .flatMap(({ spec, seen }) => {
+      .flatMap(({ spec, state: seen }) => {
         const after = newLines(spec, seen)
         const go = seen.lines.filter((line) => !after.includes(line))
         const come = spec.exclusive ? after : after.filter((line) => !seen.lines.includes(line))

@@ -1,12 +1,12 @@
-import { ABSENT, readInodes, type SeenInode } from '../kind/inode.ts'
+import { ABSENT, type InodeState, readInodes } from '../kind/inode.ts'
 import { walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
 import { identityOf, type PublicKey, readKey } from './public-key.ts'
 
-export interface SeenKeys {
+export interface KeysState {
   /** Undefined: there is no such user (yet). */
   readonly home: string | undefined
-  readonly inodes: { readonly home: SeenInode; readonly ssh: SeenInode; readonly file: SeenInode }
+  readonly inodes: { readonly home: InodeState; readonly ssh: InodeState; readonly file: InodeState }
   /** The lines of the file. */
   readonly lines: readonly string[]
   /** Identities of the keys that we put there. */
@@ -79,12 +79,12 @@ print "lines\0$lines";
 `
 
 /** Reads what `seenScript` printed. */
-export const readSeen = (answer: string, users: readonly string[]): ReadonlyMap<string, SeenKeys> => {
+export const readSeen = (answer: string, users: readonly string[]): ReadonlyMap<string, KeysState> => {
   const fields = answer.split('\0')
   const homes = new Map<string, string>()
   let i = 2
   for (; fields[i] === 'user'; i += 3) homes.set(fields[i + 1] ?? '', fields[i + 2] ?? '')
-  const inodes = new Map<string, SeenInode>()
+  const inodes = new Map<string, InodeState>()
   i = readInodes(fields, inodes, i)
   const unread = new Map<string, string>()
   for (; fields[i] === 'unread'; i += 3) unread.set(fields[i + 1] ?? '', fields[i + 2] ?? '')
@@ -95,9 +95,9 @@ export const readSeen = (answer: string, users: readonly string[]): ReadonlyMap<
     .split('\n')
     .map((line) => [line.slice(0, line.indexOf('\0')), line.slice(line.indexOf('\0') + 1)] as const)
   const linesOf = (path: string): readonly string[] => lines.filter(([at]) => at === path).map(([, line]) => line)
-  const inode = (path: string): SeenInode => inodes.get(path) ?? ABSENT
+  const inode = (path: string): InodeState => inodes.get(path) ?? ABSENT
   return new Map(
-    users.map((user): [string, SeenKeys] => {
+    users.map((user): [string, KeysState] => {
       const home = homes.get(user)
       const file = fileIn(home ?? '')
       return [
@@ -125,7 +125,7 @@ const elsewhere = (settings: string): string | undefined => {
 /** The lines of the file as they shall be: what is not ours stays where it is, unless ours is all there may be. */
 export const newLines = (
   { keys, exclusive }: { readonly keys: readonly PublicKey[]; readonly exclusive: boolean },
-  { lines, ours }: SeenKeys,
+  { lines, ours }: KeysState,
 ): readonly string[] => {
   const wanted = new Map(keys.map((key) => [identityOf(key), [identityOf(key), key.comment].filter((part) => part !== '').join(' ')]))
   const blobs = new Set(keys.map(({ blob }) => blob))

@@ -4,7 +4,7 @@ import { ABSENT } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
 import { accountName } from '../kind/path.ts'
 import { applyKeys } from './authorized-keys-apply.ts'
-import { newLines, readSeen, type SeenKeys, seenScript } from './authorized-keys-observe.ts'
+import { type KeysState, newLines, readSeen, seenScript } from './authorized-keys-observe.ts'
 import { identityOf, keyFault, type PublicKey, readKey, shownKey } from './public-key.ts'
 
 const schema = z.strictObject({
@@ -42,25 +42,25 @@ export const authorizedKeys = defineKind({
 
   plan: (want, seen, world) => {
     if (seen.home === undefined) {
-      const sure = world.changes(`user:${want.user}`) ? 'exact' : 'depends'
-      return want.keys.length === 0 ? undefined : { action: 'create', sure, reason: 'not there', differences: [] }
+      const certainty = world.changes(`user:${want.user}`) ? 'exact' : 'dependent'
+      return want.keys.length === 0 ? undefined : { action: 'create', certainty, reason: 'not there', differences: [] }
     }
     if (seen.elsewhere !== undefined)
-      return { action: 'update', sure: 'exact', reason: `sshd reads keys from ${seen.elsewhere}`, differences: [] }
-    if (seen.unread !== undefined) return { action: 'update', sure: 'exact', reason: seen.unread, differences: [{ key: 'keys' }] }
+      return { action: 'update', certainty: 'exact', reason: `sshd reads keys from ${seen.elsewhere}`, differences: [] }
+    if (seen.unread !== undefined) return { action: 'update', certainty: 'exact', reason: seen.unread, differences: [{ key: 'keys' }] }
     const differences = [...keyDifferences(want, seen), ...(seen.inodes.file === ABSENT ? [] : ownershipDifferences(want.user, seen))]
     if (differences.length === 0) return undefined
     return seen.inodes.file === ABSENT
-      ? { action: 'create', sure: 'exact', reason: 'not there', differences }
-      : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+      ? { action: 'create', certainty: 'exact', reason: 'not there', differences }
+      : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
   apply: applyKeys,
 
-  diff: ({ spec, seen }) => ({ before: shown(seen.lines), after: shown(newLines(spec, seen)) }),
+  diff: ({ spec, state: seen }) => ({ before: shown(seen.lines), after: shown(newLines(spec, seen)) }),
 })
 
-const keyDifferences = (want: AuthorizedKeysSpec, seen: SeenKeys): readonly Difference[] => {
+const keyDifferences = (want: AuthorizedKeysSpec, seen: KeysState): readonly Difference[] => {
   const after = newLines(want, seen)
   const record = new Set(want.keys.map(identityOf))
   if (after.length === seen.lines.length && after.every((line, i) => line === seen.lines[i])) {
@@ -71,7 +71,7 @@ const keyDifferences = (want: AuthorizedKeysSpec, seen: SeenKeys): readonly Diff
 }
 
 // sshd's StrictModes: the file, its directory and the home belong to the user (or root) and nobody else may write there.
-const ownershipDifferences = (user: string, { inodes }: SeenKeys): readonly Difference[] =>
+const ownershipDifferences = (user: string, { inodes }: KeysState): readonly Difference[] =>
   (['home', 'ssh', 'file'] as const).flatMap((key): readonly Difference[] => {
     const inode = inodes[key]
     const name = { home: 'home', ssh: '.ssh', file: 'file' }[key]

@@ -16,7 +16,7 @@ export type GroupSpec = z.output<typeof schema>
 /** A group whose deletion was cut off: nobody can belong to it, and `/etc/gshadow` still has it. */
 const HALF_DELETED = 'half deleted'
 
-export type SeenGroup = { readonly gid: number } | typeof NO_ACCOUNT | typeof HALF_DELETED
+export type GroupState = { readonly gid: number } | typeof NO_ACCOUNT | typeof HALF_DELETED
 
 const isAbsent = ({ state }: GroupSpec): boolean => state === 'absent'
 
@@ -33,8 +33,8 @@ export const group = defineKind({
       const answer = stdout.toString()
       const known = new Map(readDatabase(answer, 'group').map(([name = '', , gid]) => [name, { gid: Number(gid) }]))
       const shadowed = new Set(specs.some(isAbsent) ? readDatabase(answer, 'gshadow').map(([name]) => name) : [])
-      const without = (name: string): SeenGroup => (shadowed.has(name) ? HALF_DELETED : NO_ACCOUNT)
-      return new Map(specs.map(({ name }): [string, SeenGroup] => [name, known.get(name) ?? without(name)]))
+      const without = (name: string): GroupState => (shadowed.has(name) ? HALF_DELETED : NO_ACCOUNT)
+      return new Map(specs.map(({ name }): [string, GroupState] => [name, known.get(name) ?? without(name)]))
     },
   }),
 
@@ -42,19 +42,19 @@ export const group = defineKind({
     if (state === 'absent') {
       if (seen === NO_ACCOUNT) return undefined
       const reason = seen === HALF_DELETED ? 'its deletion was cut off' : 'shall not be there'
-      return { action: 'delete', sure: 'exact', reason, differences: [] }
+      return { action: 'delete', certainty: 'exact', reason, differences: [] }
     }
-    if (seen === NO_ACCOUNT || seen === HALF_DELETED) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    if (seen === NO_ACCOUNT || seen === HALF_DELETED) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
     const differences = differing({ gid }, seen)
-    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  apply: (work: readonly Work<GroupSpec, SeenGroup>[]) =>
+  apply: (work: readonly Work<GroupSpec, GroupState>[]) =>
     inTurn(work, scriptOf, { doing: 'setting up groups', failed: (id) => `group ${id} could not be set up` }),
 })
 
 // A package of this run may have brought the group since it was looked at: the script looks again.
-const scriptOf = ({ spec: { name, gid, system, state } }: Work<GroupSpec, SeenGroup>): string => {
+const scriptOf = ({ spec: { name, gid, system, state } }: Work<GroupSpec, GroupState>): string => {
   const number = gid === undefined ? '' : ` -g ${gid}`
   if (state === 'absent') return `if getent group ${name} >/dev/null; then groupdel ${name}; else grpconv; fi`
   return `if getent group ${name} >/dev/null; then ${gid === undefined ? ':' : `groupmod${number} ${name}`}

@@ -40,7 +40,7 @@ export interface Account {
   readonly password?: 'locked' | 'empty' | 'set'
 }
 
-export type SeenUser = Account | typeof NO_ACCOUNT
+export type UserState = Account | typeof NO_ACCOUNT
 
 /** A user account: number, groups, home, shell, and whether a password opens it. */
 export const user = defineKind({
@@ -55,14 +55,14 @@ export const user = defineKind({
 
   plan: (want, seen) => {
     if (want.state === 'absent') {
-      return seen === NO_ACCOUNT ? undefined : { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
+      return seen === NO_ACCOUNT ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
     }
-    if (seen === NO_ACCOUNT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    if (seen === NO_ACCOUNT) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
     const differences = differencesOf(want, seen)
-    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  apply: (work: readonly Work<UserSpec, SeenUser>[]) =>
+  apply: (work: readonly Work<UserSpec, UserState>[]) =>
     inTurn(work, scriptOf, {
       doing: 'setting up users',
       failed: (id) => `user ${id} could not be set up`,
@@ -81,7 +81,7 @@ done </etc/shadow
       : ''
   }`
 
-const readAccounts = (answer: string, specs: readonly UserSpec[]): ReadonlyMap<string, SeenUser> => {
+const readAccounts = (answer: string, specs: readonly UserSpec[]): ReadonlyMap<string, UserState> => {
   const groups = readDatabase(answer, 'group').map(([name = '', , gid = '', members = '']) => ({ name, gid, members: members.split(',') }))
   const passwords = new Map([...answer.matchAll(/^password ([^ :]+) (locked|empty|set)$/gm)].map(([, name, state]) => [name, state]))
   const accounts = new Map(
@@ -101,7 +101,7 @@ const readAccounts = (answer: string, specs: readonly UserSpec[]): ReadonlyMap<s
       ]
     }),
   )
-  return new Map(specs.map(({ name }): [string, SeenUser] => [name, accounts.get(name) ?? NO_ACCOUNT]))
+  return new Map(specs.map(({ name }): [string, UserState] => [name, accounts.get(name) ?? NO_ACCOUNT]))
 }
 
 const differencesOf = (want: UserSpec, seen: Account): readonly Difference[] => {
@@ -114,7 +114,7 @@ const differencesOf = (want: UserSpec, seen: Account): readonly Difference[] => 
 }
 
 // A package of this run may have brought the account since it was looked at: the script looks again and then only mends it.
-const scriptOf = ({ spec }: Work<UserSpec, SeenUser>): string => {
+const scriptOf = ({ spec }: Work<UserSpec, UserState>): string => {
   const { name, groups, system, home } = spec
   if (spec.state === 'absent') return `if getent passwd ${name} >/dev/null; then userdel ${name}; fi`
   const settings = settingsOf(spec)

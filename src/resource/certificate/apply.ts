@@ -4,18 +4,18 @@ import { FIX_UNSAFE, refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { baseOf, parentOf } from '../kind/path.ts'
-import { type Answer, lastLines, Refused, type Steps, Undone } from '../kind/step.ts'
+import { type Answer, ControllerFailure, HostRefusal, lastLines, type Steps } from '../kind/step.ts'
 import { guardScript, UNSAFE } from '../kind/walk.ts'
 import { checkLoaded, LOADING, loadScript } from '../service/load.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
-import { headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED, type SeenCertificate } from './observe.ts'
+import { type CertificateState, headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED } from './observe.ts'
 
-type CertificateWork = Work<CertificateSpec, SeenCertificate>
+type CertificateWork = Work<CertificateSpec, CertificateState>
 
 /** Placeholders in one request; then, one after the other, key and request on the host, the order, the installation, the load. */
 export const applyCertificates = function* (work: readonly CertificateWork[]): Steps {
-  for (const { id, seen } of work) refuseUnreached(id, seen.chain)
-  const local = work.filter(({ spec, verdict }) => spec.stage === 'placeholder' || verdict.sure === 'exact')
+  for (const { id, state: seen } of work) refuseUnreached(id, seen.chain)
+  const local = work.filter(({ spec, change: verdict }) => spec.stage === 'placeholder' || verdict.certainty === 'exact')
   yield* inTurn(local, ({ spec }) => (spec.stage === 'placeholder' ? placeholderScript(spec) : accessScript(spec)), {
     doing: 'making keys for the first start',
     failed: (id) => `no certificate could be made for ${id}`,
@@ -27,7 +27,7 @@ export const applyCertificates = function* (work: readonly CertificateWork[]): S
     try {
       yield* issue(spec, done)
     } catch (error) {
-      throw error instanceof Refused ? error : new Undone(error, done, id)
+      throw error instanceof HostRefusal ? error : new ControllerFailure(error, done, id)
     }
     done.push(id)
   }
@@ -75,8 +75,8 @@ const loadNow = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): S
 
 const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
   if (answer.code === 0) return answer
-  if (answer.code === UNSAFE) throw new Refused(what, lastLines(answer.stderr), FIX_UNSAFE, done)
-  throw new Refused(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', done)
+  if (answer.code === UNSAFE) throw new HostRefusal(what, lastLines(answer.stderr), FIX_UNSAFE, done)
+  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', done)
 }
 
 const GENERATE = {

@@ -4,7 +4,7 @@ import { planUnreached } from '../kind/inode.ts'
 import { defineKind, type Resource } from '../kind/kind.ts'
 import { absolutePath, accountName } from '../kind/path.ts'
 import { applyCertificates } from './apply.ts'
-import { observeCertificates, type SeenCertificate } from './observe.ts'
+import { type CertificateState, observeCertificates } from './observe.ts'
 import { planIssued, planLeaf, planPlaceholder } from './plan.ts'
 
 /** A DNS name as it may stand in a certificate. (A wildcard can be proved by DNS only.) */
@@ -90,7 +90,7 @@ export type IssuedSpec = Extract<CertificateSpec, { stage: 'issued' }>
 export type LeafSpec = Extract<CertificateSpec, { stage: 'leaf' }>
 type Input = z.input<typeof schema>
 
-const kind = defineKind<Input, CertificateSpec, SeenCertificate>({
+const kind = defineKind<Input, CertificateSpec, CertificateState>({
   name: 'certificate',
   schema,
   id: ({ stage, path }) => (stage === 'placeholder' ? `${path}#placeholder` : path),
@@ -113,7 +113,7 @@ const kind = defineKind<Input, CertificateSpec, SeenCertificate>({
 
   plan: (want, seen, { now }) => {
     const unreached = planUnreached(seen.chain)
-    if (unreached !== undefined) return { ...unreached, sure: 'depends' }
+    if (unreached !== undefined) return { ...unreached, certainty: 'dependent' }
     if (want.stage === 'placeholder') return planPlaceholder(seen)
     return want.stage === 'leaf' ? planLeaf(want, seen, now) : planIssued(want, seen, now)
   },

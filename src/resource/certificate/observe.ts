@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import { ABSENT, type SeenInode } from '../kind/inode.ts'
-import type { Probe } from '../kind/kind.ts'
-import { inodeSaid } from '../kind/queries.ts'
+import { ABSENT, type InodeState } from '../kind/inode.ts'
+import type { KindQuery } from '../kind/kind.ts'
+import { inodeAt } from '../kind/queries.ts'
 
 /** What a certificate says of itself. */
 export interface Leaf {
@@ -26,9 +26,9 @@ export interface Leaf {
 }
 
 /** A certificate and its private key as they lie on a host. The private key is never read. */
-export interface SeenCertificate {
-  readonly chain: SeenInode
-  readonly key: SeenInode
+export interface CertificateState {
+  readonly chain: InodeState
+  readonly key: InodeState
   /** Undefined where there is no certificate, or nothing that can be read as one. */
   readonly leaf: Leaf | undefined
   /** SHA-256 of the private key's file; undefined where there is none. */
@@ -50,8 +50,8 @@ export const headerOf = (account: string): string => `# issued through ${account
 export const KEY_HEADER = '# key sha256 '
 
 /** Asks nothing of its own, so any number of certificates costs no process: of a private key only its digest is ever seen. */
-export const observeCertificates = (paths: readonly string[]): Probe<SeenCertificate> => ({
-  asks: {
+export const observeCertificates = (paths: readonly string[]): KindQuery<CertificateState> => ({
+  shared: {
     inodes: paths.flatMap((path) => [path, `${path}.key`]),
     guarded: paths,
     digests: paths.map((path) => `${path}.key`),
@@ -63,8 +63,8 @@ export const observeCertificates = (paths: readonly string[]): Probe<SeenCertifi
       paths.map((path) => {
         const leaf = readLeaf((said.texts.get(path) ?? []).map((line) => `${line}\n`).join(''))
         const seen = {
-          chain: inodeSaid(said, path),
-          key: inodeSaid(said, `${path}.key`),
+          chain: inodeAt(said, path),
+          key: inodeAt(said, `${path}.key`),
           leaf,
           keyDigest: said.digests.get(`${path}.key`),
           revoked: leaf !== undefined && (said.texts.get(`${path}${REVOKED}`) ?? []).includes(leaf.fingerprint),
@@ -81,7 +81,7 @@ export const keyModeOf = (group: string): string => (group === 'root' ? '600' : 
  * Whether there is a certificate, a private key, and the two belong together. We saw to that when we installed them, and wrote
  * it down; what others installed is theirs to answer for.
  */
-export const fits = ({ chain, key, leaf, keyDigest }: SeenCertificate): boolean => {
+export const fits = ({ chain, key, leaf, keyDigest }: CertificateState): boolean => {
   if (chain === ABSENT || chain.type !== 'f' || key === ABSENT || key.type !== 'f' || leaf === undefined) return false
   return leaf.keyDigest === undefined || leaf.keyDigest === keyDigest
 }

@@ -1,17 +1,17 @@
 import { X509Certificate } from 'node:crypto'
 import { ABSENT, typeName } from '../kind/inode.ts'
-import type { Difference, Verdict } from '../kind/kind.ts'
+import type { Change, Difference } from '../kind/kind.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
-import { fits, keyModeOf, type Leaf, type SeenCertificate } from './observe.ts'
+import { type CertificateState, fits, keyModeOf, type Leaf } from './observe.ts'
 
 /** Any pair that belongs together will do. */
-export const planPlaceholder = (seen: SeenCertificate): Verdict | undefined => {
+export const planPlaceholder = (seen: CertificateState): Change | undefined => {
   if (fits(seen)) return undefined
-  return { action: seen.chain === ABSENT ? 'create' : 'update', sure: 'depends', reason: brokenReason(seen), differences: [] }
+  return { action: seen.chain === ABSENT ? 'create' : 'update', certainty: 'dependent', reason: brokenReason(seen), differences: [] }
 }
 
 /** A certificate through an ACME account. */
-export const planIssued = (want: IssuedSpec, seen: SeenCertificate, now: Date): Verdict | undefined =>
+export const planIssued = (want: IssuedSpec, seen: CertificateState, now: Date): Change | undefined =>
   planWanted(want, seen, now, (leaf) => {
     if (leaf.account === want.account && leaf.keyDigest !== undefined) return undefined
     const from = leaf.account === undefined ? {} : { from: leaf.account }
@@ -19,7 +19,7 @@ export const planIssued = (want: IssuedSpec, seen: SeenCertificate, now: Date): 
   })
 
 /** A certificate of an authority of the site. Its word that it is one counts for nothing; the authority's signature does. */
-export const planLeaf = (want: LeafSpec, seen: SeenCertificate, now: Date): Verdict | undefined =>
+export const planLeaf = (want: LeafSpec, seen: CertificateState, now: Date): Change | undefined =>
   planWanted(want, seen, now, (leaf) => {
     const { key } = want.authority
     if (leaf.account !== key || leaf.keyDigest === undefined || !isSigned(leaf, want.authority.trusted()))
@@ -31,14 +31,14 @@ export const planLeaf = (want: LeafSpec, seen: SeenCertificate, now: Date): Verd
 /** What is the same for all: there, whole, for these names, of this origin, young enough, and its key for these eyes only. */
 const planWanted = (
   want: IssuedSpec | LeafSpec,
-  seen: SeenCertificate,
+  seen: CertificateState,
   now: Date,
-  planOrigin: (leaf: Leaf) => Verdict | undefined,
-): Verdict | undefined => {
+  planOrigin: (leaf: Leaf) => Change | undefined,
+): Change | undefined => {
   const { chain, leaf } = seen
   if (chain === ABSENT || leaf?.placeholder === true) {
     const reason = chain === ABSENT ? 'not issued yet' : 'only a placeholder is there'
-    return { action: 'create', sure: 'depends', reason, differences: [] }
+    return { action: 'create', certainty: 'dependent', reason, differences: [] }
   }
   if (!fits(seen) || leaf === undefined) return update(brokenReason(seen))
   if (seen.revoked) return update('was revoked')
@@ -50,9 +50,9 @@ const planWanted = (
   return planAge(leaf, want.renewAt, now) ?? planAccess(want, seen)
 }
 
-const update = (reason: string, differences: readonly Difference[] = []): Verdict => ({
+const update = (reason: string, differences: readonly Difference[] = []): Change => ({
   action: 'update',
-  sure: 'depends',
+  certainty: 'dependent',
   reason,
   differences,
 })
@@ -68,29 +68,29 @@ const isSigned = ({ pem }: Leaf, trusted: readonly string[]): boolean => {
 /** What node:crypto calls them. */
 const NODE_KEY_TYPES = { ecdsa: 'ec', rsa: 'rsa' } as const
 
-const planAge = ({ from, to }: Leaf, renewAt: number, now: Date): Verdict | undefined => {
+const planAge = ({ from, to }: Leaf, renewAt: number, now: Date): Change | undefined => {
   const renewFrom = from + (to - from) * renewAt
   if (now.getTime() < renewFrom) return undefined
   const reason = now.getTime() >= to ? `expired on ${day(to)}` : `expires on ${day(to)}`
-  const verdict: Verdict = { action: 'update', sure: 'depends', reason, differences: [{ key: 'expires', from: day(to) }] }
+  const verdict: Change = { action: 'update', certainty: 'dependent', reason, differences: [{ key: 'expires', from: day(to) }] }
   // There is time for several runs. When half of it has passed, a person shall hear of it.
-  return now.getTime() < (renewFrom + to) / 2 ? { ...verdict, mayWaitUntil: new Date(to) } : verdict
+  return now.getTime() < (renewFrom + to) / 2 ? { ...verdict, deferrableUntil: new Date(to) } : verdict
 }
 
 const day = (time: number): string => new Date(time).toISOString().slice(0, 10)
 
 /** Who may read the two files; mended without a new certificate, which is why this one verdict is `exact`. */
-const planAccess = ({ group }: CertificateSpec, { chain, key }: SeenCertificate): Verdict | undefined => {
+const planAccess = ({ group }: CertificateSpec, { chain, key }: CertificateState): Change | undefined => {
   if (chain === ABSENT || key === ABSENT) return undefined
   const wanted = { mode: '644', owner: 'root', group: 'root', keyMode: keyModeOf(group), keyOwner: 'root', keyGroup: group }
   const found = { mode: chain.mode, owner: chain.owner, group: chain.group, keyMode: key.mode, keyOwner: key.owner, keyGroup: key.group }
   const keys = (Object.keys(wanted) as (keyof typeof wanted)[]).filter((name) => wanted[name] !== found[name])
   if (keys.length === 0) return undefined
   const differences = keys.map((name) => ({ key: name, from: found[name], to: wanted[name] }))
-  return { action: 'update', sure: 'exact', reason: 'others than intended may read or write it', differences }
+  return { action: 'update', certainty: 'exact', reason: 'others than intended may read or write it', differences }
 }
 
-const brokenReason = ({ chain, key, leaf }: SeenCertificate): string => {
+const brokenReason = ({ chain, key, leaf }: CertificateState): string => {
   if (chain === ABSENT) return 'not there'
   if (chain.type !== 'f') return `is ${typeName(chain.type)}`
   if (leaf === undefined) return 'is no certificate'

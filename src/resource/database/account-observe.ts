@@ -1,5 +1,5 @@
-import { readRows } from './client.ts'
 import { grantName } from './account-sql.ts'
+import { readRows } from './client.ts'
 import { UNKNOWN } from './mariadb.ts'
 
 /** An account as the server has it. Of its password, only a digest of what the server keeps, salted anew at each look. */
@@ -14,7 +14,7 @@ export interface Account {
   readonly grants: readonly string[]
 }
 
-export type SeenAccount = Account | 'absent' | typeof UNKNOWN
+export type AccountState = Account | 'absent' | typeof UNKNOWN
 
 /** Everything about all accounts in one question, whatever their number. */
 export const seenAccountsSql = (nonce: string): string => `SELECT 'account', User, Host,
@@ -27,7 +27,7 @@ UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVIL
 SELECT 'role', User, Host, Role FROM mysql.roles_mapping;`
 
 /** Reads the answer for these accounts (`user@host`). */
-export const readAccounts = (stdout: Buffer, nonce: string, ids: readonly string[]): ReadonlyMap<string, SeenAccount> => {
+export const readAccounts = (stdout: Buffer, nonce: string, ids: readonly string[]): ReadonlyMap<string, AccountState> => {
   const rows = readRows(stdout)
   if (rows === undefined) return new Map(ids.map((id) => [id, UNKNOWN]))
   const of = (sort: string) => rows.filter(([first]) => first === sort).map((row) => row.slice(1))
@@ -48,5 +48,5 @@ export const readAccounts = (stdout: Buffer, nonce: string, ids: readonly string
       ]
     }),
   )
-  return new Map(ids.map((id): [string, SeenAccount] => [id, accounts.get(id) ?? 'absent']))
+  return new Map(ids.map((id): [string, AccountState] => [id, accounts.get(id) ?? 'absent']))
 }

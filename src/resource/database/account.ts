@@ -4,10 +4,10 @@ import { isSecret, Secret } from '../../secret.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { inWords } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
-import { type Answer, lastLines, Refused, type Step, type Steps } from '../kind/step.ts'
-import { askScript, tellScript } from './client.ts'
-import { readAccounts, type SeenAccount, seenAccountsSql } from './account-observe.ts'
+import { type Answer, HostRefusal, lastLines, type Step, type Steps } from '../kind/step.ts'
+import { type AccountState, readAccounts, seenAccountsSql } from './account-observe.ts'
 import { ALL, accountSql, grantName, nativeHash } from './account-sql.ts'
+import { askScript, tellScript } from './client.ts'
 import { servers, unasked } from './database.ts'
 import { isLead, UNKNOWN } from './mariadb.ts'
 
@@ -63,7 +63,7 @@ const asking = (specs: readonly AccountSpec[]) => {
 }
 
 /** Where the server did not run when it was looked at, it does now, and may have grants that are too much. */
-function* seenNow(spec: AccountSpec): Generator<Step, SeenAccount, Answer> {
+function* seenNow(spec: AccountSpec): Generator<Step, AccountState, Answer> {
   const { script, parse } = asking([spec])
   return parse((yield { do: 'shell', script }).stdout).get(idOf(spec)) ?? UNKNOWN
 }
@@ -79,24 +79,24 @@ export const databaseAccount = defineKind({
 
   observe: asking,
 
-  plan: (want: AccountSpec, seen: SeenAccount, world) => {
+  plan: (want: AccountSpec, seen: AccountState, world) => {
     if (!isLead(want.me, want.servers, world.members())) return undefined
-    if (seen === UNKNOWN) return unasked(want.state, world.packagesComing)
+    if (seen === UNKNOWN) return unasked(want.state, world.packagesPending)
     if (want.state === 'absent')
-      return seen === 'absent' ? undefined : { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
-    if (seen === 'absent') return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+      return seen === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
+    if (seen === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
     const differences = differencesOf(want, seen)
-    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  *apply(work: readonly Work<AccountSpec, SeenAccount>[]): Steps {
+  *apply(work: readonly Work<AccountSpec, AccountState>[]): Steps {
     const done: string[] = []
-    for (const { id, spec, seen } of work) {
+    for (const { id, spec, state: seen } of work) {
       const now = seen === UNKNOWN ? yield* seenNow(spec) : seen
       const input = new Secret(accountSql(spec, typeof now === 'string' ? [] : now.grants))
       const answer = yield { do: 'shell', script: tellScript(), input, doing: 'seeing to accounts of the database' }
       if (answer.code !== 0)
-        throw new Refused(
+        throw new HostRefusal(
           `account ${id} could not be changed`,
           lastLines(answer.stderr),
           'the server must run, and belong to the part of its cluster that has the majority',
@@ -107,7 +107,7 @@ export const databaseAccount = defineKind({
   },
 })
 
-const differencesOf = (want: AccountSpec, seen: Exclude<SeenAccount, string>): readonly Difference[] => {
+const differencesOf = (want: AccountSpec, seen: Exclude<AccountState, string>): readonly Difference[] => {
   const isLocal = want.host === 'localhost'
   const plugin = want.password === undefined ? 'unix_socket' : 'mysql_native_password'
   const tls = isLocal ? 'no' : 'yes'

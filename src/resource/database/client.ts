@@ -1,6 +1,6 @@
 import { quote } from '../../quote.ts'
+import { HostRefusal } from '../kind/step.ts'
 import { sqlText } from './mariadb.ts'
-import { Refused } from '../kind/step.ts'
 
 /** Socket of the server on its own host. Its directory belongs to the account mysql. */
 const SOCKET = '/run/mysqld/mysqld.sock'
@@ -77,19 +77,19 @@ export const readRows = (stdout: Buffer): readonly (readonly string[])[] | undef
     case 'down':
       return undefined
     case 'blocked':
-      throw new Refused(
+      throw new HostRefusal(
         'the server does not answer, because a thread of it holds a lock',
         lines.slice(lines.lastIndexOf('') + 1).join('\n') || 'no thread shows that it holds one: see SHOW PROCESSLIST there',
         'end the thread that holds the lock, then run again',
       )
     case 'silent':
-      throw new Refused(
+      throw new HostRefusal(
         'the server accepts connections and does not answer',
         `nothing came within ${LOCK_S} s`,
         'see `systemctl status mariadb` there; where it hangs, restart it, then run again',
       )
     default:
-      throw new Refused('the server answered only in part', 'its answer has no end', 'see that it runs, and run again')
+      throw new HostRefusal('the server answered only in part', 'its answer has no end', 'see that it runs, and run again')
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { differing, inWords } from '../kind/differences.ts'
-import { defineKind, type Verdict, type Work } from '../kind/kind.ts'
+import { type Change, defineKind, type Work } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { askScript, readRows, tellScript } from './client.ts'
@@ -34,7 +34,7 @@ const schema = z.strictObject({
 })
 
 export type DatabaseSpec = z.output<typeof schema>
-export type SeenDatabase = { readonly charset: string; readonly collation: string; readonly tables: number } | 'absent' | typeof UNKNOWN
+export type DatabaseState = { readonly charset: string; readonly collation: string; readonly tables: number } | 'absent' | typeof UNKNOWN
 
 /** A database in a server, or in all servers of a cluster at once. */
 export const database = defineKind({
@@ -54,21 +54,21 @@ export const database = defineKind({
           { charset, collation, tables: wholeNumber(tables, `how many tables ${name} has`) },
         ]),
       )
-      return new Map(specs.map(({ name }): [string, SeenDatabase] => [name, rows === undefined ? UNKNOWN : (found.get(name) ?? 'absent')]))
+      return new Map(specs.map(({ name }): [string, DatabaseState] => [name, rows === undefined ? UNKNOWN : (found.get(name) ?? 'absent')]))
     },
   }),
 
   plan: (want, seen, world) => {
     if (!isLead(want.me, want.servers, world.members())) return undefined
     const { state, charset, collation } = want
-    if (seen === UNKNOWN) return unasked(state, world.packagesComing)
+    if (seen === UNKNOWN) return unasked(state, world.packagesPending)
     if (state === 'absent')
       return seen === 'absent' || isKept(want, seen)
         ? undefined
-        : { action: 'delete', sure: 'exact', reason: `goes with ${seen.tables} tables`, differences: [] }
-    if (seen === 'absent') return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+        : { action: 'delete', certainty: 'exact', reason: `goes with ${seen.tables} tables`, differences: [] }
+    if (seen === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
     const differences = differing({ charset, collation }, seen)
-    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
   notices: (want, seen) =>
@@ -76,7 +76,7 @@ export const database = defineKind({
       ? [`database ${want.name} stays, because it has ${seen.tables} tables: with lose_all_rows: true it goes with them`]
       : [],
 
-  apply: (work: readonly Work<DatabaseSpec, SeenDatabase>[]) =>
+  apply: (work: readonly Work<DatabaseSpec, DatabaseState>[]) =>
     inTurn(work, ({ spec }) => tellScript(sqlOf(spec)), {
       doing: 'seeing to databases',
       failed: (id) => `database ${id} could not be changed`,
@@ -87,10 +87,15 @@ export const database = defineKind({
 const isKept = ({ loseAllRows }: DatabaseSpec, seen: { readonly tables: number }): boolean => seen.tables > 0 && !loseAllRows
 
 /** What may be told of something in a server that does not run: where it is still to be installed, nothing is there. */
-export const unasked = (state: 'present' | 'absent', coming: boolean): Verdict | undefined => {
+export const unasked = (state: 'present' | 'absent', coming: boolean): Change | undefined => {
   if (!coming)
-    return { action: state === 'absent' ? 'delete' : 'update', sure: 'depends', reason: 'seen to when the server runs', differences: [] }
-  return state === 'absent' ? undefined : { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    return {
+      action: state === 'absent' ? 'delete' : 'update',
+      certainty: 'dependent',
+      reason: 'seen to when the server runs',
+      differences: [],
+    }
+  return state === 'absent' ? undefined : { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
 }
 
 const sqlOf = (spec: DatabaseSpec): string => (spec.state === 'absent' ? dropSql(spec) : createSql(spec))

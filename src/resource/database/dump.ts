@@ -2,9 +2,9 @@ import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { quote } from '../../quote.ts'
 import type { LocalFile } from '../kind/content.ts'
-import { defineKind, type Probe, type Work } from '../kind/kind.ts'
+import { defineKind, type KindQuery, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
-import { Refused, type Steps, succeeded } from '../kind/step.ts'
+import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { askScript, DEFINE_BLOCKED, ifThere, mariadbWithin, readRows, telling } from './client.ts'
 import { servers, unasked } from './database.ts'
 import { DATA_MS, isLead, sqlText, UNKNOWN } from './mariadb.ts'
@@ -27,18 +27,18 @@ const schema = z
 export type DumpSpec = z.output<typeof schema>
 
 /** Which of the dump's tables are in the server, and the digests of dumps that replaced everything; or that the server does not run. */
-export type SeenDump = { readonly tables: readonly string[]; readonly replacedBy: readonly string[] } | typeof UNKNOWN
+export type DumpState = { readonly tables: readonly string[]; readonly replacedBy: readonly string[] } | typeof UNKNOWN
 
 const RECORD = '/var/lib/provision/database-dumps'
 
 const idOf = ({ name }: DumpSpec): string => name
 
-const observeDumps = (specs: readonly DumpSpec[]): Probe<SeenDump> => ({
-  asks: { texts: [RECORD] },
+const observeDumps = (specs: readonly DumpSpec[]): KindQuery<DumpState> => ({
+  shared: { texts: [RECORD] },
   script: ASK,
   parse: (stdout, said) => {
     const tables = readTables(stdout)
-    const seen: SeenDump = tables === undefined ? UNKNOWN : { tables, replacedBy: said.texts.get(RECORD) ?? [] }
+    const seen: DumpState = tables === undefined ? UNKNOWN : { tables, replacedBy: said.texts.get(RECORD) ?? [] }
     return new Map(specs.map((spec) => [idOf(spec), seen]))
   },
 })
@@ -71,25 +71,25 @@ export const databaseDump = defineKind({
 
   observe: observeDumps,
 
-  plan: (want: DumpSpec, seen: SeenDump, world) => {
+  plan: (want: DumpSpec, seen: DumpState, world) => {
     if (!isLead(want.me, want.servers, world.members())) return undefined
-    if (seen === UNKNOWN) return unasked('present', world.packagesComing)
+    if (seen === UNKNOWN) return unasked('present', world.packagesPending)
     const missing = missingIn(want, seen)
     const differences = [{ key: 'tables', to: shortened(missing) }]
     if (!want.loseRowsWrittenSince)
       return missing.length === 0
         ? undefined
-        : { action: 'create', sure: 'exact', reason: `${missing.length} tables are missing`, differences }
+        : { action: 'create', certainty: 'exact', reason: `${missing.length} tables are missing`, differences }
     if (seen.replacedBy.includes(want.content.sha256)) return undefined
     const replaced = want.tables.length - missing.length
-    return { action: 'update', sure: 'exact', reason: `replaces ${replaced} tables as they are now`, differences: [] }
+    return { action: 'update', certainty: 'exact', reason: `replaces ${replaced} tables as they are now`, differences: [] }
   },
 
-  *apply(work: readonly Work<DumpSpec, SeenDump>[]): Steps {
-    for (const { id, spec, seen } of work) {
+  *apply(work: readonly Work<DumpSpec, DumpState>[]): Steps {
+    for (const { id, spec, state: seen } of work) {
       // Where the server did not run when it was looked at, it does now.
       const now = seen === UNKNOWN ? readTables((yield { do: 'shell', script: ASK }).stdout) : seen.tables
-      if (now === undefined) throw new Refused(`${id} is not brought back`, 'the server does not run')
+      if (now === undefined) throw new HostRefusal(`${id} is not brought back`, 'the server does not run')
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
       const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
       // Where only a part of the dump comes, the shell reads its end all the same, and goes on.
@@ -99,7 +99,7 @@ printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${q
 ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
       const doing = `bringing back ${wanted.length} tables from ${id}`
       if (wanted.length > 0)
-        succeeded(
+        requireSuccess(
           yield { do: 'shell', script: `{ ${script}\n}`, input: spec.content.open(), doing, withinMs: DATA_MS },
           `${id} could not be brought back`,
         )
@@ -107,7 +107,7 @@ ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${
   },
 })
 
-const missingIn = ({ tables }: DumpSpec, { tables: there }: Exclude<SeenDump, string>): readonly string[] =>
+const missingIn = ({ tables }: DumpSpec, { tables: there }: Exclude<DumpState, string>): readonly string[] =>
   tables.filter((name) => !there.includes(name))
 
 const shortened = (names: readonly string[]): string =>

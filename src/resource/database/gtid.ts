@@ -1,4 +1,4 @@
-import { Refused } from '../kind/step.ts'
+import { HostRefusal } from '../kind/step.ts'
 
 /** How far the data of a server goes: of each domain the last transaction, as MariaDB writes it (`0-1-490,1-2-14`). */
 export type Position = ReadonlyMap<string, bigint>
@@ -17,8 +17,8 @@ export const readPosition = (text: string): Position =>
       }),
   )
 
-const noPosition = (text: string): Refused =>
-  new Refused(
+const noPosition = (text: string): HostRefusal =>
+  new HostRefusal(
     'a server does not say how far its data go',
     `${JSON.stringify(text.slice(0, 80))} is no position`,
     'see SELECT @@gtid_current_pos and SHOW SLAVE STATUS there',

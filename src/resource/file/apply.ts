@@ -2,32 +2,32 @@ import { quote } from '../../quote.ts'
 import { sha256Of } from '../kind/content.ts'
 import { ABSENT, FIX_UNSAFE, refuseUnreached, typeName } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
-import { Refused, type Steps, succeeded } from '../kind/step.ts'
+import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { UNSAFE } from '../kind/walk.ts'
-import type { FileSpec, SeenFile } from './file.ts'
+import type { FileSpec, FileState } from './file.ts'
 import { filesAsInput, layOverScript, placeScript } from './place.ts'
 import { saveScript } from './undo.ts'
 
-type FileWork = Work<FileSpec, SeenFile>
+type FileWork = Work<FileSpec, FileState>
 
 /** Applies files in their order; adjacent ones of one set, or of none, are one request: all of them go live, or none. */
 export function* applyFiles(work: readonly FileWork[]): Steps {
   const done: string[] = []
   for (const some of runsOf(work)) {
-    for (const { id, seen } of some) refuseUnreached(id, seen, done)
-    const unfit = some.find(({ seen }) => seen !== ABSENT && seen.type !== 'f' && seen.type !== 'l')
+    for (const { id, state: seen } of some) refuseUnreached(id, seen, done)
+    const unfit = some.find(({ state: seen }) => seen !== ABSENT && seen.type !== 'f' && seen.type !== 'l')
     if (unfit !== undefined) throw refusedType(unfit, done)
     try {
       yield* replace(some)
     } catch (error) {
-      throw error instanceof Refused ? new Refused(error.what, error.why, error.fix, done) : error
+      throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, done) : error
     }
     done.push(...some.map(({ id }) => id))
   }
 }
 
-const refusedType = ({ id, seen }: FileWork, done: readonly string[]): Refused =>
-  new Refused(
+const refusedType = ({ id, state: seen }: FileWork, done: readonly string[]): HostRefusal =>
+  new HostRefusal(
     `${id} is ${seen === ABSENT ? 'absent' : `${typeName(seen.type)} (owner: ${seen.owner})`}`,
     'a file shall be there, and nothing but a file or a link is ever replaced by one',
     'move it away or remove it by hand',
@@ -60,20 +60,20 @@ ${set === undefined ? '' : `${checkScript(set)}\n( set -e; ${saveScript(set.name
 ${placeScript({ alone: set !== undefined })}`,
   }
   if (set !== undefined && answer.code === CHECK_FAILED)
-    throw new Refused(
+    throw new HostRefusal(
       `${set.check[0]} does not accept the new configuration`,
       answer.stderr.trim() || answer.stdout.toString().trim(),
       'correct what the role puts into these files; nothing was changed, the service keeps its old configuration',
     )
   if (answer.code === NO_NAMESPACE)
-    throw new Refused(
+    throw new HostRefusal(
       'this host cannot check a configuration before it goes live',
       answer.stderr.trim(),
       'allow it mount namespaces (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
     )
   const what = work.length === 1 ? `${paths[0]} could not be written` : 'the files could not be written'
-  if (answer.code === UNSAFE) throw new Refused(what, answer.stderr.trim(), FIX_UNSAFE)
-  succeeded(answer, what)
+  if (answer.code === UNSAFE) throw new HostRefusal(what, answer.stderr.trim(), FIX_UNSAFE)
+  requireSuccess(answer, what)
 }
 
 const digestsOf = (work: readonly FileWork[]): ReadonlyMap<string, string> =>

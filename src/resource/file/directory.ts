@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { inWords } from '../kind/differences.ts'
-import { ABSENT, FIX_UNSAFE, planAbsent, planUnreached, refuseUnreached, type SeenInode, typeName } from '../kind/inode.ts'
+import { ABSENT, FIX_UNSAFE, type InodeState, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
-import { probeInodes } from '../kind/queries.ts'
-import { Refused, succeeded } from '../kind/step.ts'
+import { inodeQuery } from '../kind/queries.ts'
+import { HostRefusal, requireSuccess } from '../kind/step.ts'
 import { UNSAFE, walk } from '../kind/walk.ts'
 
 const schema = z.strictObject({
@@ -19,27 +19,27 @@ export const directory = defineKind({
   name: 'directory',
   schema,
   id: ({ path }) => path,
-  observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
+  observe: (specs: readonly z.output<typeof schema>[]) => inodeQuery(specs.map(({ path }) => path)),
 
-  plan: (want, seen: SeenInode, { packagesComing }) => {
+  plan: (want, seen: InodeState, { packagesPending: packagesComing }) => {
     const unreached = planUnreached(seen)
     if (unreached !== undefined) return unreached
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
-    if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [] }
+    if (seen === ABSENT) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
     const differences = [
       ...(seen.type === 'd' ? [] : [{ key: 'type', from: typeName(seen.type), to: 'a directory' }]),
       ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
     ]
     if (differences.length === 0) return undefined
-    return { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+    return { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
   *apply(work) {
-    for (const { id, seen } of work) refuseUnreached(id, seen)
+    for (const { id, state: seen } of work) refuseUnreached(id, seen)
     const words = work.flatMap(({ spec: { path, state, mode, owner, group } }) => [path, state, mode, owner, group])
     const answer = yield { do: 'shell', script: walk(DIRECTORIES, ...words) }
-    if (answer.code === UNSAFE) throw new Refused('the directories could not be made', answer.stderr.trim(), FIX_UNSAFE)
-    succeeded(answer, 'the directories could not be made')
+    if (answer.code === UNSAFE) throw new HostRefusal('the directories could not be made', answer.stderr.trim(), FIX_UNSAFE)
+    requireSuccess(answer, 'the directories could not be made')
   },
 })
 

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { asContent, asText, type Content, hasSecret, isKnown, sha256Of, shownText } from '../kind/content.ts'
 import { inWords } from '../kind/differences.ts'
-import { ABSENT, planAbsent, planUnreached, type SeenInode, typeName } from '../kind/inode.ts'
+import { ABSENT, type InodeState, planAbsent, planUnreached, typeName } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
-import { inodeSaid, type Said } from '../kind/queries.ts'
+import { type Answers, inodeAt } from '../kind/queries.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
 import { applyFiles } from './apply.ts'
 
@@ -35,7 +35,7 @@ const isContent = (value: unknown): boolean => typeof value === 'object' && valu
 export type FileSpec = z.output<typeof schema>
 
 /** A file as it was seen; the digest is there for regular files only. */
-export type SeenFile = SeenInode & { readonly sha256?: string }
+export type FileState = InodeState & { readonly sha256?: string }
 
 /** A regular file: its bytes, mode and owner. Its directory is a resource of its own. */
 export const file = defineKind({
@@ -46,31 +46,34 @@ export const file = defineKind({
   observe: (specs: readonly FileSpec[]) => {
     const paths = specs.map(({ path }) => path)
     return {
-      asks: { inodes: paths, digests: paths, sizes: new Map(specs.flatMap(largeSize)) },
+      shared: { inodes: paths, digests: paths, sizes: new Map(specs.flatMap(largeSize)) },
       script: '',
       parse: (_, said) => new Map(paths.map((path) => [path, fileSaid(said, path)])),
     }
   },
 
-  plan: (want, seen, { packagesComing }) => {
+  plan: (want, seen, { packagesPending: packagesComing }) => {
     const unreached = planUnreached(seen)
     if (unreached !== undefined) return unreached
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
     const known = isKnown(want.content)
-    const sure = known ? 'exact' : 'depends'
-    if (seen === ABSENT) return { action: 'create', sure, reason: 'not there', differences: [] }
+    const certainty = known ? 'exact' : 'dependent'
+    if (seen === ABSENT) return { action: 'create', certainty, reason: 'not there', differences: [] }
     const differences = differencesOf(want, seen)
-    return differences.length === 0 ? undefined : { action: 'update', sure, reason: inWords(differences), differences }
+    return differences.length === 0 ? undefined : { action: 'update', certainty, reason: inWords(differences), differences }
   },
 
   apply: applyFiles,
 
   before: (work) => ({
-    script: excerptScript({ paths: work.filter(({ spec, seen }) => isReadable(spec, seen)).map(({ id }) => id), bytes: SHOWN_BYTES }),
+    script: excerptScript({
+      paths: work.filter(({ spec, state: seen }) => isReadable(spec, seen)).map(({ id }) => id),
+      bytes: SHOWN_BYTES,
+    }),
     read: readExcerpts,
   }),
 
-  diff: ({ spec, seen, verdict }, before) => {
+  diff: ({ spec, state: seen, change: verdict }, before) => {
     if (hasSecret(spec.content) || !isWorldReadable(spec.mode) || !isReadable(spec, seen, true)) return undefined
     if (verdict.action !== 'delete' && !verdict.differences.some(({ key }) => key === 'content') && seen !== ABSENT) return undefined
     const old = seen === ABSENT ? '' : before && asText(before)
@@ -84,7 +87,7 @@ export const file = defineKind({
 /** No more than this of a file is fetched and compared for a person to read. */
 const SHOWN_BYTES = 65_536
 
-const differencesOf = (want: FileSpec, seen: Exclude<SeenFile, typeof ABSENT>): readonly Difference[] => {
+const differencesOf = (want: FileSpec, seen: Exclude<FileState, typeof ABSENT>): readonly Difference[] => {
   if (seen.type !== 'f') return [{ key: 'type', from: typeName(seen.type), to: 'a file' }]
   const sum = sha256Of(want.content)
   return [
@@ -96,14 +99,14 @@ const differencesOf = (want: FileSpec, seen: Exclude<SeenFile, typeof ABSENT>): 
 const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
 
 // What not everybody on the host may read is not shown either: the old side of a diff can hold a secret as well.
-const isReadable = (spec: FileSpec, seen: SeenFile, orAbsent = false): boolean =>
+const isReadable = (spec: FileSpec, seen: FileState, orAbsent = false): boolean =>
   seen === ABSENT ? orAbsent : seen.type === 'f' && isWorldReadable(seen.mode) && isWorldReadable(spec.mode)
 
 const largeSize = ({ path, content }: FileSpec): readonly (readonly [string, number])[] =>
   content.type === 'local' ? [[path, content.size]] : []
 
-const fileSaid = (said: Said, path: string): SeenFile => {
-  const inode = inodeSaid(said, path)
+const fileSaid = (said: Answers, path: string): FileState => {
+  const inode = inodeAt(said, path)
   const sha256 = said.digests.get(path)
   return inode === ABSENT || sha256 === undefined ? inode : { ...inode, sha256 }
 }

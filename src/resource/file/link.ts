@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { ABSENT, FIX_UNSAFE, planAbsent, planUnreached, refuseUnreached, type SeenInode, typeName } from '../kind/inode.ts'
+import { ABSENT, FIX_UNSAFE, type InodeState, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
-import { probeInodes } from '../kind/queries.ts'
-import { Refused, succeeded } from '../kind/step.ts'
+import { inodeQuery } from '../kind/queries.ts'
+import { HostRefusal, requireSuccess } from '../kind/step.ts'
 import { UNSAFE, walk } from '../kind/walk.ts'
 import { stagedName } from './place.ts'
 
@@ -19,24 +19,25 @@ export const link = defineKind({
   name: 'link',
   schema,
   id: ({ path }) => path,
-  observe: (specs: readonly z.output<typeof schema>[]) => probeInodes(specs.map(({ path }) => path)),
+  observe: (specs: readonly z.output<typeof schema>[]) => inodeQuery(specs.map(({ path }) => path)),
 
-  plan: (want, seen: SeenInode, { packagesComing }) => {
+  plan: (want, seen: InodeState, { packagesPending: packagesComing }) => {
     const unreached = planUnreached(seen)
     if (unreached !== undefined) return unreached
     if (want.state === 'absent') return planAbsent(seen, packagesComing)
-    if (seen === ABSENT) return { action: 'create', sure: 'exact', reason: 'not there', differences: [{ key: 'target', to: want.target }] }
+    if (seen === ABSENT)
+      return { action: 'create', certainty: 'exact', reason: 'not there', differences: [{ key: 'target', to: want.target }] }
     if (seen.type === 'l' && seen.target === want.target) return undefined
     const from = seen.type === 'l' ? seen.target : typeName(seen.type)
-    return { action: 'update', sure: 'exact', reason: 'points elsewhere', differences: [{ key: 'target', from, to: want.target }] }
+    return { action: 'update', certainty: 'exact', reason: 'points elsewhere', differences: [{ key: 'target', from, to: want.target }] }
   },
 
   *apply(work) {
-    for (const { id, seen } of work) refuseUnreached(id, seen)
+    for (const { id, state: seen } of work) refuseUnreached(id, seen)
     const words = work.flatMap(({ spec: { path, target, state } }) => [path, stagedName(path, '.link'), state, target])
     const answer = yield { do: 'shell', script: walk(LINKS, ...words) }
-    if (answer.code === UNSAFE) throw new Refused('the links could not be made', answer.stderr.trim(), FIX_UNSAFE)
-    succeeded(answer, 'the links could not be made')
+    if (answer.code === UNSAFE) throw new HostRefusal('the links could not be made', answer.stderr.trim(), FIX_UNSAFE)
+    requireSuccess(answer, 'the links could not be made')
   },
 })
 

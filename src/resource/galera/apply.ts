@@ -1,17 +1,17 @@
 import { quote } from '../../quote.ts'
-import { DATA, DATA_MS } from '../database/mariadb.ts'
-import type { Work } from '../kind/kind.ts'
-import { lastLines, Refused, type ShellStep, type Steps, succeeded } from '../kind/step.ts'
 import { MARIADB, readRows, tellScript } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../database/files.ts'
+import { DATA, DATA_MS } from '../database/mariadb.ts'
+import type { Work } from '../kind/kind.ts'
+import { HostRefusal, lastLines, requireSuccess, type ShellStep, type Steps } from '../kind/step.ts'
 import { applyServices } from '../service/apply.ts'
 import type { ServiceSpec } from '../service/service.ts'
 import type { GaleraSpec } from './galera.ts'
-import { GRASTATE, readPosition, readStanding, type SeenGalera, STANDING, type Standing } from './observe.ts'
+import { type GaleraState, GRASTATE, readPosition, readStanding, STANDING, type Standing } from './observe.ts'
 import { byOwnData, type Members, membersOf, strangers } from './plan.ts'
 import { notFirst, type Reach, severalHistories } from './refusals.ts'
 
-type GaleraWork = Work<GaleraSpec, SeenGalera>
+type GaleraWork = Work<GaleraSpec, GaleraState>
 /** Steps that find something out. */
 type Asking<T> = Generator<ShellStep, T, { readonly code: number; readonly stdout: Buffer; readonly stderr: string }>
 
@@ -33,7 +33,7 @@ function* seeToServer(one: GaleraWork, members: Members): Steps {
   else if (!(yield* somebodyHas(spec, members))) yield* begin(one, members)
   else checkOwnData(spec, members)
   yield* changing(one, { ...spec.service, took: IN_CLUSTER })
-  succeeded(
+  requireSuccess(
     yield { do: 'shell', script: IN_CLUSTER, doing: 'waiting until it is synced' },
     'the server does not come to be synced',
     `see journalctl -u ${spec.service.unit} there and on the other members`,
@@ -41,8 +41,8 @@ function* seeToServer(one: GaleraWork, members: Members): Steps {
 }
 
 /** Its service, by the service kind's own steps. A server that joins gets all data before it counts as started. */
-const changing = ({ spec, seen, verdict }: GaleraWork, service: ServiceSpec): Steps =>
-  applyServices([{ id: spec.service.unit, spec: service, seen: seen.service, verdict }], DATA_MS)
+const changing = ({ spec, state: seen, change: verdict }: GaleraWork, service: ServiceSpec): Steps =>
+  applyServices([{ id: spec.service.unit, spec: service, state: seen.service, change: verdict }], DATA_MS)
 
 /**
  * Servers that the inventory does not have any more leave, before anybody here is taken down: one of them would be asked to give its
@@ -52,12 +52,12 @@ function* putOut(spec: GaleraSpec, standing: Standing): Asking<Standing> {
   let now = standing
   for (const { name, uuid } of strangers(spec, standing)) {
     const script = tellScript(`SET GLOBAL wsrep_provider_options = 'evs.evict=${uuid}';`)
-    succeeded(yield { do: 'shell', doing: `putting ${name} out of the cluster`, script }, `${name} was not put out of the cluster`)
+    requireSuccess(yield { do: 'shell', doing: `putting ${name} out of the cluster`, script }, `${name} was not put out of the cluster`)
   }
   for (let i = 0; strangers(spec, now).length > 0 && i < 30; i++) now = (yield* standingOn(undefined, i === 0 ? 0 : 1)) ?? now
   const left = strangers(spec, now).map(({ name }) => name)
   if (left.length === 0) return now
-  throw new Refused(
+  throw new HostRefusal(
     `${left.join(', ')} does not leave the cluster`,
     'the inventory does not have it among the servers',
     'stop MariaDB there',
@@ -68,7 +68,7 @@ function* putOut(spec: GaleraSpec, standing: Standing): Asking<Standing> {
 function* joinAgain(spec: GaleraSpec, { connected }: Standing): Steps {
   if (connected && (yield* findsMajority())) return
   const script = `systemctl restart ${quote(spec.service.unit)}`
-  succeeded(
+  requireSuccess(
     yield { do: 'shell', doing: `starting ${spec.service.unit} anew, to join the cluster`, script, withinMs: DATA_MS },
     `${spec.service.unit} did not restart`,
   )
@@ -80,7 +80,7 @@ function* othersAreIn(spec: GaleraSpec, members: Members, standing: Standing): S
   let { servers } = standing
   for (let i = 0; servers < needed.length && i < 60; i++) servers = (yield* standingOn(undefined, i === 0 ? 0 : 1))?.servers ?? 0
   if (servers >= needed.length) return
-  throw new Refused(
+  throw new HostRefusal(
     `${spec.me} is not touched while another server of the cluster is away`,
     `of ${needed.join(', ')} only ${servers} ${servers === 1 ? 'is' : 'are'} in`,
     'bring the other one back first (a run that includes it does); or take it out of the inventory',
@@ -123,13 +123,16 @@ function* beginOn({ host, seqno, runs }: Reach, one: GaleraWork): Steps {
   const doing = `beginning the cluster on ${host}${seqno < 0 ? '' : `, whose data goes furthest (transaction ${seqno})`}`
   if (runs) {
     const script = `${tellScript("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES';")}\n${IN_CLUSTER}`
-    succeeded(yield { do: 'shell', ...on, doing, script }, `${host} does not become the majority`)
+    requireSuccess(yield { do: 'shell', ...on, doing, script }, `${host} does not become the majority`)
     return
   }
   // One that runs without Galera: what is to be read at its start would go with its stop.
   const seen = membersOf(one.members ?? (() => new Map())).get(host)
   if (seen?.standing === undefined && seen?.service.active === 'active')
-    succeeded(yield { do: 'shell', ...on, script: `systemctl stop ${quote(one.spec.service.unit)}` }, `the server of ${host} does not stop`)
+    requireSuccess(
+      yield { do: 'shell', ...on, script: `systemctl stop ${quote(one.spec.service.unit)}` },
+      `the server of ${host} does not stop`,
+    )
   const steps = changing(one, { ...one.spec.service, took: IN_CLUSTER })
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value
@@ -140,7 +143,7 @@ function* beginOn({ host, seqno, runs }: Reach, one: GaleraWork): Steps {
 const checkAllReached = ({ servers, me }: GaleraSpec, members: Members): void => {
   const missing = servers.filter((host) => host !== me && !members.has(host))
   if (missing.length === 0) return
-  throw new Refused(
+  throw new HostRefusal(
     'the cluster is not begun, because not all of its servers could be asked how far their data goes',
     `no server that was reached belongs to a majority, and ${missing.join(', ')} could hold newer data`,
     `bring ${missing.join(', ')} back and run without --limit; a server that is lost for good is taken out of the inventory, and with it what only it had`,
@@ -153,7 +156,7 @@ const checkOwnData = (spec: GaleraSpec, members: Members): void => {
   if (position === undefined || spec.discardDataOf.includes(spec.me)) return
   const alien = position.uuid === undefined && position.databases.length > 0
   if (!alien) return
-  throw new Refused(
+  throw new HostRefusal(
     `${spec.me} does not join, because it would lose data of its own`,
     `it never was in this cluster, and has ${position.databases.join(', ')}`,
     `save them; then name ${spec.me} in discard_data_of, and the cluster's data replaces them`,
@@ -184,12 +187,12 @@ function* standingOn(host: string | undefined, afterSeconds = 0): Asking<Standin
 function* reachOf(host: string, on: { readonly on?: string }): Asking<Reach> {
   const standing = yield* standingOn(on.on)
   if (standing !== undefined) return { host, uuid: standing.uuid, seqno: standing.seqno, runs: true }
-  const said = succeeded(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `the position of ${host} cannot be read`)
+  const said = requireSuccess(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `the position of ${host} cannot be read`)
   const position = { host, ...readPosition(said.stdout.toString().split('\n')), runs: false }
   if (position.uuid === undefined || position.seqno >= 0) return position
   const found = yield { do: 'shell', ...on, script: RECOVERY, doing: `looking how far the data of ${host} goes` }
   const seqno = /[0-9a-f-]{36}:(\d+)/.exec(found.stdout.toString())?.[1]
-  if (seqno === undefined) throw new Refused('it could not be found out how far the data of a server goes', lastLines(found.stderr))
+  if (seqno === undefined) throw new HostRefusal('it could not be found out how far the data of a server goes', lastLines(found.stderr))
   return { ...position, seqno: Number(seqno) }
 }
 
@@ -225,7 +228,7 @@ function* seeToArbitrator(one: GaleraWork, members: Members): Steps {
   let at: string | undefined
   for (const host of spec.servers.filter((name) => members.has(name))) if ((yield* standingOn(host))?.primary === true) at ??= host
   if (at === undefined)
-    throw new Refused(
+    throw new HostRefusal(
       'the arbitrator finds no cluster',
       `no server that was reached belongs to a majority (${spec.servers.join(', ')})`,
       'see what is wrong with them; it is looked at again by the next run',
@@ -241,5 +244,5 @@ function* seeToArbitrator(one: GaleraWork, members: Members): Steps {
     if (heard === 2) return
     if (i === 15) yield { do: 'shell', script: `systemctl restart ${quote(spec.service.unit)}` }
   }
-  throw new Refused(`${at} does not hear the arbitrator`, 'its service runs', `see journalctl -u ${spec.service.unit}`)
+  throw new HostRefusal(`${at} does not hear the arbitrator`, 'its service runs', `see journalctl -u ${spec.service.unit}`)
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { defineKind } from '../kind/kind.ts'
 import { serviceOption } from '../service/service.ts'
 import { applyGalera } from './apply.ts'
-import { probeGalera, type SeenGalera } from './observe.ts'
+import { type GaleraState, probeGalera } from './observe.ts'
 import { byOwnData, planArbitrator, planServer } from './plan.ts'
 
 const schema = z
@@ -31,11 +31,11 @@ export const galera = defineKind({
   schema,
   id: ({ cluster }) => cluster,
   observe: probeGalera,
-  plan: (want: GaleraSpec, seen: SeenGalera, world) =>
+  plan: (want: GaleraSpec, seen: GaleraState, world) =>
     want.arbitrators.includes(want.me) ? planArbitrator(want, seen, world) : planServer(want, seen, world),
   apply: applyGalera,
   // Who is away comes back first: before it has, no other may be taken down.
-  turns: (spec, members) => {
+  sequence: (spec, members) => {
     const servers = byOwnData(spec, members)
     const runs = (host: string): boolean => members.get(host)?.standing !== undefined
     return [...servers.filter((host) => !runs(host)), ...servers.filter(runs), ...spec.arbitrators]

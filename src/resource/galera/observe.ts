@@ -1,9 +1,9 @@
-import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
-import type { Probe } from '../kind/kind.ts'
-import { wholeNumber } from '../kind/number.ts'
-import { Refused } from '../kind/step.ts'
 import { askScript, ifThere, readRows } from '../database/client.ts'
-import type { SeenService } from '../service/observe.ts'
+import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
+import type { KindQuery } from '../kind/kind.ts'
+import { wholeNumber } from '../kind/number.ts'
+import { HostRefusal } from '../kind/step.ts'
+import type { ServiceState } from '../service/observe.ts'
 import { service } from '../service/service.ts'
 import type { GaleraSpec } from './galera.ts'
 
@@ -37,8 +37,8 @@ export interface Position {
   readonly databases: readonly string[]
 }
 
-export interface SeenGalera {
-  readonly service: SeenService
+export interface GaleraState {
+  readonly service: ServiceState
   /** Undefined where it does not run, or runs without Galera. */
   readonly standing: Standing | undefined
   readonly position: Position
@@ -55,10 +55,10 @@ const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep
 export const STANDING = askScript(`SET SESSION wsrep_dirty_reads = ON;\n${ifThere('wsrep_cluster_members', MEMBERS)}\n${STATUS}`)
 
 /** One client for all; the position is read by builtins. */
-export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => {
+export const probeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraState> => {
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
-    asks: { ...services.asks, texts: [...(services.asks?.texts ?? []), GRASTATE] },
+    shared: { ...services.shared, texts: [...(services.shared?.texts ?? []), GRASTATE] },
     script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${STANDING}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, said) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
@@ -68,7 +68,7 @@ export const probeGalera = (specs: readonly GaleraSpec[]): Probe<SeenGalera> => 
       const rows = readRows(Buffer.from(lines.filter((line) => !line.startsWith('database ')).join('\n')))
       const position = { ...readPosition(said.texts.get(GRASTATE) ?? []), databases }
       return new Map(
-        specs.flatMap((spec): readonly (readonly [string, SeenGalera])[] => {
+        specs.flatMap((spec): readonly (readonly [string, GaleraState])[] => {
           const its = seen.get(spec.service.unit)
           return its === undefined ? [] : [[spec.cluster, { service: its, standing: rows && readStanding(rows), position }]]
         }),
@@ -101,7 +101,11 @@ export const readStanding = (rows: readonly (readonly string[])[]): Standing | u
 const uuidOf = (word: string | undefined): string | undefined => {
   if (word === undefined || word === '' || word === NONE) return undefined
   if (UUID.test(word)) return word
-  throw new Refused('the history of the data cannot be told', `${JSON.stringify(word.slice(0, 80))} is none of Galera`, `see ${GRASTATE}`)
+  throw new HostRefusal(
+    'the history of the data cannot be told',
+    `${JSON.stringify(word.slice(0, 80))} is none of Galera`,
+    `see ${GRASTATE}`,
+  )
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/

@@ -1,22 +1,22 @@
-import type { Verdict, World } from '../kind/kind.ts'
+import type { Change, PlanContext } from '../kind/kind.ts'
 import { service } from '../service/service.ts'
 import type { GaleraSpec } from './galera.ts'
-import type { SeenGalera, Standing } from './observe.ts'
+import type { GaleraState, Standing } from './observe.ts'
 
 /** The members that were reached, and what they said. */
-export type Members = ReadonlyMap<string, SeenGalera>
+export type Members = ReadonlyMap<string, GaleraState>
 
 export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
 
 /** A server: its service, and whether it is in the cluster. */
-export const planServer = (want: GaleraSpec, seen: SeenGalera, world: World): Verdict | undefined => {
+export const planServer = (want: GaleraSpec, seen: GaleraState, world: PlanContext): Change | undefined => {
   const members = membersOf(world.members)
   const plain = service.kind.plan(want.service, seen.service, world)
   const { standing } = seen
   if (plain === undefined) {
     if (standing?.primary === true && standing.synced) return planLeaving(want, standing, members)
     const reason = standing === undefined ? 'the server does not answer' : reasonOf(standing)
-    return { action: 'update', sure: 'depends', reason, differences: [] }
+    return { action: 'update', certainty: 'dependent', reason, differences: [] }
   }
   if (standing?.primary === true) {
     const leaving = planLeaving(want, standing, members)
@@ -35,13 +35,13 @@ const reasonOf = ({ primary, connected, state }: Standing): string => {
 }
 
 /** Whoever is in the cluster and in no inventory is put out, by the first server that can. */
-const planLeaving = (want: GaleraSpec, standing: Standing, members: Members): Verdict | undefined => {
+const planLeaving = (want: GaleraSpec, standing: Standing, members: Members): Change | undefined => {
   const leaving = strangers(want, standing).map(({ name }) => name)
   const first = want.servers.find((host) => members.get(host)?.standing?.primary === true)
   if (leaving.length === 0 || first !== want.me) return undefined
   return {
     action: 'update',
-    sure: 'exact',
+    certainty: 'exact',
     reason: `puts ${leaving.join(', ')} out, which the inventory does not have among the servers`,
     differences: [],
   }
@@ -52,17 +52,22 @@ export const strangers = ({ servers }: GaleraSpec, { members }: Standing): Stand
   members.filter(({ name }) => !servers.includes(name))
 
 /** An arbitrator: its service, and whether the servers hear its voice. */
-export const planArbitrator = (want: GaleraSpec, { service: seen }: SeenGalera, world: World): Verdict | undefined => {
+export const planArbitrator = (want: GaleraSpec, { service: seen }: GaleraState, world: PlanContext): Change | undefined => {
   const plain = service.kind.plan(want.service, seen, world)
   if (plain !== undefined) return plain
   const inside = [...membersOf(world.members).values()].flatMap(({ standing }) => (standing?.primary === true ? [standing] : []))
   const voices = Math.max(0, ...inside.map(({ size, servers }) => size - servers))
   if (inside.length > 0 ? voices >= want.arbitrators.length : !canTell(want, world)) return undefined
-  return { action: 'update', sure: 'depends', reason: inside.length > 0 ? 'the servers do not hear it' : 'no server runs', differences: [] }
+  return {
+    action: 'update',
+    certainty: 'dependent',
+    reason: inside.length > 0 ? 'the servers do not hear it' : 'no server runs',
+    differences: [],
+  }
 }
 
 /** Where no server was asked, nothing can be said. */
-const canTell = ({ servers }: GaleraSpec, world: World): boolean => servers.some((host) => world.members().has(host))
+const canTell = ({ servers }: GaleraSpec, world: PlanContext): boolean => servers.some((host) => world.members().has(host))
 
 /**
  * Which server begins the cluster where none runs: the one whose data goes furthest, as far as that is known without starting it;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Refused, type Steps, succeeded } from '../kind/step.ts'
+import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { runOf, stateOf, type Trial } from './trial.ts'
 
 /**
@@ -16,25 +16,25 @@ export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
   const script = (body: string): string => `${pathsOf(trial, nonce)}\n${body}`
   const refused = `the new ${what} were not loaded`
   const withinMs = (confirmSeconds - 2) * 1000
-  succeeded(
+  requireSuccess(
     yield { do: 'shell', script: script(armScript(trial, nonce)), input, doing: `checking the new ${field} ${what}` },
     refused,
     fix.refused,
   )
-  succeeded(
+  requireSuccess(
     yield { do: 'shell', script: script(tryScript(trial)), doing: `loading the new ${field} ${what}` },
     refused,
     `the old ${what} are in force again`,
   )
   const confirmed = yield { do: 'reconnect', script: script(confirmScript(trial, nonce)), withinMs }
   if (confirmed.code !== 0) {
-    throw new Refused(
+    throw new HostRefusal(
       `the new ${what} were taken back: nobody could come in through them`,
       confirmed.stderr.trim() || `no new connection came about within ${withinMs / 1000} seconds`,
       `${fix.lockedOut}; the host has its old ${what} again ${confirmSeconds} seconds after they were loaded`,
     )
   }
-  succeeded(
+  requireSuccess(
     yield { do: 'shell', script: script(keepScript(trial)), doing: `keeping the new ${field} ${what} for the next boot` },
     `the new ${what} are in force, but could not be kept for the next boot`,
   )

@@ -1,4 +1,4 @@
-import type { Asks, Said } from '../kind/queries.ts'
+import type { Answers, SharedQueries } from '../kind/queries.ts'
 
 /**
  * A change that could lock everybody out, so that it is tried before it is kept: see `commitConfirm`. The scripts are POSIX sh and
@@ -32,7 +32,7 @@ export interface Trial {
 }
 
 /** What became of the last change, where it did not end well. */
-export interface SeenTrial {
+export interface TrialState {
   /** In force and neither confirmed nor undone, or cut off by a boot. */
   readonly pending: 'this boot' | 'earlier boot' | undefined
   /** Confirmed in this boot, and then cut off before it was kept for the next. */
@@ -50,7 +50,7 @@ export const runOf = (slug: string): string => `/run/provision/${slug}`
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 /** What a look asks together with other kinds, to know of these trials. */
-export const trialAsks = (slugs: readonly string[]): Required<Pick<Asks, 'texts'>> => ({
+export const trialAsks = (slugs: readonly string[]): Required<Pick<SharedQueries, 'texts'>> => ({
   texts: slugs.length === 0 ? [] : [BOOT_ID, ...slugs.map((slug) => `${stateOf(slug)}.rolled-back`)],
 })
 
@@ -71,7 +71,7 @@ export const FORGET_CONFIRMED = `read -r boot <${BOOT_ID}
 for f in ${stateOf('*/*.confirmed.*')}; do [ ! -f "$f" ] || { IFS= read -r b <"$f"; [ "$b" = "$boot" ] || rm -f "$f"; }; done`
 
 /** Reads the field that `trialScript` printed for a trial. */
-export const readTrial = (field: string, { texts }: Said, slug: string): SeenTrial => {
+export const readTrial = (field: string, { texts }: Answers, slug: string): TrialState => {
   const boot = texts.get(BOOT_ID)?.[0]
   if (boot === undefined) throw new Error('the host could not read its boot id')
   const marks = field
@@ -87,7 +87,7 @@ export const readTrial = (field: string, { texts }: Said, slug: string): SeenTri
 }
 
 /** The same in words, for a verdict's reason; such a verdict is a debt of safety where `pending` says `this boot`. */
-export const historyOf = (what: string, { pending, unkept, rolledBack }: SeenTrial): string | undefined => {
+export const historyOf = (what: string, { pending, unkept, rolledBack }: TrialState): string | undefined => {
   if (pending === 'this boot') return `${what} were loaded and nobody came in to confirm them`
   if (unkept) return `${what} were loaded and confirmed, but not kept for the next boot`
   if (pending === 'earlier boot') return `the last change was not confirmed before the host was booted: the old ${what} came back`

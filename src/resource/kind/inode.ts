@@ -1,5 +1,5 @@
-import type { Verdict } from './kind.ts'
-import { Refused } from './step.ts'
+import type { Change } from './kind.ts'
+import { HostRefusal } from './step.ts'
 
 /** What lies at a path: its type as `find -printf %y` names it (`f` file, `d` directory, `l` link), or nothing. */
 export interface Inode {
@@ -12,13 +12,13 @@ export interface Inode {
 }
 
 export const ABSENT = 'absent'
-export type SeenInode = Inode | typeof ABSENT
+export type InodeState = Inode | typeof ABSENT
 
 /** Paths a command line takes at once: far below the kernel's limit of 2 MB for all arguments (execve(2)). */
 export const PATHS_AT_ONCE = 1000
 
 /** Reads records of inodes, from `position` in NUL-separated fields; stops at the first word that is not its own. */
-export const readInodes = (fields: readonly string[], seen: Map<string, SeenInode>, position = 0): number => {
+export const readInodes = (fields: readonly string[], seen: Map<string, InodeState>, position = 0): number => {
   let i = position
   for (;;) {
     const [word, path = '', type = '', mode = '', owner = '', group = '', target = ''] = fields.slice(i, i + 7)
@@ -48,21 +48,21 @@ export const unreached = (place: string, owner: string, why: string): Inode => (
 })
 
 /** Why root did not go to a path, with the place that stopped it and its owner; undefined for what could be looked at. */
-export const reasonUnreached = (seen: SeenInode): string | undefined =>
+export const reasonUnreached = (seen: InodeState): string | undefined =>
   seen !== ABSENT && seen.type === UNREACHED
     ? `${seen.target} ${seen.mode}${seen.owner === '' ? '' : ` (owner: ${seen.owner})`}`
     : undefined
 
 /** The verdict on such a path: the change is planned, so that it is seen, and then refused. */
-export const planUnreached = (seen: SeenInode): Verdict | undefined => {
+export const planUnreached = (seen: InodeState): Change | undefined => {
   const reason = reasonUnreached(seen)
-  return reason === undefined ? undefined : { action: 'update', sure: 'exact', reason, differences: [] }
+  return reason === undefined ? undefined : { action: 'update', certainty: 'exact', reason, differences: [] }
 }
 
 /** Ends a change of something that could not be reached. */
-export const refuseUnreached = (id: string, seen: SeenInode, done: readonly string[] = []): void => {
+export const refuseUnreached = (id: string, seen: InodeState, done: readonly string[] = []): void => {
   const reason = reasonUnreached(seen)
-  if (reason !== undefined) throw new Refused(`${id} is not touched`, reason, FIX_UNSAFE, done, id)
+  if (reason !== undefined) throw new HostRefusal(`${id} is not touched`, reason, FIX_UNSAFE, done, id)
 }
 
 /** How to make a place safe for root. */
@@ -70,8 +70,8 @@ export const FIX_UNSAFE =
   'declare it where only root can write: root owns every directory above it, and none of them is a link of another account'
 
 /** The verdict on a path at which nothing shall be. */
-export const planAbsent = (seen: SeenInode, packagesComing: boolean): Verdict | undefined => {
-  if (seen !== ABSENT) return { action: 'delete', sure: 'exact', reason: 'shall not be there', differences: [] }
+export const planAbsent = (seen: InodeState, packagesComing: boolean): Change | undefined => {
+  if (seen !== ABSENT) return { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
   // A package that is about to be installed may bring it.
-  return packagesComing ? { action: 'delete', sure: 'depends', reason: 'a package may bring it', differences: [] } : undefined
+  return packagesComing ? { action: 'delete', certainty: 'dependent', reason: 'a package may bring it', differences: [] } : undefined
 }

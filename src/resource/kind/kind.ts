@@ -1,12 +1,12 @@
 import type { z } from 'zod'
-import type { Asks, Instrument, Said } from './queries.ts'
-import type { Refused, Steps } from './step.ts'
+import type { Answers, Query, SharedQueries } from './queries.ts'
+import type { HostRefusal, Steps } from './step.ts'
 
 /** What a plan will do to one resource. */
 export type Action = 'create' | 'update' | 'delete' | 'run'
 
 /** How sure a change is: `exact` to the byte, `depends` on another change of this run, `opaque` to us. */
-export type Sureness = 'exact' | 'depends' | 'opaque'
+export type Certainty = 'exact' | 'dependent' | 'opaque'
 
 /** One setting that differs. Both sides may be shown to anybody: secrets are masked before they come here. */
 export interface Difference {
@@ -16,9 +16,9 @@ export interface Difference {
 }
 
 /** What `plan` found between what is seen and what is wanted. */
-export interface Verdict {
+export interface Change {
   readonly action: Action
-  readonly sure: Sureness
+  readonly certainty: Certainty
   /** Why, in a few words: `not installed`, `content differs`, `runs with an older /etc/nginx/nginx.conf`. */
   readonly reason: string
   readonly differences: readonly Difference[]
@@ -27,14 +27,14 @@ export interface Verdict {
   /** What lies on the host is right and has not taken effect, as a run that was cut leaves it: any run says so, one of its own role ends it. */
   readonly unfinished?: true
   /** Until when what is there will do: where the controller's part of the change fails, the change is put off to the next run. */
-  readonly mayWaitUntil?: Date
+  readonly deferrableUntil?: Date
 }
 
 /** What `plan` may know beside the two states. */
-export interface World {
+export interface PlanContext {
   readonly now: Date
   /** A package that the same role declared earlier is going to be installed in this run. */
-  readonly packagesComing: boolean
+  readonly packagesPending: boolean
   /** Whether this run plans an earlier change of the resource with this key (`kind:identity`) on this host. */
   changes(key: string): boolean
   /** Paths of what is left over and deleted earlier in this run on this host. */
@@ -42,29 +42,29 @@ export interface World {
   /** What each host that has this same resource, and was reached, said of it: for plans over several hosts (a cluster, a moving primary). */
   members(): ReadonlyMap<string, unknown>
   /** Hosts of which it was said that rows which only they have may be lost. */
-  readonly mayLose?: ReadonlySet<string>
+  readonly dataLossAllowed?: ReadonlySet<string>
 }
 
 /** A question to a host about any number of resources: what is asked together with others, a shell fragment of its own, and how to read both. */
-export interface Probe<Seen> {
+export interface KindQuery<Seen> {
   /** What is asked together with what other kinds ask. */
-  readonly asks?: Asks
+  readonly shared?: SharedQueries
   /** POSIX sh; runs as root with an empty standard input, in `LC_ALL=C`. Its stderr is ignored. */
   readonly script: string
   /** By identity. A resource that the host did not speak of is missing from the map: an error, never "absent". */
-  parse(stdout: Buffer, said: Said): ReadonlyMap<string, Seen>
+  parse(stdout: Buffer, said: Answers): ReadonlyMap<string, Seen>
 }
 
 /** One resource that is to be changed: what is wanted, what was seen, what was planned. */
 export interface Work<Spec, Seen> {
   readonly id: string
   readonly spec: Spec
-  readonly seen: Seen
-  readonly verdict: Verdict
+  readonly state: Seen
+  readonly change: Change
   /** What each host that has this same resource, and was reached, last said of it. */
   members?(): ReadonlyMap<string, unknown>
   /** Hosts of which it was said that rows which only they have may be lost. */
-  readonly mayLose?: ReadonlySet<string>
+  readonly dataLossAllowed?: ReadonlySet<string>
 }
 
 /** A file that belongs to a resource, and how much of its content can be foretold. */
@@ -75,7 +75,7 @@ export interface ManagedFile {
 }
 
 /** Two texts to be compared by a person: all secrets are masked in them. */
-export interface Texts {
+export interface DiffTexts {
   /** What they are of, where that is only a part of the resource. */
   readonly name?: string
   readonly before: string
@@ -83,9 +83,9 @@ export interface Texts {
 }
 
 /** What is shown of a change; `more` are further texts of the same resource; `full` is the same word for word, for whoever asks for all of it. */
-export interface Shown extends Texts {
-  readonly more?: readonly Texts[]
-  readonly full?: Texts
+export interface ShownDiff extends DiffTexts {
+  readonly more?: readonly DiffTexts[]
+  readonly full?: DiffTexts
 }
 
 /**
@@ -97,12 +97,12 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
   readonly schema: z.ZodType<Spec, Input>
   /** Unique among the resources of this kind on a host, and stable between runs. */
   id(spec: Spec): string
-  observe(specs: readonly Spec[]): Probe<Seen>
-  plan(want: Spec, seen: Seen, world: World): Verdict | undefined
+  observe(specs: readonly Spec[]): KindQuery<Seen>
+  plan(want: Spec, seen: Seen, world: PlanContext): Change | undefined
   /** What a person should know in every plan beside what is to be changed: rules of others that defeat ours, what the run will refuse. */
-  notices?(spec: Spec, seen: Seen, world: World): readonly string[]
+  notices?(spec: Spec, seen: Seen, world: PlanContext): readonly string[]
   /** What cannot be, as the hosts are: the run, dry or not, ends before anything is changed on any of them. */
-  forbids?(spec: Spec, seen: Seen, world: World): Refused | undefined
+  forbids?(spec: Spec, seen: Seen, world: PlanContext): HostRefusal | undefined
   /** Applies adjacent changes of one kind together, in their order. */
   apply(work: readonly Work<Spec, Seen>[]): Steps
   /**
@@ -111,16 +111,16 @@ export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
    */
   revert?(work: readonly Work<Spec, Seen>[]): Steps
   /** The texts that will be replaced, for diffs: asked only for resources that differ. */
-  before?(work: readonly Work<Spec, Seen>[]): Instrument<ReadonlyMap<string, Uint8Array>>
+  before?(work: readonly Work<Spec, Seen>[]): Query<ReadonlyMap<string, Uint8Array>>
   /** The old and the new text as a person may see them; undefined where there is nothing to show. */
-  diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): Shown | undefined
+  diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): ShownDiff | undefined
   /**
    * In which order hosts that have this same resource change it, each only when those before it have: for members of a cluster, of
    * which one at a time may be away. It orders those of one play; plays come one after the other anyway.
    */
-  turns?(spec: Spec, members: ReadonlyMap<string, Seen>): readonly string[]
+  sequence?(spec: Spec, members: ReadonlyMap<string, Seen>): readonly string[]
   /** What it installs can change what later resources of its role find (packages). */
-  readonly brings?: true
+  readonly affectsLater?: true
   /** The files that a resource consists of: for the host's record of what we own, and for services that load them. */
   files?(spec: Spec): readonly ManagedFile[]
 }

@@ -1,7 +1,7 @@
 import { quote } from '../../quote.ts'
 import { FIX_UNSAFE } from './inode.ts'
 import type { Work } from './kind.ts'
-import { type Answer, lastLines, Refused, type Steps } from './step.ts'
+import { type Answer, HostRefusal, lastLines, type Steps } from './step.ts'
 import { UNSAFE } from './walk.ts'
 
 /** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
@@ -32,6 +32,6 @@ export const inTurn = function* <Spec, Seen>(
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))
   const what = words.failed(failed?.id ?? '')
-  if (answer.code === UNSAFE) throw new Refused(what, lastLines(answer.stderr), FIX_UNSAFE, done)
-  throw new Refused(`${what} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
+  if (answer.code === UNSAFE) throw new HostRefusal(what, lastLines(answer.stderr), FIX_UNSAFE, done)
+  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
 }

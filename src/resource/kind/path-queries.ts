@@ -1,17 +1,17 @@
 import { commandLine, quote, quotePattern } from '../../quote.ts'
 import { chunks } from './chunks.ts'
-import { PATHS_AT_ONCE, readInodes, type SeenInode, unreached } from './inode.ts'
+import { type InodeState, PATHS_AT_ONCE, readInodes, unreached } from './inode.ts'
 import { parentOf } from './path.ts'
-import type { Asks, Instrument, Member, Said } from './queries.ts'
+import type { Answers, Member, Query, SharedQueries } from './queries.ts'
 import { READ_AT_MOST, READ_OTHERS } from './walk-read.ts'
 
-type PathAsks = Pick<Required<Asks>, 'inodes' | 'guarded' | 'trees' | 'digests' | 'sizes' | 'texts' | 'patterns'>
+type PathAsks = Pick<Required<SharedQueries>, 'inodes' | 'guarded' | 'trees' | 'digests' | 'sizes' | 'texts' | 'patterns'>
 
 /** What is asked of paths: three fragments, to be run in this order by one shell. */
-export interface PathInstruments {
-  readonly inodes: Instrument<Pick<Said, 'inodes' | 'changed' | 'trees'>>
-  readonly digests: Instrument<Said['digests']>
-  readonly texts: Instrument<Said['texts']>
+export interface PathQueries {
+  readonly inodes: Query<Pick<Answers, 'inodes' | 'changed' | 'trees'>>
+  readonly digests: Query<Answers['digests']>
+  readonly texts: Query<Answers['texts']>
 }
 
 /**
@@ -19,7 +19,7 @@ export interface PathInstruments {
  * looks at the directories above them; where one of these is a link or another account may write there, `$others` is set, and a reader
  * that trusts no name is started instead.
  */
-export const askPaths = (asked: PathAsks): PathInstruments => ({
+export const pathQueries = (asked: PathAsks): PathQueries => ({
   inodes: askInodes(asked),
   digests: askDigests(asked.digests, asked.sizes),
   texts: askTexts(asked.texts, asked.patterns),
@@ -27,7 +27,7 @@ export const askPaths = (asked: PathAsks): PathInstruments => ({
 
 const reader = (what: string, ...words: readonly string[]): string => `perl -e "$reader" -- ${what} "$T" ${commandLine(...words)} "$@"`
 
-const askInodes = (asked: PathAsks): PathInstruments['inodes'] => {
+const askInodes = (asked: PathAsks): PathQueries['inodes'] => {
   const [paths, watched] = [chunks(asked.inodes, PATHS_AT_ONCE), chunks(watchedOf(asked), 2 * PATHS_AT_ONCE)]
   const rounds = Array.from({ length: Math.max(paths.length, watched.length) }, (_, i) => inodeScript(i, paths[i] ?? [], watched[i] ?? []))
   return {
@@ -89,8 +89,8 @@ const TREE = commandLine(
   ...['-printf', 'in\\0%P\\0%y\\0%m\\0%U:%G\\0', '-type', 'd', '!', '-uid', '0', '-prune'],
 )
 
-const readPaths = (fields: readonly string[]): Pick<Said, 'inodes' | 'changed' | 'trees'> => {
-  const inodes = new Map<string, SeenInode>()
+const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed' | 'trees'> => {
+  const inodes = new Map<string, InodeState>()
   const changed = new Map<string, number>()
   const trees = new Map<string, Map<string, Member>>()
   let within = new Map<string, Member>()
@@ -125,7 +125,7 @@ const microseconds = (time: string): number => {
  * One `sha256sum` for up to a thousand paths. What is neither a file nor a directory is not hashed: reading a named pipe would
  * wait for ever.
  */
-const askDigests = (paths: readonly string[], sizes: ReadonlyMap<string, number>): PathInstruments['digests'] => ({
+const askDigests = (paths: readonly string[], sizes: ReadonlyMap<string, number>): PathQueries['digests'] => ({
   script: chunks(paths, PATHS_AT_ONCE)
     .map(
       (some) => `
@@ -159,7 +159,7 @@ const sizesOf = (paths: readonly string[], sizes: ReadonlyMap<string, number>): 
  * One `grep` for all files. It puts the path before every line, so that no line passes for another's, and skips what would keep it
  * waiting. It ends with 0, 1 or 2 as all, none or some of them are there.
  */
-const askTexts = (paths: readonly string[], patterns: readonly string[]): PathInstruments['texts'] => ({
+const askTexts = (paths: readonly string[], patterns: readonly string[]): PathQueries['texts'] => ({
   script:
     paths.length + patterns.length === 0
       ? ''

@@ -1,9 +1,9 @@
 import { commandLine } from '../../quote.ts'
-import type { SeenInode } from './inode.ts'
-import type { Probe } from './kind.ts'
+import type { InodeState } from './inode.ts'
+import type { KindQuery } from './kind.ts'
 
 /** What several kinds ask of a host in the same words. It is asked once for all of them, so that a kind more costs no process more. */
-export interface Asks {
+export interface SharedQueries {
   /** Paths: what lies there, and when that last changed. */
   readonly inodes?: readonly string[]
   /** Directories of ours, or links of ours to one beside them (`current` → `releases/NAME`): what root has in them, however deep. */
@@ -23,8 +23,8 @@ export interface Asks {
 }
 
 /** What the host said to all that was asked. What it was silent about is missing, and silence is never absence. */
-export interface Said {
-  readonly inodes: ReadonlyMap<string, SeenInode>
+export interface Answers {
+  readonly inodes: ReadonlyMap<string, InodeState>
   /** By directory, by path within it (the directory itself is the empty path); one that is not there is missing. */
   readonly trees: ReadonlyMap<string, ReadonlyMap<string, Member>>
   /** When an inode last changed, in microseconds since 1970. */
@@ -42,14 +42,14 @@ export interface Member {
 }
 
 /** One instrument: what it asks, and how to read the answer. */
-export interface Instrument<T> {
+export interface Query<T> {
   readonly script: string
   read(stdout: Buffer): T
 }
 
 /** The asks of all kinds as one: nothing is asked twice. */
-export const together = (asks: readonly (Asks | undefined)[]): Required<Asks> => {
-  const all = (key: Exclude<keyof Asks, 'sizes'>): readonly string[] => [...new Set(asks.flatMap((one) => one?.[key] ?? []))]
+export const mergeQueries = (asks: readonly (SharedQueries | undefined)[]): Required<SharedQueries> => {
+  const all = (key: Exclude<keyof SharedQueries, 'sizes'>): readonly string[] => [...new Set(asks.flatMap((one) => one?.[key] ?? []))]
   return {
     sizes: new Map(asks.flatMap((one) => [...(one?.sizes ?? [])])),
     inodes: all('inodes'),
@@ -63,7 +63,7 @@ export const together = (asks: readonly (Asks | undefined)[]): Required<Asks> =>
 }
 
 /** One `systemctl` for all units. */
-export const askUnits = (units: readonly string[]): Instrument<Said['units']> => ({
+export const unitQuery = (units: readonly string[]): Query<Answers['units']> => ({
   script: units.length === 0 ? '' : `systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${commandLine(...units)}`,
   read: (stdout) => {
     if (units.length === 0) return new Map()
@@ -90,15 +90,15 @@ const properties = (block: string): ReadonlyMap<string, string> =>
   new Map(block.split('\n').map((line): [string, string] => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]))
 
 /** What the host said of a path; its silence is an error. */
-export const inodeSaid = ({ inodes }: Said, path: string): SeenInode => {
+export const inodeAt = ({ inodes }: Answers, path: string): InodeState => {
   const inode = inodes.get(path)
   if (inode === undefined) throw new Error(`the host did not speak of ${path}`)
   return inode
 }
 
 /** For kinds that are nothing but an inode. */
-export const probeInodes = (paths: readonly string[]): Probe<SeenInode> => ({
-  asks: { inodes: paths },
+export const inodeQuery = (paths: readonly string[]): KindQuery<InodeState> => ({
+  shared: { inodes: paths },
   script: '',
-  parse: (_, said) => new Map(paths.map((path) => [path, inodeSaid(said, path)])),
+  parse: (_, said) => new Map(paths.map((path) => [path, inodeAt(said, path)])),
 })

@@ -35,14 +35,14 @@ export interface IdentityStep {
 }
 
 /** Something that a person should know of what was done, beside that it was done. */
-export interface TellStep {
+export interface NoticeStep {
   readonly do: 'tell'
   readonly what: string
   /** It is to worry about. */
   readonly warn?: true
 }
 
-export type Step = ShellStep | ReconnectStep | IdentityStep | TellStep
+export type Step = ShellStep | ReconnectStep | IdentityStep | NoticeStep
 
 /** A host's answer to a step; for an identity step, `stdout` is what was made (a PEM chain). */
 export interface Answer {
@@ -55,7 +55,7 @@ export interface Answer {
 export type Steps = Generator<Step, void, Answer>
 
 /** A host refused a step: the words to show are the host's own. */
-export class Refused extends Error {
+export class HostRefusal extends Error {
   override readonly name = 'Refused'
   readonly what: string
   readonly why: string
@@ -76,7 +76,7 @@ export class Refused extends Error {
 }
 
 /** The controller could not do its part of a change; what had been done of the batch before counts. */
-export class Undone extends Error {
+export class ControllerFailure extends Error {
   override readonly name = 'Undone'
   readonly done: readonly string[]
   readonly culprit: string
@@ -89,9 +89,9 @@ export class Undone extends Error {
 }
 
 /** The answer when the script succeeded; else `Refused`, with the last lines of what the host said. */
-export const succeeded = (answer: Answer, what: string, fix?: string): Answer => {
+export const requireSuccess = (answer: Answer, what: string, fix?: string): Answer => {
   if (answer.code === 0) return answer
-  throw new Refused(`${what} (exit ${answer.code})`, lastWords(answer), fix)
+  throw new HostRefusal(`${what} (exit ${answer.code})`, lastWords(answer), fix)
 }
 
 const lastWords = ({ stderr, stdout }: Answer): string => {

@@ -4,10 +4,10 @@ import { sha256Hex } from '../kind/content.ts'
 import type { Work } from '../kind/kind.ts'
 import type { Steps } from '../kind/step.ts'
 import type { NftablesSpec } from './nftables.ts'
-import { bootFileOf, idOf, type SeenTable, trialSlug } from './observe.ts'
+import { bootFileOf, idOf, type TableState, trialSlug } from './observe.ts'
 
 /** Loads new rules and keeps them only if a new connection comes in through them. */
-export const applyTable = function* (work: readonly Work<NftablesSpec, SeenTable>[]): Steps {
+export const applyTable = function* (work: readonly Work<NftablesSpec, TableState>[]): Steps {
   for (const { spec } of work) yield* commitConfirm(trialOf(spec), Buffer.from(spec.text))
 }
 

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { historyOf } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
-import { type Difference, defineKind, type Verdict } from '../kind/kind.ts'
+import { type Change, type Difference, defineKind } from '../kind/kind.ts'
 import { applyTable } from './apply.ts'
 import { wordsBetween } from './describe.ts'
 import { foreignNotices } from './foreign.ts'
 import { driftInWords, shownListing } from './listing.ts'
-import { bootFileOf, idOf, readTables, type SeenTable, tablesScript, tableTexts } from './observe.ts'
+import { bootFileOf, idOf, readTables, type TableState, tablesScript, tableTexts } from './observe.ts'
 
 const schema = z
   .strictObject({
@@ -61,18 +61,18 @@ export const nftables = defineKind({
   id: (spec) => idOf(spec),
 
   observe: (specs: readonly NftablesSpec[]) => ({
-    asks: { texts: specs.length === 0 ? [] : tableTexts(specs) },
+    shared: { texts: specs.length === 0 ? [] : tableTexts(specs) },
     script: specs.length === 0 ? '' : tablesScript(specs),
     parse: (stdout, said) => (specs.length === 0 ? new Map() : readTables(stdout, said, specs)),
   }),
 
-  plan: (want, seen): Verdict | undefined => {
+  plan: (want, seen): Change | undefined => {
     const differences = differencesOf(want, seen)
     const history = historyOf('rules', seen)
     if (differences.length === 0 && history === undefined) return undefined
     return {
       action: seen.live === undefined ? 'create' : 'update',
-      sure: 'exact',
+      certainty: 'exact',
       reason: [...(history === undefined ? [] : [history]), ...differences.map(reasonOf)].join('; '),
       // The reason says it, and the diff shows it.
       differences: [],
@@ -84,7 +84,7 @@ export const nftables = defineKind({
 
   notices: (spec, seen) => foreignNotices(spec.text, seen.foreign),
 
-  diff: ({ spec, seen }) => {
+  diff: ({ spec, state: seen }) => {
     const { before, after, listed } = sidesOf(spec, seen)
     const full = { before: listed ? shownListing(before) : before, after: listed === 'both' ? shownListing(after) : after }
     const words = wordsBetween(before, after, [spec.text, seen.boot ?? '', seen.ours ?? ''])
@@ -95,11 +95,11 @@ export const nftables = defineKind({
 })
 
 /** Only what is loaded at boot can differ then, and that is a file. */
-const isInForce = ({ text }: NftablesSpec, { live, ours, stamp }: SeenTable): boolean =>
+const isInForce = ({ text }: NftablesSpec, { live, ours, stamp }: TableState): boolean =>
   live !== undefined && stamp === sha256Hex(text) && driftInWords(ours ?? '', live).length === 0
 
 /** While our own text is in force a person compares that; once somebody changed the rules, what the kernel says. */
-const sidesOf = ({ text }: NftablesSpec, seen: SeenTable): { before: string; after: string; listed?: 'before' | 'both' } => {
+const sidesOf = ({ text }: NftablesSpec, seen: TableState): { before: string; after: string; listed?: 'before' | 'both' } => {
   if (seen.live === undefined) return { before: '', after: text }
   const isTouched = driftInWords(seen.ours ?? '', seen.live).length > 0
   // Rules that are being tried were not written by hand; what they are to replace is what a boot would bring.
@@ -109,7 +109,7 @@ const sidesOf = ({ text }: NftablesSpec, seen: SeenTable): { before: string; aft
   return { before: seen.live, after: text, listed: 'before' }
 }
 
-const differencesOf = ({ text }: NftablesSpec, seen: SeenTable): readonly Difference[] => {
+const differencesOf = ({ text }: NftablesSpec, seen: TableState): readonly Difference[] => {
   if (seen.live === undefined) return [{ key: 'table', from: seen.stamp === undefined ? 'not there' : 'gone' }]
   const drift = driftInWords(seen.ours ?? '', seen.live).join(', ')
   const drifted = drift === '' ? [] : [{ key: 'drift', from: drift }]

@@ -1,7 +1,7 @@
 import { quote } from '../../quote.ts'
-import { readTrial, type SeenTrial, stateOf, trialAsks, trialScript } from '../guarded/trial.ts'
+import { readTrial, stateOf, type TrialState, trialAsks, trialScript } from '../guarded/trial.ts'
 import { records } from '../kind/chunks.ts'
-import type { Said } from '../kind/queries.ts'
+import type { Answers } from '../kind/queries.ts'
 import { defeatsScript, hasDefeats } from './conflicts.ts'
 import { type Foreign, LEGACY, readForeign } from './foreign.ts'
 
@@ -12,7 +12,7 @@ export interface TableName {
 }
 
 /** A table as the host has it. */
-export interface SeenTable extends SeenTrial {
+export interface TableState extends TrialState {
   /** What `nft -s list table` says; undefined: there is no such table, or no nft. */
   readonly live: string | undefined
   /** The text that is loaded at boot. */
@@ -71,7 +71,7 @@ ${trialScript(names.map(trialSlug))}
 `
 
 /** Reads what `tablesScript` printed, and what was said of `tableTexts`. */
-export const readTables = (answer: Buffer, said: Said, names: readonly TableName[]): ReadonlyMap<string, SeenTable> => {
+export const readTables = (answer: Buffer, said: Answers, names: readonly TableName[]): ReadonlyMap<string, TableState> => {
   const textOf = (path: string): string | undefined =>
     said.texts
       .get(path)
@@ -86,7 +86,7 @@ export const readTables = (answer: Buffer, said: Said, names: readonly TableName
     legacy: [...new Set(LEGACY.flatMap((path) => said.texts.get(path) ?? []))],
   }
   return new Map(
-    names.map((name, i): [string, SeenTable] => {
+    names.map((name, i): [string, TableState] => {
       const state = stateOf(trialSlug(name))
       return [
         idOf(name),

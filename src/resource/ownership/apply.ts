@@ -1,21 +1,21 @@
 import { quote } from '../../quote.ts'
 import type { Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
-import { type Steps, succeeded } from '../kind/step.ts'
+import { requireSuccess, type Steps } from '../kind/step.ts'
 import { walk } from '../kind/walk.ts'
 import { SHARED } from '../service/observe.ts'
 import { STAMPS } from '../service/stamp.ts'
-import { type LeftoverSpec, placeOf, type SeenLeftover } from './observe.ts'
+import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
 import { forgetLines } from './record.ts'
 
 /** What is larger is not hashed to see whether it is ours: another account may have made it so. */
 const MOST_DELETED = 268_435_456
 
-type LeftoverWork = Work<LeftoverSpec, SeenLeftover>
+type LeftoverWork = Work<OrphanSpec, OrphanState>
 
 /** Deletes what is still as we left it, and then takes it out of the record: a cut between the two leaves a record of what is gone, not the reverse. */
 export function* applyLeftovers(work: readonly LeftoverWork[]): Steps {
-  const deleting = work.filter(({ verdict }) => verdict.action === 'delete')
+  const deleting = work.filter(({ change: verdict }) => verdict.action === 'delete')
   const script = [
     ...deleting.map(scriptOf),
     ...(deleting.some(isUnit) ? ['systemctl daemon-reload'] : []),
@@ -28,7 +28,7 @@ export function* applyLeftovers(work: readonly LeftoverWork[]): Steps {
   ]
   const doing =
     deleting.length === 0 ? undefined : `deleting ${deleting.length === 1 ? deleting[0]?.id : `${deleting.length} left-over things`}`
-  succeeded(
+  requireSuccess(
     yield { do: 'shell', script: script.join('\n'), ...(doing !== undefined && { doing }) },
     'what is left over could not be deleted',
     'nothing that somebody else wrote was touched; look at what the host says, and run again',

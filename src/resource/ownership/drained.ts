@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { quote } from '../../quote.ts'
 import { defineKind } from '../kind/kind.ts'
-import { type Steps, succeeded } from '../kind/step.ts'
+import { requireSuccess, type Steps } from '../kind/step.ts'
 
 /** Where a host keeps how to put back what a run has taken out there: a script each, `web-01@haproxy-tls`, from before to after. */
 const MARKS = '/var/lib/provision/drained'
@@ -58,10 +58,10 @@ export const drained = defineKind({
   plan: (_, out: readonly string[]) =>
     out.length === 0
       ? undefined
-      : { action: 'update', sure: 'exact', reason: `${out.join(', ')} still out, by a run that was cut`, differences: [], debt: true },
+      : { action: 'update', certainty: 'exact', reason: `${out.join(', ')} still out, by a run that was cut`, differences: [], debt: true },
 
   apply: function* (work): Steps {
-    succeeded(
+    requireSuccess(
       yield { do: 'shell', script: putBackLeftScript(work.map(({ id }) => id)) },
       'not every host came back into service',
       'see what is wrong with it: it is in again, and gets requests as soon as it is found healthy',

@@ -1,24 +1,24 @@
-import type { Kind, Resource, Verdict, World } from '../kind/kind.ts'
+import type { Change, Kind, PlanContext, Resource } from '../kind/kind.ts'
 import { applyLeftovers } from './apply.ts'
-import { type LeftoverSpec, placeOf, probeLeftovers, type SeenLeftover } from './observe.ts'
+import { type OrphanSpec, type OrphanState, placeOf, probeLeftovers } from './observe.ts'
 import { type Fate, fateOf, verdictOf } from './policy.ts'
 
-type LeftoverKind = Kind<never, LeftoverSpec, SeenLeftover>
+type LeftoverKind = Kind<never, OrphanSpec, OrphanState>
 
 /**
  * Something that we own on a host and no role declares any more. It has the kind and the identity that it had when it was declared,
  * so that a plan calls it by its name; what can be done about it depends on what it is (see `leftover-fate`).
  */
-export const leftover = (spec: LeftoverSpec): Resource => {
+export const orphan = (spec: OrphanSpec): Resource => {
   const colon = spec.thing.key.indexOf(':')
   return { kind: kindNamed(spec.thing.key.slice(0, colon)), id: spec.thing.key.slice(colon + 1), spec }
 }
 
-export const isLeftover = ({ kind }: Resource): boolean => kinds.get(kind.name) === kind
+export const isOrphan = ({ kind }: Resource): boolean => kinds.get(kind.name) === kind
 
 /** What would be done about a left-over thing. */
-export const fateOfLeftover = ({ spec }: Resource, seen: unknown, world: Pick<World, 'deleted'>): Fate =>
-  fateOf(spec as LeftoverSpec, seen as SeenLeftover, world)
+export const fateOfOrphan = ({ spec }: Resource, seen: unknown, world: Pick<PlanContext, 'deleted'>): Fate =>
+  fateOf(spec as OrphanSpec, seen as OrphanState, world)
 
 const kinds = new Map<string, LeftoverKind>()
 
@@ -30,7 +30,7 @@ const kindNamed = (name: string): LeftoverKind => {
     schema: undefined as never,
     id: ({ thing }) => thing.key.slice(name.length + 1),
     observe: (specs) => probeLeftovers(name, specs),
-    plan: (spec, seen, world): Verdict | undefined => {
+    plan: (spec, seen, world): Change | undefined => {
       if (!spec.prune || !seen.recorded) return undefined
       return verdictOf(fateOf(spec, seen, world))
     },

@@ -1,11 +1,11 @@
 import { quote } from '../../quote.ts'
-import { ABSENT, type SeenInode } from '../kind/inode.ts'
-import type { Probe } from '../kind/kind.ts'
+import { ABSENT, type InodeState } from '../kind/inode.ts'
+import type { KindQuery } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
-import { inodeSaid } from '../kind/queries.ts'
+import { inodeAt } from '../kind/queries.ts'
 import { type OwnedThing, readRecord, recordPath } from './record.ts'
 
-export interface LeftoverSpec {
+export interface OrphanSpec {
   /** Whose record it stands in. */
   readonly role: string
   readonly thing: OwnedThing
@@ -14,10 +14,10 @@ export interface LeftoverSpec {
 }
 
 /** A thing as it is now; of what is no path nothing is asked. */
-export interface SeenLeftover {
+export interface OrphanState {
   /** Whether our record still speaks of it. */
   readonly recorded: boolean
-  readonly inode: SeenInode
+  readonly inode: InodeState
   readonly sha256?: string
   /** Names within a directory, as many as are worth naming. */
   readonly within: readonly string[]
@@ -37,11 +37,11 @@ const NAMES = 50
  * What lies there, its digest, and which package it belongs to: one `dpkg-query` for all, and only where something is left over. `$others`
  * and `$reader` come with what is asked of paths (see `ask-paths`).
  */
-export const probeLeftovers = (name: string, specs: readonly LeftoverSpec[]): Probe<SeenLeftover> => {
+export const probeLeftovers = (name: string, specs: readonly OrphanSpec[]): KindQuery<OrphanState> => {
   const places = specs.flatMap(({ thing }) => placeOf(thing) ?? [])
   const words = places.map(quote).join(' ')
   return {
-    asks: { inodes: places, digests: places, texts: [...new Set(specs.map(({ role }) => recordPath(role)))] },
+    shared: { inodes: places, digests: places, texts: [...new Set(specs.map(({ role }) => recordPath(role)))] },
     script:
       places.length === 0
         ? ''
@@ -59,7 +59,7 @@ else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 
       const records = new Map(specs.map(({ role }) => [role, readRecord(said.texts.get(recordPath(role)) ?? [])]))
       const isRecorded = (role: string, key: string): boolean => records.get(role)?.lines.some((line) => line.key === key) ?? false
       return new Map(
-        specs.map(({ role, thing }): [string, SeenLeftover] => {
+        specs.map(({ role, thing }): [string, OrphanState] => {
           const place = placeOf(thing)
           const id = thing.key.slice(name.length + 1)
           const recorded = isRecorded(role, thing.key)
@@ -70,7 +70,7 @@ else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 
             id,
             {
               recorded,
-              inode: inodeSaid(said, place),
+              inode: inodeAt(said, place),
               within: (within.get(place) ?? []).map(([, one]) => one),
               ...(sha256 !== undefined && { sha256 }),
               ...(owner !== undefined && { package: owner }),

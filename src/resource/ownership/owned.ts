@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { file } from '../file/file.ts'
 import type { TextPart } from '../kind/content.ts'
-import { ABSENT, type SeenInode } from '../kind/inode.ts'
+import { ABSENT, type InodeState } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
-import { inodeSaid } from '../kind/queries.ts'
+import { inodeAt } from '../kind/queries.ts'
 import type { Steps } from '../kind/step.ts'
 import { type OwnedRecord, readRecord, recordHead, recordPath } from './record.ts'
 
@@ -23,7 +23,7 @@ const schema = z.strictObject({
 type OwnedSpec = z.output<typeof schema>
 
 interface SeenOwned {
-  readonly inode: SeenInode
+  readonly inode: InodeState
   readonly record: OwnedRecord
 }
 
@@ -39,33 +39,33 @@ export const owned = defineKind({
   observe: (specs: readonly OwnedSpec[]) => {
     const paths = specs.map(({ role }) => recordPath(role))
     return {
-      asks: { inodes: paths, texts: paths },
+      shared: { inodes: paths, texts: paths },
       script: '',
       parse: (_, said) =>
         new Map(
           specs.map(({ role }): [string, SeenOwned] => {
             const path = recordPath(role)
-            return [role, { inode: inodeSaid(said, path), record: readRecord(said.texts.get(path) ?? []) }]
+            return [role, { inode: inodeAt(said, path), record: readRecord(said.texts.get(path) ?? []) }]
           }),
         ),
     }
   },
 
   plan: (want, { inode, record }) => {
-    const sure = want.lines.every(({ parts }) => textOf(parts) !== undefined) ? 'exact' : 'depends'
-    if (inode === ABSENT) return { action: 'create', sure, reason: 'not there', differences: [] }
+    const certainty = want.lines.every(({ parts }) => textOf(parts) !== undefined) ? 'exact' : 'dependent'
+    if (inode === ABSENT) return { action: 'create', certainty, reason: 'not there', differences: [] }
     const known = new Set(record.lines.map(({ text }) => text))
     const isWhole = want.lines.every(({ parts }) => known.has(textOf(parts) ?? ''))
     const isOurs = record.format === 'this' && want.playbooks.every((one) => record.playbooks.includes(one))
-    return isWhole && isOurs ? undefined : { action: 'update', sure, reason: 'content differs', differences: [] }
+    return isWhole && isOurs ? undefined : { action: 'update', certainty, reason: 'content differs', differences: [] }
   },
 
   *apply(work): Steps {
     yield* file.kind.apply(
-      work.map(({ spec, seen, verdict }) => {
+      work.map(({ spec, state: seen, change: verdict }) => {
         const path = recordPath(spec.role)
         const content = { type: 'text' as const, parts: partsOf(spec, seen.record) }
-        return { id: path, spec: file({ path, mode: '600', content }).spec, seen: seen.inode, verdict }
+        return { id: path, spec: file({ path, mode: '600', content }).spec, state: seen.inode, change: verdict }
       }),
     )
   },

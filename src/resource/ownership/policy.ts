@@ -1,6 +1,6 @@
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
-import type { Verdict, World } from '../kind/kind.ts'
-import { type LeftoverSpec, placeOf, type SeenLeftover } from './observe.ts'
+import type { Change, PlanContext } from '../kind/kind.ts'
+import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
 import type { OwnedThing } from './record.ts'
 
 /** What is done about something that is left over: it is deleted, or stays and is no longer ours, or is gone already. */
@@ -10,9 +10,9 @@ export type Fate =
   | { readonly is: 'gone' }
 
 /** As a plan has it. */
-export const verdictOf = (fate: Fate): Verdict => ({
+export const verdictOf = (fate: Fate): Change => ({
   action: fate.is === 'delete' ? 'delete' : 'update',
-  sure: 'exact',
+  certainty: 'exact',
   reason: reasonOf(fate),
   differences: [],
 })
@@ -23,7 +23,7 @@ const reasonOf = (fate: Fate): string => {
 }
 
 /** Deleted are only things that are exactly as we left them, and whose loss can neither lock anybody out nor lose data. */
-export const fateOf = ({ thing }: LeftoverSpec, seen: SeenLeftover, world: Pick<World, 'deleted'>): Fate => {
+export const fateOf = ({ thing }: OrphanSpec, seen: OrphanState, world: Pick<PlanContext, 'deleted'>): Fate => {
   const name = thing.key.slice(0, thing.key.indexOf(':'))
   const unreached = reasonUnreached(seen.inode)
   if (unreached !== undefined) return stays(unreached)
@@ -31,7 +31,7 @@ export const fateOf = ({ thing }: LeftoverSpec, seen: SeenLeftover, world: Pick<
   return judge?.(thing, seen, world) ?? stays(Object.hasOwn(REASONS, name) ? (REASONS[name] ?? '') : 'nobody knows how to remove it')
 }
 
-type Judge = (thing: OwnedThing, seen: SeenLeftover, world: Pick<World, 'deleted'>) => Fate | undefined
+type Judge = (thing: OwnedThing, seen: OrphanState, world: Pick<PlanContext, 'deleted'>) => Fate | undefined
 
 const stays = (why: string): Fate => ({ is: 'stays', why })
 

@@ -1,12 +1,12 @@
 import { commandLine } from '../../quote.ts'
 import type { Work } from '../kind/kind.ts'
-import { type Answer, Refused, type Steps, succeeded } from '../kind/step.ts'
+import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { lockFunctions } from './apt-lock.ts'
-import type { SeenPackage } from './dpkg.ts'
+import type { PackageState } from './dpkg.ts'
 import { holdFunctions } from './hold.ts'
 import type { PackageSpec } from './package.ts'
 
-type PackageWork = Work<PackageSpec, SeenPackage>
+type PackageWork = Work<PackageSpec, PackageState>
 
 /** How long a busy dpkg is waited for: requests of so many seconds, so many times. A request must stay below the host's deadline. */
 export interface Patience {
@@ -23,7 +23,7 @@ export function* installPackages(work: readonly PackageWork[], { seconds, times 
     const answer = yield { do: 'shell', script, doing: doingOf(work) }
     if (answer.code !== BUSY) return check(work, answer)
     if (i >= times)
-      throw new Refused(
+      throw new HostRefusal(
         'another program is using dpkg',
         `waited ${seconds * times} s for ${answer.stderr.trim()}`,
         'let it finish, or find out why it hangs; nothing was changed, run again afterwards',
@@ -32,7 +32,7 @@ export function* installPackages(work: readonly PackageWork[], { seconds, times 
 }
 
 const doingOf = (work: readonly PackageWork[]): string => {
-  const names = work.filter(({ spec, seen }) => spec.state === 'present' && seen.status !== 'installed').map(({ id }) => id)
+  const names = work.filter(({ spec, state: seen }) => spec.state === 'present' && seen.status !== 'installed').map(({ id }) => id)
   return names.length === 0
     ? 'changing packages'
     : `installing ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
@@ -46,22 +46,22 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
     of,
   }))
   const find = (name: string) => causes.find(({ cause }) => cause === name)?.of
-  const held = work.filter(({ seen }) => seen.held).map(({ id }) => id)
+  const held = work.filter(({ state: seen }) => seen.held).map(({ id }) => id)
   const [full, unknown] = [find('full'), find('unknown')]
-  if (full !== undefined) succeeded(answer, `${full} is full`, `make room on ${full}; the next run finishes the installation`)
+  if (full !== undefined) requireSuccess(answer, `${full} is full`, `make room on ${full}; the next run finishes the installation`)
   if (find('unfetched') !== undefined)
-    succeeded(answer, 'the package lists could not be fetched', "check the host's network, name resolution and /etc/apt/sources.list*")
+    requireSuccess(answer, 'the package lists could not be fetched', "check the host's network, name resolution and /etc/apt/sources.list*")
   if (held.length > 0)
-    succeeded(answer, `${held.join(', ')} is held`, `\`apt-mark unhold ${held.join(' ')}\` on the host, or leave it out of the role`)
+    requireSuccess(answer, `${held.join(', ')} is held`, `\`apt-mark unhold ${held.join(' ')}\` on the host, or leave it out of the role`)
   if (unknown !== undefined)
-    succeeded(
+    requireSuccess(
       answer,
       `the host's package sources have no ${unknown}`,
       'check the name and version, or add the repository that has it before it',
     )
   if (find('removes') !== undefined)
-    succeeded(answer, `would also remove ${find('removes')}`, 'remove those by hand or declare them absent too; nothing was changed')
-  succeeded(answer, 'apt could not do it', 'mend what apt complains about; the next run takes it up where it stopped')
+    requireSuccess(answer, `would also remove ${find('removes')}`, 'remove those by hand or declare them absent too; nothing was changed')
+  requireSuccess(answer, 'apt could not do it', 'mend what apt complains about; the next run takes it up where it stopped')
 }
 
 const wanted = ({ spec }: PackageWork): string => (spec.version === undefined ? spec.name : `${spec.name}=${spec.version}`)
@@ -70,7 +70,7 @@ const wanted = ({ spec }: PackageWork): string => (spec.version === undefined ? 
 export const transactionScript = (work: readonly PackageWork[], patience: number): string => {
   // A package that only carries the host's debt is as wanted itself.
   const changing = work.filter(
-    ({ spec, seen }) => seen.status !== 'installed' || spec.state === 'absent' || (spec.version ?? seen.version) !== seen.version,
+    ({ spec, state: seen }) => seen.status !== 'installed' || spec.state === 'absent' || (spec.version ?? seen.version) !== seen.version,
   )
   const present = changing.filter(({ spec }) => spec.state === 'present').map(wanted)
   const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)

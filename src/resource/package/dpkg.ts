@@ -1,8 +1,8 @@
-import type { Probe } from '../kind/kind.ts'
+import type { KindQuery } from '../kind/kind.ts'
 import { HOLD } from './hold.ts'
 
 /** A package as dpkg has it: `version` and dpkg's own word for how far it is (`installed`, `half-configured`, `config-files`…). */
-export interface SeenPackage {
+export interface PackageState {
   /** `not-installed` where dpkg does not know it, or knows it no more. */
   readonly status: string
   readonly version: string
@@ -25,14 +25,17 @@ held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
  * One dpkg-query over all packages of the host, however many are wanted: the unfinished ones may be nobody's. Such a debt goes to
  * the first package that `isAsWanted`; where all will change, their own transaction pays it.
  */
-export const probePackages = (names: readonly string[], isAsWanted: (name: string, seen: SeenPackage) => boolean): Probe<SeenPackage> => ({
+export const probePackages = (
+  names: readonly string[],
+  isAsWanted: (name: string, seen: PackageState) => boolean,
+): KindQuery<PackageState> => ({
   script: probeScript,
   parse: (stdout) => {
     const lines = stdout.toString().split('\n')
     const end = lines.findIndex((line) => line.startsWith('answered '))
     if (lines[end] !== 'answered 0') throw new Error('dpkg-query could not read the package database')
     const installed = lines.slice(0, end).map(readLine)
-    const found = new Map<string, SeenPackage>(names.map((name) => [name, seenOf(name, installed)]))
+    const found = new Map<string, PackageState>(names.map((name) => [name, seenOf(name, installed)]))
     const debt = debtOf(names, installed, lines.slice(end + 1))
     const bearer = [...found].find(([name, seen]) => isAsWanted(name, seen))
     if (debt !== undefined && bearer !== undefined) found.set(bearer[0], { ...bearer[1], debt })
@@ -61,10 +64,10 @@ const readLine = (line: string): Line => {
   return { name, architecture, version, held: selection === 'hold', status: error === 'reinstreq' ? 'half-installed' : state }
 }
 
-const GONE: SeenPackage = { status: 'not-installed', version: '', held: false }
+const GONE: PackageState = { status: 'not-installed', version: '', held: false }
 
 // Of a package that is there for several architectures, the one that is installed counts.
-const seenOf = (wanted: string, installed: readonly Line[]): SeenPackage => {
+const seenOf = (wanted: string, installed: readonly Line[]): PackageState => {
   const [name, architecture] = wanted.split(':')
   const lines = installed.filter((line) => line.name === name && (architecture === undefined || line.architecture === architecture))
   const line = lines.find(({ status }) => status === 'installed') ?? lines.find(({ status }) => isUnfinished(status))

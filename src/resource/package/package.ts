@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { defineKind, type Verdict } from '../kind/kind.ts'
+import { type Change, defineKind } from '../kind/kind.ts'
 import { installPackages } from './apt.ts'
-import { isUnfinished, probePackages, type SeenPackage } from './dpkg.ts'
+import { isUnfinished, type PackageState, probePackages } from './dpkg.ts'
 
 const schema = z.strictObject({
   name: z
@@ -26,7 +26,7 @@ export const pkg = defineKind({
   name: 'package',
   schema,
   id: ({ name }) => name,
-  brings: true,
+  affectsLater: true,
   observe: (specs: readonly PackageSpec[]) => {
     const wanted = new Map(specs.map((spec) => [spec.name, spec]))
     return probePackages([...wanted.keys()], (name, seen) => {
@@ -35,30 +35,30 @@ export const pkg = defineKind({
     })
   },
 
-  plan: (want, seen: SeenPackage): Verdict | undefined =>
+  plan: (want, seen: PackageState): Change | undefined =>
     verdictOf(want, seen) ??
-    (seen.debt === undefined ? undefined : { action: 'update', sure: 'exact', reason: seen.debt, differences: [], debt: true }),
+    (seen.debt === undefined ? undefined : { action: 'update', certainty: 'exact', reason: seen.debt, differences: [], debt: true }),
 
   apply: installPackages,
 })
 
-const verdictOf = ({ state, version }: PackageSpec, seen: SeenPackage): Verdict | undefined => {
+const verdictOf = ({ state, version }: PackageSpec, seen: PackageState): Change | undefined => {
   const versions = version === undefined ? [] : [{ key: 'version', from: seen.version, to: version }]
   if (isUnfinished(seen.status)) {
     const action = state === 'absent' ? 'delete' : 'update'
-    return { action, sure: 'exact', reason: `interrupted, is ${seen.status}`, differences: [], debt: true }
+    return { action, certainty: 'exact', reason: `interrupted, is ${seen.status}`, differences: [], debt: true }
   }
   if (seen.status !== 'installed')
     return state === 'absent'
       ? undefined
       : {
           action: 'create',
-          sure: 'exact',
+          certainty: 'exact',
           reason: 'not installed',
           differences: version === undefined ? [] : [{ key: 'version', to: version }],
         }
   if (state === 'absent')
-    return { action: 'delete', sure: 'exact', reason: 'is installed', differences: [{ key: 'version', from: seen.version }] }
+    return { action: 'delete', certainty: 'exact', reason: 'is installed', differences: [{ key: 'version', from: seen.version }] }
   if (version === undefined || version === seen.version) return undefined
-  return { action: 'update', sure: 'exact', reason: 'has another version', differences: versions }
+  return { action: 'update', certainty: 'exact', reason: 'has another version', differences: versions }
 }

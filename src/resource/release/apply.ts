@@ -1,23 +1,23 @@
 import { quote } from '../../quote.ts'
 import { FIX_UNSAFE, refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
-import { type Answer, Refused, type Steps, succeeded } from '../kind/step.ts'
+import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { type Member, tar } from '../kind/tar.ts'
 import { guardScript, UNSAFE } from '../kind/walk.ts'
-import { deltaOf, liveOf, previousOf, type SeenRelease } from './observe.ts'
+import { deltaOf, liveOf, previousOf, type ReleaseState } from './observe.ts'
 import type { ReleaseSpec } from './release.ts'
 
-type ReleaseWork = Work<ReleaseSpec, SeenRelease>
+type ReleaseWork = Work<ReleaseSpec, ReleaseState>
 
 /** One request for each: upload what is missing, and go live; or go back. */
 export function* applyReleases(work: readonly ReleaseWork[]): Steps {
   const done: string[] = []
   for (const one of work) {
-    refuseUnreached(one.id, one.seen.current, done)
+    refuseUnreached(one.id, one.state.current, done)
     try {
       yield* one.spec.which === 'latest' ? deploy(one) : goBack(one)
     } catch (error) {
-      throw error instanceof Refused ? new Refused(error.what, error.why, error.fix, done, one.id) : error
+      throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, done, one.id) : error
     }
     done.push(one.id)
   }
@@ -25,15 +25,15 @@ export function* applyReleases(work: readonly ReleaseWork[]): Steps {
 
 /** Points back to what was live before; where that is gone, there is nothing to put back. */
 export function* revertReleases(work: readonly ReleaseWork[]): Steps {
-  for (const { id, spec, seen } of work.toReversed()) {
+  for (const { id, spec, state: seen } of work.toReversed()) {
     const live = liveOf(seen)
     if (live === undefined) continue
     const script = `${begin(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
-    succeeded(yield { do: 'shell', script, doing: `putting back ${id}` }, `${id} could not be put back`)
+    requireSuccess(yield { do: 'shell', script, doing: `putting back ${id}` }, `${id} could not be put back`)
   }
 }
 
-function* deploy({ id, spec, seen }: ReleaseWork): Steps {
+function* deploy({ id, spec, state: seen }: ReleaseWork): Steps {
   const { same } = deltaOf(spec, seen)
   const linked = new Set(same)
   const fresh = spec.files.filter(({ path }) => !linked.has(path))
@@ -53,14 +53,14 @@ function* deploy({ id, spec, seen }: ReleaseWork): Steps {
 }
 
 const checked = (answer: Answer, what: string, fix: string): void => {
-  if (answer.code === UNSAFE) throw new Refused(what, answer.stderr.trim(), FIX_UNSAFE)
-  succeeded(answer, what, fix)
+  if (answer.code === UNSAFE) throw new HostRefusal(what, answer.stderr.trim(), FIX_UNSAFE)
+  requireSuccess(answer, what, fix)
 }
 
-function* goBack({ id, spec, seen }: ReleaseWork): Steps {
+function* goBack({ id, spec, state: seen }: ReleaseWork): Steps {
   const previous = previousOf(seen)
   if (previous === undefined)
-    throw new Refused(
+    throw new HostRefusal(
       `${id} cannot go back`,
       'no release was live before the newest deployment, or the host has not kept it',
       'deploy what you want to have: put it into the project, and run the site’s playbook',

@@ -1,12 +1,12 @@
-import { ABSENT, type SeenInode } from '../kind/inode.ts'
-import type { Probe } from '../kind/kind.ts'
+import { ABSENT, type InodeState } from '../kind/inode.ts'
+import type { KindQuery } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
-import { inodeSaid, type Member, type Said } from '../kind/queries.ts'
+import { type Answers, inodeAt, type Member } from '../kind/queries.ts'
 import type { ReleaseSpec } from './release.ts'
 
 /** What is live at a root, and what is known of earlier releases. */
-export interface SeenRelease {
-  readonly current: SeenInode
+export interface ReleaseState {
+  readonly current: InodeState
   /** All that lies in the live release, by path; empty where none is live. */
   readonly tree: ReadonlyMap<string, Member>
   /** Of the wanted files, as they are in the live release. */
@@ -18,7 +18,7 @@ export interface SeenRelease {
 }
 
 /** How the wanted files differ from the live ones, by path. */
-export interface Delta {
+export interface ReleaseDelta {
   readonly added: readonly string[]
   readonly changed: readonly string[]
   readonly removed: readonly string[]
@@ -30,10 +30,10 @@ export interface Delta {
  * Asks about the live release by the names of the wanted one. So the answer of a host on which nothing is due proves every file,
  * and that of any other says what need not be sent to it.
  */
-export const observeReleases = (specs: readonly ReleaseSpec[]): Probe<SeenRelease> => {
+export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<ReleaseState> => {
   const latest = specs.filter(({ which }) => which === 'latest')
   return {
-    asks: {
+    shared: {
       inodes: specs.flatMap(({ root }) => [`${root}/current`, `${root}/releases/.new`]),
       guarded: specs.map(({ root }) => `${root}/current`),
       trees: latest.map(({ root }) => `${root}/current`),
@@ -45,8 +45,8 @@ export const observeReleases = (specs: readonly ReleaseSpec[]): Probe<SeenReleas
   }
 }
 
-const seenOf = ({ root, files }: ReleaseSpec, said: Said): SeenRelease => ({
-  current: inodeSaid(said, `${root}/current`),
+const seenOf = ({ root, files }: ReleaseSpec, said: Answers): ReleaseState => ({
+  current: inodeAt(said, `${root}/current`),
   tree: said.trees.get(`${root}/current`) ?? new Map(),
   digests: new Map(
     files.flatMap(({ path }) => {
@@ -55,11 +55,11 @@ const seenOf = ({ root, files }: ReleaseSpec, said: Said): SeenRelease => ({
     }),
   ),
   history: (said.texts.get(`${root}/history`) ?? []).filter((line) => isDigest(line)),
-  staged: inodeSaid(said, `${root}/releases/.new`) !== ABSENT,
+  staged: inodeAt(said, `${root}/releases/.new`) !== ABSENT,
 })
 
 /** The digest of the live release; undefined where none of ours is live. */
-export const liveOf = ({ current }: SeenRelease): string | undefined => {
+export const liveOf = ({ current }: ReleaseState): string | undefined => {
   const name = current !== ABSENT && current.type === 'l' ? current.target.replace(/^releases\//, '') : ''
   return isDigest(name) ? name : undefined
 }
@@ -67,10 +67,10 @@ export const liveOf = ({ current }: SeenRelease): string | undefined => {
 const isDigest = (word: string): boolean => /^[0-9a-f]{64}$/.test(word)
 
 /** The release that was live before the newest deployment. */
-export const previousOf = ({ history }: SeenRelease): string | undefined => history.at(-2)
+export const previousOf = ({ history }: ReleaseState): string | undefined => history.at(-2)
 
 /** Compares what is wanted with what is live. What lies there and is not wanted is removed, a stranger's file too. */
-export const deltaOf = ({ files }: ReleaseSpec, { tree, digests }: SeenRelease): Delta => {
+export const deltaOf = ({ files }: ReleaseSpec, { tree, digests }: ReleaseState): ReleaseDelta => {
   const wanted = new Set(files.map(({ path }) => path))
   const folders = new Set(['', ...files.flatMap(({ path }) => foldersOf(path))])
   const isSame = ({ path, content }: ReleaseSpec['files'][number]): boolean =>

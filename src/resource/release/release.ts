@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { asText, type LocalFile, sha256Hex } from '../kind/content.ts'
 import { ABSENT, planUnreached, typeName } from '../kind/inode.ts'
-import { type Difference, defineKind, type Texts, type Verdict, type Work } from '../kind/kind.ts'
+import { type Change, type Difference, type DiffTexts, defineKind, type Work } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
 import { applyReleases, revertReleases } from './apply.ts'
-import { type Delta, deltaOf, liveOf, observeReleases, previousOf, type SeenRelease } from './observe.ts'
+import { deltaOf, liveOf, observeReleases, previousOf, type ReleaseDelta, type ReleaseState } from './observe.ts'
 
 const relativePath = z
   .string()
@@ -42,7 +42,7 @@ export const release = defineKind({
   id: ({ root }) => root,
   observe: observeReleases,
 
-  plan: (want: ReleaseSpec, seen: SeenRelease): Verdict | undefined =>
+  plan: (want: ReleaseSpec, seen: ReleaseState): Change | undefined =>
     want.which === 'latest' ? planLatest(want, seen) : planPrevious(seen),
 
   apply: applyReleases,
@@ -69,11 +69,11 @@ export const release = defineKind({
   },
 })
 
-type ReleaseWork = Work<ReleaseSpec, SeenRelease>
+type ReleaseWork = Work<ReleaseSpec, ReleaseState>
 
 const isUpload = ({ spec }: ReleaseWork): boolean => spec.which === 'latest'
 
-const planLatest = (want: ReleaseSpec, seen: SeenRelease): Verdict | undefined => {
+const planLatest = (want: ReleaseSpec, seen: ReleaseState): Change | undefined => {
   const unreached = planUnreached(seen.current)
   if (unreached !== undefined) return unreached
   const delta = deltaOf(want, seen)
@@ -82,7 +82,7 @@ const planLatest = (want: ReleaseSpec, seen: SeenRelease): Verdict | undefined =
   if (seen.current === ABSENT)
     return {
       action: 'create',
-      sure: 'exact',
+      certainty: 'exact',
       reason: `not there, ${count(want.files.length)}`,
       differences: [pointed(undefined, want.digest)],
     }
@@ -97,17 +97,17 @@ const planLatest = (want: ReleaseSpec, seen: SeenRelease): Verdict | undefined =
         : inWords(delta, live === want.digest)
   return {
     action: 'update',
-    sure: 'exact',
+    certainty: 'exact',
     reason,
     differences: [...(live === want.digest ? [] : [pointed(live, want.digest)]), ...namesIn(delta)],
   }
 }
 
-const planPrevious = (seen: SeenRelease): Verdict | undefined => {
+const planPrevious = (seen: ReleaseState): Change | undefined => {
   const [live, previous] = [liveOf(seen), previousOf(seen)]
   if (previous !== undefined && live === previous) return undefined
   const reason = previous === undefined ? 'no release was live before the newest deployment' : 'goes back to the release before'
-  return { action: 'update', sure: 'exact', reason, differences: previous === undefined ? [] : [pointed(live, previous)] }
+  return { action: 'update', certainty: 'exact', reason, differences: previous === undefined ? [] : [pointed(live, previous)] }
 }
 
 const pointed = (from: string | undefined, to: string): Difference => ({
@@ -119,7 +119,7 @@ const pointed = (from: string | undefined, to: string): Difference => ({
 const count = (files: number): string => (files === 1 ? '1 file' : `${files} files`)
 
 /** `1 file new, 2 changed`; of a release that is live, what became of it since. */
-const inWords = ({ added, changed, removed }: Delta, isLive: boolean): string => {
+const inWords = ({ added, changed, removed }: ReleaseDelta, isLive: boolean): string => {
   const [isNew, isChanged, isGone] = isLive ? ['missing', 'damaged', 'not ours'] : ['new', 'changed', 'removed']
   const parts = [
     [added.length, isNew],
@@ -131,7 +131,7 @@ const inWords = ({ added, changed, removed }: Delta, isLive: boolean): string =>
 
 const NAMED = 5
 
-const namesIn = (delta: Delta): readonly Difference[] =>
+const namesIn = (delta: ReleaseDelta): readonly Difference[] =>
   (['added', 'changed', 'removed'] as const)
     .filter((key) => delta[key].length > 0)
     .map((key) => {
@@ -144,14 +144,14 @@ const SHOWN = 8
 const SHOWN_BYTES = 16_384
 
 /** What changed before what came or went; never a whole first release. */
-const shownOf = ({ spec, seen }: ReleaseWork): readonly string[] => {
+const shownOf = ({ spec, state: seen }: ReleaseWork): readonly string[] => {
   if (seen.current === ABSENT) return []
   const { added, changed, removed } = deltaOf(spec, seen)
   return [...changed, ...added, ...removed].filter((path) => !path.endsWith('/')).slice(0, SHOWN)
 }
 
 /** Only what everybody on the host may read: something else may lie there by another's hand. */
-const isReadable = ({ seen }: ReleaseWork, path: string): boolean => {
+const isReadable = ({ state: seen }: ReleaseWork, path: string): boolean => {
   const member = seen.tree.get(path)
   return member?.type === 'f' && (Number.parseInt(member.mode, 8) & 0o004) !== 0
 }
@@ -161,9 +161,9 @@ const livePaths = (work: ReleaseWork): readonly string[] =>
     .filter((path) => isReadable(work, path))
     .map((path) => `${work.spec.root}/current/${path}`)
 
-const textsOf = (work: ReleaseWork, path: string, old: Buffer | undefined): readonly Texts[] => {
+const textsOf = (work: ReleaseWork, path: string, old: Buffer | undefined): readonly DiffTexts[] => {
   const wanted = work.spec.files.find((file) => file.path === path)?.content
-  if (work.seen.tree.has(path) && !isReadable(work, path)) return []
+  if (work.state.tree.has(path) && !isReadable(work, path)) return []
   if ((old?.length ?? 0) >= SHOWN_BYTES || (wanted?.size ?? 0) >= SHOWN_BYTES) return []
   const [before, after] = [old ?? Buffer.alloc(0), wanted?.open() ?? Buffer.alloc(0)].map(asText)
   return before === undefined || after === undefined ? [] : [{ name: path, before, after }]

@@ -1,5 +1,5 @@
 import { quote } from '../../quote.ts'
-import { Refused } from '../kind/step.ts'
+import { HostRefusal } from '../kind/step.ts'
 import type { Standing } from './observe.ts'
 import { addressOf } from './plan.ts'
 import type { ReplicationSpec } from './replication.ts'
@@ -12,11 +12,11 @@ export interface Other {
 }
 
 /** Who follows a server that the inventory has no more could not be told whether that one still takes writes, nor get what it has. */
-export const strangerFollowed = (spec: ReplicationSpec, all: readonly Other[]): Refused | undefined => {
+export const strangerFollowed = (spec: ReplicationSpec, all: readonly Other[]): HostRefusal | undefined => {
   for (const { host, standing } of all) {
     const address = standing.source?.address
     if (address === undefined || spec.servers.some((one) => one.address === address)) continue
-    return new Refused(
+    return new HostRefusal(
       `${spec.me} is not made the primary, because ${host} follows ${address}, which is none of the servers any more`,
       `that one may still take writes, and have rows that ${spec.me} has not`,
       `put it back into the group and run, so that it is replaced as the primary first; then take it out`,
@@ -36,8 +36,8 @@ sleep ${on === undefined ? afterSeconds : 0}; ! timeout 3 bash -c ${quote(`exec 
   }
 }
 
-const stillAnswers = (spec: ReplicationSpec, host: string, to: string): Refused =>
-  new Refused(
+const stillAnswers = (spec: ReplicationSpec, host: string, to: string): HostRefusal =>
+  new HostRefusal(
     `${spec.me} is not made the primary, because the server of ${host} still answers`,
     `${to} reaches it at ${addressOf(spec, host)}, port 3306; two servers would be written to`,
     `stop it first, or make it reachable for this run`,

@@ -1,5 +1,5 @@
 import { covers } from '../database/gtid.ts'
-import { Refused } from '../kind/step.ts'
+import { HostRefusal } from '../kind/step.ts'
 import type { Other } from './away.ts'
 import type { Standing } from './observe.ts'
 import { addressOf, couldHaveRows, nameOf } from './plan.ts'
@@ -19,7 +19,7 @@ export function* comeNear(one: ReplicationWork, before: Standing, writer: Other,
     if (yield* comesTo(now.position, undefined, NEAR_S)) return
   }
   const why = (yield* standingOn())?.source?.error ?? `for a minute it was never less than ${NEAR_S} s behind`
-  throw new Refused(
+  throw new HostRefusal(
     `${me} does not keep up with ${writer.host}`,
     why,
     `${writer.host} goes on taking writes; run again when it has less to do, or see SHOW SLAVE STATUS on ${me}`,
@@ -51,7 +51,7 @@ export function* catchUp(
     if (follows === undefined && before.position === '') {
       // A fresh host of the name of an old one: nothing of its own was ever in replication.
       if (!couldHaveRows(reachedBy(one), host)) continue
-      if (one.seen.databases.length > 0 && one.mayLose?.has(spec.me) !== true) throw ownData(one, host)
+      if (one.state.databases.length > 0 && one.dataLossAllowed?.has(spec.me) !== true) throw ownData(one, host)
       yield* seed(spec, furthest(spec.me, others).host)
       continue
     }
@@ -65,7 +65,7 @@ export function* catchUp(
 export const furthest = (me: string, others: readonly Other[]): Other => {
   const [first, ...rest] = others
   if (first === undefined)
-    throw new Refused(
+    throw new HostRefusal(
       `${me} has no data, and nobody runs who could give it some`,
       'no other server was reached',
       'run again without --limit',
@@ -80,20 +80,24 @@ function* doneOn(host: string, { source, position }: Standing): Asking<string> {
   return (yield* standingOn(host))?.position ?? position
 }
 
-const behind = (me: string, wanted: string, said?: string): Refused =>
-  new Refused(
+const behind = (me: string, wanted: string, said?: string): HostRefusal =>
+  new HostRefusal(
     `${me} does not come to have everything`,
     said ?? `it has not reached transaction ${wanted}`,
     'see SHOW SLAVE STATUS there; who was the primary goes on',
   )
 
-const ownData = ({ spec: { me }, seen }: ReplicationWork, host: string): Refused =>
-  new Refused(
+const ownData = ({ spec: { me }, state: seen }: ReplicationWork, host: string): HostRefusal =>
+  new HostRefusal(
     `${me} does not get the data of ${host}, because it would lose data of its own`,
     `it has nothing of what ${host} has, and has ${seen.databases.join(', ')}`,
     `save them; then \`provision run --lose-rows-only-on ${me}\` replaces them by the data of ${host}`,
   )
 
 /** What cannot be asked any more could have taken writes since. */
-export const wentAway = (me: string, writer: string): Refused =>
-  new Refused(`${me} is not made the primary`, `the server of ${writer} answers no more`, `see what is wrong with ${writer}, and run again`)
+export const wentAway = (me: string, writer: string): HostRefusal =>
+  new HostRefusal(
+    `${me} is not made the primary`,
+    `the server of ${writer} answers no more`,
+    `see what is wrong with ${writer}, and run again`,
+  )

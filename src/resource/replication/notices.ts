@@ -1,14 +1,14 @@
-import type { World } from '../kind/kind.ts'
-import { Refused } from '../kind/step.ts'
+import type { PlanContext } from '../kind/kind.ts'
+import { HostRefusal } from '../kind/step.ts'
 import { strangerFollowed } from './away.ts'
-import type { SeenReplication } from './observe.ts'
+import type { ReplicationState } from './observe.ts'
 import { addressOf, type Members, membersOf, wishOf } from './plan.ts'
 import type { ReplicationSpec } from './replication.ts'
 
 /** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
-export const replicationNotices = (want: ReplicationSpec, seen: SeenReplication, world: World): readonly string[] => {
+export const replicationNotices = (want: ReplicationSpec, seen: ReplicationState, world: PlanContext): readonly string[] => {
   const members = membersOf(world.members)
-  const mayLose = world.mayLose ?? new Set()
+  const mayLose = world.dataLossAllowed ?? new Set()
   const missing = missedBy(want, seen, members)
   const [lost, needed] = [missing.filter((host) => mayLose.has(host)), missing.filter((host) => !mayLose.has(host))]
   const unreached = want.servers.map(({ host }) => host).filter((host) => host !== want.me && !members.has(host))
@@ -28,7 +28,7 @@ export const replicationNotices = (want: ReplicationSpec, seen: SeenReplication,
 }
 
 /** Servers without which this one does not become the primary, unless what they have may be lost. */
-const missedBy = (want: ReplicationSpec, { standing, databases }: SeenReplication, members: Members): readonly string[] => {
+const missedBy = (want: ReplicationSpec, { standing, databases }: ReplicationState, members: Members): readonly string[] => {
   if (want.me !== want.primary) return []
   if (standing?.writable === true && standing.source === undefined && standing.followers.length > 0) return []
   const writer = [...members].find(([host, its]) => host !== want.me && its.standing?.writable === true)?.[0]
@@ -39,7 +39,7 @@ const missedBy = (want: ReplicationSpec, { standing, databases }: SeenReplicatio
 }
 
 /** What a run could only refuse when firewalls are changed already: nobody is to lose the way to a primary that stays one. */
-export const replicationForbids = (want: ReplicationSpec, { standing }: SeenReplication, world: World): Refused | undefined => {
+export const replicationForbids = (want: ReplicationSpec, { standing }: ReplicationState, world: PlanContext): HostRefusal | undefined => {
   const members = membersOf(world.members)
   const takesOver = want.me === want.primary && (standing?.writable !== true || standing.source !== undefined)
   const running = [...members].flatMap(([host, its]) => (its.standing === undefined ? [] : [{ host, standing: its.standing }]))
@@ -47,10 +47,10 @@ export const replicationForbids = (want: ReplicationSpec, { standing }: SeenRepl
 }
 
 /** Servers that were told of different primaries would both be opened. */
-export const disagreement = ({ me, primary, servers }: ReplicationSpec, members: Members): Refused | undefined => {
+export const disagreement = ({ me, primary, servers }: ReplicationSpec, members: Members): HostRefusal | undefined => {
   const other = servers.find(({ host }) => members.has(host) && members.get(host)?.primary !== primary)?.host
   if (other === undefined) return undefined
-  return new Refused(
+  return new HostRefusal(
     `${me} and ${other} are told of different primaries`,
     `by the options of ${me} it is ${primary}, by those of ${other} it is ${members.get(other)?.primary ?? 'nobody'}`,
     'write primary once, where all servers have it from: in the vars of their group, or of the whole inventory',

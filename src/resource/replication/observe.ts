@@ -1,8 +1,8 @@
+import { askScript, readRows } from '../database/client.ts'
 import { readPosition } from '../database/gtid.ts'
 import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
-import type { Probe } from '../kind/kind.ts'
-import { askScript, readRows } from '../database/client.ts'
-import type { SeenService } from '../service/observe.ts'
+import type { KindQuery } from '../kind/kind.ts'
+import type { ServiceState } from '../service/observe.ts'
 import { service } from '../service/service.ts'
 import type { ReplicationSpec } from './replication.ts'
 
@@ -37,10 +37,10 @@ export interface Standing {
   readonly followers: readonly Follower[]
 }
 
-export interface SeenReplication {
+export interface ReplicationState {
   /** Whom its own options name as the primary. */
   readonly primary: string
-  readonly service: SeenService
+  readonly service: ServiceState
   /** Undefined where it does not run. */
   readonly standing: Standing | undefined
   /** Databases beside those of the server itself, as they lie on the disk. */
@@ -65,10 +65,10 @@ SHOW SLAVE STATUS;`
 export const STANDING = askScript(SELF, ' --column-names')
 
 /** One client for all. */
-export const probeReplication = (specs: readonly ReplicationSpec[]): Probe<SeenReplication> => {
+export const probeReplication = (specs: readonly ReplicationSpec[]): KindQuery<ReplicationState> => {
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
-    ...(services.asks !== undefined && { asks: services.asks }),
+    ...(services.shared !== undefined && { shared: services.shared }),
     script:
       specs.length === 0
         ? ''
@@ -86,7 +86,7 @@ export const probeReplication = (specs: readonly ReplicationSpec[]): Probe<SeenR
         seeding: lines.includes('seeding'),
       }
       return new Map(
-        specs.flatMap((spec): readonly (readonly [string, SeenReplication])[] => {
+        specs.flatMap((spec): readonly (readonly [string, ReplicationState])[] => {
           const its = seen.get(spec.service.unit)
           return its === undefined ? [] : [[spec.name, { primary: spec.primary, service: its, standing, ...disk }]]
         }),

@@ -1,10 +1,10 @@
-import type { Verdict, World } from '../kind/kind.ts'
+import type { Change, PlanContext } from '../kind/kind.ts'
 import { service } from '../service/service.ts'
-import { FOLLOWER, type Follower, type SeenReplication, type Source, type Standing } from './observe.ts'
+import { FOLLOWER, type Follower, type ReplicationState, type Source, type Standing } from './observe.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
 
 /** The servers that were reached, and what they said. */
-export type Members = ReadonlyMap<string, SeenReplication>
+export type Members = ReadonlyMap<string, ReplicationState>
 
 export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
 
@@ -15,19 +15,23 @@ export const couldHaveRows = (members: Members, host: string): boolean => {
 }
 
 /** A server: its service, and whether it is the primary, or follows it. */
-export const planReplication = (want: ReplicationSpec, seen: SeenReplication, world: World): Verdict | undefined => {
+export const planReplication = (want: ReplicationSpec, seen: ReplicationState, world: PlanContext): Change | undefined => {
   const plain = service.kind.plan(want.service, seen.service, world)
   if (plain?.reason.includes('is masked')) return plain
   const wish = wishOf(want, seen, world)
   if (plain !== undefined) return wish === undefined ? plain : { ...plain, reason: `${plain.reason}, ${wish}` }
-  return wish === undefined ? undefined : { action: 'update', sure: 'depends', reason: wish, differences: [] }
+  return wish === undefined ? undefined : { action: 'update', certainty: 'dependent', reason: wish, differences: [] }
 }
 
 /** What is to be done beside its service, in words. */
-export const wishOf = (want: ReplicationSpec, seen: SeenReplication, { members, mayLose }: World): string | undefined =>
+export const wishOf = (
+  want: ReplicationSpec,
+  seen: ReplicationState,
+  { members, dataLossAllowed: mayLose }: PlanContext,
+): string | undefined =>
   want.primary === want.me ? primarysWish(want, seen) : replicasWish(want, seen, membersOf(members), mayLose ?? new Set())
 
-const primarysWish = (want: ReplicationSpec, { standing, seeding, service: { active } }: SeenReplication): string | undefined => {
+const primarysWish = (want: ReplicationSpec, { standing, seeding, service: { active } }: ReplicationState): string | undefined => {
   if (seeding) return 'its copy of the data was cut off, and begins anew'
   if (standing === undefined) return active === 'active' ? 'the server does not answer' : 'becomes the primary'
   if (!standing.writable)
@@ -38,7 +42,12 @@ const primarysWish = (want: ReplicationSpec, { standing, seeding, service: { act
   return mayBeFollowed(want, standing) ? undefined : 'lets its replicas in'
 }
 
-const replicasWish = (want: ReplicationSpec, seen: SeenReplication, members: Members, mayLose: ReadonlySet<string>): string | undefined => {
+const replicasWish = (
+  want: ReplicationSpec,
+  seen: ReplicationState,
+  members: Members,
+  mayLose: ReadonlySet<string>,
+): string | undefined => {
   const { standing, seeding, databases } = seen
   const follows = `follows ${want.primary}`
   if (seeding) return `its copy of the data of ${want.primary} was cut off, and begins anew`

@@ -1,7 +1,7 @@
 import { Problem } from '../../problem.ts'
 import { quote } from '../../quote.ts'
 import { sqlText } from '../database/mariadb.ts'
-import { Refused } from '../kind/step.ts'
+import { HostRefusal } from '../kind/step.ts'
 import { isGone, type Other, strangerFollowed } from './away.ts'
 import { catchUp, comeNear, furthest, wentAway } from './catch-up.ts'
 import type { Standing } from './observe.ts'
@@ -15,7 +15,7 @@ export function* seeToPrimary(one: ReplicationWork): Asking<void> {
   const { spec } = one
   const others = yield* lookAround(one)
   // With half of the data of another one it could not even start.
-  if (one.seen.seeding) yield* seed(spec, furthest(spec.me, others).host)
+  if (one.state.seeding) yield* seed(spec, furthest(spec.me, others).host)
   const before = yield* standingOn()
   if (before?.writable === true && before.source === undefined && !isEmptyBeside(one, before, others)) {
     if (before.followers.length === 0) yield* nobodyIsMissing(one, others, before)
@@ -57,7 +57,7 @@ function* lookAround({ spec, members }: ReplicationWork): Asking<readonly Other[
 function* takeOver(one: ReplicationWork, others: readonly Other[]): Asking<void> {
   const { spec } = one
   const standing = yield* standingOn()
-  if (standing === undefined) throw new Refused('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
+  if (standing === undefined) throw new HostRefusal('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
   const followed = strangerFollowed(spec, [{ host: spec.me, standing }, ...others])
   if (followed !== undefined) throw followed
   const writer = others.find((other) => other.standing.writable)
@@ -96,7 +96,7 @@ function* unasked(
   standing: Standing,
   writer: Other | undefined,
 ): Asking<readonly string[]> {
-  const { spec, mayLose } = one
+  const { spec, dataLossAllowed: mayLose } = one
   // Whoever follows the one that is written to has all that any other follower can have, once it has come to its end.
   if (writer !== undefined && standing.source?.address === addressOf(spec, writer.host)) return []
   const members = reachedBy(one)
@@ -116,10 +116,10 @@ function* starts({ service }: ReplicationSpec, host: string): Asking<boolean> {
   return (yield { do: 'shell', on: host, doing: `starting the server of ${host}, to ask it`, script }).code === 0
 }
 
-const notAllowed = ({ me }: ReplicationSpec, { position, source }: Standing, missing: readonly string[]): Refused => {
+const notAllowed = ({ me }: ReplicationSpec, { position, source }: Standing, missing: readonly string[]): HostRefusal => {
   const names = missing.join(', ')
   const flags = missing.map((host) => `--lose-rows-only-on ${host}`).join(' ')
-  return new Refused(
+  return new HostRefusal(
     `${me} is not made the primary while ${names} cannot be asked`,
     `it could have rows that ${me} has not; ${me} has everything up to transaction ${source?.received || position || 'nothing'}`,
     `bring ${names} back and run again; or, where what only it has may be lost: provision run ${flags}`,
@@ -141,8 +141,8 @@ function* closeAll({ spec, members }: ReplicationWork, others: readonly Other[],
   return closed
 }
 
-const openedAgain = (me: string, host: string): Refused =>
-  new Refused(`${me} is not made the primary`, `${host} was closed, and does not say that it still is`, 'run again')
+const openedAgain = (me: string, host: string): HostRefusal =>
+  new HostRefusal(`${me} is not made the primary`, `${host} was closed, and does not say that it still is`, 'run again')
 
 /** As it was before: the one that took writes takes them again, and this one follows it. */
 function* giveBack(one: ReplicationWork, writer: string): Asking<void> {

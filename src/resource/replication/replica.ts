@@ -1,4 +1,4 @@
-import { Refused } from '../kind/step.ts'
+import { HostRefusal } from '../kind/step.ts'
 import type { Standing } from './observe.ts'
 import { addressOf, isWell } from './plan.ts'
 import type { ReplicationSpec } from './replication.ts'
@@ -7,7 +7,7 @@ import { type Asking, changing, close, comesTo, follow, type ReplicationWork, re
 
 /** A server that follows the primary. Whatever else is to be done to it: first it takes no more writes. */
 export function* seeToReplica(one: ReplicationWork): Asking<void> {
-  const { spec, seen } = one
+  const { spec, state: seen } = one
   if (seen.standing?.writable === true) yield* close(spec)
   // With half of the data of another one it could not even start.
   if (seen.seeding) {
@@ -16,7 +16,7 @@ export function* seeToReplica(one: ReplicationWork): Asking<void> {
   }
   yield* changing(one)
   const standing = yield* standingOn()
-  if (standing === undefined) throw new Refused('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
+  if (standing === undefined) throw new HostRefusal('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
   if (standing.writable) yield* close(spec)
   if (isRight(spec, standing)) return
   const primary = yield* primaryOf(one)
@@ -41,14 +41,14 @@ function* primaryOf({ spec, members }: ReplicationWork): Asking<Standing> {
  * may be lost.
  */
 function* join(one: ReplicationWork, standing: Standing, primary: Standing): Asking<void> {
-  const { spec, seen, mayLose } = one
+  const { spec, state: seen, dataLossAllowed: mayLose } = one
   const isFresh = seen.databases.length === 0 && standing.source === undefined
   const others = reachedBy(one).get(spec.primary)?.databases ?? []
   if (isFresh && others.length > 0) return yield* seed(spec)
   const said = yield* follow(spec, spec.primary, isFresh)
   if (said === undefined) return
   if (isFresh || mayLose?.has(spec.me) === true) return yield* seed(spec)
-  throw new Refused(
+  throw new HostRefusal(
     `${spec.me} does not replicate from ${spec.primary}`,
     `${said}\n${spec.me} stands at ${standing.position || 'nothing'}, ${spec.primary} at ${primary.position || 'nothing'}; it takes no writes meanwhile, and keeps its data`,
     `where it has rows that ${spec.primary} has not, save them; then \`provision run --lose-rows-only-on ${spec.me}\` replaces its data by those of ${spec.primary}`,

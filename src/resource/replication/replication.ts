@@ -56,5 +56,5 @@ export const replication = defineKind({
   forbids: replicationForbids,
   apply: applyReplication,
   // Who is to be written to first, so that the others have somebody to follow.
-  turns: ({ primary, servers }: ReplicationSpec) => [primary, ...servers.map(({ host }) => host).filter((host) => host !== primary)],
+  sequence: ({ primary, servers }: ReplicationSpec) => [primary, ...servers.map(({ host }) => host).filter((host) => host !== primary)],
 })

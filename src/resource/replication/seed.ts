@@ -1,9 +1,9 @@
 import { quote } from '../../quote.ts'
-import { DATA, DATA_MS, sqlText } from '../database/mariadb.ts'
-import { wholeNumber } from '../kind/number.ts'
-import { Refused, succeeded } from '../kind/step.ts'
 import { MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql, SETPRIV } from '../database/files.ts'
+import { DATA, DATA_MS, sqlText } from '../database/mariadb.ts'
+import { wholeNumber } from '../kind/number.ts'
+import { HostRefusal, requireSuccess } from '../kind/step.ts'
 import { SEEDING } from './observe.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
 import { type Asking, follow, tell } from './steps.ts'
@@ -21,7 +21,7 @@ export function* seed(spec: ReplicationSpec, from = spec.primary): Asking<void> 
   yield* checkRoom(from)
   const emptied = `${DEFINE_AS_MYSQL}
 systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && ${asMysql(MARKED)} && ${asMysql(EMPTIED, 1500)} && ${receiving(spec, mine, its)}`
-  succeeded(yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied }, `${me} cannot take the data of ${from}`)
+  requireSuccess(yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied }, `${me} cannot take the data of ${from}`)
   const sent = yield {
     do: 'shell',
     on: from,
@@ -32,7 +32,7 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} &&
   const taken = yield { do: 'shell', doing: 'taking the data in', script: TAKEN_IN }
   if (sent.code !== 0 || taken.code !== 0)
     throw interrupted(me, from, taken.code === 0 ? sent.stderr : `${sent.stderr}\n${taken.stdout}${taken.stderr}`)
-  const prepared = succeeded(
+  const prepared = requireSuccess(
     yield { do: 'shell', doing: 'making the data whole', script: preparing(service.unit), withinMs: DATA_MS },
     'the copy cannot be made whole',
   )
@@ -43,8 +43,8 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} &&
     'the copy does not know where it ends',
   )
   const said = yield* follow(spec, from, false)
-  if (said !== undefined) throw new Refused(`${me} has the data of ${from}, and does not replicate from it`, said)
-  succeeded(yield { do: 'shell', script: `${DEFINE_AS_MYSQL}\n${asMysql(`rm -f ${SEEDING}`)}` }, 'the mark of the copy stays')
+  if (said !== undefined) throw new HostRefusal(`${me} has the data of ${from}, and does not replicate from it`, said)
+  requireSuccess(yield { do: 'shell', script: `${DEFINE_AS_MYSQL}\n${asMysql(`rm -f ${SEEDING}`)}` }, 'the mark of the copy stays')
 }
 
 /** The mark comes before anything is deleted. */
@@ -62,15 +62,15 @@ const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
 /** How much there is to come, against what can be had here: what is here goes first. In kilobytes. */
 function* checkRoom(primary: string): Asking<void> {
   const measured = yield { do: 'shell', on: primary, script: `${DEFINE_AS_MYSQL}\n${MEASURE}; echo "$size"` }
-  const size = wholeNumber(succeeded(measured, 'the data cannot be measured').stdout.toString(), `the size of the data of ${primary}`)
+  const size = wholeNumber(requireSuccess(measured, 'the data cannot be measured').stdout.toString(), `the size of the data of ${primary}`)
   const ask = `${DEFINE_AS_MYSQL}\n${MEASURE}; set -- $(df -kP ${DATA} | tail -n 1); echo $(($4 + size))`
   const room = wholeNumber(
-    succeeded(yield { do: 'shell', script: ask }, 'the room cannot be measured').stdout.toString(),
+    requireSuccess(yield { do: 'shell', script: ask }, 'the room cannot be measured').stdout.toString(),
     'the room for them',
   )
   if (room > size * 1.05) return
   const megabytes = (kilobytes: number): string => `${Math.ceil(kilobytes / 1024)} MB`
-  throw new Refused(
+  throw new HostRefusal(
     `the data of ${primary} do not fit`,
     `they are ${megabytes(size)}, and there is room for ${megabytes(room)}`,
     `make ${DATA} larger; nothing was replaced`,
@@ -123,5 +123,5 @@ ${asMysql(PREPARE, DATA_MS / 1000)} || exit 1
 position=$(${['mariadb_backup', 'xtrabackup'].map((name) => readAsMysql(`${DATA}/${name}_binlog_info`, 'print((split " ", $b)[2])')).join('; ')})
 systemctl start ${quote(unit)} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
 
-const interrupted = (me: string, from: string, said: string): Refused =>
-  new Refused(`the data of ${from} did not come to ${me} whole`, said.trim() || 'nobody said why', 'the next run begins anew')
+const interrupted = (me: string, from: string, said: string): HostRefusal =>
+  new HostRefusal(`the data of ${from} did not come to ${me} whole`, said.trim() || 'nobody said why', 'the next run begins anew')

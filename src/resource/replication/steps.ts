@@ -1,14 +1,14 @@
 import { quote } from '../../quote.ts'
+import { MARIADB, readRows, tellScript } from '../database/client.ts'
 import { sqlText } from '../database/mariadb.ts'
 import type { Work } from '../kind/kind.ts'
-import { type Answer, Refused, type Step, succeeded } from '../kind/step.ts'
-import { MARIADB, readRows, tellScript } from '../database/client.ts'
+import { type Answer, HostRefusal, requireSuccess, type Step } from '../kind/step.ts'
 import { applyServices } from '../service/apply.ts'
-import { readStanding, type SeenReplication, STANDING, type Standing } from './observe.ts'
+import { type ReplicationState, readStanding, STANDING, type Standing } from './observe.ts'
 import { addressOf, followerOf, type Members, membersOf } from './plan.ts'
 import type { ReplicationSpec } from './replication.ts'
 
-export type ReplicationWork = Work<ReplicationSpec, SeenReplication>
+export type ReplicationWork = Work<ReplicationSpec, ReplicationState>
 
 /** Steps that find something out. */
 export type Asking<T> = Generator<Step, T, Answer>
@@ -17,8 +17,8 @@ export type Asking<T> = Generator<Step, T, Answer>
 export const reachedBy = ({ members }: ReplicationWork): Members => membersOf(members ?? (() => new Map()))
 
 /** Its service, by the service kind's own steps. */
-export const changing = ({ spec, seen, verdict }: ReplicationWork): Asking<void> =>
-  applyServices([{ id: spec.service.unit, spec: spec.service, seen: seen.service, verdict }])
+export const changing = ({ spec, state: seen, change: verdict }: ReplicationWork): Asking<void> =>
+  applyServices([{ id: spec.service.unit, spec: spec.service, state: seen.service, change: verdict }])
 
 /** Where a step is done: on the host of the resource itself, where no other is named. */
 const on = (host: string | undefined) => (host === undefined ? {} : { on: host })
@@ -33,7 +33,7 @@ export function* standingOn(host?: string, afterSeconds = 0): Asking<Standing | 
 /** Tells a server something, as its root. What it refuses ends the change, in these words. */
 export function* tell(sql: string, refused: string, { host, doing }: { host?: string; doing?: string } = {}): Asking<string> {
   const step = { do: 'shell', ...on(host), ...(doing !== undefined && { doing }), script: tellScript(sql) } as const
-  return succeeded(yield step, refused)
+  return requireSuccess(yield step, refused)
     .stdout.toString()
     .trim()
 }
@@ -73,7 +73,7 @@ ${tellScript('SET GLOBAL read_only = ON;')}`
     script,
   }
   if (answer.code === 9) return undefined
-  succeeded(
+  requireSuccess(
     answer,
     `${host ?? 'the server'} goes on taking writes`,
     'a transaction may hold a table for longer than 10 s: see SHOW PROCESSLIST there',
@@ -122,5 +122,5 @@ function* goesWell(): Asking<string | undefined> {
 }
 
 /** Whoever was to be asked first has not come to what it shall be. */
-export const waitsFor = (me: string, primary: string, why: string): Refused =>
-  new Refused(`${me} cannot follow ${primary}`, why, `see what is wrong with ${primary}`)
+export const waitsFor = (me: string, primary: string, why: string): HostRefusal =>
+  new HostRefusal(`${me} cannot follow ${primary}`, why, `see what is wrong with ${primary}`)

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { DATA, sqlText } from '../database/mariadb.ts'
-import { defineKind, type Work, type World } from '../kind/kind.ts'
-import { Refused, type Steps, succeeded } from '../kind/step.ts'
 import { askScript, readRows, tellScript } from '../database/client.ts'
 import { readAsMysql } from '../database/files.ts'
+import { DATA, sqlText } from '../database/mariadb.ts'
+import { defineKind, type PlanContext, type Work } from '../kind/kind.ts'
+import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { FOLLOWER } from './observe.ts'
 
 const schema = z.strictObject({
@@ -17,7 +17,7 @@ const schema = z.strictObject({
 
 export type UnreplicatedSpec = z.output<typeof schema>
 
-export interface SeenReplicas {
+export interface UnreplicatedState {
   /** The address of the server that this one follows by an account of ours, whether or not it runs. Whom it follows otherwise is not ours. */
   readonly follows: string | undefined
   /** Accounts of ours by which others may follow it; none where it does not run. */
@@ -46,7 +46,7 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
       const refused = /^refused\t(.*)$/m.exec(disk)?.[1]
       if (refused !== undefined) throw new Refused('it cannot be told whom the server follows', refused, `see what is at ${MASTER}`)
       const of = (word: string) => new RegExp(`^${word}\t(.*)$`, 'm').exec(disk)?.[1] ?? ''
-      const seen: SeenReplicas = {
+      const seen: UnreplicatedState = {
         follows: of('account').startsWith(FOLLOWER) ? of('address') : undefined,
         accounts: (readRows(Buffer.from(said)) ?? []).flatMap(([user = '']) => (user.startsWith(FOLLOWER) ? [user] : [])),
       }
@@ -62,13 +62,13 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
         ? [`lets ${seen.accounts.map((user) => user.slice(FOLLOWER.length)).join(', ')} follow it no more`]
         : []),
     ]
-    return reasons.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: reasons.join(', '), differences: [] }
+    return reasons.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: reasons.join(', '), differences: [] }
   },
 
   forbids: (want, _, world) => refusal(want, world),
 
-  apply: function* (work: readonly Work<UnreplicatedSpec, SeenReplicas>[]): Steps {
-    for (const { spec, seen, members = () => new Map() } of work) {
+  apply: function* (work: readonly Work<UnreplicatedSpec, UnreplicatedState>[]): Steps {
+    for (const { spec, state: seen, members = () => new Map() } of work) {
       const refused = refusal(spec, { members })
       if (refused !== undefined) throw refused
       const drops = seen.accounts.map((user) => `${sqlText(user)}@'%'`)
@@ -76,7 +76,7 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
         ...(seen.follows === undefined ? [] : ['STOP SLAVE; RESET SLAVE ALL;']),
         ...drops.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
       ]
-      succeeded(
+      requireSuccess(
         yield { do: 'shell', doing: 'leaving the replication', script: tellScript(sql.join('\n')) },
         'the server does not leave the replication',
         'it must run: start it, and run again',
@@ -90,18 +90,18 @@ const nameOf = ({ servers }: UnreplicatedSpec, address: string): string => serve
 /** Servers that follow another, and whose data shall stay. */
 const following = (
   want: UnreplicatedSpec,
-  { members }: Pick<World, 'members'>,
+  { members }: Pick<PlanContext, 'members'>,
 ): readonly { readonly host: string; readonly of: string }[] =>
-  [...(members() as ReadonlyMap<string, SeenReplicas>)].flatMap(([host, { follows }]) =>
+  [...(members() as ReadonlyMap<string, UnreplicatedState>)].flatMap(([host, { follows }]) =>
     follows === undefined || want.yielding.includes(host) ? [] : [{ host, of: nameOf(want, follows) }],
   )
 
-const refusal = (want: UnreplicatedSpec, world: Pick<World, 'members'>): Refused | undefined => {
+const refusal = (want: UnreplicatedSpec, world: Pick<PlanContext, 'members'>): HostRefusal | undefined => {
   const [first] = following(want, world)
   if (first === undefined) return undefined
   const { host, of } = first
   const isAlone = want.servers.length === 1
-  return new Refused(
+  return new HostRefusal(
     `${want.me} does not leave the topology replica as long as ${host} follows ${of}`,
     `${host} would be written to beside ${of}, whose rows it goes on getting`,
     isAlone

@@ -2,11 +2,11 @@ import { commandLine, quote } from '../../quote.ts'
 import type { Work } from '../kind/kind.ts'
 import type { Steps } from '../kind/step.ts'
 import { checkLoaded, LOADING, loadScript } from './load.ts'
-import type { SeenService } from './observe.ts'
+import type { ServiceState } from './observe.ts'
 import type { ServiceSpec } from './service.ts'
 import { STAMPS } from './stamp.ts'
 
-type ServiceWork = Work<ServiceSpec, SeenService>
+type ServiceWork = Work<ServiceSpec, ServiceState>
 
 /**
  * Brings adjacent services to their state in one request, in their order; the first that refuses ends it. `withinMs` is for those whose

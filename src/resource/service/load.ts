@@ -1,7 +1,7 @@
 import { commandLine, quote } from '../../quote.ts'
 import { forgetScript, restoreScript } from '../file/undo.ts'
 import { directoriesAbove, OURS } from '../kind/path-queries.ts'
-import { type Answer, Refused, succeeded } from '../kind/step.ts'
+import { type Answer, HostRefusal, requireSuccess } from '../kind/step.ts'
 import { READ_OTHERS } from '../kind/walk-read.ts'
 import { STAMPS } from './stamp.ts'
 
@@ -150,12 +150,12 @@ export const checkLoaded = (answer: Answer, done: readonly string[] = []): void 
   if (answer.code === 0) return
   const [, unit, how, after = ''] = /^provision-refused (\S+) (\S+) (\S+)$/m.exec(answer.stdout.toString()) ?? []
   if (unit === undefined) {
-    succeeded(answer, 'the service could not be changed')
+    requireSuccess(answer, 'the service could not be changed')
     return
   }
   const verb = { start: 'did not start', restart: 'did not restart' }[how ?? ''] ?? 'did not take its new configuration'
   const why = answer.stderr.trim()
-  throw new Refused(`${unit} ${verb}`, why === '' ? 'the service said nothing' : why, AFTER[after] ?? AFTER.kept, done)
+  throw new HostRefusal(`${unit} ${verb}`, why === '' ? 'the service said nothing' : why, AFTER[after] ?? AFTER.kept, done)
 }
 
 const AFTER: Readonly<Record<string, string>> = {

@@ -1,14 +1,14 @@
 import { quote } from '../../quote.ts'
 import { undoDirectory } from '../file/undo.ts'
 import { ABSENT } from '../kind/inode.ts'
-import type { Probe } from '../kind/kind.ts'
+import type { KindQuery } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
-import { inodeSaid, type Said } from '../kind/queries.ts'
+import { type Answers, inodeAt } from '../kind/queries.ts'
 import type { ServiceSpec } from './service.ts'
 import { readStamp, STAMPS, type Stamp } from './stamp.ts'
 
 /** A unit as systemd has it, and what it has loaded. */
-export interface SeenService {
+export interface ServiceState {
   /** `loaded`, `not-found`, `masked`, … */
   readonly load: string
   readonly active: string
@@ -29,11 +29,11 @@ export interface SeenService {
 }
 
 /** Nothing of its own but a builtin for each set: units, stamps, digests and times are asked together with other kinds. */
-export const probeServices = (specs: readonly ServiceSpec[]): Probe<SeenService> => {
+export const probeServices = (specs: readonly ServiceSpec[]): KindQuery<ServiceState> => {
   const files = distinct(specs.flatMap(filesOf).map(({ path }) => path))
   const sets = distinct(specs.flatMap(({ set }) => (set === undefined ? [] : [set])))
   return {
-    asks: {
+    shared: {
       units: specs.map(({ unit }) => unit),
       texts: specs.filter((spec) => filesOf(spec).length > 0).map(({ unit }) => `${STAMPS}/${unit}`),
       digests: distinct(specs.flatMap(unforeseen)),
@@ -62,7 +62,7 @@ const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
 const unforeseen = (spec: ServiceSpec): readonly string[] =>
   filesOf(spec).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : []))
 
-const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], said: Said): ReadonlyMap<string, SeenService> =>
+const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], said: Answers): ReadonlyMap<string, ServiceState> =>
   new Map(
     specs.map((spec) => {
       const of = (key: string): string => said.units.get(spec.unit)?.get(key) ?? ''
@@ -70,7 +70,7 @@ const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], 
       const stamp = readStamp(said.texts.get(`${STAMPS}/${spec.unit}`) ?? [])
       const changed = timeOf(of('StateChangeTimestamp'))
       const paths = filesOf(spec).flatMap(({ path }) => [path, parentOf(path)])
-      const seen: SeenService = {
+      const seen: ServiceState = {
         load: of('LoadState'),
         active: of('ActiveState'),
         sub: of('SubState'),
@@ -87,8 +87,8 @@ const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], 
     }),
   )
 
-const digestSaid = (said: Said, path: string): readonly (readonly [string, string])[] => {
-  const sha256 = inodeSaid(said, path) === ABSENT ? 'absent' : said.digests.get(path)
+const digestSaid = (said: Answers, path: string): readonly (readonly [string, string])[] => {
+  const sha256 = inodeAt(said, path) === ABSENT ? 'absent' : said.digests.get(path)
   return sha256 === undefined ? [] : [[path, sha256]]
 }
 

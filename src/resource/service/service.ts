@@ -1,17 +1,17 @@
 import { z } from 'zod'
 import {
+  type Certainty,
+  type Change,
   type Difference,
   defineKind,
   keyOf,
   type ManagedFile,
+  type PlanContext,
   type Resource,
-  type Sureness,
-  type Verdict,
-  type World,
 } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { applyServices } from './apply.ts'
-import { probeServices, type SeenService, SHARED } from './observe.ts'
+import { probeServices, type ServiceState, SHARED } from './observe.ts'
 import { unitName } from './unit-name.ts'
 
 /** A file that a service reads, and the key of the resource that brings it. */
@@ -65,13 +65,13 @@ export const service = defineKind({
   id: ({ unit }) => unit,
   observe: probeServices,
 
-  plan: (want: ServiceSpec, seen: SeenService, world): Verdict | undefined => {
+  plan: (want: ServiceSpec, seen: ServiceState, world): Change | undefined => {
     const found = [...stateOf(want, seen), ...(want.running && isActive(seen) ? loadOf(want, seen, world) : [])]
     const [first] = found
     if (first === undefined) return undefined
     return {
       action: seen.load === 'not-found' ? 'create' : 'update',
-      sure: found.some(({ sure }) => sure === 'exact') ? 'exact' : first.sure,
+      certainty: found.some(({ certainty }) => certainty === 'exact') ? 'exact' : first.certainty,
       reason: found.map(({ reason }) => reason).join(', '),
       differences: found.flatMap(({ difference }) => (difference === undefined ? [] : [difference])),
       ...(found.some(({ unfinished }) => unfinished === true) && { unfinished: true }),
@@ -83,25 +83,25 @@ export const service = defineKind({
 
 interface Finding {
   readonly reason: string
-  readonly sure: Sureness
+  readonly certainty: Certainty
   readonly difference?: Difference
   readonly unfinished?: true
 }
 
 const exactly = (reason: string, key?: string, from?: string, to?: string): Finding => ({
   reason,
-  sure: 'exact',
+  certainty: 'exact',
   ...(key !== undefined && from !== undefined && to !== undefined && { difference: { key, from, to } }),
 })
 
 const unfinished = (reason: string): Finding => ({ ...exactly(reason), unfinished: true })
 
-const isActive = ({ active }: SeenService): boolean => active === 'active' || active === 'reloading'
+const isActive = ({ active }: ServiceState): boolean => active === 'active' || active === 'reloading'
 
 // `static` units have nothing to enable; `indirect` and `alias` ones are enabled through another.
 const ENABLED = new Set(['enabled', 'static', 'alias', 'indirect', 'generated', 'transient'])
 
-const stateOf = (want: ServiceSpec, seen: SeenService): readonly Finding[] => {
+const stateOf = (want: ServiceSpec, seen: ServiceState): readonly Finding[] => {
   const enabled = ENABLED.has(seen.enabled)
   const masked = seen.load === 'masked' && (want.running || want.enabled)
   return [
@@ -114,18 +114,18 @@ const stateOf = (want: ServiceSpec, seen: SeenService): readonly Finding[] => {
   ]
 }
 
-const downOf = ({ active, sub, result }: SeenService): string => {
+const downOf = ({ active, sub, result }: ServiceState): string => {
   if (active === 'failed') return `start failed earlier (${result})`
   if (sub === 'auto-restart') return `keeps failing (${result})`
   return 'not running'
 }
 
 /** Whether it runs with something else than it shall: by its stamp while that is true, else by the times of its files. */
-const loadOf = (want: ServiceSpec, seen: SeenService, world: World): readonly Finding[] => {
+const loadOf = (want: ServiceSpec, seen: ServiceState, world: PlanContext): readonly Finding[] => {
   const files = [...want.loads, ...want.restarts]
   const older = files.flatMap((file) => {
-    const sure = staleness(file, seen, world)
-    return sure === undefined ? [] : [{ ...file, sure }]
+    const certainty = staleness(file, seen, world)
+    return certainty === undefined ? [] : [{ ...file, certainty }]
   })
   const [first] = older
   if (first !== undefined) {
@@ -133,7 +133,7 @@ const loadOf = (want: ServiceSpec, seen: SeenService, world: World): readonly Fi
     return [
       {
         reason: `runs with an older ${first.path}${more}`,
-        sure: older.some(({ sure }) => sure === 'exact') ? 'exact' : 'depends',
+        certainty: older.some(({ certainty }) => certainty === 'exact') ? 'exact' : 'dependent',
         difference: { key: 'loaded', from: 'older', to: older.map(({ path }) => path).join(', ') },
         // One that is still to be written was not left so by anybody.
         ...(older.some(({ key }) => !world.changes(key)) && { unfinished: true }),
@@ -148,9 +148,9 @@ const loadOf = (want: ServiceSpec, seen: SeenService, world: World): readonly Fi
   return seen.undone ? [unfinished('an earlier change of its files was not finished')] : []
 }
 
-const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: SeenService, world: World): Sureness | undefined => {
+const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: ServiceState, world: PlanContext): Certainty | undefined => {
   const later = sha256 === 'later' || sha256 === 'disk'
-  if (later && world.changes(key)) return 'depends'
+  if (later && world.changes(key)) return 'dependent'
   if (stamp === undefined) return world.changes(key) ? 'exact' : undefined
   const loaded = stamp.sums.get(path)
   const wanted = later ? onDisk.get(path) : sha256

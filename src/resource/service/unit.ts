@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { quote } from '../../quote.ts'
-import { type FileSpec, file, type SeenFile } from '../file/file.ts'
+import { type FileSpec, type FileState, file } from '../file/file.ts'
 import type { Content } from '../kind/content.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
@@ -30,8 +30,8 @@ const schema = z
 type UnitSpec = z.output<typeof schema>
 
 /** A unit's file as it was seen, and whether systemd knows an older one. */
-export interface SeenUnit {
-  readonly file: SeenFile
+export interface UnitState {
+  readonly file: FileState
   readonly stale: boolean
 }
 
@@ -47,12 +47,12 @@ export const unit = defineKind({
   observe: (specs: readonly UnitSpec[]) => {
     const files = file.kind.observe(specs.map((spec) => spec.file))
     return {
-      asks: { ...files.asks, units: specs.map((spec) => spec.unit) },
+      shared: { ...files.shared, units: specs.map((spec) => spec.unit) },
       script: '',
       parse: (stdout, said) => {
         const seen = files.parse(stdout, said)
         return new Map(
-          specs.flatMap((spec): readonly (readonly [string, SeenUnit])[] => {
+          specs.flatMap((spec): readonly (readonly [string, UnitState])[] => {
             const found = seen.get(spec.file.path)
             const stale = said.units.get(spec.unit)?.get('NeedDaemonReload')
             return found === undefined || stale === undefined ? [] : [[spec.name, { file: found, stale: stale === 'yes' }]]
@@ -62,14 +62,14 @@ export const unit = defineKind({
     }
   },
 
-  plan: (want, seen: SeenUnit, world) =>
+  plan: (want, seen: UnitState, world) =>
     file.kind.plan(want.file, seen.file, world) ??
     (seen.stale
-      ? { action: 'update', sure: 'exact', reason: 'systemd has not read it yet', differences: [], unfinished: true }
+      ? { action: 'update', certainty: 'exact', reason: 'systemd has not read it yet', differences: [], unfinished: true }
       : undefined),
 
   *apply(work): Steps {
-    const changed = work.filter((one) => one.verdict.unfinished !== true)
+    const changed = work.filter((one) => one.change.unfinished !== true)
     if (changed.length === 0) yield* reloading(work, nothing())
     else yield* reloading(work, file.kind.apply(changed.map(asFile)))
   },
@@ -126,11 +126,11 @@ const rendered = (sections: z.output<typeof settings>): string =>
     .map(([section, values]) => `[${section}]\n${settingLines(values)}`)
     .join('\n')
 
-const asFile = ({ spec, seen, verdict }: Work<UnitSpec, SeenUnit>): Work<FileSpec, SeenFile> => ({
+const asFile = ({ spec, state: seen, change: verdict }: Work<UnitSpec, UnitState>): Work<FileSpec, FileState> => ({
   id: spec.file.path,
   spec: spec.file,
-  seen: seen.file,
-  verdict,
+  state: seen.file,
+  change: verdict,
 })
 
 function* nothing(): Steps {
@@ -138,7 +138,7 @@ function* nothing(): Steps {
 }
 
 /** The file kind's own steps, in the same requests: first the drop-ins' directories, at the end systemd reads what is there. */
-function* reloading(work: readonly Work<UnitSpec, SeenUnit>[], steps: Steps): Steps {
+function* reloading(work: readonly Work<UnitSpec, UnitState>[], steps: Steps): Steps {
   const directories = [...new Set(work.map(({ spec }) => parentOf(spec.file.path)))].filter((directory) => directory !== UNITS).map(quote)
   const before = directories.length === 0 ? '' : `install -d -m 755 ${directories.join(' ')} || exit 1\n`
   const after = directories.length === 0 ? '' : `rmdir --ignore-fail-on-non-empty ${directories.join(' ')}\n`

@@ -2,20 +2,20 @@ import { quote } from '../../quote.ts'
 import { commitConfirm } from '../guarded/commit-confirm.ts'
 import type { Trial } from '../guarded/trial.ts'
 import type { Work } from '../kind/kind.ts'
-import { Refused, type Steps } from '../kind/step.ts'
+import { HostRefusal, type Steps } from '../kind/step.ts'
 import { STAMPS } from '../service/stamp.ts'
-import { DROP_INS, hindranceTo, type SeenSshd, SSHD_CONFIG, trialSlug, UNIT } from './observe.ts'
+import { DROP_INS, hindranceTo, SSHD_CONFIG, type SshdState, trialSlug, UNIT } from './observe.ts'
 import type { SshdSpec } from './sshd.ts'
 
 /**
  * Checks the settings in the place where sshd will read them, and keeps them only if a new connection comes in under them. Until
  * then they are mounted over the file, so that a boot at any moment finds the old one.
  */
-export function* applySettings(work: readonly Work<SshdSpec, SeenSshd>[]): Steps {
-  for (const { spec, seen } of work) {
+export function* applySettings(work: readonly Work<SshdSpec, SshdState>[]): Steps {
+  for (const { spec, state: seen } of work) {
     const hindrance = hindranceTo(spec, seen)
     if (hindrance !== undefined)
-      throw new Refused(
+      throw new HostRefusal(
         'sshd would not follow these settings',
         hindrance,
         `put "Include ${DROP_INS}/*.conf" into the first line of ${SSHD_CONFIG}; that file is yours, so it was left alone`,

@@ -1,9 +1,9 @@
-import { readTrial, type SeenTrial, trialAsks, trialScript } from '../guarded/trial.ts'
+import { readTrial, type TrialState, trialAsks, trialScript } from '../guarded/trial.ts'
 import { records } from '../kind/chunks.ts'
-import type { SeenInode } from '../kind/inode.ts'
-import type { Probe } from '../kind/kind.ts'
-import { inodeSaid, type Said } from '../kind/queries.ts'
-import { probeServices, type SeenService } from '../service/observe.ts'
+import type { InodeState } from '../kind/inode.ts'
+import type { KindQuery } from '../kind/kind.ts'
+import { type Answers, inodeAt } from '../kind/queries.ts'
+import { probeServices, type ServiceState } from '../service/observe.ts'
 import type { SshdSpec } from './sshd.ts'
 
 export const SSHD_CONFIG = '/etc/ssh/sshd_config'
@@ -13,19 +13,19 @@ export const DROP_INS = '/etc/ssh/sshd_config.d'
 export const UNIT = 'ssh.service'
 
 /** A drop-in of sshd, and what sshd has made of it. */
-export interface SeenSshd extends SeenTrial {
-  readonly inode: SeenInode
+export interface SshdState extends TrialState {
+  readonly inode: InodeState
   readonly sha256: string | undefined
   readonly text: string
   /** The lines of the file that has to include it. */
   readonly config: readonly string[]
-  readonly service: SeenService
+  readonly service: ServiceState
 }
 
 export const trialSlug = ({ name }: { readonly name: string }): string => `sshd/${name}`
 
 /** Nothing but builtins of its own: all else is asked together with other kinds. */
-export const probeSettings = (specs: readonly SshdSpec[]): Probe<SeenSshd> => {
+export const probeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState> => {
   const paths = specs.map(({ path }) => path)
   const loads = specs.map(({ path, sha256 }) => ({ path, sha256, key: `sshd:${path}` }))
   const daemon = probeServices(
@@ -34,11 +34,11 @@ export const probeSettings = (specs: readonly SshdSpec[]): Probe<SeenSshd> => {
       : [{ unit: UNIT, running: true, enabled: true, loads, restarts: [], set: undefined, took: undefined, reload: 'reload' }],
   )
   return {
-    asks: {
-      units: daemon.asks?.units ?? [],
-      inodes: daemon.asks?.inodes ?? [],
+    shared: {
+      units: daemon.shared?.units ?? [],
+      inodes: daemon.shared?.inodes ?? [],
       digests: paths,
-      texts: specs.length === 0 ? [] : [SSHD_CONFIG, ...paths, ...trialAsks(specs.map(trialSlug)).texts, ...(daemon.asks?.texts ?? [])],
+      texts: specs.length === 0 ? [] : [SSHD_CONFIG, ...paths, ...trialAsks(specs.map(trialSlug)).texts, ...(daemon.shared?.texts ?? [])],
     },
     script: trialScript(specs.map(trialSlug)),
     parse: (stdout, said) => {
@@ -49,10 +49,10 @@ export const probeSettings = (specs: readonly SshdSpec[]): Probe<SeenSshd> => {
   }
 }
 
-const seenOf = ({ path }: SshdSpec, said: Said, service: SeenService | undefined, trial: SeenTrial): SeenSshd => {
+const seenOf = ({ path }: SshdSpec, said: Answers, service: ServiceState | undefined, trial: TrialState): SshdState => {
   if (service === undefined) throw new Error(`the host did not speak of ${UNIT}`)
   return {
-    inode: inodeSaid(said, path),
+    inode: inodeAt(said, path),
     sha256: said.digests.get(path),
     text: (said.texts.get(path) ?? []).map((line) => `${line}\n`).join(''),
     config: said.texts.get(SSHD_CONFIG) ?? [],
@@ -62,7 +62,7 @@ const seenOf = ({ path }: SshdSpec, said: Said, service: SeenService | undefined
 }
 
 /** Why sshd would not follow the drop-in, by what its main file says before that: the first value of a setting counts. */
-export const hindranceTo = ({ settings }: SshdSpec, { config }: Pick<SeenSshd, 'config'>): string | undefined => {
+export const hindranceTo = ({ settings }: SshdSpec, { config }: Pick<SshdState, 'config'>): string | undefined => {
   const lines = config.map((line) => line.trim().split(/[\s=]+/))
   const include = lines.findIndex(([keyword = '', ...values]) => keyword.toLowerCase() === 'include' && values.some(isDropIns))
   const before = lines.slice(0, Math.max(include, 0)).map(([keyword = '']) => keyword)

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { historyOf } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { ABSENT, typeName } from '../kind/inode.ts'
-import { type Difference, defineKind, type Verdict } from '../kind/kind.ts'
+import { type Change, type Difference, defineKind } from '../kind/kind.ts'
 import { applySettings } from './apply.ts'
-import { DROP_INS, hindranceTo, probeSettings, type SeenSshd } from './observe.ts'
+import { DROP_INS, hindranceTo, probeSettings, type SshdState } from './observe.ts'
 
 // They would reach beyond this file, or move sshd away from where it is looked for.
 const NOT_HERE = ['match', 'include', 'port', 'listenaddress', 'addressfamily']
@@ -68,7 +68,7 @@ export const sshd = defineKind({
   id: ({ path }) => path,
   observe: probeSettings,
 
-  plan: (want: SshdSpec, seen: SeenSshd): Verdict | undefined => {
+  plan: (want: SshdSpec, seen: SshdState): Change | undefined => {
     const differences = differencesOf(want, seen)
     const load = loadOf(want, seen)
     const reasons = [historyOf('settings', seen), hindranceTo(want, seen), ...differences.map(reasonOf), load]
@@ -76,7 +76,7 @@ export const sshd = defineKind({
     if (found.length === 0) return undefined
     return {
       action: seen.inode === ABSENT ? 'create' : 'update',
-      sure: 'exact',
+      certainty: 'exact',
       reason: found.join('; '),
       // What lies there instead of a file, or that nothing does, is the reason already.
       differences: differences.filter(({ key }) => key !== 'file'),
@@ -86,11 +86,11 @@ export const sshd = defineKind({
   },
 
   apply: applySettings,
-  diff: ({ spec, seen }) => ({ before: seen.text, after: spec.text }),
+  diff: ({ spec, state: seen }) => ({ before: seen.text, after: spec.text }),
   files: ({ path, sha256 }) => [{ path, sha256 }],
 })
 
-const differencesOf = (want: SshdSpec, { inode, sha256 }: SeenSshd): readonly Difference[] => {
+const differencesOf = (want: SshdSpec, { inode, sha256 }: SshdState): readonly Difference[] => {
   if (inode === ABSENT) return [{ key: 'file', from: 'not there' }]
   if (inode.type !== 'f') return [{ key: 'file', from: `is ${typeName(inode.type)}` }]
   const { mode, owner, group } = inode
@@ -104,7 +104,7 @@ const differencesOf = (want: SshdSpec, { inode, sha256 }: SeenSshd): readonly Di
 const reasonOf = ({ key, from }: Difference): string => (key === 'file' ? (from ?? '') : `${key} differ`)
 
 /** Whether the daemon runs with something else than what lies there: by its stamp while that is true, else by the file's time. */
-const loadOf = ({ path, sha256 }: SshdSpec, { inode, sha256: there, service }: SeenSshd): string | undefined => {
+const loadOf = ({ path, sha256 }: SshdSpec, { inode, sha256: there, service }: SshdState): string | undefined => {
   if (inode === ABSENT || there !== sha256 || !['active', 'reloading'].includes(service.active)) return undefined
   const { stamp, reloadFailed, touched } = service
   const isLoaded = stamp === undefined ? !reloadFailed && !touched : stamp.sums.get(path) === sha256

@@ -3,7 +3,7 @@ import { quote } from '../../quote.ts'
 import { isSecret, type Secret } from '../../secret.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
-import { type Steps, succeeded } from '../kind/step.ts'
+import { requireSuccess, type Steps } from '../kind/step.ts'
 
 const script = z.string().regex(/^[^\0]*[^\s\0][^\0]*$/, 'must be a shell script')
 
@@ -33,7 +33,7 @@ const schema = z
   })
 
 export type CommandSpec = z.output<typeof schema>
-export type SeenCommand = { readonly done: boolean }
+export type CommandState = { readonly done: boolean }
 
 /** The escape hatch: a script, and how to see that there is nothing to do. The plan cannot look into it and says so. */
 export const command = defineKind({
@@ -55,9 +55,9 @@ export const command = defineKind({
   plan: ({ creates }, { done }) =>
     done
       ? undefined
-      : { action: 'run', sure: 'opaque', reason: creates === undefined ? 'not done yet' : `${creates} is not there`, differences: [] },
+      : { action: 'run', certainty: 'opaque', reason: creates === undefined ? 'not done yet' : `${creates} is not there`, differences: [] },
 
-  *apply(work: readonly Work<CommandSpec, SeenCommand>[]): Steps {
+  *apply(work: readonly Work<CommandSpec, CommandState>[]): Steps {
     for (const { spec } of work) {
       const input = typeof spec.input === 'string' ? Buffer.from(spec.input) : spec.input
       const answer = yield {
@@ -67,7 +67,7 @@ export const command = defineKind({
         ...(spec.withinMinutes === undefined ? {} : { withinMs: spec.withinMinutes * 60_000 }),
         ...(input === undefined ? {} : { input }),
       }
-      succeeded(answer, spec.name, 'correct what the host says, or the script; what it did before it failed stays')
+      requireSuccess(answer, spec.name, 'correct what the host says, or the script; what it did before it failed stays')
     }
   },
 })

@@ -4,7 +4,7 @@ import { sha256Hex } from '../kind/content.ts'
 import { differing, inWords } from '../kind/differences.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
-import type { Said } from '../kind/queries.ts'
+import type { Answers } from '../kind/queries.ts'
 
 const schema = z.strictObject({
   key: z
@@ -26,7 +26,7 @@ const squeeze = (value: string): string => value.trim().replaceAll(/[ \t]+/g, ' 
 
 export type SysctlSpec = z.output<typeof schema>
 
-export interface SeenSysctl {
+export interface SysctlState {
   /** What the kernel has now, each value once where it has several such settings; undefined: this kernel has none. */
   readonly live: string | undefined
   /** What our file says it shall have after the next boot. */
@@ -40,25 +40,25 @@ export const sysctl = defineKind({
   id: (spec) => idOf(spec),
 
   observe: (specs: readonly SysctlSpec[]) => ({
-    asks: { texts: specs.map(bootFile), patterns: specs.map(live) },
+    shared: { texts: specs.map(bootFile), patterns: specs.map(live) },
     script: '',
-    parse: (_, said) => new Map(specs.map((spec): [string, SeenSysctl] => [idOf(spec), seenOf(spec, said)])),
+    parse: (_, said) => new Map(specs.map((spec): [string, SysctlState] => [idOf(spec), seenOf(spec, said)])),
   }),
 
   plan: ({ value, optional }, seen) => {
     if (optional && seen.live === undefined) return undefined
     if (seen.boot === undefined) {
       const reason = seen.live === value ? 'not set for the next boot' : 'not set'
-      return { action: 'create', sure: 'exact', reason, differences: differing({ value }, { value: seen.live }) }
+      return { action: 'create', certainty: 'exact', reason, differences: differing({ value }, { value: seen.live }) }
     }
     const differences = [
       ...differing({ value }, { value: seen.live }),
       ...differing({ 'value at boot': value }, { 'value at boot': seen.boot }),
     ]
-    return differences.length === 0 ? undefined : { action: 'update', sure: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  apply: (work: readonly Work<SysctlSpec, SeenSysctl>[]) =>
+  apply: (work: readonly Work<SysctlSpec, SysctlState>[]) =>
     inTurn(work, scriptOf, {
       doing: 'setting kernel parameters',
       failed: (id) => `${id} could not be set`,
@@ -76,7 +76,7 @@ const live = (spec: SysctlSpec): string => `/proc/sys/${slashed(spec)}`
 const bootFile = (spec: SysctlSpec): string => `/etc/sysctl.d/zz-provision.${idOf(spec).replaceAll('*', '+')}.conf`
 const bootLine = (spec: SysctlSpec): string => `${slashed(spec)} = ${spec.value}\n`
 
-const seenOf = (spec: SysctlSpec, { texts }: Said): SeenSysctl => {
+const seenOf = (spec: SysctlSpec, { texts }: Answers): SysctlState => {
   const fits = new RegExp(`^${live(spec).replaceAll('.', '\\.').replaceAll('*', '[^/]+')}$`)
   const values = new Set([...texts].filter(([path]) => fits.test(path)).map(([, [line = '']]) => squeeze(line)))
   const [key, value] = (texts.get(bootFile(spec))?.[0] ?? '').split(/ = (.*)/s)
@@ -87,7 +87,7 @@ const seenOf = (spec: SysctlSpec, { texts }: Said): SeenSysctl => {
 }
 
 // The kernel is asked first: a value that it refuses shall not wait in a file for the next boot.
-const scriptOf = ({ spec }: Work<SysctlSpec, SeenSysctl>): string => {
+const scriptOf = ({ spec }: Work<SysctlSpec, SysctlState>): string => {
   const file = quote(bootFile(spec))
   return `for f in ${quotePattern(live(spec))}; do ${commandLine('printf', '%s\\n', spec.value)} >"$f"; done
 umask 022; mkdir -p /etc/sysctl.d; ${commandLine('printf', '%s', bootLine(spec))} >${file}.new; chmod 644 ${file}.new

@@ -1,7 +1,7 @@
 import { quote } from '../../../src/quote.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { Resource } from '../../../src/resource/kind/kind.ts'
-import { leftover } from '../../../src/resource/ownership/leftover.ts'
+import { orphan as orphanOf } from '../../../src/resource/ownership/leftover.ts'
 import { OWNED, recordHead, recordLine, recordPath } from '../../../src/resource/ownership/record.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
@@ -13,7 +13,7 @@ const place =
 
 const orphan = (key: string, path: string, digest?: string): Resource => {
   const text = recordLine(key, ...(digest === undefined ? [] : [path, digest]))
-  return leftover({ role: ROLE, prune: true, thing: { key, text, ...(digest !== undefined && { path, digest }) } })
+  return orphanOf({ role: ROLE, prune: true, thing: { key, text, ...(digest !== undefined && { path, digest }) } })
 }
 const recorded = (line: string): string =>
   `mkdir -p -m 700 ${OWNED}; printf '%s' ${quote(`${recordHead(['site.yaml'])}${line}\n`)} >${recordPath(ROLE)}`

@@ -1,7 +1,7 @@
 import { quote } from '../../../src/quote.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { keyOf } from '../../../src/resource/kind/kind.ts'
-import type { Refused } from '../../../src/resource/kind/step.ts'
+import type { HostRefusal } from '../../../src/resource/kind/step.ts'
 import type { Attack, Place, Scene } from './attacks.ts'
 import type { Ground } from './ground.ts'
 import type { Target } from './kinds.ts'
@@ -97,7 +97,7 @@ rm -f /srv/bystander; :`)
 
 interface Round {
   readonly faults: readonly string[]
-  readonly refusal?: Refused
+  readonly refusal?: HostRefusal
 }
 
 /** One run, with a deadline: the plan, which also names what is declared beside it, and the changes. */
@@ -117,7 +117,7 @@ const round = async (ground: Ground, { target, attack }: Cell, at: string, n: nu
   const read_ = await greed(ground, read)
   if (applied instanceof Error && applied.name !== 'Refused')
     return { faults: [...faults, ...read_, `the run stops: ${applied.message.slice(0, 200)}`] }
-  if (applied instanceof Error) return { faults: [...faults, ...read_], refusal: applied as Refused }
+  if (applied instanceof Error) return { faults: [...faults, ...read_], refusal: applied as HostRefusal }
   const isDone = attack.loop !== undefined || target.staysDue === true
   const left = isDone ? [] : await host.plan(resources)
   const keys = resources.map(keyOf)
@@ -131,7 +131,7 @@ const greed = async (ground: Ground, before: number): Promise<readonly string[]>
 }
 
 /** A refusal names a path of the account and its owner. While the account changes the path, the host may find nothing that has an owner. */
-const unnamed = ({ what, why }: Refused, { attack }: Cell, own: readonly string[], account: string): readonly string[] => {
+const unnamed = ({ what, why }: HostRefusal, { attack }: Cell, own: readonly string[], account: string): readonly string[] => {
   const namesPath = own.some((path) => `${what}\n${why}`.includes(path))
   return namesPath && (attack.loop !== undefined || why.includes(account)) ? [] : [`refused without naming path and owner: ${what}: ${why}`]
 }

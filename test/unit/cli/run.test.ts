@@ -46,7 +46,7 @@ const engineOf = ({
       return { plan, unreachable, close: async () => void asked.push('close') }
     },
     savePlan: (_, scope) => JSON.stringify(scope),
-    whatDiffers: () => [],
+    stalenessOf: () => [],
     apply: async (planned, { listen }) => {
       asked.push('apply')
       for (const each of planned.plan.changes) listen({ type: 'change', phase: applied.length > 0 ? 'failed' : 'applied', change: each })

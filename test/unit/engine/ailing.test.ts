@@ -1,12 +1,12 @@
 import { describe, expect, it, test } from 'vitest'
 import { clockFault } from '../../../src/engine/clock.ts'
 import { explained, type Mount } from '../../../src/engine/mounts.ts'
-import { Refused } from '../../../src/resource/kind/step.ts'
+import { HostRefusal } from '../../../src/resource/kind/step.ts'
 
 const mount = (at: string, more: Partial<Mount> = {}): Mount => ({ at, availableKB: 1e6, freeInodes: 1e5, readOnly: false, ...more })
 
 describe('a refusal that has to do with a disk', () => {
-  const full = new Refused('/etc/x could not be written (exit 1)', 'tar: No space left on device', undefined, ['a'], 'b')
+  const full = new HostRefusal('/etc/x could not be written (exit 1)', 'tar: No space left on device', undefined, ['a'], 'b')
 
   it('names the mount that has the least left', () => {
     expect(explained(full, [mount('/'), mount('/var', { availableKB: 12 })])).toMatchObject({
@@ -27,7 +27,7 @@ describe('a refusal that has to do with a disk', () => {
   })
 
   it('names the mount that is read-only', () => {
-    const readOnly = new Refused('no', 'tar: Read-only file system')
+    const readOnly = new HostRefusal('no', 'tar: Read-only file system')
     expect(explained(readOnly, [mount('/', { availableKB: 0 }), mount('/srv', { readOnly: true })])).toMatchObject({
       what: 'no: /srv is mounted read-only',
       fix: expect.stringContaining('mount it writable'),

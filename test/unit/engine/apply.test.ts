@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { apply } from '../../../src/engine/apply.ts'
 import type { Event } from '../../../src/engine/event.ts'
-import type { Change } from '../../../src/engine/plan.ts'
+import type { PlannedChange } from '../../../src/engine/plan.ts'
 import type { Planned, Surveyed } from '../../../src/engine/planned.ts'
 import { prove } from '../../../src/engine/prove.ts'
-import { Tally } from '../../../src/engine/tally.ts'
+import { RunProgress } from '../../../src/engine/tally.ts'
 import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
-import { Refused, Undone } from '../../../src/resource/kind/step.ts'
+import { ControllerFailure, HostRefusal } from '../../../src/resource/kind/step.ts'
 import { localShell } from './local-shell.ts'
 
 /** A kind that every host refuses, for the sake of one of the batch. */
@@ -17,10 +17,10 @@ const refusing = defineKind({
   schema: z.strictObject({ id: z.string() }),
   id: ({ id }) => id,
   observe: (specs: readonly { id: string }[]) => ({ script: '', parse: () => new Map(specs.map(({ id }) => [id, ''])) }),
-  plan: () => ({ action: 'create', sure: 'exact', reason: '', differences: [] }),
+  plan: () => ({ action: 'create', certainty: 'exact', reason: '', differences: [] }),
   // biome-ignore lint/correctness/useYield: it refuses before it asks anything
   *apply() {
-    throw new Refused('no', 'it will not', undefined, [], 'second')
+    throw new HostRefusal('no', 'it will not', undefined, [], 'second')
   },
 })
 
@@ -31,12 +31,12 @@ const ordering = (until?: Date) =>
     schema: z.strictObject({ id: z.string() }),
     id: ({ id }) => id,
     observe: (specs: readonly { id: string }[]) => ({ script: '', parse: () => new Map(specs.map(({ id }) => [id, ''])) }),
-    plan: () => ({ action: 'create', sure: 'exact', reason: '', differences: [], ...(until && { mayWaitUntil: until }) }),
+    plan: () => ({ action: 'create', certainty: 'exact', reason: '', differences: [], ...(until && { deferrableUntil: until }) }),
     *apply(work) {
       const before = work.findIndex(({ id }) => id === 'second')
       if (before < 0) return
       const problem = new Problem({ class: 'task', where: { host: 'controller' }, what: 'it is down', fix: 'wait' })
-      throw new Undone(
+      throw new ControllerFailure(
         problem,
         work.slice(0, before).map(({ id }) => id),
         'second',
@@ -49,10 +49,10 @@ const surveyed = (host: string, kind: typeof refusing | ReturnType<typeof orderi
     play: 0,
     role: 'test',
     resource: kind({ id }),
-    seen: '',
-    verdict: { action: 'create', sure: 'exact', reason: '', differences: [] } as const,
+    state: '',
+    change: { action: 'create', certainty: 'exact', reason: '', differences: [] } as const,
   }))
-  const changes = due.map(({ play, role, resource, verdict }) => ({ host, role, play, resource: keyOf(resource), ...verdict }))
+  const changes = due.map(({ play, role, resource, change }) => ({ host, role, play, resource: keyOf(resource), ...change }))
   const session = { host, shell: localShell(host) } as Surveyed['session']
   return { session, placed: due, due, changes }
 }
@@ -166,8 +166,8 @@ describe('the proof', () => {
       if (event.type === 'change' && event.phase === 'failed') failed.push(event.change.resource)
     }
     const one = surveyed('a')
-    const tally = new Tally(listen)
-    tally.applied(one.changes[0] as Change, 1)
+    const tally = new RunProgress(listen)
+    tally.applied(one.changes[0] as PlannedChange, 1)
     const planned = { everywhere: new Map(), surveyed: new Map(), selected: () => true } as unknown as Planned
     await prove([one], planned, tally, { listen, signal: new AbortController().signal })
     expect(failed).toEqual(['refusing:first'])

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { lookAt } from '../../../src/engine/observe.ts'
+import { queryHost } from '../../../src/engine/observe.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { link } from '../../../src/resource/file/link.ts'
@@ -13,14 +13,14 @@ afterAll(() => rmSync(here, { recursive: true }))
 
 const sh = (script: string): Buffer =>
   spawnSync('sh', ['-c', script], { env: { ...process.env, LC_ALL: 'C', T: mkdtempSync(join(tmpdir(), 'observe-')) } }).stdout
-const placed = (...resources: Parameters<typeof lookAt>[1][number]['resource'][]) =>
+const placed = (...resources: Parameters<typeof queryHost>[1][number]['resource'][]) =>
   resources.map((resource) => ({ play: 0, role: 'r', resource }))
 
 describe('one look at a host', () => {
   it('reads every kind out of one answer, names with spaces, quotes and line breaks in their targets included', () => {
     writeFileSync(join(here, "it's a file"), 'hello\n')
     symlinkSync('somewhere\nelse', join(here, 'link'))
-    const look = lookAt(
+    const look = queryHost(
       'web-01',
       placed(
         file({ path: join(here, "it's a file") }),
@@ -41,21 +41,21 @@ describe('one look at a host', () => {
 
   it('never waits for a named pipe', () => {
     spawnSync('mkfifo', [join(here, 'pipe')])
-    const look = lookAt('web-01', placed(file({ path: join(here, 'pipe') }), file({ path: join(here, "it's a file") })))
+    const look = queryHost('web-01', placed(file({ path: join(here, 'pipe') }), file({ path: join(here, "it's a file") })))
     const seen = look.read(sh(look.script))
     expect(seen.get(`file:${here}/pipe`)).toMatchObject({ type: 'p' })
     expect(seen.get(`file:${here}/it's a file`)).toHaveProperty('sha256')
   })
 
   it('takes a host that stops in the middle of its answer for one that did not answer', () => {
-    const look = lookAt('web-01', placed(file({ path: here }), directory({ path: here })))
+    const look = queryHost('web-01', placed(file({ path: here }), directory({ path: here })))
     const answer = sh(look.script)
     for (const length of [0, 10, answer.length - 40, answer.length - 2])
       expect(() => look.read(answer.subarray(0, length))).toThrow(/web-01: did not answer/)
   })
 
   it('never takes silence about a resource for its absence', () => {
-    const look = lookAt('web-01', placed(directory({ path: here })))
+    const look = queryHost('web-01', placed(directory({ path: here })))
     const answer = sh(look.script.replaceAll(/find .*/g, '').replaceAll(/for p .*/g, ''))
     expect(() => look.read(answer)).toThrow(/did not answer/)
   })
@@ -63,7 +63,7 @@ describe('one look at a host', () => {
   it('asks as many commands about two hundred files as about one', () => {
     const commands = (count: number): number => {
       const paths = Array.from({ length: count }, (_, i) => file({ path: join(here, `f${i}`) }))
-      return lookAt('web-01', placed(...paths)).script.match(/\b(find|sha256sum) /g)?.length ?? 0
+      return queryHost('web-01', placed(...paths)).script.match(/\b(find|sha256sum) /g)?.length ?? 0
     }
     expect(commands(200)).toBe(commands(1))
   })

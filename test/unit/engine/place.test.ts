@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { unite } from '../../../src/engine/place.ts'
+import { mergeDeclared } from '../../../src/engine/place.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
 import { Secret } from '../../../src/secret.ts'
@@ -8,7 +8,7 @@ const at = (role: string, options: Parameters<typeof file>[0], play = 0) => ({ p
 
 describe('uniting what roles declare', () => {
   it('shares what is declared twice identically, at its first place', () => {
-    const united = unite('web-01', [
+    const united = mergeDeclared('web-01', [
       at('a', { path: '/etc/motd', content: 'x' }),
       at('b', { path: '/etc/issue' }),
       at('b', { path: '/etc/motd', content: 'x' }, 1),
@@ -20,7 +20,7 @@ describe('uniting what roles declare', () => {
     ['other content', { path: '/etc/motd', content: 'y' }],
     ['another mode', { path: '/etc/motd', content: 'x', mode: '600' }],
   ])('refuses a contradiction: %s', (_, second) => {
-    expect(() => unite('web-01', [at('a', { path: '/etc/motd', content: 'x' }), at('b', second)])).toThrow(
+    expect(() => mergeDeclared('web-01', [at('a', { path: '/etc/motd', content: 'x' }), at('b', second)])).toThrow(
       /web-01 › file:\/etc\/motd: roles a and b declare it differently/,
     )
   })
@@ -30,7 +30,7 @@ describe('uniting what roles declare', () => {
     const other = at('b', { path: '/etc/key', content: text`${new Secret('poison-2')}` })
     let message = ''
     try {
-      unite('web-01', [one, other])
+      mergeDeclared('web-01', [one, other])
     } catch (error) {
       message = String(error)
     }

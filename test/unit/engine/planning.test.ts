@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import type { Placed } from '../../../src/engine/place.ts'
+import type { DeclaredResource } from '../../../src/engine/place.ts'
 import { forbiddenOn, noticesOf, planHost, unfinishedOf } from '../../../src/engine/planning.ts'
-import { defineKind, type Kind, type World } from '../../../src/resource/kind/kind.ts'
-import { Refused } from '../../../src/resource/kind/step.ts'
+import { defineKind, type Kind, type PlanContext } from '../../../src/resource/kind/kind.ts'
+import { HostRefusal } from '../../../src/resource/kind/step.ts'
 
 /** A kind made of values: wanted text against seen text; remembers the world it was planned in. */
 const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; want: string }, string>> = {}) =>
@@ -12,15 +12,15 @@ const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; wan
     schema: z.strictObject({ id: z.string(), want: z.string() }),
     id: ({ id }) => id,
     observe: () => ({ script: '', parse: () => new Map() }),
-    plan: ({ want }, seen: string, world: World) => {
+    plan: ({ want }, seen: string, world: PlanContext) => {
       const told = want
-        .replace('<coming>', String(world.packagesComing))
+        .replace('<coming>', String(world.packagesPending))
         .replace('<changes a>', String(world.changes('note:a')))
         .replace('<members>', [...world.members()].map(([host, said]) => `${host}=${said}`).join(' '))
       if (told === seen) return undefined
       return {
         action: seen === '' ? 'create' : 'update',
-        sure: 'exact',
+        certainty: 'exact',
         reason: told,
         differences: [],
         ...(want.includes('debt') ? { debt: true } : {}),
@@ -32,10 +32,10 @@ const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; wan
   })
 
 const note = kindOfText('note')
-const bringer = kindOfText('bringer', { brings: true })
+const bringer = kindOfText('bringer', { affectsLater: true })
 
 const plan = (
-  placed: readonly Placed[],
+  placed: readonly DeclaredResource[],
   seen: Record<string, string>,
   roles?: readonly string[],
   others: Record<string, Record<string, string>> = {},
@@ -47,11 +47,11 @@ const plan = (
   ])
   const selected = (role: string): boolean => roles === undefined || roles.includes(role)
   return planHost({ placed, seen: mine, everywhere, selected, now: new Date(0) }).map(
-    ({ resource, verdict }) => `${verdict.action} ${resource.id} ${verdict.reason}`,
+    ({ resource, change: verdict }) => `${verdict.action} ${resource.id} ${verdict.reason}`,
   )
 }
 
-const place = (resource: Placed['resource'], role = 'web', play = 0): Placed => ({ resource, role, play })
+const place = (resource: DeclaredResource['resource'], role = 'web', play = 0): DeclaredResource => ({ resource, role, play })
 
 describe('planning a host', () => {
   it('plans nothing where everything is as wanted', () => {
@@ -133,7 +133,7 @@ describe('planning a host', () => {
 
   it('hears what cannot be, of the roles that were asked for', () => {
     const strict = kindOfText('strict', {
-      forbids: ({ id }, seen, { members }) => (seen === 'odd' ? new Refused(`${id} is odd`, `of ${members().size}`) : undefined),
+      forbids: ({ id }, seen, { members }) => (seen === 'odd' ? new HostRefusal(`${id} is odd`, `of ${members().size}`) : undefined),
     })
     const placed = [place(strict({ id: 'a', want: 'x' }), 'db'), place(strict({ id: 'b', want: 'x' }), 'web')]
     const seen = new Map(Object.entries({ 'strict:a': 'odd', 'strict:b': 'odd' }))

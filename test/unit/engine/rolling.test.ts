@@ -8,7 +8,7 @@ import type { Planned, Surveyed } from '../../../src/engine/planned.ts'
 import type { Session } from '../../../src/engine/session.ts'
 import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
-import { type Steps, succeeded } from '../../../src/resource/kind/step.ts'
+import { requireSuccess, type Steps } from '../../../src/resource/kind/step.ts'
 import type { Drain, HostView, Role } from '../../../src/role/role.ts'
 import { localShell } from './local-shell.ts'
 
@@ -37,19 +37,19 @@ const gift = defineKind({
     script: '',
     parse: () => new Map(specs.map(({ what }) => [what, ''])),
   }),
-  plan: (_, seen) => (seen === '' ? { action: 'create', sure: 'exact', reason: '', differences: [] } : undefined),
+  plan: (_, seen) => (seen === '' ? { action: 'create', certainty: 'exact', reason: '', differences: [] } : undefined),
   *apply(work): Steps {
     for (const { spec } of work)
-      succeeded(yield { do: 'shell', script: `${note(`${spec.host} gets ${spec.what}`)}; [ ${spec.what} != refused ]` }, 'it will not')
+      requireSuccess(yield { do: 'shell', script: `${note(`${spec.host} gets ${spec.what}`)}; [ ${spec.what} != refused ]` }, 'it will not')
   },
   *revert(work): Steps {
-    for (const { spec } of work) succeeded(yield { do: 'shell', script: note(`${spec.host} gives ${spec.what} back`) }, 'it will not')
+    for (const { spec } of work) requireSuccess(yield { do: 'shell', script: note(`${spec.host} gives ${spec.what} back`) }, 'it will not')
   },
 })
 
 const surveyed = (host: string, what: readonly string[]): Surveyed => {
-  const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
-  const due = what.map((one, i) => ({ play: 0, role: `role${i}`, resource: gift({ host, what: one }), seen: '', verdict }))
+  const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const due = what.map((one, i) => ({ play: 0, role: `role${i}`, resource: gift({ host, what: one }), state: '', change: verdict }))
   const changes = due.map(({ play, role, resource }) => ({ host, role, play, resource: keyOf(resource), ...verdict }))
   return { session: sessionOf(host), placed: due, due, changes }
 }

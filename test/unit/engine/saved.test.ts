@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { digestsOf, isGuarded } from '../../../src/engine/digest.ts'
-import { whatDiffers } from '../../../src/engine/holds.ts'
-import { mannersOf } from '../../../src/engine/manner.ts'
+import { stalenessOf } from '../../../src/engine/holds.ts'
+import { rolloutsOf } from '../../../src/engine/manner.ts'
 import type { Planned } from '../../../src/engine/planned.ts'
 import type { Prepared } from '../../../src/engine/prepare.ts'
 import { readPlan, savePlan } from '../../../src/engine/saved.ts'
@@ -35,7 +35,7 @@ const plannedOn = (
   const prepared = { targets, site: { plays: [{ serial, maxFailures }] }, bindings: { bound } } as unknown as Prepared
   return {
     prepared,
-    plan: { changes, resources: new Map(), manners: mannersOf(prepared, changes) },
+    plan: { changes, resources: new Map(), manners: rolloutsOf(prepared, changes) },
     surveyed: new Map(Object.entries(hosts).map(([host, due]) => [host, { due: due.map(([resource, seen]) => ({ resource, seen })) }])),
   } as unknown as Planned
 }
@@ -45,7 +45,7 @@ const plannedOf = (...due: DueHere): Planned => plannedOn({ a: due })
 const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, mayLose: [] }
 const saved = (planned: Planned): string => savePlan(planned, scope, new Date(0))
 const compared = (before: Planned, now: Planned): readonly string[] =>
-  whatDiffers(readPlan('p', saved(before)), now).map((problem) => `${problem.message}; ${problem.why ?? ''}`)
+  stalenessOf(readPlan('p', saved(before)), now).map((problem) => `${problem.message}; ${problem.why ?? ''}`)
 
 const motd = (content: string, seen: object = inode) => [file({ path: '/etc/motd', content }), seen] as const
 const other = [file({ path: '/etc/other', content: 'x' }), inode] as const

@@ -14,7 +14,9 @@ const shared = defineKind({
   id: () => 'it',
   observe: () => ({ script: '', parse: () => new Map() }),
   plan: ({ me }, _, world) =>
-    me === [...world.members().keys()].sort()[0] ? { action: 'update', sure: 'exact', reason: `by ${me}`, differences: [] } : undefined,
+    me === [...world.members().keys()].sort()[0]
+      ? { action: 'update', certainty: 'exact', reason: `by ${me}`, differences: [] }
+      : undefined,
   before: () => ({ script: 'echo old', read: (stdout) => new Map([['it', stdout]]) }),
   diff: (_, before) => ({ before: before?.toString() ?? '', after: 'new\n' }),
   *apply() {},

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import type { Change } from '../../../src/engine/plan.ts'
+import type { PlannedChange } from '../../../src/engine/plan.ts'
 import type { Surveyed } from '../../../src/engine/planned.ts'
-import { turnsOf } from '../../../src/engine/turns.ts'
+import { sequencerOf } from '../../../src/engine/turns.ts'
 import { defineKind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 
 const kindOf = (name: string, order?: readonly string[]) =>
@@ -13,22 +13,22 @@ const kindOf = (name: string, order?: readonly string[]) =>
     observe: () => ({ script: '', parse: () => new Map() }),
     plan: () => undefined,
     *apply() {},
-    ...(order === undefined ? {} : { turns: () => order }),
+    ...(order === undefined ? {} : { sequence: () => order }),
   })
 const member = kindOf('member', ['b', 'c', 'a'])
 const plain = kindOf('plain')
 
 const surveyed = (host: string, ...resources: readonly Resource[]): Surveyed =>
   ({ session: { host }, due: resources.map((resource) => ({ play: 0, role: 'r', resource })) }) as unknown as Surveyed
-const batch = (resource: Resource) => [{ change: { resource: keyOf(resource) } as Change }]
+const batch = (resource: Resource) => [{ change: { resource: keyOf(resource) } as PlannedChange }]
 
 /** The order in which hosts came to their turn, each passing on when told to. */
 const scene = (hosts: readonly Surveyed[]) => {
-  const turns = turnsOf(hosts, 0, new Map())
+  const turns = sequencerOf(hosts, 0, new Map())
   const came: string[] = []
   const having = hosts.filter(({ due }) => due.some(({ resource }) => keyOf(resource) === keyOf(member({}))))
   for (const { session } of having)
-    void turns.comeTo(session.host, batch(member({}))).then(
+    void turns.waitForTurn(session.host, batch(member({}))).then(
       () => came.push(session.host),
       (error: Error) => came.push(`${session.host}: ${error.message}`),
     )
@@ -42,39 +42,39 @@ const scene = (hosts: readonly Surveyed[]) => {
 it('lets hosts come to a resource of theirs in the order that its kind says, each when the one before has passed', async () => {
   const { turns, settle } = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
   expect(await settle()).toBe('b')
-  turns.pass('b', batch(member({})))
+  turns.finish('b', batch(member({})))
   expect(await settle()).toBe('b c')
-  turns.pass('c', batch(member({})))
+  turns.finish('c', batch(member({})))
   expect(await settle()).toBe('b c a')
 })
 
 it('does not wait for a host that has nothing to do there, nor for one that left', async () => {
   const { turns, settle } = scene([surveyed('a', member({})), surveyed('b', plain({})), surveyed('c', plain({}), member({}))])
   expect(await settle()).toBe('c')
-  turns.leave('c', false)
+  turns.release('c', false)
   expect(await settle()).toBe('c a')
 })
 
 it('lets nobody come after a host that was lost in its turn, which may still be at it', async () => {
   const { turns, settle } = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
   expect(await settle()).toBe('b')
-  turns.leave('b', true)
+  turns.release('b', true)
   expect(await settle()).toMatch(/^b a: .*because b was lost while it was changed c: .*because b was lost while it was changed$/)
 })
 
 it('goes on after a host that was lost before its turn, or has failed in it', async () => {
   const lost = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
-  lost.turns.leave('c', true)
-  lost.turns.pass('b', batch(member({})))
+  lost.turns.release('c', true)
+  lost.turns.finish('b', batch(member({})))
   expect(await lost.settle()).toBe('b c a')
   const failed = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
   await failed.settle()
-  failed.turns.leave('b', false)
+  failed.turns.release('b', false)
   expect(await failed.settle()).toBe('b c')
 })
 
 it('lets all come at once to what has no turns', async () => {
   const hosts = ['a', 'b'].map((host) => surveyed(host, plain({})))
-  const turns = turnsOf(hosts, 0, new Map())
-  await Promise.all(hosts.map(({ session }) => turns.comeTo(session.host, batch(plain({})))))
+  const turns = sequencerOf(hosts, 0, new Map())
+  await Promise.all(hosts.map(({ session }) => turns.waitForTurn(session.host, batch(plain({})))))
 })

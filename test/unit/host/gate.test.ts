@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { gate } from '../../../src/host/gate.ts'
+import { semaphore } from '../../../src/host/gate.ts'
 
 test('lets so many in at a time, in order, and goes on after a failure', async () => {
-  const enter = gate(2)
+  const enter = semaphore(2)
   const began: number[] = []
   const ends: (() => void)[] = []
   const work = [0, 1, 2, 3].map((i) =>

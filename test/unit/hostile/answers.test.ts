@@ -3,8 +3,8 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readFacts } from '../../../src/engine/facts.ts'
-import { readOwned, withLeftovers } from '../../../src/engine/leftovers.ts'
-import { lookAt, type Observation } from '../../../src/engine/observe.ts'
+import { readOwned, withOrphans } from '../../../src/engine/leftovers.ts'
+import { type Observation, queryHost } from '../../../src/engine/observe.ts'
 import { planHost } from '../../../src/engine/planning.ts'
 import { AnswerReader } from '../../../src/host/frame.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -122,7 +122,7 @@ const placed = onOneHost.map((resource) => ({ play: 0, role: 'role', resource })
 
 describe('what a host says of its state', () => {
   const sections = (): { mark: string; count: number; read: (stdout: Buffer) => Observation } => {
-    const look = lookAt('h', placed)
+    const look = queryHost('h', placed)
     const mark = /printf '%s' ([0-9a-f]{32})/.exec(look.script)?.[1] ?? expect.fail('no mark')
     return { mark, count: look.script.split(mark).length - 2, read: look.read }
   }
@@ -211,7 +211,7 @@ describe('what a host says of its state', () => {
         for (const read of [
           () => readFacts('h', stdout, ['1', '2', '3', '4']),
           () => {
-            const all = withLeftovers({
+            const all = withOrphans({
               host: 'h',
               records: readOwned('h', stdout),
               declared: [],
@@ -219,7 +219,7 @@ describe('what a host says of its state', () => {
               firstPlay: 0,
               prune: true,
             })
-            lookAt('h', all)
+            queryHost('h', all)
           },
         ])
           try {

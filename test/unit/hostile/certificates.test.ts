@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
 import { checkRequest, signAuthority, signerOf, signLeaf } from '../../../src/identity/x509.ts'
 import type { IssuedSpec, LeafSpec } from '../../../src/resource/certificate/certificate.ts'
-import { KEY_HEADER, observeCertificates, type SeenCertificate } from '../../../src/resource/certificate/observe.ts'
+import { type CertificateState, KEY_HEADER, observeCertificates } from '../../../src/resource/certificate/observe.ts'
 import { planIssued, planLeaf } from '../../../src/resource/certificate/plan.ts'
 import { NOTHING } from '../resource/said.ts'
 
@@ -37,7 +37,7 @@ const damaged = (bytes: Uint8Array, changes: readonly (readonly [number, number]
   return x509.PemConverter.encode(new Uint8Array(copy).buffer, label)
 }
 
-const seenIn = (pem: string): SeenCertificate | undefined => {
+const seenIn = (pem: string): CertificateState | undefined => {
   const inode = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '' }
   const text = `# issued through authority:edge\n${KEY_HEADER}${'a'.repeat(64)}\n${pem}`
   const said = {

@@ -1,5 +1,5 @@
 import { ABSENT } from '../../../src/resource/kind/inode.ts'
-import { type Asks, type Said, together } from '../../../src/resource/kind/queries.ts'
+import { type Answers, mergeQueries, type SharedQueries } from '../../../src/resource/kind/queries.ts'
 import type { Answer } from '../../../src/resource/kind/step.ts'
 
 /** Throws dice: the same again for the same beginning. */
@@ -143,8 +143,8 @@ export const section = (d: Dice): Buffer => {
 }
 
 /** What a host says to what several kinds ask: of nearly everything something, and of some of it nothing. */
-export const sayings = (d: Dice, asks: Asks | undefined): Said => {
-  const { inodes, trees, digests, texts, units } = together([asks])
+export const sayings = (d: Dice, asks: SharedQueries | undefined): Answers => {
+  const { inodes, trees, digests, texts, units } = mergeQueries([asks])
   const of = <T>(names: readonly string[], part: number, saying: (name: string) => T): ReadonlyMap<string, T> =>
     new Map(names.flatMap((name) => (d.chance(part) ? [[name, saying(name)] as const] : [])))
   const inode = () => ({ type: d.one(['f', 'd', 'l', 'p', '']), mode: word(d), owner: word(d), group: word(d), target: word(d) })

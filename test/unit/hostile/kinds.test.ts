@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Problem, problemsIn } from '../../../src/problem.ts'
-import type { Kind, Verdict, Work, World } from '../../../src/resource/kind/kind.ts'
-import { type Answer, Refused, type Step, type Steps, Undone } from '../../../src/resource/kind/step.ts'
+import type { Change, Kind, PlanContext, Work } from '../../../src/resource/kind/kind.ts'
+import { type Answer, ControllerFailure, HostRefusal, type Step, type Steps } from '../../../src/resource/kind/step.ts'
 import { kinds } from '../faults/declared.ts'
 import { everything } from './every-kind.ts'
 import { answer, type Dice, dice, sayings, section } from './host.ts'
@@ -18,7 +18,7 @@ it('something of every kind that a role can use is asked here', () => {
 
 /** What is told of the one host, or refused: whatever else is thrown ends the run for all hosts as a defect. */
 const isTold = (error: unknown): boolean =>
-  error instanceof Refused || problemsIn(error) !== undefined || (error instanceof Undone && isTold(error.cause))
+  error instanceof HostRefusal || problemsIn(error) !== undefined || (error instanceof ControllerFailure && isTold(error.cause))
 
 const expectTold = (error: unknown): void => {
   if (!isTold(error)) throw error
@@ -33,7 +33,7 @@ const look = (name: string, d: Dice) => {
   const seen = () => {
     const probe = kind.observe([resource.spec])
     try {
-      return probe.parse(section(d), sayings(d, probe.asks)).get(resource.id)
+      return probe.parse(section(d), sayings(d, probe.shared)).get(resource.id)
     } catch {
       // An observation is refused in the words of whatever was thrown, as a problem of that host.
       return undefined
@@ -47,15 +47,15 @@ const look = (name: string, d: Dice) => {
   return { kind, resource, seen: own, members }
 }
 
-const worldOf = (d: Dice, members: ReadonlyMap<string, unknown>): World => ({
+const worldOf = (d: Dice, members: ReadonlyMap<string, unknown>): PlanContext => ({
   now: new Date(),
-  packagesComing: d.chance(0.2),
+  packagesPending: d.chance(0.2),
   changes: () => d.chance(0.3),
   members: () => members,
-  mayLose: new Set(d.chance(0.3) ? HOSTS : []),
+  dataLossAllowed: new Set(d.chance(0.3) ? HOSTS : []),
 })
 
-const SOME: Verdict = { action: 'update', sure: 'depends', reason: 'x', differences: [] }
+const SOME: Change = { action: 'update', certainty: 'dependent', reason: 'x', differences: [] }
 
 /** Carries steps out against such a host: the number of them. */
 const carryOut = (steps: Steps, answers: (step: Step) => Answer | Problem): number => {
@@ -88,7 +88,7 @@ describe.each([...byKind.keys()])('what a host says of a %s', (name) => {
           const verdict = kind.plan(resource.spec, seen, world) ?? SOME
           kind.notices?.(resource.spec, seen, world)
           kind.forbids?.(resource.spec, seen, world)
-          const work = { id: resource.id, spec: resource.spec, seen, verdict }
+          const work = { id: resource.id, spec: resource.spec, state: seen, change: verdict }
           const before = kind.before?.([work]).read(section(d))
           kind.diff?.(work, before?.get(resource.id))
         } catch (error) {
@@ -109,8 +109,15 @@ describe.each([...byKind.keys()])('what a host says of a %s', (name) => {
         const { kind, resource, seen, members } = looked
         const world = worldOf(d, members)
         const verdict = kind.plan(resource.spec, seen, world) ?? SOME
-        const mayLose = world.mayLose ?? new Set()
-        const work: Work<unknown, unknown> = { id: resource.id, spec: resource.spec, seen, verdict, members: () => members, mayLose }
+        const mayLose = world.dataLossAllowed ?? new Set()
+        const work: Work<unknown, unknown> = {
+          id: resource.id,
+          spec: resource.spec,
+          state: seen,
+          change: verdict,
+          members: () => members,
+          dataLossAllowed: mayLose,
+        }
         const answers = (step: Step) => (d.chance(0.01) ? lost : answer(d, 'script' in step ? step.script : ''))
         for (const steps of [kind.apply([work]), kind.revert?.([work])])
           try {

@@ -10,8 +10,8 @@ import { visible, words } from '../../../src/report/text.ts'
 import { user } from '../../../src/resource/account/user.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import { absolutePath, accountName } from '../../../src/resource/kind/path.ts'
-import { askPaths } from '../../../src/resource/kind/path-queries.ts'
-import { together } from '../../../src/resource/kind/queries.ts'
+import { pathQueries } from '../../../src/resource/kind/path-queries.ts'
+import { mergeQueries } from '../../../src/resource/kind/queries.ts'
 import type { Step } from '../../../src/resource/kind/step.ts'
 import { readRecord, recordHead, recordLine } from '../../../src/resource/ownership/record.ts'
 import { dropin } from '../../../src/resource/service/unit.ts'
@@ -77,7 +77,7 @@ describe('a hostile path', () => {
     expect(files.length).toBeGreaterThan(50)
     for (const { path, text } of files) writeFileSync(path, text)
     const paths = files.map(({ path }) => path)
-    const { inodes, digests, texts } = askPaths(together([{ inodes: paths, digests: paths, texts: paths }]))
+    const { inodes, digests, texts } = pathQueries(mergeQueries([{ inodes: paths, digests: paths, texts: paths }]))
     // Everybody may write to /tmp, so that the careful reader is asked as well.
     for (const others of ['', '1']) {
       const answer = (script: string): Buffer =>
@@ -122,8 +122,8 @@ describe('a hostile name', () => {
         if (!read.success) return
         asked += 1
         writeFileSync(join(stubs, 'said'), '')
-        const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
-        const next = user.kind.apply([{ id: 'ops', spec: read.data, seen: 'absent' as never, verdict }]).next()
+        const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+        const next = user.kind.apply([{ id: 'ops', spec: read.data, state: 'absent' as never, change: verdict }]).next()
         const { script } = next.value as Extract<Step, { do: 'shell' }>
         spawnSync('dash', [], { input: script, env: { PATH: `${stubs}:${process.env.PATH}`, T: stubs } })
         expect(readFileSync(join(stubs, 'said'), 'utf8').split('\0')).toContain(comment)

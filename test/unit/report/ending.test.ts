@@ -53,7 +53,7 @@ describe('the summary', () => {
     const plan = planOf(change('a', 'file:/x'))
     const outcome = { ...outcomeOf('failed', host('a', 1)), foretold: { foretold: 1, happened: 2 } }
     expect(summary(outcome, { plan }).at(-1)).toContain('made  foretold 1 of 2 changes  1.2 s')
-    expect(summary({ ...outcomeOf('converged', host('a', 0)), foretold: { foretold: 0, happened: 0 } }).at(-1)).not.toContain('foretold')
+    expect(summary({ ...outcomeOf('converged', host('a', 0)), prediction: { predicted: 0, actual: 0 } }).at(-1)).not.toContain('foretold')
   })
 
   test('a dry run says that nothing was touched', () => {
@@ -139,7 +139,7 @@ describe('JSON', () => {
       report.listen({ type: 'change', phase: 'applied', change: made, durationMs: 3 })
       report.finished(ending(outcomeOf('changed', host('a', 1)), { plan: planOf(made) }))
     })
-    const line = { type: 'change', host: 'a', role: 'nginx', resource: 'file:/x', action: 'create', sure: 'exact', diff: 'd' }
+    const line = { type: 'change', host: 'a', role: 'nginx', resource: 'file:/x', action: 'create', certainty: 'exact', diff: 'd' }
     expect(lines).toEqual([
       { ...line, phase: 'planned' },
       { ...line, phase: 'applied' },
@@ -161,7 +161,7 @@ describe('JSON', () => {
 
   test('what is left over is a line of its own, and no change', () => {
     const leftover = { host: 'a', role: 'app', resource: 'file:/x', action: 'delete', reason: 'no role declares it any more' } as const
-    const lines = told((report) => report.planned({ ...planOf(), leftovers: [leftover] }, []))
+    const lines = told((report) => report.planned({ ...planOf(), withheld: [leftover] }, []))
     expect(lines).toEqual([{ type: 'leftover', ...leftover, withheld: '--prune' }])
   })
 

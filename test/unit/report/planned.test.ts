@@ -12,7 +12,7 @@ describe('the plan', () => {
     [[1, 3, 5], ['lb-01', 'lb-02'], 'one first, then 3, then 5 at a time; each is taken out of lb-01 and lb-02 meanwhile'],
   ])('says how a play goes that changes few hosts at a time: %j', (serial, at, told) => {
     const plan = planOf(change('a', 'file:/1'), change('a', 'file:/2', { play: 1 }))
-    const shown = lines({ ...plan, manners: [{ play: 1, serial, at, maxFailures: 0 }] })
+    const shown = lines({ ...plan, rollouts: [{ play: 1, serial, at, maxFailures: 0 }] })
     expect(shown.filter((line) => line.includes('at a time'))).toEqual([`  ${told}`])
     expect(shown[shown.indexOf(`  ${told}`) - 1]).toBe('balancer')
   })
@@ -77,7 +77,10 @@ describe('the plan', () => {
   })
 
   test('says how sure each change is', () => {
-    const plan = planOf(change('a', 'service:x', { sure: 'depends' }), change('a', 'command:y', { sure: 'opaque', action: 'run' }))
+    const plan = planOf(
+      change('a', 'service:x', { certainty: 'dependent' }),
+      change('a', 'command:y', { certainty: 'opaque', action: 'run' }),
+    )
     expect(lines(plan).slice(-2)).toEqual([
       '    + service x  does not exist, depends on another change',
       '    ! command y  does not exist, opaque: cannot be foreseen',

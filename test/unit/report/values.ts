@@ -1,22 +1,22 @@
-import type { Change, Outcome, Plan } from '../../../src/engine/plan.ts'
+import type { Outcome, Plan, PlannedChange } from '../../../src/engine/plan.ts'
 import { painter, type View } from '../../../src/report/view.ts'
 
 export const plainView: View = { paint: painter(false), columns: 100, verbose: false }
 
 /** A change that only says what the test is about. */
-export const change = (host: string, resource: string, more: Partial<Change> = {}): Change => ({
+export const change = (host: string, resource: string, more: Partial<PlannedChange> = {}): PlannedChange => ({
   host,
   role: 'nginx',
   resource,
   action: 'create',
-  sure: 'exact',
+  certainty: 'exact',
   reason: 'does not exist',
   differences: [],
   play: 0,
   ...more,
 })
 
-export const planOf = (...changes: readonly Change[]): Plan => ({
+export const planOf = (...changes: readonly PlannedChange[]): Plan => ({
   changes,
   resources: new Map([...new Set(changes.map(({ host }) => host))].filter((host) => host !== 'controller').map((host) => [host, 10])),
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { authorizedKeys } from '../../../src/resource/account/authorized-keys.ts'
-import { newLines, type SeenKeys } from '../../../src/resource/account/authorized-keys-observe.ts'
+import { type KeysState, newLines } from '../../../src/resource/account/authorized-keys-observe.ts'
 import { keyFault, readKey, shownKey } from '../../../src/resource/account/public-key.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
@@ -10,18 +10,18 @@ const OTHER = 'AAAAC3NzaC1lZDI1NTE5AAAAICbDuxFw5gNwGn5DP8JCcnYXf4P2Y4o7rHRlz3V0g
 const KEY = `ssh-ed25519 ${BLOB}`
 const MALLORY = `ssh-ed25519 ${OTHER} mallory`
 
-const looked = (): ReadonlyMap<string, SeenKeys> =>
+const looked = (): ReadonlyMap<string, KeysState> =>
   authorizedKeys.kind
     .observe(['ann', 'nobody', 'gone'].map((user) => authorizedKeys({ user, keys: [] }).spec))
     .parse(recorded('authorized-keys'), NOTHING)
-const ann = (more: Partial<SeenKeys> = {}): SeenKeys => {
+const ann = (more: Partial<KeysState> = {}): KeysState => {
   const seen = looked().get('ann')
   if (seen === undefined) throw new Error('the host said nothing of ann')
   return { ...seen, ...more }
 }
-const plan = (keys: readonly string[], seen: SeenKeys, exclusive = false): string | undefined => {
+const plan = (keys: readonly string[], seen: KeysState, exclusive = false): string | undefined => {
   const verdict = authorizedKeys.kind.plan(authorizedKeys({ user: 'ann', keys: [...keys], exclusive }).spec, seen, world)
-  return verdict && `${verdict.action} ${verdict.sure} ${verdict.reason}`
+  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
 }
 
 describe('looking at keys', () => {
@@ -57,7 +57,7 @@ describe('looking at keys', () => {
 })
 
 describe('planning keys', () => {
-  it.each<[string, readonly string[], SeenKeys, string | undefined]>([
+  it.each<[string, readonly string[], KeysState, string | undefined]>([
     ['as wanted', [KEY], ann(), undefined],
     ['as wanted, with another comment', [`${KEY} you@desk`], ann(), undefined],
     ['the same key with restrictions', [`restrict ${KEY}`], ann(), 'update exact keys differs'],
@@ -87,8 +87,8 @@ describe('planning keys', () => {
   it('shows fingerprints, and nothing that is no key', () => {
     const seen = ann({ lines: ['root:$6$hash', MALLORY] })
     const spec = authorizedKeys({ user: 'ann', keys: [KEY] }).spec
-    const verdict = { action: 'update', sure: 'exact', reason: '', differences: [] } as const
-    const shown = authorizedKeys.kind.diff?.({ id: 'ann', spec, seen, verdict }, undefined)
+    const verdict = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const shown = authorizedKeys.kind.diff?.({ id: 'ann', spec, state: seen, change: verdict }, undefined)
     expect(shown?.before).toMatch(/^ssh-ed25519 SHA256:\S{43} mallory\n$/)
     expect(shown?.after).toMatch(/^ssh-ed25519 SHA256:\S{43} mallory\nssh-ed25519 SHA256:\S{43}\n$/)
   })

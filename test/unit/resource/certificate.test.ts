@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { certificate, placeholder } from '../../../src/resource/certificate/certificate.ts'
-import { KEY_HEADER, type SeenCertificate } from '../../../src/resource/certificate/observe.ts'
+import { type CertificateState, KEY_HEADER } from '../../../src/resource/certificate/observe.ts'
 import { file } from '../../../src/resource/file/file.ts'
-import type { Resource, Verdict, World } from '../../../src/resource/kind/kind.ts'
+import type { Change, PlanContext, Resource } from '../../../src/resource/kind/kind.ts'
 import type { Answer, Step } from '../../../src/resource/kind/step.ts'
 import { service } from '../../../src/resource/service/service.ts'
 import { NOTHING, readInodesSaid } from './said.ts'
@@ -33,7 +33,7 @@ const look = (paths: readonly string[], answer: Buffer) => {
   return observe(paths).parse(Buffer.alloc(0), { ...NOTHING, ...readInodesSaid(Buffer.from(inodes)), texts, digests })
 }
 const observe = (paths: readonly string[]) => kind.observe(paths.map((path) => placeholder({ path, names: NAMES }).spec))
-const seenAt = (path: string): SeenCertificate => {
+const seenAt = (path: string): CertificateState => {
   const seen = look([SHOP, WWW, NONE], recorded).get(path)
   if (seen === undefined) throw new Error(`nothing recorded of ${path}`)
   return seen
@@ -45,9 +45,9 @@ const wanted = (path: string, more: object = {}) => {
   return certificate({ path, names: NAMES, account: ACCOUNT, loadedBy, ...more })
 }
 
-const worldAt = (now: Date): World => ({ now, packagesComing: false, changes: () => false, members: () => new Map() })
-const plan = ({ spec }: Resource<never>, seen: SeenCertificate, now = ISSUED_ON): Verdict | undefined => kind.plan(spec, seen, worldAt(now))
-const said = (verdict: Verdict | undefined): string | undefined => verdict && `${verdict.action} ${verdict.sure} ${verdict.reason}`
+const worldAt = (now: Date): PlanContext => ({ now, packagesPending: false, changes: () => false, members: () => new Map() })
+const plan = ({ spec }: Resource<never>, seen: CertificateState, now = ISSUED_ON): Change | undefined => kind.plan(spec, seen, worldAt(now))
+const said = (verdict: Change | undefined): string | undefined => verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
 
 describe('looking at certificates', () => {
   it('reads names, life and origin, and that key and certificate belong together', () => {
@@ -66,7 +66,7 @@ describe('looking at certificates', () => {
 
   it('never reads a private key', () => {
     expect(recorded.toString()).not.toContain('PRIVATE')
-    expect(observe([WWW]).asks?.texts).toEqual([WWW, `${WWW}.revoked`])
+    expect(observe([WWW]).shared?.texts).toEqual([WWW, `${WWW}.revoked`])
     expect(observe([WWW]).script).toBe('')
   })
 
@@ -75,7 +75,7 @@ describe('looking at certificates', () => {
   })
 
   it('asks once for a pair that two resources share', () => {
-    expect(observe([WWW]).asks).toEqual(kind.observe([placeholder({ path: WWW, names: NAMES }).spec, wanted(WWW).spec]).asks)
+    expect(observe([WWW]).shared).toEqual(kind.observe([placeholder({ path: WWW, names: NAMES }).spec, wanted(WWW).spec]).shared)
   })
 })
 
@@ -128,7 +128,7 @@ describe('planning a certificate', () => {
     ['a link in its place', as(), { ...seenAt(WWW), chain: { ...Object(chain), type: 'l' } }, 'update depends is a symbolic link'],
     ['a group that may read the key', as({ group: 'ssl-cert' }), seenAt(WWW), 'update exact others than intended may read or write it'],
   ] as const)('%s', (_, want, seen, expected) => {
-    expect(said(plan(want, seen as SeenCertificate))).toBe(expected)
+    expect(said(plan(want, seen as CertificateState))).toBe(expected)
   })
 
   // Issued on 23 November 2026 for 90 days: two thirds are over on 22 January 2027.
@@ -147,7 +147,7 @@ describe('planning a certificate', () => {
     ['2027-02-07T00:00:00Z', undefined],
     ['2027-02-22T00:00:00Z', undefined],
   ])('is due on %s, and may wait until %s', (now, until) => {
-    expect(plan(as(), seenAt(WWW), new Date(now))?.mayWaitUntil?.toISOString().slice(0, 10)).toBe(until)
+    expect(plan(as(), seenAt(WWW), new Date(now))?.deferrableUntil?.toISOString().slice(0, 10)).toBe(until)
   })
 
   it('shows which names come and go', () => {
@@ -159,10 +159,10 @@ describe('planning a certificate', () => {
 
 describe('making a certificate so', () => {
   const answer = (stdout: string, code = 0, stderr = ''): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
-  const steps = (answers: readonly Answer[], sure: 'depends' | 'exact' = 'depends'): readonly Step[] => {
+  const steps = (answers: readonly Answer[], certainty: 'dependent' | 'exact' = 'dependent'): readonly Step[] => {
     const resource = wanted(WWW) as Resource<never>
-    const verdict: Verdict = { action: 'create', sure, reason: '', differences: [] }
-    const run = kind.apply([{ id: resource.id, spec: resource.spec, seen: seenAt(NONE), verdict }])
+    const verdict: Change = { action: 'create', certainty, reason: '', differences: [] }
+    const run = kind.apply([{ id: resource.id, spec: resource.spec, state: seenAt(NONE), change: verdict }])
     const taken: Step[] = []
     let next = run.next()
     for (const one of answers) {

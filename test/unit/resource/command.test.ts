@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { Refused } from '../../../src/resource/kind/step.ts'
+import { HostRefusal } from '../../../src/resource/kind/step.ts'
 import { type CommandSpec, command } from '../../../src/resource/system/command.ts'
 import { world } from './recorded.ts'
 import { NOTHING } from './said.ts'
@@ -30,7 +30,7 @@ describe('a command', () => {
   it('is opaque, and says why it will run', () => {
     expect(command.kind.plan(one('x', { creates: '/a' }), { done: false }, world)).toMatchObject({
       action: 'run',
-      sure: 'opaque',
+      certainty: 'opaque',
       reason: '/a is not there',
     })
     expect(command.kind.plan(one('x', { unless: 'a' }), { done: true }, world)).toBeUndefined()
@@ -43,7 +43,12 @@ describe('a command', () => {
     ["printf '%s' \"it's\"; exit 1", 1, "it's"],
   ])('runs as it was written and ends at its first failure: %s', (run, code, said) => {
     const steps = command.kind.apply([
-      { id: 'x', spec: { name: 'x', run }, seen: { done: false }, verdict: { action: 'run', sure: 'opaque', reason: '', differences: [] } },
+      {
+        id: 'x',
+        spec: { name: 'x', run },
+        state: { done: false },
+        change: { action: 'run', certainty: 'opaque', reason: '', differences: [] },
+      },
     ])
     const step = steps.next().value
     if (step?.do !== 'shell') throw new Error('no script')
@@ -53,7 +58,7 @@ describe('a command', () => {
     if (code === 0) expect(steps.next(answer).done).toBe(true)
     else {
       expect(answer.stderr).toBe(said)
-      expect(() => steps.next(answer)).toThrow(Refused)
+      expect(() => steps.next(answer)).toThrow(HostRefusal)
     }
   })
 
@@ -63,7 +68,7 @@ describe('a command', () => {
   ])('within %s minutes: a step of %s ms', (withinMinutes, withinMs) => {
     const { spec } = command({ name: 'x', run: ':', creates: '/a', ...(withinMinutes === undefined ? {} : { withinMinutes }) })
     const [work] = [
-      { id: 'x', spec, seen: { done: false }, verdict: { action: 'run', sure: 'opaque', reason: '', differences: [] } },
+      { id: 'x', spec, state: { done: false }, change: { action: 'run', certainty: 'opaque', reason: '', differences: [] } },
     ] as const
     const step = command.kind.apply([work]).next().value
     expect(step?.do === 'shell' && step.withinMs).toBe(withinMs)

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { databaseDump, PART, type SeenDump, tablesIn } from '../../../src/resource/database/dump.ts'
+import { type DumpState, databaseDump, PART, tablesIn } from '../../../src/resource/database/dump.ts'
 import { UNKNOWN } from '../../../src/resource/database/mariadb.ts'
 import type { LocalFile } from '../../../src/resource/kind/content.ts'
 import type { ShellStep } from '../../../src/resource/kind/step.ts'
@@ -20,7 +20,7 @@ it('knows the tables of a dump', () => {
   expect(tablesIn(content)).toEqual(ALL)
 })
 
-it.each<[string, SeenDump, object, string | undefined]>([
+it.each<[string, DumpState, object, string | undefined]>([
   ['all are there', { tables: ALL, replacedBy: [] }, {}, undefined],
   ['one was dropped', { tables: ALL.slice(1), replacedBy: [] }, {}, 'create 1 tables are missing'],
   [
@@ -38,8 +38,8 @@ it.each<[string, SeenDump, object, string | undefined]>([
 
 /** What the server is told, by a client that only says so, when it has these tables and so much of the dump comes. */
 const told = (tables: readonly string[], bytes: Uint8Array) => {
-  const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
-  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), seen: { tables, replacedBy: [] }, verdict }])
+  const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), state: { tables, replacedBy: [] }, change: verdict }])
   const { script } = steps.next().value as ShellStep
   const client = `printf '#!/bin/sh\\ncat\\n' >"$T/mariadb"; chmod 755 "$T/mariadb"; PATH="$T:$PATH"`
   const { status, stdout } = spawnSync('sh', ['-c', `T=$(mktemp -d); ${client}; (${script}); c=$?; rm -rf "$T"; exit $c`], { input: bytes })
@@ -55,8 +55,8 @@ it('brings back every table that is missing, and no other, and says in the serve
 })
 
 it('has a day for it: a dump may be large', () => {
-  const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
-  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), seen: { tables: [], replacedBy: [] }, verdict }])
+  const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), state: { tables: [], replacedBy: [] }, change: verdict }])
   expect(steps.next().value).toMatchObject({ withinMs: 24 * 3_600_000 })
 })
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type AccountSpec, databaseAccount } from '../../../src/resource/database/account.ts'
-import { readAccounts, type SeenAccount } from '../../../src/resource/database/account-observe.ts'
+import { type AccountState, readAccounts } from '../../../src/resource/database/account-observe.ts'
 import { ALL, accountSql, nativeHash } from '../../../src/resource/database/account-sql.ts'
-import { database, type SeenDatabase } from '../../../src/resource/database/database.ts'
+import { type DatabaseState, database } from '../../../src/resource/database/database.ts'
 import { isLead, UNKNOWN } from '../../../src/resource/database/mariadb.ts'
 import { Secret } from '../../../src/secret.ts'
 import { recorded, world } from './recorded.ts'
@@ -14,7 +14,7 @@ const wordsOf = (verdict: { action: string; reason: string } | undefined) => ver
 describe('a database', () => {
   const SHOP = { charset: 'utf8mb4', collation: 'utf8mb4_unicode_ci', tables: 1 }
 
-  it.each<[string, Partial<Parameters<typeof database>[0]>, SeenDatabase, string | undefined]>([
+  it.each<[string, Partial<Parameters<typeof database>[0]>, DatabaseState, string | undefined]>([
     ['as wanted', {}, SHOP, undefined],
     ['not there', {}, 'absent', 'create not there'],
     ['of another collation', { collation: 'utf8mb4_bin' }, SHOP, 'update collation differs'],
@@ -30,14 +30,14 @@ describe('a database', () => {
 
   it('has not to go from a server that is still to be installed', () => {
     const { spec } = database({ name: 'shop', state: 'absent', ...both })
-    expect(database.kind.plan(spec, UNKNOWN, { ...world, packagesComing: true })).toBeUndefined()
+    expect(database.kind.plan(spec, UNKNOWN, { ...world, packagesPending: true })).toBeUndefined()
   })
 
   it('goes only if it is empty then, or with all that is in it', () => {
     const script = (options: object): string => {
       const { spec } = database({ name: 'shop', state: 'absent', ...both, ...options })
-      const verdict = { action: 'delete', sure: 'depends', reason: '', differences: [] } as const
-      const step = database.kind.apply([{ id: 'shop', spec, seen: UNKNOWN, verdict }]).next().value
+      const verdict = { action: 'delete', certainty: 'dependent', reason: '', differences: [] } as const
+      const step = database.kind.apply([{ id: 'shop', spec, state: UNKNOWN, change: verdict }]).next().value
       return step?.do === 'shell' ? step.script : ''
     }
     expect(script({})).toContain("IF(COUNT(*) = 0, 'DROP DATABASE IF EXISTS `shop`', 'DO 0')")
@@ -69,8 +69,8 @@ describe('an account', () => {
       ...both,
       ...options,
     }).spec
-  const seen = readAccounts(recorded('database-account'), 'recorded', ['shop@%', 'root@localhost', 'gone@%']).get('shop@%') as SeenAccount
-  const plan = (options: object, of: SeenAccount = seen) => databaseAccount.kind.plan(spec(options), of, world)
+  const seen = readAccounts(recorded('database-account'), 'recorded', ['shop@%', 'root@localhost', 'gone@%']).get('shop@%') as AccountState
+  const plan = (options: object, of: AccountState = seen) => databaseAccount.kind.plan(spec(options), of, world)
 
   it('is as wanted where a host says so; the password is compared by a digest', () => {
     expect(plan({})).toBeUndefined()
@@ -95,18 +95,18 @@ describe('an account', () => {
     expect(plan({ grants: reordered })).toBeUndefined()
   })
 
-  it.each<[string, object, SeenAccount, string | undefined]>([
+  it.each<[string, object, AccountState, string | undefined]>([
     ['not there', {}, 'absent', 'create not there'],
     ['to go', { state: 'absent' }, seen, 'delete shall not be there'],
     ['gone', { state: 'absent' }, 'absent', undefined],
     ['in a server that does not run', {}, UNKNOWN, 'update seen to when the server runs'],
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete seen to when the server runs'],
-    ['without TLS', {}, { ...(seen as object), tls: false } as SeenAccount, 'update tls required differs'],
-    ['locked', {}, { ...(seen as object), locked: true } as SeenAccount, 'update locked differs'],
+    ['without TLS', {}, { ...(seen as object), tls: false } as AccountState, 'update tls required differs'],
+    ['locked', {}, { ...(seen as object), locked: true } as AccountState, 'update locked differs'],
     [
       'that could hand on',
       {},
-      { ...(seen as Exclude<SeenAccount, string>), grants: ['SELECT on a.* (grantable)'] },
+      { ...(seen as Exclude<AccountState, string>), grants: ['SELECT on a.* (grantable)'] },
       'update grants differs',
     ],
   ])('%s', (_, options, of, expected) => {
@@ -128,15 +128,20 @@ describe('an account', () => {
     // What MariaDB 10.11 answered to SELECT PASSWORD('simple') and SELECT PASSWORD('ü''"\\\\$`').
     expect(nativeHash('simple')).toBe('*ABCC69A782EE6472DB2F1BF0ABE1556CA504A711')
     expect(nativeHash(`ü'"\\$\``)).toBe('*A243002557044C74B441D30C26806A9AE7872769')
-    const work = { id: 'shop@%', spec: spec(), seen, verdict: { action: 'update', sure: 'exact', reason: '', differences: [] } as const }
+    const work = {
+      id: 'shop@%',
+      spec: spec(),
+      state: seen,
+      change: { action: 'update', certainty: 'exact', reason: '', differences: [] } as const,
+    }
     const first = databaseAccount.kind.apply([work]).next().value
     expect(JSON.stringify(first)).not.toContain(nativeHash('simple'))
   })
 
   it('of a server that did not run loses what is too much there once it does', () => {
-    const verdict = { action: 'update', sure: 'depends', reason: '', differences: [] } as const
+    const verdict = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
     const fewer = spec({ grants: [{ on: 'shop.*', privileges: ['SELECT'] }] })
-    const steps = databaseAccount.kind.apply([{ id: 'shop@%', spec: fewer, seen: UNKNOWN, verdict }])
+    const steps = databaseAccount.kind.apply([{ id: 'shop@%', spec: fewer, state: UNKNOWN, change: verdict }])
     expect(steps.next().value).toMatchObject({ script: expect.stringContaining('information_schema.SCHEMA_PRIVILEGES') })
     const step = steps.next({ code: 0, stdout: recorded('database-account'), stderr: '' }).value
     const sql = step?.do === 'shell' && step.input instanceof Secret ? step.input.reveal() : ''

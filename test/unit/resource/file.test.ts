@@ -1,23 +1,23 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { type FileSpec, file, type SeenFile } from '../../../src/resource/file/file.ts'
+import { type FileSpec, type FileState, file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
-import type { World } from '../../../src/resource/kind/kind.ts'
+import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { tar } from '../../../src/resource/kind/tar.ts'
 import { Secret } from '../../../src/secret.ts'
 
-const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
+const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const HELLO = '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03'
-const seenHello: SeenFile = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: HELLO }
+const seenHello: FileState = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: HELLO }
 const unmade = { later: 'thumbprint', get: () => undefined }
 
-const plan = (options: Parameters<typeof file>[0], seen: SeenFile, packagesComing = false) => {
-  const verdict = file.kind.plan(file(options).spec, seen, { ...world, packagesComing })
-  return verdict && `${verdict.action} ${verdict.sure} ${verdict.reason}`
+const plan = (options: Parameters<typeof file>[0], seen: FileState, packagesComing = false) => {
+  const verdict = file.kind.plan(file(options).spec, seen, { ...world, packagesPending: packagesComing })
+  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
 }
 
 describe('planning a file', () => {
-  it.each<[string, Parameters<typeof file>[0], SeenFile, string | undefined]>([
+  it.each<[string, Parameters<typeof file>[0], FileState, string | undefined]>([
     ['as wanted', { path: '/f', content: 'hello\n' }, seenHello, undefined],
     ['mode written with a leading zero', { path: '/f', content: 'hello\n', mode: '0644' }, seenHello, undefined],
     ['not there', { path: '/f', content: 'hello\n' }, 'absent', 'create exact not there'],
@@ -44,11 +44,11 @@ describe('planning a file', () => {
 })
 
 describe('what a person sees of a file', () => {
-  const diff = (options: Parameters<typeof file>[0], seen: SeenFile, before?: string) => {
+  const diff = (options: Parameters<typeof file>[0], seen: FileState, before?: string) => {
     const spec = file(options).spec
     const verdict = file.kind.plan(spec, seen, world)
     if (verdict === undefined) throw new Error('nothing to show')
-    return file.kind.diff?.({ id: '/f', spec, seen, verdict }, before === undefined ? undefined : Buffer.from(before))
+    return file.kind.diff?.({ id: '/f', spec, state: seen, change: verdict }, before === undefined ? undefined : Buffer.from(before))
   }
 
   it('shows old and new text', () => {
@@ -61,7 +61,7 @@ describe('what a person sees of a file', () => {
     expect(diff({ path: '/f', content: text`t=${longer}\n` }, 'absent')).toEqual({ before: '', after: 't=one and ‹made in this run›\n' })
   })
 
-  it.each<[string, Parameters<typeof file>[0], SeenFile]>([
+  it.each<[string, Parameters<typeof file>[0], FileState]>([
     ['a file with a secret', { path: '/f', content: text`p=${new Secret('poison')}` }, seenHello],
     ['a file that only root may read', { path: '/f', content: 'poison', mode: '600' }, seenHello],
     ['an old file that only root may read', { path: '/f', content: 'x' }, { ...seenHello, mode: '600' }],
@@ -74,7 +74,7 @@ describe('what a person sees of a file', () => {
     const seen = { ...seenHello, mode: '600' }
     const verdict = file.kind.plan(spec, seen, world)
     if (verdict === undefined) throw new Error('nothing to ask')
-    expect(file.kind.before?.([{ id: '/f', spec, seen, verdict }]).script).toBe('')
+    expect(file.kind.before?.([{ id: '/f', spec, state: seen, change: verdict }]).script).toBe('')
   })
 })
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { galera } from '../../../src/resource/galera/galera.ts'
-import { GRASTATE, readPosition, type SeenGalera, type Standing } from '../../../src/resource/galera/observe.ts'
-import { type Answer, Refused, type Step } from '../../../src/resource/kind/step.ts'
 import { readAsMysql } from '../../../src/resource/database/files.ts'
-import type { SeenService } from '../../../src/resource/service/observe.ts'
+import { galera } from '../../../src/resource/galera/galera.ts'
+import { type GaleraState, GRASTATE, readPosition, type Standing } from '../../../src/resource/galera/observe.ts'
+import { type Answer, HostRefusal, type Step } from '../../../src/resource/kind/step.ts'
+import type { ServiceState } from '../../../src/resource/service/observe.ts'
 import { service } from '../../../src/resource/service/service.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
@@ -12,7 +12,7 @@ const unit = service({ unit: 'mariadb.service' })
 const options = { cluster: 'database', servers: ['web-01', 'web-02'], arbitrators: ['lb-01'], service: unit }
 const at = (me: string, more: object = {}) => galera({ ...options, me, ...more }).spec
 
-const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as SeenService
+const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as ServiceState
 const STOPPED = { ...RUNS, active: 'inactive' }
 const SYNCED: Standing = {
   primary: true,
@@ -25,26 +25,26 @@ const SYNCED: Standing = {
   uuid: 'u',
   seqno: 7,
 }
-const bare: SeenGalera = {
+const bare: GaleraState = {
   service: { ...STOPPED, load: 'not-found', enabled: '' },
   standing: undefined,
   position: { uuid: undefined, seqno: -1, databases: [] },
 }
-const member = (standing: Standing | undefined, seqno = -1, uuid: string | undefined = 'u'): SeenGalera => ({
+const member = (standing: Standing | undefined, seqno = -1, uuid: string | undefined = 'u'): GaleraState => ({
   service: standing === undefined ? STOPPED : RUNS,
   standing,
   position: { uuid, seqno, databases: ['shop'] },
 })
-const arbiter = (active = 'active'): SeenGalera => ({ ...bare, service: { ...RUNS, active } })
+const arbiter = (active = 'active'): GaleraState => ({ ...bare, service: { ...RUNS, active } })
 
-const plan = (me: string, members: Record<string, SeenGalera>) => {
+const plan = (me: string, members: Record<string, GaleraState>) => {
   const seen = new Map(Object.entries(members))
-  const verdict = galera.kind.plan(at(me), seen.get(me) as SeenGalera, { ...world, members: () => seen })
+  const verdict = galera.kind.plan(at(me), seen.get(me) as GaleraState, { ...world, members: () => seen })
   return verdict && `${verdict.action}: ${verdict.reason}`
 }
 
 describe('planning a cluster', () => {
-  it.each<[string, Record<string, SeenGalera>, (string | undefined)[]]>([
+  it.each<[string, Record<string, GaleraState>, (string | undefined)[]]>([
     [
       'on bare hosts: the first begins, the others join',
       { 'web-01': bare, 'web-02': bare, 'lb-01': bare },
@@ -105,7 +105,7 @@ describe('planning a cluster', () => {
   })
 
   it('lets those that are away come back before another one is touched, and arbitrators last', () => {
-    const turns = (members: Record<string, SeenGalera>) => galera.kind.turns?.(at('web-01'), new Map(Object.entries(members)))
+    const turns = (members: Record<string, GaleraState>) => galera.kind.sequence?.(at('web-01'), new Map(Object.entries(members)))
     expect(turns({ 'web-01': bare, 'web-02': bare })).toEqual(['web-01', 'web-02', 'lb-01'])
     expect(turns({ 'web-01': member(SYNCED), 'web-02': bare })).toEqual(['web-02', 'web-01', 'lb-01'])
   })
@@ -138,20 +138,22 @@ it.each([
   ['a number that is missing', ['seqno:'], '"", which is no number'],
 ])('what is no %s is not read as one', (_, lines, why) => {
   expect(() => readPosition(lines)).toThrow(why)
-  expect(() => readPosition(lines)).toThrow(Refused)
+  expect(() => readPosition(lines)).toThrow(HostRefusal)
 })
 
 /** A cluster of values: what each host answers to a question, and what was done where. */
 const carryOut = (
   me: string,
-  members: Record<string, SeenGalera>,
+  members: Record<string, GaleraState>,
   answers: Record<string, { stands?: string; grastate?: string }>,
   more: object = {},
 ) => {
   const done: string[] = []
   const seen = new Map(Object.entries(members))
-  const verdict = { action: 'update', sure: 'exact', reason: '', differences: [] } as const
-  const steps = galera.kind.apply([{ id: 'database', spec: at(me, more), seen: seen.get(me) as SeenGalera, verdict, members: () => seen }])
+  const verdict = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+  const steps = galera.kind.apply([
+    { id: 'database', spec: at(me, more), state: seen.get(me) as GaleraState, change: verdict, members: () => seen },
+  ])
   const answer = (step: Step): Answer => {
     if (step.do !== 'shell') throw new Error('only scripts')
     const host = step.on ?? me
@@ -172,7 +174,7 @@ const carryOut = (
   try {
     for (let next = steps.next(); next.done !== true; ) next = steps.next(answer(next.value))
   } catch (error) {
-    if (!(error instanceof Refused)) throw error
+    if (!(error instanceof HostRefusal)) throw error
     done.push(`refused: ${error.what}; ${error.why}`)
   }
   return done
@@ -230,14 +232,14 @@ describe('bringing a member to its state', () => {
   })
 
   it('begins where the data are that shall stay, where none was ever in a cluster, and one that runs without Galera is stopped first', () => {
-    const own = (databases: string[]): SeenGalera => ({
+    const own = (databases: string[]): GaleraState => ({
       ...member(undefined),
       service: RUNS,
       position: { uuid: undefined, seqno: -1, databases },
     })
     const members = { 'web-01': own(['shop']), 'web-02': own(['shop']), 'lb-01': arbiter() }
     expect(carryOut('web-02', members, {}, { discardDataOf: ['web-01'] }).slice(0, 2)).toEqual(['web-02 waits', 'web-02 begins'])
-    expect(galera.kind.turns?.(at('web-01', { discardDataOf: ['web-01'] }), new Map(Object.entries(members)))[0]).toBe('web-02')
+    expect(galera.kind.sequence?.(at('web-01', { discardDataOf: ['web-01'] }), new Map(Object.entries(members)))[0]).toBe('web-02')
     expect(carryOut('web-02', { ...members, 'web-01': own([]) }, {})[1]).toBe('web-02 begins')
     expect(carryOut('web-02', members, {})[0]).toMatch(/^refused: web-02 does not begin the cluster/)
   })

@@ -19,7 +19,7 @@ it('an exempt kind looks only at directories of root', () => {
   const paths = everything
     .filter(({ kind }) => EXEMPT[kind.name] !== undefined)
     .flatMap(({ kind, spec }) => {
-      const { inodes = [], trees = [], digests = [], texts = [], patterns = [] } = kind.observe([spec as never]).asks ?? {}
+      const { inodes = [], trees = [], digests = [], texts = [], patterns = [] } = kind.observe([spec as never]).shared ?? {}
       return [...inodes, ...trees, ...digests, ...texts, ...patterns]
     })
   expect(paths.filter((path) => !/^\/(etc|usr\/lib|run\/provision|var\/lib\/provision|run\/sysctl\.d|proc)\//.test(path))).toEqual([])

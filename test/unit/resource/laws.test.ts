@@ -55,9 +55,9 @@ describe.each(listed)('$name', ({ kind, sample, spec }) => {
 
   it('touches only what the plan named', () => {
     const [one, due] = [spec(1), spec(7)]
-    const verdict = { action: 'create', sure: 'exact', reason: 'not there', differences: [] } as const
+    const verdict = { action: 'create', certainty: 'exact', reason: 'not there', differences: [] } as const
     const steps = stepsOf(
-      kind.apply([{ id: kind.id(due), spec: due, seen: kind.name === 'nftables' ? {} : seenNothing(kind.name), verdict }]),
+      kind.apply([{ id: kind.id(due), spec: due, state: kind.name === 'nftables' ? {} : seenNothing(kind.name), change: verdict }]),
     )
     expect(steps.length).toBeGreaterThan(0)
     expect(steps.join('\n')).toContain('sample7')

@@ -3,8 +3,8 @@ import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Signer, signAuthority, signerOf, signLeaf } from '../../../src/identity/x509.ts'
 import { certificate, leaf } from '../../../src/resource/certificate/certificate.ts'
-import { KEY_HEADER, type SeenCertificate } from '../../../src/resource/certificate/observe.ts'
-import type { Resource, Verdict, World } from '../../../src/resource/kind/kind.ts'
+import { type CertificateState, KEY_HEADER } from '../../../src/resource/certificate/observe.ts'
+import type { Change, PlanContext, Resource } from '../../../src/resource/kind/kind.ts'
 import type { Answer, Step } from '../../../src/resource/kind/step.ts'
 import { NOTHING } from './said.ts'
 
@@ -67,14 +67,14 @@ const seen = async ({
     [`${PATH}.key`, { ...plain, mode: group === 'root' ? '600' : '640', group }],
   ])
   const said = { ...NOTHING, inodes, digests: new Map([[`${PATH}.key`, digest]]), texts: new Map([[PATH, lines]]) }
-  return kind.observe([wanted().spec]).parse(Buffer.alloc(0), said).get(PATH) as SeenCertificate
+  return kind.observe([wanted().spec]).parse(Buffer.alloc(0), said).get(PATH) as CertificateState
 }
-const NONE: SeenCertificate = { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false }
+const NONE: CertificateState = { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false }
 
-const plan = (pair: SeenCertificate, more: object = {}, now = day(1)): string | undefined => {
-  const world: World = { now, packagesComing: false, changes: () => false, members: () => new Map() }
+const plan = (pair: CertificateState, more: object = {}, now = day(1)): string | undefined => {
+  const world: PlanContext = { now, packagesPending: false, changes: () => false, members: () => new Map() }
   const verdict = kind.plan(wanted(more).spec, pair, world)
-  return verdict && `${verdict.action} ${verdict.sure} ${verdict.reason}`
+  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
 }
 
 describe('planning a certificate of the site', () => {
@@ -117,8 +117,8 @@ describe('planning a certificate of the site', () => {
 describe('making it so', () => {
   it('has the request signed for what the site says, and leaves the load to the service', () => {
     const { id, spec } = wanted({ lifetimeDays: 7 })
-    const verdict: Verdict = { action: 'create', sure: 'depends', reason: '', differences: [] }
-    const run = kind.apply([{ id, spec, seen: NONE, verdict }])
+    const verdict: Change = { action: 'create', certainty: 'dependent', reason: '', differences: [] }
+    const run = kind.apply([{ id, spec, state: NONE, change: verdict }])
     const answer = (stdout: string): Answer => ({ code: 0, stdout: Buffer.from(stdout), stderr: '' })
     const taken: Step[] = []
     const answers = ['REQUEST', 'CHAIN\n', '', 'one step too many']

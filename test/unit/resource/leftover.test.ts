@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest'
-import { leftOn, leftoverNotices, readOwned, withheld, withLeftovers } from '../../../src/engine/leftovers.ts'
+import { orphanNotices, orphansOn, readOwned, withheldOn, withOrphans } from '../../../src/engine/leftovers.ts'
 import { ownedBy } from '../../../src/engine/owned.ts'
-import type { Placed } from '../../../src/engine/place.ts'
+import type { DeclaredResource } from '../../../src/engine/place.ts'
 import { planHost } from '../../../src/engine/planning.ts'
 import { Problem } from '../../../src/problem.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
@@ -49,7 +49,7 @@ describe('a record', () => {
   it('that a host has filled with anything makes nothing fail', () => {
     const lines = ['', ' ', ':', '%', 'file:', 'file:../../etc/passwd x', `link:/x /x ->`, '\u0000', 'file:/a '.repeat(1000)]
     const owned = readOwned('h', [recordHead([]).trim(), ...lines].map((line) => `/var/lib/provision/owned/r:${line}\n`).join(''))
-    const placed = withLeftovers({ host: 'h', records: owned, declared: [], playbooks: [], firstPlay: 0, prune: true })
+    const placed = withOrphans({ host: 'h', records: owned, declared: [], playbooks: [], firstPlay: 0, prune: true })
     expect(placed).toEqual([])
   })
 })
@@ -110,12 +110,12 @@ describe('a host with left-over things', () => {
     const { lines } = ownedBy('app', from, resources).spec as { lines: readonly { parts: readonly string[] }[] }
     return new Map([['app', readRecord([recordHead(from).trim(), ...lines.map(({ parts }) => parts.join(''))])]])
   }
-  const declaredBy = (...resources: readonly Resource[]): readonly Placed[] =>
+  const declaredBy = (...resources: readonly Resource[]): readonly DeclaredResource[] =>
     resources.length === 0
       ? []
       : [ownedBy('app', ['site.yaml'], resources), ...resources].map((resource) => ({ play: 1, role: 'app', resource }))
-  const left = (declared: readonly Placed[], playbooks = ['site.yaml'], prune = true): readonly string[] =>
-    withLeftovers({ host: 'h', records: record(['site.yaml'], ...all), declared, playbooks, firstPlay: 0, prune }).map(
+  const left = (declared: readonly DeclaredResource[], playbooks = ['site.yaml'], prune = true): readonly string[] =>
+    withOrphans({ host: 'h', records: record(['site.yaml'], ...all), declared, playbooks, firstPlay: 0, prune }).map(
       ({ play, resource }) => `${play} ${keyOf(resource)}`,
     )
 
@@ -146,7 +146,7 @@ describe('a host with left-over things', () => {
     ['directory:/d', { recorded: true, inode: inode('d'), within: ['a', 'b'] }],
   ])
   const placed = (prune: boolean) =>
-    withLeftovers({
+    withOrphans({
       host: 'h',
       records: record(['site.yaml'], ...all),
       declared: declaredBy(a),
@@ -156,23 +156,23 @@ describe('a host with left-over things', () => {
     })
   const planned = (prune: boolean, selected: (role: string) => boolean = () => true): readonly string[] =>
     planHost({ placed: placed(prune), seen, everywhere: new Map(), selected, now: new Date(0) }).map(
-      ({ resource, verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`,
+      ({ resource, change: verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`,
     )
 
   it('is told what is left over where it was not asked to delete, and nothing differs', () => {
     expect(planned(false)).toEqual([])
-    expect(leftoverNotices(leftOn(placed(false), seen, () => true)).map(({ what }) => what)).toEqual([
+    expect(orphanNotices(orphansOn(placed(false), seen, () => true)).map(({ what }) => what)).toEqual([
       'no longer declares file /d/b: left over; --prune deletes it',
       'no longer declares link /l, which stays: somebody else wrote it since (--prune forgets that it was ours)',
       'no longer declares directory /d, which stays: it is not empty: a (--prune forgets that it was ours)',
     ])
-    expect(leftOn(placed(false), seen, () => false)).toEqual([])
+    expect(orphansOn(placed(false), seen, () => false)).toEqual([])
   })
 
   it('is told what would be done about each, as the plan with --prune has it', () => {
-    const changes = withheld(
+    const changes = withheldOn(
       'h',
-      leftOn(placed(false), seen, () => true),
+      orphansOn(placed(false), seen, () => true),
     )
     expect(changes.map(({ host, role }) => `${host} ${role}`)).toEqual(['h app', 'h app', 'h app'])
     expect(changes.map(({ action, resource, reason }) => `${action} ${resource}: ${reason}`).sort()).toEqual([...planned(true)].sort())

@@ -3,7 +3,7 @@ import { wordsBetween } from '../../../src/resource/nftables/describe.ts'
 import { foreignNotices, readForeign } from '../../../src/resource/nftables/foreign.ts'
 import { driftInWords, readListing } from '../../../src/resource/nftables/listing.ts'
 import { nftables } from '../../../src/resource/nftables/nftables.ts'
-import type { SeenTable } from '../../../src/resource/nftables/observe.ts'
+import type { TableState } from '../../../src/resource/nftables/observe.ts'
 import { recorded, world } from './recorded.ts'
 import { linesBy, NOTHING } from './said.ts'
 
@@ -20,7 +20,7 @@ chain input {
 const spec = nftables({ rules: RULES }).spec
 
 /** A recording holds the listing, nft's exit status, and lines of files, each behind its path. */
-const look = (specs: readonly (typeof spec)[], answer: string): ReadonlyMap<string, SeenTable> => {
+const look = (specs: readonly (typeof spec)[], answer: string): ReadonlyMap<string, TableState> => {
   const [listing = '', code = '', ...rest] = answer.split('\0')
   const texts = linesBy('\0', rest.join('\0').split('\n'))
   const marks = (table: string) =>
@@ -31,10 +31,10 @@ const look = (specs: readonly (typeof spec)[], answer: string): ReadonlyMap<stri
   return nftables.kind.observe(specs).parse(Buffer.from(own), { ...NOTHING, texts })
 }
 
-const looked = (answer: string): SeenTable => {
+const looked = (answer: string): TableState => {
   const seen = look([spec, nftables({ table: 'other', rules: '' }).spec], answer)
   expect([...seen.keys()]).toEqual(['inet provision', 'inet other'])
-  return seen.get('inet provision') as SeenTable
+  return seen.get('inet provision') as TableState
 }
 const answer = recorded('nftables').toString()
 const asLoaded = looked(answer)
@@ -51,7 +51,7 @@ describe('looking at a table', () => {
   it('reads what a bare host says', () => {
     const bare = looked('\x000\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')
     expect(bare).toEqual({ pending: undefined, unkept: false, foreign: { chains: [], defeats: [], legacy: [] } })
-    expect(nftables.kind.plan(spec, bare, world)).toMatchObject({ action: 'create', sure: 'exact', reason: 'not there' })
+    expect(nftables.kind.plan(spec, bare, world)).toMatchObject({ action: 'create', certainty: 'exact', reason: 'not there' })
   })
 
   it('does not take a failure of nft for an empty host', () => {
@@ -60,7 +60,7 @@ describe('looking at a table', () => {
   })
 
   it('knows a change that waits from one that a boot cut off', () => {
-    const mark = (boot: string): SeenTable => looked(`${answer}/var/lib/provision/nftables/inet-provision.pending.0123\0${boot}\n`)
+    const mark = (boot: string): TableState => looked(`${answer}/var/lib/provision/nftables/inet-provision.pending.0123\0${boot}\n`)
     expect(mark('f2f1623c-1c75-49f0-8e6f-b01cd267b247').pending).toBe('this boot')
     expect(mark('00000000-1c75-49f0-8e6f-b01cd267b247').pending).toBe('earlier boot')
   })
@@ -68,7 +68,7 @@ describe('looking at a table', () => {
 
 describe('planning a table', () => {
   const newer = nftables({ rules: RULES.replace('dport 22 ip', 'dport 2222 ip') }).spec
-  it.each<[string, typeof spec, Partial<SeenTable>, string | undefined]>([
+  it.each<[string, typeof spec, Partial<TableState>, string | undefined]>([
     [
       'visitors in a dynamic set, packets counted',
       spec,
@@ -121,9 +121,9 @@ describe('planning a table', () => {
   })
 
   it('shows text against text, and drift against what was loaded', () => {
-    const diff = (want: typeof spec, seen: SeenTable) =>
+    const diff = (want: typeof spec, seen: TableState) =>
       nftables.kind.diff?.(
-        { id: 'inet provision', spec: want, seen, verdict: { action: 'update', sure: 'exact', reason: '', differences: [] } },
+        { id: 'inet provision', spec: want, state: seen, change: { action: 'update', certainty: 'exact', reason: '', differences: [] } },
         undefined,
       )
     const peers = 'from 10.79.5.1, 10.79.5.12, 10.79.5.13'
@@ -133,7 +133,7 @@ describe('planning a table', () => {
       full: { before: spec.text, after: newer.text },
     })
     // While they are tried, they are in force already.
-    const tried: SeenTable = {
+    const tried: TableState = {
       ...asLoaded,
       live: live.replace('dport 22 ip saddr @peers4', 'dport 2222 ip saddr @peers4'),
       pending: 'this boot',
@@ -277,7 +277,7 @@ describe("others' rules", () => {
 
 describe('applying a table', () => {
   const work = [
-    { id: 'inet provision', spec, seen: asLoaded, verdict: { action: 'update', sure: 'exact', reason: '', differences: [] } as const },
+    { id: 'inet provision', spec, state: asLoaded, change: { action: 'update', certainty: 'exact', reason: '', differences: [] } as const },
   ]
   const yes = { code: 0, stdout: Buffer.alloc(0), stderr: '' }
 

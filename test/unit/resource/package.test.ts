@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { World } from '../../../src/resource/kind/kind.ts'
-import { type Answer, Refused } from '../../../src/resource/kind/step.ts'
+import type { PlanContext } from '../../../src/resource/kind/kind.ts'
+import { type Answer, HostRefusal } from '../../../src/resource/kind/step.ts'
 import { installPackages, transactionScript } from '../../../src/resource/package/apt.ts'
-import type { SeenPackage } from '../../../src/resource/package/dpkg.ts'
+import type { PackageState } from '../../../src/resource/package/dpkg.ts'
 import { pkg } from '../../../src/resource/package/package.ts'
 import { NOTHING } from './said.ts'
 
-const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
+const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const recorded = (name: string) => readFileSync(new URL(`../../fixtures/debian-12/${name}.txt`, import.meta.url))
 const observed = (names: readonly string[], answer: Buffer) =>
   pkg.kind.observe(names.map((name) => pkg({ name }).spec)).parse(answer, NOTHING)
 
-const ABSENT: SeenPackage = { status: 'not-installed', version: '', held: false }
-const seen = (status: string, more: Partial<SeenPackage> = {}): SeenPackage => ({ status, version: '1.22.1-9', held: false, ...more })
+const ABSENT: PackageState = { status: 'not-installed', version: '', held: false }
+const seen = (status: string, more: Partial<PackageState> = {}): PackageState => ({ status, version: '1.22.1-9', held: false, ...more })
 
 describe('observing packages', () => {
   it('reads what a host answered', () => {
@@ -57,7 +57,7 @@ describe('observing packages', () => {
 })
 
 describe('planning a package', () => {
-  it.each<[string, Parameters<typeof pkg>[0], SeenPackage, string | undefined]>([
+  it.each<[string, Parameters<typeof pkg>[0], PackageState, string | undefined]>([
     ['as wanted', { name: 'nginx' }, seen('installed'), undefined],
     ['not there', { name: 'nginx' }, ABSENT, 'create not installed'],
     ['removed, its configuration left', { name: 'nginx' }, seen('config-files'), 'create not installed'],
@@ -85,17 +85,17 @@ describe('planning a package', () => {
 })
 
 describe('applying packages', () => {
-  const work = (options: Parameters<typeof pkg>[0], state: SeenPackage) => {
+  const work = (options: Parameters<typeof pkg>[0], state: PackageState) => {
     const { id, spec } = pkg(options)
-    return { id, spec, seen: state, verdict: { action: 'create', sure: 'exact', reason: '', differences: [] } as const }
+    return { id, spec, state, change: { action: 'create', certainty: 'exact', reason: '', differences: [] } as const }
   }
   const answer = (code: number, stdout = '', stderr = ''): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
-  const refusal = (one: ReturnType<typeof work>, ...answers: readonly Answer[]): Refused => {
+  const refusal = (one: ReturnType<typeof work>, ...answers: readonly Answer[]): HostRefusal => {
     const steps = installPackages([one], { seconds: 1, times: 2 })
     try {
       for (const given of [undefined, ...answers]) if (given === undefined ? steps.next().done : steps.next(given).done) break
     } catch (error) {
-      if (error instanceof Refused) return error
+      if (error instanceof HostRefusal) return error
       throw error
     }
     throw new Error('was not refused')
@@ -119,7 +119,7 @@ describe('applying packages', () => {
     expect(transactionScript([work({ name: 'nginx' }, ABSENT), work({ name: 'tree', cacheHours: 1 }, ABSENT)], 60)).toContain('-mmin -60)')
   })
 
-  it.each<[string, string, SeenPackage, string]>([
+  it.each<[string, string, PackageState, string]>([
     ['a full mount before all else', 'provision-cause: full /var\nprovision-cause: unfetched\n', ABSENT, '/var is full'],
     [
       'no lists before no candidate',

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { type LocalFile, sha256Hex } from '../../../src/resource/kind/content.ts'
-import type { World } from '../../../src/resource/kind/kind.ts'
-import type { SeenRelease } from '../../../src/resource/release/observe.ts'
+import type { PlanContext } from '../../../src/resource/kind/kind.ts'
+import type { ReleaseState } from '../../../src/resource/release/observe.ts'
 import { release } from '../../../src/resource/release/release.ts'
 
-const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
+const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const ROOT = '/srv/site'
 const local = (text: string | Uint8Array): LocalFile => {
   const bytes = Buffer.from(text)
@@ -15,7 +15,7 @@ const wanted = (files: Files, more: object = {}) =>
   release({ root: ROOT, files: Object.entries(files).map(([path, text]) => ({ path, content: local(text) })), ...more }).spec
 
 /** A host on which these files are live, seen by somebody who wants `asked`. */
-const live = (files: Files, asked: Files, more: Partial<SeenRelease> = {}): SeenRelease => ({
+const live = (files: Files, asked: Files, more: Partial<ReleaseState> = {}): ReleaseState => ({
   current: { type: 'l', mode: '777', owner: 'root', group: 'root', target: `releases/${wanted(files).digest}` },
   tree: new Map([
     ['', { type: 'd', mode: '755', owner: '0:0' }],
@@ -30,7 +30,7 @@ const live = (files: Files, asked: Files, more: Partial<SeenRelease> = {}): Seen
 const SITE = { 'a.html': 'a\n', 'b.html': 'b\n' }
 
 describe('planning a release', () => {
-  const reason = (files: Files, seen: SeenRelease, more: object = {}) => release.kind.plan(wanted(files, more), seen, world)?.reason
+  const reason = (files: Files, seen: ReleaseState, more: object = {}) => release.kind.plan(wanted(files, more), seen, world)?.reason
 
   it.each<[string, Files, string | undefined]>([
     ['the same', SITE, undefined],
@@ -69,12 +69,12 @@ describe('planning a release', () => {
 })
 
 describe('what a person sees of a release', () => {
-  const shown = (files: Files, seen: SeenRelease) => {
+  const shown = (files: Files, seen: ReleaseState) => {
     const spec = wanted(files)
     const verdict = release.kind.plan(spec, seen, world)
     if (verdict === undefined) throw new Error('nothing to show')
     const old = Object.entries(SITE).map(([path, text]) => `${Buffer.from(text).toString('base64')} ${path}\n`)
-    return release.kind.diff?.({ id: ROOT, spec, seen, verdict }, Buffer.from(old.join('')))
+    return release.kind.diff?.({ id: ROOT, spec, state: seen, change: verdict }, Buffer.from(old.join('')))
   }
 
   it('shows each changed text under its own name, and no bytes', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Problem } from '../../../src/problem.ts'
-import { type Answer, Refused, type Step } from '../../../src/resource/kind/step.ts'
-import type { SeenReplication } from '../../../src/resource/replication/observe.ts'
+import { type Answer, HostRefusal, type Step } from '../../../src/resource/kind/step.ts'
+import type { ReplicationState } from '../../../src/resource/replication/observe.ts'
 import { followerOf } from '../../../src/resource/replication/plan.ts'
 import { replication } from '../../../src/resource/replication/replication.ts'
 import { service } from '../../../src/resource/service/service.ts'
@@ -99,15 +99,15 @@ const carriedOut = (
     if (script.includes('CHANGE MASTER TO')) server.follows = /MASTER_HOST = '([^']*)'/.exec(script)?.[1] ?? ''
     return ok(script.includes('SHOW SLAVE STATUS') ? told(server) : 'provision-done mariadb.service\n')
   }
-  const seen = (host: string): SeenReplication => ({
-    service: {} as SeenReplication['service'],
+  const seen = (host: string): ReplicationState => ({
+    service: {} as ReplicationState['service'],
     ...{ primary: primaries[host] ?? 'two', standing: undefined, databases: ['shop'], seeding: false },
     ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
     ...(databases[host] !== undefined && { databases: databases[host] }),
   })
-  const verdict = { action: 'update', sure: 'depends', reason: '', differences: [] } as const
+  const verdict = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
   const members = () => new Map(reached.map((host) => [host, seen(host)]))
-  const work = { id: 'database', spec: spec('two', 'two'), seen: seen('two'), verdict, members, mayLose: new Set(mayLose) }
+  const work = { id: 'database', spec: spec('two', 'two'), state: seen('two'), change: verdict, members, mayLose: new Set(mayLose) }
   const steps = replication.kind.apply([work])
   try {
     for (let next = steps.next(); next.done !== true; ) {
@@ -115,7 +115,7 @@ const carriedOut = (
       next = isLost ? steps.throw(LOST) : steps.next(answer(next.value))
     }
   } catch (error) {
-    said.push(error instanceof Refused ? `refused: ${error.what}` : `failed: ${(error as Error).message}`)
+    said.push(error instanceof HostRefusal ? `refused: ${error.what}` : `failed: ${(error as Error).message}`)
   }
   return said
 }

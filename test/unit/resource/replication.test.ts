@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { readStanding, type SeenReplication, type Source, type Standing } from '../../../src/resource/replication/observe.ts'
+import { type ReplicationState, readStanding, type Source, type Standing } from '../../../src/resource/replication/observe.ts'
 import { followerOf } from '../../../src/resource/replication/plan.ts'
 import { replication } from '../../../src/resource/replication/replication.ts'
-import type { SeenService } from '../../../src/resource/service/observe.ts'
+import type { ServiceState } from '../../../src/resource/service/observe.ts'
 import { service } from '../../../src/resource/service/service.ts'
 import { world } from './recorded.ts'
 import { NOTHING } from './said.ts'
@@ -14,14 +14,14 @@ const options = {
 }
 const at = (me: string, primary: string) => replication({ ...options, me, primary }).spec
 
-const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as SeenService
-const BARE: SeenReplication = {
+const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as ServiceState
+const BARE: ReplicationState = {
   service: { ...RUNS, load: 'not-found', active: 'inactive', enabled: '' },
   ...{ primary: 'one', standing: undefined, databases: [], seeding: false },
 }
 const STANDS: Standing = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
 const FOLLOWS: Source = { address: '10.0.0.1', receives: 'yes', applies: true, byPosition: true, received: '0-1-9', error: undefined }
-const seen = (standing: Partial<Standing> | undefined, more: Partial<SeenReplication> = {}): SeenReplication => ({
+const seen = (standing: Partial<Standing> | undefined, more: Partial<ReplicationState> = {}): ReplicationState => ({
   service: standing === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
   standing: standing && { ...STANDS, ...standing },
   ...{ primary: 'one', databases: ['shop'], seeding: false },
@@ -30,16 +30,16 @@ const seen = (standing: Partial<Standing> | undefined, more: Partial<SeenReplica
 const OPEN = seen({ writable: true })
 const REPLICA = seen({ source: FOLLOWS })
 
-const plan = (members: Record<string, SeenReplication>, primary = 'one', mayLose: readonly string[] = []) => {
+const plan = (members: Record<string, ReplicationState>, primary = 'one', mayLose: readonly string[] = []) => {
   const all = new Map(Object.entries(members))
   return [...all].map(([me, its]) => {
-    const verdict = replication.kind.plan(at(me, primary), its, { ...world, members: () => all, mayLose: new Set(mayLose) })
+    const verdict = replication.kind.plan(at(me, primary), its, { ...world, members: () => all, dataLossAllowed: new Set(mayLose) })
     return verdict && `${me}: ${verdict.reason}`
   })
 }
 
 describe('planning replication', () => {
-  it.each<[string, Record<string, SeenReplication>, string, (string | undefined)[]]>([
+  it.each<[string, Record<string, ReplicationState>, string, (string | undefined)[]]>([
     [
       'on bare hosts',
       { one: BARE, two: BARE },
@@ -95,13 +95,13 @@ describe('planning replication', () => {
     )
   })
 
-  it('changes the primary first', () => expect(replication.kind.turns?.(at('one', 'two'), new Map())).toEqual(['two', 'one', 'three']))
+  it('changes the primary first', () => expect(replication.kind.sequence?.(at('one', 'two'), new Map())).toEqual(['two', 'one', 'three']))
 })
 
 const STRAYS = seen({ source: { ...FOLLOWS, address: '10.0.0.9' } })
 
 describe('what a plan tells beside its changes', () => {
-  const told = (members: Record<string, SeenReplication>, primary: string, mayLose: readonly string[] = []) => {
+  const told = (members: Record<string, ReplicationState>, primary: string, mayLose: readonly string[] = []) => {
     const all = new Map(Object.entries(members).map(([host, its]) => [host, { ...its, primary }]))
     const around = { ...world, members: () => all, mayLose: new Set(mayLose) }
     return [...all].flatMap(([me, its]) => replication.kind.notices?.(at(me, primary), its, around) ?? [])
@@ -109,7 +109,7 @@ describe('what a plan tells beside its changes', () => {
   const refused =
     'two will not be made the primary while one cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: --lose-rows-only-on one'
 
-  it.each<[string, Record<string, SeenReplication>, readonly string[], readonly string[]]>([
+  it.each<[string, Record<string, ReplicationState>, readonly string[], readonly string[]]>([
     ['another primary while the old one is away', { two: REPLICA, three: REPLICA }, [], [refused]],
     ['the same, said of another', { two: REPLICA, three: REPLICA }, ['three'], [refused]],
     ['the same, as it may be', { two: REPLICA, three: REPLICA }, ['one'], ['two becomes the primary without the rows that only one has']],
@@ -141,7 +141,7 @@ describe('what a plan tells beside its changes', () => {
     })
   })
 
-  it.each<[string, SeenReplication, SeenReplication, boolean]>([
+  it.each<[string, ReplicationState, ReplicationState, boolean]>([
     ['that one takes over from a primary that the inventory has no more', STRAYS, STRAYS, true],
     ['not that one strays from a primary that is as it shall be', OPEN, STRAYS, false],
     ['not that one takes over from a primary of the inventory', REPLICA, REPLICA, false],

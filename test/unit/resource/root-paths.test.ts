@@ -26,8 +26,8 @@ const guarded = (script: string): readonly string[] =>
 describe.each(listed.filter(({ name }) => CHOSEN.includes(name)))('root and the path of a $name', ({ name, kind, sample }) => {
   it.each(VARIANTS[name] ?? [])('never meet by name where another account could have replaced it: %j', (variant) => {
     const spec = kind.schema.parse({ ...sample.options(7), ...variant })
-    const verdict = { action: 'create', sure: 'exact', reason: '', differences: [] } as const
-    const scripts = stepsOf(kind.apply([{ id: kind.id(spec), spec, seen: seenNothing(name), verdict }]))
+    const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+    const scripts = stepsOf(kind.apply([{ id: kind.id(spec), spec, state: seenNothing(name), change: verdict }]))
     expect(scripts.length).toBeGreaterThan(0)
     for (const script of scripts) {
       const rest = withoutWalks(script.split('\0')[0] ?? '')

@@ -1,10 +1,10 @@
-import { ABSENT, type SeenInode } from '../../../src/resource/kind/inode.ts'
-import type { Probe } from '../../../src/resource/kind/kind.ts'
-import { askPaths } from '../../../src/resource/kind/path-queries.ts'
-import { askUnits, type Said, together } from '../../../src/resource/kind/queries.ts'
+import { ABSENT, type InodeState } from '../../../src/resource/kind/inode.ts'
+import type { KindQuery } from '../../../src/resource/kind/kind.ts'
+import { pathQueries } from '../../../src/resource/kind/path-queries.ts'
+import { type Answers, mergeQueries, unitQuery } from '../../../src/resource/kind/queries.ts'
 
 /** A host that was asked nothing together with other kinds. */
-export const NOTHING: Said = {
+export const NOTHING: Answers = {
   inodes: new Map(),
   changed: new Map(),
   trees: new Map(),
@@ -16,8 +16,11 @@ export const NOTHING: Said = {
 const plain = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '' }
 
 /** Of paths that were recorded by their times alone: regular files of root. */
-export const inodesOf = (present: Iterable<string>, absent: Iterable<string>): ReadonlyMap<string, SeenInode> =>
-  new Map<string, SeenInode>([...[...absent].map((path) => [path, ABSENT] as const), ...[...present].map((path) => [path, plain] as const)])
+export const inodesOf = (present: Iterable<string>, absent: Iterable<string>): ReadonlyMap<string, InodeState> =>
+  new Map<string, InodeState>([
+    ...[...absent].map((path) => [path, ABSENT] as const),
+    ...[...present].map((path) => [path, plain] as const),
+  ])
 
 /** Lines by file, of `path SEPARATOR line`. */
 export const linesBy = (separator: string, lines: readonly string[]): ReadonlyMap<string, readonly string[]> => {
@@ -30,11 +33,12 @@ export const linesBy = (separator: string, lines: readonly string[]): ReadonlyMa
 }
 
 /** All scripts that a look at these resources alone would run. */
-export const scriptOf = ({ asks, script }: Probe<unknown>): string => {
-  const asked = together([asks])
-  const { inodes, digests, texts } = askPaths(asked)
-  return [inodes, digests, texts, askUnits(asked.units), { script }].map((one) => one.script).join('\n')
+export const scriptOf = ({ shared: asks, script }: KindQuery<unknown>): string => {
+  const asked = mergeQueries([asks])
+  const { inodes, digests, texts } = pathQueries(asked)
+  return [inodes, digests, texts, unitQuery(asked.units), { script }].map((one) => one.script).join('\n')
 }
 
 /** How the answer about inodes is read. */
-export const readInodesSaid = (stdout: Buffer): Pick<Said, 'inodes' | 'changed' | 'trees'> => askPaths(together([])).inodes.read(stdout)
+export const readInodesSaid = (stdout: Buffer): Pick<Answers, 'inodes' | 'changed' | 'trees'> =>
+  pathQueries(mergeQueries([])).inodes.read(stdout)

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { readSeen } from '../../../src/resource/account/authorized-keys-observe.ts'
 import { nativeHash } from '../../../src/resource/database/account-sql.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
-import type { World } from '../../../src/resource/kind/kind.ts'
+import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import type { Step } from '../../../src/resource/kind/step.ts'
 import { nftables } from '../../../src/resource/nftables/nftables.ts'
 import { readRecord, recordHead } from '../../../src/resource/ownership/record.ts'
@@ -212,7 +212,7 @@ export const listed = [...allKinds.values()].flatMap((kind) => {
   return sample === undefined ? [] : [{ name: kind.name, kind, sample, spec: (i: number): unknown => kind.schema.parse(sample.options(i)) }]
 })
 
-export const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
+export const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 
 /** What a host says where nothing is as wanted. */
 export const seenNothing = (kind: string): unknown => {

@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
-import type { World } from '../../../src/resource/kind/kind.ts'
-import { askUnits, type Said } from '../../../src/resource/kind/queries.ts'
-import { type Answer, Refused } from '../../../src/resource/kind/step.ts'
+import type { PlanContext } from '../../../src/resource/kind/kind.ts'
+import { type Answers, unitQuery } from '../../../src/resource/kind/queries.ts'
+import { type Answer, HostRefusal } from '../../../src/resource/kind/step.ts'
 import { checkLoaded } from '../../../src/resource/service/load.ts'
-import type { SeenService } from '../../../src/resource/service/observe.ts'
+import type { ServiceState } from '../../../src/resource/service/observe.ts'
 import { service } from '../../../src/resource/service/service.ts'
 import { readStamp } from '../../../src/resource/service/stamp.ts'
 import { inodesOf, linesBy, NOTHING, scriptOf } from './said.ts'
@@ -33,7 +33,7 @@ const recorded = (name: string) => {
       ),
   )
   const files = specs.flatMap(({ loads, restarts }) => [...loads, ...restarts]).map(({ path }) => path)
-  const said: Said = {
+  const said: Answers = {
     ...NOTHING,
     changed,
     inodes: inodesOf(changed.keys(), files),
@@ -41,24 +41,24 @@ const recorded = (name: string) => {
       sums.split('\n').flatMap((line) => (/^[0-9a-f]{64} /.test(line) ? [[line.slice(66), line.slice(0, 64)] as const] : [])),
     ),
     texts: linesBy(':', stamps.split('\n')),
-    units: askUnits(specs.map(({ unit }) => unit)).read(Buffer.from(units)),
+    units: unitQuery(specs.map(({ unit }) => unit)).read(Buffer.from(units)),
   }
   return service.kind.observe(specs).parse(Buffer.from(sets), said)
 }
 
-const world = (changing: readonly string[] = []): World => ({
+const world = (changing: readonly string[] = []): PlanContext => ({
   now: new Date(0),
-  packagesComing: false,
+  packagesPending: false,
   changes: (key) => changing.includes(key),
   members: () => new Map(),
 })
-const plan = (resource: ReturnType<typeof service>, seen: SeenService | undefined, changing: readonly string[] = []) => {
+const plan = (resource: ReturnType<typeof service>, seen: ServiceState | undefined, changing: readonly string[] = []) => {
   if (seen === undefined) throw new Error('not observed')
   const verdict = service.kind.plan(resource.spec, seen, world(changing))
-  return verdict && `${verdict.action} ${verdict.sure} ${verdict.reason}`
+  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
 }
 
-const running: SeenService = {
+const running: ServiceState = {
   load: 'loaded',
   active: 'active',
   sub: 'running',
@@ -77,7 +77,7 @@ const running: SeenService = {
   onDisk: new Map(),
   undone: false,
 }
-const unstamped: SeenService = { ...running, stamp: undefined }
+const unstamped: ServiceState = { ...running, stamp: undefined }
 
 describe('observing services', () => {
   it('reads what a host answered, an alias and what is not there included', () => {
@@ -99,7 +99,7 @@ describe('observing services', () => {
 
   it('throws at half an answer', () => {
     const whole = readFileSync(new URL('../../fixtures/debian-12/service.txt', import.meta.url))
-    expect(() => askUnits(specs.map(({ unit }) => unit)).read(whole.subarray(0, 300))).toThrow('systemctl spoke of')
+    expect(() => unitQuery(specs.map(({ unit }) => unit)).read(whole.subarray(0, 300))).toThrow('systemctl spoke of')
     expect(() => service.kind.observe(specs).parse(Buffer.alloc(0), NOTHING)).toThrow('systemctl said nothing')
   })
 
@@ -114,7 +114,7 @@ describe('observing services', () => {
 })
 
 describe('planning a service', () => {
-  it.each<[string, SeenService, string | undefined]>([
+  it.each<[string, ServiceState, string | undefined]>([
     ['as wanted', running, undefined],
     ['not there', { ...running, load: 'not-found', active: 'inactive', sub: 'dead', enabled: '' }, 'create exact not running, not enabled'],
     ['stopped', { ...running, active: 'inactive', sub: 'dead' }, 'update exact not running'],
@@ -164,7 +164,7 @@ describe('planning a service', () => {
 
   it('is unfinished where what lies there is not loaded, and not where it is still to be written', () => {
     const other = service({ unit: 'nginx.service', loads: [file({ path: '/etc/nginx/nginx.conf', content: 'new' }), gone] })
-    const isUnfinished = (seen: SeenService, changing: readonly string[] = []) =>
+    const isUnfinished = (seen: ServiceState, changing: readonly string[] = []) =>
       service.kind.plan(other.spec, seen, world(changing))?.unfinished ?? false
     expect(isUnfinished(running)).toBe(true)
     expect(isUnfinished(running, ['file:/etc/nginx/nginx.conf'])).toBe(false)
@@ -183,7 +183,7 @@ describe('planning a service', () => {
   it('depends on what is made in this run, and afterwards goes by what lies on the disk', () => {
     const later = file({ path: '/etc/nginx/nginx.conf', content: text`${{ later: 'thumbprint', get: () => undefined }}` })
     const waiting = service({ unit: 'nginx.service', loads: [later, gone] })
-    const onDisk = (sha256: string): SeenService => ({ ...running, onDisk: new Map([['/etc/nginx/nginx.conf', sha256]]) })
+    const onDisk = (sha256: string): ServiceState => ({ ...running, onDisk: new Map([['/etc/nginx/nginx.conf', sha256]]) })
     expect(plan(waiting, onDisk(LOADED), ['file:/etc/nginx/nginx.conf'])).toBe('update depends runs with an older /etc/nginx/nginx.conf')
     expect(plan(waiting, onDisk(LOADED))).toBe(undefined)
     expect(plan(waiting, onDisk('f'.repeat(64)))).toBe('update exact runs with an older /etc/nginx/nginx.conf')
@@ -191,7 +191,7 @@ describe('planning a service', () => {
     expect(plan(waiting, running)).toBe('update exact runs with an older /etc/nginx/nginx.conf')
   })
 
-  it.each<[string, Partial<SeenService>, string | undefined]>([
+  it.each<[string, Partial<ServiceState>, string | undefined]>([
     ['runs', {}, 'update exact is running, is enabled'],
     ['rests', { active: 'inactive', enabled: 'disabled' }, undefined],
     ['is not there', { active: 'inactive', enabled: '', load: 'not-found' }, undefined],
@@ -212,11 +212,11 @@ describe('planning a service', () => {
 
 describe('what a load answered', () => {
   const answer = (code: number, stdout: string, stderr: string): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
-  const refusal = (stdout: string): Refused => {
+  const refusal = (stdout: string): HostRefusal => {
     try {
       checkLoaded(answer(1, stdout, 'bind() failed\n'), ['a.service'])
     } catch (error) {
-      if (error instanceof Refused) return error
+      if (error instanceof HostRefusal) return error
     }
     throw new Error('was not refused')
   }

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { readTrial } from '../../../src/resource/guarded/trial.ts'
-import type { SeenSshd } from '../../../src/resource/sshd/observe.ts'
+import type { SshdState } from '../../../src/resource/sshd/observe.ts'
 import { sshd } from '../../../src/resource/sshd/sshd.ts'
 import { world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 
 const { spec } = sshd({ settings: { PermitRootLogin: 'no', MaxAuthTries: 3, AllowUsers: ['ops', 'eve'] } })
 const INCLUDE = 'Include /etc/ssh/sshd_config.d/*.conf'
-const seen = (more: Partial<SeenSshd> = {}, service: Partial<SeenSshd['service']> = {}): SeenSshd => ({
+const seen = (more: Partial<SshdState> = {}, service: Partial<SshdState['service']> = {}): SshdState => ({
   inode: { type: 'f', mode: '644', owner: 'root', group: 'root', target: '' },
   sha256: spec.sha256,
   text: spec.text,
   config: ['# This is the sshd server', '', INCLUDE, 'X11Forwarding yes'],
-  service: { active: 'active', stamp: undefined, reloadFailed: false, touched: false, ...service } as SeenSshd['service'],
+  service: { active: 'active', stamp: undefined, reloadFailed: false, touched: false, ...service } as SshdState['service'],
   pending: undefined,
   unkept: false,
   rolledBack: undefined,
@@ -45,7 +45,7 @@ it.each<[string, Record<string, string>]>([
 })
 
 describe('planning', () => {
-  it.each<[string, SeenSshd, string | undefined]>([
+  it.each<[string, SshdState, string | undefined]>([
     ['all as wanted', seen(), undefined],
     ['not there', seen({ inode: 'absent', sha256: undefined }), 'create not there'],
     ['edited', seen({ sha256: 'x' }), 'update settings differ'],

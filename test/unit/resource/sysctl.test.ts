@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { askPaths } from '../../../src/resource/kind/path-queries.ts'
-import { together } from '../../../src/resource/kind/queries.ts'
-import { type SeenSysctl, sysctl } from '../../../src/resource/system/sysctl.ts'
+import { pathQueries } from '../../../src/resource/kind/path-queries.ts'
+import { mergeQueries } from '../../../src/resource/kind/queries.ts'
+import { type SysctlState, sysctl } from '../../../src/resource/system/sysctl.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 
 describe('a kernel setting', () => {
-  it.each<[string, Parameters<typeof sysctl>[0], SeenSysctl, string | undefined]>([
+  it.each<[string, Parameters<typeof sysctl>[0], SysctlState, string | undefined]>([
     ['as wanted', { key: 'a.b', value: 1 }, { live: '1', boot: '1' }, undefined],
     ['a list, written with more blanks', { key: 'a.b', value: ' 1  2\t3'.replace('\t', ' ') }, { live: '1 2 3', boot: '1 2 3' }, undefined],
     ['never set', { key: 'a.b', value: 1 }, { live: '0', boot: undefined }, 'create not set'],
@@ -24,8 +24,8 @@ describe('a kernel setting', () => {
     const specs = ['net.ipv4.conf.all.accept_redirects', 'net.ipv4.tcp_rmem', 'net.ipv4.no_such'].map(
       (key) => sysctl({ key, value: 0 }).spec,
     )
-    const { asks, parse } = sysctl.kind.observe(specs)
-    const ask = askPaths(together([asks])).texts
+    const { shared: asks, parse } = sysctl.kind.observe(specs)
+    const ask = pathQueries(mergeQueries([asks])).texts
     const seen = parse(Buffer.alloc(0), { ...NOTHING, texts: ask.read(recorded('sysctl')) })
     expect([...seen]).toEqual([
       ['net.ipv4.conf.all.accept_redirects', { live: '0', boot: '0' }],

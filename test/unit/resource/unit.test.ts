@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { text } from '../../../src/resource/kind/content.ts'
-import type { World } from '../../../src/resource/kind/kind.ts'
-import { askUnits } from '../../../src/resource/kind/queries.ts'
+import type { PlanContext } from '../../../src/resource/kind/kind.ts'
+import { unitQuery } from '../../../src/resource/kind/queries.ts'
 import { dropin, unit } from '../../../src/resource/service/unit.ts'
 import { Secret } from '../../../src/secret.ts'
 import { NOTHING, readInodesSaid } from './said.ts'
 
-const world: World = { now: new Date(0), packagesComing: false, changes: () => false, members: () => new Map() }
+const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const broken = unit({ name: 'broken.service', content: '[Service]\nExecStart=/bin/false\n' })
 const limits = dropin({ unit: 'broken.service', name: 'limits', settings: { Service: { LimitNOFILE: '512' } } })
 const recorded = readFileSync(new URL('../../fixtures/debian-12/unit.txt', import.meta.url), 'utf8')
@@ -22,7 +22,7 @@ const look = (answer: string) => {
     ...NOTHING,
     ...readInodesSaid(Buffer.from(inodes)),
     digests,
-    units: askUnits(['broken.service', 'broken.service']).read(Buffer.from(units)),
+    units: unitQuery(['broken.service', 'broken.service']).read(Buffer.from(units)),
   })
 }
 
@@ -45,8 +45,8 @@ describe('a unit file', () => {
   })
 
   it('is written and read by systemd in one request, its directory made first', () => {
-    const verdict = { action: 'create', sure: 'exact', reason: 'not there', differences: [] } as const
-    const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, seen: { stale: false, file: 'absent' }, verdict }])
+    const verdict = { action: 'create', certainty: 'exact', reason: 'not there', differences: [] } as const
+    const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, state: { stale: false, file: 'absent' }, change: verdict }])
     const step = steps.next().value
     if (step?.do !== 'shell') throw new Error('a script was expected')
     expect(step.script).toMatch(/^install -d -m 755 \/etc\/systemd\/system\/broken\.service\.d /)

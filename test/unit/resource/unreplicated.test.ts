@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { Refused } from '../../../src/resource/kind/step.ts'
-import { type SeenReplicas, unreplicated } from '../../../src/resource/replication/unreplicated.ts'
+import { HostRefusal } from '../../../src/resource/kind/step.ts'
+import { type UnreplicatedState, unreplicated } from '../../../src/resource/replication/unreplicated.ts'
 import { world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 
 const servers = ['one', 'two'].map((host, i) => ({ host, address: `10.0.0.${i + 1}` }))
-const NOBODY: SeenReplicas = { follows: undefined, accounts: [] }
-const FOLLOWS: SeenReplicas = { ...NOBODY, follows: '10.0.0.1' }
-const FOLLOWED: SeenReplicas = { ...NOBODY, accounts: ['provision-replica-two'] }
+const NOBODY: UnreplicatedState = { follows: undefined, accounts: [] }
+const FOLLOWS: UnreplicatedState = { ...NOBODY, follows: '10.0.0.1' }
+const FOLLOWED: UnreplicatedState = { ...NOBODY, accounts: ['provision-replica-two'] }
 
 /** What is planned on each host, what it is told beside, and what it is told to do or why it is not. */
-const stories = (members: Record<string, SeenReplicas>, yielding: readonly string[] = []) => {
+const stories = (members: Record<string, UnreplicatedState>, yielding: readonly string[] = []) => {
   const all = new Map(Object.entries(members))
   return [...all].map(([me, seen]) => {
     const { spec } = unreplicated({ name: 'database', me, servers: servers.slice(0, all.size), yielding: [...yielding] })
@@ -18,10 +18,10 @@ const stories = (members: Record<string, SeenReplicas>, yielding: readonly strin
     const verdict = unreplicated.kind.plan(spec, seen, around)
     if (verdict === undefined) return 'nothing'
     try {
-      const step = unreplicated.kind.apply([{ id: 'database', spec, seen, verdict, members: () => all }]).next().value
+      const step = unreplicated.kind.apply([{ id: 'database', spec, state: seen, change: verdict, members: () => all }]).next().value
       return `${verdict.reason} => ${step?.do === 'shell' ? (/<<'SQL'\n(.*)\nSQL$/s.exec(step.script)?.[1] ?? step.script).replaceAll('\n', ' ') : ''}`
     } catch (error) {
-      if (!(error instanceof Refused)) throw error
+      if (!(error instanceof HostRefusal)) throw error
       // It would have been said before anything was changed.
       expect(unreplicated.kind.forbids?.(spec, seen, around)).toMatchObject({ what: error.what, why: error.why })
       return `${verdict.reason} => refused: ${error.fix?.slice(0, 40)}`
@@ -30,7 +30,7 @@ const stories = (members: Record<string, SeenReplicas>, yielding: readonly strin
 }
 
 describe('servers that are no primary and replicas any more', () => {
-  it.each<[string, Record<string, SeenReplicas>, readonly string[], readonly string[]]>([
+  it.each<[string, Record<string, UnreplicatedState>, readonly string[], readonly string[]]>([
     ['have nothing to do', { one: NOBODY, two: NOBODY }, [], ['nothing', 'nothing']],
     [
       'are all left as they are while one would go on following',

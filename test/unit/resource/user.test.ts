@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type GroupSpec, group } from '../../../src/resource/account/group.ts'
-import { type Account, type SeenUser, user } from '../../../src/resource/account/user.ts'
+import { type Account, type UserState, user } from '../../../src/resource/account/user.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 
@@ -15,7 +15,7 @@ const ANN: Account = {
 }
 
 describe('planning a user', () => {
-  it.each<[string, Parameters<typeof user>[0], SeenUser, string | undefined]>([
+  it.each<[string, Parameters<typeof user>[0], UserState, string | undefined]>([
     ['as wanted', { name: 'ann', uid: 1001, groups: ['adm'], shell: '/bin/bash', password: 'locked' }, ANN, undefined],
     ['nothing in particular wanted', { name: 'ann' }, { ...ANN, shell: '/bin/zsh', password: 'set' }, undefined],
     ['primary group wanted as one besides', { name: 'ann', groups: ['ann'] }, ANN, undefined],
