@@ -73,7 +73,7 @@ export default defineRole({
 
   verify: checksOf,
 
-  mayLoseRows: ({ options: given, host, site }) => {
+  holdsOwnRows: ({ options: given, host, site }) => {
     const { topology, servers } = castOf(given, site)
     return topology === 'replica' && servers.some(({ name }) => name === host.name)
   },

@@ -26,7 +26,7 @@ const options = {
   output: { type: 'string', value: 'FORMAT', choices: formats, help: 'how to tell it' },
   verbose: { type: 'boolean', short: 'v', help: 'show long diffs whole' },
   prune: { type: 'boolean', help: 'delete what is left over on the hosts: what we made, and no role declares any more' },
-  'lose-rows-only-on': {
+  'allow-data-loss': {
     type: 'string',
     multiple: true,
     value: 'HOST',
@@ -46,7 +46,7 @@ export interface Engine<Ready extends Prepared = Prepared, Survey extends Planne
     playbooks?: readonly string[]
     limit?: readonly string[]
     roles?: readonly string[]
-    mayLose?: readonly string[]
+    allowDataLoss?: readonly string[]
     login?: { user?: string; key?: string }
   }): Promise<Ready>
   plan(prepared: Ready, options: { listen: Listener; signal: AbortSignal; lock?: Holder; wait?: boolean; prune?: boolean }): Promise<Survey>
@@ -94,7 +94,7 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
     if (faults.length > 0) throw new Problems(faults)
     const saved = values.plan === undefined ? undefined : (await import('./plan-file.ts')).loadPlan(surroundings.directory, values.plan)
     const scope = saved?.scope ?? scopeOf(values, positionals)
-    const { inventory, playbooks, limit, roles, prune, mayLose } = scope
+    const { inventory, playbooks, limit, roles, prune, allowDataLoss } = scope
     const prepared = await engine.prepare({
       root: surroundings.directory,
       env: surroundings.env,
@@ -102,7 +102,7 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
       ...(playbooks.length === 0 ? {} : { playbooks }),
       limit,
       roles,
-      mayLose,
+      allowDataLoss,
       login: {
         ...(values.user === undefined ? {} : { user: values.user }),
         ...(values.key === undefined ? {} : { key: resolve(surroundings.directory, values.key) }),
@@ -175,7 +175,7 @@ const keep = async <Ready extends Prepared, Survey extends Planned>(
 }
 
 const scopeOf = (
-  { inventory, limit = [], role = [], prune = false, 'lose-rows-only-on': mayLose = [] }: Arguments<typeof options>['values'],
+  { inventory, limit = [], role = [], prune = false, 'allow-data-loss': allowDataLoss = [] }: Arguments<typeof options>['values'],
   playbooks: readonly string[],
 ): Scope => ({
   ...(inventory === undefined ? {} : { inventory }),
@@ -183,12 +183,12 @@ const scopeOf = (
   limit: [...limit],
   roles: [...role],
   prune,
-  mayLose: [...mayLose],
+  allowDataLoss: [...allowDataLoss],
 })
 
 const contradictions = (values: Arguments<typeof options>['values'], positionals: readonly string[]): readonly Problem[] => {
   const { plan, save, json, output } = values
-  const scoped = (['inventory', 'role', 'limit', 'prune', 'lose-rows-only-on'] as const)
+  const scoped = (['inventory', 'role', 'limit', 'prune', 'allow-data-loss'] as const)
     .filter((name) => values[name] !== undefined)
     .map((name) => `--${name}`)
   const beside = plan === undefined ? [] : [...positionals, ...scoped, ...(save === undefined ? [] : ['--save'])]

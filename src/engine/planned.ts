@@ -38,7 +38,7 @@ export interface Planned {
   readonly identities: Identities
   readonly selected: Selection
   /** Hosts of which rows may be lost that only they have. */
-  readonly mayLose: ReadonlySet<string>
+  readonly allowDataLoss: ReadonlySet<string>
   /** Hosts that could not be reached or asked, and why. */
   readonly unreachable: readonly Problem[]
   /** Opens a session, with its lock, on a host that is no part of the run and is needed for it. */

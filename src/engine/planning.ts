@@ -21,7 +21,7 @@ export interface PlanInput {
   readonly everywhere: ReadonlyMap<string, Observation>
   readonly selected: Selection
   /** Hosts of which rows may be lost that only they have. */
-  readonly mayLose?: ReadonlySet<string>
+  readonly allowDataLoss?: ReadonlySet<string>
   readonly now: Date
 }
 
@@ -30,15 +30,15 @@ export const statesOf = (everywhere: ReadonlyMap<string, Observation>, key: stri
   new Map([...everywhere].flatMap(([host, seen]) => (seen.has(key) ? [[host, seen.get(key)] as const] : [])))
 
 /** What is known beside a resource itself before anything is planned. */
-const worldOf = (key: string, { everywhere = new Map(), mayLose = new Set() }: Beside): PlanContext => ({
+const worldOf = (key: string, { everywhere = new Map(), allowDataLoss = new Set() }: Beside): PlanContext => ({
   now: new Date(),
   packagesPending: false,
   changes: () => false,
   members: () => statesOf(everywhere, key),
-  dataLossAllowed: mayLose,
+  allowDataLoss,
 })
 
-type Beside = Partial<Pick<PlanInput, 'everywhere' | 'mayLose'>>
+type Beside = Partial<Pick<PlanInput, 'everywhere' | 'allowDataLoss'>>
 
 /** Why nothing can be planned at all, as one host is. */
 export const forbiddenOn = (
@@ -76,7 +76,7 @@ export type Selection = (role: string) => boolean
  * What differs on one host, in the order in which it will be changed. Pure: the dry run, the run and the proof all ask this.
  * Planned changes count as made: each resource is planned knowing which earlier ones will change.
  */
-export const planHost = ({ placed, seen, everywhere, selected, mayLose, now }: PlanInput): readonly PendingChange[] => {
+export const planHost = ({ placed, seen, everywhere, selected, allowDataLoss, now }: PlanInput): readonly PendingChange[] => {
   const due: PendingChange[] = []
   const keys = new Set<string>()
   const bringing = new Set<string>()
@@ -89,7 +89,7 @@ export const planHost = ({ placed, seen, everywhere, selected, mayLose, now }: P
       changes: (other) => keys.has(other),
       deleted,
       members: () => statesOf(everywhere, key),
-      ...(mayLose !== undefined && { dataLossAllowed: mayLose }),
+      ...(allowDataLoss !== undefined && { allowDataLoss }),
     }
     const kind = resource.kind
     const verdict = kind.plan(resource.spec, seen.get(key), world)

@@ -75,10 +75,10 @@ const pendingOf = (
     return change
   }
   const { session, placed } = surveyed
-  const { everywhere, selected, mayLose } = planned
+  const { everywhere, selected, allowDataLoss } = planned
   const seen = everywhere.get(session.host) ?? new Map()
   const now = new Map(
-    planHost({ placed, seen, everywhere, selected, mayLose, now: new Date() })
+    planHost({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() })
       .filter((due) => due.play === play)
       .map((due) => [keyOf(due.resource), due]),
   )
@@ -198,14 +198,14 @@ export const stepContextOf = ({ surveyed, identities }: Planned, { listen }: App
 
 export const workOf = (
   { resource, state: seen, change: verdict }: PendingChange,
-  { everywhere, mayLose }: Planned,
+  { everywhere, allowDataLoss }: Planned,
 ): Work<unknown, unknown> => ({
   id: resource.id,
   spec: resource.spec,
   state: seen,
   change: verdict,
   members: () => statesOf(everywhere, keyOf(resource)),
-  dataLossAllowed: mayLose,
+  allowDataLoss,
 })
 
 // A checker or a service may repeat what it was given; the secrets of its host do not go any further.

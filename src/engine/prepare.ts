@@ -26,7 +26,7 @@ export interface PrepareOptions extends Given {
   /** Roles whose resources may be changed; none: all. */
   readonly roles?: readonly string[]
   /** Hosts of which rows may be lost that only they have. */
-  readonly mayLose?: readonly string[]
+  readonly allowDataLoss?: readonly string[]
   /** Log in with this instead of what the inventory says. */
   readonly login?: Login
 }
@@ -62,7 +62,7 @@ export interface Prepared {
   /** Roles that were asked for; empty: all. */
   readonly roles: readonly string[]
   /** Hosts of which rows may be lost that only they have: their data may be replaced, or another may take over while they are away. */
-  readonly mayLose: readonly string[]
+  readonly allowDataLoss: readonly string[]
 }
 
 /** Reads and checks inventory, playbooks, roles and options; needs no key and asks no host. Throws every problem found, all of them input errors. */
@@ -80,12 +80,12 @@ export const understand = async ({ root, inventory, playbooks, env }: Given): Pr
 }
 
 /** Understands the project, and finds out how to reach the hosts that are meant: keys are read, nothing is sent. */
-export const prepare = async ({ limit = [], roles = [], mayLose = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
+export const prepare = async ({ limit = [], roles = [], allowDataLoss = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
   const { site, bindings, warnings } = await understand(given)
   for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
-  for (const host of mayLose) if (!site.hosts.has(host)) throw unknownLoser(host, [...site.hosts.keys()])
-  const losers = bindings.bound.filter(({ role, context }) => role.mayLoseRows?.(context) === true).map(({ host }) => host)
-  for (const host of mayLose) if (!losers.includes(host)) throw noLoser(host, [...new Set(losers)])
+  for (const host of allowDataLoss) if (!site.hosts.has(host)) throw unknownLoser(host, [...site.hosts.keys()])
+  const losers = bindings.bound.filter(({ role, context }) => role.holdsOwnRows?.(context) === true).map(({ host }) => host)
+  for (const host of allowDataLoss) if (!losers.includes(host)) throw noLoser(host, [...new Set(losers)])
   const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
   const played = new Set(site.plays.flatMap(({ hosts }) => hosts))
   const chosen = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
@@ -97,7 +97,7 @@ export const prepare = async ({ limit = [], roles = [], mayLose = [], login = {}
   const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, besides(site, bindings, targets), login)])
   const problems = await checkTargets([...reach.values(), ...beside.values()])
   if (problems.length > 0) throw new Problems(problems)
-  return { root: given.root, env: given.env, site, bindings, warnings, targets, reach, beside, roles, mayLose }
+  return { root: given.root, env: given.env, site, bindings, warnings, targets, reach, beside, roles, allowDataLoss }
 }
 
 const reachOf = async (site: Site, names: readonly string[], login: Login): Promise<ReadonlyMap<string, Target>> => {
@@ -149,7 +149,7 @@ const unknownRole = (role: string, used: readonly string[]): Problem =>
 const noLoser = (host: string, losers: readonly string[]): Problem =>
   new Problem({
     class: 'input',
-    where: { command: `--lose-rows-only-on ${host}` },
+    where: { command: `--allow-data-loss ${host}` },
     what: `${host} can have no rows that no other host has: it is no primary and no replica of this playbook`,
     fix: losers.length === 0 ? 'leave it out' : `name one of ${losers.join(', ')}, or leave it out`,
   })
@@ -157,7 +157,7 @@ const noLoser = (host: string, losers: readonly string[]): Problem =>
 const unknownLoser = (host: string, hosts: readonly string[]): Problem =>
   new Problem({
     class: 'input',
-    where: { command: `--lose-rows-only-on ${host}` },
+    where: { command: `--allow-data-loss ${host}` },
     what: `the inventory has no host ${host}`,
     fix: suggestion(host, hosts, 'name a host of the inventory'),
   })

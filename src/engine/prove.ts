@@ -23,8 +23,8 @@ const membersBeside = (hosts: readonly Surveyed[], { surveyed }: Planned, tally:
   return [...surveyed.values()].filter((one) => !hosts.includes(one) && !tally.isExcluded(one.session.host) && isMember(one))
 }
 
-const stillDue = ({ session, placed }: Surveyed, { selected, everywhere, mayLose }: Planned): readonly PendingChange[] =>
-  planHost({ placed, seen: everywhere.get(session.host) ?? new Map(), everywhere, selected, mayLose, now: new Date() })
+const stillDue = ({ session, placed }: Surveyed, { selected, everywhere, allowDataLoss }: Planned): readonly PendingChange[] =>
+  planHost({ placed, seen: everywhere.get(session.host) ?? new Map(), everywhere, selected, allowDataLoss, now: new Date() })
 
 const complain = ({ session: { host }, changes }: Surveyed, due: PendingChange, tally: RunProgress): void => {
   const change = changes.find(({ resource }) => resource === keyOf(due.resource))

@@ -22,7 +22,7 @@ export { savePlan } from './saved.ts'
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {
   const { bindings, reach, roles, root, env } = prepared
-  const mayLose = new Set(prepared.mayLose)
+  const allowDataLoss = new Set(prepared.allowDataLoss)
   const identities = await openIdentities(root, env)
   const declarers = new Map<string, Set<string>>()
   const read = new Map<string, ReturnType<typeof projectFiles>>()
@@ -50,10 +50,10 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     const looked = met.map(({ session: { host }, placed, seen }) => ({ host, placed, seen }))
     const forbidden = [
       ...unknownAuthorities(looked, selected, new Date()),
-      ...looked.flatMap(({ host, placed, seen }) => forbiddenOn(host, placed, seen, selected, { everywhere: all, mayLose })),
+      ...looked.flatMap(({ host, placed, seen }) => forbiddenOn(host, placed, seen, selected, { everywhere: all, allowDataLoss })),
     ]
     if (forbidden.length > 0) throw new Problems(forbidden)
-    const { surveys, everywhere, lost } = await surveyed(met, selected, mayLose)
+    const { surveys, everywhere, lost } = await surveyed(met, selected, allowDataLoss)
     tellWhoLearns(identities, surveys)
     const changes = [
       ...identityChanges(identities, declarers, selected),
@@ -62,8 +62,8 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
     const left = new Map(options.prune ? [] : looked.map(({ host, placed, seen }) => [host, orphansOn(placed, seen, selected)]))
     for (const { host, placed, seen } of looked)
       for (const notice of [
-        ...noticesOf(placed, seen, { everywhere, mayLose }),
-        ...unfinishedOf({ placed, seen, everywhere, selected, mayLose, now: new Date() }),
+        ...noticesOf(placed, seen, { everywhere, allowDataLoss }),
+        ...unfinishedOf({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() }),
         ...orphanNotices(left.get(host) ?? []),
       ])
         options.listen({ type: 'warning', host, ...notice })
@@ -82,7 +82,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
       everywhere,
       identities,
       selected,
-      mayLose,
+      allowDataLoss,
       unreachable: [...unreachable, ...lost],
       borrow: beside.borrow,
       close,

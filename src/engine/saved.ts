@@ -16,7 +16,7 @@ const scope = z.strictObject({
   limit: z.array(z.string()),
   roles: z.array(z.string()),
   prune: z.boolean(),
-  mayLose: z.array(z.string()).default([]),
+  allowDataLoss: z.array(z.string()).default([]),
 })
 
 const savedChange = z.strictObject({

@@ -24,16 +24,16 @@ export interface Surveys {
 }
 
 /** Plans each host, and asks it for what its diffs show. Where one is lost meanwhile, the others are planned again without it. */
-export const surveyed = async (met: readonly Met[], selected: Selection, mayLose: ReadonlySet<string>): Promise<Surveys> => {
+export const surveyed = async (met: readonly Met[], selected: Selection, allowDataLoss: ReadonlySet<string>): Promise<Surveys> => {
   const everywhere = seenOn(met)
-  const answers = await Promise.allSettled(met.map((one) => survey(one, everywhere, selected, mayLose)))
+  const answers = await Promise.allSettled(met.map((one) => survey(one, everywhere, selected, allowDataLoss)))
   const lost = failuresOf(answers)
   const surveys = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   if (lost.length === 0) return { surveys, everywhere, lost }
   const again = await surveyed(
     met.filter((_, i) => answers[i]?.status === 'fulfilled'),
     selected,
-    mayLose,
+    allowDataLoss,
   )
   return { ...again, lost: [...lost, ...again.lost] }
 }
@@ -44,9 +44,9 @@ const survey = async (
   { session, placed, seen }: Met,
   everywhere: ReadonlyMap<string, Observation>,
   selected: Selection,
-  mayLose: ReadonlySet<string>,
+  allowDataLoss: ReadonlySet<string>,
 ): Promise<Surveyed> => {
-  const due = planHost({ placed, seen, everywhere, selected, mayLose, now: new Date() })
+  const due = planHost({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() })
   const diffs = await diffsOf(session.shell, due)
   return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
 }

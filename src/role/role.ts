@@ -172,8 +172,8 @@ export interface Role<Input = unknown, Options = unknown> {
   /** How this host takes another one out of service while that is changed, a few hosts at a time; undefined where it sends it nothing. */
   drains?(context: SiteContext<Options>, member: HostView): Drain | undefined
   verify?(context: SiteContext<Options>): readonly Check[]
-  /** Whether this host may have rows that no other has, so that `--lose-rows-only-on` can name it. */
-  mayLoseRows?(context: SiteContext<Options>): boolean
+  /** Whether this host may have rows that no other has, so that `--allow-data-loss` can name it. */
+  holdsOwnRows?(context: SiteContext<Options>): boolean
 }
 
 /** Says what a role is; the types of `resources` and `listens` follow from `options`. */

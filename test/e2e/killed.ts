@@ -22,7 +22,7 @@ const listen = (event: Event): void => {
 }
 const signal = new AbortController().signal
 const lock = { user: 'test', machine: 'here', command: 'killed', since: new Date().toISOString() }
-const planned = await plan(await prepare({ root: process.cwd(), env: process.env, mayLose: process.argv.slice(4) }), {
+const planned = await plan(await prepare({ root: process.cwd(), env: process.env, allowDataLoss: process.argv.slice(4) }), {
   listen,
   signal,
   lock,

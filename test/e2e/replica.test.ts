@@ -113,13 +113,13 @@ describe('a primary that is lost', () => {
     await end(spec, 'web-02')
     site('web-01')
     expect(warned()).toContain('web-01 will not be made the primary while web-02 cannot be asked')
-    expect(warned('--lose-rows-only-on', 'web-02')).toContain('web-01 becomes the primary without the rows that only web-02 has')
+    expect(warned('--allow-data-loss', 'web-02')).toContain('web-01 becomes the primary without the rows that only web-02 has')
     const refused = run()
     expect(refused.status).toBe(1)
     expect(refused.stderr).toContain('web-01 is not made the primary while web-02 cannot be asked')
-    expect(refused.stderr).toContain('provision run --lose-rows-only-on web-02')
+    expect(refused.stderr).toContain('provision run --allow-data-loss web-02')
     expect(await writable(spec, 'web-01')).toBe(false)
-    const { status, warnings } = run('--lose-rows-only-on', 'web-02')
+    const { status, warnings } = run('--allow-data-loss', 'web-02')
     expect(status).toBe(4)
     expect(warnings.join('\n')).toMatch(/web-01 is the primary now, from transaction \d+-\d+-\d+ on; what only web-02 had is lost/)
     await sleep(3000)
@@ -138,17 +138,17 @@ describe('a primary that is lost', () => {
     const refused = run()
     expect(refused.status).toBe(1)
     expect(refused.stderr).toContain('web-02 does not replicate from web-01')
-    expect(refused.stderr).toContain('provision run --lose-rows-only-on web-02')
+    expect(refused.stderr).toContain('provision run --allow-data-loss web-02')
     expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 2000000')).toBe('only here')
   })
 
   it('gets the data anew when that was said, and follows', async () => {
-    expect(run('--lose-rows-only-on', 'web-02')).toMatchObject({ status: 0, stderr: '', applied: ['web-02 update replication:database'] })
+    expect(run('--allow-data-loss', 'web-02')).toMatchObject({ status: 0, stderr: '', applied: ['web-02 update replication:database'] })
     expect(run()).toMatchObject({ status: 0, applied: [] })
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t WHERE id = 2000000')).toBe('0')
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
-    expect(warned('--lose-rows-only-on', 'web-02')).toContain('--lose-rows-only-on web-02 changes nothing')
+    expect(warned('--allow-data-loss', 'web-02')).toContain('--allow-data-loss web-02 changes nothing')
   })
 })
 
@@ -172,7 +172,7 @@ describe('a replica', () => {
     await writeByHand(moment)
     expect((await strike(project, `web-02 ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
     // Before anything was replaced that has to be said again; afterwards it begins anew by itself.
-    const words = moment === 'doing making room' ? ['--lose-rows-only-on', 'web-02'] : []
+    const words = moment === 'doing making room' ? ['--allow-data-loss', 'web-02'] : []
     expect(run(...words)).toMatchObject({ status: 0, stderr: '' })
     const counted = 'SELECT COUNT(*), SUM(id) FROM shop.t'
     await expect.poll(() => sql(spec, 'web-02', counted), { timeout: 10_000 }).toBe(await sql(spec, 'web-01', counted))

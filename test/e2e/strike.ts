@@ -14,9 +14,18 @@ export interface Struck {
   readonly ended: Promise<{ readonly by: string | null; readonly said: string }>
 }
 
-/** Starts a run of the project's playbook with the real engine, and strikes it at the first event that matches. What only the hosts of `mayLose` have may be lost. */
-export const strike = ({ root, env }: Project, pattern: string, signal: 'SIGKILL' | 'SIGSTOP', mayLose: readonly string[] = []): Struck => {
-  const child = spawn(process.execPath, [script, pattern, signal, ...mayLose], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
+/** Starts a run of the project's playbook with the real engine, and strikes it at the first event that matches. What only the hosts of `allowDataLoss` have may be lost. */
+export const strike = (
+  { root, env }: Project,
+  pattern: string,
+  signal: 'SIGKILL' | 'SIGSTOP',
+  allowDataLoss: readonly string[] = [],
+): Struck => {
+  const child = spawn(process.execPath, [script, pattern, signal, ...allowDataLoss], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let said = ''
   child.stdout.on('data', (chunk) => {
     said += chunk

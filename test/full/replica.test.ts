@@ -113,8 +113,8 @@ describe('a primary with replicas', () => {
       await sql(spec, other, "REPLACE INTO shop.t VALUES (3000000, 'by hand')")
       await sql(spec, primary, `REPLACE INTO shop.t VALUES (3000000, 'more ${i}')`)
       await sleep(1000)
-      if (await killAfter(900 + 200 * i, '--lose-rows-only-on', other)) killed += 1
-      expect(run('--lose-rows-only-on', other)).toMatchObject({ status: 0, stderr: '' })
+      if (await killAfter(900 + 200 * i, '--allow-data-loss', other)) killed += 1
+      expect(run('--allow-data-loss', other)).toMatchObject({ status: 0, stderr: '' })
       await allHave()
       expect(await sql(spec, other, 'SELECT v FROM shop.t WHERE id = 3000000')).toBe(`more ${i}`)
     }
@@ -131,7 +131,7 @@ describe('a primary with replicas', () => {
     await end(spec, 'web-01')
     site('web-02')
     expect(run().status).toBe(1)
-    expect(run('--lose-rows-only-on', 'web-01').status).toBe(4)
+    expect(run('--allow-data-loss', 'web-01').status).toBe(4)
     expect(await writable(spec, 'web-02')).toBe(true)
     expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 4000000')).toBe('only on one replica')
     await sql(spec, 'web-02', "INSERT INTO shop.t VALUES (4000001, 'after')")

@@ -42,7 +42,7 @@ export interface PlanContext {
   /** What each host that has this same resource, and was reached, said of it: for plans over several hosts (a cluster, a moving primary). */
   members(): ReadonlyMap<string, unknown>
   /** Hosts of which it was said that rows which only they have may be lost. */
-  readonly dataLossAllowed?: ReadonlySet<string>
+  readonly allowDataLoss?: ReadonlySet<string>
 }
 
 /** A question to a host about any number of resources: what is asked together with others, a shell fragment of its own, and how to read both. */
@@ -64,7 +64,7 @@ export interface Work<Spec, Seen> {
   /** What each host that has this same resource, and was reached, last said of it. */
   members?(): ReadonlyMap<string, unknown>
   /** Hosts of which it was said that rows which only they have may be lost. */
-  readonly dataLossAllowed?: ReadonlySet<string>
+  readonly allowDataLoss?: ReadonlySet<string>
 }
 
 /** A file that belongs to a resource, and how much of its content can be foretold. */

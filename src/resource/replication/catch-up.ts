@@ -51,7 +51,7 @@ export function* catchUp(
     if (follows === undefined && before.position === '') {
       // A fresh host of the name of an old one: nothing of its own was ever in replication.
       if (!couldHaveRows(reachedBy(one), host)) continue
-      if (one.state.databases.length > 0 && one.dataLossAllowed?.has(spec.me) !== true) throw ownData(one, host)
+      if (one.state.databases.length > 0 && one.allowDataLoss?.has(spec.me) !== true) throw ownData(one, host)
       yield* seed(spec, furthest(spec.me, others).host)
       continue
     }
@@ -91,7 +91,7 @@ const ownData = ({ spec: { me }, state: seen }: ReplicationWork, host: string): 
   new HostRefusal(
     `${me} does not get the data of ${host}, because it would lose data of its own`,
     `it has nothing of what ${host} has, and has ${seen.databases.join(', ')}`,
-    `save them; then \`provision run --lose-rows-only-on ${me}\` replaces them by the data of ${host}`,
+    `save them; then \`provision run --allow-data-loss ${me}\` replaces them by the data of ${host}`,
   )
 
 /** What cannot be asked any more could have taken writes since. */

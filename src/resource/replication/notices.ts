@@ -8,22 +8,22 @@ import type { ReplicationSpec } from './replication.ts'
 /** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
 export const replicationNotices = (want: ReplicationSpec, seen: ReplicationState, world: PlanContext): readonly string[] => {
   const members = membersOf(world.members)
-  const mayLose = world.dataLossAllowed ?? new Set()
+  const allowDataLoss = world.allowDataLoss ?? new Set()
   const missing = missedBy(want, seen, members)
-  const [lost, needed] = [missing.filter((host) => mayLose.has(host)), missing.filter((host) => !mayLose.has(host))]
+  const [lost, needed] = [missing.filter((host) => allowDataLoss.has(host)), missing.filter((host) => !allowDataLoss.has(host))]
   const unreached = want.servers.map(({ host }) => host).filter((host) => host !== want.me && !members.has(host))
   const needless = [
     ...(wishOf(want, seen, world) === undefined ? [want.me] : []),
     ...(want.me === want.primary ? unreached.filter((host) => !missing.includes(host)) : []),
-  ].filter((host) => mayLose.has(host))
+  ].filter((host) => allowDataLoss.has(host))
   return [
     ...(needed.length > 0
       ? [
-          `${want.me} will not be made the primary while ${needed.join(', ')} cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: ${needed.map((host) => `--lose-rows-only-on ${host}`).join(' ')}`,
+          `${want.me} will not be made the primary while ${needed.join(', ')} cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: ${needed.map((host) => `--allow-data-loss ${host}`).join(' ')}`,
         ]
       : []),
     ...(lost.length > 0 && needed.length === 0 ? [`${want.me} becomes the primary without the rows that only ${lost.join(', ')} has`] : []),
-    ...needless.map((host) => `--lose-rows-only-on ${host} changes nothing: this run loses nothing that only ${host} has`),
+    ...needless.map((host) => `--allow-data-loss ${host} changes nothing: this run loses nothing that only ${host} has`),
   ]
 }
 

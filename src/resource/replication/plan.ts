@@ -24,12 +24,8 @@ export const planReplication = (want: ReplicationSpec, seen: ReplicationState, w
 }
 
 /** What is to be done beside its service, in words. */
-export const wishOf = (
-  want: ReplicationSpec,
-  seen: ReplicationState,
-  { members, dataLossAllowed: mayLose }: PlanContext,
-): string | undefined =>
-  want.primary === want.me ? primarysWish(want, seen) : replicasWish(want, seen, membersOf(members), mayLose ?? new Set())
+export const wishOf = (want: ReplicationSpec, seen: ReplicationState, { members, allowDataLoss }: PlanContext): string | undefined =>
+  want.primary === want.me ? primarysWish(want, seen) : replicasWish(want, seen, membersOf(members), allowDataLoss ?? new Set())
 
 const primarysWish = (want: ReplicationSpec, { standing, seeding, service: { active } }: ReplicationState): string | undefined => {
   if (seeding) return 'its copy of the data was cut off, and begins anew'
@@ -46,7 +42,7 @@ const replicasWish = (
   want: ReplicationSpec,
   seen: ReplicationState,
   members: Members,
-  mayLose: ReadonlySet<string>,
+  allowDataLoss: ReadonlySet<string>,
 ): string | undefined => {
   const { standing, seeding, databases } = seen
   const follows = `follows ${want.primary}`
@@ -59,7 +55,7 @@ const replicasWish = (
   if (standing.source === undefined) return databases.length === 0 ? follows : `${follows} from now on`
   if (standing.source.address !== addressOf(want, want.primary)) return `${follows} in place of ${nameOf(want, standing.source.address)}`
   if (isWell(standing.source)) return undefined
-  const lost = mayLose.has(want.me) ? `; where it cannot, its data are replaced by those of ${want.primary}` : ''
+  const lost = allowDataLoss.has(want.me) ? `; where it cannot, its data are replaced by those of ${want.primary}` : ''
   return `does not replicate: ${standing.source.error ?? 'it was stopped'}${lost}`
 }
 

@@ -96,7 +96,7 @@ function* unasked(
   standing: Standing,
   writer: Other | undefined,
 ): Asking<readonly string[]> {
-  const { spec, dataLossAllowed: mayLose } = one
+  const { spec, allowDataLoss } = one
   // Whoever follows the one that is written to has all that any other follower can have, once it has come to its end.
   if (writer !== undefined && standing.source?.address === addressOf(spec, writer.host)) return []
   const members = reachedBy(one)
@@ -104,7 +104,7 @@ function* unasked(
   const missing = silent.filter((host) => couldHaveRows(members, host))
   const stillSilent: string[] = []
   for (const host of missing) if (!members.has(host) || !(yield* starts(spec, host))) stillSilent.push(host)
-  const forbidden = stillSilent.filter((host) => mayLose?.has(host) !== true)
+  const forbidden = stillSilent.filter((host) => allowDataLoss?.has(host) !== true)
   if (forbidden.length > 0) throw notAllowed(spec, standing, forbidden)
   for (const host of stillSilent) yield* isGone(spec, host, others, 0)
   return stillSilent
@@ -118,7 +118,7 @@ function* starts({ service }: ReplicationSpec, host: string): Asking<boolean> {
 
 const notAllowed = ({ me }: ReplicationSpec, { position, source }: Standing, missing: readonly string[]): HostRefusal => {
   const names = missing.join(', ')
-  const flags = missing.map((host) => `--lose-rows-only-on ${host}`).join(' ')
+  const flags = missing.map((host) => `--allow-data-loss ${host}`).join(' ')
   return new HostRefusal(
     `${me} is not made the primary while ${names} cannot be asked`,
     `it could have rows that ${me} has not; ${me} has everything up to transaction ${source?.received || position || 'nothing'}`,

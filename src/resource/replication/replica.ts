@@ -41,16 +41,16 @@ function* primaryOf({ spec, members }: ReplicationWork): Asking<Standing> {
  * may be lost.
  */
 function* join(one: ReplicationWork, standing: Standing, primary: Standing): Asking<void> {
-  const { spec, state: seen, dataLossAllowed: mayLose } = one
+  const { spec, state: seen, allowDataLoss } = one
   const isFresh = seen.databases.length === 0 && standing.source === undefined
   const others = reachedBy(one).get(spec.primary)?.databases ?? []
   if (isFresh && others.length > 0) return yield* seed(spec)
   const said = yield* follow(spec, spec.primary, isFresh)
   if (said === undefined) return
-  if (isFresh || mayLose?.has(spec.me) === true) return yield* seed(spec)
+  if (isFresh || allowDataLoss?.has(spec.me) === true) return yield* seed(spec)
   throw new HostRefusal(
     `${spec.me} does not replicate from ${spec.primary}`,
     `${said}\n${spec.me} stands at ${standing.position || 'nothing'}, ${spec.primary} at ${primary.position || 'nothing'}; it takes no writes meanwhile, and keeps its data`,
-    `where it has rows that ${spec.primary} has not, save them; then \`provision run --lose-rows-only-on ${spec.me}\` replaces its data by those of ${spec.primary}`,
+    `where it has rows that ${spec.primary} has not, save them; then \`provision run --allow-data-loss ${spec.me}\` replaces its data by those of ${spec.primary}`,
   )
 }

@@ -86,7 +86,7 @@ const told = async (
       everywhere: new Map(hosts.map((host) => [host, new Map()])),
       identities: {} as Planned['identities'],
       selected: () => true,
-      mayLose: new Set(),
+      allowDataLoss: new Set(),
       unreachable: [],
       borrow: async () => expect.fail('nothing is needed beside'),
       close: async () => undefined,

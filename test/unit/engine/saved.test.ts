@@ -35,14 +35,16 @@ const plannedOn = (
   const prepared = { targets, site: { plays: [{ serial, maxFailures }] }, bindings: { bound } } as unknown as Prepared
   return {
     prepared,
-    plan: { changes, resources: new Map(), manners: rolloutsOf(prepared, changes) },
-    surveyed: new Map(Object.entries(hosts).map(([host, due]) => [host, { due: due.map(([resource, seen]) => ({ resource, seen })) }])),
+    plan: { changes, resources: new Map(), rollouts: rolloutsOf(prepared, changes) },
+    surveyed: new Map(
+      Object.entries(hosts).map(([host, due]) => [host, { due: due.map(([resource, seen]) => ({ resource, state: seen })) }]),
+    ),
   } as unknown as Planned
 }
 
 const plannedOf = (...due: DueHere): Planned => plannedOn({ a: due })
 
-const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, mayLose: [] }
+const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, allowDataLoss: [] }
 const saved = (planned: Planned): string => savePlan(planned, scope, new Date(0))
 const compared = (before: Planned, now: Planned): readonly string[] =>
   stalenessOf(readPlan('p', saved(before)), now).map((problem) => `${problem.message}; ${problem.why ?? ''}`)

@@ -52,7 +52,7 @@ const worldOf = (d: Dice, members: ReadonlyMap<string, unknown>): PlanContext =>
   packagesPending: d.chance(0.2),
   changes: () => d.chance(0.3),
   members: () => members,
-  dataLossAllowed: new Set(d.chance(0.3) ? HOSTS : []),
+  allowDataLoss: new Set(d.chance(0.3) ? HOSTS : []),
 })
 
 const SOME: Change = { action: 'update', certainty: 'dependent', reason: 'x', differences: [] }
@@ -109,14 +109,14 @@ describe.each([...byKind.keys()])('what a host says of a %s', (name) => {
         const { kind, resource, seen, members } = looked
         const world = worldOf(d, members)
         const verdict = kind.plan(resource.spec, seen, world) ?? SOME
-        const mayLose = world.dataLossAllowed ?? new Set()
+        const allowDataLoss = world.allowDataLoss ?? new Set()
         const work: Work<unknown, unknown> = {
           id: resource.id,
           spec: resource.spec,
           state: seen,
           change: verdict,
           members: () => members,
-          dataLossAllowed: mayLose,
+          allowDataLoss,
         }
         const answers = (step: Step) => (d.chance(0.01) ? lost : answer(d, 'script' in step ? step.script : ''))
         for (const steps of [kind.apply([work]), kind.revert?.([work])])

@@ -49,9 +49,9 @@ describe('the summary', () => {
     ])
   })
 
-  test('compares what was foretold with what happened', () => {
+  test('compares the prediction with what happened', () => {
     const plan = planOf(change('a', 'file:/x'))
-    const outcome = { ...outcomeOf('failed', host('a', 1)), foretold: { foretold: 1, happened: 2 } }
+    const outcome = { ...outcomeOf('failed', host('a', 1)), prediction: { predicted: 1, actual: 2 } }
     expect(summary(outcome, { plan }).at(-1)).toContain('made  foretold 1 of 2 changes  1.2 s')
     expect(summary({ ...outcomeOf('converged', host('a', 0)), prediction: { predicted: 0, actual: 0 } }).at(-1)).not.toContain('foretold')
   })

@@ -65,7 +65,7 @@ describe('planning keys', () => {
     ['one of ours that is not wanted any more', [], ann(), 'update exact keys differs'],
     ['there, but not known for ours', [KEY], ann({ ours: [] }), 'update exact record differs'],
     ['no file', [KEY], ann({ lines: [], inodes: { ...ann().inodes, file: 'absent' } }), 'create exact not there'],
-    ['no user', [KEY], ann({ home: undefined, lines: [] }), 'create depends not there'],
+    ['no user', [KEY], ann({ home: undefined, lines: [] }), 'create dependent not there'],
     ['sshd looks elsewhere', [KEY], ann({ elsewhere: '/etc/k/%u' }), 'update exact sshd reads keys from /etc/k/%u'],
     [
       'a group may write',

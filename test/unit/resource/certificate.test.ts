@@ -85,14 +85,14 @@ describe('planning a placeholder', () => {
   it.each([
     ['an issued certificate serves as well', seenAt(WWW), undefined],
     ['a placeholder is enough, expired or not', seenAt(SHOP), undefined],
-    ['nothing there', seenAt(NONE), 'create depends not there'],
-    ['the key was lost', { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update depends the private key is missing'],
+    ['nothing there', seenAt(NONE), 'create dependent not there'],
+    ['the key was lost', { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update dependent the private key is missing'],
     [
       'the key of another',
       { ...seenAt(WWW), keyDigest: seenAt(SHOP).keyDigest },
-      'update depends the private key belongs to another certificate',
+      'update dependent the private key belongs to another certificate',
     ],
-    ['half a file', { ...seenAt(WWW), leaf: undefined }, 'update depends is no certificate'],
+    ['half a file', { ...seenAt(WWW), leaf: undefined }, 'update dependent is no certificate'],
     ['a pair of somebody else', { ...seenAt(WWW), leaf: { ...Object(seenAt(WWW).leaf), keyDigest: undefined } }, undefined],
   ] as const)('%s', (_, seen, expected) => {
     expect(said(plan(plain(WWW), seen, new Date('2040-01-01')))).toBe(expected)
@@ -105,27 +105,27 @@ describe('planning a certificate', () => {
 
   it.each([
     ['as wanted', as(), seenAt(WWW), undefined],
-    ['one that was revoked', as(), { ...seenAt(WWW), revoked: true }, 'update depends was revoked'],
+    ['one that was revoked', as(), { ...seenAt(WWW), revoked: true }, 'update dependent was revoked'],
     ['names in another order', as({ names: ['example.test', 'WWW.example.test'] }), seenAt(WWW), undefined],
-    ['nothing there', as(), seenAt(NONE), 'create depends not issued yet'],
-    ['a placeholder', as(), seenAt(SHOP), 'create depends only a placeholder is there'],
-    ['one name fewer', as({ names: ['www.example.test'] }), seenAt(WWW), 'update depends names differ'],
-    ['another authority', as({ account: 'acme-account:letsencrypt' }), seenAt(WWW), 'update depends comes from elsewhere'],
+    ['nothing there', as(), seenAt(NONE), 'create dependent not issued yet'],
+    ['a placeholder', as(), seenAt(SHOP), 'create dependent only a placeholder is there'],
+    ['one name fewer', as({ names: ['www.example.test'] }), seenAt(WWW), 'update dependent names differ'],
+    ['another authority', as({ account: 'acme-account:letsencrypt' }), seenAt(WWW), 'update dependent comes from elsewhere'],
     [
       'a chain of somebody else',
       as(),
       { ...seenAt(WWW), leaf: { ...Object(seenAt(WWW).leaf), keyDigest: undefined } },
-      'update depends comes from elsewhere',
+      'update dependent comes from elsewhere',
     ],
-    ['another key type', as({ keyType: 'rsa' }), seenAt(WWW), 'update depends the key is of another type'],
-    ['the key was lost', as(), { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update depends the private key is missing'],
+    ['another key type', as({ keyType: 'rsa' }), seenAt(WWW), 'update dependent the key is of another type'],
+    ['the key was lost', as(), { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update dependent the private key is missing'],
     [
       'a key that all may read',
       as(),
       { ...seenAt(WWW), key: { ...Object(key), mode: '644' } },
       'update exact others than intended may read or write it',
     ],
-    ['a link in its place', as(), { ...seenAt(WWW), chain: { ...Object(chain), type: 'l' } }, 'update depends is a symbolic link'],
+    ['a link in its place', as(), { ...seenAt(WWW), chain: { ...Object(chain), type: 'l' } }, 'update dependent is a symbolic link'],
     ['a group that may read the key', as({ group: 'ssl-cert' }), seenAt(WWW), 'update exact others than intended may read or write it'],
   ] as const)('%s', (_, want, seen, expected) => {
     expect(said(plan(want, seen as CertificateState))).toBe(expected)
@@ -134,9 +134,9 @@ describe('planning a certificate', () => {
   // Issued on 23 November 2026 for 90 days: two thirds are over on 22 January 2027.
   it.each([
     ['2027-01-22T10:00:00Z', {}, undefined],
-    ['2027-01-23T00:00:00Z', {}, 'update depends expires on 2027-02-21'],
-    ['2027-01-05T00:00:00Z', { renewAt: 0.4 }, 'update depends expires on 2027-02-21'],
-    ['2027-02-22T00:00:00Z', {}, 'update depends expired on 2027-02-21'],
+    ['2027-01-23T00:00:00Z', {}, 'update dependent expires on 2027-02-21'],
+    ['2027-01-05T00:00:00Z', { renewAt: 0.4 }, 'update dependent expires on 2027-02-21'],
+    ['2027-02-22T00:00:00Z', {}, 'update dependent expired on 2027-02-21'],
     ['2020-01-01T00:00:00Z', {}, undefined],
   ])('on %s %o', (now, more, expected) => {
     expect(said(plan(as(more), seenAt(WWW), new Date(now)))).toBe(expected)

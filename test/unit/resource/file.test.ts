@@ -29,8 +29,8 @@ describe('planning a file', () => {
       'update exact mode and owner differ',
     ],
     ['a link in its place', { path: '/f', content: 'hello\n' }, { ...seenHello, type: 'l', target: '/g' }, 'update exact type differs'],
-    ['content still to be made, not there', { path: '/f', content: text`${unmade}` }, 'absent', 'create depends not there'],
-    ['content still to be made, there', { path: '/f', content: text`${unmade}` }, seenHello, 'update depends content differs'],
+    ['content still to be made, not there', { path: '/f', content: text`${unmade}` }, 'absent', 'create dependent not there'],
+    ['content still to be made, there', { path: '/f', content: text`${unmade}` }, seenHello, 'update dependent content differs'],
     ['content that was made', { path: '/f', content: text`${{ later: 'x', get: () => 'hello\n' }}` }, seenHello, undefined],
     ['absent as wanted', { path: '/f', state: 'absent' }, 'absent', undefined],
     ['to be removed', { path: '/f', state: 'absent' }, seenHello, 'delete exact shall not be there'],
@@ -39,7 +39,7 @@ describe('planning a file', () => {
   })
 
   it('removes what a coming package may bring', () => {
-    expect(plan({ path: '/f', state: 'absent' }, 'absent', true)).toBe('delete depends a package may bring it')
+    expect(plan({ path: '/f', state: 'absent' }, 'absent', true)).toBe('delete dependent a package may bring it')
   })
 })
 

@@ -81,11 +81,11 @@ describe('planning a certificate of the site', () => {
   it.each([
     ['as wanted', {}, {}, undefined],
     ['its use in another order', {}, { usages: ['client', 'server', 'client'] }, undefined],
-    ['for another host', { names: [`web-02.${ZONE}`] }, {}, 'update depends names differ'],
-    ['through an account', { header: 'acme-account:letsencrypt' }, {}, 'update depends comes from elsewhere'],
-    ['of another domain', { header: 'authority:database' }, {}, 'update depends comes from elsewhere'],
-    ['good for too much', {}, { usages: ['client'] }, 'update depends is good for something else'],
-    ['good for too little', { usages: ['client'] }, {}, 'update depends is good for something else'],
+    ['for another host', { names: [`web-02.${ZONE}`] }, {}, 'update dependent names differ'],
+    ['through an account', { header: 'acme-account:letsencrypt' }, {}, 'update dependent comes from elsewhere'],
+    ['of another domain', { header: 'authority:database' }, {}, 'update dependent comes from elsewhere'],
+    ['good for too much', {}, { usages: ['client'] }, 'update dependent is good for something else'],
+    ['good for too little', { usages: ['client'] }, {}, 'update dependent is good for something else'],
     ['a key that its service may read', { group: 'mysql' }, { group: 'mysql' }, undefined],
     ['a key that others may read', { group: 'mysql' }, {}, 'update exact others than intended may read or write it'],
   ] as const)('%s', async (_, pair, more, expected) => {
@@ -93,22 +93,22 @@ describe('planning a certificate of the site', () => {
   })
 
   it('that another signed, under the same name and with our own mark, is not ours', async () => {
-    expect(plan(await seen({ by: other }))).toBe('update depends comes from elsewhere')
+    expect(plan(await seen({ by: other }))).toBe('update dependent comes from elsewhere')
   })
 
   it('of a generation that is trusted no longer is replaced', async () => {
-    expect(plan(await seen(), { authority: authority(trusted.slice(1)) })).toBe('update depends comes from elsewhere')
+    expect(plan(await seen(), { authority: authority(trusted.slice(1)) })).toBe('update dependent comes from elsewhere')
   })
 
   it('is planned before there is an authority', () => {
-    expect(plan(NONE, { authority: authority([]) })).toBe('create depends not issued yet')
+    expect(plan(NONE, { authority: authority([]) })).toBe('create dependent not issued yet')
   })
 
   it.each([
     [59, {}, undefined],
-    [61, {}, 'update depends expires on 2027-02-21'],
-    [40, { renewAt: 0.4 }, 'update depends expires on 2027-02-21'],
-    [91, {}, 'update depends expired on 2027-02-21'],
+    [61, {}, 'update dependent expires on 2027-02-21'],
+    [40, { renewAt: 0.4 }, 'update dependent expires on 2027-02-21'],
+    [91, {}, 'update dependent expired on 2027-02-21'],
   ])('on day %d %o', async (days, more, expected) => {
     expect(plan(await seen(), more, day(days))).toBe(expected)
   })

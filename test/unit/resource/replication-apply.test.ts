@@ -49,7 +49,7 @@ const carriedOut = (
   all: Record<string, Server>,
   {
     reached = Object.keys(all),
-    mayLose = [],
+    allowDataLoss = [],
     answers = [],
     stuck,
     opensAgain,
@@ -59,7 +59,7 @@ const carriedOut = (
     primaries = {},
   }: {
     reached?: string[]
-    mayLose?: string[]
+    allowDataLoss?: string[]
     answers?: string[]
     stuck?: 'always' | 'closed'
     opensAgain?: string
@@ -107,7 +107,14 @@ const carriedOut = (
   })
   const verdict = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
   const members = () => new Map(reached.map((host) => [host, seen(host)]))
-  const work = { id: 'database', spec: spec('two', 'two'), state: seen('two'), change: verdict, members, mayLose: new Set(mayLose) }
+  const work = {
+    id: 'database',
+    spec: spec('two', 'two'),
+    state: seen('two'),
+    change: verdict,
+    members,
+    allowDataLoss: new Set(allowDataLoss),
+  }
   const steps = replication.kind.apply([work])
   try {
     for (let next = steps.next(); next.done !== true; ) {
@@ -152,19 +159,19 @@ describe('becoming the primary', () => {
 
   it('is refused while one that could have more cannot be asked, and touches nobody', () => {
     expect(carriedOut({ two: two(), three: three() })).toEqual(['refused: two is not made the primary while one cannot be asked'])
-    expect(carriedOut({ two: two(), three: three() }, { mayLose: ['three'] })).toEqual([
+    expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['three'] })).toEqual([
       'refused: two is not made the primary while one cannot be asked',
     ])
   })
 
   it('goes on without it where that was said, with what another replica has more', () => {
     const all = { two: two(), three: three() }
-    expect(carriedOut(all, { mayLose: ['one'] })).toEqual(['three closes', 'two opens'])
+    expect(carriedOut(all, { allowDataLoss: ['one'] })).toEqual(['three closes', 'two opens'])
     expect(all.two.position).toBe('0-1-9')
   })
 
   it('is refused while the lost one still answers others, whatever was said', () => {
-    expect(carriedOut({ two: two(), three: three() }, { mayLose: ['one'], answers: ['10.0.0.1'] })).toEqual([
+    expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['one'], answers: ['10.0.0.1'] })).toEqual([
       'refused: two is not made the primary, because the server of one still answers',
     ])
   })
@@ -185,7 +192,7 @@ describe('becoming the primary', () => {
   })
 
   it('is refused while the lost one still answers another server', () => {
-    expect(carriedOut({ two: two(), three: three() }, { mayLose: ['one'], answers: ['three command'] })).toEqual([
+    expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['one'], answers: ['three command'] })).toEqual([
       'refused: two is not made the primary, because the server of one still answers',
     ])
   })
@@ -198,16 +205,16 @@ describe('becoming the primary', () => {
 
   it('is not what a fresh host of the name of the primary is, whatever opened it, before it has the data of the others', () => {
     const all = { one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '', bare: true } }
-    const said = carriedOut(all, { reached: ['one', 'two'], mayLose: ['three'] })
+    const said = carriedOut(all, { reached: ['one', 'two'], allowDataLoss: ['three'] })
     expect(said.slice(0, 2)).toEqual(['two closes', 'one closes'])
   })
 
   it('does not keep what somebody made by hand on a fresh host before it has the data of the others, and does not lose it unasked', () => {
     const all = () => ({ one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '' } })
-    const said = carriedOut(all(), { reached: ['one', 'two'], mayLose: ['three'], databases: { two: ['by_hand'] } })
+    const said = carriedOut(all(), { reached: ['one', 'two'], allowDataLoss: ['three'], databases: { two: ['by_hand'] } })
     expect(said).toEqual(['two closes', 'one closes', 'refused: two does not get the data of one, because it would lose data of its own'])
     // Nobody has anything to give it: it is what it was, data that were there before all replication.
-    expect(carriedOut(all(), { reached: ['one', 'two'], mayLose: ['three'], databases: { one: [] } })).toEqual([])
+    expect(carriedOut(all(), { reached: ['one', 'two'], allowDataLoss: ['three'], databases: { one: [] } })).toEqual([])
   })
 
   it('is refused where another server is told of another primary', () => {

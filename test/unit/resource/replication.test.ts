@@ -30,10 +30,10 @@ const seen = (standing: Partial<Standing> | undefined, more: Partial<Replication
 const OPEN = seen({ writable: true })
 const REPLICA = seen({ source: FOLLOWS })
 
-const plan = (members: Record<string, ReplicationState>, primary = 'one', mayLose: readonly string[] = []) => {
+const plan = (members: Record<string, ReplicationState>, primary = 'one', allowDataLoss: readonly string[] = []) => {
   const all = new Map(Object.entries(members))
   return [...all].map(([me, its]) => {
-    const verdict = replication.kind.plan(at(me, primary), its, { ...world, members: () => all, dataLossAllowed: new Set(mayLose) })
+    const verdict = replication.kind.plan(at(me, primary), its, { ...world, members: () => all, allowDataLoss: new Set(allowDataLoss) })
     return verdict && `${me}: ${verdict.reason}`
   })
 }
@@ -101,13 +101,13 @@ describe('planning replication', () => {
 const STRAYS = seen({ source: { ...FOLLOWS, address: '10.0.0.9' } })
 
 describe('what a plan tells beside its changes', () => {
-  const told = (members: Record<string, ReplicationState>, primary: string, mayLose: readonly string[] = []) => {
+  const told = (members: Record<string, ReplicationState>, primary: string, allowDataLoss: readonly string[] = []) => {
     const all = new Map(Object.entries(members).map(([host, its]) => [host, { ...its, primary }]))
-    const around = { ...world, members: () => all, mayLose: new Set(mayLose) }
+    const around = { ...world, members: () => all, allowDataLoss: new Set(allowDataLoss) }
     return [...all].flatMap(([me, its]) => replication.kind.notices?.(at(me, primary), its, around) ?? [])
   }
   const refused =
-    'two will not be made the primary while one cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: --lose-rows-only-on one'
+    'two will not be made the primary while one cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: --allow-data-loss one'
 
   it.each<[string, Record<string, ReplicationState>, readonly string[], readonly string[]]>([
     ['another primary while the old one is away', { two: REPLICA, three: REPLICA }, [], [refused]],
@@ -118,15 +118,15 @@ describe('what a plan tells beside its changes', () => {
     ['another primary that may follow it, and does not run', { one: OPEN, two: seen(undefined) }, [], []],
     ['a bare one while a third is away', { one: OPEN, two: BARE }, [], [refused.replaceAll('one', 'three')]],
     ['all is well', { one: REPLICA, two: OPEN, three: REPLICA }, [], []],
-  ])('%s', (_, members, mayLose, notices) => {
-    expect(told(members, 'two', mayLose)).toEqual(notices)
+  ])('%s', (_, members, allowDataLoss, notices) => {
+    expect(told(members, 'two', allowDataLoss)).toEqual(notices)
   })
 
   it('that what may be lost is not, where a server is well, or away without being missed', () => {
     const follows = seen({ source: { ...FOLLOWS, address: '10.0.0.2' } })
     const said = told({ one: follows, two: OPEN }, 'two', ['one', 'two', 'three'])
     expect(said.map((one) => one.slice(0, one.indexOf(':')))).toEqual(
-      ['one', 'two', 'three'].map((host) => `--lose-rows-only-on ${host} changes nothing`),
+      ['one', 'two', 'three'].map((host) => `--allow-data-loss ${host} changes nothing`),
     )
   })
 

@@ -184,7 +184,7 @@ describe('planning a service', () => {
     const later = file({ path: '/etc/nginx/nginx.conf', content: text`${{ later: 'thumbprint', get: () => undefined }}` })
     const waiting = service({ unit: 'nginx.service', loads: [later, gone] })
     const onDisk = (sha256: string): ServiceState => ({ ...running, onDisk: new Map([['/etc/nginx/nginx.conf', sha256]]) })
-    expect(plan(waiting, onDisk(LOADED), ['file:/etc/nginx/nginx.conf'])).toBe('update depends runs with an older /etc/nginx/nginx.conf')
+    expect(plan(waiting, onDisk(LOADED), ['file:/etc/nginx/nginx.conf'])).toBe('update dependent runs with an older /etc/nginx/nginx.conf')
     expect(plan(waiting, onDisk(LOADED))).toBe(undefined)
     expect(plan(waiting, onDisk('f'.repeat(64)))).toBe('update exact runs with an older /etc/nginx/nginx.conf')
     // A directory is there now, or a link to nothing.

@@ -166,7 +166,7 @@ it.each([
 })
 
 it('rows can be on one server alone in the topology replica', () => {
-  const may = (of: HostView, topology: string) => mysql.mayLoseRows?.(contextOf(of, { topology }))
+  const may = (of: HostView, topology: string) => mysql.holdsOwnRows?.(contextOf(of, { topology }))
   expect([may(first, 'replica'), may(APP, 'replica'), may(first, 'cluster')]).toEqual([true, false, false])
 })
 
