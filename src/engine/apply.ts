@@ -1,53 +1,53 @@
 import { type Problem, problemsIn } from '../problem.ts'
 import { CONTROLLER, type HostOutcome, type Outcome } from './plan.ts'
-import type { ApplyOptions, Planned } from './planned.ts'
 import { prove } from './prove.ts'
 import { carryOutPlay } from './rolling.ts'
-import { RunProgress } from './tally.ts'
+import type { Run } from './run-state.ts'
 
 /** Carries a plan out, play by play, and proves it: every host that was changed is observed again, whole. Never throws a `Problem`. */
-export const apply = async (planned: Planned, options: ApplyOptions): Promise<Outcome & { problems: readonly Problem[] }> => {
+export const apply = async (run: Run): Promise<Outcome & { problems: readonly Problem[] }> => {
   const started = performance.now()
-  const tally = new RunProgress(options.listen)
-  if (await makeIdentities(planned, tally, options)) await carryOut(planned, tally, options)
-  const hosts = outcomes(planned, tally)
-  const failed = tally.problems.length > 0 || hosts.some((host) => host.failed > 0 || host.unreachable) || options.signal.aborted
+  if (await makeIdentities(run)) await carryOut(run)
+  const hosts = outcomes(run)
+  const failed = run.progress.problems.length > 0 || hosts.some((host) => host.failed > 0 || host.unreachable) || run.signal.aborted
   const result = failed
     ? 'failed'
-    : hosts.some(({ changed }) => changed > 0) || tally.changed(CONTROLLER) > 0 || tally.hasDeferred
+    : hosts.some(({ changed }) => changed > 0) || run.progress.changed(CONTROLLER) > 0 || run.progress.hasDeferred
       ? 'changed'
       : 'converged'
-  const problems = [...planned.unreachable, ...tally.problems]
-  return { result, durationMs: performance.now() - started, hosts, prediction: tally.prediction, problems }
+  const problems = [...run.unreachable, ...run.progress.problems]
+  return { result, durationMs: performance.now() - started, hosts, prediction: run.progress.prediction, problems }
 }
 
-const carryOut = async (planned: Planned, tally: RunProgress, options: ApplyOptions): Promise<void> => {
-  for (const [index, play] of planned.prepared.site.plays.entries()) if (!(await carryOutPlay(play, index, planned, tally, options))) break
-  const changed = [...planned.surveyed.values()].filter(({ session: { host } }) => tally.changed(host) > 0 && !tally.isExcluded(host))
-  if (!options.signal.aborted) await prove(changed, planned, tally, options)
+const carryOut = async (run: Run): Promise<void> => {
+  for (const [index, play] of run.prepared.site.plays.entries()) if (!(await carryOutPlay(run, play, index))) break
+  const changed = [...run.hosts.values()].filter(
+    ({ session: { host } }) => run.progress.changed(host) > 0 && !run.progress.isExcluded(host),
+  )
+  if (!run.signal.aborted) await prove(run, changed)
 }
 
 /** Identities come first: what hosts are given is made from them. Without them nothing is begun. */
-const makeIdentities = async ({ plan, identities }: Planned, tally: RunProgress, { signal }: ApplyOptions): Promise<boolean> => {
+const makeIdentities = async ({ plan, identities, progress, signal }: Run): Promise<boolean> => {
   for (const change of plan.changes.filter(({ host }) => host === CONTROLLER)) {
     if (signal.aborted) return false
     try {
-      await tally.timed(change, () => identities.make(change.resource))
+      await progress.timed(change, () => identities.make(change.resource))
     } catch (error) {
       const problems = problemsIn(error)
       if (problems === undefined) throw error
-      tally.fail(change, problems)
+      progress.fail(change, problems)
       return false
     }
   }
   return true
 }
 
-const outcomes = ({ prepared, plan }: Planned, tally: RunProgress): readonly HostOutcome[] =>
+const outcomes = ({ prepared, plan, progress }: Run): readonly HostOutcome[] =>
   prepared.targets.map((host) => ({
     host,
     resources: plan.resources.get(host) ?? 0,
-    changed: tally.changed(host),
-    failed: tally.failed(host),
-    unreachable: !plan.resources.has(host) || tally.isLost(host),
+    changed: progress.changed(host),
+    failed: progress.failed(host),
+    unreachable: !plan.resources.has(host) || progress.isLost(host),
   }))

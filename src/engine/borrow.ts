@@ -1,5 +1,5 @@
-import type { PlanOptions } from './planned.ts'
 import type { Prepared } from './prepare.ts'
+import type { PlanOptions } from './run-state.ts'
 import { openSession, type Session } from './session.ts'
 
 /** Sessions on hosts that are no part of the run: opened when they are first needed, held until it ends. */

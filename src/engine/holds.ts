@@ -2,7 +2,7 @@ import { Problem } from '../problem.ts'
 import { differingFields } from './digest.ts'
 import { rolloutsOf } from './manner.ts'
 import type { PlannedChange, Rollout } from './plan.ts'
-import type { Planned } from './planned.ts'
+import type { Run } from './run-state.ts'
 import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
 
 /**
@@ -10,23 +10,23 @@ import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
  * it must still be the same, made from the same state, in the same order and manner. Empty where it holds. Hosts that are still meant and
  * do not answer now are left out.
  */
-export const stalenessOf = (saved: SavedPlan, planned: Planned): readonly Problem[] => {
-  const { targets } = planned.prepared
-  const isLeftOut = ({ host }: { readonly host: string }): boolean => saved.hosts.includes(host) && !planned.surveyed.has(host)
+export const stalenessOf = (saved: SavedPlan, run: Run): readonly Problem[] => {
+  const { targets } = run.prepared
+  const isLeftOut = ({ host }: { readonly host: string }): boolean => saved.hosts.includes(host) && !run.hosts.has(host)
   const before = new Map(saved.changes.filter((change) => !isLeftOut(change)).map((change) => [nameOf(change), change]))
-  const after = new Map(planned.plan.changes.map((change) => [nameOf(change), change]))
+  const after = new Map(run.plan.changes.map((change) => [nameOf(change), change]))
   const problems = [
     ...saved.hosts.filter((host) => !targets.includes(host)).map(left),
     ...[...before.values()].flatMap((change) => {
       const now = after.get(nameOf(change))
-      return now === undefined ? [gone(change)] : different(change, now, savedOf(now, planned, saved.salt))
+      return now === undefined ? [gone(change)] : different(change, now, savedOf(now, run, saved.salt))
     }),
     ...[...after.values()].filter((change) => !before.has(nameOf(change))).map(unplanned),
   ]
   if (problems.length > 0) return problems
   if ([...before.keys()].join('\n') !== [...after.keys()].join('\n')) return [ofAll('the same changes would be made in another order now')]
-  // Of all that was planned, whether or not it answers now.
-  const now = rolloutsOf(planned.prepared, saved.changes)
+  // Of all that was run, whether or not it answers now.
+  const now = rolloutsOf(run.prepared, saved.changes)
   const plays = new Set(saved.changes.map(({ play }) => play))
   return [...plays].flatMap((play) => otherManner(mannerOf(saved.manners, play), mannerOf(now, play)))
 }

@@ -2,8 +2,8 @@ import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions, Identities 
 import type { FileSpec } from '../resource/file/file.ts'
 import { latersIn } from '../resource/kind/content.ts'
 import { CONTROLLER, type PlannedChange } from './plan.ts'
-import type { Surveyed } from './planned.ts'
 import type { Selection } from './planning.ts'
+import type { RunHost } from './run-state.ts'
 
 /** How roles declare the identities that they use. */
 export interface Declaring {
@@ -24,7 +24,7 @@ export const declaring = (identities: Identities, declarers = new Map<string, Se
 }
 
 /** Tells the identities which hosts have files that say something else of them than they do now. */
-export const tellWhoLearns = (identities: Identities, surveys: readonly Pick<Surveyed, 'session' | 'due'>[]): void => {
+export const tellWhoLearns = (identities: Identities, surveys: readonly Pick<RunHost, 'session' | 'due'>[]): void => {
   // A host that has nothing there yet has nobody to turn away.
   for (const { session, due } of surveys)
     for (const { resource, change: verdict } of due)

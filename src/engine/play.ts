@@ -6,9 +6,8 @@ import { masked, secretsIn } from '../secret.ts'
 import { runSteps, type StepContext } from './drive.ts'
 import { withMount } from './mounts.ts'
 import { CONTROLLER, type PlannedChange } from './plan.ts'
-import type { ApplyOptions, Planned, Surveyed } from './planned.ts'
 import { type PendingChange, planHost, statesOf } from './planning.ts'
-import type { RunProgress } from './tally.ts'
+import type { Run, RunHost } from './run-state.ts'
 import type { Sequencer } from './turns.ts'
 
 /** A planned change with what is due for it now; nothing, when an earlier change has already brought it about. */
@@ -24,58 +23,51 @@ export interface AppliedBatch {
 }
 
 /** Makes one play's changes on one host, in their order. Stops at the first that the host refuses, and gives what it made; never throws a `Problem`. */
-export const applyPlay = async (
-  surveyed: Surveyed,
-  play: number,
-  planned: Planned,
-  tally: RunProgress,
-  options: ApplyOptions,
-  turns: Sequencer,
-): Promise<readonly AppliedBatch[]> => {
+export const applyPlay = async (run: Run, surveyed: RunHost, { index: play, sequencer }: Batch): Promise<readonly AppliedBatch[]> => {
   const made: AppliedBatch[] = []
   const { host } = surveyed.session
   const shown = surveyed.due.filter((due) => due.play === play)
   try {
-    options.listen({ type: 'host', host, state: 'applying' })
-    const pending = pendingOf(surveyed, shown, play, planned, tally)
+    run.listen({ type: 'host', host, state: 'applying' })
+    const pending = pendingOf(run, surveyed, shown, play)
     for (const batch of adjacent(pending)) {
-      await turns.waitForTurn(host, batch)
-      if (options.signal.aborted) return made
-      const { applied, refused } = await applyBatch(batch, surveyed, planned, tally, options)
+      await sequencer.waitForTurn(host, batch)
+      if (run.signal.aborted) return made
+      const { applied, refused } = await applyBatch(run, surveyed, batch)
       made.push({ changes: applied.map(({ change }) => change), due: applied.flatMap(({ due }) => due ?? []) })
       if (refused) return made
-      turns.finish(host, batch)
+      sequencer.finish(host, batch)
     }
-    options.listen({ type: 'host', host, state: 'waiting' })
+    run.listen({ type: 'host', host, state: 'waiting' })
   } catch (error) {
     const problems = problemsIn(error)
     if (problems === undefined) throw error
-    tally.exclude(host, problems)
+    run.progress.exclude(host, problems)
   } finally {
-    turns.release(host, tally.isLost(host))
-    options.listen({ type: 'doing', host, what: undefined })
+    sequencer.release(host, run.progress.isLost(host))
+    run.listen({ type: 'doing', host, what: undefined })
   }
   return made
 }
 
+/** Which play is carried out, and who waits for whom in it. */
+export interface Batch {
+  readonly index: number
+  readonly sequencer: Sequencer
+}
+
 /** Whether a play has something to do on a host. */
-export const hasWork = ({ due }: Surveyed, play: number): boolean => due.some((one) => one.play === play)
+export const hasWork = ({ due }: RunHost, play: number): boolean => due.some((one) => one.play === play)
 
 /** What is due by the newest observation, under the labels that were shown; throws where more would be done than was shown. */
-const pendingOf = (
-  surveyed: Surveyed,
-  shown: readonly PendingChange[],
-  play: number,
-  planned: Planned,
-  tally: RunProgress,
-): readonly Pending[] => {
+const pendingOf = (run: Run, surveyed: RunHost, shown: readonly PendingChange[], play: number): readonly Pending[] => {
   const changeOf = (due: PendingChange): PlannedChange => {
     const change = surveyed.changes.find(({ resource }) => resource === keyOf(due.resource))
     if (change === undefined) throw new Error(`${keyOf(due.resource)} is due and was never planned`)
     return change
   }
   const { session, placed } = surveyed
-  const { everywhere, selected, allowDataLoss } = planned
+  const { observations: everywhere, selected, allowDataLoss } = run
   const seen = everywhere.get(session.host) ?? new Map()
   const now = new Map(
     planHost({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() })
@@ -84,7 +76,7 @@ const pendingOf = (
   )
   const foretold = new Set(shown.map(({ resource }) => keyOf(resource)))
   const unforeseen = [...now.keys()].filter((key) => !foretold.has(key))
-  tally.unpredicted += unforeseen.length
+  run.progress.unpredicted += unforeseen.length
   if (unforeseen.length > 0) throw notShown(session.host, unforeseen)
   return shown.map((due) => ({ change: changeOf(due), due: now.get(keyOf(due.resource)) }))
 }
@@ -119,40 +111,34 @@ interface Applied {
 }
 
 /** Applies one batch. A change that is already so counts as applied; one that may wait, and has to, is put off and the rest goes on. */
-const applyBatch = async (
-  batch: readonly Pending[],
-  surveyed: Surveyed,
-  planned: Planned,
-  tally: RunProgress,
-  options: ApplyOptions,
-): Promise<Applied> => {
+const applyBatch = async (run: Run, surveyed: RunHost, batch: readonly Pending[]): Promise<Applied> => {
   const work = batch.flatMap(({ due }) => (due === undefined ? [] : [due]))
   const started = performance.now()
   const took = (): number => (performance.now() - started) / batch.length
   try {
-    const steps = kindOf(work)?.apply(work.map((due) => workOf(due, planned)))
-    if (steps !== undefined) await runSteps(steps, surveyed.session, stepContextOf(planned, options), seeingTo(work))
-    for (const { change } of batch) tally.applied(change, took())
+    const steps = kindOf(work)?.apply(work.map((due) => workOf(run, due)))
+    if (steps !== undefined) await runSteps(steps, surveyed.session, stepContextOf(run), seeingTo(work))
+    for (const { change } of batch) run.progress.applied(change, took())
     return { applied: batch, refused: false }
   } catch (thrown) {
     const cause = thrown instanceof ControllerFailure ? thrown.cause : thrown
     const error = cause instanceof HostRefusal ? await withMount(cause, surveyed.session, work) : cause
     const { done, culprit: id } = thrown instanceof ControllerFailure || thrown instanceof HostRefusal ? thrown : NOTHING_DONE
     const applied = batch.filter(({ due }) => due === undefined || done.includes(due.resource.id))
-    for (const { change } of applied) tally.applied(change, took())
+    for (const { change } of applied) run.progress.applied(change, took())
     const left = batch.filter((one) => !applied.includes(one))
     const culprit = left.find(({ due }) => due !== undefined && due.resource.id === id) ?? left[0]
     const problems =
       error instanceof HostRefusal ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)?.map(at(culprit?.change))
     if (problems === undefined || culprit === undefined) throw error
     if (!mayWait(culprit, problems)) {
-      tally.fail(culprit.change, problems)
+      run.progress.fail(culprit.change, problems)
       return { applied, refused: true }
     }
-    tally.defer(culprit.change, putOffWords(culprit, problems))
+    run.progress.defer(culprit.change, putOffWords(culprit, problems))
     const others = left.filter((one) => one !== culprit)
     if (others.length === 0) return { applied, refused: false }
-    const rest = await applyBatch(others, surveyed, planned, tally, options)
+    const rest = await applyBatch(run, surveyed, others)
     return { applied: [...applied, ...rest.applied], refused: rest.refused }
   }
 }
@@ -190,26 +176,23 @@ const putOffWords = ({ change, due }: Pending, problems: readonly Problem[]): st
 export const kindOf = ([first]: readonly PendingChange[]): AnyKind | undefined => first?.resource.kind
 
 /** What the steps of this run's changes are carried out with. */
-export const stepContextOf = ({ surveyed, identities }: Planned, { listen }: ApplyOptions): StepContext => ({
-  sessions: new Map([...surveyed].map(([name, { session }]) => [name, session])),
+export const stepContextOf = ({ hosts, identities, listen }: Run): StepContext => ({
+  sessions: new Map([...hosts].map(([name, { session }]) => [name, session])),
   identities,
   listen,
 })
 
-export const workOf = (
-  { resource, state: seen, change: verdict }: PendingChange,
-  { everywhere, allowDataLoss }: Planned,
-): Work<unknown, unknown> => ({
+export const workOf = ({ observations, allowDataLoss }: Run, { resource, state, change }: PendingChange): Work<unknown, unknown> => ({
   id: resource.id,
   spec: resource.spec,
-  state: seen,
-  change: verdict,
-  members: () => statesOf(everywhere, keyOf(resource)),
+  state,
+  change,
+  members: () => statesOf(observations, keyOf(resource)),
   allowDataLoss,
 })
 
 // A checker or a service may repeat what it was given; the secrets of its host do not go any further.
-export const refusal = ({ what, why, fix }: HostRefusal, { session, placed }: Surveyed, change: PlannedChange | undefined): Problem =>
+export const refusal = ({ what, why, fix }: HostRefusal, { session, placed }: RunHost, change: PlannedChange | undefined): Problem =>
   new Problem({
     class: 'task',
     where: { host: session.host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },

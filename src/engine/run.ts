@@ -6,12 +6,13 @@ import { borrowing } from './borrow.ts'
 import { declaring, identityChanges, tellWhoLearns } from './identities.ts'
 import { orphanNotices, orphansOn, withheldOn, withOrphans } from './leftovers.ts'
 import { rolloutsOf } from './manner.ts'
-import type { Planned, PlanOptions } from './planned.ts'
 import { forbiddenOn, noticesOf, type Selection, unfinishedOf } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './resources.ts'
+import type { PlanOptions, Run } from './run-state.ts'
 import { observe, openSessions, type Session } from './session.ts'
 import { failuresOf, type Met, seenOn, surveyed } from './survey.ts'
+import { RunProgress } from './tally.ts'
 import { unknownAuthorities } from './unknown-authority.ts'
 
 export { apply } from './apply.ts'
@@ -20,7 +21,7 @@ export { prepare } from './prepare.ts'
 export { savePlan } from './saved.ts'
 
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
-export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Planned> => {
+export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Run> => {
   const { bindings, reach, roles, root, env } = prepared
   const allowDataLoss = new Set(prepared.allowDataLoss)
   const identities = await openIdentities(root, env)
@@ -78,8 +79,11 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Pl
         rollouts: rolloutsOf(prepared, changes),
         withheld: [...left].flatMap(([host, some]) => withheldOn(host, some)),
       },
-      surveyed: new Map(surveys.map((one) => [one.session.host, one])),
-      everywhere,
+      hosts: new Map(surveys.map((one) => [one.session.host, one])),
+      observations: everywhere,
+      progress: new RunProgress(options.listen),
+      listen: options.listen,
+      signal: options.signal,
       identities,
       selected,
       allowDataLoss,

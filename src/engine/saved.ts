@@ -6,7 +6,7 @@ import { Problem } from '../problem.ts'
 import { keyOf } from '../resource/kind/kind.ts'
 import { type Digests, digestsOf, isGuarded } from './digest.ts'
 import type { PlannedChange } from './plan.ts'
-import type { Planned } from './planned.ts'
+import type { Run } from './run-state.ts'
 
 const digests = z.record(z.string(), z.string())
 
@@ -62,7 +62,7 @@ export type Scope = z.output<typeof scope>
 const VERSION = packageJson.version
 
 /** The plan to be kept, as the text of a file. */
-export const savePlan = (planned: Planned, asked: Scope, now: Date): string => {
+export const savePlan = (run: Run, asked: Scope, now: Date): string => {
   const salt = randomBytes(16).toString('hex')
   const plan: SavedPlan = {
     format: FORMAT,
@@ -70,14 +70,14 @@ export const savePlan = (planned: Planned, asked: Scope, now: Date): string => {
     saved: now.toISOString(),
     scope: asked,
     salt,
-    hosts: [...planned.surveyed.keys()],
-    manners: (planned.plan.rollouts ?? []).map(({ play, serial, at, maxFailures }) => ({
+    hosts: [...run.hosts.keys()],
+    manners: (run.plan.rollouts ?? []).map(({ play, serial, at, maxFailures }) => ({
       play,
       serial: [...serial],
       at: [...at],
       maxFailures,
     })),
-    changes: planned.plan.changes.map((change) => savedOf(change, planned, salt)),
+    changes: run.plan.changes.map((change) => savedOf(change, run, salt)),
   }
   return `${escapeHidden(JSON.stringify(plan, null, 1))}\n`
 }
@@ -85,10 +85,10 @@ export const savePlan = (planned: Planned, asked: Scope, now: Date): string => {
 /** A change as it would be kept. */
 export const savedOf = (
   { host, role, resource, action, certainty, play }: PlannedChange,
-  { surveyed }: Pick<Planned, 'surveyed'>,
+  { hosts }: Pick<Run, 'hosts'>,
   salt: string,
 ): SavedChange => {
-  const due = surveyed.get(host)?.due.find((one) => keyOf(one.resource) === resource)
+  const due = hosts.get(host)?.due.find((one) => keyOf(one.resource) === resource)
   const both = due === undefined ? {} : stateOf(due.resource.spec, due.state, salt)
   return { host, role, resource, action, certainty, play, ...both }
 }

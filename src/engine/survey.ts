@@ -4,8 +4,8 @@ import { type Diffs, diffsOf } from './diff.ts'
 import type { Observation } from './observe.ts'
 import type { DeclaredResource } from './place.ts'
 import type { PlannedChange } from './plan.ts'
-import type { Surveyed } from './planned.ts'
 import { type PendingChange, planHost, type Selection } from './planning.ts'
+import type { RunHost } from './run-state.ts'
 import type { Session } from './session.ts'
 
 /** A host that has answered: what shall be there and what is there. */
@@ -17,7 +17,7 @@ export interface Met {
 
 /** What is due on each host, and what was seen on all of them. */
 export interface Surveys {
-  readonly surveys: readonly Surveyed[]
+  readonly surveys: readonly RunHost[]
   readonly everywhere: Map<string, Observation>
   /** Of hosts that were lost meanwhile. */
   readonly lost: readonly Problem[]
@@ -45,7 +45,7 @@ const survey = async (
   everywhere: ReadonlyMap<string, Observation>,
   selected: Selection,
   allowDataLoss: ReadonlySet<string>,
-): Promise<Surveyed> => {
+): Promise<RunHost> => {
   const due = planHost({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() })
   const diffs = await diffsOf(session.shell, due)
   return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }

@@ -2,8 +2,8 @@ import { Problem } from '../problem.ts'
 import { keyOf } from '../resource/kind/kind.ts'
 import type { Observation } from './observe.ts'
 import type { PlannedChange } from './plan.ts'
-import type { Surveyed } from './planned.ts'
 import { statesOf } from './planning.ts'
+import type { RunHost } from './run-state.ts'
 
 /** Lets the hosts of a play that change one resource together do so one after the other, in the order that its kind says. */
 export interface Sequencer {
@@ -21,7 +21,7 @@ interface Gate extends PromiseWithResolvers<boolean> {
 }
 
 /** Who waits for whom is known before the first change: the hosts for which the same resource is due. */
-export const sequencerOf = (hosts: readonly Surveyed[], play: number, everywhere: ReadonlyMap<string, Observation>): Sequencer => {
+export const sequencerOf = (hosts: readonly RunHost[], play: number, everywhere: ReadonlyMap<string, Observation>): Sequencer => {
   const queues = new Map<string, Map<string, Gate>>()
   for (const { session, due } of hosts)
     for (const one of due.filter((due) => due.play === play)) {

@@ -6,6 +6,6 @@ const { plan } = await import('../../src/engine/run.ts')
 
 const lock = { user: 'test', machine: 'here', command: 'frames', since: new Date().toISOString() }
 const prepared = await prepare({ root: process.cwd(), env: process.env })
-const planned = await plan(prepared, { listen: () => undefined, signal: new AbortController().signal, lock })
-for (const [host, { session }] of planned.surveyed) process.stdout.write(`${host} ${session.shell.frames}\n`)
-await planned.close()
+const run = await plan(prepared, { listen: () => undefined, signal: new AbortController().signal, lock })
+for (const [host, { session }] of run.hosts) process.stdout.write(`${host} ${session.shell.frames}\n`)
+await run.close()

@@ -27,6 +27,6 @@ const planned = await plan(await prepare({ root: process.cwd(), env: process.env
   signal,
   lock,
 })
-const { problems } = await apply(planned, { listen, signal })
+const { problems } = await apply(planned)
 for (const { what } of problems) process.stdout.write(`${what}\n`)
 await planned.close()

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { apply } from '../../../src/engine/apply.ts'
 import type { Event } from '../../../src/engine/event.ts'
 import type { PlannedChange } from '../../../src/engine/plan.ts'
-import type { Planned, Surveyed } from '../../../src/engine/planned.ts'
 import { prove } from '../../../src/engine/prove.ts'
+import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import { RunProgress } from '../../../src/engine/tally.ts'
 import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
@@ -44,7 +44,7 @@ const ordering = (until?: Date) =>
     },
   })
 
-const surveyed = (host: string, kind: typeof refusing | ReturnType<typeof ordering> = refusing): Surveyed => {
+const surveyed = (host: string, kind: typeof refusing | ReturnType<typeof ordering> = refusing): RunHost => {
   const due = ['first', 'second', 'third'].slice(0, kind === refusing ? 2 : 3).map((id) => ({
     play: 0,
     role: 'test',
@@ -53,7 +53,7 @@ const surveyed = (host: string, kind: typeof refusing | ReturnType<typeof orderi
     change: { action: 'create', certainty: 'exact', reason: '', differences: [] } as const,
   }))
   const changes = due.map(({ play, role, resource, change }) => ({ host, role, play, resource: keyOf(resource), ...change }))
-  const session = { host, shell: localShell(host) } as Surveyed['session']
+  const session = { host, shell: localShell(host) } as RunHost['session']
   return { session, placed: due, due, changes }
 }
 
@@ -64,7 +64,7 @@ const told = async (
   hosts: readonly string[],
   serial: readonly number[],
   maxFailures: number,
-  survey: (host: string) => Surveyed,
+  survey: (host: string) => RunHost,
   beside: (event: Event) => unknown = () => undefined,
 ): Promise<readonly string[]> => {
   const failed: string[] = []
@@ -74,25 +74,25 @@ const told = async (
     if (event.type === 'warning') failed.push(event.what)
     beside(event)
   }
-  const { result } = await apply(
-    {
-      prepared: {
-        site: { plays: [{ name: 'web', hosts, serial, maxFailures }] },
-        bindings: { bound: [], flows: [] },
-        targets: hosts,
-      } as unknown as Planned['prepared'],
-      plan: { changes: [], resources: new Map() },
-      surveyed: new Map(hosts.map((host) => [host, survey(host)])),
-      everywhere: new Map(hosts.map((host) => [host, new Map()])),
-      identities: {} as Planned['identities'],
-      selected: () => true,
-      allowDataLoss: new Set(),
-      unreachable: [],
-      borrow: async () => expect.fail('nothing is needed beside'),
-      close: async () => undefined,
-    },
-    { listen, signal: new AbortController().signal },
-  )
+  const { result } = await apply({
+    prepared: {
+      site: { plays: [{ name: 'web', hosts, serial, maxFailures }] },
+      bindings: { bound: [], flows: [] },
+      targets: hosts,
+    } as unknown as Run['prepared'],
+    plan: { changes: [], resources: new Map() },
+    hosts: new Map(hosts.map((host) => [host, survey(host)])),
+    observations: new Map(hosts.map((host) => [host, new Map()])),
+    identities: {} as Run['identities'],
+    selected: () => true,
+    allowDataLoss: new Set(),
+    unreachable: [],
+    borrow: async () => expect.fail('nothing is needed beside'),
+    close: async () => undefined,
+    progress: new RunProgress(listen),
+    listen,
+    signal: new AbortController().signal,
+  })
   return survey === surveyed ? failed : [...failed, result]
 }
 
@@ -166,10 +166,10 @@ describe('the proof', () => {
       if (event.type === 'change' && event.phase === 'failed') failed.push(event.change.resource)
     }
     const one = surveyed('a')
-    const tally = new RunProgress(listen)
-    tally.applied(one.changes[0] as PlannedChange, 1)
-    const planned = { everywhere: new Map(), surveyed: new Map(), selected: () => true } as unknown as Planned
-    await prove([one], planned, tally, { listen, signal: new AbortController().signal })
+    const progress = new RunProgress(listen)
+    progress.applied(one.changes[0] as PlannedChange, 1)
+    const run = { observations: new Map(), hosts: new Map(), selected: () => true, progress, listen } as unknown as Run
+    await prove(run, [one])
     expect(failed).toEqual(['refusing:first'])
   })
 })

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { apply } from '../../../src/engine/apply.ts'
-import type { Planned, Surveyed } from '../../../src/engine/planned.ts'
+import type { Event } from '../../../src/engine/event.ts'
+import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import type { Session } from '../../../src/engine/session.ts'
+import { RunProgress } from '../../../src/engine/tally.ts'
 import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
 import { requireSuccess, type Steps } from '../../../src/resource/kind/step.ts'
@@ -47,7 +49,7 @@ const gift = defineKind({
   },
 })
 
-const surveyed = (host: string, what: readonly string[]): Surveyed => {
+const surveyed = (host: string, what: readonly string[]): RunHost => {
   const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
   const due = what.map((one, i) => ({ play: 0, role: `role${i}`, resource: gift({ host, what: one }), state: '', change: verdict }))
   const changes = due.map(({ play, role, resource }) => ({ host, role, play, resource: keyOf(resource), ...verdict }))
@@ -77,19 +79,18 @@ const roll = async ({ gifts, serial = [1], maxFailures = 0, drain = inOut, targe
   const planned = {
     prepared: { site: { plays: [{ name: 'web', hosts, serial, maxFailures }] }, targets, bindings: { bound } },
     plan: { changes: [], resources: new Map(targets.map((host) => [host, 0])) },
-    surveyed: new Map(
+    hosts: new Map(
       targets.map((host) => [host, surveyed(host, gifts[host] ?? [])]).filter(([host]) => host !== 'lb' || borrow === undefined) as [],
     ),
-    everywhere: new Map(hosts.map((host) => [host, new Map((gifts[host] ?? []).map((what) => [`gift:${what}`, '']))])),
+    observations: new Map(hosts.map((host) => [host, new Map((gifts[host] ?? []).map((what) => [`gift:${what}`, '']))])),
     selected: () => true,
     unreachable: [],
     borrow: borrow ?? (async () => expect.fail('nothing is needed beside')),
-  } as unknown as Planned
+  } as unknown as Run
   const warnings: string[] = []
-  const { problems, hosts: outcomes } = await apply(planned, {
-    listen: (event) => event.type === 'warning' && warnings.push(event.what),
-    signal: signal ?? new AbortController().signal,
-  })
+  const listen = (event: Event): unknown => event.type === 'warning' && warnings.push(event.what)
+  const progress = new RunProgress(listen)
+  const { problems, hosts: outcomes } = await apply({ ...planned, progress, listen, signal: signal ?? new AbortController().signal })
   return { problems: problems.map(({ message }) => message), warnings, hosts: outcomes }
 }
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { digestsOf, isGuarded } from '../../../src/engine/digest.ts'
 import { stalenessOf } from '../../../src/engine/holds.ts'
 import { rolloutsOf } from '../../../src/engine/manner.ts'
-import type { Planned } from '../../../src/engine/planned.ts'
 import type { Prepared } from '../../../src/engine/prepare.ts'
+import type { Run } from '../../../src/engine/run-state.ts'
 import { readPlan, savePlan } from '../../../src/engine/saved.ts'
 import { Problem } from '../../../src/problem.ts'
 import { file } from '../../../src/resource/file/file.ts'
@@ -28,7 +28,7 @@ interface Story {
 const plannedOn = (
   hosts: Readonly<Record<string, DueHere>>,
   { targets = Object.keys(hosts), serial = [], maxFailures = 0, balancer }: Story = {},
-): Planned => {
+): Run => {
   const changes = Object.entries(hosts).flatMap(([host, due]) => due.map(([one]) => change(host, keyOf(one), { action: 'update' })))
   const context = { site: { hosts: targets.map((name) => ({ name })) } }
   const bound = balancer === undefined ? [] : [{ host: balancer, role: { name: 'lb', drains: () => ({ out: 'o', back: 'b' }) }, context }]
@@ -36,17 +36,15 @@ const plannedOn = (
   return {
     prepared,
     plan: { changes, resources: new Map(), rollouts: rolloutsOf(prepared, changes) },
-    surveyed: new Map(
-      Object.entries(hosts).map(([host, due]) => [host, { due: due.map(([resource, seen]) => ({ resource, state: seen })) }]),
-    ),
-  } as unknown as Planned
+    hosts: new Map(Object.entries(hosts).map(([host, due]) => [host, { due: due.map(([resource, seen]) => ({ resource, state: seen })) }])),
+  } as unknown as Run
 }
 
-const plannedOf = (...due: DueHere): Planned => plannedOn({ a: due })
+const plannedOf = (...due: DueHere): Run => plannedOn({ a: due })
 
 const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, allowDataLoss: [] }
-const saved = (planned: Planned): string => savePlan(planned, scope, new Date(0))
-const compared = (before: Planned, now: Planned): readonly string[] =>
+const saved = (planned: Run): string => savePlan(planned, scope, new Date(0))
+const compared = (before: Run, now: Run): readonly string[] =>
   stalenessOf(readPlan('p', saved(before)), now).map((problem) => `${problem.message}; ${problem.why ?? ''}`)
 
 const motd = (content: string, seen: object = inode) => [file({ path: '/etc/motd', content }), seen] as const
@@ -67,7 +65,7 @@ describe('a saved plan', () => {
     expect(Object.keys({ ...only?.seen })).toEqual(['state'])
   })
 
-  test.each<[string, Planned, Planned, string]>([
+  test.each<[string, Run, Run, string]>([
     [
       'the host is not as it was',
       plannedOf(motd('x')),
@@ -109,7 +107,7 @@ describe('a saved plan', () => {
   })
 
   test('a changed secret is a difference', () => {
-    const of = (secret: string): Planned => plannedOf([file({ path: '/etc/x', content: text`${new Secret(secret)}` }), inode])
+    const of = (secret: string): Run => plannedOf([file({ path: '/etc/x', content: text`${new Secret(secret)}` }), inode])
     expect(compared(of('one'), of('one'))).toEqual([])
     expect(compared(of('one'), of('two'))).toHaveLength(1)
   })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import type { PlannedChange } from '../../../src/engine/plan.ts'
-import type { Surveyed } from '../../../src/engine/planned.ts'
+import type { RunHost } from '../../../src/engine/run-state.ts'
 import { sequencerOf } from '../../../src/engine/turns.ts'
 import { defineKind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 
@@ -18,12 +18,12 @@ const kindOf = (name: string, order?: readonly string[]) =>
 const member = kindOf('member', ['b', 'c', 'a'])
 const plain = kindOf('plain')
 
-const surveyed = (host: string, ...resources: readonly Resource[]): Surveyed =>
-  ({ session: { host }, due: resources.map((resource) => ({ play: 0, role: 'r', resource })) }) as unknown as Surveyed
+const surveyed = (host: string, ...resources: readonly Resource[]): RunHost =>
+  ({ session: { host }, due: resources.map((resource) => ({ play: 0, role: 'r', resource })) }) as unknown as RunHost
 const batch = (resource: Resource) => [{ change: { resource: keyOf(resource) } as PlannedChange }]
 
 /** The order in which hosts came to their turn, each passing on when told to. */
-const scene = (hosts: readonly Surveyed[]) => {
+const scene = (hosts: readonly RunHost[]) => {
   const turns = sequencerOf(hosts, 0, new Map())
   const came: string[] = []
   const having = hosts.filter(({ due }) => due.some(({ resource }) => keyOf(resource) === keyOf(member({}))))

@@ -8,6 +8,7 @@ import type { Plan, PlannedChange } from './plan.ts'
 import type { PendingChange, Selection } from './planning.ts'
 import type { Prepared } from './prepare.ts'
 import type { Session } from './session.ts'
+import type { RunProgress } from './tally.ts'
 
 export interface PlanOptions {
   readonly listen: Listener
@@ -20,34 +21,33 @@ export interface PlanOptions {
   readonly prune?: boolean
 }
 
-/** A host that was reached: what shall be there, what is there, what differs. */
-export interface Surveyed {
+/** A host of a run: its session, what is declared for it, what differs there. */
+export interface RunHost {
   readonly session: Session
   readonly placed: readonly DeclaredResource[]
   readonly due: readonly PendingChange[]
   readonly changes: readonly PlannedChange[]
 }
 
-/** A plan together with what is needed to carry it out. Whoever has it must close it. */
-export interface Planned {
+/** One run, made once by `plan`: all that its functions work with. Its holder must close it. */
+export interface Run {
   readonly prepared: Prepared
   readonly plan: Plan
-  readonly surveyed: ReadonlyMap<string, Surveyed>
-  /** The newest observation of every host; renewed as the run goes on. */
-  readonly everywhere: Map<string, Observation>
+  /** The hosts that were reached. */
+  readonly hosts: ReadonlyMap<string, RunHost>
+  /** The newest observation of every host; replaced as the run goes on. */
+  readonly observations: Map<string, Observation>
   readonly identities: Identities
   readonly selected: Selection
-  /** Hosts of which rows may be lost that only they have. */
+  /** Hosts whose unreplicated rows may be discarded. */
   readonly allowDataLoss: ReadonlySet<string>
-  /** Hosts that could not be reached or asked, and why. */
+  readonly progress: RunProgress
+  readonly listen: Listener
+  /** When it fires, the step at hand is finished and no other is started. */
+  readonly signal: AbortSignal
+  /** Hosts that could not be reached or observed, and why. */
   readonly unreachable: readonly Problem[]
-  /** Opens a session, with its lock, on a host that is no part of the run and is needed for it. */
+  /** Opens a session, with its lock, on a host outside the run that the run needs. */
   borrow(host: string): Promise<Session>
   close(): Promise<void>
-}
-
-export interface ApplyOptions {
-  readonly listen: Listener
-  /** When it fires, the step at hand is finished, and no other begun. */
-  readonly signal: AbortSignal
 }
