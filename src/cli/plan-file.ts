@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { writeWhole } from '../disk/write.ts'
-import { readPlan, type SavedPlan } from '../engine/saved.ts'
+import { readPlan, type SavedPlan } from '../engine/plan/saved.ts'
 import { Problem } from '../problem.ts'
 
 /** A plan that was kept with `--save`. Throws a `Problem` where there is none that could be carried out. */

@@ -1,14 +1,14 @@
 import type { Holder } from '../host/shell.ts'
 import type { Identities } from '../identity/identities.ts'
 import type { Problem } from '../problem.ts'
-import type { Listener } from './event.ts'
-import type { Observation } from './observe.ts'
-import type { DeclaredResource } from './place.ts'
-import type { Plan, PlannedChange } from './plan.ts'
-import type { PendingChange, Selection } from './planning.ts'
+import type { Listener } from './events.ts'
+import type { Observation } from './observe/host-query.ts'
+import type { Session } from './observe/session.ts'
+import type { DeclaredResource } from './plan/declared.ts'
+import type { Plan, PlannedChange } from './plan/plan.ts'
+import type { PendingChange, Selection } from './plan/plan-host.ts'
 import type { Prepared } from './prepare.ts'
-import type { Session } from './session.ts'
-import type { RunProgress } from './tally.ts'
+import type { RunProgress } from './progress.ts'
 
 export interface PlanOptions {
   readonly listen: Listener

@@ -6,13 +6,13 @@ import type { Problem } from '../problem.ts'
 import { algorithmsFor } from './algorithms.ts'
 import type { Target } from './connection.ts'
 import { type Credential, credentialsOf } from './credentials.ts'
-import { semaphore } from './gate.ts'
 import { handshake } from './handshake.ts'
 import { refusalOf } from './host-key.ts'
 import { openTunnel } from './jump.ts'
 import { judge, type KnownHost, knownName, knownTypes } from './known-hosts.ts'
 import { readKnownHosts, storeHostKeys } from './known-hosts-file.ts'
 import { unreachable } from './problems.ts'
+import { semaphore } from './semaphore.ts'
 
 export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined

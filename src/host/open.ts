@@ -1,11 +1,11 @@
 import type { Problem } from '../problem.ts'
 import { type ConnectOptions, connect } from './connect.ts'
 import type { Target } from './connection.ts'
-import { PersistentShell } from './held-shell.ts'
 import { type Launched, launch } from './launch.ts'
 import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
 import { answerLoop } from './loop.ts'
 import type { EndOverdue } from './overdue.ts'
+import { PersistentShell } from './persistent-shell.ts'
 import { lastLines, unreachable } from './problems.ts'
 import type { Holder, Shell } from './shell.ts'
 

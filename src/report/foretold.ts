@@ -1,4 +1,4 @@
-import type { Outcome, Plan } from '../engine/plan.ts'
+import type { Outcome, Plan } from '../engine/plan/plan.ts'
 
 /** What a plan would come to: the outcome of a dry run, and of a run that finds nothing to do. */
 export const foretold = ({ changes, resources }: Plan, targets: readonly string[], failed: boolean, durationMs: number): Outcome => ({

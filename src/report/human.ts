@@ -1,5 +1,5 @@
-import type { Event } from '../engine/event.ts'
-import type { PlannedChange } from '../engine/plan.ts'
+import type { Event } from '../engine/events.ts'
+import type { PlannedChange } from '../engine/plan/plan.ts'
 import { planHeadline, planLines } from './planned.ts'
 import { Progress } from './progress.ts'
 import type { Report } from './report.ts'

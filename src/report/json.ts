@@ -1,4 +1,4 @@
-import type { PlannedChange } from '../engine/plan.ts'
+import type { PlannedChange } from '../engine/plan/plan.ts'
 import { type Problem, placeOf } from '../problem.ts'
 import { busyHosts } from './busy.ts'
 import { jsonLine } from './json-line.ts'

@@ -1,4 +1,4 @@
-import { CONTROLLER, type Plan, type PlannedChange, type Rollout } from '../engine/plan.ts'
+import { CONTROLLER, type Plan, type PlannedChange, type Rollout } from '../engine/plan/plan.ts'
 import type { Action } from '../resource/kind/kind.ts'
 import { diffLines } from './diff.ts'
 import { count, hanging, inLine, width, words, wrap } from './text.ts'

@@ -1,5 +1,5 @@
-import type { Event } from '../engine/event.ts'
-import type { Plan } from '../engine/plan.ts'
+import type { Event } from '../engine/events.ts'
+import type { Plan } from '../engine/plan/plan.ts'
 import { cut, duration, pad, width, words } from './text.ts'
 import type { View } from './view.ts'
 

@@ -1,5 +1,5 @@
-import type { Listener } from '../engine/event.ts'
-import type { Outcome, Plan } from '../engine/plan.ts'
+import type { Listener } from '../engine/events.ts'
+import type { Outcome, Plan } from '../engine/plan/plan.ts'
 import type { Problem } from '../problem.ts'
 
 /** How a run is told: to a person who watches, to a log, to a program. */

@@ -1,4 +1,4 @@
-import type { HostOutcome, Outcome, PlannedChange } from '../engine/plan.ts'
+import type { HostOutcome, Outcome, PlannedChange } from '../engine/plan/plan.ts'
 import { planHeadline } from './planned.ts'
 import type { Progress } from './progress.ts'
 import type { Ending } from './report.ts'

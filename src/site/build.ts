@@ -10,8 +10,8 @@ import type { RawFile, RawProject } from './raw.ts'
 import type { Sources } from './references.ts'
 import { ifTooShort } from './short.ts'
 import type { Host, Play, RoleUse, Site } from './site.ts'
+import { entryOf, fromPlain, type WrittenMap, writtenOptions } from './source-map.ts'
 import { emptyMap, SECRETS, varsReader } from './vars.ts'
-import { entryOf, fromPlain, type WrittenMap, writtenOptions } from './written.ts'
 import { type ParsedFile, parseYaml } from './yaml.ts'
 
 export interface BuildOptions {

@@ -3,7 +3,7 @@ import { complaint, type Place } from './complain.ts'
 import type { Inventory } from './inventory.ts'
 import { canonicalAddress } from './names.ts'
 import type { Host } from './site.ts'
-import { entryOf, type Written } from './written.ts'
+import { entryOf, type Written } from './source-map.ts'
 
 /** Two hosts that would be one machine: the same address and port, or the same internal address. */
 export const sameAddresses = (inventory: Inventory, hosts: ReadonlyMap<string, Host>): readonly Problem[] => [

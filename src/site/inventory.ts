@@ -1,11 +1,11 @@
 import type { Problem } from '../problem.ts'
 import { complaint, type Place } from './complain.ts'
+import { ansibleHint, isNothing, sift } from './keep-valid.ts'
 import { mergeMaps } from './merge.ts'
 import { groupNameFault, hostNameFault } from './names.ts'
 import { CONNECTION_SETTINGS, groupSchema, hostSchema, inventorySchema, PLACE_SETTINGS } from './settings.ts'
-import { ansibleHint, isNothing, sift } from './sift.ts'
+import { entriesOf, entryOf, stamped, type Written, type WrittenEntry, type WrittenMap } from './source-map.ts'
 import { emptyMap, normalised, type VarsReader } from './vars.ts'
-import { entriesOf, entryOf, stamped, type Written, type WrittenEntry, type WrittenMap } from './written.ts'
 
 /** A host as its own lines describe it. */
 export interface HostDraft {

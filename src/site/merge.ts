@@ -1,5 +1,5 @@
 import type { Value, ValuePart } from './site.ts'
-import { plainOf, type Written, type WrittenEntry, type WrittenMap } from './written.ts'
+import { plainOf, type Written, type WrittenEntry, type WrittenMap } from './source-map.ts'
 
 /** Lays one level over another: maps are united key by key, lists and scalars replace what was there. */
 export const mergeMaps = (under: WrittenMap, over: WrittenMap): WrittenMap => {

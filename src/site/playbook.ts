@@ -1,11 +1,11 @@
 import type { Problem } from '../problem.ts'
 import { complaint } from './complain.ts'
+import { isNothing, sift } from './keep-valid.ts'
 import { type Choice, matchTerms, type Term } from './pattern.ts'
 import { playSchema } from './settings.ts'
-import { isNothing, sift } from './sift.ts'
 import type { Play, RoleUse } from './site.ts'
+import { entriesOf, entryOf, plainOf, stamped, type Written, type WrittenMap } from './source-map.ts'
 import { suggestion } from './suggest.ts'
-import { entriesOf, entryOf, plainOf, stamped, type Written, type WrittenMap } from './written.ts'
 
 /** What plays are checked against; `choice` is undefined where the inventory could not be read, so that names cannot be judged. */
 export interface PlayContext {

@@ -3,8 +3,8 @@ import { isSecret, Secret } from '../secret.ts'
 import type { FromCommand } from './command-source.ts'
 import { complaint, type Place } from './complain.ts'
 import { ifTooShort } from './short.ts'
+import { entriesOf, entryOf, type Written, type WrittenScalar } from './source-map.ts'
 import { nearest, suggestion } from './suggest.ts'
-import { entriesOf, entryOf, type Written, type WrittenScalar } from './written.ts'
 
 /** What a reference may refer to. */
 export interface Sources {

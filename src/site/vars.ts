@@ -1,9 +1,9 @@
 import type { Problem } from '../problem.ts'
 import { Secret } from '../secret.ts'
 import { complaint } from './complain.ts'
+import { ansibleHint, isNothing, sift } from './keep-valid.ts'
 import { CONNECTION_SETTINGS, PLACE_SETTINGS, varsSchema } from './settings.ts'
-import { ansibleHint, isNothing, sift } from './sift.ts'
-import type { Written, WrittenEntry, WrittenMap } from './written.ts'
+import type { Written, WrittenEntry, WrittenMap } from './source-map.ts'
 
 /** Names that begin so are the user's own: nothing here reads them. */
 const FREE = 'x_'

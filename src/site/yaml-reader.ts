@@ -2,7 +2,7 @@ import { type Alias, isAlias, isMap, isScalar, isSeq, type LineCounter, type Nod
 import type { Problem } from '../problem.ts'
 import { complaint, type Place } from './complain.ts'
 import { resolveReferences, type Sources } from './references.ts'
-import type { Written, WrittenEntry } from './written.ts'
+import type { Written, WrittenEntry } from './source-map.ts'
 
 const DEEPEST = 40
 const MOST_NODES = 100_000

@@ -2,7 +2,7 @@ import { LineCounter, type Node, parseDocument } from 'yaml'
 import type { Problem } from '../problem.ts'
 import { complaint, type Place } from './complain.ts'
 import type { Sources } from './references.ts'
-import type { Written } from './written.ts'
+import type { Written } from './source-map.ts'
 import { explain } from './yaml-errors.ts'
 import { Reader, TooMuch } from './yaml-reader.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openSessions } from '../../src/engine/session.ts'
+import { openSessions } from '../../src/engine/observe/session.ts'
 import { openShell } from '../../src/host/open.ts'
 import { bootHosts, endHosts, holder, onHost, problemOf, target, textOf, through } from './host-lab.ts'
 import { type Relay, relayTo } from './relay.ts'

@@ -2,10 +2,10 @@
 // An event comes before the next request is sent, so the cut is where it is meant to be. `node killed.ts PATTERN SIGSTOP` stops
 // there until it is told to go on, and then says what the run ended with.
 import './self.ts'
-import type { Event } from '../../src/engine/event.ts'
+import type { Event } from '../../src/engine/events.ts'
 
 const { prepare } = await import('../../src/engine/prepare.ts')
-const { apply } = await import('../../src/engine/apply.ts')
+const { apply } = await import('../../src/engine/apply/apply.ts')
 const { plan } = await import('../../src/engine/run.ts')
 
 const pattern = new RegExp(process.argv[2] ?? '')

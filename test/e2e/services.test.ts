@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { queryHost } from '../../src/engine/observe.ts'
+import { queryHost } from '../../src/engine/observe/host-query.ts'
 import { file } from '../../src/resource/file/file.ts'
 import type { Resource } from '../../src/resource/kind/kind.ts'
 import { pkg } from '../../src/resource/package/package.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest'
-import { clockFault } from '../../../src/engine/clock.ts'
-import { explained, type Mount } from '../../../src/engine/mounts.ts'
+import { explained, type Mount } from '../../../src/engine/apply/mounts.ts'
+import { clockFault } from '../../../src/engine/observe/clock.ts'
 import { HostRefusal } from '../../../src/resource/kind/step.ts'
 
 const mount = (at: string, more: Partial<Mount> = {}): Mount => ({ at, availableKB: 1e6, freeInodes: 1e5, readOnly: false, ...more })

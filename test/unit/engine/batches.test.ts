@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { batches } from '../../../src/engine/batches.ts'
+import { batches } from '../../../src/engine/apply/batches.ts'
 
 it.each([
   ['all at once where nothing is said', [], [5]],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readFacts } from '../../../src/engine/facts.ts'
+import { readFacts } from '../../../src/engine/observe/facts.ts'
 
 const BOOKWORM = `os ID=debian
 os VERSION_ID="12"

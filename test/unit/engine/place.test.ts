@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { mergeDeclared } from '../../../src/engine/place.ts'
+import { mergeDeclared } from '../../../src/engine/plan/declared.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
 import { Secret } from '../../../src/secret.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import type { DeclaredResource } from '../../../src/engine/place.ts'
-import { forbiddenOn, noticesOf, planHost, unfinishedOf } from '../../../src/engine/planning.ts'
+import type { DeclaredResource } from '../../../src/engine/plan/declared.ts'
+import { forbiddenOn, noticesOf, planHost, unfinishedOf } from '../../../src/engine/plan/plan-host.ts'
 import { defineKind, type Kind, type PlanContext } from '../../../src/resource/kind/kind.ts'
 import { HostRefusal } from '../../../src/resource/kind/step.ts'
 

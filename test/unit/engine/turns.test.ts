@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import type { PlannedChange } from '../../../src/engine/plan.ts'
+import { sequencerOf } from '../../../src/engine/apply/sequencer.ts'
+import type { PlannedChange } from '../../../src/engine/plan/plan.ts'
 import type { RunHost } from '../../../src/engine/run-state.ts'
-import { sequencerOf } from '../../../src/engine/turns.ts'
 import { defineKind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 
 const kindOf = (name: string, order?: readonly string[]) =>

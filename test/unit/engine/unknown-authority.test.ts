@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { unknownAuthorities } from '../../../src/engine/unknown-authority.ts'
+import { unknownAuthorities } from '../../../src/engine/plan/unknown-authority.ts'
 import { type Signer, signAuthority, signerOf } from '../../../src/identity/x509.ts'
 import { leaf } from '../../../src/resource/certificate/certificate.ts'
 import type { Leaf } from '../../../src/resource/certificate/observe.ts'

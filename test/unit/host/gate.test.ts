@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { semaphore } from '../../../src/host/gate.ts'
+import { semaphore } from '../../../src/host/semaphore.ts'
 
 test('lets so many in at a time, in order, and goes on after a failure', async () => {
   const enter = semaphore(2)

@@ -1,4 +1,4 @@
-import { ownedBy } from '../../../src/engine/owned.ts'
+import { ownedBy } from '../../../src/engine/plan/owned.ts'
 import { certificate, placeholder, service } from '../../../src/index.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import type { Outcome } from '../../../src/engine/plan.ts'
+import type { Outcome } from '../../../src/engine/plan/plan.ts'
 import { Problem } from '../../../src/problem.ts'
 import { cards, defectCard } from '../../../src/report/card.ts'
 import { jsonReport } from '../../../src/report/json.ts'

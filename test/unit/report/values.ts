@@ -1,4 +1,4 @@
-import type { Outcome, Plan, PlannedChange } from '../../../src/engine/plan.ts'
+import type { Outcome, Plan, PlannedChange } from '../../../src/engine/plan/plan.ts'
 import { painter, type View } from '../../../src/report/view.ts'
 
 export const plainView: View = { paint: painter(false), columns: 100, verbose: false }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { secret } from '../../../src/resource/kind/secret.ts'
 import { Secret } from '../../../src/secret.ts'
-import { fromPlain, writtenOptions } from '../../../src/site/written.ts'
+import { fromPlain, writtenOptions } from '../../../src/site/source-map.ts'
 import { checkOptions } from '../../../src/site/zod.ts'
 
 const place = { file: 'inventory/lab.yaml', line: 1, column: 1 }

@@ -1,0 +1,53 @@
+import { type Problem, problemsIn } from '../../problem.ts'
+import { CONTROLLER, type HostOutcome, type Outcome } from '../plan/plan.ts'
+import type { Run } from '../run-state.ts'
+import { prove } from './prove.ts'
+import { carryOutPlay } from './rollout.ts'
+
+/** Carries a plan out, play by play, and proves it: every host that was changed is observed again, whole. Never throws a `Problem`. */
+export const apply = async (run: Run): Promise<Outcome & { problems: readonly Problem[] }> => {
+  const started = performance.now()
+  if (await makeIdentities(run)) await carryOut(run)
+  const hosts = outcomes(run)
+  const failed = run.progress.problems.length > 0 || hosts.some((host) => host.failed > 0 || host.unreachable) || run.signal.aborted
+  const result = failed
+    ? 'failed'
+    : hosts.some(({ changed }) => changed > 0) || run.progress.changed(CONTROLLER) > 0 || run.progress.hasDeferred
+      ? 'changed'
+      : 'converged'
+  const problems = [...run.unreachable, ...run.progress.problems]
+  return { result, durationMs: performance.now() - started, hosts, prediction: run.progress.prediction, problems }
+}
+
+const carryOut = async (run: Run): Promise<void> => {
+  for (const [index, play] of run.prepared.site.plays.entries()) if (!(await carryOutPlay(run, play, index))) break
+  const changed = [...run.hosts.values()].filter(
+    ({ session: { host } }) => run.progress.changed(host) > 0 && !run.progress.isExcluded(host),
+  )
+  if (!run.signal.aborted) await prove(run, changed)
+}
+
+/** Identities come first: what hosts are given is made from them. Without them nothing is begun. */
+const makeIdentities = async ({ plan, identities, progress, signal }: Run): Promise<boolean> => {
+  for (const change of plan.changes.filter(({ host }) => host === CONTROLLER)) {
+    if (signal.aborted) return false
+    try {
+      await progress.timed(change, () => identities.make(change.resource))
+    } catch (error) {
+      const problems = problemsIn(error)
+      if (problems === undefined) throw error
+      progress.fail(change, problems)
+      return false
+    }
+  }
+  return true
+}
+
+const outcomes = ({ prepared, plan, progress }: Run): readonly HostOutcome[] =>
+  prepared.targets.map((host) => ({
+    host,
+    resources: plan.resources.get(host) ?? 0,
+    changed: progress.changed(host),
+    failed: progress.failed(host),
+    unreachable: !plan.resources.has(host) || progress.isLost(host),
+  }))

@@ -1,0 +1,80 @@
+import { quote } from '../../quote.ts'
+import { parentOf } from '../../resource/kind/path.ts'
+import { HostRefusal } from '../../resource/kind/step.ts'
+import type { Session } from '../observe/session.ts'
+import type { PendingChange } from '../plan/plan-host.ts'
+
+/** A file system that some paths lie on. */
+export interface Mount {
+  readonly at: string
+  readonly availableKB: number
+  readonly freeInodes: number
+  readonly readOnly: boolean
+}
+
+// The last is tar's way of saying it.
+const FULL = /No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/
+const READ_ONLY = /Read-only file system/
+
+/**
+ * A refusal that has to do with the disk says which mount it is: programs name the file, and whoever shall make room needs the mount.
+ * Where the host says nothing of it, the refusal stays as it is.
+ */
+export const withMount = async (refused: HostRefusal, { shell }: Session, work: readonly PendingChange[]): Promise<HostRefusal> => {
+  if (!FULL.test(refused.why) && !READ_ONLY.test(refused.why)) return refused
+  const paths = [...new Set([...work.flatMap(pathsOf), '/var/lib/provision', '/var/tmp', '/run'])]
+  const mounts = await shell.request(mountScript(paths)).then(
+    ({ stdout }) => readMounts(stdout.toString()),
+    () => [],
+  )
+  return explained(refused, mounts)
+}
+
+/** The refusal, with the mount that is to blame. Pure. */
+export const explained = (refused: HostRefusal, mounts: readonly Mount[]): HostRefusal => {
+  const isReadOnly = READ_ONLY.test(refused.why)
+  const [culprit] = isReadOnly
+    ? mounts.filter(({ readOnly }) => readOnly)
+    : [...mounts.filter((mount) => leftOn(mount) < SCARCE).sort((a, b) => leftOn(a) - leftOn(b)), ...mounts]
+  if (culprit === undefined) return refused
+  const { what, why, done, culprit: which } = refused
+  if (isReadOnly) {
+    const fix = `find out why ${culprit.at} cannot be written to (a disk with errors is mounted so), mount it writable, and run again`
+    return new HostRefusal(`${what}: ${culprit.at} is mounted read-only`, why, fix, done, which)
+  }
+  const left = culprit.freeInodes < culprit.availableKB ? `${culprit.freeInodes} inodes` : `${culprit.availableKB} KB`
+  const fix = `make room on ${culprit.at}, and run again; what was there before is whole`
+  return new HostRefusal(`${what}: ${culprit.at} is full`, `${why}\n${culprit.at} has ${left} left`, fix, done, which)
+}
+
+const leftOn = ({ availableKB, freeInodes }: Mount): number => Math.min(availableKB, freeInodes)
+
+/** With less than this left a mount is as good as full. Else it was the file that was too large, and its own mount comes first. */
+const SCARCE = 1024
+
+const pathsOf = ({ resource }: PendingChange): readonly string[] => {
+  const kind = resource.kind
+  const files = (kind.files?.(resource.spec) ?? []).map(({ path }) => path)
+  return [...files, ...(resource.id.startsWith('/') ? [resource.id] : [])].map(parentOf)
+}
+
+/** One line a mount: where, kilobytes and inodes that are left, its options. */
+const mountScript = (paths: readonly string[]): string => `
+set -- ${paths.map(quote).join(' ')}
+for p do [ -e "$p" ] || continue
+  df -kP -- "$p" | { read -r head; read -r dev size used available percent mount; printf '%s %s ' "$available" "$mount"; }
+  df -iP -- "$p" | { read -r head; read -r dev size used available rest; printf '%s ' "$available"; }
+  m=$(df -P -- "$p" | { read -r head; read -r dev size used available percent mount; printf %s "$mount"; })
+  while read -r dev at type options rest; do [ "$at" = "$m" ] && o=$options; done </proc/mounts; printf '%s\\n' "\${o:-}"
+done`
+
+const readMounts = (stdout: string): readonly Mount[] => {
+  const lines = stdout.split('\n').flatMap((line): readonly Mount[] => {
+    const [available, at, inodes, options = ''] = line.split(' ')
+    if (at === undefined || !at.startsWith('/')) return []
+    // A file system without a number of inodes has no lack of them.
+    const freeInodes = /^\d+$/.test(inodes ?? '') && inodes !== '0' ? Number(inodes) : inodes === '0' ? 0 : Number.POSITIVE_INFINITY
+    return [{ at, availableKB: Number(available), freeInodes, readOnly: options.split(',').includes('ro') }]
+  })
+  return [...new Map(lines.map((mount) => [mount.at, mount])).values()]
+}

@@ -1,0 +1,73 @@
+import { isIP } from 'node:net'
+import { Problem } from '../../problem.ts'
+import { OWNED } from '../../resource/ownership/record.ts'
+import type { Facts } from '../../role/role.ts'
+import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
+
+/**
+ * Asks what a host is: one `grep` for memory, processors, our records of what we own there, when it was booted, where sshd listens, and what architecture its own dpkg is of (within a
+ * dozen lines of its name), builtins for the rest.
+ */
+export const FACTS_SCRIPT = `
+while IFS= read -r l; do printf 'os %s\\n' "$l"; done </etc/os-release
+IFS= read -r l </proc/sys/kernel/hostname; printf 'hostname %s\\n' "$l"
+for l in /run/systemd/container /.dockerenv /run/.containerenv; do [ ! -e $l ] || printf 'container\\n'; done
+[ ! -e /proc/vz ] || [ -e /proc/bc ] || printf 'container\\n'
+grep -HsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$|^btime |^[a-z][a-z0-9-]*:|^# [{]|^[[:space:]]*([Pp][Oo][Rr][Tt]|[Ll]isten[Aa]ddress)[[:space:]=]' \\
+  /proc/stat /proc/meminfo /proc/cpuinfo ${OWNED}/* /var/lib/dpkg/status /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
+read -r l r </proc/uptime; printf 'uptime %s\\n' "$l"
+${INTERFACES_SCRIPT}`
+
+/** What the host is, from what it answered. Anything but Debian and Ubuntu is refused by name. */
+export const readFacts = (host: string, stdout: string, sshConnection: readonly string[]): Facts => {
+  const lines = stdout.split('\n')
+  const field = (pattern: RegExp): string | undefined => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined)
+  const dpkg = lines.slice(Math.max(0, lines.indexOf('/var/lib/dpkg/status:Package: dpkg')))
+  const os = (key: string): string => field(new RegExp(`^os ${key}="?([A-Za-z0-9._ -]*)"?$`)) ?? ''
+  const distribution = os('ID')
+  if (distribution !== 'debian' && distribution !== 'ubuntu') {
+    const name = os('PRETTY_NAME') || distribution || 'no os-release'
+    throw new Problem({
+      class: 'task',
+      where: { host },
+      what: `runs ${name}`,
+      why: 'the roles know Debian and Ubuntu',
+      fix: 'take the host out of the play, or install Debian or Ubuntu on it',
+    })
+  }
+  const [client = '', , sshAddress = '', servedAt = ''] = sshConnection
+  const clientAddress = client.replace(/^::ffff:(?=[\d.]+$)/i, '').replace(/%.*$/, '')
+  const sshPort = portIn(servedAt) ?? 22
+  return {
+    distribution,
+    release: os('VERSION_ID'),
+    codename: os('VERSION_CODENAME'),
+    architecture:
+      dpkg.map((line) => /^\/var\/lib\/dpkg\/status-Architecture: ([a-z0-9]+)$/.exec(line)?.[1]).find((found) => found !== undefined) ??
+      'unknown',
+    memoryMB: Math.round(Number(field(/^\/proc\/meminfo:MemTotal:\s+(\d+) kB$/) ?? 0) / 1024),
+    cpus: Math.max(1, lines.filter((line) => /^\/proc\/cpuinfo:processor\s*:/.test(line)).length),
+    hostname: field(/^hostname ([A-Za-z0-9.-]+)$/) ?? host,
+    sshAddress,
+    sshPort,
+    sshPorts: [...new Set([sshPort, ...lines.flatMap(portOfSshd)])],
+    clientAddress: isIP(clientAddress) === 0 ? '' : clientAddress,
+    container: lines.includes('container'),
+    networks: readNetworks(lines),
+  }
+}
+
+const SSHD_LINE = /^\/etc\/ssh\/sshd_config(?:\.d\/[^:]+)?:\s*(port|listenaddress)[\s=]+"?([^\s"#]+)/i
+
+/** The port in a line of sshd's configuration, if it names one that can be reached from outside. */
+const portOfSshd = (line: string): readonly number[] => {
+  const [, keyword, value = ''] = SSHD_LINE.exec(line) ?? []
+  const found = keyword?.toLowerCase() === 'port' ? value : /^(?!127\.|\[::1\]|localhost:)(?:\[.*\]|[^:]+):(\d+)$/.exec(value)?.[1]
+  const port = portIn(found ?? '')
+  return port === undefined ? [] : [port]
+}
+
+const portIn = (word: string): number | undefined => {
+  const port = Number(word)
+  return /^\d+$/.test(word) && port >= 1 && port <= 65535 ? port : undefined
+}

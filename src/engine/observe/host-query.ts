@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import { Problem } from '../../problem.ts'
+import { type AnyKind, keyOf } from '../../resource/kind/kind.ts'
+import { pathQueries } from '../../resource/kind/path-queries.ts'
+import { type Answers, mergeQueries, unitQuery } from '../../resource/kind/queries.ts'
+import { HostRefusal } from '../../resource/kind/step.ts'
+import type { DeclaredResource } from '../plan/declared.ts'
+
+/** What a host said of each resource, by `kind:identity`. */
+export type Observation = ReadonlyMap<string, unknown>
+
+/** Everything to ask one host: a script made of one fragment a kind, and how to read the answer. */
+export interface HostQuery {
+  readonly script: string
+  read(stdout: Buffer): Observation
+}
+
+/**
+ * One question about all resources of a host: first what several kinds ask in the same words, once for all of them, then each kind's
+ * own fragment. Each is fenced by a random mark that a shell builtin prints, so that framing costs no process and no output can be
+ * mistaken for a mark.
+ */
+export const queryHost = (host: string, placed: readonly DeclaredResource[]): HostQuery => {
+  const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs) }))
+  const asked = mergeQueries(probes.map(({ probe }) => probe.shared))
+  const { inodes, digests, texts } = pathQueries(asked)
+  const units = unitQuery(asked.units)
+  const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => part.script))
+  return {
+    script,
+    read: (stdout) => {
+      const sections = cut(stdout)
+      if (sections.length !== probes.length + 4) throw unreadable(host, `${sections.length} of ${probes.length + 4} answers`)
+      const section = (i: number): Buffer => sections[i] ?? Buffer.alloc(0)
+      const said: Answers = reading(host, 'what all kinds ask', () => ({
+        ...inodes.read(section(0)),
+        digests: digests.read(section(1)),
+        texts: texts.read(section(2)),
+        units: units.read(section(3)),
+      }))
+      const seen = new Map<string, unknown>()
+      for (const [i, { name, probe }] of probes.entries())
+        for (const [id, state] of reading(host, name, () => probe.parse(section(i + 4), said))) seen.set(`${name}:${id}`, state)
+      const unsaid = placed.find(({ resource }) => !seen.has(keyOf(resource)))
+      if (unsaid !== undefined) throw unreadable(host, `nothing about ${keyOf(unsaid.resource)}`)
+      return seen
+    },
+  }
+}
+
+/** Several scripts as one, each in its fence, and how to cut the answer at the fences. */
+export const fenced = (scripts: readonly string[]): { script: string; cut(stdout: Buffer): readonly Buffer[] } => {
+  const mark = randomBytes(16).toString('hex')
+  return {
+    script: `${scripts.map((one) => `{ printf '%s' ${mark}\n${one}\n} 2>/dev/null </dev/null\n`).join('')}printf '%s' ${mark}\n`,
+    cut: (stdout) => cutAt(mark, stdout),
+  }
+}
+
+const byKind = (placed: readonly DeclaredResource[]): ReadonlyMap<AnyKind, readonly unknown[]> => {
+  const kinds = new Map<unknown, { kind: AnyKind; specs: unknown[] }>()
+  for (const { resource } of placed) {
+    const known = kinds.get(resource.kind) ?? { kind: resource.kind, specs: [] }
+    known.specs.push(resource.spec)
+    kinds.set(resource.kind, known)
+  }
+  return new Map([...kinds.values()].map(({ kind, specs }) => [kind, specs]))
+}
+
+const cutAt = (mark: string, stdout: Buffer): readonly Buffer[] => {
+  const sections: Buffer[] = []
+  let start = stdout.indexOf(mark)
+  while (start >= 0) {
+    const end = stdout.indexOf(mark, start + mark.length)
+    if (end < 0) break
+    sections.push(stdout.subarray(start + mark.length, end))
+    start = end
+  }
+  return sections
+}
+
+const reading = <T>(host: string, what: string, read: () => T): T => {
+  try {
+    return read()
+  } catch (error) {
+    throw unreadable(host, `${what}: ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+}
+
+const unreadable = (host: string, why: string, cause?: unknown): Problem =>
+  new Problem(
+    {
+      class: 'task',
+      where: { host },
+      what: 'did not answer what was asked about its state',
+      why,
+      fix: (cause instanceof HostRefusal ? cause.fix : undefined) ?? 'look at the host; nothing was changed on the strength of this answer',
+    },
+    { cause },
+  )

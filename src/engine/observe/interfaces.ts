@@ -1,0 +1,30 @@
+import type { Network } from '../../role/role.ts'
+
+/** Asks which networks a host is on, by builtins. */
+export const INTERFACES_SCRIPT = `
+for l in route if_inet6; do [ ! -r /proc/net/$l ] || while IFS= read -r r; do printf '%s %s\\n' $l "$r"; done </proc/net/$l; done
+`
+
+/** The networks that a host is on, by the kernel's own tables. Loopback and link-local addresses are no networks. */
+export const readNetworks = (lines: readonly string[]): readonly Network[] => {
+  const found = lines.flatMap((line) => networkOf4(line) ?? networkOf6(line) ?? [])
+  return [...new Map(found.map((one) => [`${one.interface} ${one.network}`, one])).values()]
+}
+
+// Iface Destination Gateway Flags RefCnt Use Metric Mask: numbers as they lie in memory, which is backwards on all that we know.
+const ROUTE = /^route (\S+)\t([0-9A-F]{8})\t00000000\t[0-9A-F]{4}\t\d+\t\d+\t\d+\t([0-9A-F]{8})\t/
+const networkOf4 = (line: string): Network | undefined => {
+  const [, name, destination = '', mask = ''] = ROUTE.exec(line) ?? []
+  const bits = [...Number.parseInt(mask, 16).toString(2)].filter((bit) => bit === '1').length
+  if (name === undefined || bits === 0) return undefined
+  const address = [6, 4, 2, 0].map((at) => Number.parseInt(destination.slice(at, at + 2), 16)).join('.')
+  return { interface: name, network: `${address}/${bits}` }
+}
+
+// Address, number of the interface, length of the prefix, scope (00 is global), flags, interface.
+const ADDRESS = /^if_inet6 ([0-9a-f]{32}) [0-9a-f]+ ([0-9a-f]{2}) 00 [0-9a-f]+ +(\S+)$/
+const networkOf6 = (line: string): Network | undefined => {
+  const [, digits, length = '', name] = ADDRESS.exec(line) ?? []
+  if (digits === undefined || name === undefined) return undefined
+  return { interface: name, network: `${digits.match(/.{4}/g)?.join(':')}/${Number.parseInt(length, 16)}` }
+}

@@ -1,0 +1,55 @@
+import { createHash, scryptSync } from 'node:crypto'
+import { isSecret, secretsIn } from '../../secret.ts'
+
+/** Digests by field: enough to see that something differs, and where; never what it was. */
+export type Digests = Readonly<Record<string, string>>
+
+/**
+ * Digests each field of a value. What carries a secret, or is not for everybody to read, is one digest that is slow to compute:
+ * whoever finds a saved plan must not be able to guess a password by trying.
+ */
+export const digestsOf = (value: unknown, salt: string, guarded = isGuarded(value)): Digests => {
+  if (guarded) return { state: slow(JSON.stringify(canonical(value)), salt) }
+  const isRecord = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  const fields = isRecord ? Object.entries(value) : [['state', value] as const]
+  return Object.fromEntries(
+    fields.filter(([, field]) => typeof field !== 'function').map(([name, field]) => [name, quick(JSON.stringify(canonical(field)), salt)]),
+  )
+}
+
+/** Whether the value holds secrets, or is of a file that not everybody on its host may read. */
+export const isGuarded = (value: unknown): boolean => secretsIn(value).length > 0 || modesIn(value).some((mode) => (mode & 0o004) === 0)
+
+const modesIn = (value: unknown): readonly number[] => {
+  if (typeof value !== 'object' || value === null) return []
+  const { mode, file } = value as { mode?: unknown; file?: unknown }
+  return [...(typeof mode === 'string' && /^[0-7]+$/.test(mode) ? [Number.parseInt(mode, 8)] : []), ...modesIn(file)]
+}
+
+/** Which fields differ between two sets of digests. */
+export const differingFields = (before: Digests, after: Digests): readonly string[] =>
+  [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => before[name] !== after[name])
+
+const quick = (text: string, salt: string): string => createHash('sha256').update(`${salt}\n${text}`).digest('hex')
+
+const slow = (text: string, salt: string): string => scryptSync(text, salt, 32, { N: 8192 }).toString('hex')
+
+/** The same value is the same text, whatever it is made of; functions say nothing, but for later values that are known by now. */
+const canonical = (value: unknown): unknown => {
+  if (isSecret(value)) return { secret: value.reveal() }
+  if (typeof value === 'bigint') return `${value}n`
+  if (ArrayBuffer.isView(value))
+    return {
+      bytes: createHash('sha256')
+        .update(value as Uint8Array)
+        .digest('hex'),
+    }
+  if (value instanceof Map) return { map: [...value].map(([key, inner]) => [canonical(key), canonical(inner)]) }
+  if (value instanceof Set) return { set: [...value].map(canonical) }
+  if (value instanceof Date) return { date: value.toJSON() }
+  if (Array.isArray(value)) return value.map(canonical)
+  if (typeof value !== 'object' || value === null) return value ?? null
+  const known = 'later' in value && 'get' in value && typeof value.get === 'function' ? { got: value.get() ?? null } : {}
+  const fields = Object.entries(value).filter(([, inner]) => typeof inner !== 'function' && inner !== undefined)
+  return { ...Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, canonical(inner)])), ...known }
+}

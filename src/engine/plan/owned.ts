@@ -1,0 +1,27 @@
+import type { TextPart } from '../../resource/kind/content.ts'
+import { keyOf, type Resource } from '../../resource/kind/kind.ts'
+import { type OwnedLine, owned } from '../../resource/ownership/owned.ts'
+import { escaped, recordLine } from '../../resource/ownership/record.ts'
+
+/** The record of what a role owns on a host, as a resource like any other; it comes before those that it speaks of. */
+export const ownedBy = (role: string, playbooks: readonly string[], resources: readonly Resource[]): Resource =>
+  owned({ role, playbooks: [...playbooks], lines: resources.flatMap(linesOf) })
+
+const linesOf = (resource: Resource): readonly OwnedLine[] => {
+  const kind = resource.kind
+  const key = keyOf(resource)
+  const files = kind.files?.(resource.spec) ?? []
+  const line = (...parts: readonly TextPart[]): OwnedLine => ({ key, parts })
+  if (files.length > 0)
+    return files.map(({ path, sha256 }, i) =>
+      sha256 === 'later'
+        ? line(`${recordLine(key, path)} `, { later: `the digest of ${path}`, get: () => known(kind.files?.(resource.spec)[i]?.sha256) })
+        : line(recordLine(key, path, sha256)),
+    )
+  const { state, path, target } = resource.spec as { state?: unknown; path?: unknown; target?: unknown }
+  // What shall not be there is nothing that anybody could leave over.
+  if (state === 'absent') return []
+  return typeof path === 'string' && typeof target === 'string' ? [line(recordLine(key, path, `->${target}`))] : [line(escaped(key))]
+}
+
+const known = (sha256: string | undefined): string | undefined => (sha256 === 'later' ? undefined : sha256)

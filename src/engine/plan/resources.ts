@@ -1,0 +1,122 @@
+import { ZodError } from 'zod'
+import { distinctProblems, Problem, problemsIn } from '../../problem.ts'
+import type { Resource } from '../../resource/kind/kind.ts'
+import { drained } from '../../resource/ownership/drained.ts'
+import type { Bindings, Bound } from '../../role/bind.ts'
+import type { projectFiles } from '../../role/files.ts'
+import type { Facts, HostContext } from '../../role/role.ts'
+import { pathsTo } from '../../role/written.ts'
+import type { Listener } from '../events.ts'
+import { type DeclaredResource, mergeDeclared } from './declared.ts'
+import type { Declaring } from './identities.ts'
+import { ownedBy } from './owned.ts'
+
+/** What roles are given beside the host's facts. */
+export interface Surroundings {
+  readonly bindings: Bindings
+  files(directory: string): ReturnType<typeof projectFiles>
+  readonly identities: Declaring
+  readonly listen: Listener
+}
+
+/** All resources of a host in the order in which they are to be made: each role's record of what it owns, then the role's own. */
+export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
+  const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
+  return mergeDeclared(
+    host,
+    mine.flatMap((bound) => place(bound, facts, surroundings)),
+  )
+}
+
+const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
+  const resources = declared(bound, contextOf(bound, facts, surroundings))
+  const outs = bound.role.drains === undefined ? [] : [drained({ role: bound.role.name })]
+  return [...outs, ownedBy(bound.role.name, playbooksOf(bound, surroundings), resources), ...resources].map((resource) => ({
+    play: bound.play,
+    role: bound.role.name,
+    resource,
+  }))
+}
+
+/** All playbooks of this run that bind the role to the host, whichever of them this is. */
+const playbooksOf = ({ host, role }: Bound, { bindings }: Surroundings): readonly string[] => {
+  const same = bindings.bound.filter((one) => one.host === host && one.role === role)
+  return [...new Set(same.flatMap(({ where }) => ('file' in where ? [where.file] : [])))].sort()
+}
+
+/**
+ * What is wrong with these hosts' resources, as far as roles say so without asking what a host is: found before any packet is sent.
+ * What a role makes of the facts is judged when they are known.
+ */
+export const faultsAhead = (hosts: readonly string[], surroundings: Surroundings): readonly Problem[] => {
+  const silent = { ...surroundings, listen: () => {} }
+  const problems = hosts.flatMap((host) => {
+    const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
+    const placed: DeclaredResource[] = []
+    const each = mine.flatMap((bound) => problemsOf(() => placed.push(...place(bound, unasked, silent))))
+    return each.length > 0 ? each : problemsOf(() => mergeDeclared(host, placed))
+  })
+  return distinctProblems(problems)
+}
+
+const problemsOf = (act: () => unknown): readonly Problem[] => {
+  try {
+    act()
+    return []
+  } catch (error) {
+    const found = problemsIn(error)
+    if (found === undefined) throw error
+    return found
+  }
+}
+
+const UNASKED = new Error('the host has not been asked yet')
+const refuse = (): never => {
+  throw UNASKED
+}
+const unasked = new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse }) as Facts
+
+const contextOf = (
+  { context, host, role }: Bound,
+  facts: Facts,
+  { bindings, files, identities, listen }: Surroundings,
+): HostContext<unknown> => ({
+  ...context,
+  facts,
+  flows: bindings.flows,
+  exposed: bindings.exposed,
+  files,
+  acmeAccount: (options) => identities.acmeAccount(role.name, options),
+  authority: (options) => identities.authority(role.name, options),
+  warn: (what) => listen({ type: 'warning', host, role: role.name, what }),
+})
+
+const declared = (bound: Bound, context: HostContext<unknown>): readonly Resource[] => {
+  const { role, host } = bound
+  try {
+    return role.resources(context)
+  } catch (error) {
+    if (error === UNASKED || (error instanceof Error && error.cause === UNASKED)) return []
+    if (error instanceof Problem) throw atOption(error, bound)
+    if (!(error instanceof ZodError)) throw error
+    const [issue] = error.issues
+    throw new Problem(
+      {
+        class: 'input',
+        where: { host, role: role.name },
+        what: `declares a resource that is not right: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
+        fix: 'correct the role, or the option that it puts there',
+      },
+      { cause: error },
+    )
+  }
+}
+
+/** A file that cannot serve is complained of where an option names it. */
+const atOption = (problem: Problem, { written }: Bound): Problem => {
+  const { class: sort, where, what, why, fix } = problem
+  const path = 'file' in where && where.line === undefined ? pathsTo(where.file, written.value)[0] : undefined
+  if (path === undefined || !('file' in where)) return problem
+  const parts = { class: sort, where: written.whereOf(path), what: `${where.file}: ${what}`, fix }
+  return new Problem(why === undefined ? parts : { ...parts, why }, { cause: problem })
+}

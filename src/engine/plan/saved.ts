@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import packageJson from '../../../package.json' with { type: 'json' }
+import { escapeHidden } from '../../hidden.ts'
+import { Problem } from '../../problem.ts'
+import { keyOf } from '../../resource/kind/kind.ts'
+import type { Run } from '../run-state.ts'
+import { type Digests, digestsOf, isGuarded } from './digest.ts'
+import type { PlannedChange } from './plan.ts'
+
+const digests = z.record(z.string(), z.string())
+
+const scope = z.strictObject({
+  inventory: z.string().optional(),
+  playbooks: z.array(z.string()),
+  limit: z.array(z.string()),
+  roles: z.array(z.string()),
+  prune: z.boolean(),
+  allowDataLoss: z.array(z.string()).default([]),
+})
+
+const savedChange = z.strictObject({
+  host: z.string(),
+  role: z.string(),
+  resource: z.string(),
+  action: z.enum(['create', 'update', 'delete', 'run']),
+  certainty: z.enum(['exact', 'dependent', 'opaque']),
+  play: z.int(),
+  /** Digests of what shall be, and of what was there: no content, no commands. An identity of the controller has neither. */
+  wanted: digests.optional(),
+  seen: digests.optional(),
+})
+
+const manner = z.strictObject({
+  play: z.int(),
+  serial: z.array(z.int()),
+  at: z.array(z.string()),
+  maxFailures: z.int(),
+})
+
+/** What a file says, and what it means: counted up with either. */
+const FORMAT = 2
+
+const schema = z.strictObject({
+  format: z.literal(FORMAT),
+  provision: z.string(),
+  saved: z.string(),
+  scope,
+  salt: z.string().regex(/^[0-9a-f]{32}$/),
+  /** All that were meant, whether or not something is to be changed there. */
+  hosts: z.array(z.string()),
+  manners: z.array(manner),
+  changes: z.array(savedChange),
+})
+
+/** A plan as it is kept: what would be changed, and digests by which it can be seen whether it still holds. */
+export type SavedPlan = z.output<typeof schema>
+export type SavedChange = z.output<typeof savedChange>
+/** What was asked for when it was made: it is made again from the same. */
+export type Scope = z.output<typeof scope>
+
+const VERSION = packageJson.version
+
+/** The plan to be kept, as the text of a file. */
+export const savePlan = (run: Run, asked: Scope, now: Date): string => {
+  const salt = randomBytes(16).toString('hex')
+  const plan: SavedPlan = {
+    format: FORMAT,
+    provision: VERSION,
+    saved: now.toISOString(),
+    scope: asked,
+    salt,
+    hosts: [...run.hosts.keys()],
+    manners: (run.plan.rollouts ?? []).map(({ play, serial, at, maxFailures }) => ({
+      play,
+      serial: [...serial],
+      at: [...at],
+      maxFailures,
+    })),
+    changes: run.plan.changes.map((change) => savedOf(change, run, salt)),
+  }
+  return `${escapeHidden(JSON.stringify(plan, null, 1))}\n`
+}
+
+/** A change as it would be kept. */
+export const savedOf = (
+  { host, role, resource, action, certainty, play }: PlannedChange,
+  { hosts }: Pick<Run, 'hosts'>,
+  salt: string,
+): SavedChange => {
+  const due = hosts.get(host)?.due.find((one) => keyOf(one.resource) === resource)
+  const both = due === undefined ? {} : stateOf(due.resource.spec, due.state, salt)
+  return { host, role, resource, action, certainty, play, ...both }
+}
+
+// What is guarded on one side can be read off the other.
+const stateOf = (wanted: unknown, seen: unknown, salt: string): { readonly wanted: Digests; readonly seen: Digests } => {
+  const guarded = isGuarded(wanted) || isGuarded(seen)
+  return { wanted: digestsOf(wanted, salt, guarded), seen: digestsOf(seen, salt, guarded) }
+}
+
+/** Reads a saved plan. Throws a `Problem` where it is none, or was saved by a version that may mean something else by it. */
+export const readPlan = (file: string, text: string): SavedPlan => {
+  const given = parsed(text)
+  if (typeof given !== 'object' || given === null || !('format' in given) || !('provision' in given))
+    throw unusable(file, 'this is not a plan that was saved by provision', undefined)
+  const { format, provision } = given
+  if (format !== FORMAT || provision !== VERSION)
+    throw unusable(
+      file,
+      `this plan was saved by provision ${String(provision)} (format ${String(format)})`,
+      `this is provision ${VERSION} (format ${FORMAT}), which might do something else by the same plan`,
+    )
+  const read = schema.safeParse(given)
+  if (read.success) return read.data
+  const [issue] = read.error.issues
+  throw unusable(file, 'this plan is damaged', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
+}
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const unusable = (file: string, what: string, why: string | undefined): Problem =>
+  new Problem({
+    class: 'input',
+    where: { file },
+    what,
+    ...(why !== undefined && { why }),
+    fix: 'save a plan anew: provision run --dry-run --save FILE',
+  })

@@ -1,0 +1,77 @@
+import { type Problem, Problems, problemsIn } from '../../problem.ts'
+import { keyOf } from '../../resource/kind/kind.ts'
+import type { Observation } from '../observe/host-query.ts'
+import type { Session } from '../observe/session.ts'
+import type { RunHost } from '../run-state.ts'
+import type { DeclaredResource } from './declared.ts'
+import { type Diffs, diffsOf } from './diff.ts'
+import type { PlannedChange } from './plan.ts'
+import { type PendingChange, planHost, type Selection } from './plan-host.ts'
+
+/** A host that has answered: what shall be there and what is there. */
+export interface Met {
+  readonly session: Session
+  readonly placed: readonly DeclaredResource[]
+  readonly seen: Observation
+}
+
+/** What is due on each host, and what was seen on all of them. */
+export interface Surveys {
+  readonly surveys: readonly RunHost[]
+  readonly everywhere: Map<string, Observation>
+  /** Of hosts that were lost meanwhile. */
+  readonly lost: readonly Problem[]
+}
+
+/** Plans each host, and asks it for what its diffs show. Where one is lost meanwhile, the others are planned again without it. */
+export const surveyed = async (met: readonly Met[], selected: Selection, allowDataLoss: ReadonlySet<string>): Promise<Surveys> => {
+  const everywhere = seenOn(met)
+  const answers = await Promise.allSettled(met.map((one) => survey(one, everywhere, selected, allowDataLoss)))
+  const lost = failuresOf(answers)
+  const surveys = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  if (lost.length === 0) return { surveys, everywhere, lost }
+  const again = await surveyed(
+    met.filter((_, i) => answers[i]?.status === 'fulfilled'),
+    selected,
+    allowDataLoss,
+  )
+  return { ...again, lost: [...lost, ...again.lost] }
+}
+
+export const seenOn = (met: readonly Met[]): Map<string, Observation> => new Map(met.map(({ session, seen }) => [session.host, seen]))
+
+const survey = async (
+  { session, placed, seen }: Met,
+  everywhere: ReadonlyMap<string, Observation>,
+  selected: Selection,
+  allowDataLoss: ReadonlySet<string>,
+): Promise<RunHost> => {
+  const due = planHost({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() })
+  const diffs = await diffsOf(session.shell, due)
+  return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
+}
+
+const changeOf = (host: string, { play, role, resource, change: verdict }: PendingChange, diffs: Diffs | undefined): PlannedChange => ({
+  host,
+  role,
+  resource: keyOf(resource),
+  action: verdict.action,
+  certainty: verdict.certainty,
+  reason: verdict.reason,
+  differences: verdict.differences,
+  ...diffs,
+  play,
+})
+
+/** What kept hosts from answering. Input errors mean that nothing may happen anywhere; any other failure is one host's own. */
+export const failuresOf = (answers: readonly PromiseSettledResult<unknown>[]): readonly Problem[] => {
+  const failures = answers.flatMap((answer) => {
+    if (answer.status === 'fulfilled') return []
+    const problems = problemsIn(answer.reason)
+    if (problems === undefined) throw answer.reason
+    return problems
+  })
+  const input = failures.filter((problem) => problem.class === 'input')
+  if (input.length > 0) throw new Problems(input)
+  return failures
+}

@@ -1,0 +1,76 @@
+import { X509Certificate } from 'node:crypto'
+import { generationNamed } from '../../identity/generation.ts'
+import { Problem } from '../../problem.ts'
+import { quote } from '../../quote.ts'
+import { type CertificateSpec, certificate, type LeafSpec } from '../../resource/certificate/certificate.ts'
+import type { CertificateState } from '../../resource/certificate/observe.ts'
+import { type FileSpec, file } from '../../resource/file/file.ts'
+import { latersIn } from '../../resource/kind/content.ts'
+import { keyOf } from '../../resource/kind/kind.ts'
+import type { Observation } from '../observe/host-query.ts'
+import type { DeclaredResource } from './declared.ts'
+import type { Selection } from './plan-host.ts'
+
+/** A host, what shall be there, and what is there. */
+interface Looked {
+  readonly host: string
+  readonly placed: readonly DeclaredResource[]
+  readonly seen: Observation
+}
+
+/** A certificate on a host that an unknown generation of an authority has signed, and where the host keeps whom it trusts in its domain. */
+interface Found {
+  readonly host: string
+  readonly role: string
+  readonly spec: LeafSpec
+  readonly domain: string
+  readonly generation: number
+  readonly trusted: string | undefined
+}
+
+/**
+ * Generations of authorities of this site that hosts know, and the site does not: its identities are lost, or not the newest. Others in
+ * their place would make servers refuse one another for as long as only some of them know those. One problem for each. (What is forged
+ * under the name of a generation that the site does know is none: it is replaced.)
+ */
+export const unknownAuthorities = (looked: readonly Looked[], selected: Selection, now: Date): readonly Problem[] => {
+  const found = looked.flatMap((one) => foundOn(one, selected, now))
+  return [...Map.groupBy(found, ({ domain, generation }) => `${domain} ${generation}`).values()].map(unknown)
+}
+
+const foundOn = ({ host, placed, seen }: Looked, selected: Selection, now: Date): readonly Found[] =>
+  placed.flatMap(({ role, resource }) => {
+    if (resource.kind.name !== certificate.kind.name || !selected(role)) return []
+    const [spec, { leaf }] = [resource.spec as CertificateSpec, seen.get(keyOf(resource)) as CertificateState]
+    if (spec.stage !== 'leaf' || leaf?.account !== spec.authority.key || leaf.to <= now.getTime()) return []
+    const domain = spec.authority.key.replace('authority:', '')
+    const generation = generationNamed(domain, leaf.issuer)
+    const isKnown = spec.authority.trusted().some((one) => new X509Certificate(one).subject === leaf.issuer)
+    return generation === undefined || isKnown ? [] : [{ host, role, spec, domain, generation, trusted: trustedFile(placed, spec) }]
+  })
+
+const trustedFile = (placed: readonly DeclaredResource[], { authority }: LeafSpec): string | undefined =>
+  placed
+    .filter(({ resource }) => resource.kind.name === file.kind.name)
+    .map(({ resource }) => resource.spec as FileSpec)
+    .find(({ content }) => latersIn(content).includes(authority.certificate))?.path
+
+const unknown = (found: readonly Found[]): Problem => {
+  const [first] = found
+  if (first === undefined) throw new Error('a problem of no certificate')
+  const { host, role, spec, domain, generation, trusted } = first
+  const hosts = [...new Set(found.map((one) => one.host))]
+  const others = hosts.length > 1 ? ` (on ${hosts.slice(1, 4).join(', ')}${hosts.length > 4 ? ', …' : ''} as well)` : ''
+  const lost = `identities/authority-${domain}-${generation}.lost.pem`
+  const again =
+    trusted === undefined
+      ? ''
+      : ` Where it is gone for good: ssh ${quote(host)} cat ${quote(trusted)} >${lost} and run again; what comes in its place is trusted beside it.`
+  return new Problem({
+    class: 'input',
+    where: { host, role, resource: `certificate:${spec.path}` },
+    what: `was signed by generation ${generation} of the authority ${domain}, which is not in identities/${others}`,
+    why: 'with another one in its place, servers would refuse one another until all of them know it',
+    fix: `bring identities/ back: from version control, a backup, or whoever ran this site before.${again} Where ${host} belonged to another site: rm ${quote(spec.path)} there`,
+  })
+}
