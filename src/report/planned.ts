@@ -84,7 +84,7 @@ export const changeLines = (change: PlannedChange, view: View): readonly string[
     text === undefined || text === '' ? [] : diffLines(text, { ...view, columns: columns - 10 }).map((line) => `    ${line}`)
   const symbol = colour(action, paint)(symbols[action])
   // What we note on the host about what we own: bookkeeping, told but not spelt out.
-  if (isRecord(resource)) return [paint.dim(`${symbols[action]} ${inLine(name(resource))}  our record of what is managed`)]
+  if (change.bookkeeping === true) return [paint.dim(`${symbols[action]} ${inLine(name(resource))}  our record of what is managed`)]
   const settings = differences.filter(({ key }) => diff === undefined || key !== 'content')
   return [
     `${symbol} ${inLine(name(resource))}  ${paint.dim(hanging(reason) + certainties[certainty])}`,
@@ -100,5 +100,3 @@ export const changeLines = (change: PlannedChange, view: View): readonly string[
 
 /** `kind:identity` as two words. */
 const name = (resource: string): string => resource.replace(':', ' ')
-
-const isRecord = (resource: string): boolean => resource.startsWith('owned:')

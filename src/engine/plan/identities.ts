@@ -1,5 +1,4 @@
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions, Identities } from '../../identity/identities.ts'
-import type { FileSpec } from '../../resource/file/file.ts'
 import { latersIn } from '../../resource/kind/content.ts'
 import type { RunHost } from '../run-state.ts'
 import { CONTROLLER, type PlannedChange } from './plan.ts'
@@ -28,8 +27,8 @@ export const tellWhoLearns = (identities: Identities, surveys: readonly Pick<Run
   // A host that has nothing there yet has nobody to turn away.
   for (const { session, due } of surveys)
     for (const { resource, change: verdict } of due)
-      if (resource.kind.name === 'file' && verdict.action === 'update')
-        for (const value of latersIn((resource.spec as FileSpec).content)) identities.stillLearns(value, session.host)
+      if (verdict.action === 'update')
+        for (const value of latersIn(resource.kind.content?.(resource.spec))) identities.stillLearns(value, session.host)
 }
 
 /** The identities still to be made, as changes of the controller: those that a selected role asked for, under the first role that did. */

@@ -70,7 +70,7 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
   )
   const all = [
     ...takenOff.flatMap((role) => leftBy(role, firstPlay)),
-    ...declared.flatMap((one) => (one.resource.kind.name === 'owned' ? [one, ...leftBy(one.role, one.play)] : [one])),
+    ...declared.flatMap((one) => (one.resource.kind.bookkeeping === true ? [one, ...leftBy(one.role, one.play)] : [one])),
   ]
   return [...new Map(all.map((one) => [keyOf(one.resource), one])).values()]
 }

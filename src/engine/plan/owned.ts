@@ -18,10 +18,11 @@ const linesOf = (resource: Resource): readonly OwnedLine[] => {
         ? line(`${recordLine(key, path)} `, { later: `the digest of ${path}`, get: () => known(kind.files?.(resource.spec)[i]?.sha256) })
         : line(recordLine(key, path, sha256)),
     )
-  const { state, path, target } = resource.spec as { state?: unknown; path?: unknown; target?: unknown }
+  const { state } = resource.spec as { state?: unknown }
   // What shall not be there is nothing that anybody could leave over.
   if (state === 'absent') return []
-  return typeof path === 'string' && typeof target === 'string' ? [line(recordLine(key, path, `->${target}`))] : [line(escaped(key))]
+  const more = kind.recorded?.(resource.spec)
+  return [line(more === undefined ? escaped(key) : recordLine(key, ...more))]
 }
 
 const known = (sha256: string | undefined): string | undefined => (sha256 === 'later' ? undefined : sha256)

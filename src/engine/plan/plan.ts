@@ -19,6 +19,8 @@ export interface PlannedChange {
   readonly fullDiff?: string
   /** The number of the play in the playbook, from 0. */
   readonly play: number
+  /** It changes a record of provision itself. */
+  readonly bookkeeping?: true
 }
 
 /** All changes, of the controller and of every host, in the order in which they will be made. */

@@ -61,6 +61,7 @@ const changeOf = (host: string, { play, role, resource, change: verdict }: Pendi
   differences: verdict.differences,
   ...diffs,
   play,
+  ...(resource.kind.bookkeeping === true && { bookkeeping: true }),
 })
 
 /** What kept hosts from answering. Input errors mean that nothing may happen anywhere; any other failure is one host's own. */

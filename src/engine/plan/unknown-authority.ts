@@ -2,11 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { generationNamed } from '../../identity/generation.ts'
 import { Problem } from '../../problem.ts'
 import { quote } from '../../quote.ts'
-import { type CertificateSpec, certificate, type LeafSpec } from '../../resource/certificate/certificate.ts'
-import type { CertificateState } from '../../resource/certificate/observe.ts'
-import { type FileSpec, file } from '../../resource/file/file.ts'
 import { latersIn } from '../../resource/kind/content.ts'
-import { keyOf } from '../../resource/kind/kind.ts'
+import { keyOf, type Signature } from '../../resource/kind/kind.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 import type { Selection } from './plan-host.ts'
@@ -22,7 +19,8 @@ interface Looked {
 interface Found {
   readonly host: string
   readonly role: string
-  readonly spec: LeafSpec
+  readonly resource: string
+  readonly path: string
   readonly domain: string
   readonly generation: number
   readonly trusted: string | undefined
@@ -40,25 +38,26 @@ export const unknownAuthorities = (looked: readonly Looked[], selected: Selectio
 
 const foundOn = ({ host, placed, seen }: Looked, selected: Selection, now: Date): readonly Found[] =>
   placed.flatMap(({ role, resource }) => {
-    if (resource.kind.name !== certificate.kind.name || !selected(role)) return []
-    const [spec, { leaf }] = [resource.spec as CertificateSpec, seen.get(keyOf(resource)) as CertificateState]
-    if (spec.stage !== 'leaf' || leaf?.account !== spec.authority.key || leaf.to <= now.getTime()) return []
-    const domain = spec.authority.key.replace('authority:', '')
-    const generation = generationNamed(domain, leaf.issuer)
-    const isKnown = spec.authority.trusted().some((one) => new X509Certificate(one).subject === leaf.issuer)
-    return generation === undefined || isKnown ? [] : [{ host, role, spec, domain, generation, trusted: trustedFile(placed, spec) }]
+    const signature = selected(role) ? resource.kind.signer?.(resource.spec, seen.get(keyOf(resource)), now) : undefined
+    if (signature === undefined) return []
+    const { authority, issuer, path } = signature
+    const domain = authority.key.replace('authority:', '')
+    const generation = generationNamed(domain, issuer)
+    const isKnown = authority.trusted().some((one) => new X509Certificate(one).subject === issuer)
+    if (generation === undefined || isKnown) return []
+    return [{ host, role, resource: keyOf(resource), path, domain, generation, trusted: trustedFile(placed, signature) }]
   })
 
-const trustedFile = (placed: readonly DeclaredResource[], { authority }: LeafSpec): string | undefined =>
+/** Where the host keeps whom it trusts in this domain. */
+const trustedFile = (placed: readonly DeclaredResource[], { authority }: Signature): string | undefined =>
   placed
-    .filter(({ resource }) => resource.kind.name === file.kind.name)
-    .map(({ resource }) => resource.spec as FileSpec)
-    .find(({ content }) => latersIn(content).includes(authority.certificate))?.path
+    .filter(({ resource: { kind, spec } }) => latersIn(kind.content?.(spec)).includes(authority.certificate))
+    .flatMap(({ resource: { kind, spec } }) => kind.files?.(spec) ?? [])[0]?.path
 
 const unknown = (found: readonly Found[]): Problem => {
   const [first] = found
   if (first === undefined) throw new Error('a problem of no certificate')
-  const { host, role, spec, domain, generation, trusted } = first
+  const { host, role, resource, path, domain, generation, trusted } = first
   const hosts = [...new Set(found.map((one) => one.host))]
   const others = hosts.length > 1 ? ` (on ${hosts.slice(1, 4).join(', ')}${hosts.length > 4 ? ', …' : ''} as well)` : ''
   const lost = `identities/authority-${domain}-${generation}.lost.pem`
@@ -68,9 +67,9 @@ const unknown = (found: readonly Found[]): Problem => {
       : ` Where it is gone for good: ssh ${quote(host)} cat ${quote(trusted)} >${lost} and run again; what comes in its place is trusted beside it.`
   return new Problem({
     class: 'input',
-    where: { host, role, resource: `certificate:${spec.path}` },
+    where: { host, role, resource },
     what: `was signed by generation ${generation} of the authority ${domain}, which is not in identities/${others}`,
     why: 'with another one in its place, servers would refuse one another until all of them know it',
-    fix: `bring identities/ back: from version control, a backup, or whoever ran this site before.${again} Where ${host} belonged to another site: rm ${quote(spec.path)} there`,
+    fix: `bring identities/ back: from version control, a backup, or whoever ran this site before.${again} Where ${host} belonged to another site: rm ${quote(path)} there`,
   })
 }

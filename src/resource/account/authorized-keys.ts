@@ -55,6 +55,7 @@ export const authorizedKeys = defineKind({
       : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
+  orphan: { keep: 'its removal could lock somebody out; declare it with an empty list of keys' },
   apply: applyKeys,
 
   diff: ({ spec, state: seen }) => ({ before: shown(seen.lines), after: shown(newLines(spec, seen)) }),

@@ -49,6 +49,7 @@ export const group = defineKind({
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
+  orphan: { keep: 'files of the group would have no owner; declare it with state: absent to remove it' },
   apply: (work: readonly Work<GroupSpec, GroupState>[]) =>
     inTurn(work, scriptOf, { doing: 'setting up groups', failed: (id) => `group ${id} could not be set up` }),
 })

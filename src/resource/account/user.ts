@@ -62,6 +62,7 @@ export const user = defineKind({
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
+  orphan: { keep: 'files of the account would have no owner; declare it with state: absent to remove it' },
   apply: (work: readonly Work<UserSpec, UserState>[]) =>
     inTurn(work, scriptOf, {
       doing: 'setting up users',

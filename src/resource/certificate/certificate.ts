@@ -118,6 +118,11 @@ const kind = defineKind<Input, CertificateSpec, CertificateState>({
     return want.stage === 'leaf' ? planLeaf(want, seen, now) : planIssued(want, seen, now)
   },
 
+  orphan: { keep: 'keys and certificates are not removed for being left out' },
+  signer: ({ stage, ...spec }, { leaf }, now) =>
+    stage !== 'leaf' || !('authority' in spec) || leaf?.account !== spec.authority.key || leaf.to <= now.getTime()
+      ? undefined
+      : { authority: spec.authority, issuer: leaf.issuer, path: spec.path },
   apply: applyCertificates,
 
   // The host makes both: what lies there is what shall be loaded.

@@ -89,6 +89,8 @@ export const databaseAccount = defineKind({
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
+  orphan: { keep: 'an application may still log in with it; declare it with state: absent to remove it' },
+
   *apply(work: readonly Work<AccountSpec, AccountState>[]): Steps {
     const done: string[] = []
     for (const { id, spec, state: seen } of work) {

@@ -76,6 +76,7 @@ export const database = defineKind({
       ? [`database ${want.name} stays, because it has ${seen.tables} tables: with lose_all_rows: true it goes with them`]
       : [],
 
+  orphan: { keep: 'it holds rows; declare it with state: absent to remove it' },
   apply: (work: readonly Work<DatabaseSpec, DatabaseState>[]) =>
     inTurn(work, ({ spec }) => tellScript(sqlOf(spec)), {
       doing: 'seeing to databases',

@@ -85,6 +85,9 @@ export const databaseDump = defineKind({
     return { action: 'update', certainty: 'exact', reason: `replaces ${replaced} tables as they are now`, differences: [] }
   },
 
+  // The rows that it restored are the database's own.
+  orphan: { forget: true },
+
   *apply(work: readonly Work<DumpSpec, DumpState>[]): Steps {
     for (const { id, spec, state: seen } of work) {
       // Where the server did not run when it was looked at, it does now.

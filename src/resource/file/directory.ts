@@ -34,6 +34,7 @@ export const directory = defineKind({
     return { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
+  orphan: { delete: 'directory' },
   *apply(work) {
     for (const { id, state: seen } of work) refuseUnreached(id, seen)
     const words = work.flatMap(({ spec: { path, state, mode, owner, group } }) => [path, state, mode, owner, group])

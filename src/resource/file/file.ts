@@ -81,6 +81,8 @@ export const file = defineKind({
     return old === undefined || after === undefined || after.length > SHOWN_BYTES ? undefined : { before: old, after }
   },
 
+  orphan: { delete: 'file' },
+  content: ({ content }) => content,
   files: ({ path, state, content }) => [{ path, sha256: state === 'absent' ? 'absent' : (sha256Of(content) ?? 'later') }],
 })
 

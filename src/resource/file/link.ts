@@ -32,6 +32,8 @@ export const link = defineKind({
     return { action: 'update', certainty: 'exact', reason: 'points elsewhere', differences: [{ key: 'target', from, to: want.target }] }
   },
 
+  orphan: { delete: 'link' },
+  recorded: ({ path, target }) => [path, `->${target}`],
   *apply(work) {
     for (const { id, state: seen } of work) refuseUnreached(id, seen)
     const words = work.flatMap(({ spec: { path, target, state } }) => [path, stagedName(path, '.link'), state, target])

@@ -33,6 +33,7 @@ export const galera = defineKind({
   observe: probeGalera,
   plan: (want: GaleraSpec, seen: GaleraState, world) =>
     want.arbitrators.includes(want.me) ? planArbitrator(want, seen, world) : planServer(want, seen, world),
+  orphan: { keep: 'a database server stays as it is; another topology of it changes the rest' },
   apply: applyGalera,
   // Who is away comes back first: before it has, no other may be taken down.
   sequence: (spec, members) => {

@@ -1,4 +1,7 @@
 import type { z } from 'zod'
+import type { Authority } from '../../identity/identities.ts'
+import type { Content } from './content.ts'
+import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
 import type { Answers, Query, SharedQueries } from './queries.ts'
 import type { HostRefusal, Steps } from './step.ts'
 
@@ -88,39 +91,57 @@ export interface ShownDiff extends DiffTexts {
   readonly full?: DiffTexts
 }
 
+/** Who signed something that a host has. */
+export interface Signature {
+  readonly authority: Authority
+  /** The name of the signing generation, as the certificate has it. */
+  readonly issuer: string
+  readonly path: string
+}
+
 /**
  * How to observe all resources of one sort on a host in one go, plan each of them purely, and apply those that differ.
  * A kind cannot open a connection: it only says what to ask and how to read the answer.
  */
-export interface Kind<Input = unknown, Spec = unknown, Seen = unknown> {
+export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   readonly name: string
   readonly schema: z.ZodType<Spec, Input>
   /** Unique among the resources of this kind on a host, and stable between runs. */
   id(spec: Spec): string
-  observe(specs: readonly Spec[]): KindQuery<Seen>
-  plan(want: Spec, seen: Seen, world: PlanContext): Change | undefined
+  observe(specs: readonly Spec[]): KindQuery<State>
+  plan(want: Spec, seen: State, world: PlanContext): Change | undefined
   /** What a person should know in every plan beside what is to be changed: rules of others that defeat ours, what the run will refuse. */
-  notices?(spec: Spec, seen: Seen, world: PlanContext): readonly string[]
+  notices?(spec: Spec, seen: State, world: PlanContext): readonly string[]
   /** What cannot be, as the hosts are: the run, dry or not, ends before anything is changed on any of them. */
-  forbids?(spec: Spec, seen: Seen, world: PlanContext): HostRefusal | undefined
+  forbids?(spec: Spec, seen: State, world: PlanContext): HostRefusal | undefined
   /** Applies adjacent changes of one kind together, in their order. */
-  apply(work: readonly Work<Spec, Seen>[]): Steps
+  apply(work: readonly Work<Spec, State>[]): Steps
   /**
    * Puts back what `apply` replaced, where the host still has it: asked for what was applied to a host that then was not well.
    * Adjacent ones together, in the order in which they were applied.
    */
-  revert?(work: readonly Work<Spec, Seen>[]): Steps
+  revert?(work: readonly Work<Spec, State>[]): Steps
   /** The texts that will be replaced, for diffs: asked only for resources that differ. */
-  before?(work: readonly Work<Spec, Seen>[]): Query<ReadonlyMap<string, Uint8Array>>
+  before?(work: readonly Work<Spec, State>[]): Query<ReadonlyMap<string, Uint8Array>>
   /** The old and the new text as a person may see them; undefined where there is nothing to show. */
-  diff?(work: Work<Spec, Seen>, before: Uint8Array | undefined): ShownDiff | undefined
+  diff?(work: Work<Spec, State>, before: Uint8Array | undefined): ShownDiff | undefined
   /**
    * In which order hosts that have this same resource change it, each only when those before it have: for members of a cluster, of
    * which one at a time may be away. It orders those of one play; plays come one after the other anyway.
    */
-  sequence?(spec: Spec, members: ReadonlyMap<string, Seen>): readonly string[]
+  sequence?(spec: Spec, members: ReadonlyMap<string, State>): readonly string[]
   /** What it installs can change what later resources of its role find (packages). */
   readonly affectsLater?: true
+  /** What happens to a resource that no role declares any more; without, it stays. Shipped kinds have to say. */
+  readonly orphan?: OrphanPolicy
+  /** What is recorded of a resource beside its identity, where that is not its files. */
+  recorded?(spec: Spec): readonly string[]
+  /** Its content: values that are made in a run can be part of it. */
+  content?(spec: Spec): Content | undefined
+  /** The site's authority that signed what lies there, and by which name of its own. */
+  signer?(spec: Spec, state: State, now: Date): Signature | undefined
+  /** A record of provision itself, not a wish of anybody: plans show it on demand only. */
+  readonly bookkeeping?: true
   /** The files that a resource consists of: for the host's record of what we own, and for services that load them. */
   files?(spec: Spec): readonly ManagedFile[]
 }
@@ -145,11 +166,13 @@ export const keyOf = ({ kind, id }: { kind: { name: string }; id: string }): str
  */
 export const defineKind = <Input, Spec, Seen>(
   kind: Kind<Input, Spec, Seen>,
-): ((options: Input) => Resource<Spec>) & { readonly kind: Kind<Input, Spec, Seen> } =>
-  Object.assign(
+): ((options: Input) => Resource<Spec>) & { readonly kind: Kind<Input, Spec, Seen> } => {
+  if (kind.orphan !== undefined) registerOrphanPolicy(kind.name, kind.orphan)
+  return Object.assign(
     (options: Input): Resource<Spec> => {
       const spec = kind.schema.parse(options)
       return { kind, id: kind.id(spec), spec }
     },
     { kind },
   )
+}

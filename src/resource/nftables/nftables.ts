@@ -80,6 +80,7 @@ export const nftables = defineKind({
     }
   },
 
+  orphan: { keep: 'a firewall is not taken down for being left out' },
   apply: applyTable,
 
   notices: (spec, seen) => foreignNotices(spec.text, seen.foreign),

@@ -1,5 +1,6 @@
 import { quote } from '../../quote.ts'
 import type { Work } from '../kind/kind.ts'
+import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { parentOf } from '../kind/path.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
 import { walk } from '../kind/walk.ts'
@@ -35,7 +36,10 @@ export function* applyLeftovers(work: readonly LeftoverWork[]): Steps {
   )
 }
 
-const isUnit = ({ spec }: LeftoverWork): boolean => spec.thing.key.startsWith('unit:')
+const isUnit = ({ spec }: LeftoverWork): boolean => {
+  const policy = orphanPolicyOf(spec.thing.key)
+  return 'delete' in policy && policy.stops === true
+}
 
 // It is looked at once more, at the last moment; and services that load what lies beside it owe a reload, which their stamps would deny.
 const scriptOf = (one: LeftoverWork): string => {
@@ -55,8 +59,9 @@ const stampsScript = (directory: string): string =>
 
 /** What a thing is, where it lies, and how we left it: a link's target, a file's digest. */
 const removalOf = ({ spec: { thing } }: LeftoverWork, place: string): readonly string[] => {
-  if (thing.key.startsWith('directory:')) return ['directory', place, '']
-  return thing.key.startsWith('link:') ? ['link', place, thing.digest?.slice(2) ?? ''] : ['file', place, thing.digest ?? '']
+  const policy = orphanPolicyOf(thing.key)
+  if (!('delete' in policy)) throw new Error(`${thing.key} is never deleted`)
+  return [policy.delete, place, policy.delete === 'link' ? (thing.digest?.slice(2) ?? '') : (thing.digest ?? '')]
 }
 
 const REMOVE = `

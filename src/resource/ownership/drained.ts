@@ -60,6 +60,8 @@ export const drained = defineKind({
       ? undefined
       : { action: 'update', certainty: 'exact', reason: `${out.join(', ')} still out, by a run that was cut`, differences: [], debt: true },
 
+  orphan: { forget: true },
+
   apply: function* (work): Steps {
     requireSuccess(
       yield { do: 'shell', script: putBackLeftScript(work.map(({ id }) => id)) },

@@ -1,6 +1,7 @@
 import { quote } from '../../quote.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
+import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { absolutePath } from '../kind/path.ts'
 import { inodeAt } from '../kind/queries.ts'
 import { type OwnedThing, readRecord, recordPath } from './record.ts'
@@ -27,7 +28,7 @@ export interface OrphanState {
 
 /** Where a thing lies; undefined where it is nothing that lies at a path. A host may have written anything there. */
 export const placeOf = ({ path, key }: OwnedThing): string | undefined => {
-  const place = path ?? /^(?:link|directory):(.*)$/s.exec(key)?.[1]
+  const place = path ?? ('delete' in orphanPolicyOf(key) ? key.slice(key.indexOf(':') + 1) : undefined)
   return place !== undefined && absolutePath.safeParse(place).success ? place : undefined
 }
 

@@ -60,6 +60,9 @@ export const owned = defineKind({
     return isWhole && isOurs ? undefined : { action: 'update', certainty, reason: 'content differs', differences: [] }
   },
 
+  bookkeeping: true,
+  orphan: { forget: true },
+
   *apply(work): Steps {
     yield* file.kind.apply(
       work.map(({ spec, state: seen, change: verdict }) => {

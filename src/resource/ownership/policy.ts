@@ -1,5 +1,6 @@
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
 import type { Change, PlanContext } from '../kind/kind.ts'
+import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
 import type { OwnedThing } from './record.ts'
 
@@ -24,26 +25,26 @@ const reasonOf = (fate: Fate): string => {
 
 /** Deleted are only things that are exactly as we left them, and whose loss can neither lock anybody out nor lose data. */
 export const fateOf = ({ thing }: OrphanSpec, seen: OrphanState, world: Pick<PlanContext, 'deleted'>): Fate => {
-  const name = thing.key.slice(0, thing.key.indexOf(':'))
   const unreached = reasonUnreached(seen.inode)
   if (unreached !== undefined) return stays(unreached)
-  const judge = Object.hasOwn(judges, name) ? judges[name] : undefined
-  return judge?.(thing, seen, world) ?? stays(Object.hasOwn(REASONS, name) ? (REASONS[name] ?? '') : 'nobody knows how to remove it')
+  const policy = orphanPolicyOf(thing.key)
+  if ('forget' in policy) return { is: 'gone' }
+  if ('delete' in policy) return JUDGES[policy.delete](thing, seen, world, policy.note)
+  const takenAlong = policy.goesWith?.(thing.key.slice(thing.key.indexOf(':') + 1))
+  return takenAlong !== undefined && world.deleted?.has(takenAlong) ? { is: 'gone' } : stays(policy.keep)
 }
 
-type Judge = (thing: OwnedThing, seen: OrphanState, world: Pick<PlanContext, 'deleted'>) => Fate | undefined
+type Judge = (thing: OwnedThing, seen: OrphanState, world: Pick<PlanContext, 'deleted'>, note?: string) => Fate
 
 const stays = (why: string): Fate => ({ is: 'stays', why })
 
-const asFile =
-  (note?: string): Judge =>
-  (thing, { inode, sha256, package: owner }) => {
-    if (placeOf(thing) === undefined) return stays('our record does not say where it lies')
-    if (inode === ABSENT || thing.digest === 'absent') return { is: 'gone' }
-    if (inode.type !== 'f' || thing.digest !== sha256) return stays('somebody else wrote it since')
-    if (owner !== undefined) return stays(`it belongs to the package ${owner}`)
-    return { is: 'delete', ...(note !== undefined && { note }) }
-  }
+const asFile: Judge = (thing, { inode, sha256, package: owner }, _, note) => {
+  if (placeOf(thing) === undefined) return stays('our record does not say where it lies')
+  if (inode === ABSENT || thing.digest === 'absent') return { is: 'gone' }
+  if (inode.type !== 'f' || thing.digest !== sha256) return stays('somebody else wrote it since')
+  if (owner !== undefined) return stays(`it belongs to the package ${owner}`)
+  return { is: 'delete', ...(note !== undefined && { note }) }
+}
 
 const asLink: Judge = (thing, { inode, package: owner }) => {
   if (inode === ABSENT) return { is: 'gone' }
@@ -64,30 +65,4 @@ const asDirectory: Judge = (thing, { inode, within, package: owner }, world) => 
     : stays(`it is not empty: ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`)
 }
 
-const judges: Readonly<Record<string, Judge>> = {
-  file: asFile(),
-  unit: asFile('what it ran is stopped'),
-  sysctl: asFile('the kernel keeps the value until the next boot'),
-  link: asLink,
-  directory: asDirectory,
-  // It is stopped with its unit.
-  service: ({ key }, _, world) => (world.deleted?.has(`/etc/systemd/system/${key.slice('service:'.length)}`) ? { is: 'gone' } : undefined),
-  // What it did cannot be told from what others did.
-  command: () => ({ is: 'gone' }),
-  unreplicated: () => ({ is: 'gone' }),
-}
-
-/** Why the rest is never deleted for being left out. */
-const REASONS: Readonly<Record<string, string>> = {
-  service: 'a service is not stopped for being left out; say running: false',
-  package: 'packages are not removed for being left out, others may need them; say state: absent',
-  user: 'accounts are not removed for being left out, their files would be nobody’s; say state: absent',
-  group: 'groups are not removed for being left out, their files would be nobody’s; say state: absent',
-  'authorized-keys': 'nobody is locked out for being left out; say state: absent',
-  nftables: 'a firewall is not taken down for being left out',
-  sshd: 'how one comes in is not changed by leaving it out',
-  certificate: 'keys and certificates are not removed for being left out',
-  galera: 'a database server stays as it is for being left out; another topology of it sees to the rest',
-  replication: 'a database server stays as it is for being left out; another topology of it sees to the rest',
-  release: 'content is not removed for being left out',
-}
+const JUDGES: Readonly<Record<'file' | 'link' | 'directory', Judge>> = { file: asFile, link: asLink, directory: asDirectory }

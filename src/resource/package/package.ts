@@ -39,6 +39,7 @@ export const pkg = defineKind({
     verdictOf(want, seen) ??
     (seen.debt === undefined ? undefined : { action: 'update', certainty: 'exact', reason: seen.debt, differences: [], debt: true }),
 
+  orphan: { keep: 'other software may need the package; declare it with state: absent to remove it' },
   apply: installPackages,
 })
 

@@ -45,6 +45,7 @@ export const release = defineKind({
   plan: (want: ReleaseSpec, seen: ReleaseState): Change | undefined =>
     want.which === 'latest' ? planLatest(want, seen) : planPrevious(seen),
 
+  orphan: { keep: 'content is not removed for being left out' },
   apply: applyReleases,
   revert: revertReleases,
 

@@ -54,6 +54,7 @@ export const replication = defineKind({
   plan: planReplication,
   notices: replicationNotices,
   forbids: replicationForbids,
+  orphan: { keep: 'a database server stays as it is; another topology of it changes the rest' },
   apply: applyReplication,
   // Who is to be written to first, so that the others have somebody to follow.
   sequence: ({ primary, servers }: ReplicationSpec) => [primary, ...servers.map(({ host }) => host).filter((host) => host !== primary)],

@@ -67,6 +67,8 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
 
   forbids: (want, _, world) => refusal(want, world),
 
+  orphan: { forget: true },
+
   apply: function* (work: readonly Work<UnreplicatedSpec, UnreplicatedState>[]): Steps {
     for (const { spec, state: seen, members = () => new Map() } of work) {
       const refused = refusal(spec, { members })

@@ -78,6 +78,10 @@ export const service = defineKind({
     }
   },
 
+  orphan: {
+    keep: 'a service is not stopped for being left out; declare it with running: false',
+    goesWith: (unit) => `/etc/systemd/system/${unit}`,
+  },
   apply: applyServices,
 })
 

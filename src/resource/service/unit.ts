@@ -82,6 +82,8 @@ export const unit = defineKind({
     }
   },
   diff: (work, before) => file.kind.diff?.(asFile(work), before),
+  orphan: { delete: 'file', note: 'what it ran is stopped', stops: true },
+  content: (spec) => spec.file.content,
   files: (spec) => file.kind.files?.(spec.file) ?? [],
 })
 

@@ -85,6 +85,7 @@ export const sshd = defineKind({
     }
   },
 
+  orphan: { keep: 'how the host is logged in to does not change by leaving settings out' },
   apply: applySettings,
   diff: ({ spec, state: seen }) => ({ before: seen.text, after: spec.text }),
   files: ({ path, sha256 }) => [{ path, sha256 }],

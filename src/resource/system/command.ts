@@ -57,6 +57,9 @@ export const command = defineKind({
       ? undefined
       : { action: 'run', certainty: 'opaque', reason: creates === undefined ? 'not done yet' : `${creates} is not there`, differences: [] },
 
+  // What it did cannot be told from what others did.
+  orphan: { forget: true },
+
   *apply(work: readonly Work<CommandSpec, CommandState>[]): Steps {
     for (const { spec } of work) {
       const input = typeof spec.input === 'string' ? Buffer.from(spec.input) : spec.input

@@ -65,6 +65,7 @@ export const sysctl = defineKind({
       fix: 'check that this kernel has the setting, takes the value, and lets this host change it (a container often may not)',
     }),
 
+  orphan: { delete: 'file', note: 'the kernel keeps the value until the next boot' },
   files: (spec) => [{ path: bootFile(spec), sha256: sha256Hex(bootLine(spec)) }],
 })
 

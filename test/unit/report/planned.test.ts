@@ -98,7 +98,7 @@ describe('the plan', () => {
   })
 
   test('our own records are one line without a diff', () => {
-    const shown = lines(planOf(change('a', 'owned:nginx', { diff: '@@ -0,0 +1 @@\n+x\n' })))
+    const shown = lines(planOf(change('a', 'owned:nginx', { bookkeeping: true, diff: '@@ -0,0 +1 @@\n+x\n' })))
     expect(shown.slice(4)).toEqual(['    + owned nginx  our record of what is managed'])
   })
 

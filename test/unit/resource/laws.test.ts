@@ -37,6 +37,10 @@ it('every kind is under the laws', () => {
 })
 
 describe.each(listed)('$name', ({ kind, sample, spec }) => {
+  it('says what happens to a resource that no role declares any more', () => {
+    expect(kind.orphan).toBeDefined()
+  })
+
   it('plans nothing for a host that is as wanted', () => {
     expect(kind.plan(spec(1), sample.asWanted(1), world)).toBeUndefined()
   })

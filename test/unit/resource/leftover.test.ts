@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from 'vitest'
+import '../../../src/index.ts'
 import type { DeclaredResource } from '../../../src/engine/plan/declared.ts'
 import { orphanNotices, orphansOn, readOwned, withheldOn, withOrphans } from '../../../src/engine/plan/orphans.ts'
 import { ownedBy } from '../../../src/engine/plan/owned.ts'
@@ -83,15 +84,15 @@ describe('what is left over', () => {
       { sha256: SUM },
       'our record does not say where it lies',
     ],
-    ['an account', thingOf('user:ops'), {}, 'accounts are not removed'],
+    ['an account', thingOf('user:ops'), {}, 'files of the account would have no owner'],
     ['a firewall', thingOf(recordLine('nftables:inet provision', '/etc/x', SUM)), { sha256: SUM }, 'a firewall is not taken down'],
     [
       'a replica',
       thingOf('replication:database'),
       {},
-      'a database server stays as it is for being left out; another topology of it sees to the rest',
+      'a database server stays as it is; another topology of it changes the rest',
     ],
-    ['a kind of somebody else', thingOf(recordLine('toString:x', '/etc/x', SUM)), { sha256: SUM }, 'nobody knows how to remove it'],
+    ['a kind of somebody else', thingOf(recordLine('toString:x', '/etc/x', SUM)), { sha256: SUM }, 'this kind of resource is never deleted automatically'],
   ])('%s stays', (_, thing, seen, why) => {
     expect(fate(thing, seen)).toEqual({ is: 'stays', why: expect.stringContaining(why) })
   })
