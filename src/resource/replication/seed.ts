@@ -21,7 +21,10 @@ export function* seed(spec: ReplicationSpec, from = spec.primary): Asking<void> 
   yield* checkRoom(from)
   const emptied = `${DEFINE_AS_MYSQL}
 systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && ${asMysql(MARKED)} && ${asMysql(EMPTIED, 1500)} && ${receiving(spec, mine, its)}`
-  requireSuccess(yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied }, `${me} cannot take the data of ${from}`)
+  requireSuccess(
+    yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied },
+    `${me} cannot take the data of ${from}`,
+  )
   const sent = yield {
     do: 'shell',
     on: from,

@@ -44,7 +44,7 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
     parse: (stdout) => {
       const [disk = '', said = ''] = stdout.toString().split('provision-accounts\n')
       const refused = /^refused\t(.*)$/m.exec(disk)?.[1]
-      if (refused !== undefined) throw new Refused('it cannot be told whom the server follows', refused, `see what is at ${MASTER}`)
+      if (refused !== undefined) throw new HostRefusal('it cannot be told whom the server follows', refused, `see what is at ${MASTER}`)
       const of = (word: string) => new RegExp(`^${word}\t(.*)$`, 'm').exec(disk)?.[1] ?? ''
       const seen: UnreplicatedState = {
         follows: of('account').startsWith(FOLLOWER) ? of('address') : undefined,

@@ -86,13 +86,13 @@ describe('what is left over', () => {
     ],
     ['an account', thingOf('user:ops'), {}, 'files of the account would have no owner'],
     ['a firewall', thingOf(recordLine('nftables:inet provision', '/etc/x', SUM)), { sha256: SUM }, 'a firewall is not taken down'],
+    ['a replica', thingOf('replication:database'), {}, 'a database server stays as it is; another topology of it changes the rest'],
     [
-      'a replica',
-      thingOf('replication:database'),
-      {},
-      'a database server stays as it is; another topology of it changes the rest',
+      'a kind of somebody else',
+      thingOf(recordLine('toString:x', '/etc/x', SUM)),
+      { sha256: SUM },
+      'this kind of resource is never deleted automatically',
     ],
-    ['a kind of somebody else', thingOf(recordLine('toString:x', '/etc/x', SUM)), { sha256: SUM }, 'this kind of resource is never deleted automatically'],
   ])('%s stays', (_, thing, seen, why) => {
     expect(fate(thing, seen)).toEqual({ is: 'stays', why: expect.stringContaining(why) })
   })

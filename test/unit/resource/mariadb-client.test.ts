@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { askScript, MARIADB, readRows, tellScript } from '../../../src/resource/mariadb-client.ts'
-import { Refused } from '../../../src/resource/step.ts'
+import { askScript, MARIADB, readRows, tellScript } from '../../../src/resource/database/client.ts'
+import { HostRefusal } from '../../../src/resource/kind/step.ts'
 
-const refusal = (...lines: readonly string[]): Refused => {
+const refusal = (...lines: readonly string[]): HostRefusal => {
   try {
     readRows(Buffer.from(`${lines.join('\n')}\n`))
   } catch (error) {
-    if (error instanceof Refused) return error
+    if (error instanceof HostRefusal) return error
     throw error
   }
   return expect.fail('was not refused')
@@ -15,7 +15,7 @@ const refusal = (...lines: readonly string[]): Refused => {
 it('reads rows only from a whole answer', () => {
   expect(readRows(Buffer.from('a\tb\\tc\n\nend\n'))).toEqual([['a', 'b\tc'], ['']])
   expect(readRows(Buffer.from('down\n'))).toBeUndefined()
-  for (const said of ['', 'a', 'a\n', 'end', 'a\tdown\n']) expect(() => readRows(Buffer.from(said))).toThrow(Refused)
+  for (const said of ['', 'a', 'a\n', 'end', 'a\tdown\n']) expect(() => readRows(Buffer.from(said))).toThrow(HostRefusal)
 })
 
 it('takes a server that is blocked or silent for no answer, and says what blocks it', () => {
