@@ -58,5 +58,5 @@ export type {
   SiteView,
 } from './role/role.ts'
 export { defineRole } from './role/role.ts'
-export { Secret } from './secret.ts'
 export { METRICS } from './role/metrics.ts'
+export { Secret } from './secret/secret.ts'

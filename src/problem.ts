@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { osRefusal } from './os-error.ts'
-import { redacted } from './secret.ts'
+import { redacted } from './secret/secret.ts'
 
 /** Where a problem can be found: a place in a file, or a host and perhaps a resource on it. */
 export type Where =

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '..')
@@ -16,8 +16,9 @@ const floors = [
   ['site'],
   ['host'],
   ['resource'],
-  ['identity'],
-  ['acme'],
+  ['identities'],
+  ['acme', 'authority'],
+  ['keystore'],
   ['lab'],
   ['disk'],
   ['problem'],
@@ -27,13 +28,19 @@ const floors = [
 ]
 const heightOf = (room: string): number => floors.toReversed().findIndex((rooms) => rooms.includes(room))
 
+/** Rooms with a folder for each family. */
+const ROOMS_OF_FOLDERS = ['resource']
+
+/** Folders that are still to be divided. */
+const CROWDED = ['src/host', 'src/site', 'src/lab']
+
 /** Who may import a package or a builtin that does something to the world. */
 const only: Readonly<Record<string, readonly string[]>> = {
   ssh2: ['src/host/'],
   'acme-client': ['src/acme/'],
   listr2: ['src/report/'],
-  'age-encryption': ['src/identity/'],
-  '@peculiar/x509': ['src/identity/x509.ts', 'src/acme/issue.ts'],
+  'age-encryption': ['src/keystore/'],
+  '@peculiar/x509': ['src/authority/x509.ts', 'src/acme/issue.ts'],
   'node:fs': [
     'src/main.ts',
     'src/cli/',
@@ -41,7 +48,9 @@ const only: Readonly<Record<string, readonly string[]>> = {
     'src/role/files.ts',
     'src/site/read.ts',
     'src/host/',
-    'src/identity/',
+    'src/keystore/',
+    'src/authority/',
+    'src/identities.ts',
     'src/acme/',
     'src/lab/',
     'src/disk/',
@@ -57,7 +66,7 @@ const WRITES =
 /** Other users of these functions, each with its reason. */
 const WRITERS: Readonly<Record<string, readonly string[]>> = {
   // A private scratch directory.
-  'src/cli/secrets-edit.ts': ['mkdtempSync'],
+  'src/cli/secrets/edit.ts': ['mkdtempSync'],
   'src/lab/keys.ts': ['mkdtemp'],
   // Files of the kernel.
   'src/lab/cgroup.ts': ['mkdir', 'writeFile'],
@@ -121,6 +130,46 @@ describe('the floors', () => {
       return from !== to && heightOf(from) <= heightOf(to)
     })
     expect(upwards).toEqual([])
+  })
+
+  test('folders of one room use each other without circles, types included', () => {
+    const folderOf = (path: string): string => dirname(path)
+    const arrows = new Set(
+      inner
+        .map(({ path, specifier }) => [folderOf(path), folderOf(resolve(path, specifier))] as const)
+        .filter(([from, to]) => from !== to && roomOf(`${from}/`) === roomOf(`${to}/`) && ROOMS_OF_FOLDERS.includes(roomOf(`${from}/`)))
+        .map(([from, to]) => `${from} > ${to}`),
+    )
+    const next = (folder: string): readonly string[] =>
+      [...arrows].filter((one) => one.startsWith(`${folder} > `)).map((one) => one.split(' > ')[1] ?? '')
+    const circles: string[] = []
+    const visit = (folder: string, way: readonly string[]): void => {
+      if (way.includes(folder)) circles.push([...way.slice(way.indexOf(folder)), folder].join(' > '))
+      else for (const one of next(folder)) visit(one, [...way, folder])
+    }
+    for (const folder of new Set(sources.map(folderOf))) visit(folder, [])
+    expect([...new Set(circles)]).toEqual([])
+  })
+
+  test('a folder holds at most 20 files, and a file at most 250 lines', () => {
+    const crowded = [...Map.groupBy(sources, (path) => dirname(path))].filter(([, files]) => files.length > 20)
+    expect(crowded.map(([folder]) => folder).filter((folder) => !CROWDED.includes(folder))).toEqual([])
+    const long = [...sources, ...roles].filter((path) => readFileSync(join(root, path), 'utf8').split('\n').length > 251)
+    expect(long).toEqual([])
+  })
+
+  test('no cast hides a type', () => {
+    const casting = [...sources, ...roles].filter((path) => /as unknown as|as Resource\b/.test(readFileSync(join(root, path), 'utf8')))
+    expect(casting).toEqual([])
+  })
+
+  test('the engine and the report name no kind', () => {
+    const naming = sources
+      .filter((path) => /^src\/(engine|report)\//.test(path))
+      .filter((path) =>
+        /kind\.name ===|'(file|package|service|unit|certificate|owned|drained|galera):/.test(readFileSync(join(root, path), 'utf8')),
+      )
+    expect(naming).toEqual([])
   })
 
   test('no circles', () => {

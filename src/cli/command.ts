@@ -76,4 +76,7 @@ export const defineCommand = <const O extends Options>(command: {
   readonly passesOn?: boolean
   run(given: Arguments<O>, surroundings: Surroundings): Promise<Ended>
   refused?(argv: readonly string[], problems: readonly Problem[], surroundings: Surroundings): void
-}): Command => command as unknown as Command
+}): Command => ({
+  ...command,
+  run: (given, surroundings) => command.run(given as Arguments<O>, surroundings),
+})

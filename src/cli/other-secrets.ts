@@ -1,6 +1,6 @@
 import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { isEncrypted } from '../identity/age.ts'
+import { isEncrypted } from '../keystore/age.ts'
 
 /** What was found, and whether there was more to look through than is. */
 export interface Found {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import { isEncrypted } from '../identity/age.ts'
-import { rotate } from '../identity/rotate.ts'
+import { isEncrypted } from '../keystore/age.ts'
+import { rotate } from '../keystore/rotate.ts'
 import { Problem } from '../problem.ts'
 import { quote } from '../quote.ts'
 import { count, inLine } from '../report/text.ts'
@@ -10,8 +10,8 @@ import { defineCommand, type Ended, type Surroundings } from './command.ts'
 import { inventoryOption } from './options.ts'
 import type { Found } from './other-secrets.ts'
 import { wrong } from './parse.ts'
-import { edit } from './secrets-edit.ts'
-import { bytesOf, locked, put, replace } from './secrets-file.ts'
+import { edit } from './secrets/edit.ts'
+import { bytesOf, locked, put, replace } from './secrets/file.ts'
 
 const actions: Readonly<Record<string, (path: string, surroundings: Surroundings) => Promise<Ended>>> = {
   view: async (path, { directory, env, disclose }) => {

@@ -1,5 +1,5 @@
 import type { Holder } from '../host/shell.ts'
-import type { Identities } from '../identity/identities.ts'
+import type { Identities } from '../keystore/identities.ts'
 import type { Problem } from '../problem.ts'
 import type { Listener } from './events.ts'
 import type { Observation } from './observe/host-query.ts'

@@ -1,4 +1,4 @@
-import { openIdentities } from '../identity/open.ts'
+import { openIdentities } from '../identities.ts'
 import { Problems } from '../problem.ts'
 import { isOrphan } from '../resource/ownership/orphan.ts'
 import { projectFiles } from '../role/files.ts'

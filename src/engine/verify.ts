@@ -1,7 +1,7 @@
 import { openShell } from '../host/open.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import type { Check } from '../role/role.ts'
-import { masked, secretsIn } from '../secret.ts'
+import { masked, secretsIn } from '../secret/secret.ts'
 import type { Prepared } from './prepare.ts'
 
 /** What came of one check on one host. */

@@ -1,4 +1,4 @@
-import type { Secret } from '../secret.ts'
+import type { Secret } from '../secret/secret.ts'
 
 /** How the controller reaches a host. Paths are absolute. */
 export interface Connection {

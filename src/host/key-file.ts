@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { Problem } from '../problem.ts'
-import type { Secret } from '../secret.ts'
+import type { Secret } from '../secret/secret.ts'
 import { fingerprint, typeOf } from './known-hosts.ts'
 import { loadSsh2 } from './ssh2.ts'
 

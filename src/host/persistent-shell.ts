@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import { Problem } from '../problem.ts'
-import { isSecret } from '../secret.ts'
+import { isSecret } from '../secret/secret.ts'
 import type { Link } from './connect.ts'
 import { AnswerReader, randomWord, requestFrame } from './frame.ts'
 import type { Launched } from './launch.ts'

@@ -1,4 +1,4 @@
-import type { Secret } from '../secret.ts'
+import type { Secret } from '../secret/secret.ts'
 
 /** What one script answered. `code` is the exit status; a lost connection is never an answer, it throws a `Problem`. */
 export interface Answer {

@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder'
-import { redactor } from '../secret.ts'
+import { redactor } from '../secret/secret.ts'
 
 /**
  * From here on nothing that is written to the stream holds a secret that this process knows. What may be the beginning of one waits

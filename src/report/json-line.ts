@@ -1,5 +1,5 @@
 import { escapeHidden } from '../hidden.ts'
-import { redacted } from '../secret.ts'
+import { redacted } from '../secret/secret.ts'
 
 /** One value as a line of JSON, with secrets masked and invisible characters escaped. */
 export const jsonLine = (value: unknown): string =>

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { showHidden } from '../hidden.ts'
-import { redacted } from '../secret.ts'
+import { redacted } from '../secret/secret.ts'
 
 /**
  * Replaces characters that control the terminal or are invisible by symbols (`␛`). For what must be seen exactly, as in diffs.

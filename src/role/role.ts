@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../identity/identities.ts'
+import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../keystore/identities.ts'
 import type { LocalFile } from '../resource/kind/content.ts'
 import type { Resource } from '../resource/kind/kind.ts'
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isSecret, type Secret } from '../secret.ts'
+import { isSecret, type Secret } from '../secret/secret.ts'
 
 /** Where secrets stand in a value. */
 export const secretsAt = (value: unknown): readonly (readonly [path: readonly PropertyKey[], secret: Secret])[] => {

@@ -1,6 +1,6 @@
-import type { Secret } from '../secret.ts'
 import { formsOf } from './forms.ts'
 import { Forms, Redactor } from './redactor.ts'
+import type { Secret } from './secret.ts'
 
 // All secrets that this process has come to know. It is one process and one redactor: a value is secret wherever it is printed.
 const values = new Set<string>()

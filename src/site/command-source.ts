@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { Secret } from '../secret.ts'
+import { Secret } from '../secret/secret.ts'
 
 /** What a user's own command printed, as a secret; or why there is none. Neither holds a word of what it said: that could be the secret. */
 export type FromCommand = { readonly secret: Secret } | { readonly failed: string }

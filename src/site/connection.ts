@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path'
 import type { Connection } from '../host/connection.ts'
-import { isSecret, type Secret } from '../secret.ts'
+import { isSecret, type Secret } from '../secret/secret.ts'
 import { entryOf, type Written, type WrittenMap } from './source-map.ts'
 
 /** Who starts the program and where: what paths and left out settings are resolved with. */

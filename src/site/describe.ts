@@ -1,5 +1,5 @@
 import { placeOf } from '../problem.ts'
-import { isSecret, MASK } from '../secret.ts'
+import { isSecret, MASK } from '../secret/secret.ts'
 import type { Host, Site, Value } from './site.ts'
 
 /** What `provision inventory --json` prints: others read it, so its words stay. */

@@ -1,5 +1,5 @@
 import type { Problem } from '../problem.ts'
-import type { Secret } from '../secret.ts'
+import type { Secret } from '../secret/secret.ts'
 import type { FromCommand } from './command-source.ts'
 
 /** A file as it was read; its path is relative to the project, as the user typed it. */

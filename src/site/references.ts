@@ -1,5 +1,5 @@
 import type { Problem } from '../problem.ts'
-import { isSecret, Secret } from '../secret.ts'
+import { isSecret, Secret } from '../secret/secret.ts'
 import type { FromCommand } from './command-source.ts'
 import { complaint, type Place } from './complain.ts'
 import { ifTooShort } from './short.ts'

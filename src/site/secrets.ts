@@ -1,6 +1,6 @@
-import { decrypt, encrypt, isEncrypted } from '../identity/age.ts'
+import { decrypt, encrypt, isEncrypted } from '../keystore/age.ts'
 import { Problems } from '../problem.ts'
-import { Secret } from '../secret.ts'
+import { Secret } from '../secret/secret.ts'
 import { complaint } from './complain.ts'
 import { textOf } from './text.ts'
 import { parseYaml } from './yaml.ts'

@@ -1,5 +1,5 @@
 import type { Problem, Where } from '../problem.ts'
-import { isSecret, isTooShort } from '../secret.ts'
+import { isSecret, isTooShort } from '../secret/secret.ts'
 import { complaint } from './complain.ts'
 
 /** A warning about a secret, under the name that whoever wrote it knows it by, where it is too short to be found in what programs say. */

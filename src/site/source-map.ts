@@ -1,5 +1,5 @@
-import type { Secret } from '../secret.ts'
-import { isSecret } from '../secret.ts'
+import type { Secret } from '../secret/secret.ts'
+import { isSecret } from '../secret/secret.ts'
 import type { Place } from './complain.ts'
 import type { WrittenOptions } from './site.ts'
 

@@ -1,5 +1,5 @@
 import type { Problem } from '../problem.ts'
-import { Secret } from '../secret.ts'
+import { Secret } from '../secret/secret.ts'
 import { complaint } from './complain.ts'
 import { ansibleHint, isNothing, sift } from './keep-valid.ts'
 import { CONNECTION_SETTINGS, PLACE_SETTINGS, varsSchema } from './settings.ts'

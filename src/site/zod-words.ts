@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { isSecret, MASK } from '../secret.ts'
+import { isSecret, MASK } from '../secret/secret.ts'
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Problem, Where } from '../problem.ts'
-import { isSecret } from '../secret.ts'
+import { isSecret } from '../secret/secret.ts'
 import { complaint } from './complain.ts'
 import { hintAt, keysAt } from './schema-at.ts'
 import type { WrittenOptions } from './site.ts'

@@ -1,7 +1,7 @@
 import { authorizedKeys, command, group, type Resource, sysctl, user } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountChecks, accountPackages, accounts, accountsOption } from '../../roles/base/accounts.ts'
-import { Secret } from '../../src/secret.ts'
+import { Secret } from '../../src/secret/secret.ts'
 import { type TestHost, testHost } from './support.ts'
 
 let host: TestHost

@@ -1,7 +1,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openIdentities } from '../../src/identity/open.ts'
+import { openIdentities } from '../../src/identities.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { changes, referenceProject } from './project.ts'
 

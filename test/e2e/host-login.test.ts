@@ -8,7 +8,7 @@ import type { Target } from '../../src/host/connection.ts'
 import { storeHostKeys } from '../../src/host/known-hosts-file.ts'
 import { openShell } from '../../src/host/open.ts'
 import { fetchHostKeys } from '../../src/host/trust.ts'
-import { Secret } from '../../src/secret.ts'
+import { Secret } from '../../src/secret/secret.ts'
 import { bootHosts, endHosts, holder, labFile, onHost, problemOf, target, textOf } from './host-lab.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'provision-host-'))

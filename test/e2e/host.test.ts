@@ -6,7 +6,7 @@ import { runOnce } from '../../src/host/once.ts'
 import { openShell } from '../../src/host/open.ts'
 import { endOverdue } from '../../src/host/overdue.ts'
 import type { Shell } from '../../src/host/shell.ts'
-import { Secret } from '../../src/secret.ts'
+import { Secret } from '../../src/secret/secret.ts'
 import { bootHosts, endHosts, onHost, problemOf, target, textOf, through } from './host-lab.ts'
 import { type Relay, relayTo } from './relay.ts'
 

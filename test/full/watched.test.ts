@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { generateIdentity, recipientOf } from '../../src/identity/age.ts'
+import { generateIdentity, recipientOf } from '../../src/keystore/age.ts'
 import { sql, whole } from '../e2e/database.ts'
 import { down, up } from '../e2e/lab.ts'
 import type { Receiver } from '../e2e/receiver.ts'

@@ -60,7 +60,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
 }
 
 /** Runs on the user's own machine. */
-const isOfHosts = (path: string): boolean => !/^src\/(lab|cli|report|site|identity|acme)\//.test(path)
+const isOfHosts = (path: string): boolean => !/^src\/(lab|cli|report|site|keystore|authority|acme)\//.test(path)
 
 it('programs that change what lies at a name are used only where root alone can replace it', () => {
   const using = globSync('{src,roles}/**/*.ts', { cwd: root })

@@ -2,7 +2,7 @@ import { Problem, Problems, problemsIn } from '../../problem.ts'
 import { lastLines } from '../../resource/kind/step.ts'
 import { putBackLeftScript, putBackScript, takeOutScript } from '../../resource/ownership/drained.ts'
 import { type Draining, drainsOf } from '../../role/drains.ts'
-import { masked, secretsIn } from '../../secret.ts'
+import { masked, secretsIn } from '../../secret/secret.ts'
 import type { Session } from '../observe/session.ts'
 import type { Run } from '../run-state.ts'
 

@@ -1,5 +1,5 @@
 import { runOnce } from '../../host/once.ts'
-import type { Identities } from '../../identity/identities.ts'
+import type { Identities } from '../../keystore/identities.ts'
 import { Problem } from '../../problem.ts'
 import type { Answer, Step, Steps } from '../../resource/kind/step.ts'
 import type { Listener } from '../events.ts'

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Problem } from '../../problem.ts'
 import { keyOf, type Resource } from '../../resource/kind/kind.ts'
-import { isSecret } from '../../secret.ts'
+import { isSecret } from '../../secret/secret.ts'
 
 /** A resource, and which role of which play asked for it. */
 export interface DeclaredResource {

@@ -1,5 +1,5 @@
 import { createHash, scryptSync } from 'node:crypto'
-import { isSecret, secretsIn } from '../../secret.ts'
+import { isSecret, secretsIn } from '../../secret/secret.ts'
 
 /** Digests by field: enough to see that something differs, and where; never what it was. */
 export type Digests = Readonly<Record<string, string>>

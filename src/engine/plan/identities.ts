@@ -1,4 +1,4 @@
-import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions, Identities } from '../../identity/identities.ts'
+import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions, Identities } from '../../keystore/identities.ts'
 import { latersIn } from '../../resource/kind/content.ts'
 import type { RunHost } from '../run-state.ts'
 import { CONTROLLER, type PlannedChange } from './plan.ts'

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { generationNamed } from '../../identity/generation.ts'
+import { generationNamed } from '../../authority/generation.ts'
 import { Problem } from '../../problem.ts'
 import { quote } from '../../quote.ts'
 import { latersIn } from '../../resource/kind/content.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Secret } from '../../secret.ts'
+import { Secret } from '../../secret/secret.ts'
 import { sha256Hex } from '../kind/content.ts'
 
 /**

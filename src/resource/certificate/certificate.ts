@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Authority } from '../../identity/identities.ts'
+import type { Authority } from '../../keystore/identities.ts'
 import { planUnreached } from '../kind/inode.ts'
 import { defineKind, type Resource } from '../kind/kind.ts'
 import { absolutePath, accountName } from '../kind/path.ts'

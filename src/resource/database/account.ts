@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { isSecret, Secret } from '../../secret.ts'
+import { isSecret, Secret } from '../../secret/secret.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { inWords } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'

@@ -1,5 +1,5 @@
 import { quote } from '../../quote.ts'
-import { STAMPS } from '../service/stamp.ts'
+import { STAMPS } from '../kind/stamp.ts'
 
 /**
  * The last configuration that a service is known to take, kept on the host from the moment its files are replaced until it

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isSecret, MASK, type Secret } from '../../secret.ts'
+import { isSecret, MASK, type Secret } from '../../secret/secret.ts'
 
 /**
  * A value that may only be made in this run: a thumbprint, a certificate authority's certificate.

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Authority } from '../../identity/identities.ts'
+import type { Authority } from '../../keystore/identities.ts'
 import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
 import type { Answers, Query, SharedQueries } from './queries.ts'

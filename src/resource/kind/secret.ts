@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isSecret, Secret } from '../../secret.ts'
+import { isSecret, Secret } from '../../secret/secret.ts'
 
 /**
  * An option that is a secret: `password: secret()`. What the user took from the environment or from secrets.yaml stays one;

@@ -1,4 +1,4 @@
-import type { Secret } from '../../secret.ts'
+import type { Secret } from '../../secret/secret.ts'
 
 /** One privileged script and what it reads on standard input. Its output is bytes; `$T` is a directory for its temporary files, which no cut outlives. */
 export interface ShellStep {

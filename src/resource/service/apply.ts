@@ -1,10 +1,10 @@
 import { commandLine, quote } from '../../quote.ts'
 import type { Work } from '../kind/kind.ts'
+import { STAMPS } from '../kind/stamp.ts'
 import type { Steps } from '../kind/step.ts'
 import { checkLoaded, LOADING, loadScript } from './load.ts'
 import type { ServiceState } from './observe.ts'
 import type { ServiceSpec } from './service.ts'
-import { STAMPS } from './stamp.ts'
 
 type ServiceWork = Work<ServiceSpec, ServiceState>
 

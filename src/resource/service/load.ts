@@ -1,9 +1,9 @@
 import { commandLine, quote } from '../../quote.ts'
 import { forgetScript, restoreScript } from '../file/undo.ts'
 import { directoriesAbove, OURS } from '../kind/path-queries.ts'
+import { STAMPS } from '../kind/stamp.ts'
 import { type Answer, HostRefusal, requireSuccess } from '../kind/step.ts'
 import { READ_OTHERS } from '../kind/walk-read.ts'
-import { STAMPS } from './stamp.ts'
 
 /** How a running service takes its files in. A `reload` becomes a restart where the unit cannot reload. */
 export type LoadMode = 'reload' | 'restart'

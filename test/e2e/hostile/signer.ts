@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-import type { Authority } from '../../../src/identity/identities.ts'
-import { signAuthority, signerOf, signLeaf } from '../../../src/identity/x509.ts'
+import { signAuthority, signerOf, signLeaf } from '../../../src/authority/x509.ts'
+import type { Authority } from '../../../src/keystore/identities.ts'
 import type { Answer, IdentityStep } from '../../../src/resource/kind/step.ts'
 
 const ZONE = 'test.provision.internal'

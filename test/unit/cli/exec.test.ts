@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { linesOf } from '../../../src/cli/exec.ts'
 import { LONGEST_LINE } from '../../../src/host/lines.ts'
-import { MASK, Secret } from '../../../src/secret.ts'
+import { MASK, Secret } from '../../../src/secret/secret.ts'
 
 const heard = (chunks: readonly Buffer[]): readonly string[] => {
   const all: string[] = []

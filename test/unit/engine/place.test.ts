@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { mergeDeclared } from '../../../src/engine/plan/declared.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 
 const at = (role: string, options: Parameters<typeof file>[0], play = 0) => ({ play, role, resource: file(options) })
 

@@ -9,7 +9,7 @@ import { Problem } from '../../../src/problem.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 import { change } from '../report/values.ts'
 
 const inode = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: 'a'.repeat(64) }

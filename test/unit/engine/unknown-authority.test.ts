@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { type Signer, signAuthority, signerOf } from '../../../src/authority/x509.ts'
 import { unknownAuthorities } from '../../../src/engine/plan/unknown-authority.ts'
-import { type Signer, signAuthority, signerOf } from '../../../src/identity/x509.ts'
 import { leaf } from '../../../src/resource/certificate/certificate.ts'
 import type { Leaf } from '../../../src/resource/certificate/observe.ts'
 import { file } from '../../../src/resource/file/file.ts'

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { checkTargets } from '../../../src/host/check.ts'
 import type { Target } from '../../../src/host/connection.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'provision-keys-'))
 afterAll(() => rmSync(directory, { recursive: true }))

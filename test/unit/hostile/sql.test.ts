@@ -4,7 +4,7 @@ import mysql from '../../../roles/mysql/role.ts'
 import { databaseAccount } from '../../../src/resource/database/account.ts'
 import { accountSql } from '../../../src/resource/database/account-sql.ts'
 import { sqlName, sqlText } from '../../../src/resource/database/mariadb.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 import { hostile } from './values.ts'
 
 const ESCAPES: Readonly<Record<string, string>> = { 0: '\0', b: '\b', n: '\n', r: '\r', t: '\t', Z: '\x1a' }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { diffLines } from '../../../src/report/diff.ts'
 import { painter } from '../../../src/report/view.ts'
-import { MASK, Secret } from '../../../src/secret.ts'
+import { MASK, Secret } from '../../../src/secret/secret.ts'
 
 test('a secret that a file holds in several lines of base64 is in no line of its diff', () => {
   const secret = new Secret('a password that is longer than one line of base64, by which it would be cut in two')

@@ -4,7 +4,7 @@ import { type AccountState, readAccounts } from '../../../src/resource/database/
 import { ALL, accountSql, nativeHash } from '../../../src/resource/database/account-sql.ts'
 import { type DatabaseState, database } from '../../../src/resource/database/database.ts'
 import { isLead, UNKNOWN } from '../../../src/resource/database/mariadb.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 import { recorded, world } from './recorded.ts'
 import { NOTHING } from './said.ts'
 

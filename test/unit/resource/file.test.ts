@@ -4,7 +4,7 @@ import { type FileSpec, type FileState, file } from '../../../src/resource/file/
 import { text } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { tar } from '../../../src/resource/kind/tar.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 
 const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const HELLO = '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03'

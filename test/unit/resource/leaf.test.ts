@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Signer, signAuthority, signerOf, signLeaf } from '../../../src/identity/x509.ts'
+import { type Signer, signAuthority, signerOf, signLeaf } from '../../../src/authority/x509.ts'
 import { certificate, leaf } from '../../../src/resource/certificate/certificate.ts'
 import { type CertificateState, KEY_HEADER } from '../../../src/resource/certificate/observe.ts'
 import type { Change, PlanContext, Resource } from '../../../src/resource/kind/kind.ts'

@@ -10,7 +10,7 @@ import { release } from '../../../src/resource/release/release.ts'
 import { followerOf } from '../../../src/resource/replication/plan.ts'
 import { service } from '../../../src/resource/service/service.ts'
 import { sshd } from '../../../src/resource/sshd/sshd.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 import { allKinds } from './all-kinds.ts'
 
 /** For each kind, the options of its i-th sample, and what a host says when all is as these want it. */

@@ -5,11 +5,11 @@ import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { type Answers, unitQuery } from '../../../src/resource/kind/queries.ts'
+import { readStamp } from '../../../src/resource/kind/stamp.ts'
 import { type Answer, HostRefusal } from '../../../src/resource/kind/step.ts'
 import { checkLoaded } from '../../../src/resource/service/load.ts'
 import type { ServiceState } from '../../../src/resource/service/observe.ts'
 import { service } from '../../../src/resource/service/service.ts'
-import { readStamp } from '../../../src/resource/service/stamp.ts'
 import { inodesOf, linesBy, NOTHING, scriptOf } from './said.ts'
 
 const conf = file({ path: '/etc/nginx/nginx.conf', content: 'events {}\nhttp { server { listen 127.0.0.1:8001; } }\n' })

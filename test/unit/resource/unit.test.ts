@@ -4,7 +4,7 @@ import { text } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { unitQuery } from '../../../src/resource/kind/queries.ts'
 import { dropin, unit } from '../../../src/resource/service/unit.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 import { NOTHING, readInodesSaid } from './said.ts'
 
 const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }

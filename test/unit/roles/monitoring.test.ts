@@ -15,7 +15,7 @@ import { passwordHash } from '../../../src/resource/account/password.ts'
 import { bytesOf, type Content, shownText } from '../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { Exposed, Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 
 const host = (name: string, ...addresses: string[]): HostView => ({
   name,

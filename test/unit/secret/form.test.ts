@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { formsOf } from '../../../src/secret/forms.ts'
 import { Forms, Redactor } from '../../../src/secret/redactor.ts'
-import { MASK } from '../../../src/secret.ts'
+import { MASK } from '../../../src/secret/secret.ts'
 
 const SECRET = `it's a "pass" of\tmore than fifty-seven bytes, as wörds go: $x \\ and 0123456789`
 const KEY = `-----BEGIN PRIVATE KEY-----\n${Buffer.from(SECRET.repeat(3))

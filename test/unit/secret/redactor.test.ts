@@ -4,7 +4,7 @@ import { describe, expect, it, test } from 'vitest'
 import { quote } from '../../../src/quote.ts'
 import { formsOf } from '../../../src/secret/forms.ts'
 import { Forms, Redactor } from '../../../src/secret/redactor.ts'
-import { MASK, redacted, Secret } from '../../../src/secret.ts'
+import { MASK, redacted, Secret } from '../../../src/secret/secret.ts'
 
 const secret = 'gehe!m "w\'rt"/+ü$x'
 const redactorOf = (...values: readonly string[]): Redactor => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isSecret } from '../../../src/secret.ts'
+import { isSecret } from '../../../src/secret/secret.ts'
 import { siteOf } from './project.ts'
 
 test('left out settings have safe defaults, and a host without address is ssh’s own to find', async () => {

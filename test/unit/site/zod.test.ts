@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { secret } from '../../../src/resource/kind/secret.ts'
-import { Secret } from '../../../src/secret.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 import { fromPlain, writtenOptions } from '../../../src/site/source-map.ts'
 import { checkOptions } from '../../../src/site/zod.ts'
 

@@ -1,8 +1,8 @@
+import type { Declared } from '../keystore/declared.ts'
+import type { Authority, CertificateWish, LeafUsage, MadeOnce } from '../keystore/identities.ts'
 import { Problem } from '../problem.ts'
-import { authorityStore } from './authority-store.ts'
-import type { Declared } from './declared.ts'
 import { dueOf, type Generation, generationName, isStranger, living, vouchedFor } from './generation.ts'
-import type { Authority, CertificateWish, LeafUsage, MadeOnce } from './identities.ts'
+import { authorityStore } from './store.ts'
 import type { Life } from './x509.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

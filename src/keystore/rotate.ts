@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Secret } from '../secret.ts'
+import type { Secret } from '../secret/secret.ts'
 import { decrypt, encrypt } from './age.ts'
 import { ensureAgeKey } from './age-key.ts'
 import { IDENTITIES, keep, keptNames, readKept } from './kept.ts'

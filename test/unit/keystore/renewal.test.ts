@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { generateIdentity, recipientOf } from '../../../src/identity/age.ts'
-import { recipientsFor, setRenewer } from '../../../src/identity/renewal.ts'
-import { sealedKey } from '../../../src/identity/sealed-key.ts'
+import { generateIdentity, recipientOf } from '../../../src/keystore/age.ts'
+import { recipientsFor, setRenewer } from '../../../src/keystore/renewal.ts'
+import { sealedKey } from '../../../src/keystore/sealed-key.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'provision-renewal-'))
 afterEach(() => rmSync(root, { recursive: true, force: true }))

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { thumbprintOf } from '../acme/thumbprint.ts'
-import type { Secret } from '../secret.ts'
-import { IDENTITIES, keep, keptProblem, readKept } from './kept.ts'
-import { sealedKey } from './sealed-key.ts'
+import { IDENTITIES, keep, keptProblem, readKept } from '../keystore/kept.ts'
+import { sealedKey } from '../keystore/sealed-key.ts'
+import type { Secret } from '../secret/secret.ts'
+import { thumbprintOf } from './thumbprint.ts'
 
 /** The two files of an ACME account in a project: its key, encrypted, and beside it in the clear what everybody may know. */
 export interface AccountStore {

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { directoryName, directoryUrl } from '../acme/directory.ts'
-import { Problem } from '../problem.ts'
-import { directoryProblem, openAccount } from './account.ts'
-import { ageKeyFile, ensureAgeKey } from './age-key.ts'
-import { openAuthority } from './authority.ts'
-import type { Declared } from './declared.ts'
-import type { Identities } from './identities.ts'
+import { directoryProblem, openAccount } from './acme/account.ts'
+import { directoryName, directoryUrl } from './acme/directory.ts'
+import { openAuthority } from './authority/authority.ts'
+import { ageKeyFile, ensureAgeKey } from './keystore/age-key.ts'
+import type { Declared } from './keystore/declared.ts'
+import type { Identities } from './keystore/identities.ts'
+import { Problem } from './problem.ts'
 
 /**
  * The identities of a project: its ACME accounts and certificate authorities, in `identities/` and encrypted to the project's

@@ -1,13 +1,13 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { directoryName, directoryUrl } from '../acme/directory.ts'
-import { refusedAhead } from '../acme/limits.ts'
-import { authorityProblem, Unreached } from '../acme/problem.ts'
+import type { Declared } from '../keystore/declared.ts'
+import type { AcmeAccount, AcmeOptions } from '../keystore/identities.ts'
 import { lineOf, Problem } from '../problem.ts'
 import { accountStore } from './account-store.ts'
-import { noteAsked, readAsked } from './asked.ts'
-import type { Declared } from './declared.ts'
-import type { AcmeAccount, AcmeOptions } from './identities.ts'
+import { directoryName, directoryUrl } from './directory.ts'
+import { noteAsked, readAsked } from './history.ts'
+import { refusedAhead } from './limits.ts'
+import { authorityProblem, Unreached } from './problem.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -39,7 +39,7 @@ export const openAccount = (
       if (unreached !== undefined) throw unreached
       const foreseen = refusedAhead(directory, names, readAsked(root))
       if (foreseen !== undefined) throw authorityProblem(directory, foreseen)
-      const { issueCertificate } = await import('../acme/issue.ts')
+      const { issueCertificate } = await import('./issue.ts')
       const note = (asked: Parameters<typeof noteAsked>[1]): void => {
         const unnoted = noteAsked(root, asked)
         if (unnoted !== undefined) doing(lineOf(unnoted))

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
-import { know } from './secret/known.ts'
-import { MASK } from './secret/mask.ts'
+import { know } from './known.ts'
+import { MASK } from './mask.ts'
 
-export { isTooShort, masked, redacted, redactor } from './secret/known.ts'
+export { isTooShort, masked, redacted, redactor } from './known.ts'
 export { MASK }
 
 /**

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { type Lock, lockFile } from '../disk/lock.ts'
-import { targetOf } from '../disk/target.ts'
-import { writeWhole } from '../disk/write.ts'
-import { ensureAgeKey } from '../identity/age-key.ts'
-import { Problem, systemProblem } from '../problem.ts'
-import { encryptSecrets } from '../site/secrets.ts'
-import type { Surroundings } from './command.ts'
+import { type Lock, lockFile } from '../../disk/lock.ts'
+import { targetOf } from '../../disk/target.ts'
+import { writeWhole } from '../../disk/write.ts'
+import { ensureAgeKey } from '../../keystore/age-key.ts'
+import { Problem, systemProblem } from '../../problem.ts'
+import { encryptSecrets } from '../../site/secrets.ts'
+import type { Surroundings } from '../command.ts'
 
 /** Bytes of a secrets file on disk; undefined if there is none. */
 export const bytesOf = (directory: string, path: string): Uint8Array | undefined => {

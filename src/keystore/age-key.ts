@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PRIVATE, SHARED } from '../disk/folder.ts'
 import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
-import { Secret } from '../secret.ts'
+import { Secret } from '../secret/secret.ts'
 import { generateIdentity, isRecipient, recipientOf } from './age.ts'
 
 /** What the key file and the recipients' file say: who I am, and who may open what is encrypted in this project. */

@@ -1,9 +1,9 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
-import type { Secret } from '../secret.ts'
+import { IDENTITIES, keepNew, keptNames, keptProblem, readKept } from '../keystore/kept.ts'
+import { type SealedKey, sealedKey } from '../keystore/sealed-key.ts'
+import type { Secret } from '../secret/secret.ts'
 import { dueOf, type Generation, generationName, readGeneration } from './generation.ts'
-import { IDENTITIES, keepNew, keptNames, keptProblem, readKept } from './kept.ts'
-import { type SealedKey, sealedKey } from './sealed-key.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { decrypt, encrypt, generateIdentity, isEncrypted, recipientOf } from '../../../src/identity/age.ts'
-import { ageKeyFile, ensureAgeKey, loadAgeIdentities, RECIPIENTS, recipientsOf } from '../../../src/identity/age-key.ts'
+import { decrypt, encrypt, generateIdentity, isEncrypted, recipientOf } from '../../../src/keystore/age.ts'
+import { ageKeyFile, ensureAgeKey, loadAgeIdentities, RECIPIENTS, recipientsOf } from '../../../src/keystore/age-key.ts'
 
 let root: string
 let env: Record<string, string>

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openIdentities } from '../../../src/identity/open.ts'
-import { Problem } from '../../../src/problem.ts'
+import { openIdentities } from '../../src/identities.ts'
+import { Problem } from '../../src/problem.ts'
 
 const STAGING = { directory: 'letsencrypt-staging' }
 const KEY = 'acme-account:letsencrypt-staging'

@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import type { Problem } from '../problem.ts'
-import { Secret } from '../secret.ts'
+import { Secret } from '../secret/secret.ts'
 import { decrypt, encrypt } from './age.ts'
 import { ensureAgeKey, loadAgeIdentities } from './age-key.ts'
 import { FROM_A_COPY, IDENTITIES, keepNew, keptProblem, readKept } from './kept.ts'

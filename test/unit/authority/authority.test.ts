@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openIdentities } from '../../../src/identity/open.ts'
+import { openIdentities } from '../../../src/identities.ts'
 import { Problem } from '../../../src/problem.ts'
 
 const START = new Date('2026-11-23T12:00:00Z')

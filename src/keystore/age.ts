@@ -1,5 +1,5 @@
 import { Problem, type Where } from '../problem.ts'
-import { Secret } from '../secret.ts'
+import { Secret } from '../secret/secret.ts'
 
 /**
  * Encryption at rest, by age (https://age-encryption.org): the only import of the library. What it writes, the `age`

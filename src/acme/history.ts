@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { type Asked, REMEMBERED_MS } from '../acme/limits.ts'
 import { SHARED } from '../disk/folder.ts'
 import { readPlain } from '../disk/read.ts'
 import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
+import { type Asked, REMEMBERED_MS } from './limits.ts'
 
 const FILE = '.provision/acme-asked.json'
 const MOST_BYTES = 1_048_576

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { masked, Secret, secretsIn } from '../../src/secret.ts'
+import { masked, Secret, secretsIn } from '../../../src/secret/secret.ts'
 
 describe('the secrets of a host', () => {
   it('are found in lists and objects, however deep, and in what refers to itself', () => {
