@@ -12,31 +12,31 @@ export const SOCKET = `/run/${OWN}/admin.sock`
 
 /** HAProxy in a slice of its own: neither does it starve the rest of its host, nor the rest it; and it comes back when it was ended. */
 export const shareResources = ({ share: { cpu_weight, io_weight, memory_percent } }: Options): readonly Resource[] => [
-    slice({
-      name: 'balancer',
-      description: 'The load balancer',
-      cpuWeight: cpu_weight,
-      ioWeight: io_weight,
-      memoryMax: `${memory_percent}%`,
-    }),
-    dropin({
-      unit: 'haproxy.service',
-      name: 'provision',
-      settings: {
-        Unit: { StartLimitIntervalSec: '0' },
-        Service: {
-          Slice: 'balancer.slice',
-          Restart: 'always',
-          RestartSec: '1s',
-          RuntimeDirectory: OWN,
-          RuntimeDirectoryMode: '0700',
-          Environment: [`PIDFILE=/run/${OWN}/haproxy.pid`, `"EXTRAOPTS=-S /run/${OWN}/master.sock"`],
-          ...sandbox(
-            { network: 'all', capabilities: CAPABILITIES },
-            // It compiles regular expressions while it runs, and does not start where it cannot.
-            { ReadWritePaths: '/var/lib/haproxy', MemoryDenyWriteExecute: 'no' },
-          ),
-        },
+  slice({
+    name: 'balancer',
+    description: 'The load balancer',
+    cpuWeight: cpu_weight,
+    ioWeight: io_weight,
+    memoryMax: `${memory_percent}%`,
+  }),
+  dropin({
+    unit: 'haproxy.service',
+    name: 'provision',
+    settings: {
+      Unit: { StartLimitIntervalSec: '0' },
+      Service: {
+        Slice: 'balancer.slice',
+        Restart: 'always',
+        RestartSec: '1s',
+        RuntimeDirectory: OWN,
+        RuntimeDirectoryMode: '0700',
+        Environment: [`PIDFILE=/run/${OWN}/haproxy.pid`, `"EXTRAOPTS=-S /run/${OWN}/master.sock"`],
+        ...sandbox(
+          { network: 'all', capabilities: CAPABILITIES },
+          // It compiles regular expressions while it runs, and does not start where it cannot.
+          { ReadWritePaths: '/var/lib/haproxy', MemoryDenyWriteExecute: 'no' },
+        ),
       },
-    }),
+    },
+  }),
 ]

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { generateIdentity, recipientOf } from '../../src/identity/age.ts'
+import { generateIdentity, recipientOf } from '../../src/keystore/age.ts'
 import { labDown, labReset } from '../../src/lab/index.ts'
 import { whole } from './database.ts'
 import { documented, OWNED_UNITS, ownedIn, undocumented } from './exposure.ts'

@@ -25,7 +25,7 @@ export const checksResources = (context: HostContext<Options>): readonly Resourc
     unit({ name: `${NAME}.service`, content: JOB }),
     timer,
     service({ unit: `${NAME}.timer`, restarts: [timer], reload: 'restart' }),
-  ] as readonly Resource[]
+  ]
 }
 
 /** What roles and options speak of. */
