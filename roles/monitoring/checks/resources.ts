@@ -47,6 +47,8 @@ const RIGHTS = ['CAP_DAC_READ_SEARCH', 'CAP_NET_ADMIN', 'CAP_SYS_PTRACE']
 const JOB = `# Written by provision (role monitoring).
 [Unit]
 Description=Files, ports, accounts and logins of this host, looked at for the monitoring
+# Whoever starts it by hand as well must not end what the timer does.
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot

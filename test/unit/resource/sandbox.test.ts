@@ -46,6 +46,14 @@ describe('a sandbox', () => {
     ])
   })
 
+  it('of a program that starts early leaves the file systems as they are: what systemd would put together fails in some boots', () => {
+    const early = lines({ early: true })
+    expect(
+      early.filter((line) => /^(Private(Tmp|Devices)|Protect(System|Home|Proc|Control|Kernel)|ProcSubset|ReadWritePaths)/.test(line)),
+    ).toEqual([])
+    expect(early).toEqual(expect.arrayContaining(['DevicePolicy=closed', 'CapabilityBoundingSet=', 'NoNewPrivileges=yes']))
+  })
+
   it('is loosened by naming a setting', () => {
     const loosened = lines({}, { ProtectHome: 'read-only', ReadWritePaths: ['/a', '/b'] })
     expect(loosened.filter((line) => /^(ProtectHome|ReadWritePaths)=/.test(line))).toEqual([
