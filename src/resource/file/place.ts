@@ -41,7 +41,7 @@ my $here = '';
 sub go { my ($dir) = @_; return if $dir eq $here; $here = ''; reach($dir); $here = $dir }
 sub check_places {
   for my $one (@new, $alone ? @gone : ()) {
-    if ($one->{staged}) { go($one->{dir}) }
+    if ($one->{staged}) { go($one->{dir}); $one->{real} = $at }
     else { $here = ''; next if !enter($one->{dir}) && $held[2] eq 'does not exist'; reach($one->{dir}) }
     fail("$one->{path} lies where another account can replace it (owner: $other); a service's files belong where only root can", ${UNSAFE}) if $alone && $other ne '';
   }
@@ -68,7 +68,7 @@ my $list = shift @ARGV;
 check_places();
 if (@new) {
   open my $h, '>', $list or fail("$list: $!");
-  print $h "$_->{dir}/$_->{staged}\n" for @new;
+  print $h "$_->{real}/$_->{staged}\n" for @new;
   $h->flush && $h->sync && close $h or fail("$list: $!");
 }
 for my $one (@new) {
@@ -111,13 +111,8 @@ export const placeScript = ({ alone }: { readonly alone: boolean }): string => w
 /** Lays the files over a copy of their tree; the copy is a variable of the shell. */
 export const layOverScript = (root: string, copy: string): string => `${walk(LAY_OVER, 'alone', root)} "${copy}"`
 
-/** Clears what the list names, and then the list. */
-export const CLEAR_STAGED = `${walk(
-  `
-my ($list) = @ARGV;
-open my $h, '<', $list or exit;
-while (<$h>) { chomp; my ($dir, $name) = parted($_); unlink $name if $name =~ /[.]provision-new$/ && enter($dir) }
-unlink $list;
-`,
-  STAGED_LIST,
-)}`
+/**
+ * Clears what the list names, and then the list. It is sent with every run, so that it is short: a directory is entered, and left alone
+ * unless its real path is the listed one.
+ */
+export const CLEAR_STAGED = `while IFS= read -r p; do d=\${p%/*}; ( cd -P -- "$d/" && [ "$(pwd -P)" = "\${d:-/}" ] && case $p in *.provision-new) rm -f -- "./\${p##*/}" ;; esac ); done <${STAGED_LIST}; rm -f ${STAGED_LIST}`

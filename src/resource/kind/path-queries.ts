@@ -16,8 +16,8 @@ export interface PathQueries {
 
 /**
  * Asks about paths by name, where root alone can replace what lies there: that is one program for each sort of question. The same `find`
- * looks at the directories above them; where one of these is a link or another account may write there, `$others` is set, and a reader
- * that trusts no name is started instead.
+ * looks at the directories above them; for paths below one that is a link, or that another account may write to, a reader that trusts no
+ * name is started instead.
  */
 export const pathQueries = (asked: PathAsks): PathQueries => ({
   inodes: askInodes(asked),
@@ -29,21 +29,32 @@ const reader = (what: string, ...words: readonly string[]): string => `perl -e "
 
 const askInodes = (asked: PathAsks): PathQueries['inodes'] => {
   const [paths, watched] = [chunks(asked.inodes, PATHS_AT_ONCE), chunks(watchedOf(asked), 2 * PATHS_AT_ONCE)]
-  const rounds = Array.from({ length: Math.max(paths.length, watched.length) }, (_, i) => inodeScript(i, paths[i] ?? [], watched[i] ?? []))
+  const rounds = Array.from({ length: Math.max(paths.length, watched.length) }, (_, i) =>
+    inodeScript(i, paths[i] ?? [], watched[i] ?? [], i === 0 ? asked.trees : []),
+  )
   return {
-    script: `others= reader=${quote(READ_OTHERS)}\n${rounds.join('')}${guardedScript(asked.guarded)}${treeScript(asked.trees)}`,
+    script: `reader=${quote(READ_OTHERS)}\n${THEIRS}\n${rounds.join('')}${guardedScript(asked.guarded)}`,
     read: (stdout) => readPaths(stdout.toString().split('\0')),
   }
 }
 
 /** One `find` for what is there, a builtin for what is not. Words with slashes before them are only watched. */
-const inodeScript = (round: number, paths: readonly string[], watched: readonly string[]): string => `
+const inodeScript = (round: number, paths: readonly string[], watched: readonly string[], trees: readonly string[]): string => `
 set -- ${paths.map(quote).join(' ')}
 for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
-find "$@" ${watched.map(quote).join(' ')} -prune \\( -path '///*' \\( ${OURS_BESIDE} -o ${notOurs(round)} \\) -o -path '//*' \\( ${OURS} -o ${notOurs(round)} \\) \\
+${treeScript(trees)}find "$@" ${watched.map(quote).join(' ')} ${TREE} -o -prune \\( -path '///*' \\( ${OURS_BESIDE} -o ${notOurs(round)} \\) -o -path '//*' \\( ${OURS} -o ${notOurs(round)} \\) \\
   -o -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0' \\)
-[ ! -s "$T/others.${round}" ] || { others=1; ${reader('held', '')}; }
+set -- ${paths.map(quote).join(' ')}; ! theirs "$@" || ${reader('held', '')}
 `
+
+/** Whether some of these paths lie where root is not alone, by the lists that `find` wrote. Builtins only. */
+const THEIRS = `theirs() {
+  for list in "$T"/others.*; do
+    [ -s "$list" ] || continue
+    while IFS= read -r o; do o=/\${o##*//}; o=\${o%/.}; for p do case $p in "$o"|"$o"/*) return 0 ;; esac; done; done <"$list"
+  done
+  return 1
+}`
 
 /** For `find`: nobody but root can replace what lies there, or write to it. */
 export const OURS = '-uid 0 ! -type l ! -perm /022'
@@ -51,7 +62,7 @@ export const OURS = '-uid 0 ! -type l ! -perm /022'
 /** The same of what may be a link to something beside it; what it leads to is watched for itself. */
 const OURS_BESIDE = `-uid 0 \\( ! -type l -o ! -lname '/*' ! -lname '*..*' \\)`
 
-const notOurs = (round: number): string => `-fprintf "$T/others.${round}" '%p\\0'`
+const notOurs = (round: number): string => `-fprintf "$T/others.${round}" '%p\\n'`
 
 /**
  * What has to be root's alone, so that paths may be read by their names: each directory above them, and each file whose content is read.
@@ -60,7 +71,8 @@ const notOurs = (round: number): string => `-fprintf "$T/others.${round}" '%p\\0
 const watchedOf = ({ inodes, trees, digests, texts }: PathAsks): readonly string[] => {
   const links = new Set(trees)
   const above = [...inodes, ...trees, ...digests, ...texts].flatMap(directoriesAbove)
-  const plain = [...above, ...digests, ...texts].filter((path) => !links.has(path)).map((path) => `/${path}`)
+  const isKernels = (path: string): boolean => /^\/(proc|sys)\//.test(path)
+  const plain = [...above, ...digests, ...texts].filter((path) => !links.has(path) && !isKernels(path)).map((path) => `/${path}`)
   return [...new Set([...plain, ...trees.flatMap((tree) => [`//${tree}`, `/${tree}/.`])])]
 }
 
@@ -71,28 +83,24 @@ export const directoriesAbove = (path: string): readonly string[] => {
 }
 
 const guardedScript = (paths: readonly string[]): string =>
-  paths.length === 0 ? '' : `[ -z "$others" ] || { set -- ${paths.map(quote).join(' ')}; ${reader('guarded', '')}; }\n`
+  paths.length === 0 ? '' : `set -- ${paths.map(quote).join(' ')}; ! theirs "$@" || ${reader('guarded', '')}\n`
 
-/** What lies in trees; directories of others in them are named and not entered. Owners by number: names would be looked up for each. */
+/**
+ * Adds trees to the words of `find`, by the directories that they lead to: builtins of the shell resolve links. What lies in them is
+ * named, owners by number (names would be looked up for each); a directory of another account is named and not entered.
+ */
 const treeScript = (trees: readonly string[]): string =>
-  chunks(trees, PATHS_AT_ONCE)
-    .map(
-      (some) => `
-set -- ${some.map((tree) => quote(`${tree}/.`)).join(' ')}
-if [ "$others" ]; then ${reader('trees', '')} -- ${TREE}; else find "$@" ${TREE}; fi
-`,
-    )
-    .join('')
+  trees.length === 0
+    ? ''
+    : `for t in ${trees.map(quote).join(' ')}; do ! cd -P -- "$t" 2>/dev/null || { printf 'leads\\0%s\\0%s\\0' "$t" "$PWD"; set -- "$@" "$PWD/."; cd /; }; done\n`
 
-const TREE = commandLine(
-  ...['-path', '*/.', '-printf', 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0', '-o', '-path', '*/./*'],
-  ...['-printf', 'in\\0%P\\0%y\\0%m\\0%U:%G\\0', '-type', 'd', '!', '-uid', '0', '-prune'],
-)
+const TREE = `-path '*/.' -printf 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0' -o -path '*/./*' -printf 'in\\0%P\\0%y\\0%m\\0%U:%G\\0' \\( ! -type d -o -uid 0 -o -prune \\)`
 
 const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed' | 'trees'> => {
   const inodes = new Map<string, InodeState>()
   const changed = new Map<string, number>()
   const trees = new Map<string, Map<string, Member>>()
+  const leading = new Map<string, string>()
   let within = new Map<string, Member>()
   let i = readInodes(fields, inodes)
   for (;;) {
@@ -103,10 +111,15 @@ const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed
       i = readInodes(fields, inodes, i + 3)
       continue
     }
+    if (word === 'leads') {
+      leading.set(type, path)
+      i = readInodes(fields, inodes, i + 3)
+      continue
+    }
     if (word === 'held') inodes.set(path, unreached(type, mode, owner))
     else if (word === 'tree') {
       within = new Map([['', { type, mode, owner }]])
-      trees.set(path.slice(0, -2), within)
+      trees.set(leading.get(path.slice(0, -2)) ?? '', within)
     } else if (word === 'in') within.set(path, { type, mode, owner })
     else break
     i = readInodes(fields, inodes, i + 5)
@@ -130,7 +143,7 @@ const askDigests = (paths: readonly string[], sizes: ReadonlyMap<string, number>
     .map(
       (some) => `
 set -- ${some.map(quote).join(' ')}; plain=1
-if [ "$others" ]; then ${reader('digests', sizesOf(some, sizes))}; else
+if theirs "$@"; then ${reader('digests', sizesOf(some, sizes))}; else
 for p do [ ! -e "$p" ] || [ -f "$p" ] || [ -d "$p" ] || plain=; done
 if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha256sum -z -- "$p"; done; fi; fi
 `,
@@ -164,7 +177,7 @@ const askTexts = (paths: readonly string[], patterns: readonly string[]): PathQu
     paths.length + patterns.length === 0
       ? ''
       : `set -- ${paths.map(quote).join(' ')}
-[ -z "$others" ] || { ${reader('texts', '')}; set -- ; }
+! theirs "$@" || { ${reader('texts', '')}; set -- ; }
 grep -saHZ -d skip -D skip '' "$@" ${patterns.map(quotePattern).join(' ')} /dev/null; echo end:$?`,
   read: (stdout) => {
     const texts = new Map<string, string[]>()

@@ -37,14 +37,13 @@ sub copy {
 /**
  * Reads below directories of other accounts, for an observation. Arguments: what is asked, the directory with the lists `others.*` of
  * places that are not root's alone, expected sizes (of `digests`) or the most names (of `names`), and the paths.
- * `held`: prints paths that lie behind a link of another account. `guarded`: those that another account can replace. `trees`: runs `find` (its words follow after `--`) on those that are
- * root's alone. `names`: prints what lies in directories. `digests`: as `sha256sum -z`. `texts`: as `grep -HZ ''`.
+ * `held`: prints paths that lie behind a link of another account. `guarded`: those that another account can replace. `names`: prints what lies in directories. `digests`: as `sha256sum -z`. `texts`: as `grep -HZ ''`.
  */
 export const READ_OTHERS = String.raw`${ENTER}
 my ($asked, $scratch, $sizes, @paths) = @ARGV;
 my @sizes = split / /, $sizes;
 my %others;
-for my $list (glob "$scratch/others.*") { local $/ = "\0"; open my $h, '<', $list or next; while (<$h>) { chomp; s{^/+}{/}; s{/[.]$}{}; $others{$_} = 1 } }
+for my $list (glob "$scratch/others.*") { open my $h, '<', $list or next; while (<$h>) { chomp; s{^/+}{/}; s{/[.]$}{}; $others{$_} = 1 } }
 sub above { my @up; my $p = $_[0]; while ($p =~ s{/[^/]*$}{}) { push @up, $p } @up }
 sub is_theirs { my ($p) = @_; grep { $others{$_} } $p, above($p) }
 ${OPEN_FILE}
@@ -64,10 +63,6 @@ if ($asked eq 'held') {
     next unless enter($dir) && sysopen($d, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && chdir $d && opendir my $list, '.';
     while ($n < $sizes && defined(my $one = readdir $list)) { next if $one =~ /^[.]{1,2}\z/; print "$path\0$one\0"; $n++ }
   }
-} elsif ($asked eq 'trees') {
-  my ($i) = grep { $paths[$_] eq '--' } 0 .. $#paths;
-  my @ours = grep { enter($_) && $other eq '' } @paths[0 .. $i - 1];
-  exec 'find', @ours, @paths[$i + 1 .. $#paths] if @ours;
 } elsif ($asked eq 'texts') {
   for my $path (@paths) {
     my $h;

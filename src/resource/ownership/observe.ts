@@ -35,7 +35,7 @@ export const placeOf = ({ path, key }: OwnedThing): string | undefined => {
 const NAMES = 50
 
 /**
- * What lies there, its digest, and which package it belongs to: one `dpkg-query` for all, and only where something is left over. `$others`
+ * What lies there, its digest, and which package it belongs to: one `dpkg-query` for all, and only where something is left over. `theirs`
  * and `$reader` come with what is asked of paths (see `ask-paths`).
  */
 export const probeLeftovers = (name: string, specs: readonly OrphanSpec[]): KindQuery<OrphanState> => {
@@ -48,7 +48,7 @@ export const probeLeftovers = (name: string, specs: readonly OrphanSpec[]): Kind
         ? ''
         : `dpkg-query -S -- ${words} | tr '\\n' '\\0'; printf 'within\\0'
 set -- ${words}
-if [ "$others" ]; then perl -e "$reader" -- names "$T" ${NAMES} "$@"
+if theirs "$@"; then perl -e "$reader" -- names "$T" ${NAMES} "$@"
 else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 -printf '%h\\0%f\\0' | head -z -n ${2 * NAMES}; done; fi`,
     parse: (stdout, said) => {
       const fields = stdout.toString().split('\0')

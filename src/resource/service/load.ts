@@ -74,7 +74,7 @@ digests() { if [ "$others" ]; then perl -e "$reader" -- digests "$w" '' "$@" | t
 const watchScript = (paths: readonly string[]): string => {
   const watched = [...new Set([...paths.flatMap(directoriesAbove), ...paths])]
   if (watched.length === 0) return 'others='
-  return `find ${commandLine(...watched)} -prune ! \\( ${OURS} \\) -print0 >"$w/others.0" 2>/dev/null; others=; [ ! -s "$w/others.0" ] || others=1`
+  return `find ${commandLine(...watched)} -prune ! \\( ${OURS} \\) -print >"$w/others.0" 2>/dev/null; others=; [ ! -s "$w/others.0" ] || others=1`
 }
 
 // Where `at` is the time of the unit's last change of state, which moves at every start, restart and reload (ENGINE.md section 4).

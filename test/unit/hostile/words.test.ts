@@ -79,10 +79,10 @@ describe('a hostile path', () => {
     const paths = files.map(({ path }) => path)
     const { inodes, digests, texts } = pathQueries(mergeQueries([{ inodes: paths, digests: paths, texts: paths }]))
     // Everybody may write to /tmp, so that the careful reader is asked as well.
-    for (const others of ['', '1']) {
+    for (const theirs of ['', 'theirs() { false; }']) {
       const answer = (script: string): Buffer =>
         execFileSync('dash', [], {
-          input: `{ { ${inodes.script}\n} >"$T/inodes"; others=${others}; ${script}\n} </dev/null 2>/dev/null`,
+          input: `{ { ${inodes.script}\n} >"$T/inodes"; ${theirs}\n${script}\n} </dev/null 2>/dev/null`,
           env: { LC_ALL: 'C', PATH: process.env.PATH, T: scratch() },
         })
       const found = inodes.read(answer('cat "$T/inodes"'))
