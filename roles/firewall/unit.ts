@@ -35,8 +35,8 @@ WantedBy=sysinit.target
 
 /**
  * The distribution's own nftables.service, where somebody uses it, flushes the rules of everybody whenever it is started, reloaded or
- * stopped: by hand, or by an upgrade of its package. Ours are loaded again before it is done with that. Rules of others may name
- * hosts, which are resolved.
+ * stopped: by hand, or by an upgrade of its package. Ours are loaded again before it is done with that. Rules of others may contain
+ * host names.
  */
 export const besideNftables = (rules: string): Resource => {
   const load = `-/usr/sbin/nft -f ${rules}`

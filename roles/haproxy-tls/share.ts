@@ -1,13 +1,13 @@
 import { dropin, type Resource, sandbox, slice } from 'provision'
 import type { Options } from './options.ts'
 
-/** Its main process puts a socket in the place of one of the account haproxy, and gives its workers away to it, in a root of their own. */
+/** The main process replaces a socket of the account haproxy, and starts workers as that account in a chroot. */
 const CAPABILITIES = ['NET_BIND_SERVICE', 'SETUID', 'SETGID', 'SYS_CHROOT', 'KILL', 'CHOWN', 'FOWNER'].map((one) => `CAP_${one}`)
 
-/** Its files of /run lie in a directory of root alone: not even another program of the account haproxy gets to its socket. */
+/** Only root may enter this directory of /run: other programs of the account haproxy cannot reach the sockets. */
 const OWN = 'provision-haproxy'
 
-/** Where it is asked how things are, and told to take servers out. */
+/** Socket for queries, and for taking servers out. */
 export const SOCKET = `/run/${OWN}/admin.sock`
 
 /** HAProxy in a slice of its own: neither does it starve the rest of its host, nor the rest it; and it comes back when it was ended. */

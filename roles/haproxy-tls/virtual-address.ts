@@ -132,7 +132,7 @@ elif [ ${family(it)} = 4 ]; then
 fi`,
   }))
 
-/** It moves addresses, speaks VRRP and ARP, and asks HAProxy as nobody. */
+/** keepalived moves addresses, speaks VRRP and ARP, and runs its check as nobody. */
 const CAPABILITIES = ['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SETUID', 'CAP_SETGID', 'CAP_KILL']
 const KERNEL = { ProcSubset: 'all', RestrictAddressFamilies: 'AF_UNIX AF_NETLINK AF_PACKET AF_INET AF_INET6' }
 

@@ -128,7 +128,7 @@ const NODE = [
   '--collector.netdev.device-exclude=^(lo|veth.*)$',
 ]
 
-/** File systems are listed by the process 1 and measured at their places, network devices by the kernel; the clock's state is asked for by the call that sets it. */
+/** The exporter lists file systems as process 1 sees them, and network devices by netlink. adjtimex(2) reads the state of the clock and sets it. */
 const WHOLE_HOST = {
   ProtectProc: 'default',
   ProcSubset: 'all',

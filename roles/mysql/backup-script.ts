@@ -7,7 +7,7 @@ export interface Backup {
   readonly pki: { readonly pair: string; readonly trusted: string }
 }
 
-/** How it ends where there is nothing to save yet. */
+/** Exit status if there is no database to save yet. */
 export const NOTHING = 3
 
 /**

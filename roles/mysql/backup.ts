@@ -26,7 +26,7 @@ export const BACKUP = 'provision-backup'
 const PKI = { directory: '/etc/provision-backup', pair: '/etc/provision-backup/host.pem', trusted: '/etc/provision-backup/authority.pem' }
 const RUNS = 'provision-database-backup'
 const STORES = 'provision-database-store'
-/** What monitoring is told, and where we look ourselves. */
+/** Metrics of the backups, for monitoring and for `provision verify`. */
 export const TOLD = `${METRICS}/database-backup/database-backup.prom`
 const STORE = `/var/lib/${STORES}`
 const SCRIPTS = '/usr/local/lib/provision'
@@ -87,7 +87,7 @@ After=mariadb.service
 Type=oneshot
 ExecStart=${SCRIPTS}/database-backup
 SuccessExitStatus=${NOTHING}
-# As root, but within what this unit may do: whether it was a good one is systemd's word, and the account of the backups cannot write it.
+# Runs as root in the sandbox of this unit. systemd passes the result, and the account of the backups cannot write the file.
 ExecStopPost=!${SCRIPTS}/database-backup-told
 User=${BACKUP}
 Group=${BACKUP}

@@ -1,13 +1,13 @@
 import { sandbox, type UnitSettings } from 'provision'
 import type { Options } from './options.ts'
 
-/** Galera sets the class of its threads, also to what it is already. */
+/** Galera sets the scheduling class of its threads, even to the class that they have. */
 const GALERA = { network: 'all', calls: ['sched_setscheduler'] } as const
 const NETLINK = { RestrictAddressFamilies: 'AF_UNIX AF_NETLINK AF_INET AF_INET6' }
 
 export const arbitratorSandbox = (): UnitSettings => sandbox(GALERA, NETLINK)
 
-/** The server writes where its package and its settings say. CAP_DAC_OVERRIDE is for what Debian's unit does as root after the start. */
+/** The server may write to the paths of its package and its settings. Debian's start script, which runs as root, needs CAP_DAC_OVERRIDE. */
 export const serverSandbox = (settings: Options['settings']): UnitSettings => {
   const paths = Object.values(settings).flatMap((value) => /^((?:\/[\w.-]+)*)\/[\w.-]+\/?$/.exec(String(value)) ?? [])
   return sandbox(

@@ -60,7 +60,7 @@ export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly R
     StateDirectory: own,
     Slice: SLICE,
     ...sandbox({ network: 'all', calls: ['@chown'] }, APPLICATION),
-    // What the account of others shares with them stays when this one ends.
+    // Other programs of the account keep their shared memory when this one ends.
     ...(app.user !== undefined && { RemoveIPC: 'no' }),
     ...(app.writes.length > 0 && { ReadWritePaths: app.writes.join(' ') }),
     ...(app.memory !== undefined && { MemoryMax: app.memory.toUpperCase() }),

@@ -1,5 +1,5 @@
 /**
- * Where jobs of a host leave measurements for monitoring to show: each has a directory of its own in it, with files `NAME.prom` in the
- * form of Prometheus. A job as root writes into one of root, any other into one of its own account: nobody writes into another's.
+ * Directory for measurements of jobs, which monitoring shows. Each job has a directory of its own in it, with files `NAME.prom` in the text
+ * format of Prometheus. Root owns this directory, so no account can replace the directory of another.
  */
 export const METRICS = '/var/lib/provision-metrics'

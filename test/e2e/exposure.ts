@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 const roles = new URL('../../roles/', import.meta.url)
 
-/** A unit as the README of its role has it: its account, and how exposed it is; undefined for one that runs no program of its own. */
+/** A unit in the README of its role. The exposure of a unit that runs no program of its own is undefined. */
 export interface Row {
   readonly role: string
   readonly unit: string
@@ -59,7 +59,7 @@ export const ownedIn = (printed: string): readonly Owned[] =>
       return { role, unit, account, exposure: exposure === undefined || exposure === '' ? undefined : Number(exposure) }
     })
 
-/** How what a host owns differs from what the READMEs say. Empty where all is as it stands there, and well enough shut. */
+/** Differences between the units of a host and the READMEs, and units of 3.0 and more without a remark. */
 export const undocumented = (owned: readonly Owned[]): readonly string[] =>
   owned.flatMap(({ role, unit, account, exposure }) => {
     const row = documented().find((one) => one.role === role && new RegExp(`^${one.unit.replace('NAME', '[a-z0-9-]+')}$`).test(unit))

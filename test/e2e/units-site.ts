@@ -1,7 +1,7 @@
 import type { LabSpec } from '../../src/lab/index.ts'
 import { type Project, referenceProject } from './project.ts'
 
-/** A site of three hosts on which every shipped unit runs, but that of a primary with replicas, and some files of an account of their own. */
+/** A site of three hosts with every shipped unit except that of a primary with replicas, and with files in a directory of an account. */
 export const unitsSite = (lab: string, subnet: string, recipient: string): { readonly project: Project; readonly spec: LabSpec } => {
   const project = referenceProject(lab, subnet)
   const hosts = ['lb-01', 'web-01', 'web-02'].map((name, i) => ({ name, user: 'ops', addresses: [`${subnet}.${11 + i}`] }))

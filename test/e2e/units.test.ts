@@ -20,7 +20,7 @@ afterAll(async () => {
   project.remove()
 })
 
-/** Does something as an account, with all that the account may; whether each line of it was refused. */
+/** Runs each line as an account; prints `done` or `refused` for each. */
 const as = (account: string, ...lines: readonly string[]): Promise<string> =>
   on(
     'web-02',
@@ -31,7 +31,7 @@ const as = (account: string, ...lines: readonly string[]): Promise<string> =>
       .join(''),
   )
 
-/** What monitoring is told of a host. */
+/** Our metrics of a host, from its node exporter. */
 const metrics = (host: string): Promise<string> =>
   on(
     host,
@@ -55,7 +55,7 @@ describe('the units of a whole site', () => {
   it('are as shut as the READMEs of their roles say, each below 3.0 or with its reason', async () => {
     const owned = ownedIn((await Promise.all(HOSTS.map((host) => on(host, OWNED_UNITS)))).join(''))
     expect([...new Set(undocumented(owned))]).toEqual([])
-    // And none is documented that there is not: that of a primary with replicas is measured with those.
+    // The unit of a primary is compared in the test of replicas.
     const there = new Set(owned.map(({ unit }) => unit.replace(/^provision-app-.*/, 'provision-app-NAME.service')))
     expect(documented().flatMap(({ unit }) => (there.has(unit) ? [] : [unit]))).toEqual(['provision-database-primary.service'])
   })
@@ -99,7 +99,7 @@ describe('an account of a host', () => {
     expect(await as('prometheus', ...tries)).toBe('refused\n'.repeat(tries.length))
     await on('web-02', `systemctl start provision-checks ${BACKUP}`)
     expect(await on('web-02', 'ls /etc/cron.d; cat /etc/cron.d/*')).toBe(before)
-    // Nothing that root runs takes its settings from a file that it reads as a program.
+    // No script that root runs sources a file.
     const sourcing = `grep -lE '(^|[;&|]) *([.]|source) +[/"$]' $(grep -lE '^#!.*sh$' /usr/local/sbin/provision-* /usr/local/lib/provision/*) || true`
     expect(await on('web-02', sourcing)).toBe('')
   })

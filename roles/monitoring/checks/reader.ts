@@ -1,6 +1,6 @@
 /**
- * Reads, for the checks, files that other accounts can put something else in the place of. A link is followed only where root alone could
- * have made it, nothing but regular files is opened, and of what others can write only so much is read, for only so long.
+ * Program that reads files which other accounts may replace. It follows a link only if root alone can have made it, opens only regular
+ * files, and limits how much it reads of files that others can write, and for how long.
  */
 export const READER = String.raw`#!/usr/bin/perl
 # Written by provision.
@@ -8,11 +8,11 @@ use strict;
 use warnings;
 use Fcntl qw(:DEFAULT :mode);
 
-# Bytes of files that others can write, of all together, and seconds for them.
+# Limits for files that others can write: bytes in total, and seconds in total.
 my ($bytes, $end) = (1 << 30, time + 60);
 
-# Opens a file. Gives its handle, whether root alone can write and replace it, and its size; or a word for what is wrong. Of a link that
-# is asked for, where it leads.
+# Opens a file. Returns its handle, whether root alone can write and replace it, and its size; or one word that says what is wrong.
+# With is_link, returns the target of a link.
 sub reach {
   my ($path, $is_link) = @_;
   return 'changed' if $path !~ m{^/} || $path =~ m{(^|/)\.\.?(/|$)};
@@ -48,7 +48,7 @@ sub enter {
 }
 sub is_safe { @_ && $_[4] == 0 && !($_[2] & 022) }
 
-# The first bytes of a file that was reached.
+# Returns the first bytes of an open file.
 sub text_of {
   my ($file, $most) = @_;
   my $text = '';
@@ -56,7 +56,7 @@ sub text_of {
   return $text;
 }
 
-# Compares files with their digests; those of root alone many at a time.
+# Compares a file with its digest. Files of root alone are collected and compared together.
 my @batch;
 sub compare {
   my ($sum, $path, $name) = @_;
@@ -88,7 +88,7 @@ sub flush_batch {
   print "changed\t$_->[2]\n" for values %of;
   @batch = ();
 }
-# Of so many bytes, however the file grows meanwhile.
+# Returns the digest of so many bytes, even if the file grows meanwhile.
 sub digest_of {
   my ($file, $left) = @_;
   pipe my $out, my $in or die "pipe: $!";
@@ -107,7 +107,7 @@ sub digest_of {
   return substr $said, 0, 64;
 }
 
-# A release is what its link names, and consists of the files of its list: digests and names, whose own digest is the release's name.
+# Compares a release, the target of its link, with its list of digests and names. The name of the release is the digest of this list.
 sub release {
   my ($root) = @_;
   my ($live) = reach("$root/current", 1);
@@ -129,7 +129,7 @@ if ($what eq 'text') {
   exit !ref $file;
 }
 die "unknown: $what\n" if $what ne 'owned';
-# What we own, from our record: a word and its path, of all that is not as a run left it; at last how many files were looked at.
+# Reads our record, and prints a word and the path of each file that is not as a run left it, then the number of files.
 my (%files, %roots);
 while (<STDIN>) {
   $roots{unescaped($1)} = 1 if m{^release:(/\S*)};

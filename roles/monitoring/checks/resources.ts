@@ -41,18 +41,18 @@ export const knownIn = ({ host, flows, exposed, facts, options }: HostContext<Op
   balancer: exposed.some((one) => one.host === host.name && one.type === 'metrics' && one.job === 'haproxy'),
 })
 
-/** All files and the journal, the firewall's counters, whose a port is: it may read what root may, and write what is its own. */
+/** Rights to read all files, the counters of the firewall and the owners of ports. The job can write only its own state. */
 const RIGHTS = ['CAP_DAC_READ_SEARCH', 'CAP_NET_ADMIN', 'CAP_SYS_PTRACE']
 
 const JOB = `# Written by provision (role monitoring).
 [Unit]
 Description=Files, ports, accounts and logins of this host, looked at for the monitoring
-# Whoever starts it by hand as well must not end what the timer does.
+# A start by hand must not use up the starts of the timer.
 StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
-# What it prints. It cannot write there itself: systemd opens the file for it, and root gives it its name.
+# systemd opens the file that the script prints to. The script itself cannot write to that directory.
 ExecStartPre=!/bin/rm -f ${FOUND}.new
 ExecStart=${SCRIPT}
 ExecStartPost=!/bin/mv -f ${FOUND}.new ${FOUND}.prom
@@ -69,7 +69,7 @@ OOMScoreAdjust=-300
 ${settingLines(
   sandbox(
     { network: 'kernel', capabilities: RIGHTS, ambient: true, calls: ['capset'] },
-    // It looks at files of ours in homes as well.
+    // Files of ours may be in homes.
     { ReadWritePaths: `${METRICS}/checks`, ProtectHome: 'read-only', ProcSubset: 'all', UMask: '0022' },
   ),
 )}`

@@ -1,20 +1,20 @@
 import { quote } from 'provision'
 
-/** What roles and options speak of. */
+/** Ports and accounts that roles and options name. */
 export interface Known {
   /** As `443/tcp`. */
   readonly ports: readonly string[]
   readonly users: readonly string[]
   /** Whether HAProxy writes down here how long visitors waited. */
   readonly balancer: boolean
-  /** The program that reads what others can replace. */
+  /** Path of the program that reads files which other accounts may replace. */
   readonly reader: string
 }
 
 /**
- * What a host looks at by itself, and prints for the node exporter: files, ports, accounts, logins, updates, certificates, and
- * what each unit takes. While a run changes things, those that it may be changing are left as they were. It may read all of the host
- * (see the unit), and so reads nothing that another account can replace but through `reader`.
+ * Checks that a host runs by itself and prints for the node exporter: files, ports, accounts, logins, updates, certificates, and the
+ * use of resources by each unit. During a run, results about files stay as they were. The script may read all of the host (see the
+ * unit), so it reads files that another account may replace only through `reader`.
  */
 export const checksScript = ({ ports, users, balancer, reader }: Known): string => String.raw`#!/bin/sh
 # Written by provision.
@@ -23,7 +23,7 @@ PORTS=${quote(ports.join(' '))} USERS=${quote(users.join(' '))} BALANCER=${balan
 S=$STATE_DIRECTORY OWNED=/var/lib/provision/owned READ=${reader}
 rm -rf "$S"/.w.*; w=$(mktemp -d "$S/.w.XXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT; export TMPDIR="$w"
 now=$(date +%s)
-# Of this job's rights, which are not few, a program keeps none.
+# Runs a program without the rights of this job.
 plainly() { setpriv --inh-caps=-all --ambient-caps=-all "$@"; }
 plainly true || exit 1
 plain() { tr -d '"\\' | tr -c '[:print:]\n\t' '?'; }
@@ -50,8 +50,7 @@ owned() {
   gauge provision_sshd_changed; echo "provision_sshd_changed $(sshd_changed)"
 }
 
-# Files of packages, once an hour: it reads all of them, and one that hangs or never ends is told like one that is wrong. Configuration
-# files are for people to change.
+# Files of packages, once an hour. A check that does not end is reported like a wrong file. Configuration files are for people to change.
 package_files() {
   hourly packages || {
     timeout 150 dpkg --verify >"$w/verified" 2>/dev/null; [ $? -ne 124 ] || echo '????????? /usr/bin/dpkg (--verify did not end)' >>"$w/verified"

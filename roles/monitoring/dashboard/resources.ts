@@ -156,7 +156,7 @@ ${TEMPORARY.map((name) => `  ${name}_temp_path ${STATE}/${name};\n`).join('')}
 `
 }
 
-/** Its main process reads keys, makes its directories, and gives its worker away. */
+/** The main process reads keys, creates directories, and starts its worker as another account. */
 const CAPABILITIES = ['CAP_SETUID', 'CAP_SETGID', 'CAP_CHOWN', 'CAP_KILL']
 
 // A certificate that somebody else renews is read anew once a day.

@@ -1,27 +1,27 @@
-/** Settings of one section of a unit; one that has several values is written several times. */
+/** Settings of one section of a unit. A setting with several values is written once for each. */
 export type UnitSettings = Readonly<Record<string, string | readonly string[]>>
 
-/** What a program needs of its host. It gets the rest only by naming a setting. */
+/** Needs of a program. It gets anything else of its host only by a setting of its own. */
 interface Needs {
   /**
-   * `none`: no network at all. `loopback`: addresses of this host. `kernel`: the kernel's own interface to the network of this host (as
-   * nft and ss use it), and no addresses. `all`: any address.
+   * `none`: no network at all. `loopback`: addresses of this host. `kernel`: netlink, as nft and ss use it, and no addresses. `all`: any
+   * address.
    */
   readonly network?: 'none' | 'loopback' | 'kernel' | 'all'
-  /** Capabilities of root that it keeps: `CAP_NET_RAW`. */
+  /** Capabilities of root that it keeps, such as `CAP_NET_RAW`. */
   readonly capabilities?: readonly string[]
-  /** Whether it has them although its account is not root. */
+  /** True if its account is not root and must have these capabilities. */
   readonly ambient?: boolean
   /**
-   * Whether it starts before the file systems of the host are set up. It sees them as they are then: what systemd puts together for it
-   * alone is in the way of what clears /tmp in that moment, and the program would not start in one of ten boots.
+   * True if it starts before the file systems of the host are set up. It then gets no mount namespace: systemd 252 prepares its /dev
+   * below /tmp, which another unit clears at that time, and the program failed to start in 5 of 36 boots.
    */
   readonly early?: boolean
-  /** System calls beside those of any service (`@system-service` without `@privileged` and `@resources`). */
+  /** System calls in addition to those of any service (`@system-service` without `@privileged` and `@resources`). */
   readonly calls?: readonly string[]
 }
 
-/** Programs that lower their own rights from root need system calls that others do not. */
+/** Programs that change their account or root directory themselves need more system calls. */
 const CHANGES_ACCOUNT = ['CAP_CHOWN', 'CAP_SETGID', 'CAP_SETUID', 'CAP_SYS_CHROOT']
 
 const NETWORK: Readonly<Record<NonNullable<Needs['network']>, UnitSettings>> = {
@@ -31,7 +31,7 @@ const NETWORK: Readonly<Record<NonNullable<Needs['network']>, UnitSettings>> = {
   all: { RestrictAddressFamilies: 'AF_UNIX AF_INET AF_INET6' },
 }
 
-/** What no program of ours needs, as systemd from 249 on knows it. */
+/** Settings that close what no shipped program needs. systemd 249 and later know them. */
 const CLOSED: UnitSettings = {
   NoNewPrivileges: 'yes',
   DevicePolicy: 'closed',
@@ -44,12 +44,12 @@ const CLOSED: UnitSettings = {
   RestrictRealtime: 'yes',
   RestrictSUIDSGID: 'yes',
   SystemCallArchitectures: 'native',
-  // A program that is refused a call goes on without it, as it does on a kernel that lacks it.
+  // Programs go on without a refused call, as on a kernel that lacks it.
   SystemCallErrorNumber: 'EPERM',
   UMask: '0077',
 }
 
-/** The part of the host's files that it does not see, or not as they are. */
+/** Settings that restrict the view of the file system, by a mount namespace. */
 const FILES: UnitSettings = {
   ProtectSystem: 'strict',
   ProtectHome: 'yes',
@@ -63,12 +63,12 @@ const FILES: UnitSettings = {
   ProcSubset: 'pid',
 }
 
-/** systemd adds up the lists of a unit and its drop-ins, so each begins anew. */
+/** systemd adds the lists of a unit and its drop-ins up, so each list is reset first. */
 const LISTS = ['AmbientCapabilities', 'CapabilityBoundingSet', 'RestrictAddressFamilies', 'SystemCallFilter']
 
 /**
- * Settings of `[Service]` that leave a program nothing but what it `needs`, and what `more` sets otherwise: `ReadWritePaths`, or a
- * setting of these that it does not work with. See systemd.exec(5), and `systemd-analyze security UNIT` for what is left.
+ * Returns settings of `[Service]` that close everything except the `needs`. `more` adds settings (`ReadWritePaths`) or replaces those
+ * that the program cannot work with. systemd.exec(5) explains them; `systemd-analyze security UNIT` prints what remains open.
  */
 export const sandbox = (needs: Needs = {}, more: UnitSettings = {}): UnitSettings => {
   const { network = 'none', capabilities = [], ambient = false, early = false, calls = [] } = needs
@@ -78,7 +78,7 @@ export const sandbox = (needs: Needs = {}, more: UnitSettings = {}): UnitSetting
     ...NETWORK[network],
     CapabilityBoundingSet: capabilities.join(' '),
     AmbientCapabilities: ambient ? capabilities.join(' ') : '',
-    // Capabilities would count in a namespace of their own only.
+    // In a user namespace capabilities have no effect on the host.
     ...(capabilities.length === 0 && { PrivateUsers: 'yes' }),
     SystemCallFilter: [...callsFor(capabilities), ...calls],
     ...more,
@@ -94,7 +94,7 @@ const callsFor = (capabilities: readonly string[]): readonly string[] => [
   ...(capabilities.includes('CAP_SYS_CHROOT') ? ['chroot'] : []),
 ]
 
-/** Settings as lines of a unit file. */
+/** Returns settings as lines of a unit file. */
 export const settingLines = (settings: UnitSettings): string =>
   Object.entries(settings)
     .flatMap(([key, value]) => [value].flat().map((one) => `${key}=${one}\n`))

@@ -33,7 +33,7 @@ const owned = (...lines: readonly string[]) =>
     .slice(0, -1)
 const file = (path: string, sum: string): string => `file:${path} ${path} ${sum}`.replaceAll('two words', 'two%20words')
 
-describe('what reads files for the checks', () => {
+describe('the reader of the checks', () => {
   it('is a program that Perl can read', () => {
     expect(spawnSync('perl', ['-c'], { input: READER, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '- syntax OK\n' })
   })
