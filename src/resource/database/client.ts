@@ -47,7 +47,7 @@ export const BLOCKERS_SCRIPT = `${mariadbWithin(15)} -e ${quote(BLOCKERS)} </dev
 /** `$v`: how a client failed, by its exit status (142 is its alarm) and what it wrote to `$T/m`. Builtins only. */
 const FAILED = `failed() {
   m=; while IFS= read -r l; do m="$m$l "; done <"$T/m"
-  case "$1 $m" in 142*|*'ERROR 1205 '*|*'ERROR 1969 '*) v=blocked ;; *handshake*) v=silent ;; *) v=down ;; esac
+  case "$1 $m" in 142*|*'ERROR 1205 '*|*'ERROR 1969 '*) v=blocked ;; *'system error: 110 '*) v=silent ;; *) v=down ;; esac
 }`
 
 /**

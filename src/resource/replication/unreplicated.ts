@@ -38,7 +38,9 @@ export const unreplicated = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly UnreplicatedSpec[]) => ({
-    script: `x=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$x" || printf 'refused\\t%s\\n' "$x"
+    script: `if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then
+x=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$x" || printf 'refused\\t%s\\n' "$x"
+fi
 echo 'provision-accounts'
 ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,
     parse: (stdout) => {

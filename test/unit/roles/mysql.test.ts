@@ -71,6 +71,21 @@ describe('who gets what', () => {
     expect(all).toEqual(expect.arrayContaining(['database:test', 'database-account:@localhost', 'database-account:@web-12']))
   })
 
+  it.each(['cluster', 'replica'])(
+    'a server of the topology %s: upgraded before it counts as started, in place of what the package does',
+    (topology) => {
+      const all = declared(first, { topology })
+      const lines = textOf(all, 'unit:mariadb.service.d/provision.conf').split('\n')
+      const after = lines.filter((line) => line.startsWith('ExecStartPost='))
+      expect([after[0], after.at(-1)]).toEqual(['ExecStartPost=', 'ExecStartPost=-/usr/local/lib/provision/database-upgrade'])
+      const at = (key: string): number => all.map(keyOf).indexOf(key)
+      expect(at('file:/usr/local/lib/provision/database-upgrade')).toBeGreaterThan(0)
+      expect(at('file:/usr/local/lib/provision/database-upgrade')).toBeLessThan(
+        at(topology === 'cluster' ? 'galera:database' : 'replication:database'),
+      )
+    },
+  )
+
   it('an arbitrator: no server, no data, an account of its own', () => {
     expect(keys(LB)).toEqual([
       'user:garbd',
