@@ -33,7 +33,7 @@ export const shareResources = ({ share: { cpu_weight, io_weight, memory_percent 
         Environment: [`PIDFILE=/run/${OWN}/haproxy.pid`, `"EXTRAOPTS=-S /run/${OWN}/master.sock"`],
         ...sandbox(
           { network: 'all', capabilities: CAPABILITIES },
-          // It compiles regular expressions while it runs, and does not start where it cannot.
+          // HAProxy compiles regular expressions to machine code, and fails to start if it cannot.
           { ReadWritePaths: '/var/lib/haproxy', MemoryDenyWriteExecute: 'no' },
         ),
       },

@@ -32,7 +32,7 @@ export const nginxSandbox = (): Resource =>
     },
   })
 
-/** Languages compile while they run, and count processors, memory and networks; and libraries give a file that they replace its group again. */
+/** Runtimes compile code while they run, and read the number of processors, the memory and the networks. Libraries restore the group of files (chown). */
 const APPLICATION = {
   MemoryDenyWriteExecute: 'no',
   ProcSubset: 'all',

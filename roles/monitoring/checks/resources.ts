@@ -28,7 +28,7 @@ export const checksResources = (context: HostContext<Options>): readonly Resourc
   ]
 }
 
-/** What roles and options speak of. */
+/** Ports and accounts that roles and options name. */
 export const knownIn = ({ host, flows, exposed, facts, options }: HostContext<Options>) => ({
   ports: [
     ...new Set([
