@@ -33,7 +33,11 @@ if [ ! -s $info ]; then
 fi
 # The package writes it as root, and the tool must be able to change it.
 [ ! -e $info ] || [ -w $info ] || { cp $info $info.new && mv -f $info.new $info; }
-timeout 60 mariadb-upgrade $login --check-if-upgrade-is-needed >/dev/null || exit 0
+# The tool fails as well where no upgrade is needed.
+said=$(timeout 60 mariadb-upgrade $login --check-if-upgrade-is-needed 2>&1) || case $said in
+  *'already upgraded'*) exit 0 ;;
+  *) printf '%s\\n' "$said" 'it is not known whether the system tables need an upgrade: the next start asks again' >&2; exit 1 ;;
+esac
 # It gives way where it would wait for another session, which may wait for it.
 was=$(sql 'SELECT @@GLOBAL.lock_wait_timeout') && sql 'SET GLOBAL lock_wait_timeout = 10' || exit 1
 timeout -k 10 ${LIMIT_S} mariadb-upgrade $login --silent; code=$?
