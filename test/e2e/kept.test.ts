@@ -77,7 +77,7 @@ describe('a plan that was kept', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(changes(lines, 'applied')).toEqual(changes(dry.lines, 'planned'))
     const happened = changes(lines, 'applied').length
-    expect(lines.at(-1)).toMatchObject({ foretold: { foretold: happened, happened } })
+    expect(lines.at(-1)).toMatchObject({ prediction: { predicted: happened, actual: happened } })
   })
 
   it('is refused when it was carried out already', () => {
