@@ -56,7 +56,7 @@ describe('a disk', () => {
       /^✖ one › role things › file:\/srv\/thing\n {2}what \/srv\/thing could not be written \(exit \d+\): \/srv is full\n/m,
     )
     expect(stderr).toMatch(
-      /Wrote only \d+ of \d+ bytes\n[\s\S]* {7}\/srv has \d+ KB left\n {2}fix {2}make room on \/srv, and run again; what was there before is whole$/m,
+      /\/srv\/thing: No space left on device\n[\s\S]* {7}\/srv has \d+ KB left\n {2}fix {2}make room on \/srv, and run again; what was there before is whole$/m,
     )
     expect(on('cat /srv/thing; ls -A /srv')).toBe('beforething')
   })

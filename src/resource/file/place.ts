@@ -46,19 +46,21 @@ sub check_places {
     fail("$one->{path} lies where another account can replace it (owner: $other); a service's files belong where only root can", ${UNSAFE}) if $alone && $other ne '';
   }
 }
-# The file is ours from its first byte: nobody else made it, and nobody reads it before it is complete.
+# The file is ours from its first byte: nobody else made it, and nobody reads it before it is complete. Returns what went
+# wrong, as it was before the handle is closed, which changes the error of the system.
 sub create {
   my ($one, $name) = @_; my $h;
   unlink $name;
-  sysopen($h, $name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) or return 0;
+  sysopen($h, $name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) or return "$!";
   seek STDIN, $one->{at}, 0;
   my $left = $one->{size};
   while ($left > 0) {
     my $n = read STDIN, my $part, $left < 1048576 ? $left : 1048576;
-    return 0 unless $n && print $h $part;
+    last unless $n && print $h $part;
     $left -= $n;
   }
-  return $h->flush && chown($one->{uid}, $one->{gid}, $h) && chmod($one->{mode}, $h) && close $h;
+  my $why = $left == 0 && $h->flush && chown($one->{uid}, $one->{gid}, $h) && chmod($one->{mode}, $h) ? '' : "$!" || 'the input was cut off';
+  return close $h || $why ? $why : "$!";
 }
 `
 
@@ -73,10 +75,9 @@ if (@new) {
 }
 for my $one (@new) {
   go($one->{dir});
-  next if create($one, $one->{staged});
-  my $why = "$one->{path}: $!";
+  my $why = create($one, $one->{staged}) or next;
   for (@new) { unlink $_->{staged} if enter($_->{dir}) }
-  unlink $list; fail($why);
+  unlink $list; fail("$one->{path}: $why");
 }
 for (@new) { go($_->{dir}); to_disk($_->{staged}) }
 for (@new) { go($_->{dir}); rename $_->{staged}, $_->{name} or fail("$_->{path}: $!") }
@@ -101,7 +102,8 @@ for (@new, @gone) {
   next if !enter("$copy$rest") && $held[2] eq 'does not exist';
   fail("$_->{path} lies behind a link, which a set of files that is checked together cannot have", ${UNSAFE}) if readlink('/proc/self/cwd') ne "$real$rest";
   if (!exists $_->{staged}) { unlink $_->{name}; next }
-  create($_, $_->{name}) or fail("$_->{path}: $!");
+  my $why = create($_, $_->{name});
+  fail("$_->{path}: $why") if $why;
 }
 `
 
