@@ -67,10 +67,10 @@ export const problemLine = ({ class: sort, where, what, why, fix }: Problem) => 
   fix,
 })
 
-export const summaryLine = ({ result, durationMs, hosts, prediction: foretold }: Ending['outcome']) => ({
+export const summaryLine = ({ result, durationMs, hosts, prediction }: Ending['outcome']) => ({
   type: 'summary',
   result,
   durationMs,
-  ...(foretold === undefined ? {} : { foretold }),
+  ...(prediction === undefined ? {} : { prediction }),
   hosts: Object.fromEntries(hosts.map(({ host, ...counts }) => [host, counts])),
 })
