@@ -65,8 +65,8 @@ export default defineRole({
     directory({ path: '/srv/board', owner: 'board', group: 'board' }),
     file({ path: '/srv/board/server.pl', content: SERVER }),
     ...['fifo', 'link', 'sparse'].map((name) => file({ path: '/srv/board/' + name, content: name + '\\n', owner: 'board' })),
-    directory({ path: '/srv/board/site' }),
-    release({ root: '/srv/board/site', files: files('playbooks/site') }),
+    directory({ path: '/srv/pages' }),
+    release({ root: '/srv/pages', files: files('playbooks/site') }),
   ],
 })
 `
