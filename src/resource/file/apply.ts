@@ -28,8 +28,8 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
 
 const refusedType = ({ id, state: seen }: FileWork, done: readonly string[]): HostRefusal =>
   new HostRefusal(
-    `${id} is ${seen === ABSENT ? 'absent' : `${typeName(seen.type)} (owner: ${seen.owner})`}`,
-    'a file shall be there, and nothing but a file or a link is ever replaced by one',
+    `${id} is ${seen === ABSENT ? 'absent' : typeName(seen.type)}`,
+    `${seen === ABSENT ? '' : `its owner is ${seen.owner}; `}a file shall be there, and nothing but a file or a link is ever replaced by one`,
     'move it away or remove it by hand',
     done,
     id,

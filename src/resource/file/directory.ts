@@ -56,14 +56,14 @@ while (@ARGV) {
   if ($state eq 'absent') {
     next unless enter($parent) || $held[2] ne 'does not exist';
     reach($parent);
-    rmdir $name or $!{ENOENT} or fail("$path cannot be removed: $!");
+    rmdir $name or $!{ENOENT} or fail("$path cannot be removed: $!" . owned($name));
     $parents{$parent} = 1; next;
   }
   my ($uid, $gid) = (uid_of($owner), gid_of($group));
   reach($parent); $parents{$parent} = 1;
   mkdir $name, 0700 or $!{EEXIST} or fail("$path: $!");
   my $h;
-  sysopen($h, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or fail("$path is there and is no directory");
+  sysopen($h, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or fail("$path is there and is no directory" . owned($name));
   my @s = stat $h;
   next if $s[4] == $uid && $s[5] == $gid && ($s[2] & 07777) == oct $mode;
   if ($other ne '' && $s[4] != $other_uid) {

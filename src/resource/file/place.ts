@@ -84,7 +84,7 @@ for (@new) { go($_->{dir}); rename $_->{staged}, $_->{name} or fail("$_->{path}:
 for (@gone) {
   next if $_->{dir} ne $here && !enter($_->{dir}) && $held[2] eq 'does not exist';
   $here = ''; go($_->{dir});
-  unlink $_->{name} or $!{ENOENT} or fail("$_->{path} cannot be removed: $!");
+  unlink $_->{name} or $!{ENOENT} or fail("$_->{path} cannot be removed: $!" . owned($_->{name}));
 }
 my %seen;
 for (grep { !$seen{$_->{dir}}++ } @new, @gone) { to_disk('.') if enter($_->{dir}) }

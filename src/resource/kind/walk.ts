@@ -59,6 +59,11 @@ sub reach {
   fail("the directory $dir does not exist; declare it before what lies in it") if $held[2] eq 'does not exist';
   fail("$held[0] $held[2]" . ($held[1] eq '' ? '' : " (owner: $held[1])"), $held[2] =~ /^is / ? ${UNSAFE} : 1);
 }
+sub owned {
+  my @s = lstat $_[0] or return '';
+  my $owner = account($s[4]);
+  return " (owner: $owner" . ($other eq '' || $other eq $owner ? ')' : ", in a directory of $other)");
+}
 sub to_disk { my $h; sysopen($h, $_[0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && $h->sync }
 sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("there is no user $n") }
 sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("there is no group $n") }
