@@ -34,17 +34,25 @@ const askInodes = (asked: PathAsks): PathQueries['inodes'] => {
   )
   return {
     script: `reader=${quote(READ_OTHERS)}\n${THEIRS}\n${rounds.join('')}${guardedScript(asked.guarded)}`,
-    read: (stdout) => readPaths(stdout.toString().split('\0')),
+    read: (stdout) => {
+      const said = readPaths(stdout.toString().split('\0'))
+      return { ...said, inodes: new Map([...asked.inodes.map((path) => [path, moved(path)] as const), ...said.inodes]) }
+    },
   }
 }
 
-/** One `find` for what is there, a builtin for what is not. Words with slashes before them are only watched. */
+/** A path that was there, and then was not when `find` looked: somebody is moving it, or a directory above it. */
+const moved = (path: string): InodeState => unreached(path, '', 'was moved while it was looked at')
+
+/** One `find` for what is there, and before and after it a builtin for what is not. Words with slashes before them are only watched. */
 const inodeScript = (round: number, paths: readonly string[], watched: readonly string[], trees: readonly string[]): string => `
 set -- ${paths.map(quote).join(' ')}
 for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
 ${treeScript(trees)}find "$@" ${watched.map(quote).join(' ')} ${TREE} -o -prune \\( -path '///*' \\( ${OURS_BESIDE} -o ${notOurs(round)} \\) -o -path '//*' \\( ${OURS} -o ${notOurs(round)} \\) \\
   -o -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0' \\)
-set -- ${paths.map(quote).join(' ')}; ! theirs "$@" || ${reader('held', '')}
+set -- ${paths.map(quote).join(' ')}
+for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
+! theirs "$@" || ${reader('held', '')}
 `
 
 /** Whether some of these paths lie where root is not alone, by the lists that `find` wrote. Builtins only. */
