@@ -22,6 +22,8 @@ export interface UnreplicatedState {
   readonly follows: string | undefined
   /** Accounts of ours by which others may follow it; none where it does not run. */
   readonly accounts: readonly string[]
+  /** Why it cannot be told whom it follows. */
+  readonly unknown?: string
 }
 
 /** Where a server remembers whom it follows: the fourth line is the address, the fifth the account, and the password is not read. */
@@ -46,11 +48,11 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
     parse: (stdout) => {
       const [disk = '', said = ''] = stdout.toString().split('provision-accounts\n')
       const refused = /^refused\t(.*)$/m.exec(disk)?.[1]
-      if (refused !== undefined) throw new HostRefusal('it cannot be told whom the server follows', refused, `see what is at ${MASTER}`)
       const of = (word: string) => new RegExp(`^${word}\t(.*)$`, 'm').exec(disk)?.[1] ?? ''
       const seen: UnreplicatedState = {
         follows: of('account').startsWith(FOLLOWER) ? of('address') : undefined,
         accounts: (readRows(Buffer.from(said)) ?? []).flatMap(([user = '']) => (user.startsWith(FOLLOWER) ? [user] : [])),
+        ...(refused === undefined ? {} : { unknown: refused }),
       }
       return new Map(specs.map(({ name }) => [name, seen]))
     },
@@ -58,6 +60,7 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
 
   plan: (want, seen, world) => {
     const reasons = [
+      ...(seen.unknown === undefined ? [] : [seen.unknown]),
       ...following(want, world).map(({ host, of }) => `${host} follows ${of}`),
       ...(seen.follows !== undefined && want.yielding.includes(want.me) ? [`follows ${nameOf(want, seen.follows)} no more`] : []),
       ...(seen.accounts.length > 0
@@ -101,6 +104,8 @@ const following = (
   )
 
 const refusal = (want: UnreplicatedSpec, world: Pick<PlanContext, 'members'>): HostRefusal | undefined => {
+  for (const [host, { unknown }] of world.members() as ReadonlyMap<string, UnreplicatedState>)
+    if (unknown !== undefined) return new HostRefusal(`it cannot be told whom ${host} follows`, unknown, `see what is at ${MASTER}`)
   const [first] = following(want, world)
   if (first === undefined) return undefined
   const { host, of } = first
