@@ -28,25 +28,25 @@ export default defineRole({
 `
 
 // A version that can be put back, and after it something that a host may refuse or take long for.
-const APP = `import { defineKind, defineRole, succeeded, z } from 'provision'
+const APP = `import { defineKind, defineRole, requireSuccess, z } from 'provision'
 const seen = (path) => ({ script: \`cat \${path}\`, parse: (stdout) => new Map([['app', stdout.toString().trim()]]) })
 const plan = ({ version }, seen) =>
   seen === version ? undefined : { action: 'update', certainty: 'exact', reason: seen + ' → ' + version, differences: [] }
 const schema = z.strictObject({ host: z.string(), version: z.string() })
 const version = defineKind({
-  name: 'version', schema, id: () => 'app', observe: () => seen('/srv/version'), plan,
+  name: 'version', schema, id: () => 'app', observe: () => seen('/srv/version'), plan, orphan: { forget: true },
   *apply([{ spec }]) {
-    succeeded(yield { do: 'shell', script: \`${LOG}log \${spec.host} gets \${spec.version}; [ ! -e /srv/version ] || cp /srv/version /srv/before; echo \${spec.version} >/srv/version\` }, 'no')
+    requireSuccess(yield { do: 'shell', script: \`${LOG}log \${spec.host} gets \${spec.version}; [ ! -e /srv/version ] || cp /srv/version /srv/before; echo \${spec.version} >/srv/version\` }, 'no')
   },
   *revert() {
-    succeeded(yield { do: 'shell', script: '[ ! -e /srv/before ] || mv /srv/before /srv/version' }, 'no')
+    requireSuccess(yield { do: 'shell', script: '[ ! -e /srv/before ] || mv /srv/before /srv/version' }, 'no')
   },
 })
 const step = defineKind({
-  name: 'step', schema, id: () => 'app', observe: () => seen('/srv/step'), plan,
+  name: 'step', schema, id: () => 'app', observe: () => seen('/srv/step'), plan, orphan: { forget: true },
   *apply([{ spec }]) {
     const script = \`[ ! -e /srv/slow ] || sleep 3; [ ! -e /srv/refuses ] || { echo 'I will not' >&2; exit 1; }; echo \${spec.version} >/srv/step\`
-    succeeded(yield { do: 'shell', script, doing: 'making its step' }, 'the step was refused')
+    requireSuccess(yield { do: 'shell', script, doing: 'making its step' }, 'the step was refused')
   },
 })
 export default defineRole({
