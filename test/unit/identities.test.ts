@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openIdentities } from '../../src/identities.ts'
-import { Problem } from '../../src/problem.ts'
+import { problemOf } from './problem-of.ts'
 
 const STAGING = { directory: 'letsencrypt-staging' }
 const KEY = 'acme-account:letsencrypt-staging'
@@ -22,16 +22,6 @@ const made = async () => {
   const account = identities.acmeAccount(STAGING)
   await identities.make(account.key)
   return account
-}
-
-const problemOf = async (act: () => unknown): Promise<Problem> => {
-  try {
-    await act()
-  } catch (error) {
-    if (error instanceof Problem) return error
-    throw error
-  }
-  throw new Error('there was no problem')
 }
 
 describe('an ACME account', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openIdentities } from '../../../src/identities.ts'
-import { Problem } from '../../../src/problem.ts'
+import { problemOf } from '../problem-of.ts'
 
 const START = new Date('2026-11-23T12:00:00Z')
 const inDays = (days: number): Date => new Date(START.getTime() + days * 86_400_000)
@@ -26,16 +26,6 @@ const made = async (now = START, domain = 'edge') => {
   const authority = identities.authority({ domain })
   for (const { key } of identities.missing()) await identities.make(key)
   return { identities, authority }
-}
-
-const problemOf = async (act: () => unknown): Promise<Problem> => {
-  try {
-    await act()
-  } catch (error) {
-    if (error instanceof Problem) return error
-    throw error
-  }
-  throw new Error('there was no problem')
 }
 
 const NAME = 'web-01.edge.provision.internal'
