@@ -47,13 +47,16 @@ const moved = (path: string): InodeState => unreached(path, '', 'was moved while
 /** One `find` for what is there, and before and after it a builtin for what is not. Words with slashes before them are only watched. */
 const inodeScript = (round: number, paths: readonly string[], watched: readonly string[], trees: readonly string[]): string => `
 set -- ${paths.map(quote).join(' ')}
-for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
+${SAY_ABSENT}
 ${treeScript(trees)}find "$@" ${watched.map(quote).join(' ')} ${TREE} -o -prune \\( -path '///*' \\( ${OURS_BESIDE} -o ${notOurs(round)} \\) -o -path '//*' \\( ${OURS} -o ${notOurs(round)} \\) \\
   -o -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0' \\)
 set -- ${paths.map(quote).join(' ')}
-for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done
+${SAY_ABSENT}
 ! theirs "$@" || ${reader('held', '')}
 `
+
+/** Names the paths at which nothing is. */
+const SAY_ABSENT = String.raw`for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\0%s\0' "$p"; done`
 
 /** Whether some of these paths lie where root is not alone, by the lists that `find` wrote. Builtins only. */
 const THEIRS = `theirs() {
