@@ -17,7 +17,7 @@ export interface PlanOptions {
   readonly lock?: Holder
   /** Wait for a lock that somebody else holds. */
   readonly wait?: boolean
-  /** Delete what is left over: what we made, and no role declares any more. */
+  /** Delete orphans: resources that earlier runs made and that no role declares any more. */
   readonly prune?: boolean
 }
 

@@ -14,7 +14,7 @@ export const prove = async (run: Run, hosts: readonly RunHost[]): Promise<void> 
   }
 }
 
-/** What a member of a cluster has come to is told by the others, also by those that had nothing to change. */
+/** The state of a cluster member is observed on all members, including those that had nothing to change. */
 const membersBeside = (run: Run, hosts: readonly RunHost[]): readonly RunHost[] => {
   const made = new Set(
     hosts.flatMap(({ changes }) => changes.filter((change) => run.progress.isApplied(change)).map(({ resource }) => resource)),

@@ -122,7 +122,7 @@ const elsewhere = (settings: string): string | undefined => {
   return value === undefined || paths.some((path) => path.replace(/^%h\//, '') === '.ssh/authorized_keys') ? undefined : value
 }
 
-/** The lines of the file as they shall be: what is not ours stays where it is, unless ours is all there may be. */
+/** The desired lines of the file: lines that are not ours stay in place, unless the file is exclusive. */
 export const newLines = (
   { keys, exclusive }: { readonly keys: readonly PublicKey[]; readonly exclusive: boolean },
   { lines, ours }: KeysState,
