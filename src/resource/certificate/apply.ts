@@ -1,11 +1,11 @@
 import { quote } from '../../quote.ts'
 import { saveScript } from '../file/undo.ts'
-import { FIX_UNSAFE, refuseUnreached } from '../kind/inode.ts'
+import { refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { baseOf, parentOf } from '../kind/path.ts'
 import { type Answer, ControllerFailure, HostRefusal, lastLines, type Steps } from '../kind/step.ts'
-import { guardScript, UNSAFE } from '../kind/walk.ts'
+import { guardScript } from '../kind/walk.ts'
 import { checkLoaded, LOADING, loadScript } from '../service/load.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { type CertificateState, headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED } from './observe.ts'
@@ -75,7 +75,7 @@ const loadNow = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): S
 
 const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
   if (answer.code === 0) return answer
-  if (answer.code === UNSAFE) throw new HostRefusal(what, lastLines(answer.stderr), FIX_UNSAFE, done)
+  refuseUnsafe(answer, what, done)
   throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', done)
 }
 

@@ -1,9 +1,8 @@
 import { quote } from '../../quote.ts'
 import { sha256Of } from '../kind/content.ts'
-import { ABSENT, FIX_UNSAFE, refuseUnreached, typeName } from '../kind/inode.ts'
+import { ABSENT, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
-import { UNSAFE } from '../kind/walk.ts'
 import type { FileSpec, FileState } from './file.ts'
 import { filesAsInput, layOverScript, placeScript } from './place.ts'
 import { saveScript } from './undo.ts'
@@ -72,7 +71,7 @@ ${placeScript({ alone: set !== undefined })}`,
       'allow it mount namespaces (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
     )
   const what = work.length === 1 ? `${paths[0]} could not be written` : 'the files could not be written'
-  if (answer.code === UNSAFE) throw new HostRefusal(what, answer.stderr.trim(), FIX_UNSAFE)
+  refuseUnsafe(answer, what)
   requireSuccess(answer, what)
 }
 

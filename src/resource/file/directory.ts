@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { inWords } from '../kind/differences.ts'
-import { ABSENT, FIX_UNSAFE, type InodeState, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
+import { ABSENT, type InodeState, planAbsent, planUnreached, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
-import { HostRefusal, requireSuccess } from '../kind/step.ts'
+import { requireSuccess } from '../kind/step.ts'
 import { UNSAFE, walk } from '../kind/walk.ts'
 
 const schema = z.strictObject({
@@ -39,7 +39,7 @@ export const directory = defineKind({
     for (const { id, state: seen } of work) refuseUnreached(id, seen)
     const words = work.flatMap(({ spec: { path, state, mode, owner, group } }) => [path, state, mode, owner, group])
     const answer = yield { do: 'shell', script: walk(DIRECTORIES, ...words) }
-    if (answer.code === UNSAFE) throw new HostRefusal('the directories could not be made', answer.stderr.trim(), FIX_UNSAFE)
+    refuseUnsafe(answer, 'the directories could not be made')
     requireSuccess(answer, 'the directories could not be made')
   },
 })

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { ABSENT, FIX_UNSAFE, type InodeState, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
+import { ABSENT, type InodeState, planAbsent, planUnreached, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
-import { HostRefusal, requireSuccess } from '../kind/step.ts'
-import { UNSAFE, walk } from '../kind/walk.ts'
+import { requireSuccess } from '../kind/step.ts'
+import { walk } from '../kind/walk.ts'
 import { stagedName } from './place.ts'
 
 const schema = z.strictObject({
@@ -38,7 +38,7 @@ export const link = defineKind({
     for (const { id, state: seen } of work) refuseUnreached(id, seen)
     const words = work.flatMap(({ spec: { path, target, state } }) => [path, stagedName(path, '.link'), state, target])
     const answer = yield { do: 'shell', script: walk(LINKS, ...words) }
-    if (answer.code === UNSAFE) throw new HostRefusal('the links could not be made', answer.stderr.trim(), FIX_UNSAFE)
+    refuseUnsafe(answer, 'the links could not be made')
     requireSuccess(answer, 'the links could not be made')
   },
 })

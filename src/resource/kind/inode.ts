@@ -1,5 +1,6 @@
 import type { Change } from './kind.ts'
-import { HostRefusal } from './step.ts'
+import { type Answer, HostRefusal, lastLines } from './step.ts'
+import { UNSAFE } from './walk.ts'
 
 /** What lies at a path: its type as `find -printf %y` names it (`f` file, `d` directory, `l` link), or nothing. */
 export interface Inode {
@@ -63,6 +64,11 @@ export const planUnreached = (seen: InodeState): Change | undefined => {
 export const refuseUnreached = (id: string, seen: InodeState, done: readonly string[] = []): void => {
   const reason = reasonUnreached(seen)
   if (reason !== undefined) throw new HostRefusal(`${id} is not touched`, reason, FIX_UNSAFE, done, id)
+}
+
+/** Ends a change whose program refused a path because another account could replace a part of it. */
+export const refuseUnsafe = ({ code, stderr }: Answer, what: string, done: readonly string[] = []): void => {
+  if (code === UNSAFE) throw new HostRefusal(what, lastLines(stderr), FIX_UNSAFE, done)
 }
 
 /** How to make a place safe for root. */

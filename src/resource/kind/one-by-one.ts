@@ -1,8 +1,7 @@
 import { quote } from '../../quote.ts'
-import { FIX_UNSAFE } from './inode.ts'
+import { refuseUnsafe } from './inode.ts'
 import type { Work } from './kind.ts'
 import { type Answer, HostRefusal, lastLines, type Steps } from './step.ts'
-import { UNSAFE } from './walk.ts'
 
 /** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
 type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
@@ -32,6 +31,6 @@ export const inTurn = function* <Spec, Seen>(
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))
   const what = words.failed(failed?.id ?? '')
-  if (answer.code === UNSAFE) throw new HostRefusal(what, lastLines(answer.stderr), FIX_UNSAFE, done)
+  refuseUnsafe(answer, what, done)
   throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
 }

@@ -1,9 +1,9 @@
 import { quote } from '../../quote.ts'
-import { FIX_UNSAFE, refuseUnreached } from '../kind/inode.ts'
+import { refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { type Member, tar } from '../kind/tar.ts'
-import { guardScript, UNSAFE } from '../kind/walk.ts'
+import { guardScript } from '../kind/walk.ts'
 import { deltaOf, liveOf, previousOf, type ReleaseState } from './observe.ts'
 import type { ReleaseSpec } from './release.ts'
 
@@ -53,7 +53,7 @@ function* deploy({ id, spec, state: seen }: ReleaseWork): Steps {
 }
 
 const checked = (answer: Answer, what: string, fix: string): void => {
-  if (answer.code === UNSAFE) throw new HostRefusal(what, answer.stderr.trim(), FIX_UNSAFE)
+  refuseUnsafe(answer, what)
   requireSuccess(answer, what, fix)
 }
 
