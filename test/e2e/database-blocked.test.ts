@@ -3,36 +3,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
 import { ROOT, sql, whole } from './database.ts'
 import { referenceProject } from './project.ts'
-import { replicaLab } from './replicas.ts'
+import { CLUSTER_HOSTS as HOSTS, replicaLab, writeClusterSite } from './replicas.ts'
 import { inside } from './strike.ts'
 
 // A cluster in which a thread holds a lock for good, or a server hangs.
 const SUBNET = '10.79.114'
-const HOSTS = ['host-01', 'host-02', 'host-03']
 const SERVERS = ['host-02', 'host-03']
 const project = referenceProject('t-first-blocked', SUBNET)
 const spec = replicaLab(project, SUBNET, HOSTS)
 project.env.SHOP_PASSWORD = 'a long poison word'
 
 beforeAll(async () => {
-  const lab = `.provision/lab/${project.lab}`
-  project.write(
-    'inventory/site.yaml',
-    `vars: { user: ops, key: ${lab}/id_ed25519, known_hosts: ${lab}/known_hosts }
-hosts:
-${HOSTS.map((name, i) => `  ${name}: { address: ${SUBNET}.${11 + i} }\n`).join('')}groups:
-  database_arbitrators: { hosts: [host-01] }
-  web: { hosts: [host-01] }
-  database:
-    hosts: [host-02, host-03]
-    vars:
-      mysql:
-        buffer_pool: 96M
-        databases: [{ name: shop }]
-        users: [{ name: shop, password: '\${env:SHOP_PASSWORD}', grants: [{ on: 'shop.*' }] }]
-`,
-  )
-  project.write('playbooks/site.yaml', '- { hosts: all, roles: [mysql] }\n')
+  writeClusterSite(project, SUBNET, { web: 'host-01' })
   await labReset(spec)
   const { status, stderr } = project.provision('run')
   expect(`${status} ${stderr}`).toBe('0 ')

@@ -32,6 +32,31 @@ ${more}`,
   )
 }
 
+/** An arbitrator and the two database servers of a cluster. */
+export const CLUSTER_HOSTS = ['host-01', 'host-02', 'host-03']
+
+/** Nothing but a database cluster of these hosts, and one host that uses it: inventory and playbook. */
+export const writeClusterSite = (project: Project, subnet: string, { web }: { readonly web: string }): void => {
+  const lab = `.provision/lab/${project.lab}`
+  project.write(
+    'inventory/site.yaml',
+    `vars: { user: ops, key: ${lab}/id_ed25519, known_hosts: ${lab}/known_hosts }
+hosts:
+${CLUSTER_HOSTS.map((name, i) => `  ${name}: { address: ${subnet}.${11 + i} }\n`).join('')}groups:
+  database_arbitrators: { hosts: [host-01] }
+  web: { hosts: [${web}] }
+  database:
+    hosts: [host-02, host-03]
+    vars:
+      mysql:
+        buffer_pool: 96M
+        databases: [{ name: shop }]
+        users: [{ name: shop, password: '\${env:SHOP_PASSWORD}', grants: [{ on: 'shop.*' }] }]
+`,
+  )
+  project.write('playbooks/site.yaml', '- { hosts: all, roles: [mysql] }\n')
+}
+
 export const replicaLab = ({ root, lab }: Project, subnet: string, hosts: readonly string[]): LabSpec => ({
   name: lab,
   root,

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
 import { referenceProject } from '../e2e/project.ts'
-import { replicaLab } from '../e2e/replicas.ts'
+import { CLUSTER_HOSTS as HOSTS, replicaLab, writeClusterSite } from '../e2e/replicas.ts'
 import { inside } from '../e2e/strike.ts'
 import { randomOf } from '../faults/draw.ts'
 
@@ -18,7 +18,6 @@ const WRITES = 200
 const RUN_LIMIT_MS = 420_000
 
 const SUBNET = '10.79.111'
-const HOSTS = ['host-01', 'host-02', 'host-03']
 const project = referenceProject('t-first-starts', SUBNET)
 const spec = replicaLab(project, SUBNET, HOSTS)
 const random = randomOf(SEED)
@@ -32,25 +31,8 @@ interface Round {
 }
 
 beforeAll(async () => {
-  const lab = `.provision/lab/${project.lab}`
   project.env.SHOP_PASSWORD = 'a long poison word'
-  project.write(
-    'inventory/site.yaml',
-    `vars: { user: ops, key: ${lab}/id_ed25519, known_hosts: ${lab}/known_hosts }
-hosts:
-${HOSTS.map((name, i) => `  ${name}: { address: ${SUBNET}.${11 + i} }\n`).join('')}groups:
-  database_arbitrators: { hosts: [host-01] }
-  web: { hosts: [host-03] }
-  database:
-    hosts: [host-02, host-03]
-    vars:
-      mysql:
-        buffer_pool: 96M
-        databases: [{ name: shop }]
-        users: [{ name: shop, password: '\${env:SHOP_PASSWORD}', grants: [{ on: 'shop.*' }] }]
-`,
-  )
-  project.write('playbooks/site.yaml', '- { hosts: all, roles: [mysql] }\n')
+  writeClusterSite(project, SUBNET, { web: 'host-03' })
 }, 600_000)
 afterAll(async () => {
   await labDown(spec)
