@@ -70,13 +70,13 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
     return reasons.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: reasons.join(', '), differences: [] }
   },
 
-  forbids: (want, _, world) => refusal(want, world),
+  forbids: (want, seen, world) => refusal(want, seen, world),
 
   orphan: { forget: true },
 
   apply: function* (work: readonly Work<UnreplicatedSpec, UnreplicatedState>[]): Steps {
     for (const { spec, state: seen, members = () => new Map() } of work) {
-      const refused = refusal(spec, { members })
+      const refused = refusal(spec, seen, { members })
       if (refused !== undefined) throw refused
       const drops = seen.accounts.map((user) => `${sqlText(user)}@'%'`)
       const sql = [
@@ -103,8 +103,9 @@ const following = (
     follows === undefined || want.yielding.includes(host) ? [] : [{ host, of: nameOf(want, follows) }],
   )
 
-const refusal = (want: UnreplicatedSpec, world: Pick<PlanContext, 'members'>): HostRefusal | undefined => {
-  for (const [host, { unknown }] of world.members() as ReadonlyMap<string, UnreplicatedState>)
+const refusal = (want: UnreplicatedSpec, seen: UnreplicatedState, world: Pick<PlanContext, 'members'>): HostRefusal | undefined => {
+  const members = world.members() as ReadonlyMap<string, UnreplicatedState>
+  for (const [host, { unknown }] of [[want.me, seen] as const, ...members])
     if (unknown !== undefined) return new HostRefusal(`it cannot be told whom ${host} follows`, unknown, `see what is at ${MASTER}`)
   const [first] = following(want, world)
   if (first === undefined) return undefined
