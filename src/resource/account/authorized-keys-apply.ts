@@ -11,17 +11,17 @@ type KeysWork = Work<AuthorizedKeysSpec, KeysState>
 
 /** Puts the keys in place, one user after the other, in one request. */
 export const applyKeys = function* (work: readonly KeysWork[]): Steps {
-  for (const { id, spec, state: seen } of work) {
-    if (seen.elsewhere !== undefined)
+  for (const { id, spec, state } of work) {
+    if (state.elsewhere !== undefined)
       throw new HostRefusal(
         `the keys of ${id} would not be read`,
-        `this host's sshd reads keys from ${seen.elsewhere}`,
+        `this host's sshd reads keys from ${state.elsewhere}`,
         'take AuthorizedKeysFile out of its sshd_config',
       )
-    if (seen.unread !== undefined && !spec.exclusive)
+    if (state.unread !== undefined && !spec.exclusive)
       throw new HostRefusal(
         `the keys of ${id} are not touched`,
-        seen.unread,
+        state.unread,
         'remove that file, or say `exclusive: true` where no keys of others are to stay',
       )
   }
@@ -47,10 +47,10 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
 const inputOf = (work: readonly KeysWork[]): Uint8Array =>
   Buffer.from(
     work
-      .flatMap(({ spec, state: seen }) => {
-        const after = newLines(spec, seen)
-        const go = seen.lines.filter((line) => !after.includes(line))
-        const come = spec.exclusive ? after : after.filter((line) => !seen.lines.includes(line))
+      .flatMap(({ spec, state }) => {
+        const after = newLines(spec, state)
+        const go = state.lines.filter((line) => !after.includes(line))
+        const come = spec.exclusive ? after : after.filter((line) => !state.lines.includes(line))
         const ours = spec.keys.map((key) => `${identityOf(key)}\n`).join('')
         return [spec.user, spec.exclusive ? 'all' : 'some', go.join('\n'), come.join('\n'), ours]
       })

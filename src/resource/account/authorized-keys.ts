@@ -40,17 +40,17 @@ export const authorizedKeys = defineKind({
           ),
   }),
 
-  plan: (want, seen, world) => {
-    if (seen.home === undefined) {
-      const certainty = world.changes(`user:${want.user}`) ? 'exact' : 'dependent'
-      return want.keys.length === 0 ? undefined : { action: 'create', certainty, reason: 'not there', differences: [] }
+  plan: (spec, state, context) => {
+    if (state.home === undefined) {
+      const certainty = context.changes(`user:${spec.user}`) ? 'exact' : 'dependent'
+      return spec.keys.length === 0 ? undefined : { action: 'create', certainty, reason: 'not there', differences: [] }
     }
-    if (seen.elsewhere !== undefined)
-      return { action: 'update', certainty: 'exact', reason: `sshd reads keys from ${seen.elsewhere}`, differences: [] }
-    if (seen.unread !== undefined) return { action: 'update', certainty: 'exact', reason: seen.unread, differences: [{ key: 'keys' }] }
-    const differences = [...keyDifferences(want, seen), ...(seen.inodes.file === ABSENT ? [] : ownershipDifferences(want.user, seen))]
+    if (state.elsewhere !== undefined)
+      return { action: 'update', certainty: 'exact', reason: `sshd reads keys from ${state.elsewhere}`, differences: [] }
+    if (state.unread !== undefined) return { action: 'update', certainty: 'exact', reason: state.unread, differences: [{ key: 'keys' }] }
+    const differences = [...keyDifferences(spec, state), ...(state.inodes.file === ABSENT ? [] : ownershipDifferences(spec.user, state))]
     if (differences.length === 0) return undefined
-    return seen.inodes.file === ABSENT
+    return state.inodes.file === ABSENT
       ? { action: 'create', certainty: 'exact', reason: 'not there', differences }
       : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
@@ -58,17 +58,17 @@ export const authorizedKeys = defineKind({
   orphan: { keep: 'its removal could lock somebody out; declare it with an empty list of keys' },
   apply: applyKeys,
 
-  diff: ({ spec, state: seen }) => ({ before: shown(seen.lines), after: shown(newLines(spec, seen)) }),
+  diff: ({ spec, state }) => ({ before: shown(state.lines), after: shown(newLines(spec, state)) }),
 })
 
-const keyDifferences = (want: AuthorizedKeysSpec, seen: KeysState): readonly Difference[] => {
-  const after = newLines(want, seen)
-  const record = new Set(want.keys.map(identityOf))
-  if (after.length === seen.lines.length && after.every((line, i) => line === seen.lines[i])) {
+const keyDifferences = (spec: AuthorizedKeysSpec, state: KeysState): readonly Difference[] => {
+  const after = newLines(spec, state)
+  const record = new Set(spec.keys.map(identityOf))
+  if (after.length === state.lines.length && after.every((line, i) => line === state.lines[i])) {
     // As wanted, but the record of what is ours is not: a key that is taken out later would stay.
-    return record.size === seen.ours.length && seen.ours.every((one) => record.has(one)) ? [] : [{ key: 'record' }]
+    return record.size === state.ours.length && state.ours.every((one) => record.has(one)) ? [] : [{ key: 'record' }]
   }
-  return [{ key: 'keys', from: `${keysIn(seen.lines).length}`, to: `${keysIn(after).length}` }]
+  return [{ key: 'keys', from: `${keysIn(state.lines).length}`, to: `${keysIn(after).length}` }]
 }
 
 // sshd's StrictModes: the file, its directory and the home belong to the user (or root) and nobody else may write there.

@@ -38,14 +38,15 @@ export const group = defineKind({
     },
   }),
 
-  plan: ({ gid, state }, seen) => {
-    if (state === 'absent') {
-      if (seen === NO_ACCOUNT) return undefined
-      const reason = seen === HALF_DELETED ? 'its deletion was cut off' : 'shall not be there'
+  plan: (spec, state) => {
+    if (spec.state === 'absent') {
+      if (state === NO_ACCOUNT) return undefined
+      const reason = state === HALF_DELETED ? 'its deletion was cut off' : 'shall not be there'
       return { action: 'delete', certainty: 'exact', reason, differences: [] }
     }
-    if (seen === NO_ACCOUNT || seen === HALF_DELETED) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
-    const differences = differing({ gid }, seen)
+    if (state === NO_ACCOUNT || state === HALF_DELETED)
+      return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    const differences = differing({ gid: spec.gid }, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 

@@ -53,12 +53,12 @@ export const user = defineKind({
     parse: (stdout) => (specs.length === 0 ? new Map() : readAccounts(stdout.toString(), specs)),
   }),
 
-  plan: (want, seen) => {
-    if (want.state === 'absent') {
-      return seen === NO_ACCOUNT ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
+  plan: (spec, state) => {
+    if (spec.state === 'absent') {
+      return state === NO_ACCOUNT ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
     }
-    if (seen === NO_ACCOUNT) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
-    const differences = differencesOf(want, seen)
+    if (state === NO_ACCOUNT) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    const differences = differencesOf(spec, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
@@ -105,12 +105,12 @@ const readAccounts = (answer: string, specs: readonly UserSpec[]): ReadonlyMap<s
   return new Map(specs.map(({ name }): [string, UserState] => [name, accounts.get(name) ?? NO_ACCOUNT]))
 }
 
-const differencesOf = (want: UserSpec, seen: Account): readonly Difference[] => {
-  const { uid, group, home, shell, comment, password } = want
-  const missing = want.groups.filter((name) => name !== seen.group && !seen.groups.includes(name))
+const differencesOf = (spec: UserSpec, state: Account): readonly Difference[] => {
+  const { uid, group, home, shell, comment, password } = spec
+  const missing = spec.groups.filter((name) => name !== state.group && !state.groups.includes(name))
   return [
-    ...differing({ uid, group, home, shell, comment, password }, seen),
-    ...(missing.length === 0 ? [] : [{ key: 'groups', from: seen.groups.join(', '), to: [...seen.groups, ...missing].join(', ') }]),
+    ...differing({ uid, group, home, shell, comment, password }, state),
+    ...(missing.length === 0 ? [] : [{ key: 'groups', from: state.groups.join(', '), to: [...state.groups, ...missing].join(', ') }]),
   ]
 }
 

@@ -14,8 +14,8 @@ type CertificateWork = Work<CertificateSpec, CertificateState>
 
 /** Placeholders in one request; then, one after the other, key and request on the host, the order, the installation, the load. */
 export const applyCertificates = function* (work: readonly CertificateWork[]): Steps {
-  for (const { id, state: seen } of work) refuseUnreached(id, seen.chain)
-  const local = work.filter(({ spec, change: verdict }) => spec.stage === 'placeholder' || verdict.certainty === 'exact')
+  for (const { id, state } of work) refuseUnreached(id, state.chain)
+  const local = work.filter(({ spec, change }) => spec.stage === 'placeholder' || change.certainty === 'exact')
   yield* inTurn(local, ({ spec }) => (spec.stage === 'placeholder' ? placeholderScript(spec) : accessScript(spec)), {
     doing: 'making keys for the first start',
     failed: (id) => `no certificate could be made for ${id}`,

@@ -99,10 +99,10 @@ const kind = defineKind<Input, CertificateSpec, CertificateState>({
     const pairs = observeCertificates([...new Set(specs.map(({ path }) => path))])
     return {
       ...pairs,
-      parse: (stdout, said) => {
-        const seen = pairs.parse(stdout, said)
+      parse: (stdout, answers) => {
+        const states = pairs.parse(stdout, answers)
         return new Map(
-          [...seen].flatMap(([path, one]) => [
+          [...states].flatMap(([path, one]) => [
             [path, one],
             [`${path}#placeholder`, one],
           ]),
@@ -111,11 +111,11 @@ const kind = defineKind<Input, CertificateSpec, CertificateState>({
     }
   },
 
-  plan: (want, seen, { now }) => {
-    const unreached = planUnreached(seen.chain)
+  plan: (spec, state, { now }) => {
+    const unreached = planUnreached(state.chain)
     if (unreached !== undefined) return { ...unreached, certainty: 'dependent' }
-    if (want.stage === 'placeholder') return planPlaceholder(seen)
-    return want.stage === 'leaf' ? planLeaf(want, seen, now) : planIssued(want, seen, now)
+    if (spec.stage === 'placeholder') return planPlaceholder(state)
+    return spec.stage === 'leaf' ? planLeaf(spec, state, now) : planIssued(spec, state, now)
   },
 
   orphan: { keep: 'keys and certificates are not removed for being left out' },

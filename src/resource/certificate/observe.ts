@@ -58,18 +58,18 @@ export const observeCertificates = (paths: readonly string[]): KindQuery<Certifi
     texts: paths.flatMap((path) => [path, `${path}${REVOKED}`]),
   },
   script: '',
-  parse: (_, said) =>
+  parse: (_, answers) =>
     new Map(
       paths.map((path) => {
-        const leaf = readLeaf((said.texts.get(path) ?? []).map((line) => `${line}\n`).join(''))
-        const seen = {
-          chain: inodeAt(said, path),
-          key: inodeAt(said, `${path}.key`),
+        const leaf = readLeaf((answers.texts.get(path) ?? []).map((line) => `${line}\n`).join(''))
+        const state = {
+          chain: inodeAt(answers, path),
+          key: inodeAt(answers, `${path}.key`),
           leaf,
-          keyDigest: said.digests.get(`${path}.key`),
-          revoked: leaf !== undefined && (said.texts.get(`${path}${REVOKED}`) ?? []).includes(leaf.fingerprint),
+          keyDigest: answers.digests.get(`${path}.key`),
+          revoked: leaf !== undefined && (answers.texts.get(`${path}${REVOKED}`) ?? []).includes(leaf.fingerprint),
         }
-        return [path, seen]
+        return [path, state]
       }),
     ),
 })

@@ -5,49 +5,49 @@ import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { type CertificateState, fits, keyModeOf, type Leaf } from './observe.ts'
 
 /** Any pair that belongs together will do. */
-export const planPlaceholder = (seen: CertificateState): Change | undefined => {
-  if (fits(seen)) return undefined
-  return { action: seen.chain === ABSENT ? 'create' : 'update', certainty: 'dependent', reason: brokenReason(seen), differences: [] }
+export const planPlaceholder = (state: CertificateState): Change | undefined => {
+  if (fits(state)) return undefined
+  return { action: state.chain === ABSENT ? 'create' : 'update', certainty: 'dependent', reason: brokenReason(state), differences: [] }
 }
 
 /** A certificate through an ACME account. */
-export const planIssued = (want: IssuedSpec, seen: CertificateState, now: Date): Change | undefined =>
-  planWanted(want, seen, now, (leaf) => {
-    if (leaf.account === want.account && leaf.keyDigest !== undefined) return undefined
+export const planIssued = (spec: IssuedSpec, state: CertificateState, now: Date): Change | undefined =>
+  planWanted(spec, state, now, (leaf) => {
+    if (leaf.account === spec.account && leaf.keyDigest !== undefined) return undefined
     const from = leaf.account === undefined ? {} : { from: leaf.account }
-    return update('comes from elsewhere', [{ key: 'account', ...from, to: want.account }])
+    return update('comes from elsewhere', [{ key: 'account', ...from, to: spec.account }])
   })
 
 /** A certificate of an authority of the site. Its word that it is one counts for nothing; the authority's signature does. */
-export const planLeaf = (want: LeafSpec, seen: CertificateState, now: Date): Change | undefined =>
-  planWanted(want, seen, now, (leaf) => {
-    const { key } = want.authority
-    if (leaf.account !== key || leaf.keyDigest === undefined || !isSigned(leaf, want.authority.trusted()))
+export const planLeaf = (spec: LeafSpec, state: CertificateState, now: Date): Change | undefined =>
+  planWanted(spec, state, now, (leaf) => {
+    const { key } = spec.authority
+    if (leaf.account !== key || leaf.keyDigest === undefined || !isSigned(leaf, spec.authority.trusted()))
       return update('comes from elsewhere', [{ key: 'authority', from: leaf.issuer, to: key }])
-    const [from, to] = [leaf.usages.join(', '), want.usages.join(', ')]
+    const [from, to] = [leaf.usages.join(', '), spec.usages.join(', ')]
     return from === to ? undefined : update('is good for something else', [{ key: 'usages', from, to }])
   })
 
 /** What is the same for all: there, whole, for these names, of this origin, young enough, and its key for these eyes only. */
 const planWanted = (
-  want: IssuedSpec | LeafSpec,
-  seen: CertificateState,
+  spec: IssuedSpec | LeafSpec,
+  state: CertificateState,
   now: Date,
   planOrigin: (leaf: Leaf) => Change | undefined,
 ): Change | undefined => {
-  const { chain, leaf } = seen
+  const { chain, leaf } = state
   if (chain === ABSENT || leaf?.placeholder === true) {
     const reason = chain === ABSENT ? 'not issued yet' : 'only a placeholder is there'
     return { action: 'create', certainty: 'dependent', reason, differences: [] }
   }
-  if (!fits(seen) || leaf === undefined) return update(brokenReason(seen))
-  if (seen.revoked) return update('was revoked')
-  const names = [...want.names].sort().join(', ')
+  if (!fits(state) || leaf === undefined) return update(brokenReason(state))
+  if (state.revoked) return update('was revoked')
+  const names = [...spec.names].sort().join(', ')
   if (leaf.names.join(', ') !== names) return update('names differ', [{ key: 'names', from: leaf.names.join(', '), to: names }])
   const origin = planOrigin(leaf)
   if (origin !== undefined) return origin
-  if (leaf.keyType !== NODE_KEY_TYPES[want.keyType]) return update('the key is of another type', [{ key: 'keyType', to: want.keyType }])
-  return planAge(leaf, want.renewAt, now) ?? planAccess(want, seen)
+  if (leaf.keyType !== NODE_KEY_TYPES[spec.keyType]) return update('the key is of another type', [{ key: 'keyType', to: spec.keyType }])
+  return planAge(leaf, spec.renewAt, now) ?? planAccess(spec, state)
 }
 
 const update = (reason: string, differences: readonly Difference[] = []): Change => ({
@@ -72,9 +72,9 @@ const planAge = ({ from, to }: Leaf, renewAt: number, now: Date): Change | undef
   const renewFrom = from + (to - from) * renewAt
   if (now.getTime() < renewFrom) return undefined
   const reason = now.getTime() >= to ? `expired on ${day(to)}` : `expires on ${day(to)}`
-  const verdict: Change = { action: 'update', certainty: 'dependent', reason, differences: [{ key: 'expires', from: day(to) }] }
+  const change: Change = { action: 'update', certainty: 'dependent', reason, differences: [{ key: 'expires', from: day(to) }] }
   // There is time for several runs. When half of it has passed, a person shall hear of it.
-  return now.getTime() < (renewFrom + to) / 2 ? { ...verdict, deferrableUntil: new Date(to) } : verdict
+  return now.getTime() < (renewFrom + to) / 2 ? { ...change, deferrableUntil: new Date(to) } : change
 }
 
 const day = (time: number): string => new Date(time).toISOString().slice(0, 10)

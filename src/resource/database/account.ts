@@ -79,13 +79,13 @@ export const databaseAccount = defineKind({
 
   observe: asking,
 
-  plan: (want: AccountSpec, seen: AccountState, world) => {
-    if (!isLead(want.me, want.servers, world.members())) return undefined
-    if (seen === UNKNOWN) return unasked(want.state, world.packagesPending)
-    if (want.state === 'absent')
-      return seen === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
-    if (seen === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
-    const differences = differencesOf(want, seen)
+  plan: (spec: AccountSpec, state: AccountState, context) => {
+    if (!isLead(spec.me, spec.servers, context.members())) return undefined
+    if (state === UNKNOWN) return unasked(spec.state, context.packagesPending)
+    if (spec.state === 'absent')
+      return state === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
+    if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    const differences = differencesOf(spec, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
@@ -93,8 +93,8 @@ export const databaseAccount = defineKind({
 
   *apply(work: readonly Work<AccountSpec, AccountState>[]): Steps {
     const done: string[] = []
-    for (const { id, spec, state: seen } of work) {
-      const now = seen === UNKNOWN ? yield* seenNow(spec) : seen
+    for (const { id, spec, state } of work) {
+      const now = state === UNKNOWN ? yield* seenNow(spec) : state
       const input = new Secret(accountSql(spec, typeof now === 'string' ? [] : now.grants))
       const answer = yield { do: 'shell', script: tellScript(), input, doing: 'seeing to accounts of the database' }
       if (answer.code !== 0)
@@ -109,18 +109,18 @@ export const databaseAccount = defineKind({
   },
 })
 
-const differencesOf = (want: AccountSpec, seen: Exclude<AccountState, string>): readonly Difference[] => {
-  const isLocal = want.host === 'localhost'
-  const plugin = want.password === undefined ? 'unix_socket' : 'mysql_native_password'
+const differencesOf = (spec: AccountSpec, state: Exclude<AccountState, string>): readonly Difference[] => {
+  const isLocal = spec.host === 'localhost'
+  const plugin = spec.password === undefined ? 'unix_socket' : 'mysql_native_password'
   const tls = isLocal ? 'no' : 'yes'
-  const isOther = want.password !== undefined && seen.digest !== sha256Hex(`${seen.nonce}${want.password.reveal()}`)
-  const [has, shall] = [seen.grants, want.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))]
+  const isOther = spec.password !== undefined && state.digest !== sha256Hex(`${state.nonce}${spec.password.reveal()}`)
+  const [has, shall] = [state.grants, spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))]
   const [more, less] = [shall.filter((one) => !has.includes(one)), has.filter((one) => !shall.includes(one))]
   return [
-    ...(seen.plugin === plugin ? [] : [{ key: 'logs in by', from: seen.plugin, to: plugin }]),
-    ...(seen.plugin === plugin && isOther ? [{ key: 'password' }] : []),
-    ...(!isLocal && !seen.tls ? [{ key: 'tls required', from: 'no', to: tls }] : []),
-    ...(seen.locked ? [{ key: 'locked', from: 'yes', to: 'no' }] : []),
+    ...(state.plugin === plugin ? [] : [{ key: 'logs in by', from: state.plugin, to: plugin }]),
+    ...(state.plugin === plugin && isOther ? [{ key: 'password' }] : []),
+    ...(!isLocal && !state.tls ? [{ key: 'tls required', from: 'no', to: tls }] : []),
+    ...(state.locked ? [{ key: 'locked', from: 'yes', to: 'no' }] : []),
     ...(more.length + less.length === 0 ? [] : [{ key: 'grants', from: less.join(', ') || '-', to: more.join(', ') || '-' }]),
   ]
 }

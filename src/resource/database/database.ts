@@ -58,22 +58,22 @@ export const database = defineKind({
     },
   }),
 
-  plan: (want, seen, world) => {
-    if (!isLead(want.me, want.servers, world.members())) return undefined
-    const { state, charset, collation } = want
-    if (seen === UNKNOWN) return unasked(state, world.packagesPending)
-    if (state === 'absent')
-      return seen === 'absent' || isKept(want, seen)
+  plan: (spec, state, context) => {
+    if (!isLead(spec.me, spec.servers, context.members())) return undefined
+    const { charset, collation } = spec
+    if (state === UNKNOWN) return unasked(spec.state, context.packagesPending)
+    if (spec.state === 'absent')
+      return state === 'absent' || isKept(spec, state)
         ? undefined
-        : { action: 'delete', certainty: 'exact', reason: `goes with ${seen.tables} tables`, differences: [] }
-    if (seen === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
-    const differences = differing({ charset, collation }, seen)
+        : { action: 'delete', certainty: 'exact', reason: `goes with ${state.tables} tables`, differences: [] }
+    if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    const differences = differing({ charset, collation }, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  notices: (want, seen) =>
-    want.state === 'absent' && seen !== 'absent' && seen !== UNKNOWN && isKept(want, seen)
-      ? [`database ${want.name} stays, because it has ${seen.tables} tables: with lose_all_rows: true it goes with them`]
+  notices: (spec, state) =>
+    spec.state === 'absent' && state !== 'absent' && state !== UNKNOWN && isKept(spec, state)
+      ? [`database ${spec.name} stays, because it has ${state.tables} tables: with lose_all_rows: true it goes with them`]
       : [],
 
   orphan: { keep: 'it holds rows; declare it with state: absent to remove it' },
@@ -85,7 +85,7 @@ export const database = defineKind({
     }),
 })
 
-const isKept = ({ loseAllRows }: DatabaseSpec, seen: { readonly tables: number }): boolean => seen.tables > 0 && !loseAllRows
+const isKept = ({ loseAllRows }: DatabaseSpec, state: { readonly tables: number }): boolean => state.tables > 0 && !loseAllRows
 
 /** What may be told of something in a server that does not run: where it is still to be installed, nothing is there. */
 export const unasked = (state: 'present' | 'absent', coming: boolean): Change | undefined => {

@@ -36,10 +36,10 @@ const idOf = ({ name }: DumpSpec): string => name
 const observeDumps = (specs: readonly DumpSpec[]): KindQuery<DumpState> => ({
   shared: { texts: [RECORD] },
   script: ASK,
-  parse: (stdout, said) => {
+  parse: (stdout, answers) => {
     const tables = readTables(stdout)
-    const seen: DumpState = tables === undefined ? UNKNOWN : { tables, replacedBy: said.texts.get(RECORD) ?? [] }
-    return new Map(specs.map((spec) => [idOf(spec), seen]))
+    const state: DumpState = tables === undefined ? UNKNOWN : { tables, replacedBy: answers.texts.get(RECORD) ?? [] }
+    return new Map(specs.map((spec) => [idOf(spec), state]))
   },
 })
 
@@ -71,17 +71,17 @@ export const databaseDump = defineKind({
 
   observe: observeDumps,
 
-  plan: (want: DumpSpec, seen: DumpState, world) => {
-    if (!isLead(want.me, want.servers, world.members())) return undefined
-    if (seen === UNKNOWN) return unasked('present', world.packagesPending)
-    const missing = missingIn(want, seen)
+  plan: (spec: DumpSpec, state: DumpState, context) => {
+    if (!isLead(spec.me, spec.servers, context.members())) return undefined
+    if (state === UNKNOWN) return unasked('present', context.packagesPending)
+    const missing = missingIn(spec, state)
     const differences = [{ key: 'tables', to: shortened(missing) }]
-    if (!want.loseRowsWrittenSince)
+    if (!spec.loseRowsWrittenSince)
       return missing.length === 0
         ? undefined
         : { action: 'create', certainty: 'exact', reason: `${missing.length} tables are missing`, differences }
-    if (seen.replacedBy.includes(want.content.sha256)) return undefined
-    const replaced = want.tables.length - missing.length
+    if (state.replacedBy.includes(spec.content.sha256)) return undefined
+    const replaced = spec.tables.length - missing.length
     return { action: 'update', certainty: 'exact', reason: `replaces ${replaced} tables as they are now`, differences: [] }
   },
 
@@ -89,9 +89,9 @@ export const databaseDump = defineKind({
   orphan: { forget: true },
 
   *apply(work: readonly Work<DumpSpec, DumpState>[]): Steps {
-    for (const { id, spec, state: seen } of work) {
+    for (const { id, spec, state } of work) {
       // Where the server did not run when it was looked at, it does now.
-      const now = seen === UNKNOWN ? readTables((yield { do: 'shell', script: ASK }).stdout) : seen.tables
+      const now = state === UNKNOWN ? readTables((yield { do: 'shell', script: ASK }).stdout) : state.tables
       if (now === undefined) throw new HostRefusal(`${id} is not brought back`, 'the server does not run')
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
       const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`

@@ -13,8 +13,8 @@ type FileWork = Work<FileSpec, FileState>
 export function* applyFiles(work: readonly FileWork[]): Steps {
   const done: string[] = []
   for (const some of runsOf(work)) {
-    for (const { id, state: seen } of some) refuseUnreached(id, seen, done)
-    const unfit = some.find(({ state: seen }) => seen !== ABSENT && seen.type !== 'f' && seen.type !== 'l')
+    for (const { id, state } of some) refuseUnreached(id, state, done)
+    const unfit = some.find(({ state }) => state !== ABSENT && state.type !== 'f' && state.type !== 'l')
     if (unfit !== undefined) throw refusedType(unfit, done)
     try {
       yield* replace(some)
@@ -25,10 +25,10 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
   }
 }
 
-const refusedType = ({ id, state: seen }: FileWork, done: readonly string[]): HostRefusal =>
+const refusedType = ({ id, state }: FileWork, done: readonly string[]): HostRefusal =>
   new HostRefusal(
-    `${id} is ${seen === ABSENT ? 'absent' : typeName(seen.type)}`,
-    `${seen === ABSENT ? '' : `its owner is ${seen.owner}; `}a file shall be there, and nothing but a file or a link is ever replaced by one`,
+    `${id} is ${state === ABSENT ? 'absent' : typeName(state.type)}`,
+    `${state === ABSENT ? '' : `its owner is ${state.owner}; `}a file shall be there, and nothing but a file or a link is ever replaced by one`,
     'move it away or remove it by hand',
     done,
     id,

@@ -21,14 +21,16 @@ export const directory = defineKind({
   id: ({ path }) => path,
   observe: (specs: readonly z.output<typeof schema>[]) => inodeQuery(specs.map(({ path }) => path)),
 
-  plan: (want, seen: InodeState, { packagesPending: packagesComing }) => {
-    const unreached = planUnreached(seen)
+  plan: (spec, state: InodeState, { packagesPending }) => {
+    const unreached = planUnreached(state)
     if (unreached !== undefined) return unreached
-    if (want.state === 'absent') return planAbsent(seen, packagesComing)
-    if (seen === ABSENT) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    if (spec.state === 'absent') return planAbsent(state, packagesPending)
+    if (state === ABSENT) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
     const differences = [
-      ...(seen.type === 'd' ? [] : [{ key: 'type', from: typeName(seen.type), to: 'a directory' }]),
-      ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
+      ...(state.type === 'd' ? [] : [{ key: 'type', from: typeName(state.type), to: 'a directory' }]),
+      ...(['mode', 'owner', 'group'] as const).flatMap((key) =>
+        spec[key] === state[key] ? [] : [{ key, from: state[key], to: spec[key] }],
+      ),
     ]
     if (differences.length === 0) return undefined
     return { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
@@ -36,7 +38,7 @@ export const directory = defineKind({
 
   orphan: { delete: 'directory' },
   *apply(work) {
-    for (const { id, state: seen } of work) refuseUnreached(id, seen)
+    for (const { id, state } of work) refuseUnreached(id, state)
     const words = work.flatMap(({ spec: { path, state, mode, owner, group } }) => [path, state, mode, owner, group])
     const answer = yield { do: 'shell', script: walk(DIRECTORIES, ...words) }
     refuseUnsafe(answer, 'the directories could not be made')

@@ -48,18 +48,18 @@ export const file = defineKind({
     return {
       shared: { inodes: paths, digests: paths, sizes: new Map(specs.flatMap(largeSize)) },
       script: '',
-      parse: (_, said) => new Map(paths.map((path) => [path, fileSaid(said, path)])),
+      parse: (_, answers) => new Map(paths.map((path) => [path, fileSaid(answers, path)])),
     }
   },
 
-  plan: (want, seen, { packagesPending: packagesComing }) => {
-    const unreached = planUnreached(seen)
+  plan: (spec, state, { packagesPending }) => {
+    const unreached = planUnreached(state)
     if (unreached !== undefined) return unreached
-    if (want.state === 'absent') return planAbsent(seen, packagesComing)
-    const known = isKnown(want.content)
+    if (spec.state === 'absent') return planAbsent(state, packagesPending)
+    const known = isKnown(spec.content)
     const certainty = known ? 'exact' : 'dependent'
-    if (seen === ABSENT) return { action: 'create', certainty, reason: 'not there', differences: [] }
-    const differences = differencesOf(want, seen)
+    if (state === ABSENT) return { action: 'create', certainty, reason: 'not there', differences: [] }
+    const differences = differencesOf(spec, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty, reason: inWords(differences), differences }
   },
 
@@ -67,17 +67,17 @@ export const file = defineKind({
 
   before: (work) => ({
     script: excerptScript({
-      paths: work.filter(({ spec, state: seen }) => isReadable(spec, seen)).map(({ id }) => id),
+      paths: work.filter(({ spec, state }) => isReadable(spec, state)).map(({ id }) => id),
       bytes: SHOWN_BYTES,
     }),
     read: readExcerpts,
   }),
 
-  diff: ({ spec, state: seen, change: verdict }, before) => {
-    if (hasSecret(spec.content) || !isWorldReadable(spec.mode) || !isReadable(spec, seen, true)) return undefined
-    if (verdict.action !== 'delete' && !verdict.differences.some(({ key }) => key === 'content') && seen !== ABSENT) return undefined
-    const old = seen === ABSENT ? '' : before && asText(before)
-    const after = verdict.action === 'delete' ? '' : shownText(spec.content)
+  diff: ({ spec, state, change }, before) => {
+    if (hasSecret(spec.content) || !isWorldReadable(spec.mode) || !isReadable(spec, state, true)) return undefined
+    if (change.action !== 'delete' && !change.differences.some(({ key }) => key === 'content') && state !== ABSENT) return undefined
+    const old = state === ABSENT ? '' : before && asText(before)
+    const after = change.action === 'delete' ? '' : shownText(spec.content)
     return old === undefined || after === undefined || after.length > SHOWN_BYTES ? undefined : { before: old, after }
   },
 
@@ -89,26 +89,26 @@ export const file = defineKind({
 /** No more than this of a file is fetched and compared for a person to read. */
 const SHOWN_BYTES = 65_536
 
-const differencesOf = (want: FileSpec, seen: Exclude<FileState, typeof ABSENT>): readonly Difference[] => {
-  if (seen.type !== 'f') return [{ key: 'type', from: typeName(seen.type), to: 'a file' }]
-  const sum = sha256Of(want.content)
+const differencesOf = (spec: FileSpec, state: Exclude<FileState, typeof ABSENT>): readonly Difference[] => {
+  if (state.type !== 'f') return [{ key: 'type', from: typeName(state.type), to: 'a file' }]
+  const sum = sha256Of(spec.content)
   return [
-    ...(sum === undefined || sum !== seen.sha256 ? [{ key: 'content' }] : []),
-    ...(['mode', 'owner', 'group'] as const).flatMap((key) => (want[key] === seen[key] ? [] : [{ key, from: seen[key], to: want[key] }])),
+    ...(sum === undefined || sum !== state.sha256 ? [{ key: 'content' }] : []),
+    ...(['mode', 'owner', 'group'] as const).flatMap((key) => (spec[key] === state[key] ? [] : [{ key, from: state[key], to: spec[key] }])),
   ]
 }
 
 const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
 
 // What not everybody on the host may read is not shown either: the old side of a diff can hold a secret as well.
-const isReadable = (spec: FileSpec, seen: FileState, orAbsent = false): boolean =>
-  seen === ABSENT ? orAbsent : seen.type === 'f' && isWorldReadable(seen.mode) && isWorldReadable(spec.mode)
+const isReadable = (spec: FileSpec, state: FileState, orAbsent = false): boolean =>
+  state === ABSENT ? orAbsent : state.type === 'f' && isWorldReadable(state.mode) && isWorldReadable(spec.mode)
 
 const largeSize = ({ path, content }: FileSpec): readonly (readonly [string, number])[] =>
   content.type === 'local' ? [[path, content.size]] : []
 
-const fileSaid = (said: Answers, path: string): FileState => {
-  const inode = inodeAt(said, path)
-  const sha256 = said.digests.get(path)
+const fileSaid = (answers: Answers, path: string): FileState => {
+  const inode = inodeAt(answers, path)
+  const sha256 = answers.digests.get(path)
   return inode === ABSENT || sha256 === undefined ? inode : { ...inode, sha256 }
 }

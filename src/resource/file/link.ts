@@ -21,21 +21,21 @@ export const link = defineKind({
   id: ({ path }) => path,
   observe: (specs: readonly z.output<typeof schema>[]) => inodeQuery(specs.map(({ path }) => path)),
 
-  plan: (want, seen: InodeState, { packagesPending: packagesComing }) => {
-    const unreached = planUnreached(seen)
+  plan: (spec, state: InodeState, { packagesPending }) => {
+    const unreached = planUnreached(state)
     if (unreached !== undefined) return unreached
-    if (want.state === 'absent') return planAbsent(seen, packagesComing)
-    if (seen === ABSENT)
-      return { action: 'create', certainty: 'exact', reason: 'not there', differences: [{ key: 'target', to: want.target }] }
-    if (seen.type === 'l' && seen.target === want.target) return undefined
-    const from = seen.type === 'l' ? seen.target : typeName(seen.type)
-    return { action: 'update', certainty: 'exact', reason: 'points elsewhere', differences: [{ key: 'target', from, to: want.target }] }
+    if (spec.state === 'absent') return planAbsent(state, packagesPending)
+    if (state === ABSENT)
+      return { action: 'create', certainty: 'exact', reason: 'not there', differences: [{ key: 'target', to: spec.target }] }
+    if (state.type === 'l' && state.target === spec.target) return undefined
+    const from = state.type === 'l' ? state.target : typeName(state.type)
+    return { action: 'update', certainty: 'exact', reason: 'points elsewhere', differences: [{ key: 'target', from, to: spec.target }] }
   },
 
   orphan: { delete: 'link' },
   recorded: ({ path, target }) => [path, `->${target}`],
   *apply(work) {
-    for (const { id, state: seen } of work) refuseUnreached(id, seen)
+    for (const { id, state } of work) refuseUnreached(id, state)
     const words = work.flatMap(({ spec: { path, target, state } }) => [path, stagedName(path, '.link'), state, target])
     const answer = yield { do: 'shell', script: walk(LINKS, ...words) }
     refuseUnsafe(answer, 'the links could not be made')

@@ -41,8 +41,8 @@ function* seeToServer(one: GaleraWork, members: Members): Steps {
 }
 
 /** Its service, by the service kind's own steps. A server that joins gets all data before it counts as started. */
-const changing = ({ spec, state: seen, change: verdict }: GaleraWork, service: ServiceSpec): Steps =>
-  applyServices([{ id: spec.service.unit, spec: service, state: seen.service, change: verdict }], DATA_MS)
+const changing = ({ spec, state, change }: GaleraWork, service: ServiceSpec): Steps =>
+  applyServices([{ id: spec.service.unit, spec: service, state: state.service, change }], DATA_MS)
 
 /**
  * Servers that the inventory does not have any more leave, before anybody here is taken down: one of them would be asked to give its
@@ -127,8 +127,8 @@ function* beginOn({ host, seqno, runs }: Reach, one: GaleraWork): Steps {
     return
   }
   // One that runs without Galera: what is to be read at its start would go with its stop.
-  const seen = membersOf(one.members ?? (() => new Map())).get(host)
-  if (seen?.standing === undefined && seen?.service.active === 'active')
+  const state = membersOf(one.members ?? (() => new Map())).get(host)
+  if (state?.standing === undefined && state?.service.active === 'active')
     requireSuccess(
       yield { do: 'shell', ...on, script: `systemctl stop ${quote(one.spec.service.unit)}` },
       `the server of ${host} does not stop`,
@@ -187,8 +187,8 @@ function* standingOn(host: string | undefined, afterSeconds = 0): Asking<Standin
 function* reachOf(host: string, on: { readonly on?: string }): Asking<Reach> {
   const standing = yield* standingOn(on.on)
   if (standing !== undefined) return { host, uuid: standing.uuid, seqno: standing.seqno, runs: true }
-  const said = requireSuccess(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `the position of ${host} cannot be read`)
-  const position = { host, ...readPosition(said.stdout.toString().split('\n')), runs: false }
+  const answer = requireSuccess(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `the position of ${host} cannot be read`)
+  const position = { host, ...readPosition(answer.stdout.toString().split('\n')), runs: false }
   if (position.uuid === undefined || position.seqno >= 0) return position
   const found = yield { do: 'shell', ...on, script: RECOVERY, doing: `looking how far the data of ${host} goes` }
   const seqno = /[0-9a-f-]{36}:(\d+)/.exec(found.stdout.toString())?.[1]

@@ -31,8 +31,8 @@ export const galera = defineKind({
   schema,
   id: ({ cluster }) => cluster,
   observe: probeGalera,
-  plan: (want: GaleraSpec, seen: GaleraState, world) =>
-    want.arbitrators.includes(want.me) ? planArbitrator(want, seen, world) : planServer(want, seen, world),
+  plan: (spec: GaleraSpec, state: GaleraState, context) =>
+    spec.arbitrators.includes(spec.me) ? planArbitrator(spec, state, context) : planServer(spec, state, context),
   orphan: { keep: 'a database server stays as it is; another topology of it changes the rest' },
   apply: applyGalera,
   // Who is away comes back first: before it has, no other may be taken down.

@@ -60,16 +60,16 @@ export const probeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraState
   return {
     shared: { ...services.shared, texts: [...(services.shared?.texts ?? []), GRASTATE] },
     script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${STANDING}\necho 'provision-services'\n${services.script}`,
-    parse: (stdout, said) => {
+    parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
-      const seen = services.parse(Buffer.from(forServices), said)
+      const states = services.parse(Buffer.from(forServices), answers)
       const lines = own.split('\n')
       const databases = lines.flatMap((line) => (line.startsWith('database ') ? [line.slice('database '.length)] : []))
       const rows = readRows(Buffer.from(lines.filter((line) => !line.startsWith('database ')).join('\n')))
-      const position = { ...readPosition(said.texts.get(GRASTATE) ?? []), databases }
+      const position = { ...readPosition(answers.texts.get(GRASTATE) ?? []), databases }
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, GaleraState])[] => {
-          const its = seen.get(spec.service.unit)
+          const its = states.get(spec.service.unit)
           return its === undefined ? [] : [[spec.cluster, { service: its, standing: rows && readStanding(rows), position }]]
         }),
       )

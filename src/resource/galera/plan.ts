@@ -9,23 +9,23 @@ export type Members = ReadonlyMap<string, GaleraState>
 export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
 
 /** A server: its service, and whether it is in the cluster. */
-export const planServer = (want: GaleraSpec, seen: GaleraState, world: PlanContext): Change | undefined => {
-  const members = membersOf(world.members)
-  const plain = service.kind.plan(want.service, seen.service, world)
-  const { standing } = seen
+export const planServer = (spec: GaleraSpec, state: GaleraState, context: PlanContext): Change | undefined => {
+  const members = membersOf(context.members)
+  const plain = service.kind.plan(spec.service, state.service, context)
+  const { standing } = state
   if (plain === undefined) {
-    if (standing?.primary === true && standing.synced) return planLeaving(want, standing, members)
+    if (standing?.primary === true && standing.synced) return planLeaving(spec, standing, members)
     const reason = standing === undefined ? 'the server does not answer' : reasonOf(standing)
     return { action: 'update', certainty: 'dependent', reason, differences: [] }
   }
   if (standing?.primary === true) {
-    const leaving = planLeaving(want, standing, members)
+    const leaving = planLeaving(spec, standing, members)
     return leaving === undefined ? plain : { ...plain, reason: `${plain.reason}, ${leaving.reason}` }
   }
   if (standing !== undefined || plain.reason.includes('is masked')) return plain
-  const somebody = [...members].some(([host, { standing }]) => host !== want.me && standing?.primary === true)
-  const begins = somebody ? undefined : beginner(want, members)
-  const how = begins === want.me ? 'begins the cluster' : begins === undefined && !somebody ? 'waits for the cluster' : 'joins the cluster'
+  const somebody = [...members].some(([host, { standing }]) => host !== spec.me && standing?.primary === true)
+  const begins = somebody ? undefined : beginner(spec, members)
+  const how = begins === spec.me ? 'begins the cluster' : begins === undefined && !somebody ? 'waits for the cluster' : 'joins the cluster'
   return { ...plain, reason: `${plain.reason}, ${how}` }
 }
 
@@ -35,10 +35,10 @@ const reasonOf = ({ primary, connected, state }: Standing): string => {
 }
 
 /** Whoever is in the cluster and in no inventory is put out, by the first server that can. */
-const planLeaving = (want: GaleraSpec, standing: Standing, members: Members): Change | undefined => {
-  const leaving = strangers(want, standing).map(({ name }) => name)
-  const first = want.servers.find((host) => members.get(host)?.standing?.primary === true)
-  if (leaving.length === 0 || first !== want.me) return undefined
+const planLeaving = (spec: GaleraSpec, standing: Standing, members: Members): Change | undefined => {
+  const leaving = strangers(spec, standing).map(({ name }) => name)
+  const first = spec.servers.find((host) => members.get(host)?.standing?.primary === true)
+  if (leaving.length === 0 || first !== spec.me) return undefined
   return {
     action: 'update',
     certainty: 'exact',
@@ -52,12 +52,12 @@ export const strangers = ({ servers }: GaleraSpec, { members }: Standing): Stand
   members.filter(({ name }) => !servers.includes(name))
 
 /** An arbitrator: its service, and whether the servers hear its voice. */
-export const planArbitrator = (want: GaleraSpec, { service: seen }: GaleraState, world: PlanContext): Change | undefined => {
-  const plain = service.kind.plan(want.service, seen, world)
+export const planArbitrator = (spec: GaleraSpec, { service: state }: GaleraState, context: PlanContext): Change | undefined => {
+  const plain = service.kind.plan(spec.service, state, context)
   if (plain !== undefined) return plain
-  const inside = [...membersOf(world.members).values()].flatMap(({ standing }) => (standing?.primary === true ? [standing] : []))
+  const inside = [...membersOf(context.members).values()].flatMap(({ standing }) => (standing?.primary === true ? [standing] : []))
   const voices = Math.max(0, ...inside.map(({ size, servers }) => size - servers))
-  if (inside.length > 0 ? voices >= want.arbitrators.length : !canTell(want, world)) return undefined
+  if (inside.length > 0 ? voices >= spec.arbitrators.length : !canTell(spec, context)) return undefined
   return {
     action: 'update',
     certainty: 'dependent',
@@ -67,7 +67,7 @@ export const planArbitrator = (want: GaleraSpec, { service: seen }: GaleraState,
 }
 
 /** Where no server was asked, nothing can be said. */
-const canTell = ({ servers }: GaleraSpec, world: PlanContext): boolean => servers.some((host) => world.members().has(host))
+const canTell = ({ servers }: GaleraSpec, context: PlanContext): boolean => servers.some((host) => context.members().has(host))
 
 /**
  * Which server begins the cluster where none runs: the one whose data goes furthest, as far as that is known without starting it;

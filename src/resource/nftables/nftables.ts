@@ -63,33 +63,33 @@ export const nftables = defineKind({
   observe: (specs: readonly NftablesSpec[]) => ({
     shared: { texts: specs.length === 0 ? [] : tableTexts(specs) },
     script: specs.length === 0 ? '' : tablesScript(specs),
-    parse: (stdout, said) => (specs.length === 0 ? new Map() : readTables(stdout, said, specs)),
+    parse: (stdout, answers) => (specs.length === 0 ? new Map() : readTables(stdout, answers, specs)),
   }),
 
-  plan: (want, seen): Change | undefined => {
-    const differences = differencesOf(want, seen)
-    const history = historyOf('rules', seen)
+  plan: (spec, state): Change | undefined => {
+    const differences = differencesOf(spec, state)
+    const history = historyOf('rules', state)
     if (differences.length === 0 && history === undefined) return undefined
     return {
-      action: seen.live === undefined ? 'create' : 'update',
+      action: state.live === undefined ? 'create' : 'update',
       certainty: 'exact',
       reason: [...(history === undefined ? [] : [history]), ...differences.map(reasonOf)].join('; '),
       // The reason says it, and the diff shows it.
       differences: [],
-      ...(seen.pending === 'this boot' ? { debt: true } : {}),
+      ...(state.pending === 'this boot' ? { debt: true } : {}),
     }
   },
 
   orphan: { keep: 'a firewall is not taken down for being left out' },
   apply: applyTable,
 
-  notices: (spec, seen) => foreignNotices(spec.text, seen.foreign),
+  notices: (spec, state) => foreignNotices(spec.text, state.foreign),
 
-  diff: ({ spec, state: seen }) => {
-    const { before, after, listed } = sidesOf(spec, seen)
+  diff: ({ spec, state }) => {
+    const { before, after, listed } = sidesOf(spec, state)
     const full = { before: listed ? shownListing(before) : before, after: listed === 'both' ? shownListing(after) : after }
-    const words = wordsBetween(before, after, [spec.text, seen.boot ?? '', seen.ours ?? ''])
-    return words.before === words.after || isInForce(spec, seen) ? full : { ...words, full }
+    const words = wordsBetween(before, after, [spec.text, state.boot ?? '', state.ours ?? ''])
+    return words.before === words.after || isInForce(spec, state) ? full : { ...words, full }
   },
 
   files: (spec) => [{ path: bootFileOf(spec), sha256: sha256Hex(spec.text) }],
@@ -100,23 +100,23 @@ const isInForce = ({ text }: NftablesSpec, { live, ours, stamp }: TableState): b
   live !== undefined && stamp === sha256Hex(text) && driftInWords(ours ?? '', live).length === 0
 
 /** While our own text is in force a person compares that; once somebody changed the rules, what the kernel says. */
-const sidesOf = ({ text }: NftablesSpec, seen: TableState): { before: string; after: string; listed?: 'before' | 'both' } => {
-  if (seen.live === undefined) return { before: '', after: text }
-  const isTouched = driftInWords(seen.ours ?? '', seen.live).length > 0
+const sidesOf = ({ text }: NftablesSpec, state: TableState): { before: string; after: string; listed?: 'before' | 'both' } => {
+  if (state.live === undefined) return { before: '', after: text }
+  const isTouched = driftInWords(state.ours ?? '', state.live).length > 0
   // Rules that are being tried were not written by hand; what they are to replace is what a boot would bring.
-  const isTried = seen.stamp !== sha256Hex(text) && (seen.pending === 'this boot' || seen.unkept)
-  if ((!isTouched || isTried) && seen.boot !== undefined) return { before: seen.boot, after: text }
-  if (isTouched && seen.stamp === sha256Hex(text)) return { before: seen.live, after: seen.ours ?? '', listed: 'both' }
-  return { before: seen.live, after: text, listed: 'before' }
+  const isTried = state.stamp !== sha256Hex(text) && (state.pending === 'this boot' || state.unkept)
+  if ((!isTouched || isTried) && state.boot !== undefined) return { before: state.boot, after: text }
+  if (isTouched && state.stamp === sha256Hex(text)) return { before: state.live, after: state.ours ?? '', listed: 'both' }
+  return { before: state.live, after: text, listed: 'before' }
 }
 
-const differencesOf = ({ text }: NftablesSpec, seen: TableState): readonly Difference[] => {
-  if (seen.live === undefined) return [{ key: 'table', from: seen.stamp === undefined ? 'not there' : 'gone' }]
-  const drift = driftInWords(seen.ours ?? '', seen.live).join(', ')
+const differencesOf = ({ text }: NftablesSpec, state: TableState): readonly Difference[] => {
+  if (state.live === undefined) return [{ key: 'table', from: state.stamp === undefined ? 'not there' : 'gone' }]
+  const drift = driftInWords(state.ours ?? '', state.live).join(', ')
   const drifted = drift === '' ? [] : [{ key: 'drift', from: drift }]
-  if (seen.stamp === sha256Hex(text)) return [...drifted, ...(seen.boot === text ? [] : [{ key: 'boot file' }])]
+  if (state.stamp === sha256Hex(text)) return [...drifted, ...(state.boot === text ? [] : [{ key: 'boot file' }])]
   // Rules that were never ours, or are being tried, have not been changed by hand.
-  return [{ key: 'rules' }, ...(seen.ours === undefined || seen.pending === 'this boot' || seen.unkept ? [] : drifted)]
+  return [{ key: 'rules' }, ...(state.ours === undefined || state.pending === 'this boot' || state.unkept ? [] : drifted)]
 }
 
 const reasonOf = ({ key, from }: Difference): string =>

@@ -71,9 +71,9 @@ ${trialScript(names.map(trialSlug))}
 `
 
 /** Reads what `tablesScript` printed, and what was said of `tableTexts`. */
-export const readTables = (answer: Buffer, said: Answers, names: readonly TableName[]): ReadonlyMap<string, TableState> => {
+export const readTables = (answer: Buffer, answers: Answers, names: readonly TableName[]): ReadonlyMap<string, TableState> => {
   const textOf = (path: string): string | undefined =>
-    said.texts
+    answers.texts
       .get(path)
       ?.map((line) => `${line}\n`)
       .join('')
@@ -83,7 +83,7 @@ export const readTables = (answer: Buffer, said: Answers, names: readonly TableN
   const foreign: Foreign = {
     chains: readForeign(chains.slice(chains.indexOf('\n') + 1), new Set(names.map(idOf))),
     defeats: [...new Set(defeats.split('\n').filter((line) => line !== ''))],
-    legacy: [...new Set(LEGACY.flatMap((path) => said.texts.get(path) ?? []))],
+    legacy: [...new Set(LEGACY.flatMap((path) => answers.texts.get(path) ?? []))],
   }
   return new Map(
     names.map((name, i): [string, TableState] => {
@@ -93,9 +93,9 @@ export const readTables = (answer: Buffer, said: Answers, names: readonly TableN
         {
           live: tableIn(own, idOf(name)),
           boot: textOf(bootFileOf(name)),
-          stamp: said.texts.get(`${state}.stamp`)?.[0],
+          stamp: answers.texts.get(`${state}.stamp`)?.[0],
           ours: textOf(`${state}.live`),
-          ...readTrial(marks[i] ?? '', said, trialSlug(name)),
+          ...readTrial(marks[i] ?? '', answers, trialSlug(name)),
           foreign,
         },
       ]

@@ -16,7 +16,7 @@ type LeftoverWork = Work<OrphanSpec, OrphanState>
 
 /** Deletes what is still as we left it, and then takes it out of the record: a cut between the two leaves a record of what is gone, not the reverse. */
 export function* applyLeftovers(work: readonly LeftoverWork[]): Steps {
-  const deleting = work.filter(({ change: verdict }) => verdict.action === 'delete')
+  const deleting = work.filter(({ change }) => change.action === 'delete')
   const script = [
     ...deleting.map(scriptOf),
     ...(deleting.some(isUnit) ? ['systemctl daemon-reload'] : []),

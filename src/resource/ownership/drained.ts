@@ -48,9 +48,9 @@ export const drained = defineKind({
   observe: (specs) => ({
     script: `for f in ${marksBy(specs.map(({ role }) => role))}; do [ ! -e "$f" ] || printf '%s\\0' "\${f##*/}"; done; printf 'end\\0'`,
     parse: (stdout) => {
-      const said = stdout.toString().split('\0')
-      if (said.at(-2) !== 'end') throw new Error('the host did not say which hosts are out')
-      const marks = said.slice(0, -2).map((mark) => mark.split('@'))
+      const fields = stdout.toString().split('\0')
+      if (fields.at(-2) !== 'end') throw new Error('the host did not say which hosts are out')
+      const marks = fields.slice(0, -2).map((mark) => mark.split('@'))
       return new Map(specs.map(({ role }) => [role, marks.flatMap(([member = '', by]) => (by === role ? [member] : []))]))
     },
   }),

@@ -50,14 +50,14 @@ export const probeLeftovers = (name: string, specs: readonly OrphanSpec[]): Kind
 set -- ${words}
 if theirs "$@"; then perl -e "$reader" -- names "$T" ${NAMES} "$@"
 else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 -printf '%h\\0%f\\0' | head -z -n ${2 * NAMES}; done; fi`,
-    parse: (stdout, said) => {
+    parse: (stdout, answers) => {
       const fields = stdout.toString().split('\0')
       const middle = fields.indexOf('within')
       const packages = new Map(
         fields.slice(0, Math.max(middle, 0)).map((line) => [line.replace(/^.*?: /s, ''), line.split(/[,:]/, 1)[0] ?? '']),
       )
       const within = Map.groupBy(pairs(fields.slice(middle + 1)), ([directory]) => directory)
-      const records = new Map(specs.map(({ role }) => [role, readRecord(said.texts.get(recordPath(role)) ?? [])]))
+      const records = new Map(specs.map(({ role }) => [role, readRecord(answers.texts.get(recordPath(role)) ?? [])]))
       const isRecorded = (role: string, key: string): boolean => records.get(role)?.lines.some((line) => line.key === key) ?? false
       return new Map(
         specs.map(({ role, thing }): [string, OrphanState] => {
@@ -65,13 +65,13 @@ else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 
           const id = thing.key.slice(name.length + 1)
           const recorded = isRecorded(role, thing.key)
           if (place === undefined) return [id, { recorded, inode: ABSENT, within: [] }]
-          const sha256 = said.digests.get(place)
+          const sha256 = answers.digests.get(place)
           const owner = packages.get(place)
           return [
             id,
             {
               recorded,
-              inode: inodeAt(said, place),
+              inode: inodeAt(answers, place),
               within: (within.get(place) ?? []).map(([, one]) => one),
               ...(sha256 !== undefined && { sha256 }),
               ...(owner !== undefined && { package: owner }),

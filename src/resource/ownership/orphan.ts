@@ -17,8 +17,8 @@ export const orphan = (spec: OrphanSpec): Resource => {
 export const isOrphan = ({ kind }: Resource): boolean => kinds.get(kind.name) === kind
 
 /** What would be done about a left-over thing. */
-export const fateOfOrphan = ({ spec }: Resource, seen: unknown, world: Pick<PlanContext, 'deleted'>): Fate =>
-  fateOf(spec as OrphanSpec, seen as OrphanState, world)
+export const fateOfOrphan = ({ spec }: Resource, state: unknown, context: Pick<PlanContext, 'deleted'>): Fate =>
+  fateOf(spec as OrphanSpec, state as OrphanState, context)
 
 const kinds = new Map<string, LeftoverKind>()
 
@@ -30,9 +30,9 @@ const kindNamed = (name: string): LeftoverKind => {
     schema: undefined as never,
     id: ({ thing }) => thing.key.slice(name.length + 1),
     observe: (specs) => probeLeftovers(name, specs),
-    plan: (spec, seen, world): Change | undefined => {
-      if (!spec.prune || !seen.recorded) return undefined
-      return verdictOf(fateOf(spec, seen, world))
+    plan: (spec, state, context): Change | undefined => {
+      if (!spec.prune || !state.recorded) return undefined
+      return verdictOf(fateOf(spec, state, context))
     },
     apply: applyLeftovers,
     files: ({ thing }) => [placeOf(thing) ?? []].flat().map((path) => ({ path, sha256: 'absent' })),

@@ -41,22 +41,22 @@ export const owned = defineKind({
     return {
       shared: { inodes: paths, texts: paths },
       script: '',
-      parse: (_, said) =>
+      parse: (_, answers) =>
         new Map(
           specs.map(({ role }): [string, SeenOwned] => {
             const path = recordPath(role)
-            return [role, { inode: inodeAt(said, path), record: readRecord(said.texts.get(path) ?? []) }]
+            return [role, { inode: inodeAt(answers, path), record: readRecord(answers.texts.get(path) ?? []) }]
           }),
         ),
     }
   },
 
-  plan: (want, { inode, record }) => {
-    const certainty = want.lines.every(({ parts }) => textOf(parts) !== undefined) ? 'exact' : 'dependent'
+  plan: (spec, { inode, record }) => {
+    const certainty = spec.lines.every(({ parts }) => textOf(parts) !== undefined) ? 'exact' : 'dependent'
     if (inode === ABSENT) return { action: 'create', certainty, reason: 'not there', differences: [] }
     const known = new Set(record.lines.map(({ text }) => text))
-    const isWhole = want.lines.every(({ parts }) => known.has(textOf(parts) ?? ''))
-    const isOurs = record.format === 'this' && want.playbooks.every((one) => record.playbooks.includes(one))
+    const isWhole = spec.lines.every(({ parts }) => known.has(textOf(parts) ?? ''))
+    const isOurs = record.format === 'this' && spec.playbooks.every((one) => record.playbooks.includes(one))
     return isWhole && isOurs ? undefined : { action: 'update', certainty, reason: 'content differs', differences: [] }
   },
 
@@ -65,10 +65,10 @@ export const owned = defineKind({
 
   *apply(work): Steps {
     yield* file.kind.apply(
-      work.map(({ spec, state: seen, change: verdict }) => {
+      work.map(({ spec, state, change }) => {
         const path = recordPath(spec.role)
-        const content = { type: 'text' as const, parts: partsOf(spec, seen.record) }
-        return { id: path, spec: file({ path, mode: '600', content }).spec, state: seen.inode, change: verdict }
+        const content = { type: 'text' as const, parts: partsOf(spec, state.record) }
+        return { id: path, spec: file({ path, mode: '600', content }).spec, state: state.inode, change }
       }),
     )
   },

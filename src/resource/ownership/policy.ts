@@ -24,17 +24,17 @@ const reasonOf = (fate: Fate): string => {
 }
 
 /** Deleted are only things that are exactly as we left them, and whose loss can neither lock anybody out nor lose data. */
-export const fateOf = ({ thing }: OrphanSpec, seen: OrphanState, world: Pick<PlanContext, 'deleted'>): Fate => {
-  const unreached = reasonUnreached(seen.inode)
+export const fateOf = ({ thing }: OrphanSpec, state: OrphanState, context: Pick<PlanContext, 'deleted'>): Fate => {
+  const unreached = reasonUnreached(state.inode)
   if (unreached !== undefined) return stays(unreached)
   const policy = orphanPolicyOf(thing.key)
   if ('forget' in policy) return { is: 'gone' }
-  if ('delete' in policy) return JUDGES[policy.delete](thing, seen, world, policy.note)
+  if ('delete' in policy) return JUDGES[policy.delete](thing, state, context, policy.note)
   const takenAlong = policy.goesWith?.(thing.key.slice(thing.key.indexOf(':') + 1))
-  return takenAlong !== undefined && world.deleted?.has(takenAlong) ? { is: 'gone' } : stays(policy.keep)
+  return takenAlong !== undefined && context.deleted?.has(takenAlong) ? { is: 'gone' } : stays(policy.keep)
 }
 
-type Judge = (thing: OwnedThing, seen: OrphanState, world: Pick<PlanContext, 'deleted'>, note?: string) => Fate
+type Judge = (thing: OwnedThing, state: OrphanState, context: Pick<PlanContext, 'deleted'>, note?: string) => Fate
 
 const stays = (why: string): Fate => ({ is: 'stays', why })
 
@@ -54,12 +54,12 @@ const asLink: Judge = (thing, { inode, package: owner }) => {
 }
 
 /** Within what is deleted before it, a directory can become empty. */
-const asDirectory: Judge = (thing, { inode, within, package: owner }, world) => {
+const asDirectory: Judge = (thing, { inode, within, package: owner }, context) => {
   const place = placeOf(thing)
   if (inode === ABSENT) return { is: 'gone' }
   if (inode.type !== 'd') return stays('somebody else wrote it since')
   if (owner !== undefined) return stays(`it belongs to the package ${owner}`)
-  const others = within.filter((one) => !world.deleted?.has(`${place}/${one}`))
+  const others = within.filter((one) => !context.deleted?.has(`${place}/${one}`))
   return others.length === 0
     ? { is: 'delete' }
     : stays(`it is not empty: ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`)

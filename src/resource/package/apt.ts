@@ -32,7 +32,7 @@ export function* installPackages(work: readonly PackageWork[], { seconds, times 
 }
 
 const doingOf = (work: readonly PackageWork[]): string => {
-  const names = work.filter(({ spec, state: seen }) => spec.state === 'present' && seen.status !== 'installed').map(({ id }) => id)
+  const names = work.filter(({ spec, state }) => spec.state === 'present' && state.status !== 'installed').map(({ id }) => id)
   return names.length === 0
     ? 'changing packages'
     : `installing ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
@@ -46,7 +46,7 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
     of,
   }))
   const find = (name: string) => causes.find(({ cause }) => cause === name)?.of
-  const held = work.filter(({ state: seen }) => seen.held).map(({ id }) => id)
+  const held = work.filter(({ state }) => state.held).map(({ id }) => id)
   const [full, unknown] = [find('full'), find('unknown')]
   if (full !== undefined) requireSuccess(answer, `${full} is full`, `make room on ${full}; the next run finishes the installation`)
   if (find('unfetched') !== undefined)
@@ -70,7 +70,7 @@ const wanted = ({ spec }: PackageWork): string => (spec.version === undefined ? 
 export const transactionScript = (work: readonly PackageWork[], patience: number): string => {
   // A package that only carries the host's debt is as wanted itself.
   const changing = work.filter(
-    ({ spec, state: seen }) => seen.status !== 'installed' || spec.state === 'absent' || (spec.version ?? seen.version) !== seen.version,
+    ({ spec, state }) => state.status !== 'installed' || spec.state === 'absent' || (spec.version ?? state.version) !== state.version,
   )
   const present = changing.filter(({ spec }) => spec.state === 'present').map(wanted)
   const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)

@@ -27,7 +27,7 @@ held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
  */
 export const probePackages = (
   names: readonly string[],
-  isAsWanted: (name: string, seen: PackageState) => boolean,
+  isAsWanted: (name: string, state: PackageState) => boolean,
 ): KindQuery<PackageState> => ({
   script: probeScript,
   parse: (stdout) => {
@@ -37,7 +37,7 @@ export const probePackages = (
     const installed = lines.slice(0, end).map(readLine)
     const found = new Map<string, PackageState>(names.map((name) => [name, seenOf(name, installed)]))
     const debt = debtOf(names, installed, lines.slice(end + 1))
-    const bearer = [...found].find(([name, seen]) => isAsWanted(name, seen))
+    const bearer = [...found].find(([name, state]) => isAsWanted(name, state))
     if (debt !== undefined && bearer !== undefined) found.set(bearer[0], { ...bearer[1], debt })
     return found
   },

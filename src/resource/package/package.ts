@@ -29,28 +29,30 @@ export const pkg = defineKind({
   affectsLater: true,
   observe: (specs: readonly PackageSpec[]) => {
     const wanted = new Map(specs.map((spec) => [spec.name, spec]))
-    return probePackages([...wanted.keys()], (name, seen) => {
+    return probePackages([...wanted.keys()], (name, state) => {
       const spec = wanted.get(name)
-      return spec !== undefined && verdictOf(spec, seen) === undefined
+      return spec !== undefined && changeOf(spec, state) === undefined
     })
   },
 
-  plan: (want, seen: PackageState): Change | undefined =>
-    verdictOf(want, seen) ??
-    (seen.debt === undefined ? undefined : { action: 'update', certainty: 'exact', reason: seen.debt, differences: [], debt: true }),
+  plan: (spec, state: PackageState): Change | undefined =>
+    changeOf(spec, state) ??
+    (state.debt === undefined ? undefined : { action: 'update', certainty: 'exact', reason: state.debt, differences: [], debt: true }),
 
   orphan: { keep: 'other software may need the package; declare it with state: absent to remove it' },
   apply: installPackages,
 })
 
-const verdictOf = ({ state, version }: PackageSpec, seen: PackageState): Change | undefined => {
-  const versions = version === undefined ? [] : [{ key: 'version', from: seen.version, to: version }]
-  if (isUnfinished(seen.status)) {
-    const action = state === 'absent' ? 'delete' : 'update'
-    return { action, certainty: 'exact', reason: `interrupted, is ${seen.status}`, differences: [], debt: true }
+const changeOf = (spec: PackageSpec, state: PackageState): Change | undefined => {
+  const { version } = spec
+  const isAbsent = spec.state === 'absent'
+  const versions = version === undefined ? [] : [{ key: 'version', from: state.version, to: version }]
+  if (isUnfinished(state.status)) {
+    const action = isAbsent ? 'delete' : 'update'
+    return { action, certainty: 'exact', reason: `interrupted, is ${state.status}`, differences: [], debt: true }
   }
-  if (seen.status !== 'installed')
-    return state === 'absent'
+  if (state.status !== 'installed')
+    return isAbsent
       ? undefined
       : {
           action: 'create',
@@ -58,8 +60,8 @@ const verdictOf = ({ state, version }: PackageSpec, seen: PackageState): Change 
           reason: 'not installed',
           differences: version === undefined ? [] : [{ key: 'version', to: version }],
         }
-  if (state === 'absent')
-    return { action: 'delete', certainty: 'exact', reason: 'is installed', differences: [{ key: 'version', from: seen.version }] }
-  if (version === undefined || version === seen.version) return undefined
+  if (isAbsent)
+    return { action: 'delete', certainty: 'exact', reason: 'is installed', differences: [{ key: 'version', from: state.version }] }
+  if (version === undefined || version === state.version) return undefined
   return { action: 'update', certainty: 'exact', reason: 'has another version', differences: versions }
 }

@@ -25,16 +25,16 @@ export function* applyReleases(work: readonly ReleaseWork[]): Steps {
 
 /** Points back to what was live before; where that is gone, there is nothing to put back. */
 export function* revertReleases(work: readonly ReleaseWork[]): Steps {
-  for (const { id, spec, state: seen } of work.toReversed()) {
-    const live = liveOf(seen)
+  for (const { id, spec, state } of work.toReversed()) {
+    const live = liveOf(state)
     if (live === undefined) continue
     const script = `${begin(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
     requireSuccess(yield { do: 'shell', script, doing: `putting back ${id}` }, `${id} could not be put back`)
   }
 }
 
-function* deploy({ id, spec, state: seen }: ReleaseWork): Steps {
-  const { same } = deltaOf(spec, seen)
+function* deploy({ id, spec, state }: ReleaseWork): Steps {
+  const { same } = deltaOf(spec, state)
   const linked = new Set(same)
   const fresh = spec.files.filter(({ path }) => !linked.has(path))
   const input = tar([
@@ -57,8 +57,8 @@ const checked = (answer: Answer, what: string, fix: string): void => {
   requireSuccess(answer, what, fix)
 }
 
-function* goBack({ id, spec, state: seen }: ReleaseWork): Steps {
-  const previous = previousOf(seen)
+function* goBack({ id, spec, state }: ReleaseWork): Steps {
+  const previous = previousOf(state)
   if (previous === undefined)
     throw new HostRefusal(
       `${id} cannot go back`,

@@ -41,21 +41,21 @@ export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<Releas
       texts: specs.map(({ root }) => `${root}/history`),
     },
     script: '',
-    parse: (_, said) => new Map(specs.map((spec) => [spec.root, seenOf(spec, said)])),
+    parse: (_, answers) => new Map(specs.map((spec) => [spec.root, seenOf(spec, answers)])),
   }
 }
 
-const seenOf = ({ root, files }: ReleaseSpec, said: Answers): ReleaseState => ({
-  current: inodeAt(said, `${root}/current`),
-  tree: said.trees.get(`${root}/current`) ?? new Map(),
+const seenOf = ({ root, files }: ReleaseSpec, answers: Answers): ReleaseState => ({
+  current: inodeAt(answers, `${root}/current`),
+  tree: answers.trees.get(`${root}/current`) ?? new Map(),
   digests: new Map(
     files.flatMap(({ path }) => {
-      const sha256 = said.digests.get(`${root}/current/${path}`)
+      const sha256 = answers.digests.get(`${root}/current/${path}`)
       return sha256 === undefined ? [] : [[path, sha256] as const]
     }),
   ),
-  history: (said.texts.get(`${root}/history`) ?? []).filter((line) => isDigest(line)),
-  staged: inodeAt(said, `${root}/releases/.new`) !== ABSENT,
+  history: (answers.texts.get(`${root}/history`) ?? []).filter((line) => isDigest(line)),
+  staged: inodeAt(answers, `${root}/releases/.new`) !== ABSENT,
 })
 
 /** The digest of the live release; undefined where none of ours is live. */

@@ -42,8 +42,8 @@ export const release = defineKind({
   id: ({ root }) => root,
   observe: observeReleases,
 
-  plan: (want: ReleaseSpec, seen: ReleaseState): Change | undefined =>
-    want.which === 'latest' ? planLatest(want, seen) : planPrevious(seen),
+  plan: (spec: ReleaseSpec, state: ReleaseState): Change | undefined =>
+    spec.which === 'latest' ? planLatest(spec, state) : planPrevious(state),
 
   orphan: { keep: 'content is not removed for being left out' },
   apply: applyReleases,
@@ -74,38 +74,38 @@ type ReleaseWork = Work<ReleaseSpec, ReleaseState>
 
 const isUpload = ({ spec }: ReleaseWork): boolean => spec.which === 'latest'
 
-const planLatest = (want: ReleaseSpec, seen: ReleaseState): Change | undefined => {
-  const unreached = planUnreached(seen.current)
+const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined => {
+  const unreached = planUnreached(state.current)
   if (unreached !== undefined) return unreached
-  const delta = deltaOf(want, seen)
-  const live = liveOf(seen)
+  const delta = deltaOf(spec, state)
+  const live = liveOf(state)
   const isWhole = delta.added.length + delta.changed.length + delta.removed.length === 0
-  if (seen.current === ABSENT)
+  if (state.current === ABSENT)
     return {
       action: 'create',
       certainty: 'exact',
-      reason: `not there, ${count(want.files.length)}`,
-      differences: [pointed(undefined, want.digest)],
+      reason: `not there, ${count(spec.files.length)}`,
+      differences: [pointed(undefined, spec.digest)],
     }
-  if (live === want.digest && isWhole && !seen.staged) return undefined
+  if (live === spec.digest && isWhole && !state.staged) return undefined
   const reason =
-    seen.current.type !== 'l'
-      ? `${typeName(seen.current.type)} is in the place of its link`
+    state.current.type !== 'l'
+      ? `${typeName(state.current.type)} is in the place of its link`
       : isWhole
-        ? live === want.digest
+        ? live === spec.digest
           ? 'an earlier upload was not finished'
           : 'points elsewhere'
-        : inWords(delta, live === want.digest)
+        : inWords(delta, live === spec.digest)
   return {
     action: 'update',
     certainty: 'exact',
     reason,
-    differences: [...(live === want.digest ? [] : [pointed(live, want.digest)]), ...namesIn(delta)],
+    differences: [...(live === spec.digest ? [] : [pointed(live, spec.digest)]), ...namesIn(delta)],
   }
 }
 
-const planPrevious = (seen: ReleaseState): Change | undefined => {
-  const [live, previous] = [liveOf(seen), previousOf(seen)]
+const planPrevious = (state: ReleaseState): Change | undefined => {
+  const [live, previous] = [liveOf(state), previousOf(state)]
   if (previous !== undefined && live === previous) return undefined
   const reason = previous === undefined ? 'no release was live before the newest deployment' : 'goes back to the release before'
   return { action: 'update', certainty: 'exact', reason, differences: previous === undefined ? [] : [pointed(live, previous)] }
@@ -145,15 +145,15 @@ const SHOWN = 8
 const SHOWN_BYTES = 16_384
 
 /** What changed before what came or went; never a whole first release. */
-const shownOf = ({ spec, state: seen }: ReleaseWork): readonly string[] => {
-  if (seen.current === ABSENT) return []
-  const { added, changed, removed } = deltaOf(spec, seen)
+const shownOf = ({ spec, state }: ReleaseWork): readonly string[] => {
+  if (state.current === ABSENT) return []
+  const { added, changed, removed } = deltaOf(spec, state)
   return [...changed, ...added, ...removed].filter((path) => !path.endsWith('/')).slice(0, SHOWN)
 }
 
 /** Only what everybody on the host may read: something else may lie there by another's hand. */
-const isReadable = ({ state: seen }: ReleaseWork, path: string): boolean => {
-  const member = seen.tree.get(path)
+const isReadable = ({ state }: ReleaseWork, path: string): boolean => {
+  const member = state.tree.get(path)
   return member?.type === 'f' && (Number.parseInt(member.mode, 8) & 0o004) !== 0
 }
 

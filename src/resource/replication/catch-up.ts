@@ -56,8 +56,8 @@ export function* catchUp(
       continue
     }
     const direct = follows?.address === addressOf(spec, host) && follows.receives !== 'no'
-    const said = direct ? undefined : yield* follow(spec, host, false)
-    if (said !== undefined || !(yield* comesTo(wanted, undefined, seconds))) throw behind(spec.me, wanted, said)
+    const failure = direct ? undefined : yield* follow(spec, host, false)
+    if (failure !== undefined || !(yield* comesTo(wanted, undefined, seconds))) throw behind(spec.me, wanted, failure)
   }
 }
 
@@ -80,17 +80,17 @@ function* doneOn(host: string, { source, position }: Standing): Asking<string> {
   return (yield* standingOn(host))?.position ?? position
 }
 
-const behind = (me: string, wanted: string, said?: string): HostRefusal =>
+const behind = (me: string, wanted: string, failure?: string): HostRefusal =>
   new HostRefusal(
     `${me} does not come to have everything`,
-    said ?? `it has not reached transaction ${wanted}`,
+    failure ?? `it has not reached transaction ${wanted}`,
     'see SHOW SLAVE STATUS there; who was the primary goes on',
   )
 
-const ownData = ({ spec: { me }, state: seen }: ReplicationWork, host: string): HostRefusal =>
+const ownData = ({ spec: { me }, state }: ReplicationWork, host: string): HostRefusal =>
   new HostRefusal(
     `${me} does not get the data of ${host}, because it would lose data of its own`,
-    `it has nothing of what ${host} has, and has ${seen.databases.join(', ')}`,
+    `it has nothing of what ${host} has, and has ${state.databases.join(', ')}`,
     `save them; then \`provision run --allow-data-loss ${me}\` replaces them by the data of ${host}`,
   )
 

@@ -6,44 +6,48 @@ import { addressOf, type Members, membersOf, wishOf } from './plan.ts'
 import type { ReplicationSpec } from './replication.ts'
 
 /** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
-export const replicationNotices = (want: ReplicationSpec, seen: ReplicationState, world: PlanContext): readonly string[] => {
-  const members = membersOf(world.members)
-  const allowDataLoss = world.allowDataLoss ?? new Set()
-  const missing = missedBy(want, seen, members)
+export const replicationNotices = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): readonly string[] => {
+  const members = membersOf(context.members)
+  const allowDataLoss = context.allowDataLoss ?? new Set()
+  const missing = missedBy(spec, state, members)
   const [lost, needed] = [missing.filter((host) => allowDataLoss.has(host)), missing.filter((host) => !allowDataLoss.has(host))]
-  const unreached = want.servers.map(({ host }) => host).filter((host) => host !== want.me && !members.has(host))
+  const unreached = spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !members.has(host))
   const needless = [
-    ...(wishOf(want, seen, world) === undefined ? [want.me] : []),
-    ...(want.me === want.primary ? unreached.filter((host) => !missing.includes(host)) : []),
+    ...(wishOf(spec, state, context) === undefined ? [spec.me] : []),
+    ...(spec.me === spec.primary ? unreached.filter((host) => !missing.includes(host)) : []),
   ].filter((host) => allowDataLoss.has(host))
   return [
     ...(needed.length > 0
       ? [
-          `${want.me} will not be made the primary while ${needed.join(', ')} cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: ${needed.map((host) => `--allow-data-loss ${host}`).join(' ')}`,
+          `${spec.me} will not be made the primary while ${needed.join(', ')} cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: ${needed.map((host) => `--allow-data-loss ${host}`).join(' ')}`,
         ]
       : []),
-    ...(lost.length > 0 && needed.length === 0 ? [`${want.me} becomes the primary without the rows that only ${lost.join(', ')} has`] : []),
+    ...(lost.length > 0 && needed.length === 0 ? [`${spec.me} becomes the primary without the rows that only ${lost.join(', ')} has`] : []),
     ...needless.map((host) => `--allow-data-loss ${host} changes nothing: this run loses nothing that only ${host} has`),
   ]
 }
 
 /** Servers without which this one does not become the primary, unless what they have may be lost. */
-const missedBy = (want: ReplicationSpec, { standing, databases }: ReplicationState, members: Members): readonly string[] => {
-  if (want.me !== want.primary) return []
+const missedBy = (spec: ReplicationSpec, { standing, databases }: ReplicationState, members: Members): readonly string[] => {
+  if (spec.me !== spec.primary) return []
   if (standing?.writable === true && standing.source === undefined && standing.followers.length > 0) return []
-  const writer = [...members].find(([host, its]) => host !== want.me && its.standing?.writable === true)?.[0]
+  const writer = [...members].find(([host, its]) => host !== spec.me && its.standing?.writable === true)?.[0]
   // Whoever follows the one that is written to comes to have all that any other can have. One that does not run may follow it.
-  const mayFollow = standing === undefined ? databases.length > 0 : standing.source?.address === addressOf(want, writer ?? '')
+  const mayFollow = standing === undefined ? databases.length > 0 : standing.source?.address === addressOf(spec, writer ?? '')
   if (writer !== undefined && mayFollow) return []
-  return want.servers.map(({ host }) => host).filter((host) => host !== want.me && !members.has(host))
+  return spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !members.has(host))
 }
 
 /** What a run could only refuse when firewalls are changed already: nobody is to lose the way to a primary that stays one. */
-export const replicationForbids = (want: ReplicationSpec, { standing }: ReplicationState, world: PlanContext): HostRefusal | undefined => {
-  const members = membersOf(world.members)
-  const takesOver = want.me === want.primary && (standing?.writable !== true || standing.source !== undefined)
+export const replicationForbids = (
+  spec: ReplicationSpec,
+  { standing }: ReplicationState,
+  context: PlanContext,
+): HostRefusal | undefined => {
+  const members = membersOf(context.members)
+  const takesOver = spec.me === spec.primary && (standing?.writable !== true || standing.source !== undefined)
   const running = [...members].flatMap(([host, its]) => (its.standing === undefined ? [] : [{ host, standing: its.standing }]))
-  return disagreement(want, members) ?? (takesOver ? strangerFollowed(want, running) : undefined)
+  return disagreement(spec, members) ?? (takesOver ? strangerFollowed(spec, running) : undefined)
 }
 
 /** Servers that were told of different primaries would both be opened. */

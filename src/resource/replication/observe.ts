@@ -73,9 +73,9 @@ export const probeReplication = (specs: readonly ReplicationSpec[]): KindQuery<R
       specs.length === 0
         ? ''
         : `${LIST_DATABASES}\n[ ! -e ${SEEDING} ] || echo seeding\n${STANDING}\necho 'provision-services'\n${services.script}`,
-    parse: (stdout, said) => {
+    parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
-      const seen = services.parse(Buffer.from(forServices), said)
+      const states = services.parse(Buffer.from(forServices), answers)
       const lines = own.split('\n')
       const isOfDisk = (line: string): boolean => line.startsWith('database ') || line === 'seeding'
       const rows = readRows(Buffer.from(lines.filter((line) => !isOfDisk(line)).join('\n')))
@@ -87,7 +87,7 @@ export const probeReplication = (specs: readonly ReplicationSpec[]): KindQuery<R
       }
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, ReplicationState])[] => {
-          const its = seen.get(spec.service.unit)
+          const its = states.get(spec.service.unit)
           return its === undefined ? [] : [[spec.name, { primary: spec.primary, service: its, standing, ...disk }]]
         }),
       )

@@ -10,52 +10,52 @@ export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members 
 
 /** Whether rows can be on a host that no other has: on one that was not reached nobody knows. */
 export const couldHaveRows = (members: Members, host: string): boolean => {
-  const seen = members.get(host)
-  return seen === undefined || seen.databases.length > 0 || seen.seeding
+  const state = members.get(host)
+  return state === undefined || state.databases.length > 0 || state.seeding
 }
 
 /** A server: its service, and whether it is the primary, or follows it. */
-export const planReplication = (want: ReplicationSpec, seen: ReplicationState, world: PlanContext): Change | undefined => {
-  const plain = service.kind.plan(want.service, seen.service, world)
+export const planReplication = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): Change | undefined => {
+  const plain = service.kind.plan(spec.service, state.service, context)
   if (plain?.reason.includes('is masked')) return plain
-  const wish = wishOf(want, seen, world)
+  const wish = wishOf(spec, state, context)
   if (plain !== undefined) return wish === undefined ? plain : { ...plain, reason: `${plain.reason}, ${wish}` }
   return wish === undefined ? undefined : { action: 'update', certainty: 'dependent', reason: wish, differences: [] }
 }
 
 /** What is to be done beside its service, in words. */
-export const wishOf = (want: ReplicationSpec, seen: ReplicationState, { members, allowDataLoss }: PlanContext): string | undefined =>
-  want.primary === want.me ? primarysWish(want, seen) : replicasWish(want, seen, membersOf(members), allowDataLoss ?? new Set())
+export const wishOf = (spec: ReplicationSpec, state: ReplicationState, { members, allowDataLoss }: PlanContext): string | undefined =>
+  spec.primary === spec.me ? primarysWish(spec, state) : replicasWish(spec, state, membersOf(members), allowDataLoss ?? new Set())
 
-const primarysWish = (want: ReplicationSpec, { standing, seeding, service: { active } }: ReplicationState): string | undefined => {
+const primarysWish = (spec: ReplicationSpec, { standing, seeding, service: { active } }: ReplicationState): string | undefined => {
   if (seeding) return 'its copy of the data was cut off, and begins anew'
   if (standing === undefined) return active === 'active' ? 'the server does not answer' : 'becomes the primary'
   if (!standing.writable)
     return standing.source === undefined
       ? 'becomes the primary'
-      : `becomes the primary in place of ${nameOf(want, standing.source.address)}`
-  if (standing.source !== undefined) return `follows ${nameOf(want, standing.source.address)}, and is the primary`
-  return mayBeFollowed(want, standing) ? undefined : 'lets its replicas in'
+      : `becomes the primary in place of ${nameOf(spec, standing.source.address)}`
+  if (standing.source !== undefined) return `follows ${nameOf(spec, standing.source.address)}, and is the primary`
+  return mayBeFollowed(spec, standing) ? undefined : 'lets its replicas in'
 }
 
 const replicasWish = (
-  want: ReplicationSpec,
-  seen: ReplicationState,
+  spec: ReplicationSpec,
+  state: ReplicationState,
   members: Members,
   allowDataLoss: ReadonlySet<string>,
 ): string | undefined => {
-  const { standing, seeding, databases } = seen
-  const follows = `follows ${want.primary}`
-  if (seeding) return `its copy of the data of ${want.primary} was cut off, and begins anew`
-  if (standing === undefined) return seen.service.active === 'active' ? 'the server does not answer' : follows
+  const { standing, seeding, databases } = state
+  const follows = `follows ${spec.primary}`
+  if (seeding) return `its copy of the data of ${spec.primary} was cut off, and begins anew`
+  if (standing === undefined) return state.service.active === 'active' ? 'the server does not answer' : follows
   if (standing.writable) return `takes no more writes, ${follows}`
-  const primary = members.get(want.primary)
+  const primary = members.get(spec.primary)
   // Where it was not reached, nothing can be done, and nothing be said.
   if (primary === undefined) return undefined
   if (standing.source === undefined) return databases.length === 0 ? follows : `${follows} from now on`
-  if (standing.source.address !== addressOf(want, want.primary)) return `${follows} in place of ${nameOf(want, standing.source.address)}`
+  if (standing.source.address !== addressOf(spec, spec.primary)) return `${follows} in place of ${nameOf(spec, standing.source.address)}`
   if (isWell(standing.source)) return undefined
-  const lost = allowDataLoss.has(want.me) ? `; where it cannot, its data are replaced by those of ${want.primary}` : ''
+  const lost = allowDataLoss.has(spec.me) ? `; where it cannot, its data are replaced by those of ${spec.primary}` : ''
   return `does not replicate: ${standing.source.error ?? 'it was stopped'}${lost}`
 }
 

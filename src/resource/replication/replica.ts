@@ -7,10 +7,10 @@ import { type Asking, changing, close, comesTo, follow, type ReplicationWork, re
 
 /** A server that follows the primary. Whatever else is to be done to it: first it takes no more writes. */
 export function* seeToReplica(one: ReplicationWork): Asking<void> {
-  const { spec, state: seen } = one
-  if (seen.standing?.writable === true) yield* close(spec)
+  const { spec, state } = one
+  if (state.standing?.writable === true) yield* close(spec)
   // With half of the data of another one it could not even start.
-  if (seen.seeding) {
+  if (state.seeding) {
     yield* primaryOf(one)
     yield* seed(spec)
   }
@@ -41,16 +41,16 @@ function* primaryOf({ spec, members }: ReplicationWork): Asking<Standing> {
  * may be lost.
  */
 function* join(one: ReplicationWork, standing: Standing, primary: Standing): Asking<void> {
-  const { spec, state: seen, allowDataLoss } = one
-  const isFresh = seen.databases.length === 0 && standing.source === undefined
+  const { spec, state, allowDataLoss } = one
+  const isFresh = state.databases.length === 0 && standing.source === undefined
   const others = reachedBy(one).get(spec.primary)?.databases ?? []
   if (isFresh && others.length > 0) return yield* seed(spec)
-  const said = yield* follow(spec, spec.primary, isFresh)
-  if (said === undefined) return
+  const failure = yield* follow(spec, spec.primary, isFresh)
+  if (failure === undefined) return
   if (isFresh || allowDataLoss?.has(spec.me) === true) return yield* seed(spec)
   throw new HostRefusal(
     `${spec.me} does not replicate from ${spec.primary}`,
-    `${said}\n${spec.me} stands at ${standing.position || 'nothing'}, ${spec.primary} at ${primary.position || 'nothing'}; it takes no writes meanwhile, and keeps its data`,
+    `${failure}\n${spec.me} stands at ${standing.position || 'nothing'}, ${spec.primary} at ${primary.position || 'nothing'}; it takes no writes meanwhile, and keeps its data`,
     `where it has rows that ${spec.primary} has not, save them; then \`provision run --allow-data-loss ${spec.me}\` replaces its data by those of ${spec.primary}`,
   )
 }

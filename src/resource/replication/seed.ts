@@ -45,8 +45,8 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} &&
     `STOP SLAVE; RESET SLAVE ALL; RESET MASTER; SET GLOBAL gtid_binlog_state = ${sqlText(position)}; SET GLOBAL gtid_slave_pos = ${sqlText(position)};`,
     'the copy does not know where it ends',
   )
-  const said = yield* follow(spec, from, false)
-  if (said !== undefined) throw new HostRefusal(`${me} has the data of ${from}, and does not replicate from it`, said)
+  const failure = yield* follow(spec, from, false)
+  if (failure !== undefined) throw new HostRefusal(`${me} has the data of ${from}, and does not replicate from it`, failure)
   requireSuccess(yield { do: 'shell', script: `${DEFINE_AS_MYSQL}\n${asMysql(`rm -f ${SEEDING}`)}` }, 'the mark of the copy stays')
 }
 
@@ -126,5 +126,5 @@ ${asMysql(PREPARE, DATA_MS / 1000)} || exit 1
 position=$(${['mariadb_backup', 'xtrabackup'].map((name) => readAsMysql(`${DATA}/${name}_binlog_info`, 'print((split " ", $b)[2])')).join('; ')})
 systemctl start ${quote(unit)} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
 
-const interrupted = (me: string, from: string, said: string): HostRefusal =>
-  new HostRefusal(`the data of ${from} did not come to ${me} whole`, said.trim() || 'nobody said why', 'the next run begins anew')
+const interrupted = (me: string, from: string, output: string): HostRefusal =>
+  new HostRefusal(`the data of ${from} did not come to ${me} whole`, output.trim() || 'nobody said why', 'the next run begins anew')

@@ -17,8 +17,8 @@ export type Asking<T> = Generator<Step, T, Answer>
 export const reachedBy = ({ members }: ReplicationWork): Members => membersOf(members ?? (() => new Map()))
 
 /** Its service, by the service kind's own steps. */
-export const changing = ({ spec, state: seen, change: verdict }: ReplicationWork): Asking<void> =>
-  applyServices([{ id: spec.service.unit, spec: spec.service, state: seen.service, change: verdict }])
+export const changing = ({ spec, state, change }: ReplicationWork): Asking<void> =>
+  applyServices([{ id: spec.service.unit, spec: spec.service, state: state.service, change }])
 
 /** Where a step is done: on the host of the resource itself, where no other is named. */
 const on = (host: string | undefined) => (host === undefined ? {} : { on: host })

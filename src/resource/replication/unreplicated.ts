@@ -46,41 +46,41 @@ fi
 echo 'provision-accounts'
 ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,
     parse: (stdout) => {
-      const [disk = '', said = ''] = stdout.toString().split('provision-accounts\n')
+      const [disk = '', accounts = ''] = stdout.toString().split('provision-accounts\n')
       const refused = /^refused\t(.*)$/m.exec(disk)?.[1]
       const of = (word: string) => new RegExp(`^${word}\t(.*)$`, 'm').exec(disk)?.[1] ?? ''
-      const seen: UnreplicatedState = {
+      const state: UnreplicatedState = {
         follows: of('account').startsWith(FOLLOWER) ? of('address') : undefined,
-        accounts: (readRows(Buffer.from(said)) ?? []).flatMap(([user = '']) => (user.startsWith(FOLLOWER) ? [user] : [])),
+        accounts: (readRows(Buffer.from(accounts)) ?? []).flatMap(([user = '']) => (user.startsWith(FOLLOWER) ? [user] : [])),
         ...(refused === undefined ? {} : { unknown: refused }),
       }
-      return new Map(specs.map(({ name }) => [name, seen]))
+      return new Map(specs.map(({ name }) => [name, state]))
     },
   }),
 
-  plan: (want, seen, world) => {
+  plan: (spec, state, context) => {
     const reasons = [
-      ...(seen.unknown === undefined ? [] : [seen.unknown]),
-      ...following(want, world).map(({ host, of }) => `${host} follows ${of}`),
-      ...(seen.follows !== undefined && want.yielding.includes(want.me) ? [`follows ${nameOf(want, seen.follows)} no more`] : []),
-      ...(seen.accounts.length > 0
-        ? [`lets ${seen.accounts.map((user) => user.slice(FOLLOWER.length)).join(', ')} follow it no more`]
+      ...(state.unknown === undefined ? [] : [state.unknown]),
+      ...following(spec, context).map(({ host, of }) => `${host} follows ${of}`),
+      ...(state.follows !== undefined && spec.yielding.includes(spec.me) ? [`follows ${nameOf(spec, state.follows)} no more`] : []),
+      ...(state.accounts.length > 0
+        ? [`lets ${state.accounts.map((user) => user.slice(FOLLOWER.length)).join(', ')} follow it no more`]
         : []),
     ]
     return reasons.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: reasons.join(', '), differences: [] }
   },
 
-  forbids: (want, seen, world) => refusal(want, seen, world),
+  forbids: (spec, state, context) => refusal(spec, state, context),
 
   orphan: { forget: true },
 
   apply: function* (work: readonly Work<UnreplicatedSpec, UnreplicatedState>[]): Steps {
-    for (const { spec, state: seen, members = () => new Map() } of work) {
-      const refused = refusal(spec, seen, { members })
+    for (const { spec, state, members = () => new Map() } of work) {
+      const refused = refusal(spec, state, { members })
       if (refused !== undefined) throw refused
-      const drops = seen.accounts.map((user) => `${sqlText(user)}@'%'`)
+      const drops = state.accounts.map((user) => `${sqlText(user)}@'%'`)
       const sql = [
-        ...(seen.follows === undefined ? [] : ['STOP SLAVE; RESET SLAVE ALL;']),
+        ...(state.follows === undefined ? [] : ['STOP SLAVE; RESET SLAVE ALL;']),
         ...drops.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
       ]
       requireSuccess(
@@ -96,23 +96,23 @@ const nameOf = ({ servers }: UnreplicatedSpec, address: string): string => serve
 
 /** Servers that follow another, and whose data shall stay. */
 const following = (
-  want: UnreplicatedSpec,
+  spec: UnreplicatedSpec,
   { members }: Pick<PlanContext, 'members'>,
 ): readonly { readonly host: string; readonly of: string }[] =>
   [...(members() as ReadonlyMap<string, UnreplicatedState>)].flatMap(([host, { follows }]) =>
-    follows === undefined || want.yielding.includes(host) ? [] : [{ host, of: nameOf(want, follows) }],
+    follows === undefined || spec.yielding.includes(host) ? [] : [{ host, of: nameOf(spec, follows) }],
   )
 
-const refusal = (want: UnreplicatedSpec, seen: UnreplicatedState, world: Pick<PlanContext, 'members'>): HostRefusal | undefined => {
-  const members = world.members() as ReadonlyMap<string, UnreplicatedState>
-  for (const [host, { unknown }] of [[want.me, seen] as const, ...members])
+const refusal = (spec: UnreplicatedSpec, state: UnreplicatedState, context: Pick<PlanContext, 'members'>): HostRefusal | undefined => {
+  const members = context.members() as ReadonlyMap<string, UnreplicatedState>
+  for (const [host, { unknown }] of [[spec.me, state] as const, ...members])
     if (unknown !== undefined) return new HostRefusal(`it cannot be told whom ${host} follows`, unknown, `see what is at ${MASTER}`)
-  const [first] = following(want, world)
+  const [first] = following(spec, context)
   if (first === undefined) return undefined
   const { host, of } = first
-  const isAlone = want.servers.length === 1
+  const isAlone = spec.servers.length === 1
   return new HostRefusal(
-    `${want.me} does not leave the topology replica as long as ${host} follows ${of}`,
+    `${spec.me} does not leave the topology replica as long as ${host} follows ${of}`,
     `${host} would be written to beside ${of}, whose rows it goes on getting`,
     isAlone
       ? `go back to the topology replica with both servers, say \`primary: ${host}\`, and run; then it follows nobody, and can be alone`

@@ -40,7 +40,7 @@ export const probeServices = (specs: readonly ServiceSpec[]): KindQuery<ServiceS
       inodes: distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED.has(directory))]),
     },
     script: `${sets.map((set) => `[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${quote(set)}\n`).join('')}:`,
-    parse: (stdout, said) => readServices(specs, stdout.toString().split('\n'), said),
+    parse: (stdout, answers) => readServices(specs, stdout.toString().split('\n'), answers),
   }
 }
 
@@ -62,15 +62,15 @@ const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
 const unforeseen = (spec: ServiceSpec): readonly string[] =>
   filesOf(spec).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : []))
 
-const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], said: Answers): ReadonlyMap<string, ServiceState> =>
+const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], answers: Answers): ReadonlyMap<string, ServiceState> =>
   new Map(
     specs.map((spec) => {
-      const of = (key: string): string => said.units.get(spec.unit)?.get(key) ?? ''
+      const of = (key: string): string => answers.units.get(spec.unit)?.get(key) ?? ''
       if (of('LoadState') === '') throw new Error(`systemctl said nothing about ${spec.unit}`)
-      const stamp = readStamp(said.texts.get(`${STAMPS}/${spec.unit}`) ?? [])
+      const stamp = readStamp(answers.texts.get(`${STAMPS}/${spec.unit}`) ?? [])
       const changed = timeOf(of('StateChangeTimestamp'))
       const paths = filesOf(spec).flatMap(({ path }) => [path, parentOf(path)])
-      const seen: ServiceState = {
+      const state: ServiceState = {
         load: of('LoadState'),
         active: of('ActiveState'),
         sub: of('SubState'),
@@ -79,16 +79,16 @@ const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], 
         needsDaemonReload: of('NeedDaemonReload') === 'yes',
         reloadFailed: of('ReloadResult') !== '' && of('ReloadResult') !== 'success',
         stamp: stamp?.at === of('StateChangeTimestampMonotonic') ? stamp : undefined,
-        touched: paths.some((path) => !SHARED.has(path) && (said.changed.get(path) ?? 0) >= changed - TICK),
-        onDisk: new Map(unforeseen(spec).flatMap((path) => digestSaid(said, path))),
+        touched: paths.some((path) => !SHARED.has(path) && (answers.changed.get(path) ?? 0) >= changed - TICK),
+        onDisk: new Map(unforeseen(spec).flatMap((path) => digestSaid(answers, path))),
         undone: spec.set !== undefined && undone.includes(spec.set),
       }
-      return [spec.unit, seen]
+      return [spec.unit, state]
     }),
   )
 
-const digestSaid = (said: Answers, path: string): readonly (readonly [string, string])[] => {
-  const sha256 = inodeAt(said, path) === ABSENT ? 'absent' : said.digests.get(path)
+const digestSaid = (answers: Answers, path: string): readonly (readonly [string, string])[] => {
+  const sha256 = inodeAt(answers, path) === ABSENT ? 'absent' : answers.digests.get(path)
   return sha256 === undefined ? [] : [[path, sha256]]
 }
 

@@ -65,12 +65,12 @@ export const service = defineKind({
   id: ({ unit }) => unit,
   observe: probeServices,
 
-  plan: (want: ServiceSpec, seen: ServiceState, world): Change | undefined => {
-    const found = [...stateOf(want, seen), ...(want.running && isActive(seen) ? loadOf(want, seen, world) : [])]
+  plan: (spec: ServiceSpec, state: ServiceState, context): Change | undefined => {
+    const found = [...stateOf(spec, state), ...(spec.running && isActive(state) ? loadOf(spec, state, context) : [])]
     const [first] = found
     if (first === undefined) return undefined
     return {
-      action: seen.load === 'not-found' ? 'create' : 'update',
+      action: state.load === 'not-found' ? 'create' : 'update',
       certainty: found.some(({ certainty }) => certainty === 'exact') ? 'exact' : first.certainty,
       reason: found.map(({ reason }) => reason).join(', '),
       differences: found.flatMap(({ difference }) => (difference === undefined ? [] : [difference])),
@@ -105,16 +105,16 @@ const isActive = ({ active }: ServiceState): boolean => active === 'active' || a
 // `static` units have nothing to enable; `indirect` and `alias` ones are enabled through another.
 const ENABLED = new Set(['enabled', 'static', 'alias', 'indirect', 'generated', 'transient'])
 
-const stateOf = (want: ServiceSpec, seen: ServiceState): readonly Finding[] => {
-  const enabled = ENABLED.has(seen.enabled)
-  const masked = seen.load === 'masked' && (want.running || want.enabled)
+const stateOf = (spec: ServiceSpec, state: ServiceState): readonly Finding[] => {
+  const enabled = ENABLED.has(state.enabled)
+  const masked = state.load === 'masked' && (spec.running || spec.enabled)
   return [
     ...(masked ? [exactly('is masked')] : []),
-    ...(want.running && !isActive(seen) ? [exactly(downOf(seen), 'running', 'no', 'yes')] : []),
-    ...(!want.running && (isActive(seen) || seen.active === 'activating') ? [exactly('is running', 'running', 'yes', 'no')] : []),
-    ...(want.enabled && !enabled ? [exactly('not enabled', 'enabled', 'no', 'yes')] : []),
-    ...(!want.enabled && seen.enabled.startsWith('enabled') ? [exactly('is enabled', 'enabled', 'yes', 'no')] : []),
-    ...(seen.needsDaemonReload ? [exactly('systemd has not read its changed unit file')] : []),
+    ...(spec.running && !isActive(state) ? [exactly(downOf(state), 'running', 'no', 'yes')] : []),
+    ...(!spec.running && (isActive(state) || state.active === 'activating') ? [exactly('is running', 'running', 'yes', 'no')] : []),
+    ...(spec.enabled && !enabled ? [exactly('not enabled', 'enabled', 'no', 'yes')] : []),
+    ...(!spec.enabled && state.enabled.startsWith('enabled') ? [exactly('is enabled', 'enabled', 'yes', 'no')] : []),
+    ...(state.needsDaemonReload ? [exactly('systemd has not read its changed unit file')] : []),
   ]
 }
 
@@ -125,10 +125,10 @@ const downOf = ({ active, sub, result }: ServiceState): string => {
 }
 
 /** Whether it runs with something else than it shall: by its stamp while that is true, else by the times of its files. */
-const loadOf = (want: ServiceSpec, seen: ServiceState, world: PlanContext): readonly Finding[] => {
-  const files = [...want.loads, ...want.restarts]
+const loadOf = (spec: ServiceSpec, state: ServiceState, context: PlanContext): readonly Finding[] => {
+  const files = [...spec.loads, ...spec.restarts]
   const older = files.flatMap((file) => {
-    const certainty = staleness(file, seen, world)
+    const certainty = staleness(file, state, context)
     return certainty === undefined ? [] : [{ ...file, certainty }]
   })
   const [first] = older
@@ -140,22 +140,22 @@ const loadOf = (want: ServiceSpec, seen: ServiceState, world: PlanContext): read
         certainty: older.some(({ certainty }) => certainty === 'exact') ? 'exact' : 'dependent',
         difference: { key: 'loaded', from: 'older', to: older.map(({ path }) => path).join(', ') },
         // One that is still to be written was not left so by anybody.
-        ...(older.some(({ key }) => !world.changes(key)) && { unfinished: true }),
+        ...(older.some(({ key }) => !context.changes(key)) && { unfinished: true }),
       },
     ]
   }
-  if (files.length > 0 && seen.stamp === undefined && seen.reloadFailed) return [unfinished('its last reload failed')]
-  if (files.length > 0 && seen.stamp === undefined && seen.touched) return [unfinished('its files changed after it had loaded them')]
-  const shrunken = new Set([...(world.deleted ?? [])].map(parentOf))
+  if (files.length > 0 && state.stamp === undefined && state.reloadFailed) return [unfinished('its last reload failed')]
+  if (files.length > 0 && state.stamp === undefined && state.touched) return [unfinished('its files changed after it had loaded them')]
+  const shrunken = new Set([...(context.deleted ?? [])].map(parentOf))
   const shrunk = files.map(({ path }) => parentOf(path)).find((directory) => !SHARED.has(directory) && shrunken.has(directory))
   if (shrunk !== undefined) return [exactly(`something left over in ${shrunk} is deleted`)]
-  return seen.undone ? [unfinished('an earlier change of its files was not finished')] : []
+  return state.undone ? [unfinished('an earlier change of its files was not finished')] : []
 }
 
-const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: ServiceState, world: PlanContext): Certainty | undefined => {
+const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: ServiceState, context: PlanContext): Certainty | undefined => {
   const later = sha256 === 'later' || sha256 === 'disk'
-  if (later && world.changes(key)) return 'dependent'
-  if (stamp === undefined) return world.changes(key) ? 'exact' : undefined
+  if (later && context.changes(key)) return 'dependent'
+  if (stamp === undefined) return context.changes(key) ? 'exact' : undefined
   const loaded = stamp.sums.get(path)
   const wanted = later ? onDisk.get(path) : sha256
   // What is no file has no digest, and was not loaded.

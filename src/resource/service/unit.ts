@@ -49,12 +49,12 @@ export const unit = defineKind({
     return {
       shared: { ...files.shared, units: specs.map((spec) => spec.unit) },
       script: '',
-      parse: (stdout, said) => {
-        const seen = files.parse(stdout, said)
+      parse: (stdout, answers) => {
+        const states = files.parse(stdout, answers)
         return new Map(
           specs.flatMap((spec): readonly (readonly [string, UnitState])[] => {
-            const found = seen.get(spec.file.path)
-            const stale = said.units.get(spec.unit)?.get('NeedDaemonReload')
+            const found = states.get(spec.file.path)
+            const stale = answers.units.get(spec.unit)?.get('NeedDaemonReload')
             return found === undefined || stale === undefined ? [] : [[spec.name, { file: found, stale: stale === 'yes' }]]
           }),
         )
@@ -62,9 +62,9 @@ export const unit = defineKind({
     }
   },
 
-  plan: (want, seen: UnitState, world) =>
-    file.kind.plan(want.file, seen.file, world) ??
-    (seen.stale
+  plan: (spec, state: UnitState, context) =>
+    file.kind.plan(spec.file, state.file, context) ??
+    (state.stale
       ? { action: 'update', certainty: 'exact', reason: 'systemd has not read it yet', differences: [], unfinished: true }
       : undefined),
 
@@ -128,11 +128,11 @@ const rendered = (sections: z.output<typeof settings>): string =>
     .map(([section, values]) => `[${section}]\n${settingLines(values)}`)
     .join('\n')
 
-const asFile = ({ spec, state: seen, change: verdict }: Work<UnitSpec, UnitState>): Work<FileSpec, FileState> => ({
+const asFile = ({ spec, state, change }: Work<UnitSpec, UnitState>): Work<FileSpec, FileState> => ({
   id: spec.file.path,
   spec: spec.file,
-  state: seen.file,
-  change: verdict,
+  state: state.file,
+  change: change,
 })
 
 function* nothing(): Steps {

@@ -12,8 +12,8 @@ import type { SshdSpec } from './sshd.ts'
  * then they are mounted over the file, so that a boot at any moment finds the old one.
  */
 export function* applySettings(work: readonly Work<SshdSpec, SshdState>[]): Steps {
-  for (const { spec, state: seen } of work) {
-    const hindrance = hindranceTo(spec, seen)
+  for (const { spec, state } of work) {
+    const hindrance = hindranceTo(spec, state)
     if (hindrance !== undefined)
       throw new HostRefusal(
         'sshd would not follow these settings',

@@ -41,21 +41,23 @@ export const probeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState> 
       texts: specs.length === 0 ? [] : [SSHD_CONFIG, ...paths, ...trialAsks(specs.map(trialSlug)).texts, ...(daemon.shared?.texts ?? [])],
     },
     script: trialScript(specs.map(trialSlug)),
-    parse: (stdout, said) => {
+    parse: (stdout, answers) => {
       const marks = records(stdout, 1).map(([field]) => field ?? '')
-      const service = daemon.parse(Buffer.alloc(0), said).get(UNIT)
-      return new Map(specs.map((spec, i) => [spec.path, seenOf(spec, said, service, readTrial(marks[i] ?? '', said, trialSlug(spec)))]))
+      const service = daemon.parse(Buffer.alloc(0), answers).get(UNIT)
+      return new Map(
+        specs.map((spec, i) => [spec.path, seenOf(spec, answers, service, readTrial(marks[i] ?? '', answers, trialSlug(spec)))]),
+      )
     },
   }
 }
 
-const seenOf = ({ path }: SshdSpec, said: Answers, service: ServiceState | undefined, trial: TrialState): SshdState => {
+const seenOf = ({ path }: SshdSpec, answers: Answers, service: ServiceState | undefined, trial: TrialState): SshdState => {
   if (service === undefined) throw new Error(`the host did not speak of ${UNIT}`)
   return {
-    inode: inodeAt(said, path),
-    sha256: said.digests.get(path),
-    text: (said.texts.get(path) ?? []).map((line) => `${line}\n`).join(''),
-    config: said.texts.get(SSHD_CONFIG) ?? [],
+    inode: inodeAt(answers, path),
+    sha256: answers.digests.get(path),
+    text: (answers.texts.get(path) ?? []).map((line) => `${line}\n`).join(''),
+    config: answers.texts.get(SSHD_CONFIG) ?? [],
     service,
     ...trial,
   }

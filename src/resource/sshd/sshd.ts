@@ -68,36 +68,36 @@ export const sshd = defineKind({
   id: ({ path }) => path,
   observe: probeSettings,
 
-  plan: (want: SshdSpec, seen: SshdState): Change | undefined => {
-    const differences = differencesOf(want, seen)
-    const load = loadOf(want, seen)
-    const reasons = [historyOf('settings', seen), hindranceTo(want, seen), ...differences.map(reasonOf), load]
+  plan: (spec: SshdSpec, state: SshdState): Change | undefined => {
+    const differences = differencesOf(spec, state)
+    const load = loadOf(spec, state)
+    const reasons = [historyOf('settings', state), hindranceTo(spec, state), ...differences.map(reasonOf), load]
     const found = reasons.filter((reason) => reason !== undefined)
     if (found.length === 0) return undefined
     return {
-      action: seen.inode === ABSENT ? 'create' : 'update',
+      action: state.inode === ABSENT ? 'create' : 'update',
       certainty: 'exact',
       reason: found.join('; '),
       // What lies there instead of a file, or that nothing does, is the reason already.
       differences: differences.filter(({ key }) => key !== 'file'),
-      ...(seen.pending === 'this boot' ? { debt: true } : {}),
+      ...(state.pending === 'this boot' ? { debt: true } : {}),
       ...(load === undefined ? {} : { unfinished: true }),
     }
   },
 
   orphan: { keep: 'how the host is logged in to does not change by leaving settings out' },
   apply: applySettings,
-  diff: ({ spec, state: seen }) => ({ before: seen.text, after: spec.text }),
+  diff: ({ spec, state }) => ({ before: state.text, after: spec.text }),
   files: ({ path, sha256 }) => [{ path, sha256 }],
 })
 
-const differencesOf = (want: SshdSpec, { inode, sha256 }: SshdState): readonly Difference[] => {
+const differencesOf = (spec: SshdSpec, { inode, sha256 }: SshdState): readonly Difference[] => {
   if (inode === ABSENT) return [{ key: 'file', from: 'not there' }]
   if (inode.type !== 'f') return [{ key: 'file', from: `is ${typeName(inode.type)}` }]
   const { mode, owner, group } = inode
   const access = `${mode} ${owner}:${group}`
   return [
-    ...(sha256 === want.sha256 ? [] : [{ key: 'settings' }]),
+    ...(sha256 === spec.sha256 ? [] : [{ key: 'settings' }]),
     ...(access === '644 root:root' ? [] : [{ key: 'mode and owner', from: access, to: '644 root:root' }]),
   ]
 }

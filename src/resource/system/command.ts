@@ -45,9 +45,9 @@ export const command = defineKind({
   observe: (specs: readonly CommandSpec[]) => ({
     script: specs.map((spec, i) => `${conditionOf(spec)}; printf '%s %s\\n' ${i} "$?"\n`).join(''),
     parse: (stdout) => {
-      const said = [...stdout.toString().matchAll(/^(\d+) (\d+)$/gm)]
+      const results = [...stdout.toString().matchAll(/^(\d+) (\d+)$/gm)]
       return new Map(
-        said.flatMap(([, i, code]) => (specs[Number(i)] === undefined ? [] : [[specs[Number(i)]?.name ?? '', { done: code === '0' }]])),
+        results.flatMap(([, i, code]) => (specs[Number(i)] === undefined ? [] : [[specs[Number(i)]?.name ?? '', { done: code === '0' }]])),
       )
     },
   }),

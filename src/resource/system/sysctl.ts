@@ -42,18 +42,18 @@ export const sysctl = defineKind({
   observe: (specs: readonly SysctlSpec[]) => ({
     shared: { texts: specs.map(bootFile), patterns: specs.map(live) },
     script: '',
-    parse: (_, said) => new Map(specs.map((spec): [string, SysctlState] => [idOf(spec), seenOf(spec, said)])),
+    parse: (_, answers) => new Map(specs.map((spec): [string, SysctlState] => [idOf(spec), seenOf(spec, answers)])),
   }),
 
-  plan: ({ value, optional }, seen) => {
-    if (optional && seen.live === undefined) return undefined
-    if (seen.boot === undefined) {
-      const reason = seen.live === value ? 'not set for the next boot' : 'not set'
-      return { action: 'create', certainty: 'exact', reason, differences: differing({ value }, { value: seen.live }) }
+  plan: ({ value, optional }, state) => {
+    if (optional && state.live === undefined) return undefined
+    if (state.boot === undefined) {
+      const reason = state.live === value ? 'not set for the next boot' : 'not set'
+      return { action: 'create', certainty: 'exact', reason, differences: differing({ value }, { value: state.live }) }
     }
     const differences = [
-      ...differing({ value }, { value: seen.live }),
-      ...differing({ 'value at boot': value }, { 'value at boot': seen.boot }),
+      ...differing({ value }, { value: state.live }),
+      ...differing({ 'value at boot': value }, { 'value at boot': state.boot }),
     ]
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
