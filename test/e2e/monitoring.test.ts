@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import monitoring from '../../roles/monitoring/role.ts'
-import { ruleTests } from '../../roles/monitoring/rules/all.ts'
 import { leaderOf } from '../../src/lab/index.ts'
 import { bytesOf } from '../../src/resource/kind/content.ts'
+import { promtoolFiles } from '../alerts/promtool.ts'
 import { down, up } from './lab.ts'
 import { AUTHORITY, ownCertificate } from './mailbox.ts'
 import { need } from './need.ts'
@@ -118,7 +118,7 @@ describe('the monitoring of three bare hosts', () => {
   it('has rules that do what their tests say', () => {
     // A whole day of measurements would take minutes to be judged.
     const options = monitoring.options.parse({ limits: { backup_hours: 0.2 } })
-    const written = Object.entries(ruleTests(options)).map(
+    const written = Object.entries(promtoolFiles(options)).map(
       ([name, content]) => `echo ${gzipSync(bytesOf(content)).toString('base64')} | base64 -d | gunzip >${name}\n`,
     )
     const said = on('lb-01', `cd "$(mktemp -d)"\n${written.join('')}promtool test rules *.tests.yml 2>&1`)

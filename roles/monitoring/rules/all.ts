@@ -25,13 +25,6 @@ const WATCHDOG: Alert = {
   expr: 'vector(1)',
   severity: 'none',
   summary: 'alerts are on their way: this one never ends, and is told to the heartbeat address only',
-  cases: [
-    {
-      series: {},
-      at: '60s',
-      says: 'alerts are on their way: this one never ends, and is told to the heartbeat address only',
-    },
-  ],
 }
 
 /** All rules, by what they are about. */
@@ -50,7 +43,7 @@ export const rulesOf = (options: Options, members: number): Readonly<Record<stri
 
 export const alertsOf = (options: Options): readonly Alert[] => Object.values(rulesOf(options, 0)).flatMap(alertsIn)
 
-const alertsIn = (rules: readonly Rule[]): readonly Alert[] => rules.filter((rule): rule is Alert => 'alert' in rule)
+export const alertsIn = (rules: readonly Rule[]): readonly Alert[] => rules.filter((rule): rule is Alert => 'alert' in rule)
 
 /** The whole of rules.yml. */
 export const rulesFile = (groups: ReturnType<typeof rulesOf>): Text =>
@@ -68,40 +61,5 @@ const ruleYaml = (rule: Rule): Yaml => {
   }
 }
 
-const runbookOf = ({ alert }: Alert, host = '', unit = ''): string =>
+export const runbookOf = ({ alert }: Alert, host = '', unit = ''): string =>
   (RUNBOOKS[alert] ?? '').replaceAll('HOST', host).replaceAll('UNIT', unit)
-
-/** What `promtool test rules *.tests.yml` checks them with: files by name, of each group two, for it goes through all rules of a file for each case. */
-export const ruleTests = (options: Options): Readonly<Record<string, Text>> =>
-  Object.fromEntries(
-    Object.entries(rulesOf(options, 3)).flatMap(([name, rules]) => [
-      [`${name}.rules.yml`, rulesFile({ [name]: rules })],
-      [`${name}.tests.yml`, testsOf(options, `${name}.rules.yml`, alertsIn(rules))],
-    ]),
-  )
-
-const testsOf = (options: Options, rules: string, alerts: readonly Alert[]): Text =>
-  yaml({
-    rule_files: [rules],
-    evaluation_interval: `${options.interval_seconds}s`,
-    tests: alerts.flatMap((alert) =>
-      alert.cases.map(
-        (one): Yaml => ({
-          name: alert.alert,
-          interval: one.every ?? `${options.interval_seconds}s`,
-          input_series: Object.entries(one.series).map(([series, values]) => ({ series, values })),
-          alert_rule_test: [
-            ...(one.quiet === undefined ? [] : [{ eval_time: one.quiet, alertname: alert.alert, exp_alerts: [] }]),
-            ...('says' in one
-              ? [{ eval_time: one.at, alertname: alert.alert, exp_alerts: [told(alert, one.labels ?? {}, one.says)] }]
-              : []),
-          ],
-        }),
-      ),
-    ),
-  })
-
-const told = (alert: Alert, labels: Readonly<Record<string, string>>, summary: string): Yaml => ({
-  exp_labels: { severity: alert.severity, ...labels },
-  exp_annotations: { summary, runbook: runbookOf(alert, labels.host, labels.name) },
-})

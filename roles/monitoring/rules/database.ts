@@ -19,22 +19,8 @@ export const databaseRecords = ({ window }: Numbers): readonly Recorded[] => [
 /** Databases that take writes. */
 const WRITERS = 'mysql_global_variables_read_only == 0'
 
-const WRITES_1 = 'mysql_global_variables_read_only{host="web-01"}'
-const WRITES_2 = 'mysql_global_variables_read_only{host="web-02"}'
-const REPLICA = 'host="web-02",connection_name="",master_host="10.0.0.12"'
-const both = { 'mysql_up{host="web-01"}': '1x40', 'mysql_up{host="web-02"}': '1x40' }
-const following = {
-  [`mysql_slave_status_slave_sql_running{${REPLICA}}`]: '1x40',
-  [`mysql_slave_status_slave_io_running{${REPLICA}}`]: '1x40',
-}
-
 /** Who holds no data, and has a voice. */
 const ARBITRATOR = 'node_systemd_unit_state{name="garb.service",state="active"}'
-const VOICE = `${ARBITRATOR.slice(0, -1)},host="lb-01"}`
-const size = { 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x4 2x36' }
-const smaller = { ...size, [VOICE]: '1x40' }
-
-const host = 'web-01'
 
 /** Of a database that exposes itself to monitoring. */
 export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] => [
@@ -45,15 +31,6 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     keep: KEEP,
     severity: 'critical',
     summary: 'the database on {{ $labels.host }} is down',
-    cases: [
-      {
-        series: { 'mysql_up{job="mysql",host="web-01"}': '1x4 0x20' },
-        quiet: '40s',
-        at: '70s',
-        labels: { job: 'mysql', host },
-        says: 'the database on web-01 is down',
-      },
-    ],
   },
   {
     alert: 'ReplicaStopped',
@@ -62,29 +39,6 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     for: 75,
     severity: 'critical',
     summary: 'the database on {{ $labels.host }} does not follow its primary any more',
-    cases: [
-      ...['sql', 'io'].map((thread) => ({
-        series: {
-          ...following,
-          [`mysql_slave_status_slave_${thread}_running{${REPLICA}}`]: '1x4 0x30',
-          [WRITES_1]: '0x40',
-          [WRITES_2]: '1x40',
-        },
-        quiet: '100s',
-        at: '140s',
-        labels: { host: 'web-02' },
-        says: 'the database on web-02 does not follow its primary any more',
-      })),
-      {
-        series: {
-          ...following,
-          [`mysql_slave_status_slave_io_running{${REPLICA}}`]: '1x4 0x30',
-          [WRITES_1]: '0x4 stale',
-          [WRITES_2]: '1x40',
-        },
-        quiet: '140s',
-      },
-    ],
   },
   {
     alert: 'ReplicaLags',
@@ -92,15 +46,6 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     for: 60,
     severity: 'warning',
     summary: 'the database on {{ $labels.host }} is {{ $value | humanizeDuration }} behind its primary',
-    cases: [
-      {
-        series: { 'mysql_slave_status_seconds_behind_master{host="web-01"}': '0x4 300x20' },
-        quiet: '90s',
-        at: '120s',
-        labels: { host },
-        says: 'the database on web-01 is 5m 0s behind its primary',
-      },
-    ],
   },
   {
     alert: 'WritersWrong',
@@ -109,25 +54,6 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     for: 40,
     severity: 'critical',
     summary: `{{ if eq $value 0.0 }}no database takes writes, and one shall{{ else }}{{ $value }} databases take writes, and one shall:{{ range query "${WRITERS}" | sortByLabel "host" }} {{ .Labels.host }}{{ end }}{{ end }}`,
-    cases: [
-      {
-        series: { ...both, [WRITES_1]: '0x30', [WRITES_2]: '1x4 0x26' },
-        quiet: '70s',
-        at: '100s',
-        says: '2 databases take writes, and one shall: web-01 web-02',
-      },
-      {
-        series: { ...both, [WRITES_1]: '0x4 1x26', [WRITES_2]: '1x30' },
-        quiet: '70s',
-        at: '100s',
-        says: 'no database takes writes, and one shall',
-      },
-      { series: { ...both, 'mysql_up{host="web-01"}': '1x4 0x30', [WRITES_1]: '0x4 stale', [WRITES_2]: '1x40' }, quiet: '120s' },
-      {
-        series: { ...both, [WRITES_1]: '0x40', [WRITES_2]: '0x40', 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '2x40' },
-        quiet: '120s',
-      },
-    ],
   },
   {
     alert: 'GaleraNotReady',
@@ -135,18 +61,6 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     for: 20,
     severity: 'critical',
     summary: 'the database on {{ $labels.host }} has lost its cluster and refuses queries',
-    cases: [
-      {
-        series: {
-          'mysql_global_status_wsrep_ready{host="web-01"}': '1x4 0x20',
-          'mysql_global_status_wsrep_cluster_size{host="web-01"}': '2x30',
-        },
-        quiet: '50s',
-        at: '80s',
-        labels: { host },
-        says: 'the database on web-01 has lost its cluster and refuses queries',
-      },
-    ],
   },
   {
     alert: 'GaleraDegraded',
@@ -155,18 +69,6 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     for: 60,
     severity: 'warning',
     summary: `the database cluster has {{ $value }} of ${members} members: it cannot lose another one`,
-    cases: [
-      // A service that is masked, or whose package is gone, is measured no more.
-      ...[smaller, size].map((series) => ({
-        series,
-        quiet: '90s',
-        at: '120s',
-        says: 'the database cluster has 2 of 3 members: it cannot lose another one',
-      })),
-      { series: { ...smaller, 'mysql_up{job="mysql",host="web-02"}': '1x4 0x30' }, quiet: '120s' },
-      { series: { ...smaller, 'mysql_global_status_wsrep_ready{host="web-02"}': '1x4 0x30' }, quiet: '120s' },
-      { series: { ...smaller, [VOICE]: '1x4 0x30' }, quiet: '120s' },
-    ],
   },
   {
     alert: 'ArbitratorDown',
@@ -175,15 +77,6 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     keep: KEEP,
     severity: 'warning',
     summary: 'the arbitrator of the database on {{ $labels.host }} is down: the cluster cannot lose a server',
-    cases: [
-      {
-        series: { [VOICE]: '1x4 0x20' },
-        quiet: '50s',
-        at: '80s',
-        labels: { name: 'garb.service', state: 'active', host: 'lb-01' },
-        says: 'the arbitrator of the database on lb-01 is down: the cluster cannot lose a server',
-      },
-    ],
   },
   {
     alert: 'DatabaseConnections',
@@ -191,17 +84,5 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     for: 60,
     severity: 'warning',
     summary: 'the database on {{ $labels.host }} has {{ $value | humanizePercentage }} of the connections that it can have',
-    cases: [
-      {
-        series: {
-          'mysql_global_status_threads_connected{host="web-01"}': '90x30',
-          'mysql_global_variables_max_connections{host="web-01"}': '100x30',
-        },
-        quiet: '30s',
-        at: '90s',
-        labels: { host },
-        says: 'the database on web-01 has 90% of the connections that it can have',
-      },
-    ],
   },
 ]

@@ -19,26 +19,6 @@ export interface Recorded {
   readonly expr: string
 }
 
-interface Measured {
-  /** Series by name, as promtool writes them, one value each interval: `1x4 0x20`. */
-  readonly series: Readonly<Record<string, string>>
-  /** Between two values; left out: the interval of the rules. */
-  readonly every?: string
-}
-
-/** One case of an alert: measurements, when nothing may be told of them yet, and what must be told when; or that nothing may be told at all. */
-export type Case = Measured &
-  (
-    | {
-        readonly quiet?: string
-        readonly at: string
-        /** Labels of the alert beside its severity. */
-        readonly labels?: Readonly<Record<string, string>>
-        readonly says: string
-      }
-    | { readonly quiet: string }
-  )
-
 /** When an administrator is told, how urgently and in which words, and how it is known to work. What to do stands in `runbooks.ts` under its name. */
 export interface Alert {
   readonly alert: string
@@ -49,7 +29,6 @@ export interface Alert {
   readonly keep?: number
   readonly severity: 'critical' | 'warning' | 'none'
   readonly summary: string
-  readonly cases: readonly Case[]
 }
 
 export type Rule = Recorded | Alert

@@ -39,15 +39,6 @@ export const webAlerts = (): readonly Alert[] => [
     keep: KEEP,
     severity: 'critical',
     summary: '{{ $labels.instance }} does not answer visitors (asked through {{ $labels.host }})',
-    cases: [
-      {
-        series: { 'probe_success{job="site",host="lb-01",instance="www"}': '1x4 0x20' },
-        quiet: '50s',
-        at: '80s',
-        labels: { job: 'site', host: 'lb-01', instance: 'www' },
-        says: 'www does not answer visitors (asked through lb-01)',
-      },
-    ],
   },
   {
     alert: 'HaproxyDown',
@@ -56,15 +47,6 @@ export const webAlerts = (): readonly Alert[] => [
     keep: KEEP,
     severity: 'critical',
     summary: 'the load balancer HAProxy on {{ $labels.host }} is down',
-    cases: [
-      {
-        series: { 'up{job="haproxy",host="lb-01"}': '1x4 0x20' },
-        quiet: '40s',
-        at: '70s',
-        labels: { job: 'haproxy', host: 'lb-01' },
-        says: 'the load balancer HAProxy on lb-01 is down',
-      },
-    ],
   },
   {
     alert: 'NginxDown',
@@ -73,15 +55,6 @@ export const webAlerts = (): readonly Alert[] => [
     keep: KEEP,
     severity: 'critical',
     summary: 'the web server nginx on {{ $labels.host }} is down',
-    cases: [
-      {
-        series: { 'nginx_up{job="nginx",host="web-02"}': '1x4 0x20' },
-        quiet: '40s',
-        at: '70s',
-        labels: { job: 'nginx', host: 'web-02' },
-        says: 'the web server nginx on web-02 is down',
-      },
-    ],
   },
   {
     alert: 'WebServerDown',
@@ -89,15 +62,6 @@ export const webAlerts = (): readonly Alert[] => [
     for: 40,
     severity: 'critical',
     summary: '{{ $labels.host }} does not serve the site when it is asked directly',
-    cases: [
-      {
-        series: { 'probe_success{job="direct",host="web-02",instance="web-02"}': '1x4 0x20' },
-        quiet: '70s',
-        at: '100s',
-        labels: { job: 'direct', host: 'web-02', instance: 'web-02' },
-        says: 'web-02 does not serve the site when it is asked directly',
-      },
-    ],
   },
   {
     alert: 'BackendServerDown',
@@ -105,17 +69,5 @@ export const webAlerts = (): readonly Alert[] => [
     for: 50,
     severity: 'critical',
     summary: 'the balancers took {{ $labels.server }} out of {{ $labels.backend }}: it fails its health checks',
-    cases: [
-      {
-        series: {
-          'haproxy_server_status{state="DOWN",proxy="web",server="web-02",host="lb-01"}': '0x4 1x20',
-          'haproxy_server_status{state="DOWN",proxy="web.once",server="web-02",host="lb-01"}': '0x4 1x20',
-        },
-        quiet: '80s',
-        at: '110s',
-        labels: { backend: 'web', server: 'web-02', host: 'web-02' },
-        says: 'the balancers took web-02 out of web: it fails its health checks',
-      },
-    ],
   },
 ]

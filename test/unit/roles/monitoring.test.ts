@@ -16,6 +16,7 @@ import { bytesOf, type Content, shownText } from '../../../src/resource/kind/con
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { Exposed, Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
 import { Secret } from '../../../src/secret/secret.ts'
+import { alertCases } from '../../alerts/all.ts'
 
 const host = (name: string, ...addresses: string[]): HostView => ({
   name,
@@ -260,24 +261,28 @@ describe('who is told', () => {
 })
 
 describe('an alert', () => {
-  const alerts = alertsOf(monitoring.options.parse({}))
+  const defaults = monitoring.options.parse({})
+  const alerts = alertsOf(defaults)
+  const allCases = alertCases(defaults)
   const readme = readFileSync(join(import.meta.dirname, '../../../roles/monitoring/README.md'), 'utf8')
   const sections = readme.split(/^### /m).slice(1)
 
-  it.each(alerts.map((one) => [one.alert, one] as const))('%s is tested, and its runbook says what to do', (name, { cases, summary }) => {
+  it.each(alerts.map((one) => [one.alert, one] as const))('%s has a case, a summary and a runbook', (name, { summary }) => {
+    const cases = allCases[name] ?? []
     expect(cases.length).toBeGreaterThan(0)
     expect(summary.length).toBeGreaterThan(10)
     const section = sections.find((one) => one.startsWith(`${name}\n`))
     expect(section?.split('\n').slice(1).join(' ').replace(/\s+/g, ' ').trim()).toBe(RUNBOOKS[name])
-    // Who is told of no host, or no unit, could not be told where either.
-    const labels = cases.flatMap((one) => ('says' in one ? [one.labels ?? {}] : []))
+    // A runbook that names HOST or UNIT needs an alert with that label.
+    const labels = cases.flatMap((one) => ('summary' in one ? [one.labels ?? {}] : []))
     expect(labels.length).toBeGreaterThan(0)
     if (/HOST/.test(RUNBOOKS[name] ?? '')) expect(labels.every(({ host }) => host !== undefined)).toBe(true)
     if (/UNIT/.test(RUNBOOKS[name] ?? '')) expect(labels.every((one) => one.name !== undefined)).toBe(true)
   })
 
-  it('has a name of its own, and no runbook is about none', () => {
+  it('has a unique name, and every case and section of the README belongs to an alert', () => {
     const names = alerts.map(({ alert }) => alert)
+    expect(Object.keys(allCases).filter((name) => !names.includes(name))).toEqual([])
     expect(new Set(names).size).toBe(names.length)
     expect(sections.map((one) => one.split('\n')[0]).filter((one) => !names.includes(one ?? ''))).toEqual([])
   })

@@ -1,0 +1,48 @@
+import type { Options } from '../../roles/monitoring/options.ts'
+import type { AlertCases } from './case.ts'
+
+const host = 'web-02'
+const timer = `node_systemd_unit_state{name="provision-database-backup.timer",state="active",host="${host}"}`
+const done = `provision_backup_done_seconds{host="${host}"}`
+
+/** `BackupMissing` waits for a limit of the options, so its cases depend on them. */
+export const backupCases = ({ limits }: Options): AlertCases => {
+  const longest = Math.ceil(limits.backup_hours * 3600)
+  return {
+    BackupTooOld: [
+      {
+        interval: '1m',
+        series: { [done]: '-360000x20', 'provision_backup_done_seconds{host="web-01"}': '0x20' },
+        firingAt: '10m',
+        labels: { host },
+        summary: 'the last good backup of web-02 is 4d 4h 10m 0s old',
+      },
+    ],
+    BackupMissing: ['_', '0'].map((never) => ({
+      interval: '1m',
+      series: { [timer]: `1x${Math.ceil(longest / 60) + 9}`, [done]: `${never}x${Math.ceil(longest / 60) + 9}` },
+      silentAt: `${longest - 60}s`,
+      firingAt: `${longest + 60}s`,
+      labels: { host, name: 'provision-database-backup.timer', state: 'active' },
+      summary: 'there has never been a good backup of the database on web-02',
+    })),
+    BackupTimerStopped: [
+      {
+        series: { [timer]: '1x4 0x20' },
+        silentAt: '70s',
+        firingAt: '100s',
+        labels: { host, name: 'provision-database-backup.timer', state: 'active' },
+        summary: 'the database on web-02 is not saved any more: the timer of its backups does not run',
+      },
+    ],
+    RestoreTestFailed: [
+      {
+        series: { 'provision_restore_test_ok{host="web-02"}': '0x30' },
+        silentAt: '10s',
+        firingAt: '60s',
+        labels: { host },
+        summary: 'the last backup of web-02 is no good one: it was not made, not kept, or did not come back as it was saved',
+      },
+    ],
+  }
+}

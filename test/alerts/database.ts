@@ -1,0 +1,122 @@
+import type { AlertCases } from './case.ts'
+
+const host = 'web-01'
+const READ_ONLY_1 = 'mysql_global_variables_read_only{host="web-01"}'
+const READ_ONLY_2 = 'mysql_global_variables_read_only{host="web-02"}'
+const REPLICA = 'host="web-02",connection_name="",master_host="10.0.0.12"'
+const both = { 'mysql_up{host="web-01"}': '1x40', 'mysql_up{host="web-02"}': '1x40' }
+const replicating = {
+  [`mysql_slave_status_slave_sql_running{${REPLICA}}`]: '1x40',
+  [`mysql_slave_status_slave_io_running{${REPLICA}}`]: '1x40',
+}
+const ARBITRATOR = 'node_systemd_unit_state{name="garb.service",state="active",host="lb-01"}'
+const shrinking = { 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '3x4 2x36' }
+const shrinkingWithArbitrator = { ...shrinking, [ARBITRATOR]: '1x40' }
+
+export const databaseCases: AlertCases = {
+  MysqlDown: [
+    {
+      series: { 'mysql_up{job="mysql",host="web-01"}': '1x4 0x20' },
+      silentAt: '40s',
+      firingAt: '70s',
+      labels: { job: 'mysql', host },
+      summary: 'the database on web-01 is down',
+    },
+  ],
+  ReplicaStopped: [
+    ...['sql', 'io'].map((thread) => ({
+      series: {
+        ...replicating,
+        [`mysql_slave_status_slave_${thread}_running{${REPLICA}}`]: '1x4 0x30',
+        [READ_ONLY_1]: '0x40',
+        [READ_ONLY_2]: '1x40',
+      },
+      silentAt: '100s',
+      firingAt: '140s',
+      labels: { host: 'web-02' },
+      summary: 'the database on web-02 does not follow its primary any more',
+    })),
+    {
+      series: {
+        ...replicating,
+        [`mysql_slave_status_slave_io_running{${REPLICA}}`]: '1x4 0x30',
+        [READ_ONLY_1]: '0x4 stale',
+        [READ_ONLY_2]: '1x40',
+      },
+      silentAt: '140s',
+    },
+  ],
+  ReplicaLags: [
+    {
+      series: { 'mysql_slave_status_seconds_behind_master{host="web-01"}': '0x4 300x20' },
+      silentAt: '90s',
+      firingAt: '120s',
+      labels: { host },
+      summary: 'the database on web-01 is 5m 0s behind its primary',
+    },
+  ],
+  WritersWrong: [
+    {
+      series: { ...both, [READ_ONLY_1]: '0x30', [READ_ONLY_2]: '1x4 0x26' },
+      silentAt: '70s',
+      firingAt: '100s',
+      summary: '2 databases take writes, and one shall: web-01 web-02',
+    },
+    {
+      series: { ...both, [READ_ONLY_1]: '0x4 1x26', [READ_ONLY_2]: '1x30' },
+      silentAt: '70s',
+      firingAt: '100s',
+      summary: 'no database takes writes, and one shall',
+    },
+    { series: { ...both, 'mysql_up{host="web-01"}': '1x4 0x30', [READ_ONLY_1]: '0x4 stale', [READ_ONLY_2]: '1x40' }, silentAt: '120s' },
+    {
+      series: { ...both, [READ_ONLY_1]: '0x40', [READ_ONLY_2]: '0x40', 'mysql_global_status_wsrep_cluster_size{host="web-01"}': '2x40' },
+      silentAt: '120s',
+    },
+  ],
+  GaleraNotReady: [
+    {
+      series: {
+        'mysql_global_status_wsrep_ready{host="web-01"}': '1x4 0x20',
+        'mysql_global_status_wsrep_cluster_size{host="web-01"}': '2x30',
+      },
+      silentAt: '50s',
+      firingAt: '80s',
+      labels: { host },
+      summary: 'the database on web-01 has lost its cluster and refuses queries',
+    },
+  ],
+  GaleraDegraded: [
+    // A service that is masked, or whose package is gone, is measured no more.
+    ...[shrinkingWithArbitrator, shrinking].map((series) => ({
+      series,
+      silentAt: '90s',
+      firingAt: '120s',
+      summary: 'the database cluster has 2 of 3 members: it cannot lose another one',
+    })),
+    { series: { ...shrinkingWithArbitrator, 'mysql_up{job="mysql",host="web-02"}': '1x4 0x30' }, silentAt: '120s' },
+    { series: { ...shrinkingWithArbitrator, 'mysql_global_status_wsrep_ready{host="web-02"}': '1x4 0x30' }, silentAt: '120s' },
+    { series: { ...shrinkingWithArbitrator, [ARBITRATOR]: '1x4 0x30' }, silentAt: '120s' },
+  ],
+  ArbitratorDown: [
+    {
+      series: { [ARBITRATOR]: '1x4 0x20' },
+      silentAt: '50s',
+      firingAt: '80s',
+      labels: { name: 'garb.service', state: 'active', host: 'lb-01' },
+      summary: 'the arbitrator of the database on lb-01 is down: the cluster cannot lose a server',
+    },
+  ],
+  DatabaseConnections: [
+    {
+      series: {
+        'mysql_global_status_threads_connected{host="web-01"}': '90x30',
+        'mysql_global_variables_max_connections{host="web-01"}': '100x30',
+      },
+      silentAt: '30s',
+      firingAt: '90s',
+      labels: { host },
+      summary: 'the database on web-01 has 90% of the connections that it can have',
+    },
+  ],
+}

@@ -1,0 +1,99 @@
+import type { AlertCases } from './case.ts'
+
+const interval = '1m'
+const host = 'web-01'
+
+export const securityCases: AlertCases = {
+  ChecksStale: [
+    {
+      interval,
+      series: { 'provision_checks_done_seconds{host="web-01"}': '0x10' },
+      silentAt: '2m',
+      firingAt: '5m',
+      labels: { host },
+      summary: 'web-01 has not looked at its files, ports and logins since 5m 0s',
+    },
+  ],
+  ManagedFileWrong: [
+    {
+      series: { 'provision_file_wrong{host="web-01",path="/etc/nginx/nginx.conf",what="changed"}': '_x4 1x30' },
+      silentAt: '40s',
+      firingAt: '180s',
+      labels: { host, path: '/etc/nginx/nginx.conf', what: 'changed' },
+      summary: '/etc/nginx/nginx.conf on web-01 is changed, and not by a run of provision',
+    },
+  ],
+  PackageFileWrong: [
+    {
+      series: { 'provision_package_file_wrong{host="web-01",path="/usr/bin/ls"}': '_x4 1x30' },
+      silentAt: '40s',
+      firingAt: '180s',
+      labels: { host, path: '/usr/bin/ls' },
+      summary: '/usr/bin/ls on web-01 is not as its package brought it',
+    },
+  ],
+  SecurityUpdateWaits: [
+    {
+      series: { 'provision_security_update_waiting_seconds{host="web-01"}': '864000x9' },
+      firingAt: '60s',
+      labels: { host },
+      summary: 'a security update has been waiting on web-01 for 10d 0h 0m 0s',
+    },
+  ],
+  FailedLogins: [
+    {
+      interval,
+      series: { 'provision_ssh_failures_total{host="web-01"}': '0x5 50x10' },
+      silentAt: '4m',
+      firingAt: '8m',
+      labels: { host },
+      summary: '50 logins by SSH failed on web-01 within five minutes',
+    },
+  ],
+  UnknownPort: [
+    {
+      series: { 'provision_port_unknown{host="web-01",port="4444/tcp",program="nc"}': '_x4 1x30' },
+      silentAt: '40s',
+      firingAt: '180s',
+      labels: { host, port: '4444/tcp', program: 'nc' },
+      summary: 'nc listens on 4444/tcp of web-01, of which no role speaks',
+    },
+  ],
+  UnknownAccount: [
+    {
+      series: { 'provision_account_unknown{host="web-01",user="eve",may="sudo"}': '_x4 1x30' },
+      silentAt: '40s',
+      firingAt: '180s',
+      labels: { host, user: 'eve', may: 'sudo' },
+      summary: 'there is an account eve (sudo) on web-01, of which no role speaks',
+    },
+  ],
+  SshdChanged: [
+    {
+      series: { 'provision_sshd_changed{host="web-01"}': '0x4 1x30' },
+      silentAt: '60s',
+      firingAt: '180s',
+      labels: { host },
+      summary: 'the configuration of sshd on web-01 was changed, and not by a run of provision',
+    },
+  ],
+  FirewallMissing: [
+    {
+      series: { 'provision_firewall_present{host="web-01"}': '1x4 0x30' },
+      silentAt: '60s',
+      firingAt: '180s',
+      labels: { host },
+      summary: 'web-01 has no firewall: the table of provision is not loaded',
+    },
+  ],
+  FirewallDrops: [
+    {
+      interval,
+      series: { 'provision_firewall_dropped_packets_total{host="web-01",reason="input"}': '0+6000x20' },
+      silentAt: '4m',
+      firingAt: '12m',
+      labels: { host },
+      summary: 'the firewall of web-01 drops 100 packets a second',
+    },
+  ],
+}

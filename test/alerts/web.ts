@@ -1,0 +1,52 @@
+import type { AlertCases } from './case.ts'
+
+export const webCases: AlertCases = {
+  SiteDown: [
+    {
+      series: { 'probe_success{job="site",host="lb-01",instance="www"}': '1x4 0x20' },
+      silentAt: '50s',
+      firingAt: '80s',
+      labels: { job: 'site', host: 'lb-01', instance: 'www' },
+      summary: 'www does not answer visitors (asked through lb-01)',
+    },
+  ],
+  HaproxyDown: [
+    {
+      series: { 'up{job="haproxy",host="lb-01"}': '1x4 0x20' },
+      silentAt: '40s',
+      firingAt: '70s',
+      labels: { job: 'haproxy', host: 'lb-01' },
+      summary: 'the load balancer HAProxy on lb-01 is down',
+    },
+  ],
+  NginxDown: [
+    {
+      series: { 'nginx_up{job="nginx",host="web-02"}': '1x4 0x20' },
+      silentAt: '40s',
+      firingAt: '70s',
+      labels: { job: 'nginx', host: 'web-02' },
+      summary: 'the web server nginx on web-02 is down',
+    },
+  ],
+  WebServerDown: [
+    {
+      series: { 'probe_success{job="direct",host="web-02",instance="web-02"}': '1x4 0x20' },
+      silentAt: '70s',
+      firingAt: '100s',
+      labels: { job: 'direct', host: 'web-02', instance: 'web-02' },
+      summary: 'web-02 does not serve the site when it is asked directly',
+    },
+  ],
+  BackendServerDown: [
+    {
+      series: {
+        'haproxy_server_status{state="DOWN",proxy="web",server="web-02",host="lb-01"}': '0x4 1x20',
+        'haproxy_server_status{state="DOWN",proxy="web.once",server="web-02",host="lb-01"}': '0x4 1x20',
+      },
+      silentAt: '80s',
+      firingAt: '110s',
+      labels: { backend: 'web', server: 'web-02', host: 'web-02' },
+      summary: 'the balancers took web-02 out of web: it fails its health checks',
+    },
+  ],
+}
