@@ -1,6 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { problemsIn } from '../problem.ts'
-import { suggestion } from '../site/suggest.ts'
+import { suggestion } from '../site/source/suggest.ts'
 import type { Arguments, Command, Ended, Options, Surroundings } from './command.ts'
 import { commands } from './commands.ts'
 import { commandHelp, overview } from './help.ts'

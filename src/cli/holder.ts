@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os'
-import type { Holder } from '../host/shell.ts'
+import type { Holder } from '../host/shell/shell.ts'
 
 /** Who we are, as it is written beside the lock on every host. */
 export const holder = (env: Readonly<Record<string, string | undefined>>): Holder => ({

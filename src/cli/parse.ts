@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { Problem, Problems } from '../problem.ts'
-import { suggestion } from '../site/suggest.ts'
+import { suggestion } from '../site/source/suggest.ts'
 import type { Arguments, Command, Option, Options } from './command.ts'
 
 /** Options that every command takes. */

@@ -2,9 +2,10 @@ import { distinctProblems, lineOf, type Problem } from '../problem.ts'
 import { hanging } from '../report/text.ts'
 import { findRoles } from '../role/discover.ts'
 import { buildSite } from '../site/build.ts'
-import { matchPattern } from '../site/pattern.ts'
+import type { Host } from '../site/inventory/host.ts'
+import { matchPattern } from '../site/inventory/pattern.ts'
 import { readProject } from '../site/read.ts'
-import type { Host, Site } from '../site/site.ts'
+import type { Site } from '../site/site.ts'
 import type { Surroundings } from './command.ts'
 
 /** The hosts of a project as its inventory says; playbooks are left alone, for commands that need none. */

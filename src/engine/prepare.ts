@@ -1,15 +1,15 @@
-import { checkTargets } from '../host/check.ts'
-import type { Connection, Target } from '../host/connection.ts'
-import { resolveTarget } from '../host/target.ts'
+import { checkTargets } from '../host/ssh/check-targets.ts'
+import type { Connection, Target } from '../host/target/connection.ts'
+import { resolveTarget } from '../host/target/target.ts'
 import { distinctProblems, Problem, Problems } from '../problem.ts'
 import { type Bindings, bindRoles } from '../role/bind.ts'
 import { findRoles, loadRoles } from '../role/discover.ts'
 import { drainsOf } from '../role/drains.ts'
 import { buildSite } from '../site/build.ts'
-import { matchPattern } from '../site/pattern.ts'
+import { matchPattern } from '../site/inventory/pattern.ts'
 import { readProject } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
-import { suggestion } from '../site/suggest.ts'
+import { suggestion } from '../site/source/suggest.ts'
 
 /** What a user names on the command line, and where they stand. */
 export interface Given {

@@ -1,4 +1,4 @@
-import type { Holder } from '../host/shell.ts'
+import type { Holder } from '../host/shell/shell.ts'
 import type { Identities } from '../keystore/identities.ts'
 import type { Problem } from '../problem.ts'
 import type { Listener } from './events.ts'

@@ -1,4 +1,4 @@
-import { openShell } from '../host/open.ts'
+import { openShell } from '../host/shell/open.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import type { Check } from '../role/role.ts'
 import { masked, secretsIn } from '../secret/secret.ts'

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
-import { endGroup, makeGroup, membersOf } from './cgroup.ts'
 import { KEEP } from './keep.ts'
 import { enforceLimits } from './limits.ts'
+import { endGroup, makeGroup, membersOf } from './machine/cgroup.ts'
 import { addressOf, type LabHost, type LabSpec, layoutOf, portOf } from './spec.ts'
 
 /** Where a host's overlay and log are. */

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { execute } from './execute.ts'
+import { execute } from './machine/execute.ts'
 
 /**
  * Makes the limits of units real on machines with version 1 of cgroups. There systemd-nspawn hands a host the controllers

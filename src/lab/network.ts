@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exists } from './cache.ts'
-import { execute, succeeds } from './execute.ts'
+import { exists } from './machine/cache.ts'
+import { execute, succeeds } from './machine/execute.ts'
 import { type LabHost, type Layout, type Parts, portOf } from './spec.ts'
 
 /**

@@ -2,10 +2,10 @@ import { chmod, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory } from '../disk/folder.ts'
 import { writeWhole } from '../disk/write.ts'
-import { exists } from './cache.ts'
-import { execute } from './execute.ts'
 import { type Disk, diskOf, stateOf } from './host.ts'
 import { publicKeyFile } from './keys.ts'
+import { exists } from './machine/cache.ts'
+import { execute } from './machine/execute.ts'
 import { type LabHost, type LabSpec, layoutOf } from './spec.ts'
 
 // What a cloud's first boot does: a name, an account with a key, host keys. It runs in a mount namespace of its own.

@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts'
-import { succeeds } from './execute.ts'
 import { leaderOf } from './host.ts'
+import { succeeds } from './machine/execute.ts'
 import { type LabSpec, layoutOf } from './spec.ts'
 
 /** Complains when a host cannot reach the package cache on the bridge: this machine's own firewall is then in the way. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeDirectory } from '../disk/folder.ts'
 import { Problem } from '../problem.ts'
-import { endGroup, inGroup, membersOf } from './cgroup.ts'
+import { endGroup, inGroup, membersOf } from './machine/cgroup.ts'
 import type { Layout } from './spec.ts'
 
 /** A daemon of the lab on this machine, in a cgroup of its own by which it is found again. */

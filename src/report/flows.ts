@@ -1,6 +1,6 @@
 import type { Flow } from '../role/role.ts'
 import { wayOf } from '../role/way.ts'
-import { list } from '../site/suggest.ts'
+import { list } from '../site/source/suggest.ts'
 import { table, tableWidth } from './table.ts'
 import { count } from './text.ts'
 import type { View } from './view.ts'

@@ -1,5 +1,5 @@
 import { Problem, placeOf, type Where } from '../problem.ts'
-import { list } from '../site/suggest.ts'
+import { list } from '../site/source/suggest.ts'
 import { type Cause, type Complain, joined, resolvePeers } from './peers.ts'
 import type { Flow, HostView, Listen, SiteView } from './role.ts'
 import { wayOf } from './way.ts'

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { Where } from '../problem.ts'
-import { list, suggestion } from '../site/suggest.ts'
+import { list, suggestion } from '../site/source/suggest.ts'
 import type { Flow, HostView, Listen, Peer, SiteView } from './role.ts'
 import { hasPorts, wayOf } from './way.ts'
 

@@ -1,6 +1,7 @@
 import { placeOf } from '../problem.ts'
 import { isSecret, MASK } from '../secret/secret.ts'
-import type { Host, Site, Value } from './site.ts'
+import type { Host, Value } from './inventory/host.ts'
+import type { Site } from './site.ts'
 
 /** What `provision inventory --json` prints: others read it, so its words stay. */
 export interface InventoryDescription {

@@ -1,11 +1,11 @@
 import type { Problem } from '../problem.ts'
-import { complaint } from './complain.ts'
-import { isNothing, sift } from './keep-valid.ts'
-import { type Choice, matchTerms, type Term } from './pattern.ts'
-import { playSchema } from './settings.ts'
+import { type Choice, matchTerms, type Term } from './inventory/pattern.ts'
+import { isNothing, sift } from './schema/keep-valid.ts'
+import { playSchema } from './schema/settings.ts'
 import type { Play, RoleUse } from './site.ts'
-import { entriesOf, entryOf, plainOf, stamped, type Written, type WrittenMap } from './source-map.ts'
-import { suggestion } from './suggest.ts'
+import { complaint } from './source/complaint.ts'
+import { entriesOf, entryOf, plainOf, stamped, type Written, type WrittenMap } from './source/source-map.ts'
+import { suggestion } from './source/suggest.ts'
 
 /** What plays are checked against; `choice` is undefined where the inventory could not be read, so that names cannot be judged. */
 export interface PlayContext {

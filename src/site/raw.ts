@@ -1,6 +1,6 @@
 import type { Problem } from '../problem.ts'
 import type { Secret } from '../secret/secret.ts'
-import type { FromCommand } from './command-source.ts'
+import type { FromCommand } from './reference/command-source.ts'
 
 /** A file as it was read; its path is relative to the project, as the user typed it. */
 export interface RawFile {

@@ -4,12 +4,12 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { loadAgeIdentities } from '../keystore/age-key.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import type { Secret } from '../secret/secret.ts'
-import { commandSource } from './command-source.ts'
-import { complaint } from './complain.ts'
 import type { RawFile, RawProject } from './raw.ts'
+import { commandSource } from './reference/command-source.ts'
 import { decryptSecrets } from './secrets.ts'
-import { nearest } from './suggest.ts'
-import { textOf } from './text.ts'
+import { complaint } from './source/complaint.ts'
+import { nearest } from './source/suggest.ts'
+import { textOf } from './source/text.ts'
 
 export interface ReadOptions {
   /** The project's directory, absolute. */

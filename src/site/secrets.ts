@@ -1,9 +1,9 @@
 import { decrypt, encrypt, isEncrypted } from '../keystore/age.ts'
 import { Problems } from '../problem.ts'
 import { Secret } from '../secret/secret.ts'
-import { complaint } from './complain.ts'
-import { textOf } from './text.ts'
-import { parseYaml } from './yaml.ts'
+import { complaint } from './source/complaint.ts'
+import { textOf } from './source/text.ts'
+import { parseYaml } from './yaml/yaml.ts'
 
 /** Encrypts secrets.yaml for everybody who may read it. Throws `Problems` when it is no YAML map, because nobody could use it then. */
 export const encryptSecrets = async (path: string, yaml: string, recipients: readonly string[]): Promise<Uint8Array> => {

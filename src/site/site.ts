@@ -1,39 +1,6 @@
-import type { Connection } from '../host/connection.ts'
 import type { Problem, Where } from '../problem.ts'
-
-export type { Connection }
-
-/** A value from the inventory and the place where it was written. */
-export interface Value {
-  readonly value: unknown
-  readonly where: Where
-  /** `all`, `group web` or `host web-01`: what `provision inventory` shows as its origin. */
-  readonly origin: string
-  /** Of a map that several levels contributed to: where each single part was written. */
-  readonly parts?: readonly ValuePart[]
-}
-
-/** One scalar or list inside a variable: `acme.directory` of `haproxy-tls`. */
-export interface ValuePart {
-  readonly path: readonly string[]
-  readonly value: unknown
-  readonly where: Where
-  readonly origin: string
-}
-
-export interface Host {
-  readonly name: string
-  readonly connection: Connection
-  /** Addresses for peers: the internal ones where given, else the address itself. IPv4 and IPv6. */
-  readonly addresses: readonly string[]
-  /** Addresses for visitors: the public ones where given, else `addresses`. */
-  readonly publicAddresses: readonly string[]
-  /** All groups, nested ones included, sorted. */
-  readonly groups: readonly string[]
-  /** Merged variables by name (all, then groups from the outermost in, then the host; maps merge key by key). */
-  readonly vars: ReadonlyMap<string, Value>
-  readonly where: Where
-}
+import type { Host, Value } from './inventory/host.ts'
+import type { WrittenOptions } from './source/source-map.ts'
 
 /** One role of a play, with the options written beside it in the playbook, if any. */
 export interface RoleUse {
@@ -69,14 +36,4 @@ export interface Site {
    * beside the role in the playbook win key by key. `whereOf(path)` finds the line of one option.
    */
   roleOptions(host: string, use: RoleUse): WrittenOptions
-}
-
-/** A value as it was written, and the place of any part of it. */
-export interface WrittenOptions {
-  readonly value: unknown
-  /**
-   * The place of the deepest part of the path that was written: a scalar's own, the key of a map or a list. With `key`
-   * always the key, which is what an unknown option is wrong about.
-   */
-  whereOf(path: readonly PropertyKey[], part?: 'key' | 'value'): Where
 }

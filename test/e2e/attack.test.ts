@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openShell } from '../../src/host/open.ts'
+import { openShell } from '../../src/host/shell/open.ts'
 import { placeholder } from '../../src/resource/certificate/certificate.ts'
 import { directory } from '../../src/resource/file/directory.ts'
 import { file } from '../../src/resource/file/file.ts'

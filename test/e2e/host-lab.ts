@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import type { Target } from '../../src/host/connection.ts'
-import { openShell } from '../../src/host/open.ts'
-import type { Answer, Holder } from '../../src/host/shell.ts'
+import { openShell } from '../../src/host/shell/open.ts'
+import type { Answer, Holder } from '../../src/host/shell/shell.ts'
+import type { Target } from '../../src/host/target/connection.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { Problem } from '../../src/problem.ts'
 

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const { PersistentShell } = await import('../../src/host/persistent-shell.ts')
+const { PersistentShell } = await import('../../src/host/shell/persistent-shell.ts')
 
 const [after = '', note = '', ...words] = process.argv.slice(2)
 let written = 0

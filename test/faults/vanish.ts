@@ -1,5 +1,5 @@
-import { execute } from '../../src/lab/execute.ts'
 import type { LabSpec } from '../../src/lab/index.ts'
+import { execute } from '../../src/lab/machine/execute.ts'
 import { layoutOf } from '../../src/lab/spec.ts'
 
 /**

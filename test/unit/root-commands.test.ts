@@ -20,8 +20,8 @@ const GUARDED = 'behind `guardScript`: root alone can replace what lies there'
  */
 const ALLOWED: Readonly<Record<string, string>> = {
   'src/engine/observe/session.ts': OURS,
-  'src/host/lock.ts': OURS,
-  'src/host/loop.ts': OURS,
+  'src/host/shell/lock.ts': OURS,
+  'src/host/shell/answer-loop.ts': OURS,
   'src/resource/package/apt.ts': OURS,
   'src/resource/account/authorized-keys-apply.ts': OURS,
   'src/resource/certificate/apply.ts': GUARDED,

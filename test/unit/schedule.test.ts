@@ -8,7 +8,7 @@ import { recipes } from '../../src/schedule/recipes.ts'
 import { inventoryLines, nameOf, patternFor, renewingRun } from '../../src/schedule/renewal.ts'
 import { readProperties, statusOf } from '../../src/schedule/status.ts'
 import { serviceText, timerText } from '../../src/schedule/units.ts'
-import { parseYaml } from '../../src/site/yaml.ts'
+import { parseYaml } from '../../src/site/yaml/yaml.ts'
 
 const job = {
   name: 'provision-renew-site-1a2b3c',

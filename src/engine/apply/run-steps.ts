@@ -1,4 +1,4 @@
-import { runOnce } from '../../host/once.ts'
+import { runOnce } from '../../host/shell/run-once.ts'
 import type { Identities } from '../../keystore/identities.ts'
 import { Problem } from '../../problem.ts'
 import type { Answer, Step, Steps } from '../../resource/kind/step.ts'

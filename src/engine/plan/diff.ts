@@ -1,5 +1,5 @@
 import { createTwoFilesPatch } from 'diff'
-import type { Shell } from '../../host/shell.ts'
+import type { Shell } from '../../host/shell/shell.ts'
 import type { AnyKind, DiffTexts, Work } from '../../resource/kind/kind.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
 import { fenced } from '../observe/host-query.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { linesOf } from '../../../src/cli/exec.ts'
-import { LONGEST_LINE } from '../../../src/host/lines.ts'
+import { LONGEST_LINE } from '../../../src/host/shell/lines.ts'
 import { MASK, Secret } from '../../../src/secret/secret.ts'
 
 const heard = (chunks: readonly Buffer[]): readonly string[] => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import type { Shell } from '../../../src/host/shell.ts'
+import type { Shell } from '../../../src/host/shell/shell.ts'
 
 /** A host that is this machine's `sh`, for scripts that leave the machine alone. */
 export const localShell = (host: string, translate: (script: string) => string = (script) => script): Shell => ({

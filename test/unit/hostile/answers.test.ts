@@ -6,7 +6,7 @@ import { readFacts } from '../../../src/engine/observe/facts.ts'
 import { type Observation, queryHost } from '../../../src/engine/observe/host-query.ts'
 import { readOwned, withOrphans } from '../../../src/engine/plan/orphans.ts'
 import { planHost } from '../../../src/engine/plan/plan-host.ts'
-import { AnswerReader } from '../../../src/host/frame.ts'
+import { AnswerReader } from '../../../src/host/shell/frame.ts'
 import { Problem } from '../../../src/problem.ts'
 import { onOneHost } from './every-kind.ts'
 

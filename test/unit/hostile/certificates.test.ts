@@ -6,7 +6,7 @@ import { checkRequest, signAuthority, signerOf, signLeaf } from '../../../src/au
 import type { IssuedSpec, LeafSpec } from '../../../src/resource/certificate/certificate.ts'
 import { type CertificateState, KEY_HEADER, observeCertificates } from '../../../src/resource/certificate/observe.ts'
 import { planIssued, planLeaf } from '../../../src/resource/certificate/plan.ts'
-import { NOTHING } from '../resource/said.ts'
+import { NOTHING } from '../resource/answers.ts'
 
 const ZONE = 'edge.provision.internal'
 const NAMES = [`web-01.${ZONE}`]

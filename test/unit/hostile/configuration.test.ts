@@ -6,7 +6,7 @@ import nginx from '../../../roles/nginx/role.ts'
 import { shownText } from '../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { HostContext, HostView, Role } from '../../../src/role/role.ts'
-import { hostNameFault } from '../../../src/site/names.ts'
+import { hostNameFault } from '../../../src/site/schema/names.ts'
 import { hostile } from './values.ts'
 
 const host = (name: string, address: string): HostView => ({

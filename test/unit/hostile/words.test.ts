@@ -16,7 +16,7 @@ import type { Step } from '../../../src/resource/kind/step.ts'
 import { readRecord, recordHead, recordLine } from '../../../src/resource/ownership/record.ts'
 import { dropin } from '../../../src/resource/service/unit.ts'
 import { unitName } from '../../../src/resource/service/unit-name.ts'
-import { parseYaml } from '../../../src/site/yaml.ts'
+import { parseYaml } from '../../../src/site/yaml/yaml.ts'
 import { hostile } from './values.ts'
 
 const scratch = (): string => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allKinds } from './all-kinds.ts'
-import { scriptOf } from './said.ts'
+import { scriptOf } from './answers.ts'
 import { listed, SAMPLES, seenNothing, stepsOf, world } from './samples.ts'
 
 /** A path on which every program writes down that it was started, and then runs. */

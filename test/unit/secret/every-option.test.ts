@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { secret } from '../../../src/resource/kind/secret.ts'
 import type { Role } from '../../../src/role/role.ts'
-import { hostSchema } from '../../../src/site/settings.ts'
+import { hostSchema } from '../../../src/site/schema/settings.ts'
 import { poisonedInventory } from '../../e2e/poison-site.ts'
 
 type Schema = z.core.$ZodType

@@ -1,0 +1,105 @@
+import { createHash, createHmac } from 'node:crypto'
+import type { Connection } from '../target/connection.ts'
+
+/** One line of a known_hosts file. */
+export interface KnownHost {
+  readonly file: string
+  readonly line: number
+  readonly revoked: boolean
+  /** Patterns as written, or a hashed name. */
+  readonly names: string
+  readonly type: string
+  /** base64 */
+  readonly key: string
+}
+
+/** A line that says nothing to us, and why. */
+export interface IgnoredLine {
+  readonly file: string
+  readonly line: number
+  readonly why: string
+}
+
+/** Reads a known_hosts file as sshd(8) describes it. */
+export const parseKnownHosts = (file: string, text: string): { entries: KnownHost[]; ignored: IgnoredLine[] } => {
+  const entries: KnownHost[] = []
+  const ignored: IgnoredLine[] = []
+  for (const [index, written] of text.split('\n').entries()) {
+    const place = { file, line: index + 1 }
+    const words = written.trim().split(/[ \t]+/)
+    if (words[0] === '' || words[0]?.startsWith('#')) continue
+    const marker = words[0]?.startsWith('@') ? words.shift() : undefined
+    const [names, type, key] = words
+    if (marker === '@cert-authority') ignored.push({ ...place, why: 'host certificates are not supported' })
+    else if (marker !== undefined && marker !== '@revoked') ignored.push({ ...place, why: `unknown marker ${marker}` })
+    else if (names === undefined || type === undefined || key === undefined) ignored.push({ ...place, why: 'not a known_hosts line' })
+    else if (typeOf(Buffer.from(key, 'base64')) !== type) ignored.push({ ...place, why: `not a key of type ${type}` })
+    else entries.push({ ...place, revoked: marker === '@revoked', names, type, key })
+  }
+  return { entries, ignored }
+}
+
+/** How a host is called in known_hosts: by its alias, or else its address, with the port where that is not 22. */
+export const knownName = ({ address, port, hostKeyAlias }: Pick<Connection, 'address' | 'port' | 'hostKeyAlias'>): string =>
+  (hostKeyAlias ?? (port === 22 ? address : `[${address}]:${port}`)).toLowerCase()
+
+/** What known_hosts says of a key that a host has shown. */
+export type Verdict =
+  | { readonly says: 'known' }
+  /** No line speaks of this host. */
+  | { readonly says: 'unknown' }
+  /** Lines speak of this host, but of keys of other types. */
+  | { readonly says: 'other type'; readonly entry: KnownHost }
+  | { readonly says: 'changed'; readonly entry: KnownHost }
+  | { readonly says: 'revoked'; readonly entry: KnownHost }
+
+export const judge = (entries: readonly KnownHost[], name: string, key: Buffer): Verdict => {
+  const mine = entriesFor(entries, name)
+  const shown = key.toString('base64')
+  const type = typeOf(key)
+  const same = (entry: KnownHost): boolean => Buffer.from(entry.key, 'base64').toString('base64') === shown
+  const revoked = mine.find((entry) => entry.revoked && same(entry))
+  if (revoked) return { says: 'revoked', entry: revoked }
+  const valid = mine.filter((entry) => !entry.revoked)
+  if (valid.some(same)) return { says: 'known' }
+  const changed = valid.find((entry) => entry.type === type)
+  if (changed) return { says: 'changed', entry: changed }
+  return valid[0] ? { says: 'other type', entry: valid[0] } : { says: 'unknown' }
+}
+
+/** The types of the keys that are known for a host, in the order of the file. */
+export const knownTypes = (entries: readonly KnownHost[], name: string): string[] =>
+  entriesFor(entries, name)
+    .filter((entry) => !entry.revoked)
+    .map(({ type }) => type)
+
+/** Type of a public key in SSH's wire format: its first string. Undefined for anything else. */
+export const typeOf = (key: Buffer): string | undefined => {
+  if (key.length < 4) return undefined
+  const length = key.readUInt32BE(0)
+  return length === 0 || key.length < 4 + length ? undefined : key.toString('latin1', 4, 4 + length)
+}
+
+/** `SHA256:…`, as `ssh-keygen -l` prints it. */
+export const fingerprint = (key: Buffer): string => `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`
+
+const entriesFor = (entries: readonly KnownHost[], name: string): KnownHost[] => entries.filter(({ names }) => speaksOf(names, name))
+
+const speaksOf = (names: string, name: string): boolean => {
+  const [hashed, salt, digest] = /^\|1\|([^|]+)\|([^|]+)$/.exec(names) ?? []
+  if (hashed !== undefined && salt !== undefined && digest !== undefined)
+    return createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest().equals(Buffer.from(digest, 'base64'))
+  const patterns = names.toLowerCase().split(',')
+  const says = (pattern: string): boolean => globMatches(pattern, name)
+  if (patterns.some((pattern) => pattern.startsWith('!') && says(pattern.slice(1)))) return false
+  return patterns.some((pattern) => !pattern.startsWith('!') && says(pattern))
+}
+
+// Only * and ? are special: brackets stand for themselves, as in [host]:2222.
+const globMatches = (pattern: string, name: string): boolean => {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*+/g, '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${source}$`).test(name)
+}

@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Problem } from '../../problem.ts'
+import { isRefusedLogin } from '../ssh/handshake.ts'
+import type { Target } from '../target/connection.ts'
+import { unreachable, within } from '../target/problems.ts'
+import { openShell } from './open.ts'
+import type { Answer } from './shell.ts'
+
+/** The first pause between two tries, and the longest: each is twice as long as the one before. */
+const PAUSES_MS = [250, 4_000] as const
+
+/** An sshd that refused a login so often will not change its mind, and newer ones shut out whoever goes on (PerSourcePenalties). */
+const REFUSALS = 2
+
+/**
+ * Runs a script over a connection that is opened for it, with the same privileges and without the lock: proof that one
+ * can still come in. Goes on trying until the deadline, or until it is plain that the login is refused.
+ */
+export const runOnce = async (target: Target, script: string, { deadlineMs }: { readonly deadlineMs: number }): Promise<Answer> => {
+  const end = Date.now() + deadlineMs
+  const expired = new AbortController()
+  let last: unknown
+  const late = (): Problem =>
+    last instanceof Problem
+      ? last
+      : unreachable(target.name, {
+          what: `no new connection within ${Math.round(deadlineMs / 1000)} s`,
+          fix: 'check the host’s firewall and sshd',
+        })
+  const trying = async (): Promise<Answer> => {
+    let refusals = 0
+    for (let pause: number = PAUSES_MS[0]; ; pause = Math.min(2 * pause, PAUSES_MS[1])) {
+      try {
+        return await attempt(target, script, end - Date.now(), expired.signal)
+      } catch (error) {
+        if (!(error instanceof Problem) || error.class !== 'unreachable') throw error
+        last = error
+        if (isRefusedLogin(error.cause)) refusals += 1
+        if (refusals === REFUSALS) throw error
+        await sleep(pause, undefined, { signal: expired.signal })
+      }
+    }
+  }
+  try {
+    return await within(deadlineMs, trying(), late)
+  } finally {
+    expired.abort()
+  }
+}
+
+const attempt = async (target: Target, script: string, deadlineMs: number, signal: AbortSignal): Promise<Answer> => {
+  const shell = await openShell(target, { signal })
+  try {
+    return await shell.request(script, { deadlineMs: Math.max(1, deadlineMs) })
+  } finally {
+    await shell.close()
+  }
+}

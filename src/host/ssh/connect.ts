@@ -1,0 +1,144 @@
+import { connect as openSocket, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Client } from 'ssh2'
+import type { Problem } from '../../problem.ts'
+import { refusalOf } from '../known-hosts/host-key.ts'
+import { judge, type KnownHost, knownName, knownTypes } from '../known-hosts/known-hosts.ts'
+import { readKnownHosts, storeHostKeys } from '../known-hosts/known-hosts-file.ts'
+import type { Target } from '../target/connection.ts'
+import { unreachable } from '../target/problems.ts'
+import { algorithmsFor } from './algorithms.ts'
+import { type Credential, credentialsOf } from './credentials.ts'
+import { handshake } from './handshake.ts'
+import { openTunnel } from './jump.ts'
+import { semaphore } from './semaphore.ts'
+
+export interface ConnectOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly log?: ((line: string) => void) | undefined
+}
+
+/** A host to which we are connected and logged in. */
+export interface Link {
+  readonly client: Client
+  /** Settles when the connection is over, with the reason where it was not us. */
+  readonly gone: Promise<Error | undefined>
+  close(): Promise<void>
+}
+
+const CONNECT_MS = 10_000
+const TRIES = 6
+
+// sshd refuses bursts of connections that are not logged in yet (MaxStartups, PerSourcePenalties).
+const enter = semaphore(20)
+
+/** Connects and logs in. Connections that sshd drops because it has too many are tried again, later each time. */
+export const connect = async (target: Target, options: ConnectOptions = {}): Promise<Link> => {
+  const credentials = await credentialsOf(target)
+  const known = await readKnownHosts(target.knownHosts, options.log)
+  for (let tries = 1; ; tries += 1) {
+    options.signal?.throwIfAborted()
+    const result = await enterFor(target, () => attempt(target, credentials, known, options))
+    if (!('dropped' in result)) return result
+    if (tries === TRIES) throw result.dropped
+    const pause = 150 * 2 ** tries * (0.5 + Math.random())
+    options.log?.(`${target.name}: ${result.dropped.what}; once more in ${Math.round(pause)} ms`)
+    await sleep(pause, undefined, { signal: options.signal })
+  }
+}
+
+// A connection through a bastion waits for the bastion's own: it must not hold the place that this one needs.
+const enterFor = <T>(target: Target, work: () => Promise<T>): Promise<T> => (target.jump.length > 0 ? work() : enter(work))
+
+const attempt = async (
+  target: Target,
+  credentials: readonly Credential[],
+  known: readonly KnownHost[],
+  options: ConnectOptions,
+): Promise<Link | { dropped: Problem }> => {
+  const way = await reach(target, options)
+  const name = knownName(target)
+  const verify = async (key: Buffer): Promise<Problem | undefined> => {
+    const verdict = judge(known, name, key)
+    const refusal = refusalOf(target, verdict, key)
+    if (!refusal && verdict.says === 'unknown') await storeHostKeys(target, [key])
+    return refusal
+  }
+  const algorithms = algorithmsFor(knownTypes(known, name))
+  const outcome = await handshake(target, way.stream, { algorithms, credentials, verify, ...options }).catch(async (error: unknown) => {
+    way.stream.destroy()
+    await way.release()
+    throw error
+  })
+  if ('dropped' in outcome) {
+    way.stream.destroy()
+    await way.release()
+    return outcome
+  }
+  const { client, gone } = outcome
+  gone.then(() => way.release())
+  const close = async (): Promise<void> => {
+    client.end()
+    const forced = setTimeout(() => way.stream.destroy(), 2_000)
+    await gone
+    clearTimeout(forced)
+  }
+  return { client, gone, close }
+}
+
+/** A stream to the host's sshd: directly, or through its jump hosts. */
+export const reach = async (target: Target, options: ConnectOptions): Promise<{ stream: Duplex; release(): Promise<void> }> => {
+  if (target.jump.length > 0) return await openTunnel(target, (bastion) => connect(bastion, options))
+  return { stream: await openTcp(target, options.signal), release: async () => {} }
+}
+
+const openTcp = (target: Target, signal: AbortSignal | undefined): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const { address: host, port } = target
+    // ssh2 leaves Nagle's algorithm on, which makes connecting five times slower.
+    const socket = openSocket({ host, port, noDelay: true })
+    const deadline = setTimeout(() => fail(Object.assign(new Error(), { code: 'DEADLINE' })), CONNECT_MS)
+    const abort = (): void => fail(signal?.reason)
+    const settle = (): void => {
+      clearTimeout(deadline)
+      signal?.removeEventListener('abort', abort)
+      socket.off('error', fail)
+    }
+    const fail = (error: NodeJS.ErrnoException): void => {
+      settle()
+      socket.on('error', () => {})
+      socket.destroy()
+      reject(signal?.aborted ? signal.reason : noWay(target, error))
+    }
+    signal?.addEventListener('abort', abort)
+    socket.once('error', fail).once('connect', () => {
+      settle()
+      resolve(socket)
+    })
+  })
+
+const noWay = (target: Target, error: NodeJS.ErrnoException): Problem => {
+  const { name, address, port } = target
+  const place = `${address}, port ${port}`
+  const code = error.code ?? (error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException).code : undefined)
+  const parts: Record<string, { what: string; fix: string }> = {
+    ENOTFOUND: { what: `its address ${address} is an unknown host name`, fix: 'correct the address in the inventory' },
+    EAI_AGAIN: {
+      what: `its address ${address} cannot be looked up: no name server answers`,
+      fix: 'check this machine’s network and name server',
+    },
+    ECONNREFUSED: { what: `nothing listens on ${place}`, fix: 'check address and port, and that sshd runs there' },
+    DEADLINE: {
+      what: `no answer from ${place} within ${CONNECT_MS / 1000} s`,
+      fix: 'check that the host is up, and that no firewall is in between',
+    },
+  }
+  return unreachable(name, {
+    ...(parts[code ?? ''] ?? {
+      what: `${place} cannot be reached (${code ?? error.message})`,
+      fix: 'check the address and this machine’s network',
+    }),
+    cause: error,
+  })
+}

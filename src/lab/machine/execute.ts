@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process'
+import { Problem } from '../../problem.ts'
+
+/** Runs a command of this machine and answers what it printed; a failure is a problem that carries its last words. */
+export const execute = (
+  argv: readonly string[],
+  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const [command = '', ...args] = argv
+    const child = spawn(command, args, { env: { ...process.env, LC_ALL: 'C', ...options.env } })
+    const out: Buffer[] = []
+    const err: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
+    // A command that ends without reading its input is judged by its exit status.
+    child.stdin.on('error', () => {})
+    child.stdin.end(options.input ?? '')
+    child.on('error', (error) => reject(failed(argv, error.message)))
+    child.on('close', (status, signal) =>
+      status === 0
+        ? resolve(Buffer.concat(out).toString())
+        : reject(failed(argv, `${signal ?? `exit ${status}`}\n${lastLines(Buffer.concat([...err, ...out]).toString())}`)),
+    )
+  })
+
+/** Whether the command succeeded; for questions whose "no" is an exit status. */
+export const succeeds = (argv: readonly string[]): Promise<boolean> =>
+  execute(argv).then(
+    () => true,
+    () => false,
+  )
+
+const lastLines = (text: string) => text.trim().split('\n').slice(-15).join('\n')
+
+const failed = (argv: readonly string[], why: string) =>
+  new Problem({
+    class: 'task',
+    where: { command: argv.join(' ').split('\n', 1).join('').slice(0, 200) },
+    what: 'the command failed on this machine',
+    why: why.trim(),
+    fix: 'mend what it complains of; `provision lab down` and `up` builds the lab anew',
+  })

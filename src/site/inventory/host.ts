@@ -1,0 +1,34 @@
+import type { Connection } from '../../host/target/connection.ts'
+import type { Where } from '../../problem.ts'
+
+/** A value from the inventory and the place where it was written. */
+export interface Value {
+  readonly value: unknown
+  readonly where: Where
+  /** `all`, `group web` or `host web-01`: what `provision inventory` shows as its origin. */
+  readonly origin: string
+  /** Of a map that several levels contributed to: where each single part was written. */
+  readonly parts?: readonly ValuePart[]
+}
+
+/** One scalar or list inside a variable: `acme.directory` of `haproxy-tls`. */
+export interface ValuePart {
+  readonly path: readonly string[]
+  readonly value: unknown
+  readonly where: Where
+  readonly origin: string
+}
+
+export interface Host {
+  readonly name: string
+  readonly connection: Connection
+  /** Addresses for peers: the internal ones where given, else the address itself. IPv4 and IPv6. */
+  readonly addresses: readonly string[]
+  /** Addresses for visitors: the public ones where given, else `addresses`. */
+  readonly publicAddresses: readonly string[]
+  /** All groups, nested ones included, sorted. */
+  readonly groups: readonly string[]
+  /** Merged variables by name (all, then groups from the outermost in, then the host; maps merge key by key). */
+  readonly vars: ReadonlyMap<string, Value>
+  readonly where: Where
+}

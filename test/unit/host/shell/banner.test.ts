@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { Banner, KEPT_BANNER } from '../../../../src/host/shell/banner.ts'
+
+const WORD = 'a1b2c3d4'
+
+test.each([1, 3, 7, 8, 9, 100])('the word is found, and nothing behind it lost, in pieces of %i bytes', (size) => {
+  const bytes = Buffer.from(`Welcome!\na1b2c3\n${WORD}behind ${WORD}`)
+  const banner = new Banner(WORD)
+  let behind = ''
+  for (let at = 0; at < bytes.length; at += size) behind += banner.push(bytes.subarray(at, at + size))
+  expect(behind).toBe(`behind ${WORD}`)
+  expect(banner.isOver).toBe(true)
+})
+
+test('what came instead of the word is there to be told', () => {
+  const banner = new Banner(WORD)
+  banner.push(Buffer.from('This account is '))
+  banner.push(Buffer.from('not available.\n'))
+  expect(banner.isOver).toBe(false)
+  expect(banner.said).toBe('This account is not available.\n')
+})
+
+test('of a hundred megabytes before the word, only the end is kept', () => {
+  const piece = Buffer.alloc(32 * 1024, 'x')
+  const banner = new Banner(WORD)
+  let most = 0
+  for (let pushed = 0; pushed < 100 * 1024 * 1024; pushed += piece.length) {
+    expect(banner.push(piece)).toHaveLength(0)
+    if (pushed % (10 * 1024 * 1024) === 0) most = Math.max(most, banner.said.length)
+  }
+  expect(most).toBeLessThanOrEqual(KEPT_BANNER)
+  expect(banner.said).toHaveLength(KEPT_BANNER)
+  banner.push(Buffer.from(`the end of it ${WORD.slice(0, 5)}`))
+  expect(banner.push(Buffer.from(`${WORD.slice(5)}on`)).toString()).toBe('on')
+})

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest'
+import { AnswerReader, randomWord, requestFrame } from '../../../../src/host/shell/frame.ts'
+
+const mark = 'a'.repeat(32)
+const next = 'b'.repeat(32)
+
+const read = (pieces: readonly Buffer[], marks: readonly string[]) => {
+  const reader = new AnswerReader()
+  const answers = marks.map((expected) => {
+    const answer = { stdout: '', code: -1, stderr: '', pieces: 0 }
+    reader.expect({
+      mark: expected,
+      onStdout: (piece) => {
+        answer.pieces += 1
+        answer.stdout += piece.toString('latin1')
+      },
+      onEnd: (code, stderr) => Object.assign(answer, { code, stderr }),
+    })
+    return answer
+  })
+  for (const piece of pieces) reader.push(piece)
+  return answers
+}
+
+const STREAM = `noise${mark}+out ${mark.slice(0, 20)} a\0b\n${mark} 3\nerr\n${mark}-LATE${next}+${next} 0\n${next}-`
+
+test.each([1, 2, 7, 31, 33, 1000])('answers come out whole when the stream comes in pieces of %i bytes', (size) => {
+  const bytes = Buffer.from(STREAM, 'latin1')
+  const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+  expect(read(pieces, [mark, next])).toMatchObject([
+    { stdout: `out ${mark.slice(0, 20)} a\0b\n`, code: 3, stderr: 'err\n' },
+    { stdout: '', code: 0, stderr: '' },
+  ])
+})
+
+test('output is handed on at once, but for what may begin a mark', () => {
+  const [answer] = read([Buffer.from(`${mark}+one\n`), Buffer.from(`two\n${mark.slice(0, 5)}`)], [mark])
+  expect(answer).toMatchObject({ stdout: 'one\ntwo\n', code: -1 })
+})
+
+test('an answer is not over before its last mark', () => {
+  const [answer] = read([Buffer.from(`${mark}+x${mark} 0\n${mark}`)], [mark])
+  expect(answer).toMatchObject({ stdout: 'x', code: -1 })
+})
+
+test('a short script goes as lines, a long one as bytes, its input beside it', () => {
+  expect(requestFrame(mark, 'a\nb', Buffer.from('in')).toString()).toBe(`${mark} 2 0 2\na\nb\nin${mark}\n`)
+  const long = 'é'.repeat(2000)
+  expect(requestFrame(mark, long).toString()).toBe(`${mark} 0 4001 0\n${long}\n${mark}\n`)
+})
+
+test('a script cannot hold a NUL byte', () => {
+  expect(() => requestFrame(mark, 'a\0b')).toThrow('NUL')
+})
+
+test('words are random', () => {
+  expect(randomWord()).toMatch(/^[0-9a-f]{32}$/)
+  expect(randomWord()).not.toBe(randomWord())
+})

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { Lines, LONGEST_LINE } from '../../../../src/host/shell/lines.ts'
+
+const told = (pieces: readonly string[]): readonly string[] => {
+  const all: string[] = []
+  const lines = new Lines((line, goesOn) => all.push(goesOn ? `${line}…` : line))
+  for (const piece of pieces) lines.push(piece)
+  lines.end()
+  return all
+}
+
+test.each<[readonly string[], readonly string[]]>([
+  [['one\ntwo\n'], ['one', 'two']],
+  [
+    ['o', 'ne\nt', 'wo'],
+    ['one', 'two'],
+  ],
+  [
+    ['\n', '\n', 'x'],
+    ['', '', 'x'],
+  ],
+  [[''], []],
+])('%j comes as %j', (pieces, lines) => {
+  expect(told(pieces)).toEqual(lines)
+})
+
+test('a long line comes in parts, whole, and no character is cut in two', () => {
+  const text = `${'x'.repeat(LONGEST_LINE - 1)}😀${'y'.repeat(LONGEST_LINE)}`
+  const parts = told([text, '\nnext\n'])
+  expect(parts.map((part) => part.replace('…', '')).join('')).toBe(`${text}next`)
+  expect(parts.map((part) => part.endsWith('…'))).toEqual([true, true, false, false])
+  expect(parts[0]).toBe(`${'x'.repeat(LONGEST_LINE - 1)}…`)
+})
+
+test('a line that ends where a part would is no part', () => {
+  expect(told(['z'.repeat(LONGEST_LINE), '\n'])).toEqual(['z'.repeat(LONGEST_LINE)])
+})
+
+test('of a hundred megabytes without a line’s end, never more than a part is held', () => {
+  const piece = 'x'.repeat(32 * 1024)
+  let heard = 0
+  let longest = 0
+  const lines = new Lines((part) => {
+    heard += part.length
+    longest = Math.max(longest, part.length)
+  })
+  let held = 0
+  for (let pushed = piece.length; pushed <= 100 * 1024 * 1024; pushed += piece.length) {
+    lines.push(piece)
+    held = Math.max(held, pushed - heard)
+  }
+  lines.end()
+  expect(heard).toBe(100 * 1024 * 1024)
+  expect(longest).toBe(LONGEST_LINE)
+  expect(held).toBe(LONGEST_LINE)
+})

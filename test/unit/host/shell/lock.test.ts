@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { nextStatus } from '../../../../src/host/shell/lock.ts'
+
+const word = 'a'.repeat(32)
+
+test.each([
+  [
+    'waits',
+    `${word} wait busy 3\n{"user":"me"}\n sh(12)\nmore`,
+    { says: 'wait', rest: ['busy', '3'], holder: '{"user":"me"}', processes: 'sh(12)' },
+  ],
+  ['is locked', `${word} locked alive 3\n{}\n\n`, { says: 'locked', rest: ['alive', '3'], holder: '{}', processes: '' }],
+  ['is open', `${word} open 10.0.0.1 5 10.0.0.2 22\n`, { says: 'open', rest: ['10.0.0.1', '5', '10.0.0.2', '22'] }],
+])('a shell that %s is understood', (_, heard, status) => {
+  expect(nextStatus(Buffer.from(heard))).toMatchObject(status)
+})
+
+test.each([
+  ['half a status', `${word} wait busy 3\n{}\n`],
+  ['bytes that come now and then', '\0\0\0'],
+  ['a line of anything', 'garbage\n\n\n'],
+  ['a status that there is not', `${word} soon busy 3\n{}\n\n`],
+])('%s is no sign of life', (_, heard) => {
+  expect(nextStatus(Buffer.from(heard))).toBeUndefined()
+})

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { semaphore } from '../../../../src/host/ssh/semaphore.ts'
+
+test('lets so many in at a time, in order, and goes on after a failure', async () => {
+  const enter = semaphore(2)
+  const began: number[] = []
+  const ends: (() => void)[] = []
+  const work = [0, 1, 2, 3].map((i) =>
+    enter(async () => {
+      began.push(i)
+      await new Promise<void>((end) => ends.push(end))
+      if (i === 0) throw new Error('failed')
+      return i
+    }),
+  )
+  const settled = Promise.allSettled(work)
+  await expect.poll(() => began).toEqual([0, 1])
+  ends[0]?.()
+  await expect.poll(() => began).toEqual([0, 1, 2])
+  ends[1]?.()
+  await expect.poll(() => began).toEqual([0, 1, 2, 3])
+  ends[2]?.()
+  ends[3]?.()
+  expect((await settled).map((result) => result.status)).toEqual(['rejected', 'fulfilled', 'fulfilled', 'fulfilled'])
+})

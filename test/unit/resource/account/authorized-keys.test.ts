@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest'
+import { authorizedKeys } from '../../../../src/resource/account/authorized-keys.ts'
+import { type KeysState, newLines } from '../../../../src/resource/account/authorized-keys-observe.ts'
+import { keyFault, readKey, shownKey } from '../../../../src/resource/account/public-key.ts'
+import { NOTHING } from '../answers.ts'
+import { recorded, world } from '../recorded.ts'
+
+const BLOB = 'AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C'
+const OTHER = 'AAAAC3NzaC1lZDI1NTE5AAAAICbDuxFw5gNwGn5DP8JCcnYXf4P2Y4o7rHRlz3V0gvJS'
+const KEY = `ssh-ed25519 ${BLOB}`
+const MALLORY = `ssh-ed25519 ${OTHER} mallory`
+
+const looked = (): ReadonlyMap<string, KeysState> =>
+  authorizedKeys.kind
+    .observe(['ann', 'nobody', 'gone'].map((user) => authorizedKeys({ user, keys: [] }).spec))
+    .parse(recorded('authorized-keys'), NOTHING)
+const ann = (more: Partial<KeysState> = {}): KeysState => {
+  const seen = looked().get('ann')
+  if (seen === undefined) throw new Error('the host said nothing of ann')
+  return { ...seen, ...more }
+}
+const plan = (keys: readonly string[], seen: KeysState, exclusive = false): string | undefined => {
+  const verdict = authorizedKeys.kind.plan(authorizedKeys({ user: 'ann', keys: [...keys], exclusive }).spec, seen, world)
+  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+}
+
+describe('looking at keys', () => {
+  it('reads what a host says', () => {
+    expect(ann()).toMatchObject({ home: '/home/ann', lines: [`${KEY} me@laptop`], ours: [KEY], elsewhere: undefined })
+    expect(ann().inodes.file).toMatchObject({ type: 'f', mode: '600', owner: 'ann' })
+    expect(looked().get('nobody')).toMatchObject({ home: '/nonexistent', lines: [], ours: [] })
+    expect(looked().get('gone')?.home).toBeUndefined()
+  })
+
+  it('believes no line that claims to be of another file', () => {
+    const hostile = recorded('authorized-keys')
+      .toString()
+      .replace(' me@laptop', ` me@laptop\n/home/ann/.ssh/authorized_keys\0/nonexistent/.ssh/authorized_keys\0${MALLORY}`)
+    const specs = ['ann', 'nobody'].map((user) => authorizedKeys({ user, keys: [] }).spec)
+    expect(authorizedKeys.kind.observe(specs).parse(Buffer.from(hostile), NOTHING).get('nobody')?.lines).toEqual([])
+  })
+
+  it.each([
+    ['', undefined],
+    ['AuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2', undefined],
+    ['AuthorizedKeysFile %h/.ssh/authorized_keys', undefined],
+    ['  authorizedkeysfile=/etc/ssh/keys/%u\nAuthorizedKeysFile .ssh/authorized_keys', '/etc/ssh/keys/%u'],
+  ])('knows where sshd looks: %j', (setting, elsewhere) => {
+    const answer = recorded('authorized-keys').toString().replace('sshd\0', `sshd\0${setting}`)
+    expect(
+      authorizedKeys.kind
+        .observe([authorizedKeys({ user: 'ann', keys: [] }).spec])
+        .parse(Buffer.from(answer), NOTHING)
+        .get('ann')?.elsewhere,
+    ).toBe(elsewhere)
+  })
+})
+
+describe('planning keys', () => {
+  it.each<[string, readonly string[], KeysState, string | undefined]>([
+    ['as wanted', [KEY], ann(), undefined],
+    ['as wanted, with another comment', [`${KEY} you@desk`], ann(), undefined],
+    ['the same key with restrictions', [`restrict ${KEY}`], ann(), 'update exact keys differs'],
+    ['another key of somebody else', [KEY], ann({ lines: [`${KEY} me`, MALLORY] }), undefined],
+    ['one of ours that is not wanted any more', [], ann(), 'update exact keys differs'],
+    ['there, but not known for ours', [KEY], ann({ ours: [] }), 'update exact record differs'],
+    ['no file', [KEY], ann({ lines: [], inodes: { ...ann().inodes, file: 'absent' } }), 'create exact not there'],
+    ['no user', [KEY], ann({ home: undefined, lines: [] }), 'create dependent not there'],
+    ['sshd looks elsewhere', [KEY], ann({ elsewhere: '/etc/k/%u' }), 'update exact sshd reads keys from /etc/k/%u'],
+    [
+      'a group may write',
+      [KEY],
+      ann({ inodes: { ...ann().inodes, ssh: { type: 'd', mode: '770', owner: 'ann', group: 'ann', target: '' } } }),
+      'update exact mode of .ssh differs',
+    ],
+  ])('%s', (_, keys, seen, expected) => {
+    expect(plan(keys, seen)).toBe(expected)
+  })
+
+  it('keeps the lines of others, or takes them away, as wanted', () => {
+    const seen = ann({ lines: ['# old', `${KEY} me`, MALLORY, `command="x y" ${KEY}`] })
+    const { keys } = authorizedKeys({ user: 'ann', keys: [`${KEY} new`] }).spec
+    expect(newLines({ keys, exclusive: false }, seen)).toEqual(['# old', `${KEY} me`, MALLORY])
+    expect(newLines({ keys, exclusive: true }, seen)).toEqual([`${KEY} me`])
+  })
+
+  it('shows fingerprints, and nothing that is no key', () => {
+    const seen = ann({ lines: ['root:$6$hash', MALLORY] })
+    const spec = authorizedKeys({ user: 'ann', keys: [KEY] }).spec
+    const verdict = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const shown = authorizedKeys.kind.diff?.({ id: 'ann', spec, state: seen, change: verdict }, undefined)
+    expect(shown?.before).toMatch(/^ssh-ed25519 SHA256:\S{43} mallory\n$/)
+    expect(shown?.after).toMatch(/^ssh-ed25519 SHA256:\S{43} mallory\nssh-ed25519 SHA256:\S{43}\n$/)
+  })
+})
+
+describe('a public key', () => {
+  it.each([
+    ['-----BEGIN OPENSSH PRIVATE KEY-----', 'is a private key'],
+    [`${KEY}\nssh-ed25519 x`, 'one line'],
+    ['ssh-dss AAAAB3NzaC1kc3M= x', 'is a DSA key'],
+    ['hello', 'is no public key'],
+    [KEY.slice(0, -8), 'cut off or damaged'],
+    [`ssh-rsa ${BLOB}`, 'cut off or damaged'],
+    ['ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAABAEAAQE= x', 'less than 2048 bits'],
+  ])('%j is refused', (line, fault) => {
+    expect(keyFault(line)).toContain(fault)
+    expect(() => authorizedKeys({ user: 'ann', keys: [line] })).toThrow()
+  })
+
+  it('is read with options that hold blanks and quotes', () => {
+    const line = `from="10.0.0.0/8",command="say \\"hi there\\"" ${KEY} me at home`
+    expect(keyFault(line)).toBeUndefined()
+    expect(readKey(line)).toEqual({
+      options: 'from="10.0.0.0/8",command="say \\"hi there\\""',
+      type: 'ssh-ed25519',
+      blob: BLOB,
+      comment: 'me at home',
+    })
+    expect(shownKey({ options: '', type: 'ssh-ed25519', blob: BLOB, comment: '' })).toBe(
+      'ssh-ed25519 SHA256:C7g4LymhC+opEMZBEcJj8H+01cpfFZTvmDPVdm5Xbak',
+    )
+  })
+})

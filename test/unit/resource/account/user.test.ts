@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import { type GroupSpec, group } from '../../../../src/resource/account/group.ts'
+import { type Account, type UserState, user } from '../../../../src/resource/account/user.ts'
+import { NOTHING } from '../answers.ts'
+import { recorded, world } from '../recorded.ts'
+
+const ANN: Account = {
+  uid: 1001,
+  group: 'ann',
+  groups: ['adm', 'staff2'],
+  home: '/home/ann',
+  shell: '/bin/bash',
+  comment: '',
+  password: 'locked',
+}
+
+describe('planning a user', () => {
+  it.each<[string, Parameters<typeof user>[0], UserState, string | undefined]>([
+    ['as wanted', { name: 'ann', uid: 1001, groups: ['adm'], shell: '/bin/bash', password: 'locked' }, ANN, undefined],
+    ['nothing in particular wanted', { name: 'ann' }, { ...ANN, shell: '/bin/zsh', password: 'set' }, undefined],
+    ['primary group wanted as one besides', { name: 'ann', groups: ['ann'] }, ANN, undefined],
+    ['not there', { name: 'ann' }, 'absent', 'create not there'],
+    ['missing in a group', { name: 'ann', groups: ['adm', 'www'] }, ANN, 'update groups differs'],
+    ['other shell and number', { name: 'ann', uid: 7, shell: '/bin/sh' }, ANN, 'update uid and shell differ'],
+    ['a password that opens it', { name: 'ann', password: 'locked' }, { ...ANN, password: 'empty' }, 'update password differs'],
+    ['absent as wanted', { name: 'ann', state: 'absent' }, 'absent', undefined],
+    ['to be removed', { name: 'ann', state: 'absent' }, ANN, 'delete shall not be there'],
+  ])('%s', (_, options, seen, expected) => {
+    const verdict = user.kind.plan(user(options).spec, seen, world)
+    expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
+  })
+})
+
+describe('looking at users and groups', () => {
+  it('reads what a host says', () => {
+    const specs = [user({ name: 'ann', password: 'locked' }).spec, user({ name: 'gone' }).spec]
+    const seen = user.kind.observe(specs).parse(recorded('user'), NOTHING)
+    expect(seen.get('ann')).toEqual(ANN)
+    expect(seen.get('gone')).toBe('absent')
+    expect([...seen.keys()]).toEqual(['ann', 'gone'])
+    const groups = group.kind.observe([group({ name: 'staff2' }).spec, group({ name: 'gone' }).spec]).parse(recorded('group'), NOTHING)
+    expect([...groups]).toEqual([
+      ['staff2', { gid: 4242 }],
+      ['gone', 'absent'],
+    ])
+  })
+
+  it('sees a group of which only its deletion was cut off, and deletes the rest', () => {
+    const specs = ['staff2', 'half', 'gone'].map((name) => group({ name, state: 'absent' }).spec)
+    const answer = Buffer.concat([recorded('group'), Buffer.from('root:\nstaff2:\nhalf:\nend gshadow 0\n')])
+    const seen = group.kind.observe(specs).parse(answer, NOTHING)
+    expect(specs.map((spec) => group.kind.plan(spec, seen.get(spec.name) ?? 'absent', world)?.reason)).toEqual([
+      'shall not be there',
+      'its deletion was cut off',
+      undefined,
+    ])
+    const present = group({ name: 'half' }).spec
+    expect(group.kind.plan(present, 'half deleted', world)?.action).toBe('create')
+    expect(() => group.kind.observe(specs).parse(recorded('group'), NOTHING)).toThrow('could not list its gshadow')
+  })
+
+  it('does not take a list that broke off for one without the account', () => {
+    const [half] = recorded('user').toString().split('end passwd')
+    expect(() => user.kind.observe([user({ name: 'ann' }).spec]).parse(Buffer.from(half ?? ''), NOTHING)).toThrow(
+      'could not list its group',
+    )
+    expect(() => group.kind.observe([{ name: 'x' } as GroupSpec]).parse(Buffer.from('end group 2\n'), NOTHING)).toThrow(
+      'could not list its group',
+    )
+  })
+
+  it('asks the shadow file only where somebody wants to know of a password', () => {
+    expect(user.kind.observe([user({ name: 'ann' }).spec]).script).not.toContain('shadow')
+  })
+})
+
+it.each([
+  ['a name with a blank', { name: 'a b' }],
+  ['a name that is an option', { name: '-r' }],
+  ['a home with a colon', { name: 'ann', home: '/home/a:b' }],
+  ['a comment of two lines', { name: 'ann', comment: 'a\nroot::0:0' }],
+  ['an unknown option', { name: 'ann', shel: '/bin/sh' }],
+])('a user is refused: %s', (_, options) => {
+  expect(() => user(options as Parameters<typeof user>[0])).toThrow()
+})

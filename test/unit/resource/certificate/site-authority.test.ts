@@ -1,0 +1,145 @@
+import { createHash, generateKeyPairSync } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type Signer, signAuthority, signerOf, signLeaf } from '../../../../src/authority/x509.ts'
+import { certificate, leaf } from '../../../../src/resource/certificate/certificate.ts'
+import { type CertificateState, KEY_HEADER } from '../../../../src/resource/certificate/observe.ts'
+import type { Change, PlanContext, Resource } from '../../../../src/resource/kind/kind.ts'
+import type { Answer, Step } from '../../../../src/resource/kind/step.ts'
+import { NOTHING } from '../answers.ts'
+
+const PATH = '/etc/nginx/tls/edge.pem'
+const ZONE = 'edge.provision.internal'
+const NAME = `web-01.${ZONE}`
+const KEY = 'a host keeps its key for itself'
+const day = (days: number): Date => new Date(Date.parse('2026-11-23T12:00:00Z') + days * 86_400_000)
+const kind = certificate.kind
+
+const life = { from: day(0), to: day(3650) }
+const trusted: string[] = []
+let edge: Signer
+let other: Signer
+let request: x509.Pkcs10CertificateRequest
+
+beforeAll(async () => {
+  const keyPem = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  // Of one name, so that nothing but the signature tells them apart.
+  edge = await signerOf('CN=provision edge 1', keyPem())
+  other = await signerOf('CN=provision edge 1', keyPem())
+  const next = await signerOf('CN=provision edge 2', keyPem())
+  trusted.push(await signAuthority(edge, edge, ZONE, life), await signAuthority(next, next, ZONE, life))
+  const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+  request = await x509.Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' } })
+})
+
+const authority = (certificates: readonly string[] = trusted) => ({
+  key: 'authority:edge',
+  zone: ZONE,
+  certificate: { later: 'the certificate of authority:edge', get: () => certificates.join('') },
+  trusted: () => certificates,
+  nameOf: (host: string) => `${host}.${ZONE}`,
+})
+const wanted = (more: object = {}) =>
+  leaf({ path: PATH, names: [NAME], authority: authority(), usages: ['server', 'client'], ...more }) as Resource<never>
+
+interface Lying {
+  readonly by?: Signer
+  readonly names?: readonly string[]
+  readonly usages?: readonly ('server' | 'client')[]
+  readonly header?: string
+  readonly group?: string
+}
+
+/** What is seen of a pair of which all is well but for what is said. */
+const seen = async ({
+  by = edge,
+  names = [NAME],
+  usages = ['client', 'server'],
+  header = 'authority:edge',
+  group = 'root',
+}: Lying = {}) => {
+  const pem = await signLeaf(by, request, names, usages, { from: day(0), to: day(90) })
+  const digest = createHash('sha256').update(KEY).digest('hex')
+  const lines = [`${KEY_HEADER}${digest}`, `# issued through ${header}`, ...pem.trimEnd().split('\n')]
+  const plain = { type: 'f', owner: 'root', target: '' }
+  const inodes = new Map([
+    [PATH, { ...plain, mode: '644', group: 'root' }],
+    [`${PATH}.key`, { ...plain, mode: group === 'root' ? '600' : '640', group }],
+  ])
+  const said = { ...NOTHING, inodes, digests: new Map([[`${PATH}.key`, digest]]), texts: new Map([[PATH, lines]]) }
+  return kind.observe([wanted().spec]).parse(Buffer.alloc(0), said).get(PATH) as CertificateState
+}
+const NONE: CertificateState = { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false }
+
+const plan = (pair: CertificateState, more: object = {}, now = day(1)): string | undefined => {
+  const world: PlanContext = { now, packagesPending: false, changes: () => false, members: () => new Map() }
+  const verdict = kind.plan(wanted(more).spec, pair, world)
+  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+}
+
+describe('planning a certificate of the site', () => {
+  it.each([
+    ['as wanted', {}, {}, undefined],
+    ['its use in another order', {}, { usages: ['client', 'server', 'client'] }, undefined],
+    ['for another host', { names: [`web-02.${ZONE}`] }, {}, 'update dependent names differ'],
+    ['through an account', { header: 'acme-account:letsencrypt' }, {}, 'update dependent comes from elsewhere'],
+    ['of another domain', { header: 'authority:database' }, {}, 'update dependent comes from elsewhere'],
+    ['good for too much', {}, { usages: ['client'] }, 'update dependent is good for something else'],
+    ['good for too little', { usages: ['client'] }, {}, 'update dependent is good for something else'],
+    ['a key that its service may read', { group: 'mysql' }, { group: 'mysql' }, undefined],
+    ['a key that others may read', { group: 'mysql' }, {}, 'update exact others than intended may read or write it'],
+  ] as const)('%s', async (_, pair, more, expected) => {
+    expect(plan(await seen(pair), more)).toBe(expected)
+  })
+
+  it('that another signed, under the same name and with our own mark, is not ours', async () => {
+    expect(plan(await seen({ by: other }))).toBe('update dependent comes from elsewhere')
+  })
+
+  it('of a generation that is trusted no longer is replaced', async () => {
+    expect(plan(await seen(), { authority: authority(trusted.slice(1)) })).toBe('update dependent comes from elsewhere')
+  })
+
+  it('is planned before there is an authority', () => {
+    expect(plan(NONE, { authority: authority([]) })).toBe('create dependent not issued yet')
+  })
+
+  it.each([
+    [59, {}, undefined],
+    [61, {}, 'update dependent expires on 2027-02-21'],
+    [40, { renewAt: 0.4 }, 'update dependent expires on 2027-02-21'],
+    [91, {}, 'update dependent expired on 2027-02-21'],
+  ])('on day %d %o', async (days, more, expected) => {
+    expect(plan(await seen(), more, day(days))).toBe(expected)
+  })
+})
+
+describe('making it so', () => {
+  it('has the request signed for what the site says, and leaves the load to the service', () => {
+    const { id, spec } = wanted({ lifetimeDays: 7 })
+    const verdict: Change = { action: 'create', certainty: 'dependent', reason: '', differences: [] }
+    const run = kind.apply([{ id, spec, state: NONE, change: verdict }])
+    const answer = (stdout: string): Answer => ({ code: 0, stdout: Buffer.from(stdout), stderr: '' })
+    const taken: Step[] = []
+    const answers = ['REQUEST', 'CHAIN\n', '', 'one step too many']
+    for (let next = run.next(); next.done !== true; next = run.next(answer(answers[taken.length - 1] ?? ''))) taken.push(next.value)
+    expect(taken.map((step) => step.do)).toEqual(['shell', 'identity', 'shell'])
+    expect(taken[1]).toMatchObject({
+      identity: 'authority:edge',
+      request: 'REQUEST',
+      names: [NAME],
+      leaf: { usages: ['client', 'server'], lifetimeDays: 7 },
+    })
+    expect(Buffer.from((taken[2] as { input: Uint8Array }).input).toString()).toBe('# issued through authority:edge\nCHAIN\n')
+  })
+
+  it.each([
+    ['a name of another domain', { names: ['web-01.database.provision.internal'] }],
+    ['a name that only ends like it', { names: ['web-01edge.provision.internal'] }],
+    ['no use', { usages: [] }],
+    ['no authority', { authority: 'edge' }],
+    ['a life without end', { lifetimeDays: 4000 }],
+  ])('cannot be asked for with %s', (_, more) => {
+    expect(() => wanted(more)).toThrow()
+  })
+})

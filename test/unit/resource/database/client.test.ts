@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest'
+import { askScript, MARIADB, readRows, tellScript } from '../../../../src/resource/database/client.ts'
+import { HostRefusal } from '../../../../src/resource/kind/step.ts'
+
+const refusal = (...lines: readonly string[]): HostRefusal => {
+  try {
+    readRows(Buffer.from(`${lines.join('\n')}\n`))
+  } catch (error) {
+    if (error instanceof HostRefusal) return error
+    throw error
+  }
+  return expect.fail('was not refused')
+}
+
+it('reads rows only from a whole answer', () => {
+  expect(readRows(Buffer.from('a\tb\\tc\n\nend\n'))).toEqual([['a', 'b\tc'], ['']])
+  expect(readRows(Buffer.from('down\n'))).toBeUndefined()
+  for (const said of ['', 'a', 'a\n', 'end', 'a\tdown\n']) expect(() => readRows(Buffer.from(said))).toThrow(HostRefusal)
+})
+
+it('takes a server that is blocked or silent for no answer, and says what blocks it', () => {
+  const thread = 'thread 7 of root, for 20 s, Waiting for table metadata lock: alter table x…; to end it there: sudo mariadb -e "KILL 7"'
+  expect(refusal('half a row', '', thread, 'blocked')).toMatchObject({ why: thread, fix: expect.stringContaining('end the thread') })
+  expect(refusal('', 'blocked').why).toContain('SHOW PROCESSLIST')
+  expect(refusal('silent').what).toBe('the server accepts connections and does not answer')
+})
+
+it('every client has limits, and gives no file to a server that asks for one', () => {
+  for (const script of [MARIADB, askScript('SELECT 1;'), tellScript('DO 1;')])
+    for (const client of script.matchAll(/mariadb --.*/g))
+      for (const word of ['lock_wait_timeout=10', 'max_statement_time=40', '--connect-timeout=10', '--local-infile=0'])
+        expect(client[0]).toContain(word)
+})

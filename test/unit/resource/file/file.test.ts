@@ -1,0 +1,119 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { type FileSpec, type FileState, file } from '../../../../src/resource/file/file.ts'
+import { text } from '../../../../src/resource/kind/content.ts'
+import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
+import { tar } from '../../../../src/resource/kind/tar.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
+
+const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const HELLO = '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03'
+const seenHello: FileState = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: HELLO }
+const unmade = { later: 'thumbprint', get: () => undefined }
+
+const plan = (options: Parameters<typeof file>[0], seen: FileState, packagesComing = false) => {
+  const verdict = file.kind.plan(file(options).spec, seen, { ...world, packagesPending: packagesComing })
+  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+}
+
+describe('planning a file', () => {
+  it.each<[string, Parameters<typeof file>[0], FileState, string | undefined]>([
+    ['as wanted', { path: '/f', content: 'hello\n' }, seenHello, undefined],
+    ['mode written with a leading zero', { path: '/f', content: 'hello\n', mode: '0644' }, seenHello, undefined],
+    ['not there', { path: '/f', content: 'hello\n' }, 'absent', 'create exact not there'],
+    ['other content', { path: '/f', content: 'bye\n' }, seenHello, 'update exact content differs'],
+    [
+      'other mode and owner',
+      { path: '/f', content: 'hello\n', mode: '600', owner: 'nobody' },
+      seenHello,
+      'update exact mode and owner differ',
+    ],
+    ['a link in its place', { path: '/f', content: 'hello\n' }, { ...seenHello, type: 'l', target: '/g' }, 'update exact type differs'],
+    ['content still to be made, not there', { path: '/f', content: text`${unmade}` }, 'absent', 'create dependent not there'],
+    ['content still to be made, there', { path: '/f', content: text`${unmade}` }, seenHello, 'update dependent content differs'],
+    ['content that was made', { path: '/f', content: text`${{ later: 'x', get: () => 'hello\n' }}` }, seenHello, undefined],
+    ['absent as wanted', { path: '/f', state: 'absent' }, 'absent', undefined],
+    ['to be removed', { path: '/f', state: 'absent' }, seenHello, 'delete exact shall not be there'],
+  ])('%s', (_, options, seen, expected) => {
+    expect(plan(options, seen)).toBe(expected)
+  })
+
+  it('removes what a coming package may bring', () => {
+    expect(plan({ path: '/f', state: 'absent' }, 'absent', true)).toBe('delete dependent a package may bring it')
+  })
+})
+
+describe('what a person sees of a file', () => {
+  const diff = (options: Parameters<typeof file>[0], seen: FileState, before?: string) => {
+    const spec = file(options).spec
+    const verdict = file.kind.plan(spec, seen, world)
+    if (verdict === undefined) throw new Error('nothing to show')
+    return file.kind.diff?.({ id: '/f', spec, state: seen, change: verdict }, before === undefined ? undefined : Buffer.from(before))
+  }
+
+  it('shows old and new text', () => {
+    expect(diff({ path: '/f', content: 'bye\n' }, seenHello, 'hello\n')).toEqual({ before: 'hello\n', after: 'bye\n' })
+  })
+
+  it('names a value that is made in this run', () => {
+    expect(diff({ path: '/f', content: text`t=${unmade}\n` }, 'absent')).toEqual({ before: '', after: 't=‹made in this run›\n' })
+    const longer = { ...unmade, soFar: () => 'one and ' }
+    expect(diff({ path: '/f', content: text`t=${longer}\n` }, 'absent')).toEqual({ before: '', after: 't=one and ‹made in this run›\n' })
+  })
+
+  it.each<[string, Parameters<typeof file>[0], FileState]>([
+    ['a file with a secret', { path: '/f', content: text`p=${new Secret('poison')}` }, seenHello],
+    ['a file that only root may read', { path: '/f', content: 'poison', mode: '600' }, seenHello],
+    ['an old file that only root may read', { path: '/f', content: 'x' }, { ...seenHello, mode: '600' }],
+  ])('shows nothing of %s', (_, options, seen) => {
+    expect(diff(options, seen, 'poison')).toBeUndefined()
+  })
+
+  it('asks the host for no text that it will not show', () => {
+    const spec: FileSpec = file({ path: '/f', content: 'x' }).spec
+    const seen = { ...seenHello, mode: '600' }
+    const verdict = file.kind.plan(spec, seen, world)
+    if (verdict === undefined) throw new Error('nothing to ask')
+    expect(file.kind.before?.([{ id: '/f', spec, state: seen, change: verdict }]).script).toBe('')
+  })
+})
+
+describe('options of a file', () => {
+  it.each([
+    ['a relative path', { path: 'etc/motd' }],
+    ['a path that climbs', { path: '/etc/../motd' }],
+    ['a doubled slash', { path: '/etc//motd' }],
+    ['a trailing slash', { path: '/etc/' }],
+    ['a line break in the path', { path: '/etc/a\nb' }],
+    ['a mode that is none', { path: '/f', mode: 'rw-r--r--' }],
+    ['an owner that is none', { path: '/f', owner: 'root; rm' }],
+    ['an unknown option', { path: '/f', mod: '644' }],
+    ['a set that the file is not in', { path: '/f', set: { name: 'nginx', root: '/etc/nginx', check: ['true'] } }],
+  ])('refuse %s', (_, options) => {
+    expect(() => file(options as Parameters<typeof file>[0])).toThrow()
+  })
+})
+
+describe('the archive that carries files', () => {
+  it('is what tar reads: long names, binary, empty files, owners by name', () => {
+    const long = `d/${'n'.repeat(150)}`
+    const archive = tar([
+      { name: 'a', mode: '640', owner: 'root', group: 'daemon', bytes: Buffer.from([0, 255, 10]) },
+      { name: long, mode: '755', owner: 'nobody', group: 'root', bytes: Buffer.alloc(513, 120) },
+      { name: 'empty', mode: '4755', owner: 'root', group: 'root', bytes: Buffer.alloc(0) },
+    ])
+    const listed = spawnSync('tar', ['-tvf', '-'], { input: archive, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
+    expect(listed.stderr).toBe('')
+    expect(
+      listed.stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.replace(/\s+\S+ \S+ (\S+)$/, ' $1').replace(/\s+/g, ' ')),
+    ).toEqual(
+      ['-rw-r----- root/daemon 3 a', `-rwxr-xr-x nobody/root 513 ${long}`, '-rwsr-xr-x root/root 0 empty'].map((line) =>
+        expect.stringMatching(new RegExp(`^${line.split(' ')[0]} ${line.split(' ')[1]} .*${line.split(' ')[3]}$`)),
+      ),
+    )
+    expect(spawnSync('tar', ['-xOf', '-', 'a'], { input: archive }).stdout).toEqual(Buffer.from([0, 255, 10]))
+  })
+})

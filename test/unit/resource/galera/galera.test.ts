@@ -1,0 +1,263 @@
+import { describe, expect, it } from 'vitest'
+import { readAsMysql } from '../../../../src/resource/database/files.ts'
+import { galera } from '../../../../src/resource/galera/galera.ts'
+import { type GaleraState, GRASTATE, readPosition, type Standing } from '../../../../src/resource/galera/observe.ts'
+import { type Answer, HostRefusal, type Step } from '../../../../src/resource/kind/step.ts'
+import type { ServiceState } from '../../../../src/resource/service/observe.ts'
+import { service } from '../../../../src/resource/service/service.ts'
+import { NOTHING } from '../answers.ts'
+import { recorded, world } from '../recorded.ts'
+
+const unit = service({ unit: 'mariadb.service' })
+const options = { cluster: 'database', servers: ['web-01', 'web-02'], arbitrators: ['lb-01'], service: unit }
+const at = (me: string, more: object = {}) => galera({ ...options, me, ...more }).spec
+
+const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as ServiceState
+const STOPPED = { ...RUNS, active: 'inactive' }
+const SYNCED: Standing = {
+  primary: true,
+  connected: true,
+  members: [],
+  synced: true,
+  state: 'Synced',
+  size: 3,
+  servers: 2,
+  uuid: 'u',
+  seqno: 7,
+}
+const bare: GaleraState = {
+  service: { ...STOPPED, load: 'not-found', enabled: '' },
+  standing: undefined,
+  position: { uuid: undefined, seqno: -1, databases: [] },
+}
+const member = (standing: Standing | undefined, seqno = -1, uuid: string | undefined = 'u'): GaleraState => ({
+  service: standing === undefined ? STOPPED : RUNS,
+  standing,
+  position: { uuid, seqno, databases: ['shop'] },
+})
+const arbiter = (active = 'active'): GaleraState => ({ ...bare, service: { ...RUNS, active } })
+
+const plan = (me: string, members: Record<string, GaleraState>) => {
+  const seen = new Map(Object.entries(members))
+  const verdict = galera.kind.plan(at(me), seen.get(me) as GaleraState, { ...world, members: () => seen })
+  return verdict && `${verdict.action}: ${verdict.reason}`
+}
+
+describe('planning a cluster', () => {
+  it.each<[string, Record<string, GaleraState>, (string | undefined)[]]>([
+    [
+      'on bare hosts: the first begins, the others join',
+      { 'web-01': bare, 'web-02': bare, 'lb-01': bare },
+      [
+        'create: not running, not enabled, begins the cluster',
+        'create: not running, not enabled, joins the cluster',
+        'create: not running, not enabled',
+      ],
+    ],
+    ['that is whole', { 'web-01': member(SYNCED), 'web-02': member(SYNCED), 'lb-01': arbiter() }, [undefined, undefined, undefined]],
+    [
+      'of which one is down',
+      { 'web-01': member(undefined), 'web-02': member({ ...SYNCED, size: 2, servers: 1 }), 'lb-01': arbiter() },
+      ['update: not running, joins the cluster', undefined, undefined],
+    ],
+    [
+      'that was stopped as a whole: whose data goes furthest begins',
+      { 'web-01': member(undefined, 2859), 'web-02': member(undefined, 2860), 'lb-01': arbiter() },
+      ['update: not running, joins the cluster', 'update: not running, begins the cluster', 'update: no server runs'],
+    ],
+    [
+      'of which no server could be asked but one',
+      { 'web-02': member(undefined, 2860) },
+      [undefined, 'update: not running, waits for the cluster'],
+    ],
+    [
+      'that has no majority',
+      { 'web-01': member({ ...SYNCED, primary: false, size: 1, servers: 1 }), 'web-02': member(undefined), 'lb-01': arbiter('failed') },
+      ['update: has no majority', 'update: not running, joins the cluster', 'update: start failed earlier (success)'],
+    ],
+    [
+      'that does not hear its arbitrator',
+      { 'web-01': member({ ...SYNCED, size: 2 }), 'web-02': member({ ...SYNCED, size: 2 }), 'lb-01': arbiter() },
+      [undefined, undefined, 'update: the servers do not hear it'],
+    ],
+  ])('%s', (_, members, expected) => {
+    expect(
+      ['web-01', 'web-02', 'lb-01'].slice(0, expected.length).map((me) => (members[me] === undefined ? undefined : plan(me, members))),
+    ).toEqual(expected)
+  })
+
+  it('puts a server out that the inventory does not have, once', () => {
+    const db03 = { name: 'db-03', uuid: 'f638cf13-e81d-11f1-831e-7fe67990bcc5' }
+    const with03 = member({ ...SYNCED, size: 4, servers: 3, members: [{ name: 'web-01', uuid: 'u' }, db03] })
+    const members = { 'web-01': with03, 'web-02': with03, 'lb-01': arbiter() }
+    expect(plan('web-01', members)).toBe('update: puts db-03 out, which the inventory does not have among the servers')
+    expect(plan('web-02', members)).toBeUndefined()
+    expect(plan('web-02', { ...members, 'web-01': member(undefined) })).toMatch(/^update: puts db-03 out/)
+  })
+
+  it('brings back who has left', () => {
+    const left = member({ ...SYNCED, primary: false, connected: false, size: 0, servers: 0 })
+    expect(plan('web-01', { 'web-01': left, 'web-02': member(SYNCED), 'lb-01': arbiter() })).toBe('update: has left the cluster')
+  })
+
+  it('says nothing of an arbitrator where no server was asked', () => {
+    expect(plan('lb-01', { 'lb-01': arbiter() })).toBeUndefined()
+  })
+
+  it('lets those that are away come back before another one is touched, and arbitrators last', () => {
+    const turns = (members: Record<string, GaleraState>) => galera.kind.sequence?.(at('web-01'), new Map(Object.entries(members)))
+    expect(turns({ 'web-01': bare, 'web-02': bare })).toEqual(['web-01', 'web-02', 'lb-01'])
+    expect(turns({ 'web-01': member(SYNCED), 'web-02': bare })).toEqual(['web-02', 'web-01', 'lb-01'])
+  })
+})
+
+it('reads what a host answers', () => {
+  const texts = new Map([['/var/lib/mysql/grastate.dat', recorded('galera-grastate').toString().split('\n')]])
+  const units = new Map([
+    [
+      'mariadb.service',
+      new Map([
+        ['LoadState', 'loaded'],
+        ['ActiveState', 'active'],
+      ]),
+    ],
+  ])
+  const seen = galera.kind
+    .observe([at('web-01')])
+    .parse(recorded('galera'), { ...NOTHING, texts, units })
+    .get('database')
+  expect(seen?.standing).toEqual({ ...SYNCED, uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: expect.any(Number) })
+  expect(seen?.position).toEqual({ uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: -1, databases: ['shop', 'shop_1'] })
+  expect(readPosition(['uuid:    00000000-0000-0000-0000-000000000000', 'seqno:   -1'])).toEqual({ uuid: undefined, seqno: -1 })
+  expect(readPosition([])).toEqual({ uuid: undefined, seqno: -1 })
+})
+
+it.each([
+  ['a history', ['uuid: x', 'seqno: 1'], '"x" is none of Galera'],
+  ['a number', ['seqno: 1e9'], '"1e9", which is no number'],
+  ['a number that is missing', ['seqno:'], '"", which is no number'],
+])('what is no %s is not read as one', (_, lines, why) => {
+  expect(() => readPosition(lines)).toThrow(why)
+  expect(() => readPosition(lines)).toThrow(HostRefusal)
+})
+
+/** A cluster of values: what each host answers to a question, and what was done where. */
+const carryOut = (
+  me: string,
+  members: Record<string, GaleraState>,
+  answers: Record<string, { stands?: string; grastate?: string }>,
+  more: object = {},
+) => {
+  const done: string[] = []
+  const seen = new Map(Object.entries(members))
+  const verdict = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+  const steps = galera.kind.apply([
+    { id: 'database', spec: at(me, more), state: seen.get(me) as GaleraState, change: verdict, members: () => seen },
+  ])
+  const answer = (step: Step): Answer => {
+    if (step.do !== 'shell') throw new Error('only scripts')
+    const host = step.on ?? me
+    const said = (text: string): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
+    if (step.script.includes("SELECT 'end'")) return said(answers[host]?.stands ?? 'down\n')
+    if (step.script === readAsMysql(GRASTATE)) return said(answers[host]?.grastate ?? '')
+    if (step.script.includes('galera_recovery')) return said('--wsrep_start_position=11111111-1111-1111-1111-111111111111:77')
+    const begins = step.script.includes('wsrep-new-cluster')
+      ? 'begins'
+      : step.script.includes('pc.bootstrap')
+        ? 'claims the majority'
+        : undefined
+    done.push(
+      `${host} ${begins ?? (step.script.includes('try-restart') ? 'restarts' : step.script.includes('provision-done') ? 'is seen to' : 'waits')}`,
+    )
+    return said('')
+  }
+  try {
+    for (let next = steps.next(); next.done !== true; ) next = steps.next(answer(next.value))
+  } catch (error) {
+    if (!(error instanceof HostRefusal)) throw error
+    done.push(`refused: ${error.what}; ${error.why}`)
+  }
+  return done
+}
+const stands = (status: string, incoming: string, size: number, seqno = 7) =>
+  `wsrep_last_committed\t${seqno}\nwsrep_local_state_uuid\t11111111-1111-1111-1111-111111111111\nwsrep_local_state_comment\tSynced\nwsrep_incoming_addresses\t${incoming}\nwsrep_cluster_size\t${size}\nwsrep_cluster_status\t${status}\nend\n`
+const grastate = (seqno: number, uuid = '11111111-1111-1111-1111-111111111111') => `uuid:    ${uuid}\nseqno:   ${seqno}\n`
+
+describe('bringing a member to its state', () => {
+  const down = { 'web-01': member(undefined), 'web-02': member(undefined), 'lb-01': arbiter() }
+
+  it('begins where the data goes furthest, also on another host, and then joins', () => {
+    const answers = { 'web-01': { grastate: grastate(2859) }, 'web-02': { grastate: grastate(2860) } }
+    expect(carryOut('web-01', down, answers)).toEqual(['web-02 begins', 'lb-01 restarts', 'web-01 is seen to', 'web-01 waits'])
+    expect(carryOut('web-02', down, answers)).toEqual(['web-02 begins', 'lb-01 restarts', 'web-02 is seen to', 'web-02 waits'])
+  })
+
+  it('lets a server look itself how far its data goes where it was not stopped cleanly', () => {
+    const answers = { 'web-01': { grastate: grastate(76) }, 'web-02': { grastate: grastate(-1) } }
+    expect(carryOut('web-01', down, answers)[0]).toBe('web-02 begins')
+  })
+
+  it('joins where somebody has the majority', () => {
+    expect(carryOut('web-01', down, { 'web-02': { stands: stands('Primary', ',a:3306', 2) } })).toEqual([
+      'web-01 is seen to',
+      'web-01 waits',
+    ])
+  })
+
+  it('begins nothing when a server was not asked', () => {
+    const { 'web-01': first } = down
+    expect(carryOut('web-01', { 'web-01': first }, { 'web-01': { grastate: grastate(5) } })[0]).toMatch(
+      /^refused: .* web-02 could hold newer data/,
+    )
+  })
+
+  it('begins nothing when the servers have different histories, unless one may be discarded', () => {
+    const answers = { 'web-01': { grastate: grastate(5) }, 'web-02': { grastate: grastate(9, '22222222-2222-2222-2222-222222222222') } }
+    expect(carryOut('web-01', down, answers)[0]).toMatch(/^refused: the servers hold data of different clusters/)
+    expect(carryOut('web-01', down, answers, { discardDataOf: ['web-02'] })[0]).toBe('web-01 begins')
+  })
+
+  it('replaces no data that never was in the cluster, unless it may be discarded', () => {
+    const alien = { ...down, 'web-01': { ...member(undefined), position: { uuid: undefined, seqno: -1, databases: ['old'] } } }
+    const answers = { 'web-02': { stands: stands('Primary', 'a:3306', 2) } }
+    expect(carryOut('web-01', alien, answers)[0]).toMatch(/^refused: .*it never was in this cluster, and has old/)
+    expect(carryOut('web-01', alien, answers, { discardDataOf: ['web-01'] })).toEqual(['web-01 is seen to', 'web-01 waits'])
+  })
+
+  it('takes no server down while another one is away', () => {
+    const members = { 'web-01': member(SYNCED), 'web-02': member(undefined), 'lb-01': arbiter() }
+    expect(carryOut('web-01', members, { 'web-01': { stands: stands('Primary', ',a:3306', 2) } })).toEqual([
+      'refused: web-01 is not touched while another server of the cluster is away; of web-01, web-02 only 1 is in',
+    ])
+  })
+
+  it('begins where the data are that shall stay, where none was ever in a cluster, and one that runs without Galera is stopped first', () => {
+    const own = (databases: string[]): GaleraState => ({
+      ...member(undefined),
+      service: RUNS,
+      position: { uuid: undefined, seqno: -1, databases },
+    })
+    const members = { 'web-01': own(['shop']), 'web-02': own(['shop']), 'lb-01': arbiter() }
+    expect(carryOut('web-02', members, {}, { discardDataOf: ['web-01'] }).slice(0, 2)).toEqual(['web-02 waits', 'web-02 begins'])
+    expect(galera.kind.sequence?.(at('web-01', { discardDataOf: ['web-01'] }), new Map(Object.entries(members)))[0]).toBe('web-02')
+    expect(carryOut('web-02', { ...members, 'web-01': own([]) }, {})[1]).toBe('web-02 begins')
+    expect(carryOut('web-02', members, {})[0]).toMatch(/^refused: web-02 does not begin the cluster/)
+  })
+
+  it('gives the majority to one when all servers are there and none has it', () => {
+    const alone = stands('non-Primary', 'a:3306', 1)
+    const members = { 'web-01': member(SYNCED), 'web-02': member(SYNCED), 'lb-01': arbiter() }
+    expect(carryOut('web-01', members, { 'web-01': { stands: alone }, 'web-02': { stands: alone } })[0]).toBe('web-01 claims the majority')
+    expect(carryOut('web-01', members, { 'web-01': { stands: alone }, 'web-02': { grastate: grastate(8) } })[0]).toBe('web-02 begins')
+    expect(
+      carryOut(
+        'web-02',
+        { ...members, 'web-02': member(undefined) },
+        { 'web-01': { stands: alone }, 'web-02': { grastate: grastate(6) } },
+      )[0],
+    ).toBe('web-01 claims the majority')
+    expect(carryOut('web-01', { 'web-01': member(SYNCED) }, { 'web-01': { stands: alone } })[0]).toMatch(
+      /^refused: .* web-02 could hold newer data/,
+    )
+  })
+})

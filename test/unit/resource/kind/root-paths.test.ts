@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { parentOf } from '../../../../src/resource/kind/path.ts'
+import { guardScript } from '../../../../src/resource/kind/walk.ts'
+import { listed, seenNothing, stepsOf } from '../samples.ts'
+
+/** Kinds whose paths a user chooses, so that a directory above them may belong to another account. */
+const CHOSEN = ['file', 'directory', 'link', 'release', 'certificate']
+
+/** Sets of files, and what shall be absent, are applied in other words. */
+const VARIANTS: Readonly<Record<string, readonly object[]>> = {
+  file: [{}, { state: 'absent' }, { set: { name: 'sample', root: '/srv', check: ['true'] } }],
+  directory: [{}, { state: 'absent' }],
+  link: [{}, { state: 'absent' }],
+  release: [{}],
+  certificate: [{}],
+}
+
+/** A script without the programs that go to paths by descriptor, and their arguments. */
+const withoutWalks = (script: string): string => script.replace(/perl -e '(?:[^']|'\\'')*' -- [^\n;|&]*/g, 'WALK')
+
+/** Directories that the script has been told to be root's alone. */
+const guarded = (script: string): readonly string[] =>
+  ['/srv', '/srv/sample7', '/srv/sample7/releases'].filter((directory) => script.includes(guardScript([directory])))
+
+describe.each(listed.filter(({ name }) => CHOSEN.includes(name)))('root and the path of a $name', ({ name, kind, sample }) => {
+  it.each(VARIANTS[name] ?? [])('never meet by name where another account could have replaced it: %j', (variant) => {
+    const spec = kind.schema.parse({ ...sample.options(7), ...variant })
+    const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+    const scripts = stepsOf(kind.apply([{ id: kind.id(spec), spec, state: seenNothing(name), change: verdict }]))
+    expect(scripts.length).toBeGreaterThan(0)
+    for (const script of scripts) {
+      const rest = withoutWalks(script.split('\0')[0] ?? '')
+      const named = rest.match(/\/srv\/sample7[^\s'"]*/g) ?? []
+      // What is saved to be put back, and what a checker reads, are files of a set: each of them was found to be root's alone before.
+      const isSet = script.includes('files belong where only root can')
+      for (const path of isSet ? [] : named)
+        expect(guarded(script), path).toEqual(expect.arrayContaining([name === 'release' ? path : parentOf(path)]))
+    }
+  })
+})
+
+describe('the guard of a directory', () => {
+  const guard = (directory: string) => spawnSync('sh', ['-c', guardScript([directory])], { encoding: 'utf8' })
+
+  it('lets through what is root’s, and names what is not, and whose it is', () => {
+    expect(guard('/etc/apt').status).toBe(0)
+    expect(guard('/etc/none')).toMatchObject({ status: 1, stderr: expect.stringContaining('the directory /etc/none does not exist') })
+    expect(guard('/tmp')).toMatchObject({ status: 67, stderr: '/tmp lies where another account can replace it (owner: everybody)\n' })
+    expect(guard('/etc/passwd/x')).toMatchObject({ status: 67, stderr: '/etc/passwd is no directory (owner: root)\n' })
+  })
+})

@@ -1,0 +1,322 @@
+import { describe, expect, it } from 'vitest'
+import { wordsBetween } from '../../../../src/resource/nftables/describe.ts'
+import { foreignNotices, readForeign } from '../../../../src/resource/nftables/foreign.ts'
+import { driftInWords, readListing } from '../../../../src/resource/nftables/listing.ts'
+import { nftables } from '../../../../src/resource/nftables/nftables.ts'
+import type { TableState } from '../../../../src/resource/nftables/observe.ts'
+import { linesBy, NOTHING } from '../answers.ts'
+import { recorded, world } from '../recorded.ts'
+
+const RULES = `set peers4 { type ipv4_addr; elements = { 10.79.5.1, 10.79.5.12, 10.79.5.13 } }
+set meter4 { type ipv4_addr; size 100; flags dynamic,timeout; timeout 2m; }
+counter in_ssh { }
+chain input {
+  type filter hook input priority filter; policy drop;
+  ct state established,related accept
+  tcp dport 22 ct state new update @meter4 { ip saddr limit rate over 30/minute burst 60 packets } drop
+  tcp dport 22 ip saddr @peers4 counter name in_ssh accept
+  tcp dport 22 counter accept comment "a { b } c"
+}`
+const spec = nftables({ rules: RULES }).spec
+
+/** A recording holds the listing, nft's exit status, and lines of files, each behind its path. */
+const look = (specs: readonly (typeof spec)[], answer: string): ReadonlyMap<string, TableState> => {
+  const [listing = '', code = '', ...rest] = answer.split('\0')
+  const texts = linesBy('\0', rest.join('\0').split('\n'))
+  const marks = (table: string) =>
+    [...texts]
+      .flatMap(([path, lines]) => (path.includes(`inet-${table}.pending.`) ? lines.map((line) => `pending ${line}\n`) : []))
+      .join('')
+  const own = `${listing}\0${code}\0\0${specs.map(({ table }) => `${marks(table)}\0`).join('')}`
+  return nftables.kind.observe(specs).parse(Buffer.from(own), { ...NOTHING, texts })
+}
+
+const looked = (answer: string): TableState => {
+  const seen = look([spec, nftables({ table: 'other', rules: '' }).spec], answer)
+  expect([...seen.keys()]).toEqual(['inet provision', 'inet other'])
+  return seen.get('inet provision') as TableState
+}
+const answer = recorded('nftables').toString()
+const asLoaded = looked(answer)
+const live = asLoaded.live ?? ''
+const ours = asLoaded.ours ?? ''
+
+describe('looking at a table', () => {
+  it('reads what a host says', () => {
+    expect(asLoaded).toMatchObject({ boot: spec.text, pending: undefined, unkept: false, rolledBack: undefined })
+    expect(nftables.kind.plan(spec, asLoaded, world)).toBeUndefined()
+    expect(look([nftables({ table: 'other', rules: '' }).spec], answer).get('inet other')?.live).toBeUndefined()
+  })
+
+  it('reads what a bare host says', () => {
+    const bare = looked('\x000\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')
+    expect(bare).toEqual({ pending: undefined, unkept: false, foreign: { chains: [], defeats: [], legacy: [] } })
+    expect(nftables.kind.plan(spec, bare, world)).toMatchObject({ action: 'create', certainty: 'exact', reason: 'not there' })
+  })
+
+  it('does not take a failure of nft for an empty host', () => {
+    expect(() => looked('\x001\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')).toThrow('nft could not list')
+    expect(() => looked('\x000\0')).toThrow('boot id')
+  })
+
+  it('knows a change that waits from one that a boot cut off', () => {
+    const mark = (boot: string): TableState => looked(`${answer}/var/lib/provision/nftables/inet-provision.pending.0123\0${boot}\n`)
+    expect(mark('f2f1623c-1c75-49f0-8e6f-b01cd267b247').pending).toBe('this boot')
+    expect(mark('00000000-1c75-49f0-8e6f-b01cd267b247').pending).toBe('earlier boot')
+  })
+})
+
+describe('planning a table', () => {
+  const newer = nftables({ rules: RULES.replace('dport 22 ip', 'dport 2222 ip') }).spec
+  it.each<[string, typeof spec, Partial<TableState>, string | undefined]>([
+    [
+      'visitors in a dynamic set, packets counted',
+      spec,
+      { live: live.replace('drop;', 'drop;').replace('counter accept', 'counter packets 7 bytes 420 accept') },
+      undefined,
+    ],
+    ['elements in another order', spec, { live: live.replace('10.79.5.1, 10.79.5.12', '10.79.5.12, 10.79.5.1') }, undefined],
+    ['other rules wanted', newer, {}, 'update rules differ'],
+    ['never loaded by us', spec, { stamp: undefined, ours: undefined }, 'update rules differ'],
+    ['flushed', spec, { live: undefined }, 'create the table is gone'],
+    [
+      'a stray rule',
+      spec,
+      { live: live.replace('\t\ttcp dport 22 c', '\t\ttcp dport 3306 accept\n\t\ttcp dport 22 c') },
+      'update 1 rule that is not ours: tcp dport 3306 accept',
+    ],
+    [
+      'two stray rules, one gone',
+      spec,
+      { live: live.replace('ct state established,related accept', 'accept\n\t\taccept') },
+      'update 2 rules that are not ours: accept | accept, 1 of our rules missing',
+    ],
+    [
+      'a stray rule, and other rules wanted',
+      newer,
+      { live: live.replace('\t\ttcp dport 22 c', '\t\ttcp dport 3306 accept\n\t\ttcp dport 22 c') },
+      'update rules differ; 1 rule that is not ours: tcp dport 3306 accept',
+    ],
+    ['the table put to sleep', spec, { live: live.replace('{\n', '{\n\tflags dormant\n') }, 'update the table changed'],
+    ['a stray element', spec, { live: live.replace('10.79.5.12,', '10.79.5.12, 10.79.5.99,') }, 'update set peers4 changed'],
+    ['a stray chain', spec, { live: live.replace(/}\n$/, '\tchain x {\n\t}\n}\n') }, 'update chain x changed'],
+    ['the policy opened', spec, { live: live.replace('policy drop', 'policy accept') }, 'update chain input changed'],
+    ['another boot file', spec, { boot: 'flush ruleset\n' }, 'update boot file differs'],
+    ['no boot file', spec, { boot: undefined }, 'update boot file differs'],
+    [
+      'taken back, and not wanted any more',
+      spec,
+      { rolledBack: '2026-11-23T10:00:00Z' },
+      'update the last change was taken back by the host at 2026-11-23T10:00:00Z: nobody came in through it',
+    ],
+  ])('%s', (_, want, more, expected) => {
+    const verdict = nftables.kind.plan(want, { ...asLoaded, ...more }, world)
+    expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
+    expect(verdict?.debt).toBeUndefined()
+  })
+
+  it('owes the confirmation of a change to any run', () => {
+    expect(nftables.kind.plan(spec, { ...asLoaded, pending: 'this boot' }, world)).toMatchObject({ action: 'update', debt: true })
+    expect(nftables.kind.plan(spec, { ...asLoaded, pending: 'earlier boot' }, world)?.debt).toBeUndefined()
+  })
+
+  it('shows text against text, and drift against what was loaded', () => {
+    const diff = (want: typeof spec, seen: TableState) =>
+      nftables.kind.diff?.(
+        { id: 'inet provision', spec: want, state: seen, change: { action: 'update', certainty: 'exact', reason: '', differences: [] } },
+        undefined,
+      )
+    const peers = 'from 10.79.5.1, 10.79.5.12, 10.79.5.13'
+    expect(diff(newer, asLoaded)).toEqual({
+      before: `chain input: tcp dport 22 ip saddr @peers4 counter name in_ssh accept, ${peers}\n`,
+      after: `chain input: tcp dport 2222 ip saddr @peers4 counter name in_ssh accept, ${peers}\n`,
+      full: { before: spec.text, after: newer.text },
+    })
+    // While they are tried, they are in force already.
+    const tried: TableState = {
+      ...asLoaded,
+      live: live.replace('dport 22 ip saddr @peers4', 'dport 2222 ip saddr @peers4'),
+      pending: 'this boot',
+    }
+    expect(diff(newer, tried)).toEqual(diff(newer, asLoaded))
+    expect(diff(spec, { ...asLoaded, live: undefined })).toMatchObject({ before: '', full: { before: '', after: spec.text } })
+    const drift = diff(spec, { ...asLoaded, live: live.replace('\t\tct state', '\t\ttcp dport 3306 accept\n\t\tct state') })
+    expect(drift).toMatchObject({ before: 'chain input: tcp dport 3306 accept\n', after: '' })
+    expect(drift?.full?.before.replace('  tcp dport 3306 accept\n', '')).toBe(drift?.full?.after)
+    expect(diff(spec, { ...asLoaded, boot: 'flush ruleset\n' })).toEqual({ before: 'flush ruleset\n', after: spec.text })
+  })
+})
+
+describe('a listing', () => {
+  it('takes a comment that looks like a block for a rule', () => {
+    expect(
+      readListing(live)
+        .filter(({ block }) => block === 'chain input')
+        .map(({ line }) => line),
+    ).toContain('tcp dport 22 counter accept comment "a { b } c"')
+    expect(driftInWords(ours, ours.replace('policy drop;', 'policy drop;\n\t\taccept comment "table inet x {"'))).toEqual([
+      '1 rule that is not ours: accept comment "table inet x {"',
+    ])
+  })
+
+  it('says when the same rules stand in another order', () => {
+    const swapped = ours.replace(/(\t\tct state.*\n)(\t\ttcp dport 22 ct.*\n)/, '$2$1')
+    expect(driftInWords(ours, swapped)).toEqual(['rules in another order'])
+  })
+})
+
+describe('two rulesets in words', () => {
+  const rules = (peers: string, more = ''): string => `table inet t {
+  set to4 { type ipv4_addr; elements = { ${peers} } }
+  set to6 { type ipv6_addr; elements = { fd00::1 comment "lb" } }
+  chain input {
+    type filter hook input priority filter; policy drop;
+    tcp dport 80 ip saddr @to4 accept comment "80/tcp (site) for nginx"
+    tcp dport 80 ip6 saddr @to6 accept comment "80/tcp (site) for nginx"
+    tcp dport 443 accept comment "443/tcp (https), from anyone"${more}
+  }
+}
+`
+  const LB = '10.0.0.1 comment "lb"'
+  it('show a way in with its peers, both families in one line, and what is closed unless said otherwise', () => {
+    expect(wordsBetween('', rules(LB)).after).toBe(
+      'chain input: policy drop\n80/tcp (site) for nginx, from lb (10.0.0.1, fd00::1)\n443/tcp (https), from anyone\n',
+    )
+  })
+
+  it.each([
+    ['a new peer', `${LB}, 10.0.0.2 comment "lb2"`, '', '80/tcp (site) for nginx, from lb2 (10.0.0.2)\n'],
+    [
+      'a peer that moved',
+      '10.0.0.9 comment "lb"',
+      '80/tcp (site) for nginx, from lb (10.0.0.1, fd00::1)\n',
+      '80/tcp (site) for nginx, from lb (10.0.0.9, fd00::1)\n',
+    ],
+    [
+      'many new peers',
+      [LB, ...Array.from({ length: 9 }, (_, i) => `10.0.1.${i} comment "web${i}"`)].join(', '),
+      '',
+      '80/tcp (site) for nginx, from web0 (10.0.1.0), web1 (10.0.1.1), web2 (10.0.1.2), web3 (10.0.1.3) and 5 more\n',
+    ],
+  ])('show only %s', (_, peers, before, after) => {
+    expect(wordsBetween(rules(LB), rules(peers))).toEqual({ before, after })
+  })
+
+  it('show a rule without a comment of ours as nft says it', () => {
+    const between = (rule: string) => wordsBetween(rules(LB, `\n    ${rule}`), rules(LB), [rules(LB)])
+    expect(between('tcp dport { 1, 2 } counter packets 3 bytes 180 accept')).toEqual({
+      before: 'chain input: tcp dport { 1, 2 } counter accept\n',
+      after: '',
+    })
+    expect(between('accept comment "nothing at all"').before).toBe('chain input: accept comment "nothing at all"\n')
+  })
+})
+
+describe("others' rules", () => {
+  const chains = (table: string, chain: string, head: string): string => `table ${table} {\n\tchain ${chain} {\n\t\t${head}\n\t}\n}\n`
+  const own = (forward = 'drop'): string => `table inet provision {
+  chain input { type filter hook input priority filter; policy drop; }
+  chain forward { type filter hook forward priority filter; policy ${forward}; }
+}`
+  const noticed = (listing: string, rules = own(), legacy: readonly string[] = [], defeats: readonly string[] = []): readonly string[] =>
+    foreignNotices(rules, { chains: readForeign(listing, new Set(['inet provision'])), defeats, legacy })
+
+  it('are told where they shut what we open', () => {
+    const ufw = chains('ip filter', 'INPUT', 'type filter hook input priority filter; policy drop;')
+    expect(noticed(ufw)).toEqual([
+      'chain INPUT of the nft table ip filter drops what its table does not let in itself, also on ports that our rules open',
+    ])
+    expect(noticed(chains('inet firewalld', 'filter_INPUT', 'type filter hook input priority filter + 10; policy accept;')).join()).toMatch(
+      /^firewalld filters too/,
+    )
+    expect(noticed('', own(), ['filter', 'nat']).join()).toMatch(/^rules of iptables-legacy are loaded \(filter, nat\)/)
+  })
+
+  it('are told word for word where they surely defeat ours, and then not once more in general', () => {
+    const rival = chains('inet rival', 'in', 'type filter hook input priority filter; policy drop;')
+    const told = 'table inet rival, chain in: policy drop shuts 443/tcp, which our rules open'
+    expect(noticed(rival, own(), [], [told])).toEqual([`${told} (a rule of somebody else’s, and left alone)`])
+  })
+
+  it('are looked for with the ports that our rules will open, and not where they open none', () => {
+    const script = (rules: string): string => nftables.kind.observe([nftables({ rules }).spec]).script
+    const input = (rule: string): string =>
+      `chain input { type filter hook input priority filter; policy drop; udp sport 67 udp dport 68 accept; ${rule}; }`
+    expect(script(input('tcp dport { 80, 443 } counter accept'))).toContain("-v planned='tcp 80 tcp 443'")
+    expect(script(input('tcp dport 80 drop'))).not.toContain('awk')
+  })
+
+  it('are told where they redirect, with what our own policy makes of it', () => {
+    const docker = chains('ip nat', 'PREROUTING', 'type nat hook prerouting priority dstnat; policy accept;')
+    expect(noticed(docker).join()).toMatch(/ip nat redirects .* our chain forward drops them$/)
+    expect(noticed(docker, own('accept')).join()).toMatch(/ip nat redirects .* are open whatever our rules say$/)
+  })
+
+  it.each([
+    ['of ours', chains('inet provision', 'input', 'type filter hook input priority filter; policy drop;')],
+    ['of fail2ban', chains('inet f2b-table', 'f2b-chain', 'type filter hook input priority filter - 1; policy accept;')],
+    ['of a chain that nobody calls', 'table ip filter {\n\tchain INPUT {\n\t}\n}\n'],
+    ['of a bridge', chains('bridge filter', 'input', 'type filter hook input priority filter; policy drop;')],
+    ['of packets for others', chains('ip filter', 'FORWARD', 'type filter hook forward priority filter; policy drop;')],
+  ])('are no news: those %s', (_, listing) => {
+    expect(noticed(listing)).toEqual([])
+  })
+
+  it('are read from one listing with our own', () => {
+    const [listing, ...rest] = answer.split('\0')
+    const seen = looked(
+      [
+        `${listing}meta expression, datatype iface_index (network interface index) (basetype integer), 32 bits\n${chains('ip nat', 'PREROUTING', 'type nat hook prerouting priority dstnat; policy accept;')}${chains('inet provision', 'input', 'type filter hook input priority filter; policy drop;')}`,
+        ...rest,
+      ].join('\0'),
+    )
+    expect(seen.foreign.chains).toEqual([{ table: 'ip nat', chain: 'PREROUTING', type: 'nat', hook: 'prerouting', policy: 'accept' }])
+    expect(seen.live).toBe(live)
+  })
+})
+
+describe('applying a table', () => {
+  const work = [
+    { id: 'inet provision', spec, state: asLoaded, change: { action: 'update', certainty: 'exact', reason: '', differences: [] } as const },
+  ]
+  const yes = { code: 0, stdout: Buffer.alloc(0), stderr: '' }
+
+  it('comes in anew after loading, within the time the host waits, and only then replaces what is loaded at boot', () => {
+    const steps = nftables.kind.apply(work)
+    const told = [steps.next(), steps.next(yes), steps.next(yes), steps.next(yes)].map(({ value }) => value)
+    expect(told.map((step) => step?.do)).toEqual(['shell', 'shell', 'reconnect', 'shell'])
+    const [arm, load, confirm, keep] = told.map((step) => (step && 'script' in step ? step.script : ''))
+    expect(arm).toContain('nft -c -f')
+    expect(arm).toContain('--on-active=30s')
+    expect(told[2]).toMatchObject({ withinMs: 28_000 })
+    // The old boot file may be read, as a way back; only the last step writes it.
+    for (const script of [arm, load, confirm]) expect(script).not.toMatch(/(>|mv [^\n]*|cp \S+ )\/etc\/provision/)
+    expect(keep).toContain('mv -f /etc/provision/nftables/inet-provision.nft.new /etc/provision/nftables/inet-provision.nft')
+    const nonces = [arm, load, confirm, keep].map((script) => / nonce=([0-9a-f]{16})$/m.exec(script ?? '')?.[1])
+    expect(nonces).toEqual(Array(4).fill(nonces[0] ?? 'none'))
+    expect(steps.next(yes).done).toBe(true)
+  })
+
+  it.each([
+    [255, 'no new connection within 28 s'],
+    [1, 'the host had already put its old rules back'],
+  ])('is refused when nobody came in (%i)', (code, stderr) => {
+    const steps = nftables.kind.apply(work)
+    steps.next()
+    steps.next(yes)
+    steps.next(yes)
+    expect(() => steps.next({ ...yes, code, stderr })).toThrow(`nobody could come in through them: ${stderr}`)
+  })
+})
+
+it.each([
+  ['a brace that ends our table', 'chain a { } }\nflush ruleset\ntable inet b {'],
+  ['an open brace', 'chain a {'],
+  ['a table name that is no name', ''],
+])('is refused: %s', (what, rules) => {
+  expect(() => nftables(what.startsWith('a table') ? { table: 'a b', rules } : { rules })).toThrow()
+})
+
+it('counts no brace in quotes and comments', () => {
+  expect(nftables({ rules: '# } {{\nchain a { accept comment "}" }' }).id).toBe('inet provision')
+})

@@ -1,0 +1,190 @@
+import { describe, expect, it, test } from 'vitest'
+import '../../../../src/index.ts'
+import type { DeclaredResource } from '../../../../src/engine/plan/declared.ts'
+import { orphanNotices, orphansOn, readOwned, withheldOn, withOrphans } from '../../../../src/engine/plan/orphans.ts'
+import { ownedBy } from '../../../../src/engine/plan/owned.ts'
+import { planHost } from '../../../../src/engine/plan/plan-host.ts'
+import { Problem } from '../../../../src/problem.ts'
+import { directory } from '../../../../src/resource/file/directory.ts'
+import { file } from '../../../../src/resource/file/file.ts'
+import { link } from '../../../../src/resource/file/link.ts'
+import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
+import { fateOf } from '../../../../src/resource/ownership/policy.ts'
+import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
+
+const SUM = 'a'.repeat(64)
+const inode = (type: string, target = '') => ({ type, mode: '644', owner: 'root', group: 'root', target })
+const thingOf = (line: string) => readRecord([recordHead([]).trim(), line]).lines[0] ?? expect.fail('no line')
+const never: { deleted?: ReadonlySet<string> } = {}
+
+describe('a record', () => {
+  it('is read as it was written, whatever is in a name', () => {
+    const line = recordLine('file:/srv/a b%20c', '/srv/a b%20c', SUM)
+    expect(line).not.toMatch(/ b/)
+    expect(thingOf(line)).toMatchObject({ key: 'file:/srv/a b%20c', path: '/srv/a b%20c', digest: SUM })
+  })
+
+  it('of the version before is read too', () => {
+    const older = readRecord([`file:/etc/a b /etc/a b ${SUM}`, `unit:x.service /etc/systemd/system/x.service ${SUM}`, 'package:nginx'])
+    expect(older.format).toBe('older')
+    expect(older.lines.map(({ key, path, digest }) => [key, path, digest])).toEqual([
+      ['file:/etc/a b', '/etc/a b', SUM],
+      ['unit:x.service', '/etc/systemd/system/x.service', SUM],
+      ['package:nginx', undefined, undefined],
+    ])
+  })
+
+  test.each([
+    ['of a version to come', '# {"provision":3,"things":[]}', 'has format 3'],
+    ['that makes no sense', '# ☃', 'has a first line that makes no sense'],
+  ])('%s is refused in words', (_, line, why) => {
+    const read = () => readOwned('web-01', `/var/lib/provision/owned/nginx:${line}\n`)
+    expect(read).toThrow(Problem)
+    try {
+      read()
+    } catch (error) {
+      expect(error).toMatchObject({ where: { host: 'web-01', role: 'role nginx' }, why: expect.stringContaining(why) })
+    }
+  })
+
+  it('that a host has filled with anything makes nothing fail', () => {
+    const lines = ['', ' ', ':', '%', 'file:', 'file:../../etc/passwd x', `link:/x /x ->`, '\u0000', 'file:/a '.repeat(1000)]
+    const owned = readOwned('h', [recordHead([]).trim(), ...lines].map((line) => `/var/lib/provision/owned/r:${line}\n`).join(''))
+    const placed = withOrphans({ host: 'h', records: owned, declared: [], playbooks: [], firstPlay: 0, prune: true })
+    expect(placed).toEqual([])
+  })
+})
+
+describe('what is left over', () => {
+  const file = (digest = SUM) => thingOf(recordLine('file:/etc/x', '/etc/x', digest))
+  const fate = (thing: ReturnType<typeof thingOf>, seen: object, world = never) =>
+    fateOf({ role: 'r', thing, prune: true }, { recorded: true, inode: inode('f'), within: [], ...seen }, world)
+
+  it('is deleted while it is as we left it', () => {
+    expect(fate(file(), { sha256: SUM })).toEqual({ is: 'delete' })
+    expect(fate(thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'a') })).toEqual({ is: 'delete' })
+    expect(fate(thingOf('directory:/x'), { inode: inode('d') })).toEqual({ is: 'delete' })
+  })
+
+  test.each([
+    ['a file with other bytes', file(), { sha256: 'b'.repeat(64) }, 'somebody else wrote it since'],
+    ['a file that is a link now', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else wrote it since'],
+    [
+      'a link that leads elsewhere',
+      thingOf(recordLine('link:/x', '/x', '->a')),
+      { inode: inode('l', 'b') },
+      'somebody else wrote it since',
+    ],
+    ['a link of which we do not know where it led', thingOf('link:/x'), { inode: inode('l', 'b') }, 'our record does not say where it led'],
+    ['a directory with something of others in it', thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, 'it is not empty: a'],
+    ['what belongs to a package', file(), { sha256: SUM, package: 'nginx' }, 'it belongs to the package nginx'],
+    [
+      'a path that is none',
+      thingOf(recordLine('file:x', '../../etc/passwd', SUM)),
+      { sha256: SUM },
+      'our record does not say where it lies',
+    ],
+    ['an account', thingOf('user:ops'), {}, 'files of the account would have no owner'],
+    ['a firewall', thingOf(recordLine('nftables:inet provision', '/etc/x', SUM)), { sha256: SUM }, 'a firewall is not taken down'],
+    ['a replica', thingOf('replication:database'), {}, 'a database server stays as it is; another topology of it changes the rest'],
+    [
+      'a kind of somebody else',
+      thingOf(recordLine('toString:x', '/etc/x', SUM)),
+      { sha256: SUM },
+      'this kind of resource is never deleted automatically',
+    ],
+  ])('%s stays', (_, thing, seen, why) => {
+    expect(fate(thing, seen)).toEqual({ is: 'stays', why: expect.stringContaining(why) })
+  })
+
+  it('a directory goes with what is deleted in it, and a service with its unit', () => {
+    expect(fate(thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, { deleted: new Set(['/x/a']) })).toEqual({ is: 'delete' })
+    expect(fate(thingOf('service:x.service'), {}, { deleted: new Set(['/etc/systemd/system/x.service']) })).toEqual({ is: 'gone' })
+    expect(fate(thingOf('service:x.service'), {})).toMatchObject({ is: 'stays' })
+  })
+})
+
+describe('a host with left-over things', () => {
+  const a = file({ path: '/d/a', content: 'a' })
+  const all: readonly Resource[] = [directory({ path: '/d' }), a, file({ path: '/d/b', content: 'b' }), link({ path: '/l', target: 'a' })]
+  const record = (from: readonly string[], ...resources: readonly Resource[]) => {
+    const { lines } = ownedBy('app', from, resources).spec as { lines: readonly { parts: readonly string[] }[] }
+    return new Map([['app', readRecord([recordHead(from).trim(), ...lines.map(({ parts }) => parts.join(''))])]])
+  }
+  const declaredBy = (...resources: readonly Resource[]): readonly DeclaredResource[] =>
+    resources.length === 0
+      ? []
+      : [ownedBy('app', ['site.yaml'], resources), ...resources].map((resource) => ({ play: 1, role: 'app', resource }))
+  const left = (declared: readonly DeclaredResource[], playbooks = ['site.yaml'], prune = true): readonly string[] =>
+    withOrphans({ host: 'h', records: record(['site.yaml'], ...all), declared, playbooks, firstPlay: 0, prune }).map(
+      ({ play, resource }) => `${play} ${keyOf(resource)}`,
+    )
+
+  it('has them right after the record of their role, the last one first', () => {
+    expect(left(declaredBy(a))).toEqual(['1 owned:app', '1 link:/l', '1 file:/d/b', '1 directory:/d', '1 file:/d/a'])
+  })
+
+  it('of a role that was taken off come first; but only where the playbook is run that it came from', () => {
+    expect(left([])).toEqual(['0 link:/l', '0 file:/d/b', '0 file:/d/a', '0 directory:/d'])
+    expect(left([], ['./site.yaml'])).toHaveLength(4)
+    expect(left([], ['other.yaml'])).toEqual([])
+  })
+
+  it('keeps what another resource of the same path is for now', () => {
+    expect(
+      left(declaredBy(directory({ path: '/d' }), a, link({ path: '/l', target: 'a' }), file({ path: '/d/b', content: 'b' }))),
+    ).toHaveLength(5)
+  })
+
+  const seen = new Map<string, unknown>([
+    ['owned:app', { inode: inode('f'), record: record(['site.yaml'], ...all).get('app') }],
+    ['file:/d/a', { ...inode('f'), sha256: 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb' }],
+    [
+      'file:/d/b',
+      { recorded: true, inode: inode('f'), within: [], sha256: '3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d' },
+    ],
+    ['link:/l', { recorded: true, inode: inode('l', 'elsewhere'), within: [] }],
+    ['directory:/d', { recorded: true, inode: inode('d'), within: ['a', 'b'] }],
+  ])
+  const placed = (prune: boolean) =>
+    withOrphans({
+      host: 'h',
+      records: record(['site.yaml'], ...all),
+      declared: declaredBy(a),
+      playbooks: ['site.yaml'],
+      firstPlay: 0,
+      prune,
+    })
+  const planned = (prune: boolean, selected: (role: string) => boolean = () => true): readonly string[] =>
+    planHost({ placed: placed(prune), seen, everywhere: new Map(), selected, now: new Date(0) }).map(
+      ({ resource, change: verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`,
+    )
+
+  it('is told what is left over where it was not asked to delete, and nothing differs', () => {
+    expect(planned(false)).toEqual([])
+    expect(orphanNotices(orphansOn(placed(false), seen, () => true)).map(({ what }) => what)).toEqual([
+      'no longer declares file /d/b: left over; --prune deletes it',
+      'no longer declares link /l, which stays: somebody else wrote it since (--prune forgets that it was ours)',
+      'no longer declares directory /d, which stays: it is not empty: a (--prune forgets that it was ours)',
+    ])
+    expect(orphansOn(placed(false), seen, () => false)).toEqual([])
+  })
+
+  it('is told what would be done about each, as the plan with --prune has it', () => {
+    const changes = withheldOn(
+      'h',
+      orphansOn(placed(false), seen, () => true),
+    )
+    expect(changes.map(({ host, role }) => `${host} ${role}`)).toEqual(['h app', 'h app', 'h app'])
+    expect(changes.map(({ action, resource, reason }) => `${action} ${resource}: ${reason}`).sort()).toEqual([...planned(true)].sort())
+  })
+
+  it('deletes with --prune what is as we left it, of the roles that were asked for', () => {
+    expect(planned(true)).toEqual([
+      'update link:/l: stays as it is and is no longer ours: somebody else wrote it since',
+      'delete file:/d/b: no role declares it any more',
+      'update directory:/d: stays as it is and is no longer ours: it is not empty: a',
+    ])
+    expect(planned(true, () => false)).toEqual([])
+  })
+})

@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
+import { type Answer, HostRefusal } from '../../../../src/resource/kind/step.ts'
+import { installPackages, transactionScript } from '../../../../src/resource/package/apt.ts'
+import type { PackageState } from '../../../../src/resource/package/dpkg.ts'
+import { pkg } from '../../../../src/resource/package/package.ts'
+import { NOTHING } from '../answers.ts'
+
+const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const recorded = (name: string) => readFileSync(new URL(`../../../fixtures/debian-12/${name}.txt`, import.meta.url))
+const observed = (names: readonly string[], answer: Buffer) =>
+  pkg.kind.observe(names.map((name) => pkg({ name }).spec)).parse(answer, NOTHING)
+
+const ABSENT: PackageState = { status: 'not-installed', version: '', held: false }
+const seen = (status: string, more: Partial<PackageState> = {}): PackageState => ({ status, version: '1.22.1-9', held: false, ...more })
+
+describe('observing packages', () => {
+  it('reads what a host answered', () => {
+    const found = observed(['nginx', 'zlib1g:amd64', 'apache2'], recorded('package'))
+    expect(found.get('nginx')).toEqual({ status: 'installed', version: '1.22.1-9+deb12u11', held: false })
+    expect(found.get('zlib1g:amd64')?.status).toBe('installed')
+    expect(found.get('apache2')).toEqual(ABSENT)
+  })
+
+  it('finds holds, and lets one package that is as wanted carry the debt of another', () => {
+    const found = observed(['apache2', 'mariadb-server', 'zlib1g'], recorded('package-interrupted'))
+    expect(found.get('mariadb-server')?.held).toBe(true)
+    expect([...found].filter(([, { debt }]) => debt !== undefined)).toEqual([
+      ['mariadb-server', expect.objectContaining({ debt: 'dpkg was interrupted: tree is half-configured' })],
+    ])
+  })
+
+  it('says it at the package itself when that is the unfinished one', () => {
+    const found = observed(['tree', 'zlib1g'], recorded('package-interrupted'))
+    expect(found.get('tree')).toMatchObject({ status: 'half-configured' })
+    expect(found.get('zlib1g')?.debt).toBe('services are still held back by an unfinished installation')
+  })
+
+  it('counts one that has to be unpacked again as half-installed', () => {
+    expect(observed(['a1'], Buffer.from('a1\tall\tinstall reinstreq unpacked\t1\nanswered 0\n')).get('a1')?.status).toBe('half-installed')
+  })
+
+  it('prefers the installed one of several architectures', () => {
+    const answer = 'libc6\tamd64\tinstall ok installed\t2.36\nlibc6\ti386\tdeinstall ok config-files\t2.31\nanswered 0\n'
+    const found = observed(['libc6', 'libc6:i386'], Buffer.from(answer))
+    expect(found.get('libc6')).toEqual({ status: 'installed', version: '2.36', held: false })
+    expect(found.get('libc6:i386')).toEqual(ABSENT)
+  })
+
+  it.each(['', 'nginx\tamd64\tinstall ok installed\t1\n', 'answered 2\n', 'nginx\tamd64\nanswered 0\n'])(
+    'throws at half an answer: %j',
+    (answer) => {
+      expect(() => observed(['nginx'], Buffer.from(answer))).toThrow()
+    },
+  )
+})
+
+describe('planning a package', () => {
+  it.each<[string, Parameters<typeof pkg>[0], PackageState, string | undefined]>([
+    ['as wanted', { name: 'nginx' }, seen('installed'), undefined],
+    ['not there', { name: 'nginx' }, ABSENT, 'create not installed'],
+    ['removed, its configuration left', { name: 'nginx' }, seen('config-files'), 'create not installed'],
+    ['the version as wanted', { name: 'nginx', version: '1.22.1-9' }, seen('installed'), undefined],
+    ['another version', { name: 'nginx', version: '1.24-1' }, seen('installed'), 'update has another version'],
+    ['unpacked only', { name: 'nginx' }, seen('unpacked'), 'update debt interrupted, is unpacked'],
+    ['to be removed', { name: 'nginx', state: 'absent' }, seen('installed'), 'delete is installed'],
+    ['absent as wanted', { name: 'nginx', state: 'absent' }, ABSENT, undefined],
+    ['absent but for its configuration', { name: 'nginx', state: 'absent' }, seen('config-files'), undefined],
+    ['absent wanted, half there', { name: 'nginx', state: 'absent' }, seen('half-installed'), 'delete debt interrupted, is half-installed'],
+    [
+      'as wanted, but dpkg was cut',
+      { name: 'nginx' },
+      seen('installed', { debt: 'dpkg was interrupted' }),
+      'update debt dpkg was interrupted',
+    ],
+  ])('%s', (_, options, state, expected) => {
+    const verdict = pkg.kind.plan(pkg(options).spec, state, world)
+    expect(verdict && `${verdict.action} ${verdict.debt ? 'debt ' : ''}${verdict.reason}`).toBe(expected)
+  })
+
+  it.each(['Nginx', 'a', 'nginx; rm -rf /', '-y', 'nginx=1'])('refuses %j as a name', (name) => {
+    expect(() => pkg({ name })).toThrow()
+  })
+})
+
+describe('applying packages', () => {
+  const work = (options: Parameters<typeof pkg>[0], state: PackageState) => {
+    const { id, spec } = pkg(options)
+    return { id, spec, state, change: { action: 'create', certainty: 'exact', reason: '', differences: [] } as const }
+  }
+  const answer = (code: number, stdout = '', stderr = ''): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
+  const refusal = (one: ReturnType<typeof work>, ...answers: readonly Answer[]): HostRefusal => {
+    const steps = installPackages([one], { seconds: 1, times: 2 })
+    try {
+      for (const given of [undefined, ...answers]) if (given === undefined ? steps.next().done : steps.next(given).done) break
+    } catch (error) {
+      if (error instanceof HostRefusal) return error
+      throw error
+    }
+    throw new Error('was not refused')
+  }
+
+  it('names each package once, with its version, and leaves out the one that only carries a debt', () => {
+    const script = transactionScript(
+      [
+        work({ name: 'nginx', version: '1.24-1' }, ABSENT),
+        work({ name: 'tree' }, seen('installed', { debt: 'x' })),
+        work({ name: 'apache2', state: 'absent' }, seen('installed')),
+      ],
+      60,
+    )
+    expect(script).toContain('\nmissing nginx=1.24-1; ')
+    expect(script).toContain('\nthere apache2; ')
+    expect(script).not.toContain('tree')
+  })
+
+  it('goes by the shortest age that one of the batch allows its lists', () => {
+    expect(transactionScript([work({ name: 'nginx' }, ABSENT), work({ name: 'tree', cacheHours: 1 }, ABSENT)], 60)).toContain('-mmin -60)')
+  })
+
+  it.each<[string, string, PackageState, string]>([
+    ['a full mount before all else', 'provision-cause: full /var\nprovision-cause: unfetched\n', ABSENT, '/var is full'],
+    [
+      'no lists before no candidate',
+      'provision-cause: unfetched\nprovision-cause: unknown nginx\n',
+      ABSENT,
+      'the package lists could not be fetched',
+    ],
+    ['no candidate', 'provision-cause: unknown nginx\n', ABSENT, "the host's package sources have no nginx"],
+    ['a hold', '', seen('installed', { held: true }), 'nginx is held'],
+    ['what else would go', 'provision-cause: removes wordpress \n', seen('installed'), 'would also remove wordpress'],
+    ['nothing it knows', '', ABSENT, 'apt could not do it'],
+  ])('says %s', (_, stdout, state, what) => {
+    const refused = refusal(work({ name: 'nginx' }, state), answer(1, stdout, 'E: the last words of apt'))
+    expect(refused.what).toContain(what)
+    expect(refused.why).toBe('E: the last words of apt')
+    expect(refused.fix).not.toBe('')
+  })
+
+  it('asks again while dpkg is busy, and gives up in the end', () => {
+    const busy = answer(75, '', 'unattended-upgr (pid 7), for 90 s\n')
+    expect(refusal(work({ name: 'nginx' }, ABSENT), busy, busy).why).toBe('waited 2 s for unattended-upgr (pid 7), for 90 s')
+    const steps = installPackages([work({ name: 'nginx' }, ABSENT)], { seconds: 1, times: 2 })
+    steps.next()
+    expect(steps.next(busy).done).toBe(false)
+    expect(steps.next(answer(0)).done).toBe(true)
+  })
+})

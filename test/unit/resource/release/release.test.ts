@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
+import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
+import type { ReleaseState } from '../../../../src/resource/release/observe.ts'
+import { release } from '../../../../src/resource/release/release.ts'
+
+const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const ROOT = '/srv/site'
+const local = (text: string | Uint8Array): LocalFile => {
+  const bytes = Buffer.from(text)
+  return { type: 'local', path: '/p', sha256: sha256Hex(bytes), size: bytes.length, open: () => bytes }
+}
+type Files = Readonly<Record<string, string | Uint8Array>>
+const wanted = (files: Files, more: object = {}) =>
+  release({ root: ROOT, files: Object.entries(files).map(([path, text]) => ({ path, content: local(text) })), ...more }).spec
+
+/** A host on which these files are live, seen by somebody who wants `asked`. */
+const live = (files: Files, asked: Files, more: Partial<ReleaseState> = {}): ReleaseState => ({
+  current: { type: 'l', mode: '777', owner: 'root', group: 'root', target: `releases/${wanted(files).digest}` },
+  tree: new Map([
+    ['', { type: 'd', mode: '755', owner: '0:0' }],
+    ...Object.keys(files).map((path) => [path, { type: 'f', mode: '644', owner: '0:0' }] as const),
+  ]),
+  digests: new Map(Object.keys(asked).flatMap((path) => (files[path] === undefined ? [] : [[path, sha256Hex(files[path])] as const]))),
+  history: [wanted(files).digest],
+  staged: false,
+  ...more,
+})
+
+const SITE = { 'a.html': 'a\n', 'b.html': 'b\n' }
+
+describe('planning a release', () => {
+  const reason = (files: Files, seen: ReleaseState, more: object = {}) => release.kind.plan(wanted(files, more), seen, world)?.reason
+
+  it.each<[string, Files, string | undefined]>([
+    ['the same', SITE, undefined],
+    ['one file', { ...SITE, 'a.html': 'A\n' }, '1 file changed'],
+    ['all there is to change', { 'a.html': 'A\n', 'c.html': 'c\n', 'd.html': 'd\n' }, '2 files new, 1 changed, 1 removed'],
+  ])('says how many files differ: %s', (_, files, expected) => {
+    expect(reason(files, live(SITE, files))).toBe(expected)
+  })
+
+  it('notices a damaged file and a stranger in what is live', () => {
+    const seen = live(SITE, SITE)
+    const tree = new Map([...seen.tree, ['x.php', { type: 'f', mode: '644', owner: '33:33' }] as const])
+    expect(reason(SITE, { ...seen, tree, digests: new Map([...seen.digests, ['a.html', sha256Hex('z')]]) })).toBe(
+      '1 file damaged, 1 not ours',
+    )
+    expect(reason(SITE, { ...seen, tree: new Map([...seen.tree, ['a.html', { type: 'l', mode: '777', owner: '0:0' }] as const]) })).toBe(
+      '1 file damaged',
+    )
+  })
+
+  it('names the first of many, and the release by the beginning of its digest', () => {
+    const many = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`${i}.html`, 'x']))
+    expect(release.kind.plan(wanted(many), live({}, many), world)?.differences).toEqual([
+      { key: 'release', from: wanted({}).digest.slice(0, 12), to: wanted(many).digest.slice(0, 12) },
+      { key: 'added', to: '0.html, 1.html, 2.html, 3.html, 4.html and 2 more' },
+    ])
+  })
+
+  it('goes back to what was live before the newest deployment, once', () => {
+    const [older, newer] = [wanted(SITE).digest, 'b'.repeat(64)]
+    const seen = live(SITE, {}, { history: [older, newer] })
+    expect(reason({}, seen, { which: 'previous' })).toBeUndefined()
+    expect(reason({}, { ...seen, history: [newer, 'c'.repeat(64), older] }, { which: 'previous' })).toBe('goes back to the release before')
+    expect(reason({}, { ...seen, history: [older] }, { which: 'previous' })).toBe('no release was live before the newest deployment')
+  })
+})
+
+describe('what a person sees of a release', () => {
+  const shown = (files: Files, seen: ReleaseState) => {
+    const spec = wanted(files)
+    const verdict = release.kind.plan(spec, seen, world)
+    if (verdict === undefined) throw new Error('nothing to show')
+    const old = Object.entries(SITE).map(([path, text]) => `${Buffer.from(text).toString('base64')} ${path}\n`)
+    return release.kind.diff?.({ id: ROOT, spec, state: seen, change: verdict }, Buffer.from(old.join('')))
+  }
+
+  it('shows each changed text under its own name, and no bytes', () => {
+    const files = { 'a.html': 'A\n', 'c.html': 'c\n', 'd.png': Buffer.from([0, 255]) }
+    expect(shown(files, live(SITE, files))).toEqual({
+      name: 'a.html',
+      before: 'a\n',
+      after: 'A\n',
+      more: [
+        { name: 'c.html', before: '', after: 'c\n' },
+        { name: 'b.html', before: 'b\n', after: '' },
+      ],
+    })
+  })
+
+  it('shows nothing of what only root may read, nor of a whole first release', () => {
+    const files = { ...SITE, 'a.html': 'A\n' }
+    const seen = live(SITE, files)
+    const hidden = new Map([...seen.tree, ['a.html', { type: 'f', mode: '600', owner: '0:0' }] as const])
+    expect(shown(files, { ...seen, tree: hidden })).toBeUndefined()
+    expect(shown(files, { ...seen, current: 'absent', tree: new Map() })).toBeUndefined()
+  })
+})
+
+it.each(['../x', 'a/../b', '/etc/passwd', 'a//b', 'a\nb', ''])('refuses the path %j', (path) => {
+  expect(() => release({ root: ROOT, files: [{ path, content: local('x') }] })).toThrow()
+})

@@ -1,0 +1,234 @@
+import { describe, expect, it } from 'vitest'
+import { Problem } from '../../../../src/problem.ts'
+import { type Answer, HostRefusal, type Step } from '../../../../src/resource/kind/step.ts'
+import type { ReplicationState } from '../../../../src/resource/replication/observe.ts'
+import { followerOf } from '../../../../src/resource/replication/plan.ts'
+import { replication } from '../../../../src/resource/replication/replication.ts'
+import { service } from '../../../../src/resource/service/service.ts'
+
+const servers = ['one', 'two', 'three'].map((host, i) => ({ host, address: `10.0.0.${i + 1}`, certificate: `${host}.internal` }))
+const spec = (me: string, primary: string) =>
+  replication({
+    ...{ name: 'database', me, primary, servers, pair: '/p', trusted: '/t', seedPort: 4444, opener: 'opener.service' },
+    service: service({ unit: 'mariadb.service' }),
+  }).spec
+
+/** A server as a host would tell of it: whether it takes writes, how far it goes, and whom it follows. */
+interface Server {
+  writable: boolean
+  position: string
+  follows?: string
+  /** Nobody may follow it yet. */
+  alone?: boolean
+  /** It has no databases. */
+  bare?: boolean
+}
+
+const LOST = new Problem({ class: 'unreachable', where: { host: 'two' }, what: 'is lost', fix: 'run again' })
+
+const told = ({ writable, position, follows, alone }: Server): string =>
+  [
+    'h\twritable\tposition',
+    `self\t${writable ? 0 : 1}\t${position}`,
+    ...(alone === true ? [] : servers).map((one) => Object.values({ h: 'follower', ...followerOf(one) }).join('\t')),
+    ...(follows === undefined
+      ? []
+      : [
+          'Slave_IO_State\tMaster_Host\tSlave_IO_Running\tSlave_SQL_Running\tLast_IO_Error\tLast_SQL_Error\tUsing_Gtid\tGtid_IO_Pos',
+          `\t${follows}\tYes\tYes\t\t\tSlave_Pos\t${position}`,
+        ]),
+    'end',
+    'end\n',
+  ].join('\n')
+
+/**
+ * Hosts that do what they are told, as far as it matters here. What was told to whom comes back. `stuck` never comes to have more, or not
+ * once nobody takes writes; `babbles` is what a closed one says of how far it goes.
+ */
+const carriedOut = (
+  all: Record<string, Server>,
+  {
+    reached = Object.keys(all),
+    allowDataLoss = [],
+    answers = [],
+    stuck,
+    opensAgain,
+    babbles,
+    lostAt,
+    databases = {},
+    primaries = {},
+  }: {
+    reached?: string[]
+    allowDataLoss?: string[]
+    answers?: string[]
+    stuck?: 'always' | 'closed'
+    opensAgain?: string
+    babbles?: string
+    lostAt?: string
+    databases?: Record<string, string[]>
+    primaries?: Record<string, string>
+  } = {},
+) => {
+  const said: string[] = []
+  const answer = (step: Step): Answer => {
+    if (step.do !== 'shell') return { code: 0, stdout: Buffer.from(''), stderr: '' }
+    const host = step.on ?? 'two'
+    const server = all[host]
+    const { script } = step
+    const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
+    if (script.includes('/dev/tcp/')) return { ...ok(), code: answers.some((one) => `${host} ${script}`.includes(one)) ? 1 : 0 }
+    if (server === undefined) throw new Error(`nobody asks ${host}`)
+    if (script.includes('MASTER_GTID_WAIT')) {
+      const reopened = all[opensAgain ?? '']
+      const isClosed = !Object.values(all).some(({ writable }) => writable)
+      const stays = stuck === 'always' || (stuck === 'closed' && isClosed)
+      if (reopened !== undefined && isClosed) reopened.writable = true
+      if (!stays) server.position = /MASTER_GTID_WAIT\(\S*?'([\d-]+)'/.exec(script.replaceAll("'\\''", "'"))?.[1] ?? server.position
+      return ok(stays ? '-1\n' : '0\n')
+    }
+    const word = /read_only = (ON|OFF)/.exec(script)?.[1]
+    if (word !== undefined) {
+      server.writable = word === 'OFF'
+      said.push(`${host} ${word === 'ON' ? 'closes' : 'opens'}`)
+      if (word === 'ON' && host === 'one')
+        server.position = babbles ?? server.position.replace(/\d+$/, (number) => String(Number(number) + 1))
+      if (word === 'OFF') expect(Object.values(all).filter(({ writable }) => writable).length).toBeLessThan(2)
+      return ok()
+    }
+    if (script.includes('RESET SLAVE ALL')) delete server.follows
+    if (script.includes('CHANGE MASTER TO')) server.follows = /MASTER_HOST = '([^']*)'/.exec(script)?.[1] ?? ''
+    return ok(script.includes('SHOW SLAVE STATUS') ? told(server) : 'provision-done mariadb.service\n')
+  }
+  const seen = (host: string): ReplicationState => ({
+    service: {} as ReplicationState['service'],
+    ...{ primary: primaries[host] ?? 'two', standing: undefined, databases: ['shop'], seeding: false },
+    ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
+    ...(databases[host] !== undefined && { databases: databases[host] }),
+  })
+  const verdict = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
+  const members = () => new Map(reached.map((host) => [host, seen(host)]))
+  const work = {
+    id: 'database',
+    spec: spec('two', 'two'),
+    state: seen('two'),
+    change: verdict,
+    members,
+    allowDataLoss: new Set(allowDataLoss),
+  }
+  const steps = replication.kind.apply([work])
+  try {
+    for (let next = steps.next(); next.done !== true; ) {
+      const isLost = lostAt !== undefined && next.value.do === 'shell' && next.value.script.includes(lostAt)
+      next = isLost ? steps.throw(LOST) : steps.next(answer(next.value))
+    }
+  } catch (error) {
+    said.push(error instanceof HostRefusal ? `refused: ${error.what}` : `failed: ${(error as Error).message}`)
+  }
+  return said
+}
+
+const one = (): Server => ({ writable: true, position: '0-1-9' })
+const two = (): Server => ({ writable: false, position: '0-1-8', follows: '10.0.0.1' })
+const three = (): Server => ({ writable: false, position: '0-1-9', follows: '10.0.0.1' })
+
+describe('becoming the primary', () => {
+  it('closes all others, gets everything, and opens', () => {
+    const all = { one: one(), two: two(), three: three() }
+    expect(carriedOut(all)).toEqual(['one closes', 'three closes', 'two opens'])
+    // What came while it was catching up as well.
+    expect(all.two).toEqual({ writable: true, position: '0-1-10' })
+  })
+
+  it('closes nobody as long as it is far behind', () => {
+    const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], stuck: 'always' })
+    expect(said).toEqual(['refused: two does not come to have everything'])
+  })
+
+  it.each<[string, Parameters<typeof carriedOut>[1], string]>([
+    ['where it does not come to have everything', { stuck: 'closed' }, 'refused: two does not come to have everything'],
+    ['whatever else goes wrong', { babbles: 'a-b-c' }, 'refused: a server does not say how far its data go'],
+  ])('gives the writes back %s', (_, more, why) => {
+    const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], ...more })
+    expect(said).toEqual(['one closes', 'one opens', why])
+  })
+
+  it('gives nothing back where a host was lost on the way: nobody knows what it did last', () => {
+    const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], lostAt: 'RESET SLAVE ALL' })
+    expect(said).toEqual(['one closes', 'failed: two: is lost'])
+  })
+
+  it('is refused while one that could have more cannot be asked, and touches nobody', () => {
+    expect(carriedOut({ two: two(), three: three() })).toEqual(['refused: two is not made the primary while one cannot be asked'])
+    expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['three'] })).toEqual([
+      'refused: two is not made the primary while one cannot be asked',
+    ])
+  })
+
+  it('goes on without it where that was said, with what another replica has more', () => {
+    const all = { two: two(), three: three() }
+    expect(carriedOut(all, { allowDataLoss: ['one'] })).toEqual(['three closes', 'two opens'])
+    expect(all.two.position).toBe('0-1-9')
+  })
+
+  it('is refused while the lost one still answers others, whatever was said', () => {
+    expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['one'], answers: ['10.0.0.1'] })).toEqual([
+      'refused: two is not made the primary, because the server of one still answers',
+    ])
+  })
+
+  it('needs nobody who is away where it follows the one that is written to', () => {
+    expect(carriedOut({ one: one(), two: two() })).toEqual(['one closes', 'two opens'])
+  })
+
+  it('is refused while somebody follows a server that the inventory has no more', () => {
+    const stranger = { ...two(), follows: '10.0.0.9' }
+    expect(carriedOut({ two: stranger, three: three() }, { reached: ['two', 'three'] })).toEqual([
+      'refused: two is not made the primary, because two follows 10.0.0.9, which is none of the servers any more',
+    ])
+    const fresh = { writable: false, position: '' }
+    expect(carriedOut({ one: stranger, two: fresh, three: fresh })).toEqual([
+      'refused: two is not made the primary, because one follows 10.0.0.9, which is none of the servers any more',
+    ])
+  })
+
+  it('is refused while the lost one still answers another server', () => {
+    expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['one'], answers: ['three command'] })).toEqual([
+      'refused: two is not made the primary, because the server of one still answers',
+    ])
+  })
+
+  it('is refused to one that nobody followed yet while another cannot be asked', () => {
+    const alone = { writable: true, position: '0-1-9', alone: true }
+    expect(carriedOut({ two: alone, three: three() })).toEqual(['refused: two is not made the primary while one cannot be asked'])
+    expect(carriedOut({ two: { ...alone, alone: false }, three: three() })).toEqual([])
+  })
+
+  it('is not what a fresh host of the name of the primary is, whatever opened it, before it has the data of the others', () => {
+    const all = { one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '', bare: true } }
+    const said = carriedOut(all, { reached: ['one', 'two'], allowDataLoss: ['three'] })
+    expect(said.slice(0, 2)).toEqual(['two closes', 'one closes'])
+  })
+
+  it('does not keep what somebody made by hand on a fresh host before it has the data of the others, and does not lose it unasked', () => {
+    const all = () => ({ one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '' } })
+    const said = carriedOut(all(), { reached: ['one', 'two'], allowDataLoss: ['three'], databases: { two: ['by_hand'] } })
+    expect(said).toEqual(['two closes', 'one closes', 'refused: two does not get the data of one, because it would lose data of its own'])
+    // Nobody has anything to give it: it is what it was, data that were there before all replication.
+    expect(carriedOut(all(), { reached: ['one', 'two'], allowDataLoss: ['three'], databases: { one: [] } })).toEqual([])
+  })
+
+  it('is refused where another server is told of another primary', () => {
+    expect(carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], primaries: { one: 'one' } })).toEqual([
+      'refused: two and one are told of different primaries',
+    ])
+  })
+
+  it('is given back to nobody while another one is open', () => {
+    const all = { one: one(), two: two(), three: { ...three(), writable: true } }
+    expect(carriedOut(all, { stuck: 'closed', opensAgain: 'three' })).toEqual([
+      'one closes',
+      'three closes',
+      'refused: two is not made the primary',
+    ])
+  })
+})

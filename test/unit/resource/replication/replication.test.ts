@@ -1,0 +1,195 @@
+import { describe, expect, it } from 'vitest'
+import { type ReplicationState, readStanding, type Source, type Standing } from '../../../../src/resource/replication/observe.ts'
+import { followerOf } from '../../../../src/resource/replication/plan.ts'
+import { replication } from '../../../../src/resource/replication/replication.ts'
+import type { ServiceState } from '../../../../src/resource/service/observe.ts'
+import { service } from '../../../../src/resource/service/service.ts'
+import { NOTHING } from '../answers.ts'
+import { world } from '../recorded.ts'
+
+const servers = ['one', 'two', 'three'].map((host, i) => ({ host, address: `10.0.0.${i + 1}`, certificate: `${host}.database.internal` }))
+const options = {
+  ...{ name: 'database', servers, pair: '/etc/p.pem', trusted: '/etc/ca.pem', seedPort: 4444, opener: 'opener.service' },
+  service: service({ unit: 'mariadb.service' }),
+}
+const at = (me: string, primary: string) => replication({ ...options, me, primary }).spec
+
+const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as ServiceState
+const BARE: ReplicationState = {
+  service: { ...RUNS, load: 'not-found', active: 'inactive', enabled: '' },
+  ...{ primary: 'one', standing: undefined, databases: [], seeding: false },
+}
+const STANDS: Standing = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
+const FOLLOWS: Source = { address: '10.0.0.1', receives: 'yes', applies: true, byPosition: true, received: '0-1-9', error: undefined }
+const seen = (standing: Partial<Standing> | undefined, more: Partial<ReplicationState> = {}): ReplicationState => ({
+  service: standing === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
+  standing: standing && { ...STANDS, ...standing },
+  ...{ primary: 'one', databases: ['shop'], seeding: false },
+  ...more,
+})
+const OPEN = seen({ writable: true })
+const REPLICA = seen({ source: FOLLOWS })
+
+const plan = (members: Record<string, ReplicationState>, primary = 'one', allowDataLoss: readonly string[] = []) => {
+  const all = new Map(Object.entries(members))
+  return [...all].map(([me, its]) => {
+    const verdict = replication.kind.plan(at(me, primary), its, { ...world, members: () => all, allowDataLoss: new Set(allowDataLoss) })
+    return verdict && `${me}: ${verdict.reason}`
+  })
+}
+
+describe('planning replication', () => {
+  it.each<[string, Record<string, ReplicationState>, string, (string | undefined)[]]>([
+    [
+      'on bare hosts',
+      { one: BARE, two: BARE },
+      'one',
+      ['one: not running, not enabled, becomes the primary', 'two: not running, not enabled, follows one'],
+    ],
+    ['that is well', { one: OPEN, two: REPLICA, three: REPLICA }, 'one', [undefined, undefined, undefined]],
+    [
+      'another primary',
+      { one: OPEN, two: REPLICA, three: REPLICA },
+      'two',
+      ['one: takes no more writes, follows two', 'two: becomes the primary in place of one', 'three: follows two in place of one'],
+    ],
+    ['another primary, while the old one cannot be reached', { two: REPLICA }, 'two', ['two: becomes the primary in place of one']],
+    ['a primary that was restarted', { one: seen({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
+    ['an old primary that is back', { one: seen({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
+    ['two that are written to', { one: OPEN, two: OPEN }, 'one', [undefined, 'two: takes no more writes, follows one']],
+    [
+      'a replica whose copy was cut off',
+      { one: OPEN, two: seen({}, { seeding: true }) },
+      'one',
+      [undefined, 'two: its copy of the data of one was cut off, and begins anew'],
+    ],
+    [
+      'a replica while its primary cannot be reached',
+      { two: seen({ source: { ...FOLLOWS, receives: 'connecting' } }) },
+      'one',
+      [undefined],
+    ],
+    [
+      'a replica that stopped',
+      { one: OPEN, two: seen({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } }) },
+      'one',
+      [undefined, 'two: does not replicate: Duplicate entry'],
+    ],
+    [
+      'a server that is gone from the inventory',
+      {
+        one: seen({
+          writable: true,
+          followers: [...STANDS.followers, { user: 'provision-replica-four', subject: '/CN=four', privileges: '' }],
+        }),
+      },
+      'one',
+      ['one: lets its replicas in'],
+    ],
+  ])('%s', (_, members, primary, reasons) => expect(plan(members, primary)).toEqual(reasons))
+
+  it('says that data are replaced, where they may be lost', () => {
+    const broken = seen({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } })
+    expect(plan({ one: OPEN, two: broken }, 'one', ['two'])[1]).toBe(
+      'two: does not replicate: Duplicate entry; where it cannot, its data are replaced by those of one',
+    )
+  })
+
+  it('changes the primary first', () => expect(replication.kind.sequence?.(at('one', 'two'), new Map())).toEqual(['two', 'one', 'three']))
+})
+
+const STRAYS = seen({ source: { ...FOLLOWS, address: '10.0.0.9' } })
+
+describe('what a plan tells beside its changes', () => {
+  const told = (members: Record<string, ReplicationState>, primary: string, allowDataLoss: readonly string[] = []) => {
+    const all = new Map(Object.entries(members).map(([host, its]) => [host, { ...its, primary }]))
+    const around = { ...world, members: () => all, allowDataLoss: new Set(allowDataLoss) }
+    return [...all].flatMap(([me, its]) => replication.kind.notices?.(at(me, primary), its, around) ?? [])
+  }
+  const refused =
+    'two will not be made the primary while one cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: --allow-data-loss one'
+
+  it.each<[string, Record<string, ReplicationState>, readonly string[], readonly string[]]>([
+    ['another primary while the old one is away', { two: REPLICA, three: REPLICA }, [], [refused]],
+    ['the same, said of another', { two: REPLICA, three: REPLICA }, ['three'], [refused]],
+    ['the same, as it may be', { two: REPLICA, three: REPLICA }, ['one'], ['two becomes the primary without the rows that only one has']],
+    ['another primary while both are there', { one: OPEN, two: REPLICA, three: REPLICA }, [], []],
+    ['another primary that follows the one that is written to, while a third is away', { one: OPEN, two: REPLICA }, [], []],
+    ['another primary that may follow it, and does not run', { one: OPEN, two: seen(undefined) }, [], []],
+    ['a bare one while a third is away', { one: OPEN, two: BARE }, [], [refused.replaceAll('one', 'three')]],
+    ['all is well', { one: REPLICA, two: OPEN, three: REPLICA }, [], []],
+  ])('%s', (_, members, allowDataLoss, notices) => {
+    expect(told(members, 'two', allowDataLoss)).toEqual(notices)
+  })
+
+  it('that what may be lost is not, where a server is well, or away without being missed', () => {
+    const follows = seen({ source: { ...FOLLOWS, address: '10.0.0.2' } })
+    const said = told({ one: follows, two: OPEN }, 'two', ['one', 'two', 'three'])
+    expect(said.map((one) => one.slice(0, one.indexOf(':')))).toEqual(
+      ['one', 'two', 'three'].map((host) => `--allow-data-loss ${host} changes nothing`),
+    )
+  })
+
+  it('and what it forbids: that servers are told of different primaries', () => {
+    const all = new Map([
+      ['one', OPEN],
+      ['two', { ...OPEN, primary: 'two' }],
+    ])
+    expect(replication.kind.forbids?.(at('one', 'one'), OPEN, { ...world, members: () => all })).toMatchObject({
+      what: 'one and two are told of different primaries',
+      why: 'by the options of one it is one, by those of two it is two',
+    })
+  })
+
+  it.each<[string, ReplicationState, ReplicationState, boolean]>([
+    ['that one takes over from a primary that the inventory has no more', STRAYS, STRAYS, true],
+    ['not that one strays from a primary that is as it shall be', OPEN, STRAYS, false],
+    ['not that one takes over from a primary of the inventory', REPLICA, REPLICA, false],
+  ])('and what it forbids: %s', (_, one, two, isForbidden) => {
+    const all = new Map(Object.entries({ one, two }).map(([host, its]) => [host, { ...its, primary: 'one' }]))
+    const refused = replication.kind.forbids?.(at('one', 'one'), one, { ...world, members: () => all })
+    expect(refused?.what).toEqual(
+      isForbidden ? expect.stringContaining('follows 10.0.0.9, which is none of the servers any more') : undefined,
+    )
+  })
+})
+
+describe('what a server says of itself', () => {
+  it('is read by the names of its columns', () => {
+    const status = [
+      [
+        'Slave_IO_State',
+        'Master_Host',
+        'Slave_IO_Running',
+        'Slave_SQL_Running',
+        'Last_IO_Error',
+        'Last_SQL_Error',
+        'Using_Gtid',
+        'Gtid_IO_Pos',
+      ],
+      ['', '10.0.0.1', 'Connecting', 'No', 'no way', 'Slave_SQL_Running: Yes', 'Slave_Pos', '0-1-7'],
+    ]
+    expect(readStanding([['h', 'writable', 'position'], ['self', '1', '0-1-5'], ...status, ['end']])).toEqual({
+      writable: false,
+      position: '0-1-5',
+      source: {
+        address: '10.0.0.1',
+        receives: 'connecting',
+        applies: false,
+        byPosition: true,
+        received: '0-1-7',
+        error: 'Slave_SQL_Running: Yes',
+      },
+      followers: [],
+    })
+  })
+
+  it.each(['x', '0-1', '\\0', '0-1-2;'])('is not believed where a position in it is none: %s', (position) => {
+    const names = 'Slave_IO_State\tMaster_Host\tGtid_IO_Pos'
+    const probe = replication.kind.observe([])
+    const read = (rows: string) => () => probe.parse(Buffer.from(`${rows}\nend\nprovision-services\n`), NOTHING)
+    expect(read(`self\t0\t0-1-5\n${names}\n\t10.0.0.1\t0-1-2,1-2-14`)).not.toThrow()
+    expect(read(`self\t0\t${position}`)).toThrow('is no position')
+    expect(read(`self\t0\t0-1-5\n${names}\n\t10.0.0.1\t${position}`)).toThrow('is no position')
+  })
+})

@@ -1,0 +1,251 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { directory } from '../../../../src/resource/file/directory.ts'
+import { file } from '../../../../src/resource/file/file.ts'
+import { text } from '../../../../src/resource/kind/content.ts'
+import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
+import { type Answers, unitQuery } from '../../../../src/resource/kind/queries.ts'
+import { readStamp } from '../../../../src/resource/kind/stamp.ts'
+import { type Answer, HostRefusal } from '../../../../src/resource/kind/step.ts'
+import { checkLoaded } from '../../../../src/resource/service/load.ts'
+import type { ServiceState } from '../../../../src/resource/service/observe.ts'
+import { service } from '../../../../src/resource/service/service.ts'
+import { inodesOf, linesBy, NOTHING, scriptOf } from '../answers.ts'
+
+const conf = file({ path: '/etc/nginx/nginx.conf', content: 'events {}\nhttp { server { listen 127.0.0.1:8001; } }\n' })
+const LOADED = 'bb09b1bc02cc8f4175eadce2f91e3394a95515481a06e117a6655dffaabc4f51'
+const gone = file({ path: '/etc/nginx/absent.conf', state: 'absent' })
+const nginx = service({ unit: 'nginx.service', loads: [conf, gone], set: 'nginx' })
+const specs = [nginx, service({ unit: 'mysql.service' }), service({ unit: 'nothing.service' }), service({ unit: 'broken.service' })].map(
+  ({ spec }) => spec,
+)
+/** A recording holds units, stamps, digests, times and sets, each closed by NUL. */
+const recorded = (name: string) => {
+  const sections = readFileSync(new URL(`../../../fixtures/debian-12/${name}.txt`, import.meta.url), 'utf8').split('\0')
+  const [units = '', stamps = '', sums = '', times = '', sets = ''] = sections
+  const changed = new Map(
+    times
+      .split('\n')
+      .flatMap((line) =>
+        /^(\d+)\.(\d{6}) (.*)$/.exec(line)
+          ? [[line.slice(line.indexOf(' ') + 1), Number(line.slice(0, line.indexOf(' ')).replace('.', ''))] as const]
+          : [],
+      ),
+  )
+  const files = specs.flatMap(({ loads, restarts }) => [...loads, ...restarts]).map(({ path }) => path)
+  const said: Answers = {
+    ...NOTHING,
+    changed,
+    inodes: inodesOf(changed.keys(), files),
+    digests: new Map(
+      sums.split('\n').flatMap((line) => (/^[0-9a-f]{64} /.test(line) ? [[line.slice(66), line.slice(0, 64)] as const] : [])),
+    ),
+    texts: linesBy(':', stamps.split('\n')),
+    units: unitQuery(specs.map(({ unit }) => unit)).read(Buffer.from(units)),
+  }
+  return service.kind.observe(specs).parse(Buffer.from(sets), said)
+}
+
+const world = (changing: readonly string[] = []): PlanContext => ({
+  now: new Date(0),
+  packagesPending: false,
+  changes: (key) => changing.includes(key),
+  members: () => new Map(),
+})
+const plan = (resource: ReturnType<typeof service>, seen: ServiceState | undefined, changing: readonly string[] = []) => {
+  if (seen === undefined) throw new Error('not observed')
+  const verdict = service.kind.plan(resource.spec, seen, world(changing))
+  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+}
+
+const running: ServiceState = {
+  load: 'loaded',
+  active: 'active',
+  sub: 'running',
+  result: 'success',
+  enabled: 'enabled',
+  needsDaemonReload: false,
+  reloadFailed: false,
+  stamp: {
+    at: '1',
+    sums: new Map([
+      ['/etc/nginx/nginx.conf', LOADED],
+      ['/etc/nginx/absent.conf', 'absent'],
+    ]),
+  },
+  touched: false,
+  onDisk: new Map(),
+  undone: false,
+}
+const unstamped: ServiceState = { ...running, stamp: undefined }
+
+describe('observing services', () => {
+  it('reads what a host answered, an alias and what is not there included', () => {
+    const seen = recorded('service')
+    expect(seen.get('nginx.service')).toEqual(running && { ...running, stamp: { ...running.stamp, at: '3482060936' } })
+    expect(seen.get('mysql.service')).toMatchObject({ load: 'loaded', active: 'inactive', enabled: 'disabled' })
+    expect(seen.get('nothing.service')).toMatchObject({ load: 'not-found' })
+    expect(seen.get('broken.service')).toMatchObject({ active: 'failed', result: 'exit-code', enabled: 'static' })
+  })
+
+  it('voids the stamp of a unit that somebody else restarted, and goes by the times of its files', () => {
+    expect(recorded('service-restarted-by-hand').get('nginx.service')).toMatchObject({ stamp: undefined, touched: false })
+  })
+
+  // Edited within a millisecond of the start: the file's own time is the kernel's last tick, which was before it.
+  it('notices an edit right after the start, and a change that was not finished', () => {
+    expect(recorded('service-touched').get('nginx.service')).toMatchObject({ stamp: undefined, touched: true, undone: true })
+  })
+
+  it('throws at half an answer', () => {
+    const whole = readFileSync(new URL('../../../fixtures/debian-12/service.txt', import.meta.url))
+    expect(() => unitQuery(specs.map(({ unit }) => unit)).read(whole.subarray(0, 300))).toThrow('systemctl spoke of')
+    expect(() => service.kind.observe(specs).parse(Buffer.alloc(0), NOTHING)).toThrow('systemctl said nothing')
+  })
+
+  it('asks the same number of questions about one and about many', () => {
+    const count = (script: string) => script.split('\n').filter((line) => /^(systemctl|grep|find|sha256sum)/.test(line)).length
+    const many = Array.from(
+      { length: 200 },
+      (_, i) => service({ unit: `s${i}.service`, loads: [file({ path: `/etc/s${i}`, content: '' })] }).spec,
+    )
+    expect(count(scriptOf(service.kind.observe(many)))).toBe(count(scriptOf(service.kind.observe([nginx.spec]))))
+  })
+})
+
+describe('planning a service', () => {
+  it.each<[string, ServiceState, string | undefined]>([
+    ['as wanted', running, undefined],
+    ['not there', { ...running, load: 'not-found', active: 'inactive', sub: 'dead', enabled: '' }, 'create exact not running, not enabled'],
+    ['stopped', { ...running, active: 'inactive', sub: 'dead' }, 'update exact not running'],
+    ['failed', { ...running, active: 'failed', result: 'exit-code' }, 'update exact start failed earlier (exit-code)'],
+    [
+      'dying again and again',
+      { ...running, active: 'activating', sub: 'auto-restart', result: 'signal' },
+      'update exact keeps failing (signal)',
+    ],
+    ['disabled', { ...running, enabled: 'disabled' }, 'update exact not enabled'],
+    ['enabled until the next boot only', { ...running, enabled: 'enabled-runtime' }, 'update exact not enabled'],
+    ['without anything to enable', { ...running, enabled: 'static' }, undefined],
+    ['masked', { ...running, load: 'masked', enabled: 'masked' }, 'update exact is masked, not enabled'],
+    ['its unit file not read', { ...running, needsDaemonReload: true }, 'update exact systemd has not read its changed unit file'],
+    [
+      'another file loaded',
+      {
+        ...running,
+        stamp: {
+          at: '1',
+          sums: new Map([
+            ['/etc/nginx/nginx.conf', 'f'.repeat(64)],
+            ['/etc/nginx/absent.conf', 'absent'],
+          ]),
+        },
+      },
+      'update exact runs with an older /etc/nginx/nginx.conf',
+    ],
+    [
+      'one file of the stamp missing',
+      { ...running, stamp: { at: '1', sums: new Map([['/etc/nginx/nginx.conf', LOADED]]) } },
+      'update exact runs with an older /etc/nginx/absent.conf',
+    ],
+    ['no stamp, older files', unstamped, undefined],
+    ['no stamp, a newer file', { ...unstamped, touched: true }, 'update exact its files changed after it had loaded them'],
+    ['no stamp, a failed reload', { ...unstamped, reloadFailed: true }, 'update exact its last reload failed'],
+    ['a cut between load and forgetting', { ...running, undone: true }, 'update exact an earlier change of its files was not finished'],
+  ])('%s', (_, seen, expected) => {
+    expect(plan(nginx, seen)).toBe(expected)
+  })
+
+  it('foresees the reload that a planned change of a file will need, stamped or not', () => {
+    const other = service({ unit: 'nginx.service', loads: [file({ path: '/etc/nginx/nginx.conf', content: 'new' }), gone] })
+    expect(plan(other, running, ['file:/etc/nginx/nginx.conf'])).toBe('update exact runs with an older /etc/nginx/nginx.conf')
+    expect(plan(other, unstamped, ['file:/etc/nginx/nginx.conf'])).toBe('update exact runs with an older /etc/nginx/nginx.conf')
+  })
+
+  it('is unfinished where what lies there is not loaded, and not where it is still to be written', () => {
+    const other = service({ unit: 'nginx.service', loads: [file({ path: '/etc/nginx/nginx.conf', content: 'new' }), gone] })
+    const isUnfinished = (seen: ServiceState, changing: readonly string[] = []) =>
+      service.kind.plan(other.spec, seen, world(changing))?.unfinished ?? false
+    expect(isUnfinished(running)).toBe(true)
+    expect(isUnfinished(running, ['file:/etc/nginx/nginx.conf'])).toBe(false)
+    expect(isUnfinished({ ...unstamped, touched: true })).toBe(true)
+    expect(isUnfinished({ ...unstamped, reloadFailed: true })).toBe(true)
+    expect(isUnfinished({ ...unstamped, active: 'inactive' })).toBe(false)
+    expect(service.kind.plan(nginx.spec, { ...running, undone: true }, world())?.unfinished).toBe(true)
+    expect(service.kind.plan(nginx.spec, { ...running, enabled: 'disabled' }, world())?.unfinished).toBeUndefined()
+  })
+
+  // The file differs from what is wanted because somebody edited it; the service never loaded that.
+  it('needs no reload when a file is mended that it never loaded', () => {
+    expect(plan(nginx, running, ['file:/etc/nginx/nginx.conf'])).toBe(undefined)
+  })
+
+  it('depends on what is made in this run, and afterwards goes by what lies on the disk', () => {
+    const later = file({ path: '/etc/nginx/nginx.conf', content: text`${{ later: 'thumbprint', get: () => undefined }}` })
+    const waiting = service({ unit: 'nginx.service', loads: [later, gone] })
+    const onDisk = (sha256: string): ServiceState => ({ ...running, onDisk: new Map([['/etc/nginx/nginx.conf', sha256]]) })
+    expect(plan(waiting, onDisk(LOADED), ['file:/etc/nginx/nginx.conf'])).toBe('update dependent runs with an older /etc/nginx/nginx.conf')
+    expect(plan(waiting, onDisk(LOADED))).toBe(undefined)
+    expect(plan(waiting, onDisk('f'.repeat(64)))).toBe('update exact runs with an older /etc/nginx/nginx.conf')
+    // A directory is there now, or a link to nothing.
+    expect(plan(waiting, running)).toBe('update exact runs with an older /etc/nginx/nginx.conf')
+  })
+
+  it.each<[string, Partial<ServiceState>, string | undefined]>([
+    ['runs', {}, 'update exact is running, is enabled'],
+    ['rests', { active: 'inactive', enabled: 'disabled' }, undefined],
+    ['is not there', { active: 'inactive', enabled: '', load: 'not-found' }, undefined],
+    ['is masked', { active: 'inactive', enabled: 'masked', load: 'masked' }, undefined],
+    ['starts again and again', { active: 'activating', enabled: 'disabled' }, 'update exact is running'],
+  ])('that shall not run and %s', (_, state, expected) => {
+    expect(plan(service({ unit: 'nginx.service', running: false, enabled: false }), { ...running, ...state })).toBe(expected)
+  })
+
+  it('takes only what consists of files for loading, and units by their whole name', () => {
+    expect(() => service({ unit: 'nginx.service', loads: [directory({ path: '/etc/nginx' })] })).toThrow(
+      'only resources that consist of files',
+    )
+    for (const unit of ['nginx', '-a.service', 'a b.service', 'a/b.service', '$(x).service'])
+      expect(() => service({ unit })).toThrow('with its suffix')
+  })
+})
+
+describe('what a load answered', () => {
+  const answer = (code: number, stdout: string, stderr: string): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
+  const refusal = (stdout: string): HostRefusal => {
+    try {
+      checkLoaded(answer(1, stdout, 'bind() failed\n'), ['a.service'])
+    } catch (error) {
+      if (error instanceof HostRefusal) return error
+    }
+    throw new Error('was not refused')
+  }
+
+  it.each([
+    ['start stopped', 'x.service did not start', 'left stopped'],
+    ['reload restored', 'x.service did not take its new configuration', 'back in place'],
+    ['reload kept', 'x.service did not take its new configuration', 'still runs with the configuration that it had before'],
+    ['restart down', 'x.service did not restart', 'does not run now'],
+  ])('%s', (words, what, fix) => {
+    expect(refusal(`provision-doing: x\nprovision-refused x.service ${words}\n`)).toMatchObject({
+      what,
+      why: 'bind() failed',
+      fix: expect.stringContaining(fix),
+      done: ['a.service'],
+    })
+  })
+
+  it('is taken as it is when it is about something else', () => {
+    expect(refusal('').what).toContain('the service could not be changed')
+    expect(() => checkLoaded(answer(0, '', ''))).not.toThrow()
+  })
+})
+
+describe('a stamp', () => {
+  it('holds names with a backslash as sha256sum writes them', () => {
+    expect([...(readStamp(['1', `\\${LOADED}  /etc/a\\\\b`, 'absent /etc/c', 'nonsense'])?.sums ?? [])]).toEqual([
+      ['/etc/a\\b', LOADED],
+      ['/etc/c', 'absent'],
+    ])
+  })
+})

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { text } from '../../../../src/resource/kind/content.ts'
+import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
+import { unitQuery } from '../../../../src/resource/kind/queries.ts'
+import { dropin, unit } from '../../../../src/resource/service/unit.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
+import { NOTHING, readInodesSaid } from '../answers.ts'
+
+const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const broken = unit({ name: 'broken.service', content: '[Service]\nExecStart=/bin/false\n' })
+const limits = dropin({ unit: 'broken.service', name: 'limits', settings: { Service: { LimitNOFILE: '512' } } })
+const recorded = readFileSync(new URL('../../../fixtures/debian-12/unit.txt', import.meta.url), 'utf8')
+const specs = [broken.spec, limits.spec]
+/** A recording holds inodes, digests behind `sums`, and units behind `units`. */
+const look = (answer: string) => {
+  const [inodes = '', sums = '', units = ''] = answer.split(/sums\0|done\0units\0/)
+  const digests = new Map(
+    sums.split('\0').flatMap((line) => (/^[0-9a-f]{64} /.test(line) ? [[line.slice(66), line.slice(0, 64)] as const] : [])),
+  )
+  return unit.kind.observe(specs).parse(Buffer.alloc(0), {
+    ...NOTHING,
+    ...readInodesSaid(Buffer.from(inodes)),
+    digests,
+    units: unitQuery(['broken.service', 'broken.service']).read(Buffer.from(units)),
+  })
+}
+
+describe('a unit file', () => {
+  const seen = look(recorded)
+
+  it('is read from what a host answered', () => {
+    expect(seen.get('broken.service')).toMatchObject({ stale: true, file: { type: 'f', mode: '600' } })
+    expect(seen.get('broken.service.d/limits.conf')).toEqual({ stale: true, file: 'absent' })
+  })
+
+  it('is planned like a file, and read again when systemd knows an older one', () => {
+    const found = seen.get('broken.service')
+    if (found === undefined || found.file === 'absent') throw new Error('not observed')
+    expect(unit.kind.plan(broken.spec, found, world)?.reason).toBe('mode differs')
+    const right = { ...found, file: { ...found.file, mode: '644' } }
+    expect(unit.kind.plan(broken.spec, found, world)?.unfinished).toBeUndefined()
+    expect(unit.kind.plan(broken.spec, right, world)).toMatchObject({ reason: 'systemd has not read it yet', unfinished: true })
+    expect(unit.kind.plan(broken.spec, { ...right, stale: false }, world)).toBe(undefined)
+  })
+
+  it('is written and read by systemd in one request, its directory made first', () => {
+    const verdict = { action: 'create', certainty: 'exact', reason: 'not there', differences: [] } as const
+    const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, state: { stale: false, file: 'absent' }, change: verdict }])
+    const step = steps.next().value
+    if (step?.do !== 'shell') throw new Error('a script was expected')
+    expect(step.script).toMatch(/^install -d -m 755 \/etc\/systemd\/system\/broken\.service\.d /)
+    expect(step.script).toMatch(/systemctl daemon-reload$/)
+    expect(steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' }).done).toBe(true)
+  })
+
+  it('throws when systemd spoke of fewer units than were asked about', () => {
+    expect(() => look(recorded.slice(0, -22))).toThrow('spoke of 1 of 2')
+  })
+})
+
+describe('a drop-in', () => {
+  it('is written from its settings, a list as one line each', () => {
+    const options = {
+      unit: 'nginx.service',
+      name: 'own',
+      settings: { Unit: { After: 'a.service' }, Service: { ExecStart: ['', '/bin/x'] } },
+    }
+    const resource = dropin(options)
+    expect(resource.id).toBe('nginx.service.d/own.conf')
+    expect(resource.spec.file.content).toEqual({
+      type: 'text',
+      parts: ['[Unit]\nAfter=a.service\n\n[Service]\nExecStart=\nExecStart=/bin/x\n'],
+    })
+    expect(unit.kind.files?.(resource.spec)[0]?.path).toBe('/etc/systemd/system/nginx.service.d/own.conf')
+  })
+
+  it('takes content that carries a secret', () => {
+    expect(dropin({ unit: 'a.service', name: 'b', content: text`x=${new Secret('s')}` }).spec.file.content).toMatchObject({ type: 'text' })
+  })
+
+  it('refuses what would end its line, and names that leave the directory', () => {
+    expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { User: 'x\nExecStart=/bin/evil' } } })).toThrow(
+      'must be one line',
+    )
+    for (const name of ['nginx', '../x.service', 'a.service.d/../x.conf', 'a.service.d/x'])
+      expect(() => unit({ name, content: '' })).toThrow()
+  })
+})

@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { HostRefusal } from '../../../../src/resource/kind/step.ts'
+import { type CommandSpec, command } from '../../../../src/resource/system/command.ts'
+import { NOTHING } from '../answers.ts'
+import { world } from '../recorded.ts'
+
+const looked = (...specs: readonly CommandSpec[]): ReadonlyMap<string, { readonly done: boolean }> => {
+  const probe = command.kind.observe(specs)
+  return probe.parse(spawnSync('/bin/sh', ['-s'], { input: `{ ${probe.script}\n} 2>/dev/null </dev/null` }).stdout, NOTHING)
+}
+const one = (name: string, more: { unless?: string; creates?: string }): CommandSpec => command({ name, run: ':', ...more }).spec
+
+describe('a command', () => {
+  it('has been done when its condition says so, whatever the condition prints or breaks', () => {
+    const seen = looked(
+      one('true', { unless: 'true' }),
+      one('false', { unless: 'false' }),
+      one('exits', { unless: 'exit 0' }),
+      one('lies', { unless: "echo '1 0'; exit 1" }),
+      one('broken', { unless: 'if' }),
+      one('there', { creates: '/etc/passwd' }),
+      one('not there', { creates: "/nowhere/it's" }),
+      one('both', { creates: '/etc/passwd', unless: 'false' }),
+    )
+    expect([...seen].filter(([, { done }]) => done).map(([name]) => name)).toEqual(['true', 'exits', 'there'])
+    expect(seen.size).toBe(8)
+  })
+
+  it('is opaque, and says why it will run', () => {
+    expect(command.kind.plan(one('x', { creates: '/a' }), { done: false }, world)).toMatchObject({
+      action: 'run',
+      certainty: 'opaque',
+      reason: '/a is not there',
+    })
+    expect(command.kind.plan(one('x', { unless: 'a' }), { done: true }, world)).toBeUndefined()
+  })
+
+  it.each([
+    ['echo fine', 0, ''],
+    ['echo first; false; echo second', 1, 'first\n'],
+    ['exit 7', 7, ''],
+    ["printf '%s' \"it's\"; exit 1", 1, "it's"],
+  ])('runs as it was written and ends at its first failure: %s', (run, code, said) => {
+    const steps = command.kind.apply([
+      {
+        id: 'x',
+        spec: { name: 'x', run },
+        state: { done: false },
+        change: { action: 'run', certainty: 'opaque', reason: '', differences: [] },
+      },
+    ])
+    const step = steps.next().value
+    if (step?.do !== 'shell') throw new Error('no script')
+    const ran = spawnSync('/bin/sh', ['-c', step.script])
+    expect(ran.status).toBe(code)
+    const answer = { code: ran.status ?? -1, stdout: ran.stdout, stderr: ran.stderr.toString() }
+    if (code === 0) expect(steps.next(answer).done).toBe(true)
+    else {
+      expect(answer.stderr).toBe(said)
+      expect(() => steps.next(answer)).toThrow(HostRefusal)
+    }
+  })
+
+  it.each([
+    [undefined, undefined],
+    [90, 5_400_000],
+  ])('within %s minutes: a step of %s ms', (withinMinutes, withinMs) => {
+    const { spec } = command({ name: 'x', run: ':', creates: '/a', ...(withinMinutes === undefined ? {} : { withinMinutes }) })
+    const [work] = [
+      { id: 'x', spec, state: { done: false }, change: { action: 'run', certainty: 'opaque', reason: '', differences: [] } },
+    ] as const
+    const step = command.kind.apply([work]).next().value
+    expect(step?.do === 'shell' && step.withinMs).toBe(withinMs)
+  })
+
+  it('needs a condition', () => {
+    expect(() => command({ name: 'x', run: 'true' })).toThrow('it would run in every run')
+  })
+})

@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import { isSecret } from '../../../../src/secret/secret.ts'
+import { siteOf } from '../project.ts'
+
+test('left out settings have safe defaults, and a host without address is ssh’s own to find', async () => {
+  const site = await siteOf('hosts:\n  web-01:\n')
+  expect(site.hosts.get('web-01')).toMatchObject({
+    connection: {
+      address: 'web-01',
+      port: 22,
+      user: 'ops',
+      keys: [],
+      knownHosts: ['/home/ops/.ssh/known_hosts', '/etc/ssh/ssh_known_hosts'],
+      hostKeys: 'strict',
+      jump: [],
+      viaSshConfig: true,
+      written: [],
+    },
+    addresses: ['web-01'],
+    groups: [],
+  })
+})
+
+test('paths are the project’s or the home’s, single values are lists, lists of hops may be written with commas', async () => {
+  const site = await siteOf(`
+vars:
+  key: keys/id
+  known_hosts: [~/.ssh/hosts, /etc/hosts.keys]
+  host_keys: accept-new
+  jump: ops@gate.example.com:2200, [fd00::1]:22
+  sudo_password: in the clear
+hosts:
+  web-01: {address: 'fd00::11', internal: 192.168.0.11, public: [198.51.100.1, '2001:db8::1']}
+`)
+  const { connection, addresses, publicAddresses } = site.hosts.get('web-01') ?? {}
+  expect(connection).toMatchObject({
+    keys: [`${site.root}/keys/id`],
+    knownHosts: ['/home/ops/.ssh/hosts', '/etc/hosts.keys'],
+    hostKeys: 'accept-new',
+    jump: ['ops@gate.example.com:2200', '[fd00::1]:22'],
+    written: ['keys', 'knownHosts', 'hostKeys', 'jump'],
+  })
+  expect(isSecret(connection?.sudoPassword) && connection.sudoPassword.reveal()).toBe('in the clear')
+  expect(addresses).toEqual(['192.168.0.11'])
+  expect(publicAddresses).toEqual(['198.51.100.1', '2001:db8::1'])
+})
+
+test('`keys` of a host replace the `key` of all', async () => {
+  const site = await siteOf('vars: {key: /a}\nhosts: {web-01: {keys: [/b, /c]}, web-02: {}}\n')
+  expect(site.hosts.get('web-01')?.connection.keys).toEqual(['/b', '/c'])
+  expect(site.hosts.get('web-02')?.connection.keys).toEqual(['/a'])
+})
+
+test('the same address behind another jump host or on another port is another machine', async () => {
+  const site = await siteOf(`
+hosts:
+  one: {address: 10.0.0.1}
+  two: {address: 10.0.0.1, port: 2222}
+  three: {address: 10.0.0.1, jump: gate}
+`)
+  expect(site.hosts.size).toBe(3)
+})
+
+test('what other YAML readers take for a boolean is a name like any other', async () => {
+  const site = await siteOf('hosts: {no: , on: , y: }\ngroups: {off: {hosts: [no, on]}}\n')
+  expect(site.groups.get('off')).toEqual(['no', 'on'])
+})
+
+test('anchors, aliases and merge keys save typing', async () => {
+  const site = await siteOf(`
+vars:
+  x_web: &web {content: site, headers: {a: 1}}
+hosts:
+  web-01: {vars: {nginx: *web}}
+  web-02: {vars: {nginx: {<<: *web, content: other}}}
+`)
+  expect(site.hosts.get('web-01')?.vars.get('nginx')?.value).toEqual({ content: 'site', headers: { a: 1 } })
+  expect(site.hosts.get('web-02')?.vars.get('nginx')?.value).toEqual({ content: 'other', headers: { a: 1 } })
+  expect(site.hosts.get('web-02')?.vars.get('nginx')?.origin).toBe('host web-02')
+})
+
+test('`serial` counts hosts, or is a part of them and at least one, or a list of such; `max_failures` may be none', async () => {
+  const hosts = 'hosts: {a: , b: , c: , d: , e: }\n'
+  const play = async (written: string) => (await siteOf(hosts, { playbook: `- {hosts: all, roles: [nginx]${written}}\n` })).plays[0]
+  const serial = async (written: string) => (await play(written))?.serial
+  expect(await serial('')).toEqual([])
+  expect(await serial(', serial: 2')).toEqual([2])
+  expect(await serial(', serial: 40%')).toEqual([2])
+  expect(await serial(', serial: 1%')).toEqual([1])
+  expect(await serial(', serial: [1, 40%, 100%]')).toEqual([1, 2, 5])
+  expect((await play(', serial: 1'))?.maxFailures).toBe(0)
+  expect((await play(', serial: 1, max_failures: 2'))?.maxFailures).toBe(2)
+  expect((await play(', serial: 1, max_failures: 20%'))?.maxFailures).toBe(1)
+  expect((await play(', serial: 1, max_failures: 19%'))?.maxFailures).toBe(0)
+})

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import { problemsIn } from '../../../../src/problem.ts'
+import { matchPattern } from '../../../../src/site/inventory/pattern.ts'
+
+const site = {
+  hosts: new Map(['lb-01', 'web-01', 'web-02', 'web-10', 'db-01'].map((name) => [name, undefined])),
+  groups: new Map([
+    ['web', ['web-01', 'web-02', 'web-10']],
+    ['paris', ['lb-01', 'web-01']],
+    ['empty', []],
+  ]),
+}
+
+test.each([
+  ['all', 'lb-01 web-01 web-02 web-10 db-01'],
+  ['*', 'lb-01 web-01 web-02 web-10 db-01'],
+  ['web', 'web-01 web-02 web-10'],
+  ['db-01', 'db-01'],
+  ['db-01:lb-01', 'lb-01 db-01'],
+  ['db-01,lb-01', 'lb-01 db-01'],
+  [' db-01 , lb-01 ', 'lb-01 db-01'],
+  ['web:&paris', 'web-01'],
+  ['&paris:web', 'web-01'],
+  ['web:!web-02', 'web-01 web-10'],
+  ['!web', 'lb-01 db-01'],
+  ['web:paris:!web-01:&web', 'web-02 web-10'],
+  ['web-*', 'web-01 web-02 web-10'],
+  ['w*:!*-?0', 'web-01 web-02'],
+  ['web-0[12]', 'web-01 web-02'],
+  ['web-0[2-9]', 'web-02'],
+  ['web-0[!2]', 'web-01'],
+  ['par*', 'lb-01 web-01'],
+])('%s chooses %s', (pattern, hosts) => {
+  expect(matchPattern(site, pattern, { command: '--limit' }).join(' ')).toBe(hosts)
+})
+
+test('a list of patterns is one pattern', () => {
+  expect(matchPattern(site, ['web', '!web-01'], { command: '--limit' })).toEqual(['web-02', 'web-10'])
+})
+
+test.each([
+  ['', 'is empty'],
+  ['!', 'is empty'],
+  [':,', 'is empty'],
+  ['wbe', 'no host or group `wbe`'],
+  ['all:!wbe', 'no host or group `wbe`'],
+  ['lb-*:&db-01', 'matches no host'],
+  ['empty', 'matches no host'],
+  ['mail-*', 'no host or group is called like `mail-*`'],
+  ['web[', 'no host or group `web[`'],
+])('%j is refused: %s', (pattern, words) => {
+  const refusal = () => matchPattern(site, pattern, { command: '--limit' })
+  expect(refusal).toThrow(words)
+  try {
+    refusal()
+  } catch (error) {
+    expect(problemsIn(error)?.every(({ fix }) => fix !== '')).toBe(true)
+  }
+})
+
+test('a glob full of stars ends', () => {
+  expect(() => matchPattern(site, `${'*a'.repeat(40)}*`, { command: '--limit' })).toThrow('is called like')
+})

@@ -1,0 +1,49 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { Problems } from '../../../../src/problem.ts'
+import { isSecret, redacted } from '../../../../src/secret/secret.ts'
+import { buildSite } from '../../../../src/site/build.ts'
+import { readProject } from '../../../../src/site/read.ts'
+import { project } from '../project.ts'
+
+const built = async (value: string, script = '') => {
+  const root = project({
+    'inventory/hosts.yaml': `hosts: { one: { address: 192.0.2.1, vars: { sudo_password: "${value}", x_other: "${value}" } } }\n# ${value}\n`,
+    helper: script,
+  })
+  return {
+    root,
+    site: async () => buildSite(await readProject({ root, env: { PATH: process.env.PATH }, playbooks: [] }), { knownRoles: [] }),
+  }
+}
+
+test('a secret can come from a command of the user’s, which runs once, in the project, for each that is written', async () => {
+  const { root, site } = await built(`\${command:sh helper}`, 'echo x >>runs; printf "poison-command-1\\n"; echo to-nobody >&2')
+  const password = (await site()).hosts.get('one')?.connection.sudoPassword
+  expect(isSecret(password) && password.reveal()).toBe('poison-command-1')
+  expect(redacted('it said poison-command-1')).toBe('it said •••')
+  // Neither the second use nor the comment runs it again.
+  expect(readFileSync(join(root, 'runs'), 'utf8')).toBe('x\n')
+})
+
+test.each([
+  ['fails', 'echo poison-command-2; echo poison-command-2 >&2; exit 3', 'the command `sh helper` ended with exit 3'],
+  ['prints nothing', 'echo', 'the command `sh helper` printed nothing'],
+  ['prints what is no text', `printf '\\377poison-command-2'`, 'the command `sh helper` printed something that is no text'],
+  ['is killed', 'echo poison-command-2; kill -9 $$', 'the command `sh helper` ended with exit 137'],
+  ['prints too much', 'yes poison-command-2', 'the command `sh helper` printed more than 1 MB'],
+])('a command that %s is a problem at its place, without a word of what it said', async (_, script, what) => {
+  const { root, site } = await built(`\${command:sh helper}`, script)
+  writeFileSync(join(root, 'helper'), script)
+  const error = await site().catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(Problems)
+  const [problem] = (error as Problems).problems
+  expect(problem).toMatchObject({ what, class: 'input', where: { file: 'inventory/hosts.yaml', line: 1 } })
+  expect(JSON.stringify((error as Problems).problems)).not.toContain('poison')
+})
+
+test('no command is no command', async () => {
+  const { site } = await built(`\${command: }`)
+  await expect(site()).rejects.toThrow('names no command')
+})

@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { secret } from '../../../../src/resource/kind/secret.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
+import { checkOptions } from '../../../../src/site/schema/zod.ts'
+import { fromPlain, writtenOptions } from '../../../../src/site/source/source-map.ts'
+
+const place = { file: 'inventory/lab.yaml', line: 1, column: 1 }
+
+const told = (schema: z.ZodType, value: unknown): readonly string[] => {
+  const checked = checkOptions(schema, writtenOptions(fromPlain(value, place)), 'role demo')
+  return (checked.problems ?? []).map(({ what, fix }) => `${what} → ${fix}`)
+}
+
+test('a value that fits is handed on, with what the schema makes of it', () => {
+  const checked = checkOptions(z.strictObject({ a: z.int().default(3) }), writtenOptions(fromPlain({}, place)), 'role demo')
+  expect(checked).toEqual({ value: { a: 3 } })
+})
+
+test.each<[string, z.ZodType, unknown, string]>([
+  [
+    'a key inside lists, unions and wrappers',
+    z.strictObject({ sites: z.array(z.strictObject({ name: z.string() })).optional() }).prefault({}),
+    { sites: [{ nmae: 'a', name: 'b' }] },
+    'unknown option `nmae` in `sites[0]` of role demo → did you mean `name`?',
+  ],
+  [
+    'a key of one of several shapes',
+    z.union([z.strictObject({ file: z.string() }), z.strictObject({ text: z.string() })]),
+    { txet: 'a', text: 'b' },
+    'unknown option `txet` in role demo → did you mean `text`?',
+  ],
+  [
+    'alternatives for which the author has words',
+    z.strictObject({ n: z.union([z.ipv4(), z.cidrv4()], { error: 'must be an address or a network' }) }),
+    { n: 'home' },
+    '`n`: "home" must be an address or a network → correct `n`',
+  ],
+  ['a value of a record', z.record(z.string(), z.int()), { a: 'b' }, '`a` must be a number, not "b" → write a number'],
+  [
+    'a key of a record',
+    z.strictObject({ h: z.record(z.string().regex(/^[a-z]+$/, 'must be small letters'), z.int()) }),
+    { h: { B: 1 } },
+    'the key `B` must be small letters → choose another key',
+  ],
+  [
+    'one or several',
+    z.strictObject({ n: z.union([z.string(), z.array(z.string())]) }),
+    { n: 4 },
+    '`n` must be text or a list, not 4 → write text or a list',
+  ],
+  [
+    'one of several, nearly right',
+    z.strictObject({ n: z.union([z.string(), z.array(z.string())]) }),
+    { n: ['a', 4] },
+    "`n[1]` must be text, not 4 → put it in quotes: '4'",
+  ],
+  ['a boolean of YAML 1.1', z.strictObject({ on: z.boolean() }), { on: 'off' }, '`on` must be true or false, not "off" → write false'],
+  [
+    'a missing value with an example',
+    z.strictObject({ contact: z.email().meta({ description: 'who is told', examples: ['a@b.org'] }) }),
+    {},
+    '`contact` is missing in role demo → add `contact: a@b.org` (who is told)',
+  ],
+  [
+    'a format',
+    z.strictObject({ contact: z.email() }),
+    { contact: 'x' },
+    '`contact`: "x" is not a valid e-mail address → change `contact`: it is not a valid e-mail address',
+  ],
+  [
+    'an author’s own words and remedy',
+    z.strictObject({ p: z.string().refine((v) => v.startsWith('/'), { error: 'must be absolute', params: { fix: 'begin with /' } }) }),
+    { p: 'x' },
+    '`p`: "x" must be absolute → begin with /',
+  ],
+  [
+    'too short a list',
+    z.strictObject({ names: z.array(z.string()).min(2) }),
+    { names: ['a'] },
+    '`names` must have at least 2 entries → change `names`: it must have at least 2 entries',
+  ],
+  ['a constant', z.strictObject({ v: z.literal('one') }), { v: 'two' }, '`v` must be `one`, not "two" → write `one`'],
+  [
+    'a whole value of the wrong sort',
+    z.strictObject({}),
+    [],
+    'role demo must be a map, not a list → write `key: value` lines below it, indented',
+  ],
+  [
+    'a secret where none is taken',
+    z.strictObject({ a: z.string() }),
+    { a: new Secret('geheim') },
+    `\`a\` must be text, not a secret (•••) → use \${env:NAME:plain} for a value that is no secret, or write it as it is`,
+  ],
+  [
+    'a secret that is none',
+    z.strictObject({ a: secret() }),
+    { a: 4711 },
+    `\`a\` must be text that is not empty → write \${env:NAME}, or \${secret:name} for a value of secrets.yaml`,
+  ],
+  ['control characters', z.strictObject({ a: z.enum(['x']) }), { a: '\u001b[31m' }, '`a` must be `x`, not "\\u001b[31m" → write `x`'],
+])('%s', (_, schema, value, expected) => {
+  expect(told(schema, value)).toEqual([expected])
+})
+
+test('secret() keeps secrets and makes secrets of text', () => {
+  const schema = z.strictObject({ a: secret(), b: secret().optional() })
+  const { a } = schema.parse({ a: 'geheim' })
+  expect([a.reveal(), String(a)]).toEqual(['geheim', '•••'])
+  expect(schema.parse({ a, b: a }).b).toBe(a)
+})
