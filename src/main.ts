@@ -5,7 +5,7 @@ import { dispatch } from './cli/dispatch.ts'
 import { INTERRUPTED, statusOf } from './cli/status.ts'
 import { Problem, problemsIn } from './problem.ts'
 import { cards, defectCard } from './report/card.ts'
-import { guard } from './report/guard.ts'
+import { redactStream } from './report/redact-stream.ts'
 import { neutralized } from './report/text.ts'
 import { painter, type View } from './report/view.ts'
 
@@ -24,7 +24,7 @@ const argv = process.argv.slice(2)
 const { stdout, stderr, stdin, env } = process
 // Whatever is printed, by whomever, loses its secrets here. What was asked for by name (`secrets view`) goes another way.
 const bare = stdout.write.bind(stdout)
-for (const stream of [stdout, stderr]) guard(stream)
+for (const stream of [stdout, stderr]) redactStream(stream)
 // Kept from before a moving display takes the streams over: what must be said arrives all the same.
 const written = { out: stdout.write.bind(stdout), err: stderr.write.bind(stderr) }
 const out = (text: string, done?: () => void): void => void written.out(neutralized(text), done)

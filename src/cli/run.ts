@@ -6,8 +6,8 @@ import type { Holder } from '../host/shell/shell.ts'
 import { lineOf, type Problem, Problems, problemsIn } from '../problem.ts'
 import { quote } from '../quote.ts'
 import { chooseReport } from '../report/choose.ts'
-import { foretold } from '../report/foretold.ts'
 import { jsonReport } from '../report/json.ts'
+import { predictedOutcome } from '../report/predicted-outcome.ts'
 import { type Format, formats, type Report } from '../report/report.ts'
 import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
 import { holder } from './holder.ts'
@@ -111,7 +111,7 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
     signal.addEventListener('abort', () => report.interrupting())
 
     for (const warning of prepared.warnings) report.listen({ type: 'warning', what: lineOf(warning) })
-    report.looking(prepared.targets)
+    report.observing(prepared.targets)
     const lock = values['dry-run'] ? {} : { lock: holder(surroundings.env) }
     const planned = await engine.plan(prepared, { listen: report.listen, signal, wait: values.wait ?? false, prune, ...lock })
     try {
@@ -149,12 +149,12 @@ const carryOut = async <Ready extends Prepared, Survey extends Planned>(
   if (touch) report.applying(plan)
   const { problems, ...outcome } = touch
     ? await engine.apply(planned, { listen: report.listen, signal })
-    : { ...foretold(plan, targets, unreachable.length > 0, 0), problems: unreachable }
+    : { ...predictedOutcome(plan, targets, unreachable.length > 0, 0), problems: unreachable }
   await report.settle()
   // As long as it took whoever waited for it: since the process began.
   const durationMs = Math.round(performance.now())
   const interrupted = signal.aborted
-  report.finished({ plan, outcome: { ...outcome, durationMs }, problems, dryRun, interrupted, narrowedTo: narrowedTo(scope) })
+  report.finished({ plan, outcome: { ...outcome, durationMs }, problems, dryRun, interrupted, restrictedBy: restrictions(scope) })
   const status = statusOf(problems) || (outcome.result === 'failed' ? 1 : dryRun && plan.changes.length > 0 ? 2 : 0)
   return { status: interrupted ? INTERRUPTED : status, problems }
 }
@@ -205,6 +205,6 @@ const contradictions = (values: Arguments<typeof options>['values'], positionals
   ]
 }
 
-const narrowedTo = ({ limit, roles }: Scope): readonly string[] => [
+const restrictions = ({ limit, roles }: Scope): readonly string[] => [
   ...new Set([...limit.map((pattern) => `--limit ${pattern}`), ...roles.map((name) => `--role ${name}`)]),
 ]

@@ -2,19 +2,19 @@ import { type Problem, placeOf } from '../problem.ts'
 import { inLine, words, wrap } from './text.ts'
 import type { View } from './view.ts'
 
-/** A problem as people read it: where and what, then why, then what to do. */
+/** Returns the lines of an error card: place, what happened, why, and how to fix it. */
 export const cardLines = (problem: Problem, { paint, columns }: View): readonly string[] => {
   const place = inLine(placeOf(problem.where))
   const key = 'file' in problem.where && problem.where.key !== undefined ? `  ${inLine(problem.where.key)}` : ''
   return [
     `${paint.red('✖')} ${paint.bold(place)}${key}`,
-    ...labelled('what', problem.what, columns).map((line) => line),
+    ...labelled('what', problem.what, columns),
     ...(problem.why === undefined ? [] : labelled('why', problem.why, columns).map(paint.dim)),
     ...labelled('fix', problem.fix, columns),
   ]
 }
 
-/** All of them, each a card. The very same of several hosts is told for each of them; one in a file that all use is told once. */
+/** Returns one card per problem. A problem in a file that several hosts share is printed once. */
 export const cards = (problems: readonly Problem[], view: View): string =>
   `${distinct(problems)
     .map((problem) => cardLines(problem, view).join('\n'))
@@ -30,12 +30,12 @@ const labelled = (label: string, text: string, columns: number): readonly string
     .flatMap((line) => wrap(line.replaceAll('\t', '  '), columns - 7))
     .map((line, i) => `  ${(i === 0 ? label : '').padEnd(5)}${line}`)
 
-/** Something that should not have happened: our fault, and said so. */
+/** Returns the card of an error that is not a `Problem`: a defect of provision. */
 export const defectCard = (error: unknown, { paint }: View): string => {
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return `${[
     `${paint.red('✖')} ${paint.bold('provision')}  ${words(what.split('\n')[0] ?? '')}`,
-    '  why  this is a defect of provision, not of your project',
-    '  fix  run the same with --debug, and report what it prints',
+    '  why  this is a bug in provision, not in your project',
+    '  fix  run the command again with --debug and report the output',
   ].join('\n')}\n`
 }

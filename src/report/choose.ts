@@ -1,22 +1,23 @@
 import { humanReport } from './human.ts'
 import { jsonReport } from './json.ts'
-import { plainMotion } from './plain.ts'
+import { plainActivity } from './plain.ts'
 import type { Format, Report } from './report.ts'
-import { terminalMotion } from './terminal.ts'
+import { terminalActivity } from './terminal.ts'
 import type { View } from './view.ts'
 
-/** Where a report is written. */
-export interface Stage {
+/** The destination of a report. */
+export interface Screen {
   out(text: string): void
   readonly view: View
+  /** Whether `out` is a terminal that can rewrite its lines. */
   readonly live: boolean
   rows(): number
 }
 
-/** The report for a format; without one, a terminal is watched and anything else is read later. */
-export const chooseReport = (format: Format | undefined, { out, view, live, rows }: Stage): Report => {
-  const chosen = format ?? (live ? 'terminal' : 'plain')
-  if (chosen === 'json') return jsonReport(out)
-  const motion = chosen === 'terminal' && live ? terminalMotion(view, rows) : plainMotion(out)
-  return humanReport(out, view, motion, () => performance.now())
+/** Returns the report for a format. The default is `terminal` on a terminal, and `plain` elsewhere. */
+export const chooseReport = (format: Format | undefined, { out, view, live, rows }: Screen): Report => {
+  const selected = format ?? (live ? 'terminal' : 'plain')
+  if (selected === 'json') return jsonReport(out)
+  const activity = selected === 'terminal' && live ? terminalActivity(view, rows) : plainActivity(out)
+  return humanReport(out, view, activity, () => performance.now())
 }

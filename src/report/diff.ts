@@ -1,14 +1,14 @@
 import { count, visible, wrap } from './text.ts'
 import type { View } from './view.ts'
 
-// A plan is read from top to bottom: a diff longer than this hides the next change.
-const SHOWN = 30
+// A longer diff would push the next change off the screen.
+const SHOWN_LINES = 30
 
-/** A unified diff in colour, cut to the width; beyond some thirty lines only their number, unless all was asked for. */
+/** Returns the lines of a unified diff in colour, wrapped to the width. A long diff ends with the number of hidden lines, unless `verbose`. */
 export const diffLines = (diff: string, { paint, columns, verbose }: View): readonly string[] => {
-  // As a whole: what stands in several lines, each by itself nobody would know.
-  const lines = body(visible(diff))
-  const shown = verbose || lines.length <= SHOWN + 5 ? lines : lines.slice(0, SHOWN)
+  // The whole text is redacted before it is split: a secret may span several lines.
+  const lines = hunksOf(visible(diff))
+  const shown = verbose || lines.length <= SHOWN_LINES + 5 ? lines : lines.slice(0, SHOWN_LINES)
   const hidden = lines.length - shown.length
   return [
     ...shown.flatMap((line) => wrap(line.replaceAll('\t', '    '), columns).map(colourOf(line, paint))),
@@ -16,13 +16,13 @@ export const diffLines = (diff: string, { paint, columns, verbose }: View): read
   ]
 }
 
-// The head names the file a second time; and a diff that is one hunk from the first line needs no line numbers.
-const body = (diff: string): readonly string[] => {
+// The header repeats the path of the change, and one hunk from line 1 needs no line numbers.
+const hunksOf = (diff: string): readonly string[] => {
   const lines = diff.replace(/\n$/, '').split('\n')
   const first = lines.findIndex((line) => line.startsWith('@@'))
   const hunks = lines.slice(Math.max(first, 0))
-  const whole = hunks.filter((line) => line.startsWith('@@')).length === 1 && /^@@ -[01](,\d+)? \+[01](,\d+)? @@/.test(hunks[0] ?? '')
-  return whole ? hunks.slice(1) : hunks
+  const startsAtTop = hunks.filter((line) => line.startsWith('@@')).length === 1 && /^@@ -[01](,\d+)? \+[01](,\d+)? @@/.test(hunks[0] ?? '')
+  return startsAtTop ? hunks.slice(1) : hunks
 }
 
 const colourOf = (line: string, paint: View['paint']): ((piece: string) => string) => {

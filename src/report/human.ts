@@ -1,14 +1,14 @@
 import type { Event } from '../engine/events.ts'
 import type { PlannedChange } from '../engine/plan/plan.ts'
-import { planHeadline, planLines } from './planned.ts'
+import { planHeadline, planLines } from './plan-lines.ts'
 import { Progress } from './progress.ts'
 import type { Report } from './report.ts'
-import { leftLines, summaryLines } from './summary.ts'
+import { summaryLines, unappliedLines } from './summary.ts'
 import { hanging, inLine } from './text.ts'
 import type { View } from './view.ts'
 
-/** What moves while a run is under way: lines that are rewritten on a terminal, lines that follow each other in a log. */
-export interface Motion {
+/** Shows what hosts are doing during a run: lines that are rewritten on a terminal, consecutive lines in a log. */
+export interface ActivityDisplay {
   start(title: string, progress: Progress): void
   changed(phase: 'applied' | 'failed', change: PlannedChange, durationMs: number | undefined): void
   doing(host: string, what: string | undefined): void
@@ -17,8 +17,8 @@ export interface Motion {
   stop(): Promise<void>
 }
 
-/** A run as people read it: the plan, what is happening, the summary. `out` is written to only while nothing moves. */
-export const humanReport = (out: (text: string) => void, view: View, motion: Motion, now: () => number): Report => {
+/** Prints the plan, the activity and the summary of a run. `out` is used only while the activity display is stopped. */
+export const humanReport = (out: (text: string) => void, view: View, activity: ActivityDisplay, now: () => number): Report => {
   const print = (lines: readonly string[]): void => {
     if (lines.length > 0) out(`${lines.join('\n')}\n`)
   }
@@ -30,17 +30,17 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
   return {
     listen: (event) => {
       progress.listen(event, now())
-      if (event.type === 'change' && event.phase !== 'planned') motion.changed(event.phase, event.change, event.durationMs)
-      if (event.type === 'doing') motion.doing(event.host, event.what)
-      if (event.type === 'rolling') motion.rolling(event)
+      if (event.type === 'change' && event.phase !== 'planned') activity.changed(event.phase, event.change, event.durationMs)
+      if (event.type === 'doing') activity.doing(event.host, event.what)
+      if (event.type === 'rolling') activity.rolling(event)
       if (event.type === 'reverted')
-        warn(event.change.host, `${event.change.resource.replace(':', ' ')} is again as it was before this run`)
+        warn(event.change.host, `${event.change.resource.replace(':', ' ')} was restored to its state before this run`)
       if (event.type === 'note') notes.push(event.what)
       if (event.type === 'warning') warn(event.host ?? '', [event.role, event.what].filter((part) => part !== undefined).join(': '))
     },
-    looking: (names) => {
+    observing: (names) => {
       progress = new Progress(names, undefined, now())
-      motion.start(`Looking at ${names.length === 1 ? names[0] : `${names.length} hosts`}`, progress)
+      activity.start(`Observing ${names.length === 1 ? names[0] : `${names.length} hosts`}`, progress)
     },
     planned: (plan, playNames) => {
       if (plan.changes.length > 0) print(planLines(plan, playNames, view))
@@ -51,26 +51,26 @@ export const humanReport = (out: (text: string) => void, view: View, motion: Mot
     applying: (plan) => {
       print(['', planHeadline(plan, view)])
       progress = new Progress([], plan, now())
-      motion.start('Applying', progress)
+      activity.start('Applying', progress)
     },
-    interrupting: () => motion.title('Finishing the step at hand (Ctrl-C again stops at once)'),
-    settle: () => motion.stop(),
-    // The cards of the problems say it all.
+    interrupting: () => activity.title('Finishing the current step (press Ctrl-C again to stop immediately)'),
+    settle: () => activity.stop(),
+    // The error cards are printed by `main`.
     broken: () => {},
     finished: (ending) => {
-      print(notes.map((what) => `${view.paint.green('✔')} ${hanging(what)}`))
+      print(notes.map((note) => `${view.paint.green('✔')} ${hanging(note)}`))
       print(warningLines(warnings, view))
-      const left = ending.dryRun ? [] : ending.plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource))
-      print([...summaryLines(ending, progress, view), ...leftLines(left, view)])
+      const unapplied = ending.dryRun ? [] : ending.plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource))
+      print([...summaryLines(ending, progress, view), ...unappliedLines(unapplied, view)])
     },
   }
 }
 
 const warningLines = (warnings: ReadonlyMap<string, ReadonlySet<string>>, { paint }: View): readonly string[] =>
-  [...warnings].map(([what, hosts]) => {
+  [...warnings].map(([text, hosts]) => {
     const names = [...hosts]
       .filter((host) => host !== '')
       .sort()
       .join(' ')
-    return `${paint.yellow('!')} ${hanging(what)}${names === '' ? '' : paint.dim(`  ${inLine(names)}`)}`
+    return `${paint.yellow('!')} ${hanging(text)}${names === '' ? '' : paint.dim(`  ${inLine(names)}`)}`
   })

@@ -1,36 +1,36 @@
 import type { PlannedChange } from '../engine/plan/plan.ts'
 import { type Problem, placeOf } from '../problem.ts'
-import { busyHosts } from './busy.ts'
 import { jsonLine } from './json-line.ts'
+import { reportLongActivities } from './long-activities.ts'
 import type { Ending, Report } from './report.ts'
 
-/** One JSON object a line; the last one is the summary. The names in it are promised to others (DESIGN section 6). */
+/** Prints one JSON object per line; the last one is the summary. Its field names are a public contract. */
 export const jsonReport = (out: (text: string) => void): Report => {
   const line = (value: unknown): void => out(jsonLine(value))
-  const busy = busyHosts((host, what, lasted) =>
-    line({ type: 'doing', host, what, ...(lasted === undefined ? {} : { durationMs: Math.round(lasted) }) }),
+  const activities = reportLongActivities((host, what, lastedMs) =>
+    line({ type: 'doing', host, what, ...(lastedMs === undefined ? {} : { durationMs: Math.round(lastedMs) }) }),
   )
   return {
     listen: (event) => {
-      if (event.type === 'doing') busy.doing(event.host, event.what)
-      if (event.type === 'rolling') busy.heard(event.host)
-      // What was planned stands in the plan already, each change once.
+      if (event.type === 'doing') activities.doing(event.host, event.what)
+      if (event.type === 'rolling') activities.printed(event.host)
+      // `planned` prints the planned changes.
       if (event.type === 'change' && event.phase !== 'planned') {
-        busy.heard(event.change.host)
+        activities.printed(event.change.host)
         line(changeLine(event.phase, event.change))
       }
       if (event.type === 'reverted') line({ type: 'reverted', host: event.change.host, resource: event.change.resource })
       if (event.type === 'warning' || event.type === 'note' || event.type === 'rolling') line(event)
     },
-    looking: () => {},
-    planned: ({ changes, rollouts: manners = [], withheld: leftovers = [] }, playNames) => {
-      for (const { play, serial, at } of manners) line({ type: 'rolling', phase: 'planned', play: playNames[play], serial, at })
+    observing: () => {},
+    planned: ({ changes, rollouts = [], withheld: orphans = [] }, playNames) => {
+      for (const { play, serial, at } of rollouts) line({ type: 'rolling', phase: 'planned', play: playNames[play], serial, at })
       for (const change of changes) line(changeLine('planned', change))
-      for (const leftover of leftovers) line({ type: 'leftover', ...leftover, withheld: '--prune' })
+      for (const orphan of orphans) line({ type: 'orphan', ...orphan, withheld: '--prune' })
     },
     applying: () => {},
     interrupting: () => {},
-    settle: async () => busy.stop(),
+    settle: async () => activities.stop(),
     finished: ({ outcome, problems }: Ending) => {
       for (const problem of problems) line(problemLine(problem))
       line(summaryLine(outcome))
@@ -57,9 +57,9 @@ const changeLine = (
   ...(fullDiff === undefined ? {} : { fullDiff }),
 })
 
-export const problemLine = ({ class: sort, where, what, why, fix }: Problem) => ({
+export const problemLine = ({ class: problemClass, where, what, why, fix }: Problem) => ({
   type: 'problem',
-  class: sort,
+  class: problemClass,
   place: placeOf(where),
   where,
   what,

@@ -1,26 +1,26 @@
-import { busyHosts } from './busy.ts'
-import type { Motion } from './human.ts'
+import type { ActivityDisplay } from './human.ts'
+import { reportLongActivities } from './long-activities.ts'
 import { duration, words } from './text.ts'
 
-/** For logs: a line for each change as it is made, and a sign of life of a host that is busy for long. */
-export const plainMotion = (out: (text: string) => void): Motion => {
+/** Prints a line per applied change, and a line per minute for a host whose activity takes long. For logs. */
+export const plainActivity = (out: (text: string) => void): ActivityDisplay => {
   const line = (text: string): void => out(`${words(text).replaceAll('\n', ' ')}\n`)
-  const busy = busyHosts((host, what, lasted) =>
-    line(lasted === undefined ? `${host}  ${what}` : `${host}  still ${what} (${Math.round(lasted / 60_000)} min)`),
+  const activities = reportLongActivities((host, activity, lastedMs) =>
+    line(lastedMs === undefined ? `${host}  ${activity}` : `${host}  still ${activity} (${Math.round(lastedMs / 60_000)} min)`),
   )
   return {
     start: () => {},
     changed: (phase, { host, resource, action }, durationMs) => {
-      busy.heard(host)
+      activities.printed(host)
       const time = durationMs === undefined || durationMs < 50 ? '' : `  ${duration(durationMs)}`
       line(`${host}  ${phase === 'failed' ? 'FAILED ' : ''}${action} ${resource.replace(':', ' ')}${time}`)
     },
-    doing: busy.doing,
+    doing: activities.doing,
     rolling: ({ phase, host, at, durationMs }) => {
-      busy.heard(host)
-      line(`${host}  ${phase === 'out' ? 'out of' : 'in again at'} ${at}  ${duration(durationMs)}`)
+      activities.printed(host)
+      line(`${host}  ${phase === 'out' ? 'drained from' : 'returned to'} ${at}  ${duration(durationMs)}`)
     },
     title: (title) => line(title),
-    stop: async () => busy.stop(),
+    stop: async () => activities.stop(),
   }
 }

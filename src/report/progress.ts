@@ -1,12 +1,13 @@
 import type { Event } from '../engine/events.ts'
 import type { Plan } from '../engine/plan/plan.ts'
-import { cut, duration, pad, width, words } from './text.ts'
+import { duration, pad, truncate, width, words } from './text.ts'
 import type { View } from './view.ts'
 
 interface HostProgress {
-  /** What the engine says of the host, and what the host is busy with in particular. */
+  /** Phase of the run on this host. */
   state: string
-  doing: string | undefined
+  /** Current activity within the phase. */
+  activity: string | undefined
   since: number
   startedAt: number | undefined
   endedAt: number | undefined
@@ -16,23 +17,23 @@ interface HostProgress {
 
 const states = {
   connecting: 'connecting',
-  observing: 'looking',
+  observing: 'observing',
   waiting: '',
   applying: 'applying',
-  proving: 'looking again',
+  proving: 'observing again',
   done: '',
 } as const
 
-/** What every host is doing now and how far it is, kept from the engine's events: a value to be shown at any moment. */
+/** Current activity and progress of every host, from the engine's events. */
 export class Progress {
   readonly #hosts: Map<string, HostProgress>
-  readonly #begun: number
+  readonly #startedAt: number
   readonly #settled = new Set<string>()
-  /** How many changes were made so far. */
+  /** Number of changes applied so far. */
   applied = 0
 
   constructor(hosts: readonly string[], plan: Plan | undefined, now: number) {
-    this.#begun = now
+    this.#startedAt = now
     const planned = Map.groupBy(plan?.changes ?? [], ({ host }) => host)
     const names = plan === undefined ? hosts : [...planned.keys()]
     this.#hosts = new Map(
@@ -40,7 +41,7 @@ export class Progress {
         host,
         {
           state: '',
-          doing: undefined,
+          activity: undefined,
           since: now,
           startedAt: undefined,
           endedAt: undefined,
@@ -58,8 +59,8 @@ export class Progress {
     host.endedAt = now
     if (event.type === 'host') {
       if (event.state === 'applying') host.startedAt ??= now
-      say(host, states[event.state], undefined, now)
-    } else if (event.type === 'doing') say(host, host.state, event.what, now)
+      update(host, states[event.state], undefined, now)
+    } else if (event.type === 'doing') update(host, host.state, event.what, now)
     else if (event.phase !== 'planned') {
       host.settled += 1
       if (event.phase === 'applied') this.applied += 1
@@ -67,44 +68,44 @@ export class Progress {
     }
   }
 
-  /** Whether a change was made or has failed. */
+  /** Whether a change was applied or failed. */
   isSettled(host: string, resource: string): boolean {
     return this.#settled.has(`${host} ${resource}`)
   }
 
-  /** Milliseconds from a host's first change to its last word. */
-  timeOf(name: string): number | undefined {
+  /** Returns the milliseconds from a host's first change to its last event. */
+  durationOf(name: string): number | undefined {
     const host = this.#hosts.get(name)
     return host?.startedAt === undefined || host.endedAt === undefined ? undefined : host.endedAt - host.startedAt
   }
 
-  /** One line for all, then one for each host that is at work, as many as fit. */
+  /** Returns a line for the run, then a line per active host, as many as fit into `rows`. */
   lines(title: string, { paint, columns }: View, rows: number, now: number): readonly string[] {
     const all = [...this.#hosts.values()]
     const planned = sum(all.map((host) => host.planned))
-    const far = planned === 0 ? '' : `${sum(all.map(({ settled }) => settled))}/${planned}  `
-    const active = [...this.#hosts].filter(([, host]) => busyWith(host) !== '')
+    const settled = planned === 0 ? '' : `${sum(all.map(({ settled }) => settled))}/${planned}  `
+    const active = [...this.#hosts].filter(([, host]) => activityOf(host) !== '')
     const shown = active.length <= rows ? active : active.slice(0, Math.max(rows - 1, 0))
     const longest = Math.max(0, ...shown.map(([name]) => width(name)))
     return [
-      `${paint.bold(title)}  ${paint.dim(`${far}${duration(now - this.#begun)}`)}`,
+      `${paint.bold(title)}  ${paint.dim(`${settled}${duration(now - this.#startedAt)}`)}`,
       ...shown.map(([name, host]) => {
         const steps = host.planned === 0 ? '' : `${host.settled}/${host.planned}  `
         const time = now - host.since < 2000 ? '' : `  ${duration(now - host.since)}`
         const room = columns - longest - 4 - steps.length - time.length
-        return `  ${pad(name, longest)}  ${paint.dim(steps)}${cut(oneLine(busyWith(host)), room)}${paint.dim(time)}`
+        return `  ${pad(name, longest)}  ${paint.dim(steps)}${truncate(oneLine(activityOf(host)), room)}${paint.dim(time)}`
       }),
       ...(shown.length < active.length ? [paint.dim(`  and ${active.length - shown.length} more hosts`)] : []),
     ]
   }
 }
 
-const busyWith = ({ state, doing }: HostProgress): string => doing ?? state
+const activityOf = ({ state, activity }: HostProgress): string => activity ?? state
 
-const say = (host: HostProgress, state: string, doing: string | undefined, now: number): void => {
-  if (busyWith({ ...host, state, doing }) !== busyWith(host)) host.since = now
+const update = (host: HostProgress, state: string, activity: string | undefined, now: number): void => {
+  if (activityOf({ ...host, state, activity }) !== activityOf(host)) host.since = now
   host.state = state
-  host.doing = doing
+  host.activity = activity
 }
 
 const oneLine = (text: string): string => words(text).replaceAll(/\s+/g, ' ')

@@ -1,19 +1,23 @@
 import type { HostOutcome, Outcome, PlannedChange } from '../engine/plan/plan.ts'
-import { planHeadline } from './planned.ts'
+import { planHeadline } from './plan-lines.ts'
 import type { Progress } from './progress.ts'
 import type { Ending } from './report.ts'
-import { count, cut, duration, inLine, pad, width } from './text.ts'
+import { count, duration, inLine, pad, truncate, width } from './text.ts'
 import type { View } from './view.ts'
 
-/** How a run ended, host by host, and in one sentence. */
+/** Returns a table of the hosts and one sentence about the run. */
 export const summaryLines = (ending: Ending, progress: Progress, view: View): readonly string[] => {
-  const quiet = ending.outcome.hosts.every(({ changed, failed, unreachable }) => changed + failed === 0 && !unreachable)
-  return [...(quiet ? [] : ['', ...table(ending, progress, view), '']), sentence(ending, progress, view), ...narrowed(ending, view)]
+  const isConverged = ending.outcome.hosts.every(({ changed, failed, unreachable }) => changed + failed === 0 && !unreachable)
+  return [
+    ...(isConverged ? [] : ['', ...table(ending, progress, view), '']),
+    sentence(ending, progress, view),
+    ...restriction(ending, view),
+  ]
 }
 
 const table = ({ outcome, dryRun }: Ending, progress: Progress, { paint }: View): readonly string[] => {
   const head = ['host', 'resources', dryRun ? 'to change' : 'changed', 'failed', 'seconds', '']
-  const rows = outcome.hosts.map((host) => cells(host, progress.timeOf(host.host)))
+  const rows = outcome.hosts.map((host) => cells(host, progress.durationOf(host.host)))
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => width(row[i] ?? ''))))
   const line = (row: readonly string[]): string =>
     row
@@ -33,28 +37,28 @@ const table = ({ outcome, dryRun }: Ending, progress: Progress, { paint }: View)
 const cells = ({ host, resources, changed, failed, unreachable }: HostOutcome, time: number | undefined): readonly string[] => {
   const seconds = time === undefined ? '' : (time / 1000).toFixed(1)
   return unreachable && resources === 0
-    ? [inLine(host), '', '', '', '', 'not reached']
-    : [inLine(host), String(resources), String(changed), String(failed), seconds, unreachable ? 'lost' : '']
+    ? [inLine(host), '', '', '', '', 'unreachable']
+    : [inLine(host), String(resources), String(changed), String(failed), seconds, unreachable ? 'connection lost' : '']
 }
 
 const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Progress, view: View): string => {
   const { paint } = view
   const { hosts, result, durationMs } = outcome
-  const time = paint.dim(`${foretoldWords(outcome)}${duration(durationMs)}`)
-  // The controller's own changes count too; it has no line in the table.
+  const time = paint.dim(`${predictionText(outcome)}${duration(durationMs)}`)
+  // Includes changes of the controller, which has no row in the table.
   const changed = dryRun ? plan.changes.length : progress.applied
-  const lost = hosts.filter(({ unreachable }) => unreachable).length
+  const unreachable = hosts.filter((host) => host.unreachable).length
   const failures = [
     ...(total(hosts, ({ failed }) => failed) === 0 ? [] : [`${total(hosts, ({ failed }) => failed)} failed`]),
-    ...(lost === 0 ? [] : [`${count(lost, 'host')} not reached`]),
+    ...(unreachable === 0 ? [] : [`${count(unreachable, 'host')} unreachable`]),
   ]
-  const putOff = dryRun ? 0 : plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource)).length
-  const made = dryRun ? `${count(changed, 'change')} to make` : `${count(changed, 'change')} made`
-  if (interrupted) return `${paint.yellow('■')} ${paint.bold('Interrupted')}: ${[made, ...failures].join(', ')}  ${time}`
-  if (result === 'failed' || failures.length > 0) return `${paint.red('✖')} ${paint.bold([...failures, made].join(', '))}  ${time}`
-  if (changed > 0 && dryRun) return `${paint.yellow('●')} ${planHeadline(plan, view)}, nothing was touched  ${time}`
-  if (putOff > 0) return `${paint.yellow('●')} ${paint.bold(`${made}, ${putOff} put off`)}  ${time}`
-  if (changed > 0) return `${paint.green('✔')} ${paint.bold(made)} and proved  ${time}`
+  const deferred = dryRun ? 0 : plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource)).length
+  const applied = dryRun ? `${count(changed, 'change')} to apply` : `${count(changed, 'change')} applied`
+  if (interrupted) return `${paint.yellow('■')} ${paint.bold('Interrupted')}: ${[applied, ...failures].join(', ')}  ${time}`
+  if (result === 'failed' || failures.length > 0) return `${paint.red('✖')} ${paint.bold([...failures, applied].join(', '))}  ${time}`
+  if (changed > 0 && dryRun) return `${paint.yellow('●')} ${planHeadline(plan, view)}, nothing was changed  ${time}`
+  if (deferred > 0) return `${paint.yellow('●')} ${paint.bold(`${applied}, ${deferred} deferred`)}  ${time}`
+  if (changed > 0) return `${paint.green('✔')} ${paint.bold(applied)} and confirmed  ${time}`
   const resources = `${count(
     total(hosts, ({ resources }) => resources),
     'resource',
@@ -62,25 +66,25 @@ const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Prog
   return `${paint.green('✔')} ${paint.bold('Nothing to do')}: ${resources} as described  ${time}`
 }
 
-/** `foretold 212 of 212 changes  `: the prediction, compared with what happened. */
-const foretoldWords = ({ prediction: foretold }: Outcome): string =>
-  foretold === undefined || foretold.actual === 0 ? '' : `foretold ${foretold.predicted} of ${count(foretold.actual, 'change')}  `
+/** `predicted 212 of 212 changes  `: how many of the changes that happened were in the plan. */
+const predictionText = ({ prediction }: Outcome): string =>
+  prediction === undefined || prediction.actual === 0 ? '' : `predicted ${prediction.predicted} of ${count(prediction.actual, 'change')}  `
 
-const narrowed = ({ narrowedTo }: Ending, { paint }: View): readonly string[] =>
-  narrowedTo.length === 0 ? [] : [paint.dim(`  Narrowed by ${narrowedTo.join(' ')}: nothing else was touched.`)]
+const restriction = ({ restrictedBy }: Ending, { paint }: View): readonly string[] =>
+  restrictedBy.length === 0 ? [] : [paint.dim(`  Restricted by ${restrictedBy.join(' ')}: nothing else was changed.`)]
 
-/** What was planned and not come to, host by host. */
-export const leftLines = (left: readonly PlannedChange[], { paint, columns }: View): readonly string[] =>
-  left.length === 0
+/** Returns the planned changes that were neither applied nor failed, by host. */
+export const unappliedLines = (unapplied: readonly PlannedChange[], { paint, columns }: View): readonly string[] =>
+  unapplied.length === 0
     ? []
     : [
         '',
-        `${paint.bold(count(left.length, 'change'))} left; the next run takes them up:`,
-        ...[...Map.groupBy(left, ({ host }) => host)].map(([host, changes]) => {
+        `${paint.bold(count(unapplied.length, 'change'))} not applied; the next run applies ${unapplied.length === 1 ? 'it' : 'them'}:`,
+        ...[...Map.groupBy(unapplied, ({ host }) => host)].map(([host, changes]) => {
           const names = changes.slice(0, 5).map(({ resource }) => resource.replace(':', ' '))
           const more = changes.length - names.length
           const list = inLine([...names, ...(more > 0 ? [`${more} more`] : [])].join(', '))
-          return `  ${inLine(host)}  ${paint.dim(cut(list, columns - width(host) - 4))}`
+          return `  ${inLine(host)}  ${paint.dim(truncate(list, columns - width(host) - 4))}`
         }),
       ]
 

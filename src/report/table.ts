@@ -3,7 +3,7 @@ import type { View } from './view.ts'
 
 type Row = readonly string[]
 
-/** Columns as wide as what stands in them, under a dim head. */
+/** Returns a table with a dim header. Columns are as wide as their widest cell. */
 export const table = (head: Row, rows: readonly Row[], paint: View['paint']): string => {
   const widths = widthsOf(head, rows)
   const line = (row: Row): string =>
@@ -14,9 +14,9 @@ export const table = (head: Row, rows: readonly Row[], paint: View['paint']): st
   return `${[paint.dim(line(head)), ...rows.map((row) => line(row.map(inLine)))].join('\n')}\n`
 }
 
-/** How wide such a table is. */
+/** Returns the width of such a table in columns of the terminal. */
 export const tableWidth = (head: Row, rows: readonly Row[]): number =>
-  widthsOf(head, rows).reduce((sum, one) => sum + one, GAP.length * (head.length - 1))
+  widthsOf(head, rows).reduce((sum, columnWidth) => sum + columnWidth, GAP.length * (head.length - 1))
 
 const GAP = '  '
 

@@ -1,32 +1,32 @@
-import type { Motion } from './human.ts'
+import type { ActivityDisplay } from './human.ts'
 import type { Progress } from './progress.ts'
 import type { View } from './view.ts'
 
-// Calm: a run that is over at once shows nothing that moves, and what moves does so four times a second.
-const PATIENCE_MS = 300
-const BEAT_MS = 250
+// A run that ends sooner shows no animation.
+const DELAY_MS = 300
+const FRAME_MS = 250
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
 /**
- * Lines that are rewritten in place. listr2 only shows them, as the many-lined title of one task: it schedules nothing,
- * takes no signal, and draws when we say so (its own tree of tasks costs seconds of CPU with many hosts).
+ * Rewrites lines in place. listr2 shows all of them as the title of one task: its own tree of tasks costs seconds of CPU with many
+ * hosts. It schedules nothing and handles no signals.
  */
-export const terminalMotion = (view: View, rows: () => number): Motion => {
+export const terminalActivity = (view: View, rows: () => number): ActivityDisplay => {
   let stop: (() => Promise<void>) | undefined
   let title = ''
 
   const show = async (progress: Progress, ended: Promise<void>): Promise<void> => {
-    const soon = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())
-    const [{ Listr, ListrDefaultRendererLogLevels }, isOver] = await Promise.all([
+    const delay = new Promise((resolve) => setTimeout(resolve, DELAY_MS).unref())
+    const [{ Listr, ListrDefaultRendererLogLevels }, hasEnded] = await Promise.all([
       import('listr2'),
-      Promise.race([soon.then(() => false), ended.then(() => true)]),
+      Promise.race([delay.then(() => false), ended.then(() => true)]),
     ])
-    if (isOver) return
-    let beat = 0
+    if (hasEnded) return
+    let frame = 0
     const draw = (): string => {
-      beat += 1
+      frame += 1
       const [head = '', ...hosts] = progress.lines(title, { ...view, columns: view.columns - 4 }, rows() - 3, performance.now())
-      return [`${view.paint.cyan(spinner[beat % spinner.length] ?? '')} ${head}`, ...hosts].join('\n')
+      return [`${view.paint.cyan(spinner[frame % spinner.length] ?? '')} ${head}`, ...hosts].join('\n')
     }
     const list = new Listr(
       [
@@ -35,7 +35,7 @@ export const terminalMotion = (view: View, rows: () => number): Motion => {
           task: async (_, task) => {
             const timer = setInterval(() => {
               task.title = draw()
-            }, BEAT_MS)
+            }, FRAME_MS)
             await ended.finally(() => clearInterval(timer))
           },
         },
@@ -49,14 +49,14 @@ export const terminalMotion = (view: View, rows: () => number): Motion => {
     await list.run()
   }
 
-  const end = async (): Promise<void> => {
+  const stopShowing = async (): Promise<void> => {
     await stop?.()
     stop = undefined
   }
 
   return {
-    start: (words, progress) => {
-      title = words
+    start: (newTitle, progress) => {
+      title = newTitle
       const { promise, resolve } = Promise.withResolvers<void>()
       const shown = show(progress, promise)
       stop = () => {
@@ -67,9 +67,9 @@ export const terminalMotion = (view: View, rows: () => number): Motion => {
     changed: () => {},
     doing: () => {},
     rolling: () => {},
-    title: (words) => {
-      title = words
+    title: (newTitle) => {
+      title = newTitle
     },
-    stop: end,
+    stop: stopShowing,
   }
 }

@@ -3,32 +3,32 @@ import { showHidden } from '../hidden.ts'
 import { redacted } from '../secret/secret.ts'
 
 /**
- * Replaces characters that control the terminal or are invisible by symbols (`␛`). For what must be seen exactly, as in diffs.
- * Secrets are masked before the text is cut into lines, in which nobody could find them.
+ * Replaces control characters and invisible characters with symbols (`␛`). Diffs use it, because it hides nothing.
+ * Secrets are masked here, before the text is split into lines: a secret may span several lines.
  */
 export const visible = (text: string): string => showHidden(redacted(text))
 
-/** The same on one line. A line break in a name that a host reports could imitate a line of this program. */
+/** The same on one line. A line break in a name from a host could imitate a line of provision's output. */
 export const inLine = (text: string): string => visible(text).replaceAll('\n', '⏎')
 
-/** Text of several lines, indented from the second on: none of them can imitate a line of this program. */
+/** Indents all lines but the first, so that none can imitate a line of provision's output. */
 export const hanging = (text: string): string => words(text.trimEnd()).replaceAll('\n', '\n  ')
 
-/** Sequences of this program: the colours of `painter`, and the cursor that `main` shows again. */
-const OURS = /(\x1b\[(?:1|2|22|3[1-46]|39)m|\x1b\[\?25h)/
+/** Escape sequences that provision itself prints: the colours of `painter`, and `main` showing the cursor. */
+const OWN_SEQUENCES = /(\x1b\[(?:1|2|22|3[1-46]|39)m|\x1b\[\?25h)/
 
-/** Output in which only this program's own sequences reach the terminal. */
+/** Makes all escape sequences visible except those that provision itself prints. */
 export const neutralized = (text: string): string =>
   text
-    .split(OURS)
+    .split(OWN_SEQUENCES)
     .map((part, i) => (i % 2 === 1 ? part : showHidden(part)))
     .join('')
 
-/** A host's own words: its colours taken out, the rest made visible. */
+/** Text from a host: removes its colours and makes other control characters visible. */
 export const words = (text: string): string => visible(stripVTControlCharacters(text).replaceAll('\r\n', '\n'))
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
-// Wide by Unicode's East Asian Width (the blocks, not the single signs), and emoji.
+// Wide blocks of Unicode's East Asian Width, and emoji.
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
 const NARROW = /^[\x20-\x7e]*$/
@@ -36,31 +36,31 @@ const EMPTY = /^[\p{Mark}\u200b-\u200d\ufeff]*$/u
 
 const graphemeWidth = (grapheme: string): number => (EMPTY.test(grapheme) ? 0 : WIDE.test(grapheme) ? 2 : 1)
 
-/** How many columns a text without colours takes on a terminal. */
+/** Returns the columns that a text without colours takes on a terminal. */
 export const width = (text: string): number =>
   NARROW.test(text) ? text.length : [...graphemes.segment(text)].reduce((sum, { segment }) => sum + graphemeWidth(segment), 0)
 
-/** Cuts a line into pieces that fit; nothing is lost. */
+/** Splits a line into pieces of at most `columns`. */
 export const wrap = (line: string, columns: number): readonly string[] => {
   if (width(line) <= columns) return [line]
   const pieces: string[] = []
   let piece = ''
   let used = 0
   for (const { segment } of graphemes.segment(line)) {
-    const wide = graphemeWidth(segment)
-    if (used + wide > columns && piece !== '') {
+    const columnsOfGrapheme = graphemeWidth(segment)
+    if (used + columnsOfGrapheme > columns && piece !== '') {
       pieces.push(piece)
       piece = ''
       used = 0
     }
     piece += segment
-    used += wide
+    used += columnsOfGrapheme
   }
   return [...pieces, piece]
 }
 
-/** A line cut to fit, with `…` where something is missing: for lines that live a moment only. */
-export const cut = (line: string, columns: number): string =>
+/** Truncates a line to `columns` and ends it with `…`. Only for lines that are rewritten soon, or lists with a count. */
+export const truncate = (line: string, columns: number): string =>
   width(line) <= columns ? line : `${wrap(line, Math.max(columns - 1, 1))[0]}…`
 
 export const pad = (text: string, columns: number): string => text + ' '.repeat(Math.max(columns - width(text), 0))

@@ -1,9 +1,9 @@
-/** How and for whom something is written: with colours or not, how wide, how much of it. */
+/** Colours, width and level of detail of the output. */
 export interface View {
   readonly paint: Paint
-  /** Columns that a line may take; `Infinity` where nobody counts them. */
+  /** Columns of the terminal; `Infinity` if the output is not a terminal. */
   readonly columns: number
-  /** All of it: long diffs whole. */
+  /** Whether long diffs are shown completely. */
   readonly verbose: boolean
 }
 
@@ -11,11 +11,11 @@ const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, cyan:
 
 export type Paint = Readonly<Record<keyof typeof codes, (text: string) => string>>
 
-/** The colours, or none of them. */
+/** Returns functions that colour text, or leave it unchanged. */
 export const painter = (colours: boolean): Paint => {
   const paint = Object.entries(codes).map(([name, code]) => [
     name,
-    // Bold and dim share their end (22), as the colours do (39).
+    // 22 ends bold and dim, 39 ends a colour.
     (text: string) => (colours && text !== '' ? `\x1b[${code}m${text}\x1b[${code < 10 ? 22 : 39}m` : text),
   ])
   return Object.fromEntries(paint)

@@ -140,7 +140,7 @@ const putOff = async (days: number, words: readonly (string | RegExp)[]): Promis
   expect(run.status).toBe(0)
   for (const name of NAMES) expect(run.stdout).toContain(`${name}.example.test.pem was not renewed, what is there is good until 20`)
   for (const word of words) expect(run.stdout).toMatch(word)
-  expect(run.stdout).toContain('0 changes made, 3 put off')
+  expect(run.stdout).toContain('0 changes applied, 3 deferred')
   expect(await Promise.all(NAMES.map(served))).toEqual(before)
   expect((await runIn(days, '--dry-run')).status).toBe(2)
 }
@@ -188,7 +188,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     relay = await honest()
     // Its own clock is not ahead, so what it issues is due again at once by ours: that is the one complaint.
     const { stdout, stderr } = await runIn(21)
-    expect(stdout).not.toContain('put off')
+    expect(stdout).not.toContain('deferred')
     expect(stderr.match(/^ {2}what .*/gm)).toEqual(NAMES.map(() => '  what was applied and has not converged'))
     for (const [i, name] of NAMES.entries()) {
       const now = await served(name)

@@ -77,7 +77,7 @@ it('a host whose /tmp and /run let nothing be executed is served like any other'
   site({ install: true })
   const { status, stdout, stderr } = project.provision('run')
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-  expect(stdout).toMatch(/✔ \d+ changes made and proved/)
+  expect(stdout).toMatch(/✔ \d+ changes applied and confirmed/)
   expect(on('hello; umount /tmp')).toBe('Hello, world!')
 })
 
@@ -98,12 +98,12 @@ it('a clock that is far off is told in every run, with what will come of it', ()
   expect(project.provision('run', '--dry-run').stdout).not.toContain('clock')
 })
 
-it('one host of three that is not reached: the others finish, and the summary and the exit status tell', () => {
+it('one of three hosts is unreachable: the others finish, and the summary and the exit status report it', () => {
   site({}, 'all')
   const { status, stdout, stderr } = project.provision('run')
   expect(status).toBe(4)
-  expect(stdout).toMatch(/^ {2}three +not reached$/m)
-  expect(stdout).toMatch(/^✖ 1 host not reached, \d+ changes made {2}foretold (\d+) of \1 changes/m)
+  expect(stdout).toMatch(/^ {2}three +unreachable$/m)
+  expect(stdout).toMatch(/^✖ 1 host unreachable, \d+ changes applied {2}predicted (\d+) of \1 changes/m)
   expect(stderr).toMatch(/^✖ three\n {2}what .*10\.79\.93\.13.*\n(?: {2}why .*\n)? {2}fix {2}\S/m)
   expect(on('ls /srv/ran', 'two')).toBe('/srv/ran')
   const json = project.json('run')

@@ -38,13 +38,13 @@ const env = { PATH: process.env.PATH, HOME: scratch, USER: 'ops', PROVISION_AGE_
 
 const provision = (words: readonly string[], more: Parameters<typeof spawnSync>[2] = {}) => {
   const { status, stdout, stderr } = spawnSync(bin, words, { cwd: project, env, ...more, encoding: 'utf8' })
-  expect(stderr ?? '').not.toMatch(/^\s+at .*:\d+:\d+\)?$|node:internal|defect of provision|undefined/m)
+  expect(stderr ?? '').not.toMatch(/^\s+at .*:\d+:\d+\)?$|node:internal|bug in provision|undefined/m)
   return { status, stdout, stderr }
 }
 
 const sh = (script: string, ...words: readonly string[]) => {
   const { status, stdout, stderr } = spawnSync('sh', ['-c', script, 'sh', bin, ...words], { cwd: project, env, encoding: 'utf8' })
-  expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$|node:internal|defect of provision|undefined/m)
+  expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$|node:internal|bug in provision|undefined/m)
   return { status, stdout, stderr }
 }
 

@@ -71,7 +71,7 @@ const provision = (words: readonly string[], env: Record<string, string> = {}, b
     env: { ...environment(), ...env },
     encoding: 'utf8',
   })
-  expect(`${stdout}${stderr}`).not.toMatch(/defect of provision|^\s+at .*:\d+:\d+\)?$|node:internal/m)
+  expect(`${stdout}${stderr}`).not.toMatch(/bug in provision|^\s+at .*:\d+:\d+\)?$|node:internal/m)
   return { status, stdout, stderr }
 }
 

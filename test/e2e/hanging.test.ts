@@ -181,7 +181,7 @@ describe('a host that hangs', () => {
     expect(doors.status).toBe(4)
     expect(doors.seconds).toBeLessThan(60)
     expect(await inside(spec, 'doors', 'cat /srv/third')).toBe('third')
-    expect(doors.stdout).toMatch(/^ {2}session +not reached$/m)
+    expect(doors.stdout).toMatch(/^ {2}session +unreachable$/m)
   })
 })
 

@@ -103,7 +103,7 @@ describe('a plan that was kept', () => {
     expect([host.status, wish.status]).toEqual([3, 3])
     expect(on('cat /etc/app/a; stat -c %a /etc/app/b')).toBe('by hand\n600')
     site(full, 'extra')
-    expect(project.provision('run', '--plan', 'plan.json').stdout).toMatch(/2 changes made and proved {2}foretold 2 of 2 changes/)
+    expect(project.provision('run', '--plan', 'plan.json').stdout).toMatch(/2 changes applied and confirmed {2}predicted 2 of 2 changes/)
   })
 })
 
@@ -138,14 +138,14 @@ describe('what no role declares any more', () => {
       expect(stdout).toContain('Nothing to do')
     }
     const { lines } = project.json('run', '--dry-run')
-    const leftovers = lines.filter(({ type }) => type === 'leftover')
-    expect(leftovers.map(({ host, action, resource }) => `${host} ${action} ${resource}`)).toEqual([
+    const orphans = lines.filter(({ type }) => type === 'orphan')
+    expect(orphans.map(({ host, action, resource }) => `${host} ${action} ${resource}`)).toEqual([
       'one update service:helper.service',
       'one delete unit:helper.service',
       'one delete link:/etc/link',
       'one delete file:/etc/app/b',
     ])
-    expect(leftovers.at(-1)).toMatchObject({ role: 'app', reason: 'no role declares it any more', withheld: '--prune' })
+    expect(orphans.at(-1)).toMatchObject({ role: 'app', reason: 'no role declares it any more', withheld: '--prune' })
     expect(lines.at(-1)).toMatchObject({ result: 'converged' })
     expect(on('ls /etc/app /etc/link')).toContain('b')
   })

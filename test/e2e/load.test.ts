@@ -41,7 +41,7 @@ describe('visitors do not notice', () => {
       'a deployment over both web servers',
       () => {
         site.page(1)
-        expect(run()).toMatch(/web-01 {2}out of lb-01[\s\S]*web-02 {2}in again at lb-02/)
+        expect(run()).toMatch(/web-01 {2}drained from lb-01[\s\S]*web-02 {2}returned to lb-02/)
       },
     ],
     [

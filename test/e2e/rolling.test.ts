@@ -87,7 +87,7 @@ afterAll(async () => {
 
 describe('a play with serial: 1', () => {
   it('takes one host after the other out of the balancer, and tells so before, meanwhile and to programs', () => {
-    expect(project.provision('run', '--dry-run').stdout).toContain('\n  one at a time; each is taken out of lb-01 meanwhile\n')
+    expect(project.provision('run', '--dry-run').stdout).toContain('\n  one at a time; each is drained from lb-01 while it changes\n')
     expect(log()).toEqual([])
     const { status, lines, stderr } = project.json('run')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -103,7 +103,7 @@ describe('a play with serial: 1', () => {
     bring('2')
     const { status, stdout } = project.provision('run', '--limit', 'web')
     expect(status).toBe(0)
-    expect(stdout).toMatch(/\nweb-01 {2}out of lb-01 {2}0\.\d s\n[\s\S]*\nweb-01 {2}in again at lb-01/)
+    expect(stdout).toMatch(/\nweb-01 {2}drained from lb-01 {2}0\.\d s\n[\s\S]*\nweb-01 {2}returned to lb-01/)
     expect(log()).toEqual([...turn('web-01', '2'), ...turn('web-02', '2')])
   })
 
@@ -114,7 +114,7 @@ describe('a play with serial: 1', () => {
     expect(status).toBe(1)
     expect(stderr).toContain('I will not')
     expect(stdout).toContain('play web servers was ended: web-01 failed, and max_failures is 0; web-02 was not touched')
-    expect(stdout).toContain('version app is again as it was before this run  web-01')
+    expect(stdout).toContain('version app was restored to its state before this run  web-01')
     expect(log()).toEqual(turn('web-01', '3'))
     expect(versions()).toEqual(['2', '2'])
     on('web-01', 'rm /srv/refuses')

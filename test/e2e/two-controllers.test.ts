@@ -96,7 +96,7 @@ describe('two controllers on one host', () => {
     const { said } = await waiting(new RegExp(`waiting for the lock: locked by ${WHO}slow.yaml\\): that run is alive`), () =>
       process.kill(first.pid, 'SIGCONT'),
     )
-    expect(said).toContain('changes made and proved')
+    expect(said).toContain('changes applied and confirmed')
     expect((await first.ended).status).toBe(0)
     expect(await on('cat /srv/log')).toBe('slow first\nslow second\ntwo first\ntwo second\n')
   })

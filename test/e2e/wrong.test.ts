@@ -123,7 +123,7 @@ const keygen = (path: string, ...options: readonly string[]): string => {
 
 /** What a person reads, and whether they were shown anything that only we should see. */
 const saidBy = ({ stdout, stderr }: Told): string => {
-  expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$|node:internal|defect of provision|undefined|\[object/m)
+  expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$|node:internal|bug in provision|undefined|\[object/m)
   for (const line of stderr.split('\n')) if (line.startsWith('  fix')) expect(line).toMatch(/^ {2}fix {2}\S/)
   return cardsIn(`${stderr}${stdout}`)
 }

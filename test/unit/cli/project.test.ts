@@ -74,7 +74,7 @@ describe('provision inventory', () => {
       'from    to     port    service  role      encrypted',
       'anyone  lb-01  22/tcp  ssh      firewall  yes',
       '',
-      '! no role firewall for web-01: whatever listens there is open to anyone',
+      '! no role firewall for web-01: every listening port is open to anyone',
       '',
     ])
     expect(JSON.parse((await say(['inventory', '--flows', '--json'])).out)).toMatchObject({

@@ -170,7 +170,7 @@ describe('provision run', () => {
       },
     }
     expect(await runSite(cut, { positionals: [], rest: [], values: {} }, around)).toMatchObject({ status: 130 })
-    expect(around.said.out).toContain('1 change left')
+    expect(around.said.out).toContain('1 change not applied; the next run applies it:')
     expect(around.said.out).toContain('service nginx.service')
     expect(asked.at(-1)).toBe('close')
   })

@@ -3,7 +3,7 @@ import { diffLines } from '../../../src/report/diff.ts'
 import { painter } from '../../../src/report/view.ts'
 import { MASK, Secret } from '../../../src/secret/secret.ts'
 
-test('a secret that a file holds in several lines of base64 is in no line of its diff', () => {
+test('masks a secret that spans several lines of base64', () => {
   const secret = new Secret('a password that is longer than one line of base64, by which it would be cut in two')
   const lines = Buffer.from(secret.reveal()).toString('base64').replace(/.{76}/g, '$&\n').split('\n')
   const diff = ['--- /etc/x', '+++ /etc/x', '@@ -1 +1,4 @@', ' kept', '+begin', ...lines.map((line) => `+${line}`), '+end', ''].join('\n')

@@ -16,7 +16,7 @@ const flow = (host: string, service: string, port: number, from: 'anyone' | read
 const lines = (flows: readonly Flow[], columns = 100): readonly string[] =>
   flowTable(flows, [], groups, { ...plainView, columns }).split('\n')
 
-test('one line for what is the same on many hosts, groups in place of their hosts', () => {
+test('flows that are the same on many hosts share a row, with groups in place of their hosts', () => {
   const flows = [
     ...['lb-01', ...web].flatMap((host) => [flow(host, 'ssh', 22, ['administrators'], true), flow(host, 'metrics', 9100, ['lb-01'])]),
     ...web.map((host) => flow(host, 'site', 8080, ['lb-01'])),
@@ -38,7 +38,7 @@ test('one line for what is the same on many hosts, groups in place of their host
   ])
 })
 
-test('names stand below each other where the screen is narrow', () => {
+test('a narrow screen has one name per line', () => {
   expect(lines([flow('web-1', 'site', 80, ['lb-01', 'web-2', 'web-3']), flow('web-2', 'ssh', 22, 'anyone', true)], 50)).toEqual([
     'from    to     port    service  role  encrypted',
     'lb-01   web-1  80/tcp  site     role  no',
@@ -49,10 +49,10 @@ test('names stand below each other where the screen is narrow', () => {
   ])
 })
 
-test('hosts that no firewall guards are named, so that nobody believes the table of them', () => {
+test('hosts without a firewall are named, because the table does not hold for them', () => {
   const flows = [flow('lb-01', 'https', 443, 'anyone')]
   expect(flowTable(flows, ['lb-01'], groups, plainView)).toContain(
-    '\n\n! no role firewall for lb-01: whatever listens there is open to anyone\n',
+    '\n\n! no role firewall for lb-01: every listening port is open to anyone\n',
   )
   expect(flowTable([], web, groups, plainView)).toContain('! no role firewall for web (300 hosts): ')
   expect(flowTable(flows, [], groups, plainView)).not.toContain('!')

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { plainMotion } from '../../../src/report/plain.ts'
+import { plainActivity } from '../../../src/report/plain.ts'
 import { change } from './values.ts'
 
 beforeEach(() => {
@@ -9,33 +9,33 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const told = (act: (motion: ReturnType<typeof plainMotion>) => void): readonly string[] => {
+const linesOf = (act: (activity: ReturnType<typeof plainActivity>) => void): readonly string[] => {
   const lines: string[] = []
-  act(plainMotion((text) => lines.push(text)))
+  act(plainActivity((text) => lines.push(text)))
   return lines
 }
 
-test('what takes long is named once, however often it is said meanwhile; what is over soon is not', () => {
-  const lines = told((motion) => {
+test('a long activity is printed once although it is repeated, and a short one is not printed', () => {
+  const lines = linesOf((activity) => {
     for (let second = 0; second < 20; second += 2) {
-      motion.doing('web-01', `waiting for the lock: locked by ops on desk (dpkg(${second}))`)
+      activity.doing('web-01', `waiting for the lock: locked by ops on desk (dpkg(${second}))`)
       vi.advanceTimersByTime(2000)
     }
-    motion.doing('web-01', 'writing /etc/motd')
+    activity.doing('web-01', 'writing /etc/motd')
     vi.advanceTimersByTime(4000)
-    motion.doing('web-01', undefined)
+    activity.doing('web-01', undefined)
     vi.advanceTimersByTime(600_000)
   })
   expect(lines).toEqual(['web-01  waiting for the lock: locked by ops on desk (dpkg(4))\n'])
 })
 
-test('what goes on is said again every minute, as it is then, until something else is said of the host', () => {
-  const lines = told((motion) => {
-    motion.doing('web-01', 'waiting for dpkg: apt (pid 7)')
+test('an activity that continues is printed every minute with its current text, until another line about the host', () => {
+  const lines = linesOf((activity) => {
+    activity.doing('web-01', 'waiting for dpkg: apt (pid 7)')
     vi.advanceTimersByTime(100_000)
-    motion.doing('web-01', 'waiting for dpkg: apt (pid 9)')
+    activity.doing('web-01', 'waiting for dpkg: apt (pid 9)')
     vi.advanceTimersByTime(30_000)
-    motion.changed('applied', change('web-01', 'package:nginx'), 130_000)
+    activity.changed('applied', change('web-01', 'package:nginx'), 130_000)
     vi.advanceTimersByTime(600_000)
   })
   expect(lines).toEqual([
@@ -46,20 +46,20 @@ test('what goes on is said again every minute, as it is then, until something el
   ])
 })
 
-test('many short things are no silence either', () => {
-  const lines = told((motion) => {
+test('many short activities are printed once a minute', () => {
+  const lines = linesOf((activity) => {
     for (let i = 0; i < 60; i += 1) {
-      motion.doing('web-01', `unpacking package-${i}`)
+      activity.doing('web-01', `unpacking package-${i}`)
       vi.advanceTimersByTime(3000)
     }
   })
   expect(lines).toEqual(['web-01  unpacking package-19\n', 'web-01  unpacking package-39\n', 'web-01  unpacking package-59\n'])
 })
 
-test('nothing is said of a host after the end, and nothing waits for it', async () => {
-  const lines = told((motion) => {
-    motion.doing('web-01', 'installing nginx')
-    motion.stop()
+test('nothing is printed after the end, and no timer is left', async () => {
+  const lines = linesOf((activity) => {
+    activity.doing('web-01', 'installing nginx')
+    activity.stop()
   })
   expect(vi.getTimerCount()).toBe(0)
   expect(lines).toEqual([])

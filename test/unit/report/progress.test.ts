@@ -5,7 +5,7 @@ import { change, plainView, planOf } from './values.ts'
 const plan = planOf(change('web-01', 'file:/a'), change('web-01', 'file:/b'), change('web-02', 'file:/a'))
 
 describe('progress', () => {
-  test('shows what each host at work does, how far it is, how long', () => {
+  test('shows activity, progress and duration of each active host', () => {
     const progress = new Progress(['lb-01', 'web-01', 'web-02'], plan, 0)
     progress.listen({ type: 'host', host: 'web-01', state: 'applying' }, 1000)
     progress.listen({ type: 'doing', host: 'web-01', what: 'installing nginx' }, 2000)
@@ -14,36 +14,36 @@ describe('progress', () => {
     expect(progress.lines('Applying', plainView, 20, 12_000)).toEqual(['Applying  1/3  12 s', '  web-01  1/2  installing nginx  10 s'])
   })
 
-  test('goes back to what the engine said when a host does nothing in particular', () => {
+  test('shows the phase of the run again when an activity ends', () => {
     const progress = new Progress(['a'], undefined, 0)
     progress.listen({ type: 'host', host: 'a', state: 'connecting' }, 0)
     progress.listen({ type: 'doing', host: 'a', what: 'waiting for the lock' }, 0)
     progress.listen({ type: 'doing', host: 'a', what: undefined }, 0)
-    expect(progress.lines('Looking', plainView, 20, 0).at(-1)?.trim()).toBe('a  connecting')
+    expect(progress.lines('Observing', plainView, 20, 0).at(-1)?.trim()).toBe('a  connecting')
   })
 
-  test('never has more lines than there is room for', () => {
+  test('never has more lines than fit', () => {
     const hosts = Array.from({ length: 300 }, (_, i) => `host-${i}`)
     const progress = new Progress(hosts, undefined, 0)
     for (const host of hosts) progress.listen({ type: 'host', host, state: 'observing' }, 0)
-    const lines = progress.lines('Looking at 300 hosts', plainView, 10, 0)
+    const lines = progress.lines('Observing 300 hosts', plainView, 10, 0)
     expect(lines).toHaveLength(11)
     expect(lines.at(-1)).toBe('  and 291 more hosts')
   })
 
-  test('knows what was settled, how much was made, and how long a host took', () => {
+  test('knows which changes are settled, how many were applied, and how long a host took', () => {
     const progress = new Progress(['web-01', 'web-02'], plan, 0)
     progress.listen({ type: 'host', host: 'web-01', state: 'applying' }, 1000)
     progress.listen({ type: 'change', phase: 'applied', change: change('web-01', 'file:/a') }, 2000)
     progress.listen({ type: 'change', phase: 'failed', change: change('web-01', 'file:/b') }, 4500)
-    expect([progress.applied, progress.timeOf('web-01'), progress.timeOf('web-02')]).toEqual([1, 3500, undefined])
+    expect([progress.applied, progress.durationOf('web-01'), progress.durationOf('web-02')]).toEqual([1, 3500, undefined])
     expect([progress.isSettled('web-01', 'file:/b'), progress.isSettled('web-02', 'file:/a')]).toEqual([true, false])
   })
 
-  test("a host's own words are one line that fits and steers nothing", () => {
+  test('text from a host is one line that fits, without control characters', () => {
     const progress = new Progress(['a'], undefined, 0)
     progress.listen({ type: 'doing', host: 'a', what: `\x1b[31mone\ntwo\r${'x'.repeat(300)}` }, 0)
-    const [, line = ''] = progress.lines('Looking', { ...plainView, columns: 40 }, 5, 0)
+    const [, line = ''] = progress.lines('Observing', { ...plainView, columns: 40 }, 5, 0)
     expect(line).toMatch(/^ {2}a {2}one two␍x+…$/)
     expect(line.length).toBeLessThanOrEqual(40)
   })

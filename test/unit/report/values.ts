@@ -3,7 +3,7 @@ import { painter, type View } from '../../../src/report/view.ts'
 
 export const plainView: View = { paint: painter(false), columns: 100, verbose: false }
 
-/** A change that only says what the test is about. */
+/** Returns a change with defaults for everything that the test is not about. */
 export const change = (host: string, resource: string, more: Partial<PlannedChange> = {}): PlannedChange => ({
   host,
   role: 'nginx',

@@ -4,7 +4,7 @@ import { Problem } from '../../../src/problem.ts'
 import { cards, defectCard } from '../../../src/report/card.ts'
 import { jsonReport } from '../../../src/report/json.ts'
 import { Progress } from '../../../src/report/progress.ts'
-import { leftLines, summaryLines } from '../../../src/report/summary.ts'
+import { summaryLines, unappliedLines } from '../../../src/report/summary.ts'
 import { change, outcomeOf, plainView, planOf } from './values.ts'
 
 const host = (name: string, changed: number, failed = 0, unreachable = false) => ({
@@ -20,24 +20,24 @@ const ending = (outcome: Outcome, more = {}) => ({
   problems: [],
   dryRun: false,
   interrupted: false,
-  narrowedTo: [],
+  restrictedBy: [],
   ...more,
 })
 const summary = (...given: Parameters<typeof ending>): readonly string[] => {
-  const one = ending(...given)
-  const progress = new Progress(['a', 'b'], one.plan, 0)
-  for (const each of one.plan.changes) progress.listen({ type: 'change', phase: 'applied', change: each }, 0)
-  return summaryLines(one, progress, plainView)
+  const run = ending(...given)
+  const progress = new Progress(['a', 'b'], run.plan, 0)
+  for (const planned of run.plan.changes) progress.listen({ type: 'change', phase: 'applied', change: planned }, 0)
+  return summaryLines(run, progress, plainView)
 }
 
 describe('the summary', () => {
-  test('nothing to do is one calm line', () => {
+  test('is one line if there is nothing to do', () => {
     expect(summary(outcomeOf('converged', host('a', 0), host('b', 0)))).toEqual([
       '✔ Nothing to do: 20 resources on 2 hosts as described  1.2 s',
     ])
   })
 
-  test('has a line for each host, and counts the controller too', () => {
+  test('has a row per host, and counts changes of the controller', () => {
     const plan = planOf(change('controller', 'acme-account:x'), change('a', 'file:/x'))
     expect(summary(outcomeOf('changed', host('a', 1), host('b', 0)), { plan })).toEqual([
       '',
@@ -45,99 +45,99 @@ describe('the summary', () => {
       '  a            10        1       0',
       '  b            10        0       0',
       '',
-      '✔ 2 changes made and proved  1.2 s',
+      '✔ 2 changes applied and confirmed  1.2 s',
     ])
   })
 
-  test('compares the prediction with what happened', () => {
+  test('compares the prediction with the changes that happened', () => {
     const plan = planOf(change('a', 'file:/x'))
     const outcome = { ...outcomeOf('failed', host('a', 1)), prediction: { predicted: 1, actual: 2 } }
-    expect(summary(outcome, { plan }).at(-1)).toContain('made  foretold 1 of 2 changes  1.2 s')
-    expect(summary({ ...outcomeOf('converged', host('a', 0)), prediction: { predicted: 0, actual: 0 } }).at(-1)).not.toContain('foretold')
+    expect(summary(outcome, { plan }).at(-1)).toContain('applied  predicted 1 of 2 changes  1.2 s')
+    expect(summary({ ...outcomeOf('converged', host('a', 0)), prediction: { predicted: 0, actual: 0 } }).at(-1)).not.toContain('predicted')
   })
 
-  test('a dry run says that nothing was touched', () => {
+  test('of a dry run says that nothing was changed', () => {
     const plan = planOf(change('a', 'file:/x'))
     expect(summary(outcomeOf('changed', host('a', 1)), { plan, dryRun: true }).at(-1)).toBe(
-      '● 1 change on 1 host  1 to create, nothing was touched  1.2 s',
+      '● 1 change on 1 host  1 to create, nothing was changed  1.2 s',
     )
   })
 
-  test('names failures and hosts that were not reached first', () => {
-    const unmet = { ...host('b', 0, 0, true), resources: 0 }
-    const lines = summary(outcomeOf('failed', host('a', 0, 1), unmet))
-    expect(lines).toContain('  b                                          not reached')
-    expect(lines.at(-1)).toBe('✖ 1 failed, 1 host not reached, 0 changes made  1.2 s')
+  test('names failures and unreachable hosts first', () => {
+    const unreachable = { ...host('b', 0, 0, true), resources: 0 }
+    const lines = summary(outcomeOf('failed', host('a', 0, 1), unreachable))
+    expect(lines).toContain('  b                                          unreachable')
+    expect(lines.at(-1)).toBe('✖ 1 failed, 1 host unreachable, 0 changes applied  1.2 s')
   })
 
-  test('an interrupted run is not called a success', () => {
-    expect(summary(outcomeOf('failed', host('a', 0)), { interrupted: true }).at(-1)).toBe('■ Interrupted: 0 changes made  1.2 s')
+  test('of an interrupted run does not report success', () => {
+    expect(summary(outcomeOf('failed', host('a', 0)), { interrupted: true }).at(-1)).toBe('■ Interrupted: 0 changes applied  1.2 s')
   })
 
-  test('says what it was narrowed to', () => {
-    const lines = summary(outcomeOf('converged', host('a', 0)), { narrowedTo: ['--limit web-02', '--role nginx'] })
-    expect(lines.at(-1)).toBe('  Narrowed by --limit web-02 --role nginx: nothing else was touched.')
+  test('names the options that restrict the run', () => {
+    const lines = summary(outcomeOf('converged', host('a', 0)), { restrictedBy: ['--limit web-02', '--role nginx'] })
+    expect(lines.at(-1)).toBe('  Restricted by --limit web-02 --role nginx: nothing else was changed.')
   })
 
-  test('what is left is told by host', () => {
-    const left = Array.from({ length: 7 }, (_, i) => change('a', `file:/${i}`))
-    expect(leftLines(left, plainView)).toEqual([
+  test('lists changes that were not applied, by host', () => {
+    const unapplied = Array.from({ length: 7 }, (_, i) => change('a', `file:/${i}`))
+    expect(unappliedLines(unapplied, plainView)).toEqual([
       '',
-      '7 changes left; the next run takes them up:',
+      '7 changes not applied; the next run applies them:',
       '  a  file /0, file /1, file /2, file /3, file /4, 2 more',
     ])
-    expect(leftLines([], plainView)).toEqual([])
+    expect(unappliedLines([], plainView)).toEqual([])
   })
 })
 
-const faulty = new Problem({
+const invalidAddress = new Problem({
   class: 'input',
   where: { file: 'inventory/lab.yaml', line: 12, column: 14, key: 'hosts.web1.address' },
-  what: '"10.0.0" is no address',
+  what: '"10.0.0" is not an address',
   why: 'first\nsecond \x1b[31mred',
-  fix: 'write it whole',
+  fix: 'write the full address',
 })
 
 describe('cards', () => {
-  test('say where, what, why and what to do', () => {
-    expect(cards([faulty], plainView)).toBe(
+  test('have the place, what happened, why, and how to fix it', () => {
+    expect(cards([invalidAddress], plainView)).toBe(
       [
         '✖ inventory/lab.yaml:12:14  hosts.web1.address',
-        '  what "10.0.0" is no address',
+        '  what "10.0.0" is not an address',
         '  why  first',
         '       second red',
-        '  fix  write it whole',
+        '  fix  write the full address',
         '',
       ].join('\n'),
     )
   })
 
-  test('a defect of ours is called one, and shows no stack', () => {
+  test('call an unexpected error a bug of provision, and print no stack', () => {
     const card = defectCard(new TypeError('x is not a function'), plainView)
     expect(card).toContain('TypeError: x is not a function')
-    expect(card).toContain('a defect of provision')
+    expect(card).toContain('a bug in provision')
     expect(card).not.toContain('    at ')
   })
 })
 
 describe('JSON', () => {
-  const told = (tell: (report: ReturnType<typeof jsonReport>) => void): readonly unknown[] => {
+  const linesOf = (act: (report: ReturnType<typeof jsonReport>) => void): readonly unknown[] => {
     const written: string[] = []
-    tell(jsonReport((text) => written.push(text)))
+    act(jsonReport((text) => written.push(text)))
     return written
       .join('')
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line))
   }
-  const made = change('a', 'file:/x', { diff: 'd', differences: [{ key: 'mode', to: '644' }] })
+  const applied = change('a', 'file:/x', { diff: 'd', differences: [{ key: 'mode', to: '644' }] })
 
-  test('each change is the promised object, planned and applied once each; the last line is the summary', () => {
-    const lines = told((report) => {
-      report.listen({ type: 'change', phase: 'planned', change: made })
-      report.planned(planOf(made), ['play'])
-      report.listen({ type: 'change', phase: 'applied', change: made, durationMs: 3 })
-      report.finished(ending(outcomeOf('changed', host('a', 1)), { plan: planOf(made) }))
+  test('prints each change once planned and once applied, with the promised fields; the last line is the summary', () => {
+    const lines = linesOf((report) => {
+      report.listen({ type: 'change', phase: 'planned', change: applied })
+      report.planned(planOf(applied), ['play'])
+      report.listen({ type: 'change', phase: 'applied', change: applied, durationMs: 3 })
+      report.finished(ending(outcomeOf('changed', host('a', 1)), { plan: planOf(applied) }))
     })
     const line = { type: 'change', host: 'a', role: 'nginx', resource: 'file:/x', action: 'create', certainty: 'exact', diff: 'd' }
     expect(lines).toEqual([
@@ -147,7 +147,7 @@ describe('JSON', () => {
     ])
   })
 
-  test('hostile text of a host is escaped in the line and survives parsing', () => {
+  test('escapes hostile text of a host so that a parser reads the same value', () => {
     const evil = 'a\x9b2J\u202eb\u200bc\u2028d\ufeff'
     const written: string[] = []
     const report = jsonReport((text) => written.push(text))
@@ -159,23 +159,29 @@ describe('JSON', () => {
     expect(lines).toMatchObject([{ resource: `file:${evil}`, diff: evil }, { what: evil }, { what: evil, why: evil }, { type: 'summary' }])
   })
 
-  test('what is left over is a line of its own, and no change', () => {
-    const leftover = { host: 'a', role: 'app', resource: 'file:/x', action: 'delete', reason: 'no role declares it any more' } as const
-    const lines = told((report) => report.planned({ ...planOf(), withheld: [leftover] }, []))
-    expect(lines).toEqual([{ type: 'leftover', ...leftover, withheld: '--prune' }])
+  test('prints an orphan as its own line, not as a change', () => {
+    const orphan = { host: 'a', role: 'app', resource: 'file:/x', action: 'delete', reason: 'no role declares it any more' } as const
+    const lines = linesOf((report) => report.planned({ ...planOf(), withheld: [orphan] }, []))
+    expect(lines).toEqual([{ type: 'orphan', ...orphan, withheld: '--prune' }])
   })
 
-  test('a run that its input stopped still ends with a summary', () => {
-    const lines = told((report) => report.broken([faulty]))
+  test('ends with a summary also if the input is invalid', () => {
+    const lines = linesOf((report) => report.broken([invalidAddress]))
     expect(lines).toMatchObject([
-      { type: 'problem', class: 'input', place: 'inventory/lab.yaml:12:14', what: '"10.0.0" is no address', fix: 'write it whole' },
+      {
+        type: 'problem',
+        class: 'input',
+        place: 'inventory/lab.yaml:12:14',
+        what: '"10.0.0" is not an address',
+        fix: 'write the full address',
+      },
       { type: 'summary', result: 'failed', hosts: {} },
     ])
   })
 
-  test('a host that is busy for long is a line after five seconds, and one a minute', () => {
+  test('reports a long activity after five seconds and then every minute', () => {
     vi.useFakeTimers()
-    const lines = told((report) => {
+    const lines = linesOf((report) => {
       report.listen({ type: 'doing', host: 'a', what: 'running command wait' })
       vi.advanceTimersByTime(130_000)
       report.listen({ type: 'change', phase: 'applied', change: change('a', 'command:wait'), durationMs: 130_000 })

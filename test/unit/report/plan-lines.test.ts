@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { planHeadline, planLines } from '../../../src/report/planned.ts'
+import { planHeadline, planLines } from '../../../src/report/plan-lines.ts'
 import { painter } from '../../../src/report/view.ts'
 import { change, plainView, planOf } from './values.ts'
 
@@ -7,17 +7,17 @@ const lines = (plan: ReturnType<typeof planOf>, view = plainView): readonly stri
 
 describe('the plan', () => {
   test.each([
-    [[1], ['lb-01'], 'one at a time; each is taken out of lb-01 meanwhile'],
+    [[1], ['lb-01'], 'one at a time; each is drained from lb-01 while it changes'],
     [[2], [], '2 at a time'],
-    [[1, 3, 5], ['lb-01', 'lb-02'], 'one first, then 3, then 5 at a time; each is taken out of lb-01 and lb-02 meanwhile'],
-  ])('says how a play goes that changes few hosts at a time: %j', (serial, at, told) => {
+    [[1, 3, 5], ['lb-01', 'lb-02'], 'one first, then 3, then 5 at a time; each is drained from lb-01 and lb-02 while it changes'],
+  ])('shows the batch size of a play: %j', (serial, at, text) => {
     const plan = planOf(change('a', 'file:/1'), change('a', 'file:/2', { play: 1 }))
     const shown = lines({ ...plan, rollouts: [{ play: 1, serial, at, maxFailures: 0 }] })
-    expect(shown.filter((line) => line.includes('at a time'))).toEqual([`  ${told}`])
-    expect(shown[shown.indexOf(`  ${told}`) - 1]).toBe('balancer')
+    expect(shown.filter((line) => line.includes('at a time'))).toEqual([`  ${text}`])
+    expect(shown[shown.indexOf(`  ${text}`) - 1]).toBe('balancer')
   })
 
-  test('tells what is the same on several hosts once, under all of them', () => {
+  test('shows a change that is the same on several hosts once, under all of them', () => {
     const diff = '--- a\n+++ b\n@@ -3,2 +3,2 @@\n user www-data;\n-old\n+new\n'
     const same = ['web-01', 'web-02'].map((host) =>
       change(host, 'file:/etc/nginx/nginx.conf', { action: 'update', reason: 'content differs', diff }),
@@ -38,7 +38,7 @@ describe('the plan', () => {
     ])
   })
 
-  test('tells changes apart that differ in their diff only', () => {
+  test('shows changes separately if only their diffs differ', () => {
     const plan = planOf(
       change('web-01', 'file:/a', { diff: '@@ -0,0 +1 @@\n+one\n' }),
       change('web-02', 'file:/a', { diff: '@@ -0,0 +1 @@\n+two\n' }),
@@ -46,7 +46,7 @@ describe('the plan', () => {
     expect(lines(plan).filter((line) => line.includes('file /a'))).toHaveLength(2)
   })
 
-  test('tells what reads the same once, and each word for word to whoever asks for all of it', () => {
+  test('shows a shared summary once, and each full diff if verbose', () => {
     const fullDiff = (port: number): string => `@@ -0,0 +1 @@\n+tcp dport ${port} accept\n`
     const plan = planOf(
       ...[80, 443].map((port, i) => change(`web-0${i + 1}`, 'nftables:x', { diff: '@@ -0,0 +1 @@\n+site\n', fullDiff: fullDiff(port) })),
@@ -58,7 +58,7 @@ describe('the plan', () => {
       '    + nftables x  does not exist, exact',
       '        +site',
       '',
-      '        word for word:',
+      '        full diff:',
     ])
     expect(all.filter((line) => line.includes('dport'))).toEqual(['        +tcp dport 80 accept', '        +tcp dport 443 accept'])
   })
@@ -76,18 +76,18 @@ describe('the plan', () => {
     ])
   })
 
-  test('says how sure each change is', () => {
+  test('shows the certainty of each change', () => {
     const plan = planOf(
       change('a', 'service:x', { certainty: 'dependent' }),
       change('a', 'command:y', { certainty: 'opaque', action: 'run' }),
     )
     expect(lines(plan).slice(-2)).toEqual([
       '    + service x  does not exist, depends on another change',
-      '    ! command y  does not exist, opaque: cannot be foreseen',
+      '    ! command y  does not exist, opaque: cannot be predicted',
     ])
   })
 
-  test('shows the settings that differ, and not the digest of a text whose diff stands below', () => {
+  test('shows the settings that differ, and no digest of content that has a diff', () => {
     const differences = [
       { key: 'mode', from: '644', to: '600' },
       { key: 'content', from: 'abc', to: 'def' },
@@ -97,12 +97,12 @@ describe('the plan', () => {
     expect(shown.filter((line) => line.startsWith('content'))).toEqual([])
   })
 
-  test('our own records are one line without a diff', () => {
+  test('shows a record of provision as one line without a diff', () => {
     const shown = lines(planOf(change('a', 'owned:nginx', { bookkeeping: true, diff: '@@ -0,0 +1 @@\n+x\n' })))
-    expect(shown.slice(4)).toEqual(['    + owned nginx  our record of what is managed'])
+    expect(shown.slice(4)).toEqual(['    + owned nginx  record of managed resources'])
   })
 
-  test('a long diff is cut with a count, unless all was asked for', () => {
+  test('ends a long diff with the number of hidden lines, unless verbose', () => {
     const diff = `@@ -0,0 +1,100 @@\n${Array.from({ length: 100 }, (_, i) => `+line ${i}`).join('\n')}\n`
     const short = lines(planOf(change('a', 'file:/x', { diff })))
     expect(short.at(-1)).toBe('        … 70 more lines (--verbose shows all)')
@@ -110,27 +110,27 @@ describe('the plan', () => {
     expect(whole.at(-1)).toBe('        +line 99')
   })
 
-  test('nothing in it steers the terminal, whatever the host has in its files', () => {
+  test('contains no control characters from files of a host', () => {
     const evil = '\x1b]0;owned\x07\x9b2J\r'
     const differences = [{ key: evil, from: evil, to: evil }]
     const plan = planOf(change(evil, `file:${evil}`, { role: evil, reason: evil, differences, diff: `@@ -1 +1 @@\n-${evil}\n+${evil}x\n` }))
     expect(planLines(plan, [evil], plainView).join('\n')).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
   })
 
-  test('line breaks in names and reasons cannot imitate lines of the plan', () => {
+  test('lets no line break in a name or reason imitate a line of the plan', () => {
     const evil = 'x\n✔ Nothing to do: 45 resources on 3 hosts as described'
     const plan = planOf(change('a', `file:/${evil}`, { role: evil, reason: evil, differences: [{ key: evil, from: evil, to: evil }] }))
     const shown = planLines(plan, [evil], plainView).join('\n').split('\n')
     expect(shown.filter((line) => line.startsWith('✔'))).toEqual([])
   })
 
-  test('has colours only where they are wanted', () => {
+  test('has colours only if they are enabled', () => {
     const plan = planOf(change('a', 'file:/x', { diff: '@@ -0,0 +1 @@\n+x\n' }))
     expect(lines(plan).join('')).not.toContain('\x1b')
     expect(lines(plan, { ...plainView, paint: painter(true) }).join('')).toContain('\x1b[32m+x\x1b[39m')
   })
 
-  test('is counted by sort, the controller apart from the hosts', () => {
+  test('counts changes by action, and the controller apart from the hosts', () => {
     const plan = planOf(change('controller', 'acme-account:x'), change('a', 'file:/x'), change('b', 'file:/x', { action: 'delete' }))
     expect(planHeadline(plan, plainView)).toBe('3 changes on 2 hosts and the controller  2 to create · 1 to delete')
   })

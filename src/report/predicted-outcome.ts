@@ -1,7 +1,12 @@
 import type { Outcome, Plan } from '../engine/plan/plan.ts'
 
-/** What a plan would come to: the outcome of a dry run, and of a run that finds nothing to do. */
-export const foretold = ({ changes, resources }: Plan, targets: readonly string[], failed: boolean, durationMs: number): Outcome => ({
+/** Returns the outcome of a dry run, and of a run that has nothing to apply. */
+export const predictedOutcome = (
+  { changes, resources }: Plan,
+  targets: readonly string[],
+  failed: boolean,
+  durationMs: number,
+): Outcome => ({
   result: failed ? 'failed' : changes.length > 0 ? 'changed' : 'converged',
   durationMs,
   hosts: targets.map((host) => ({
