@@ -1,7 +1,6 @@
 // What role authors import. Shipped roles are built from these names only, as any user's are.
 export { z } from 'zod'
 export { Problem } from './problem.ts'
-export { commandLine, quote } from './quote.ts'
 export { authorizedKeys } from './resource/account/authorized-keys.ts'
 export { group } from './resource/account/group.ts'
 export { passwordHash } from './resource/account/password.ts'
@@ -60,3 +59,4 @@ export type {
 } from './role/role.ts'
 export { defineRole } from './role/role.ts'
 export { Secret } from './secret/secret.ts'
+export { commandLine, quote } from './shell/quote.ts'

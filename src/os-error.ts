@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { quote } from './quote.ts'
+import { quote } from './shell/quote.ts'
 
 /** A system call that failed, described for the user. */
 export interface OsRefusal {

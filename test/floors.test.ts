@@ -23,7 +23,7 @@ const floors = [
   ['disk'],
   ['problem'],
   ['os-error'],
-  ['quote', 'hidden'],
+  ['shell', 'hidden'],
   ['secret'],
 ]
 const heightOf = (room: string): number => floors.toReversed().findIndex((rooms) => rooms.includes(room))

@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { Problem } from '../problem.ts'
-import { quote } from '../quote.ts'
+import { quote } from '../shell/quote.ts'
 import { accountName } from './account.ts'
 
 /** Linux follows as many links in a row. */

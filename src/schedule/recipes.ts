@@ -1,4 +1,4 @@
-import { commandLine, quote } from '../quote.ts'
+import { commandLine, quote } from '../shell/quote.ts'
 import { inOneLine } from './line.ts'
 
 /** For those whose runs start elsewhere than on this machine: the two keys come as files, from where such a place keeps secrets. */

@@ -1,6 +1,6 @@
-import { quote } from '../../quote.ts'
 import { parentOf } from '../../resource/kind/path.ts'
 import { HostRefusal } from '../../resource/kind/step.ts'
+import { quote } from '../../shell/quote.ts'
 import type { Session } from '../observe/session.ts'
 import type { PendingChange } from '../plan/plan-host.ts'
 

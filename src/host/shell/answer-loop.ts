@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { holdLock, takeLock } from './lock.ts'
 import type { Holder } from './shell.ts'
 

@@ -1,5 +1,5 @@
 import { Problem } from '../../problem.ts'
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import type { Target } from '../target/connection.ts'
 import { DEFINE_FAMILY } from './process-family.ts'
 import type { Holder } from './shell.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commandLine, quote } from '../../quote.ts'
+import { commandLine, quote } from '../../shell/quote.ts'
 import { differing, inWords } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'

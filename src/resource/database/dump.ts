@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import type { LocalFile } from '../kind/content.ts'
 import { defineKind, type KindQuery, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'

@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 
 /**
  * The data directory belongs to the account mysql, which can put a link, a FIFO or an endless file at any path below it. Root therefore

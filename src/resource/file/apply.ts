@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { sha256Of } from '../kind/content.ts'
 import { ABSENT, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'

@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { MARIADB, readRows, tellScript } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../database/files.ts'
 import { DATA, DATA_MS } from '../database/mariadb.ts'

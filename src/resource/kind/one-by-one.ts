@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { refuseUnsafe } from './inode.ts'
 import type { Work } from './kind.ts'
 import { type Answer, HostRefusal, lastLines, type Steps } from './step.ts'

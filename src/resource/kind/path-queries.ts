@@ -1,4 +1,4 @@
-import { commandLine, quote, quotePattern } from '../../quote.ts'
+import { commandLine, quote, quotePattern } from '../../shell/quote.ts'
 import { chunks } from './chunks.ts'
 import { type InodeState, PATHS_AT_ONCE, readInodes, unreached } from './inode.ts'
 import { parentOf } from './path.ts'

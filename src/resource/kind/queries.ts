@@ -1,4 +1,4 @@
-import { commandLine } from '../../quote.ts'
+import { commandLine } from '../../shell/quote.ts'
 import type { InodeState } from './inode.ts'
 import type { KindQuery } from './kind.ts'
 

@@ -1,4 +1,4 @@
-import { commandLine } from '../../quote.ts'
+import { commandLine } from '../../shell/quote.ts'
 
 /** Exit status of a program that refused a path because another account could replace a part of it. Its message names path and owner. */
 export const UNSAFE = 67

@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { readTrial, stateOf, type TrialState, trialAsks, trialScript } from '../guarded/trial.ts'
 import { records } from '../kind/chunks.ts'
 import type { Answers } from '../kind/queries.ts'

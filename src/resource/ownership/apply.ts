@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import type { Work } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { parentOf } from '../kind/path.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { defineKind } from '../kind/kind.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
 

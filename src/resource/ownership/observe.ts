@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'

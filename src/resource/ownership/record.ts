@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 
 /** Where a host keeps the record of what we own; one file a role, readable by root alone. */
 export const OWNED = '/var/lib/provision/owned'

@@ -1,4 +1,4 @@
-import { commandLine } from '../../quote.ts'
+import { commandLine } from '../../shell/quote.ts'
 import type { Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { lockFunctions } from './apt-lock.ts'

@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'

@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { HostRefusal } from '../kind/step.ts'
 import type { Standing } from './observe.ts'
 import { addressOf } from './plan.ts'

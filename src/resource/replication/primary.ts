@@ -1,5 +1,5 @@
 import { Problem } from '../../problem.ts'
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { sqlText } from '../database/mariadb.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { isGone, type Other, strangerFollowed } from './away.ts'

@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql, SETPRIV } from '../database/files.ts'
 import { DATA, DATA_MS, sqlText } from '../database/mariadb.ts'

@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { MARIADB, readRows, tellScript } from '../database/client.ts'
 import { sqlText } from '../database/mariadb.ts'
 import type { Work } from '../kind/kind.ts'

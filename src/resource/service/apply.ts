@@ -1,4 +1,4 @@
-import { commandLine, quote } from '../../quote.ts'
+import { commandLine, quote } from '../../shell/quote.ts'
 import type { Work } from '../kind/kind.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import type { Steps } from '../kind/step.ts'

@@ -1,4 +1,4 @@
-import { commandLine, quote } from '../../quote.ts'
+import { commandLine, quote } from '../../shell/quote.ts'
 import { forgetScript, restoreScript } from '../file/undo.ts'
 import { directoriesAbove, OURS } from '../kind/path-queries.ts'
 import { STAMPS } from '../kind/stamp.ts'

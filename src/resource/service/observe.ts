@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { undoDirectory } from '../file/undo.ts'
 import { ABSENT } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { type FileSpec, type FileState, file } from '../file/file.ts'
 import type { Content } from '../kind/content.ts'
 import { defineKind, type Work } from '../kind/kind.ts'

@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../shell/quote.ts'
 import { commitConfirm } from '../guarded/commit-confirm.ts'
 import type { Trial } from '../guarded/trial.ts'
 import type { Work } from '../kind/kind.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { quote } from '../../quote.ts'
 import { isSecret, type Secret } from '../../secret/secret.ts'
+import { quote } from '../../shell/quote.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commandLine, quote, quotePattern } from '../../quote.ts'
+import { commandLine, quote, quotePattern } from '../../shell/quote.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { differing, inWords } from '../kind/differences.ts'
 import { defineKind, type Work } from '../kind/kind.ts'

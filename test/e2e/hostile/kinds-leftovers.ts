@@ -1,8 +1,8 @@
-import { quote } from '../../../src/quote.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { Resource } from '../../../src/resource/kind/kind.ts'
 import { orphan as orphanOf } from '../../../src/resource/ownership/orphan.ts'
 import { OWNED, recordHead, recordLine, recordPath } from '../../../src/resource/ownership/record.ts'
+import { quote } from '../../../src/shell/quote.ts'
 import type { Place } from './attacks.ts'
 import type { Target } from './kinds.ts'
 

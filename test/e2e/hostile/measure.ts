@@ -1,4 +1,4 @@
-import { quote } from '../../../src/quote.ts'
+import { quote } from '../../../src/shell/quote.ts'
 import { type Root, scriptAs, wordsAs } from './root.ts'
 import { attemptsScript, MARK } from './sentinels.ts'
 

@@ -1,7 +1,7 @@
-import { quote } from '../../../src/quote.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { keyOf } from '../../../src/resource/kind/kind.ts'
 import type { HostRefusal } from '../../../src/resource/kind/step.ts'
+import { quote } from '../../../src/shell/quote.ts'
 import type { Attack, Place, Scene } from './attacks.ts'
 import type { Ground } from './ground.ts'
 import type { Target } from './kinds.ts'

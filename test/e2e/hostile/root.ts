@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { type LabSpec, leaderOf } from '../../../src/lab/index.ts'
-import { quote } from '../../../src/quote.ts'
+import { quote } from '../../../src/shell/quote.ts'
 
 /** Runs a script as root on a lab host, beside any session, and returns its output. Rejects if the script fails. */
 export type Root = (script: string) => Promise<string>

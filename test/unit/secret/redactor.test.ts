@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { quote } from '../../../src/quote.ts'
 import { formsOf } from '../../../src/secret/forms.ts'
 import { Forms, Redactor } from '../../../src/secret/redactor.ts'
 import { MASK, redacted, Secret } from '../../../src/secret/secret.ts'
+import { quote } from '../../../src/shell/quote.ts'
 
 const secret = 'gehe!m "w\'rt"/+ü$x'
 const redactorOf = (...values: readonly string[]): Redactor => {

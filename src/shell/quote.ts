@@ -1,10 +1,13 @@
 /**
  * One word for a POSIX shell, whatever bytes it holds. Plain words stay as they are, so that scripts can be read.
- * dash knows no `$'…'`: a single quote is closed, escaped and opened again. NUL cannot be said in a shell and throws.
+ * dash knows no `$'…'`: a single quote is closed, escaped and opened again. A NUL byte cannot be written in a shell and throws.
  */
-export const quote = (word: string): string => {
+export const quote = (word: string): string => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : quoteAlways(word))
+
+/** The same with quotes around plain words too: a reserved word, or digits before a redirection. */
+export const quoteAlways = (word: string): string => {
   if (word.includes('\0')) throw new TypeError('a NUL byte cannot be part of a shell word')
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+  return `'${word.replaceAll("'", `'\\''`)}'`
 }
 
 /** Words joined to one command line. */
