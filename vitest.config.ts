@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // They measure how long something takes, share a lab, or build the package that the others run: one at a time, with the machine to themselves.
-const ALONE = ['host*', 'lab', 'load', 'package', 'rolling', 'two-controllers', 'virtual-address']
+const ALONE = ['host-*', 'lab', 'npm-package', 'persistent-shell', 'rolling-update', 'two-controllers', 'virtual-address', 'zero-downtime']
 const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
 

@@ -155,6 +155,11 @@ describe('the floors', () => {
     expect(long).toEqual([])
   })
 
+  test('tests on lab hosts keep their helpers in a folder support', () => {
+    const helpers = ['test/e2e', 'test/full'].flatMap(tsFiles).filter((path) => !path.endsWith('.test.ts') && !path.includes('/support/'))
+    expect(helpers).toEqual([])
+  })
+
   test('no cast hides a type', () => {
     const casting = [...sources, ...roles].filter((path) => /as unknown as|as Resource\b/.test(readFileSync(join(root, path), 'utf8')))
     expect(casting).toEqual([])

@@ -2,7 +2,7 @@ import { authorizedKeys, command, group, type Resource, sysctl, user } from 'pro
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountChecks, accountPackages, accounts, accountsOption } from '../../roles/base/accounts.ts'
 import { Secret } from '../../src/secret/secret.ts'
-import { type TestHost, testHost } from './support.ts'
+import { type TestHost, testHost } from './support/test-host.ts'
 
 let host: TestHost
 beforeAll(async () => {

@@ -9,7 +9,7 @@ import { noticesOf } from '../../src/engine/plan/plan-host.ts'
 import { rebootHost } from '../../src/lab/host.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { shownListing } from '../../src/resource/nftables/listing.ts'
-import { onHost, sessionOn, type TestHost } from './support.ts'
+import { onHost, sessionOn, type TestHost } from './support/test-host.ts'
 
 const [ONE, TWO] = ['10.79.4.11', '10.79.4.12']
 const hosts = [

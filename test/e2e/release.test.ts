@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { directory } from '../../src/resource/file/directory.ts'
 import { type LocalFile, sha256Hex } from '../../src/resource/kind/content.ts'
 import { release } from '../../src/resource/release/release.ts'
-import { type TestHost, testHost } from './support.ts'
+import { type TestHost, testHost } from './support/test-host.ts'
 
 let host: TestHost
 beforeAll(async () => {

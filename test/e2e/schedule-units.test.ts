@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Job, serviceText, timerText } from '../../src/schedule/units.ts'
 import { quote } from '../../src/shell/quote.ts'
-import { type TestHost, testHost } from './support.ts'
+import { type TestHost, testHost } from './support/test-host.ts'
 
 // Units of a scheduled run, read and run by systemd: every word must arrive unchanged.
 let host: TestHost

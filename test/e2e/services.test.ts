@@ -6,7 +6,7 @@ import { pkg } from '../../src/resource/package/package.ts'
 import { newWorker } from '../../src/resource/service/load.ts'
 import { service } from '../../src/resource/service/service.ts'
 import { dropin, unit } from '../../src/resource/service/unit.ts'
-import { type TestHost, testHost } from './support.ts'
+import { type TestHost, testHost } from './support/test-host.ts'
 
 let host: TestHost
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cutOff, reconnect } from '../../src/lab/control.ts'
 import { rebootHost } from '../../src/lab/host.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
-import { onHost, sessionOn, type TestHost } from './support.ts'
+import { onHost, sessionOn, type TestHost } from './support/test-host.ts'
 
 const ADDRESS = '10.79.31.11'
 const hosts = [{ name: 'host-01', user: 'ops', addresses: [ADDRESS] }] as const

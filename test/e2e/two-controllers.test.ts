@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { cutOff, labDown, labReset, reconnect } from '../../src/lab/index.ts'
 import { type Bench, run, runUntil, type Stopped } from '../faults/bench.ts'
-import { referenceProject } from './project.ts'
-import { inside } from './strike.ts'
+import { inside } from './support/interrupt.ts'
+import { referenceProject } from './support/project.ts'
 
 const [SUBNET, HOST] = ['10.79.98', 'host-01']
 const project = referenceProject('t-two', SUBNET)

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { boot, end } from '../../src/lab/index.ts'
-import { answers, down, referenceLab, up } from './lab.ts'
-import { referenceProject } from './project.ts'
+import { answers, down, referenceLab, up } from './support/lab.ts'
+import { referenceProject } from './support/project.ts'
 
 const VIRTUAL = '10.79.41.100'
 

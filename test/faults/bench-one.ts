@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { labReset } from '../../src/lab/index.ts'
-import { referenceProject } from '../e2e/project.ts'
+import { referenceProject } from '../e2e/support/project.ts'
 import type { Bench } from './bench.ts'
 
 /** One host and two playbooks, `a` and `b`, that make something of every kind different (see `role.ts`). */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type LabSpec, leaderOf } from '../../src/lab/index.ts'
-import type { Project } from '../e2e/project.ts'
+import type { Project } from '../e2e/support/project.ts'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const BIN = join(here, '../../bin/provision.js')

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { kill } from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { boot, end } from '../../src/lab/index.ts'
-import { inside } from '../e2e/strike.ts'
+import { inside } from '../e2e/support/interrupt.ts'
 import { arm, type Bench, counted, fastForward, onHost, run, runUntil, type Stopped } from './bench.ts'
 import { vanish } from './vanish.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabSpec } from '../../src/lab/index.ts'
-import { sql } from '../e2e/database.ts'
-import { inside } from '../e2e/strike.ts'
+import { sql } from '../e2e/support/database/database.ts'
+import { inside } from '../e2e/support/interrupt.ts'
 import { SHOP } from './database-states.ts'
 
 // What it leaves behind is in /run, which is no part of what is compared.

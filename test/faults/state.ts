@@ -1,6 +1,6 @@
 import type { LabSpec } from '../../src/lab/index.ts'
-import { overlay } from '../e2e/lab.ts'
-import { inside } from '../e2e/strike.ts'
+import { inside } from '../e2e/support/interrupt.ts'
+import { overlay } from '../e2e/support/lab.ts'
 
 /** What a host is: every file in which it differs from its image, and what it runs. Two hosts that went the same way have the same. */
 export type State = ReadonlyMap<string, string>

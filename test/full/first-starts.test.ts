@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
-import { referenceProject } from '../e2e/project.ts'
-import { CLUSTER_HOSTS as HOSTS, replicaLab, writeClusterSite } from '../e2e/replicas.ts'
-import { inside } from '../e2e/strike.ts'
+import { CLUSTER_HOSTS as HOSTS, replicaLab, writeClusterSite } from '../e2e/support/database/replicas.ts'
+import { inside } from '../e2e/support/interrupt.ts'
+import { referenceProject } from '../e2e/support/project.ts'
 import { randomOf } from '../faults/draw.ts'
 
 // One round in ten starts on fresh hosts: the lab deletes their disks and boots the bare image again. The other rounds purge the package,

@@ -1,4 +1,4 @@
-import { hostileKinds } from '../e2e/hostile/hostile-kinds.ts'
+import { hostileKinds } from '../e2e/support/hostile/hostile-kinds.ts'
 
 // The long form: all paths of every kind, and many rounds against each loop.
 hostileKinds('t-att-kinds', '10.79.131', { rounds: 15, everyPath: true })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { mostAtOnce } from '../../e2e/replicas.ts'
+import { mostAtOnce } from '../../e2e/support/database/replicas.ts'
 
 it.each([
   ['no server ever takes a write', [[], []], 0],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { EXEMPT, TARGETS } from '../../e2e/hostile/kinds.ts'
+import { EXEMPT, TARGETS } from '../../e2e/support/hostile/kinds.ts'
 import { everything } from '../hostile/every-kind.ts'
 import { allKinds } from './all-kinds.ts'
 

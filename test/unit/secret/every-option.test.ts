@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { secret } from '../../../src/resource/kind/secret.ts'
 import type { Role } from '../../../src/role/role.ts'
 import { hostSchema } from '../../../src/site/schema/settings.ts'
-import { poisonedInventory } from '../../e2e/poison-site.ts'
+import { poisonedInventory } from '../../e2e/support/secrets/secrets-site.ts'
 
 type Schema = z.core.$ZodType
 type Def = z.core.$ZodTypes['_zod']['def']

@@ -1,0 +1,186 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import haproxy from '../../roles/haproxy-tls/role.ts'
+import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { changes, referenceProject } from './support/project.ts'
+
+// One host is balancer and web server at once; the authority is the lab's, a real one that asks for its answer over HTTP.
+const SUBNET = '10.79.2'
+const HOST = `${SUBNET}.11`
+const PAIR = '/etc/ssl/haproxy/www.example.test.pem'
+const project = referenceProject('t-acme-e2e', SUBNET)
+const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'lb-01', user: 'ops', addresses: [HOST, 'fd2::11'] }] }
+
+const inventory = (names: string, port = 14000, more = ''): string => `
+vars:
+  user: ops
+  key: .provision/lab/${project.lab}/id_ed25519
+  known_hosts: .provision/lab/${project.lab}/known_hosts
+hosts:
+  lb-01:
+    address: ${HOST}
+groups:
+  load_balancers:
+    hosts: [lb-01]
+    vars:
+      haproxy-tls:
+        certificates:
+          - names: [${names}]
+        acme:
+          directory: https://${SUBNET}.1:${port}/dir
+          ca_file: .provision/lab/${project.lab}/authority.pem
+          contact: admin@example.test
+${more}  web:
+    hosts: [lb-01]
+    vars:
+      nginx:
+        content: playbooks/site
+`
+
+beforeAll(async () => {
+  project.write('inventory/site.yaml', inventory('www.example.test, example.test'))
+  project.write(
+    'playbooks/site.yaml',
+    `
+- name: web server
+  hosts: web
+  roles: [nginx]
+- name: load balancer
+  hosts: load_balancers
+  roles: [haproxy-tls]
+`,
+  )
+  await labReset(spec)
+})
+afterAll(async () => {
+  await labDown(spec)
+  project.remove()
+})
+
+const run = () => {
+  const { status, lines, stderr } = project.json('run')
+  return { status, applied: changes(lines, 'applied'), failed: changes(lines, 'failed'), stderr }
+}
+const planned = () => changes(project.json('run', '--dry-run').lines, 'planned')
+const on = (script: string): string => {
+  const { status, stdout, stderr } = project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', script)
+  if (status !== 0) throw new Error(`exit ${status}: ${stdout}${stderr}`)
+  return stdout
+}
+const checks = (): readonly (number | null)[] => {
+  const options = haproxy.options.parse({ certificates: [{ names: ['www.example.test', 'example.test'] }] })
+  const host = { name: 'lb-01', user: 'ops', sshPort: 22, addresses: [HOST], publicAddresses: [HOST], groups: [] }
+  const found = haproxy.verify?.({ host, options, site: { hosts: [host], group: () => [host], withRole: () => [host] } }) ?? []
+  return found.map(({ script }) => project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', script).status)
+}
+
+/** The certificate that a visitor gets, and whether the authority vouches for it. */
+const served = (servername = 'www.example.test'): Promise<{ trusted: boolean; serial: string; names: string | undefined }> =>
+  new Promise((resolve, reject) => {
+    const ca = readFileSync(join(project.root, `.provision/lab/${project.lab}/roots.pem`))
+    const socket = connect({ host: HOST, port: 443, servername, ca, rejectUnauthorized: false }, () => {
+      const { serialNumber, subjectaltname } = socket.getPeerCertificate()
+      resolve({ trusted: socket.authorized, serial: serialNumber, names: subjectaltname })
+      socket.destroy()
+    })
+    socket.on('error', reject)
+  })
+
+describe('a certificate from a real authority', () => {
+  it('is there after the first run, for every name, and a second run finds nothing to do', async () => {
+    const { status, applied, stderr } = run()
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+    expect(applied).toContain(`lb-01 create certificate:${PAIR}`)
+    for (const name of ['www.example.test', 'example.test']) expect(await served(name)).toMatchObject({ trusted: true })
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+    expect(checks()).toEqual([0, 0, 0, 0, 0, 0])
+  })
+
+  it('has a key that was made on the host and stays there; the account key is kept encrypted', () => {
+    expect(on(`stat -c '%a %U' ${PAIR}.key`)).toContain('600 root')
+    const texts = readdirSync(project.root, { recursive: true, encoding: 'utf8', withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.parentPath.includes('.provision'))
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+    expect(texts.filter((text) => text.includes('PRIVATE KEY'))).toEqual([])
+    // The account, and the authority by which balancer and web server know each other.
+    expect(texts.filter((text) => text.startsWith('-----BEGIN AGE ENCRYPTED FILE-----'))).toHaveLength(2)
+  })
+
+  const all = [`lb-01 update certificate:${PAIR}`, `lb-01 update certificate:${PAIR}#placeholder`, 'lb-01 update service:haproxy.service']
+  it.each([
+    ['put there by somebody else', `sed -i 1d ${PAIR}`, [all[0], all[2]]],
+    ['half a file', `truncate -s 300 ${PAIR}`, all],
+    ['without its key', `rm ${PAIR}.key`, all],
+    ['with the key of another', `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ${PAIR}.key 2>/dev/null`, all],
+    ['whose key all may read', `chmod 644 ${PAIR}.key`, [all[0]]],
+  ])('%s is noticed and mended', async (_, damage, expected) => {
+    on(damage)
+    expect(planned()).toEqual(expected)
+    expect(run()).toMatchObject({ status: 0, applied: expected })
+    expect(await served()).toMatchObject({ trusted: true })
+    expect(on(`stat -c %a ${PAIR}.key`)).toContain('600')
+    expect(on('ls -A /etc/ssl/haproxy /var/lib/provision/undo')).not.toMatch(/provision-new|haproxy\s*$/)
+    expect(planned()).toEqual([])
+  })
+
+  it('that was installed and not loaded, as a cut leaves it, is loaded by the next run', async () => {
+    const { serial } = await served()
+    on(`cd /root && cp ${PAIR} ${PAIR}.key . && sed -i 1d ${PAIR}`)
+    expect(run().status).toBe(0)
+    expect((await served()).serial).not.toBe(serial)
+    on(`cp /root/www.example.test.pem /root/www.example.test.pem.key /etc/ssl/haproxy/`)
+    expect(run()).toMatchObject({ status: 0, applied: ['lb-01 update service:haproxy.service'] })
+    expect(await served()).toMatchObject({ serial, trusted: true })
+  })
+
+  it('stays in use while the authority cannot be reached, and the run says so', async () => {
+    const { serial } = await served()
+    project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test', 14999))
+    const { status, failed, stderr } = run()
+    expect(status).toBe(1)
+    expect(failed).toEqual([`lb-01 update certificate:${PAIR}`])
+    expect(stderr).toContain(`${SUBNET}.1:14999 cannot be reached`)
+    expect(await served()).toMatchObject({ serial, trusted: true })
+    project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test'))
+    expect(run().status).toBe(0)
+    expect((await served()).names).toContain('DNS:shop.example.test')
+    expect(planned()).toEqual([])
+  })
+
+  it('is proved by records in the DNS where the user has a command for that, wildcards too, after a trial elsewhere', async () => {
+    const management = `http://${SUBNET}.1:8055`
+    project.write(
+      'dns.sh',
+      `#!/bin/sh
+echo "$1 $2" >>dns.log
+case $1 in
+  add) exec curl -sf -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${management}/set-txt ;;
+  remove) exec curl -sf -d "{\\"host\\":\\"$2.\\"}" ${management}/clear-txt ;;
+esac
+`,
+    )
+    const by = ['          dns_hook: [sh, ./dns.sh]', `          try_first: https://${SUBNET}.1:14000/nowhere`, ''].join('\n')
+    project.write('inventory/site.yaml', inventory("'*.example.test', www.other.test", 14000, by))
+    const path = '/etc/ssl/haproxy/any.example.test.pem'
+    expect(run()).toMatchObject({ status: 1, failed: [`lb-01 create certificate:${path}`] })
+    expect(existsSync(join(project.root, 'dns.log'))).toBe(false)
+    project.write('inventory/site.yaml', inventory("'*.example.test', www.other.test", 14000, by.replace('nowhere', 'dir')))
+    expect(run()).toMatchObject({ status: 0, applied: [`lb-01 create certificate:${path}`] })
+    expect((await served('any.example.test')).names).toBe('DNS:*.example.test, DNS:www.other.test')
+    expect(readFileSync(join(project.root, 'dns.log'), 'utf8')).toContain('remove _acme-challenge.example.test')
+    expect(planned()).toEqual([])
+    project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test'))
+    expect(run().status).toBe(0)
+  })
+
+  it('is not mistaken for its placeholder by the checks of verify', () => {
+    on(
+      `cd /etc/ssl/haproxy && openssl req -new -x509 -key ${PAIR}.key -days 1 -subj '/O=provision placeholder' -addext subjectAltName=DNS:www.example.test,DNS:example.test -out ${PAIR} && systemctl reload haproxy && sleep 1`,
+    )
+    expect(checks()).toEqual([1, 1, 0, 0, 0, 0])
+    expect(run().status).toBe(0)
+  })
+})

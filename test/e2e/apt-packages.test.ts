@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { installPackages } from '../../src/resource/package/apt.ts'
+import { pkg } from '../../src/resource/package/package.ts'
+import { onHost, sessionOn, type TestHost, testHost } from './support/test-host.ts'
+
+let host: TestHost
+beforeAll(async () => {
+  host = await testHost('t-pkg', '10.79.3')
+})
+afterAll(() => host?.down())
+
+const stateOf = async (unit: string): Promise<string> =>
+  (await host.run(`systemctl show -P ActiveState -P UnitFileState ${unit}`)).trim().split('\n').join(' ')
+
+const LEFT_OVERS = 'ls /usr/sbin/policy-rc.d* /run/systemd/system-preset/* /run/provision.????????/log 2>/dev/null; dpkg --audit'
+
+/** The two versions that Debian and Debian's security updates have of haproxy, the newer first. */
+const versions = async (): Promise<readonly string[]> =>
+  (await host.run("apt-get -qq update; apt-cache madison haproxy | cut -d'|' -f2 | tr -d ' '")).trim().split('\n')
+
+/** Holds dpkg's lock in the name of a program that Debian starts by itself. */
+const occupy = (seconds: number): Promise<string> =>
+  host.run(`perl -e '$0 = "unattended-upgr"; use Fcntl; open(F, ">", "/var/lib/dpkg/lock-frontend"); my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0);
+    fcntl(F, F_SETLK, $l) or die; sleep ${seconds}' </dev/null >/dev/null 2>&1 &
+    while ! grep -q POSIX /proc/locks; do sleep 0.1; done`)
+
+describe('a package', () => {
+  it('is installed with its service held back, once, and again when somebody removed it', async () => {
+    const nginx = [pkg({ name: 'nginx' })]
+    expect(await host.apply(nginx)).toEqual(['create package:nginx'])
+    expect(host.doing).toContain('Preparing nginx (amd64)')
+    expect(await host.plan(nginx)).toEqual([])
+    expect(await stateOf('nginx')).toBe('inactive disabled')
+    expect(await host.run(LEFT_OVERS)).toBe('')
+    await host.run('apt-get -y -q remove nginx')
+    expect(await host.plan(nginx)).toEqual(['create package:nginx: not installed'])
+    await host.apply(nginx)
+    expect(await host.plan(nginx)).toEqual([])
+    expect(await stateOf('nginx')).toBe('inactive disabled')
+  })
+
+  // haproxy's upgrade reloads it, which moves the time of its last change.
+  it('touches in its upgrade what ran before it, and nothing else', async () => {
+    const [newer = '', older = ''] = await versions()
+    expect(older).not.toBe('')
+    await host.apply([pkg({ name: 'haproxy', version: older })])
+    expect(await stateOf('haproxy')).toBe('inactive disabled')
+    await host.run('systemctl start haproxy')
+    const before = await host.run('systemctl show -P StateChangeTimestampMonotonic haproxy')
+    expect(await host.plan([pkg({ name: 'haproxy' })])).toEqual([])
+    expect(await host.apply([pkg({ name: 'haproxy', version: newer })])).toEqual(['update package:haproxy'])
+    expect(await stateOf('haproxy')).toBe('active disabled')
+    expect(await host.run('systemctl show -P StateChangeTimestampMonotonic haproxy')).not.toBe(before)
+    expect(await stateOf('nginx')).toBe('inactive disabled')
+  })
+
+  it("keeps the administrator's own policy for services, and asks it", async () => {
+    const policy = '#!/bin/sh\necho "$@" >>/root/asked\nexit 0\n'
+    await host.run(`printf '%s' '${policy}' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d`)
+    await host.apply([pkg({ name: 'prometheus-node-exporter' })])
+    expect(await stateOf('prometheus-node-exporter')).toBe('inactive disabled')
+    expect(await host.run('cat /usr/sbin/policy-rc.d*')).toBe(policy)
+    await host.run('systemctl start haproxy; rm -f /root/asked')
+    await host.apply([pkg({ name: 'haproxy', version: (await versions())[1] ?? '' })])
+    expect(await host.run('cat /root/asked')).toContain('haproxy')
+    await host.run('rm /usr/sbin/policy-rc.d')
+  })
+
+  it('is removed, unless others would go with it', async () => {
+    await host.apply([pkg({ name: 'nginx' })])
+    const refusal = await host.refused([pkg({ name: 'nginx-common', state: 'absent' })])
+    expect(refusal.what).toContain('would also remove nginx')
+    const both = [pkg({ name: 'nginx-common', state: 'absent' }), pkg({ name: 'nginx', state: 'absent' })]
+    expect(await host.apply(both)).toEqual(['delete package:nginx-common', 'delete package:nginx'])
+    expect(await host.plan(both)).toEqual([])
+  })
+})
+
+describe('a dpkg that is busy', () => {
+  it('is waited for, and its holder is named', async () => {
+    await occupy(5)
+    await host.apply([pkg({ name: 'tree' })])
+    expect(host.doing.join('\n')).toMatch(/^waiting for dpkg: unattended-upgr \(pid \d+\), for \d+ s$/m)
+    expect(await host.plan([pkg({ name: 'tree' })])).toEqual([])
+  })
+
+  it('is given up in the end, with nothing changed', async () => {
+    await occupy(60)
+    const spec = pkg({ name: 'lsof' }).spec
+    const seen = { status: 'not-installed', version: '', held: false }
+    const verdict = { action: 'create', certainty: 'exact', reason: 'not installed', differences: [] } as const
+    const steps = installPackages([{ id: 'lsof', spec, state: seen, change: verdict }], { seconds: 1, times: 2 })
+    const answer = async () => {
+      for (let next = steps.next(); next.done !== true; ) {
+        if (next.value.do !== 'shell') throw new Error('only scripts are expected')
+        next = steps.next(await host.session.shell.request(next.value.script))
+      }
+    }
+    await expect(answer()).rejects.toMatchObject({
+      what: 'another program is using dpkg',
+      why: expect.stringMatching(/^waited 2 s for unattended-upgr \(pid \d+\), for \d+ s$/),
+    })
+    await host.run('kill $(grep -l unattended-upgr /proc/[0-9]*/comm | cut -d/ -f3)')
+  })
+})
+
+/** Kills apt, dpkg and their children without warning as soon as this is so. */
+const killWhen = (condition: string): string => `
+i=0; while ! ${condition} && [ $i -lt 3000 ]; do sleep 0.01; i=$((i+1)); done
+for p in $(grep -lsxE 'apt-get|dpkg|dpkg-deb|mariadb-server.*' /proc/[0-9]*/comm); do p=\${p#/proc/}; kill -9 "\${p%/comm}"; done; true`
+
+describe('an installation that was cut', () => {
+  it.each([
+    ['while it unpacked', '[ -e /usr/sbin/mariadbd.dpkg-new ]'],
+    ['while it configured', 'grep -qsaF mariadb-server.postinst /proc/[0-9]*/cmdline'],
+  ])('%s is finished by the next run', async (_, moment) => {
+    await host.run('apt-get -y -q purge "mariadb-*" galera-4 >/dev/null; rm -rf /var/lib/mysql')
+    const mariadb = [pkg({ name: 'tree' }), pkg({ name: 'mariadb-server' })]
+    const other = onHost(await sessionOn('t-pkg', '10.79.3.11'), async () => {})
+    const [refusal] = await Promise.all([other.refused(mariadb), host.run(killWhen(moment))])
+    await other.down()
+    expect(refusal.fix).toContain('the next run takes it up')
+    expect((await host.plan(mariadb)).join()).toMatch(/interrupted/)
+    await host.apply(mariadb)
+    expect(await host.plan(mariadb)).toEqual([])
+    expect(await stateOf('mariadb')).toBe('inactive disabled')
+    expect(await host.run(LEFT_OVERS)).toBe('')
+  })
+
+  it('goes on by itself when only the controller is gone', async () => {
+    await host.run('apt-get -y -q purge "mariadb-*" galera-4 >/dev/null; rm -rf /var/lib/mysql')
+    const other = onHost(await sessionOn('t-pkg', '10.79.3.11'), async () => {})
+    const mariadb = [pkg({ name: 'mariadb-server' })]
+    const lost = other.apply(mariadb).catch((error: Error) => error)
+    while (!other.doing.includes('Preparing galera-4 (amd64)')) await new Promise((resolve) => setTimeout(resolve, 10))
+    const [client = '', port = ''] = other.session.shell.sshConnection
+    await host.run(
+      `for p in $(ss -tnpH "sport = 22 and dst = ${client} and dport = ${port}" | grep -o 'pid=[0-9]*' | cut -d= -f2); do kill -9 $p; done`,
+    )
+    expect(await lost).toBeInstanceOf(Error)
+    await host.apply(mariadb)
+    expect(host.doing.join('\n')).toMatch(/^waiting for dpkg: apt-get/m)
+    expect(await host.plan(mariadb)).toEqual([])
+    expect(await stateOf('mariadb')).toBe('inactive disabled')
+    expect(await host.run(LEFT_OVERS)).toBe('')
+  })
+
+  it('is a debt that another package carries, and left-overs of the hold are cleared', async () => {
+    await host.run('mkdir -p /run/systemd/system-preset; echo disable >/run/systemd/system-preset/00-provision.preset')
+    expect(await host.plan([pkg({ name: 'tree' })])).toEqual([
+      'update package:tree: services are still held back by an unfinished installation',
+    ])
+    await host.apply([pkg({ name: 'tree' })])
+    expect(await host.plan([pkg({ name: 'tree' })])).toEqual([])
+  })
+})
+
+describe('a host that refuses', () => {
+  it('names a package that no source has', async () => {
+    const refusal = await host.refused([pkg({ name: 'nginx-of-tomorrow' })])
+    expect(refusal.what).toContain("the host's package sources have no nginx-of-tomorrow")
+    expect(refusal.why).toContain('Unable to locate package nginx-of-tomorrow')
+  })
+
+  it('names a version that no source has', async () => {
+    const refusal = await host.refused([pkg({ name: 'tree', version: '99.0-1' })])
+    expect(refusal.what).toContain("the host's package sources have no tree=99.0-1")
+  })
+
+  it('says that a package is held', async () => {
+    const [newer = '', older = ''] = await versions()
+    await host.apply([pkg({ name: 'haproxy', version: older })])
+    await host.run('apt-mark hold haproxy')
+    const refusal = await host.refused([pkg({ name: 'haproxy', version: newer })])
+    expect(refusal.what).toContain('haproxy is held')
+    expect(refusal.fix).toContain('apt-mark unhold haproxy')
+    await host.run('apt-mark unhold haproxy')
+  })
+
+  it('says which mount is full', async () => {
+    await host.run('mount -t tmpfs -o size=1m none /var/cache/apt/archives')
+    const refusal = await host.refused([pkg({ name: 'gcc-12-base' }), pkg({ name: 'cpp-12' })])
+    expect(refusal.what).toContain('/var/cache/apt/archives is full')
+    await host.run('umount /var/cache/apt/archives')
+  })
+
+  it('says that its mirror does not answer', async () => {
+    await host.run(`echo 'Acquire::http::Proxy "http://127.0.0.1:9";' >/etc/apt/apt.conf.d/99dead`)
+    const refusal = await host.refused([pkg({ name: 'cpp-12', cacheHours: 0 })])
+    expect(refusal.what).toContain('the package lists could not be fetched')
+    expect(refusal.why).toContain('127.0.0.1')
+    await host.run('rm /etc/apt/apt.conf.d/99dead')
+    expect(await host.run(LEFT_OVERS)).toBe('')
+  })
+})

@@ -1,0 +1,81 @@
+import { spawnSync } from 'node:child_process'
+import type { Resource } from 'provision'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import base from '../../roles/base/role.ts'
+import { time, timeOptions } from '../../roles/base/time.ts'
+import type { Facts } from '../../src/role/role.ts'
+import { need } from './support/install-command.ts'
+import { type TestHost, testHost } from './support/test-host.ts'
+
+const ADDRESS = '10.79.34.11'
+let host: TestHost
+beforeAll(async () => {
+  host = await testHost('t-base', '10.79.34')
+})
+afterAll(() => host?.down())
+
+const contextOf = (options: object, facts: Facts) =>
+  ({ options: base.options.parse(options), facts, host: { name: 'host-01', user: 'ops' }, warn: () => {} }) as unknown as Parameters<
+    typeof base.resources
+  >[0]
+const wanted = (): readonly Resource[] => base.resources(contextOf({}, host.session.facts))
+
+/** What ssh-audit, coming from outside, holds against the algorithms of the host's sshd. */
+const findings = (level: 'fail' | 'warn'): readonly string[] => {
+  const { stdout, error } = spawnSync('ssh-audit', ['-n', ADDRESS], { encoding: 'utf8' })
+  if (error !== undefined) throw error
+  expect(stdout).toContain('(key) ssh-ed25519')
+  return stdout.split('\n').filter((line) => line.includes(`[${level}]`))
+}
+
+describe('a base', () => {
+  it('is made in one go, proves itself, and then there is nothing to do', async () => {
+    need('ssh-audit')
+    expect(findings('fail')).not.toEqual([])
+    await host.apply(wanted())
+    expect(await host.plan(wanted())).toEqual([])
+    // 77: there is nothing of that on this host.
+    for (const { script } of base.verify?.(contextOf({}, host.session.facts)) ?? []) await host.run(`(\n${script}\n) || [ $? = 77 ]`)
+  })
+
+  it('leaves ssh-audit nothing to fail, and to warn of only what the README gives a reason for', () => {
+    expect(findings('fail')).toEqual([])
+    expect(findings('warn').map((line) => line.replace(/ +-- .*/, ''))).toEqual([
+      '(kex) sntrup761x25519-sha512@openssh.com',
+      '(kex) kex-strict-s-v00@openssh.com',
+    ])
+  })
+
+  it('makes unattended-upgrades take security updates only, and none of a cluster', async () => {
+    const said = await host.run('apt-get -qq update; unattended-upgrade --dry-run -d 2>&1')
+    expect(said).toMatch(/^Initial blacklist: \^mariadb \^galera \^mysql \^percona$/m)
+    expect(/^Allowed origins are: (.*)$/m.exec(said)?.[1]?.split(/, (?=origin)/)).toEqual([
+      'origin=Debian,codename=bookworm,label=Debian-Security',
+      'origin=Debian,codename=bookworm-security,label=Debian-Security',
+    ])
+  })
+
+  it('finds what was changed by hand', async () => {
+    await host.run(`echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_redirects
+echo Storage=none >>/etc/systemd/journald.conf.d/50-provision.conf
+echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/00-provision.conf
+systemctl stop apt-daily-upgrade.timer`)
+    const expected = [
+      'file:/etc/systemd/journald.conf.d/50-provision.conf',
+      'service:apt-daily-upgrade.timer',
+      'sshd:/etc/ssh/sshd_config.d/00-provision.conf',
+      'sysctl:net.ipv6.conf.*.accept_redirects',
+    ].map((key) => `update ${key}`)
+    const changed = await host.apply(wanted())
+    expect(changed.filter((one) => one !== 'update service:systemd-journald.service').toSorted()).toEqual(expected)
+    expect(await host.plan(wanted())).toEqual([])
+  })
+
+  it('never takes the clock from another daemon', async () => {
+    await host.run(`printf '[Service]\\nExecStart=/bin/true\\n' >/etc/systemd/system/chrony.service; systemctl daemon-reload`)
+    const { packages = [] } = time(timeOptions.parse({}), { container: false })
+    const refusal = await host.refused(packages)
+    expect(refusal.why).toContain('chrony.service keeps the clock of this host')
+    expect(await host.run('[ ! -e /lib/systemd/systemd-timesyncd ] && echo none')).toBe('none\n')
+  })
+})

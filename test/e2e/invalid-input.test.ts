@@ -1,0 +1,276 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
+import { need } from './support/install-command.ts'
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url))
+const bin = join(checkout, 'bin/provision.js')
+const FOLDER = join(checkout, 'test/fixtures/wrong')
+const cases = readdirSync(FOLDER)
+const scratch = mkdtempSync(join(tmpdir(), 'provision-wrong-'))
+const env = {
+  PATH: process.env.PATH,
+  HOME: scratch,
+  USER: 'ops',
+  SECRET_FOR_TESTS: 'geheim-4711',
+  PROVISION_AGE_KEY_FILE: join(scratch, 'age.txt'),
+}
+
+interface Told {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+  /** Every attempt to speak with a host, ours or that of a program we started. */
+  readonly packets: readonly string[]
+}
+
+let traces = 0
+
+/** Runs the real program in a project, with an eye on the network. */
+const provision = (cwd: string, ...words: readonly string[]): Promise<Told> => {
+  const trace = join(scratch, `trace-${traces++}`)
+  const strace = ['-f', '-qq', '--seccomp-bpf', '-e', 'trace=connect,sendto,sendmsg,sendmmsg', '-o', trace, '--']
+  return new Promise((resolve) => {
+    execFile('strace', [...strace, bin, ...words], { cwd, env }, (error, stdout, stderr) => {
+      const packets = readFileSync(trace, 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('AF_INET'))
+      rmSync(trace)
+      resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr, packets })
+    })
+  })
+}
+
+/** A project of a few files in a folder of its own. */
+const project = (files: Readonly<Record<string, string>>): string => {
+  const root = mkdtempSync(join(scratch, 'project-'))
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), text, { mode: 0o600 })
+  }
+  return root
+}
+
+/** A project with one host, all but its connection right. */
+const reaching = (connection: Readonly<Record<string, unknown>>, files: Readonly<Record<string, string>> = {}): string =>
+  project({
+    'inventory/hosts.yaml': `hosts:\n  one: ${JSON.stringify(connection)}\n`,
+    'playbooks/site.yaml': '- hosts: all\n  roles: [operator]\n',
+    'roles/operator.ts': QUIET,
+    ...files,
+  })
+
+const QUIET = `import { defineRole, file, z } from 'provision'
+export default defineRole({ name: 'operator', summary: 'one file', options: z.strictObject({}), resources: () => [file({ path: '/etc/motd', content: '' })] })
+`
+
+/** The cards on the screen, written as the fixtures' expected.txt is. */
+const cardsIn = (stderr: string): string =>
+  stderr
+    .replaceAll(/^✖ (\S+(?: › \S+)*)(?: {2}\S.*)?\n {2}what /gm, '$1  ')
+    .replaceAll(/^ {2}(why|fix) {2}/gm, '  $1  ')
+    .replaceAll(/\n\n/g, '\n')
+
+beforeAll(() => need('strace'))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+describe('a wrong input', () => {
+  const told = new Map<string, Told>()
+
+  beforeAll(async () => {
+    const waiting = [...cases]
+    const worker = async (): Promise<void> => {
+      for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
+        told.set(name, await provision(join(FOLDER, name), 'run', '--dry-run'))
+    }
+    await Promise.all([worker(), worker()])
+  })
+
+  it.each(cases)('%s: exit 3, with its place and a remedy, and no packet to any host', (name) => {
+    const { status, stdout, stderr, packets } = told.get(name) ?? expect.fail('was not run')
+    expect(cardsIn(stderr)).toBe(readFileSync(join(FOLDER, name, 'expected.txt'), 'utf8'))
+    expect({ status, stdout, packets }).toEqual({ status: 3, stdout: '', packets: [] })
+  })
+
+  it.each(['five-faults', 'role-misspelt', 'option-misspelt', 'key-of-another-home', 'host-name-hostile', 'secrets-missing'])(
+    '%s stops a run as it stops a dry run, and tells a program the same',
+    async (name) => {
+      const { status, stdout, stderr, packets } = await provision(join(FOLDER, name), 'run', '--json')
+      expect({ status, stderr, packets }).toEqual({ status: 3, stderr: told.get(name)?.stderr, packets: [] })
+      const lines = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+      expect(lines.at(-1)).toMatchObject({ type: 'summary', result: 'failed', hosts: {} })
+      const expected = readFileSync(join(FOLDER, name, 'expected.txt'), 'utf8')
+      for (const { type, place, what, fix } of lines.slice(0, -1)) {
+        expect(type).toBe('problem')
+        expect(expected).toContain(`${place}  ${what}\n`)
+        expect(expected).toContain(`  fix  ${fix}\n`)
+      }
+    },
+  )
+})
+
+const keygen = (path: string, ...options: readonly string[]): string => {
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', ...(options.length === 0 ? ['-N', ''] : options), '-f', path])
+  return path
+}
+
+/** What a person reads, and whether they were shown anything that only we should see. */
+const saidBy = ({ stdout, stderr }: Told): string => {
+  expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$|node:internal|bug in provision|undefined|\[object/m)
+  for (const line of stderr.split('\n')) if (line.startsWith('  fix')) expect(line).toMatch(/^ {2}fix {2}\S/)
+  return cardsIn(`${stderr}${stdout}`)
+}
+
+describe('keys and files that cannot serve', () => {
+  const good = keygen(join(scratch, 'good'))
+  const encrypted = keygen(join(scratch, 'encrypted'), '-N', 'open sesame')
+  const open = keygen(join(scratch, 'open'))
+  chmodSync(open, 0o644)
+  writeFileSync(join(scratch, 'text'), 'no key\n', { mode: 0o600 })
+
+  it.each([
+    ['a key that is not there', { key: 'nowhere/key' }, /nowhere\/key {2}there is no such key file/],
+    ['a directory for a key', { key: 'inventory' }, /inventory {2}is a directory, not a key file/],
+    ['a public key', { key: `${good}.pub` }, /good\.pub {2}is a public key|good\.pub {2}the private key can be read/],
+    ['a key that is none', { key: join(scratch, 'text') }, /text {2}is not a private key/],
+    ['a key that others can read', { key: open }, /open {2}the private key can be read by others/],
+    ['an encrypted key without its passphrase', { key: encrypted }, /encrypted {2}the key is encrypted, and no passphrase is given/],
+    ['no key at all', {}, /one {2}there is no key to log in with/],
+    ['a directory for known_hosts', { key: good, known_hosts: 'inventory' }, /inventory {2}known_hosts cannot be read/],
+  ])('%s: exit 3, and no packet to any host', async (_, connection, place) => {
+    const told = await provision(reaching({ address: '127.0.0.9', port: 9, ...connection }), 'run', '--dry-run')
+    expect(saidBy(told)).toMatch(place)
+    expect({ status: told.status, packets: told.packets }).toEqual({ status: 3, packets: [] })
+  })
+
+  it('a right input does go to its host: this is how it would be seen', async () => {
+    const told = await provision(reaching({ address: '127.0.0.9', port: 9, key: good }), 'run', '--dry-run')
+    expect(told.packets.join('\n')).toMatch(/connect\(.*AF_INET.*htons\(9\).*127\.0\.0\.9/)
+    expect(saidBy(told)).toMatch(/^one {2}nothing listens on 127\.0\.0\.9, port 9\n(?: {2}why .*\n)? {2}fix {2}\S/m)
+    expect(told.status).toBe(4)
+  })
+})
+
+describe('what only a role can judge', () => {
+  const play = (hosts: string, role: string, options: Record<string, unknown>): string =>
+    `- hosts: ${hosts}\n  roles: [firewall, ${JSON.stringify({ [role]: options })}]\n`
+  const balancer = { certificates: [{ names: ['www.example.org'] }], acme: { directory: 'letsencrypt-staging' } }
+  const site = (...plays: readonly string[]): string =>
+    project({
+      'inventory/hosts.yaml': `vars: { key: key, firewall: { administrators: [127.0.0.1] } }
+hosts:
+  web-01: { address: 127.0.0.9, port: 9 }
+  lb-01: { address: 127.0.0.10, port: 9 }
+groups:
+  web: { hosts: [web-01] }
+  load_balancers: { hosts: [lb-01] }
+`,
+      'playbooks/site.yaml': plays.join(''),
+      'page/index.html': 'hello\n',
+      key: readFileSync(keygen(join(scratch, `site-${traces}`)), 'utf8'),
+    })
+
+  it.each<[string, readonly string[], RegExp]>([
+    [
+      'a directory that is not there',
+      [play('web-01', 'nginx', { content: 'pgae' })],
+      /site\.yaml:2:\d+ {2}pgae: there is no such directory/,
+    ],
+    [
+      'a balancer without servers',
+      [play('lb-01', 'haproxy-tls', balancer)],
+      /lb-01 › haproxy-tls {2}no host of the group web offers a site/,
+    ],
+    [
+      'an authority that is not there',
+      [
+        play('web-01', 'nginx', { content: 'page' }),
+        play('lb-01', 'haproxy-tls', { ...balancer, acme: { directory: 'https://127.0.0.1/dir', ca_file: 'ca.pem' } }),
+      ],
+      /site\.yaml:4:\d+ {2}ca\.pem: the file named in acme\.ca_file cannot be read/,
+    ],
+  ])('%s: exit 3, and no packet to any host', async (_, plays, card) => {
+    const told = await provision(site(...plays), 'run', '--dry-run')
+    expect(saidBy(told)).toMatch(card)
+    expect({ status: told.status, packets: told.packets }).toEqual({ status: 3, packets: [] })
+  })
+
+  it('a site that is right goes to its hosts', async () => {
+    const right = site(play('web-01', 'nginx', { content: 'page' }), play('lb-01', 'haproxy-tls', balancer))
+    const told = await provision(right, 'run', '--dry-run')
+    expect(told.status).toBe(4)
+    expect(told.packets.length).toBeGreaterThan(0)
+  })
+})
+
+const root = checkout.replace(/\/$/, '')
+const spec: LabSpec = { name: 't-wrong', root, hosts: [{ name: 'one', user: 'ops', addresses: ['10.79.12.11', 'fd12::11'] }] }
+const labFile = (name: string): string => join(root, '.provision/lab/t-wrong', name)
+
+describe('a host that does not let us do our work', () => {
+  beforeAll(async () => {
+    await labReset(spec)
+    const people = `
+      for user in asked forbidden; do useradd -m $user; cp -r /home/ops/.ssh /home/$user/; chown -R $user /home/$user; done
+      echo 'asked:pass word' | chpasswd; echo 'asked ALL=(ALL) ALL' >/etc/sudoers.d/asked`
+    const told = await provision(reaching(ours), 'exec', 'one', '--sudo', '--', people)
+    expect(told).toMatchObject({ status: 0, stderr: '' })
+  })
+  afterAll(() => labDown(spec))
+
+  const ours = { address: '10.79.12.11', user: 'ops', key: labFile('id_ed25519'), known_hosts: labFile('known_hosts') }
+  const stranger = keygen(join(scratch, 'stranger'))
+  const [type, body] = readFileSync(`${stranger}.pub`, 'utf8').split(' ')
+
+  it('once let in, is looked at', async () => {
+    const told = await provision(reaching(ours), 'run', '--dry-run')
+    expect({ status: told.status, stderr: told.stderr }).toEqual({ status: 2, stderr: '' })
+  })
+
+  it.each<[string, Record<string, unknown>, Record<string, string>, RegExp]>([
+    ['whose key nobody knows', { known_hosts: 'known' }, {}, /^one {2}its host key is not known\n.* {2}fix {2}.*provision trust one/ms],
+    [
+      'whose key is another than it was',
+      { known_hosts: 'known' },
+      { known: `# ours\n10.79.12.11 ${type} ${body}\n` },
+      /^one {2}.*\/known:2.*\n {2}why {2}.*SHA256:.*\n.*known:2 holds .*SHA256:.*\n {2}fix {2}\S/m,
+    ],
+    ['whose port is refused', { port: 9 }, {}, /^one {2}nothing listens on 10\.79\.12\.11, port 9\n/m],
+    ['whose name does not exist', { address: 'no-such-host.invalid' }, {}, /^one {2}.*no-such-host\.invalid.*\n/m],
+    ['that refuses the key', { key: stranger }, {}, /^one {2}it does not let ops in\n {2}why {2}tried .*stranger \(ssh-ed25519 SHA256:/m],
+    ['that refuses sudo', { user: 'forbidden' }, {}, /^one {2}forbidden cannot become root by sudo.*\n {2}why {2}.*password is required/m],
+    [
+      'that refuses the password for sudo',
+      { user: 'asked', sudo_password: `\${env:SECRET_FOR_TESTS}` },
+      {},
+      /^one {2}sudo does not accept the password of asked\n/m,
+    ],
+    [
+      'behind a jump host that is not there',
+      { jump: 'ops@10.79.12.11:9' },
+      {},
+      /^one {2}its jump host ops@10\.79\.12\.11:9 cannot be used.*\n/m,
+    ],
+  ])('%s: exit 4, with its place and a remedy', async (_, connection, files, card) => {
+    const told = await provision(reaching({ ...ours, ...connection }, files), 'run', '--dry-run')
+    const said = saidBy(told)
+    expect(said).toMatch(card)
+    expect(said).toMatch(/^ {2}fix {2}\S/m)
+    expect(`${told.stdout}${told.stderr}`).not.toContain('geheim')
+    expect(told.status).toBe(4)
+  })
+
+  it('has its keys fetched, shown and refused by trust where they are others than they were', async () => {
+    const known = { known: `10.79.12.11 ${type} ${body}\n` }
+    const told = await provision(reaching({ ...ours, known_hosts: 'known' }, known), 'trust', '--yes')
+    expect(saidBy(told)).toMatch(/\/known:1 {2}one shows another ssh-ed25519 key than this line says/)
+    expect(told.status).toBe(3)
+  })
+})

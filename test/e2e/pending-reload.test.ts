@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inside, strike } from './support/interrupt.ts'
+import { down, up } from './support/lab.ts'
+import { changes, referenceProject } from './support/project.ts'
+
+const SUBNET = '10.79.43'
+const project = referenceProject('t-owed', SUBNET)
+const spec = { name: 't-owed', root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`, 'fd43::11'] }] }
+
+// A service that writes down what it has loaded.
+const APP = `import { defineRole, directory, file, service, unit, z } from 'provision'
+const UNIT = \`[Service]
+ExecStart=/bin/sh -c 'cat /etc/app/conf >/run/app.loaded; exec sleep infinity'
+ExecReload=/bin/sh -c 'cat /etc/app/conf >/run/app.loaded'
+\`
+export default defineRole({
+  name: 'app',
+  summary: 'a service and its file',
+  options: z.strictObject({ conf: z.string() }),
+  resources: ({ options: { conf } }) => {
+    const own = unit({ name: 'app.service', content: UNIT })
+    const file_ = file({ path: '/etc/app/conf', content: conf })
+    return [directory({ path: '/etc/app' }), file_, own, service({ unit: 'app.service', enabled: false, loads: [file_], restarts: [own] })]
+  },
+})
+`
+const OTHER = `import { defineRole, file, z } from 'provision'
+export default defineRole({
+  name: 'other', summary: 'a file', options: z.strictObject({ content: z.string() }),
+  resources: ({ options }) => [file({ path: '/etc/other', content: options.content })],
+})
+`
+
+const site = (conf: string, other: string, administrators = `${SUBNET}.1, 'fd43::1'`): void => {
+  project.write(
+    'inventory/site.yaml',
+    `vars:
+  user: ops
+  key: .provision/lab/t-owed/id_ed25519
+  known_hosts: .provision/lab/t-owed/known_hosts
+  firewall: { administrators: [${administrators}], confirm_seconds: 600 }
+hosts:
+  one: { address: ${SUBNET}.11, internal: [${SUBNET}.11, 'fd43::11'] }
+`,
+  )
+  project.write(
+    'playbooks/site.yaml',
+    `- name: one\n  hosts: all\n  roles: [firewall, ${JSON.stringify({ app: { conf } })}, ${JSON.stringify({ other: { content: other } })}]\n`,
+  )
+}
+const on = (script: string): Promise<string> => inside(spec, 'one', script)
+
+beforeAll(async () => {
+  site('one', 'one')
+  project.write('roles/app.ts', APP)
+  project.write('roles/other.ts', OTHER)
+  await up(spec)
+  const { status, stderr } = project.provision('run')
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+})
+afterAll(async () => {
+  await down(spec)
+  project.remove()
+})
+
+describe('a reload that a cut run did not make', () => {
+  const owed = 'service app.service: runs with an older /etc/app/conf; the next run of role app sees to that'
+
+  it('is said by a run of another role, which leaves it to a run of its own', async () => {
+    site('two', 'two')
+    expect((await strike(project, 'one applied file:/etc/app/conf', 'SIGKILL').ended).by).toBe('SIGKILL')
+    expect(await on('cat /etc/app/conf; echo; cat /run/app.loaded')).toBe('two\none')
+    const pid = await on('systemctl show -P MainPID app.service')
+
+    const dry = project.provision('run', '--dry-run', '--role', 'other')
+    expect(dry.status).toBe(2)
+    expect(dry.stdout).toContain(`! app: ${owed}`)
+    const { status, lines } = project.json('run', '--role', 'other')
+    expect(status).toBe(0)
+    expect(lines).toContainEqual({ type: 'warning', host: 'one', role: 'app', what: owed })
+    expect(changes(lines, 'applied')).toEqual(['one update file:/etc/other', 'one update owned:other'])
+    expect(await on('cat /etc/other /run/app.loaded; systemctl show -P MainPID app.service')).toBe(`twoone${pid}`)
+  })
+
+  it('is said where there is nothing else to do, too, and made by the next run', async () => {
+    const again = project.provision('run', '--role', 'other')
+    expect(again.status).toBe(0)
+    expect(again.stdout).toContain(owed)
+    expect(again.stdout).toContain('Nothing to do')
+    const whole = project.json('run')
+    expect(changes(whole.lines, 'applied')).toEqual(['one update service:app.service'])
+    expect(await on('cat /run/app.loaded')).toBe('two')
+    expect(project.provision('run', '--role', 'other').stdout).not.toContain('app.service')
+  })
+
+  it('is not made up of a file that was not written yet', () => {
+    site('three', 'two')
+    expect(project.provision('run', '--dry-run', '--role', 'other').stdout).not.toContain('app.service')
+    expect(project.provision('run').status).toBe(0)
+  })
+})
+
+describe('a debt of safety', () => {
+  it('is paid by a run of another role where rules of the firewall wait for their confirmation', async () => {
+    site('three', 'two', `${SUBNET}.1, 'fd43::1', 192.0.2.1`)
+    await strike(project, 'one doing coming in anew', 'SIGKILL').ended
+    const waiting = 'ls /var/lib/provision/nftables | grep -c pending || true'
+    expect(await on(waiting)).toBe('1\n')
+    const { status, lines } = project.json('run', '--role', 'other')
+    expect(status).toBe(0)
+    expect(changes(lines, 'applied')).toEqual(['one update nftables:inet provision'])
+    expect(await on(waiting)).toBe('0\n')
+    expect(await on('nft list table inet provision')).toContain('192.0.2.1')
+    expect(project.provision('run').stdout).toContain('Nothing to do')
+  })
+
+  it('is none where a boot came after the confirmation: its mark goes, and one of this boot stays until its rules are kept', async () => {
+    const marks = 'cd /var/lib/provision/nftables; ls | grep confirmed || true'
+    await on(
+      `cd /var/lib/provision/nftables; echo earlier >inet-provision.confirmed.1; cat /proc/sys/kernel/random/boot_id >inet-other.confirmed.2`,
+    )
+    expect(project.provision('run', '--dry-run').stdout).toContain('Nothing to do')
+    expect(await on(marks)).toBe('inet-other.confirmed.2\ninet-provision.confirmed.1\n')
+    expect(project.provision('run', '--role', 'other').stdout).toContain('Nothing to do')
+    expect(await on(`${marks}; rm inet-other.confirmed.2`)).toBe('inet-other.confirmed.2\n')
+  })
+
+  it('is paid by a run of another role where services are still held back', async () => {
+    const held = '/run/systemd/system-preset/00-provision.preset'
+    await on(`mkdir -p ${held.slice(0, held.lastIndexOf('/'))}; echo disable >${held}`)
+    const { status, lines } = project.json('run', '--role', 'other')
+    expect(status).toBe(0)
+    expect(changes(lines, 'applied')).toEqual(['one update package:nftables'])
+    expect(await on(`ls ${held} 2>/dev/null || echo gone`)).toBe('gone\n')
+  })
+})

@@ -1,3 +1,0 @@
-import { poisonTest } from './poisoned.ts'
-
-poisonTest('t-poison', '10.79.92', ['base64', 'lines', 'json', 'check', 'throw'], false)

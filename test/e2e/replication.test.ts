@@ -1,0 +1,188 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
+import { lost, sql, startWriter, stopWriter } from './support/database/database.ts'
+import { replicaLab, watchWriters, writable, writeReplicaSite } from './support/database/replicas.ts'
+import { inside, strike } from './support/interrupt.ts'
+import { changes, referenceProject } from './support/project.ts'
+import { OWNED_UNITS, ownedIn, undocumented } from './support/unit-exposure.ts'
+
+const SUBNET = '10.79.52'
+const HOSTS = ['web-01', 'web-02']
+const PASSWORD = 'a long poison word'
+const project = referenceProject('t-replica', SUBNET)
+const spec = replicaLab(project, SUBNET, HOSTS)
+project.env.SHOP_PASSWORD = PASSWORD
+
+const site = (primary: string): void => writeReplicaSite(project, SUBNET, { hosts: HOSTS, primary })
+const run = (...words: readonly string[]) => {
+  const { status, lines, stderr } = project.json('run', ...words)
+  const notes = lines.flatMap((line) => (line.type === 'note' ? [String((line as { what?: string }).what)] : []))
+  const warnings = lines.flatMap((line) => (line.type === 'warning' ? [String((line as { what?: string }).what)] : []))
+  return { status, stderr, applied: changes(lines, 'applied'), notes, warnings }
+}
+const planned = () => changes(project.json('run', '--dry-run').lines, 'planned')
+const warned = (...words: readonly string[]): string =>
+  project
+    .json('run', '--dry-run', ...words)
+    .lines.map((line) => (line.type === 'warning' ? String((line as { what?: string }).what) : ''))
+    .join('\n')
+
+beforeAll(async () => {
+  site('web-01')
+  await labReset(spec)
+})
+afterAll(async () => {
+  await labDown(spec)
+  project.remove()
+})
+
+describe('a primary and its replica', () => {
+  it('come up from bare hosts as it was foretold, behave, and then there is nothing to do', async () => {
+    const foretold = planned()
+    expect(foretold).toEqual(expect.arrayContaining(['web-01 create replication:database', 'web-02 create replication:database']))
+    expect(foretold.filter((line) => line.includes('database:shop'))).toEqual(['web-01 create database:shop'])
+    expect(run()).toMatchObject({ status: 0, stderr: '', applied: foretold })
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+    const { status, stdout, stderr } = project.provision('verify')
+    expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
+    expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([true, false])
+  })
+
+  it('have the unit that opens the primary in its sandbox, as the README says', async () => {
+    const owned = ownedIn(await inside(spec, 'web-01', OWNED_UNITS))
+    expect(owned.map(({ unit }) => unit)).toContain('provision-database-primary.service')
+    expect(undocumented(owned)).toEqual([])
+  })
+
+  it('change places under a writer: nothing is lost, and writes stop for less than five seconds', async () => {
+    await sql(
+      spec,
+      'web-01',
+      'CREATE TABLE shop.t (id INT PRIMARY KEY, v TEXT); INSERT INTO shop.t SELECT -seq, REPEAT("x", 200) FROM shop.seq_1_to_100000',
+    )
+    await startWriter(spec, 'web-02', PASSWORD, 0)
+    await sleep(2000)
+    site('web-02')
+    const foretold = planned()
+    expect(foretold).toEqual(['web-01 update replication:database', 'web-02 update replication:database'])
+    const watched = watchWriters(spec, HOSTS)
+    const { status, applied, notes } = run()
+    expect({ status, applied: applied.toSorted() }).toEqual({ status: 0, applied: foretold })
+    expect(await watched.ended()).toBe(1)
+    expect(notes.join('\n')).toMatch(/web-02 is the primary now; no server took writes for [0-4]\.\d s/)
+    await sleep(3000)
+    const { acked, gap } = await stopWriter(spec, 'web-02')
+    process.stdout.write(`switched over: no write for ${gap.toFixed(1)} s, ${acked.length} rows\n`)
+    expect(gap).toBeLessThan(5)
+    for (const host of HOSTS) expect(await lost(spec, host, acked)).toEqual([])
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+  })
+
+  it.each([
+    'web-01 doing web-02 takes no more writes',
+    'web-01 doing following nobody any more',
+    'web-01 doing taking writes',
+    'web-02 doing following web-01',
+    'web-02 applied replication:database',
+  ])('are one and the other again although the controller was killed at: %s', async (moment) => {
+    site('web-01')
+    const watched = watchWriters(spec, HOSTS)
+    expect((await strike(project, moment, 'SIGKILL').ended).by).toBe('SIGKILL')
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    expect(await watched.ended()).toBe(1)
+    expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([true, false])
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+    site('web-02')
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  it('is opened again by itself after the primary lost its power, as long as nobody took over', async () => {
+    await end(spec, 'web-02')
+    await boot(spec, 'web-02')
+    await expect.poll(() => writable(spec, 'web-02'), { timeout: 20_000 }).toBe(true)
+    // Its replica tries again every five seconds, and then there is nothing to do.
+    await expect.poll(() => planned(), { timeout: 30_000, interval: 1000 }).toEqual([])
+  })
+})
+
+describe('a primary that is lost', () => {
+  it('is replaced only when it was said what may be lost, and then no acknowledged row is', async () => {
+    await startWriter(spec, 'web-01', PASSWORD, 1_000_000)
+    await sleep(2000)
+    await end(spec, 'web-02')
+    site('web-01')
+    expect(warned()).toContain('web-01 will not be made the primary while web-02 cannot be asked')
+    expect(warned('--allow-data-loss', 'web-02')).toContain('web-01 becomes the primary without the rows that only web-02 has')
+    const refused = run()
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toContain('web-01 is not made the primary while web-02 cannot be asked')
+    expect(refused.stderr).toContain('provision run --allow-data-loss web-02')
+    expect(await writable(spec, 'web-01')).toBe(false)
+    const { status, warnings } = run('--allow-data-loss', 'web-02')
+    expect(status).toBe(4)
+    expect(warnings.join('\n')).toMatch(/web-01 is the primary now, from transaction \d+-\d+-\d+ on; what only web-02 had is lost/)
+    await sleep(3000)
+    const { acked } = await stopWriter(spec, 'web-01')
+    expect(acked.length).toBeGreaterThan(20)
+    expect(await lost(spec, 'web-01', acked)).toEqual([])
+  })
+
+  it('writes nothing when it is back, and says why it does not follow; its data are replaced only when that was said', async () => {
+    // A row that was never acknowledged, and is nowhere else.
+    await boot(spec, 'web-02')
+    await expect.poll(() => sql(spec, 'web-02', 'SELECT 1').catch(() => ''), { timeout: 20_000 }).toBe('1')
+    await sql(spec, 'web-02', 'INSERT INTO shop.t VALUES (2000000, "only here")')
+    await sleep(3000)
+    expect(await writable(spec, 'web-02')).toBe(false)
+    const refused = run()
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toContain('web-02 does not replicate from web-01')
+    expect(refused.stderr).toContain('provision run --allow-data-loss web-02')
+    expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 2000000')).toBe('only here')
+  })
+
+  it('gets the data anew when that was said, and follows', async () => {
+    expect(run('--allow-data-loss', 'web-02')).toMatchObject({ status: 0, stderr: '', applied: ['web-02 update replication:database'] })
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+    expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t WHERE id = 2000000')).toBe('0')
+    const { status, stdout, stderr } = project.provision('verify')
+    expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
+    expect(warned('--allow-data-loss', 'web-02')).toContain('--allow-data-loss web-02 changes nothing')
+  })
+})
+
+describe('a replica', () => {
+  it('that somebody wrote to is reported with what it says, and loses nothing', async () => {
+    await writeByHand('at first')
+    const { status, stderr } = run()
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/web-02 does not replicate from web-01[\s\S]*GTID/)
+    expect(project.provision('verify').status).toBe(1)
+    expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 3000000')).toBe('by hand')
+  })
+
+  it.each([
+    'doing making room',
+    'doing sending all data',
+    'doing taking the data in',
+    'doing making the data whole',
+    'applied replication',
+  ])('gets all data of the primary although the controller was killed at: %s', async (moment) => {
+    await writeByHand(moment)
+    expect((await strike(project, `web-02 ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
+    // Before anything was replaced that has to be said again; afterwards it begins anew by itself.
+    const words = moment === 'doing making room' ? ['--allow-data-loss', 'web-02'] : []
+    expect(run(...words)).toMatchObject({ status: 0, stderr: '' })
+    const counted = 'SELECT COUNT(*), SUM(id) FROM shop.t'
+    await expect.poll(() => sql(spec, 'web-02', counted), { timeout: 10_000 }).toBe(await sql(spec, 'web-01', counted))
+    expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 3000000')).toBe(moment)
+  })
+})
+
+/** A row that the replica has of its own, in the way of one of the primary. */
+const writeByHand = async (words: string): Promise<void> => {
+  await sql(spec, 'web-02', "REPLACE INTO shop.t VALUES (3000000, 'by hand')")
+  await sql(spec, 'web-01', `REPLACE INTO shop.t VALUES (3000000, '${words}')`)
+  await expect.poll(() => planned(), { timeout: 10_000 }).toEqual(['web-02 update replication:database'])
+}

@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { inside, strike } from './support/interrupt.ts'
+import { down, referenceLab, up } from './support/lab.ts'
+import { changes, referenceProject } from './support/project.ts'
+
+const [SUBNET, HOST, CONFIRM] = ['10.79.33', 'web-01', 6]
+const project = referenceProject('t-door', SUBNET)
+const reference = referenceLab(project, SUBNET)
+const spec = { ...reference, hosts: reference.hosts.filter(({ name }) => name === HOST) }
+
+const ROLE = `import { defineRole, sshd, z } from 'provision'
+
+export default defineRole({
+  name: 'door',
+  summary: 'settings of sshd',
+  options: z.strictObject({ settings: z.record(z.string(), z.string()) }),
+  resources: ({ options: { settings } }) => [sshd({ settings, confirmSeconds: ${CONFIRM} })],
+})
+`
+/** What the inventory says of sshd. */
+const settings = (settings: Record<string, string>): void =>
+  project.write(
+    'inventory/site.yaml',
+    `vars:
+  user: ops
+  key: .provision/lab/t-door/id_ed25519
+  known_hosts: .provision/lab/t-door/known_hosts
+  door: { settings: ${JSON.stringify(settings)} }
+hosts:
+  ${HOST}: { address: ${SUBNET}.12 }
+`,
+  )
+const FEW = { MaxAuthTries: '3' }
+const FEWER = { MaxAuthTries: '2', X11Forwarding: 'no' }
+const SHUT = { AllowUsers: 'nobody-of-that-name' }
+
+/** What sshd goes by, what lies there, and what of a change is left over. */
+const state = (): Promise<string> =>
+  inside(
+    spec,
+    HOST,
+    `sshd -T | sort; grep -c sshd_config /proc/self/mountinfo || true; find /etc/ssh/sshd_config.d /var/lib/provision /run/provision* ! -name lock* -printf '%p %m\\n' | sort
+     cat /etc/ssh/sshd_config.d/*; systemctl list-timers --no-legend 'provision*'`,
+  )
+const comesIn = (): boolean => project.provision('exec', HOST, '--', 'true').status === 0
+const converges = (): void => {
+  const run = project.json('run', '--wait')
+  expect(run.stderr).toBe('')
+  expect(run.status).toBe(0)
+  expect(project.json('run', '--dry-run').status).toBe(0)
+}
+
+let few = ''
+let fewer = ''
+beforeAll(async () => {
+  project.write('roles/door.ts', ROLE)
+  project.write('playbooks/site.yaml', '- hosts: all\n  roles: [door]\n')
+  await up(spec)
+})
+afterAll(async () => {
+  await down(spec)
+  project.remove()
+})
+
+it('settings of sshd are made as foretold, and then there is nothing to do', async () => {
+  settings(FEWER)
+  const foretold = changes(project.json('run', '--dry-run').lines, 'planned')
+  expect(foretold.length).toBeGreaterThan(0)
+  expect(changes(project.json('run').lines, 'applied')).toEqual(foretold)
+  expect(project.json('run', '--dry-run').status).toBe(0)
+  fewer = await state()
+  settings(FEW)
+  converges()
+  few = await state()
+  expect(few).toContain('maxauthtries 3\n')
+})
+
+it('settings that let nobody in are taken back, and the run says so', async () => {
+  settings(SHUT)
+  const { status, stdout, stderr } = project.provision('run')
+  expect(status).toBe(1)
+  expect(stdout + stderr).toContain('nobody could come in')
+  await expect.poll(comesIn, { timeout: (2 + 5) * 1000 }).toBe(true)
+  settings(FEW)
+  expect(project.provision('run', '--dry-run').stdout).toContain('the last change was taken back by the host at ')
+  converges()
+  expect(await state()).toBe(few)
+})
+
+it('settings that let nobody in are taken back when the controller is killed before it knows', async () => {
+  settings(SHUT)
+  expect((await strike(project, `${HOST} doing coming in anew`, 'SIGKILL').ended).by).toBe('SIGKILL')
+  expect(await state()).not.toContain('maxauthtries 3\n')
+  await expect.poll(() => state(), { timeout: (CONFIRM + 5) * 1000 }).toContain('maxauthtries 3\n')
+  // The file is back a moment before sshd has read it.
+  await expect.poll(comesIn, { timeout: 5000 }).toBe(true)
+  settings(FEWER)
+  expect(project.provision('run', '--dry-run').stdout).toContain('the last change was taken back by the host at ')
+  converges()
+  expect(await state()).toBe(fewer)
+  settings(FEW)
+  converges()
+})
+
+it('a run that comes before the host gave up ends as an undisturbed one, and the timer of the killed one undoes nothing', async () => {
+  settings(FEWER)
+  await strike(project, `${HOST} doing coming in anew`, 'SIGKILL').ended
+  converges()
+  await expect.poll(state, { timeout: (CONFIRM + 5) * 1000 }).toBe(fewer)
+  expect(project.json('run', '--dry-run').status).toBe(0)
+})

@@ -1,0 +1,66 @@
+import { fileURLToPath } from 'node:url'
+import { openShell } from '../../../src/host/shell/open.ts'
+import type { Answer, Holder } from '../../../src/host/shell/shell.ts'
+import type { Target } from '../../../src/host/target/connection.ts'
+import { type LabSpec, labDown, labReset } from '../../../src/lab/index.ts'
+import { Problem } from '../../../src/problem.ts'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
+
+/** Two bare hosts for the tests of src/host. */
+const spec: LabSpec = {
+  name: 't-host',
+  root,
+  hosts: [
+    { name: 'h1', user: 'ops', addresses: ['10.79.1.11', 'fd79:1::11'] },
+    { name: 'h2', user: 'ops', addresses: ['10.79.1.12', 'fd79:1::12'] },
+  ],
+}
+
+export const bootHosts = (): Promise<void> => labReset(spec)
+export const endHosts = (): Promise<void> => labDown(spec)
+
+/** The lab's file of that name: `id_ed25519`, `known_hosts`. */
+export const labFile = (name: string): string => `${root}/.provision/lab/t-host/${name}`
+
+/** How the first host is reached, but for what is said otherwise. */
+export const target = (otherwise: Partial<Target> = {}): Target => ({
+  name: 'h1',
+  address: '10.79.1.11',
+  port: 22,
+  user: 'ops',
+  keys: [labFile('id_ed25519')],
+  knownHosts: [labFile('known_hosts')],
+  hostKeys: 'strict',
+  jump: [],
+  ...otherwise,
+})
+
+/** Through a relay on this machine, the host's key still being filed under its address. */
+export const through = (port: number): Target => target({ address: '127.0.0.1', port, hostKeyAlias: '10.79.1.11' })
+
+export const holder = (command: string): Holder => ({ user: 'me', machine: 'here', command, since: '2026-11-23T10:00:00Z' })
+
+/** Runs a script on a host, as root, over a connection of its own; what it printed. It must succeed. */
+export const onHost = async (script: string, otherwise: Partial<Target> = {}): Promise<string> => {
+  const shell = await openShell(target(otherwise))
+  try {
+    const { code, stdout, stderr } = await shell.request(script)
+    if (code !== 0) throw new Error(`exit ${code}: ${stderr}`)
+    return stdout.toString().trim()
+  } finally {
+    await shell.close()
+  }
+}
+
+/** The problem that something must end with. */
+export const problemOf = async (promise: Promise<unknown>): Promise<Problem> => {
+  const result = await promise.then(
+    () => new Error('there was no problem'),
+    (error: unknown) => error,
+  )
+  if (result instanceof Problem) return result
+  throw result
+}
+
+export const textOf = ({ stdout }: Answer): string => stdout.toString()

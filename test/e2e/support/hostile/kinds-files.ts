@@ -1,0 +1,79 @@
+import { directory } from '../../../../src/resource/file/directory.ts'
+import { file } from '../../../../src/resource/file/file.ts'
+import { link } from '../../../../src/resource/file/link.ts'
+import { stagedName } from '../../../../src/resource/file/place.ts'
+import type { Place } from './attacks.ts'
+import type { Target } from './kinds.ts'
+
+const mine = { owner: 'mallory', group: 'mallory' }
+const one = (holds: Place['holds'], name = 'it') => {
+  return (at: string): readonly Place[] => [{ path: `${at}/${name}`, holds, parent: true }]
+}
+const staged = (at: string): Place => ({ path: `${at}/${stagedName(`${at}/it`)}`, holds: 'file', parent: false })
+const both = (at: string): readonly Place[] => [...one('file')(at), staged(at)]
+
+export const FILE_TARGETS: readonly Target[] = [
+  {
+    name: 'file of the account',
+    kinds: ['file'],
+    places: both,
+    resources: (at, round) => [file({ path: `${at}/it`, content: `${round}\n`, ...mine })],
+  },
+  {
+    name: 'file of root',
+    kinds: ['file'],
+    places: both,
+    resources: (at, round) => [file({ path: `${at}/it`, content: `${round}\n`, mode: '600' })],
+  },
+  {
+    name: 'file of a set',
+    kinds: ['file'],
+    places: both,
+    resources: (at, round) => [
+      file({ path: `${at}/it`, content: `${round}\n`, ...mine, set: { name: 'hostile', root: at, check: ['true'] } }),
+    ],
+    clear: 'rm -rf /var/lib/provision/undo/hostile',
+  },
+  {
+    name: 'file, absent',
+    kinds: ['file'],
+    places: one('file'),
+    resources: (at) => [file({ path: `${at}/it`, state: 'absent' })],
+    lay: 'echo old >it',
+    again: (at) => `[ -e ${at}/it ] || echo old >${at}/it`,
+  },
+  {
+    name: 'directory of the account',
+    kinds: ['directory'],
+    places: one('directory'),
+    resources: (at, round) => [directory({ path: `${at}/it`, mode: round % 2 === 0 ? '750' : '700', ...mine })],
+  },
+  {
+    name: 'directory of root',
+    kinds: ['directory'],
+    places: one('directory'),
+    resources: (at, round) => [directory({ path: `${at}/it`, mode: round % 2 === 0 ? '755' : '775' })],
+  },
+  {
+    name: 'directory, absent',
+    kinds: ['directory'],
+    places: one('directory'),
+    resources: (at) => [directory({ path: `${at}/it`, state: 'absent' })],
+    lay: 'rm -f it; mkdir it',
+    again: (at) => `[ -e ${at}/it ] || mkdir ${at}/it`,
+  },
+  {
+    name: 'link',
+    kinds: ['link'],
+    places: (at) => [...one('file')(at), staged(at)],
+    resources: (at, round) => [link({ path: `${at}/it`, target: `/srv/${round}` })],
+  },
+  {
+    name: 'link, absent',
+    kinds: ['link'],
+    places: one('file'),
+    resources: (at) => [link({ path: `${at}/it`, state: 'absent' })],
+    lay: 'ln -sfn /srv it',
+    again: (at) => `[ -L ${at}/it ] || ln -s /srv ${at}/it`,
+  },
+]

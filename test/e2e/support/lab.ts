@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join, relative } from 'node:path'
+import { overlayOf } from '../../../src/lab/host.ts'
+import { type LabSpec, labDown, labUp } from '../../../src/lab/index.ts'
+import type { Project } from './project.ts'
+
+/** The lab of the reference project: three hosts in its subnet. */
+export const referenceLab = ({ root, lab }: Project, subnet: string): LabSpec => ({
+  name: lab,
+  root,
+  hosts: ['lb-01', 'web-01', 'web-02'].map((name, i) => ({
+    name,
+    user: 'ops',
+    addresses: [`${subnet}.${11 + i}`, `fd${subnet.split('.').at(-1)}::${11 + i}`],
+  })),
+})
+
+export const up = (spec: LabSpec): Promise<void> => labUp(spec, () => undefined)
+export const down = labDown
+
+/** Every path of interest in which a host differs from the bare image, with what lies there: type, mode, owner, and a digest of the bytes. */
+export const overlay = (spec: LabSpec, host: string, isOfInterest = (_: string) => true): ReadonlyMap<string, string> => {
+  const found = spec.hosts.find(({ name }) => name === host)
+  if (found === undefined) throw new Error(`no host ${host}`)
+  const root = overlayOf(spec, found)
+  const paths = new Map<string, string>()
+  for (const path of below(root)) {
+    const name = `/${relative(root, path)}`
+    if (!isOfInterest(name)) continue
+    const stat = lstatSync(path, { bigint: true })
+    const content = stat.isFile()
+      ? digestOf(path, stat)
+      : stat.isSymbolicLink()
+        ? readlinkSync(path)
+        : stat.isCharacterDevice()
+          ? 'deleted'
+          : ''
+    paths.set(name, `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`)
+  }
+  return paths
+}
+
+/** Digests by what no write leaves as it was: whoever looks again and again reads only what is new. */
+const digests = new Map<string, string>()
+
+const digestOf = (path: string, { dev, ino, size, ctimeNs }: BigIntStats): string => {
+  const key = [path, dev, ino, size, ctimeNs].join(' ')
+  const known = digests.get(key) ?? createHash('sha256').update(readFileSync(path)).digest('hex')
+  digests.set(key, known)
+  return known
+}
+
+/** Every path below a directory. Node's own recursion follows links to directories, which here may lead anywhere. */
+const below = (directory: string): readonly string[] =>
+  readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name)
+    return entry.isDirectory() ? [path, ...below(path)] : [path]
+  })
+
+/** Paths that came, went or changed between two looks at an overlay; directories that were only passed through are left out. */
+export const differing = (before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): readonly string[] =>
+  [...new Set([...before.keys(), ...after.keys()])]
+    .filter((path) => before.get(path) !== after.get(path))
+    .filter((path) => before.has(path) || !isPassed(path, after))
+    .sort()
+
+// An overlay holds a directory as soon as something below it was written.
+const isPassed = (path: string, after: ReadonlyMap<string, string>): boolean =>
+  after.get(path)?.startsWith('4') === true && [...after.keys()].some((other) => other.startsWith(`${path}/`))
+
+/** Whether something answers a TCP connection from this machine within a second. */
+export const answers = (address: string, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: address, port, timeout: 1000 })
+    const end = (answer: boolean) => () => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.on('connect', end(true)).on('timeout', end(false)).on('error', end(false))
+  })

@@ -1,0 +1,53 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type LabSpec, layoutOf } from '../../../../src/lab/index.ts'
+import { need } from '../install-command.ts'
+
+/** The packets of a lab's bridge, once they were captured. */
+export interface Packets {
+  readonly file: string
+}
+
+/** Captures all that crosses the bridge of a lab while something is done. */
+export const whileCaptured = async (lab: LabSpec, act: () => Promise<void>): Promise<Packets> => {
+  need('tshark')
+  const file = join(mkdtempSync(join(tmpdir(), 'provision-wire-')), 'packets.pcap')
+  const tshark = spawn('ip', ['netns', 'exec', layoutOf(lab).switch, 'tshark', '-q', '-F', 'pcap', '-i', 'bridge', '-w', file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const ended = new Promise((resolve) => tshark.once('exit', resolve))
+  await new Promise<void>((resolve, reject) => {
+    tshark.stderr.on('data', (chunk: Buffer) => chunk.includes('Capturing on') && resolve())
+    tshark.once('exit', (code) => reject(new Error(`tshark ended (${code})`)))
+  })
+  // It says so a little before it does.
+  await sleep(1000)
+  try {
+    await act()
+  } finally {
+    await sleep(500)
+    tshark.kill('SIGINT')
+    await ended
+  }
+  return { file }
+}
+
+/** What TCP carried in the packets that a filter lets through, as text. */
+export const readable = ({ file }: Packets, filter: string): string => {
+  const { stdout, status, stderr } = spawnSync(
+    'tshark',
+    ['-r', file, '-Y', `(${filter}) && tcp.len > 0`, '-T', 'fields', '-e', 'tcp.payload'],
+    { encoding: 'utf8', maxBuffer: 1e9 },
+  )
+  if (status !== 0) throw new Error(`tshark: ${stderr}`)
+  return stdout
+    .split('\n')
+    .map((line) => Buffer.from(line, 'hex').toString('latin1'))
+    .join('\n')
+}
+
+/** Nobody needs them any more. */
+export const forget = ({ file }: Packets): void => rmSync(join(file, '..'), { recursive: true })

@@ -1,0 +1,154 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { observe, openSession, type Session } from '../../../src/engine/observe/session.ts'
+import { planHost } from '../../../src/engine/plan/plan-host.ts'
+import { runOnce } from '../../../src/host/shell/run-once.ts'
+import { type LabSpec, labDown, labReset } from '../../../src/lab/index.ts'
+import { type Kind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
+import type { Answer, HostRefusal, IdentityStep, ReconnectStep, Steps } from '../../../src/resource/kind/step.ts'
+
+/** One real host of a lab of its own, and the engine's own parts to work on it with a few resources, without a project. */
+export interface TestHost {
+  readonly session: Session
+  /** What is said to the person who waits, in order. */
+  readonly doing: readonly string[]
+  /** Runs a script as root and gives what it printed; throws when it fails. */
+  run(script: string): Promise<string>
+  /** What differs: `update service:nginx.service: not running`. */
+  plan(resources: readonly Resource[]): Promise<readonly string[]>
+  /** Makes it so, adjacent changes of a kind together, and says what was changed. Throws `Refused`. */
+  apply(resources: readonly Resource[]): Promise<readonly string[]>
+  /** Makes it so, and then puts back what was replaced. */
+  revertAfter(resources: readonly Resource[]): Promise<void>
+  /** The refusal that `apply` must end with. */
+  refused(resources: readonly Resource[]): Promise<HostRefusal>
+  /** Carries a change out until it has to be confirmed, and then leaves it, as a controller that dies there does. */
+  unconfirmed(resource: Resource): Promise<void>
+  down(): Promise<void>
+}
+
+const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
+
+/** Boots a fresh host: `testHost('t-pkg', '10.79.3')` answers at 10.79.3.11. */
+export const testHost = async (lab: string, subnet: string): Promise<TestHost> => {
+  const spec: LabSpec = { name: lab, root, hosts: [{ name: 'host-01', user: 'ops', addresses: [`${subnet}.11`] }] }
+  await labReset(spec)
+  return onHost(await sessionOn(lab, `${subnet}.11`), () => labDown(spec))
+}
+
+/** Opens a session on a lab host that runs. */
+export const sessionOn = (lab: string, address: string): Promise<Session> => {
+  const directory = join(root, '.provision/lab', lab)
+  const keys = [join(directory, 'id_ed25519')]
+  const target = {
+    name: 'host-01',
+    address,
+    port: 22,
+    user: 'ops',
+    keys,
+    knownHosts: [join(directory, 'known_hosts')],
+    hostKeys: 'strict' as const,
+    jump: [],
+  }
+  return openSession(target, { listen: () => {}, signal: new AbortController().signal, lock: undefined, wait: false })
+}
+
+const withoutIdentities = (): never => {
+  throw new Error('a host is tested here without identities')
+}
+
+/** The host behind a session; `sign` answers what only the controller's identities can. */
+export const onHost = (
+  session: Session,
+  end: () => Promise<void>,
+  sign: (step: IdentityStep) => Promise<Answer> = withoutIdentities,
+): TestHost => {
+  const doing: string[] = []
+  const hear = (line: string): unknown => line.startsWith('provision-doing: ') && doing.push(line.slice('provision-doing: '.length))
+  // Not coming in is what the step asks about, so it is an answer, as it is to the engine.
+  const comeInAnew = ({ script, withinMs }: ReconnectStep): Promise<Answer> =>
+    runOnce(session.target, script, { deadlineMs: withinMs }).catch((error: Error) => ({
+      code: 255,
+      stdout: Buffer.alloc(0),
+      stderr: error.message,
+    }))
+  const drive = async (steps: Steps): Promise<void> => {
+    for (let next = steps.next(); next.done !== true; ) {
+      const step = next.value
+      if (step.do === 'tell') throw new Error('a host is tested here without a person to tell')
+      next = steps.next(
+        step.do === 'reconnect'
+          ? await comeInAnew(step)
+          : step.do === 'identity'
+            ? await sign(step)
+            : await session.shell.request(step.script, { ...(step.input !== undefined && { input: step.input }), onLine: hear }),
+      )
+    }
+  }
+  const due = async (resources: readonly Resource[]) => {
+    const placed = resources.map((resource) => ({ play: 0, role: 'test', resource }))
+    return planHost({ placed, seen: await observe(session, placed), everywhere: new Map(), selected: () => true, now: new Date() })
+  }
+  const batchesOf = (all: Awaited<ReturnType<typeof due>>) =>
+    adjacent(all).map((batch) => ({
+      work: batch.map(({ resource, state: seen, change: verdict }) => ({
+        id: resource.id,
+        spec: resource.spec,
+        state: seen,
+        change: verdict,
+      })),
+      kind: batch[0]?.resource.kind as unknown as Kind<unknown, unknown, unknown>,
+    }))
+  const apply = async (resources: readonly Resource[]): Promise<readonly string[]> => {
+    const all = await due(resources)
+    for (const { kind, work } of batchesOf(all)) await drive(kind.apply(work))
+    return all.map(({ resource, change: verdict }) => `${verdict.action} ${keyOf(resource)}`)
+  }
+  return {
+    session,
+    doing,
+    apply,
+    plan: async (resources) =>
+      (await due(resources)).map(({ resource, change: verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`),
+    run: async (script) => {
+      const answer = await session.shell.request(script)
+      if (answer.code !== 0) throw new Error(`exit ${answer.code}: ${answer.stderr}\n${answer.stdout}`)
+      return answer.stdout.toString()
+    },
+    revertAfter: async (resources) => {
+      const all = batchesOf(await due(resources))
+      for (const { kind, work } of all) await drive(kind.apply(work))
+      for (const { kind, work } of all.toReversed()) if (kind.revert !== undefined) await drive(kind.revert(work))
+    },
+    refused: (resources) =>
+      apply(resources).then(
+        (changes) => Promise.reject(new Error(`was not refused: ${changes.join(', ')}`)),
+        (error: HostRefusal) => (error.name === 'Refused' ? error : Promise.reject(error)),
+      ),
+    unconfirmed: async (resource) => {
+      const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>
+      const verdict = { action: 'update', certainty: 'exact', reason: 'test', differences: [] } as const
+      const placed = [{ play: 0, role: 'test', resource }]
+      const seen = (await observe(session, placed)).get(keyOf(resource))
+      const steps: Steps = kind.apply([{ id: resource.id, spec: resource.spec, state: seen, change: verdict }])
+      for (let next = steps.next(); next.done !== true && next.value.do === 'shell'; ) {
+        const { script, input } = next.value
+        next = steps.next(await session.shell.request(script, input === undefined ? {} : { input }))
+      }
+    },
+    down: async () => {
+      await session.shell.close()
+      await end()
+    },
+  }
+}
+
+const adjacent = <T extends { readonly resource: Resource }>(due: readonly T[]): readonly (readonly T[])[] => {
+  const batches: T[][] = []
+  for (const one of due) {
+    const last = batches.at(-1)
+    if (last?.[0]?.resource.kind.name === one.resource.kind.name) last.push(one)
+    else batches.push([one])
+  }
+  return batches
+}

@@ -1,0 +1,126 @@
+import { createServer } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inside } from '../e2e/support/interrupt.ts'
+import { down, referenceLab, up } from '../e2e/support/lab.ts'
+import { referenceProject } from '../e2e/support/project.ts'
+import { AUTHORITY, addMailbox, MAIL, ownCertificate } from '../e2e/support/services/mailbox.ts'
+import { type Receiver, receiver } from '../e2e/support/services/receiver.ts'
+import { type Slack, slack } from '../e2e/support/services/slack.ts'
+
+// Everybody who can be told: a webhook, a chat and a mailbox, and what is said of those that refuse.
+const SUBNET = '10.79.65'
+const project = referenceProject('t-receivers', SUBNET)
+const whole = referenceLab(project, SUBNET)
+const spec = { ...whole, hosts: whole.hosts.slice(0, 2) }
+const OWN = ownCertificate(project, [`${SUBNET}.1`, `${SUBNET}.12`])
+const CHAT = { path: '/services/T0/B0/a-poison-word', channel: '#operations', ...OWN }
+let hook: Receiver
+let chat: Slack
+const broken = createServer((_, response) => response.writeHead(500).end('out of order'))
+
+const webhook = (name: string, port: number) => `{ name: ${name}, type: webhook, url: 'http://${SUBNET}.1:${port}/' }`
+const channel = (name: string, path: string) =>
+  `{ name: ${name}, type: slack, url: 'https://${SUBNET}.1:5992${path}', channel: '${CHAT.channel}', ca_file: ${AUTHORITY} }`
+const mail = (name: string, password: string) =>
+  `{ name: ${name}, type: email, to: [${MAIL.to}], from: monitoring@example.test, server: '${SUBNET}.12:587', user: ${MAIL.user}, password: '${password}', ca_file: ${AUTHORITY} }`
+const GOOD = [webhook('phone', 5995), channel('chat', CHAT.path), mail('mail', MAIL.password)]
+
+const configure = (receivers: readonly string[]): void => {
+  const lab = `.provision/lab/${project.lab}`
+  project.write(
+    'inventory/site.yaml',
+    `vars:
+  user: ops
+  key: ${lab}/id_ed25519
+  known_hosts: ${lab}/known_hosts
+  firewall: { administrators: [${SUBNET}.1] }
+  monitoring:
+    interval_seconds: 5
+    checks_seconds: 10
+    receivers:
+${receivers.map((one) => `      - ${one}\n`).join('')}hosts:
+  lb-01: { address: ${SUBNET}.11 }
+  web-01: { address: ${SUBNET}.12 }
+groups:
+  monitoring_servers: { hosts: [lb-01] }
+`,
+  )
+}
+
+beforeAll(async () => {
+  addMailbox(project)
+  project.write(
+    'playbooks/site.yaml',
+    '- hosts: all\n  roles: [firewall]\n- hosts: web-01\n  roles: [mailbox]\n- hosts: all\n  roles: [monitoring]\n',
+  )
+  configure(GOOD)
+  await up(spec)
+  hook = await receiver(`${SUBNET}.1`, 5995)
+  chat = await slack(`${SUBNET}.1`, 5992, CHAT)
+  await new Promise<void>((resolve, reject) => broken.on('error', reject).listen(5996, `${SUBNET}.1`, resolve))
+  expect(await project.provisionBeside('run')).toMatchObject({ status: 0, stderr: '' })
+})
+afterAll(async () => {
+  hook?.close()
+  chat?.close()
+  broken.close()
+  await down(spec)
+  project.remove()
+})
+
+const verified = () => project.provisionBeside('verify', '--role', 'monitoring')
+const mailbox = (): Promise<string> => inside(spec, 'web-01', 'cat /var/mail/ann')
+
+describe('those who are told', () => {
+  it('hear a test alert each', async () => {
+    const reached = ['phone (webhook)', 'chat (slack)', 'mail (email)'].map((one) =>
+      expect.stringContaining(`✔ lb-01   monitoring  a test alert reaches ${one}`),
+    )
+    await expect
+      .poll(async () => (await verified()).stdout.split('\n'), { timeout: 90_000, interval: 3000 })
+      .toEqual(expect.arrayContaining(reached))
+    const words = 'a test: the monitoring on lb-01 reaches you'
+    expect(hook.told.map(({ annotations }) => annotations.summary)).toContain(words)
+    expect(chat.posted.map(({ title }) => title)).toContain(`NONE: ${words}`)
+    expect(await mailbox()).toMatch(/^Received: from .*\n(?:\s.*\n)*\s.*esmtpsa /m)
+    expect(await mailbox()).toContain(`Subject: NONE: ${words}`)
+  })
+
+  it('are told of an alert in the same words, once each, and that it is over', async () => {
+    const since = Date.now()
+    const stray = "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'"
+    await inside(spec, 'web-01', stray)
+    const words = 'perl listens on 4444/tcp of web-01, of which no role speaks'
+    expect((await hook.await(since, 'firing', 'UnknownPort', 'web-01', 120)).annotations.summary).toBe(words)
+    await expect.poll(() => chat.posted.filter(({ title }) => title === `CRITICAL: ${words}`).length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(async () => (await mailbox()).split(`Subject: CRITICAL: ${words}`).length, { timeout: 10_000 }).toBe(2)
+    process.stdout.write(`what an administrator reads:\n${(await mailbox()).split(/^From /m).at(-1)}\n`)
+    await inside(spec, 'web-01', 'systemctl stop stray')
+    await hook.await(Date.now(), 'resolved', 'UnknownPort', 'web-01', 90)
+    await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`over: ${words}`)
+    await expect.poll(mailbox, { timeout: 30_000 }).toContain(`Subject: over: ${words}`)
+  })
+
+  it('are named when they refuse, with what they said, and the others hear it nevertheless', async () => {
+    const refusing = [
+      webhook('ill', 5996),
+      webhook('gone', 5997),
+      channel('stranger', '/services/T0/B0/another-poison'),
+      mail('locked', 'wrong'),
+    ]
+    configure([...GOOD, ...refusing])
+    expect(await project.provisionBeside('run')).toMatchObject({ status: 0, stderr: '' })
+    const begun = performance.now()
+    const { status, stdout, stderr } = await verified()
+    process.stdout.write(`four that refuse: ${((performance.now() - begun) / 1000).toFixed(1)} s\n${stderr}\n`)
+    expect(status).toBe(1)
+    for (const good of ['phone (webhook)', 'chat (slack)', 'mail (email)'])
+      expect(stdout).toContain(`✔ lb-01   monitoring  a test alert reaches ${good}`)
+    const said = (name: string) => stderr.split(/^✖ /m).find((one) => one.includes(`a test alert reaches ${name} `))
+    expect(said('ill')).toMatch(/not delivered:[\s\S]*500/)
+    expect(said('gone')).toMatch(/not delivered:[\s\S]*connection refused/)
+    expect(said('stranger')).toMatch(/not delivered:[\s\S]*(403|invalid_token)/)
+    expect(said('locked')).toMatch(/not delivered:[\s\S]*535/)
+    expect(stdout + stderr).not.toMatch(/poison|wrong/)
+  })
+})

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { down, up } from '../e2e/support/lab.ts'
+import { startLoad, told } from '../e2e/support/load/load.ts'
+import { referenceProject } from '../e2e/support/project.ts'
+
+// The long form of test/e2e/scheduled-renewal.test.ts: visitors are there all the while, who verify the certificate that they get.
+const project = referenceProject('t-renewals', '10.79.85')
+/** A minute and a half; renewed from the sixtieth second on. */
+const LIFE_SECONDS = 90
+const lab = {
+  name: 't-renewals',
+  root: project.root,
+  certificateSeconds: LIFE_SECONDS,
+  hosts: ['lb-01', 'web-01'].map((name, i) => ({ name, user: 'ops', addresses: [`10.79.85.${11 + i}`] })),
+}
+const inventory = (administrators: string) => `vars:
+  user: ops
+  key: .provision/lab/t-renewals/id_ed25519
+  known_hosts: .provision/lab/t-renewals/known_hosts
+  base: { updates: { enabled: false }, time: { service: none } }
+hosts:
+  lb-01: { address: 10.79.85.11 }
+  web-01: { address: 10.79.85.12 }
+groups:
+  load_balancers:
+    hosts: [lb-01]
+    vars:
+      base: { administrators: [${administrators}] }
+      haproxy-tls:
+        certificates: [{ names: [www.example.test] }]
+        acme: { directory: 'https://10.79.85.1:14000/dir', ca_file: .provision/lab/t-renewals/authority.pem }
+  web:
+    hosts: [web-01]
+    vars: { nginx: { content: playbooks/site } }
+`
+const PLAYBOOK = `- { name: balancers, hosts: load_balancers, roles: [base] }
+- { name: web servers, hosts: web, roles: [nginx] }
+- { name: balancer, hosts: load_balancers, roles: [haproxy-tls] }
+`
+
+beforeAll(async () => {
+  project.write('inventory/site.yaml', inventory(''))
+  project.write('playbooks/site.yaml', PLAYBOOK)
+  await up(lab)
+}, 300_000)
+afterAll(async () => {
+  await down(lab)
+  project.remove()
+})
+
+const serial = () =>
+  project
+    .provision('exec', 'lb-01', '--sudo', '--', 'openssl', 'x509', '-noout', '-serial', '-in', '/etc/ssl/haproxy/www.example.test.pem')
+    .stdout.match(/serial=(\w+)/)?.[1]
+
+it('a scheduled run renews a certificate of minutes three times in a row, and no visitor notices', async () => {
+  const first = project.provision('run')
+  expect(first.status, first.stdout + first.stderr).toBe(0)
+  const issued = performance.now()
+
+  const { stdout } = project.provision('schedule', 'print')
+  const [, sshKey = '', ageKey = ''] = /Its keys: (\S+) and (\S+)\.\n/.exec(stdout) ?? []
+  const [, entry = ''] = /- (\{"name":"provision-renewal".*\})\n/.exec(stdout) ?? []
+  project.write('inventory/site.yaml', inventory(entry))
+  expect(project.provision('run', '--role', 'base', '--limit', 'load_balancers').status).toBe(0)
+  project.env.PROVISION_AGE_KEY_FILE = ageKey
+
+  const digest = createHash('sha256')
+    .update(readFileSync(join(project.root, 'playbooks/site/index.html')))
+    .digest('hex')
+  const load = await startLoad(
+    {
+      address: '10.79.85.11',
+      ca: readFileSync(join(project.root, '.provision/lab/t-renewals/roots.pem'), 'utf8'),
+      pages: { name: 'www.example.test', paths: { '/': [digest] } },
+    },
+    'renewals',
+  )
+  const serials = [serial()]
+  let due = issued + LIFE_SECONDS * 700
+  for (let time = 1; time <= 3; time++) {
+    await sleep(Math.max(0, due - performance.now()))
+    const run = project.provision(
+      'run',
+      '--user',
+      'provision-renewal',
+      '--key',
+      sshKey,
+      '--role',
+      'haproxy-tls',
+      '--limit',
+      'load_balancers',
+    )
+    expect(run.status, run.stdout + run.stderr).toBe(0)
+    due = performance.now() + LIFE_SECONDS * 700
+    serials.push(serial())
+  }
+  const { phase } = await load.stop()
+  process.stdout.write(`${told(phase)}\n`)
+  expect(new Set(serials).size).toBe(4)
+  expect(phase.failures).toEqual([])
+})

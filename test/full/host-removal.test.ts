@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { labDown, labReset } from '../../src/lab/index.ts'
+import { lost, sql, startWriter, stopWriter, whole } from '../e2e/support/database/database.ts'
+import { inside } from '../e2e/support/interrupt.ts'
+import { referenceLab } from '../e2e/support/lab.ts'
+import { changes, referenceProject } from '../e2e/support/project.ts'
+
+// A server is taken out of the inventory: the others go on without it, and it can neither come back nor be written to.
+const SUBNET = '10.79.54'
+const project = referenceProject('t-leaving', SUBNET)
+const three = referenceLab(project, SUBNET)
+const spec = {
+  ...three,
+  hosts: [...three.hosts, { name: 'db-03', user: 'ops', addresses: [`${SUBNET}.14`, 'fd54::14'] }],
+}
+const PASSWORD = 'a long poison word'
+project.env.SHOP_PASSWORD = PASSWORD
+const ADDRESSES: Readonly<Record<string, number>> = { 'lb-01': 11, 'web-01': 12, 'web-02': 13, 'db-03': 14 }
+
+const inventory = (servers: readonly string[], arbitrators: readonly string[]): void => {
+  const lab = `.provision/lab/${project.lab}`
+  const hosts = ['lb-01', ...servers].map(
+    (name) =>
+      `  ${name}: { address: ${SUBNET}.${ADDRESSES[name]}, internal: [${SUBNET}.${ADDRESSES[name]}, 'fd54::${ADDRESSES[name]}'] }\n`,
+  )
+  project.write(
+    'inventory/site.yaml',
+    `vars: { user: ops, key: ${lab}/id_ed25519, known_hosts: ${lab}/known_hosts, firewall: { administrators: [${SUBNET}.1] } }
+hosts:
+${hosts.join('')}groups:
+  database_arbitrators: { hosts: [${arbitrators.join(', ')}] }
+  web: { hosts: [web-01, web-02] }
+  database:
+    hosts: [${servers.join(', ')}]
+    vars:
+      mysql:
+        buffer_pool: 96M
+        databases: [{ name: shop }]
+        users: [{ name: shop, password: '\${env:SHOP_PASSWORD}', grants: [{ on: 'shop.*' }] }]
+`,
+  )
+}
+
+beforeAll(async () => {
+  project.write(
+    'playbooks/site.yaml',
+    '- hosts: all\n  roles: [firewall]\n- hosts: [database, database_arbitrators, web]\n  roles: [mysql]\n',
+  )
+  inventory(['web-01', 'web-02', 'db-03'], [])
+  await labReset(spec)
+})
+afterAll(async () => {
+  await labDown(spec)
+  project.remove()
+})
+
+const run = () => {
+  const { status, lines, stderr } = project.json('run')
+  return { status, stderr, applied: changes(lines, 'applied') }
+}
+
+describe('a server that is taken out of the inventory', () => {
+  it('leaves the cluster, which loses nothing and goes on', async () => {
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    await whole(spec, ['web-01', 'web-02', 'db-03'], 3)
+    await sql(spec, 'web-01', 'CREATE TABLE shop.t (id INT PRIMARY KEY, v TEXT)')
+    await startWriter(spec, 'web-01', PASSWORD, 0)
+    inventory(['web-01', 'web-02'], ['lb-01'])
+    const { lines } = project.json('run', '--dry-run')
+    const { applied, ...ended } = run()
+    expect(ended).toEqual({ status: 0, stderr: '' })
+    expect(applied).toEqual(changes(lines, 'planned'))
+    await whole(spec, ['web-01', 'web-02'], 3)
+    const { acked, gap } = await stopWriter(spec, 'web-01')
+    expect({ gap, isShort: gap < 10 }).toMatchObject({ isShort: true })
+    expect(await lost(spec, 'web-01', acked)).toEqual([])
+    expect(await lost(spec, 'web-02', acked)).toEqual([])
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+    expect(project.provision('verify').status).toBe(0)
+  })
+
+  it('serves nobody any more', async () => {
+    expect(await inside(spec, 'db-03', `mariadb -e 'INSERT INTO shop.t VALUES (-1, "lost")' 2>&1 || true`)).toContain('1047')
+  })
+
+  it('comes back when the inventory has it again, with what it missed', async () => {
+    inventory(['web-01', 'web-02', 'db-03'], ['lb-01'])
+    expect(run()).toMatchObject({ status: 0, stderr: '' })
+    await whole(spec, ['web-01', 'web-02', 'db-03'], 4)
+    expect(await sql(spec, 'db-03', 'SELECT COUNT(*) FROM shop.t')).toBe(await sql(spec, 'web-01', 'SELECT COUNT(*) FROM shop.t'))
+    expect(run()).toMatchObject({ status: 0, applied: [] })
+  })
+})

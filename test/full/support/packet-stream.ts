@@ -1,0 +1,37 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type LabSpec, layoutOf } from '../../../src/lab/index.ts'
+import { need } from '../../e2e/support/install-command.ts'
+
+/** All that crosses the wire of a lab from now on, but for what is fetched from Debian; it is read once it was ended. */
+export const captureWire = (spec: LabSpec) => {
+  need('tcpdump')
+  const directory = mkdtempSync(join(tmpdir(), 'provision-wire-'))
+  const file = join(directory, 'all')
+  const words = ['netns', 'exec', layoutOf(spec).switch, 'tcpdump', '-q', '-i', 'any', '-s', '0', '-w', file, 'not port 80']
+  const capture = spawn('ip', words, { stdio: 'ignore' })
+  const ended = once(capture, 'exit')
+  return {
+    end: async (): Promise<void> => {
+      // What was just sent is still to be read.
+      await sleep(1000)
+      capture.kill('SIGINT')
+      await ended
+    },
+    /** In how many lines of it a text stands. */
+    linesWith: (text: string): number => Number(spawnSync('grep', ['-a', '-c', '-i', '-e', text, file], { encoding: 'utf8' }).stdout),
+    /** How many packets of it tcpdump's filter lets through. */
+    packetsOf: (filter: string): number => {
+      const { stdout } = spawnSync('tcpdump', ['-q', '-n', '-r', file, filter], { encoding: 'utf8', maxBuffer: 1e9 })
+      return stdout.split('\n').length - 1
+    },
+    remove: (): void => {
+      capture.kill('SIGINT')
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
