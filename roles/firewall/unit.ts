@@ -11,7 +11,7 @@ const NFT = { network: 'kernel', capabilities: ['CAP_NET_ADMIN'], early: true } 
 /**
  * Before the network is set up, before any ordinary service or socket (a socket of sshd waits for no network), and after the
  * distribution's own nftables.service. No ExecStop: a host that goes down shall not open up first. Before the first rules were
- * confirmed there is nothing to load.
+ * confirmed there is nothing to load. A start that fails at boot is repeated, by default five times: an open host is worse than a late one.
  */
 export const unitText = (rules: string): string => `# Written by provision (role firewall).
 [Unit]
@@ -26,6 +26,8 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+Restart=on-failure
+RestartSec=1
 ExecStart=/usr/sbin/nft -f ${rules}
 ExecReload=/usr/sbin/nft -f ${rules}
 ${settingLines(sandbox(NFT))}

@@ -13,8 +13,9 @@ interface Needs {
   /** True if its account is not root and must have these capabilities. */
   readonly ambient?: boolean
   /**
-   * True if it starts before the file systems of the host are set up. It then gets no mount namespace: systemd 252 prepares its /dev
-   * below /tmp, which another unit clears at that time, and the program failed to start in 5 of 36 boots.
+   * True if it starts before the file systems of the host are set up, or must start in any case. It then gets no mount namespace and no
+   * device filter. systemd 252 prepares a private /dev below /tmp, which another unit clears at that time: the program failed to start in
+   * 5 of 36 boots. With the filter, systemd was once refused /dev/null itself (208/STDIN).
    */
   readonly early?: boolean
   /** System calls in addition to those of any service (`@system-service` without `@privileged` and `@resources`). */
@@ -34,7 +35,6 @@ const NETWORK: Readonly<Record<NonNullable<Needs['network']>, UnitSettings>> = {
 /** Settings that close what no shipped program needs. systemd 249 and later know them. */
 const CLOSED: UnitSettings = {
   NoNewPrivileges: 'yes',
-  DevicePolicy: 'closed',
   ProtectClock: 'yes',
   ProtectHostname: 'yes',
   LockPersonality: 'yes',
@@ -49,12 +49,13 @@ const CLOSED: UnitSettings = {
   UMask: '0077',
 }
 
-/** Settings that restrict the view of the file system, by a mount namespace. */
+/** Settings that restrict the view of the file system, by a mount namespace and a device filter. */
 const FILES: UnitSettings = {
   ProtectSystem: 'strict',
   ProtectHome: 'yes',
   PrivateTmp: 'yes',
   PrivateDevices: 'yes',
+  DevicePolicy: 'closed',
   ProtectControlGroups: 'yes',
   ProtectKernelLogs: 'yes',
   ProtectKernelModules: 'yes',
