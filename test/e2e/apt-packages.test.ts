@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { installPackages } from '../../src/resource/package/apt.ts'
+import { installPackages } from '../../src/resource/package/apply.ts'
 import { pkg } from '../../src/resource/package/package.ts'
 import { onHost, sessionOn, type TestHost, testHost } from './support/test-host.ts'
 

@@ -8,7 +8,7 @@ import { observe } from '../../src/engine/observe/session.ts'
 import { noticesOf } from '../../src/engine/plan/plan-host.ts'
 import { rebootHost } from '../../src/lab/host.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
-import { shownListing } from '../../src/resource/nftables/listing.ts'
+import { formatListing } from '../../src/resource/nftables/listing.ts'
 import { onHost, sessionOn, type TestHost } from './support/test-host.ts'
 
 const [ONE, TWO] = ['10.79.4.11', '10.79.4.12']
@@ -106,7 +106,7 @@ const noticed = async (): Promise<readonly string[]> => {
 }
 
 /** Without the visitors that the SSH meter remembers. */
-const rulesInForce = async (): Promise<string> => shownListing(await one.run('nft -s list table inet provision'))
+const rulesInForce = async (): Promise<string> => formatListing(await one.run('nft -s list table inet provision'))
 const bootFile = (): Promise<string> => one.run('cat /etc/provision/nftables/inet-provision.nft')
 
 /** How a port answers a stranger: this machine. */

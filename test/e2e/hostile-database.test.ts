@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { MARIADB } from '../../src/resource/database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL } from '../../src/resource/database/files.ts'
-import { SAFE } from '../../src/resource/galera/apply.ts'
+import { SAFE_TO_BOOTSTRAP } from '../../src/resource/galera/apply.ts'
 import { unreplicated } from '../../src/resource/replication/unreplicated.ts'
 import { quote } from '../../src/shell/quote.ts'
 import { sql } from './support/database/database.ts'
@@ -79,7 +79,7 @@ describe('a file of the data directory that is none', () => {
   ])('is not written through: %s', async (_, what) => {
     await host.run('echo untouched >/etc/victim')
     await plant(`cd /var/lib/mysql; ${what}`)
-    await host.run(`${DEFINE_AS_MYSQL}\n${asMysql(SAFE)} || :`)
+    await host.run(`${DEFINE_AS_MYSQL}\n${asMysql(SAFE_TO_BOOTSTRAP)} || :`)
     expect(await host.run('cat /etc/victim; stat -c %U:%a /etc/victim; find /var/lib/mysql ! -user mysql')).toBe('untouched\nroot:600\n')
   })
 })

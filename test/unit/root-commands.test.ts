@@ -22,7 +22,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/engine/observe/session.ts': OURS,
   'src/host/shell/lock.ts': OURS,
   'src/host/shell/answer-loop.ts': OURS,
-  'src/resource/package/apt.ts': OURS,
+  'src/resource/package/apply.ts': OURS,
   'src/resource/account/authorized-keys-apply.ts': OURS,
   'src/resource/certificate/apply.ts': GUARDED,
   'src/resource/system/command.ts': OURS,

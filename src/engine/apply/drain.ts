@@ -1,6 +1,6 @@
 import { Problem, Problems, problemsIn } from '../../problem.ts'
 import { lastLines } from '../../resource/kind/step.ts'
-import { putBackLeftScript, putBackScript, takeOutScript } from '../../resource/ownership/drained.ts'
+import { drainScript, undrainInterruptedScript, undrainScript } from '../../resource/ownership/drained.ts'
 import { type Draining, drainsOf } from '../../role/drains.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
 import type { Session } from '../observe/session.ts'
@@ -37,7 +37,7 @@ export const putBack = async (run: Run, outs: readonly DrainedHost[]): Promise<r
     outs.map(async (out) => {
       const { member, at, role, back } = out.draining
       const fix = `look at ${member}: it is in again, and gets requests as soon as ${at} finds it healthy`
-      const script = putBackScript(member, role, back)
+      const script = undrainScript(member, role, back)
       const failure = { doing: `putting it back in at ${at}`, failed: `is not found healthy at ${at}`, fix }
       return carryOut(run, out, { phase: 'back', script, ...failure }).then(
         () => [],
@@ -55,7 +55,7 @@ const takeOutAt = (run: Run, out: DrainedHost): Promise<void> => {
   const { member, at, role, out: script, back } = out.draining
   const fix = 'nothing was changed on it; mend what that host says, and run again'
   const failure = { doing: `taking it out of ${at}`, failed: `cannot be taken out of ${at}`, fix }
-  return carryOut(run, out, { phase: 'out', script: takeOutScript(member, role, script), input: Buffer.from(back), ...failure })
+  return carryOut(run, out, { phase: 'out', script: drainScript(member, role, script), input: Buffer.from(back), ...failure })
 }
 
 /** What is done at the other host, and how it is described. */
@@ -86,7 +86,7 @@ const carryOut = async ({ listen }: Run, { draining, session }: DrainedHost, mot
 }
 
 const putBackLeft = async (here: readonly Draining[], session: Session | undefined): Promise<void> => {
-  const answer = await session?.shell.request(putBackLeftScript([], here))
+  const answer = await session?.shell.request(undrainInterruptedScript([], here))
   if (session === undefined || answer === undefined || answer.code === 0) return
   const [first] = here
   throw new Problem({

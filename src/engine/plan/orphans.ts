@@ -1,9 +1,9 @@
 import { normalize } from 'node:path'
 import { Problem } from '../../problem.ts'
 import { type Kind, keyOf } from '../../resource/kind/kind.ts'
-import { fateOfOrphan, isOrphan, orphan } from '../../resource/ownership/orphan.ts'
-import { type Fate, verdictOf } from '../../resource/ownership/policy.ts'
-import { OWNED, type OwnedRecord, type OwnedThing, readRecord, recordPath } from '../../resource/ownership/record.ts'
+import { isOrphan, orphan, orphanOutcome } from '../../resource/ownership/orphan.ts'
+import { changeOf, type OrphanOutcome } from '../../resource/ownership/plan.ts'
+import { OWNED, type OwnedRecord, type OwnedResource, readRecord, recordPath } from '../../resource/ownership/record.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 import type { WithheldDeletion } from './plan.ts'
@@ -56,12 +56,12 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
   const { declared, records, playbooks, firstPlay, prune } = recorded
   const keys = new Set(declared.map(({ resource }) => keyOf(resource)))
   const paths = new Set(declared.flatMap(({ resource }) => pathsOf(resource)))
-  const isLeft = ({ key, path }: OwnedThing): boolean => key.includes(':') && !keys.has(key) && (path === undefined || !paths.has(path))
+  const isLeft = ({ key, path }: OwnedResource): boolean => key.includes(':') && !keys.has(key) && (path === undefined || !paths.has(path))
   const leftBy = (role: string, play: number): readonly DeclaredResource[] => {
     const things = (records.get(role)?.lines ?? []).filter(isLeft)
     // The first come, the last go: a directory after what lies in it.
-    const last = [...new Map(things.map((thing) => [thing.key, thing])).values()].toReversed()
-    return last.map((thing) => ({ play, role, resource: orphan({ role, thing, prune }) }))
+    const last = [...new Map(things.map((owned) => [owned.key, owned])).values()].toReversed()
+    return last.map((owned) => ({ play, role, resource: orphan({ role, owned, prune }) }))
   }
   const here = new Set(declared.map(({ role }) => role))
   const given = playbooks.map((one) => normalize(one))
@@ -82,7 +82,7 @@ const pathsOf = ({ kind, spec }: { kind: Kind<unknown, unknown, unknown>; spec: 
 interface Left {
   readonly role: string
   readonly resource: string
-  readonly fate: Exclude<Fate, { is: 'gone' }>
+  readonly outcome: Exclude<OrphanOutcome, { is: 'gone' }>
 }
 
 /** What the roles that were asked for left over on a host. */
@@ -91,16 +91,16 @@ export const orphansOn = (placed: readonly DeclaredResource[], seen: Observation
   return placed
     .filter(({ role, resource }) => isOrphan(resource) && selected(role))
     .flatMap(({ role, resource }) => {
-      const fate = fateOfOrphan(resource, seen.get(keyOf(resource)), { deleted })
-      if (fate.is === 'delete') for (const path of pathsOf(resource)) deleted.add(path)
-      return fate.is === 'gone' ? [] : [{ role, resource: keyOf(resource), fate }]
+      const outcome = orphanOutcome(resource, seen.get(keyOf(resource)), { deleted })
+      if (outcome.is === 'delete') for (const path of pathsOf(resource)) deleted.add(path)
+      return outcome.is === 'gone' ? [] : [{ role, resource: keyOf(resource), outcome }]
     })
 }
 
 /** The same as changes that a run without `--prune` shows and does not make. */
 export const withheldOn = (host: string, left: readonly Left[]): readonly WithheldDeletion[] =>
-  left.map(({ role, resource, fate }) => {
-    const { action, reason } = verdictOf(fate)
+  left.map(({ role, resource, outcome }) => {
+    const { action, reason } = changeOf(outcome)
     return { host, role, resource, action, reason }
   })
 
@@ -108,8 +108,8 @@ export const withheldOn = (host: string, left: readonly Left[]): readonly Withhe
 export const orphanNotices = (left: readonly Left[]): readonly { readonly role: string; readonly what: string }[] =>
   [...Map.groupBy(left, ({ role }) => role)].flatMap(([role, ofRole]) => {
     const named = (some: typeof ofRole): string => some.map(({ resource }) => resource.replace(':', ' ')).join(', ')
-    const gone = ofRole.filter(({ fate }) => fate.is === 'delete')
-    const staying = Map.groupBy(ofRole, ({ fate }) => (fate.is === 'stays' ? fate.why : ''))
+    const gone = ofRole.filter(({ outcome }) => outcome.is === 'delete')
+    const staying = Map.groupBy(ofRole, ({ outcome }) => (outcome.is === 'stays' ? outcome.why : ''))
     return [
       ...(gone.length === 0 ? [] : [{ role, what: `no longer declares ${named(gone)}: left over; --prune deletes it` }]),
       ...[...staying]

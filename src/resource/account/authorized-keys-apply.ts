@@ -4,7 +4,7 @@ import { HostRefusal, lastLines, type Steps } from '../kind/step.ts'
 import { UNSAFE, walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
 import type { AuthorizedKeysSpec } from './authorized-keys.ts'
-import { KEYS_AT_MOST, type KeysState, newLines, RECORDS } from './authorized-keys-observe.ts'
+import { desiredLines, type KeysState, MAX_KEYS_BYTES, RECORDS } from './authorized-keys-observe.ts'
 import { identityOf } from './public-key.ts'
 
 type KeysWork = Work<AuthorizedKeysSpec, KeysState>
@@ -28,7 +28,7 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   const answer = yield {
     do: 'shell',
     script: `umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`,
-    input: inputOf(work),
+    input: inputFor(work),
     doing: 'putting keys in place',
   }
   if (answer.code === 0) return
@@ -44,11 +44,11 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
 }
 
 /** For each user: what goes, what comes, and which keys are ours; NUL-terminated. Lines that stay are not sent: the host copies them as the user. */
-const inputOf = (work: readonly KeysWork[]): Uint8Array =>
+const inputFor = (work: readonly KeysWork[]): Uint8Array =>
   Buffer.from(
     work
       .flatMap(({ spec, state }) => {
-        const after = newLines(spec, state)
+        const after = desiredLines(spec, state)
         const go = state.lines.filter((line) => !after.includes(line))
         const come = spec.exclusive ? after : after.filter((line) => !state.lines.includes(line))
         const ours = spec.keys.map((key) => `${identityOf(key)}\n`).join('')
@@ -94,8 +94,8 @@ sub kept_lines {
   if (!sysopen $h, 'authorized_keys', O_RDONLY | O_NONBLOCK) { return () if $!{ENOENT}; fail("$file cannot be read as its user: $!", ${UNSAFE}) }
   my @s = stat $h;
   return () unless S_ISREG($s[2]);
-  1 while sysread $h, $text, ${KEYS_AT_MOST} + 1 - length $text, length $text;
-  fail("$file is larger than a file of keys can be (owner: " . account($s[4]) . ")", ${UNSAFE}) if length $text > ${KEYS_AT_MOST};
+  1 while sysread $h, $text, ${MAX_KEYS_BYTES} + 1 - length $text, length $text;
+  fail("$file is larger than a file of keys can be (owner: " . account($s[4]) . ")", ${UNSAFE}) if length $text > ${MAX_KEYS_BYTES};
   $text =~ s/\n\z//;
   return $text eq '' ? () : grep { !$go{$_} } split /\n/, $text, -1;
 }

@@ -23,13 +23,13 @@ export const RECORDS = '/var/lib/provision/authorized-keys'
 const fileIn = (home: string): string => `${home}/.ssh/authorized_keys`
 
 /** Bytes that are read of a file of keys: about two thousand of them. */
-export const KEYS_AT_MOST = 1_048_576
+export const MAX_KEYS_BYTES = 1_048_576
 
 /**
  * Two processes, however many users. A home directory is its user's, so that everything in it is looked at and read as the user: links
  * there lead nowhere that the user could not go. Named pipes are not waited for, and no more is read than a file of keys can hold.
  */
-export const seenScript = (users: readonly string[]): string => `
+export const keysScript = (users: readonly string[]): string => `
 printf 'sshd\\0'; grep -hisE '^[[:space:]]*AuthorizedKeysFile[[:space:]=]' /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config; printf '\\0'
 ${walk(READ_KEYS, RECORDS, ...users)}
 `
@@ -47,7 +47,7 @@ sub look {
 }
 sub add_lines {
   my ($path, $h) = @_; my $text = '';
-  1 while sysread $h, $text, ${KEYS_AT_MOST} + 1 - length $text, length $text;
+  1 while sysread $h, $text, ${MAX_KEYS_BYTES} + 1 - length $text, length $text;
   $text =~ s/\n\z//;
   $lines .= join '', map { "$path\0$_\n" } split /\n/, $text, -1 if $text ne '';
 }
@@ -69,7 +69,7 @@ for my $one (@known) {
   if ($why ne '' && ($h = open_behind_root($one))) { look($file, 'authorized_keys'); $why = '' }
   if ($why ne '') { push @unread, "$one->{name}\0$file cannot be read as $one->{name}: $why\0" }
   elsif (my @s = $h ? stat $h : ()) {
-    if ($s[7] > ${KEYS_AT_MOST}) { push @unread, "$one->{name}\0$file is larger than a file of keys can be (owner: " . account($s[4]) . ")\0" }
+    if ($s[7] > ${MAX_KEYS_BYTES}) { push @unread, "$one->{name}\0$file is larger than a file of keys can be (owner: " . account($s[4]) . ")\0" }
     elsif (S_ISREG($s[2])) { add_lines($file, $h) }
   }
   add_lines("$records/$one->{name}", $h) if open $h, '<', "$records/$one->{name}";
@@ -79,7 +79,7 @@ print "lines\0$lines";
 `
 
 /** Reads what `seenScript` printed. */
-export const readSeen = (answer: string, users: readonly string[]): ReadonlyMap<string, KeysState> => {
+export const readKeysStates = (answer: string, users: readonly string[]): ReadonlyMap<string, KeysState> => {
   const fields = answer.split('\0')
   const homes = new Map<string, string>()
   let i = 2
@@ -123,7 +123,7 @@ const elsewhere = (settings: string): string | undefined => {
 }
 
 /** The desired lines of the file: lines that are not ours stay in place, unless the file is exclusive. */
-export const newLines = (
+export const desiredLines = (
   { keys, exclusive }: { readonly keys: readonly PublicKey[]; readonly exclusive: boolean },
   { lines, ours }: KeysState,
 ): readonly string[] => {

@@ -4,15 +4,15 @@ import { ABSENT } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
 import { accountName } from '../kind/path.ts'
 import { applyKeys } from './authorized-keys-apply.ts'
-import { type KeysState, newLines, readSeen, seenScript } from './authorized-keys-observe.ts'
-import { identityOf, keyFault, type PublicKey, readKey, shownKey } from './public-key.ts'
+import { desiredLines, type KeysState, keysScript, readKeysStates } from './authorized-keys-observe.ts'
+import { formatKey, identityOf, keyProblem, type PublicKey, readKey } from './public-key.ts'
 
 const schema = z.strictObject({
   user: accountName.meta({ description: 'whose account the keys open', examples: ['ops'] }),
   keys: z
     .array(
       z.string().superRefine((line, context) => {
-        const fault = keyFault(line)
+        const fault = keyProblem(line)
         if (fault !== undefined) context.addIssue({ code: 'custom', message: fault })
       }),
     )
@@ -30,11 +30,11 @@ export const authorizedKeys = defineKind({
   id: ({ user }) => user,
 
   observe: (specs: readonly AuthorizedKeysSpec[]) => ({
-    script: specs.length === 0 ? '' : seenScript(specs.map(({ user }) => user)),
+    script: specs.length === 0 ? '' : keysScript(specs.map(({ user }) => user)),
     parse: (stdout) =>
       specs.length === 0
         ? new Map()
-        : readSeen(
+        : readKeysStates(
             stdout.toString(),
             specs.map(({ user }) => user),
           ),
@@ -58,11 +58,11 @@ export const authorizedKeys = defineKind({
   orphan: { keep: 'its removal could lock somebody out; declare it with an empty list of keys' },
   apply: applyKeys,
 
-  diff: ({ spec, state }) => ({ before: shown(state.lines), after: shown(newLines(spec, state)) }),
+  diff: ({ spec, state }) => ({ before: formatKeys(state.lines), after: formatKeys(desiredLines(spec, state)) }),
 })
 
 const keyDifferences = (spec: AuthorizedKeysSpec, state: KeysState): readonly Difference[] => {
-  const after = newLines(spec, state)
+  const after = desiredLines(spec, state)
   const record = new Set(spec.keys.map(identityOf))
   if (after.length === state.lines.length && after.every((line, i) => line === state.lines[i])) {
     // As wanted, but the record of what is ours is not: a key that is taken out later would stay.
@@ -91,7 +91,7 @@ const ownershipDifferences = (user: string, { inodes }: KeysState): readonly Dif
 const keysIn = (lines: readonly string[]): readonly PublicKey[] => lines.map(readKey).filter((key) => key !== undefined)
 
 // Lines that are no keys are not shown: a user may have linked the file to one that is nobody's business.
-const shown = (lines: readonly string[]): string =>
+const formatKeys = (lines: readonly string[]): string =>
   keysIn(lines)
-    .map((key) => `${shownKey(key)}\n`)
+    .map((key) => `${formatKey(key)}\n`)
     .join('')

@@ -3,7 +3,7 @@ import { differing, inWords } from '../kind/differences.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { accountName } from '../kind/path.ts'
-import { databaseScript, NO_ACCOUNT, readDatabase, SHADOWED_GROUPS } from './accounts.ts'
+import { GSHADOW_SCRIPT, getentScript, NO_ACCOUNT, readDatabase } from './accounts.ts'
 
 const schema = z.strictObject({
   name: accountName.meta({ description: 'the name of the group', examples: ['deploy'] }),
@@ -27,7 +27,7 @@ export const group = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly GroupSpec[]) => ({
-    script: specs.length === 0 ? '' : `${databaseScript('group')}${specs.some(isAbsent) ? SHADOWED_GROUPS : ''}`,
+    script: specs.length === 0 ? '' : `${getentScript('group')}${specs.some(isAbsent) ? GSHADOW_SCRIPT : ''}`,
     parse: (stdout) => {
       if (specs.length === 0) return new Map()
       const answer = stdout.toString()

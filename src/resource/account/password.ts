@@ -9,15 +9,15 @@ import { sha256Hex } from '../kind/content.ts'
 export const passwordHash = (password: Secret, purpose: string): Secret => {
   const salt = sha256Hex(purpose).slice(0, 16)
   const key = `${salt} ${sha256Hex(password.reveal())}`
-  const known = memory.get(key)
+  const known = cache.get(key)
   if (known !== undefined) return known
   const made = new Secret(`$6$${salt}$${sha512Crypt(Buffer.from(password.reveal()), Buffer.from(salt))}`)
-  memory.set(key, made)
+  cache.set(key, made)
   return made
 }
 
 /** Five thousand rounds take their time, and a run asks more than once. */
-const memory = new Map<string, Secret>()
+const cache = new Map<string, Secret>()
 
 const ROUNDS = 5000
 
@@ -28,15 +28,15 @@ const sha512 = (...parts: readonly Uint8Array[]): Buffer => {
 }
 
 /** The bytes again and again, so many of them. */
-const stretched = (bytes: Uint8Array, length: number): Buffer => Buffer.from(Array.from({ length }, (_, i) => bytes[i % bytes.length] ?? 0))
+const repeated = (bytes: Uint8Array, length: number): Buffer => Buffer.from(Array.from({ length }, (_, i) => bytes[i % bytes.length] ?? 0))
 
 /** Ulrich Drepper's "Unix crypt using SHA-256 and SHA-512", step by step. */
 const sha512Crypt = (password: Buffer, salt: Buffer): string => {
   const second = sha512(password, salt, password)
   const bits = [...password.length.toString(2)].reverse()
-  let digest = sha512(password, salt, stretched(second, password.length), ...bits.map((bit) => (bit === '1' ? second : password)))
-  const p = stretched(sha512(...Array.from(password, () => password)), password.length)
-  const s = stretched(sha512(...Array.from({ length: 16 + (digest[0] ?? 0) }, () => salt)), salt.length)
+  let digest = sha512(password, salt, repeated(second, password.length), ...bits.map((bit) => (bit === '1' ? second : password)))
+  const p = repeated(sha512(...Array.from(password, () => password)), password.length)
+  const s = repeated(sha512(...Array.from({ length: 16 + (digest[0] ?? 0) }, () => salt)), salt.length)
   for (let round = 0; round < ROUNDS; round++)
     digest = sha512(
       round % 2 === 1 ? p : digest,

@@ -32,7 +32,7 @@ export const readKey = (line: string): PublicKey | undefined => {
 }
 
 /** What is wrong with a key that somebody gave us to let in, or undefined. */
-export const keyFault = (line: string): string | undefined => {
+export const keyProblem = (line: string): string | undefined => {
   if (/PRIVATE KEY/.test(line)) return 'is a private key: give the public one, the line in the file that ends in .pub'
   if (/\p{Cc}/u.test(line)) return 'must be one line without control characters'
   if (/^\s*ssh-dss\s/.test(line)) return 'is a DSA key, which no current sshd accepts: make an ed25519 one'
@@ -63,7 +63,7 @@ const fieldsOf = (blob: Buffer): readonly Buffer[] | undefined => {
 export const identityOf = ({ options, type, blob }: PublicKey): string => [options, type, blob].filter((part) => part !== '').join(' ')
 
 /** As `ssh-keygen -l` names a key, with its options before and its comment behind it. */
-export const shownKey = ({ options, type, blob, comment }: PublicKey): string => {
+export const formatKey = ({ options, type, blob, comment }: PublicKey): string => {
   const digest = createHash('sha256').update(Buffer.from(blob, 'base64')).digest('base64').replace(/=+$/, '')
   return [options, type, `SHA256:${digest}`, comment].filter((part) => part !== '').join(' ')
 }

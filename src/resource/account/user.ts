@@ -5,7 +5,7 @@ import { type Difference, defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { absolutePath, accountName, parentOf } from '../kind/path.ts'
 import { guardScript } from '../kind/walk.ts'
-import { databaseScript, NO_ACCOUNT, readDatabase } from './accounts.ts'
+import { getentScript, NO_ACCOUNT, readDatabase } from './accounts.ts'
 
 // passwd(5) has no way to write a colon or a line break into a field.
 const passwdPath = absolutePath.refine((path) => !path.includes(':'), 'must not contain a colon')
@@ -73,7 +73,7 @@ export const user = defineKind({
 
 // Two processes, however many users. The shadow file is read by builtins, and only what a password field begins with is told.
 const script = (withPasswords: boolean): string =>
-  `${databaseScript('passwd')}${databaseScript('group')}${
+  `${getentScript('passwd')}${getentScript('group')}${
     withPasswords
       ? `while IFS=: read -r n p x; do
 case $p in '') p=empty;; [!!*]*) p=set;; *) p=locked;; esac; printf 'password %s %s\\n' "$n" "$p"

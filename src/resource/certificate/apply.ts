@@ -6,7 +6,7 @@ import { inTurn } from '../kind/one-by-one.ts'
 import { baseOf, parentOf } from '../kind/path.ts'
 import { type Answer, ControllerFailure, HostRefusal, lastLines, type Steps } from '../kind/step.ts'
 import { guardScript } from '../kind/walk.ts'
-import { checkLoaded, LOADING, loadScript } from '../service/load.ts'
+import { checkLoaded, LOAD_FUNCTIONS, loadScript } from '../service/load.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { type CertificateState, headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED } from './observe.ts'
 
@@ -36,12 +36,12 @@ export const applyCertificates = function* (work: readonly CertificateWork[]): S
 const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): Steps {
   const { names } = spec
   const from = spec.stage === 'leaf' ? spec.authority.key : spec.account
-  const request = accepted(
+  const request = requireAccepted(
     yield { do: 'shell', script: requestScript(spec), doing: `making a key for ${names[0]}` },
     'no certificate request could be made',
     done,
   )
-  const chain = accepted(
+  const chain = requireAccepted(
     yield {
       do: 'identity',
       identity: from,
@@ -54,26 +54,26 @@ const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): 
     done,
   )
   const input = Buffer.concat([Buffer.from(`${headerOf(from)}\n`), chain.stdout])
-  accepted(
+  requireAccepted(
     yield { do: 'shell', script: installScript(spec), input, doing: 'installing the certificate' },
     'the certificate was not installed',
     done,
   )
-  if (spec.stage === 'issued') yield* loadNow(spec, done)
+  if (spec.stage === 'issued') yield* loadCertificate(spec, done)
 }
 
 /** The service that answered for the names runs, and takes the certificate in the same step. */
-const loadNow = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): Steps {
+const loadCertificate = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): Steps {
   const files = loadedBy.loads.map(({ path }) => path)
   const restarts = loadedBy.restarts.map(({ path }) => path)
   const { reload: mode, set, took, unit } = loadedBy
   checkLoaded(
-    yield { do: 'shell', script: `${LOADING}${loadScript({ unit, files, restarts, mode, set, took })}`, doing: `reloading ${unit}` },
+    yield { do: 'shell', script: `${LOAD_FUNCTIONS}${loadScript({ unit, files, restarts, mode, set, took })}`, doing: `reloading ${unit}` },
     done,
   )
 }
 
-const accepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
+const requireAccepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
   if (answer.code === 0) return answer
   refuseUnsafe(answer, what, done)
   throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', done)

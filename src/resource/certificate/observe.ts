@@ -81,7 +81,7 @@ export const keyModeOf = (group: string): string => (group === 'root' ? '600' : 
  * Whether there is a certificate, a private key, and the two belong together. We saw to that when we installed them, and wrote
  * it down; what others installed is theirs to answer for.
  */
-export const fits = ({ chain, key, leaf, keyDigest }: CertificateState): boolean => {
+export const isPair = ({ chain, key, leaf, keyDigest }: CertificateState): boolean => {
   if (chain === ABSENT || chain.type !== 'f' || key === ABSENT || key.type !== 'f' || leaf === undefined) return false
   return leaf.keyDigest === undefined || leaf.keyDigest === keyDigest
 }

@@ -2,17 +2,17 @@ import { X509Certificate } from 'node:crypto'
 import { ABSENT, typeName } from '../kind/inode.ts'
 import type { Change, Difference } from '../kind/kind.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
-import { type CertificateState, fits, keyModeOf, type Leaf } from './observe.ts'
+import { type CertificateState, isPair, keyModeOf, type Leaf } from './observe.ts'
 
 /** Any pair that belongs together will do. */
 export const planPlaceholder = (state: CertificateState): Change | undefined => {
-  if (fits(state)) return undefined
+  if (isPair(state)) return undefined
   return { action: state.chain === ABSENT ? 'create' : 'update', certainty: 'dependent', reason: brokenReason(state), differences: [] }
 }
 
 /** A certificate through an ACME account. */
 export const planIssued = (spec: IssuedSpec, state: CertificateState, now: Date): Change | undefined =>
-  planWanted(spec, state, now, (leaf) => {
+  planPair(spec, state, now, (leaf) => {
     if (leaf.account === spec.account && leaf.keyDigest !== undefined) return undefined
     const from = leaf.account === undefined ? {} : { from: leaf.account }
     return update('comes from elsewhere', [{ key: 'account', ...from, to: spec.account }])
@@ -20,7 +20,7 @@ export const planIssued = (spec: IssuedSpec, state: CertificateState, now: Date)
 
 /** A certificate of an authority of the site. Its word that it is one counts for nothing; the authority's signature does. */
 export const planLeaf = (spec: LeafSpec, state: CertificateState, now: Date): Change | undefined =>
-  planWanted(spec, state, now, (leaf) => {
+  planPair(spec, state, now, (leaf) => {
     const { key } = spec.authority
     if (leaf.account !== key || leaf.keyDigest === undefined || !isSigned(leaf, spec.authority.trusted()))
       return update('comes from elsewhere', [{ key: 'authority', from: leaf.issuer, to: key }])
@@ -29,7 +29,7 @@ export const planLeaf = (spec: LeafSpec, state: CertificateState, now: Date): Ch
   })
 
 /** What is the same for all: there, whole, for these names, of this origin, young enough, and its key for these eyes only. */
-const planWanted = (
+const planPair = (
   spec: IssuedSpec | LeafSpec,
   state: CertificateState,
   now: Date,
@@ -40,7 +40,7 @@ const planWanted = (
     const reason = chain === ABSENT ? 'not issued yet' : 'only a placeholder is there'
     return { action: 'create', certainty: 'dependent', reason, differences: [] }
   }
-  if (!fits(state) || leaf === undefined) return update(brokenReason(state))
+  if (!isPair(state) || leaf === undefined) return update(brokenReason(state))
   if (state.revoked) return update('was revoked')
   const names = [...spec.names].sort().join(', ')
   if (leaf.names.join(', ') !== names) return update('names differ', [{ key: 'names', from: leaf.names.join(', '), to: names }])
@@ -82,11 +82,11 @@ const day = (time: number): string => new Date(time).toISOString().slice(0, 10)
 /** Who may read the two files; mended without a new certificate, which is why this one verdict is `exact`. */
 const planAccess = ({ group }: CertificateSpec, { chain, key }: CertificateState): Change | undefined => {
   if (chain === ABSENT || key === ABSENT) return undefined
-  const wanted = { mode: '644', owner: 'root', group: 'root', keyMode: keyModeOf(group), keyOwner: 'root', keyGroup: group }
+  const desired = { mode: '644', owner: 'root', group: 'root', keyMode: keyModeOf(group), keyOwner: 'root', keyGroup: group }
   const found = { mode: chain.mode, owner: chain.owner, group: chain.group, keyMode: key.mode, keyOwner: key.owner, keyGroup: key.group }
-  const keys = (Object.keys(wanted) as (keyof typeof wanted)[]).filter((name) => wanted[name] !== found[name])
+  const keys = (Object.keys(desired) as (keyof typeof desired)[]).filter((name) => desired[name] !== found[name])
   if (keys.length === 0) return undefined
-  const differences = keys.map((name) => ({ key: name, from: found[name], to: wanted[name] }))
+  const differences = keys.map((name) => ({ key: name, from: found[name], to: desired[name] }))
   return { action: 'update', certainty: 'exact', reason: 'others than intended may read or write it', differences }
 }
 

@@ -17,7 +17,7 @@ export interface Account {
 export type AccountState = Account | 'absent' | typeof UNKNOWN
 
 /** Everything about all accounts in one question, whatever their number. */
-export const seenAccountsSql = (nonce: string): string => `SELECT 'account', User, Host,
+export const accountsSql = (nonce: string): string => `SELECT 'account', User, Host,
  IF(JSON_EXISTS(Priv, '$.auth_or'), 'several ways', JSON_VALUE(Priv, '$.plugin')),
  SHA2(CONCAT('${nonce}', COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '')), 256),
  COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0), COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0) FROM mysql.global_priv WHERE JSON_VALUE(Priv, '$.is_role') IS NULL;

@@ -42,21 +42,21 @@ export const accountSql = (spec: AccountSpec, has: readonly string[]): string =>
   if (spec.state === 'absent') return `DROP USER IF EXISTS ${name};\n`
   const how = spec.password === undefined ? 'unix_socket' : `mysql_native_password USING ${sqlText(spec.password.reveal())}`
   const settings = `${name} IDENTIFIED VIA ${how} REQUIRE ${spec.host === 'localhost' ? 'NONE' : 'SSL'} ACCOUNT UNLOCK`
-  const shall = new Set(spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on))))
-  const tooMuch = has.filter((one) => !shall.has(one)).map((one) => revokeSql(one, name))
-  const given = spec.grants.map(({ on, privileges }) => `GRANT ${privileges.join(', ')} ON ${place(on)} TO ${name};\n`)
-  return `CREATE USER IF NOT EXISTS ${settings};\nALTER USER ${settings};\n${[...tooMuch, ...given].join('')}`
+  const desired = new Set(spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on))))
+  const excess = has.filter((one) => !desired.has(one)).map((one) => revokeSql(one, name))
+  const given = spec.grants.map(({ on, privileges }) => `GRANT ${privileges.join(', ')} ON ${grantTarget(on)} TO ${name};\n`)
+  return `CREATE USER IF NOT EXISTS ${settings};\nALTER USER ${settings};\n${[...excess, ...given].join('')}`
 }
 
 const revokeSql = (grant: string, name: string): string => {
   const [, privilege = '', on = '', grantable] = /^(.+?) on (.+?)( \(grantable\))?$/.exec(grant) ?? []
   if (privilege === '') return `REVOKE ${sqlName(grant.replace(/^role /, ''))} FROM ${name};\n`
-  const handing = grantable === undefined ? '' : `REVOKE GRANT OPTION ON ${place(on)} FROM ${name};\n`
-  return `REVOKE ${privilege} ON ${place(on)} FROM ${name};\n${handing}`
+  const revokeOption = grantable === undefined ? '' : `REVOKE GRANT OPTION ON ${grantTarget(on)} FROM ${name};\n`
+  return `REVOKE ${privilege} ON ${grantTarget(on)} FROM ${name};\n${revokeOption}`
 }
 
 /** Where a grant holds. In the name of a database, `_` and `%` stand for other characters unless they are escaped. */
-const place = (on: string): string => {
+const grantTarget = (on: string): string => {
   if (on === '*.*') return on
   const end = on.indexOf('.')
   const [schema, table] = [on.slice(0, end), on.slice(end + 1)]

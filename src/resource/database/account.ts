@@ -5,10 +5,10 @@ import { sha256Hex } from '../kind/content.ts'
 import { inWords } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, lastLines, type Step, type Steps } from '../kind/step.ts'
-import { type AccountState, readAccounts, seenAccountsSql } from './account-observe.ts'
+import { type AccountState, accountsSql, readAccounts } from './account-observe.ts'
 import { ALL, accountSql, grantName, nativeHash } from './account-sql.ts'
-import { askScript, tellScript } from './client.ts'
-import { servers, unasked } from './database.ts'
+import { executeScript, queryScript } from './client.ts'
+import { planUnknown, servers } from './database.ts'
 import { isLead, UNKNOWN } from './mariadb.ts'
 
 const privilege = z
@@ -57,14 +57,14 @@ export type AccountSpec = z.output<typeof schema>
 
 const idOf = ({ user, host }: AccountSpec): string => `${user}@${host}`
 
-const asking = (specs: readonly AccountSpec[]) => {
+const accountsQuery = (specs: readonly AccountSpec[]) => {
   const nonce = randomBytes(16).toString('hex')
-  return { script: askScript(seenAccountsSql(nonce)), parse: (stdout: Buffer) => readAccounts(stdout, nonce, specs.map(idOf)) }
+  return { script: queryScript(accountsSql(nonce)), parse: (stdout: Buffer) => readAccounts(stdout, nonce, specs.map(idOf)) }
 }
 
 /** Where the server did not run when it was looked at, it does now, and may have grants that are too much. */
-function* seenNow(spec: AccountSpec): Generator<Step, AccountState, Answer> {
-  const { script, parse } = asking([spec])
+function* currentState(spec: AccountSpec): Generator<Step, AccountState, Answer> {
+  const { script, parse } = accountsQuery([spec])
   return parse((yield { do: 'shell', script }).stdout).get(idOf(spec)) ?? UNKNOWN
 }
 
@@ -77,11 +77,11 @@ export const databaseAccount = defineKind({
   schema,
   id: idOf,
 
-  observe: asking,
+  observe: accountsQuery,
 
   plan: (spec: AccountSpec, state: AccountState, context) => {
     if (!isLead(spec.me, spec.servers, context.members())) return undefined
-    if (state === UNKNOWN) return unasked(spec.state, context.packagesPending)
+    if (state === UNKNOWN) return planUnknown(spec.state, context.packagesPending)
     if (spec.state === 'absent')
       return state === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
     if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
@@ -94,9 +94,9 @@ export const databaseAccount = defineKind({
   *apply(work: readonly Work<AccountSpec, AccountState>[]): Steps {
     const done: string[] = []
     for (const { id, spec, state } of work) {
-      const now = state === UNKNOWN ? yield* seenNow(spec) : state
+      const now = state === UNKNOWN ? yield* currentState(spec) : state
       const input = new Secret(accountSql(spec, typeof now === 'string' ? [] : now.grants))
-      const answer = yield { do: 'shell', script: tellScript(), input, doing: 'seeing to accounts of the database' }
+      const answer = yield { do: 'shell', script: executeScript(), input, doing: 'seeing to accounts of the database' }
       if (answer.code !== 0)
         throw new HostRefusal(
           `account ${id} could not be changed`,
@@ -113,12 +113,12 @@ const differencesOf = (spec: AccountSpec, state: Exclude<AccountState, string>):
   const isLocal = spec.host === 'localhost'
   const plugin = spec.password === undefined ? 'unix_socket' : 'mysql_native_password'
   const tls = isLocal ? 'no' : 'yes'
-  const isOther = spec.password !== undefined && state.digest !== sha256Hex(`${state.nonce}${spec.password.reveal()}`)
-  const [has, shall] = [state.grants, spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))]
-  const [more, less] = [shall.filter((one) => !has.includes(one)), has.filter((one) => !shall.includes(one))]
+  const passwordDiffers = spec.password !== undefined && state.digest !== sha256Hex(`${state.nonce}${spec.password.reveal()}`)
+  const [has, desired] = [state.grants, spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))]
+  const [more, less] = [desired.filter((one) => !has.includes(one)), has.filter((one) => !desired.includes(one))]
   return [
     ...(state.plugin === plugin ? [] : [{ key: 'logs in by', from: state.plugin, to: plugin }]),
-    ...(state.plugin === plugin && isOther ? [{ key: 'password' }] : []),
+    ...(state.plugin === plugin && passwordDiffers ? [{ key: 'password' }] : []),
     ...(!isLocal && !state.tls ? [{ key: 'tls required', from: 'no', to: tls }] : []),
     ...(state.locked ? [{ key: 'locked', from: 'yes', to: 'no' }] : []),
     ...(more.length + less.length === 0 ? [] : [{ key: 'grants', from: less.join(', ') || '-', to: more.join(', ') || '-' }]),

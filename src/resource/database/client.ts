@@ -20,8 +20,8 @@ const CLIENT_S = 60
  * The alarm survives `exec`, so that the limit costs no process.
  * @param lasting - a statement may take as long as the client: only waits for locks are limited
  */
-export const mariadbWithin = (seconds: number, lasting = false): string => {
-  const limits = [`lock_wait_timeout=${LOCK_S}`, ...(lasting ? [] : [`max_statement_time=${STATEMENT_S}`])]
+export const mariadbWithin = (seconds: number, unlimited = false): string => {
+  const limits = [`lock_wait_timeout=${LOCK_S}`, ...(unlimited ? [] : [`max_statement_time=${STATEMENT_S}`])]
   return `perl -e 'alarm ${seconds};exec@ARGV;exit 127' mariadb --no-defaults --socket=${SOCKET} --local-infile=0 --connect-timeout=${LOCK_S} --init-command='SET ${limits.join(',')}' --default-character-set=utf8mb4 --loose-print-query-on-error=0 -NB`
 }
 
@@ -54,7 +54,7 @@ const FAILED = `failed() {
  * A script that asks the server. A request with several such scripts waits only once for a server that is silent. Its last line is `end` after a whole answer; `down` where the server does not run; `blocked` after
  * what blocks the question; `silent` where the server accepts connections and does not answer.
  */
-export const askScript = (sql: string, flags = ''): string => `${FAILED}
+export const queryScript = (sql: string, flags = ''): string => `${FAILED}
 unanswered() { failed "$1"; [ $v != blocked ] || { echo; ${BLOCKERS_SCRIPT} || v=silent; }; [ $v != silent ] || silent=1; echo $v; }
 if [ "$silent" ]; then echo silent
 elif [ -S ${SOCKET} ]; then ${MARIADB}${flags} 2>"$T/m" <<'SQL' || unanswered $?
@@ -64,7 +64,7 @@ SQL
 else echo down; fi`
 
 /** A question about a table of the schema mysql that not every server has: no rows where it is missing. */
-export const ifThere = (table: string, sql: string): string =>
+export const ifTableExists = (table: string, sql: string): string =>
   `SELECT IF(COUNT(*) = 0, 'DO 0', ${sqlText(sql)}) INTO @question FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = ${sqlText(table)};
 EXECUTE IMMEDIATE @question;`
 
@@ -102,8 +102,8 @@ export const DEFINE_BLOCKED = `${FAILED}
 blocked() { cat "$T/m" >&2; failed "$1"; [ $v != blocked ] || ${BLOCKERS_SCRIPT} >&2; exit "$1"; }`
 
 /** A command of a script with `blocked`: a client that reads statements from its standard input. */
-export const telling = (client = MARIADB): string => `{ ${client} 2>"$T/m" || blocked $?; }`
+export const executeCommand = (client = MARIADB): string => `{ ${client} 2>"$T/m" || blocked $?; }`
 
 /** A script that sends statements to the server: these, or those of its standard input. */
-export const tellScript = (sql?: string): string => `${DEFINE_BLOCKED}
-${telling()}${sql === undefined ? '' : ` <<'SQL'\n${sql}\nSQL`}`
+export const executeScript = (sql?: string): string => `${DEFINE_BLOCKED}
+${executeCommand()}${sql === undefined ? '' : ` <<'SQL'\n${sql}\nSQL`}`

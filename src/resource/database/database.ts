@@ -3,7 +3,7 @@ import { differing, inWords } from '../kind/differences.ts'
 import { type Change, defineKind, type Work } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { inTurn } from '../kind/one-by-one.ts'
-import { askScript, readRows, tellScript } from './client.ts'
+import { executeScript, queryScript, readRows } from './client.ts'
 import { isLead, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
 
 const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/)
@@ -43,7 +43,7 @@ export const database = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly DatabaseSpec[]) => ({
-    script: askScript(
+    script: queryScript(
       'SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, (SELECT COUNT(*) FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = s.SCHEMA_NAME) FROM information_schema.SCHEMATA s;',
     ),
     parse: (stdout) => {
@@ -61,7 +61,7 @@ export const database = defineKind({
   plan: (spec, state, context) => {
     if (!isLead(spec.me, spec.servers, context.members())) return undefined
     const { charset, collation } = spec
-    if (state === UNKNOWN) return unasked(spec.state, context.packagesPending)
+    if (state === UNKNOWN) return planUnknown(spec.state, context.packagesPending)
     if (spec.state === 'absent')
       return state === 'absent' || isKept(spec, state)
         ? undefined
@@ -78,7 +78,7 @@ export const database = defineKind({
 
   orphan: { keep: 'it holds rows; declare it with state: absent to remove it' },
   apply: (work: readonly Work<DatabaseSpec, DatabaseState>[]) =>
-    inTurn(work, ({ spec }) => tellScript(sqlOf(spec)), {
+    inTurn(work, ({ spec }) => executeScript(sqlOf(spec)), {
       doing: 'seeing to databases',
       failed: (id) => `database ${id} could not be changed`,
       fix: 'the server must run, and belong to the part of its cluster that has the majority',
@@ -88,7 +88,7 @@ export const database = defineKind({
 const isKept = ({ loseAllRows }: DatabaseSpec, state: { readonly tables: number }): boolean => state.tables > 0 && !loseAllRows
 
 /** What may be told of something in a server that does not run: where it is still to be installed, nothing is there. */
-export const unasked = (state: 'present' | 'absent', coming: boolean): Change | undefined => {
+export const planUnknown = (state: 'present' | 'absent', coming: boolean): Change | undefined => {
   if (!coming)
     return {
       action: state === 'absent' ? 'delete' : 'update',

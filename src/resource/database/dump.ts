@@ -5,8 +5,8 @@ import type { LocalFile } from '../kind/content.ts'
 import { defineKind, type KindQuery, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
-import { askScript, DEFINE_BLOCKED, ifThere, mariadbWithin, readRows, telling } from './client.ts'
-import { servers, unasked } from './database.ts'
+import { DEFINE_BLOCKED, executeCommand, ifTableExists, mariadbWithin, queryScript, readRows } from './client.ts'
+import { planUnknown, servers } from './database.ts'
 import { DATA_MS, isLead, sqlText, UNKNOWN } from './mariadb.ts'
 
 const isLocal = (value: unknown): value is LocalFile =>
@@ -35,7 +35,7 @@ const idOf = ({ name }: DumpSpec): string => name
 
 const observeDumps = (specs: readonly DumpSpec[]): KindQuery<DumpState> => ({
   shared: { texts: [RECORD] },
-  script: ASK,
+  script: TABLES_SCRIPT,
   parse: (stdout, answers) => {
     const tables = readTables(stdout)
     const state: DumpState = tables === undefined ? UNKNOWN : { tables, replacedBy: answers.texts.get(RECORD) ?? [] }
@@ -47,21 +47,21 @@ const observeDumps = (specs: readonly DumpSpec[]): KindQuery<DumpState> => ({
 const readTables = (stdout: Buffer): readonly string[] | undefined => {
   const rows = readRows(stdout)
   const cut = new Set(rows?.flatMap(([name = '', how]) => (how === 'cut' ? [name] : [])))
-  return rows?.flatMap(([name = '', how]) => (how === undefined && name !== BEGUN && !cut.has(name) ? [name] : []))
+  return rows?.flatMap(([name = '', how]) => (how === undefined && name !== RESTORING && !cut.has(name) ? [name] : []))
 }
 
 /**
  * Names the tables that are being brought back, for as long as they are. It is in the server, not on a disk beside it, so that whichever
  * server is asked the next time knows it.
  */
-const BEGUN = 'mysql.provision_restoring'
+const RESTORING = 'mysql.provision_restoring'
 
-const ASK = askScript(`${ifThere('provision_restoring', `SELECT name, 'cut' FROM ${BEGUN}`)}
+const TABLES_SCRIPT = queryScript(`${ifTableExists('provision_restoring', `SELECT name, 'cut' FROM ${RESTORING}`)}
 SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';`)
 
-const beginning = (names: readonly string[]): string =>
-  `CREATE TABLE IF NOT EXISTS ${BEGUN} (name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY) ENGINE=InnoDB;
-REPLACE INTO ${BEGUN} VALUES ${names.map((name) => `(${sqlText(name)})`).join(', ')};`
+const markRestoring = (names: readonly string[]): string =>
+  `CREATE TABLE IF NOT EXISTS ${RESTORING} (name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY) ENGINE=InnoDB;
+REPLACE INTO ${RESTORING} VALUES ${names.map((name) => `(${sqlText(name)})`).join(', ')};`
 
 /** The tables of a dump that are missing in a server, or in all servers of a cluster, are brought back from it. */
 export const databaseDump = defineKind({
@@ -73,9 +73,9 @@ export const databaseDump = defineKind({
 
   plan: (spec: DumpSpec, state: DumpState, context) => {
     if (!isLead(spec.me, spec.servers, context.members())) return undefined
-    if (state === UNKNOWN) return unasked('present', context.packagesPending)
+    if (state === UNKNOWN) return planUnknown('present', context.packagesPending)
     const missing = missingIn(spec, state)
-    const differences = [{ key: 'tables', to: shortened(missing) }]
+    const differences = [{ key: 'tables', to: abbreviated(missing) }]
     if (!spec.loseRowsWrittenSince)
       return missing.length === 0
         ? undefined
@@ -91,14 +91,14 @@ export const databaseDump = defineKind({
   *apply(work: readonly Work<DumpSpec, DumpState>[]): Steps {
     for (const { id, spec, state } of work) {
       // Where the server did not run when it was looked at, it does now.
-      const now = state === UNKNOWN ? readTables((yield { do: 'shell', script: ASK }).stdout) : state.tables
+      const now = state === UNKNOWN ? readTables((yield { do: 'shell', script: TABLES_SCRIPT }).stdout) : state.tables
       if (now === undefined) throw new HostRefusal(`${id} is not brought back`, 'the server does not run')
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
       const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
       // Where only a part of the dump comes, the shell reads its end all the same, and goes on.
       const script = `${DEFINE_BLOCKED}
-printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${quote(beginning(wanted))} | ${telling()} || exit 1
-{ gunzip -c || : >"$T/cut"; } | ${part} | ${telling(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo 'DROP TABLE ${BEGUN}' | ${telling()} || exit 1
+printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${quote(markRestoring(wanted))} | ${executeCommand()} || exit 1
+{ gunzip -c || : >"$T/cut"; } | ${part} | ${executeCommand(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo 'DROP TABLE ${RESTORING}' | ${executeCommand()} || exit 1
 ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
       const doing = `bringing back ${wanted.length} tables from ${id}`
       if (wanted.length > 0)
@@ -113,7 +113,7 @@ ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${
 const missingIn = ({ tables }: DumpSpec, { tables: there }: Exclude<DumpState, string>): readonly string[] =>
   tables.filter((name) => !there.includes(name))
 
-const shortened = (names: readonly string[]): string =>
+const abbreviated = (names: readonly string[]): string =>
   names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : names.join(', ')
 
 /** The tables of a dump, as `database.table`, in its order. */

@@ -12,12 +12,12 @@ export const readPosition = (text: string): Position =>
       .filter((one) => one !== '')
       .map((one) => {
         const [, domain, sequence] = /^(\d+)-\d+-(\d+)$/.exec(one) ?? []
-        if (domain === undefined || sequence === undefined) throw noPosition(text)
+        if (domain === undefined || sequence === undefined) throw invalidPosition(text)
         return [domain, BigInt(sequence)] as const
       }),
   )
 
-const noPosition = (text: string): HostRefusal =>
+const invalidPosition = (text: string): HostRefusal =>
   new HostRefusal(
     'a server does not say how far its data go',
     `${JSON.stringify(text.slice(0, 80))} is no position`,

@@ -12,10 +12,10 @@ type FileWork = Work<FileSpec, FileState>
 /** Applies files in their order; adjacent ones of one set, or of none, are one request: all of them go live, or none. */
 export function* applyFiles(work: readonly FileWork[]): Steps {
   const done: string[] = []
-  for (const some of runsOf(work)) {
+  for (const some of batchesOf(work)) {
     for (const { id, state } of some) refuseUnreached(id, state, done)
-    const unfit = some.find(({ state }) => state !== ABSENT && state.type !== 'f' && state.type !== 'l')
-    if (unfit !== undefined) throw refusedType(unfit, done)
+    const unsupported = some.find(({ state }) => state !== ABSENT && state.type !== 'f' && state.type !== 'l')
+    if (unsupported !== undefined) throw typeRefusal(unsupported, done)
     try {
       yield* replace(some)
     } catch (error) {
@@ -25,7 +25,7 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
   }
 }
 
-const refusedType = ({ id, state }: FileWork, done: readonly string[]): HostRefusal =>
+const typeRefusal = ({ id, state }: FileWork, done: readonly string[]): HostRefusal =>
   new HostRefusal(
     `${id} is ${state === ABSENT ? 'absent' : typeName(state.type)}`,
     `${state === ABSENT ? '' : `its owner is ${state.owner}; `}a file shall be there, and nothing but a file or a link is ever replaced by one`,
@@ -35,7 +35,7 @@ const refusedType = ({ id, state }: FileWork, done: readonly string[]): HostRefu
   )
 
 /** Adjacent work of one configuration set (or of none). */
-const runsOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {
+const batchesOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {
   const runs: FileWork[][] = []
   for (const one of work) {
     const last = runs.at(-1)

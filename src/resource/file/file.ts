@@ -48,7 +48,7 @@ export const file = defineKind({
     return {
       shared: { inodes: paths, digests: paths, sizes: new Map(specs.flatMap(largeSize)) },
       script: '',
-      parse: (_, answers) => new Map(paths.map((path) => [path, fileSaid(answers, path)])),
+      parse: (_, answers) => new Map(paths.map((path) => [path, fileStateOf(answers, path)])),
     }
   },
 
@@ -68,7 +68,7 @@ export const file = defineKind({
   before: (work) => ({
     script: excerptScript({
       paths: work.filter(({ spec, state }) => isReadable(spec, state)).map(({ id }) => id),
-      bytes: SHOWN_BYTES,
+      bytes: MAX_SHOWN_BYTES,
     }),
     read: readExcerpts,
   }),
@@ -78,7 +78,7 @@ export const file = defineKind({
     if (change.action !== 'delete' && !change.differences.some(({ key }) => key === 'content') && state !== ABSENT) return undefined
     const old = state === ABSENT ? '' : before && asText(before)
     const after = change.action === 'delete' ? '' : shownText(spec.content)
-    return old === undefined || after === undefined || after.length > SHOWN_BYTES ? undefined : { before: old, after }
+    return old === undefined || after === undefined || after.length > MAX_SHOWN_BYTES ? undefined : { before: old, after }
   },
 
   orphan: { delete: 'file' },
@@ -87,7 +87,7 @@ export const file = defineKind({
 })
 
 /** No more than this of a file is fetched and compared for a person to read. */
-const SHOWN_BYTES = 65_536
+const MAX_SHOWN_BYTES = 65_536
 
 const differencesOf = (spec: FileSpec, state: Exclude<FileState, typeof ABSENT>): readonly Difference[] => {
   if (state.type !== 'f') return [{ key: 'type', from: typeName(state.type), to: 'a file' }]
@@ -107,7 +107,7 @@ const isReadable = (spec: FileSpec, state: FileState, orAbsent = false): boolean
 const largeSize = ({ path, content }: FileSpec): readonly (readonly [string, number])[] =>
   content.type === 'local' ? [[path, content.size]] : []
 
-const fileSaid = (answers: Answers, path: string): FileState => {
+const fileStateOf = (answers: Answers, path: string): FileState => {
   const inode = inodeAt(answers, path)
   const sha256 = answers.digests.get(path)
   return inode === ABSENT || sha256 === undefined ? inode : { ...inode, sha256 }

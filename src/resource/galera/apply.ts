@@ -1,5 +1,5 @@
 import { quote } from '../../shell/quote.ts'
-import { MARIADB, readRows, tellScript } from '../database/client.ts'
+import { executeScript, MARIADB, readRows } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../database/files.ts'
 import { DATA, DATA_MS } from '../database/mariadb.ts'
 import type { Work } from '../kind/kind.ts'
@@ -7,32 +7,32 @@ import { HostRefusal, lastLines, requireSuccess, type ShellStep, type Steps } fr
 import { applyServices } from '../service/apply.ts'
 import type { ServiceSpec } from '../service/service.ts'
 import type { GaleraSpec } from './galera.ts'
-import { type GaleraState, GRASTATE, readPosition, readStanding, STANDING, type Standing } from './observe.ts'
-import { byOwnData, type Members, membersOf, strangers } from './plan.ts'
-import { notFirst, type Reach, severalHistories } from './refusals.ts'
+import { type GaleraState, GRASTATE, type MemberStatus, readPosition, readStatus, STATUS_SCRIPT } from './observe.ts'
+import { byOwnData, type Members, membersOf, unknownMembers } from './plan.ts'
+import { type Candidate, notFirst, severalHistories } from './refusals.ts'
 
 type GaleraWork = Work<GaleraSpec, GaleraState>
 /** Steps that find something out. */
-type Asking<T> = Generator<ShellStep, T, { readonly code: number; readonly stdout: Buffer; readonly stderr: string }>
+type Procedure<T> = Generator<ShellStep, T, { readonly code: number; readonly stdout: Buffer; readonly stderr: string }>
 
 /** Brings the member of this host to its state; one at a time in the cluster, so that what the others say stays true meanwhile. */
 export function* applyGalera(work: readonly GaleraWork[]): Steps {
   for (const one of work) {
     const members = membersOf(one.members ?? (() => new Map()))
-    if (one.spec.arbitrators.includes(one.spec.me)) yield* seeToArbitrator(one, members)
-    else yield* seeToServer(one, members)
+    if (one.spec.arbitrators.includes(one.spec.me)) yield* applyArbitrator(one, members)
+    else yield* applyServer(one, members)
   }
 }
 
-function* seeToServer(one: GaleraWork, members: Members): Steps {
+function* applyServer(one: GaleraWork, members: Members): Steps {
   const { spec } = one
-  const before = yield* standingOn(undefined)
-  if (before?.primary === true) yield* othersAreIn(spec, members, yield* putOut(spec, before))
-  else if (before !== undefined && (yield* somebodyHas(spec, members))) yield* joinAgain(spec, before)
-  else if (before !== undefined) yield* majority(one, members)
-  else if (!(yield* somebodyHas(spec, members))) yield* begin(one, members)
+  const before = yield* statusOn(undefined)
+  if (before?.primary === true) yield* requireOthersPresent(spec, members, yield* evictUnknown(spec, before))
+  else if (before !== undefined && (yield* otherHasMajority(spec, members))) yield* rejoin(spec, before)
+  else if (before !== undefined) yield* regainMajority(one, members)
+  else if (!(yield* otherHasMajority(spec, members))) yield* bootstrap(one, members)
   else checkOwnData(spec, members)
-  yield* changing(one, { ...spec.service, took: IN_CLUSTER })
+  yield* applyService(one, { ...spec.service, took: IN_CLUSTER })
   requireSuccess(
     yield { do: 'shell', script: IN_CLUSTER, doing: 'waiting until it is synced' },
     'the server does not come to be synced',
@@ -41,21 +41,21 @@ function* seeToServer(one: GaleraWork, members: Members): Steps {
 }
 
 /** Its service, by the service kind's own steps. A server that joins gets all data before it counts as started. */
-const changing = ({ spec, state, change }: GaleraWork, service: ServiceSpec): Steps =>
+const applyService = ({ spec, state, change }: GaleraWork, service: ServiceSpec): Steps =>
   applyServices([{ id: spec.service.unit, spec: service, state: state.service, change }], DATA_MS)
 
 /**
  * Servers that the inventory does not have any more leave, before anybody here is taken down: one of them would be asked to give its
  * data to whoever comes back, and the firewall keeps it from that. They serve nobody from then on, until they are started anew.
  */
-function* putOut(spec: GaleraSpec, standing: Standing): Asking<Standing> {
-  let now = standing
-  for (const { name, uuid } of strangers(spec, standing)) {
-    const script = tellScript(`SET GLOBAL wsrep_provider_options = 'evs.evict=${uuid}';`)
+function* evictUnknown(spec: GaleraSpec, status: MemberStatus): Procedure<MemberStatus> {
+  let now = status
+  for (const { name, uuid } of unknownMembers(spec, status)) {
+    const script = executeScript(`SET GLOBAL wsrep_provider_options = 'evs.evict=${uuid}';`)
     requireSuccess(yield { do: 'shell', doing: `putting ${name} out of the cluster`, script }, `${name} was not put out of the cluster`)
   }
-  for (let i = 0; strangers(spec, now).length > 0 && i < 30; i++) now = (yield* standingOn(undefined, i === 0 ? 0 : 1)) ?? now
-  const left = strangers(spec, now).map(({ name }) => name)
+  for (let i = 0; unknownMembers(spec, now).length > 0 && i < 30; i++) now = (yield* statusOn(undefined, i === 0 ? 0 : 1)) ?? now
+  const left = unknownMembers(spec, now).map(({ name }) => name)
   if (left.length === 0) return now
   throw new HostRefusal(
     `${left.join(', ')} does not leave the cluster`,
@@ -65,8 +65,8 @@ function* putOut(spec: GaleraSpec, standing: Standing): Asking<Standing> {
 }
 
 /** Who was put out, or was cut off for too long, asks to be let in only when it starts. */
-function* joinAgain(spec: GaleraSpec, { connected }: Standing): Steps {
-  if (connected && (yield* findsMajority())) return
+function* rejoin(spec: GaleraSpec, { connected }: MemberStatus): Steps {
+  if (connected && (yield* waitForMajority())) return
   const script = `systemctl restart ${quote(spec.service.unit)}`
   requireSuccess(
     yield { do: 'shell', doing: `starting ${spec.service.unit} anew, to join the cluster`, script, withinMs: DATA_MS },
@@ -75,21 +75,21 @@ function* joinAgain(spec: GaleraSpec, { connected }: Standing): Steps {
 }
 
 /** Before a server is taken down, all others that hold data must be in: never is more than one down. */
-function* othersAreIn(spec: GaleraSpec, members: Members, standing: Standing): Steps {
-  const needed = spec.servers.filter((host) => host === spec.me || !members.has(host) || members.get(host)?.position.uuid !== undefined)
-  let { servers } = standing
-  for (let i = 0; servers < needed.length && i < 60; i++) servers = (yield* standingOn(undefined, i === 0 ? 0 : 1))?.servers ?? 0
-  if (servers >= needed.length) return
+function* requireOthersPresent(spec: GaleraSpec, members: Members, status: MemberStatus): Steps {
+  const required = spec.servers.filter((host) => host === spec.me || !members.has(host) || members.get(host)?.position.uuid !== undefined)
+  let { servers } = status
+  for (let i = 0; servers < required.length && i < 60; i++) servers = (yield* statusOn(undefined, i === 0 ? 0 : 1))?.servers ?? 0
+  if (servers >= required.length) return
   throw new HostRefusal(
     `${spec.me} is not touched while another server of the cluster is away`,
-    `of ${needed.join(', ')} only ${servers} ${servers === 1 ? 'is' : 'are'} in`,
+    `of ${required.join(', ')} only ${servers} ${servers === 1 ? 'is' : 'are'} in`,
     'bring the other one back first (a run that includes it does); or take it out of the inventory',
   )
 }
 
 /** Whether some other server that was reached belongs to a part that has the majority. */
-function* somebodyHas(spec: GaleraSpec, members: Members): Asking<boolean> {
-  for (const host of othersOf(spec, members)) if ((yield* standingOn(host))?.primary === true) return true
+function* otherHasMajority(spec: GaleraSpec, members: Members): Procedure<boolean> {
+  for (const host of othersOf(spec, members)) if ((yield* statusOn(host))?.primary === true) return true
   return false
 }
 
@@ -97,46 +97,46 @@ const othersOf = ({ servers, me }: GaleraSpec, members: Members): readonly strin
   servers.filter((host) => host !== me && members.has(host))
 
 /** Where nobody has the majority, whoever knows most begins. Whoever was not asked could know more, so that nothing is begun without them. */
-function* begin(one: GaleraWork, members: Members): Steps {
+function* bootstrap(one: GaleraWork, members: Members): Steps {
   const { spec } = one
   checkAllReached(spec, members)
-  const reaches: Reach[] = []
-  for (const host of spec.servers) reaches.push(yield* reachOf(host, host === spec.me ? {} : { on: host }))
-  const known = reaches.filter(({ uuid }) => uuid !== undefined)
+  const candidates: Candidate[] = []
+  for (const host of spec.servers) candidates.push(yield* recoveredPosition(host, host === spec.me ? {} : { on: host }))
+  const known = candidates.filter(({ uuid }) => uuid !== undefined)
   const histories = [...new Set(known.filter(({ host }) => !spec.discardDataOf.includes(host)).map(({ uuid }) => uuid))]
   if (histories.length > 1) throw severalHistories(known)
-  const candidates =
+  const eligible =
     known.length === 0
-      ? byOwnData(spec, members).flatMap((name) => reaches.filter(({ host }) => host === name))
+      ? byOwnData(spec, members).flatMap((name) => candidates.filter(({ host }) => host === name))
       : known.filter(({ uuid }) => uuid === histories[0])
-  const [best] = candidates.toSorted((a, b) => b.seqno - a.seqno || Number(b.runs) - Number(a.runs))
+  const [best] = eligible.toSorted((a, b) => b.seqno - a.seqno || Number(b.runs) - Number(a.runs))
   if (best === undefined) throw severalHistories(known)
   if (best.uuid === undefined && best.host !== spec.me) throw notFirst(spec.me, best.host)
-  yield* beginOn(best, one)
+  yield* bootstrapOn(best, one)
   // An arbitrator that was left alone waits for a cluster that is no more.
   for (const host of spec.arbitrators.filter((name) => members.has(name)))
     yield { do: 'shell', on: host, script: 'systemctl try-restart garb.service' }
 }
 
-function* beginOn({ host, seqno, runs }: Reach, one: GaleraWork): Steps {
+function* bootstrapOn({ host, seqno, runs }: Candidate, one: GaleraWork): Steps {
   const on = host === one.spec.me ? {} : { on: host }
   const doing = `beginning the cluster on ${host}${seqno < 0 ? '' : `, whose data goes furthest (transaction ${seqno})`}`
   if (runs) {
-    const script = `${tellScript("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES';")}\n${IN_CLUSTER}`
+    const script = `${executeScript("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES';")}\n${IN_CLUSTER}`
     requireSuccess(yield { do: 'shell', ...on, doing, script }, `${host} does not become the majority`)
     return
   }
   // One that runs without Galera: what is to be read at its start would go with its stop.
   const state = membersOf(one.members ?? (() => new Map())).get(host)
-  if (state?.standing === undefined && state?.service.active === 'active')
+  if (state?.status === undefined && state?.service.active === 'active')
     requireSuccess(
       yield { do: 'shell', ...on, script: `systemctl stop ${quote(one.spec.service.unit)}` },
       `the server of ${host} does not stop`,
     )
-  const steps = changing(one, { ...one.spec.service, took: IN_CLUSTER })
+  const steps = applyService(one, { ...one.spec.service, took: IN_CLUSTER })
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value
-    next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: beginningScript(step.script) } : step)
+    next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: bootstrapScript(step.script) } : step)
   }
 }
 
@@ -154,8 +154,8 @@ const checkAllReached = ({ servers, me }: GaleraSpec, members: Members): void =>
 const checkOwnData = (spec: GaleraSpec, members: Members): void => {
   const position = members.get(spec.me)?.position
   if (position === undefined || spec.discardDataOf.includes(spec.me)) return
-  const alien = position.uuid === undefined && position.databases.length > 0
-  if (!alien) return
+  const isForeign = position.uuid === undefined && position.databases.length > 0
+  if (!isForeign) return
   throw new HostRefusal(
     `${spec.me} does not join, because it would lose data of its own`,
     `it never was in this cluster, and has ${position.databases.join(', ')}`,
@@ -164,29 +164,29 @@ const checkOwnData = (spec: GaleraSpec, members: Members): void => {
 }
 
 /** Servers that run without a majority find it again by themselves, when they can. */
-function* findsMajority(): Asking<boolean> {
-  for (let i = 0; i < 60; i++) if ((yield* standingOn(undefined, i === 0 ? 0 : 1))?.primary === true) return true
+function* waitForMajority(): Procedure<boolean> {
+  for (let i = 0; i < 60; i++) if ((yield* statusOn(undefined, i === 0 ? 0 : 1))?.primary === true) return true
   return false
 }
 
 /** Where they do not find it, and nobody else has it, the cluster is begun anew. */
-function* majority(one: GaleraWork, members: Members): Steps {
-  if (yield* findsMajority()) return
-  if (!(yield* somebodyHas(one.spec, members))) yield* begin(one, members)
+function* regainMajority(one: GaleraWork, members: Members): Steps {
+  if (yield* waitForMajority()) return
+  if (!(yield* otherHasMajority(one.spec, members))) yield* bootstrap(one, members)
 }
 
 /** How a server stands, here or on another host; undefined where it does not run. */
-function* standingOn(host: string | undefined, afterSeconds = 0): Asking<Standing | undefined> {
-  const script = `${afterSeconds === 0 ? '' : `sleep ${afterSeconds}; `}${STANDING}`
+function* statusOn(host: string | undefined, afterSeconds = 0): Procedure<MemberStatus | undefined> {
+  const script = `${afterSeconds === 0 ? '' : `sleep ${afterSeconds}; `}${STATUS_SCRIPT}`
   const answer = yield { do: 'shell', script, ...(host === undefined ? {} : { on: host }) }
   const rows = readRows(answer.stdout)
-  return rows === undefined ? undefined : readStanding(rows)
+  return rows === undefined ? undefined : readStatus(rows)
 }
 
 /** How far the data of a server goes. Where it was not stopped cleanly, the server itself has to look. */
-function* reachOf(host: string, on: { readonly on?: string }): Asking<Reach> {
-  const standing = yield* standingOn(on.on)
-  if (standing !== undefined) return { host, uuid: standing.uuid, seqno: standing.seqno, runs: true }
+function* recoveredPosition(host: string, on: { readonly on?: string }): Procedure<Candidate> {
+  const status = yield* statusOn(on.on)
+  if (status !== undefined) return { host, uuid: status.uuid, seqno: status.seqno, runs: true }
   const answer = requireSuccess(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `the position of ${host} cannot be read`)
   const position = { host, ...readPosition(answer.stdout.toString().split('\n')), runs: false }
   if (position.uuid === undefined || position.seqno >= 0) return position
@@ -197,10 +197,10 @@ function* reachOf(host: string, on: { readonly on?: string }): Asking<Reach> {
 }
 
 /** What the unit takes for the beginning of a cluster; the drop-in of the role takes it away again, however the start ends. */
-export const BEGINNING = '/run/mariadb-wsrep-new-cluster'
+export const BOOTSTRAP_FILE = '/run/mariadb-wsrep-new-cluster'
 
 /** Says of the data that the cluster may begin with them. It is read at once, and replaced as a whole. */
-export const SAFE = `cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
+export const SAFE_TO_BOOTSTRAP = `cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
 s=$(dd if=grastate.dat iflag=nonblock,nofollow bs=4096 count=1 status=none) && rm -f .provision-grastate || exit 1
 printf '%s\\n' "$s" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | dd of=.provision-grastate conv=excl,fsync status=none && mv -f .provision-grastate grastate.dat`
 
@@ -208,12 +208,12 @@ printf '%s\\n' "$s" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | dd o
 const RECOVERY = `${DEFINE_AS_MYSQL}
 as_mysql 1500 galera_recovery && printf '%s\\n' "$said" || { printf '%s\\n' "$said" >&2; exit 1; }`
 
-const beginningScript = (script: string): string => `${DEFINE_AS_MYSQL}
-${asMysql(SAFE)} || exit 1
-echo '_WSREP_NEW_CLUSTER=--wsrep-new-cluster' >${BEGINNING} || exit 1
+const bootstrapScript = (script: string): string => `${DEFINE_AS_MYSQL}
+${asMysql(SAFE_TO_BOOTSTRAP)} || exit 1
+echo '_WSREP_NEW_CLUSTER=--wsrep-new-cluster' >${BOOTSTRAP_FILE} || exit 1
 ( ${script}
 )
-c=$?; rm -f ${BEGINNING}; exit "$c"`
+c=$?; rm -f ${BOOTSTRAP_FILE}; exit "$c"`
 
 /** Waits as long as a server may need to get all data from another. */
 const IN_CLUSTER = `
@@ -223,24 +223,24 @@ i=0; until s=$(stands); [ "$s" = Primary,Synced ] || [ "$s" = Primary,Donor/Desy
   sleep 0.2; i=$((i+1))
 done`
 
-function* seeToArbitrator(one: GaleraWork, members: Members): Steps {
+function* applyArbitrator(one: GaleraWork, members: Members): Steps {
   const { spec } = one
   let at: string | undefined
-  for (const host of spec.servers.filter((name) => members.has(name))) if ((yield* standingOn(host))?.primary === true) at ??= host
+  for (const host of spec.servers.filter((name) => members.has(name))) if ((yield* statusOn(host))?.primary === true) at ??= host
   if (at === undefined)
     throw new HostRefusal(
       'the arbitrator finds no cluster',
       `no server that was reached belongs to a majority (${spec.servers.join(', ')})`,
       'see what is wrong with them; it is looked at again by the next run',
     )
-  yield* changing(one, spec.service)
+  yield* applyService(one, spec.service)
   // Those before it are heard already. One that was just ended is heard for some seconds more, so that it takes two looks in a row
   // at no more voices than there shall be.
   const before = spec.arbitrators.indexOf(spec.me)
   for (let i = 0, heard = 0; i < 45; i++) {
-    const standing = yield* standingOn(at, i === 0 ? 0 : 1)
-    const voices = standing === undefined ? 0 : standing.size - standing.servers
-    heard = voices > before && voices <= spec.arbitrators.length ? heard + 1 : 0
+    const status = yield* statusOn(at, i === 0 ? 0 : 1)
+    const arbitratorCount = status === undefined ? 0 : status.size - status.servers
+    heard = arbitratorCount > before && arbitratorCount <= spec.arbitrators.length ? heard + 1 : 0
     if (heard === 2) return
     if (i === 15) yield { do: 'shell', script: `systemctl restart ${quote(spec.service.unit)}` }
   }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { defineKind } from '../kind/kind.ts'
 import { serviceOption } from '../service/service.ts'
 import { applyGalera } from './apply.ts'
-import { type GaleraState, probeGalera } from './observe.ts'
+import { type GaleraState, observeGalera } from './observe.ts'
 import { byOwnData, planArbitrator, planServer } from './plan.ts'
 
 const schema = z
@@ -30,7 +30,7 @@ export const galera = defineKind({
   name: 'galera',
   schema,
   id: ({ cluster }) => cluster,
-  observe: probeGalera,
+  observe: observeGalera,
   plan: (spec: GaleraSpec, state: GaleraState, context) =>
     spec.arbitrators.includes(spec.me) ? planArbitrator(spec, state, context) : planServer(spec, state, context),
   orphan: { keep: 'a database server stays as it is; another topology of it changes the rest' },
@@ -38,7 +38,7 @@ export const galera = defineKind({
   // Who is away comes back first: before it has, no other may be taken down.
   sequence: (spec, members) => {
     const servers = byOwnData(spec, members)
-    const runs = (host: string): boolean => members.get(host)?.standing !== undefined
+    const runs = (host: string): boolean => members.get(host)?.status !== undefined
     return [...servers.filter((host) => !runs(host)), ...servers.filter(runs), ...spec.arbitrators]
   },
 })

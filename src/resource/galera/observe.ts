@@ -1,4 +1,4 @@
-import { askScript, ifThere, readRows } from '../database/client.ts'
+import { ifTableExists, queryScript, readRows } from '../database/client.ts'
 import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
@@ -8,7 +8,7 @@ import { service } from '../service/service.ts'
 import type { GaleraSpec } from './galera.ts'
 
 /** What a running server says of its cluster. */
-export interface Standing {
+export interface MemberStatus {
   /** It belongs to the part that has the majority. */
   readonly primary: boolean
   /** It has a part at all. Who was put out has none, and looks for none until it is started anew. */
@@ -40,7 +40,7 @@ export interface Position {
 export interface GaleraState {
   readonly service: ServiceState
   /** Undefined where it does not run, or runs without Galera. */
-  readonly standing: Standing | undefined
+  readonly status: MemberStatus | undefined
   readonly position: Position
 }
 
@@ -52,14 +52,16 @@ const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status
 const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep_cluster_members WHERE node_incoming_address <> ''"
 
 /** How the server of a host stands. One that has no majority answers questions about tables only by dirty reads. */
-export const STANDING = askScript(`SET SESSION wsrep_dirty_reads = ON;\n${ifThere('wsrep_cluster_members', MEMBERS)}\n${STATUS}`)
+export const STATUS_SCRIPT = queryScript(
+  `SET SESSION wsrep_dirty_reads = ON;\n${ifTableExists('wsrep_cluster_members', MEMBERS)}\n${STATUS}`,
+)
 
 /** One client for all; the position is read by builtins. */
-export const probeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraState> => {
+export const observeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraState> => {
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
     shared: { ...services.shared, texts: [...(services.shared?.texts ?? []), GRASTATE] },
-    script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${STANDING}\necho 'provision-services'\n${services.script}`,
+    script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
       const states = services.parse(Buffer.from(forServices), answers)
@@ -70,7 +72,7 @@ export const probeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraState
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, GaleraState])[] => {
           const its = states.get(spec.service.unit)
-          return its === undefined ? [] : [[spec.cluster, { service: its, standing: rows && readStanding(rows), position }]]
+          return its === undefined ? [] : [[spec.cluster, { service: its, status: rows && readStatus(rows), position }]]
         }),
       )
     },
@@ -78,7 +80,7 @@ export const probeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraState
 }
 
 /** Throws `Refused` where a number or a history in it is none. Undefined where the server runs without Galera: it has no cluster, as one that does not run, and comes into one only by a start. */
-export const readStanding = (rows: readonly (readonly string[])[]): Standing | undefined => {
+export const readStatus = (rows: readonly (readonly string[])[]): MemberStatus | undefined => {
   const of = new Map(rows.map(([name = '', value = '']) => [name, value]))
   if (of.get('wsrep_provider_name') === '') return undefined
   const state = of.get('wsrep_local_state_comment') ?? ''

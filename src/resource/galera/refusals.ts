@@ -1,7 +1,7 @@
 import { HostRefusal } from '../kind/step.ts'
 
 /** How far the data of a server goes, and whether it runs. */
-export interface Reach {
+export interface Candidate {
   readonly host: string
   readonly uuid: string | undefined
   readonly seqno: number
@@ -12,7 +12,7 @@ export interface Reach {
 export const notFirst = (me: string, first: string): HostRefusal =>
   new HostRefusal(`${me} does not begin the cluster`, `${first} comes first and has not begun it`, `see what is wrong with ${first}`)
 
-export const severalHistories = (known: readonly Reach[]): HostRefusal =>
+export const severalHistories = (known: readonly Candidate[]): HostRefusal =>
   new HostRefusal(
     'the servers hold data of different clusters',
     known.map(({ host, uuid, seqno }) => `${host}: ${uuid}, transaction ${seqno}`).join('; '),

@@ -17,7 +17,7 @@ export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
   const refused = `the new ${what} were not loaded`
   const withinMs = (confirmSeconds - 2) * 1000
   requireSuccess(
-    yield { do: 'shell', script: script(armScript(trial, nonce)), input, doing: `checking the new ${field} ${what}` },
+    yield { do: 'shell', script: script(armTimerScript(trial, nonce)), input, doing: `checking the new ${field} ${what}` },
     refused,
     fix.refused,
   )
@@ -49,7 +49,10 @@ const unitOf = ({ slug }: Trial, nonce: string): string => `provision-${slug.spl
  * nobody is left to undo; an undo that was cut off is ended first. The lock is the directory itself, so that it leaves no file: the
  * undo of an earlier change has either ended before, or finds its mark gone.
  */
-const armScript = (trial: Trial, nonce: string): string => `mkdir -p "\${run%/*}" "\${state%/*}" && exec 8<"\${state%/*}" && flock 8 || exit
+const armTimerScript = (
+  trial: Trial,
+  nonce: string,
+): string => `mkdir -p "\${run%/*}" "\${state%/*}" && exec 8<"\${state%/*}" && flock 8 || exit
 read -r boot </proc/sys/kernel/random/boot_id
 here() { [ -e "$1" ] && read -r x <"$1" && [ "$x" = "$boot" ]; }
 for p in "$state".undoing.*; do ! here "$p" || ( locked=1; . "$run.undo.\${p##*.}" ); done

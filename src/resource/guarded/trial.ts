@@ -50,7 +50,7 @@ export const runOf = (slug: string): string => `/run/provision/${slug}`
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 /** What a look asks together with other kinds, to know of these trials. */
-export const trialAsks = (slugs: readonly string[]): Required<Pick<SharedQueries, 'texts'>> => ({
+export const trialQueries = (slugs: readonly string[]): Required<Pick<SharedQueries, 'texts'>> => ({
   texts: slugs.length === 0 ? [] : [BOOT_ID, ...slugs.map((slug) => `${stateOf(slug)}.rolled-back`)],
 })
 
@@ -87,7 +87,7 @@ export const readTrial = (field: string, { texts }: Answers, slug: string): Tria
 }
 
 /** The same in words, for a verdict's reason; such a verdict is a debt of safety where `pending` says `this boot`. */
-export const historyOf = (what: string, { pending, unkept, rolledBack }: TrialState): string | undefined => {
+export const trialHistory = (what: string, { pending, unkept, rolledBack }: TrialState): string | undefined => {
   if (pending === 'this boot') return `${what} were loaded and nobody came in to confirm them`
   if (unkept) return `${what} were loaded and confirmed, but not kept for the next boot`
   if (pending === 'earlier boot') return `the last change was not confirmed before the host was booted: the old ${what} came back`

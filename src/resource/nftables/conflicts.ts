@@ -5,13 +5,13 @@ import { blocksIn, readNft, statementsIn } from './reader.ts'
  * where there is one. Which ports are ours the table says that is in force; or `rules`, the text of one that shall be.
  */
 export const defeatsScript = (table: string, rules?: string): string =>
-  `nft -t list ruleset 2>/dev/null | awk -v ours='${table}' -v planned='${rules === undefined ? '' : openedBy(rules).join(' ')}' '${DEFEATS}'`
+  `nft -t list ruleset 2>/dev/null | awk -v ours='${table}' -v planned='${rules === undefined ? '' : openPorts(rules).join(' ')}' '${DEFEATS}'`
 
 /** Whether these rules let anybody in whom others could shut out. */
-export const hasDefeats = (rules: string): boolean => openedBy(rules).length > 0
+export const hasDefeats = (rules: string): boolean => openPorts(rules).length > 0
 
 /** `tcp 443`, by the rules of the chains that a packet for the host itself comes through. */
-const openedBy = (rules: string): readonly string[] =>
+const openPorts = (rules: string): readonly string[] =>
   blocksIn(readNft(rules))
     .flatMap(({ body }) => blocksIn(body))
     .filter(({ body }) => statementsIn(body).some((statement) => / hook input /.test(statement)))
@@ -27,7 +27,7 @@ const openedBy = (rules: string): readonly string[] =>
 
 // A plan shall cost nothing where there is nothing to do: thousands of rules (a node of Kubernetes) take seconds, and are left to
 // whoever asks about the table in force. Half of them would not do: what shuts a port may be taken back further down.
-const FEW = 5000
+const MAX_RULES = 5000
 
 // Only what can be told for sure is told: a rule that is for all packets to a port that we open, in a chain that the kernel comes
 // to. Bans of single sources, and what containers publish beside our ports, are as their owners want them.
@@ -45,7 +45,7 @@ function tell(what, port, whose) {
 function shuts(rule) { if (!(t in shut)) shutter[++shutters] = t; shut[t] = c; how[t] = rule }
 function plainly(rule) { gsub(/counter packets [0-9]+ bytes [0-9]+/, "counter", rule); return rule }
 BEGIN { m = split(planned, own, " "); for (i = 1; i < m; i += 2) opens(own[i], own[i + 1]) }
-planned != "" && NR > ${FEW} { gave_up = 1; exit }
+planned != "" && NR > ${MAX_RULES} { gave_up = 1; exit }
 { sub(/^[ \\t]+/, "") }
 /^table / { t = $2 " " $3; next }
 /^chain / { c = $2; next }

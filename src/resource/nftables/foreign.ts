@@ -45,17 +45,17 @@ export const foreignNotices = (rules: string, { chains, defeats, legacy }: Forei
   if (!own.some((one) => / hook input /.test(one))) return []
   const at = own.findIndex((one) => / hook forward /.test(one))
   const drops = at >= 0 && own[at + 1] === 'policy drop'
-  const isTold = ({ table, chain }: ForeignChain): boolean =>
+  const isReported = ({ table, chain }: ForeignChain): boolean =>
     defeats.some((one) => one.startsWith(`table ${table}, chain ${chain}: policy drop `))
   return [
     ...defeats.map((one) => `${one} (a rule of somebody else’s, and left alone)`),
-    ...shutting(chains.filter((chain) => !isTold(chain))).map(
+    ...droppingChains(chains.filter((chain) => !isReported(chain))).map(
       (where) => `${where} drops what its table does not let in itself, also on ports that our rules open`,
     ),
     ...(chains.some(({ table }) => table === 'inet firewalld')
       ? ['firewalld filters too (table inet firewalld): what it does not open itself stays shut, also on ports that our rules open']
       : []),
-    ...redirecting(chains).map((where) =>
+    ...redirectingChains(chains).map((where) =>
       drops
         ? `${where} redirects packets before our chain input sees them (ports that containers publish); where they go on to others, our chain forward drops them`
         : `${where} redirects packets before our chain input sees them: ports that it publishes (containers) are open whatever our rules say`,
@@ -68,15 +68,15 @@ export const foreignNotices = (rules: string, { chains, defeats, legacy }: Forei
   ]
 }
 
-const shutting = (chains: readonly ForeignChain[]): readonly string[] =>
-  chains.filter(({ table, hook, policy }) => policy === 'drop' && !isElsewhere(table) && COMING_IN.has(hook)).map(inWords)
+const droppingChains = (chains: readonly ForeignChain[]): readonly string[] =>
+  chains.filter(({ table, hook, policy }) => policy === 'drop' && !isBridgeOrArp(table) && INPUT_HOOKS.has(hook)).map(describeChain)
 
-const redirecting = (chains: readonly ForeignChain[]): readonly string[] =>
-  chains.filter(({ type, hook }) => type === 'nat' && hook === 'prerouting').map(inWords)
+const redirectingChains = (chains: readonly ForeignChain[]): readonly string[] =>
+  chains.filter(({ type, hook }) => type === 'nat' && hook === 'prerouting').map(describeChain)
 
-const COMING_IN = new Set(['input', 'prerouting', 'ingress'])
+const INPUT_HOOKS = new Set(['input', 'prerouting', 'ingress'])
 
-const inWords = ({ table, chain }: ForeignChain): string => `chain ${chain} of the nft table ${table}`
+const describeChain = ({ table, chain }: ForeignChain): string => `chain ${chain} of the nft table ${table}`
 
 // What is bridged or asked for a hardware address does not come to the host's own sockets by these rules.
-const isElsewhere = (table: string): boolean => /^(bridge|arp) /.test(table)
+const isBridgeOrArp = (table: string): boolean => /^(bridge|arp) /.test(table)

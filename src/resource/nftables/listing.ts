@@ -28,21 +28,21 @@ const linesOf = (body: Block['body'], block: string): readonly ListedLine[] =>
 const sorted = (line: string): string => `elements = { ${[...elementsOf(line)].sort().join(', ')} }`
 
 /** The listing as a person reads it, for a diff. */
-export const shownListing = (listing: string): string =>
+export const formatListing = (listing: string): string =>
   readListing(listing)
     .map(({ block, line }) => (line === '' ? `${block}\n` : `${block === '' ? '' : '  '}${line}\n`))
     .join('')
 
 /** What was changed by hand, in words: `1 rule that is not ours, 2 of our rules missing`; empty when the two say the same. */
-export const driftInWords = (ours: string, live: string): readonly string[] => {
+export const describeDrift = (ours: string, live: string): readonly string[] => {
   const [was, is] = [readListing(ours), readListing(live)]
-  const [strange, missing] = [without(is, was), without(was, is)]
+  const [unknown, missing] = [without(is, was), without(was, is)]
   const rules = (lines: readonly ListedLine[]): number => lines.filter(isRule).length
-  const others = new Set([...strange, ...missing].filter((one) => !isRule(one)).map(({ block }) => (block === '' ? 'the table' : block)))
+  const others = new Set([...unknown, ...missing].filter((one) => !isRule(one)).map(({ block }) => (block === '' ? 'the table' : block)))
   const moved =
-    strange.length === 0 && missing.length === 0 && was.some((one, i) => keyOf(one) !== keyOf(is[i])) ? ['rules in another order'] : []
+    unknown.length === 0 && missing.length === 0 && was.some((one, i) => keyOf(one) !== keyOf(is[i])) ? ['rules in another order'] : []
   return [
-    ...(rules(strange) === 0 ? [] : [strangers(strange.filter(isRule).map(({ line }) => line))]),
+    ...(rules(unknown) === 0 ? [] : [describeUnknownRules(unknown.filter(isRule).map(({ line }) => line))]),
     ...(rules(missing) === 0 ? [] : [`${rules(missing)} of our rules missing`]),
     ...[...others].map((block) => `${block} changed`),
     ...moved,
@@ -52,10 +52,10 @@ export const driftInWords = (ours: string, live: string): readonly string[] => {
 const isRule = ({ block, line }: ListedLine): boolean => block.startsWith('chain ') && line !== '' && !/^(type|policy) /.test(line)
 
 // Whoever wrote them wants to find them again; a reason is one line, though.
-const strangers = (rules: readonly string[]): string => {
-  const named = rules.slice(0, 2).map((rule) => (rule.length > 80 ? `${rule.slice(0, 79)}…` : rule))
-  const more = rules.length > named.length ? ['…'] : []
-  return `${rules.length === 1 ? '1 rule that is' : `${rules.length} rules that are`} not ours: ${[...named, ...more].join(' | ')}`
+const describeUnknownRules = (rules: readonly string[]): string => {
+  const formatPeers = rules.slice(0, 2).map((rule) => (rule.length > 80 ? `${rule.slice(0, 79)}…` : rule))
+  const more = rules.length > formatPeers.length ? ['…'] : []
+  return `${rules.length === 1 ? '1 rule that is' : `${rules.length} rules that are`} not ours: ${[...formatPeers, ...more].join(' | ')}`
 }
 
 const keyOf = (one: ListedLine | undefined): string => `${one?.block}\0${one?.line}`

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { historyOf } from '../guarded/trial.ts'
+import { trialHistory } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { type Change, type Difference, defineKind } from '../kind/kind.ts'
 import { applyTable } from './apply.ts'
-import { wordsBetween } from './describe.ts'
+import { describeDifference } from './describe.ts'
 import { foreignNotices } from './foreign.ts'
-import { driftInWords, shownListing } from './listing.ts'
+import { describeDrift, formatListing } from './listing.ts'
 import { bootFileOf, idOf, readTables, type TableState, tablesScript, tableTexts } from './observe.ts'
 
 const schema = z
@@ -68,7 +68,7 @@ export const nftables = defineKind({
 
   plan: (spec, state): Change | undefined => {
     const differences = differencesOf(spec, state)
-    const history = historyOf('rules', state)
+    const history = trialHistory('rules', state)
     if (differences.length === 0 && history === undefined) return undefined
     return {
       action: state.live === undefined ? 'create' : 'update',
@@ -87,8 +87,8 @@ export const nftables = defineKind({
 
   diff: ({ spec, state }) => {
     const { before, after, listed } = sidesOf(spec, state)
-    const full = { before: listed ? shownListing(before) : before, after: listed === 'both' ? shownListing(after) : after }
-    const words = wordsBetween(before, after, [spec.text, state.boot ?? '', state.ours ?? ''])
+    const full = { before: listed ? formatListing(before) : before, after: listed === 'both' ? formatListing(after) : after }
+    const words = describeDifference(before, after, [spec.text, state.boot ?? '', state.ours ?? ''])
     return words.before === words.after || isInForce(spec, state) ? full : { ...words, full }
   },
 
@@ -97,22 +97,22 @@ export const nftables = defineKind({
 
 /** Only what is loaded at boot can differ then, and that is a file. */
 const isInForce = ({ text }: NftablesSpec, { live, ours, stamp }: TableState): boolean =>
-  live !== undefined && stamp === sha256Hex(text) && driftInWords(ours ?? '', live).length === 0
+  live !== undefined && stamp === sha256Hex(text) && describeDrift(ours ?? '', live).length === 0
 
 /** While our own text is in force a person compares that; once somebody changed the rules, what the kernel says. */
 const sidesOf = ({ text }: NftablesSpec, state: TableState): { before: string; after: string; listed?: 'before' | 'both' } => {
   if (state.live === undefined) return { before: '', after: text }
-  const isTouched = driftInWords(state.ours ?? '', state.live).length > 0
+  const isDrifted = describeDrift(state.ours ?? '', state.live).length > 0
   // Rules that are being tried were not written by hand; what they are to replace is what a boot would bring.
   const isTried = state.stamp !== sha256Hex(text) && (state.pending === 'this boot' || state.unkept)
-  if ((!isTouched || isTried) && state.boot !== undefined) return { before: state.boot, after: text }
-  if (isTouched && state.stamp === sha256Hex(text)) return { before: state.live, after: state.ours ?? '', listed: 'both' }
+  if ((!isDrifted || isTried) && state.boot !== undefined) return { before: state.boot, after: text }
+  if (isDrifted && state.stamp === sha256Hex(text)) return { before: state.live, after: state.ours ?? '', listed: 'both' }
   return { before: state.live, after: text, listed: 'before' }
 }
 
 const differencesOf = ({ text }: NftablesSpec, state: TableState): readonly Difference[] => {
   if (state.live === undefined) return [{ key: 'table', from: state.stamp === undefined ? 'not there' : 'gone' }]
-  const drift = driftInWords(state.ours ?? '', state.live).join(', ')
+  const drift = describeDrift(state.ours ?? '', state.live).join(', ')
   const drifted = drift === '' ? [] : [{ key: 'drift', from: drift }]
   if (state.stamp === sha256Hex(text)) return [...drifted, ...(state.boot === text ? [] : [{ key: 'boot file' }])]
   // Rules that were never ours, or are being tried, have not been changed by hand.

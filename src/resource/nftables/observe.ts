@@ -1,5 +1,5 @@
 import { quote } from '../../shell/quote.ts'
-import { readTrial, stateOf, type TrialState, trialAsks, trialScript } from '../guarded/trial.ts'
+import { readTrial, stateOf, type TrialState, trialQueries, trialScript } from '../guarded/trial.ts'
 import { records } from '../kind/chunks.ts'
 import type { Answers } from '../kind/queries.ts'
 import { defeatsScript, hasDefeats } from './conflicts.ts'
@@ -38,7 +38,7 @@ export const trialSlug = (name: TableName): string => `nftables/${slugOf(name)}`
 
 /** Files that are asked for together with other kinds'. */
 export const tableTexts = (names: readonly TableName[]): readonly string[] => [
-  ...trialAsks(names.map(trialSlug)).texts,
+  ...trialQueries(names.map(trialSlug)).texts,
   ...names.flatMap((name) => [bootFileOf(name), ...['stamp', 'live'].map((end) => `${stateOf(trialSlug(name))}.${end}`)]),
   ...LEGACY,
 ]

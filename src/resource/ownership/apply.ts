@@ -5,17 +5,17 @@ import { parentOf } from '../kind/path.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
 import { walk } from '../kind/walk.ts'
-import { SHARED } from '../service/observe.ts'
+import { SHARED_DIRECTORIES } from '../service/observe.ts'
 import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
 import { forgetLines } from './record.ts'
 
 /** What is larger is not hashed to see whether it is ours: another account may have made it so. */
-const MOST_DELETED = 268_435_456
+const MAX_HASHED_BYTES = 268_435_456
 
-type LeftoverWork = Work<OrphanSpec, OrphanState>
+type OrphanWork = Work<OrphanSpec, OrphanState>
 
 /** Deletes what is still as we left it, and then takes it out of the record: a cut between the two leaves a record of what is gone, not the reverse. */
-export function* applyLeftovers(work: readonly LeftoverWork[]): Steps {
+export function* applyOrphans(work: readonly OrphanWork[]): Steps {
   const deleting = work.filter(({ change }) => change.action === 'delete')
   const script = [
     ...deleting.map(scriptOf),
@@ -23,7 +23,7 @@ export function* applyLeftovers(work: readonly LeftoverWork[]): Steps {
     ...[...Map.groupBy(work, ({ spec }) => spec.role)].map(([role, ofRole]) =>
       forgetLines(
         role,
-        ofRole.map(({ spec }) => spec.thing.text),
+        ofRole.map(({ spec }) => spec.owned.text),
       ),
     ),
   ]
@@ -36,14 +36,14 @@ export function* applyLeftovers(work: readonly LeftoverWork[]): Steps {
   )
 }
 
-const isUnit = ({ spec }: LeftoverWork): boolean => {
-  const policy = orphanPolicyOf(spec.thing.key)
+const isUnit = ({ spec }: OrphanWork): boolean => {
+  const policy = orphanPolicyOf(spec.owned.key)
   return 'delete' in policy && policy.stops === true
 }
 
 // It is looked at once more, at the last moment; and services that load what lies beside it owe a reload, which their stamps would deny.
-const scriptOf = (one: LeftoverWork): string => {
-  const place = placeOf(one.spec.thing) ?? ''
+const scriptOf = (one: OrphanWork): string => {
+  const place = placeOf(one.spec.owned) ?? ''
   const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
   return `${unitScript(one)}
 ${walk(REMOVE, ...removalOf(one, place))} || exit
@@ -53,15 +53,15 @@ ${stampsScript(parentOf(place))}`
 
 /** Forgets what services have loaded that load something from this very directory. */
 const stampsScript = (directory: string): string =>
-  SHARED.has(directory)
+  SHARED_DIRECTORIES.has(directory)
     ? ''
     : `grep -lsE -- ${quote(`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`)} ${STAMPS}/* | xargs -r rm -f --`
 
 /** What a thing is, where it lies, and how we left it: a link's target, a file's digest. */
-const removalOf = ({ spec: { thing } }: LeftoverWork, place: string): readonly string[] => {
-  const policy = orphanPolicyOf(thing.key)
-  if (!('delete' in policy)) throw new Error(`${thing.key} is never deleted`)
-  return [policy.delete, place, policy.delete === 'link' ? (thing.digest?.slice(2) ?? '') : (thing.digest ?? '')]
+const removalOf = ({ spec: { owned } }: OrphanWork, place: string): readonly string[] => {
+  const policy = orphanPolicyOf(owned.key)
+  if (!('delete' in policy)) throw new Error(`${owned.key} is never deleted`)
+  return [policy.delete, place, policy.delete === 'link' ? (owned.digest?.slice(2) ?? '') : (owned.digest ?? '')]
 }
 
 const REMOVE = `
@@ -77,16 +77,16 @@ else {
   my $h;
   S_ISREG($s[2]) && sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $h) && S_ISREG($s[2]) or changed();
   my $child = open(my $sum, '-|') // fail("$path: $!");
-  if (!$child) { open STDIN, '<&', $h; exec 'sh', '-c', 'head -c ${MOST_DELETED} | sha256sum' }
+  if (!$child) { open STDIN, '<&', $h; exec 'sh', '-c', 'head -c ${MAX_HASHED_BYTES} | sha256sum' }
   my $digest = <$sum> // '';
-  $s[7] <= ${MOST_DELETED} && substr($digest, 0, 64) eq $left or changed();
+  $s[7] <= ${MAX_HASHED_BYTES} && substr($digest, 0, 64) eq $left or changed();
   unlink $name or fail("$path: $!");
 }
 to_disk('.');
 `
 
 /** A unit is stopped while systemd still knows how; the directory of a drop-in goes with its last one. */
-const unitScript = (one: LeftoverWork): string => {
+const unitScript = (one: OrphanWork): string => {
   if (!isUnit(one)) return ''
   return one.id.includes('.d/') ? '' : `systemctl disable --now -- ${quote(one.id)} >/dev/null 2>&1`
 }

@@ -9,17 +9,17 @@ const MARKS = '/var/lib/provision/drained'
 const markOf = (member: string, role: string): string => `${member}@${role}`
 
 /** Takes a host out, having written down how to put it back, which is read from standard input. */
-export const takeOutScript = (member: string, role: string, out: string): string => `umask 077; d=${MARKS}
+export const drainScript = (member: string, role: string, out: string): string => `umask 077; d=${MARKS}
 mkdir -p "$d" && cat >"$d/.new" && sync "$d/.new" && mv -f "$d/.new" "$d"/${quote(markOf(member, role))} && sync "$d" || exit
 ${out}`
 
 /** Puts a host back. However that ends it is in again, so there is nothing left to remember. */
-export const putBackScript = (member: string, role: string, back: string): string => `( ${back}
+export const undrainScript = (member: string, role: string, back: string): string => `( ${back}
 )
 c=$?; rm -f ${MARKS}/${quote(markOf(member, role))}; exit "$c"`
 
 /** Puts back what runs that were cut have left out by these roles (none: by any), but for some hosts. */
-export const putBackLeftScript = (
+export const undrainInterruptedScript = (
   roles: readonly string[],
   spared: readonly { readonly member: string; readonly role: string }[] = [],
 ): string => `c=0
@@ -64,7 +64,7 @@ export const drained = defineKind({
 
   apply: function* (work): Steps {
     requireSuccess(
-      yield { do: 'shell', script: putBackLeftScript(work.map(({ id }) => id)) },
+      yield { do: 'shell', script: undrainInterruptedScript(work.map(({ id }) => id)) },
       'not every host came back into service',
       'see what is wrong with it: it is in again, and gets requests as soon as it is found healthy',
     )

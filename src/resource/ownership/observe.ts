@@ -4,12 +4,12 @@ import type { KindQuery } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { absolutePath } from '../kind/path.ts'
 import { inodeAt } from '../kind/queries.ts'
-import { type OwnedThing, readRecord, recordPath } from './record.ts'
+import { type OwnedResource, readRecord, recordPath } from './record.ts'
 
 export interface OrphanSpec {
   /** Whose record it stands in. */
   readonly role: string
-  readonly thing: OwnedThing
+  readonly owned: OwnedResource
   /** Whether it shall be dealt with, or only told. */
   readonly prune: boolean
 }
@@ -27,19 +27,19 @@ export interface OrphanState {
 }
 
 /** Where a thing lies; undefined where it is nothing that lies at a path. A host may have written anything there. */
-export const placeOf = ({ path, key }: OwnedThing): string | undefined => {
+export const placeOf = ({ path, key }: OwnedResource): string | undefined => {
   const place = path ?? ('delete' in orphanPolicyOf(key) ? key.slice(key.indexOf(':') + 1) : undefined)
   return place !== undefined && absolutePath.safeParse(place).success ? place : undefined
 }
 
-const NAMES = 50
+const MAX_NAMES = 50
 
 /**
  * What lies there, its digest, and which package it belongs to: one `dpkg-query` for all, and only where something is left over. `theirs`
  * and `$reader` come with what is asked of paths (see `ask-paths`).
  */
-export const probeLeftovers = (name: string, specs: readonly OrphanSpec[]): KindQuery<OrphanState> => {
-  const places = specs.flatMap(({ thing }) => placeOf(thing) ?? [])
+export const observeOrphans = (name: string, specs: readonly OrphanSpec[]): KindQuery<OrphanState> => {
+  const places = specs.flatMap(({ owned }) => placeOf(owned) ?? [])
   const words = places.map(quote).join(' ')
   return {
     shared: { inodes: places, digests: places, texts: [...new Set(specs.map(({ role }) => recordPath(role)))] },
@@ -48,8 +48,8 @@ export const probeLeftovers = (name: string, specs: readonly OrphanSpec[]): Kind
         ? ''
         : `dpkg-query -S -- ${words} | tr '\\n' '\\0'; printf 'within\\0'
 set -- ${words}
-if theirs "$@"; then perl -e "$reader" -- names "$T" ${NAMES} "$@"
-else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 -printf '%h\\0%f\\0' | head -z -n ${2 * NAMES}; done; fi`,
+if theirs "$@"; then perl -e "$reader" -- names "$T" ${MAX_NAMES} "$@"
+else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 -printf '%h\\0%f\\0' | head -z -n ${2 * MAX_NAMES}; done; fi`,
     parse: (stdout, answers) => {
       const fields = stdout.toString().split('\0')
       const middle = fields.indexOf('within')
@@ -60,10 +60,10 @@ else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 
       const records = new Map(specs.map(({ role }) => [role, readRecord(answers.texts.get(recordPath(role)) ?? [])]))
       const isRecorded = (role: string, key: string): boolean => records.get(role)?.lines.some((line) => line.key === key) ?? false
       return new Map(
-        specs.map(({ role, thing }): [string, OrphanState] => {
-          const place = placeOf(thing)
-          const id = thing.key.slice(name.length + 1)
-          const recorded = isRecorded(role, thing.key)
+        specs.map(({ role, owned }): [string, OrphanState] => {
+          const place = placeOf(owned)
+          const id = owned.key.slice(name.length + 1)
+          const recorded = isRecorded(role, owned.key)
           if (place === undefined) return [id, { recorded, inode: ABSENT, within: [] }]
           const sha256 = answers.digests.get(place)
           const owner = packages.get(place)

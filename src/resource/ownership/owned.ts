@@ -22,7 +22,7 @@ const schema = z.strictObject({
 
 type OwnedSpec = z.output<typeof schema>
 
-interface SeenOwned {
+interface OwnedState {
   readonly inode: InodeState
   readonly record: OwnedRecord
 }
@@ -43,7 +43,7 @@ export const owned = defineKind({
       script: '',
       parse: (_, answers) =>
         new Map(
-          specs.map(({ role }): [string, SeenOwned] => {
+          specs.map(({ role }): [string, OwnedState] => {
             const path = recordPath(role)
             return [role, { inode: inodeAt(answers, path), record: readRecord(answers.texts.get(path) ?? []) }]
           }),

@@ -6,7 +6,7 @@ export const OWNED = '/var/lib/provision/owned'
 export const recordPath = (role: string): string => `${OWNED}/${role}`
 
 /** Something that we own: its resource, and where it consists of a file, its path and digest (of a link, `->` and its target). */
-export interface OwnedThing {
+export interface OwnedResource {
   /** `kind:identity`. */
   readonly key: string
   readonly path?: string
@@ -21,7 +21,7 @@ export interface OwnedRecord {
   readonly format: 'this' | 'older' | number
   /** From which playbooks the role came. */
   readonly playbooks: readonly string[]
-  readonly lines: readonly OwnedThing[]
+  readonly lines: readonly OwnedResource[]
 }
 
 const FORMAT = 2
@@ -46,9 +46,9 @@ const unescaped = (word: string): string => {
 /** Reads a record, of whichever version. Nothing a host writes there can make it fail. */
 export const readRecord = (lines: readonly string[]): OwnedRecord => {
   const head = headOf(lines[0] ?? '')
-  if (head === undefined) return { format: 'older', playbooks: [], lines: lines.map(olderThing) }
+  if (head === undefined) return { format: 'older', playbooks: [], lines: lines.map(readOlderLine) }
   if (head.provision !== FORMAT) return { format: head.provision, playbooks: [], lines: [] }
-  return { format: 'this', playbooks: head.playbooks, lines: lines.slice(1).map(thing) }
+  return { format: 'this', playbooks: head.playbooks, lines: lines.slice(1).map(owned) }
 }
 
 const headOf = (line: string): { readonly provision: number; readonly playbooks: readonly string[] } | undefined => {
@@ -61,13 +61,13 @@ const headOf = (line: string): { readonly provision: number; readonly playbooks:
   }
 }
 
-const thing = (line: string): OwnedThing => {
+const owned = (line: string): OwnedResource => {
   const [key = '', path, digest] = line.split(' ').map(unescaped)
   return { key, text: line, ...(path !== undefined && { path }), ...(digest !== undefined && { digest }) }
 }
 
 /** The first format had no head and escaped nothing; of links it did not know where they led. */
-const olderThing = (line: string): OwnedThing => {
+const readOlderLine = (line: string): OwnedResource => {
   const [key = line, path, digest] = readOlder(line)
   const words = path === undefined || digest === undefined ? [] : [path, digest]
   return { key, text: recordLine(key, ...words), ...(words.length > 0 && { path: path ?? '', digest: digest ?? '' }) }

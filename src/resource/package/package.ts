@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Change, defineKind } from '../kind/kind.ts'
-import { installPackages } from './apt.ts'
-import { isUnfinished, type PackageState, probePackages } from './dpkg.ts'
+import { installPackages } from './apply.ts'
+import { isUnfinished, observePackages, type PackageState } from './observe.ts'
 
 const schema = z.strictObject({
   name: z
@@ -28,9 +28,9 @@ export const pkg = defineKind({
   id: ({ name }) => name,
   affectsLater: true,
   observe: (specs: readonly PackageSpec[]) => {
-    const wanted = new Map(specs.map((spec) => [spec.name, spec]))
-    return probePackages([...wanted.keys()], (name, state) => {
-      const spec = wanted.get(name)
+    const requested = new Map(specs.map((spec) => [spec.name, spec]))
+    return observePackages([...requested.keys()], (name, state) => {
+      const spec = requested.get(name)
       return spec !== undefined && changeOf(spec, state) === undefined
     })
   },

@@ -28,7 +28,7 @@ export function* revertReleases(work: readonly ReleaseWork[]): Steps {
   for (const { id, spec, state } of work.toReversed()) {
     const live = liveOf(state)
     if (live === undefined) continue
-    const script = `${begin(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
+    const script = `${lockScript(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
     requireSuccess(yield { do: 'shell', script, doing: `putting back ${id}` }, `${id} could not be put back`)
   }
 }
@@ -42,17 +42,17 @@ function* deploy({ id, spec, state }: ReleaseWork): Steps {
     member('sums', Buffer.from(spec.sums)),
     ...fresh.map(({ path, content }) => member(`files/${path}`, content.open())),
   ])
-  const script = `${begin(spec.root)}\n${stage}\n${goLive(spec)}\n${prune(spec.keep)}`
+  const script = `${lockScript(spec.root)}\n${stageScript}\n${activateScript(spec)}\n${pruneScript(spec.keep)}`
   const answer = yield {
     do: 'shell',
     script,
     input,
     doing: `deploying ${fresh.length === 1 ? '1 file' : `${fresh.length} files`} to ${id}`,
   }
-  checked(answer, `${id} could not be deployed`, 'what was live is live; mend what the host says, and run again')
+  requireDeployed(answer, `${id} could not be deployed`, 'what was live is live; mend what the host says, and run again')
 }
 
-const checked = (answer: Answer, what: string, fix: string): void => {
+const requireDeployed = (answer: Answer, what: string, fix: string): void => {
   refuseUnsafe(answer, what)
   requireSuccess(answer, what, fix)
 }
@@ -65,12 +65,12 @@ function* goBack({ id, spec, state }: ReleaseWork): Steps {
       'no release was live before the newest deployment, or the host has not kept it',
       'deploy what you want to have: put it into the project, and run the site’s playbook',
     )
-  const script = `${begin(spec.root)}
+  const script = `${lockScript(spec.root)}
 [ -d releases/${previous} ] || { echo 'the host has not kept it' >&2; exit 1; }
-( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = '${previous}  -' ] || exit 1; ${proved(`../${previous}.sums`)} ) ||
+( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = '${previous}  -' ] || exit 1; ${verifySums(`../${previous}.sums`)} ) ||
   { echo 'it is no longer as it was deployed' >&2; exit 1; }
 point releases/${previous}`
-  checked(
+  requireDeployed(
     yield { do: 'shell', script, doing: `going back to ${previous.slice(0, 12)}` },
     `${id} cannot go back to ${previous.slice(0, 12)}`,
     'deploy it from the project again',
@@ -83,7 +83,7 @@ const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644'
  * All that is not finished lies in `releases/.new`, so that the next run knows and clears it. A link is made there and moved over
  * `current`: there is no moment without one.
  */
-const begin = (root: string): string => `
+const lockScript = (root: string): string => `
 ${guardScript([root])}
 set -eu; umask 022
 cd ${quote(root)}
@@ -97,15 +97,15 @@ rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
 point() { ln -s -- "$1" releases/.new/current; mv -fT releases/.new/current current; sync .; }`
 
 /** What is wanted, whole and proved, on disk and not live: links to what is live already, and what was sent. */
-const stage = `
+const stageScript = `
 tar -xpmf - -C releases/.new
 mkdir -p releases/.new/files
 [ ! -s releases/.new/links ] || ( cd current/; xargs -0 cp -lP --parents -t ../.new/files -- ) <releases/.new/links
 find releases/.new/files -type d ! -perm 755 -exec chmod 755 {} +
-( cd releases/.new/files; ${proved('../sums')} )
+( cd releases/.new/files; ${verifySums('../sums')} )
 sync -f releases/.new`
 
-function proved(sums: string): string {
+function verifySums(sums: string): string {
   return `[ ! -s ${sums} ] || sha256sum -c --quiet --strict ${sums} >&2`
 }
 
@@ -113,7 +113,7 @@ function proved(sums: string): string {
  * A live release that was damaged is mended beside itself, with a copy of links live meanwhile. The history is written before the
  * switch: what it names as live before is still so when a run is cut between the two.
  */
-const goLive = ({ digest, keep }: ReleaseSpec): string => `
+const activateScript = ({ digest, keep }: ReleaseSpec): string => `
 if [ "$live" = releases/${digest} ]; then cp -alT releases/.new/files releases/.mended; point releases/.mended; fi
 rm -rf releases/${digest}
 mv -f releases/.new/sums releases/${digest}.sums
@@ -132,7 +132,7 @@ rm -rf releases/.mended`
  * Of what lies there, only releases that we made are deleted: their name is the digest of the list beside them. The list goes last, so
  * that a deletion that is cut off is ended by the next one.
  */
-const prune = (keep: number): string => `
+const pruneScript = (keep: number): string => `
 for sums in releases/*.sums; do
   name=\${sums#releases/}; name=\${name%.sums}
   case $name in *[!0-9a-f]*) continue ;; esac

@@ -41,11 +41,11 @@ export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<Releas
       texts: specs.map(({ root }) => `${root}/history`),
     },
     script: '',
-    parse: (_, answers) => new Map(specs.map((spec) => [spec.root, seenOf(spec, answers)])),
+    parse: (_, answers) => new Map(specs.map((spec) => [spec.root, stateOf(spec, answers)])),
   }
 }
 
-const seenOf = ({ root, files }: ReleaseSpec, answers: Answers): ReleaseState => ({
+const stateOf = ({ root, files }: ReleaseSpec, answers: Answers): ReleaseState => ({
   current: inodeAt(answers, `${root}/current`),
   tree: answers.trees.get(`${root}/current`) ?? new Map(),
   digests: new Map(

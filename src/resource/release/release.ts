@@ -50,11 +50,11 @@ export const release = defineKind({
   revert: revertReleases,
 
   before: (work) => ({
-    script: excerptScript({ paths: work.filter(isUpload).flatMap(livePaths), bytes: SHOWN_BYTES }),
+    script: excerptScript({ paths: work.filter(isUpload).flatMap(livePaths), bytes: MAX_SHOWN_BYTES }),
     read: (stdout) => {
       const texts = readExcerpts(stdout)
       const of = (one: ReleaseWork): string =>
-        shownOf(one)
+        shownPaths(one)
           .map((path) => `${texts.get(`${one.spec.root}/current/${path}`)?.toString('base64') ?? ''} ${path}\n`)
           .join('')
       return new Map(work.filter(isUpload).map((one) => [one.id, Buffer.from(of(one))]))
@@ -65,7 +65,7 @@ export const release = defineKind({
     if (!isUpload(work)) return undefined
     const lines = (before?.toString() ?? '').split('\n').map((line) => [line.slice(line.indexOf(' ') + 1), line.split(' ', 1)[0] ?? ''])
     const old = new Map(lines.map(([path = '', text = '']) => [path, Buffer.from(text, 'base64')]))
-    const [first, ...more] = shownOf(work).flatMap((path) => textsOf(work, path, old.get(path)))
+    const [first, ...more] = shownPaths(work).flatMap((path) => textsOf(work, path, old.get(path)))
     return first === undefined ? undefined : { ...first, more }
   },
 })
@@ -85,7 +85,7 @@ const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined 
       action: 'create',
       certainty: 'exact',
       reason: `not there, ${count(spec.files.length)}`,
-      differences: [pointed(undefined, spec.digest)],
+      differences: [releaseDifference(undefined, spec.digest)],
     }
   if (live === spec.digest && isWhole && !state.staged) return undefined
   const reason =
@@ -95,12 +95,12 @@ const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined 
         ? live === spec.digest
           ? 'an earlier upload was not finished'
           : 'points elsewhere'
-        : inWords(delta, live === spec.digest)
+        : describeDelta(delta, live === spec.digest)
   return {
     action: 'update',
     certainty: 'exact',
     reason,
-    differences: [...(live === spec.digest ? [] : [pointed(live, spec.digest)]), ...namesIn(delta)],
+    differences: [...(live === spec.digest ? [] : [releaseDifference(live, spec.digest)]), ...namesIn(delta)],
   }
 }
 
@@ -108,10 +108,10 @@ const planPrevious = (state: ReleaseState): Change | undefined => {
   const [live, previous] = [liveOf(state), previousOf(state)]
   if (previous !== undefined && live === previous) return undefined
   const reason = previous === undefined ? 'no release was live before the newest deployment' : 'goes back to the release before'
-  return { action: 'update', certainty: 'exact', reason, differences: previous === undefined ? [] : [pointed(live, previous)] }
+  return { action: 'update', certainty: 'exact', reason, differences: previous === undefined ? [] : [releaseDifference(live, previous)] }
 }
 
-const pointed = (from: string | undefined, to: string): Difference => ({
+const releaseDifference = (from: string | undefined, to: string): Difference => ({
   key: 'release',
   ...(from !== undefined && { from: from.slice(0, 12) }),
   to: to.slice(0, 12),
@@ -120,7 +120,7 @@ const pointed = (from: string | undefined, to: string): Difference => ({
 const count = (files: number): string => (files === 1 ? '1 file' : `${files} files`)
 
 /** `1 file new, 2 changed`; of a release that is live, what became of it since. */
-const inWords = ({ added, changed, removed }: ReleaseDelta, isLive: boolean): string => {
+const describeDelta = ({ added, changed, removed }: ReleaseDelta, isLive: boolean): string => {
   const [isNew, isChanged, isGone] = isLive ? ['missing', 'damaged', 'not ours'] : ['new', 'changed', 'removed']
   const parts = [
     [added.length, isNew],
@@ -130,25 +130,25 @@ const inWords = ({ added, changed, removed }: ReleaseDelta, isLive: boolean): st
   return parts.map(([some, word], i) => `${i === 0 ? count(Number(some)) : some} ${word}`).join(', ')
 }
 
-const NAMED = 5
+const MAX_NAMES = 5
 
 const namesIn = (delta: ReleaseDelta): readonly Difference[] =>
   (['added', 'changed', 'removed'] as const)
     .filter((key) => delta[key].length > 0)
     .map((key) => {
-      const [names, more] = [delta[key].slice(0, NAMED).join(', '), delta[key].length - NAMED]
+      const [names, more] = [delta[key].slice(0, MAX_NAMES).join(', '), delta[key].length - MAX_NAMES]
       return { key, to: more > 0 ? `${names} and ${more} more` : names }
     })
 
 /** No more files than this are shown, and no more of each: a person reads them. */
-const SHOWN = 8
-const SHOWN_BYTES = 16_384
+const MAX_SHOWN_FILES = 8
+const MAX_SHOWN_BYTES = 16_384
 
 /** What changed before what came or went; never a whole first release. */
-const shownOf = ({ spec, state }: ReleaseWork): readonly string[] => {
+const shownPaths = ({ spec, state }: ReleaseWork): readonly string[] => {
   if (state.current === ABSENT) return []
   const { added, changed, removed } = deltaOf(spec, state)
-  return [...changed, ...added, ...removed].filter((path) => !path.endsWith('/')).slice(0, SHOWN)
+  return [...changed, ...added, ...removed].filter((path) => !path.endsWith('/')).slice(0, MAX_SHOWN_FILES)
 }
 
 /** Only what everybody on the host may read: something else may lie there by another's hand. */
@@ -158,14 +158,14 @@ const isReadable = ({ state }: ReleaseWork, path: string): boolean => {
 }
 
 const livePaths = (work: ReleaseWork): readonly string[] =>
-  shownOf(work)
+  shownPaths(work)
     .filter((path) => isReadable(work, path))
     .map((path) => `${work.spec.root}/current/${path}`)
 
 const textsOf = (work: ReleaseWork, path: string, old: Buffer | undefined): readonly DiffTexts[] => {
   const wanted = work.spec.files.find((file) => file.path === path)?.content
   if (work.state.tree.has(path) && !isReadable(work, path)) return []
-  if ((old?.length ?? 0) >= SHOWN_BYTES || (wanted?.size ?? 0) >= SHOWN_BYTES) return []
+  if ((old?.length ?? 0) >= MAX_SHOWN_BYTES || (wanted?.size ?? 0) >= MAX_SHOWN_BYTES) return []
   const [before, after] = [old ?? Buffer.alloc(0), wanted?.open() ?? Buffer.alloc(0)].map(asText)
   return before === undefined || after === undefined ? [] : [{ name: path, before, after }]
 }

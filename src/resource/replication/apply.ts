@@ -1,7 +1,7 @@
 import type { Steps } from '../kind/step.ts'
 import { disagreement } from './notices.ts'
-import { seeToPrimary } from './primary.ts'
-import { seeToReplica } from './replica.ts'
+import { applyPrimary } from './primary.ts'
+import { applyReplica } from './replica.ts'
 import { type ReplicationWork, reachedBy } from './steps.ts'
 
 /** Brings the server of this host to its state: the primary, with all that the others have, or a replica of it. */
@@ -9,6 +9,6 @@ export function* applyReplication(work: readonly ReplicationWork[]): Steps {
   for (const one of work) {
     const differing = disagreement(one.spec, reachedBy(one))
     if (differing !== undefined) throw differing
-    yield* one.spec.me === one.spec.primary ? seeToPrimary(one) : seeToReplica(one)
+    yield* one.spec.me === one.spec.primary ? applyPrimary(one) : applyReplica(one)
   }
 }

@@ -1,20 +1,20 @@
 import { quote } from '../../shell/quote.ts'
 import { HostRefusal } from '../kind/step.ts'
-import type { Standing } from './observe.ts'
+import type { ServerStatus } from './observe.ts'
 import { addressOf } from './plan.ts'
 import type { ReplicationSpec } from './replication.ts'
-import type { Asking } from './steps.ts'
+import type { Procedure } from './steps.ts'
 
 /** Another server that runs. */
-export interface Other {
+export interface OtherServer {
   readonly host: string
-  readonly standing: Standing
+  readonly status: ServerStatus
 }
 
 /** Who follows a server that the inventory has no more could not be told whether that one still takes writes, nor get what it has. */
-export const strangerFollowed = (spec: ReplicationSpec, all: readonly Other[]): HostRefusal | undefined => {
-  for (const { host, standing } of all) {
-    const address = standing.source?.address
+export const followsUnknownServer = (spec: ReplicationSpec, all: readonly OtherServer[]): HostRefusal | undefined => {
+  for (const { host, status } of all) {
+    const address = status.source?.address
     if (address === undefined || spec.servers.some((one) => one.address === address)) continue
     return new HostRefusal(
       `${spec.me} is not made the primary, because ${host} follows ${address}, which is none of the servers any more`,
@@ -26,7 +26,12 @@ export const strangerFollowed = (spec: ReplicationSpec, all: readonly Other[]): 
 }
 
 /** Whoever cannot be reached by us may still be reached by others, and take writes. All that were reached look; where none can, it is not gone. */
-export function* isGone(spec: ReplicationSpec, host: string, others: readonly Other[], afterSeconds: number): Asking<void> {
+export function* requireUnreachable(
+  spec: ReplicationSpec,
+  host: string,
+  others: readonly OtherServer[],
+  afterSeconds: number,
+): Procedure<void> {
   const place = `${addressOf(spec, host)}/3306`
   for (const on of [undefined, ...others.map((other) => other.host)]) {
     const script = `command -v bash >/dev/null && command -v timeout >/dev/null || exit 1

@@ -1,24 +1,29 @@
 import { covers } from '../database/gtid.ts'
 import { HostRefusal } from '../kind/step.ts'
-import type { Other } from './away.ts'
-import type { Standing } from './observe.ts'
+import type { OtherServer } from './away.ts'
+import type { ServerStatus } from './observe.ts'
 import { addressOf, couldHaveRows, nameOf } from './plan.ts'
 import { seed } from './seed.ts'
-import { type Asking, comesTo, follow, type ReplicationWork, reachedBy, standingOn, tell } from './steps.ts'
+import { executeSql, follow, type Procedure, type ReplicationWork, reachedBy, reachesPosition, statusOn } from './steps.ts'
 
 /**
  * Comes to where the server that is written to is by now, while that goes on: what comes since is little, and only for that nobody takes
  * writes.
  */
-export function* comeNear(one: ReplicationWork, before: Standing, writer: Other, missing: readonly string[]): Asking<void> {
+export function* catchUpWhileWriting(
+  one: ReplicationWork,
+  before: ServerStatus,
+  writer: OtherServer,
+  missing: readonly string[],
+): Procedure<void> {
   const { me } = one.spec
   yield* catchUp(one, before, [writer], missing)
   for (let i = 0; i < 12; i++) {
-    const now = yield* standingOn(writer.host)
-    if (now === undefined) throw wentAway(me, writer.host)
-    if (yield* comesTo(now.position, undefined, NEAR_S)) return
+    const now = yield* statusOn(writer.host)
+    if (now === undefined) throw writerUnavailable(me, writer.host)
+    if (yield* reachesPosition(now.position, undefined, MAX_LAG_S)) return
   }
-  const why = (yield* standingOn())?.source?.error ?? `for a minute it was never less than ${NEAR_S} s behind`
+  const why = (yield* statusOn())?.source?.error ?? `for a minute it was never less than ${MAX_LAG_S} s behind`
   throw new HostRefusal(
     `${me} does not keep up with ${writer.host}`,
     why,
@@ -26,43 +31,44 @@ export function* comeNear(one: ReplicationWork, before: Standing, writer: Other,
   )
 }
 
-const NEAR_S = 5
+const MAX_LAG_S = 5
 
 /** Has everything that any of the others has. */
 export function* catchUp(
   one: ReplicationWork,
-  before: Standing,
-  others: readonly Other[],
+  before: ServerStatus,
+  others: readonly OtherServer[],
   missing: readonly string[],
   seconds?: number,
-): Asking<void> {
+): Procedure<void> {
   const { spec } = one
   const followsLost = before.source !== undefined && missing.includes(nameOf(spec, before.source.address))
   if (followsLost) {
     // What it got and has not done yet counts.
-    yield* tell('STOP SLAVE IO_THREAD;', 'the server goes on listening to another')
-    if (!(yield* comesTo(before.source?.received ?? '', undefined, seconds))) throw behind(spec.me, before.source?.received ?? '')
+    yield* executeSql('STOP SLAVE IO_THREAD;', 'the server goes on listening to another')
+    if (!(yield* reachesPosition(before.source?.received ?? '', undefined, seconds)))
+      throw notCaughtUp(spec.me, before.source?.received ?? '')
   }
-  for (const { host, standing } of others) {
-    const wanted = standing.source === undefined ? standing.position : yield* doneOn(host, standing)
-    const now = yield* standingOn()
+  for (const { host, status } of others) {
+    const wanted = status.source === undefined ? status.position : yield* appliedPosition(host, status)
+    const now = yield* statusOn()
     if (covers(now?.position ?? '', wanted)) continue
     const follows = now?.source
     if (follows === undefined && before.position === '') {
       // A fresh host of the name of an old one: nothing of its own was ever in replication.
       if (!couldHaveRows(reachedBy(one), host)) continue
-      if (one.state.databases.length > 0 && one.allowDataLoss?.has(spec.me) !== true) throw ownData(one, host)
-      yield* seed(spec, furthest(spec.me, others).host)
+      if (one.state.databases.length > 0 && one.allowDataLoss?.has(spec.me) !== true) throw wouldLoseOwnData(one, host)
+      yield* seed(spec, mostAdvanced(spec.me, others).host)
       continue
     }
     const direct = follows?.address === addressOf(spec, host) && follows.receives !== 'no'
     const failure = direct ? undefined : yield* follow(spec, host, false)
-    if (failure !== undefined || !(yield* comesTo(wanted, undefined, seconds))) throw behind(spec.me, wanted, failure)
+    if (failure !== undefined || !(yield* reachesPosition(wanted, undefined, seconds))) throw notCaughtUp(spec.me, wanted, failure)
   }
 }
 
 /** Whose data go furthest. */
-export const furthest = (me: string, others: readonly Other[]): Other => {
+export const mostAdvanced = (me: string, others: readonly OtherServer[]): OtherServer => {
   const [first, ...rest] = others
   if (first === undefined)
     throw new HostRefusal(
@@ -70,24 +76,24 @@ export const furthest = (me: string, others: readonly Other[]): Other => {
       'no other server was reached',
       'run again without --limit',
     )
-  return rest.reduce((best, other) => (covers(best.standing.position, other.standing.position) ? best : other), first)
+  return rest.reduce((best, other) => (covers(best.status.position, other.status.position) ? best : other), first)
 }
 
 /** What a replica of a lost primary got from it, once it has done all of that. */
-function* doneOn(host: string, { source, position }: Standing): Asking<string> {
+function* appliedPosition(host: string, { source, position }: ServerStatus): Procedure<string> {
   if (source === undefined || source.receives === 'yes' || !source.applies) return position
-  yield* comesTo(source.received, host, 60)
-  return (yield* standingOn(host))?.position ?? position
+  yield* reachesPosition(source.received, host, 60)
+  return (yield* statusOn(host))?.position ?? position
 }
 
-const behind = (me: string, wanted: string, failure?: string): HostRefusal =>
+const notCaughtUp = (me: string, wanted: string, failure?: string): HostRefusal =>
   new HostRefusal(
     `${me} does not come to have everything`,
     failure ?? `it has not reached transaction ${wanted}`,
     'see SHOW SLAVE STATUS there; who was the primary goes on',
   )
 
-const ownData = ({ spec: { me }, state }: ReplicationWork, host: string): HostRefusal =>
+const wouldLoseOwnData = ({ spec: { me }, state }: ReplicationWork, host: string): HostRefusal =>
   new HostRefusal(
     `${me} does not get the data of ${host}, because it would lose data of its own`,
     `it has nothing of what ${host} has, and has ${state.databases.join(', ')}`,
@@ -95,7 +101,7 @@ const ownData = ({ spec: { me }, state }: ReplicationWork, host: string): HostRe
   )
 
 /** What cannot be asked any more could have taken writes since. */
-export const wentAway = (me: string, writer: string): HostRefusal =>
+export const writerUnavailable = (me: string, writer: string): HostRefusal =>
   new HostRefusal(
     `${me} is not made the primary`,
     `the server of ${writer} answers no more`,

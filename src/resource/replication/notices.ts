@@ -1,19 +1,19 @@
 import type { PlanContext } from '../kind/kind.ts'
 import { HostRefusal } from '../kind/step.ts'
-import { strangerFollowed } from './away.ts'
+import { followsUnknownServer } from './away.ts'
 import type { ReplicationState } from './observe.ts'
-import { addressOf, type Members, membersOf, wishOf } from './plan.ts'
+import { addressOf, type Members, membersOf, replicationReason } from './plan.ts'
 import type { ReplicationSpec } from './replication.ts'
 
 /** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
 export const replicationNotices = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): readonly string[] => {
   const members = membersOf(context.members)
   const allowDataLoss = context.allowDataLoss ?? new Set()
-  const missing = missedBy(spec, state, members)
+  const missing = unreachedRequired(spec, state, members)
   const [lost, needed] = [missing.filter((host) => allowDataLoss.has(host)), missing.filter((host) => !allowDataLoss.has(host))]
   const unreached = spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !members.has(host))
   const needless = [
-    ...(wishOf(spec, state, context) === undefined ? [spec.me] : []),
+    ...(replicationReason(spec, state, context) === undefined ? [spec.me] : []),
     ...(spec.me === spec.primary ? unreached.filter((host) => !missing.includes(host)) : []),
   ].filter((host) => allowDataLoss.has(host))
   return [
@@ -28,26 +28,22 @@ export const replicationNotices = (spec: ReplicationSpec, state: ReplicationStat
 }
 
 /** Servers without which this one does not become the primary, unless what they have may be lost. */
-const missedBy = (spec: ReplicationSpec, { standing, databases }: ReplicationState, members: Members): readonly string[] => {
+const unreachedRequired = (spec: ReplicationSpec, { status, databases }: ReplicationState, members: Members): readonly string[] => {
   if (spec.me !== spec.primary) return []
-  if (standing?.writable === true && standing.source === undefined && standing.followers.length > 0) return []
-  const writer = [...members].find(([host, its]) => host !== spec.me && its.standing?.writable === true)?.[0]
+  if (status?.writable === true && status.source === undefined && status.followers.length > 0) return []
+  const writer = [...members].find(([host, its]) => host !== spec.me && its.status?.writable === true)?.[0]
   // Whoever follows the one that is written to comes to have all that any other can have. One that does not run may follow it.
-  const mayFollow = standing === undefined ? databases.length > 0 : standing.source?.address === addressOf(spec, writer ?? '')
+  const mayFollow = status === undefined ? databases.length > 0 : status.source?.address === addressOf(spec, writer ?? '')
   if (writer !== undefined && mayFollow) return []
   return spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !members.has(host))
 }
 
 /** What a run could only refuse when firewalls are changed already: nobody is to lose the way to a primary that stays one. */
-export const replicationForbids = (
-  spec: ReplicationSpec,
-  { standing }: ReplicationState,
-  context: PlanContext,
-): HostRefusal | undefined => {
+export const replicationForbids = (spec: ReplicationSpec, { status }: ReplicationState, context: PlanContext): HostRefusal | undefined => {
   const members = membersOf(context.members)
-  const takesOver = spec.me === spec.primary && (standing?.writable !== true || standing.source !== undefined)
-  const running = [...members].flatMap(([host, its]) => (its.standing === undefined ? [] : [{ host, standing: its.standing }]))
-  return disagreement(spec, members) ?? (takesOver ? strangerFollowed(spec, running) : undefined)
+  const takesOver = spec.me === spec.primary && (status?.writable !== true || status.source !== undefined)
+  const running = [...members].flatMap(([host, its]) => (its.status === undefined ? [] : [{ host, status: its.status }]))
+  return disagreement(spec, members) ?? (takesOver ? followsUnknownServer(spec, running) : undefined)
 }
 
 /** Servers that were told of different primaries would both be opened. */

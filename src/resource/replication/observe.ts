@@ -1,4 +1,4 @@
-import { askScript, readRows } from '../database/client.ts'
+import { queryScript, readRows } from '../database/client.ts'
 import { readPosition } from '../database/gtid.ts'
 import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
 import type { KindQuery } from '../kind/kind.ts'
@@ -28,7 +28,7 @@ export interface Follower {
 }
 
 /** What a running server says of itself. */
-export interface Standing {
+export interface ServerStatus {
   /** It takes writes of everybody. */
   readonly writable: boolean
   /** How far its data go. */
@@ -42,7 +42,7 @@ export interface ReplicationState {
   readonly primary: string
   readonly service: ServiceState
   /** Undefined where it does not run. */
-  readonly standing: Standing | undefined
+  readonly status: ServerStatus | undefined
   /** Databases beside those of the server itself, as they lie on the disk. */
   readonly databases: readonly string[]
   /** It was getting all data of another one, and that was not finished. */
@@ -62,25 +62,25 @@ SELECT 'follower' AS h, g.User AS u, COALESCE(JSON_VALUE(g.Priv, '$.x509_subject
 SHOW SLAVE STATUS;`
 
 /** How the server of a host stands. With the names of columns, by which the answer about its source is read. */
-export const STANDING = askScript(SELF, ' --column-names')
+export const STATUS_SCRIPT = queryScript(SELF, ' --column-names')
 
 /** One client for all. */
-export const probeReplication = (specs: readonly ReplicationSpec[]): KindQuery<ReplicationState> => {
+export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery<ReplicationState> => {
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
     ...(services.shared !== undefined && { shared: services.shared }),
     script:
       specs.length === 0
         ? ''
-        : `${LIST_DATABASES}\n[ ! -e ${SEEDING} ] || echo seeding\n${STANDING}\necho 'provision-services'\n${services.script}`,
+        : `${LIST_DATABASES}\n[ ! -e ${SEEDING} ] || echo seeding\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
       const states = services.parse(Buffer.from(forServices), answers)
       const lines = own.split('\n')
       const isOfDisk = (line: string): boolean => line.startsWith('database ') || line === 'seeding'
       const rows = readRows(Buffer.from(lines.filter((line) => !isOfDisk(line)).join('\n')))
-      const standing = rows && readStanding(rows)
-      for (const position of [standing?.position, standing?.source?.received]) readPosition(position ?? '')
+      const status = rows && readStatus(rows)
+      for (const position of [status?.position, status?.source?.received]) readPosition(position ?? '')
       const disk = {
         databases: lines.flatMap((line) => (line.startsWith('database ') ? [line.slice('database '.length)] : [])),
         seeding: lines.includes('seeding'),
@@ -88,7 +88,7 @@ export const probeReplication = (specs: readonly ReplicationSpec[]): KindQuery<R
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, ReplicationState])[] => {
           const its = states.get(spec.service.unit)
-          return its === undefined ? [] : [[spec.name, { primary: spec.primary, service: its, standing, ...disk }]]
+          return its === undefined ? [] : [[spec.name, { primary: spec.primary, service: its, status, ...disk }]]
         }),
       )
     },
@@ -96,7 +96,7 @@ export const probeReplication = (specs: readonly ReplicationSpec[]): KindQuery<R
 }
 
 /** The rows of an answer to `STANDING`. Who follows nobody says nothing of a source, not even the names of the columns. */
-export const readStanding = (rows: readonly (readonly string[])[]): Standing => {
+export const readStatus = (rows: readonly (readonly string[])[]): ServerStatus => {
   const [, readOnly = '', position = ''] = rows.find(([head]) => head === 'self') ?? []
   const names = rows.findIndex(([head]) => head === 'Slave_IO_State')
   const of = (name: string): string => rows[names + 1]?.[rows[names]?.indexOf(name) ?? -1] ?? ''

@@ -1,6 +1,6 @@
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { service } from '../service/service.ts'
-import { FOLLOWER, type Follower, type ReplicationState, type Source, type Standing } from './observe.ts'
+import { FOLLOWER, type Follower, type ReplicationState, type ServerStatus, type Source } from './observe.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
 
 /** The servers that were reached, and what they said. */
@@ -16,51 +16,54 @@ export const couldHaveRows = (members: Members, host: string): boolean => {
 
 /** A server: its service, and whether it is the primary, or follows it. */
 export const planReplication = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): Change | undefined => {
-  const plain = service.kind.plan(spec.service, state.service, context)
-  if (plain?.reason.includes('is masked')) return plain
-  const wish = wishOf(spec, state, context)
-  if (plain !== undefined) return wish === undefined ? plain : { ...plain, reason: `${plain.reason}, ${wish}` }
-  return wish === undefined ? undefined : { action: 'update', certainty: 'dependent', reason: wish, differences: [] }
+  const serviceChange = service.kind.plan(spec.service, state.service, context)
+  if (serviceChange?.reason.includes('is masked')) return serviceChange
+  const reason = replicationReason(spec, state, context)
+  if (serviceChange !== undefined)
+    return reason === undefined ? serviceChange : { ...serviceChange, reason: `${serviceChange.reason}, ${reason}` }
+  return reason === undefined ? undefined : { action: 'update', certainty: 'dependent', reason, differences: [] }
 }
 
 /** What is to be done beside its service, in words. */
-export const wishOf = (spec: ReplicationSpec, state: ReplicationState, { members, allowDataLoss }: PlanContext): string | undefined =>
-  spec.primary === spec.me ? primarysWish(spec, state) : replicasWish(spec, state, membersOf(members), allowDataLoss ?? new Set())
+export const replicationReason = (
+  spec: ReplicationSpec,
+  state: ReplicationState,
+  { members, allowDataLoss }: PlanContext,
+): string | undefined =>
+  spec.primary === spec.me ? primaryReason(spec, state) : replicaReason(spec, state, membersOf(members), allowDataLoss ?? new Set())
 
-const primarysWish = (spec: ReplicationSpec, { standing, seeding, service: { active } }: ReplicationState): string | undefined => {
+const primaryReason = (spec: ReplicationSpec, { status, seeding, service: { active } }: ReplicationState): string | undefined => {
   if (seeding) return 'its copy of the data was cut off, and begins anew'
-  if (standing === undefined) return active === 'active' ? 'the server does not answer' : 'becomes the primary'
-  if (!standing.writable)
-    return standing.source === undefined
-      ? 'becomes the primary'
-      : `becomes the primary in place of ${nameOf(spec, standing.source.address)}`
-  if (standing.source !== undefined) return `follows ${nameOf(spec, standing.source.address)}, and is the primary`
-  return mayBeFollowed(spec, standing) ? undefined : 'lets its replicas in'
+  if (status === undefined) return active === 'active' ? 'the server does not answer' : 'becomes the primary'
+  if (!status.writable)
+    return status.source === undefined ? 'becomes the primary' : `becomes the primary in place of ${nameOf(spec, status.source.address)}`
+  if (status.source !== undefined) return `follows ${nameOf(spec, status.source.address)}, and is the primary`
+  return grantsExactlyReplicas(spec, status) ? undefined : 'lets its replicas in'
 }
 
-const replicasWish = (
+const replicaReason = (
   spec: ReplicationSpec,
   state: ReplicationState,
   members: Members,
   allowDataLoss: ReadonlySet<string>,
 ): string | undefined => {
-  const { standing, seeding, databases } = state
+  const { status, seeding, databases } = state
   const follows = `follows ${spec.primary}`
   if (seeding) return `its copy of the data of ${spec.primary} was cut off, and begins anew`
-  if (standing === undefined) return state.service.active === 'active' ? 'the server does not answer' : follows
-  if (standing.writable) return `takes no more writes, ${follows}`
+  if (status === undefined) return state.service.active === 'active' ? 'the server does not answer' : follows
+  if (status.writable) return `takes no more writes, ${follows}`
   const primary = members.get(spec.primary)
   // Where it was not reached, nothing can be done, and nothing be said.
   if (primary === undefined) return undefined
-  if (standing.source === undefined) return databases.length === 0 ? follows : `${follows} from now on`
-  if (standing.source.address !== addressOf(spec, spec.primary)) return `${follows} in place of ${nameOf(spec, standing.source.address)}`
-  if (isWell(standing.source)) return undefined
+  if (status.source === undefined) return databases.length === 0 ? follows : `${follows} from now on`
+  if (status.source.address !== addressOf(spec, spec.primary)) return `${follows} in place of ${nameOf(spec, status.source.address)}`
+  if (isReplicating(status.source)) return undefined
   const lost = allowDataLoss.has(spec.me) ? `; where it cannot, its data are replaced by those of ${spec.primary}` : ''
-  return `does not replicate: ${standing.source.error ?? 'it was stopped'}${lost}`
+  return `does not replicate: ${status.source.error ?? 'it was stopped'}${lost}`
 }
 
 /** Whether a server gets and does what another one writes, and could follow a third one instead. */
-export const isWell = ({ receives, applies, byPosition }: Source): boolean => receives === 'yes' && applies && byPosition
+export const isReplicating = ({ receives, applies, byPosition }: Source): boolean => receives === 'yes' && applies && byPosition
 
 export const addressOf = ({ servers }: ReplicationSpec, host: string): string => servers.find((one) => one.host === host)?.address ?? ''
 
@@ -76,7 +79,7 @@ export const followerOf = ({ host, certificate }: Server): Follower => ({
 })
 
 /** Whether exactly the servers of the inventory may follow a server. */
-export const mayBeFollowed = ({ servers }: ReplicationSpec, { followers }: Standing): boolean => {
+export const grantsExactlyReplicas = ({ servers }: ReplicationSpec, { followers }: ServerStatus): boolean => {
   const lines = (all: readonly Follower[]): string =>
     all
       .map(({ user, subject, privileges }) => `${user} ${subject} ${privileges}`)

@@ -3,7 +3,7 @@ import { defineKind } from '../kind/kind.ts'
 import { serviceOption } from '../service/service.ts'
 import { applyReplication } from './apply.ts'
 import { replicationForbids, replicationNotices } from './notices.ts'
-import { probeReplication } from './observe.ts'
+import { observeReplication } from './observe.ts'
 import { planReplication } from './plan.ts'
 
 const hostName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/, 'must be the name of a host')
@@ -50,7 +50,7 @@ export const replication = defineKind({
   name: 'replication',
   schema,
   id: ({ name }) => name,
-  observe: probeReplication,
+  observe: observeReplication,
   plan: planReplication,
   notices: replicationNotices,
   forbids: replicationForbids,

@@ -6,7 +6,7 @@ import { wholeNumber } from '../kind/number.ts'
 import { HostRefusal, requireSuccess } from '../kind/step.ts'
 import { SEEDING } from './observe.ts'
 import type { ReplicationSpec, Server } from './replication.ts'
-import { type Asking, follow, tell } from './steps.ts'
+import { executeSql, follow, type Procedure } from './steps.ts'
 
 /** The unit that takes the data in, for as long as they come. */
 const RECEIVER = 'provision-database-seed.service'
@@ -15,33 +15,33 @@ const RECEIVER = 'provision-database-seed.service'
  * Replaces all data of this server by those of another one, which goes on meanwhile: a copy of its files, streamed from host to host over
  * TLS that both verify. A mark in the data directory stays until all is done, so that a cut begins anew.
  */
-export function* seed(spec: ReplicationSpec, from = spec.primary): Asking<void> {
+export function* seed(spec: ReplicationSpec, from = spec.primary): Procedure<void> {
   const { me, service } = spec
   const [mine, its] = [serverOf(spec, me), serverOf(spec, from)]
   yield* checkRoom(from)
-  const emptied = `${DEFINE_AS_MYSQL}
-systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && ${asMysql(MARKED)} && ${asMysql(EMPTIED, 1500)} && ${receiving(spec, mine, its)}`
+  const emptyScript = `${DEFINE_AS_MYSQL}
+systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} && ${asMysql(MARK_SEEDING)} && ${asMysql(EMPTY_DATA, 1500)} && ${receiveCommand(spec, mine, its)}`
   requireSuccess(
-    yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptied },
+    yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptyScript },
     `${me} cannot take the data of ${from}`,
   )
   const sent = yield {
     do: 'shell',
     on: from,
     doing: `sending all data of ${from} to ${me}`,
-    script: sending(spec, mine),
+    script: sendScript(spec, mine),
     withinMs: DATA_MS,
   }
-  const taken = yield { do: 'shell', doing: 'taking the data in', script: TAKEN_IN }
+  const taken = yield { do: 'shell', doing: 'taking the data in', script: RECEIVED_SCRIPT }
   if (sent.code !== 0 || taken.code !== 0)
     throw interrupted(me, from, taken.code === 0 ? sent.stderr : `${sent.stderr}\n${taken.stdout}${taken.stderr}`)
   const prepared = requireSuccess(
-    yield { do: 'shell', doing: 'making the data whole', script: preparing(service.unit), withinMs: DATA_MS },
+    yield { do: 'shell', doing: 'making the data whole', script: prepareScript(service.unit), withinMs: DATA_MS },
     'the copy cannot be made whole',
   )
   // Its own numbering goes on from there: were it to begin anew, a row that somebody writes here would not be noticed.
   const position = /provision-position (\S*)/.exec(prepared.stdout.toString())?.[1] ?? ''
-  yield* tell(
+  yield* executeSql(
     `STOP SLAVE; RESET SLAVE ALL; RESET MASTER; SET GLOBAL gtid_binlog_state = ${sqlText(position)}; SET GLOBAL gtid_slave_pos = ${sqlText(position)};`,
     'the copy does not know where it ends',
   )
@@ -51,10 +51,10 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${quote(service.unit)} &&
 }
 
 /** The mark comes before anything is deleted. */
-const MARKED = `rm -f ${SEEDING} && : >${SEEDING} && sync ${SEEDING}`
+const MARK_SEEDING = `rm -f ${SEEDING} && : >${SEEDING} && sync ${SEEDING}`
 
 /** A file system of its own has a directory of root, lost+found. */
-const EMPTIED = `cd ${DATA} && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING.slice(DATA.length + 1)} ! -name lost+found -exec rm -rf {} +`
+const EMPTY_DATA = `cd ${DATA} && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING.slice(DATA.length + 1)} ! -name lost+found -exec rm -rf {} +`
 
 const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
   const found = servers.find((one) => one.host === host)
@@ -63,7 +63,7 @@ const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
 }
 
 /** How much there is to come, against what can be had here: what is here goes first. In kilobytes. */
-function* checkRoom(primary: string): Asking<void> {
+function* checkRoom(primary: string): Procedure<void> {
   const measured = yield { do: 'shell', on: primary, script: `${DEFINE_AS_MYSQL}\n${MEASURE}; echo "$size"` }
   const size = wholeNumber(requireSuccess(measured, 'the data cannot be measured').stdout.toString(), `the size of the data of ${primary}`)
   const ask = `${DEFINE_AS_MYSQL}\n${MEASURE}; set -- $(df -kP ${DATA} | tail -n 1); echo $(($4 + size))`
@@ -87,7 +87,7 @@ const MEASURE = `as_mysql 600 'du -sk ${DATA}'; said=\${said##*
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
 /** One connection, of the primary's own certificate; then it is over. */
-const receiving = ({ pair, trusted, seedPort, servers }: ReplicationSpec, me: Server, primary: Server): string => {
+const receiveCommand = ({ pair, trusted, seedPort, servers }: ReplicationSpec, me: Server, primary: Server): string => {
   const family = me.address.includes(':') ? 6 : 4
   const listen = [
     `OPENSSL-LISTEN:${seedPort},pf=ip${family},bind=${bracketed(me.address)},reuseaddr,accept-timeout=60`,
@@ -104,7 +104,7 @@ mariadb-backup --no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql --dat
 c=$?; rm -rf "$d"; exit "$c"`
 
 /** Says once a second how far it is: what the sender has read so far, in megabytes, compressed by nothing. */
-const sending = ({ pair, trusted, seedPort }: ReplicationSpec, to: Server): string => `${DEFINE_AS_MYSQL}
+const sendScript = ({ pair, trusted, seedPort }: ReplicationSpec, to: Server): string => `${DEFINE_AS_MYSQL}
 ${MEASURE}; total=$((size / 1024))
 rm -f "$T/failed"
 { { ${SETPRIV} sh -c ${quote(COPY)} </dev/null 9>&- || : >"$T/failed"; } 2>&1 >&4 | tail -c 65536 >"$T/said"; } 4>&1 |
@@ -115,13 +115,13 @@ while kill -0 $! 2>/dev/null; do
 done
 wait $! && [ ! -e "$T/failed" ] || { tail -n 20 "$T/said" >&2; exit 1; }`
 
-const TAKEN_IN = `i=0; while s=$(systemctl show -P SubState ${RECEIVER}); [ "$s" = running ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done
+const RECEIVED_SCRIPT = `i=0; while s=$(systemctl show -P SubState ${RECEIVER}); [ "$s" = running ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done
 systemctl stop ${RECEIVER}; [ "$s" = exited ] || { journalctl -u ${RECEIVER} --no-pager -o cat -n 10; exit 1; }`
 
 const PREPARE = `x=$(mariadb-backup --no-defaults --prepare --target-dir=${DATA} 2>&1); c=$?; printf '%s\\n' "$x" | tail -n 20; exit "$c"`
 
 /** The binary log of the copy says at which transaction it was made. */
-const preparing = (unit: string): string => `${DEFINE_AS_MYSQL}
+const prepareScript = (unit: string): string => `${DEFINE_AS_MYSQL}
 ${asMysql(PREPARE, DATA_MS / 1000)} || exit 1
 position=$(${['mariadb_backup', 'xtrabackup'].map((name) => readAsMysql(`${DATA}/${name}_binlog_info`, 'print((split " ", $b)[2])')).join('; ')})
 systemctl start ${quote(unit)} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`

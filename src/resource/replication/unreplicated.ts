@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { askScript, readRows, tellScript } from '../database/client.ts'
+import { executeScript, queryScript, readRows } from '../database/client.ts'
 import { readAsMysql } from '../database/files.ts'
 import { DATA, sqlText } from '../database/mariadb.ts'
 import { defineKind, type PlanContext, type Work } from '../kind/kind.ts'
@@ -44,7 +44,7 @@ export const unreplicated = defineKind({
 x=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$x" || printf 'refused\\t%s\\n' "$x"
 fi
 echo 'provision-accounts'
-${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,
+${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,
     parse: (stdout) => {
       const [disk = '', accounts = ''] = stdout.toString().split('provision-accounts\n')
       const refused = /^refused\t(.*)$/m.exec(disk)?.[1]
@@ -78,13 +78,13 @@ ${askScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`
     for (const { spec, state, members = () => new Map() } of work) {
       const refused = refusal(spec, state, { members })
       if (refused !== undefined) throw refused
-      const drops = state.accounts.map((user) => `${sqlText(user)}@'%'`)
+      const accounts = state.accounts.map((user) => `${sqlText(user)}@'%'`)
       const sql = [
         ...(state.follows === undefined ? [] : ['STOP SLAVE; RESET SLAVE ALL;']),
-        ...drops.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
+        ...accounts.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
       ]
       requireSuccess(
-        yield { do: 'shell', doing: 'leaving the replication', script: tellScript(sql.join('\n')) },
+        yield { do: 'shell', doing: 'leaving the replication', script: executeScript(sql.join('\n')) },
         'the server does not leave the replication',
         'it must run: start it, and run again',
       )

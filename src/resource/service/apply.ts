@@ -2,7 +2,7 @@ import { commandLine, quote } from '../../shell/quote.ts'
 import type { Work } from '../kind/kind.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import type { Steps } from '../kind/step.ts'
-import { checkLoaded, LOADING, loadScript } from './load.ts'
+import { checkLoaded, LOAD_FUNCTIONS, loadScript } from './load.ts'
 import type { ServiceState } from './observe.ts'
 import type { ServiceSpec } from './service.ts'
 
@@ -17,7 +17,7 @@ export function* applyServices(work: readonly ServiceWork[], withinMs?: number):
   const answer = yield {
     do: 'shell',
     doing: units.length === 1 ? `seeing to ${units[0]}` : `seeing to ${units.length} services`,
-    script: `${LOADING}${readUnitsScript(units)}${work.map(({ spec }) => serviceScript(spec)).join('')}`,
+    script: `${LOAD_FUNCTIONS}${daemonReloadScript(units)}${work.map(({ spec }) => serviceScript(spec)).join('')}`,
     ...(withinMs === undefined ? {} : { withinMs }),
   }
   checkLoaded(
@@ -27,7 +27,7 @@ export function* applyServices(work: readonly ServiceWork[], withinMs?: number):
 }
 
 /** Lets systemd read unit files that changed, only where some did: it costs a tenth of a second. */
-export const readUnitsScript = (units: readonly string[]): string => `
+export const daemonReloadScript = (units: readonly string[]): string => `
 case $(systemctl show -P NeedDaemonReload -- ${commandLine(...units)}) in *yes*) systemctl daemon-reload || exit 1 ;; esac
 `
 
@@ -41,7 +41,7 @@ const serviceScript = (spec: ServiceSpec): string => {
 ${spec.running || spec.enabled ? `case $(systemctl show -P LoadState -- ${unit}) in masked) systemctl unmask -q -- ${unit}; systemctl unmask -q --runtime -- ${unit} ;; esac` : ''}
 was=$(systemctl show -P UnitFileState -- ${unit})
 ${spec.enabled ? enable : ''}
-${spec.running ? `${loadOf(spec)} || { ${spec.enabled ? takeBack : ':'}; exit 1; }` : `systemctl stop -- ${unit} || exit 1; rm -f ${quote(`${STAMPS}/${spec.unit}`)}`}
+${spec.running ? `${loadFindings(spec)} || { ${spec.enabled ? takeBack : ':'}; exit 1; }` : `systemctl stop -- ${unit} || exit 1; rm -f ${quote(`${STAMPS}/${spec.unit}`)}`}
 ${spec.enabled ? '' : disable}
 echo provision-done ${unit}
 `
@@ -50,7 +50,7 @@ echo provision-done ${unit}
 // Units without an [Install] section of their own. Enabling what is enabled would make systemd read all unit files again.
 const NOT_TO_ENABLE = "static|alias|indirect|generated|transient|''"
 
-const loadOf = ({ unit, loads, restarts, set, took, reload }: ServiceSpec): string => {
+const loadFindings = ({ unit, loads, restarts, set, took, reload }: ServiceSpec): string => {
   const paths = restarts.map(({ path }) => path)
   const files = loads.map(({ path }) => path)
   return loadScript({ unit, files, restarts: paths, mode: reload, start: true, set, took })

@@ -50,7 +50,7 @@ export const loadScript = ({ unit, files, restarts = [], mode, start = false, se
 unit=${quote(unit)} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${quote(`${STAMPS}/${unit}`)} type= w=$(mktemp -d "$T/XXXXXXXX") || exit 1
 trap 'rm -rf "$w"' EXIT
 set -- ${commandLine(...new Set([...files, ...restarts]))}
-${watchScript([...files, ...restarts])}
+${untrustedScript([...files, ...restarts])}
 sums() { for p do [ -e "$p" ] || printf 'absent %s\\n' "$p"; done; [ $# = 0 ] || digests "$@"; }
 restart_sums() { sums ${commandLine(...restarts)}; }
 newer() { ${restarts.length === 0 ? 'false' : `find ${commandLine(...restarts)} -maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc -P StateChangeTimestamp -- "$unit")" 2>/dev/null | grep -q .`}; }
@@ -66,12 +66,12 @@ load "$@"
 )`
 
 /** Shell that the load of any number of services needs once. */
-export const LOADING = `reader=${quote(READ_OTHERS)}
+export const LOAD_FUNCTIONS = `reader=${quote(READ_OTHERS)}
 digests() { if [ "$others" ]; then perl -e "$reader" -- digests "$w" '' "$@" | tr '\\0' '\\n'; else sha256sum -- "$@" 2>/dev/null; fi; }
 `
 
 /** Sets `$others` where not all of these files are root's alone; then no name is trusted, and no more is read than a file of ours can hold. */
-const watchScript = (paths: readonly string[]): string => {
+const untrustedScript = (paths: readonly string[]): string => {
   const watched = [...new Set([...paths.flatMap(directoriesAbove), ...paths])]
   if (watched.length === 0) return 'others='
   return `find ${commandLine(...watched)} -prune ! \\( ${OURS} \\) -print >"$w/others.0" 2>/dev/null; others=; [ ! -s "$w/others.0" ] || others=1`

@@ -25,19 +25,19 @@ export interface ServiceState {
   /** Digests of those files that only the host knows. */
   readonly onDisk: ReadonlyMap<string, string>
   /** A set that was replaced and neither taken nor put back. */
-  readonly undone: boolean
+  readonly unfinishedSet: boolean
 }
 
 /** Nothing of its own but a builtin for each set: units, stamps, digests and times are asked together with other kinds. */
-export const probeServices = (specs: readonly ServiceSpec[]): KindQuery<ServiceState> => {
+export const observeServices = (specs: readonly ServiceSpec[]): KindQuery<ServiceState> => {
   const files = distinct(specs.flatMap(filesOf).map(({ path }) => path))
   const sets = distinct(specs.flatMap(({ set }) => (set === undefined ? [] : [set])))
   return {
     shared: {
       units: specs.map(({ unit }) => unit),
       texts: specs.filter((spec) => filesOf(spec).length > 0).map(({ unit }) => `${STAMPS}/${unit}`),
-      digests: distinct(specs.flatMap(unforeseen)),
-      inodes: distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED.has(directory))]),
+      digests: distinct(specs.flatMap(hostOnlyPaths)),
+      inodes: distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED_DIRECTORIES.has(directory))]),
     },
     script: `${sets.map((set) => `[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${quote(set)}\n`).join('')}:`,
     parse: (stdout, answers) => readServices(specs, stdout.toString().split('\n'), answers),
@@ -45,7 +45,7 @@ export const probeServices = (specs: readonly ServiceSpec[]): KindQuery<ServiceS
 }
 
 // Directories in which so much else comes and goes that their time says nothing about one service.
-export const SHARED: ReadonlySet<string> = new Set([
+export const SHARED_DIRECTORIES: ReadonlySet<string> = new Set([
   '/',
   '/etc',
   '/etc/ssh/sshd_config.d',
@@ -59,10 +59,14 @@ const TICK = 10_000
 const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
 
 // Files whose content only the host knows, or this run will make.
-const unforeseen = (spec: ServiceSpec): readonly string[] =>
+const hostOnlyPaths = (spec: ServiceSpec): readonly string[] =>
   filesOf(spec).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : []))
 
-const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], answers: Answers): ReadonlyMap<string, ServiceState> =>
+const readServices = (
+  specs: readonly ServiceSpec[],
+  unfinishedSet: readonly string[],
+  answers: Answers,
+): ReadonlyMap<string, ServiceState> =>
   new Map(
     specs.map((spec) => {
       const of = (key: string): string => answers.units.get(spec.unit)?.get(key) ?? ''
@@ -79,15 +83,15 @@ const readServices = (specs: readonly ServiceSpec[], undone: readonly string[], 
         needsDaemonReload: of('NeedDaemonReload') === 'yes',
         reloadFailed: of('ReloadResult') !== '' && of('ReloadResult') !== 'success',
         stamp: stamp?.at === of('StateChangeTimestampMonotonic') ? stamp : undefined,
-        touched: paths.some((path) => !SHARED.has(path) && (answers.changed.get(path) ?? 0) >= changed - TICK),
-        onDisk: new Map(unforeseen(spec).flatMap((path) => digestSaid(answers, path))),
-        undone: spec.set !== undefined && undone.includes(spec.set),
+        touched: paths.some((path) => !SHARED_DIRECTORIES.has(path) && (answers.changed.get(path) ?? 0) >= changed - TICK),
+        onDisk: new Map(hostOnlyPaths(spec).flatMap((path) => digestOnDisk(answers, path))),
+        unfinishedSet: spec.set !== undefined && unfinishedSet.includes(spec.set),
       }
       return [spec.unit, state]
     }),
   )
 
-const digestSaid = (answers: Answers, path: string): readonly (readonly [string, string])[] => {
+const digestOnDisk = (answers: Answers, path: string): readonly (readonly [string, string])[] => {
   const sha256 = inodeAt(answers, path) === ABSENT ? 'absent' : answers.digests.get(path)
   return sha256 === undefined ? [] : [[path, sha256]]
 }

@@ -11,7 +11,7 @@ import {
 } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { applyServices } from './apply.ts'
-import { probeServices, type ServiceState, SHARED } from './observe.ts'
+import { observeServices, type ServiceState, SHARED_DIRECTORIES } from './observe.ts'
 import { unitName } from './unit-name.ts'
 
 /** A file that a service reads, and the key of the resource that brings it. */
@@ -63,10 +63,10 @@ export const service = defineKind({
   name: 'service',
   schema,
   id: ({ unit }) => unit,
-  observe: probeServices,
+  observe: observeServices,
 
   plan: (spec: ServiceSpec, state: ServiceState, context): Change | undefined => {
-    const found = [...stateOf(spec, state), ...(spec.running && isActive(state) ? loadOf(spec, state, context) : [])]
+    const found = [...stateFindings(spec, state), ...(spec.running && isActive(state) ? loadFindings(spec, state, context) : [])]
     const [first] = found
     if (first === undefined) return undefined
     return {
@@ -92,43 +92,43 @@ interface Finding {
   readonly unfinished?: true
 }
 
-const exactly = (reason: string, key?: string, from?: string, to?: string): Finding => ({
+const exactFinding = (reason: string, key?: string, from?: string, to?: string): Finding => ({
   reason,
   certainty: 'exact',
   ...(key !== undefined && from !== undefined && to !== undefined && { difference: { key, from, to } }),
 })
 
-const unfinished = (reason: string): Finding => ({ ...exactly(reason), unfinished: true })
+const unfinished = (reason: string): Finding => ({ ...exactFinding(reason), unfinished: true })
 
 const isActive = ({ active }: ServiceState): boolean => active === 'active' || active === 'reloading'
 
 // `static` units have nothing to enable; `indirect` and `alias` ones are enabled through another.
 const ENABLED = new Set(['enabled', 'static', 'alias', 'indirect', 'generated', 'transient'])
 
-const stateOf = (spec: ServiceSpec, state: ServiceState): readonly Finding[] => {
+const stateFindings = (spec: ServiceSpec, state: ServiceState): readonly Finding[] => {
   const enabled = ENABLED.has(state.enabled)
   const masked = state.load === 'masked' && (spec.running || spec.enabled)
   return [
-    ...(masked ? [exactly('is masked')] : []),
-    ...(spec.running && !isActive(state) ? [exactly(downOf(state), 'running', 'no', 'yes')] : []),
-    ...(!spec.running && (isActive(state) || state.active === 'activating') ? [exactly('is running', 'running', 'yes', 'no')] : []),
-    ...(spec.enabled && !enabled ? [exactly('not enabled', 'enabled', 'no', 'yes')] : []),
-    ...(!spec.enabled && state.enabled.startsWith('enabled') ? [exactly('is enabled', 'enabled', 'yes', 'no')] : []),
-    ...(state.needsDaemonReload ? [exactly('systemd has not read its changed unit file')] : []),
+    ...(masked ? [exactFinding('is masked')] : []),
+    ...(spec.running && !isActive(state) ? [exactFinding(notRunningReason(state), 'running', 'no', 'yes')] : []),
+    ...(!spec.running && (isActive(state) || state.active === 'activating') ? [exactFinding('is running', 'running', 'yes', 'no')] : []),
+    ...(spec.enabled && !enabled ? [exactFinding('not enabled', 'enabled', 'no', 'yes')] : []),
+    ...(!spec.enabled && state.enabled.startsWith('enabled') ? [exactFinding('is enabled', 'enabled', 'yes', 'no')] : []),
+    ...(state.needsDaemonReload ? [exactFinding('systemd has not read its changed unit file')] : []),
   ]
 }
 
-const downOf = ({ active, sub, result }: ServiceState): string => {
+const notRunningReason = ({ active, sub, result }: ServiceState): string => {
   if (active === 'failed') return `start failed earlier (${result})`
   if (sub === 'auto-restart') return `keeps failing (${result})`
   return 'not running'
 }
 
 /** Whether it runs with something else than it shall: by its stamp while that is true, else by the times of its files. */
-const loadOf = (spec: ServiceSpec, state: ServiceState, context: PlanContext): readonly Finding[] => {
+const loadFindings = (spec: ServiceSpec, state: ServiceState, context: PlanContext): readonly Finding[] => {
   const files = [...spec.loads, ...spec.restarts]
   const older = files.flatMap((file) => {
-    const certainty = staleness(file, state, context)
+    const certainty = staleCertainty(file, state, context)
     return certainty === undefined ? [] : [{ ...file, certainty }]
   })
   const [first] = older
@@ -146,13 +146,19 @@ const loadOf = (spec: ServiceSpec, state: ServiceState, context: PlanContext): r
   }
   if (files.length > 0 && state.stamp === undefined && state.reloadFailed) return [unfinished('its last reload failed')]
   if (files.length > 0 && state.stamp === undefined && state.touched) return [unfinished('its files changed after it had loaded them')]
-  const shrunken = new Set([...(context.deleted ?? [])].map(parentOf))
-  const shrunk = files.map(({ path }) => parentOf(path)).find((directory) => !SHARED.has(directory) && shrunken.has(directory))
-  if (shrunk !== undefined) return [exactly(`something left over in ${shrunk} is deleted`)]
-  return state.undone ? [unfinished('an earlier change of its files was not finished')] : []
+  const changedDirectories = new Set([...(context.deleted ?? [])].map(parentOf))
+  const changedDirectory = files
+    .map(({ path }) => parentOf(path))
+    .find((directory) => !SHARED_DIRECTORIES.has(directory) && changedDirectories.has(directory))
+  if (changedDirectory !== undefined) return [exactFinding(`something left over in ${changedDirectory} is deleted`)]
+  return state.unfinishedSet ? [unfinished('an earlier change of its files was not finished')] : []
 }
 
-const staleness = ({ path, sha256, key }: LoadedFile, { stamp, onDisk }: ServiceState, context: PlanContext): Certainty | undefined => {
+const staleCertainty = (
+  { path, sha256, key }: LoadedFile,
+  { stamp, onDisk }: ServiceState,
+  context: PlanContext,
+): Certainty | undefined => {
   const later = sha256 === 'later' || sha256 === 'disk'
   if (later && context.changes(key)) return 'dependent'
   if (stamp === undefined) return context.changes(key) ? 'exact' : undefined

@@ -70,8 +70,8 @@ export const unit = defineKind({
 
   *apply(work): Steps {
     const changed = work.filter((one) => one.change.unfinished !== true)
-    if (changed.length === 0) yield* reloading(work, nothing())
-    else yield* reloading(work, file.kind.apply(changed.map(asFile)))
+    if (changed.length === 0) yield* withDaemonReload(work, emptyStep())
+    else yield* withDaemonReload(work, file.kind.apply(changed.map(asFile)))
   },
 
   before: (work) => {
@@ -135,12 +135,12 @@ const asFile = ({ spec, state, change }: Work<UnitSpec, UnitState>): Work<FileSp
   change: change,
 })
 
-function* nothing(): Steps {
+function* emptyStep(): Steps {
   yield { do: 'shell', script: ':' }
 }
 
 /** The file kind's own steps, in the same requests: first the drop-ins' directories, at the end systemd reads what is there. */
-function* reloading(work: readonly Work<UnitSpec, UnitState>[], steps: Steps): Steps {
+function* withDaemonReload(work: readonly Work<UnitSpec, UnitState>[], steps: Steps): Steps {
   const directories = [...new Set(work.map(({ spec }) => parentOf(spec.file.path)))].filter((directory) => directory !== UNITS).map(quote)
   const before = directories.length === 0 ? '' : `install -d -m 755 ${directories.join(' ')} || exit 1\n`
   const after = directories.length === 0 ? '' : `rmdir --ignore-fail-on-non-empty ${directories.join(' ')}\n`

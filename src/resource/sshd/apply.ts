@@ -4,7 +4,7 @@ import type { Trial } from '../guarded/trial.ts'
 import type { Work } from '../kind/kind.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
-import { DROP_INS, hindranceTo, SSHD_CONFIG, type SshdState, trialSlug, UNIT } from './observe.ts'
+import { DROP_INS, obstacleTo, SSHD_CONFIG, type SshdState, trialSlug, UNIT } from './observe.ts'
 import type { SshdSpec } from './sshd.ts'
 
 /**
@@ -13,11 +13,11 @@ import type { SshdSpec } from './sshd.ts'
  */
 export function* applySettings(work: readonly Work<SshdSpec, SshdState>[]): Steps {
   for (const { spec, state } of work) {
-    const hindrance = hindranceTo(spec, state)
-    if (hindrance !== undefined)
+    const obstacle = obstacleTo(spec, state)
+    if (obstacle !== undefined)
       throw new HostRefusal(
         'sshd would not follow these settings',
-        hindrance,
+        obstacle,
         `put "Include ${DROP_INS}/*.conf" into the first line of ${SSHD_CONFIG}; that file is yours, so it was left alone`,
       )
     yield* commitConfirm(trialOf(spec), Buffer.from(spec.text))

@@ -1,9 +1,9 @@
-import { readTrial, type TrialState, trialAsks, trialScript } from '../guarded/trial.ts'
+import { readTrial, type TrialState, trialQueries, trialScript } from '../guarded/trial.ts'
 import { records } from '../kind/chunks.ts'
 import type { InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
-import { probeServices, type ServiceState } from '../service/observe.ts'
+import { observeServices, type ServiceState } from '../service/observe.ts'
 import type { SshdSpec } from './sshd.ts'
 
 export const SSHD_CONFIG = '/etc/ssh/sshd_config'
@@ -25,10 +25,10 @@ export interface SshdState extends TrialState {
 export const trialSlug = ({ name }: { readonly name: string }): string => `sshd/${name}`
 
 /** Nothing but builtins of its own: all else is asked together with other kinds. */
-export const probeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState> => {
+export const observeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState> => {
   const paths = specs.map(({ path }) => path)
   const loads = specs.map(({ path, sha256 }) => ({ path, sha256, key: `sshd:${path}` }))
-  const daemon = probeServices(
+  const daemon = observeServices(
     specs.length === 0
       ? []
       : [{ unit: UNIT, running: true, enabled: true, loads, restarts: [], set: undefined, took: undefined, reload: 'reload' }],
@@ -38,20 +38,21 @@ export const probeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState> 
       units: daemon.shared?.units ?? [],
       inodes: daemon.shared?.inodes ?? [],
       digests: paths,
-      texts: specs.length === 0 ? [] : [SSHD_CONFIG, ...paths, ...trialAsks(specs.map(trialSlug)).texts, ...(daemon.shared?.texts ?? [])],
+      texts:
+        specs.length === 0 ? [] : [SSHD_CONFIG, ...paths, ...trialQueries(specs.map(trialSlug)).texts, ...(daemon.shared?.texts ?? [])],
     },
     script: trialScript(specs.map(trialSlug)),
     parse: (stdout, answers) => {
       const marks = records(stdout, 1).map(([field]) => field ?? '')
       const service = daemon.parse(Buffer.alloc(0), answers).get(UNIT)
       return new Map(
-        specs.map((spec, i) => [spec.path, seenOf(spec, answers, service, readTrial(marks[i] ?? '', answers, trialSlug(spec)))]),
+        specs.map((spec, i) => [spec.path, stateOf(spec, answers, service, readTrial(marks[i] ?? '', answers, trialSlug(spec)))]),
       )
     },
   }
 }
 
-const seenOf = ({ path }: SshdSpec, answers: Answers, service: ServiceState | undefined, trial: TrialState): SshdState => {
+const stateOf = ({ path }: SshdSpec, answers: Answers, service: ServiceState | undefined, trial: TrialState): SshdState => {
   if (service === undefined) throw new Error(`the host did not speak of ${UNIT}`)
   return {
     inode: inodeAt(answers, path),
@@ -64,19 +65,19 @@ const seenOf = ({ path }: SshdSpec, answers: Answers, service: ServiceState | un
 }
 
 /** Why sshd would not follow the drop-in, by what its main file says before that: the first value of a setting counts. */
-export const hindranceTo = ({ settings }: SshdSpec, { config }: Pick<SshdState, 'config'>): string | undefined => {
+export const obstacleTo = ({ settings }: SshdSpec, { config }: Pick<SshdState, 'config'>): string | undefined => {
   const lines = config.map((line) => line.trim().split(/[\s=]+/))
   const include = lines.findIndex(([keyword = '', ...values]) => keyword.toLowerCase() === 'include' && values.some(isDropIns))
   const before = lines.slice(0, Math.max(include, 0)).map(([keyword = '']) => keyword)
   if (include < 0 || before.some((keyword) => keyword.toLowerCase() === 'match'))
     return `${SSHD_CONFIG} does not include ${DROP_INS}/*.conf`
   const ours = new Set(Object.keys(settings).map((keyword) => keyword.toLowerCase()))
-  const first = before.find((keyword) => ours.has(keyword.toLowerCase()) && !ADDING_UP.test(keyword))
+  const first = before.find((keyword) => ours.has(keyword.toLowerCase()) && !CUMULATIVE.test(keyword))
   return first === undefined ? undefined : `${SSHD_CONFIG} sets ${first} before it includes ${DROP_INS}/*.conf`
 }
 
 // Of these every line counts.
-const ADDING_UP = /^(acceptenv|(allow|deny)(users|groups)|host(key|certificate))$/i
+const CUMULATIVE = /^(acceptenv|(allow|deny)(users|groups)|host(key|certificate))$/i
 
 // What is not absolute is relative to /etc/ssh (sshd_config(5)).
 const isDropIns = (value: string): boolean =>

@@ -1,18 +1,21 @@
 import { z } from 'zod'
-import { historyOf } from '../guarded/trial.ts'
+import { trialHistory } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { ABSENT, typeName } from '../kind/inode.ts'
 import { type Change, type Difference, defineKind } from '../kind/kind.ts'
 import { applySettings } from './apply.ts'
-import { DROP_INS, hindranceTo, probeSettings, type SshdState } from './observe.ts'
+import { DROP_INS, observeSettings, obstacleTo, type SshdState } from './observe.ts'
 
 // They would reach beyond this file, or move sshd away from where it is looked for.
-const NOT_HERE = ['match', 'include', 'port', 'listenaddress', 'addressfamily']
+const REJECTED_KEYWORDS = ['match', 'include', 'port', 'listenaddress', 'addressfamily']
 
 const keyword = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9]*$/, 'must be a keyword of sshd_config(5)')
-  .refine((word) => !NOT_HERE.includes(word.toLowerCase()), 'cannot be set here: a file of your own in /etc/ssh/sshd_config.d is its place')
+  .refine(
+    (word) => !REJECTED_KEYWORDS.includes(word.toLowerCase()),
+    'cannot be set here: a file of your own in /etc/ssh/sshd_config.d is its place',
+  )
 
 const words = z.string().regex(/^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$/u, 'must be one line that does not begin or end with a space')
 
@@ -66,12 +69,12 @@ export const sshd = defineKind({
   name: 'sshd',
   schema,
   id: ({ path }) => path,
-  observe: probeSettings,
+  observe: observeSettings,
 
   plan: (spec: SshdSpec, state: SshdState): Change | undefined => {
     const differences = differencesOf(spec, state)
-    const load = loadOf(spec, state)
-    const reasons = [historyOf('settings', state), hindranceTo(spec, state), ...differences.map(reasonOf), load]
+    const load = pendingReload(spec, state)
+    const reasons = [trialHistory('settings', state), obstacleTo(spec, state), ...differences.map(reasonOf), load]
     const found = reasons.filter((reason) => reason !== undefined)
     if (found.length === 0) return undefined
     return {
@@ -105,7 +108,7 @@ const differencesOf = (spec: SshdSpec, { inode, sha256 }: SshdState): readonly D
 const reasonOf = ({ key, from }: Difference): string => (key === 'file' ? (from ?? '') : `${key} differ`)
 
 /** Whether the daemon runs with something else than what lies there: by its stamp while that is true, else by the file's time. */
-const loadOf = ({ path, sha256 }: SshdSpec, { inode, sha256: there, service }: SshdState): string | undefined => {
+const pendingReload = ({ path, sha256 }: SshdSpec, { inode, sha256: there, service }: SshdState): string | undefined => {
   if (inode === ABSENT || there !== sha256 || !['active', 'reloading'].includes(service.active)) return undefined
   const { stamp, reloadFailed, touched } = service
   const isLoaded = stamp === undefined ? !reloadFailed && !touched : stamp.sums.get(path) === sha256

@@ -42,7 +42,7 @@ export const sysctl = defineKind({
   observe: (specs: readonly SysctlSpec[]) => ({
     shared: { texts: specs.map(bootFile), patterns: specs.map(live) },
     script: '',
-    parse: (_, answers) => new Map(specs.map((spec): [string, SysctlState] => [idOf(spec), seenOf(spec, answers)])),
+    parse: (_, answers) => new Map(specs.map((spec): [string, SysctlState] => [idOf(spec), stateOf(spec, answers)])),
   }),
 
   plan: ({ value, optional }, state) => {
@@ -77,9 +77,9 @@ const live = (spec: SysctlSpec): string => `/proc/sys/${slashed(spec)}`
 const bootFile = (spec: SysctlSpec): string => `/etc/sysctl.d/zz-provision.${idOf(spec).replaceAll('*', '+')}.conf`
 const bootLine = (spec: SysctlSpec): string => `${slashed(spec)} = ${spec.value}\n`
 
-const seenOf = (spec: SysctlSpec, { texts }: Answers): SysctlState => {
-  const fits = new RegExp(`^${live(spec).replaceAll('.', '\\.').replaceAll('*', '[^/]+')}$`)
-  const values = new Set([...texts].filter(([path]) => fits.test(path)).map(([, [line = '']]) => squeeze(line)))
+const stateOf = (spec: SysctlSpec, { texts }: Answers): SysctlState => {
+  const pattern = new RegExp(`^${live(spec).replaceAll('.', '\\.').replaceAll('*', '[^/]+')}$`)
+  const values = new Set([...texts].filter(([path]) => pattern.test(path)).map(([, [line = '']]) => squeeze(line)))
   const [key, value] = (texts.get(bootFile(spec))?.[0] ?? '').split(/ = (.*)/s)
   return {
     live: values.size === 0 ? undefined : [...values].join(' or '),

@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib'
-import { readSeen } from '../../../src/resource/account/authorized-keys-observe.ts'
+import { readKeysStates } from '../../../src/resource/account/authorized-keys-observe.ts'
 import { nativeHash } from '../../../src/resource/database/account-sql.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
@@ -114,7 +114,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
         ['/.ssh/authorized_keys', 'f', '600'],
       ].flatMap(([path, type, mode]) => ['inode', `${home}${path}`, type, mode, user, user, ''])
       const files = `${home}/.ssh/authorized_keys\0${key} me\n/var/lib/provision/authorized-keys/${user}\0${key}\n`
-      return readSeen(['sshd', '', 'user', user, home, ...inodes, 'lines', files].join('\0'), [user]).get(user)
+      return readKeysStates(['sshd', '', 'user', user, home, ...inodes, 'lines', files].join('\0'), [user]).get(user)
     },
   },
   sysctl: { options: (i) => ({ key: `kernel.sample${i}`, value: 1 }), asWanted: () => ({ live: '1', boot: '1' }) },
@@ -126,7 +126,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     options: (i) => ({ cluster: `sample${i}`, me: 'a', servers: ['a'], service: service({ unit: `sample${i}.service` }) }),
     asWanted: (i) => ({
       service: SAMPLES.service?.asWanted(i),
-      standing: { primary: true, connected: true, members: [], synced: true, state: 'Synced', size: 1, servers: 1 },
+      status: { primary: true, connected: true, members: [], synced: true, state: 'Synced', size: 1, servers: 1 },
       position: { uuid: 'u', seqno: -1, databases: [] },
     }),
   },
@@ -146,7 +146,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     }),
     asWanted: (i) => ({
       service: SAMPLES.service?.asWanted(i),
-      standing: {
+      status: {
         ...{ writable: true, position: '0-1-2', source: undefined },
         followers: ['a', 'b'].map((host) => followerOf({ host, address: '', certificate: `${host}.internal` })),
       },
@@ -216,7 +216,7 @@ export const world: PlanContext = { now: new Date(0), packagesPending: false, ch
 
 /** What a host says where nothing is as wanted. */
 export const seenNothing = (kind: string): unknown => {
-  if (kind === 'authorized-keys') return readSeen(['sshd', '', 'lines', ''].join('\0'), ['sample7']).get('sample7')
+  if (kind === 'authorized-keys') return readKeysStates(['sshd', '', 'lines', ''].join('\0'), ['sample7']).get('sample7')
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }
@@ -224,8 +224,8 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
   if (kind === 'database-dump') return { tables: [], replacedBy: [] }
-  if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), standing: undefined }
-  if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), standing: undefined }
+  if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), status: undefined }
+  if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), status: undefined }
   if (kind === 'unreplicated') return { follows: undefined, accounts: ['provision-replica-sample7'] }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'

@@ -13,7 +13,7 @@ const place =
 
 const orphan = (key: string, path: string, digest?: string): Resource => {
   const text = recordLine(key, ...(digest === undefined ? [] : [path, digest]))
-  return orphanOf({ role: ROLE, prune: true, thing: { key, text, ...(digest !== undefined && { path, digest }) } })
+  return orphanOf({ role: ROLE, prune: true, owned: { key, text, ...(digest !== undefined && { path, digest }) } })
 }
 const recorded = (line: string): string =>
   `mkdir -p -m 700 ${OWNED}; printf '%s' ${quote(`${recordHead(['site.yaml'])}${line}\n`)} >${recordPath(ROLE)}`

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { authorizedKeys } from '../../../../src/resource/account/authorized-keys.ts'
-import { type KeysState, newLines } from '../../../../src/resource/account/authorized-keys-observe.ts'
-import { keyFault, readKey, shownKey } from '../../../../src/resource/account/public-key.ts'
+import { desiredLines, type KeysState } from '../../../../src/resource/account/authorized-keys-observe.ts'
+import { formatKey, keyProblem, readKey } from '../../../../src/resource/account/public-key.ts'
 import { NOTHING } from '../answers.ts'
 import { recorded, world } from '../recorded.ts'
 
@@ -80,8 +80,8 @@ describe('planning keys', () => {
   it('keeps the lines of others, or takes them away, as wanted', () => {
     const seen = ann({ lines: ['# old', `${KEY} me`, MALLORY, `command="x y" ${KEY}`] })
     const { keys } = authorizedKeys({ user: 'ann', keys: [`${KEY} new`] }).spec
-    expect(newLines({ keys, exclusive: false }, seen)).toEqual(['# old', `${KEY} me`, MALLORY])
-    expect(newLines({ keys, exclusive: true }, seen)).toEqual([`${KEY} me`])
+    expect(desiredLines({ keys, exclusive: false }, seen)).toEqual(['# old', `${KEY} me`, MALLORY])
+    expect(desiredLines({ keys, exclusive: true }, seen)).toEqual([`${KEY} me`])
   })
 
   it('shows fingerprints, and nothing that is no key', () => {
@@ -104,20 +104,20 @@ describe('a public key', () => {
     [`ssh-rsa ${BLOB}`, 'cut off or damaged'],
     ['ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAABAEAAQE= x', 'less than 2048 bits'],
   ])('%j is refused', (line, fault) => {
-    expect(keyFault(line)).toContain(fault)
+    expect(keyProblem(line)).toContain(fault)
     expect(() => authorizedKeys({ user: 'ann', keys: [line] })).toThrow()
   })
 
   it('is read with options that hold blanks and quotes', () => {
     const line = `from="10.0.0.0/8",command="say \\"hi there\\"" ${KEY} me at home`
-    expect(keyFault(line)).toBeUndefined()
+    expect(keyProblem(line)).toBeUndefined()
     expect(readKey(line)).toEqual({
       options: 'from="10.0.0.0/8",command="say \\"hi there\\""',
       type: 'ssh-ed25519',
       blob: BLOB,
       comment: 'me at home',
     })
-    expect(shownKey({ options: '', type: 'ssh-ed25519', blob: BLOB, comment: '' })).toBe(
+    expect(formatKey({ options: '', type: 'ssh-ed25519', blob: BLOB, comment: '' })).toBe(
       'ssh-ed25519 SHA256:C7g4LymhC+opEMZBEcJj8H+01cpfFZTvmDPVdm5Xbak',
     )
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readAsMysql } from '../../../../src/resource/database/files.ts'
 import { galera } from '../../../../src/resource/galera/galera.ts'
-import { type GaleraState, GRASTATE, readPosition, type Standing } from '../../../../src/resource/galera/observe.ts'
+import { type GaleraState, GRASTATE, type MemberStatus, readPosition } from '../../../../src/resource/galera/observe.ts'
 import { type Answer, HostRefusal, type Step } from '../../../../src/resource/kind/step.ts'
 import type { ServiceState } from '../../../../src/resource/service/observe.ts'
 import { service } from '../../../../src/resource/service/service.ts'
@@ -12,9 +12,16 @@ const unit = service({ unit: 'mariadb.service' })
 const options = { cluster: 'database', servers: ['web-01', 'web-02'], arbitrators: ['lb-01'], service: unit }
 const at = (me: string, more: object = {}) => galera({ ...options, me, ...more }).spec
 
-const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as ServiceState
+const RUNS = {
+  load: 'loaded',
+  active: 'active',
+  sub: 'running',
+  result: 'success',
+  enabled: 'enabled',
+  unfinishedSet: false,
+} as ServiceState
 const STOPPED = { ...RUNS, active: 'inactive' }
-const SYNCED: Standing = {
+const SYNCED: MemberStatus = {
   primary: true,
   connected: true,
   members: [],
@@ -27,12 +34,12 @@ const SYNCED: Standing = {
 }
 const bare: GaleraState = {
   service: { ...STOPPED, load: 'not-found', enabled: '' },
-  standing: undefined,
+  status: undefined,
   position: { uuid: undefined, seqno: -1, databases: [] },
 }
-const member = (standing: Standing | undefined, seqno = -1, uuid: string | undefined = 'u'): GaleraState => ({
-  service: standing === undefined ? STOPPED : RUNS,
-  standing,
+const member = (status: MemberStatus | undefined, seqno = -1, uuid: string | undefined = 'u'): GaleraState => ({
+  service: status === undefined ? STOPPED : RUNS,
+  status,
   position: { uuid, seqno, databases: ['shop'] },
 })
 const arbiter = (active = 'active'): GaleraState => ({ ...bare, service: { ...RUNS, active } })
@@ -126,7 +133,7 @@ it('reads what a host answers', () => {
     .observe([at('web-01')])
     .parse(recorded('galera'), { ...NOTHING, texts, units })
     .get('database')
-  expect(seen?.standing).toEqual({ ...SYNCED, uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: expect.any(Number) })
+  expect(seen?.status).toEqual({ ...SYNCED, uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: expect.any(Number) })
   expect(seen?.position).toEqual({ uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: -1, databases: ['shop', 'shop_1'] })
   expect(readPosition(['uuid:    00000000-0000-0000-0000-000000000000', 'seqno:   -1'])).toEqual({ uuid: undefined, seqno: -1 })
   expect(readPosition([])).toEqual({ uuid: undefined, seqno: -1 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { wordsBetween } from '../../../../src/resource/nftables/describe.ts'
+import { describeDifference } from '../../../../src/resource/nftables/describe.ts'
 import { foreignNotices, readForeign } from '../../../../src/resource/nftables/foreign.ts'
-import { driftInWords, readListing } from '../../../../src/resource/nftables/listing.ts'
+import { describeDrift, readListing } from '../../../../src/resource/nftables/listing.ts'
 import { nftables } from '../../../../src/resource/nftables/nftables.ts'
 import type { TableState } from '../../../../src/resource/nftables/observe.ts'
 import { linesBy, NOTHING } from '../answers.ts'
@@ -154,14 +154,14 @@ describe('a listing', () => {
         .filter(({ block }) => block === 'chain input')
         .map(({ line }) => line),
     ).toContain('tcp dport 22 counter accept comment "a { b } c"')
-    expect(driftInWords(ours, ours.replace('policy drop;', 'policy drop;\n\t\taccept comment "table inet x {"'))).toEqual([
+    expect(describeDrift(ours, ours.replace('policy drop;', 'policy drop;\n\t\taccept comment "table inet x {"'))).toEqual([
       '1 rule that is not ours: accept comment "table inet x {"',
     ])
   })
 
   it('says when the same rules stand in another order', () => {
     const swapped = ours.replace(/(\t\tct state.*\n)(\t\ttcp dport 22 ct.*\n)/, '$2$1')
-    expect(driftInWords(ours, swapped)).toEqual(['rules in another order'])
+    expect(describeDrift(ours, swapped)).toEqual(['rules in another order'])
   })
 })
 
@@ -179,7 +179,7 @@ describe('two rulesets in words', () => {
 `
   const LB = '10.0.0.1 comment "lb"'
   it('show a way in with its peers, both families in one line, and what is closed unless said otherwise', () => {
-    expect(wordsBetween('', rules(LB)).after).toBe(
+    expect(describeDifference('', rules(LB)).after).toBe(
       'chain input: policy drop\n80/tcp (site) for nginx, from lb (10.0.0.1, fd00::1)\n443/tcp (https), from anyone\n',
     )
   })
@@ -199,11 +199,11 @@ describe('two rulesets in words', () => {
       '80/tcp (site) for nginx, from web0 (10.0.1.0), web1 (10.0.1.1), web2 (10.0.1.2), web3 (10.0.1.3) and 5 more\n',
     ],
   ])('show only %s', (_, peers, before, after) => {
-    expect(wordsBetween(rules(LB), rules(peers))).toEqual({ before, after })
+    expect(describeDifference(rules(LB), rules(peers))).toEqual({ before, after })
   })
 
   it('show a rule without a comment of ours as nft says it', () => {
-    const between = (rule: string) => wordsBetween(rules(LB, `\n    ${rule}`), rules(LB), [rules(LB)])
+    const between = (rule: string) => describeDifference(rules(LB, `\n    ${rule}`), rules(LB), [rules(LB)])
     expect(between('tcp dport { 1, 2 } counter packets 3 bytes 180 accept')).toEqual({
       before: 'chain input: tcp dport { 1, 2 } counter accept\n',
       after: '',

@@ -9,7 +9,7 @@ import { directory } from '../../../../src/resource/file/directory.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { link } from '../../../../src/resource/file/link.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
-import { fateOf } from '../../../../src/resource/ownership/policy.ts'
+import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
 import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
 
 const SUM = 'a'.repeat(64)
@@ -57,13 +57,13 @@ describe('a record', () => {
 
 describe('what is left over', () => {
   const file = (digest = SUM) => thingOf(recordLine('file:/etc/x', '/etc/x', digest))
-  const fate = (thing: ReturnType<typeof thingOf>, seen: object, world = never) =>
-    fateOf({ role: 'r', thing, prune: true }, { recorded: true, inode: inode('f'), within: [], ...seen }, world)
+  const outcome = (owned: ReturnType<typeof thingOf>, seen: object, world = never) =>
+    outcomeOf({ role: 'r', owned, prune: true }, { recorded: true, inode: inode('f'), within: [], ...seen }, world)
 
   it('is deleted while it is as we left it', () => {
-    expect(fate(file(), { sha256: SUM })).toEqual({ is: 'delete' })
-    expect(fate(thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'a') })).toEqual({ is: 'delete' })
-    expect(fate(thingOf('directory:/x'), { inode: inode('d') })).toEqual({ is: 'delete' })
+    expect(outcome(file(), { sha256: SUM })).toEqual({ is: 'delete' })
+    expect(outcome(thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'a') })).toEqual({ is: 'delete' })
+    expect(outcome(thingOf('directory:/x'), { inode: inode('d') })).toEqual({ is: 'delete' })
   })
 
   test.each([
@@ -93,14 +93,14 @@ describe('what is left over', () => {
       { sha256: SUM },
       'this kind of resource is never deleted automatically',
     ],
-  ])('%s stays', (_, thing, seen, why) => {
-    expect(fate(thing, seen)).toEqual({ is: 'stays', why: expect.stringContaining(why) })
+  ])('%s stays', (_, owned, seen, why) => {
+    expect(outcome(owned, seen)).toEqual({ is: 'stays', why: expect.stringContaining(why) })
   })
 
   it('a directory goes with what is deleted in it, and a service with its unit', () => {
-    expect(fate(thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, { deleted: new Set(['/x/a']) })).toEqual({ is: 'delete' })
-    expect(fate(thingOf('service:x.service'), {}, { deleted: new Set(['/etc/systemd/system/x.service']) })).toEqual({ is: 'gone' })
-    expect(fate(thingOf('service:x.service'), {})).toMatchObject({ is: 'stays' })
+    expect(outcome(thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, { deleted: new Set(['/x/a']) })).toEqual({ is: 'delete' })
+    expect(outcome(thingOf('service:x.service'), {}, { deleted: new Set(['/etc/systemd/system/x.service']) })).toEqual({ is: 'gone' })
+    expect(outcome(thingOf('service:x.service'), {})).toMatchObject({ is: 'stays' })
   })
 })
 

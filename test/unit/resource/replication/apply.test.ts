@@ -101,7 +101,7 @@ const carriedOut = (
   }
   const seen = (host: string): ReplicationState => ({
     service: {} as ReplicationState['service'],
-    ...{ primary: primaries[host] ?? 'two', standing: undefined, databases: ['shop'], seeding: false },
+    ...{ primary: primaries[host] ?? 'two', status: undefined, databases: ['shop'], seeding: false },
     ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
     ...(databases[host] !== undefined && { databases: databases[host] }),
   })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type ReplicationState, readStanding, type Source, type Standing } from '../../../../src/resource/replication/observe.ts'
+import { type ReplicationState, readStatus, type ServerStatus, type Source } from '../../../../src/resource/replication/observe.ts'
 import { followerOf } from '../../../../src/resource/replication/plan.ts'
 import { replication } from '../../../../src/resource/replication/replication.ts'
 import type { ServiceState } from '../../../../src/resource/service/observe.ts'
@@ -14,16 +14,23 @@ const options = {
 }
 const at = (me: string, primary: string) => replication({ ...options, me, primary }).spec
 
-const RUNS = { load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', undone: false } as ServiceState
+const RUNS = {
+  load: 'loaded',
+  active: 'active',
+  sub: 'running',
+  result: 'success',
+  enabled: 'enabled',
+  unfinishedSet: false,
+} as ServiceState
 const BARE: ReplicationState = {
   service: { ...RUNS, load: 'not-found', active: 'inactive', enabled: '' },
-  ...{ primary: 'one', standing: undefined, databases: [], seeding: false },
+  ...{ primary: 'one', status: undefined, databases: [], seeding: false },
 }
-const STANDS: Standing = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
+const STANDS: ServerStatus = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
 const FOLLOWS: Source = { address: '10.0.0.1', receives: 'yes', applies: true, byPosition: true, received: '0-1-9', error: undefined }
-const seen = (standing: Partial<Standing> | undefined, more: Partial<ReplicationState> = {}): ReplicationState => ({
-  service: standing === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
-  standing: standing && { ...STANDS, ...standing },
+const seen = (status: Partial<ServerStatus> | undefined, more: Partial<ReplicationState> = {}): ReplicationState => ({
+  service: status === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
+  status: status && { ...STANDS, ...status },
   ...{ primary: 'one', databases: ['shop'], seeding: false },
   ...more,
 })
@@ -169,7 +176,7 @@ describe('what a server says of itself', () => {
       ],
       ['', '10.0.0.1', 'Connecting', 'No', 'no way', 'Slave_SQL_Running: Yes', 'Slave_Pos', '0-1-7'],
     ]
-    expect(readStanding([['h', 'writable', 'position'], ['self', '1', '0-1-5'], ...status, ['end']])).toEqual({
+    expect(readStatus([['h', 'writable', 'position'], ['self', '1', '0-1-5'], ...status, ['end']])).toEqual({
       writable: false,
       position: '0-1-5',
       source: {

@@ -75,7 +75,7 @@ const running: ServiceState = {
   },
   touched: false,
   onDisk: new Map(),
-  undone: false,
+  unfinishedSet: false,
 }
 const unstamped: ServiceState = { ...running, stamp: undefined }
 
@@ -94,7 +94,7 @@ describe('observing services', () => {
 
   // Edited within a millisecond of the start: the file's own time is the kernel's last tick, which was before it.
   it('notices an edit right after the start, and a change that was not finished', () => {
-    expect(recorded('service-touched').get('nginx.service')).toMatchObject({ stamp: undefined, touched: true, undone: true })
+    expect(recorded('service-touched').get('nginx.service')).toMatchObject({ stamp: undefined, touched: true, unfinishedSet: true })
   })
 
   it('throws at half an answer', () => {
@@ -151,7 +151,11 @@ describe('planning a service', () => {
     ['no stamp, older files', unstamped, undefined],
     ['no stamp, a newer file', { ...unstamped, touched: true }, 'update exact its files changed after it had loaded them'],
     ['no stamp, a failed reload', { ...unstamped, reloadFailed: true }, 'update exact its last reload failed'],
-    ['a cut between load and forgetting', { ...running, undone: true }, 'update exact an earlier change of its files was not finished'],
+    [
+      'a cut between load and forgetting',
+      { ...running, unfinishedSet: true },
+      'update exact an earlier change of its files was not finished',
+    ],
   ])('%s', (_, seen, expected) => {
     expect(plan(nginx, seen)).toBe(expected)
   })
@@ -171,7 +175,7 @@ describe('planning a service', () => {
     expect(isUnfinished({ ...unstamped, touched: true })).toBe(true)
     expect(isUnfinished({ ...unstamped, reloadFailed: true })).toBe(true)
     expect(isUnfinished({ ...unstamped, active: 'inactive' })).toBe(false)
-    expect(service.kind.plan(nginx.spec, { ...running, undone: true }, world())?.unfinished).toBe(true)
+    expect(service.kind.plan(nginx.spec, { ...running, unfinishedSet: true }, world())?.unfinished).toBe(true)
     expect(service.kind.plan(nginx.spec, { ...running, enabled: 'disabled' }, world())?.unfinished).toBeUndefined()
   })
 

@@ -2,14 +2,14 @@ import { commandLine } from '../../shell/quote.ts'
 import type { Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { lockFunctions } from './apt-lock.ts'
-import type { PackageState } from './dpkg.ts'
 import { holdFunctions } from './hold.ts'
+import type { PackageState } from './observe.ts'
 import type { PackageSpec } from './package.ts'
 
 type PackageWork = Work<PackageSpec, PackageState>
 
 /** How long a busy dpkg is waited for: requests of so many seconds, so many times. A request must stay below the host's deadline. */
-export interface Patience {
+export interface WaitLimit {
   readonly seconds: number
   readonly times: number
 }
@@ -17,7 +17,7 @@ export interface Patience {
 const BUSY = 75
 
 /** Brings a batch of packages to their state in one apt transaction, after finishing what an interrupted one left. */
-export function* installPackages(work: readonly PackageWork[], { seconds, times }: Patience = { seconds: 60, times: 10 }): Steps {
+export function* installPackages(work: readonly PackageWork[], { seconds, times }: WaitLimit = { seconds: 60, times: 10 }): Steps {
   const script = transactionScript(work, seconds)
   for (let i = 1; ; i += 1) {
     const answer = yield { do: 'shell', script, doing: doingOf(work) }
@@ -64,15 +64,15 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
   requireSuccess(answer, 'apt could not do it', 'mend what apt complains about; the next run takes it up where it stopped')
 }
 
-const wanted = ({ spec }: PackageWork): string => (spec.version === undefined ? spec.name : `${spec.name}=${spec.version}`)
+const requested = ({ spec }: PackageWork): string => (spec.version === undefined ? spec.name : `${spec.name}=${spec.version}`)
 
 /** The whole transaction; pure text, so that it can be read in a test. */
-export const transactionScript = (work: readonly PackageWork[], patience: number): string => {
+export const transactionScript = (work: readonly PackageWork[], waitSeconds: number): string => {
   // A package that only carries the host's debt is as wanted itself.
   const changing = work.filter(
     ({ spec, state }) => state.status !== 'installed' || spec.state === 'absent' || (spec.version ?? state.version) !== state.version,
   )
-  const present = changing.filter(({ spec }) => spec.state === 'present').map(wanted)
+  const present = changing.filter(({ spec }) => spec.state === 'present').map(requested)
   const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)
   const minutes = Math.floor(Math.min(...work.map(({ spec }) => spec.cacheHours)) * 60)
   return `
@@ -83,7 +83,7 @@ say() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
 cause() { printf 'provision-cause: %s\\n' "$*"; }
 ${lockFunctions}
 ${holdFunctions}
-${aptFunctions(patience, minutes)}
+${aptFunctions(waitSeconds, minutes)}
 free
 trap 'release; rm -rf "$w"' EXIT
 hold || exit 1
@@ -98,9 +98,9 @@ complain`
 }
 
 /** Debian's own words for the state of every package, and what they mean to us. */
-const aptFunctions = (patience: number, minutes: number): string => `
+const aptFunctions = (waitSeconds: number, minutes: number): string => `
 updated= unfetched=
-free() { until_free ${patience} || { echo "$who" >&2; exit ${BUSY}; }; }
+free() { until_free ${waitSeconds} || { echo "$who" >&2; exit ${BUSY}; }; }
 unfinished() {
   set -- /var/lib/dpkg/updates/[0-9]*
   [ -e "$1" ] || dpkg-query -W -f '\${Status}\\n' | grep -Eqv '^[a-z]+ ok (installed|config-files|not-installed)$'

@@ -13,7 +13,7 @@ export interface PackageState {
 }
 
 // dpkg's journal of status changes that are not in its database yet: files named by digits (dpkg's lib/dpkg/dbmodify.c).
-const probeScript = `
+const packagesScript = `
 dpkg-query -W -f '\${Package}\\t\${Architecture}\\t\${Status}\\t\${Version}\\n'; printf 'answered %s\\n' $?
 set -- /var/lib/dpkg/updates/[0-9]*; [ ! -e "$1" ] || echo journal
 held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
@@ -25,19 +25,19 @@ held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
  * One dpkg-query over all packages of the host, however many are wanted: the unfinished ones may be nobody's. Such a debt goes to
  * the first package that `isAsWanted`; where all will change, their own transaction pays it.
  */
-export const probePackages = (
+export const observePackages = (
   names: readonly string[],
-  isAsWanted: (name: string, state: PackageState) => boolean,
+  isConverged: (name: string, state: PackageState) => boolean,
 ): KindQuery<PackageState> => ({
-  script: probeScript,
+  script: packagesScript,
   parse: (stdout) => {
     const lines = stdout.toString().split('\n')
     const end = lines.findIndex((line) => line.startsWith('answered '))
     if (lines[end] !== 'answered 0') throw new Error('dpkg-query could not read the package database')
     const installed = lines.slice(0, end).map(readLine)
-    const found = new Map<string, PackageState>(names.map((name) => [name, seenOf(name, installed)]))
+    const found = new Map<string, PackageState>(names.map((name) => [name, stateOf(name, installed)]))
     const debt = debtOf(names, installed, lines.slice(end + 1))
-    const bearer = [...found].find(([name, state]) => isAsWanted(name, state))
+    const bearer = [...found].find(([name, state]) => isConverged(name, state))
     if (debt !== undefined && bearer !== undefined) found.set(bearer[0], { ...bearer[1], debt })
     return found
   },
@@ -64,19 +64,19 @@ const readLine = (line: string): Line => {
   return { name, architecture, version, held: selection === 'hold', status: error === 'reinstreq' ? 'half-installed' : state }
 }
 
-const GONE: PackageState = { status: 'not-installed', version: '', held: false }
+const NOT_INSTALLED: PackageState = { status: 'not-installed', version: '', held: false }
 
 // Of a package that is there for several architectures, the one that is installed counts.
-const seenOf = (wanted: string, installed: readonly Line[]): PackageState => {
-  const [name, architecture] = wanted.split(':')
+const stateOf = (requested: string, installed: readonly Line[]): PackageState => {
+  const [name, architecture] = requested.split(':')
   const lines = installed.filter((line) => line.name === name && (architecture === undefined || line.architecture === architecture))
   const line = lines.find(({ status }) => status === 'installed') ?? lines.find(({ status }) => isUnfinished(status))
-  return line === undefined ? GONE : { status: line.status, version: line.version, held: line.held }
+  return line === undefined ? NOT_INSTALLED : { status: line.status, version: line.version, held: line.held }
 }
 
 const debtOf = (names: readonly string[], installed: readonly Line[], rest: readonly string[]): string | undefined => {
-  const wanted = new Set(names.map((name) => name.split(':')[0]))
-  const others = installed.filter(({ name, status }) => isUnfinished(status) && !wanted.has(name))
+  const requested = new Set(names.map((name) => name.split(':')[0]))
+  const others = installed.filter(({ name, status }) => isUnfinished(status) && !requested.has(name))
   const [first] = others
   if (first !== undefined) {
     const more = others.length === 1 ? '' : `, and ${others.length - 1} more`

@@ -1,0 +1,72 @@
+import { ABSENT, reasonUnreached } from '../kind/inode.ts'
+import type { Change, PlanContext } from '../kind/kind.ts'
+import { orphanPolicyOf } from '../kind/orphan-policy.ts'
+import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
+import type { OwnedResource } from './record.ts'
+
+/** What is done about something that is left over: it is deleted, or stays and is no longer ours, or is gone already. */
+export type OrphanOutcome =
+  | { readonly is: 'delete'; readonly note?: string }
+  | { readonly is: 'stays'; readonly why: string }
+  | { readonly is: 'gone' }
+
+/** As a plan has it. */
+export const changeOf = (outcome: OrphanOutcome): Change => ({
+  action: outcome.is === 'delete' ? 'delete' : 'update',
+  certainty: 'exact',
+  reason: reasonOf(outcome),
+  differences: [],
+})
+
+const reasonOf = (outcome: OrphanOutcome): string => {
+  if (outcome.is === 'delete') return `no role declares it any more${outcome.note === undefined ? '' : `; ${outcome.note}`}`
+  return outcome.is === 'gone' ? 'gone already, our record forgets it' : `stays as it is and is no longer ours: ${outcome.why}`
+}
+
+/** Deleted are only things that are exactly as we left them, and whose loss can neither lock anybody out nor lose data. */
+export const outcomeOf = ({ owned }: OrphanSpec, state: OrphanState, context: Pick<PlanContext, 'deleted'>): OrphanOutcome => {
+  const unreached = reasonUnreached(state.inode)
+  if (unreached !== undefined) return keep(unreached)
+  const policy = orphanPolicyOf(owned.key)
+  if ('forget' in policy) return { is: 'gone' }
+  if ('delete' in policy) return DECISIONS[policy.delete](owned, state, context, policy.note)
+  const deletedWith = policy.goesWith?.(owned.key.slice(owned.key.indexOf(':') + 1))
+  return deletedWith !== undefined && context.deleted?.has(deletedWith) ? { is: 'gone' } : keep(policy.keep)
+}
+
+type Decision = (owned: OwnedResource, state: OrphanState, context: Pick<PlanContext, 'deleted'>, note?: string) => OrphanOutcome
+
+const keep = (why: string): OrphanOutcome => ({ is: 'stays', why })
+
+const decideFile: Decision = (owned, { inode, sha256, package: owner }, _, note) => {
+  if (placeOf(owned) === undefined) return keep('our record does not say where it lies')
+  if (inode === ABSENT || owned.digest === 'absent') return { is: 'gone' }
+  if (inode.type !== 'f' || owned.digest !== sha256) return keep('somebody else wrote it since')
+  if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
+  return { is: 'delete', ...(note !== undefined && { note }) }
+}
+
+const decideLink: Decision = (owned, { inode, package: owner }) => {
+  if (inode === ABSENT) return { is: 'gone' }
+  if (owned.digest === undefined) return keep('our record does not say where it led')
+  if (inode.type !== 'l' || `->${inode.target}` !== owned.digest) return keep('somebody else wrote it since')
+  return owner === undefined ? { is: 'delete' } : keep(`it belongs to the package ${owner}`)
+}
+
+/** Within what is deleted before it, a directory can become empty. */
+const decideDirectory: Decision = (owned, { inode, within, package: owner }, context) => {
+  const place = placeOf(owned)
+  if (inode === ABSENT) return { is: 'gone' }
+  if (inode.type !== 'd') return keep('somebody else wrote it since')
+  if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
+  const remaining = within.filter((one) => !context.deleted?.has(`${place}/${one}`))
+  return remaining.length === 0
+    ? { is: 'delete' }
+    : keep(`it is not empty: ${remaining.slice(0, 3).join(', ')}${remaining.length > 3 ? ', …' : ''}`)
+}
+
+const DECISIONS: Readonly<Record<'file' | 'link' | 'directory', Decision>> = {
+  file: decideFile,
+  link: decideLink,
+  directory: decideDirectory,
+}
