@@ -7,10 +7,10 @@ import { type Options, options } from './options.ts'
 import { serverResources } from './server.ts'
 import { checksOf } from './verify.ts'
 
-/** Exporters on every host. On monitoring servers also Prometheus, alert rules, Alertmanager and the dashboard. */
+/** Measures every host, and on the watching hosts judges the measurements and tells the administrators. */
 export default defineRole({
   name: 'monitoring',
-  summary: 'measures every host and alerts the administrators before their users notice',
+  summary: 'measures every host, and tells the administrators before their users do',
   options,
 
   listens: (context) => [
@@ -25,21 +25,15 @@ export default defineRole({
     return [
       ...(members.length > 0
         ? []
-        : [{ path: ['servers'], what: `no host is in the group ${servers}`, fix: 'set `servers` to the group of the monitoring servers' }]),
+        : [{ path: ['servers'], what: `no host is in the group ${servers}`, fix: 'name the group of the hosts that watch the others' }]),
       ...unbound.map(({ name }) => ({
         path: ['servers'],
-        what: `${name} is in the group ${servers}, but no play binds the role monitoring to it`,
-        fix: 'bind the role to all hosts (`hosts: all`)',
+        what: `${name} is in the group ${servers}, and no play binds the role monitoring to it`,
+        fix: 'bind the role to all hosts',
       })),
       ...names.flatMap((name, i) =>
         names.indexOf(name) < i || RESERVED.includes(name)
-          ? [
-              {
-                path: ['receivers', i, 'name'],
-                what: `name ${name} is reserved or used by another receiver`,
-                fix: 'choose another name for this receiver',
-              },
-            ]
+          ? [{ path: ['receivers', i, 'name'], what: `another receiver is called ${name}`, fix: 'give it another name' }]
           : [],
       ),
     ]
@@ -47,7 +41,7 @@ export default defineRole({
 
   resources: (context) => {
     const { options: given, warn } = context
-    if (isServer(context) && given.receivers.length === 0) warn('no alert receivers are configured; add one under monitoring.receivers')
+    if (isServer(context) && given.receivers.length === 0) warn('nobody is told of alerts: name somebody in monitoring.receivers')
     return [
       ...agentResources(context, isServer(context)),
       ...checksResources(context),
@@ -60,5 +54,5 @@ export default defineRole({
 
 const isServer = ({ options, site, host }: SiteContext<Options>): boolean => site.group(options.servers).includes(host)
 
-/** Names of built-in receivers. */
+/** Receivers of our own. */
 const RESERVED = ['nobody', 'heartbeat']

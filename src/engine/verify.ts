@@ -36,7 +36,7 @@ const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal)
   try {
     const shell = await openShell(target, { signal })
     try {
-      const asked = checks.map(async (check) => ({ check, answer: await shell.request(check.script, { deadlineMs: CHECK_MS }) }))
+      const asked = checks.map(async (check) => ({ check, answer: await shell.request(String(check.script), { deadlineMs: CHECK_MS }) }))
       const told = (await Promise.all(asked)).filter(({ answer }) => answer.code !== NOTHING_TO_CHECK)
       const problems = told.flatMap(({ check, answer: { code, stdout, stderr } }) =>
         code === 0 ? [] : [failure(host, check, `exit ${code}: ${masked(`${stderr}${stdout}`, secrets).trim().slice(0, 2000)}`)],

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../keystore/identities.ts'
 import type { LocalFile } from '../resource/kind/content.ts'
 import type { Resource } from '../resource/kind/kind.ts'
+import type { ShellText } from '../shell/script.ts'
 
 /** What a host is, as it says itself. */
 export interface Facts {
@@ -144,7 +145,7 @@ export interface HostContext<Options> extends SiteContext<Options> {
  */
 export interface Check {
   readonly name: string
-  readonly script: string
+  readonly script: ShellText
 }
 
 /**
@@ -153,9 +154,9 @@ export interface Check {
  */
 export interface Drain {
   /** Sends no new request there, and ends when none is under way any more, or after a bounded time; a failure says why on stderr. */
-  readonly out: string
+  readonly out: ShellText
   /** Puts the host in again whatever its state, then ends when it is found healthy; fails when it is not within a bounded time. */
-  readonly back: string
+  readonly back: ShellText
 }
 
 export interface Role<Input = unknown, Options = unknown> {

@@ -22,3 +22,6 @@ export class Script {
 
 /** Text as it is, unquoted, in any position. It must not hold a value from outside the program. */
 export const raw = (text: string): Script => new Script(text, { isBalanced: false, endsLine: false })
+
+/** A script that is still written as text. */
+export type ShellText = string | Script

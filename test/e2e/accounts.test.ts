@@ -95,7 +95,7 @@ describe('accounts, keys, kernel settings and commands', () => {
   it('brings an administrator who can become root, and takes that back, and the account', async () => {
     const boss = (more: object) => accountsOption.parse([{ name: 'boss', keys: [KEY], ...more }])
     const check = async (more: object) => {
-      for (const { script } of accountChecks(boss(more))) await host.run(script)
+      for (const { script } of accountChecks(boss(more))) await host.run(String(script))
     }
     await host.apply([...accountPackages(boss({})), ...accounts(boss({}))])
     expect(await host.plan(accounts(boss({})))).toEqual([])

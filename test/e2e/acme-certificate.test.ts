@@ -73,7 +73,7 @@ const checks = (): readonly (number | null)[] => {
   const options = haproxy.options.parse({ certificates: [{ names: ['www.example.test', 'example.test'] }] })
   const host = { name: 'lb-01', user: 'ops', sshPort: 22, addresses: [HOST], publicAddresses: [HOST], groups: [] }
   const found = haproxy.verify?.({ host, options, site: { hosts: [host], group: () => [host], withRole: () => [host] } }) ?? []
-  return found.map(({ script }) => project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', script).status)
+  return found.map(({ script }) => project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', String(script)).status)
 }
 
 /** The certificate that a visitor gets, and whether the authority vouches for it. */

@@ -93,7 +93,7 @@ describe('a dpkg that is busy', () => {
     const answer = async () => {
       for (let next = steps.next(); next.done !== true; ) {
         if (next.value.do !== 'shell') throw new Error('only scripts are expected')
-        next = steps.next(await host.session.shell.request(next.value.script))
+        next = steps.next(await host.session.shell.request(String(next.value.script)))
       }
     }
     await expect(answer()).rejects.toMatchObject({

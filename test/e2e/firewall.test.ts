@@ -95,7 +95,7 @@ table inet rival {
 /** What the role's own checks say that do not pass. */
 const failing = async (): Promise<readonly string[]> => {
   const checks = firewall.verify?.({ host: { name: 'h1' } } as unknown as Parameters<NonNullable<typeof firewall.verify>>[0]) ?? []
-  const answers = await Promise.all(checks.map(({ script }) => one.session.shell.request(script)))
+  const answers = await Promise.all(checks.map(({ script }) => one.session.shell.request(String(script))))
   return answers.flatMap(({ code, stdout, stderr }, i) => (code === 0 ? [] : [`${checks[i]?.name}: ${stdout}${stderr}`]))
 }
 

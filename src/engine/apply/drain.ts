@@ -37,7 +37,7 @@ export const putBack = async (run: Run, outs: readonly DrainedHost[]): Promise<r
     outs.map(async (out) => {
       const { member, at, role, back } = out.draining
       const fix = `look at ${member}: it is in again, and gets requests as soon as ${at} finds it healthy`
-      const script = undrainScript(member, role, back)
+      const script = undrainScript(member, role, String(back))
       const failure = { doing: `putting it back in at ${at}`, failed: `is not found healthy at ${at}`, fix }
       return carryOut(run, out, { phase: 'back', script, ...failure }).then(
         () => [],
@@ -55,7 +55,12 @@ const takeOutAt = (run: Run, out: DrainedHost): Promise<void> => {
   const { member, at, role, out: script, back } = out.draining
   const fix = 'nothing was changed on it; mend what that host says, and run again'
   const failure = { doing: `taking it out of ${at}`, failed: `cannot be taken out of ${at}`, fix }
-  return carryOut(run, out, { phase: 'out', script: drainScript(member, role, script), input: Buffer.from(back), ...failure })
+  return carryOut(run, out, {
+    phase: 'out',
+    script: drainScript(member, role, String(script)),
+    input: Buffer.from(String(back)),
+    ...failure,
+  })
 }
 
 /** What is done at the other host, and how it is described. */

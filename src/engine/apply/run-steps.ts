@@ -34,7 +34,7 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
       const on = step.on === undefined ? session : sessions.get(step.on)
       if (on === undefined) throw unreached(step.on ?? '')
       doing(step.doing)
-      return on.shell.request(step.script, {
+      return on.shell.request(String(step.script), {
         ...(step.input === undefined ? {} : { input: step.input }),
         deadlineMs: step.withinMs ?? STEP_MS,
         onLine: (line) => {
@@ -44,7 +44,7 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
     }
     case 'reconnect':
       doing('coming in anew, to be sure that one still can')
-      return runOnce(session.target, step.script, { deadlineMs: step.withinMs }).catch((error: unknown) => {
+      return runOnce(session.target, String(step.script), { deadlineMs: step.withinMs }).catch((error: unknown) => {
         // Not coming in is what the step asks about, so it is an answer.
         if (!(error instanceof Problem)) throw error
         return { code: 255, stdout: Buffer.alloc(0), stderr: [error.what, error.why ?? []].flat().join(': ') }

@@ -25,7 +25,7 @@ export const queryHost = (host: string, placed: readonly DeclaredResource[]): Ho
   const asked = mergeQueries(probes.map(({ probe }) => probe.shared))
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
-  const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => part.script))
+  const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => String(part.script)))
   return {
     script,
     read: (stdout) => {

@@ -16,8 +16,8 @@ export const diffsOf = async (shell: Shell, due: readonly PendingChange[]): Prom
   const groups = groupByKind(due).filter(([kind]) => kind.diff !== undefined)
   const asking = groups
     .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
-    .filter(({ probe }) => probe.script.trim() !== '')
-  const question = fenced(asking.map(({ probe }) => probe.script))
+    .filter(({ probe }) => String(probe.script).trim() !== '')
+  const question = fenced(asking.map(({ probe }) => String(probe.script)))
   const answers = asking.length === 0 ? [] : question.cut((await shell.request(question.script)).stdout)
   const before = new Map(asking.map(({ kind, probe }, i) => [kind, probe.read(answers[i] ?? Buffer.alloc(0))]))
   return new Map(

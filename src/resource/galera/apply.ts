@@ -136,7 +136,7 @@ function* bootstrapOn({ host, seqno, runs }: Candidate, one: GaleraWork): Steps 
   const steps = applyService(one, { ...one.spec.service, took: IN_CLUSTER })
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value
-    next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: bootstrapScript(step.script) } : step)
+    next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: bootstrapScript(String(step.script)) } : step)
   }
 }
 

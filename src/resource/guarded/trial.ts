@@ -1,3 +1,4 @@
+import type { ShellText } from '../../shell/script.ts'
 import type { Answers, SharedQueries } from '../kind/queries.ts'
 
 /**
@@ -18,15 +19,15 @@ export interface Trial {
    * `$saved` set, an earlier change is in force that nobody confirmed: the way back is the one that was saved for that. Its variables
    * are there in `armed`, too.
    */
-  readonly prepare: string
+  readonly prepare: ShellText
   /** Run when the timer is set, a request before `load`. */
-  readonly armed?: string
+  readonly armed?: ShellText
   /** Puts it in force, and nothing that a boot would load. Undone at once where it fails. */
-  readonly load: string
+  readonly load: ShellText
   /** Puts the old state in force. Run by the host alone, perhaps before `load`, perhaps twice. */
-  readonly undo: string
+  readonly undo: ShellText
   /** Once it is confirmed: replaces what a boot loads. May be cut off, and begun anew by the next run. */
-  readonly keep: string
+  readonly keep: ShellText
   /** What to do when the host does not accept it, and when nobody could come in. */
   readonly fix: { readonly refused: string; readonly lockedOut: string }
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Authority } from '../../keystore/identities.ts'
+import type { ShellText } from '../../shell/script.ts'
 import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
 import type { Answers, Query, SharedQueries } from './queries.ts'
@@ -53,7 +54,7 @@ export interface KindQuery<Seen> {
   /** What is asked together with what other kinds ask. */
   readonly shared?: SharedQueries
   /** POSIX sh; runs as root with an empty standard input, in `LC_ALL=C`. Its stderr is ignored. */
-  readonly script: string
+  readonly script: ShellText
   /** By identity. A resource that the host did not speak of is missing from the map: an error, never "absent". */
   parse(stdout: Buffer, said: Answers): ReadonlyMap<string, Seen>
 }

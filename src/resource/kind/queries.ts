@@ -1,4 +1,5 @@
 import { commandLine } from '../../shell/quote.ts'
+import type { ShellText } from '../../shell/script.ts'
 import type { InodeState } from './inode.ts'
 import type { KindQuery } from './kind.ts'
 
@@ -43,7 +44,7 @@ export interface Member {
 
 /** One instrument: what it asks, and how to read the answer. */
 export interface Query<T> {
-  readonly script: string
+  readonly script: ShellText
   read(stdout: Buffer): T
 }
 

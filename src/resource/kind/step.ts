@@ -1,9 +1,10 @@
 import type { Secret } from '../../secret/secret.ts'
+import type { ShellText } from '../../shell/script.ts'
 
 /** One privileged script and what it reads on standard input. Its output is bytes; `$T` is a directory for its temporary files, which no cut outlives. */
 export interface ShellStep {
   readonly do: 'shell'
-  readonly script: string
+  readonly script: ShellText
   readonly input?: Uint8Array | Secret
   /** Another host of the play than the one whose resource this is (plans over several hosts). */
   readonly on?: string
@@ -16,7 +17,7 @@ export interface ShellStep {
 /** A script that is run over a connection of its own, opened for it: proof that one can still come in. */
 export interface ReconnectStep {
   readonly do: 'reconnect'
-  readonly script: string
+  readonly script: ShellText
   /** How long to go on trying, in milliseconds. */
   readonly withinMs: number
 }

@@ -67,7 +67,7 @@ export const onHost = (
   const hear = (line: string): unknown => line.startsWith('provision-doing: ') && doing.push(line.slice('provision-doing: '.length))
   // Not coming in is what the step asks about, so it is an answer, as it is to the engine.
   const comeInAnew = ({ script, withinMs }: ReconnectStep): Promise<Answer> =>
-    runOnce(session.target, script, { deadlineMs: withinMs }).catch((error: Error) => ({
+    runOnce(session.target, String(script), { deadlineMs: withinMs }).catch((error: Error) => ({
       code: 255,
       stdout: Buffer.alloc(0),
       stderr: error.message,
@@ -81,7 +81,7 @@ export const onHost = (
           ? await comeInAnew(step)
           : step.do === 'identity'
             ? await sign(step)
-            : await session.shell.request(step.script, { ...(step.input !== undefined && { input: step.input }), onLine: hear }),
+            : await session.shell.request(String(step.script), { ...(step.input !== undefined && { input: step.input }), onLine: hear }),
       )
     }
   }
@@ -133,7 +133,7 @@ export const onHost = (
       const steps: Steps = kind.apply([{ id: resource.id, spec: resource.spec, state: seen, change: verdict }])
       for (let next = steps.next(); next.done !== true && next.value.do === 'shell'; ) {
         const { script, input } = next.value
-        next = steps.next(await session.shell.request(script, input === undefined ? {} : { input }))
+        next = steps.next(await session.shell.request(String(script), input === undefined ? {} : { input }))
       }
     },
     down: async () => {

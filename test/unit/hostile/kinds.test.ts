@@ -118,7 +118,7 @@ describe.each([...byKind.keys()])('what a host says of a %s', (name) => {
           members: () => members,
           allowDataLoss,
         }
-        const answers = (step: Step) => (d.chance(0.01) ? lost : answer(d, 'script' in step ? step.script : ''))
+        const answers = (step: Step) => (d.chance(0.01) ? lost : answer(d, 'script' in step ? String(step.script) : ''))
         for (const steps of [kind.apply([work]), kind.revert?.([work])])
           try {
             if (steps !== undefined) carryOut(steps, answers)

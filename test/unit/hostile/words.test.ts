@@ -87,10 +87,10 @@ describe('a hostile path', () => {
         })
       const found = inodes.read(answer('cat "$T/inodes"'))
       expect(paths.filter((path) => found.inodes.get(path) === undefined || found.inodes.get(path) === 'absent')).toEqual([])
-      expect([...digests.read(answer(digests.script))]).toEqual(
+      expect([...digests.read(answer(String(digests.script)))]).toEqual(
         expect.arrayContaining(files.map(({ path, text }) => [path, sha256Hex(Buffer.from(text))])),
       )
-      expect([...texts.read(answer(texts.script))]).toEqual(expect.arrayContaining(files.map(({ path, text }) => [path, [text]])))
+      expect([...texts.read(answer(String(texts.script)))]).toEqual(expect.arrayContaining(files.map(({ path, text }) => [path, [text]])))
     }
   })
 })
@@ -125,7 +125,7 @@ describe('a hostile name', () => {
         const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
         const next = user.kind.apply([{ id: 'ops', spec: read.data, state: 'absent' as never, change: verdict }]).next()
         const { script } = next.value as Extract<Step, { do: 'shell' }>
-        spawnSync('dash', [], { input: script, env: { PATH: `${stubs}:${process.env.PATH}`, T: stubs } })
+        spawnSync('dash', [], { input: String(script), env: { PATH: `${stubs}:${process.env.PATH}`, T: stubs } })
         expect(readFileSync(join(stubs, 'said'), 'utf8').split('\0')).toContain(comment)
       }),
       { numRuns: 200 },

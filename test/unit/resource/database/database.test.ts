@@ -38,7 +38,7 @@ describe('a database', () => {
       const { spec } = database({ name: 'shop', state: 'absent', ...both, ...options })
       const verdict = { action: 'delete', certainty: 'dependent', reason: '', differences: [] } as const
       const step = database.kind.apply([{ id: 'shop', spec, state: UNKNOWN, change: verdict }]).next().value
-      return step?.do === 'shell' ? step.script : ''
+      return step?.do === 'shell' ? String(step.script) : ''
     }
     expect(script({})).toContain("IF(COUNT(*) = 0, 'DROP DATABASE IF EXISTS `shop`', 'DO 0')")
     expect(script({ loseAllRows: true })).toContain('\nDROP DATABASE IF EXISTS `shop`;')

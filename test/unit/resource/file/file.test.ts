@@ -74,7 +74,7 @@ describe('what a person sees of a file', () => {
     const seen = { ...seenHello, mode: '600' }
     const verdict = file.kind.plan(spec, seen, world)
     if (verdict === undefined) throw new Error('nothing to ask')
-    expect(file.kind.before?.([{ id: '/f', spec, state: seen, change: verdict }]).script).toBe('')
+    expect(String(file.kind.before?.([{ id: '/f', spec, state: seen, change: verdict }]).script)).toBe('')
   })
 })
 

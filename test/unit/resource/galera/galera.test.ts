@@ -165,16 +165,13 @@ const carryOut = (
     if (step.do !== 'shell') throw new Error('only scripts')
     const host = step.on ?? me
     const said = (text: string): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
-    if (step.script.includes("SELECT 'end'")) return said(answers[host]?.stands ?? 'down\n')
-    if (step.script === readAsMysql(GRASTATE)) return said(answers[host]?.grastate ?? '')
-    if (step.script.includes('galera_recovery')) return said('--wsrep_start_position=11111111-1111-1111-1111-111111111111:77')
-    const begins = step.script.includes('wsrep-new-cluster')
-      ? 'begins'
-      : step.script.includes('pc.bootstrap')
-        ? 'claims the majority'
-        : undefined
+    const script = String(step.script)
+    if (script.includes("SELECT 'end'")) return said(answers[host]?.stands ?? 'down\n')
+    if (script === String(readAsMysql(GRASTATE))) return said(answers[host]?.grastate ?? '')
+    if (script.includes('galera_recovery')) return said('--wsrep_start_position=11111111-1111-1111-1111-111111111111:77')
+    const begins = script.includes('wsrep-new-cluster') ? 'begins' : script.includes('pc.bootstrap') ? 'claims the majority' : undefined
     done.push(
-      `${host} ${begins ?? (step.script.includes('try-restart') ? 'restarts' : step.script.includes('provision-done') ? 'is seen to' : 'waits')}`,
+      `${host} ${begins ?? (script.includes('try-restart') ? 'restarts' : script.includes('provision-done') ? 'is seen to' : 'waits')}`,
     )
     return said('')
   }

@@ -239,7 +239,7 @@ describe("others' rules", () => {
   })
 
   it('are looked for with the ports that our rules will open, and not where they open none', () => {
-    const script = (rules: string): string => nftables.kind.observe([nftables({ rules }).spec]).script
+    const script = (rules: string): string => String(nftables.kind.observe([nftables({ rules }).spec]).script)
     const input = (rule: string): string =>
       `chain input { type filter hook input priority filter; policy drop; udp sport 67 udp dport 68 accept; ${rule}; }`
     expect(script(input('tcp dport { 80, 443 } counter accept'))).toContain("-v planned='tcp 80 tcp 443'")
@@ -292,7 +292,7 @@ describe('applying a table', () => {
     // The old boot file may be read, as a way back; only the last step writes it.
     for (const script of [arm, load, confirm]) expect(script).not.toMatch(/(>|mv [^\n]*|cp \S+ )\/etc\/provision/)
     expect(keep).toContain('mv -f /etc/provision/nftables/inet-provision.nft.new /etc/provision/nftables/inet-provision.nft')
-    const nonces = [arm, load, confirm, keep].map((script) => / nonce=([0-9a-f]{16})$/m.exec(script ?? '')?.[1])
+    const nonces = [arm, load, confirm, keep].map((script) => / nonce=([0-9a-f]{16})$/m.exec(String(script))?.[1])
     expect(nonces).toEqual(Array(4).fill(nonces[0] ?? 'none'))
     expect(steps.next(yes).done).toBe(true)
   })

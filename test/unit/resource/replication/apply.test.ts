@@ -74,7 +74,7 @@ const carriedOut = (
     if (step.do !== 'shell') return { code: 0, stdout: Buffer.from(''), stderr: '' }
     const host = step.on ?? 'two'
     const server = all[host]
-    const { script } = step
+    const script = String(step.script)
     const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
     if (script.includes('/dev/tcp/')) return { ...ok(), code: answers.some((one) => `${host} ${script}`.includes(one)) ? 1 : 0 }
     if (server === undefined) throw new Error(`nobody asks ${host}`)
@@ -118,7 +118,7 @@ const carriedOut = (
   const steps = replication.kind.apply([work])
   try {
     for (let next = steps.next(); next.done !== true; ) {
-      const isLost = lostAt !== undefined && next.value.do === 'shell' && next.value.script.includes(lostAt)
+      const isLost = lostAt !== undefined && next.value.do === 'shell' && String(next.value.script).includes(lostAt)
       next = isLost ? steps.throw(LOST) : steps.next(answer(next.value))
     }
   } catch (error) {

@@ -19,7 +19,7 @@ const stories = (members: Record<string, UnreplicatedState>, yielding: readonly 
     if (verdict === undefined) return 'nothing'
     try {
       const step = unreplicated.kind.apply([{ id: 'database', spec, state: seen, change: verdict, members: () => all }]).next().value
-      return `${verdict.reason} => ${step?.do === 'shell' ? (/<<'SQL'\n(.*)\nSQL$/s.exec(step.script)?.[1] ?? step.script).replaceAll('\n', ' ') : ''}`
+      return `${verdict.reason} => ${step?.do === 'shell' ? (/<<'SQL'\n(.*)\nSQL$/s.exec(String(step.script))?.[1] ?? String(step.script)).replaceAll('\n', ' ') : ''}`
     } catch (error) {
       if (!(error instanceof HostRefusal)) throw error
       // It would have been said before anything was changed.

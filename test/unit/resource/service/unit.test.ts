@@ -49,8 +49,8 @@ describe('a unit file', () => {
     const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, state: { stale: false, file: 'absent' }, change: verdict }])
     const step = steps.next().value
     if (step?.do !== 'shell') throw new Error('a script was expected')
-    expect(step.script).toMatch(/^install -d -m 755 \/etc\/systemd\/system\/broken\.service\.d /)
-    expect(step.script).toMatch(/systemctl daemon-reload$/)
+    expect(String(step.script)).toMatch(/^install -d -m 755 \/etc\/systemd\/system\/broken\.service\.d /)
+    expect(String(step.script)).toMatch(/systemctl daemon-reload$/)
     expect(steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' }).done).toBe(true)
   })
 

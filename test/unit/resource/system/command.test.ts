@@ -52,7 +52,7 @@ describe('a command', () => {
     ])
     const step = steps.next().value
     if (step?.do !== 'shell') throw new Error('no script')
-    const ran = spawnSync('/bin/sh', ['-c', step.script])
+    const ran = spawnSync('/bin/sh', ['-c', String(step.script)])
     expect(ran.status).toBe(code)
     const answer = { code: ran.status ?? -1, stdout: ran.stdout, stderr: ran.stderr.toString() }
     if (code === 0) expect(steps.next(answer).done).toBe(true)
