@@ -45,7 +45,7 @@ describe('accounts, keys, kernel settings and commands', () => {
     await fourBeats(
       command({ name: 'mark', run: 'echo hi >/root/mark', creates: '/root/mark' }),
       'rm /root/mark',
-      'run command:mark: /root/mark is not there',
+      'run command:mark: /root/mark is missing',
     )
     expect(await host.run('stat -c "%U %a %F" ~ann ~ann/.ssh ~ann/.ssh/authorized_keys')).toMatch(
       /^ann 7.. directory\nann 700 directory\nann 600 regular file\n$/,
@@ -82,7 +82,7 @@ describe('accounts, keys, kernel settings and commands', () => {
 
   it('says which of a batch were done before one was refused', async () => {
     const { done, what } = await host.refused([group({ name: 'fine' }), group({ name: 'taken', gid: 0 }), group({ name: 'never' })])
-    expect([done, what]).toEqual([['fine'], 'group taken could not be set up (exit 4)'])
+    expect([done, what]).toEqual([['fine'], 'group taken not changed (exit 4)'])
   })
 
   it('removes accounts and keeps their home', async () => {

@@ -67,7 +67,7 @@ const mended = async (): Promise<void> => {
 
 describe('settings of sshd', () => {
   it('are in force for who comes next, spare the connection at hand, and leave nothing else behind', async () => {
-    expect(await host.plan(wanted)).toEqual([`create ${KEY}: not there`])
+    expect(await host.plan(wanted)).toEqual([`create ${KEY}: missing`])
     expect(await host.apply(wanted)).toEqual([`create ${KEY}`])
     expect(await host.plan(wanted)).toEqual([])
     expect(await host.run("sshd -T | grep -E '^(maxauthtries|x11forwarding|logingracetime|acceptenv) '")).toBe(

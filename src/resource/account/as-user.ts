@@ -1,6 +1,6 @@
 /**
- * Perl that takes on the rights of a user for what lies in that user's directories, and gives them back. The process stays root's, so that
- * the user can neither signal nor trace it.
+ * Perl functions that take the rights of a user for work in that user's directories, and give them back. The process still belongs to
+ * root, so the user can neither signal nor trace it.
  */
 export const AS_USER = `
 my %more;

@@ -9,59 +9,59 @@ import { identityOf } from './public-key.ts'
 
 type KeysWork = Work<AuthorizedKeysSpec, KeysState>
 
-/** Puts the keys in place, one user after the other, in one request. */
+/** Writes the keys of all users in one request, in order. */
 export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   for (const { id, spec, state } of work) {
     if (state.elsewhere !== undefined)
       throw new HostRefusal(
-        `the keys of ${id} would not be read`,
-        `this host's sshd reads keys from ${state.elsewhere}`,
-        'take AuthorizedKeysFile out of its sshd_config',
+        `authorized keys of ${id} would have no effect`,
+        `sshd on this host reads keys from ${state.elsewhere}`,
+        'remove AuthorizedKeysFile from its sshd_config',
       )
     if (state.unread !== undefined && !spec.exclusive)
       throw new HostRefusal(
-        `the keys of ${id} are not touched`,
+        `authorized keys of ${id} not changed`,
         state.unread,
-        'remove that file, or say `exclusive: true` where no keys of others are to stay',
+        'delete that file, or set `exclusive: true` to replace all of its keys',
       )
   }
   const answer = yield {
     do: 'shell',
     script: `umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`,
     input: inputFor(work),
-    doing: 'putting keys in place',
+    doing: 'writing authorized keys',
   }
   if (answer.code === 0) return
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))?.id ?? ''
   throw new HostRefusal(
-    `the keys of ${failed} could not be put in place`,
+    `authorized keys of ${failed} not written`,
     lastLines(answer.stderr),
-    answer.code === UNSAFE ? 'see who put it there; a home directory belongs to its user, below directories of root' : undefined,
+    answer.code === UNSAFE ? 'check who created it: a home directory must belong to its user and lie below directories of root' : undefined,
     done,
     failed,
   )
 }
 
-/** For each user: what goes, what comes, and which keys are ours; NUL-terminated. Lines that stay are not sent: the host copies them as the user. */
+/** For each user: lines to remove, lines to add, and our keys; NUL-terminated. The host copies unchanged lines as the user, so they are not sent. */
 const inputFor = (work: readonly KeysWork[]): Uint8Array =>
   Buffer.from(
     work
       .flatMap(({ spec, state }) => {
         const after = desiredLines(spec, state)
-        const go = state.lines.filter((line) => !after.includes(line))
-        const come = spec.exclusive ? after : after.filter((line) => !state.lines.includes(line))
+        const removed = state.lines.filter((line) => !after.includes(line))
+        const added = spec.exclusive ? after : after.filter((line) => !state.lines.includes(line))
         const ours = spec.keys.map((key) => `${identityOf(key)}\n`).join('')
-        return [spec.user, spec.exclusive ? 'all' : 'some', go.join('\n'), come.join('\n'), ours]
+        return [spec.user, spec.exclusive ? 'all' : 'some', removed.join('\n'), added.join('\n'), ours]
       })
       .map((word) => `${word}\0`)
       .join(''),
   )
 
 /**
- * Root opens the way by descriptor: a home that others may write to, a `.ssh` that root made. The rest is done as the user, who can only
- * hurt himself. A directory of root is given to the user only where all that it holds is the user's already: another one could have been
- * renamed to this place.
+ * Root repairs the directories by descriptor: a home that others may write to, a `.ssh` that root created. Everything else runs with the
+ * rights of the user. A directory of root is given to the user only if everything in it already belongs to the user: otherwise a different
+ * directory could have been renamed to this path.
  */
 const PUT_KEYS = String.raw`${AS_USER}
 my ($records) = @ARGV;

@@ -4,30 +4,30 @@ import { AS_USER } from './as-user.ts'
 import { identityOf, type PublicKey, readKey } from './public-key.ts'
 
 export interface KeysState {
-  /** Undefined: there is no such user (yet). */
+  /** Undefined if the user does not exist (yet). */
   readonly home: string | undefined
   readonly inodes: { readonly home: InodeState; readonly ssh: InodeState; readonly file: InodeState }
   /** The lines of the file. */
   readonly lines: readonly string[]
-  /** Identities of the keys that we put there. */
+  /** Identities of the keys that provision wrote. */
   readonly ours: readonly string[]
-  /** Where sshd looks for keys, if not in the usual place. */
+  /** The file that sshd reads keys from, if it is not the default. */
   readonly elsewhere: string | undefined
-  /** Why the file could not be read, with its path and owner; what is in it is not known then. */
+  /** Why the file could not be read, with its path and owner; its content is then unknown. */
   readonly unread: string | undefined
 }
 
-/** Where we keep, a file a user, which keys are ours. */
+/** Records which keys provision wrote; one file per user. */
 export const RECORDS = '/var/lib/provision/authorized-keys'
 
 const fileIn = (home: string): string => `${home}/.ssh/authorized_keys`
 
-/** Bytes that are read of a file of keys: about two thousand of them. */
+/** Limit of an authorized_keys file, in bytes: about two thousand keys. */
 export const MAX_KEYS_BYTES = 1_048_576
 
 /**
- * Two processes, however many users. A home directory is its user's, so that everything in it is looked at and read as the user: links
- * there lead nowhere that the user could not go. Named pipes are not waited for, and no more is read than a file of keys can hold.
+ * Two processes for any number of users. Everything in a home directory is examined and read with the rights of its user, so a link there
+ * reaches only what the user can reach. Reads are bounded and do not wait for named pipes.
  */
 export const keysScript = (users: readonly string[]): string => `
 printf 'sshd\\0'; grep -hisE '^[[:space:]]*AuthorizedKeysFile[[:space:]=]' /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config; printf '\\0'
@@ -52,7 +52,7 @@ sub add_lines {
   $lines .= join '', map { "$path\0$_\n" } split /\n/, $text, -1 if $text ne '';
 }
 my @unread;
-# The user's own file in a .ssh that root made, which the user cannot enter.
+# The user's own file in a .ssh that root created and the user cannot enter.
 sub open_behind_root {
   my ($one) = @_; my ($h, @s);
   return unless enter("$one->{home}/.ssh") && (@s = lstat 'authorized_keys') && S_ISREG($s[2]) && $s[4] == $one->{uid};
@@ -78,7 +78,7 @@ print 'unread', "\0$_" for @unread;
 print "lines\0$lines";
 `
 
-/** Reads what `seenScript` printed. */
+/** Parses the output of `keysScript`. */
 export const readKeysStates = (answer: string, users: readonly string[]): ReadonlyMap<string, KeysState> => {
   const fields = answer.split('\0')
   const homes = new Map<string, string>()
@@ -88,7 +88,7 @@ export const readKeysStates = (answer: string, users: readonly string[]): Readon
   i = readInodes(fields, inodes, i)
   const unread = new Map<string, string>()
   for (; fields[i] === 'unread'; i += 3) unread.set(fields[i + 1] ?? '', fields[i + 2] ?? '')
-  if (fields[0] !== 'sshd' || fields[i] !== 'lines') throw new Error('the host could not list its users and their keys')
+  if (fields[0] !== 'sshd' || fields[i] !== 'lines') throw new Error('the host did not list its users and their keys')
   const lines = fields
     .slice(i + 1)
     .join('\0')
@@ -115,14 +115,14 @@ export const readKeysStates = (answer: string, users: readonly string[]): Readon
   )
 }
 
-// The first value counts (sshd_config(5)); Debian's sshd_config includes the .d directory before anything else.
+// sshd uses the first value (sshd_config(5)). Debian's sshd_config includes the .d directory first.
 const elsewhere = (settings: string): string | undefined => {
   const value = /AuthorizedKeysFile[\s=]+(.*)/i.exec(settings)?.[1]?.trim()
   const paths = value?.replaceAll('"', '').split(/\s+/) ?? []
   return value === undefined || paths.some((path) => path.replace(/^%h\//, '') === '.ssh/authorized_keys') ? undefined : value
 }
 
-/** The desired lines of the file: lines that are not ours stay in place, unless the file is exclusive. */
+/** Returns the desired lines of the file. Lines of others are kept, unless the file is exclusive. */
 export const desiredLines = (
   { keys, exclusive }: { readonly keys: readonly PublicKey[]; readonly exclusive: boolean },
   { lines, ours }: KeysState,

@@ -8,7 +8,7 @@ import { desiredLines, type KeysState, keysScript, readKeysStates } from './auth
 import { formatKey, identityOf, keyProblem, type PublicKey, readKey } from './public-key.ts'
 
 const schema = z.strictObject({
-  user: accountName.meta({ description: 'whose account the keys open', examples: ['ops'] }),
+  user: accountName.meta({ description: 'the user who may log in with the keys', examples: ['ops'] }),
   keys: z
     .array(
       z.string().superRefine((line, context) => {
@@ -17,13 +17,13 @@ const schema = z.strictObject({
       }),
     )
     .transform((lines): readonly PublicKey[] => lines.map(readKey).filter((key) => key !== undefined))
-    .meta({ description: 'lines as in authorized_keys; one that is taken out of this list is taken from the host' }),
-  exclusive: z.boolean().default(false).meta({ description: 'whether keys that others put there go' }),
+    .meta({ description: 'lines as in authorized_keys; a key removed from this list is removed from the host' }),
+  exclusive: z.boolean().default(false).meta({ description: 'whether to delete keys that provision did not write' }),
 })
 
 export type AuthorizedKeysSpec = z.output<typeof schema>
 
-/** Who may log in as a user by ssh: keys, in the place and with the owner and modes that sshd insists on. */
+/** SSH keys that may log in as a user, in the place and with the owner and modes that sshd requires. */
 export const authorizedKeys = defineKind({
   name: 'authorized-keys',
   schema,
@@ -43,7 +43,7 @@ export const authorizedKeys = defineKind({
   plan: (spec, state, context) => {
     if (state.home === undefined) {
       const certainty = context.changes(`user:${spec.user}`) ? 'exact' : 'dependent'
-      return spec.keys.length === 0 ? undefined : { action: 'create', certainty, reason: 'not there', differences: [] }
+      return spec.keys.length === 0 ? undefined : { action: 'create', certainty, reason: 'missing', differences: [] }
     }
     if (state.elsewhere !== undefined)
       return { action: 'update', certainty: 'exact', reason: `sshd reads keys from ${state.elsewhere}`, differences: [] }
@@ -51,11 +51,11 @@ export const authorizedKeys = defineKind({
     const differences = [...keyDifferences(spec, state), ...(state.inodes.file === ABSENT ? [] : ownershipDifferences(spec.user, state))]
     if (differences.length === 0) return undefined
     return state.inodes.file === ABSENT
-      ? { action: 'create', certainty: 'exact', reason: 'not there', differences }
+      ? { action: 'create', certainty: 'exact', reason: 'missing', differences }
       : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  orphan: { keep: 'its removal could lock somebody out; declare it with an empty list of keys' },
+  orphan: { keep: 'deleting keys could lock somebody out; declare it with an empty list of keys to remove them' },
   apply: applyKeys,
 
   diff: ({ spec, state }) => ({ before: formatKeys(state.lines), after: formatKeys(desiredLines(spec, state)) }),
@@ -65,13 +65,13 @@ const keyDifferences = (spec: AuthorizedKeysSpec, state: KeysState): readonly Di
   const after = desiredLines(spec, state)
   const record = new Set(spec.keys.map(identityOf))
   if (after.length === state.lines.length && after.every((line, i) => line === state.lines[i])) {
-    // As wanted, but the record of what is ours is not: a key that is taken out later would stay.
+    // The file is right, the record of our keys is not: a key removed from the list later would stay in the file.
     return record.size === state.ours.length && state.ours.every((one) => record.has(one)) ? [] : [{ key: 'record' }]
   }
   return [{ key: 'keys', from: `${keysIn(state.lines).length}`, to: `${keysIn(after).length}` }]
 }
 
-// sshd's StrictModes: the file, its directory and the home belong to the user (or root) and nobody else may write there.
+// StrictModes of sshd: the file, its directory and the home must belong to the user (or root) and be writable by nobody else.
 const ownershipDifferences = (user: string, { inodes }: KeysState): readonly Difference[] =>
   (['home', 'ssh', 'file'] as const).flatMap((key): readonly Difference[] => {
     const inode = inodes[key]
@@ -90,7 +90,7 @@ const ownershipDifferences = (user: string, { inodes }: KeysState): readonly Dif
 
 const keysIn = (lines: readonly string[]): readonly PublicKey[] => lines.map(readKey).filter((key) => key !== undefined)
 
-// Lines that are no keys are not shown: a user may have linked the file to one that is nobody's business.
+// Only keys are shown: the user may have linked the file to one with private content.
 const formatKeys = (lines: readonly string[]): string =>
   keysIn(lines)
     .map((key) => `${formatKey(key)}\n`)

@@ -7,20 +7,20 @@ import { GSHADOW_SCRIPT, getentScript, NO_ACCOUNT, readDatabase } from './accoun
 
 const schema = z.strictObject({
   name: accountName.meta({ description: 'the name of the group', examples: ['deploy'] }),
-  gid: z.int().min(0).max(4_294_967_293).optional().meta({ description: 'its number; the next free one where it is not given' }),
-  system: z.boolean().default(false).meta({ description: 'takes a number from the range of system groups' }),
+  gid: z.int().min(0).max(4_294_967_293).optional().meta({ description: 'the number; default: the next free one' }),
+  system: z.boolean().default(false).meta({ description: 'use a number from the range of system groups' }),
   state: z.enum(['present', 'absent']).default('present'),
 })
 
 export type GroupSpec = z.output<typeof schema>
-/** A group whose deletion was cut off: nobody can belong to it, and `/etc/gshadow` still has it. */
+/** A group whose deletion was interrupted: only `/etc/gshadow` still lists it, and no user can be a member. */
 const HALF_DELETED = 'half deleted'
 
 export type GroupState = { readonly gid: number } | typeof NO_ACCOUNT | typeof HALF_DELETED
 
 const isAbsent = ({ state }: GroupSpec): boolean => state === 'absent'
 
-/** A group of users. Who belongs to it is said by its users. */
+/** A group. Its members are declared by the users. */
 export const group = defineKind({
   name: 'group',
   schema,
@@ -41,21 +41,20 @@ export const group = defineKind({
   plan: (spec, state) => {
     if (spec.state === 'absent') {
       if (state === NO_ACCOUNT) return undefined
-      const reason = state === HALF_DELETED ? 'its deletion was cut off' : 'shall not be there'
+      const reason = state === HALF_DELETED ? 'deletion interrupted' : 'declared absent'
       return { action: 'delete', certainty: 'exact', reason, differences: [] }
     }
-    if (state === NO_ACCOUNT || state === HALF_DELETED)
-      return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    if (state === NO_ACCOUNT || state === HALF_DELETED) return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differing({ gid: spec.gid }, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  orphan: { keep: 'files of the group would have no owner; declare it with state: absent to remove it' },
+  orphan: { keep: 'its files would lose their group; declare it with state: absent to delete it' },
   apply: (work: readonly Work<GroupSpec, GroupState>[]) =>
-    inTurn(work, scriptOf, { doing: 'setting up groups', failed: (id) => `group ${id} could not be set up` }),
+    inTurn(work, scriptOf, { doing: 'changing groups', failed: (id) => `group ${id} not changed` }),
 })
 
-// A package of this run may have brought the group since it was looked at: the script looks again.
+// A package of this run may have created the group since the observation, so the script checks again.
 const scriptOf = ({ spec: { name, gid, system, state } }: Work<GroupSpec, GroupState>): string => {
   const number = gid === undefined ? '' : ` -g ${gid}`
   if (state === 'absent') return `if getent group ${name} >/dev/null; then groupdel ${name}; else grpconv; fi`

@@ -3,8 +3,8 @@ import { Secret } from '../../secret/secret.ts'
 import { sha256Hex } from '../kind/content.ts'
 
 /**
- * What stands for a password where only its digest may lie: SHA-512 crypt (`$6$`), which glibc, nginx and HAProxy verify.
- * `for` makes the salt (whose password, and where), so that the same password gives the same text in every run, and another one elsewhere.
+ * Returns the SHA-512 crypt digest (`$6$`) of a password, which glibc, nginx and HAProxy verify. The salt is derived from `purpose`
+ * (account and place): the digest is the same in every run, and different for every purpose.
  */
 export const passwordHash = (password: Secret, purpose: string): Secret => {
   const salt = sha256Hex(purpose).slice(0, 16)
@@ -16,7 +16,7 @@ export const passwordHash = (password: Secret, purpose: string): Secret => {
   return made
 }
 
-/** Five thousand rounds take their time, and a run asks more than once. */
+/** Five thousand rounds are slow, and a run needs each digest several times. */
 const cache = new Map<string, Secret>()
 
 const ROUNDS = 5000
@@ -27,7 +27,7 @@ const sha512 = (...parts: readonly Uint8Array[]): Buffer => {
   return hash.digest()
 }
 
-/** The bytes again and again, so many of them. */
+/** Repeats the bytes up to a length. */
 const repeated = (bytes: Uint8Array, length: number): Buffer => Buffer.from(Array.from({ length }, (_, i) => bytes[i % bytes.length] ?? 0))
 
 /** Ulrich Drepper's "Unix crypt using SHA-256 and SHA-512", step by step. */
@@ -49,7 +49,7 @@ const sha512Crypt = (password: Buffer, salt: Buffer): string => {
 
 const LETTERS = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
-/** Three bytes are four letters, in an order of its own: 0 21 42, then each a place further, taking turns. */
+/** Encodes three bytes as four letters, in the order of that specification: 0 21 42, then 22 43 1, and so on. */
 const encoded = (digest: Buffer): string => {
   const triples = Array.from({ length: 21 }, (_, i) => {
     const three = [i, i + 21, i + 42]

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** One line of an authorized_keys file (sshd(8)): who may log in, and under which restrictions. */
+/** One line of an authorized_keys file (sshd(8)): a key and its restrictions. */
 export interface PublicKey {
   /** `restrict,command="…"`, or empty. */
   readonly options: string
@@ -20,33 +20,33 @@ const TYPES = [
   'sk-ecdsa-sha2-nistp256@openssh.com',
 ]
 
-// Options hold blanks only between double quotes.
+// Options contain spaces only between double quotes.
 const LINE = new RegExp(
   `^(?:((?:[^\\s"]|"(?:\\\\"|[^"])*")+)\\s+)?(${TYPES.join('|').replaceAll('.', '\\.')})\\s+([A-Za-z0-9+/]+={0,2})(?:\\s+(.*))?$`,
 )
 
-/** Reads a line as sshd would; undefined for what is no key (comments, blank lines, broken ones). */
+/** Parses a line as sshd does. Undefined if it is not a key (a comment, a blank or invalid line). */
 export const readKey = (line: string): PublicKey | undefined => {
   const [, options = '', type, blob, comment = ''] = LINE.exec(line.trim()) ?? []
   return type === undefined || blob === undefined ? undefined : { options, type, blob, comment: comment.trim() }
 }
 
-/** What is wrong with a key that somebody gave us to let in, or undefined. */
+/** Returns why a key in the input is not accepted, or undefined. */
 export const keyProblem = (line: string): string | undefined => {
-  if (/PRIVATE KEY/.test(line)) return 'is a private key: give the public one, the line in the file that ends in .pub'
+  if (/PRIVATE KEY/.test(line)) return 'is a private key: use the public key, the line in the file that ends in .pub'
   if (/\p{Cc}/u.test(line)) return 'must be one line without control characters'
-  if (/^\s*ssh-dss\s/.test(line)) return 'is a DSA key, which no current sshd accepts: make an ed25519 one'
+  if (/^\s*ssh-dss\s/.test(line)) return 'is a DSA key, which no current sshd accepts: create an ed25519 key'
   const key = readKey(line)
-  if (key === undefined) return 'is no public key as in authorized_keys: ssh-ed25519 AAAA… name'
+  if (key === undefined) return 'is not a public key of the form ssh-ed25519 AAAA… NAME'
   const fields = fieldsOf(Buffer.from(key.blob, 'base64'))
-  if (fields === undefined || fields[0]?.toString() !== key.type) return `is cut off or damaged: its data is no ${key.type} key`
-  if (key.type === 'ssh-ed25519' && fields[1]?.length !== 32) return 'is cut off or damaged: an ed25519 key has 32 bytes'
-  // The modulus is a signed number, so a leading zero byte comes on top.
-  if (key.type === 'ssh-rsa' && (fields[2]?.length ?? 0) < 256) return 'is an RSA key of less than 2048 bits: make an ed25519 one'
+  if (fields === undefined || fields[0]?.toString() !== key.type) return `is truncated or damaged: its data is not an ${key.type} key`
+  if (key.type === 'ssh-ed25519' && fields[1]?.length !== 32) return 'is truncated or damaged: an ed25519 key has 32 bytes'
+  // The modulus is a signed number with a leading zero byte.
+  if (key.type === 'ssh-rsa' && (fields[2]?.length ?? 0) < 256) return 'is an RSA key of less than 2048 bits: create an ed25519 key'
   return undefined
 }
 
-// RFC 4251 section 5: fields with a length of four bytes before each.
+// RFC 4251 section 5: each field follows its length in four bytes.
 const fieldsOf = (blob: Buffer): readonly Buffer[] | undefined => {
   const fields: Buffer[] = []
   for (let at = 0; at < blob.length; ) {
@@ -59,10 +59,10 @@ const fieldsOf = (blob: Buffer): readonly Buffer[] | undefined => {
   return fields
 }
 
-/** What makes two lines the same permission: the key and its options. A comment is only a comment. */
+/** Identifies a permission: key and options, without the comment. */
 export const identityOf = ({ options, type, blob }: PublicKey): string => [options, type, blob].filter((part) => part !== '').join(' ')
 
-/** As `ssh-keygen -l` names a key, with its options before and its comment behind it. */
+/** Formats a key with its fingerprint as `ssh-keygen -l` does, after its options and before its comment. */
 export const formatKey = ({ options, type, blob, comment }: PublicKey): string => {
   const digest = createHash('sha256').update(Buffer.from(blob, 'base64')).digest('base64').replace(/=+$/, '')
   return [options, type, `SHA256:${digest}`, comment].filter((part) => part !== '').join(' ')

@@ -7,42 +7,42 @@ import { absolutePath, accountName, parentOf } from '../kind/path.ts'
 import { guardScript } from '../kind/walk.ts'
 import { getentScript, NO_ACCOUNT, readDatabase } from './accounts.ts'
 
-// passwd(5) has no way to write a colon or a line break into a field.
+// A field of passwd(5) cannot contain a colon or a line break.
 const passwdPath = absolutePath.refine((path) => !path.includes(':'), 'must not contain a colon')
 
 const schema = z.strictObject({
   name: accountName.meta({ description: 'the login name', examples: ['ops'] }),
-  uid: z.int().min(0).max(4_294_967_293).optional().meta({ description: 'its number; the next free one where it is not given' }),
-  group: accountName.optional().meta({ description: 'the primary group; one of the same name where it is not given' }),
-  groups: z.array(accountName).default([]).meta({ description: 'groups it shall belong to besides; others it is in are left alone' }),
+  uid: z.int().min(0).max(4_294_967_293).optional().meta({ description: 'the number; default: the next free one' }),
+  group: accountName.optional().meta({ description: 'the primary group; default: a group with the same name' }),
+  groups: z.array(accountName).default([]).meta({ description: 'supplementary groups to join; other memberships are kept' }),
   home: passwdPath.optional(),
-  shell: passwdPath.optional().meta({ description: '/bin/bash, for system users /usr/sbin/nologin, where it is not given' }),
+  shell: passwdPath.optional().meta({ description: 'default: /bin/bash, for system users /usr/sbin/nologin' }),
   comment: z
     .string()
     .regex(/^[^:\p{Cc}]*$/u, 'must not contain a colon or control characters')
     .optional(),
-  system: z.boolean().default(false).meta({ description: 'a number from the range of system users, and no home directory is made' }),
-  password: z.literal('locked').optional().meta({ description: '`locked`: no password opens this account; keys still do' }),
-  state: z.enum(['present', 'absent']).default('present').meta({ description: 'absent: the account goes, its home directory stays' }),
+  system: z.boolean().default(false).meta({ description: 'use a number from the range of system users and create no home directory' }),
+  password: z.literal('locked').optional().meta({ description: '`locked`: no password is accepted; keys still are' }),
+  state: z.enum(['present', 'absent']).default('present').meta({ description: '`absent`: delete the account, keep its home directory' }),
 })
 
 export type UserSpec = z.output<typeof schema>
 
 export interface Account {
   readonly uid: number
-  /** Name of the primary group, or its number where it has no name. */
+  /** Name of the primary group, or its number if it has no name. */
   readonly group: string
   readonly groups: readonly string[]
   readonly home: string
   readonly shell: string
   readonly comment: string
-  /** Only asked for where a spec speaks of it; no password or digest ever leaves the host. */
+  /** Queried only if a spec sets it. No password or digest leaves the host. */
   readonly password?: 'locked' | 'empty' | 'set'
 }
 
 export type UserState = Account | typeof NO_ACCOUNT
 
-/** A user account: number, groups, home, shell, and whether a password opens it. */
+/** A user account: number, groups, home, shell, and whether it accepts a password. */
 export const user = defineKind({
   name: 'user',
   schema,
@@ -55,23 +55,23 @@ export const user = defineKind({
 
   plan: (spec, state) => {
     if (spec.state === 'absent') {
-      return state === NO_ACCOUNT ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
+      return state === NO_ACCOUNT ? undefined : { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
     }
-    if (state === NO_ACCOUNT) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    if (state === NO_ACCOUNT) return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differencesOf(spec, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  orphan: { keep: 'files of the account would have no owner; declare it with state: absent to remove it' },
+  orphan: { keep: 'its files would lose their owner; declare it with state: absent to delete it' },
   apply: (work: readonly Work<UserSpec, UserState>[]) =>
     inTurn(work, scriptOf, {
-      doing: 'setting up users',
-      failed: (id) => `user ${id} could not be set up`,
-      fix: 'an account that is logged in cannot change its number or home, nor be removed: end its processes first',
+      doing: 'changing users',
+      failed: (id) => `user ${id} not changed`,
+      fix: 'if the user is logged in, end its processes first: its number and home cannot change and it cannot be deleted meanwhile',
     }),
 })
 
-// Two processes, however many users. The shadow file is read by builtins, and only what a password field begins with is told.
+// Two processes for any number of users. Builtins read the shadow file and print only the kind of each password field.
 const script = (withPasswords: boolean): string =>
   `${getentScript('passwd')}${getentScript('group')}${
     withPasswords
@@ -114,7 +114,7 @@ const differencesOf = (spec: UserSpec, state: Account): readonly Difference[] =>
   ]
 }
 
-// A package of this run may have brought the account since it was looked at: the script looks again and then only mends it.
+// A package of this run may have created the account since the observation, so the script checks again and then only updates it.
 const scriptOf = ({ spec }: Work<UserSpec, UserState>): string => {
   const { name, groups, system, home } = spec
   if (spec.state === 'absent') return `if getent passwd ${name} >/dev/null; then userdel ${name}; fi`
@@ -124,10 +124,10 @@ const scriptOf = ({ spec }: Work<UserSpec, UserState>): string => {
     ...settingsOf({ ...spec, shell: spec.shell ?? (system ? '/usr/sbin/nologin' : '/bin/bash') }),
     ...(groups.length === 0 ? [] : ['-G', groups.join(',')]),
     ...(system ? ['-r', '-M'] : ['-m']),
-    // `*` is no password, and unlike `!` sshd without PAM does not take it for a closed account.
+    // `*` matches no password; unlike `!`, sshd without PAM does not treat the account as locked.
     ...(spec.password === undefined ? ['-p', '*'] : []),
   ]
-  // useradd wants to make a group of the same name and gives up where there is one.
+  // useradd creates a group of the same name and fails if it exists.
   const own = spec.group === undefined ? `own=-U; if getent group ${name} >/dev/null; then own='-g ${name}'; fi; ` : 'own=; '
   return `if getent passwd ${name} >/dev/null; then ${change.length === 0 ? ':' : commandLine('usermod', ...change, name)}
 else ${home === undefined || system ? '' : `${guardScript([parentOf(home)])}; `}${own}useradd $own ${make.map(quote).join(' ')} ${name}; fi`

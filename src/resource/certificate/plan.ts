@@ -91,7 +91,7 @@ const planAccess = ({ group }: CertificateSpec, { chain, key }: CertificateState
 }
 
 const brokenReason = ({ chain, key, leaf }: CertificateState): string => {
-  if (chain === ABSENT) return 'not there'
+  if (chain === ABSENT) return 'missing'
   if (chain.type !== 'f') return `is ${typeName(chain.type)}`
   if (leaf === undefined) return 'is no certificate'
   return key === ABSENT ? 'the private key is missing' : 'the private key belongs to another certificate'

@@ -83,8 +83,8 @@ export const databaseAccount = defineKind({
     if (!isLead(spec.me, spec.servers, context.members())) return undefined
     if (state === UNKNOWN) return planUnknown(spec.state, context.packagesPending)
     if (spec.state === 'absent')
-      return state === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
-    if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+      return state === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
+    if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differencesOf(spec, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },

@@ -66,7 +66,7 @@ export const database = defineKind({
       return state === 'absent' || isKept(spec, state)
         ? undefined
         : { action: 'delete', certainty: 'exact', reason: `goes with ${state.tables} tables`, differences: [] }
-    if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differing({ charset, collation }, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
@@ -96,7 +96,7 @@ export const planUnknown = (state: 'present' | 'absent', coming: boolean): Chang
       reason: 'seen to when the server runs',
       differences: [],
     }
-  return state === 'absent' ? undefined : { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+  return state === 'absent' ? undefined : { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
 }
 
 const sqlOf = (spec: DatabaseSpec): string => (spec.state === 'absent' ? dropSql(spec) : createSql(spec))

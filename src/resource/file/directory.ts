@@ -25,7 +25,7 @@ export const directory = defineKind({
     const unreached = planUnreached(state)
     if (unreached !== undefined) return unreached
     if (spec.state === 'absent') return planAbsent(state, packagesPending)
-    if (state === ABSENT) return { action: 'create', certainty: 'exact', reason: 'not there', differences: [] }
+    if (state === ABSENT) return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = [
       ...(state.type === 'd' ? [] : [{ key: 'type', from: typeName(state.type), to: 'a directory' }]),
       ...(['mode', 'owner', 'group'] as const).flatMap((key) =>

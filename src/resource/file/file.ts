@@ -58,7 +58,7 @@ export const file = defineKind({
     if (spec.state === 'absent') return planAbsent(state, packagesPending)
     const known = isKnown(spec.content)
     const certainty = known ? 'exact' : 'dependent'
-    if (state === ABSENT) return { action: 'create', certainty, reason: 'not there', differences: [] }
+    if (state === ABSENT) return { action: 'create', certainty, reason: 'missing', differences: [] }
     const differences = differencesOf(spec, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty, reason: inWords(differences), differences }
   },

@@ -26,7 +26,7 @@ export const link = defineKind({
     if (unreached !== undefined) return unreached
     if (spec.state === 'absent') return planAbsent(state, packagesPending)
     if (state === ABSENT)
-      return { action: 'create', certainty: 'exact', reason: 'not there', differences: [{ key: 'target', to: spec.target }] }
+      return { action: 'create', certainty: 'exact', reason: 'missing', differences: [{ key: 'target', to: spec.target }] }
     if (state.type === 'l' && state.target === spec.target) return undefined
     const from = state.type === 'l' ? state.target : typeName(state.type)
     return { action: 'update', certainty: 'exact', reason: 'points elsewhere', differences: [{ key: 'target', from, to: spec.target }] }

@@ -77,7 +77,7 @@ export const FIX_UNSAFE =
 
 /** The verdict on a path at which nothing shall be. */
 export const planAbsent = (seen: InodeState, packagesComing: boolean): Change | undefined => {
-  if (seen !== ABSENT) return { action: 'delete', certainty: 'exact', reason: 'shall not be there', differences: [] }
+  if (seen !== ABSENT) return { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
   // A package that is about to be installed may bring it.
   return packagesComing ? { action: 'delete', certainty: 'dependent', reason: 'a package may bring it', differences: [] } : undefined
 }

@@ -111,7 +111,7 @@ const sidesOf = ({ text }: NftablesSpec, state: TableState): { before: string; a
 }
 
 const differencesOf = ({ text }: NftablesSpec, state: TableState): readonly Difference[] => {
-  if (state.live === undefined) return [{ key: 'table', from: state.stamp === undefined ? 'not there' : 'gone' }]
+  if (state.live === undefined) return [{ key: 'table', from: state.stamp === undefined ? 'missing' : 'gone' }]
   const drift = describeDrift(state.ours ?? '', state.live).join(', ')
   const drifted = drift === '' ? [] : [{ key: 'drift', from: drift }]
   if (state.stamp === sha256Hex(text)) return [...drifted, ...(state.boot === text ? [] : [{ key: 'boot file' }])]

@@ -53,7 +53,7 @@ export const owned = defineKind({
 
   plan: (spec, { inode, record }) => {
     const certainty = spec.lines.every(({ parts }) => textOf(parts) !== undefined) ? 'exact' : 'dependent'
-    if (inode === ABSENT) return { action: 'create', certainty, reason: 'not there', differences: [] }
+    if (inode === ABSENT) return { action: 'create', certainty, reason: 'missing', differences: [] }
     const known = new Set(record.lines.map(({ text }) => text))
     const isWhole = spec.lines.every(({ parts }) => known.has(textOf(parts) ?? ''))
     const isOurs = record.format === 'this' && spec.playbooks.every((one) => record.playbooks.includes(one))

@@ -84,7 +84,7 @@ const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined 
     return {
       action: 'create',
       certainty: 'exact',
-      reason: `not there, ${count(spec.files.length)}`,
+      reason: `missing, ${count(spec.files.length)}`,
       differences: [releaseDifference(undefined, spec.digest)],
     }
   if (live === spec.digest && isWhole && !state.staged) return undefined

@@ -95,7 +95,7 @@ export const sshd = defineKind({
 })
 
 const differencesOf = (spec: SshdSpec, { inode, sha256 }: SshdState): readonly Difference[] => {
-  if (inode === ABSENT) return [{ key: 'file', from: 'not there' }]
+  if (inode === ABSENT) return [{ key: 'file', from: 'missing' }]
   if (inode.type !== 'f') return [{ key: 'file', from: `is ${typeName(inode.type)}` }]
   const { mode, owner, group } = inode
   const access = `${mode} ${owner}:${group}`

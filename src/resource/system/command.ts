@@ -55,7 +55,7 @@ export const command = defineKind({
   plan: ({ creates }, { done }) =>
     done
       ? undefined
-      : { action: 'run', certainty: 'opaque', reason: creates === undefined ? 'not done yet' : `${creates} is not there`, differences: [] },
+      : { action: 'run', certainty: 'opaque', reason: creates === undefined ? 'not done yet' : `${creates} is missing`, differences: [] },
 
   // What it did cannot be told from what others did.
   orphan: { forget: true },

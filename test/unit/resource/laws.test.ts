@@ -59,7 +59,7 @@ describe.each(listed)('$name', ({ kind, sample, spec }) => {
 
   it('touches only what the plan named', () => {
     const [one, due] = [spec(1), spec(7)]
-    const verdict = { action: 'create', certainty: 'exact', reason: 'not there', differences: [] } as const
+    const verdict = { action: 'create', certainty: 'exact', reason: 'missing', differences: [] } as const
     const steps = stepsOf(
       kind.apply([{ id: kind.id(due), spec: due, state: kind.name === 'nftables' ? {} : seenNothing(kind.name), change: verdict }]),
     )

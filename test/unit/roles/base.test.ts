@@ -49,7 +49,7 @@ describe('administrators', () => {
 
   it('are told of a key that is none, before any host is asked', () => {
     expect(faults({ administrators: [{ name: 'ann', keys: [KEY, 'ssh-ed25519 nonsense'] }] })).toEqual([
-      'administrators.0.keys.1: it is cut off or damaged: its data is no ssh-ed25519 key',
+      'administrators.0.keys.1: it is truncated or damaged: its data is not an ssh-ed25519 key',
     ])
     expect(faults({ ssh: { settings: { Port: 2222 } } })).toEqual([expect.stringMatching(/^ssh\.settings\.Port: Port cannot be set here/)])
   })

@@ -64,8 +64,8 @@ describe('planning keys', () => {
     ['another key of somebody else', [KEY], ann({ lines: [`${KEY} me`, MALLORY] }), undefined],
     ['one of ours that is not wanted any more', [], ann(), 'update exact keys differs'],
     ['there, but not known for ours', [KEY], ann({ ours: [] }), 'update exact record differs'],
-    ['no file', [KEY], ann({ lines: [], inodes: { ...ann().inodes, file: 'absent' } }), 'create exact not there'],
-    ['no user', [KEY], ann({ home: undefined, lines: [] }), 'create dependent not there'],
+    ['no file', [KEY], ann({ lines: [], inodes: { ...ann().inodes, file: 'absent' } }), 'create exact missing'],
+    ['no user', [KEY], ann({ home: undefined, lines: [] }), 'create dependent missing'],
     ['sshd looks elsewhere', [KEY], ann({ elsewhere: '/etc/k/%u' }), 'update exact sshd reads keys from /etc/k/%u'],
     [
       'a group may write',
@@ -99,9 +99,9 @@ describe('a public key', () => {
     ['-----BEGIN OPENSSH PRIVATE KEY-----', 'is a private key'],
     [`${KEY}\nssh-ed25519 x`, 'one line'],
     ['ssh-dss AAAAB3NzaC1kc3M= x', 'is a DSA key'],
-    ['hello', 'is no public key'],
-    [KEY.slice(0, -8), 'cut off or damaged'],
-    [`ssh-rsa ${BLOB}`, 'cut off or damaged'],
+    ['hello', 'is not a public key'],
+    [KEY.slice(0, -8), 'truncated or damaged'],
+    [`ssh-rsa ${BLOB}`, 'truncated or damaged'],
     ['ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAABAEAAQE= x', 'less than 2048 bits'],
   ])('%j is refused', (line, fault) => {
     expect(keyProblem(line)).toContain(fault)

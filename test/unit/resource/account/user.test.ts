@@ -19,12 +19,12 @@ describe('planning a user', () => {
     ['as wanted', { name: 'ann', uid: 1001, groups: ['adm'], shell: '/bin/bash', password: 'locked' }, ANN, undefined],
     ['nothing in particular wanted', { name: 'ann' }, { ...ANN, shell: '/bin/zsh', password: 'set' }, undefined],
     ['primary group wanted as one besides', { name: 'ann', groups: ['ann'] }, ANN, undefined],
-    ['not there', { name: 'ann' }, 'absent', 'create not there'],
+    ['not there', { name: 'ann' }, 'absent', 'create missing'],
     ['missing in a group', { name: 'ann', groups: ['adm', 'www'] }, ANN, 'update groups differs'],
     ['other shell and number', { name: 'ann', uid: 7, shell: '/bin/sh' }, ANN, 'update uid and shell differ'],
     ['a password that opens it', { name: 'ann', password: 'locked' }, { ...ANN, password: 'empty' }, 'update password differs'],
     ['absent as wanted', { name: 'ann', state: 'absent' }, 'absent', undefined],
-    ['to be removed', { name: 'ann', state: 'absent' }, ANN, 'delete shall not be there'],
+    ['to be removed', { name: 'ann', state: 'absent' }, ANN, 'delete declared absent'],
   ])('%s', (_, options, seen, expected) => {
     const verdict = user.kind.plan(user(options).spec, seen, world)
     expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
@@ -45,27 +45,25 @@ describe('looking at users and groups', () => {
     ])
   })
 
-  it('sees a group of which only its deletion was cut off, and deletes the rest', () => {
+  it('finishes the interrupted deletion of a group', () => {
     const specs = ['staff2', 'half', 'gone'].map((name) => group({ name, state: 'absent' }).spec)
     const answer = Buffer.concat([recorded('group'), Buffer.from('root:\nstaff2:\nhalf:\nend gshadow 0\n')])
     const seen = group.kind.observe(specs).parse(answer, NOTHING)
     expect(specs.map((spec) => group.kind.plan(spec, seen.get(spec.name) ?? 'absent', world)?.reason)).toEqual([
-      'shall not be there',
-      'its deletion was cut off',
+      'declared absent',
+      'deletion interrupted',
       undefined,
     ])
     const present = group({ name: 'half' }).spec
     expect(group.kind.plan(present, 'half deleted', world)?.action).toBe('create')
-    expect(() => group.kind.observe(specs).parse(recorded('group'), NOTHING)).toThrow('could not list its gshadow')
+    expect(() => group.kind.observe(specs).parse(recorded('group'), NOTHING)).toThrow('did not list its gshadow')
   })
 
   it('does not take a list that broke off for one without the account', () => {
     const [half] = recorded('user').toString().split('end passwd')
-    expect(() => user.kind.observe([user({ name: 'ann' }).spec]).parse(Buffer.from(half ?? ''), NOTHING)).toThrow(
-      'could not list its group',
-    )
+    expect(() => user.kind.observe([user({ name: 'ann' }).spec]).parse(Buffer.from(half ?? ''), NOTHING)).toThrow('did not list its group')
     expect(() => group.kind.observe([{ name: 'x' } as GroupSpec]).parse(Buffer.from('end group 2\n'), NOTHING)).toThrow(
-      'could not list its group',
+      'did not list its group',
     )
   })
 

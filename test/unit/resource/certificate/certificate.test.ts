@@ -85,7 +85,7 @@ describe('planning a placeholder', () => {
   it.each([
     ['an issued certificate serves as well', seenAt(WWW), undefined],
     ['a placeholder is enough, expired or not', seenAt(SHOP), undefined],
-    ['nothing there', seenAt(NONE), 'create dependent not there'],
+    ['nothing there', seenAt(NONE), 'create dependent missing'],
     ['the key was lost', { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update dependent the private key is missing'],
     [
       'the key of another',

@@ -16,7 +16,7 @@ describe('a database', () => {
 
   it.each<[string, Partial<Parameters<typeof database>[0]>, DatabaseState, string | undefined]>([
     ['as wanted', {}, SHOP, undefined],
-    ['not there', {}, 'absent', 'create not there'],
+    ['not there', {}, 'absent', 'create missing'],
     ['of another collation', { collation: 'utf8mb4_bin' }, SHOP, 'update collation differs'],
     ['absent as wanted', { state: 'absent' }, 'absent', undefined],
     ['to go, with tables', { state: 'absent' }, SHOP, undefined],
@@ -96,8 +96,8 @@ describe('an account', () => {
   })
 
   it.each<[string, object, AccountState, string | undefined]>([
-    ['not there', {}, 'absent', 'create not there'],
-    ['to go', { state: 'absent' }, seen, 'delete shall not be there'],
+    ['not there', {}, 'absent', 'create missing'],
+    ['to go', { state: 'absent' }, seen, 'delete declared absent'],
     ['gone', { state: 'absent' }, 'absent', undefined],
     ['in a server that does not run', {}, UNKNOWN, 'update seen to when the server runs'],
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete seen to when the server runs'],

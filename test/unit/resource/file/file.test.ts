@@ -20,7 +20,7 @@ describe('planning a file', () => {
   it.each<[string, Parameters<typeof file>[0], FileState, string | undefined]>([
     ['as wanted', { path: '/f', content: 'hello\n' }, seenHello, undefined],
     ['mode written with a leading zero', { path: '/f', content: 'hello\n', mode: '0644' }, seenHello, undefined],
-    ['not there', { path: '/f', content: 'hello\n' }, 'absent', 'create exact not there'],
+    ['not there', { path: '/f', content: 'hello\n' }, 'absent', 'create exact missing'],
     ['other content', { path: '/f', content: 'bye\n' }, seenHello, 'update exact content differs'],
     [
       'other mode and owner',
@@ -29,11 +29,11 @@ describe('planning a file', () => {
       'update exact mode and owner differ',
     ],
     ['a link in its place', { path: '/f', content: 'hello\n' }, { ...seenHello, type: 'l', target: '/g' }, 'update exact type differs'],
-    ['content still to be made, not there', { path: '/f', content: text`${unmade}` }, 'absent', 'create dependent not there'],
+    ['content still to be made, not there', { path: '/f', content: text`${unmade}` }, 'absent', 'create dependent missing'],
     ['content still to be made, there', { path: '/f', content: text`${unmade}` }, seenHello, 'update dependent content differs'],
     ['content that was made', { path: '/f', content: text`${{ later: 'x', get: () => 'hello\n' }}` }, seenHello, undefined],
     ['absent as wanted', { path: '/f', state: 'absent' }, 'absent', undefined],
-    ['to be removed', { path: '/f', state: 'absent' }, seenHello, 'delete exact shall not be there'],
+    ['to be removed', { path: '/f', state: 'absent' }, seenHello, 'delete exact declared absent'],
   ])('%s', (_, options, seen, expected) => {
     expect(plan(options, seen)).toBe(expected)
   })

@@ -51,7 +51,7 @@ describe('looking at a table', () => {
   it('reads what a bare host says', () => {
     const bare = looked('\x000\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')
     expect(bare).toEqual({ pending: undefined, unkept: false, foreign: { chains: [], defeats: [], legacy: [] } })
-    expect(nftables.kind.plan(spec, bare, world)).toMatchObject({ action: 'create', certainty: 'exact', reason: 'not there' })
+    expect(nftables.kind.plan(spec, bare, world)).toMatchObject({ action: 'create', certainty: 'exact', reason: 'missing' })
   })
 
   it('does not take a failure of nft for an empty host', () => {

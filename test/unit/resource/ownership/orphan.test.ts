@@ -84,7 +84,7 @@ describe('what is left over', () => {
       { sha256: SUM },
       'our record does not say where it lies',
     ],
-    ['an account', thingOf('user:ops'), {}, 'files of the account would have no owner'],
+    ['an account', thingOf('user:ops'), {}, 'its files would lose their owner'],
     ['a firewall', thingOf(recordLine('nftables:inet provision', '/etc/x', SUM)), { sha256: SUM }, 'a firewall is not taken down'],
     ['a replica', thingOf('replication:database'), {}, 'a database server stays as it is; another topology of it changes the rest'],
     [

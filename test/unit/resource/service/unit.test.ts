@@ -45,7 +45,7 @@ describe('a unit file', () => {
   })
 
   it('is written and read by systemd in one request, its directory made first', () => {
-    const verdict = { action: 'create', certainty: 'exact', reason: 'not there', differences: [] } as const
+    const verdict = { action: 'create', certainty: 'exact', reason: 'missing', differences: [] } as const
     const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, state: { stale: false, file: 'absent' }, change: verdict }])
     const step = steps.next().value
     if (step?.do !== 'shell') throw new Error('a script was expected')

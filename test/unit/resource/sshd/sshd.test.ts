@@ -47,7 +47,7 @@ it.each<[string, Record<string, string>]>([
 describe('planning', () => {
   it.each<[string, SshdState, string | undefined]>([
     ['all as wanted', seen(), undefined],
-    ['not there', seen({ inode: 'absent', sha256: undefined }), 'create not there'],
+    ['not there', seen({ inode: 'absent', sha256: undefined }), 'create missing'],
     ['edited', seen({ sha256: 'x' }), 'update settings differ'],
     ['writable by others', seen({ inode: { ...(seen().inode as object), mode: '666' } as never }), 'update mode and owner differ'],
     ['not loaded', seen({}, { touched: true }), 'update sshd runs with older settings'],

@@ -31,7 +31,7 @@ describe('a command', () => {
     expect(command.kind.plan(one('x', { creates: '/a' }), { done: false }, world)).toMatchObject({
       action: 'run',
       certainty: 'opaque',
-      reason: '/a is not there',
+      reason: '/a is missing',
     })
     expect(command.kind.plan(one('x', { unless: 'a' }), { done: true }, world)).toBeUndefined()
   })
