@@ -1,9 +1,9 @@
 import type { Declared } from '../keystore/declared.ts'
-import type { Authority, CertificateWish, LeafUsage, MadeOnce } from '../keystore/identities.ts'
+import type { Authority, CertificateWish, MadeOnce } from '../keystore/identities.ts'
 import { Problem } from '../problem.ts'
 import { dueOf, type Generation, generationName, isStranger, living, vouchedFor } from './generation.ts'
 import { authorityStore } from './store.ts'
-import type { Life } from './x509.ts'
+import type { LeafTerms } from './x509.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -59,7 +59,7 @@ export const openAuthority = (
       if ('fault' in checked) throw refused(key, checked.fault)
       const signer = await signerOf(generationName(domain, newest.number), (await store.key(newest)).reveal())
       const time = now()
-      const certificate = await signLeaf(signer, checked.request, namesIn(zone, wish), ...grant(wish, newest, time))
+      const certificate = await signLeaf(signer, checked.request, { names: namesIn(zone, wish), ...grant(wish, newest, time) })
       // Until the generation before expires, some may trust only that one: what it says of this one goes with the certificate.
       return `${certificate}${vouchedFor(newest, time)}`
     },
@@ -72,11 +72,11 @@ const DAY_MS = 86_400_000
 const LEEWAY = { part: 1 / 20, mostMs: 3_600_000 }
 
 /** What a certificate is good for, and for how long. */
-const grant = ({ leaf }: CertificateWish, generation: Generation, now: Date): [readonly LeafUsage[], Life] => {
+const grant = ({ leaf }: CertificateWish, generation: Generation, now: Date): Pick<LeafTerms, 'usages' | 'life'> => {
   if (leaf === undefined) throw new Error('an authority of the site was not told what a certificate shall be good for')
   const [start, life] = [now.getTime(), leaf.lifetimeDays * DAY_MS]
   const from = new Date(Math.max(start - Math.min(life * LEEWAY.part, LEEWAY.mostMs), generation.from))
-  return [leaf.usages, { from, to: new Date(Math.min(start + life, generation.to)) }]
+  return { usages: leaf.usages, life: { from, to: new Date(Math.min(start + life, generation.to)) } }
 }
 
 const namesIn = (zone: string, { names }: CertificateWish): readonly string[] => {

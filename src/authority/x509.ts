@@ -39,13 +39,18 @@ export const signAuthority = async (signer: Signer, subject: Signer, zone: strin
 
 const USAGES = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth } as const
 
+/** What the site grants the owner of a request. */
+export interface LeafTerms {
+  readonly names: readonly string[]
+  readonly usages: readonly (keyof typeof USAGES)[]
+  readonly life: Life
+}
+
 /** A certificate (PEM) for the public key of a request: of the request's own words nothing is taken. */
 export const signLeaf = async (
   signer: Signer,
   request: x509.Pkcs10CertificateRequest,
-  names: readonly string[],
-  usages: readonly (keyof typeof USAGES)[],
-  life: Life,
+  { names, usages, life }: LeafTerms,
 ): Promise<string> =>
   sign(signer, { name: subjectOf(names), publicKey: request.publicKey }, life, [
     new x509.BasicConstraintsExtension(false, undefined, true),

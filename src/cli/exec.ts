@@ -36,7 +36,7 @@ export const command = defineCommand({
     const hosts = hostsOf(await loadHosts(values.inventory, surroundings), pattern, `exec ${pattern}`)
     const words = rest.length === 1 ? (rest[0] ?? '') : commandLine(...rest)
 
-    const outcomes = await Promise.all(hosts.map((host) => execute(host, words, values.sudo ?? false, hosts, surroundings)))
+    const outcomes = await Promise.all(hosts.map((host) => execute(host, { words, sudo: values.sudo ?? false, hosts }, surroundings)))
     const problems = outcomes.flatMap((outcome) => (typeof outcome === 'number' ? [] : outcome))
     const refused = outcomes.some((outcome) => typeof outcome === 'number' && outcome !== 0)
     const status = refused ? 1 : statusOf(problems)
@@ -47,9 +47,7 @@ export const command = defineCommand({
 /** Its exit status, or why there is none. What it says comes line by line, under its host's name where there are several. */
 const execute = async (
   host: Host,
-  words: string,
-  sudo: boolean,
-  hosts: readonly Host[],
+  { words, sudo, hosts }: { readonly words: string; readonly sudo: boolean; readonly hosts: readonly Host[] },
   { out, err, view, signal }: Surroundings,
 ): Promise<number | readonly Problem[]> => {
   const longest = Math.max(...hosts.map(({ name }) => width(name)))

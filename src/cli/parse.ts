@@ -59,7 +59,8 @@ interface OptionToken {
   readonly inlineValue: boolean | undefined
 }
 
-const faults = (command: string, { name, rawName, value, inlineValue }: OptionToken, known: Options): readonly Problem[] => {
+const faults = (command: string, token: OptionToken, known: Options): readonly Problem[] => {
+  const { name, rawName, value } = token
   const option = Object.hasOwn(known, name) ? known[name] : undefined
   if (option === undefined) {
     const names = Object.keys(known).map((each) => `--${each}`)
@@ -70,15 +71,13 @@ const faults = (command: string, { name, rawName, value, inlineValue }: OptionTo
   if (option.type === 'boolean') {
     return value === undefined ? [] : [wrong(command, `${rawName} takes no value`, `write ${rawName} alone`)]
   }
-  return valueFaults(command, rawName, option, value, inlineValue)
+  return valueFaults(command, token, option)
 }
 
 const valueFaults = (
   command: string,
-  rawName: string,
+  { rawName, value, inlineValue }: OptionToken,
   { value: placeholder = 'VALUE', choices }: Option,
-  value: string | undefined,
-  inlineValue: boolean | undefined,
 ): readonly Problem[] => {
   if (value === undefined || value === '' || (inlineValue !== true && value.startsWith('-') && value !== '-')) {
     return [wrong(command, `${rawName} needs a value`, `write ${rawName} ${placeholder}`)]

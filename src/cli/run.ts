@@ -122,8 +122,13 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
       )
       const stale = saved === undefined || signal.aborted ? [] : engine.stalenessOf(saved, planned)
       if (stale.length > 0) throw new Problems(stale)
-      const kept = await keep(engine, planned, values, scope, surroundings)
-      const ended = await carryOut(engine, prepared, planned, { dryRun: values['dry-run'] ?? false, scope }, report, signal)
+      const kept = await storePlanOf(engine, planned, { save: values.save, scope }, surroundings)
+      const ended = await applyOrPredict(
+        engine,
+        planned,
+        { targets: prepared.targets, dryRun: values['dry-run'] ?? false, scope, signal },
+        report,
+      )
       if (kept !== undefined && values.json !== true) surroundings.err(kept)
       return ended
     } finally {
@@ -136,13 +141,19 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
   }
 }
 
-const carryOut = async <Ready extends Prepared, Survey extends Planned>(
+interface Course {
+  readonly targets: readonly string[]
+  readonly dryRun: boolean
+  readonly scope: Scope
+  readonly signal: AbortSignal
+}
+
+/** Applies the plan, or only predicts its outcome in a dry run, and reports which it was. */
+const applyOrPredict = async <Ready extends Prepared, Survey extends Planned>(
   engine: Engine<Ready, Survey>,
-  { targets }: Ready,
   planned: Survey,
-  { dryRun, scope }: { readonly dryRun: boolean; readonly scope: Scope },
+  { targets, dryRun, scope, signal }: Course,
   report: Report,
-  signal: AbortSignal,
 ): Promise<Ended> => {
   const { plan, unreachable } = planned
   const touch = !dryRun && plan.changes.length > 0 && !signal.aborted
@@ -160,11 +171,10 @@ const carryOut = async <Ready extends Prepared, Survey extends Planned>(
 }
 
 /** Keeps the plan where that was asked for; what to say of it. A plan that does not know all its hosts could not be carried out. */
-const keep = async <Ready extends Prepared, Survey extends Planned>(
+const storePlanOf = async <Ready extends Prepared, Survey extends Planned>(
   engine: Engine<Ready, Survey>,
   planned: Survey,
-  { save }: Arguments<typeof options>['values'],
-  scope: Scope,
+  { save, scope }: { readonly save: string | undefined; readonly scope: Scope },
   { directory, signal }: Surroundings,
 ): Promise<string | undefined> => {
   if (save === undefined || signal.aborted) return undefined

@@ -38,7 +38,9 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
   const faults = faultsAhead([...reach.keys()], { ...surroundings, identities: declaring(unused) })
   if (faults.length > 0) throw new Problems(faults)
   const sessions = openSessions([...reach.values()], { ...options, lock: options.lock, wait: options.wait ?? false })
-  const answers = await Promise.allSettled([...reach.keys()].map((name) => meet(name, sessions.get(name), surroundings, prepared, options)))
+  const answers = await Promise.allSettled(
+    [...reach.keys()].map((name) => observeHost(name, sessions.get(name), surroundings, { prepared, options })),
+  )
   const met = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const beside = borrowing(prepared, options)
   const close = async (): Promise<void> => {
@@ -51,7 +53,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
     const looked = met.map(({ session: { host }, placed, seen }) => ({ host, placed, seen }))
     const forbidden = [
       ...unknownAuthorities(looked, selected, new Date()),
-      ...looked.flatMap(({ host, placed, seen }) => forbiddenOn(host, placed, seen, selected, { everywhere: all, allowDataLoss })),
+      ...looked.flatMap((one) => forbiddenOn(one, selected, { everywhere: all, allowDataLoss })),
     ]
     if (forbidden.length > 0) throw new Problems(forbidden)
     const { surveys, everywhere, lost } = await surveyed(met, selected, allowDataLoss)
@@ -105,12 +107,12 @@ const playedOn = (host: string, { site: { plays } }: Prepared): { readonly first
   playbooks: [...new Set(plays.flatMap(({ where }) => ('file' in where ? [where.file] : [])))],
 })
 
-const meet = async (
+/** Asks a host for its facts, its role's resources, and the state of each. Closes its shell if that fails. */
+const observeHost = async (
   name: string,
   opening: Promise<Session> | undefined,
   surroundings: Surroundings,
-  prepared: Prepared,
-  options: PlanOptions,
+  { prepared, options }: { readonly prepared: Prepared; readonly options: PlanOptions },
 ): Promise<Met> => {
   const session = await opening
   if (session === undefined) throw new Error(`${name} was not opened`)

@@ -22,13 +22,14 @@ export const answerable = (role: Role, path: string, shown = path): Role => {
       }
     }
   const { listens, exposes, resources, check, drains, verify } = role
+  const source = { name: role.name, file: shown }
   return {
     ...role,
-    resources: asked((context: HostContext<unknown>) => checkResources(role.name, shown, resources.call(role, context))),
-    ...(listens && { listens: asked((context: SiteContext<unknown>) => checkListens(role.name, shown, listens.call(role, context))) }),
-    ...(exposes && { exposes: asked((context: SiteContext<unknown>) => checkExposes(role.name, shown, exposes.call(role, context))) }),
+    resources: asked((context: HostContext<unknown>) => checkResources(source, resources.call(role, context))),
+    ...(listens && { listens: asked((context: SiteContext<unknown>) => checkListens(source, listens.call(role, context))) }),
+    ...(exposes && { exposes: asked((context: SiteContext<unknown>) => checkExposes(source, exposes.call(role, context))) }),
     ...(drains && {
-      drains: asked((context: SiteContext<unknown>, member: HostView) => checkDrain(role.name, shown, drains.call(role, context, member))),
+      drains: asked((context: SiteContext<unknown>, member: HostView) => checkDrain(source, drains.call(role, context, member))),
     }),
     ...(check && { check: asked(check) }),
     ...(verify && { verify: asked(verify) }),
@@ -59,31 +60,37 @@ const expose = z.discriminatedUnion('type', [
   }),
 ])
 
-const checkListens = <T>(name: string, file: string, listens: T): T => checked(name, file, 'listens', z.array(listen), listens)
-const checkExposes = <T>(name: string, file: string, exposes: T): T => checked(name, file, 'exposes', z.array(expose), exposes)
+/** A role and the file it was read from, as messages name them. */
+interface RoleSource {
+  readonly name: string
+  readonly file: string
+}
+
+const checkListens = <T>(source: RoleSource, listens: T): T => checked(source, 'listens', z.array(listen), listens)
+const checkExposes = <T>(source: RoleSource, exposes: T): T => checked(source, 'exposes', z.array(expose), exposes)
 
 /** Types are taken away, not checked, when a role is loaded: what the editor would have marked is found here. */
-const checked = <T>(name: string, file: string, hook: string, schema: z.ZodType, given: T): T => {
+const checked = <T>(source: RoleSource, hook: string, schema: z.ZodType, given: T): T => {
   const [issue] = schema.safeParse(given).error?.issues ?? []
   if (issue === undefined) return given
   throw mistake(
-    name,
-    { file },
+    source.name,
+    { file: source.file },
     `${hook}${issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}: ${issue.message}`,
   )
 }
 
-const checkDrain = <T>(name: string, file: string, drain: T): T => {
+const checkDrain = <T>(source: RoleSource, drain: T): T => {
   if (drain === undefined || z.object({ out: z.string(), back: z.string() }).safeParse(drain).success) return drain
-  throw mistake(name, { file }, 'drains: must give { out, back }, two scripts, or nothing')
+  throw mistake(source.name, { file: source.file }, 'drains: must give { out, back }, two scripts, or nothing')
 }
 
 const isResource = (one: unknown): boolean => typeof one === 'object' && one !== null && 'kind' in one && 'spec' in one
 
 /** A generator that never ends, or a hole in a list, would break the engine far from where it was written. */
-const checkResources = <T>(name: string, file: string, resources: T): T => {
+const checkResources = <T>(source: RoleSource, resources: T): T => {
   if (Array.isArray(resources) && resources.every(isResource)) return resources
-  throw mistake(name, { file }, 'resources: must be a list of what file(), service() and the like give')
+  throw mistake(source.name, { file: source.file }, 'resources: must be a list of what file(), service() and the like give')
 }
 
 const mistake = (name: string, where: Where, why: string, cause?: unknown): Problem =>

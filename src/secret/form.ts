@@ -77,8 +77,13 @@ export const ABSENT = -1
 /** It is as far as the text goes, and may go on behind it. */
 export const BEGUN = -2
 
+/** A form without its first `skip` signs. */
+export interface Beginning extends Form {
+  readonly skip: number
+}
+
 /** Where a form ends that may begin at a place of a text, without its first signs. `whole` says that nothing follows the text. */
-export const endOf = ({ signs, gaps }: Form, skip: number, text: string, from: number, whole: boolean): number => {
+export const endOf = ({ signs, gaps, skip }: Beginning, text: string, from: number, whole: boolean): number => {
   const cut = whole ? ABSENT : BEGUN
   if (gaps === undefined) {
     if (text.startsWith(signs, from)) return from + signs.length
@@ -87,16 +92,16 @@ export const endOf = ({ signs, gaps }: Form, skip: number, text: string, from: n
   let at = from
   let broken = false
   for (let i = skip; i < signs.length; i += 1) {
-    if (i > skip && at < text.length && !isSign(text, at, signs, i, gaps)) {
+    if (i > skip && at < text.length && !isSign(text[at], signs[i], gaps)) {
       const length = gapAt(text, at, gaps, whole)
       if (length < 0) return length
       at += length
       broken = true
       // The mark of a line in a diff.
-      if (!isSign(text, at, signs, i, gaps) && (text[at] === '+' || text[at] === '-')) at += 1
+      if (!isSign(text[at], signs[i], gaps) && (text[at] === '+' || text[at] === '-')) at += 1
     }
     if (at >= text.length) return cut
-    if (!isSign(text, at, signs, i, gaps)) return ABSENT
+    if (!isSign(text[at], signs[i], gaps)) return ABSENT
     at += 1
   }
   if (!broken || gaps.more === undefined || gaps.moreBegun === undefined) return at
@@ -104,8 +109,8 @@ export const endOf = ({ signs, gaps }: Form, skip: number, text: string, from: n
   return at + (lengthAt(gaps.more, text, at) ?? 0)
 }
 
-const isSign = (text: string, at: number, signs: string, i: number, { anyCase }: Gaps): boolean =>
-  text[at] === signs[i] || (anyCase && text[at]?.toLowerCase() === signs[i])
+const isSign = (character: string | undefined, sign: string | undefined, { anyCase }: Gaps): boolean =>
+  character === sign || (anyCase && character?.toLowerCase() === sign)
 
 const gapAt = (text: string, at: number, { gap, begun }: Gaps, whole: boolean): number => {
   if (!whole && text.length - at < LONGEST && lengthAt(begun, text, at) !== undefined) return BEGUN

@@ -1,4 +1,4 @@
-import { BEGUN, endOf, type Form, HEAD, headsOf } from './form.ts'
+import { BEGUN, type Beginning, endOf, type Form, HEAD, headsOf } from './form.ts'
 import { MASK } from './mask.ts'
 
 /**
@@ -36,7 +36,7 @@ const STEP = 5
  * however many there are: whether the few characters that end there could be the first ones of a form.
  */
 export class Forms {
-  readonly #byHead = new Map<string, (readonly [form: Form, skip: number])[]>()
+  readonly #byHead = new Map<string, Beginning[]>()
   /** What a text may end with that goes on as a head. */
   readonly #cutHeads = new Set<string>()
   readonly #known = new Set<string>()
@@ -55,15 +55,15 @@ export class Forms {
       const name = `${form.gaps?.anyCase} ${form.signs}`
       if (this.#known.has(name)) continue
       this.#known.add(name)
-      for (const [head, skip] of headsOf(form)) this.#addHead(head.slice(0, this.#length), form, skip)
+      for (const [head, skip] of headsOf(form)) this.#addHead(head.slice(0, this.#length), { ...form, skip })
     }
   }
 
-  #addHead(head: string, form: Form, skip: number): void {
+  #addHead(head: string, beginning: Beginning): void {
     const others = this.#byHead.get(head)
-    if (others !== undefined) others.push([form, skip])
+    if (others !== undefined) others.push(beginning)
     else {
-      this.#byHead.set(head, [[form, skip]])
+      this.#byHead.set(head, [beginning])
       this.#table[hashOf(head) & (this.#table.length - 1)] = 1
       for (let end = 1; end < head.length; end += 1) this.#cutHeads.add(head.slice(0, end))
     }
@@ -117,8 +117,8 @@ export class Forms {
   /** Where the longest form ends that begins at a place; whether one may be longer than the text. */
   #endAt(text: string, at: number, whole: boolean): number {
     let longest = -1
-    for (const [form, skip] of this.#byHead.get(text.slice(at, at + this.#length)) ?? []) {
-      const end = endOf(form, skip, text, at, whole)
+    for (const beginning of this.#byHead.get(text.slice(at, at + this.#length)) ?? []) {
+      const end = endOf(beginning, text, at, whole)
       if (end === BEGUN) return BEGUN
       longest = Math.max(longest, end)
     }

@@ -1,6 +1,6 @@
 import type { Problem } from '../problem.ts'
 import { type Choice, matchTerms, type Term } from './inventory/pattern.ts'
-import { isNothing, sift } from './schema/keep-valid.ts'
+import { isNothing, keepValid } from './schema/keep-valid.ts'
 import { playSchema } from './schema/settings.ts'
 import type { Play, RoleUse } from './site.ts'
 import { complaint } from './source/complaint.ts'
@@ -32,7 +32,11 @@ const readPlay = (item: Written, index: number, context: PlayContext): Play => {
   const { problems, choice } = context
   const named = entryOf(item, 'name')?.node
   const name = named?.is === 'scalar' && typeof named.value === 'string' ? named.value : undefined
-  const play = sift(item, playSchema, name === undefined ? `play ${index + 1}` : `play "${name}"`, problems, ansibleHint)
+  const play = keepValid(
+    item,
+    { whatFor: name === undefined ? `play ${index + 1}` : `play "${name}"`, schema: playSchema, hint: ansibleHint },
+    problems,
+  )
   const terms = termsOf(entryOf(play, 'hosts')?.node)
   const matched = choice === undefined || terms.length === 0 ? { hosts: [], problems: [] } : matchTerms(choice, terms)
   problems.push(...matched.problems)

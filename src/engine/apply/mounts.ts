@@ -40,11 +40,11 @@ export const explained = (refused: HostRefusal, mounts: readonly Mount[]): HostR
   const { what, why, done, culprit: which } = refused
   if (isReadOnly) {
     const fix = `find out why ${culprit.at} cannot be written to (a disk with errors is mounted so), mount it writable, and run again`
-    return new HostRefusal(`${what}: ${culprit.at} is mounted read-only`, why, fix, done, which)
+    return new HostRefusal(`${what}: ${culprit.at} is mounted read-only`, why, fix, { done, culprit: which })
   }
   const left = culprit.freeInodes < culprit.availableKB ? `${culprit.freeInodes} inodes` : `${culprit.availableKB} KB`
   const fix = `make room on ${culprit.at}, and run again; what was there before is whole`
-  return new HostRefusal(`${what}: ${culprit.at} is full`, `${why}\n${culprit.at} has ${left} left`, fix, done, which)
+  return new HostRefusal(`${what}: ${culprit.at} is full`, `${why}\n${culprit.at} has ${left} left`, fix, { done, culprit: which })
 }
 
 const leftOn = ({ availableKB, freeInodes }: Mount): number => Math.min(availableKB, freeInodes)

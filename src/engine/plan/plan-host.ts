@@ -42,9 +42,7 @@ type Beside = Partial<Pick<PlanInput, 'everywhere' | 'allowDataLoss'>>
 
 /** Why nothing can be planned at all, as one host is. */
 export const forbiddenOn = (
-  host: string,
-  placed: readonly DeclaredResource[],
-  seen: Observation,
+  { host, placed, seen }: Pick<PlanInput, 'placed' | 'seen'> & { readonly host: string },
   selected: Selection,
   beside: Beside,
 ): readonly Problem[] =>

@@ -38,7 +38,7 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
       target,
       launched,
       options,
-      (sshConnection) => new PersistentShell(target.name, sshConnection, link, launched, { beats: lock !== undefined, endOverdue }),
+      (sshConnection) => new PersistentShell(link, launched, { host: target.name, sshConnection, beats: lock !== undefined, endOverdue }),
     )
   } catch (error) {
     await link.close()

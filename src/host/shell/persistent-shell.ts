@@ -29,6 +29,9 @@ interface Pending {
 }
 
 export interface PersistentShellOptions {
+  readonly host: string
+  /** The words of `$SSH_CONNECTION` on the host. */
+  readonly sshConnection: readonly string[]
   /** Tells the host every few seconds that we are there. */
   readonly beats: boolean
   /** Ends what has taken longer than it may, so that the shell can go on; without, the host is given up. */
@@ -50,13 +53,7 @@ export class PersistentShell implements Shell {
   #lost: Problem | undefined
   #closing: Promise<void> | undefined
 
-  constructor(
-    host: string,
-    sshConnection: readonly string[],
-    link: Link,
-    launched: Launched,
-    { beats, endOverdue }: PersistentShellOptions,
-  ) {
+  constructor(link: Link, launched: Launched, { host, sshConnection, beats, endOverdue }: PersistentShellOptions) {
     this.host = host
     this.sshConnection = sshConnection
     this.#link = link

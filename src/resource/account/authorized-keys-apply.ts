@@ -38,8 +38,7 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
     `authorized keys of ${failed} not written`,
     lastLines(answer.stderr),
     answer.code === UNSAFE ? 'check who created it: a home directory must belong to its user and lie below directories of root' : undefined,
-    done,
-    failed,
+    { done, culprit: failed },
   )
 }
 

@@ -76,7 +76,7 @@ const loadCertificate = function* ({ loadedBy }: IssuedSpec, done: readonly stri
 const requireAccepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
   if (answer.code === 0) return answer
   refuseUnsafe(answer, what, done)
-  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', done)
+  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', { done })
 }
 
 const GENERATE = {

@@ -102,7 +102,7 @@ export const databaseAccount = defineKind({
           `account ${id} could not be changed`,
           lastLines(answer.stderr),
           'the server must run, and belong to the part of its cluster that has the majority',
-          done,
+          { done },
         )
       done.push(id)
     }

@@ -19,7 +19,7 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
     try {
       yield* replace(some)
     } catch (error) {
-      throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, done) : error
+      throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, { done }) : error
     }
     done.push(...some.map(({ id }) => id))
   }
@@ -30,8 +30,7 @@ const typeRefusal = ({ id, state }: FileWork, done: readonly string[]): HostRefu
     `${id} is ${state === ABSENT ? 'absent' : typeName(state.type)}`,
     `${state === ABSENT ? '' : `its owner is ${state.owner}; `}a file shall be there, and nothing but a file or a link is ever replaced by one`,
     'move it away or remove it by hand',
-    done,
-    id,
+    { done, culprit: id },
   )
 
 /** Adjacent work of one configuration set (or of none). */

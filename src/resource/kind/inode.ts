@@ -63,12 +63,12 @@ export const planUnreached = (seen: InodeState): Change | undefined => {
 /** Ends a change of something that could not be reached. */
 export const refuseUnreached = (id: string, seen: InodeState, done: readonly string[] = []): void => {
   const reason = reasonUnreached(seen)
-  if (reason !== undefined) throw new HostRefusal(`${id} is not touched`, reason, FIX_UNSAFE, done, id)
+  if (reason !== undefined) throw new HostRefusal(`${id} is not touched`, reason, FIX_UNSAFE, { done, culprit: id })
 }
 
 /** Ends a change whose program refused a path because another account could replace a part of it. */
 export const refuseUnsafe = ({ code, stderr }: Answer, what: string, done: readonly string[] = []): void => {
-  if (code === UNSAFE) throw new HostRefusal(what, lastLines(stderr), FIX_UNSAFE, done)
+  if (code === UNSAFE) throw new HostRefusal(what, lastLines(stderr), FIX_UNSAFE, { done })
 }
 
 /** How to make a place safe for root. */

@@ -32,5 +32,5 @@ export const inTurn = function* <Spec, Seen>(
   const failed = work.find(({ id }) => !done.includes(id))
   const what = words.failed(failed?.id ?? '')
   refuseUnsafe(answer, what, done)
-  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, done)
+  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, { done })
 }

@@ -55,6 +55,14 @@ export interface Answer {
 /** The steps that bring some resources to their state: yields a step, receives its answer. Throws `Refused` when a host refuses. */
 export type Steps = Generator<Step, void, Answer>
 
+/** How far a batch of resources came before a host refused a step. */
+export interface RefusedBatch {
+  /** Identities of the resources that were changed before. */
+  readonly done?: readonly string[] | undefined
+  /** Identity of the resource that was refused; without, the first that was not changed. */
+  readonly culprit?: string | undefined
+}
+
 /** A host refused a step: the words to show are the host's own. */
 export class HostRefusal extends Error {
   override readonly name = 'Refused'
@@ -66,7 +74,7 @@ export class HostRefusal extends Error {
   /** Which of the batch it was about; else the first that was not done. */
   readonly culprit: string | undefined
 
-  constructor(what: string, why: string, fix?: string, done: readonly string[] = [], culprit?: string) {
+  constructor(what: string, why: string, fix?: string, { done = [], culprit }: RefusedBatch = {}) {
     super(`${what}: ${why}`)
     this.what = what
     this.why = why

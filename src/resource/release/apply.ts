@@ -17,7 +17,7 @@ export function* applyReleases(work: readonly ReleaseWork[]): Steps {
     try {
       yield* one.spec.which === 'latest' ? deploy(one) : goBack(one)
     } catch (error) {
-      throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, done, one.id) : error
+      throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, { done, culprit: one.id }) : error
     }
     done.push(one.id)
   }

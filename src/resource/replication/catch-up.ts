@@ -17,7 +17,7 @@ export function* catchUpWhileWriting(
   missing: readonly string[],
 ): Procedure<void> {
   const { me } = one.spec
-  yield* catchUp(one, before, [writer], missing)
+  yield* catchUp(one, before, [writer], { missing })
   for (let i = 0; i < 12; i++) {
     const now = yield* statusOn(writer.host)
     if (now === undefined) throw writerUnavailable(me, writer.host)
@@ -38,8 +38,7 @@ export function* catchUp(
   one: ReplicationWork,
   before: ServerStatus,
   others: readonly OtherServer[],
-  missing: readonly string[],
-  seconds?: number,
+  { missing, seconds }: { readonly missing: readonly string[]; readonly seconds?: number | undefined },
 ): Procedure<void> {
   const { spec } = one
   const followsLost = before.source !== undefined && missing.includes(nameOf(spec, before.source.address))

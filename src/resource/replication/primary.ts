@@ -77,7 +77,7 @@ function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedu
   try {
     const readOnly = yield* makeAllReadOnly(one, others, missing)
     if (writer !== undefined && !readOnly.some(({ host }) => host === writer.host)) throw writerUnavailable(spec.me, writer.host)
-    yield* catchUp(one, (yield* statusOn()) ?? status, readOnly, missing, writer === undefined ? undefined : READ_ONLY_S)
+    yield* catchUp(one, (yield* statusOn()) ?? status, readOnly, { missing, seconds: writer === undefined ? undefined : READ_ONLY_S })
     yield* executeSql('STOP SLAVE; RESET SLAVE ALL;', `${spec.me} goes on following another`, { doing: 'following nobody any more' })
     // The others are looked at a last time, when nothing that follows them can tell them that all is as it was.
     for (const { host } of readOnly) if ((yield* statusOn(host))?.writable !== false) throw writableAgain(spec.me, host)

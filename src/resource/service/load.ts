@@ -155,7 +155,7 @@ export const checkLoaded = (answer: Answer, done: readonly string[] = []): void 
   }
   const verb = { start: 'did not start', restart: 'did not restart' }[how ?? ''] ?? 'did not take its new configuration'
   const why = answer.stderr.trim()
-  throw new HostRefusal(`${unit} ${verb}`, why === '' ? 'the service said nothing' : why, AFTER[after] ?? AFTER.kept, done)
+  throw new HostRefusal(`${unit} ${verb}`, why === '' ? 'the service said nothing' : why, AFTER[after] ?? AFTER.kept, { done })
 }
 
 const AFTER: Readonly<Record<string, string>> = {

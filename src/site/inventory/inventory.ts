@@ -1,5 +1,5 @@
 import type { Problem } from '../../problem.ts'
-import { ansibleHint, isNothing, sift } from '../schema/keep-valid.ts'
+import { ansibleHint, isNothing, keepValid } from '../schema/keep-valid.ts'
 import { groupNameFault, hostNameFault } from '../schema/names.ts'
 import { CONNECTION_SETTINGS, groupSchema, hostSchema, inventorySchema, PLACE_SETTINGS } from '../schema/settings.ts'
 import { complaint, type Place } from '../source/complaint.ts'
@@ -48,7 +48,7 @@ export const readInventory = (roots: readonly Written[], readVars: VarsReader, p
   let whole = true
   for (const root of roots) {
     const before = problems.length
-    const file = sift(root, inventorySchema, 'the inventory', problems, topHint)
+    const file = keepValid(root, { whatFor: 'the inventory', schema: inventorySchema, hint: topHint }, problems)
     whole &&= problems.length === before
     all = united(all, stamped(readVars(entryOf(file, 'vars'), 'the variables of all hosts'), 'all'), problems)
     for (const [name, entry] of entriesOf(entryOf(file, 'hosts')?.node)) {
@@ -81,7 +81,7 @@ const readHost = (name: string, { key: place, node }: WrittenEntry, readVars: Va
   const fault = hostNameFault(name)
   if (fault !== undefined) problems.push(complaint(place, fault.what, fault.fix))
   const whatFor = `host ${name}`
-  const body = sift(node, hostSchema, whatFor, problems, (key) => ansibleHint(key) ?? readVars.roleHint(key))
+  const body = keepValid(node, { whatFor, schema: hostSchema, hint: (key) => ansibleHint(key) ?? readVars.roleHint(key) }, problems)
   const direct = normalised(pick(body, CONNECTION_SETTINGS), problems)
   const vars = readVars(entryOf(body, 'vars'), `the variables of ${whatFor}`)
   for (const [key, entry] of direct.entries) {
@@ -94,12 +94,14 @@ const readHost = (name: string, { key: place, node }: WrittenEntry, readVars: Va
 const readGroup = (name: string, { key: place, node }: WrittenEntry, readVars: VarsReader, problems: Problem[]): GroupDraft => {
   const fault = groupNameFault(name)
   if (fault !== undefined) problems.push(complaint(place, fault.what, fault.fix))
-  const body = sift(
+  const body = keepValid(
     node,
-    groupSchema,
-    `group ${name}`,
+    {
+      whatFor: `group ${name}`,
+      schema: groupSchema,
+      hint: (key) => readVars.roleHint(key) ?? (CONNECTION_SETTINGS.has(key) ? 'write it under `vars` of the group' : undefined),
+    },
     problems,
-    (key) => readVars.roleHint(key) ?? (CONNECTION_SETTINGS.has(key) ? 'write it under `vars` of the group' : undefined),
   )
   const mentions = (key: string): readonly Mention[] => {
     const list = entryOf(body, key)?.node

@@ -1,6 +1,6 @@
 import type { Problem } from '../../problem.ts'
 import { Secret } from '../../secret/secret.ts'
-import { ansibleHint, isNothing, sift } from '../schema/keep-valid.ts'
+import { ansibleHint, isNothing, keepValid } from '../schema/keep-valid.ts'
 import { CONNECTION_SETTINGS, PLACE_SETTINGS, varsSchema } from '../schema/settings.ts'
 import { complaint } from '../source/complaint.ts'
 import type { Written, WrittenEntry, WrittenMap } from '../source/source-map.ts'
@@ -27,10 +27,10 @@ export const varsReader = (knownRoles: readonly string[], problems: Problem[]): 
     const { node } = entry
     const free = node.is === 'map' ? [...node.entries].filter(([key]) => key.startsWith(FREE)) : []
     const strict = node.is === 'map' ? { ...node, entries: new Map([...node.entries].filter(([key]) => !key.startsWith(FREE))) } : node
-    const sifted = normalised(sift(strict, schema, whatFor, problems, hint), problems)
+    const valid = normalised(keepValid(strict, { whatFor, schema, hint }, problems), problems)
     // A role's name with nothing after it sets nothing; it does not wipe out what the levels below set.
-    const said = [...sifted.entries].filter(([key, inner]) => !(roles.has(key) && isNothing(inner.node)))
-    return { ...sifted, entries: new Map([...said, ...free]) }
+    const said = [...valid.entries].filter(([key, inner]) => !(roles.has(key) && isNothing(inner.node)))
+    return { ...valid, entries: new Map([...said, ...free]) }
   }
   const roleHint = (key: string) => (roles.has(key) ? `write it under \`vars\`, which holds the options of roles` : undefined)
   return Object.assign(read, { roleHint })

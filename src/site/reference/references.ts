@@ -35,7 +35,7 @@ export const resolveReferences = (text: string, bare: boolean, place: Place, sou
     const [whole, word = '', name = ''] = match
     parts.push(text.slice(end, match.index))
     end = match.index + whole.length
-    const resolved = whole.startsWith('$$') ? escaped(whole, word) : resolve(whole, word, name, place, sources)
+    const resolved = whole.startsWith('$$') ? escaped(whole, word) : resolve({ whole, word, name }, place, sources)
     if ('problem' in resolved) return resolved
     parts.push(resolved.part)
     warnings.push(...ifTooShort(resolved.part, place, shortened(whole)))
@@ -48,11 +48,18 @@ export const resolveReferences = (text: string, bare: boolean, place: Place, sou
 
 type Part = { readonly part: string | Secret } | { readonly problem: Problem | undefined }
 
+/** `${env:NAME}`: the whole of it, its word, and what stands behind that. */
+interface Reference {
+  readonly whole: string
+  readonly word: string
+  readonly name: string
+}
+
 const KINDS = ['env', 'secret', 'command']
 
 const escaped = (whole: string, word: string): Part => ({ part: KINDS.includes(word) ? whole.slice(1) : whole })
 
-const resolve = (whole: string, word: string, name: string, place: Place, sources: Sources): Part => {
+const resolve = ({ whole, word, name }: Reference, place: Place, sources: Sources): Part => {
   if (word === 'env') return fromEnvironment(name, place, sources)
   if (word === 'command') return fromCommand(name, place, sources)
   if (word === 'secret') return fromSecrets(name, place, sources)

@@ -7,11 +7,18 @@ import { zodProblems } from './zod.ts'
 /** A remedy for keys that people bring from elsewhere, where "did you mean" would not help. */
 export type Hint = (key: string) => string | undefined
 
+/** What the user wrote a map for, as messages name it, the schema of that, and remedies for its unknown keys. */
+export interface Expected {
+  readonly whatFor: string
+  readonly schema: z.ZodType
+  readonly hint?: Hint
+}
+
 /**
- * The part of a map that its schema accepts; what it does not accept is reported and left out, so that one fault does not
- * hide the others.
+ * The part of a map that its schema accepts. Everything else is added to `problems` and left out, so that one fault does not hide the
+ * others.
  */
-export const sift = (node: Written, schema: z.ZodType, whatFor: string, problems: Problem[], hint: Hint = () => undefined): WrittenMap => {
+export const keepValid = (node: Written, { whatFor, schema, hint = () => undefined }: Expected, problems: Problem[]): WrittenMap => {
   if (node.is !== 'map') {
     if (!isNothing(node)) problems.push(complaint(node.place, `${whatFor} must be a map`, 'write `key: value` lines below it, indented'))
     return { is: 'map', entries: new Map(), place: node.place }

@@ -2,14 +2,15 @@ import { type Document, type LineCounter, visit } from 'yaml'
 import type { Problem } from '../../problem.ts'
 import { complaint } from '../source/complaint.ts'
 
-/** The first syntax error of a file, in our words; those after it are mostly its consequences. */
-export const explain = (
-  path: string,
-  text: string,
-  document: Document,
-  lines: LineCounter,
-  contents: 'open' | 'secret',
-): Problem | undefined => {
+interface ParsedText {
+  readonly path: string
+  readonly text: string
+  readonly document: Document
+  readonly lines: LineCounter
+}
+
+/** The first syntax error of a file; later errors are mostly its consequences. */
+export const syntaxError = ({ path, text, document, lines }: ParsedText, contents: 'open' | 'secret'): Problem | undefined => {
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset)
     return { file: path, line: Math.max(1, line), column: Math.max(1, col) }

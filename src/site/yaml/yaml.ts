@@ -3,7 +3,7 @@ import type { Problem } from '../../problem.ts'
 import type { Sources } from '../reference/references.ts'
 import { complaint, type Place } from '../source/complaint.ts'
 import type { Written } from '../source/source-map.ts'
-import { explain } from './yaml-errors.ts'
+import { syntaxError } from './yaml-errors.ts'
 import { Reader, TooMuch } from './yaml-reader.ts'
 
 /** What one file says, and what is wrong with it. `sound` is false where so much is wrong that the rest cannot be believed. */
@@ -23,7 +23,7 @@ export const parseYaml = (path: string, text: string, sources?: Sources, content
   const lines = new LineCounter()
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, version: '1.2', logLevel: 'error' })
-    const broken = explain(path, text, document, lines, contents)
+    const broken = syntaxError({ path, text, document, lines }, contents)
     if (broken !== undefined) return { path, root: undefined, problems: [broken], warnings: [], unresolved: [], sound: false }
     const reader = new Reader(path, lines, sources)
     const root = document.contents === null ? undefined : reader.read(document.contents as Node, { file: path, line: 1, column: 1 }, [])

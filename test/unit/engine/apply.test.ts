@@ -20,7 +20,7 @@ const refusing = defineKind({
   plan: () => ({ action: 'create', certainty: 'exact', reason: '', differences: [] }),
   // biome-ignore lint/correctness/useYield: it refuses before it asks anything
   *apply() {
-    throw new HostRefusal('no', 'it will not', undefined, [], 'second')
+    throw new HostRefusal('no', 'it will not', undefined, { culprit: 'second' })
   },
 })
 

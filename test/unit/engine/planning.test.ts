@@ -141,7 +141,7 @@ describe('planning a host', () => {
       ['one', seen],
       ['two', seen],
     ])
-    const problems = forbiddenOn('one', placed, seen, (role) => role === 'db', { everywhere })
+    const problems = forbiddenOn({ host: 'one', placed, seen }, (role) => role === 'db', { everywhere })
     expect(problems.map((problem) => `${problem.class} ${problem.message} ${problem.why}`)).toEqual([
       'input one › db › strict:a: a is odd of 2',
     ])

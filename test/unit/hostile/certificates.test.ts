@@ -26,7 +26,9 @@ beforeAll(async () => {
     extensions: [new x509.SubjectAlternativeNameExtension(NAMES.map((value) => ({ type: 'dns', value })))],
   })
   request = x509.PemConverter.decodeFirst(asked.toString('pem')) as unknown as Uint8Array
-  certificate = x509.PemConverter.decodeFirst(await signLeaf(signer, asked, NAMES, ['server'], life)) as unknown as Uint8Array
+  certificate = x509.PemConverter.decodeFirst(
+    await signLeaf(signer, asked, { names: NAMES, usages: ['server'], life }),
+  ) as unknown as Uint8Array
 })
 
 /** A few bytes of it are others, of those that mean something in DER, or none are. */

@@ -21,6 +21,6 @@ export const AUTHORITY: Authority = {
 
 /** Signs what a host asks for, as the engine does with the site's identities. */
 export const sign = async ({ request, names, leaf }: IdentityStep): Promise<Answer> => {
-  const signed = await signLeaf(signer, new x509.Pkcs10CertificateRequest(request), names, leaf?.usages ?? [], life)
+  const signed = await signLeaf(signer, new x509.Pkcs10CertificateRequest(request), { names, usages: leaf?.usages ?? [], life })
   return { code: 0, stdout: Buffer.from(`${signed}\n`), stderr: '' }
 }

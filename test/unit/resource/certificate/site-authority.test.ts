@@ -58,7 +58,7 @@ const seen = async ({
   header = 'authority:edge',
   group = 'root',
 }: Lying = {}) => {
-  const pem = await signLeaf(by, request, names, usages, { from: day(0), to: day(90) })
+  const pem = await signLeaf(by, request, { names, usages, life: { from: day(0), to: day(90) } })
   const digest = createHash('sha256').update(KEY).digest('hex')
   const lines = [`${KEY_HEADER}${digest}`, `# issued through ${header}`, ...pem.trimEnd().split('\n')]
   const plain = { type: 'f', owner: 'root', target: '' }
