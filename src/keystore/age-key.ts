@@ -111,5 +111,5 @@ const strangerProblem = (own: string): Problem =>
     where: { file: RECIPIENTS },
     what: 'your age key is not among the recipients of this project',
     why: 'you could not read what you encrypt, and two administrators would make two certificate authorities',
-    fix: `add the line ${own} and ask somebody who is on the list to run \`provision secrets rotate\`; if nobody is left: "When a key is lost" in the README`,
+    fix: `add the line ${own} and ask somebody who is on the list to run \`provision secrets rotate\`; if nobody is left: see docs/recovery.md`,
   })

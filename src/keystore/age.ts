@@ -65,7 +65,7 @@ const whyNot = (error: unknown): { readonly what: string; readonly why: string; 
     ? {
         what: 'your age key does not open this file',
         why: 'it was encrypted for other recipients',
-        fix: 'add your recipient to identities/recipients.txt and ask somebody who can open it to run `provision secrets rotate`; if nobody can: "When a key is lost" in the README',
+        fix: 'add your recipient to identities/recipients.txt and ask somebody who can open it to run `provision secrets rotate`; if nobody can: see docs/recovery.md',
       }
     : {
         what: 'this encrypted file is damaged',

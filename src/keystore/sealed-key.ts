@@ -28,7 +28,7 @@ export const sealedKey = (root: string, env: Environment, name: string, otherwis
     keptProblem(
       file,
       `is missing, of which ${publicFile} speaks`,
-      `bring it back from version control or a backup; if it is gone for good, ${otherwise} (see "When a key is lost" in the README)`,
+      `bring it back from version control or a backup; if it is gone for good, ${otherwise} (see docs/recovery.md)`,
     )
   const exists = (): boolean => readKept(root, file) !== undefined
   return {

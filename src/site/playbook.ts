@@ -111,7 +111,7 @@ const readRole = (item: Written, { knownRoles, problems, optionsOf }: PlayContex
 
 const ansibleHint = (key: string): string | undefined => ANSIBLE.get(key)
 
-const NO_TASKS = 'there are no tasks here: a role says what shall be so, see "Write a role" in the README'
+const NO_TASKS = 'there are no tasks here: a role says what shall be so, see docs/writing-roles.md'
 
 const ANSIBLE: ReadonlyMap<string, string> = new Map(
   Object.entries({

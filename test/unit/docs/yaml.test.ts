@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
@@ -7,19 +7,16 @@ import type { Role } from '../../../src/role/role.ts'
 import { buildSite } from '../../../src/site/build.ts'
 import { readProject } from '../../../src/site/read.ts'
 import { encryptSecrets } from '../../../src/site/secrets.ts'
-import { project } from './project.ts'
-
-const root = join(import.meta.dirname, '../../..')
-const shipped = readdirSync(join(root, 'roles'))
-const readmes = ['README.md', ...shipped.map((name) => `roles/${name}/README.md`)]
+import { project } from '../site/project.ts'
+import { blocks, pages, read, root, shipped } from './pages.ts'
 
 /** Hosts and groups as all examples mean them. */
 const BASE = `vars: { user: ops, key: key }
 hosts:
-  lb-01: { address: 192.0.2.10, internal: 10.0.0.10 }
-  lb-02: { address: 192.0.2.11, internal: 10.0.0.11 }
-  web-01: { address: 192.0.2.12, internal: 10.0.0.12 }
-  web-02: { address: 192.0.2.13, internal: 10.0.0.13 }
+  lb-01: { address: 198.51.100.10, internal: 10.1.0.10 }
+  lb-02: { address: 198.51.100.11, internal: 10.1.0.11 }
+  web-01: { address: 198.51.100.12, internal: 10.1.0.12 }
+  web-02: { address: 198.51.100.13, internal: 10.1.0.13 }
 groups:
   web: { hosts: [web-01, web-02] }
   database: { hosts: [web-01, web-02] }
@@ -28,8 +25,15 @@ groups:
   monitoring_servers: { hosts: [lb-01] }
 `
 
-const blocks = (readme: string, language: string): readonly string[] =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, block = '']) => block)
+/** `BASE` without the hosts and variables that examples have themselves. */
+const baseFor = (inventories: readonly string[]): string => {
+  const { hosts, vars, groups } = parse(BASE) as Readonly<Record<'hosts' | 'vars' | 'groups', object>>
+  const without = (level: 'hosts' | 'vars', map: object): object => {
+    const own = inventories.flatMap((text) => Object.keys((parse(text) as { hosts?: object; vars?: object })[level] ?? {}))
+    return Object.fromEntries(Object.entries(map).filter(([name]) => !own.includes(name)))
+  }
+  return stringify({ vars: without('vars', vars), hosts: without('hosts', hosts), groups })
+}
 
 const dedented = (text: string): string => {
   const margins = text.split('\n').flatMap((line) => (/^\s*[^\s#]/.test(line) ? [line.search(/\S/)] : []))
@@ -67,6 +71,10 @@ const secretsIn = (text: string): object => {
   return secrets
 }
 
+/** The environment variables that a text refers to. */
+const environmentIn = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries([...text.matchAll(/\$\{env:(\w+)/g)].map(([, name = '']) => [name, 'a value of the environment']))
+
 /** What is wrong with the options of a role, on any host. */
 const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly string[]> => {
   const files = blocks(readme, 'yaml')
@@ -75,11 +83,11 @@ const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly 
   const inventories = [...files.flatMap((file) => ('inventory' in file ? [file.inventory] : [])), ...inSentences(readme)]
   const playbooks = files.flatMap((file) => ('playbook' in file ? [file.playbook] : []))
   const directory = project({
-    'inventory/base.yaml': BASE,
+    'inventory/base.yaml': baseFor(inventories),
     ...Object.fromEntries(inventories.map((text, i) => [`inventory/example-${i}.yaml`, text])),
     'playbooks/site.yaml': playbooks.join(''),
   })
-  const env = { HOME: directory, USER: 'ops', PROVISION_AGE_KEY_FILE: join(directory, 'age.txt') }
+  const env = { ...environmentIn(readme), HOME: directory, USER: 'ops', PROVISION_AGE_KEY_FILE: join(directory, 'age.txt') }
   const { recipients } = await ensureAgeKey(directory, env)
   const path = 'inventory/secrets.yaml'
   writeFileSync(join(directory, path), await encryptSecrets(path, stringify(secretsIn(readme)), recipients))
@@ -98,18 +106,18 @@ const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly 
 
 const roleIn = async (path: string): Promise<Role> => ((await import(path)) as { default: Role }).default
 
-test.each(readmes)('%s: every example in YAML is read, and the roles take its options', async (path) => {
-  const readme = readFileSync(join(root, path), 'utf8')
-  const written = blocks(readme, 'ts').filter((block) => block.includes('defineRole'))
-  const own = written.map((text, i) => join(project({ [`${i}.ts`]: text }), `${i}.ts`))
-  expect(blocks(readme, 'yaml')).not.toEqual([])
-  expect(await faultsIn(readme, await Promise.all(own.map(roleIn)))).toEqual([])
+const withExamples = pages.filter((path) => blocks(read(path), 'yaml').length + inSentences(read(path)).length > 0)
+
+test('examples in YAML are found', () => {
+  expect(withExamples).toEqual(expect.arrayContaining(['README.md', 'docs/variables.md', 'docs/rolling-updates.md', 'docs/connections.md']))
+  expect(withExamples).toEqual(expect.arrayContaining(shipped.map((name) => `roles/${name}/README.md`)))
 })
 
-test('README.md: every test that it names is there', () => {
-  const named = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/`((?:e2e|unit|full)\/[a-z-]+)`/g)].map(([, path = '']) => path)
-  expect(named.length).toBeGreaterThan(20)
-  expect(named.filter((path) => !['', '.test.ts'].some((end) => existsSync(join(root, 'test', `${path}${end}`))))).toEqual([])
+test.each(withExamples)('%s: every example in YAML is read, and the roles take its options', async (path) => {
+  const page = read(path)
+  const written = blocks(page, 'ts').filter((block) => block.includes('defineRole'))
+  const own = written.map((text, i) => join(project({ [`${i}.ts`]: text }), `${i}.ts`))
+  expect(await faultsIn(page, await Promise.all(own.map(roleIn)))).toEqual([])
 })
 
 test.each([
