@@ -1,4 +1,4 @@
-// What role authors import. Shipped roles are built from these names only, as any user's are.
+// The API for role authors. Shipped roles use only these names, as the roles of users do.
 export { z } from 'zod'
 export { Problem } from './problem.ts'
 export { authorizedKeys } from './resource/account/authorized-keys.ts'

@@ -1,82 +1,78 @@
 import type { Problem } from '../problem.ts'
 import type { View } from '../report/view.ts'
 
-/** An option of a command: what `node:util` parses, and what `--help` prints. */
+/** An option of a command, as `node:util` parses it and `--help` prints it. */
 export interface Option {
   readonly type: 'string' | 'boolean'
   readonly short?: string
-  /** May be given several times. */
+  /** Whether the option may be repeated. */
   readonly multiple?: boolean
-  /** What its value is called in the help: `NAME`. */
+  /** Name of the value in the help: `NAME`. */
   readonly value?: string
-  /** The only values that it takes. */
+  /** Allowed values; any value if undefined. */
   readonly choices?: readonly string[]
   readonly help: string
 }
 
 export type Options = Readonly<Record<string, Option>>
 
-/** The values of some options, as typed by what they say of themselves. */
+/** Values of options, typed by their declarations. */
 export type Values<O extends Options> = {
   readonly [Name in keyof O]?: O[Name]['multiple'] extends true ? readonly string[] : O[Name]['type'] extends 'string' ? string : boolean
 }
 
 export interface Arguments<O extends Options> {
   readonly positionals: readonly string[]
-  /** What stands behind `--`. */
+  /** Arguments after `--`. */
   readonly rest: readonly string[]
   readonly values: Values<O>
 }
 
-/** Where a command runs and how it speaks: everything that it may know of the process. */
-export interface Surroundings {
+/** Everything that a command may use of the process: directory, environment, output, terminal. */
+export interface CommandContext {
   /** The working directory. */
   readonly directory: string
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Aborted by the first Ctrl-C: finish the step at hand, then end. */
+  /** Aborted by the first Ctrl-C: the command finishes its current step, then ends. */
   readonly signal: AbortSignal
-  /** For what was asked for. */
+  /** Prints the result of the command. */
   out(text: string): void
-  /** For everything else. */
+  /** Prints everything else. */
   err(text: string): void
-  /** For secrets that were asked for by name; all else loses them on its way out. */
+  /** Prints secrets that the user asked for by name. `out` and `err` mask them. */
   disclose(text: string): void
   readonly view: View
-  /** Whether `out` is a terminal that can rewrite its lines; how many it has. */
+  /** Whether `out` is a terminal that can rewrite its lines. */
   readonly live: boolean
+  /** Rows of the terminal. */
   rows(): number
-  /** A question to whoever sits there; undefined where nobody does. */
+  /** Asks the user a question; undefined if no terminal is attached. */
   ask?: (question: string) => Promise<string>
 }
 
-/** How a command ended: its exit status, or that and the problems that `main` shall print. */
-export type Ended = number | { readonly status: number; readonly problems: readonly Problem[] }
+/** Exit status of a command, with the problems that `main` prints. */
+export type CommandResult = number | { readonly status: number; readonly problems: readonly Problem[] }
 
-export interface Command {
-  /** Behind `provision`: `run [PLAYBOOK...]`. One line for each way of using it. */
-  readonly usage: readonly string[]
-  readonly options: Options
-  /** A few lines for the help: what is worth knowing beyond the options. */
-  readonly notes?: readonly string[]
-  /** How many words it takes beside its options; any number where nothing is said. */
-  readonly words?: number
-  /** What stands behind `--` is a command of the user's own. Elsewhere `--` only says that no option follows. */
-  readonly passesOn?: boolean
-  run(given: Arguments<Options>, surroundings: Surroundings): Promise<Ended>
-  /** Tells a program, which reads only what it asked for, that its command line was wrong. */
-  refused?(argv: readonly string[], problems: readonly Problem[], surroundings: Surroundings): void
-}
-
-/** Says what a command is; the types of its values follow from its options. */
-export const defineCommand = <const O extends Options>(command: {
+/** Declaration of a command; the types of its values follow from its options. */
+export interface CommandDefinition<O extends Options> {
+  /** Usage lines without `provision`: `run [PLAYBOOK...]`. */
   readonly usage: readonly string[]
   readonly options: O
+  /** Paragraphs printed below the options. */
   readonly notes?: readonly string[]
-  readonly words?: number
-  readonly passesOn?: boolean
-  run(given: Arguments<O>, surroundings: Surroundings): Promise<Ended>
-  refused?(argv: readonly string[], problems: readonly Problem[], surroundings: Surroundings): void
-}): Command => ({
-  ...command,
-  run: (given, surroundings) => command.run(given as Arguments<O>, surroundings),
+  /** Maximum number of positional arguments; unlimited if undefined. */
+  readonly maxPositionals?: number
+  /** Whether the arguments after `--` are a command of the user. If not, `--` only ends the options. */
+  readonly takesCommand?: boolean
+  run(given: Arguments<O>, context: CommandContext): Promise<CommandResult>
+  /** Reports an invalid command line in the requested machine-readable format. */
+  reportInvalid?(argv: readonly string[], problems: readonly Problem[], context: CommandContext): void
+}
+
+export type Command = CommandDefinition<Options>
+
+/** Declares a command. */
+export const defineCommand = <const O extends Options>(definition: CommandDefinition<O>): Command => ({
+  ...definition,
+  run: (given, context) => definition.run(given as Arguments<O>, context),
 })

@@ -1,14 +1,14 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { problemsIn } from '../problem.ts'
 import { suggestion } from '../site/source/suggest.ts'
-import type { Arguments, Command, Ended, Options, Surroundings } from './command.ts'
+import type { Arguments, Command, CommandContext, CommandResult, Options } from './command.ts'
 import { commands } from './commands.ts'
 import { commandHelp, overview } from './help.ts'
-import { parseArguments, wrong } from './parse.ts'
+import { parseArguments, usageError } from './parse.ts'
 
-/** From the words behind `provision` to the command that they mean. */
-export const dispatch = async (argv: readonly string[], surroundings: Surroundings): Promise<Ended> => {
-  const { out, view } = surroundings
+/** Runs the command that the arguments name. */
+export const dispatch = async (argv: readonly string[], context: CommandContext): Promise<CommandResult> => {
+  const { out, view } = context
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
     out(overview(commands, view))
@@ -18,30 +18,30 @@ export const dispatch = async (argv: readonly string[], surroundings: Surroundin
     out(`${packageJson.version}\n`)
     return 0
   }
-  if (name === 'help') return dispatch([...rest.slice(0, 1), '--help'], surroundings)
+  if (name === 'help') return dispatch([...rest.slice(0, 1), '--help'], context)
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (entry === undefined) throw unknown(name)
+  if (entry === undefined) throw unknownCommand(name)
 
   const { command } = await entry.load()
-  const given = parsed(name, rest, command, surroundings)
+  const given = parseOrReport(name, rest, command, context)
   if (given.values.help) {
     out(commandHelp(entry.summary, command, view))
     return 0
   }
-  if (given.values.version) return dispatch(['--version'], surroundings)
-  return command.run(given, surroundings)
+  if (given.values.version) return dispatch(['--version'], context)
+  return command.run(given, context)
 }
 
-const parsed = (name: string, argv: readonly string[], command: Command, surroundings: Surroundings): Arguments<Options> => {
+const parseOrReport = (name: string, argv: readonly string[], command: Command, context: CommandContext): Arguments<Options> => {
   try {
     return parseArguments(name, argv, command)
   } catch (error) {
-    command.refused?.(argv, problemsIn(error) ?? [], surroundings)
+    command.reportInvalid?.(argv, problemsIn(error) ?? [], context)
     throw error
   }
 }
 
-const unknown = (name: string): Error =>
+const unknownCommand = (name: string): Error =>
   name.startsWith('-')
-    ? wrong('', `${name} stands before the command`, 'write the command first: provision run --dry-run')
-    : wrong('', `there is no command ${name}`, suggestion(name, Object.keys(commands), 'provision --help lists the commands'))
+    ? usageError('', `option ${name} precedes the command`, 'write the command first, for example provision run --dry-run')
+    : usageError('', `unknown command ${name}`, suggestion(name, Object.keys(commands), 'run provision --help'))

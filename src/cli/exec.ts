@@ -7,64 +7,71 @@ import { pad, visible, width } from '../report/text.ts'
 import { redactor } from '../secret/secret.ts'
 import { commandLine } from '../shell/quote.ts'
 import type { Host } from '../site/inventory/host.ts'
-import { defineCommand, type Options, type Surroundings } from './command.ts'
+import { type CommandContext, defineCommand, type Options } from './command.ts'
 import { inventoryOption } from './options.ts'
-import { wrong } from './parse.ts'
+import { usageError } from './parse.ts'
 import { hostsOf, loadHosts } from './site.ts'
 import { INTERRUPTED, statusOf } from './status.ts'
 
 const options = {
   ...inventoryOption,
-  sudo: { type: 'boolean', help: 'run it as root' },
+  sudo: { type: 'boolean', help: 'run the command as root' },
 } as const satisfies Options
 
-/** `provision exec`: one command on many hosts at once. */
+/** `provision exec`: runs a command on hosts in parallel. */
 export const command = defineCommand({
   usage: ['exec PATTERN [--sudo] -- COMMAND'],
-  passesOn: true,
+  takesCommand: true,
   options,
   notes: [
-    'PATTERN names hosts and groups: web-01, web:!web-02, lb-*, all.',
-    'One word is a shell command of its own, pipes and all; several words are a command and its arguments, exactly as they stand.',
+    'PATTERN selects hosts and groups: web-01, web:!web-02, lb-*, all.',
+    'A single word is a shell command and may contain pipes. Several words are a command and its arguments, passed without changes.',
   ],
-  run: async ({ positionals: [pattern, ...more], rest, values }, surroundings) => {
-    if (pattern === undefined) throw wrong('exec', 'it needs a pattern of hosts', 'write provision exec web -- uptime')
+  run: async ({ positionals: [pattern, ...more], rest, values }, context) => {
+    if (pattern === undefined)
+      throw usageError('exec', 'no host pattern is given', 'name hosts or a group, for example provision exec web -- uptime')
     if (more.length > 0 || rest.length === 0) {
       const sudo = values.sudo ? ' --sudo' : ''
-      throw wrong('exec', 'the command stands behind --', `write provision exec ${pattern}${sudo} -- ${commandLine(...more) || 'uptime'}`)
+      throw usageError('exec', 'no command follows --', `write provision exec ${pattern}${sudo} -- ${commandLine(...more) || 'uptime'}`)
     }
-    const hosts = hostsOf(await loadHosts(values.inventory, surroundings), pattern, `exec ${pattern}`)
-    const words = rest.length === 1 ? (rest[0] ?? '') : commandLine(...rest)
+    const hosts = hostsOf(await loadHosts(values.inventory, context), pattern, `exec ${pattern}`)
+    const commandText = rest.length === 1 ? (rest[0] ?? '') : commandLine(...rest)
 
-    const outcomes = await Promise.all(hosts.map((host) => execute(host, { words, sudo: values.sudo ?? false, hosts }, surroundings)))
+    const outcomes = await Promise.all(hosts.map((host) => execute(host, { commandText, sudo: values.sudo ?? false, hosts }, context)))
     const problems = outcomes.flatMap((outcome) => (typeof outcome === 'number' ? [] : outcome))
-    const refused = outcomes.some((outcome) => typeof outcome === 'number' && outcome !== 0)
-    const status = refused ? 1 : statusOf(problems)
-    return { status: surroundings.signal.aborted ? INTERRUPTED : status, problems }
+    const hasFailed = outcomes.some((outcome) => typeof outcome === 'number' && outcome !== 0)
+    const status = hasFailed ? 1 : statusOf(problems)
+    return { status: context.signal.aborted ? INTERRUPTED : status, problems }
   },
 })
 
-/** Its exit status, or why there is none. What it says comes line by line, under its host's name where there are several. */
+interface Execution {
+  readonly commandText: string
+  readonly sudo: boolean
+  readonly hosts: readonly Host[]
+}
+
+/** Returns the exit status of the command on a host, or the problems. Prints output line by line, with the host's name if there are several hosts. */
 const execute = async (
   host: Host,
-  { words, sudo, hosts }: { readonly words: string; readonly sudo: boolean; readonly hosts: readonly Host[] },
-  { out, err, view, signal }: Surroundings,
+  { commandText, sudo, hosts }: Execution,
+  { out, err, view, signal }: CommandContext,
 ): Promise<number | readonly Problem[]> => {
   const longest = Math.max(...hosts.map(({ name }) => width(name)))
   const prefix = hosts.length === 1 ? '' : `${view.paint.cyan(pad(host.name, longest))}  `
-  // The parts of a long line are put together again where no other host can speak in between.
-  const ending = (goesOn: boolean): string => (goesOn && hosts.length === 1 ? '' : '\n')
-  const said = linesOf((line, goesOn) => out(`${prefix}${visible(line)}${ending(goesOn)}`))
-  const complained = linesOf((line, goesOn) => err(`${prefix}${visible(line)}${ending(goesOn)}`))
+  // Parts of a long line are joined again if no other host can print between them.
+  const ending = (continues: boolean): string => (continues && hosts.length === 1 ? '' : '\n')
+  const stdout = linesOf((line, continues) => out(`${prefix}${visible(line)}${ending(continues)}`))
+  const stderr = linesOf((line, continues) => err(`${prefix}${visible(line)}${ending(continues)}`))
   try {
-    const code = await execOn(await resolveTarget(host.name, host.connection), words, {
+    const code = await execOn(await resolveTarget(host.name, host.connection), commandText, {
       sudo,
       signal,
-      onStdout: said.hear,
-      onStderr: complained.hear,
+      onStdout: stdout.push,
+      onStderr: stderr.push,
     })
-    said.end()
-    complained.end()
+    stdout.end()
+    stderr.end()
     if (code !== 0) err(`${prefix}${view.paint.red(`exit ${code}`)}\n`)
     return code
   } catch (error) {
@@ -75,18 +82,18 @@ const execute = async (
 }
 
 /**
- * Lines out of chunks of bytes. Characters are put together before they are read, and secrets are masked before the text is cut, for
- * nobody could find one of which each half is in another part of a long line, or on a line with other words before it.
+ * Splits chunks of bytes into lines. Bytes are decoded and secrets masked before the text is split: a secret may span two parts of a
+ * long line.
  */
-export const linesOf = (tell: (line: string, goesOn: boolean) => void) => {
+export const linesOf = (print: (line: string, continues: boolean) => void) => {
   const decoder = new StringDecoder('utf8')
   const redacting = redactor()
-  const cut = new Lines(tell)
+  const lines = new Lines(print)
   return {
-    hear: (chunk: Buffer): void => cut.push(redacting.push(decoder.write(chunk))),
+    push: (chunk: Buffer): void => lines.push(redacting.push(decoder.write(chunk))),
     end: (): void => {
-      cut.push(redacting.push(decoder.end()) + redacting.end())
-      cut.end()
+      lines.push(redacting.push(decoder.end()) + redacting.end())
+      lines.end()
     },
   }
 }

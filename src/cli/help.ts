@@ -1,43 +1,74 @@
+import { wrapWords } from '../report/text.ts'
 import type { View } from '../report/view.ts'
 import type { Command, Option, Options } from './command.ts'
-import type { Entry } from './commands.ts'
-import { everywhere } from './parse.ts'
+import type { CommandEntry } from './commands.ts'
+import { commonOptions } from './parse.ts'
 
-/** `provision --help`. */
-export const overview = (commands: Readonly<Record<string, Entry>>, { paint }: View): string => {
-  const wide = Math.max(...Object.keys(commands).map(({ length }) => length))
+/** Returns the text of `provision --help`. */
+export const overview = (commands: Readonly<Record<string, CommandEntry>>, view: View): string => {
+  const { paint } = view
+  const columns = helpWidth(view)
   return `${[
-    'Turns bare Debian and Ubuntu servers into what your playbook says, over SSH: the plan first, then exactly the plan.',
+    ...wrapWords('Configure Debian and Ubuntu servers over SSH. Every run plans first, then makes exactly the planned changes.', columns),
     '',
     `${paint.bold('Usage')}  provision COMMAND [OPTIONS]`,
     '',
     paint.bold('Commands'),
-    ...Object.entries(commands).map(([name, { summary }]) => `  ${paint.cyan(name.padEnd(wide))}  ${summary}`),
+    ...definitionList(
+      Object.entries(commands).map(([name, { summary }]) => [name, summary]),
+      view,
+    ),
     '',
-    'provision COMMAND --help says what a command takes; provision --version prints the version.',
-    'Exit status: 0 done or nothing to do, 1 failed, 2 --dry-run found changes, 3 the input is wrong, 4 a host was not reached, 130 interrupted.',
+    paint.bold('Exit status'),
+    ...definitionList(EXIT_STATUS, view),
+    '',
+    ...wrapWords('Run `provision COMMAND --help` for the options of a command, and `provision --version` for the version.', columns),
   ].join('\n')}\n`
 }
 
-/** `provision COMMAND --help`: what the options say of themselves. */
-export const commandHelp = (summary: string, { usage, options, notes = [] }: Command, { paint }: View): string => {
-  const all = Object.entries<Option>({ ...options, ...everywhere } satisfies Options).map(
-    ([name, option]) => [spelled(name, option), told(option)] as const,
-  )
-  const wide = Math.max(...all.map(([left]) => left.length))
+const EXIT_STATUS = [
+  ['0', 'done, or nothing to do'],
+  ['1', 'a task failed'],
+  ['2', '--dry-run found changes'],
+  ['3', 'invalid input, nothing was changed'],
+  ['4', 'a host is unreachable'],
+  ['130', 'interrupted'],
+] as const
+
+/** Returns the text of `provision COMMAND --help`, from the declared options. */
+export const commandHelp = (summary: string, { usage, options, notes = [] }: Command, view: View): string => {
+  const { paint } = view
+  const columns = helpWidth(view)
+  const all = Object.entries<Option>({ ...options, ...commonOptions } satisfies Options)
   return `${[
     `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`,
     '',
     ...usage.map((line, i) => `${i === 0 ? paint.bold('Usage') : '     '}  provision ${line}`),
     '',
     paint.bold('Options'),
-    ...all.map(([left, right]) => `  ${paint.cyan(left.padEnd(wide))}  ${right}`),
-    ...(notes.length === 0 ? [] : ['', ...notes]),
+    ...definitionList(
+      all.map(([name, option]) => [syntaxOf(name, option), descriptionOf(option)]),
+      view,
+    ),
+    ...(notes.length === 0 ? [] : ['', ...notes.flatMap((note) => wrapWords(note, columns))]),
   ].join('\n')}\n`
 }
 
-const spelled = (name: string, { type, short, value = 'VALUE' }: Option): string =>
+/** Returns terms and their descriptions in two columns. */
+const definitionList = (entries: readonly (readonly [term: string, description: string])[], view: View): readonly string[] => {
+  const termWidth = Math.max(...entries.map(([term]) => term.length))
+  return entries.flatMap(([term, description]) =>
+    wrapWords(description, Math.max(helpWidth(view) - termWidth - 4, 30)).map(
+      (line, i) => `  ${view.paint.cyan((i === 0 ? term : '').padEnd(termWidth))}  ${line}`,
+    ),
+  )
+}
+
+// Long lines of prose are hard to read, also on a wide terminal.
+const helpWidth = ({ columns }: View): number => Math.min(columns, 100)
+
+const syntaxOf = (name: string, { type, short, value = 'VALUE' }: Option): string =>
   `${short === undefined ? '   ' : `-${short},`} --${name}${type === 'string' ? ` ${value}` : ''}`
 
-const told = ({ help, choices, multiple }: Option): string =>
-  [help, ...(choices === undefined ? [] : [`(${choices.join(', ')})`]), ...(multiple ? ['(may be repeated)'] : [])].join(' ')
+const descriptionOf = ({ help, choices, multiple }: Option): string =>
+  [help, ...(choices === undefined ? [] : [`(${choices.join(', ')})`]), ...(multiple ? ['(repeatable)'] : [])].join(' ')

@@ -1,7 +1,7 @@
 import { hostname, userInfo } from 'node:os'
 import type { Holder } from '../host/shell/shell.ts'
 
-/** Who we are, as it is written beside the lock on every host. */
+/** Returns the description of this run that is written beside the lock on every host. */
 export const holder = (env: Readonly<Record<string, string | undefined>>): Holder => ({
   user: env.SUDO_USER ?? env.USER ?? userInfo().username,
   machine: hostname(),

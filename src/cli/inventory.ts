@@ -7,58 +7,64 @@ import { describeInventory, describeVariables } from '../site/describe.ts'
 import type { Host } from '../site/inventory/host.ts'
 import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/source/suggest.ts'
-import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
+import { type Arguments, type CommandContext, type CommandResult, defineCommand, type Options } from './command.ts'
 import { inventoryOption } from './options.ts'
-import { wrong } from './parse.ts'
+import { usageError } from './parse.ts'
 import { loadHosts, warn } from './site.ts'
 
 const options = {
   ...inventoryOption,
-  graph: { type: 'boolean', help: 'groups and the hosts in them' },
+  graph: { type: 'boolean', help: 'show groups as a tree' },
   flows: {
     type: 'boolean',
-    help: 'who may come to which port of which host, and whether encrypted, by what the roles of the playbook say',
+    help: 'show which hosts may connect to which ports, as the roles of the playbook declare it',
   },
-  json: { type: 'boolean', help: 'one JSON object' },
+  json: { type: 'boolean', help: 'print one JSON object' },
 } as const satisfies Options
 
 type Given = Arguments<typeof options>
 
-/** `provision inventory`: what was understood of it. */
+/** `provision inventory`: shows the inventory as provision reads it. */
 export const command = defineCommand({
   usage: ['inventory [--graph] [--json]', 'inventory --flows [PLAYBOOK...] [--json]', 'inventory host NAME [--json]'],
   options,
-  notes: ['`inventory host NAME` shows the variables of a host, and where each of them was written.'],
-  run: async (given, surroundings) => {
+  notes: ['`provision inventory host NAME` shows the variables of a host and where each is set.'],
+  run: async (given, context) => {
     const { values, positionals } = given
-    if (values.graph && values.flows) throw wrong('inventory', '--graph and --flows are two questions', 'ask one of them')
+    if (values.graph && values.flows) throw usageError('inventory', '--graph and --flows exclude each other', 'remove one of them')
     if (positionals[0] === 'host' && (values.graph || values.flows))
-      throw wrong('inventory host', 'it shows one host, not groups or flows', 'ask one of them')
-    if (values.flows) return showFlows(given, surroundings)
-    const site = await loadHosts(values.inventory, surroundings)
-    const [word, name, ...more] = positionals
-    if (word !== undefined && (word !== 'host' || name === undefined || more.length > 0)) {
-      throw wrong('inventory', `it knows no ${positionals.join(' ')}`, 'write provision inventory host NAME')
+      throw usageError('inventory host', '--graph and --flows do not apply to one host', 'remove the option')
+    if (values.flows) return showFlows(given, context)
+    const site = await loadHosts(values.inventory, context)
+    const [topic, name, ...more] = positionals
+    if (topic === 'host' && name === undefined)
+      throw usageError('inventory host', 'no host is given', 'write provision inventory host NAME')
+    if (topic !== undefined && (topic !== 'host' || more.length > 0)) {
+      throw usageError(
+        'inventory',
+        `unexpected argument ${topic === 'host' ? more.join(' ') : topic}`,
+        'write provision inventory host NAME',
+      )
     }
-    const { out, view } = surroundings
-    if (name !== undefined) return showHost(site, name, values.json ?? false, surroundings)
+    const { out, view } = context
+    if (name !== undefined) return showHost(site, name, values.json ?? false, context)
     if (values.json) out(jsonLine(describeInventory(site)))
     else out(values.graph ? graph(site, view) : hostTable(site, view))
     return 0
   },
 })
 
-const showHost = (site: Site, name: string, json: boolean, { out, view }: Surroundings): Ended => {
+const showHost = (site: Site, name: string, json: boolean, { out, view }: CommandContext): CommandResult => {
   const host = site.hosts.get(name)
   if (host === undefined)
-    throw wrong('inventory host', `there is no host ${name}`, suggestion(name, site.hosts.keys(), 'name one of the hosts'))
+    throw usageError('inventory host', `unknown host ${name}`, suggestion(name, site.hosts.keys(), 'use a host of the inventory'))
   if (json) out(jsonLine({ [name]: describeInventory(site).hosts[name] }))
   else out(hostPage(host, view))
   return 0
 }
 
-const showFlows = async ({ values, positionals }: Given, surroundings: Surroundings): Promise<Ended> => {
-  const { directory, env, out, view } = surroundings
+const showFlows = async ({ values, positionals }: Given, context: CommandContext): Promise<CommandResult> => {
+  const { directory, env, out, view } = context
   const { understand } = await import('../engine/prepare.ts')
   const { bindings, site, warnings } = await understand({
     root: directory,
@@ -66,7 +72,7 @@ const showFlows = async ({ values, positionals }: Given, surroundings: Surroundi
     ...(values.inventory === undefined ? {} : { inventory: values.inventory }),
     ...(positionals.length === 0 ? {} : { playbooks: positionals }),
   })
-  warn(warnings, surroundings)
+  warn(warnings, context)
   const filtered = new Set(bindings.bound.filter(({ role }) => role.name === 'firewall').map(({ host }) => host))
   const unfiltered = [...site.hosts.keys()].filter((host) => !filtered.has(host))
   if (values.json) out(jsonLine({ flows: bindings.flows, unfiltered }))
@@ -88,8 +94,8 @@ const hostTable = ({ hosts }: Site, { paint }: View): string =>
 
 const graph = ({ hosts, groups }: Site, { paint }: View): string => {
   const grouped = new Set([...groups.values()].flat())
-  const loose = [...hosts.keys()].filter((name) => !grouped.has(name))
-  const branches = [...groups, ...(loose.length === 0 ? [] : [['(in no group)', loose] as const])]
+  const ungrouped = [...hosts.keys()].filter((name) => !grouped.has(name))
+  const branches = [...groups, ...(ungrouped.length === 0 ? [] : [['(in no group)', ungrouped] as const])]
   const lines = branches.flatMap(([name, members]) => [
     `  ${paint.cyan(name)}`,
     ...members.map((member, i) => `  ${paint.dim(i === members.length - 1 ? '└─' : '├─')} ${inLine(member)}`),
@@ -99,19 +105,19 @@ const graph = ({ hosts, groups }: Site, { paint }: View): string => {
 
 const hostPage = (host: Host, { paint }: View): string => {
   const { address, port, user, keys, jump } = host.connection
-  const facts = [
-    ['reached at', `${user}@${address} port ${port}${jump.length === 0 ? '' : ` through ${jump.join(', ')}`}`],
-    ['keys', keys.length === 0 ? "the agent's, and ssh's own" : keys.join(' ')],
+  const properties = [
+    ['connection', `${user}@${address} port ${port}${jump.length === 0 ? '' : ` through ${jump.join(', ')}`}`],
+    ['keys', keys.length === 0 ? 'SSH agent and default key files' : keys.join(' ')],
     ['addresses', host.addresses.join(' ')],
     ...(host.publicAddresses.join() === host.addresses.join() ? [] : [['public', host.publicAddresses.join(' ')]]),
     ['groups', host.groups.join(' ') || 'none'],
   ]
-  const head = facts.map(([name = '', value = '']) => `  ${name.padEnd(10)}  ${inLine(value)}`)
+  const head = properties.map(([name = '', value = '']) => `  ${name.padEnd(10)}  ${inLine(value)}`)
   const variables = describeVariables(host).map(({ name, value, origin, where }) => [
     name,
     typeof value === 'string' ? value : JSON.stringify(value),
     origin,
     where,
   ])
-  return `${[paint.bold(host.name), ...head].join('\n')}\n${variables.length === 0 ? '' : `\n${table(['variable', 'value', 'from', 'written in'], variables, paint)}`}`
+  return `${[paint.bold(host.name), ...head].join('\n')}\n${variables.length === 0 ? '' : `\n${table(['variable', 'value', 'from', 'set in'], variables, paint)}`}`
 }

@@ -4,24 +4,24 @@ import { join } from 'node:path'
 import { checkSpec, type LabSpec, labDown, labReset, labSshConfig, labStatus, labUp } from '../lab/index.ts'
 import { jsonLine } from '../report/json-line.ts'
 import { list, suggestion } from '../site/source/suggest.ts'
-import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
+import { type Arguments, type CommandContext, type CommandResult, defineCommand, type Options } from './command.ts'
 import { inventoryOption } from './options.ts'
-import { wrong } from './parse.ts'
+import { usageError } from './parse.ts'
 import { loadHosts } from './site.ts'
 
 const options = {
   ...inventoryOption,
-  name: { type: 'string', value: 'NAME', help: 'another lab beside the first (lab)' },
-  json: { type: 'boolean', help: 'status as one JSON object' },
+  name: { type: 'string', value: 'NAME', help: 'name of the lab, if there are several (default: lab)' },
+  json: { type: 'boolean', help: 'print the status as one JSON object' },
 } as const satisfies Options
 
 type Given = Arguments<typeof options>
-type Action = (spec: LabSpec, given: Given, surroundings: Surroundings) => Promise<Ended>
+type Action = (spec: LabSpec, given: Given, context: CommandContext) => Promise<CommandResult>
 
 const actions: Readonly<Record<string, Action>> = {
   up: async (spec, _, { err }) => done(labUp(spec, (line) => err(`${line}\n`))),
   down: async (spec, _, { err }) => {
-    err(`taking down ${list(spec.hosts.map(({ name }) => name))}\n`)
+    err(`stopping and deleting ${list(spec.hosts.map(({ name }) => name))}\n`)
     return done(labDown(spec))
   },
   reset: async (spec, { positionals: [, ...named], rest }, { err }) => {
@@ -41,17 +41,17 @@ const actions: Readonly<Record<string, Action>> = {
       ([name, { address, running }]) => `  ${name.padEnd(wide)}  ${address}  ${running ? paint.green('running') : paint.dim('stopped')}`,
     )
     out(
-      `${[paint.bold(`lab ${status.name}`), ...hosts, `  certificate authority ${status.authority.directory}`, `  its roots ${status.authority.caFile}`].join('\n')}\n`,
+      `${[paint.bold(`lab ${status.name}`), ...hosts, `  certificate authority ${status.authority.directory}`, `  root certificates     ${status.authority.caFile}`].join('\n')}\n`,
     )
     return 0
   },
   ssh: async (spec, { positionals: [, host, ...command], rest }) => {
     const names = spec.hosts.map(({ name }) => name)
-    if (host === undefined) throw wrong('lab ssh', 'it needs a host', `name one of ${list(names)}`)
-    if (!names.includes(host)) throw wrong('lab ssh', `the lab has no host ${host}`, suggestion(host, names, 'name one of its hosts'))
+    if (host === undefined) throw usageError('lab ssh', 'it needs a host', `name one of ${list(names)}`)
+    if (!names.includes(host)) throw usageError('lab ssh', `the lab has no host ${host}`, suggestion(host, names, 'name one of its hosts'))
     const config = join(spec.root, '.provision/lab', spec.name, 'ssh_config')
     const { status, error } = spawnSync('ssh', ['-F', config, host, ...command, ...rest], { stdio: 'inherit' })
-    if (error !== undefined) throw wrong('lab ssh', 'there is no ssh on this machine', 'install openssh-client')
+    if (error !== undefined) throw usageError('lab ssh', 'ssh is not installed on this machine', 'run apt-get install openssh-client')
     return status ?? 1
   },
   'ssh-config': async (spec, _, { out }) => {
@@ -60,35 +60,38 @@ const actions: Readonly<Record<string, Action>> = {
   },
 }
 
-/** `provision lab`: disposable real Debian hosts on this machine, made to match an inventory. */
+/** `provision lab`: manages disposable Debian hosts on this machine that match an inventory. */
 export const command = defineCommand({
-  passesOn: true,
+  takesCommand: true,
   usage: ['lab up | down | status [--json] | ssh-config', 'lab reset [HOST...]', 'lab ssh HOST [COMMAND]'],
   options,
-  notes: ['Without an inventory, inventory/lab.yaml where there is one. It needs root, and Debian or Ubuntu.'],
-  run: async (given, surroundings) => {
+  notes: ['The default inventory is inventory/lab.yaml, if it exists. The lab needs root, and Debian or Ubuntu.'],
+  run: async (given, context) => {
     const [name] = given.positionals
     const names = Object.keys(actions)
     const action = name !== undefined && Object.hasOwn(actions, name) ? actions[name] : undefined
     if (action === undefined) {
       throw name === undefined
-        ? wrong('lab', 'it needs to be told what to do', `write one of ${list(names)}`)
-        : wrong('lab', `a lab knows no ${name}`, suggestion(name, names, 'write one of them'))
+        ? usageError('lab', 'no subcommand is given', `write one of: ${list(names)}`)
+        : usageError('lab', `unknown subcommand ${name}`, suggestion(name, names, 'use a subcommand of lab'))
     }
-    const [word] = [...given.positionals.slice(1), ...given.rest]
-    if (word !== undefined && name !== 'reset' && name !== 'ssh')
-      throw wrong(`lab ${name}`, `it takes no ${word}`, `write provision lab ${name} alone: it is about the whole lab`)
-    return action(await specOf(given, surroundings), given, surroundings)
+    const [argument] = [...given.positionals.slice(1), ...given.rest]
+    if (argument !== undefined && name !== 'reset' && name !== 'ssh')
+      throw usageError(`lab ${name}`, `unexpected argument ${argument}`, `run provision lab ${name}: it always applies to the whole lab`)
+    return action(await specOf(given, context), given, context)
   },
 })
 
-/** The lab of an inventory: its hosts with all their addresses. */
-const specOf = async ({ values }: Given, surroundings: Surroundings): Promise<LabSpec> => {
-  const own = 'inventory/lab.yaml'
-  const site = await loadHosts(values.inventory ?? (existsSync(join(surroundings.directory, own)) ? own : undefined), surroundings)
+/** Returns the lab of an inventory: its hosts with all their addresses. */
+const specOf = async ({ values }: Given, context: CommandContext): Promise<LabSpec> => {
+  const defaultInventory = 'inventory/lab.yaml'
+  const site = await loadHosts(
+    values.inventory ?? (existsSync(join(context.directory, defaultInventory)) ? defaultInventory : undefined),
+    context,
+  )
   const spec = {
     name: values.name ?? 'lab',
-    root: surroundings.directory,
+    root: context.directory,
     hosts: [...site.hosts.values()].map(({ name, connection, addresses, publicAddresses }) => ({
       name,
       user: connection.user,

@@ -1,6 +1,6 @@
 import type { Options } from './command.ts'
 
-/** Which inventory; several commands take it. */
+/** The option for the inventory, shared by several commands. */
 export const inventoryOption = {
-  inventory: { type: 'string', short: 'i', value: 'PATH', help: 'inventory file or folder' },
+  inventory: { type: 'string', short: 'i', value: 'PATH', help: 'inventory file or directory' },
 } as const satisfies Options

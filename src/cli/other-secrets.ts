@@ -2,56 +2,56 @@ import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from '
 import { join, resolve } from 'node:path'
 import { isEncrypted } from '../keystore/age.ts'
 
-/** What was found, and whether there was more to look through than is. */
-export interface Found {
+/** The secrets files that were found, and whether the whole project was searched. */
+export interface OtherSecrets {
   readonly files: readonly string[]
-  readonly all: boolean
+  readonly isComplete: boolean
 }
 
-/** A project has a few hundred directories; whoever has many more keeps something else in them. */
-const MOST_DIRECTORIES = 5000
-const MOST_BYTES = 1_048_576
+/** Limit of the search. A project has a few hundred directories. */
+const MAX_DIRECTORIES = 5000
+const MAX_BYTES = 1_048_576
 
 /**
- * The encrypted secrets.yaml files of a project beside one of them: those of its other inventories. What is hidden or installed is not
- * looked through, and no link to a directory is followed.
+ * Returns the encrypted secrets.yaml files of the project's other inventories. Skips hidden directories, node_modules and links to
+ * directories.
  */
-export const otherSecrets = (root: string, one: string, most = MOST_DIRECTORIES): Found => {
-  const known = new Set([realPath(resolve(root, one))])
+export const otherSecrets = (root: string, path: string, maxDirectories = MAX_DIRECTORIES): OtherSecrets => {
+  const known = new Set([realPath(resolve(root, path))])
   const files: string[] = []
   const directories = ['']
-  // The list grows while it is gone through, so that what is nearest comes first.
-  for (let i = 0; i < Math.min(directories.length, most); i++) {
+  // Subdirectories are appended while the loop runs: a breadth-first search.
+  for (let i = 0; i < Math.min(directories.length, maxDirectories); i++) {
     const directory = directories[i] ?? ''
     for (const entry of entriesOf(join(root, directory))) {
-      const path = join(directory, entry.name)
+      const found = join(directory, entry.name)
       if (entry.isDirectory()) {
-        if (!entry.name.startsWith('.') && entry.name !== 'node_modules') directories.push(path)
-      } else if (entry.name === 'secrets.yaml' && isSecrets(join(root, path))) {
-        const real = realPath(join(root, path))
-        if (!known.has(real)) files.push(path)
+        if (!entry.name.startsWith('.') && entry.name !== 'node_modules') directories.push(found)
+      } else if (entry.name === 'secrets.yaml' && isEncryptedFile(join(root, found))) {
+        const real = realPath(join(root, found))
+        if (!known.has(real)) files.push(found)
         known.add(real)
       }
     }
   }
-  return { files: files.sort(), all: directories.length <= most }
+  return { files: files.sort(), isComplete: directories.length <= maxDirectories }
 }
 
 const entriesOf = (directory: string): readonly Dirent[] => attempt(() => readdirSync(directory, { withFileTypes: true })) ?? []
 
-// Only what is a plain file is opened, be it through a link: reading a named pipe would wait for ever.
-const isSecrets = (path: string): boolean =>
+// Opens regular files only, also through a link: reading a named pipe would block.
+const isEncryptedFile = (path: string): boolean =>
   attempt(() => {
-    const found = statSync(path)
-    return found.isFile() && found.size <= MOST_BYTES && isEncrypted(readFileSync(path))
+    const status = statSync(path)
+    return status.isFile() && status.size <= MAX_BYTES && isEncrypted(readFileSync(path))
   }) ?? false
 
 const realPath = (path: string): string => attempt(() => realpathSync(path)) ?? path
 
-/** What cannot be looked at is not ours to rotate either. */
-const attempt = <T>(look: () => T): T | undefined => {
+/** Returns undefined on an error: a file that cannot be read cannot be rotated either. */
+const attempt = <T>(read: () => T): T | undefined => {
   try {
-    return look()
+    return read()
   } catch {
     return undefined
   }

@@ -3,27 +3,31 @@ import { Problem, Problems } from '../problem.ts'
 import { suggestion } from '../site/source/suggest.ts'
 import type { Arguments, Command, Option, Options } from './command.ts'
 
-/** Options that every command takes. */
-export const everywhere = {
+/** Options of every command. */
+export const commonOptions = {
   help: { type: 'boolean', short: 'h', help: 'print this help' },
   version: { type: 'boolean', help: 'print the version' },
-  debug: { type: 'boolean', help: 'print the stack of an error as well' },
+  debug: { type: 'boolean', help: 'print stack traces of errors' },
 } as const satisfies Options
 
-/** Reads a command's arguments by its options; all that is wrong with them is told at once. */
+/** Parses the arguments of a command by its options. Throws all problems of the command line together. */
 export const parseArguments = (
   name: string,
   argv: readonly string[],
-  { options, words: most = Number.POSITIVE_INFINITY, passesOn = false }: Pick<Command, 'options' | 'words' | 'passesOn'>,
+  {
+    options,
+    maxPositionals = Number.POSITIVE_INFINITY,
+    takesCommand = false,
+  }: Pick<Command, 'options' | 'maxPositionals' | 'takesCommand'>,
 ): Arguments<Options> => {
-  const known: Options = { ...options, ...everywhere }
+  const known: Options = { ...options, ...commonOptions }
   const config = Object.fromEntries(
     Object.entries(known).map(([option, { type, short, multiple }]) => [
       option,
       { type, ...(short === undefined ? {} : { short }), ...(multiple === undefined ? {} : { multiple }) },
     ]),
   )
-  // Not strict, so that we can say it in our own words, and all of it.
+  // Strict mode stops at the first error, with a message of its own.
   const { tokens, values, positionals } = parseArgs({
     args: [...argv],
     options: config,
@@ -32,20 +36,26 @@ export const parseArguments = (
     tokens: true,
   })
   const given = tokens.filter((token) => token.kind === 'option')
-  const end = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? Number.POSITIVE_INFINITY
-  const before = passesOn ? tokens.filter(({ kind, index }) => kind === 'positional' && index < end).length : positionals.length
-  const words = positionals.slice(0, before)
+  const terminator = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? Number.POSITIVE_INFINITY
+  const ownCount = takesCommand
+    ? tokens.filter(({ kind, index }) => kind === 'positional' && index < terminator).length
+    : positionals.length
+  const ownPositionals = positionals.slice(0, ownCount)
   const problems = [
-    ...given.flatMap((token) => faults(name, token, known)),
-    ...repeated(given, known).map((rawName) => wrong(name, `${rawName} is given twice`, 'keep one of the two')),
-    ...(words.includes('') ? [wrong(name, 'one of its words is empty', 'write it, or leave it out')] : []),
-    ...words.slice(most).map((word) => wrong(name, `it takes no ${word}`, `provision ${name} --help says what it takes`)),
+    ...given.flatMap((token) => optionProblems(name, token, known)),
+    ...repeated(given, known).map((rawName) => usageError(name, `${rawName} is given twice`, `keep one ${rawName}`)),
+    ...(ownPositionals.includes('') ? [usageError(name, 'an argument is empty', 'remove it, or write its value')] : []),
+    ...ownPositionals
+      .slice(maxPositionals)
+      .map((argument) =>
+        usageError(name, `unexpected argument ${argument}`, `remove ${argument}; for the usage, run provision ${name} --help`),
+      ),
   ]
   if (problems.length > 0) throw new Problems(problems)
-  return { positionals: words, rest: positionals.slice(before), values: values as Arguments<Options>['values'] }
+  return { positionals: ownPositionals, rest: positionals.slice(ownCount), values: values as Arguments<Options>['values'] }
 }
 
-/** Options of which only the last value would count. */
+/** Returns options that are repeated although only one value is used. */
 const repeated = (tokens: readonly OptionToken[], known: Options): readonly string[] =>
   tokens.flatMap(({ name, rawName }, i) => {
     const { type, multiple } = known[name] ?? {}
@@ -59,35 +69,33 @@ interface OptionToken {
   readonly inlineValue: boolean | undefined
 }
 
-const faults = (command: string, token: OptionToken, known: Options): readonly Problem[] => {
+const optionProblems = (command: string, token: OptionToken, known: Options): readonly Problem[] => {
   const { name, rawName, value } = token
   const option = Object.hasOwn(known, name) ? known[name] : undefined
   if (option === undefined) {
     const names = Object.keys(known).map((each) => `--${each}`)
-    return [
-      wrong(command, `${rawName} is not an option of it`, suggestion(rawName, names, `provision ${command} --help names its options`)),
-    ]
+    return [usageError(command, `unknown option ${rawName}`, suggestion(rawName, names, `run provision ${command} --help`))]
   }
   if (option.type === 'boolean') {
-    return value === undefined ? [] : [wrong(command, `${rawName} takes no value`, `write ${rawName} alone`)]
+    return value === undefined ? [] : [usageError(command, `${rawName} takes no value`, `write ${rawName} without a value`)]
   }
-  return valueFaults(command, token, option)
+  return valueProblems(command, token, option)
 }
 
-const valueFaults = (
+const valueProblems = (
   command: string,
   { rawName, value, inlineValue }: OptionToken,
   { value: placeholder = 'VALUE', choices }: Option,
 ): readonly Problem[] => {
   if (value === undefined || value === '' || (inlineValue !== true && value.startsWith('-') && value !== '-')) {
-    return [wrong(command, `${rawName} needs a value`, `write ${rawName} ${placeholder}`)]
+    return [usageError(command, `${rawName} needs a value`, `write ${rawName} ${placeholder}`)]
   }
   if (choices !== undefined && !choices.includes(value)) {
-    return [wrong(command, `${rawName} cannot be "${value}"`, suggestion(value, choices, 'choose another'))]
+    return [usageError(command, `${rawName} does not accept "${value}"`, suggestion(value, choices, 'use another value'))]
   }
   return []
 }
 
-/** A command line that is wrong: an input problem, so that nothing was touched. */
-export const wrong = (command: string, what: string, fix: string): Problem =>
+/** Returns an input problem with the command line. */
+export const usageError = (command: string, what: string, fix: string): Problem =>
   new Problem({ class: 'input', where: { command: `provision ${command}`.trim() }, what, fix })

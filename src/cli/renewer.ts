@@ -10,11 +10,11 @@ import { setRenewer } from '../keystore/renewal.ts'
 import { ACCOUNT, inventoryLines, nameOf, patternFor, ROLE, renewingRun } from '../schedule/renewal.ts'
 import { Secret } from '../secret/secret.ts'
 import { readProject } from '../site/read.ts'
-import type { Surroundings } from './command.ts'
-import { wrong } from './parse.ts'
+import type { CommandContext } from './command.ts'
+import { usageError } from './parse.ts'
 import { warn } from './site.ts'
 
-/** Who renews a project's certificates without a person: two keys of its own, readable to whoever it runs as. */
+/** The scheduled run that renews a project's certificates. It has an SSH key and an age key of its own. */
 export interface Renewer {
   readonly name: string
   readonly directory: string
@@ -22,61 +22,62 @@ export interface Renewer {
   readonly ageKey: string
 }
 
-/** Where these keys are, or will be. */
-export const renewerOf = ({ directory: root, env }: Surroundings): Renewer => {
+/** Returns the paths of these keys, whether they exist or not. */
+export const renewerOf = ({ directory: root, env }: CommandContext): Renewer => {
   const name = nameOf(root)
   const directory = join(configHome(env), 'provision', 'schedule', name)
   return { name, directory, sshKey: join(directory, 'id_ed25519'), ageKey: join(directory, 'age.txt') }
 }
 
-export const configHome = (env: Surroundings['env']): string => env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config')
+export const configHome = (env: CommandContext['env']): string => env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config')
 
-/** What a scheduled run of this project would be, and the lines that let it in. Throws input problems where it could not work. */
+/** Returns the arguments of the scheduled run and the inventory lines that create its account. Throws input problems if it could not work. */
 export const renewal = async (
   { inventory, playbooks }: { readonly inventory?: string | undefined; readonly playbooks: readonly string[] },
-  surroundings: Surroundings,
-): Promise<{ readonly run: readonly string[]; readonly pattern: string; linesFor(publicKey: string): string | undefined }> => {
-  const { directory: root, env } = surroundings
+  context: CommandContext,
+): Promise<{ readonly run: readonly string[]; readonly pattern: string; inventoryLinesFor(publicKey: string): string | undefined }> => {
+  const { directory: root, env } = context
   const given = { root, env, ...(inventory === undefined ? {} : { inventory }), ...(playbooks.length === 0 ? {} : { playbooks }) }
   const { site, bindings, warnings } = await understand(given)
-  warn(warnings, surroundings)
+  warn(warnings, context)
   if ((await readProject(given)).secrets !== undefined)
-    throw wrong(
+    throw usageError(
       'schedule',
-      'this inventory takes secrets from secrets.yaml, and the keys of a scheduled run open certificates only',
-      'name an inventory without them: the balancers and their servers, without what other roles need (-i)',
+      'this inventory uses secrets.yaml, which the key of a scheduled run cannot decrypt',
+      'use -i with an inventory that has only the load balancers and their servers, without secrets',
     )
-  const on = (role: string) => bindings.bound.filter((one) => one.role.name === role)
-  const hosts = [...new Set(on(ROLE).map(({ host }) => host))]
-  if (hosts.length === 0) throw wrong('schedule', `no host has the role ${ROLE}`, 'name the playbook that binds it to your balancers')
+  const boundTo = (role: string) => bindings.bound.filter((binding) => binding.role.name === role)
+  const hosts = [...new Set(boundTo(ROLE).map(({ host }) => host))]
+  if (hosts.length === 0)
+    throw usageError('schedule', `no host has the role ${ROLE}`, 'add the path of the playbook that binds it to your load balancers')
   const pattern = patternFor(hosts, site.groups)
-  const administrators = on('base').find(({ host }) => hosts.includes(host))?.written.value as { administrators?: unknown } | undefined
+  const administrators = boundTo('base').find(({ host }) => hosts.includes(host))?.written.value as { administrators?: unknown } | undefined
   const others = Array.isArray(administrators?.administrators) ? administrators.administrators : []
   return {
     run: renewingRun(playbooks, inventory, pattern),
     pattern,
-    linesFor: (publicKey) => {
-      const entries = others.filter((one) => (one as { name?: unknown }).name !== ACCOUNT)
+    inventoryLinesFor: (publicKey) => {
+      const entries = others.filter((entry) => (entry as { name?: unknown }).name !== ACCOUNT)
       return JSON.stringify(others).includes(JSON.stringify(publicKey)) ? undefined : inventoryLines(pattern, publicKey, entries)
     },
   }
 }
 
-/** Makes the two keys where there are none, and lets them open what renewal needs; the public one for SSH. */
-export const enrol = async (renewer: Renewer, { directory: root, env }: Surroundings): Promise<string> => {
-  const secret = { mode: 0o600, directory: PRIVATE }
+/** Creates missing keys and encrypts the identities of renewal for the age key. Returns the public SSH key. */
+export const createKeys = async (renewer: Renewer, { directory: root, env }: CommandContext): Promise<string> => {
+  const options = { mode: 0o600, directory: PRIVATE }
   if (!existsSync(renewer.sshKey)) {
     const { privateKey, publicKey } = await newKey(renewer.name)
     writeWhole(`${renewer.sshKey}.pub`, `${publicKey}\n`, { mode: 0o644, directory: PRIVATE })
-    writeWhole(renewer.sshKey, privateKey, secret)
+    writeWhole(renewer.sshKey, privateKey, options)
   }
-  if (!existsSync(renewer.ageKey)) writeWhole(renewer.ageKey, `${(await generateIdentity()).reveal()}\n`, secret)
+  if (!existsSync(renewer.ageKey)) writeWhole(renewer.ageKey, `${(await generateIdentity()).reveal()}\n`, options)
   await setRenewer(root, env, await recipientIn(renewer.ageKey), true)
   return readFileSync(`${renewer.sshKey}.pub`, 'utf8').trim()
 }
 
-/** Takes the keys away, and what they open from them. */
-export const dismiss = async (renewer: Renewer, { directory: root, env }: Surroundings): Promise<void> => {
+/** Deletes the keys, and encrypts the identities without them. */
+export const deleteKeys = async (renewer: Renewer, { directory: root, env }: CommandContext): Promise<void> => {
   if (existsSync(renewer.ageKey)) await setRenewer(root, env, await recipientIn(renewer.ageKey), false)
   rmSync(renewer.directory, { recursive: true, force: true })
 }

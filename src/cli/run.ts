@@ -9,39 +9,39 @@ import { jsonReport } from '../report/json.ts'
 import { predictedOutcome } from '../report/predicted-outcome.ts'
 import { type Format, formats, type Report } from '../report/report.ts'
 import { quote } from '../shell/quote.ts'
-import { type Arguments, defineCommand, type Ended, type Options, type Surroundings } from './command.ts'
+import { type Arguments, type CommandContext, type CommandResult, defineCommand, type Options } from './command.ts'
 import { holder } from './holder.ts'
 import { inventoryOption } from './options.ts'
-import { wrong } from './parse.ts'
+import { usageError } from './parse.ts'
 import { INTERRUPTED, statusOf } from './status.ts'
 
 const options = {
   ...inventoryOption,
-  'dry-run': { type: 'boolean', help: 'show what would be changed, and change nothing' },
-  role: { type: 'string', multiple: true, value: 'NAME', help: 'change only what this role declares' },
-  limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'change only hosts that match: web-01, web:!web-02, lb-*' },
-  user: { type: 'string', value: 'NAME', help: 'log in with this account, whatever the inventory says' },
+  'dry-run': { type: 'boolean', help: 'show the planned changes without applying them' },
+  role: { type: 'string', multiple: true, value: 'NAME', help: 'apply only resources of this role' },
+  limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'apply only to matching hosts: web-01, web:!web-02, lb-*' },
+  user: { type: 'string', value: 'NAME', help: 'log in with this account instead of that of the inventory' },
   key: { type: 'string', value: 'FILE', help: 'log in with this private key only' },
-  json: { type: 'boolean', help: 'one JSON object a line, for programs' },
-  output: { type: 'string', value: 'FORMAT', choices: formats, help: 'how to tell it' },
-  verbose: { type: 'boolean', short: 'v', help: 'show long diffs whole' },
-  prune: { type: 'boolean', help: 'delete what is left over on the hosts: what we made, and no role declares any more' },
+  json: { type: 'boolean', help: 'print one JSON object per line (same as --output json)' },
+  output: { type: 'string', value: 'FORMAT', choices: formats, help: 'output format' },
+  verbose: { type: 'boolean', short: 'v', help: 'show long diffs completely' },
+  prune: { type: 'boolean', help: 'delete resources that provision created and no role declares any more' },
   'allow-data-loss': {
     type: 'string',
     multiple: true,
     value: 'HOST',
-    help: 'replace its data, or let another server take over while it is away',
+    help: 'allow replacing the data of this host, or promoting another server while it is down',
   },
-  save: { type: 'string', value: 'FILE', help: 'with --dry-run: keep the plan, to carry out exactly it later' },
-  plan: { type: 'string', value: 'FILE', help: 'carry out exactly the plan of this file, or nothing where it no longer holds' },
-  wait: { type: 'boolean', help: 'where another run holds a host, wait for it to end' },
+  save: { type: 'string', value: 'FILE', help: 'with --dry-run: write the plan to a file' },
+  plan: { type: 'string', value: 'FILE', help: 'apply exactly the plan of this file; fail if it is stale' },
+  wait: { type: 'boolean', help: 'wait for another run to release a host' },
 } as const satisfies Options
 
-/** What the command asks of the engine; a test hands in one made of values. */
-export interface Engine<Ready extends Prepared = Prepared, Survey extends Planned = Planned> {
+/** The functions of the engine that the command uses. Tests pass their own. */
+export interface Engine<Ready extends Prepared = Prepared, Planned extends PlannedRun = PlannedRun> {
   prepare(options: {
     root: string
-    env: Surroundings['env']
+    env: CommandContext['env']
     inventory?: string
     playbooks?: readonly string[]
     limit?: readonly string[]
@@ -49,12 +49,15 @@ export interface Engine<Ready extends Prepared = Prepared, Survey extends Planne
     allowDataLoss?: readonly string[]
     login?: { user?: string; key?: string }
   }): Promise<Ready>
-  plan(prepared: Ready, options: { listen: Listener; signal: AbortSignal; lock?: Holder; wait?: boolean; prune?: boolean }): Promise<Survey>
-  apply(planned: Survey, options: { listen: Listener; signal: AbortSignal }): Promise<Outcome & { problems: readonly Problem[] }>
-  /** The plan as the text of a file. */
-  savePlan(planned: Survey, scope: Scope, now: Date): string
-  /** What keeps a saved plan from being carried out. */
-  stalenessOf(saved: SavedPlan, planned: Survey): readonly Problem[]
+  plan(
+    prepared: Ready,
+    options: { listen: Listener; signal: AbortSignal; lock?: Holder; wait?: boolean; prune?: boolean },
+  ): Promise<Planned>
+  apply(planned: Planned, options: { listen: Listener; signal: AbortSignal }): Promise<Outcome & { problems: readonly Problem[] }>
+  /** Returns the plan as the text of a plan file. */
+  savePlan(planned: Planned, scope: Scope, now: Date): string
+  /** Returns why a saved plan cannot be applied any more. */
+  stalenessOf(saved: SavedPlan, planned: Planned): readonly Problem[]
 }
 
 export interface Prepared {
@@ -63,41 +66,41 @@ export interface Prepared {
   readonly site: { readonly plays: readonly { readonly name: string }[] }
 }
 
-interface Planned {
+interface PlannedRun {
   readonly plan: Plan
   readonly unreachable: readonly Problem[]
   close(): Promise<void>
 }
 
-/** `provision run`: the plan, then exactly the plan. */
+/** `provision run`: plans, then applies exactly the plan. */
 export const command = defineCommand({
   usage: ['run [PLAYBOOK...] [OPTIONS]'],
   options,
-  notes: ['Without a playbook, playbooks/site.yaml; without an inventory, inventory/.'],
-  run: async (given, surroundings) => runSite(await import('../engine/run.ts'), given, surroundings),
-  refused: (argv, problems, { out }) => {
+  notes: ['The default playbook is playbooks/site.yaml, the default inventory is inventory/.'],
+  run: async (given, context) => runSite(await import('../engine/run.ts'), given, context),
+  reportInvalid: (argv, problems, { out }) => {
     if (argv.includes('--json') || argv.includes('--output=json')) jsonReport(out).broken(problems)
   },
 })
 
-/** Prepare, look, show, change, prove: each step is told as it happens, and whatever happens the hosts are let go. */
-export const runSite = async <Ready extends Prepared, Survey extends Planned>(
-  engine: Engine<Ready, Survey>,
+/** Prepares, observes, plans, applies and confirms. Reports each step and always releases the hosts. */
+export const runSite = async <Ready extends Prepared, Planned extends PlannedRun>(
+  engine: Engine<Ready, Planned>,
   { positionals, values }: Arguments<typeof options>,
-  surroundings: Surroundings,
-): Promise<Ended> => {
-  const { signal, view } = surroundings
+  context: CommandContext,
+): Promise<CommandResult> => {
+  const { signal, view } = context
   const format = values.json ? 'json' : (values.output as Format | undefined)
-  const report = chooseReport(format, { ...surroundings, view: { ...view, verbose: values.verbose ?? false } })
+  const report = chooseReport(format, { ...context, view: { ...view, verbose: values.verbose ?? false } })
   try {
-    const faults = contradictions(values, positionals)
-    if (faults.length > 0) throw new Problems(faults)
-    const saved = values.plan === undefined ? undefined : (await import('./plan-file.ts')).loadPlan(surroundings.directory, values.plan)
+    const conflicts = conflictingOptions(values, positionals)
+    if (conflicts.length > 0) throw new Problems(conflicts)
+    const saved = values.plan === undefined ? undefined : (await import('./plan-file.ts')).loadPlan(context.directory, values.plan)
     const scope = saved?.scope ?? scopeOf(values, positionals)
     const { inventory, playbooks, limit, roles, prune, allowDataLoss } = scope
     const prepared = await engine.prepare({
-      root: surroundings.directory,
-      env: surroundings.env,
+      root: context.directory,
+      env: context.env,
       ...(inventory === undefined ? {} : { inventory }),
       ...(playbooks.length === 0 ? {} : { playbooks }),
       limit,
@@ -105,14 +108,14 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
       allowDataLoss,
       login: {
         ...(values.user === undefined ? {} : { user: values.user }),
-        ...(values.key === undefined ? {} : { key: resolve(surroundings.directory, values.key) }),
+        ...(values.key === undefined ? {} : { key: resolve(context.directory, values.key) }),
       },
     })
     signal.addEventListener('abort', () => report.interrupting())
 
     for (const warning of prepared.warnings) report.listen({ type: 'warning', what: lineOf(warning) })
     report.observing(prepared.targets)
-    const lock = values['dry-run'] ? {} : { lock: holder(surroundings.env) }
+    const lock = values['dry-run'] ? {} : { lock: holder(context.env) }
     const planned = await engine.plan(prepared, { listen: report.listen, signal, wait: values.wait ?? false, prune, ...lock })
     try {
       await report.settle()
@@ -122,15 +125,15 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
       )
       const stale = saved === undefined || signal.aborted ? [] : engine.stalenessOf(saved, planned)
       if (stale.length > 0) throw new Problems(stale)
-      const kept = await storePlanOf(engine, planned, { save: values.save, scope }, surroundings)
-      const ended = await applyOrPredict(
+      const saveMessage = await savePlan(engine, planned, { save: values.save, scope }, context)
+      const result = await applyOrPredict(
         engine,
         planned,
         { targets: prepared.targets, dryRun: values['dry-run'] ?? false, scope, signal },
         report,
       )
-      if (kept !== undefined && values.json !== true) surroundings.err(kept)
-      return ended
+      if (saveMessage !== undefined && values.json !== true) context.err(saveMessage)
+      return result
     } finally {
       await planned.close()
     }
@@ -141,28 +144,28 @@ export const runSite = async <Ready extends Prepared, Survey extends Planned>(
   }
 }
 
-interface Course {
+interface ApplyOptions {
   readonly targets: readonly string[]
   readonly dryRun: boolean
   readonly scope: Scope
   readonly signal: AbortSignal
 }
 
-/** Applies the plan, or only predicts its outcome in a dry run, and reports which it was. */
-const applyOrPredict = async <Ready extends Prepared, Survey extends Planned>(
-  engine: Engine<Ready, Survey>,
-  planned: Survey,
-  { targets, dryRun, scope, signal }: Course,
+/** Applies the plan, or predicts its outcome in a dry run, and reports the result. */
+const applyOrPredict = async <Ready extends Prepared, Planned extends PlannedRun>(
+  engine: Engine<Ready, Planned>,
+  planned: Planned,
+  { targets, dryRun, scope, signal }: ApplyOptions,
   report: Report,
-): Promise<Ended> => {
+): Promise<CommandResult> => {
   const { plan, unreachable } = planned
-  const touch = !dryRun && plan.changes.length > 0 && !signal.aborted
-  if (touch) report.applying(plan)
-  const { problems, ...outcome } = touch
+  const applies = !dryRun && plan.changes.length > 0 && !signal.aborted
+  if (applies) report.applying(plan)
+  const { problems, ...outcome } = applies
     ? await engine.apply(planned, { listen: report.listen, signal })
     : { ...predictedOutcome(plan, targets, unreachable.length > 0, 0), problems: unreachable }
   await report.settle()
-  // As long as it took whoever waited for it: since the process began.
+  // Since the start of the process, as the user experiences it.
   const durationMs = Math.round(performance.now())
   const interrupted = signal.aborted
   report.finished({ plan, outcome: { ...outcome, durationMs }, problems, dryRun, interrupted, restrictedBy: restrictions(scope) })
@@ -170,18 +173,18 @@ const applyOrPredict = async <Ready extends Prepared, Survey extends Planned>(
   return { status: interrupted ? INTERRUPTED : status, problems }
 }
 
-/** Keeps the plan where that was asked for; what to say of it. A plan that does not know all its hosts could not be carried out. */
-const storePlanOf = async <Ready extends Prepared, Survey extends Planned>(
-  engine: Engine<Ready, Survey>,
-  planned: Survey,
+/** Writes the plan file if `--save` is given, and returns a message. A plan with unreachable hosts is not written: it could not be applied. */
+const savePlan = async <Ready extends Prepared, Planned extends PlannedRun>(
+  engine: Engine<Ready, Planned>,
+  planned: Planned,
   { save, scope }: { readonly save: string | undefined; readonly scope: Scope },
-  { directory, signal }: Surroundings,
+  { directory, signal }: CommandContext,
 ): Promise<string | undefined> => {
   if (save === undefined || signal.aborted) return undefined
-  if (planned.unreachable.length > 0) return `${save} was not written: a plan must know all its hosts.\n`
+  if (planned.unreachable.length > 0) return `${save} was not written, because a host is unreachable.\n`
   const text = engine.savePlan(planned, scope, new Date())
   ;(await import('./plan-file.ts')).storePlan(directory, save, text)
-  return `The plan is kept in ${save}: provision run --plan ${quote(save)} carries out exactly it.\n`
+  return `Plan saved to ${save}. Apply it: provision run --plan ${quote(save)}\n`
 }
 
 const scopeOf = (
@@ -196,21 +199,27 @@ const scopeOf = (
   allowDataLoss: [...allowDataLoss],
 })
 
-const contradictions = (values: Arguments<typeof options>['values'], positionals: readonly string[]): readonly Problem[] => {
+const conflictingOptions = (values: Arguments<typeof options>['values'], positionals: readonly string[]): readonly Problem[] => {
   const { plan, save, json, output } = values
   const scoped = (['inventory', 'role', 'limit', 'prune', 'allow-data-loss'] as const)
     .filter((name) => values[name] !== undefined)
     .map((name) => `--${name}`)
-  const beside = plan === undefined ? [] : [...positionals, ...scoped, ...(save === undefined ? [] : ['--save'])]
+  const redundant = plan === undefined ? [] : [...positionals, ...scoped, ...(save === undefined ? [] : ['--save'])]
   return [
     ...(json && output !== undefined && output !== 'json'
-      ? [wrong('run', `--json and --output ${output} are two ways of telling it`, 'choose one of them')]
+      ? [usageError('run', `--json conflicts with --output ${output}`, 'remove one of them')]
       : []),
     ...(save !== undefined && plan === undefined && !values['dry-run']
-      ? [wrong('run', '--save keeps a plan, and this run would carry it out', 'write --dry-run beside it')]
+      ? [usageError('run', '--save needs --dry-run', 'add --dry-run, or remove --save')]
       : []),
-    ...(beside.length > 0
-      ? [wrong('run', `--plan already says what ${beside.join(' ')} would`, 'leave that out, or save another plan')]
+    ...(redundant.length > 0
+      ? [
+          usageError(
+            'run',
+            `--plan cannot be combined with ${redundant.join(' ')}`,
+            'remove the other arguments; the plan file contains them',
+          ),
+        ]
       : []),
   ]
 }

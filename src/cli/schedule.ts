@@ -9,45 +9,45 @@ import { ACCOUNT } from '../schedule/renewal.ts'
 import { readProperties, SERVICE_PROPERTIES, statusOf, TIMER_PROPERTIES } from '../schedule/status.ts'
 import { type Job, serviceText, timerText } from '../schedule/units.ts'
 import { list, suggestion } from '../site/source/suggest.ts'
-import { type Arguments, defineCommand, type Ended, type Surroundings } from './command.ts'
+import { type Arguments, type CommandContext, type CommandResult, defineCommand } from './command.ts'
 import { inventoryOption } from './options.ts'
-import { wrong } from './parse.ts'
-import { configHome, dismiss, enrol, type Renewer, renewal, renewerOf } from './renewer.ts'
+import { usageError } from './parse.ts'
+import { configHome, createKeys, deleteKeys, type Renewer, renewal, renewerOf } from './renewer.ts'
 
 type Given = Arguments<typeof inventoryOption>
-type Action = (given: Given, surroundings: Surroundings) => Promise<Ended>
+type Action = (given: Given, context: CommandContext) => Promise<CommandResult>
 
 const actions: Readonly<Record<string, Action>> = {
-  install: async (given, surroundings) => {
-    const { env, directory: root, out } = surroundings
+  install: async (given, context) => {
+    const { env, directory: root, out } = context
     const systemd = systemdOf(env)
-    const found = await renewal(asked(given), surroundings)
-    const renewer = renewerOf(surroundings)
+    const { run, pattern, inventoryLinesFor } = await renewal(projectFiles(given), context)
+    const renewer = renewerOf(context)
     const job: Job = {
       name: renewer.name,
       root,
-      command: [process.execPath, realpathSync(process.argv[1] ?? ''), ...found.run, '--key', renewer.sshKey],
+      command: [process.execPath, realpathSync(process.argv[1] ?? ''), ...run, '--key', renewer.sshKey],
       environment: { HOME: env.HOME ?? '/', PROVISION_AGE_KEY_FILE: renewer.ageKey },
       environmentFile: join(renewer.directory, 'environment'),
     }
     const texts = { service: serviceText(job), timer: timerText(job) }
-    const publicKey = await enrol(renewer, surroundings)
+    const publicKey = await createKeys(renewer, context)
     for (const [suffix, text] of Object.entries(texts))
       writeWhole(join(systemd.directory, `${job.name}.${suffix}`), text, { mode: 0o644, directory: 0o755 })
-    systemd.must('daemon-reload')
-    systemd.must('enable', '--now', `${job.name}.timer`)
-    out(`${job.name}.timer renews the certificates of ${found.pattern} twice a day, as you: ${userName(env)}.\n`)
-    if (!systemd.isForAll) out('For runs while you are not logged in: loginctl enable-linger\n')
-    out(letIn(found.linesFor(publicKey), found.pattern))
+    systemd.require('daemon-reload')
+    systemd.require('enable', '--now', `${job.name}.timer`)
+    out(`${job.name}.timer renews the certificates of ${pattern} twice a day, as user ${userName(env)}.\n`)
+    if (!systemd.isForAll) out('To let it run while you are logged out: loginctl enable-linger\n')
+    out(accountInstructions(inventoryLinesFor(publicKey), pattern))
     return 0
   },
 
-  status: async (_, surroundings) => {
-    const { out, view } = surroundings
-    const systemd = systemdOf(surroundings.env)
-    const { name } = renewerOf(surroundings)
-    const shown = (unit: string, properties: string) => readProperties(systemd.ask('show', `--property=${properties}`, unit))
-    const status = statusOf({ service: shown(`${name}.service`, SERVICE_PROPERTIES), timer: shown(`${name}.timer`, TIMER_PROPERTIES) })
+  status: async (_, context) => {
+    const { out, view } = context
+    const systemd = systemdOf(context.env)
+    const { name } = renewerOf(context)
+    const show = (unit: string, properties: string) => readProperties(systemd.query('show', `--property=${properties}`, unit))
+    const status = statusOf({ service: show(`${name}.service`, SERVICE_PROPERTIES), timer: show(`${name}.timer`, TIMER_PROPERTIES) })
     out(`${[view.paint.bold(name), ...status.lines].join('\n')}\n`)
     if (status.failed) {
       const journal = [...(systemd.isForAll ? [] : ['--user']), '--unit', `${name}.service`, '--lines=20', '--no-pager', '--output=cat']
@@ -56,79 +56,86 @@ const actions: Readonly<Record<string, Action>> = {
     return status.installed && !status.failed ? 0 : 1
   },
 
-  remove: async (_, surroundings) => {
-    const systemd = systemdOf(surroundings.env)
-    const renewer: Renewer = renewerOf(surroundings)
-    systemd.ask('disable', '--now', `${renewer.name}.timer`)
+  remove: async (_, context) => {
+    const systemd = systemdOf(context.env)
+    const renewer: Renewer = renewerOf(context)
+    systemd.query('disable', '--now', `${renewer.name}.timer`)
     for (const suffix of ['service', 'timer']) rmSync(join(systemd.directory, `${renewer.name}.${suffix}`), { force: true })
-    systemd.must('daemon-reload')
-    await dismiss(renewer, surroundings)
-    surroundings.out(
-      `Nothing is scheduled any more. In the inventory, let the account go: { name: ${ACCOUNT}, keys: [], state: absent }.\n`,
+    systemd.require('daemon-reload')
+    await deleteKeys(renewer, context)
+    context.out(
+      `The schedule is removed. To delete its account, declare it absent in the inventory: { name: ${ACCOUNT}, keys: [], state: absent }.\n`,
     )
     return 0
   },
 
-  print: async (given, surroundings) => {
-    const found = await renewal(asked(given), surroundings)
-    const renewer = renewerOf(surroundings)
-    const { out, directory } = surroundings
-    const text = recipes(found.run, directory)
-    const publicKey = await enrol(renewer, surroundings)
+  print: async (given, context) => {
+    const { run, pattern, inventoryLinesFor } = await renewal(projectFiles(given), context)
+    const renewer = renewerOf(context)
+    const { out, directory } = context
+    const text = recipes(run, directory)
+    const publicKey = await createKeys(renewer, context)
     out(text)
-    out(`\nIts keys: ${renewer.sshKey} and ${renewer.ageKey}.\nMove them to where it runs, as secrets, and commit identities/.\n`)
-    out(letIn(found.linesFor(publicKey), found.pattern))
+    out(
+      `\nThe keys are ${renewer.sshKey} and ${renewer.ageKey}.\nStore them as secrets where the run is scheduled, and commit identities/.\n`,
+    )
+    out(accountInstructions(inventoryLinesFor(publicKey), pattern))
     return 0
   },
 }
 
-/** `provision schedule`: certificates renew without a person. */
+/** `provision schedule`: renews certificates automatically. */
 export const command = defineCommand({
   usage: ['schedule install | print [PLAYBOOK...] [OPTIONS]', 'schedule status | remove'],
   options: inventoryOption,
   notes: [
-    '`install` lets a systemd timer of this machine renew certificates twice a day, `print` shows how to let cron or a CI do it.',
-    `Either makes two keys of its own: one logs in as ${ACCOUNT}, on the balancers only; the other opens the ACME account`,
-    'and the edge authority in identities/, and nothing else.',
+    '`install` creates a systemd timer on this machine that renews certificates twice a day. `print` shows the same for cron and CI.',
+    `Both create two keys. The SSH key logs in as ${ACCOUNT}, on the load balancers only. The age key decrypts only the ACME account and the edge authority in identities/.`,
   ],
-  run: async (given, surroundings) => {
+  run: async (given, context) => {
     const [name] = given.positionals
     const names = Object.keys(actions)
     const action = name !== undefined && Object.hasOwn(actions, name) ? actions[name] : undefined
-    if (action !== undefined) return action(given, surroundings)
+    if (action !== undefined) return action(given, context)
     throw name === undefined
-      ? wrong('schedule', 'it needs to be told what to do', `write one of ${list(names)}`)
-      : wrong('schedule', `it knows no ${name}`, suggestion(name, names, 'write one of them'))
+      ? usageError('schedule', 'no subcommand is given', `write one of: ${list(names)}`)
+      : usageError('schedule', `unknown subcommand ${name}`, suggestion(name, names, 'use a subcommand of schedule'))
   },
 })
 
-const asked = ({ positionals: [, ...playbooks], values }: Given) => ({ playbooks, inventory: values.inventory })
+const projectFiles = ({ positionals: [, ...playbooks], values }: Given) => ({ playbooks, inventory: values.inventory })
 
-const userName = (env: Surroundings['env']): string => env.USER || (process.getuid?.() === 0 ? 'root' : 'this user')
+const userName = (env: CommandContext['env']): string => env.USER || (process.getuid?.() === 0 ? 'root' : 'this user')
 
-const letIn = (lines: string | undefined, pattern: string): string =>
+const accountInstructions = (lines: string | undefined, pattern: string): string =>
   lines === undefined
-    ? 'The inventory lets it in already.\n'
-    : `\nLet it in: write this into the inventory (the list stands for that of outer groups, so it names everybody), then run\nprovision run --role base --limit ${pattern}\n\n${lines}`
+    ? 'The inventory already contains its account.\n'
+    : `\nTo create its account, add these lines to the inventory, then run\nprovision run --role base --limit ${pattern}\n\n${lines}\nThe list replaces that of outer groups, so it includes all administrators.\n`
 
-/** This machine's systemd: root's own, or the one of whoever calls. */
-const systemdOf = (env: Surroundings['env']) => {
+/** Returns the systemd manager of this machine for root, or that of the user. */
+const systemdOf = (env: CommandContext['env']) => {
   const isForAll = process.getuid?.() === 0
   const scope = isForAll ? [] : ['--user']
   const call = (...words: readonly string[]) => spawnSync('systemctl', [...scope, ...words], { encoding: 'utf8' })
-  const otherwise = 'let cron or a CI do it: provision schedule print'
-  if (!existsSync('/run/systemd/system')) throw wrong('schedule', 'systemd does not run this machine', otherwise)
+  const useCron = 'use cron or CI instead: provision schedule print'
+  if (!existsSync('/run/systemd/system')) throw usageError('schedule', 'this machine does not run systemd', useCron)
   if (!isForAll && call('show-environment').status !== 0)
-    throw wrong('schedule', 'systemd keeps no services for this user (systemctl --user)', `run it as root, or ${otherwise}`)
+    throw usageError('schedule', 'the systemd user manager does not answer (systemctl --user)', `run the command as root, or ${useCron}`)
   return {
     isForAll,
     directory: isForAll ? '/etc/systemd/system' : join(configHome(env), 'systemd', 'user'),
-    ask: (...words: readonly string[]): string => call(...words).stdout ?? '',
-    must: (...words: readonly string[]): void => {
+    query: (...words: readonly string[]): string => call(...words).stdout ?? '',
+    require: (...words: readonly string[]): void => {
       const { status, stderr } = call(...words)
       if (status === 0) return
       const what = `systemctl ${words.join(' ')} failed`
-      throw new Problem({ class: 'task', where: { command: 'provision schedule' }, what, why: stderr.trim(), fix: 'correct what it says' })
+      throw new Problem({
+        class: 'task',
+        where: { command: 'provision schedule' },
+        what,
+        why: stderr.trim(),
+        fix: `correct the cause, then run systemctl ${words.join(' ')}`,
+      })
     },
   }
 }

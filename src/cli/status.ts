@@ -1,6 +1,6 @@
 import type { Problem } from '../problem.ts'
 
-/** The exit status that some problems stand for: the first of 3, 1, 4; 0 where there are none. */
+/** Returns the exit status for problems: the first of 3, 1, 4; 0 without problems. */
 export const statusOf = (problems: readonly Problem[]): number => {
   const classes = new Set(problems.map((problem) => problem.class))
   if (classes.has('input')) return 3
@@ -8,5 +8,5 @@ export const statusOf = (problems: readonly Problem[]): number => {
   return classes.has('unreachable') ? 4 : 0
 }
 
-/** Somebody asked to stop. */
+/** Exit status of a run that the user interrupted. */
 export const INTERRUPTED = 130

@@ -7,50 +7,55 @@ import type { View } from '../report/view.ts'
 import type { Host } from '../site/inventory/host.ts'
 import { defineCommand, type Options } from './command.ts'
 import { inventoryOption } from './options.ts'
-import { wrong } from './parse.ts'
+import { usageError } from './parse.ts'
 import { hostsOf, loadHosts } from './site.ts'
 import { INTERRUPTED, statusOf } from './status.ts'
 
 const options = {
   ...inventoryOption,
-  yes: { type: 'boolean', help: 'store what is shown without asking: compare the fingerprints yourself' },
+  yes: { type: 'boolean', help: 'store new keys without asking; compare the fingerprints first' },
 } as const satisfies Options
 
-interface Met {
+interface HostKeys {
   readonly host: Host
   readonly keys: readonly HostKey[]
 }
 
-/** `provision trust`: first contact. Shows every host's keys, and stores those that a person confirms. */
+/** `provision trust`: shows the host keys of hosts, and stores new keys that the user confirms. */
 export const command = defineCommand({
   usage: ['trust [PATTERN] [--yes]'],
-  words: 1,
+  maxPositionals: 1,
   options,
   notes: [
-    'Compare the fingerprints with what your provider shows, or with this on the host itself:',
+    'Compare the fingerprints with those that your provider shows, or with the output of this command on the host:',
     '  for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$f"; done',
-    'A key that differs from the stored one is never stored: remove the old line yourself when you know why.',
+    'A key that differs from the stored key is never stored. Remove the old line from known_hosts once you know why it changed.',
   ],
-  run: async ({ positionals: [pattern = 'all'], values }, surroundings) => {
-    const { out, err, ask, signal, view } = surroundings
-    const hosts = hostsOf(await loadHosts(values.inventory, surroundings), pattern, `trust ${pattern}`)
-    const answers = await Promise.all(hosts.map((host) => meet(host, signal)))
+  run: async ({ positionals: [pattern = 'all'], values }, context) => {
+    const { out, err, ask, signal, view } = context
+    const hosts = hostsOf(await loadHosts(values.inventory, context), pattern, `trust ${pattern}`)
+    const results = await Promise.all(hosts.map((host) => fetchKeys(host, signal)))
     if (signal.aborted) return INTERRUPTED
-    const met = answers.flatMap((answer) => ('host' in answer ? [answer] : []))
-    const problems = answers.flatMap((answer) => ('host' in answer ? [] : answer))
-    out(met.flatMap((one) => shown(one, view)).join(''))
+    const found = results.flatMap((result) => ('host' in result ? [result] : []))
+    const unreachable = results.flatMap((result) => ('host' in result ? [] : result))
+    out(found.flatMap((one) => keyLines(one, view)).join(''))
 
-    const refused = met.flatMap(({ host, keys }) => keys.flatMap((key) => refusal(host, key)))
-    const fresh = met.map(({ host, keys }) => ({ host, keys: keys.filter(isNew) })).filter(({ keys }) => keys.length > 0)
-    const ended = { status: statusOf([...refused, ...problems]), problems: [...refused, ...problems] }
-    if (refused.length > 0 || fresh.length === 0) return ended
+    const mismatches = found.flatMap(({ host, keys }) => keys.flatMap((key) => mismatch(host, key)))
+    const fresh = found.map(({ host, keys }) => ({ host, keys: keys.filter(isNew) })).filter(({ keys }) => keys.length > 0)
+    const problems = [...mismatches, ...unreachable]
+    const result = { status: statusOf(problems), problems }
+    if (mismatches.length > 0 || fresh.length === 0) return result
 
     const question = `Store the keys of ${count(fresh.length, 'host')}? [y/N] `
     if (!values.yes && ask === undefined)
-      throw wrong('trust', 'nobody is here to confirm these keys', 'compare the fingerprints, then run it again with --yes')
+      throw usageError(
+        'trust',
+        'no terminal is attached to confirm these keys',
+        'compare the fingerprints, then run the command again with --yes',
+      )
     if (!values.yes && !/^y(es)?$/i.test((await ask?.(question)) ?? '')) {
       err('Nothing was stored.\n')
-      return { ...ended, status: ended.status || 1 }
+      return { ...result, status: result.status || 1 }
     }
     const files = await Promise.all(
       fresh.map(async ({ host, keys }) =>
@@ -61,11 +66,11 @@ export const command = defineCommand({
       ),
     )
     out(`Stored in ${[...new Set(files)].join(', ')}.\n`)
-    return ended
+    return result
   },
 })
 
-const meet = async (host: Host, signal: AbortSignal): Promise<Met | readonly Problem[]> => {
+const fetchKeys = async (host: Host, signal: AbortSignal): Promise<HostKeys | readonly Problem[]> => {
   try {
     return { host, keys: await fetchHostKeys(await resolveTarget(host.name, host.connection), { signal }) }
   } catch (error) {
@@ -77,28 +82,28 @@ const meet = async (host: Host, signal: AbortSignal): Promise<Met | readonly Pro
 
 const isNew = ({ verdict }: HostKey): boolean => verdict.says === 'unknown' || verdict.says === 'other type'
 
-const said = { known: 'known', unknown: 'new', 'other type': 'new, of another type', changed: 'CHANGED', revoked: 'REVOKED' } as const
+const verdicts = { known: 'known', unknown: 'new', 'other type': 'new type', changed: 'CHANGED', revoked: 'REVOKED' } as const
 
-const shown = ({ host, keys }: Met, { paint }: View): readonly string[] => {
+const keyLines = ({ host, keys }: HostKeys, { paint }: View): readonly string[] => {
   const longest = Math.max(...keys.map(({ type }) => width(type)))
   return [
     `${paint.bold(host.name)}  ${paint.dim(inLine(host.connection.address))}\n`,
     ...keys.map((key) => {
       const colour = isNew(key) ? paint.yellow : key.verdict.says === 'known' ? paint.green : paint.red
-      return `  ${pad(key.type, longest)}  ${key.fingerprint}  ${colour(said[key.verdict.says])}\n`
+      return `  ${pad(key.type, longest)}  ${key.fingerprint}  ${colour(verdicts[key.verdict.says])}\n`
     }),
   ]
 }
 
-const refusal = (host: Host, { type, verdict }: HostKey): readonly Problem[] =>
+const mismatch = (host: Host, { type, verdict }: HostKey): readonly Problem[] =>
   verdict.says !== 'changed' && verdict.says !== 'revoked'
     ? []
     : [
         new Problem({
           class: 'input',
           where: { file: verdict.entry.file, line: verdict.entry.line },
-          what: `${host.name} shows ${verdict.says === 'revoked' ? 'a revoked' : 'another'} ${type} key than this line says`,
-          why: 'either the host was installed anew, or somebody stands between',
-          fix: 'find out which; if it was installed anew, remove the line and run provision trust again',
+          what: `${type} key of ${host.name} ${verdict.says === 'revoked' ? 'is revoked' : 'changed'}`,
+          why: 'the host was reinstalled, or the connection is intercepted',
+          fix: `find out which; if the host was reinstalled, remove this line and run provision trust ${host.name}`,
         }),
       ]

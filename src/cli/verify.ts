@@ -7,18 +7,18 @@ import { INTERRUPTED, statusOf } from './status.ts'
 
 const options = {
   ...inventoryOption,
-  role: { type: 'string', multiple: true, value: 'NAME', help: 'only the checks of this role' },
-  limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'only hosts that match' },
-  json: { type: 'boolean', help: 'one JSON object a line, one for each check' },
+  role: { type: 'string', multiple: true, value: 'NAME', help: 'run only the checks of this role' },
+  limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'check only matching hosts' },
+  json: { type: 'boolean', help: 'print one JSON object per check' },
 } as const satisfies Options
 
-/** `provision verify`: the roles' own behavioural checks against the live hosts. */
+/** `provision verify`: runs the checks of the roles against the live hosts. */
 export const command = defineCommand({
   usage: ['verify [PLAYBOOK...] [OPTIONS]'],
   options,
-  notes: ['`run` looks at the configuration of a host; this asks its services whether they do what they are for. It changes nothing.'],
-  run: async ({ positionals, values }, surroundings) => {
-    const { directory, env, signal, out, view } = surroundings
+  notes: ['The checks of the roles query the running services. They change nothing.'],
+  run: async ({ positionals, values }, context) => {
+    const { directory, env, signal, out, view } = context
     const [{ prepare }, { verify }] = await Promise.all([import('../engine/prepare.ts'), import('../engine/verify.ts')])
     const prepared = await prepare({
       root: directory,
@@ -28,21 +28,21 @@ export const command = defineCommand({
       limit: values.limit ?? [],
       roles: values.role ?? [],
     })
-    warn(prepared.warnings, surroundings)
+    warn(prepared.warnings, context)
     const { checked, problems } = await verify(prepared, signal)
     const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(width))
     const [hostWidth, roleWidth] = [widest(checked.map(({ host }) => host)), widest(checked.map(({ role }) => role))]
-    for (const one of checked) {
-      const { host, role, name, passed } = one
+    for (const check of checked) {
+      const { host, role, name, passed } = check
       const sign = passed ? view.paint.green('✔') : view.paint.red('✖')
       const line = `${sign} ${pad(host, hostWidth)}  ${pad(role, roleWidth)}  ${inLine(name)}`
-      out(values.json ? jsonLine({ type: 'check', ...one }) : `${line}\n`)
+      out(values.json ? jsonLine({ type: 'check', ...check }) : `${line}\n`)
     }
     const failed = checked.filter(({ passed }) => !passed).length
-    const missed = problems.filter((problem) => problem.class === 'unreachable').length
-    const judged = failed > 0 ? `, ${failed} failed` : missed === 0 ? ', all well' : checked.length > 0 ? ', these are well' : ''
-    const lost = missed > 0 ? `, ${count(missed, 'host')} not reached` : ''
-    if (!values.json) out(`\n${count(checked.length, 'check')}${judged}${lost}\n`)
+    const unreachable = problems.filter((problem) => problem.class === 'unreachable').length
+    const verdict = failed > 0 ? `, ${failed} failed` : checked.length > 0 ? ', all passed' : ''
+    const missing = unreachable > 0 ? `, ${count(unreachable, 'host')} unreachable` : ''
+    if (!values.json) out(`\n${count(checked.length, 'check')}${verdict}${missing}\n`)
     return { status: signal.aborted ? INTERRUPTED : statusOf(problems), problems }
   },
 })

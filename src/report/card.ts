@@ -1,5 +1,5 @@
 import { type Problem, placeOf } from '../problem.ts'
-import { inLine, words, wrap } from './text.ts'
+import { inLine, words, wrapWords } from './text.ts'
 import type { View } from './view.ts'
 
 /** Returns the lines of an error card: place, what happened, why, and how to fix it. */
@@ -27,7 +27,7 @@ const distinct = (problems: readonly Problem[]): readonly Problem[] => [
 const labelled = (label: string, text: string, columns: number): readonly string[] =>
   words(text.trimEnd())
     .split('\n')
-    .flatMap((line) => wrap(line.replaceAll('\t', '  '), columns - 7))
+    .flatMap((line) => wrapWords(line.replaceAll('\t', '  '), columns - 7))
     .map((line, i) => `  ${(i === 0 ? label : '').padEnd(5)}${line}`)
 
 /** Returns the card of an error that is not a `Problem`: a defect of provision. */

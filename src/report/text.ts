@@ -59,6 +59,24 @@ export const wrap = (line: string, columns: number): readonly string[] => {
   return [...pieces, piece]
 }
 
+/** Splits a line between words into lines of at most `columns`; a longer word is split as in `wrap`. The first line's indentation is kept. */
+export const wrapWords = (line: string, columns: number): readonly string[] => {
+  if (width(line) <= columns) return [line]
+  const lines: string[] = []
+  let current = ''
+  for (const word of line.split(/(?<=\S) /)) {
+    const extended = current === '' ? word : `${current} ${word}`
+    if (width(extended) <= columns) current = extended
+    else {
+      const pieces = wrap(word, columns)
+      if (current !== '') lines.push(current)
+      lines.push(...pieces.slice(0, -1))
+      current = pieces.at(-1) ?? ''
+    }
+  }
+  return [...lines, current]
+}
+
 /** Truncates a line to `columns` and ends it with `…`. Only for lines that are rewritten soon, or lists with a count. */
 export const truncate = (line: string, columns: number): string =>
   width(line) <= columns ? line : `${wrap(line, Math.max(columns - 1, 1))[0]}…`

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-// The real program as a process: what it makes of its arguments, and of surroundings that are not as they should be.
+// Runs the real program with invalid arguments and in a broken environment.
 const bin = fileURLToPath(new URL('../../bin/provision.js', import.meta.url))
 const scratch = mkdtempSync(join(tmpdir(), 'provision-line-'))
 const project = join(scratch, 'project')
@@ -48,28 +48,28 @@ const sh = (script: string, ...words: readonly string[]) => {
   return { status, stdout, stderr }
 }
 
-describe('a command line that is wrong', () => {
+describe('an invalid command line', () => {
   it.each<[readonly string[], RegExp]>([
     [['run', '--limit', 'c'], /--limit c\n {2}what no host of the playbook is within it/],
     [['run', '--limit', 'a', '--role', 'two'], /--limit a\n {2}what no host with role two is within it/],
     [['verify', '--limit', 'c'], /--limit c\n {2}what no host of the playbook is within it/],
-    [['run', ''], /what one of its words is empty/],
+    [['run', ''], /what an argument is empty/],
     [['run', '--', 'nowhere.yaml'], /nowhere\.yaml\n {2}what there is no such file/],
     [['run', '-i', 'inventory', '-i', 'inventory/hosts.yaml'], /what -i is given twice/],
-    [['run', '--json', '--output', 'plain'], /what --json and --output plain are two ways of telling it/],
-    [['exec', '', '--', 'ls'], /what one of its words is empty/],
-    [['trust', 'a', 'b'], /what it takes no b/],
-    [['lab', 'up', 'a'], /what it takes no a/],
+    [['run', '--json', '--output', 'plain'], /what --json conflicts with --output plain/],
+    [['exec', '', '--', 'ls'], /what an argument is empty/],
+    [['trust', 'a', 'b'], /what unexpected argument b/],
+    [['lab', 'up', 'a'], /what unexpected argument a/],
     [['lab', 'up'], /a: 127\.0\.0\.9 means no single host|c: "c" is no IP address/],
-    [['inventory', 'host', 'a', '--graph'], /what it shows one host, not groups or flows/],
-  ])('provision %s: exit 3 before anything is done', (words, card) => {
+    [['inventory', 'host', 'a', '--graph'], /what --graph and --flows do not apply to one host/],
+  ])('provision %s: exit 3, and nothing is done', (words, card) => {
     const { status, stderr } = provision(words)
     expect(stderr).toMatch(card)
     expect(stderr).toMatch(/^ {2}fix {2}\S/m)
     expect(status).toBe(3)
   })
 
-  it('is told to a program too: the last line of its output is the summary', () => {
+  it('is reported as JSON too, with a summary in the last line', () => {
     const { status, stdout } = provision(['run', '--json', '--limit'])
     const lines = stdout
       .trimEnd()
@@ -83,27 +83,27 @@ describe('a command line that is wrong', () => {
   })
 })
 
-describe('surroundings that are not as they should be', () => {
+describe('a broken environment', () => {
   it.each(['stdin', 'stdout', 'stderr'])('%s closed', (stream) => {
     const closed = { stdin: '<&-', stdout: '>&-', stderr: '2>&-' }[stream]
     expect(sh(`"$@" ${closed}`, 'run', '--dry-run').status).toBe(4)
   })
 
-  it('a reader who stops reading', () => {
+  it('a reader that closes the pipe', () => {
     expect(sh('{ "$@"; echo $? >&2; } | head -c 1', 'inventory', '--json')).toEqual({ status: 0, stdout: '{', stderr: '0\n' })
   })
 
-  it('a full disk behind the output is no defect, and no success either', () => {
+  it('a full disk for the output is a failure, and no bug', () => {
     const full = openSync('/dev/full', 'w')
     const { status, stderr } = provision(['inventory'], { stdio: ['ignore', full, 'pipe'] })
-    expect(stderr).toMatch(/standard output\n {2}what not all that was to be said could be written \(ENOSPC\)\n {2}fix/)
+    expect(stderr).toMatch(/standard output\n {2}what output could not be written completely \(ENOSPC\)\n {2}fix/)
     expect(status).toBe(1)
   })
 
-  it('a working directory that is gone', () => {
+  it('a deleted working directory', () => {
     mkdirSync(join(scratch, 'gone'))
     const { status, stderr } = sh(`cd ${scratch}/gone && rmdir ../gone && "$@"`, 'run')
-    expect(stderr).toMatch(/what the working directory is gone/)
+    expect(stderr).toMatch(/what working directory was deleted/)
     expect(status).toBe(3)
   })
 
@@ -115,7 +115,7 @@ describe('surroundings that are not as they should be', () => {
     expect(status).toBe(3)
   })
 
-  it.each(['await new Promise(() => {})', 'process.exit(0)'])('a role that ends us (%s) is not taken for success', (end) => {
+  it.each(['await new Promise(() => {})', 'process.exit(0)'])('a role that ends the process (%s) is not a success', (end) => {
     write('ending/inventory.yaml', 'hosts:\n  a: { address: 127.0.0.9 }\n')
     write('ending/play.yaml', '- hosts: all\n  roles: [ending]\n')
     write('ending/roles/ending.ts', end)
@@ -124,11 +124,11 @@ describe('surroundings that are not as they should be', () => {
       env,
       encoding: 'utf8',
     })
-    expect(stderr).toContain('it ended before its work was done')
+    expect(stderr).toContain('provision ended before the command was finished')
     expect(status).toBe(1)
   })
 
-  it('a folder of roles that we may not read', () => {
+  it('an unreadable directory of roles', () => {
     chmodSync(scratch, 0o755)
     chmodSync(join(project, 'roles'), 0)
     const { status, stderr } = provision(['inventory'], { uid: 54321, gid: 54321 })

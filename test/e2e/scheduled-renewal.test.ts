@@ -57,7 +57,7 @@ it('a scheduled run renews by its own keys, three times in a row, and gets into 
 
   const { status, stdout, stderr } = project.provision('schedule', 'print')
   expect(status, stdout + stderr).toBe(0)
-  const [, sshKey = '', ageKey = ''] = /Its keys: (\S+) and (\S+)\.\n/.exec(stdout) ?? []
+  const [, sshKey = '', ageKey = ''] = /The keys are (\S+) and (\S+)\.\n/.exec(stdout) ?? []
   const [, entry = ''] = /- (\{"name":"provision-renewal".*\})\n/.exec(stdout) ?? []
   project.write('inventory/site.yaml', inventory(entry))
   expect(project.provision('run', '--role', 'base', '--limit', 'load_balancers').status).toBe(0)

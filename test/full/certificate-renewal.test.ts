@@ -63,7 +63,7 @@ it('a scheduled run renews a certificate of minutes three times in a row, and no
   const issued = performance.now()
 
   const { stdout } = project.provision('schedule', 'print')
-  const [, sshKey = '', ageKey = ''] = /Its keys: (\S+) and (\S+)\.\n/.exec(stdout) ?? []
+  const [, sshKey = '', ageKey = ''] = /The keys are (\S+) and (\S+)\.\n/.exec(stdout) ?? []
   const [, entry = ''] = /- (\{"name":"provision-renewal".*\})\n/.exec(stdout) ?? []
   project.write('inventory/site.yaml', inventory(entry))
   expect(project.provision('run', '--role', 'base', '--limit', 'load_balancers').status).toBe(0)

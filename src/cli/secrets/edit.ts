@@ -13,27 +13,27 @@ import { cards } from '../../report/card.ts'
 import { words } from '../../report/text.ts'
 import { quote } from '../../shell/quote.ts'
 import { readSecrets } from '../../site/read.ts'
-import type { Surroundings } from '../command.ts'
-import { wrong } from '../parse.ts'
-import { bytesOf, ChangedMeanwhile, locked, put } from './file.ts'
+import type { CommandContext } from '../command.ts'
+import { usageError } from '../parse.ts'
+import { bytesOf, ConcurrentChange, withLock, writeEncrypted } from './file.ts'
 
-const FRESH = `# One secret a line, name: value; maps may be nested. The inventory uses it as \${secret:name}.\n`
+const TEMPLATE = `# One secret per line, as name: value. Maps may be nested. The inventory refers to it as \${secret:name}.\n`
 
 /** Opens the secrets in the user's editor and encrypts the result. If that fails, the typed text is saved elsewhere. */
-export const edit = async (path: string, surroundings: Surroundings): Promise<number> => {
-  const { directory, env } = surroundings
+export const edit = async (path: string, context: CommandContext): Promise<number> => {
+  const { directory, env } = context
   // Before the user types anything: check the key, and with the lock that the directory is writable.
   const { recipients } = await ensureAgeKey(directory, env)
-  return locked(path, surroundings, async (lock) => {
-    if (lock.stale !== undefined) surroundings.err(words(takenOver(lock.stale)))
+  return withLock(path, context, async (lock) => {
+    if (lock.stale !== undefined) context.err(words(staleLockMessage(lock.stale)))
     const bytes = bytesOf(directory, path)
-    const before = (await readSecrets({ root: directory, path, env }))?.reveal() ?? FRESH
+    const before = (await readSecrets({ root: directory, path, env }))?.reveal() ?? TEMPLATE
     const scratch = makeScratch(basename(path), before, lock)
     let isKept = true
     try {
-      return await untilPut(path, { scratch, bytes, before }, surroundings)
+      return await editUntilWritten(path, { scratch, bytes, before }, context)
     } catch (error) {
-      isKept = await saveTyped(scratch, before, recipients, surroundings)
+      isKept = await saveDraft(scratch, before, recipients, context)
       throw error
     } finally {
       scratch.clear(isKept)
@@ -44,27 +44,27 @@ export const edit = async (path: string, surroundings: Surroundings): Promise<nu
 interface Scratch {
   readonly directory: string
   read(): string
-  open(env: Surroundings['env']): void
+  open(env: CommandContext['env']): void
   clear(isKept: boolean): void
 }
 
 /** Uses memory if the machine has /dev/shm. Editors leave backup copies beside the file, so the whole directory is deleted. */
 const makeScratch = (name: string, text: string, lock: Lock): Scratch => {
-  const directory = firstThatWorks(['/dev/shm', tmpdir()], (place) => mkdtempSync(join(place, 'provision-')))
-  const sheet = join(directory, name)
+  const directory = tryEach(['/dev/shm', tmpdir()], (place) => mkdtempSync(join(place, 'provision-')))
+  const file = join(directory, name)
   const clear = (): void => rmSync(directory, { recursive: true, force: true })
   process.once('exit', clear)
   try {
     lock.note(directory)
-    writeWhole(sheet, text, { mode: 0o600 })
+    writeWhole(file, text, { mode: 0o600 })
   } catch (error) {
     clear()
     throw error
   }
   return {
     directory,
-    read: () => readFileSync(sheet, 'utf8'),
-    open: (env) => open(sheet, env),
+    read: () => readFileSync(file, 'utf8'),
+    open: (env) => open(file, env),
     clear: (isKept) => {
       if (isKept) clear()
       process.off('exit', clear)
@@ -72,35 +72,35 @@ const makeScratch = (name: string, text: string, lock: Lock): Scratch => {
   }
 }
 
-interface Sheet {
+interface EditSession {
   readonly scratch: Scratch
   /** The encrypted file as it was opened. */
   readonly bytes: Uint8Array | undefined
   readonly before: string
 }
 
-const untilPut = async (path: string, { scratch, bytes, before }: Sheet, surroundings: Surroundings): Promise<number> => {
+const editUntilWritten = async (path: string, { scratch, bytes, before }: EditSession, context: CommandContext): Promise<number> => {
   for (;;) {
-    scratch.open(surroundings.env)
+    scratch.open(context.env)
     const after = scratch.read()
     if (after === before) {
-      surroundings.err('Nothing was changed.\n')
+      context.err('Nothing was changed.\n')
       return 0
     }
-    if (await wasPut(path, after, bytes, surroundings)) return 0
+    if (await tryToWrite(path, after, bytes, context)) return 0
   }
 }
 
 /** Returns false if the text could not be written and the user wants to edit again: a missing colon, a full disk. */
-const wasPut = async (path: string, text: string, before: Uint8Array | undefined, surroundings: Surroundings): Promise<boolean> => {
+const tryToWrite = async (path: string, text: string, before: Uint8Array | undefined, context: CommandContext): Promise<boolean> => {
   try {
-    await put(path, text, before, surroundings)
+    await writeEncrypted(path, text, before, context)
     return true
   } catch (error) {
     const problems = problemsIn(error)
-    if (problems === undefined || surroundings.ask === undefined || error instanceof ChangedMeanwhile) throw error
-    surroundings.err(cards(problems, surroundings.view))
-    if (/^n/i.test(await surroundings.ask('Edit it again? [Y/n] '))) throw error
+    if (problems === undefined || context.ask === undefined || error instanceof ConcurrentChange) throw error
+    context.err(cards(problems, context.view))
+    if (/^n/i.test(await context.ask('Edit it again? [Y/n] '))) throw error
     return false
   }
 }
@@ -109,14 +109,19 @@ const wasPut = async (path: string, text: string, before: Uint8Array | undefined
  * Saves a typed text that could not be written, encrypted as the secrets are, and prints where. Returns false if no directory takes it; the
  * scratch directory must stay then.
  */
-const saveTyped = async (scratch: Scratch, before: string, recipients: readonly string[], { env, err }: Surroundings): Promise<boolean> => {
+const saveDraft = async (
+  scratch: Scratch,
+  before: string,
+  recipients: readonly string[],
+  { env, err }: CommandContext,
+): Promise<boolean> => {
   try {
     const typed = scratch.read()
     if (typed === before) return true
     const bytes = await encrypt(typed, recipients)
     const state = env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state')
     const name = `secrets-${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${randomBytes(4).toString('hex')}.age`
-    const file = firstThatWorks([join(state, 'provision'), '/dev/shm', tmpdir()], (place) => {
+    const file = tryEach([join(state, 'provision'), '/dev/shm', tmpdir()], (place) => {
       writeWhole(join(place, name), bytes, { mode: 0o600, directory: PRIVATE, onlyNew: true })
       return join(place, name)
     })
@@ -128,33 +133,33 @@ const saveTyped = async (scratch: Scratch, before: string, recipients: readonly 
   }
 }
 
-const firstThatWorks = <T>(places: readonly string[], act: (place: string) => T): T => {
+const tryEach = <T>(places: readonly string[], act: (place: string) => T): T => {
   const [first = '', ...more] = places
   if (more.length === 0) return act(first)
   try {
     return act(first)
   } catch (error) {
     if (problemsIn(error) === undefined) throw error
-    return firstThatWorks(more, act)
+    return tryEach(more, act)
   }
 }
 
-const takenOver = ({ user, machine, since, scratch }: Holder): string => {
-  const rest =
+const staleLockMessage = ({ user, machine, since, scratch }: Holder): string => {
+  const leftText =
     scratch === undefined || !existsSync(scratch)
       ? ''
       : ` Its text may be in ${scratch}, unencrypted: check it, then delete that directory.`
-  return `The command of ${user} on ${machine} that locked the file at ${since} was killed; its lock is removed.${rest}\n`
+  return `The command of ${user} on ${machine} that locked the file at ${since} was killed; its lock is removed.${leftText}\n`
 }
 
-const open = (sheet: string, env: Surroundings['env']): void => {
+const open = (file: string, env: CommandContext['env']): void => {
   const editor = env.VISUAL || env.EDITOR || 'vi'
   // As git does: the variable may hold options too.
-  const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', sheet], { stdio: 'inherit' })
+  const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
   if (error === undefined && status === 0) return
-  throw wrong(
+  throw usageError(
     'secrets edit',
-    `the editor (${editor}) ended with exit ${status ?? 'by a signal'}: nothing was changed`,
-    'name a working one in $EDITOR',
+    `the editor ${editor} ${status === null ? 'was ended by a signal' : `failed with exit status ${status}`}`,
+    'set EDITOR to a working editor; the secrets were not changed',
   )
 }

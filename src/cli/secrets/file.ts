@@ -7,7 +7,7 @@ import { writeWhole } from '../../disk/write.ts'
 import { ensureAgeKey } from '../../keystore/age-key.ts'
 import { Problem, systemProblem } from '../../problem.ts'
 import { encryptSecrets } from '../../site/secrets.ts'
-import type { Surroundings } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 
 /** Bytes of a secrets file on disk; undefined if there is none. */
 export const bytesOf = (directory: string, path: string): Uint8Array | undefined => {
@@ -24,18 +24,23 @@ export const bytesOf = (directory: string, path: string): Uint8Array | undefined
 export const replace = (directory: string, path: string, bytes: Uint8Array): void =>
   void writeWhole(resolve(directory, path), bytes, { mode: 0o600, keepsMode: true, shown: path })
 
-/** Encrypts a text for the project's recipients and replaces the file. Throws `ChangedMeanwhile` if the file is not `before` any more. */
-export const put = async (path: string, text: string, before: Uint8Array | undefined, surroundings: Surroundings): Promise<void> => {
-  const { directory, env } = surroundings
+/** Encrypts a text for the project's recipients and replaces the file. Throws `ConcurrentChange` if the file is not `before` any more. */
+export const writeEncrypted = async (
+  path: string,
+  text: string,
+  before: Uint8Array | undefined,
+  context: CommandContext,
+): Promise<void> => {
+  const { directory, env } = context
   const { recipients } = await ensureAgeKey(directory, env)
   const bytes = await encryptSecrets(path, text, recipients)
   const now = bytesOf(directory, path)
-  if (now !== undefined && (before === undefined || !Buffer.from(before).equals(now))) throw new ChangedMeanwhile(path)
+  if (now !== undefined && (before === undefined || !Buffer.from(before).equals(now))) throw new ConcurrentChange(path)
   replace(directory, path, bytes)
 }
 
 /** Runs `act` while it holds the lock of a secrets file. */
-export const locked = async <T>(path: string, { directory, env }: Surroundings, act: (lock: Lock) => Promise<T>): Promise<T> => {
+export const withLock = async <T>(path: string, { directory, env }: CommandContext, act: (lock: Lock) => Promise<T>): Promise<T> => {
   const lock = lockFile(resolve(directory, path), path, userName(env))
   process.once('exit', lock.release)
   try {
@@ -46,7 +51,7 @@ export const locked = async <T>(path: string, { directory, env }: Surroundings, 
   }
 }
 
-const userName = (env: Surroundings['env']): string => {
+const userName = (env: CommandContext['env']): string => {
   try {
     return env.SUDO_USER ?? env.USER ?? userInfo().username
   } catch {
@@ -55,7 +60,7 @@ const userName = (env: Surroundings['env']): string => {
 }
 
 /** The file changed since it was opened, for example through git. */
-export class ChangedMeanwhile extends Problem {
+export class ConcurrentChange extends Problem {
   constructor(path: string) {
     super({
       class: 'input',

@@ -3,25 +3,25 @@ import { linesOf } from '../../../src/cli/exec.ts'
 import { LONGEST_LINE } from '../../../src/host/shell/lines.ts'
 import { MASK, Secret } from '../../../src/secret/secret.ts'
 
-const heard = (chunks: readonly Buffer[]): readonly string[] => {
+const linesFrom = (chunks: readonly Buffer[]): readonly string[] => {
   const all: string[] = []
   const lines = linesOf((line) => all.push(line))
-  for (const chunk of chunks) lines.hear(chunk)
+  for (const chunk of chunks) lines.push(chunk)
   lines.end()
   return all
 }
 
-test('lines come whole, however their bytes were cut', () => {
+test('lines are complete, wherever their bytes are split', () => {
   const bytes = Buffer.from('grün\nlast')
-  expect(heard([...bytes].map((byte) => Buffer.from([byte])))).toEqual(['grün', 'last'])
+  expect(linesFrom([...bytes].map((byte) => Buffer.from([byte])))).toEqual(['grün', 'last'])
 })
 
-test('a secret is masked also where a long line is cut in the middle of it', () => {
+test('a secret is masked also if a long line is split inside it', () => {
   new Secret('poison-7c1f')
   const line = `${'x'.repeat(LONGEST_LINE - 5)}poison-7c1f${'y'.repeat(LONGEST_LINE)}\n`
   for (const cut of [LONGEST_LINE, LONGEST_LINE + 2]) {
-    const told = heard([Buffer.from(line.slice(0, cut)), Buffer.from(line.slice(cut))])
-    expect(told.length).toBeGreaterThan(1)
-    expect(told.join('')).toBe(line.trimEnd().replace('poison-7c1f', MASK))
+    const parts = linesFrom([Buffer.from(line.slice(0, cut)), Buffer.from(line.slice(cut))])
+    expect(parts.length).toBeGreaterThan(1)
+    expect(parts.join('')).toBe(line.trimEnd().replace('poison-7c1f', MASK))
   }
 })

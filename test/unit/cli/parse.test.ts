@@ -9,10 +9,10 @@ const options = {
   'dry-run': { type: 'boolean', help: '' },
 } as const satisfies Options
 
-const parse = (...argv: readonly string[]) => parseArguments('run', argv, { options, passesOn: true })
+const parse = (...argv: readonly string[]) => parseArguments('run', argv, { options, takesCommand: true })
 
 describe('arguments', () => {
-  test('options, short ones, repeated ones, positionals, and what stands behind --', () => {
+  test('parses long, short and repeated options, positionals and arguments after --', () => {
     const given = parse('site.yaml', '-l', 'web', '--limit=db', '--dry-run', 'more.yaml', '--', 'ls', '--all')
     expect(given).toEqual({
       positionals: ['site.yaml', 'more.yaml'],
@@ -21,19 +21,19 @@ describe('arguments', () => {
     })
   })
 
-  test('a pattern that begins with ! or - is taken where it is written as one', () => {
+  test('accepts a value that begins with !, and with - after =', () => {
     expect(parse('--limit', '!web-02', '--limit=-x').values.limit).toEqual(['!web-02', '-x'])
   })
 
   test.each([
-    ['an option misspelt', ['--dryrun'], '--dryrun is not an option of it', 'did you mean `--dry-run`?'],
-    ['a short option that is none', ['-x'], '-x is not an option of it', expect.stringContaining('provision run --help')],
-    ['a value that is missing at the end', ['--limit'], '--limit needs a value', 'write --limit PATTERN'],
-    ['a value that is another option', ['--limit', '--dry-run'], '--limit needs a value', 'write --limit PATTERN'],
+    ['a misspelt option', ['--dryrun'], 'unknown option --dryrun', 'did you mean `--dry-run`?'],
+    ['an unknown short option', ['-x'], 'unknown option -x', expect.stringContaining('provision run --help')],
+    ['a missing value at the end', ['--limit'], '--limit needs a value', 'write --limit PATTERN'],
+    ['an option in place of a value', ['--limit', '--dry-run'], '--limit needs a value', 'write --limit PATTERN'],
     ['an empty value', ['--limit='], '--limit needs a value', 'write --limit PATTERN'],
-    ['a value for what takes none', ['--dry-run=yes'], '--dry-run takes no value', 'write --dry-run alone'],
-    ['a value that is no choice', ['--output', 'jsn'], '--output cannot be "jsn"', 'did you mean `json`?'],
-    ['an option of every object', ['--constructor'], '--constructor is not an option of it', expect.anything()],
+    ['a value for a boolean option', ['--dry-run=yes'], '--dry-run takes no value', 'write --dry-run without a value'],
+    ['a value that is not a choice', ['--output', 'jsn'], '--output does not accept "jsn"', 'did you mean `json`?'],
+    ['a property of every object', ['--constructor'], 'unknown option --constructor', expect.anything()],
   ])('%s', (_, argv, what, fix) => {
     expect(() => parse(...argv)).toThrow(Problems)
     try {
@@ -43,20 +43,20 @@ describe('arguments', () => {
     }
   })
 
-  test('what stands behind -- are words too where no command of the user’s own is expected', () => {
+  test('arguments after -- are positionals of a command that takes no command', () => {
     expect(parseArguments('run', ['--dry-run', 'a', '--', '--b'], { options })).toMatchObject({ positionals: ['a', '--b'], rest: [] })
   })
 
   test.each([
-    ['a word that is empty', [''], 'one of its words is empty'],
-    ['a word too many', ['a', 'b'], 'it takes no b'],
-    ['a word too many behind --', ['a', '--', 'b'], 'it takes no b'],
-    ['a value of which only the last would count', ['--output=json', '--output', 'plain'], '--output is given twice'],
+    ['an empty argument', [''], 'an argument is empty'],
+    ['an argument too many', ['a', 'b'], 'unexpected argument b'],
+    ['an argument too many after --', ['a', '--', 'b'], 'unexpected argument b'],
+    ['an option given twice', ['--output=json', '--output', 'plain'], '--output is given twice'],
   ])('%s', (_, argv, what) => {
-    expect(() => parseArguments('run', argv, { options, words: 1 })).toThrow(what)
+    expect(() => parseArguments('run', argv, { options, maxPositionals: 1 })).toThrow(what)
   })
 
-  test('all that is wrong is told at once', () => {
+  test('reports all problems together', () => {
     expect(() => parse('--one', '--two', '--output=x')).toThrow(/--one.*\n.*--two.*\n.*"x"/)
   })
 })

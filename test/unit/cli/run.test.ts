@@ -4,51 +4,52 @@ import type { Listener } from '../../../src/engine/events.ts'
 import type { Plan } from '../../../src/engine/plan/plan.ts'
 import { Problem, Problems } from '../../../src/problem.ts'
 import { change, outcomeOf, planOf } from '../report/values.ts'
-import { surroundings } from './surroundings.ts'
+import { testContext } from './context.ts'
 
-const problem = (sort: Problem['class']): Problem => new Problem({ class: sort, where: { host: 'a' }, what: 'wrong', fix: 'mend it' })
-const nothing: Plan = { changes: [], resources: new Map([['a', 10]]) }
-const one = planOf(change('a', 'file:/x'))
+const problem = (problemClass: Problem['class']): Problem =>
+  new Problem({ class: problemClass, where: { host: 'a' }, what: 'broken', fix: 'repair it' })
+const emptyPlan: Plan = { changes: [], resources: new Map([['a', 10]]) }
+const oneChange = planOf(change('a', 'file:/x'))
 
-interface Story {
+interface Scenario {
   readonly plan?: Plan
   readonly unreachable?: readonly Problem[]
-  /** What applying comes to; it counts as a failure when there are problems. */
+  /** Problems of the apply step. */
   readonly applied?: readonly Problem[]
   readonly targets?: readonly string[]
   readonly warnings?: readonly Problem[]
   readonly whileApplying?: (listen: Listener) => void
   readonly prepare?: () => never
-  readonly look?: () => never
+  readonly observe?: () => never
 }
 
-/** An engine made of values, and what it was asked. */
+/** Returns an engine with fixed results, and the calls it received. */
 const engineOf = ({
-  plan = nothing,
+  plan = emptyPlan,
   unreachable = [],
   applied = [],
   targets = ['a'],
   warnings = [],
   whileApplying,
   prepare,
-  look,
-}: Story) => {
-  const asked: string[] = []
+  observe,
+}: Scenario) => {
+  const calls: string[] = []
   const engine: Engine = {
     prepare: async (options) => {
-      asked.push(`prepare ${JSON.stringify(options)}`)
+      calls.push(`prepare ${JSON.stringify(options)}`)
       prepare?.()
       return { targets, warnings, site: { plays: [{ name: 'the play' }] } }
     },
     plan: async (_, { lock, wait }) => {
-      asked.push(`plan lock=${lock !== undefined} wait=${wait}`)
-      look?.()
-      return { plan, unreachable, close: async () => void asked.push('close') }
+      calls.push(`plan lock=${lock !== undefined} wait=${wait}`)
+      observe?.()
+      return { plan, unreachable, close: async () => void calls.push('close') }
     },
     savePlan: (_, scope) => JSON.stringify(scope),
     stalenessOf: () => [],
     apply: async (planned, { listen }) => {
-      asked.push('apply')
+      calls.push('apply')
       for (const each of planned.plan.changes) listen({ type: 'change', phase: applied.length > 0 ? 'failed' : 'applied', change: each })
       whileApplying?.(listen)
       const failed = applied.length + unreachable.length > 0
@@ -58,36 +59,31 @@ const engineOf = ({
       }
     },
   }
-  return { engine, asked }
+  return { engine, calls }
 }
 
-const run = async (story: Story, values: Parameters<typeof runSite>[1]['values'] = {}, positionals: readonly string[] = []) => {
-  const { engine, asked } = engineOf(story)
-  const around = surroundings()
-  const ended = await runSite(engine, { positionals, rest: [], values }, around)
-  return { ended, asked, ...around.said }
+const run = async (scenario: Scenario, values: Parameters<typeof runSite>[1]['values'] = {}, positionals: readonly string[] = []) => {
+  const { engine, calls } = engineOf(scenario)
+  const context = testContext()
+  const result = await runSite(engine, { positionals, rest: [], values }, context)
+  return { result, calls, ...context.output }
 }
 
 describe('provision run', () => {
   test.each([
     ['nothing to do', {}, {}, 0],
-    ['changes made', { plan: one }, {}, 0],
-    ['a dry run that finds changes', { plan: one }, { 'dry-run': true }, 2],
+    ['changes applied', { plan: oneChange }, {}, 0],
+    ['a dry run that finds changes', { plan: oneChange }, { 'dry-run': true }, 2],
     ['a dry run that finds none', {}, { 'dry-run': true }, 0],
-    ['a task that failed', { plan: one, applied: [problem('task')] }, {}, 1],
-    ['a host that was not reached', { unreachable: [problem('unreachable')] }, {}, 4],
-    ['a failure and a host that was not reached', { plan: one, unreachable: [problem('unreachable')], applied: [problem('task')] }, {}, 1],
-    [
-      'a dry run with changes, and a host that was not reached',
-      { plan: one, unreachable: [problem('unreachable')] },
-      { 'dry-run': true },
-      4,
-    ],
-  ] satisfies [string, Story, object, number][])('%s', async (_, story, values, status) => {
-    expect((await run(story, values)).ended).toMatchObject({ status })
+    ['a task that failed', { plan: oneChange, applied: [problem('task')] }, {}, 1],
+    ['an unreachable host', { unreachable: [problem('unreachable')] }, {}, 4],
+    ['a failure and an unreachable host', { plan: oneChange, unreachable: [problem('unreachable')], applied: [problem('task')] }, {}, 1],
+    ['a dry run with changes, and an unreachable host', { plan: oneChange, unreachable: [problem('unreachable')] }, { 'dry-run': true }, 4],
+  ] satisfies [string, Scenario, object, number][])('%s', async (_, scenario, values, status) => {
+    expect((await run(scenario, values)).result).toMatchObject({ status })
   })
 
-  test('what is no fault is told, once', async () => {
+  test('prints a warning once', async () => {
     const where = { file: 'inventory/site.yaml', line: 3, column: 5 }
     const warning = new Problem({ class: 'input', where, what: 'it is short', fix: 'write more' })
     const line = 'inventory/site.yaml:3:5: it is short: write more'
@@ -95,18 +91,18 @@ describe('provision run', () => {
     expect((await run({ warnings: [warning] }, { json: true })).out.split('\n')[0]).toBe(JSON.stringify({ type: 'warning', what: line }))
   })
 
-  test('a dry run takes no lock and applies nothing; a run takes it; both let the hosts go', async () => {
-    expect((await run({ plan: one }, { 'dry-run': true })).asked.slice(1)).toEqual(['plan lock=false wait=false', 'close'])
-    expect((await run({ plan: one }, { wait: true })).asked.slice(1)).toEqual(['plan lock=true wait=true', 'apply', 'close'])
+  test('locks and applies only without --dry-run, and releases the hosts either way', async () => {
+    expect((await run({ plan: oneChange }, { 'dry-run': true })).calls.slice(1)).toEqual(['plan lock=false wait=false', 'close'])
+    expect((await run({ plan: oneChange }, { wait: true })).calls.slice(1)).toEqual(['plan lock=true wait=true', 'apply', 'close'])
   })
 
-  test('nothing to do applies nothing', async () => {
-    expect((await run({})).asked).not.toContain('apply')
+  test('applies nothing if there is nothing to do', async () => {
+    expect((await run({})).calls).not.toContain('apply')
   })
 
-  test('hands on what it was told', async () => {
-    const { asked } = await run({}, { inventory: 'inv', limit: ['web', '!web-02'], role: ['nginx'] }, ['one.yaml'])
-    expect(JSON.parse(asked[0]?.slice('prepare '.length) ?? '')).toMatchObject({
+  test('passes its options to the engine', async () => {
+    const { calls } = await run({}, { inventory: 'inv', limit: ['web', '!web-02'], role: ['nginx'] }, ['one.yaml'])
+    expect(JSON.parse(calls[0]?.slice('prepare '.length) ?? '')).toMatchObject({
       root: '/nowhere',
       inventory: 'inv',
       playbooks: ['one.yaml'],
@@ -115,31 +111,31 @@ describe('provision run', () => {
     })
   })
 
-  test('two ways of telling it are one too many', async () => {
+  test('rejects --json with another --output', async () => {
     await expect(run({}, { json: true, output: 'plain' })).rejects.toMatchObject({
       problems: [{ class: 'input', what: expect.stringContaining('--json') }],
     })
-    expect((await run({}, { json: true, output: 'json' })).ended).toMatchObject({ status: 0 })
+    expect((await run({}, { json: true, output: 'json' })).result).toMatchObject({ status: 0 })
   })
 
-  test('what a saved plan says already may not be said again, and only a dry run saves one', async () => {
+  test('rejects options that a saved plan contains, and --save without --dry-run', async () => {
     await expect(run({}, { plan: 'p', role: ['nginx'], prune: true }, ['other.yaml'])).rejects.toMatchObject({
-      problems: [{ class: 'input', what: '--plan already says what other.yaml --role --prune would' }],
+      problems: [{ class: 'input', what: '--plan cannot be combined with other.yaml --role --prune' }],
     })
-    await expect(run({}, { save: 'p' })).rejects.toMatchObject({ problems: [{ what: expect.stringContaining('--save keeps a plan') }] })
-    await expect(run({}, { plan: 'not-there.json' })).rejects.toMatchObject({ what: 'there is no such plan' })
+    await expect(run({}, { save: 'p' })).rejects.toMatchObject({ problems: [{ what: expect.stringContaining('--save needs --dry-run') }] })
+    await expect(run({}, { plan: 'not-there.json' })).rejects.toMatchObject({ what: 'plan file does not exist' })
   })
 
-  test('with --json, wrong input is told in JSON too, and thrown on for the exit status', async () => {
+  test('with --json, invalid input is printed as JSON, and thrown for the exit status', async () => {
     const { engine } = engineOf({
       prepare: () => {
         throw new Problems([problem('input')])
       },
     })
-    const around = surroundings()
-    await expect(runSite(engine, { positionals: [], rest: [], values: { json: true } }, around)).rejects.toThrow(Problems)
+    const context = testContext()
+    await expect(runSite(engine, { positionals: [], rest: [], values: { json: true } }, context)).rejects.toThrow(Problems)
     expect(
-      around.said.out
+      context.output.out
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line).type),
@@ -147,7 +143,7 @@ describe('provision run', () => {
   })
 
   test('with --json the last line is the summary, and every line is JSON', async () => {
-    const { out } = await run({ plan: one }, { json: true })
+    const { out } = await run({ plan: oneChange }, { json: true })
     const types = out
       .trim()
       .split('\n')
@@ -155,23 +151,23 @@ describe('provision run', () => {
     expect(types).toEqual(['change planned', 'change applied', 'summary'])
   })
 
-  test('an interrupted run says what is left, lets the hosts go, and ends with 130', async () => {
-    const stopping = new AbortController()
-    const left = planOf(change('a', 'file:/done'), change('a', 'service:nginx.service'))
-    const { engine, asked } = engineOf({ plan: left })
-    const around = surroundings({ signal: stopping.signal })
-    const cut: Engine = {
+  test('an interrupted run lists unapplied changes, releases the hosts, and exits with 130', async () => {
+    const interruption = new AbortController()
+    const twoChanges = planOf(change('a', 'file:/done'), change('a', 'service:nginx.service'))
+    const { engine, calls } = engineOf({ plan: twoChanges })
+    const context = testContext({ signal: interruption.signal })
+    const interrupted: Engine = {
       ...engine,
       apply: async (planned, { listen }) => {
         const [first] = planned.plan.changes
         if (first !== undefined) listen({ type: 'change', phase: 'applied', change: first })
-        stopping.abort()
+        interruption.abort()
         return { ...outcomeOf('failed', { host: 'a', resources: 10, changed: 1, failed: 0, unreachable: false }), problems: [] }
       },
     }
-    expect(await runSite(cut, { positionals: [], rest: [], values: {} }, around)).toMatchObject({ status: 130 })
-    expect(around.said.out).toContain('1 change not applied; the next run applies it:')
-    expect(around.said.out).toContain('service nginx.service')
-    expect(asked.at(-1)).toBe('close')
+    expect(await runSite(interrupted, { positionals: [], rest: [], values: {} }, context)).toMatchObject({ status: 130 })
+    expect(context.output.out).toContain('1 change not applied; the next run applies it:')
+    expect(context.output.out).toContain('service nginx.service')
+    expect(calls.at(-1)).toBe('close')
   })
 })

@@ -6,9 +6,9 @@ import { command } from '../../../src/cli/secrets.ts'
 import { decrypt, encrypt } from '../../../src/keystore/age.ts'
 import { ensureAgeKey } from '../../../src/keystore/age-key.ts'
 import { project } from '../site/project.ts'
-import { surroundings } from './surroundings.ts'
+import { testContext } from './context.ts'
 
-/** A project with encrypted files, and `secrets rotate` in it. */
+/** Returns a project with encrypted files, and `secrets rotate` in it. */
 const projectWith = async (secrets: Readonly<Record<string, string>>) => {
   const root = project({})
   const env = { PROVISION_AGE_KEY_FILE: join(root, 'age.txt') }
@@ -18,10 +18,10 @@ const projectWith = async (secrets: Readonly<Record<string, string>>) => {
     writeFileSync(join(root, path), await encrypt(text, recipients))
   }
   const rotate = async (inventory?: string): Promise<string> => {
-    const around = surroundings({ directory: root, env })
+    const context = testContext({ directory: root, env })
     const values = inventory === undefined ? {} : { inventory }
-    expect(await command.run({ positionals: ['rotate'], rest: [], values: values as never }, around)).toBe(0)
-    return around.said.err
+    expect(await command.run({ positionals: ['rotate'], rest: [], values: values as never }, context)).toBe(0)
+    return context.output.err
   }
   const bytes = (path: string): string => readFileSync(join(root, path), 'latin1')
   const open = async (path: string): Promise<string> =>
@@ -30,9 +30,9 @@ const projectWith = async (secrets: Readonly<Record<string, string>>) => {
 }
 
 test.each([
-  ['is long', 'inventory', `long: ${'x'.repeat(70_000)}\n`],
-  ['is named by an absolute path', undefined, 'a: b\n'],
-])('secrets rotate encrypts a file anew that %s', async (_, inventory, text) => {
+  ['a long file', 'inventory', `long: ${'x'.repeat(70_000)}\n`],
+  ['an absolute path', undefined, 'a: b\n'],
+])('secrets rotate encrypts again: %s', async (_, inventory, text) => {
   const { root, rotate, bytes, open } = await projectWith({ 'inventory/secrets.yaml': text })
   const before = bytes('inventory/secrets.yaml')
   expect(await rotate(inventory ?? join(root, 'inventory'))).toContain('inventory/secrets.yaml\n')
@@ -40,7 +40,7 @@ test.each([
   expect(await open('inventory/secrets.yaml')).toBe(text)
 })
 
-test('secrets rotate follows a link to the file, and leaves the link', async () => {
+test('secrets rotate replaces the file behind a link, and keeps the link', async () => {
   const { root, rotate, bytes, open } = await projectWith({ 'shared/all.yaml': 'a: b\n' })
   mkdirSync(join(root, 'inventory'))
   symlinkSync('../shared/all.yaml', join(root, 'inventory/secrets.yaml'))
@@ -51,14 +51,14 @@ test('secrets rotate follows a link to the file, and leaves the link', async () 
   expect(await open('shared/all.yaml')).toBe('a: b\n')
 })
 
-test('secrets rotate refuses a file in the clear in words, and says how to encrypt it', async () => {
+test('secrets rotate rejects a plain file', async () => {
   const { root, rotate } = await projectWith({})
   mkdirSync(join(root, 'inventory'))
   writeFileSync(join(root, 'inventory/secrets.yaml'), 'a: b\n')
   await expect(rotate()).rejects.toMatchObject({ what: 'this file shall hold secrets and is not encrypted' })
 })
 
-test('secrets rotate names what it did not touch, and the command that does', async () => {
+test('secrets rotate lists the files of other inventories, with the command for each', async () => {
   const { rotate, bytes } = await projectWith({
     'inventory/secrets.yaml': 'a: b\n',
     'staging/secrets.yaml': 'a: b\n',
@@ -66,25 +66,25 @@ test('secrets rotate names what it did not touch, and the command that does', as
     'secrets.yaml': 'a: b\n',
   })
   const before = bytes('staging/secrets.yaml')
-  const said = await rotate()
-  expect(said).toContain(`Not touched, so that whoever could open them still can:
+  const output = await rotate()
+  expect(output).toContain(`Not rotated, so former recipients can still decrypt:
   secrets.yaml: provision secrets rotate -i .
   sites/of us/secrets.yaml: provision secrets rotate -i 'sites/of us'
   staging/secrets.yaml: provision secrets rotate -i staging
 `)
   expect(bytes('staging/secrets.yaml')).toBe(before)
-  const then = await rotate('staging')
+  const nextOutput = await rotate('staging')
   expect(bytes('staging/secrets.yaml')).not.toBe(before)
-  expect(then).toContain('  inventory/secrets.yaml: provision secrets rotate -i inventory\n')
-  expect(then).not.toContain('-i staging')
+  expect(nextOutput).toContain('  inventory/secrets.yaml: provision secrets rotate -i inventory\n')
+  expect(nextOutput).not.toContain('-i staging')
 })
 
-test('secrets rotate says nothing of others where there are none', async () => {
+test('secrets rotate prints no other files if there are none', async () => {
   const { rotate } = await projectWith({ 'inventory/secrets.yaml': 'a: b\n' })
-  expect(await rotate()).toMatch(/change those secrets too\.\n$/)
+  expect(await rotate()).toMatch(/Change these secrets as well\.\n$/)
 })
 
-test('other secrets are searched for without following a link to a directory, in nothing hidden or installed, and not for ever', async () => {
+test('the search skips links to directories, hidden directories and node_modules, and has a limit', async () => {
   const { root } = await projectWith({
     'inventory/secrets.yaml': 'a: b\n',
     '.git/secrets.yaml': 'a: b\n',
@@ -98,8 +98,8 @@ test('other secrets are searched for without following a link to a directory, in
   mkdirSync(join(root, 'four'))
   symlinkSync('../inventory/secrets.yaml', join(root, 'four/secrets.yaml'))
   const files = ['one/secrets.yaml', 'one/two/secrets.yaml']
-  expect(otherSecrets(root, 'inventory/secrets.yaml')).toEqual({ files, all: true })
-  expect(otherSecrets(root, 'inventory/secrets.yaml', 6)).toEqual({ files: files.slice(0, 1), all: false })
+  expect(otherSecrets(root, 'inventory/secrets.yaml')).toEqual({ files, isComplete: true })
+  expect(otherSecrets(root, 'inventory/secrets.yaml', 6)).toEqual({ files: files.slice(0, 1), isComplete: false })
 })
 
 test('secrets edit offers to edit again if the file cannot be written, and saves the text otherwise', { timeout: 30_000 }, async () => {
@@ -112,23 +112,23 @@ test('secrets edit offers to edit again if the file cannot be written, and saves
   })
   const env = { PROVISION_AGE_KEY_FILE: join(root, 'age.txt'), EDITOR: editor, HOME: root }
   const answers = ['', 'n']
-  const around = (ask?: (question: string) => Promise<string>) =>
-    surroundings({ directory: root, env, ...(ask === undefined ? {} : { ask }) })
-  const edit = (around: ReturnType<typeof surroundings>) => command.run({ positionals: ['edit'], rest: [], values: {} as never }, around)
+  const contextWith = (ask?: (question: string) => Promise<string>) =>
+    testContext({ directory: root, env, ...(ask === undefined ? {} : { ask }) })
+  const edit = (context: ReturnType<typeof testContext>) => command.run({ positionals: ['edit'], rest: [], values: {} as never }, context)
 
-  const refused = around(async () => answers.shift() ?? '')
-  await expect(edit(refused)).rejects.toMatchObject({ why: 'it is not a regular file' })
+  const failing = contextWith(async () => answers.shift() ?? '')
+  await expect(edit(failing)).rejects.toMatchObject({ why: 'it is not a regular file' })
   expect(answers).toEqual([])
   expect(readFileSync(join(root, 'seen'), 'utf8')).toMatch(/a: typed\n$/)
-  const [, file = ''] = /Show it: provision secrets view (\S+)/.exec(refused.said.err) ?? []
+  const [, file = ''] = /Show it: provision secrets view (\S+)/.exec(failing.output.err) ?? []
   expect(await open(relative(root, file))).toBe('a: typed\n')
 
   rmSync(join(root, 'inventory/secrets.yaml'), { recursive: true })
-  const mended = around(async () => {
+  const repaired = contextWith(async () => {
     rmSync(join(root, 'inventory/secrets.yaml'), { recursive: true })
     writeFileSync(editor, `#!/bin/sh\nprintf 'b: again\\n' >>"$1"\n`)
     return 'y'
   })
-  expect(await edit(mended)).toBe(0)
+  expect(await edit(repaired)).toBe(0)
   expect(await open('inventory/secrets.yaml')).toBe('a: typed\nb: again\n')
 })

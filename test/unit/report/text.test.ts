@@ -1,5 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { count, duration, hanging, inLine, neutralized, truncate, visible, width, words, wrap } from '../../../src/report/text.ts'
+import {
+  count,
+  duration,
+  hanging,
+  inLine,
+  neutralized,
+  truncate,
+  visible,
+  width,
+  words,
+  wrap,
+  wrapWords,
+} from '../../../src/report/text.ts'
 import { painter } from '../../../src/report/view.ts'
 
 describe('text from a host cannot control the terminal', () => {
@@ -49,6 +61,12 @@ describe('columns', () => {
     const pieces = wrap(line, 4)
     expect(pieces.join('')).toBe(line)
     expect(pieces.filter((piece) => width(piece) > 4)).toEqual([])
+  })
+
+  test('prose is wrapped between words, and a long word is split', () => {
+    expect(wrapWords('  indented text that wraps', 15)).toEqual(['  indented text', 'that wraps'])
+    expect(wrapWords('see /a/very/long/path/name now', 12)).toEqual(['see', '/a/very/long', '/path/name', 'now'])
+    expect(wrapWords('', 12)).toEqual([''])
   })
 
   test('a truncated line ends with an ellipsis', () => {
