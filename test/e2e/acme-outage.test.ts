@@ -206,7 +206,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     const key = on(`sha256sum ${PAIR}.key`)
     on(`f=$(openssl x509 -in ${PAIR} -noout -fingerprint -sha256); echo "\${f#*=}" >${PAIR}.revoked`)
     const run = await project.provisionBeside('run')
-    expect(run.stdout).toContain('was revoked')
+    expect(run.stdout).toContain('revoked by its authority')
     expect(run.status, run.stderr).toBe(0)
     expect(await served()).toMatchObject({ trusted: true })
     expect((await served()).serial).not.toBe(before.serial)

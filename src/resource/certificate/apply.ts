@@ -12,14 +12,14 @@ import { type CertificateState, headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, RE
 
 type CertificateWork = Work<CertificateSpec, CertificateState>
 
-/** Placeholders in one request; then, one after the other, key and request on the host, the order, the installation, the load. */
+/** Creates all placeholders in one request. Then for each certificate: key and request on the host, order, installation, load. */
 export const applyCertificates = function* (work: readonly CertificateWork[]): Steps {
   for (const { id, state } of work) refuseUnreached(id, state.chain)
   const local = work.filter(({ spec, change }) => spec.stage === 'placeholder' || change.certainty === 'exact')
   yield* inTurn(local, ({ spec }) => (spec.stage === 'placeholder' ? placeholderScript(spec) : accessScript(spec)), {
-    doing: 'making keys for the first start',
-    failed: (id) => `no certificate could be made for ${id}`,
-    fix: 'see that the package openssl is installed and the directory exists',
+    doing: 'creating keys for the first start',
+    failed: (id) => `no certificate created for ${id}`,
+    fix: 'declare the package openssl and the directory before it',
   })
   const done = local.map(({ id }) => id)
   for (const { id, spec } of work) {
@@ -37,8 +37,8 @@ const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): 
   const { names } = spec
   const from = spec.stage === 'leaf' ? spec.authority.key : spec.account
   const request = requireAccepted(
-    yield { do: 'shell', script: requestScript(spec), doing: `making a key for ${names[0]}` },
-    'no certificate request could be made',
+    yield { do: 'shell', script: requestScript(spec), doing: `creating a key for ${names[0]}` },
+    'no certificate request created',
     done,
   )
   const chain = requireAccepted(
@@ -50,19 +50,19 @@ const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): 
       ...(spec.stage === 'leaf' && { leaf: { usages: spec.usages, lifetimeDays: spec.lifetimeDays } }),
       doing: `ordering a certificate for ${names.join(', ')}`,
     },
-    'no certificate was issued',
+    'no certificate issued',
     done,
   )
   const input = Buffer.concat([Buffer.from(`${headerOf(from)}\n`), chain.stdout])
   requireAccepted(
     yield { do: 'shell', script: installScript(spec), input, doing: 'installing the certificate' },
-    'the certificate was not installed',
+    'certificate not installed',
     done,
   )
   if (spec.stage === 'issued') yield* loadCertificate(spec, done)
 }
 
-/** The service that answered for the names runs, and takes the certificate in the same step. */
+/** Reloads the service that answered the challenges, in the same step as the installation. */
 const loadCertificate = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): Steps {
   const files = loadedBy.loads.map(({ path }) => path)
   const restarts = loadedBy.restarts.map(({ path }) => path)
@@ -76,7 +76,7 @@ const loadCertificate = function* ({ loadedBy }: IssuedSpec, done: readonly stri
 const requireAccepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
   if (answer.code === 0) return answer
   refuseUnsafe(answer, what, done)
-  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'see that the package openssl is installed', { done })
+  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'declare the package openssl before it', { done })
 }
 
 const GENERATE = {
@@ -84,7 +84,7 @@ const GENERATE = {
   rsa: { marked: 'Modulus:', options: '-algorithm RSA -pkeyopt rsa_keygen_bits:2048' },
 } as const
 
-/** Chain and key, and where their successors wait. */
+/** Sets the paths of chain and key, and of their staged successors. */
 const namesScript = (path: string): string =>
   [
     guardScript([parentOf(path)]),
@@ -93,9 +93,9 @@ const namesScript = (path: string): string =>
   ].join('\n')
 
 /**
- * Leaves in `$use` a key of the wanted type: the one in place where it is ours, else a new one beside it, which goes live only
- * together with its certificate; who put a key there, or had a certificate revoked, may know of a copy. A renewal keeps the key, so that it is one rename. A cut
- * leaves staged files behind that the next run takes up or overwrites.
+ * Sets `$use` to a key of the desired type: the live key if provision created it, otherwise a new key beside it, which goes live together
+ * with its certificate. A key of unknown origin, or of a revoked certificate, may have been copied. A renewal keeps the key, so it is
+ * one rename. The next run reuses or overwrites staged files of an interrupted run.
  */
 const keyScript = ({ path, keyType }: CertificateSpec): string => `
 umask 077
@@ -111,7 +111,7 @@ fi
 `
 
 const configOf = (names: readonly string[], organization?: string): string => {
-  // A common name has 64 characters at most (RFC 5280, upper bounds) and is for reading only.
+  // A common name has at most 64 characters (RFC 5280, upper bounds) and is informational.
   const common = names.find((name) => name.length <= 64)
   const subject = organization === undefined && common !== undefined ? `CN = ${common}` : `O = ${organization ?? 'provision'}`
   return `[req]
@@ -132,7 +132,7 @@ openssl req -new -key "$use" -config - <<'END'
 ${configOf(spec.names)}END
 `
 
-/** Installs `$new`, with the key it belongs to, if a new one was made: checked, flushed to disk, then renamed. */
+/** Installs `$new`, and its key if that is new: verified, flushed to disk, renamed. */
 const swapScript = (spec: CertificateSpec, save: string): string => `
 public=$(openssl x509 -in "$new" -noout -pubkey)
 belongs() { [ -f "$1" ] && [ "$(openssl pkey -in "$1" -passin pass: -pubout 2>/dev/null)" = "$public" ]; }

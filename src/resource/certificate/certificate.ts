@@ -7,14 +7,14 @@ import { applyCertificates } from './apply.ts'
 import { type CertificateState, observeCertificates } from './observe.ts'
 import { planIssued, planLeaf, planPlaceholder } from './plan.ts'
 
-/** A DNS name as it may stand in a certificate. (A wildcard can be proved by DNS only.) */
+/** A DNS name allowed in a certificate. A wildcard requires a DNS challenge. */
 const dnsName = z
   .string()
   .toLowerCase()
   .max(253)
   .regex(/^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'must be a full host name such as www.example.org')
 
-/** What of a service is needed to make it load a new certificate: the options it was declared with. */
+/** Options of the service resource that are needed to load a new certificate. */
 const loadingService = z.object({
   unit: z.string(),
   loads: z.array(z.object({ path: z.string() })),
@@ -25,14 +25,14 @@ const loadingService = z.object({
 })
 
 const pair = {
-  /** The chain, readable by all; the private key lies beside it as `PATH.key`. */
+  /** Path of the chain, readable by everybody. The private key is `PATH.key`. */
   path: absolutePath,
   names: z
     .array(dnsName)
     .min(1)
     .transform((names): readonly string[] => [...new Set(names)]),
   keyType: z.enum(['ecdsa', 'rsa']).default('ecdsa'),
-  /** Who beside root may read the private key. */
+  /** The group that may read the private key in addition to root. */
   group: accountName.default('root'),
 }
 
@@ -48,18 +48,18 @@ const schema = z.discriminatedUnion('stage', [
     .strictObject({
       stage: z.literal('issued'),
       ...pair,
-      /** The key of the ACME account, as `ctx.acmeAccount(…)` gave it. */
+      /** The key of the ACME account, from `ctx.acmeAccount(…)`. */
       account: z.string().regex(/^\S+$/),
-      /** Which part of its life a certificate has behind it when it is renewed. */
+      /** Fraction of its lifetime after which a certificate is renewed. */
       renewAt,
-      /** The service that reads the certificate; it loads the new one in the same step. */
+      /** The service that reads the certificate. It is reloaded in the same step. */
       loadedBy: z
         .custom<Resource>((value) => typeof value === 'object' && value !== null && 'spec' in value, 'must be a service')
         .transform(({ spec }) => loadingService.parse(spec)),
     })
     .refine(({ path, loadedBy }) => loadedBy.loads.some((file) => file.path === path), {
       path: ['loadedBy'],
-      message: 'must be a service that loads the certificate: name its placeholder in `loads`',
+      message: 'must be a service that loads the certificate: add its placeholder to `loads`',
     }),
   z
     .strictObject({
@@ -68,20 +68,20 @@ const schema = z.discriminatedUnion('stage', [
       keyType: z.literal('ecdsa').default('ecdsa'),
       authority: z.custom<Authority>(
         (value) => typeof value === 'object' && value !== null && 'zone' in value && 'trusted' in value,
-        'must be an authority, as `context.authority({ domain })` gave it',
+        'must be an authority from `context.authority({ domain })`',
       ),
-      /** What it is good for: to be asked by its names, or to ask others. */
+      /** Extended key usages: to accept connections, or to open them. */
       usages: z
         .array(z.enum(['server', 'client']))
         .min(1)
         .transform((usages): readonly ('server' | 'client')[] => [...new Set(usages)].sort()),
-      /** In days; a part of a day is possible. */
+      /** In days; fractions are allowed. */
       lifetimeDays: z.number().min(0.001).max(398).default(90),
       renewAt,
     })
     .refine(({ names, authority }) => names.every((name) => name.endsWith(`.${authority.zone}`)), {
       path: ['names'],
-      message: 'must be names of the trust domain, as `authority.nameOf(host.name)` gives them',
+      message: 'must be names of the trust domain, from `authority.nameOf(host.name)`',
     }),
 ])
 
@@ -118,14 +118,14 @@ const kind = defineKind<Input, CertificateSpec, CertificateState>({
     return spec.stage === 'leaf' ? planLeaf(spec, state, now) : planIssued(spec, state, now)
   },
 
-  orphan: { keep: 'keys and certificates are not removed for being left out' },
+  orphan: { keep: 'keys and certificates are never deleted automatically' },
   signer: ({ stage, ...spec }, { leaf }, now) =>
     stage !== 'leaf' || !('authority' in spec) || leaf?.account !== spec.authority.key || leaf.to <= now.getTime()
       ? undefined
       : { authority: spec.authority, issuer: leaf.issuer, path: spec.path },
   apply: applyCertificates,
 
-  // The host makes both: what lies there is what shall be loaded.
+  // The host creates both files, so the service must load what is on its disk.
   files: ({ path }) => [
     { path, sha256: 'disk' },
     { path: `${path}.key`, sha256: 'disk' },
@@ -133,15 +133,15 @@ const kind = defineKind<Input, CertificateSpec, CertificateState>({
 })
 
 /**
- * A certificate and key for a service to start with: satisfied by any pair that belongs together, else a new key and a
- * self-signed certificate, made on the host and marked as a placeholder.
+ * A certificate and key that let a service start. Any matching pair satisfies it; otherwise the host creates a key and a self-signed
+ * certificate, marked as a placeholder.
  */
 export const placeholder = (options: Omit<Extract<Input, { stage: 'placeholder' }>, 'stage'>): Resource<CertificateSpec> =>
   kind({ ...options, stage: 'placeholder' })
 
 /**
- * A certificate from an ACME authority, renewed in time. The private key is made on the host and stays there; the service that
- * answers the authority must run already, so it stands after that service, and its placeholder before.
+ * A certificate from an ACME authority, renewed before it expires. The host creates the private key and keeps it. Declare it after the
+ * service that answers the challenges, and its placeholder before that service.
  */
 export const certificate = Object.assign(
   (options: Omit<Extract<Input, { stage: 'issued' }>, 'stage'>): Resource<CertificateSpec> => kind({ ...options, stage: 'issued' }),
@@ -149,9 +149,9 @@ export const certificate = Object.assign(
 )
 
 /**
- * A certificate from an authority of the site, renewed in time. The private key is made on the host and stays there. It needs no
- * service that runs, so it stands before the configuration that names it, and behind the file of what is trusted, so that a host whose
- * certificate cannot be signed yet has learnt whom to trust; the service that reads it names it in `loads`.
+ * A certificate from an authority of the site, renewed before it expires. The host creates the private key and keeps it. Declare it before
+ * the configuration that names it and after the file of trusted authorities: a host whose certificate cannot be signed yet then already
+ * has that file. Add it to `loads` of the service that reads it.
  */
 export const leaf = (options: Omit<Extract<Input, { stage: 'leaf' }>, 'stage'>): Resource<CertificateSpec> =>
   kind({ ...options, stage: 'leaf' })

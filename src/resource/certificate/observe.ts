@@ -3,53 +3,53 @@ import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { inodeAt } from '../kind/queries.ts'
 
-/** What a certificate says of itself. */
+/** Content of a certificate. */
 export interface Leaf {
-  /** The certificate as it lies there, with what signs it. */
+  /** The file: the certificate and its chain. */
   readonly pem: string
-  /** SHA-256, in pairs of capital hexadecimal digits with colons between. */
+  /** SHA-256 as `AB:CD:…`. */
   readonly fingerprint: string
-  /** The name of who says to have signed it. */
+  /** The issuer field. */
   readonly issuer: string
   readonly names: readonly string[]
   /** Milliseconds since 1970. */
   readonly from: number
   readonly to: number
   readonly placeholder: boolean
-  /** Through which account or authority we obtained it; undefined when somebody else put it there. */
+  /** The account or authority that issued it to provision; undefined if somebody else installed it. */
   readonly account: string | undefined
-  /** SHA-256 of the file with its private key, as it was when we installed the two; undefined when somebody else put it there. */
+  /** SHA-256 of the key file when provision installed the pair; undefined if somebody else installed it. */
   readonly keyDigest: string | undefined
   readonly keyType: string | undefined
-  /** `client`, `server`, or the object identifier of another use; sorted. */
+  /** `client`, `server`, or the object identifier of another usage; sorted. */
   readonly usages: readonly string[]
 }
 
-/** A certificate and its private key as they lie on a host. The private key is never read. */
+/** A certificate and its private key on a host. The private key itself is never read. */
 export interface CertificateState {
   readonly chain: InodeState
   readonly key: InodeState
-  /** Undefined where there is no certificate, or nothing that can be read as one. */
+  /** Undefined if the file is missing or not a certificate. */
   readonly leaf: Leaf | undefined
-  /** SHA-256 of the private key's file; undefined where there is none. */
+  /** SHA-256 of the key file; undefined if it is missing. */
   readonly keyDigest: string | undefined
-  /** Whether somebody on the host found out that its authority has revoked it. */
+  /** Whether a check on the host recorded that the authority revoked it. */
   readonly revoked: boolean
 }
 
-/** Beside a chain: the SHA-256 fingerprints of certificates that were found to be revoked, a line each. */
+/** Suffix of a file beside the chain: SHA-256 fingerprints of revoked certificates, one per line. */
 export const REVOKED = '.revoked'
 
-/** Marks a certificate that only keeps a service running until the first real one is there. */
+/** Organization of a certificate that only lets a service start until the first certificate is issued. */
 export const PLACEHOLDER = 'provision placeholder'
 
-/** First line of a chain that we had issued: PEM lets text stand outside of its blocks. */
+/** First line of an issued chain. PEM allows text outside of its blocks. */
 export const headerOf = (account: string): string => `# issued through ${account}`
 
-/** A line of every chain that we installed: which private key it was seen to belong to. */
+/** Begins a line of every installed chain: the digest of its private key. */
 export const KEY_HEADER = '# key sha256 '
 
-/** Asks nothing of its own, so any number of certificates costs no process: of a private key only its digest is ever seen. */
+/** Observes certificates by shared queries only, without a process. Of a private key, only its digest is read. */
 export const observeCertificates = (paths: readonly string[]): KindQuery<CertificateState> => ({
   shared: {
     inodes: paths.flatMap((path) => [path, `${path}.key`]),
@@ -74,19 +74,19 @@ export const observeCertificates = (paths: readonly string[]): KindQuery<Certifi
     ),
 })
 
-/** The mode of a private key, by the group that may read it. */
+/** Mode of a private key, depending on the group that may read it. */
 export const keyModeOf = (group: string): string => (group === 'root' ? '600' : '640')
 
 /**
- * Whether there is a certificate, a private key, and the two belong together. We saw to that when we installed them, and wrote
- * it down; what others installed is theirs to answer for.
+ * Whether certificate and private key exist and match. Matched by the digest recorded at installation; a pair that others installed is
+ * assumed to match.
  */
 export const isPair = ({ chain, key, leaf, keyDigest }: CertificateState): boolean => {
   if (chain === ABSENT || chain.type !== 'f' || key === ABSENT || key.type !== 'f' || leaf === undefined) return false
   return leaf.keyDigest === undefined || leaf.keyDigest === keyDigest
 }
 
-/** Extended key usages (RFC 5280, 4.2.1.12), which is what node:crypto gives for its "key usage". */
+/** Extended key usages (RFC 5280, 4.2.1.12), which node:crypto returns as `keyUsage`. */
 const USAGES: ReadonlyMap<string, string> = new Map([
   ['1.3.6.1.5.5.7.3.1', 'server'],
   ['1.3.6.1.5.5.7.3.2', 'client'],
@@ -116,7 +116,7 @@ const readLeaf = (chain: string): Leaf | undefined => {
   }
 }
 
-/** `DNS:a.example, DNS:b.example` as a list; what is no DNS name stays with its prefix, so that it differs from any wanted name. */
+/** Splits `DNS:a.example, DNS:b.example`. Other types keep their prefix, so they differ from every desired name. */
 const namesOf = (subjectAltName: string): readonly string[] =>
   subjectAltName
     .split(', ')

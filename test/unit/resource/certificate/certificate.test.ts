@@ -49,8 +49,8 @@ const worldAt = (now: Date): PlanContext => ({ now, packagesPending: false, chan
 const plan = ({ spec }: Resource<never>, seen: CertificateState, now = ISSUED_ON): Change | undefined => kind.plan(spec, seen, worldAt(now))
 const said = (verdict: Change | undefined): string | undefined => verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
 
-describe('looking at certificates', () => {
-  it('reads names, life and origin, and that key and certificate belong together', () => {
+describe('observing certificates', () => {
+  it('reads names, lifetime and origin, and that key and certificate match', () => {
     const { leaf, keyDigest, key } = seenAt(WWW)
     expect(leaf).toMatchObject({ names: ['example.test', 'www.example.test'], placeholder: false, account: ACCOUNT, keyType: 'ec' })
     expect(new Date(leaf?.from ?? 0).toISOString().slice(0, 10)).toBe('2026-11-23')
@@ -59,7 +59,7 @@ describe('looking at certificates', () => {
     expect(key).toMatchObject({ type: 'f', mode: '600', owner: 'root' })
   })
 
-  it('tells a placeholder and what is not there', () => {
+  it('recognizes a placeholder and a missing certificate', () => {
     expect(seenAt(SHOP).leaf).toMatchObject({ placeholder: true, account: undefined })
     expect(seenAt(NONE)).toEqual({ chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false })
   })
@@ -70,11 +70,11 @@ describe('looking at certificates', () => {
     expect(String(observe([WWW]).script)).toBe('')
   })
 
-  it('takes an answer that is cut for none', () => {
+  it('treats a truncated certificate as none', () => {
     expect(() => look([SHOP, WWW, NONE], recorded.subarray(recorded.indexOf('pair')))).toThrow('did not speak of')
   })
 
-  it('asks once for a pair that two resources share', () => {
+  it('queries a pair once that two resources share', () => {
     expect(observe([WWW]).shared).toEqual(kind.observe([placeholder({ path: WWW, names: NAMES }).spec, wanted(WWW).spec]).shared)
   })
 })
@@ -83,17 +83,17 @@ describe('planning a placeholder', () => {
   const plain = (path: string) => placeholder({ path, names: NAMES }) as Resource<never>
 
   it.each([
-    ['an issued certificate serves as well', seenAt(WWW), undefined],
-    ['a placeholder is enough, expired or not', seenAt(SHOP), undefined],
-    ['nothing there', seenAt(NONE), 'create dependent missing'],
-    ['the key was lost', { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update dependent the private key is missing'],
+    ['an issued certificate', seenAt(WWW), undefined],
+    ['a placeholder, expired or not', seenAt(SHOP), undefined],
+    ['missing', seenAt(NONE), 'create dependent missing'],
+    ['a missing key', { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update dependent private key missing'],
     [
-      'the key of another',
+      'a key of another certificate',
       { ...seenAt(WWW), keyDigest: seenAt(SHOP).keyDigest },
-      'update dependent the private key belongs to another certificate',
+      'update dependent private key of another certificate',
     ],
-    ['half a file', { ...seenAt(WWW), leaf: undefined }, 'update dependent is no certificate'],
-    ['a pair of somebody else', { ...seenAt(WWW), leaf: { ...Object(seenAt(WWW).leaf), keyDigest: undefined } }, undefined],
+    ['a truncated file', { ...seenAt(WWW), leaf: undefined }, 'update dependent not a certificate'],
+    ['a pair that others installed', { ...seenAt(WWW), leaf: { ...Object(seenAt(WWW).leaf), keyDigest: undefined } }, undefined],
   ] as const)('%s', (_, seen, expected) => {
     expect(said(plan(plain(WWW), seen, new Date('2040-01-01')))).toBe(expected)
   })
@@ -104,29 +104,29 @@ describe('planning a certificate', () => {
   const { chain, key } = seenAt(WWW)
 
   it.each([
-    ['as wanted', as(), seenAt(WWW), undefined],
-    ['one that was revoked', as(), { ...seenAt(WWW), revoked: true }, 'update dependent was revoked'],
+    ['converged', as(), seenAt(WWW), undefined],
+    ['revoked', as(), { ...seenAt(WWW), revoked: true }, 'update dependent revoked by its authority'],
     ['names in another order', as({ names: ['example.test', 'WWW.example.test'] }), seenAt(WWW), undefined],
-    ['nothing there', as(), seenAt(NONE), 'create dependent not issued yet'],
-    ['a placeholder', as(), seenAt(SHOP), 'create dependent only a placeholder is there'],
+    ['missing', as(), seenAt(NONE), 'create dependent not issued yet'],
+    ['a placeholder', as(), seenAt(SHOP), 'create dependent placeholder to be replaced'],
     ['one name fewer', as({ names: ['www.example.test'] }), seenAt(WWW), 'update dependent names differ'],
-    ['another authority', as({ account: 'acme-account:letsencrypt' }), seenAt(WWW), 'update dependent comes from elsewhere'],
+    ['another authority', as({ account: 'acme-account:letsencrypt' }), seenAt(WWW), 'update dependent issued elsewhere'],
     [
       'a chain of somebody else',
       as(),
       { ...seenAt(WWW), leaf: { ...Object(seenAt(WWW).leaf), keyDigest: undefined } },
-      'update dependent comes from elsewhere',
+      'update dependent issued elsewhere',
     ],
-    ['another key type', as({ keyType: 'rsa' }), seenAt(WWW), 'update dependent the key is of another type'],
-    ['the key was lost', as(), { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update dependent the private key is missing'],
+    ['another key type', as({ keyType: 'rsa' }), seenAt(WWW), 'update dependent key type differs'],
+    ['a missing key', as(), { ...seenAt(WWW), key: 'absent', keyDigest: undefined }, 'update dependent private key missing'],
+    ['a key that everybody may read', as(), { ...seenAt(WWW), key: { ...Object(key), mode: '644' } }, 'update exact owner or mode differs'],
     [
-      'a key that all may read',
+      'a link in its place',
       as(),
-      { ...seenAt(WWW), key: { ...Object(key), mode: '644' } },
-      'update exact others than intended may read or write it',
+      { ...seenAt(WWW), chain: { ...Object(chain), type: 'l' } },
+      'update dependent a symbolic link at its path',
     ],
-    ['a link in its place', as(), { ...seenAt(WWW), chain: { ...Object(chain), type: 'l' } }, 'update dependent is a symbolic link'],
-    ['a group that may read the key', as({ group: 'ssl-cert' }), seenAt(WWW), 'update exact others than intended may read or write it'],
+    ['a group that may read the key', as({ group: 'ssl-cert' }), seenAt(WWW), 'update exact owner or mode differs'],
   ] as const)('%s', (_, want, seen, expected) => {
     expect(said(plan(want, seen as CertificateState))).toBe(expected)
   })
@@ -146,18 +146,18 @@ describe('planning a certificate', () => {
     ['2027-01-23T00:00:00Z', '2027-02-21'],
     ['2027-02-07T00:00:00Z', undefined],
     ['2027-02-22T00:00:00Z', undefined],
-  ])('is due on %s, and may wait until %s', (now, until) => {
+  ])('is renewed on %s, deferrable until %s', (now, until) => {
     expect(plan(as(), seenAt(WWW), new Date(now))?.deferrableUntil?.toISOString().slice(0, 10)).toBe(until)
   })
 
-  it('shows which names come and go', () => {
+  it('shows which names are added and removed', () => {
     expect(plan(as({ names: ['www.example.test', 'shop.example.test'] }), seenAt(WWW))?.differences).toEqual([
       { key: 'names', from: 'example.test, www.example.test', to: 'shop.example.test, www.example.test' },
     ])
   })
 })
 
-describe('making a certificate so', () => {
+describe('applying a certificate', () => {
   const answer = (stdout: string, code = 0, stderr = ''): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
   const steps = (answers: readonly Answer[], certainty: 'dependent' | 'exact' = 'dependent'): readonly Step[] => {
     const resource = wanted(WWW) as Resource<never>
@@ -173,24 +173,24 @@ describe('making a certificate so', () => {
     return taken
   }
 
-  it('requests on the host, orders in the names of the site, installs, and has it loaded', () => {
+  it('requests on the host, orders the names of the site, installs and reloads', () => {
     const taken = steps([answer('REQUEST'), answer('CHAIN\n'), answer(''), answer('')])
     expect(taken.map((step) => step.do)).toEqual(['shell', 'identity', 'shell', 'shell'])
     expect(taken[1]).toMatchObject({ identity: ACCOUNT, request: 'REQUEST', names: NAMES })
     expect(Buffer.from((taken[2] as { input: Uint8Array }).input).toString()).toBe(`# issued through ${ACCOUNT}\nCHAIN\n`)
   })
 
-  it('stops where the host refuses', () => {
+  it('stops if the host refuses', () => {
     expect(() => steps([answer('', 1, 'openssl: not found')])).toThrow('openssl: not found')
-    expect(() => steps([answer('REQUEST'), answer('CHAIN'), answer('', 1, 'does not belong')])).toThrow('was not installed')
+    expect(() => steps([answer('REQUEST'), answer('CHAIN'), answer('', 1, 'does not belong')])).toThrow('certificate not installed')
   })
 
-  it('orders nothing where only the modes are wrong', () => {
+  it('orders nothing if only the modes differ', () => {
     expect(steps([answer('')], 'exact').map((step) => step.do)).toEqual(['shell'])
   })
 })
 
-describe('what can be asked for', () => {
+describe('options of a certificate', () => {
   it.each([[['www.*.example.org']], [['example']], [['-a.example.org']], [['a b.example.org']], [['a.example.org,DNS:evil.org']], [[]]])(
     'not %o',
     (names) => {
@@ -198,7 +198,7 @@ describe('what can be asked for', () => {
     },
   )
 
-  it('not a service that does not load the certificate', () => {
+  it('refuse a service that does not load the certificate', () => {
     const loadedBy = service({ unit: 'haproxy.service', loads: [file({ path: '/etc/haproxy/haproxy.cfg', content: '' })] })
     expect(() => certificate({ path: WWW, names: NAMES, account: ACCOUNT, loadedBy })).toThrow(
       'must be a service that loads the certificate',

@@ -79,28 +79,28 @@ const plan = (pair: CertificateState, more: object = {}, now = day(1)): string |
 
 describe('planning a certificate of the site', () => {
   it.each([
-    ['as wanted', {}, {}, undefined],
-    ['its use in another order', {}, { usages: ['client', 'server', 'client'] }, undefined],
+    ['converged', {}, {}, undefined],
+    ['usages in another order', {}, { usages: ['client', 'server', 'client'] }, undefined],
     ['for another host', { names: [`web-02.${ZONE}`] }, {}, 'update dependent names differ'],
-    ['through an account', { header: 'acme-account:letsencrypt' }, {}, 'update dependent comes from elsewhere'],
-    ['of another domain', { header: 'authority:database' }, {}, 'update dependent comes from elsewhere'],
-    ['good for too much', {}, { usages: ['client'] }, 'update dependent is good for something else'],
-    ['good for too little', { usages: ['client'] }, {}, 'update dependent is good for something else'],
+    ['through an account', { header: 'acme-account:letsencrypt' }, {}, 'update dependent issued elsewhere'],
+    ['of another domain', { header: 'authority:database' }, {}, 'update dependent issued elsewhere'],
+    ['too many usages', {}, { usages: ['client'] }, 'update dependent usages differ'],
+    ['too few usages', { usages: ['client'] }, {}, 'update dependent usages differ'],
     ['a key that its service may read', { group: 'mysql' }, { group: 'mysql' }, undefined],
-    ['a key that others may read', { group: 'mysql' }, {}, 'update exact others than intended may read or write it'],
+    ['a key that others may read', { group: 'mysql' }, {}, 'update exact owner or mode differs'],
   ] as const)('%s', async (_, pair, more, expected) => {
     expect(plan(await seen(pair), more)).toBe(expected)
   })
 
-  it('that another signed, under the same name and with our own mark, is not ours', async () => {
-    expect(plan(await seen({ by: other }))).toBe('update dependent comes from elsewhere')
+  it('is not accepted from another signer, even with our issuer name and mark', async () => {
+    expect(plan(await seen({ by: other }))).toBe('update dependent issued elsewhere')
   })
 
-  it('of a generation that is trusted no longer is replaced', async () => {
-    expect(plan(await seen(), { authority: authority(trusted.slice(1)) })).toBe('update dependent comes from elsewhere')
+  it('is replaced if its generation is no longer trusted', async () => {
+    expect(plan(await seen(), { authority: authority(trusted.slice(1)) })).toBe('update dependent issued elsewhere')
   })
 
-  it('is planned before there is an authority', () => {
+  it('is planned before the authority exists', () => {
     expect(plan(NONE, { authority: authority([]) })).toBe('create dependent not issued yet')
   })
 
@@ -114,8 +114,8 @@ describe('planning a certificate of the site', () => {
   })
 })
 
-describe('making it so', () => {
-  it('has the request signed for what the site says, and leaves the load to the service', () => {
+describe('applying it', () => {
+  it('signs the request with the options of the site and does not reload the service', () => {
     const { id, spec } = wanted({ lifetimeDays: 7 })
     const verdict: Change = { action: 'create', certainty: 'dependent', reason: '', differences: [] }
     const run = kind.apply([{ id, spec, state: NONE, change: verdict }])
@@ -136,9 +136,9 @@ describe('making it so', () => {
   it.each([
     ['a name of another domain', { names: ['web-01.database.provision.internal'] }],
     ['a name that only ends like it', { names: ['web-01edge.provision.internal'] }],
-    ['no use', { usages: [] }],
+    ['no usage', { usages: [] }],
     ['no authority', { authority: 'edge' }],
-    ['a life without end', { lifetimeDays: 4000 }],
+    ['an unlimited lifetime', { lifetimeDays: 4000 }],
   ])('cannot be asked for with %s', (_, more) => {
     expect(() => wanted(more)).toThrow()
   })
