@@ -1,13 +1,13 @@
 import type { PlannedChange } from './plan/plan.ts'
 
-/** Everything that an engine has to tell while it works. Whoever shows it listens; nobody below prints. */
+/** What the engine reports during a run. Listeners show it; the engine itself prints nothing. */
 export type Event =
   | {
       readonly type: 'host'
       readonly host: string
       readonly state: 'connecting' | 'observing' | 'waiting' | 'applying' | 'proving' | 'done'
     }
-  /** What a host is doing at this moment, in words: `installing nginx`; undefined: nothing in particular. */
+  /** What a host is doing at this moment, such as `installing nginx`; undefined when nothing is under way. */
   | { readonly type: 'doing'; readonly host: string; readonly what: string | undefined }
   | {
       readonly type: 'change'
@@ -15,11 +15,11 @@ export type Event =
       readonly change: PlannedChange
       readonly durationMs?: number
     }
-  /** A host is out of service at another one while it is changed, or in again and found healthy. */
+  /** A host was taken out of service at the host `at`, or put back there and found healthy. */
   | { readonly type: 'rolling'; readonly phase: 'out' | 'back'; readonly host: string; readonly at: string; readonly durationMs: number }
-  /** A change was put back, because its host was not well. */
+  /** A change was reverted, because its host failed or was unhealthy afterwards. */
   | { readonly type: 'reverted'; readonly change: PlannedChange }
-  /** What a person should know of what was done, and not worry about. */
+  /** Information about what was done; it needs no action. */
   | { readonly type: 'note'; readonly host: string; readonly what: string }
   | { readonly type: 'warning'; readonly host?: string; readonly role?: string; readonly what: string }
 

@@ -11,7 +11,7 @@ import { readProject } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/source/suggest.ts'
 
-/** What a user names on the command line, and where they stand. */
+/** The project and the files that a command line names. */
 export interface Given {
   /** The project's directory, absolute. */
   readonly root: string
@@ -21,51 +21,51 @@ export interface Given {
 }
 
 export interface PrepareOptions extends Given {
-  /** Host patterns; none: all hosts of the playbook. */
+  /** Host patterns; empty selects all hosts of the playbook. */
   readonly limit?: readonly string[]
-  /** Roles whose resources may be changed; none: all. */
+  /** Roles whose resources may be changed; empty selects all. */
   readonly roles?: readonly string[]
-  /** Hosts of which rows may be lost that only they have. */
+  /** Hosts whose unreplicated rows may be discarded. */
   readonly allowDataLoss?: readonly string[]
-  /** Log in with this instead of what the inventory says. */
+  /** Account and key to use instead of those of the inventory. */
   readonly login?: Login
 }
 
-/** An account on the hosts, and the private key that opens it; what is missing is as the inventory says. */
+/** An account on the hosts and its private key; a missing part is taken from the inventory. */
 export interface Login {
   readonly user?: string
   readonly key?: string
 }
 
-/** Inventory, playbooks and roles, read and checked. */
+/** Inventory, playbooks and roles after reading and checking. */
 export interface Understood {
   readonly site: Site
   readonly bindings: Bindings
-  /** What may well be meant, and is told all the same. */
+  /** Suspicious but valid input, shown as a warning. */
   readonly warnings: readonly Problem[]
 }
 
-/** Everything that can be known and checked before a packet leaves this machine. */
+/** Everything that is known and checked before a packet leaves this machine. */
 export interface Prepared {
   readonly root: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly site: Site
   readonly bindings: Bindings
-  /** What may well be meant, and is told all the same. */
+  /** Suspicious but valid input, shown as a warning. */
   readonly warnings: readonly Problem[]
-  /** Hosts of the playbook within the limit, in inventory order. */
+  /** Selected hosts of the playbook, in inventory order. */
   readonly targets: readonly string[]
   /** How to reach each of them. */
   readonly reach: ReadonlyMap<string, Target>
-  /** Hosts that are no part of the run and may be needed for it, to take others out there: how to reach each. */
+  /** Hosts outside the run where hosts of the run are taken out of service, and how to reach each. */
   readonly beside: ReadonlyMap<string, Target>
-  /** Roles that were asked for; empty: all. */
+  /** Selected roles; empty selects all. */
   readonly roles: readonly string[]
-  /** Hosts of which rows may be lost that only they have: their data may be replaced, or another may take over while they are away. */
+  /** Hosts whose unreplicated rows may be discarded: their data may be replaced, or another host may take over while they are away. */
   readonly allowDataLoss: readonly string[]
 }
 
-/** Reads and checks inventory, playbooks, roles and options; needs no key and asks no host. Throws every problem found, all of them input errors. */
+/** Reads and checks inventory, playbooks, roles and options. Reads no key and contacts no host. Throws all input errors together. */
 export const understand = async ({ root, inventory, playbooks, env }: Given): Promise<Understood> => {
   const raw = await readProject({
     root,
@@ -79,22 +79,22 @@ export const understand = async ({ root, inventory, playbooks, env }: Given): Pr
   return { site, bindings, warnings: distinctProblems([...site.warnings, ...bindings.warnings]) }
 }
 
-/** Understands the project, and finds out how to reach the hosts that are meant: keys are read, nothing is sent. */
+/** Reads and checks the project, and resolves how to reach the selected hosts. Reads keys, contacts no host. */
 export const prepare = async ({ limit = [], roles = [], allowDataLoss = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
   const { site, bindings, warnings } = await understand(given)
   for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
-  for (const host of allowDataLoss) if (!site.hosts.has(host)) throw unknownLoser(host, [...site.hosts.keys()])
-  const losers = bindings.bound.filter(({ role, context }) => role.holdsOwnRows?.(context) === true).map(({ host }) => host)
-  for (const host of allowDataLoss) if (!losers.includes(host)) throw noLoser(host, [...new Set(losers)])
+  for (const host of allowDataLoss) if (!site.hosts.has(host)) throw unknownHost(host, [...site.hosts.keys()])
+  const candidates = bindings.bound.filter(({ role, context }) => role.holdsOwnRows?.(context) === true).map(({ host }) => host)
+  for (const host of allowDataLoss) if (!candidates.includes(host)) throw noUnreplicatedRows(host, [...new Set(candidates)])
   const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
   const played = new Set(site.plays.flatMap(({ hosts }) => hosts))
-  const chosen = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
-  if (chosen.length === 0) throw nobody(limit, 'no host of the playbook', 'name a host that a play binds to roles')
+  const selected = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
+  if (selected.length === 0) throw noHost(limit, 'no host of the playbook is selected', 'name a host that a play binds to roles')
   for (const role of roles)
-    if (!bindings.bound.some((one) => one.role.name === role && limited.includes(one.host)))
-      throw nobody(limit, `no host with role ${role}`, 'name a host that a play binds to this role')
-  const targets = chosen.map(({ name }) => name)
-  const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, besides(site, bindings, targets), login)])
+    if (!bindings.bound.some((bound) => bound.role.name === role && limited.includes(bound.host)))
+      throw noHost(limit, `no host with role ${role} is selected`, 'name a host that a play binds to this role')
+  const targets = selected.map(({ name }) => name)
+  const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, drainingHosts(site, bindings, targets), login)])
   const problems = await checkTargets([...reach.values(), ...beside.values()])
   if (problems.length > 0) throw new Problems(problems)
   return { root: given.root, env: given.env, site, bindings, warnings, targets, reach, beside, roles, allowDataLoss }
@@ -107,7 +107,7 @@ const reachOf = async (site: Site, names: readonly string[], login: Login): Prom
   )
 }
 
-/** A passphrase or a sudo password of the inventory belongs to its own key and account. */
+// A passphrase or a sudo password of the inventory belongs to the key and account of the inventory.
 const loggingIn = ({ passphrase, sudoPassword, ...connection }: Connection, { user, key }: Login): Connection => ({
   ...connection,
   ...(sudoPassword !== undefined && user === undefined && { sudoPassword }),
@@ -121,8 +121,8 @@ const loggingIn = ({ passphrase, sudoPassword, ...connection }: Connection, { us
   ],
 })
 
-/** Where hosts within the limit are taken out that are not within it themselves. */
-const besides = ({ plays }: Site, bindings: Bindings, targets: readonly string[]): readonly string[] => {
+/** Hosts outside the selection at which selected hosts are taken out of service. */
+const drainingHosts = ({ plays }: Site, bindings: Bindings, targets: readonly string[]): readonly string[] => {
   const rolling = new Set(plays.filter(({ serial }) => serial.length > 0).flatMap(({ hosts }) => hosts))
   const places = targets.filter((host) => rolling.has(host)).flatMap((host) => drainsOf(bindings, host).map(({ at }) => at))
   return [...new Set(places)].filter((at) => !targets.includes(at))
@@ -130,11 +130,11 @@ const besides = ({ plays }: Site, bindings: Bindings, targets: readonly string[]
 
 const rolesOf = (site: Site): readonly string[] => [...new Set(site.plays.flatMap((play) => play.roles.map(({ name }) => name)))]
 
-const nobody = (limit: readonly string[], who: string, fix: string): Problem =>
+const noHost = (limit: readonly string[], what: string, fix: string): Problem =>
   new Problem({
     class: 'input',
     where: { command: limit.map((pattern) => `--limit ${pattern}`).join(' ') || 'provision' },
-    what: `${who} is within it`,
+    what,
     fix,
   })
 
@@ -142,22 +142,23 @@ const unknownRole = (role: string, used: readonly string[]): Problem =>
   new Problem({
     class: 'input',
     where: { command: `--role ${role}` },
-    what: `the playbook has no role ${role}`,
+    what: `role ${role} is not in the playbook`,
     fix: suggestion(role, used, 'name a role of the playbook'),
   })
 
-const noLoser = (host: string, losers: readonly string[]): Problem =>
+const noUnreplicatedRows = (host: string, candidates: readonly string[]): Problem =>
   new Problem({
     class: 'input',
     where: { command: `--allow-data-loss ${host}` },
-    what: `${host} can have no rows that no other host has: it is no primary and no replica of this playbook`,
-    fix: losers.length === 0 ? 'leave it out' : `name one of ${losers.join(', ')}, or leave it out`,
+    what: `${host} cannot hold unreplicated rows`,
+    why: 'the playbook makes it neither a primary nor a replica',
+    fix: candidates.length === 0 ? 'remove this option' : `name one of ${candidates.join(', ')}, or remove this option`,
   })
 
-const unknownLoser = (host: string, hosts: readonly string[]): Problem =>
+const unknownHost = (host: string, hosts: readonly string[]): Problem =>
   new Problem({
     class: 'input',
     where: { command: `--allow-data-loss ${host}` },
-    what: `the inventory has no host ${host}`,
+    what: `host ${host} is not in the inventory`,
     fix: suggestion(host, hosts, 'name a host of the inventory'),
   })

@@ -2,19 +2,19 @@ import type { Problem } from '../problem.ts'
 import type { Listener } from './events.ts'
 import type { PlannedChange, Prediction } from './plan/plan.ts'
 
-/** What has become of a run so far: which changes were applied, which failed, and which hosts can no longer be gone on with. */
+/** Progress of a run: applied, failed and deferred changes, and hosts excluded from the rest. */
 export class RunProgress {
   readonly problems: Problem[] = []
   readonly #listen: Listener
   readonly #applied = new Map<string, number>()
   readonly #failed = new Map<string, number>()
-  readonly #broken = new Set<string>()
+  readonly #excluded = new Set<string>()
   readonly #lost = new Set<string>()
-  /** How many changes were made or became necessary although no plan foretold them. */
+  /** Number of changes that were made or became necessary although the plan did not contain them. */
   unpredicted = 0
-  readonly #made = new Set<string>()
-  readonly #putOff = new Set<string>()
-  /** Grows with every write, so that an observation knows whether it is older than one. */
+  readonly #appliedKeys = new Set<string>()
+  readonly #deferred = new Set<string>()
+  /** Number of writes so far. While it is 0, the observations made for the plan are still valid. */
   writes = 0
 
   constructor(listen: Listener) {
@@ -24,7 +24,7 @@ export class RunProgress {
   applied(change: PlannedChange, durationMs: number): void {
     this.writes += 1
     this.#applied.set(change.host, this.changed(change.host) + 1)
-    this.#made.add(`${change.host} ${change.resource}`)
+    this.#appliedKeys.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'change', phase: 'applied', change, durationMs })
   }
 
@@ -35,41 +35,41 @@ export class RunProgress {
     this.exclude(change.host, problems)
   }
 
-  /** It could not be made yet, and can wait: a person hears of it, and the next run tries again. */
+  /** Postpones a change to the next run and shows a warning. */
   defer(change: PlannedChange, what: string): void {
-    this.#putOff.add(`${change.host} ${change.resource}`)
+    this.#deferred.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'warning', host: change.host, role: change.role, what })
   }
 
-  /** Whether it was applied; a run that was ended early did not come to all of its changes. */
+  /** Whether a change was applied. A run that ends early leaves some of its changes unapplied. */
   isApplied({ host, resource }: Pick<PlannedChange, 'host' | 'resource'>): boolean {
-    return this.#made.has(`${host} ${resource}`)
+    return this.#appliedKeys.has(`${host} ${resource}`)
   }
 
   isDeferred({ host, resource }: Pick<PlannedChange, 'host' | 'resource'>): boolean {
-    return this.#putOff.has(`${host} ${resource}`)
+    return this.#deferred.has(`${host} ${resource}`)
   }
 
   get hasDeferred(): boolean {
-    return this.#putOff.size > 0
+    return this.#deferred.size > 0
   }
 
-  /** The host is left as it is for the rest of the run. */
+  /** Excludes a host from the rest of the run. */
   exclude(host: string, problems: readonly Problem[]): void {
-    this.#broken.add(host)
-    // Another host that was lost can be the reason.
+    this.#excluded.add(host)
+    // The unreachable host may be another one, such as the load balancer where this host is taken out of service.
     if (problems.some(({ class: sort, where }) => sort === 'unreachable' && 'host' in where && where.host === host)) this.#lost.add(host)
     this.problems.push(...problems)
   }
 
-  /** Does something that is one change, and counts it as applied. */
+  /** Runs `act` and counts the change as applied, with its duration. Errors pass through. */
   async timed(change: PlannedChange, act: () => Promise<void>): Promise<void> {
     const started = performance.now()
     await act()
     this.applied(change, performance.now() - started)
   }
 
-  /** How many of the changes that happened had been foretold. */
+  /** How many of the changes that were made the plan had predicted. */
   get prediction(): Prediction {
     const applied = [...this.#applied.values()].reduce((sum, number) => sum + number, 0)
     return { predicted: applied, actual: applied + this.unpredicted }
@@ -84,7 +84,7 @@ export class RunProgress {
   }
 
   isExcluded(host: string): boolean {
-    return this.#broken.has(host)
+    return this.#excluded.has(host)
   }
 
   isLost(host: string): boolean {

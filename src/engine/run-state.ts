@@ -13,15 +13,15 @@ import type { RunProgress } from './progress.ts'
 export interface PlanOptions {
   readonly listen: Listener
   readonly signal: AbortSignal
-  /** Who takes the lock on every host; left out by a dry run. */
+  /** Holder of the lock on every host; a dry run takes no lock. */
   readonly lock?: Holder
-  /** Wait for a lock that somebody else holds. */
+  /** Wait for a lock that another run holds. */
   readonly wait?: boolean
-  /** Delete orphans: resources that earlier runs made and that no role declares any more. */
+  /** Delete orphans: resources that provision created and no role declares any more. */
   readonly prune?: boolean
 }
 
-/** A host of a run: its session, what is declared for it, what differs there. */
+/** A host of a run: its session, its declared resources, and its pending changes. */
 export interface RunHost {
   readonly session: Session
   readonly placed: readonly DeclaredResource[]
@@ -29,13 +29,13 @@ export interface RunHost {
   readonly changes: readonly PlannedChange[]
 }
 
-/** One run, made once by `plan`: all that its functions work with. Its holder must close it. */
+/** The state of one run. `plan` creates it; the caller of `plan` must close it. */
 export interface Run {
   readonly prepared: Prepared
   readonly plan: Plan
   /** The hosts that were reached. */
   readonly hosts: ReadonlyMap<string, RunHost>
-  /** The newest observation of every host; replaced as the run goes on. */
+  /** The newest observation of every host; replaced during the run. */
   readonly observations: Map<string, Observation>
   readonly identities: Identities
   readonly selected: Selection
@@ -43,11 +43,11 @@ export interface Run {
   readonly allowDataLoss: ReadonlySet<string>
   readonly progress: RunProgress
   readonly listen: Listener
-  /** When it fires, the step at hand is finished and no other is started. */
+  /** When it fires, the current step is finished and no further step is started. */
   readonly signal: AbortSignal
-  /** Hosts that could not be reached or observed, and why. */
+  /** Why hosts could not be reached or observed. */
   readonly unreachable: readonly Problem[]
-  /** Opens a session, with its lock, on a host outside the run that the run needs. */
+  /** Opens a session, with its lock, on a host outside the run. */
   borrow(host: string): Promise<Session>
   close(): Promise<void>
 }

@@ -4,7 +4,7 @@ import { isOrphan } from '../resource/ownership/orphan.ts'
 import { projectFiles } from '../role/files.ts'
 import { borrowing } from './observe/borrow.ts'
 import { observe, openSessions, type Session } from './observe/session.ts'
-import { declaring, identityChanges, tellWhoLearns } from './plan/identities.ts'
+import { declaring, identityChanges, markStaleHosts } from './plan/identities.ts'
 import { orphanNotices, orphansOn, withheldOn, withOrphans } from './plan/orphans.ts'
 import { forbiddenOn, noticesOf, type Selection, unfinishedOf } from './plan/plan-host.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './plan/resources.ts'
@@ -33,7 +33,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
     return found
   }
   const surroundings = { bindings, files, identities: declaring(identities, declarers), listen: options.listen }
-  // Looked at with identities of its own: what a host asks for counts once the host was reached.
+  // Uses identities of its own: an identity counts as declared only once its host was reached.
   const unused = await openIdentities(root, env)
   const faults = faultsAhead([...reach.keys()], { ...surroundings, identities: declaring(unused) })
   if (faults.length > 0) throw new Problems(faults)
@@ -57,7 +57,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
     ]
     if (forbidden.length > 0) throw new Problems(forbidden)
     const { surveys, everywhere, lost } = await surveyed(met, selected, allowDataLoss)
-    tellWhoLearns(identities, surveys)
+    markStaleHosts(identities, surveys)
     const changes = [
       ...identityChanges(identities, declarers, selected),
       ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
@@ -115,7 +115,7 @@ const observeHost = async (
   { prepared, options }: { readonly prepared: Prepared; readonly options: PlanOptions },
 ): Promise<Met> => {
   const session = await opening
-  if (session === undefined) throw new Error(`${name} was not opened`)
+  if (session === undefined) throw new Error(`no session was opened for ${name}`)
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
     const declared = resourcesOf(name, session.facts, surroundings)

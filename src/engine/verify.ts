@@ -4,7 +4,7 @@ import type { Check } from '../role/role.ts'
 import { masked, secretsIn } from '../secret/secret.ts'
 import type { Prepared } from './prepare.ts'
 
-/** What came of one check on one host. */
+/** The result of one check on one host. */
 export interface Checked {
   readonly host: string
   readonly role: string
@@ -12,19 +12,19 @@ export interface Checked {
   readonly passed: boolean
 }
 
-/** The checks of all hosts, and why some failed or could not be made. */
+/** The results of all checks, and a problem for each check that failed or could not be run. */
 export interface Verified {
   readonly checked: readonly Checked[]
   readonly problems: readonly Problem[]
 }
 
-/** Asks the services themselves: runs the behavioural checks of every role on its hosts. Takes no lock and changes nothing. */
+/** Runs the behavioural checks of every role on its hosts. Takes no lock and changes nothing. */
 export const verify = async (prepared: Prepared, signal: AbortSignal): Promise<Verified> => {
   const hosts = await Promise.all(prepared.targets.map((host) => verifyHost(host, prepared, signal)))
   return { checked: hosts.flatMap(({ checked }) => checked), problems: hosts.flatMap(({ problems }) => problems) }
 }
 
-interface Placed extends Check {
+interface RoleCheck extends Check {
   readonly role: string
 }
 
@@ -36,12 +36,12 @@ const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal)
   try {
     const shell = await openShell(target, { signal })
     try {
-      const asked = checks.map(async (check) => ({ check, answer: await shell.request(String(check.script), { deadlineMs: CHECK_MS }) }))
-      const told = (await Promise.all(asked)).filter(({ answer }) => answer.code !== NOTHING_TO_CHECK)
-      const problems = told.flatMap(({ check, answer: { code, stdout, stderr } }) =>
+      const answers = checks.map(async (check) => ({ check, answer: await shell.request(String(check.script), { deadlineMs: CHECK_MS }) }))
+      const results = (await Promise.all(answers)).filter(({ answer }) => answer.code !== NOTHING_TO_CHECK)
+      const problems = results.flatMap(({ check, answer: { code, stdout, stderr } }) =>
         code === 0 ? [] : [failure(host, check, `exit ${code}: ${masked(`${stderr}${stdout}`, secrets).trim().slice(0, 2000)}`)],
       )
-      return { checked: told.map(({ check: { role, name }, answer }) => ({ host, role, name, passed: answer.code === 0 })), problems }
+      return { checked: results.map(({ check: { role, name }, answer }) => ({ host, role, name, passed: answer.code === 0 })), problems }
     } finally {
       await shell.close()
     }
@@ -52,22 +52,22 @@ const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal)
   }
 }
 
-const checksOf = (host: string, { bindings, roles }: Prepared): readonly Placed[] =>
+const checksOf = (host: string, { bindings, roles }: Prepared): readonly RoleCheck[] =>
   bindings.bound
     .filter((bound) => bound.host === host && (roles.length === 0 || roles.includes(bound.role.name)))
     .flatMap(({ role, context }) => (role.verify?.(context) ?? []).map((check) => ({ ...check, role: role.name })))
 
-/** The exit status of a check of which there is nothing on this host. */
+/** Exit status of a check that does not apply to this host. */
 const NOTHING_TO_CHECK = 77
 
-/** A check asks one service; one that says nothing for so long is not well. */
+/** A check asks one service. A service that does not answer within this time counts as failed. */
 const CHECK_MS = 60_000
 
-const failure = (host: string, check: Placed, why: string): Problem =>
+const failure = (host: string, check: RoleCheck, why: string): Problem =>
   new Problem({
     class: 'task',
     where: { host, role: `role ${check.role}` },
-    what: `does not behave as it should: ${check.name}`,
+    what: `check failed: ${check.name}`,
     why,
-    fix: '`provision run` shows whether its configuration is as described; if it is, look at the service itself',
+    fix: 'run provision run --dry-run to see whether its configuration differs; if it does not, read the service’s own log',
   })

@@ -138,7 +138,7 @@ const putOff = async (days: number, words: readonly (string | RegExp)[]): Promis
   const run = await runIn(days)
   expect(run.stderr).toBe('')
   expect(run.status).toBe(0)
-  for (const name of NAMES) expect(run.stdout).toContain(`${name}.example.test.pem was not renewed, what is there is good until 20`)
+  for (const name of NAMES) expect(run.stdout).toContain(`${name}.example.test.pem was not renewed; the present one is valid until 20`)
   for (const word of words) expect(run.stdout).toMatch(word)
   expect(run.stdout).toContain('0 changes applied, 3 deferred')
   expect(await Promise.all(NAMES.map(served))).toEqual(before)

@@ -50,9 +50,9 @@ const sh = (script: string, ...words: readonly string[]) => {
 
 describe('an invalid command line', () => {
   it.each<[readonly string[], RegExp]>([
-    [['run', '--limit', 'c'], /--limit c\n {2}what no host of the playbook is within it/],
-    [['run', '--limit', 'a', '--role', 'two'], /--limit a\n {2}what no host with role two is within it/],
-    [['verify', '--limit', 'c'], /--limit c\n {2}what no host of the playbook is within it/],
+    [['run', '--limit', 'c'], /--limit c\n {2}what no host of the playbook is selected/],
+    [['run', '--limit', 'a', '--role', 'two'], /--limit a\n {2}what no host with role two is selected/],
+    [['verify', '--limit', 'c'], /--limit c\n {2}what no host of the playbook is selected/],
     [['run', ''], /what an argument is empty/],
     [['run', '--', 'nowhere.yaml'], /nowhere\.yaml\n {2}what there is no such file/],
     [['run', '-i', 'inventory', '-i', 'inventory/hosts.yaml'], /what -i is given twice/],

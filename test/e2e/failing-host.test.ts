@@ -56,7 +56,7 @@ describe('a disk', () => {
       /^✖ one › role things › file:\/srv\/thing\n {2}what \/srv\/thing could not be written \(exit \d+\): \/srv is full\n/m,
     )
     expect(stderr).toMatch(
-      /\/srv\/thing: No space left on device\n[\s\S]* {7}\/srv has \d+ KB left\n {2}fix {2}make room on \/srv, and run again; what was there before is whole$/m,
+      /\/srv\/thing: No space left on device\n[\s\S]* {7}\/srv has \d+ KB left\n {2}fix {2}free space on \/srv, and run again; the previous content is intact$/m,
     )
     expect(on('cat /srv/thing; ls -A /srv')).toBe('beforething')
   })
@@ -67,7 +67,7 @@ describe('a disk', () => {
     const { status, stderr } = project.provision('run')
     expect(status).toBe(1)
     expect(stderr).toMatch(
-      /what \/srv\/thing could not be written \(exit \d+\): \/srv is mounted read-only\n[\s\S]*fix {2}find out why \/srv cannot be written to/,
+      /what \/srv\/thing could not be written \(exit \d+\): \/srv is mounted read-only\n[\s\S]*fix {2}check dmesg for disk errors, remount it: mount -o remount,rw \/srv, and run again/,
     )
   })
 })
@@ -93,7 +93,7 @@ it('a clock that is far off is told in every run, with what will come of it', ()
     },
   )
   expect(late.stdout).toContain(
-    '! the clock of the host is 3 hours ahead of that of this machine: certificates will seem expired, and TLS and ACME fail',
+    '! clock of the host is 3 hours ahead of the clock of this machine: certificates will seem expired, and TLS and ACME fail',
   )
   expect(project.provision('run', '--dry-run').stdout).not.toContain('clock')
 })

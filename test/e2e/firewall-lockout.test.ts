@@ -117,7 +117,7 @@ const untilReachable = async (within: number): Promise<void> => {
 }
 
 /** Strikes a run when the new rules are in force and not yet confirmed. */
-const struck = (signal: 'SIGKILL' | 'SIGSTOP') => strike(project, `${HOST} doing coming in anew`, signal)
+const struck = (signal: 'SIGKILL' | 'SIGSTOP') => strike(project, `${HOST} doing reconnecting`, signal)
 
 /** The next run says what had happened, and then all is as it was. */
 const heals = async (before: string, said: string): Promise<void> => {

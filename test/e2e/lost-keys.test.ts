@@ -162,9 +162,11 @@ describe('all that the site keeps of its identities is lost', () => {
       said = stderr
     }
     expect(said).toMatch(
-      /lb-01 › haproxy-tls › certificate:\S+\n {2}what was signed by generation 2 of the authority edge, which is not in identities\/\n/,
+      /lb-01 › haproxy-tls › certificate:\S+\n {2}what certificate is signed by generation 2 of authority edge, which is not in identities\/\n/,
     )
-    expect(said).toMatch(/what was signed by generation 3 .* \(on web-02 as well\)\n {2}why .*\n {2}fix {2}bring identities\/ back: /)
+    expect(said).toMatch(
+      /what certificate is signed by generation 3 .* \(on web-02 as well\)\n {2}why .*\n {2}fix {2}restore identities\/ from /,
+    )
   })
 
   it('and as it says: what the hosts know of it is enough to go on, and replaces nothing', async () => {

@@ -64,7 +64,7 @@ afterAll(async () => {
 })
 
 describe('a reload that a cut run did not make', () => {
-  const owed = 'service app.service: runs with an older /etc/app/conf; the next run of role app sees to that'
+  const owed = 'service app.service: runs with an older /etc/app/conf; the next run of role app completes the change'
 
   it('is said by a run of another role, which leaves it to a run of its own', async () => {
     site('two', 'two')
@@ -103,7 +103,7 @@ describe('a reload that a cut run did not make', () => {
 describe('a debt of safety', () => {
   it('is paid by a run of another role where rules of the firewall wait for their confirmation', async () => {
     site('three', 'two', `${SUBNET}.1, 'fd43::1', 192.0.2.1`)
-    await strike(project, 'one doing coming in anew', 'SIGKILL').ended
+    await strike(project, 'one doing reconnecting', 'SIGKILL').ended
     const waiting = 'ls /var/lib/provision/nftables | grep -c pending || true'
     expect(await on(waiting)).toBe('1\n')
     const { status, lines } = project.json('run', '--role', 'other')

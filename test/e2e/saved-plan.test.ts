@@ -83,7 +83,7 @@ describe('a plan that was kept', () => {
   it('is refused when it was carried out already', () => {
     const { status, stderr } = project.provision('run', '--plan', 'plan.json')
     expect(status).toBe(3)
-    expect(stderr).toContain('one › role app › file:/etc/app/a\n  what is in the plan (create), and there is nothing to change any more')
+    expect(stderr).toContain('one › role app › file:/etc/app/a\n  what change (create) is in the saved plan and is no longer needed')
   })
 
   it('is refused when the host or the site is no longer as it was, with what is different, and nothing is touched', () => {
@@ -92,13 +92,13 @@ describe('a plan that was kept', () => {
     on('echo by another hand >/etc/app/a')
     const host = project.provision('run', '--plan', 'plan.json')
     expect(host.stderr).toContain(
-      'one › role app › file:/etc/app/a\n  what is no longer as it was when the plan was saved\n  why  different: content\n  fix  nothing was touched;',
+      'one › role app › file:/etc/app/a\n  what state has changed since the plan was saved\n  why  these differ: content\n  fix  review and save a new plan: provision run --dry-run --save FILE (nothing was changed)',
     )
     on('echo by hand >/etc/app/a')
     site({ ...full, files: { ...full.files, a: 'another' } }, 'extra')
     const wish = project.provision('run', '--plan', 'plan.json')
     expect(wish.stderr).toContain(
-      'one › role app › file:/etc/app/a\n  what shall be something else than when the plan was saved\n  why  different: content\n',
+      'one › role app › file:/etc/app/a\n  what desired state has changed since the plan was saved\n  why  these differ: content\n',
     )
     expect([host.status, wish.status]).toEqual([3, 3])
     expect(on('cat /etc/app/a; stat -c %a /etc/app/b')).toBe('by hand\n600')
@@ -121,8 +121,12 @@ describe('a plan of several hosts that was kept', () => {
     play('')
     const hasty = project.provision('run', '--plan', 'plan.json')
     expect([gone.status, hasty.status]).toEqual([3, 3])
-    expect(gone.stderr).toContain('two\n  what is in the plan, and no longer in the site\n  why  it was taken out of the inventory')
-    expect(hasty.stderr).toContain('would be made in another manner now\n  why  serial: 1 → all at once\n  fix  nothing was touched;')
+    expect(gone.stderr).toContain(
+      'two\n  what host is in the saved plan and is no longer selected\n  why  it was removed from the inventory',
+    )
+    expect(hasty.stderr).toContain(
+      'what rollout differs from the present plan\n  why  serial: 1 → all at once\n  fix  review and save a new plan: provision run --dry-run --save FILE (nothing was changed)',
+    )
     expect(on('cat /etc/app/b')).toBe('b')
     inventory('one')
   })
@@ -134,7 +138,7 @@ describe('what no role declares any more', () => {
     for (const words of [['--dry-run'], [], []]) {
       const { status, stdout } = project.provision('run', ...words)
       expect(status).toBe(0)
-      expect(stdout).toContain('no longer declares unit helper.service, link /etc/link, file /etc/app/b: left over; --prune deletes it')
+      expect(stdout).toContain('no longer declares unit helper.service, link /etc/link, file /etc/app/b; --prune deletes it')
       expect(stdout).toContain('Nothing to do')
     }
     const { lines } = project.json('run', '--dry-run')
@@ -199,6 +203,8 @@ describe('what no role declares any more', () => {
     on(`sed -i '1s/2/3/' /var/lib/provision/owned/app`)
     const { status, stderr } = project.provision('run')
     expect(status).toBe(1)
-    expect(stderr).toMatch(/one › role app\n {2}what the host’s record of what we own there was written by another version of provision\n/)
+    expect(stderr).toMatch(
+      /one › role app\n {2}what ownership record \/var\/lib\/provision\/owned\/app was written by another version of provision\n/,
+    )
   })
 })

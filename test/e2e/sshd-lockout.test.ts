@@ -89,7 +89,7 @@ it('settings that let nobody in are taken back, and the run says so', async () =
 
 it('settings that let nobody in are taken back when the controller is killed before it knows', async () => {
   settings(SHUT)
-  expect((await strike(project, `${HOST} doing coming in anew`, 'SIGKILL').ended).by).toBe('SIGKILL')
+  expect((await strike(project, `${HOST} doing reconnecting`, 'SIGKILL').ended).by).toBe('SIGKILL')
   expect(await state()).not.toContain('maxauthtries 3\n')
   await expect.poll(() => state(), { timeout: (CONFIRM + 5) * 1000 }).toContain('maxauthtries 3\n')
   // The file is back a moment before sshd has read it.
@@ -104,7 +104,7 @@ it('settings that let nobody in are taken back when the controller is killed bef
 
 it('a run that comes before the host gave up ends as an undisturbed one, and the timer of the killed one undoes nothing', async () => {
   settings(FEWER)
-  await strike(project, `${HOST} doing coming in anew`, 'SIGKILL').ended
+  await strike(project, `${HOST} doing reconnecting`, 'SIGKILL').ended
   converges()
   await expect.poll(state, { timeout: (CONFIRM + 5) * 1000 }).toBe(fewer)
   expect(project.json('run', '--dry-run').status).toBe(0)

@@ -234,7 +234,7 @@ describe('a controller that is killed', () => {
   it('with the firewall not confirmed, while a package is configured, and before a reload: ends in the state of an undisturbed run', async () => {
     await labReset(spec)
     for (const pattern of [
-      'lb-01 doing coming in anew',
+      'lb-01 doing reconnecting',
       '(web-01|lb-01) doing .*configur',
       'web-01 applied file:/etc/nginx/provision/site.conf',
     ]) {

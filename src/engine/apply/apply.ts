@@ -2,12 +2,12 @@ import { type Problem, problemsIn } from '../../problem.ts'
 import { CONTROLLER, type HostOutcome, type Outcome } from '../plan/plan.ts'
 import type { Run } from '../run-state.ts'
 import { prove } from './prove.ts'
-import { carryOutPlay } from './rollout.ts'
+import { rollOutPlay } from './rollout.ts'
 
-/** Carries a plan out, play by play, and proves it: every host that was changed is observed again, whole. Never throws a `Problem`. */
+/** Applies a plan, play by play, and proves it: observes every changed host again, completely. Never throws a `Problem`. */
 export const apply = async (run: Run): Promise<Outcome & { problems: readonly Problem[] }> => {
   const started = performance.now()
-  if (await makeIdentities(run)) await carryOut(run)
+  if (await makeIdentities(run)) await applyPlays(run)
   const hosts = outcomes(run)
   const failed = run.progress.problems.length > 0 || hosts.some((host) => host.failed > 0 || host.unreachable) || run.signal.aborted
   const result = failed
@@ -19,15 +19,15 @@ export const apply = async (run: Run): Promise<Outcome & { problems: readonly Pr
   return { result, durationMs: performance.now() - started, hosts, prediction: run.progress.prediction, problems }
 }
 
-const carryOut = async (run: Run): Promise<void> => {
-  for (const [index, play] of run.prepared.site.plays.entries()) if (!(await carryOutPlay(run, play, index))) break
+const applyPlays = async (run: Run): Promise<void> => {
+  for (const [index, play] of run.prepared.site.plays.entries()) if (!(await rollOutPlay(run, play, index))) break
   const changed = [...run.hosts.values()].filter(
     ({ session: { host } }) => run.progress.changed(host) > 0 && !run.progress.isExcluded(host),
   )
   if (!run.signal.aborted) await prove(run, changed)
 }
 
-/** Identities come first: what hosts are given is made from them. Without them nothing is begun. */
+/** Creates identities before anything else, because the files of hosts depend on them. False if one failed: no host is changed then. */
 const makeIdentities = async ({ plan, identities, progress, signal }: Run): Promise<boolean> => {
   for (const change of plan.changes.filter(({ host }) => host === CONTROLLER)) {
     if (signal.aborted) return false

@@ -1,4 +1,4 @@
-/** Hosts of a play, so many at a time: the first so many, then so many, the last number again and again; none: all of them at once. */
+/** Splits hosts into batches of these sizes. The last size repeats; without sizes, all hosts are one batch. */
 export const batches = <T>(hosts: readonly T[], serial: readonly number[]): readonly (readonly T[])[] => {
   const parts: (readonly T[])[] = []
   for (let begin = 0; begin < hosts.length; ) {

@@ -6,18 +6,18 @@ import { masked, secretsIn } from '../../secret/secret.ts'
 import type { Session } from '../observe/session.ts'
 import type { Run } from '../run-state.ts'
 
-/** A host that is out at another one, which is reached by this session. */
+/** A host that is out of service at another host, and the session on that other host. */
 export interface DrainedHost {
   readonly draining: Draining
   readonly session: Session
 }
 
-/** Takes hosts out wherever a role of the site says how. All of them are out everywhere, or none is and `Problems` says why. */
+/** Takes hosts out of service at every host whose roles send them requests. If one cannot be taken out, puts all back and throws `Problems`. */
 export const takeOut = async (run: Run, hosts: readonly string[]): Promise<readonly DrainedHost[]> => {
   const drainings = hosts.flatMap((host) => drainsOf(run.prepared.bindings, host))
   const places = Map.groupBy(drainings, ({ at }) => at)
   const sessions = new Map(await all([...places].map(async ([at, here]) => [at, await sessionAt(run, at, here)] as const)))
-  // Whoever is out since a run was cut could be the only one that another host here relies on.
+  // A host left out of service by an interrupted run could be the only other one that serves.
   await all([...places].map(([at, here]) => putBackLeft(here, sessions.get(at))))
   const outs = drainings.flatMap((draining) => {
     const session = sessions.get(draining.at)
@@ -31,19 +31,19 @@ export const takeOut = async (run: Run, hosts: readonly string[]): Promise<reado
   return outs
 }
 
-/** Puts hosts back and waits until they are found healthy; says where one is not. */
+/** Puts hosts back into service and waits until they are healthy. Returns a problem for each that is not. */
 export const putBack = async (run: Run, outs: readonly DrainedHost[]): Promise<readonly Problem[]> => {
   const problems = await Promise.all(
     outs.map(async (out) => {
       const { member, at, role, back } = out.draining
-      const fix = `look at ${member}: it is in again, and gets requests as soon as ${at} finds it healthy`
+      const fix = `check the service on ${member}: it is back in service, and gets requests as soon as ${at} finds it healthy`
       const script = undrainScript(member, role, String(back))
-      const failure = { doing: `putting it back in at ${at}`, failed: `is not found healthy at ${at}`, fix }
-      return carryOut(run, out, { phase: 'back', script, ...failure }).then(
+      const failure = { doing: `putting it back into service at ${at}`, failed: `${at} does not find ${member} healthy`, fix }
+      return runDrainStep(run, out, { phase: 'back', script, ...failure }).then(
         () => [],
         (error) =>
           problemsOf(error).map((problem) =>
-            problem.class === 'unreachable' ? also(problem, `${member} may still be out there`) : problem,
+            problem.class === 'unreachable' ? also(problem, `${member} may still be out of service there`) : problem,
           ),
       )
     }),
@@ -53,9 +53,9 @@ export const putBack = async (run: Run, outs: readonly DrainedHost[]): Promise<r
 
 const takeOutAt = (run: Run, out: DrainedHost): Promise<void> => {
   const { member, at, role, out: script, back } = out.draining
-  const fix = 'nothing was changed on it; mend what that host says, and run again'
-  const failure = { doing: `taking it out of ${at}`, failed: `cannot be taken out of ${at}`, fix }
-  return carryOut(run, out, {
+  const fix = `correct what ${at} reports, and run again; nothing was changed on ${member}`
+  const failure = { doing: `taking it out of service at ${at}`, failed: `${member} cannot be taken out of service at ${at}`, fix }
+  return runDrainStep(run, out, {
     phase: 'out',
     script: drainScript(member, role, String(script)),
     input: Buffer.from(String(back)),
@@ -63,8 +63,8 @@ const takeOutAt = (run: Run, out: DrainedHost): Promise<void> => {
   })
 }
 
-/** What is done at the other host, and how it is described. */
-interface Motion {
+/** The script to run at the other host, and its texts for progress and errors. */
+interface DrainStep {
   readonly phase: 'out' | 'back'
   readonly script: string
   readonly input?: Uint8Array
@@ -73,9 +73,9 @@ interface Motion {
   readonly fix: string
 }
 
-const carryOut = async ({ listen }: Run, { draining, session }: DrainedHost, motion: Motion): Promise<void> => {
+const runDrainStep = async ({ listen }: Run, { draining, session }: DrainedHost, step: DrainStep): Promise<void> => {
   const { member, at, role, options: secret } = draining
-  const { phase, script, input, doing, failed, fix } = motion
+  const { phase, script, input, doing, failed, fix } = step
   listen({ type: 'doing', host: member, what: doing })
   try {
     const started = performance.now()
@@ -97,27 +97,27 @@ const putBackLeft = async (here: readonly Draining[], session: Session | undefin
   throw new Problem({
     class: 'task',
     where: { host: session.host },
-    what: 'a host that a run which was cut had taken out does not come back',
+    what: 'host that an interrupted run took out of service cannot be put back',
     why: masked(lastLines(answer.stderr), secretsIn(first?.options)),
-    fix: 'mend that host first (--limit): no other is taken out as long as it does not serve',
+    fix: 'repair that host first with --limit HOST; no other host is taken out of service until it serves again',
   })
 }
 
-/** The session of the run, or one opened for this alone where the host is not part of the run. */
+/** The run's session on a host, or a borrowed one if the host is not part of the run. */
 const sessionAt = async (run: Run, at: string, here: readonly Draining[]): Promise<Session> => {
   const held = run.hosts.get(at)?.session
   if (held !== undefined) return held
   const members = here.map(({ member }) => member).join(', ')
-  const needed = `is where ${members} must be taken out first`
+  const needed = `${members} must be taken out of service there first`
   if (run.prepared.targets.includes(at))
     throw new Problem({
       class: 'unreachable',
       where: { host: at },
-      what: `${needed}, and could not be reached`,
-      fix: `see why; ${members} stayed as before`,
+      what: `host could not be reached; ${needed}`,
+      fix: `make ${at} reachable, and run again; ${members} was not changed`,
     })
   return run.borrow(at).catch((error) => {
-    throw new Problems(problemsOf(error).map((problem) => also(problem, `it ${needed}`)))
+    throw new Problems(problemsOf(error).map((problem) => also(problem, needed)))
   })
 }
 
@@ -130,7 +130,7 @@ const problemsOf = (error: unknown): readonly Problem[] => {
   return problems
 }
 
-/** Waits for all, whatever becomes of some; then the problems of all are thrown together. */
+/** Waits until all have settled, then throws the problems of all together. */
 const all = async <T>(pending: readonly Promise<T>[]): Promise<readonly T[]> => {
   const settled = await Promise.allSettled(pending)
   const problems = settled.flatMap((one) => (one.status === 'rejected' ? problemsOf(one.reason) : []))

@@ -4,7 +4,7 @@ import { quote } from '../../shell/quote.ts'
 import type { Session } from '../observe/session.ts'
 import type { PendingChange } from '../plan/plan-host.ts'
 
-/** A file system that some paths lie on. */
+/** A mounted file system. */
 export interface Mount {
   readonly at: string
   readonly availableKB: number
@@ -12,13 +12,13 @@ export interface Mount {
   readonly readOnly: boolean
 }
 
-// The last is tar's way of saying it.
+// The third message is tar's.
 const FULL = /No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/
 const READ_ONLY = /Read-only file system/
 
 /**
- * A refusal that has to do with the disk says which mount it is: programs name the file, and whoever shall make room needs the mount.
- * Where the host says nothing of it, the refusal stays as it is.
+ * Adds the mount to a refusal that is about a full or read-only disk: programs name only the file. Returns the refusal unchanged if the
+ * host does not report its mounts.
  */
 export const withMount = async (refused: HostRefusal, { shell }: Session, work: readonly PendingChange[]): Promise<HostRefusal> => {
   if (!FULL.test(refused.why) && !READ_ONLY.test(refused.why)) return refused
@@ -30,7 +30,7 @@ export const withMount = async (refused: HostRefusal, { shell }: Session, work: 
   return explained(refused, mounts)
 }
 
-/** The refusal, with the mount that is to blame. Pure. */
+/** The refusal with the full or read-only mount added. Pure. */
 export const explained = (refused: HostRefusal, mounts: readonly Mount[]): HostRefusal => {
   const isReadOnly = READ_ONLY.test(refused.why)
   const [culprit] = isReadOnly
@@ -39,17 +39,17 @@ export const explained = (refused: HostRefusal, mounts: readonly Mount[]): HostR
   if (culprit === undefined) return refused
   const { what, why, done, culprit: which } = refused
   if (isReadOnly) {
-    const fix = `find out why ${culprit.at} cannot be written to (a disk with errors is mounted so), mount it writable, and run again`
+    const fix = `check dmesg for disk errors, remount it: mount -o remount,rw ${culprit.at}, and run again`
     return new HostRefusal(`${what}: ${culprit.at} is mounted read-only`, why, fix, { done, culprit: which })
   }
   const left = culprit.freeInodes < culprit.availableKB ? `${culprit.freeInodes} inodes` : `${culprit.availableKB} KB`
-  const fix = `make room on ${culprit.at}, and run again; what was there before is whole`
+  const fix = `free space on ${culprit.at}, and run again; the previous content is intact`
   return new HostRefusal(`${what}: ${culprit.at} is full`, `${why}\n${culprit.at} has ${left} left`, fix, { done, culprit: which })
 }
 
 const leftOn = ({ availableKB, freeInodes }: Mount): number => Math.min(availableKB, freeInodes)
 
-/** With less than this left a mount is as good as full. Else it was the file that was too large, and its own mount comes first. */
+/** KB or inodes below which a mount counts as full. If none is, the file was too large, and its own mount is named. */
 const SCARCE = 1024
 
 const pathsOf = ({ resource }: PendingChange): readonly string[] => {
@@ -58,7 +58,7 @@ const pathsOf = ({ resource }: PendingChange): readonly string[] => {
   return [...files, ...(resource.id.startsWith('/') ? [resource.id] : [])].map(parentOf)
 }
 
-/** One line a mount: where, kilobytes and inodes that are left, its options. */
+/** One line per mount: available kilobytes, mount point, free inodes, mount options. */
 const mountScript = (paths: readonly string[]): string => `
 set -- ${paths.map(quote).join(' ')}
 for p do [ -e "$p" ] || continue
@@ -72,7 +72,7 @@ const readMounts = (stdout: string): readonly Mount[] => {
   const lines = stdout.split('\n').flatMap((line): readonly Mount[] => {
     const [available, at, inodes, options = ''] = line.split(' ')
     if (at === undefined || !at.startsWith('/')) return []
-    // A file system without a number of inodes has no lack of them.
+    // A file system that reports no number of inodes has no limit on them.
     const freeInodes = /^\d+$/.test(inodes ?? '') && inodes !== '0' ? Number(inodes) : inodes === '0' ? 0 : Number.POSITIVE_INFINITY
     return [{ at, availableKB: Number(available), freeInodes, readOnly: options.split(',').includes('ro') }]
   })

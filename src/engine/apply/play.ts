@@ -10,19 +10,19 @@ import { withMount } from './mounts.ts'
 import { runSteps, type StepContext } from './run-steps.ts'
 import type { Sequencer } from './sequencer.ts'
 
-/** A planned change with what is due for it now; nothing, when an earlier change has already brought it about. */
+/** A planned change with its pending change by the newest observation; undefined if an earlier change already had its effect. */
 interface Pending {
   readonly change: PlannedChange
   readonly due: PendingChange | undefined
 }
 
-/** What was applied together, and what it was made from. */
+/** Changes that were applied together. */
 export interface AppliedBatch {
   readonly changes: readonly PlannedChange[]
   readonly due: readonly PendingChange[]
 }
 
-/** Makes one play's changes on one host, in their order. Stops at the first that the host refuses, and gives what it made; never throws a `Problem`. */
+/** Applies the changes of one play on one host, in order. Stops at the first refused change. Returns the applied changes; never throws a `Problem`. */
 export const applyPlay = async (run: Run, surveyed: RunHost, { index: play, sequencer }: Batch): Promise<readonly AppliedBatch[]> => {
   const made: AppliedBatch[] = []
   const { host } = surveyed.session
@@ -50,20 +50,20 @@ export const applyPlay = async (run: Run, surveyed: RunHost, { index: play, sequ
   return made
 }
 
-/** Which play is carried out, and who waits for whom in it. */
+/** The play that is applied, and the sequencer of its hosts. */
 export interface Batch {
   readonly index: number
   readonly sequencer: Sequencer
 }
 
-/** Whether a play has something to do on a host. */
+/** Whether a play has changes on a host. */
 export const hasWork = ({ due }: RunHost, play: number): boolean => due.some((one) => one.play === play)
 
-/** What is due by the newest observation, under the labels that were shown; throws where more would be done than was shown. */
+/** The shown changes with their present pending changes. Throws a `Problem` if the newest observation needs a change that was not shown. */
 const pendingOf = (run: Run, surveyed: RunHost, shown: readonly PendingChange[], play: number): readonly Pending[] => {
   const changeOf = (due: PendingChange): PlannedChange => {
     const change = surveyed.changes.find(({ resource }) => resource === keyOf(due.resource))
-    if (change === undefined) throw new Error(`${keyOf(due.resource)} is due and was never planned`)
+    if (change === undefined) throw new Error(`${keyOf(due.resource)} is pending and was never planned`)
     return change
   }
   const { session, placed } = surveyed
@@ -74,23 +74,23 @@ const pendingOf = (run: Run, surveyed: RunHost, shown: readonly PendingChange[],
       .filter((due) => due.play === play)
       .map((due) => [keyOf(due.resource), due]),
   )
-  const foretold = new Set(shown.map(({ resource }) => keyOf(resource)))
-  const unforeseen = [...now.keys()].filter((key) => !foretold.has(key))
-  run.progress.unpredicted += unforeseen.length
-  if (unforeseen.length > 0) throw notShown(session.host, unforeseen)
+  const predicted = new Set(shown.map(({ resource }) => keyOf(resource)))
+  const unpredicted = [...now.keys()].filter((key) => !predicted.has(key))
+  run.progress.unpredicted += unpredicted.length
+  if (unpredicted.length > 0) throw notShown(session.host, unpredicted)
   return shown.map((due) => ({ change: changeOf(due), due: now.get(keyOf(due.resource)) }))
 }
 
-const notShown = (host: string, unforeseen: readonly string[]): Problem =>
+const notShown = (host: string, unpredicted: readonly string[]): Problem =>
   new Problem({
     class: 'task',
     where: { host },
-    what: 'is no longer as it was when the plan was shown',
-    why: `this was not in the plan, and would have to change now: ${unforeseen.join(', ')}`,
-    fix: 'nothing more was changed on it; look at the new plan with --dry-run, and run again',
+    what: 'host has changed since the plan was shown',
+    why: `these resources were not in the plan and need a change now: ${unpredicted.join(', ')}`,
+    fix: 'review the new plan with provision run --dry-run, and run again; the rest of the host was not changed',
   })
 
-/** Adjacent changes of one kind and role: they are applied together. */
+/** Groups adjacent changes of one kind and role, which are applied together. */
 const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] => {
   const batches: Pending[][] = []
   for (const one of pending) {
@@ -106,18 +106,21 @@ const batchKey = ({ change, due }: Pending): string =>
 
 interface Applied {
   readonly applied: readonly Pending[]
-  /** The host refused something: nothing more is done to it. */
+  /** The host refused a change; no further change is applied to it. */
   readonly refused: boolean
 }
 
-/** Applies one batch. A change that is already so counts as applied; one that may wait, and has to, is put off and the rest goes on. */
+/**
+ * Applies one batch. A change whose effect is already there counts as applied. A change that failed and is deferrable is deferred, and the
+ * rest of the batch is applied.
+ */
 const applyBatch = async (run: Run, surveyed: RunHost, batch: readonly Pending[]): Promise<Applied> => {
   const work = batch.flatMap(({ due }) => (due === undefined ? [] : [due]))
   const started = performance.now()
   const took = (): number => (performance.now() - started) / batch.length
   try {
     const steps = kindOf(work)?.apply(work.map((due) => workOf(run, due)))
-    if (steps !== undefined) await runSteps(steps, surveyed.session, stepContextOf(run), seeingTo(work))
+    if (steps !== undefined) await runSteps(steps, surveyed.session, stepContextOf(run), applyingText(work))
     for (const { change } of batch) run.progress.applied(change, took())
     return { applied: batch, refused: false }
   } catch (thrown) {
@@ -131,11 +134,11 @@ const applyBatch = async (run: Run, surveyed: RunHost, batch: readonly Pending[]
     const problems =
       error instanceof HostRefusal ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)?.map(at(culprit?.change))
     if (problems === undefined || culprit === undefined) throw error
-    if (!mayWait(culprit, problems)) {
+    if (!isDeferrable(culprit, problems)) {
       run.progress.fail(culprit.change, problems)
       return { applied, refused: true }
     }
-    run.progress.defer(culprit.change, putOffWords(culprit, problems))
+    run.progress.defer(culprit.change, deferredText(culprit, problems))
     const others = left.filter((one) => one !== culprit)
     if (others.length === 0) return { applied, refused: false }
     const rest = await applyBatch(run, surveyed, others)
@@ -143,7 +146,7 @@ const applyBatch = async (run: Run, surveyed: RunHost, batch: readonly Pending[]
   }
 }
 
-/** Names the change at which a host failed, where the problem knows the host alone. */
+/** Adds role and resource to a problem that names only the host. */
 const at =
   (change: PlannedChange | undefined) =>
   (problem: Problem): Problem => {
@@ -153,29 +156,29 @@ const at =
     return new Problem({ class: 'task', where: place, what, ...(why !== undefined && { why }), fix }, { cause: problem })
   }
 
-const seeingTo = (work: readonly PendingChange[]): string => {
+const applyingText = (work: readonly PendingChange[]): string => {
   const [first, ...more] = work.map(({ resource }) => keyOf(resource).replace(':', ' '))
-  return `seeing to ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`
+  return `applying ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`
 }
 
 const NOTHING_DONE = { done: [] as readonly string[], culprit: undefined }
 
-/** What is there will do for a while, and nothing that the host did is to blame. */
-const mayWait = ({ due }: Pending, problems: readonly Problem[]): boolean =>
+/** Whether the present state is good for a while, and the cause of the failure lies with the controller alone. */
+const isDeferrable = ({ due }: Pending, problems: readonly Problem[]): boolean =>
   due?.change.deferrableUntil !== undefined && problems.every(({ where }) => 'host' in where && where.host === CONTROLLER)
 
-const putOffWords = ({ change, due }: Pending, problems: readonly Problem[]): string => {
+const deferredText = ({ change, due }: Pending, problems: readonly Problem[]): string => {
   const until = due?.change.deferrableUntil?.toISOString().slice(0, 16).replace('T', ' ')
   const why = problems.map(
     ({ what, why: reason, fix }) => `${what}${reason === undefined ? '' : ` (${reason.split('\n').join('; ')})`}: ${fix}`,
   )
-  return `${change.resource.replace(':', ' ')} was not renewed, what is there is good until ${until} UTC, and the next run tries again; ${why.join('; ')}`
+  return `${change.resource.replace(':', ' ')} was not renewed; the present one is valid until ${until} UTC, and the next run tries again: ${why.join('; ')}`
 }
 
-/** The kind of changes that are applied together. */
+/** The kind of a batch, which all of its changes share. */
 export const kindOf = ([first]: readonly PendingChange[]): AnyKind | undefined => first?.resource.kind
 
-/** What the steps of this run's changes are carried out with. */
+/** The context in which steps of this run are executed. */
 export const stepContextOf = ({ hosts, identities, listen }: Run): StepContext => ({
   sessions: new Map([...hosts].map(([name, { session }]) => [name, session])),
   identities,
@@ -191,12 +194,12 @@ export const workOf = ({ observations, allowDataLoss }: Run, { resource, state, 
   allowDataLoss,
 })
 
-// A checker or a service may repeat what it was given; the secrets of its host do not go any further.
+// The host's own words may repeat its input, so the secrets of its resources are masked.
 export const refusal = ({ what, why, fix }: HostRefusal, { session, placed }: RunHost, change: PlannedChange | undefined): Problem =>
   new Problem({
     class: 'task',
     where: { host: session.host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },
     what,
     why: masked(why, secretsIn(placed.map(({ resource }) => resource.spec))),
-    fix: fix ?? 'mend what the host says, and run again: the run takes up where it stopped',
+    fix: fix ?? 'correct what the host reports, and run again; the run continues where it stopped',
   })

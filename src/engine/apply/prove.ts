@@ -4,17 +4,17 @@ import { type PendingChange, planHost } from '../plan/plan-host.ts'
 import type { Run, RunHost } from '../run-state.ts'
 import { renew } from './renew.ts'
 
-/** Observes the changed hosts again, whole: a plan that is not empty is an error with a name, not a surprise next week. */
+/** Observes the changed hosts again, completely, and records a problem for every resource that still differs. */
 export const prove = async (run: Run, hosts: readonly RunHost[]): Promise<void> => {
   await renew(run, membersBeside(run, hosts))
   for (const { session } of hosts) run.listen({ type: 'host', host: session.host, state: 'proving' })
   for (const surveyed of await renew(run, hosts)) {
-    for (const due of stillDue(run, surveyed)) complain(run, surveyed, due)
+    for (const due of stillPending(run, surveyed)) report(run, surveyed, due)
     run.listen({ type: 'host', host: surveyed.session.host, state: 'done' })
   }
 }
 
-/** The state of a cluster member is observed on all members, including those that had nothing to change. */
+/** The unchanged members of clusters in which a member was changed: a member is planned by the states of all. */
 const membersBeside = (run: Run, hosts: readonly RunHost[]): readonly RunHost[] => {
   const made = new Set(
     hosts.flatMap(({ changes }) => changes.filter((change) => run.progress.isApplied(change)).map(({ resource }) => resource)),
@@ -24,16 +24,16 @@ const membersBeside = (run: Run, hosts: readonly RunHost[]): readonly RunHost[] 
   return [...run.hosts.values()].filter((one) => !hosts.includes(one) && !run.progress.isExcluded(one.session.host) && isMember(one))
 }
 
-const stillDue = ({ selected, observations: everywhere, allowDataLoss }: Run, { session, placed }: RunHost): readonly PendingChange[] =>
+const stillPending = ({ selected, observations: everywhere, allowDataLoss }: Run, { session, placed }: RunHost): readonly PendingChange[] =>
   planHost({ placed, seen: everywhere.get(session.host) ?? new Map(), everywhere, selected, allowDataLoss, now: new Date() })
 
-const complain = (run: Run, { session: { host }, changes }: RunHost, due: PendingChange): void => {
+const report = (run: Run, { session: { host }, changes }: RunHost, due: PendingChange): void => {
   const change = changes.find(({ resource }) => resource === keyOf(due.resource))
-  // What was put off, or what the run did not come to, is still due and nobody's fault.
+  // A deferred change, or one that the run did not reach, is expected to be pending.
   if (change !== undefined && (run.progress.isDeferred(change) || !run.progress.isApplied(change))) return
   if (change === undefined) {
     run.progress.unpredicted += 1
-    run.progress.exclude(host, [unforetold(host, due)])
+    run.progress.exclude(host, [unpredicted(host, due)])
   } else run.progress.fail(change, [unconverged(host, due)])
 }
 
@@ -41,16 +41,16 @@ const unconverged = (host: string, { role, resource, change: verdict }: PendingC
   new Problem({
     class: 'task',
     where: { host, role: `role ${role}`, resource: keyOf(resource) },
-    what: 'was applied and has not converged',
+    what: 'resource was applied and has not converged',
     why: `${verdict.reason}${verdict.differences.map(({ key, from, to }) => `; ${key}: ${from ?? '-'} → ${to ?? '-'}`).join('')}`,
-    fix: 'something on the host changes it back, or two roles disagree: see who writes it',
+    fix: 'find out which program on the host, or which other role, changes it back',
   })
 
-const unforetold = (host: string, { role, resource, change: verdict }: PendingChange): Problem =>
+const unpredicted = (host: string, { role, resource, change: verdict }: PendingChange): Problem =>
   new Problem({
     class: 'task',
     where: { host, role: `role ${role}`, resource: keyOf(resource) },
-    what: 'was changed by this run although no plan foretold it',
+    what: 'resource differs after the run and was not in the plan',
     why: verdict.reason,
-    fix: 'run again to mend it, and please report it: a plan that leaves something out is a defect of provision or of the role',
+    fix: 'run again to correct it, and report this message: an incomplete plan is a defect of provision or of the role',
   })

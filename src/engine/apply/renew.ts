@@ -3,8 +3,8 @@ import { observe } from '../observe/session.ts'
 import type { Run, RunHost } from '../run-state.ts'
 
 /**
- * Observes some hosts again, all at once, so that each is then planned with all the others as they are now (a cluster's members,
- * for instance). A host that does not answer is left out of the rest of the run; those that did are returned.
+ * Observes hosts again, all at once, before any of them is planned: a cluster member is planned by the states of all members. Excludes a
+ * host that does not answer from the rest of the run, and returns the others.
  */
 export const renew = async (run: Run, hosts: readonly RunHost[]): Promise<readonly RunHost[]> => {
   const renewed = await Promise.all(

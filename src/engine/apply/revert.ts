@@ -4,7 +4,7 @@ import type { Run, RunHost } from '../run-state.ts'
 import { type AppliedBatch, kindOf, refusal, stepContextOf, workOf } from './play.ts'
 import { runSteps } from './run-steps.ts'
 
-/** Puts back what changes have replaced on a host, the last first, where their kinds know how. True when there was something to put back. */
+/** Reverts changes of a host, the last one first, if their kinds support it. True if at least one was reverted. */
 export const revert = async (run: Run, surveyed: RunHost, made: readonly AppliedBatch[]): Promise<boolean> => {
   const { session } = surveyed
   let some = false
@@ -12,7 +12,7 @@ export const revert = async (run: Run, surveyed: RunHost, made: readonly Applied
     const steps = kindOf(due)?.revert?.(due.map((one) => workOf(run, one)))
     if (steps === undefined) continue
     try {
-      await runSteps(steps, session, stepContextOf(run), 'putting back what it had before')
+      await runSteps(steps, session, stepContextOf(run), 'restoring the previous state')
       for (const change of changes) run.listen({ type: 'reverted', change })
       some = true
     } catch (error) {

@@ -9,21 +9,22 @@ import { revert } from './revert.ts'
 import { sequencerOf } from './sequencer.ts'
 
 /**
- * Carries one play out, so many hosts at a time. False when more of them failed than may: few at a time means that what does harm
- * does it to few, so all the others are left as they are.
+ * Applies one play, batch by batch. False if more hosts failed than `max_failures` allows: the remaining hosts are then left unchanged.
  */
-export const carryOutPlay = async (run: Run, play: Play, index: number): Promise<boolean> => {
-  const isBroken = ({ session }: RunHost): boolean => run.progress.isExcluded(session.host)
-  const busy = play.hosts.flatMap((host) => run.hosts.get(host) ?? []).filter((surveyed) => !isBroken(surveyed) && hasWork(surveyed, index))
+export const rollOutPlay = async (run: Run, play: Play, index: number): Promise<boolean> => {
+  const isExcluded = ({ session }: RunHost): boolean => run.progress.isExcluded(session.host)
+  const busy = play.hosts
+    .flatMap((host) => run.hosts.get(host) ?? [])
+    .filter((surveyed) => !isExcluded(surveyed) && hasWork(surveyed, index))
   const parts = batches(busy, play.serial)
   for (const [i, batch] of parts.entries()) {
     if (run.signal.aborted) return false
-    // What was observed before anything was written is still true.
+    // Observations made before the first write are still valid.
     const hosts = run.progress.writes === 0 ? batch : await renew(run, batch)
     const sequencer = sequencerOf(hosts, index, run.observations)
     if (play.serial.length === 0) await Promise.all(hosts.map((host) => applyPlay(run, host, { index, sequencer })))
-    else await roll(run, hosts, { index, sequencer })
-    const failed = busy.filter(isBroken)
+    else await changeDrained(run, hosts, { index, sequencer })
+    const failed = busy.filter(isExcluded)
     if (play.serial.length === 0 || failed.length <= play.maxFailures) continue
     const left = parts.slice(i + 1).flat()
     if (left.length > 0) run.listen({ type: 'warning', what: stopped(play, failed, left) })
@@ -32,8 +33,8 @@ export const carryOutPlay = async (run: Run, play: Play, index: number): Promise
   return true
 }
 
-/** Changes some hosts while they are out of service wherever a role takes them out. None is changed if not all of them can be out. */
-const roll = async (run: Run, hosts: readonly RunHost[], batch: Batch): Promise<void> => {
+/** Changes hosts while they are out of service. If one of them cannot be taken out, none is changed. */
+const changeDrained = async (run: Run, hosts: readonly RunHost[], batch: Batch): Promise<void> => {
   const names = hosts.map(({ session }) => session.host)
   try {
     const outs = await takeOut(run, names)
@@ -50,7 +51,7 @@ const roll = async (run: Run, hosts: readonly RunHost[], batch: Batch): Promise<
   }
 }
 
-/** Changes one host and puts it back into service; what it was given is put back where it then is not well. */
+/** Changes one host and puts it back into service. Reverts its changes if a change fails or the host is unhealthy afterwards. */
 const changeWhileOut = async (run: Run, surveyed: RunHost, outs: readonly DrainedHost[], batch: Batch): Promise<void> => {
   const { host } = surveyed.session
   const made = await applyPlay(run, surveyed, batch)
@@ -59,12 +60,12 @@ const changeWhileOut = async (run: Run, surveyed: RunHost, outs: readonly Draine
   const problems = await putBack(run, outs)
   if (problems.length === 0) return
   run.progress.exclude(host, problems)
-  // A balancer that was lost says nothing of the host.
-  const isIll = problems.some((problem) => problem.class !== 'unreachable')
-  if (!refused && isIll && (await revert(run, surveyed, made))) run.progress.exclude(host, await putBack(run, outs))
+  // An unreachable load balancer says nothing about the host's health.
+  const isUnhealthy = problems.some((problem) => problem.class !== 'unreachable')
+  if (!refused && isUnhealthy && (await revert(run, surveyed, made))) run.progress.exclude(host, await putBack(run, outs))
 }
 
 const stopped = ({ name, maxFailures }: Play, failed: readonly RunHost[], left: readonly RunHost[]): string =>
-  `play ${name} was ended: ${names(failed)} failed, and max_failures is ${maxFailures}; ${names(left)} ${left.length === 1 ? 'was' : 'were'} not touched`
+  `play ${name} stopped: ${names(failed)} failed (max_failures: ${maxFailures}); ${names(left)} ${left.length === 1 ? 'was' : 'were'} not changed`
 
 const names = (hosts: readonly RunHost[]): string => hosts.map(({ session }) => session.host).join(', ')

@@ -5,7 +5,7 @@ import type { Answer, Step, Steps } from '../../resource/kind/step.ts'
 import type { Listener } from '../events.ts'
 import type { Session } from '../observe/session.ts'
 
-/** What the steps of a change can be carried out with. */
+/** The sessions, identities and listener that steps work with. */
 export interface StepContext {
   readonly sessions: ReadonlyMap<string, Session>
   readonly identities: Identities
@@ -13,13 +13,13 @@ export interface StepContext {
 }
 
 /**
- * Carries out the steps of a change, one after the other, and hands each answer, or what went wrong, back. What the change throws goes
- * through. A step that does not say what the host is doing meanwhile is called `what`.
+ * Executes the steps of a change one after the other, and passes each answer or error back to the generator. Errors that the generator
+ * throws pass through. `doing` describes steps that have no description of their own.
  */
-export const runSteps = async (steps: Steps, session: Session, means: StepContext, what: string): Promise<void> => {
+export const runSteps = async (steps: Steps, session: Session, context: StepContext, doing: string): Promise<void> => {
   let next = steps.next()
   while (next.done !== true) {
-    const answer = await perform(next.value, session, means, what).then(
+    const answer = await perform(next.value, session, context, doing).then(
       (made) => ({ made }),
       (error: unknown) => ({ error }),
     )
@@ -27,12 +27,12 @@ export const runSteps = async (steps: Steps, session: Session, means: StepContex
   }
 }
 
-const perform = async (step: Step, session: Session, { sessions, identities, listen }: StepContext, otherwise: string): Promise<Answer> => {
-  const doing = (what = otherwise): void => listen({ type: 'doing', host: session.host, what })
+const perform = async (step: Step, session: Session, { sessions, identities, listen }: StepContext, fallback: string): Promise<Answer> => {
+  const doing = (what = fallback): void => listen({ type: 'doing', host: session.host, what })
   switch (step.do) {
     case 'shell': {
       const on = step.on === undefined ? session : sessions.get(step.on)
-      if (on === undefined) throw unreached(step.on ?? '')
+      if (on === undefined) throw notInRun(step.on ?? '')
       doing(step.doing)
       return on.shell.request(String(step.script), {
         ...(step.input === undefined ? {} : { input: step.input }),
@@ -43,9 +43,9 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
       })
     }
     case 'reconnect':
-      doing('coming in anew, to be sure that one still can')
+      doing('reconnecting to confirm access')
       return runOnce(session.target, String(step.script), { deadlineMs: step.withinMs }).catch((error: unknown) => {
-        // Not coming in is what the step asks about, so it is an answer.
+        // The step asks whether a new connection works, so a failure is an answer.
         if (!(error instanceof Problem)) throw error
         return { code: 255, stdout: Buffer.alloc(0), stderr: [error.what, error.why ?? []].flat().join(': ') }
       })
@@ -60,16 +60,16 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
   }
 }
 
-/** A line that a script prints so that a person who waits knows for what. */
+/** Prefix of a line by which a script reports what it is doing. */
 const DOING = 'provision-doing: '
 
-/** A step may wait ten minutes for a busy dpkg and then install for as long; a dead link is noticed by keepalive long before. */
+/** A step may wait ten minutes for a busy dpkg and then install for as long. Keepalive detects a dead connection much earlier. */
 const STEP_MS = 30 * 60_000
 
-const unreached = (host: string): Problem =>
+const notInRun = (host: string): Problem =>
   new Problem({
     class: 'task',
     where: { host },
-    what: 'is needed for a change of another host, and is not part of this run',
-    fix: 'run without --limit',
+    what: 'host is needed for a change of another host and is not part of this run',
+    fix: 'run again without --limit',
   })

@@ -5,22 +5,22 @@ import type { PlannedChange } from '../plan/plan.ts'
 import { statesOf } from '../plan/plan-host.ts'
 import type { RunHost } from '../run-state.ts'
 
-/** Lets the hosts of a play that change one resource together do so one after the other, in the order that its kind says. */
+/** Orders the hosts of a play that share a resource, so that they change it one after the other in the order that its kind defines. */
 export interface Sequencer {
-  /** Waits until every host before this one has made these changes, or has left. Throws a `Problem` where one was lost while it made them. */
+  /** Waits until every host before this one has finished these changes or was released. Throws a `Problem` if one was lost during them. */
   waitForTurn(host: string, batch: readonly { readonly change: PlannedChange }[]): Promise<void>
   finish(host: string, batch: readonly { readonly change: PlannedChange }[]): void
-  /** Whatever it still wanted to do: nobody waits for it any more. A host that was lost may still be at what it had begun. */
+  /** Releases the hosts queued behind this one. A host that was lost may still be executing a change that it began. */
   release(host: string, isLost: boolean): void
 }
 
-/** What the hosts behind one wait for: whether it is certain that it is not at the change any more. */
+/** What the hosts behind one wait for. Resolves to true if the host is certainly not executing the change any more. */
 interface Gate extends PromiseWithResolvers<boolean> {
-  /** It has come to its turn. */
+  /** The host's turn has begun. */
   isOpen: boolean
 }
 
-/** Who waits for whom is known before the first change: the hosts for which the same resource is due. */
+/** The sequencer of one play. Its queues are complete before the first change: the hosts with a pending change of the same resource. */
 export const sequencerOf = (hosts: readonly RunHost[], play: number, everywhere: ReadonlyMap<string, Observation>): Sequencer => {
   const queues = new Map<string, Map<string, Gate>>()
   for (const { session, due } of hosts)
@@ -41,7 +41,7 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, everywhere:
     for (const [before, gate] of queues.get(key) ?? []) {
       if (before === host) gate.isOpen = true
       if (before === host) return
-      if (!(await gate.promise)) throw mayStillBeAt(before, host, key)
+      if (!(await gate.promise)) throw lostPredecessor(before, host, key)
     }
   }
   return {
@@ -63,11 +63,11 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, everywhere:
 const ordered = <T>(queue: ReadonlyMap<string, T>, order: readonly string[]): Map<string, T> =>
   new Map([...queue].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)))
 
-const mayStillBeAt = (before: string, host: string, key: string): Problem =>
+const lostPredecessor = (before: string, host: string, key: string): Problem =>
   new Problem({
     class: 'task',
     where: { host, resource: key },
-    what: `is left as it is, because ${before} was lost while it was changed`,
-    why: `it may still be at it, and one host at a time is to be away`,
-    fix: `see to ${before}, then run again`,
+    what: `resource was skipped because the connection to ${before} was lost while ${before} changed it`,
+    why: `${before} may still be executing the change, and only one host at a time may be unavailable`,
+    fix: `make ${before} reachable, then run again`,
   })

@@ -5,8 +5,8 @@ import type { Facts } from '../../role/role.ts'
 import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
 
 /**
- * Asks what a host is: one `grep` for memory, processors, our records of what we own there, when it was booted, where sshd listens, and what architecture its own dpkg is of (within a
- * dozen lines of its name), builtins for the rest.
+ * Reads a host's facts: one `grep` for memory, processors, ownership records, boot time, sshd's ports and dpkg's architecture (which
+ * stands within twelve lines of its name), and shell builtins for the rest.
  */
 export const FACTS_SCRIPT = `
 while IFS= read -r l; do printf 'os %s\\n' "$l"; done </etc/os-release
@@ -18,7 +18,7 @@ grep -HsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$|^btime |^[a-
 read -r l r </proc/uptime; printf 'uptime %s\\n' "$l"
 ${INTERFACES_SCRIPT}`
 
-/** What the host is, from what it answered. Anything but Debian and Ubuntu is refused by name. */
+/** Parses the answer to `FACTS_SCRIPT`. Throws a `Problem` that names the distribution if it is neither Debian nor Ubuntu. */
 export const readFacts = (host: string, stdout: string, sshConnection: readonly string[]): Facts => {
   const lines = stdout.split('\n')
   const field = (pattern: RegExp): string | undefined => lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined)
@@ -30,9 +30,9 @@ export const readFacts = (host: string, stdout: string, sshConnection: readonly 
     throw new Problem({
       class: 'task',
       where: { host },
-      what: `runs ${name}`,
-      why: 'the roles know Debian and Ubuntu',
-      fix: 'take the host out of the play, or install Debian or Ubuntu on it',
+      what: `host runs ${name}`,
+      why: 'provision supports Debian and Ubuntu',
+      fix: 'remove the host from the play, or install Debian or Ubuntu on it',
     })
   }
   const [client = '', , sshAddress = '', servedAt = ''] = sshConnection
@@ -59,7 +59,7 @@ export const readFacts = (host: string, stdout: string, sshConnection: readonly 
 
 const SSHD_LINE = /^\/etc\/ssh\/sshd_config(?:\.d\/[^:]+)?:\s*(port|listenaddress)[\s=]+"?([^\s"#]+)/i
 
-/** The port in a line of sshd's configuration, if it names one that can be reached from outside. */
+/** The port in a line of sshd's configuration, unless sshd listens there on loopback only. */
 const portOfSshd = (line: string): readonly number[] => {
   const [, keyword, value = ''] = SSHD_LINE.exec(line) ?? []
   const found = keyword?.toLowerCase() === 'port' ? value : /^(?!127\.|\[::1\]|localhost:)(?:\[.*\]|[^:]+):(\d+)$/.exec(value)?.[1]

@@ -6,19 +6,18 @@ import { type Answers, mergeQueries, unitQuery } from '../../resource/kind/queri
 import { HostRefusal } from '../../resource/kind/step.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 
-/** What a host said of each resource, by `kind:identity`. */
+/** The state of each resource of a host, by `kind:identity`. */
 export type Observation = ReadonlyMap<string, unknown>
 
-/** Everything to ask one host: a script made of one fragment a kind, and how to read the answer. */
+/** One request about all resources of a host: a script with one fragment per kind, and a parser for the answer. */
 export interface HostQuery {
   readonly script: string
   read(stdout: Buffer): Observation
 }
 
 /**
- * One question about all resources of a host: first what several kinds ask in the same words, once for all of them, then each kind's
- * own fragment. Each is fenced by a random mark that a shell builtin prints, so that framing costs no process and no output can be
- * mistaken for a mark.
+ * Builds one request about all resources of a host: first the queries that several kinds share, then each kind's own fragment. A shell
+ * builtin prints a random mark before each section. Framing therefore costs no process, and no output can be mistaken for a mark.
  */
 export const queryHost = (host: string, placed: readonly DeclaredResource[]): HostQuery => {
   const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs) }))
@@ -32,7 +31,7 @@ export const queryHost = (host: string, placed: readonly DeclaredResource[]): Ho
       const sections = cut(stdout)
       if (sections.length !== probes.length + 4) throw unreadable(host, `${sections.length} of ${probes.length + 4} answers`)
       const section = (i: number): Buffer => sections[i] ?? Buffer.alloc(0)
-      const said: Answers = reading(host, 'what all kinds ask', () => ({
+      const shared: Answers = reading(host, 'shared queries', () => ({
         ...inodes.read(section(0)),
         digests: digests.read(section(1)),
         texts: texts.read(section(2)),
@@ -40,15 +39,15 @@ export const queryHost = (host: string, placed: readonly DeclaredResource[]): Ho
       }))
       const seen = new Map<string, unknown>()
       for (const [i, { name, probe }] of probes.entries())
-        for (const [id, state] of reading(host, name, () => probe.parse(section(i + 4), said))) seen.set(`${name}:${id}`, state)
-      const unsaid = placed.find(({ resource }) => !seen.has(keyOf(resource)))
-      if (unsaid !== undefined) throw unreadable(host, `nothing about ${keyOf(unsaid.resource)}`)
+        for (const [id, state] of reading(host, name, () => probe.parse(section(i + 4), shared))) seen.set(`${name}:${id}`, state)
+      const missing = placed.find(({ resource }) => !seen.has(keyOf(resource)))
+      if (missing !== undefined) throw unreadable(host, `no answer for ${keyOf(missing.resource)}`)
       return seen
     },
   }
 }
 
-/** Several scripts as one, each in its fence, and how to cut the answer at the fences. */
+/** Joins several scripts into one with a mark before each, and returns a function that splits the answer at the marks. */
 export const fenced = (scripts: readonly string[]): { script: string; cut(stdout: Buffer): readonly Buffer[] } => {
   const mark = randomBytes(16).toString('hex')
   return {
@@ -92,9 +91,9 @@ const unreadable = (host: string, why: string, cause?: unknown): Problem =>
     {
       class: 'task',
       where: { host },
-      what: 'did not answer what was asked about its state',
+      what: 'host did not report the state of all resources',
       why,
-      fix: (cause instanceof HostRefusal ? cause.fix : undefined) ?? 'look at the host; nothing was changed on the strength of this answer',
+      fix: (cause instanceof HostRefusal ? cause.fix : undefined) ?? 'check the host, then run again; nothing was changed on it',
     },
     { cause },
   )

@@ -1,17 +1,17 @@
 import type { Network } from '../../role/role.ts'
 
-/** Asks which networks a host is on, by builtins. */
+/** Reads the networks of a host with shell builtins. */
 export const INTERFACES_SCRIPT = `
 for l in route if_inet6; do [ ! -r /proc/net/$l ] || while IFS= read -r r; do printf '%s %s\\n' $l "$r"; done </proc/net/$l; done
 `
 
-/** The networks that a host is on, by the kernel's own tables. Loopback and link-local addresses are no networks. */
+/** The networks of a host, from the kernel's tables. Loopback and link-local addresses are left out. */
 export const readNetworks = (lines: readonly string[]): readonly Network[] => {
   const found = lines.flatMap((line) => networkOf4(line) ?? networkOf6(line) ?? [])
   return [...new Map(found.map((one) => [`${one.interface} ${one.network}`, one])).values()]
 }
 
-// Iface Destination Gateway Flags RefCnt Use Metric Mask: numbers as they lie in memory, which is backwards on all that we know.
+// Iface Destination Gateway Flags RefCnt Use Metric Mask; addresses are in host byte order, little-endian on amd64 and arm64.
 const ROUTE = /^route (\S+)\t([0-9A-F]{8})\t00000000\t[0-9A-F]{4}\t\d+\t\d+\t\d+\t([0-9A-F]{8})\t/
 const networkOf4 = (line: string): Network | undefined => {
   const [, name, destination = '', mask = ''] = ROUTE.exec(line) ?? []
@@ -21,7 +21,7 @@ const networkOf4 = (line: string): Network | undefined => {
   return { interface: name, network: `${address}/${bits}` }
 }
 
-// Address, number of the interface, length of the prefix, scope (00 is global), flags, interface.
+// Address, interface number, prefix length, scope (00 is global), flags, interface name.
 const ADDRESS = /^if_inet6 ([0-9a-f]{32}) [0-9a-f]+ ([0-9a-f]{2}) 00 [0-9a-f]+ +(\S+)$/
 const networkOf6 = (line: string): Network | undefined => {
   const [, digits, length = '', name] = ADDRESS.exec(line) ?? []

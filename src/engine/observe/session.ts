@@ -14,29 +14,29 @@ import { clockFault } from './clock.ts'
 import { FACTS_SCRIPT, readFacts } from './facts.ts'
 import { type Observation, queryHost } from './host-query.ts'
 
-/** One host during a run: its held shell, what it is, what shall be there. */
+/** A connection to one host during a run: its persistent shell, its facts and its ownership records. */
 export interface Session {
   readonly host: string
   readonly target: Target
   readonly shell: Shell
   readonly facts: Facts
-  /** What the host has written down that we own there. */
+  /** The host's records of the resources that provision owns there. */
   readonly owned: OwnedRecords
 }
 
 export interface OpenOptions {
   readonly listen: Listener
   readonly signal: AbortSignal
-  /** Who takes the lock; undefined for a dry run, which takes none and writes nothing. */
+  /** Holder of the lock; undefined in a dry run, which takes no lock and writes nothing. */
   readonly lock: Holder | undefined
   readonly wait: boolean
-  /** When it may take the lock. */
+  /** Resolves when this session may take the lock. */
   readonly turn?: Promise<unknown>
 }
 
 /**
- * Opens sessions on all hosts at once. Those that wait for locks take them in one order, the same for every run: two runs that
- * each held what the other awaits would wait for ever.
+ * Opens sessions on all hosts at once. Runs that wait for locks take them in order of host name; otherwise two runs could wait for each
+ * other for ever.
  */
 export const openSessions = (targets: readonly Target[], options: OpenOptions): ReadonlyMap<string, Promise<Session>> => {
   if (!options.wait || options.lock === undefined) return new Map(targets.map((target) => [target.name, openSession(target, options)]))
@@ -52,7 +52,7 @@ export const openSessions = (targets: readonly Target[], options: OpenOptions): 
   )
 }
 
-/** Connects, takes the lock where one is wanted, and asks what the host is: one round trip once the shell is up. */
+/** Connects, takes the lock if `lock` is given, and reads the host's facts: one round trip once the shell is up. */
 export const openSession = async (target: Target, { listen, signal, lock, wait, turn }: OpenOptions): Promise<Session> => {
   const host = target.name
   listen({ type: 'host', host, state: 'connecting' })
@@ -66,35 +66,35 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
   }).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {
     const asked = Date.now()
-    const answer = await shell.request(lock === undefined ? FACTS_SCRIPT : `${TIDY_SCRIPT}${FACTS_SCRIPT}`, { deadlineMs: LOOK_MS })
-    const said = answer.stdout.toString()
-    const fault = clockFault(said, asked, Date.now())
+    const answer = await shell.request(lock === undefined ? FACTS_SCRIPT : `${TIDY_SCRIPT}${FACTS_SCRIPT}`, { deadlineMs: OBSERVE_MS })
+    const output = answer.stdout.toString()
+    const fault = clockFault(output, asked, Date.now())
     if (fault !== undefined) listen({ type: 'warning', host, what: fault })
-    return { host, target, shell, facts: readFacts(host, said, shell.sshConnection), owned: readOwned(host, said) }
+    return { host, target, shell, facts: readFacts(host, output, shell.sshConnection), owned: readOwned(host, output) }
   } catch (error) {
     await shell.close().catch(() => undefined)
     throw error
   }
 }
 
-/** Asks a host about all its resources. */
+/** Observes all resources of a host, in one request. */
 export const observe = async ({ host, shell }: Session, placed: readonly DeclaredResource[]): Promise<Observation> => {
-  const look = queryHost(host, placed)
-  const answer = await shell.request(look.script, { deadlineMs: LOOK_MS })
-  if (answer.code === 0) return look.read(answer.stdout)
+  const query = queryHost(host, placed)
+  const answer = await shell.request(query.script, { deadlineMs: OBSERVE_MS })
+  if (answer.code === 0) return query.read(answer.stdout)
   throw new Problem({
     class: 'task',
     where: { host },
-    what: `the look at its resources ended with exit ${answer.code}`,
+    what: `observation of its resources failed (exit ${answer.code})`,
     why: answer.stderr.slice(0, 2000),
-    fix: 'this is a defect of provision or of a kind: please report it with these words',
+    fix: 'report this message: it is a defect of provision or of a kind',
   })
 }
 
-/** A look takes well under a second; a host that takes this long hangs (a dead network file system, for instance). */
-const LOOK_MS = 120_000
+/** An observation takes well under a second. A host that needs this long hangs, for example on a dead network file system. */
+const OBSERVE_MS = 120_000
 
-// What a killed run left half-written is cleared before anything is read. Builtins only, unless there is something to clear.
+// Clears half-written files of a killed run before anything is read. Uses builtins only, unless there is something to clear.
 const TIDY_SCRIPT = `
 [ -d ${OWNED} ] || { mkdir -p -m 700 /var/lib/provision && mkdir -p -m 700 ${OWNED}; }
 [ ! -e ${STAGED_LIST} ] || { ${CLEAR_STAGED}; }

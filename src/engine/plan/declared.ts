@@ -3,7 +3,7 @@ import { Problem } from '../../problem.ts'
 import { keyOf, type Resource } from '../../resource/kind/kind.ts'
 import { isSecret } from '../../secret/secret.ts'
 
-/** A resource, and which role of which play asked for it. */
+/** A resource with the play and the role that declare it. */
 export interface DeclaredResource {
   readonly play: number
   readonly role: string
@@ -11,32 +11,33 @@ export interface DeclaredResource {
 }
 
 /**
- * One list without repetitions. Declared twice and identically, a resource is shared and keeps its first place; declared
- * differently, it is an input error, because the last writer would win on every run.
+ * Removes repetitions. A resource that is declared twice identically keeps its first place. Different declarations of one resource throw
+ * an input error, because the last one would win on every run.
  */
 export const mergeDeclared = (host: string, placed: readonly DeclaredResource[]): readonly DeclaredResource[] => {
-  const united = new Map<string, DeclaredResource>()
-  for (const one of placed) {
-    const key = keyOf(one.resource)
-    const first = united.get(key)
-    if (first === undefined) united.set(key, one)
-    else if (!isDeepStrictEqual(comparable(first.resource.spec), comparable(one.resource.spec))) throw contradiction(host, first, one)
+  const merged = new Map<string, DeclaredResource>()
+  for (const declared of placed) {
+    const key = keyOf(declared.resource)
+    const first = merged.get(key)
+    if (first === undefined) merged.set(key, declared)
+    else if (!isDeepStrictEqual(comparable(first.resource.spec), comparable(declared.resource.spec)))
+      throw conflictingDeclarations(host, first, declared)
   }
-  return [...united.values()]
+  return [...merged.values()]
 }
 
-const contradiction = (host: string, first: DeclaredResource, second: DeclaredResource): Problem =>
+const conflictingDeclarations = (host: string, first: DeclaredResource, second: DeclaredResource): Problem =>
   new Problem({
     class: 'input',
     where: { host, resource: keyOf(first.resource) },
     what:
       first.role === second.role
-        ? `role ${first.role} declares it twice, differently`
-        : `roles ${first.role} and ${second.role} declare it differently`,
-    fix: 'let one role declare it, or make both declarations the same',
+        ? `role ${first.role} declares this resource twice, with different values`
+        : `roles ${first.role} and ${second.role} declare this resource with different values`,
+    fix: 'declare the resource in one role, or make both declarations identical',
   })
 
-// Functions (openers, getters of later values) say nothing about what is wanted; secrets compare by value.
+// Functions (openers, getters of later values) are no part of the desired values. Secrets compare by value.
 const comparable = (value: unknown): unknown => {
   if (isSecret(value)) return { secret: value.reveal() }
   if (Array.isArray(value)) return value.map(comparable)

@@ -5,21 +5,21 @@ import { keyOf } from '../../resource/kind/kind.ts'
 import { fenced } from '../observe/host-query.ts'
 import type { PendingChange } from './plan-host.ts'
 
-/** What differs in one resource, as unified diffs; `fullDiff` is the same word for word, where `diff` is a summary. */
+/** Unified diffs of one resource. Where `diff` is a summary, `fullDiff` has the whole text. */
 export interface Diffs {
   readonly diff?: string
   readonly fullDiff?: string
 }
 
-/** The diffs of what is due on one host, by resource: one request for all old texts, none where nothing differs. */
+/** The diffs of a host's pending changes, by resource. Reads all old texts in one request, or none if no diff needs them. */
 export const diffsOf = async (shell: Shell, due: readonly PendingChange[]): Promise<ReadonlyMap<string, Diffs>> => {
   const groups = groupByKind(due).filter(([kind]) => kind.diff !== undefined)
-  const asking = groups
+  const queries = groups
     .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
     .filter(({ probe }) => String(probe.script).trim() !== '')
-  const question = fenced(asking.map(({ probe }) => String(probe.script)))
-  const answers = asking.length === 0 ? [] : question.cut((await shell.request(question.script)).stdout)
-  const before = new Map(asking.map(({ kind, probe }, i) => [kind, probe.read(answers[i] ?? Buffer.alloc(0))]))
+  const request = fenced(queries.map(({ probe }) => String(probe.script)))
+  const answers = queries.length === 0 ? [] : request.cut((await shell.request(request.script)).stdout)
+  const before = new Map(queries.map(({ kind, probe }, i) => [kind, probe.read(answers[i] ?? Buffer.alloc(0))]))
   return new Map(
     groups.flatMap(([kind, work]) =>
       work.map((one): [string, Diffs] => {
@@ -38,7 +38,7 @@ const joined = (id: string, texts: readonly DiffTexts[] = []): string | undefine
   return diffs.length === 0 ? undefined : diffs.join('')
 }
 
-/** A unified diff, or undefined where the texts are too far apart to be worth reading (bounded: 20,000 changed lines took 0.7 s). */
+/** A unified diff, or undefined if the texts differ too much. `maxEditLength` bounds the time: 20,000 changed lines took 0.7 s. */
 const unified = (name: string, { before, after }: DiffTexts): string | undefined => {
   const patch = createTwoFilesPatch(
     before === '' ? '/dev/null' : name,

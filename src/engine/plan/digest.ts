@@ -1,12 +1,12 @@
 import { createHash, scryptSync } from 'node:crypto'
 import { isSecret, secretsIn } from '../../secret/secret.ts'
 
-/** Digests by field: enough to see that something differs, and where; never what it was. */
+/** Digests by field. They show which fields differ, never their values. */
 export type Digests = Readonly<Record<string, string>>
 
 /**
- * Digests each field of a value. What carries a secret, or is not for everybody to read, is one digest that is slow to compute:
- * whoever finds a saved plan must not be able to guess a password by trying.
+ * Digests each field of a value. A guarded value gets one digest that is slow to compute, so that nobody can guess a password from a
+ * saved plan by trying.
  */
 export const digestsOf = (value: unknown, salt: string, guarded = isGuarded(value)): Digests => {
   if (guarded) return { state: slow(JSON.stringify(canonical(value)), salt) }
@@ -17,7 +17,7 @@ export const digestsOf = (value: unknown, salt: string, guarded = isGuarded(valu
   )
 }
 
-/** Whether the value holds secrets, or is of a file that not everybody on its host may read. */
+/** Whether the value holds secrets, or describes a file that is not world-readable. */
 export const isGuarded = (value: unknown): boolean => secretsIn(value).length > 0 || modesIn(value).some((mode) => (mode & 0o004) === 0)
 
 const modesIn = (value: unknown): readonly number[] => {
@@ -26,7 +26,7 @@ const modesIn = (value: unknown): readonly number[] => {
   return [...(typeof mode === 'string' && /^[0-7]+$/.test(mode) ? [Number.parseInt(mode, 8)] : []), ...modesIn(file)]
 }
 
-/** Which fields differ between two sets of digests. */
+/** The fields that differ between two sets of digests. */
 export const differingFields = (before: Digests, after: Digests): readonly string[] =>
   [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => before[name] !== after[name])
 
@@ -34,7 +34,7 @@ const quick = (text: string, salt: string): string => createHash('sha256').updat
 
 const slow = (text: string, salt: string): string => scryptSync(text, salt, 32, { N: 8192 }).toString('hex')
 
-/** The same value is the same text, whatever it is made of; functions say nothing, but for later values that are known by now. */
+/** Maps equal values to equal JSON. Drops functions; a later value contributes its value if it is known. */
 const canonical = (value: unknown): unknown => {
   if (isSecret(value)) return { secret: value.reveal() }
   if (typeof value === 'bigint') return `${value}n`

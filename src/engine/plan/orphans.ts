@@ -9,10 +9,10 @@ import type { DeclaredResource } from './declared.ts'
 import type { WithheldDeletion } from './plan.ts'
 import type { Selection } from './plan-host.ts'
 
-/** What a host has written down that we own there, by role. */
+/** A host's records of the resources that provision owns there, by role. */
 export type OwnedRecords = ReadonlyMap<string, OwnedRecord>
 
-/** The records in what a host says of itself (see `facts`). Throws a `Problem` where a version wrote one that this one cannot read. */
+/** Reads the ownership records from the output of `FACTS_SCRIPT`. Throws a `Problem` for a record of an unknown format. */
 export const readOwned = (host: string, stdout: string): OwnedRecords => {
   const texts = new Map<string, string[]>()
   for (const line of stdout.split('\n')) {
@@ -30,15 +30,15 @@ const unreadable = (host: string, role: string, format: number): Problem =>
   new Problem({
     class: 'task',
     where: { host, role: `role ${role}` },
-    what: 'the host’s record of what we own there was written by another version of provision',
-    why: `${recordPath(role)} has ${Number.isNaN(format) ? 'a first line that makes no sense' : `format ${format}`}; this version reads formats 1 and 2`,
-    fix: `use the version that wrote it, or remove the record: what it names is then no longer known as ours`,
+    what: `ownership record ${recordPath(role)} was written by another version of provision`,
+    why: `${Number.isNaN(format) ? 'its first line has no valid format' : `it has format ${format}`}; this version reads formats 1 and 2`,
+    fix: `use the version that wrote it, or run rm ${recordPath(role)} on the host; provision then no longer owns the resources listed there`,
   })
 
 export interface Recorded {
   readonly host: string
   readonly records: OwnedRecords
-  /** What the roles declare, their records included. */
+  /** The resources that the roles declare, ownership records included. */
   readonly declared: readonly DeclaredResource[]
   /** The playbooks of this run. */
   readonly playbooks: readonly string[]
@@ -48,29 +48,30 @@ export interface Recorded {
 }
 
 /**
- * All that shall be on a host, and with it what is left over: recorded as ours, and declared by nobody any more. A role that is still
- * there deals with its own right after its record, so that its services load what remains; what roles left behind that were taken off
- * the host comes first. Such a role counts only where this run has all playbooks that it came from.
+ * A host's declared resources together with its orphans. Orphans of a role that is still bound to the host follow the role's ownership
+ * record, before its services reload. Orphans of a role that was removed from the host come first; they are listed only if this run
+ * includes all playbooks that bound the role.
  */
 export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => {
   const { declared, records, playbooks, firstPlay, prune } = recorded
   const keys = new Set(declared.map(({ resource }) => keyOf(resource)))
   const paths = new Set(declared.flatMap(({ resource }) => pathsOf(resource)))
-  const isLeft = ({ key, path }: OwnedResource): boolean => key.includes(':') && !keys.has(key) && (path === undefined || !paths.has(path))
-  const leftBy = (role: string, play: number): readonly DeclaredResource[] => {
-    const things = (records.get(role)?.lines ?? []).filter(isLeft)
-    // The first come, the last go: a directory after what lies in it.
-    const last = [...new Map(things.map((owned) => [owned.key, owned])).values()].toReversed()
-    return last.map((owned) => ({ play, role, resource: orphan({ role, owned, prune }) }))
+  const isUndeclared = ({ key, path }: OwnedResource): boolean =>
+    key.includes(':') && !keys.has(key) && (path === undefined || !paths.has(path))
+  const orphansOf = (role: string, play: number): readonly DeclaredResource[] => {
+    const resources = (records.get(role)?.lines ?? []).filter(isUndeclared)
+    // Deletion runs in reverse order of creation, so that a directory goes after its content.
+    const reversed = [...new Map(resources.map((owned) => [owned.key, owned])).values()].toReversed()
+    return reversed.map((owned) => ({ play, role, resource: orphan({ role, owned, prune }) }))
   }
-  const here = new Set(declared.map(({ role }) => role))
-  const given = playbooks.map((one) => normalize(one))
-  const takenOff = [...records].flatMap(([role, { playbooks: from }]) =>
-    !here.has(role) && from.length > 0 && from.every((one) => given.includes(normalize(one))) ? [role] : [],
+  const bound = new Set(declared.map(({ role }) => role))
+  const included = playbooks.map((playbook) => normalize(playbook))
+  const removedRoles = [...records].flatMap(([role, { playbooks: from }]) =>
+    !bound.has(role) && from.length > 0 && from.every((playbook) => included.includes(normalize(playbook))) ? [role] : [],
   )
   const all = [
-    ...takenOff.flatMap((role) => leftBy(role, firstPlay)),
-    ...declared.flatMap((one) => (one.resource.kind.bookkeeping === true ? [one, ...leftBy(one.role, one.play)] : [one])),
+    ...removedRoles.flatMap((role) => orphansOf(role, firstPlay)),
+    ...declared.flatMap((one) => (one.resource.kind.bookkeeping === true ? [one, ...orphansOf(one.role, one.play)] : [one])),
   ]
   return [...new Map(all.map((one) => [keyOf(one.resource), one])).values()]
 }
@@ -78,15 +79,15 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
 const pathsOf = ({ kind, spec }: { kind: Kind<unknown, unknown, unknown>; spec: unknown }): readonly string[] =>
   (kind.files?.(spec) ?? []).map(({ path }) => path)
 
-/** Something that is left over and not gone yet, and what could be done about it. */
-interface Left {
+/** An orphan that still exists, and whether it can be deleted. */
+interface Orphan {
   readonly role: string
   readonly resource: string
   readonly outcome: Exclude<OrphanOutcome, { is: 'gone' }>
 }
 
-/** What the roles that were asked for left over on a host. */
-export const orphansOn = (placed: readonly DeclaredResource[], seen: Observation, selected: Selection): readonly Left[] => {
+/** The existing orphans of the selected roles on a host. */
+export const orphansOn = (placed: readonly DeclaredResource[], seen: Observation, selected: Selection): readonly Orphan[] => {
   const deleted = new Set<string>()
   return placed
     .filter(({ role, resource }) => isOrphan(resource) && selected(role))
@@ -97,26 +98,26 @@ export const orphansOn = (placed: readonly DeclaredResource[], seen: Observation
     })
 }
 
-/** The same as changes that a run without `--prune` shows and does not make. */
-export const withheldOn = (host: string, left: readonly Left[]): readonly WithheldDeletion[] =>
-  left.map(({ role, resource, outcome }) => {
+/** The orphans as changes that a run without `--prune` shows and does not make. */
+export const withheldOn = (host: string, orphans: readonly Orphan[]): readonly WithheldDeletion[] =>
+  orphans.map(({ role, resource, outcome }) => {
     const { action, reason } = changeOf(outcome)
     return { host, role, resource, action, reason }
   })
 
-/** The same in words: a sentence a role for what could be deleted, and one for what stays. */
-export const orphanNotices = (left: readonly Left[]): readonly { readonly role: string; readonly what: string }[] =>
-  [...Map.groupBy(left, ({ role }) => role)].flatMap(([role, ofRole]) => {
+/** The orphans as warnings: for each role one sentence about those that `--prune` deletes, and one for each reason to keep others. */
+export const orphanNotices = (orphans: readonly Orphan[]): readonly { readonly role: string; readonly what: string }[] =>
+  [...Map.groupBy(orphans, ({ role }) => role)].flatMap(([role, ofRole]) => {
     const named = (some: typeof ofRole): string => some.map(({ resource }) => resource.replace(':', ' ')).join(', ')
-    const gone = ofRole.filter(({ outcome }) => outcome.is === 'delete')
-    const staying = Map.groupBy(ofRole, ({ outcome }) => (outcome.is === 'stays' ? outcome.why : ''))
+    const deletable = ofRole.filter(({ outcome }) => outcome.is === 'delete')
+    const kept = Map.groupBy(ofRole, ({ outcome }) => (outcome.is === 'stays' ? outcome.why : ''))
     return [
-      ...(gone.length === 0 ? [] : [{ role, what: `no longer declares ${named(gone)}: left over; --prune deletes it` }]),
-      ...[...staying]
+      ...(deletable.length === 0 ? [] : [{ role, what: `no longer declares ${named(deletable)}; --prune deletes it` }]),
+      ...[...kept]
         .filter(([why]) => why !== '')
         .map(([why, some]) => ({
           role,
-          what: `no longer declares ${named(some)}, which stays: ${why} (--prune forgets that it was ours)`,
+          what: `no longer declares ${named(some)}; kept: ${why} (--prune drops it from the ownership record)`,
         })),
     ]
   })

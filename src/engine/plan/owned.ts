@@ -3,7 +3,7 @@ import { keyOf, type Resource } from '../../resource/kind/kind.ts'
 import { type OwnedLine, owned } from '../../resource/ownership/owned.ts'
 import { escaped, recordLine } from '../../resource/ownership/record.ts'
 
-/** The record of what a role owns on a host, as a resource like any other; it comes before those that it speaks of. */
+/** The record of the resources that a role owns on a host, as a resource. It comes before the resources that it lists. */
 export const ownedBy = (role: string, playbooks: readonly string[], resources: readonly Resource[]): Resource =>
   owned({ role, playbooks: [...playbooks], lines: resources.flatMap(linesOf) })
 
@@ -19,7 +19,7 @@ const linesOf = (resource: Resource): readonly OwnedLine[] => {
         : line(recordLine(key, path, sha256)),
     )
   const { state } = resource.spec as { state?: unknown }
-  // What shall not be there is nothing that anybody could leave over.
+  // An absent resource cannot become an orphan.
   if (state === 'absent') return []
   const more = kind.recorded?.(resource.spec)
   return [line(more === undefined ? escaped(key) : recordLine(key, ...more))]

@@ -1,6 +1,6 @@
 import type { Action, Certainty, Difference } from '../../resource/kind/kind.ts'
 
-/** The pseudo-host under which changes of the controller's identities stand. */
+/** The pseudo-host of changes to the controller's identities. */
 export const CONTROLLER = 'controller'
 
 /** One change of a plan: plain data, so that it can be shown, saved and compared. */
@@ -13,42 +13,42 @@ export interface PlannedChange {
   readonly certainty: Certainty
   readonly reason: string
   readonly differences: readonly Difference[]
-  /** A unified diff of text, secrets masked; undefined where there is no text to show. */
+  /** A unified diff with secrets masked; undefined if the change has no text to show. */
   readonly diff?: string
-  /** The same word for word, where `diff` is a summary. */
+  /** The whole diff, where `diff` is a summary. */
   readonly fullDiff?: string
-  /** The number of the play in the playbook, from 0. */
+  /** Index of the play, from 0. */
   readonly play: number
   /** It changes a record of provision itself. */
   readonly bookkeeping?: true
 }
 
-/** All changes, of the controller and of every host, in the order in which they will be made. */
+/** All changes of the controller and of every host, in the order in which they are applied. */
 export interface Plan {
   readonly changes: readonly PlannedChange[]
-  /** How many resources each host has. */
+  /** Number of resources by host. */
   readonly resources: ReadonlyMap<string, number>
-  /** How the plays are carried out that change few hosts at a time. */
+  /** Rollouts of the plays with `serial`. */
   readonly rollouts?: readonly Rollout[]
-  /** What is left over on the hosts, and what a run with `--prune` would do about it. */
+  /** Orphans on the hosts, with the change that a run with `--prune` would make. */
   readonly withheld?: readonly WithheldDeletion[]
 }
 
-/** A change that this run will not make, because nobody asked for it. */
+/** A change to an orphan that the run does not make without `--prune`. */
 export type WithheldDeletion = Pick<PlannedChange, 'host' | 'role' | 'resource' | 'action' | 'reason'>
 
 /** A play that changes few hosts at a time. */
 export interface Rollout {
   readonly play: number
-  /** How many hosts at a time: the first so many, then so many, the last number again and again. */
+  /** Batch sizes. The last one repeats until all hosts are done. */
   readonly serial: readonly number[]
-  /** Where each is taken out meanwhile. */
+  /** Hosts at which each is taken out of service meanwhile. */
   readonly at: readonly string[]
-  /** How many of its hosts may fail before the others are left as they are. */
+  /** Number of hosts that may fail before the remaining hosts are skipped. */
   readonly maxFailures: number
 }
 
-/** What became of a host in a run. */
+/** The result of a run on one host. */
 export interface HostOutcome {
   readonly host: string
   readonly resources: number
@@ -57,7 +57,7 @@ export interface HostOutcome {
   readonly unreachable: boolean
 }
 
-/** A prediction and what became of it: of all changes that happened, so many had been foretold. */
+/** How many changes were made in total (`actual`), and how many of them the plan contained (`predicted`). */
 export interface Prediction {
   readonly predicted: number
   readonly actual: number
@@ -67,6 +67,6 @@ export interface Outcome {
   readonly result: 'converged' | 'changed' | 'failed'
   readonly durationMs: number
   readonly hosts: readonly HostOutcome[]
-  /** Left out where nothing was to happen. */
+  /** Absent if the plan was empty. */
   readonly prediction?: Prediction
 }

@@ -11,7 +11,7 @@ import { type DeclaredResource, mergeDeclared } from './declared.ts'
 import type { Declaring } from './identities.ts'
 import { ownedBy } from './owned.ts'
 
-/** What roles are given beside the host's facts. */
+/** The input of roles apart from the host's facts. */
 export interface Surroundings {
   readonly bindings: Bindings
   files(directory: string): ReturnType<typeof projectFiles>
@@ -19,7 +19,7 @@ export interface Surroundings {
   readonly listen: Listener
 }
 
-/** All resources of a host in the order in which they are to be made: each role's record of what it owns, then the role's own. */
+/** All resources of a host in the order in which they are applied: for each role its ownership record, then its resources. */
 export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
   const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
   return mergeDeclared(
@@ -38,22 +38,22 @@ const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly
   }))
 }
 
-/** All playbooks of this run that bind the role to the host, whichever of them this is. */
+/** All playbooks of this run that bind the role to the host. */
 const playbooksOf = ({ host, role }: Bound, { bindings }: Surroundings): readonly string[] => {
   const same = bindings.bound.filter((one) => one.host === host && one.role === role)
   return [...new Set(same.flatMap(({ where }) => ('file' in where ? [where.file] : [])))].sort()
 }
 
 /**
- * What is wrong with these hosts' resources, as far as roles say so without asking what a host is: found before any packet is sent.
- * What a role makes of the facts is judged when they are known.
+ * The input errors in these hosts' resources that can be found without facts, before any packet is sent. A role that reads a fact is
+ * skipped here and checked once the facts are known.
  */
 export const faultsAhead = (hosts: readonly string[], surroundings: Surroundings): readonly Problem[] => {
   const silent = { ...surroundings, listen: () => {} }
   const problems = hosts.flatMap((host) => {
     const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
     const placed: DeclaredResource[] = []
-    const each = mine.flatMap((bound) => problemsOf(() => placed.push(...place(bound, unasked, silent))))
+    const each = mine.flatMap((bound) => problemsOf(() => placed.push(...place(bound, noFacts, silent))))
     return each.length > 0 ? each : problemsOf(() => mergeDeclared(host, placed))
   })
   return distinctProblems(problems)
@@ -70,11 +70,11 @@ const problemsOf = (act: () => unknown): readonly Problem[] => {
   }
 }
 
-const UNASKED = new Error('the host has not been asked yet')
+const NO_FACTS = new Error('facts are not known before the host was contacted')
 const refuse = (): never => {
-  throw UNASKED
+  throw NO_FACTS
 }
-const unasked = new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse }) as Facts
+const noFacts = new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse }) as Facts
 
 const contextOf = (
   { context, host, role }: Bound,
@@ -96,7 +96,7 @@ const declared = (bound: Bound, context: HostContext<unknown>): readonly Resourc
   try {
     return role.resources(context)
   } catch (error) {
-    if (error === UNASKED || (error instanceof Error && error.cause === UNASKED)) return []
+    if (error === NO_FACTS || (error instanceof Error && error.cause === NO_FACTS)) return []
     if (error instanceof Problem) throw atOption(error, bound)
     if (!(error instanceof ZodError)) throw error
     const [issue] = error.issues
@@ -104,15 +104,15 @@ const declared = (bound: Bound, context: HostContext<unknown>): readonly Resourc
       {
         class: 'input',
         where: { host, role: role.name },
-        what: `declares a resource that is not right: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
-        fix: 'correct the role, or the option that it puts there',
+        what: `role ${role.name} declares an invalid resource: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
+        fix: 'correct the role, or the option that it uses there',
       },
       { cause: error },
     )
   }
 }
 
-/** A file that cannot serve is complained of where an option names it. */
+/** Moves a problem with a file of the project to the option that names the file. */
 const atOption = (problem: Problem, { written }: Bound): Problem => {
   const { class: sort, where, what, why, fix } = problem
   const path = 'file' in where && where.line === undefined ? pathsTo(where.file, written.value)[0] : undefined

@@ -2,7 +2,7 @@ import { drainsOf } from '../../role/drains.ts'
 import type { Prepared } from '../prepare.ts'
 import type { PlannedChange, Rollout } from './plan.ts'
 
-/** How plays that have something to do are carried out, where that is few hosts at a time. */
+/** The rollouts of the plays that have `serial` and at least one change. */
 export const rolloutsOf = (
   { site, bindings }: Pick<Prepared, 'site' | 'bindings'>,
   changes: readonly Pick<PlannedChange, 'host' | 'play'>[],

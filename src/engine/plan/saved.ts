@@ -26,7 +26,7 @@ const savedChange = z.strictObject({
   action: z.enum(['create', 'update', 'delete', 'run']),
   certainty: z.enum(['exact', 'dependent', 'opaque']),
   play: z.int(),
-  /** Digests of what shall be, and of what was there: no content, no commands. An identity of the controller has neither. */
+  /** Digests of the desired and of the observed state; no content, no commands. An identity of the controller has neither. */
   wanted: digests.optional(),
   seen: digests.optional(),
 })
@@ -38,7 +38,7 @@ const manner = z.strictObject({
   maxFailures: z.int(),
 })
 
-/** What a file says, and what it means: counted up with either. */
+/** Version of the file format. A change of its syntax or its meaning increments it. */
 const FORMAT = 2
 
 const schema = z.strictObject({
@@ -47,21 +47,21 @@ const schema = z.strictObject({
   saved: z.string(),
   scope,
   salt: z.string().regex(/^[0-9a-f]{32}$/),
-  /** All that were meant, whether or not something is to be changed there. */
+  /** All selected hosts that were reached, with or without changes. */
   hosts: z.array(z.string()),
   manners: z.array(manner),
   changes: z.array(savedChange),
 })
 
-/** A plan as it is kept: what would be changed, and digests by which it can be seen whether it still holds. */
+/** A saved plan: its changes, and digests that show whether it is stale. */
 export type SavedPlan = z.output<typeof schema>
 export type SavedChange = z.output<typeof savedChange>
-/** What was asked for when it was made: it is made again from the same. */
+/** The command-line options of the plan. The plan is made again from the same options. */
 export type Scope = z.output<typeof scope>
 
 const VERSION = packageJson.version
 
-/** The plan to be kept, as the text of a file. */
+/** The text of a saved plan. */
 export const savePlan = (run: Run, asked: Scope, now: Date): string => {
   const salt = randomBytes(16).toString('hex')
   const plan: SavedPlan = {
@@ -82,7 +82,7 @@ export const savePlan = (run: Run, asked: Scope, now: Date): string => {
   return `${escapeHidden(JSON.stringify(plan, null, 1))}\n`
 }
 
-/** A change as it would be kept. */
+/** A change as the saved plan stores it. */
 export const savedOf = (
   { host, role, resource, action, certainty, play }: PlannedChange,
   { hosts }: Pick<Run, 'hosts'>,
@@ -93,28 +93,28 @@ export const savedOf = (
   return { host, role, resource, action, certainty, play, ...both }
 }
 
-// What is guarded on one side can be read off the other.
+// A guarded value must not be deduced from the digests of the other side.
 const stateOf = (wanted: unknown, seen: unknown, salt: string): { readonly wanted: Digests; readonly seen: Digests } => {
   const guarded = isGuarded(wanted) || isGuarded(seen)
   return { wanted: digestsOf(wanted, salt, guarded), seen: digestsOf(seen, salt, guarded) }
 }
 
-/** Reads a saved plan. Throws a `Problem` where it is none, or was saved by a version that may mean something else by it. */
+/** Reads a saved plan. Throws a `Problem` if the text is no plan, is damaged, or was saved by another version of provision. */
 export const readPlan = (file: string, text: string): SavedPlan => {
   const given = parsed(text)
   if (typeof given !== 'object' || given === null || !('format' in given) || !('provision' in given))
-    throw unusable(file, 'this is not a plan that was saved by provision', undefined)
+    throw unusable(file, 'file is not a plan saved by provision', undefined)
   const { format, provision } = given
   if (format !== FORMAT || provision !== VERSION)
     throw unusable(
       file,
-      `this plan was saved by provision ${String(provision)} (format ${String(format)})`,
-      `this is provision ${VERSION} (format ${FORMAT}), which might do something else by the same plan`,
+      `plan was saved by provision ${String(provision)} (format ${String(format)})`,
+      `this is provision ${VERSION} (format ${FORMAT}), which might apply the same plan differently`,
     )
   const read = schema.safeParse(given)
   if (read.success) return read.data
   const [issue] = read.error.issues
-  throw unusable(file, 'this plan is damaged', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
+  throw unusable(file, 'plan is damaged', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
 }
 
 const parsed = (text: string): unknown => {
@@ -131,5 +131,5 @@ const unusable = (file: string, what: string, why: string | undefined): Problem 
     where: { file },
     what,
     ...(why !== undefined && { why }),
-    fix: 'save a plan anew: provision run --dry-run --save FILE',
+    fix: 'save a new plan: provision run --dry-run --save FILE',
   })

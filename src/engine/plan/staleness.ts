@@ -6,9 +6,8 @@ import { rolloutsOf } from './rollouts.ts'
 import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
 
 /**
- * What keeps a saved plan from being carried out: it is made again from the site and from what the hosts say now, and every change of
- * it must still be the same, made from the same state, in the same order and manner. Empty where it holds. Hosts that are still meant and
- * do not answer now are left out.
+ * Why a saved plan is stale; empty if it can be applied. The plan is made again from the site and the present observations. Every change
+ * must be the same, from the same state, in the same order and rollout. Hosts that are still selected and do not answer are left out.
  */
 export const stalenessOf = (saved: SavedPlan, run: Run): readonly Problem[] => {
   const { targets } = run.prepared
@@ -16,82 +15,76 @@ export const stalenessOf = (saved: SavedPlan, run: Run): readonly Problem[] => {
   const before = new Map(saved.changes.filter((change) => !isLeftOut(change)).map((change) => [nameOf(change), change]))
   const after = new Map(run.plan.changes.map((change) => [nameOf(change), change]))
   const problems = [
-    ...saved.hosts.filter((host) => !targets.includes(host)).map(left),
+    ...saved.hosts.filter((host) => !targets.includes(host)).map(unselected),
     ...[...before.values()].flatMap((change) => {
       const now = after.get(nameOf(change))
-      return now === undefined ? [gone(change)] : different(change, now, savedOf(now, run, saved.salt))
+      return now === undefined ? [unneeded(change)] : different(change, now, savedOf(now, run, saved.salt))
     }),
     ...[...after.values()].filter((change) => !before.has(nameOf(change))).map(unplanned),
   ]
   if (problems.length > 0) return problems
-  if ([...before.keys()].join('\n') !== [...after.keys()].join('\n')) return [ofAll('the same changes would be made in another order now')]
-  // Of all that was run, whether or not it answers now.
+  if ([...before.keys()].join('\n') !== [...after.keys()].join('\n')) return [stalePlan('order of changes differs from the present plan')]
+  // Includes the hosts that do not answer at present.
   const now = rolloutsOf(run.prepared, saved.changes)
   const plays = new Set(saved.changes.map(({ play }) => play))
-  return [...plays].flatMap((play) => otherManner(mannerOf(saved.manners, play), mannerOf(now, play)))
+  return [...plays].flatMap((play) => differentRollout(rolloutOf(saved.manners, play), rolloutOf(now, play)))
 }
 
-const mannerOf = (manners: readonly Rollout[], play: number): Rollout => manners.find((one) => one.play === play) ?? { ...AT_ONCE, play }
+const rolloutOf = (rollouts: readonly Rollout[], play: number): Rollout => rollouts.find((one) => one.play === play) ?? { ...AT_ONCE, play }
 
 const AT_ONCE = { serial: [], at: [], maxFailures: 0 }
 
-const otherManner = (saved: Rollout, now: Rollout): readonly Problem[] => {
+const differentRollout = (saved: Rollout, now: Rollout): readonly Problem[] => {
   const [before, after] = [partsOf(saved), partsOf(now)]
   const different = Object.keys(before).filter((key) => before[key] !== after[key])
   if (different.length === 0) return []
   const why = different.map((key) => `${key}: ${before[key]} → ${after[key]}`).join('; ')
-  return [ofAll('the same changes would be made in another manner now', why)]
+  return [stalePlan('rollout differs from the present plan', why)]
 }
 
 const partsOf = ({ serial, at, maxFailures }: Rollout): Readonly<Record<string, string>> => ({
   serial: serial.join(', ') || 'all at once',
   max_failures: String(maxFailures),
-  'taken out on': at.toSorted().join(', ') || 'no host',
+  'taken out of service at': at.toSorted().join(', ') || 'no host',
 })
 
 const nameOf = ({ host, resource }: Pick<PlannedChange, 'host' | 'resource'>): string => `${host} ${resource}`
 
 const different = (saved: SavedChange, now: PlannedChange, remade: SavedChange): readonly Problem[] => {
   const state = differingFields(saved.seen ?? {}, remade.seen ?? {})
-  if (state.length > 0) return [stale(now, 'is no longer as it was when the plan was saved', inWords(state))]
-  const wish = differingFields(saved.wanted ?? {}, remade.wanted ?? {})
-  if (wish.length > 0) return [stale(now, 'shall be something else than when the plan was saved', inWords(wish))]
-  const manner = (['action', 'certainty', 'role', 'play'] as const).filter((key) => saved[key] !== remade[key])
-  return manner.length === 0
+  if (state.length > 0) return [stale(now, 'state has changed since the plan was saved', inWords(state))]
+  const desired = differingFields(saved.wanted ?? {}, remade.wanted ?? {})
+  if (desired.length > 0) return [stale(now, 'desired state has changed since the plan was saved', inWords(desired))]
+  const fields = (['action', 'certainty', 'role', 'play'] as const).filter((key) => saved[key] !== remade[key])
+  return fields.length === 0
     ? []
-    : [
-        stale(
-          now,
-          'would be changed in another way than was planned',
-          manner.map((key) => `${key}: ${saved[key]} → ${remade[key]}`).join(', '),
-        ),
-      ]
+    : [stale(now, 'change differs from the saved plan', fields.map((key) => `${key}: ${saved[key]} → ${remade[key]}`).join(', '))]
 }
 
 const WORDS: Readonly<Record<string, string>> = { sha256: 'content' }
 
-const inWords = (fields: readonly string[]): string => `different: ${fields.map((field) => WORDS[field] ?? field).join(', ')}`
+const inWords = (fields: readonly string[]): string => `these differ: ${fields.map((field) => WORDS[field] ?? field).join(', ')}`
 
-const gone = (change: SavedChange): Problem => stale(change, `is in the plan (${change.action}), and there is nothing to change any more`)
+const unneeded = (change: SavedChange): Problem => stale(change, `change (${change.action}) is in the saved plan and is no longer needed`)
 
 const unplanned = (change: PlannedChange): Problem =>
-  stale(change, `would be changed now (${change.action}), and is not in the plan`, change.reason)
+  stale(change, `change (${change.action}) is needed now and is not in the saved plan`, change.reason)
 
-const left = (host: string): Problem =>
+const unselected = (host: string): Problem =>
   new Problem({
     class: 'input',
     where: { host },
-    what: 'is in the plan, and no longer in the site',
-    why: 'it was taken out of the inventory, of a group or of the play, or is no longer within the limit of the plan',
+    what: 'host is in the saved plan and is no longer selected',
+    why: 'it was removed from the inventory, a group or the play, or the limit of the plan no longer matches it',
     fix: FIX,
   })
 
-const ofAll = (what: string, why?: string): Problem =>
-  new Problem({ class: 'input', where: { command: 'the saved plan' }, what, ...(why !== undefined && { why }), fix: FIX })
+const stalePlan = (what: string, why?: string): Problem =>
+  new Problem({ class: 'input', where: { command: 'saved plan' }, what, ...(why !== undefined && { why }), fix: FIX })
 
-const FIX = 'nothing was touched; look at a new plan, and save it: provision run --dry-run --save FILE'
+const FIX = 'review and save a new plan: provision run --dry-run --save FILE (nothing was changed)'
 
-// Input, because nothing was touched: the plan is what is wrong.
+// An input error: nothing was changed, and the plan is at fault.
 const stale = ({ host, role, resource }: Pick<PlannedChange, 'host' | 'role' | 'resource'>, what: string, why?: string): Problem =>
   new Problem({
     class: 'input',

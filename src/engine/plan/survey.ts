@@ -8,22 +8,22 @@ import { type Diffs, diffsOf } from './diff.ts'
 import type { PlannedChange } from './plan.ts'
 import { type PendingChange, planHost, type Selection } from './plan-host.ts'
 
-/** A host that has answered: what shall be there and what is there. */
+/** A host that was reached: its declared resources and its observation. */
 export interface Met {
   readonly session: Session
   readonly placed: readonly DeclaredResource[]
   readonly seen: Observation
 }
 
-/** What is due on each host, and what was seen on all of them. */
+/** The plan of each host, and the observations of all. */
 export interface Surveys {
   readonly surveys: readonly RunHost[]
   readonly everywhere: Map<string, Observation>
-  /** Of hosts that were lost meanwhile. */
+  /** Problems of hosts that became unreachable meanwhile. */
   readonly lost: readonly Problem[]
 }
 
-/** Plans each host, and asks it for what its diffs show. Where one is lost meanwhile, the others are planned again without it. */
+/** Plans each host and reads the old texts of its diffs. If a host becomes unreachable, the others are planned again without it. */
 export const surveyed = async (met: readonly Met[], selected: Selection, allowDataLoss: ReadonlySet<string>): Promise<Surveys> => {
   const everywhere = seenOn(met)
   const answers = await Promise.allSettled(met.map((one) => survey(one, everywhere, selected, allowDataLoss)))
@@ -64,7 +64,7 @@ const changeOf = (host: string, { play, role, resource, change: verdict }: Pendi
   ...(resource.kind.bookkeeping === true && { bookkeeping: true }),
 })
 
-/** What kept hosts from answering. Input errors mean that nothing may happen anywhere; any other failure is one host's own. */
+/** The problems of the hosts that failed. Throws input errors, because they stop the whole run; any other failure concerns its host only. */
 export const failuresOf = (answers: readonly PromiseSettledResult<unknown>[]): readonly Problem[] => {
   const failures = answers.flatMap((answer) => {
     if (answer.status === 'fulfilled') return []

@@ -8,14 +8,14 @@ import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 import type { Selection } from './plan-host.ts'
 
-/** A host, what shall be there, and what is there. */
-interface Looked {
+/** A host with its declared resources and its observation. */
+interface ObservedHost {
   readonly host: string
   readonly placed: readonly DeclaredResource[]
   readonly seen: Observation
 }
 
-/** A certificate on a host that an unknown generation of an authority has signed, and where the host keeps whom it trusts in its domain. */
+/** A certificate on a host that an unknown generation of an authority signed, and the host's file of trusted authorities for its domain. */
 interface Found {
   readonly host: string
   readonly role: string
@@ -27,16 +27,16 @@ interface Found {
 }
 
 /**
- * Generations of authorities of this site that hosts know, and the site does not: its identities are lost, or not the newest. Others in
- * their place would make servers refuse one another for as long as only some of them know those. One problem for each. (What is forged
- * under the name of a generation that the site does know is none: it is replaced.)
+ * One problem for each generation of an authority that hosts have certificates of and that is not in `identities/`: those files are lost
+ * or outdated. With a new authority in its place, servers would refuse each other until all of them trust it. A certificate with the
+ * issuer name of a known generation and a wrong signature is no problem here: it is replaced.
  */
-export const unknownAuthorities = (looked: readonly Looked[], selected: Selection, now: Date): readonly Problem[] => {
+export const unknownAuthorities = (looked: readonly ObservedHost[], selected: Selection, now: Date): readonly Problem[] => {
   const found = looked.flatMap((one) => foundOn(one, selected, now))
   return [...Map.groupBy(found, ({ domain, generation }) => `${domain} ${generation}`).values()].map(unknown)
 }
 
-const foundOn = ({ host, placed, seen }: Looked, selected: Selection, now: Date): readonly Found[] =>
+const foundOn = ({ host, placed, seen }: ObservedHost, selected: Selection, now: Date): readonly Found[] =>
   placed.flatMap(({ role, resource }) => {
     const signature = selected(role) ? resource.kind.signer?.(resource.spec, seen.get(keyOf(resource)), now) : undefined
     if (signature === undefined) return []
@@ -48,7 +48,7 @@ const foundOn = ({ host, placed, seen }: Looked, selected: Selection, now: Date)
     return [{ host, role, resource: keyOf(resource), path, domain, generation, trusted: trustedFile(placed, signature) }]
   })
 
-/** Where the host keeps whom it trusts in this domain. */
+/** The host's file of trusted authorities for this domain. */
 const trustedFile = (placed: readonly DeclaredResource[], { authority }: Signature): string | undefined =>
   placed
     .filter(({ resource: { kind, spec } }) => latersIn(kind.content?.(spec)).includes(authority.certificate))
@@ -64,12 +64,12 @@ const unknown = (found: readonly Found[]): Problem => {
   const again =
     trusted === undefined
       ? ''
-      : ` Where it is gone for good: ssh ${quote(host)} cat ${quote(trusted)} >${lost} and run again; what comes in its place is trusted beside it.`
+      : ` If it is lost for good, run ssh ${quote(host)} cat ${quote(trusted)} >${lost} and run again; the hosts then trust the old and the new generation.`
   return new Problem({
     class: 'input',
     where: { host, role, resource },
-    what: `was signed by generation ${generation} of the authority ${domain}, which is not in identities/${others}`,
-    why: 'with another one in its place, servers would refuse one another until all of them know it',
-    fix: `bring identities/ back: from version control, a backup, or whoever ran this site before.${again} Where ${host} belonged to another site: rm ${quote(path)} there`,
+    what: `certificate is signed by generation ${generation} of authority ${domain}, which is not in identities/${others}`,
+    why: 'with a new authority in its place, servers would refuse each other until all of them trust it',
+    fix: `restore identities/ from version control, from a backup, or from the person who ran this site before.${again} If ${host} belonged to another site, run rm ${quote(path)} there`,
   })
 }

@@ -15,7 +15,7 @@ describe('a refusal that has to do with a disk', () => {
     expect(explained(full, [mount('/'), mount('/var', { availableKB: 12 })])).toMatchObject({
       what: '/etc/x could not be written (exit 1): /var is full',
       why: 'tar: No space left on device\n/var has 12 KB left',
-      fix: expect.stringContaining('make room on /var'),
+      fix: expect.stringContaining('free space on /var'),
       done: ['a'],
       culprit: 'b',
     })
@@ -33,7 +33,7 @@ describe('a refusal that has to do with a disk', () => {
     const readOnly = new HostRefusal('no', 'tar: Read-only file system')
     expect(explained(readOnly, [mount('/', { availableKB: 0 }), mount('/srv', { readOnly: true })])).toMatchObject({
       what: 'no: /srv is mounted read-only',
-      fix: expect.stringContaining('mount it writable'),
+      fix: expect.stringContaining('mount -o remount,rw /srv'),
     })
   })
 
@@ -45,8 +45,8 @@ describe('a refusal that has to do with a disk', () => {
 test.each([
   ['right', 1_000_000, undefined],
   ['a little off', 1_000_050, undefined],
-  ['behind', 999_700, 'is 5 minutes behind that of this machine: certificates will seem not valid yet'],
-  ['ahead', 1_010_800, 'is 3 hours ahead of that of this machine: certificates will seem expired'],
+  ['behind', 999_700, 'is 5 minutes behind the clock of this machine: certificates will seem not valid yet'],
+  ['ahead', 1_010_800, 'is 3 hours ahead of the clock of this machine: certificates will seem expired'],
   ['days off', 1_864_000, 'is 10 days ahead of'],
 ])('a clock that is %s', (_, seconds, said) => {
   const found = clockFault(`x\n/proc/stat:btime ${seconds - 500}\nuptime 500.12\ny`, 1_000_000_000, 1_000_000_200)

@@ -102,11 +102,11 @@ describe('a change that its host refuses', () => {
   })
 
   it('ends the run where few hosts are changed at a time, and says who was not touched', async () => {
-    expect(await failedIn([1])).toEqual(['a refusing:second', 'play web was ended: a failed, and max_failures is 0; b, c were not touched'])
+    expect(await failedIn([1])).toEqual(['a refusing:second', 'play web stopped: a failed (max_failures: 0); b, c were not changed'])
     expect(await failedIn([2])).toEqual([
       'a refusing:second',
       'b refusing:second',
-      'play web was ended: a, b failed, and max_failures is 0; c was not touched',
+      'play web stopped: a, b failed (max_failures: 0); c was not changed',
     ])
   })
 
@@ -114,7 +114,7 @@ describe('a change that its host refuses', () => {
     expect(await failedIn([1], 1)).toEqual([
       'a refusing:second',
       'b refusing:second',
-      'play web was ended: a, b failed, and max_failures is 1; c was not touched',
+      'play web stopped: a, b failed (max_failures: 1); c was not changed',
     ])
     expect(await failedIn([1], 3)).toHaveLength(3)
   })
@@ -134,7 +134,7 @@ describe('a change for which the controller cannot do its part', () => {
     // This kind is never as wanted, so the proof complains of those that were made; not of the one that was put off.
     expect(await told(['a'], [], 0, (host) => surveyed(host, ordering(until)))).toEqual([
       'applied ordering:first',
-      'ordering second was not renewed, what is there is good until 2027-01-02 03:04 UTC, and the next run tries again; it is down: wait',
+      'ordering second was not renewed; the present one is valid until 2027-01-02 03:04 UTC, and the next run tries again: it is down: wait',
       'applied ordering:third',
       'a ordering:first',
       'a ordering:third',
@@ -155,7 +155,7 @@ it('says what a host is doing also where a step does not', async () => {
   const doing: (string | undefined)[] = []
   const listen = (event: Event): unknown => event.type === 'doing' && doing.push(event.what)
   await told(['a'], [], 0, (host) => surveyed(host, silent), listen)
-  const otherwise = 'seeing to ordering first and 2 more'
+  const otherwise = 'applying ordering first and 2 more'
   expect(doing).toEqual([otherwise, 'beginning with 3', otherwise, undefined])
 })
 

@@ -51,13 +51,13 @@ describe('one look at a host', () => {
     const look = queryHost('web-01', placed(file({ path: here }), directory({ path: here })))
     const answer = sh(look.script)
     for (const length of [0, 10, answer.length - 40, answer.length - 2])
-      expect(() => look.read(answer.subarray(0, length))).toThrow(/web-01: did not answer/)
+      expect(() => look.read(answer.subarray(0, length))).toThrow(/web-01: host did not report the state/)
   })
 
   it('never takes silence about a resource for its absence', () => {
     const look = queryHost('web-01', placed(directory({ path: here })))
     const answer = sh(look.script.replaceAll(/find .*/g, '').replaceAll(/for p .*/g, ''))
-    expect(() => look.read(answer)).toThrow(/did not answer/)
+    expect(() => look.read(answer)).toThrow(/host did not report the state/)
   })
 
   it('asks as many commands about two hundred files as about one', () => {

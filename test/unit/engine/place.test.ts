@@ -21,7 +21,7 @@ describe('uniting what roles declare', () => {
     ['another mode', { path: '/etc/motd', content: 'x', mode: '600' }],
   ])('refuses a contradiction: %s', (_, second) => {
     expect(() => mergeDeclared('web-01', [at('a', { path: '/etc/motd', content: 'x' }), at('b', second)])).toThrow(
-      /web-01 › file:\/etc\/motd: roles a and b declare it differently/,
+      /web-01 › file:\/etc\/motd: roles a and b declare this resource with different values/,
     )
   })
 
@@ -34,7 +34,7 @@ describe('uniting what roles declare', () => {
     } catch (error) {
       message = String(error)
     }
-    expect(message).toContain('differently')
+    expect(message).toContain('with different values')
     expect(message).not.toContain('poison')
   })
 })

@@ -108,7 +108,9 @@ describe('planning a host', () => {
     const mine = new Map(placed.map(({ resource }) => [`note:${resource.id}`, '']))
     const heard = (selected: (role: string) => boolean) =>
       unfinishedOf({ placed, seen: mine, everywhere: new Map(), selected, now: new Date(0) })
-    expect(heard((role) => role === 'db')).toEqual([{ role: 'web', what: 'note b: unfinished; the next run of role web sees to that' }])
+    expect(heard((role) => role === 'db')).toEqual([
+      { role: 'web', what: 'note b: unfinished; the next run of role web completes the change' },
+    ])
     expect(heard(() => true)).toEqual([])
   })
 
@@ -120,7 +122,7 @@ describe('planning a host', () => {
     ])
     const question = { placed, seen: mine, everywhere: new Map(), now: new Date(0) }
     expect(unfinishedOf({ ...question, selected: (role) => role === 'db' }).map(({ what }) => what)).toEqual([
-      'note b: unfinished false; the next run of role web sees to that',
+      'note b: unfinished false; the next run of role web completes the change',
     ])
   })
 

@@ -109,7 +109,7 @@ describe('a play that changes few hosts at a time', () => {
   it('puts back what it gave to a host that refuses the rest, the last first, then the host, and leaves the others', async () => {
     const { warnings, problems } = await roll({ gifts: { a: ['x', 'y', 'refused', 'z'], b: ['x'] } })
     expect(log()).toEqual(['a out', 'a gets x', 'a gets y', 'a gets refused', 'a gives y back', 'a gives x back', 'a in'])
-    expect(warnings).toEqual(['play web was ended: a failed, and max_failures is 0; b was not touched'])
+    expect(warnings).toEqual(['play web stopped: a failed (max_failures: 0); b was not changed'])
     expect(problems).toEqual([expect.stringContaining('it will not')])
   })
 
@@ -126,14 +126,14 @@ describe('a play that changes few hosts at a time', () => {
     })
     const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, drain })
     expect(log()).toEqual(['a out', 'a gets x', 'a in', 'a gives x back', 'a in'])
-    expect(problems).toEqual(['a › role balancer on lb: is not found healthy at lb'])
+    expect(problems).toEqual(['a › role balancer on lb: lb does not find a healthy'])
   })
 
   it('changes nothing of those that cannot all be taken out, and puts back those that were', async () => {
     const drain = (member: string): Drain => (member === 'b' ? { ...inOut(member), out: 'exit 1' } : inOut(member))
     const { problems } = await roll({ gifts: { a: ['x'], b: ['x'], c: ['x'] }, serial: [2], drain })
     expect(log()).toEqual(['a out', 'a in', 'b in'])
-    expect(problems).toEqual(['b › role balancer on lb: cannot be taken out of lb'])
+    expect(problems).toEqual(['b › role balancer on lb: b cannot be taken out of service at lb'])
   })
 
   it('first puts back who is out since a run was cut', async () => {
@@ -149,7 +149,7 @@ describe('a play that changes few hosts at a time', () => {
     const away = new Problem({ class: 'unreachable', where: { host: 'lb' }, what: 'is away', fix: 'wake it' })
     const { problems } = await roll({ gifts: { a: ['x'] }, targets: ['a'], borrow: () => Promise.reject(away) })
     expect(log()).toHaveLength(3)
-    expect(problems).toEqual(['lb: is away; it is where a must be taken out first'])
+    expect(problems).toEqual(['lb: is away; a must be taken out of service there first'])
   })
 
   it('says that a host may still be out where the balancer was lost meanwhile, and blames nobody else for it', async () => {
@@ -160,7 +160,7 @@ describe('a play that changes few hosts at a time', () => {
     const lb = { host: 'lb', shell: { ...shell, request } } as Session
     const { problems, hosts } = await roll({ gifts: { a: ['x'], b: ['x'] }, targets: ['a', 'b'], borrow: async () => lb })
     expect(log()).toEqual(['a out', 'a gets x'])
-    expect(problems).toEqual(['lb: was lost; a may still be out there'])
+    expect(problems).toEqual(['lb: was lost; a may still be out of service there'])
     expect(hosts.map(({ unreachable }) => unreachable)).toEqual([false, false])
     expect(marksAt('lb')).toEqual(['a@balancer'])
   })

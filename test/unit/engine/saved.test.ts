@@ -70,37 +70,37 @@ describe('a saved plan', () => {
       'the host is not as it was',
       plannedOf(motd('x')),
       plannedOf(motd('x', { ...inode, sha256: 'b'.repeat(64), mode: '600' })),
-      'a › role nginx › file:/etc/motd: is no longer as it was when the plan was saved; different: ',
+      'a › role nginx › file:/etc/motd: state has changed since the plan was saved; these differ: ',
     ],
     [
       'the host is not as it was, in one field',
       plannedOf(motd('x')),
       plannedOf(motd('x', { ...inode, sha256: 'b'.repeat(64) })),
-      'a › role nginx › file:/etc/motd: is no longer as it was when the plan was saved; different: content',
+      'a › role nginx › file:/etc/motd: state has changed since the plan was saved; these differ: content',
     ],
     [
       'the site wants something else',
       plannedOf(motd('x')),
       plannedOf(motd('y')),
-      'a › role nginx › file:/etc/motd: shall be something else than when the plan was saved; different: content',
+      'a › role nginx › file:/etc/motd: desired state has changed since the plan was saved; these differ: content',
     ],
     [
       'there is more to do',
       plannedOf(motd('x')),
       plannedOf(motd('x'), other),
-      'a › role nginx › file:/etc/other: would be changed now (update), and is not in the plan; does not exist',
+      'a › role nginx › file:/etc/other: change (update) is needed now and is not in the saved plan; does not exist',
     ],
     [
       'there is less to do',
       plannedOf(motd('x'), other),
       plannedOf(motd('x')),
-      'a › role nginx › file:/etc/other: is in the plan (update), and there is nothing to change any more; ',
+      'a › role nginx › file:/etc/other: change (update) is in the saved plan and is no longer needed; ',
     ],
     [
       'the order is another',
       plannedOf(motd('x'), other),
       plannedOf(other, motd('x')),
-      'the saved plan: the same changes would be made in another order now; ',
+      'saved plan: order of changes differs from the present plan; ',
     ],
   ])('is refused when %s', (_, before, now, problem) => {
     expect(compared(before, now)).toEqual([expect.stringContaining(problem)])
@@ -120,7 +120,7 @@ describe('a saved plan', () => {
   })
 
   test('a host that the site no longer has is one, whether or not it had something to change', () => {
-    const gone = [expect.stringContaining('a: is in the plan, and no longer in the site; it was taken out of the inventory')]
+    const gone = [expect.stringContaining('a: host is in the saved plan and is no longer selected; it was removed from the inventory')]
     expect(compared(plannedOn({ a: [motd('x')], b: [motd('x')] }), plannedOn({ b: [motd('x')] }))).toEqual(gone)
     expect(compared(plannedOn({ a: [], b: [motd('x')] }), plannedOn({ b: [motd('x')] }))).toEqual(gone)
   })
@@ -134,25 +134,23 @@ describe('a saved plan', () => {
     ['one by one instead of all at once', {}, { serial: [1] }, 'serial: all at once → 1'],
     ['other parts', { serial: [1, 2] }, { serial: [1, 3] }, 'serial: 1, 2 → 1, 3'],
     ['more failures', { serial: [1] }, { serial: [1], maxFailures: 1 }, 'max_failures: 0 → 1'],
-    ['not taken out any more', { serial: [1], balancer: 'lb' }, { serial: [1] }, 'taken out on: lb → no host'],
-    ['taken out elsewhere', { serial: [1], balancer: 'lb' }, { serial: [1], balancer: 'other' }, 'taken out on: lb → other'],
+    ['not taken out any more', { serial: [1], balancer: 'lb' }, { serial: [1] }, 'taken out of service at: lb → no host'],
+    ['taken out elsewhere', { serial: [1], balancer: 'lb' }, { serial: [1], balancer: 'other' }, 'taken out of service at: lb → other'],
   ])('is refused when its play would go otherwise: %s', (_, before, now, why) => {
     const hosts = { a: [motd('x')], b: [motd('x')] }
-    expect(compared(plannedOn(hosts, before), plannedOn(hosts, now))).toEqual([
-      `the saved plan: the same changes would be made in another manner now; ${why}`,
-    ])
+    expect(compared(plannedOn(hosts, before), plannedOn(hosts, now))).toEqual([`saved plan: rollout differs from the present plan; ${why}`])
   })
 })
 
 describe('a file that is no plan of ours', () => {
   const good = saved(plannedOf(motd('x')))
   test.each([
-    ['no plan at all', 'hello', 'not a plan that was saved by provision'],
-    ['another JSON', '[1]', 'not a plan that was saved by provision'],
+    ['no plan at all', 'hello', 'file is not a plan saved by provision'],
+    ['another JSON', '[1]', 'file is not a plan saved by provision'],
     ['an older version', good.replace(/"provision": "[^"]+"/, '"provision": "0.0.1"'), 'saved by provision 0.0.1 (format 2)'],
     ['an older format', good.replace('"format": 2', '"format": 1'), 'provision 0.1.0 (format 1)'],
     ['a newer format', good.replace('"format": 2', '"format": 3'), 'provision 0.1.0 (format 3)'],
-    ['a damaged one', good.replace('"update"', '"explode"'), 'this plan is damaged'],
+    ['a damaged one', good.replace('"update"', '"explode"'), 'plan is damaged'],
   ])('%s is refused in words', (_, given, what) => {
     expect(() => readPlan('p.json', given)).toThrow(Problem)
     expect(() => readPlan('p.json', given)).toThrow(what)

@@ -59,7 +59,9 @@ it('lets nobody come after a host that was lost in its turn, which may still be 
   const { turns, settle } = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
   expect(await settle()).toBe('b')
   turns.release('b', true)
-  expect(await settle()).toMatch(/^b a: .*because b was lost while it was changed c: .*because b was lost while it was changed$/)
+  expect(await settle()).toMatch(
+    /^b a: .*because the connection to b was lost while b changed it c: .*because the connection to b was lost while b changed it$/,
+  )
 })
 
 it('goes on after a host that was lost before its turn, or has failed in it', async () => {

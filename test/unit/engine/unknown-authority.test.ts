@@ -61,7 +61,7 @@ describe('an authority that hosts know, and the site does not', () => {
     const [problem, ...more] = said(['web-01', 'web-02', 'web-03'].map((name) => host(name, first, [])))
     expect(more).toEqual([])
     expect(problem?.message).toBe(
-      `web-01 › nginx › certificate:${PATH}: was signed by generation 1 of the authority edge, which is not in identities/ (on web-02, web-03 as well)`,
+      `web-01 › nginx › certificate:${PATH}: certificate is signed by generation 1 of authority edge, which is not in identities/ (on web-02, web-03 as well)`,
     )
     expect(problem?.fix).toContain('ssh web-01 cat /etc/ssl/nginx/authority.pem >identities/authority-edge-1.lost.pem and run again')
   })

@@ -36,7 +36,7 @@ describe('a record', () => {
 
   test.each([
     ['of a version to come', '# {"provision":3,"things":[]}', 'has format 3'],
-    ['that makes no sense', '# ☃', 'has a first line that makes no sense'],
+    ['that makes no sense', '# ☃', 'its first line has no valid format'],
   ])('%s is refused in words', (_, line, why) => {
     const read = () => readOwned('web-01', `/var/lib/provision/owned/nginx:${line}\n`)
     expect(read).toThrow(Problem)
@@ -163,9 +163,9 @@ describe('a host with left-over things', () => {
   it('is told what is left over where it was not asked to delete, and nothing differs', () => {
     expect(planned(false)).toEqual([])
     expect(orphanNotices(orphansOn(placed(false), seen, () => true)).map(({ what }) => what)).toEqual([
-      'no longer declares file /d/b: left over; --prune deletes it',
-      'no longer declares link /l, which stays: somebody else wrote it since (--prune forgets that it was ours)',
-      'no longer declares directory /d, which stays: it is not empty: a (--prune forgets that it was ours)',
+      'no longer declares file /d/b; --prune deletes it',
+      'no longer declares link /l; kept: somebody else wrote it since (--prune drops it from the ownership record)',
+      'no longer declares directory /d; kept: it is not empty: a (--prune drops it from the ownership record)',
     ])
     expect(orphansOn(placed(false), seen, () => false)).toEqual([])
   })
