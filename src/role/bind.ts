@@ -9,28 +9,28 @@ import { resolveFlows } from './flows.ts'
 import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
 import { pathsTo, secretsAt, valueAt } from './written.ts'
 
-/** A role on a host with its checked options: everything about it that is known without asking the host. */
+/** A role bound to a host with its checked options: everything that is known without contacting the host. */
 export interface Bound {
   readonly play: number
   readonly host: string
   readonly role: Role
   readonly context: SiteContext<unknown>
-  /** Its options as they were written. */
+  /** Its options as the user wrote them. */
   readonly written: WrittenOptions
-  /** Where the playbook puts it there. */
+  /** The place in the playbook that binds it. */
   readonly where: Where
 }
 
-/** All roles of the playbook bound to their hosts, every flow that follows from them, and what they show to monitoring. */
+/** All roles of the playbook bound to their hosts, the permitted flows, and the metrics and health probes that roles expose. */
 export interface Bindings {
   readonly bound: readonly Bound[]
   readonly flows: readonly Flow[]
   readonly exposed: readonly Exposed[]
-  /** What may well be meant, and is told all the same. */
+  /** Suspicious but valid input, shown as a warning. */
   readonly warnings: readonly Problem[]
 }
 
-/** Binds roles to hosts over the whole site. Throws all problems of all options at once, before any host is asked. */
+/** Binds roles to hosts over the whole site. Throws the problems of all options together, before any host is contacted. */
 export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Bindings => {
   const view = viewOf(site)
   const problems: Problem[] = []
@@ -54,17 +54,17 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         const context: SiteContext<unknown> = { host, site: view, options: checked.data }
         const faults = role.check?.(context) ?? []
         problems.push(...faults.map(({ path, what, fix }) => new ProblemClass({ class: 'input', where: written.whereOf(path), what, fix })))
-        // What it listens on would be complained of for the same reason.
+        // Invalid options would cause a second problem in the ports.
         if (faults.length > 0) continue
         const before = bound.find((one) => one.host === name && one.role === role)
         if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
-          problems.push(twoWays(name, role, use.where, before))
-        // A role that two plays bind to a host is one role.
+          problems.push(boundTwice(name, role, use.where, before))
+        // Two plays may bind the same role to a host; it counts once.
         if (before === undefined)
           for (const one of role.exposes?.(context) ?? []) {
             const first = exposed.find((other) => other.host === name && isSameMetrics(one, other))
             if (first === undefined) exposed.push({ ...one, host: name, role: role.name })
-            else problems.push(shownTwice(name, role, use.where, first))
+            else problems.push(exposedTwice(name, role, use.where, first))
           }
         bound.push({ play, host: name, role, context, written, where: use.where })
         listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
@@ -75,7 +75,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   return { bound, flows, exposed, warnings }
 }
 
-/** Secrets that were written in the clear among the options; what was taken from elsewhere was told as it was read. */
+/** Warnings about short secrets that stand in the options themselves. Secrets from other sources were checked when they were read. */
 const shortSecrets = (options: unknown, { value, whereOf }: WrittenOptions): readonly Problem[] =>
   secretsAt(options).flatMap(([path, secret]) =>
     typeof valueAt(value, path) === 'string'
@@ -83,7 +83,7 @@ const shortSecrets = (options: unknown, { value, whereOf }: WrittenOptions): rea
       : [],
   )
 
-/** The place of a word, a number or a list among a role's options, where it stands there once. */
+/** The place of a value among a role's options; undefined if the value does not stand there exactly once. */
 const optionIn =
   ({ value, whereOf }: WrittenOptions) =>
   (sought: unknown): Where | undefined => {
@@ -91,25 +91,25 @@ const optionIn =
     return path === undefined || another !== undefined ? undefined : whereOf(path)
   }
 
-const twoWays = (host: string, role: Role, where: Where, before: Bound): Problem =>
+const boundTwice = (host: string, role: Role, where: Where, before: Bound): Problem =>
   new ProblemClass({
     class: 'input',
     where,
-    what: `role ${role.name} stands twice for ${host}, with other options (the first is at ${placeOf(before.where)})`,
-    fix: 'give it its options in one place, for instance in the inventory',
+    what: `role ${role.name} is bound to ${host} twice with different options (first at ${placeOf(before.where)})`,
+    fix: 'set its options in one place, for instance in the inventory',
   })
 
 const isSameMetrics = (one: Exposes, other: Exposes): boolean => one.type === 'metrics' && other.type === 'metrics' && one.job === other.job
 
-const shownTwice = (host: string, role: Role, where: Where, first: Exposed): Problem =>
+const exposedTwice = (host: string, role: Role, where: Where, first: Exposed): Problem =>
   new ProblemClass({
     class: 'input',
     where,
-    what: `role ${role.name} shows ${first.type === 'metrics' ? first.job : first.name} of ${host} to monitoring, and so does role ${first.role}`,
-    fix: 'let one of the two call it something else, or take one of the roles from this host',
+    what: `roles ${first.role} and ${role.name} both expose ${first.type === 'metrics' ? first.job : first.name} of ${host} to monitoring`,
+    fix: 'rename the job in one of the two roles, or remove one of them from this host',
   })
 
-/** What roles may know of the site: names and addresses, no connection. */
+/** The site as roles see it: names and addresses, no connection settings. */
 const viewOf = (site: Site): SiteView => {
   const hosts = [...site.hosts.values()].map(hostView)
   return {

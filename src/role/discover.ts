@@ -2,13 +2,13 @@ import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Problem } from '../problem.ts'
-import { answerable } from './answerable.ts'
+import { guardedRole } from './guarded-role.ts'
 import type { Role } from './role.ts'
 
-/** Where the roles of a project lie, by name; the user's own win over shipped ones of the same name. */
+/** The files of a project's roles, by role name. A role of the project replaces a shipped role of the same name. */
 export type RoleFiles = ReadonlyMap<string, string>
 
-/** Looks for roles: `roles/NAME/role.ts` or `roles/NAME.ts` in the project, and those that are shipped. Loads none of them. */
+/** Finds the roles of the project (`roles/NAME/role.ts` or `roles/NAME.ts`) and the shipped ones, without loading them. */
 export const findRoles = (root: string): RoleFiles => {
   const home = packageHome()
   const compiled = join(home, 'dist', 'roles')
@@ -16,13 +16,13 @@ export const findRoles = (root: string): RoleFiles => {
   return new Map([...shipped, ...(root === home ? [] : rolesIn(join(root, 'roles')))])
 }
 
-/** Loads the roles with these names; a user's TypeScript is loaded as it is, by type stripping. */
+/** Loads the roles with these names. TypeScript of a project is loaded by type stripping. */
 export const loadRoles = async (files: RoleFiles, names: Iterable<string>): Promise<ReadonlyMap<string, Role>> =>
   new Map(
     await Promise.all(
       [...new Set(names)].map(async (name): Promise<[string, Role]> => {
         const path = files.get(name)
-        if (path === undefined) throw new Error(`role ${name} was never found`)
+        if (path === undefined) throw new Error(`role ${name} was not found`)
         return [name, await loadRole(name, path)]
       }),
     ),
@@ -39,8 +39,8 @@ const loadRole = async (name: string, path: string): Promise<Role> => {
   if (typeof role !== 'object' || typeof role.resources !== 'function' || role.options === undefined)
     throw broken(`role ${name} is not a role`, 'its default export must be what defineRole() returns')
   if (role.name !== name)
-    throw broken(`role ${name} calls itself ${JSON.stringify(role.name)}`, 'its name must be that of its folder or file')
-  return path.startsWith(join(packageHome(), '/')) ? role : answerable(role, path, shown)
+    throw broken(`role ${name} has the name ${JSON.stringify(role.name)}`, 'its name must be that of its folder or file')
+  return path.startsWith(join(packageHome(), '/')) ? role : guardedRole(role, path, shown)
 }
 
 const rolesIn = (directory: string): RoleFiles => {
@@ -63,13 +63,13 @@ const listing = (directory: string): readonly Dirent[] => {
     const why = cause instanceof Error ? cause.message : String(cause)
     const where = { file: relative(process.cwd(), directory) }
     throw new Problem(
-      { class: 'input', where, what: 'no role can be looked for here', why, fix: 'make it a directory that you may read' },
+      { class: 'input', where, what: 'directory of roles cannot be read', why, fix: 'make it a directory that you may read' },
       { cause },
     )
   }
 }
 
-/** The folder of this package, whether it runs from its sources or from its build. */
+/** The root folder of this package, for sources as well as for the build. */
 const packageHome = (): string => {
   let directory = import.meta.dirname
   while (!isOurs(directory)) {

@@ -1,21 +1,21 @@
 import type { Bindings } from './bind.ts'
 import type { Drain } from './role.ts'
 
-/** How one host is taken out at another, by what a role there says. */
+/** How one host is taken out of service at another, as a role there defines it. */
 export interface Draining extends Drain {
   readonly member: string
   readonly at: string
   readonly role: string
-  /** The options of that role: what their secrets are must not be shown. */
+  /** The options of that role; their secrets are masked in its messages. */
   readonly options: unknown
 }
 
-/** Everywhere that a host is to be taken out while it is changed: what all roles on all hosts of the site say. */
+/** All hosts at which this host must be taken out of service while it is changed. */
 export const drainsOf = ({ bound }: Bindings, name: string): readonly Draining[] =>
   bound.flatMap(({ host: at, role, context }, i): readonly Draining[] => {
     const member = context.site.hosts.find((host) => host.name === name)
     if (role.drains === undefined || member === undefined) return []
-    // A role that two plays bind to a host is one role.
+    // Two plays may bind the same role to a host; it counts once.
     if (bound.findIndex((one) => one.host === at && one.role === role) < i) return []
     const drain = role.drains(context, member)
     return drain === undefined ? [] : [{ ...drain, member: name, at, role: role.name, options: context.options }]

@@ -2,61 +2,66 @@ import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { Problem } from '../problem.ts'
 import { type LocalFile, sha256Hex } from '../resource/kind/content.ts'
-import { Unfit, unpack } from './archive.ts'
+import { InvalidArchive, unpack } from './archive.ts'
 
-/** All files below a directory of the project, or in an archive of it, sorted by path; hidden files are left out, links out of the project refused. */
+/**
+ * All files below a directory of the project or in one of its archives, sorted by path. Leaves out hidden files. Throws an input error
+ * for links that lead out of the project and for files over 1 GB.
+ */
 export const projectFiles = (root: string, directory: string): readonly { path: string; content: LocalFile }[] => {
   const base = resolve(root, directory)
   const problem = (what: string, fix: string): Problem =>
     new Problem({ class: 'input', where: { file: relative(root, base) || base }, what, fix })
   if (ARCHIVE.test(base) && statSync(base, { throwIfNoEntry: false })?.isFile()) {
-    if (!isWithin(root, base)) throw problem('leads out of the project', 'put the archive itself there')
+    if (!isWithin(root, base)) throw problem('archive is outside the project', 'copy the archive into the project')
     try {
       return packedFiles(base)
     } catch (error) {
-      if (error instanceof Unfit) throw problem(error.message, 'pack plain files: tar -czf site.tar.gz -C DIRECTORY .')
-      throw problem(`cannot be read (${codeOf(error)})`, 'make it readable to you')
+      if (error instanceof InvalidArchive)
+        throw problem(`archive ${error.message}`, 'pack plain files: tar -czf site.tar.gz -C DIRECTORY .')
+      throw problem(`archive cannot be read (${codeOf(error)})`, 'make it readable for you')
     }
   }
   let paths: readonly string[]
   try {
-    paths = shownBelow(base)
+    paths = visibleFiles(base)
   } catch (error) {
     const code = codeOf(error)
-    if (code === 'ENOENT') throw problem('there is no such directory', 'make it, or correct the option that names it')
-    throw problem(`cannot be read (${code})`, 'name a directory of the project that you may read')
+    if (code === 'ENOENT') throw problem('directory does not exist', 'create it, or correct the option that names it')
+    throw problem(`directory cannot be read (${code})`, 'name a directory of the project that you may read')
   }
   return paths.toSorted().map((path) => {
     const name = relative(base, path).split(sep).join('/')
-    // What is no file is never opened: reading a named pipe would wait for ever.
+    // Only plain files are opened: reading a named pipe would wait for ever.
     const found = statSync(path, { throwIfNoEntry: false })
-    if (!found?.isFile()) throw problem(`${name} is ${found === undefined ? 'a link to nothing' : 'not a plain file'}`, 'put a file there')
-    if (!isWithin(root, path)) throw problem(`${name} leads out of the project`, 'put the file itself there')
-    if (found.size > MOST_BYTES) throw problem(`${name} is larger than 1 GB`, 'bring it to the hosts by other means')
+    if (!found?.isFile())
+      throw problem(`${name} is ${found === undefined ? 'a dangling link' : 'not a plain file'}`, 'replace it with a plain file')
+    if (!isWithin(root, path)) throw problem(`${name} leads out of the project`, 'replace the link with the file')
+    if (found.size > MAX_BYTES) throw problem(`${name} is larger than 1 GB`, 'bring it to the hosts by other means')
     try {
       return { path: name, content: localFile(path) }
     } catch (error) {
-      throw problem(`${name} cannot be read (${codeOf(error)})`, 'make it readable to you')
+      throw problem(`${name} cannot be read (${codeOf(error)})`, 'make it readable for you')
     }
   })
 }
 
-// `recursive` of readdir goes into links to directories, also round and round; a link is one entry here, whatever it leads to.
-const shownBelow = (directory: string): readonly string[] =>
+// The option `recursive` of readdir follows links to directories, cycles included. Here a link is one entry.
+const visibleFiles = (directory: string): readonly string[] =>
   readdirSync(directory, { withFileTypes: true })
     .filter(({ name }) => !name.startsWith('.'))
     .flatMap((entry) => {
       const path = join(directory, entry.name)
-      return entry.isDirectory() ? shownBelow(path) : [path]
+      return entry.isDirectory() ? visibleFiles(path) : [path]
     })
 
-const MOST_BYTES = 2 ** 30
+const MAX_BYTES = 2 ** 30
 const ARCHIVE = /\.(tar|tar\.gz|tgz)$/
 
 const isWithin = (root: string, path: string): boolean => `${realpathSync(path)}${sep}`.startsWith(`${realpathSync(root)}${sep}`)
 
 const packedFiles = (archive: string): readonly { path: string; content: LocalFile }[] =>
-  unpack(readFileSync(archive), MOST_BYTES)
+  unpack(readFileSync(archive), MAX_BYTES)
     .filter(({ path }) => !path.split('/').some((part) => part.startsWith('.')))
     .map(({ path, bytes }) => ({
       path,

@@ -4,22 +4,22 @@ import { type Cause, type Complain, joined, resolvePeers } from './peers.ts'
 import type { Flow, HostView, Listen, SiteView } from './role.ts'
 import { wayOf } from './way.ts'
 
-/** What one role on one host says it listens on, and the place in the playbook that put it there. */
+/** The ports of one role on one host, and the place in the playbook that binds the role. */
 export interface Declared {
   readonly host: HostView
   readonly role: string
   readonly listens: readonly Listen[]
   readonly where: Where
-  /** The option in which this stands, where one option alone has it. */
+  /** The option that has this value; undefined if several have it, or none. */
   optionWith?(written: unknown): Where | undefined
 }
 
-/** Where a host stands in the inventory. */
+/** The place of a host in the inventory. */
 type PlaceOfHost = (name: string) => Where | undefined
 
 /**
- * Every permitted way into every host: what all roles listen on, their peers resolved to hosts and addresses. A port that two
- * roles declare alike is one flow; all that cannot be is a problem at the place that caused it.
+ * Every permitted flow into every host: the ports of all roles, with their peers resolved to hosts and addresses. Two identical
+ * declarations of a port are one flow. Contradictions and unknown peers are problems at the place that caused them.
  */
 export const resolveFlows = (
   declared: readonly Declared[],
@@ -54,7 +54,7 @@ interface Claim {
   readonly where: Where
 }
 
-/** What a role says of one service on one port in several entries is one entry, encrypted if all of them are. */
+/** Merges a role's entries for the same service and port. The merged entry is encrypted if all of them are. */
 const unitedListens = (listens: readonly Listen[]): readonly Listen[] => {
   const same = Map.groupBy(listens, (listen) => `${wayOf(listen)} ${listen.service}`)
   return [...same.values()].flatMap((entries) =>
@@ -66,23 +66,23 @@ const unitedListens = (listens: readonly Listen[]): readonly Listen[] => {
   )
 }
 
-/** Roles that say the same of a port share it. */
+/** Adds a problem unless both declarations of the port agree, apart from the role. */
 const complainOfTwo = ({ flow: first, where: there }: Claim, flow: Flow, where: Where, complain: Complain): void => {
   const { service } = flow
   if (first.service !== service) {
     complain(
-      `wants ${wayOf(flow)} for ${service}, which role ${first.role} has for ${first.service} (${placeOf(there)})`,
-      'give one of the two another port, or take one of the roles from this host',
+      `${wayOf(flow)} for ${service} is taken by ${first.service} of role ${first.role} (${placeOf(there)})`,
+      'give one of the two another port, or remove one of the roles from this host',
       { where },
     )
     return
   }
   const otherwise =
     namesIn(first.from) !== namesIn(flow.from)
-      ? `lets others come to ${service} on ${wayOf(flow)} than role ${first.role} does`
-      : `says that ${service} on ${wayOf(flow)} is ${flow.encrypted ? '' : 'not '}encrypted, and role ${first.role} says otherwise`
+      ? `${service} on ${wayOf(flow)} has other permitted peers than in role ${first.role}`
+      : `${service} on ${wayOf(flow)} is ${flow.encrypted ? '' : 'not '}encrypted, unlike in role ${first.role}`
   if (namesIn(first.from) !== namesIn(flow.from) || first.encrypted !== flow.encrypted)
-    complain(`${otherwise} (${placeOf(there)})`, 'let both roles say the same, or give one of the two another port', { where })
+    complain(`${otherwise} (${placeOf(there)})`, 'make both declarations the same, or give one of the two another port', { where })
 }
 
 const namesIn = (from: Flow['from']): string =>
@@ -107,7 +107,7 @@ interface Complaint {
   readonly fix: string
 }
 
-/** A mistake that shows on several hosts is told once. */
+/** Merges the same problem on several hosts into one. */
 const together = (complaints: readonly Complaint[]): readonly Problem[] =>
   [...Map.groupBy(complaints, ({ host: _, ...rest }) => JSON.stringify(rest)).values()].flatMap((each) =>
     each.slice(0, 1).map(({ where, role, what, fix }) => {

@@ -1,6 +1,6 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
-/** Whether an address lies in a network, or two networks share one: `203.0.113.7`, `192.0.2.0/24`, `2001:db8::/32`, in any order. */
+/** Whether two networks or addresses overlap: `203.0.113.7`, `192.0.2.0/24`, `2001:db8::/32`. */
 export const overlap = (one: string, other: string): boolean => contains(one, other) || contains(other, one)
 
 const contains = (network: string, other: string): boolean => {

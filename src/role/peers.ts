@@ -4,16 +4,16 @@ import { list, suggestion } from '../site/source/suggest.ts'
 import type { Flow, HostView, Listen, Peer, SiteView } from './role.ts'
 import { hasPorts, wayOf } from './way.ts'
 
-/** The name under which the administrators stand in a flow; their networks are an option of the firewall, so it has no addresses. */
+/** The name of the administrators in a flow. It has no addresses here: their networks are an option of the firewall. */
 export const ADMINISTRATORS = 'administrators'
 
 type From = Flow['from']
 
-/** Says what is wrong and what to do; `cause` is what was written somewhere and is wrong, or the host that is. */
+/** Adds a problem; `cause` is the wrong value, the host or the place at fault. */
 export type Complain = (what: string, fix: string, cause?: Cause) => void
 export type Cause = { readonly written: unknown } | { readonly host: string } | { readonly where: Where }
 
-/** Who may come by what a role says, as hosts with addresses; undefined where that was complained of. */
+/** The peers of a listen entry as hosts with addresses; undefined if it has a problem, which was added. */
 export const resolvePeers = (host: HostView, listen: Listen, site: SiteView, complain: Complain): From | undefined => {
   const { service, port, protocol, from } = listen
   const entry = `${service} on ${wayOf(listen)}`
@@ -22,7 +22,7 @@ export const resolvePeers = (host: HostView, listen: Listen, site: SiteView, com
     return undefined
   }
   if (from.length === 0) {
-    complain(`nobody may come to ${entry}`, 'name a group, a host, administrators or anyone, or do not listen', { written: from })
+    complain(`${entry} has no permitted peers`, 'name a group, a host, administrators or anyone, or remove the entry', { written: from })
     return undefined
   }
   const peers = from.map((peer) => resolvePeer(peer, entry, site, complain))
@@ -31,19 +31,19 @@ export const resolvePeers = (host: HostView, listen: Listen, site: SiteView, com
   return isReachable(host, all, entry, complain) ? all : undefined
 }
 
-/** The peers of both; `anyone` takes in all others. */
+/** The union of both; `anyone` includes all others. */
 export const joined = (one: From, other: From): From =>
   one === 'anyone' || other === 'anyone' ? 'anyone' : [...new Map([...one, ...other].map((peer) => [peer.name, peer])).values()]
 
-// A host may well be in two of the groups named: which hosts are in which group is the inventory's business, not the role's.
+// Two groups may share a host: the inventory decides that, not the role.
 const isPlain = (from: readonly Peer[], entry: string, complain: Complain): boolean => {
   const names = from.map(nameOf)
   const twice = names.find((name, i) => names.indexOf(name) < i)
-  if (twice !== undefined) complain(`${entry} is for ${twice} twice`, 'name it once', { written: from })
+  if (twice !== undefined) complain(`${entry} names ${twice} twice`, 'name it once', { written: from })
   const others = [...new Set(names.filter((name) => name !== 'anyone'))]
-  const swallowed = names.includes('anyone') && others.length > 0
-  if (swallowed) complain(`${entry} is for anyone, and for ${list(others)} as well`, 'leave out anyone, or all others', { written: from })
-  return twice === undefined && !swallowed
+  const redundant = names.includes('anyone') && others.length > 0
+  if (redundant) complain(`${entry} names anyone and also ${list(others)}`, 'remove anyone, or all others', { written: from })
+  return twice === undefined && !redundant
 }
 
 const wordOf = (peer: Exclude<Peer, string>): string => ('group' in peer ? peer.group : peer.host)
@@ -57,8 +57,8 @@ const resolvePeer = (peer: Peer, entry: string, site: SiteView, complain: Compla
   if (found.length === 0) {
     const known = 'group' in peer ? groupsOf(site) : site.hosts.map(({ name }) => name)
     complain(
-      `${entry} is for ${nameOf(peer)}, ${'group' in peer ? 'in which there is no host' : 'which does not exist'}`,
-      suggestion(wordOf(peer), known, 'write one that the inventory has'),
+      `${entry} names ${nameOf(peer)}, ${'group' in peer ? 'which has no hosts' : 'which does not exist'}`,
+      suggestion(wordOf(peer), known, 'name one of the inventory'),
       { written: wordOf(peer) },
     )
     return undefined
@@ -66,15 +66,15 @@ const resolvePeer = (peer: Peer, entry: string, site: SiteView, complain: Compla
   const nameless = found.flatMap(({ name, addresses }) => addresses.filter((one) => isIP(one) === 0).map((one) => ({ name, one })))
   const unaddressed = found.filter(({ addresses }) => addresses.length === 0)
   for (const { name, one } of nameless)
-    complain(`${entry} is for ${name}, whose address ${one} is a name`, ADDRESS_FIX(name), { host: name })
-  for (const { name } of unaddressed) complain(`${entry} is for ${name}, which has no address`, ADDRESS_FIX(name), { host: name })
+    complain(`${entry} permits ${name}, whose address ${one} is a name`, ADDRESS_FIX(name), { host: name })
+  for (const { name } of unaddressed) complain(`${entry} permits ${name}, which has no address`, ADDRESS_FIX(name), { host: name })
   return nameless.length + unaddressed.length > 0 ? undefined : found.map(({ name, addresses }) => ({ name, addresses }))
 }
 
-// A firewall that asks a name server at boot is open or shut as that server likes.
-const ADDRESS_FIX = (host: string): string => `write the IP addresses its peers see as internal: of ${host} in the inventory`
+// A firewall that resolves names at boot would be open or closed as the name server decides.
+const ADDRESS_FIX = (host: string): string => `set internal: of ${host} in the inventory to the IP addresses that its peers see`
 
-/** Whoever may come must be able to: with an address of a family that the host has too. Where that is a name, nobody can tell. */
+/** Whether every permitted peer shares an address family with the host. A name as an address is taken as reachable. */
 const isReachable = (host: HostView, from: From, entry: string, complain: Complain): boolean => {
   const own = [...host.addresses, ...host.publicAddresses]
   if (from === 'anyone' || own.some((one) => isIP(one) === 0)) return true
@@ -82,8 +82,8 @@ const isReachable = (host: HostView, from: From, entry: string, complain: Compla
   const cut = from.filter(({ name, addresses }) => name !== ADMINISTRATORS && !addresses.some((one) => families.has(isIP(one))))
   if (cut.length === 0) return true
   complain(
-    `${entry} is for ${list(cut.map(({ name }) => name))}, who cannot reach it: they have no IPv${[...families].join(' or IPv')} address, and ${host.name} has no other`,
-    `write IP addresses of one family as internal: of ${host.name} and of its peers in the inventory`,
+    `${entry} permits ${list(cut.map(({ name }) => name))} without an IPv${[...families].join(' or IPv')} address, and ${host.name} has no other`,
+    `set internal: of ${host.name} and of its peers in the inventory to IP addresses of one family`,
     { host: host.name },
   )
   return false

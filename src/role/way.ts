@@ -1,6 +1,6 @@
 import type { Protocol } from './role.ts'
 
-/** A way in as one says it: `443/tcp`; `vrrp`, which has no ports. */
+/** Port and protocol as text: `443/tcp`, or `vrrp`, which has no ports. */
 export const wayOf = ({ port, protocol }: { readonly port: number; readonly protocol: Protocol }): string =>
   hasPorts(protocol) ? `${port}/${protocol}` : protocol
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isSecret, type Secret } from '../secret/secret.ts'
 
-/** Where secrets stand in a value. */
+/** All secrets inside a value, with their paths. */
 export const secretsAt = (value: unknown): readonly (readonly [path: readonly PropertyKey[], secret: Secret])[] => {
   if (isSecret(value)) return [[[], value]]
   if (typeof value !== 'object' || value === null) return []
@@ -10,14 +10,14 @@ export const secretsAt = (value: unknown): readonly (readonly [path: readonly Pr
   )
 }
 
-/** What stands at a path of a value. */
+/** The value at a path inside a value, or undefined. */
 export const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(
     (inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined),
     value,
   )
 
-/** Every path at which something (a word, a number, a list) stands in a value; secrets are not looked into. */
+/** Every path at which `sought` occurs inside a value. Does not look into secrets. */
 export const pathsTo = (sought: unknown, value: unknown): readonly (readonly PropertyKey[])[] => {
   if (isDeepStrictEqual(value, sought)) return [[]]
   if (typeof value !== 'object' || value === null || isSecret(value)) return []

@@ -133,7 +133,7 @@ describe('a broken environment', () => {
     chmodSync(join(project, 'roles'), 0)
     const { status, stderr } = provision(['inventory'], { uid: 54321, gid: 54321 })
     chmodSync(join(project, 'roles'), 0o755)
-    expect(stderr).toMatch(/^✖ roles\n {2}what no role can be looked for here\n {2}why {2}EACCES/m)
+    expect(stderr).toMatch(/^✖ roles\n {2}what directory of roles cannot be read\n {2}why {2}EACCES/m)
     expect(status).toBe(3)
   })
 })

@@ -178,11 +178,7 @@ groups:
     })
 
   it.each<[string, readonly string[], RegExp]>([
-    [
-      'a directory that is not there',
-      [play('web-01', 'nginx', { content: 'pgae' })],
-      /site\.yaml:2:\d+ {2}pgae: there is no such directory/,
-    ],
+    ['a directory that is not there', [play('web-01', 'nginx', { content: 'pgae' })], /site\.yaml:2:\d+ {2}pgae: directory does not exist/],
     [
       'a balancer without servers',
       [play('lb-01', 'haproxy-tls', balancer)],

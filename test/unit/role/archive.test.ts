@@ -31,13 +31,13 @@ describe('an archive', () => {
   })
 
   it.each<[string, () => Uint8Array, string]>([
-    ['a link', () => tar('link'), 'has link in it, which is no plain file'],
-    ['a path that climbs', () => tar('-P', '--transform', 's,^site,../site,', 'site/index.html'), 'leads out of it'],
-    ['an absolute path', () => tar('-P', join(root, 'site/index.html')), 'leads out of it'],
-    ['half of itself', () => tar('site').subarray(0, 700), 'is cut off'],
-    ['half of its gzip', () => tar('-z', 'site').subarray(0, 100), 'is cut off'],
-    ['more than it may unpack to', () => Buffer.from(spawnSync('gzip', ['-c'], { input: Buffer.alloc(2e6) }).stdout), 'holds more than'],
-    ['no archive', () => Buffer.alloc(2048, 65), 'is no tar archive'],
+    ['a link', () => tar('link'), 'contains link, which is not a plain file'],
+    ['a path that climbs', () => tar('-P', '--transform', 's,^site,../site,', 'site/index.html'), 'leads out of the archive'],
+    ['an absolute path', () => tar('-P', join(root, 'site/index.html')), 'leads out of the archive'],
+    ['half of itself', () => tar('site').subarray(0, 700), 'is truncated'],
+    ['half of its gzip', () => tar('-z', 'site').subarray(0, 100), 'is truncated'],
+    ['more than it may unpack to', () => Buffer.from(spawnSync('gzip', ['-c'], { input: Buffer.alloc(2e6) }).stdout), 'is larger than'],
+    ['no archive', () => Buffer.alloc(2048, 65), 'is not a tar archive'],
   ])('with %s is refused', (_, make, words) => {
     expect(() => unpack(make(), 1e6)).toThrow(words)
   })

@@ -28,5 +28,5 @@ test('what roles show to monitoring is known by host and role, once however many
 test('two roles that show the same of one host are a mistake with its place', async () => {
   const error = await bind([metrics('web')], [metrics('web')]).catch((thrown: unknown) => thrown)
   expect(error).toBeInstanceOf(Problems)
-  expect(String(error)).toContain('role firewall shows web of web-01 to monitoring, and so does role nginx')
+  expect(String(error)).toContain('roles nginx and firewall both expose web of web-01 to monitoring')
 })

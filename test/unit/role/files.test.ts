@@ -33,7 +33,7 @@ describe('the files of a directory of the project', () => {
   })
 
   test.each<[string, (path: string) => void, string]>([
-    ['a link to nothing', (path) => symlinkSync('nowhere', path), 'deep/x is a link to nothing'],
+    ['a link to nothing', (path) => symlinkSync('nowhere', path), 'deep/x is a dangling link'],
     ['a link to a directory', (path) => symlinkSync('.', path), 'deep/x is not a plain file'],
     ['a link to the directory above', (path) => symlinkSync('..', path), 'deep/x is not a plain file'],
     ['a link out of the project', (path) => symlinkSync('/etc/hostname', path), 'deep/x leads out of the project'],
@@ -69,11 +69,11 @@ describe('the files of an archive of the project', () => {
   })
 
   test.each<[string, () => void, string]>([
-    ['with a link in it', () => symlinkSync('/etc/passwd', at('site/x')), 'has ./x in it, which is no plain file'],
-    ['that lies elsewhere', () => rmSync(at('site'), { recursive: true }), 'leads out of the project'],
+    ['with a link in it', () => symlinkSync('/etc/passwd', at('site/x')), 'archive contains ./x, which is not a plain file'],
+    ['that lies elsewhere', () => rmSync(at('site'), { recursive: true }), 'archive is outside the project'],
   ])('%s are an input error', (_, make, what) => {
     make()
-    if (what.startsWith('has')) pack('-cf', at('site.tar'), '.')
+    if (what.startsWith('archive contains')) pack('-cf', at('site.tar'), '.')
     else {
       writeFileSync(join(scratch, 'out.tar'), '')
       symlinkSync(join(scratch, 'out.tar'), at('site.tar'))

@@ -97,14 +97,14 @@ describe('flows', () => {
     expect(resolveFlows([declare('web1', 'r', beats)], site)).toMatchObject({ flows: [{ protocol: 'vrrp', port: 0 }], problems: [] })
     const other = resolveFlows([declare('web1', 'r', beats), declare('web1', 'other', { ...beats, service: 'others' })], site)
     expect(other.problems.map(({ what }) => what)).toEqual([
-      'role other on web1: wants vrrp for others, which role r has for beats (playbooks/site.yaml:1)',
+      'role other on web1: vrrp for others is taken by beats of role r (playbooks/site.yaml:1)',
     ])
   })
 
   it('are refused once for all hosts on which a mistake shows', () => {
     const declared = ['web1', 'web2'].map((name) => declare(name, 'nginx', listen('site', 80)))
     expect(resolveFlows(declared, site).problems.map(({ what }) => what)).toEqual([
-      'role nginx on web1, web2: nobody may come to site on 80/tcp',
+      'role nginx on web1, web2: site on 80/tcp has no permitted peers',
     ])
   })
 
@@ -112,51 +112,51 @@ describe('flows', () => {
     [
       'unknown group',
       [declare('web1', 'nginx', listen('site', 80, { group: 'balancer' }))],
-      'site on 80/tcp is for the group balancer, in which there is no host',
+      'site on 80/tcp names the group balancer, which has no hosts',
       'did you mean `balancers`?',
     ],
     [
       'unknown host',
       [declare('web1', 'nginx', listen('site', 80, { host: 'balancer-of-paris' }))],
-      'site on 80/tcp is for the host balancer-of-paris, which does not exist',
+      'site on 80/tcp names the host balancer-of-paris, which does not exist',
       'there are',
     ],
-    ['nobody', [declare('web1', 'nginx', listen('site', 80))], 'nobody may come to site on 80/tcp', 'name a group'],
+    ['nobody', [declare('web1', 'nginx', listen('site', 80))], 'site on 80/tcp has no permitted peers', 'name a group'],
     [
       'a name for an address',
       [declare('web1', 'nginx', listen('site', 80, { host: 'named' }))],
-      'site on 80/tcp is for named, whose address named.example.org is a name',
+      'site on 80/tcp permits named, whose address named.example.org is a name',
       'internal: of named',
     ],
     [
       'no address',
       [declare('web1', 'nginx', listen('site', 80, { host: 'bare' }))],
-      'site on 80/tcp is for bare, which has no address',
+      'site on 80/tcp permits bare, which has no address',
       'internal: of bare',
     ],
     [
       'anyone beside others',
       [declare('web1', 'nginx', listen('site', 80, 'anyone', { host: 'lb' }, 'administrators'))],
-      'site on 80/tcp is for anyone, and for the host lb, administrators as well',
-      'leave out anyone',
+      'site on 80/tcp names anyone and also the host lb, administrators',
+      'remove anyone',
     ],
     [
       'one peer twice, in two entries',
       [declare('web1', 'nginx', listen('site', 80, { group: 'balancers' }), listen('site', 80, { group: 'balancers' }))],
-      'site on 80/tcp is for the group balancers twice',
+      'site on 80/tcp names the group balancers twice',
       'name it once',
     ],
     [
       'peers without an address of a family that the host has',
       [declare('six', 'nginx', listen('site', 80, { group: 'web' }, { host: 'lb' }))],
-      'site on 80/tcp is for web1, web2, who cannot reach it: they have no IPv6 address, and six has no other',
+      'site on 80/tcp permits web1, web2 without an IPv6 address, and six has no other',
       'internal: of six and of its peers',
     ],
     [
       'two roles, one service, other peers',
       [declare('lb', 'haproxy', listen('https', 443, 'anyone')), declare('lb', 'nginx', listen('https', 443, { group: 'web' }))],
-      'lets others come to https on 443/tcp than role haproxy does (playbooks/site.yaml:7)',
-      'say the same',
+      'https on 443/tcp has other permitted peers than in role haproxy (playbooks/site.yaml:7)',
+      'make both declarations the same',
     ],
     [
       'two roles, one service, encrypted or not',
@@ -164,14 +164,14 @@ describe('flows', () => {
         declare('lb', 'haproxy', { ...listen('https', 443, 'anyone'), encrypted: true }),
         declare('lb', 'nginx', listen('https', 443, 'anyone')),
       ],
-      'says that https on 443/tcp is not encrypted, and role haproxy says otherwise (playbooks/site.yaml:7)',
-      'say the same',
+      'https on 443/tcp is not encrypted, unlike in role haproxy (playbooks/site.yaml:7)',
+      'make both declarations the same',
     ],
     ['no port', [declare('web1', 'nginx', listen('site', 70000, 'anyone'))], 'site cannot listen on port 70000', '1 to 65535'],
     [
       'two roles, one port',
       [declare('lb', 'haproxy', listen('https', 443, 'anyone')), declare('lb', 'nginx', listen('site', 443, 'anyone'))],
-      'wants 443/tcp for site, which role haproxy has for https (playbooks/site.yaml:7)',
+      '443/tcp for site is taken by https of role haproxy (playbooks/site.yaml:7)',
       'another port',
     ],
   ])('are refused with a place and a remedy: %s', (_, declared, what, fix) => {

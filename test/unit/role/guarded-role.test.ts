@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Problem } from '../../../src/problem.ts'
-import { answerable } from '../../../src/role/answerable.ts'
+import { guardedRole } from '../../../src/role/guarded-role.ts'
 import type { Exposes, HostContext, HostView, Listen, Role, SiteContext } from '../../../src/role/role.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'provision-role-'))
@@ -29,17 +29,17 @@ test('an error in a role is a mistake of that role, with its line', async () => 
   mkdirSync(join(scratch, 'roles/mine'), { recursive: true })
   writeFileSync(file, 'export const resources = () => {\n  return [nonsense]\n}\n')
   const { resources } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Pick<Role, 'resources'>
-  const { where, what, why } = problemOf(() => answerable(roleOf({ resources }), file).resources(context))
+  const { where, what, why } = problemOf(() => guardedRole(roleOf({ resources }), file).resources(context))
   expect(where).toEqual({ file, line: 2, column: 11 })
-  expect(what).toBe('role mine has a mistake')
+  expect(what).toBe('role mine is invalid')
   expect(why).toBe('ReferenceError: nonsense is not defined')
 })
 
 test('how it takes a host out must be two scripts, or nothing', () => {
-  const drainsOf = (given: unknown) => answerable(roleOf({ drains: () => given as never }), 'role.ts').drains?.(context, {} as HostView)
+  const drainsOf = (given: unknown) => guardedRole(roleOf({ drains: () => given as never }), 'role.ts').drains?.(context, {} as HostView)
   expect(drainsOf(undefined)).toBeUndefined()
   expect(drainsOf({ out: 'a', back: 'b' })).toEqual({ out: 'a', back: 'b' })
-  expect(problemOf(() => drainsOf({ out: 'a' })).why).toMatch(/^drains: must give \{ out, back \}/)
+  expect(problemOf(() => drainsOf({ out: 'a' })).why).toMatch(/^drains: must return \{ out, back \}/)
 })
 
 test.each([
@@ -53,12 +53,12 @@ test.each([
   ],
 ])('what it gives must be a list of resources: %s', (_, given) => {
   const resources = () => given as never
-  expect(problemOf(() => answerable(roleOf({ resources }), 'role.ts').resources(context)).why).toMatch(/^resources: must be a list/)
+  expect(problemOf(() => guardedRole(roleOf({ resources }), 'role.ts').resources(context)).why).toMatch(/^resources: must return a list/)
 })
 
 test('what it listens on is checked: types are only taken away when a role is loaded', () => {
   const listens = () => [{ service: 'metrics', port: 9100, protocol: 'tcp', from: { group: 'monitoring' } }] as unknown as Listen[]
-  const { why } = problemOf(() => answerable(roleOf({ listens }), 'role.ts').listens?.(context))
+  const { why } = problemOf(() => guardedRole(roleOf({ listens }), 'role.ts').listens?.(context))
   expect(why).toMatch(/^listens\[0\]\.from: /)
 })
 
@@ -67,11 +67,11 @@ test('a problem that a role raises itself stays as it is', () => {
   const resources = () => {
     throw own
   }
-  expect(problemOf(() => answerable(roleOf({ resources }), 'role.ts').resources(context))).toBe(own)
+  expect(problemOf(() => guardedRole(roleOf({ resources }), 'role.ts').resources(context))).toBe(own)
 })
 
 test('what it shows to monitoring is checked as well', () => {
-  const exposes = (given: object) => () => answerable(roleOf({ exposes: () => [given] as Exposes[] }), 'role.ts').exposes?.(context)
+  const exposes = (given: object) => () => guardedRole(roleOf({ exposes: () => [given] as Exposes[] }), 'role.ts').exposes?.(context)
   const metrics = { type: 'metrics', job: 'shop', format: 'prometheus', at: 'http://127.0.0.1:9200/metrics' }
   expect(exposes(metrics)()).toEqual([metrics])
   expect(problemOf(exposes({ ...metrics, format: 'json' })).why).toMatch(/^exposes\[0\]\.format: /)

@@ -3,15 +3,15 @@ import { ZodError, z } from 'zod'
 import { Problem, Problems, type Where } from '../problem.ts'
 import type { HostContext, HostView, Role, SiteContext } from './role.ts'
 
-/** A user's role, whose mistakes are told as its own and with their line, never as a defect of provision. */
-export const answerable = (role: Role, path: string, shown = path): Role => {
-  const asked =
+/** Wraps a user's role: an error in one of its hooks becomes an input error with the role's file and line. */
+export const guardedRole = (role: Role, path: string, shown = path): Role => {
+  const guarded =
     <In extends unknown[], Out>(hook: (...given: In) => Out) =>
     (...given: In): Out => {
       try {
         return hook.apply(role, given)
       } catch (error) {
-        // A resource that is not right is told by whoever asked for it, with its host.
+        // The caller reports an invalid resource, because it knows the host.
         if (error instanceof ZodError || error instanceof Problem || error instanceof Problems) throw error
         throw mistake(
           role.name,
@@ -25,14 +25,14 @@ export const answerable = (role: Role, path: string, shown = path): Role => {
   const source = { name: role.name, file: shown }
   return {
     ...role,
-    resources: asked((context: HostContext<unknown>) => checkResources(source, resources.call(role, context))),
-    ...(listens && { listens: asked((context: SiteContext<unknown>) => checkListens(source, listens.call(role, context))) }),
-    ...(exposes && { exposes: asked((context: SiteContext<unknown>) => checkExposes(source, exposes.call(role, context))) }),
+    resources: guarded((context: HostContext<unknown>) => checkResources(source, resources.call(role, context))),
+    ...(listens && { listens: guarded((context: SiteContext<unknown>) => checkListens(source, listens.call(role, context))) }),
+    ...(exposes && { exposes: guarded((context: SiteContext<unknown>) => checkExposes(source, exposes.call(role, context))) }),
     ...(drains && {
-      drains: asked((context: SiteContext<unknown>, member: HostView) => checkDrain(source, drains.call(role, context, member))),
+      drains: guarded((context: SiteContext<unknown>, member: HostView) => checkDrain(source, drains.call(role, context, member))),
     }),
-    ...(check && { check: asked(check) }),
-    ...(verify && { verify: asked(verify) }),
+    ...(check && { check: guarded(check) }),
+    ...(verify && { verify: guarded(verify) }),
   }
 }
 
@@ -69,7 +69,7 @@ interface RoleSource {
 const checkListens = <T>(source: RoleSource, listens: T): T => checked(source, 'listens', z.array(listen), listens)
 const checkExposes = <T>(source: RoleSource, exposes: T): T => checked(source, 'exposes', z.array(expose), exposes)
 
-/** Types are taken away, not checked, when a role is loaded: what the editor would have marked is found here. */
+/** Checks a hook's result at run time, because loading a role strips its types without checking them. */
 const checked = <T>(source: RoleSource, hook: string, schema: z.ZodType, given: T): T => {
   const [issue] = schema.safeParse(given).error?.issues ?? []
   if (issue === undefined) return given
@@ -82,21 +82,21 @@ const checked = <T>(source: RoleSource, hook: string, schema: z.ZodType, given: 
 
 const checkDrain = <T>(source: RoleSource, drain: T): T => {
   if (drain === undefined || z.object({ out: z.string(), back: z.string() }).safeParse(drain).success) return drain
-  throw mistake(source.name, { file: source.file }, 'drains: must give { out, back }, two scripts, or nothing')
+  throw mistake(source.name, { file: source.file }, 'drains: must return { out, back }, two scripts, or undefined')
 }
 
 const isResource = (one: unknown): boolean => typeof one === 'object' && one !== null && 'kind' in one && 'spec' in one
 
-/** A generator that never ends, or a hole in a list, would break the engine far from where it was written. */
+/** A list is required: an endless generator or a hole would fail in the engine, far from its cause. */
 const checkResources = <T>(source: RoleSource, resources: T): T => {
   if (Array.isArray(resources) && resources.every(isResource)) return resources
-  throw mistake(source.name, { file: source.file }, 'resources: must be a list of what file(), service() and the like give')
+  throw mistake(source.name, { file: source.file }, 'resources: must return a list of resources, such as file() and service() return')
 }
 
 const mistake = (name: string, where: Where, why: string, cause?: unknown): Problem =>
-  new Problem({ class: 'input', where, what: `role ${name} has a mistake`, why, fix: 'correct the role' }, { cause })
+  new Problem({ class: 'input', where, what: `role ${name} is invalid`, why, fix: 'correct the role' }, { cause })
 
-/** The line of the role's own file that threw, from the stack. */
+/** The line of the role's file that threw, from the stack. */
 const lineOf = (path: string, error: unknown): { line?: number; column?: number } => {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   const after = stack.split(`${pathToFileURL(path).pathname}:`)[1]
