@@ -6,7 +6,9 @@ const ALONE = ['host-*', 'lab', 'npm-package', 'persistent-shell', 'rolling-upda
 const alone = ALONE.map((name) => `test/e2e/${name}.test.ts`)
 const patience = { testTimeout: 300_000, hookTimeout: 600_000 }
 
-const alias = { provision: fileURLToPath(new URL('./src/index.ts', import.meta.url)) }
+const source = (name: string): string => fileURLToPath(new URL(`./src/${name}.ts`, import.meta.url))
+// The first that fits a specifier wins: 'provision' fits both.
+const alias = { 'provision/kind': source('kind'), provision: source('index') }
 
 export default defineConfig({
   test: {

@@ -1,4 +1,4 @@
-// Bundles src/ and roles/ into dist/: main.js, index.js, one file a role, and the chunks that they share or load late.
+// Bundles src/ and roles/ into dist/: main.js, index.js, kind.js, one file a role, and the chunks that they share or load late.
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
@@ -27,10 +27,11 @@ const { outputFiles, metafile } = await build({
   entryPoints: [
     { in: 'src/main.ts', out: 'main' },
     { in: 'src/index.ts', out: 'index' },
+    { in: 'src/kind.ts', out: 'kind' },
     ...roles.map((name) => ({ in: `roles/${name}/role.ts`, out: `roles/${name}` })),
   ],
   // yaml's own choice for node is CommonJS, which cannot be cut to what is used and starts later.
-  alias: { provision: './src/index.ts', yaml: './node_modules/yaml/browser/index.js' },
+  alias: { provision: './src/index.ts', 'provision/kind': './src/kind.ts', yaml: './node_modules/yaml/browser/index.js' },
   plugins: [englishOnly],
   bundle: true,
   format: 'esm',

@@ -1,4 +1,4 @@
-// The API for role authors. Shipped roles use only these names, as the roles of users do.
+// The API for role authors. Shipped roles use only these names and those of kind.ts, as the roles of users do.
 export { z } from 'zod'
 export { Problem } from './problem.ts'
 export { authorizedKeys } from './resource/account/authorized-keys.ts'
@@ -14,9 +14,6 @@ export { directory } from './resource/file/directory.ts'
 export { file } from './resource/file/file.ts'
 export { link } from './resource/file/link.ts'
 export { galera } from './resource/galera/galera.ts'
-export { commitConfirm } from './resource/guarded/commit-confirm.ts'
-export type { Trial, TrialState } from './resource/guarded/trial.ts'
-export { readTrial, trialHistory, trialQueries, trialScript } from './resource/guarded/trial.ts'
 export type { Content, Later, LocalFile, Text } from './resource/kind/content.ts'
 export { text } from './resource/kind/content.ts'
 export type { Resource } from './resource/kind/kind.ts'

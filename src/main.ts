@@ -9,11 +9,18 @@ import { redactStream } from './report/redact-stream.ts'
 import { neutralized } from './report/text.ts'
 import { painter, type View } from './report/view.ts'
 
-// A user's role that imports 'provision' gets the modules of this process, wherever they are installed.
-const apiModule = new URL(import.meta.url.endsWith('.ts') ? './index.ts' : './index.js', import.meta.url).href
+// A role or kind of a user that imports 'provision' or 'provision/kind' gets the modules of this process, wherever they are installed.
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const apiModules = new Map(
+  Object.entries({ provision: 'index', 'provision/kind': 'kind' }).map(([specifier, name]) => [
+    specifier,
+    new URL(`./${name}.${extension}`, import.meta.url).href,
+  ]),
+)
 registerHooks({
   resolve: (specifier, context, next) => {
-    if (specifier === 'provision') return { url: apiModule, shortCircuit: true }
+    const url = apiModules.get(specifier)
+    if (url !== undefined) return { url, shortCircuit: true }
     const resolved = next(specifier, context)
     // A role is an ES module also if the project's package.json says commonjs, as `npm init` writes.
     return resolved.url.endsWith('.ts') ? { ...resolved, format: 'module-typescript' } : resolved

@@ -11,7 +11,7 @@ const floors = [
   ['report'],
   ['schedule'],
   ['engine'],
-  ['index'],
+  ['index', 'kind'],
   ['role'],
   ['site'],
   ['host'],
@@ -208,10 +208,10 @@ describe('the floors', () => {
     expect(Object.fromEntries(writers)).toEqual(WRITERS)
   })
 
-  test("roles are built from 'provision' and their own folder, as any user's are", () => {
+  test("roles are built from 'provision', 'provision/kind' and their own folder, as any user's are", () => {
     const strangers = roles.flatMap(importsOf).filter(({ path, specifier }) => {
       const own = path.split('/').slice(0, 2).join('/')
-      return specifier !== 'provision' && !(specifier.startsWith('.') && resolve(path, specifier).startsWith(`${own}/`))
+      return !/^provision(\/kind)?$/.test(specifier) && !(specifier.startsWith('.') && resolve(path, specifier).startsWith(`${own}/`))
     })
     expect(strangers).toEqual([])
   })

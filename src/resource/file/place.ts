@@ -1,5 +1,5 @@
 import { bytesOf, sha256Hex } from '../kind/content.ts'
-import { UNSAFE, walk } from '../kind/walk.ts'
+import { CHANGED, DIGEST, UNSAFE, walk } from '../kind/walk.ts'
 import type { FileSpec } from './file.ts'
 
 /** What a killed run may have left behind lies in this list until its files are in place; the next run clears it (see `engine`). */
@@ -8,18 +8,24 @@ export const STAGED_LIST = '/var/lib/provision/staged'
 /** The name under which something new waits beside what it replaces. It is derived, so that the next write takes up what a cut left. */
 export const stagedName = (path: string, what = ''): string => `.${sha256Hex(path).slice(0, 16)}${what}.provision-new`
 
+/** A file to put in place. */
+export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'group' | 'content'> & {
+  /** Its digest as observed, or `absent`: a file that is not so any more is not replaced. */
+  readonly observed?: string | undefined
+}
+
 /** Files as the programs below read them from standard input: NUL-terminated words, then the bytes. Absent ones come last. */
-export const filesAsInput = (specs: readonly FileSpec[]): Uint8Array => {
+export const filesAsInput = (files: readonly PlacedFile[]): Uint8Array => {
   const words = (...some: readonly (string | number)[]): Buffer => Buffer.from(some.map((word) => `${word}\0`).join(''))
-  const isAbsent = ({ state }: FileSpec): boolean => state === 'absent'
+  const isAbsent = ({ state }: PlacedFile): boolean => state === 'absent'
   return Buffer.concat([
-    ...specs
-      .filter((spec) => !isAbsent(spec))
-      .flatMap(({ path, mode, owner, group, content }) => {
+    ...files
+      .filter((one) => !isAbsent(one))
+      .flatMap(({ path, mode, owner, group, content, observed = '' }) => {
         const bytes = bytesOf(content)
-        return [words('file', path, stagedName(path), mode, owner, group, bytes.length), bytes]
+        return [words('file', path, observed, stagedName(path), mode, owner, group, bytes.length), bytes]
       }),
-    ...specs.filter(isAbsent).map(({ path }) => words('gone', path)),
+    ...files.filter(isAbsent).map(({ path, observed = '' }) => words('gone', path, observed)),
   ])
 }
 
@@ -29,11 +35,12 @@ my (@new, @gone); my $alone = shift @ARGV;
 sub word { local $/ = "\0"; my $w = <STDIN> // fail('the input was cut off'); chomp $w; $w }
 seek STDIN, 0, 0 or fail("the input cannot be read: $!");
 until (eof STDIN) {
-  my ($what, $path) = (word(), word());
+  my ($what, $path, $observed) = (word(), word(), word());
   my ($dir, $name) = parted($path);
-  if ($what eq 'gone') { push @gone, { path => $path, dir => $dir, name => $name }; next }
+  my %place = (path => $path, observed => $observed, dir => $dir, name => $name);
+  if ($what eq 'gone') { push @gone, { %place }; next }
   my ($staged, $mode, $owner, $group, $size) = map { word() } 1 .. 5;
-  push @new, { path => $path, dir => $dir, name => $name, staged => $staged, mode => oct $mode, uid => uid_of($owner), gid => gid_of($group), at => tell STDIN, size => $size };
+  push @new, { %place, staged => $staged, mode => oct $mode, uid => uid_of($owner), gid => gid_of($group), at => tell STDIN, size => $size };
   seek STDIN, $size, 1;
 }
 # The same directory is not walked to again for its next file.
@@ -44,6 +51,17 @@ sub check_places {
     if ($one->{staged}) { go($one->{dir}); $one->{real} = $at }
     else { $here = ''; next if !enter($one->{dir}) && $held[2] eq 'does not exist'; reach($one->{dir}) }
     fail("$one->{path} lies where another account can replace it (owner: $other); a service's files belong where only root can", ${UNSAFE}) if $alone && $other ne '';
+  }
+}
+sub check_observed {
+  for my $one (grep { $_->{observed} ne '' } @new, @gone) {
+    $here = '';
+    my $now = 'absent';
+    if (enter($one->{dir}) && lstat $one->{name}) {
+      my $h;
+      $now = sysopen($h, $one->{name}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && S_ISREG((stat $h)[2]) ? digest_of($h) : 'no file';
+    }
+    fail("$one->{path} is not as it was observed" . (enter($one->{dir}) ? owned($one->{name}) : ''), ${CHANGED}) if $now ne $one->{observed};
   }
 }
 # The file is ours from its first byte: nobody else made it, and nobody reads it before it is complete. Returns what went
@@ -65,9 +83,10 @@ sub create {
 `
 
 /** New bytes beside the old ones, on disk, and only then the renames; then what shall be absent is removed. */
-const PLACE = String.raw`${READ_FILES}
+const PLACE = String.raw`${READ_FILES}${DIGEST}
 my $list = shift @ARGV;
 check_places();
+check_observed();
 if (@new) {
   open my $h, '>', $list or fail("$list: $!");
   print $h "$_->{real}/$_->{staged}\n" for @new;

@@ -69,6 +69,24 @@ sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("there is no 
 sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("there is no group $n") }
 `
 
+/** Exit status of a program that found something else at a path than what was observed. */
+export const CHANGED = 68
+
+/** Bytes of a file that are read for its digest: another account may have made a larger one. */
+const DIGEST_AT_MOST = 268_435_456
+
+/** `digest_of` returns the SHA-256 of an open regular file, or an empty word for one that is too large. */
+export const DIGEST = `
+sub digest_of {
+  my ($h) = @_;
+  my @s = stat $h;
+  my $child = open(my $sum, '-|') // fail("no program can be started: $!");
+  if (!$child) { open STDIN, '<&', $h; exec 'sh', '-c', 'head -c ${DIGEST_AT_MOST} | sha256sum' }
+  my $digest = <$sum> // '';
+  return $s[7] <= ${DIGEST_AT_MOST} ? substr($digest, 0, 64) : '';
+}
+`
+
 /** A Perl program on top of these routines, as one command of a shell. Its arguments can be seen by everybody on the host. */
 export const walk = (program: string, ...words: readonly string[]): string =>
   commandLine('perl', '-e', `${ENTER}${ACT}${program}`, '--', ...words)

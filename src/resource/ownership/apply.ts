@@ -4,13 +4,10 @@ import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { parentOf } from '../kind/path.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
-import { walk } from '../kind/walk.ts'
+import { DIGEST, walk } from '../kind/walk.ts'
 import { SHARED_DIRECTORIES } from '../service/observe.ts'
 import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
 import { forgetLines } from './record.ts'
-
-/** What is larger is not hashed to see whether it is ours: another account may have made it so. */
-const MAX_HASHED_BYTES = 268_435_456
 
 type OrphanWork = Work<OrphanSpec, OrphanState>
 
@@ -64,7 +61,7 @@ const removalOf = ({ spec: { owned } }: OrphanWork, place: string): readonly str
   return [policy.delete, place, policy.delete === 'link' ? (owned.digest?.slice(2) ?? '') : (owned.digest ?? '')]
 }
 
-const REMOVE = `
+const REMOVE = `${DIGEST}
 my ($what, $path, $left) = @ARGV;
 my ($parent, $name) = parted($path);
 exit 0 if !enter($parent) && $held[2] eq 'does not exist';
@@ -76,10 +73,7 @@ elsif ($what eq 'link') { S_ISLNK($s[2]) && readlink($name) eq $left or changed(
 else {
   my $h;
   S_ISREG($s[2]) && sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $h) && S_ISREG($s[2]) or changed();
-  my $child = open(my $sum, '-|') // fail("$path: $!");
-  if (!$child) { open STDIN, '<&', $h; exec 'sh', '-c', 'head -c ${MAX_HASHED_BYTES} | sha256sum' }
-  my $digest = <$sum> // '';
-  $s[7] <= ${MAX_HASHED_BYTES} && substr($digest, 0, 64) eq $left or changed();
+  digest_of($h) eq $left or changed();
   unlink $name or fail("$path: $!");
 }
 to_disk('.');

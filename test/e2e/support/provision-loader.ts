@@ -1,7 +1,11 @@
-// Loaded with `--import`: roles find `provision` in the sources, as they do in the build.
+// Loaded with `--import`: roles find 'provision' and 'provision/kind' in the sources, as they do in the build.
 import { registerHooks } from 'node:module'
 
-registerHooks({
-  resolve: (specifier, context, next) =>
-    next(specifier === 'provision' ? new URL('../../../src/index.ts', import.meta.url).href : specifier, context),
-})
+const sources = new Map(
+  Object.entries({ provision: 'index', 'provision/kind': 'kind' }).map(([specifier, name]) => [
+    specifier,
+    new URL(`../../../src/${name}.ts`, import.meta.url).href,
+  ]),
+)
+
+registerHooks({ resolve: (specifier, context, next) => next(sources.get(specifier) ?? specifier, context) })

@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { type NewFile, writeFiles } from '../../../../src/resource/file/write.ts'
+import { sha256Hex } from '../../../../src/resource/kind/content.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'write-files-'))
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+const account = spawnSync('id', ['-un'], { encoding: 'utf8' }).stdout.trim()
+const group = spawnSync('id', ['-gn'], { encoding: 'utf8' }).stdout.trim()
+
+/** Writes files below a directory of this machine, with provision's own directory in it. */
+const write = (...files: readonly Omit<NewFile, 'owner' | 'group'>[]): void => {
+  const steps = writeFiles(files.map((one) => ({ ...one, path: join(scratch, one.path), owner: account, group })))
+  const step = steps.next().value
+  if (step?.do !== 'shell') throw new Error('no step for the host')
+  const script = String(step.script).replaceAll('/var/lib/provision', join(scratch, 'state'))
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', `cat >"$0/input"; ( ${script}\n) <"$0/input"`, scratch], {
+    input: step.input as Buffer,
+  })
+  steps.next({ code: status ?? 1, stdout, stderr: stderr.toString() })
+}
+const at = (path: string): string => readFileSync(join(scratch, path), 'utf8')
+
+describe('writing files from a kind', () => {
+  it('replaces what was observed, with mode, and leaves nothing beside it', () => {
+    write({ path: 'hosts', observed: 'absent', content: 'one\n', mode: '600' })
+    write({ path: 'hosts', observed: sha256Hex('one\n'), content: 'two\n', mode: '640' })
+    expect(at('hosts')).toBe('two\n')
+    expect(statSync(join(scratch, 'hosts')).mode & 0o7777).toBe(0o640)
+    expect(readdirSync(scratch).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
+  it.each([
+    ['was changed', 'edited', sha256Hex('original\n')],
+    ['appeared', 'appeared', 'absent'],
+  ])('refuses a file that %s after it was observed, and writes none of the others', (_, path, observed) => {
+    writeFileSync(join(scratch, path), 'by somebody else\n')
+    const other = { path: `${path}.other`, observed: 'absent', content: 'x' }
+    expect(() => write(other, { path, observed, content: 'ours\n' })).toThrow(
+      expect.objectContaining({
+        name: 'Refused',
+        what: '2 files were not written',
+        why: expect.stringContaining(`${join(scratch, path)} is not as it was observed`),
+        fix: 'run again: the next plan starts from what is there now',
+      }),
+    )
+    expect(at(path)).toBe('by somebody else\n')
+    expect(existsSync(join(scratch, `${path}.other`))).toBe(false)
+  })
+
+  it('refuses a link in the place of a file', () => {
+    symlinkSync('hosts', join(scratch, 'link'))
+    expect(() => write({ path: 'link', observed: sha256Hex(at('hosts')), content: 'x' })).toThrow('link was not written')
+  })
+
+  it('deletes what was observed, and only that', () => {
+    writeFileSync(join(scratch, 'gone'), 'ours\n')
+    expect(() => write({ path: 'gone', observed: sha256Hex('older\n'), content: undefined })).toThrow('gone was not written')
+    write({ path: 'gone', observed: sha256Hex('ours\n'), content: undefined })
+    expect(existsSync(join(scratch, 'gone'))).toBe(false)
+  })
+})
