@@ -8,7 +8,7 @@ export type Where =
   | { readonly host: string; readonly role?: string; readonly resource?: string }
   | { readonly command: string }
 
-/** Which exit status a problem stands for: `input` 3, `task` 1, `unreachable` 4 (DESIGN section 6). */
+/** Which exit status a problem stands for: `input` 3, `task` 1, `unreachable` 4. */
 export type ProblemClass = 'input' | 'task' | 'unreachable'
 
 export interface ProblemParts {

@@ -1,4 +1,4 @@
-import type { Exposed, HostContext } from 'provision'
+import type { Exposed, HealthProbe, HostContext } from 'provision'
 import { PKI } from './agent.ts'
 import type { Options } from './options.ts'
 import { type Yaml, yaml } from './yaml.ts'
@@ -10,9 +10,10 @@ export interface Asked {
   readonly labels: Readonly<Record<string, string>>
 }
 
-type Probe = Exposed & { readonly type: 'probe' }
+type ExposedProbe = Exposed & HealthProbe
 
-const probesOf = (exposed: readonly Exposed[]): readonly Probe[] => exposed.filter((one): one is Probe => one.type === 'probe')
+const probesOf = (exposed: readonly Exposed[]): readonly ExposedProbe[] =>
+  exposed.filter((one): one is ExposedProbe => one.type === 'probe')
 
 /** Trust domains of the site in which something is asked. */
 export const domainsOf = (exposed: readonly Exposed[]): readonly string[] => [
@@ -44,7 +45,7 @@ export const askedOf = ({ options, exposed, site }: HostContext<Options>): reado
   })),
 ]
 
-const moduleName = ({ server }: Probe): string => `https-${server}`
+const moduleName = ({ server }: ExposedProbe): string => `https-${server}`
 
 /** The whole of blackbox.yml. */
 export const blackboxConfig = ({ exposed }: HostContext<Options>) =>
@@ -62,7 +63,7 @@ const http = (more: { readonly [key: string]: Yaml }): Yaml => ({
   http: { valid_http_versions: ['HTTP/1.1', 'HTTP/2.0'], follow_redirects: true, ...more },
 })
 
-const how = ({ server, trusts, of }: Probe): { readonly [key: string]: Yaml } => {
+const how = ({ server, trusts, of }: ExposedProbe): { readonly [key: string]: Yaml } => {
   const own = typeof trusts === 'object' ? clientOf(trusts.domain) : undefined
   return {
     headers: { Host: server },

@@ -39,6 +39,16 @@ const inventory = (option: string): string =>
   `hosts:\n  one:\n    address: 192.0.2.1\n    vars:\n      key: key\n      hello: { ${option}: hi }\n`
 
 const role = `import { defineRole, file, z } from 'provision'
+import { defineKind } from 'provision/kind'
+
+export const greeting = defineKind({
+  name: 'greeting',
+  schema: z.strictObject({ path: z.string() }),
+  id: ({ path }) => path,
+  observe: (specs) => ({ script: '', parse: () => new Map(specs.map(({ path }) => [path, typeof file])) }),
+  plan: () => undefined,
+  *apply() {},
+})
 
 export default defineRole({
   name: 'hello',
@@ -80,7 +90,7 @@ describe('the package, installed into an empty project elsewhere', () => {
     expect(JSON.parse(stdout)).toMatchObject({ hosts: { one: { address: '192.0.2.1', port: 22, vars: { hello: { greeting: 'hi' } } } } })
   })
 
-  test("loads the project's own role as it is, and what it imports from 'provision' is what runs", () => {
+  test("loads the project's own role as it is, and what it imports from 'provision' and 'provision/kind' is what runs", () => {
     const { status, stdout, stderr } = provision('inventory', '--flows')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(/^anyone +one +4711\/tcp +hello +hello +no$/m)
@@ -100,7 +110,7 @@ describe('the package, installed into an empty project elsewhere', () => {
     const { status, stderr } = provision('inventory', '--flows')
     write('roles/hello/role.ts', role)
     expect(status).toBe(3)
-    expect(stderr).toContain('roles/hello/role.ts:7:74')
+    expect(stderr).toContain('roles/hello/role.ts:17:74')
     expect(stderr).toContain('nonsense is not defined')
   })
 

@@ -77,7 +77,7 @@ const untrustedScript = (paths: readonly string[]): string => {
   return `find ${commandLine(...watched)} -prune ! \\( ${OURS} \\) -print >"$w/others.0" 2>/dev/null; others=; [ ! -s "$w/others.0" ] || others=1`
 }
 
-// Where `at` is the time of the unit's last change of state, which moves at every start, restart and reload (ENGINE.md section 4).
+// Where `at` is the time of the unit's last change of state, which moves at every start, restart and reload.
 const loadFunctions = `
 look() {
   state= result= pid= at= can= again=
