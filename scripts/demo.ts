@@ -1,4 +1,4 @@
-// `npm run demo`: three disposable Debian hosts on this machine become an HTTPS site. Run again, it changes nothing.
+// `npm run demo`: provisions an HTTPS site on three disposable Debian hosts. A second run changes nothing.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
@@ -17,8 +17,8 @@ const ask = (...words: readonly string[]): string => {
 }
 
 process.stdout.write(`This boots a lab of three Debian hosts on this machine (systemd-nspawn, on a private bridge) and provisions it.
-It needs root. What it lacks it installs from Debian's packages: systemd-container, mmdebstrap, a caching proxy and a test CA.
-To remove everything again: npx provision lab down
+It needs root. It installs missing Debian packages: systemd-container, mmdebstrap, a caching proxy and a test CA.
+To remove the lab: npx provision lab down
 `)
 
 run('lab', 'up')
@@ -30,16 +30,16 @@ const lab = JSON.parse(ask('lab', 'status', '--json')) as {
 }
 const balancer = lab.hosts['lb-01']?.address ?? ''
 process.stdout.write(`
-Built: https://www.example.test/ on lb-01 (${balancer}), balanced over ${Object.keys(lab.hosts).slice(1).join(' and ')}, a firewall on each.
-Look at it (twice: the web servers take turns):
+https://www.example.test/ is served by lb-01 (${balancer}), which balances over ${Object.keys(lab.hosts).slice(1).join(' and ')}.
+Request the page; run the command twice, and the other web server answers:
 
   curl -i --cacert ${lab.authority.caFile} --resolve www.example.test:443:${balancer} https://www.example.test/
 
 Then try:
 
-  npx provision run --dry-run        nothing would change; edit playbooks/site/index.html, and see
-  npx provision verify               asks the services themselves
-  npx provision inventory --flows    who may come to which port
-  npx provision lab ssh web-01       look around
-  npx provision lab down             remove it all
+  npx provision run --dry-run        plan of a run; edit playbooks/site/index.html first
+  npx provision verify               check that the services work
+  npx provision inventory --flows    who may connect to which port
+  npx provision lab ssh web-01       log in to a host
+  npx provision lab down             remove the lab
 `)
