@@ -1,10 +1,10 @@
 import { type HostView, Problem } from 'provision'
-import type { Cast } from './options.ts'
+import type { Members } from './options.ts'
 
 const familyOf = (address: string): 4 | 6 | undefined => (address.includes(':') ? 6 : /^[\d.]+$/.test(address) ? 4 : undefined)
 
-/** Where the other servers find this one: its first address of a family that all of them have. */
-export const addressOf = (host: HostView, { servers, arbitrators }: Pick<Cast, 'servers' | 'arbitrators'>): string => {
+/** Address of a server for the others: its first one of an address family that all servers have. */
+export const addressOf = (host: HostView, { servers, arbitrators }: Pick<Members, 'servers' | 'arbitrators'>): string => {
   const all = [...servers, ...arbitrators]
   const family = ([4, 6] as const).find((one) => all.every(({ addresses }) => addresses.some((address) => familyOf(address) === one)))
   const address = host.addresses.find((one) => familyOf(one) !== undefined && familyOf(one) === family)
@@ -12,7 +12,7 @@ export const addressOf = (host: HostView, { servers, arbitrators }: Pick<Cast, '
   throw new Problem({
     class: 'input',
     where: { host: host.name, role: 'mysql' },
-    what: `the servers of the database have no addresses of one family: ${all.map(({ name, addresses }) => `${name} has ${addresses.join(', ')}`).join('; ')}`,
-    fix: 'write IP addresses of one family as internal: of each in the inventory',
+    what: `database servers have no common address family: ${all.map(({ name, addresses }) => `${name} has ${addresses.join(', ')}`).join('; ')}`,
+    fix: 'set `internal` of each server to an IP address of the same family in the inventory',
   })
 }

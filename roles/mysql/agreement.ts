@@ -1,36 +1,36 @@
 import { type Flow, type HostContext, Problem } from 'provision'
 import { serverId } from './config.ts'
-import { type Cast, castOf, type Options } from './options.ts'
+import { type Members, membersOf, type Options } from './options.ts'
 
-/** Each host goes by its own options: all of them must have the same topology, which the servers tell by what they listen on. */
-export const mustAgree = ({ host, site, flows, options }: HostContext<Options>): void => {
-  const { topology, servers } = castOf(options, site)
+/** Requires the topology in a host's options to be that of the servers, whose flows show it. */
+export const requireSameTopology = ({ host, site, flows, options }: HostContext<Options>): void => {
+  const { topology, servers } = membersOf(options, site)
   for (const server of servers) {
     const its = topologyBy(flows.filter((flow) => flow.role === 'mysql' && flow.host === server.name))
     if (its === undefined || its === topology) continue
     throw new Problem({
       class: 'input',
       where: { host: host.name, role: 'mysql' },
-      what: `does not know that the topology is ${its}, as ${server.name} has it`,
-      why: `by its own options it is ${topology}, such as where mysql.topology stands in the vars of a group that ${host.name} is not in`,
-      fix: 'write mysql.topology where both have it, such as the vars of the whole inventory',
+      what: `the topology is ${topology}, but ${server.name} has ${its}`,
+      why: `the options of ${host.name} and ${server.name} differ, for example because mysql.topology is set for a group that has only one of them`,
+      fix: 'move mysql.topology to the vars of the whole inventory',
     })
   }
 }
 
-/** Undefined where no play binds the role to the server: nobody knows its options. */
-const topologyBy = (flows: readonly Flow[]): Cast['topology'] | undefined => {
+/** Topology of a server by its flows. Undefined if no play binds the role to the server. */
+const topologyBy = (flows: readonly Flow[]): Members['topology'] | undefined => {
   const has = (service: string): boolean => flows.some((flow) => flow.service === service)
   if (!has('database')) return undefined
   if (has('database-cluster')) return 'cluster'
   return has('database-copy') ? 'replica' : 'single'
 }
 
-/** A common name has 64 characters at most (RFC 5280, upper bounds), and it is by this name that replicas are let in. */
+/** Greatest length of a common name (RFC 5280, upper bounds). The primary authenticates replicas by it. */
 const COMMON_NAME = 64
 
-/** Replicas are known by the names of their hosts: in their certificate, and by a number that is made of the name. */
-export const mustBeTellable = (servers: Cast['servers'], nameOf: (host: string) => string): void => {
+/** Requires host names that identify replicas: short enough for a certificate, and with distinct numbers derived from them. */
+export const requireDistinctReplicas = (servers: Members['servers'], nameOf: (host: string) => string): void => {
   const fault = (host: string, what: string, fix: string): Problem =>
     new Problem({ class: 'input', where: { host, role: 'mysql' }, what, fix })
   for (const [i, { name }] of servers.entries()) {
@@ -38,15 +38,15 @@ export const mustBeTellable = (servers: Cast['servers'], nameOf: (host: string) 
     if (more > 0)
       throw fault(
         name,
-        `its name is too long for the certificate by which it is let in: ${nameOf(name)} has ${nameOf(name).length} characters, of at most ${COMMON_NAME}`,
-        `give the host a name with at most ${name.length - more} characters`,
+        `host name is too long for a certificate: ${nameOf(name)} has ${nameOf(name).length} characters, and at most ${COMMON_NAME} are allowed`,
+        `rename the host to at most ${name.length - more} characters`,
       )
     const twin = servers.slice(0, i).find((other) => serverId(other.name) === serverId(name))
     if (twin !== undefined)
       throw fault(
         name,
-        `has the same number in replication as ${twin.name} (server_id ${serverId(name)}, made of the name)`,
-        'give one of the two another name',
+        `server_id ${serverId(name)}, derived from the host name, is also that of ${twin.name}`,
+        'rename one of the two hosts',
       )
   }
 }

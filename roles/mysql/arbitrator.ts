@@ -1,23 +1,23 @@
 import { directory, dropin, file, galera, type HostContext, leaf, pkg, type Resource, service, text, user } from 'provision'
 import { addressOf } from './addresses.ts'
 import { bracketed, socketOptions } from './config.ts'
-import { castOf, type Options } from './options.ts'
+import { membersOf, type Options } from './options.ts'
 import { arbitratorSandbox } from './sandbox.ts'
 
 const PKI = { directory: '/etc/garbd', pair: '/etc/garbd/host.pem', trusted: '/etc/garbd/authority.pem' }
 const UNIT = 'garb.service'
 
-/** What a host has that holds no data and has a voice: garbd, under an account of its own. */
+/** Resources of an arbitrator: garbd, which votes and holds no data. */
 export const arbitratorResources = ({ options: given, host, site, authority }: HostContext<Options>): readonly Resource[] => {
-  const cast = castOf(given, site)
+  const members = membersOf(given, site)
   const own = authority({ domain: 'database' })
   const certificate = leaf({ path: PKI.pair, names: [own.nameOf(host.name)], authority: own, usages: ['server', 'client'], group: 'garbd' })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
-  const address = bracketed(addressOf(host, cast))
+  const address = bracketed(addressOf(host, members))
   const config = file({
     path: '/etc/default/garb',
     content: `# Written by provision.
-GALERA_NODES="${cast.servers.map((server) => `${bracketed(addressOf(server, cast))}:4567`).join(' ')}"
+GALERA_NODES="${members.servers.map((server) => `${bracketed(addressOf(server, members))}:4567`).join(' ')}"
 GALERA_GROUP="${given.cluster}"
 GALERA_OPTIONS="${[...socketOptions(PKI), `gmcast.listen_addr=ssl://${address}:4567`].join(';')}"
 WORK_DIR="/var/lib/garbd"
@@ -50,8 +50,8 @@ WORK_DIR="/var/lib/garbd"
     galera({
       cluster: given.cluster,
       me: host.name,
-      servers: cast.servers.map(({ name }) => name),
-      arbitrators: cast.arbitrators.map(({ name }) => name),
+      servers: members.servers.map(({ name }) => name),
+      arbitrators: members.arbitrators.map(({ name }) => name),
       service: service({ unit: UNIT, restarts: [certificate, trusted, config, unit] }),
       discardDataOf: given.discard_data_of,
     }),

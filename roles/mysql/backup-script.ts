@@ -1,18 +1,18 @@
-/** Where a backup says that it is not a good one. */
+/** Parameters of the backup script. */
 export interface Backup {
   readonly recipients: readonly string[]
-  /** Who keeps it: an address, the name in its certificate, a port; undefined: this host itself. */
+  /** The store: its address, the name in its certificate, and its port. Undefined if this host stores its backups itself. */
   readonly store: { readonly address: string; readonly name: string; readonly port: number } | undefined
   readonly keepDays: number
   readonly pki: { readonly pair: string; readonly trusted: string }
 }
 
-/** Exit status if there is no database to save yet. */
+/** Exit status if no database exists yet. */
 export const NOTHING = 3
 
 /**
- * Saves all databases at one moment, brings them back in a throwaway server, and compares both by checksum; only then it is encrypted and kept.
- * One session holds the lock, for as long as the dump needs to begin, so that its checksums and the dump are of the same moment.
+ * Script that dumps all databases at one moment, restores them to a temporary server, and compares both by checksum. Only a backup that
+ * passes is encrypted and stored. One session holds the lock until the dump has begun, so that its checksums and the dump are consistent.
  */
 export const backupScript = ({ recipients, store, keepDays, pki }: Backup): string => `#!/bin/sh
 # Written by provision.
@@ -22,7 +22,7 @@ cd "$STATE_DIRECTORY"
 SYSTEM="'mysql', 'sys', 'information_schema', 'performance_schema'"
 sql() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 -NB "$@"; }
 fail() { echo "$*" >&2; exit 1; }
-# What is asked again and again, at most for so many tenths of a second.
+# Repeats a command until it succeeds, at most for so many tenths of a second.
 until_true() { i=$1; shift; until "$@"; do [ "$i" -gt 0 ] || return 1; i=$((i-1)); sleep 0.1; done; }
 
 rm -rf work; mkdir work
@@ -33,47 +33,47 @@ mkfifo work/ask
 sql --unbuffered <work/ask >work/said & checker=$!
 exec 3>work/ask
 printf '%s\\n' 'SET SESSION lock_wait_timeout = 60;' 'FLUSH TABLES WITH READ LOCK;' 'START TRANSACTION WITH CONSISTENT SNAPSHOT;' "SELECT 'locked';" >&3
-until_true 700 grep -q locked work/said || fail 'the tables could not be locked for the moment of the backup'
+until_true 700 grep -q locked work/said || fail 'the tables could not be locked to begin the backup'
 sql -e "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ($SYSTEM)" >work/databases
 sql -e "SELECT CONCAT('CHECKSUM TABLE \\\`', REPLACE(TABLE_SCHEMA, '\\\`', '\\\`\\\`'), '\\\`.\\\`', REPLACE(TABLE_NAME, '\\\`', '\\\`\\\`'), '\\\`;')
  FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ($SYSTEM) ORDER BY TABLE_SCHEMA, TABLE_NAME" --raw >work/checksums.sql
-if [ ! -s work/databases ]; then echo 'there is no database yet'; exit ${NOTHING}; fi
+if [ ! -s work/databases ]; then echo 'no database exists yet'; exit ${NOTHING}; fi
 { tr '\\n' '\\0' <work/databases | xargs -0 mariadb-dump --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 \\
     --single-transaction --quick --routines --triggers --events --hex-blob --databases && : >work/dumped; } | gzip -1 >work/dump.sql.gz & dump=$!
 dump_began() { [ -e work/dumped ] || ! kill -0 $dump 2>/dev/null || [ "$(sql -e "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id WHERE p.USER = 'provision-backup'")" -ge 2 ]; }
-until_true 300 dump_began || fail 'the dump did not begin'
+until_true 300 dump_began || fail 'the dump did not begin within 30 seconds'
 { echo 'UNLOCK TABLES;'; cat work/checksums.sql; } >&3
 exec 3>&-
-wait $checker || fail 'the checksums could not be made'
+wait $checker || fail 'the checksums of the tables could not be computed'
 checker=
 wait $dump
 [ -e work/dumped ] || fail 'the dump failed'
 sed 1d work/said >work/live
 
-# A dump that says it is complete can still hold nothing: it counts when it was brought back.
+# A dump that ends without an error can still be incomplete. Only a restore proves it.
 mariadb-install-db --no-defaults --datadir="$PWD/work/test" --auth-root-authentication-method=normal --skip-test-db >work/installed 2>&1 || { cat work/installed >&2; exit 1; }
 mariadbd --no-defaults --datadir="$PWD/work/test" --socket="$PWD/work/socket" --pid-file="$PWD/work/pid" --skip-networking --skip-log-bin \\
   --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=128M --max-allowed-packet=1G >work/log 2>&1 & server=$!
 throwaway() { mariadb --no-defaults --socket="$PWD/work/socket" --user=root --default-character-set=utf8mb4 -NB "$@"; }
 answers() { throwaway -e 'DO 1' 2>/dev/null; }
-until_true 600 answers || { tail -n 20 work/log >&2; fail 'the server that the backup is tried in does not start'; }
-# What the client says holds rows, which belong in no journal; where it stopped is enough.
-{ gunzip -c work/dump.sql.gz && : >work/unpacked; } | throwaway >work/refused 2>&1 || fail "the backup cannot be brought back: $(sed -n 's/^\\(ERROR [0-9]* ([0-9A-Z]*) at line [0-9]*\\).*/\\1/p' work/refused)"
-[ -e work/unpacked ] || fail 'the backup is damaged: it cannot be unpacked whole'
-throwaway <work/checksums.sql >work/restored || fail 'the tables that were brought back cannot be read'
-cmp -s work/live work/restored || { diff work/live work/restored | head -n 20 >&2; fail 'what was brought back from the backup is not what was saved'; }
+until_true 600 answers || { tail -n 20 work/log >&2; fail 'the temporary server for the restore test does not start'; }
+# Errors of the client can contain rows, which must not reach the journal. Only the error number and the line are printed.
+{ gunzip -c work/dump.sql.gz && : >work/unpacked; } | throwaway >work/refused 2>&1 || fail "the backup cannot be restored: $(sed -n 's/^\\(ERROR [0-9]* ([0-9A-Z]*) at line [0-9]*\\).*/\\1/p' work/refused)"
+[ -e work/unpacked ] || fail 'the backup is damaged: it cannot be decompressed'
+throwaway <work/checksums.sql >work/restored || fail 'the restored tables cannot be read'
+cmp -s work/live work/restored || { diff work/live work/restored | head -n 20 >&2; fail 'the restored tables differ from the databases'; }
 kill $server; wait $server || :; server=
 
 name=database-$(date -u +%Y%m%dT%H%M%SZ).sql.gz.age
 age ${recipients.map((one) => `-r ${one}`).join(' ')} -o "work/$name" work/dump.sql.gz
 ${store === undefined ? keepHere(keepDays) : sendAway(store, pki)}
-echo "kept $name: $(wc -l <work/live) tables, brought back and compared"
+echo "stored $name: $(wc -l <work/live) tables, restored and compared"
 `
 
 const keepHere = (days: number): string => `mkdir -p kept; sync "work/$name"; mv "work/$name" kept/
 ${forgetScript('kept', days)}`
 
-/** The three newest stay, however old. */
+/** Deletes old backups, but never the three newest. */
 export const forgetScript = (directory: string, days: number): string =>
   `ls -1 ${directory} | grep '^database-' | sort | head -n -3 | while read -r old; do find "${directory}/$old" -mtime +${days} -delete; done`
 
@@ -81,23 +81,23 @@ const sendAway = (
   { address, name, port }: NonNullable<Backup['store']>,
   { pair, trusted }: Backup['pki'],
 ): string => `answer=$({ printf '%s %s %s\\n' "$name" "$(stat -c %s "work/$name")" "$(sha256sum <"work/$name" | cut -d' ' -f1)"; cat "work/$name"; } |
-  socat -t 600 - OPENSSL:${address}:${port},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${name},no-sni=1) || answer="it cannot be reached"
-[ "$answer" = "stored $name" ] || fail "${name} does not keep the backup: $answer"`
+  socat -t 600 - OPENSSL:${address}:${port},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${name},no-sni=1) || answer="the connection failed"
+[ "$answer" = "stored $name" ] || fail "${name} did not store the backup: $answer"`
 
-/** On the host that keeps backups of others: takes one in, and never gives one out or away before its time. */
+/** Script of the store: receives one backup. It never sends or overwrites one, and deletes only those that are too old. */
 export const receiveScript = (directory: string, keepDays: number): string => `#!/bin/sh
 # Written by provision.
 umask 077
 cd ${directory} || exit 1
 read -r name size sum || exit 1
-case $name in *[!A-Za-z0-9.-]*|.*) echo 'refused: its name'; exit 1 ;; database-*.sql.gz.age) ;; *) echo 'refused: its name'; exit 1 ;; esac
-case $size in ''|*[!0-9]*) echo 'refused: its size'; exit 1 ;; esac
-[ ! -e "$name" ] || { echo 'refused: there is one of this name'; exit 1; }
-coming=$(mktemp .coming.XXXXXXXX) || { echo 'refused: no room'; exit 1; }
+case $name in *[!A-Za-z0-9.-]*|.*) echo 'invalid file name'; exit 1 ;; database-*.sql.gz.age) ;; *) echo 'invalid file name'; exit 1 ;; esac
+case $size in ''|*[!0-9]*) echo 'invalid size'; exit 1 ;; esac
+[ ! -e "$name" ] || { echo 'a backup with this name exists'; exit 1; }
+coming=$(mktemp .coming.XXXXXXXX) || { echo 'no temporary file can be created'; exit 1; }
 trap 'rm -f "$coming"' EXIT
 head -c "$size" >"$coming"
-[ "$(sha256sum <"$coming" | cut -d' ' -f1)" = "$sum" ] || { echo 'refused: it did not come whole'; exit 1; }
-sync "$coming" && mv -n "$coming" "$name" && sync . || { echo 'refused: it could not be kept'; exit 1; }
+[ "$(sha256sum <"$coming" | cut -d' ' -f1)" = "$sum" ] || { echo 'the checksum does not match'; exit 1; }
+sync "$coming" && mv -n "$coming" "$name" && sync . || { echo 'the file could not be written'; exit 1; }
 find . -name '.coming.*' -mmin +1440 -delete
 ${forgetScript('.', keepDays)}
 echo "stored $name"

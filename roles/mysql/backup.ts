@@ -20,27 +20,27 @@ import {
 import { addressOf } from './addresses.ts'
 import { backupScript, NOTHING, receiveScript } from './backup-script.ts'
 import { bracketed } from './config.ts'
-import { type Cast, castOf, type Options } from './options.ts'
+import { type Members, membersOf, type Options } from './options.ts'
 
 export const BACKUP = 'provision-backup'
 const PKI = { directory: '/etc/provision-backup', pair: '/etc/provision-backup/host.pem', trusted: '/etc/provision-backup/authority.pem' }
 const RUNS = 'provision-database-backup'
 const STORES = 'provision-database-store'
 /** Metrics of the backups, for monitoring and for `provision verify`. */
-export const TOLD = `${METRICS}/database-backup/database-backup.prom`
+export const RESULT = `${METRICS}/database-backup/database-backup.prom`
 const STORE = `/var/lib/${STORES}`
 const SCRIPTS = '/usr/local/lib/provision'
 
-/** Which server makes the backups: the last, which applications write to least. */
-export const backupHost = ({ backups }: Options, { servers }: Cast): HostView | undefined =>
+/** The server that makes backups: the last one, because applications prefer the first. */
+export const backupHost = ({ backups }: Options, { servers }: Members): HostView | undefined =>
   backups === undefined ? undefined : servers.at(-1)
 
-/** Which host keeps them; undefined where the server that makes them does. */
+/** The host that stores backups; undefined if the server that makes them stores them itself. */
 export const storeHost = ({ backups, arbitrators }: Options, site: SiteView): HostView | undefined =>
   backups === undefined || backups.store === 'here' ? undefined : site.group(backups.store ?? arbitrators)[0]
 
-/** Where the store is found by the server that sends to it. */
-export const storeAddress = (keeper: HostView, { servers, arbitrators }: Cast): string =>
+/** Address of the store, as seen by the server that makes backups. */
+export const storeAddress = (keeper: HostView, { servers, arbitrators }: Members): string =>
   addressOf(keeper, { servers, arbitrators: [...arbitrators, keeper] })
 
 const common = ({ host, authority }: HostContext<Options>, usage: 'server' | 'client') => {
@@ -58,15 +58,15 @@ const common = ({ host, authority }: HostContext<Options>, usage: 'server' | 'cl
   ]
 }
 
-/** On the server that makes backups: a timer, and what it runs. */
+/** Resources of the server that makes backups: the timer and its job. */
 export const backupResources = (context: HostContext<Options>): readonly Resource[] => {
   const { options: given, site, authority } = context
-  const cast = castOf(given, site)
+  const members = membersOf(given, site)
   if (given.backups === undefined) return []
   const keeper = storeHost(given, site)
-  if (keeper !== undefined) mustTake(keeper, context)
+  if (keeper !== undefined) requireStore(keeper, context)
   const store = keeper && {
-    address: bracketed(storeAddress(keeper, cast)),
+    address: bracketed(storeAddress(keeper, members)),
     name: authority({ domain: 'database' }).nameOf(keeper.name),
     port: given.backups.port,
   }
@@ -75,12 +75,12 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
     mode: '755',
     content: backupScript({ recipients: given.backups.recipients, store, keepDays: given.backups.keep_days, pki: PKI }),
   })
-  const told = file({ path: `${SCRIPTS}/database-backup-told`, mode: '755', content: TOLD_SCRIPT })
+  const result = file({ path: `${SCRIPTS}/database-backup-told`, mode: '755', content: RESULT_SCRIPT })
   const job = unit({
     name: `${RUNS}.service`,
     content: `# Written by provision.
 [Unit]
-Description=Saves all databases, and proves that they come back
+Description=Back up all databases and test the restore
 After=mariadb.service
 
 [Service]
@@ -103,7 +103,7 @@ ${settingLines(sandbox({ network: store === undefined ? 'none' : 'all' }, { Read
     name: `${RUNS}.timer`,
     content: `# Written by provision.
 [Unit]
-Description=When all databases are saved
+Description=Schedule of database backups
 
 [Timer]
 OnCalendar=${given.backups.schedule}
@@ -120,50 +120,50 @@ WantedBy=timers.target
     directory({ path: METRICS }),
     directory({ path: `${METRICS}/database-backup` }),
     script,
-    told,
+    result,
     job,
     timer,
     service({ unit: `${RUNS}.timer`, restarts: [timer], reload: 'restart' }),
   ]
 }
 
-/** Who keeps backups says so by what it listens on, if it has `backups` among its own options. */
-const mustTake = (keeper: HostView, { host, flows, options: { backups } }: HostContext<Options>): void => {
+/** Requires the store to accept backups. Its flow shows whether its own options have `backups`. */
+const requireStore = (keeper: HostView, { host, flows, options: { backups } }: HostContext<Options>): void => {
   const isThere = flows.some((flow) => flow.host === keeper.name && flow.service === 'database-store' && flow.port === backups?.port)
   if (isThere) return
   throw new Problem({
     class: 'input',
     where: { host: host.name, role: 'mysql' },
-    what: `sends its backups to ${keeper.name}, whose own options take none`,
-    why: `${keeper.name} has mysql.backups neither from its groups nor of its own, or another port in it, or no play binds the role to it`,
-    fix: `write mysql.backups where both have it, such as the vars of the whole inventory; or \`store: here\``,
+    what: `backups go to ${keeper.name}, which does not accept them`,
+    why: `the options of ${keeper.name} have no mysql.backups or another port, or no play binds the role to it`,
+    fix: 'move mysql.backups to the vars of the whole inventory, or set `store: here`',
   })
 }
 
-/** In the server: it may read everything, and change nothing. */
-export const backupAccount = (cast: Cast, me: string): Resource =>
+/** Database account of the backups. It may read everything and change nothing. */
+export const backupAccount = (members: Members, me: string): Resource =>
   databaseAccount({
     user: BACKUP,
     host: 'localhost',
     grants: [{ on: '*.*', privileges: ['SELECT', 'SHOW VIEW', 'TRIGGER', 'EVENT', 'LOCK TABLES', 'RELOAD', 'PROCESS'] }],
     me,
-    servers: [...cast.told],
+    servers: [...members.managed],
   })
 
-/** On the host that keeps backups of others. It cannot read them. */
+/** Resources of the host that stores backups. It cannot decrypt them. */
 export const storeResources = (context: HostContext<Options>): readonly Resource[] => {
   const { options: given, host, site } = context
-  const cast = castOf(given, site)
+  const members = membersOf(given, site)
   if (given.backups === undefined) return []
   const base = common(context, 'server')
-  const address = addressOf(host, { servers: cast.servers, arbitrators: [...cast.arbitrators, host] })
+  const address = addressOf(host, { servers: members.servers, arbitrators: [...members.arbitrators, host] })
   const script = file({ path: `${SCRIPTS}/database-receive`, mode: '755', content: receiveScript(STORE, given.backups.keep_days) })
   const kind = address.includes(':') ? 'pf=ip6' : 'pf=ip4'
   const job = unit({
     name: `${STORES}.service`,
     content: `# Written by provision.
 [Unit]
-Description=Keeps encrypted backups of databases
+Description=Store of encrypted database backups
 Wants=network-online.target
 After=network-online.target
 StartLimitIntervalSec=0
@@ -174,7 +174,7 @@ User=${BACKUP}
 Group=${BACKUP}
 StateDirectory=${STORES}
 StateDirectoryMode=0700
-# socat's own way to end when it is asked to.
+# socat exits with this status on SIGTERM.
 SuccessExitStatus=143
 Restart=always
 RestartSec=1s
@@ -187,13 +187,13 @@ WantedBy=multi-user.target
   return [...base, script, job, service({ unit: `${STORES}.service`, restarts: [...base.slice(4, 6), script, job], reload: 'restart' })]
 }
 
-const TOLD_SCRIPT = `#!/bin/sh
-# Written by provision. Whether the last backup was a good one, and when there was one, as metrics.
-f=${TOLD}
+const RESULT_SCRIPT = `#!/bin/sh
+# Written by provision. Writes the result of the last backup as metrics.
+f=${RESULT}
 good=0; [ "$SERVICE_RESULT" != success ] || good=1
 if [ "$SERVICE_RESULT $EXIT_STATUS" = 'success 0' ]; then at=$(date +%s); else at=$(sed -n 's/^provision_backup_done_seconds //p' $f 2>/dev/null); fi
 umask 022
-printf '%s\\n' '# HELP provision_restore_test_ok Whether the last backup was brought back and found whole.' '# TYPE provision_restore_test_ok gauge' "provision_restore_test_ok $good" \\
-  '# HELP provision_backup_done_seconds When there was a good one.' '# TYPE provision_backup_done_seconds gauge' "provision_backup_done_seconds \${at:-0}" >$f.new &&
+printf '%s\\n' '# HELP provision_restore_test_ok Whether the last backup passed its restore test.' '# TYPE provision_restore_test_ok gauge' "provision_restore_test_ok $good" \\
+  '# HELP provision_backup_done_seconds Time of the last good backup.' '# TYPE provision_backup_done_seconds gauge' "provision_backup_done_seconds \${at:-0}" >$f.new &&
 mv -f $f.new $f
 `

@@ -1,117 +1,117 @@
 import { type Check, databaseBlockers, type HostView, quote, type SiteContext, type SiteView, databaseClient as SQL } from 'provision'
 import { addressOf } from './addresses.ts'
-import { backupHost, storeAddress, storeHost, TOLD } from './backup.ts'
+import { backupHost, RESULT, storeAddress, storeHost } from './backup.ts'
 import { PKI } from './config.ts'
-import { type Cast, castOf, type Options } from './options.ts'
+import { type Members, membersOf, type Options } from './options.ts'
 
-/** What the servers themselves say. */
+/** Checks of `provision verify`. */
 export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
-  const { servers, arbitrators, clients } = castOf(given, site)
+  const { servers, arbitrators, clients } = membersOf(given, site)
   const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
   return [
     ...(isIn(servers) ? serverChecks(given, host, site) : []),
     ...(isIn(arbitrators)
-      ? [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service does not run; exit 1; }' }]
+      ? [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service is not active; exit 1; }' }]
       : []),
-    ...(backupHost(given, castOf(given, site))?.name === host.name
+    ...(backupHost(given, membersOf(given, site))?.name === host.name
       ? [
-          { name: 'the last backup was brought back, and is young enough', script: backupScript(given.backups?.max_age_hours ?? 0) },
+          { name: 'the last backup passed its restore test and is recent', script: backupScript(given.backups?.max_age_hours ?? 0) },
           ...storeChecks(given, site),
         ]
       : []),
     ...(isIn(clients)
       ? [
-          { name: 'an application here gets to the server that is written to', script: greetingScript(given.writer_port) },
-          { name: 'an application here gets to a server for reading', script: greetingScript(given.reader_port) },
+          { name: 'an application here reaches the server that accepts writes', script: greetingScript(given.writer_port) },
+          { name: 'an application here reaches a server for reading', script: greetingScript(given.reader_port) },
         ]
       : []),
   ]
 }
 
-/** What the server with the backups needs of the host that keeps them. */
+/** Checks that the server that makes backups reaches the host that stores them. */
 const storeChecks = (given: Options, site: SiteView): readonly Check[] => {
   const keeper = storeHost(given, site)
   if (keeper === undefined) return []
-  const place = `${storeAddress(keeper, castOf(given, site))}/${given.backups?.port}`
-  const fix = `nobody takes backups at ${keeper.name}: look at provision-database-store.service there`
+  const place = `${storeAddress(keeper, membersOf(given, site))}/${given.backups?.port}`
+  const fix = `${keeper.name} does not accept backups: run systemctl status provision-database-store there`
   return [
     {
-      name: 'the store takes backups',
+      name: 'the backup store accepts connections',
       script: `timeout 5 bash -c 'exec 3<>/dev/tcp/${place}' 2>/dev/null || { echo ${quote(fix)}; exit 1; }`,
     },
   ]
 }
 
-/** A server says something to whoever comes, before it knows who that is: a greeting, or that it has no account for that address. */
+/** Waits for the first message of a server, which it sends before authentication: a greeting, or a refusal of the client's address. */
 const greetingScript = (port: number): string => `
 greets() { [ "$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && head -c 40 <&3' 2>/dev/null | wc -c)" = 40 ]; }
 for i in 1 2 3 4 5; do ! greets || exit 0; sleep 1; done
-echo "nobody greets at 127.0.0.1:${port}"; exit 1`
+echo "no database server answers at 127.0.0.1:${port}"; exit 1`
 
-/** Where the timer is younger than that, the first one may still be to come. */
+/** A timer that is younger than the limit may not have made its first backup yet. */
 const backupScript = (hours: number): string => `
-systemctl is-active -q provision-database-backup.timer || { echo 'its timer does not run'; exit 1; }
+systemctl is-active -q provision-database-backup.timer || { echo 'provision-database-backup.timer is not active'; exit 1; }
 ! systemctl is-failed -q provision-database-backup.service || { journalctl -u provision-database-backup.service --no-pager -o cat -n 8; exit 1; }
-at=$(sed -n 's/^provision_backup_done_seconds //p' ${TOLD} 2>/dev/null)
+at=$(sed -n 's/^provision_backup_done_seconds //p' ${RESULT} 2>/dev/null)
 [ $(($(date +%s) - \${at:-0})) -ge ${hours * 3600} ] || exit 0
 [ -z "$(find /etc/systemd/system/provision-database-backup.timer -mmin -${hours * 60})" ] || exit 0
-echo 'there is no good one within ${hours} hours'; exit 1`
+echo 'no good backup was made in the last ${hours} hours'; exit 1`
 
 const serverChecks = (given: Options, host: HostView, site: SiteView): readonly Check[] => {
-  const cast = castOf(given, site)
-  const { topology, servers, arbitrators } = cast
+  const members = membersOf(given, site)
+  const { topology, servers, arbitrators } = members
   return [
-    none('nobody may log in without a name, and root only here, through the socket', STRANGERS),
-    none('whoever comes over the network must use TLS', OPEN),
+    none('no anonymous account exists, and root logs in only through the socket', STRANGERS),
+    none('every network account requires TLS', OPEN),
     {
-      name: 'the server shows its certificate, of the authority of the database',
+      name: 'the server presents a certificate of the database authority',
       script: tlsScript(addressOf(host, { servers, arbitrators }), host.name),
     },
-    none('there is no database test', "SELECT 'test' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'test'"),
+    none('no database `test` exists', "SELECT 'test' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'test'"),
     ...(topology === 'cluster'
       ? [
           {
-            name: 'the cluster is whole, and this server is synced',
+            name: 'the cluster is complete, and this server is synced',
             script: clusterScript(servers.length + arbitrators.length),
           },
-          { name: 'what the other servers write is applied here', script: APPLIED },
+          { name: 'writes of the other servers are applied here', script: APPLIED },
         ]
       : []),
-    ...(topology === 'replica' ? replicaChecks(host, cast) : []),
-    ...(topology === 'single' ? [] : [none('every table can be replicated: it is InnoDB and has a primary key', TABLES)]),
+    ...(topology === 'replica' ? replicaChecks(host, members) : []),
+    ...(topology === 'single' ? [] : [none('every table can be replicated (InnoDB, with a primary key)', TABLES)]),
   ]
 }
 
-const replicaChecks = (host: HostView, cast: Cast): readonly Check[] => {
-  const others = cast.servers.filter(({ name }) => name !== host.name)
-  if (cast.primary === host.name)
+const replicaChecks = (host: HostView, members: Members): readonly Check[] => {
+  const others = members.servers.filter(({ name }) => name !== host.name)
+  if (members.primary === host.name)
     return [
-      { name: 'this server takes writes', script: `[ "$(${SQL} -e 'SELECT @@read_only')" = 0 ] || { echo 'it is read-only'; exit 1; }` },
+      { name: 'this server accepts writes', script: `[ "$(${SQL} -e 'SELECT @@read_only')" = 0 ] || { echo 'it is read-only'; exit 1; }` },
       {
-        name: 'what is written here can be read on every replica within a second',
+        name: 'writes on this server reach every replica within a second',
         script: arrivingScript(
           host.name,
-          others.map((other) => [other.name, addressOf(other, cast)]),
+          others.map((other) => [other.name, addressOf(other, members)]),
         ),
       },
     ]
-  return [{ name: `this server follows ${cast.primary}, and takes no writes`, script: followingScript }]
+  return [{ name: `this server replicates from ${members.primary} and is read-only`, script: followingScript }]
 }
 
-/** What is written is that a table of the server itself was analysed: it comes to replicas as anything else does. */
+/** Writes a harmless statement (an ANALYZE of a system table), and waits for it on each replica. */
 const arrivingScript = (me: string, others: readonly (readonly [string, string])[]): string => `
 ${SQL} -e 'ANALYZE TABLE mysql.proxies_priv' >/dev/null && position=$(${SQL} -e 'SELECT @@gtid_binlog_pos') || exit 1
 ask() { timeout 5 mariadb --no-defaults --local-infile=0 -NB -h "$1" -u provision-replica-${me} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key -e "SELECT MASTER_GTID_WAIT('$position', 1)" 2>&1; }
-# One answer may be late for other reasons; three in a row are not.
+# A single late answer can have other reasons; three in a row cannot.
 arrives() { for i in 1 2 3; do said=$(ask "$2"); [ "$said" != 0 ] || return 0; done; echo "not on $1: $said"; return 1; }
 ${others.map(([name, address]) => `arrives ${name} ${address} || exit 1`).join('\n')}`
 
 const followingScript = `
 said=$(${SQL} --column-names -E -e 'SHOW SLAVE STATUS') || exit 1
 printf '%s\\n' "$said" | grep -q 'Slave_IO_Running: Yes' && printf '%s\\n' "$said" | grep -q 'Slave_SQL_Running: Yes' || { printf '%s\\n' "$said" | grep -E 'Running:|Last_(IO|SQL)_Error: .'; exit 1; }
-[ "$(${SQL} -e 'SELECT @@read_only')" = 1 ] || { echo 'it takes writes'; exit 1; }`
+[ "$(${SQL} -e 'SELECT @@read_only')" = 1 ] || { echo 'it accepts writes'; exit 1; }`
 
-/** A query that must find nothing; what it finds is shown. */
+/** Check that fails if a query returns rows, and prints them. */
 const none = (name: string, sql: string): Check => ({
   name,
   script: `found=$(${SQL} <<'SQL'\n${sql};\nSQL\n) || exit 1; [ -z "$found" ] || { printf '%s\\n' "$found"; exit 1; }`,
@@ -132,12 +132,15 @@ const clusterScript = (size: number): string => `
 said=$(${SQL} -e "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size')" | sort | cut -f 2 | tr '\\n' ' ') || exit 1
 [ "$said" = '${size} Primary Synced ' ] || { echo "of ${size} members: $said"; exit 1; }`
 
-/** An applier ends the sessions that are in its way, so that it waits for none for seconds. A loaded cluster does commit something. */
+/**
+ * Fails if the server does not apply writes of the others. An applier ends the sessions that block it, so it never waits long for one. A
+ * cluster under load always commits something.
+ */
 const APPLIED = `
 waits=$(${SQL} -e "SELECT CONCAT('it has waited for ', TIME, ' s: ', STATE) FROM information_schema.PROCESSLIST WHERE USER = 'system user' AND STATE LIKE 'Waiting for%lock' AND TIME >= 5") || exit 1
 [ -z "$waits" ] || { printf '%s\\n' "$waits"; ${databaseBlockers}; exit 1; }
 look() { ${SQL} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME SEPARATOR ' ') FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('INNODB_LSN_CURRENT', 'WSREP_FLOW_CONTROL_ACTIVE', 'WSREP_LAST_COMMITTED')"; }
-before=$(look) || exit 1; case $before in *true*) sleep 5; [ "$(look)" != "$before" ] || { echo 'flow control has held back all writes for 5 s'; ${databaseBlockers}; exit 1; } ;; esac`
+before=$(look) || exit 1; case $before in *true*) sleep 5; [ "$(look)" != "$before" ] || { echo 'flow control has stopped all writes for 5 s'; ${databaseBlockers}; exit 1; } ;; esac`
 
 const tlsScript = (address: string, host: string): string => `
 said=$(echo | timeout 10 openssl s_client -starttls mysql -connect ${address.includes(':') ? `[${address}]` : address}:3306 -verify_return_error -verify_hostname ${host}.database.provision.internal -CAfile ${PKI.trusted} 2>&1)

@@ -1,8 +1,8 @@
 import type { Facts, HostView } from 'provision'
 import { addressOf } from './addresses.ts'
-import type { Cast, Options } from './options.ts'
+import type { Members, Options } from './options.ts'
 
-/** Where certificate and trust lie on a host that holds data. */
+/** Paths of the certificate and its authority on a database server. */
 export const PKI = {
   directory: '/etc/mysql/provision',
   pair: '/etc/mysql/provision/host.pem',
@@ -11,14 +11,14 @@ export const PKI = {
 
 export interface Server {
   readonly options: Options
-  readonly cast: Cast
+  readonly members: Members
   readonly host: HostView
   readonly facts: Facts
 }
 
-/** The whole of mariadb.cnf: it includes nothing, so that what a package drops beside it takes no part. */
+/** Content of mariadb.cnf. It includes no directory, so that files of packages have no effect. */
 export const serverConfig = (server: Server): string => {
-  const { options, cast, host, facts } = server
+  const { options, members, host, facts } = server
   return `# Written by provision.
 [client-server]
 socket = /run/mysqld/mysqld.sock
@@ -62,18 +62,18 @@ slow_query_log_file = /var/log/mysql/mariadb-slow.log
 long_query_time = ${options.slow_query_seconds}
 ${Object.entries(options.settings)
   .map(([name, value]) => `${name} = ${typeof value === 'boolean' ? (value ? 'ON' : 'OFF') : value}\n`)
-  .join('')}${cast.topology === 'cluster' ? clusterConfig(server) : ''}${cast.topology === 'replica' ? replicaConfig(options) : ''}`
+  .join('')}${members.topology === 'cluster' ? clusterConfig(server) : ''}${members.topology === 'replica' ? replicaConfig(options) : ''}`
 }
 
-const clusterConfig = ({ options, cast, host }: Server): string => {
-  const own = addressOf(host, cast)
+const clusterConfig = ({ options, members, host }: Server): string => {
+  const own = addressOf(host, members)
   const provider = ['gcache.size=128M', ...socketOptions(PKI), `gmcast.listen_addr=ssl://${own.includes(':') ? `[${own}]` : own}:4567`]
   return `
 innodb_autoinc_lock_mode = 2
 wsrep_on = ON
 wsrep_provider = /usr/lib/galera/libgalera_smm.so
 wsrep_cluster_name = ${options.cluster}
-wsrep_cluster_address = gcomm://${cast.servers.map((server) => bracketed(addressOf(server, cast))).join(',')}
+wsrep_cluster_address = gcomm://${members.servers.map((server) => bracketed(addressOf(server, members))).join(',')}
 wsrep_node_name = ${host.name}
 wsrep_node_address = ${bracketed(own)}
 wsrep_node_incoming_address = ${bracketed(own)}:3306
@@ -81,7 +81,7 @@ wsrep_provider_options = "${provider.join(';')}"
 wsrep_sst_method = mariabackup
 wsrep_sst_auth = mysql:
 
-# Both sides know each other by the authority of the database; its certificates have names, and no addresses.
+# Both sides are verified by the database authority. Its certificates contain names, not addresses.
 [sst]
 encrypt = 4
 tca = ${PKI.trusted}
@@ -91,8 +91,8 @@ tkey = ${PKI.pair}.key
 }
 
 /**
- * Every server comes up read-only: only a run, or what watches over the primary, opens it. Nobody waits for a replica that is not there:
- * a replica itself has none, and would wait with each first transaction.
+ * Every server starts read-only; a run or the opener unit enables writes. A server without a connected replica does not wait for one:
+ * a replica itself has none, and would wait at each first transaction.
  */
 const replicaConfig = ({ semi_sync }: Options): string => `
 read_only = ON
@@ -100,7 +100,7 @@ gtid_strict_mode = ON
 relay_log = relay-bin
 relay_log_recovery = ON
 slave_net_timeout = 10
-# A primary that lost in a power cut what its replicas have gets its own transactions back from them: others would be skipped in silence.
+# A former primary that lost transactions in a power cut accepts them back from its replicas; otherwise they would be skipped silently.
 rpl_semi_sync_slave_enabled = ON
 ${
   semi_sync
@@ -112,16 +112,16 @@ rpl_semi_sync_master_wait_no_slave = OFF
     : ''
 }`
 
-/** Replicas know who wrote something by this number, so that it stays what it is when other servers come and go: FNV-1a of the name. */
+/** Number of a server in replication: FNV-1a of its name, so that it stays the same when other servers are added or removed. */
 export const serverId = (name: string): number =>
   1 + ([...name].reduce((hash, c) => Math.imul(hash ^ (c.codePointAt(0) ?? 0), 16_777_619) >>> 0, 2_166_136_261) % 4_294_967_294)
 
-const numberOf = ({ cast: { topology, servers }, host: { name } }: Server): number =>
+const numberOf = ({ members: { topology, servers }, host: { name } }: Server): number =>
   topology === 'replica' ? serverId(name) : servers.findIndex((one) => one.name === name) + 1
 
 export const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
-/** Replication over TLS, each side knowing the other by the authority. */
+/** Options of Galera for replication over TLS, in which both sides are verified by the authority. */
 export const socketOptions = ({ pair, trusted }: { readonly pair: string; readonly trusted: string }): readonly string[] => [
   'socket.ssl=YES',
   `socket.ssl_ca=${trusted}`,

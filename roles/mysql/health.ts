@@ -1,20 +1,20 @@
 import { databaseAccount, directory, file, type Resource, sandbox, service, settingLines, unit, user } from 'provision'
-import type { Cast } from './options.ts'
+import type { Members } from './options.ts'
 
 const NAME = 'provision-database-health'
 const SCRIPT = `/usr/local/lib/provision/database-health`
 
-/** The account that may see how a server stands, and nothing else. */
+/** Account that may read the state of a server, and nothing else. */
 export const HEALTH_ACCOUNT = 'provision-health'
 
-/** Before the server runs: who answers the proxies, and how. */
+/** Resources of the health service, which answers the proxies. They are declared before the server. */
 export const healthResources = (address: string, port: number): readonly Resource[] => {
   const script = file({ path: SCRIPT, mode: '755', content: SCRIPT_TEXT })
   const socket = unit({
     name: `${NAME}.socket`,
     content: `# Written by provision.
 [Unit]
-Description=Where the proxies of applications ask how the database server stands
+Description=Health of the database server (socket)
 Wants=network-online.target
 After=network-online.target
 
@@ -30,7 +30,7 @@ WantedBy=sockets.target
     name: `${NAME}.service`,
     content: `# Written by provision.
 [Unit]
-Description=How the database server stands, for the proxies of applications
+Description=Health of the database server, for database proxies
 Requires=${NAME}.socket
 
 [Service]
@@ -54,20 +54,18 @@ WantedBy=multi-user.target
   ]
 }
 
-/** In the server: its account. It has no grants: how a server stands, everybody may ask. */
-export const healthAccount = (cast: Cast, me: string): Resource =>
-  databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: [...cast.told] })
+/** Database account of the health service. It has no grants: every account may read the state of the server. */
+export const healthAccount = (members: Members, me: string): Resource =>
+  databaseAccount({ user: HEALTH_ACCOUNT, host: 'localhost', me, servers: [...members.managed] })
 
-/**
- * Seconds until a server counts as stalled. A loaded one applies something every second; a disk that hangs for that long serves nobody.
- */
+/** Seconds without progress after which a server counts as stalled. Under load, a healthy server applies something every second. */
 const STALLED_S = 15
 
 /**
- * 200: writes and reads are welcome. 203: reads are, for it follows another one. 206: it is busy giving its data to another, and serves when nobody else does. 503: it is no part
- * of the majority, or it applies nothing of what the others write although it says that it is synced. A server applies nothing when write
- * sets wait and neither a commit nor the log of InnoDB nor a change of a table gets on: one long transaction or `ALTER TABLE` moves these.
- * Each proxy asks every second, so one process answers them all, and its one client of the server stays connected.
+ * Status 200: accepts writes and reads. 203: reads only, because it is a replica. 206: copies its data to another server, and is used only
+ * if no other is healthy. 503: not in the majority, or synced but stalled. A server is stalled when write sets wait while commits, the log
+ * of InnoDB and table changes make no progress; a long transaction or `ALTER TABLE` does make progress. Each proxy asks every second, so
+ * one process answers all of them and keeps one client connected to the server.
  */
 const SCRIPT_TEXT = String.raw`#!/usr/bin/perl
 # Written by provision. systemd hands over the socket.
@@ -79,7 +77,7 @@ use Time::HiRes qw(time);
 $SIG{PIPE} = 'IGNORE';
 open(my $socket, '+<&=', 3) or die "no socket: $!";
 sub value { "MAX(IF(VARIABLE_NAME = '$_[0]', VARIABLE_VALUE, NULL))" }
-# How it stands, how many write sets wait, and what moves while the server applies one.
+# The state of the server, the number of waiting write sets, and values that change while the server applies one.
 my $question = "SELECT CONCAT_WS(' ', \@\@read_only, COALESCE(" . value('WSREP_CLUSTER_STATUS') . ", ''), COALESCE(" . value('WSREP_LOCAL_STATE_COMMENT') . ", ''),"
   . " MAX(IF(VARIABLE_NAME = 'SLAVE_RUNNING' AND VARIABLE_VALUE = 'ON', 'follows', NULL))), COALESCE(" . value('WSREP_LOCAL_RECV_QUEUE') . ", 0),"
   . " CONCAT_WS(' ', " . join(', ', map { value($_) } qw(WSREP_LAST_COMMITTED INNODB_LSN_CURRENT INNODB_ONLINEDDL_PCT_PROGRESS)) . ")"
@@ -89,13 +87,13 @@ my ($client, $to, $from);
 my ($said, $waiting, $progress, $at, $moved) = ('', 0, '', 0, time);
 
 while (accept(my $proxy, $socket)) {
-  # The whole question must have come, or closing would take the answer back.
+  # Reads the whole request first: closing a socket with unread data would discard the answer.
   next unless defined line_of($proxy, 1, qr/\r?\n\r?\n/);
   look() if time - $at > 0.3;
   my $stalled = time - $moved;
-  # A server without a cluster says Disconnected.
+  # A server without a cluster reports Disconnected.
   my $status = $said eq 'OFF Primary Synced' && $stalled > ${STALLED_S} ? '503 Service Unavailable' : $said =~ /^ON .*follows$/ ? '203 Non-Authoritative Information' : $said =~ /^OFF (Primary Synced|Disconnected .*|)$/ ? '200 OK' : $said eq 'OFF Primary Donor/Desynced' ? '206 Partial Content' : '503 Service Unavailable';
-  syswrite($proxy, "HTTP/1.0 $status\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" . ($said || 'does not answer') . ($stalled > ${STALLED_S} ? sprintf(', and has applied nothing for %d s, while %d write sets wait', $stalled, $waiting) : '') . "\n");
+  syswrite($proxy, "HTTP/1.0 $status\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" . ($said || 'does not answer') . ($stalled > ${STALLED_S} ? sprintf(', and has applied nothing for %d s while %d write sets wait', $stalled, $waiting) : '') . "\n");
 }
 
 sub look {
@@ -105,10 +103,10 @@ sub look {
   $moved = $at if !$waiting || $progress ne $before;
 }
 
-# One client stays connected: a new one for every question would cost more than all answers.
+# One client stays connected, because a new one for every request would cost more than the answers.
 sub state_of_server {
   my $begun = time;
-  # A server that was restarted has forgotten its client; one that is silent is not asked twice.
+  # A restarted server needs a new client. A silent server is not asked twice.
   for my $try (1, 2) {
     last if time - $begun > 1;
     $client ||= open2($from, $to, qw(mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=2 -NB --unbuffered));
@@ -121,7 +119,7 @@ sub state_of_server {
   return '';
 }
 
-# What comes until the pattern; undefined when it does not come within so many seconds.
+# Returns the text up to the pattern, or undef if it does not arrive within so many seconds.
 sub line_of {
   my ($handle, $seconds, $end) = @_;
   my ($text, $until) = ('', time + $seconds);

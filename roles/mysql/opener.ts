@@ -1,25 +1,25 @@
 import { databaseClient, directory, file, type HostView, type Resource, sandbox, settingLines, unit } from 'provision'
 import { addressOf } from './addresses.ts'
 import { PKI } from './config.ts'
-import type { Cast } from './options.ts'
+import type { Members } from './options.ts'
 
-/** The unit that opens the primary again after it was restarted: the server's own unit wants it at each start. */
+/** Unit that enables writes on the primary after a restart. The unit of the server starts it each time. */
 export const OPENER = 'provision-database-primary.service'
 const SCRIPT = '/usr/local/lib/provision/database-primary'
 
 /**
- * Every server comes up read-only, so that one that was away while another took over writes nowhere. This opens it again only when it
- * follows nobody, and all others say that they follow it and have nothing that it has not: then no other was made the primary, and it is
- * no fresh host of the name of the primary, nor one that lost in a power cut what its replicas have.
+ * Every server starts read-only, so that a former primary does not accept writes. This unit enables writes if the server replicates from
+ * no other, all others replicate from it, and none has transactions that it lacks. This excludes a new primary elsewhere, a fresh host
+ * with the old name, and a server that lost transactions in a power cut.
  */
-export const openerResources = (host: HostView, cast: Cast): readonly Resource[] => {
-  const others = cast.servers.filter(({ name }) => name !== host.name).map((server) => addressOf(server, cast))
-  const script = file({ path: SCRIPT, mode: '755', content: scriptText(host.name, addressOf(host, cast), others) })
+export const openerResources = (host: HostView, members: Members): readonly Resource[] => {
+  const others = members.servers.filter(({ name }) => name !== host.name).map((server) => addressOf(server, members))
+  const script = file({ path: SCRIPT, mode: '755', content: scriptText(host.name, addressOf(host, members), others) })
   const ours = unit({
     name: OPENER,
     content: `# Written by provision.
 [Unit]
-Description=Opens the database to writes after a restart, where all others still follow it
+Description=Enable writes on the primary after a restart
 After=mariadb.service
 PartOf=mariadb.service
 StartLimitIntervalSec=0
@@ -35,15 +35,15 @@ ${settingLines(sandbox({ network: 'all' }))}`,
   return [directory({ path: '/usr/local/lib/provision' }), script, ours]
 }
 
-/** Between the last answer and the opening there is less than a second, or it asks again: another one that takes over waits for longer. */
+/** Writes are enabled less than 1.5 seconds after the first answer, otherwise the script asks again. A take-over waits for longer. */
 const scriptText = (name: string, me: string, others: readonly string[]): string => `#!/bin/sh
 # Written by provision.
 own() { ${databaseClient} -e "$1"; }
-# How the server there follows another.
+# Prints the replication state of another server.
 ask() { timeout 1 mariadb --no-defaults --local-infile=0 --connect-timeout=1 -h "$1" -u provision-replica-${name} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key \\
   -E -e 'SHOW SLAVE STATUS; SELECT @@gtid_slave_pos AS Done' 2>/dev/null; }
 word() { printf '%s\\n' "$said" | sed -n "s/^ *$1: *//p" | head -n 1; }
-# Whether this server has everything up to a position: of each domain the last number counts.
+# Whether this server has all transactions up to a position (per domain, by the sequence number).
 has() {
   for one in $(printf %s "$1" | tr ',' ' '); do
     for mine in $(printf %s "$own_position" | tr ',' ' '); do
@@ -66,7 +66,7 @@ while :; do
   [ -z "$follows" ] && [ ! -e /var/lib/mysql/.provision-seeding ] || exit 0
   at=$(date +%s%N)
   if all_follow && [ $(( ($(date +%s%N) - at) / 1000000 )) -lt 1500 ]; then
-    own 'SET GLOBAL read_only = OFF' && echo 'all others follow this server: it takes writes again'
+    own 'SET GLOBAL read_only = OFF' && echo 'all other servers replicate from this one: writes are enabled'
     exit
   fi
   sleep 1

@@ -10,14 +10,14 @@ const databaseOptions = z.strictObject({
   charset: word.default('utf8mb4'),
   collation: word.default('utf8mb4_unicode_ci'),
   state: z.enum(['present', 'absent']).default('present'),
-  lose_all_rows: z.boolean().default(false).meta({ description: 'with `absent`: it goes even when there are tables in it' }),
+  lose_all_rows: z.boolean().default(false).meta({ description: 'with `absent`: drop the database even if it has tables' }),
 })
 
 const grantOptions = z.strictObject({
   on: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64})$/, 'must be DATABASE.* or DATABASE.TABLE')
-    .meta({ description: 'where', examples: ['shop.*'] }),
+    .meta({ description: 'database or table', examples: ['shop.*'] }),
   privileges: z
     .array(z.string().regex(/^[A-Za-z]+( [A-Za-z]+)*$/, 'must be a privilege such as SELECT, or ALL'))
     .min(1)
@@ -32,8 +32,8 @@ const userOptions = z
       .refine((name) => !OURS.includes(name) && !name.startsWith('provision-'), 'is an account of the server or of this role'),
     host: z
       .string()
-      .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be where it comes from: %, an address, or a network')
-      .refine((host) => host !== 'localhost', 'must be an address: whoever comes by TCP is never localhost')
+      .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be the client address: %, an address, or a network')
+      .refine((host) => host !== 'localhost', 'must be an address: a TCP connection never comes from localhost')
       .default('%'),
     password: secret().optional(),
     grants: z.array(grantOptions).default([]),
@@ -45,74 +45,78 @@ const backupOptions = z.strictObject({
   recipients: z
     .array(z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/, 'must be an age recipient: age1…'))
     .min(1)
-    .meta({ description: 'who can read the backups; the keys that open them lie on no host' }),
+    .meta({ description: 'age recipients that can decrypt the backups; no host has their keys' }),
   schedule: z
     .string()
-    .regex(/^[A-Za-z0-9 :*,./~-]{1,80}$/, 'must be a time as systemd writes it, such as daily or *-*-* 03:00:00')
+    .regex(/^[A-Za-z0-9 :*,./~-]{1,80}$/, 'must be a systemd calendar expression such as daily or *-*-* 03:00:00')
     .default('daily'),
   keep_days: z.int().min(1).max(3650).default(30),
   store: z
     .string()
     .optional()
-    .meta({ description: 'group whose first host keeps them; the arbitrators where it is left out; `here`: the server itself' }),
+    .meta({ description: 'group whose first host stores the backups; default: the arbitrators; `here`: the server that makes them' }),
   port: port.default(4569),
-  max_age_hours: z.int().min(1).default(36).meta({ description: '`verify` complains of a last good one that is older' }),
+  max_age_hours: z.int().min(1).default(36).meta({ description: 'age of the last good backup above which `verify` fails' }),
 })
 
-/** Accounts that come with the server, or with this role. */
+/** Accounts of the server and of this role. */
 const OURS = ['root', 'mysql', 'mariadb.sys', 'prometheus']
 
-/** Settings that keep what this role promises, or that have options of their own. */
+/** Settings that the guarantees of this role depend on, or that have options of their own. */
 const KEPT =
   /^(ssl|wsrep|tls|require_secure|bind_address|port|datadir|socket|user|plugin|skip_grant|skip_networking|init_|secure_|log_bin|server_id|gtid|read_only|innodb_flush_log_at|sync_binlog|innodb_buffer_pool_size|binlog_|sql_mode|slow_query|long_query|character_set_server|collation_server|local_infile|default_storage|innodb_autoinc|rpl_|relay_log|slave_|replicate_|master_|report_|log_slave|init_rpl)/
 
 export const options = z.strictObject({
-  flavour: z.enum(['mariadb', 'mysql']).default('mariadb').meta({ description: 'whose server; Oracle MySQL is refused as yet' }),
+  flavour: z.enum(['mariadb', 'mysql']).default('mariadb').meta({ description: 'server software; Oracle MySQL is not supported yet' }),
   topology: z.enum(['auto', 'cluster', 'replica', 'single']).default('auto').meta({
-    description: '`auto`: a cluster from two servers up, else a single one; `replica`: one that is written to, and others that follow it',
+    description:
+      '`auto`: a cluster with two or more servers, otherwise a single server; `replica`: a primary that accepts writes, and replicas of it',
   }),
   primary: z
     .string()
     .optional()
-    .meta({ description: 'with the topology `replica`: the host that is written to; the first of the servers where it is left out' }),
+    .meta({ description: 'with the topology `replica`: the host that accepts writes; default: the first server' }),
   semi_sync: z
     .boolean()
     .default(true)
-    .meta({ description: 'with the topology `replica`: what was acknowledged has come to a replica, as long as one is there' }),
+    .meta({ description: 'with the topology `replica`: acknowledge a transaction after a replica has it, while a replica is connected' }),
   cluster: z
     .string()
     .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'must be a short word')
     .default('database')
-    .meta({ description: 'names the cluster among its members' }),
-  servers: z.string().default('database').meta({ description: 'group of the hosts that hold the data' }),
-  arbitrators: z.string().default('database_arbitrators').meta({ description: 'group of hosts without data whose voice makes a majority' }),
-  clients: z.array(z.string()).default(['web']).meta({ description: 'groups of the hosts whose applications may come' }),
+    .meta({ description: 'name of the cluster, the same for all members' }),
+  servers: z.string().default('database').meta({ description: 'group of the database servers' }),
+  arbitrators: z.string().default('database_arbitrators').meta({ description: 'group of hosts that hold no data and vote for a majority' }),
+  clients: z.array(z.string()).default(['web']).meta({ description: 'groups of the hosts whose applications may connect' }),
   writer_port: port
     .default(3306)
-    .meta({ description: 'where applications find the server that is written to, on 127.0.0.1 of their host' }),
-  reader_port: port.default(3307).meta({ description: 'where they find any server, for queries that may be a moment behind' }),
-  health_port: port.default(9200).meta({ description: 'where the proxies ask a server how it stands' }),
+    .meta({ description: 'port on 127.0.0.1 of the application host that leads to the server that accepts writes' }),
+  reader_port: port
+    .default(3307)
+    .meta({ description: 'port on 127.0.0.1 that leads to any server, for queries that tolerate a short delay' }),
+  health_port: port.default(9200).meta({ description: 'port at which a server reports its health to the proxies' }),
   databases: z.array(databaseOptions).default([]),
   users: z.array(userOptions).default([]),
   buffer_pool: z
-    .union([size, z.string().regex(/^[1-9][0-9]?%$/, "must be a part of the host's memory such as 25%, or a size such as 512M")])
+    .union([size, z.string().regex(/^[1-9][0-9]?%$/, "must be a percentage of the host's memory such as 25%, or a size such as 512M")])
     .default('25%')
-    .meta({ description: "memory for data and indexes: a part of the host's, or a size" }),
+    .meta({ description: "memory for data and indexes: a percentage of the host's memory, or a size" }),
   durable: z
     .boolean()
     .default(true)
-    .meta({ description: 'what was acknowledged is on the disk; without, a power cut of all servers at once may lose a second' }),
+    .meta({
+      description:
+        'acknowledge a transaction after it is on disk; with `false`, a power cut of all servers at once may lose a second of writes',
+    }),
   binlog_days: z.int().min(1).max(99).default(7),
   slow_query_seconds: z.number().min(0).max(3600).default(1),
   connections: z.int().min(10).max(100000).default(151),
   memory: z
-    .union([size, z.string().regex(/^[1-9][0-9]?%$/, "must be a part of the host's memory such as 80%, or a size such as 4G")])
+    .union([size, z.string().regex(/^[1-9][0-9]?%$/, "must be a percentage of the host's memory such as 80%, or a size such as 4G")])
     .default('80%')
-    .meta({ description: 'the server is ended and started anew when it takes more' }),
-  cpu_weight: weight
-    .default(100)
-    .meta({ description: 'against all else of the system, which has 100, and the web servers, which have their own' }),
-  io_weight: weight.default(100),
+    .meta({ description: 'memory limit of the server; systemd restarts it above the limit' }),
+  cpu_weight: weight.default(100).meta({ description: 'share of the CPU under contention; other services have 100' }),
+  io_weight: weight.default(100).meta({ description: 'share of disk I/O under contention; other services have 100' }),
   settings: z
     .record(
       z
@@ -122,46 +126,46 @@ export const options = z.strictObject({
       z.union([z.string().regex(/^[^\p{Cc}#;'"\\]{1,500}$/u, 'must be one plain line'), z.number(), z.boolean()]),
     )
     .default({})
-    .meta({ description: 'any other server variable; the server itself checks them before they go live' }),
+    .meta({ description: 'other server variables; the server validates them before the configuration is replaced' }),
   backups: backupOptions.optional(),
   restore: z
     .strictObject({
       file: z
         .string()
         .regex(/^(?!\/)[^\p{Cc}]*\.sql\.gz$/u, 'must be a decrypted backup (.sql.gz) of the project')
-        .meta({ description: 'a decrypted backup', examples: ['backups/latest.sql.gz'] }),
+        .meta({ description: 'decrypted backup', examples: ['backups/latest.sql.gz'] }),
       lose_rows_written_since: z
         .boolean()
         .default(false)
-        .meta({ description: 'everything becomes as it was; without, only tables that are missing come back' }),
+        .meta({ description: 'restore every table of the backup, and lose newer rows; default: restore only missing tables' }),
     })
     .optional(),
   discard_data_of: z
     .array(z.string())
     .default([])
-    .meta({ description: 'hosts whose own data may be replaced by the data of the cluster that they join' }),
+    .meta({ description: 'hosts whose data may be replaced by the data of the cluster when they join it' }),
 })
 
 export type Options = z.output<typeof options>
 
-/** Who is what, as the inventory has it. */
-export interface Cast {
-  /** Where applications run. */
+/** The hosts of the database by function, from the inventory. */
+export interface Members {
+  /** Hosts with applications. */
   readonly clients: readonly HostView[]
   readonly topology: 'cluster' | 'replica' | 'single'
   readonly servers: readonly HostView[]
   readonly arbitrators: readonly HostView[]
-  /** The server that is written to; undefined where all of them are. */
+  /** The server that accepts writes; undefined if all of them do. */
   readonly primary: string | undefined
-  /** Hosts whose servers are told what shall be in them; all others have it from these. */
-  readonly told: readonly string[]
+  /** Hosts on which databases and accounts are declared. The other servers get them by replication. */
+  readonly managed: readonly string[]
 }
 
-export const castOf = (given: Options, site: SiteView): Cast => {
+export const membersOf = (given: Options, site: SiteView): Members => {
   const servers = site.group(given.servers)
   const topology = given.topology === 'auto' ? (servers.length > 1 ? 'cluster' : 'single') : given.topology
   const clients = site.hosts.filter(({ groups }) => given.clients.some((group) => groups.includes(group)))
   const primary = topology === 'replica' ? (given.primary ?? servers[0]?.name) : undefined
-  const told = primary === undefined ? servers.map(({ name }) => name) : [primary]
-  return { topology, servers, clients, primary, told, arbitrators: topology === 'cluster' ? site.group(given.arbitrators) : [] }
+  const managed = primary === undefined ? servers.map(({ name }) => name) : [primary]
+  return { topology, servers, clients, primary, managed, arbitrators: topology === 'cluster' ? site.group(given.arbitrators) : [] }
 }

@@ -1,33 +1,33 @@
 import { directory, file, type HostContext, newWorker, pkg, type Resource, sandbox, service, settingLines, text, unit } from 'provision'
 import { addressOf } from './addresses.ts'
 import { bracketed, PKI } from './config.ts'
-import { castOf, type Options } from './options.ts'
+import { membersOf, type Options } from './options.ts'
 
 const UNIT = 'provision-database-proxy.service'
 const CONFIG = '/etc/provision/database-proxy.cfg'
 const SET = { name: 'database-proxy', root: '/etc/provision', check: ['haproxy', '-c', '-q', '-f', CONFIG] }
 
 /**
- * On each host with applications: an address that always leads to the one server that is written to, and one that spreads over all.
- * A HAProxy of its own, beside whatever else is on the host; it passes TLS through, from the application to the server.
+ * Proxy on each host with applications: one port leads to the server that accepts writes, another to all servers. It is a separate
+ * HAProxy, and passes TLS through from the application to the server.
  */
 export const proxyResources = ({ options: given, site, authority }: HostContext<Options>, hasServer: boolean): readonly Resource[] => {
-  const cast = castOf(given, site)
+  const members = membersOf(given, site)
   const own = authority({ domain: 'database' })
   const config = file({
     path: CONFIG,
     set: SET,
     content: proxyConfig(
       given,
-      cast.servers.map((server) => ({ name: server.name, address: bracketed(addressOf(server, cast)) })),
-      cast.primary,
+      members.servers.map((server) => ({ name: server.name, address: bracketed(addressOf(server, members)) })),
+      members.primary,
     ),
   })
   const ours = unit({
     name: UNIT,
     content: `# Written by provision.
 [Unit]
-Description=The way to the database, for the applications of this host
+Description=Database proxy for the applications of this host
 Wants=network-online.target
 After=network-online.target
 StartLimitIntervalSec=0
@@ -66,18 +66,18 @@ WantedBy=multi-user.target
   ]
 }
 
-interface Way {
+interface Target {
   readonly name: string
   readonly address: string
 }
 
-/** One writes at a time: two servers that change the same rows would refuse each other's commits. */
+/** Content of the proxy's configuration. One server accepts writes at a time: two that change the same rows would refuse commits. */
 export const proxyConfig = (
   { writer_port, reader_port, health_port, connections }: Options,
-  servers: readonly Way[],
+  servers: readonly Target[],
   primary: string | undefined,
 ): string => {
-  // Where one is the primary, it alone says that writes are welcome, whichever it is.
+  // With replicas, only the primary reports that it accepts writes, so no order of servers is needed.
   const backup = (i: number): string => (primary !== undefined ? '' : ` on-marked-up shutdown-backup-sessions${i === 0 ? '' : ' backup'}`)
   return `# Written by provision.
 global
@@ -88,9 +88,9 @@ defaults
     mode tcp
     log global
     option dontlog-normal
-    # A host that is gone is found out by not connecting; one that is only slow is given time to answer.
+    # Detects a lost host by the connection. A slow server gets time to answer.
     timeout connect 1s
-    # As long as the server lets a connection idle.
+    # Equals the idle timeout of the server.
     timeout client 8h
     timeout server 8h
     timeout check 5s
@@ -98,13 +98,13 @@ defaults
     option redispatch
     default-server port ${health_port} check inter 1s fastinter 500ms fall 3 rise 2 on-marked-down shutdown-sessions
 
-# Always the first that is well, on every host the same one; whoever is connected to another moves when it is back.
+# The first healthy server, the same on every host. Connections to another one are closed when it is back.
 listen writer
     bind 127.0.0.1:${writer_port}
     option httpchk GET /
     http-check expect status 200,206
 ${servers.map(({ name, address }, i) => `    server ${name} ${address}:3306${backup(i)}\n`).join('')}
-# All that are well; one that is busy giving its data to another only when there is none.
+# All healthy servers. A server that copies its data to another one is used only if there is no other.
 listen reader
     bind 127.0.0.1:${reader_port}
     balance leastconn

@@ -1,23 +1,23 @@
 import { defineRole, type HostView, type Listen } from 'provision'
-import { mustAgree } from './agreement.ts'
+import { requireSameTopology } from './agreement.ts'
 import { arbitratorResources } from './arbitrator.ts'
 import { backupHost, backupResources, storeHost, storeResources } from './backup.ts'
 import { checksOf } from './checks.ts'
 import { faultsOf } from './faults.ts'
-import { castOf, options } from './options.ts'
+import { membersOf, options } from './options.ts'
 import { proxyResources } from './proxy.ts'
 import { SEED_PORT, serverResources } from './server.ts'
 
-/** MariaDB on several hosts that lose nothing when one of them is lost. */
+/** MariaDB as a cluster, as a primary with replicas, or as a single server. */
 export default defineRole({
   name: 'mysql',
   summary: 'MariaDB: a cluster that survives the loss of a server, over TLS',
   options,
 
   listens: ({ options: given, host, site }): readonly Listen[] => {
-    const { topology, servers, arbitrators } = castOf(given, site)
+    const { topology, servers, arbitrators } = membersOf(given, site)
     const peers = [{ group: given.servers }]
-    const voices = arbitrators.length > 0 ? [{ group: given.arbitrators }] : []
+    const arbitratorPeers = arbitrators.length > 0 ? [{ group: given.arbitrators }] : []
     const cluster = { service: 'database-cluster', port: 4567, protocol: 'tcp', encrypted: true } as const
     const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
     const store = { service: 'database-store', port: given.backups?.port ?? 0, protocol: 'tcp', from: peers, encrypted: true } as const
@@ -26,11 +26,11 @@ export default defineRole({
     const clients = given.clients.filter((group) => site.group(group).length > 0).map((group) => ({ group }))
     return [
       { service: 'database', port: 3306, protocol: 'tcp', from: [...clients, ...peers], encrypted: true },
-      // It says whether the server is well, and nothing else.
+      // Not encrypted: the response contains nothing but the health of the server.
       ...(clients.length > 0 ? [{ service: 'database-health', port: given.health_port, protocol: 'tcp', from: clients } as const] : []),
       ...(topology === 'cluster'
         ? [
-            { ...cluster, from: [...peers, ...voices] },
+            { ...cluster, from: [...peers, ...arbitratorPeers] },
             { service: 'database-missed', port: 4568, protocol: 'tcp', from: peers, encrypted: true } as const,
             { service: 'database-copy', port: 4444, protocol: 'tcp', from: peers, encrypted: true } as const,
           ]
@@ -42,26 +42,26 @@ export default defineRole({
   },
 
   exposes: ({ options: given, host, site }) =>
-    castOf(given, site).servers.some(({ name }) => name === host.name)
+    membersOf(given, site).servers.some(({ name }) => name === host.name)
       ? [{ type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock' }]
       : [],
 
   check: faultsOf,
 
   resources: (context) => {
-    mustAgree(context)
-    const { topology, servers, arbitrators, clients } = castOf(context.options, context.site)
+    requireSameTopology(context)
+    const { topology, servers, arbitrators, clients } = membersOf(context.options, context.site)
     const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === context.host.name)
     const isServer = isIn(servers)
     if (isServer && topology === 'single')
       context.warn(
-        'the database is on this host alone: while it is away there is none, and what was written since the last backup is lost with it',
+        'this host is the only database server: its failure stops the database, and its loss loses all writes since the last backup',
       )
-    const makesBackups = backupHost(context.options, castOf(context.options, context.site))?.name === context.host.name
+    const makesBackups = backupHost(context.options, membersOf(context.options, context.site))?.name === context.host.name
     if (isServer && context.options.backups === undefined)
-      context.warn('there are no backups of the database: say in mysql.backups who can read them, and they begin')
+      context.warn('no database backups are configured; set `recipients` under mysql.backups')
     if (makesBackups && context.options.backups?.store === 'here')
-      context.warn('the backups of the database are on the host of the database, and are lost together with it')
+      context.warn('database backups are stored on the database server and would be lost with it; set `store` under mysql.backups')
     return [
       ...(isServer ? serverResources(context) : []),
       ...(isIn(arbitrators) ? arbitratorResources(context) : []),
@@ -74,7 +74,7 @@ export default defineRole({
   verify: checksOf,
 
   holdsOwnRows: ({ options: given, host, site }) => {
-    const { topology, servers } = castOf(given, site)
+    const { topology, servers } = membersOf(given, site)
     return topology === 'replica' && servers.some(({ name }) => name === host.name)
   },
 })

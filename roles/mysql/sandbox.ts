@@ -11,7 +11,7 @@ export const arbitratorSandbox = (): UnitSettings => sandbox(GALERA, NETLINK)
 export const serverSandbox = (settings: Options['settings']): UnitSettings => {
   const paths = Object.values(settings).flatMap((value) => /^((?:\/[\w.-]+)*)\/[\w.-]+\/?$/.exec(String(value)) ?? [])
   return sandbox(
-    // It gives the files of a table that it repairs or alters the owner and group that they had.
+    // The server restores owner and group of the files of a table that it repairs or alters.
     { ...GALERA, calls: [...GALERA.calls, '@chown'], capabilities: ['CAP_DAC_OVERRIDE', 'CAP_IPC_LOCK'] },
     {
       ...NETLINK,

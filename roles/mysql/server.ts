@@ -18,30 +18,30 @@ import {
   unreplicated,
 } from 'provision'
 import { addressOf } from './addresses.ts'
-import { mustBeTellable } from './agreement.ts'
+import { requireDistinctReplicas } from './agreement.ts'
 import { backupAccount } from './backup.ts'
 import { bracketed, PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
 import { OPENER, openerResources } from './opener.ts'
-import { type Cast, castOf, type Options } from './options.ts'
+import { type Members, membersOf, type Options } from './options.ts'
 import { serverSandbox } from './sandbox.ts'
 import { UPGRADE, upgradeScript } from './upgrade.ts'
 
-/** What a host that holds data has. */
+/** Resources of a database server. */
 export const serverResources = (context: HostContext<Options>): readonly Resource[] => {
   const { options: given, host, facts, site, authority } = context
-  const cast = castOf(given, site)
+  const members = membersOf(given, site)
   const own = authority({ domain: 'database' })
-  if (cast.topology === 'replica') mustBeTellable(cast.servers, own.nameOf)
+  if (members.topology === 'replica') requireDistinctReplicas(members.servers, own.nameOf)
   const names = [own.nameOf(host.name), own.nameOf('writer'), own.nameOf('reader')]
   const certificate = leaf({ path: PKI.pair, names, authority: own, usages: ['server', 'client'], group: 'mysql' })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
-  const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, cast, host, facts }), set: SET })
-  const unit = unitDropin(cast, given.settings)
+  const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, members, host, facts }), set: SET })
+  const unit = unitDropin(members, given.settings)
   const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit], set: SET.name })
   return [
-    ...(cast.topology === 'replica' ? [] : [leavingReplicas(given, cast, host.name)]),
-    ...packagesOf(cast).map((name) => pkg({ name })),
+    ...(members.topology === 'replica' ? [] : [leavingReplicas(given, members, host.name)]),
+    ...packagesOf(members).map((name) => pkg({ name })),
     directory({ path: PKI.directory }),
     directory({ path: '/var/log/mysql', mode: '2750', owner: 'mysql', group: 'adm' }),
     trusted,
@@ -51,21 +51,21 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
     upgradeScript(),
     unit,
     config,
-    ...(cast.clients.length > 0 ? healthResources(bracketed(addressOf(host, cast)), given.health_port) : []),
-    ...(cast.topology === 'replica' ? openerResources(host, cast) : []),
-    theServer(context, cast, mariadb),
-    ...contents(context, cast),
+    ...(members.clients.length > 0 ? healthResources(bracketed(addressOf(host, members)), given.health_port) : []),
+    ...(members.topology === 'replica' ? openerResources(host, members) : []),
+    serverService(context, members, mariadb),
+    ...contents(context, members),
   ]
 }
 
-/** Where a server that gets all data of another one listens meanwhile. */
+/** Port at which a server receives all data of another one. */
 export const SEED_PORT = 4444
 
 const UNIT = 'mariadb.service'
 
 const SET = { name: 'mariadb', root: '/etc/mysql', check: ['sh', '-c', 'mariadbd --user=mysql --verbose --help >/dev/null'] }
 
-const packagesOf = ({ topology }: Cast): readonly string[] => [
+const packagesOf = ({ topology }: Members): readonly string[] => [
   'mariadb-server',
   'mariadb-backup',
   'openssl',
@@ -73,24 +73,28 @@ const packagesOf = ({ topology }: Cast): readonly string[] => [
   ...(topology === 'single' ? [] : ['socat']),
 ]
 
-const theServer = (context: HostContext<Options>, cast: Cast, unit: ReturnType<typeof service>) => {
-  switch (cast.topology) {
+const serverService = (context: HostContext<Options>, members: Members, unit: ReturnType<typeof service>) => {
+  switch (members.topology) {
     case 'cluster':
-      return member(context.options, cast, context.host.name, unit)
+      return member(context.options, members, context.host.name, unit)
     case 'replica':
-      return follower(context, cast, unit)
+      return replica(context, members, unit)
     case 'single':
       return unit
   }
 }
 
-const follower = ({ options, host, authority }: HostContext<Options>, cast: Cast, unit: ReturnType<typeof service>) => {
+const replica = ({ options, host, authority }: HostContext<Options>, members: Members, unit: ReturnType<typeof service>) => {
   const own = authority({ domain: 'database' })
   return replication({
     name: options.cluster,
     me: host.name,
-    primary: cast.primary ?? '',
-    servers: cast.servers.map((server) => ({ host: server.name, address: addressOf(server, cast), certificate: own.nameOf(server.name) })),
+    primary: members.primary ?? '',
+    servers: members.servers.map((server) => ({
+      host: server.name,
+      address: addressOf(server, members),
+      certificate: own.nameOf(server.name),
+    })),
     pair: PKI.pair,
     trusted: PKI.trusted,
     seedPort: SEED_PORT,
@@ -99,16 +103,16 @@ const follower = ({ options, host, authority }: HostContext<Options>, cast: Cast
   })
 }
 
-/** Before anything of it is changed. */
-const leavingReplicas = ({ cluster, discard_data_of }: Options, cast: Cast, me: string) =>
+/** Ends a former replication, before anything else is changed. */
+const leavingReplicas = ({ cluster, discard_data_of }: Options, members: Members, me: string) =>
   unreplicated({
     name: cluster,
     me,
-    servers: cast.servers.map((server) => ({ host: server.name, address: addressOf(server, cast) })),
-    yielding: cast.topology === 'cluster' ? discard_data_of : [],
+    servers: members.servers.map((server) => ({ host: server.name, address: addressOf(server, members) })),
+    yielding: members.topology === 'cluster' ? discard_data_of : [],
   })
 
-const member = ({ cluster, discard_data_of }: Options, { servers, arbitrators }: Cast, me: string, unit: ReturnType<typeof service>) =>
+const member = ({ cluster, discard_data_of }: Options, { servers, arbitrators }: Members, me: string, unit: ReturnType<typeof service>) =>
   galera({
     cluster,
     me,
@@ -118,12 +122,12 @@ const member = ({ cluster, discard_data_of }: Options, { servers, arbitrators }:
     discardDataOf: discard_data_of,
   })
 
-/** Whatever it is asked, the rest of its host goes on: sshd, what measures, and what else is there. */
+/** Slice that limits the server, so that sshd, monitoring and other services keep working under its load. */
 const databaseSlice = ({ memory, cpu_weight, io_weight }: Options) =>
-  slice({ name: 'database', description: 'The database server', cpuWeight: cpu_weight, ioWeight: io_weight, memoryMax: memory })
+  slice({ name: 'database', description: 'Database server', cpuWeight: cpu_weight, ioWeight: io_weight, memoryMax: memory })
 
-/** Its slice, what it never needs, a way to load a new certificate, and that it tries again as long as its peers are away. */
-const unitDropin = ({ topology }: Cast, settings: Options['settings']) =>
+/** Drop-in of the server: slice, sandbox, reload of certificates, and retries while its peers are unreachable. */
+const unitDropin = ({ topology }: Members, settings: Options['settings']) =>
   dropin({
     unit: UNIT,
     name: 'provision',
@@ -136,13 +140,13 @@ const unitDropin = ({ topology }: Cast, settings: Options['settings']) =>
       Service: {
         Restart: 'on-failure',
         RestartSec: '3s',
-        // A server that joins gets all data first.
+        // A server that joins copies all data first.
         TimeoutStartSec: '3h',
-        // LOCAL: what went into the binary log of a replica would be a transaction of its own.
+        // LOCAL keeps the statement out of the binary log: on a replica it would be a transaction that the primary does not have.
         ExecReload: `/usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 -e "SET lock_wait_timeout=10; FLUSH LOCAL SSL${
           topology === 'cluster' ? `; SET GLOBAL wsrep_provider_options='socket.ssl_reload=1'` : ''
         }"`,
-        // The empty one takes away Debian's. A cluster is begun once: what tells it so must not be there at the next start.
+        // The empty entry removes Debian's. The file that bootstraps a cluster must be gone at the next start.
         ExecStartPost: ['', ...(topology === 'cluster' ? ['+/bin/rm -f /run/mariadb-wsrep-new-cluster'] : []), UPGRADE],
         ...(topology === 'cluster' && {
           EnvironmentFile: '-/run/mariadb-wsrep-new-cluster',
@@ -154,24 +158,24 @@ const unitDropin = ({ topology }: Cast, settings: Options['settings']) =>
     },
   })
 
-const NO_BACKUP = 'fetch one and decrypt it there, as roles/mysql/README.md says'
+const NO_BACKUP = 'fetch a backup and decrypt it to that path, see roles/mysql/README.md'
 
-/** What is in the servers: the same in all of a cluster. */
+/** Databases, accounts and restored data. All members of a cluster declare the same. */
 const contents = (
   { options: { databases, users, backups, restore }, files, host }: HostContext<Options>,
-  cast: Cast,
+  members: Members,
 ): readonly Resource[] => {
   const me = host.name
   const dump = restore === undefined ? [] : [projectFile({ files }, restore.file, NO_BACKUP)]
-  const all = { me, servers: [...cast.told] }
+  const all = { me, servers: [...members.managed] }
   return [
-    // What an installation by another hand may have left open to anybody.
+    // An earlier installation may have left these open to everybody.
     database({ name: 'test', state: 'absent', ...all }),
     ...['localhost', me].map((host) => databaseAccount({ user: '', host, state: 'absent', ...all })),
-    // Whoever measures the server sees how it stands, and no rows: it comes in as the account of the host that measures.
+    // For monitoring: sees the state of the server and no rows, and is authenticated by the account of the host.
     databaseAccount({ user: 'prometheus', host: 'localhost', grants: [{ on: '*.*', privileges: ['PROCESS', 'SLAVE MONITOR'] }], ...all }),
-    ...(cast.clients.length > 0 ? [healthAccount(cast, me)] : []),
-    ...(backups === undefined ? [] : [backupAccount(cast, me)]),
+    ...(members.clients.length > 0 ? [healthAccount(members, me)] : []),
+    ...(backups === undefined ? [] : [backupAccount(members, me)]),
     ...databases
       .filter(({ name }) => name !== 'test')
       .map(({ name, charset, collation, state, lose_all_rows }) =>

@@ -232,7 +232,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     )
     const { status, stdout, stderr } = project.provision('verify')
     expect(status).toBe(1)
-    expect(stdout + stderr).toContain('what was brought back from the backup is not what was saved')
+    expect(stdout + stderr).toContain('the restored tables differ from the databases')
     const sent = (pair: string, name: string) =>
       inside(
         spec,
@@ -243,7 +243,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     // Who is refused before all was sent may be cut off before the answer comes.
     await expect
       .poll(() => sent('/etc/provision-backup/host.pem', '../database-1.sql.gz.age'), { timeout: 30_000 })
-      .toBe('refused: its name\n')
+      .toBe('invalid file name\n')
     expect(await inside(spec, 'lb-01', 'ls -A /var/lib/provision-database-store | wc -l')).toBe('1\n')
   })
 

@@ -94,7 +94,7 @@ describe('backups', () => {
     const none = await hook.await(0, 'firing', 'BackupMissing', 'web-02', 150)
     expect(none.annotations.summary).toBe('there has never been a good backup of the database on web-02')
     const mended = Date.now()
-    expect(await backup()).toMatch(/kept .*: 1 tables, brought back and compared\n[\s\S]*\nsuccess\n$/)
+    expect(await backup()).toMatch(/stored .*: 1 tables, restored and compared\n[\s\S]*\nsuccess\n$/)
     await hook.await(mended, 'resolved', 'BackupMissing', 'web-02', 60)
     site.configure(26)
     expect(await project.provisionBeside('run')).toMatchObject({ status: 0, stderr: '' })
@@ -106,7 +106,7 @@ describe('backups', () => {
     const make = async () => {
       await on('lb-01', 'systemctl stop provision-database-store')
       expect(await backup()).toMatch(
-        /lb-01\.database\.provision\.internal does not keep the backup: it cannot be reached[\s\S]*\nexit-code\n$/,
+        /lb-01\.database\.provision\.internal did not store the backup: the connection failed[\s\S]*\nexit-code\n$/,
       )
     }
     const mend = async () => {
@@ -125,11 +125,11 @@ describe('backups', () => {
       // One letter of one row, as broken memory would have it; then what a broken disk gives back.
       const letter = `gunzip -c ${WORK}/dump.sql.gz | sed "s/'row 7'/'row 8'/" | gzip -1 >/root/worse; cat /root/worse >${WORK}/dump.sql.gz`
       expect(await backup(`${wait}; ${letter}`)).toMatch(
-        /`?shop`?\.`?t[\s\S]*what was brought back from the backup is not what was saved\n[\s\S]*\nexit-code\n$/,
+        /`?shop`?\.`?t[\s\S]*the restored tables differ from the databases\n[\s\S]*\nexit-code\n$/,
       )
       const piece = `printf xxxx | dd of=${WORK}/dump.sql.gz bs=1 seek=$(($(stat -c %s ${WORK}/dump.sql.gz) / 2)) conv=notrunc status=none`
       expect(await backup(`${wait}; ${piece}`)).toMatch(
-        /(cannot be brought back: ERROR .*|is damaged.*|is not what was saved)\n[\s\S]*\nexit-code\n$/,
+        /(cannot be restored: ERROR .*|is damaged.*|differ from the databases)\n[\s\S]*\nexit-code\n$/,
       )
       expect(await kept()).toBe(before)
     }

@@ -20,10 +20,10 @@ const APP = host('app-01', ['web'], '10.0.0.14')
 const facts = { distribution: 'debian', release: '12', memoryMB: 4096 } as Facts
 const RECIPIENT = 'age1cucy0ntxyydd6al6ncc35ngvqpknry4m79v5kap7n546tfexqcaqy9u33e'
 
-/** What it says on the host that keeps backups. */
+/** Flow of the host that stores backups. */
 const KEPT: Flow = { host: 'lb-01', role: 'mysql', service: 'database-store', port: 4569, protocol: 'tcp', encrypted: true, from: [] }
 
-const told: string[] = []
+const warnings: string[] = []
 const contextOf = (of: HostView, written: object = {}, hosts: readonly HostView[] = [LB, ...WEB, APP], flows: readonly Flow[] = [KEPT]) =>
   ({
     host: of,
@@ -39,7 +39,7 @@ const contextOf = (of: HostView, written: object = {}, hosts: readonly HostView[
       trusted: () => [],
       nameOf: (name: string) => `${name}.${domain}.provision.internal`,
     }),
-    warn: (what: string) => told.push(what),
+    warn: (what: string) => warnings.push(what),
   }) as unknown as HostContext<ReturnType<typeof mysql.options.parse>>
 
 const declared = (of: HostView, written?: object, hosts?: readonly HostView[]) => mysql.resources(contextOf(of, written, hosts))
@@ -52,8 +52,8 @@ const textOf = (resources: readonly Resource[], key: string): string => {
 }
 const [first, second] = WEB as [HostView, HostView]
 
-describe('who gets what', () => {
-  it('a server: configured, certified and known to the proxies before it starts; what is in it afterwards', () => {
+describe('resources', () => {
+  it('of a server: configuration, certificate and health before the start, databases and accounts afterwards', () => {
     const all = keys(first, { databases: [{ name: 'shop' }], users: [{ name: 'shop', password: 'x', grants: [{ on: 'shop.*' }] }] })
     const at = (key: string): number => all.indexOf(key)
     const order = [
@@ -72,7 +72,7 @@ describe('who gets what', () => {
   })
 
   it.each(['cluster', 'replica'])(
-    'a server of the topology %s: upgraded before it counts as started, in place of what the package does',
+    'of a server of the topology %s: the upgrade runs before the unit counts as started, instead of the script of the package',
     (topology) => {
       const all = declared(first, { topology })
       const lines = textOf(all, 'unit:mariadb.service.d/provision.conf').split('\n')
@@ -86,7 +86,7 @@ describe('who gets what', () => {
     },
   )
 
-  it('an arbitrator: no server, no data, an account of its own', () => {
+  it('of an arbitrator: no server, no data, a separate account', () => {
     expect(keys(LB)).toEqual([
       'user:garbd',
       'package:galera-arbitrator-4',
@@ -101,7 +101,7 @@ describe('who gets what', () => {
     expect(textOf(declared(LB), 'file:/etc/default/garb')).toContain('GALERA_NODES="10.0.0.12:4567 10.0.0.13:4567"')
   })
 
-  it('a host with applications: the way to the database, and nothing of it', () => {
+  it('of a host with applications: the proxy, and no server', () => {
     expect(keys(APP)).not.toContain('package:mariadb-server')
     expect(keys(APP)).toContain('file:/etc/mysql/provision/authority.pem')
     expect(textOf(declared(APP), 'file:/etc/provision/database-proxy.cfg')).toMatch(
@@ -109,19 +109,19 @@ describe('who gets what', () => {
     )
   })
 
-  it('a single server: no cluster, and every plan says what that means', () => {
-    told.length = 0
+  it('of a single server: no cluster, and a warning in every plan', () => {
+    warnings.length = 0
     const alone = declared(first, {}, [first])
     expect(alone.map(keyOf)).toContain('service:mariadb.service')
     expect(textOf(alone, 'file:/etc/mysql/mariadb.cnf')).not.toContain('wsrep')
-    expect(told[0]).toContain('the database is on this host alone')
+    expect(warnings[0]).toContain('this host is the only database server')
   })
 
-  it('a primary and its replicas: only the primary is told what shall be in them, and each proxy goes by what they say', () => {
+  it('of a primary and its replicas: databases are declared on the primary only, and proxies depend on the reported health', () => {
     const [one, two] = WEB.map((server) => declared(server, { topology: 'replica', primary: 'web-13', databases: [{ name: 'shop' }] }))
-    const isTold = (resources: readonly Resource[] = []) =>
+    const managed = (resources: readonly Resource[] = []) =>
       resources.filter(({ kind }) => kind.name.startsWith('database')).map(({ spec }) => (spec as { servers: string[] }).servers.join())
-    expect([...new Set([...isTold(one), ...isTold(two)])]).toEqual(['web-13'])
+    expect([...new Set([...managed(one), ...managed(two)])]).toEqual(['web-13'])
     const numbers = [one, two].map((resources) => /server_id = (\d+)/.exec(textOf(resources ?? [], 'file:/etc/mysql/mariadb.cnf'))?.[1])
     expect(new Set(numbers).size).toBe(2)
     expect(textOf(one ?? [], 'file:/etc/mysql/mariadb.cnf')).toMatch(/read_only = ON[\s\S]*rpl_semi_sync_master_wait_point = AFTER_SYNC/)
@@ -130,7 +130,7 @@ describe('who gets what', () => {
     )
   })
 
-  it('backups: made by the last server, kept by a host without data', () => {
+  it('of backups: the last server makes them, a host without data stores them', () => {
     const backups = { backups: { recipients: [RECIPIENT] } }
     expect(keys(second, backups)).toContain('service:provision-database-backup.timer')
     expect(keys(first, backups)).not.toContain('service:provision-database-backup.timer')
@@ -142,45 +142,45 @@ describe('who gets what', () => {
   })
 
   it.each([
-    ['nothing of them', {}, []],
+    ['no backups', {}, []],
     ['another port', { port: 4570 }, [KEPT]],
-  ])('no backups to a host whose own options have %s', (_, more, flows) => {
+  ])('are an input error if the options of the store have %s', (_, more, flows) => {
     const context = contextOf(second, { backups: { recipients: [RECIPIENT], ...more } }, undefined, flows)
-    expect(() => mysql.resources(context)).toThrow('web-13 › mysql: sends its backups to lb-01, whose own options take none')
+    expect(() => mysql.resources(context)).toThrow('web-13 › mysql: backups go to lb-01, which does not accept them')
   })
 })
 
-describe('hosts with other options than the servers', () => {
+describe('hosts whose options differ from those of the servers', () => {
   const flow = (host: string, service: string): Flow => ({ ...KEPT, host, service })
   const asReplicas = WEB.flatMap(({ name }) => [flow(name, 'database'), flow(name, 'database-copy')])
   const asCluster = [...asReplicas, ...WEB.map(({ name }) => flow(name, 'database-cluster'))]
 
   it.each<[string, object, readonly Flow[], HostView]>([
-    ['an application that is told nothing of the topology replica', {}, asReplicas, APP],
-    ['an application that is told of it where the servers are a cluster', { topology: 'replica' }, asCluster, APP],
+    ['an application without the topology replica', {}, asReplicas, APP],
+    ['an application with the topology replica, whose servers are a cluster', { topology: 'replica' }, asCluster, APP],
     ['a server', { topology: 'replica' }, asCluster, first],
-  ])('are refused, with the cause: %s', (_, written, flows, of) => {
+  ])('are an input error that names the cause: %s', (_, written, flows, of) => {
     const context = contextOf(of, written, [...WEB, APP], flows)
-    expect(() => mysql.resources(context)).toThrow(/does not know that the topology is (replica|cluster), as web-12 has it/)
+    expect(() => mysql.resources(context)).toThrow(/the topology is (replica|cluster), but web-12 has (replica|cluster)/)
   })
 
-  it('are taken as they are where the servers are no part of the playbook, or say the same', () => {
+  it('are accepted if no play has the servers, or the servers have the same topology', () => {
     for (const flows of [[], asReplicas])
       expect(mysql.resources(contextOf(APP, { topology: 'replica' }, [...WEB, APP], flows)).length).toBeGreaterThan(0)
-    // The cause is said instead of what follows from it.
+    // The error about the topology is reported instead of its consequences.
     expect(mysql.check?.(contextOf(APP, { primary: 'web-12' }, [...WEB, APP]))).toEqual([])
   })
 })
 
 it.each([
-  ['its name is too long', 'a'.repeat(37), 'b', /has 65 characters, of at most 64/],
-  ['has the number of another', 'costarring', 'liquid', /has the same number in replication as costarring \(server_id \d+/],
-])('a server of the topology replica is refused where %s', (_, one, other, what) => {
+  ['its host name is too long', 'a'.repeat(37), 'b', /has 65 characters, and at most 64 are allowed/],
+  ['another server has its number', 'costarring', 'liquid', /server_id \d+, derived from the host name, is also that of costarring/],
+])('a server of the topology replica is an input error if %s', (_, one, other, what) => {
   const servers = [host(one, ['database'], '10.0.0.1'), host(other, ['database'], '10.0.0.2')]
   expect(() => declared(servers[0] as HostView, { topology: 'replica' }, servers)).toThrow(what)
 })
 
-it('rows can be on one server alone in the topology replica', () => {
+it('a server can hold unreplicated rows in the topology replica only', () => {
   const may = (of: HostView, topology: string) => mysql.holdsOwnRows?.(contextOf(of, { topology }))
   expect([may(first, 'replica'), may(APP, 'replica'), may(first, 'cluster')]).toEqual([true, false, false])
 })
@@ -204,20 +204,20 @@ describe('the configuration of a server', () => {
     expect(config.split('\n')).toContain(line)
   })
 
-  it('includes nothing, and replicates over TLS alone', () => {
+  it('includes no other file, and replicates over TLS only', () => {
     expect(config).not.toContain('includedir')
     expect(config).toMatch(/wsrep_provider_options = ".*socket\.ssl=YES;.*listen_addr=ssl:\/\/10\.0\.0\.13:4567"/)
   })
 })
 
-it('the unit of a server lets it write where its package and its settings say, and nowhere else', () => {
+it('the unit of a server allows writes to the paths of its package and its settings only', () => {
   const settings = { general_log_file: '/srv/log/all.log', tmpdir: '/data', max_allowed_packet: '32M' }
   const unit = textOf(declared(first, { settings }), 'unit:mariadb.service.d/provision.conf')
   const paths = unit.split('\n').flatMap((line) => (line.startsWith('ReadWritePaths=') ? [line.slice(15)] : []))
   expect(paths).toEqual(['-/var/lib/mysql', '-/run/mysqld', '-/var/log/mysql', '-/srv/log/all.log', '-/srv/log', '-/data'])
 })
 
-it('the account of the backups writes no measurement: root does, within the same unit, and reads nothing of it', () => {
+it('root writes the metrics of backups in the same unit, and reads no file of the backup account', () => {
   const backups = { backups: { recipients: [RECIPIENT] } }
   const unit = textOf(declared(second, backups), 'unit:provision-database-backup.service')
   expect(unit).toContain('ExecStopPost=!/usr/local/lib/provision/database-backup-told\n')
@@ -227,7 +227,7 @@ it('the account of the backups writes no measurement: root does, within the same
   )
 })
 
-describe('who may come', () => {
+describe('flows', () => {
   const listens = (of: HostView, written?: object) =>
     (mysql.listens?.(contextOf(of, written)) ?? []).map(({ port, from, encrypted }) => [
       port,
@@ -235,7 +235,7 @@ describe('who may come', () => {
       encrypted,
     ])
 
-  it('to a server: applications and servers to the database, members to the cluster', () => {
+  it('to a server: applications and servers to the database, members to the cluster ports', () => {
     expect(listens(first)).toEqual([
       [3306, ['web', 'database'], true],
       [9200, ['web'], undefined],
@@ -245,7 +245,7 @@ describe('who may come', () => {
     ])
   })
 
-  it('to an arbitrator: servers; to a host with applications: nobody', () => {
+  it('to an arbitrator: servers; to a host with applications: none', () => {
     expect(listens(LB)).toEqual([[4567, ['database'], true]])
     expect(listens(LB, { backups: { recipients: [RECIPIENT] } })).toEqual([
       [4567, ['database'], true],
@@ -255,26 +255,30 @@ describe('who may come', () => {
   })
 })
 
-describe('what cannot be', () => {
+describe('invalid options', () => {
   const faults = (written: object, hosts = [LB, ...WEB], of = first) =>
     (mysql.check?.(contextOf(of, written, hosts)) ?? []).map(({ what }) => what)
 
   it.each<[object, HostView[] | undefined, RegExp]>([
     [{ flavour: 'mysql' }, undefined, /Oracle MySQL is not supported yet/],
     [{ topology: 'replica' }, [LB, first], /needs at least one replica/],
-    [{ topology: 'replica', primary: 'lb-01' }, undefined, /lb-01 is none of the servers of the database \(group database\)/],
-    [{ primary: 'web-12' }, undefined, /no server of a cluster is the primary/],
-    [{}, WEB, /two servers alone have no majority/],
-    [{ topology: 'single' }, undefined, /cannot be on web-12, web-13 at once/],
+    [{ topology: 'replica', primary: 'lb-01' }, undefined, /lb-01 is not a database server \(group database\)/],
+    [{ primary: 'web-12' }, undefined, /the topology cluster has no primary/],
+    [{}, WEB, /two servers have no majority/],
+    [{ topology: 'single' }, undefined, /the topology single allows one server, and the group has web-12, web-13/],
     [{ topology: 'cluster' }, [LB, first], /needs at least two servers/],
-    [{ discard_data_of: ['lb-01'] }, undefined, /lb-01 is none of the servers of the database/],
-    [{ backups: { recipients: [RECIPIENT], store: 'database' } }, undefined, /web-12 holds the data itself/],
-    [{ arbitrators: 'database' }, undefined, /would have two voices/],
+    [{ discard_data_of: ['lb-01'] }, undefined, /lb-01 is not a database server/],
+    [
+      { backups: { recipients: [RECIPIENT], store: 'database' } },
+      undefined,
+      /web-12 is a database server, and would be lost together with the backups/,
+    ],
+    [{ arbitrators: 'database' }, undefined, /would have two votes/],
   ])('%j', (written, hosts, what) => {
     expect(faults(written, hosts).join('\n')).toMatch(what)
   })
 
-  it('and what can be is not complained of', () => {
+  it('are not reported for a valid site', () => {
     expect(faults({ backups: { recipients: [RECIPIENT] } })).toEqual([])
     expect(faults({ topology: 'replica' }, undefined, LB)).toEqual([])
     const vault = host('vault-01', ['vaults'], '10.0.0.20')
@@ -295,16 +299,16 @@ it.each([
   ],
   ['backup, kept here', backupScript({ recipients: [RECIPIENT], store: undefined, keepDays: 3, pki: { pair: '/p', trusted: '/t' } })],
   ['receiver', receiveScript('/srv', 3)],
-])('the script is one that a shell can read: %s', (_, script) => {
+])('the script has valid shell syntax: %s', (_, script) => {
   expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
 })
 
-it('the answer to proxies is a program that Perl can read', () => {
+it('the health service has valid Perl syntax', () => {
   const script = textOf(declared(first), 'file:/usr/local/lib/provision/database-health')
   expect(spawnSync('perl', ['-c'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '- syntax OK\n' })
 })
 
-it('shows monitoring every server, and nothing but how it stands', () => {
+it('exposes the metrics of every server to monitoring', () => {
   expect(mysql.exposes?.(contextOf(first))).toEqual([{ type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock' }])
   expect(mysql.exposes?.(contextOf(LB))).toEqual([])
 })
