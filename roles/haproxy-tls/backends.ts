@@ -6,14 +6,14 @@ export interface Server {
   readonly port: number
 }
 
-/** How the balancer and its servers know each other: what it shows them, what it trusts, and the name that each must have. */
+/** Mutual TLS between the balancer and its servers: its client certificate, its trusted authority, and the names of the servers. */
 export interface Edge {
   readonly certificate: string
   readonly trusted: string
   nameOf(server: string): string
 }
 
-/** One site: the names that lead to it, and the servers behind. */
+/** A site: its names, and its servers. */
 export interface Backend {
   readonly names: readonly string[]
   readonly group: string
@@ -25,14 +25,14 @@ export interface Backend {
   readonly servers: readonly Server[]
 }
 
-/** What HAProxy and its metrics call it: `web`, or `web.shop.example.org` where several sites are told apart. */
+/** Name of the section in HAProxy and its metrics: `web`, or `web.shop.example.org` with several sites. */
 export const backendName = ({ group, names: [first] }: Backend): string =>
   first === undefined ? group : `${group}.${first.replace('*', 'any')}`
 
-/** What changes something goes to the same servers by another section. */
+/** Name of the section for requests other than GET, with the same servers. */
 export const onceName = (backend: Backend): string => `${backendName(backend)}.once`
 
-/** Its section's lines: servers are asked whether they are well, and a request that failed may go to another one. */
+/** Lines of the section for GET requests: servers are health-checked, and a failed request may be retried on another one. */
 export const backendLines = (backend: Backend, edge: Edge): readonly string[] => {
   const { balance, sticky, health } = backend
   return [
@@ -46,8 +46,8 @@ export const backendLines = (backend: Backend, edge: Edge): readonly string[] =>
 }
 
 /**
- * The lines of the section for what changes something: it is sent to one server, once. So it goes over a connection of its own: one
- * that was kept may be closed by its server (which reloads) at this very moment, and nobody could tell whether it was carried out.
+ * Lines of the section for other requests, which are sent to one server, once. Each uses a new connection: a server that reloads may
+ * close a reused one at that moment, and it would be unknown whether the request was executed.
  */
 export const onceLines = (backend: Backend, edge: Edge): readonly string[] => {
   const { balance, sticky } = backend
@@ -77,8 +77,7 @@ const defaultLine = ({ maxConnections, slowStartSeconds }: Backend, { trusted, c
     ...(slowStartSeconds === 0 ? [] : [`slowstart ${slowStartSeconds}s`]),
   ].join(' ')
 
-// A health check has a way of its own to say whom it wants. What was sent to a host that is gone is given up after `tcp-ut`, which
-// HAProxy does not take over from a default-server line.
+// Health checks have a separate option for SNI. `tcp-ut` limits the wait for a lost host; HAProxy ignores it on a default-server line.
 const serverLines = ({ servers, sticky }: Backend, identity: (name: string) => string): readonly string[] =>
   servers.map(
     ({ name, address, port }) =>

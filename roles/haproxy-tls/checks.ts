@@ -2,41 +2,41 @@ import type { Check } from 'provision'
 import type { Options } from './options.ts'
 import { SOCKET } from './share.ts'
 
-/** What visitors get, and what is behind it. */
+/** Checks of `provision verify`. */
 export const checksOf = (options: Options, certificates: readonly { readonly path: string }[]): readonly Check[] => [
   ...options.certificates
     .flatMap(({ names }) => names)
     .map((name) => ({ name: `${name} is served over HTTPS`, script: servedScript(options, name.replace('*', 'any')) })),
   { name: 'HTTP is redirected to HTTPS', script: redirectScript },
-  { name: `TLS is spoken as the profile ${options.tls} says`, script: protocolsScript(options.tls) },
+  { name: `TLS versions match the profile ${options.tls}`, script: protocolsScript(options.tls) },
   { name: 'certificates are renewed in time', script: certificates.map(({ path }) => ageScript(path)).join('') },
-  { name: 'every web server is well', script: serversScript },
+  { name: 'every web server is healthy', script: serversScript },
 ]
 
-/** Our certificate and not its placeholder, with its chain, for this name and not expired, and a page behind it with the headers we promise. */
+/** Script that requires an issued certificate with its chain, valid for the name, and a page with the expected headers. */
 const servedScript = ({ hsts_seconds, headers }: Options, name: string): string => `
 printf 'GET / HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -showcerts -ign_eof 2>/dev/null >"$T/seen"
 openssl x509 -in "$T/seen" -noout -checkend 0 -checkhost ${name} -issuer | { ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder'; } || exit 1
 sed '1,/-----END CERTIFICATE-----/d' "$T/seen" >"$T/rest"; openssl x509 -in "$T/seen" -out "$T/leaf"
-openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why" || { echo 'the chain is not complete'; cat "$T/why"; exit 1; }
+openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why" || { echo 'the certificate chain is not complete'; cat "$T/why"; exit 1; }
 grep -q '^HTTP/1[.][01] [23]' "$T/seen" || { grep '^HTTP/' "$T/seen"; exit 1; }
-${Object.keys(headers).some((header) => header.toLowerCase() === 'strict-transport-security') ? '' : `grep -qi '^strict-transport-security: max-age=${hsts_seconds}' "$T/seen" || { echo 'no Strict-Transport-Security'; exit 1; }`}`
+${Object.keys(headers).some((header) => header.toLowerCase() === 'strict-transport-security') ? '' : `grep -qi '^strict-transport-security: max-age=${hsts_seconds}' "$T/seen" || { echo 'the response has no header Strict-Transport-Security: max-age=${hsts_seconds}'; exit 1; }`}`
 
 const redirectScript = `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://'`
 
 const protocolsScript = (tls: Options['tls']): string => `
 speaks() { timeout 10 openssl s_client -connect 127.0.0.1:443 "$@" -cipher 'DEFAULT@SECLEVEL=0' </dev/null 2>/dev/null | grep -q '^New, TLSv'; }
-for old in -tls1 -tls1_1${tls === 'modern' ? ' -tls1_2' : ''}; do ! speaks "$old" || { echo "it speaks $old"; exit 1; }; done
-for new in${tls === 'modern' ? '' : ' -tls1_2'} -tls1_3; do speaks "$new" || { echo "it does not speak $new"; exit 1; }; done`
+for old in -tls1 -tls1_1${tls === 'modern' ? ' -tls1_2' : ''}; do ! speaks "$old" || { echo "HAProxy accepts $old"; exit 1; }; done
+for new in${tls === 'modern' ? '' : ' -tls1_2'} -tls1_3; do speaks "$new" || { echo "HAProxy refuses $new"; exit 1; }; done`
 
-/** It is renewed with a third of its life left; with a sixth left, something is wrong. */
+/** Script that fails if less than a sixth of the lifetime is left. Runs renew a certificate in the last third. */
 const ageScript = (path: string): string => `
 at() { date -d "$(openssl x509 -in ${path} -noout "$1" | cut -d= -f2)" +%s; }
 from=$(at -startdate) to=$(at -enddate)
-[ $(( (to - $(date +%s)) * 6 )) -gt $((to - from)) ] || { echo "${path} is good until $(date -ud "@$to" '+%F %H:%M') UTC only: run provision, and see why it is not renewed"; exit 1; }
+[ $(( (to - $(date +%s)) * 6 )) -gt $((to - from)) ] || { echo "${path} is good until $(date -ud "@$to" '+%F %H:%M') UTC only: run provision, which renews it or reports the reason"; exit 1; }
 `
 
-// HAProxy asks each of them, over TLS and by the name that its certificate must have.
+// HAProxy's own health checks use TLS and verify the name in the certificate.
 const serversScript = `echo 'show stat' | timeout 10 socat -t 5 - UNIX-CONNECT:${SOCKET} | awk -F, '
 NF < 18 || $1 ~ /^#/ || $2 ~ /^(FRONTEND|BACKEND)$/ || $18 == "no check" { next }
 $18 !~ /^UP/ { print $2 " in " $1 ": " $18; bad = 1 }

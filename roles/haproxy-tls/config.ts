@@ -9,19 +9,19 @@ import { alivePath } from './virtual-address.ts'
 export interface Balancer {
   readonly options: Options
   readonly thumbprint: Later
-  /** The file that names the chains. */
+  /** Path of the file that lists the chains. */
   readonly certificates: string
-  /** The first is for whoever asks for a name that nobody has, where `sites` were not given. */
+  /** Without `sites`, the first backend serves all names. */
   readonly backends: readonly Backend[]
   readonly edge: Edge
   /** Error pages by status. */
   readonly pages: readonly { readonly status: string; readonly path: string }[]
 }
 
-/** The chains as HAProxy loads them, the first for visitors who name no host; it finds each private key beside its chain, as PATH.key. */
+/** List of chains for HAProxy. The first one serves clients without SNI. HAProxy reads each private key from PATH.key. */
 export const certificateList = (paths: readonly string[]): string => paths.map((path) => `${path}\n`).join('')
 
-/** The whole of haproxy.cfg. */
+/** Content of haproxy.cfg. */
 export const haproxyConfig = ({ options, thumbprint, certificates, backends, edge, pages }: Balancer): Text => {
   const { timeouts, extra, rate_limit: limit } = options
   const alive = alivePath(options)
@@ -43,12 +43,12 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, edg
       'mode http',
       'option httplog',
       'option dontlognull',
-      // A reload lets visitors finish: their connections are closed with an answer, not just before a request.
+      // At a reload, a connection is closed with a response instead of right before a request.
       'option idle-close-on-response',
       'option redispatch 1',
       'retries 3',
       'retry-on conn-failure empty-response response-timeout',
-      // A host that lost its power says nothing: who waits for its answer finds out by these.
+      // Keep-alive packets detect a host that lost power while a request waits for its response.
       ...['option srvtcpka', 'srvtcpka-idle 2s', 'srvtcpka-intvl 1s', 'srvtcpka-cnt 3'],
       ...Object.entries(TIMEOUTS).map(([key, name]) => `timeout ${name} ${milliseconds(timeouts[key as keyof typeof TIMEOUTS])}`),
       ...(options.compression ? COMPRESSION : []),
@@ -58,7 +58,7 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, edg
   ].join('\n')
   const answer = text`
 frontend http
-${bindLines(80, '', options.ipv6)}${alive === undefined ? '' : `    monitor-uri ${alive}\n`}    # Stateless HTTP-01: the token and the thumbprint of our account are the answer to every order.
+${bindLines(80, '', options.ipv6)}${alive === undefined ? '' : `    monitor-uri ${alive}\n`}    # Stateless HTTP-01: the response to every challenge is its token and the thumbprint of the account.
     http-request return status 200 content-type text/plain lf-string "%[path,field(-1,/)].${thumbprint}" if { path_reg ^/\\.well-known/acme-challenge/[-_A-Za-z0-9]+$ }
     http-request return status 404 if { path_beg /.well-known/acme-challenge/ }
 ${lines(extra.http)}    http-request redirect scheme https code 301
@@ -90,7 +90,7 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
     ...(options.sites.length > 0
       ? [
           section('backend nobody', [
-            'http-request return status 421 content-type text/plain string "No site of this name is served here."',
+            'http-request return status 421 content-type text/plain string "No site with this name is served here."',
           ]),
         ]
       : []),
@@ -133,7 +133,7 @@ const COMPRESSION = [
   'compression type text/html text/plain text/css text/xml application/javascript text/javascript application/json image/svg+xml',
 ]
 
-/** What only we may say of a visitor is taken from whatever they say of themselves. */
+/** Headers about the client are set by the balancer, and removed from requests. */
 const FROM_VISITORS = [
   'http-request set-header X-Forwarded-For %[src]',
   'http-request set-header X-Forwarded-Proto https',
@@ -141,7 +141,7 @@ const FROM_VISITORS = [
 ]
 
 const limitLines = ({ requests, except }: Exclude<Options['rate_limit'], false>): readonly string[] => [
-  // A visitor with IPv6 has a whole /64 to come from.
+  // An IPv6 client can use a whole /64.
   ...inLines(except).map((some) => `acl uncounted src ${some.join(' ')}`),
   `http-request track-sc0 src,ipmask(32,64) table visitors${except.length === 0 ? '' : ' unless uncounted'}`,
   `http-request deny deny_status 429 if { sc_http_req_rate(0) gt ${requests} }`,
@@ -183,7 +183,7 @@ const choiceLines = (backends: readonly Backend[], { sites }: Options, nameOf: (
   ]
 }
 
-/** HAProxy reads 64 words of a line and no more. */
+/** HAProxy accepts at most 64 words per line. */
 const inLines = (all: readonly string[]): readonly (readonly string[])[] =>
   Array.from({ length: Math.ceil(all.length / 40) }, (_, i) => all.slice(i * 40, (i + 1) * 40))
 

@@ -1,7 +1,7 @@
 import { quote } from 'provision'
 import { SOCKET } from './share.ts'
 
-// A server that is not there is not served from; before HAProxy runs, nobody is.
+// The scripts do nothing if HAProxy does not run or does not have the server.
 const FUNCTIONS = `
 ask() { printf '%s\\n' "$1" | timeout 10 socat -t 5 - UNIX-CONNECT:${SOCKET}; }
 places() { ask 'show servers state' | while read -r _ backend _ name _; do [ "$name" != "$server" ] || printf '%s/%s\\n' "$backend" "$name"; done; }
@@ -11,8 +11,8 @@ has_other() { ask 'show stat' | awk -F, -v backend="$1" -v name="$server" '$1 ==
 `
 
 /**
- * Takes a server out on this balancer: no new requests, then waits until those under way have ended, so many seconds at most. Where
- * it is the only one that is well it stays in: it may be changed without a request lost, and without it there would be none.
+ * Script that drains a server on this balancer: no new requests, then a wait of at most so many seconds until the current ones have
+ * ended. The only healthy server of a backend stays in, because without it no request could be served.
  */
 export const outScript = (server: string, seconds: number): string => `
 server=${quote(server)}
@@ -24,7 +24,7 @@ end=$(($(date +%s) + ${seconds}))
 until ! column scur | grep -qvx 0 || [ "$(date +%s)" -ge $end ]; do sleep 0.1; done
 exit 0`
 
-/** Puts it in again, and waits until this balancer has found it healthy. */
+/** Script that puts a server back, and waits until this balancer finds it healthy. */
 export const backScript = (server: string, seconds: number): string => `
 server=${quote(server)}
 ${FUNCTIONS}

@@ -3,20 +3,20 @@ export interface Instance {
   readonly interface: string
   readonly id: number
   readonly priority: number
-  /** Our own address and those of the other balancers, of one family. */
+  /** Own address; the addresses of the other balancers are of the same family. */
   readonly own: string
   readonly peers: readonly string[]
-  /** With their prefixes. All go together; those of the peers' family come first. */
+  /** Addresses with their prefix lengths. They move together; those of the peers' family come first. */
   readonly virtual: readonly string[]
 }
 
-/** The file that HAProxy's life is asked by, as one to whom nothing belongs. */
+/** Path of the script that checks HAProxy. It runs as nobody. */
 export const CHECK = '/etc/keepalived/haproxy-alive'
 
-/** What HAProxy answers that with, on port 80, and does not log. */
+/** URL path of the check on port 80. HAProxy answers it without logging. */
 export const ALIVE = '/.provision/alive'
 
-/** The whole of keepalived.conf. */
+/** Content of keepalived.conf. */
 export const keepalivedConfig = ({ host, interface: at, id, priority, own, peers, virtual }: Instance): string => {
   const isPlain = (address: string): boolean => address.includes(':') === own.includes(':')
   const addresses = (all: readonly string[]): string => all.map((address) => `        ${address} dev ${at}\n`).join('')
@@ -38,7 +38,7 @@ vrrp_script haproxy {
 }
 
 vrrp_instance provision {
-    # Whoever holds the addresses keeps them while it lives: each move costs the visitors their connections.
+    # A healthy holder keeps the addresses, because each move breaks the connections of visitors.
     state BACKUP
     nopreempt
     interface ${at}
@@ -51,14 +51,14 @@ vrrp_instance provision {
 ${peers.map((peer) => `        ${peer}\n`).join('')}    }
     virtual_ipaddress {
 ${addresses(virtual.filter(isPlain))}    }
-${others.length === 0 ? '' : `    # Of the other family: they go with those above.\n    virtual_ipaddress_excluded {\n${addresses(others)}    }\n`}    track_script {
+${others.length === 0 ? '' : `    # Addresses of the other family, which move with those above.\n    virtual_ipaddress_excluded {\n${addresses(others)}    }\n`}    track_script {
         haproxy
     }
 }
 `
 }
 
-/** A HAProxy that accepts connections and does not answer is as good as none. */
+/** The check requires a response, because a hanging HAProxy may still accept connections. */
 export const CHECK_TEXT = `#!/bin/bash
 # Written by provision.
 exec 3<>/dev/tcp/127.0.0.1/80 || exit 1
@@ -66,6 +66,6 @@ printf 'GET ${ALIVE} HTTP/1.0\\r\\n\\r\\n' >&3
 read -r -t 1 -u 3 line && [[ $line == HTTP/1.?' 200 '* ]]
 `
 
-/** Waits until one of the balancers answers at an address: a certificate may be ordered through it next. */
+/** Command that waits until a balancer answers at the address, because a certificate may be validated through it next. */
 export const waitCommand = (address: string): string =>
   `-/usr/bin/timeout 15 /usr/bin/bash -c 'until (: <>/dev/tcp/${address}/80) 2>/dev/null; do sleep 0.2; done'`

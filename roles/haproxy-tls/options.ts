@@ -9,10 +9,10 @@ const hostName = (wildcard: boolean) =>
     .max(253)
     .regex(
       new RegExp(`^${wildcard ? '(\\*\\.)?' : ''}(${label}\\.)+[a-z0-9-]{2,63}$`),
-      wildcard ? 'write a full host name such as www.example.org, or *.example.org' : 'write a full host name such as www.example.org',
+      wildcard ? 'must be a full host name such as www.example.org, or *.example.org' : 'must be a full host name such as www.example.org',
     )
 
-// Signs that HAProxy takes as they are: none of them ends a word or a line, or stands for something else.
+// Characters without a special meaning to HAProxy.
 const path = z.string().regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, backslashes and dollar signs')
 const seconds = z.number().min(0.1).max(86_400)
 const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')
@@ -20,18 +20,18 @@ const headerValue = z.string().regex(/^[ !#-~]*$/, 'must be one line without quo
 const line = z.string().regex(/^[^\n\r\0]+$/, 'must be one line')
 const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' })
 
-/** How one site reaches its servers. Beside `sites` these stand for all of them. */
+/** Options of a site's servers. At the top level they are the defaults of all sites. */
 const backend = {
-  backend: z.string().meta({ description: 'group of the hosts that serve the site' }),
+  backend: z.string().meta({ description: 'group of the web servers' }),
   balance: z
     .enum(['roundrobin', 'leastconn', 'source'])
-    .meta({ description: 'in turn, to whom has the fewest connections, or by the visitor’s address' }),
-  sticky: z.boolean().meta({ description: 'a visitor stays with one server, by a cookie' }),
-  health_path: path.meta({ description: 'must answer `health_status` on a web server that is well' }),
-  health_host: hostName(false).optional().meta({ description: 'the Host that it is asked for; the first name of the site' }),
-  health_status: z.int().min(100).max(599),
-  max_connections: z.int().positive().meta({ description: 'requests that one server is given at once; more wait in a queue' }),
-  slow_start_seconds: z.int().min(0).max(3600).meta({ description: 'a server that comes back gets its full share only after this' }),
+    .meta({ description: 'algorithm: in turn, to the server with the fewest connections, or by the visitor’s address' }),
+  sticky: z.boolean().meta({ description: 'keep a visitor on one server with a cookie' }),
+  health_path: path.meta({ description: 'path that a healthy web server answers with `health_status`' }),
+  health_host: hostName(false).optional().meta({ description: 'Host header of the health check; default: the first name of the site' }),
+  health_status: z.int().min(100).max(599).meta({ description: 'status of a healthy web server' }),
+  max_connections: z.int().positive().meta({ description: 'greatest number of concurrent requests per server; more wait in a queue' }),
+  slow_start_seconds: z.int().min(0).max(3600).meta({ description: 'time in which a recovered server reaches its full share of requests' }),
 }
 
 const site = z.strictObject({
@@ -57,7 +57,7 @@ export const options = z.strictObject({
         key: z
           .enum(['ecdsa', 'rsa', 'both'])
           .default('ecdsa')
-          .meta({ description: '`both`: two certificates; visitors get what they can' }),
+          .meta({ description: 'type of the key; `both` orders two certificates, and clients choose' }),
       }),
     )
     .min(1),
@@ -66,24 +66,27 @@ export const options = z.strictObject({
       directory: z
         .string()
         .default('letsencrypt')
-        .meta({ description: 'letsencrypt, letsencrypt-staging, or the https address of an ACME directory' }),
-      contact: z.email().optional().meta({ description: 'mail address for warnings of the authority' }),
-      ca_file: z.string().optional().meta({ description: 'PEM file that verifies the directory itself, for authorities of your own' }),
+        .meta({ description: '`letsencrypt`, `letsencrypt-staging`, or the https address of an ACME directory' }),
+      contact: z.email().optional().meta({ description: 'e-mail address for warnings of the authority' }),
+      ca_file: z.string().optional().meta({ description: 'PEM file that verifies the ACME directory, for a private authority' }),
       dns_hook: z
         .array(z.string().min(1))
         .min(1)
         .optional()
         .meta({
-          description: 'a command on this machine that publishes TXT records: names are proved by DNS-01 then, wildcards too',
+          description: 'command on this machine that publishes TXT records; selects DNS-01 validation, which wildcards need',
           examples: [['./dns.sh']],
         }),
       try_first: z
         .string()
         .optional()
-        .meta({ description: 'a directory that must issue before the very first order here', examples: ['letsencrypt-staging'] }),
+        .meta({
+          description: 'ACME directory that must issue a certificate before the first order here',
+          examples: ['letsencrypt-staging'],
+        }),
     })
     .prefault({}),
-  sites: z.array(site).default([]).meta({ description: 'which names go to which servers; left out: all go to `backend`' }),
+  sites: z.array(site).default([]).meta({ description: 'sites by host name; default: all names go to `backend`' }),
   backend: backend.backend.default('web'),
   balance: backend.balance.default('roundrobin'),
   sticky: backend.sticky.default(false),
@@ -95,19 +98,19 @@ export const options = z.strictObject({
   retry_posts: z
     .boolean()
     .default(false)
-    .meta({ description: 'send also what is not a GET to a second server after the first broke off: it may be carried out twice' }),
+    .meta({ description: 'retry requests other than GET on a second server if the first one fails; they may be executed twice' }),
   timeouts: z
     .strictObject({
       connect: seconds.default(3),
       client: seconds.default(30),
       server: seconds.default(30),
       queue: seconds.default(10),
-      request: seconds.default(10).meta({ description: 'for a visitor to send the whole head of a request' }),
+      request: seconds.default(10).meta({ description: 'time for a client to send all headers of a request' }),
       keep_alive: seconds.default(10),
       tunnel: seconds.default(3600),
     })
     .prefault({})
-    .meta({ description: 'in seconds' }),
+    .meta({ description: 'timeouts in seconds' }),
   rate_limit: z
     .union([
       z.literal(false),
@@ -118,25 +121,28 @@ export const options = z.strictObject({
       }),
     ])
     .prefault({})
-    .meta({ description: 'requests of one address (IPv6: one /64); more are answered 429' }),
-  tls: z.enum(['intermediate', 'modern']).default('intermediate').meta({ description: "Mozilla's profile: TLS 1.2 and 1.3, or 1.3 only" }),
-  hsts_seconds: z.int().min(0).default(63_072_000).meta({ description: 'how long browsers remember to come by HTTPS only' }),
+    .meta({ description: 'limit of requests per client address (IPv6: per /64); more get status 429' }),
+  tls: z
+    .enum(['intermediate', 'modern'])
+    .default('intermediate')
+    .meta({ description: "Mozilla's TLS profile: TLS 1.2 and 1.3, or 1.3 only" }),
+  hsts_seconds: z.int().min(0).default(63_072_000).meta({ description: 'how long browsers remember to use HTTPS only' }),
   headers: z
     .record(headerName, z.union([headerValue, z.literal(false)]))
     .default({})
-    .meta({ description: 'headers of every answer: added to ours, or in their place; false takes one away' }),
+    .meta({ description: 'response headers to add or replace; `false` removes one' }),
   compression: z
     .boolean()
     .default(false)
-    .meta({ description: 'compress what servers did not; not where secrets stand beside what visitors send' }),
-  error_pages: z.string().optional().meta({ description: 'directory of the project with 403.html, 429.html, 503.html …' }),
-  status_port: z.int().min(1).max(65535).default(8405).meta({ description: 'statistics and metrics, on loopback only' }),
+    .meta({ description: 'compress responses that servers did not; unsafe if a page shows both a secret and input of the visitor' }),
+  error_pages: z.string().optional().meta({ description: 'directory of the project with error pages: 403.html, 429.html, 503.html …' }),
+  status_port: z.int().min(1).max(65535).default(8405).meta({ description: 'port of statistics and metrics, on loopback only' }),
   drain_seconds: z
     .int()
     .min(1)
     .max(600)
     .default(30)
-    .meta({ description: 'how long a server may finish its requests before it is changed' }),
+    .meta({ description: 'time in which a drained server may finish its requests before it is changed' }),
   extra: z
     .strictObject({
       global: z.array(line).default([]),
@@ -146,7 +152,7 @@ export const options = z.strictObject({
       backend: z.array(line).default([]),
     })
     .prefault({})
-    .meta({ description: 'lines of your own for these sections, as haproxy.cfg has them; checked with all the rest' }),
+    .meta({ description: 'additional lines of haproxy.cfg by section; validated with the rest of the file' }),
   share: z
     .strictObject({
       cpu_weight: z.int().min(1).max(10_000).default(200),
@@ -156,10 +162,10 @@ export const options = z.strictObject({
         .min(5)
         .max(100)
         .default(50)
-        .meta({ description: 'of the host; if it takes more, it is ended and started anew' }),
+        .meta({ description: 'memory limit as a percentage of the host; systemd restarts HAProxy above the limit' }),
     })
     .prefault({})
-    .meta({ description: 'what HAProxy may take where it shares the host; all else of the system weighs 100' }),
+    .meta({ description: 'share of a host that HAProxy shares with other services, which have the weight 100' }),
   ipv6: z.boolean().default(true).meta({ description: 'listen on IPv6 too' }),
   ...virtualOptions,
 })

@@ -1,8 +1,8 @@
 import { type HostContext, Problem, type Text, text } from 'provision'
 
-/** The statuses for which HAProxy has an answer of its own. */
+/** Statuses for which HAProxy accepts an error page. */
 const STATUSES = ['400', '401', '403', '404', '405', '407', '408', '410', '413', '425', '429', '500', '501', '502', '503', '504']
-/** HAProxy keeps an answer in one buffer of 16 KB, the head of it included. */
+/** Greatest size of a page: HAProxy keeps a response with its headers in one buffer of 16 KB. */
 const MOST_BYTES = 14_000
 
 type Page = {
@@ -11,7 +11,7 @@ type Page = {
   readonly content: Text | ReturnType<HostContext<unknown>['files']>[number]['content']
 }
 
-/** Error pages of the project by status, and one of ours for when no server is left. */
+/** Error pages of the project by status, and a built-in one for status 503. */
 export const pagesOf = (directory: string | undefined, files: HostContext<unknown>['files']): readonly Page[] => {
   const found =
     directory === undefined
@@ -25,9 +25,9 @@ const statusOf = (directory: string, path: string, size: number): string => {
   const wrong = (what: string, fix: string): Problem => new Problem({ class: 'input', where: { file: directory }, what, fix })
   const status = path.replace(/\.html$/, '')
   if (!STATUSES.includes(status))
-    throw wrong(`${path} is no page for an error`, `name pages after a status: ${STATUSES.map((one) => `${one}.html`).join(', ')}`)
+    throw wrong(`${path} is not named after an error status`, `rename it to one of ${STATUSES.map((one) => `${one}.html`).join(', ')}`)
   if (size > MOST_BYTES)
-    throw wrong(`${path} has ${size} bytes`, `HAProxy takes pages of at most ${MOST_BYTES} bytes: put pictures elsewhere`)
+    throw wrong(`${path} has ${size} bytes, and HAProxy allows ${MOST_BYTES}`, 'make the page smaller, for example by linking its pictures')
   return status
 }
 

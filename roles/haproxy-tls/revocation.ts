@@ -4,11 +4,11 @@ const NAME = 'provision-revocation'
 const SCRIPT = '/usr/local/sbin/provision-revocation'
 
 /**
- * Asks the authorities, twice a day, whether they have revoked a certificate: by the list that it names (CRL), or by OCSP. What comes
- * of it is written beside the chain, where the next run finds it; an answer counts only if the authority has signed it.
+ * Script that asks the authorities whether a certificate was revoked: by the CRL that it names, or by OCSP. A revocation is recorded beside
+ * the chain, where the next run finds it. An answer counts only if the authority signed it.
  */
 const SCRIPT_TEXT = `#!/bin/sh
-# Written by provision. Writes down beside a chain which certificates its authority has revoked.
+# Written by provision. Records revoked certificates beside their chains.
 w=$(mktemp -d) || exit; trap 'rm -rf "$w"' EXIT
 for p in /etc/ssl/haproxy/*.pem; do
   openssl x509 -in "$p" -out "$w/leaf" 2>/dev/null || continue
@@ -23,17 +23,17 @@ for p in /etc/ssl/haproxy/*.pem; do
   [ -n "$found" ] || continue
   f=$(openssl x509 -in "$w/leaf" -noout -fingerprint -sha256)
   printf '%s\\n' "\${f#*=}" >"$p.revoked.new" && mv -f "$p.revoked.new" "$p.revoked"
-  echo "$p was revoked by its authority: the next run of provision replaces it, under a new key"
+  echo "$p was revoked by its authority: the next run of provision replaces it with a new key"
 done
 `
 
-/** The look at all certificates, and what makes it happen. */
+/** Resources of the revocation check: script, service and timer. */
 export const revocationResources = (): readonly Resource[] => {
   const timer = unit({
     name: `${NAME}.timer`,
     content: `# Written by provision.
 [Unit]
-Description=Twice a day: were certificates revoked?
+Description=Check twice a day whether certificates were revoked
 
 [Timer]
 OnCalendar=*-*-* 05,17:20
@@ -50,7 +50,7 @@ WantedBy=timers.target
       name: `${NAME}.service`,
       content: `# Written by provision.
 [Unit]
-Description=Were certificates revoked?
+Description=Check whether certificates were revoked
 After=network-online.target
 
 [Service]

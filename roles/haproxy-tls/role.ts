@@ -9,7 +9,7 @@ import { shareResources } from './share.ts'
 import { backendsOf, faultsOf, isServer } from './sites.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address.ts'
 
-/** HAProxy in front of the web servers: HTTPS with certificates that come and renew by themselves. */
+/** HAProxy in front of the web servers, with HTTPS certificates that are ordered and renewed automatically. */
 export default defineRole({
   name: 'haproxy-tls',
   summary: 'terminates HTTPS and balances over the web servers',
@@ -82,7 +82,7 @@ export default defineRole({
       trusted,
       client,
       directory({ path: '/etc/haproxy/pages' }),
-      // HAProxy does not start without a certificate, and without HAProxy nobody answers the authority.
+      // HAProxy needs a certificate to start, and must run to answer the challenges of the authority.
       ...placeholders,
       ...pageFiles,
       list,
@@ -90,7 +90,7 @@ export default defineRole({
       ...share,
       haproxy,
       ...revocationResources(),
-      // The names may lead to the virtual address, so the authority can ask only once somebody holds it.
+      // The names may resolve to the virtual address, so a balancer must hold it before the authority validates them.
       ...virtualResources(context),
       ...pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy })),
     ]
@@ -102,20 +102,20 @@ export default defineRole({
   verify: (context) => [...virtualChecks(context), ...checksOf(context.options, certificatesOf(context.options))],
 })
 
-/** A server that was put back in must be found well within this: a start of it, and two health checks. */
+/** Time for a server to become healthy after a drain: its start and two health checks. */
 const HEALTHY_WITHIN_SECONDS = 30
-/** Apart from the certificates for visitors. */
+/** Directory of the certificates for the connections to web servers. */
 const EDGE = '/etc/ssl/haproxy/edge'
 const CONFIG = '/etc/haproxy/haproxy.cfg'
 const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-f', CONFIG] }
 
-/** One for each type of key. */
+/** Certificates with their paths: one for each type of key. */
 const certificatesOf = ({ certificates }: Options) =>
   certificates.flatMap(({ names, key }) =>
     (key === 'both' ? (['ecdsa', 'rsa'] as const) : [key]).map((keyType) => ({ path: chainOf(names, key, keyType), names, keyType })),
   )
 
-/** HAProxy takes the two types of one certificate for a pair when both are loaded. */
+/** Path of a chain. If both key types are loaded, HAProxy chooses the type for each client. */
 const chainOf = ([first = '']: readonly string[], key: string, type: string): string =>
   `/etc/ssl/haproxy/${first.replace('*', 'any')}${key === 'both' ? `.${type}` : ''}.pem`
 

@@ -4,17 +4,17 @@ import type { Options } from './options.ts'
 /** The main process replaces a socket of the account haproxy, and starts workers as that account in a chroot. */
 const CAPABILITIES = ['NET_BIND_SERVICE', 'SETUID', 'SETGID', 'SYS_CHROOT', 'KILL', 'CHOWN', 'FOWNER'].map((one) => `CAP_${one}`)
 
-/** Only root may enter this directory of /run: other programs of the account haproxy cannot reach the sockets. */
+/** Directory in /run that only root may enter, so that other programs of the account haproxy cannot reach the sockets. */
 const OWN = 'provision-haproxy'
 
-/** Socket for queries, and for taking servers out. */
+/** Socket for queries, and for draining servers. */
 export const SOCKET = `/run/${OWN}/admin.sock`
 
-/** HAProxy in a slice of its own: neither does it starve the rest of its host, nor the rest it; and it comes back when it was ended. */
+/** Slice and drop-in of HAProxy: resource limits, sandbox, and restart after a failure. */
 export const shareResources = ({ share: { cpu_weight, io_weight, memory_percent } }: Options): readonly Resource[] => [
   slice({
     name: 'balancer',
-    description: 'The load balancer',
+    description: 'Load balancer',
     cpuWeight: cpu_weight,
     ioWeight: io_weight,
     memoryMax: `${memory_percent}%`,

@@ -5,7 +5,7 @@ import { serversOf } from './servers.ts'
 
 type Site = Options['sites'][number]
 
-/** What the options say of each site, its own word before the common one. Without `sites` there is one, for all names. */
+/** All sites, with the defaults of the top level. Without `sites`, one site serves all names. */
 export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] => {
   const first = options.certificates[0]?.names.find((name) => !name.startsWith('*.')) ?? 'localhost'
   const settle = (site: Partial<Site>): Omit<Backend, 'servers'> => ({
@@ -24,11 +24,11 @@ export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] =
   return options.sites.length === 0 ? [settle({})] : options.sites.map(settle)
 }
 
-/** The sites with the servers behind them. */
+/** All sites with their servers. */
 export const backendsOf = (options: Options, host: HostView, site: SiteView, flows: readonly Flow[]): readonly Backend[] =>
   sitesOf(options).map((one) => ({ ...one, servers: serversOf(host, site.group(one.group), flows, one.group) }))
 
-/** Whether a host is one of those that visitors are sent to. */
+/** Whether a host is a web server of some site. */
 export const isServer = (name: string, options: Options, view: SiteView): boolean =>
   sitesOf(options).some(({ group }) => view.group(group).some((member) => member.name === name))
 
@@ -38,7 +38,7 @@ interface Wrong {
   readonly fix: string
 }
 
-/** What is wrong with certificates and sites before any host is asked. */
+/** Invalid certificates and sites, found before any host is asked. */
 export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: SiteView): readonly Wrong[] => {
   const covered = certificates.flatMap(({ names }) => names)
   const groups =
@@ -48,14 +48,14 @@ export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: 
   return [
     ...groups
       .filter(({ group }) => view.group(group).length === 0)
-      .map(({ path, group }) => ({ path, what: `no host is in the group ${group}`, fix: 'name the group of the web servers' })),
+      .map(({ path, group }) => ({ path, what: `group ${group} has no hosts`, fix: 'set `backend` to the group of the web servers' })),
     ...certificates.flatMap(({ names }, i) =>
       certificates.slice(0, i).some((other) => other.names[0] === names[0])
         ? [
             {
               path: ['certificates', i],
-              what: `a second certificate begins with ${names[0]}`,
-              fix: 'let each certificate begin with another name',
+              what: `${names[0]} is the first name of two certificates`,
+              fix: 'begin each certificate with a different name',
             },
           ]
         : [],
@@ -66,8 +66,8 @@ export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: 
           ? [
               {
                 path: ['certificates', i, 'names', j],
-                what: `${name} can only be proved by DNS`,
-                fix: 'set acme.dns_hook, or name each host by itself',
+                what: `${name} is a wildcard, which only DNS-01 can validate`,
+                fix: 'set acme.dns_hook, or list each host name',
               },
             ]
           : [],
@@ -77,9 +77,9 @@ export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: 
       names.flatMap((name, j): Wrong[] => {
         const path = ['sites', i, 'names', j]
         if (sites.slice(0, i).some((other) => other.names.includes(name)))
-          return [{ path, what: `${name} belongs to another site already`, fix: 'name it in one of them' }]
+          return [{ path, what: `${name} belongs to two sites`, fix: 'remove it from one of them' }]
         if (covered.some((one) => one === name || (one.startsWith('*.') && name.slice(name.indexOf('.')) === one.slice(1)))) return []
-        return [{ path, what: `no certificate is for ${name}`, fix: 'name it in certificates' }]
+        return [{ path, what: `${name} has no certificate`, fix: `add ${name} to certificates` }]
       }),
     ),
   ]

@@ -1,6 +1,6 @@
 const CIPHERSUITES = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'
 
-/** Mozilla's profiles, version 5.7; intermediate without the DHE ciphers, which nothing needs that speaks TLS 1.2 with GCM. */
+/** Mozilla's profiles, version 5.7. Intermediate omits DHE ciphers, because clients with TLS 1.2 and GCM do not need them. */
 export const TLS = {
   intermediate: [
     'ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305',
@@ -15,5 +15,5 @@ export const TLS = {
   ],
 } as const
 
-/** Towards our own web servers, which we set up ourselves: TLS 1.3 and nothing else. */
+/** TLS 1.3 only for connections to the web servers, which provision manages. */
 export const TO_SERVERS = [`ssl-default-server-ciphersuites ${CIPHERSUITES}`, 'ssl-default-server-options ssl-min-ver TLSv1.3'] as const

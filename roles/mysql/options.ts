@@ -17,7 +17,7 @@ const grantOptions = z.strictObject({
   on: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64})$/, 'must be DATABASE.* or DATABASE.TABLE')
-    .meta({ description: 'database or table', examples: ['shop.*'] }),
+    .meta({ description: 'the database or table', examples: ['shop.*'] }),
   privileges: z
     .array(z.string().regex(/^[A-Za-z]+( [A-Za-z]+)*$/, 'must be a privilege such as SELECT, or ALL'))
     .min(1)
@@ -101,13 +101,10 @@ export const options = z.strictObject({
     .union([size, z.string().regex(/^[1-9][0-9]?%$/, "must be a percentage of the host's memory such as 25%, or a size such as 512M")])
     .default('25%')
     .meta({ description: "memory for data and indexes: a percentage of the host's memory, or a size" }),
-  durable: z
-    .boolean()
-    .default(true)
-    .meta({
-      description:
-        'acknowledge a transaction after it is on disk; with `false`, a power cut of all servers at once may lose a second of writes',
-    }),
+  durable: z.boolean().default(true).meta({
+    description:
+      'acknowledge a transaction after it is on disk; with `false`, a power cut of all servers at once may lose a second of writes',
+  }),
   binlog_days: z.int().min(1).max(99).default(7),
   slow_query_seconds: z.number().min(0).max(3600).default(1),
   connections: z.int().min(10).max(100000).default(151),

@@ -2,11 +2,11 @@ import { type Check, quote } from 'provision'
 import { type Options, sitesOf } from './options.ts'
 import { rootOf } from './site.ts'
 
-/** Where the certificate of the host lies with which it answers the balancers, and what it trusts. */
+/** Paths of the certificate for connections of balancers, and of the authority that verifies them. */
 export const CERTIFICATE = '/etc/ssl/nginx/edge.pem'
 export const TRUSTED = '/etc/ssl/nginx/edge-authority.pem'
 
-/** Asks as a balancer does. The host's own certificate is let in too, from itself. */
+/** Shell functions that send requests as a balancer does. nginx admits the host's own certificate from the host itself. */
 const asking = (port: number): string => `
 name=$(openssl x509 -in ${CERTIFICATE} -noout -subject -nameopt multiline | sed -n 's/^ *commonName *= //p')
 ask() {
@@ -16,7 +16,7 @@ ask() {
 own() { ask "$1" "$2" -cert ${CERTIFICATE} -key ${CERTIFICATE}.key; }
 `
 
-/** Each site answers whom it should and serves what was deployed; nobody else is answered. */
+/** Checks of `provision verify`. */
 export const checksOf = (options: Options, host: string): readonly Check[] => [
   ...sitesOf(options).flatMap((site) => {
     const called = quote((site.hosts[0] ?? 'localhost').replace('*', 'any'))
@@ -28,22 +28,22 @@ export const checksOf = (options: Options, host: string): readonly Check[] => [
     return [
       answers,
       {
-        name: `${site.name} on ${host} serves what was deployed`,
+        name: `${site.name} on ${host} serves the deployed content`,
         script: `${asking(options.port)}${servedScript(rootOf(site), site.index, called)}`,
       },
     ]
   }),
   {
-    name: `nginx on ${host} answers nobody without a certificate`,
+    name: `nginx on ${host} does not answer without a client certificate`,
     script: `${asking(options.port)}[ -z "$(ask /healthz localhost | head -c 100)" ]`,
   },
 ]
 
-/** The index or, without one, some file with a plain name: byte for byte what was deployed, by the release's own list of digests. */
+/** Script that compares a served file with its digest in the release: the index or, without one, a file with a plain name. */
 const servedScript = (root: string, index: string, called: string): string => `
-cd ${quote(root)} && sums=$(readlink current).sums && [ -f "$sums" ] || { echo 'nothing was deployed' >&2; exit 1; }
+cd ${quote(root)} && sums=$(readlink current).sums && [ -f "$sums" ] || { echo 'no release is deployed' >&2; exit 1; }
 cut -c 67- "$sums" >"$T/paths"
 file=$(grep -xF ${quote(index)} "$T/paths" || LC_ALL=C grep -xm 1 '[A-Za-z0-9._/-]*' "$T/paths") || exit 0
 own "/$file" ${called} >"$T/answer"
 seen=$(sed "1,/^$(printf '\\r')\\$/d" "$T/answer" | sha256sum)
-grep -qxF -- "\${seen%% *}  $file" "$sums" || { head -n 1 "$T/answer" >&2; echo "/$file is served with other content" >&2; exit 1; }`
+grep -qxF -- "\${seen%% *}  $file" "$sums" || { head -n 1 "$T/answer" >&2; echo "/$file differs from the deployed file" >&2; exit 1; }`

@@ -1,31 +1,28 @@
 import type { Options } from './options.ts'
 
-/** What is common to all sites. */
+/** Settings of all sites. */
 export interface Common extends Pick<Options, 'gzip' | 'brotli' | 'status_port' | 'raw' | 'port' | 'ipv6'> {
   readonly includes: readonly string[]
-  /** Addresses of the balancers, whose word on who the visitor is counts. */
+  /** Addresses of the balancers, whose X-Forwarded-For is trusted. */
   readonly addresses: readonly string[]
-  /** Other addresses from which a request may come. */
+  /** Other addresses that may send requests. */
   readonly monitors: readonly string[]
-  /** Names in the client certificates that are let in. */
+  /** Names in the client certificates that are admitted. */
   readonly names: readonly string[]
   readonly tls: { readonly certificate: string; readonly trusted: string }
-  /** Whether some site answers to every name. */
+  /** Whether some site serves all names. */
   readonly hasDefault: boolean
 }
 
-/** Where the sites listen. */
+/** `listen` directives of a site. */
 export const listenLines = ({ port, ipv6 }: Pick<Common, 'port' | 'ipv6'>, more = ''): string =>
   [`${port}`, ...(ipv6 ? [`[::]:${port}`] : [])].map((address) => `  listen ${address} ssl${more};\n`).join('')
 
-/** Browsers compress well what is text; what is compressed already would only cost time. */
+/** Text types, which compress well. */
 const TEXTS =
   'text/plain text/css text/xml text/javascript application/javascript application/json application/manifest+json application/xml application/rss+xml application/wasm image/svg+xml font/ttf'
 
-/**
- * The root configuration: ours whole. It includes our files by name, so that neither what a package drops beside it nor a site of
- * yesterday takes part.
- */
+/** Content of nginx.conf. It includes files by name only, so that files of packages and of former sites have no effect. */
 export const rootConfig = (common: Common): string => `# Written by provision.
 user www-data;
 worker_processes auto;
@@ -51,7 +48,8 @@ http {
   keepalive_timeout 75s;
   keepalive_requests 100000;
 
-  # Sites of files switch these on. What an application answers can hold a secret beside what a visitor sent, and its length would tell.
+  # Sites of files enable compression. It stays off for applications: a response with a secret and input of the visitor would reveal the
+  # secret by its compressed length (BREACH).
   gzip_types ${TEXTS};
   gzip_proxied any;
   gzip_vary on;
@@ -69,7 +67,7 @@ ${common.brotli ? `  brotli_types ${TEXTS};\n  brotli_min_length 1024;\n` : ''}
   ssl_session_cache shared:tls:10m;
   ssl_session_tickets off;
 
-  # The real address of the peer: what real_ip put in its place is the visitor.
+  # The address of the peer. $remote_addr is the address of the visitor.
   geo $realip_remote_addr $from_balancer {
     default 0;
     127.0.0.0/8 1;
@@ -88,7 +86,7 @@ ${common.addresses.map((address) => `  set_real_ip_from ${address};\n`).join('')
 ${common.hasDefault ? '' : nobody(common)}${status(common.status_port)}${common.raw === '' ? '' : `${common.raw.trimEnd()}\n`}${common.includes.map((path) => `  include ${path};\n`).join('')}}
 `
 
-/** Who does not come with a balancer's certificate, from a balancer's address, is answered nothing at all. */
+/** Directives that close connections without a balancer's certificate from a balancer's address. */
 export const guard = `  if ($is_balancer = 0) {
     return 444;
   }
@@ -98,7 +96,7 @@ export const guard = `  if ($is_balancer = 0) {
   }
 `
 
-/** A name that no site has is nobody's: it must not be answered with the first site. */
+/** Default server for names that no site has. Without it, nginx would serve the first site. */
 const nobody = (common: Common): string => `  server {
 ${listenLines(common, ' default_server').replaceAll('  listen', '    listen')}    server_name _;
 ${guard.replaceAll(/^/gm, '  ').trimEnd()}

@@ -3,7 +3,7 @@ import { secret, z } from 'provision'
 const port = z.int().min(1).max(65535)
 const lines = z.string().regex(/^[^\0]*$/)
 const size = z.string().regex(/^[0-9]+[kmg]?$/, 'must be a size such as 512k or 10m')
-// Signs that nginx and systemd take as they are: none of them ends a word, a line or a block.
+// Characters without a special meaning to nginx and systemd.
 const path = z
   .string()
   .regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, braces, semicolons and dollar signs')
@@ -17,7 +17,7 @@ const header = z.string().regex(/^[^\p{Cc}"\\$]*$/u, 'must be one line without q
 const content = z
   .string()
   .min(1)
-  .meta({ description: 'directory or archive (.tar, .tar.gz) of the project that is served', examples: ['playbooks/site'] })
+  .meta({ description: 'directory or archive (.tar, .tar.gz) of the project to serve', examples: ['playbooks/site'] })
 
 const cache = z.union([z.enum(['forever', 'never']), z.int().min(0)])
 
@@ -26,89 +26,107 @@ const app = z.strictObject({
     .string()
     .regex(/^\/[^\p{Cc}]*[^\p{Cc}\\]$/u, 'must be one line that begins with the absolute path of a program, without a backslash at its end')
     .meta({ description: 'program and arguments, as in ExecStart of a systemd unit', examples: ['/usr/bin/node server.js'] }),
-  port: port.meta({ description: 'where it listens on 127.0.0.1; it is told so in PORT' }),
-  directory: path.optional().meta({ description: 'its working directory on the host' }),
+  port: port.meta({ description: 'port on 127.0.0.1 at which the application listens; passed to it as PORT' }),
+  directory: path.optional().meta({ description: 'working directory on the host' }),
   user: z
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
     .optional()
-    .meta({ description: 'an account that is there; left out: one that systemd makes for it alone' }),
-  environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'), secret()).default({}),
-  memory: size.optional().meta({ description: 'it is ended and started anew when it takes more' }),
-  writes: z.array(path).default([]).meta({ description: 'directories that it may write to, beside its own /var/lib/provision-app-NAME' }),
+    .meta({ description: 'existing account; default: a dynamic account of the unit' }),
+  environment: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'), secret())
+    .default({})
+    .meta({ description: 'environment variables, stored in a file that only root can read' }),
+  memory: size.optional().meta({ description: 'memory limit; systemd restarts the application above the limit' }),
+  writes: z
+    .array(path)
+    .default([])
+    .meta({ description: 'directories that the application may write to, in addition to /var/lib/provision-app-NAME' }),
 })
 
-/** What is served under some names. */
+/** Options of a site. */
 export const siteOptions = z.strictObject({
   name: z
     .string()
     .regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be a short word such as shop')
-    .meta({ description: 'names its files on the host' }),
-  hosts: z.array(hostName).default([]).meta({ description: 'names of the site; none: whatever no other site is called' }),
+    .meta({ description: 'name of the site, used for its files on the host' }),
+  hosts: z.array(hostName).default([]).meta({ description: 'host names of the site; without any, the site serves all other names' }),
   content: content.optional(),
   proxy: z
     .string()
     .regex(/^http:\/\/([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?$/, 'must be an address such as http://127.0.0.1:3000, without a path')
     .optional()
-    .meta({ description: 'an application that runs already' }),
-  app: app.optional().meta({ description: 'an application that is run here' }),
+    .meta({ description: 'address of an application that runs elsewhere' }),
+  app: app.optional().meta({ description: 'application that this role runs' }),
   index: z
     .string()
     .regex(/^[A-Za-z0-9._~-]+$/, 'must be the name of a file')
-    .default('index.html'),
+    .default('index.html')
+    .meta({ description: 'file served for a directory' }),
   fallback: path
     .optional()
-    .meta({ description: 'what answers for paths that are no files, as a single-page application wants it', examples: ['/index.html'] }),
+    .meta({ description: 'path served for paths without a file, for single-page applications', examples: ['/index.html'] }),
   errors: z
     .record(z.string().regex(/^[45][0-9][0-9]$/, 'must be a status such as 404'), path)
     .default({})
-    .meta({ description: 'pages for errors, by status' }),
+    .meta({ description: 'error pages by status' }),
   cache: z
     .record(z.string().regex(/^[\w./*-]+$/, 'must be a pattern such as *.css or /assets/**'), cache)
     .default({})
-    .meta({ description: 'how long browsers keep what matches: seconds, forever or never' }),
-  headers: z.record(z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header'), header).default({}),
-  health: path.optional().meta({ description: 'path of the application that /healthz asks; left out: nginx answers itself' }),
+    .meta({ description: 'caching in browsers by path pattern: seconds, `forever` or `never`' }),
+  headers: z
+    .record(z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header'), header)
+    .default({})
+    .meta({ description: 'headers of every response' }),
+  health: path.optional().meta({ description: 'path of the application that `/healthz` requests; default: nginx answers itself' }),
   body_max: size.default('1m').meta({ description: 'largest request body' }),
-  timeout_seconds: z.int().min(1).max(3600).default(30).meta({ description: 'how long the application may take' }),
-  requests_per_second: z.int().min(1).optional().meta({ description: 'of one visitor; more are refused with 429' }),
-  connections: z.int().min(1).optional().meta({ description: 'of one visitor at a time' }),
-  raw: lines.default('').meta({ description: 'directives for its server block' }),
+  timeout_seconds: z.int().min(1).max(3600).default(30).meta({ description: 'greatest response time of the application' }),
+  requests_per_second: z.int().min(1).optional().meta({ description: 'limit per visitor; more get status 429' }),
+  connections: z.int().min(1).optional().meta({ description: 'limit of concurrent connections per visitor; more get status 429' }),
+  raw: lines.default('').meta({ description: 'additional directives of the `server` block' }),
 })
 
 export const options = z.strictObject({
   content: content.optional(),
   sites: z.array(siteOptions).default([]),
-  release: z.enum(['latest', 'previous']).default('latest').meta({ description: '`previous` goes back to what was live before' }),
-  keep: z.int().min(2).max(100).default(5).meta({ description: 'how many releases are kept' }),
-  port: port.default(8443).meta({ description: 'where the balancers find the sites' }),
-  balancers: z.string().default('load_balancers').meta({ description: 'group of the hosts that may ask' }),
+  release: z
+    .enum(['latest', 'previous'])
+    .default('latest')
+    .meta({ description: '`previous` rolls back to the release before the newest deployment' }),
+  keep: z.int().min(2).max(100).default(5).meta({ description: 'number of releases that are kept' }),
+  port: port.default(8443).meta({ description: 'port at which the balancers reach the sites' }),
+  balancers: z.string().default('load_balancers').meta({ description: 'group of the load balancers, which may connect' }),
   ipv6: z.boolean().default(true).meta({ description: 'listen on IPv6 too' }),
-  gzip: z.boolean().default(true).meta({ description: 'compress texts of directories (never what an application answers)' }),
-  brotli: z.boolean().default(false).meta({ description: 'the same with brotli, for browsers that take it' }),
+  gzip: z.boolean().default(true).meta({ description: 'compress text files of sites, but never responses of applications' }),
+  brotli: z.boolean().default(false).meta({ description: 'also compress with brotli, for browsers that support it' }),
   share: z
     .strictObject({
       cpu_weight: z.int().min(1).max(10_000).default(100),
       io_weight: z.int().min(1).max(10_000).default(100),
-      memory_percent: z.int().min(5).max(100).default(80).meta({ description: 'of the host; who takes more is ended, and started anew' }),
+      memory_percent: z
+        .int()
+        .min(5)
+        .max(100)
+        .default(80)
+        .meta({ description: 'memory limit as a percentage of the host; systemd restarts units above the limit' }),
     })
     .prefault({})
     .meta({
-      description: 'what nginx and the applications together may take where they share the host; all else of the system weighs 100',
+      description: 'share of the host for nginx and the applications together; other services have the weight 100',
     }),
   monitors: z
     .string()
     .default('monitoring_servers')
-    .meta({ description: 'group of the hosts that may ask too, to see whether it is well' }),
-  status_port: port.default(8406).meta({ description: 'where its counters are read, on 127.0.0.1' }),
-  raw: lines.default('').meta({ description: 'directives for the http block' }),
+    .meta({ description: 'group of the monitoring servers, which may connect to probe the sites' }),
+  status_port: port.default(8406).meta({ description: 'port of nginx’s counters, on 127.0.0.1' }),
+  raw: lines.default('').meta({ description: 'additional directives of the `http` block' }),
 })
 
 export type Options = z.output<typeof options>
 export type SiteOptions = z.output<typeof siteOptions>
 export type AppOptions = z.output<typeof app>
 
-/** All sites; `content` alone is the short form of one that answers to every name. */
+/** All sites. `content` at the top level is the short form of a site for all names. */
 export const sitesOf = ({ content: alone, sites }: Options): readonly SiteOptions[] =>
   alone === undefined ? sites : [siteOptions.parse({ name: 'site', content: alone }), ...sites]
 
@@ -118,7 +136,7 @@ interface Fault {
   readonly fix: string
 }
 
-/** What no single option can say of itself. */
+/** Faults that concern several options. */
 export const faultsOf = (given: Options): readonly Fault[] => {
   const sites = sitesOf(given)
   const at = (site: SiteOptions, ...more: readonly PropertyKey[]): readonly PropertyKey[] =>
@@ -127,27 +145,33 @@ export const faultsOf = (given: Options): readonly Fault[] => {
     sites.slice(0, sites.indexOf(site)).some((other) => key(other) === key(site))
   const names = sites.flatMap((site) => site.hosts.map((name) => ({ site, name })))
   return [
-    ...(sites.length > 0 ? [] : [{ path: [], what: 'there is nothing to serve', fix: 'give `content`, or a list of `sites`' }]),
+    ...(sites.length > 0 ? [] : [{ path: [], what: 'no site is configured', fix: 'set `content` or `sites`' }]),
     ...sites.flatMap((site) => [
       ...([site.content, site.proxy, site.app].filter((one) => one !== undefined).length === 1
         ? []
-        : [{ path: at(site), what: `the site ${site.name} needs one of content, proxy and app`, fix: 'give it one of them' }]),
+        : [{ path: at(site), what: `site ${site.name} needs exactly one of content, proxy and app`, fix: 'set one of them' }]),
       ...(isSecond(site, ({ name }) => name)
-        ? [{ path: at(site, 'name'), what: `a second site is called ${site.name}`, fix: 'give it another name' }]
+        ? [{ path: at(site, 'name'), what: `two sites have the name ${site.name}`, fix: 'rename one of them' }]
         : []),
       ...(site.hosts.length === 0 && sites.find(({ hosts }) => hosts.length === 0) !== site
-        ? [{ path: at(site), what: `a second site answers to every name`, fix: 'write the names of the site as `hosts`' }]
+        ? [{ path: at(site), what: 'two sites serve all names', fix: 'set `hosts` of one of them' }]
         : []),
       ...(site.app !== undefined && isSecond(site, ({ app: one }) => one?.port)
-        ? [{ path: at(site, 'app', 'port'), what: `a second application has port ${site.app.port}`, fix: 'give it another port' }]
+        ? [
+            {
+              path: at(site, 'app', 'port'),
+              what: `two applications have port ${site.app.port}`,
+              fix: 'choose another port for one of them',
+            },
+          ]
         : []),
     ]),
     ...names
       .filter(({ name }, i) => names.findIndex((other) => other.name === name) !== i)
       .map(({ site, name }) => ({
         path: at(site, 'hosts'),
-        what: `a second site is for ${name}`,
-        fix: 'let each name stand with one site',
+        what: `${name} belongs to two sites`,
+        fix: 'remove it from one of them',
       })),
   ]
 }

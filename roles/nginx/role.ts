@@ -5,10 +5,10 @@ import { faultsOf, options, sitesOf } from './options.ts'
 import { rootOf, siteConfig } from './site.ts'
 import { appResources, nginxSandbox, webSlice } from './unit.ts'
 
-/** nginx behind the load balancers, and for nobody else: sites of files, and applications. */
+/** nginx behind the load balancers: sites of files, and applications. */
 export default defineRole({
   name: 'nginx',
-  summary: 'serves directories of the project, and applications, to the load balancers',
+  summary: 'serves directories of the project and applications to the load balancers',
   options,
 
   listens: ({ options: { port, balancers, monitors }, site }) => [
@@ -36,7 +36,9 @@ export default defineRole({
   check: ({ options: given, site }) => [
     ...(site.group(given.balancers).length > 0
       ? []
-      : [{ path: ['balancers'], what: `no host is in the group ${given.balancers}`, fix: 'name the group of the load balancers' }]),
+      : [
+          { path: ['balancers'], what: `group ${given.balancers} has no hosts`, fix: 'set `balancers` to the group of the load balancers' },
+        ]),
     ...faultsOf(given),
   ],
 

@@ -1,12 +1,12 @@
 import { type Common, guard, listenLines } from './config.ts'
 import type { SiteOptions } from './options.ts'
 
-/** Where a site of files finds what is live. */
+/** Directory of a site's releases. */
 export const rootOf = ({ name }: Pick<SiteOptions, 'name'>): string => `/var/www/provision/${name}`
 
 type Surroundings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readonly host: string }
 
-/** One site: who may come is said once for all of them, in the root configuration. */
+/** Content of a site's file. nginx.conf defines which clients are admitted. */
 export const siteConfig = (site: SiteOptions, around: Surroundings): string => {
   const { name, hosts, requests_per_second, connections } = site
   const zone = name.replaceAll('-', '_')
@@ -50,7 +50,7 @@ ${brotli ? '  brotli on;\n' : ''}
   }
 `
 
-// The balancers already say where a request may be tried again: an application never gets one twice from here.
+// nginx never retries a request: only the balancers know which requests may be sent twice.
 const application = ({ name, health, timeout_seconds, errors }: SiteOptions): string => {
   const pass = (path: string, indent: string): string =>
     [
@@ -88,7 +88,7 @@ const cacheControl = (time: SiteOptions['cache'][string]): string => {
   return time === 'never' ? 'no-store' : `public, max-age=${time}`
 }
 
-/** `*.css` is any such file, `/assets/**` all that lies below; a single star stays within a folder. */
+/** Regular expression of a pattern: `*.css` matches in every directory, `/assets/**` everything below; a single star stays in a directory. */
 const regexOf = (pattern: string): string => {
   const inner = pattern
     .split('**')

@@ -1,22 +1,22 @@
 import { dropin, file, type Resource, Secret, sandbox, service, settingLines, slice, type Text, text, unit } from 'provision'
 import type { AppOptions, Options, SiteOptions } from './options.ts'
 
-/** nginx and the applications share this: whatever they do, the rest of the host goes on. */
+/** Slice of nginx and the applications, so that they cannot starve the rest of the host. */
 const SLICE = 'web.slice'
 
 export const webSlice = ({ share: { cpu_weight, io_weight, memory_percent } }: Options): Resource =>
   slice({
     name: 'web',
-    description: 'The web server and the applications behind it',
+    description: 'Web server and applications',
     cpuWeight: cpu_weight,
     ioWeight: io_weight,
     memoryMax: `${memory_percent}%`,
   })
 
-/** Its main process opens logs of www-data, gives its workers away to that account, and reads private keys. */
+/** Capabilities of the main process, which opens logs of www-data, starts workers as that account, and reads private keys. */
 const CAPABILITIES = ['CAP_NET_BIND_SERVICE', 'CAP_SETUID', 'CAP_SETGID', 'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_KILL']
 
-/** nginx's own unit stays the package's; this takes from it what it does not need. */
+/** Drop-in for the unit of the package: slice, sandbox and restart. */
 export const nginxSandbox = (): Resource =>
   dropin({
     unit: 'nginx.service',
@@ -40,7 +40,7 @@ const APPLICATION = {
   UMask: '0027',
 }
 
-/** An application as a unit of its own: its environment, if it has one, and the service that runs it. */
+/** Resources of an application: its environment file, its unit and its service. */
 export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly Resource[] => {
   const own = `provision-app-${name}`
   const environment = Object.entries(app.environment)
@@ -51,7 +51,7 @@ export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly R
   })
   const settings = {
     ExecStart: app.command,
-    // nginx starts after it, and is found well: by then it answers.
+    // nginx starts after this unit, so the application answers when the balancers find nginx healthy.
     ExecStartPost: `/bin/bash -c '${untilListening(app.port)}'`,
     Environment: `PORT=${app.port}`,
     ...(environment.length > 0 && { EnvironmentFile: `/etc/provision/${own}.env` }),
@@ -73,7 +73,7 @@ export const appResources = ({ name }: SiteOptions, app: AppOptions): readonly R
     name: `${own}.service`,
     content: `# Written by provision.
 [Unit]
-Description=${name}, behind nginx
+Description=Application ${name}
 After=network.target
 Before=nginx.service
 StartLimitIntervalSec=0
@@ -90,14 +90,14 @@ WantedBy=multi-user.target
 
 const joined = (texts: readonly Text[]): Text => ({ type: 'text', parts: texts.flatMap(({ parts }) => parts) })
 
-/** A value as systemd reads it in an environment file. */
+/** Quotes a value for an environment file of systemd. */
 const quoted = (value: Secret): Secret => new Secret(`"${value.reveal().replace(/["\\$`]/g, '\\$&')}"`)
 
-// Nothing of it may be an expansion to systemd, which reads the line first.
+// systemd expands variables first, so the script must not contain any.
 const untilListening = (port: number): string =>
-  `for i in {1..100}; do (exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && exit; sleep 0.1; done; echo "nobody listens on 127.0.0.1:${port}"; exit 1`
+  `for i in {1..100}; do (exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && exit; sleep 0.1; done; echo "the application does not listen on 127.0.0.1:${port}"; exit 1`
 
-/** It has started when somebody answers at its port: the visitors come next. */
+/** Script for `took`: waits until the application listens on its port. */
 const listening = (port: number): string => `
 i=0; until timeout 1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port}' 2>/dev/null; do
   [ $i -lt 100 ] || { echo "$unit does not listen on 127.0.0.1:${port}"; exit 1; }

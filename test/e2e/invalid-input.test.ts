@@ -182,7 +182,7 @@ groups:
     [
       'a balancer without servers',
       [play('lb-01', 'haproxy-tls', balancer)],
-      /lb-01 › haproxy-tls {2}no host of the group web offers a site/,
+      /lb-01 › haproxy-tls {2}no host of group web serves a site/,
     ],
     [
       'an authority that is not there',

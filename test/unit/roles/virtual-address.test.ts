@@ -32,41 +32,41 @@ const config = (given: ReturnType<typeof place>): string => {
 }
 
 describe('a virtual address', () => {
-  it('is nobody’s where none is given', () => {
+  it('is optional', () => {
     expect([virtualFaults(place(undefined)), virtualListens(place(undefined)), virtualResources(place(undefined))]).toEqual([[], [], []])
   })
 
-  it('goes to the first of the inventory before the second, on the interface in its network', () => {
+  it('prefers the first balancer of the inventory, and uses the interface in its network', () => {
     const [first, second] = [ONE, TWO].map((of) => config(place('10.0.0.100/24', [ONE, TWO], of)))
     expect(first).toMatch(/interface eth1\n.*\n *priority 200\n[^}]*unicast_src_ip 10.0.0.11\n *unicast_peer \{\n *10.0.0.12\n/)
     expect(second).toMatch(/interface eth1\n.*\n *priority 199\n[^}]*unicast_src_ip 10.0.0.12\n *unicast_peer \{\n *10.0.0.11\n/)
     expect(second).toContain('10.0.0.100/24 dev eth1')
   })
 
-  it('alone in its network goes where the host’s own is', () => {
+  it('in no network of the host uses the interface of the host’s own address', () => {
     expect(config(place('198.51.100.7/32'))).toContain('198.51.100.7/32 dev eth1')
   })
 
-  it('of the other family goes with the first', () => {
+  it('of another family moves with the first', () => {
     const instance = { host: 'lb-01', interface: 'eth0', id: 7, priority: 1, own: 'fd00::11', peers: ['fd00::12'] }
     const text = keepalivedConfig({ ...instance, virtual: ['fd00::100/64', '10.0.0.100/24'] })
     expect(text).toMatch(/virtual_ipaddress \{\n *fd00::100\/64 dev eth0\n *\}/)
     expect(text).toMatch(/virtual_ipaddress_excluded \{\n *10.0.0.100\/24 dev eth0\n *\}/)
   })
 
-  it('is heard of by the other balancers only', () => {
+  it('opens VRRP to the other balancers only', () => {
     expect(virtualListens(place('10.0.0.100/24'))).toEqual([{ service: 'balancers', port: 0, protocol: 'vrrp', from: [{ host: 'lb-02' }] }])
   })
 
   it.each([
-    ['10.0.0.100/24', [ONE], 'lb-01 is the only balancer: nobody could take the address over'],
-    ['10.0.0.12/24', [ONE, TWO], 'lb-02 has this address for its own'],
-    ['fd00::100/64', [ONE, TWO], 'lb-02 has no IPv6 address by which the others could tell it that they live'],
-  ])('cannot be %s', (address, balancers, what) => {
+    ['10.0.0.100/24', [ONE], 'lb-01 is the only balancer, and no other could take over the address'],
+    ['10.0.0.12/24', [ONE, TWO], 'lb-02 has this address as its own'],
+    ['fd00::100/64', [ONE, TWO], 'lb-02 has no IPv6 address for VRRP messages of the other balancers'],
+  ])('cannot be %s in an invalid site', (address, balancers, what) => {
     expect(virtualFaults(place(address, balancers)).map((fault) => fault.what)).toEqual([what])
   })
 
-  it('in no network of the host is an error that says what there is', () => {
+  it('without a suitable interface is an input error', () => {
     const lost = { ...place('10.0.0.100/24'), facts: { networks: networks.slice(0, 1) } as unknown as Facts }
     expect(() => virtualResources(lost)).toThrow('no interface is in the network of 10.0.0.100/24')
   })

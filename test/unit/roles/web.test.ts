@@ -66,7 +66,7 @@ describe('nginx', () => {
   const resources = declared({ content: 'site' })
   const main = textOf(resources, '/etc/nginx/nginx.conf')
 
-  it('has certificate, content and configuration before the service', () => {
+  it('declares certificate, content and configuration before the service', () => {
     expect(resources.map(keyOf)).toEqual([
       'package:nginx',
       'package:openssl',
@@ -89,24 +89,24 @@ describe('nginx', () => {
     expect(main.match(/include .*/g)).toEqual(['include /etc/nginx/mime.types;', 'include /etc/nginx/provision/site.conf;'])
   })
 
-  it('welcomes balancers by certificate and by address, and says who served', () => {
+  it('admits balancers by certificate and address, and names the serving host in a header', () => {
     expect(main.match(/^ {4}\S+ 1;$/gm)).toEqual(['    127.0.0.0/8 1;', '    ::1 1;', '    10.0.0.11 1;', '    fd00::11 1;'])
     expect(main.match(/"CN=[^"]*"/g)).toEqual(['"CN=lb-01.edge.provision.internal"', '"CN=web-01.edge.provision.internal"'])
     expect(textOf(resources, '/etc/nginx/provision/site.conf')).toContain('add_header X-Served-By web-01 always;')
   })
 
-  it('lets in the group of the balancers, at the port of the option', () => {
+  it('opens the configured port to the group of the balancers', () => {
     const listens = nginx.listens?.({ ...context(WEB[0] as HostView, nginx.options.parse({ content: 'site', port: 8888 })) })
     expect(listens).toEqual([{ service: 'site', port: 8888, protocol: 'tcp', from: [{ group: 'load_balancers' }], encrypted: true }])
   })
 
-  it('does not take an empty group for nobody', () => {
+  it('reports an empty group of balancers', () => {
     const wrong = nginx.options.parse({ content: 'site', balancers: 'load_balancer' })
     expect(nginx.check?.(context(WEB[0] as HostView, wrong))?.[0]?.path).toEqual(['balancers'])
     expect(nginx.check?.(context(WEB[0] as HostView, options))).toEqual([])
   })
 
-  it('goes back without looking at what the project has now', () => {
+  it('rolls back without reading the content of the project', () => {
     const gone = () => {
       throw new Error('looked')
     }
@@ -116,7 +116,7 @@ describe('nginx', () => {
     expect(back.map(keyOf)).toContain('release:/var/www/provision/site')
   })
 
-  it('answers names that no site has with none of the sites', () => {
+  it('serves no site for unknown host names', () => {
     const named = [{ name: 'shop', hosts: ['shop.test'], content: 'shop' }]
     expect(main).not.toContain('server_name _;')
     const own = textOf(declared({ sites: named }), '/etc/nginx/nginx.conf')
@@ -124,7 +124,7 @@ describe('nginx', () => {
     expect(textOf(declared({ sites: named }), '/etc/nginx/provision/shop.conf')).not.toContain('default_server')
   })
 
-  it('keeps files as long as the patterns say', () => {
+  it('sets the caching time by pattern', () => {
     const site = { name: 'shop', content: 'shop', cache: { '*.css': 60, '/assets/**': 'forever', 'sw.js': 'never' } }
     const text = textOf(declared({ sites: [site] }), '/etc/nginx/provision/shop.conf')
     const rules = [...text.matchAll(/"~(\S+)" "([^"]+)";/g)].map(([, pattern = '', value]) => [new RegExp(pattern), value] as const)
@@ -139,13 +139,13 @@ describe('nginx', () => {
     ])
   })
 
-  it('compresses nothing that an application answers, and sends it no request twice', () => {
+  it('does not compress responses of applications, and does not retry their requests', () => {
     const text = textOf(declared({ sites: [{ name: 'api', proxy: 'http://127.0.0.1:3000' }] }), '/etc/nginx/provision/api.conf')
     expect(text).not.toMatch(/gzip|brotli/)
     expect(text).toContain('proxy_next_upstream off;')
   })
 
-  it('runs an application with its secrets in a file of its own', () => {
+  it('runs an application with its secrets in a separate file', () => {
     const app = { command: '/usr/bin/node server.js', port: 3000, environment: { KEY: 'a "quoted" $poison' }, memory: '256m' }
     const all = declared({ sites: [{ name: 'api', app }] })
     const variables = contentOf(all, '/etc/provision/provision-app-api.env')
@@ -160,17 +160,21 @@ describe('nginx', () => {
   })
 
   it.each<[string, object, readonly (readonly PropertyKey[])[]]>([
-    ['nothing', {}, [[]]],
-    ['a site of two sorts', { sites: [{ name: 'a', content: 'x', proxy: 'http://127.0.0.1:1' }] }, [['sites', 0]]],
-    ['a site of none', { sites: [{ name: 'a' }] }, [['sites', 0]]],
+    ['no site', {}, [[]]],
+    ['a site with content and proxy', { sites: [{ name: 'a', content: 'x', proxy: 'http://127.0.0.1:1' }] }, [['sites', 0]]],
+    ['a site without content, proxy and app', { sites: [{ name: 'a' }] }, [['sites', 0]]],
     [
-      'two of one name',
+      'two sites with one name',
       { sites: ['a.test', 'b.test'].map((host) => ({ name: 'a', hosts: [host], content: 'x' })) },
       [['sites', 1, 'name']],
     ],
-    ['two for every name', { content: 'x', sites: [{ name: 'a', content: 'x' }] }, [['sites', 0]]],
-    ['two for one name', { sites: ['a', 'b'].map((name) => ({ name, hosts: ['x.test'], content: 'x' })) }, [['sites', 1, 'hosts']]],
-  ])('complains of %s', (_, written, paths) => {
+    ['two sites for all host names', { content: 'x', sites: [{ name: 'a', content: 'x' }] }, [['sites', 0]]],
+    [
+      'two sites with one host name',
+      { sites: ['a', 'b'].map((name) => ({ name, hosts: ['x.test'], content: 'x' })) },
+      [['sites', 1, 'hosts']],
+    ],
+  ])('reports %s', (_, written, paths) => {
     expect(nginx.check?.(context(WEB[0] as HostView, nginx.options.parse(written)))?.map(({ path }) => path)).toEqual(paths)
   })
 
@@ -186,7 +190,7 @@ describe('nginx', () => {
     [{ name: 'a', health: '/a"b' }],
     [{ name: 'a', cache: { '(x': 1 } }],
     [{ name: 'a', app: { command: 'node', port: 1 } }],
-  ])('refuses the site %o', (site) => {
+  ])('rejects the site %o', (site) => {
     expect(nginx.options.safeParse({ sites: [site] }).success).toBe(false)
   })
 })
@@ -205,7 +209,7 @@ describe('haproxy-tls', () => {
   const resources = haproxy.resources(context(LB, options))
   const text = textOf(resources, '/etc/haproxy/haproxy.cfg')
 
-  it('starts on placeholders and orders certificates once it runs', () => {
+  it('starts with placeholders and orders certificates afterwards', () => {
     expect(resources.map(keyOf)).toEqual([
       'package:haproxy',
       'package:openssl',
@@ -232,14 +236,14 @@ describe('haproxy-tls', () => {
     ])
   })
 
-  it('answers the authority with a thumbprint that may not be known yet', () => {
+  it('answers challenges with a thumbprint that may not be known yet', () => {
     expect(isKnown(contentOf(resources, '/etc/haproxy/haproxy.cfg'))).toBe(false)
     expect(text).toContain(
       'lf-string "%[path,field(-1,/)].‹made in this run›" if { path_reg ^/\\.well-known/acme-challenge/[-_A-Za-z0-9]+$ }',
     )
   })
 
-  it('balances over the hosts that let it in, IPv6 in brackets', () => {
+  it('balances over the hosts that admit it, with IPv6 in brackets', () => {
     expect(text.match(/^ {4}server web.*$/gm)).toEqual(servers('10.0.0.12', '[fd00::13]'))
   })
 
@@ -255,47 +259,49 @@ describe('haproxy-tls', () => {
   })
 
   it.each([
-    ['nobody serves a site', []],
-    ['the web servers let only others in', [flow('web-01', [{ name: 'lb-02', addresses: ['10.0.0.20'] }])]],
-    ['the site is served by another group', [flow('lb-01', 'anyone')]],
-  ])('is refused where %s', (_, flows) => {
+    ['no host serves a site', []],
+    ['the web servers admit only other balancers', [flow('web-01', [{ name: 'lb-02', addresses: ['10.0.0.20'] }])]],
+    ['only another group serves the site', [flow('lb-01', 'anyone')]],
+  ])('is an input error if %s', (_, flows) => {
     expect(() => haproxy.resources(context(LB, options, { flows }))).toThrow(Problem)
   })
 
-  it('takes the first address of a server that is of a family of its own', () => {
+  it('uses the first address of a server in a family of the balancer', () => {
     const balancer = host('lb-01', 'fd00::11')
     const at = textOf(haproxy.resources(context(balancer, options)), '/etc/haproxy/haproxy.cfg')
     expect(at.match(/^ {4}server web.*$/gm)).toEqual(servers('[fd00::12]', '[fd00::13]'))
   })
 
   it.each([
-    ['of another family', host('web-01', 'fd00::12')],
-    ['by a name only', host('web-01', 'web-01.example.org')],
-  ])('is refused where a server is reached %s', (_, server) => {
+    ['has an address of another family', host('web-01', 'fd00::12')],
+    ['has a name only', host('web-01', 'web-01.example.org')],
+  ])('is an input error if a server %s', (_, server) => {
     const site = { hosts: [], group: () => [server], withRole: () => [] }
-    expect(() => haproxy.resources(context(host('lb-01', '10.0.0.11'), options, { site }))).toThrow(/web-01 has no address that lb-01/)
+    expect(() => haproxy.resources(context(host('lb-01', '10.0.0.11'), options, { site }))).toThrow(
+      /web-01 has no address in a family of lb-01/,
+    )
   })
 
   it.each([
-    ['two certificates for one file', { certificates: [{ names: ['a.test', 'b.test'] }, { names: ['A.test'] }] }, ['certificates', 1]],
-    ['a group of nobody', { certificates: [{ names: ['a.test'] }], backend: 'webs' }, ['backend']],
-    ['a wildcard without DNS', { certificates: [{ names: ['a.test', '*.a.test'] }] }, ['certificates', 0, 'names', 1]],
+    ['two certificates with one file', { certificates: [{ names: ['a.test', 'b.test'] }, { names: ['A.test'] }] }, ['certificates', 1]],
+    ['an empty group', { certificates: [{ names: ['a.test'] }], backend: 'webs' }, ['backend']],
+    ['a wildcard without DNS-01', { certificates: [{ names: ['a.test', '*.a.test'] }] }, ['certificates', 0, 'names', 1]],
     ['a site without a certificate', { certificates: [{ names: ['a.test'] }], sites: [{ names: ['b.test'] }] }, ['sites', 0, 'names', 0]],
     [
-      'a name of two sites',
+      'a name in two sites',
       { certificates: [{ names: ['a.test'] }], sites: [{ names: ['a.test'] }, { names: ['a.test'] }] },
       ['sites', 1, 'names', 0],
     ],
-  ])('refuses %s', (_, written, path) => {
+  ])('reports %s', (_, written, path) => {
     expect(haproxy.check?.(context(LB, haproxy.options.parse(written)))?.map((fault) => fault.path)).toEqual([path])
   })
 
-  it('takes names under a wildcard for covered', () => {
+  it('accepts names that a wildcard certificate covers', () => {
     const covered = { certificates: [{ names: ['*.a.test'] }], acme: { dns_hook: ['./dns.sh'] }, sites: [{ names: ['b.a.test'] }] }
     expect(haproxy.check?.(context(LB, haproxy.options.parse(covered)))).toEqual([])
   })
 
-  it('sends each name to its site, and nobody else anywhere', () => {
+  it('sends each name to its site, and no other name to a site', () => {
     const two = haproxy.options.parse({
       certificates: [{ names: ['a.test', 'b.test'] }],
       balance: 'leastconn',
@@ -321,12 +327,12 @@ describe('haproxy-tls', () => {
     expect(written.match(/ cookie web-0\d/g)).toEqual([1, 2].flatMap(() => [' cookie web-01', ' cookie web-02']))
   })
 
-  it('takes those out that it sends visitors to, and nobody else', () => {
+  it('drains its web servers, and no other hosts', () => {
     expect(haproxy.drains?.(context(LB, options), WEB[0] as HostView)?.out).toContain('server=web-01')
     expect(haproxy.drains?.(context(LB, options), LB)).toBeUndefined()
   })
 
-  it('sends what changes something to one server, once, unless that is wanted otherwise', () => {
+  it('sends requests other than GET to one server, once, unless retries are enabled', () => {
     expect(text.match(/^ {4}(use_backend|default_backend) .*$/gm)).toEqual([
       '    use_backend to-once if !METH_GET',
       '    default_backend web',
@@ -336,7 +342,7 @@ describe('haproxy-tls', () => {
     expect(textOf(haproxy.resources(context(LB, retrying)), '/etc/haproxy/haproxy.cfg')).not.toMatch(/once$/m)
   })
 
-  it('writes no line of more words than HAProxy reads', () => {
+  it('writes no line with more words than HAProxy accepts', () => {
     const names = Array.from({ length: 100 }, (_, i) => `n${i}.test`)
     const except = names.map((_, i) => `192.0.2.${i}`)
     const many = { certificates: names.map((name) => ({ names: [name] })), sites: [{ names }], rate_limit: { except } }
@@ -345,7 +351,7 @@ describe('haproxy-tls', () => {
     for (const name of [...names, ...except]) expect(written).toMatch(new RegExp(` ${name}( |$)`, 'm'))
   })
 
-  it('lets headers be added, replaced and taken away', () => {
+  it('adds, replaces and removes headers', () => {
     const headers = { 'x-frame-options': 'DENY', 'X-Test': '100%', 'Referrer-Policy': false, 'X-Home': '$HOME\\' }
     const written = textOf(
       haproxy.resources(context(LB, haproxy.options.parse({ certificates: [{ names: ['a.test'] }], headers }))),
@@ -353,12 +359,12 @@ describe('haproxy-tls', () => {
     )
     expect(written).toContain('set-header X-Frame-Options "DENY"')
     expect(written).toContain('set-header X-Test "100%%"')
-    // HAProxy would put in what its environment says.
+    // HAProxy would expand variables of its environment.
     expect(written).toContain('set-header X-Home "\\$HOME\\\\"')
     expect(written).toContain('del-header Referrer-Policy')
   })
 
-  it('refuses pages that are for no status, or too long', () => {
+  it('rejects error pages with an unknown status or above the size limit', () => {
     const given = haproxy.options.parse({ certificates: [{ names: ['a.test'] }], error_pages: 'pages' })
     const page = (path: string, size: number) => [
       { path, content: { type: 'local', path, sha256: '', size, open: () => Buffer.from('') } as const },
@@ -382,7 +388,7 @@ describe('haproxy-tls', () => {
     [{ certificates: [{ names: ['a.test'] }], health_path: '/a#b' }],
     [{ certificates: [{ names: ['a.test'] }], acme: { contact: 'nobody' } }],
     [{ certificates: [{ names: ['a.test'] }], acme: { cafile: 'x' } }],
-  ])('refuses %o', (written) => {
+  ])('rejects %o', (written) => {
     expect(haproxy.options.safeParse(written).success).toBe(false)
   })
 })
