@@ -25,13 +25,12 @@ const PAGE = `@@ -10,7 +10,7 @@
 -      <h1>It runs</h1>
 +      <h1>It works</h1>
        <p>
-         This page comes from a directory.
 `
 const deployment = {
   action: 'update',
   reason: '1 file changed',
   differences: [
-    { key: 'release', from: 'b43950c173ba', to: '3a236833c602' },
+    { key: 'release', from: '828db57334ec', to: 'e10a2330d9a6' },
     { key: 'changed', to: 'index.html' },
   ],
   diff: PAGE,
@@ -45,7 +44,11 @@ const plan = planOf(
     differences: [{ key: 'running', from: 'no', to: 'yes' }],
   }),
 )
-const hosts = ['lb-01', 'web-01', 'web-02'].map((host) => ({ host, resources: 15, changed: 0, failed: 0, unreachable: false }))
+const hosts = [
+  ['lb-01', 119],
+  ['web-01', 109],
+  ['web-02', 109],
+].map(([host, resources]) => ({ host: String(host), resources: Number(resources), changed: 0, failed: 0, unreachable: false }))
 
 /** What a run prints to a pipe; durations are replaced. */
 const printed = (ending: Pick<Ending, 'plan' | 'dryRun' | 'outcome'>): string => {
