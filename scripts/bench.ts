@@ -1,5 +1,5 @@
-// `npm run bench`: a converged `provision run` of the lab's three hosts against three parallel `ssh host true`, interleaved.
-// Whole processes, from start to exit. Needs the lab of `npm run demo`.
+// `npm run bench`: compares a converged `provision run` of the lab's three hosts with three parallel `ssh host true`, interleaved.
+// Measures whole processes, from start to exit. Needs the lab of `npm run demo`.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,11 +11,11 @@ const provision = fileURLToPath(new URL('../bin/provision.js', import.meta.url))
 
 const ask = (...words: readonly string[]): string => {
   const { status, stdout } = spawnSync(process.execPath, [provision, ...words], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })
-  if (status !== 0) throw new Error(`provision ${words.join(' ')} ended with ${status}: is the lab of \`npm run demo\` up?`)
+  if (status !== 0) throw new Error(`provision ${words.join(' ')} failed with exit status ${status}: start the lab with \`npm run demo\``)
   return stdout
 }
 
-/** Milliseconds until all of these commands have ended well. */
+/** Milliseconds until all of these commands have succeeded. Rejects if one fails. */
 const time = async (...commands: readonly (readonly string[])[]): Promise<number> => {
   const started = performance.now()
   await Promise.all(
@@ -24,7 +24,7 @@ const time = async (...commands: readonly (readonly string[])[]): Promise<number
         new Promise<void>((resolve, reject) => {
           const child = spawn(command, words, { stdio: ['ignore', 'ignore', 'inherit'] })
           child.on('error', reject)
-          child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${words.join(' ')} ended with ${code}`))))
+          child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${words.join(' ')} failed with exit status ${code}`))))
         }),
     ),
   )
@@ -48,7 +48,7 @@ try {
   for (let round = -1; round < ROUNDS; round += 1) {
     const run = await time([process.execPath, provision, 'run', '--output', 'plain'])
     const ssh = await time(...hosts.map((host) => ['ssh', '-F', config, host, 'true']))
-    // The first round warms caches of both.
+    // The first round fills the caches of both.
     if (round >= 0) {
       ours.push(run)
       theirs.push(ssh)

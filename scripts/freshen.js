@@ -4,19 +4,19 @@ import { join } from 'node:path'
 
 const sources = ['src', 'roles', 'scripts/build.ts', 'package-lock.json']
 
-/** Builds a checkout whose sources are newer than what was built from them. */
+/** Builds a checkout if its sources are newer than its build. Exits with 3 if that fails. */
 export const freshen = (root) => {
   const built = mtime(join(root, 'dist/main.js'))
   if (sources.every((source) => newest(join(root, source)) <= built)) return
   const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { encoding: 'utf8' })
   if (status === 0) return
-  process.stderr.write(`${stderr}provision could not be built from the sources of this checkout; correct them, then run it again.\n`)
+  process.stderr.write(`${stderr}provision could not be built from the sources of this checkout: correct them, then run it again.\n`)
   process.exit(3)
 }
 
 const mtime = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
-// A folder's own time tells of files that were removed.
+// The time of a folder changes when a file is removed from it.
 const newest = (path) => {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (!stat?.isDirectory()) return stat?.mtimeMs ?? 0
