@@ -58,7 +58,7 @@ describe('a thread that holds a lock', () => {
     const { status, said, seconds } = run('--dry-run')
     expect(status).toBe(1)
     expect(said).toMatch(
-      /✖ host-02\n[\s\S]*why {2}.*: the server does not answer, because a thread of it holds a lock: thread (\d+) of root, for \d+ s, User sleep: SELECT SLEEP\(…; to end it there: sudo mariadb -e "KILL \1"/,
+      /✖ host-02\n[\s\S]*why {2}.*: database server blocked by a thread that holds a lock: thread (\d+) of root, for \d+ s, User sleep: SELECT SLEEP\(…; to end it there: sudo mariadb -e "KILL \1"/,
     )
     expect(said).not.toContain('secret')
     expect(seconds).toBeLessThan(90)
@@ -131,7 +131,7 @@ it('a server that hangs is told apart from one that does not run', async () => {
   const { status, said, seconds } = run('--dry-run')
   await inside(spec, 'host-02', `kill -CONT ${pid}`)
   expect(status).toBe(1)
-  expect(said).toMatch(/✖ host-02\n[\s\S]*the server accepts connections and does not answer/)
+  expect(said).toMatch(/✖ host-02\n[\s\S]*database server accepts connections and does not answer/)
   expect(seconds).toBeLessThan(90)
   await whole(spec, SERVERS, 3)
 })

@@ -52,9 +52,7 @@ describe('a disk', () => {
     site({ size: 200_000 })
     const { status, stderr } = project.provision('run')
     expect(status).toBe(1)
-    expect(stderr).toMatch(
-      /^✖ one › role things › file:\/srv\/thing\n {2}what \/srv\/thing could not be written \(exit \d+\): \/srv is full\n/m,
-    )
+    expect(stderr).toMatch(/^✖ one › role things › file:\/srv\/thing\n {2}what \/srv\/thing not written \(exit \d+\): \/srv is full\n/m)
     expect(stderr).toMatch(
       /\/srv\/thing: No space left on device\n[\s\S]* {7}\/srv has \d+ KB left\n {2}fix {2}free space on \/srv, and run again; the previous content is intact$/m,
     )

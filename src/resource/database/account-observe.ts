@@ -2,21 +2,21 @@ import { grantName } from './account-sql.ts'
 import { readRows } from './client.ts'
 import { UNKNOWN } from './mariadb.ts'
 
-/** An account as the server has it. Of its password, only a digest of what the server keeps, salted anew at each look. */
+/** An account of the server. Its password appears only as a digest with a nonce that is new in every observation. */
 export interface Account {
-  /** How it logs in: a plugin, or `several ways`. */
+  /** Authentication plugin, or `several ways`. */
   readonly plugin: string
   readonly nonce: string
   readonly digest: string
   readonly tls: boolean
   readonly locked: boolean
-  /** `SELECT on shop.*`, sorted; `(grantable)` behind what it may hand on. */
+  /** `SELECT on shop.*`, sorted; with ` (grantable)` if the account may grant it to others. */
   readonly grants: readonly string[]
 }
 
 export type AccountState = Account | 'absent' | typeof UNKNOWN
 
-/** Everything about all accounts in one question, whatever their number. */
+/** One query about all accounts of the server. */
 export const accountsSql = (nonce: string): string => `SELECT 'account', User, Host,
  IF(JSON_EXISTS(Priv, '$.auth_or'), 'several ways', JSON_VALUE(Priv, '$.plugin')),
  SHA2(CONCAT('${nonce}', COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '')), 256),
@@ -26,7 +26,7 @@ UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.*'), PRIVILEGE_TYPE, I
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.TABLE_PRIVILEGES;
 SELECT 'role', User, Host, Role FROM mysql.roles_mapping;`
 
-/** Reads the answer for these accounts (`user@host`). */
+/** Parses the answer for these accounts (`user@host`). */
 export const readAccounts = (stdout: Buffer, nonce: string, ids: readonly string[]): ReadonlyMap<string, AccountState> => {
   const rows = readRows(stdout)
   if (rows === undefined) return new Map(ids.map((id) => [id, UNKNOWN]))

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { AccountSpec } from './account.ts'
 import { sqlName, sqlText } from './mariadb.ts'
 
-/** What `ALL` is on one database, in MariaDB 10.11. */
+/** Privileges of `ALL` on one database, in MariaDB 10.11. */
 export const ALL = [
   'ALTER',
   'ALTER ROUTINE',
@@ -27,16 +27,16 @@ export const ALL = [
 
 const sha1 = (bytes: string | Uint8Array) => createHash('sha1').update(bytes).digest()
 
-/** What the server keeps of a password (mysql_native_password), whatever characters that has. */
+/** The hash that the server stores for a password (mysql_native_password). */
 export const nativeHash = (password: string): string =>
   `*${sha1(sha1(Buffer.from(password)))
     .toString('hex')
     .toUpperCase()}`
 
-/** One privilege in one place, in the words of a plan. */
+/** A privilege on a target, as a plan shows it. */
 export const grantName = (privilege: string, on: string): string => `${privilege} on ${on}`
 
-/** Brings an account to its state, knowing which grants it has: what is too much is taken before what is missing is given. */
+/** SQL that brings an account to its spec. Excess grants are revoked before missing ones are granted. */
 export const accountSql = (spec: AccountSpec, has: readonly string[]): string => {
   const name = `${sqlText(spec.user)}@${sqlText(spec.host)}`
   if (spec.state === 'absent') return `DROP USER IF EXISTS ${name};\n`
@@ -55,7 +55,7 @@ const revokeSql = (grant: string, name: string): string => {
   return `REVOKE ${privilege} ON ${grantTarget(on)} FROM ${name};\n${revokeOption}`
 }
 
-/** Where a grant holds. In the name of a database, `_` and `%` stand for other characters unless they are escaped. */
+/** The target of a grant in SQL. In the name of a database, `_` and `%` are wildcards unless they are escaped. */
 const grantTarget = (on: string): string => {
   if (on === '*.*') return on
   const end = on.indexOf('.')

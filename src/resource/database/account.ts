@@ -29,16 +29,16 @@ const schema = z
   .strictObject({
     user: z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$|^$/, 'must be the name of an account: letters, digits, underscores, dots and dashes'),
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$|^$/, 'must be an account name: letters, digits, underscores, dots and dashes'),
     host: z
       .string()
-      .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be where it comes from: %, localhost, an address, or a network')
+      .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be the host of the client: %, localhost, an address, or a network')
       .default('%'),
     state: z.enum(['present', 'absent']).default('present'),
-    /** Its password; without one, it is for the account of the same name on the host itself, through the socket. */
+    /** The password. Without one, the system account of the same name on the host may log in through the socket. */
     password: z
       .custom<Secret>(isSecret, 'must be a secret')
-      // Only what the server itself keeps of a password ever comes to a host.
+      // Only the hash that the server stores is sent to a host.
       .transform((password) => new Secret(nativeHash(password.reveal())))
       .optional(),
     grants: z.array(grant).default([]),
@@ -46,11 +46,11 @@ const schema = z
   })
   .refine(({ host, password, state }) => state === 'absent' || host === 'localhost' || password !== undefined, {
     path: ['password'],
-    message: 'an account that comes over the network needs a password',
+    message: 'must be set for an account that connects over the network',
   })
   .refine(({ host, grants }) => host === 'localhost' || grants.every(({ on }) => on !== '*.*'), {
     path: ['grants'],
-    message: 'an account that comes over the network may do things in databases of its own only',
+    message: 'must not contain *.* for an account that connects over the network',
   })
 
 export type AccountSpec = z.output<typeof schema>
@@ -62,15 +62,15 @@ const accountsQuery = (specs: readonly AccountSpec[]) => {
   return { script: queryScript(accountsSql(nonce)), parse: (stdout: Buffer) => readAccounts(stdout, nonce, specs.map(idOf)) }
 }
 
-/** Where the server did not run when it was looked at, it does now, and may have grants that are too much. */
+/** Observes an account again if its server did not run at the observation: it may have excess grants. */
 function* currentState(spec: AccountSpec): Generator<Step, AccountState, Answer> {
   const { script, parse } = accountsQuery([spec])
   return parse((yield { do: 'shell', script }).stdout).get(idOf(spec)) ?? UNKNOWN
 }
 
 /**
- * Who may log in to a server, or to all servers of a cluster, and what they may do there: exactly that. Who comes over the network
- * must use TLS. A password is compared by a digest, and never read back.
+ * An account of a server, or of all servers of a cluster, with exactly these grants. Connections over the network require TLS. Passwords
+ * are compared by digest and never read back.
  */
 export const databaseAccount = defineKind({
   name: 'database-account',
@@ -89,19 +89,19 @@ export const databaseAccount = defineKind({
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
   },
 
-  orphan: { keep: 'an application may still log in with it; declare it with state: absent to remove it' },
+  orphan: { keep: 'an application may still use it; declare it with state: absent to delete it' },
 
   *apply(work: readonly Work<AccountSpec, AccountState>[]): Steps {
     const done: string[] = []
     for (const { id, spec, state } of work) {
       const now = state === UNKNOWN ? yield* currentState(spec) : state
       const input = new Secret(accountSql(spec, typeof now === 'string' ? [] : now.grants))
-      const answer = yield { do: 'shell', script: executeScript(), input, doing: 'seeing to accounts of the database' }
+      const answer = yield { do: 'shell', script: executeScript(), input, doing: 'changing database accounts' }
       if (answer.code !== 0)
         throw new HostRefusal(
-          `account ${id} could not be changed`,
+          `database account ${id} not changed`,
           lastLines(answer.stderr),
-          'the server must run, and belong to the part of its cluster that has the majority',
+          'start the server, and make sure that it belongs to the majority of its cluster',
           { done },
         )
       done.push(id)
@@ -117,7 +117,7 @@ const differencesOf = (spec: AccountSpec, state: Exclude<AccountState, string>):
   const [has, desired] = [state.grants, spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))]
   const [more, less] = [desired.filter((one) => !has.includes(one)), has.filter((one) => !desired.includes(one))]
   return [
-    ...(state.plugin === plugin ? [] : [{ key: 'logs in by', from: state.plugin, to: plugin }]),
+    ...(state.plugin === plugin ? [] : [{ key: 'authentication', from: state.plugin, to: plugin }]),
     ...(state.plugin === plugin && passwordDiffers ? [{ key: 'password' }] : []),
     ...(!isLocal && !state.tls ? [{ key: 'tls required', from: 'no', to: tls }] : []),
     ...(state.locked ? [{ key: 'locked', from: 'yes', to: 'no' }] : []),

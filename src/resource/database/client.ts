@@ -2,16 +2,16 @@ import { quote } from '../../shell/quote.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { sqlText } from './mariadb.ts'
 
-/** Socket of the server on its own host. Its directory belongs to the account mysql. */
+/** Socket of the server. Its directory belongs to the account mysql. */
 const SOCKET = '/run/mysqld/mysqld.sock'
 
 /** Limit of one wait for a lock, in seconds; the server's own default is a day. Also limits the wait for the server's greeting. */
 const LOCK_S = 10
 
-/** Limit of one statement, in seconds. The server keeps it, except while flow control of a cluster holds back a commit. */
+/** Limit of one statement, in seconds. The server enforces it, except while flow control of a cluster delays a commit. */
 const STATEMENT_S = 40
 
-/** Limit of a client, in seconds: it also ends where the server stops answering. */
+/** Limit of a client process, in seconds, also if the server stops answering. */
 const CLIENT_S = 60
 
 /**
@@ -25,13 +25,13 @@ export const mariadbWithin = (seconds: number, unlimited = false): string => {
   return `perl -e 'alarm ${seconds};exec@ARGV;exit 127' mariadb --no-defaults --socket=${SOCKET} --local-infile=0 --connect-timeout=${LOCK_S} --init-command='SET ${limits.join(',')}' --default-character-set=utf8mb4 --loose-print-query-on-error=0 -NB`
 }
 
-/** The client of every statement and question that ends within seconds. */
+/** The client for all statements except long ones. */
 export const MARIADB = mariadbWithin(CLIENT_S)
 
-/** The beginning of a statement, up to its first value: a value may be a secret. */
+/** The beginning of a statement, up to its first value, which could be a secret. */
 const SHOWN = `REGEXP_SUBSTR(REGEXP_REPLACE(p.INFO, '[[:space:]]+', ' '), '^[^''"0-9]{1,80}')`
 
-/** The oldest threads that can hold a lock, and flow control of the cluster. A session that idles in a transaction keeps its locks. */
+/** The oldest threads that may hold a lock, and flow control of the cluster. A session idle in a transaction keeps its locks. */
 const BLOCKERS = `SELECT CONCAT('thread ', p.ID, ' of ', p.USER, ', for ', GREATEST(p.TIME, COALESCE(t.AGE, 0)), ' s, ',
  IF(p.INFO IS NULL, 'idle in a transaction', CONCAT(p.STATE, ': ', COALESCE(${SHOWN}, ''), '…')),
  IF(p.USER = 'system user', ' (it applies what another server wrote)', CONCAT('; to end it there: sudo mariadb -e "KILL ', p.ID, '"')))
@@ -51,8 +51,9 @@ const FAILED = `failed() {
 }`
 
 /**
- * A script that asks the server. A request with several such scripts waits only once for a server that is silent. Its last line is `end` after a whole answer; `down` where the server does not run; `blocked` after
- * what blocks the question; `silent` where the server accepts connections and does not answer.
+ * A script that sends a query to the server. Its last line is the outcome: `end` after a complete answer, `down` if the server does not
+ * run, `blocked` after the blocking threads, `silent` if the server accepts connections and does not answer. Several such scripts in one
+ * request wait only once for a silent server.
  */
 export const queryScript = (sql: string, flags = ''): string => `${FAILED}
 unanswered() { failed "$1"; [ $v != blocked ] || { echo; ${BLOCKERS_SCRIPT} || v=silent; }; [ $v != silent ] || silent=1; echo $v; }
@@ -63,12 +64,12 @@ SELECT 'end';
 SQL
 else echo down; fi`
 
-/** A question about a table of the schema mysql that not every server has: no rows where it is missing. */
+/** A query of a table of the schema mysql that some servers do not have; no rows if it is missing. */
 export const ifTableExists = (table: string, sql: string): string =>
   `SELECT IF(COUNT(*) = 0, 'DO 0', ${sqlText(sql)}) INTO @question FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = ${sqlText(table)};
 EXECUTE IMMEDIATE @question;`
 
-/** The rows of an answer to `askScript`, as fields; undefined where the server does not run. Throws `Refused` where it is not whole. */
+/** Rows and fields of an answer to `queryScript`. Undefined if the server does not run. Throws `HostRefusal` if the answer is incomplete. */
 export const readRows = (stdout: Buffer): readonly (readonly string[])[] | undefined => {
   const lines = stdout.toString().split('\n').slice(0, -1)
   switch (lines.pop()) {
@@ -78,32 +79,32 @@ export const readRows = (stdout: Buffer): readonly (readonly string[])[] | undef
       return undefined
     case 'blocked':
       throw new HostRefusal(
-        'the server does not answer, because a thread of it holds a lock',
-        lines.slice(lines.lastIndexOf('') + 1).join('\n') || 'no thread shows that it holds one: see SHOW PROCESSLIST there',
-        'end the thread that holds the lock, then run again',
+        'database server blocked by a thread that holds a lock',
+        lines.slice(lines.lastIndexOf('') + 1).join('\n') || 'the process list does not show the thread: see SHOW PROCESSLIST on the host',
+        'kill the thread that holds the lock, then run again',
       )
     case 'silent':
       throw new HostRefusal(
-        'the server accepts connections and does not answer',
-        `nothing came within ${LOCK_S} s`,
-        'see `systemctl status mariadb` there; where it hangs, restart it, then run again',
+        'database server accepts connections and does not answer',
+        `no greeting within ${LOCK_S} s`,
+        'see `systemctl status mariadb` on the host; restart it if it hangs, then run again',
       )
     default:
-      throw new HostRefusal('the server answered only in part', 'its answer has no end', 'see that it runs, and run again')
+      throw new HostRefusal('database server answered incompletely', 'the answer has no end mark', 'check that it runs, then run again')
   }
 }
 
-// What the client writes for characters that would break a line or a field.
+// Escapes of the client for characters that would break a line or a field.
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', '0': '\0', '\\': '\\' }
 const unescaped = (field: string): string => field.replace(/\\(.)/g, (whole, c: string) => ESCAPES[c] ?? whole)
 
-/** Defines `blocked`, which ends a script whose client failed: stderr names the threads that can block it and how to end them. */
+/** Defines `blocked`, which ends a script whose client failed. Stderr names the threads that may block it and how to kill them. */
 export const DEFINE_BLOCKED = `${FAILED}
 blocked() { cat "$T/m" >&2; failed "$1"; [ $v != blocked ] || ${BLOCKERS_SCRIPT} >&2; exit "$1"; }`
 
-/** A command of a script with `blocked`: a client that reads statements from its standard input. */
+/** A client that reads statements from standard input, for scripts with `DEFINE_BLOCKED`. */
 export const executeCommand = (client = MARIADB): string => `{ ${client} 2>"$T/m" || blocked $?; }`
 
-/** A script that sends statements to the server: these, or those of its standard input. */
+/** A script that executes statements: `sql`, or its standard input. */
 export const executeScript = (sql?: string): string => `${DEFINE_BLOCKED}
 ${executeCommand()}${sql === undefined ? '' : ` <<'SQL'\n${sql}\nSQL`}`

@@ -8,17 +8,17 @@ import { isLead, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
 
 const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/)
 
-/** The name of a database: a directory on the host, and a word in SQL. */
+/** The name of a database: a directory on the host, an identifier in SQL. */
 export const databaseName = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'must be the name of a database: letters, digits, underscores and dashes, at most 64')
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'must be a database name: letters, digits, underscores and dashes, at most 64')
   .refine((name) => !SYSTEM.includes(name.toLowerCase()), 'must not be a database of the server itself')
 
 const SYSTEM = ['mysql', 'information_schema', 'performance_schema', 'sys']
 
-/** Servers that hold the same: in a cluster, what one is told all have. */
+/** Options for servers that share their data: in a cluster, a statement on one server changes all. */
 export const servers = {
-  /** The hosts of the servers, in the order in which they are asked to do it. */
+  /** Hosts of the servers. The first that runs applies changes. */
   servers: z.array(z.string()).min(1),
   me: z.string(),
 }
@@ -28,7 +28,7 @@ const schema = z.strictObject({
   state: z.enum(['present', 'absent']).default('present'),
   charset: word.default('utf8mb4'),
   collation: word.default('utf8mb4_unicode_ci'),
-  /** With `absent`: whether it goes with all that is in it. Without, one that has tables stays, and every plan says so. */
+  /** With `absent`: delete it with all its tables. Otherwise a database with tables is kept, and every plan warns about it. */
   loseAllRows: z.boolean().default(false),
   ...servers,
 })
@@ -51,7 +51,7 @@ export const database = defineKind({
       const found = new Map(
         (rows ?? []).map(([name = '', charset = '', collation = '', tables = '']) => [
           name,
-          { charset, collation, tables: wholeNumber(tables, `how many tables ${name} has`) },
+          { charset, collation, tables: wholeNumber(tables, `the number of tables in ${name}`) },
         ]),
       )
       return new Map(specs.map(({ name }): [string, DatabaseState] => [name, rows === undefined ? UNKNOWN : (found.get(name) ?? 'absent')]))
@@ -65,7 +65,7 @@ export const database = defineKind({
     if (spec.state === 'absent')
       return state === 'absent' || isKept(spec, state)
         ? undefined
-        : { action: 'delete', certainty: 'exact', reason: `goes with ${state.tables} tables`, differences: [] }
+        : { action: 'delete', certainty: 'exact', reason: `declared absent, with ${state.tables} tables`, differences: [] }
     if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differing({ charset, collation }, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
@@ -73,27 +73,27 @@ export const database = defineKind({
 
   notices: (spec, state) =>
     spec.state === 'absent' && state !== 'absent' && state !== UNKNOWN && isKept(spec, state)
-      ? [`database ${spec.name} stays, because it has ${state.tables} tables: with lose_all_rows: true it goes with them`]
+      ? [`database ${spec.name} is kept because it has ${state.tables} tables; set lose_all_rows: true to delete it with them`]
       : [],
 
-  orphan: { keep: 'it holds rows; declare it with state: absent to remove it' },
+  orphan: { keep: 'it holds data; declare it with state: absent to delete it' },
   apply: (work: readonly Work<DatabaseSpec, DatabaseState>[]) =>
     inTurn(work, ({ spec }) => executeScript(sqlOf(spec)), {
-      doing: 'seeing to databases',
-      failed: (id) => `database ${id} could not be changed`,
-      fix: 'the server must run, and belong to the part of its cluster that has the majority',
+      doing: 'changing databases',
+      failed: (id) => `database ${id} not changed`,
+      fix: 'start the server, and make sure that it belongs to the majority of its cluster',
     }),
 })
 
 const isKept = ({ loseAllRows }: DatabaseSpec, state: { readonly tables: number }): boolean => state.tables > 0 && !loseAllRows
 
-/** What may be told of something in a server that does not run: where it is still to be installed, nothing is there. */
+/** The change of a resource in a server that does not run. If the server is still to be installed, the resource is missing. */
 export const planUnknown = (state: 'present' | 'absent', coming: boolean): Change | undefined => {
   if (!coming)
     return {
       action: state === 'absent' ? 'delete' : 'update',
       certainty: 'dependent',
-      reason: 'seen to when the server runs',
+      reason: 'server not running, checked once it runs',
       differences: [],
     }
   return state === 'absent' ? undefined : { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
@@ -101,7 +101,7 @@ export const planUnknown = (state: 'present' | 'absent', coming: boolean): Chang
 
 const sqlOf = (spec: DatabaseSpec): string => (spec.state === 'absent' ? dropSql(spec) : createSql(spec))
 
-// Whether it has tables may not have been known when it was planned.
+// The number of tables may have been unknown at planning.
 const dropSql = ({ name, loseAllRows }: DatabaseSpec): string =>
   loseAllRows
     ? `DROP DATABASE IF EXISTS ${sqlName(name)};`

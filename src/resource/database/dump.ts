@@ -14,11 +14,11 @@ const isLocal = (value: unknown): value is LocalFile =>
 
 const schema = z
   .strictObject({
-    /** What it is called, in the project. */
+    /** Its name in the project. */
     name: z.string().min(1),
-    /** A compressed dump (`.sql.gz`) of the project, as backups are once they are decrypted. */
+    /** A compressed dump (`.sql.gz`) in the project, such as a decrypted backup. */
     content: z.custom<LocalFile>(isLocal, 'must be a file of the project'),
-    /** All of it, in place of what is there; without, only tables that are missing. */
+    /** Replace existing tables too; otherwise only missing tables are restored. */
     loseRowsWrittenSince: z.boolean().default(false),
     ...servers,
   })
@@ -26,7 +26,7 @@ const schema = z
 
 export type DumpSpec = z.output<typeof schema>
 
-/** Which of the dump's tables are in the server, and the digests of dumps that replaced everything; or that the server does not run. */
+/** Tables in the server, and the digests of dumps that replaced existing tables. */
 export type DumpState = { readonly tables: readonly string[]; readonly replacedBy: readonly string[] } | typeof UNKNOWN
 
 const RECORD = '/var/lib/provision/database-dumps'
@@ -43,17 +43,14 @@ const observeDumps = (specs: readonly DumpSpec[]): KindQuery<DumpState> => ({
   },
 })
 
-/** Tables that are there as a whole: one whose bringing back was cut off is missing. */
+/** Complete tables. A table whose restore was interrupted counts as missing. */
 const readTables = (stdout: Buffer): readonly string[] | undefined => {
   const rows = readRows(stdout)
   const cut = new Set(rows?.flatMap(([name = '', how]) => (how === 'cut' ? [name] : [])))
   return rows?.flatMap(([name = '', how]) => (how === undefined && name !== RESTORING && !cut.has(name) ? [name] : []))
 }
 
-/**
- * Names the tables that are being brought back, for as long as they are. It is in the server, not on a disk beside it, so that whichever
- * server is asked the next time knows it.
- */
+/** A table that lists the tables being restored. It lies in the server, so that every server of a cluster knows of an interrupted restore. */
 const RESTORING = 'mysql.provision_restoring'
 
 const TABLES_SCRIPT = queryScript(`${ifTableExists('provision_restoring', `SELECT name, 'cut' FROM ${RESTORING}`)}
@@ -63,7 +60,7 @@ const markRestoring = (names: readonly string[]): string =>
   `CREATE TABLE IF NOT EXISTS ${RESTORING} (name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY) ENGINE=InnoDB;
 REPLACE INTO ${RESTORING} VALUES ${names.map((name) => `(${sqlText(name)})`).join(', ')};`
 
-/** The tables of a dump that are missing in a server, or in all servers of a cluster, are brought back from it. */
+/** Restores missing tables of a server, or of all servers of a cluster, from a dump. */
 export const databaseDump = defineKind({
   name: 'database-dump',
   schema,
@@ -79,32 +76,33 @@ export const databaseDump = defineKind({
     if (!spec.loseRowsWrittenSince)
       return missing.length === 0
         ? undefined
-        : { action: 'create', certainty: 'exact', reason: `${missing.length} tables are missing`, differences }
+        : { action: 'create', certainty: 'exact', reason: `${missing.length} tables missing`, differences }
     if (state.replacedBy.includes(spec.content.sha256)) return undefined
     const replaced = spec.tables.length - missing.length
-    return { action: 'update', certainty: 'exact', reason: `replaces ${replaced} tables as they are now`, differences: [] }
+    return { action: 'update', certainty: 'exact', reason: `${replaced} existing tables to be replaced`, differences: [] }
   },
 
-  // The rows that it restored are the database's own.
+  // Restored rows belong to the database.
   orphan: { forget: true },
 
   *apply(work: readonly Work<DumpSpec, DumpState>[]): Steps {
     for (const { id, spec, state } of work) {
-      // Where the server did not run when it was looked at, it does now.
+      // The server may have been started since the observation.
       const now = state === UNKNOWN ? readTables((yield { do: 'shell', script: TABLES_SCRIPT }).stdout) : state.tables
-      if (now === undefined) throw new HostRefusal(`${id} is not brought back`, 'the server does not run')
+      if (now === undefined)
+        throw new HostRefusal(`${id} not restored`, 'the database server does not run', 'start the server, then run again')
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
       const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
-      // Where only a part of the dump comes, the shell reads its end all the same, and goes on.
+      // If the dump arrives incomplete, the shell still reads the rest of the input and can run further requests.
       const script = `${DEFINE_BLOCKED}
 printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${quote(markRestoring(wanted))} | ${executeCommand()} || exit 1
 { gunzip -c || : >"$T/cut"; } | ${part} | ${executeCommand(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo 'DROP TABLE ${RESTORING}' | ${executeCommand()} || exit 1
 ${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
-      const doing = `bringing back ${wanted.length} tables from ${id}`
+      const doing = `restoring ${wanted.length} tables from ${id}`
       if (wanted.length > 0)
         requireSuccess(
           yield { do: 'shell', script: `{ ${script}\n}`, input: spec.content.open(), doing, withinMs: DATA_MS },
-          `${id} could not be brought back`,
+          `${id} not restored`,
         )
     }
   },
@@ -131,7 +129,7 @@ export const tablesIn = (content: LocalFile): readonly string[] => {
 
 const unquoted = (name: string): string => Buffer.from(name.replaceAll('``', '`'), 'latin1').toString()
 
-/** Of a dump, what comes before everything, what chooses a database, and these tables. In the rows, no line begins with two dashes. */
+/** Prints the header of a dump, the statements that select a database, and these tables. No line of a row begins with two dashes. */
 export const PART = `
 FNR == 1 && !known { known = 1; while ((getline line < wanted) > 0) want[line] = 1; on = 1 }
 /^-- Current Database: / { database = substr($0, 23, length($0) - 23); gsub(/\`\`/, "\`", database); on = 1 }

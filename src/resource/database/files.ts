@@ -1,17 +1,17 @@
 import { quote } from '../../shell/quote.ts'
 
 /**
- * The data directory belongs to the account mysql, which can put a link, a FIFO or an endless file at any path below it. Root therefore
- * does nothing there by itself, except to look at names with builtins of the shell.
+ * The data directory belongs to the account mysql, which can create a link, a FIFO or an endless file at any path below it. Root therefore
+ * only lists names there, with builtins of the shell.
  */
 
-/** Before a program that runs as the account mysql. */
+/** Prefix of a command that runs as the account mysql. */
 export const SETPRIV = 'setpriv --reuid=mysql --regid=mysql --init-groups --no-new-privs'
 
 /**
- * Prints the beginning of a file of the data directory as the account mysql; nothing where the file is missing. Fails where it is not a
+ * Prints the beginning of a file of the data directory as the account mysql; nothing if the file is missing. Fails if it is not a
  * regular file. One process that changes its account and runs no other program: mysql can neither trace it nor take its descriptors.
- * @param show - Perl that prints what is wanted of `$b`, up to 4096 bytes
+ * @param show - Perl that prints a part of `$b`, which holds up to 4096 bytes
  */
 export const readAsMysql = (path: string, show = 'print $b'): string =>
   `perl -MFcntl -e ${quote(`alarm 20; my ($u, $g) = (getpwnam "mysql")[2, 3]; exit if !$u; $) = "$g $g"; $( = $g; ($<, $>) = ($u, $u); die "no way to become mysql" if $< != $u || $> != $u || $) + 0 != $g;
@@ -26,6 +26,6 @@ export const DEFINE_AS_MYSQL = `as_mysql() {
   read -r c <"$T/c"; return "$c"
 }`
 
-/** A command of a script with `as_mysql` that prints nothing when all is well. */
+/** A command for scripts with `DEFINE_AS_MYSQL`. It prints nothing if it succeeds. */
 export const asMysql = (script: string, seconds = 60): string =>
   `{ as_mysql ${seconds} ${quote(script)} || { printf '%s\\n' "$said" >&2; false; }; }`

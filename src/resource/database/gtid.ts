@@ -1,9 +1,9 @@
 import { HostRefusal } from '../kind/step.ts'
 
-/** How far the data of a server goes: of each domain the last transaction, as MariaDB writes it (`0-1-490,1-2-14`). */
+/** The replication position of a server: the last transaction of each domain (`0-1-490,1-2-14`). */
 export type Position = ReadonlyMap<string, bigint>
 
-/** Reads one. Throws `Refused` at what is no position of MariaDB's, for nothing may be decided by it. */
+/** Parses a position. Throws `HostRefusal` if it is not a MariaDB position. */
 export const readPosition = (text: string): Position =>
   new Map(
     text
@@ -19,12 +19,12 @@ export const readPosition = (text: string): Position =>
 
 const invalidPosition = (text: string): HostRefusal =>
   new HostRefusal(
-    'a server does not say how far its data go',
-    `${JSON.stringify(text.slice(0, 80))} is no position`,
-    'see SELECT @@gtid_current_pos and SHOW SLAVE STATUS there',
+    'replication position of a server is not readable',
+    `${JSON.stringify(text.slice(0, 80))} is not a MariaDB position`,
+    'see SELECT @@gtid_current_pos and SHOW SLAVE STATUS on the host',
   )
 
-/** Whether a server that stands at one position has everything up to the other, if both are of one history. */
+/** Whether a server at position `has` has every transaction up to `wanted`. Both must belong to the same history. */
 export const covers = (has: string, wanted: string): boolean => {
   const own = readPosition(has)
   return [...readPosition(wanted)].every(([domain, sequence]) => (own.get(domain) ?? -1n) >= sequence)

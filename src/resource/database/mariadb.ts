@@ -1,29 +1,29 @@
-/** Where Debian's server keeps its data. */
+/** Data directory of Debian's server. */
 export const DATA = '/var/lib/mysql'
 
-/** However much data there are, a day is enough to bring them all; a link that is dead is noticed long before. */
+/** Limit of a transfer of all data, in milliseconds: a day. A dead connection is detected much earlier. */
 export const DATA_MS = 24 * 3_600_000
 
 /**
- * Prints `database NAME` for each of the server's own, whether or not it runs: each directory in the data directory is a database.
- * Builtins only. They read names and nothing else; a name of several lines, which no database has, could pass for another answer.
+ * Prints `database NAME` for every database, whether or not the server runs: each directory in the data directory is one. Builtins only.
+ * Names with line breaks, which no database has, are skipped because they could be read as another answer.
  */
 export const LIST_DATABASES = `for d in ${DATA}/*/; do d=\${d%/}; case \${d##*/} in '*'|*'
 '*|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${d##*/}" ;; esac; done`
 
-/** What a host says of a thing in its server while that does not run. */
+/** State of a resource in a server that does not run. */
 export const UNKNOWN = 'unknown'
 
-/** A text as SQL has it, where backslashes escape. It is one line, so that it ends no here-document that it stands in. */
+/** Quotes a text for SQL with backslash escapes. The result is one line, so it cannot end a here-document. */
 export const sqlText = (value: string): string =>
   `'${value.replace(/[\\'\n\0]/g, (c) => (c === '\n' ? '\\n' : c === '\0' ? '\\0' : `\\${c}`))}'`
 
-/** A name of something as SQL has it. */
+/** Quotes an identifier for SQL. */
 export const sqlName = (name: string): string => `\`${name.replaceAll('`', '``')}\``
 
 /**
- * Whether it is this host that changes what is in the servers of a cluster, which all of them share: the first in their order whose
- * server runs; where none does, the first that was reached.
+ * Whether this host applies changes to data that all servers share: it is the first whose server runs, or, if none runs, the first that
+ * was reached.
  */
 export const isLead = (me: string, servers: readonly string[], members: ReadonlyMap<string, unknown>): boolean => {
   const reached = servers.filter((host) => members.has(host) || host === me)

@@ -9,7 +9,7 @@ import { saveScript } from './undo.ts'
 
 type FileWork = Work<FileSpec, FileState>
 
-/** Applies files in their order; adjacent ones of one set, or of none, are one request: all of them go live, or none. */
+/** Applies files in order. Adjacent files of one set, or of none, are one request: all of them go live, or none. */
 export function* applyFiles(work: readonly FileWork[]): Steps {
   const done: string[] = []
   for (const some of batchesOf(work)) {
@@ -28,12 +28,12 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
 const typeRefusal = ({ id, state }: FileWork, done: readonly string[]): HostRefusal =>
   new HostRefusal(
     `${id} is ${state === ABSENT ? 'absent' : typeName(state.type)}`,
-    `${state === ABSENT ? '' : `its owner is ${state.owner}; `}a file shall be there, and nothing but a file or a link is ever replaced by one`,
-    'move it away or remove it by hand',
+    `${state === ABSENT ? '' : `its owner is ${state.owner}; `}a file is declared at this path, and only a file or a link is replaced by one`,
+    'move or delete it by hand',
     { done, culprit: id },
   )
 
-/** Adjacent work of one configuration set (or of none). */
+/** Groups adjacent work of the same configuration set, or of none. */
 const batchesOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {
   const runs: FileWork[][] = []
   for (const one of work) {
@@ -52,24 +52,26 @@ function* replace(work: readonly FileWork[]): Steps {
     do: 'shell',
     input: filesAsInput(specs),
     doing:
-      set === undefined ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}` : `checking ${set.name}'s new configuration`,
+      set === undefined
+        ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}`
+        : `checking the new configuration of ${set.name}`,
     script: `set -u; mkdir -p -m 700 /var/lib/provision || exit 1
 ${set === undefined ? '' : `${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
 ${placeScript({ alone: set !== undefined })}`,
   }
   if (set !== undefined && answer.code === CHECK_FAILED)
     throw new HostRefusal(
-      `${set.check[0]} does not accept the new configuration`,
+      `${set.check[0]} rejected the new configuration`,
       answer.stderr.trim() || answer.stdout.toString().trim(),
-      'correct what the role puts into these files; nothing was changed, the service keeps its old configuration',
+      'correct the content of these files in the role; nothing was changed, the service keeps its configuration',
     )
   if (answer.code === NO_NAMESPACE)
     throw new HostRefusal(
-      'this host cannot check a configuration before it goes live',
+      'configuration not checked before it goes live',
       answer.stderr.trim(),
-      'allow it mount namespaces (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
+      'allow mount namespaces on this host (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
     )
-  const what = work.length === 1 ? `${paths[0]} could not be written` : 'the files could not be written'
+  const what = work.length === 1 ? `${paths[0]} not written` : 'files not written'
   refuseUnsafe(answer, what)
   requireSuccess(answer, what)
 }
@@ -81,9 +83,9 @@ const CHECK_FAILED = 65
 const NO_NAMESPACE = 66
 
 /**
- * Runs the checker on a copy of the whole tree with the new files laid over it, bound over the real one in a mount namespace of
- * its own: absolute includes read the copy, and nothing leaks out (measured: 17 ms more than the bare check). Where the host may
- * not make namespaces (unprivileged containers) it says so and changes nothing.
+ * Runs the checker on a copy of the tree that contains the new files, mounted over the real one in a separate mount namespace: absolute
+ * includes read the copy, and other processes do not see it (17 ms more than the check alone). On a host that cannot create namespaces
+ * (an unprivileged container) it fails and changes nothing.
  */
 const checkScript = (set: NonNullable<FileSpec['set']>): string => `
 w=$(mktemp -d "$T/XXXXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT

@@ -14,7 +14,7 @@ const schema = z.strictObject({
   ...ownership,
 })
 
-/** A directory, its mode and owner. Its parent is a resource of its own; an absent one has to be empty. */
+/** A directory with mode and owner. Its parent is a separate resource. Only an empty directory is deleted. */
 export const directory = defineKind({
   name: 'directory',
   schema,
@@ -41,14 +41,14 @@ export const directory = defineKind({
     for (const { id, state } of work) refuseUnreached(id, state)
     const words = work.flatMap(({ spec: { path, state, mode, owner, group } }) => [path, state, mode, owner, group])
     const answer = yield { do: 'shell', script: walk(DIRECTORIES, ...words) }
-    refuseUnsafe(answer, 'the directories could not be made')
-    requireSuccess(answer, 'the directories could not be made')
+    refuseUnsafe(answer, 'directories not changed')
+    requireSuccess(answer, 'directories not changed')
   },
 })
 
 /**
- * Where another account could put a directory of somebody else in the place of ours, only an empty one of root's and one of that account
- * itself are given to anybody.
+ * If another account controls the parent, it could have moved a foreign directory to this path. The owner then changes only for an empty
+ * directory of root or a directory of that account.
  */
 const DIRECTORIES = String.raw`
 my %parents;

@@ -8,13 +8,13 @@ import { type Answers, inodeAt } from '../kind/queries.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
 import { applyFiles } from './apply.ts'
 
-/** Files that only make sense together: checked as a whole by the service's own checker before any of them goes live. */
+/** A set of files that the checker of the service validates together before any of them goes live. */
 export const configurationSet = z.strictObject({
-  /** Names what can be put back; the service that loads the set has the same. */
+  /** Name of the set. The service that loads it uses the same name, to restore it. */
   name: z.string().regex(/^[a-z][a-z0-9-]*$/),
   /** The directory that holds all files of the set. */
   root: absolutePath,
-  /** The checker and its arguments. It sees the new files where the old ones are. */
+  /** The checker and its arguments. It reads the new files at the paths of the live ones. */
   check: z.array(z.string()).min(1),
 })
 
@@ -28,16 +28,16 @@ const schema = z
     set: configurationSet.optional(),
   })
   .transform(({ content, ...rest }) => ({ ...rest, content: asContent(content) }))
-  .refine(({ path, set }) => set === undefined || path.startsWith(`${set.root}/`), 'a file of a set lies below its root')
+  .refine(({ path, set }) => set === undefined || path.startsWith(`${set.root}/`), 'must be below the root of its set')
 
 const isContent = (value: unknown): boolean => typeof value === 'object' && value !== null && 'type' in value
 
 export type FileSpec = z.output<typeof schema>
 
-/** A file as it was seen; the digest is there for regular files only. */
+/** A file on a host. Only regular files have a digest. */
 export type FileState = InodeState & { readonly sha256?: string }
 
-/** A regular file: its bytes, mode and owner. Its directory is a resource of its own. */
+/** A regular file: content, mode and owner. Its directory is a separate resource. */
 export const file = defineKind({
   name: 'file',
   schema,
@@ -86,7 +86,7 @@ export const file = defineKind({
   files: ({ path, state, content }) => [{ path, sha256: state === 'absent' ? 'absent' : (sha256Of(content) ?? 'later') }],
 })
 
-/** No more than this of a file is fetched and compared for a person to read. */
+/** Limit of a file in a diff, in bytes. */
 const MAX_SHOWN_BYTES = 65_536
 
 const differencesOf = (spec: FileSpec, state: Exclude<FileState, typeof ABSENT>): readonly Difference[] => {
@@ -100,7 +100,7 @@ const differencesOf = (spec: FileSpec, state: Exclude<FileState, typeof ABSENT>)
 
 const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
 
-// What not everybody on the host may read is not shown either: the old side of a diff can hold a secret as well.
+// Files that not everybody on the host may read are not shown: the old side of a diff can contain a secret too.
 const isReadable = (spec: FileSpec, state: FileState, orAbsent = false): boolean =>
   state === ABSENT ? orAbsent : state.type === 'f' && isWorldReadable(state.mode) && isWorldReadable(spec.mode)
 

@@ -9,12 +9,12 @@ import { stagedName } from './place.ts'
 
 const schema = z.strictObject({
   path: absolutePath,
-  /** Where it points, absolute or relative to its own directory. */
+  /** Target, absolute or relative to the directory of the link. */
   target: z.string().min(1).default('/dev/null'),
   state: z.enum(['present', 'absent']).default('present'),
 })
 
-/** A symbolic link. It is replaced in one rename, so there is no moment without it; a file or directory in its place is never removed. */
+/** A symbolic link. It is replaced by one rename, so it exists at every moment. A file or directory at its path is never deleted. */
 export const link = defineKind({
   name: 'link',
   schema,
@@ -29,7 +29,7 @@ export const link = defineKind({
       return { action: 'create', certainty: 'exact', reason: 'missing', differences: [{ key: 'target', to: spec.target }] }
     if (state.type === 'l' && state.target === spec.target) return undefined
     const from = state.type === 'l' ? state.target : typeName(state.type)
-    return { action: 'update', certainty: 'exact', reason: 'points elsewhere', differences: [{ key: 'target', from, to: spec.target }] }
+    return { action: 'update', certainty: 'exact', reason: 'target differs', differences: [{ key: 'target', from, to: spec.target }] }
   },
 
   orphan: { delete: 'link' },
@@ -38,8 +38,8 @@ export const link = defineKind({
     for (const { id, state } of work) refuseUnreached(id, state)
     const words = work.flatMap(({ spec: { path, target, state } }) => [path, stagedName(path, '.link'), state, target])
     const answer = yield { do: 'shell', script: walk(LINKS, ...words) }
-    refuseUnsafe(answer, 'the links could not be made')
-    requireSuccess(answer, 'the links could not be made')
+    refuseUnsafe(answer, 'links not changed')
+    requireSuccess(answer, 'links not changed')
   },
 })
 

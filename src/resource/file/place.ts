@@ -2,10 +2,10 @@ import { bytesOf, sha256Hex } from '../kind/content.ts'
 import { CHANGED, DIGEST, UNSAFE, walk } from '../kind/walk.ts'
 import type { FileSpec } from './file.ts'
 
-/** What a killed run may have left behind lies in this list until its files are in place; the next run clears it (see `engine`). */
+/** List of staged files until they are in place. The next run deletes the files that a killed run left in it. */
 export const STAGED_LIST = '/var/lib/provision/staged'
 
-/** The name under which something new waits beside what it replaces. It is derived, so that the next write takes up what a cut left. */
+/** Name of a staged file beside the one it replaces. It is derived from the path, so the next write reuses the file of an interrupted run. */
 export const stagedName = (path: string, what = ''): string => `.${sha256Hex(path).slice(0, 16)}${what}.provision-new`
 
 /** A file to put in place. */
@@ -14,7 +14,7 @@ export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'g
   readonly observed?: string | undefined
 }
 
-/** Files as the programs below read them from standard input: NUL-terminated words, then the bytes. Absent ones come last. */
+/** Input of the programs below: for each file NUL-terminated words, then its bytes. Absent files come last. */
 export const filesAsInput = (files: readonly PlacedFile[]): Uint8Array => {
   const words = (...some: readonly (string | number)[]): Buffer => Buffer.from(some.map((word) => `${word}\0`).join(''))
   const isAbsent = ({ state }: PlacedFile): boolean => state === 'absent'
@@ -29,7 +29,7 @@ export const filesAsInput = (files: readonly PlacedFile[]): Uint8Array => {
   ])
 }
 
-/** Reads all words first: nothing is written before every owner and directory is known. Bytes are read again where they are needed. */
+/** Reads all words first, so nothing is written before every owner and directory is known. Bytes are read later, by position. */
 const READ_FILES = String.raw`
 my (@new, @gone); my $alone = shift @ARGV;
 sub word { local $/ = "\0"; my $w = <STDIN> // fail('the input was cut off'); chomp $w; $w }
@@ -43,7 +43,7 @@ until (eof STDIN) {
   push @new, { %place, staged => $staged, mode => oct $mode, uid => uid_of($owner), gid => gid_of($group), at => tell STDIN, size => $size };
   seek STDIN, $size, 1;
 }
-# The same directory is not walked to again for its next file.
+# Skip the walk if the next file is in the same directory.
 my $here = '';
 sub go { my ($dir) = @_; return if $dir eq $here; $here = ''; reach($dir); $here = $dir }
 sub check_places {
@@ -64,8 +64,8 @@ sub check_observed {
     fail("$one->{path} is not as it was observed" . (enter($one->{dir}) ? owned($one->{name}) : ''), ${CHANGED}) if $now ne $one->{observed};
   }
 }
-# The file is ours from its first byte: nobody else made it, and nobody reads it before it is complete. Returns what went
-# wrong, as it was before the handle is closed, which changes the error of the system.
+# Creates the file exclusively, so nobody else created it or reads it before it is complete. Returns the error, read before close
+# changes it.
 sub create {
   my ($one, $name) = @_; my $h;
   unlink $name;
@@ -82,7 +82,7 @@ sub create {
 }
 `
 
-/** New bytes beside the old ones, on disk, and only then the renames; then what shall be absent is removed. */
+/** Writes all staged files to disk, then renames them, then deletes files that are declared absent. */
 const PLACE = String.raw`${READ_FILES}${DIGEST}
 my $list = shift @ARGV;
 check_places();
@@ -110,7 +110,7 @@ for (grep { !$seen{$_->{dir}}++ } @new, @gone) { to_disk('.') if enter($_->{dir}
 unlink $list;
 `
 
-/** The same files in a copy of the tree that they belong to, for the checker to read. A link in it could lead out of the copy. */
+/** Writes the files into a copy of their tree, for the checker. Links are refused, because they could lead out of the copy. */
 const LAY_OVER = `${READ_FILES}
 my ($root, $copy) = @ARGV;
 check_places();
@@ -126,14 +126,11 @@ for (@new, @gone) {
 }
 `
 
-/** Puts files in place, of which the input says what they shall be; all of them, or none. */
+/** A script that puts the files of its input in place: all of them, or none. */
 export const placeScript = ({ alone }: { readonly alone: boolean }): string => walk(PLACE, alone ? 'alone' : '', STAGED_LIST)
 
-/** Lays the files over a copy of their tree; the copy is a variable of the shell. */
+/** A script that writes the files of its input into a copy of their tree. `copy` is a variable of the shell. */
 export const layOverScript = (root: string, copy: string): string => `${walk(LAY_OVER, 'alone', root)} "${copy}"`
 
-/**
- * Clears what the list names, and then the list. It is sent with every run, so that it is short: a directory is entered, and left alone
- * unless its real path is the listed one.
- */
+/** Deletes the files on the list, then the list. Short, because every run sends it. A directory whose real path differs is skipped. */
 export const CLEAR_STAGED = `while IFS= read -r p; do d=\${p%/*}; ( cd -P -- "$d/" && [ "$(pwd -P)" = "\${d:-/}" ] && case $p in *.provision-new) rm -f -- "./\${p##*/}" ;; esac ); done <${STAGED_LIST}; rm -f ${STAGED_LIST}`

@@ -2,14 +2,14 @@ import { quote } from '../../shell/quote.ts'
 import { STAMPS } from '../kind/stamp.ts'
 
 /**
- * The last configuration that a service is known to take, kept on the host from the moment its files are replaced until it
- * has loaded the new ones: `files.tar` holds what was there, `absent` lists what was not. It survives a cut and a reboot.
+ * Directory with the last configuration that the service accepted, from the replacement of its files until it has loaded the new ones.
+ * `files.tar` contains the files, `absent` lists the missing ones. It survives an interrupted run and a reboot.
  */
 export const undoDirectory = (set: string): string => quote(`/var/lib/provision/undo/${set}`)
 
 /**
- * Saves how these paths are now. A path that an earlier, unfinished change saved keeps that older state; one that is about to get
- * the very bytes that its service has loaded (`coming`, by path) needs none: what lies there now was never taken. Run before they are replaced.
+ * Saves these paths before they are replaced. A path saved by an earlier, unfinished change keeps that older version. A path is skipped
+ * if its new content (`coming`, by path) is what the service has loaded: the service never accepted the current content.
  */
 export const saveScript = (set: string, paths: readonly string[], coming: ReadonlyMap<string, string> = new Map()): string => `
 u=${undoDirectory(set)}
@@ -32,7 +32,7 @@ const savedUnlessLoaded = (path: string, sha256: string | undefined): string => 
   return `grep -Fxqs -- ${quote(sha256 === 'absent' ? `absent ${path}` : `${sha256}  ${path}`)} ${STAMPS}/* || ${add}`
 }
 
-/** Puts back what was saved, if anything was, and forgets it. */
+/** Restores the saved files, if any, and deletes the saved copy. */
 export const restoreScript = (set: string): string => `
 u=${undoDirectory(set)}
 if [ -d "$u" ]; then
@@ -40,5 +40,5 @@ if [ -d "$u" ]; then
   tar -xpf "$u/files.tar" -C / && sync && rm -rf "$u"
 fi`
 
-/** The service has taken the new configuration: nothing to go back to any more. */
+/** Deletes the saved copy after the service has loaded the new configuration. */
 export const forgetScript = (set: string): string => `rm -rf ${undoDirectory(set)}`

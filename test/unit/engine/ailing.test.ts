@@ -6,14 +6,14 @@ import { HostRefusal } from '../../../src/resource/kind/step.ts'
 const mount = (at: string, more: Partial<Mount> = {}): Mount => ({ at, availableKB: 1e6, freeInodes: 1e5, readOnly: false, ...more })
 
 describe('a refusal that has to do with a disk', () => {
-  const full = new HostRefusal('/etc/x could not be written (exit 1)', 'tar: No space left on device', undefined, {
+  const full = new HostRefusal('/etc/x not written (exit 1)', 'tar: No space left on device', undefined, {
     done: ['a'],
     culprit: 'b',
   })
 
   it('names the mount that has the least left', () => {
     expect(explained(full, [mount('/'), mount('/var', { availableKB: 12 })])).toMatchObject({
-      what: '/etc/x could not be written (exit 1): /var is full',
+      what: '/etc/x not written (exit 1): /var is full',
       why: 'tar: No space left on device\n/var has 12 KB left',
       fix: expect.stringContaining('free space on /var'),
       done: ['a'],

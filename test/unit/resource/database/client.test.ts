@@ -20,9 +20,9 @@ it('reads rows only from a whole answer', () => {
 
 it('takes a server that is blocked or silent for no answer, and says what blocks it', () => {
   const thread = 'thread 7 of root, for 20 s, Waiting for table metadata lock: alter table x…; to end it there: sudo mariadb -e "KILL 7"'
-  expect(refusal('half a row', '', thread, 'blocked')).toMatchObject({ why: thread, fix: expect.stringContaining('end the thread') })
+  expect(refusal('half a row', '', thread, 'blocked')).toMatchObject({ why: thread, fix: expect.stringContaining('kill the thread') })
   expect(refusal('', 'blocked').why).toContain('SHOW PROCESSLIST')
-  expect(refusal('silent').what).toBe('the server accepts connections and does not answer')
+  expect(refusal('silent').what).toBe('database server accepts connections and does not answer')
 })
 
 it('every client has limits, and gives no file to a server that asks for one', () => {

@@ -20,10 +20,10 @@ describe('a database', () => {
     ['of another collation', { collation: 'utf8mb4_bin' }, SHOP, 'update collation differs'],
     ['absent as wanted', { state: 'absent' }, 'absent', undefined],
     ['to go, with tables', { state: 'absent' }, SHOP, undefined],
-    ['to go, with all that is in it', { state: 'absent', loseAllRows: true }, SHOP, 'delete goes with 1 tables'],
-    ['to go, empty', { state: 'absent' }, { ...SHOP, tables: 0 }, 'delete goes with 0 tables'],
-    ['in a server that does not run', {}, UNKNOWN, 'update seen to when the server runs'],
-    ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete seen to when the server runs'],
+    ['to go, with all that is in it', { state: 'absent', loseAllRows: true }, SHOP, 'delete declared absent, with 1 tables'],
+    ['to go, empty', { state: 'absent' }, { ...SHOP, tables: 0 }, 'delete declared absent, with 0 tables'],
+    ['in a server that does not run', {}, UNKNOWN, 'update server not running, checked once it runs'],
+    ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
   ])('%s', (_, options, seen, expected) => {
     expect(wordsOf(database.kind.plan(database({ name: 'shop', ...both, ...options }).spec, seen, world))).toBe(expected)
   })
@@ -47,7 +47,7 @@ describe('a database', () => {
   it('that stays because of its tables is told in every plan', () => {
     const { spec } = database({ name: 'shop', state: 'absent', ...both })
     expect(database.kind.notices?.(spec, SHOP, world)).toEqual([
-      'database shop stays, because it has 1 tables: with lose_all_rows: true it goes with them',
+      'database shop is kept because it has 1 tables; set lose_all_rows: true to delete it with them',
     ])
   })
 
@@ -56,7 +56,7 @@ describe('a database', () => {
     const read = (stdout: Buffer) => database.kind.observe(specs).parse(stdout, NOTHING)
     expect(Object.fromEntries(read(recorded('database')))).toEqual({ shop: SHOP, gone: 'absent' })
     expect(read(Buffer.from('down\n')).get('shop')).toBe(UNKNOWN)
-    expect(() => read(recorded('database').subarray(0, 60))).toThrow('only in part')
+    expect(() => read(recorded('database').subarray(0, 60))).toThrow('answered incompletely')
   })
 })
 
@@ -99,8 +99,8 @@ describe('an account', () => {
     ['not there', {}, 'absent', 'create missing'],
     ['to go', { state: 'absent' }, seen, 'delete declared absent'],
     ['gone', { state: 'absent' }, 'absent', undefined],
-    ['in a server that does not run', {}, UNKNOWN, 'update seen to when the server runs'],
-    ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete seen to when the server runs'],
+    ['in a server that does not run', {}, UNKNOWN, 'update server not running, checked once it runs'],
+    ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
     ['without TLS', {}, { ...(seen as object), tls: false } as AccountState, 'update tls required differs'],
     ['locked', {}, { ...(seen as object), locked: true } as AccountState, 'update locked differs'],
     [

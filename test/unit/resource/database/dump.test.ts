@@ -22,15 +22,15 @@ it('knows the tables of a dump', () => {
 
 it.each<[string, DumpState, object, string | undefined]>([
   ['all are there', { tables: ALL, replacedBy: [] }, {}, undefined],
-  ['one was dropped', { tables: ALL.slice(1), replacedBy: [] }, {}, 'create 1 tables are missing'],
+  ['one was dropped', { tables: ALL.slice(1), replacedBy: [] }, {}, 'create 1 tables missing'],
   [
     'all shall be as they were',
     { tables: ALL.slice(1), replacedBy: [] },
     { loseRowsWrittenSince: true },
-    'update replaces 3 tables as they are now',
+    'update 3 existing tables to be replaced',
   ],
   ['all were put back as they were', { tables: ALL, replacedBy: ['d1'] }, { loseRowsWrittenSince: true }, undefined],
-  ['the server does not run', UNKNOWN, {}, 'update seen to when the server runs'],
+  ['the server does not run', UNKNOWN, {}, 'update server not running, checked once it runs'],
 ])('plans what is missing: %s', (_, seen, more, expected) => {
   const verdict = databaseDump.kind.plan(spec(more), seen, world)
   expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
@@ -65,7 +65,7 @@ it('is not done when only a part of the dump came', () => {
   expect({ status, isOver: said.includes(END) }).toEqual({ status: 1, isOver: false })
 })
 
-it('holds a table for missing whose bringing back was cut off', () => {
+it('counts a table as missing if its restore was interrupted', () => {
   const said = ['a-1.t\tcut', 'a-1.t', 'b.u', 'mysql.provision_restoring', 'end', ''].join('\n')
   const seen = databaseDump.kind.observe([spec()]).parse(Buffer.from(said), { texts: new Map() } as never)
   expect(seen.get('backups/latest.sql.gz')).toEqual({ tables: ['b.u'], replacedBy: [] })

@@ -146,7 +146,7 @@ describe('becoming the primary', () => {
 
   it.each<[string, Parameters<typeof carriedOut>[1], string]>([
     ['where it does not come to have everything', { stuck: 'closed' }, 'refused: two does not come to have everything'],
-    ['whatever else goes wrong', { babbles: 'a-b-c' }, 'refused: a server does not say how far its data go'],
+    ['whatever else goes wrong', { babbles: 'a-b-c' }, 'refused: replication position of a server is not readable'],
   ])('gives the writes back %s', (_, more, why) => {
     const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], ...more })
     expect(said).toEqual(['one closes', 'one opens', why])
