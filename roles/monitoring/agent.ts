@@ -4,22 +4,22 @@ import type { Options } from './options.ts'
 import { daemon } from './unit.ts'
 import { yaml } from './yaml.ts'
 
-/** Where the certificates of the trust domain `metrics` lie. */
+/** Directory of the certificates of the trust domain `metrics`. */
 export const PKI = '/etc/ssl/metrics'
 export const TRUSTED = `${PKI}/authority.pem`
 const AGENT = `${PKI}/agent.pem`
 
-/** Measurements of a host that can be asked for by name. */
+/** Measurements of a host that the exporter proxy serves by name. */
 export interface Module {
   readonly job: string
-  /** On loopback. */
+  /** Port on loopback. */
   readonly port: number
   readonly path: string
 }
 
 type Metrics = Exposed & { readonly type: 'metrics' }
 
-/** What can be asked of a host: how it is itself, and what its roles show. */
+/** The modules of a host: the host itself, and what its roles expose. */
 export const modulesOf = (host: string, exposed: readonly Exposed[], isServer: boolean): readonly Module[] => [
   { job: 'node', port: 9100, path: '/metrics' },
   ...metricsOf(host, exposed).map((one): Module => {
@@ -39,7 +39,7 @@ export const modulesOf = (host: string, exposed: readonly Exposed[], isServer: b
 const metricsOf = (host: string, exposed: readonly Exposed[]): readonly Metrics[] =>
   exposed.filter((one): one is Metrics => one.type === 'metrics' && one.host === host)
 
-/** On every host: what measures it, and the one door, shut to all but the watching hosts, through which measurements leave it. */
+/** Resources of every host: the exporters, and the proxy that serves their measurements to the monitoring servers only. */
 export const agentResources = (context: HostContext<Options>, isServer: boolean): readonly Resource[] => {
   const { options, host, exposed, authority } = context
   const metrics = authority({ domain: 'metrics' })
@@ -47,8 +47,8 @@ export const agentResources = (context: HostContext<Options>, isServer: boolean)
   const trusted = file({ path: TRUSTED, content: text`${metrics.certificate}` })
   const translators = metricsOf(host.name, exposed).flatMap((one) => TRANSLATORS[one.format]?.(one.at) ?? [])
   const node = daemon('prometheus-node-exporter.service', NODE, { network: 'loopback', calls: ['adjtimex', 'clock_adjtime'] }, WHOLE_HOST)
-  const door = file({ path: DOOR, content: doorConfig(modulesOf(host.name, exposed, isServer)) })
-  const unit = daemon('prometheus-exporter-exporter.service', doorCommand(options), { network: 'all' })
+  const proxy = file({ path: PROXY_CONFIG, content: proxyConfig(modulesOf(host.name, exposed, isServer)) })
+  const unit = daemon('prometheus-exporter-exporter.service', proxyCommand(options), { network: 'all' })
   return [
     ...['openssl', 'prometheus-node-exporter', 'prometheus-exporter-exporter', ...translators.map(({ name }) => name)].map((name) =>
       pkg({ name }),
@@ -63,11 +63,11 @@ export const agentResources = (context: HostContext<Options>, isServer: boolean)
       dropin,
       service({ unit: `${name}.service`, restarts: [dropin], took: listening('127.0.0.1', port) }),
     ]),
-    door,
+    proxy,
     unit,
     service({
       unit: 'prometheus-exporter-exporter.service',
-      loads: [door, certificate, trusted],
+      loads: [proxy, certificate, trusted],
       restarts: [unit],
       reload: 'restart',
       took: listening('127.0.0.1', options.port),
@@ -98,7 +98,7 @@ const TRANSLATORS: Readonly<Record<Metrics['format'], ((at: string) => Translato
       { network: 'loopback' },
     ),
   }),
-  // Whoever is the account `prometheus` of the host comes in over the socket: no password lies anywhere.
+  // The server authenticates the account `prometheus` by the socket, so no password is stored.
   mysqld: (at) => ({
     name: 'prometheus-mysqld-exporter',
     port: 9104,
@@ -122,13 +122,13 @@ const NODE = [
   `--collector.textfile.directory=${METRICS}/*`,
   '--collector.systemd.unit-include=.+\\.(service|timer)',
   '--collector.systemd.enable-restarts-metrics',
-  // Its own default leaves out an overlay, which is the root of some hosts.
+  // The default of the exporter excludes overlay, which is the root file system of some hosts.
   '--collector.filesystem.fs-types-exclude=^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|proc|pstore|ramfs|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs)$',
   '--collector.filesystem.mount-points-exclude=^/(dev|proc|run|sys|var/lib/docker/.+|var/lib/containers/.+)($|/)',
   '--collector.netdev.device-exclude=^(lo|veth.*)$',
 ]
 
-/** The exporter lists file systems as process 1 sees them, and network devices by netlink. adjtimex(2) reads the state of the clock and sets it. */
+/** The exporter lists the file systems of process 1, and network devices by netlink. adjtimex(2) both reads and sets the clock state. */
 const WHOLE_HOST = {
   ProtectProc: 'default',
   ProcSubset: 'all',
@@ -137,9 +137,9 @@ const WHOLE_HOST = {
   ProtectClock: 'no',
 }
 
-const DOOR = '/etc/prometheus/exporter-exporter.yml'
+const PROXY_CONFIG = '/etc/prometheus/exporter-exporter.yml'
 
-const doorConfig = (modules: readonly Module[]) =>
+const proxyConfig = (modules: readonly Module[]) =>
   yaml({
     modules: Object.fromEntries(
       modules.map(({ job, port, path }) => [
@@ -149,10 +149,10 @@ const doorConfig = (modules: readonly Module[]) =>
     ),
   })
 
-/** A certificate of this domain is not enough: it must be one with which one may ask, and only the watching hosts have such a one. */
-const doorCommand = ({ port }: Options): readonly string[] => [
+/** The proxy requires a client certificate of this domain, and only monitoring servers have one. */
+const proxyCommand = ({ port }: Options): readonly string[] => [
   '/usr/bin/prometheus-exporter-exporter',
-  `-config.file=${DOOR}`,
+  `-config.file=${PROXY_CONFIG}`,
   '-web.listen-address=',
   `-web.tls.listen-address=:${port}`,
   `-web.tls.cert=${AGENT}`,

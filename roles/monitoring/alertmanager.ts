@@ -2,7 +2,7 @@ import type { Text } from 'provision'
 import type { Options, Receiver } from './options.ts'
 import { type Yaml, yaml } from './yaml.ts'
 
-/** A cause, and what follows from it on the same host, which nobody needs to be told of as well. */
+/** Causes, and their effects on the same host, which are not sent while the cause fires. */
 const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
   ['HostDown', '.+'],
   ['AgentDown', 'ExporterDown|ChecksStale'],
@@ -17,17 +17,17 @@ const INHIBITED: readonly (readonly [cause: string, effects: string])[] = [
   ['CertificateExpired', 'CertificateNotRenewed'],
 ]
 
-/** An alert that is no alert: `provision verify` sends one to each receiver. */
+/** Name of the test alert that `provision verify` sends to each receiver. */
 export const TEST_ALERT = 'TestAlert'
 
-/** The whole of alertmanager.yml; `page` is where one sees more. */
+/** Content of alertmanager.yml. Messages link to `page`, the address of the dashboard. */
 export const alertmanagerConfig = (options: Options, page?: string): Text => {
   const { interval_seconds: interval, repeat_hours, heartbeat, receivers } = options
   return yaml({
     route: {
       receiver: 'nobody',
       group_by: ['alertname', 'host', 'instance'],
-      // Time for a cause to arrive before its effects are told.
+      // Gives a cause time to arrive before its effects are sent.
       group_wait: '5s',
       group_interval: `${Math.max(10, interval)}s`,
       repeat_interval: `${Math.round(repeat_hours * 60)}m`,
@@ -59,13 +59,13 @@ export const alertmanagerConfig = (options: Options, page?: string): Text => {
   })
 }
 
-// Several of one sort on one host are one message.
+// Alerts of one name on one host are sent as one message.
 const TITLE =
-  '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}: {{ (index .Alerts.Firing 0).Annotations.summary }}{{ if gt (len .Alerts.Firing) 1 }} ({{ len .Alerts.Firing }} such){{ end }}{{ else }}over: {{ (index .Alerts 0).Annotations.summary }}{{ end }}'
+  '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}: {{ (index .Alerts.Firing 0).Annotations.summary }}{{ if gt (len .Alerts.Firing) 1 }} ({{ len .Alerts.Firing }} alerts){{ end }}{{ else }}RESOLVED: {{ (index .Alerts 0).Annotations.summary }}{{ end }}'
 const BODY =
-  '{{ range .Alerts }}{{ .Annotations.summary }}\nSince {{ .StartsAt.UTC.Format "15:04:05 MST, 2 January" }}{{ if eq .Status "resolved" }}, over {{ .EndsAt.UTC.Format "15:04:05" }}{{ else }}\n\nWhat to do: {{ .Annotations.runbook }}{{ end }}\n{{ end }}'
+  '{{ range .Alerts }}{{ .Annotations.summary }}\nSince {{ .StartsAt.UTC.Format "15:04:05 MST, 2 January" }}{{ if eq .Status "resolved" }}, resolved at {{ .EndsAt.UTC.Format "15:04:05" }}{{ else }}\n\nWhat to do: {{ .Annotations.runbook }}{{ end }}\n{{ end }}'
 
-/** Where the authority of a receiver lies, for one that has its own. */
+/** Path of the authority of a receiver, if it has its own. */
 export const authorityOf = ({ name, ca_file }: Receiver): string | undefined =>
   ca_file === undefined ? undefined : `/etc/prometheus/provision/receiver-${name}.pem`
 

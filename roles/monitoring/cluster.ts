@@ -9,13 +9,13 @@ const TLS = '/etc/prometheus/provision/alertmanager-cluster.yml'
 
 const isCluster = ({ options, site }: SiteContext<Options>): boolean => site.group(options.servers).length > 1
 
-/** Several watching hosts tell each other what they told, so that one alert is one message. */
+/** Several monitoring servers form a cluster of Alertmanagers, so that one alert is one message. */
 export const clusterListens = (context: SiteContext<Options>): readonly Listen[] =>
   isCluster(context)
     ? [{ service: 'alertmanager', port: PORT, protocol: 'tcp', from: [{ group: context.options.servers }], encrypted: true }]
     : []
 
-/** The name that all of them share: Alertmanager reaches its peers by address and asks for one name. */
+/** Certificate name that all peers share: Alertmanager connects to its peers by address, and verifies one name for all. */
 const SHARED = 'alertmanager'
 
 export const clusterResources = (context: HostContext<Options>): readonly Resource[] => {
@@ -41,7 +41,7 @@ export const clusterResources = (context: HostContext<Options>): readonly Resour
   ]
 }
 
-/** An empty address shuts the port. */
+/** Cluster arguments of Alertmanager. With an empty address it opens no cluster port. */
 export const clusterArguments = (context: HostContext<Options>): readonly string[] => {
   if (!isCluster(context)) return ['--cluster.listen-address=']
   const { host, site, options } = context

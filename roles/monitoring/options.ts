@@ -5,17 +5,20 @@ const word = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be a short word su
 const severity = z.enum(['critical', 'warning'])
 
 const common = {
-  name: word.meta({ description: 'names it', examples: ['admins'] }),
+  name: word.meta({ description: 'name of the receiver', examples: ['admins'] }),
   severities: z
     .array(severity)
     .min(1)
     .default(['critical', 'warning'])
-    .meta({ description: 'what it is told: `critical` (act now), `warning` (look today)' }),
+    .meta({ description: 'severities of the alerts it gets: `critical` (act now), `warning` (look today)' }),
   ca_file: z
     .string()
     .regex(/^(?!\/)[^\p{Cc}]+$/u, 'must be a PEM file of the project')
     .optional()
-    .meta({ description: 'PEM file that verifies it, where no public authority does', examples: ['authorities/mail.pem'] }),
+    .meta({
+      description: 'PEM file of the project with the authority of the receiver, if it is not a public one',
+      examples: ['authorities/mail.pem'],
+    }),
 }
 
 const email = z.strictObject({
@@ -26,21 +29,21 @@ const email = z.strictObject({
   server: z.string().regex(/^[A-Za-z0-9.-]+:[0-9]+$/, 'must be a mail server and its port such as mail.example.org:587'),
   user: z.string().min(1).optional(),
   password: secret().optional(),
-  tls: z.boolean().default(true).meta({ description: 'refuse to send over a connection that cannot be encrypted' }),
+  tls: z.boolean().default(true).meta({ description: 'send over encrypted connections only' }),
 })
 const slack = z.strictObject({
   ...common,
   type: z.literal('slack'),
-  url: secret().meta({ description: 'the address of the incoming webhook, which is a secret' }),
+  url: secret().meta({ description: 'address of the incoming webhook; keep it secret' }),
   channel: z.string().regex(/^[#@]\S+$/, 'must be a channel such as #operations'),
 })
 const webhook = z.strictObject({
   ...common,
   type: z.literal('webhook'),
-  url: secret().meta({ description: 'where alerts are posted as JSON (Alertmanager’s own form)' }),
+  url: secret().meta({ description: 'address that gets alerts as JSON, in the format of Alertmanager' }),
 })
 
-/** Who is told. */
+/** A receiver of alerts. */
 export const receiver = z.discriminatedUnion('type', [email, slack, webhook])
 export type Receiver = z.output<typeof receiver>
 
@@ -49,58 +52,58 @@ const part = z.number().positive().max(1)
 
 const limits = z
   .strictObject({
-    slow_seconds: seconds.default(1).meta({ description: 'a page that takes longer (at the 95th of a hundred) is slow' }),
-    error_ratio: part.default(0.05).meta({ description: 'the part of all answers that may be errors of the server' }),
-    surge: z.number().min(1.1).default(3).meta({ description: 'so many times as many requests as in the same hour before are a surge' }),
-    collapse: part.default(0.3).meta({ description: 'and so small a part of them a collapse' }),
-    least_qps: z.number().min(0).default(1).meta({ description: 'below this many requests a second neither is told' }),
-    disk_free: part.default(0.1),
-    memory_free: part.default(0.05),
-    cpu_steal: part.default(0.2),
-    clock_seconds: seconds.default(1).meta({ description: 'by how much a clock may differ' }),
-    replica_lag_seconds: seconds.default(30),
-    backup_hours: z.number().positive().default(26).meta({ description: 'a backup that is older is too old' }),
-    certificate_life: part.default(0.15).meta({ description: 'the part of a certificate’s life that must be left' }),
-    failed_logins: z.int().positive().default(30).meta({ description: 'in five minutes on one host' }),
-    firewall_drops: z.number().positive().default(20).meta({ description: 'packets a second, for five minutes' }),
-    security_update_days: z.number().positive().default(2).meta({ description: 'how long a security update may wait' }),
+    slow_seconds: seconds.default(1).meta({ description: 'response time at the 95th percentile above which the site is slow' }),
+    error_ratio: part.default(0.05).meta({ description: 'tolerated share of server errors among all responses' }),
+    surge: z.number().min(1.1).default(3).meta({ description: 'factor over the usual request rate that counts as a surge' }),
+    collapse: part.default(0.3).meta({ description: 'fraction of the usual request rate that counts as a collapse' }),
+    least_qps: z.number().min(0).default(1).meta({ description: 'request rate per second below which traffic raises no alert' }),
+    disk_free: part.default(0.1).meta({ description: 'least free fraction of a file system' }),
+    memory_free: part.default(0.05).meta({ description: 'least available fraction of memory' }),
+    cpu_steal: part.default(0.2).meta({ description: 'tolerated fraction of CPU time that the hypervisor withholds' }),
+    clock_seconds: seconds.default(1).meta({ description: 'tolerated offset of a clock' }),
+    replica_lag_seconds: seconds.default(30).meta({ description: 'tolerated replication lag' }),
+    backup_hours: z.number().positive().default(26).meta({ description: 'greatest age of the last good backup' }),
+    certificate_life: part.default(0.15).meta({ description: 'least remaining fraction of a certificate’s lifetime' }),
+    failed_logins: z.int().positive().default(30).meta({ description: 'tolerated failed SSH logins on one host in five minutes' }),
+    firewall_drops: z.number().positive().default(20).meta({ description: 'tolerated dropped packets per second, over five minutes' }),
+    security_update_days: z.number().positive().default(2).meta({ description: 'greatest time that a security update may be pending' }),
   })
   .prefault({})
 
 export const options = z.strictObject({
-  servers: z.string().default('monitoring_servers').meta({ description: 'group of the hosts that watch all others' }),
-  port: port.default(9998).meta({ description: 'where the watching hosts find the measurements of a host' }),
-  interval_seconds: z.int().min(5).max(300).default(10).meta({ description: 'how often everything is measured' }),
+  servers: z.string().default('monitoring_servers').meta({ description: 'group of the monitoring servers' }),
+  port: port.default(9998).meta({ description: 'port at which monitoring servers read the measurements of a host' }),
+  interval_seconds: z.int().min(5).max(300).default(10).meta({ description: 'time between two measurements' }),
   checks_seconds: z
     .int()
     .min(10)
     .max(3600)
     .default(30)
-    .meta({ description: 'how often each host looks at its own files, ports and logins' }),
-  retention_days: z.int().min(1).max(3650).default(15),
-  retention_mb: z.int().min(128).default(2048).meta({ description: 'what measurements may take on disk' }),
-  memory_mb: z.int().min(128).default(768).meta({ description: 'what Prometheus may take before it is ended and started anew' }),
-  receivers: z.array(receiver).default([]).meta({ description: 'who is told; nobody is, where none is named' }),
-  repeat_hours: z.number().positive().default(4).meta({ description: 'how soon they are told again of what has not ended' }),
+    .meta({ description: 'time between two checks that a host makes of its files, ports, accounts and logins' }),
+  retention_days: z.int().min(1).max(3650).default(15).meta({ description: 'how long measurements are kept' }),
+  retention_mb: z.int().min(128).default(2048).meta({ description: 'greatest size of the stored measurements' }),
+  memory_mb: z.int().min(128).default(768).meta({ description: 'memory limit of Prometheus; systemd restarts it above the limit' }),
+  receivers: z.array(receiver).default([]).meta({ description: 'receivers of alerts; without any, no alert is sent' }),
+  repeat_hours: z.number().positive().default(4).meta({ description: 'time after which a firing alert is sent again' }),
   heartbeat: secret()
     .optional()
-    .meta({ description: 'an address elsewhere that is called every minute: who runs it tells you when the calls stop' }),
+    .meta({ description: 'address of an external heartbeat service, called every minute; the service alerts you when the calls stop' }),
   probes: z
     .array(z.strictObject({ name: z.string().min(1).optional(), url: z.url({ protocol: /^https?$/ }) }))
     .default([])
     .meta({
-      description: 'more addresses to ask, by name: this measures name servers and the way as well',
+      description: 'additional addresses to probe by name, which includes DNS and the network path',
       examples: [[{ url: 'https://www.example.org/' }]],
     }),
   limits,
   known_ports: z
     .array(z.string().regex(/^[0-9]{1,5}\/(tcp|udp)$/, 'must be a port such as 51820/udp'))
     .default([])
-    .meta({ description: 'ports that something listens on which no role speaks of' }),
+    .meta({ description: 'ports in use that no role declares' }),
   known_users: z
     .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name'))
     .default([])
-    .meta({ description: 'accounts that may log in or become root which no role speaks of' }),
+    .meta({ description: 'accounts that may log in or become root although no role declares them' }),
   dashboard: z
     .union([
       z.literal(false),
@@ -108,18 +111,24 @@ export const options = z.strictObject({
         port: port.default(9443),
         users: z
           .record(z.string().regex(/^[A-Za-z0-9._@-]{1,64}$/, 'must be a name without spaces and colons'), secret())
-          .refine((users) => Object.keys(users).length > 0, 'must name somebody')
-          .meta({ description: 'who may look, and their passwords' }),
-        open: z.boolean().default(false).meta({ description: 'to everybody who has a password, not only from administrators’ networks' }),
+          .refine((users) => Object.keys(users).length > 0, 'must name at least one user')
+          .meta({ description: 'users of the dashboard, with their passwords' }),
+        open: z
+          .boolean()
+          .default(false)
+          .meta({ description: 'open the port to all networks instead of the administrators’ networks; a password is still needed' }),
         certificate: z
           .string()
           .regex(/^\/[!-~]+$/, 'must be a path')
           .optional()
-          .meta({ description: 'a chain on the host, its key beside it as PATH.key; left out: one of the authority `metrics`' }),
+          .meta({
+            description:
+              'path of a certificate chain on the host, with its key at PATH.key; default: a certificate of the authority `metrics`',
+          }),
       }),
     ])
     .default(false)
-    .meta({ description: 'a page that shows how everything is' }),
+    .meta({ description: 'web page with alerts, state and charts' }),
 })
 
 export type Options = z.output<typeof options>

@@ -3,8 +3,8 @@ import { PKI } from './agent.ts'
 import type { Options } from './options.ts'
 import { type Yaml, yaml } from './yaml.ts'
 
-/** One question of the blackbox exporter: where, how, and under which labels the answer is kept. */
-export interface Asked {
+/** One target of the blackbox exporter: its address, its module, and the labels of the result. */
+export interface ProbeTarget {
   readonly module: string
   readonly target: string
   readonly labels: Readonly<Record<string, string>>
@@ -15,19 +15,19 @@ type ExposedProbe = Exposed & HealthProbe
 const probesOf = (exposed: readonly Exposed[]): readonly ExposedProbe[] =>
   exposed.filter((one): one is ExposedProbe => one.type === 'probe')
 
-/** Trust domains of the site in which something is asked. */
+/** Trust domains of the site in which targets are probed. */
 export const domainsOf = (exposed: readonly Exposed[]): readonly string[] => [
   ...new Set(probesOf(exposed).flatMap(({ trusts }) => (typeof trusts === 'object' ? [trusts.domain] : []))),
 ]
 
-/** Where the certificate lies with which a watching host asks in a trust domain. */
+/** Paths of the client certificate with which a monitoring server probes in a trust domain, and of the domain's authority. */
 export const clientOf = (domain: string): { readonly certificate: string; readonly trusted: string } => ({
   certificate: `${PKI}/ask-${domain}.pem`,
   trusted: `${PKI}/ask-${domain}-authority.pem`,
 })
 
-/** All that is asked: whether each host is there, what roles show, what the options add. */
-export const askedOf = ({ options, exposed, site }: HostContext<Options>): readonly Asked[] => [
+/** All targets: a ping of each host, the probes that roles expose, and those of the options. */
+export const probeTargets = ({ options, exposed, site }: HostContext<Options>): readonly ProbeTarget[] => [
   ...site.withRole('monitoring').map(({ name, addresses }) => ({
     module: 'ping',
     target: addresses[0] ?? name,
@@ -47,13 +47,13 @@ export const askedOf = ({ options, exposed, site }: HostContext<Options>): reado
 
 const moduleName = ({ server }: ExposedProbe): string => `https-${server}`
 
-/** The whole of blackbox.yml. */
+/** Content of blackbox.yml. */
 export const blackboxConfig = ({ exposed }: HostContext<Options>) =>
   yaml({
     modules: {
       ping: { prober: 'icmp', timeout: '3s' },
       url: http({}),
-      ...Object.fromEntries(probesOf(exposed).map((probe) => [moduleName(probe), http(how(probe))])),
+      ...Object.fromEntries(probesOf(exposed).map((probe) => [moduleName(probe), http(httpSettings(probe))])),
     },
   })
 
@@ -63,7 +63,7 @@ const http = (more: { readonly [key: string]: Yaml }): Yaml => ({
   http: { valid_http_versions: ['HTTP/1.1', 'HTTP/2.0'], follow_redirects: true, ...more },
 })
 
-const how = ({ server, trusts, of }: ExposedProbe): { readonly [key: string]: Yaml } => {
+const httpSettings = ({ server, trusts, of }: ExposedProbe): { readonly [key: string]: Yaml } => {
   const own = typeof trusts === 'object' ? clientOf(trusts.domain) : undefined
   return {
     headers: { Host: server },

@@ -7,10 +7,10 @@ import { type Options, options } from './options.ts'
 import { serverResources } from './server.ts'
 import { checksOf } from './verify.ts'
 
-/** Measures every host, and on the watching hosts judges the measurements and tells the administrators. */
+/** Exporters on every host. On monitoring servers also Prometheus, alert rules, Alertmanager and the dashboard. */
 export default defineRole({
   name: 'monitoring',
-  summary: 'measures every host, and tells the administrators before their users do',
+  summary: 'measures every host and alerts the administrators before their users notice',
   options,
 
   listens: (context) => [
@@ -25,15 +25,21 @@ export default defineRole({
     return [
       ...(members.length > 0
         ? []
-        : [{ path: ['servers'], what: `no host is in the group ${servers}`, fix: 'name the group of the hosts that watch the others' }]),
+        : [{ path: ['servers'], what: `no host is in the group ${servers}`, fix: 'set `servers` to the group of the monitoring servers' }]),
       ...unbound.map(({ name }) => ({
         path: ['servers'],
-        what: `${name} is in the group ${servers}, and no play binds the role monitoring to it`,
-        fix: 'bind the role to all hosts',
+        what: `${name} is in the group ${servers}, but no play binds the role monitoring to it`,
+        fix: 'bind the role to all hosts (`hosts: all`)',
       })),
       ...names.flatMap((name, i) =>
         names.indexOf(name) < i || RESERVED.includes(name)
-          ? [{ path: ['receivers', i, 'name'], what: `another receiver is called ${name}`, fix: 'give it another name' }]
+          ? [
+              {
+                path: ['receivers', i, 'name'],
+                what: `name ${name} is reserved or used by another receiver`,
+                fix: 'choose another name for this receiver',
+              },
+            ]
           : [],
       ),
     ]
@@ -41,7 +47,7 @@ export default defineRole({
 
   resources: (context) => {
     const { options: given, warn } = context
-    if (isServer(context) && given.receivers.length === 0) warn('nobody is told of alerts: name somebody in monitoring.receivers')
+    if (isServer(context) && given.receivers.length === 0) warn('no alert receivers are configured; add one under monitoring.receivers')
     return [
       ...agentResources(context, isServer(context)),
       ...checksResources(context),
@@ -54,5 +60,5 @@ export default defineRole({
 
 const isServer = ({ options, site, host }: SiteContext<Options>): boolean => site.group(options.servers).includes(host)
 
-/** Receivers of our own. */
+/** Names of built-in receivers. */
 const RESERVED = ['nobody', 'heartbeat']

@@ -1,15 +1,15 @@
 import type { HostContext, Text } from 'provision'
 import { modulesOf, PKI, TRUSTED } from './agent.ts'
 import type { Options } from './options.ts'
-import { type Asked, askedOf } from './probes.ts'
+import { type ProbeTarget, probeTargets } from './probes.ts'
 import { type Yaml, yaml } from './yaml.ts'
 
-/** With this a watching host is let in everywhere. */
+/** Client certificate with which a monitoring server reads the measurements of all hosts. */
 export const ASKING = `${PKI}/ask.pem`
 
 export const RULES = '/etc/prometheus/provision/rules.yml'
 
-/** The whole of prometheus.yml: everything of every host, each known by its own name. */
+/** Content of prometheus.yml: all modules of all hosts, and all probes. */
 export const prometheusConfig = (context: HostContext<Options>): Text => {
   const { options, site, exposed, authority } = context
   const { interval_seconds: interval } = options
@@ -19,7 +19,7 @@ export const prometheusConfig = (context: HostContext<Options>): Text => {
     modulesOf(host.name, exposed, servers.includes(host)).map(({ job }): Yaml => {
       const address = host.addresses[0] ?? host.name
       return {
-        // A certificate names one host, so each host is a job to Prometheus; the label says what it is to us.
+        // The TLS settings belong to a job and name one host, so each host is a job of its own. The label `job` has the module.
         job_name: `${job}/${host.name}`,
         scheme: 'https',
         metrics_path: '/proxy',
@@ -40,16 +40,16 @@ export const prometheusConfig = (context: HostContext<Options>): Text => {
     alerting: { alertmanagers: [{ static_configs: [{ targets: ['127.0.0.1:9093'] }] }] },
     scrape_configs: [
       ...targets,
-      ...[...Map.groupBy(askedOf(context), ({ module }) => module)].map(([module, asked]) => probeJob(module, asked)),
+      ...[...Map.groupBy(probeTargets(context), ({ module }) => module)].map(([module, targets]) => probeJob(module, targets)),
     ],
   })
 }
 
-const probeJob = (module: string, asked: readonly Asked[]): Yaml => ({
+const probeJob = (module: string, probed: readonly ProbeTarget[]): Yaml => ({
   job_name: `probe/${module}`,
   metrics_path: '/probe',
   params: { module: [module] },
-  static_configs: asked.map(({ target, labels }) => ({ targets: [target], labels })),
+  static_configs: probed.map(({ target, labels }) => ({ targets: [target], labels })),
   relabel_configs: [
     { source_labels: ['__address__'], target_label: '__param_target' },
     { target_label: '__address__', replacement: '127.0.0.1:9115' },

@@ -9,7 +9,7 @@ import { rulesFile, rulesOf } from './rules/all.ts'
 import { ASKING, prometheusConfig, RULES } from './scrape.ts'
 import { daemon } from './unit.ts'
 
-/** On a watching host: what asks the others, judges what they say, and tells the administrators. */
+/** Resources of a monitoring server: Prometheus, Alertmanager, the blackbox exporter and the dashboard. */
 export const serverResources = (context: HostContext<Options>): readonly Resource[] => [
   ...['prometheus', 'prometheus-alertmanager', 'prometheus-blackbox-exporter'].map((name) => pkg({ name })),
   directory({ path: '/etc/prometheus/provision' }),
@@ -37,7 +37,7 @@ const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): 
   const unit = daemon(
     'prometheus-blackbox-exporter.service',
     ['/usr/bin/prometheus-blackbox-exporter', '--config.file=/etc/prometheus/blackbox.yml', '--web.listen-address=127.0.0.1:9115'],
-    // Pings are raw packets.
+    // A ping needs a raw socket.
     { network: 'all', capabilities: ['CAP_NET_RAW'], ambient: true },
   )
   return [
@@ -47,7 +47,7 @@ const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): 
     service({
       unit: 'prometheus-blackbox-exporter.service',
       loads: [config],
-      // It reads certificates for each question anew.
+      // The exporter reads the certificates again for each probe.
       restarts: [unit],
       set: 'blackbox',
       took: tookConfiguration(9115, 'blackbox_exporter_config_last_reload'),
@@ -55,7 +55,7 @@ const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): 
   ]
 }
 
-const NO_PEM = 'put the certificate of the authority there, or correct ca_file of the receiver'
+const NO_PEM = 'put the PEM file of the authority there, or correct `ca_file` of the receiver'
 
 const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
   const authorities = context.options.receivers.flatMap((one) => {
@@ -77,7 +77,7 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
       '--config.file=/etc/prometheus/alertmanager.yml',
       '--storage.path=/var/lib/prometheus/alertmanager',
       '--web.listen-address=127.0.0.1:9093',
-      // It says so when it told somebody: this is how `verify` knows who heard it.
+      // `verify` reads deliveries from the log, and they are logged at level debug.
       '--log.level=debug',
       ...clusterArguments(context),
     ]),
@@ -105,8 +105,8 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
 }
 
 /**
- * A daemon that says in the journal where it could not deliver, where the address of a webhook is a secret: of an address it leaves the
- * host. It is still the unit's own process; when the filter ends, it ends as well, and both are started anew.
+ * Command that filters the log of a daemon: of each address only the host remains, because the address of a webhook is a secret. The
+ * daemon stays the main process of its unit. If the filter ends, the daemon ends too, and systemd restarts both.
  */
 const withoutAddresses = (command: readonly string[]): readonly string[] => [
   '/bin/bash',
@@ -153,11 +153,11 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
   ]
 }
 
-/** Hosts that speak for the cluster of databases. */
+/** Number of members of the database cluster: the hosts whose roles declare its flow. */
 const membersIn = ({ flows }: HostContext<Options>): number =>
   new Set(flows.filter(({ service }) => service === 'database-cluster').map(({ host }) => host)).size
 
-/** Where people find it. */
+/** Address of the dashboard in messages and links. */
 const externalUrl = ({ host, options: { dashboard } }: HostContext<Options>): string =>
   dashboard === false ? 'http://127.0.0.1:9090/' : `https://${host.publicAddresses[0] ?? host.addresses[0] ?? host.name}:${dashboard.port}/`
 

@@ -1,14 +1,14 @@
 import { dropin, type Resource, sandbox, type UnitSettings } from 'provision'
 
-/** One word of a command line in a unit. */
+/** Quotes one word of a command line in a unit. */
 const word = (given: string): string => {
   const plain = given.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('$', '$$$$').replaceAll('%', '%%')
   return /^[A-Za-z0-9_./:=,@+[\]-]*$/.test(given) ? given : `"${plain}"`
 }
 
 /**
- * The package's unit, run as we say: its command line, what it may not do, and that it is heard and lives on when a host is starved:
- * what measures must not be the first to go.
+ * Drop-in for the unit of a package: command line, sandbox, and priority. Monitoring daemons get more CPU and I/O and are killed last,
+ * because they must report a host that runs out of resources.
  */
 export const daemon = (unit: string, command: readonly string[], needs: Parameters<typeof sandbox>[0], more: UnitSettings = {}): Resource =>
   dropin({

@@ -4,10 +4,10 @@ import { askHttp } from './loaded.ts'
 import type { Options, Receiver } from './options.ts'
 import { alertsOf } from './rules/all.ts'
 
-/** Every door is shut to strangers; on a watching host everything is measured, and every rule is there. */
+/** Checks of a host: no measurements without a certificate. A monitoring server also checks targets, rules and receivers. */
 export const checksOf = ({ options, host }: SiteContext<Options>, isServer: boolean): readonly Check[] => [
   {
-    name: `${host.name} shows its measurements to nobody without a certificate`,
+    name: `${host.name} refuses to show its measurements without a certificate`,
     script: `printf 'GET /proxy?module=node HTTP/1.0\\r\\n\\r\\n' | timeout 10 openssl s_client -quiet -connect 127.0.0.1:${options.port} 2>/dev/null | { ! grep -q .; }`,
   },
   ...(isServer
@@ -35,14 +35,15 @@ for name in ${alertsOf(options)
 ]
 
 /**
- * Alertmanager writes down whom it told, and why it could not; what will be tried again in one line, what is given up in another. Who refuses is
- * waited for less than who is silent. Of several watching hosts the second waits, in case the first tells it.
+ * Script that sends a test alert and waits for its delivery in the log of Alertmanager. The log reports attempts that will be retried and
+ * those that were given up in different lines. The script waits 45 seconds for a silent receiver, 12 for one that refuses. The peers of
+ * a cluster wait for each other before they deliver.
  */
 const deliveryScript = (host: string, { name, type, ...rest }: Receiver): string => `
 since=$(date '+%Y-%m-%d %H:%M:%S')
 said() { journalctl -q -u prometheus-alertmanager --since "$since" --no-pager -o cat | grep -F -e 'receiver=${name} ' -e 'err="${name}/'; }
 amtool --alertmanager.url=http://127.0.0.1:9093 alert add alertname=${TEST_ALERT} severity=none host=${host} receiver=${name} "instance=$(date +%s%N)" \\
-  --annotation='summary=a test: the monitoring on ${host} reaches you' --annotation='runbook=nothing is to be done' --end="$(date -u -d '+1 minute' +%Y-%m-%dT%H:%M:%SZ)" >/dev/null || exit 1
+  --annotation='summary=test: the monitoring on ${host} reaches you' --annotation='runbook=no action is needed' --end="$(date -u -d '+1 minute' +%Y-%m-%dT%H:%M:%SZ)" >/dev/null || exit 1
 begun=$(date +%s) limit=45; until said >"$T/said"; [ "$(grep -F 'msg="Notify success"' "$T/said" | grep -o 'integration=[^ ]*' | sort -u | wc -l)" -ge ${'to' in rest ? rest.to.length : 1} ]; do
   [ $(($(date +%s) - begun)) -lt $limit ] || { echo 'not delivered:'; sed -nE 's/.* err="(.*)"$/  \\1/p' "$T/said" | sed 's/notify retry canceled.* attempts: //; s#^  ${name}/[^ ]* #  #; s/\\\\"/"/g' | sort -u | tail -n 3; exit 1; }
   sleep 0.5; ! grep -q ' err="' "$T/said" || limit=12

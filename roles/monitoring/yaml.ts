@@ -2,7 +2,7 @@ import { Secret, type Text, text } from 'provision'
 
 export type Yaml = string | number | boolean | Secret | readonly Yaml[] | { readonly [key: string]: Yaml | undefined }
 
-/** A value as YAML that people can read: what is undefined is left out, words are quoted where YAML would take them for something else. */
+/** Renders a value as YAML. Undefined values are omitted, and strings are quoted where YAML would read them as another type. */
 export const yaml = (value: Yaml): Text => ({ type: 'text', parts: [...text`# Written by provision.\n`.parts, ...linesOf(value, '')] })
 
 type Part = string | Secret
@@ -12,7 +12,7 @@ const linesOf = (value: Yaml, indent: string): readonly Part[] => {
   return entries(value).flatMap(([key, one]) => [`${indent}${plain(key)}:`, ...after(one, indent, false)])
 }
 
-/** What stands behind `key:` or `-`. */
+/** Text after `key:` or `-`. */
 const after = (value: Yaml, indent: string, inList: boolean): readonly Part[] => {
   if (!isList(value) && !isMap(value)) return [' ', scalar(value), '\n']
   if (isList(value) ? value.length === 0 : entries(value).length === 0) return [isList(value) ? ' []\n' : ' {}\n']

@@ -24,7 +24,7 @@ export const backupCases = ({ limits }: Options): AlertCases => {
       silentAt: `${longest - 60}s`,
       firingAt: `${longest + 60}s`,
       labels: { host, name: 'provision-database-backup.timer', state: 'active' },
-      summary: 'there has never been a good backup of the database on web-02',
+      summary: 'the database on web-02 has never had a good backup',
     })),
     BackupTimerStopped: [
       {
@@ -32,7 +32,7 @@ export const backupCases = ({ limits }: Options): AlertCases => {
         silentAt: '70s',
         firingAt: '100s',
         labels: { host, name: 'provision-database-backup.timer', state: 'active' },
-        summary: 'the database on web-02 is not saved any more: the timer of its backups does not run',
+        summary: 'the database on web-02 is no longer backed up: its backup timer is stopped',
       },
     ],
     RestoreTestFailed: [
@@ -41,7 +41,7 @@ export const backupCases = ({ limits }: Options): AlertCases => {
         silentAt: '10s',
         firingAt: '60s',
         labels: { host },
-        summary: 'the last backup of web-02 is no good one: it was not made, not kept, or did not come back as it was saved',
+        summary: 'the last backup of web-02 is unusable: it was not made, not kept, or differed when restored',
       },
     ],
   }

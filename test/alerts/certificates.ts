@@ -13,7 +13,7 @@ export const certificateCases: AlertCases = {
       silentAt: '10s',
       firingAt: '100s',
       labels,
-      summary: 'the certificate /etc/ssl/a.pem on lb-01 should have been renewed: 9% of its life is left',
+      summary: 'the certificate /etc/ssl/a.pem on lb-01 should have been renewed: 9% of its lifetime is left',
     },
   ],
   CertificateExpired: [
@@ -22,7 +22,7 @@ export const certificateCases: AlertCases = {
       silentAt: '100s',
       firingAt: '400s',
       labels,
-      summary: 'the certificate /etc/ssl/a.pem on lb-01 has expired or is about to',
+      summary: 'the certificate /etc/ssl/a.pem on lb-01 has expired or expires soon',
     },
   ],
   ServedCertificateExpires: [
@@ -31,7 +31,7 @@ export const certificateCases: AlertCases = {
       silentAt: '30s',
       firingAt: '120s',
       labels: { job: 'site', host: 'lb-01', instance: 'www' },
-      summary: 'visitors of www get a certificate that ends within a day',
+      summary: 'www serves a certificate that expires within a day',
     },
   ],
 }

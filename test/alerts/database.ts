@@ -34,7 +34,7 @@ export const databaseCases: AlertCases = {
       silentAt: '100s',
       firingAt: '140s',
       labels: { host: 'web-02' },
-      summary: 'the database on web-02 does not follow its primary any more',
+      summary: 'the database on web-02 no longer replicates from its primary',
     })),
     {
       series: {
@@ -60,13 +60,13 @@ export const databaseCases: AlertCases = {
       series: { ...both, [READ_ONLY_1]: '0x30', [READ_ONLY_2]: '1x4 0x26' },
       silentAt: '70s',
       firingAt: '100s',
-      summary: '2 databases take writes, and one shall: web-01 web-02',
+      summary: '2 databases accept writes, and exactly one must: web-01 web-02',
     },
     {
       series: { ...both, [READ_ONLY_1]: '0x4 1x26', [READ_ONLY_2]: '1x30' },
       silentAt: '70s',
       firingAt: '100s',
-      summary: 'no database takes writes, and one shall',
+      summary: 'no database accepts writes, and exactly one must',
     },
     { series: { ...both, 'mysql_up{host="web-01"}': '1x4 0x30', [READ_ONLY_1]: '0x4 stale', [READ_ONLY_2]: '1x40' }, silentAt: '120s' },
     {
@@ -87,12 +87,12 @@ export const databaseCases: AlertCases = {
     },
   ],
   GaleraDegraded: [
-    // A service that is masked, or whose package is gone, is measured no more.
+    // A service that is masked or uninstalled has no series any more.
     ...[shrinkingWithArbitrator, shrinking].map((series) => ({
       series,
       silentAt: '90s',
       firingAt: '120s',
-      summary: 'the database cluster has 2 of 3 members: it cannot lose another one',
+      summary: 'the database cluster has 2 of 3 members: it cannot lose another member',
     })),
     { series: { ...shrinkingWithArbitrator, 'mysql_up{job="mysql",host="web-02"}': '1x4 0x30' }, silentAt: '120s' },
     { series: { ...shrinkingWithArbitrator, 'mysql_global_status_wsrep_ready{host="web-02"}': '1x4 0x30' }, silentAt: '120s' },
@@ -104,7 +104,7 @@ export const databaseCases: AlertCases = {
       silentAt: '50s',
       firingAt: '80s',
       labels: { name: 'garb.service', state: 'active', host: 'lb-01' },
-      summary: 'the arbitrator of the database on lb-01 is down: the cluster cannot lose a server',
+      summary: 'the database arbitrator on lb-01 is down: the cluster cannot lose a server',
     },
   ],
   DatabaseConnections: [
@@ -116,7 +116,7 @@ export const databaseCases: AlertCases = {
       silentAt: '30s',
       firingAt: '90s',
       labels: { host },
-      summary: 'the database on web-01 has 90% of the connections that it can have',
+      summary: 'the database on web-01 uses 90% of its connection limit',
     },
   ],
 }

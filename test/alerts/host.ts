@@ -7,7 +7,7 @@ export const hostCases: AlertCases = {
       silentAt: '50s',
       firingAt: '80s',
       labels: { job: 'node', host: 'web-01' },
-      summary: 'web-01 is not there: it answers neither pings nor the monitoring',
+      summary: 'web-01 is down: it answers neither pings nor the monitoring',
     },
   ],
   AgentDown: [
@@ -16,7 +16,7 @@ export const hostCases: AlertCases = {
       silentAt: '60s',
       firingAt: '100s',
       labels: { job: 'node', host: 'web-01' },
-      summary: 'web-01 is there and cannot be measured',
+      summary: 'web-01 answers pings, but its measurements cannot be read',
     },
   ],
   ExporterDown: [
@@ -25,7 +25,7 @@ export const hostCases: AlertCases = {
       silentAt: '90s',
       firingAt: '120s',
       labels: { job: 'mysql', host: 'web-01' },
-      summary: 'mysql on web-01 cannot be measured',
+      summary: 'the measurements of mysql on web-01 cannot be read',
     },
   ],
 }

@@ -12,7 +12,7 @@ export const loadCases: AlertCases = {
       silentAt: '50s',
       firingAt: '80s',
       labels: { host: 'web-01', mountpoint: '/' },
-      summary: '/ on web-01 has only 5% left',
+      summary: '/ on web-01 has only 5% free',
     },
   ],
   DiskFillsUp: [
@@ -24,7 +24,7 @@ export const loadCases: AlertCases = {
       },
       firingAt: '420m',
       labels: { host: 'web-01', mountpoint: '/' },
-      summary: '/ on web-01 will be full within a day, as it has been filling for six hours',
+      summary: '/ on web-01 will be full within a day at the rate of the last six hours',
     },
   ],
   MemoryLow: [
@@ -36,7 +36,7 @@ export const loadCases: AlertCases = {
       silentAt: '90s',
       firingAt: '120s',
       labels: { host: 'web-01' },
-      summary: 'web-01 has only 3% of its memory left',
+      summary: 'web-01 has only 3% of its memory available',
     },
   ],
   OomKill: [
@@ -56,7 +56,7 @@ export const loadCases: AlertCases = {
       silentAt: '5m',
       firingAt: '20m',
       labels: { host: 'web-01' },
-      summary: 'web-01 waits for its provider: 50% of its CPU time goes to others',
+      summary: 'the hypervisor withholds 50% of the CPU time of web-01',
     },
   ],
   ClockWrong: [
@@ -66,7 +66,7 @@ export const loadCases: AlertCases = {
       silentAt: '50s',
       firingAt: '120s',
       labels: { job: 'node', host: 'web-01' },
-      summary: 'the clock of web-01 is wrong by 30s',
+      summary: 'the clock of web-01 is off by 30s',
     },
   ],
   UnitFailed: [
@@ -85,7 +85,7 @@ export const loadCases: AlertCases = {
       silentAt: '50m',
       firingAt: '70m',
       labels: { host: 'web-01' },
-      summary: 'web-01 must be rebooted for its updates to count',
+      summary: 'web-01 needs a reboot to complete its updates',
     },
   ],
 }

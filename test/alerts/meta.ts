@@ -2,6 +2,6 @@ import type { AlertCases } from './case.ts'
 
 export const metaCases: AlertCases = {
   Watchdog: [
-    { series: {}, firingAt: '60s', summary: 'alerts are on their way: this one never ends, and is told to the heartbeat address only' },
+    { series: {}, firingAt: '60s', summary: 'alert delivery works: this alert always fires, and goes to the heartbeat address only' },
   ],
 }

@@ -11,7 +11,7 @@ export const securityCases: AlertCases = {
       silentAt: '2m',
       firingAt: '5m',
       labels: { host },
-      summary: 'web-01 has not looked at its files, ports and logins since 5m 0s',
+      summary: 'web-01 last checked its files, ports and logins 5m 0s ago',
     },
   ],
   ManagedFileWrong: [
@@ -20,7 +20,7 @@ export const securityCases: AlertCases = {
       silentAt: '40s',
       firingAt: '180s',
       labels: { host, path: '/etc/nginx/nginx.conf', what: 'changed' },
-      summary: '/etc/nginx/nginx.conf on web-01 is changed, and not by a run of provision',
+      summary: '/etc/nginx/nginx.conf on web-01 is not as the last run left it: changed',
     },
   ],
   PackageFileWrong: [
@@ -29,7 +29,7 @@ export const securityCases: AlertCases = {
       silentAt: '40s',
       firingAt: '180s',
       labels: { host, path: '/usr/bin/ls' },
-      summary: '/usr/bin/ls on web-01 is not as its package brought it',
+      summary: '/usr/bin/ls on web-01 differs from the file in its package',
     },
   ],
   SecurityUpdateWaits: [
@@ -37,7 +37,7 @@ export const securityCases: AlertCases = {
       series: { 'provision_security_update_waiting_seconds{host="web-01"}': '864000x9' },
       firingAt: '60s',
       labels: { host },
-      summary: 'a security update has been waiting on web-01 for 10d 0h 0m 0s',
+      summary: 'a security update has been pending on web-01 for 10d 0h 0m 0s',
     },
   ],
   FailedLogins: [
@@ -47,7 +47,7 @@ export const securityCases: AlertCases = {
       silentAt: '4m',
       firingAt: '8m',
       labels: { host },
-      summary: '50 logins by SSH failed on web-01 within five minutes',
+      summary: '50 SSH logins failed on web-01 within five minutes',
     },
   ],
   UnknownPort: [
@@ -56,7 +56,7 @@ export const securityCases: AlertCases = {
       silentAt: '40s',
       firingAt: '180s',
       labels: { host, port: '4444/tcp', program: 'nc' },
-      summary: 'nc listens on 4444/tcp of web-01, of which no role speaks',
+      summary: 'nc listens on 4444/tcp of web-01, which no role declares',
     },
   ],
   UnknownAccount: [
@@ -65,7 +65,7 @@ export const securityCases: AlertCases = {
       silentAt: '40s',
       firingAt: '180s',
       labels: { host, user: 'eve', may: 'sudo' },
-      summary: 'there is an account eve (sudo) on web-01, of which no role speaks',
+      summary: 'account eve (sudo) on web-01 is not declared by any role',
     },
   ],
   SshdChanged: [
@@ -74,7 +74,7 @@ export const securityCases: AlertCases = {
       silentAt: '60s',
       firingAt: '180s',
       labels: { host },
-      summary: 'the configuration of sshd on web-01 was changed, and not by a run of provision',
+      summary: 'the sshd configuration on web-01 is not as the last run left it',
     },
   ],
   FirewallMissing: [
@@ -83,7 +83,7 @@ export const securityCases: AlertCases = {
       silentAt: '60s',
       firingAt: '180s',
       labels: { host },
-      summary: 'web-01 has no firewall: the table of provision is not loaded',
+      summary: 'web-01 has no firewall: its nftables table is not loaded',
     },
   ],
   FirewallDrops: [
@@ -93,7 +93,7 @@ export const securityCases: AlertCases = {
       silentAt: '4m',
       firingAt: '12m',
       labels: { host },
-      summary: 'the firewall of web-01 drops 100 packets a second',
+      summary: 'the firewall of web-01 drops 100 packets per second',
     },
   ],
 }

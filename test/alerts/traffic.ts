@@ -7,7 +7,7 @@ export const trafficCases: AlertCases = {
       silentAt: '30s',
       firingAt: '120s',
       labels: { job: 'site', host: 'lb-01', instance: 'www' },
-      summary: 'www is slow: one page in twenty takes 2s or longer',
+      summary: 'www is slow: 5% of probes take 2s or longer',
     },
   ],
   VisitorsWait: [
@@ -21,7 +21,7 @@ export const trafficCases: AlertCases = {
       },
       silentAt: '60s',
       firingAt: '10m',
-      summary: 'visitors wait: one answer in twenty takes 2.417s or longer',
+      summary: 'visitors wait: 5% of responses take 2.417s or longer',
     },
   ],
   ServersSlow: [
@@ -35,7 +35,7 @@ export const trafficCases: AlertCases = {
       silentAt: '30s',
       firingAt: '120s',
       labels: { backend: 'web', server: 'web-02', host: 'web-02' },
-      summary: 'web-02 takes 3s for an answer in web',
+      summary: 'web-02 is slow: its responses in web take 3s on average',
     },
   ],
   ErrorRatio: [
@@ -47,7 +47,7 @@ export const trafficCases: AlertCases = {
       },
       silentAt: '20s',
       firingAt: '120s',
-      summary: '25% of all answers are errors of the server',
+      summary: '25% of all responses are server errors',
     },
   ],
   QpsCollapse: [
@@ -56,7 +56,7 @@ export const trafficCases: AlertCases = {
       series: { 'haproxy_frontend_http_requests_total{proxy="https",host="lb-01"}': '0+1000x480 480000+10x80' },
       silentAt: '79m',
       firingAt: '88m',
-      summary: 'hardly anybody comes: 1.0 requests a second, where there usually are more',
+      summary: 'traffic collapsed: 1.0 requests per second, far below the usual rate',
     },
   ],
   QpsSurge: [
@@ -65,7 +65,7 @@ export const trafficCases: AlertCases = {
       series: { 'haproxy_frontend_http_requests_total{proxy="https",host="lb-01"}': '0+100x480 48000+2000x80' },
       silentAt: '79m',
       firingAt: '88m',
-      summary: 'many more come than usually: 200 requests a second',
+      summary: 'traffic surged: 200 requests per second, far above the usual rate',
     },
   ],
   BalancerFull: [
@@ -77,7 +77,7 @@ export const trafficCases: AlertCases = {
       silentAt: '10s',
       firingAt: '60s',
       labels: { proxy: 'https', host: 'lb-01' },
-      summary: 'lb-01 has 90% of the connections that it can have (https)',
+      summary: 'lb-01 uses 90% of its connection limit (https)',
     },
   ],
 }

@@ -7,7 +7,7 @@ export const webCases: AlertCases = {
       silentAt: '50s',
       firingAt: '80s',
       labels: { job: 'site', host: 'lb-01', instance: 'www' },
-      summary: 'www does not answer visitors (asked through lb-01)',
+      summary: 'www does not answer visitors (probed through lb-01)',
     },
   ],
   HaproxyDown: [
@@ -16,7 +16,7 @@ export const webCases: AlertCases = {
       silentAt: '40s',
       firingAt: '70s',
       labels: { job: 'haproxy', host: 'lb-01' },
-      summary: 'the load balancer HAProxy on lb-01 is down',
+      summary: 'HAProxy on lb-01 is down',
     },
   ],
   NginxDown: [
@@ -25,7 +25,7 @@ export const webCases: AlertCases = {
       silentAt: '40s',
       firingAt: '70s',
       labels: { job: 'nginx', host: 'web-02' },
-      summary: 'the web server nginx on web-02 is down',
+      summary: 'nginx on web-02 is down',
     },
   ],
   WebServerDown: [
@@ -34,7 +34,7 @@ export const webCases: AlertCases = {
       silentAt: '70s',
       firingAt: '100s',
       labels: { job: 'direct', host: 'web-02', instance: 'web-02' },
-      summary: 'web-02 does not serve the site when it is asked directly',
+      summary: 'web-02 does not serve the site when probed directly',
     },
   ],
   BackendServerDown: [
@@ -46,7 +46,7 @@ export const webCases: AlertCases = {
       silentAt: '80s',
       firingAt: '110s',
       labels: { backend: 'web', server: 'web-02', host: 'web-02' },
-      summary: 'the balancers took web-02 out of web: it fails its health checks',
+      summary: 'the balancers removed web-02 from web: it fails their health checks',
     },
   ],
 }

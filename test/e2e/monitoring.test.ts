@@ -103,7 +103,7 @@ describe('the monitoring of three bare hosts', () => {
     await expect
       .poll(async () => (await verified()).split('\n'), { timeout: 90_000, interval: 3000 })
       .toEqual(expect.arrayContaining(reached))
-    const words = 'a test: the monitoring on lb-01 reaches you'
+    const words = 'test: the monitoring on lb-01 reaches you'
     expect(hook.told.map(({ annotations }) => annotations.summary)).toContain(words)
     expect(chat.posted.map(({ title }) => title)).toContain(`NONE: ${words}`)
   })
@@ -160,7 +160,7 @@ describe('the monitoring of three bare hosts', () => {
     )
     expect(stdout).toContain('data-drawn="yes"')
     expect(stdout.match(/<polyline /g)?.length).toBeGreaterThan(10)
-    expect(stdout).not.toMatch(/TypeError|Prometheus answers/)
+    expect(stdout).not.toMatch(/TypeError|Prometheus returned status/)
     expect(stdout).toContain('data-fits="yes"')
   })
 })
@@ -176,9 +176,9 @@ describe('the administrators', () => {
     ])
     for (const { labels, at } of told) process.stdout.write(`${labels.alertname} after ${((at - since) / 1000).toFixed(1)} s\n`)
     expect(told.map(({ annotations }) => annotations.summary)).toEqual([
-      'the web server nginx on web-02 is down',
-      '/etc/nginx/nginx.conf on web-01 is changed, and not by a run of provision',
-      'perl listens on 4444/tcp of lb-01, of which no role speaks',
+      'nginx on web-02 is down',
+      '/etc/nginx/nginx.conf on web-01 is not as the last run left it: changed',
+      'perl listens on 4444/tcp of lb-01, which no role declares',
     ])
     const [nginx = ''] = told.map(({ annotations }) => annotations.summary)
     expect(chat.posted.filter(({ title }) => title === `CRITICAL: ${nginx}`)).toHaveLength(1)
@@ -206,7 +206,7 @@ describe('the administrators', () => {
     expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
     // The heartbeat goes on all the while.
     expect(alerts).toContain('Watchdog')
-    await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`over: ${nginx}`)
+    await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`RESOLVED: ${nginx}`)
   })
 
   it('open the page to everybody with a password, and nothing else', async () => {

@@ -79,7 +79,7 @@ describe('those who are told', () => {
     await expect
       .poll(async () => (await verified()).stdout.split('\n'), { timeout: 90_000, interval: 3000 })
       .toEqual(expect.arrayContaining(reached))
-    const words = 'a test: the monitoring on lb-01 reaches you'
+    const words = 'test: the monitoring on lb-01 reaches you'
     expect(hook.told.map(({ annotations }) => annotations.summary)).toContain(words)
     expect(chat.posted.map(({ title }) => title)).toContain(`NONE: ${words}`)
     expect(await mailbox()).toMatch(/^Received: from .*\n(?:\s.*\n)*\s.*esmtpsa /m)
@@ -90,15 +90,15 @@ describe('those who are told', () => {
     const since = Date.now()
     const stray = "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'"
     await inside(spec, 'web-01', stray)
-    const words = 'perl listens on 4444/tcp of web-01, of which no role speaks'
+    const words = 'perl listens on 4444/tcp of web-01, which no role declares'
     expect((await hook.await(since, 'firing', 'UnknownPort', 'web-01', 120)).annotations.summary).toBe(words)
     await expect.poll(() => chat.posted.filter(({ title }) => title === `CRITICAL: ${words}`).length, { timeout: 10_000 }).toBe(1)
     await expect.poll(async () => (await mailbox()).split(`Subject: CRITICAL: ${words}`).length, { timeout: 10_000 }).toBe(2)
     process.stdout.write(`what an administrator reads:\n${(await mailbox()).split(/^From /m).at(-1)}\n`)
     await inside(spec, 'web-01', 'systemctl stop stray')
     await hook.await(Date.now(), 'resolved', 'UnknownPort', 'web-01', 90)
-    await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`over: ${words}`)
-    await expect.poll(mailbox, { timeout: 30_000 }).toContain(`Subject: over: ${words}`)
+    await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`RESOLVED: ${words}`)
+    await expect.poll(mailbox, { timeout: 30_000 }).toContain(`Subject: RESOLVED: ${words}`)
   })
 
   it('are named when they refuse, with what they said, and the others hear it nevertheless', async () => {

@@ -92,7 +92,7 @@ const isUp = (host: string, unit: string) =>
 describe('backups', () => {
   it('that never were are told of, until there is one', async () => {
     const none = await hook.await(0, 'firing', 'BackupMissing', 'web-02', 150)
-    expect(none.annotations.summary).toBe('there has never been a good backup of the database on web-02')
+    expect(none.annotations.summary).toBe('the database on web-02 has never had a good backup')
     const mended = Date.now()
     expect(await backup()).toMatch(/stored .*: 1 tables, restored and compared\n[\s\S]*\nsuccess\n$/)
     await hook.await(mended, 'resolved', 'BackupMissing', 'web-02', 60)
@@ -114,7 +114,7 @@ describe('backups', () => {
       expect(await backup()).toMatch(/\nsuccess\n$/)
     }
     expect(await told(['RestoreTestFailed web-02'], 75, make, mend)).toEqual([
-      'the last backup of web-02 is no good one: it was not made, not kept, or did not come back as it was saved',
+      'the last backup of web-02 is unusable: it was not made, not kept, or differed when restored',
     ])
   })
 
@@ -170,8 +170,8 @@ describe('a cluster', () => {
       () => Promise.all([on('lb-01', 'systemctl start garb'), on('web-02', `systemctl start ${BACKUP}.timer`)]),
     )
     expect(messages).toEqual([
-      'the arbitrator of the database on lb-01 is down: the cluster cannot lose a server',
-      'the database on web-02 is not saved any more: the timer of its backups does not run',
+      'the database arbitrator on lb-01 is down: the cluster cannot lose a server',
+      'the database on web-02 is no longer backed up: its backup timer is stopped',
     ])
     await whole(spec, SERVERS, 3)
   })
@@ -183,7 +183,7 @@ describe('a cluster', () => {
       () => isDown('lb-01', 'garb'),
       () => isUp('lb-01', 'garb'),
     )
-    expect(messages).toEqual(['the database cluster has 2 of 3 members: it cannot lose another one'])
+    expect(messages).toEqual(['the database cluster has 2 of 3 members: it cannot lose another member'])
     await whole(spec, SERVERS, 3)
   })
 })

@@ -8,7 +8,7 @@ const SCRIPT = `/usr/local/sbin/${NAME}`
 const FOUND = `${METRICS}/checks/provision`
 const READ = '/usr/local/lib/provision/checks-read'
 
-/** A timer on every host that looks at its files, ports, accounts and logins. */
+/** Resources of the checks that every host makes of its files, ports, accounts and logins by a timer. */
 export const checksResources = (context: HostContext<Options>): readonly Resource[] => {
   const script = file({
     path: SCRIPT,
@@ -46,7 +46,7 @@ const RIGHTS = ['CAP_DAC_READ_SEARCH', 'CAP_NET_ADMIN', 'CAP_SYS_PTRACE']
 
 const JOB = `# Written by provision (role monitoring).
 [Unit]
-Description=Files, ports, accounts and logins of this host, looked at for the monitoring
+Description=Checks of files, ports, accounts and logins for the monitoring
 # A start by hand must not use up the starts of the timer.
 StartLimitIntervalSec=0
 
@@ -69,14 +69,14 @@ OOMScoreAdjust=-300
 ${settingLines(
   sandbox(
     { network: 'kernel', capabilities: RIGHTS, ambient: true, calls: ['capset'] },
-    // Files of ours may be in homes.
+    // Managed files may be in homes.
     { ReadWritePaths: `${METRICS}/checks`, ProtectHome: 'read-only', ProcSubset: 'all', UMask: '0022' },
   ),
 )}`
 
 const timerText = ({ checks_seconds }: Options): string => `# Written by provision (role monitoring).
 [Unit]
-Description=Look at files, ports, accounts and logins every ${checks_seconds} seconds
+Description=Check files, ports, accounts and logins every ${checks_seconds} seconds
 
 [Timer]
 OnActiveSec=1s

@@ -2,19 +2,19 @@ import { quote } from 'provision'
 
 /** Ports and accounts that roles and options name. */
 export interface Known {
-  /** As `443/tcp`. */
+  /** For example `443/tcp`. */
   readonly ports: readonly string[]
   readonly users: readonly string[]
-  /** Whether HAProxy writes down here how long visitors waited. */
+  /** Whether HAProxy logs the response times of visitors on this host. */
   readonly balancer: boolean
   /** Path of the program that reads files which other accounts may replace. */
   readonly reader: string
 }
 
 /**
- * Checks that a host runs by itself and prints for the node exporter: files, ports, accounts, logins, updates, certificates, and the
- * use of resources by each unit. During a run, results about files stay as they were. The script may read all of the host (see the
- * unit), so it reads files that another account may replace only through `reader`.
+ * Script of the checks. It prints metrics for the node exporter: files, ports, accounts, logins, updates, certificates, and the resource
+ * use of each unit. During a run, results about files stay as they were. The script may read the whole host (see the unit), so it reads
+ * files that another account may replace only through `reader`.
  */
 export const checksScript = ({ ports, users, balancer, reader }: Known): string => String.raw`#!/bin/sh
 # Written by provision.
@@ -27,21 +27,21 @@ now=$(date +%s)
 plainly() { setpriv --inh-caps=-all --ambient-caps=-all "$@"; }
 plainly true || exit 1
 plain() { tr -d '"\\' | tr -c '[:print:]\n\t' '?'; }
-# Every metric is announced once, and its values stand together.
+# The text format wants the type of a metric once, followed by all its values.
 gauge() { printf '# TYPE %s gauge\n' "$1"; }
 counter() { printf '# TYPE %s counter\n' "$1"; }
 hourly() { [ -s "$S/$1" ] && [ -z "$(find "$S/$1" -mmin +59)" ]; }
-# An optional setting that this kernel does not have has no file either.
+# Prints the record of managed resources, without kernel settings that this kernel does not have.
 given() { cat "$OWNED"/* 2>/dev/null | awk '$1 ~ /^sysctl:[^*]*$/ { key = substr($1, 8); gsub(/\./, "/", key); key = "/proc/sys/" key; if ((getline line <key) < 0) next; close(key) } { print }'; }
 
-# sshd's configuration, as the last run left it: the record is younger than what is remembered only after a run.
+# Compares sshd's configuration with its digest after the last run. A record younger than the digest means that a run came in between.
 sshd_changed() {
   cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sha256sum >"$w/sshd"
   if [ ! -s "$S/sshd" ] || [ -n "$(find "$OWNED" -newer "$S/sshd" 2>/dev/null | head -n 1)" ]; then cat "$w/sshd" >"$S/sshd"; fi
   cmp -s "$w/sshd" "$S/sshd" && echo 0 || echo 1
 }
 
-# Files that we own, by our own record: content, or only that they are there where the host made them itself.
+# Managed files, compared with the record: their content, or only their existence if the host generated them.
 owned() {
   given | "$READ" owned >"$w/files" && grep -v '^watched ' "$w/files" >"$w/wrong"
   gauge provision_file_wrong
@@ -50,7 +50,7 @@ owned() {
   gauge provision_sshd_changed; echo "provision_sshd_changed $(sshd_changed)"
 }
 
-# Files of packages, once an hour. A check that does not end is reported like a wrong file. Configuration files are for people to change.
+# Files of packages, once an hour. A check that does not end is reported like a wrong file. Configuration files are excluded.
 package_files() {
   hourly packages || {
     timeout 150 dpkg --verify >"$w/verified" 2>/dev/null; [ $? -ne 124 ] || echo '????????? /usr/bin/dpkg (--verify did not end)' >>"$w/verified"
@@ -75,7 +75,7 @@ updates() {
   gauge provision_reboot_required; [ -e /run/reboot-required ] && echo 'provision_reboot_required 1' || echo 'provision_reboot_required 0'
 }
 
-# Who was not let in, counted on from where the journal was left.
+# Failed SSH logins, counted from the last position in the journal.
 logins() {
   new=$(journalctl -q -t sshd --no-pager -o cat --cursor-file="$S/ssh.cursor" $([ -s "$S/ssh.cursor" ] || echo '-n 0') 2>/dev/null | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
   all=$(($(cat "$S/ssh.count" 2>/dev/null || echo 0) + new)); echo "$all" >"$S/ssh.count"
@@ -91,7 +91,7 @@ firewall() {
   else echo 'provision_firewall_present 0'; fi
 }
 
-# What listens, on more than loopback, and no role said so. Ports that the kernel picks for clients are no services.
+# Listening ports beyond loopback that no role declares. UDP ports of the ephemeral range belong to clients.
 ports() {
   first=$(cut -f 1 /proc/sys/net/ipv4/ip_local_port_range)
   gauge provision_port_unknown
@@ -104,7 +104,7 @@ ports() {
       printf "provision_port_unknown{port=\"%s/%s\",program=\"%s\"} 1\n", port, proto, who }'
 }
 
-# Who may log in with a shell, or become root, and no role said so.
+# Accounts that may log in with a shell or become root, and that no role declares.
 accounts() {
   known=" $USERS $(given | sed -n 's#^user:\([^ ]*\).*#\1#p' | tr '\n' ' ') "
   gauge provision_account_unknown
@@ -114,7 +114,7 @@ accounts() {
   } | sort -u | while read -r user what; do case $known in *" $user "*) ;; *) printf 'provision_account_unknown{user="%s",may="%s"} 1\n' "$user" "$what" ;; esac; done
 }
 
-# How long visitors waited, request by request, as the balancer writes it down; counted on like the logins.
+# Response times of all requests, from the log of the balancer; counted from the last position in the journal.
 responses() {
   [ "$BALANCER" = yes ] || return 0
   journalctl -q -t haproxy --no-pager -o cat --cursor-file="$S/haproxy.cursor" $([ -s "$S/haproxy.cursor" ] || echo '-n 0') 2>/dev/null >"$w/requests"
@@ -141,7 +141,7 @@ certificates() {
   done
 }
 
-# What each unit takes, by the kernel's own books: of version 2 where they are, else of version 1.
+# Resource use of each unit, from cgroup version 2 if present, else version 1.
 units() {
   two=/sys/fs/cgroup; [ -e "$two/cgroup.controllers" ] || two=/sys/fs/cgroup/unified
   one() { echo "$1"/*.slice/*.service/"$2" "$1"/user.slice/"$2"; }
@@ -162,14 +162,14 @@ table() {
     }
     $1 == "@" { put(); sum = 0; known = 0; n = split($2, p, "/"); unit = p[n - 1]; next }
     what == "cpu" && $1 == "usage_usec" { sum = $2; known = 1 }
-    # Without what the kernel only keeps in case it is read again.
+    # Page cache is not counted.
     what == "memory" && ($1 == "anon" || $1 == "total_rss") { sum = $2; known = 1 }
     what == "oom" && $1 == "oom_kill" { sum = $2; known = 1 }
     what == "io" { known = 1; for (i = 2; i <= NF; i++) if ($i ~ /^[rw]bytes=/) { sub(/.*=/, "", $i); sum += $i }; if ($2 == "Read" || $2 == "Write") sum += $3 }
     END { put() }'
 }
 
-# A run in progress holds this lock; what it may be changing is looked at when it has ended.
+# A run in progress holds this lock. Its files are checked after it has ended.
 if [ ! -e /run/provision.lock ] || flock -n /run/provision.lock true; then owned >"$w/owned"; grep -q '^watched ' "$w/files" || exit 1; mv "$w/owned" "$S/owned"; fi
 cat "$S/owned" 2>/dev/null
 package_files; updates; logins; firewall; ports; accounts; responses; certificates; units

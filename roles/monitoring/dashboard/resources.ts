@@ -24,7 +24,7 @@ import { ICON, STYLE } from './style.ts'
 
 export type Dashboard = Exclude<Options['dashboard'], false>
 
-/** The page belongs to the package of Prometheus' consoles, all else to us. */
+/** Directory of the console templates of Prometheus. */
 export const CONSOLES = '/etc/prometheus/provision/consoles'
 const ROOT = '/etc/provision/dashboard'
 const CONFIG = `${ROOT}/nginx.conf`
@@ -52,7 +52,7 @@ export const dashboardListens = ({ options: { dashboard } }: SiteContext<Options
 export const pageResources = ({ options: { dashboard } }: HostContext<Options>): readonly Resource[] =>
   dashboard === false ? [] : [directory({ path: CONSOLES }), file({ path: `${CONSOLES}/overview.html`, content: PAGE })]
 
-/** An nginx of its own, apart from one that may serve sites here: over HTTPS, to whoever knows a password. */
+/** A separate nginx for the dashboard, because the host's nginx may serve sites. HTTPS and a password are required. */
 export const dashboardResources = (context: HostContext<Options>): readonly Resource[] => {
   const { options, host, authority } = context
   const { dashboard } = options
@@ -117,7 +117,7 @@ http {
   access_log off;
   server_tokens off;
 ${TEMPORARY.map((name) => `  ${name}_temp_path ${STATE}/${name};\n`).join('')}
-  # A password is tried so often and no more.
+  # Limits how fast passwords can be tried.
   limit_req_zone $binary_remote_addr zone=visitors:1m rate=20r/s;
   limit_req_status 429;
 
@@ -145,7 +145,7 @@ ${TEMPORARY.map((name) => `  ${name}_temp_path ${STATE}/${name};\n`).join('')}
       limit_except GET POST { deny all; }
       proxy_pass http://127.0.0.1:9090;
     }
-    # Prometheus' own pages bring scripts within themselves.
+    # The pages of Prometheus contain inline scripts.
     location /classic/ {
       add_header Content-Security-Policy "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'" always;
       proxy_pass http://127.0.0.1:9090;
@@ -156,13 +156,13 @@ ${TEMPORARY.map((name) => `  ${name}_temp_path ${STATE}/${name};\n`).join('')}
 `
 }
 
-/** The main process reads keys, creates directories, and starts its worker as another account. */
+/** Capabilities of the main process, which creates directories, starts its worker as another account and signals it. */
 const CAPABILITIES = ['CAP_SETUID', 'CAP_SETGID', 'CAP_CHOWN', 'CAP_KILL']
 
-// A certificate that somebody else renews is read anew once a day.
+// A daily restart loads a certificate that another role renews.
 const unitText = ({ certificate, port }: Dashboard): string => `# Written by provision (role monitoring).
 [Unit]
-Description=The monitoring's page
+Description=Dashboard of the monitoring
 After=network.target prometheus.service
 StartLimitIntervalSec=0
 

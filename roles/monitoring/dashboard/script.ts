@@ -1,22 +1,22 @@
-/** Curves from Prometheus' own interface, drawn as SVG: no library, nothing from elsewhere. */
+/** Script of the dashboard: draws charts as SVG from the HTTP API of Prometheus, without a library. */
 export const SCRIPT = String.raw`'use strict'
 const CURVES = [
-  ['Requests a second', [['site', 'site:qps'], ['usual', 'site:qps:usual']], 'plain'],
-  ['Requests a second, web servers', [['', 'web:qps']], 'plain'],
-  ['Queries a second, databases', [['', 'database:qps'], ['reads', 'database:reads'], ['writes', 'database:writes']], 'plain'],
-  ['How long visitors wait', [['half', 'site:response_seconds:p50'], ['95 of 100', 'site:response_seconds:p95'], ['99 of 100', 'site:response_seconds:p99']], 'seconds'],
-  ['Response time of the probe', [['half', 'max(probe:seconds:p50)'], ['95 of 100', 'max(probe:seconds:p95)'], ['99 of 100', 'max(probe:seconds:p99)']], 'seconds'],
-  ['… and where it goes', [['', 'max by (phase) (avg_over_time(probe_http_duration_seconds{job="site"}[2m]))']], 'seconds'],
-  ['Response time of web servers', [['', 'server:response_seconds']], 'seconds'],
-  ['Errors, part of all answers', [['', 'site:error_ratio']], 'part'],
+  ['Requests per second', [['site', 'site:qps'], ['usual', 'site:qps:usual']], 'plain'],
+  ['Requests per second, web servers', [['', 'web:qps']], 'plain'],
+  ['Queries per second, databases', [['', 'database:qps'], ['reads', 'database:reads'], ['writes', 'database:writes']], 'plain'],
+  ['Response time, all requests', [['median', 'site:response_seconds:p50'], ['95th percentile', 'site:response_seconds:p95'], ['99th percentile', 'site:response_seconds:p99']], 'seconds'],
+  ['Response time, probes', [['median', 'max(probe:seconds:p50)'], ['95th percentile', 'max(probe:seconds:p95)'], ['99th percentile', 'max(probe:seconds:p99)']], 'seconds'],
+  ['Response time, probes by phase', [['', 'max by (phase) (avg_over_time(probe_http_duration_seconds{job="site"}[2m]))']], 'seconds'],
+  ['Response time, web servers', [['', 'server:response_seconds']], 'seconds'],
+  ['Error ratio', [['', 'site:error_ratio']], 'part'],
   ['CPU busy', [['', 'host:cpu_busy']], 'part'],
   ['CPU cores by component', [['', 'topk(6, sum by (host, unit) (unit:cpu_cores))']], 'plain'],
   ['Memory in use', [['', '1 - host:memory_free']], 'part'],
   ['Memory by component', [['', 'topk(6, provision_unit_memory_bytes)']], 'bytes'],
   ['Disk reads and writes by component', [['', 'topk(6, unit:io_bytes)']], 'bytes'],
-  ['Connections against limits', [['', 'frontend:saturation'], ['', 'database:saturation']], 'part'],
+  ['Connections, share of the limit', [['', 'frontend:saturation'], ['', 'database:saturation']], 'part'],
   ['Failed logins in 5 minutes', [['', 'increase(provision_ssh_failures_total[5m])']], 'plain'],
-  ['Dropped packets a second', [['', 'sum by (host) (rate(provision_firewall_dropped_packets_total[5m]))']], 'plain'],
+  ['Dropped packets per second', [['', 'sum by (host) (rate(provision_firewall_dropped_packets_total[5m]))']], 'plain'],
 ]
 const minutes = Number(new URLSearchParams(location.search).get('m')) || 15
 const SVG = 'http://www.w3.org/2000/svg'
@@ -43,14 +43,14 @@ const nameOf = (given, metric) =>
 const ask = async (query, from, to) => {
   const step = Math.max(10, Math.round((to - from) / 150))
   const answer = await fetch(location.origin + '/api/v1/query_range?query=' + encodeURIComponent(query) + '&start=' + from + '&end=' + to + '&step=' + step)
-  if (!answer.ok) throw new Error('Prometheus answers ' + answer.status)
+  if (!answer.ok) throw new Error('Prometheus returned status ' + answer.status)
   return (await answer.json()).data.result
 }
 
 const draw = (figure, lines, words, from, to) => {
   const box = figure.querySelector('.box')
   box.replaceChildren()
-  if (lines.length === 0) { box.append(Object.assign(make('p'), { textContent: 'nothing measured' })); return }
+  if (lines.length === 0) { box.append(Object.assign(make('p'), { textContent: 'no data' })); return }
   const most = Math.max(...lines.flatMap(({ values }) => values.map(([, value]) => Number(value)).filter(Number.isFinite)), 0) || 1
   const svg = make('svg', { viewBox: '0 0 300 90', preserveAspectRatio: 'none', role: 'img' }, SVG)
   for (const part of [0, 0.5, 1]) svg.append(make('line', { x1: 0, x2: 300, y1: 88 - 86 * part, y2: 88 - 86 * part, class: 'grid' }, SVG))
@@ -80,15 +80,15 @@ const refresh = async () => {
   }))
 }
 
-// What is rendered before has names only: here is what they mean, and what to do.
+// The template renders only the names of alerts. This adds their summaries and runbooks.
 const words = async () => {
   const answer = await fetch(location.origin + '/api/v1/alerts')
-  const told = (await answer.json()).data.alerts.filter(({ state, labels }) => state === 'firing' && labels.severity !== 'none')
+  const firing = (await answer.json()).data.alerts.filter(({ state, labels }) => state === 'firing' && labels.severity !== 'none')
   const order = ({ labels }) => labels.severity + ' ' + labels.alertname + ' ' + labels.host
-  const said = (name, textContent) => Object.assign(make(name), { textContent })
-  const lines = told.sort((one, other) => (order(one) < order(other) ? -1 : 1)).map(({ labels, annotations }) => {
+  const element = (name, textContent) => Object.assign(make(name), { textContent })
+  const lines = firing.sort((one, other) => (order(one) < order(other) ? -1 : 1)).map(({ labels, annotations }) => {
     const line = make('p', { class: 'alert ' + labels.severity })
-    line.append(said('b', labels.alertname), said('span', annotations.summary), said('small', annotations.runbook))
+    line.append(element('b', labels.alertname), element('span', annotations.summary), element('small', annotations.runbook))
     return line
   })
   document.getElementById('alerts').replaceChildren(...lines)
@@ -104,6 +104,6 @@ Promise.all([refresh(), words()]).then(() => {
   document.body.dataset.drawn = 'yes'
   document.body.dataset.fits = document.documentElement.scrollWidth <= innerWidth ? 'yes' : 'no'
 })
-// The page itself says how things are, so it is what is fetched anew.
+// The template renders the state, so the whole page is loaded again.
 setTimeout(() => { if (!document.hidden) location.reload(); else document.addEventListener('visibilitychange', () => location.reload(), { once: true }) }, 30000)
 `

@@ -24,10 +24,10 @@ const WATCHDOG: Alert = {
   alert: 'Watchdog',
   expr: 'vector(1)',
   severity: 'none',
-  summary: 'alerts are on their way: this one never ends, and is told to the heartbeat address only',
+  summary: 'alert delivery works: this alert always fires, and goes to the heartbeat address only',
 }
 
-/** All rules, by what they are about. */
+/** All rules by group. */
 export const rulesOf = (options: Options, members: number): Readonly<Record<string, readonly Rule[]>> => {
   const numbers = numbersOf(options, members)
   return {
@@ -45,7 +45,7 @@ export const alertsOf = (options: Options): readonly Alert[] => Object.values(ru
 
 export const alertsIn = (rules: readonly Rule[]): readonly Alert[] => rules.filter((rule): rule is Alert => 'alert' in rule)
 
-/** The whole of rules.yml. */
+/** Content of rules.yml. */
 export const rulesFile = (groups: ReturnType<typeof rulesOf>): Text =>
   yaml({ groups: Object.entries(groups).map(([name, rules]) => ({ name, rules: rules.map(ruleYaml) })) })
 

@@ -2,7 +2,7 @@ import type { Alert, Numbers } from './rule.ts'
 
 const TIMER = 'node_systemd_unit_state{name="provision-database-backup.timer",state="active"}'
 
-/** Of backups, by what whoever makes them writes down; that there shall be some of the database is known by their timer. */
+/** Alerts about backups, from the metrics that backup jobs write. A host with the backup timer is expected to have backups. */
 export const backupAlerts = ({ limits }: Numbers): readonly Alert[] => {
   const longest = Math.ceil(limits.backup_hours * 3600)
   return [
@@ -15,25 +15,25 @@ export const backupAlerts = ({ limits }: Numbers): readonly Alert[] => {
     },
     {
       alert: 'BackupMissing',
-      // Who tried and failed wrote down when there was a good one: never.
+      // A job that has never succeeded reports 0.
       expr: `${TIMER} unless on (host) provision_backup_done_seconds != 0`,
       for: longest,
       severity: 'critical',
-      summary: 'there has never been a good backup of the database on {{ $labels.host }}',
+      summary: 'the database on {{ $labels.host }} has never had a good backup',
     },
     {
       alert: 'BackupTimerStopped',
       expr: `${TIMER} == 0`,
       for: 40,
       severity: 'critical',
-      summary: 'the database on {{ $labels.host }} is not saved any more: the timer of its backups does not run',
+      summary: 'the database on {{ $labels.host }} is no longer backed up: its backup timer is stopped',
     },
     {
       alert: 'RestoreTestFailed',
       expr: 'provision_restore_test_ok == 0',
       for: 20,
       severity: 'critical',
-      summary: 'the last backup of {{ $labels.host }} is no good one: it was not made, not kept, or did not come back as it was saved',
+      summary: 'the last backup of {{ $labels.host }} is unusable: it was not made, not kept, or differed when restored',
     },
   ]
 }

@@ -2,7 +2,7 @@ import type { Alert, Numbers } from './rule.ts'
 
 const LEFT = '(provision_certificate_ends_seconds - time()) / (provision_certificate_ends_seconds - provision_certificate_begins_seconds)'
 
-/** Runs renew what has a third of its life left: whoever has less was forgotten. */
+/** Alerts about certificates. Runs renew a certificate in the last third of its lifetime, so a lower rest means that no run came. */
 export const certificateAlerts = ({ limits, checks }: Numbers): readonly Alert[] => [
   {
     alert: 'CertificateNotRenewed',
@@ -10,19 +10,19 @@ export const certificateAlerts = ({ limits, checks }: Numbers): readonly Alert[]
     for: checks,
     severity: 'warning',
     summary:
-      'the certificate {{ $labels.path }} on {{ $labels.host }} should have been renewed: {{ $value | humanizePercentage }} of its life is left',
+      'the certificate {{ $labels.path }} on {{ $labels.host }} should have been renewed: {{ $value | humanizePercentage }} of its lifetime is left',
   },
   {
     alert: 'CertificateExpired',
     expr: `${LEFT} <= 0.02`,
     severity: 'critical',
-    summary: 'the certificate {{ $labels.path }} on {{ $labels.host }} has expired or is about to',
+    summary: 'the certificate {{ $labels.path }} on {{ $labels.host }} has expired or expires soon',
   },
   {
     alert: 'ServedCertificateExpires',
     expr: 'probe_ssl_earliest_cert_expiry{job="site"} - time() < 86400',
     for: 60,
     severity: 'critical',
-    summary: 'visitors of {{ $labels.instance }} get a certificate that ends within a day',
+    summary: '{{ $labels.instance }} serves a certificate that expires within a day',
   },
 ]

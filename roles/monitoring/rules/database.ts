@@ -16,13 +16,13 @@ export const databaseRecords = ({ window }: Numbers): readonly Recorded[] => [
   },
 ]
 
-/** Databases that take writes. */
+/** Databases that accept writes. */
 const WRITERS = 'mysql_global_variables_read_only == 0'
 
-/** Who holds no data, and has a voice. */
+/** State of the arbitrator, a cluster member that votes and holds no data. */
 const ARBITRATOR = 'node_systemd_unit_state{name="garb.service",state="active"}'
 
-/** Of a database that exposes itself to monitoring. */
+/** Alerts about databases that a role exposes to monitoring. */
 export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] => [
   {
     alert: 'MysqlDown',
@@ -34,11 +34,11 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
   },
   {
     alert: 'ReplicaStopped',
-    // While nobody takes writes there is nobody to follow, and it is the primary that is told of; once it is back, replicas need their time.
+    // While no database accepts writes there is no primary to replicate from, and other alerts name the cause.
     expr: `max by (host) (mysql_slave_status_slave_sql_running == 0 or mysql_slave_status_slave_io_running == 0 and on () count(${WRITERS}) > 0) == 0`,
     for: 75,
     severity: 'critical',
-    summary: 'the database on {{ $labels.host }} does not follow its primary any more',
+    summary: 'the database on {{ $labels.host }} no longer replicates from its primary',
   },
   {
     alert: 'ReplicaLags',
@@ -49,11 +49,11 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
   },
   {
     alert: 'WritersWrong',
-    // That nobody takes writes follows from a database that is down, and that one is told.
+    // A database or host that is down explains missing writes, and has an alert of its own.
     expr: `(count(${WRITERS}) > 1 or count(mysql_global_variables_read_only) * 0 unless on () (${WRITERS} or mysql_up == 0 or up{job="node"} == 0)) and on () count(mysql_up) > 1 unless on () mysql_global_status_wsrep_cluster_size > 0`,
     for: 40,
     severity: 'critical',
-    summary: `{{ if eq $value 0.0 }}no database takes writes, and one shall{{ else }}{{ $value }} databases take writes, and one shall:{{ range query "${WRITERS}" | sortByLabel "host" }} {{ .Labels.host }}{{ end }}{{ end }}`,
+    summary: `{{ if eq $value 0.0 }}no database accepts writes, and exactly one must{{ else }}{{ $value }} databases accept writes, and exactly one must:{{ range query "${WRITERS}" | sortByLabel "host" }} {{ .Labels.host }}{{ end }}{{ end }}`,
   },
   {
     alert: 'GaleraNotReady',
@@ -64,11 +64,11 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
   },
   {
     alert: 'GaleraDegraded',
-    // Whoever is known to be down, or to be cut off, has an alert of its own.
+    // A member that is known to be down or cut off has an alert of its own.
     expr: `min(mysql_global_status_wsrep_cluster_size > 0) < ${members} unless on () (mysql_up == 0 or mysql_global_status_wsrep_ready == 0 or ${ARBITRATOR} == 0 or up{job="node"} == 0)`,
     for: 60,
     severity: 'warning',
-    summary: `the database cluster has {{ $value }} of ${members} members: it cannot lose another one`,
+    summary: `the database cluster has {{ $value }} of ${members} members: it cannot lose another member`,
   },
   {
     alert: 'ArbitratorDown',
@@ -76,13 +76,13 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
     for: 20,
     keep: KEEP,
     severity: 'warning',
-    summary: 'the arbitrator of the database on {{ $labels.host }} is down: the cluster cannot lose a server',
+    summary: 'the database arbitrator on {{ $labels.host }} is down: the cluster cannot lose a server',
   },
   {
     alert: 'DatabaseConnections',
     expr: 'database:saturation > 0.8',
     for: 60,
     severity: 'warning',
-    summary: 'the database on {{ $labels.host }} has {{ $value | humanizePercentage }} of the connections that it can have',
+    summary: 'the database on {{ $labels.host }} uses {{ $value | humanizePercentage }} of its connection limit',
   },
 ]

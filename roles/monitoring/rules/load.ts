@@ -1,11 +1,11 @@
 import { type Alert, KEEP, type Numbers, type Recorded } from './rule.ts'
 
-/** How full hosts are, and who fills them. */
+/** Use of CPU, memory and disk, per host and per unit. */
 export const loadRecords = ({ window }: Numbers): readonly Recorded[] => [
   { record: 'host:cpu_busy', expr: `1 - avg by (host) (rate(node_cpu_seconds_total{mode="idle"}[${window}]))` },
   { record: 'host:memory_free', expr: 'node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes' },
   { record: 'host:disk_free', expr: 'min by (host) (node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0))' },
-  // The checks of a host write these down, which is seldomer than measurements are taken.
+  // The checks of a host produce these less often than measurements are taken, hence the longer range.
   { record: 'unit:cpu_cores', expr: 'sum by (host, unit) (rate(provision_unit_cpu_seconds_total[3m]))' },
   { record: 'unit:io_bytes', expr: 'sum by (host, unit) (rate(provision_unit_io_bytes_total[3m]))' },
 ]
@@ -17,22 +17,22 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
     for: 20,
     keep: KEEP,
     severity: 'critical',
-    summary: '{{ $labels.mountpoint }} on {{ $labels.host }} has only {{ $value | humanizePercentage }} left',
+    summary: '{{ $labels.mountpoint }} on {{ $labels.host }} has only {{ $value | humanizePercentage }} free',
   },
   {
     alert: 'DiskFillsUp',
-    // What has been there for a few hours only was just installed.
+    // A file system without data from five hours ago belongs to a host that was just installed.
     expr: 'predict_linear(node_filesystem_avail_bytes[6h], 86400) < 0 and node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0) < 0.5 and node_filesystem_avail_bytes offset 5h > 0 unless node_filesystem_readonly == 1',
     for: 1800,
     severity: 'warning',
-    summary: '{{ $labels.mountpoint }} on {{ $labels.host }} will be full within a day, as it has been filling for six hours',
+    summary: '{{ $labels.mountpoint }} on {{ $labels.host }} will be full within a day at the rate of the last six hours',
   },
   {
     alert: 'MemoryLow',
     expr: `host:memory_free < ${limits.memory_free}`,
     for: 60,
     severity: 'critical',
-    summary: '{{ $labels.host }} has only {{ $value | humanizePercentage }} of its memory left',
+    summary: '{{ $labels.host }} has only {{ $value | humanizePercentage }} of its memory available',
   },
   {
     alert: 'OomKill',
@@ -45,18 +45,18 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
     expr: `avg by (host) (rate(node_cpu_seconds_total{mode="steal"}[5m])) > ${limits.cpu_steal}`,
     for: 600,
     severity: 'warning',
-    summary: '{{ $labels.host }} waits for its provider: {{ $value | humanizePercentage }} of its CPU time goes to others',
+    summary: 'the hypervisor withholds {{ $value | humanizePercentage }} of the CPU time of {{ $labels.host }}',
   },
   {
     alert: 'ClockWrong',
     expr: `abs(node_time_seconds - timestamp(node_time_seconds)) > ${limits.clock_seconds}`,
     for: 60,
     severity: 'warning',
-    summary: 'the clock of {{ $labels.host }} is wrong by {{ $value | humanizeDuration }}',
+    summary: 'the clock of {{ $labels.host }} is off by {{ $value | humanizeDuration }}',
   },
   {
     alert: 'UnitFailed',
-    // Of a backup that failed, another alert says more.
+    // A failed backup has an alert of its own.
     expr: 'node_systemd_unit_state{state="failed",name!="provision-database-backup.service"} == 1',
     for: 40,
     severity: 'warning',
@@ -67,6 +67,6 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
     expr: 'provision_reboot_required == 1',
     for: 3600,
     severity: 'warning',
-    summary: '{{ $labels.host }} must be rebooted for its updates to count',
+    summary: '{{ $labels.host }} needs a reboot to complete its updates',
   },
 ]

@@ -1,31 +1,31 @@
 import type { Limits } from '../options.ts'
 
-/** What the rules are made from. */
+/** Parameters of the rules. */
 export interface Numbers {
-  /** Between two measurements. */
+  /** Seconds between two measurements. */
   readonly interval: number
-  /** The shortest time over which a rate can be told: `1m`. */
+  /** Shortest range for a rate: `60s`. */
   readonly window: string
-  /** Seconds between two looks that a host takes at itself. */
+  /** Seconds between two checks that a host makes of itself. */
   readonly checks: number
   readonly limits: Limits
-  /** How many members the cluster of databases has, by what the roles say. */
+  /** Number of members of the database cluster, as the roles declare it. */
   readonly members: number
 }
 
-/** A value that is computed once and kept, under a name. */
+/** A recording rule: Prometheus stores the value of the expression under a name. */
 export interface Recorded {
   readonly record: string
   readonly expr: string
 }
 
-/** When an administrator is told, how urgently and in which words, and how it is known to work. What to do stands in `runbooks.ts` under its name. */
+/** An alerting rule. `runbooks.ts` has the runbook under the name of the alert. */
 export interface Alert {
   readonly alert: string
   readonly expr: string
-  /** Seconds that it must hold. */
+  /** Seconds that the expression must hold before the alert fires. */
   readonly for?: number
-  /** Seconds that it goes on after that: a cause must outlive its effects, or they are told when it ends. */
+  /** Seconds that the alert keeps firing afterwards. A cause must outlive its effects; otherwise they are sent when it ends. */
   readonly keep?: number
   readonly severity: 'critical' | 'warning' | 'none'
   readonly summary: string
@@ -33,8 +33,8 @@ export interface Alert {
 
 export type Rule = Recorded | Alert
 
-/** Hosts by the name that a balancer knows them by. */
+/** Expression with the label `host` set to the server name that a balancer uses. */
 export const byServer = (expr: string): string => `label_replace(${expr}, "host", "$1", "server", "(.+)")`
 
-/** How long a cause goes on after it ended. */
+/** Seconds that a cause keeps firing after it ended. */
 export const KEEP = 30

@@ -1,14 +1,14 @@
 import { type Alert, byServer, KEEP, type Numbers, type Recorded } from './rule.ts'
 
-/** What changes something goes to the same servers by a section of its own, which is named after theirs: `web.once`. They count as one. */
+/** Merges a section with its twin for requests that must not be repeated (`web` and `web.once`), because both use the same servers. */
 const asOne = (how: 'sum' | 'max', expr: string): string =>
   `${how} by (backend, server) (label_replace(${expr}, "backend", "$1", "proxy", "(.+?)([.]once)?"))`
 
-/** Answers a second that each server gave each section; `itself` is the balancer's way from one of its sections to another. */
+/** Responses per second by server and section. The server `itself` is excluded: it connects one section of the balancer to another. */
 const answered = (window: string): string =>
   `sum by (host, proxy, server) (rate(haproxy_server_http_responses_total{server!~"|itself"}[${window}]))`
 
-/** How much goes through balancers and web servers, how fast, and how full they are. */
+/** Request rates, error ratio, response times and saturation of balancers and web servers. */
 export const webRecords = ({ window }: Numbers): readonly Recorded[] => [
   { record: 'frontend:qps', expr: `sum by (host, proxy) (rate(haproxy_frontend_http_requests_total{proxy="https"}[${window}]))` },
   { record: 'site:qps', expr: 'sum(frontend:qps)' },
@@ -19,7 +19,7 @@ export const webRecords = ({ window }: Numbers): readonly Recorded[] => [
   },
   {
     record: 'server:response_seconds',
-    // Each section knows its own average only: it counts as much as was answered there.
+    // Each section reports its own average, so the averages are weighted by the number of responses.
     expr: byServer(
       `${asOne('sum', `(haproxy_server_response_time_average_seconds * on (host, proxy, server) ${answered(window)})`)} / (${asOne('sum', answered(window))} > 0)`,
     ),
@@ -38,7 +38,7 @@ export const webAlerts = (): readonly Alert[] => [
     for: 20,
     keep: KEEP,
     severity: 'critical',
-    summary: '{{ $labels.instance }} does not answer visitors (asked through {{ $labels.host }})',
+    summary: '{{ $labels.instance }} does not answer visitors (probed through {{ $labels.host }})',
   },
   {
     alert: 'HaproxyDown',
@@ -46,7 +46,7 @@ export const webAlerts = (): readonly Alert[] => [
     for: 10,
     keep: KEEP,
     severity: 'critical',
-    summary: 'the load balancer HAProxy on {{ $labels.host }} is down',
+    summary: 'HAProxy on {{ $labels.host }} is down',
   },
   {
     alert: 'NginxDown',
@@ -54,20 +54,20 @@ export const webAlerts = (): readonly Alert[] => [
     for: 10,
     keep: KEEP,
     severity: 'critical',
-    summary: 'the web server nginx on {{ $labels.host }} is down',
+    summary: 'nginx on {{ $labels.host }} is down',
   },
   {
     alert: 'WebServerDown',
     expr: 'probe_success{job="direct"} == 0',
     for: 40,
     severity: 'critical',
-    summary: '{{ $labels.host }} does not serve the site when it is asked directly',
+    summary: '{{ $labels.host }} does not serve the site when probed directly',
   },
   {
     alert: 'BackendServerDown',
     expr: byServer(`${asOne('max', 'haproxy_server_status{state="DOWN"}')} == 1`),
     for: 50,
     severity: 'critical',
-    summary: 'the balancers took {{ $labels.server }} out of {{ $labels.backend }}: it fails its health checks',
+    summary: 'the balancers removed {{ $labels.server }} from {{ $labels.backend }}: it fails their health checks',
   },
 ]

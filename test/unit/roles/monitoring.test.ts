@@ -83,25 +83,25 @@ const contentOf = (resources: readonly Resource[], key: string): Content => {
   return (spec.content ?? spec.file?.content) as Content
 }
 const textOf = (resources: readonly Resource[], key: string): string => shownText(contentOf(resources, key)) ?? ''
-// biome-ignore lint/suspicious/noExplicitAny: what another program is told has no type of ours
+// biome-ignore lint/suspicious/noExplicitAny: the configuration of another program has no type here
 const parsed = (resources: readonly Resource[], key: string): any => parse(textOf(resources, key))
 
 const PROMETHEUS = 'file:/etc/prometheus/prometheus.yml'
 const BLACKBOX = 'file:/etc/prometheus/blackbox.yml'
 const DOOR = 'file:/etc/prometheus/exporter-exporter.yml'
 
-describe('what is shown to monitoring', () => {
-  it('is what the roles of a host say, and how the host itself is, behind one door', () => {
+describe('the agent of a host', () => {
+  it('serves the host itself and what its roles expose through one proxy', () => {
     expect(Object.keys(parsed(declared(WEB[0] as HostView), DOOR).modules)).toEqual(['node', 'nginx'])
     expect(parsed(declared(LB), DOOR).modules.haproxy.http).toEqual({ address: '127.0.0.1', port: 8405, path: '/metrics', verify: false })
   })
 
-  it('is open to the watching hosts only, and nobody reads it on the way', () => {
+  it('is open to monitoring servers only, encrypted', () => {
     const listens = monitoring.listens?.({ host: LB, site: site([LB]), options: monitoring.options.parse({ port: 9999 }) })
     expect(listens).toEqual([{ service: 'metrics', port: 9999, protocol: 'tcp', from: [{ group: 'monitoring_servers' }], encrypted: true }])
   })
 
-  it('takes a certificate with which one may ask, and agents have none of that sort', () => {
+  it('requires a client certificate, which only monitoring servers have', () => {
     const usages = (resources: readonly Resource[]) =>
       resources
         .filter(({ id }) => id.startsWith('/etc/ssl/metrics/') && id.endsWith('.pem'))
@@ -110,7 +110,7 @@ describe('what is shown to monitoring', () => {
     expect(usages(declared(LB))).toEqual(['agent.pem server', 'ask-edge.pem client', 'ask.pem client'])
   })
 
-  it('takes the socket of a database that shows itself', () => {
+  it('connects to the socket of a database that is exposed', () => {
     const exposed: Exposed[] = [
       { type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock', host: 'web-01', role: 'x' },
     ]
@@ -121,10 +121,10 @@ describe('what is shown to monitoring', () => {
   })
 })
 
-describe('a watching host', () => {
+describe('a monitoring server', () => {
   const resources = declared(LB)
 
-  it('asks every host by its own name and address', () => {
+  it('scrapes every host by its own name and address', () => {
     const jobs = parsed(resources, PROMETHEUS).scrape_configs.filter(({ scheme }: { scheme?: string }) => scheme === 'https')
     expect(jobs.map((job: { job_name: string }) => job.job_name)).toEqual([
       ...['node', 'haproxy', 'prometheus', 'alertmanager'].map((job) => `${job}/lb-01`),
@@ -137,7 +137,7 @@ describe('a watching host', () => {
     })
   })
 
-  it('asks the site as a visitor, and each web server as a balancer does', () => {
+  it('probes the site as a visitor does, and each web server as a balancer does', () => {
     const { modules } = parsed(resources, BLACKBOX)
     expect(Object.keys(modules)).toEqual([
       'ping',
@@ -163,7 +163,7 @@ describe('a watching host', () => {
     ])
   })
 
-  it('keeps to intervals and sizes of the options', () => {
+  it('uses the intervals and sizes of the options', () => {
     const small = declared(LB, { interval_seconds: 60, retention_days: 3, retention_mb: 256, memory_mb: 200 })
     expect(parsed(small, PROMETHEUS).global).toEqual({ scrape_interval: '60s', evaluation_interval: '60s', scrape_timeout: '9s' })
     const unit = textOf(small, 'unit:prometheus.service.d/provision.conf')
@@ -172,7 +172,7 @@ describe('a watching host', () => {
     expect(textOf(small, 'file:/etc/prometheus/provision/rules.yml')).toContain('[240s]')
   })
 
-  it('knows by what the roles listen on how many members the cluster of databases has', () => {
+  it('counts the members of the database cluster by the flows of the roles', () => {
     const flow = { role: 'mysql', service: 'database-cluster', port: 4567, protocol: 'tcp', encrypted: true, from: [] } as const
     const flows = ALL.map(({ name }) => ({ ...flow, host: name }))
     const rules = parsed(declared(LB, {}, [LB], exposedBy([LB]), flows), 'file:/etc/prometheus/provision/rules.yml')
@@ -181,7 +181,7 @@ describe('a watching host', () => {
     expect(expr).toMatch(/^min\(mysql_global_status_wsrep_cluster_size > 0\) < 3 /)
   })
 
-  it('speaks to no other one when it is alone, and over mutual TLS when it is not', () => {
+  it('opens no cluster port when it is alone, and uses mutual TLS when it is not', () => {
     const unit = 'unit:prometheus-alertmanager.service.d/provision.conf'
     expect(textOf(resources, unit)).toContain('--cluster.listen-address= 2> ')
     const two = declared(LB, {}, [LB, WEB[1] as HostView])
@@ -197,13 +197,13 @@ describe('the checks of a host', () => {
   const resources = declared(LB, known)
   const script = textOf(resources, 'file:/usr/local/sbin/provision-checks')
 
-  it('have what is known written into them: nothing is read as a program', () => {
+  it('contain the known ports and users as values, and source no file', () => {
     expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
     expect(script).toContain("PORTS='22/tcp 51820/udp' USERS='root ops ann' BALANCER=yes\n")
     expect(script).not.toMatch(/(^|[;&|]) *(\.|source) /m)
   })
 
-  it('leave what they find where root alone owns every directory above, and the exporter reads it there', () => {
+  it('write their results below a directory that root alone owns, and the exporter reads them there', () => {
     const unit = textOf(resources, 'unit:provision-checks.service')
     expect(unit).toContain('DynamicUser=yes\n')
     expect(unit).toContain('StandardOutput=append:/var/lib/provision-metrics/checks/provision.new\n')
@@ -211,13 +211,13 @@ describe('the checks of a host', () => {
     expect(resources.map(keyOf)).toEqual(expect.arrayContaining(['directory:/var/lib/provision-metrics']))
     const exporter = textOf(resources, 'unit:prometheus-node-exporter.service.d/provision.conf')
     expect(exporter).toContain('--collector.textfile.directory=/var/lib/provision-metrics/*')
-    // The clock is read by the call that sets it.
+    // adjtimex(2) both reads and sets the clock.
     expect(exporter).toContain('ProtectClock=no\n')
     expect(exporter).toContain('SystemCallFilter=adjtimex\n')
   })
 })
 
-describe('who is told', () => {
+describe('receivers', () => {
   const options = monitoring.options.parse({
     heartbeat: 'https://beat.test/1',
     receivers: [
@@ -235,7 +235,7 @@ describe('who is told', () => {
     ],
   })
 
-  it('is told by urgency, and secrets stay secrets', () => {
+  it('get alerts by severity, and their secrets stay masked', () => {
     const config = alertmanagerConfig(options)
     const { route, receivers } = parse(Buffer.from(bytesOf(config)).toString())
     expect(route.routes.map(({ receiver, matchers }: { receiver: string; matchers: string[] }) => [receiver, ...matchers])).toEqual([
@@ -254,7 +254,7 @@ describe('who is told', () => {
     for (const word of ['secret', 'p"w', 'p\\"w', 'beat.test']) expect(shown).not.toContain(word)
   })
 
-  it('is refused where it is misspelt', () => {
+  it('are rejected if misspelt', () => {
     expect(monitoring.options.safeParse({ receivers: [{ name: 'x', type: 'pager', url: 'y' }] }).success).toBe(false)
     expect(monitoring.options.safeParse({ receivers: [{ name: 'x', type: 'slack', url: 'y', channel: 'ops' }] }).success).toBe(false)
   })
@@ -287,7 +287,7 @@ describe('an alert', () => {
     expect(sections.map((one) => one.split('\n')[0]).filter((one) => !names.includes(one ?? ''))).toEqual([])
   })
 
-  it('that is a cause or an effect of another is one that there is', () => {
+  it('exists if an inhibition rule names it', () => {
     const { inhibit_rules } = parse(Buffer.from(bytesOf(alertmanagerConfig(monitoring.options.parse({})))).toString())
     const words = JSON.stringify(inhibit_rules).match(/\b[A-Z][A-Za-z]+\b/g) ?? []
     const known = alerts.map(({ alert }) => alert)
@@ -296,7 +296,7 @@ describe('an alert', () => {
 })
 
 describe('a password', () => {
-  it('becomes what crypt(3) makes of it, and the same in every run', () => {
+  it('becomes the hash of crypt(3), the same in every run', () => {
     // openssl passwd -6 -salt 2d711642b726b044 geheim
     const hash = passwordHash(new Secret('geheim'), 'x').reveal()
     expect(hash).toBe('$6$2d711642b726b044$BBD7WTHgBmf7X6zoX9MPb7exHFd1Z4AKsPbdYFVhXrCa8sBZ1H3fYDph8hFUcYfUbSbsan.jiIHVvMEAkaPyO1')
@@ -305,7 +305,7 @@ describe('a password', () => {
   })
 })
 
-describe('a number on the page', () => {
+describe('a number on the dashboard', () => {
   const short = new Function(`${/const short = [\s\S]*?\n}\n/.exec(SCRIPT)?.[0]}; return short`)() as (value: number) => string
 
   it.each([
@@ -320,19 +320,19 @@ describe('a number on the page', () => {
   ])('%d is written as %s', (value, words) => expect(short(value)).toBe(words))
 })
 
-describe('what cannot be', () => {
+describe('invalid options', () => {
   const faults = (written: object, bound: readonly HostView[] = ALL) =>
     monitoring.check?.({ host: LB, options: monitoring.options.parse(written), site: { ...site([LB]), withRole: () => bound } }) ?? []
   const to = (name: string) => ({ name, type: 'webhook', url: 'http://x.test' })
 
   it.each([
-    ['nobody who watches', { servers: 'watchers' }, ALL, ['servers']],
-    ['one who should watch and is not bound', {}, WEB, ['servers']],
-    ['two receivers of one name', { receivers: [to('a'), to('b'), to('a')] }, ALL, ['receivers', 2, 'name']],
-    ['a name of our own', { receivers: [to('heartbeat')] }, ALL, ['receivers', 0, 'name']],
-  ])('is told with its place: %s', (_, written, bound, path) => expect(faults(written, bound).map((one) => one.path)).toEqual([path]))
+    ['an empty group of monitoring servers', { servers: 'watchers' }, ALL, ['servers']],
+    ['a monitoring server without the role', {}, WEB, ['servers']],
+    ['two receivers with one name', { receivers: [to('a'), to('b'), to('a')] }, ALL, ['receivers', 2, 'name']],
+    ['a reserved name', { receivers: [to('heartbeat')] }, ALL, ['receivers', 0, 'name']],
+  ])('are reported with their path: %s', (_, written, bound, path) => expect(faults(written, bound).map((one) => one.path)).toEqual([path]))
 
-  it('is nothing where all is well', () => expect(faults({ receivers: [to('a'), to('b')] })).toEqual([]))
+  it('do not include two receivers with different names', () => expect(faults({ receivers: [to('a'), to('b')] })).toEqual([]))
 })
 
 describe('the YAML', () => {
@@ -340,14 +340,14 @@ describe('the YAML', () => {
 
   it.each([
     [
-      'words that YAML takes for others',
+      'strings that YAML would read as another type',
       { on: 'yes', n: 'null', colon: 'a: b', hash: 'a #b', dash: '- a', empty: '', number: '10', time: '10s' },
     ],
-    ['depth', { a: [{ b: [{ c: [1, 2] }, { d: {} }] }, ['x', ['y']], []] }],
-    ['what has to be quoted', { regex: '.+\\.(service|timer)', quotes: `"a" 'b'`, lines: 'a\nb', braces: '{{ $labels.host }}' }],
+    ['nested values', { a: [{ b: [{ c: [1, 2] }, { d: {} }] }, ['x', ['y']], []] }],
+    ['strings that need quotes', { regex: '.+\\.(service|timer)', quotes: `"a" 'b'`, lines: 'a\nb', braces: '{{ $labels.host }}' }],
   ])('keeps %s', (_, value) => expect(back(value)).toEqual(value))
 
-  it('leaves out what is undefined, and masks secrets', () => {
+  it('omits undefined values, and masks secrets', () => {
     expect(back({ a: undefined, b: new Secret('x: "y"') })).toEqual({ b: 'x: "y"' })
     expect(shownText(yaml({ b: new Secret('hidden') }))).not.toContain('hidden')
   })
