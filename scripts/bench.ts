@@ -24,7 +24,9 @@ const time = async (...commands: readonly (readonly string[])[]): Promise<number
         new Promise<void>((resolve, reject) => {
           const child = spawn(command, words, { stdio: ['ignore', 'ignore', 'inherit'] })
           child.on('error', reject)
-          child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${words.join(' ')} failed with exit status ${code}`))))
+          child.on('exit', (code) =>
+            code === 0 ? resolve() : reject(new Error(`${command} ${words.join(' ')} failed with exit status ${code}`)),
+          )
         }),
     ),
   )

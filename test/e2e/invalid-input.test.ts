@@ -179,11 +179,7 @@ groups:
 
   it.each<[string, readonly string[], RegExp]>([
     ['a directory that is not there', [play('web-01', 'nginx', { content: 'pgae' })], /site\.yaml:2:\d+ {2}pgae: directory does not exist/],
-    [
-      'a balancer without servers',
-      [play('lb-01', 'haproxy-tls', balancer)],
-      /lb-01 › haproxy-tls {2}no host of group web serves a site/,
-    ],
+    ['a balancer without servers', [play('lb-01', 'haproxy-tls', balancer)], /lb-01 › haproxy-tls {2}no host of group web serves a site/],
     [
       'an authority that is not there',
       [
