@@ -1,4 +1,5 @@
 import { bytesOf, sha256Hex } from '../kind/content.ts'
+import { NO_FILE } from '../kind/queries.ts'
 import { CHANGED, DIGEST, UNSAFE, walk } from '../kind/walk.ts'
 import type { FileSpec } from './file.ts'
 
@@ -59,9 +60,9 @@ sub check_observed {
     my $now = 'absent';
     if (enter($one->{dir}) && lstat $one->{name}) {
       my $h;
-      $now = sysopen($h, $one->{name}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && S_ISREG((stat $h)[2]) ? digest_of($h) : 'no file';
+      $now = sysopen($h, $one->{name}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && S_ISREG((stat $h)[2]) ? digest_of($h) : '${NO_FILE}';
     }
-    fail("$one->{path} is not as it was observed" . (enter($one->{dir}) ? owned($one->{name}) : ''), ${CHANGED}) if $now ne $one->{observed};
+    fail("$one->{path} is not as it was observed" . (enter($one->{dir}) ? owned($one->{name}) : ''), ${CHANGED}) if $now ne $one->{observed} || $now eq '${NO_FILE}';
   }
 }
 # Creates the file exclusively, so nobody else created it or reads it before it is complete. Returns the error, read before close

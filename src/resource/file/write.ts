@@ -8,7 +8,7 @@ import { filesAsInput, placeScript } from './place.ts'
 /** A file that a kind writes or deletes. */
 export interface NewFile {
   readonly path: string
-  /** SHA-256 of the file as observed, from `Answers.digests`, or `absent`. The host refuses to replace anything else. */
+  /** The file as observed, by `digestAt`. The host refuses to replace anything else. */
   readonly observed: string
   /** Undefined: the file is deleted. */
   readonly content: string | Content | undefined

@@ -1,6 +1,6 @@
 import { commandLine } from '../../shell/quote.ts'
 import type { ShellText } from '../../shell/script.ts'
-import type { InodeState } from './inode.ts'
+import { ABSENT, type InodeState } from './inode.ts'
 import type { KindQuery } from './kind.ts'
 
 /** What several kinds ask of a host in the same words. It is asked once for all of them, so that a kind more costs no process more. */
@@ -96,6 +96,16 @@ export const inodeAt = ({ inodes }: Answers, path: string): InodeState => {
   if (inode === undefined) throw new Error(`the host did not speak of ${path}`)
   return inode
 }
+
+/** Stands for the digest of something that is no regular file. */
+export const NO_FILE = 'no file'
+
+/**
+ * Returns the SHA-256 of a path that the query has in `inodes` and `digests`, `ABSENT` for a path where nothing is, or `NO_FILE`.
+ * `writeFiles` compares it with what is there at that moment.
+ */
+export const digestAt = (answers: Answers, path: string): string =>
+  inodeAt(answers, path) === ABSENT ? ABSENT : (answers.digests.get(path) ?? NO_FILE)
 
 /** For kinds that are nothing but an inode. */
 export const inodeQuery = (paths: readonly string[]): KindQuery<InodeState> => ({

@@ -22,6 +22,12 @@ export const blocks = (page: string, language: string): readonly string[] =>
     found === language ? [block.replaceAll(new RegExp(`^${indent}`, 'gm'), '')] : [],
   )
 
+/** Examples that begin with the path of a file in a project: `// roles/shop/role.ts`. */
+export const filesIn = (page: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    blocks(page, 'ts').flatMap((block) => (/^\/\/ (\S+\.ts)\n/.exec(block)?.[1] ? [[block.slice(3, block.indexOf('\n')), block]] : [])),
+  )
+
 /** A page without its fenced blocks. */
 export const prose = (page: string): string => page.replaceAll(/^( *)```\w*\n.*?^\1```$/gms, '')
 

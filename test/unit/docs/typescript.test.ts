@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { blocks, pages, read, root } from './pages.ts'
+import { blocks, filesIn, pages, read, root } from './pages.ts'
 
 /** An example as a whole file. One that shows members of a role becomes a role. */
 const wholeFile = (example: string): string =>
@@ -16,7 +16,10 @@ const compile = (files: Readonly<Record<string, string>>): string => {
   const directory = mkdtempSync(join(tmpdir(), 'provision-docs-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   mkdirSync(join(directory, 'docs'))
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, 'docs', name), text)
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, 'docs', name)), { recursive: true })
+    writeFileSync(join(directory, 'docs', name), text)
+  }
   const config = {
     extends: join(root, 'tsconfig.json'),
     compilerOptions: {
@@ -32,7 +35,10 @@ const compile = (files: Readonly<Record<string, string>>): string => {
 
 test('every example in TypeScript compiles', () => {
   const examples = pages.flatMap((path) =>
-    blocks(read(path), 'ts').map((text, i) => [`${path.replaceAll('/', '-')}-${i}.ts`, wholeFile(text)] as const),
+    blocks(read(path), 'ts').map((text, i) => {
+      const [name = `${i}.ts`] = Object.entries(filesIn(read(path))).find(([, file]) => file === text) ?? []
+      return [`${path}/${name}`, wholeFile(text)] as const
+    }),
   )
   expect(examples.length).toBeGreaterThan(2)
   expect(compile(Object.fromEntries(examples))).toBe('')

@@ -8,7 +8,7 @@ import { buildSite } from '../../../src/site/build.ts'
 import { readProject } from '../../../src/site/read.ts'
 import { encryptSecrets } from '../../../src/site/secrets.ts'
 import { project } from '../site/project.ts'
-import { blocks, pages, read, root, shipped } from './pages.ts'
+import { blocks, filesIn, pages, read, root, shipped } from './pages.ts'
 
 /** Hosts and groups as all examples mean them. */
 const BASE = `vars: { user: ops, key: key }
@@ -115,8 +115,9 @@ test('examples in YAML are found', () => {
 
 test.each(withExamples)('%s: every example in YAML is read, and the roles take its options', async (path) => {
   const page = read(path)
-  const written = blocks(page, 'ts').filter((block) => block.includes('defineRole'))
-  const own = written.map((text, i) => join(project({ [`${i}.ts`]: text }), `${i}.ts`))
+  const files = filesIn(page)
+  const directory = project(files)
+  const own = Object.keys(files).flatMap((name) => (/^roles\//.test(name) ? [join(directory, name)] : []))
   expect(await faultsIn(page, await Promise.all(own.map(roleIn)))).toEqual([])
 })
 
