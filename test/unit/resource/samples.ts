@@ -3,7 +3,6 @@ import { readKeysStates } from '../../../src/resource/account/authorized-keys-ob
 import { nativeHash } from '../../../src/resource/database/account-sql.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
-import type { Step } from '../../../src/resource/kind/step.ts'
 import { nftables } from '../../../src/resource/nftables/nftables.ts'
 import { readRecord, recordHead } from '../../../src/resource/ownership/record.ts'
 import { release } from '../../../src/resource/release/release.ts'
@@ -229,26 +228,4 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'unreplicated') return { follows: undefined, accounts: ['provision-replica-sample7'] }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'
-}
-
-const wordsOf = (input: Uint8Array | Secret | undefined): string =>
-  input instanceof Secret ? input.reveal() : Buffer.from(input ?? []).toString()
-
-/** All that would be said to a host that says yes to everything; its database server does not run. */
-export const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buffer; stderr: string }>): readonly string[] => {
-  const said: string[] = []
-  try {
-    for (let next = steps.next(); next.done !== true && said.length < 20; ) {
-      const { value } = next
-      if (value.do === 'tell') {
-        next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
-        continue
-      }
-      said.push('script' in value ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}` : value.request)
-      next = steps.next({ code: 0, stdout: Buffer.from(said.at(-1)?.includes("SELECT 'end'") ? 'down\n' : ''), stderr: '' })
-    }
-  } catch {
-    // A kind may not believe an empty answer; what it had said until then counts.
-  }
-  return said
 }

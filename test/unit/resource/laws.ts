@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { AnyKind, PlanContext } from '../../../src/resource/kind/kind.ts'
+import { scriptOf } from './answers.ts'
+import { stepsOf } from './steps.ts'
+
+/** A kind, and samples of its resources. Whatever differs between two samples has `sample` and their number in it. */
+export interface LawSubject {
+  readonly kind: AnyKind
+  /** Options of the i-th sample. */
+  options(i: number): object
+  /** State of a host on which the i-th sample is as declared. */
+  asDeclared(i: number): unknown
+  /** State of a host that has nothing of the 7th sample. */
+  readonly missing: unknown
+}
+
+/** A law of kinds. `hold` throws an assertion error if the subject breaks it. */
+export interface Law {
+  readonly title: string
+  hold(subject: LawSubject): void
+}
+
+const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const specOf = ({ kind, options }: LawSubject, i: number): unknown => kind.schema.parse(options(i))
+
+/** The laws for every kind, shipped or not. They need no test runner. */
+export const laws: readonly Law[] = [
+  {
+    title: 'says what happens to a resource that no role declares any more',
+    hold: ({ kind }) => assert.notEqual(kind.orphan, undefined),
+  },
+  {
+    title: 'plans no change on a host that is as declared',
+    hold: (subject) => assert.equal(subject.kind.plan(specOf(subject, 1), subject.asDeclared(1), context), undefined),
+  },
+  {
+    title: 'gives each resource a stable identity of its own',
+    hold: (subject) => {
+      const id = (i: number): string => subject.kind.id(specOf(subject, i))
+      assert.equal(id(1), id(1))
+      assert.notEqual(id(1), id(2))
+    },
+  },
+  {
+    title: 'starts as many programs to observe 200 resources as for one',
+    hold: (subject) => {
+      const [one, many] = [[1], Array.from({ length: 200 }, (_, i) => i)].map((samples) =>
+        programsStartedBy(scriptOf(subject.kind.observe(samples.map((i) => specOf(subject, i))))),
+      )
+      assert.deepEqual(many, one)
+    },
+  },
+  {
+    title: 'changes only the resource that the plan names',
+    hold: (subject) => {
+      const { kind, missing } = subject
+      const [other, spec] = [specOf(subject, 1), specOf(subject, 7)]
+      const change = { action: 'create', certainty: 'exact', reason: 'missing', differences: [] } as const
+      const steps = stepsOf(kind.apply([{ id: kind.id(spec), spec, state: missing, change }]))
+      assert.ok(steps.length > 0, 'no step')
+      assert.ok(steps.join('\n').includes('sample7'), 'no step for the resource')
+      assert.ok(!steps.join('\n').includes(kind.id(other)), 'a step for another resource')
+    },
+  },
+]
+
+const PROGRAMS =
+  'perl setpriv getent find grep stat sha256sum dpkg-query dpkg systemctl nft openssl base64 cat cut head tail awk sed ls apt-mark readlink test id'.split(
+    ' ',
+  )
+
+/** Names of the programs that a script starts on this machine, in order. Each of them runs, and is recorded by a stub. */
+const programsStartedBy = (script: string): readonly string[] => {
+  const stubs = mkdtempSync(join(tmpdir(), 'laws-'))
+  try {
+    for (const program of PROGRAMS) {
+      const real = realPath(program)
+      const run = real === '' ? 'exit 1' : `exec ${real} "$@"`
+      writeFileSync(join(stubs, program), `#!/bin/sh\necho ${program} >>${stubs}/log\n${run}\n`, { mode: 0o755 })
+    }
+    writeFileSync(join(stubs, 'log'), '')
+    spawnSync('/bin/sh', ['-s'], { input: `{ ${script}\n} </dev/null`, env: { PATH: stubs, LC_ALL: 'C', T: stubs } })
+    return readFileSync(join(stubs, 'log'), 'utf8').trim().split('\n')
+  } finally {
+    rmSync(stubs, { recursive: true })
+  }
+}
+
+const paths = new Map<string, string>()
+const realPath = (program: string): string => {
+  const known = paths.get(program)
+  if (known !== undefined) return known
+  const { stdout } = spawnSync('sh', ['-c', `PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v ${program}`], { encoding: 'utf8' })
+  paths.set(program, stdout.trim())
+  return stdout.trim()
+}

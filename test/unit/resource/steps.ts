@@ -1,0 +1,24 @@
+import type { Step } from '../../../src/resource/kind/step.ts'
+import { Secret } from '../../../src/secret/secret.ts'
+
+const wordsOf = (input: Uint8Array | Secret | undefined): string =>
+  input instanceof Secret ? input.reveal() : Buffer.from(input ?? []).toString()
+
+/** Scripts and input of all steps, on a host where every step succeeds and no database server runs. */
+export const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buffer; stderr: string }>): readonly string[] => {
+  const sent: string[] = []
+  try {
+    for (let next = steps.next(); next.done !== true && sent.length < 20; ) {
+      const { value } = next
+      if (value.do === 'tell') {
+        next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+        continue
+      }
+      sent.push('script' in value ? `${value.script}\n${'input' in value ? wordsOf(value.input) : ''}` : value.request)
+      next = steps.next({ code: 0, stdout: Buffer.from(sent.at(-1)?.includes("SELECT 'end'") ? 'down\n' : ''), stderr: '' })
+    }
+  } catch {
+    // A kind may refuse an empty answer; the steps before it count.
+  }
+  return sent
+}
