@@ -20,7 +20,7 @@ set -eu
 umask 077
 cd "$STATE_DIRECTORY"
 SYSTEM="'mysql', 'sys', 'information_schema', 'performance_schema'"
-sql() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 -NB "$@"; }
+sql() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 --default-character-set=utf8mb4 -NB "$@"; }
 fail() { echo "$*" >&2; exit 1; }
 # Repeats a command until it succeeds, at most for so many tenths of a second.
 until_true() { i=$1; shift; until "$@"; do [ "$i" -gt 0 ] || return 1; i=$((i-1)); sleep 0.1; done; }
@@ -54,7 +54,7 @@ sed 1d work/said >work/live
 mariadb-install-db --no-defaults --datadir="$PWD/work/test" --auth-root-authentication-method=normal --skip-test-db >work/installed 2>&1 || { cat work/installed >&2; exit 1; }
 mariadbd --no-defaults --datadir="$PWD/work/test" --socket="$PWD/work/socket" --pid-file="$PWD/work/pid" --skip-networking --skip-log-bin \\
   --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=128M --max-allowed-packet=1G >work/log 2>&1 & server=$!
-throwaway() { mariadb --no-defaults --socket="$PWD/work/socket" --user=root --default-character-set=utf8mb4 -NB "$@"; }
+throwaway() { mariadb --no-defaults --local-infile=0 --socket="$PWD/work/socket" --user=root --default-character-set=utf8mb4 -NB "$@"; }
 answers() { throwaway -e 'DO 1' 2>/dev/null; }
 until_true 600 answers || { tail -n 20 work/log >&2; fail 'the temporary server for the restore test does not start'; }
 # Errors of the client can contain rows, which must not reach the journal. Only the error number and the line are printed.
