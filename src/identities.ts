@@ -9,8 +9,8 @@ import type { Identities } from './keystore/identities.ts'
 import { Problem } from './problem.ts'
 
 /**
- * The identities of a project: its ACME accounts and certificate authorities, in `identities/` and encrypted to the project's
- * recipients. Opening and declaring change nothing and decrypt nothing.
+ * The identities of a project: its ACME accounts and certificate authorities, encrypted for its recipients in `identities/`. Opening and
+ * declaring changes nothing and decrypts nothing.
  */
 export const openIdentities = async (
   root: string,
@@ -24,7 +24,7 @@ export const openIdentities = async (
 
   const find = (key: string): Declared => {
     const found = declared.get(key)
-    if (found === undefined) throw new Error(`${key} was never declared`)
+    if (found === undefined) throw new Error(`${key} was not declared`)
     return found
   }
 
@@ -34,7 +34,7 @@ export const openIdentities = async (
       if (url === undefined) throw directoryProblem(options.directory)
       const known = accounts.get(url)
       if (known !== undefined && !isDeepStrictEqual({ ...known.options, directory: '' }, { ...options, directory: '' }))
-        throw twoWaysProblem(directoryName(url))
+        throw conflictingOptions(directoryName(url))
       const one = known ?? openAccount(root, env, url, options)
       accounts.set(url, one)
       declared.set(one.account.key, one)
@@ -51,12 +51,12 @@ export const openIdentities = async (
     missing: () => {
       const identities = [...declared.values()].flatMap((one) => one.missing() ?? [])
       if (identities.length === 0 || existsSync(ageKeyFile(env))) return identities
-      const reason = 'you have none yet; keep it safe, it opens what the site keeps encrypted'
+      const reason = 'not created yet; keep it safe, it decrypts the secrets and identities of the site'
       return [{ key: ageKey, action: 'create', reason }, ...identities]
     },
 
-    stillLearns: (value, host) => {
-      for (const one of declared.values()) one.stillLearns?.(value, host)
+    markStale: (value, host) => {
+      for (const one of declared.values()) one.markStale?.(value, host)
     },
 
     make: async (key) => {
@@ -64,15 +64,15 @@ export const openIdentities = async (
       else await find(key).make()
     },
 
-    issue: (key, wish, doing) => find(key).issue(wish, doing),
+    issue: (key, request, doing) => find(key).issue(request, doing),
   }
 }
 
-const twoWaysProblem = (directory: string): Problem =>
+const conflictingOptions = (directory: string): Problem =>
   new Problem({
     class: 'input',
     where: { host: 'controller', resource: `acme-account:${directory}` },
-    what: 'two hosts describe this account differently',
-    why: 'an account has one contact, one ca_file, one dns_hook and one try_first',
-    fix: 'write the options of acme once, at the group that all balancers share',
+    what: 'two hosts have different options for this account',
+    why: 'contact, ca_file, dns_hook and try_first belong to the account, not to a host',
+    fix: 'set the options of acme once, at the group of all load balancers',
   })

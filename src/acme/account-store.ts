@@ -5,15 +5,15 @@ import { sealedKey } from '../keystore/sealed-key.ts'
 import type { Secret } from '../secret/secret.ts'
 import { thumbprintOf } from './thumbprint.ts'
 
-/** The two files of an ACME account in a project: its key, encrypted, and beside it in the clear what everybody may know. */
+/** The two files of an ACME account in a project: its encrypted key, and its public part in plain text. */
 export interface AccountStore {
-  /** base64url thumbprint, without decrypting anything; undefined while the account has not been made whole. */
+  /** The base64url thumbprint, read without decrypting anything; undefined until both files exist. */
   thumbprint(): string | undefined
-  /** Makes the key where there is none; where another was quicker, or a run was cut, what lies there is taken. */
+  /** Creates the key and the public file. Uses an existing key, for example one of an interrupted run. */
   make(): Promise<void>
   /** The account's key, PEM. */
   key(): Promise<Secret>
-  /** Whether an order was tried elsewhere before this account's first one. */
+  /** Whether an order succeeded at the trial directory, which precedes the first order of this account. */
   wasTried(): boolean
   noteTried(): void
 }
@@ -46,7 +46,7 @@ export const accountStore = (root: string, env: Environment, directory: string):
       throw keptProblem(
         publicFile,
         `does not belong to the key in ${sealed.file}`,
-        `delete ${publicFile}: the next run writes it anew from the key`,
+        `delete it: rm ${publicFile}; the next run writes it from the key`,
       )
     },
 
@@ -58,7 +58,7 @@ export const accountStore = (root: string, env: Environment, directory: string):
   }
 }
 
-/** `acme-letsencrypt`; for an address a readable part and a digest, because two addresses may not share a file. */
+/** `acme-letsencrypt`; for a URL, a readable part and a digest, because two URLs may not share a file. */
 const fileNameOf = (directory: string): string => {
   if (/^[a-z-]+$/.test(directory)) return `acme-${directory}`
   const readable = directory.replace(/^https:\/\//, '').replaceAll(/[^A-Za-z0-9.]+/g, '-')
@@ -66,10 +66,10 @@ const fileNameOf = (directory: string): string => {
 }
 
 const readPublic = (bytes: Uint8Array, directory: string, shown: string): string => {
-  const { directory: of, thumbprint } = parse(bytes)
-  // What stands here becomes part of a balancer's configuration.
-  if (of === directory && typeof thumbprint === 'string' && /^[A-Za-z0-9_-]{43}$/.test(thumbprint)) return thumbprint
-  throw keptProblem(shown, `does not describe the account at ${directory}`, `delete ${shown}: the next run writes it anew from the key`)
+  const { directory: actual, thumbprint } = parse(bytes)
+  // The thumbprint becomes part of a load balancer's configuration.
+  if (actual === directory && typeof thumbprint === 'string' && /^[A-Za-z0-9_-]{43}$/.test(thumbprint)) return thumbprint
+  throw keptProblem(shown, `does not describe the account at ${directory}`, `delete it: rm ${shown}; the next run writes it from the key`)
 }
 
 const parse = (bytes: Uint8Array): { directory?: unknown; thumbprint?: unknown; tried?: unknown } => {

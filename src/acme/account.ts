@@ -5,13 +5,13 @@ import type { AcmeAccount, AcmeOptions } from '../keystore/identities.ts'
 import { lineOf, Problem } from '../problem.ts'
 import { accountStore } from './account-store.ts'
 import { directoryName, directoryUrl } from './directory.ts'
-import { noteAsked, readAsked } from './history.ts'
-import { refusedAhead } from './limits.ts'
-import { authorityProblem, Unreached } from './problem.ts'
+import { readHistory, recordRequest } from './history.ts'
+import { exceededLimit } from './limits.ts'
+import { AuthorityUnreachable, authorityProblem } from './problem.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** An ACME account of the site at the directory with this address. acme-client, slow to load, comes only with the first order. */
+/** An ACME account of the site at the directory with this URL. Loads acme-client, which is slow to load, only for the first order. */
 export const openAccount = (
   root: string,
   env: Environment,
@@ -25,7 +25,7 @@ export const openAccount = (
   if (options.tryFirst !== undefined && trial === undefined) throw directoryProblem(options.tryFirst)
   const store = accountStore(root, env, directory)
   let made = store.thumbprint()
-  let unreached: Unreached | undefined
+  let unreachable: AuthorityUnreachable | undefined
   const get = (): string | undefined => {
     made ??= store.thumbprint()
     return made
@@ -33,16 +33,16 @@ export const openAccount = (
   return {
     account: { key, thumbprint: { later: `the thumbprint of ${key}`, get } },
     options,
-    missing: () => (get() === undefined ? { key, action: 'create', reason: 'the site has no account there yet' } : undefined),
+    missing: () => (get() === undefined ? { key, action: 'create', reason: 'not created yet' } : undefined),
     make: () => store.make(),
     issue: async ({ request, names }, doing) => {
-      if (unreached !== undefined) throw unreached
-      const foreseen = refusedAhead(directory, names, readAsked(root))
-      if (foreseen !== undefined) throw authorityProblem(directory, foreseen)
+      if (unreachable !== undefined) throw unreachable
+      const limit = exceededLimit(directory, names, readHistory(root))
+      if (limit !== undefined) throw authorityProblem(directory, limit)
       const { issueCertificate } = await import('./issue.ts')
-      const note = (asked: Parameters<typeof noteAsked>[1]): void => {
-        const unnoted = noteAsked(root, asked)
-        if (unnoted !== undefined) doing(lineOf(unnoted))
+      const note = (sent: Parameters<typeof recordRequest>[1]): void => {
+        const problem = recordRequest(root, sent)
+        if (problem !== undefined) doing(lineOf(problem))
       }
       const order = async (from: string, at: string): Promise<string> => {
         const chain = await issueCertificate({
@@ -57,14 +57,14 @@ export const openAccount = (
           doing,
           failed: (unverified) => note({ directory: from, names: unverified, outcome: 'failed' }),
         }).catch((error: unknown) => {
-          if (error instanceof Unreached) unreached = error
+          if (error instanceof AuthorityUnreachable) unreachable = error
           throw error
         })
         note({ directory: from, names, outcome: 'issued' })
         return chain
       }
       if (trial !== undefined && !store.wasTried()) {
-        doing(`trying the order at ${directoryName(trial)} first`)
+        doing(`testing the order at ${directoryName(trial)} first`)
         await order(directoryName(trial), trial)
         store.noteTried()
       }
@@ -73,13 +73,13 @@ export const openAccount = (
   }
 }
 
-/** What is neither a name nor an https address. */
+/** The problem of a directory that is neither a known name nor an https URL. */
 export const directoryProblem = (directory: string): Problem =>
   new Problem({
     class: 'input',
     where: { host: 'controller', resource: `acme-account:${directory}` },
-    what: `${JSON.stringify(directory)} is no ACME directory`,
-    fix: 'write letsencrypt, letsencrypt-staging, or the https address of a directory',
+    what: `${JSON.stringify(directory)} is not an ACME directory`,
+    fix: 'set acme.directory to letsencrypt, letsencrypt-staging, or the https URL of a directory',
   })
 
 const readAuthorities = (root: string, caFile: string): string => {
@@ -88,8 +88,8 @@ const readAuthorities = (root: string, caFile: string): string => {
   throw new Problem({
     class: 'input',
     where: { file: caFile },
-    what: text === undefined ? 'the file named in acme.ca_file cannot be read' : 'the file named in acme.ca_file holds no certificate',
-    fix: "write the path of a PEM file, relative to the project; the lab's is written by `provision lab up`",
+    what: text === undefined ? 'file of acme.ca_file cannot be read' : 'file of acme.ca_file contains no certificate',
+    fix: 'set acme.ca_file to the path of a PEM file, relative to the project; provision lab up writes the one of the lab',
   })
 }
 

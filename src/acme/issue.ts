@@ -5,45 +5,41 @@ import { Problem } from '../problem.ts'
 import { detailOf, prove, refused } from './challenge.ts'
 import { authorityProblem } from './problem.ts'
 import { settled } from './settled.ts'
-import { send, talkingTo } from './transport.ts'
+import { send, withAuthority } from './transport.ts'
 
 export interface Order {
-  /** The directory as the user wrote it, for problems. */
+  /** Name of the directory, for problems. */
   readonly directory: string
   readonly url: string
-  /** Authorities (PEM) that verify the directory itself; undefined: the system's. */
+  /** Authorities (PEM) that verify the directory's own certificate; undefined for those of the system. */
   readonly ca: string | undefined
   readonly accountKey: string
   readonly contact: string | undefined
   /** Certificate signing request, PEM. */
   readonly request: string
-  /** The names that the site asks for. A request for others is refused. */
+  /** The names of the site. A signing request for other names is refused. */
   readonly names: readonly string[]
-  /** The command that publishes TXT records; the names are proved by DNS-01 then, by HTTP-01 without. */
+  /** The user's command that publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
   readonly dnsHook?: readonly string[] | undefined
   readonly doing: (what: string) => void
-  /** Told of names that the authority could not verify: it counts them. */
+  /** Called with names that the authority could not validate: such failures count against its limits. */
   readonly failed?: (names: readonly string[]) => void
 }
 
-/** An authority that has not decided after this long will not; records may take minutes to be published everywhere. */
+/** Time limit of an order. DNS records may take minutes to be published everywhere. */
 const WITHIN_MS = { http: 180_000, dns: 900_000 } as const
 
-/** Orders a certificate and gives its chain (PEM). For HTTP-01 the balancers must answer with the account's thumbprint already. */
+/** Orders a certificate and returns its chain (PEM). For HTTP-01, the load balancers must already answer with the account's thumbprint. */
 export const issueCertificate = async (order: Order): Promise<string> => {
   checkRequest(order)
   acme.axios.defaults.adapter = async (config) => ({ ...(await send(config)), config, request: undefined })
   try {
     const withinMs = WITHIN_MS[order.dnsHook === undefined ? 'http' : 'dns']
-    return await talkingTo({ directory: order.directory, ca: order.ca, withinMs }, (signal) => issue(order, signal))
+    return await withAuthority({ directory: order.directory, ca: order.ca, withinMs }, (signal) => issue(order, signal))
   } catch (error) {
     if (error instanceof Problem) throw error
-    const what = 'the certificate authority did not answer as ACME wants it'
-    throw authorityProblem(
-      order.directory,
-      { what, why: String(error), fix: 'check that acme.directory is the address of an ACME directory' },
-      error,
-    )
+    const what = 'certificate authority sent an invalid ACME answer'
+    throw authorityProblem(order.directory, { what, why: String(error), fix: 'set acme.directory to the URL of an ACME directory' }, error)
   }
 }
 
@@ -52,14 +48,14 @@ const issue = async (
   signal: AbortSignal,
 ): Promise<string> => {
   const client = new acme.Client({ directoryUrl: url, accountKey })
-  doing('greeting the certificate authority')
-  // An account that is there already is updated by this, and an authority may refuse an update that says nothing.
+  doing('contacting the certificate authority')
+  // This updates an existing account. An authority may refuse an update without content.
   await client.createAccount({ termsOfServiceAgreed: true, contact: contact === undefined ? [] : [`mailto:${contact}`] })
   doing(`ordering a certificate for ${names.join(', ')}`)
   const order = await client.createOrder({ identifiers: names.map((value) => ({ type: 'dns', value })) })
   const pending = (await client.getAuthorizations(order)).filter(({ status }) => status !== 'valid')
 
-  doing(`proving that ${pending.map(({ identifier }) => identifier.value).join(', ')} is ours`)
+  doing(`validating ${pending.map(({ identifier }) => identifier.value).join(', ')}`)
   await prove(pending, { client, directory, accountKey, dnsHook, doing, failed, signal })
 
   doing('waiting for the certificate')
@@ -71,13 +67,13 @@ const issue = async (
   return checkedChain(directory, chain, names, request)
 }
 
-/** The names asked for come from the site; a host that asks for others, or for more, gets nothing. */
+/** Throws a problem unless the signing request is for exactly the names of the site. */
 const checkRequest = ({ directory, request, names }: Order): void => {
-  const asked = requestedNames(request)
-  if (asked !== undefined && asked.length > 0 && [...asked].sort().join(' ') === [...new Set(names)].sort().join(' ')) return
+  const requested = requestedNames(request)
+  if (requested !== undefined && requested.length > 0 && [...requested].sort().join(' ') === [...new Set(names)].sort().join(' ')) return
   throw authorityProblem(directory, {
-    what: 'the host asked for a certificate for other names than the site says',
-    why: `asked for: ${asked?.join(', ') ?? 'nothing that can be read'}; the site says: ${names.join(', ')}`,
+    what: 'host requested a certificate for other names than those of the site',
+    why: `names in the request: ${requested?.join(', ') ?? 'unreadable'}; names of the site: ${names.join(', ')}`,
     fix: 'find out who changed the certificate request on the host; nothing was ordered',
   })
 }
@@ -91,38 +87,39 @@ const requestedNames = (request: string): readonly string[] | undefined => {
   }
 }
 
-/** A chain that is not what was ordered is not installed: the one in place is better. */
+/** Throws a problem unless the chain is for the ordered names and key and is valid now. */
 const checkedChain = (directory: string, chain: string, names: readonly string[], request: string): string => {
   const why = faultOf(chain, names, publicKeyOf(request))
   if (why === undefined) return chain
   throw authorityProblem(directory, {
-    what: 'the certificate authority issued something else than was ordered',
+    what: 'certificate authority issued another certificate than ordered',
     why,
-    fix: 'check acme.directory; nothing was installed, the certificate in place stays in use',
+    fix: 'check acme.directory; the certificate was not installed, and the present one stays in use',
   })
 }
 
 const faultOf = (chain: string, names: readonly string[], key: Buffer): string | undefined => {
   const leaf = readCertificate(chain)
-  if (leaf === undefined) return 'what it sent is no certificate'
+  if (leaf === undefined) return 'the answer is not a certificate'
   const given = (leaf.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, '').toLowerCase())
   const missing = names.filter((name) => !given.includes(name))
   if (missing.length > 0) return `not in the certificate: ${missing.join(', ')}`
-  if (!leaf.publicKey.export({ type: 'spki', format: 'der' }).equals(key)) return 'it is for another key than the one that the host made'
-  if (leaf.validFromDate.getTime() > Date.now() + CLOCKS_DIFFER_MS) return `it begins on ${leaf.validFromDate.toISOString()}`
-  return leaf.validToDate.getTime() > Date.now() ? undefined : `it expired on ${leaf.validToDate.toISOString()}`
+  if (!leaf.publicKey.export({ type: 'spki', format: 'der' }).equals(key)) return 'the certificate is for another key than the host’s'
+  if (leaf.validFromDate.getTime() > Date.now() + CLOCK_LEEWAY_MS)
+    return `the certificate is valid from ${leaf.validFromDate.toISOString()}`
+  return leaf.validToDate.getTime() > Date.now() ? undefined : `the certificate expired on ${leaf.validToDate.toISOString()}`
 }
 
-const CLOCKS_DIFFER_MS = 3_600_000
+const CLOCK_LEEWAY_MS = 3_600_000
 
 const publicKeyOf = (request: string): Buffer => Buffer.from(new Pkcs10CertificateRequest(request).publicKey.rawData)
 
 const readCertificate = (chain: string): X509Certificate | undefined => {
   try {
     const certificate = new X509Certificate(chain)
-    // Its key is read only when it is asked for, and a time that is none is no error.
-    const isWhole = certificate.publicKey.type === 'public' && Number.isFinite(+certificate.validFromDate + +certificate.validToDate)
-    return isWhole ? certificate : undefined
+    // Node reads the key only on access, and does not fail on an invalid time.
+    const isValid = certificate.publicKey.type === 'public' && Number.isFinite(+certificate.validFromDate + +certificate.validToDate)
+    return isValid ? certificate : undefined
   } catch {
     return undefined
   }

@@ -6,8 +6,8 @@ const RESOLVE_MS = 1500
 const ANSWER_MS = 5000
 
 /**
- * Asks the names what the authority will ask them, because a failed validation counts against the account. Says what is wrong,
- * address by address. A name or an address that cannot be reached from here proves nothing: the authority may see it.
+ * Sends the names the request that the authority will send, because a failed validation counts against its limits. Returns one message for
+ * each wrong answer. A name or address that cannot be reached from here is no error: the authority may reach it.
  */
 export const preflight = async (names: readonly string[], thumbprint: string): Promise<readonly string[]> => {
   const found = await Promise.all(names.map((name) => wrongAnswers(name, thumbprint)))
@@ -19,8 +19,8 @@ const wrongAnswers = async (name: string, thumbprint: string): Promise<readonly 
   const answers = await Promise.all((await addressesOf(name)).map(async (address) => ({ address, ...(await ask(name, address, token)) })))
   return answers.flatMap(({ address, status, body }) => {
     if (status === undefined || (status >= 300 && status < 400) || body?.trim() === `${token}.${thumbprint}`) return []
-    const said = status === 200 ? 'another answer than ours' : `HTTP status ${status}`
-    return [`http://${name}/.well-known/acme-challenge/ is answered by ${address} with ${said}`]
+    const answer = status === 200 ? 'a wrong answer' : `HTTP status ${status}`
+    return [`http://${name}/.well-known/acme-challenge/ is answered by ${address} with ${answer}`]
   })
 }
 

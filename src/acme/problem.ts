@@ -1,20 +1,20 @@
 import { Problem } from '../problem.ts'
 
-/** A certificate authority could not or would not do what was asked: a problem at the account, under the pseudo-host `controller`. */
+/** A problem with a certificate authority, at the account under the pseudo-host `controller`. */
 export const authorityProblem = (directory: string, parts: { what: string; why?: string; fix: string }, cause?: unknown): Problem =>
   new Problem(
     { class: 'task', where: { host: 'controller', resource: `acme-account:${directory}` }, ...parts },
     cause === undefined ? undefined : { cause },
   )
 
-/** Nobody was reached, so nothing was refused: whoever orders next in the same run need not wait for it again. */
-export class Unreached extends Problem {
+/** The authority was not reached. Later orders of the same run fail with this problem at once. */
+export class AuthorityUnreachable extends Problem {
   constructor(directory: string, parts: { what: string; why: string; fix: string }, cause: unknown) {
     super({ class: 'task', where: { host: 'controller', resource: `acme-account:${directory}` }, ...parts }, { cause })
   }
 }
 
-/** What an ACME server says when it refuses (RFC 7807, RFC 8555 section 6.7). */
+/** The problem document of an ACME server (RFC 7807, RFC 8555 section 6.7). */
 export interface Refusal {
   readonly type?: string
   readonly detail?: string
@@ -23,7 +23,7 @@ export interface Refusal {
 
 const ERRORS = 'urn:ietf:params:acme:error:'
 
-/** A refused request as a problem: in the authority's own words, with what its error type means to the user. */
+/** A refused request as a problem: the authority's words as the reason, and a fix by its error type. */
 export const refusalProblem = (directory: string, status: number, refusal: Refusal, retryAfter: string | undefined): Problem => {
   const type = refusal.type?.startsWith(ERRORS) ? refusal.type.slice(ERRORS.length) : undefined
   const why = [
@@ -32,9 +32,9 @@ export const refusalProblem = (directory: string, status: number, refusal: Refus
   ].join('\n')
   if (type === 'rateLimited' || status === 429) {
     return authorityProblem(directory, {
-      what: 'the certificate authority limits the rate of requests',
+      what: 'certificate authority limits the rate of requests',
       why,
-      fix: `try again ${waitOf(retryAfter)}; use the directory letsencrypt-staging for trials. The certificate in place stays in use`,
+      fix: `run again ${waitOf(retryAfter)}; use letsencrypt-staging for tests. The present certificate stays in use`,
     })
   }
   const [what, fix] = (type === undefined ? undefined : MEANINGS[type]) ?? UNKNOWN
@@ -42,27 +42,27 @@ export const refusalProblem = (directory: string, status: number, refusal: Refus
 }
 
 const UNKNOWN: readonly [string, string] = [
-  'the certificate authority refused the request',
-  "look the authority's words up in its documentation; the certificate in place stays in use",
+  'certificate authority refused the request',
+  'look up the reason in the documentation of the authority; the present certificate stays in use',
 ]
 
 const MEANINGS: Readonly<Record<string, readonly [string, string]>> = {
   rejectedIdentifier: [
-    'the certificate authority does not issue for a name',
-    'ask only for public names that you own, in certificates[].names',
+    'certificate authority does not issue certificates for one of the names',
+    'list only public names that you own in certificates[].names',
   ],
-  caa: ['a CAA record forbids this authority to issue', "add the authority to the domain's CAA records, or use another directory"],
-  invalidContact: ['the certificate authority refused the contact', 'correct acme.contact: a mail address at a real domain'],
-  unsupportedContact: ['the certificate authority refused the contact', 'correct acme.contact: a mail address at a real domain'],
+  caa: ['CAA record of the domain excludes this authority', "add the authority to the domain's CAA records, or use another directory"],
+  invalidContact: ['certificate authority refused the contact', 'set acme.contact to a mail address at a real domain'],
+  unsupportedContact: ['certificate authority refused the contact', 'set acme.contact to a mail address at a real domain'],
   externalAccountRequired: [
-    'the certificate authority wants an account bound to yours there',
-    'use a directory without external account binding',
+    'certificate authority requires external account binding',
+    'set acme.directory to a directory without external account binding',
   ],
   unauthorized: [
-    'the certificate authority refused the account',
-    "look at the authority's words: the account may be deactivated, or the name not ours",
+    'certificate authority refused the account',
+    'read the reason: the account may be deactivated, or the name may belong to somebody else',
   ],
-  badCSR: ['the certificate authority refused the signing request', 'choose another key type or other names'],
+  badCSR: ['certificate authority refused the signing request', 'use another key type or other names'],
 }
 
 const waitOf = (retryAfter: string | undefined): string => {

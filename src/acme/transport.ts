@@ -2,26 +2,26 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import https from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { authorityProblem, type Refusal, refusalProblem, Unreached } from './problem.ts'
+import { AuthorityUnreachable, authorityProblem, type Refusal, refusalProblem } from './problem.ts'
 
-/** What all requests of one issuance share. */
+/** The settings that all requests of one order share. */
 interface Call {
   readonly directory: string
   readonly agent: https.Agent
   readonly signal: AbortSignal
 }
 
-/** acme-client has one HTTP client for the whole process, so each issuance carries its own trust and deadline with it. */
+/** acme-client has one HTTP client for the whole process. The async context gives each order its own authorities and deadline. */
 const calls = new AsyncLocalStorage<Call>()
 
-/** No single answer of an authority may take longer. */
+/** Time limit of one answer. */
 const ANSWER_MS = 20_000
 /** A directory, an order or a chain is a few kilobytes. */
 const ANSWER_BYTES = 1_000_000
 const ATTEMPTS = 4
 
-/** Runs `ask` with all its requests verified against `ca` (PEM; the system's authorities where undefined) and ended after `withinMs`. */
-export const talkingTo = async <T>(
+/** Runs `ask`. All its requests are verified against `ca` (PEM; undefined for the system's authorities) and end after `withinMs`. */
+export const withAuthority = async <T>(
   { directory, ca, withinMs }: { directory: string; ca: string | undefined; withinMs: number },
   ask: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> => {
@@ -34,46 +34,46 @@ export const talkingTo = async <T>(
   }
 }
 
-/** A request as acme-client's HTTP client hands it to its adapter. */
-export interface Wanted {
+/** A request as acme-client's HTTP client passes it to its adapter. */
+export interface AdapterRequest {
   readonly url?: string | undefined
   readonly method?: string | undefined
   readonly headers?: object | undefined
   readonly data?: unknown
 }
 
-interface Got {
+interface HttpAnswer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: string
 }
 
 /**
- * Sends one request and gives the answer in the shape of an axios response; refusals and failures throw problems. (acme-client's own
- * transport waits as long as a Retry-After says, hours if need be, and turns a refused connection into a TypeError.)
+ * Sends one request and returns the answer in the shape of an axios response. Throws problems for refusals and failures. (The transport of
+ * acme-client waits as long as Retry-After says, possibly hours, and turns a refused connection into a TypeError.)
  */
 export const send = async (
-  wanted: Wanted,
+  wanted: AdapterRequest,
 ): Promise<{ data: string; status: number; statusText: string; headers: Record<string, string> }> => {
   const call = calls.getStore()
-  if (call === undefined) throw new Error('an ACME request outside of talkingTo()')
+  if (call === undefined) throw new Error('ACME request outside of withAuthority()')
   const { status, headers, body } = await persist(wanted, call)
   const refusal = status >= 400 ? asRefusal(body) : {}
-  // The client asks again by itself when a nonce was too old.
+  // acme-client retries by itself if a nonce was too old.
   if (status >= 400 && !refusal.type?.endsWith(':badNonce')) throw refusalProblem(call.directory, status, refusal, headers['retry-after'])
   return { data: body, status, statusText: '', headers: onlyText(headers) }
 }
 
-const persist = async (wanted: Wanted, call: Call): Promise<Got> => {
+const persist = async (wanted: AdapterRequest, call: Call): Promise<HttpAnswer> => {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const got = await request(wanted, call)
       if (got.status < 500 || attempt === ATTEMPTS) return got
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      // What was silent for so long once is asked only once more.
+      // A timeout already took long, so it is retried only once.
       const attempts = code === 'ETIMEDOUT' ? 2 : ATTEMPTS
-      if (attempt >= attempts || call.signal.aborted || code === undefined || !PASSING.has(code)) {
+      if (attempt >= attempts || call.signal.aborted || code === undefined || !TRANSIENT.has(code)) {
         throw unreachableProblem(call.directory, wanted.url ?? '', error as NodeJS.ErrnoException)
       }
     }
@@ -81,15 +81,15 @@ const persist = async (wanted: Wanted, call: Call): Promise<Got> => {
   }
 }
 
-/** Failures that may be gone a second later. */
-const PASSING = new Set(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', 'EPIPE'])
+/** Failures that may be over a second later. */
+const TRANSIENT = new Set(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', 'EPIPE'])
 
-const request = (wanted: Wanted, { directory, agent, signal }: Call): Promise<Got> =>
+const request = (wanted: AdapterRequest, { directory, agent, signal }: Call): Promise<HttpAnswer> =>
   new Promise((resolve, reject) => {
     const { url = '', method = 'get', headers, data } = wanted
     if (!URL.canParse(url) || new URL(url).protocol !== 'https:') {
-      const fix = 'use a directory all of whose addresses are https'
-      reject(authorityProblem(directory, { what: `the certificate authority points to ${JSON.stringify(url)}`, fix }))
+      const fix = 'set acme.directory to a directory with https URLs only'
+      reject(authorityProblem(directory, { what: `certificate authority names the URL ${JSON.stringify(url)}, which is not https`, fix }))
       return
     }
     const sent = https.request(url, { method: method.toUpperCase(), headers: onlyText(headers), agent, signal, timeout: ANSWER_MS })
@@ -101,7 +101,7 @@ const request = (wanted: Wanted, { directory, agent, signal }: Call): Promise<Go
       response.on('error', reject)
       response.on('data', (chunk: Buffer) => {
         size += chunk.length
-        if (size > ANSWER_BYTES) response.destroy(new Error(`the answer is longer than ${ANSWER_BYTES} bytes`))
+        if (size > ANSWER_BYTES) response.destroy(new Error(`answer is longer than ${ANSWER_BYTES} bytes`))
         else chunks.push(chunk)
       })
       response.on('end', () =>
@@ -121,17 +121,17 @@ const unreachableProblem = (directory: string, url: string, error: NodeJS.ErrnoE
   const host = URL.canParse(url) ? new URL(url).host : url
   if (error.code !== undefined && UNTRUSTED.test(error.code)) {
     const fix =
-      'set acme.ca_file to a PEM file with the certificate of the authority that signed it (a test authority makes a new one at every start)'
-    return authorityProblem(directory, { what: `the certificate of ${host} is not trusted`, why: error.message, fix }, error)
+      'set acme.ca_file to a PEM file with the certificate of the authority that signed it (a test authority creates a new one at every start)'
+    return authorityProblem(directory, { what: `certificate of ${host} is not trusted`, why: error.message, fix }, error)
   }
   const late = error.name === 'AbortError' || error.name === 'TimeoutError'
-  return new Unreached(
+  return new AuthorityUnreachable(
     directory,
     {
-      what: `the certificate authority at ${host} cannot be reached`,
-      // Several addresses that all refuse come as one error without a message.
+      what: `certificate authority at ${host} cannot be reached`,
+      // If several addresses refuse, Node throws one error without a message.
       why: late ? 'it took too long' : error.message || (error.code ?? 'no reason was given'),
-      fix: 'check acme.directory and the network of this machine; the certificate in place stays in use, and the next run tries again',
+      fix: 'check acme.directory and the network of this machine; the present certificate stays in use, and the next run tries again',
     },
     error,
   )

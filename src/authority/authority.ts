@@ -1,13 +1,13 @@
 import type { Declared } from '../keystore/declared.ts'
-import type { Authority, CertificateWish, MadeOnce } from '../keystore/identities.ts'
+import type { Authority, IssueRequest, LaterValue } from '../keystore/identities.ts'
 import { Problem } from '../problem.ts'
-import { dueOf, type Generation, generationName, isStranger, living, vouchedFor } from './generation.ts'
+import { crossSigned, dueOf, type Generation, generationName, lacksCrossSignature, unexpired } from './generation.ts'
 import { authorityStore } from './store.ts'
 import type { LeafTerms } from './x509.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** An authority of the site, as it is at the time of its declaration and after each `make`. */
+/** Opens an authority of the site. Its state is read now, and again after each `make`. */
 export const openAuthority = (
   root: string,
   env: Environment,
@@ -18,20 +18,20 @@ export const openAuthority = (
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(domain)) throw domainProblem(key)
   const zone = `${domain}.provision.internal`
   const store = authorityStore(root, env, domain, zone)
-  // One look for the whole run: a generation that falls due in the middle of it is a matter of the next.
-  const look = () => {
+  // The state is fixed for the whole run: a generation that becomes due meanwhile is created by the next run.
+  const readState = () => {
     const [all, time] = [store.generations(), now()]
-    return { alive: living(all, time), due: dueOf(all, time) }
+    return { valid: unexpired(all, time), due: dueOf(all, time) }
   }
-  let state = look()
-  const trusted = (): readonly string[] => state.alive.map(({ certificate }) => certificate)
-  const certificate: MadeOnce = {
+  let state = readState()
+  const trusted = (): readonly string[] => state.valid.map(({ certificate }) => certificate)
+  const certificate: LaterValue = {
     later: `the certificate of ${key}`,
     get: () => (state.due === undefined ? trusted().join('') : undefined),
     soFar: () => trusted().join(''),
   }
   const nameOf = (host: string): string => `${host}.${zone}`
-  const learning = new Set<string>()
+  const staleHosts = new Set<string>()
   return {
     authority: {
       key,
@@ -41,72 +41,73 @@ export const openAuthority = (
       nameOf,
     },
     missing: () =>
-      state.due === undefined ? undefined : { key, action: state.alive.length === 0 ? 'create' : 'update', reason: state.due },
+      state.due === undefined ? undefined : { key, action: state.valid.length === 0 ? 'create' : 'update', reason: state.due },
     make: async () => {
       await store.make(now())
-      state = look()
+      state = readState()
     },
-    stillLearns: (value, host) => {
-      if (value === certificate) learning.add(host)
+    markStale: (value, host) => {
+      if (value === certificate) staleHosts.add(host)
     },
-    issue: async (wish) => {
-      const newest = state.alive.at(-1)
-      if (newest === undefined || newest.lost) throw new Error(`${key} was not made before it was to sign`)
-      const unaware = [...learning].filter((host) => !wish.names.includes(nameOf(host)))
-      if (isStranger(state.alive) && unaware.length > 0) throw unknownYet(key, unaware)
+    issue: async (order) => {
+      const newest = state.valid.at(-1)
+      if (newest === undefined || newest.lost) throw new Error(`${key} cannot sign before it was created`)
+      const unaware = [...staleHosts].filter((host) => !order.names.includes(nameOf(host)))
+      if (lacksCrossSignature(state.valid) && unaware.length > 0) throw notTrustedYet(key, unaware)
       const { checkRequest, signLeaf, signerOf } = await import('./x509.ts')
-      const checked = await checkRequest(wish.request, wish.names)
+      const checked = await checkRequest(order.request, order.names)
       if ('fault' in checked) throw refused(key, checked.fault)
       const signer = await signerOf(generationName(domain, newest.number), (await store.key(newest)).reveal())
       const time = now()
-      const certificate = await signLeaf(signer, checked.request, { names: namesIn(zone, wish), ...grant(wish, newest, time) })
-      // Until the generation before expires, some may trust only that one: what it says of this one goes with the certificate.
-      return `${certificate}${vouchedFor(newest, time)}`
+      const certificate = await signLeaf(signer, checked.request, { names: namesIn(zone, order), ...grant(order, newest, time) })
+      // Until the previous generation expires, some hosts may trust only that one, so the cross-signed certificate is appended.
+      return `${certificate}${crossSigned(newest, time)}`
     },
   }
 }
 
 const DAY_MS = 86_400_000
 
-/** Clocks differ, so that a certificate begins a little before it is made: by a twentieth of its life, an hour at most. */
+/** A certificate is valid from a little before its creation, because clocks differ: a twentieth of its lifetime, at most an hour. */
 const LEEWAY = { part: 1 / 20, mostMs: 3_600_000 }
 
-/** What a certificate is good for, and for how long. */
-const grant = ({ leaf }: CertificateWish, generation: Generation, now: Date): Pick<LeafTerms, 'usages' | 'life'> => {
-  if (leaf === undefined) throw new Error('an authority of the site was not told what a certificate shall be good for')
+/** The usages and the validity of a certificate, within the validity of its authority. */
+const grant = ({ leaf }: IssueRequest, generation: Generation, now: Date): Pick<LeafTerms, 'usages' | 'life'> => {
+  if (leaf === undefined) throw new Error('usages and lifetime are missing in a request to an authority of the site')
   const [start, life] = [now.getTime(), leaf.lifetimeDays * DAY_MS]
   const from = new Date(Math.max(start - Math.min(life * LEEWAY.part, LEEWAY.mostMs), generation.from))
   return { usages: leaf.usages, life: { from, to: new Date(Math.min(start + life, generation.to)) } }
 }
 
-const namesIn = (zone: string, { names }: CertificateWish): readonly string[] => {
-  const strange = names.filter((name) => !name.endsWith(`.${zone}`))
-  if (names.length > 0 && strange.length === 0) return names
-  throw new Error(`the authority of ${zone} was asked for ${strange.join(', ')}`)
+const namesIn = (zone: string, { names }: IssueRequest): readonly string[] => {
+  const foreign = names.filter((name) => !name.endsWith(`.${zone}`))
+  if (names.length > 0 && foreign.length === 0) return names
+  throw new Error(`authority of ${zone} cannot sign for ${foreign.join(', ')}`)
 }
 
 const refused = (key: string, why: string): Problem =>
   new Problem({
     class: 'task',
     where: { host: 'controller', resource: key },
-    what: 'the host asked for another certificate than the site says',
-    why: `the request was refused: ${why}`,
+    what: 'host requested another certificate than that of the site',
+    why,
     fix: 'find out who changed the certificate request on the host; nothing was signed',
   })
 
-const unknownYet = (key: string, hosts: readonly string[]): Problem =>
+const notTrustedYet = (key: string, hosts: readonly string[]): Problem =>
   new Problem({
     class: 'task',
     where: { host: 'controller', resource: key },
-    what: 'signs nothing in the run in which hosts learn of it',
-    why: `the key of the one before is lost, so that it could not vouch for this one, and did not trust it yet: ${hosts.toSorted().join(', ')}`,
-    fix: 'run again: then it signs',
+    what: 'authority does not sign before all hosts trust it',
+    why: `the key of the previous generation is lost, so it could not cross-sign this one; hosts that did not trust it yet: ${hosts.toSorted().join(', ')}`,
+    fix: 'run again; the authority signs once all hosts trust it',
   })
 
 const domainProblem = (key: string): Problem =>
   new Problem({
     class: 'input',
     where: { host: 'controller', resource: key },
-    what: 'cannot be the name of a trust domain',
-    fix: 'use at most 31 small letters, digits and dashes, a letter first: edge, database, metrics',
+    what: 'name of a trust domain is invalid',
+    why: 'it needs at most 31 lower-case letters, digits and dashes, a letter first',
+    fix: 'use a name such as edge, database or metrics',
   })

@@ -1,57 +1,57 @@
 import { X509Certificate } from 'node:crypto'
 
-/** One generation of an authority, as everybody may know it. */
+/** The public part of one generation of an authority. */
 export interface Generation {
   readonly number: number
-  /** Its self-signed certificate, PEM: what is trusted. */
+  /** Its self-signed certificate, PEM, which hosts trust. */
   readonly certificate: string
-  /** Its certificate by the generation before, PEM: who trusts only that one, trusts this one too. */
-  readonly vouched: string | undefined
-  /** Its key is gone for good: it signs nothing any more, and what it signed is trusted until it expires. */
+  /** Its certificate signed by the previous generation, PEM, for hosts that trust only that one. */
+  readonly crossSigned: string | undefined
+  /** Its key is lost for good. It signs nothing any more; what it signed is trusted until it expires. */
   readonly lost: boolean
   /** Milliseconds since 1970. */
   readonly from: number
   readonly to: number
 }
 
-/** Which part of its life a generation has behind it when the next is made: a third is left for all hosts to learn of it. */
-const SUCCEEDED_AT = 2 / 3
+/** Part of its lifetime after which a generation is succeeded. In the remaining third, all hosts learn to trust the next one. */
+const SUCCESSION_AT = 2 / 3
 
-/** Generations that are not expired, oldest first. */
-export const living = (generations: readonly Generation[], now: Date): readonly Generation[] =>
+/** The unexpired generations, oldest first. */
+export const unexpired = (generations: readonly Generation[], now: Date): readonly Generation[] =>
   generations.filter(({ to }) => now.getTime() < to)
 
-/** Why the next generation is due; undefined while it is not. */
+/** The reason why the next generation is due; undefined if it is not. */
 export const dueOf = (generations: readonly Generation[], now: Date): string | undefined => {
   const newest = generations.at(-1)
-  if (newest === undefined) return 'the site has none yet'
+  if (newest === undefined) return 'not created yet'
   const { from, to, lost } = newest
-  if (lost && now.getTime() < to) return 'its key is lost; its next generation is trusted beside it'
-  if (now.getTime() < from + (to - from) * SUCCEEDED_AT) return undefined
+  if (lost && now.getTime() < to) return 'its key is lost; hosts will trust it and its next generation'
+  if (now.getTime() < from + (to - from) * SUCCESSION_AT) return undefined
   const day = new Date(to).toISOString().slice(0, 10)
-  return now.getTime() < to ? `expires on ${day}; until then its next generation is trusted beside it` : `expired on ${day}`
+  return now.getTime() < to ? `expires on ${day}; until then hosts will trust it and its next generation` : `expired on ${day}`
 }
 
-/** What goes with every certificate of a generation, for hosts that trust only the one before; nothing once that one has expired. */
-export const vouchedFor = ({ vouched }: Generation, now: Date): string =>
-  vouched !== undefined && now < new X509Certificate(vouched).validToDate ? vouched : ''
+/** The cross-signed certificate that goes with every certificate of a generation; empty if there is none or it has expired. */
+export const crossSigned = ({ crossSigned: pem }: Generation, now: Date): string =>
+  pem !== undefined && now < new X509Certificate(pem).validToDate ? pem : ''
 
-/** Whether the newest generation is one that hosts have to be told of: the one before, which they trust, was lost and could not vouch for it. */
-export const isStranger = (alive: readonly Generation[]): boolean =>
-  alive.at(-1)?.vouched === undefined && alive.slice(0, -1).some(({ lost }) => lost)
+/** Whether hosts must be told to trust the newest generation before it signs: the key of a previous one is lost, so it could not cross-sign. */
+export const lacksCrossSignature = (valid: readonly Generation[]): boolean =>
+  valid.at(-1)?.crossSigned === undefined && valid.slice(0, -1).some(({ lost }) => lost)
 
-/** The common name of a generation. */
+/** The subject of a generation's certificate. */
 export const generationName = (domain: string, number: number): string => `CN=provision ${domain} ${number}`
 
-/** Which generation of a domain a common name is of; undefined where it is none of ours. */
+/** The number of the generation with this subject; undefined if it is not of this domain. */
 export const generationNamed = (domain: string, name: string): number | undefined => {
   const digits = / ([1-9][0-9]{0,5})$/.exec(name)?.[1]
   return digits !== undefined && name === generationName(domain, Number(digits)) ? Number(digits) : undefined
 }
 
 /**
- * Reads what the public file of a generation holds; undefined where it is something else. That of a lost one may come from a host, where
- * it stands among others.
+ * Reads the public file of a generation; undefined if it is not valid. The file of a lost generation may be a host's file of trusted
+ * certificates, which contains others as well.
  */
 export const readGeneration = (domain: string, number: number, text: string, lost = false): Generation | undefined => {
   const all = (text.match(BLOCKS) ?? []).map((block) => ({ block: `${block}\n`, certificate: read(block) }))
@@ -63,7 +63,7 @@ export const readGeneration = (domain: string, number: number, text: string, los
   return {
     number,
     certificate: first.block,
-    vouched: second?.block,
+    crossSigned: second?.block,
     lost,
     from: own.validFromDate.getTime(),
     to: own.validToDate.getTime(),

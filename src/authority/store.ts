@@ -1,28 +1,28 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
-import { IDENTITIES, keepNew, keptNames, keptProblem, readKept } from '../keystore/kept.ts'
+import { IDENTITIES, keepNew, keptNames, keptProblem, RESTORE_FIX, readKept } from '../keystore/kept.ts'
 import { type SealedKey, sealedKey } from '../keystore/sealed-key.ts'
 import type { Secret } from '../secret/secret.ts'
 import { dueOf, type Generation, generationName, readGeneration } from './generation.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The files of an authority in a project: of each generation its key, encrypted, and its certificate in the clear. */
+/** The files of an authority in a project: for each generation its encrypted key, and its certificate in plain text. */
 export interface AuthorityStore {
-  /** All that there are, oldest first, without decrypting anything. */
+  /** All generations, oldest first, read without decrypting anything. */
   generations(): readonly Generation[]
-  /** Makes the next generation, if it is due. */
+  /** Creates the next generation, if it is due. */
   make(now: Date): Promise<void>
   /** The key of a generation, PEM. */
   key(generation: Generation): Promise<Secret>
 }
 
-/** In the name of a certificate whose key is gone for good: a person says so, by renaming it. */
+/** Part of the file name of a generation whose key is lost for good. A person renames the file to declare that. */
 const LOST = '.lost'
 
 const LIFE_MS = 3650 * 86_400_000
 
-/** A host whose clock is a little behind must not find an authority that is still to come. */
+/** A generation is valid from an hour before its creation, for hosts whose clock is behind. */
 const LEEWAY_MS = 3_600_000
 
 export const authorityStore = (root: string, env: Environment, domain: string, zone: string): AuthorityStore => {
@@ -39,7 +39,7 @@ export const authorityStore = (root: string, env: Environment, domain: string, z
       .sort((a, b) => a.number - b.number)
     const twice = all.find(({ number }, i) => all[i + 1]?.number === number)
     if (twice !== undefined)
-      throw keptProblem(publicFile(twice.number, true), 'is there as one whose key is not lost, too', 'delete one of the two')
+      throw keptProblem(publicFile(twice.number, true), `exists besides ${publicFile(twice.number)}`, 'delete one of the two files')
     const newest = all.at(-1)
     if (newest !== undefined && !newest.lost && !sealed(newest.number).exists()) throw sealed(newest.number).lost(publicFile(newest.number))
     return all
@@ -49,7 +49,7 @@ export const authorityStore = (root: string, env: Environment, domain: string, z
     const file = publicFile(number, lost)
     const found = readGeneration(domain, number, Buffer.from(readKept(root, file) ?? []).toString(), lost)
     if (found !== undefined) return found
-    throw keptProblem(file, `is not generation ${number} of the authority ${domain}`, 'take it from your version control or a backup again')
+    throw keptProblem(file, `is not generation ${number} of authority ${domain}`, RESTORE_FIX)
   }
 
   const key = async ({ number, certificate }: Generation): Promise<Secret> => {
@@ -58,7 +58,7 @@ export const authorityStore = (root: string, env: Environment, domain: string, z
     throw keptProblem(
       publicFile(number),
       `does not belong to the key in ${sealed(number).file}`,
-      'take both from your version control again',
+      'restore both files from version control or a backup',
     )
   }
 
@@ -75,14 +75,14 @@ export const authorityStore = (root: string, env: Environment, domain: string, z
       const signer = await signerOf(generationName(domain, number), (await sealed(number).open()).reveal())
       const from = new Date(now.getTime() - LEEWAY_MS)
       const own = await signAuthority(signer, signer, zone, { from, to: new Date(now.getTime() + LIFE_MS) })
-      const vouched =
+      const crossSigned =
         newest === undefined || newest.lost || newest.to <= now.getTime()
           ? ''
           : await signAuthority(await signerOf(generationName(domain, newest.number), (await key(newest)).reveal()), signer, zone, {
               from,
               to: new Date(newest.to),
             })
-      keepNew(root, publicFile(number), `${own}${vouched}`, 0o644)
+      keepNew(root, publicFile(number), `${own}${crossSigned}`, 0o644)
     },
   }
 }

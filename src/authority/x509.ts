@@ -2,14 +2,14 @@ import { randomBytes, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 
 /**
- * Signs X.509 certificates (RFC 5280), which node:crypto cannot: the only import of the library. It takes 120 ms to load, so this
- * file is loaded when something is to be signed, not before.
+ * Signs X.509 certificates (RFC 5280), which node:crypto cannot do. Only this file imports the library, which takes 120 ms to load, so
+ * this file is imported on first use.
  */
 
 const EC = { name: 'ECDSA', namedCurve: 'P-256' } as const
 const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' } as const
 
-/** A private key (PEM) as it signs, and its public half. */
+/** A key pair for signing, with the subject of its certificate. */
 export interface Signer {
   readonly name: string
   readonly privateKey: webcrypto.CryptoKey
@@ -28,10 +28,10 @@ export interface Life {
   readonly to: Date
 }
 
-/** A certificate (PEM) by which `signer` vouches for an authority, itself or its next generation, for names of one zone only. */
+/** A certificate (PEM) of an authority, signed by itself or by its previous generation, and limited to the names of one zone. */
 export const signAuthority = async (signer: Signer, subject: Signer, zone: string, life: Life): Promise<string> =>
   sign(signer, subject, life, [
-    // An authority vouches for its next generation; that one, in this chain, only for certificates of hosts.
+    // An authority may sign its next generation, which in this chain may sign only certificates of hosts.
     new x509.BasicConstraintsExtension(true, signer === subject ? 1 : 0, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
     new x509.Extension('2.5.29.30', true, onlyNamesOf(zone)),
@@ -88,52 +88,52 @@ const sign = async (
 
 type Checked = { readonly request: x509.Pkcs10CertificateRequest } | { readonly fault: string }
 
-/** A request that can be signed, or what in it is not as the site says. Whatever else it asks for, it does not get. */
+/** The parsed request, or the fault for which it is refused: it must ask for exactly the names of the site. */
 export const checkRequest = async (pem: string, names: readonly string[]): Promise<Checked> => {
   try {
     return await checkParts(new x509.Pkcs10CertificateRequest(pem), names)
   } catch {
-    // The library reads some of it only when that is asked for; what cannot be read is an error of many classes.
-    return { fault: 'it cannot be read' }
+    // The library parses lazily, and throws errors of many classes.
+    return { fault: 'the request cannot be read' }
   }
 }
 
 const checkParts = async (request: x509.Pkcs10CertificateRequest, names: readonly string[]): Promise<Checked> => {
   const { namedCurve } = request.publicKey.algorithm as { namedCurve?: string }
-  if (namedCurve !== EC.namedCurve) return { fault: 'its key is not EC P-256' }
-  if (!(await request.verify(webcrypto))) return { fault: 'it is not signed by its own key' }
-  if (request.subject !== subjectOf(names)) return { fault: `its subject is ${request.subject}, not ${subjectOf(names)}` }
-  if (request.attributes.some(({ type }) => type !== EXTENSIONS)) return { fault: 'it has attributes of its own' }
+  if (namedCurve !== EC.namedCurve) return { fault: 'the key of the request is not EC P-256' }
+  if (!(await request.verify(webcrypto))) return { fault: 'the request is not signed by its own key' }
+  if (request.subject !== subjectOf(names)) return { fault: `the subject of the request is ${request.subject}, not ${subjectOf(names)}` }
+  if (request.attributes.some(({ type }) => type !== EXTENSIONS)) return { fault: 'the request has additional attributes' }
   const [alternative, ...more] = request.extensions
   if (!(alternative instanceof x509.SubjectAlternativeNameExtension) || more.length > 0)
-    return { fault: 'it asks for other extensions than its names' }
-  const asked = alternative.names.toJSON().map(({ type, value }) => (type === 'dns' ? value.toLowerCase() : `${type}:${value}`))
-  if (asked.toSorted().join(' ') !== names.toSorted().join(' '))
-    return { fault: `it asks for ${asked.join(', ')}; the site says ${names.join(', ')}` }
+    return { fault: 'the request has extensions besides its names' }
+  const requested = alternative.names.toJSON().map(({ type, value }) => (type === 'dns' ? value.toLowerCase() : `${type}:${value}`))
+  if (requested.toSorted().join(' ') !== names.toSorted().join(' '))
+    return { fault: `names in the request: ${requested.join(', ')}; names of the site: ${names.join(', ')}` }
   return { request }
 }
 
-/** PKCS #9 extensionRequest, the one attribute that a request needs. */
+/** OID of the PKCS #9 attribute extensionRequest, the only one that a request needs. */
 const EXTENSIONS = '1.2.840.113549.1.9.14'
 
-/** A common name has 64 characters at most (RFC 5280, upper bounds) and is for reading only. */
+/** The subject, for display only. A common name has at most 64 characters (RFC 5280, upper bounds). */
 const subjectOf = (names: readonly string[]): string => {
   const common = names.find((name) => name.length <= 64)
   return common === undefined ? 'O=provision' : `CN=${common}`
 }
 
-/** Positive, of one length, and not guessable: 126 random bits. */
+/** A positive serial number of fixed length with 126 random bits. */
 const serial = (): string => {
   const bytes = randomBytes(16)
   bytes.writeUInt8(0x40 | (bytes.readUInt8(0) & 0x3f), 0)
   return bytes.toString('hex')
 }
 
-/** NameConstraints (RFC 5280, 4.2.1.10), which the library has no class for: permittedSubtrees with this one dNSName. */
+/** NameConstraints (RFC 5280, 4.2.1.10), for which the library has no class: permittedSubtrees with one dNSName. */
 const onlyNamesOf = (zone: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(der(0x30, der(0xa0, der(0x30, der(0x82, Buffer.from(zone))))))
 
 const der = (tag: number, content: Buffer): Buffer => {
-  if (content.length > 127) throw new RangeError('a longer length has another form in DER')
+  if (content.length > 127) throw new RangeError('lengths over 127 have another form in DER')
   return Buffer.concat([Buffer.from([tag, content.length]), content])
 }

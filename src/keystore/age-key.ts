@@ -7,7 +7,7 @@ import { Problem } from '../problem.ts'
 import { Secret } from '../secret/secret.ts'
 import { generateIdentity, isRecipient, recipientOf } from './age.ts'
 
-/** What the key file and the recipients' file say: who I am, and who may open what is encrypted in this project. */
+/** The administrator's age identities, and the recipients of this project's encrypted files. */
 export interface AgeKey {
   readonly identities: readonly Secret[]
   readonly recipients: readonly string[]
@@ -15,7 +15,7 @@ export interface AgeKey {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Whoever stands here can open the project's secrets and identities: one `age1…` a line, `#` begins a comment. */
+/** The recipients who can decrypt the project's secrets and identities: one `age1…` per line, `#` begins a comment. */
 export const RECIPIENTS = 'identities/recipients.txt'
 
 /** The administrator's own key file: `$PROVISION_AGE_KEY_FILE`, else `~/.config/provision/age.txt`. */
@@ -25,15 +25,15 @@ export const ageKeyFile = (env: Environment): string => {
   return join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'provision', 'age.txt')
 }
 
-/** The identities in the key file. Throws a `Problem` when there is no such file, others may read it, or it holds no key. */
+/** The identities in the key file. Throws a `Problem` if the file is missing, readable by others, or contains no key. */
 export const loadAgeIdentities = (env: Environment): readonly Secret[] => {
   const file = ageKeyFile(env)
   const identities = linesOf(readKeyFile(file)).filter((line) => line.startsWith('AGE-SECRET-KEY-'))
-  if (identities.length === 0) throw keyProblem(file, 'holds no age key', 'put a line AGE-SECRET-KEY-1… there, as `age-keygen` prints it')
+  if (identities.length === 0) throw keyProblem(file, 'file contains no age key', 'add a line AGE-SECRET-KEY-1…, as age-keygen prints it')
   return identities.map((identity) => new Secret(identity))
 }
 
-/** The project's recipients; empty where nobody has made the file yet. Throws a `Problem` at a line that is no recipient. */
+/** The project's recipients; empty if the file does not exist. Throws a `Problem` for a line that is not a recipient. */
 export const recipientsOf = async (root: string): Promise<readonly string[]> => {
   const text = readIfThere(join(root, RECIPIENTS))
   if (text === undefined) return []
@@ -44,25 +44,25 @@ export const recipientsOf = async (root: string): Promise<readonly string[]> => 
 }
 
 /**
- * The key and the recipients, made where there are none: for a run and for `provision secrets edit`, never for a dry run.
- * Refuses when the project has recipients and none of them is ours, because we could not read what we write.
+ * The key and the recipients, created if missing: for a run and for `provision secrets edit`, never for a dry run. Throws a `Problem` if
+ * this key is not among the project's recipients, because it could not decrypt what it encrypts.
  */
 export const ensureAgeKey = async (root: string, env: Environment): Promise<AgeKey> => {
   const file = ageKeyFile(env)
-  if (!existsSync(file)) await makeKeyFile(file)
+  if (!existsSync(file)) await createKeyFile(file)
   const identities = loadAgeIdentities(env)
   const own = await Promise.all(identities.map(recipientOf))
   const [first = ''] = own
   if ((await recipientsOf(root)).length === 0) {
-    const text = `# Who can open what is encrypted in this project: one age recipient a line.\n${first}\n`
+    const text = `# Recipients who can decrypt the secrets and identities of this project: one age recipient per line.\n${first}\n`
     writeWhole(join(root, RECIPIENTS), text, { mode: 0o644, directory: SHARED, onlyNew: true, shown: RECIPIENTS })
   }
   const recipients = await recipientsOf(root)
-  if (!recipients.some((recipient) => own.includes(recipient))) throw strangerProblem(first)
+  if (!recipients.some((recipient) => own.includes(recipient))) throw notRecipientProblem(first)
   return { identities, recipients }
 }
 
-const makeKeyFile = async (file: string): Promise<void> => {
+const createKeyFile = async (file: string): Promise<void> => {
   const identity = await generateIdentity()
   const text = `# created: ${new Date().toISOString()}\n# public key: ${await recipientOf(identity)}\n${identity.reveal()}\n`
   writeWhole(file, text, { mode: 0o600, directory: PRIVATE, onlyNew: true })
@@ -71,9 +71,9 @@ const makeKeyFile = async (file: string): Promise<void> => {
 const readKeyFile = (file: string): string => {
   const text = readIfThere(file)
   if (text === undefined) {
-    throw keyProblem(file, 'there is no age key here', 'copy your key file there, or say where it is with PROVISION_AGE_KEY_FILE')
+    throw keyProblem(file, 'age key file does not exist', 'copy your key file there, or set PROVISION_AGE_KEY_FILE to its path')
   }
-  if ((statSync(file).mode & 0o077) !== 0) throw keyProblem(file, 'others than you may read this age key', `run: chmod 600 ${file}`)
+  if ((statSync(file).mode & 0o077) !== 0) throw keyProblem(file, 'age key file is readable by other accounts', `run: chmod 600 ${file}`)
   return text
 }
 
@@ -82,7 +82,7 @@ const readIfThere = (file: string): string | undefined => {
     return readFileSync(file, 'utf8')
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined
-    throw keyProblem(file, 'this file cannot be read', 'make it a plain file that you may read', error)
+    throw keyProblem(file, 'file cannot be read', 'make it a plain file that you may read', error)
   }
 }
 
@@ -101,15 +101,15 @@ const recipientProblem = (line: number): Problem =>
   new Problem({
     class: 'input',
     where: { file: RECIPIENTS, line, column: 1 },
-    what: 'this line is no age recipient',
-    fix: 'write one recipient (age1…) a line; `#` begins a comment',
+    what: 'line is not an age recipient',
+    fix: 'write one recipient (age1…) per line; # begins a comment',
   })
 
-const strangerProblem = (own: string): Problem =>
+const notRecipientProblem = (own: string): Problem =>
   new Problem({
     class: 'input',
     where: { file: RECIPIENTS },
-    what: 'your age key is not among the recipients of this project',
-    why: 'you could not read what you encrypt, and two administrators would make two certificate authorities',
+    what: 'age key of this account is not among the recipients of this project',
+    why: 'you could not decrypt what you encrypt, and two administrators would create two certificate authorities',
     fix: `add the line ${own} and ask somebody who is on the list to run \`provision secrets rotate\`; if nobody is left: see docs/recovery.md`,
   })

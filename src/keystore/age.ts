@@ -2,15 +2,15 @@ import { Problem, type Where } from '../problem.ts'
 import { Secret } from '../secret/secret.ts'
 
 /**
- * Encryption at rest, by age (https://age-encryption.org): the only import of the library. What it writes, the `age`
- * command reads too. The library takes 90 ms to load, so it is loaded when something is encrypted, not before.
+ * Encryption at rest with age (https://age-encryption.org), in a format that the `age` command reads as well. Only this file imports the
+ * library, which takes 90 ms to load, so it is loaded on first use.
  */
 const age = () => import('age-encryption')
 
 const ARMOR = '-----BEGIN AGE ENCRYPTED FILE-----'
 const BINARY = 'age-encryption.org/v1\n'
 
-/** Encrypts for all these recipients (`age1…`); what comes back is ASCII, so that it can be committed and compared. */
+/** Encrypts for all these recipients (`age1…`). Returns ASCII armor, which can be committed and compared. */
 export const encrypt = async (bytes: Uint8Array | string, recipients: readonly string[]): Promise<Uint8Array> => {
   if (recipients.length === 0) throw new TypeError('encrypting needs at least one recipient')
   const { Encrypter, armor } = await age()
@@ -19,7 +19,7 @@ export const encrypt = async (bytes: Uint8Array | string, recipients: readonly s
   return Buffer.from(armor.encode(await encrypter.encrypt(bytes)))
 }
 
-/** Decrypts what `encrypt` or the `age` command wrote. Throws a `Problem` at `where` when none of the identities opens it, or it is damaged. */
+/** Decrypts a file of `encrypt` or of the `age` command. Throws a `Problem` at `where` if no identity matches, or the file is damaged. */
 export const decrypt = async (bytes: Uint8Array, identities: readonly Secret[], where: Where): Promise<Uint8Array> => {
   const { Decrypter, armor } = await age()
   const decrypter = new Decrypter()
@@ -31,7 +31,7 @@ export const decrypt = async (bytes: Uint8Array, identities: readonly Secret[], 
   }
 }
 
-/** Whether bytes are an age file, by their first line. */
+/** Whether the bytes are an age file, by their first line. */
 export const isEncrypted = (bytes: Uint8Array): boolean => isArmored(bytes) || startsWith(bytes, BINARY)
 
 /** A new identity, `AGE-SECRET-KEY-1…`. */
@@ -59,16 +59,16 @@ const startsWith = (bytes: Uint8Array, text: string): boolean =>
     .trimStart()
     .startsWith(text)
 
-// The library has one error class, so a wrong key and a damaged file can only be told apart by its words.
+// The library has one error class, so only its message distinguishes a wrong key from a damaged file.
 const whyNot = (error: unknown): { readonly what: string; readonly why: string; readonly fix: string } =>
   error instanceof Error && error.message.startsWith('no identity matched')
     ? {
-        what: 'your age key does not open this file',
-        why: 'it was encrypted for other recipients',
+        what: 'file cannot be decrypted with your age key',
+        why: 'the file is encrypted for other recipients',
         fix: 'add your recipient to identities/recipients.txt and ask somebody who can open it to run `provision secrets rotate`; if nobody can: see docs/recovery.md',
       }
     : {
-        what: 'this encrypted file is damaged',
+        what: 'encrypted file is damaged',
         why: error instanceof Error ? error.message : String(error),
-        fix: 'take it from your version control or a backup again',
+        fix: 'restore it from version control or a backup',
       }

@@ -1,10 +1,10 @@
-import type { CertificateWish, IdentityToMake, MadeOnce } from './identities.ts'
+import type { IssueRequest, LaterValue, PendingIdentity } from './identities.ts'
 
-/** An identity that the site uses: what any sort of them can do. */
+/** An identity that the site uses: an ACME account or an authority. */
 export interface Declared {
-  missing(): IdentityToMake | undefined
-  /** A host has something else where this value shall be. */
-  stillLearns?(value: MadeOnce, host: string): void
+  missing(): PendingIdentity | undefined
+  /** Notes that a host has another value where this one is desired. */
+  markStale?(value: LaterValue, host: string): void
   make(): Promise<void>
-  issue(wish: CertificateWish, doing: (what: string) => void): Promise<string>
+  issue(request: IssueRequest, doing: (what: string) => void): Promise<string>
 }

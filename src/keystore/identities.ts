@@ -1,87 +1,87 @@
-/** A value that exists once its identity was made (structurally the resources' `Later`). */
-export interface MadeOnce {
+/** A value that exists once its identity was created (structurally the resources' `Later`). */
+export interface LaterValue {
   readonly later: string
   get(): string | undefined
-  /** What is known of it until then, where it will only be longer. */
+  /** The part of the value that exists already, for a value that only grows. */
   soFar?(): string
 }
 
-/** An ACME account of the site; its key lies encrypted in the project and is made in the first run. */
+/** An ACME account of the site. The first run creates its key, which is encrypted in the project. */
 export interface AcmeAccount {
-  /** `acme-account:DIRECTORY`, the key by which certificates find it. */
+  /** `acme-account:DIRECTORY`, by which certificates refer to it. */
   readonly key: string
   /** base64url SHA-256 of the account's public key (RFC 7638 section 3): answers HTTP-01 without state. */
-  readonly thumbprint: MadeOnce
+  readonly thumbprint: LaterValue
 }
 
 export interface AcmeOptions {
   /** `letsencrypt`, `letsencrypt-staging` or an https URL. */
   readonly directory: string
   readonly contact?: string | undefined
-  /** PEM file with which the directory's own certificate is verified, for CAs that the system does not know; relative to the project. */
+  /** PEM file of authorities that verify the directory's own certificate, if the system's do not; relative to the project. */
   readonly caFile?: string | undefined
-  /** The user's command that publishes TXT records: names are proved by DNS-01 then, by HTTP-01 without. */
+  /** The user's command that publishes TXT records. With it, names are validated by DNS-01, otherwise by HTTP-01. */
   readonly dnsHook?: readonly string[] | undefined
-  /** A directory that must issue first, before the very first order: its certificate is thrown away. */
+  /** A directory that must issue once before the first order of this account; its certificate is discarded. */
   readonly tryFirst?: string | undefined
 }
 
 /**
- * A certificate authority of the site for one trust domain. It follows itself: when two thirds of its life are over, the next run makes
- * its next generation, which the one before vouches for, and both are trusted until the older one expires.
+ * A certificate authority of the site for one trust domain. After two thirds of its lifetime, the next run creates its next generation,
+ * which the previous one cross-signs. Hosts trust both until the older one expires.
  */
 export interface Authority {
-  /** `authority:DOMAIN`, the key by which certificates find it. */
+  /** `authority:DOMAIN`, by which certificates refer to it. */
   readonly key: string
-  /** The only names that it may vouch for end so: `edge.provision.internal`. */
+  /** The zone to which its name constraint limits it: `edge.provision.internal`. */
   readonly zone: string
-  /** What to trust in this domain: the certificates (PEM) of its living generations. */
-  readonly certificate: MadeOnce
-  /** The same, one by one, as it is at this moment, even while a generation is still to be made; empty before the first. */
+  /** The certificates (PEM) of its unexpired generations, which hosts of the domain trust. */
+  readonly certificate: LaterValue
+  /** The same certificates as a list, also while a generation is still to be created; empty before the first. */
   trusted(): readonly string[]
   /** The name of a host in this domain: `web-01.edge.provision.internal`. */
   nameOf(host: string): string
 }
 
 export interface AuthorityOptions {
-  /** The trust domain: `edge`, `database`, `metrics`. A certificate of one opens nothing in another. */
+  /** The trust domain: `edge`, `database`, `metrics`. A certificate is valid in its own domain only. */
   readonly domain: string
 }
 
-/** An identity that does not exist yet, or that needs a successor, and that the next run makes. */
-export interface IdentityToMake {
+/** An identity that the next run creates, or whose next generation it creates. */
+export interface PendingIdentity {
   readonly key: string
   readonly action: 'create' | 'update'
   readonly reason: string
 }
 
-/** What a certificate of an authority of the site is good for. */
+/** The usage of a certificate of the site's own authorities. */
 export type LeafUsage = 'server' | 'client'
 
-/** A certificate that a host asks for, and what the site (not the request) says about it. */
-export interface CertificateWish {
+/** A host's signing request, with names, usages and lifetime from the site, not from the request. */
+export interface IssueRequest {
   /** Certificate signing request, PEM. */
   readonly request: string
   readonly names: readonly string[]
-  /** For certificates of the site's own authorities; an ACME authority decides this itself. */
+  /** For the site's own authorities; an ACME authority decides both itself. */
   readonly leaf?: { readonly usages: readonly LeafUsage[]; readonly lifetimeDays: number } | undefined
 }
 
-/** What the controller keeps for a site. Declaring and reading change nothing; `make` and `issue` do. */
+/** The identities of a site. Only `make` and `issue` change anything. */
 export interface Identities {
   /** Declares that the site uses this account. */
   acmeAccount(options: AcmeOptions): AcmeAccount
   /** Declares that the site uses this authority. */
   authority(options: AuthorityOptions): Authority
-  /** Declared identities that are still to be made, in order of declaration. */
-  missing(): readonly IdentityToMake[]
+  /** Declared identities that are still to be created, in order of declaration. */
+  missing(): readonly PendingIdentity[]
   /**
-   * A host has something else where this value shall be. Until it has learnt of it, nothing is signed that the host could not verify:
-   * a new generation whose predecessor is lost, and could not vouch for it, signs nothing in this run.
+   * Notes that a host has another value where this one is desired. A new generation that its predecessor could not cross-sign, because the
+   * predecessor's key is lost, signs nothing while such hosts exist.
    */
-  stillLearns(value: MadeOnce, host: string): void
-  /** Makes one and keeps it, encrypted. */
+  markStale(value: LaterValue, host: string): void
+  /** Creates one identity and stores it encrypted. */
   make(key: string): Promise<void>
-  /** A certificate chain (PEM) for a request, from the authority with this key. Refuses a request for anything else than the wish says. */
-  issue(key: string, wish: CertificateWish, doing: (what: string) => void): Promise<string>
+  /** A certificate chain (PEM) from the authority with this key. Throws a `Problem` if the signing request is not for exactly these names. */
+  issue(key: string, request: IssueRequest, doing: (what: string) => void): Promise<string>
 }

@@ -4,26 +4,26 @@ import { SHARED } from '../disk/folder.ts'
 import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
 
-/** Where a project keeps its identities. */
+/** The directory of a project's identities. */
 export const IDENTITIES = 'identities'
 
-/** Keys and public parts are a few hundred bytes; whatever is longer is something else. */
-const MOST_BYTES = 65_536
+/** Keys and public parts have a few hundred bytes. */
+const MAX_BYTES = 65_536
 
-/** A kept file's bytes, or undefined where there is nothing. Only a plain file is opened: reading a named pipe would wait for ever. */
+/** The bytes of an identity file, or undefined if there is none. Opens only plain files: reading a named pipe would wait for ever. */
 export const readKept = (root: string, file: string): Uint8Array | undefined => {
   const path = join(root, file)
   try {
     const found = lstatSync(path, { throwIfNoEntry: false })
     if (found === undefined) return undefined
-    if (found.isFile() && found.size <= MOST_BYTES) return readFileSync(path)
+    if (found.isFile() && found.size <= MAX_BYTES) return readFileSync(path)
   } catch (error) {
     throw keptProblem(file, 'cannot be read', 'make it a file that you may read', error)
   }
-  throw keptProblem(file, 'is not a file of ours', FROM_A_COPY)
+  throw keptProblem(file, 'is not a plain file of at most 64 KB', RESTORE_FIX)
 }
 
-/** The names of all files that are kept. */
+/** The names of all files in `identities/`. */
 export const keptNames = (root: string): readonly string[] => {
   try {
     return readdirSync(join(root, IDENTITIES))
@@ -33,21 +33,21 @@ export const keptNames = (root: string): readonly string[] => {
   }
 }
 
-/** Writes a file that was not there, whole or not at all; where another was quicker, its file stays. */
+/** Writes a new file atomically. Leaves an existing file unchanged. */
 export const keepNew = (root: string, file: string, bytes: Uint8Array | string, mode: number): void =>
   void writeWhole(join(root, file), bytes, { mode, directory: SHARED, onlyNew: true, shown: file })
 
-/** Writes a file in place of what was there, one that everybody may read unless said otherwise. */
+/** Writes or replaces a file atomically, world-readable by default. */
 export const keep = (root: string, file: string, bytes: Uint8Array | string, mode = 0o644): void =>
   void writeWhole(join(root, file), bytes, { mode, directory: SHARED, shown: file })
 
 const isCode = (error: unknown, code: string): boolean => error instanceof Error && 'code' in error && error.code === code
 
-export const FROM_A_COPY = 'take it from your version control or a backup again'
+export const RESTORE_FIX = 'restore it from version control or a backup'
 
-/** A kept file that is not as it must be. */
+/** A problem with a file in `identities/`. */
 export const keptProblem = (file: string, what: string, fix: string, cause?: unknown): Problem =>
   new Problem(
-    { class: 'input', where: { file }, what: `the identity ${what}`, ...(cause instanceof Error ? { why: cause.message } : {}), fix },
+    { class: 'input', where: { file }, what: `identity ${what}`, ...(cause instanceof Error ? { why: cause.message } : {}), fix },
     { cause },
   )

@@ -6,22 +6,22 @@ import { IDENTITIES, keep, keptNames, readKept } from './kept.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Who, beside the project's recipients, opens what it takes to renew certificates, and nothing else: one `age1…` a line. */
+/** Additional recipients who can decrypt only the keys that certificate renewal needs: one `age1…` per line. */
 const RENEWAL = join(IDENTITIES, 'renewal-recipients.txt')
 
-const HEAD = '# Who else can open the ACME accounts and the edge authority, and nothing else: provision schedule writes this.\n'
+const HEAD = '# Additional recipients of the ACME accounts and the edge authority only. Written by provision schedule.\n'
 
-/** Whether renewing certificates needs this key: an ACME account's, or that of the authority between balancers and servers. */
+/** Whether certificate renewal needs this key: that of an ACME account, or of the authority between load balancers and web servers. */
 const isForRenewal = (name: string): boolean => /^(acme-|authority-edge-)/.test(name)
 
-/** Everybody who shall be able to open the key of that name. */
+/** The recipients of the key with this name. */
 export const recipientsFor = (root: string, name: string, recipients: readonly string[]): readonly string[] =>
   isForRenewal(name) ? [...new Set([...recipients, ...renewers(root)])] : recipients
 
-/** Lets one more, or one less, open what renewal needs: what there is already is encrypted anew, by somebody who can open it. */
-export const setRenewer = async (root: string, env: Environment, recipient: string, may: boolean): Promise<void> => {
+/** Adds or removes a recipient of the renewal keys, and encrypts the existing ones again. Needs an age key that can decrypt them. */
+export const setRenewer = async (root: string, env: Environment, recipient: string, permitted: boolean): Promise<void> => {
   const before = renewers(root)
-  const after = [...before.filter((one) => one !== recipient), ...(may ? [recipient] : [])]
+  const after = [...before.filter((one) => one !== recipient), ...(permitted ? [recipient] : [])]
   const { identities, recipients } = await ensureAgeKey(root, env)
   const files = keptNames(root).filter((name) => name.endsWith('.age') && isForRenewal(name))
   const opened = await Promise.all(
@@ -31,8 +31,8 @@ export const setRenewer = async (root: string, env: Environment, recipient: stri
     }),
   )
   keep(root, RENEWAL, `${HEAD}${after.map((one) => `${one}\n`).join('')}`)
-  const everybody = [...new Set([...recipients, ...after])]
-  for (const { file, bytes } of opened) keep(root, file, await encrypt(bytes, everybody), 0o600)
+  const all = [...new Set([...recipients, ...after])]
+  for (const { file, bytes } of opened) keep(root, file, await encrypt(bytes, all), 0o600)
 }
 
 const renewers = (root: string): readonly string[] =>
@@ -42,7 +42,7 @@ const readText = (path: string): string | undefined => {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    // Nobody has scheduled anything here.
+    // The file exists only after provision schedule.
     return undefined
   }
 }

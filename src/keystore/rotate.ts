@@ -7,24 +7,24 @@ import { recipientsFor } from './renewal.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** A file of secrets, opened, and how it is replaced. */
-export interface Opened {
+/** A decrypted file of secrets, and the function that replaces it. */
+export interface DecryptedFile {
   readonly file: string
   readonly text: Secret
   replace(bytes: Uint8Array): void
 }
 
-/** What was encrypted anew, and who can open it now. */
+/** The files that were encrypted again, and their recipients. */
 export interface Rotated {
   readonly files: readonly string[]
   readonly recipients: readonly string[]
 }
 
 /**
- * Encrypts the project's identities and these files of secrets anew, each under a new key of its own, for those who are its recipients
- * now. All is opened before the first is written: who cannot open one of them changes none.
+ * Encrypts the project's identities and these files of secrets again for the present recipients, each with a new file key. Decrypts all of
+ * them before it writes the first; if one cannot be decrypted, none is changed.
  */
-export const rotate = async (root: string, env: Environment, secrets: readonly Opened[]): Promise<Rotated> => {
+export const rotate = async (root: string, env: Environment, secrets: readonly DecryptedFile[]): Promise<Rotated> => {
   const { identities, recipients } = await ensureAgeKey(root, env)
   const kept = await Promise.all(
     keptNames(root)

@@ -4,31 +4,31 @@ import type { Problem } from '../problem.ts'
 import { Secret } from '../secret/secret.ts'
 import { decrypt, encrypt } from './age.ts'
 import { ensureAgeKey, loadAgeIdentities } from './age-key.ts'
-import { FROM_A_COPY, IDENTITIES, keepNew, keptProblem, readKept } from './kept.ts'
+import { IDENTITIES, keepNew, keptProblem, RESTORE_FIX, readKept } from './kept.ts'
 import { recipientsFor } from './renewal.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** A private key of the project (EC P-256), encrypted for its recipients. Beside it, in the clear, lies what everybody may know. */
+/** A private key of the project (EC P-256), encrypted for its recipients. Its public part is another file, in plain text. */
 export interface SealedKey {
   readonly file: string
   exists(): boolean
-  /** Makes it where there is none; where another was quicker, or a run was cut, what lies there is taken. */
+  /** Creates the key if it does not exist. */
   make(): Promise<void>
-  /** The key, PEM. Throws a `Problem` where it is missing, damaged, or not for us. */
+  /** The key, PEM. Throws a `Problem` if it is missing, damaged, or encrypted for other recipients. */
   open(): Promise<Secret>
-  /** It is missing although `publicFile` speaks of it: a second one in its place would be another identity. */
+  /** The problem that the key is missing while `publicFile` exists. A new key would be another identity. */
   lost(publicFile: string): Problem
 }
 
-/** @param otherwise - what to do where nobody has the key any more, so that there will be another one */
+/** @param otherwise - how to get a new key if nobody has the old one any more, as an imperative */
 export const sealedKey = (root: string, env: Environment, name: string, otherwise: string): SealedKey => {
   const file = join(IDENTITIES, `${name}.age`)
   const lost = (publicFile: string): Problem =>
     keptProblem(
       file,
-      `is missing, of which ${publicFile} speaks`,
-      `bring it back from version control or a backup; if it is gone for good, ${otherwise} (see docs/recovery.md)`,
+      `is missing, although ${publicFile} exists`,
+      `restore it from version control or a backup; if it is lost for good, ${otherwise} (see docs/recovery.md)`,
     )
   const exists = (): boolean => readKept(root, file) !== undefined
   return {
@@ -44,7 +44,7 @@ export const sealedKey = (root: string, env: Environment, name: string, otherwis
     },
     open: async () => {
       const bytes = readKept(root, file)
-      if (bytes === undefined) throw keptProblem(file, 'is missing', FROM_A_COPY)
+      if (bytes === undefined) throw keptProblem(file, 'is missing', RESTORE_FIX)
       return readKey(await decrypt(bytes, loadAgeIdentities(env), { file }), file)
     },
   }
@@ -55,8 +55,8 @@ const readKey = (bytes: Uint8Array, file: string): Secret => {
   try {
     createPrivateKey(pem)
   } catch {
-    // The library's own words could quote the key.
-    throw keptProblem(file, 'holds no private key', FROM_A_COPY)
+    // The message of node:crypto could contain the key.
+    throw keptProblem(file, 'contains no private key', RESTORE_FIX)
   }
   return new Secret(pem)
 }

@@ -167,10 +167,10 @@ describe('when certificates are to be renewed, and the authority', () => {
   })
 
   it.each<[Lie, readonly (string | RegExp)[]]>([
-    ['names', ['something else than was ordered', /not in the certificate: www\.example\.test/, 'nothing was installed']],
-    ['key', ['for another key than the one that the host made', 'nothing was installed']],
-    ['expired', [/it expired on 20/, 'nothing was installed']],
-    ['garbage', ['what it sent is no certificate']],
+    ['names', ['another certificate than ordered', /not in the certificate: www\.example\.test/, 'the certificate was not installed']],
+    ['key', ['for another key than the host’s', 'the certificate was not installed']],
+    ['expired', [/the certificate expired on 20/, 'the certificate was not installed']],
+    ['garbage', ['the answer is not a certificate']],
     ['limited', ['limits the rate of requests', 'too many certificates', 'in 60 minutes']],
   ])('lies (%s), nothing of it is installed', async (lie, words) => {
     const liar = await lyingAuthority(`${SUBNET}.1`, PORT)
@@ -223,7 +223,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     const { status, stdout, stderr } = await project.provisionBeside('run')
     expect(status).toBe(1)
     expect(stdout.match(/FAILED.*/g)).toEqual(['FAILED create certificate /etc/ssl/haproxy/elsewhere.example.test.pem'])
-    expect(stderr).toContain('could not verify that the names are ours')
+    expect(stderr).toContain('could not validate the names')
     expect(stderr).toContain('elsewhere.example.test: ')
     expect(await served()).toMatchObject({ trusted: true })
   })

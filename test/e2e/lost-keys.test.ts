@@ -79,7 +79,7 @@ describe('the key of the authority between balancer and web servers is lost', ()
     const { status, stderr, planned } = await run('--dry-run')
     expect({ status, planned }).toEqual({ status: 3, planned: [] })
     expect(stderr).toMatch(
-      /what the identity is missing, of which identities\/authority-edge-1\.pem speaks\n {2}fix {2}bring it back .* mv identities\/authority-edge-1\.pem identities\/authority-edge-1\.lost\.pem /,
+      /what identity is missing, although identities\/authority-edge-1\.pem exists\n {2}fix {2}restore it from .* mv identities\/authority-edge-1\.pem identities\/authority-edge-1\.lost\.pem /,
     )
   })
 
@@ -120,7 +120,7 @@ describe('an administrator’s key is lost, and with it all that it opened', () 
     for (const host of ['web-01', 'web-02']) await inside(spec, host, `rm ${SERVER}`)
     const { status, stderr, applied, failed } = await run()
     expect(stderr).toMatch(
-      /what signs nothing in the run in which hosts learn of it\n {2}why .*: lb-01, web-0[12]\n {2}fix {2}run again: then it signs/,
+      /what authority does not sign before all hosts trust it\n {2}why .*: lb-01, web-0[12]\n {2}fix {2}run again; the authority signs once all hosts trust it/,
     )
     expect({ status, failed }).toEqual({ status: 1, failed: ['web-01', 'web-02'].map((host) => `${host} create certificate:${SERVER}`) })
     expect(applied).toEqual(

@@ -111,7 +111,7 @@ describe('what is wrong with an account is said', () => {
     const identities = await open('mallory')
     identities.acmeAccount(STAGING)
     const { what, fix } = await problemOf(() => identities.issue(KEY, { request: '', names: [] }, () => {}))
-    expect(what).toContain('does not open')
+    expect(what).toContain('cannot be decrypted')
     expect(fix).toContain('recipients.txt')
   })
 
@@ -148,7 +148,7 @@ describe('what is wrong with an account is said', () => {
 
   it('when a directory lies in its place', async () => {
     mkdirSync(join(root, PUBLIC_FILE), { recursive: true })
-    expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).what).toContain('is not a file')
+    expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).what).toContain('is not a plain file')
   })
 
   it.each(['lets-encrypt', 'http://ca.test/dir', 'ftp://ca.test', ''])('when %o is no directory', async (directory) => {
@@ -159,12 +159,14 @@ describe('what is wrong with an account is said', () => {
     const identities = await open()
     identities.acmeAccount({ ...STAGING, contact: 'a@example.org' })
     identities.acmeAccount({ ...STAGING, contact: 'a@example.org' })
-    expect((await problemOf(() => identities.acmeAccount({ ...STAGING, contact: 'b@example.org' }))).what).toContain('differently')
+    expect((await problemOf(() => identities.acmeAccount({ ...STAGING, contact: 'b@example.org' }))).what).toContain(
+      'two hosts have different options',
+    )
   })
 
   it.each([
     ['cannot be read', () => {}],
-    ['holds no certificate', () => writeFileSync(join(root, 'ca.pem'), 'hello')],
+    ['contains no certificate', () => writeFileSync(join(root, 'ca.pem'), 'hello')],
     ['cannot be read', () => mkdirSync(join(root, 'ca.pem'))],
   ])('when ca_file %s', async (what, prepare) => {
     prepare()

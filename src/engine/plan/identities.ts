@@ -28,7 +28,7 @@ export const markStaleHosts = (identities: Identities, surveys: readonly Pick<Ru
   for (const { session, due } of surveys)
     for (const { resource, change: verdict } of due)
       if (verdict.action === 'update')
-        for (const value of latersIn(resource.kind.content?.(resource.spec))) identities.stillLearns(value, session.host)
+        for (const value of latersIn(resource.kind.content?.(resource.spec))) identities.markStale(value, session.host)
 }
 
 /** The identities to be created, as changes of the controller. Each is listed under the first selected role that declares it. */

@@ -59,24 +59,24 @@ const failing = async (more: Partial<Parameters<typeof issueCertificate>[0]> = {
   throw new Error(`no problem but ${String(error)}`)
 }
 
-describe('an authority that cannot help is a problem with a remedy', () => {
+describe('an authority that does not issue is a problem with a fix: one', () => {
   it.each([
-    ['is no directory', { status: 200, body: '<html>hello</html>' }, /as ACME wants/, /newAccount/],
-    ['knows nothing', { status: 404, body: '{}' }, /refused/, /HTTP status 404/],
+    ['is not a directory', { status: 200, body: '<html>hello</html>' }, /invalid ACME answer/, /newAccount/],
+    ['answers 404', { status: 404, body: '{}' }, /refused/, /HTTP status 404/],
     [
-      'leads to the clear',
+      'names URLs without TLS',
       { status: 200, body: '{"newNonce":"http://127.0.0.1:1/","newAccount":"http://127.0.0.1:1/"}' },
-      /points to "http:/,
+      /names the URL "http:/,
       undefined,
     ],
-    ['never ends', { status: 200, body: 'x'.repeat(2_000_000) }, /cannot be reached/, /longer than/],
+    ['sends an endless answer', { status: 200, body: 'x'.repeat(2_000_000) }, /cannot be reached/, /longer than/],
     [
-      'refuses in words',
+      'refuses with a reason',
       {
         status: 400,
         body: '{"type":"urn:ietf:params:acme:error:rejectedIdentifier","detail":"no","subproblems":[{"identifier":{"value":"a.test"},"detail":"reserved"}]}',
       },
-      /does not issue for a name/,
+      /does not issue certificates for one of the names/,
       /no\na.test: reserved/,
     ],
   ])('that %s', async (_, answer, what, why) => {
@@ -89,7 +89,7 @@ describe('an authority that cannot help is a problem with a remedy', () => {
     expect(problem.fix).not.toBe('')
   })
 
-  it('that limits the rate: at once, whatever time it says, and not asked again', async () => {
+  it('that limits the rate: at once, without waiting for Retry-After and without a retry', async () => {
     answers = {
       status: 429,
       headers: { 'retry-after': '7200' },
@@ -102,32 +102,32 @@ describe('an authority that cannot help is a problem with a remedy', () => {
     expect(asked).toBe(1)
   })
 
-  it('that nobody vouches for', async () => {
+  it('that has an untrusted certificate', async () => {
     expect(await failing({ ca: undefined })).toMatchObject({
       what: expect.stringContaining('not trusted'),
       fix: expect.stringContaining('acme.ca_file'),
     })
   })
 
-  it('that is not there', async () => {
+  it('that cannot be reached', async () => {
     expect(await failing({ url: 'https://127.0.0.1:1/dir' })).toMatchObject({
       what: expect.stringContaining('127.0.0.1:1 cannot be reached'),
     })
   })
 })
 
-describe('a request from a host is not believed', () => {
+describe('a signing request for other names is refused:', () => {
   it.each([
     ['fewer names', ['www.example.test', 'example.test', 'shop.example.test']],
     ['more names', ['www.example.test']],
     ['other names', ['www.example.test', 'example.org']],
   ])('%s', async (_, names) => {
     asked = 0
-    expect((await failing({ names })).what).toContain('other names than the site says')
+    expect((await failing({ names })).what).toContain('other names than those of the site')
     expect(asked).toBe(0)
   })
 
   it.each(['', 'hello', '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n'])('nor %o', async (bad) => {
-    expect((await failing({ request: bad })).why).toContain('nothing that can be read')
+    expect((await failing({ request: bad })).why).toContain('names in the request: unreadable')
   })
 })

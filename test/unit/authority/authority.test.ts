@@ -68,7 +68,7 @@ describe('an authority of the site', () => {
     const { key, zone, certificate, trusted, nameOf } = identities.authority({ domain: 'edge' })
     expect([key, zone, nameOf('web-01')]).toEqual([EDGE, 'edge.provision.internal', NAME])
     expect([certificate.get(), trusted()]).toEqual([undefined, []])
-    expect(identities.missing()).toMatchObject([{ action: 'create' }, { key: EDGE, action: 'create', reason: 'the site has none yet' }])
+    expect(identities.missing()).toMatchObject([{ action: 'create' }, { key: EDGE, action: 'create', reason: 'not created yet' }])
     expect(readdirSync(root)).toEqual([])
   })
 
@@ -81,7 +81,7 @@ describe('an authority of the site', () => {
     expect(stranger.missing()).toEqual([])
   })
 
-  it('vouches for names of its domain only, for ten years, and not for other authorities but its own next', async () => {
+  it('may sign names of its domain and its own next generation only, for ten years', async () => {
     const { authority } = await made()
     const own = new X509Certificate(authority.trusted().join(''))
     expect([own.ca, own.subject, own.publicKey.asymmetricKeyDetails?.namedCurve]).toEqual([true, 'CN=provision edge 1', 'prime256v1'])
@@ -103,7 +103,7 @@ describe('an authority of the site', () => {
 })
 
 describe('a certificate of it', () => {
-  it('is what the site says: names, use, life', async () => {
+  it('has names, usages and lifetime from the site', async () => {
     const { identities, authority } = await made()
     const chain = await identities.issue(EDGE, wish(), () => {})
     const one = new X509Certificate(chain)
@@ -125,10 +125,18 @@ describe('a certificate of it', () => {
     ['another name', { subject: `/CN=${other}`, extensions: `subjectAltName=DNS:${other}` }, other],
     ['one name more', { extensions: `subjectAltName=DNS:${NAME},DNS:${other}` }, other],
     ['an address', { extensions: `subjectAltName=DNS:${NAME},IP:10.0.0.1` }, 'ip:10.0.0.1'],
-    ['another subject', { subject: '/CN=lb-01.edge.provision.internal' }, 'its subject is CN=lb-01'],
-    ['to be an authority', { extensions: `subjectAltName=DNS:${NAME}\nbasicConstraints=critical,CA:TRUE` }, 'other extensions'],
-    ['another use', { extensions: `subjectAltName=DNS:${NAME}\nextendedKeyUsage=codeSigning` }, 'other extensions'],
-    ['nothing by name', { extensions: '' }, 'other extensions'],
+    ['another subject', { subject: '/CN=lb-01.edge.provision.internal' }, 'the subject of the request is CN=lb-01'],
+    [
+      'to be an authority',
+      { extensions: `subjectAltName=DNS:${NAME}\nbasicConstraints=critical,CA:TRUE` },
+      'the request has extensions besides its names',
+    ],
+    [
+      'another use',
+      { extensions: `subjectAltName=DNS:${NAME}\nextendedKeyUsage=codeSigning` },
+      'the request has extensions besides its names',
+    ],
+    ['nothing by name', { extensions: '' }, 'the request has extensions besides its names'],
     ['another kind of key', { key: 'RSA -pkeyopt rsa_keygen_bits:2048' }, 'not EC P-256'],
     ['another curve', { key: 'EC -pkeyopt ec_paramgen_curve:P-384' }, 'not EC P-256'],
   ])('is not signed for a request that asks for %s', async (_, how, why) => {
@@ -146,7 +154,7 @@ describe('a certificate of it', () => {
     const forged = `-----BEGIN CERTIFICATE REQUEST-----\n${bytes.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
     for (const text of [forged, 'hello', '']) {
       expect((await problemOf(() => identities.issue(EDGE, wish({ request: text }), () => {}))).what).toContain(
-        'another certificate than the site says',
+        'another certificate than that of the site',
       )
     }
   })
@@ -207,8 +215,8 @@ describe('a key that is gone for good', () => {
     await made()
     rmSync(join(root, KEY_FILE))
     const { what, fix } = await problemOf(() => made())
-    expect(what).toContain(`is missing, of which ${PUBLIC_FILE} speaks`)
-    expect(fix).toContain(`if it is gone for good, run: mv ${PUBLIC_FILE} ${LOST_FILE} `)
+    expect(what).toContain(`is missing, although ${PUBLIC_FILE} exists`)
+    expect(fix).toContain(`if it is lost for good, run: mv ${PUBLIC_FILE} ${LOST_FILE} `)
   })
 
   it('gets a successor; what it signed stays good, and both are trusted until it expires', async () => {
@@ -229,16 +237,16 @@ describe('a key that is gone for good', () => {
     const before = await lose()
     const { identities, authority } = await made(inDays(1))
     // Whoever asks may learn of it at the same time: it is the others that have to verify what it gets.
-    identities.stillLearns(authority.certificate, 'web-01')
+    identities.markStale(authority.certificate, 'web-01')
     expect(await identities.issue(EDGE, wish(), () => {})).toContain('BEGIN CERTIFICATE')
-    identities.stillLearns(authority.certificate, 'web-02')
-    identities.stillLearns({ later: 'something else', get: () => '' }, 'lb-01')
+    identities.markStale(authority.certificate, 'web-02')
+    identities.markStale({ later: 'something else', get: () => '' }, 'lb-01')
     const problem = await problemOf(() => identities.issue(EDGE, wish(), () => {}))
     expect(problem).toMatchObject({
       where: { host: 'controller', resource: EDGE },
-      what: 'signs nothing in the run in which hosts learn of it',
+      what: 'authority does not sign before all hosts trust it',
       why: expect.stringMatching(/: web-02$/),
-      fix: 'run again: then it signs',
+      fix: 'run again; the authority signs once all hosts trust it',
     })
     // The next run finds that all have learnt.
     const next = await made(inDays(1))
@@ -247,10 +255,10 @@ describe('a key that is gone for good', () => {
     expect(verified(before.trusted, chain, inDays(2))).not.toBe('OK\n')
   })
 
-  it('is not awaited by a successor that the one before vouches for', async () => {
+  it('does not delay a next generation that it cross-signs', async () => {
     await made()
     const { identities, authority } = await made(inDays(2500))
-    identities.stillLearns(authority.certificate, 'web-02')
+    identities.markStale(authority.certificate, 'web-02')
     expect(await identities.issue(EDGE, wish(), () => {})).toContain('BEGIN CERTIFICATE')
   })
 
@@ -265,7 +273,7 @@ describe('a key that is gone for good', () => {
   it('is not lost and there at once', async () => {
     await made()
     copyFileSync(join(root, PUBLIC_FILE), join(root, LOST_FILE))
-    expect(await problemOf(() => made())).toMatchObject({ where: { file: LOST_FILE }, fix: 'delete one of the two' })
+    expect(await problemOf(() => made())).toMatchObject({ where: { file: LOST_FILE }, fix: 'delete one of the two files' })
   })
 })
 

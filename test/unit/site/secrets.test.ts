@@ -86,7 +86,7 @@ test('without the key, the file that needs it is named, once', async () => {
   writeFileSync(join(root, 'other.txt'), (await generateIdentity()).reveal())
   chmodSync(join(root, 'other.txt'), 0o600)
   const { problems } = await readProject({ root, env: stranger, playbooks: [] })
-  expect(problems.map(({ message }) => message)).toEqual(['inventory/secrets.yaml: your age key does not open this file'])
+  expect(problems.map(({ message }) => message)).toEqual(['inventory/secrets.yaml: file cannot be decrypted with your age key'])
   const missing = await readProject({ root, env: { PROVISION_AGE_KEY_FILE: '/nonexistent/age.txt' }, playbooks: [] })
   const told = (() => {
     try {
@@ -96,8 +96,8 @@ test('without the key, the file that needs it is named, once', async () => {
       return String(error)
     }
   })()
-  expect(told).toBe('Problems: /nonexistent/age.txt: there is no age key here')
-  await expect(readSecrets({ root, path, env: stranger })).rejects.toThrow('does not open')
+  expect(told).toBe('Problems: /nonexistent/age.txt: age key file does not exist')
+  await expect(readSecrets({ root, path, env: stranger })).rejects.toThrow('cannot be decrypted')
 })
 
 test('secrets that nothing refers to need no key', async () => {
