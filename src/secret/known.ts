@@ -1,6 +1,5 @@
 import { formsOf } from './forms.ts'
 import { Forms, Redactor } from './redactor.ts'
-import type { Secret } from './secret.ts'
 
 // All secrets that this process has come to know. It is one process and one redactor: a value is secret wherever it is printed.
 const values = new Set<string>()
@@ -33,5 +32,5 @@ export const redacted = (text: string): string => knownForms().mask(text)
 export const redactor = (): Redactor => new Redactor(knownForms)
 
 /** A host's words without these secrets, however short. A program often repeats one line of what it was given, so lines are masked as well. */
-export const masked = (text: string, secrets: readonly Secret[]): string =>
+export const masked = (text: string, secrets: readonly { reveal(): string }[]): string =>
   redacted(new Forms(secrets.flatMap((secret) => formsOf(secret.reveal()))).mask(text))

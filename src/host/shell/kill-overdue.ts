@@ -1,6 +1,7 @@
 import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
+import type { EndOverdue } from './persistent-shell.ts'
 import { DEFINE_FAMILY } from './process-family.ts'
 import { runOnce } from './run-once.ts'
 
@@ -9,9 +10,6 @@ const END_MS = 60_000
 
 /** How many of the processes are named. */
 const MOST = 5
-
-/** A way to end, over a connection of its own, what a shell's request has been running for so long; `word` tells the shell from all others. */
-export type EndOverdue = (word: string, afterMs: number) => Promise<Problem | undefined>
 
 /** Ends it, and says what became of it; nothing, where it had ended by itself. Never throws a `Problem`. */
 export const endOverdue =

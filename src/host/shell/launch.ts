@@ -1,5 +1,5 @@
 import type { ClientChannel } from 'ssh2'
-import type { Link } from '../ssh/connect.ts'
+import type { Link } from '../ssh/link.ts'
 import type { Target } from '../target/connection.ts'
 import { lastLines, unreachable, within } from '../target/problems.ts'
 import { bootstrap, startCommand } from './answer-loop.ts'

@@ -3,10 +3,9 @@ import { type ConnectOptions, connect } from '../ssh/connect.ts'
 import type { Target } from '../target/connection.ts'
 import { lastLines, unreachable } from '../target/problems.ts'
 import { answerLoop } from './answer-loop.ts'
-import type { EndOverdue } from './kill-overdue.ts'
 import { type Launched, launch } from './launch.ts'
 import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
-import { PersistentShell } from './persistent-shell.ts'
+import { type EndOverdue, PersistentShell } from './persistent-shell.ts'
 import type { Holder, Shell } from './shell.ts'
 
 export interface OpenOptions extends ConnectOptions {

@@ -1,11 +1,10 @@
 import { StringDecoder } from 'node:string_decoder'
 import { Problem } from '../../problem.ts'
 import { isSecret } from '../../secret/secret.ts'
-import type { Link } from '../ssh/connect.ts'
+import type { Link } from '../ssh/link.ts'
 import { lastLines, unreachable } from '../target/problems.ts'
 import { NO_ROOM } from './answer-loop.ts'
 import { AnswerReader, randomWord, requestFrame } from './frame.ts'
-import type { EndOverdue } from './kill-overdue.ts'
 import type { Launched } from './launch.ts'
 import { Lines } from './lines.ts'
 import type { Answer, RequestOptions, Shell } from './shell.ts'
@@ -27,6 +26,9 @@ interface Pending {
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: Error) => void
 }
+
+/** A way to end, over a connection of its own, what a shell's request has been running for so long; `word` tells the shell from all others. */
+export type EndOverdue = (word: string, afterMs: number) => Promise<Problem | undefined>
 
 export interface PersistentShellOptions {
   readonly host: string

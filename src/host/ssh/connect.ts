@@ -1,7 +1,6 @@
 import { connect as openSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Client } from 'ssh2'
 import type { Problem } from '../../problem.ts'
 import { refusalOf } from '../known-hosts/host-key.ts'
 import { judge, type KnownHost, knownName, knownTypes } from '../known-hosts/known-hosts.ts'
@@ -12,19 +11,12 @@ import { algorithmsFor } from './algorithms.ts'
 import { type Credential, credentialsOf } from './credentials.ts'
 import { handshake } from './handshake.ts'
 import { openTunnel } from './jump.ts'
+import type { Link } from './link.ts'
 import { semaphore } from './semaphore.ts'
 
 export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
   readonly log?: ((line: string) => void) | undefined
-}
-
-/** A host to which we are connected and logged in. */
-export interface Link {
-  readonly client: Client
-  /** Settles when the connection is over, with the reason where it was not us. */
-  readonly gone: Promise<Error | undefined>
-  close(): Promise<void>
 }
 
 const CONNECT_MS = 10_000

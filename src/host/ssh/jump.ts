@@ -3,7 +3,7 @@ import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable, within } from '../target/problems.ts'
 import { resolveThroughSshConfig } from '../target/ssh-config.ts'
-import type { Link } from './connect.ts'
+import type { Link } from './link.ts'
 
 const FORWARD_MS = 15_000
 

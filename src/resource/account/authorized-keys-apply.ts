@@ -3,8 +3,8 @@ import { doneOf } from '../kind/one-by-one.ts'
 import { HostRefusal, lastLines, type Steps } from '../kind/step.ts'
 import { UNSAFE, walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
-import type { AuthorizedKeysSpec } from './authorized-keys.ts'
 import { desiredLines, type KeysState, MAX_KEYS_BYTES, RECORDS } from './authorized-keys-observe.ts'
+import type { AuthorizedKeysSpec } from './authorized-keys-spec.ts'
 import { identityOf } from './public-key.ts'
 
 type KeysWork = Work<AuthorizedKeysSpec, KeysState>

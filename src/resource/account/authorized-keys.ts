@@ -1,27 +1,10 @@
-import { z } from 'zod'
 import { inWords } from '../kind/differences.ts'
 import { ABSENT } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
-import { accountName } from '../kind/path.ts'
 import { applyKeys } from './authorized-keys-apply.ts'
 import { desiredLines, type KeysState, keysScript, readKeysStates } from './authorized-keys-observe.ts'
-import { formatKey, identityOf, keyProblem, type PublicKey, readKey } from './public-key.ts'
-
-const schema = z.strictObject({
-  user: accountName.meta({ description: 'the user who may log in with the keys', examples: ['ops'] }),
-  keys: z
-    .array(
-      z.string().superRefine((line, context) => {
-        const fault = keyProblem(line)
-        if (fault !== undefined) context.addIssue({ code: 'custom', message: fault })
-      }),
-    )
-    .transform((lines): readonly PublicKey[] => lines.map(readKey).filter((key) => key !== undefined))
-    .meta({ description: 'lines as in authorized_keys; a key removed from this list is removed from the host' }),
-  exclusive: z.boolean().default(false).meta({ description: 'whether to delete keys that provision did not write' }),
-})
-
-export type AuthorizedKeysSpec = z.output<typeof schema>
+import { type AuthorizedKeysSpec, schema } from './authorized-keys-spec.ts'
+import { formatKey, identityOf, type PublicKey, readKey } from './public-key.ts'
 
 /** SSH keys that may log in as a user, in the place and with the owner and modes that sshd requires. */
 export const authorizedKeys = defineKind({

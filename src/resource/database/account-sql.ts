@@ -1,37 +1,5 @@
-import { createHash } from 'node:crypto'
-import type { AccountSpec } from './account.ts'
+import type { AccountSpec } from './account-spec.ts'
 import { sqlName, sqlText } from './mariadb.ts'
-
-/** Privileges of `ALL` on one database, in MariaDB 10.11. */
-export const ALL = [
-  'ALTER',
-  'ALTER ROUTINE',
-  'CREATE',
-  'CREATE ROUTINE',
-  'CREATE TEMPORARY TABLES',
-  'CREATE VIEW',
-  'DELETE',
-  'DELETE HISTORY',
-  'DROP',
-  'EVENT',
-  'EXECUTE',
-  'INDEX',
-  'INSERT',
-  'LOCK TABLES',
-  'REFERENCES',
-  'SELECT',
-  'SHOW VIEW',
-  'TRIGGER',
-  'UPDATE',
-]
-
-const sha1 = (bytes: string | Uint8Array) => createHash('sha1').update(bytes).digest()
-
-/** The hash that the server stores for a password (mysql_native_password). */
-export const nativeHash = (password: string): string =>
-  `*${sha1(sha1(Buffer.from(password)))
-    .toString('hex')
-    .toUpperCase()}`
 
 /** A privilege on a target, as a plan shows it. */
 export const grantName = (privilege: string, on: string): string => `${privilege} on ${on}`

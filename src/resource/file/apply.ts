@@ -3,8 +3,8 @@ import { sha256Of } from '../kind/content.ts'
 import { ABSENT, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
-import type { FileSpec, FileState } from './file.ts'
 import { filesAsInput, layOverScript, placeScript } from './place.ts'
+import type { FileSpec, FileState } from './spec.ts'
 import { saveScript } from './undo.ts'
 
 type FileWork = Work<FileSpec, FileState>

@@ -1,7 +1,7 @@
 import { bytesOf, sha256Hex } from '../kind/content.ts'
 import { NO_FILE } from '../kind/queries.ts'
 import { CHANGED, DIGEST, UNSAFE, walk } from '../kind/walk.ts'
-import type { FileSpec } from './file.ts'
+import type { FileSpec } from './spec.ts'
 
 /** List of staged files until they are in place. The next run deletes the files that a killed run left in it. */
 export const STAGED_LIST = '/var/lib/provision/staged'

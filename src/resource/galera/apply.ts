@@ -5,11 +5,11 @@ import { DATA, DATA_MS } from '../database/mariadb.ts'
 import type { Work } from '../kind/kind.ts'
 import { HostRefusal, lastLines, requireSuccess, type ShellStep, type Steps } from '../kind/step.ts'
 import { applyServices } from '../service/apply.ts'
-import type { ServiceSpec } from '../service/service.ts'
-import type { GaleraSpec } from './galera.ts'
+import type { ServiceSpec } from '../service/spec.ts'
 import { type GaleraState, GRASTATE, type MemberStatus, readPosition, readStatus, STATUS_SCRIPT } from './observe.ts'
 import { byOwnData, type Members, membersOf, unknownMembers } from './plan.ts'
 import { type Candidate, notFirst, severalHistories } from './refusals.ts'
+import type { GaleraSpec } from './spec.ts'
 
 type GaleraWork = Work<GaleraSpec, GaleraState>
 /** Steps that find something out. */

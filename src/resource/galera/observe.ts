@@ -5,7 +5,7 @@ import { wholeNumber } from '../kind/number.ts'
 import { HostRefusal } from '../kind/step.ts'
 import type { ServiceState } from '../service/observe.ts'
 import { service } from '../service/service.ts'
-import type { GaleraSpec } from './galera.ts'
+import type { GaleraSpec } from './spec.ts'
 
 /** What a running server says of its cluster. */
 export interface MemberStatus {

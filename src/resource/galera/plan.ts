@@ -1,7 +1,7 @@
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { service } from '../service/service.ts'
-import type { GaleraSpec } from './galera.ts'
 import type { GaleraState, MemberStatus } from './observe.ts'
+import type { GaleraSpec } from './spec.ts'
 
 /** The members that were reached, and what they said. */
 export type Members = ReadonlyMap<string, GaleraState>

@@ -3,8 +3,8 @@ import type { Trial } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
 import type { Work } from '../kind/kind.ts'
 import type { Steps } from '../kind/step.ts'
-import type { NftablesSpec } from './nftables.ts'
 import { bootFileOf, idOf, type TableState, trialSlug } from './observe.ts'
+import type { NftablesSpec } from './spec.ts'
 
 /** Loads new rules and keeps them only if a new connection comes in through them. */
 export const applyTable = function* (work: readonly Work<NftablesSpec, TableState>[]): Steps {

@@ -4,7 +4,7 @@ import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/st
 import { lockFunctions } from './apt-lock.ts'
 import { holdFunctions } from './hold.ts'
 import type { PackageState } from './observe.ts'
-import type { PackageSpec } from './package.ts'
+import type { PackageSpec } from './spec.ts'
 
 type PackageWork = Work<PackageSpec, PackageState>
 

@@ -1,25 +1,7 @@
-import { z } from 'zod'
 import { type Change, defineKind } from '../kind/kind.ts'
 import { installPackages } from './apply.ts'
 import { isUnfinished, observePackages, type PackageState } from './observe.ts'
-
-const schema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$/, 'must be a Debian package name: lower-case letters, digits, plus, minus and dots'),
-  state: z.enum(['present', 'absent']).default('present'),
-  version: z
-    .string()
-    .regex(/^[0-9][A-Za-z0-9.+~:-]*$/, 'must be a whole Debian version such as 1.22.1-9')
-    .optional(),
-  cacheHours: z
-    .number()
-    .nonnegative()
-    .default(24)
-    .meta({ description: "how old the host's package lists may be before they are fetched again" }),
-})
-
-export type PackageSpec = z.output<typeof schema>
+import { type PackageSpec, schema } from './spec.ts'
 
 /** A Debian package. Installing it starts no service that did not run before: `service` does, on our configuration. */
 export const pkg = defineKind({

@@ -5,7 +5,7 @@ import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/st
 import { type Member, tar } from '../kind/tar.ts'
 import { guardScript } from '../kind/walk.ts'
 import { deltaOf, liveOf, previousOf, type ReleaseState } from './observe.ts'
-import type { ReleaseSpec } from './release.ts'
+import type { ReleaseSpec } from './spec.ts'
 
 type ReleaseWork = Work<ReleaseSpec, ReleaseState>
 

@@ -2,7 +2,7 @@ import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt, type Member } from '../kind/queries.ts'
-import type { ReleaseSpec } from './release.ts'
+import type { ReleaseSpec } from './spec.ts'
 
 /** What is live at a root, and what is known of earlier releases. */
 export interface ReleaseState {

@@ -1,36 +1,10 @@
-import { z } from 'zod'
-import { asText, type LocalFile, sha256Hex } from '../kind/content.ts'
+import { asText } from '../kind/content.ts'
 import { ABSENT, planUnreached, typeName } from '../kind/inode.ts'
 import { type Change, type Difference, type DiffTexts, defineKind, type Work } from '../kind/kind.ts'
-import { absolutePath } from '../kind/path.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
 import { applyReleases, revertReleases } from './apply.ts'
 import { deltaOf, liveOf, observeReleases, previousOf, type ReleaseDelta, type ReleaseState } from './observe.ts'
-
-const relativePath = z
-  .string()
-  .regex(/^[^/\p{Cc}]+(\/[^/\p{Cc}]+)*$/u, 'must be a path within the release, without control characters')
-  .refine((path) => !path.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or ..')
-
-const schema = z
-  .strictObject({
-    root: absolutePath.meta({ description: 'holds `releases`, and `current`, which points to the live one; a directory declared before' }),
-    files: z
-      .array(z.object({ path: relativePath, content: z.custom<LocalFile>((value) => isLocal(value), 'must be a file of the project') }))
-      .default([])
-      .meta({ description: 'what `files` of the context gives' }),
-    keep: z.int().min(2).max(100).default(5).meta({ description: 'how many releases are kept' }),
-    which: z.enum(['latest', 'previous']).default('latest').meta({ description: '`previous`: the one before the newest deployment' }),
-  })
-  .transform((options) => {
-    // As `sha256sum -c` reads it: the host can prove a release that lies there without us.
-    const sums = options.files.map(({ path, content }) => `${content.sha256}  ${path}\n`).join('')
-    return { ...options, sums, digest: sha256Hex(sums) }
-  })
-
-const isLocal = (value: unknown): boolean => typeof value === 'object' && value !== null && 'type' in value && value.type === 'local'
-
-export type ReleaseSpec = z.output<typeof schema>
+import { type ReleaseSpec, schema } from './spec.ts'
 
 /**
  * A tree of files of the project that goes live whole, by one rename: `ROOT/current` points to it. Each release lies in a folder of

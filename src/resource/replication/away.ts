@@ -2,7 +2,7 @@ import { quote } from '../../shell/quote.ts'
 import { HostRefusal } from '../kind/step.ts'
 import type { ServerStatus } from './observe.ts'
 import { addressOf } from './plan.ts'
-import type { ReplicationSpec } from './replication.ts'
+import type { ReplicationSpec } from './spec.ts'
 import type { Procedure } from './steps.ts'
 
 /** Another server that runs. */

@@ -3,7 +3,7 @@ import { HostRefusal } from '../kind/step.ts'
 import { followsUnknownServer } from './away.ts'
 import type { ReplicationState } from './observe.ts'
 import { addressOf, type Members, membersOf, replicationReason } from './plan.ts'
-import type { ReplicationSpec } from './replication.ts'
+import type { ReplicationSpec } from './spec.ts'
 
 /** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
 export const replicationNotices = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): readonly string[] => {

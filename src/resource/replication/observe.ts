@@ -4,7 +4,7 @@ import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import type { ServiceState } from '../service/observe.ts'
 import { service } from '../service/service.ts'
-import type { ReplicationSpec } from './replication.ts'
+import type { ReplicationSpec } from './spec.ts'
 
 /** Whom a server follows, and how that goes. */
 export interface Source {

@@ -1,7 +1,7 @@
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { service } from '../service/service.ts'
 import { FOLLOWER, type Follower, type ReplicationState, type ServerStatus, type Source } from './observe.ts'
-import type { ReplicationSpec, Server } from './replication.ts'
+import type { ReplicationSpec, Server } from './spec.ts'
 
 /** The servers that were reached, and what they said. */
 export type Members = ReadonlyMap<string, ReplicationState>

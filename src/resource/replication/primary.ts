@@ -6,8 +6,8 @@ import { followsUnknownServer, type OtherServer, requireUnreachable } from './aw
 import { catchUp, catchUpWhileWriting, mostAdvanced, writerUnavailable } from './catch-up.ts'
 import type { ServerStatus } from './observe.ts'
 import { addressOf, couldHaveRows, followerOf, grantsExactlyReplicas } from './plan.ts'
-import type { ReplicationSpec } from './replication.ts'
 import { seed } from './seed.ts'
+import type { ReplicationSpec } from './spec.ts'
 import {
   applyService,
   executeSql,

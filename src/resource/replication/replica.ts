@@ -1,8 +1,8 @@
 import { HostRefusal } from '../kind/step.ts'
 import type { ServerStatus } from './observe.ts'
 import { addressOf, isReplicating } from './plan.ts'
-import type { ReplicationSpec } from './replication.ts'
 import { seed } from './seed.ts'
+import type { ReplicationSpec } from './spec.ts'
 import {
   applyService,
   follow,

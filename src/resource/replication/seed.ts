@@ -5,7 +5,7 @@ import { DATA, DATA_MS, sqlText } from '../database/mariadb.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { HostRefusal, requireSuccess } from '../kind/step.ts'
 import { SEEDING } from './observe.ts'
-import type { ReplicationSpec, Server } from './replication.ts'
+import type { ReplicationSpec, Server } from './spec.ts'
 import { executeSql, follow, type Procedure } from './steps.ts'
 
 /** The unit that takes the data in, for as long as they come. */

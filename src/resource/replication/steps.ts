@@ -6,7 +6,7 @@ import { type Answer, HostRefusal, requireSuccess, type Step } from '../kind/ste
 import { applyServices } from '../service/apply.ts'
 import { type ReplicationState, readStatus, type ServerStatus, STATUS_SCRIPT } from './observe.ts'
 import { addressOf, followerOf, type Members, membersOf } from './plan.ts'
-import type { ReplicationSpec } from './replication.ts'
+import type { ReplicationSpec } from './spec.ts'
 
 export type ReplicationWork = Work<ReplicationSpec, ReplicationState>
 

@@ -4,7 +4,7 @@ import { STAMPS } from '../kind/stamp.ts'
 import type { Steps } from '../kind/step.ts'
 import { checkLoaded, LOAD_FUNCTIONS, loadScript } from './load.ts'
 import type { ServiceState } from './observe.ts'
-import type { ServiceSpec } from './service.ts'
+import type { ServiceSpec } from './spec.ts'
 
 type ServiceWork = Work<ServiceSpec, ServiceState>
 

@@ -5,7 +5,7 @@ import type { KindQuery } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
 import { readStamp, STAMPS, type Stamp } from '../kind/stamp.ts'
-import type { ServiceSpec } from './service.ts'
+import type { ServiceSpec } from './spec.ts'
 
 /** A unit as systemd has it, and what it has loaded. */
 export interface ServiceState {

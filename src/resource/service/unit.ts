@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { quote } from '../../shell/quote.ts'
-import { type FileSpec, type FileState, file } from '../file/file.ts'
+import { file } from '../file/file.ts'
+import type { FileSpec, FileState } from '../file/spec.ts'
 import type { Content } from '../kind/content.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'

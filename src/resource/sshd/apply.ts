@@ -4,8 +4,8 @@ import type { Trial } from '../guarded/trial.ts'
 import type { Work } from '../kind/kind.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
-import { DROP_INS, obstacleTo, SSHD_CONFIG, type SshdState, trialSlug, UNIT } from './observe.ts'
-import type { SshdSpec } from './sshd.ts'
+import { obstacleTo, SSHD_CONFIG, type SshdState, trialSlug, UNIT } from './observe.ts'
+import { DROP_INS, type SshdSpec } from './spec.ts'
 
 /**
  * Checks the settings in the place where sshd will read them, and keeps them only if a new connection comes in under them. Until

@@ -4,10 +4,9 @@ import type { InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
 import { observeServices, type ServiceState } from '../service/observe.ts'
-import type { SshdSpec } from './sshd.ts'
+import { DROP_INS, type SshdSpec } from './spec.ts'
 
 export const SSHD_CONFIG = '/etc/ssh/sshd_config'
-export const DROP_INS = '/etc/ssh/sshd_config.d'
 
 /** Debian's and Ubuntu's name; a socket may start it, or stand in for it. */
 export const UNIT = 'ssh.service'

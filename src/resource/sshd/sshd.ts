@@ -1,65 +1,9 @@
-import { z } from 'zod'
 import { trialHistory } from '../guarded/trial.ts'
-import { sha256Hex } from '../kind/content.ts'
 import { ABSENT, typeName } from '../kind/inode.ts'
 import { type Change, type Difference, defineKind } from '../kind/kind.ts'
 import { applySettings } from './apply.ts'
-import { DROP_INS, observeSettings, obstacleTo, type SshdState } from './observe.ts'
-
-// They would reach beyond this file, or move sshd away from where it is looked for.
-const REJECTED_KEYWORDS = ['match', 'include', 'port', 'listenaddress', 'addressfamily']
-
-const keyword = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9]*$/, 'must be a keyword of sshd_config(5)')
-  .refine(
-    (word) => !REJECTED_KEYWORDS.includes(word.toLowerCase()),
-    'cannot be set here: a file of your own in /etc/ssh/sshd_config.d is its place',
-  )
-
-const words = z.string().regex(/^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$/u, 'must be one line that does not begin or end with a space')
-
-const schema = z
-  .strictObject({
-    settings: z
-      .record(keyword, z.union([words, z.number(), z.array(words).min(1)]))
-      .refine((settings) => {
-        const names = Object.keys(settings).map((name) => name.toLowerCase())
-        return names.length > 0 && new Set(names).size === names.length
-      }, 'must be settings, each of them once')
-      .meta({ description: 'keywords of sshd_config(5) and their values; a list is written as that keyword wants it' }),
-    name: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9_-]*$/, 'must be a name: small letters, digits, - and _')
-      .default('00-provision')
-      .meta({ description: 'names the file; of several that set the same, the first in the alphabet counts' }),
-    confirmSeconds: z
-      .int()
-      .min(5)
-      .max(600)
-      .default(30)
-      .meta({ description: 'how long the host waits for somebody to come in under new settings before it puts the old ones back' }),
-  })
-  .transform((spec) => ({ ...spec, path: `${DROP_INS}/${spec.name}.conf`, text: textOf(spec.settings) }))
-  .transform((spec) => ({ ...spec, sha256: sha256Hex(spec.text) }))
-
-export type SshdSpec = z.output<typeof schema>
-
-type Value = string | number | readonly string[]
-
-const textOf = (settings: Readonly<Record<string, Value>>): string =>
-  `# Written by provision. Changes made here are found and undone by its next run.
-${Object.entries(settings)
-  .flatMap(([name, value]) => linesOf(name, value))
-  .join('\n')}
-`
-
-// Lists of algorithms have commas, and each host key a line of its own; all other lists are words of one line (sshd_config(5)).
-const linesOf = (name: string, value: Value): readonly string[] => {
-  if (typeof value === 'string' || typeof value === 'number') return [`${name} ${value}`]
-  if (/^(ciphers|macs|.*algorithms)$/i.test(name)) return [`${name} ${value.join(',')}`]
-  return /^host(key|certificate)$/i.test(name) ? value.map((one) => `${name} ${one}`) : [`${name} ${value.join(' ')}`]
-}
+import { observeSettings, obstacleTo, type SshdState } from './observe.ts'
+import { type SshdSpec, schema } from './spec.ts'
 
 /**
  * Settings of sshd, in a file of ours that it reads before all others. New settings stay only when a new connection came in under

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { readKeysStates } from '../../../src/resource/account/authorized-keys-observe.ts'
-import { nativeHash } from '../../../src/resource/database/account-sql.ts'
+import { nativeHash } from '../../../src/resource/database/account-spec.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { nftables } from '../../../src/resource/nftables/nftables.ts'

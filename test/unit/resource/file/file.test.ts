@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { type FileSpec, type FileState, file } from '../../../../src/resource/file/file.ts'
+import { file } from '../../../../src/resource/file/file.ts'
+import type { FileSpec, FileState } from '../../../../src/resource/file/spec.ts'
 import { text } from '../../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { tar } from '../../../../src/resource/kind/tar.ts'

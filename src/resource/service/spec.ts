@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { keyOf, type ManagedFile, type Resource } from '../kind/kind.ts'
+import { unitName } from './unit-name.ts'
+
+/** A file that a service reads, and the key of the resource that brings it. */
+export interface LoadedFile extends ManagedFile {
+  readonly key: string
+}
+
+export const isResource = (value: unknown): value is Resource =>
+  typeof value === 'object' && value !== null && 'kind' in value && 'spec' in value
+
+const loadedFiles = z
+  .array(
+    z
+      .custom<Resource>(isResource, 'must be resources that consist of files')
+      .refine(
+        (resource) => !isResource(resource) || resource.kind.files !== undefined,
+        'only resources that consist of files can be loaded',
+      ),
+  )
+  .default([])
+  .transform((resources): readonly LoadedFile[] => {
+    const files = resources.flatMap((resource) =>
+      (resource.kind.files?.(resource.spec) ?? []).map(({ path, sha256 }) => ({ path, sha256, key: keyOf(resource) })),
+    )
+    return [...new Map(files.map((file) => [file.path, file])).values()]
+  })
+
+export const schema = z.strictObject({
+  unit: unitName.meta({ description: 'the unit with its suffix', examples: ['nginx.service'] }),
+  running: z.boolean().default(true),
+  enabled: z.boolean().default(true).meta({ description: 'whether it starts at boot' }),
+  loads: loadedFiles.meta({ description: 'files that it reads: it reloads when what it has loaded is older' }),
+  restarts: loadedFiles.meta({ description: 'files that only a restart brings in: its unit file, a drop-in' }),
+  set: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*$/)
+    .optional()
+    .meta({ description: 'the set of files that is put back when the service refuses it' }),
+  took: z.string().min(1).optional().meta({ description: 'a script that must succeed after a load: did it really take?' }),
+  reload: z.enum(['reload', 'restart']).default('reload').meta({ description: '`restart` where the daemon has no true reload' }),
+})
+
+export type ServiceSpec = z.output<typeof schema>
