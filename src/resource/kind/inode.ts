@@ -1,4 +1,4 @@
-import type { Change } from './kind.ts'
+import type { Change } from './change.ts'
 import { type Answer, HostRefusal, lastLines } from './step.ts'
 import { UNSAFE } from './walk.ts'
 

@@ -1,38 +1,13 @@
 import type { z } from 'zod'
 import type { Authority } from '../../keystore/identities.ts'
-import type { ShellText } from '../../shell/script.ts'
 import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
-import type { Answers, Query, SharedQueries } from './queries.ts'
+import type { Change } from './change.ts'
+import type { KindQuery, Query } from './queries.ts'
 import type { HostRefusal, Steps } from './step.ts'
 
-/** What a plan will do to one resource. */
-export type Action = 'create' | 'update' | 'delete' | 'run'
-
-/** How sure a change is: `exact` to the byte, `depends` on another change of this run, `opaque` to us. */
-export type Certainty = 'exact' | 'dependent' | 'opaque'
-
-/** One setting that differs. Both sides may be shown to anybody: secrets are masked before they come here. */
-export interface Difference {
-  readonly key: string
-  readonly from?: string
-  readonly to?: string
-}
-
-/** What `plan` found between what is seen and what is wanted. */
-export interface Change {
-  readonly action: Action
-  readonly certainty: Certainty
-  /** Why, in a few words: `not installed`, `content differs`, `runs with an older /etc/nginx/nginx.conf`. */
-  readonly reason: string
-  readonly differences: readonly Difference[]
-  /** A debt of safety, which any run pays, whatever roles it was asked for. */
-  readonly debt?: true
-  /** What lies on the host is right and has not taken effect, as a run that was cut leaves it: any run says so, one of its own role ends it. */
-  readonly unfinished?: true
-  /** Until when what is there will do: where the controller's part of the change fails, the change is put off to the next run. */
-  readonly deferrableUntil?: Date
-}
+export type { Action, Certainty, Change, Difference } from './change.ts'
+export type { KindQuery } from './queries.ts'
 
 /** What `plan` may know beside the two states. */
 export interface PlanContext {
@@ -47,16 +22,6 @@ export interface PlanContext {
   members(): ReadonlyMap<string, unknown>
   /** Hosts of which it was said that rows which only they have may be lost. */
   readonly allowDataLoss?: ReadonlySet<string>
-}
-
-/** A question to a host about any number of resources: what is asked together with others, a shell fragment of its own, and how to read both. */
-export interface KindQuery<Seen> {
-  /** What is asked together with what other kinds ask. */
-  readonly shared?: SharedQueries
-  /** POSIX sh; runs as root with an empty standard input, in `LC_ALL=C`. Its stderr is ignored. */
-  readonly script: ShellText
-  /** By identity. A resource that the host did not speak of is missing from the map: an error, never "absent". */
-  parse(stdout: Buffer, said: Answers): ReadonlyMap<string, Seen>
 }
 
 /** One resource that is to be changed: what is wanted, what was seen, what was planned. */

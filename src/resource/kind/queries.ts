@@ -1,7 +1,6 @@
 import { commandLine } from '../../shell/quote.ts'
 import type { ShellText } from '../../shell/script.ts'
 import { ABSENT, type InodeState } from './inode.ts'
-import type { KindQuery } from './kind.ts'
 
 /** What several kinds ask of a host in the same words. It is asked once for all of them, so that a kind more costs no process more. */
 export interface SharedQueries {
@@ -46,6 +45,16 @@ export interface Member {
 export interface Query<T> {
   readonly script: ShellText
   read(stdout: Buffer): T
+}
+
+/** A question to a host about any number of resources: what is asked together with others, a shell fragment of its own, and how to read both. */
+export interface KindQuery<Seen> {
+  /** What is asked together with what other kinds ask. */
+  readonly shared?: SharedQueries
+  /** POSIX sh; runs as root with an empty standard input, in `LC_ALL=C`. Its stderr is ignored. */
+  readonly script: ShellText
+  /** By identity. A resource that the host did not speak of is missing from the map: an error, never "absent". */
+  parse(stdout: Buffer, said: Answers): ReadonlyMap<string, Seen>
 }
 
 /** The asks of all kinds as one: nothing is asked twice. */
