@@ -7,8 +7,8 @@ import { baseOf, parentOf } from '../kind/path.ts'
 import { type Answer, ControllerFailure, HostRefusal, lastLines, type Steps } from '../kind/step.ts'
 import { guardScript } from '../kind/walk.ts'
 import { checkLoaded, LOAD_FUNCTIONS, loadScript } from '../service/load.ts'
-import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { type CertificateState, headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED } from './observe.ts'
+import type { CertificateSpec, IssuedSpec, LeafSpec } from './spec.ts'
 
 type CertificateWork = Work<CertificateSpec, CertificateState>
 

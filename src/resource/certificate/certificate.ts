@@ -1,93 +1,11 @@
-import { z } from 'zod'
-import type { Authority } from '../../keystore/identities.ts'
+import type { z } from 'zod'
 import { planUnreached } from '../kind/inode.ts'
 import { defineKind, type Resource } from '../kind/kind.ts'
-import { absolutePath, accountName } from '../kind/path.ts'
 import { applyCertificates } from './apply.ts'
 import { type CertificateState, observeCertificates } from './observe.ts'
 import { planIssued, planLeaf, planPlaceholder } from './plan.ts'
+import { type CertificateSpec, schema } from './spec.ts'
 
-/** A DNS name allowed in a certificate. A wildcard requires a DNS challenge. */
-const dnsName = z
-  .string()
-  .toLowerCase()
-  .max(253)
-  .regex(/^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'must be a full host name such as www.example.org')
-
-/** Options of the service resource that are needed to load a new certificate. */
-const loadingService = z.object({
-  unit: z.string(),
-  loads: z.array(z.object({ path: z.string() })),
-  restarts: z.array(z.object({ path: z.string() })).default([]),
-  set: z.string().optional(),
-  took: z.string().optional(),
-  reload: z.enum(['reload', 'restart']).default('reload'),
-})
-
-const pair = {
-  /** Path of the chain, readable by everybody. The private key is `PATH.key`. */
-  path: absolutePath,
-  names: z
-    .array(dnsName)
-    .min(1)
-    .transform((names): readonly string[] => [...new Set(names)]),
-  keyType: z.enum(['ecdsa', 'rsa']).default('ecdsa'),
-  /** The group that may read the private key in addition to root. */
-  group: accountName.default('root'),
-}
-
-const renewAt = z
-  .number()
-  .min(0.1)
-  .max(0.95)
-  .default(2 / 3)
-
-const schema = z.discriminatedUnion('stage', [
-  z.strictObject({ stage: z.literal('placeholder'), ...pair }),
-  z
-    .strictObject({
-      stage: z.literal('issued'),
-      ...pair,
-      /** The key of the ACME account, from `ctx.acmeAccount(…)`. */
-      account: z.string().regex(/^\S+$/),
-      /** Fraction of its lifetime after which a certificate is renewed. */
-      renewAt,
-      /** The service that reads the certificate. It is reloaded in the same step. */
-      loadedBy: z
-        .custom<Resource>((value) => typeof value === 'object' && value !== null && 'spec' in value, 'must be a service')
-        .transform(({ spec }) => loadingService.parse(spec)),
-    })
-    .refine(({ path, loadedBy }) => loadedBy.loads.some((file) => file.path === path), {
-      path: ['loadedBy'],
-      message: 'must be a service that loads the certificate: add its placeholder to `loads`',
-    }),
-  z
-    .strictObject({
-      stage: z.literal('leaf'),
-      ...pair,
-      keyType: z.literal('ecdsa').default('ecdsa'),
-      authority: z.custom<Authority>(
-        (value) => typeof value === 'object' && value !== null && 'zone' in value && 'trusted' in value,
-        'must be an authority from `context.authority({ domain })`',
-      ),
-      /** Extended key usages: to accept connections, or to open them. */
-      usages: z
-        .array(z.enum(['server', 'client']))
-        .min(1)
-        .transform((usages): readonly ('server' | 'client')[] => [...new Set(usages)].sort()),
-      /** In days; fractions are allowed. */
-      lifetimeDays: z.number().min(0.001).max(398).default(90),
-      renewAt,
-    })
-    .refine(({ names, authority }) => names.every((name) => name.endsWith(`.${authority.zone}`)), {
-      path: ['names'],
-      message: 'must be names of the trust domain, from `authority.nameOf(host.name)`',
-    }),
-])
-
-export type CertificateSpec = z.output<typeof schema>
-export type IssuedSpec = Extract<CertificateSpec, { stage: 'issued' }>
-export type LeafSpec = Extract<CertificateSpec, { stage: 'leaf' }>
 type Input = z.input<typeof schema>
 
 const kind = defineKind<Input, CertificateSpec, CertificateState>({

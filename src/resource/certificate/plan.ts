@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { ABSENT, typeName } from '../kind/inode.ts'
 import type { Change, Difference } from '../kind/kind.ts'
-import type { CertificateSpec, IssuedSpec, LeafSpec } from './certificate.ts'
 import { type CertificateState, isPair, keyModeOf, type Leaf } from './observe.ts'
+import type { CertificateSpec, IssuedSpec, LeafSpec } from './spec.ts'
 
 /** A placeholder: any matching pair satisfies it. */
 export const planPlaceholder = (state: CertificateState): Change | undefined => {

@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import type { Authority } from '../../keystore/identities.ts'
+import type { Change } from './change.ts'
 import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
-import type { Change } from './change.ts'
 import type { KindQuery, Query } from './queries.ts'
 import type { HostRefusal, Steps } from './step.ts'
 
