@@ -58,13 +58,14 @@ test.each([
   expect(await faultsOf(line)).toEqual([expect.stringContaining(fault)])
 })
 
-test('the README lists every command, with options and actions that it has', async () => {
+test('the README lists every command, with its summary, and options and actions that it has', async () => {
   const [table = ''] = blocks(read('README.md'), '').filter((block) => block.startsWith('provision run '))
   const entries = table.split(/^provision /m).slice(1)
   expect(entries.map((entry) => entry.split(' ')[0])).toEqual(Object.keys(commands))
   for (const entry of entries) {
     const [name = ''] = entry.split(' ')
     const command = await commands[name]?.load().then((module) => module.command)
+    expect(entry.slice(name.length).trimStart().split('  ')[0]).toBe(commands[name]?.summary)
     const options = [...entry.matchAll(/--([a-z][a-z-]*)/g)].map(([, option = '']) => option)
     expect(options.filter((option) => command?.options[option] === undefined)).toEqual([])
     const actions = actionsOf(command?.usage ?? [])
