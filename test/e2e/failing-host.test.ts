@@ -65,7 +65,7 @@ describe('a disk', () => {
     const { status, stderr } = project.provision('run')
     expect(status).toBe(1)
     expect(stderr).toMatch(
-      /what \/srv\/thing could not be written \(exit \d+\): \/srv is mounted read-only\n[\s\S]*fix {2}check dmesg for disk errors, remount it: mount -o remount,rw \/srv, and run again/,
+      /what \/srv\/thing not written \(exit \d+\): \/srv is mounted read-only\n[\s\S]*fix {2}check dmesg for disk errors, remount it: mount -o remount,rw \/srv, and run again/,
     )
   })
 })

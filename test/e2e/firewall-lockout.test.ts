@@ -127,7 +127,7 @@ const heals = async (before: string, said: string): Promise<void> => {
   expect(project.json('run', '--dry-run').status).toBe(0)
   expect(await ours()).toBe(before)
 }
-const TAKEN_BACK = 'the last change was taken back by the host at '
+const TAKEN_BACK = 'last change rolled back by the host at '
 
 describe('rules that lock everybody out', () => {
   it('are taken back, and the run says so', async () => {
@@ -135,7 +135,7 @@ describe('rules that lock everybody out', () => {
     letIn(STRANGERS)
     const { status, stdout, stderr } = project.provision('run')
     expect(status).toBe(1)
-    expect(stdout + stderr).toContain('the new rules were taken back: nobody could come in through them')
+    expect(stdout + stderr).toContain('new firewall rules rolled back: no new connection confirmed them')
     // The run gave up two seconds before the host did.
     await untilReachable(2 + 5)
     expect(await ours()).toBe(before)
@@ -163,7 +163,7 @@ describe('rules that lock everybody out', () => {
     const loaded = await monotonic('provision-firewall', 'ActiveEnterTimestampMonotonic')
     expect(loaded).toBeGreaterThan(0)
     expect(loaded).toBeLessThan(await monotonic('ssh', 'InactiveExitTimestampMonotonic'))
-    await heals(before, 'the last change was not confirmed before the host was booted: the old rules came back')
+    await heals(before, 'last change not confirmed before a reboot, old rules restored')
   })
 })
 
@@ -179,6 +179,6 @@ it('rules that are good are taken back when the network is cut before they were 
   await reconnect(spec, HOST)
   await expect.poll(ours, { timeout: 5000 }).toBe(before)
   expect(await answers(ADDRESS, 22)).toBe(true)
-  expect((await run.ended).said).toContain('nobody could come in through them')
+  expect((await run.ended).said).toContain('no new connection confirmed them')
   await heals(before, TAKEN_BACK)
 })

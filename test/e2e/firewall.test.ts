@@ -208,12 +208,12 @@ describe('the firewall', () => {
   ])('takes back a ruleset that locks everybody out, one %s, and says so', async (_, rules) => {
     const [before, boot] = [await rulesInForce(), await bootFile()]
     const { what } = await one.refused([table(rules)])
-    expect(what).toBe('the new rules were taken back: nobody could come in through them')
+    expect(what).toBe('new firewall rules rolled back: no new connection confirmed them')
     await untilReachable(10)
     expect(await rulesInForce()).toBe(before)
     expect(await bootFile()).toBe(boot)
     expect((await one.plan(wanted())).join()).toMatch(
-      /^update nftables:inet provision: the last change was taken back by the host at \S+Z: nobody came in through it$/,
+      /^update nftables:inet provision: last change rolled back by the host at \S+Z, no new connection confirmed it$/,
     )
     await one.apply(wanted())
     expect(await one.plan(wanted())).toEqual([])
@@ -243,7 +243,7 @@ describe('the firewall', () => {
     await one.unconfirmed(table(SHUT, 6))
     expect(await asked(ONE, 22)).toBe('silent')
     expect(await bootFile()).toBe(boot)
-    expect((await one.plan(wanted())).join()).toContain('rules were loaded and nobody came in to confirm them')
+    expect((await one.plan(wanted())).join()).toContain('rules loaded but not confirmed by a new connection')
     await untilReachable(11)
     expect(await rulesInForce()).toBe(before)
     await one.apply(wanted())
@@ -272,9 +272,7 @@ describe('the firewall', () => {
       .map(Number)
     expect(loaded).toBeGreaterThan(0)
     expect(loaded).toBeLessThan(greeted)
-    expect((await one.plan(wanted())).join()).toContain(
-      'the last change was not confirmed before the host was booted: the old rules came back',
-    )
+    expect((await one.plan(wanted())).join()).toContain('last change not confirmed before a reboot, old rules restored')
     await one.apply(wanted())
     expect(await one.plan(wanted())).toEqual([])
   })

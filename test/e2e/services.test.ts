@@ -71,7 +71,7 @@ describe('a service and the files that it loads', () => {
     const site = nginx(conf(8001, 'four'))
     await host.apply([site[0] as Resource])
     await host.run('sleep 0.1; systemctl restart nginx')
-    expect(await host.plan(site)).toEqual(['update service:nginx.service: an earlier change of its files was not finished'])
+    expect(await host.plan(site)).toEqual(['update service:nginx.service: earlier change of its files interrupted'])
     await host.apply(site)
     expect(await host.plan(site)).toEqual([])
     expect(await undo()).toBe('')
@@ -81,7 +81,7 @@ describe('a service and the files that it loads', () => {
     await host.run('rm -r /run/provision/loaded; touch -d "1 day ago" /etc/nginx/nginx.conf; sleep 0.1; systemctl restart nginx')
     expect(await host.plan(nginx(conf(8001, 'four')))).toEqual([])
     await host.run('touch /etc/nginx/nginx.conf')
-    expect(await host.plan(nginx(conf(8001, 'four')))).toEqual(['update service:nginx.service: its files changed after it had loaded them'])
+    expect(await host.plan(nginx(conf(8001, 'four')))).toEqual(['update service:nginx.service: files changed after it loaded them'])
     await host.apply(nginx(conf(8001, 'four')))
     expect(await host.plan(nginx(conf(8001, 'four')))).toEqual([])
   })
@@ -98,8 +98,8 @@ describe('a service and the files that it loads', () => {
   it.each([
     ['stopped', 'systemctl stop nginx', 'not running'],
     ['disabled', 'systemctl disable nginx', 'not enabled'],
-    ['masked', 'systemctl mask --now nginx', 'is masked, not running, not enabled'],
-    ['killed', 'systemctl kill -s KILL nginx; sleep 0.2', 'start failed earlier (signal)'],
+    ['masked', 'systemctl mask --now nginx', 'masked, not running, not enabled'],
+    ['killed', 'systemctl kill -s KILL nginx; sleep 0.2', 'not running, last start failed (signal)'],
   ])('is mended when somebody %s it', async (_, damage, reason) => {
     const site = nginx(conf(8001, 'four'))
     await host.run(damage)
@@ -114,9 +114,9 @@ describe('a service that refuses its files', () => {
   it('keeps what it has when its main process refuses in silence, and the files are put back', async () => {
     await occupy(8002)
     const refusal = await host.refused(nginx(conf(8002, 'five')))
-    expect(refusal.what).toBe('nginx.service did not take its new configuration')
+    expect(refusal.what).toBe('nginx.service rejected its new configuration')
     expect(refusal.why).toContain('nginx.service started no new worker')
-    expect(refusal.fix).toContain('the configuration it had before is back in place')
+    expect(refusal.fix).toContain('the previous configuration is restored')
     expect(await host.run('cat /etc/nginx/nginx.conf')).toBe(conf(8001, 'four'))
     expect(await ask(8001)).toBe('four')
     expect(await host.plan(nginx(conf(8001, 'four')))).toEqual([])
@@ -169,9 +169,9 @@ describe('a unit of ours', () => {
   it('is read again when somebody changed it behind systemd', async () => {
     await host.run('touch -d tomorrow /etc/systemd/system/shop.service')
     expect(await host.plan(shop('infinity', '600'))).toEqual([
-      'update unit:shop.service: systemd has not read it yet',
-      'update unit:shop.service.d/limits.conf: systemd has not read it yet',
-      'update service:shop.service: systemd has not read its changed unit file',
+      'update unit:shop.service: not read by systemd yet',
+      'update unit:shop.service.d/limits.conf: not read by systemd yet',
+      'update service:shop.service: changed unit file not read by systemd',
     ])
     await host.apply(shop('infinity', '600'))
     expect(await host.plan(shop('infinity', '600'))).toEqual([])
@@ -182,7 +182,7 @@ describe('a unit of ours', () => {
     const refusal = await host.refused(shop('nonsense', '600'))
     expect(refusal.what).toBe('shop.service did not restart')
     expect(refusal.why).toContain('invalid time interval')
-    expect(refusal.fix).toContain('it does not run now')
+    expect(refusal.fix).toContain('it is stopped now')
     await host.apply(shop('infinity', '600'))
     expect(await host.plan(shop('infinity', '600'))).toEqual([])
   })

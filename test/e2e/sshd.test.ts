@@ -81,7 +81,7 @@ describe('settings of sshd', () => {
     await host.run(`cp ${FILE} /root/ours; sed -i 's/Tries 3/Tries 4/' ${FILE}; systemctl reload ssh`)
     expect(await host.plan(wanted)).toEqual([`update ${KEY}: settings differ`])
     await host.run(`cat /root/ours >${FILE}`)
-    expect(await host.plan(wanted)).toEqual([`update ${KEY}: sshd runs with older settings`])
+    expect(await host.plan(wanted)).toEqual([`update ${KEY}: pending reload: sshd runs with older settings`])
     await host.apply(wanted)
     await host.run('systemctl restart ssh')
     expect(await host.plan(wanted)).toEqual([])
@@ -105,10 +105,10 @@ describe('settings of sshd', () => {
     ['speak nothing that we do', { KexAlgorithms: ['diffie-hellman-group14-sha1'] }, 'the connection failed during the key exchange'],
   ])('are taken back when they %s, and the run says why', async (_, more, why) => {
     const refusal = await host.refused([settings(more)])
-    expect(refusal.what).toBe('the new settings were taken back: nobody could come in through them')
+    expect(refusal.what).toBe('new sshd settings rolled back: no new connection confirmed them')
     expect(refusal.why).toContain(why)
     await untilTaken()
-    expect((await host.plan(wanted)).join()).toMatch(/: the last change was taken back by the host at \S+Z: nobody came in through it$/)
+    expect((await host.plan(wanted)).join()).toMatch(/: last change rolled back by the host at \S+Z, no new connection confirmed it$/)
     await asBefore()
   })
 
@@ -116,7 +116,7 @@ describe('settings of sshd', () => {
     await host.unconfirmed(settings({ DenyUsers: 'ops' }))
     expect(await loginsTaken()).toBe(false)
     expect(await onDisk()).not.toContain('DenyUsers')
-    expect((await host.plan(wanted)).join()).toContain('settings were loaded and nobody came in to confirm them; settings differ')
+    expect((await host.plan(wanted)).join()).toContain('settings loaded but not confirmed by a new connection; settings differ')
     await cutOff(spec, 'host-01')
     await sleep(5500)
     await reconnect(spec, 'host-01')
@@ -132,7 +132,7 @@ describe('settings of sshd', () => {
     await host.run(
       'cd /var/lib/provision/sshd; for f in *.pending.*; do mv "$f" "$(echo "$f" | sed s/pending/undoing/)"; done; systemctl stop "provision-sshd-*.timer"',
     )
-    expect((await host.plan(wanted)).join()).toContain('nobody came in to confirm them')
+    expect((await host.plan(wanted)).join()).toContain('not confirmed by a new connection')
     await mended()
     expect(await loginsTaken()).toBe(true)
   })
@@ -142,7 +142,7 @@ describe('settings of sshd', () => {
     await host.session.shell.close().catch(() => {})
     await rebootHost(spec, hosts[0])
     host = await reach()
-    expect((await host.plan(wanted)).join()).toContain('not confirmed before the host was booted: the old settings came back')
+    expect((await host.plan(wanted)).join()).toContain('last change not confirmed before a reboot, old settings restored')
     await asBefore()
   })
 

@@ -15,10 +15,10 @@ const STATEMENT_S = 40
 const CLIENT_S = 60
 
 /**
- * Returns the command of a client that lives for so many seconds at most. It logs in as root through the socket, without a password and
- * without root's own settings. A server that is not ours could ask for any file that the client can read: `local-infile` refuses that.
- * The alarm survives `exec`, so that the limit costs no process.
- * @param lasting - a statement may take as long as the client: only waits for locks are limited
+ * Returns the command of a client that runs for at most this many seconds. It logs in as root through the socket, without a password and
+ * without root's own settings. `local-infile=0` keeps a hostile server from requesting files that the client can read. The alarm
+ * survives `exec`, so the limit costs no process.
+ * @param unlimited - statements may take as long as the client; only waits for locks are limited
  */
 export const mariadbWithin = (seconds: number, unlimited = false): string => {
   const limits = [`lock_wait_timeout=${LOCK_S}`, ...(unlimited ? [] : [`max_statement_time=${STATEMENT_S}`])]

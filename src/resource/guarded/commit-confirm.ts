@@ -14,7 +14,7 @@ export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
   const { field, what, confirmSeconds, fix } = trial
   const nonce = randomBytes(8).toString('hex')
   const script = (body: string): string => `${pathsOf(trial, nonce)}\n${body}`
-  const refused = `the new ${what} were not loaded`
+  const refused = `new ${field} ${what} not loaded`
   const withinMs = (confirmSeconds - 2) * 1000
   requireSuccess(
     yield { do: 'shell', script: script(armTimerScript(trial, nonce)), input, doing: `checking the new ${field} ${what}` },
@@ -24,19 +24,19 @@ export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
   requireSuccess(
     yield { do: 'shell', script: script(tryScript(trial)), doing: `loading the new ${field} ${what}` },
     refused,
-    `the old ${what} are in force again`,
+    `correct them; the old ${what} are active again`,
   )
   const confirmed = yield { do: 'reconnect', script: script(confirmScript(trial, nonce)), withinMs }
   if (confirmed.code !== 0) {
     throw new HostRefusal(
-      `the new ${what} were taken back: nobody could come in through them`,
-      confirmed.stderr.trim() || `no new connection came about within ${withinMs / 1000} seconds`,
-      `${fix.lockedOut}; the host has its old ${what} again ${confirmSeconds} seconds after they were loaded`,
+      `new ${field} ${what} rolled back: no new connection confirmed them`,
+      confirmed.stderr.trim() || `no new connection within ${withinMs / 1000} seconds`,
+      `${fix.lockedOut}; the host restores its old ${what} ${confirmSeconds} seconds after the new ones were loaded`,
     )
   }
   requireSuccess(
-    yield { do: 'shell', script: script(keepScript(trial)), doing: `keeping the new ${field} ${what} for the next boot` },
-    `the new ${what} are in force, but could not be kept for the next boot`,
+    yield { do: 'shell', script: script(keepScript(trial)), doing: `saving the new ${field} ${what} for the next boot` },
+    `new ${field} ${what} active, but not saved for the next boot`,
   )
 }
 
@@ -45,9 +45,9 @@ const pathsOf = ({ slug }: Trial, nonce: string): string => `umask 077; run=${ru
 const unitOf = ({ slug }: Trial, nonce: string): string => `provision-${slug.split('/', 1)[0]}-${nonce}`
 
 /**
- * Prepares, writes down the undo, sets the timer, and only then lays the mark. Marks of earlier changes go last, so that at no moment
- * nobody is left to undo; an undo that was cut off is ended first. The lock is the directory itself, so that it leaves no file: the
- * undo of an earlier change has either ended before, or finds its mark gone.
+ * Prepares the change, writes the undo script, starts the timer, then creates the mark. It finishes an interrupted undo first and deletes
+ * marks of earlier changes last, so at every moment something can undo the change. The lock is the directory itself, which leaves no
+ * file: the undo of an earlier change has either ended before, or finds its mark gone.
  */
 const armTimerScript = (
   trial: Trial,
@@ -68,8 +68,8 @@ printf '%s\\n' "$boot" >"$state.pending.$nonce" || exit
 for p in "$state".pending.* "$state".undoing.*; do [ "$p" = "$state.pending.$nonce" ] || rm -f "$p"; done
 ${trial.armed ?? ':'}`
 
-// The mark of an undo that fails stays, so that the next run knows of it. A lock that is held for so long is not waited for.
-const undoScript = (trial: Trial, nonce: string): string => `# Puts the old ${trial.what} back, unless the new ones were confirmed.
+// The mark of a failed undo remains, so the next run sees it. The undo waits only 10 seconds for the lock.
+const undoScript = (trial: Trial, nonce: string): string => `# Restores the old ${trial.what}, unless the new ones were confirmed.
 ${pathsOf(trial, nonce)}
 [ "$locked" ] || { exec 8<"\${state%/*}"; flock -w 10 8; }
 mv "$state.pending.$nonce" "$state.undoing.$nonce" 2>/dev/null || [ -e "$state.undoing.$nonce" ] || exit 0
@@ -84,10 +84,10 @@ ${load}
 ) && exit
 c=$?; sh "$run.undo.$nonce" && rm -f "$state.rolled-back"; exit "$c"`
 
-// An answer can be lost on its way, so a change that this nonce has confirmed already is confirmed.
+// The answer may be lost on its way, so a change already confirmed with this nonce counts as confirmed.
 const confirmScript = (trial: Trial, nonce: string): string => `mv "$state.pending.$nonce" "$state.confirmed.$nonce" 2>/dev/null
 if [ -e "$state.confirmed.$nonce" ]; then systemctl stop ${unitOf(trial, nonce)}.timer; exit 0; fi
-echo 'the host had already put its old ${trial.what} back' >&2; exit 1`
+echo 'the host had already restored its old ${trial.what}' >&2; exit 1`
 
 const keepScript = ({ keep }: Trial): string => `set -e
 ${keep}

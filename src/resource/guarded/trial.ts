@@ -2,60 +2,59 @@ import type { ShellText } from '../../shell/script.ts'
 import type { Answers, SharedQueries } from '../kind/queries.ts'
 
 /**
- * A change that could lock everybody out, so that it is tried before it is kept: see `commitConfirm`. The scripts are POSIX sh and
- * find `$run` and `$state`, two beginnings of paths that are this trial's own (`"$run.new"`, `"$state.stamp"`), and `$nonce`, which
- * is another for every change. What begins with `$run` is gone after a boot, and after a change that was kept.
+ * A change that could lock everybody out and is tried before it is kept (see `commitConfirm`). The scripts are POSIX sh. They use `$run`
+ * and `$state`, path prefixes of this trial (`"$run.new"`, `"$state.stamp"`), and `$nonce`, which differs for every change. Files below
+ * `$run` are deleted by a boot, and after a change was kept.
  */
 export interface Trial {
-  /** Names its marks: the kind and what it is about, `nftables/inet-provision`. */
+  /** Name of its marks: kind and subject, `nftables/inet-provision`. */
   readonly slug: string
-  /** What is tried, for people; a plural after its field: `firewall`, `rules`. */
+  /** Names the change in messages: a field and a plural, `firewall` and `rules`. */
   readonly field: string
   readonly what: string
-  /** How long the host waits for a new connection before it undoes the change. */
+  /** Time the host waits for a new connection before it rolls back, in seconds. */
   readonly confirmSeconds: number
   /**
-   * Checks what comes on standard input, lays it by under `$run` and makes sure of a way back. Changes nothing that is in force. With
-   * `$saved` set, an earlier change is in force that nobody confirmed: the way back is the one that was saved for that. Its variables
-   * are there in `armed`, too.
+   * Validates standard input, stores it under `$run` and saves the old state. It changes nothing that is active. If `$saved` is set, an
+   * unconfirmed earlier change is active, and the state saved for it remains the one to restore. `armed` can use its variables.
    */
   readonly prepare: ShellText
-  /** Run when the timer is set, a request before `load`. */
+  /** Runs after the timer is started, in the request before `load`. */
   readonly armed?: ShellText
-  /** Puts it in force, and nothing that a boot would load. Undone at once where it fails. */
+  /** Activates the change, without touching what a boot loads. Undone at once if it fails. */
   readonly load: ShellText
-  /** Puts the old state in force. Run by the host alone, perhaps before `load`, perhaps twice. */
+  /** Activates the old state. The host runs it on its own, possibly before `load`, possibly twice. */
   readonly undo: ShellText
-  /** Once it is confirmed: replaces what a boot loads. May be cut off, and begun anew by the next run. */
+  /** Replaces what a boot loads, after confirmation. If it is interrupted, the next run repeats it. */
   readonly keep: ShellText
-  /** What to do when the host does not accept it, and when nobody could come in. */
+  /** Fixes to show if the host rejects the change, and if no connection confirmed it. */
   readonly fix: { readonly refused: string; readonly lockedOut: string }
 }
 
-/** What became of the last change, where it did not end well. */
+/** Outcome of the last change, if it was not kept. */
 export interface TrialState {
-  /** In force and neither confirmed nor undone, or cut off by a boot. */
+  /** Loaded and neither confirmed nor rolled back, in this boot or an earlier one. */
   readonly pending: 'this boot' | 'earlier boot' | undefined
-  /** Confirmed in this boot, and then cut off before it was kept for the next. */
+  /** Confirmed in this boot, but not saved for the next one. */
   readonly unkept: boolean
-  /** When the host undid the last change by itself (UTC). */
+  /** Time at which the host rolled back the last change (UTC). */
   readonly rolledBack: string | undefined
 }
 
-/** Marks, and what else must outlive a boot. */
+/** Path prefix of marks and other files that survive a boot. */
 export const stateOf = (slug: string): string => `/var/lib/provision/${slug}`
 
-/** What only this boot can use: what is tried, the way back. */
+/** Path prefix of files for this boot only: the new and the old state. */
 export const runOf = (slug: string): string => `/run/provision/${slug}`
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
-/** What a look asks together with other kinds, to know of these trials. */
+/** Shared queries for the state of these trials. */
 export const trialQueries = (slugs: readonly string[]): Required<Pick<SharedQueries, 'texts'>> => ({
   texts: slugs.length === 0 ? [] : [BOOT_ID, ...slugs.map((slug) => `${stateOf(slug)}.rolled-back`)],
 })
 
-/** What a look adds to its own fragment: a field for each trial, ended by NUL. Builtins only. */
+/** Script fragment for the state of these trials: prints a NUL-terminated field for each. Builtins only. */
 export const trialScript = (slugs: readonly string[]): string =>
   slugs
     .map(
@@ -64,17 +63,17 @@ export const trialScript = (slugs: readonly string[]): string =>
     )
     .join('\n')
 
-// An undo that was cut off has not put the old state back: nothing is confirmed by that.
+// An interrupted undo has not restored the old state, so it counts as unconfirmed.
 const MARKS = ['pending', 'undoing', 'confirmed']
 
-/** What a change was confirmed by in an earlier boot says nothing of this one: it was kept, or the old state came back. Builtins only, where there is none. */
+/** Deletes confirmations of earlier boots: the change was kept, or the boot restored the old state. Builtins only if there are none. */
 export const FORGET_CONFIRMED = `read -r boot <${BOOT_ID}
 for f in ${stateOf('*/*.confirmed.*')}; do [ ! -f "$f" ] || { IFS= read -r b <"$f"; [ "$b" = "$boot" ] || rm -f "$f"; }; done`
 
-/** Reads the field that `trialScript` printed for a trial. */
+/** Parses the field that `trialScript` printed for a trial. */
 export const readTrial = (field: string, { texts }: Answers, slug: string): TrialState => {
   const boot = texts.get(BOOT_ID)?.[0]
-  if (boot === undefined) throw new Error('the host could not read its boot id')
+  if (boot === undefined) throw new Error('the host did not report its boot id')
   const marks = field
     .split('\n')
     .slice(0, -1)
@@ -87,10 +86,10 @@ export const readTrial = (field: string, { texts }: Answers, slug: string): Tria
   }
 }
 
-/** The same in words, for a verdict's reason; such a verdict is a debt of safety where `pending` says `this boot`. */
+/** Describes the state for the reason of a change. The change is a debt of safety if `pending` is `this boot`. */
 export const trialHistory = (what: string, { pending, unkept, rolledBack }: TrialState): string | undefined => {
-  if (pending === 'this boot') return `${what} were loaded and nobody came in to confirm them`
-  if (unkept) return `${what} were loaded and confirmed, but not kept for the next boot`
-  if (pending === 'earlier boot') return `the last change was not confirmed before the host was booted: the old ${what} came back`
-  return rolledBack === undefined ? undefined : `the last change was taken back by the host at ${rolledBack}: nobody came in through it`
+  if (pending === 'this boot') return `${what} loaded but not confirmed by a new connection`
+  if (unkept) return `${what} confirmed but not saved for the next boot`
+  if (pending === 'earlier boot') return `last change not confirmed before a reboot, old ${what} restored`
+  return rolledBack === undefined ? undefined : `last change rolled back by the host at ${rolledBack}, no new connection confirmed it`
 }

@@ -8,7 +8,7 @@ import type { PackageSpec } from './spec.ts'
 
 type PackageWork = Work<PackageSpec, PackageState>
 
-/** How long a busy dpkg is waited for: requests of so many seconds, so many times. A request must stay below the host's deadline. */
+/** Limit of the wait for a busy dpkg: a number of requests of some seconds each. A request must stay below the deadline of a step. */
 export interface WaitLimit {
   readonly seconds: number
   readonly times: number
@@ -16,7 +16,7 @@ export interface WaitLimit {
 
 const BUSY = 75
 
-/** Brings a batch of packages to their state in one apt transaction, after finishing what an interrupted one left. */
+/** Applies a batch of packages in one apt transaction, after finishing an interrupted one. */
 export function* installPackages(work: readonly PackageWork[], { seconds, times }: WaitLimit = { seconds: 60, times: 10 }): Steps {
   const script = transactionScript(work, seconds)
   for (let i = 1; ; i += 1) {
@@ -24,9 +24,9 @@ export function* installPackages(work: readonly PackageWork[], { seconds, times 
     if (answer.code !== BUSY) return check(work, answer)
     if (i >= times)
       throw new HostRefusal(
-        'another program is using dpkg',
+        'dpkg is locked by another program',
         `waited ${seconds * times} s for ${answer.stderr.trim()}`,
-        'let it finish, or find out why it hangs; nothing was changed, run again afterwards',
+        'wait until it finishes, or stop it if it hangs, then run again; nothing was changed',
       )
   }
 }
@@ -38,7 +38,7 @@ const doingOf = (work: readonly PackageWork[]): string => {
     : `installing ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
 }
 
-// Causes are found on the host by what is so there (a full mount, a name without a candidate), not by the wording of apt's errors.
+// The script finds causes by the state of the host (a full mount, a name without a candidate), not by the text of apt's errors.
 const check = (work: readonly PackageWork[], answer: Answer): void => {
   if (answer.code === 0) return
   const causes = [...answer.stdout.toString().matchAll(/^provision-cause: (\S+) ?(.*)$/gm)].map(([, cause = '', of = '']) => ({
@@ -48,27 +48,35 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
   const find = (name: string) => causes.find(({ cause }) => cause === name)?.of
   const held = work.filter(({ state }) => state.held).map(({ id }) => id)
   const [full, unknown] = [find('full'), find('unknown')]
-  if (full !== undefined) requireSuccess(answer, `${full} is full`, `make room on ${full}; the next run finishes the installation`)
+  if (full !== undefined) requireSuccess(answer, `${full} is full`, `free space on ${full}; the next run finishes the installation`)
   if (find('unfetched') !== undefined)
-    requireSuccess(answer, 'the package lists could not be fetched', "check the host's network, name resolution and /etc/apt/sources.list*")
+    requireSuccess(answer, 'package lists not fetched', "check the host's network, name resolution and /etc/apt/sources.list*")
   if (held.length > 0)
-    requireSuccess(answer, `${held.join(', ')} is held`, `\`apt-mark unhold ${held.join(' ')}\` on the host, or leave it out of the role`)
+    requireSuccess(
+      answer,
+      `${held.join(', ')} is held`,
+      `run \`apt-mark unhold ${held.join(' ')}\` on the host, or remove it from the role`,
+    )
   if (unknown !== undefined)
     requireSuccess(
       answer,
-      `the host's package sources have no ${unknown}`,
-      'check the name and version, or add the repository that has it before it',
+      `${unknown} not found in the host's package sources`,
+      'check name and version, or declare the repository that contains it first',
     )
   if (find('removes') !== undefined)
-    requireSuccess(answer, `would also remove ${find('removes')}`, 'remove those by hand or declare them absent too; nothing was changed')
-  requireSuccess(answer, 'apt could not do it', 'mend what apt complains about; the next run takes it up where it stopped')
+    requireSuccess(
+      answer,
+      `transaction would also remove ${find('removes')}`,
+      'remove those by hand, or declare them absent too; nothing was changed',
+    )
+  requireSuccess(answer, 'apt failed', 'fix the problem that apt reports, then run again; the next run continues the transaction')
 }
 
 const requested = ({ spec }: PackageWork): string => (spec.version === undefined ? spec.name : `${spec.name}=${spec.version}`)
 
-/** The whole transaction; pure text, so that it can be read in a test. */
+/** The script of the whole transaction. */
 export const transactionScript = (work: readonly PackageWork[], waitSeconds: number): string => {
-  // A package that only carries the host's debt is as wanted itself.
+  // A package that only carries the host's debt is itself converged.
   const changing = work.filter(
     ({ spec, state }) => state.status !== 'installed' || spec.state === 'absent' || (spec.version ?? state.version) !== state.version,
   )
@@ -97,7 +105,7 @@ if [ -z "$updated" ] && ! unfinished; then update; transact && exit 0; fi
 complain`
 }
 
-/** Debian's own words for the state of every package, and what they mean to us. */
+/** Shell functions of the transaction. They use dpkg's words for the state of a package. */
 const aptFunctions = (waitSeconds: number, minutes: number): string => `
 updated= unfetched=
 free() { until_free ${waitSeconds} || { echo "$who" >&2; exit ${BUSY}; }; }

@@ -1,6 +1,6 @@
 /**
- * Shell functions that find who holds apt's and dpkg's locks and wait for it: `until_free SECONDS` returns 1 and leaves the holder
- * in `$who` when they are over. Without lsof or fuser: /proc/locks has the process, its descriptors say which file.
+ * Shell functions that wait for the locks of apt and dpkg. `until_free SECONDS` returns 1 on timeout, with the holder in `$who`. It needs
+ * neither lsof nor fuser: /proc/locks has the process, its descriptors tell the file.
  */
 export const lockFunctions = `
 uptime_s() { read -r up rest </proc/uptime; echo "\${up%%.*}"; }

@@ -1,15 +1,14 @@
-/** What holds services back during an installation. Cleared when it is done; a left-over is a debt. */
+/** Files that hold services back during an installation. Deleted afterwards; remains of an interrupted run are a debt of safety. */
 export const HOLD = {
   preset: '/run/systemd/system-preset/00-provision.preset',
   policy: '/usr/sbin/policy-rc.d',
-  /** Somebody else's policy, kept while ours is in its place. */
+  /** The administrator's policy, saved while ours is in its place. */
   kept: '/usr/sbin/policy-rc.d.provision-kept',
   mark: '# provision: services of packages that it installs wait for their configuration',
 } as const
 
-// Asked by invoke-rc.d and deb-systemd-invoke: 101 forbids. Services that ran or were enabled before may be restarted by their
-// upgrade; the rest waits. Only installs of ours carry the variable, so a left-over changes nothing for anybody else.
-// A glob can only reach units that run.
+// Run by invoke-rc.d and deb-systemd-invoke; 101 forbids an action. An upgrade may restart services that were running or enabled; others
+// wait. Only our installations set the variable, so remains of this file do not affect anybody else. A glob matches running units only.
 const policy = `#!/bin/sh
 ${HOLD.mark}
 id=; for word do case $word in -*) ;; *) id=$word; break ;; esac; done
@@ -23,8 +22,8 @@ exit 0
 `
 
 /**
- * Shell functions: `hold` before an installation, `release` after it. New services and sockets neither start nor get enabled;
- * timers may. (Only a preset: nginx's postinst starts it regardless. Only policy-rc.d: all are enabled and a reboot starts them.)
+ * Shell functions: `hold` before an installation, `release` after it. New services and sockets are neither started nor enabled; timers
+ * may be. (With a preset alone, the postinst of nginx starts it. With policy-rc.d alone, all are enabled and start at the next boot.)
  */
 export const holdFunctions = `
 ours() { [ -f ${HOLD.policy} ] && { read -r a; read -r b; [ "$b" = '${HOLD.mark}' ]; } <${HOLD.policy}; }

@@ -1,18 +1,18 @@
 import type { KindQuery } from '../kind/kind.ts'
 import { HOLD } from './hold.ts'
 
-/** A package as dpkg has it: `version` and dpkg's own word for how far it is (`installed`, `half-configured`, `config-files`…). */
+/** A package in dpkg's database: version and status (`installed`, `half-configured`, `config-files`…). */
 export interface PackageState {
-  /** `not-installed` where dpkg does not know it, or knows it no more. */
+  /** `not-installed` if dpkg has no record of it. */
   readonly status: string
   readonly version: string
-  /** The administrator forbade changes (`apt-mark hold`). */
+  /** Held by the administrator (`apt-mark hold`). */
   readonly held: boolean
-  /** What an earlier run, or somebody's cut apt, left undone on this host. One resource carries it for all, so that it is said once. */
+  /** Unfinished work of an interrupted apt or run on this host. One resource carries it for all, so it is reported once. */
   readonly debt?: string
 }
 
-// dpkg's journal of status changes that are not in its database yet: files named by digits (dpkg's lib/dpkg/dbmodify.c).
+// dpkg's journal of status changes that are not in its database yet: files with numeric names (dpkg's lib/dpkg/dbmodify.c).
 const packagesScript = `
 dpkg-query -W -f '\${Package}\\t\${Architecture}\\t\${Status}\\t\${Version}\\n'; printf 'answered %s\\n' $?
 set -- /var/lib/dpkg/updates/[0-9]*; [ ! -e "$1" ] || echo journal
@@ -43,7 +43,7 @@ export const observePackages = (
   },
 })
 
-/** Whether dpkg began something with a package and did not end it. */
+/** Whether an operation of dpkg on the package is unfinished. */
 export const isUnfinished = (status: string): boolean => UNFINISHED.has(status)
 
 const UNFINISHED = new Set(['half-installed', 'unpacked', 'half-configured', 'triggers-awaited', 'triggers-pending'])
@@ -60,13 +60,13 @@ const readLine = (line: string): Line => {
   const [name, architecture, status, version] = line.split('\t')
   const [selection, error, state] = status?.split(' ') ?? []
   if (name === undefined || architecture === undefined || version === undefined || state === undefined)
-    throw new Error(`dpkg-query answered half a line: ${JSON.stringify(line)}`)
+    throw new Error(`dpkg-query printed an incomplete line: ${JSON.stringify(line)}`)
   return { name, architecture, version, held: selection === 'hold', status: error === 'reinstreq' ? 'half-installed' : state }
 }
 
 const NOT_INSTALLED: PackageState = { status: 'not-installed', version: '', held: false }
 
-// Of a package that is there for several architectures, the one that is installed counts.
+// If a package has several architectures, the installed one counts.
 const stateOf = (requested: string, installed: readonly Line[]): PackageState => {
   const [name, architecture] = requested.split(':')
   const lines = installed.filter((line) => line.name === name && (architecture === undefined || line.architecture === architecture))
@@ -83,5 +83,5 @@ const debtOf = (names: readonly string[], installed: readonly Line[], rest: read
     return `dpkg was interrupted: ${first.name} is ${first.status}${more}`
   }
   if (rest.includes('journal')) return 'dpkg was interrupted'
-  return rest.includes('held') ? 'services are still held back by an unfinished installation' : undefined
+  return rest.includes('held') ? 'services held back by an interrupted installation' : undefined
 }

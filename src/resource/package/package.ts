@@ -3,7 +3,7 @@ import { installPackages } from './apply.ts'
 import { isUnfinished, observePackages, type PackageState } from './observe.ts'
 import { type PackageSpec, schema } from './spec.ts'
 
-/** A Debian package. Installing it starts no service that did not run before: `service` does, on our configuration. */
+/** A Debian package. Its installation starts no services: the kind `service` starts them, with our configuration. */
 export const pkg = defineKind({
   name: 'package',
   schema,
@@ -21,7 +21,7 @@ export const pkg = defineKind({
     changeOf(spec, state) ??
     (state.debt === undefined ? undefined : { action: 'update', certainty: 'exact', reason: state.debt, differences: [], debt: true }),
 
-  orphan: { keep: 'other software may need the package; declare it with state: absent to remove it' },
+  orphan: { keep: 'other software may need the package; declare it with state: absent to delete it' },
   apply: installPackages,
 })
 
@@ -31,7 +31,7 @@ const changeOf = (spec: PackageSpec, state: PackageState): Change | undefined =>
   const versions = version === undefined ? [] : [{ key: 'version', from: state.version, to: version }]
   if (isUnfinished(state.status)) {
     const action = isAbsent ? 'delete' : 'update'
-    return { action, certainty: 'exact', reason: `interrupted, is ${state.status}`, differences: [], debt: true }
+    return { action, certainty: 'exact', reason: `installation interrupted (${state.status})`, differences: [], debt: true }
   }
   if (state.status !== 'installed')
     return isAbsent
@@ -43,7 +43,7 @@ const changeOf = (spec: PackageSpec, state: PackageState): Change | undefined =>
           differences: version === undefined ? [] : [{ key: 'version', to: version }],
         }
   if (isAbsent)
-    return { action: 'delete', certainty: 'exact', reason: 'is installed', differences: [{ key: 'version', from: state.version }] }
+    return { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [{ key: 'version', from: state.version }] }
   if (version === undefined || version === state.version) return undefined
-  return { action: 'update', certainty: 'exact', reason: 'has another version', differences: versions }
+  return { action: 'update', certainty: 'exact', reason: 'version differs', differences: versions }
 }

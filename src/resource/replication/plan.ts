@@ -17,7 +17,7 @@ export const couldHaveRows = (members: Members, host: string): boolean => {
 /** A server: its service, and whether it is the primary, or follows it. */
 export const planReplication = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): Change | undefined => {
   const serviceChange = service.kind.plan(spec.service, state.service, context)
-  if (serviceChange?.reason.includes('is masked')) return serviceChange
+  if (serviceChange?.reason.includes('masked')) return serviceChange
   const reason = replicationReason(spec, state, context)
   if (serviceChange !== undefined)
     return reason === undefined ? serviceChange : { ...serviceChange, reason: `${serviceChange.reason}, ${reason}` }

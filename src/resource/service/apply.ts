@@ -8,15 +8,12 @@ import type { ServiceSpec } from './spec.ts'
 
 type ServiceWork = Work<ServiceSpec, ServiceState>
 
-/**
- * Brings adjacent services to their state in one request, in their order; the first that refuses ends it. `withinMs` is for those whose
- * start may rightly take hours.
- */
+/** Applies adjacent services in one request, in order, until one fails. `withinMs` is for services that may take hours to start. */
 export function* applyServices(work: readonly ServiceWork[], withinMs?: number): Steps {
   const units = work.map(({ id }) => id)
   const answer = yield {
     do: 'shell',
-    doing: units.length === 1 ? `seeing to ${units[0]}` : `seeing to ${units.length} services`,
+    doing: units.length === 1 ? `changing ${units[0]}` : `changing ${units.length} services`,
     script: `${LOAD_FUNCTIONS}${daemonReloadScript(units)}${work.map(({ spec }) => serviceScript(spec)).join('')}`,
     ...(withinMs === undefined ? {} : { withinMs }),
   }
@@ -26,14 +23,14 @@ export function* applyServices(work: readonly ServiceWork[], withinMs?: number):
   )
 }
 
-/** Lets systemd read unit files that changed, only where some did: it costs a tenth of a second. */
+/** Runs `systemctl daemon-reload` only if unit files changed: it takes a tenth of a second. */
 export const daemonReloadScript = (units: readonly string[]): string => `
 case $(systemctl show -P NeedDaemonReload -- ${commandLine(...units)}) in *yes*) systemctl daemon-reload || exit 1 ;; esac
 `
 
 const serviceScript = (spec: ServiceSpec): string => {
   const unit = quote(spec.unit)
-  // Enabled before it is started: a name that others know it by (Alias=) comes with that. A start that is refused takes it back.
+  // Enabled before it is started, because that creates its aliases (Alias=). A failed start disables it again.
   const enable = `case $was in enabled|${NOT_TO_ENABLE}) ;; *) systemctl enable -q -- ${unit} || exit 1 ;; esac`
   const takeBack = `case $was in enabled|${NOT_TO_ENABLE}) ;; *) systemctl disable -q -- ${unit} ;; esac`
   const disable = `case $was in disabled|masked*|${NOT_TO_ENABLE}) ;; *) systemctl disable -q -- ${unit} || exit 1 ;; esac`
@@ -47,7 +44,7 @@ echo provision-done ${unit}
 `
 }
 
-// Units without an [Install] section of their own. Enabling what is enabled would make systemd read all unit files again.
+// Units without an [Install] section. Enabling an enabled unit would make systemd read all unit files again.
 const NOT_TO_ENABLE = "static|alias|indirect|generated|transient|''"
 
 const loadFindings = ({ unit, loads, restarts, set, took, reload }: ServiceSpec): string => {

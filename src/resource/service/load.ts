@@ -5,46 +5,43 @@ import { STAMPS } from '../kind/stamp.ts'
 import { type Answer, HostRefusal, requireSuccess } from '../kind/step.ts'
 import { READ_OTHERS } from '../kind/walk-read.ts'
 
-/** How a running service takes its files in. A `reload` becomes a restart where the unit cannot reload. */
+/** How a running service loads its files. A `reload` becomes a restart if the unit cannot reload. */
 export type LoadMode = 'reload' | 'restart'
 
-/** What a service is asked to load. */
+/** Files and options of a load. */
 export interface Load {
   readonly unit: string
-  /** Paths of what the service loads, in the order of its declaration; the stamp holds their digests. */
+  /** Paths of the files that the service loads, in declared order. The stamp contains their digests. */
   readonly files: readonly string[]
-  /** Paths that a reload does not bring in; in the stamp as well. */
+  /** Paths that only a restart loads; also in the stamp. */
   readonly restarts?: readonly string[]
   readonly mode: LoadMode
-  /** Start it where it does not run. Without, a service that is down is left alone: it will read its files when it starts. */
+  /** Start the service if it does not run. Otherwise a stopped service is skipped: it reads its files when it starts. */
   readonly start?: boolean
-  /** The set whose former state lies in the undo directory: put back when the service refuses, forgotten when it took. */
+  /** The set whose previous version lies in the undo directory: restored if the service rejects the new one, deleted if it accepts it. */
   readonly set?: string | undefined
-  /**
-   * POSIX sh that must succeed after the load, with the new main process in `$pid` and the children from before in `$kids`;
-   * what it prints is shown when it fails.
-   */
+  /** POSIX sh that must succeed after the load. `$pid` is the new main process, `$kids` its previous children. Output is shown on failure. */
   readonly took?: string | undefined
 }
 
 /**
- * For `took`: waits up to 15 s for a worker that was not there before; nginx and haproxy refuse a reload with no other sign of it
- * (haproxy tries for two seconds to bind its ports, and for longer on a busy host).
- * Then gives the old workers a second to close, so that who asks next is answered by the new ones.
+ * For `took`: waits up to 15 s for a new worker. A missing worker is the only sign that nginx or haproxy rejected a reload (haproxy tries
+ * to bind its ports for two seconds, longer on a busy host). Then it waits a second for the old workers to close, so that new workers
+ * answer the next requests.
  */
 export const newWorker = `
 new_worker() { for k in $(cat "/proc/$pid/task/$pid/children"); do case " $kids " in *" $k "*) ;; *) return 0 ;; esac; done; return 1; }
 old_worker() { for k in $kids; do [ ! -d "/proc/$k" ] || return 0; done; return 1; }
 i=0; until new_worker; do
-  [ $i -lt 150 ] || { echo "$unit started no new worker: its main process refused the new configuration"; exit 1; }
+  [ $i -lt 150 ] || { echo "$unit started no new worker: its main process rejected the new configuration"; exit 1; }
   sleep 0.1; i=$((i+1))
 done
 i=0; while old_worker && [ $i -lt 10 ]; do sleep 0.1; i=$((i+1)); done
 exit 0`
 
 /**
- * One fragment that makes a service take its files as they are now, and proves it: it loads, verifies, stamps and forgets the
- * saved set; or puts the set back, loads that again and ends with status 1. Give its answer to `checkLoaded`.
+ * A script that makes a service load its files and verifies it. On success it writes the stamp and deletes the saved set. On failure it
+ * restores the set, loads that and exits with 1. Pass its answer to `checkLoaded`.
  */
 export const loadScript = ({ unit, files, restarts = [], mode, start = false, set, took }: Load): string => `(
 unit=${quote(unit)} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${quote(`${STAMPS}/${unit}`)} type= w=$(mktemp -d "$T/XXXXXXXX") || exit 1
@@ -65,12 +62,12 @@ ${loadFunctions}
 load "$@"
 )`
 
-/** Shell that the load of any number of services needs once. */
+/** Shell functions that `loadScript` needs; once per request. */
 export const LOAD_FUNCTIONS = `reader=${quote(READ_OTHERS)}
 digests() { if [ "$others" ]; then perl -e "$reader" -- digests "$w" '' "$@" | tr '\\0' '\\n'; else sha256sum -- "$@" 2>/dev/null; fi; }
 `
 
-/** Sets `$others` where not all of these files are root's alone; then no name is trusted, and no more is read than a file of ours can hold. */
+/** Sets `$others` if accounts other than root control some of these files. They are then read without trusting names, up to a limit. */
 const untrustedScript = (paths: readonly string[]): string => {
   const watched = [...new Set([...paths.flatMap(directoriesAbove), ...paths])]
   if (watched.length === 0) return 'others='
@@ -102,7 +99,7 @@ perform() {
   look; i=0
   while [ "$state" = reloading ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); look; done
   case $1$type in startsimple|startexec|startidle|restartsimple|restartexec|restartidle)
-    # systemd calls these started as soon as they are forked, before they read their configuration.
+    # systemd reports these types as started once they are forked, before they read their configuration.
     was_pid=$pid was_again=$again; sleep 1; look; [ "$pid$again" = "$was_pid$was_again" ] || return 1 ;;
   esac
   [ "$state" = active ] || return 1
@@ -145,22 +142,22 @@ load() {
   settled "$@"; forget
 }`
 
-/** Throws `Refused` with the service's own last words when a load was refused; `done` are the resources of the batch that were done before it. */
+/** Throws `HostRefusal` with the last log lines of the service if a load failed. `done`: applied resources of the batch. */
 export const checkLoaded = (answer: Answer, done: readonly string[] = []): void => {
   if (answer.code === 0) return
   const [, unit, how, after = ''] = /^provision-refused (\S+) (\S+) (\S+)$/m.exec(answer.stdout.toString()) ?? []
   if (unit === undefined) {
-    requireSuccess(answer, 'the service could not be changed')
+    requireSuccess(answer, 'service not changed')
     return
   }
-  const verb = { start: 'did not start', restart: 'did not restart' }[how ?? ''] ?? 'did not take its new configuration'
+  const verb = { start: 'did not start', restart: 'did not restart' }[how ?? ''] ?? 'rejected its new configuration'
   const why = answer.stderr.trim()
-  throw new HostRefusal(`${unit} ${verb}`, why === '' ? 'the service said nothing' : why, AFTER[after] ?? AFTER.kept, { done })
+  throw new HostRefusal(`${unit} ${verb}`, why === '' ? 'the service logged nothing' : why, AFTER[after] ?? AFTER.kept, { done })
 }
 
 const AFTER: Readonly<Record<string, string>> = {
-  restored: 'correct what the role puts into its files; the configuration it had before is back in place',
-  kept: 'correct its files; it still runs with the configuration that it had before',
-  stopped: 'correct its files; it was left stopped, as it was before',
-  down: 'correct its files; it does not run now',
+  restored: 'correct the content of its files in the role; the previous configuration is restored',
+  kept: 'correct its files; it still runs with the previous configuration',
+  stopped: 'correct its files; it is stopped, as before',
+  down: 'correct its files; it is stopped now',
 }

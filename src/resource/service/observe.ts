@@ -7,7 +7,7 @@ import { type Answers, inodeAt } from '../kind/queries.ts'
 import { readStamp, STAMPS, type Stamp } from '../kind/stamp.ts'
 import type { ServiceSpec } from './spec.ts'
 
-/** A unit as systemd has it, and what it has loaded. */
+/** State of a unit in systemd, and what it has loaded. */
 export interface ServiceState {
   /** `loaded`, `not-found`, `masked`, … */
   readonly load: string
@@ -15,20 +15,20 @@ export interface ServiceState {
   readonly sub: string
   readonly result: string
   readonly enabled: string
-  /** Its unit file or a drop-in changed and systemd has not read it yet. */
+  /** Its unit file or a drop-in changed since systemd read it. */
   readonly needsDaemonReload: boolean
   readonly reloadFailed: boolean
-  /** What it has loaded, where our own stamp is still true. */
+  /** What it has loaded; undefined if our stamp is older than its last state change. */
   readonly stamp: Stamp | undefined
-  /** Whether some file, or a directory of one, changed after the unit's last start, restart or reload. */
+  /** Whether a file or its directory changed after the last start, restart or reload of the unit. */
   readonly touched: boolean
-  /** Digests of those files that only the host knows. */
+  /** Digests of files whose content only the host knows. */
   readonly onDisk: ReadonlyMap<string, string>
-  /** A set that was replaced and neither taken nor put back. */
+  /** Whether its set was replaced and neither accepted nor restored. */
   readonly unfinishedSet: boolean
 }
 
-/** Nothing of its own but a builtin for each set: units, stamps, digests and times are asked together with other kinds. */
+/** Observes services by shared queries, and a shell builtin for each set. */
 export const observeServices = (specs: readonly ServiceSpec[]): KindQuery<ServiceState> => {
   const files = distinct(specs.flatMap(filesOf).map(({ path }) => path))
   const sets = distinct(specs.flatMap(({ set }) => (set === undefined ? [] : [set])))
@@ -44,7 +44,7 @@ export const observeServices = (specs: readonly ServiceSpec[]): KindQuery<Servic
   }
 }
 
-// Directories in which so much else comes and goes that their time says nothing about one service.
+// Directories shared by many services; their change time is not evidence of a change for one of them.
 export const SHARED_DIRECTORIES: ReadonlySet<string> = new Set([
   '/',
   '/etc',
@@ -53,12 +53,12 @@ export const SHARED_DIRECTORIES: ReadonlySet<string> = new Set([
   '/usr/local/lib/provision',
 ])
 
-// The kernel stamps files with the time of its last tick, so an edit can seem up to this much older than it is (microseconds; HZ=100).
+// File times have the resolution of a kernel tick, so an edit may appear this much older (microseconds; HZ=100).
 const TICK = 10_000
 
 const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
 
-// Files whose content only the host knows, or this run will make.
+// Files whose content only the host knows, or that this run creates.
 const hostOnlyPaths = (spec: ServiceSpec): readonly string[] =>
   filesOf(spec).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : []))
 
@@ -70,7 +70,7 @@ const readServices = (
   new Map(
     specs.map((spec) => {
       const of = (key: string): string => answers.units.get(spec.unit)?.get(key) ?? ''
-      if (of('LoadState') === '') throw new Error(`systemctl said nothing about ${spec.unit}`)
+      if (of('LoadState') === '') throw new Error(`systemctl reported nothing about ${spec.unit}`)
       const stamp = readStamp(answers.texts.get(`${STAMPS}/${spec.unit}`) ?? [])
       const changed = timeOf(of('StateChangeTimestamp'))
       const paths = filesOf(spec).flatMap(({ path }) => [path, parentOf(path)])
@@ -96,7 +96,7 @@ const digestOnDisk = (answers: Answers, path: string): readonly (readonly [strin
   return sha256 === undefined ? [] : [[path, sha256]]
 }
 
-/** `Mon 2026-11-23 17:15:03.123456 UTC` in microseconds since 1970; 0 where there is none. */
+/** Converts `Mon 2026-11-23 17:15:03.123456 UTC` to microseconds since 1970; 0 if it is empty. */
 const timeOf = (timestamp: string): number => {
   const [, date, time, fraction = '0'] = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{6}) UTC$/.exec(timestamp) ?? []
   return date === undefined ? 0 : Date.parse(`${date}T${time}Z`) * 1000 + Number(fraction)

@@ -1,7 +1,7 @@
 /** Settings of one section of a unit. A setting with several values is written once for each. */
 export type UnitSettings = Readonly<Record<string, string | readonly string[]>>
 
-/** Needs of a program. It gets anything else of its host only by a setting of its own. */
+/** Needs of a program. Other access requires explicit settings. */
 interface Needs {
   /**
    * `none`: no network at all. `loopback`: addresses of this host. `kernel`: netlink, as nft and ss use it, and no addresses. `all`: any
@@ -32,7 +32,7 @@ const NETWORK: Readonly<Record<NonNullable<Needs['network']>, UnitSettings>> = {
   all: { RestrictAddressFamilies: 'AF_UNIX AF_INET AF_INET6' },
 }
 
-/** Settings that close what no shipped program needs. systemd 249 and later know them. */
+/** Restrictions that suit every shipped program. Requires systemd 249 or later. */
 const CLOSED: UnitSettings = {
   NoNewPrivileges: 'yes',
   ProtectClock: 'yes',
@@ -44,7 +44,7 @@ const CLOSED: UnitSettings = {
   RestrictRealtime: 'yes',
   RestrictSUIDSGID: 'yes',
   SystemCallArchitectures: 'native',
-  // Programs go on without a refused call, as on a kernel that lacks it.
+  // Programs handle a denied call like one that the kernel lacks.
   SystemCallErrorNumber: 'EPERM',
   UMask: '0077',
 }

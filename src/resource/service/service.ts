@@ -6,8 +6,8 @@ import { observeServices, type ServiceState, SHARED_DIRECTORIES } from './observ
 import { isResource, type LoadedFile, type ServiceSpec, schema } from './spec.ts'
 
 /**
- * A systemd unit: whether it runs, starts at boot, and has loaded the configuration that shall be. Put it after the files that it
- * loads. It is started only after they are in place, and enabled only after it took them.
+ * A systemd unit: whether it runs, starts at boot, and has loaded its current configuration. Declare it after the files that it loads, so
+ * that it starts with them.
  */
 export const service = defineKind({
   name: 'service',
@@ -29,7 +29,7 @@ export const service = defineKind({
   },
 
   orphan: {
-    keep: 'a service is not stopped for being left out; declare it with running: false',
+    keep: 'services are never stopped automatically; declare it with running: false to stop it',
     goesWith: (unit) => `/etc/systemd/system/${unit}`,
   },
   apply: applyServices,
@@ -52,29 +52,31 @@ const unfinished = (reason: string): Finding => ({ ...exactFinding(reason), unfi
 
 const isActive = ({ active }: ServiceState): boolean => active === 'active' || active === 'reloading'
 
-// `static` units have nothing to enable; `indirect` and `alias` ones are enabled through another.
+// `static` units cannot be enabled; `indirect` and `alias` units are enabled through another unit.
 const ENABLED = new Set(['enabled', 'static', 'alias', 'indirect', 'generated', 'transient'])
 
 const stateFindings = (spec: ServiceSpec, state: ServiceState): readonly Finding[] => {
   const enabled = ENABLED.has(state.enabled)
   const masked = state.load === 'masked' && (spec.running || spec.enabled)
   return [
-    ...(masked ? [exactFinding('is masked')] : []),
+    ...(masked ? [exactFinding('masked')] : []),
     ...(spec.running && !isActive(state) ? [exactFinding(notRunningReason(state), 'running', 'no', 'yes')] : []),
-    ...(!spec.running && (isActive(state) || state.active === 'activating') ? [exactFinding('is running', 'running', 'yes', 'no')] : []),
+    ...(!spec.running && (isActive(state) || state.active === 'activating')
+      ? [exactFinding('running instead of stopped', 'running', 'yes', 'no')]
+      : []),
     ...(spec.enabled && !enabled ? [exactFinding('not enabled', 'enabled', 'no', 'yes')] : []),
-    ...(!spec.enabled && state.enabled.startsWith('enabled') ? [exactFinding('is enabled', 'enabled', 'yes', 'no')] : []),
-    ...(state.needsDaemonReload ? [exactFinding('systemd has not read its changed unit file')] : []),
+    ...(!spec.enabled && state.enabled.startsWith('enabled') ? [exactFinding('enabled instead of disabled', 'enabled', 'yes', 'no')] : []),
+    ...(state.needsDaemonReload ? [exactFinding('changed unit file not read by systemd')] : []),
   ]
 }
 
 const notRunningReason = ({ active, sub, result }: ServiceState): string => {
-  if (active === 'failed') return `start failed earlier (${result})`
-  if (sub === 'auto-restart') return `keeps failing (${result})`
+  if (active === 'failed') return `not running, last start failed (${result})`
+  if (sub === 'auto-restart') return `restarting after failures (${result})`
   return 'not running'
 }
 
-/** Whether it runs with something else than it shall: by its stamp while that is true, else by the times of its files. */
+/** Whether a reload is pending: by its stamp if that is valid, otherwise by the change times of its files. */
 const loadFindings = (spec: ServiceSpec, state: ServiceState, context: PlanContext): readonly Finding[] => {
   const files = [...spec.loads, ...spec.restarts]
   const older = files.flatMap((file) => {
@@ -89,19 +91,19 @@ const loadFindings = (spec: ServiceSpec, state: ServiceState, context: PlanConte
         reason: `runs with an older ${first.path}${more}`,
         certainty: older.some(({ certainty }) => certainty === 'exact') ? 'exact' : 'dependent',
         difference: { key: 'loaded', from: 'older', to: older.map(({ path }) => path).join(', ') },
-        // One that is still to be written was not left so by anybody.
+        // A file that this run changes is not the remains of an interrupted run.
         ...(older.some(({ key }) => !context.changes(key)) && { unfinished: true }),
       },
     ]
   }
-  if (files.length > 0 && state.stamp === undefined && state.reloadFailed) return [unfinished('its last reload failed')]
-  if (files.length > 0 && state.stamp === undefined && state.touched) return [unfinished('its files changed after it had loaded them')]
+  if (files.length > 0 && state.stamp === undefined && state.reloadFailed) return [unfinished('last reload failed')]
+  if (files.length > 0 && state.stamp === undefined && state.touched) return [unfinished('files changed after it loaded them')]
   const changedDirectories = new Set([...(context.deleted ?? [])].map(parentOf))
   const changedDirectory = files
     .map(({ path }) => parentOf(path))
     .find((directory) => !SHARED_DIRECTORIES.has(directory) && changedDirectories.has(directory))
-  if (changedDirectory !== undefined) return [exactFinding(`something left over in ${changedDirectory} is deleted`)]
-  return state.unfinishedSet ? [unfinished('an earlier change of its files was not finished')] : []
+  if (changedDirectory !== undefined) return [exactFinding(`orphan in ${changedDirectory} to be deleted`)]
+  return state.unfinishedSet ? [unfinished('earlier change of its files interrupted')] : []
 }
 
 const staleCertainty = (
@@ -114,11 +116,11 @@ const staleCertainty = (
   if (stamp === undefined) return context.changes(key) ? 'exact' : undefined
   const loaded = stamp.sums.get(path)
   const wanted = later ? onDisk.get(path) : sha256
-  // What is no file has no digest, and was not loaded.
+  // A path that is not a file has no digest and was not loaded.
   return wanted !== undefined && loaded === wanted ? undefined : 'exact'
 }
 
 const isService = (value: unknown): value is Resource<ServiceSpec> => isResource(value) && value.kind.name === service.kind.name
 
-/** A service as an option of a kind that is more than a service: a member of a cluster, a primary. */
+/** Schema of an option that is a service, for kinds that manage one: a member of a cluster, a primary. */
 export const serviceOption = z.custom<Resource<ServiceSpec>>(isService, 'must be a service').transform(({ spec }) => spec)

@@ -30,15 +30,15 @@ const schema = z
 
 type UnitSpec = z.output<typeof schema>
 
-/** A unit's file as it was seen, and whether systemd knows an older one. */
+/** The file of a unit, and whether systemd has an older version of it. */
 export interface UnitState {
   readonly file: FileState
   readonly stale: boolean
 }
 
 /**
- * A unit file or drop-in of ours in /etc/systemd/system, read by systemd. It starts nothing: a `service` does, and restarts when
- * it names this among its `restarts`.
+ * A unit file or drop-in in /etc/systemd/system, read by systemd. It starts nothing. A `service` with this resource in `restarts` restarts
+ * if it changes.
  */
 export const unit = defineKind({
   name: 'unit',
@@ -66,7 +66,7 @@ export const unit = defineKind({
   plan: (spec, state: UnitState, context) =>
     file.kind.plan(spec.file, state.file, context) ??
     (state.stale
-      ? { action: 'update', certainty: 'exact', reason: 'systemd has not read it yet', differences: [], unfinished: true }
+      ? { action: 'update', certainty: 'exact', reason: 'not read by systemd yet', differences: [], unfinished: true }
       : undefined),
 
   *apply(work): Steps {
@@ -83,12 +83,12 @@ export const unit = defineKind({
     }
   },
   diff: (work, before) => file.kind.diff?.(asFile(work), before),
-  orphan: { delete: 'file', note: 'what it ran is stopped', stops: true },
+  orphan: { delete: 'file', note: 'the unit is stopped', stops: true },
   content: (spec) => spec.file.content,
   files: (spec) => file.kind.files?.(spec.file) ?? [],
 })
 
-// systemd goes on in the next line behind a backslash.
+// A backslash at the end of a line continues it on the next one.
 const line = z.string().regex(/^([^\p{Cc}]*[^\p{Cc}\\])?$/u, 'must be one line, without a backslash at its end')
 
 const settings = z.record(
@@ -96,7 +96,7 @@ const settings = z.record(
   z.record(z.string().regex(/^[A-Z][A-Za-z0-9]*$/, 'must be a setting such as LimitNOFILE'), z.union([line, z.array(line).readonly()])),
 )
 
-/** A drop-in of ours for somebody else's unit: `settings` by section, or its whole text as `content`. */
+/** A drop-in for a unit of the distribution: `settings` by section, or the complete text as `content`. */
 export const dropin = (options: {
   readonly unit: string
   readonly name: string
@@ -110,13 +110,13 @@ export const dropin = (options: {
     ...(options.state !== undefined && { state: options.state }),
   })
 
-/** What several units may take together where they share a host; all else of the system weighs 100. Units say `Slice=NAME.slice`. */
+/** A slice that limits the resources of several units together. Units join it with `Slice=NAME.slice`; other units have weight 100. */
 export const slice = (options: {
   readonly name: string
   readonly description: string
   readonly cpuWeight: number
   readonly ioWeight: number
-  /** As systemd writes it: `512M`, or a part of the host's such as `80%`. */
+  /** In the notation of systemd: `512M`, or a share of the host's memory such as `80%`. */
   readonly memoryMax: string
 }): ReturnType<typeof unit> => {
   const limits = { CPUWeight: String(options.cpuWeight), IOWeight: String(options.ioWeight), MemoryMax: options.memoryMax }
@@ -140,7 +140,7 @@ function* emptyStep(): Steps {
   yield { do: 'shell', script: ':' }
 }
 
-/** The file kind's own steps, in the same requests: first the drop-ins' directories, at the end systemd reads what is there. */
+/** Wraps steps of the file kind: creates the directories of drop-ins before, runs `systemctl daemon-reload` after. */
 function* withDaemonReload(work: readonly Work<UnitSpec, UnitState>[], steps: Steps): Steps {
   const directories = [...new Set(work.map(({ spec }) => parentOf(spec.file.path)))].filter((directory) => directory !== UNITS).map(quote)
   const before = directories.length === 0 ? '' : `install -d -m 755 ${directories.join(' ')} || exit 1\n`

@@ -8,17 +8,17 @@ import { obstacleTo, SSHD_CONFIG, type SshdState, trialSlug, UNIT } from './obse
 import { DROP_INS, type SshdSpec } from './spec.ts'
 
 /**
- * Checks the settings in the place where sshd will read them, and keeps them only if a new connection comes in under them. Until
- * then they are mounted over the file, so that a boot at any moment finds the old one.
+ * Validates the settings at the path where sshd reads them, and keeps them only if a new connection confirms them. Until then they are
+ * mounted over the file, so a boot at any moment finds the old one.
  */
 export function* applySettings(work: readonly Work<SshdSpec, SshdState>[]): Steps {
   for (const { spec, state } of work) {
     const obstacle = obstacleTo(spec, state)
     if (obstacle !== undefined)
       throw new HostRefusal(
-        'sshd would not follow these settings',
+        'sshd settings would have no effect',
         obstacle,
-        `put "Include ${DROP_INS}/*.conf" into the first line of ${SSHD_CONFIG}; that file is yours, so it was left alone`,
+        `add "Include ${DROP_INS}/*.conf" as the first line of ${SSHD_CONFIG}; provision does not change that file`,
       )
     yield* commitConfirm(trialOf(spec), Buffer.from(spec.text))
   }
@@ -34,14 +34,14 @@ const trialOf = (spec: SshdSpec): Trial => ({
   undo: undoScript(spec),
   keep: keepScript(spec),
   fix: {
-    refused: 'correct them as sshd says; the old settings are still in force',
-    lockedOut: 'let the controller’s user log in with its key, by algorithms and a host key that it knows',
+    refused: 'correct the settings that sshd reports; the old settings are still active',
+    lockedOut: 'allow the controller’s user to log in with its key, its algorithms and a host key that it knows',
   },
 })
 
 /**
- * sshd's own checks, with the new file in a copy of the directory that only they see. Then every value of ours, as sshd writes it
- * when it reads nothing else, must be among those that it would really have.
+ * Runs the checks of sshd with the new file in a private copy of the directory. Then it verifies that every one of our values, as sshd
+ * normalizes it, is among its effective values.
  */
 const prepareScript = ({ path, settings }: SshdSpec): string => `f=${quote(path)} c="$run.conf.$nonce" w=$(mktemp -d "$T/XXXXXXXX") || exit
 cat >"$c" && chmod 644 "$c" && mkdir -p -m 755 ${DROP_INS} /run/sshd || exit
@@ -55,14 +55,14 @@ if [ -s "$w.lost" ]; then
   exit 1
 fi`
 
-// The host's own mounts, whatever namespace sshd and with it this shell may have been started in.
+// Uses the mount namespace of the host: sshd, and with it this shell, may have been started in another.
 const mounts = `on_host() { nsenter -t 1 -m -- "$@"; }
 uncover() { while on_host umount -l "$f" 2>/dev/null; do :; done; }`
 
 /**
- * A daemon that runs reads its files again by executing itself anew, a moment after systemd says that it is done. Until then it would
- * let people in under its old settings, so the new image is waited for. One that a socket of systemd has started loses that socket so
- * (seen on Debian 12: "Cannot bind any address"), and is started anew; connections at hand stay, as the unit has KillMode=process.
+ * A running daemon reloads by executing itself again, a moment after systemd reports success. Until then it accepts logins under the old
+ * settings, so the script waits for the new process image. A daemon started by a systemd socket would lose that socket (Debian 12:
+ * "Cannot bind any address") and is restarted instead. Open connections survive, because the unit has KillMode=process.
  */
 const reload = `image() { cksum <"/proc/$1/auxv"; }
 reload() {
@@ -72,7 +72,7 @@ reload() {
   fi
   case $now in
     failed|activating) systemctl reset-failed ${UNIT}; systemctl restart ${UNIT}; return ;;
-    inactive) echo 'neither ${UNIT} nor ssh.socket runs: sshd cannot be told of new settings' >&2; return 1 ;;
+    inactive) echo 'neither ${UNIT} nor ssh.socket runs: sshd cannot load new settings' >&2; return 1 ;;
   esac
   pid=$(systemctl show -P MainPID ${UNIT}); was=$(image "$pid"); i=0
   systemctl reload ${UNIT} || { journalctl -u ${UNIT} -n 5 -q -o cat --no-pager >&2; return 1; }
@@ -80,14 +80,14 @@ reload() {
   systemctl is-active -q ${UNIT}
 }`
 
-// A file to mount over has to be there; an empty one means the same as none.
+// A mount needs an existing file; an empty one has no effect.
 const loadScript = ({ path }: SshdSpec): string => `f=${quote(path)} c="$run.conf.$nonce"
 ${mounts}
 ${reload}
 [ -e "$f" ] || ( umask 022; : >"$f" ) || exit
 uncover
 on_host mount --bind "$c" "$f" || exit
-cmp -s "$c" "$f" || { echo 'sshd was started with mounts of its own, and does not see the new settings' >&2; exit 1; }
+cmp -s "$c" "$f" || { echo 'sshd runs in a separate mount namespace and does not see the new settings' >&2; exit 1; }
 reload`
 
 const undoScript = ({ path }: SshdSpec): string => `f=${quote(path)}
@@ -97,7 +97,7 @@ uncover
 [ -s "$f" ] || rm -f "$f"
 reload`
 
-// The stamp says what sshd has loaded, as it does for services.
+// The stamp records what sshd has loaded, as for services.
 const keepScript = ({ path }: SshdSpec): string => {
   const stamp = `${STAMPS}/${UNIT}`
   return `f=${quote(path)} n=${quote(`${path}.provision-new`)}

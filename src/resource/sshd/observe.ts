@@ -8,22 +8,22 @@ import { DROP_INS, type SshdSpec } from './spec.ts'
 
 export const SSHD_CONFIG = '/etc/ssh/sshd_config'
 
-/** Debian's and Ubuntu's name; a socket may start it, or stand in for it. */
+/** The unit on Debian and Ubuntu. A socket may start it, or replace it. */
 export const UNIT = 'ssh.service'
 
-/** A drop-in of sshd, and what sshd has made of it. */
+/** State of a drop-in of sshd, and of the daemon. */
 export interface SshdState extends TrialState {
   readonly inode: InodeState
   readonly sha256: string | undefined
   readonly text: string
-  /** The lines of the file that has to include it. */
+  /** Lines of the main configuration, which must include the drop-in. */
   readonly config: readonly string[]
   readonly service: ServiceState
 }
 
 export const trialSlug = ({ name }: { readonly name: string }): string => `sshd/${name}`
 
-/** Nothing but builtins of its own: all else is asked together with other kinds. */
+/** Observes settings by shared queries and shell builtins. */
 export const observeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState> => {
   const paths = specs.map(({ path }) => path)
   const loads = specs.map(({ path, sha256 }) => ({ path, sha256, key: `sshd:${path}` }))
@@ -52,7 +52,7 @@ export const observeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState
 }
 
 const stateOf = ({ path }: SshdSpec, answers: Answers, service: ServiceState | undefined, trial: TrialState): SshdState => {
-  if (service === undefined) throw new Error(`the host did not speak of ${UNIT}`)
+  if (service === undefined) throw new Error(`the host did not report ${UNIT}`)
   return {
     inode: inodeAt(answers, path),
     sha256: answers.digests.get(path),
@@ -63,7 +63,7 @@ const stateOf = ({ path }: SshdSpec, answers: Answers, service: ServiceState | u
   }
 }
 
-/** Why sshd would not follow the drop-in, by what its main file says before that: the first value of a setting counts. */
+/** Why sshd would ignore the drop-in, judged by its main file: sshd uses the first value of a setting. */
 export const obstacleTo = ({ settings }: SshdSpec, { config }: Pick<SshdState, 'config'>): string | undefined => {
   const lines = config.map((line) => line.trim().split(/[\s=]+/))
   const include = lines.findIndex(([keyword = '', ...values]) => keyword.toLowerCase() === 'include' && values.some(isDropIns))
@@ -75,9 +75,9 @@ export const obstacleTo = ({ settings }: SshdSpec, { config }: Pick<SshdState, '
   return first === undefined ? undefined : `${SSHD_CONFIG} sets ${first} before it includes ${DROP_INS}/*.conf`
 }
 
-// Of these every line counts.
+// sshd combines all lines of these settings.
 const CUMULATIVE = /^(acceptenv|(allow|deny)(users|groups)|host(key|certificate))$/i
 
-// What is not absolute is relative to /etc/ssh (sshd_config(5)).
+// Relative paths start at /etc/ssh (sshd_config(5)).
 const isDropIns = (value: string): boolean =>
   [`${DROP_INS}/*.conf`, `${DROP_INS}/*`, 'sshd_config.d/*.conf', 'sshd_config.d/*'].includes(value.replaceAll('"', ''))

@@ -6,8 +6,8 @@ import { observeSettings, obstacleTo, type SshdState } from './observe.ts'
 import { type SshdSpec, schema } from './spec.ts'
 
 /**
- * Settings of sshd, in a file of ours that it reads before all others. New settings stay only when a new connection came in under
- * them; else the host puts the old ones back by itself.
+ * Settings of sshd, in a file that it reads before all others. New settings are kept only if a new connection confirms them; otherwise
+ * the host restores the old ones on its own.
  */
 export const sshd = defineKind({
   name: 'sshd',
@@ -25,14 +25,14 @@ export const sshd = defineKind({
       action: state.inode === ABSENT ? 'create' : 'update',
       certainty: 'exact',
       reason: found.join('; '),
-      // What lies there instead of a file, or that nothing does, is the reason already.
+      // The reason already says that the file is missing or of another type.
       differences: differences.filter(({ key }) => key !== 'file'),
       ...(state.pending === 'this boot' ? { debt: true } : {}),
       ...(load === undefined ? {} : { unfinished: true }),
     }
   },
 
-  orphan: { keep: 'how the host is logged in to does not change by leaving settings out' },
+  orphan: { keep: 'login settings are never changed automatically' },
   apply: applySettings,
   diff: ({ spec, state }) => ({ before: state.text, after: spec.text }),
   files: ({ path, sha256 }) => [{ path, sha256 }],
@@ -40,7 +40,7 @@ export const sshd = defineKind({
 
 const differencesOf = (spec: SshdSpec, { inode, sha256 }: SshdState): readonly Difference[] => {
   if (inode === ABSENT) return [{ key: 'file', from: 'missing' }]
-  if (inode.type !== 'f') return [{ key: 'file', from: `is ${typeName(inode.type)}` }]
+  if (inode.type !== 'f') return [{ key: 'file', from: `${typeName(inode.type)} at its path` }]
   const { mode, owner, group } = inode
   const access = `${mode} ${owner}:${group}`
   return [
@@ -51,10 +51,10 @@ const differencesOf = (spec: SshdSpec, { inode, sha256 }: SshdState): readonly D
 
 const reasonOf = ({ key, from }: Difference): string => (key === 'file' ? (from ?? '') : `${key} differ`)
 
-/** Whether the daemon runs with something else than what lies there: by its stamp while that is true, else by the file's time. */
+/** Whether the daemon has not loaded the file: by its stamp if that is valid, otherwise by the change time of the file. */
 const pendingReload = ({ path, sha256 }: SshdSpec, { inode, sha256: there, service }: SshdState): string | undefined => {
   if (inode === ABSENT || there !== sha256 || !['active', 'reloading'].includes(service.active)) return undefined
   const { stamp, reloadFailed, touched } = service
   const isLoaded = stamp === undefined ? !reloadFailed && !touched : stamp.sums.get(path) === sha256
-  return isLoaded ? undefined : 'sshd runs with older settings'
+  return isLoaded ? undefined : 'pending reload: sshd runs with older settings'
 }

@@ -12,36 +12,36 @@ const schema = z
     name: z
       .string()
       .regex(/^[^\p{Cc}]+$/u, 'must be one line of text')
-      .meta({ description: 'what it does, in a few words: the plan shows this' }),
-    run: script.meta({ description: 'POSIX sh, run as root; it ends at its first failing line' }),
-    unless: script.optional().meta({ description: 'POSIX sh that changes nothing and succeeds when there is nothing to do' }),
-    creates: absolutePath.optional().meta({ description: 'a path that is there when there is nothing to do' }),
+      .meta({ description: 'a short description, shown in the plan' }),
+    run: script.meta({ description: 'POSIX sh, run as root; stops at the first failing command' }),
+    unless: script.optional().meta({ description: 'POSIX sh that succeeds if there is nothing to do; it must change nothing' }),
+    creates: absolutePath.optional().meta({ description: 'a path that exists if there is nothing to do' }),
     input: z
       .custom<string | Secret>((value) => typeof value === 'string' || isSecret(value), 'must be text or a secret')
       .optional()
-      .meta({ description: 'what it reads on standard input: the place for secrets' }),
+      .meta({ description: 'standard input of the script, also for secrets' }),
     withinMinutes: z
       .number()
       .positive()
       .max(7 * 24 * 60)
       .optional()
-      .meta({ description: 'how long it may take, half an hour unless told: then it is ended, and has failed' }),
+      .meta({ description: 'time limit in minutes, default 30; the script is killed and fails after that' }),
   })
   .refine(({ unless, creates }) => unless !== undefined || creates !== undefined, {
-    message: 'say with `unless` or `creates` how to see that it has been done, or it would run in every run',
+    message: 'must be set, or `creates`: without a condition the command would run every time',
     path: ['unless'],
   })
 
 export type CommandSpec = z.output<typeof schema>
 export type CommandState = { readonly done: boolean }
 
-/** The escape hatch: a script, and how to see that there is nothing to do. The plan cannot look into it and says so. */
+/** The escape hatch: a script with a condition under which it is skipped. Its change is opaque. */
 export const command = defineKind({
   name: 'command',
   schema,
   id: ({ name }) => name,
 
-  // `unless` is the one thing whose cost grows with the resources: a script of the user's, in a subshell of its own. `creates` is free.
+  // The cost of `unless` grows with the number of commands: each runs a script in a subshell. `creates` costs no process.
   observe: (specs: readonly CommandSpec[]) => ({
     script: specs.map((spec, i) => `${conditionOf(spec)}; printf '%s %s\\n' ${i} "$?"\n`).join(''),
     parse: (stdout) => {
@@ -57,7 +57,7 @@ export const command = defineKind({
       ? undefined
       : { action: 'run', certainty: 'opaque', reason: creates === undefined ? 'not done yet' : `${creates} is missing`, differences: [] },
 
-  // What it did cannot be told from what others did.
+  // The effects of a script are unknown.
   orphan: { forget: true },
 
   *apply(work: readonly Work<CommandSpec, CommandState>[]): Steps {
@@ -70,7 +70,11 @@ export const command = defineKind({
         ...(spec.withinMinutes === undefined ? {} : { withinMs: spec.withinMinutes * 60_000 }),
         ...(input === undefined ? {} : { input }),
       }
-      requireSuccess(answer, spec.name, 'correct what the host says, or the script; what it did before it failed stays')
+      requireSuccess(
+        answer,
+        `command ${spec.name} failed`,
+        'fix the problem that the host reports, or the script; completed commands of the script are not undone',
+      )
     }
   },
 })
@@ -81,7 +85,7 @@ const conditionOf = ({ unless, creates }: CommandSpec): string => {
   return [exists, succeeds].filter((part) => part !== undefined).join(' && ')
 }
 
-// Its output goes to a file: a job that it leaves in the background would otherwise talk into later answers of the held shell.
+// The output goes to a file: a background job of the script would otherwise write into later answers of the persistent shell.
 const runScript = (run: string): string => `o=$(mktemp "$T/XXXXXXXX") || exit 96
 ( set -e; eval ${quote(run)} ) >"$o" 2>&1; c=$?
 tail -c 8192 "$o" >&2; rm -f "$o"; exit "$c"`

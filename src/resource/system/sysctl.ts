@@ -13,27 +13,27 @@ const schema = z.strictObject({
     .refine((key) => !key.split('/').some((part) => part === '.' || part === '..'), 'must not contain . or .. as a part')
     .meta({
       description:
-        'as sysctl(8) writes it; with slashes where a name holds a dot (net/ipv4/conf/eth0.5/rp_filter); * for every one there is (net.ipv4.conf.*.rp_filter)',
+        'as in sysctl(8); with slashes if a name contains a dot (net/ipv4/conf/eth0.5/rp_filter); * matches every name (net.ipv4.conf.*.rp_filter)',
     }),
   value: z
     .union([z.int(), z.string().regex(/^[^\p{Cc}]*[^\p{Cc} ][^\p{Cc}]*$/u, 'must be one line of text')])
     .transform((value) => squeeze(String(value))),
-  optional: z.boolean().default(false).meta({ description: 'whether a kernel without such a setting is as wanted' }),
+  optional: z.boolean().default(false).meta({ description: 'ignore the setting on a kernel that lacks it' }),
 })
 
-// The kernel prints lists with tabs and takes them with blanks.
+// The kernel prints lists with tabs and accepts spaces.
 const squeeze = (value: string): string => value.trim().replaceAll(/[ \t]+/g, ' ')
 
 export type SysctlSpec = z.output<typeof schema>
 
 export interface SysctlState {
-  /** What the kernel has now, each value once where it has several such settings; undefined: this kernel has none. */
+  /** Current value; several settings of a pattern are joined. Undefined if the kernel lacks the setting. */
   readonly live: string | undefined
-  /** What our file says it shall have after the next boot. */
+  /** Value in our file for the next boot. */
   readonly boot: string | undefined
 }
 
-/** A kernel setting: as it is now, and as it will be after a boot. */
+/** A kernel setting, now and after a boot. */
 export const sysctl = defineKind({
   name: 'sysctl',
   schema,
@@ -61,8 +61,8 @@ export const sysctl = defineKind({
   apply: (work: readonly Work<SysctlSpec, SysctlState>[]) =>
     inTurn(work, scriptOf, {
       doing: 'setting kernel parameters',
-      failed: (id) => `${id} could not be set`,
-      fix: 'check that this kernel has the setting, takes the value, and lets this host change it (a container often may not)',
+      failed: (id) => `kernel parameter ${id} not set`,
+      fix: 'check that the kernel has the setting and accepts the value, and that the host may change it (containers often may not)',
     }),
 
   orphan: { delete: 'file', note: 'the kernel keeps the value until the next boot' },
@@ -73,7 +73,7 @@ const slashed = ({ key }: SysctlSpec): string => (key.includes('/') ? key : key.
 const idOf = (spec: SysctlSpec): string => slashed(spec).replaceAll('/', '.')
 const live = (spec: SysctlSpec): string => `/proc/sys/${slashed(spec)}`
 
-/** Sorts after the distribution's own files and /etc/sysctl.conf (`99-sysctl.conf`): the last one wins at boot. */
+/** Sorts after the files of the distribution and /etc/sysctl.conf (`99-sysctl.conf`): the last file wins at boot. */
 const bootFile = (spec: SysctlSpec): string => `/etc/sysctl.d/zz-provision.${idOf(spec).replaceAll('*', '+')}.conf`
 const bootLine = (spec: SysctlSpec): string => `${slashed(spec)} = ${spec.value}\n`
 
@@ -87,7 +87,7 @@ const stateOf = (spec: SysctlSpec, { texts }: Answers): SysctlState => {
   }
 }
 
-// The kernel is asked first: a value that it refuses shall not wait in a file for the next boot.
+// The kernel is set first, so a rejected value is not written to the boot file.
 const scriptOf = ({ spec }: Work<SysctlSpec, SysctlState>): string => {
   const file = quote(bootFile(spec))
   return `for f in ${quotePattern(live(spec))}; do ${commandLine('printf', '%s\\n', spec.value)} >"$f"; done

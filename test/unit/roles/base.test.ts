@@ -51,7 +51,9 @@ describe('administrators', () => {
     expect(faults({ administrators: [{ name: 'ann', keys: [KEY, 'ssh-ed25519 nonsense'] }] })).toEqual([
       'administrators.0.keys.1: it is truncated or damaged: its data is not an ssh-ed25519 key',
     ])
-    expect(faults({ ssh: { settings: { Port: 2222 } } })).toEqual([expect.stringMatching(/^ssh\.settings\.Port: Port cannot be set here/)])
+    expect(faults({ ssh: { settings: { Port: 2222 } } })).toEqual([
+      expect.stringMatching(/^ssh\.settings\.Port: Port must not be set here/),
+    ])
   })
 
   it('stand there once', () => {

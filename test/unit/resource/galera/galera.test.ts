@@ -80,7 +80,7 @@ describe('planning a cluster', () => {
     [
       'that has no majority',
       { 'web-01': member({ ...SYNCED, primary: false, size: 1, servers: 1 }), 'web-02': member(undefined), 'lb-01': arbiter('failed') },
-      ['update: has no majority', 'update: not running, joins the cluster', 'update: start failed earlier (success)'],
+      ['update: has no majority', 'update: not running, joins the cluster', 'update: not running, last start failed (success)'],
     ],
     [
       'that does not hear its arbitrator',

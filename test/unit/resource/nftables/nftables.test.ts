@@ -107,7 +107,7 @@ describe('planning a table', () => {
       'taken back, and not wanted any more',
       spec,
       { rolledBack: '2026-11-23T10:00:00Z' },
-      'update the last change was taken back by the host at 2026-11-23T10:00:00Z: nobody came in through it',
+      'update last change rolled back by the host at 2026-11-23T10:00:00Z, no new connection confirmed it',
     ],
   ])('%s', (_, want, more, expected) => {
     const verdict = nftables.kind.plan(want, { ...asLoaded, ...more }, world)
@@ -299,13 +299,13 @@ describe('applying a table', () => {
 
   it.each([
     [255, 'no new connection within 28 s'],
-    [1, 'the host had already put its old rules back'],
+    [1, 'the host had already restored its old rules'],
   ])('is refused when nobody came in (%i)', (code, stderr) => {
     const steps = nftables.kind.apply(work)
     steps.next()
     steps.next(yes)
     steps.next(yes)
-    expect(() => steps.next({ ...yes, code, stderr })).toThrow(`nobody could come in through them: ${stderr}`)
+    expect(() => steps.next({ ...yes, code, stderr })).toThrow(`no new connection confirmed them: ${stderr}`)
   })
 })
 

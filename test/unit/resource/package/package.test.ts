@@ -34,7 +34,7 @@ describe('observing packages', () => {
   it('says it at the package itself when that is the unfinished one', () => {
     const found = observed(['tree', 'zlib1g'], recorded('package-interrupted'))
     expect(found.get('tree')).toMatchObject({ status: 'half-configured' })
-    expect(found.get('zlib1g')?.debt).toBe('services are still held back by an unfinished installation')
+    expect(found.get('zlib1g')?.debt).toBe('services held back by an interrupted installation')
   })
 
   it('counts one that has to be unpacked again as half-installed', () => {
@@ -62,12 +62,17 @@ describe('planning a package', () => {
     ['not there', { name: 'nginx' }, ABSENT, 'create not installed'],
     ['removed, its configuration left', { name: 'nginx' }, seen('config-files'), 'create not installed'],
     ['the version as wanted', { name: 'nginx', version: '1.22.1-9' }, seen('installed'), undefined],
-    ['another version', { name: 'nginx', version: '1.24-1' }, seen('installed'), 'update has another version'],
-    ['unpacked only', { name: 'nginx' }, seen('unpacked'), 'update debt interrupted, is unpacked'],
-    ['to be removed', { name: 'nginx', state: 'absent' }, seen('installed'), 'delete is installed'],
+    ['another version', { name: 'nginx', version: '1.24-1' }, seen('installed'), 'update version differs'],
+    ['unpacked only', { name: 'nginx' }, seen('unpacked'), 'update debt installation interrupted (unpacked)'],
+    ['to be removed', { name: 'nginx', state: 'absent' }, seen('installed'), 'delete declared absent'],
     ['absent as wanted', { name: 'nginx', state: 'absent' }, ABSENT, undefined],
     ['absent but for its configuration', { name: 'nginx', state: 'absent' }, seen('config-files'), undefined],
-    ['absent wanted, half there', { name: 'nginx', state: 'absent' }, seen('half-installed'), 'delete debt interrupted, is half-installed'],
+    [
+      'absent wanted, half there',
+      { name: 'nginx', state: 'absent' },
+      seen('half-installed'),
+      'delete debt installation interrupted (half-installed)',
+    ],
     [
       'as wanted, but dpkg was cut',
       { name: 'nginx' },
@@ -121,16 +126,11 @@ describe('applying packages', () => {
 
   it.each<[string, string, PackageState, string]>([
     ['a full mount before all else', 'provision-cause: full /var\nprovision-cause: unfetched\n', ABSENT, '/var is full'],
-    [
-      'no lists before no candidate',
-      'provision-cause: unfetched\nprovision-cause: unknown nginx\n',
-      ABSENT,
-      'the package lists could not be fetched',
-    ],
-    ['no candidate', 'provision-cause: unknown nginx\n', ABSENT, "the host's package sources have no nginx"],
+    ['no lists before no candidate', 'provision-cause: unfetched\nprovision-cause: unknown nginx\n', ABSENT, 'package lists not fetched'],
+    ['no candidate', 'provision-cause: unknown nginx\n', ABSENT, "nginx not found in the host's package sources"],
     ['a hold', '', seen('installed', { held: true }), 'nginx is held'],
     ['what else would go', 'provision-cause: removes wordpress \n', seen('installed'), 'would also remove wordpress'],
-    ['nothing it knows', '', ABSENT, 'apt could not do it'],
+    ['nothing it knows', '', ABSENT, 'apt failed'],
   ])('says %s', (_, stdout, state, what) => {
     const refused = refusal(work({ name: 'nginx' }, state), answer(1, stdout, 'E: the last words of apt'))
     expect(refused.what).toContain(what)

@@ -100,7 +100,7 @@ describe('observing services', () => {
   it('throws at half an answer', () => {
     const whole = readFileSync(new URL('../../../fixtures/debian-12/service.txt', import.meta.url))
     expect(() => unitQuery(specs.map(({ unit }) => unit)).read(whole.subarray(0, 300))).toThrow('systemctl spoke of')
-    expect(() => service.kind.observe(specs).parse(Buffer.alloc(0), NOTHING)).toThrow('systemctl said nothing')
+    expect(() => service.kind.observe(specs).parse(Buffer.alloc(0), NOTHING)).toThrow('systemctl reported nothing')
   })
 
   it('asks the same number of questions about one and about many', () => {
@@ -118,17 +118,17 @@ describe('planning a service', () => {
     ['as wanted', running, undefined],
     ['not there', { ...running, load: 'not-found', active: 'inactive', sub: 'dead', enabled: '' }, 'create exact not running, not enabled'],
     ['stopped', { ...running, active: 'inactive', sub: 'dead' }, 'update exact not running'],
-    ['failed', { ...running, active: 'failed', result: 'exit-code' }, 'update exact start failed earlier (exit-code)'],
+    ['failed', { ...running, active: 'failed', result: 'exit-code' }, 'update exact not running, last start failed (exit-code)'],
     [
       'dying again and again',
       { ...running, active: 'activating', sub: 'auto-restart', result: 'signal' },
-      'update exact keeps failing (signal)',
+      'update exact restarting after failures (signal)',
     ],
     ['disabled', { ...running, enabled: 'disabled' }, 'update exact not enabled'],
     ['enabled until the next boot only', { ...running, enabled: 'enabled-runtime' }, 'update exact not enabled'],
     ['without anything to enable', { ...running, enabled: 'static' }, undefined],
-    ['masked', { ...running, load: 'masked', enabled: 'masked' }, 'update exact is masked, not enabled'],
-    ['its unit file not read', { ...running, needsDaemonReload: true }, 'update exact systemd has not read its changed unit file'],
+    ['masked', { ...running, load: 'masked', enabled: 'masked' }, 'update exact masked, not enabled'],
+    ['its unit file not read', { ...running, needsDaemonReload: true }, 'update exact changed unit file not read by systemd'],
     [
       'another file loaded',
       {
@@ -149,13 +149,9 @@ describe('planning a service', () => {
       'update exact runs with an older /etc/nginx/absent.conf',
     ],
     ['no stamp, older files', unstamped, undefined],
-    ['no stamp, a newer file', { ...unstamped, touched: true }, 'update exact its files changed after it had loaded them'],
-    ['no stamp, a failed reload', { ...unstamped, reloadFailed: true }, 'update exact its last reload failed'],
-    [
-      'a cut between load and forgetting',
-      { ...running, unfinishedSet: true },
-      'update exact an earlier change of its files was not finished',
-    ],
+    ['no stamp, a newer file', { ...unstamped, touched: true }, 'update exact files changed after it loaded them'],
+    ['no stamp, a failed reload', { ...unstamped, reloadFailed: true }, 'update exact last reload failed'],
+    ['a cut between load and forgetting', { ...running, unfinishedSet: true }, 'update exact earlier change of its files interrupted'],
   ])('%s', (_, seen, expected) => {
     expect(plan(nginx, seen)).toBe(expected)
   })
@@ -196,19 +192,17 @@ describe('planning a service', () => {
   })
 
   it.each<[string, Partial<ServiceState>, string | undefined]>([
-    ['runs', {}, 'update exact is running, is enabled'],
+    ['runs', {}, 'update exact running instead of stopped, enabled instead of disabled'],
     ['rests', { active: 'inactive', enabled: 'disabled' }, undefined],
     ['is not there', { active: 'inactive', enabled: '', load: 'not-found' }, undefined],
     ['is masked', { active: 'inactive', enabled: 'masked', load: 'masked' }, undefined],
-    ['starts again and again', { active: 'activating', enabled: 'disabled' }, 'update exact is running'],
+    ['starts again and again', { active: 'activating', enabled: 'disabled' }, 'update exact running instead of stopped'],
   ])('that shall not run and %s', (_, state, expected) => {
     expect(plan(service({ unit: 'nginx.service', running: false, enabled: false }), { ...running, ...state })).toBe(expected)
   })
 
   it('takes only what consists of files for loading, and units by their whole name', () => {
-    expect(() => service({ unit: 'nginx.service', loads: [directory({ path: '/etc/nginx' })] })).toThrow(
-      'only resources that consist of files',
-    )
+    expect(() => service({ unit: 'nginx.service', loads: [directory({ path: '/etc/nginx' })] })).toThrow('must be resources with files')
     for (const unit of ['nginx', '-a.service', 'a b.service', 'a/b.service', '$(x).service'])
       expect(() => service({ unit })).toThrow('with its suffix')
   })
@@ -226,10 +220,10 @@ describe('what a load answered', () => {
   }
 
   it.each([
-    ['start stopped', 'x.service did not start', 'left stopped'],
-    ['reload restored', 'x.service did not take its new configuration', 'back in place'],
-    ['reload kept', 'x.service did not take its new configuration', 'still runs with the configuration that it had before'],
-    ['restart down', 'x.service did not restart', 'does not run now'],
+    ['start stopped', 'x.service did not start', 'it is stopped, as before'],
+    ['reload restored', 'x.service rejected its new configuration', 'previous configuration is restored'],
+    ['reload kept', 'x.service rejected its new configuration', 'still runs with the previous configuration'],
+    ['restart down', 'x.service did not restart', 'is stopped now'],
   ])('%s', (words, what, fix) => {
     expect(refusal(`provision-doing: x\nprovision-refused x.service ${words}\n`)).toMatchObject({
       what,
@@ -240,7 +234,7 @@ describe('what a load answered', () => {
   })
 
   it('is taken as it is when it is about something else', () => {
-    expect(refusal('').what).toContain('the service could not be changed')
+    expect(refusal('').what).toContain('service not changed')
     expect(() => checkLoaded(answer(0, '', ''))).not.toThrow()
   })
 })

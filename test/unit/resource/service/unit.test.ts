@@ -40,7 +40,7 @@ describe('a unit file', () => {
     expect(unit.kind.plan(broken.spec, found, world)?.reason).toBe('mode differs')
     const right = { ...found, file: { ...found.file, mode: '644' } }
     expect(unit.kind.plan(broken.spec, found, world)?.unfinished).toBeUndefined()
-    expect(unit.kind.plan(broken.spec, right, world)).toMatchObject({ reason: 'systemd has not read it yet', unfinished: true })
+    expect(unit.kind.plan(broken.spec, right, world)).toMatchObject({ reason: 'not read by systemd yet', unfinished: true })
     expect(unit.kind.plan(broken.spec, { ...right, stale: false }, world)).toBe(undefined)
   })
 

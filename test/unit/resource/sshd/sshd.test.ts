@@ -50,9 +50,9 @@ describe('planning', () => {
     ['not there', seen({ inode: 'absent', sha256: undefined }), 'create missing'],
     ['edited', seen({ sha256: 'x' }), 'update settings differ'],
     ['writable by others', seen({ inode: { ...(seen().inode as object), mode: '666' } as never }), 'update mode and owner differ'],
-    ['not loaded', seen({}, { touched: true }), 'update sshd runs with older settings'],
+    ['not loaded', seen({}, { touched: true }), 'update pending reload: sshd runs with older settings'],
     ['stamped', seen({}, { touched: true, stamp: { at: '1', sums: new Map([[spec.path, spec.sha256]]) } }), undefined],
-    ['stamped with another', seen({}, { stamp: { at: '1', sums: new Map() } }), 'update sshd runs with older settings'],
+    ['stamped with another', seen({}, { stamp: { at: '1', sums: new Map() } }), 'update pending reload: sshd runs with older settings'],
     ['started by a socket for everybody who comes', seen({}, { active: 'inactive', touched: true }), undefined],
     ['included relatively', seen({ config: ['include "sshd_config.d/*.conf"'] }), undefined],
     ['not included', seen({ config: [`#${INCLUDE}`] }), 'update /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf'],
@@ -66,7 +66,7 @@ describe('planning', () => {
       seen({ config: ['Port 2222', 'AllowUsers ada', 'PermitRootLogin yes', INCLUDE] }),
       'update /etc/ssh/sshd_config sets PermitRootLogin before it includes /etc/ssh/sshd_config.d/*.conf',
     ],
-    ['never kept', seen({ unkept: true }), 'update settings were loaded and confirmed, but not kept for the next boot'],
+    ['never kept', seen({ unkept: true }), 'update settings confirmed but not saved for the next boot'],
   ])('%s', (_, state, expected) => {
     const verdict = sshd.kind.plan(spec, state, world)
     expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)

@@ -75,6 +75,6 @@ describe('a command', () => {
   })
 
   it('needs a condition', () => {
-    expect(() => command({ name: 'x', run: 'true' })).toThrow('it would run in every run')
+    expect(() => command({ name: 'x', run: 'true' })).toThrow('the command would run every time')
   })
 })
