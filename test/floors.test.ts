@@ -43,6 +43,7 @@ const only: Readonly<Record<string, readonly string[]>> = {
     'src/cli/',
     'src/role/discover.ts',
     'src/role/files.ts',
+    'src/role/kinds.ts',
     'src/site/read.ts',
     'src/host/',
     'src/keystore/',

@@ -5,6 +5,7 @@ import { distinctProblems, Problem, Problems } from '../problem.ts'
 import { type Bindings, bindRoles } from '../role/bind.ts'
 import { findRoles, loadRoles } from '../role/discover.ts'
 import { drainsOf } from '../role/drains.ts'
+import { loadKinds } from '../role/kinds.ts'
 import { buildSite } from '../site/build.ts'
 import { matchPattern } from '../site/inventory/pattern.ts'
 import { readProject } from '../site/read.ts'
@@ -75,6 +76,7 @@ export const understand = async ({ root, inventory, playbooks, env }: Given): Pr
   })
   const files = findRoles(root)
   const site = buildSite(raw, { knownRoles: [...files.keys()] })
+  await loadKinds(root)
   const bindings = bindRoles(site, await loadRoles(files, rolesOf(site)))
   return { site, bindings, warnings: distinctProblems([...site.warnings, ...bindings.warnings]) }
 }

@@ -10,7 +10,11 @@ export type OrphanPolicy =
 /** By kind. A host's record names kinds whose roles are gone, so that they are looked up by name. */
 const policies = new Map<string, OrphanPolicy>()
 
-export const registerOrphanPolicy = (kind: string, policy: OrphanPolicy): unknown => policies.set(kind, policy)
+/** Stores the policy of a kind. Throws where another kind has this name: records name kinds by it alone. */
+export const registerOrphanPolicy = (kind: string, policy: OrphanPolicy): void => {
+  if (policies.has(kind)) throw new TypeError(`another kind has the name ${kind}`)
+  policies.set(kind, policy)
+}
 
 /** The policy for a record's key (`kind:identity`). */
 export const orphanPolicyOf = (key: string): OrphanPolicy => policies.get(key.slice(0, key.indexOf(':'))) ?? UNKNOWN

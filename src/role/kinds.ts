@@ -1,0 +1,32 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Problem } from '../problem.ts'
+
+/**
+ * Loads the kinds of a project: `kinds/NAME.ts` and `kinds/NAME/NAME.ts`. A run needs to know them also where no role imports them any
+ * more: hosts can have orphans of theirs. Throws a `Problem` for a kind that cannot be loaded.
+ */
+export const loadKinds = async (root: string): Promise<void> => {
+  await Promise.all(kindFiles(join(root, 'kinds')).map(loadKind))
+}
+
+const kindFiles = (directory: string): readonly string[] =>
+  !existsSync(directory)
+    ? []
+    : readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+        if (entry.isFile()) return /^[a-z][a-z0-9-]*\.(ts|js)$/.test(entry.name) ? [join(directory, entry.name)] : []
+        const inner = ['ts', 'js'].map((extension) => join(directory, entry.name, `${entry.name}.${extension}`))
+        return inner.filter((file) => existsSync(file)).slice(0, 1)
+      })
+
+const loadKind = async (path: string): Promise<void> => {
+  const where = { file: relative(process.cwd(), path) }
+  const fix = 'see docs/writing-kinds.md'
+  const exported: unknown = await import(pathToFileURL(path).href).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Problem({ class: 'input', where, what: 'kind cannot be loaded', why, fix }, { cause })
+  })
+  if (!Object.values(exported as object).some((one: unknown) => typeof one === 'function' && 'kind' in one))
+    throw new Problem({ class: 'input', where, what: 'file exports no kind', why: 'a kind is what defineKind() returns', fix })
+}

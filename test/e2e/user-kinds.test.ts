@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { LabSpec } from '../../src/lab/index.ts'
+import { filesIn } from '../unit/docs/pages.ts'
+import { inside } from './support/interrupt.ts'
+import { down, up } from './support/lab.ts'
+import { changes, referenceProject } from './support/project.ts'
+
+// The project of docs/writing-kinds.md, on one host.
+const SUBNET = '10.79.46'
+const project = referenceProject('t-kinds', SUBNET)
+const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'web-01', user: 'ops', addresses: [`${SUBNET}.11`] }] }
+const BOOT_FILE = '/etc/tmpfiles.d/provision.shop.conf'
+const NOTE = `import { defineRole, file, z } from 'provision'
+export default defineRole({ name: 'note', summary: 'one file', options: z.strictObject({}), resources: () => [file({ path: '/srv/note', content: '' })] })
+`
+
+const play = (...roles: readonly string[]): void => project.write('playbooks/kinds.yaml', `- hosts: all\n  roles: [${roles.join(', ')}]\n`)
+const run = (...words: readonly string[]) => project.json('run', '-i', 'inventory/kinds.yaml', 'playbooks/kinds.yaml', ...words)
+const onHost = async (script: string): Promise<string> => (await inside(spec, 'web-01', script)).trim()
+
+beforeAll(async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/writing-kinds.md'), 'utf8')
+  for (const [path, text] of Object.entries(filesIn(page))) project.write(path, text)
+  project.write('roles/note.ts', NOTE)
+  const settings = `user: ops, key: .provision/lab/${project.lab}/id_ed25519, known_hosts: known_hosts, host_keys: accept-new`
+  project.write(
+    'inventory/kinds.yaml',
+    `vars: { ${settings}, shop: { directories: [shop] } }\nhosts: { web-01: { address: ${SUBNET}.11 } }\n`,
+  )
+  play('note', 'shop')
+  await up(spec)
+})
+afterAll(async () => {
+  await down(spec)
+  project.remove()
+})
+
+it('plans the resource before its owner exists, and makes exactly this change', async () => {
+  const planned = run('--dry-run')
+  expect(planned.stderr).toBe('')
+  expect(planned.lines.find(({ resource }) => resource === 'runtime-directory:shop')).toMatchObject({
+    action: 'create',
+    certainty: 'dependent',
+  })
+  const made = run()
+  expect({ status: made.status, stderr: made.stderr }).toEqual({ status: 0, stderr: '' })
+  expect(changes(made.lines, 'applied')).toEqual(changes(planned.lines, 'planned'))
+  expect(await onHost(`stat -c '%F %a %U %G' /run/shop; cat ${BOOT_FILE}`)).toBe('directory 750 shop shop\nd /run/shop 750 shop shop -')
+})
+
+it('has nothing to do in a second run', () => {
+  const again = run()
+  expect(again.status).toBe(0)
+  expect(again.lines.at(-1)).toMatchObject({ type: 'summary', result: 'converged' })
+  expect(changes(again.lines, 'planned')).toEqual([])
+})
+
+it('plans what somebody changed by hand, and restores it', async () => {
+  await onHost('chmod 777 /run/shop')
+  expect(changes(run('--dry-run').lines, 'planned')).toEqual(['web-01 update runtime-directory:shop'])
+  expect(run().status).toBe(0)
+  expect(await onHost('stat -c %a /run/shop')).toBe('750')
+})
+
+it('deletes the orphan when the role and the last import of the kind are gone', async () => {
+  play('note')
+  const withheld = run()
+  expect(withheld.status).toBe(0)
+  expect(await onHost(`cat ${BOOT_FILE}`)).toContain('/run/shop')
+  const pruned = run('--prune')
+  expect(pruned.status).toBe(0)
+  expect(changes(pruned.lines, 'applied')).toContain('web-01 delete runtime-directory:shop')
+  expect(await onHost(`ls ${BOOT_FILE} 2>/dev/null || echo gone`)).toBe('gone')
+  expect(run('--prune').lines.at(-1)).toMatchObject({ result: 'converged' })
+})

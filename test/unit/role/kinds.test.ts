@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest'
+import { problemsIn } from '../../../src/problem.ts'
+import { orphanPolicyOf } from '../../../src/resource/kind/orphan-policy.ts'
+import { loadKinds } from '../../../src/role/kinds.ts'
+import { project } from '../site/project.ts'
+
+const kind = (name: string): string => `import { defineKind, z } from 'provision/kind'
+export const made = defineKind({ name: '${name}', schema: z.string(), id: (name) => name, observe: () => ({ script: '', parse: () => new Map() }),
+  plan: () => undefined, *apply() {}, orphan: { keep: 'because of ${name}' } })
+`
+const problemOf = (root: string) =>
+  loadKinds(root).then(
+    () => [],
+    (error: unknown) =>
+      (problemsIn(error) ?? [error]).map((one) => ({ what: (one as Error & { what: string }).what, why: (one as { why?: string }).why })),
+  )
+
+it('loads kinds/NAME.ts and kinds/NAME/NAME.ts, so that the policy for their orphans is known', async () => {
+  await loadKinds(project({ 'kinds/alone.ts': kind('alone'), 'kinds/folder/folder.ts': kind('folder'), 'kinds/folder/plan.ts': 'throw 1' }))
+  expect(orphanPolicyOf('alone:x')).toEqual({ keep: 'because of alone' })
+  expect(orphanPolicyOf('folder:x')).toEqual({ keep: 'because of folder' })
+})
+
+it('accepts a project without kinds', async () => {
+  expect(await problemOf(project({}))).toEqual([])
+})
+
+it.each([
+  ['that throws', "throw new Error('broken')", { what: 'kind cannot be loaded', why: 'broken' }],
+  ['without a kind', 'export const one = 1', { what: 'file exports no kind', why: 'a kind is what defineKind() returns' }],
+  [
+    'with the name of another kind',
+    `${kind('taken')}${kind('taken').replace(/^.*\n/, '').replace('made', 'again')}`,
+    {
+      what: 'kind cannot be loaded',
+      why: 'another kind has the name taken',
+    },
+  ],
+])('reports a file %s', async (_, text, problem) => {
+  expect(await problemOf(project({ 'kinds/wrong.ts': text }))).toEqual([problem])
+})
