@@ -49,7 +49,7 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
         if (!(error instanceof Problem)) throw error
         return { code: 255, stdout: Buffer.alloc(0), stderr: [error.what, error.why ?? []].flat().join(': ') }
       })
-    case 'tell':
+    case 'notice':
       listen({ type: step.warn === true ? 'warning' : 'note', host: session.host, what: step.what })
       return { code: 0, stdout: Buffer.alloc(0), stderr: '' }
     case 'identity': {

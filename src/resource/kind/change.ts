@@ -1,27 +1,27 @@
-/** What a plan will do to one resource. */
+/** The action of a change, as plans and JSON print it. */
 export type Action = 'create' | 'update' | 'delete' | 'run'
 
-/** How sure a change is: `exact` to the byte, `depends` on another change of this run, `opaque` to us. */
+/** How certain a change is. `exact`: all it needs was observed. `dependent`: it needs another change of this run. `opaque`: its effect is unknown. */
 export type Certainty = 'exact' | 'dependent' | 'opaque'
 
-/** One setting that differs. Both sides may be shown to anybody: secrets are masked before they come here. */
+/** A setting that differs. Plans print both values, so neither may contain a secret. */
 export interface Difference {
   readonly key: string
   readonly from?: string
   readonly to?: string
 }
 
-/** What `plan` found between what is seen and what is wanted. */
+/** The change that brings a resource from its state to its spec. */
 export interface Change {
   readonly action: Action
   readonly certainty: Certainty
-  /** Why, in a few words: `not installed`, `content differs`, `runs with an older /etc/nginx/nginx.conf`. */
+  /** A few words for the plan: `missing`, `content differs`, `runs with an older /etc/nginx/nginx.conf`. */
   readonly reason: string
   readonly differences: readonly Difference[]
-  /** A debt of safety, which any run pays, whatever roles it was asked for. */
+  /** Every run makes this change, also with `--role` for another role: without it the host is at risk. */
   readonly debt?: true
-  /** What lies on the host is right and has not taken effect, as a run that was cut leaves it: any run says so, one of its own role ends it. */
+  /** The files are as declared and not in effect yet, because a run was interrupted. Every run reports this; a run of the role completes it. */
   readonly unfinished?: true
-  /** Until when what is there will do: where the controller's part of the change fails, the change is put off to the next run. */
+  /** The present state is valid until then. If the controller's part of the change fails, the change is deferred to the next run. */
   readonly deferrableUntil?: Date
 }

@@ -2,28 +2,28 @@ import { createHash } from 'node:crypto'
 import { isSecret, MASK, type Secret } from '../../secret/secret.ts'
 
 /**
- * A value that may only be made in this run: a thumbprint, a certificate authority's certificate.
- * `get` gives it once it exists; before that, plans show `‹made in this run›` and never guess.
+ * A value that is made in this run: a thumbprint, the certificate of an authority. `get` returns it once it exists. Until then plans show
+ * `‹made in this run›`.
  */
 export interface Later {
   readonly later: string
   get(): string | undefined
-  /** What is known of it until then, where it will only be longer. */
+  /** Returns the beginning that is known already. */
   soFar?(): string
 }
 
 export const MADE_IN_THIS_RUN = '‹made in this run›'
 
-/** What a text is made of. */
+/** A part of a text. */
 export type TextPart = string | Secret | Later
 
-/** The text of a file, with its secrets and its values that are not known yet still apart from the rest. */
+/** A text, with its secrets and later values as separate parts. */
 export interface Text {
   readonly type: 'text'
   readonly parts: readonly TextPart[]
 }
 
-/** Bytes that lie in the user's project; they are opened when they are sent, never held in a plan. */
+/** A file of the user's project. It is opened when it is sent; plans hold only its digest. */
 export interface LocalFile {
   readonly type: 'local'
   readonly path: string
@@ -36,10 +36,10 @@ export type Content = Text | LocalFile
 
 const isLater = (part: TextPart): part is Later => typeof part === 'object' && 'later' in part
 
-/** The values of a content that may only be made in this run. */
+/** Returns the later values of a content. */
 export const latersIn = (content: Content | undefined): readonly Later[] => (content?.type === 'text' ? content.parts.filter(isLater) : [])
 
-/** A text that carries secrets or later values: text`password=${secret}`. */
+/** Makes a text with secrets or later values: text`password=${secret}`. */
 export const text = (strings: TemplateStringsArray, ...values: readonly (TextPart | Text | number)[]): Text => ({
   type: 'text',
   parts: strings.flatMap((piece, i): readonly TextPart[] => {
@@ -53,34 +53,34 @@ export const text = (strings: TemplateStringsArray, ...values: readonly (TextPar
 export const asContent = (content: string | Content): Content =>
   typeof content === 'string' ? { type: 'text', parts: [content] } : content
 
-/** Whether all of it is known now; if not, its digest cannot be foretold. */
+/** Returns whether all later values exist. */
 export const isKnown = (content: Content): boolean =>
   content.type === 'local' || content.parts.every((part) => !isLater(part) || part.get() !== undefined)
 
 export const hasSecret = (content: Content): boolean => content.type === 'text' && content.parts.some(isSecret)
 
-/** The bytes to send; throws when a later value has not been made. */
+/** Returns the bytes. Throws if a later value does not exist yet. */
 export const bytesOf = (content: Content): Uint8Array => {
   if (content.type === 'local') return content.open()
   return Buffer.from(content.parts.map(reveal).join(''))
 }
 
-/** SHA-256 as it stands everywhere in ours: hexadecimal, as `sha256sum` prints it. */
+/** Returns the SHA-256, hexadecimal, as `sha256sum` prints it. */
 export const sha256Hex = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** Digest of the bytes, hexadecimal; undefined while a later value is missing. */
+/** Returns the SHA-256 of the bytes, hexadecimal; undefined while a later value is missing. */
 export const sha256Of = (content: Content): string | undefined => {
   if (content.type === 'local') return content.sha256
   return isKnown(content) ? sha256Hex(bytesOf(content)) : undefined
 }
 
-/** The text as a person may see it: secrets masked, missing values named; undefined for bytes that are no text. */
+/** Returns the text for a plan: secrets masked, missing values as `‹made in this run›`. Undefined for binary data. */
 export const shownText = (content: Content): string | undefined => {
   const shown = content.type === 'text' ? content.parts.map(show).join('') : asText(content.open())
   return shown
 }
 
-/** Bytes as text, or undefined where they are binary. */
+/** Returns bytes as text, or undefined for binary data. */
 export const asText = (bytes: Uint8Array): string | undefined => {
   try {
     const decoded = new TextDecoder('utf-8', { fatal: true }).decode(bytes)

@@ -2,23 +2,24 @@ import type { Change } from './change.ts'
 import { type Answer, HostRefusal, lastLines } from './step.ts'
 import { UNSAFE } from './walk.ts'
 
-/** What lies at a path: its type as `find -printf %y` names it (`f` file, `d` directory, `l` link), or nothing. */
+/** An inode: type as `find -printf %y` prints it (`f` file, `d` directory, `l` link), octal mode, owner and group by name. */
 export interface Inode {
   readonly type: string
   readonly mode: string
   readonly owner: string
   readonly group: string
-  /** Where a symbolic link points. */
+  /** Target of a symbolic link; otherwise empty. */
   readonly target: string
 }
 
+/** The state of a path where nothing is. */
 export const ABSENT = 'absent'
 export type InodeState = Inode | typeof ABSENT
 
-/** Paths a command line takes at once: far below the kernel's limit of 2 MB for all arguments (execve(2)). */
+/** Paths in one command line, far below the kernel's limit of 2 MB for all arguments (execve(2)). */
 export const PATHS_AT_ONCE = 1000
 
-/** Reads records of inodes, from `position` in NUL-separated fields; stops at the first word that is not its own. */
+/** Reads records of inodes from NUL-separated fields into `seen`. Returns the position of the first field that is not one. */
 export const readInodes = (fields: readonly string[], seen: Map<string, InodeState>, position = 0): number => {
   let i = position
   for (;;) {
@@ -33,13 +34,13 @@ export const readInodes = (fields: readonly string[], seen: Map<string, InodeSta
   }
 }
 
-/** Types in words, for reasons and errors. */
+/** Returns a type in words, for reasons and errors: `a directory`. */
 export const typeName = (type: string): string => ({ f: 'a file', d: 'a directory', l: 'a symbolic link' })[type] ?? 'a special file'
 
-/** Stands for what lies behind something that another account controls: root did not go there. */
+/** Type of a path that was not observed, because another account controls a directory above it. */
 const UNREACHED = 'unreached'
 
-/** An inode that was not looked at because of what is at `place`; `why` is how the sentence about that goes on. */
+/** Returns the inode of a path that was not observed because of `place`. `why` continues the sentence that begins with `place`. */
 export const unreached = (place: string, owner: string, why: string): Inode => ({
   type: UNREACHED,
   mode: why,
@@ -48,36 +49,35 @@ export const unreached = (place: string, owner: string, why: string): Inode => (
   target: place,
 })
 
-/** Why root did not go to a path, with the place that stopped it and its owner; undefined for what could be looked at. */
+/** Returns why a path was not observed: the place, the reason and its owner. Undefined for an observed path. */
 export const reasonUnreached = (seen: InodeState): string | undefined =>
   seen !== ABSENT && seen.type === UNREACHED
     ? `${seen.target} ${seen.mode}${seen.owner === '' ? '' : ` (owner: ${seen.owner})`}`
     : undefined
 
-/** The verdict on such a path: the change is planned, so that it is seen, and then refused. */
+/** Returns the change for a path that was not observed, or undefined. The plan shows it, and `refuseUnreached` refuses it. */
 export const planUnreached = (seen: InodeState): Change | undefined => {
   const reason = reasonUnreached(seen)
   return reason === undefined ? undefined : { action: 'update', certainty: 'exact', reason, differences: [] }
 }
 
-/** Ends a change of something that could not be reached. */
+/** Throws a `HostRefusal` for a path that was not observed. */
 export const refuseUnreached = (id: string, seen: InodeState, done: readonly string[] = []): void => {
   const reason = reasonUnreached(seen)
   if (reason !== undefined) throw new HostRefusal(`${id} is not touched`, reason, FIX_UNSAFE, { done, culprit: id })
 }
 
-/** Ends a change whose program refused a path because another account could replace a part of it. */
+/** Throws a `HostRefusal` if a program refused a path that another account could replace (exit status `UNSAFE`). */
 export const refuseUnsafe = ({ code, stderr }: Answer, what: string, done: readonly string[] = []): void => {
   if (code === UNSAFE) throw new HostRefusal(what, lastLines(stderr), FIX_UNSAFE, { done })
 }
 
-/** How to make a place safe for root. */
+/** The `fix` for a path that root does not use. */
 export const FIX_UNSAFE =
   'declare it where only root can write: root owns every directory above it, and none of them is a link of another account'
 
-/** The verdict on a path at which nothing shall be. */
-export const planAbsent = (seen: InodeState, packagesComing: boolean): Change | undefined => {
-  if (seen !== ABSENT) return { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
-  // A package that is about to be installed may bring it.
-  return packagesComing ? { action: 'delete', certainty: 'dependent', reason: 'a package may bring it', differences: [] } : undefined
+/** Returns the change for a path that is declared absent. */
+export const planAbsent = (state: InodeState, packagesPending: boolean): Change | undefined => {
+  if (state !== ABSENT) return { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
+  return packagesPending ? { action: 'delete', certainty: 'dependent', reason: 'a package may bring it', differences: [] } : undefined
 }

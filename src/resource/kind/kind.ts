@@ -9,126 +9,131 @@ import type { HostRefusal, Steps } from './step.ts'
 export type { Action, Certainty, Change, Difference } from './change.ts'
 export type { KindQuery } from './queries.ts'
 
-/** What `plan` may know beside the two states. */
+/** What `plan` may use beside spec and state. */
 export interface PlanContext {
   readonly now: Date
-  /** A package that the same role declared earlier is going to be installed in this run. */
+  /** The same role installs a package earlier in this run: it may bring accounts, directories and units. */
   readonly packagesPending: boolean
-  /** Whether this run plans an earlier change of the resource with this key (`kind:identity`) on this host. */
+  /** Returns whether an earlier resource with this key (`kind:identity`) changes on this host in this run. */
   changes(key: string): boolean
-  /** Paths of what is left over and deleted earlier in this run on this host. */
+  /** Paths of orphans that this run deletes earlier on this host. */
   readonly deleted?: ReadonlySet<string>
-  /** What each host that has this same resource, and was reached, said of it: for plans over several hosts (a cluster, a moving primary). */
+  /** Returns the state of this resource on each reachable host that has it, for plans over several hosts: a cluster, a switch-over. */
   members(): ReadonlyMap<string, unknown>
-  /** Hosts of which it was said that rows which only they have may be lost. */
+  /** Hosts whose unreplicated rows may be discarded (`--allow-data-loss`). */
   readonly allowDataLoss?: ReadonlySet<string>
 }
 
-/** One resource that is to be changed: what is wanted, what was seen, what was planned. */
+/** A resource to change. `state` was observed before the first write of the batch. */
 export interface Work<Spec, Seen> {
   readonly id: string
   readonly spec: Spec
   readonly state: Seen
   readonly change: Change
-  /** What each host that has this same resource, and was reached, last said of it. */
+  /** Returns the newest state of this resource on each reachable host that has it. */
   members?(): ReadonlyMap<string, unknown>
-  /** Hosts of which it was said that rows which only they have may be lost. */
+  /** Hosts whose unreplicated rows may be discarded (`--allow-data-loss`). */
   readonly allowDataLoss?: ReadonlySet<string>
 }
 
-/** A file that belongs to a resource, and how much of its content can be foretold. */
+/** A file of a resource, for the host's record and for services that load it. */
 export interface ManagedFile {
   readonly path: string
-  /** Hexadecimal; `absent`: shall not exist; `later`: not known before the run has made it; `disk`: whatever the host made there itself. */
+  /** Hexadecimal SHA-256. `absent`: declared absent. `later`: made in this run. `disk`: made by the host itself. */
   readonly sha256: string
 }
 
-/** Two texts to be compared by a person: all secrets are masked in them. */
+/** Texts before and after a change. Plans print them, so they must not contain a secret. */
 export interface DiffTexts {
-  /** What they are of, where that is only a part of the resource. */
+  /** Name of the part, if they show only a part of the resource. */
   readonly name?: string
   readonly before: string
   readonly after: string
 }
 
-/** What is shown of a change; `more` are further texts of the same resource; `full` is the same word for word, for whoever asks for all of it. */
+/** The diff of a change. `more`: further texts of the same resource. `full`: the complete texts for `--verbose` and saved plans, where these are shortened. */
 export interface ShownDiff extends DiffTexts {
   readonly more?: readonly DiffTexts[]
   readonly full?: DiffTexts
 }
 
-/** Who signed something that a host has. */
+/** The authority that signed a certificate on a host. */
 export interface Signature {
   readonly authority: Authority
-  /** The name of the signing generation, as the certificate has it. */
+  /** Name of the signing generation, from the certificate. */
   readonly issuer: string
   readonly path: string
 }
 
 /**
- * How to observe all resources of one sort on a host in one go, plan each of them purely, and apply those that differ.
- * A kind cannot open a connection: it only says what to ask and how to read the answer.
+ * The type of a resource. It observes all resources of the kind on a host in one request, plans each of them purely, and applies the
+ * changes. A kind opens no connection and does no I/O: it returns queries and steps, and the engine executes them.
  */
 export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
+  /** Name in keys, plans and records, such as `file`. */
   readonly name: string
+  /** Checks the options of a role, and turns them into a spec. */
   readonly schema: z.ZodType<Spec, Input>
-  /** Unique among the resources of this kind on a host, and stable between runs. */
+  /** Returns the identity: unique among the resources of the kind on a host, and the same in every run. */
   id(spec: Spec): string
+  /** Returns one query for all resources. The number of processes it starts must not grow with them. */
   observe(specs: readonly Spec[]): KindQuery<State>
-  plan(want: Spec, seen: State, world: PlanContext): Change | undefined
-  /** What a person should know in every plan beside what is to be changed: rules of others that defeat ours, what the run will refuse. */
-  notices?(spec: Spec, seen: State, world: PlanContext): readonly string[]
-  /** What cannot be, as the hosts are: the run, dry or not, ends before anything is changed on any of them. */
-  forbids?(spec: Spec, seen: State, world: PlanContext): HostRefusal | undefined
-  /** Applies adjacent changes of one kind together, in their order. */
+  /** Returns the change, or undefined if the resource is as declared. Pure: dry run, run and proof call it with the same result. */
+  plan(spec: Spec, state: State, context: PlanContext): Change | undefined
+  /** Returns sentences for every plan, changed or not: rules of others that defeat ours, a change that the run will refuse. */
+  notices?(spec: Spec, state: State, context: PlanContext): readonly string[]
+  /** Returns a reason to end the run, or the dry run, before any host is changed. */
+  forbids?(spec: Spec, state: State, context: PlanContext): HostRefusal | undefined
+  /** Returns the steps for adjacent changes of the kind, in their order. */
   apply(work: readonly Work<Spec, State>[]): Steps
   /**
-   * Puts back what `apply` replaced, where the host still has it: asked for what was applied to a host that then was not well.
-   * Adjacent ones together, in the order in which they were applied.
+   * Returns the steps that restore what `apply` replaced, for a host that failed its health check in a rolling update. It receives adjacent
+   * changes in the order in which they were applied.
    */
   revert?(work: readonly Work<Spec, State>[]): Steps
-  /** The texts that will be replaced, for diffs: asked only for resources that differ. */
+  /** Returns a query for the present texts of resources that differ, for diffs; by identity. */
   before?(work: readonly Work<Spec, State>[]): Query<ReadonlyMap<string, Uint8Array>>
-  /** The old and the new text as a person may see them; undefined where there is nothing to show. */
+  /** Returns both texts with secrets masked, or undefined if there is nothing to show. */
   diff?(work: Work<Spec, State>, before: Uint8Array | undefined): ShownDiff | undefined
   /**
-   * In which order hosts that have this same resource change it, each only when those before it have: for members of a cluster, of
-   * which one at a time may be away. It orders those of one play; plays come one after the other anyway.
+   * Returns the order in which the hosts of a play change the resource they share. Each host waits for those before it: members of a
+   * cluster restart one at a time.
    */
   sequence?(spec: Spec, members: ReadonlyMap<string, State>): readonly string[]
-  /** What it installs can change what later resources of its role find (packages). */
+  /** Creating the resource can bring what later resources of the role need, as a package does (`PlanContext.packagesPending`). */
   readonly affectsLater?: true
-  /** What happens to a resource that no role declares any more; without, it stays. Shipped kinds have to say. */
+  /** What a run with `--prune` does with a resource that no role declares any more. Default: keep it. Required of shipped kinds. */
   readonly orphan?: OrphanPolicy
-  /** What is recorded of a resource beside its identity, where that is not its files. */
+  /** Returns words for the host's record beside the identity, for a kind without `files`. */
   recorded?(spec: Spec): readonly string[]
-  /** Its content: values that are made in a run can be part of it. */
+  /** Returns the content, which can have values that are made in this run. */
   content?(spec: Spec): Content | undefined
-  /** The site's authority that signed what lies there, and by which name of its own. */
+  /** Returns the site's authority that signed the certificate on the host. */
   signer?(spec: Spec, state: State, now: Date): Signature | undefined
-  /** A record of provision itself, not a wish of anybody: plans show it on demand only. */
+  /** A record of provision itself, declared by no role. Plans show it with `--verbose` only. */
   readonly bookkeeping?: true
-  /** The files that a resource consists of: for the host's record of what we own, and for services that load them. */
+  /** Returns the files of a resource, for the host's record and for services that load them. */
   files?(spec: Spec): readonly ManagedFile[]
 }
 
-/** A kind whose types are no longer known: what the engine works with. */
+/** Any kind: the type that the engine works with. */
 // biome-ignore lint/suspicious/noExplicitAny: a kind's own types meet only within the kind
 export type AnyKind = Kind<any, any, any>
 
-/** One thing that shall be so on a host. */
+/** What a role declares: a kind, and a spec that its schema has checked. */
 export interface Resource<Spec = unknown> {
   readonly kind: AnyKind
   readonly id: string
   readonly spec: Spec
 }
 
-/** `kind:identity`, the name of a resource everywhere. */
+/** Returns `kind:identity`, the name of a resource in plans, JSON and records. */
 export const keyOf = ({ kind, id }: { kind: { name: string }; id: string }): string => `${kind.name}:${id}`
 
 /**
- * Turns a kind into the function that role authors call: `file({ path: '/etc/motd', content: '…' })`.
- * The options are checked by the kind's schema; a wrong one throws zod's error, which discovery turns into a `Problem`.
+ * Returns the function that roles call: `file({ path: '/etc/motd', content: '…' })`. It checks the options by the schema of the kind and
+ * throws zod's error, which becomes a `Problem` of the role.
+ * @throws TypeError if another kind has the same name
  */
 export const defineKind = <Input, Spec, Seen>(
   kind: Kind<Input, Spec, Seen>,

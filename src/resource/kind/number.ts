@@ -1,8 +1,8 @@
 import { HostRefusal } from './step.ts'
 
-/** A whole number that a host said. Throws `Refused` at anything else, for nothing may be decided by it. */
-export const wholeNumber = (said: string, what: string): number => {
-  const word = said.trim()
+/** Returns a whole number in the output of a host. Throws a `HostRefusal` for anything else; `what` names the value. */
+export const wholeNumber = (output: string, what: string): number => {
+  const word = output.trim()
   if (/^-?\d+$/.test(word)) return Number(word)
   throw new HostRefusal(`${what} cannot be told`, `the host said ${JSON.stringify(word.slice(0, 80))}, which is no number`)
 }

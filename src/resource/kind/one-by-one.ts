@@ -3,18 +3,18 @@ import { refuseUnsafe } from './inode.ts'
 import type { Work } from './kind.ts'
 import { type Answer, HostRefusal, lastLines, type Steps } from './step.ts'
 
-/** What a batch does for one resource: a few lines of `sh` that run under `set -e`. */
+/** Returns the script for one resource. It runs with `set -e`. */
 type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
 
-/** Identities of those that the host said were done (`done`, NUL, identity, NUL). */
+/** Returns the identities that the host reported as changed (`done`, NUL, identity, NUL). */
 export const doneOf = (work: readonly { readonly id: string }[], { stdout }: Answer): readonly string[] => {
   const said = stdout.toString().split('\0')
   return work.map(({ id }) => id).filter((id) => said.some((field, i) => field.endsWith('done') && said[i + 1] === id))
 }
 
 /**
- * Applies a batch in one request, one resource after the other. The host says which were done, so that a refusal of the
- * third does not make the first two look failed.
+ * Runs one script per resource, in their order, in one request. It ends at the first that fails, with a `HostRefusal` for this resource;
+ * the resources before it count as changed.
  */
 export const inTurn = function* <Spec, Seen>(
   work: readonly Work<Spec, Seen>[],

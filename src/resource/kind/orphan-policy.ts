@@ -1,13 +1,13 @@
-/** What happens to a resource that no role declares any more, in a run that deletes orphans. */
+/** What a run with `--prune` does with a resource that no role declares any more. */
 export type OrphanPolicy =
-  /** It is deleted where it is exactly as it was left. `note`: what that does not undo. `stops`: it is a unit, and stopped before. */
+  /** Delete it if it is as provision left it and belongs to no package. `note`: an effect that remains. `stops`: stop the unit before. */
   | { readonly delete: 'file' | 'link' | 'directory'; readonly note?: string; readonly stops?: true }
-  /** It is never deleted: why, and what to declare instead. `goesWith`: the path whose deletion takes it along. */
+  /** Keep it, for this reason; it says what to declare instead. `goesWith`: the path whose deletion deletes it too. */
   | { readonly keep: string; readonly goesWith?: (id: string) => string }
-  /** It left nothing on the host that could be told from the work of others. */
+  /** Forget it: nothing on the host can be told from the work of others. */
   | { readonly forget: true }
 
-/** By kind. A host's record names kinds whose roles are gone, so that they are looked up by name. */
+// By name of the kind: a host's record can have resources of roles that are gone.
 const policies = new Map<string, OrphanPolicy>()
 
 /** Stores the policy of a kind. Throws where another kind has this name: records name kinds by it alone. */
@@ -16,7 +16,7 @@ export const registerOrphanPolicy = (kind: string, policy: OrphanPolicy): void =
   policies.set(kind, policy)
 }
 
-/** The policy for a record's key (`kind:identity`). */
+/** Returns the policy for the key of a record (`kind:identity`). */
 export const orphanPolicyOf = (key: string): OrphanPolicy => policies.get(key.slice(0, key.indexOf(':'))) ?? UNKNOWN
 
 const UNKNOWN: OrphanPolicy = { keep: 'this kind of resource is never deleted automatically' }

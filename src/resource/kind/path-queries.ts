@@ -7,7 +7,7 @@ import { READ_AT_MOST, READ_OTHERS } from './walk-read.ts'
 
 type PathAsks = Pick<Required<SharedQueries>, 'inodes' | 'guarded' | 'trees' | 'digests' | 'sizes' | 'texts' | 'patterns'>
 
-/** What is asked of paths: three fragments, to be run in this order by one shell. */
+/** Queries about paths: three scripts that one shell runs in this order. */
 export interface PathQueries {
   readonly inodes: Query<Pick<Answers, 'inodes' | 'changed' | 'trees'>>
   readonly digests: Query<Answers['digests']>
@@ -15,9 +15,9 @@ export interface PathQueries {
 }
 
 /**
- * Asks about paths by name, where root alone can replace what lies there: that is one program for each sort of question. The same `find`
- * looks at the directories above them; for paths below one that is a link, or that another account may write to, a reader that trusts no
- * name is started instead.
+ * Returns the queries for all paths: one program per question. They use paths by name only where root alone can replace what is there.
+ * The same `find` observes the directories above; below a link, or a directory that another account can write to, a reader that trusts no
+ * name replaces the program.
  */
 export const pathQueries = (asked: PathAsks): PathQueries => ({
   inodes: askInodes(asked),
@@ -41,10 +41,10 @@ const askInodes = (asked: PathAsks): PathQueries['inodes'] => {
   }
 }
 
-/** A path that was there, and then was not when `find` looked: somebody is moving it, or a directory above it. */
+/** The state of a path that existed before `find` and not during it: somebody moves it, or a directory above it. */
 const moved = (path: string): InodeState => unreached(path, '', 'was moved while it was looked at')
 
-/** One `find` for what is there, and before and after it a builtin for what is not. Words with slashes before them are only watched. */
+/** One `find` for existing paths, and a builtin before and after it for absent ones. Arguments that begin with several slashes are only watched. */
 const inodeScript = (round: number, paths: readonly string[], watched: readonly string[], trees: readonly string[]): string => `
 set -- ${paths.map(quote).join(' ')}
 ${SAY_ABSENT}
@@ -55,10 +55,10 @@ ${SAY_ABSENT}
 ! theirs "$@" || ${reader('held', '')}
 `
 
-/** Names the paths at which nothing is. */
+/** Prints the paths where nothing is. */
 const SAY_ABSENT = String.raw`for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\0%s\0' "$p"; done`
 
-/** Whether some of these paths lie where root is not alone, by the lists that `find` wrote. Builtins only. */
+/** The function `theirs` tells whether a path is below a place where root is not alone, by the lists of `find`. Builtins only. */
 const THEIRS = `theirs() {
   for list in "$T"/others.*; do
     [ -s "$list" ] || continue
@@ -67,17 +67,17 @@ const THEIRS = `theirs() {
   return 1
 }`
 
-/** For `find`: nobody but root can replace what lies there, or write to it. */
+/** Test of `find`: nobody but root can replace it or write to it. */
 export const OURS = '-uid 0 ! -type l ! -perm /022'
 
-/** The same of what may be a link to something beside it; what it leads to is watched for itself. */
+/** The same for a path that may be a link to something beside it. Its target is watched too. */
 const OURS_BESIDE = `-uid 0 \\( ! -type l -o ! -lname '/*' ! -lname '*..*' \\)`
 
 const notOurs = (round: number): string => `-fprintf "$T/others.${round}" '%p\\n'`
 
 /**
- * What has to be root's alone, so that paths may be read by their names: each directory above them, and each file whose content is read.
- * Of a tree that a link leads to, also the directory it leads to.
+ * Returns the paths that root alone must control, so that paths can be read by name: each directory above, each file whose content is
+ * read, and the directory that the link of a tree leads to.
  */
 const watchedOf = ({ inodes, trees, digests, texts }: PathAsks): readonly string[] => {
   const links = new Set(trees)
@@ -87,7 +87,7 @@ const watchedOf = ({ inodes, trees, digests, texts }: PathAsks): readonly string
   return [...new Set([...plain, ...trees.flatMap((tree) => [`//${tree}`, `/${tree}/.`])])]
 }
 
-/** The directories above a path, without the root itself. */
+/** Returns the directories above a path, without `/`. */
 export const directoriesAbove = (path: string): readonly string[] => {
   const parent = parentOf(path)
   return parent === '/' ? [] : [...directoriesAbove(parent), parent]
@@ -97,8 +97,8 @@ const guardedScript = (paths: readonly string[]): string =>
   paths.length === 0 ? '' : `set -- ${paths.map(quote).join(' ')}; ! theirs "$@" || ${reader('guarded', '')}\n`
 
 /**
- * Adds trees to the words of `find`, by the directories that they lead to: builtins of the shell resolve links. What lies in them is
- * named, owners by number (names would be looked up for each); a directory of another account is named and not entered.
+ * Adds the directories of trees to the arguments of `find`; builtins of the shell resolve links. Owners are numbers, because each name
+ * would be looked up. A directory of another account is printed and not entered.
  */
 const treeScript = (trees: readonly string[]): string =>
   trees.length === 0
@@ -139,15 +139,14 @@ const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed
   return { inodes, changed, trees }
 }
 
-/** `1795454103.1234567890` in whole microseconds. */
+/** Converts `1795454103.1234567890` to whole microseconds. */
 const microseconds = (time: string): number => {
   const [, seconds = '0', fraction = '0'] = /^(\d+)\.(\d{6})/.exec(time) ?? []
   return Number(seconds) * 1e6 + Number(fraction)
 }
 
 /**
- * One `sha256sum` for up to a thousand paths. What is neither a file nor a directory is not hashed: reading a named pipe would
- * wait for ever.
+ * One `sha256sum` for up to a thousand paths. Only files and directories are passed to it: reading a named pipe would wait forever.
  */
 const askDigests = (paths: readonly string[], sizes: ReadonlyMap<string, number>): PathQueries['digests'] => ({
   script: chunks(paths, PATHS_AT_ONCE)
@@ -173,15 +172,15 @@ if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha25
   },
 })
 
-/** Only of large files: the length of a small one could be that of a password. */
+// Only if a file is large: every account can read arguments, and a short length could be that of a password.
 const sizesOf = (paths: readonly string[], sizes: ReadonlyMap<string, number>): string =>
   paths.some((path) => (sizes.get(path) ?? 0) > READ_AT_MOST)
     ? paths.map((path) => Math.max(READ_AT_MOST, sizes.get(path) ?? 0)).join(' ')
     : ''
 
 /**
- * One `grep` for all files. It puts the path before every line, so that no line passes for another's, and skips what would keep it
- * waiting. It ends with 0, 1 or 2 as all, none or some of them are there.
+ * One `grep` for all files. It prints the path before every line, so no line can be taken for one of another file, and skips devices and
+ * pipes. Its exit status is 0, 1 or 2 if all, none or some of the files exist.
  */
 const askTexts = (paths: readonly string[], patterns: readonly string[]): PathQueries['texts'] => ({
   script:

@@ -2,62 +2,65 @@ import { commandLine } from '../../shell/quote.ts'
 import type { ShellText } from '../../shell/script.ts'
 import { ABSENT, type InodeState } from './inode.ts'
 
-/** What several kinds ask of a host in the same words. It is asked once for all of them, so that a kind more costs no process more. */
+/** Questions that several kinds share. The host answers them once for all kinds, so another kind starts no further process. */
 export interface SharedQueries {
-  /** Paths: what lies there, and when that last changed. */
+  /** Paths: type, mode, owner, group and link target, or absent; and the time of the last change. */
   readonly inodes?: readonly string[]
-  /** Directories of ours, or links of ours to one beside them (`current` → `releases/NAME`): what root has in them, however deep. */
+  /** Directories of root, or links of root to a directory beside them (`current` → `releases/NAME`): all entries below. */
   readonly trees?: readonly string[]
-  /** Paths: the SHA-256 of those that are regular files. */
+  /** Paths: SHA-256 of each regular file. Read before `texts`, so a write that checks the digest also covers the text. */
   readonly digests?: readonly string[]
-  /** Bytes that are expected at paths of `digests`, where that is more than a megabyte: more is never read of what another account made. */
+  /** Expected length, in bytes, of files in `digests` over 1 MiB. Of a file that another account may have made, no more is read. */
   readonly sizes?: ReadonlyMap<string, number>
-  /** Paths: the lines of those that are regular files. Small ones of our own. */
+  /** Paths: lines of each regular file. For small files. */
   readonly texts?: readonly string[]
-  /** The same for every path that fits a pattern, in which `*` stands for anything but a slash. */
+  /** Lines of every file that matches a pattern; `*` matches anything but a slash. */
   readonly patterns?: readonly string[]
-  /** Of `inodes`: paths that are only worked with where root alone can replace them. Others count as not reached. */
+  /** Paths of `inodes` that may be used only where root alone can replace them. `planUnreached` refuses the others. */
   readonly guarded?: readonly string[]
-  /** systemd units: their properties. */
+  /** systemd units: LoadState, ActiveState and other properties. */
   readonly units?: readonly string[]
 }
 
-/** What the host said to all that was asked. What it was silent about is missing, and silence is never absence. */
+/** Answers of a host to the shared queries. A path or unit that the host did not report is missing: that does not mean absent. */
 export interface Answers {
   readonly inodes: ReadonlyMap<string, InodeState>
-  /** By directory, by path within it (the directory itself is the empty path); one that is not there is missing. */
+  /** By directory, then by path within it; the empty path is the directory. A directory that does not exist is missing. */
   readonly trees: ReadonlyMap<string, ReadonlyMap<string, Member>>
-  /** When an inode last changed, in microseconds since 1970. */
+  /** Time of the last change of an inode (ctime), in microseconds since 1970. */
   readonly changed: ReadonlyMap<string, number>
   readonly digests: ReadonlyMap<string, string>
   readonly texts: ReadonlyMap<string, readonly string[]>
   readonly units: ReadonlyMap<string, ReadonlyMap<string, string>>
 }
 
-/** What lies in a tree: its type as `find` names it, its mode, its owner and group by number (`0:0`). */
+/** An entry of a tree: type as `find -printf %y` prints it, octal mode, and owner and group by number (`0:0`). */
 export interface Member {
   readonly type: string
   readonly mode: string
   readonly owner: string
 }
 
-/** One instrument: what it asks, and how to read the answer. */
+/** A script, and how to read its output. */
 export interface Query<T> {
   readonly script: ShellText
   read(stdout: Buffer): T
 }
 
-/** A question to a host about any number of resources: what is asked together with others, a shell fragment of its own, and how to read both. */
+/** A query for any number of resources on a host: questions shared with other kinds, a script of its own, and how to read both answers. */
 export interface KindQuery<Seen> {
-  /** What is asked together with what other kinds ask. */
+  /** Questions that the host answers once for all kinds. */
   readonly shared?: SharedQueries
-  /** POSIX sh; runs as root with an empty standard input, in `LC_ALL=C`. Its stderr is ignored. */
+  /** POSIX sh, or empty. Runs as root with an empty standard input and `LC_ALL=C`; its standard error is ignored. */
   readonly script: ShellText
-  /** By identity. A resource that the host did not speak of is missing from the map: an error, never "absent". */
-  parse(stdout: Buffer, said: Answers): ReadonlyMap<string, Seen>
+  /**
+   * Returns the states by identity. It throws, or leaves a resource out, if the answer does not tell its state: both stop the run of this
+   * host. Silence never means absent.
+   */
+  parse(stdout: Buffer, answers: Answers): ReadonlyMap<string, Seen>
 }
 
-/** The asks of all kinds as one: nothing is asked twice. */
+/** Merges the questions of all kinds, without repetitions. */
 export const mergeQueries = (asks: readonly (SharedQueries | undefined)[]): Required<SharedQueries> => {
   const all = (key: Exclude<keyof SharedQueries, 'sizes'>): readonly string[] => [...new Set(asks.flatMap((one) => one?.[key] ?? []))]
   return {
@@ -72,7 +75,7 @@ export const mergeQueries = (asks: readonly (SharedQueries | undefined)[]): Requ
   }
 }
 
-/** One `systemctl` for all units. */
+/** Returns a query for all units, by one `systemctl`. */
 export const unitQuery = (units: readonly string[]): Query<Answers['units']> => ({
   script: units.length === 0 ? '' : `systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${commandLine(...units)}`,
   read: (stdout) => {
@@ -99,7 +102,7 @@ const PROPERTIES = [
 const properties = (block: string): ReadonlyMap<string, string> =>
   new Map(block.split('\n').map((line): [string, string] => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]))
 
-/** What the host said of a path; its silence is an error. */
+/** Returns the inode at a path. Throws if the host did not report it. */
 export const inodeAt = ({ inodes }: Answers, path: string): InodeState => {
   const inode = inodes.get(path)
   if (inode === undefined) throw new Error(`the host did not speak of ${path}`)
@@ -116,7 +119,7 @@ export const NO_FILE = 'no file'
 export const digestAt = (answers: Answers, path: string): string =>
   inodeAt(answers, path) === ABSENT ? ABSENT : (answers.digests.get(path) ?? NO_FILE)
 
-/** For kinds that are nothing but an inode. */
+/** Returns the query of a kind whose state is one inode, with the path as identity. */
 export const inodeQuery = (paths: readonly string[]): KindQuery<InodeState> => ({
   shared: { inodes: paths },
   script: '',

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { isSecret, Secret } from '../../secret/secret.ts'
 
 /**
- * An option that is a secret: `password: secret()`. What the user took from the environment or from secrets.yaml stays one;
- * what was written in the clear becomes one, so that it is masked from here on.
+ * An option that is a secret: `password: secret()`. A value of the environment or of secrets.yaml is one already; a value in plain text
+ * becomes one here, and is masked from then on.
  */
 export const secret = () =>
   z

@@ -1,15 +1,15 @@
-/** Where a host keeps what each service has loaded. It lies in /run on purpose: a boot loads what lies on disk, and forgets it. */
+/** Directory of the stamps. In /run on purpose: a boot deletes it, and loads what is on the disk. */
 export const STAMPS = '/run/provision/loaded'
 
-/** What a service had loaded when its state last changed through us. */
+/** The files that a service loaded when provision last started, restarted or reloaded it. */
 export interface Stamp {
-  /** The unit's StateChangeTimestampMonotonic at that moment; any start, restart or reload by others moves it and voids the stamp. */
+  /** StateChangeTimestampMonotonic of the unit at that moment. A start, restart or reload by somebody else moves it and voids the stamp. */
   readonly at: string
   /** Digest by path, or `absent`. */
   readonly sums: ReadonlyMap<string, string>
 }
 
-/** Reads a stamp's lines: the time, then lines as `sha256sum` prints them, and `absent PATH`. A torn or foreign file is no stamp. */
+/** Reads the lines of a stamp: the time, then lines of `sha256sum`, and `absent PATH`. Returns undefined for a file that is no stamp. */
 export const readStamp = ([at, ...lines]: readonly string[]): Stamp | undefined =>
   at !== undefined && /^\d+$/.test(at) ? { at, sums: new Map(lines.flatMap(readSum)) } : undefined
 

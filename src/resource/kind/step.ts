@@ -1,58 +1,59 @@
 import type { Secret } from '../../secret/secret.ts'
 import type { ShellText } from '../../shell/script.ts'
 
-/** One privileged script and what it reads on standard input. Its output is bytes; `$T` is a directory for its temporary files, which no cut outlives. */
+/** A script for the root shell of the host. `$T` is a private directory for temporary files, deleted with the session. */
 export interface ShellStep {
   readonly do: 'shell'
   readonly script: ShellText
+  /** Standard input: the only place for a secret. */
   readonly input?: Uint8Array | Secret
-  /** Another host of the play than the one whose resource this is (plans over several hosts). */
+  /** Name of another host of the play that runs the script. Default: the host of the resource. */
   readonly on?: string
-  /** What the host is doing meanwhile, for the person who watches: `installing nginx`. Without, its resources are named. */
+  /** The activity shown during the step: `installing nginx`. Default: the resources of the batch. */
   readonly doing?: string
-  /** How long it may take, in milliseconds, where that can be longer than half an hour. */
+  /** Deadline in milliseconds. Default: 30 minutes. */
   readonly withinMs?: number
 }
 
-/** A script that is run over a connection of its own, opened for it: proof that one can still come in. */
+/** A script over a new connection: it proves that the host still accepts logins. */
 export interface ReconnectStep {
   readonly do: 'reconnect'
   readonly script: ShellText
-  /** How long to go on trying, in milliseconds. */
+  /** How long to retry, in milliseconds. */
   readonly withinMs: number
 }
 
-/** Something that only the controller's identities can do: sign, order a certificate. */
+/** A request to the identities of the controller: sign or order a certificate. */
 export interface IdentityStep {
   readonly do: 'identity'
   /** The identity's key, `acme-account:…` or `authority:…`, as the role received it. */
   readonly identity: string
-  /** A certificate signing request (PEM) and the names that the site (not the request) asks for. */
+  /** Certificate signing request (PEM). The certificate has the names of the site, not those of the request. */
   readonly request: string
   readonly names: readonly string[]
-  /** What a certificate of the site's own authority is good for, and how long. */
+  /** Usages and lifetime of a certificate by an authority of the site. */
   readonly leaf?: { readonly usages: readonly ('server' | 'client')[]; readonly lifetimeDays: number }
   readonly doing?: string
 }
 
-/** Something that a person should know of what was done, beside that it was done. */
+/** A sentence for the output of the run. The host does nothing. */
 export interface NoticeStep {
-  readonly do: 'tell'
+  readonly do: 'notice'
   readonly what: string
-  /** It is to worry about. */
+  /** Print it as a warning. */
   readonly warn?: true
 }
 
 export type Step = ShellStep | ReconnectStep | IdentityStep | NoticeStep
 
-/** A host's answer to a step; for an identity step, `stdout` is what was made (a PEM chain). */
+/** The answer to a step. For an `IdentityStep`, `stdout` is the PEM chain. */
 export interface Answer {
   readonly code: number
   readonly stdout: Buffer
   readonly stderr: string
 }
 
-/** The steps that bring some resources to their state: yields a step, receives its answer. Throws `Refused` when a host refuses. */
+/** Steps of a batch: yields a step, receives its answer. Throws a `HostRefusal` if the host refuses one. */
 export type Steps = Generator<Step, void, Answer>
 
 /** How far a batch of resources came before a host refused a step. */
@@ -63,15 +64,15 @@ export interface RefusedBatch {
   readonly culprit?: string | undefined
 }
 
-/** A host refused a step: the words to show are the host's own. */
+/** The host refused a step. `what` names the failure, `why` has the host's own words, `fix` an instruction. */
 export class HostRefusal extends Error {
   override readonly name = 'Refused'
   readonly what: string
   readonly why: string
   readonly fix: string | undefined
-  /** Identities of those of the batch that were done before it was refused. */
+  /** Identities of the resources that were changed before. */
   readonly done: readonly string[]
-  /** Which of the batch it was about; else the first that was not done. */
+  /** Identity of the resource that was refused; if undefined, the first that was not changed. */
   readonly culprit: string | undefined
 
   constructor(what: string, why: string, fix?: string, { done = [], culprit }: RefusedBatch = {}) {
@@ -84,7 +85,7 @@ export class HostRefusal extends Error {
   }
 }
 
-/** The controller could not do its part of a change; what had been done of the batch before counts. */
+/** The controller failed in its part of a change. The resources in `done` were changed before. */
 export class ControllerFailure extends Error {
   override readonly name = 'Undone'
   readonly done: readonly string[]
@@ -97,7 +98,7 @@ export class ControllerFailure extends Error {
   }
 }
 
-/** The answer when the script succeeded; else `Refused`, with the last lines of what the host said. */
+/** Returns the answer of a successful script. Otherwise throws a `HostRefusal` with the exit status and the last 20 lines of output. */
 export const requireSuccess = (answer: Answer, what: string, fix?: string): Answer => {
   if (answer.code === 0) return answer
   throw new HostRefusal(`${what} (exit ${answer.code})`, lastWords(answer), fix)
@@ -107,6 +108,6 @@ const lastWords = ({ stderr, stdout }: Answer): string => {
   return lastLines(stderr.trim() === '' ? stdout.toString() : stderr)
 }
 
-/** The last of what a host said, for an error; or that it said nothing. */
+/** Returns the last 20 lines of a host's output, for the `why` of an error. */
 export const lastLines = (said: string): string =>
   said.trim() === '' ? 'the host said nothing' : said.trim().split('\n').slice(-20).join('\n')

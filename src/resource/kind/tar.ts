@@ -1,4 +1,4 @@
-/** One member of an archive; names are relative, as tar wants them. */
+/** A file of an archive. `name` is relative. */
 export interface Member {
   readonly name: string
   readonly mode: string
@@ -10,8 +10,8 @@ export interface Member {
 const BLOCK = 512
 
 /**
- * A tar archive of regular files (POSIX ustar; names over 100 bytes as GNU tar's `L` members, which is what Debian's tar reads).
- * Owners travel by name: the host's own accounts decide which number that is.
+ * Returns a tar archive of regular files (POSIX ustar; names over 100 bytes as `L` members of GNU tar, which Debian's tar reads).
+ * Owners are names: the host looks up their numbers.
  */
 export const tar = (members: readonly Member[]): Uint8Array => Buffer.concat([...members.flatMap(memberBlocks), Buffer.alloc(2 * BLOCK)])
 

@@ -1,15 +1,14 @@
 import { ENTER, walk } from './walk.ts'
 
-/** Bytes that are read of a file which another account may have made, where no size is expected. */
+/** Maximum length, in bytes, of a file to digest that another account may have made and for which no size is expected. */
 export const READ_AT_MOST = 1_048_576
 
-/** Bytes that are read of a small file of ours in a directory of another account. */
+/** Maximum length, in bytes, of a text in a directory of another account. */
 const TEXT_AT_MOST = 65_536
 
 /**
- * `open_file` opens a regular file for reading, of which no more than so many bytes may be there; `copy` reads no further. What another
- * account put there is neither waited for (a named pipe) nor read without end (a sparse file), nor is a second name of somebody else's
- * file taken for the file itself.
+ * Routines: `open_file` opens a regular file that has at most a number of bytes, and `copy` reads no more than that. In a directory of
+ * another account they wait for no named pipe, read no endless sparse file, and accept no hard link to a file of somebody else.
  */
 const OPEN_FILE = `
 sub open_file {
@@ -35,9 +34,10 @@ sub copy {
 `
 
 /**
- * Reads below directories of other accounts, for an observation. Arguments: what is asked, the directory with the lists `others.*` of
- * places that are not root's alone, expected sizes (of `digests`) or the most names (of `names`), and the paths.
- * `held`: prints paths that lie behind a link of another account. `guarded`: those that another account can replace. `names`: prints what lies in directories. `digests`: as `sha256sum -z`. `texts`: as `grep -HZ ''`.
+ * Program that reads below directories of other accounts. Arguments: a question, the directory with the lists `others.*` of places where
+ * root is not alone, the expected sizes (`digests`) or the maximum number of names (`names`), and the paths.
+ * Questions: `held` prints paths behind a link of another account, `guarded` paths that another account can replace, `names` the entries of
+ * directories, `digests` the output of `sha256sum -z`, `texts` that of `grep -HZ ''`.
  */
 export const READ_OTHERS = String.raw`${ENTER}
 my ($asked, $scratch, $sizes, @paths) = @ARGV;
@@ -99,13 +99,13 @@ if ($asked eq 'held') {
 }
 `
 
-/** How much of a file a person is shown. */
+/** Files to read for a diff, and how many bytes of each. */
 export interface Excerpts {
   readonly paths: readonly string[]
   readonly bytes: number
 }
 
-/** Prints the beginnings of files that everybody on the host may read: a path, a length and so many bytes each. */
+/** Returns a script that prints the beginning of each file that every account may read: path, length, bytes. */
 export const excerptScript = ({ paths, bytes }: Excerpts): string => (paths.length === 0 ? '' : walk(EXCERPTS, String(bytes), ...paths))
 
 const EXCERPTS = String.raw`${OPEN_FILE}
@@ -120,7 +120,7 @@ for my $path (@paths) {
 }
 `
 
-/** Reads what `excerptScript` printed; nothing after a part that is torn. */
+/** Reads the output of `excerptScript`, up to the first incomplete part. */
 export const readExcerpts = (stdout: Buffer): ReadonlyMap<string, Buffer> => {
   const found = new Map<string, Buffer>()
   for (let at = 0; at < stdout.length; ) {

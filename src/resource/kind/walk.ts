@@ -1,12 +1,12 @@
 import { commandLine } from '../../shell/quote.ts'
 
-/** Exit status of a program that refused a path because another account could replace a part of it. Its message names path and owner. */
+/** Exit status of a program that refused a path, because another account could replace a part of it. The message names path and owner. */
 export const UNSAFE = 67
 
 /**
- * Perl (perl-base is Essential in Debian) that moves from directory to directory by descriptor. `enter` makes a directory the working
- * directory, so that everything after it is relative to an inode and no longer to a name. It follows a link only where root alone
- * could have made it. Afterwards `$other` names who else can replace entries there: nobody (empty), an account, a group or everybody.
+ * Perl routines (perl-base is Essential in Debian) that move from directory to directory by descriptor. `enter` makes a directory the
+ * working directory: names after it are relative to an inode, which nobody can replace. It follows a link only if root alone could have
+ * made it. Afterwards `$other` names who else can replace entries there: nobody (empty), an account, a group or everybody.
  */
 export const ENTER = `
 use strict; use warnings; use Fcntl qw(:DEFAULT :mode); use IO::Handle;
@@ -50,7 +50,7 @@ sub enter {
 sub parted { $_[0] =~ m{^(.*)/([^/]+)$}s ? ($1, $2) : ('', '.') }
 `
 
-/** What programs that change something have besides: they end with a message and an exit status. */
+/** Routines for programs that change something: they end with a message and an exit status. */
 const ACT = String.raw`
 sub fail { print STDERR "$_[0]\n"; exit($_[1] // 1) }
 sub reach {
@@ -69,13 +69,13 @@ sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("there is no 
 sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("there is no group $n") }
 `
 
-/** Exit status of a program that found something else at a path than what was observed. */
+/** Exit status of a script that found a resource not as it was observed. */
 export const CHANGED = 68
 
-/** Bytes of a file that are read for its digest: another account may have made a larger one. */
+/** Maximum length of a file to digest, in bytes: another account may have made a larger one. */
 const DIGEST_AT_MOST = 268_435_456
 
-/** `digest_of` returns the SHA-256 of an open regular file, or an empty word for one that is too large. */
+/** The routine `digest_of` returns the SHA-256 of an open regular file, or an empty word if it is too large. */
 export const DIGEST = `
 sub digest_of {
   my ($h) = @_;
@@ -87,13 +87,13 @@ sub digest_of {
 }
 `
 
-/** A Perl program on top of these routines, as one command of a shell. Its arguments can be seen by everybody on the host. */
+/** Returns a Perl program with these routines as one shell command. Every account of the host can read its arguments. */
 export const walk = (program: string, ...words: readonly string[]): string =>
   commandLine('perl', '-e', `${ENTER}${ACT}${program}`, '--', ...words)
 
 /**
- * Ends a script with `UNSAFE` unless root alone owns these directories and all above them. After it, nobody else can replace what lies in
- * them, and the script may name it by its path.
+ * Returns a shell fragment that ends the script with `UNSAFE` unless root alone can write to these directories and all above them. After
+ * it, the script may use paths in them by name.
  */
 export const guardScript = (directories: readonly string[]): string => `${walk(GUARD, ...new Set(directories))} || exit`
 

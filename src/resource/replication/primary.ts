@@ -89,9 +89,9 @@ function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedu
     throw error
   }
   const seconds = ((performance.now() - since) / 1000).toFixed(1)
-  if (writer !== undefined) yield { do: 'tell', what: `${spec.me} is the primary now; no server took writes for ${seconds} s` }
+  if (writer !== undefined) yield { do: 'notice', what: `${spec.me} is the primary now; no server took writes for ${seconds} s` }
   else if (missing.length > 0)
-    yield { do: 'tell', warn: true, what: dataLossWarning(spec.me, missing, (yield* statusOn())?.position ?? '') }
+    yield { do: 'notice', warn: true, what: dataLossWarning(spec.me, missing, (yield* statusOn())?.position ?? '') }
 }
 
 /** How long nobody may take writes for a server that was near, in seconds. */
@@ -171,7 +171,7 @@ function* restoreWriter(one: ReplicationWork, writer: string): Procedure<void> {
   } catch (error) {
     // What is told in the end is what went wrong first.
     const why = error instanceof Error ? error.message : String(error)
-    yield { do: 'tell', warn: true, what: `${writer} could not be given back its writes, and takes none until the next run: ${why}` }
+    yield { do: 'notice', warn: true, what: `${writer} could not be given back its writes, and takes none until the next run: ${why}` }
   }
 }
 

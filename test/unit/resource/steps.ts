@@ -10,7 +10,7 @@ export const stepsOf = (steps: Generator<Step, void, { code: number; stdout: Buf
   try {
     for (let next = steps.next(); next.done !== true && sent.length < 20; ) {
       const { value } = next
-      if (value.do === 'tell') {
+      if (value.do === 'notice') {
         next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
         continue
       }
