@@ -9,35 +9,35 @@ const options = z.strictObject({
     .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' }))
     .default([])
     .meta({
-      description: 'networks that may come to sshd, the controller’s among them; anyone may where none is given',
+      description: 'networks that may connect to sshd, including that of the controller; default: anyone',
       examples: [['192.0.2.0/24']],
     }),
   ssh_rate: z
     .union([z.literal(false), z.strictObject({ per_minute: z.int().positive(), burst: z.int().positive() })])
     .default({ per_minute: 30, burst: 60 })
-    .meta({ description: 'new SSH connections from one address while anyone may come; false: no limit' }),
+    .meta({ description: 'limit of new SSH connections per address while anyone may connect; false: no limit' }),
   confirm_seconds: z
     .int()
     .min(5)
     .max(600)
     .default(30)
-    .meta({ description: 'how long a host waits for a new connection through new rules before it puts the old ones back' }),
-  forward: z.enum(['drop', 'accept']).default('drop').meta({ description: 'what becomes of packets for others (containers, routers)' }),
+    .meta({ description: 'time that a host waits for a new connection through new rules before it restores the old ones' }),
+  forward: z.enum(['drop', 'accept']).default('drop').meta({ description: 'policy for forwarded packets (containers, routers)' }),
   extra: z
     .array(
       z
         .string()
         .regex(/^[^\n\r\0]+$/, 'must be one line')
-        .refine((rule) => nftables.kind.schema.safeParse({ rules: rule }).success, 'has a brace too many or too few'),
+        .refine((rule) => nftables.kind.schema.safeParse({ rules: rule }).success, 'has unbalanced braces'),
     )
     .default([])
-    .meta({ description: 'rules of your own for the input chain, as nft writes them', examples: [['udp dport 51820 accept']] }),
+    .meta({ description: 'additional rules of the input chain, in the syntax of nft', examples: [['udp dport 51820 accept']] }),
 })
 
-/** Default drop on every host, opened by what its other roles say they listen on, to whom they say. */
+/** Drops packets by default on every host, and opens the flows that the other roles of the host declare. */
 export default defineRole({
   name: 'firewall',
-  summary: 'lets in what the roles of a host listen for, and nothing else',
+  summary: 'opens the flows that the roles of a host declare, and nothing else',
   options,
 
   check: ({ options: { administrators } }) => administratorFaults(administrators),
@@ -53,20 +53,20 @@ export default defineRole({
   ],
 
   resources: ({ options: { administrators, ssh_rate, confirm_seconds, forward, extra }, host, facts, flows, warn }) => {
-    // Our own is SSH, which has a rule of its own: for the port on which sshd really serves us, and those it will serve.
+    // The flow of this role is SSH, which has separate rules for the ports that sshd uses now and after a restart.
     const here = flows.filter((flow) => flow.host === host.name && flow.role !== 'firewall')
     refuseSharing(here, facts)
     if (administrators.length === 0) {
-      warn('SSH is open to anyone: name the networks you come from in firewall.administrators')
+      warn('SSH is open to anyone; list your networks in firewall.administrators')
       for (const { service, port, role } of here.filter(isForAdministrators)) {
-        warn(`no administrator may come to ${service} on port ${port} (${role}): firewall.administrators is empty`)
+        warn(`${service} on port ${port} (${role}) is closed to administrators, because firewall.administrators is empty`)
       }
     }
-    // A host that does not say from where we come leaves it to the trial of its rules.
+    // If the host does not report the controller's address, the trial of the rules must detect a lockout.
     const isShutOut = facts.clientAddress !== '' && !administrators.some((network) => overlap(network, facts.clientAddress))
     if (administrators.length > 0 && isShutOut)
       warn(
-        `new rules would be taken back: we come from ${facts.clientAddress}, which is in none of firewall.administrators (${administrators.join(', ')})`,
+        `new rules would be rolled back: the controller's address ${facts.clientAddress} is not in firewall.administrators (${administrators.join(', ')})`,
       )
     const table = { table: 'provision', family: 'inet' } as const
     const rules = rulesOf({
@@ -90,14 +90,14 @@ export default defineRole({
   verify: ({ host }) => checksOf(host.name),
 })
 
-/** Whoever may come to another role's port would come to sshd. The inventory's port was judged already; this is about the real ones. */
+/** Refuses a role whose port sshd uses, because its peers would reach sshd. The port in the inventory is checked elsewhere. */
 const refuseSharing = (flows: readonly Flow[], { sshPorts }: Facts): void => {
   const taken = flows.find(({ port, protocol }) => protocol === 'tcp' && sshPorts.includes(port))
   if (taken === undefined) return
   throw new Problem({
     class: 'input',
     where: { host: taken.host, role: taken.role },
-    what: `wants ${taken.port}/tcp for ${taken.service}, on which sshd listens there`,
-    fix: 'give one of the two another port, or take the role from this host',
+    what: `port ${taken.port}/tcp for ${taken.service} is in use by sshd`,
+    fix: `choose another port for one of the two, or remove the role from ${taken.host}`,
   })
 }

@@ -2,21 +2,21 @@ import type { Flow } from 'provision'
 
 type Peers = Exclude<Flow['from'], 'anyone'>
 
-/** What the rules of one host follow from. */
+/** Parameters of a host's rules. */
 export interface Policy {
-  /** Where sshd serves us, and where it will after it is restarted. */
+  /** Ports of sshd now and after a restart. */
   readonly sshPorts: readonly number[]
-  /** Networks that may come to sshd; empty: anyone may, at a limited rate. */
+  /** Networks that may connect to sshd. Empty: anyone may, at a limited rate. */
   readonly administrators: readonly string[]
-  /** New connections from one address; undefined: no limit. */
+  /** Limit of new SSH connections per address. Undefined: no limit. */
   readonly sshRate: { readonly perMinute: number; readonly burst: number } | undefined
   readonly forward: 'drop' | 'accept'
   readonly extra: readonly string[]
-  /** The ways in of this host. */
+  /** Incoming flows of this host. */
   readonly flows: readonly Flow[]
 }
 
-/** The body of our table: nobody comes in but as the roles of this host say. */
+/** Body of the table: admits the flows of the host, and drops everything else. */
 export const rulesOf = (policy: Policy): string => {
   const ways = policy.flows.map((flow) => wayIn(flow, policy.administrators.length > 0))
   const ssh = sshRules(policy)
@@ -36,11 +36,11 @@ const indent =
   (line: string): string =>
     line === '' ? '\n' : `${'  '.repeat(depth)}${line}\n`
 
-// Every rule says what it is for: the kernel keeps that, whoever lists the rules reads it, and so does who reads a plan.
+// The kernel stores the comment of a rule, so that listings and plans show its purpose.
 const rule = (what: string, comment: string): string =>
   `${what} comment "${shortened(comment.replaceAll('"', "'").replaceAll(/\p{Cc}/gu, ' '))}"`
 
-/** The kernel keeps 128 bytes of a comment. */
+/** Shortens a comment to the 128 bytes that the kernel stores. */
 const shortened = (comment: string): string => {
   const bytes = Buffer.from(comment)
   return bytes.length <= 128
@@ -51,13 +51,13 @@ const shortened = (comment: string): string => {
         .replace(/\uFFFD$/, '')}...`
 }
 
-// Errors first: path MTU discovery lives on them, so they are neither limited nor lost as "invalid". What else a host needs of
-// ICMPv6 is RFC 4890 section 4.4. Numbers stand for what nft has no name for (or takes from a file that a bare host lacks).
+// ICMP errors come first: path MTU discovery depends on them, so they are neither limited nor dropped as invalid. The other ICMPv6
+// messages are those of RFC 4890 section 4.4. Numbers are used where nft has no name, or reads it from a file that a bare host lacks.
 const BASIC: readonly string[] = [
   rule('iif "lo" accept', 'loopback'),
   rule('icmp type { destination-unreachable, time-exceeded, parameter-problem } accept', 'ICMP errors'),
   rule('icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept', 'ICMP errors'),
-  rule('ct state established,related accept', 'answers to connections of this host'),
+  rule('ct state established,related accept', 'replies to connections of this host'),
   '# neighbours and routers, also inverse (141, 142) and secured (148, 149); multicast routers (151 to 153)',
   rule(
     'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect, 141, 142, 148, 149 } ip6 hoplimit 255 accept',
@@ -67,21 +67,21 @@ const BASIC: readonly string[] = [
     'icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, 151, 152, 153 } ip6 saddr fe80::/10 accept',
     'IPv6 multicast',
   ),
-  rule('ct state invalid counter name drop_invalid drop', 'dropped: what belongs to no connection'),
-  rule('icmp type echo-request limit rate 20/second burst 40 packets accept', 'pings, at most 20 a second'),
-  rule('icmpv6 type echo-request limit rate 20/second burst 40 packets accept', 'pings, at most 20 a second'),
-  '# sent to a group, so tracking does not know them for replies',
+  rule('ct state invalid counter name drop_invalid drop', 'dropped: packets of no connection'),
+  rule('icmp type echo-request limit rate 20/second burst 40 packets accept', 'pings, at most 20 per second'),
+  rule('icmpv6 type echo-request limit rate 20/second burst 40 packets accept', 'pings, at most 20 per second'),
+  '# sent to a multicast group, so connection tracking does not match them as replies',
   rule('udp sport 67 udp dport 68 accept', 'DHCP replies'),
   rule('ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept', 'DHCP replies'),
 ]
 
 const DROP: readonly string[] = [
   '',
-  rule('counter name drop_input', 'dropped, counted and logged: all else'),
-  rule('limit rate 10/minute burst 5 packets log prefix "provision-drop: " level info', 'dropped, counted and logged: all else'),
+  rule('counter name drop_input', 'dropped, counted and logged: everything else'),
+  rule('limit rate 10/minute burst 5 packets log prefix "provision-drop: " level info', 'dropped, counted and logged: everything else'),
 ]
 
-const extraRules = ({ extra }: Policy): readonly string[] => (extra.length === 0 ? [] : ['', '# from the option extra', ...extra])
+const extraRules = ({ extra }: Policy): readonly string[] => (extra.length === 0 ? [] : ['', '# rules of the option extra', ...extra])
 
 const counters = ({ flows, sshRate, administrators }: Policy): readonly string[] => [
   ...[
@@ -96,7 +96,7 @@ const counters = ({ flows, sshRate, administrators }: Policy): readonly string[]
 const administratorSets = ({ administrators }: Policy): readonly string[] =>
   administrators.length === 0 ? [] : setsOf('administrators', [{ name: 'administrators', addresses: administrators }], ' flags interval;')
 
-/** Sets of both families, so that a rule never names one that is not there; each address says whose it is. */
+/** Sets of both address families, so that every set that a rule names exists. The comment of each address names its owner. */
 const setsOf = (name: string, peers: Peers, flags = ''): readonly string[] =>
   ([4, 6] as const).map((family) => {
     const owners = new Map<string, readonly string[]>()
@@ -114,7 +114,7 @@ const sshRules = ({ sshPorts, sshRate, administrators }: Policy): { sets: readon
   const accept = rule(`${match} counter name in_ssh accept`, `${what} from anyone`)
   if (sshRate === undefined) return { sets: [], rules: [accept] }
   const rate = `limit rate over ${sshRate.perMinute}/minute burst ${sshRate.burst} packets`
-  // A visitor with IPv6 has a whole /64 to come from.
+  // An IPv6 client can use a whole /64.
   const sources = ['ip saddr', 'ip6 saddr & ffff:ffff:ffff:ffff::']
   const meters = ['ssh_meter4', 'ssh_meter6']
   return {
@@ -123,7 +123,7 @@ const sshRules = ({ sshPorts, sshRate, administrators }: Policy): { sets: readon
       ...sources.map((source, i) =>
         rule(
           `${match} ct state new update @${meters[i]} { ${source} ${rate} } counter name drop_ssh_rate drop`,
-          `dropped: SSH, beyond ${sshRate.perMinute} new connections a minute from one address`,
+          `dropped: SSH, more than ${sshRate.perMinute} new connections per minute from one address`,
         ),
       ),
       accept,
@@ -131,15 +131,15 @@ const sshRules = ({ sshPorts, sshRate, administrators }: Policy): { sets: readon
   }
 }
 
-// nft takes letters, digits and _ in names; a name of its own language (`monitor`) must not be one of ours, hence the prefixes.
+// Names in nft consist of letters, digits and _. The prefixes avoid its keywords, such as `monitor`.
 const plain = (name: string): string => name.replaceAll(/[^A-Za-z0-9]/g, '_')
 const counterOf = ({ service, port, protocol }: Flow): string => `in_${protocol}_${port}_${plain(service)}`
 const setOf = ({ service, port, protocol }: Flow): string => `to_${protocol}_${port}_${plain(service)}_`
 
-/** The administrators are an option of this role, so a flow names them without addresses. */
+/** Whether a flow is for administrators. It has no addresses, because they are an option of this role. */
 export const isForAdministrators = ({ from }: Flow): boolean => from !== 'anyone' && from.some(({ addresses }) => addresses.length === 0)
 
-/** One way in: its peers as sets, so that a new peer is an element and not a rule. */
+/** Sets and rules of a flow. The peers are sets, so that a new peer is an element and not a rule. */
 const wayIn = (flow: Flow, knowsAdministrators: boolean): { sets: readonly string[]; rules: readonly string[] } => {
   const { from, port, protocol, role, service } = flow
   const match = protocol === 'vrrp' ? 'meta l4proto 112' : `${protocol} dport ${port}`

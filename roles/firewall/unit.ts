@@ -1,17 +1,17 @@
 import { dropin, type Resource, sandbox, settingLines } from 'provision'
 
-/** The unit that loads our table at boot. */
+/** Unit that loads the table at boot. */
 export const UNIT = 'provision-firewall.service'
 
-/** Where the kind keeps the rules that were confirmed last. */
+/** File with the last confirmed rules, written by the kind nftables. */
 export const BOOT_FILE = '/etc/provision/nftables/inet-provision.nft'
 
 const NFT = { network: 'kernel', capabilities: ['CAP_NET_ADMIN'], early: true } as const
 
 /**
- * Before the network is set up, before any ordinary service or socket (a socket of sshd waits for no network), and after the
- * distribution's own nftables.service. No ExecStop: a host that goes down shall not open up first. Before the first rules were
- * confirmed there is nothing to load. A start that fails at boot is repeated, by default five times: an open host is worse than a late one.
+ * Content of the unit. It starts before the network and before ordinary services and sockets (a socket of sshd does not wait for the
+ * network), and after the distribution's nftables.service. It has no ExecStop, so that a host stays closed while it shuts down. Before the
+ * first confirmation there are no rules to load. A failed start at boot is repeated: a late host is better than an open one.
  */
 export const unitText = (rules: string): string => `# Written by provision (role firewall).
 [Unit]
@@ -36,9 +36,8 @@ WantedBy=sysinit.target
 `
 
 /**
- * The distribution's own nftables.service, where somebody uses it, flushes the rules of everybody whenever it is started, reloaded or
- * stopped: by hand, or by an upgrade of its package. Ours are loaded again before it is done with that. Rules of others may contain
- * host names.
+ * Drop-in for the distribution's nftables.service, which flushes all rules whenever it is started, reloaded or stopped, by hand or by an
+ * upgrade. The drop-in loads the table again each time. The unit may resolve host names, because other rules may contain some.
  */
 export const besideNftables = (rules: string): Resource => {
   const load = `-/usr/sbin/nft -f ${rules}`

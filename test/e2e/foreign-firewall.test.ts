@@ -110,7 +110,7 @@ it('opens the ports on which sshd really listens, and to nobody else by way of a
   )
   const before = await inForce()
   const refused = project.provision('run', 'playbooks/git.yaml')
-  expect(refused.stderr).toContain('wants 2222/tcp for git, on which sshd listens there')
+  expect(refused.stderr).toContain('port 2222/tcp for git is in use by sshd')
   expect(refused.status).toBe(3)
   expect(await inForce()).toBe(before)
   expect(project.provision('run').status).toBe(0)

@@ -25,7 +25,7 @@ const LB = { name: 'lb', addresses: ['10.0.0.1', 'fd00::1'] }
 const lines = (text: string): readonly string[] => text.split('\n').map((line) => line.trim())
 
 describe('the rules of a host', () => {
-  it('let a peer come by name to both families, and count what comes', () => {
+  it('admit a peer by its addresses of both families, and count its packets', () => {
     const found = lines(rulesOf(policy({ flows: [flow([LB])] })))
     expect(found).toEqual(
       expect.arrayContaining([
@@ -39,7 +39,7 @@ describe('the rules of a host', () => {
     expect(found.some((line) => line.startsWith('tcp dport 8080 counter'))).toBe(false)
   })
 
-  it('let the balancers tell each other that they live, by a protocol without ports', () => {
+  it('admit VRRP between balancers, a protocol without ports', () => {
     expect(lines(rulesOf(policy({ flows: [{ ...flow([LB], 'balancers', 0), protocol: 'vrrp' }] })))).toEqual(
       expect.arrayContaining([
         'meta l4proto 112 ip saddr @to_vrrp_0_balancers_4 counter name in_vrrp_0_balancers accept comment "vrrp (balancers) for nginx"',
@@ -48,19 +48,19 @@ describe('the rules of a host', () => {
     )
   })
 
-  it('make a new peer an element and not a rule', () => {
+  it('add a new peer as an element, not as a rule', () => {
     const rules = (peers: Flow['from']) => lines(rulesOf(policy({ flows: [flow(peers)] }))).filter((line) => !line.startsWith('set '))
     expect(rules([LB, { name: 'lb2', addresses: ['10.0.0.9'] }])).toEqual(rules([LB]))
   })
 
-  it('keep the ports open on which sshd really serves us, and will once it is restarted', () => {
+  it('open the ports that sshd uses now and after a restart', () => {
     expect(rulesOf(policy({ sshPorts: [2222] }))).toContain('tcp dport 2222 counter name in_ssh accept')
     expect(rulesOf(policy({ sshPorts: [2222] }))).not.toContain('dport 22 ')
     const both = lines(rulesOf(policy({ sshPorts: [22, 2222] }))).filter((line) => line.startsWith('tcp dport { 22, 2222 }'))
     expect(both.map((line) => /(drop|accept) comment/.exec(line)?.[1])).toEqual(['drop', 'drop', 'accept'])
   })
 
-  it('carry comments that the kernel takes, whatever a service is called', () => {
+  it('have comments that the kernel accepts for every service name', () => {
     const text = rulesOf(policy({ flows: [flow('anyone', `a "quoted"\n${'é'.repeat(100)}`)] }))
     const comments = [...text.matchAll(/comment "([^"\n]*)"/g)].map(([, comment = '']) => Buffer.byteLength(comment))
     expect(comments.length).toBe(text.split('comment').length - 1)
@@ -68,7 +68,7 @@ describe('the rules of a host', () => {
     expect(Math.max(...comments)).toBeLessThanOrEqual(128)
   })
 
-  it('let only administrators come to sshd once there are some, without a limit', () => {
+  it('admit only administrators to sshd if any are configured, without a rate limit', () => {
     const text = rulesOf(
       policy({
         administrators: ['192.0.2.0/24', '2001:db8::/32'],
@@ -81,11 +81,11 @@ describe('the rules of a host', () => {
     expect(text).not.toMatch(/ssh_meter|tcp dport 22 counter/)
   })
 
-  it('open nothing else to anyone for want of administrators', () => {
+  it('keep ports for administrators closed if none are configured', () => {
     expect(rulesOf(policy({ flows: [flow([{ name: 'administrators', addresses: [] }], 'metrics', 9100)] }))).not.toContain('dport 9100')
   })
 
-  it('count established connections nowhere near the SSH limit, and visitors of both families in it', () => {
+  it('apply the SSH rate limit to new connections of both families only', () => {
     const found = lines(rulesOf(policy()))
     const meters = found.flatMap((line, i) => (line.includes('update @ssh_meter') ? [i] : []))
     expect(meters.length).toBe(2)
@@ -93,14 +93,14 @@ describe('the rules of a host', () => {
     expect(rulesOf(policy({ sshRate: undefined }))).not.toContain('ssh_meter')
   })
 
-  it('never limit the errors that path MTU discovery lives on, and take them before anything is called invalid', () => {
+  it('accept ICMP errors for path MTU discovery without a limit, before packets are dropped as invalid', () => {
     const found = lines(rulesOf(policy()))
     const errors = found.findIndex((line) => line.includes('packet-too-big'))
     expect(found[errors]).not.toContain('limit')
     expect(errors).toBeLessThan(found.findIndex((line) => line.includes('ct state invalid')))
   })
 
-  it('name no set or counter with a word that nft has another use for', () => {
+  it('name no set or counter like a keyword of nft', () => {
     const text = rulesOf(policy({ flows: [flow([LB], 'monitor'), flow('anyone', 'a-b c', 1)] }))
     for (const [, name] of text.matchAll(/^ {2}(?:set|counter) (\S+) /gm)) expect(name).toMatch(/^(to|in|drop|ssh)_[a-z0-9_]+$/)
   })
@@ -113,7 +113,7 @@ describe('the rules of a host', () => {
 })
 
 describe('the role', () => {
-  it('says who may come to SSH, and keeps it to the port on which sshd serves us', () => {
+  it('declares the flow of SSH, and opens the port that sshd uses', () => {
     const said = (options: object) =>
       firewall.listens?.({ host: { name: 'web', sshPort: 2222 }, options: firewall.options.parse(options) } as unknown as Parameters<
         NonNullable<typeof firewall.listens>
@@ -138,7 +138,7 @@ describe('the role', () => {
     return { warnings, rules: JSON.stringify(resources), keys: resources.map(({ kind, id }) => `${kind.name}:${id}`) }
   }
 
-  it('opens the ports of its own host only, and has its rules in force before its unit starts', () => {
+  it('opens the ports of its own host only, and loads its rules before its unit starts', () => {
     const { rules, keys } = context({}, [flow('anyone'), { ...flow('anyone', 'db', 3306), host: 'other' }])
     expect(rules).toContain('dport 8080')
     expect(rules).not.toContain('3306')
@@ -151,44 +151,44 @@ describe('the role', () => {
     ])
   })
 
-  it('opens no port to sshd that another role has for something else', () => {
-    expect(() => context({}, [flow('anyone', 'git', 22)])).toThrow('wants 22/tcp for git, on which sshd listens there')
+  it('refuses a flow of another role on a port of sshd', () => {
+    expect(() => context({}, [flow('anyone', 'git', 22)])).toThrow('port 22/tcp for git is in use by sshd')
     expect(() => context({}, [{ ...flow('anyone', 'git', 22), protocol: 'udp' }])).not.toThrow()
   })
 
-  it('warns where SSH is open to anyone, and where that leaves administrators out', () => {
+  it('warns if SSH is open to anyone, and names flows that are closed to administrators', () => {
     const metrics = flow([{ name: 'administrators', addresses: [] }], 'metrics', 9100)
     expect(context({}, [metrics]).warnings).toEqual([
-      'SSH is open to anyone: name the networks you come from in firewall.administrators',
-      'no administrator may come to metrics on port 9100 (nginx): firewall.administrators is empty',
+      'SSH is open to anyone; list your networks in firewall.administrators',
+      'metrics on port 9100 (nginx) is closed to administrators, because firewall.administrators is empty',
     ])
     expect(context({ administrators: ['192.0.2.1'] }, [metrics]).warnings).toEqual([])
   })
 
-  it('warns who would lock themselves out', () => {
+  it('warns of rules that would lock out the controller', () => {
     const warned = (administrators: readonly string[], from: string) => context({ administrators }, [], from).warnings
     expect(warned(['192.0.2.0/24', '2001:db8:7::/48'], '2001:db8:7:1::5')).toEqual([])
     expect(warned(['192.0.2.0/24'], '')).toEqual([])
     expect(warned(['192.0.2.0/24', '2001:db8:7::/48'], '198.51.100.9')).toEqual([
-      'new rules would be taken back: we come from 198.51.100.9, which is in none of firewall.administrators (192.0.2.0/24, 2001:db8:7::/48)',
+      "new rules would be rolled back: the controller's address 198.51.100.9 is not in firewall.administrators (192.0.2.0/24, 2001:db8:7::/48)",
     ])
   })
 
-  it('complains of administrators that stand twice, where they stand', () => {
+  it('reports repeated, overlapping and useless networks with their path', () => {
     const faults = (administrators: readonly string[]) =>
       firewall.check?.({ options: firewall.options.parse({ administrators }) } as unknown as Parameters<
         NonNullable<typeof firewall.check>
       >[0])
     expect(faults(['192.0.2.0/24', '198.51.100.0/24', 'fd00::1', '2001:db8::/32'])).toEqual([])
     expect(faults(['192.0.2.9', 'fd00::/8', '192.0.2.9', '192.0.2.0/24', 'fd12::1'])).toMatchObject([
-      { path: ['administrators', 2], what: '192.0.2.9 stands twice among the administrators' },
+      { path: ['administrators', 2], what: '192.0.2.9 is listed twice' },
       { path: ['administrators', 3], what: '192.0.2.0/24 and 192.0.2.9 overlap' },
       { path: ['administrators', 4], what: 'fd12::1 and fd00::/8 overlap' },
     ])
     expect(faults(['::ffff:192.0.2.1', '0.0.0.0/0', '::/0'])).toMatchObject([
       { path: ['administrators', 0], fix: 'write it as an IPv4 address' },
-      { path: ['administrators', 1], what: '0.0.0.0/0 is everybody' },
-      { path: ['administrators', 2], what: '::/0 is everybody' },
+      { path: ['administrators', 1], what: '0.0.0.0/0 contains every address' },
+      { path: ['administrators', 2], what: '::/0 contains every address' },
     ])
   })
 
@@ -198,7 +198,7 @@ describe('the role', () => {
     { extra: ['accept\nflush ruleset'] },
     { confirm_seconds: 1 },
     { admins: [] },
-  ])('refuses %j', (options) => {
+  ])('rejects %j', (options) => {
     expect(firewall.options.safeParse(options).success).toBe(false)
   })
 })
