@@ -8,32 +8,35 @@ export const accountsOption = z
         name: z
           .string()
           .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be a user name')
-          .refine((name) => name !== 'root', 'is nobody’s own account')
-          .meta({ description: 'the account', examples: ['ann'] }),
+          .refine((name) => name !== 'root', 'must be a personal account')
+          .meta({ description: 'the account name', examples: ['ann'] }),
         keys: z
           .array(z.string())
           .default([])
           .meta({
-            description: 'its public keys, lines as in ~/.ssh/id_ed25519.pub; one that is taken out is taken from the hosts',
+            description: 'public keys, as in ~/.ssh/id_ed25519.pub; a key that is removed here is removed from the hosts',
             examples: [['ssh-ed25519 AAAA… you@laptop']],
           }),
-        exclusive: z.boolean().default(false).meta({ description: 'whether keys that others gave the account go' }),
-        groups: z.array(z.string()).default([]).meta({ description: 'groups to belong to besides its own' }),
-        shell: z.string().default('/bin/bash'),
+        exclusive: z.boolean().default(false).meta({ description: 'remove keys of the account that are not listed' }),
+        groups: z.array(z.string()).default([]).meta({ description: 'supplementary groups' }),
+        shell: z.string().default('/bin/bash').meta({ description: 'login shell' }),
         sudo: z
           .enum(['nopasswd', 'none'])
           .default('nopasswd')
-          .meta({ description: '`nopasswd`: may do everything as root, as provision must' }),
-        state: z.enum(['present', 'absent']).default('present').meta({ description: 'absent: the account goes, its home directory stays' }),
+          .meta({ description: '`nopasswd`: may run everything as root, which provision needs; `none`: may not' }),
+        state: z
+          .enum(['present', 'absent'])
+          .default('present')
+          .meta({ description: '`absent` deletes the account and keeps its home directory' }),
       })
-      .refine(({ keys, state }) => state === 'absent' || keys.length > 0, { path: ['keys'], error: 'must name at least one key' }),
+      .refine(({ keys, state }) => state === 'absent' || keys.length > 0, { path: ['keys'], error: 'must have at least one key' }),
   )
   .default([])
-  .meta({ description: 'the accounts of those who look after the hosts' })
+  .meta({ description: 'accounts of the people who administer the hosts' })
 
 export type Account = z.output<typeof accountsOption>[number]
 
-/** People's accounts: opened by their keys and by no password, and their right to become root. */
+/** Accounts of administrators, with keys, without passwords, and with their sudo rights. */
 export const accounts = (people: readonly Account[]): readonly Resource[] => [
   ...people.map(({ name, groups, shell, state }) =>
     state === 'absent' ? user({ name, state }) : user({ name, groups, shell, password: 'locked' }),
@@ -42,7 +45,7 @@ export const accounts = (people: readonly Account[]): readonly Resource[] => [
   ...people.map(rights),
 ]
 
-/** What they need before: sudo is on few bare hosts. */
+/** Packages that the accounts need: few bare hosts have sudo. */
 export const accountPackages = (people: readonly Account[]): readonly Resource[] => (people.length === 0 ? [] : [pkg({ name: 'sudo' })])
 
 const mayBecomeRoot = ({ sudo, state }: Account): boolean => sudo === 'nopasswd' && state === 'present'
@@ -54,7 +57,7 @@ const rights = (one: Account): Resource => {
     : file({ path, mode: '440', state: 'absent' })
 }
 
-/** What would take the run's own account from under it, and names that stand twice. */
+/** Invalid keys, repeated names, and changes that would lock out the account of the run. */
 export const accountFaults = (people: readonly Account[], host: HostView): readonly Fault[] =>
   people.flatMap((one, i) => {
     const { name, state, sudo, keys } = one
@@ -64,26 +67,20 @@ export const accountFaults = (people: readonly Account[], host: HostView): reado
         authorizedKeys.kind.schema,
         { user: name, keys },
         (path) => ['administrators', i, ...path],
-        'write the line in the file that ends in .pub, whole',
+        'copy the whole line of the .pub file',
       ),
       ...(people.slice(0, i).some((other) => other.name === name)
-        ? [fault('name', `${name} stands twice among the administrators`, 'write each account once')]
+        ? [fault('name', `${name} is listed twice`, 'remove one of the two')]
         : []),
       ...(name === host.user && state === 'absent'
-        ? [
-            fault(
-              'state',
-              `${name} is the account that this run logs in with`,
-              'log in with another one: write it as user: in the inventory',
-            ),
-          ]
+        ? [fault('state', `${name} is the account that this run uses`, 'set `user` in the inventory to another account first')]
         : []),
       ...(name === host.user && state === 'present' && sudo === 'none'
         ? [
             fault(
               'sudo',
-              `${name} is the account that this run logs in with, and it must become root`,
-              'leave it its sudo, or write another user: in the inventory',
+              `${name} is the account that this run uses, and the run needs sudo`,
+              'set `sudo: nopasswd`, or set `user` in the inventory to another account first',
             ),
           ]
         : []),
@@ -94,8 +91,8 @@ export const accountChecks = (people: readonly Account[]): readonly Check[] =>
   people.map((one) => {
     const { name, state } = one
     const root = `setpriv --reuid ${name} --clear-groups sudo -n true`
-    if (state === 'absent') return { name: `there is no account ${name}`, script: `! getent passwd ${name}` }
+    if (state === 'absent') return { name: `account ${name} does not exist`, script: `! getent passwd ${name}` }
     return mayBecomeRoot(one)
-      ? { name: `${name} may log in by key and become root`, script: root }
-      : { name: `${name} may log in by key and may not become root`, script: `! ${root} 2>/dev/null` }
+      ? { name: `${name} may become root`, script: root }
+      : { name: `${name} may not become root`, script: `! ${root} 2>/dev/null` }
   })

@@ -8,16 +8,16 @@ export const kernelOption = z
   .record(key, z.union([z.int(), z.string().regex(/^[^\p{Cc}]*[^\p{Cc} ][^\p{Cc}]*$/u, 'must be one line of text'), z.null()]))
   .default({})
   .meta({
-    description: 'kernel settings beside or instead of the role’s own; null leaves one of those out',
+    description: 'kernel settings to add or replace; `null` removes one of the role',
     examples: [{ 'vm.swappiness': 10 }],
   })
 
 /**
- * Sources: CIS Debian 12 (1.5, 3.3), dev-sec linux-baseline, the Kernel Self Protection Project; the role's README says which is
- * which, and why some of theirs are not here. Whether packets are forwarded is not ours: containers and VPNs live on it.
+ * Sources: CIS Debian 12 (1.5, 3.3), dev-sec linux-baseline, Kernel Self Protection Project. The README lists the source of each setting, and
+ * why some are omitted. Forwarding of packets is not set, because containers and VPNs need it.
  */
 const SETTINGS: Readonly<Record<string, number | string>> = {
-  // 2 refuses sources that no route leads to, and bears answers that take another way back, which 1 would drop.
+  // 2 drops packets from unroutable sources, but accepts asymmetric routes, which 1 would drop.
   'net.ipv4.conf.*.rp_filter': 2,
   'net.ipv4.conf.*.accept_redirects': 0,
   'net.ipv4.conf.*.secure_redirects': 0,
@@ -47,7 +47,7 @@ const SETTINGS: Readonly<Record<string, number | string>> = {
   'kernel.yama.ptrace_scope': 1,
 }
 
-// The kernel hands every dump to a program that wants none: the limit of a service is systemd's, not PAM's.
+// The kernel passes every dump to a program that discards it, because limits of PAM do not apply to services.
 const NO_DUMPS = { 'kernel.core_pattern': '|/bin/false' }
 
 type Option = z.output<typeof kernelOption>
@@ -59,15 +59,15 @@ const wanted = (option: Option, coreDumps: boolean): readonly (readonly [string,
 
 const isOfNetwork = (name: string): boolean => /^net[./]/.test(name)
 
-/** Kernel settings, as far as the host has a kernel of its own: of a container only the network's are. */
+/** Kernel settings. A container has only those of the network. */
 export const kernel = (option: Option, coreDumps: boolean, { container }: Pick<Facts, 'container'>): readonly Resource[] =>
   wanted(option, coreDumps)
     .filter(([name]) => !container || isOfNetwork(name))
     .map(([name, value]) => sysctl({ key: name, value, optional: !Object.hasOwn(option, name) }))
 
-/** Reads every setting that there is, with the shell's own means: sysctl(8) need not be there. */
+/** Check of all existing settings. It uses shell builtins and cat, because sysctl(8) may not be installed. */
 export const kernelCheck = (option: Option, coreDumps: boolean): Check => ({
-  name: 'the kernel has its settings',
+  name: 'kernel settings are in force',
   script: `container=; ! systemd-detect-virt --quiet --container || container=1; wrong=
 holds() {
   case $1 in /proc/sys/net/*) ;; *) [ -z "$container" ] || return 0 ;; esac

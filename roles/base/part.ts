@@ -1,16 +1,16 @@
 import type { Check, Resource, Role, z } from 'provision'
 
-/** A mistake in the options, at its place. */
+/** An invalid option, with its path. */
 export type Fault = ReturnType<NonNullable<Role['check']>>[number]
 
-/** What one concern of the role wants. The role puts the parts together, so that alike resources of all of them are one batch. */
+/** Resources of one part of the role. The role combines the parts, so that resources of one kind form one batch. */
 export interface Part {
   readonly packages?: readonly Resource[]
   readonly files?: readonly Resource[]
   readonly services?: readonly Resource[]
 }
 
-/** Parts as one list: packages first, in one transaction; services last, when all that they load is there. */
+/** All parts as one list: packages first, in one transaction; services last, after the files that they load. */
 export const assembled = (parts: readonly Part[]): readonly Resource[] => [
   ...parts.flatMap(({ packages = [] }) => packages),
   ...parts.flatMap(({ files = [] }) => files),
@@ -20,7 +20,7 @@ export const assembled = (parts: readonly Part[]): readonly Resource[] => [
 /** A check that every one of these scripts succeeds. */
 export const check = (name: string, ...scripts: readonly string[]): Check => ({ name, script: scripts.join(' &&\n') })
 
-/** What a kind would not take, found before any host is asked; `at` says where in the options it stands. */
+/** Options that the schema of a kind rejects, found before any host is asked. `at` maps the path of an issue to the path in the options. */
 export const faultsIn = (
   schema: z.ZodType,
   options: unknown,
@@ -28,7 +28,7 @@ export const faultsIn = (
   fix: string,
 ): readonly Fault[] =>
   (schema.safeParse(options).error?.issues ?? []).map((issue) => {
-    // What is wrong with a key stands one level deeper.
+    // The issue of an invalid key is one level deeper.
     const message = (issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined) ?? issue.message
     const [first = '', ...more] = at(issue.path)
     const last = more.at(-1) ?? first

@@ -2,7 +2,7 @@ import { directory, file, z } from 'provision'
 import type { Part } from './part.ts'
 
 export const coreDumpsOption = z.boolean().default(false).meta({
-  description: 'whether crashed programs may leave their memory, secrets included, on the disk (CIS Debian 12 1.5.3, dev-sec os-05)',
+  description: 'write the memory of crashed programs, with its secrets, to disk (CIS Debian 12 1.5.3, dev-sec os-05)',
 })
 
 export const modulesOption = z
@@ -22,15 +22,14 @@ export const modulesOption = z
     'jffs2',
   ])
   .meta({
-    description:
-      'kernel modules that are never loaded: protocols and file systems that no server of ours speaks (CIS Debian 12 1.1.1, 3.2)',
+    description: 'kernel modules that cannot be loaded: protocols and file systems that servers rarely need (CIS Debian 12 1.1.1, 3.2)',
   })
 
 const HEAD = '# Written by provision (role base).\n'
 const LIMITS = '/etc/security/limits.d/50-provision.conf'
 const COREDUMP = '/etc/systemd/coredump.conf.d/50-provision.conf'
 
-/** No memory of a crashed program on the disk; for services, which have no limits of PAM's, the kernel settings see to it. */
+/** Disables core dumps of sessions. Kernel settings disable those of services, to which limits of PAM do not apply. */
 export const coreDumps = (allowed: boolean): Part => {
   if (allowed) return { files: [LIMITS, COREDUMP].map((path) => file({ path, state: 'absent' })) }
   return {
@@ -42,7 +41,7 @@ export const coreDumps = (allowed: boolean): Part => {
   }
 }
 
-/** Kernel modules that nobody can make the kernel load by opening a socket or plugging something in. */
+/** Blocks kernel modules that would otherwise be loaded by opening a socket or attaching a device. */
 export const modules = (names: readonly string[]): Part => ({
   files: [
     directory({ path: '/etc/modprobe.d' }),

@@ -21,17 +21,16 @@ const options = z.strictObject({
   blocked_modules: modulesOption,
 })
 
-/** What every server needs before it meets the internet. */
+/** Basic hardening that every server on the internet needs. */
 export default defineRole({
   name: 'base',
-  summary: 'keys only, security updates, the right time, a hardened kernel, accounts of your own',
+  summary: 'SSH keys only, security updates, time synchronisation, a hardened kernel, administrator accounts',
   options,
 
   check: ({ options: { administrators, ssh }, host }) => [...accountFaults(administrators, host), ...sshFaults(ssh, host)],
 
   resources: ({ options, facts, warn }) => {
-    if (facts.container)
-      warn('this host is a container: the clock and all kernel settings but those of the network are the machine’s, and are left to it')
+    if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')
     return [
       ...assembled([
         { packages: accountPackages(options.administrators) },
@@ -44,7 +43,7 @@ export default defineRole({
       ]),
       ...kernel(options.kernel, options.core_dumps, facts),
       ...accounts(options.administrators),
-      // Last: whoever is to come in through it has an account by now.
+      // Last, because the new accounts must exist before sshd is restricted.
       ...ssh(options.ssh, facts),
     ]
   },

@@ -6,17 +6,17 @@ export const sessionsOptions = z
     idle_logout: z
       .union([z.literal(false), z.int().min(60)])
       .default(3600)
-      .meta({ description: 'seconds after which a shell that waits at its prompt ends; false: never (CIS Debian 12 5.4.3.2)' }),
+      .meta({ description: 'seconds after which an idle interactive shell ends; false: never (CIS Debian 12 5.4.3.2)' }),
     password_quality: z
       .boolean()
       .default(true)
-      .meta({ description: 'whether a password, which sudo or the console may ask for, must be a good one (CIS Debian 12 5.3.3.2)' }),
+      .meta({ description: 'require strong passwords, which sudo or the console may ask for (CIS Debian 12 5.3.3.2)' }),
   })
   .prefault({})
 
-/** What holds for everybody who has a shell. */
+/** Settings of interactive sessions. */
 export const sessions = ({ idle_logout, password_quality }: z.output<typeof sessionsOptions>, coreDumps: boolean): Part => {
-  // Not exported: scripts that a shell starts would take it for the patience of their own `read`.
+  // TMOUT is not exported: in scripts started by the shell it would limit `read`.
   const lines = [...(idle_logout === false ? [] : [`TMOUT=${idle_logout}`]), ...(coreDumps ? [] : ['ulimit -c 0'])]
   const path = '/etc/profile.d/provision-base.sh'
   return {

@@ -3,16 +3,16 @@ import { type Fault, faultsIn } from './part.ts'
 
 export const sshOptions = z
   .strictObject({
-    enabled: z.boolean().default(true).meta({ description: 'whether sshd is hardened at all' }),
+    enabled: z.boolean().default(true).meta({ description: 'harden sshd' }),
     root_login: z
       .enum(['prohibit-password', 'no'])
       .default('prohibit-password')
-      .meta({ description: 'root by key, as the first runs come, or not at all' }),
+      .meta({ description: 'login of root: by key, which first runs need, or `no`' }),
     settings: z
       .record(z.string(), z.union([z.int(), z.string(), z.array(z.string()), z.null()]))
       .default({})
       .meta({
-        description: 'settings of sshd_config(5) beside or instead of the role’s own; null leaves one of those out',
+        description: 'settings of sshd_config(5) to add or replace; `null` removes one of the role',
         examples: [{ MaxAuthTries: 6, AllowGroups: ['admins'] }],
       }),
     confirm_seconds: z
@@ -20,7 +20,7 @@ export const sshOptions = z
       .min(5)
       .max(600)
       .default(30)
-      .meta({ description: 'how long a host waits for a new connection through a new configuration before it puts the old one back' }),
+      .meta({ description: 'time that a host waits for a new connection with the new configuration before it restores the old one' }),
   })
   .prefault({})
 
@@ -28,8 +28,8 @@ type Ssh = z.output<typeof sshOptions>
 type Value = string | number | string[]
 
 /**
- * Sources: CIS Debian 12 (5.1), dev-sec ssh-baseline, https://www.ssh-audit.com/hardening_guides.html; the role's README says
- * which is which. Only what every OpenSSH from 8.9 to 10 takes.
+ * Sources: CIS Debian 12 (5.1), dev-sec ssh-baseline, https://www.ssh-audit.com/hardening_guides.html. The README lists the source of each
+ * setting. OpenSSH 8.9 to 10 accept all of them.
  */
 const SETTINGS: Readonly<Record<string, Value>> = {
   PubkeyAuthentication: 'yes',
@@ -47,7 +47,7 @@ const SETTINGS: Readonly<Record<string, Value>> = {
   LogLevel: 'VERBOSE',
   X11Forwarding: 'no',
   AllowAgentForwarding: 'no',
-  // From here to there, as jump hosts and tunnels to a dashboard need it; never a way in from there.
+  // Local forwarding is needed for jump hosts and tunnels to a dashboard. Remote forwarding would open a way in.
   AllowTcpForwarding: 'local',
   AllowStreamLocalForwarding: 'local',
   GatewayPorts: 'no',
@@ -59,7 +59,7 @@ const SETTINGS: Readonly<Record<string, Value>> = {
     'ssh-ed25519-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,ssh-ed25519,sk-ssh-ed25519@openssh.com,rsa-sha2-512,rsa-sha2-256',
 }
 
-/** OpenSSH 9.9, which came with Debian 13 and Ubuntu 25.04, knows the key exchange that became the standard. */
+/** Key exchange algorithms. OpenSSH 9.9 (Debian 13, Ubuntu 25.04) added the standardised ML-KEM. */
 const keyExchanges = ({ distribution, release }: Pick<Facts, 'distribution' | 'release'>): string =>
   [
     ...(Number.parseFloat(release) >= (distribution === 'debian' ? 13 : 25.04) ? ['mlkem768x25519-sha256'] : []),
@@ -70,7 +70,7 @@ const keyExchanges = ({ distribution, release }: Pick<Facts, 'distribution' | 'r
     'diffie-hellman-group18-sha512',
   ].join(',')
 
-/** Keywords are the same in any case, so a setting of the user's replaces ours however it is written. */
+/** All settings. Keywords are case-insensitive, so a setting of the user replaces the role's own in any spelling. */
 const settingsOf = ({ root_login, settings }: Ssh, KexAlgorithms: string): Readonly<Record<string, Value>> => {
   const own = new Set(Object.keys(settings).map((keyword) => keyword.toLowerCase()))
   const ours = Object.entries({ PermitRootLogin: root_login, ...SETTINGS, KexAlgorithms }).filter(
@@ -81,11 +81,11 @@ const settingsOf = ({ root_login, settings }: Ssh, KexAlgorithms: string): Reado
   )
 }
 
-/** Keys and no passwords, modern algorithms; in force for good only when a new connection came in through it. */
+/** sshd with keys only and modern algorithms. A new connection must confirm a change. */
 export const ssh = (options: Ssh, facts: Facts): readonly Resource[] =>
   options.enabled ? [sshd({ settings: settingsOf(options, keyExchanges(facts)), confirmSeconds: options.confirm_seconds })] : []
 
-/** What would shut out the run itself, and could be confirmed once: the connection that confirms is root's too. */
+/** Invalid settings, and settings that would lock out the run as root. */
 export const sshFaults = (options: Ssh, { user }: HostView): readonly Fault[] => {
   if (!options.enabled) return []
   const keyword = Object.keys(options.settings).find((one) => one.toLowerCase() === 'permitrootlogin')
@@ -95,14 +95,14 @@ export const sshFaults = (options: Ssh, { user }: HostView): readonly Fault[] =>
       sshd.kind.schema,
       { settings: settingsOf(options, '-') },
       (path) => ['ssh', ...path],
-      'write a setting as sshd_config(5) has it',
+      'correct the setting, see sshd_config(5)',
     ),
     ...(user === 'root' && rootLogin === 'no'
       ? [
           {
             path: keyword === undefined ? ['ssh', 'root_login'] : ['ssh', 'settings', keyword],
-            what: 'root is the account that this run logs in with',
-            fix: 'make an account of your own first (base.administrators), and write it as user: in the inventory',
+            what: 'root is the account that this run uses',
+            fix: 'create an account of your own (base.administrators), then set `user` in the inventory to it',
           },
         ]
       : []),
@@ -113,19 +113,19 @@ export const sshChecks = (options: Ssh): readonly Check[] => {
   if (!options.enabled) return []
   const said = settingsOf(options, '')
   const lines = Object.entries(said).flatMap(([keyword, value]) => {
-    // sshd prints times, lists and root's door in words of its own.
+    // sshd prints times, lists and PermitRootLogin in another notation.
     return typeof value === 'string' && SETTINGS[keyword] === value ? [`${keyword.toLowerCase()} ${value}`] : []
   })
   return [
     {
-      name: 'sshd has its settings',
+      name: 'sshd settings are in force',
       script: `seen=$(sshd -T) || exit 1
-for line in ${lines.map(quote).join(' ')}; do printf '%s\\n' "$seen" | grep -qixF -e "$line" || { echo "not so: $line"; exit 1; }; done`,
+for line in ${lines.map(quote).join(' ')}; do printf '%s\\n' "$seen" | grep -qixF -e "$line" || { echo "sshd -T does not print: $line"; exit 1; }; done`,
     },
     ...(said.PasswordAuthentication === 'no' && said.KbdInteractiveAuthentication === 'no'
       ? [
           {
-            name: 'sshd takes keys, and offers nobody to type a password',
+            name: 'sshd accepts keys only',
             script: `port=$(sshd -T | sed -n 's/^port //p' | head -n 1)
 timeout 20 ssh -n -F none -p "$port" -o BatchMode=yes -o PreferredAuthentications=none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null nobody@127.0.0.1 2>&1 | grep -F 'Permission denied (publickey).'`,
           },

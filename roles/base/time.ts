@@ -1,18 +1,18 @@
 import { type Check, defineKind, directory, type Facts, file, HostRefusal, pkg, type Resource, service, z } from 'provision'
 import type { Part } from './part.ts'
 
-const server = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]*$/, 'must be a name or address of a time server')
+const server = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]*$/, 'must be the name or address of a time server')
 
 export const timeOptions = z
   .strictObject({
     service: z
       .enum(['timesyncd', 'chrony', 'none'])
       .default('timesyncd')
-      .meta({ description: 'what keeps the clock; none: something else does (CIS Debian 12 2.3)' }),
+      .meta({ description: 'daemon that synchronises the clock; `none`: another one does (CIS Debian 12 2.3)' }),
     servers: z
       .array(server)
       .default([])
-      .meta({ description: 'whom it asks; the distribution’s servers where none is named', examples: [['ntp1.example.com']] }),
+      .meta({ description: 'time servers; default: those of the distribution', examples: [['ntp1.example.com']] }),
   })
   .prefault({})
 
@@ -23,10 +23,10 @@ const DAEMONS = {
   chrony: { name: 'chrony', unit: 'chrony.service' },
 } as const
 
-/** Every other daemon that packages know as `time-daemon`: apt would take it away for ours. */
+/** Daemons that conflict with each other (`time-daemon`): apt would remove an installed one. */
 const OTHERS = ['systemd-timesyncd.service', 'chrony.service', 'ntpsec.service', 'ntp.service', 'openntpd.service']
 
-/** That no other daemon keeps the clock already. Seen in every plan, before anything is installed; never mended by us. */
+/** Asserts that no other daemon synchronises the clock. It is checked in every plan before packages are installed, and never changes the host. */
 const clockKeeper = defineKind({
   name: 'clock-keeper',
   schema: z.strictObject({ unit: z.string() }),
@@ -42,19 +42,24 @@ const clockKeeper = defineKind({
   plan: (_, others) =>
     others.length === 0
       ? undefined
-      : { action: 'update', certainty: 'exact', reason: `${others.join(' and ')} keeps the clock of this host`, differences: [] },
-  // biome-ignore lint/correctness/useYield: it only refuses
+      : {
+          action: 'update',
+          certainty: 'exact',
+          reason: `${others.join(' and ')} already synchronises the clock of this host`,
+          differences: [],
+        },
+  // biome-ignore lint/correctness/useYield: this kind only refuses
   *apply(work) {
     for (const { id, change: verdict } of work)
       throw new HostRefusal(
-        `${id} is not installed beside it`,
+        `${id} cannot be installed`,
         verdict.reason,
-        'write base.time.service: none (or chrony, if that is the one), or remove the other package',
+        'set base.time.service to none (or to chrony, if that is the other one), or remove the other package',
       )
   },
 })
 
-/** A clock that is right; of a container it is the machine's. */
+/** Synchronisation of the clock. The machine does it for its containers. */
 export const time = ({ service: wanted, servers }: Time, { container }: Pick<Facts, 'container'>): Part => {
   if (wanted === 'none' || container) return {}
   const { name, unit } = DAEMONS[wanted]

@@ -4,7 +4,7 @@ import { check, type Part } from './part.ts'
 const PATH = '/etc/apt/apt.conf.d/52provision-updates'
 const TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer']
 
-/** Near enough to Python's, which read it on the host. */
+/** Whether a text is a regular expression. The host reads it with Python, whose syntax is close enough to JavaScript's. */
 const isExpression = (text: string): boolean => {
   try {
     return RegExp(text) instanceof RegExp
@@ -18,26 +18,29 @@ export const updatesOptions = z
     enabled: z
       .boolean()
       .default(true)
-      .meta({ description: 'security updates by themselves, daily (CIS Debian 12 1.2.2.1, https://wiki.debian.org/UnattendedUpgrades)' }),
+      .meta({ description: 'install security updates daily (CIS Debian 12 1.2.2.1, https://wiki.debian.org/UnattendedUpgrades)' }),
     except: z
       .array(
         z
           .string()
           .regex(/^[^"\p{Cc}]+$/u, 'must be a regular expression without quotes')
-          .refine(isExpression, 'must be a regular expression: one that is none would end all updates'),
+          .refine(isExpression, 'must be a valid regular expression; an invalid one would disable all updates'),
       )
       .default([])
-      .meta({ description: 'packages that never change on their own, beside databases: how their names begin', examples: [['^nginx']] }),
+      .meta({
+        description: 'packages that are never updated automatically, in addition to databases; regular expressions for names',
+        examples: [['^nginx']],
+      }),
     reboot: z
       .union([z.literal(false), z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as 04:30')])
       .default(false)
-      .meta({ description: 'when a host boots if an update asks for it; false: never by itself' }),
+      .meta({ description: 'time of an automatic reboot after an update that needs one; false: never' }),
   })
   .prefault({})
 
 export type Updates = z.output<typeof updatesOptions>
 
-/** Members of a cluster are upgraded one after the other, by a run; in one night they would all restart. */
+/** Packages of clusters. A run upgrades their members one after the other; automatic updates would restart all of them in one night. */
 const CLUSTERED = ['^mariadb', '^galera', '^mysql', '^percona']
 
 const ORIGINS = {
@@ -52,7 +55,7 @@ const ORIGINS = {
   ],
 }
 
-/** Security updates that come by themselves. What the package's own configuration says stays, but for the archives it names. */
+/** Automatic security updates. The package's own configuration stays in force, except for its list of archives. */
 export const updates = ({ enabled, except, reboot }: Updates, facts: Facts): Part => {
   if (!enabled) return { files: [file({ path: PATH, state: 'absent' })] }
   return {
@@ -62,7 +65,7 @@ export const updates = ({ enabled, except, reboot }: Updates, facts: Facts): Par
   }
 }
 
-// Sorts after what the package brings. Lists add up in apt's configuration: those of archives would let in more than security.
+// The file sorts after that of the package. apt merges lists, so the archives of the package are cleared: they contain more than security.
 const configuration = (
   origins: readonly string[],
   except: readonly string[],
@@ -86,7 +89,7 @@ export const updatesChecks = ({ enabled }: Updates): readonly Check[] =>
   enabled
     ? [
         check(
-          'security updates come by themselves, and nothing else does',
+          'security updates, and no others, are installed automatically',
           ...TIMERS.map((timer) => `systemctl is-active --quiet ${timer}`),
           'command -v unattended-upgrade >/dev/null',
           `apt-config dump | grep -qx 'APT::Periodic::Unattended-Upgrade "1";'`,

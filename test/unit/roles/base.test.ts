@@ -21,14 +21,14 @@ const faults = (options: object, user = 'root') =>
     .map(({ path, what }) => `${path.join('.')}: ${what}`)
 
 describe('administrators', () => {
-  it('have an account that only their keys open, and may become root', () => {
+  it('get an account without a password, with their keys and sudo', () => {
     const found = resources({ administrators: [{ name: 'ann', keys: [KEY] }] })
     expect(keys(found)).toEqual(expect.arrayContaining(['package:sudo', 'authorized-keys:ann']))
     expect(found.find(({ id }) => id === 'ann')?.spec).toMatchObject({ password: 'locked', shell: '/bin/bash', state: 'present' })
     expect(found.find(({ id }) => id === '/etc/sudoers.d/provision-ann')?.spec).toMatchObject({ mode: '440', state: 'present' })
   })
 
-  it('lose the right, or the account, where that is said', () => {
+  it('lose sudo or the account according to their options', () => {
     const none = resources({ administrators: [{ name: 'ann', keys: [KEY], sudo: 'none' }] })
     expect(none.find(({ id }) => id === '/etc/sudoers.d/provision-ann')?.spec).toMatchObject({ state: 'absent' })
     const gone = resources({ administrators: [{ name: 'ann', state: 'absent' }] })
@@ -37,17 +37,14 @@ describe('administrators', () => {
   })
 
   it.each([
-    [{ name: 'ops', state: 'absent' }, 'administrators.0.state: ops is the account that this run logs in with'],
-    [
-      { name: 'ops', keys: [KEY], sudo: 'none' },
-      'administrators.0.sudo: ops is the account that this run logs in with, and it must become root',
-    ],
-  ])('are not %j while the run logs in as that', (administrator, fault) => {
+    [{ name: 'ops', state: 'absent' }, 'administrators.0.state: ops is the account that this run uses'],
+    [{ name: 'ops', keys: [KEY], sudo: 'none' }, 'administrators.0.sudo: ops is the account that this run uses, and the run needs sudo'],
+  ])('cannot be %j if the run uses that account', (administrator, fault) => {
     expect(faults({ administrators: [administrator] }, 'ops')).toEqual([fault])
     expect(faults({ administrators: [administrator] }, 'root')).toEqual([])
   })
 
-  it('are told of a key that is none, before any host is asked', () => {
+  it('with an invalid key or setting are reported before any host is asked', () => {
     expect(faults({ administrators: [{ name: 'ann', keys: [KEY, 'ssh-ed25519 nonsense'] }] })).toEqual([
       'administrators.0.keys.1: it is truncated or damaged: its data is not an ssh-ed25519 key',
     ])
@@ -56,9 +53,9 @@ describe('administrators', () => {
     ])
   })
 
-  it('stand there once', () => {
+  it('are reported if listed twice', () => {
     const twice = { name: 'ann', keys: [KEY] }
-    expect(faults({ administrators: [twice, twice] })).toEqual(['administrators.1.name: ann stands twice among the administrators'])
+    expect(faults({ administrators: [twice, twice] })).toEqual(['administrators.1.name: ann is listed twice'])
   })
 
   it.each([
@@ -66,18 +63,18 @@ describe('administrators', () => {
     { name: 'ALL', keys: [KEY] },
     { name: 'a\nroot', keys: [KEY] },
     { name: 'root', keys: [KEY] },
-  ])('are not %j', (one) => {
+  ])('cannot be %j', (one) => {
     expect(base.options.safeParse({ administrators: [one] }).success).toBe(false)
   })
 })
 
-describe('a host that shares its kernel', () => {
-  it('keeps its clock and all settings but the network’s, and the plan says so', () => {
-    const said: string[] = []
-    const found = keys(resources({}, { ...MACHINE, container: true }, (what) => said.push(what)))
+describe('a container', () => {
+  it('gets no clock service and only kernel settings of the network, with a warning', () => {
+    const warnings: string[] = []
+    const found = keys(resources({}, { ...MACHINE, container: true }, (what) => warnings.push(what)))
     expect(found).toContain('sysctl:net.ipv4.tcp_syncookies')
     expect(found.filter((key) => /^sysctl:(?!net\.)|timesyncd/.test(key))).toEqual([])
-    expect(said).toHaveLength(1)
+    expect(warnings).toHaveLength(1)
     expect(keys(resources({}))).toEqual(
       expect.arrayContaining(['package:systemd-timesyncd', 'service:systemd-timesyncd.service', 'sysctl:kernel.kptr_restrict']),
     )
@@ -89,25 +86,25 @@ describe('sshd', () => {
     (resources(options, facts).find(({ kind }) => kind.name === 'sshd')?.spec as { settings: Record<string, unknown> } | undefined)
       ?.settings
 
-  it('takes keys only, and root’s only while the run needs them', () => {
+  it('accepts keys only, and refuses root only if the run uses another account', () => {
     expect(settings({})).toMatchObject({ PasswordAuthentication: 'no', PermitRootLogin: 'prohibit-password' })
     expect(settings({ ssh: { root_login: 'no' } })).toMatchObject({ PermitRootLogin: 'no' })
-    expect(faults({ ssh: { root_login: 'no' } }, 'root')).toEqual(['ssh.root_login: root is the account that this run logs in with'])
+    expect(faults({ ssh: { root_login: 'no' } }, 'root')).toEqual(['ssh.root_login: root is the account that this run uses'])
     expect(faults({ ssh: { settings: { permitrootlogin: 'no' } } }, 'root')).toEqual([
-      'ssh.settings.permitrootlogin: root is the account that this run logs in with',
+      'ssh.settings.permitrootlogin: root is the account that this run uses',
     ])
     expect(faults({ ssh: { root_login: 'no' } }, 'ops')).toEqual([])
     expect(settings({ ssh: { enabled: false } })).toBeUndefined()
   })
 
-  it('takes settings instead of ours however they are written, or none', () => {
+  it('replaces and removes settings in any spelling', () => {
     const found = settings({ ssh: { settings: { maxauthtries: 6, Compression: null, AllowGroups: ['admins'] } } })
     expect(found).toMatchObject({ maxauthtries: 6, AllowGroups: ['admins'] })
     expect(Object.keys(found ?? {})).not.toEqual(expect.arrayContaining(['MaxAuthTries']))
     expect(found).not.toHaveProperty('Compression')
   })
 
-  it('exchanges keys as its release can', () => {
+  it('uses the key exchanges that its release supports', () => {
     const exchanges = (distribution: 'debian' | 'ubuntu', release: string) => String(settings({}, { distribution, release })?.KexAlgorithms)
     expect([exchanges('debian', '12'), exchanges('ubuntu', '24.04')].filter((one) => one.includes('mlkem'))).toEqual([])
     for (const [distribution, release] of [
@@ -119,7 +116,7 @@ describe('sshd', () => {
 })
 
 describe('the options', () => {
-  it('add, change and leave out kernel settings', () => {
+  it('add, replace and remove kernel settings', () => {
     const found = resources({ kernel: { 'vm.swappiness': 10, 'kernel.sysrq': 176, 'net.ipv4.tcp_rfc1337': null } })
     const values = new Map(found.filter(({ kind }) => kind.name === 'sysctl').map(({ id, spec }) => [id, spec]))
     expect(values.get('vm.swappiness')).toMatchObject({ value: '10', optional: false })
@@ -128,7 +125,7 @@ describe('the options', () => {
     expect([...values.keys()].filter((key) => key.includes('forward'))).toEqual([])
   })
 
-  it('never let databases be upgraded on their own, nor a host boot unless a time is given', () => {
+  it('exclude databases from automatic updates, and reboot only at a configured time', () => {
     const path = '/etc/apt/apt.conf.d/52provision-updates'
     const text = textOf(resources({ updates: { except: ['^nginx'] } }), path)
     expect(text).toMatch(/Package-Blacklist \{\n {2}"\^mariadb";\n {2}"\^galera";[^}]*"\^nginx";\n\}/)
@@ -139,7 +136,7 @@ describe('the options', () => {
     expect(ubuntu).not.toContain('Debian')
   })
 
-  it('choose what keeps the clock', () => {
+  it('select the time daemon', () => {
     expect(keys(resources({ time: { service: 'none' } })).filter((key) => /clock|timesync|chrony/.test(key))).toEqual([])
     const chrony = resources({ time: { service: 'chrony', servers: ['ntp1.example.com'] } })
     expect(keys(chrony)).toEqual(expect.arrayContaining(['clock-keeper:chrony.service', 'package:chrony', 'service:chrony.service']))
@@ -154,7 +151,7 @@ describe('the options', () => {
     { kernel: { '../etc/passwd': 1 } },
     { journal: { max_use: '1G\nStorage=none' } },
     { blocked_modules: ['a b'] },
-  ])('refuse %j', (options) => {
+  ])('reject %j', (options) => {
     expect(base.options.safeParse(options).success).toBe(false)
   })
 })

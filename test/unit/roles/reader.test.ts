@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { READER } from '../../../roles/monitoring/checks/reader.ts'
 
-// Everybody may write there, so anybody could have replaced what is in it; /tmp is not looked at.
+// Every account may write to /dev/shm, so its files could be replaced. The reader skips /tmp.
 const root = mkdtempSync('/dev/shm/provision-reader-')
 const at = (name: string) => join(root, name)
 const program = at('reader')
@@ -34,11 +34,11 @@ const owned = (...lines: readonly string[]) =>
 const file = (path: string, sum: string): string => `file:${path} ${path} ${sum}`.replaceAll('two words', 'two%20words')
 
 describe('the reader of the checks', () => {
-  it('is a program that Perl can read', () => {
+  it('has valid Perl syntax', () => {
     expect(spawnSync('perl', ['-c'], { input: READER, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '- syntax OK\n' })
   })
 
-  it('names what is not as it was left, and how many were looked at', () => {
+  it('reports files that differ from the record, and the number of files', () => {
     expect(
       owned(
         file(at('right'), RIGHT),
@@ -58,7 +58,7 @@ describe('the reader of the checks', () => {
     ])
   })
 
-  it('looks at files of root, through links of root', () => {
+  it('reads files of root through links of root', () => {
     const path = '/usr/bin/env'
     const real = digest(readFileSync(path))
     expect(owned(file(path, RIGHT))).toEqual([`changed\t${path}`, 'watched 1'])
@@ -66,7 +66,7 @@ describe('the reader of the checks', () => {
     expect(owned(file(path, real), file('/bin/env', real))).toEqual(['watched 2'])
   })
 
-  it('follows no link of others, waits for no FIFO, and reads no file without end', () => {
+  it('follows no link of others, skips FIFOs, and limits what it reads', () => {
     const passwd = digest(readFileSync('/etc/passwd'))
     expect(
       owned(
@@ -90,7 +90,7 @@ describe('the reader of the checks', () => {
     expect(run(['text', at('sparse'), '100']).stdout).toHaveLength(100)
   })
 
-  it('takes a release for what its link names, its list being what its name says', () => {
+  it('checks a release through its link and its list of digests', () => {
     const release = at('site')
     const list = `${RIGHT}  a.html\n${RIGHT}  b/two words.html\n`
     const live = `releases/${digest(list)}`
@@ -105,7 +105,7 @@ describe('the reader of the checks', () => {
     expect(said()).toEqual([`changed\t${release}/current/a.html`, 'watched 0'])
     writeFileSync(join(release, `${live}.sums`), `${digest('wrong')}  a.html\n${RIGHT}  ../../../../../../../etc/passwd\n`)
     expect(said()).toEqual([`changed\t${release}/${live}.sums`, 'watched 0'])
-    // Whoever makes a list of his own gives the release its name.
+    // An attacker who writes a list can also name the release by its digest.
     const own = `${digest('x')}  ../../../../../../../etc/passwd\n`
     writeFileSync(join(release, `releases/${digest(own)}.sums`), own)
     rmSync(join(release, 'current'))
