@@ -15,7 +15,7 @@ const hostName = (wildcard: boolean) =>
 // Characters without a special meaning to HAProxy.
 const path = z.string().regex(/^\/[A-Za-z0-9/._~%@:+,=&?*!()-]*$/, 'must be a path without spaces, quotes, backslashes and dollar signs')
 const seconds = z.number().min(0.1).max(86_400)
-const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')
+const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be a header name')
 const headerValue = z.string().regex(/^[ !#-~]*$/, 'must be one line without quotes')
 const line = z.string().regex(/^[^\n\r\0]+$/, 'must be one line')
 const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' })

@@ -28,7 +28,7 @@ const userOptions = z
   .strictObject({
     name: z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/, 'must be the name of an account: letters, digits, underscores, dots and dashes')
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/, 'must be an account name: letters, digits, underscores, dots and dashes')
       .refine((name) => !OURS.includes(name) && !name.startsWith('provision-'), 'is an account of the server or of this role'),
     host: z
       .string()

@@ -34,7 +34,7 @@ const app = z.strictObject({
     .optional()
     .meta({ description: 'existing account; default: a dynamic account of the unit' }),
   environment: z
-    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'), secret())
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a variable name'), secret())
     .default({})
     .meta({ description: 'environment variables, stored in a file that only root can read' }),
   memory: size.optional().meta({ description: 'memory limit; systemd restarts the application above the limit' }),
@@ -60,7 +60,7 @@ export const siteOptions = z.strictObject({
   app: app.optional().meta({ description: 'application that this role runs' }),
   index: z
     .string()
-    .regex(/^[A-Za-z0-9._~-]+$/, 'must be the name of a file')
+    .regex(/^[A-Za-z0-9._~-]+$/, 'must be a file name')
     .default('index.html')
     .meta({ description: 'file served for a directory' }),
   fallback: path
@@ -75,7 +75,7 @@ export const siteOptions = z.strictObject({
     .default({})
     .meta({ description: 'caching in browsers by path pattern: seconds, `forever` or `never`' }),
   headers: z
-    .record(z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header'), header)
+    .record(z.string().regex(/^[A-Za-z0-9-]+$/, 'must be a header name'), header)
     .default({})
     .meta({ description: 'headers of every response' }),
   health: path.optional().meta({ description: 'path of the application that `/healthz` requests; default: nginx answers itself' }),
