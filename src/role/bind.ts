@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { distinctProblems, type Problem, Problem as ProblemClass, Problems, placeOf, type Where } from '../problem.ts'
 import type { Host } from '../site/inventory/host.ts'
-import { ifTooShort } from '../site/reference/short-secret.ts'
+import { shortSecretWarnings } from '../site/reference/short-secret.ts'
 import { zodProblems } from '../site/schema/zod.ts'
 import type { Site } from '../site/site.ts'
-import type { WrittenOptions } from '../site/source/source-map.ts'
+import type { LocatedValue } from '../site/source/source-map.ts'
 import { resolveFlows } from './flows.ts'
 import type { Exposed, Exposes, Flow, HostView, Role, SiteContext, SiteView } from './role.ts'
 import { pathsTo, secretsAt, valueAt } from './written.ts'
@@ -16,7 +16,7 @@ export interface Bound {
   readonly role: Role
   readonly context: SiteContext<unknown>
   /** Its options as the user wrote them. */
-  readonly written: WrittenOptions
+  readonly written: LocatedValue
   /** The place in the playbook that binds it. */
   readonly where: Where
 }
@@ -76,16 +76,16 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
 }
 
 /** Warnings about short secrets that stand in the options themselves. Secrets from other sources were checked when they were read. */
-const shortSecrets = (options: unknown, { value, whereOf }: WrittenOptions): readonly Problem[] =>
+const shortSecrets = (options: unknown, { value, whereOf }: LocatedValue): readonly Problem[] =>
   secretsAt(options).flatMap(([path, secret]) =>
     typeof valueAt(value, path) === 'string'
-      ? ifTooShort(secret, whereOf(path), String(path.findLast((key) => typeof key === 'string')))
+      ? shortSecretWarnings(secret, whereOf(path), String(path.findLast((key) => typeof key === 'string')))
       : [],
   )
 
 /** The place of a value among a role's options; undefined if the value does not stand there exactly once. */
 const optionIn =
-  ({ value, whereOf }: WrittenOptions) =>
+  ({ value, whereOf }: LocatedValue) =>
   (sought: unknown): Where | undefined => {
     const [path, another] = pathsTo(sought, value)
     return path === undefined || another !== undefined ? undefined : whereOf(path)

@@ -9,18 +9,18 @@ import { emptyMap, SECRETS, varsReader } from './inventory/vars.ts'
 import { readPlaybook } from './playbook.ts'
 import type { RawFile, RawProject } from './raw.ts'
 import type { Sources } from './reference/references.ts'
-import { ifTooShort } from './reference/short-secret.ts'
+import { shortSecretWarnings } from './reference/short-secret.ts'
 import type { Play, RoleUse, Site } from './site.ts'
-import { complaint, type Place } from './source/complaint.ts'
-import { entryOf, fromPlain, type WrittenMap, writtenOptions } from './source/source-map.ts'
+import { inputProblem, type Place } from './source/input-problem.ts'
+import { entryOf, fromPlain, locatedValue, type SourceMap } from './source/source-map.ts'
 import { type ParsedFile, parseYaml } from './yaml/yaml.ts'
 
 export interface BuildOptions {
-  /** Names of all roles there are: what plays may bind, and under which variables may hold options. */
+  /** Names of all available roles. Plays may bind them, and variables of these names hold their options. */
   readonly knownRoles: readonly string[]
 }
 
-/** Checks what was read and makes the site of it. Pure. Throws `Problems` with everything that is wrong in any of the files. */
+/** Checks the files and returns the site. Pure. Throws `Problems` with all errors of all files. */
 export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site => {
   const secrets = raw.secrets && parseYaml(raw.secrets.path, raw.secrets.text.reveal(), undefined, 'secret')
   const sources: Sources = {
@@ -28,11 +28,11 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
     command: raw.command,
     secrets: secrets?.root,
     secretsPath: raw.secretsPath,
-    secretsUnreadable: raw.secretsUnreadable || secrets?.sound === false,
+    secretsUnreadable: raw.secretsUnreadable || secrets?.isParsed === false,
   }
   const inventories = raw.inventory.map(({ path, text }) => parseYaml(path, text, sources))
   const playbooks = raw.playbooks.map(({ path, text }) => parseYaml(path, text, sources))
-  const parsed = [...(secrets ? [secrets] : []), ...inventories, ...playbooks]
+  const parsedFiles = [...(secrets ? [secrets] : []), ...inventories, ...playbooks]
 
   const problems: Problem[] = []
   const inventory = readInventory(
@@ -40,50 +40,55 @@ export const buildSite = (raw: RawProject, { knownRoles }: BuildOptions): Site =
     varsReader(knownRoles, problems),
     problems,
   )
-  const complete = raw.problems.length === 0 && inventories.every(({ sound }) => sound) && inventory.whole
-  const membership = resolveGroups(inventory, complete ? problems : [])
+  const isComplete = raw.problems.length === 0 && inventories.every(({ isParsed }) => isParsed) && inventory.isComplete
+  const membership = resolveGroups(inventory, isComplete ? problems : [])
   const hosts = new Map([...inventory.hosts].map(([name, draft]) => [name, hostOf(draft, inventory, membership, raw)]))
   problems.push(...sameAddresses(inventory, hosts))
-  if (complete && inventory.hosts.size === 0 && raw.inventory[0] !== undefined) problems.push(noHosts(raw.inventory[0]))
+  if (isComplete && inventory.hosts.size === 0 && raw.inventory[0] !== undefined) problems.push(noHosts(raw.inventory[0]))
 
-  const optionsOf = new WeakMap<RoleUse, WrittenMap>()
-  const context = { choice: complete && hosts.size > 0 ? { hosts, groups: membership.groups } : undefined, knownRoles, problems, optionsOf }
+  const optionsOf = new WeakMap<RoleUse, SourceMap>()
+  const context = {
+    scope: isComplete && hosts.size > 0 ? { hosts, groups: membership.groups } : undefined,
+    knownRoles,
+    problems,
+    optionsOf,
+  }
   const plays: Play[] = playbooks.flatMap((file, i) => {
-    if (file.root === undefined && file.sound) problems.push(...emptyPlaybook(raw.playbooks[i]))
+    if (file.root === undefined && file.isParsed) problems.push(...emptyPlaybook(raw.playbooks[i]))
     return file.root === undefined ? [] : readPlaybook(file.root, context)
   })
 
-  const all = inOrder(raw, parsed, problems)
+  const all = sortedProblems(raw, parsedFiles, problems)
   if (all.length > 0) throw new Problems(all)
 
-  const warnings = parsed.flatMap((file) => file.warnings)
-  const warnedOf = new Set(warnings.map(({ where }) => spot(where)))
+  const warnings = parsedFiles.flatMap((file) => file.warnings)
+  const warnedAt = new Set(warnings.map(({ where }) => placeKey(where)))
   const layers = new Map([...inventory.hosts].map(([name, draft]) => [name, varsOf(draft, inventory, membership)]))
   return {
     root: raw.root,
     hosts,
     groups: membership.groups,
     plays,
-    warnings: [...warnings, ...[...layers.values()].flatMap(shortLogins).filter(({ where }) => !warnedOf.has(spot(where)))],
+    warnings: [...warnings, ...[...layers.values()].flatMap(shortLoginSecrets).filter(({ where }) => !warnedAt.has(placeKey(where)))],
     roleOptions: (host, use) => {
       const place = 'file' in use.where ? use.where : { file: raw.root }
-      const empty: WrittenMap = { is: 'map', entries: new Map(), place }
-      const under = entryOf(layers.get(host), use.name)?.node
-      const beside = optionsOf.get(use) ?? (use.options === undefined ? empty : fromPlain(use.options.value, place))
-      const merged = mergeMaps(under?.is === 'map' ? under : empty, beside.is === 'map' ? beside : empty)
-      return writtenOptions(beside === empty && under?.is === 'map' ? { ...merged, place: under.place } : { ...merged, place })
+      const empty: SourceMap = { is: 'map', entries: new Map(), place }
+      const inherited = entryOf(layers.get(host), use.name)?.node
+      const inPlaybook = optionsOf.get(use) ?? (use.options === undefined ? empty : fromPlain(use.options.value, place))
+      const merged = mergeMaps(inherited?.is === 'map' ? inherited : empty, inPlaybook.is === 'map' ? inPlaybook : empty)
+      return locatedValue(inPlaybook === empty && inherited?.is === 'map' ? { ...merged, place: inherited.place } : { ...merged, place })
     },
   }
 }
 
-/** The merged variables of a host: all hosts' under those of its groups, from the outermost in, under its own. */
-const varsOf = (draft: HostDraft, inventory: Inventory, { layersOf }: Membership): WrittenMap =>
+/** Merges the variables of a host: of all hosts, then of its groups from the outermost in, then its own. Later levels win. */
+const varsOf = (draft: HostDraft, inventory: Inventory, { layersOf }: Membership): SourceMap =>
   mergeAll([inventory.all, ...layersOf(draft.name).flatMap((name) => inventory.groups.get(name)?.vars ?? []), draft.vars], emptyMap)
 
-/** Those of the connection that were written in the clear; what was taken from elsewhere was told as it was read. */
-const shortLogins = (vars: WrittenMap): readonly Problem[] =>
+/** Warns about short login secrets in plain text. References were checked when they were resolved. */
+const shortLoginSecrets = (vars: SourceMap): readonly Problem[] =>
   [...vars.entries].flatMap(([name, { node }]) =>
-    SECRETS.has(name) && node.is === 'scalar' ? ifTooShort(node.value, node.place, name) : [],
+    SECRETS.has(name) && node.is === 'scalar' ? shortSecretWarnings(node.value, node.place, name) : [],
   )
 
 const hostOf = (draft: HostDraft, inventory: Inventory, membership: Membership, raw: RawProject): Host => {
@@ -102,33 +107,24 @@ const hostOf = (draft: HostDraft, inventory: Inventory, membership: Membership, 
 }
 
 const noHosts = ({ path }: RawFile): Problem =>
-  complaint(
+  inputProblem(
     { file: path, line: 1, column: 1 },
-    'the inventory has no hosts',
-    'write them under `hosts`, as inventory/production.example.yaml shows',
+    'inventory has no hosts',
+    'add hosts under `hosts`; inventory/production.example.yaml is an example',
   )
 
 const emptyPlaybook = (file: RawFile | undefined): readonly Problem[] =>
   file === undefined
     ? []
-    : [
-        complaint(
-          { file: file.path, line: 1, column: 1 },
-          'this playbook is empty',
-          'write a play: `- hosts: all` and below it `roles: […]`',
-        ),
-      ]
+    : [inputProblem({ file: file.path, line: 1, column: 1 }, 'playbook is empty', 'add a play: `- hosts: all`, followed by `roles: […]`')]
 
-/**
- * All problems, file by file and from top to bottom. Where a reference could not be filled in, what else is wrong with that
- * value follows from it and is not said.
- */
-const inOrder = (raw: RawProject, parsed: readonly ParsedFile[], problems: readonly Problem[]): readonly Problem[] => {
-  const unresolved = new Set(parsed.flatMap((file) => file.unresolved.map((place) => spot(place))))
+/** Sorts problems by file and line. Omits problems of a value whose reference could not be resolved: they are consequences. */
+const sortedProblems = (raw: RawProject, parsedFiles: readonly ParsedFile[], problems: readonly Problem[]): readonly Problem[] => {
+  const unresolved = new Set(parsedFiles.flatMap((file) => file.unresolved.map((place) => placeKey(place))))
   const found = [
     ...raw.problems,
-    ...parsed.flatMap((file) => file.problems),
-    ...problems.filter((problem) => !unresolved.has(spot(problem.where))),
+    ...parsedFiles.flatMap((file) => file.problems),
+    ...problems.filter((problem) => !unresolved.has(placeKey(problem.where))),
   ]
   const rank = new Map([...raw.inventory, ...raw.playbooks].map(({ path }, i) => [path, i]))
   const place = ({ where }: Problem): Place => ('file' in where ? where : { file: '' })
@@ -142,4 +138,4 @@ const inOrder = (raw: RawProject, parsed: readonly ParsedFile[], problems: reado
   })
 }
 
-const spot = (where: Where): string => ('file' in where ? `${where.file}:${where.line}:${where.column}` : '')
+const placeKey = (where: Where): string => ('file' in where ? `${where.file}:${where.line}:${where.column}` : '')

@@ -3,7 +3,7 @@ import { isSecret, MASK } from '../secret/secret.ts'
 import type { Host, Value } from './inventory/host.ts'
 import type { Site } from './site.ts'
 
-/** What `provision inventory --json` prints: others read it, so its words stay. */
+/** Output of `provision inventory --json`. Its field names are a public contract. */
 export interface InventoryDescription {
   readonly hosts: Readonly<Record<string, HostDescription>>
   readonly groups: Readonly<Record<string, readonly string[]>>
@@ -17,7 +17,7 @@ export interface HostDescription {
   readonly vars: Readonly<Record<string, unknown>>
 }
 
-/** One variable of a host and where it comes from; the options of a role are listed one by one, `nginx.content`. */
+/** A variable of a host and its origin. Each option of a role is a variable of its own: `nginx.content`. */
 export interface VariableDescription {
   readonly name: string
   readonly value: unknown
@@ -27,7 +27,7 @@ export interface VariableDescription {
   readonly where: string
 }
 
-/** All hosts and groups as plain data, secrets masked. */
+/** Returns all hosts and groups as plain data, with secrets masked. */
 export const describeInventory = (site: Site): InventoryDescription => ({
   hosts: Object.fromEntries([...site.hosts].map(([name, host]) => [name, describeHost(host)])),
   groups: Object.fromEntries(site.groups),
@@ -41,7 +41,7 @@ const describeHost = ({ connection: { address, port, user }, groups, vars }: Hos
   vars: Object.fromEntries([...vars].map(([name, { value }]) => [name, masked(value)])),
 })
 
-/** The variables of a host with the level and the line that each came from, sorted by name, secrets masked. */
+/** Returns the variables of a host with the level and line that set each, sorted by name, with secrets masked. */
 export const describeVariables = (host: Host): readonly VariableDescription[] =>
   [...host.vars].flatMap(([name, variable]) => describeVariable(name, variable)).toSorted((a, b) => (a.name < b.name ? -1 : 1))
 

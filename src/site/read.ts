@@ -7,7 +7,7 @@ import type { Secret } from '../secret/secret.ts'
 import type { RawFile, RawProject } from './raw.ts'
 import { commandSource } from './reference/command-source.ts'
 import { decryptSecrets } from './secrets.ts'
-import { complaint } from './source/complaint.ts'
+import { inputProblem } from './source/input-problem.ts'
 import { nearest } from './source/suggest.ts'
 import { textOf } from './source/text.ts'
 
@@ -21,10 +21,10 @@ export interface ReadOptions {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-const MOST_BYTES = 1_048_576
+const MAX_BYTES = 1_048_576
 const SECRETS = 'secrets.yaml'
 
-/** Reads all files of a project. What cannot be read is a problem of the result, so that it is told together with all others. */
+/** Reads all files of a project. Unreadable files become problems of the result, to be reported with all others. */
 export const readProject = async ({
   root,
   inventory = 'inventory',
@@ -32,56 +32,59 @@ export const readProject = async ({
   env,
 }: ReadOptions): Promise<RawProject> => {
   const problems: Problem[] = []
-  const attempt = <T>(read: () => T, otherwise: T): T => {
+  const attempt = <T>(read: () => T, fallback: T): T => {
     try {
       return read()
     } catch (error) {
-      problems.push(...expected(error))
-      return otherwise
+      problems.push(...problemsOrThrow(error))
+      return fallback
     }
   }
   const paths = attempt(() => inventoryFiles(root, inventory), [])
   const read = (path: string): readonly RawFile[] => attempt(() => [{ path, text: textOf(path, readPlainFile(root, path)) }], [])
-  const files = paths.flatMap(read)
-  const books = playbooks.flatMap(read)
+  const inventoryTexts = paths.flatMap(read)
+  const playbookFiles = playbooks.flatMap(read)
   const secretsPath = paths.length === 0 ? SECRETS : secretsPathOf(root, inventory)
-  const refers = [...files, ...books].some(({ text }) => text.includes('${secret:'))
-  const before = problems.length
-  const secrets = refers
-    ? await readSecrets({ root, path: secretsPath, env }).catch((error: unknown) => void problems.push(...expected(error)))
+  const refersToSecrets = [...inventoryTexts, ...playbookFiles].some(({ text }) => text.includes('${secret:'))
+  const problemCount = problems.length
+  const secrets = refersToSecrets
+    ? await readSecrets({ root, path: secretsPath, env }).catch((error: unknown) => void problems.push(...problemsOrThrow(error)))
     : undefined
   return {
     root,
-    inventory: files,
-    playbooks: books,
+    inventory: inventoryTexts,
+    playbooks: playbookFiles,
     secretsPath,
     ...(secrets === undefined ? {} : { secrets: { path: secretsPath, text: secrets } }),
-    secretsUnreadable: refers && secrets === undefined && problems.length > before,
+    secretsUnreadable: refersToSecrets && secrets === undefined && problems.length > problemCount,
     env,
     command: commandSource(root, env),
-    home: env.HOME || known('HOME', homedir),
-    user: env.USER || known('USER', () => userInfo().username),
+    home: env.HOME || fromSystem('HOME', homedir),
+    user: env.USER || fromSystem('USER', () => userInfo().username),
     problems,
   }
 }
 
-/** What the system knows of whoever started us; in a container that may be nothing. */
-const known = (variable: string, ask: () => string): string => {
+/** Asks the system for a property of the current user. In a container it may have none. */
+const fromSystem = (variable: string, query: () => string): string => {
   try {
-    return ask()
+    return query()
   } catch (cause) {
-    const what = 'this machine knows no user of your number'
-    throw new Problem({ class: 'input', where: { command: 'provision' }, what, fix: `set ${variable} before you start` }, { cause })
+    const what = `user ID ${process.getuid?.()} has no account on this machine`
+    throw new Problem(
+      { class: 'input', where: { command: 'provision' }, what, fix: `set the environment variable: export ${variable}=…` },
+      { cause },
+    )
   }
 }
 
-/** Where the secrets of an inventory lie: `secrets.yaml` in its directory. */
+/** Returns the path of the secrets of an inventory: `secrets.yaml` in its directory. */
 export const secretsPathOf = (root: string, inventory = 'inventory'): string => {
-  const found = look(root, inventory)
+  const found = statPath(root, inventory)
   return join(found?.isFile() ? dirname(inventory) : inventory, SECRETS)
 }
 
-/** The decrypted text of a secrets file; undefined where there is none. Throws a `Problem` when it is not encrypted or does not open. */
+/** Returns the decrypted text of a secrets file; undefined if it does not exist. Throws a `Problem` if it is not encrypted or cannot be decrypted. */
 export const readSecrets = async ({
   root,
   path,
@@ -91,26 +94,26 @@ export const readSecrets = async ({
   readonly path: string
   readonly env: ReadOptions['env']
 }): Promise<Secret | undefined> => {
-  if (look(root, path) === undefined) return undefined
+  if (statPath(root, path) === undefined) return undefined
   return decryptSecrets(path, readPlainFile(root, path), () => loadAgeIdentities(env))
 }
 
 const inventoryFiles = (root: string, inventory: string): readonly string[] => {
-  const found = look(root, inventory)
+  const found = statPath(root, inventory)
   if (found === undefined)
-    throw missing(
+    throw missingFile(
       root,
       inventory,
-      'there is no inventory here',
-      'write one, as inventory/production.example.yaml shows, or name it with -i',
+      'inventory does not exist',
+      'create it from inventory/production.example.yaml, or name another with -i',
     )
   if (!found.isDirectory()) return [inventory]
-  const names = attempting(inventory, () => readdirSync(resolve(root, inventory))).filter((name) => isInventory(name))
+  const names = orUnreadable(inventory, () => readdirSync(resolve(root, inventory))).filter((name) => isInventory(name))
   if (names.length === 0)
-    throw complaint(
+    throw inputProblem(
       { file: inventory },
-      'this directory holds no inventory',
-      'copy inventory/production.example.yaml to production.yaml in it and fill it in',
+      'directory contains no inventory',
+      `run cp inventory/production.example.yaml ${join(inventory, 'production.yaml')}, then edit the copy`,
     )
   return names.toSorted().map((name) => join(inventory, name))
 }
@@ -119,20 +122,19 @@ const isInventory = (name: string): boolean => /^[^.].*\.ya?ml$/.test(name) && !
 
 const readPlainFile = (root: string, path: string): Uint8Array => {
   const full = resolve(root, path)
-  const found = look(root, path)
-  if (found === undefined) throw missing(root, path, 'there is no such file', 'correct the path')
-  if (found.isDirectory()) throw complaint({ file: path }, 'this is a directory, not a file', 'name a file in it')
-  if (!found.isFile()) throw complaint({ file: path }, 'this is not a plain file', 'name a file')
-  if (found.size > MOST_BYTES)
-    throw complaint({ file: path }, 'this file is larger than 1 MB', 'name the right file, or split it into several')
-  return attempting(path, () => readFileSync(full))
+  const found = statPath(root, path)
+  if (found === undefined) throw missingFile(root, path, 'file does not exist', 'correct the path')
+  if (found.isDirectory()) throw inputProblem({ file: path }, 'path is a directory, not a file', 'name a file in it')
+  if (!found.isFile()) throw inputProblem({ file: path }, 'path is not a regular file', 'name a regular file')
+  if (found.size > MAX_BYTES) throw inputProblem({ file: path }, 'file is larger than 1 MB', 'correct the path, or split the file')
+  return orUnreadable(path, () => readFileSync(full))
 }
 
-/** What lies at a path; undefined where there is nothing. A path that cannot even be looked at is a `Problem`. */
-const look = (root: string, path: string): Stats | undefined =>
-  attempting(path, () => statSync(resolve(root, path), { throwIfNoEntry: false }))
+/** Returns the status of a path; undefined if it does not exist. Throws a `Problem` if it cannot be read. */
+const statPath = (root: string, path: string): Stats | undefined =>
+  orUnreadable(path, () => statSync(resolve(root, path), { throwIfNoEntry: false }))
 
-const attempting = <T>(path: string, act: () => T): T => {
+const orUnreadable = <T>(path: string, act: () => T): T => {
   try {
     return act()
   } catch (error) {
@@ -140,9 +142,9 @@ const attempting = <T>(path: string, act: () => T): T => {
   }
 }
 
-const missing = (root: string, path: string, what: string, otherwise: string): Problem => {
-  const near = nearest(basename(path), listing(dirname(resolve(root, path))))
-  return complaint({ file: path }, what, near === undefined ? otherwise : `did you mean \`${join(dirname(path), near)}\`?`)
+const missingFile = (root: string, path: string, what: string, fallback: string): Problem => {
+  const near = nearest(basename(path), fileNames(dirname(resolve(root, path))))
+  return inputProblem({ file: path }, what, near === undefined ? fallback : `did you mean \`${join(dirname(path), near)}\`?`)
 }
 
 const unreadable = (path: string, error: unknown): Problem =>
@@ -150,23 +152,23 @@ const unreadable = (path: string, error: unknown): Problem =>
     {
       class: 'input',
       where: { file: path },
-      what: 'this cannot be read',
+      what: 'file cannot be read',
       why: error instanceof Error ? error.message : String(error),
-      fix: 'correct the path, or make it a plain file that you may read',
+      fix: 'correct the path, or its permissions',
     },
     { cause: error },
   )
 
-const listing = (directory: string): readonly string[] => {
+const fileNames = (directory: string): readonly string[] => {
   try {
     return readdirSync(directory)
   } catch {
-    // Only used to suggest names: no directory, no suggestions.
+    // Used for suggestions only.
     return []
   }
 }
 
-const expected = (error: unknown): readonly Problem[] => {
+const problemsOrThrow = (error: unknown): readonly Problem[] => {
   const problems = problemsIn(error)
   if (problems === undefined) throw error
   return problems

@@ -1,8 +1,8 @@
 import type { Problem, Where } from '../problem.ts'
 import type { Host, Value } from './inventory/host.ts'
-import type { WrittenOptions } from './source/source-map.ts'
+import type { LocatedValue } from './source/source-map.ts'
 
-/** One role of a play, with the options written beside it in the playbook, if any. */
+/** A role of a play, with its options in the playbook if there are any. */
 export interface RoleUse {
   readonly name: string
   readonly options: Value | undefined
@@ -14,14 +14,14 @@ export interface Play {
   readonly name: string
   readonly hosts: readonly string[]
   readonly roles: readonly RoleUse[]
-  /** How many hosts at a time: the first so many, then so many, the last number again and again. Empty: all of them at once. */
+  /** Batch sizes; the last one repeats. Empty: all hosts at once. */
   readonly serial: readonly number[]
-  /** How many of its hosts may fail before the rest is left as it is. */
+  /** Failed hosts after which the remaining batches are skipped. */
   readonly maxFailures: number
   readonly where: Where
 }
 
-/** Everything that the user wrote, read and checked. Immutable. */
+/** The checked input of the user: inventory and playbooks. Immutable. */
 export interface Site {
   /** The project's directory, absolute. */
   readonly root: string
@@ -29,11 +29,11 @@ export interface Site {
   /** Group name to host names, nested groups resolved, in inventory order. */
   readonly groups: ReadonlyMap<string, readonly string[]>
   readonly plays: readonly Play[]
-  /** What may well be meant, and is told all the same. */
+  /** Suspicious but valid input, shown as a warning. */
   readonly warnings: readonly Problem[]
   /**
-   * The options of a role on a host, as written: role options stand under the role's own name in the variables, and those
-   * beside the role in the playbook win key by key. `whereOf(path)` finds the line of one option.
+   * Returns the options of a role on a host, with their source positions. The variable with the role's name is merged with the options
+   * in the playbook, which win.
    */
-  roleOptions(host: string, use: RoleUse): WrittenOptions
+  roleOptions(host: string, use: RoleUse): LocatedValue
 }

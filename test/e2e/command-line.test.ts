@@ -54,7 +54,7 @@ describe('an invalid command line', () => {
     [['run', '--limit', 'a', '--role', 'two'], /--limit a\n {2}what no host with role two is selected/],
     [['verify', '--limit', 'c'], /--limit c\n {2}what no host of the playbook is selected/],
     [['run', ''], /what an argument is empty/],
-    [['run', '--', 'nowhere.yaml'], /nowhere\.yaml\n {2}what there is no such file/],
+    [['run', '--', 'nowhere.yaml'], /nowhere\.yaml\n {2}what file does not exist/],
     [['run', '-i', 'inventory', '-i', 'inventory/hosts.yaml'], /what -i is given twice/],
     [['run', '--json', '--output', 'plain'], /what --json conflicts with --output plain/],
     [['exec', '', '--', 'ls'], /what an argument is empty/],
@@ -111,7 +111,7 @@ describe('a broken environment', () => {
     chmodSync(scratch, 0o755)
     const { [missing as 'HOME']: _, ...others } = env
     const { status, stderr } = provision(['inventory'], { env: others, uid: 54321, gid: 54321 })
-    expect(stderr).toContain(`set ${missing} before you start`)
+    expect(stderr).toContain(`export ${missing}=`)
     expect(status).toBe(3)
   })
 

@@ -1,19 +1,18 @@
 import { isAbsolute, join } from 'node:path'
 import type { Connection } from '../../host/target/connection.ts'
 import { isSecret, type Secret } from '../../secret/secret.ts'
-import { entryOf, type Written, type WrittenMap } from '../source/source-map.ts'
+import { entryOf, type SourceMap, type SourceNode } from '../source/source-map.ts'
 
-/** Who starts the program and where: what paths and left out settings are resolved with. */
-export interface Surroundings {
+/** Defaults for paths and omitted settings: the project and the user who runs provision. */
+export interface ConnectionDefaults {
   readonly root: string
   readonly home: string
   readonly user: string
 }
 
-/** How a host is reached, by its merged settings, all of them checked before. */
-export const connectionOf = (name: string, where: WrittenMap, vars: WrittenMap, { root, home, user }: Surroundings): Connection => {
-  const path = (written: string): string =>
-    written.startsWith('~/') ? join(home, written.slice(2)) : isAbsolute(written) ? written : join(root, written)
+/** Returns the connection of a host from its merged, valid settings. */
+export const connectionOf = (name: string, where: SourceMap, vars: SourceMap, { root, home, user }: ConnectionDefaults): Connection => {
+  const path = (text: string): string => (text.startsWith('~/') ? join(home, text.slice(2)) : isAbsolute(text) ? text : join(root, text))
   const address = textAt(where, 'address')
   const passphrase = secretAt(vars, 'passphrase')
   const sudoPassword = secretAt(vars, 'sudo_password')
@@ -44,17 +43,17 @@ const SETTINGS = [
   ['jump', 'jump'],
 ] as const
 
-/** A list of texts, or a single one. */
-export const textsOf = (node: Written | undefined): readonly string[] | undefined => {
+/** Returns a list of texts from a list or a single text. */
+export const textsOf = (node: SourceNode | undefined): readonly string[] | undefined => {
   if (node?.is === 'list') return node.items.flatMap((item) => textsOf(item) ?? [])
   return node?.is === 'scalar' && typeof node.value === 'string' ? [node.value] : undefined
 }
 
-const textsAt = (map: WrittenMap, key: string): readonly string[] | undefined => textsOf(entryOf(map, key)?.node)
+const textsAt = (map: SourceMap, key: string): readonly string[] | undefined => textsOf(entryOf(map, key)?.node)
 
-const textAt = (map: WrittenMap, key: string): string | undefined => textsAt(map, key)?.[0]
+const textAt = (map: SourceMap, key: string): string | undefined => textsAt(map, key)?.[0]
 
-const secretAt = (map: WrittenMap, key: string): Secret | undefined => {
+const secretAt = (map: SourceMap, key: string): Secret | undefined => {
   const node = entryOf(map, key)?.node
   return node?.is === 'scalar' && isSecret(node.value) ? node.value : undefined
 }

@@ -1,15 +1,15 @@
 import type { Problem } from '../../problem.ts'
-import { complaint } from '../source/complaint.ts'
+import { inputProblem } from '../source/input-problem.ts'
 import { suggestion } from '../source/suggest.ts'
-import type { GroupDraft, Inventory, Mention } from './inventory.ts'
+import type { GroupDraft, Inventory, NameReference } from './inventory.ts'
 
-/** Which hosts belong to which groups, nesting resolved. */
+/** Hosts of each group, including nested groups. */
 export interface Membership {
   /** Hosts by group, in inventory order. */
   readonly groups: ReadonlyMap<string, readonly string[]>
   /**
-   * The groups of a host in the order in which their variables are laid over one another: from the outermost to the most
-   * nested, and among those nested equally deep in the order of the inventory.
+   * Returns the groups of a host in the order of precedence of their variables, lowest first: from the outermost group to the most nested,
+   * and in inventory order at the same depth.
    */
   layersOf(host: string): readonly string[]
 }
@@ -35,49 +35,49 @@ const unknownHosts = ({ name, hosts }: GroupDraft, inventory: Inventory): readon
   hosts.flatMap((host) => {
     if (inventory.hosts.has(host.name)) return []
     const fix = inventory.groups.has(host.name)
-      ? `\`${host.name}\` is a group: put it under \`children\``
-      : suggestion(host.name, inventory.hosts.keys(), 'write the host under `hosts`')
-    return [complaint(host.place, `group ${name} names the unknown host \`${host.name}\``, fix)]
+      ? `move \`${host.name}\` to \`children\`, because it is a group`
+      : suggestion(host.name, inventory.hosts.keys(), 'add the host under `hosts`')
+    return [inputProblem(host.place, `group ${name} contains the unknown host \`${host.name}\``, fix)]
   })
 
-const checkedChildren = ({ name, children }: GroupDraft, inventory: Inventory, problems: Problem[]): Mention[] =>
+const checkedChildren = ({ name, children }: GroupDraft, inventory: Inventory, problems: Problem[]): NameReference[] =>
   children.filter((child) => {
     if (inventory.groups.has(child.name)) return true
     const fix = inventory.hosts.has(child.name)
-      ? `\`${child.name}\` is a host: put it under \`hosts\``
-      : suggestion(child.name, inventory.groups.keys(), 'write the group under `groups`')
-    problems.push(complaint(child.place, `group ${name} names the unknown group \`${child.name}\``, fix))
+      ? `move \`${child.name}\` to \`hosts\`, because it is a host`
+      : suggestion(child.name, inventory.groups.keys(), 'add the group under `groups`')
+    problems.push(inputProblem(child.place, `group ${name} contains the unknown group \`${child.name}\``, fix))
     return false
   })
 
-/** Reports every edge that closes a circle, and removes it. */
-const breakCycles = (children: Map<string, Mention[]>, problems: Problem[]): void => {
+/** Reports and removes every edge that closes a cycle. */
+const breakCycles = (children: Map<string, NameReference[]>, problems: Problem[]): void => {
   const done = new Set<string>()
   const visit = (name: string, above: readonly string[]): void => {
     if (done.has(name)) return
     const path = [...above, name]
-    const kept = (children.get(name) ?? []).filter((child) => {
+    const acyclic = (children.get(name) ?? []).filter((child) => {
       if (!path.includes(child.name)) return true
-      const circle = [...path.slice(path.indexOf(child.name)), child.name].join(' › ')
+      const cycle = [...path.slice(path.indexOf(child.name)), child.name].join(' › ')
       problems.push(
-        complaint(
+        inputProblem(
           child.place,
           `group ${child.name} contains itself`,
-          'remove one of these groups from the `children` of the one before it',
-          circle,
+          'remove one of these groups from the `children` of its predecessor',
+          cycle,
         ),
       )
       return false
     })
-    children.set(name, kept)
-    for (const child of kept) visit(child.name, path)
+    children.set(name, acyclic)
+    for (const child of acyclic) visit(child.name, path)
     done.add(name)
   }
   for (const name of children.keys()) visit(name, [])
 }
 
-/** How deep a group is nested: the longest way down to it. */
-const depthsOf = (children: ReadonlyMap<string, readonly Mention[]>): ReadonlyMap<string, number> => {
+/** Returns the depth of each group: its longest path from a top-level group. */
+const depthsOf = (children: ReadonlyMap<string, readonly NameReference[]>): ReadonlyMap<string, number> => {
   const depths = new Map<string, number>()
   const visit = (name: string, depth: number): void => {
     if ((depths.get(name) ?? -1) >= depth) return

@@ -1,13 +1,13 @@
 import type { Connection } from '../../host/target/connection.ts'
 import type { Where } from '../../problem.ts'
 
-/** A value from the inventory and the place where it was written. */
+/** A value from the inventory and its source position. */
 export interface Value {
   readonly value: unknown
   readonly where: Where
-  /** `all`, `group web` or `host web-01`: what `provision inventory` shows as its origin. */
+  /** Level that sets the value: `all`, `group web` or `host web-01`. */
   readonly origin: string
-  /** Of a map that several levels contributed to: where each single part was written. */
+  /** Origin of each part of a map that several levels set. */
   readonly parts?: readonly ValuePart[]
 }
 
@@ -22,9 +22,9 @@ export interface ValuePart {
 export interface Host {
   readonly name: string
   readonly connection: Connection
-  /** Addresses for peers: the internal ones where given, else the address itself. IPv4 and IPv6. */
+  /** Addresses for peers: the internal ones if set, otherwise `address`. IPv4 and IPv6. */
   readonly addresses: readonly string[]
-  /** Addresses for visitors: the public ones where given, else `addresses`. */
+  /** Addresses for clients: the public ones if set, otherwise `addresses`. */
   readonly publicAddresses: readonly string[]
   /** All groups, nested ones included, sorted. */
   readonly groups: readonly string[]

@@ -1,60 +1,63 @@
 import { type Problem, Problems, type Where } from '../../problem.ts'
-import { complaint } from '../source/complaint.ts'
+import { inputProblem } from '../source/input-problem.ts'
 import { suggestion } from '../source/suggest.ts'
 
-/** What a pattern can choose from. */
-export interface Choice {
+/** The hosts and groups that a pattern selects from. */
+export interface PatternScope {
   readonly hosts: ReadonlyMap<string, unknown>
   readonly groups: ReadonlyMap<string, readonly string[]>
 }
 
-/** A pattern, or a part of one, and the place where it was written. */
+/** A pattern, or a part of one, and its source position. */
 export interface Term {
   readonly text: string
   readonly where: Where
-  /** Columns between the place and the text; undefined where columns do not follow the text. */
+  /** Columns between the position and the text; undefined if the text has escapes or line breaks. */
   readonly inset?: number | undefined
 }
 
-export interface Matched {
+export interface PatternMatch {
   /** In inventory order. */
   readonly hosts: readonly string[]
   readonly problems: readonly Problem[]
 }
 
 /**
- * The hosts of a pattern, in inventory order: `all`, names and groups, globs (`web-*`), unions (`web:db` or `web,db`),
- * intersections (`web:&paris`) and exceptions (`web:!web-02`). Throws `Problems` for unknown names and for a pattern that matches nothing.
+ * Returns the hosts of a pattern in inventory order: `all`, names and groups, globs (`web-*`), unions (`web:db` or `web,db`),
+ * intersections (`web:&paris`) and exclusions (`web:!web-02`). Throws `Problems` for unknown names and if no host matches.
  */
-export const matchPattern = (site: Choice, pattern: string | readonly string[], where: Where): readonly string[] => {
+export const matchPattern = (site: PatternScope, pattern: string | readonly string[], where: Where): readonly string[] => {
   const terms = (typeof pattern === 'string' ? [pattern] : pattern).map((text) => ({ text, where }))
   const { hosts, problems } = matchTerms(site, terms)
   if (problems.length > 0) throw new Problems(problems)
   return hosts
 }
 
-/** As `matchPattern`, with what is wrong beside what was found. As in Ansible: first all unions, then intersections, then exceptions. */
-export const matchTerms = (site: Choice, terms: readonly Term[]): Matched => {
+/** Like `matchPattern`, but returns the problems. As in Ansible, unions are applied first, then intersections, then exclusions. */
+export const matchTerms = (site: PatternScope, terms: readonly Term[]): PatternMatch => {
   const parts = terms.flatMap(partsOf)
   const [first] = terms
   if (parts.length === 0) {
     const where = first?.where ?? { command: 'pattern' }
-    return { hosts: [], problems: [complaint(where, 'the host pattern is empty', 'write a host, a group or `all`')] }
+    return { hosts: [], problems: [inputProblem(where, 'host pattern is empty', 'write a host, a group or `all`')] }
   }
-  const resolved = parts.map((part) => ({ ...part, ...select(site, part) }))
+  const resolved = parts.map((part) => ({ ...part, ...resolvePart(site, part) }))
   const problems = resolved.flatMap(({ problem }) => (problem === undefined ? [] : [problem]))
   const all = [...site.hosts.keys()]
-  const of = (sign: Sign) => resolved.filter((part) => part.sign === sign)
-  const united = of('+').length === 0 ? new Set(all) : new Set(of('+').flatMap(({ hosts }) => hosts))
+  const withSign = (sign: Sign) => resolved.filter((part) => part.sign === sign)
+  const union = withSign('+').length === 0 ? new Set(all) : new Set(withSign('+').flatMap(({ hosts }) => hosts))
   const hosts = all.filter(
-    (host) => united.has(host) && of('&').every((part) => part.hosts.includes(host)) && !of('!').some((part) => part.hosts.includes(host)),
+    (host) =>
+      union.has(host) &&
+      withSign('&').every((part) => part.hosts.includes(host)) &&
+      !withSign('!').some((part) => part.hosts.includes(host)),
   )
   if (hosts.length > 0 || problems.length > 0 || first === undefined) return { hosts, problems }
   const pattern = terms.map(({ text }) => text).join(',')
   return {
     hosts,
     problems: [
-      complaint(first.where, `the pattern \`${pattern}\` matches no host`, 'compare it with what `provision inventory --graph` shows'),
+      inputProblem(first.where, `pattern \`${pattern}\` matches no host`, 'compare the pattern with `provision inventory --graph`'),
     ],
   }
 }
@@ -79,49 +82,49 @@ const partsOf = ({ text, where, inset }: Term): readonly Part[] =>
     return [{ sign, name, where: exact }]
   })
 
-const select = (site: Choice, { name, where }: Part): { readonly hosts: readonly string[]; readonly problem?: Problem } => {
+const resolvePart = (site: PatternScope, { name, where }: Part): { readonly hosts: readonly string[]; readonly problem?: Problem } => {
   if (name === 'all' || name === '*') return { hosts: [...site.hosts.keys()] }
   const group = site.groups.get(name)
   if (group !== undefined) return { hosts: group }
   if (site.hosts.has(name)) return { hosts: [name] }
-  if (/[*?]|\[.+\]/.test(name)) return globbed(site, name, where)
-  const fix = suggestion(name, ['all', ...site.groups.keys(), ...site.hosts.keys()], 'write a host, a group or `all`')
-  return { hosts: [], problem: complaint(where, `there is no host or group \`${name}\``, fix) }
+  if (/[*?]|\[.+\]/.test(name)) return matchGlob(site, name, where)
+  const fix = suggestion(name, ['all', ...site.groups.keys(), ...site.hosts.keys()], 'use a host, a group or `all`')
+  return { hosts: [], problem: inputProblem(where, `unknown host or group \`${name}\``, fix) }
 }
 
-const globbed = (site: Choice, glob: string, where: Where): { readonly hosts: readonly string[]; readonly problem?: Problem } => {
+const matchGlob = (site: PatternScope, glob: string, where: Where): { readonly hosts: readonly string[]; readonly problem?: Problem } => {
   const matches = globMatcher(glob)
   const groups = [...site.groups].filter(([name]) => matches(name))
   const hosts = [...site.hosts.keys()].filter(matches)
   if (groups.length + hosts.length > 0) return { hosts: [...hosts, ...groups.flatMap(([, members]) => members)] }
   return {
     hosts: [],
-    problem: complaint(where, `no host or group is called like \`${glob}\``, 'compare it with what `provision inventory --graph` shows'),
+    problem: inputProblem(where, `glob \`${glob}\` matches no host or group`, 'compare the pattern with `provision inventory --graph`'),
   }
 }
 
-/** `*` any text, `?` one character, `[a-c]` one of these. Written out by hand: a regular expression with many stars can take for ever. */
+/** Matches `*`, `?` and `[a-c]`. A regular expression with many stars could backtrack exponentially. */
 const globMatcher = (glob: string): ((name: string) => boolean) => {
   const pieces = [...glob.matchAll(/\*+|\?|\[!?[^\]]+\]|[^*?[]+|\[/g)].map(([piece]) => piece)
   const test = (name: string, at: number, piece: number): boolean => {
-    const wanted = pieces[piece]
-    if (wanted === undefined) return at === name.length
-    if (!wanted.startsWith('*')) {
-      const length = wanted === '?' || /^\[.+\]$/.test(wanted) ? 1 : wanted.length
-      return fits(wanted, name.slice(at, at + length)) && test(name, at + length, piece + 1)
+    const expected = pieces[piece]
+    if (expected === undefined) return at === name.length
+    if (!expected.startsWith('*')) {
+      const length = expected === '?' || /^\[.+\]$/.test(expected) ? 1 : expected.length
+      return matchesPiece(expected, name.slice(at, at + length)) && test(name, at + length, piece + 1)
     }
     return Array.from({ length: name.length - at + 1 }, (_, i) => at + i).some((next) => test(name, next, piece + 1))
   }
   return (name) => test(name, 0, 0)
 }
 
-const fits = (wanted: string, text: string): boolean => {
-  if (wanted === '?') return text.length === 1
-  const set = /^\[(!?)(.+)\]$/.exec(wanted)
-  if (set === null) return wanted === text
-  const [, not, members = ''] = set
-  const inside = [...members.matchAll(/(.)-(.)|(.)/g)].some(([, from, to, single]) =>
+const matchesPiece = (expected: string, text: string): boolean => {
+  if (expected === '?') return text.length === 1
+  const set = /^\[(!?)(.+)\]$/.exec(expected)
+  if (set === null) return expected === text
+  const [, negation, members = ''] = set
+  const isMember = [...members.matchAll(/(.)-(.)|(.)/g)].some(([, from, to, single]) =>
     single === undefined ? from !== undefined && to !== undefined && text >= from && text <= to : text === single,
   )
-  return text.length === 1 && inside === (not === '')
+  return text.length === 1 && isMember === (negation === '')
 }

@@ -1,50 +1,47 @@
 import type { z } from 'zod'
 import type { Problem } from '../../problem.ts'
-import { complaint } from '../source/complaint.ts'
-import { plainOf, type Written, type WrittenMap, without, writtenOptions } from '../source/source-map.ts'
+import { inputProblem } from '../source/input-problem.ts'
+import { locatedValue, omitKeys, plainValue, type SourceMap, type SourceNode } from '../source/source-map.ts'
 import { zodProblems } from './zod.ts'
 
-/** A remedy for keys that people bring from elsewhere, where "did you mean" would not help. */
+/** Returns the fix for a key from another tool, for which no similar key exists. */
 export type Hint = (key: string) => string | undefined
 
-/** What the user wrote a map for, as messages name it, the schema of that, and remedies for its unknown keys. */
+/** The schema of a map, its name in messages, and fixes for unknown keys. */
 export interface Expected {
-  readonly whatFor: string
+  readonly label: string
   readonly schema: z.ZodType
   readonly hint?: Hint
 }
 
-/**
- * The part of a map that its schema accepts. Everything else is added to `problems` and left out, so that one fault does not hide the
- * others.
- */
-export const keepValid = (node: Written, { whatFor, schema, hint = () => undefined }: Expected, problems: Problem[]): WrittenMap => {
+/** Returns the part of a map that its schema accepts. Adds all other parts to `problems`, so that one error does not hide others. */
+export const keepValid = (node: SourceNode, { label, schema, hint = () => undefined }: Expected, problems: Problem[]): SourceMap => {
   if (node.is !== 'map') {
-    if (!isNothing(node)) problems.push(complaint(node.place, `${whatFor} must be a map`, 'write `key: value` lines below it, indented'))
+    if (!isNothing(node)) problems.push(inputProblem(node.place, `${label} must be a map`, 'write indented `key: value` lines below it'))
     return { is: 'map', entries: new Map(), place: node.place }
   }
-  const foreign = [...node.entries].flatMap(([key, entry]) => {
+  const hinted = [...node.entries].flatMap(([key, entry]) => {
     const fix = hint(key)
-    return fix === undefined ? [] : [{ key, problem: complaint(entry.key, `unknown option \`${key}\` in ${whatFor}`, fix) }]
+    return fix === undefined ? [] : [{ key, problem: inputProblem(entry.key, `unknown option \`${key}\` in ${label}`, fix) }]
   })
-  problems.push(...foreign.map(({ problem }) => problem))
-  const own = without(node, new Set(foreign.map(({ key }) => key)))
-  const result = schema.safeParse(plainOf(own))
-  if (result.success) return own
-  problems.push(...zodProblems(result.error, writtenOptions(own), whatFor, schema))
-  const faulty = result.error.issues.flatMap((issue) =>
+  problems.push(...hinted.map(({ problem }) => problem))
+  const rest = omitKeys(node, new Set(hinted.map(({ key }) => key)))
+  const result = schema.safeParse(plainValue(rest))
+  if (result.success) return rest
+  problems.push(...zodProblems(result.error, locatedValue(rest), label, schema))
+  const invalidKeys = result.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : issue.path.slice(0, 1),
   )
-  return without(own, new Set(faulty))
+  return omitKeys(rest, new Set(invalidKeys))
 }
 
-/** `web:` with nothing after it is an empty map. */
-export const isNothing = (node: Written): boolean => node.is === 'scalar' && node.value === null
+/** Whether a value is missing, as in `web:`. It counts as an empty map. */
+export const isNothing = (node: SourceNode): boolean => node.is === 'scalar' && node.value === null
 
-/** Names of Ansible's that have another one here. */
+/** Returns the fix for a variable of Ansible. */
 export const ansibleHint: Hint = (key) => {
-  const ours = ANSIBLE.get(key)
-  return ours === undefined ? undefined : `write \`${ours}\` instead`
+  const name = ANSIBLE.get(key)
+  return name === undefined ? undefined : `use \`${name}\` instead`
 }
 
 const ANSIBLE: ReadonlyMap<string, string> = new Map(

@@ -1,42 +1,39 @@
 import { isIP, isIPv6 } from 'node:net'
 
-/** Why a text cannot be the name of a host, or undefined when it can. Names reach shells, file names and nft sets, so few characters are let in. */
-export const hostNameFault = (name: string): { readonly what: string; readonly fix: string } | undefined => {
-  if (isIP(name) !== 0)
-    return { what: `\`${name}\` is an address, not a name`, fix: `give the host a name, and write \`address: ${name}\` below it` }
-  if (name === 'controller')
-    return { what: '`controller` cannot be the name of a host', fix: 'choose another: in a plan it stands for this machine' }
-  if (name === 'all') return { what: '`all` cannot be the name of a host', fix: 'choose another: as a pattern it means every host' }
+/** Returns why a text is not a valid host name, or undefined. Names are used in shells, file names and nft sets, so few characters are allowed. */
+export const hostNameProblem = (name: string): { readonly what: string; readonly fix: string } | undefined => {
+  if (isIP(name) !== 0) return { what: `\`${name}\` is an address, not a name`, fix: `give the host a name with \`address: ${name}\`` }
+  if (name === 'controller') return { what: 'host name `controller` is reserved for this machine', fix: 'use another name' }
+  if (name === 'all') return { what: 'host name `all` is reserved for the pattern of all hosts', fix: 'use another name' }
   const labels = name.split('.')
   if (name.length <= 253 && /[a-z]/.test(name) && labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label)))
     return undefined
   return {
-    what: `\`${shortened(name)}\` cannot be the name of a host`,
-    fix: `use small letters, digits, dots and dashes, at least one letter${proposal(name)}`,
+    what: `invalid host name \`${truncated(name)}\``,
+    fix: `use lower-case letters, digits, dots and dashes, with at least one letter${proposal(name)}`,
   }
 }
 
-/** Why a text cannot be the name of a group. */
-export const groupNameFault = (name: string): { readonly what: string; readonly fix: string } | undefined => {
-  if (name === 'all')
-    return { what: '`all` cannot be the name of a group', fix: 'write variables of all hosts under the `vars` at the top of the file' }
+/** Returns why a text is not a valid group name, or undefined. */
+export const groupNameProblem = (name: string): { readonly what: string; readonly fix: string } | undefined => {
+  if (name === 'all') return { what: 'group name `all` is reserved', fix: 'move variables of all hosts to the top-level `vars`' }
   if (/^[a-z][a-z0-9_-]{0,62}$/.test(name)) return undefined
   return {
-    what: `\`${shortened(name)}\` cannot be the name of a group`,
-    fix: 'begin with a small letter; use small letters, digits, `_` and `-`',
+    what: `invalid group name \`${truncated(name)}\``,
+    fix: 'start with a lower-case letter; use lower-case letters, digits, `_` and `-`',
   }
 }
 
-/** Whether one could connect to this: an IPv4 or IPv6 address, or a host name with a letter in its last part. */
+/** Whether a text is an IPv4 or IPv6 address, or a host name with a letter in its last label. */
 export const isReachable = (address: string): boolean => isIP(address) !== 0 || isDnsName(address)
 
 export const isIpAddress = (address: string): boolean => isIP(address) !== 0 && !address.includes('%')
 
-/** One spelling for each address: `FD00:0::1` and `fd00::1` are the same machine. */
+/** Returns the canonical form of an address: `fd00::1` for `FD00:0::1`. */
 export const canonicalAddress = (address: string): string =>
   isIPv6(address) && !address.includes('%') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address.toLowerCase()
 
-/** An ssh destination: `[user@]host[:port]`, IPv6 addresses in brackets. It becomes an argument, so it cannot begin with a dash. */
+/** Whether a text is an ssh destination: `[user@]host[:port]`, with IPv6 addresses in brackets. It becomes an argument, so it must not begin with a dash. */
 export const isDestination = (text: string): boolean => {
   const match = /^(?:([A-Za-z_][A-Za-z0-9_.@\\-]*)@)?(\[[^\]]+\]|[^:@[\]]+)(?::([0-9]{1,5}))?$/.exec(text)
   const [, , host = '', port = '22'] = match ?? []
@@ -55,12 +52,12 @@ const isDnsName = (name: string): boolean => {
   )
 }
 
-const shortened = (name: string): string => (name.length > 60 ? `${name.slice(0, 60)}…` : name)
+const truncated = (name: string): string => (name.length > 60 ? `${name.slice(0, 60)}…` : name)
 
 const proposal = (name: string): string => {
   const proper = name
     .toLowerCase()
     .replaceAll(/[_ ]+/g, '-')
     .replaceAll(/[^a-z0-9.-]/g, '')
-  return proper !== name && hostNameFault(proper) === undefined ? `, for instance \`${proper}\`` : ''
+  return proper !== name && hostNameProblem(proper) === undefined ? `, for example \`${proper}\`` : ''
 }

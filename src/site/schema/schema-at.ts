@@ -2,18 +2,18 @@ import type { z } from 'zod'
 
 type Schema = z.core.$ZodType
 
-/** What a role author said about an option, for the person who wrote it wrongly. */
+/** Description and example of an option, from the role's schema. */
 export interface Hint {
   readonly description: string | undefined
   readonly example: unknown
 }
 
-/** The keys that a schema knows at a path: what a misspelt one is compared with. */
+/** Returns the keys of a schema at a path, for suggestions. */
 export const keysAt = (schema: Schema | undefined, path: readonly PropertyKey[]): readonly string[] => [
   ...new Set(schemasAt(schema, path).flatMap((inner) => Object.keys(shapeOf(inner) ?? {}))),
 ]
 
-/** The description and the first example of the option at a path, from the schema's `meta`. */
+/** Returns the description and the first example of the option at a path, from the schema's `meta`. */
 export const hintAt = (schema: Schema | undefined, path: readonly PropertyKey[], registry: typeof z.globalRegistry): Hint => {
   const metas = schemasAt(schema, path).map((inner) => registry.get(inner))
   const examples = metas.find((meta) => Array.isArray(meta?.examples))?.examples
@@ -23,7 +23,7 @@ export const hintAt = (schema: Schema | undefined, path: readonly PropertyKey[],
   }
 }
 
-/** All schemas that a value at this path may have to satisfy; wrappers are listed with what they wrap. */
+/** Returns all schemas for a value at a path, including wrapper schemas. */
 const schemasAt = (schema: Schema | undefined, path: readonly PropertyKey[]): readonly Schema[] => {
   if (schema === undefined) return []
   const alternatives = unwrapped(schema)

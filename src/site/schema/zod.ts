@@ -1,54 +1,49 @@
 import { z } from 'zod'
 import type { Problem, Where } from '../../problem.ts'
 import { isSecret } from '../../secret/secret.ts'
-import { complaint } from '../source/complaint.ts'
-import type { WrittenOptions } from '../source/source-map.ts'
+import { inputProblem } from '../source/input-problem.ts'
+import type { LocatedValue } from '../source/source-map.ts'
 import { nearest, suggestion } from '../source/suggest.ts'
 import { hintAt, keysAt } from './schema-at.ts'
 import {
   boundsFix,
   boundsOf,
   fixIn,
+  formatted,
   isAboutSecret,
-  isOwnWords,
+  isCustomMessage,
   isShort,
   lowerFirst,
   NO_SECRET,
   nameOf,
   nullFix,
-  shown,
   typeFix,
   typeName,
   valueAt,
-} from './zod-words.ts'
+} from './zod-text.ts'
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
 
-/** What is being checked: the written value, the schema where suggestions come from, and what a person would call it (`role nginx`). */
+/** The value to check, the schema for suggestions, and the name in messages (`role nginx`). */
 interface Subject {
-  readonly written: WrittenOptions
+  readonly located: LocatedValue
   readonly schema: z.core.$ZodType | undefined
-  readonly whatFor: string
+  readonly label: string
 }
 
-/** A checked value, or everything that is wrong with it. */
+/** A valid value, or its problems. */
 export type Checked<T> = { readonly value: T; readonly problems?: undefined } | { readonly problems: readonly Problem[] }
 
-/** Checks a written value against a schema. */
-export const checkOptions = <T>(schema: z.ZodType<T>, written: WrittenOptions, whatFor: string): Checked<T> => {
-  const result = schema.safeParse(written.value)
-  return result.success ? { value: result.data } : { problems: zodProblems(result.error, written, whatFor, schema) }
+/** Checks a value against a schema. */
+export const checkOptions = <T>(schema: z.ZodType<T>, located: LocatedValue, label: string): Checked<T> => {
+  const result = schema.safeParse(located.value)
+  return result.success ? { value: result.data } : { problems: zodProblems(result.error, located, label, schema) }
 }
 
-/** zod's issues as problems at the lines that caused them. With the schema, misspelt options get a suggestion. */
-export const zodProblems = (
-  error: z.core.$ZodError,
-  written: WrittenOptions,
-  whatFor: string,
-  schema?: z.core.$ZodType,
-): readonly Problem[] =>
-  error.issues.flatMap((issue) => problemsOf(issue, [], { written, schema, whatFor })).toSorted((a, b) => lineOf(a) - lineOf(b))
+/** Returns zod's issues as problems with source positions. With a schema, misspelt options get a suggestion. */
+export const zodProblems = (error: z.core.$ZodError, located: LocatedValue, label: string, schema?: z.core.$ZodType): readonly Problem[] =>
+  error.issues.flatMap((issue) => problemsOf(issue, [], { located, schema, label })).toSorted((a, b) => lineOf(a) - lineOf(b))
 
 const lineOf = ({ where }: Problem): number => ('file' in where ? (where.line ?? 0) : 0)
 
@@ -59,28 +54,28 @@ const problemsOf = (issue: Issue, above: Path, subject: Subject): readonly Probl
   if (issue.code === 'invalid_key' || issue.code === 'invalid_element')
     return issue.issues.flatMap((inner) => keyProblems(inner, path, subject))
   const { what, fix } = explain(issue, path, subject)
-  return [complaint(subject.written.whereOf(path), what, fix)]
+  return [inputProblem(subject.located.whereOf(path), what, fix)]
 }
 
-const unknownKey = (key: string, path: Path, { written, schema, whatFor }: Subject): Problem => {
+const unknownKey = (key: string, path: Path, { located, schema, label }: Subject): Problem => {
   const known = keysAt(schema, path)
-  const inside = path.length === 0 ? whatFor : `\`${nameOf(path)}\` of ${whatFor}`
-  return complaint(written.whereOf([...path, key], 'key'), `unknown option \`${key}\` in ${inside}`, suggestion(key, known, 'remove it'))
+  const inside = path.length === 0 ? label : `\`${nameOf(path)}\` of ${label}`
+  return inputProblem(located.whereOf([...path, key], 'key'), `unknown option \`${key}\` in ${inside}`, suggestion(key, known, 'remove it'))
 }
 
-const keyProblems = (issue: Issue, path: Path, { written }: Subject): readonly Problem[] => [
-  complaint(
-    written.whereOf(path, 'key'),
-    `the key \`${nameOf(path.slice(-1))}\` ${lowerFirst(issue.message)}`,
-    fixIn(issue) ?? 'choose another key',
+const keyProblems = (issue: Issue, path: Path, { located }: Subject): readonly Problem[] => [
+  inputProblem(
+    located.whereOf(path, 'key'),
+    `key \`${nameOf(path.slice(-1))}\` ${lowerFirst(issue.message)}`,
+    fixIn(issue) ?? 'use another key',
   ),
 ]
 
-/** What the author says of all alternatives; else of these, what is wrong with the one that was most likely meant; where none came near, what there could be. */
+/** Returns the author's message for the union, else the problems of the closest alternative, else the list of expected types. */
 const unionProblems = (issue: Extract<Issue, { code: 'invalid_union' }>, path: Path, subject: Subject): readonly Problem[] => {
-  if (isOwnWords(issue) && typeof valueAt(subject.written.value, path) === 'string') {
+  if (isCustomMessage(issue) && typeof valueAt(subject.located.value, path) === 'string') {
     const { what, fix } = explain(issue, path, subject)
-    return [complaint(subject.written.whereOf(path), what, fix)]
+    return [inputProblem(subject.located.whereOf(path), what, fix)]
   }
   const branches = issue.errors.filter((errors) => !errors.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type'))
   const [closest] = branches.toSorted((a, b) => a.length - b.length || depth(b) - depth(a))
@@ -88,57 +83,57 @@ const unionProblems = (issue: Extract<Issue, { code: 'invalid_union' }>, path: P
   const expected = issue.errors.flatMap((errors) =>
     errors.flatMap((inner) => (inner.code === 'invalid_type' ? [typeName(inner.expected)] : [])),
   )
-  const where = subject.written.whereOf(path)
-  const value = valueAt(subject.written.value, path)
+  const where = subject.located.whereOf(path)
+  const value = valueAt(subject.located.value, path)
   if (value === undefined) return [missing(where, path, subject)]
-  const wanted = expected.length === 0 ? 'another value' : [...new Set(expected)].join(' or ')
-  const fix = isSecret(value) ? NO_SECRET : (nullFix(value) ?? `write ${wanted}`)
-  return [complaint(where, `\`${nameOf(path)}\` must be ${wanted}, not ${shown(value)}`, fix)]
+  const allowed = expected.length === 0 ? 'another value' : [...new Set(expected)].join(' or ')
+  const fix = isSecret(value) ? NO_SECRET : (nullFix(value) ?? `write ${allowed}`)
+  return [inputProblem(where, `\`${nameOf(path)}\` must be ${allowed}, not ${formatted(value)}`, fix)]
 }
 
 const depth = (issues: readonly Issue[]): number => Math.max(0, ...issues.map((issue) => issue.path.length))
 
-interface Words {
+interface Explanation {
   readonly what: string
   readonly fix: string
 }
 
-const explain = (issue: Issue, path: Path, subject: Subject): Words => {
-  const name = path.length === 0 ? subject.whatFor : `\`${nameOf(path)}\``
-  const value = valueAt(subject.written.value, path)
+const explain = (issue: Issue, path: Path, subject: Subject): Explanation => {
+  const name = path.length === 0 ? subject.label : `\`${nameOf(path)}\``
+  const value = valueAt(subject.located.value, path)
   if (issue.code === 'invalid_type') {
-    if (value === undefined) return missingWords(path, subject)
+    if (value === undefined) return missingExplanation(path, subject)
     return {
-      what: `${name} must be ${typeName(issue.expected)}, not ${shown(value)}`,
+      what: `${name} must be ${typeName(issue.expected)}, not ${formatted(value)}`,
       fix: typeFix(issue.expected, value) ?? hintFix(path, subject) ?? `write ${typeName(issue.expected)}`,
     }
   }
   if (issue.code === 'invalid_value') {
-    if (value === undefined) return missingWords(path, subject)
+    if (value === undefined) return missingExplanation(path, subject)
     const values = issue.values.map(String)
     const near = typeof value === 'string' ? nearest(value, values) : undefined
     return {
-      what: `${name} must be ${values.map((each) => `\`${each}\``).join(' or ')}, not ${shown(value)}`,
-      fix: near === undefined ? `write ${values.length === 1 ? `\`${values[0]}\`` : 'one of these'}` : `did you mean \`${near}\`?`,
+      what: `${name} must be ${values.map((each) => `\`${each}\``).join(' or ')}, not ${formatted(value)}`,
+      fix: near === undefined ? `write ${values.length === 1 ? `\`${values[0]}\`` : 'one of these values'}` : `did you mean \`${near}\`?`,
     }
   }
-  const complain = isOwnWords(issue) ? issue.message : boundsOf(issue)
+  const constraint = isCustomMessage(issue) ? issue.message : boundsOf(issue)
   return {
-    what: isShort(value) && !isAboutSecret(issue) ? `${name}: ${shown(value)} ${complain}` : `${name} ${complain}`,
+    what: isShort(value) && !isAboutSecret(issue) ? `${name}: ${formatted(value)} ${constraint}` : `${name} ${constraint}`,
     fix: fixIn(issue) ?? hintFix(path, subject) ?? boundsFix(issue, name),
   }
 }
 
 const missing = (where: Where, path: Path, subject: Subject): Problem => {
-  const { what, fix } = missingWords(path, subject)
-  return complaint(where, what, fix)
+  const { what, fix } = missingExplanation(path, subject)
+  return inputProblem(where, what, fix)
 }
 
-const missingWords = (path: Path, subject: Subject): Words => {
+const missingExplanation = (path: Path, subject: Subject): Explanation => {
   const { description } = hintAt(subject.schema, path, z.globalRegistry)
   const key = String(path.at(-1) ?? '')
   return {
-    what: `\`${nameOf(path)}\` is missing in ${subject.whatFor}`,
+    what: `\`${nameOf(path)}\` is missing in ${subject.label}`,
     fix: `add \`${key}: ${exampleAt(path, subject) ?? '…'}\`${description === undefined ? '' : ` (${description})`}`,
   }
 }
@@ -147,8 +142,8 @@ const hintFix = (path: Path, subject: Subject): string | undefined => {
   const { description } = hintAt(subject.schema, path, z.globalRegistry)
   const example = exampleAt(path, subject)
   if (description === undefined && example === undefined) return undefined
-  if (description === undefined) return `write for instance ${example}`
-  return `write ${description}${example === undefined ? '' : `, for instance ${example}`}`
+  if (description === undefined) return `write, for example, ${example}`
+  return `write ${description}${example === undefined ? '' : `, for example ${example}`}`
 }
 
 const exampleAt = (path: Path, { schema }: Subject): string | undefined => {

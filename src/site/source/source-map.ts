@@ -1,106 +1,106 @@
 import type { Where } from '../../problem.ts'
 import type { Secret } from '../../secret/secret.ts'
 import { isSecret } from '../../secret/secret.ts'
-import type { Place } from './complaint.ts'
+import type { Place } from './input-problem.ts'
 
 /**
- * What a YAML file says, with the place of every part. A scalar's place is its value; that of a map or a list is the key
- * it stands under, because that is the line one looks for.
+ * Content of a YAML file with the position of every part. The position of a scalar is its value; that of a map or a list is its key,
+ * because that is the line a user looks for.
  */
-export type Written = WrittenScalar | WrittenMap | WrittenList
+export type SourceNode = SourceScalar | SourceMap | SourceList
 
-export interface WrittenScalar {
+export interface SourceScalar {
   readonly is: 'scalar'
   readonly value: string | number | boolean | null | Secret
   readonly place: Place
-  /** Columns between the place and the first character of the text: 1 within quotes; undefined where columns do not follow the text. */
+  /** Columns between the position and the first character of the text: 1 within quotes; undefined for block scalars. */
   readonly inset?: number
   readonly origin?: string
 }
 
-export interface WrittenList {
+export interface SourceList {
   readonly is: 'list'
-  readonly items: readonly Written[]
+  readonly items: readonly SourceNode[]
   readonly place: Place
   readonly origin?: string
 }
 
-export interface WrittenMap {
+export interface SourceMap {
   readonly is: 'map'
-  readonly entries: ReadonlyMap<string, WrittenEntry>
+  readonly entries: ReadonlyMap<string, SourceEntry>
   readonly place: Place
   readonly origin?: string
 }
 
-export interface WrittenEntry {
+export interface SourceEntry {
   readonly key: Place
-  readonly node: Written
+  readonly node: SourceNode
 }
 
-/** A value as it was written, and the place of any part of it. */
-export interface WrittenOptions {
+/** A value and the source positions of its parts. */
+export interface LocatedValue {
   readonly value: unknown
   /**
-   * The place of the deepest part of the path that was written: a scalar's own, the key of a map or a list. With `key`
-   * always the key, which is what an unknown option is wrong about.
+   * Returns the position of the deepest existing part of the path: of a scalar, or of the key of a map or list. `key` returns the position
+   * of the key, for example of an unknown option.
    */
   whereOf(path: readonly PropertyKey[], part?: 'key' | 'value'): Where
 }
 
-/** The value without its places. Keys that JavaScript treats specially were refused when the file was parsed. */
-export const plainOf = (node: Written): unknown => {
+/** Returns the value without positions. The parser has rejected keys that JavaScript treats specially. */
+export const plainValue = (node: SourceNode): unknown => {
   if (node.is === 'scalar') return node.value
-  if (node.is === 'list') return Object.freeze(node.items.map(plainOf))
-  return Object.freeze(Object.fromEntries([...node.entries].map(([key, entry]) => [key, plainOf(entry.node)])))
+  if (node.is === 'list') return Object.freeze(node.items.map(plainValue))
+  return Object.freeze(Object.fromEntries([...node.entries].map(([key, entry]) => [key, plainValue(entry.node)])))
 }
 
-/** One entry of a map, or undefined. */
-export const entryOf = (node: Written | undefined, key: string): WrittenEntry | undefined =>
+/** Returns an entry of a map, or undefined. */
+export const entryOf = (node: SourceNode | undefined, key: string): SourceEntry | undefined =>
   node?.is === 'map' ? node.entries.get(key) : undefined
 
-/** The entries of a map; none for anything else. */
-export const entriesOf = (node: Written | undefined): readonly (readonly [string, WrittenEntry])[] =>
+/** Returns the entries of a map; none for another node. */
+export const entriesOf = (node: SourceNode | undefined): readonly (readonly [string, SourceEntry])[] =>
   node?.is === 'map' ? [...node.entries] : []
 
-/** A map without some of its keys. */
-export const without = (node: WrittenMap, keys: ReadonlySet<PropertyKey>): WrittenMap => ({
+/** Returns a map without the given keys. */
+export const omitKeys = (node: SourceMap, keys: ReadonlySet<PropertyKey>): SourceMap => ({
   ...node,
   entries: new Map([...node.entries].filter(([key]) => !keys.has(key))),
 })
 
-/** The same, every part of it bearing the level it was written at: `all`, `group web`, `host web-01`. */
-export const stamped = (node: Written, origin: string): Written => {
+/** Marks every part of a node with the level that set it: `all`, `group web`, `host web-01`. */
+export const withOrigin = (node: SourceNode, origin: string): SourceNode => {
   if (node.is === 'scalar') return { ...node, origin }
-  if (node.is === 'list') return { ...node, origin, items: node.items.map((item) => stamped(item, origin)) }
-  const entries = [...node.entries].map(([key, entry]) => [key, { key: entry.key, node: stamped(entry.node, origin) }] as const)
+  if (node.is === 'list') return { ...node, origin, items: node.items.map((item) => withOrigin(item, origin)) }
+  const entries = [...node.entries].map(([key, entry]) => [key, { key: entry.key, node: withOrigin(entry.node, origin) }] as const)
   return { ...node, origin, entries: new Map(entries) }
 }
 
-/** Values from outside any file (a test, another caller), all of them at one place. */
-export const fromPlain = (value: unknown, place: Place): Written => {
+/** Returns a node for a value that is not from a file, with one position for all of its parts. */
+export const fromPlain = (value: unknown, place: Place): SourceNode => {
   if (Array.isArray(value)) return { is: 'list', place, items: value.map((item) => fromPlain(item, place)) }
   if (typeof value === 'object' && value !== null && !isSecret(value)) {
     const entries = Object.entries(value).map(([key, inner]) => [key, { key: place, node: fromPlain(inner, place) }] as const)
     return { is: 'map', place, entries: new Map(entries) }
   }
-  return { is: 'scalar', place, value: value as WrittenScalar['value'] }
+  return { is: 'scalar', place, value: value as SourceScalar['value'] }
 }
 
-/** A tree as roles and checks see it: its value, and the place of any part of it. */
-export const writtenOptions = (node: Written): WrittenOptions => {
-  const value = plainOf(node)
+/** Returns the value of a node with the positions of its parts. */
+export const locatedValue = (node: SourceNode): LocatedValue => {
+  const value = plainValue(node)
   return {
     value,
     whereOf: (path, part = 'value') => {
-      const found = follow(node, path)
+      const found = deepestEntry(node, path)
       return part === 'key' ? found.key : found.node.place
     },
   }
 }
 
-/** The deepest part of a path that was written. */
-const follow = (root: Written, path: readonly PropertyKey[]): WrittenEntry => {
-  let found: WrittenEntry = { key: root.place, node: root }
+/** Returns the deepest existing entry on a path. */
+const deepestEntry = (root: SourceNode, path: readonly PropertyKey[]): SourceEntry => {
+  let found: SourceEntry = { key: root.place, node: root }
   for (const step of path) {
     const item = found.node.is === 'list' && typeof step === 'number' ? found.node.items[step] : undefined
     const next = item === undefined ? entryOf(found.node, String(step)) : { key: item.place, node: item }

@@ -1,24 +1,24 @@
-import { complaint } from './complaint.ts'
+import { inputProblem } from './input-problem.ts'
 
-/** The text of a file that must be UTF-8 and nothing else. Throws a `Problem` at the first byte that is not. */
+/** Decodes a UTF-8 file. Throws a `Problem` with the position of the first invalid byte or control character. */
 export const textOf = (file: string, bytes: Uint8Array): string => {
   const [first, second] = bytes
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    throw complaint({ file, line: 1, column: 1 }, 'this file is UTF-16', 'save it as UTF-8')
+    throw inputProblem({ file, line: 1, column: 1 }, 'file is encoded as UTF-16', 'save it as UTF-8')
   }
-  // Bytes that are not UTF-8 become U+FFFD; a real one in the text comes back as the same bytes.
+  // Invalid bytes decode to U+FFFD, which does not encode to the same bytes.
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
   const encoded = Buffer.from(text)
   if (!encoded.equals(bytes)) {
     const end = encoded.findIndex((byte, i) => byte !== bytes[i])
-    throw complaint({ file, ...positionIn(Buffer.from(bytes.subarray(0, end)).toString()) }, 'this file is not UTF-8', 'save it as UTF-8')
+    throw inputProblem({ file, ...positionIn(Buffer.from(bytes.subarray(0, end)).toString()) }, 'file is not UTF-8', 'save it as UTF-8')
   }
   if (text.startsWith('\uFEFF'))
-    throw complaint({ file, line: 1, column: 1 }, 'this file begins with a byte order mark', 'save it as UTF-8 without BOM')
+    throw inputProblem({ file, line: 1, column: 1 }, 'file begins with a byte order mark', 'save it as UTF-8 without a byte order mark')
   const control = /[\0-\x08\x0B\x0C\x0E-\x1F\x7F]/.exec(text)
   if (control !== null) {
     const code = control[0].charCodeAt(0).toString(16).padStart(2, '0')
-    throw complaint({ file, ...positionIn(text.slice(0, control.index)) }, `a control character (0x${code}) stands here`, 'remove it')
+    throw inputProblem({ file, ...positionIn(text.slice(0, control.index)) }, `control character 0x${code} is not allowed`, 'remove it')
   }
   return text
 }

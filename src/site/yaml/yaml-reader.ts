@@ -1,16 +1,16 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node, type Pair, type YAMLMap } from 'yaml'
 import type { Problem } from '../../problem.ts'
 import { resolveReferences, type Sources } from '../reference/references.ts'
-import { complaint, type Place } from '../source/complaint.ts'
-import type { Written, WrittenEntry } from '../source/source-map.ts'
+import { inputProblem, type Place } from '../source/input-problem.ts'
+import type { SourceEntry, SourceNode } from '../source/source-map.ts'
 
-const DEEPEST = 40
-const MOST_NODES = 100_000
-const MOST_ALIASED = 10_000
+const MAX_DEPTH = 40
+const MAX_NODES = 100_000
+const MAX_ALIASED = 10_000
 const CORE_TAGS = new Set(['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`))
 
-/** The file holds more than any site needs: an alias bomb, endless nesting. Reading stops here. */
-export class TooMuch extends Error {
+/** Thrown if a file exceeds a limit: too many aliases, values or levels. */
+export class LimitExceeded extends Error {
   readonly problem: Problem
   constructor(problem: Problem) {
     super(problem.message)
@@ -20,7 +20,7 @@ export class TooMuch extends Error {
 
 type Path = readonly string[]
 
-/** Turns the library's nodes into ours. Aliases are followed here, so that their number and depth can be bounded. */
+/** Converts nodes of the YAML library. Resolves aliases itself to limit their number and depth. */
 export class Reader {
   readonly problems: Problem[] = []
   readonly warnings: Problem[] = []
@@ -41,15 +41,15 @@ export class Reader {
     this.#sources = sources
   }
 
-  /** `above` is where the key stands: the place of collections and of what was left empty. */
-  read(node: Node | null, above: Place, path: Path): Written {
+  /** Reads a node. `above` is the position of its key, which is used for collections and empty values. */
+  read(node: Node | null, above: Place, path: Path): SourceNode {
     const place = node?.range ? this.#placeAt(node.range[0], path) : above
     this.#count(place)
     if (isAlias(node)) return this.#readAlias(node, place, above, path)
     if (node?.anchor !== undefined && this.#withinAlias === 0) this.#anchors.set(node.anchor, node)
     if (node?.tag !== undefined && !CORE_TAGS.has(node.tag)) this.problems.push(tagProblem(node.tag, place))
     if (isMap(node) || isSeq(node)) {
-      if (++this.#depth > DEEPEST) throw new TooMuch(complaint(place, 'this file is nested too deeply', 'write it flatter'))
+      if (++this.#depth > MAX_DEPTH) throw new LimitExceeded(inputProblem(place, 'file is nested too deeply', 'reduce the nesting'))
       const collection = isMap(node) ? this.#readMap(node, above, path) : this.#readList(node.items as (Node | null)[], above, path)
       this.#depth--
       return collection
@@ -58,7 +58,7 @@ export class Reader {
     return this.#readScalar(node.value, node.type, place)
   }
 
-  #readScalar(value: unknown, type: string | undefined, place: Place): Written {
+  #readScalar(value: unknown, type: string | undefined, place: Place): SourceNode {
     if (typeof value !== 'string')
       return { is: 'scalar', value: typeof value === 'bigint' ? Number(value) : (value as number | boolean), place }
     const inset = type === 'PLAIN' ? 0 : type === 'QUOTE_SINGLE' || type === 'QUOTE_DOUBLE' ? 1 : undefined
@@ -73,13 +73,13 @@ export class Reader {
     return this.#unresolved(place)
   }
 
-  /** Stands for what could not be read, which was reported. */
-  #unresolved(place: Place): Written {
+  /** Returns a placeholder for a value that could not be read. The problem was reported. */
+  #unresolved(place: Place): SourceNode {
     this.unresolved.push(place)
     return { is: 'scalar', value: null, place }
   }
 
-  #readList(nodes: readonly (Node | null)[], above: Place, path: Path): Written {
+  #readList(nodes: readonly (Node | null)[], above: Place, path: Path): SourceNode {
     const items = nodes.map((item, i) => {
       const itemPath = [...path.slice(0, -1), `${path.at(-1) ?? ''}[${i}]`]
       return this.read(item, item?.range ? this.#placeAt(item.range[0], itemPath) : above, itemPath)
@@ -87,10 +87,10 @@ export class Reader {
     return { is: 'list', items, place: at(above, path) }
   }
 
-  #readMap(map: YAMLMap, above: Place, path: Path): Written {
+  #readMap(map: YAMLMap, above: Place, path: Path): SourceNode {
     const place = at(above, path)
-    const entries = new Map<string, WrittenEntry>()
-    const merged: [string, WrittenEntry][] = []
+    const entries = new Map<string, SourceEntry>()
+    const merged: [string, SourceEntry][] = []
     this.#open.add(map)
     for (const pair of map.items as Pair<Node | null, Node | null>[]) {
       const keyPlace = pair.key?.range ? this.#placeAt(pair.key.range[0], path) : place
@@ -101,45 +101,42 @@ export class Reader {
         return this.#unresolved(keyPlace)
       }
       const keyPath = [...path, key]
-      const under = at(keyPlace, keyPath)
+      const entryPlace = at(keyPlace, keyPath)
       if (key === '<<') {
-        merged.push(...this.#mergedEntries(pair.value, under, path))
+        merged.push(...this.#mergedEntries(pair.value, entryPlace, path))
         continue
       }
-      const before = entries.get(key)
-      if (key === '__proto__') this.problems.push(complaint(under, '`__proto__` cannot be a key', 'choose another name'))
-      else if (before !== undefined) this.problems.push(duplicate(key, under, before.key))
-      else entries.set(key, { key: under, node: this.read(pair.value, under, keyPath) })
+      const existing = entries.get(key)
+      if (key === '__proto__') this.problems.push(inputProblem(entryPlace, 'key `__proto__` is not allowed', 'use another name'))
+      else if (existing !== undefined) this.problems.push(duplicate(key, entryPlace, existing.key))
+      else entries.set(key, { key: entryPlace, node: this.read(pair.value, entryPlace, keyPath) })
     }
     this.#open.delete(map)
-    // What is written here wins over what is merged in, and the first of several merged maps over the next.
+    // Explicit keys win over merged ones, and earlier merged maps over later ones.
     for (const [key, entry] of merged) if (!entries.has(key)) entries.set(key, entry)
     return { is: 'map', entries, place }
   }
 
-  #mergedEntries(value: Node | null, place: Place, path: Path): readonly [string, WrittenEntry][] {
+  #mergedEntries(value: Node | null, place: Place, path: Path): readonly [string, SourceEntry][] {
     const node = this.read(value, place, path)
     const maps = node.is === 'list' ? node.items : [node]
     if (!maps.every((map) => map.is === 'map')) {
-      this.problems.push(complaint(place, '`<<` merges maps only', 'write `<<: *name`, where `&name` marks a map'))
+      this.problems.push(inputProblem(place, 'value of `<<` is not a map', 'write `<<: *name`, where `&name` marks a map'))
     }
     return maps.flatMap((map) => (map.is === 'map' ? [...map.entries] : []))
   }
 
-  #readAlias(alias: Alias, place: Place, above: Place, path: Path): Written {
+  #readAlias(alias: Alias, place: Place, above: Place, path: Path): SourceNode {
     const name = alias.source
     const target = this.#anchors.get(name)
     if (target === undefined) {
       this.problems.push(
-        complaint(
-          place,
-          `\`*${name}\` refers to nothing above it`,
-          `mark what it shall repeat with \`&${name}\`, or put the text in quotes`,
-        ),
+        inputProblem(place, `alias \`*${name}\` has no anchor above it`, `mark the value to repeat with \`&${name}\`, or quote the text`),
       )
       return this.#unresolved(place)
     }
-    if (this.#open.has(target)) throw new TooMuch(complaint(place, `\`*${name}\` contains itself`, 'write out what you mean'))
+    if (this.#open.has(target))
+      throw new LimitExceeded(inputProblem(place, `alias \`*${name}\` contains itself`, 'replace the alias with its value'))
     this.#withinAlias++
     this.#open.add(target)
     const node = this.read(target, above, path)
@@ -150,10 +147,10 @@ export class Reader {
 
   #count(place: Place): void {
     if (this.#withinAlias > 0) this.#aliased++
-    if (this.#aliased > MOST_ALIASED)
-      throw new TooMuch(complaint(place, `aliases (\`*name\`) repeat more than ${MOST_ALIASED} values`, 'use fewer aliases'))
-    if (++this.#nodes > MOST_NODES)
-      throw new TooMuch(complaint(place, `this file holds more than ${MOST_NODES} values`, 'split it into several files'))
+    if (this.#aliased > MAX_ALIASED)
+      throw new LimitExceeded(inputProblem(place, `aliases expand to more than ${MAX_ALIASED} values`, 'use fewer aliases'))
+    if (++this.#nodes > MAX_NODES)
+      throw new LimitExceeded(inputProblem(place, `file contains more than ${MAX_NODES} values`, 'split the file'))
   }
 
   #placeAt(offset: number, path: Path): Place {
@@ -164,25 +161,25 @@ export class Reader {
 
 const at = (place: Place, path: Path): Place => (path.length === 0 ? place : { ...place, key: path.join('.') })
 
-// `12:` and `true:` are keys like any other: what stands in the file is what was meant.
+// `12:` and `true:` are text keys.
 const keyText = (key: { readonly value: unknown; readonly source?: string }): string | undefined =>
   typeof key.value === 'string' ? key.value : key.value === null ? undefined : (key.source ?? String(key.value))
 
 const duplicate = (key: string, place: Place, first: Place): Problem =>
-  complaint(place, `\`${key}\` is written twice`, 'keep one of the two', `the first is in line ${first.line}`)
+  inputProblem(place, `\`${key}\` is defined twice`, 'remove one of the two', `the first is on line ${first.line}`)
 
 const keyProblem = (place: Place, key: string | undefined): Problem =>
   key === ''
-    ? complaint(place, 'a key is empty', 'write a name before the colon')
-    : complaint(
+    ? inputProblem(place, 'key is empty', 'add a name before the colon')
+    : inputProblem(
         place,
-        'a key must be one word',
-        `put it in quotes; \`{{ … }}\` has no meaning here, use an alias (\`&name\`, \`*name\`) or \${env:NAME}`,
+        'key is not a single word',
+        `quote the key; instead of \`{{ … }}\`, use an alias (\`&name\`, \`*name\`) or \${env:NAME}`,
       )
 
 const tagProblem = (tag: string, place: Place): Problem =>
-  complaint(
+  inputProblem(
     place,
-    `the tag \`${tag}\` has no meaning here`,
-    tag === '!vault' ? `put the value into secrets.yaml (\`provision secrets edit\`) and write \${secret:name} here` : 'remove it',
+    `tag \`${tag}\` is not supported`,
+    tag === '!vault' ? `move the value to secrets.yaml (\`provision secrets edit\`) and write \${secret:name} here` : 'remove the tag',
   )

@@ -1,30 +1,30 @@
 import { LineCounter, type Node, parseDocument } from 'yaml'
 import type { Problem } from '../../problem.ts'
 import type { Sources } from '../reference/references.ts'
-import { complaint, type Place } from '../source/complaint.ts'
-import type { Written } from '../source/source-map.ts'
+import { inputProblem, type Place } from '../source/input-problem.ts'
+import type { SourceNode } from '../source/source-map.ts'
 import { syntaxError } from './yaml-errors.ts'
-import { Reader, TooMuch } from './yaml-reader.ts'
+import { LimitExceeded, Reader } from './yaml-reader.ts'
 
-/** What one file says, and what is wrong with it. `sound` is false where so much is wrong that the rest cannot be believed. */
+/** Content and problems of a file. `isParsed` is false if the syntax is invalid or a limit is exceeded. */
 export interface ParsedFile {
   readonly path: string
-  readonly root: Written | undefined
+  readonly root: SourceNode | undefined
   readonly problems: readonly Problem[]
-  /** What may well be meant, and is told all the same. */
+  /** Suspicious but valid input, shown as a warning. */
   readonly warnings: readonly Problem[]
-  /** Places of references that could not be filled in: what else is wrong there follows from it. */
+  /** Positions of unresolved references. Further problems there are consequences. */
   readonly unresolved: readonly Place[]
-  readonly sound: boolean
+  readonly isParsed: boolean
 }
 
-/** Parses YAML 1.2 (`no` is text there) and keeps the place of every part. Without sources, references stay text; of a secret file no message shows a word. */
+/** Parses YAML 1.2 (where `no` is text) and keeps source positions. Without `sources`, references stay text. Messages about a `secret` file show none of its content. */
 export const parseYaml = (path: string, text: string, sources?: Sources, contents: 'open' | 'secret' = 'open'): ParsedFile => {
   const lines = new LineCounter()
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, version: '1.2', logLevel: 'error' })
     const broken = syntaxError({ path, text, document, lines }, contents)
-    if (broken !== undefined) return { path, root: undefined, problems: [broken], warnings: [], unresolved: [], sound: false }
+    if (broken !== undefined) return { path, root: undefined, problems: [broken], warnings: [], unresolved: [], isParsed: false }
     const reader = new Reader(path, lines, sources)
     const root = document.contents === null ? undefined : reader.read(document.contents as Node, { file: path, line: 1, column: 1 }, [])
     return {
@@ -33,17 +33,18 @@ export const parseYaml = (path: string, text: string, sources?: Sources, content
       problems: reader.problems,
       warnings: reader.warnings,
       unresolved: reader.unresolved,
-      sound: true,
+      isParsed: true,
     }
   } catch (error) {
-    if (error instanceof TooMuch) return { path, root: undefined, problems: [error.problem], warnings: [], unresolved: [], sound: false }
-    // The parser recurses: brackets nested by the thousand exhaust the stack.
+    if (error instanceof LimitExceeded)
+      return { path, root: undefined, problems: [error.problem], warnings: [], unresolved: [], isParsed: false }
+    // The parser is recursive: thousands of nested brackets exhaust the stack.
     if (error instanceof RangeError) {
-      const problem = complaint({ file: path, line: 1, column: 1 }, 'this file is nested too deeply', 'write it flatter')
-      return { path, root: undefined, problems: [problem], warnings: [], unresolved: [], sound: false }
+      const problem = inputProblem({ file: path, line: 1, column: 1 }, 'file is nested too deeply', 'reduce the nesting')
+      return { path, root: undefined, problems: [problem], warnings: [], unresolved: [], isParsed: false }
     }
     throw error
   }
 }
 
-const isEmpty = (root: Written | undefined): boolean => root?.is === 'scalar' && root.value === null
+const isEmpty = (root: SourceNode | undefined): boolean => root?.is === 'scalar' && root.value === null

@@ -54,7 +54,7 @@ describe('provision inventory', () => {
 
   test('warns about a secret that is too short to be masked everywhere', async () => {
     expect((await run(['inventory', '--json'])).err).toBe(
-      `! inventory/hosts.yaml:1:35: \`\${env:TOKEN}\` is too short to be masked where it stands in other text: use at least 12 characters\n`,
+      `! inventory/hosts.yaml:1:35: \`\${env:TOKEN}\` is too short to be masked within other text: use at least 12 characters\n`,
     )
     expect((await run(['inventory', '--json'], { TOKEN: 'a-token-of-some-length' })).err).toBe('')
   })

@@ -55,7 +55,7 @@ test('secrets rotate rejects a plain file', async () => {
   const { root, rotate } = await projectWith({})
   mkdirSync(join(root, 'inventory'))
   writeFileSync(join(root, 'inventory/secrets.yaml'), 'a: b\n')
-  await expect(rotate()).rejects.toMatchObject({ what: 'this file shall hold secrets and is not encrypted' })
+  await expect(rotate()).rejects.toMatchObject({ what: 'secrets file is not encrypted' })
 })
 
 test('secrets rotate lists the files of other inventories, with the command for each', async () => {

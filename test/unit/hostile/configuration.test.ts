@@ -6,7 +6,7 @@ import nginx from '../../../roles/nginx/role.ts'
 import { shownText } from '../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { HostContext, HostView, Role } from '../../../src/role/role.ts'
-import { hostNameFault } from '../../../src/site/schema/names.ts'
+import { hostNameProblem } from '../../../src/site/schema/names.ts'
 import { hostile } from './values.ts'
 
 const host = (name: string, address: string): HostView => ({
@@ -185,7 +185,7 @@ describe('a hostile value', () => {
   it('for the name of a host, which stands in rules, certificates and files, is refused, or is a plain word', () => {
     fc.assert(
       fc.property(hostile(12), (text) => {
-        if (hostNameFault(text) === undefined) expect(text).toMatch(/^[a-z0-9][a-z0-9.-]*$/)
+        if (hostNameProblem(text) === undefined) expect(text).toMatch(/^[a-z0-9][a-z0-9.-]*$/)
       }),
       { numRuns: 1000 },
     )

@@ -119,7 +119,7 @@ describe('flows', () => {
       'unknown host',
       [declare('web1', 'nginx', listen('site', 80, { host: 'balancer-of-paris' }))],
       'site on 80/tcp names the host balancer-of-paris, which does not exist',
-      'there are',
+      '(available: ',
     ],
     ['nobody', [declare('web1', 'nginx', listen('site', 80))], 'site on 80/tcp has no permitted peers', 'name a group'],
     [

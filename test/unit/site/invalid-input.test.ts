@@ -7,7 +7,7 @@ import { findRoles, loadRoles } from '../../../src/role/discover.ts'
 import { buildSite } from '../../../src/site/build.ts'
 import { readProject } from '../../../src/site/read.ts'
 
-// Every folder is a project with something wrong in it; its expected.txt is what a user reads. To add a case, add a folder.
+// Every directory is an invalid project with the expected messages in expected.txt. To add a case, add a directory.
 const FOLDER = join(import.meta.dirname, '../../fixtures/wrong')
 const cases = readdirSync(FOLDER)
 
@@ -27,28 +27,28 @@ const problemsOf = async (root: string): Promise<readonly Problem[]> => {
   }
 }
 
-const told = ({ where, what, why, fix }: Problem): string =>
+const formatted = ({ where, what, why, fix }: Problem): string =>
   `${placeOf(where)}  ${what}\n${why === undefined ? '' : `  why  ${why}\n`}  fix  ${fix}\n`
 
-test('there are at least 40 wrong inputs', () => {
+test('there are at least 40 invalid projects', () => {
   expect(cases.length).toBeGreaterThanOrEqual(40)
 })
 
 describe.each(cases)('%s', (name) => {
-  test('is told with its place and a remedy', async () => {
+  test('is reported with its position and a fix', async () => {
     const problems = await problemsOf(join(FOLDER, name))
     expect(problems.length).toBeGreaterThan(0)
     for (const problem of problems) {
       expect(problem.class).toBe('input')
       expect(problem.fix).not.toBe('')
     }
-    const text = problems.map(told).join('')
+    const text = problems.map(formatted).join('')
     expect(text).not.toMatch(/geheim|4711|undefined|\[object/)
     await expect(text).toMatchFileSnapshot(join(FOLDER, name, 'expected.txt'))
   })
 })
 
-test('five faults in three files are told in one go', async () => {
+test('five errors in three files are reported together', async () => {
   const places = (await problemsOf(join(FOLDER, 'five-faults'))).map(({ where }) => placeOf(where))
   expect(places).toEqual([
     'inventory/groups.yaml:3:21',

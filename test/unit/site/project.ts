@@ -6,7 +6,7 @@ import { buildSite } from '../../../src/site/build.ts'
 import { type ReadOptions, readProject } from '../../../src/site/read.ts'
 import type { Site } from '../../../src/site/site.ts'
 
-/** A project in a directory of its own, gone after the test. */
+/** Creates a project in a temporary directory, which is deleted after the test. */
 export const project = (files: Readonly<Record<string, string | Uint8Array>>): string => {
   const root = mkdtempSync(join(tmpdir(), 'provision-site-'))
   onTestFinished(() => rmSync(root, { recursive: true }))
@@ -17,7 +17,7 @@ export const project = (files: Readonly<Record<string, string | Uint8Array>>): s
   return root
 }
 
-/** The site of an inventory and a playbook, read from real files. */
+/** Returns the site of an inventory and a playbook, read from files. */
 export const siteOf = async (
   inventory: string,
   { playbook = '', env = {}, ...more }: { playbook?: string; env?: ReadOptions['env']; inventory?: string } = {},

@@ -5,35 +5,35 @@ import { expect, test } from 'vitest'
 import { readProject } from '../../../src/site/read.ts'
 import { project } from './project.ts'
 
-const told = async (root: string, inventory: string): Promise<readonly string[]> =>
+const messagesOf = async (root: string, inventory: string): Promise<readonly string[]> =>
   (await readProject({ root, inventory, env: {}, playbooks: [] })).problems.map(({ message, fix }) => {
     expect(fix).not.toBe('')
     return message
   })
 
-test('a file that is too large is not read', async () => {
+test('a file that is too large is rejected', async () => {
   const root = project({ 'inventory/hosts.yaml': '' })
   truncateSync(join(root, 'inventory/hosts.yaml'), 1_048_577)
-  expect(await told(root, 'inventory')).toEqual(['inventory/hosts.yaml: this file is larger than 1 MB'])
+  expect(await messagesOf(root, 'inventory')).toEqual(['inventory/hosts.yaml: file is larger than 1 MB'])
 })
 
-test('a named pipe is not waited for', async () => {
+test('a named pipe is rejected without reading it', async () => {
   const root = project({})
   execFileSync('mkfifo', [join(root, 'pipe.yaml')])
-  expect(await told(root, 'pipe.yaml')).toEqual(['pipe.yaml: this is not a plain file'])
+  expect(await messagesOf(root, 'pipe.yaml')).toEqual(['pipe.yaml: path is not a regular file'])
 })
 
 test.each([
   ['a name that is too long', 'x'.repeat(300)],
   ['a link to itself', 'loop.yaml'],
   ['a NUL byte', 'a\0b'],
-])('%s is told as a problem, once', async (_, inventory) => {
+])('%s is reported once', async (_, inventory) => {
   const root = project({})
   symlinkSync('loop.yaml', join(root, 'loop.yaml'))
-  expect(await told(root, inventory)).toEqual([`${inventory}: this cannot be read`])
+  expect(await messagesOf(root, inventory)).toEqual([`${inventory}: file cannot be read`])
 })
 
-test('a file is no directory', async () => {
+test('a path below a file does not exist', async () => {
   const root = project({ 'hosts.yaml': 'hosts: {a: }\n' })
-  expect(await told(root, 'hosts.yaml/more')).toEqual(['hosts.yaml/more: there is no inventory here'])
+  expect(await messagesOf(root, 'hosts.yaml/more')).toEqual(['hosts.yaml/more: inventory does not exist'])
 })

@@ -11,7 +11,7 @@ import { readProject, readSecrets, secretsPathOf } from '../../../src/site/read.
 import { encryptSecrets } from '../../../src/site/secrets.ts'
 import { project, siteOf } from './project.ts'
 
-// A word that must be found nowhere but where it is revealed.
+// This value must appear only where it is revealed.
 const POISON = 'poison-4711'
 
 const knownRoles = ['nginx']
@@ -44,7 +44,7 @@ hosts:
       nginx: {url: "https://admin:\${secret:nginx.token}@example.com", list: ["\${secret:nginx.token}"]}
 `
 
-test('secrets.yaml is decrypted in memory, and what came from it is shown nowhere', async () => {
+test('secrets.yaml is decrypted in memory, and its values are masked everywhere', async () => {
   const { root, env, path } = await withSecrets(inventory, `sudo: {password: ${POISON}}\nnginx: {token: ${POISON}-2}\n`)
   expect(readFileSync(join(root, path), 'utf8')).not.toContain(POISON)
   const site = buildSite(await readProject({ root, env, playbooks: [] }), { knownRoles })
@@ -57,7 +57,7 @@ test('secrets.yaml is decrypted in memory, and what came from it is shown nowher
   expect(describeInventory(site).hosts['web-01']?.vars).toEqual({ sudo_password: '•••', nginx: { url: '•••', list: ['•••'] } })
 })
 
-test('the raw project does not show them either', async () => {
+test('the raw project does not contain secrets as text', async () => {
   const { root, env } = await withSecrets(inventory, `sudo: {password: ${POISON}}\nnginx: {token: x}\n`)
   expect(inspect(await readProject({ root, env, playbooks: [] }), { depth: null })).not.toContain(POISON)
 })
@@ -71,16 +71,16 @@ test.each([
   [
     'a map',
     `sudo: {password: {old: ${POISON}}}\nnginx: {token: x}\n`,
-    'inventory/hosts.yaml:4:20: `sudo.password` in inventory/secrets.yaml is no single value',
+    'inventory/hosts.yaml:4:20: `sudo.password` in inventory/secrets.yaml is not a single value',
   ],
-])('a reference to %s is an error without the value', async (_, secrets, message) => {
+])('a reference to %s is an error that does not contain the value', async (_, secrets, message) => {
   const { root, env } = await withSecrets(inventory, secrets)
   const raw = await readProject({ root, env, playbooks: [] })
   expect(() => buildSite(raw, { knownRoles })).toThrow(message)
   expect(() => buildSite(raw, { knownRoles })).not.toThrow(POISON)
 })
 
-test('without the key, the file that needs it is named, once', async () => {
+test('a missing key is reported once, with the file that needs it', async () => {
   const { root, path } = await withSecrets(inventory, 'sudo: {password: a}\nnginx: {token: b}\n')
   const stranger = { PROVISION_AGE_KEY_FILE: join(root, 'other.txt') }
   writeFileSync(join(root, 'other.txt'), (await generateIdentity()).reveal())
@@ -88,7 +88,7 @@ test('without the key, the file that needs it is named, once', async () => {
   const { problems } = await readProject({ root, env: stranger, playbooks: [] })
   expect(problems.map(({ message }) => message)).toEqual(['inventory/secrets.yaml: file cannot be decrypted with your age key'])
   const missing = await readProject({ root, env: { PROVISION_AGE_KEY_FILE: '/nonexistent/age.txt' }, playbooks: [] })
-  const told = (() => {
+  const message = (() => {
     try {
       buildSite(missing, { knownRoles })
       return 'nothing'
@@ -96,7 +96,7 @@ test('without the key, the file that needs it is named, once', async () => {
       return String(error)
     }
   })()
-  expect(told).toBe('Problems: /nonexistent/age.txt: age key file does not exist')
+  expect(message).toBe('Problems: /nonexistent/age.txt: age key file does not exist')
   await expect(readSecrets({ root, path, env: stranger })).rejects.toThrow('cannot be decrypted')
 })
 
@@ -107,17 +107,17 @@ test('secrets that nothing refers to need no key', async () => {
   expect(buildSite(raw, { knownRoles }).hosts.size).toBe(1)
 })
 
-test('what is no YAML map is not encrypted, and the error does not show it', async () => {
+test('a file that is not a YAML map is not encrypted, and the error does not contain it', async () => {
   const recipients = [await recipientOf(await generateIdentity())]
   await expect(encryptSecrets('inventory/secrets.yaml', `- ${POISON}\n`, recipients)).rejects.toThrow(
-    'inventory/secrets.yaml:1:1: secrets must be a map',
+    'inventory/secrets.yaml:1:1: secrets file is not a map',
   )
   const refusal = await encryptSecrets('inventory/secrets.yaml', `a: 1\n- ${POISON} : : x\n`, recipients).catch((error: unknown) => error)
   expect(inspect(refusal, { depth: null })).toContain('inventory/secrets.yaml:2:1')
   expect(inspect(refusal, { depth: null })).not.toContain(POISON)
 })
 
-test('the environment gives secrets, and plain values where it is asked to', async () => {
+test('env references are secrets unless they are marked as plain', async () => {
   const env = { TOKEN: POISON, PORT: '2222', NAME: 'ops', DIGITS: '007', QUOTED: '12' }
   const site = await siteOf(
     `

@@ -5,7 +5,7 @@ import { readProject } from '../../../src/site/read.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
-test.each(['inventory/lab.yaml', 'inventory/production.example.yaml'])('%s and the playbook beside it are in order', async (inventory) => {
+test.each(['inventory/lab.yaml', 'inventory/production.example.yaml'])('%s and its playbook are valid', async (inventory) => {
   const site = buildSite(await readProject({ root, inventory, env: {} }), {
     knownRoles: ['base', 'firewall', 'haproxy-tls', 'monitoring', 'mysql', 'nginx'],
   })

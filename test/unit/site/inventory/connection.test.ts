@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { isSecret } from '../../../../src/secret/secret.ts'
 import { siteOf } from '../project.ts'
 
-test('left out settings have safe defaults, and a host without address is ssh’s own to find', async () => {
+test('omitted settings have safe defaults, and a host without address is resolved by the ssh configuration', async () => {
   const site = await siteOf('hosts:\n  web-01:\n')
   expect(site.hosts.get('web-01')).toMatchObject({
     connection: {
@@ -21,7 +21,7 @@ test('left out settings have safe defaults, and a host without address is ssh’
   })
 })
 
-test('paths are the project’s or the home’s, single values are lists, lists of hops may be written with commas', async () => {
+test('paths are relative to project or home, single values become lists, and jump hosts may be separated by commas', async () => {
   const site = await siteOf(`
 vars:
   key: keys/id
@@ -61,12 +61,12 @@ hosts:
   expect(site.hosts.size).toBe(3)
 })
 
-test('what other YAML readers take for a boolean is a name like any other', async () => {
+test('words that are booleans in YAML 1.1 are valid names', async () => {
   const site = await siteOf('hosts: {no: , on: , y: }\ngroups: {off: {hosts: [no, on]}}\n')
   expect(site.groups.get('off')).toEqual(['no', 'on'])
 })
 
-test('anchors, aliases and merge keys save typing', async () => {
+test('anchors, aliases and merge keys are supported', async () => {
   const site = await siteOf(`
 vars:
   x_web: &web {content: site, headers: {a: 1}}
@@ -79,10 +79,10 @@ hosts:
   expect(site.hosts.get('web-02')?.vars.get('nginx')?.origin).toBe('host web-02')
 })
 
-test('`serial` counts hosts, or is a part of them and at least one, or a list of such; `max_failures` may be none', async () => {
+test('`serial` is a number, a percentage of at least one host, or a list; `max_failures` may be zero', async () => {
   const hosts = 'hosts: {a: , b: , c: , d: , e: }\n'
-  const play = async (written: string) => (await siteOf(hosts, { playbook: `- {hosts: all, roles: [nginx]${written}}\n` })).plays[0]
-  const serial = async (written: string) => (await play(written))?.serial
+  const play = async (settings: string) => (await siteOf(hosts, { playbook: `- {hosts: all, roles: [nginx]${settings}}\n` })).plays[0]
+  const serial = async (settings: string) => (await play(settings))?.serial
   expect(await serial('')).toEqual([])
   expect(await serial(', serial: 2')).toEqual([2])
   expect(await serial(', serial: 40%')).toEqual([2])

@@ -30,11 +30,11 @@ test.each([
   ['web-0[2-9]', 'web-02'],
   ['web-0[!2]', 'web-01'],
   ['par*', 'lb-01 web-01'],
-])('%s chooses %s', (pattern, hosts) => {
+])('%s selects %s', (pattern, hosts) => {
   expect(matchPattern(site, pattern, { command: '--limit' }).join(' ')).toBe(hosts)
 })
 
-test('a list of patterns is one pattern', () => {
+test('a list of patterns is combined into one', () => {
   expect(matchPattern(site, ['web', '!web-01'], { command: '--limit' })).toEqual(['web-02', 'web-10'])
 })
 
@@ -42,22 +42,22 @@ test.each([
   ['', 'is empty'],
   ['!', 'is empty'],
   [':,', 'is empty'],
-  ['wbe', 'no host or group `wbe`'],
-  ['all:!wbe', 'no host or group `wbe`'],
+  ['wbe', 'unknown host or group `wbe`'],
+  ['all:!wbe', 'unknown host or group `wbe`'],
   ['lb-*:&db-01', 'matches no host'],
   ['empty', 'matches no host'],
-  ['mail-*', 'no host or group is called like `mail-*`'],
-  ['web[', 'no host or group `web[`'],
-])('%j is refused: %s', (pattern, words) => {
-  const refusal = () => matchPattern(site, pattern, { command: '--limit' })
-  expect(refusal).toThrow(words)
+  ['mail-*', 'glob `mail-*` matches no host or group'],
+  ['web[', 'unknown host or group `web[`'],
+])('%j is rejected: %s', (pattern, message) => {
+  const match = () => matchPattern(site, pattern, { command: '--limit' })
+  expect(match).toThrow(message)
   try {
-    refusal()
+    match()
   } catch (error) {
     expect(problemsIn(error)?.every(({ fix }) => fix !== '')).toBe(true)
   }
 })
 
-test('a glob full of stars ends', () => {
-  expect(() => matchPattern(site, `${'*a'.repeat(40)}*`, { command: '--limit' })).toThrow('is called like')
+test('a glob with many stars terminates', () => {
+  expect(() => matchPattern(site, `${'*a'.repeat(40)}*`, { command: '--limit' })).toThrow('matches no host or group')
 })

@@ -18,7 +18,7 @@ hosts:
   web-02: {address: 10.0.0.12}
   db-01: {address: 10.0.0.13}
 groups:
-  # Deeper groups win over those around them, wherever they are written.
+  # Nested groups win over outer groups, in any order.
   paris_web:
     hosts: [web-01]
     vars:
@@ -29,13 +29,13 @@ groups:
     vars:
       user: www
       nginx: {content: web, headers: {a: web}, names: [web]}
-  # Beside each other, the later wins.
+  # At the same depth, the later group wins.
   early:
     hosts: [web-02]
     vars: {nginx: {content: early}}
 `
 
-test('all hosts, then groups from the outermost in, then the host; maps key by key, lists whole', async () => {
+test('levels are merged from all hosts to outer groups, inner groups and the host: maps by key, lists as a whole', async () => {
   const site = await siteOf(inventory)
   const { hosts } = describeInventory(site)
   expect(hosts['web-01']).toMatchObject({ address: '10.0.0.11', port: 2222, user: 'www', groups: ['paris_web', 'web'] })
@@ -44,7 +44,7 @@ test('all hosts, then groups from the outermost in, then the host; maps key by k
   expect(hosts['db-01']?.vars.nginx).toEqual({ content: 'all', headers: { a: 'all', b: 'all' }, names: ['all', 'every'] })
 })
 
-test('each part of a variable knows the level and the line it came from', async () => {
+test('each part of a variable has the level and line that set it', async () => {
   const host = (await siteOf(inventory)).hosts.get('web-01')
   const origins = host && describeVariables(host).map(({ name, origin, where }) => `${name} < ${origin} ${where}`)
   expect(origins).toEqual([
@@ -58,12 +58,12 @@ test('each part of a variable knows the level and the line it came from', async 
   ])
 })
 
-test('groups hold the hosts of the groups inside them, in inventory order', async () => {
+test('groups contain the hosts of their nested groups, in inventory order', async () => {
   const { groups } = await siteOf(inventory)
   expect(Object.fromEntries(groups)).toEqual({ paris_web: ['web-01'], web: ['web-01', 'web-02'], early: ['web-02'] })
 })
 
-test('options beside a role in the playbook win over the inventory, key by key', async () => {
+test('options in the playbook win over the inventory, key by key', async () => {
   const playbook = `
 - hosts: web-01
   roles:
@@ -82,17 +82,17 @@ test('options beside a role in the playbook win over the inventory, key by key',
   expect(place(['headers', 'a'], 'key')).toEqual(['playbooks/site.yaml', 6, 19])
   expect(place(['headers', 'b'])).toEqual(['inventory/hosts.yaml', 11, 28])
   expect(place(['names', 0])).toEqual(['inventory/hosts.yaml', 25, 56])
-  // What nobody wrote is found at the deepest key that somebody did.
+  // A missing option has the position of the deepest existing key.
   expect(place(['headers', 'z', 'deep'])).toEqual(['playbooks/site.yaml', 6, 9])
   expect(place(['none'])).toEqual(['playbooks/site.yaml', 5, 7])
 })
 
-test('a role’s name with nothing after it does not wipe out what other levels set', async () => {
+test('a role without a value keeps the options of other levels', async () => {
   const site = await siteOf('vars: {nginx: {content: all}}\nhosts: {web-01: {vars: {nginx: }}}\n')
   expect(site.hosts.get('web-01')?.vars.get('nginx')?.value).toEqual({ content: 'all' })
 })
 
-test('files of one directory add up; examples, secrets and hidden files are left out', async () => {
+test('files of a directory are merged, without examples, secrets and hidden files', async () => {
   const root = project({
     'inventory/b.yaml': 'groups: {web: {hosts: [web-01], vars: {nginx: {content: b}}}}\nvars: {user: ops}\n',
     'inventory/a.yml': 'hosts: {web-01: , web-02: }\ngroups: {web: {hosts: [web-02], vars: {nginx: {headers: {x: a}}}}}\n',
@@ -108,7 +108,7 @@ test('files of one directory add up; examples, secrets and hidden files are left
   expect(site.hosts.get('web-01')?.vars.get('nginx')?.value).toEqual({ content: 'b', headers: { x: 'a' } })
 })
 
-test('one file of a directory can be chosen, and is named as it was typed', async () => {
+test('one file of a directory can be selected, and is shown as the user typed it', async () => {
   const root = project({ 'inventory/a.yaml': 'hosts: {a: }\n', 'inventory/b.yaml': 'hosts: {b: }\n' })
   const site = buildSite(await readProject({ root, env: {}, inventory: './inventory/b.yaml', playbooks: [] }), { knownRoles: [] })
   expect([...site.hosts.values()].map(({ name, where }) => [name, where])).toEqual([

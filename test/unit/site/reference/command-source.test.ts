@@ -18,7 +18,7 @@ const built = async (value: string, script = '') => {
   }
 }
 
-test('a secret can come from a command of the user’s, which runs once, in the project, for each that is written', async () => {
+test('a command reference runs its command once, in the project directory', async () => {
   const { root, site } = await built(`\${command:sh helper}`, 'echo x >>runs; printf "poison-command-1\\n"; echo to-nobody >&2')
   const password = (await site()).hosts.get('one')?.connection.sudoPassword
   expect(isSecret(password) && password.reveal()).toBe('poison-command-1')
@@ -28,12 +28,12 @@ test('a secret can come from a command of the user’s, which runs once, in the 
 })
 
 test.each([
-  ['fails', 'echo poison-command-2; echo poison-command-2 >&2; exit 3', 'the command `sh helper` ended with exit 3'],
-  ['prints nothing', 'echo', 'the command `sh helper` printed nothing'],
-  ['prints what is no text', `printf '\\377poison-command-2'`, 'the command `sh helper` printed something that is no text'],
-  ['is killed', 'echo poison-command-2; kill -9 $$', 'the command `sh helper` ended with exit 137'],
-  ['prints too much', 'yes poison-command-2', 'the command `sh helper` printed more than 1 MB'],
-])('a command that %s is a problem at its place, without a word of what it said', async (_, script, what) => {
+  ['fails', 'echo poison-command-2; echo poison-command-2 >&2; exit 3', 'command `sh helper` failed with exit status 3'],
+  ['prints nothing', 'echo', 'command `sh helper` printed nothing'],
+  ['prints binary data', `printf '\\377poison-command-2'`, 'command `sh helper` printed data that is not UTF-8 text'],
+  ['is killed', 'echo poison-command-2; kill -9 $$', 'command `sh helper` failed with exit status 137'],
+  ['prints too much', 'yes poison-command-2', 'command `sh helper` printed more than 1 MB'],
+])('a command that %s is reported with its position and without its output', async (_, script, what) => {
   const { root, site } = await built(`\${command:sh helper}`, script)
   writeFileSync(join(root, 'helper'), script)
   const error = await site().catch((thrown: unknown) => thrown)
@@ -43,7 +43,7 @@ test.each([
   expect(JSON.stringify((error as Problems).problems)).not.toContain('poison')
 })
 
-test('no command is no command', async () => {
+test('an empty command is rejected', async () => {
   const { site } = await built(`\${command: }`)
-  await expect(site()).rejects.toThrow('names no command')
+  await expect(site()).rejects.toThrow('contains no command')
 })

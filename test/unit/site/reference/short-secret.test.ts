@@ -32,11 +32,11 @@ const role = defineRole({
 })
 
 describe('a secret that is too short to be masked in other text', () => {
-  test('is told of where it is written or taken from, each once, and never with its value', async () => {
+  test('is reported with its position, once, without its value', async () => {
     const site = await siteOf(inventory, { playbook: '- hosts: web\n  roles: [nginx]\n', env })
     const lines = [...new Set([...site.warnings, ...bindRoles(site, new Map([['nginx', role]])).warnings].map(lineOf))]
     const short = (place: string, name: string): string =>
-      `inventory/hosts.yaml:${place}: \`${name}\` is too short to be masked where it stands in other text: use at least 12 characters`
+      `inventory/hosts.yaml:${place}: \`${name}\` is too short to be masked within other text: use at least 12 characters`
     expect(lines).toEqual([
       short('4:15', `\${env:SHORT}`),
       short('12:17', `\${env:DIGITS}`),
@@ -47,7 +47,7 @@ describe('a secret that is too short to be masked in other text', () => {
     for (const value of ['hush', 'x9', '123456789', 'abc']) expect(lines.join()).not.toContain(value)
   })
 
-  test('is told of in the playbook too', async () => {
+  test('is reported in the playbook too', async () => {
     const site = await siteOf('hosts: { one: { address: 192.0.2.1 } }\n', {
       playbook: `- hosts: one\n  roles: [{ nginx: { first: "\${env:SHORT}" } }]\n`,
       env,

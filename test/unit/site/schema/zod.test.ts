@@ -3,17 +3,17 @@ import { z } from 'zod'
 import { secret } from '../../../../src/resource/kind/secret.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { checkOptions } from '../../../../src/site/schema/zod.ts'
-import { fromPlain, writtenOptions } from '../../../../src/site/source/source-map.ts'
+import { fromPlain, locatedValue } from '../../../../src/site/source/source-map.ts'
 
 const place = { file: 'inventory/lab.yaml', line: 1, column: 1 }
 
-const told = (schema: z.ZodType, value: unknown): readonly string[] => {
-  const checked = checkOptions(schema, writtenOptions(fromPlain(value, place)), 'role demo')
+const messagesFor = (schema: z.ZodType, value: unknown): readonly string[] => {
+  const checked = checkOptions(schema, locatedValue(fromPlain(value, place)), 'role demo')
   return (checked.problems ?? []).map(({ what, fix }) => `${what} → ${fix}`)
 }
 
-test('a value that fits is handed on, with what the schema makes of it', () => {
-  const checked = checkOptions(z.strictObject({ a: z.int().default(3) }), writtenOptions(fromPlain({}, place)), 'role demo')
+test('a valid value is returned with the defaults of the schema', () => {
+  const checked = checkOptions(z.strictObject({ a: z.int().default(3) }), locatedValue(fromPlain({}, place)), 'role demo')
   expect(checked).toEqual({ value: { a: 3 } })
 })
 
@@ -31,7 +31,7 @@ test.each<[string, z.ZodType, unknown, string]>([
     'unknown option `txet` in role demo → did you mean `text`?',
   ],
   [
-    'alternatives for which the author has words',
+    'a union with a message of the author',
     z.strictObject({ n: z.union([z.ipv4(), z.cidrv4()], { error: 'must be an address or a network' }) }),
     { n: 'home' },
     '`n`: "home" must be an address or a network → correct `n`',
@@ -41,16 +41,16 @@ test.each<[string, z.ZodType, unknown, string]>([
     'a key of a record',
     z.strictObject({ h: z.record(z.string().regex(/^[a-z]+$/, 'must be small letters'), z.int()) }),
     { h: { B: 1 } },
-    'the key `B` must be small letters → choose another key',
+    'key `B` must be small letters → use another key',
   ],
   [
-    'one or several',
+    'a value or a list',
     z.strictObject({ n: z.union([z.string(), z.array(z.string())]) }),
     { n: 4 },
     '`n` must be text or a list, not 4 → write text or a list',
   ],
   [
-    'one of several, nearly right',
+    'an element of a list',
     z.strictObject({ n: z.union([z.string(), z.array(z.string())]) }),
     { n: ['a', 4] },
     "`n[1]` must be text, not 4 → put it in quotes: '4'",
@@ -69,7 +69,7 @@ test.each<[string, z.ZodType, unknown, string]>([
     '`contact`: "x" is not a valid e-mail address → change `contact`: it is not a valid e-mail address',
   ],
   [
-    'an author’s own words and remedy',
+    'a message and fix of the author',
     z.strictObject({ p: z.string().refine((v) => v.startsWith('/'), { error: 'must be absolute', params: { fix: 'begin with /' } }) }),
     { p: 'x' },
     '`p`: "x" must be absolute → begin with /',
@@ -81,27 +81,22 @@ test.each<[string, z.ZodType, unknown, string]>([
     '`names` must have at least 2 entries → change `names`: it must have at least 2 entries',
   ],
   ['a constant', z.strictObject({ v: z.literal('one') }), { v: 'two' }, '`v` must be `one`, not "two" → write `one`'],
+  ['a value of the wrong type', z.strictObject({}), [], 'role demo must be a map, not a list → write indented `key: value` lines below it'],
   [
-    'a whole value of the wrong sort',
-    z.strictObject({}),
-    [],
-    'role demo must be a map, not a list → write `key: value` lines below it, indented',
-  ],
-  [
-    'a secret where none is taken',
+    'a secret for an option that takes none',
     z.strictObject({ a: z.string() }),
     { a: new Secret('geheim') },
-    `\`a\` must be text, not a secret (•••) → use \${env:NAME:plain} for a value that is no secret, or write it as it is`,
+    `\`a\` must be text, not a secret (•••) → use \${env:NAME:plain} for a value that is not secret, or write the value itself`,
   ],
   [
-    'a secret that is none',
+    'a number for a secret',
     z.strictObject({ a: secret() }),
     { a: 4711 },
     `\`a\` must be text that is not empty → write \${env:NAME}, or \${secret:name} for a value of secrets.yaml`,
   ],
   ['control characters', z.strictObject({ a: z.enum(['x']) }), { a: '\u001b[31m' }, '`a` must be `x`, not "\\u001b[31m" → write `x`'],
 ])('%s', (_, schema, value, expected) => {
-  expect(told(schema, value)).toEqual([expected])
+  expect(messagesFor(schema, value)).toEqual([expected])
 })
 
 test('secret() keeps secrets and makes secrets of text', () => {
