@@ -24,7 +24,7 @@ const commandLines = (page: string): readonly string[] => {
 const actionsOf = (usage: readonly string[]): readonly string[] =>
   usage.flatMap((line) => [...line.replaceAll(/\[[^\]]*\]/g, '').matchAll(/ ([a-z][a-z-]*)/g)].map(([, word = '']) => word))
 
-/** What is wrong with a command line. */
+/** Faults of a command line; empty if `provision` accepts it. */
 const faultsOf = async (line: string): Promise<readonly string[]> => {
   const [, name = '', ...rest] = wordsOf(line)
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
@@ -54,7 +54,7 @@ test.each([
   ['a command', 'provision deploy', 'there is no command deploy'],
   ['an option', 'provision run --check', '--check'],
   ['an action', 'provision lab start', 'lab has no start'],
-])('%s that does not exist would be found', async (_, line, fault) => {
+])('%s that does not exist is found', async (_, line, fault) => {
   expect(await faultsOf(line)).toEqual([expect.stringContaining(fault)])
 })
 

@@ -6,7 +6,7 @@ import { change, outcomeOf, plainView, planOf } from '../report/values.ts'
 import { blocks, read } from './pages.ts'
 
 const [transcript = ''] = blocks(read('README.md'), '').filter((block) => block.startsWith('$ '))
-/** What each command of the transcript printed. `…` stands for left out lines. */
+/** Output of each command of the transcript. `…` replaces omitted lines. */
 const commands = transcript
   .split(/^\$ /m)
   .slice(1)
@@ -50,7 +50,7 @@ const hosts = [
   ['web-02', 109],
 ].map(([host, resources]) => ({ host: String(host), resources: Number(resources), changed: 0, failed: 0, unreachable: false }))
 
-/** What a run prints to a pipe; durations are replaced. */
+/** Output of a run to a pipe, without durations. */
 const printed = (ending: Pick<Ending, 'plan' | 'dryRun' | 'outcome'>): string => {
   let text = ''
   const out = (more: string): void => {

@@ -11,7 +11,7 @@ const wholeFile = (example: string): string =>
     ? `import { defineRole, z } from 'provision'\nexport default defineRole({ name: 'x', summary: 'x', options: z.strictObject({}), resources: () => [],\n${example}})\n`
     : example
 
-/** What the compiler says of these files, with the options of this project. */
+/** Compiler errors in these files, with the options of this project. */
 const compile = (files: Readonly<Record<string, string>>): string => {
   const directory = mkdtempSync(join(tmpdir(), 'provision-docs-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
@@ -44,7 +44,7 @@ test('every example in TypeScript compiles', () => {
   expect(compile(Object.fromEntries(examples))).toBe('')
 }, 60_000)
 
-test('an example that does not compile would be found', () => {
+test('an example that does not compile is found', () => {
   expect(compile({ 'wrong.ts': wholeFile("listens: () => [{ service: 'shop', port: '80', protocol: 'tcp', from: [] }],\n") })).toContain(
     "Type 'string' is not assignable to type 'number'",
   )

@@ -10,7 +10,7 @@ import { encryptSecrets } from '../../../src/site/secrets.ts'
 import { project } from '../site/project.ts'
 import { blocks, filesIn, pages, read, root, shipped } from './pages.ts'
 
-/** Hosts and groups as all examples mean them. */
+/** Hosts and groups that the examples refer to. */
 const BASE = `vars: { user: ops, key: key }
 hosts:
   lb-01: { address: 198.51.100.10, internal: 10.1.0.10 }
@@ -25,7 +25,7 @@ groups:
   monitoring_servers: { hosts: [lb-01] }
 `
 
-/** `BASE` without the hosts and variables that examples have themselves. */
+/** `BASE` without the hosts and variables that the examples define. */
 const baseFor = (inventories: readonly string[]): string => {
   const { hosts, vars, groups } = parse(BASE) as Readonly<Record<'hosts' | 'vars' | 'groups', object>>
   const without = (level: 'hosts' | 'vars', map: object): object => {
@@ -40,7 +40,7 @@ const dedented = (text: string): string => {
   return text.replaceAll(new RegExp(`^ {${Math.min(...margins)}}`, 'gm'), '')
 }
 
-/** An example as the file that it is a part of. */
+/** Completes an example to the file that it is a part of. */
 const wholeFile = (example: string): { readonly playbook: string } | { readonly inventory: string } => {
   const text = dedented(example).replace('age1…', `age1${'q'.repeat(58)}`)
   const value: object = parse(text)
@@ -50,7 +50,7 @@ const wholeFile = (example: string): { readonly playbook: string } | { readonly 
   return { inventory: `${level}:\n${text.replaceAll(/^/gm, '  ')}\n` }
 }
 
-/** An option in a sentence (`base.ssh.root_login: no`), as a file. */
+/** Options in sentences (`base.ssh.root_login: no`), each as an inventory file. */
 const inSentences = (readme: string): readonly string[] =>
   [...readme.matchAll(/`((?:[a-z-]+\.)+[a-z_]+: [^`]+)`/g)].flatMap(([, option = '']) => {
     const steps = option.split('.')
@@ -75,7 +75,7 @@ const secretsIn = (text: string): object => {
 const environmentIn = (text: string): Readonly<Record<string, string>> =>
   Object.fromEntries([...text.matchAll(/\$\{env:(\w+)/g)].map(([, name = '']) => [name, 'a value of the environment']))
 
-/** What is wrong with the options of a role, on any host. */
+/** Faults of the role options on any host; empty if the examples of a page are valid. */
 const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly string[]> => {
   const files = blocks(readme, 'yaml')
     .flatMap((block) => block.split(/^(?=# (?:playbooks|inventory))/m))
@@ -92,19 +92,30 @@ const faultsIn = async (readme: string, own: readonly Role[]): Promise<readonly 
   const path = 'inventory/secrets.yaml'
   writeFileSync(join(directory, path), await encryptSecrets(path, stringify(secretsIn(readme)), recipients))
 
-  const roles = [...(await Promise.all(shipped.map((name) => roleIn(join(root, 'roles', name, 'role.ts'))))), ...own]
+  const roles = [...shippedRoles, ...own]
   const raw = await readProject({ root: directory, env, ...(playbooks.length === 0 ? { playbooks: [] } : {}) })
   const site = buildSite(raw, { knownRoles: roles.map(({ name }) => name) })
-  return [...site.hosts.values()].flatMap(({ name: host, vars }) =>
-    roles.flatMap(({ name, options }) => {
-      const given = vars.get(name)
-      const checked = given === undefined ? undefined : options.safeParse(given.value)
-      return checked === undefined || checked.success ? [] : [`${host} ${name}: ${checked.error.message}`]
-    }),
+  const faultOf = (host: string, role: string, given: unknown): readonly string[] => {
+    const checked = roles.find(({ name }) => name === role)?.options.safeParse(given)
+    return checked === undefined || checked.success ? [] : [`${host} ${role}: ${checked.error.message}`]
+  }
+  const inVars = [...site.hosts.values()].flatMap(({ name: host, vars }) =>
+    [...vars].flatMap(([role, given]) => faultOf(host, role, given.value)),
   )
+  const inPlays = site.plays.flatMap(({ hosts, roles: uses }) =>
+    uses.flatMap(({ name: role, options }) =>
+      hosts.flatMap((host) => {
+        const below = site.hosts.get(host)?.vars.get(role)?.value
+        return options === undefined ? [] : faultOf(host, role, { ...(below as object | undefined), ...(options.value as object) })
+      }),
+    ),
+  )
+  return [...inVars, ...inPlays]
 }
 
 const roleIn = async (path: string): Promise<Role> => ((await import(path)) as { default: Role }).default
+
+const shippedRoles = await Promise.all(shipped.map((name) => roleIn(join(root, 'roles', name, 'role.ts'))))
 
 const withExamples = pages.filter((path) => blocks(read(path), 'yaml').length + inSentences(read(path)).length > 0)
 
@@ -113,7 +124,7 @@ test('examples in YAML are found', () => {
   expect(withExamples).toEqual(expect.arrayContaining(shipped.map((name) => `roles/${name}/README.md`)))
 })
 
-test.each(withExamples)('%s: every example in YAML is read, and the roles take its options', async (path) => {
+test.each(withExamples)('%s: the loader reads every example in YAML, and the roles accept its options', async (path) => {
   const page = read(path)
   const files = filesIn(page)
   const directory = project(files)
@@ -123,7 +134,8 @@ test.each(withExamples)('%s: every example in YAML is read, and the roles take i
 
 test.each([
   ['in a block', '```yaml\n# inventory\nvars:\n  base:\n    ssh: { root_login: maybe }\n```\n'],
-  ['in a sentence', 'then `base.ssh.root_login: maybe` shuts the door to root'],
-])('an example that no role takes would be found: %s', async (_, readme) => {
+  ['in a play', '```yaml\n# playbooks/site.yaml\n- hosts: lb-01\n  roles:\n    - base: { ssh: { root_login: maybe } }\n```\n'],
+  ['in a sentence', 'then `base.ssh.root_login: maybe` refuses logins of root'],
+])('an example with an invalid option is found: %s', async (_, readme) => {
   expect(await faultsIn(readme, [])).toContainEqual(expect.stringMatching(/^lb-01 base: [\s\S]*root_login/))
 })
