@@ -30,7 +30,7 @@ const deployment = {
   action: 'update',
   reason: '1 file changed',
   differences: [
-    { key: 'release', from: '828db57334ec', to: 'e10a2330d9a6' },
+    { key: 'release', from: '828db57334ec', to: '594d52b03faa' },
     { key: 'changed', to: 'index.html' },
   ],
   diff: PAGE,
