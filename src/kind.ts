@@ -1,8 +1,8 @@
 // Names for authors of kinds: `import { defineKind } from 'provision/kind'`. docs/writing-kinds.md builds a kind with them.
 export { z } from 'zod'
 export { file } from './resource/file/file.ts'
-export type { NewFile } from './resource/file/write.ts'
-export { writeFiles } from './resource/file/write.ts'
+export type { CurrentFile, NewFile } from './resource/file/write.ts'
+export { readText, writeFiles } from './resource/file/write.ts'
 export { commitConfirm } from './resource/guarded/commit-confirm.ts'
 export type { Trial, TrialState } from './resource/guarded/trial.ts'
 export { readTrial, trialHistory, trialQueries, trialScript } from './resource/guarded/trial.ts'

@@ -1,8 +1,10 @@
-import type { Content } from '../kind/content.ts'
-import { asContent } from '../kind/content.ts'
-import { refuseUnsafe } from '../kind/inode.ts'
-import { HostRefusal, lastLines, requireSuccess, type Steps } from '../kind/step.ts'
-import { CHANGED } from '../kind/walk.ts'
+import { raw } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
+import { asContent, asText, type Content, sha256Hex } from '../kind/content.ts'
+import { ABSENT, refuseUnsafe } from '../kind/inode.ts'
+import { parentOf } from '../kind/path.ts'
+import { type Answer, HostRefusal, lastLines, requireSuccess, type Step, type Steps } from '../kind/step.ts'
+import { CHANGED, guardScript } from '../kind/walk.ts'
 import { filesAsInput, placeScript } from './place.ts'
 
 /** A file that a kind writes or deletes. */
@@ -16,6 +18,40 @@ export interface NewFile {
   readonly mode?: string
   readonly owner?: string
   readonly group?: string
+}
+
+/** A text file as it is at this moment, ready to be written by `writeFiles` with other content. */
+export interface CurrentFile extends NewFile {
+  /** Empty if the file is absent. */
+  readonly content: string
+}
+
+/** Maximum length of a file that `readText` returns, in bytes. */
+const MAX_TEXT_BYTES = 1_048_576
+
+/**
+ * Reads a text file in a step: for resources that are a part of a file which other resources and other programs change too. A state
+ * is older than the first write of the run; edit what this returns, and pass it to `writeFiles`. Throws a `HostRefusal` for anything but a
+ * regular file of UTF-8 up to 1 MiB, and where another account can replace the file.
+ */
+export function* readText(path: string): Generator<Step, CurrentFile, Answer> {
+  const what = `${path} was not read`
+  const answer = yield {
+    do: 'shell',
+    script: sh`${raw(guardScript([parentOf(path)]))}
+[ -e ${path} ] || [ -L ${path} ] || exit 0
+[ -f ${path} ] && [ ! -L ${path} ] || { echo ${`${path} is no regular file`} >&2; exit 1; }
+stat -c '%a %U %G' -- ${path} && head -c ${MAX_TEXT_BYTES + 1} -- ${path}`,
+  }
+  refuseUnsafe(answer, what)
+  const { stdout } = requireSuccess(answer, what)
+  if (stdout.length === 0) return { path, observed: ABSENT, content: '' }
+  const end = stdout.indexOf('\n')
+  const bytes = stdout.subarray(end + 1)
+  const content = bytes.length > MAX_TEXT_BYTES ? undefined : asText(bytes)
+  if (content === undefined) throw new HostRefusal(what, 'it is no text of up to 1 MiB', 'move the file away, or do not declare it')
+  const [mode = '644', owner = 'root', group = 'root'] = stdout.subarray(0, end).toString().split(' ')
+  return { path, observed: sha256Hex(bytes), content, mode, owner, group }
 }
 
 /**

@@ -79,7 +79,7 @@ export const observeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraSta
   }
 }
 
-/** Throws `Refused` where a number or a history in it is none. Undefined where the server runs without Galera: it has no cluster, as one that does not run, and comes into one only by a start. */
+/** Throws a `HostRefusal` where a number or a history in it is none. Undefined where the server runs without Galera: it has no cluster, as one that does not run, and comes into one only by a start. */
 export const readStatus = (rows: readonly (readonly string[])[]): MemberStatus | undefined => {
   const of = new Map(rows.map(([name = '', value = '']) => [name, value]))
   if (of.get('wsrep_provider_name') === '') return undefined

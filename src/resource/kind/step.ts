@@ -66,7 +66,7 @@ export interface RefusedBatch {
 
 /** The host refused a step. `what` names the failure, `why` has the host's own words, `fix` an instruction. */
 export class HostRefusal extends Error {
-  override readonly name = 'Refused'
+  override readonly name = 'HostRefusal'
   readonly what: string
   readonly why: string
   readonly fix: string | undefined
@@ -87,7 +87,7 @@ export class HostRefusal extends Error {
 
 /** The controller failed in its part of a change. The resources in `done` were changed before. */
 export class ControllerFailure extends Error {
-  override readonly name = 'Undone'
+  override readonly name = 'ControllerFailure'
   readonly done: readonly string[]
   readonly culprit: string
 

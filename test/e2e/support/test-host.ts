@@ -16,7 +16,7 @@ export interface TestHost {
   run(script: string): Promise<string>
   /** What differs: `update service:nginx.service: not running`. */
   plan(resources: readonly Resource[]): Promise<readonly string[]>
-  /** Makes it so, adjacent changes of a kind together, and says what was changed. Throws `Refused`. */
+  /** Makes it so, adjacent changes of a kind together, and says what was changed. Throws a `HostRefusal`. */
   apply(resources: readonly Resource[]): Promise<readonly string[]>
   /** Makes it so, and then puts back what was replaced. */
   revertAfter(resources: readonly Resource[]): Promise<void>
@@ -123,7 +123,7 @@ export const onHost = (
     refused: (resources) =>
       apply(resources).then(
         (changes) => Promise.reject(new Error(`was not refused: ${changes.join(', ')}`)),
-        (error: HostRefusal) => (error.name === 'Refused' ? error : Promise.reject(error)),
+        (error: HostRefusal) => (error.name === 'HostRefusal' ? error : Promise.reject(error)),
       ),
     unconfirmed: async (resource) => {
       const kind = resource.kind as unknown as Kind<unknown, unknown, unknown>

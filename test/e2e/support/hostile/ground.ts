@@ -54,7 +54,7 @@ kill -KILL $(below ${shell}) ${shell} 2>/dev/null || :`)
         const first = await Promise.race([work, late])
         if (first !== 'late') return first
       } catch (error) {
-        if ((error as Error).name !== 'Refused') await drop()
+        if ((error as Error).name !== 'HostRefusal') await drop()
         throw error
       } finally {
         clearTimeout(timer)

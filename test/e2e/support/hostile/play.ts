@@ -115,7 +115,7 @@ const round = async (ground: Ground, { target, attack }: Cell, at: string, n: nu
   const applied = await within(host.apply(resources)).catch((error: Error) => error)
   if (applied === 'late') return { faults: [...faults, 'the run hangs'] }
   const read_ = await greed(ground, read)
-  if (applied instanceof Error && applied.name !== 'Refused')
+  if (applied instanceof Error && applied.name !== 'HostRefusal')
     return { faults: [...faults, ...read_, `the run stops: ${applied.message.slice(0, 200)}`] }
   if (applied instanceof Error) return { faults: [...faults, ...read_], refusal: applied as HostRefusal }
   const isDone = attack.loop !== undefined || target.staysDue === true

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, s
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { type NewFile, writeFiles } from '../../../../src/resource/file/write.ts'
+import { type CurrentFile, type NewFile, readText, writeFiles } from '../../../../src/resource/file/write.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'write-files-'))
@@ -42,7 +42,7 @@ describe('writing files from a kind', () => {
     const other = { path: `${path}.other`, observed: 'absent', content: 'x' }
     expect(() => write(other, { path, observed, content: 'ours\n' })).toThrow(
       expect.objectContaining({
-        name: 'Refused',
+        name: 'HostRefusal',
         what: '2 files were not written',
         why: expect.stringContaining(`${join(scratch, path)} is not as it was observed`),
         fix: 'run again: the next plan starts from what is there now',
@@ -62,5 +62,31 @@ describe('writing files from a kind', () => {
     expect(() => write({ path: 'gone', observed: sha256Hex('older\n'), content: undefined })).toThrow('gone was not written')
     write({ path: 'gone', observed: sha256Hex('ours\n'), content: undefined })
     expect(existsSync(join(scratch, 'gone'))).toBe(false)
+  })
+})
+
+describe('reading a text from a kind', () => {
+  const read = (path: string): CurrentFile => {
+    const steps = readText(path)
+    const step = steps.next().value
+    if (!('do' in step) || step.do !== 'shell') throw new Error('no step for the host')
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', String(step.script)])
+    const { value } = steps.next({ code: status ?? 1, stdout, stderr: stderr.toString() })
+    if ('do' in value) throw new Error('a second step')
+    return value
+  }
+
+  it('returns content, owner and mode, and what `writeFiles` compares with', () => {
+    const content = readFileSync('/etc/passwd', 'utf8')
+    const file = { path: '/etc/passwd', observed: sha256Hex(content), content, mode: '644', owner: 'root', group: 'root' }
+    expect(read('/etc/passwd')).toEqual(file)
+    expect(read('/etc/no-such-file')).toEqual({ path: '/etc/no-such-file', observed: 'absent', content: '' })
+  })
+
+  it.each([
+    ['what is no regular file', '/etc/apt', '/etc/apt is no regular file'],
+    ['a path that another account can replace', '/tmp/file', '/tmp lies where another account can replace it (owner: everybody)'],
+  ])('refuses %s', (_, path, why) => {
+    expect(() => read(path)).toThrow(expect.objectContaining({ name: 'HostRefusal', why }))
   })
 })
