@@ -2,7 +2,7 @@ import { defineRole, type Facts, type Flow, nftables, overlap, Problem, pkg, ser
 import { administratorFaults } from './administrators.ts'
 import { checksOf } from './checks.ts'
 import { isForAdministrators, rulesOf } from './rules.ts'
-import { BOOT_FILE, besideNftables, UNIT, unitText } from './unit.ts'
+import { BOOT_FILE, nftablesDropin, UNIT, unitText } from './unit.ts'
 
 const options = z.strictObject({
   administrators: z
@@ -81,7 +81,7 @@ export default defineRole({
     return [
       pkg({ name: 'nftables' }),
       boot,
-      besideNftables(BOOT_FILE),
+      nftablesDropin(BOOT_FILE),
       nftables({ ...table, rules, confirmSeconds: confirm_seconds }),
       service({ unit: UNIT, restarts: [boot] }),
     ]

@@ -18,12 +18,12 @@ export interface Policy {
 
 /** Body of the table: admits the flows of the host, and drops everything else. */
 export const rulesOf = (policy: Policy): string => {
-  const ways = policy.flows.map((flow) => wayIn(flow, policy.administrators.length > 0))
+  const incoming = policy.flows.map((flow) => flowRules(flow, policy.administrators.length > 0))
   const ssh = sshRules(policy)
-  return `${[...administratorSets(policy), ...ssh.sets, ...ways.flatMap(({ sets }) => sets), ...counters(policy)].map(indent(1)).join('')}
+  return `${[...administratorSets(policy), ...ssh.sets, ...incoming.flatMap(({ sets }) => sets), ...counters(policy)].map(indent(1)).join('')}
   chain input {
     type filter hook input priority filter; policy drop;
-${[...BASIC, '', ...ssh.rules, ...ways.flatMap(({ rules }) => ['', ...rules]), ...extraRules(policy), ...DROP].map(indent(2)).join('')}  }
+${[...BASIC, '', ...ssh.rules, ...incoming.flatMap(({ rules }) => ['', ...rules]), ...extraRules(policy), ...DROP].map(indent(2)).join('')}  }
 
   chain forward {
     type filter hook forward priority filter; policy ${policy.forward};
@@ -140,7 +140,7 @@ const setOf = ({ service, port, protocol }: Flow): string => `to_${protocol}_${p
 export const isForAdministrators = ({ from }: Flow): boolean => from !== 'anyone' && from.some(({ addresses }) => addresses.length === 0)
 
 /** Sets and rules of a flow. The peers are sets, so that a new peer is an element and not a rule. */
-const wayIn = (flow: Flow, knowsAdministrators: boolean): { sets: readonly string[]; rules: readonly string[] } => {
+const flowRules = (flow: Flow, knowsAdministrators: boolean): { sets: readonly string[]; rules: readonly string[] } => {
   const { from, port, protocol, role, service } = flow
   const match = protocol === 'vrrp' ? 'meta l4proto 112' : `${protocol} dport ${port}`
   const counter = counterOf(flow)

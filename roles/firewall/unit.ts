@@ -39,7 +39,7 @@ WantedBy=sysinit.target
  * Drop-in for the distribution's nftables.service, which flushes all rules whenever it is started, reloaded or stopped, by hand or by an
  * upgrade. The drop-in loads the table again each time. The unit may resolve host names, because other rules may contain some.
  */
-export const besideNftables = (rules: string): Resource => {
+export const nftablesDropin = (rules: string): Resource => {
   const load = `-/usr/sbin/nft -f ${rules}`
   return dropin({
     unit: 'nftables.service',

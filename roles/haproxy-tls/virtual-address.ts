@@ -42,7 +42,7 @@ interface Options {
   readonly virtual_router_id: number
   readonly virtual_interface?: string | undefined
 }
-interface Place {
+interface BalancerContext {
   readonly host: HostView
   readonly site: SiteView
   readonly options: Options
@@ -52,7 +52,7 @@ interface Place {
 export const alivePath = ({ virtual_address }: Options): string | undefined => (virtual_address === undefined ? undefined : ALIVE)
 
 /** Invalid options of a virtual address. */
-export const virtualFaults = ({ host, site, options }: Place) => {
+export const virtualFaults = ({ host, site, options }: BalancerContext) => {
   const { virtual_address: all = [] } = options
   const [first] = all
   const balancers = site.withRole(ROLE)
@@ -65,40 +65,40 @@ export const virtualFaults = ({ host, site, options }: Place) => {
     )
   const taken = site.hosts.find((one) => [...one.addresses, ...one.publicAddresses].some((own) => all.some((it) => bare(it) === own)))
   if (taken !== undefined) return fault(`${taken.name} has this address as its own`, 'choose an address that no host has')
-  const deaf = balancers.find((one) => addressFor(one, first) === undefined)
-  if (deaf === undefined) return []
+  const withoutAddress = balancers.find((one) => addressFor(one, first) === undefined)
+  if (withoutAddress === undefined) return []
   return fault(
-    `${deaf.name} has no IPv${family(first)} address for VRRP messages of the other balancers`,
-    `set \`internal\` of ${deaf.name} to such an address, or list an address first whose family all balancers have`,
+    `${withoutAddress.name} has no IPv${family(first)} address for VRRP messages of the other balancers`,
+    `set \`internal\` of ${withoutAddress.name} to such an address, or list an address first whose family all balancers have`,
   )
 }
 
 /** Admits VRRP from the other balancers only, because VRRP has no usable authentication. */
-export const virtualListens = (place: Place): readonly Listen[] =>
-  place.options.virtual_address === undefined
+export const virtualListens = (context: BalancerContext): readonly Listen[] =>
+  context.options.virtual_address === undefined
     ? []
-    : [{ service: 'balancers', port: 0, protocol: 'vrrp', from: othersOf(place).map(({ name }) => ({ host: name })) }]
+    : [{ service: 'balancers', port: 0, protocol: 'vrrp', from: othersOf(context).map(({ name }) => ({ host: name })) }]
 
 /** Resources of keepalived. They are declared after HAProxy, which keepalived checks. */
-export const virtualResources = (place: Place & { readonly facts: Facts }): readonly Resource[] => {
-  const { host, site, options } = place
+export const virtualResources = (context: BalancerContext & { readonly facts: Facts }): readonly Resource[] => {
+  const { host, site, options } = context
   const { virtual_address: virtual, virtual_router_id: id, virtual_interface: named } = options
   const [first] = virtual ?? []
   if (virtual === undefined || first === undefined) return []
   const instance = {
     host: host.name,
-    interface: named ?? interfaceFor(first, host, place.facts),
+    interface: named ?? interfaceFor(first, host, context.facts),
     id,
     // If no balancer holds the addresses yet, the first of the inventory gets them.
     priority: Math.max(1, 200 - site.withRole(ROLE).findIndex(({ name }) => name === host.name)),
     own: addressFor(host, first) ?? '',
-    peers: othersOf(place).flatMap((one) => addressFor(one, first) ?? []),
+    peers: othersOf(context).flatMap((one) => addressFor(one, first) ?? []),
     virtual,
   }
   const set = { name: 'keepalived', root: '/etc/keepalived', check: ['sh', '-c', TEST] }
   const check = file({ path: CHECK, content: CHECK_TEXT, mode: '755', set })
   const config = file({ path: CONFIG, content: keepalivedConfig(instance), set })
-  const manner = dropin({
+  const unitDropin = dropin({
     unit: UNIT,
     name: 'provision',
     settings: {
@@ -117,13 +117,13 @@ export const virtualResources = (place: Place & { readonly facts: Facts }): read
     pkg({ name: 'iputils-arping' }),
     check,
     config,
-    manner,
-    service({ unit: UNIT, loads: [config], restarts: [manner], set: 'keepalived' }),
+    unitDropin,
+    service({ unit: UNIT, loads: [config], restarts: [unitDropin], set: 'keepalived' }),
   ]
 }
 
 /** Checks that each address has exactly one holder: this host, or another one that answers. */
-export const virtualChecks = ({ options: { virtual_address: all = [] } }: Place): readonly Check[] =>
+export const virtualChecks = ({ options: { virtual_address: all = [] } }: BalancerContext): readonly Check[] =>
   all.map(bare).map((it) => ({
     name: `exactly one balancer holds ${it}`,
     script: `
@@ -149,7 +149,7 @@ sed 's/script_user nobody nogroup/script_user root/' ${CONFIG} >"$t" && keepaliv
 
 const bare = (withPrefix: string): string => withPrefix.split('/')[0] ?? ''
 const family = (one: string): 4 | 6 => (one.includes(':') ? 6 : 4)
-const othersOf = ({ host, site }: Place): readonly HostView[] => site.withRole(ROLE).filter(({ name }) => name !== host.name)
+const othersOf = ({ host, site }: BalancerContext): readonly HostView[] => site.withRole(ROLE).filter(({ name }) => name !== host.name)
 
 /** Address of a host in the family of another address. */
 const addressFor = ({ addresses }: HostView, other: string): string | undefined =>

@@ -25,7 +25,7 @@ export default defineRole({
     return [
       ...(members.length > 0
         ? []
-        : [{ path: ['servers'], what: `no host is in the group ${servers}`, fix: 'set `servers` to the group of the monitoring servers' }]),
+        : [{ path: ['servers'], what: `group ${servers} has no hosts`, fix: 'set `servers` to the group of the monitoring servers' }]),
       ...unbound.map(({ name }) => ({
         path: ['servers'],
         what: `${name} is in the group ${servers}, but no play binds the role monitoring to it`,

@@ -83,7 +83,7 @@ ${common.addresses.map((address) => `  set_real_ip_from ${address};\n`).join('')
     "" "";
   }
 
-${common.hasDefault ? '' : nobody(common)}${status(common.status_port)}${common.raw === '' ? '' : `${common.raw.trimEnd()}\n`}${common.includes.map((path) => `  include ${path};\n`).join('')}}
+${common.hasDefault ? '' : defaultServer(common)}${status(common.status_port)}${common.raw === '' ? '' : `${common.raw.trimEnd()}\n`}${common.includes.map((path) => `  include ${path};\n`).join('')}}
 `
 
 /** Directives that close connections without a balancer's certificate from a balancer's address. */
@@ -97,7 +97,7 @@ export const guard = `  if ($is_balancer = 0) {
 `
 
 /** Default server for names that no site has. Without it, nginx would serve the first site. */
-const nobody = (common: Common): string => `  server {
+const defaultServer = (common: Common): string => `  server {
 ${listenLines(common, ' default_server').replaceAll('  listen', '    listen')}    server_name _;
 ${guard.replaceAll(/^/gm, '  ').trimEnd()}
     location = /healthz { access_log off; default_type text/plain; return 200 "ok\\n"; }

@@ -44,7 +44,7 @@ export default defineRole({
 
   resources: ({ options: given, host, site, files, authority }) => {
     const sites = sitesOf(given)
-    const static_ = sites.filter(({ content }) => content !== undefined)
+    const staticSites = sites.filter(({ content }) => content !== undefined)
     const edge = authority({ domain: 'edge' })
     const certificate = leaf({ path: CERTIFICATE, names: [edge.nameOf(host.name)], authority: edge, usages: ['server', 'client'] })
     const trusted = file({ path: TRUSTED, content: text`${edge.certificate}` })
@@ -78,8 +78,8 @@ export default defineRole({
       directory({ path: '/etc/ssl/nginx' }),
       trusted,
       certificate,
-      ...(static_.length > 0 ? [directory({ path: '/var/www/provision' })] : []),
-      ...static_.flatMap((one) => [
+      ...(staticSites.length > 0 ? [directory({ path: '/var/www/provision' })] : []),
+      ...staticSites.flatMap((one) => [
         directory({ path: rootOf(one) }),
         release({ root: rootOf(one), files: contentOf(one.content ?? ''), keep: given.keep, which: given.release }),
       ]),

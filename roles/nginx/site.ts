@@ -4,10 +4,10 @@ import type { SiteOptions } from './options.ts'
 /** Directory of a site's releases. */
 export const rootOf = ({ name }: Pick<SiteOptions, 'name'>): string => `/var/www/provision/${name}`
 
-type Surroundings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readonly host: string }
+type HostSettings = Pick<Common, 'port' | 'ipv6' | 'gzip' | 'brotli'> & { readonly host: string }
 
 /** Content of a site's file. nginx.conf defines which clients are admitted. */
-export const siteConfig = (site: SiteOptions, around: Surroundings): string => {
+export const siteConfig = (site: SiteOptions, settings: HostSettings): string => {
   const { name, hosts, requests_per_second, connections } = site
   const zone = name.replaceAll('-', '_')
   const upstream = site.app === undefined ? site.proxy?.replace('http://', '') : `127.0.0.1:${site.app.port}`
@@ -16,18 +16,18 @@ ${cacheMap(site)}${upstream === undefined ? '' : `upstream ${name} {\n  server $
   requests_per_second === undefined ? '' : `limit_req_zone $binary_remote_addr zone=${zone}_requests:10m rate=${requests_per_second}r/s;\n`
 }${connections === undefined ? '' : `limit_conn_zone $binary_remote_addr zone=${zone}_connections:10m;\n`}
 server {
-${listenLines(around, hosts.length === 0 ? ' default_server' : '')}  server_name ${hosts.length === 0 ? '_' : hosts.join(' ')};
+${listenLines(settings, hosts.length === 0 ? ' default_server' : '')}  server_name ${hosts.length === 0 ? '_' : hosts.join(' ')};
   absolute_redirect off;
   client_max_body_size ${site.body_max};
 ${requests_per_second === undefined ? '' : `  limit_req zone=${zone}_requests burst=${2 * requests_per_second} nodelay;\n  limit_req_status 429;\n`}${
   connections === undefined ? '' : `  limit_conn ${zone}_connections ${connections};\n  limit_conn_status 429;\n`
 }
-  add_header X-Served-By ${around.host} always;
+  add_header X-Served-By ${settings.host} always;
 ${Object.entries(site.headers)
   .map(([key, value]) => `  add_header ${key} "${value}" always;\n`)
   .join('')}${hasCache(site) ? `  add_header Cache-Control $cache_of_${zone};\n` : ''}
 ${guard}
-${upstream === undefined ? files(site, around) : application(site)}${Object.entries(site.errors)
+${upstream === undefined ? files(site, settings) : application(site)}${Object.entries(site.errors)
   .map(([status, page]) => `  error_page ${status} ${page};\n`)
   .join('')}${site.raw === '' ? '' : `\n${site.raw.trimEnd()}\n`}}
 `
@@ -40,7 +40,7 @@ const OWN_HEALTH = `  location = /healthz {
   }
 `
 
-const files = (site: SiteOptions, { gzip, brotli }: Surroundings): string => `${OWN_HEALTH}
+const files = (site: SiteOptions, { gzip, brotli }: HostSettings): string => `${OWN_HEALTH}
   root ${rootOf(site)}/current;
   index ${site.index};
   gzip ${gzip ? 'on' : 'off'};

@@ -48,7 +48,7 @@ export const dashboardListens = ({ options: { dashboard } }: SiteContext<Options
         },
       ]
 
-/** Before Prometheus is started: the page that it renders. */
+/** Template of the dashboard. It is declared before Prometheus, which renders it. */
 export const pageResources = ({ options: { dashboard } }: HostContext<Options>): readonly Resource[] =>
   dashboard === false ? [] : [directory({ path: CONSOLES }), file({ path: `${CONSOLES}/overview.html`, content: PAGE })]
 
