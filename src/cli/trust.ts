@@ -80,7 +80,7 @@ const fetchKeys = async (host: Host, signal: AbortSignal): Promise<HostKeys | re
   }
 }
 
-const isNew = ({ verdict }: HostKey): boolean => verdict.says === 'unknown' || verdict.says === 'other type'
+const isNew = ({ verdict }: HostKey): boolean => verdict.status === 'unknown' || verdict.status === 'other type'
 
 const verdicts = { known: 'known', unknown: 'new', 'other type': 'new type', changed: 'CHANGED', revoked: 'REVOKED' } as const
 
@@ -89,20 +89,20 @@ const keyLines = ({ host, keys }: HostKeys, { paint }: View): readonly string[] 
   return [
     `${paint.bold(host.name)}  ${paint.dim(inLine(host.connection.address))}\n`,
     ...keys.map((key) => {
-      const colour = isNew(key) ? paint.yellow : key.verdict.says === 'known' ? paint.green : paint.red
-      return `  ${pad(key.type, longest)}  ${key.fingerprint}  ${colour(verdicts[key.verdict.says])}\n`
+      const colour = isNew(key) ? paint.yellow : key.verdict.status === 'known' ? paint.green : paint.red
+      return `  ${pad(key.type, longest)}  ${key.fingerprint}  ${colour(verdicts[key.verdict.status])}\n`
     }),
   ]
 }
 
 const mismatch = (host: Host, { type, verdict }: HostKey): readonly Problem[] =>
-  verdict.says !== 'changed' && verdict.says !== 'revoked'
+  verdict.status !== 'changed' && verdict.status !== 'revoked'
     ? []
     : [
         new Problem({
           class: 'input',
           where: { file: verdict.entry.file, line: verdict.entry.line },
-          what: `${type} key of ${host.name} ${verdict.says === 'revoked' ? 'is revoked' : 'changed'}`,
+          what: `${type} key of ${host.name} ${verdict.status === 'revoked' ? 'is revoked' : 'changed'}`,
           why: 'the host was reinstalled, or the connection is intercepted',
           fix: `find out which; if the host was reinstalled, remove this line and run provision trust ${host.name}`,
         }),

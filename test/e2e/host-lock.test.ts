@@ -24,7 +24,7 @@ test('a run that is alive keeps others out, who are told of it', async () => {
   expect(problem).toMatchObject({
     class: 'task',
     where: { host: 'h1' },
-    what: 'locked by me on here since 2026-11-23T10:00:00Z (provision run --role nginx)',
+    what: 'host is locked by me on here since 2026-11-23T10:00:00Z (provision run --role nginx)',
   })
   expect(problem.why).toMatch(/alive.*sh\(\d+\)/)
   // Looking needs no lock, and both go on.
@@ -80,7 +80,7 @@ test('what a dead controller has begun ends, what it had sent besides does not b
   expect(await queued).toMatchObject({ class: 'unreachable' })
   const heard: string[] = []
   const next = await run('next', { onWaiting: (who: string) => heard.push(who) })
-  expect(heard[0]).toMatch(/\(dead\): that run.s controller is gone \(.*sleep/)
+  expect(heard[0]).toMatch(/\(dead\): the controller of the run is gone \(.*sleep/)
   expect(textOf(await next.request('ls /tmp/begun /tmp/queued 2>/dev/null'))).toBe('/tmp/begun\n')
   await next.close()
   await dead.close()
@@ -102,8 +102,8 @@ test('the last step of a dead controller ends at its deadline, with all that it 
   relay.cut()
   const heard: string[] = []
   const next = await run('next', { onWaiting: (who: string) => heard.push(who) })
-  expect(heard[0]).toMatch(/\(dead\): that run.s controller is gone \(.*sleep/)
-  expect(heard.at(-1)).toMatch(/\(dead\): the last step of that run has exceeded its deadline and is being ended \(.*sleep/)
+  expect(heard[0]).toMatch(/\(dead\): the controller of the run is gone \(.*sleep/)
+  expect(heard.at(-1)).toMatch(/\(dead\): the last step of the run has exceeded its deadline and is being killed \(.*sleep/)
   expect(textOf(await next.request(SLEEPERS))).toBe('')
   expect(textOf(await next.request('ls /tmp/whole 2>/dev/null; :'))).toBe('')
   await next.close()
@@ -131,7 +131,7 @@ test('what outlives its shell keeps the lock, and is named to those who wait for
   await problemOf(killed.request('sleep 1.5 >/dev/null 2>&1 & kill -9 "$$"'))
   const heard: string[] = []
   const next = await run('next', { onWaiting: (who: string) => heard.push(who) })
-  expect(heard[0]).toMatch(/\(killed\): that run has ended, its last step still runs \(sleep\(\d+\)\)$/)
+  expect(heard[0]).toMatch(/\(killed\): the run has ended, and its last step is still running \(sleep\(\d+\)\)$/)
   await next.close()
   await killed.close()
 })
@@ -157,7 +157,7 @@ test('a controller in the middle of a long step is not taken for silent', async 
   await onHost(`sleep 0.3; ${FORGET_BEAT}`)
   const heard: string[] = []
   const problem = await problemOf(run('second', { onWaiting: (who: string) => heard.push(who) }))
-  expect(heard[0]).toContain('in the middle of a step')
+  expect(heard[0]).toContain('the run is executing a step')
   expect(problem).toMatchObject({ class: 'task', what: expect.stringContaining('(busy)') })
   expect(textOf(await step)).toBe('whole\n')
   expect(textOf(await busy.request('echo on'))).toBe('on\n')

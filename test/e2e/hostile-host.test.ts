@@ -56,7 +56,7 @@ describe('a root shell that does not do as it is told is left, and hurts nobody'
 
   it('when it talks without end', async () => {
     await instead('exec yes garbage')
-    await expect(sessionOn('t-atk', '10.79.27.11')).rejects.toThrow('its root shell talks without end')
+    await expect(sessionOn('t-atk', '10.79.27.11')).rejects.toThrow('root shell sends output without end')
   })
 
   const lock = { user: 'me', machine: 'here', command: 'provision run', since: '2026-11-23T10:00:00Z' }
@@ -67,7 +67,7 @@ describe('a root shell that does not do as it is told is left, and hurts nobody'
   ])('when it %s', async (_, does, options) => {
     await instead(does)
     const opening = openShell(host.session.target, { ...options, patienceMs: 2000 })
-    await expect(opening).rejects.toThrow('its root shell did not open within 2 s')
+    await expect(opening).rejects.toThrow('root shell did not open within 2 s')
   })
 
   it('when it says that it is locked and stays', async () => {

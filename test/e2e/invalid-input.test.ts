@@ -136,13 +136,13 @@ describe('keys and files that cannot serve', () => {
   writeFileSync(join(scratch, 'text'), 'no key\n', { mode: 0o600 })
 
   it.each([
-    ['a key that is not there', { key: 'nowhere/key' }, /nowhere\/key {2}there is no such key file/],
-    ['a directory for a key', { key: 'inventory' }, /inventory {2}is a directory, not a key file/],
-    ['a public key', { key: `${good}.pub` }, /good\.pub {2}is a public key|good\.pub {2}the private key can be read/],
-    ['a key that is none', { key: join(scratch, 'text') }, /text {2}is not a private key/],
-    ['a key that others can read', { key: open }, /open {2}the private key can be read by others/],
-    ['an encrypted key without its passphrase', { key: encrypted }, /encrypted {2}the key is encrypted, and no passphrase is given/],
-    ['no key at all', {}, /one {2}there is no key to log in with/],
+    ['a key that is not there', { key: 'nowhere/key' }, /nowhere\/key {2}key file does not exist/],
+    ['a directory for a key', { key: 'inventory' }, /inventory {2}key file is a directory/],
+    ['a public key', { key: `${good}.pub` }, /good\.pub {2}key file contains a public key|good\.pub {2}private key is readable/],
+    ['a key that is none', { key: join(scratch, 'text') }, /text {2}key file contains no private key/],
+    ['a key that others can read', { key: open }, /open {2}private key is readable by other accounts/],
+    ['an encrypted key without its passphrase', { key: encrypted }, /encrypted {2}key is encrypted, and no passphrase is set/],
+    ['no key at all', {}, /one {2}no SSH key is available for login/],
     ['a directory for known_hosts', { key: good, known_hosts: 'inventory' }, /inventory {2}known_hosts cannot be read/],
   ])('%s: exit 3, and no packet to any host', async (_, connection, place) => {
     const told = await provision(reaching({ address: '127.0.0.9', port: 9, ...connection }), 'run', '--dry-run')
@@ -153,7 +153,7 @@ describe('keys and files that cannot serve', () => {
   it('a right input does go to its host: this is how it would be seen', async () => {
     const told = await provision(reaching({ address: '127.0.0.9', port: 9, key: good }), 'run', '--dry-run')
     expect(told.packets.join('\n')).toMatch(/connect\(.*AF_INET.*htons\(9\).*127\.0\.0\.9/)
-    expect(saidBy(told)).toMatch(/^one {2}nothing listens on 127\.0\.0\.9, port 9\n(?: {2}why .*\n)? {2}fix {2}\S/m)
+    expect(saidBy(told)).toMatch(/^one {2}127\.0\.0\.9, port 9 refused the connection\n(?: {2}why .*\n)? {2}fix {2}\S/m)
     expect(told.status).toBe(4)
   })
 })
@@ -227,28 +227,28 @@ describe('a host that does not let us do our work', () => {
   })
 
   it.each<[string, Record<string, unknown>, Record<string, string>, RegExp]>([
-    ['whose key nobody knows', { known_hosts: 'known' }, {}, /^one {2}its host key is not known\n.* {2}fix {2}.*provision trust one/ms],
+    ['whose key nobody knows', { known_hosts: 'known' }, {}, /^one {2}host key of one is not known\n.* {2}fix {2}.*provision trust one/ms],
     [
       'whose key is another than it was',
       { known_hosts: 'known' },
       { known: `# ours\n10.79.12.11 ${type} ${body}\n` },
       /^one {2}.*\/known:2.*\n {2}why {2}.*SHA256:.*\n.*known:2 holds .*SHA256:.*\n {2}fix {2}\S/m,
     ],
-    ['whose port is refused', { port: 9 }, {}, /^one {2}nothing listens on 10\.79\.12\.11, port 9\n/m],
+    ['whose port is refused', { port: 9 }, {}, /^one {2}10\.79\.12\.11, port 9 refused the connection\n/m],
     ['whose name does not exist', { address: 'no-such-host.invalid' }, {}, /^one {2}.*no-such-host\.invalid.*\n/m],
-    ['that refuses the key', { key: stranger }, {}, /^one {2}it does not let ops in\n {2}why {2}tried .*stranger \(ssh-ed25519 SHA256:/m],
+    ['that refuses the key', { key: stranger }, {}, /^one {2}login as ops was refused\n {2}why {2}tried .*stranger \(ssh-ed25519 SHA256:/m],
     ['that refuses sudo', { user: 'forbidden' }, {}, /^one {2}forbidden cannot become root by sudo.*\n {2}why {2}.*password is required/m],
     [
       'that refuses the password for sudo',
       { user: 'asked', sudo_password: `\${env:SECRET_FOR_TESTS}` },
       {},
-      /^one {2}sudo does not accept the password of asked\n/m,
+      /^one {2}sudo refused the password of asked\n/m,
     ],
     [
       'behind a jump host that is not there',
       { jump: 'ops@10.79.12.11:9' },
       {},
-      /^one {2}its jump host ops@10\.79\.12\.11:9 cannot be used.*\n/m,
+      /^one {2}jump host ops@10\.79\.12\.11:9 cannot be used.*\n/m,
     ],
   ])('%s: exit 4, with its place and a remedy', async (_, connection, files, card) => {
     const told = await provision(reaching({ ...ours, ...connection }, files), 'run', '--dry-run')

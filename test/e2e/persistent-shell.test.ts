@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { execOn } from '../../src/host/shell/exec.ts'
-import { endOverdue } from '../../src/host/shell/kill-overdue.ts'
+import { killOverdue } from '../../src/host/shell/kill-overdue.ts'
 import { openShell } from '../../src/host/shell/open.ts'
 import { runOnce } from '../../src/host/shell/run-once.ts'
 import type { Shell } from '../../src/host/shell/shell.ts'
@@ -124,11 +124,11 @@ test('a closed shell leaves nothing on the host', async () => {
   await shell.close()
   expect(textOf(await last)).toBe('done\n')
   expect(await onHost(`[ -e ${directory} ] || echo gone`)).toBe('gone')
-  await expect(shell.request(':')).rejects.toThrow('after its shell was closed')
+  await expect(shell.request(':')).rejects.toThrow('the shell on h1 is closed')
 })
 
 test('a script that hangs is ended by its deadline, not the time it waits for others, and the shell goes on', async () => {
-  const shell = await openShell(target(), { endOverdue: endOverdue(target()) })
+  const shell = await openShell(target(), { killOverdue: killOverdue(target()) })
   const slow = shell.request('sleep 1; echo slow')
   const hung = problemOf(shell.request('sleep 100', { deadlineMs: 500 }))
   const behind = shell.request('echo on')
@@ -136,7 +136,7 @@ test('a script that hangs is ended by its deadline, not the time it waits for ot
   expect(await hung).toMatchObject({
     class: 'task',
     where: { host: 'h1' },
-    what: expect.stringMatching(/^`sleep 100` \(pid \d+\) had run for 1 s and was ended$/),
+    what: expect.stringMatching(/^`sleep 100` \(pid \d+\) ran for 1 s and was killed$/),
   })
   expect(textOf(await behind)).toBe('on\n')
   expect(textOf(await shell.request('cat /proc/[0-9]*/comm | grep -cx sleep; :'))).toBe('0\n')
@@ -144,7 +144,7 @@ test('a script that hangs is ended by its deadline, not the time it waits for ot
 })
 
 test('a script that ends while it is about to be ended has its answer', async () => {
-  const shell = await openShell(target(), { endOverdue: () => sleep(1500, undefined) })
+  const shell = await openShell(target(), { killOverdue: () => sleep(1500, undefined) })
   expect(textOf(await shell.request('sleep 1; echo late', { deadlineMs: 500 }))).toBe('late\n')
   expect(textOf(await shell.request('echo on'))).toBe('on\n')
   await shell.close()
@@ -181,7 +181,7 @@ describe('a connection that is cut', () => {
     await begun
     const running = problemOf(shell.request('touch /tmp/not-begun'))
     relay.cut()
-    expect(await running).toMatchObject({ class: 'unreachable', where: { host: 'h1' }, what: 'the connection was lost' })
+    expect(await running).toMatchObject({ class: 'unreachable', where: { host: 'h1' }, what: 'connection was lost' })
     await shell.close()
     expect(await onHost('sleep 1.5; ls /tmp/ended /tmp/not-begun 2>&1 || true')).toMatch(
       /^.*cannot access '\/tmp\/not-begun'.*\n\/tmp\/ended$/,
@@ -215,7 +215,7 @@ describe('a connection of its own', () => {
     expect(textOf(answer)).toBe('in\n')
     expect(await problemOf(runOnce(target({ port: 2202 }), ':', { deadlineMs: 700 }))).toMatchObject({
       class: 'unreachable',
-      what: 'nothing listens on 10.79.1.11, port 2202',
+      what: '10.79.1.11, port 2202 refused the connection',
     })
   })
 })

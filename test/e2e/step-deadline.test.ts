@@ -81,21 +81,21 @@ afterAll(async () => {
   project.remove()
 })
 
-describe('a step that hangs is ended by its deadline', () => {
-  it('with all that it has started, and nothing else; the card says what that was', async () => {
+describe('a step that hangs is killed at its deadline', () => {
+  it('with all its child processes and no other; the card names the command', async () => {
     expect(cardOf('waits', hung)).toMatch(
-      /^✖ waits › role things › command:second\n {2}what `sleep 400[12]` \(pid \d+\), `sleep 400[12]` \(pid \d+\) had run for 6 s and were ended\n {2}fix {2}see on the host why it hangs, then run again/,
+      /^✖ waits › role things › command:second\n {2}what `sleep 400[12]` \(pid \d+\), `sleep 400[12]` \(pid \d+\) ran for 6 s and were killed\n {2}why {2}it exceeded its time limit\n {2}fix {2}find out on the host why it hangs, then run again/,
     )
     expect(await sleepers('waits')).toEqual([expect.stringMatching(/sleep 4003$/)])
     expect(hung.status).toBe(1)
   })
 
-  it('a package’s script too', async () => {
-    expect(cardOf('package', hung)).toMatch(/what `sleep infinity` \(pid \d+\) had run for 6 s and was ended\n/)
+  it('also if it is a script of a package', async () => {
+    expect(cardOf('package', hung)).toMatch(/what `sleep infinity` \(pid \d+\) ran for 6 s and was killed\n/)
     expect(await sleepers('package')).toEqual([])
   })
 
-  it('and the next run gets in at once, and converges', async () => {
+  it('and the next run takes the lock at once, and converges', async () => {
     const again = await run('waits,package')
     expect(`${again.status} ${again.stderr}`).toBe('0 ')
     expect(again.seconds).toBeLessThan(30)
@@ -103,10 +103,10 @@ describe('a step that hangs is ended by its deadline', () => {
   })
 })
 
-describe('where nobody is let in anew to end it', () => {
-  it('the card says that it may still run, and how to end it', async () => {
+describe('a host that refuses the new connection for killing a step', () => {
+  it('gets a card that tells how to end the step', async () => {
     expect(cardOf('away', hung)).toMatch(
-      /^✖ away\n {2}what a step has given no answer for 6 s, and could not be ended over a new connection\n {2}why {2}no answer from .*\n {2}fix {2}it may still run and hold the lock: .*kill PID/,
+      /^✖ away\n {2}what step did not answer within 6 s, and its processes could not be killed over a new connection\n {2}why {2}no answer from .*\n {2}fix {2}run again when the host is reachable; .*kill PID/,
     )
     expect(await sleepers('away')).toEqual(['sleep infinity'])
   })

@@ -166,11 +166,11 @@ describe('a host that hangs', () => {
   const at = addressOf('doors')
   it.each([
     ['when it is called', 'unanswered', `no answer from ${at}, port 2301 within 10 s`],
-    ['before it says anything', 'silent', `${SUBNET}.1, port 2302 accepts connections, but said nothing within 10 s`],
-    ['when keys are exchanged', 'exchange', `the key exchange with ${SUBNET}.1, port 2303 did not end within 20 s`],
-    ['when one logs in', 'login', `the login with ${at}, port 2304 did not end within 20 s`],
-    ['when a session is opened', 'session', 'no session within 15 s'],
-    ['when the shell starts', 'shell', 'no root shell within 30 s'],
+    ['before it says anything', 'silent', `${SUBNET}.1, port 2302 accepts connections, but sent nothing within 10 s`],
+    ['when keys are exchanged', 'exchange', `key exchange with ${SUBNET}.1, port 2303 did not finish within 20 s`],
+    ['when one logs in', 'login', `login with ${at}, port 2304 did not finish within 20 s`],
+    ['when a session is opened', 'session', 'session did not open within 15 s'],
+    ['when the shell starts', 'shell', 'root shell did not start within 30 s'],
   ])('%s is given up, and the card says where', (_, name, what) => {
     expect(cardOf(name, doors)).toMatch(
       new RegExp(`^✖ ${name}\\n {2}what ${what.replaceAll('.', '\\.')}\\n(?: {2}why .*\\n)? {2}fix {2}check \\S`),
@@ -202,13 +202,13 @@ describe('an sshd that lets in few', () => {
 
   it('none for long: after six calls that is enough, and the card says what to look at', async () => {
     expect(cardOf('busy', doors)).toContain(
-      `✖ busy\n  what the sshd on ${addressOf('doors')}, port 2308 lets nobody in for now, however often we come\n  why  Exceeded MaxStartups\n  fix  check who holds connections open there, and its MaxStartups and PerSourcePenalties\n`,
+      `✖ busy\n  what sshd on ${addressOf('doors')}, port 2308 refuses new connections at present\n  why  Exceeded MaxStartups\n  fix  check which connections are open there, and its MaxStartups and PerSourcePenalties\n`,
     )
     expect(await connectionsTo('doors', 2308)).toBe(1 + 6)
   })
 
   it('not us: we call once, and do not make it take us for somebody who guesses (PerSourcePenalties)', async () => {
-    expect(cardOf('stranger', doors)).toContain('what it does not let ops in')
+    expect(cardOf('stranger', doors)).toContain('what login as ops was refused')
     expect(await connectionsTo('doors', 2307)).toBe(1)
     const target = {
       name: 'stranger',
@@ -220,7 +220,7 @@ describe('an sshd that lets in few', () => {
       hostKeys: 'strict' as const,
       jump: [],
     }
-    await expect(runOnce(target, ':', { deadlineMs: 20_000 })).rejects.toThrow('does not let ops in')
+    await expect(runOnce(target, ':', { deadlineMs: 20_000 })).rejects.toThrow('login as ops was refused')
     expect(await connectionsTo('doors', 2307)).toBeLessThanOrEqual(3)
   })
 })
@@ -234,7 +234,7 @@ describe('in the middle of a run', () => {
   ])('%s: within a minute the run says which one was lost, and that the step at hand ends by itself', (_, name) => {
     expect(cardOf(name, struck)).toMatch(
       new RegExp(
-        `^✖ ${name}\\n {2}what the connection was lost\\n(?: {2}why .*\\n)* {2}fix {2}check the host, then run again: a step that had begun ends by itself`,
+        `^✖ ${name}\\n {2}what connection was lost\\n(?: {2}why .*\\n)* {2}fix {2}check the host, then run again: a step that has begun finishes by itself`,
       ),
     )
     expect(struck.stdout).toMatch(new RegExp(`^ {2}${name} +.*lost`, 'm'))

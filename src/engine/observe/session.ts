@@ -1,4 +1,4 @@
-import { endOverdue } from '../../host/shell/kill-overdue.ts'
+import { killOverdue } from '../../host/shell/kill-overdue.ts'
 import { openShell } from '../../host/shell/open.ts'
 import type { Holder, Shell } from '../../host/shell/shell.ts'
 import type { Target } from '../../host/target/connection.ts'
@@ -61,7 +61,7 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     wait,
     ...(turn === undefined ? {} : { turn }),
     signal,
-    endOverdue: endOverdue(target),
+    killOverdue: killOverdue(target),
     onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
   }).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {

@@ -3,37 +3,37 @@ import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
 import { fingerprint, type KnownHost, knownName, typeOf, type Verdict } from './known-hosts.ts'
 
-/** Why a host key is refused; undefined when it is known, or new and may be stored. */
+/** The problem of a host key; undefined if the key is known, or unknown and `accept-new` is set. */
 export const refusalOf = (target: Target, verdict: Verdict, key: Buffer): Problem | undefined => {
   const { name } = target
-  const shown = `${typeOf(key)} ${fingerprint(key)}`
-  const whom = knownName(target)
-  if (verdict.says === 'known') return undefined
-  if (verdict.says === 'unknown') {
+  const presented = `${typeOf(key)} ${fingerprint(key)}`
+  const why = `${knownName(target)} presents ${presented}`
+  if (verdict.status === 'known') return undefined
+  if (verdict.status === 'unknown') {
     if (target.hostKeys === 'accept-new') return undefined
     return unreachable(name, {
-      what: 'its host key is not known',
-      why: `${whom} shows ${shown}`,
+      what: `host key of ${name} is not known`,
+      why,
       fix: `compare the fingerprint with the host’s own, then: provision trust ${name}`,
     })
   }
   const place = `${verdict.entry.file}:${verdict.entry.line}`
-  if (verdict.says === 'revoked')
+  if (verdict.status === 'revoked')
     return unreachable(name, {
-      what: `its host key is revoked at ${place}`,
-      why: `${whom} shows ${shown}`,
-      fix: 'do not connect before you know why; give the host new keys',
+      what: `host key of ${name} is revoked (${place})`,
+      why,
+      fix: 'find out why it was revoked before you connect, and create new host keys on the host: ssh-keygen -A',
     })
-  if (verdict.says === 'other type')
+  if (verdict.status === 'other type')
     return unreachable(name, {
-      what: `its host key is of another type than the one at ${place}`,
-      why: `${whom} shows ${shown}\n${place} holds ${known(verdict.entry)}`,
+      what: `host key of ${name} has another type than the known one (${place})`,
+      why: `${why}\n${place} has ${known(verdict.entry)}`,
       fix: `compare the fingerprint with the host’s own, then: provision trust ${name}`,
     })
   return unreachable(name, {
-    what: `its host key is not the one at ${place}: somebody may be in between, or the host was installed anew`,
-    why: `${whom} shows ${shown}\n${place} holds ${known(verdict.entry)}`,
-    fix: `if the host was installed anew, remove line ${verdict.entry.line} of ${verdict.entry.file}, then: provision trust ${name}`,
+    what: `host key of ${name} changed (${place}): the host was reinstalled, or the connection is intercepted`,
+    why: `${why}\n${place} has ${known(verdict.entry)}`,
+    fix: `if the host was reinstalled, remove line ${verdict.entry.line} of ${verdict.entry.file}, then: provision trust ${name}`,
   })
 }
 

@@ -5,19 +5,19 @@ import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { judge, type KnownHost, knownName, parseKnownHosts, typeOf } from './known-hosts.ts'
 
-/** All entries of a connection's known_hosts files; a file that does not exist has none. */
+/** All entries of these known_hosts files. A missing file has none. */
 export const readKnownHosts = async (files: readonly string[], log: (line: string) => void = () => {}): Promise<readonly KnownHost[]> => {
   const parsed = await Promise.all(files.map(async (file) => parseKnownHosts(file, await textOf(file))))
   for (const { file, line, why } of parsed.flatMap(({ ignored }) => ignored)) log(`${file}:${line}: ignored, ${why}`)
   return parsed.flatMap(({ entries }) => entries)
 }
 
-// One writer at a time in this process; other processes are kept apart by appending with a single write.
+// Writers of this process take turns. A single append keeps lines of other processes intact.
 let writing: Promise<void> = Promise.resolve()
 
 /**
- * Adds host keys (SSH's wire format) to the first known_hosts file of a connection, which is made where there is none.
- * Keys that are there already are not added again. Returns the file.
+ * Adds host keys (in SSH's wire format) to the first known_hosts file of a connection, and creates the file if it is missing. Skips keys
+ * that are there already. Returns the file.
  */
 export const storeHostKeys = async (target: Target, keys: readonly Buffer[]): Promise<string> => {
   const file = target.knownHosts[0]
@@ -25,8 +25,8 @@ export const storeHostKeys = async (target: Target, keys: readonly Buffer[]): Pr
     throw new Problem({
       class: 'input',
       where: { host: target.name },
-      what: 'no known_hosts file to add its keys to',
-      fix: 'name one in the inventory (known_hosts: path)',
+      what: 'host has no known_hosts file to which its keys can be added',
+      fix: 'set one in the inventory (known_hosts: path)',
     })
   const turn = writing.then(() => add(file, target, keys))
   writing = turn.catch(() => {})
@@ -38,7 +38,7 @@ const add = async (file: string, target: Target, keys: readonly Buffer[]): Promi
   const text = await textOf(file)
   const { entries } = parseKnownHosts(file, text)
   const name = knownName(target)
-  const fresh = keys.filter((key) => judge(entries, name, key).says !== 'known')
+  const fresh = keys.filter((key) => judge(entries, name, key).status !== 'known')
   if (fresh.length === 0) return
   const lines = fresh.map((key) => `${name} ${typeOf(key)} ${key.toString('base64')}\n`)
   append(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${lines.join('')}`, { mode: 0o600, directory: PRIVATE })
@@ -51,6 +51,6 @@ const textOf = async (file: string): Promise<string> =>
       class: 'input',
       where: { file },
       what: `known_hosts cannot be read (${error.code})`,
-      fix: 'make it a file that is readable to you',
+      fix: 'make it a file that you can read',
     })
   })

@@ -13,14 +13,14 @@ export interface KnownHost {
   readonly key: string
 }
 
-/** A line that says nothing to us, and why. */
+/** A line that is ignored, and why. */
 export interface IgnoredLine {
   readonly file: string
   readonly line: number
   readonly why: string
 }
 
-/** Reads a known_hosts file as sshd(8) describes it. */
+/** Parses a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
 export const parseKnownHosts = (file: string, text: string): { entries: KnownHost[]; ignored: IgnoredLine[] } => {
   const entries: KnownHost[] = []
   const ignored: IgnoredLine[] = []
@@ -39,19 +39,19 @@ export const parseKnownHosts = (file: string, text: string): { entries: KnownHos
   return { entries, ignored }
 }
 
-/** How a host is called in known_hosts: by its alias, or else its address, with the port where that is not 22. */
+/** The name of a host in known_hosts: its alias or else its address, with the port unless that is 22. */
 export const knownName = ({ address, port, hostKeyAlias }: Pick<Connection, 'address' | 'port' | 'hostKeyAlias'>): string =>
   (hostKeyAlias ?? (port === 22 ? address : `[${address}]:${port}`)).toLowerCase()
 
-/** What known_hosts says of a key that a host has shown. */
+/** The status of a presented host key by the known_hosts files. */
 export type Verdict =
-  | { readonly says: 'known' }
-  /** No line speaks of this host. */
-  | { readonly says: 'unknown' }
-  /** Lines speak of this host, but of keys of other types. */
-  | { readonly says: 'other type'; readonly entry: KnownHost }
-  | { readonly says: 'changed'; readonly entry: KnownHost }
-  | { readonly says: 'revoked'; readonly entry: KnownHost }
+  | { readonly status: 'known' }
+  /** No line is about this host. */
+  | { readonly status: 'unknown' }
+  /** The lines of this host have keys of other types only. */
+  | { readonly status: 'other type'; readonly entry: KnownHost }
+  | { readonly status: 'changed'; readonly entry: KnownHost }
+  | { readonly status: 'revoked'; readonly entry: KnownHost }
 
 export const judge = (entries: readonly KnownHost[], name: string, key: Buffer): Verdict => {
   const mine = entriesFor(entries, name)
@@ -59,15 +59,15 @@ export const judge = (entries: readonly KnownHost[], name: string, key: Buffer):
   const type = typeOf(key)
   const same = (entry: KnownHost): boolean => Buffer.from(entry.key, 'base64').toString('base64') === shown
   const revoked = mine.find((entry) => entry.revoked && same(entry))
-  if (revoked) return { says: 'revoked', entry: revoked }
+  if (revoked) return { status: 'revoked', entry: revoked }
   const valid = mine.filter((entry) => !entry.revoked)
-  if (valid.some(same)) return { says: 'known' }
+  if (valid.some(same)) return { status: 'known' }
   const changed = valid.find((entry) => entry.type === type)
-  if (changed) return { says: 'changed', entry: changed }
-  return valid[0] ? { says: 'other type', entry: valid[0] } : { says: 'unknown' }
+  if (changed) return { status: 'changed', entry: changed }
+  return valid[0] ? { status: 'other type', entry: valid[0] } : { status: 'unknown' }
 }
 
-/** The types of the keys that are known for a host, in the order of the file. */
+/** The types of a host's known keys, in the order of the files. */
 export const knownTypes = (entries: readonly KnownHost[], name: string): string[] =>
   entriesFor(entries, name)
     .filter((entry) => !entry.revoked)
@@ -83,19 +83,19 @@ export const typeOf = (key: Buffer): string | undefined => {
 /** `SHA256:…`, as `ssh-keygen -l` prints it. */
 export const fingerprint = (key: Buffer): string => `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`
 
-const entriesFor = (entries: readonly KnownHost[], name: string): KnownHost[] => entries.filter(({ names }) => speaksOf(names, name))
+const entriesFor = (entries: readonly KnownHost[], name: string): KnownHost[] => entries.filter(({ names }) => matches(names, name))
 
-const speaksOf = (names: string, name: string): boolean => {
+const matches = (names: string, name: string): boolean => {
   const [hashed, salt, digest] = /^\|1\|([^|]+)\|([^|]+)$/.exec(names) ?? []
   if (hashed !== undefined && salt !== undefined && digest !== undefined)
     return createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest().equals(Buffer.from(digest, 'base64'))
   const patterns = names.toLowerCase().split(',')
-  const says = (pattern: string): boolean => globMatches(pattern, name)
-  if (patterns.some((pattern) => pattern.startsWith('!') && says(pattern.slice(1)))) return false
-  return patterns.some((pattern) => !pattern.startsWith('!') && says(pattern))
+  const fits = (pattern: string): boolean => globMatches(pattern, name)
+  if (patterns.some((pattern) => pattern.startsWith('!') && fits(pattern.slice(1)))) return false
+  return patterns.some((pattern) => !pattern.startsWith('!') && fits(pattern))
 }
 
-// Only * and ? are special: brackets stand for themselves, as in [host]:2222.
+// Only * and ? are wildcards. Brackets are literal, as in [host]:2222.
 const globMatches = (pattern: string, name: string): boolean => {
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')

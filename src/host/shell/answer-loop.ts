@@ -3,15 +3,15 @@ import { holdLock, takeLock } from './lock.ts'
 import type { Holder } from './shell.ts'
 
 /**
- * The command on the channel. It works from bash, tcsh and fish; nothing but a random word stands in `ps`. Everything
- * before that word on stdout is the login shell's banner. sudo clears the environment, so SSH_CONNECTION goes as an argument.
+ * The command on the channel. It works in bash, tcsh and fish, and shows only a random word in `ps`. Output before that word is the login
+ * shell's banner. sudo clears the environment, so SSH_CONNECTION is passed as an argument.
  */
 export const startCommand = (word: string, privilege: string): string =>
   `exec ${privilege}sh -c 'printf %s ${word}; IFS= read -r x; eval "$x"' sh "$SSH_CONNECTION"`
 
 /**
- * Carries a script to the started shell on its standard input, to run there whole or not at all. `read` takes byte by byte
- * and so leaves to the script what comes after it; IFS ends in a newline, the only one to be had without a process.
+ * Sends a script to the started shell on its standard input. The shell runs it only if it arrived completely. `read` reads byte by byte,
+ * which leaves the rest of the input to the script. The newline comes from IFS, because any other way needs a process.
  */
 export const bootstrap = (word: string, script: string): string =>
   `N=\${IFS#??};s=;x=;while IFS= read -r x&&[ "$x" != ${word} ];do s="$s$x$N";done;[ "$x" = ${word} ]&&eval "$s"\n${script}\n${word}\n`
@@ -19,12 +19,12 @@ export const bootstrap = (word: string, script: string): string =>
 const PREPARE = `umask 077; trap '' PIPE; cd /
 export LC_ALL=C HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
 
-/** How the loop ends when it cannot keep a request whole: half a script or half its input never runs. */
+/** Exit status of the loop if it cannot store a request completely. An incomplete script never runs. */
 export const NO_ROOM = 94
 
 /**
- * The loop that answers requests, one after the other, each in a subshell of its own with \`$T\`, a directory for its
- * temporary files. SIGPIPE stays ignored: a request that has begun ends, whatever becomes of the controller.
+ * The loop that answers requests one after the other, each in a subshell. \`$T\` is a directory for temporary files. SIGPIPE stays ignored,
+ * so that a request that has begun finishes even if the controller is gone.
  */
 export const answerLoop = (word: string, lock: { readonly holder: Holder; readonly wait: boolean } | undefined): string => `${PREPARE}
 T=/run/provision.$$.${word.slice(0, 8)}; C=$1
@@ -47,5 +47,5 @@ while read -r m l a b d; do
   beat idle
 done`
 
-/** A shell that runs one script with its own output and exit status, for `provision exec --sudo`. */
+/** Runs one script with its own output and exit status, for `provision exec --sudo`. */
 export const runScript = (word: string, script: string): string => `printf '%s open\\n' ${word}; exec sh -c ${quote(script)} </dev/null`

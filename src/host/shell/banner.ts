@@ -1,7 +1,7 @@
-/** How much of what came before the word is kept, for messages. */
+/** Number of bytes of the banner that are kept for messages. */
 export const KEPT_BANNER = 64 * 1024
 
-/** Reads past all that comes before a word: what a login shell prints before it does as it is told. */
+/** Skips the output of a login shell up to a word. */
 export class Banner {
   readonly #word: string
   #kept: Buffer = Buffer.alloc(0)
@@ -11,20 +11,20 @@ export class Banner {
     this.#word = word
   }
 
-  /** Whether the word has come. */
+  /** Whether the word was read. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** The last of what came before it. */
-  get said(): string {
+  /** The end of the banner. */
+  get text(): string {
     return this.#kept.toString()
   }
 
-  /** What of this piece comes behind the word. */
+  /** Takes a piece of output and returns its part behind the word. */
   push(chunk: Buffer): Buffer {
     if (this.#isOver) return chunk
-    // The word may have begun at the end of the piece before; nothing else is searched twice.
+    // The word may begin at the end of the previous piece.
     const fresh = Buffer.concat([this.#kept.subarray(Math.max(0, this.#kept.length - this.#word.length + 1)), chunk])
     const at = fresh.indexOf(this.#word)
     if (at === -1) {

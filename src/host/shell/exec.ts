@@ -6,13 +6,13 @@ import { Banner } from './banner.ts'
 import { launch, openChannel } from './launch.ts'
 
 export interface ExecOptions extends ConnectOptions {
-  /** As root, in sh; else as the user, in the user's own login shell. */
+  /** Run as root in sh, instead of as the user in the login shell. */
   readonly sudo?: boolean
   readonly onStdout?: (chunk: Buffer) => void
   readonly onStderr?: (chunk: Buffer) => void
 }
 
-/** Runs one command of the user's on a host, its standard input empty; resolves with its exit status. */
+/** Runs one command on a host with empty standard input. Returns its exit status. */
 export const execOn = async (target: Target, command: string, options: ExecOptions = {}): Promise<number> => {
   const link = await connect(target, options)
   const abort = (): void => void link.client.destroy()
@@ -22,8 +22,8 @@ export const execOn = async (target: Target, command: string, options: ExecOptio
     options.signal?.throwIfAborted()
     if (code === undefined)
       throw unreachable(target.name, {
-        what: 'the command’s end was not seen: the connection was lost, or a signal ended it',
-        fix: 'look on the host what became of it',
+        what: 'exit status of the command is not known: the connection was lost, or a signal ended the command',
+        fix: 'check on the host whether the command is still running, and what it did',
       })
     return code
   } finally {
@@ -32,9 +32,14 @@ export const execOn = async (target: Target, command: string, options: ExecOptio
   }
 }
 
-type Way = (link: Awaited<ReturnType<typeof connect>>, target: Target, command: string, options: ExecOptions) => Promise<number | undefined>
+type Execution = (
+  link: Awaited<ReturnType<typeof connect>>,
+  target: Target,
+  command: string,
+  options: ExecOptions,
+) => Promise<number | undefined>
 
-const asUser: Way = async (link, target, command, { onStdout, onStderr }) => {
+const asUser: Execution = async (link, target, command, { onStdout, onStderr }) => {
   const { channel, ended } = await openChannel(link, target, command)
   channel.on('data', (chunk: Buffer) => onStdout?.(chunk))
   channel.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
@@ -42,16 +47,16 @@ const asUser: Way = async (link, target, command, { onStdout, onStderr }) => {
   return await ended
 }
 
-const asRoot: Way = async (link, target, command, { onStdout, onStderr }) => {
-  let opening: Banner | undefined
+const asRoot: Execution = async (link, target, command, { onStdout, onStderr }) => {
+  let banner: Banner | undefined
   const launched = await launch(link, target, (word) => {
-    opening = new Banner(`${word} open\n`)
+    banner = new Banner(`${word} open\n`)
     return runScript(word, command)
   })
   launched.channel.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
   launched.onStdout((chunk) => {
-    const said = opening?.push(chunk) ?? chunk
-    if (said.length > 0) onStdout?.(said)
+    const output = banner?.push(chunk) ?? chunk
+    if (output.length > 0) onStdout?.(output)
   })
   return await launched.ended
 }

@@ -1,54 +1,55 @@
 import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
-import type { EndOverdue } from './persistent-shell.ts'
+import type { KillOverdue } from './persistent-shell.ts'
 import { DEFINE_FAMILY } from './process-family.ts'
 import { runOnce } from './run-once.ts'
 
-/** How long it may take to come in anew and to end what is overdue. */
-const END_MS = 60_000
+/** Time limit to reconnect and to kill the overdue processes. */
+const KILL_MS = 60_000
 
-/** How many of the processes are named. */
-const MOST = 5
+/** Maximum number of processes that a message names. */
+const MAX_NAMED = 5
 
-/** Ends it, and says what became of it; nothing, where it had ended by itself. Never throws a `Problem`. */
-export const endOverdue =
-  (target: Target): EndOverdue =>
+/** Kills overdue processes and returns the problem; undefined if they had ended by themselves. Never throws a `Problem`. */
+export const killOverdue =
+  (target: Target): KillOverdue =>
   async (word, afterMs) => {
     try {
-      const { stdout } = await runOnce(target, endScript(word, afterMs), { deadlineMs: END_MS })
-      return verdict(target.name, stdout.toString(), spanOf(afterMs))
+      const { stdout } = await runOnce(target, killScript(word, afterMs), { deadlineMs: KILL_MS })
+      return problemOf(target.name, stdout.toString(), spanOf(afterMs))
     } catch (error) {
       if (!(error instanceof Problem)) throw error
       return unreachable(target.name, {
-        what: `a step has given no answer for ${spanOf(afterMs)}, and could not be ended over a new connection`,
+        what: `step did not answer within ${spanOf(afterMs)}, and its processes could not be killed over a new connection`,
         why: [error.what, error.why ?? []].flat().join('\n'),
-        fix: 'it may still run and hold the lock: once the host lets one in, run again, which names what holds the lock, and end that there (kill PID)',
+        fix: 'run again when the host is reachable; if the step still holds the lock, the message names its processes: end them on the host (kill PID)',
         cause: error,
       })
     }
   }
 
-/** What the script said: `ended PID COMMAND` or `left PID COMMAND`, a line each. */
-export const verdict = (host: string, said: string, span: string): Problem | undefined => {
-  // A host may say anything: a card holds a few of them, and not more of each than our script says.
-  const told = (fate: string): readonly string[] => {
-    const all = [...said.matchAll(/^(ended|left) (\d{1,10}) (.{1,200})/gm)].filter(([, what]) => what === fate)
-    return all.slice(0, MOST).map(([, , pid, command]) => `\`${command}\` (pid ${pid})`)
+/** The problem by the script's output, which is `ended PID COMMAND` or `left PID COMMAND` per line. Undefined if there is no such line. */
+export const problemOf = (host: string, output: string, span: string): Problem | undefined => {
+  // The output of a host is not trusted: number and length of the named commands are bounded.
+  const named = (outcome: string): readonly string[] => {
+    const all = [...output.matchAll(/^(ended|left) (\d{1,10}) (.{1,200})/gm)].filter(([, what]) => what === outcome)
+    return all.slice(0, MAX_NAMED).map(([, , pid, command]) => `\`${command}\` (pid ${pid})`)
   }
-  const [ended, left] = [told('ended'), told('left')]
+  const [ended, left] = [named('ended'), named('left')]
   if (left.length > 0)
     return unreachable(host, {
-      what: `${left.join(', ')} cannot be ended, after ${span}`,
-      why: 'not even SIGKILL ends it: it waits in the kernel, mostly for a disk or a network file system',
-      fix: 'mend what it waits for, or boot the host; until then it holds the lock',
+      what: `${left.join(', ')} cannot be killed after ${span}`,
+      why: 'SIGKILL has no effect while a process waits in the kernel, usually for a disk or a network file system',
+      fix: 'repair the disk or file system, or reboot the host; until then the lock stays taken',
     })
   if (ended.length === 0) return undefined
   return new Problem({
     class: 'task',
     where: { host },
-    what: `${ended.join(', ')} had run for ${span} and ${ended.length === 1 ? 'was' : 'were'} ended`,
-    fix: 'see on the host why it hangs, then run again; a command that may rightly take longer says so (`withinMinutes`)',
+    what: `${ended.join(', ')} ran for ${span} and ${ended.length === 1 ? 'was' : 'were'} killed`,
+    why: 'it exceeded its time limit',
+    fix: 'find out on the host why it hangs, then run again; if the command needs more time, set withinMinutes',
   })
 }
 
@@ -56,10 +57,10 @@ export const verdict = (host: string, said: string, span: string): Problem | und
 export const spanOf = (ms: number): string => (ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`)
 
 /**
- * Ends the processes below a shell, and never the shell itself, which then answers. What began after half of the time is another
- * request, and stays. Says of those that others did not wait for what they were.
+ * Kills the processes below a shell, but not the shell itself, which then answers. Processes that started after half of the time belong to
+ * another request and are kept. Prints the commands of the killed processes that were no parents of others.
  */
-const endScript = (word: string, afterMs: number): string => `
+const killScript = (word: string, afterMs: number): string => `
 shell=; for d in /run/provision.[0-9]*.${word.slice(0, 8)}; do s=\${d#/run/provision.}; s=\${s%%.*}; grep -qsa ${word} "/proc/$s/cmdline" && shell=$s; done
 [ "$shell" ] || exit 0
 known=${word}${DEFINE_FAMILY}

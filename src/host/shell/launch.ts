@@ -10,20 +10,20 @@ const OPEN_MS = 15_000
 const START_MS = 30_000
 const KEPT_STDERR = 64 * 1024
 
-/** A privileged `sh` that has been started and given its script. */
+/** A root `sh` that runs its script. */
 export interface Launched {
   readonly channel: ClientChannel
-  /** The random word that stands in its arguments on the host, and nowhere else. */
+  /** The random word in its arguments, which identifies its process on the host. */
   readonly word: string
-  /** Settles when the channel is over, with its exit status; `undefined` where the connection was lost. */
+  /** Resolves when the channel has ended, with the exit status; undefined if the connection was lost. */
   readonly ended: Promise<number | undefined>
-  /** The last that was said on stderr, for messages. */
+  /** The end of stderr, for messages. */
   stderr(): string
-  /** Hands over everything that comes on stdout from now on, what has come already first. */
+  /** Passes all further output to `take`, beginning with output that has already arrived. */
   onStdout(take: (chunk: Buffer) => void): void
 }
 
-/** Starts `sh` as root and lets it run `script(word)`: directly, or by sudo, with the password when it asks for one. */
+/** Starts `sh` as root, directly or by sudo, and runs `script(word)` in it. Answers sudo's prompt with the password. */
 export const launch = async (link: Link, target: Target, script: (word: string) => string): Promise<Launched> => {
   const { name, user, sudoPassword } = target
   const word = randomWord()
@@ -31,7 +31,7 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   const privilege = user === 'root' ? '' : sudoPassword ? `sudo -S -p ${prompt} ` : 'sudo -n '
   const { channel, ended } = await openChannel(link, target, startCommand(word, privilege))
 
-  let said = ''
+  let stderr = ''
   const banner = new Banner(word)
   const waiting: Buffer[] = []
   let take = (chunk: Buffer): void => {
@@ -45,23 +45,23 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
       if (banner.isOver) resolve()
     })
     channel.stderr.on('data', (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(-KEPT_STDERR)
-      if (!sudoPassword || said.split(prompt).length - 1 === prompts) return
+      stderr = (stderr + chunk.toString()).slice(-KEPT_STDERR)
+      if (!sudoPassword || stderr.split(prompt).length - 1 === prompts) return
       prompts += 1
-      // The password alone: if sudo asks again it would take the next line for it, and a second try can lock the account.
+      // Sends only the password. At a second prompt, sudo would read the next line as a password, and a second failure can lock the account.
       if (prompts === 1) channel.write(`${sudoPassword.reveal()}\n`)
-      else reject(unreachable(name, { what: `sudo does not accept the password of ${user}`, fix: 'correct sudo_password' }))
+      else reject(unreachable(name, { what: `sudo refused the password of ${user}`, fix: 'correct sudo_password in the inventory' }))
     })
-    ended.then((code) => reject(notStarted(target, code, said.replaceAll(prompt, ''), banner.said)))
+    ended.then((code) => reject(notStarted(target, code, stderr.replaceAll(prompt, ''), banner.text)))
   })
-  // Without a password nothing but our shell reads the input, so the script need not wait for a round trip.
+  // Without a password only the shell reads the input, so the script is sent at once and saves a round trip.
   const sent = bootstrap(word, script(word))
   if (!privilege.includes('-S')) channel.write(sent)
   const slow = () =>
     unreachable(name, {
-      what: `no root shell within ${START_MS / 1000} s`,
-      why: lastLines(said),
-      fix: `check what ${user}’s login shell and sudo wait for on the host`,
+      what: `root shell did not start within ${START_MS / 1000} s`,
+      why: lastLines(stderr),
+      fix: `check on the host what the login shell of ${user} and sudo wait for`,
     })
   await within(START_MS, started, slow).catch((error: unknown) => {
     channel.destroy()
@@ -69,47 +69,48 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   })
   if (privilege.includes('-S')) channel.write(sent)
 
-  said = ''
+  stderr = ''
   return {
     channel,
     word,
     ended,
-    stderr: () => said,
+    stderr: () => stderr,
     onStdout: (next) => {
       take = next
-      const come = Buffer.concat(waiting.splice(0))
-      if (come.length > 0) next(come)
+      const arrived = Buffer.concat(waiting.splice(0))
+      if (arrived.length > 0) next(arrived)
     },
   }
 }
 
 export interface Opened {
   readonly channel: ClientChannel
-  /** The exit status once the channel is over; `undefined` where there was none: the connection was lost, or a signal. */
+  /** The exit status when the channel has ended; undefined if the connection was lost or a signal ended the command. */
   readonly ended: Promise<number | undefined>
 }
 
-/** Opens a channel with a command on it. */
+/** Opens a channel that runs a command. */
 export const openChannel = async (link: Link, target: Target, command: string): Promise<Opened> => {
   const { name } = target
   const opened = new Promise<Opened>((resolve, reject) => {
     const refused = (error: Error): void =>
       reject(
         unreachable(name, {
-          what: 'sshd opens no session',
+          what: 'sshd refused to open a session',
           why: error.message,
           fix: 'check MaxSessions and ForceCommand in the host’s sshd configuration',
           cause: error,
         }),
       )
     try {
-      // A short command's exit may come in the same packet as the channel: whoever listens later misses it.
+      // The exit of a short command can arrive in the same packet as the channel, so the listeners are set at once.
       link.client.exec(command, (error, channel) => (error ? refused(error) : resolve({ channel, ended: endOf(channel) })))
     } catch (error) {
       refused(error as Error)
     }
   })
-  const late = () => unreachable(name, { what: `no session within ${OPEN_MS / 1000} s`, fix: 'check that the host is not overloaded' })
+  const late = () =>
+    unreachable(name, { what: `session did not open within ${OPEN_MS / 1000} s`, fix: 'check that the host is not overloaded' })
   return await within(OPEN_MS, opened, late, ({ channel }) => channel.destroy())
 }
 
@@ -126,10 +127,10 @@ const notStarted = (target: Target, code: number | undefined, stderr: string, st
   const { name, user, sudoPassword } = target
   const why = lastLines(stderr.trim() === '' ? stdout : stderr)
   if (code === undefined)
-    return unreachable(name, { what: 'the connection was lost before the root shell started', why, fix: 'check the host and run again' })
+    return unreachable(name, { what: 'connection was lost before the root shell started', why, fix: 'check the host and run again' })
   if (user === 'root')
     return unreachable(name, {
-      what: `root’s login shell does not start sh (exit ${code})`,
+      what: `login shell of root does not start sh (exit ${code})`,
       why,
       fix: 'give root a shell that runs commands',
     })
@@ -138,6 +139,6 @@ const notStarted = (target: Target, code: number | undefined, stderr: string, st
     why,
     fix: sudoPassword
       ? `install sudo on the host and permit ${user} to use it, without requiretty`
-      : `permit ${user} to use sudo without a password, or give sudo_password`,
+      : `permit ${user} to use sudo without a password, or set sudo_password in the inventory`,
   })
 }

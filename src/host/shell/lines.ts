@@ -1,44 +1,44 @@
-/** How much of a line is held back until its end comes. */
-export const LONGEST_LINE = 64 * 1024
+/** Number of characters of a line that are kept until its end arrives. */
+export const MAX_LINE = 64 * 1024
 
 /**
- * Cuts a text that comes in pieces into lines. A line that is longer than what is held back comes in parts, of which all but the last
- * say that it goes on. No part ends within a character.
+ * Splits a text that arrives in pieces into lines. A line over `MAX_LINE` is passed on in parts; all but the last have `isPartial` set. No
+ * part ends inside a character.
  */
 export class Lines {
-  readonly #tell: (line: string, goesOn: boolean) => void
+  readonly #emit: (line: string, isPartial: boolean) => void
   #begun = ''
 
-  constructor(tell: (line: string, goesOn: boolean) => void) {
-    this.#tell = tell
+  constructor(emit: (line: string, isPartial: boolean) => void) {
+    this.#emit = emit
   }
 
   push(text: string): void {
-    // Only what is new is searched: a host that never ends its line would else have all of it read again with every piece.
+    // Searches only the new text. Otherwise a host that never ends its line would cause a search of the whole line with every piece.
     const [first = '', ...more] = text.split('\n')
-    this.#goOn(first)
+    this.#extend(first)
     for (const next of more) {
-      this.#tell(this.#begun, false)
+      this.#emit(this.#begun, false)
       this.#begun = ''
-      this.#goOn(next)
+      this.#extend(next)
     }
   }
 
-  /** The last line, where nothing ended it. */
+  /** Emits the last line if it has no line end. */
   end(): void {
-    if (this.#begun !== '') this.#tell(this.#begun, false)
+    if (this.#begun !== '') this.#emit(this.#begun, false)
     this.#begun = ''
   }
 
-  #goOn(text: string): void {
+  #extend(text: string): void {
     this.#begun += text
-    while (this.#begun.length > LONGEST_LINE) {
-      const end = isHalf(this.#begun.charCodeAt(LONGEST_LINE - 1)) ? LONGEST_LINE - 1 : LONGEST_LINE
-      this.#tell(this.#begun.slice(0, end), true)
+    while (this.#begun.length > MAX_LINE) {
+      const end = isHalf(this.#begun.charCodeAt(MAX_LINE - 1)) ? MAX_LINE - 1 : MAX_LINE
+      this.#emit(this.#begun.slice(0, end), true)
       this.#begun = this.#begun.slice(end)
     }
   }
 }
 
-/** The first half of a character that takes two. */
+/** Whether this is the first half of a surrogate pair. */
 const isHalf = (code: number): boolean => code >= 0xd800 && code < 0xdc00

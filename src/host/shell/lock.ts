@@ -4,25 +4,25 @@ import type { Target } from '../target/connection.ts'
 import { DEFINE_FAMILY } from './process-family.ts'
 import type { Holder } from './shell.ts'
 
-/** How long the controller may be silent before another run may take its lock. It beats every 10 seconds. */
+/** Silence of a controller after which another run may take its lock. The controller sends a heartbeat every 10 seconds. */
 const SILENCE_SECONDS = 30
 
-/** How long a living controller may take to end its own step after the deadline: a connection may look alive and be dead. */
-const ENDING_SECONDS = 90
+/** Time for a connected controller to kill its own overdue step. After that, its connection counts as dead. */
+const KILL_SECONDS = 90
 
-/** How long a run that was not told to wait waits for the last step of a run that has ended. */
+/** Time that a run without --wait waits for the last step of a run that has ended. */
 export const PATIENCE_SECONDS = 900
 
 /**
- * The lock is an flock on fd 9, which every step inherits: it is free when nothing of the run is alive any more.
- * Whoever finds it taken judges its holder by /proc and by its beat (in uptime: clocks jump):
+ * The lock is an flock on fd 9, which every step inherits. It is free when no process of the run is alive. A run that finds it taken checks
+ * the holder by /proc and by its heartbeat (in uptime, because clocks jump):
  *   ended   its shell is gone, a last step still runs                    wait for the step
- *   gone    its connection is gone: the controller died                  end the shell, wait
- *   silent  idle, and no beat for too long: the network is dead          end the shell, wait
- *   busy    a step runs, so its controller cannot beat                   wait until it can be judged
- *   overdue a step runs past its deadline, and no controller ends it     end the shell and the step with all that it started
- *   alive   beats                                                        refuse, or wait if told to
- * Ending the shell never cuts a step within its deadline, and no request of the old controller can be read after it.
+ *   gone    its connection is gone: the controller died                  kill the shell, wait
+ *   silent  idle, and no heartbeat for too long: the network is dead     kill the shell, wait
+ *   busy    a step runs, so its controller cannot send a heartbeat       wait for the end of the step
+ *   overdue a step runs past its deadline, and no controller kills it    kill the shell and the step with all its children
+ *   alive   sends heartbeats                                             refuse, or wait with --wait
+ * Killing the shell never interrupts a step within its deadline. After it, no request of the old controller is read.
  */
 export const takeLock = (word: string, wait: boolean): string => `${DEFINE_FAMILY}
 command -v flock >/dev/null || { echo 'flock is missing (package util-linux)' >&2; exit 96; }
@@ -41,7 +41,7 @@ until flock -n 9; do
   elif [ "$st" = busy ]; then v=busy
   else v=silent; fi
   case $v in gone|silent) kill -9 "$p";; esac
-  case "$st $v" in 'busy gone'|'busy ended') e=0 ;; 'busy busy') e=${ENDING_SECONDS} ;; *) e= ;; esac
+  case "$st $v" in 'busy gone'|'busy ended') e=0 ;; 'busy busy') e=${KILL_SECONDS} ;; *) e= ;; esac
   ! [ "$e" ] || ! [ "$j" ] || [ "$g" -le $((d + e)) ] || { [ "$v" != busy ] || kill -9 "$p"; v=overdue; }
   h=; for f in /proc/[0-9]*/fd/9; do [ "$f" -ef "$L" ] && holds "\${f%/fd/9}" && h="$h $n(\${o#/proc/})"; done
   [ "$v" != overdue ] || { shell=none; family=" $j "; look; end_family; }
@@ -55,9 +55,8 @@ until flock -n 9; do
 done`
 
 /**
- * `begin SECONDS` is called by the process that carries out a request: it records which process that is, and its deadline.
- * Clears away what killed runs have left (directories of shells that are not alive; of one that was just ended something may still
- * await its parent, but no program), and writes down who holds the lock.
+ * Removes the directories of killed shells and records the holder of the lock. (A shell that was just killed may still be a zombie, which
+ * has no executable.) `begin SECONDS` is called by the process that executes a request: it records this process and the deadline.
  */
 export const holdLock = (
   holder: Holder,
@@ -71,40 +70,40 @@ beat idle
 set -- $C
 printf '%s %s %s %s\\n%s\\n' "$$" "$T" "$2" "$4" ${quote(JSON.stringify(holder))} >/run/provision.holder`
 
-/** What a shell says while it awaits the lock (`WORD wait|locked STATE AGE`, the holder, its processes), or of its opening (`WORD open`). */
+/** A status line of a shell: `WORD wait|locked STATE AGE` with the holder and its processes while it waits for the lock, or `WORD open`. */
 export interface LockStatus {
   readonly length: number
-  readonly says: string
-  /** For `open`: SSH_CONNECTION. For the others: state and age. */
+  readonly type: string
+  /** SSH_CONNECTION for `open`, otherwise state and age. */
   readonly rest: readonly string[]
   readonly holder: string
   readonly processes: string
 }
 
-/** The first whole status of what was heard. */
-export const nextStatus = (heard: Buffer): LockStatus | undefined => {
-  const text = heard.toString('latin1')
+/** The first complete status in the output, or undefined. */
+export const nextStatus = (output: Buffer): LockStatus | undefined => {
+  const text = output.toString('latin1')
   const first = /^[0-9a-f]{32} (open|wait|locked) ?(.*)\n/.exec(text)
   if (!first) return undefined
-  const [line, says = '', rest = ''] = first
-  if (says === 'open') return { length: line.length, says, rest: rest.split(' ').filter((part) => part !== ''), holder: '', processes: '' }
-  const whole = /^.*\n(.*)\n(.*)\n/.exec(text)
-  if (!whole) return undefined
-  const [all, holder = '', processes = ''] = whole
-  return { length: all.length, says, rest: rest.split(' '), holder: Buffer.from(holder, 'latin1').toString(), processes: processes.trim() }
+  const [line, type = '', rest = ''] = first
+  if (type === 'open') return { length: line.length, type, rest: rest.split(' ').filter((part) => part !== ''), holder: '', processes: '' }
+  const complete = /^.*\n(.*)\n(.*)\n/.exec(text)
+  if (!complete) return undefined
+  const [all, holder = '', processes = ''] = complete
+  return { length: all.length, type, rest: rest.split(' '), holder: Buffer.from(holder, 'latin1').toString(), processes: processes.trim() }
 }
 
 const STATES: Record<string, string> = {
-  ended: 'that run has ended, its last step still runs',
-  gone: 'that run’s controller is gone',
-  silent: 'that run’s controller has fallen silent',
-  busy: 'that run is in the middle of a step',
-  overdue: 'the last step of that run has exceeded its deadline and is being ended',
-  alive: 'that run is alive',
-  unknown: 'it has just been taken',
+  ended: 'the run has ended, and its last step is still running',
+  gone: 'the controller of the run is gone',
+  silent: 'the controller of the run sends no heartbeat',
+  busy: 'the run is executing a step',
+  overdue: 'the last step of the run has exceeded its deadline and is being killed',
+  alive: 'the run is alive',
+  unknown: 'the lock was taken a moment ago',
 }
 
-/** Who holds the lock, for those who wait. */
+/** The holder of the lock and its state, for progress. */
 export const describe = ({ rest, holder, processes }: LockStatus): string => {
   const state = STATES[rest[0] ?? ''] ?? rest[0]
   return `locked by ${nameOf(holder)}: ${state}${processes === '' ? '' : ` (${processes})`}`
@@ -119,12 +118,12 @@ const nameOf = (holder: string): string => {
   }
 }
 
-/** Why a run does not get the lock. */
+/** The problem of a lock that another run holds. */
 export const lockedBy = (target: Target, status: LockStatus): Problem =>
   new Problem({
     class: 'task',
     where: { host: target.name },
-    what: `locked by ${nameOf(status.holder)}`,
-    why: `${STATES[status.rest[0] ?? ''] ?? status.rest[0]}; ${status.processes === '' ? 'no process of it was found' : `holding the lock: ${status.processes}`}`,
-    fix: 'wait for that run to end, or run with --wait',
+    what: `host is locked by ${nameOf(status.holder)}`,
+    why: `${STATES[status.rest[0] ?? ''] ?? status.rest[0]}; ${status.processes === '' ? 'no process of it was found' : `processes with the lock: ${status.processes}`}`,
+    fix: 'wait until that run ends, or run with --wait',
   })

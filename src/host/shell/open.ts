@@ -5,27 +5,27 @@ import { lastLines, unreachable } from '../target/problems.ts'
 import { answerLoop } from './answer-loop.ts'
 import { type Launched, launch } from './launch.ts'
 import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
-import { type EndOverdue, PersistentShell } from './persistent-shell.ts'
+import { type KillOverdue, PersistentShell } from './persistent-shell.ts'
 import type { Holder, Shell } from './shell.ts'
 
 export interface OpenOptions extends ConnectOptions {
-  /** Takes the host's lock under this name; without it no lock is taken, for looking only. */
+  /** Takes the host's lock for this holder. Without it, the shell takes no lock and is for reading only. */
   readonly lock?: Holder | undefined
-  /** Waits for a run that holds the lock and is alive, instead of refusing. */
+  /** Waits for a living run that holds the lock, instead of failing. */
   readonly wait?: boolean | undefined
-  /** When it may take the lock; until then it is connected only. */
+  /** Resolves when the lock may be taken. Until then, it only connects. */
   readonly turn?: Promise<unknown> | undefined
-  /** How long a host may say that it is locked, in milliseconds, where nobody asked to wait: longer than its own script does. */
+  /** Without `wait`, the time in milliseconds for which a host may report a lock: longer than its own script waits. */
   readonly patienceMs?: number | undefined
-  /** Ends what takes longer than it may, so that the shell can go on; without, the host is given up. */
-  readonly endOverdue?: EndOverdue | undefined
-  /** Called again and again while the lock is awaited, with who holds it. */
+  /** Kills an overdue step, so that the shell can continue. Without it, the host is given up. */
+  readonly killOverdue?: KillOverdue | undefined
+  /** Called every few seconds while another run holds the lock, with its holder. */
   readonly onWaiting?: ((holder: string) => void) | undefined
 }
 
-/** Opens the one privileged shell on a host. */
+/** Opens the persistent root shell on a host. */
 export const openShell = async (target: Target, options: OpenOptions = {}): Promise<Shell> => {
-  const { lock, wait = false, signal, endOverdue } = options
+  const { lock, wait = false, signal, killOverdue } = options
   const link = await connect(target, options)
   const abort = (): void => void link.client.destroy()
   signal?.addEventListener('abort', abort)
@@ -37,7 +37,8 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
       target,
       launched,
       options,
-      (sshConnection) => new PersistentShell(link, launched, { host: target.name, sshConnection, beats: lock !== undefined, endOverdue }),
+      (sshConnection) =>
+        new PersistentShell(link, launched, { host: target.name, sshConnection, heartbeat: lock !== undefined, killOverdue }),
     )
   } catch (error) {
     await link.close()
@@ -48,13 +49,13 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
   }
 }
 
-// A shell speaks of the lock every few seconds, and in a few hundred bytes.
+// While it waits for the lock, a shell prints a status of a few hundred bytes every few seconds.
 const SILENCE_MS = 60_000
-const MOST_BYTES = 64 * 1024
-// The script on the host keeps to its patience by itself; a host that does not do as it is told must not hold us for ever.
+const MAX_STATUS_BYTES = 64 * 1024
+// The script on the host has the same limit. This one is for a host that does not follow the script.
 const PATIENCE_MS = PATIENCE_SECONDS * 1000 + SILENCE_MS
 
-// Hears what the shell says of the lock until it is open.
+// Reads the shell's status lines until it is open.
 const opened = (
   target: Target,
   launched: Launched,
@@ -62,7 +63,7 @@ const opened = (
   hold: (sshConnection: readonly string[]) => PersistentShell,
 ): Promise<PersistentShell> =>
   new Promise((resolve, reject) => {
-    let heard: Buffer = Buffer.alloc(0)
+    let output: Buffer = Buffer.alloc(0)
     const { lock, wait = false, patienceMs = lock === undefined ? SILENCE_MS : PATIENCE_MS, onWaiting } = options
     const giveUp = (what: string): void => {
       settle()
@@ -70,18 +71,18 @@ const opened = (
         unreachable(target.name, {
           what,
           why: lastLines(launched.stderr()),
-          fix: 'look at the host: its root shell does not do as it is told',
+          fix: 'check the host: its root shell does not follow the protocol',
         }),
       )
       launched.channel.destroy()
     }
-    const silence = setTimeout(() => giveUp(`its root shell said nothing of use for ${SILENCE_MS / 1000} s`), SILENCE_MS)
-    // Who asked to wait waits for as long as the host says why.
+    const silence = setTimeout(() => giveUp(`root shell sent no valid status for ${SILENCE_MS / 1000} s`), SILENCE_MS)
+    // With --wait, it waits as long as the host reports a holder.
     const patience =
       wait && lock !== undefined
         ? undefined
         : setTimeout(
-            () => giveUp(`its root shell did not open within ${patienceMs / 1000} s, longer than it was told to wait for the lock`),
+            () => giveUp(`root shell did not open within ${patienceMs / 1000} s, longer than its limit for waiting for the lock`),
             patienceMs,
           )
     const settle = (): void => {
@@ -93,39 +94,39 @@ const opened = (
       reject(notOpened(target, code, launched.stderr()))
     })
     launched.onStdout((chunk) => {
-      heard = Buffer.concat([heard, chunk])
-      for (let status = nextStatus(heard); status; status = nextStatus(heard)) {
-        heard = heard.subarray(status.length)
-        // Only a whole status is a sign of life.
+      output = Buffer.concat([output, chunk])
+      for (let status = nextStatus(output); status; status = nextStatus(output)) {
+        output = output.subarray(status.length)
+        // Only a complete status counts as a sign of life.
         silence.refresh()
-        if (status.says === 'open') {
+        if (status.type === 'open') {
           const shell = hold(status.rest)
           launched.onStdout((next) => shell.take(next))
           settle()
-          if (heard.length > 0) shell.take(heard)
+          if (output.length > 0) shell.take(output)
           resolve(shell)
           return
         }
-        if (status.says === 'locked') {
+        if (status.type === 'locked') {
           settle()
           reject(lockedBy(target, status))
           return
         }
         onWaiting?.(describe(status))
       }
-      if (heard.length > MOST_BYTES) giveUp('its root shell talks without end')
+      if (output.length > MAX_STATUS_BYTES) giveUp('root shell sends output without end')
     })
   })
 
 const notOpened = (target: Target, code: number | undefined, stderr: string): Problem =>
   code === undefined
     ? unreachable(target.name, {
-        what: 'the connection was lost while the shell started',
+        what: 'connection was lost while the root shell started',
         why: lastLines(stderr),
         fix: 'check the host and run again',
       })
     : unreachable(target.name, {
-        what: `the root shell could not be set up (exit ${code})`,
+        what: `root shell could not be set up (exit ${code})`,
         why: lastLines(stderr),
-        fix: 'check that /run is writable and util-linux installed on the host',
+        fix: 'check on the host that /run is writable and util-linux is installed',
       })

@@ -12,35 +12,35 @@ import type { Answer, RequestOptions, Shell } from './shell.ts'
 const BEAT_MS = 10_000
 const REQUEST_MS = 600_000
 const KEPT_BYTES = 64 * 1024 * 1024
-// A script that says more than this is not going to stop.
+// A script with more output than this does not end.
 const HARD_LIMIT_BYTES = 1024 * 1024 * 1024
 const CLOSE_MS = 5_000
 
-/** Once what it ran has been ended, the loop answers; or it never will. */
+/** Time limit for the loop's answer after its overdue processes were killed. */
 const ANSWER_MS = 5_000
 
 interface Pending {
   readonly options: RequestOptions
-  /** What becomes of it, once it has taken longer than it may. */
-  ending?: Promise<Problem | undefined> | undefined
+  /** The result of killing it, once it is overdue. */
+  killing?: Promise<Problem | undefined> | undefined
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: Error) => void
 }
 
-/** A way to end, over a connection of its own, what a shell's request has been running for so long; `word` tells the shell from all others. */
-export type EndOverdue = (word: string, afterMs: number) => Promise<Problem | undefined>
+/** Kills, over a new connection, the processes that a shell's request has been running for `afterMs`; `word` identifies the shell. */
+export type KillOverdue = (word: string, afterMs: number) => Promise<Problem | undefined>
 
 export interface PersistentShellOptions {
   readonly host: string
   /** The words of `$SSH_CONNECTION` on the host. */
   readonly sshConnection: readonly string[]
-  /** Tells the host every few seconds that we are there. */
-  readonly beats: boolean
-  /** Ends what has taken longer than it may, so that the shell can go on; without, the host is given up. */
-  readonly endOverdue?: EndOverdue | undefined
+  /** Sends a heartbeat every few seconds. */
+  readonly heartbeat: boolean
+  /** Kills an overdue step, so that the shell can continue. Without it, the host is given up. */
+  readonly killOverdue?: KillOverdue | undefined
 }
 
-/** Speaks with the answering loop on a host. */
+/** A persistent root shell on a host: sends requests to the loop there and reads its answers. */
 export class PersistentShell implements Shell {
   readonly host: string
   readonly sshConnection: readonly string[]
@@ -49,35 +49,35 @@ export class PersistentShell implements Shell {
   readonly #launched: Launched
   readonly #reader = new AnswerReader()
   readonly #pending: Pending[] = []
-  readonly #endOverdue: EndOverdue | undefined
+  readonly #killOverdue: KillOverdue | undefined
   readonly #beat: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
   #lost: Problem | undefined
   #closing: Promise<void> | undefined
 
-  constructor(link: Link, launched: Launched, { host, sshConnection, beats, endOverdue }: PersistentShellOptions) {
+  constructor(link: Link, launched: Launched, { host, sshConnection, heartbeat, killOverdue }: PersistentShellOptions) {
     this.host = host
     this.sshConnection = sshConnection
     this.#link = link
     this.#launched = launched
-    this.#endOverdue = endOverdue
-    // A step at hand beats when it ends; the lock's judges know that it runs.
-    if (beats) this.#beat = setInterval(() => this.#pending.length === 0 && this.#send(':', {}).catch(() => {}), BEAT_MS).unref()
-    // Where it ended because what it waited for was ended, that is the reason.
+    this.#killOverdue = killOverdue
+    // No heartbeat during a step: the loop records that it is busy, and sends one at the end of the step.
+    if (heartbeat) this.#beat = setInterval(() => this.#pending.length === 0 && this.#send(':', {}).catch(() => {}), BEAT_MS).unref()
+    // If the shell ended because its step was killed, that is the reason.
     launched.ended.then(async (code) => {
-      const ending = await this.#pending[0]?.ending
-      this.#lose(ending ?? this.#problem(code === undefined ? 'the connection was lost' : endOf(code)))
+      const killed = await this.#pending[0]?.killing
+      this.#lose(killed ?? this.#problem(code === undefined ? 'connection was lost' : endOf(code)))
     })
-    link.gone.then((error) => this.#lose(this.#problem('the connection was lost', error?.message)))
+    link.gone.then((error) => this.#lose(this.#problem('connection was lost', error?.message)))
   }
 
-  /** Takes what the host says; to be called with everything that follows the loop's `open` line. */
+  /** Takes the host's output that follows the `open` line of the loop. */
   take(chunk: Buffer): void {
     this.#reader.push(chunk)
   }
 
   async request(script: string, options: RequestOptions = {}): Promise<Answer> {
-    if (this.#closing) throw new Error(`a request to ${this.host} after its shell was closed`)
+    if (this.#closing) throw new Error(`the shell on ${this.host} is closed`)
     this.frames += 1
     return await this.#send(script, options)
   }
@@ -111,7 +111,7 @@ export class PersistentShell implements Shell {
         length += piece.length
         if (length <= maxBytes) kept.push(piece)
         else kept.length = 0
-        if (length > HARD_LIMIT_BYTES) this.#giveUp(this.#problem(`a script says more than ${HARD_LIMIT_BYTES / 1024 / 1024} MB`))
+        if (length > HARD_LIMIT_BYTES) this.#giveUp(this.#problem(`output of a script exceeds ${HARD_LIMIT_BYTES / 1024 / 1024} MB`))
         lines?.push(piece)
       },
       onEnd: (code, stderr) => {
@@ -123,26 +123,26 @@ export class PersistentShell implements Shell {
           else if (length > maxBytes) pending?.reject(tooMuch(this.host, maxBytes))
           else pending?.resolve({ code, stdout: Buffer.concat(kept), stderr })
         }
-        if (pending?.ending === undefined) settle(undefined)
-        else pending.ending.then(settle, pending.reject)
+        if (pending?.killing === undefined) settle(undefined)
+        else pending.killing.then(settle, pending.reject)
       },
     })
   }
 
-  // The deadline is for the request at hand; those behind it have not begun.
+  // The deadline is for the first request only. The others have not begun.
   #watch(): void {
     clearTimeout(this.#deadline)
     const [first] = this.#pending
     if (first !== undefined) this.#deadline = setTimeout(() => this.#overdue(first), first.options.deadlineMs ?? REQUEST_MS)
   }
 
-  // Were only the connection closed, what has begun would go on, hold the lock, and keep every later run out.
+  // Closing only the connection would leave the step running, with the lock, so that no later run could start.
   async #overdue(first: Pending): Promise<void> {
     const ms = first.options.deadlineMs ?? REQUEST_MS
     const late = (): Problem => this.#problem(`no answer within ${Math.round(ms / 1000)} s`, undefined, MAY_RUN)
-    first.ending = this.#endOverdue?.(this.#launched.word, ms)
-    if (first.ending === undefined) return this.#giveUp(late())
-    const problem = await first.ending
+    first.killing = this.#killOverdue?.(this.#launched.word, ms)
+    if (first.killing === undefined) return this.#giveUp(late())
+    const problem = await first.killing
     if (this.#pending[0] !== first) return
     if (problem?.class === 'unreachable') return this.#giveUp(problem)
     this.#deadline = setTimeout(() => this.#giveUp(problem ?? late()), ANSWER_MS)
@@ -163,14 +163,14 @@ export class PersistentShell implements Shell {
     if (!this.#closing) this.#link.client.end()
   }
 
-  #problem(what: string, why?: string, begun = 'a step that had begun ends by itself, the others did not begin'): Problem {
-    const said = lastLines([why ?? '', this.#launched.stderr()].join('\n'))
-    return unreachable(this.host, { what, why: said, fix: `check the host, then run again: ${begun}` })
+  #problem(what: string, why?: string, begun = 'a step that has begun finishes by itself, and no other has begun'): Problem {
+    const output = lastLines([why ?? '', this.#launched.stderr()].join('\n'))
+    return unreachable(this.host, { what, why: output, fix: `check the host, then run again: ${begun}` })
   }
 
   async #close(): Promise<void> {
     clearInterval(this.#beat)
-    // The end of its input is what ends the loop, after the requests that it has been sent.
+    // The loop ends at the end of its input, after the requests that were sent.
     this.#launched.channel.end()
     while (this.#pending.length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
     const forced = setTimeout(() => this.#launched.channel.destroy(), CLOSE_MS)
@@ -180,13 +180,18 @@ export class PersistentShell implements Shell {
   }
 }
 
-const MAY_RUN = 'what had begun may still run there, the others did not begin'
+const MAY_RUN = 'the step may still be running there, and no other has begun'
 
 const endOf = (code: number): string =>
-  code === NO_ROOM ? 'it could not keep what it was sent: /run is full' : `the shell on the host ended (exit ${code})`
+  code === NO_ROOM ? 'host could not store a request: /run is full' : `root shell ended (exit ${code})`
 
 const tooMuch = (host: string, maxBytes: number): Problem =>
-  new Problem({ class: 'task', where: { host }, what: `a script said more than ${Math.round(maxBytes / 1024)} KB`, fix: 'let it say less' })
+  new Problem({
+    class: 'task',
+    where: { host },
+    what: `output of a script exceeds ${Math.round(maxBytes / 1024)} KB`,
+    fix: 'reduce the output of the script',
+  })
 
 const linesTo = (onLine: (line: string) => void): { push(piece: Buffer): void; end(): void } => {
   const decoder = new StringDecoder('utf8')

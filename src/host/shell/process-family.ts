@@ -1,13 +1,13 @@
-/** How long processes have to end after SIGTERM, and again after SIGKILL. */
+/** Time for processes to end after SIGTERM, and again after SIGKILL. */
 const GRACE_SECONDS = 5
 
 /**
- * Shell functions that end processes with all that they have started. A process is told from a later one of its number by when it began
- * (in hundredths of a second), so that a family is a list of ` PID:BEGAN `.
+ * Shell functions that end processes with all their children. The start time, in hundredths of a second, distinguishes a process from a
+ * later one with the same number, so a family is a list of ` PID:START `.
  * - `about PID` sets `$state`, `$parent` and `$since`
- * - `look` leaves the living in `$family` and adds their children, and those children of `$shell` that began by `$latest`
- * - `name WORD` prints `WORD PID COMMAND` for those that others did not wait for; a command with `$known` in it is our own shell
- * - `end_family` sends SIGTERM, then SIGKILL; fails where some live on
+ * - `look` removes dead processes from `$family` and adds the children of the others, and children of `$shell` that started by `$latest`
+ * - `name WORD` prints `WORD PID COMMAND` for processes without children; a command that contains `$known` is the loop's own shell
+ * - `end_family` sends SIGTERM, then SIGKILL; fails if a process survives
  */
 export const DEFINE_FAMILY = `
 about() {

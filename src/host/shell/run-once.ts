@@ -6,15 +6,15 @@ import { unreachable, within } from '../target/problems.ts'
 import { openShell } from './open.ts'
 import type { Answer } from './shell.ts'
 
-/** The first pause between two tries, and the longest: each is twice as long as the one before. */
+/** The first and the longest pause between two attempts. Pauses double. */
 const PAUSES_MS = [250, 4_000] as const
 
-/** An sshd that refused a login so often will not change its mind, and newer ones shut out whoever goes on (PerSourcePenalties). */
+/** Attempts after a refused login. More are useless, and newer versions of sshd block clients that continue (PerSourcePenalties). */
 const REFUSALS = 2
 
 /**
- * Runs a script over a connection that is opened for it, with the same privileges and without the lock: proof that one
- * can still come in. Goes on trying until the deadline, or until it is plain that the login is refused.
+ * Runs a script over a new connection, as root and without the lock, which proves that access still works. Retries until the deadline, or
+ * until the login was refused twice.
  */
 export const runOnce = async (target: Target, script: string, { deadlineMs }: { readonly deadlineMs: number }): Promise<Answer> => {
   const end = Date.now() + deadlineMs
@@ -24,8 +24,8 @@ export const runOnce = async (target: Target, script: string, { deadlineMs }: { 
     last instanceof Problem
       ? last
       : unreachable(target.name, {
-          what: `no new connection within ${Math.round(deadlineMs / 1000)} s`,
-          fix: 'check the host’s firewall and sshd',
+          what: `new connection failed within ${Math.round(deadlineMs / 1000)} s`,
+          fix: 'check firewall and sshd of the host',
         })
   const trying = async (): Promise<Answer> => {
     let refusals = 0

@@ -1,6 +1,6 @@
 import type { Secret } from '../../secret/secret.ts'
 
-/** What one script answered. `code` is the exit status; a lost connection is never an answer, it throws a `Problem`. */
+/** The result of one script. `code` is the exit status. A lost connection throws a `Problem` instead. */
 export interface Answer {
   readonly code: number
   readonly stdout: Buffer
@@ -9,27 +9,27 @@ export interface Answer {
 
 export interface RequestOptions {
   readonly input?: Uint8Array | Secret
-  /** Milliseconds until it is ended, or the host given up, as hanging; 10 minutes unless told. */
+  /** Milliseconds after which the script is killed or the host given up; 10 minutes by default. */
   readonly deadlineMs?: number
-  /** Complete lines of standard output as they come, for progress. */
+  /** Called with each complete line of standard output, for progress. */
   readonly onLine?: (line: string) => void
-  /** How much of stdout is kept at most; 64 MB unless told. More is a `Problem`. */
+  /** Maximum size of stdout, 64 MB by default. More is a `Problem`. */
   readonly maxBytes?: number
 }
 
-/** One privileged POSIX shell on one host, held for the whole run. Requests are answered in their order and may be pipelined. */
+/** A root POSIX shell on one host, kept open for the whole run. Requests may be pipelined and are answered in order. */
 export interface Shell {
   readonly host: string
-  /** `SSH_CONNECTION` as sshd gave it: client address and port, server address and the port that sshd really serves us on. */
+  /** `SSH_CONNECTION` of the host: client address and port, server address and port. */
   readonly sshConnection: readonly string[]
-  /** Frames sent so far (tests count them). */
+  /** Number of requests sent so far. */
   readonly frames: number
   request(script: string, options?: RequestOptions): Promise<Answer>
-  /** Ends the shell after the request at hand; releases the lock. */
+  /** Ends the shell after the pending requests, which releases the lock. */
   close(): Promise<void>
 }
 
-/** Who holds the lock, as it is written on the host. */
+/** The holder of the lock, as recorded on the host. */
 export interface Holder {
   readonly user: string
   readonly machine: string

@@ -2,7 +2,7 @@ import type { Algorithms } from 'ssh2'
 
 type HostKeyAlgorithms = NonNullable<Extract<Algorithms['serverHostKey'], readonly unknown[]>>
 
-/** The sorts of host key that are asked for, best first, and the signatures that each may make. SHA-1 and DSA are not among them. */
+/** Accepted types of host keys, best first, with their signature algorithms. SHA-1 and DSA are excluded. */
 const SIGNATURES = {
   'ssh-ed25519': ['ssh-ed25519'],
   'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
@@ -16,13 +16,13 @@ export type HostKeyType = keyof typeof SIGNATURES
 export const HOST_KEY_TYPES = Object.keys(SIGNATURES) as readonly HostKeyType[]
 
 /**
- * What is offered to a server. Key types that known_hosts holds for it come first: a server that has several keys would
- * otherwise show one that is not known, and look like an attacker.
+ * The algorithms to offer to a server. Key types that known_hosts has for it come first. Otherwise a server with several keys could show an
+ * unknown one, which looks like an attack.
  */
 export const algorithmsFor = (known: readonly string[]): Algorithms =>
   only(HOST_KEY_TYPES.toSorted((a, b) => rank(known, a) - rank(known, b)))
 
-/** The same, but a server without a key of one of these types is turned away. */
+/** The same algorithms with these types of host keys only. */
 export const only = (types: readonly HostKeyType[]): Algorithms => ({
   kex: [
     'curve25519-sha256',
@@ -35,7 +35,7 @@ export const only = (types: readonly HostKeyType[]): Algorithms => ({
     'diffie-hellman-group18-sha512',
     'diffie-hellman-group14-sha256',
   ],
-  // GCM goes through node:crypto; chacha20 is WebAssembly without the native addon.
+  // GCM uses node:crypto. Without the native addon, chacha20 is WebAssembly.
   cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes256-ctr', 'aes192-ctr', 'aes128-ctr'],
   hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
   compress: ['none'],

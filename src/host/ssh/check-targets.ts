@@ -3,7 +3,7 @@ import { readKnownHosts } from '../known-hosts/known-hosts-file.ts'
 import type { Target } from '../target/connection.ts'
 import { credentialsOf } from './credentials.ts'
 
-/** Everything wrong with keys, passphrases and known_hosts files that can be seen without a packet to any host. Each is told once. */
+/** The problems of keys, passphrases and known_hosts files that can be found without sending anything, each once. */
 export const checkTargets = async (targets: Iterable<Target>): Promise<readonly Problem[]> => {
   const checks = [...targets].flatMap((target) => [credentialsOf(target), readKnownHosts(target.knownHosts)])
   const results = await Promise.allSettled<unknown>(checks)

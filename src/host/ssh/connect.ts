@@ -22,26 +22,26 @@ export interface ConnectOptions {
 const CONNECT_MS = 10_000
 const TRIES = 6
 
-// sshd refuses bursts of connections that are not logged in yet (MaxStartups, PerSourcePenalties).
-const enter = semaphore(20)
+// sshd refuses bursts of connections before login (MaxStartups, PerSourcePenalties).
+const limitLogins = semaphore(20)
 
-/** Connects and logs in. Connections that sshd drops because it has too many are tried again, later each time. */
+/** Connects and logs in. Retries with growing pauses if sshd drops the connection because it has too many. */
 export const connect = async (target: Target, options: ConnectOptions = {}): Promise<Link> => {
   const credentials = await credentialsOf(target)
   const known = await readKnownHosts(target.knownHosts, options.log)
   for (let tries = 1; ; tries += 1) {
     options.signal?.throwIfAborted()
-    const result = await enterFor(target, () => attempt(target, credentials, known, options))
+    const result = await limited(target, () => attempt(target, credentials, known, options))
     if (!('dropped' in result)) return result
     if (tries === TRIES) throw result.dropped
     const pause = 150 * 2 ** tries * (0.5 + Math.random())
-    options.log?.(`${target.name}: ${result.dropped.what}; once more in ${Math.round(pause)} ms`)
+    options.log?.(`${target.name}: ${result.dropped.what}; retry in ${Math.round(pause)} ms`)
     await sleep(pause, undefined, { signal: options.signal })
   }
 }
 
-// A connection through a bastion waits for the bastion's own: it must not hold the place that this one needs.
-const enterFor = <T>(target: Target, work: () => Promise<T>): Promise<T> => (target.jump.length > 0 ? work() : enter(work))
+// A connection through a bastion waits for the connection to the bastion, which needs a place in the semaphore itself.
+const limited = <T>(target: Target, work: () => Promise<T>): Promise<T> => (target.jump.length > 0 ? work() : limitLogins(work))
 
 const attempt = async (
   target: Target,
@@ -49,30 +49,32 @@ const attempt = async (
   known: readonly KnownHost[],
   options: ConnectOptions,
 ): Promise<Link | { dropped: Problem }> => {
-  const way = await reach(target, options)
+  const transport = await reach(target, options)
   const name = knownName(target)
   const verify = async (key: Buffer): Promise<Problem | undefined> => {
     const verdict = judge(known, name, key)
     const refusal = refusalOf(target, verdict, key)
-    if (!refusal && verdict.says === 'unknown') await storeHostKeys(target, [key])
+    if (!refusal && verdict.status === 'unknown') await storeHostKeys(target, [key])
     return refusal
   }
   const algorithms = algorithmsFor(knownTypes(known, name))
-  const outcome = await handshake(target, way.stream, { algorithms, credentials, verify, ...options }).catch(async (error: unknown) => {
-    way.stream.destroy()
-    await way.release()
-    throw error
-  })
+  const outcome = await handshake(target, transport.stream, { algorithms, credentials, verify, ...options }).catch(
+    async (error: unknown) => {
+      transport.stream.destroy()
+      await transport.release()
+      throw error
+    },
+  )
   if ('dropped' in outcome) {
-    way.stream.destroy()
-    await way.release()
+    transport.stream.destroy()
+    await transport.release()
     return outcome
   }
   const { client, gone } = outcome
-  gone.then(() => way.release())
+  gone.then(() => transport.release())
   const close = async (): Promise<void> => {
     client.end()
-    const forced = setTimeout(() => way.stream.destroy(), 2_000)
+    const forced = setTimeout(() => transport.stream.destroy(), 2_000)
     await gone
     clearTimeout(forced)
   }
@@ -101,7 +103,7 @@ const openTcp = (target: Target, signal: AbortSignal | undefined): Promise<Socke
       settle()
       socket.on('error', () => {})
       socket.destroy()
-      reject(signal?.aborted ? signal.reason : noWay(target, error))
+      reject(signal?.aborted ? signal.reason : connectProblem(target, error))
     }
     signal?.addEventListener('abort', abort)
     socket.once('error', fail).once('connect', () => {
@@ -110,20 +112,20 @@ const openTcp = (target: Target, signal: AbortSignal | undefined): Promise<Socke
     })
   })
 
-const noWay = (target: Target, error: NodeJS.ErrnoException): Problem => {
+const connectProblem = (target: Target, error: NodeJS.ErrnoException): Problem => {
   const { name, address, port } = target
   const place = `${address}, port ${port}`
   const code = error.code ?? (error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException).code : undefined)
   const parts: Record<string, { what: string; fix: string }> = {
-    ENOTFOUND: { what: `its address ${address} is an unknown host name`, fix: 'correct the address in the inventory' },
+    ENOTFOUND: { what: `address ${address} is an unknown host name`, fix: 'correct the address in the inventory' },
     EAI_AGAIN: {
-      what: `its address ${address} cannot be looked up: no name server answers`,
+      what: `address ${address} cannot be resolved: no name server answers`,
       fix: 'check this machine’s network and name server',
     },
-    ECONNREFUSED: { what: `nothing listens on ${place}`, fix: 'check address and port, and that sshd runs there' },
+    ECONNREFUSED: { what: `${place} refused the connection`, fix: 'check address and port, and that sshd runs there' },
     DEADLINE: {
       what: `no answer from ${place} within ${CONNECT_MS / 1000} s`,
-      fix: 'check that the host is up, and that no firewall is in between',
+      fix: 'check that the host is up, and that no firewall blocks the connection',
     },
   }
   return unreachable(name, {

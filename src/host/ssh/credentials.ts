@@ -8,7 +8,7 @@ import type { Target } from '../target/connection.ts'
 import { openKey, readKeyFile } from './key-file.ts'
 import { loadSsh2 } from './ssh2.ts'
 
-/** One thing to log in with, and how to speak of it. */
+/** One login method, with its description for messages. */
 export interface Credential {
   readonly label: string
   readonly method: AnyAuthMethod
@@ -17,8 +17,8 @@ export interface Credential {
 const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa']
 
 /**
- * What to log in with, in order: the named key files, or else the agent's keys and ssh's default files.
- * Throws a `Problem` before anything is sent when there is nothing usable.
+ * The credentials to try, in order: the key files of the inventory, or else the agent's keys and ssh's default files. Throws a `Problem` if
+ * there are none.
  */
 export const credentialsOf = async (target: Target): Promise<readonly Credential[]> => {
   const socket = target.agent ?? process.env.SSH_AUTH_SOCK
@@ -32,9 +32,9 @@ export const credentialsOf = async (target: Target): Promise<readonly Credential
   throw new Problem({
     class: 'input',
     where: { host: target.name },
-    what: 'there is no key to log in with',
-    why: `no key is named for this host, SSH_AUTH_SOCK is not set, and ~/.ssh has no usable ${DEFAULT_KEYS.join(', ')}`,
-    fix: 'name a key in the inventory (key: path), or start an agent',
+    what: 'no SSH key is available for login',
+    why: `the inventory has no key for this host, SSH_AUTH_SOCK is not set, and ~/.ssh has no usable ${DEFAULT_KEYS.join(', ')}`,
+    fix: 'set a key in the inventory (key: path), or start an agent',
   })
 }
 
@@ -49,7 +49,7 @@ const namedKey = async (target: Target, path: string, socket: string | undefined
 const defaultKey = async (target: Target, name: string): Promise<Credential | undefined> => {
   const path = join(homedir(), '.ssh', name)
   if (!(await stat(path).catch(() => undefined))) return undefined
-  // Nobody asked for this file: one that cannot be used is passed over, as ssh does.
+  // An unusable default file is skipped, as in ssh.
   return await namedKey(target, path, undefined).catch((error: unknown) => {
     if (error instanceof Problem) return undefined
     throw error
@@ -85,7 +85,7 @@ const agentKey = async (target: Target, path: string, socket: string, key: Buffe
   return { label: `${path} (in the agent, ${fingerprint(key)})`, method: { type: 'agent', username: target.user, agent: new OneKey() } }
 }
 
-// An agent that does not answer is as good as none.
+// An agent that does not answer counts as an agent without keys.
 const identitiesOf = async (socket: string): Promise<Buffer[]> => {
   const { createAgent } = await loadSsh2()
   return await new Promise((resolve) => {

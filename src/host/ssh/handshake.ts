@@ -12,16 +12,16 @@ const LOGIN_MS = 20_000
 export interface HandshakeOptions {
   readonly algorithms: Algorithms
   readonly credentials: readonly Credential[]
-  /** Says why a host key is refused. */
+  /** The reason to refuse a host key, or undefined to accept it. */
   verify(key: Buffer): Promise<Problem | undefined>
   readonly signal?: AbortSignal | undefined
   readonly log?: ((line: string) => void) | undefined
 }
 
-/** A client that is logged in; or a connection that sshd dropped before it said anything, which is worth another try. */
+/** A client after login, or the problem of a connection that sshd dropped before its greeting, which can be retried. */
 export type HandshakeOutcome = { readonly client: Client; readonly gone: Promise<Error | undefined> } | { readonly dropped: Problem }
 
-/** Speaks SSH over a stream until logged in. */
+/** Performs key exchange and login over a stream. Throws a `Problem` if one fails. */
 export const handshake = async (target: Target, stream: Duplex, options: HandshakeOptions): Promise<HandshakeOutcome> => {
   const { Client } = await loadSsh2()
   const { name, user, address, port } = target
@@ -39,12 +39,7 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
     const deadline = (ms: number): NodeJS.Timeout =>
       setTimeout(
         () =>
-          reject(
-            fail(
-              late(stage, ms, `${address}, port ${port}`),
-              'check that it is sshd that listens there, and that the host is not overloaded',
-            ),
-          ),
+          reject(fail(late(stage, ms, `${address}, port ${port}`), 'check that sshd listens there, and that the host is not overloaded')),
         ms,
       )
     let timer = deadline(GREETING_MS)
@@ -62,40 +57,40 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
     signal?.addEventListener('abort', abort)
     const problemOf = (): Problem => {
       if (stage === 'login' && isRefusedLogin(failure)) {
-        const why = `tried ${tried.length === 0 ? 'nothing' : tried.join(', ')}; the host accepts ${accepted.join(', ') || 'other methods'}`
+        const why = `tried ${tried.length === 0 ? 'no key' : tried.join(', ')}; the host accepts ${accepted.join(', ') || 'other methods'}`
         return fail(
-          `it does not let ${user} in`,
-          `check the user, and put the public key into ~${user}/.ssh/authorized_keys on the host`,
+          `login as ${user} was refused`,
+          `check the user, and add the public key to ~${user}/.ssh/authorized_keys on the host`,
           why,
           failure,
         )
       }
       if (stage === 'greeting' && greeting !== '' && mayBeBusy(greeting))
         return fail(
-          `the sshd on ${address}, port ${port} lets nobody in for now, however often we come`,
-          'check who holds connections open there, and its MaxStartups and PerSourcePenalties',
+          `sshd on ${address}, port ${port} refuses new connections at present`,
+          'check which connections are open there, and its MaxStartups and PerSourcePenalties',
           lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '')),
           failure,
         )
       if (stage === 'greeting' && greeting !== '')
         return fail(
-          `what listens on ${address}, port ${port} is not sshd`,
+          `service on ${address}, port ${port} is not sshd`,
           'check address and port',
           lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '?')),
           failure,
         )
       if (stage === 'greeting')
         return fail(
-          `${address}, port ${port} closed the connection before it said anything`,
+          `${address}, port ${port} closed the connection before sending anything`,
           'check that sshd runs there, and its MaxStartups and PerSourcePenalties',
           undefined,
           failure,
         )
       return fail(
-        `the connection failed during the ${stage}`,
+        `connection failed during the ${stage}`,
         stage === 'login'
-          ? 'look into the host’s journal for what sshd says'
-          : 'update the host’s sshd: only current algorithms are spoken',
+          ? 'read the messages of sshd on the host: journalctl -u ssh'
+          : 'update sshd on the host: provision uses only current algorithms',
         failure?.message,
         failure,
       )
@@ -103,7 +98,7 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
 
     client.on('error', (error: Error & { level?: string }) => {
       log?.(`${name}: ${error.message}`)
-      // An agent that cannot sign is one credential less, not the end.
+      // If the agent cannot sign, the next credential is tried.
       if (error.level !== 'agent') failure ??= error
     })
     client.once('handshake', () => {
@@ -160,12 +155,12 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
 
 const late = (stage: string, ms: number, place: string): string =>
   stage === 'greeting'
-    ? `${place} accepts connections, but said nothing within ${ms / 1000} s`
-    : `the ${stage} with ${place} did not end within ${ms / 1000} s`
+    ? `${place} accepts connections, but sent nothing within ${ms / 1000} s`
+    : `${stage} with ${place} did not finish within ${ms / 1000} s`
 
-/** Whether a connection failed because sshd takes none of our credentials. */
+/** Whether a connection failed because sshd accepts none of the credentials. */
 export const isRefusedLogin = (error: unknown): boolean =>
   error instanceof Error && 'level' in error && error.level === 'client-authentication'
 
-// What sshd says in clear text when it turns somebody away because of load, before its version.
+// sshd sends such lines in plain text, before its version, if it refuses connections because of load.
 const mayBeBusy = (greeting: string): boolean => greeting === '' || /^(Exceeded MaxStartups|Not allowed at this time)/.test(greeting)

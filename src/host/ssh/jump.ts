@@ -12,16 +12,16 @@ interface Bastion {
   users: number
 }
 
-// One connection for all hosts behind a bastion: a hundred hosts would otherwise be a hundred logins there.
+// All hosts behind a bastion share one connection to it. Otherwise a hundred hosts would mean a hundred logins there.
 const bastions = new Map<string, Bastion>()
 
-/** A stream to a target through its jump hosts, and how to let go of it. */
+/** A stream to a target through its jump hosts. `release` closes the shared connection after its last user. */
 export interface Tunnel {
   readonly stream: Duplex
   release(): Promise<void>
 }
 
-/** Opens a stream to the target's address through the last of its jump hosts; `connect` reaches a bastion. */
+/** Opens a stream to the target's address through the last of its jump hosts; `connect` connects to a bastion. */
 export const openTunnel = async (target: Target, connect: (bastion: Target) => Promise<Link>): Promise<Tunnel> => {
   const path = target.jump.join(',')
   const key = [path, ...target.keys, ...target.knownHosts].join('\n')
@@ -61,7 +61,7 @@ const forward = async (link: Link, target: Target): Promise<Duplex> => {
       if (error)
         reject(
           unreachable(name, {
-            what: `the jump host ${target.jump.at(-1)} cannot reach ${place}`,
+            what: `jump host ${target.jump.at(-1)} cannot reach ${place}`,
             why: error.message,
             fix: 'check the address, and that the jump host permits forwarding (AllowTcpForwarding)',
             cause: error,
@@ -72,13 +72,13 @@ const forward = async (link: Link, target: Target): Promise<Duplex> => {
   })
   const late = (): Problem =>
     unreachable(name, {
-      what: `the jump host ${target.jump.at(-1)} did not reach ${place} within ${FORWARD_MS / 1000} s`,
-      fix: 'check that the host is up and that the jump host may reach it',
+      what: `jump host ${target.jump.at(-1)} did not reach ${place} within ${FORWARD_MS / 1000} s`,
+      fix: 'check that the host is up and that the jump host can reach it',
     })
   return await within(FORWARD_MS, opened, late, (stream) => stream.destroy())
 }
 
-// A jump host is ssh's own idea: its name means what ssh's configuration says. Keys and known_hosts of the host behind it serve too.
+// The name of a jump host is resolved by ssh's configuration. The keys and known_hosts files of the host behind it are tried as well.
 const bastionOf = async (target: Target): Promise<Target> => {
   const destination = target.jump.at(-1) ?? ''
   const config = await resolveThroughSshConfig(destination.includes(':') ? `ssh://${destination}` : destination)
@@ -98,7 +98,7 @@ const throughBastion = (target: Target, error: unknown): unknown => {
   if (!(error instanceof Problem) || error.class !== 'unreachable' || !('host' in error.where) || error.where.host === target.name)
     return error
   return unreachable(target.name, {
-    what: `its jump host ${error.where.host} cannot be used: ${error.what}`,
+    what: `jump host ${error.where.host} cannot be used: ${error.what}`,
     why: error.why,
     fix: error.fix,
     cause: error,

@@ -4,39 +4,43 @@ import type { Secret } from '../../secret/secret.ts'
 import { fingerprint, typeOf } from '../known-hosts/known-hosts.ts'
 import { loadSsh2 } from './ssh2.ts'
 
-/** A private key file: what can be said of it without its passphrase. */
+/** The part of a private key file that can be read without its passphrase. */
 export interface KeyFile {
   readonly path: string
   readonly text: string
   readonly encrypted: boolean
-  /** The public half in SSH's wire format, where the file shows it. */
+  /** The public half in SSH's wire format, if the file has it in plain text. */
   readonly publicKey: Buffer | undefined
 }
 
 const wrong = (path: string, what: string, fix: string): Problem => new Problem({ class: 'input', where: { file: path }, what, fix })
 
-/** Reads a private key file; a file that is missing, readable by others, or no key that we can use is a problem. */
+/** Reads a private key file. Throws a `Problem` if it is missing, readable by others, or of an unsupported type. */
 export const readKeyFile = async (path: string): Promise<KeyFile> => {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT')
-      throw wrong(path, 'there is no such key file', 'correct the key’s path, or make one with ssh-keygen -t ed25519')
-    if (error.code === 'EISDIR') throw wrong(path, 'is a directory, not a key file', 'name the private key file itself')
-    throw wrong(path, `the key file cannot be read (${error.code})`, 'make the file readable to you')
+      throw wrong(path, 'key file does not exist', 'correct the path of the key, or create one: ssh-keygen -t ed25519')
+    if (error.code === 'EISDIR') throw wrong(path, 'key file is a directory', 'name the private key file in it')
+    throw wrong(path, `key file cannot be read (${error.code})`, 'make the file readable for you')
   })
   const { mode, uid } = await stat(path)
   if (uid === process.getuid?.() && (mode & 0o077) !== 0)
-    throw wrong(path, 'the private key can be read by others', `chmod 600 ${path}, and consider the key known to others`)
-  if (/^(ssh-|ecdsa-|sk-)/.test(text)) throw wrong(path, 'is a public key', 'name the private key file, without .pub')
+    throw wrong(path, 'private key is readable by other accounts', `run: chmod 600 ${path}, and consider replacing the key`)
+  if (/^(ssh-|ecdsa-|sk-)/.test(text)) throw wrong(path, 'key file contains a public key', 'name the private key file, without .pub')
   if (/BEGIN (ENCRYPTED )?PRIVATE KEY/.test(text))
-    throw wrong(path, 'is a PKCS#8 key, which is not supported', `convert a copy of it to OpenSSH’s format: ssh-keygen -p -f ${path}`)
+    throw wrong(
+      path,
+      'key file has the format PKCS#8, which is not supported',
+      `convert a copy to the format of OpenSSH: ssh-keygen -p -f ${path}`,
+    )
   const header = openSshHeader(text)
   const type = header && typeOf(header.publicKey)
   if (type?.startsWith('sk-'))
-    throw wrong(path, 'is a key on a security token (FIDO), which is not supported', 'use an ed25519, ECDSA or RSA key')
+    throw wrong(path, 'key is on a security token (FIDO), which is not supported', 'use an ed25519, ECDSA or RSA key')
   if (header && type === undefined)
-    throw wrong(path, 'the key file is damaged', 'put a whole copy of it there, or make a new key with ssh-keygen -t ed25519')
+    throw wrong(path, 'key file is damaged', 'restore it from a backup, or create a new key: ssh-keygen -t ed25519')
   if (!header && !/BEGIN (RSA|EC) PRIVATE KEY/.test(text))
-    throw wrong(path, 'is not a private key', 'name an ed25519, ECDSA or RSA private key in OpenSSH’s format')
+    throw wrong(path, 'key file contains no private key', 'name an ed25519, ECDSA or RSA private key in the format of OpenSSH')
   return {
     path,
     text,
@@ -45,7 +49,7 @@ export const readKeyFile = async (path: string): Promise<KeyFile> => {
   }
 }
 
-/** A key opened for use. */
+/** A decrypted key. */
 export interface OpenKey {
   readonly path: string
   readonly fingerprint: string
@@ -54,9 +58,9 @@ export interface OpenKey {
 
 const opened = new Map<string, { readonly passphrase: string | undefined; readonly text: string; readonly key: Promise<OpenKey> }>()
 
-/** Opens a key; a missing or wrong passphrase is a problem. */
+/** Opens a key. Throws a `Problem` if the passphrase is missing or wrong. */
 export const openKey = (file: KeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
-  // Decrypting is made to be slow, and a site's hosts mostly share their key.
+  // Decryption is slow by design, and the hosts of a site usually share a key.
   const before = opened.get(file.path)
   if (before?.text === file.text && before.passphrase === passphrase?.reveal()) return before.key
   const key = decrypt(file, passphrase)
@@ -69,19 +73,19 @@ const decrypt = async (file: KeyFile, passphrase: Secret | undefined): Promise<O
   if (encrypted && !passphrase)
     throw wrong(
       path,
-      'the key is encrypted, and no passphrase is given',
-      `load it into your agent with ssh-add ${path}, or give its passphrase`,
+      'key is encrypted, and no passphrase is set',
+      `load it into your agent: ssh-add ${path}, or set passphrase in the inventory`,
     )
   const { utils } = await loadSsh2()
   const parsed = utils.parseKey(text, passphrase?.reveal())
   if (parsed instanceof Error) {
-    if (encrypted) throw wrong(path, `the key cannot be decrypted: ${parsed.message}`, 'correct the passphrase')
-    throw wrong(path, `the key cannot be used: ${parsed.message}`, 'use an ed25519, ECDSA or RSA key')
+    if (encrypted) throw wrong(path, `key cannot be decrypted: ${parsed.message}`, 'correct the passphrase')
+    throw wrong(path, `key cannot be used: ${parsed.message}`, 'use an ed25519, ECDSA or RSA key')
   }
   return { path, fingerprint: fingerprint(parsed.getPublicSSH()), parsed }
 }
 
-// OpenSSH's format: magic, cipher, kdf, kdf options, number of keys, public key; then the private part.
+// The format of OpenSSH: magic, cipher, kdf, kdf options, number of keys, public key; then the private part.
 const openSshHeader = (text: string): { cipher: string; publicKey: Buffer } | undefined => {
   const body = /-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/.exec(text)?.[1]
   if (body === undefined) return undefined

@@ -1,9 +1,9 @@
 import type { Client } from 'ssh2'
 
-/** A host to which we are connected and logged in. */
+/** A connection to a host after login. */
 export interface Link {
   readonly client: Client
-  /** Settles when the connection is over, with the reason where it was not us. */
+  /** Resolves when the connection has ended, with the error unless this side closed it. */
   readonly gone: Promise<Error | undefined>
   close(): Promise<void>
 }

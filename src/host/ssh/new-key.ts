@@ -1,6 +1,6 @@
 import { loadSsh2 } from './ssh2.ts'
 
-/** A new key to log in with (Ed25519): the private file's text, and the line for authorized_keys. */
+/** A new Ed25519 key: the text of the private key file, and the line for authorized_keys. */
 export const newKey = async (comment: string): Promise<{ readonly privateKey: string; readonly publicKey: string }> => {
   const { utils } = await loadSsh2()
   const { private: privateKey, public: publicKey } = utils.generateKeyPairSync('ed25519', { comment })

@@ -1,4 +1,4 @@
-/** Lets at most `width` pieces of work be under way; the others wait, in order. */
+/** Runs at most `width` pieces of work at a time; the others wait in order. */
 export const semaphore = (width: number): (<T>(work: () => Promise<T>) => Promise<T>) => {
   let free = width
   const waiting: (() => void)[] = []

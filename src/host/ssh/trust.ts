@@ -6,7 +6,7 @@ import { HOST_KEY_TYPES, type HostKeyType, only } from './algorithms.ts'
 import { type ConnectOptions, reach } from './connect.ts'
 import { handshake } from './handshake.ts'
 
-/** A key that a host shows. */
+/** A host key that a host presents. */
 export interface HostKey {
   readonly type: string
   /** `SHA256:…`, as `ssh-keygen -l` prints it. */
@@ -15,22 +15,22 @@ export interface HostKey {
   readonly line: string
   /** In SSH's wire format. */
   readonly key: Buffer
-  /** What known_hosts says of it now. */
+  /** Its status by the known_hosts files. */
   readonly verdict: Verdict
 }
 
-// One question a type: an ECDSA server key has one of three curves.
-const QUESTIONS: readonly (readonly HostKeyType[])[] = [
+// One connection per type. The three ECDSA curves share one, because a server has only one of them.
+const TYPE_GROUPS: readonly (readonly HostKeyType[])[] = [
   ['ssh-ed25519'],
   HOST_KEY_TYPES.filter((type) => type.startsWith('ecdsa-')),
   ['ssh-rsa'],
 ]
 
-/** All keys that a host shows, whether known or not; nobody logs in for it. */
+/** All host keys of a host, known or not. Needs no login. */
 export const fetchHostKeys = async (target: Target, options: ConnectOptions = {}): Promise<readonly HostKey[]> => {
   const known = await readKnownHosts(target.knownHosts, options.log)
   const name = knownName(target)
-  const results = await Promise.allSettled(QUESTIONS.map((types) => keyOf(target, types, options)))
+  const results = await Promise.allSettled(TYPE_GROUPS.map((types) => keyOf(target, types, options)))
   const keys = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = results.find((result) => result.status === 'rejected')
   if (keys.length === 0) throw failed?.reason
@@ -41,23 +41,23 @@ export const fetchHostKeys = async (target: Target, options: ConnectOptions = {}
   })
 }
 
-// The host's key is seen before anything else is agreed; then we hang up.
+// The host presents its key in the key exchange, before login. Refusing it ends the connection.
 const keyOf = async (target: Target, types: readonly HostKeyType[], options: ConnectOptions): Promise<Buffer> => {
-  const way = await reach(target, options)
-  let seen: Buffer | undefined
+  const transport = await reach(target, options)
+  let presented: Buffer | undefined
   const verify = async (key: Buffer) => {
-    seen = Buffer.from(key)
-    return unreachable(target.name, { what: 'only its key was asked for', fix: 'connect' })
+    presented = Buffer.from(key)
+    return unreachable(target.name, { what: 'only the host key was requested', fix: 'connect' })
   }
   try {
-    const outcome = await handshake(target, way.stream, { algorithms: only(types), credentials: [], verify, ...options })
+    const outcome = await handshake(target, transport.stream, { algorithms: only(types), credentials: [], verify, ...options })
     if ('dropped' in outcome) throw outcome.dropped
     throw new Error('logged in without a key')
   } catch (error) {
-    if (seen) return seen
+    if (presented) return presented
     throw error
   } finally {
-    way.stream.destroy()
-    await way.release()
+    transport.stream.destroy()
+    await transport.release()
   }
 }

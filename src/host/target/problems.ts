@@ -1,11 +1,11 @@
 import { Problem } from '../../problem.ts'
 
-/** A host that cannot be reached or used, or that has been lost. */
+/** The problem of a host that cannot be reached or used, or was lost. */
 export const unreachable = (host: string, parts: { what: string; fix: string; why?: string | undefined; cause?: unknown }): Problem => {
   const { what, fix, why, cause } = parts
-  const said = why?.trim()
+  const reason = why?.trim()
   return new Problem(
-    { class: 'unreachable', where: { host }, what, fix, ...(said ? { why: said } : {}) },
+    { class: 'unreachable', where: { host }, what, fix, ...(reason ? { why: reason } : {}) },
     cause === undefined ? {} : { cause },
   )
 }
@@ -13,7 +13,7 @@ export const unreachable = (host: string, parts: { what: string; fix: string; wh
 /** The last lines of what somebody said, for `why`. */
 export const lastLines = (text: string, count = 10): string => text.trim().split('\n').slice(-count).join('\n')
 
-/** A promise, or a problem when it takes longer than it may. What it gives later goes to `late`, so that it can be closed. */
+/** Resolves like `promise`, or throws `problem()` after `ms`. A value that arrives later is passed to `late`, which can close it. */
 export const within = async <T>(ms: number, promise: Promise<T>, problem: () => Problem, late?: (value: T) => void): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
   let expired = false

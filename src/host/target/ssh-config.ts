@@ -4,7 +4,7 @@ import { homedir, userInfo } from 'node:os'
 import { Problem } from '../../problem.ts'
 import type { Connection } from './connection.ts'
 
-/** What ssh's configuration says of a destination. */
+/** The settings of ssh's configuration for a destination. */
 export interface SshConfig {
   readonly address: string
   readonly port: number
@@ -17,7 +17,7 @@ export interface SshConfig {
   readonly agent?: string
 }
 
-/** Asks the installed `ssh` what its configuration says of a destination (`alias`, `user@host`, `ssh://user@host:port`). */
+/** Reads the settings for a destination (`alias`, `user@host`, `ssh://user@host:port`) from the installed `ssh`. */
 export const resolveThroughSshConfig = async (destination: string): Promise<SshConfig> => {
   const where = { command: `ssh -G ${destination}` }
   const written = await new Promise<string>((resolve, reject) => {
@@ -28,8 +28,8 @@ export const resolveThroughSshConfig = async (destination: string): Promise<SshC
           new Problem({
             class: 'input',
             where,
-            what: 'ssh’s configuration can only be read where ssh is installed',
-            fix: 'install openssh-client, or write address, user and key into the inventory',
+            what: 'configuration of ssh cannot be read because ssh is not installed',
+            fix: 'install openssh-client, or set address, user and key in the inventory',
           }),
         )
       else
@@ -37,7 +37,7 @@ export const resolveThroughSshConfig = async (destination: string): Promise<SshC
           new Problem({
             class: 'input',
             where,
-            what: 'ssh refuses its configuration',
+            what: 'configuration of ssh is invalid',
             why: stderr.trim() || error.message,
             fix: 'correct ~/.ssh/config',
           }),
@@ -48,7 +48,7 @@ export const resolveThroughSshConfig = async (destination: string): Promise<SshC
   return { ...config, keys: config.keys.filter((key) => existsSync(key)) }
 }
 
-/** Reads what `ssh -G` prints. */
+/** Parses the output of `ssh -G`. */
 export const parseSshConfig = (destination: string, written: string): SshConfig => {
   const settings = new Map<string, string[]>()
   for (const line of written.split('\n')) {
@@ -62,7 +62,7 @@ export const parseSshConfig = (destination: string, written: string): SshConfig 
       class: 'input',
       where: { command: `ssh -G ${destination}` },
       what: 'ProxyCommand is not supported',
-      fix: 'use ProxyJump',
+      fix: 'use ProxyJump instead',
     })
   const address = get('hostname') ?? destination
   const port = Number(get('port') ?? 22)
@@ -92,6 +92,6 @@ export const parseSshConfig = (destination: string, written: string): SshConfig 
   }
 }
 
-// Where no IdentityFile is written, ssh prints all its default names.
+// Without IdentityFile in the configuration, ssh prints all its default names.
 const chosenKeys = (files: readonly string[]): readonly string[] =>
   files.length > 1 && files.every((file) => /^~\/\.ssh\/id_[a-z0-9_]+$/.test(file)) ? [] : files.filter((file) => file !== 'none')

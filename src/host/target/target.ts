@@ -2,8 +2,8 @@ import type { Connection, Target } from './connection.ts'
 import { resolveThroughSshConfig } from './ssh-config.ts'
 
 /**
- * A host with everything that is needed to reach it. One that the inventory gives no address is looked up in ssh's own
- * configuration, under its name; what the inventory does write wins. Sends nothing to any host.
+ * Resolves the connection of a host. A host without an address in the inventory is looked up in ssh's configuration by its name; settings
+ * of the inventory override it. Sends nothing to any host.
  */
 export const resolveTarget = async (name: string, connection: Connection): Promise<Target> => {
   if (connection.viaSshConfig !== true) return { ...connection, name }

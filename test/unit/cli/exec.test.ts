@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { linesOf } from '../../../src/cli/exec.ts'
-import { LONGEST_LINE } from '../../../src/host/shell/lines.ts'
+import { MAX_LINE } from '../../../src/host/shell/lines.ts'
 import { MASK, Secret } from '../../../src/secret/secret.ts'
 
 const linesFrom = (chunks: readonly Buffer[]): readonly string[] => {
@@ -18,8 +18,8 @@ test('lines are complete, wherever their bytes are split', () => {
 
 test('a secret is masked also if a long line is split inside it', () => {
   new Secret('poison-7c1f')
-  const line = `${'x'.repeat(LONGEST_LINE - 5)}poison-7c1f${'y'.repeat(LONGEST_LINE)}\n`
-  for (const cut of [LONGEST_LINE, LONGEST_LINE + 2]) {
+  const line = `${'x'.repeat(MAX_LINE - 5)}poison-7c1f${'y'.repeat(MAX_LINE)}\n`
+  for (const cut of [MAX_LINE, MAX_LINE + 2]) {
     const parts = linesFrom([Buffer.from(line.slice(0, cut)), Buffer.from(line.slice(cut))])
     expect(parts.length).toBeGreaterThan(1)
     expect(parts.join('')).toBe(line.trimEnd().replace('poison-7c1f', MASK))

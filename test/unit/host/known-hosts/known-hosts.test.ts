@@ -32,26 +32,26 @@ test.each([
   ['a hashed name with a port', hashed('[web]:2222'), '[web]:2222', 'known'],
   ['another hashed name', hashed('db.example'), 'web.example', 'unknown'],
 ])('a line with %s', (_, names, name, says) => {
-  expect(judge(parseKnownHosts('kh', line(names, ED)).entries, name, ED).says).toBe(says)
+  expect(judge(parseKnownHosts('kh', line(names, ED)).entries, name, ED).status).toBe(says)
 })
 
 const judged = (text: string, shown: Buffer) => judge(parseKnownHosts('kh', text).entries, 'web', shown)
 
 test('a changed key is told with the line that disagrees', () => {
-  expect(judged(`# keys\n\n${line('web', ED)}`, ED2)).toMatchObject({ says: 'changed', entry: { file: 'kh', line: 3 } })
+  expect(judged(`# keys\n\n${line('web', ED)}`, ED2)).toMatchObject({ status: 'changed', entry: { file: 'kh', line: 3 } })
 })
 
 test('one of several keys of a type is enough', () => {
-  expect(judged(`${line('web', ED)}\n${line('web', ED2)}`, ED2).says).toBe('known')
+  expect(judged(`${line('web', ED)}\n${line('web', ED2)}`, ED2).status).toBe('known')
 })
 
 test('a key of another type is neither known nor changed', () => {
-  expect(judged(line('web', RSA), ED)).toMatchObject({ says: 'other type', entry: { type: 'ssh-rsa', line: 1 } })
+  expect(judged(line('web', RSA), ED)).toMatchObject({ status: 'other type', entry: { type: 'ssh-rsa', line: 1 } })
 })
 
 test('a revoked key is refused, whatever else is said of it', () => {
-  expect(judged(`${line('web', ED)}\n@revoked ${line('*', ED)}`, ED)).toMatchObject({ says: 'revoked', entry: { line: 2 } })
-  expect(judged(`@revoked ${line('*', ED)}`, ED2).says).toBe('unknown')
+  expect(judged(`${line('web', ED)}\n@revoked ${line('*', ED)}`, ED)).toMatchObject({ status: 'revoked', entry: { line: 2 } })
+  expect(judged(`@revoked ${line('*', ED)}`, ED2).status).toBe('unknown')
 })
 
 test('what cannot be used is ignored with a word: authorities, markers, broken lines', () => {

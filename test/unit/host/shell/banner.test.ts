@@ -17,7 +17,7 @@ test('what came instead of the word is there to be told', () => {
   banner.push(Buffer.from('This account is '))
   banner.push(Buffer.from('not available.\n'))
   expect(banner.isOver).toBe(false)
-  expect(banner.said).toBe('This account is not available.\n')
+  expect(banner.text).toBe('This account is not available.\n')
 })
 
 test('of a hundred megabytes before the word, only the end is kept', () => {
@@ -26,10 +26,10 @@ test('of a hundred megabytes before the word, only the end is kept', () => {
   let most = 0
   for (let pushed = 0; pushed < 100 * 1024 * 1024; pushed += piece.length) {
     expect(banner.push(piece)).toHaveLength(0)
-    if (pushed % (10 * 1024 * 1024) === 0) most = Math.max(most, banner.said.length)
+    if (pushed % (10 * 1024 * 1024) === 0) most = Math.max(most, banner.text.length)
   }
   expect(most).toBeLessThanOrEqual(KEPT_BANNER)
-  expect(banner.said).toHaveLength(KEPT_BANNER)
+  expect(banner.text).toHaveLength(KEPT_BANNER)
   banner.push(Buffer.from(`the end of it ${WORD.slice(0, 5)}`))
   expect(banner.push(Buffer.from(`${WORD.slice(5)}on`)).toString()).toBe('on')
 })

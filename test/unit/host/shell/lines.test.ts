@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Lines, LONGEST_LINE } from '../../../../src/host/shell/lines.ts'
+import { Lines, MAX_LINE } from '../../../../src/host/shell/lines.ts'
 
 const told = (pieces: readonly string[]): readonly string[] => {
   const all: string[] = []
@@ -25,15 +25,15 @@ test.each<[readonly string[], readonly string[]]>([
 })
 
 test('a long line comes in parts, whole, and no character is cut in two', () => {
-  const text = `${'x'.repeat(LONGEST_LINE - 1)}😀${'y'.repeat(LONGEST_LINE)}`
+  const text = `${'x'.repeat(MAX_LINE - 1)}😀${'y'.repeat(MAX_LINE)}`
   const parts = told([text, '\nnext\n'])
   expect(parts.map((part) => part.replace('…', '')).join('')).toBe(`${text}next`)
   expect(parts.map((part) => part.endsWith('…'))).toEqual([true, true, false, false])
-  expect(parts[0]).toBe(`${'x'.repeat(LONGEST_LINE - 1)}…`)
+  expect(parts[0]).toBe(`${'x'.repeat(MAX_LINE - 1)}…`)
 })
 
 test('a line that ends where a part would is no part', () => {
-  expect(told(['z'.repeat(LONGEST_LINE), '\n'])).toEqual(['z'.repeat(LONGEST_LINE)])
+  expect(told(['z'.repeat(MAX_LINE), '\n'])).toEqual(['z'.repeat(MAX_LINE)])
 })
 
 test('of a hundred megabytes without a line’s end, never more than a part is held', () => {
@@ -51,6 +51,6 @@ test('of a hundred megabytes without a line’s end, never more than a part is h
   }
   lines.end()
   expect(heard).toBe(100 * 1024 * 1024)
-  expect(longest).toBe(LONGEST_LINE)
-  expect(held).toBe(LONGEST_LINE)
+  expect(longest).toBe(MAX_LINE)
+  expect(held).toBe(MAX_LINE)
 })

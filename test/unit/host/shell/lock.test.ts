@@ -7,10 +7,10 @@ test.each([
   [
     'waits',
     `${word} wait busy 3\n{"user":"me"}\n sh(12)\nmore`,
-    { says: 'wait', rest: ['busy', '3'], holder: '{"user":"me"}', processes: 'sh(12)' },
+    { type: 'wait', rest: ['busy', '3'], holder: '{"user":"me"}', processes: 'sh(12)' },
   ],
-  ['is locked', `${word} locked alive 3\n{}\n\n`, { says: 'locked', rest: ['alive', '3'], holder: '{}', processes: '' }],
-  ['is open', `${word} open 10.0.0.1 5 10.0.0.2 22\n`, { says: 'open', rest: ['10.0.0.1', '5', '10.0.0.2', '22'] }],
+  ['is locked', `${word} locked alive 3\n{}\n\n`, { type: 'locked', rest: ['alive', '3'], holder: '{}', processes: '' }],
+  ['is open', `${word} open 10.0.0.1 5 10.0.0.2 22\n`, { type: 'open', rest: ['10.0.0.1', '5', '10.0.0.2', '22'] }],
 ])('a shell that %s is understood', (_, heard, status) => {
   expect(nextStatus(Buffer.from(heard))).toMatchObject(status)
 })

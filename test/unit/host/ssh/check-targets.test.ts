@@ -41,18 +41,18 @@ chmodSync(shared, 0o644)
 const pkcs8 = write('pkcs8', generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
 
 test.each([
-  ['missing', join(directory, 'missing'), 'there is no such key file'],
-  ['a directory', directory, 'is a directory, not a key file'],
-  ['readable by others', shared, 'the private key can be read by others'],
-  ['the public half', `${plain}.pub`, 'is a public key'],
-  ['PKCS#8', pkcs8, 'is a PKCS#8 key, which is not supported'],
-  ['something else', write('text', 'hello\n'), 'is not a private key'],
+  ['missing', join(directory, 'missing'), 'key file does not exist'],
+  ['a directory', directory, 'key file is a directory'],
+  ['readable by others', shared, 'private key is readable by other accounts'],
+  ['the public half', `${plain}.pub`, 'key file contains a public key'],
+  ['PKCS#8', pkcs8, 'key file has the format PKCS#8, which is not supported'],
+  ['something else', write('text', 'hello\n'), 'key file contains no private key'],
   [
     'cut off',
     write('cut', '-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n'),
-    'the key file is damaged',
+    'key file is damaged',
   ],
-  ['encrypted, without a passphrase', encrypted, 'the key is encrypted, and no passphrase is given'],
+  ['encrypted, without a passphrase', encrypted, 'key is encrypted, and no passphrase is set'],
 ])('a key file that is %s is an input problem at that file', async (_, path, what) => {
   if (path.endsWith('.pub')) chmodSync(path, 0o600)
   expect(await checkTargets([host([path])])).toMatchObject([{ class: 'input', where: { file: path }, what: expect.stringContaining(what) }])

@@ -298,7 +298,7 @@ describe('applying a table', () => {
   })
 
   it.each([
-    [255, 'no new connection within 28 s'],
+    [255, 'new connection failed within 28 s'],
     [1, 'the host had already restored its old rules'],
   ])('is refused when nobody came in (%i)', (code, stderr) => {
     const steps = nftables.kind.apply(work)
