@@ -1,7 +1,7 @@
 import { hasControls } from '../hidden.ts'
 import { Problem } from '../problem.ts'
 
-/** Returns a word for a line-based file. Throws a `Problem` if it contains a line break or another control character. */
+/** Returns text for a line-based file. Throws a `Problem` if it contains a line break or another control character. */
 export const inOneLine = (text: string): string => {
   if (!hasControls(text)) return text
   throw new Problem({

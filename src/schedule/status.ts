@@ -1,13 +1,14 @@
-/** What systemd says of the service and its timer: `KEY=VALUE` lines, both units one after the other. */
-export interface Said {
+/** Properties of the service and its timer, from systemd. */
+export interface UnitProperties {
   readonly service: ReadonlyMap<string, string>
   readonly timer: ReadonlyMap<string, string>
 }
 
-/** What to ask systemd for. */
+/** Properties to query with `systemctl show`. */
 export const SERVICE_PROPERTIES = 'LoadState,ActiveState,Result,ExecMainStatus,ExecMainStartTimestamp,ExecMainExitTimestamp'
 export const TIMER_PROPERTIES = 'LoadState,ActiveState,NextElapseUSecRealtime'
 
+/** Parses the `KEY=VALUE` lines of `systemctl show`. */
 export const readProperties = (text: string): ReadonlyMap<string, string> =>
   new Map(
     text.split('\n').flatMap((line) => {
@@ -22,18 +23,18 @@ export interface Status {
   readonly lines: readonly string[]
 }
 
-/** When it ran, how that ended, and when it runs next. */
-export const statusOf = ({ service, timer }: Said): Status => {
+/** Returns the last run, its result and the next run. */
+export const statusOf = ({ service, timer }: UnitProperties): Status => {
   const installed = service.get('LoadState') === 'loaded' && timer.get('LoadState') === 'loaded'
   if (!installed) return { installed, failed: false, lines: ['nothing is scheduled for this project'] }
-  const runs = ['activating', 'active'].includes(service.get('ActiveState') ?? '')
-  const ended = service.get('ExecMainExitTimestamp') || undefined
-  const failed = !runs && ended !== undefined && service.get('Result') !== 'success'
-  const last = runs
+  const isRunning = ['activating', 'active'].includes(service.get('ActiveState') ?? '')
+  const endedAt = service.get('ExecMainExitTimestamp') || undefined
+  const failed = !isRunning && endedAt !== undefined && service.get('Result') !== 'success'
+  const last = isRunning
     ? `running since ${service.get('ExecMainStartTimestamp')}`
-    : ended === undefined
+    : endedAt === undefined
       ? 'has not run yet'
-      : `${failed ? `failed (exit ${service.get('ExecMainStatus')})` : 'succeeded'} at ${ended}`
+      : `${failed ? `failed (exit status ${service.get('ExecMainStatus')})` : 'succeeded'} at ${endedAt}`
   const next = timer.get('ActiveState') === 'active' ? timer.get('NextElapseUSecRealtime') || 'soon' : 'never: the timer is stopped'
   return { installed, failed, lines: [`last  ${last}`, `next  ${next}`] }
 }

@@ -1,21 +1,21 @@
 import { showHidden } from '../hidden.ts'
 import { inOneLine } from './line.ts'
 
-/** What is to be started again and again: on this machine, by this user. */
+/** A scheduled command on this machine. */
 export interface Job {
-  /** Of the two units, without their suffixes. */
+  /** Name of the two units, without suffix. */
   readonly name: string
   /** The project's directory. */
   readonly root: string
   /** Program and arguments. */
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
-  /** Where more of the environment may stand: what the inventory takes from it. */
+  /** Optional file with environment variables that the inventory refers to. */
   readonly environmentFile: string
 }
 
 /**
- * The service that does it once. Throws a `Problem` if a word contains a line break or another control character: systemd.syntax(7) cannot
+ * Returns the service unit. Throws a `Problem` if a value contains a line break or another control character: systemd.syntax(7) cannot
  * express one in a path, and it would start another directive.
  */
 export const serviceText = ({ root, command, environment, environmentFile }: Job): string => `# Written by provision schedule.
@@ -36,7 +36,7 @@ NoNewPrivileges=yes
 UMask=0077
 `
 
-/** Twice a day, not when everybody does, and after it was missed. */
+/** Returns the timer unit: twice a day at a random time, and after a missed run. */
 export const timerText = ({ root }: Job): string => `# Written by provision schedule.
 [Unit]
 Description=${description(root)}
@@ -52,18 +52,18 @@ WantedBy=timers.target
 
 const specifiers = (text: string): string => inOneLine(text).replaceAll('%', '%%')
 
-/** Text for people. It must not end in a backslash, which would continue the line. */
+/** Returns the description of the units. It must not end in a backslash, which would continue the line. */
 const description = (root: string): string => `Renews the certificates of ${showHidden(specifiers(root))} (provision)`
 
-/** systemd takes a directory literally except for blanks and a backslash at its end. A final `/.` protects those. */
+/** Returns a directory for systemd, which drops blanks and a backslash at its end. A final `/.` protects them. */
 const path = (directory: string): string => `${specifiers(directory)}${/[\s\\]$/.test(directory) ? '/.' : ''}`
 
-/** systemd expects a pattern here, see glob(7). */
+/** Returns a file as a pattern, see glob(7): systemd expects one. */
 const pattern = (file: string): string => specifiers(file).replaceAll(/[\\*?[\]]/g, '\\$&')
 
 /**
- * systemd expands variables in every word except the path of the program, and refuses quotes and backslashes in that path. A shell starts
- * such a program.
+ * Returns the command for ExecStart. systemd expands variables in every word except the program's path, and rejects quotes and backslashes
+ * in that path. A shell starts such a program.
  */
 const commandOf = ([program = '', ...words]: readonly string[]): string =>
   /["'\\]/.test(program)
@@ -72,8 +72,8 @@ const commandOf = ([program = '', ...words]: readonly string[]): string =>
 
 const argument = (text: string): string => word(text.replaceAll('$', '$$$$'))
 
-/** One word of a unit's setting. */
+/** Returns a quoted word for a setting of a unit. */
 const word = (text: string): string => {
-  const shown = specifiers(text)
-  return /^[A-Za-z0-9_@%+=:,./$-]+$/.test(shown) ? shown : `"${shown.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+  const escaped = specifiers(text)
+  return /^[A-Za-z0-9_@%+=:,./$-]+$/.test(escaped) ? escaped : `"${escaped.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }

@@ -2,8 +2,8 @@ import { escapedForms } from './escaped.ts'
 import { type Form, inBase64, inHex, plain } from './form.ts'
 
 /**
- * Every form in which a value is known to turn up in what programs say: as it is, line by line, and as base64, base64url, hex,
- * JSON, URL and shell write it.
+ * Returns all forms in which programs print a value: unchanged, line by line, and encoded as base64, base64url, hex, JSON, URL and shell
+ * words.
  */
 export const formsOf = (value: string): readonly Form[] => {
   const whole = value.trim()
@@ -11,15 +11,15 @@ export const formsOf = (value: string): readonly Form[] => {
     ? whole
         .split('\n')
         .map((line) => line.trim())
-        .filter(isTelling)
+        .filter(isRevealing)
     : []
-  const texts = [whole, ...lines].filter((text) => text !== '').flatMap((text) => [text, misread(text)])
+  const texts = [whole, ...lines].filter((text) => text !== '').flatMap((text) => [text, asLatin1(text)])
   return [...texts.flatMap((text) => [plain(text), ...encoded(text)]), ...texts.flatMap(piecesOf)]
 }
 
 const PIECE = 24
 
-/** Of what goes over many lines often only the last are kept, without its beginning: parts of a long value are found where they are encoded. */
+/** Returns the forms of parts of a long value. Programs often keep only the last lines of an encoded value. */
 const piecesOf = (text: string): readonly Form[] => {
   const bytes = Buffer.from(text)
   if (text.includes('\n') || bytes.length < 3 * PIECE) return []
@@ -29,23 +29,23 @@ const piecesOf = (text: string): readonly Form[] => {
   ])
 }
 
-/** What a program makes of it that takes its bytes for Latin-1, as many do that know of no encoding. */
-const misread = (text: string): string => Buffer.from(text).toString('latin1')
+/** Returns the value as printed by a program that reads its bytes as Latin-1. */
+const asLatin1 = (text: string): string => Buffer.from(text).toString('latin1')
 
-/** A line that could be anybody's (a brace, the frame of a PEM) gives nothing away, and would be masked everywhere. */
-const isTelling = (line: string): boolean => line.length > 5 && !/^-----(BEGIN|END) [A-Z0-9 ]+-----$/.test(line)
+/** Whether a line identifies the value. A brace or the frame of a PEM file would be masked everywhere. */
+const isRevealing = (line: string): boolean => line.length > 5 && !/^-----(BEGIN|END) [A-Z0-9 ]+-----$/.test(line)
 
-/** Encoded, fewer than this many bytes are a handful of signs that could stand in any text. */
-const LEAST = 6
+/** Minimum length of an encoded value in bytes. A shorter one would match any text. */
+const MIN_BYTES = 6
 
 const encoded = (text: string): readonly Form[] => {
   const bytes = Buffer.from(text)
-  return bytes.length < LEAST ? [] : [...base64(bytes), ...hex(bytes), ...escapedForms(text).map(plain)]
+  return bytes.length < MIN_BYTES ? [] : [...base64(bytes), ...hex(bytes), ...escapedForms(text).map(plain)]
 }
 
 /**
- * Within a longer text a value can begin at any of the three places of a base64 group. Only the signs that hold nothing but bits of the
- * value are the same whatever stands around it.
+ * Returns base64 forms of a value within a longer text. It can begin at each of three positions of a base64 group. Only characters that
+ * consist entirely of bits of the value are the same in every context.
  */
 const base64 = (bytes: Buffer): readonly Form[] =>
   [0, 1, 2].flatMap((before) => {
@@ -54,11 +54,11 @@ const base64 = (bytes: Buffer): readonly Form[] =>
     return [core, core.replaceAll('+', '-').replaceAll('/', '_')].map(inBase64)
   })
 
-/** Byte by byte, and as `hexdump` shows them unless told otherwise: in words of two, the second byte first. */
+/** Returns hexadecimal forms: by byte, and in the default format of `hexdump`, as little-endian words of two bytes. */
 const hex = (bytes: Buffer): readonly Form[] => [
   inHex(bytes.toString('hex')),
   ...[0, 1]
     .map((before) => bytes.subarray(before, bytes.length - ((bytes.length - before) % 2)))
-    .filter((words) => words.length >= LEAST)
+    .filter((words) => words.length >= MIN_BYTES)
     .map((words) => inHex(Buffer.from(words).swap16().toString('hex'))),
 ]

@@ -1,36 +1,36 @@
 import { formsOf } from './forms.ts'
 import { Forms, Redactor } from './redactor.ts'
 
-// All secrets that this process has come to know. It is one process and one redactor: a value is secret wherever it is printed.
+// All secrets of this process, in one place: a secret must be masked wherever it is printed.
 const values = new Set<string>()
 const forms = new Forms()
-let fresh: string[] = []
+let unprocessed: string[] = []
 
-/** Shorter values stand in every text by chance: `yes`, `8443`. A secret that is one of them is shown as such only where we print it. */
-const LEAST = 6
+/** Minimum length of a value that is masked in other text. Shorter values such as `yes` or `8443` occur by chance. */
+const MIN_LENGTH = 6
 
-/** Whether a value would be found in other texts by chance, so that it is not looked for there. */
-export const isTooShort = (value: string): boolean => value.trim().length < LEAST || /^\s*\d{1,9}\s*$/.test(value)
+/** Whether a value is too short to be masked in other text. */
+export const isTooShort = (value: string): boolean => value.trim().length < MIN_LENGTH || /^\s*\d{1,9}\s*$/.test(value)
 
-/** From here on this value is masked in all that is printed. */
-export const know = (value: string): void => {
+/** Registers a value to be masked in all output from now on. */
+export const registerSecret = (value: string): void => {
   if (isTooShort(value) || values.has(value)) return
   values.add(value)
-  fresh.push(value)
+  unprocessed.push(value)
 }
 
 const knownForms = (): Forms => {
-  forms.add(fresh.flatMap(formsOf))
-  fresh = []
+  forms.add(unprocessed.flatMap(formsOf))
+  unprocessed = []
   return forms
 }
 
-/** A text without any secret that this process knows, in whatever form. */
+/** Masks all known secrets in a text, in every known form. */
 export const redacted = (text: string): string => knownForms().mask(text)
 
-/** The same for a text that comes in pieces. */
+/** Returns a redactor for a text that arrives in chunks. */
 export const redactor = (): Redactor => new Redactor(knownForms)
 
-/** A host's words without these secrets, however short. A program often repeats one line of what it was given, so lines are masked as well. */
+/** Masks the given secrets in a host's output, also short ones. Single lines of a secret are masked too, because programs often quote one line. */
 export const masked = (text: string, secrets: readonly { reveal(): string }[]): string =>
   redacted(new Forms(secrets.flatMap((secret) => formsOf(secret.reveal()))).mask(text))

@@ -1,2 +1,2 @@
-/** What stands in every output where a secret would be. */
+/** Replaces a secret in all output. */
 export const MASK = '•••'

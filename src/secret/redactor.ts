@@ -2,8 +2,8 @@ import { BEGUN, type Beginning, endOf, type Form, HEAD, headsOf } from './form.t
 import { MASK } from './mask.ts'
 
 /**
- * Masks values in a text that comes in pieces: what could be the beginning of one at the end of a piece is held back until it is known.
- * `forms` is asked for each piece, because secrets become known while a program runs.
+ * Masks values in a text that arrives in chunks. Holds back the end of a chunk that may be the beginning of a value.
+ * Calls `forms` for each chunk, because new secrets are registered while the program runs.
  */
 export class Redactor {
   readonly #forms: () => Forms
@@ -13,14 +13,14 @@ export class Redactor {
     this.#forms = forms
   }
 
-  /** What may be shown of all that came so far and was not shown yet. */
-  push(piece: string): string {
-    const { shown, rest } = this.#forms().scan(this.#held + piece, false)
+  /** Returns the text that is safe to print now. */
+  push(chunk: string): string {
+    const { shown, rest } = this.#forms().scan(this.#held + chunk, false)
     this.#held = rest
     return shown
   }
 
-  /** The rest, at the end of the text. */
+  /** Returns the rest at the end of the text. */
   end(): string {
     const rest = this.#forms().mask(this.#held)
     this.#held = ''
@@ -28,31 +28,31 @@ export class Redactor {
   }
 }
 
-/** Bits of a hash that each character adds; so many characters later they are gone from it. */
+/** Bits by which the hash is shifted for each character, so that old characters drop out. */
 const STEP = 5
 
 /**
- * All forms of all values, made ready to be looked for. Of a text without any of them, each character costs one look into a table,
- * however many there are: whether the few characters that end there could be the first ones of a form.
+ * Index of all forms of all values. A text without a match costs one table lookup per character, independent of the number of forms:
+ * a rolling hash of the last characters tells whether they may begin a form.
  */
 export class Forms {
   readonly #byHead = new Map<string, Beginning[]>()
-  /** What a text may end with that goes on as a head. */
-  readonly #cutHeads = new Set<string>()
+  /** Proper prefixes of heads, which may be at the end of a text. */
+  readonly #headPrefixes = new Set<string>()
   readonly #known = new Set<string>()
   readonly #length: number
   readonly #table: Uint8Array
 
   constructor(forms: readonly Form[] = []) {
-    this.#length = Math.min(HEAD, ...forms.map(({ signs }) => signs.length))
+    this.#length = Math.min(HEAD, ...forms.map(({ characters }) => characters.length))
     this.#table = new Uint8Array(1 << (STEP * this.#length))
     this.add(forms)
   }
 
-  /** More forms, none of them shorter than those that are there already or than a head. */
+  /** Adds forms. None may be shorter than a head or than the existing forms. */
   add(forms: readonly Form[]): void {
     for (const form of forms) {
-      const name = `${form.gaps?.anyCase} ${form.signs}`
+      const name = `${form.gaps?.anyCase} ${form.characters}`
       if (this.#known.has(name)) continue
       this.#known.add(name)
       for (const [head, skip] of headsOf(form)) this.#addHead(head.slice(0, this.#length), { ...form, skip })
@@ -65,7 +65,7 @@ export class Forms {
     else {
       this.#byHead.set(head, [beginning])
       this.#table[hashOf(head) & (this.#table.length - 1)] = 1
-      for (let end = 1; end < head.length; end += 1) this.#cutHeads.add(head.slice(0, end))
+      for (let end = 1; end < head.length; end += 1) this.#headPrefixes.add(head.slice(0, end))
     }
   }
 
@@ -73,7 +73,7 @@ export class Forms {
     return this.scan(text, true).shown
   }
 
-  /** What of a text is sure, masked, and the rest: from where a value may have begun that goes on behind it. Nothing follows a `whole` text. */
+  /** Returns the masked beginning of a text, and the rest in which an incomplete value may begin. With `whole`, nothing follows the text. */
   scan(text: string, whole: boolean): { readonly shown: string; readonly rest: string } {
     const { found, begun } = this.#search(text, whole)
     let shown = ''
@@ -85,7 +85,7 @@ export class Forms {
     return { shown: shown + text.slice(end, begun), rest: text.slice(begun) }
   }
 
-  /** Where values stand, those that overlap taken together, and where one begins that the text may not hold whole. */
+  /** Returns the ranges of values, with overlapping ones merged, and the start of a value that may be incomplete. */
   #search(text: string, whole: boolean): { readonly found: readonly (readonly [number, number])[]; readonly begun: number } {
     const found: [number, number][] = []
     if (this.#byHead.size === 0) return { found, begun: text.length }
@@ -105,16 +105,16 @@ export class Forms {
       const end = this.#endAt(text, at, whole)
       if (end === BEGUN) return heldFrom(at)
       if (end < 0) continue
-      const one = last()
-      if (one !== undefined && at < one[1]) one[1] = Math.max(one[1], end)
+      const previous = last()
+      if (previous !== undefined && at < previous[1]) previous[1] = Math.max(previous[1], end)
       else found.push([at, end])
     }
     for (let at = Math.max(0, text.length - before); at < text.length && !whole; at += 1)
-      if (this.#cutHeads.has(text.slice(at))) return heldFrom(at)
+      if (this.#headPrefixes.has(text.slice(at))) return heldFrom(at)
     return { found, begun: text.length }
   }
 
-  /** Where the longest form ends that begins at a place; whether one may be longer than the text. */
+  /** Returns the end of the longest form at a position, or `BEGUN` if one may continue after the text. */
   #endAt(text: string, at: number, whole: boolean): number {
     let longest = -1
     for (const beginning of this.#byHead.get(text.slice(at, at + this.#length)) ?? []) {

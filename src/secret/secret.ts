@@ -1,21 +1,21 @@
 import { inspect } from 'node:util'
-import { know } from './known.ts'
+import { registerSecret } from './known.ts'
 import { MASK } from './mask.ts'
 
 export { isTooShort, masked, redacted, redactor } from './known.ts'
 export { MASK }
 
 /**
- * A value that no log, diff, event or error may show. It prints as `•••` whichever way it is printed;
- * `reveal()` is for the one place that hands it on, on standard input, never in an argument.
+ * A value that must not appear in logs, diffs, events or errors. It always prints as `•••`. `reveal()` returns the value, to pass it on
+ * standard input, never as an argument.
  */
 export class Secret {
   readonly #value: string
 
-  /** `within` says that the value holds the secrets rather than being one: a file of them, whose other words are not to be masked. */
-  constructor(value: string, within = false) {
+  /** `isContainer` marks a file that contains secrets. The text as a whole is not masked in output. */
+  constructor(value: string, isContainer = false) {
     this.#value = value
-    if (!within) know(value)
+    if (!isContainer) registerSecret(value)
   }
 
   reveal(): string {
@@ -37,15 +37,15 @@ export class Secret {
 
 export const isSecret = (value: unknown): value is Secret => value instanceof Secret
 
-/** All secrets within a value: in lists and in the fields of objects, however deep. */
+/** Returns all secrets in a value, including nested lists and objects. */
 export const secretsIn = (value: unknown): readonly Secret[] => {
   const found = new Set<Secret>()
-  const seen = new Set<unknown>()
-  const search = (one: unknown): void => {
-    if (isSecret(one)) found.add(one)
-    if (typeof one !== 'object' || one === null || ArrayBuffer.isView(one) || seen.has(one)) return
-    seen.add(one)
-    for (const inner of Object.values(one)) search(inner)
+  const visited = new Set<unknown>()
+  const search = (node: unknown): void => {
+    if (isSecret(node)) found.add(node)
+    if (typeof node !== 'object' || node === null || ArrayBuffer.isView(node) || visited.has(node)) return
+    visited.add(node)
+    for (const inner of Object.values(node)) search(inner)
   }
   search(value)
   return [...found]

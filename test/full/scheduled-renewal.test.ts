@@ -53,7 +53,7 @@ it('a timer of this machine renews: it is installed, tells how the last run ende
 
   // Nobody lets it in there: it fails, and says so with its own last words.
   await run('systemctl start "$(basename /etc/systemd/system/provision-renew-*.service)"')
-  expect(await run(`${provision} status`)).toEqual({ code: 1, text: expect.stringMatching(/failed \(exit 4\)[\s\S]*lb-01/) })
+  expect(await run(`${provision} status`)).toEqual({ code: 1, text: expect.stringMatching(/failed \(exit status 4\)[\s\S]*lb-01/) })
 
   expect((await run(`${provision} remove`)).code).toBe(0)
   expect((await run('ls -d /etc/systemd/system/provision-renew-* /root/.config/provision/schedule/* 2>/dev/null')).text).toBe('')

@@ -19,7 +19,7 @@ const job = {
 }
 
 describe('the scheduled run', () => {
-  it('is a service whose words systemd hands on as they are', () => {
+  it('is a service whose arguments systemd passes without changes', () => {
     const text = serviceText(job)
     expect(text).toContain('WorkingDirectory=/home/ann/100%% site\n')
     expect(text).toContain('Environment=PROVISION_AGE_KEY_FILE=/k/age.txt\n')
@@ -27,7 +27,7 @@ describe('the scheduled run', () => {
     expect(timerText(job)).toMatch(/RandomizedDelaySec=\d+h\nPersistent=true/)
   })
 
-  it('changes the balancers’ role only, and asks for no key but its own', () => {
+  it('changes only the role of the load balancers, with its own key', () => {
     const run = renewingRun(['playbooks/lb.yaml'], 'inventory/live.yaml', 'balancers')
     expect(run.join(' ')).toMatch(
       /^run playbooks\/lb.yaml --inventory inventory\/live.yaml --role haproxy-tls --limit balancers --user provision-renewal /,
@@ -37,7 +37,7 @@ describe('the scheduled run', () => {
     expect(text).toContain('--key "$PROVISION_SSH_KEY_FILE"')
   })
 
-  it('is limited to the group that the balancers are', () => {
+  it('is limited to the group of the load balancers', () => {
     const groups = new Map([
       ['all', ['lb-01', 'lb-02']],
       ['web', ['web-01']],
@@ -48,7 +48,7 @@ describe('the scheduled run', () => {
     expect(nameOf('/srv/my site')).toMatch(/^provision-renew-my-site-[0-9a-f]{6}$/)
   })
 
-  it('is let in by lines that an inventory takes', () => {
+  it('has inventory lines that are valid YAML', () => {
     const text = inventoryLines('balancers', 'ssh-ed25519 AAAA provision', [{ name: 'ann', keys: ['ssh-ed25519 BBBB ann'] }])
     expect(text.startsWith('groups:\n  balancers:\n    vars:\n      base:\n        administrators:\n')).toBe(true)
     expect(parseYaml('inventory/site.yaml', text, undefined).problems).toEqual([])
@@ -59,7 +59,7 @@ describe('the scheduled run', () => {
 describe('a hostile name', () => {
   const evil = ['a\nExecStartPre=/bin/evil', 'a\r', 'a\0b', 'a\x1b[2J', 'a\x7f', 'a\x85', 'a\u2028']
 
-  it.each(evil)('with a line break or control character is refused in units and recipes: %j', (word) => {
+  it.each(evil)('with a line break or control character is rejected in units and recipes: %j', (word) => {
     for (const more of [{ root: `/srv/${word}` }, { command: ['/n', word] }, { environment: { X: word } }, { environmentFile: `/${word}` }])
       expect(() => serviceText({ ...job, ...more })).toThrow('contains a line break or another control character')
     expect(() => timerText({ ...job, root: `/srv/${word}` })).toThrow('contains a line break')
@@ -67,13 +67,13 @@ describe('a hostile name', () => {
     expect(() => recipes(['run'], `/srv/${word}`)).toThrow('contains a line break')
   })
 
-  it('without one adds no line to a unit', () => {
+  it('without one adds no lines to a unit', () => {
     const lines = (root: string): number => serviceText({ ...job, root }).split('\n').length
     for (const root of ['/x\\', '/x ', '/%n', '/"', '/\u202e', '/#', '/;', '/[Install]']) expect(lines(root)).toBe(lines('/x'))
     expect(serviceText({ ...job, root: '/\u202ex' })).toContain('Description=Renews the certificates of /�x (provision)\n')
   })
 
-  // Each recipe is read as cron, GitLab or GitHub reads it, then run by a shell.
+  // Each recipe is parsed as by cron, GitLab or GitHub, then run by a shell.
   const words = [
     'two words',
     "it's",
@@ -106,11 +106,11 @@ describe('a hostile name', () => {
     return { root, run }
   }
 
-  it.each(words)('stays one word in cron, GitLab and GitHub: %s', (word) => {
+  it.each(words)('remains one argument in cron, GitLab and GitHub: %s', (word) => {
     const { root, run } = scratch(word)
     const text = recipes(['run', word], root)
     const [, cron = ''] = /^17 4,16 \* \* \* {2}(.*)$/m.exec(text) ?? []
-    // crontab(5): a percent sign ends the command, unless a backslash stands before it.
+    // crontab(5): an unescaped percent sign ends the command.
     expect(cron.replaceAll('\\%', '')).not.toContain('%')
     expect(run(cron.replaceAll('\\%', '%'))).toEqual([root, 'provision', 'run', word, '--key', 'KEYS/id_ed25519'])
 
@@ -128,23 +128,23 @@ describe('a hostile name', () => {
 })
 
 describe('its status', () => {
-  const said = (service: string, timer: string) => statusOf({ service: readProperties(service), timer: readProperties(timer) })
+  const statusFor = (service: string, timer: string) => statusOf({ service: readProperties(service), timer: readProperties(timer) })
   const timer = 'LoadState=loaded\nActiveState=active\nNextElapseUSecRealtime=Tue 2026-11-24 16:40:11 UTC'
 
-  it('tells the last result and the next time', () => {
+  it('shows the last result and the next run', () => {
     const ended = 'LoadState=loaded\nActiveState=inactive\nExecMainExitTimestamp=Tue 2026-11-24 04:12:03 UTC\n'
-    expect(said(`${ended}Result=success\nExecMainStatus=0`, timer)).toEqual({
+    expect(statusFor(`${ended}Result=success\nExecMainStatus=0`, timer)).toEqual({
       installed: true,
       failed: false,
       lines: ['last  succeeded at Tue 2026-11-24 04:12:03 UTC', 'next  Tue 2026-11-24 16:40:11 UTC'],
     })
-    expect(said(`${ended}Result=exit-code\nExecMainStatus=4`, timer)).toMatchObject({
+    expect(statusFor(`${ended}Result=exit-code\nExecMainStatus=4`, timer)).toMatchObject({
       failed: true,
-      lines: ['last  failed (exit 4) at Tue 2026-11-24 04:12:03 UTC', expect.anything()],
+      lines: ['last  failed (exit status 4) at Tue 2026-11-24 04:12:03 UTC', expect.anything()],
     })
-    expect(said('LoadState=loaded\nActiveState=inactive\nResult=success\nExecMainExitTimestamp=', timer).lines[0]).toBe(
+    expect(statusFor('LoadState=loaded\nActiveState=inactive\nResult=success\nExecMainExitTimestamp=', timer).lines[0]).toBe(
       'last  has not run yet',
     )
-    expect(said('LoadState=not-found', 'LoadState=not-found')).toMatchObject({ installed: false })
+    expect(statusFor('LoadState=not-found', 'LoadState=not-found')).toMatchObject({ installed: false })
   })
 })

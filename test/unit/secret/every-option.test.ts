@@ -11,13 +11,13 @@ import { poisonedInventory } from '../../e2e/support/secrets/secrets-site.ts'
 type Schema = z.core.$ZodType
 type Def = z.core.$ZodTypes['_zod']['def']
 
-/** Whether somebody put a marked secret there. */
+/** Whether the value is a marked secret. */
 const isMarked = (value: unknown): boolean => typeof value === 'string' && /\$\{(env:POISON_|secret:|command:)/.test(value)
 
 const fieldsOf = (values: readonly unknown[], key: string): readonly unknown[] =>
   values.flatMap((value) => (typeof value === 'object' && value !== null && key in value ? [(value as Record<string, unknown>)[key]] : []))
 
-/** Every option that takes a secret, below a schema, and whether it has a marked one in one of these values. */
+/** Returns the secret options of a schema, and whether one of the values has a marked secret for each. */
 const secretsIn = (
   schema: Schema,
   values: readonly unknown[],
@@ -70,7 +70,7 @@ const secretsIn = (
   }
 }
 
-/** What tells one alternative from the others: `(slack)`. */
+/** Returns the discriminator of a union member: `(slack)`. */
 const named = (schema: Schema): string | undefined => {
   const def = schema._zod.def as Def
   const type = def.type === 'object' ? (def.shape.type?._zod.def as Def | undefined) : undefined
@@ -84,7 +84,7 @@ const roles = readdirSync(join(import.meta.dirname, '../../../roles'))
 const optionsOf = async (role: string): Promise<Schema> =>
   ((await import(join(import.meta.dirname, '../../../roles', role, 'role.ts'))) as { default: Role }).default.options
 
-test('every option of a shipped role that takes a secret has a marked one in the site of the poison test', async () => {
+test('the site of the poison test has a marked secret for every secret option of shipped roles', async () => {
   const found = [
     ...secretsIn(hostSchema, levels, ''),
     ...(await Promise.all(roles.map(async (role) => secretsIn(await optionsOf(role), fieldsOf(levels, role), role)))).flat(),
@@ -103,7 +103,7 @@ test('every option of a shipped role that takes a secret has a marked one in the
   expect(found.filter(({ marked }) => !marked)).toEqual([])
 })
 
-test('an option without one would be found, in lists, maps and alternatives', () => {
+test('an option without a marked secret is found in lists, maps and unions', () => {
   const schema = z.strictObject({
     way: z.array(
       z.discriminatedUnion('type', [z.strictObject({ type: z.literal('a'), key: secret() }), z.strictObject({ type: z.literal('b') })]),

@@ -24,7 +24,7 @@ const lettersOf = (row: readonly string[]): string =>
   row.map((byte) => (/[2-7]./.test(byte) && byte !== '7f' ? Buffer.from(byte, 'hex').toString('latin1') : '.')).join('')
 const address = (i: number): string => (i * 16).toString(16).padStart(8, '0')
 
-/** As `xxd`, `hexdump -C` and `hexdump` print it, which not every machine has. */
+/** Output of `xxd`, `hexdump -C` and `hexdump`, which not every machine has. */
 const xxd = (text: string): string =>
   rows(bytesOf(text), 16)
     .map(
@@ -80,7 +80,7 @@ const WAYS: readonly (readonly [name: string, write: (text: string) => string])[
   ],
 ]
 
-/** The signs of an encoded text without all that may stand between them; any 12 of them in a row would be too many. */
+/** Characters of an encoded text without separators. Twelve consecutive ones must not be left. */
 const runsOf = (text: string): readonly string[] => {
   const hex = bytesOf(text).join('')
   const all = [
@@ -111,7 +111,7 @@ const inPieces = (forms: Forms, pieces: readonly string[]): string => {
 
 describe('a secret that is longer than a line is masked', () => {
   const forms = formsFor(SECRET)
-  test.each(WAYS)('in the lines of %s, wherever the text is cut in two', (_, write) => {
+  test.each(WAYS)('in the lines of %s, wherever the text is split', (_, write) => {
     for (const before of ['', 'a', 'of ', 'seventeen letters']) {
       const text = `before\n${write(`${before}${SECRET} and more`)}\nafter`
       const shown = forms.mask(text)
@@ -123,7 +123,7 @@ describe('a secret that is longer than a line is masked', () => {
     }
   })
 
-  it('but for a few signs where its first or last lines are missing', () => {
+  it('except for a few characters if its first or last lines are missing', () => {
     for (const [, write] of WAYS.filter(([name]) => ['base64', 'openssl base64', 'xxd -p'].includes(name))) {
       const lines = write(SECRET.repeat(6)).split('\n')
       const shown = formsFor(SECRET.repeat(6)).mask(lines.slice(3, -2).join('\n'))
@@ -131,17 +131,17 @@ describe('a secret that is longer than a line is masked', () => {
     }
   })
 
-  it('in its encoded lines too where it has several of its own', () => {
+  it('in its encoded lines, if it has several lines', () => {
     for (const [, write] of WAYS) expect(leftOf(formsFor(KEY).mask(write(`${KEY}\n`)), KEY)).toEqual([])
   })
 
-  it('in one line of several, indented or alone', () => {
+  it('in single lines, indented or not', () => {
     const shown = formsFor(KEY).mask(KEY.split('\n').slice(0, 2).join('\n  '))
     expect(shown).toBe(`-----BEGIN PRIVATE KEY-----\n  ${MASK}`)
   })
 })
 
-describe('a secret is masked as it is quoted', () => {
+describe('a quoted secret is masked', () => {
   test.each([
     ['by printf %q of bash', `LC_ALL=C.UTF-8 printf %q "$1"`],
     ['by printf %q of bash without UTF-8', `LC_ALL=C printf %q "$1"`],
@@ -168,7 +168,7 @@ describe('a secret is masked as it is quoted', () => {
     expect(formsFor("it's\ta wörd\x1b").mask(text)).toMatch(/^\$?['"]?•••['"]?$/)
   })
 
-  it('by bash, whatever it holds', () => {
+  it('as quoted by bash, with any characters', () => {
     const values = fc
       .sample(fc.string({ unit: 'grapheme-ascii', minLength: 8, maxLength: 20 }), 200)
       .filter((text) => text.trim() === text && text.length >= 8)
@@ -202,7 +202,7 @@ const encoding = fc.oneof(
 )
 const around = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: fc.constantFrom(...'0123456789abcdef \n'), maxLength: 40 }))
 
-test('whatever it is, however it is encoded and wrapped, wherever it stands and the text is cut', { timeout: 30_000 }, () => {
+test('any value is masked in every encoding, at every position and for every split of the text', { timeout: 30_000 }, () => {
   fc.assert(
     fc.property(
       secrets.filter((text) => text.trim().length >= 8),
@@ -228,7 +228,7 @@ test('whatever it is, however it is encoded and wrapped, wherever it stands and 
   )
 })
 
-test('a text without one comes out byte for byte', { timeout: 30_000 }, () => {
+test('a text without a secret is unchanged', { timeout: 30_000 }, () => {
   const forms = formsFor(SECRET, KEY, 'correct horse battery', '0123456789abcdef')
   const text = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 300 }),

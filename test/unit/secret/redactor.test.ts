@@ -39,7 +39,7 @@ describe('a secret is masked', () => {
     const left = shown(`before ${text} after`, secret, 'pass wort;$x')
     expect(left).toContain(MASK)
     expect(left).toMatch(/^before .* after$/)
-    // Not one encoding of any six signs of it is left.
+    // No encoding of six consecutive characters is left.
     for (const piece of ['gehe!m', "w'rt", 'wort', base64('gehe!m').slice(0, 8), Buffer.from('gehe!m').toString('hex')])
       expect(left).not.toContain(piece)
   })
@@ -50,7 +50,7 @@ describe('a secret is masked', () => {
     expect(shown(pem, pem).trim()).toBe(MASK)
   })
 
-  it('wherever the pieces of a text end', () => {
+  it('wherever the chunks of a text end', () => {
     const word = fc.string({ unit: 'binary-ascii', minLength: 8, maxLength: 30 }).filter((text) => text.trim().length >= 8)
     const form = fc.constantFrom<(text: string) => string>(
       (text) => text,
@@ -79,21 +79,21 @@ describe('a secret is masked', () => {
     )
   })
 
-  it('also where a longer one begins with it, and the piece ends between', () => {
+  it('also if a longer secret begins with it, and the chunk ends between', () => {
     const redactor = redactorOf('abcdefgh', 'abcdefghijkl')
     expect([redactor.push('x abcdefgh'), redactor.push('ijkl y'), redactor.end()].join('')).toBe(`x ${MASK} y`)
     expect([redactor.push('x abcdefgh'), redactor.push('iz'), redactor.end()].join('')).toBe(`x ${MASK}iz`)
   })
 })
 
-describe('what is no secret', () => {
-  it('passes as it is, and is not kept waiting', () => {
+describe('text that is not secret', () => {
+  it('is unchanged and not held back', () => {
     const redactor = redactorOf(secret)
     expect(redactor.push('nothing to hide\n')).toBe('nothing to hide\n')
     fc.assert(fc.property(fc.string(), (text) => shown(text) === text))
   })
 
-  it('is not masked for a secret of few signs, which stand everywhere', () => {
+  it('is not masked for a very short secret', () => {
     new Secret('yes')
     new Secret('8443')
     expect(redacted('yes, port 8443')).toBe('yes, port 8443')
@@ -101,7 +101,7 @@ describe('what is no secret', () => {
     expect(redacted('a-real-one')).toBe(MASK)
   })
 
-  it('is not masked for standing beside a secret in a file of them', () => {
+  it('is not masked because it is beside a secret in the same file', () => {
     new Secret('database_settings:\n  password: x\n', true)
     expect(redacted('database_settings:')).toBe('database_settings:')
   })
