@@ -7,13 +7,9 @@ export const schema = z.strictObject({
   state: z.enum(['present', 'absent']).default('present'),
   version: z
     .string()
-    .regex(/^[0-9][A-Za-z0-9.+~:-]*$/, 'must be a whole Debian version such as 1.22.1-9')
+    .regex(/^[0-9][A-Za-z0-9.+~:-]*$/, 'must be a complete Debian version such as 1.22.1-9')
     .optional(),
-  cacheHours: z
-    .number()
-    .nonnegative()
-    .default(24)
-    .meta({ description: "how old the host's package lists may be before they are fetched again" }),
+  cacheHours: z.number().nonnegative().default(24).meta({ description: "maximum age of the host's package lists, in hours" }),
 })
 
 export type PackageSpec = z.output<typeof schema>

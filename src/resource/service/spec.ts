@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { keyOf, type ManagedFile, type Resource } from '../kind/kind.ts'
 import { unitName } from './unit-name.ts'
 
-/** A file that a service reads, and the key of the resource that brings it. */
+/** A file that a service reads, and the key of its resource. */
 export interface LoadedFile extends ManagedFile {
   readonly key: string
 }
@@ -13,11 +13,8 @@ export const isResource = (value: unknown): value is Resource =>
 const loadedFiles = z
   .array(
     z
-      .custom<Resource>(isResource, 'must be resources that consist of files')
-      .refine(
-        (resource) => !isResource(resource) || resource.kind.files !== undefined,
-        'only resources that consist of files can be loaded',
-      ),
+      .custom<Resource>(isResource, 'must be resources with files')
+      .refine((resource) => !isResource(resource) || resource.kind.files !== undefined, 'must be resources with files'),
   )
   .default([])
   .transform((resources): readonly LoadedFile[] => {
@@ -30,16 +27,20 @@ const loadedFiles = z
 export const schema = z.strictObject({
   unit: unitName.meta({ description: 'the unit with its suffix', examples: ['nginx.service'] }),
   running: z.boolean().default(true),
-  enabled: z.boolean().default(true).meta({ description: 'whether it starts at boot' }),
-  loads: loadedFiles.meta({ description: 'files that it reads: it reloads when what it has loaded is older' }),
-  restarts: loadedFiles.meta({ description: 'files that only a restart brings in: its unit file, a drop-in' }),
+  enabled: z.boolean().default(true).meta({ description: 'start at boot' }),
+  loads: loadedFiles.meta({ description: 'files that it reads; it reloads if it has loaded an older version' }),
+  restarts: loadedFiles.meta({ description: 'files that only a restart loads: its unit file, a drop-in' }),
   set: z
     .string()
     .regex(/^[a-z][a-z0-9-]*$/)
     .optional()
-    .meta({ description: 'the set of files that is put back when the service refuses it' }),
-  took: z.string().min(1).optional().meta({ description: 'a script that must succeed after a load: did it really take?' }),
-  reload: z.enum(['reload', 'restart']).default('reload').meta({ description: '`restart` where the daemon has no true reload' }),
+    .meta({ description: 'the set of files that is restored if the service rejects it' }),
+  took: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'a script that must succeed after a load; it verifies that the service accepted its files' }),
+  reload: z.enum(['reload', 'restart']).default('reload').meta({ description: '`restart` for a daemon that cannot reload' }),
 })
 
 export type ServiceSpec = z.output<typeof schema>

@@ -3,7 +3,7 @@ import { sha256Hex } from '../kind/content.ts'
 
 export const DROP_INS = '/etc/ssh/sshd_config.d'
 
-// They would reach beyond this file, or move sshd away from where it is looked for.
+// These affect other files, or move sshd away from its known address.
 const REJECTED_KEYWORDS = ['match', 'include', 'port', 'listenaddress', 'addressfamily']
 
 const keyword = z
@@ -11,7 +11,7 @@ const keyword = z
   .regex(/^[A-Za-z][A-Za-z0-9]*$/, 'must be a keyword of sshd_config(5)')
   .refine(
     (word) => !REJECTED_KEYWORDS.includes(word.toLowerCase()),
-    'cannot be set here: a file of your own in /etc/ssh/sshd_config.d is its place',
+    'must not be set here: declare a separate file in /etc/ssh/sshd_config.d for it',
   )
 
 const words = z.string().regex(/^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$/u, 'must be one line that does not begin or end with a space')
@@ -23,19 +23,19 @@ export const schema = z
       .refine((settings) => {
         const names = Object.keys(settings).map((name) => name.toLowerCase())
         return names.length > 0 && new Set(names).size === names.length
-      }, 'must be settings, each of them once')
-      .meta({ description: 'keywords of sshd_config(5) and their values; a list is written as that keyword wants it' }),
+      }, 'must contain settings, each of them once')
+      .meta({ description: 'keywords of sshd_config(5) with values; lists are written in the syntax of the keyword' }),
     name: z
       .string()
-      .regex(/^[a-z0-9][a-z0-9_-]*$/, 'must be a name: small letters, digits, - and _')
+      .regex(/^[a-z0-9][a-z0-9_-]*$/, 'must be a name: lower-case letters, digits, - and _')
       .default('00-provision')
-      .meta({ description: 'names the file; of several that set the same, the first in the alphabet counts' }),
+      .meta({ description: 'the name of the file; if several files set the same keyword, the alphabetically first wins' }),
     confirmSeconds: z
       .int()
       .min(5)
       .max(600)
       .default(30)
-      .meta({ description: 'how long the host waits for somebody to come in under new settings before it puts the old ones back' }),
+      .meta({ description: 'time that the host waits for a new connection before it restores the old settings, in seconds' }),
   })
   .transform((spec) => ({ ...spec, path: `${DROP_INS}/${spec.name}.conf`, text: textOf(spec.settings) }))
   .transform((spec) => ({ ...spec, sha256: sha256Hex(spec.text) }))
@@ -51,7 +51,7 @@ ${Object.entries(settings)
   .join('\n')}
 `
 
-// Lists of algorithms have commas, and each host key a line of its own; all other lists are words of one line (sshd_config(5)).
+// Lists of algorithms use commas, host keys one line each, all other lists one line of words (sshd_config(5)).
 const linesOf = (name: string, value: Value): readonly string[] => {
   if (typeof value === 'string' || typeof value === 'number') return [`${name} ${value}`]
   if (/^(ciphers|macs|.*algorithms)$/i.test(name)) return [`${name} ${value.join(',')}`]
