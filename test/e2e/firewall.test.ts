@@ -156,13 +156,13 @@ describe('the firewall', () => {
   it('finds a rule, an element and a flush that are not ours, and undoes them', async () => {
     const before = await rulesInForce()
     await one.run('nft insert rule inet provision input tcp dport 3306 accept')
-    expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: 1 rule that is not ours: tcp dport 3306 accept'])
+    expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: 1 unknown rule: tcp dport 3306 accept'])
     expect(await one.apply(wanted())).toEqual(['update nftables:inet provision'])
     await one.run("nft 'add element inet provision to_tcp_8080_site_4 { 10.79.4.1 }'")
     expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: set to_tcp_8080_site_4 changed'])
     await one.apply(wanted())
     await one.run('nft flush ruleset')
-    expect(await one.plan(wanted())).toEqual(['create nftables:inet provision: the table is gone'])
+    expect(await one.plan(wanted())).toEqual(['create nftables:inet provision: table deleted'])
     await one.apply(wanted())
     expect(await one.plan(wanted())).toEqual([])
     expect(await rulesInForce()).toBe(before)
@@ -184,8 +184,8 @@ describe('the firewall', () => {
     await one.run(`nft -f - <<'E'\n${NEIGHBOURS}\nE`)
     expect(await failing()).toEqual([])
     expect(await noticed()).toEqual([
-      'chain INPUT of the nft table ip filter drops what its table does not let in itself, also on ports that our rules open',
-      expect.stringMatching(/^chain nat of the nft table ip docker_like redirects .* our chain forward drops them$/),
+      'chain INPUT of the nft table ip filter drops everything that its own table does not accept, also on ports that our rules open',
+      expect.stringMatching(/^chain nat of the nft table ip docker_like redirects .* our forward chain drops those that are forwarded$/),
     ])
     await one.run(`nft -f - <<'E'\n${RIVALS}\nE`)
     const found = (await failing()).join()

@@ -51,7 +51,7 @@ describe('a release', () => {
     expect(await served()).toBe('one')
     expect(await host.plan(back())).toEqual([])
     await host.apply(site(THREE))
-    expect(await host.plan(back())).toEqual([`update release:${ROOT}: goes back to the release before`])
+    expect(await host.plan(back())).toEqual([`update release:${ROOT}: back to the previous release`])
     await host.apply(back())
     expect(await served()).toBe('one')
     await host.apply(site(THREE))
@@ -72,7 +72,7 @@ describe('a release', () => {
 
   it('clears what a cut upload left', async () => {
     await within('mkdir releases/.new && echo half >releases/.new/links')
-    expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: an earlier upload was not finished`])
+    expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: earlier upload interrupted`])
     await host.apply(site(TWO))
     expect(await within('ls -A')).toBe('current\nhistory\nreleases\n')
     expect(await host.plan(site(TWO))).toEqual([])
@@ -93,7 +93,7 @@ describe('a release', () => {
   it('cannot go back where nothing was before, and never replaces a directory by its link', async () => {
     const root = '/srv/fresh'
     const other = (more: object) => [directory({ path: root }), release({ root, files: [{ path: 'x', content: local('x') }], ...more })]
-    expect((await host.refused(other({ which: 'previous' }))).why).toContain('no release was live before')
+    expect((await host.refused(other({ which: 'previous' }))).why).toContain('the newest deployment has no predecessor')
     await host.run(`mkdir ${root}/current`)
     expect((await host.refused(other({}))).why).toContain(`${root}/current is there and is no link`)
   })

@@ -154,7 +154,7 @@ describe('what no role declares any more', () => {
     expect(on('ls /etc/app /etc/link')).toContain('b')
   })
 
-  it('is left where somebody else wrote it since; the rest is deleted as foretold, and services load what remains', () => {
+  it('is left where somebody else changed it; the rest is deleted as foretold, and services load what remains', () => {
     site({ files: { a: 'a' } }, 'extra')
     on('echo mine now >>/etc/app/c')
     const dry = project.json('run', '--dry-run', '--prune')
@@ -196,7 +196,7 @@ describe('what no role declares any more', () => {
     site({ files: { a: 'a' } })
     on('rm /etc/app/d')
     expect(project.provision('run').stdout).not.toContain('/etc/app/d')
-    expect(project.provision('run', '--prune').stdout).toMatch(/~ file \/etc\/app\/d {2}gone already, our record forgets it/)
+    expect(project.provision('run', '--prune').stdout).toMatch(/~ file \/etc\/app\/d {2}gone already, dropped from the ownership record/)
   })
 
   it('is not guessed from a record that another version wrote', () => {

@@ -6,7 +6,7 @@ import type { Steps } from '../kind/step.ts'
 import { bootFileOf, idOf, type TableState, trialSlug } from './observe.ts'
 import type { NftablesSpec } from './spec.ts'
 
-/** Loads new rules and keeps them only if a new connection comes in through them. */
+/** Loads new rules and keeps them only if a new connection confirms them. */
 export const applyTable = function* (work: readonly Work<NftablesSpec, TableState>[]): Steps {
   for (const { spec } of work) yield* commitConfirm(trialOf(spec), Buffer.from(spec.text))
 }
@@ -22,28 +22,28 @@ const trialOf = (spec: NftablesSpec): Trial => ({
   undo: 'nft -f "$run.old.nft"',
   keep: keepScript(spec),
   fix: {
-    refused: 'correct them as nft says; the old rules are still in force',
-    lockedOut: 'let the controller in on the port of sshd',
+    refused: 'correct the rules that nft reports; the old rules are still active',
+    lockedOut: 'add a rule that accepts the controller on the port of sshd',
   },
 })
 
-// While an earlier change of this boot is not confirmed, what is in force is that change; the rules to go back to were saved by it.
+// If an earlier change of this boot is unconfirmed, it is active, and the rules to restore were saved by it.
 const prepareScript = (spec: NftablesSpec): string => {
   const id = idOf(spec)
   return `cat >"$run.new.nft" || exit
-command -v nft >/dev/null || { echo 'there is no nft on this host: install its package (nftables) again' >&2; exit 1; }
+command -v nft >/dev/null || { echo 'nft is missing on this host: install the package nftables' >&2; exit 1; }
 nft -c -f "$run.new.nft" || exit
 tables=$(nft list tables) || exit
 there=; printf '%s\\n' "$tables" | grep -Fxq 'table ${id}' && there=1
 if [ -z "$saved" ] || [ ! -e "$run.old.nft" ]; then
   { printf 'table ${id}\\ndelete table ${id}\\n' && { [ -z "$there" ] || nft -s list table ${id}; }; } >"$run.old.new" || exit
-  nft -c -f "$run.old.new" || cp ${bootFileOf(spec)} "$run.old.new" || { echo 'the old rules could not be saved, so there would be no way back' >&2; exit 1; }
+  nft -c -f "$run.old.new" || cp ${bootFileOf(spec)} "$run.old.new" || { echo 'the old rules could not be saved, so they could not be restored' >&2; exit 1; }
   mv -f "$run.old.new" "$run.old.nft" || exit
 fi`
 }
 
-// The first rules of a host find its connections unknown to the kernel's tracking, ours too. An open table that only tracks makes
-// them known with the next packets, so that the rules themselves can let established connections go on.
+// The connection tracking of a host without rules does not know existing connections, ours included. An open table that only tracks
+// registers them with their next packets, so that the rules can accept established connections.
 const trackScript = (id: string): string => `[ "$there" ] || nft -f - <<'END'
 table ${id} {
   chain track { type filter hook input priority 0; policy accept; ct state established,related accept; }

@@ -1,16 +1,16 @@
 import { blocksIn, readNft, statementsIn } from './reader.ts'
 
 /**
- * POSIX sh that prints a line for each rule of somebody else's that surely defeats those of our table (`inet provision`), and fails
- * where there is one. Which ports are ours the table says that is in force; or `rules`, the text of one that shall be.
+ * A script that prints a line for each foreign rule that certainly defeats a rule of our table (`inet provision`), and fails if there is
+ * one. Our open ports are read from the active table, or from `rules` if that is given.
  */
 export const defeatsScript = (table: string, rules?: string): string =>
   `nft -t list ruleset 2>/dev/null | awk -v ours='${table}' -v planned='${rules === undefined ? '' : openPorts(rules).join(' ')}' '${DEFEATS}'`
 
-/** Whether these rules let anybody in whom others could shut out. */
+/** Whether these rules open ports, which foreign rules could close. */
 export const hasDefeats = (rules: string): boolean => openPorts(rules).length > 0
 
-/** `tcp 443`, by the rules of the chains that a packet for the host itself comes through. */
+/** Open ports (`tcp 443`), by the rules of the input chains. */
 const openPorts = (rules: string): readonly string[] =>
   blocksIn(readNft(rules))
     .flatMap(({ body }) => blocksIn(body))
@@ -25,12 +25,12 @@ const openPorts = (rules: string): readonly string[] =>
         .flatMap((port) => (protocol === undefined || port === '' ? [] : [`${protocol} ${port}`]))
     })
 
-// A plan shall cost nothing where there is nothing to do: thousands of rules (a node of Kubernetes) take seconds, and are left to
-// whoever asks about the table in force. Half of them would not do: what shuts a port may be taken back further down.
+// A plan must stay fast: thousands of rules (a Kubernetes node) take seconds, so they are checked only by `provision verify`. A part of
+// them would not suffice, because a later rule may reopen a port.
 const MAX_RULES = 5000
 
-// Only what can be told for sure is told: a rule that is for all packets to a port that we open, in a chain that the kernel comes
-// to. Bans of single sources, and what containers publish beside our ports, are as their owners want them.
+// Reports only certain conflicts: a rule for all packets to a port that we open, in a chain that the kernel reaches. Bans of single sources
+// and ports published by containers are the choice of their owners.
 const DEFEATS = `
 function has(ports, port,   list, n, i, ends) {
   gsub(/[{} ]/, "", ports); n = split(ports, list, ",")

@@ -1,8 +1,8 @@
 import { type Block, blocksIn, commentOf, elementsOf, readNft, statementsIn } from './reader.ts'
 
 /**
- * Two rulesets as a person reads them, and of that only what differs: a line for each rule by its comment, with the peers of its
- * sets. Anybody can write a comment, so only those count that stand in texts of ours; other rules are shown as nft says them.
+ * Describes the differing rules of two rulesets: a line for each rule by its comment, with the peers of its sets. Anybody can write a
+ * comment, so only comments from our own texts are used; other rules are shown in the syntax of nft.
  */
 export const describeDifference = (
   before: string,
@@ -14,13 +14,13 @@ export const describeDifference = (
   return { before: differing(was, is), after: differing(is, was) }
 }
 
-/** Addresses by the name that their elements carry. */
+/** Addresses by the comment of their set elements. */
 type Peers = ReadonlyMap<string, readonly string[]>
 
-/** What a ruleset does, in words, and whom each of these is about; undefined: nobody in particular. */
+/** Effects of a ruleset in words, with the peers that each applies to; undefined if it applies to everybody. */
 type Effects = ReadonlyMap<string, Peers | undefined>
 
-// Rules of both families, or of several ports, that do one thing carry one comment, so they are one way.
+// Rules for both families, or for several ports, share a comment and count as one effect.
 const effectsIn = (text: string, own: ReadonlySet<string | undefined>): Effects => {
   const effects = new Map<string, Map<string, string[]> | undefined>()
   for (const { body } of blocksIn(readNft(text))) {
@@ -68,6 +68,6 @@ const formatPeers = (peers: Peers): string =>
     ? 'nobody'
     : abbreviated([...peers].map(([name, addresses]) => (addresses.join() === name ? name : `${name} (${abbreviated(addresses)})`)))
 
-// A line stays one that can be read at a glance; the rules themselves have them all.
+// Keeps a line short; the rules themselves list all.
 const abbreviated = (items: readonly string[]): string =>
   items.length <= 6 ? items.join(', ') : `${items.slice(0, 4).join(', ')} and ${items.length - 4} more`

@@ -1,6 +1,6 @@
 import { type Block, blocksIn, readNft, statementsIn } from './reader.ts'
 
-/** A chain of somebody else's that the kernel itself calls. */
+/** A base chain of a foreign table. */
 export interface ForeignChain {
   /** `ip filter` */
   readonly table: string
@@ -10,19 +10,19 @@ export interface ForeignChain {
   readonly policy: string
 }
 
-/** What filters on a host beside our tables. */
+/** Packet filters on a host besides our tables. */
 export interface Foreign {
   readonly chains: readonly ForeignChain[]
-  /** Rules that surely defeat ours, in words: `table inet x, chain y: tcp dport 443 drop shuts 443/tcp, which our rules open`. */
+  /** Rules that certainly defeat ours: `table inet x, chain y: tcp dport 443 drop shuts 443/tcp, which our rules open`. */
   readonly defeats: readonly string[]
-  /** Tables of the older iptables, which nft does not show. */
+  /** Tables of iptables-legacy, which nft does not show. */
   readonly legacy: readonly string[]
 }
 
-/** Names the tables of the older iptables; there only once they are in use. */
+/** Files that list the tables of iptables-legacy; they exist once such tables are used. */
 export const LEGACY = ['/proc/net/ip_tables_names', '/proc/net/ip6_tables_names']
 
-/** Reads what `nft list chains` printed, but for tables of ours. */
+/** Parses the output of `nft list chains`, without our tables. */
 export const readForeign = (listing: string, ours: ReadonlySet<string>): readonly ForeignChain[] =>
   blocksIn(readNft(listing))
     .map(({ head, body }) => ({ table: head.slice('table '.length), body }))
@@ -36,7 +36,7 @@ export const readForeign = (listing: string, ours: ReadonlySet<string>): readonl
       }),
     )
 
-/** What a person should know of others' rules, which we never touch: those that shut what we open, or let past what we shut. */
+/** Warnings about foreign rules, which provision never changes: rules that close ports that we open, or bypass our rules. */
 export const foreignNotices = (rules: string, { chains, defeats, legacy }: Foreign): readonly string[] => {
   const chainsOf = ({ body }: Block): readonly Block[] => blocksIn(body)
   const own = blocksIn(readNft(rules))
@@ -50,20 +50,20 @@ export const foreignNotices = (rules: string, { chains, defeats, legacy }: Forei
   return [
     ...defeats.map((one) => `${one} (a rule of somebody else’s, and left alone)`),
     ...droppingChains(chains.filter((chain) => !isReported(chain))).map(
-      (where) => `${where} drops what its table does not let in itself, also on ports that our rules open`,
+      (where) => `${where} drops everything that its own table does not accept, also on ports that our rules open`,
     ),
     ...(chains.some(({ table }) => table === 'inet firewalld')
-      ? ['firewalld filters too (table inet firewalld): what it does not open itself stays shut, also on ports that our rules open']
+      ? ['firewalld is active too (table inet firewalld): ports that it does not open stay closed, also those that our rules open']
       : []),
     ...redirectingChains(chains).map((where) =>
       drops
-        ? `${where} redirects packets before our chain input sees them (ports that containers publish); where they go on to others, our chain forward drops them`
-        : `${where} redirects packets before our chain input sees them: ports that it publishes (containers) are open whatever our rules say`,
+        ? `${where} redirects packets before our input chain (ports published by containers); our forward chain drops those that are forwarded`
+        : `${where} redirects packets before our input chain: ports that it publishes (containers) are open regardless of our rules`,
     ),
     ...(legacy.length === 0
       ? []
       : [
-          `rules of iptables-legacy are loaded (${legacy.join(', ')}), which nft does not show: they can drop what our rules open (iptables-legacy-save lists them)`,
+          `iptables-legacy rules are loaded (${legacy.join(', ')}), which nft does not show: they can close ports that our rules open; list them with iptables-legacy-save`,
         ]),
   ]
 }
@@ -78,5 +78,5 @@ const INPUT_HOOKS = new Set(['input', 'prerouting', 'ingress'])
 
 const describeChain = ({ table, chain }: ForeignChain): string => `chain ${chain} of the nft table ${table}`
 
-// What is bridged or asked for a hardware address does not come to the host's own sockets by these rules.
+// Bridge and ARP rules do not affect packets for the host's own sockets.
 const isBridgeOrArp = (table: string): boolean => /^(bridge|arp) /.test(table)

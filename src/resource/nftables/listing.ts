@@ -1,14 +1,14 @@
 import { type Block, blocksIn, elementsOf, readNft } from './reader.ts'
 
-/** One line of a table and the block it stands in: `chain input`, `set admins4`, or the table itself. */
+/** A line of a table and its block: `chain input`, `set admins4`, or the table itself. */
 export interface ListedLine {
   readonly block: string
   readonly line: string
 }
 
 /**
- * What `nft -s list table` printed, without what changes by itself: packet counts, and the elements that packets add to dynamic
- * sets. Two listings that are equal here stand for the same rules.
+ * Parses the output of `nft -s list table`, without packet counts and the elements of dynamic sets, which change on their own. Equal
+ * results mean equal rules.
  */
 export const readListing = (listing: string): readonly ListedLine[] => {
   const lines = blocksIn(readNft(listing)).flatMap(({ body }) => [{ block: '', line: '' }, ...linesOf(body, '')])
@@ -27,20 +27,20 @@ const linesOf = (body: Block['body'], block: string): readonly ListedLine[] =>
 
 const sorted = (line: string): string => `elements = { ${[...elementsOf(line)].sort().join(', ')} }`
 
-/** The listing as a person reads it, for a diff. */
+/** Formats a listing for a diff. */
 export const formatListing = (listing: string): string =>
   readListing(listing)
     .map(({ block, line }) => (line === '' ? `${block}\n` : `${block === '' ? '' : '  '}${line}\n`))
     .join('')
 
-/** What was changed by hand, in words: `1 rule that is not ours, 2 of our rules missing`; empty when the two say the same. */
+/** Describes manual changes: `1 unknown rule: …`, `2 of our rules missing`. Empty if there are none. */
 export const describeDrift = (ours: string, live: string): readonly string[] => {
   const [was, is] = [readListing(ours), readListing(live)]
   const [unknown, missing] = [without(is, was), without(was, is)]
   const rules = (lines: readonly ListedLine[]): number => lines.filter(isRule).length
   const others = new Set([...unknown, ...missing].filter((one) => !isRule(one)).map(({ block }) => (block === '' ? 'the table' : block)))
   const moved =
-    unknown.length === 0 && missing.length === 0 && was.some((one, i) => keyOf(one) !== keyOf(is[i])) ? ['rules in another order'] : []
+    unknown.length === 0 && missing.length === 0 && was.some((one, i) => keyOf(one) !== keyOf(is[i])) ? ['order of rules changed'] : []
   return [
     ...(rules(unknown) === 0 ? [] : [describeUnknownRules(unknown.filter(isRule).map(({ line }) => line))]),
     ...(rules(missing) === 0 ? [] : [`${rules(missing)} of our rules missing`]),
@@ -51,16 +51,16 @@ export const describeDrift = (ours: string, live: string): readonly string[] => 
 
 const isRule = ({ block, line }: ListedLine): boolean => block.startsWith('chain ') && line !== '' && !/^(type|policy) /.test(line)
 
-// Whoever wrote them wants to find them again; a reason is one line, though.
+// Shows enough of the rules to find their author; a reason is one line.
 const describeUnknownRules = (rules: readonly string[]): string => {
   const formatPeers = rules.slice(0, 2).map((rule) => (rule.length > 80 ? `${rule.slice(0, 79)}…` : rule))
   const more = rules.length > formatPeers.length ? ['…'] : []
-  return `${rules.length === 1 ? '1 rule that is' : `${rules.length} rules that are`} not ours: ${[...formatPeers, ...more].join(' | ')}`
+  return `${rules.length === 1 ? '1 unknown rule' : `${rules.length} unknown rules`}: ${[...formatPeers, ...more].join(' | ')}`
 }
 
 const keyOf = (one: ListedLine | undefined): string => `${one?.block}\0${one?.line}`
 
-/** The lines of a list that the other does not have, each as often as it has them fewer. */
+/** The lines that are missing in the other list, counting repetitions. */
 const without = (lines: readonly ListedLine[], others: readonly ListedLine[]): readonly ListedLine[] => {
   const left = new Map<string, number>()
   for (const one of others) left.set(keyOf(one), (left.get(keyOf(one)) ?? 0) + 1)

@@ -9,8 +9,8 @@ import { bootFileOf, idOf, readTables, type TableState, tablesScript, tableTexts
 import { type NftablesSpec, schema } from './spec.ts'
 
 /**
- * One nftables table of ours: the rules in force, and those that come back after a boot. New rules are in force for good only
- * when a new connection came in through them; else the host puts the old ones back by itself.
+ * Our nftables table: the active rules, and those that a boot loads. New rules are kept only if a new connection confirms them; otherwise
+ * the host restores the old ones on its own.
  */
 export const nftables = defineKind({
   name: 'nftables',
@@ -31,13 +31,13 @@ export const nftables = defineKind({
       action: state.live === undefined ? 'create' : 'update',
       certainty: 'exact',
       reason: [...(history === undefined ? [] : [history]), ...differences.map(reasonOf)].join('; '),
-      // The reason says it, and the diff shows it.
+      // Shown by the reason and the diff.
       differences: [],
       ...(state.pending === 'this boot' ? { debt: true } : {}),
     }
   },
 
-  orphan: { keep: 'a firewall is not taken down for being left out' },
+  orphan: { keep: 'firewall rules are never deleted automatically' },
   apply: applyTable,
 
   notices: (spec, state) => foreignNotices(spec.text, state.foreign),
@@ -52,15 +52,15 @@ export const nftables = defineKind({
   files: (spec) => [{ path: bootFileOf(spec), sha256: sha256Hex(spec.text) }],
 })
 
-/** Only what is loaded at boot can differ then, and that is a file. */
+/** Whether the rules are active, so that only the boot file can differ. */
 const isInForce = ({ text }: NftablesSpec, { live, ours, stamp }: TableState): boolean =>
   live !== undefined && stamp === sha256Hex(text) && describeDrift(ours ?? '', live).length === 0
 
-/** While our own text is in force a person compares that; once somebody changed the rules, what the kernel says. */
+/** The two sides of a diff: our texts if they are active, otherwise the listing of the kernel. */
 const sidesOf = ({ text }: NftablesSpec, state: TableState): { before: string; after: string; listed?: 'before' | 'both' } => {
   if (state.live === undefined) return { before: '', after: text }
   const isDrifted = describeDrift(state.ours ?? '', state.live).length > 0
-  // Rules that are being tried were not written by hand; what they are to replace is what a boot would bring.
+  // Unconfirmed rules are not manual changes; they replace those that a boot would load.
   const isTried = state.stamp !== sha256Hex(text) && (state.pending === 'this boot' || state.unkept)
   if ((!isDrifted || isTried) && state.boot !== undefined) return { before: state.boot, after: text }
   if (isDrifted && state.stamp === sha256Hex(text)) return { before: state.live, after: state.ours ?? '', listed: 'both' }
@@ -72,11 +72,11 @@ const differencesOf = ({ text }: NftablesSpec, state: TableState): readonly Diff
   const drift = describeDrift(state.ours ?? '', state.live).join(', ')
   const drifted = drift === '' ? [] : [{ key: 'drift', from: drift }]
   if (state.stamp === sha256Hex(text)) return [...drifted, ...(state.boot === text ? [] : [{ key: 'boot file' }])]
-  // Rules that were never ours, or are being tried, have not been changed by hand.
+  // Foreign or unconfirmed rules are not manual changes.
   return [{ key: 'rules' }, ...(state.ours === undefined || state.pending === 'this boot' || state.unkept ? [] : drifted)]
 }
 
 const reasonOf = ({ key, from }: Difference): string =>
   key === 'drift' || (key === 'table' && from !== 'gone')
     ? (from ?? '')
-    : ({ table: 'the table is gone' }[key] ?? `${key} differ${key.endsWith('s') ? '' : 's'}`)
+    : ({ table: 'table deleted' }[key] ?? `${key} differ${key.endsWith('s') ? '' : 's'}`)

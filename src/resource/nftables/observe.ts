@@ -11,44 +11,44 @@ export interface TableName {
   readonly family: string
 }
 
-/** A table as the host has it. */
+/** State of a table on a host. */
 export interface TableState extends TrialState {
-  /** What `nft -s list table` says; undefined: there is no such table, or no nft. */
+  /** Output of `nft -s list table`; undefined if the table or nft is missing. */
   readonly live: string | undefined
   /** The text that is loaded at boot. */
   readonly boot: string | undefined
-  /** Digest of the text that was last loaded and confirmed. */
+  /** Digest of the last confirmed text. */
   readonly stamp: string | undefined
-  /** What `nft -s list table` said right after that. */
+  /** Output of `nft -s list table` right after its confirmation. */
   readonly ours: string | undefined
-  /** What filters beside our tables. */
+  /** Other packet filters of the host. */
   readonly foreign: Foreign
 }
 
 export const idOf = ({ family, table }: TableName): string => `${family} ${table}`
 
-/** Names the table in paths. */
+/** Name of the table in paths. */
 const slugOf = ({ family, table }: TableName): string => `${family}-${table}`
 
-/** Loaded at boot by a unit of the role; replaced only by rules that were confirmed. */
+/** Rules that a unit of the role loads at boot; replaced only after confirmation. */
 export const bootFileOf = (name: TableName): string => `/etc/provision/nftables/${slugOf(name)}.nft`
 
-/** Names the trial of new rules. */
+/** Name of the trial of new rules. */
 export const trialSlug = (name: TableName): string => `nftables/${slugOf(name)}`
 
-/** Files that are asked for together with other kinds'. */
+/** Files for the shared queries. */
 export const tableTexts = (names: readonly TableName[]): readonly string[] => [
   ...trialQueries(names.map(trialSlug)).texts,
   ...names.flatMap((name) => [bootFileOf(name), ...['stamp', 'live'].map((end) => `${stateOf(trialSlug(name))}.${end}`)]),
   ...LEGACY,
 ]
 
-// All chains of the host, in the same process. nft 1.0.6 lists those of the last named table only, unless something other than a
-// list stands between; the line that `describe` prints also tells where our tables end.
+// Lists all chains in the same process. nft 1.0.6 lists only those of the table named before, unless another command precedes; the output
+// of `describe` also marks the end of our tables.
 const CHAINS = 'describe iif; list chains'
 const DESCRIBED = '\nmeta expression, '
 
-/** One `nft` for all tables where all are there; else two more say which are, or that nft is broken. Another reads rules that are not ours, where there are any. */
+/** One `nft` process if all tables exist; otherwise two more find the existing ones. Another reads foreign rules, if there are any. */
 export const tablesScript = (names: readonly (TableName & { readonly text: string })[]): string => `
 c=0; f=; if command -v nft >/dev/null; then
 l=$(nft -s ${quote([...names.map((name) => `list table ${idOf(name)};`), CHAINS].join(' '))}) || f=1
@@ -70,7 +70,7 @@ printf '\\0'
 ${trialScript(names.map(trialSlug))}
 `
 
-/** Reads what `tablesScript` printed, and what was said of `tableTexts`. */
+/** Parses the output of `tablesScript` and the answers about `tableTexts`. */
 export const readTables = (answer: Buffer, answers: Answers, names: readonly TableName[]): ReadonlyMap<string, TableState> => {
   const textOf = (path: string): string | undefined =>
     answers.texts
@@ -78,7 +78,7 @@ export const readTables = (answer: Buffer, answers: Answers, names: readonly Tab
       ?.map((line) => `${line}\n`)
       .join('')
   const [listing = '', code, defeats = '', ...marks] = records(answer, 1).map(([field]) => field)
-  if (code !== '0') throw new Error('nft could not list the tables of the host')
+  if (code !== '0') throw new Error('nft did not list the tables of the host')
   const [own = '', chains = ''] = `\n${listing}`.split(DESCRIBED)
   const foreign: Foreign = {
     chains: readForeign(chains.slice(chains.indexOf('\n') + 1), new Set(names.map(idOf))),
@@ -103,7 +103,7 @@ export const readTables = (answer: Buffer, answers: Answers, names: readonly Tab
   )
 }
 
-// Only the table itself begins and ends in the first column.
+// Only a table begins and ends in the first column.
 const tableIn = (listing: string, id: string): string | undefined => {
   const start = listing.indexOf(`\ntable ${id} {\n`) + 1
   if (start === 0) return undefined

@@ -1,4 +1,4 @@
-/** A block of nft's language: its head, `chain input`, and what stands between its braces. */
+/** A block in the syntax of nft: its head (`chain input`) and the statements and blocks between its braces. */
 export interface Block {
   readonly head: string
   readonly body: readonly (string | Block)[]
@@ -8,8 +8,8 @@ const HEAD = /^(table|chain|set|map|counter|limit|quota|flowtable|ct \w+|synprox
 const TOKEN = /"[^"\n]*"|#[^\n]*|[{};\n]|[^"#{};\n]+|"/g
 
 /**
- * Reads rules as people write them and as `nft list` prints them: blocks, and statements without their line breaks. What stands in
- * quotes is text, and braces within a statement (sets without a name) are part of it.
+ * Parses rules, hand-written or printed by `nft list`, into blocks and statements without line breaks. Quoted text is kept, and braces
+ * within a statement (anonymous sets) belong to it.
  */
 export const readNft = (text: string): Block['body'] => {
   const root: { head: string; body: (string | Block)[] } = { head: '', body: [] }
@@ -46,7 +46,7 @@ export const readNft = (text: string): Block['body'] => {
 export const blocksIn = (body: Block['body']): readonly Block[] => body.filter((one) => typeof one !== 'string')
 export const statementsIn = (body: Block['body']): readonly string[] => body.filter((one) => typeof one === 'string')
 
-/** The elements of `elements = { … }`, comments and all. */
+/** The elements of `elements = { … }`, with their comments. */
 export const elementsOf = (statement: string): readonly string[] =>
   (statement.slice(statement.indexOf('{') + 1, statement.lastIndexOf('}')).match(/(?:"[^"]*"|[^,"])+/g) ?? [])
     .map((one) => one.trim())

@@ -4,26 +4,26 @@ export const schema = z
   .strictObject({
     table: z
       .string()
-      .regex(/^[a-z][a-z0-9_]*$/, 'must be a table name: small letters, digits and _')
+      .regex(/^[a-z][a-z0-9_]*$/, 'must be a table name: lower-case letters, digits and _')
       .default('provision')
-      .meta({ description: 'our table; those of others are never touched' }),
+      .meta({ description: 'name of our table; other tables are never changed' }),
     family: z.enum(['inet', 'ip', 'ip6', 'arp', 'bridge', 'netdev']).default('inet'),
     rules: z
       .string()
-      .refine((rules) => isBalanced(rules), 'has a brace too many or too few: it would end our table early')
-      .meta({ description: 'what stands between the braces of the table (nft(8)); numbers, not names, for ports' }),
+      .refine((rules) => isBalanced(rules), 'must have balanced braces')
+      .meta({ description: 'content of the table in the syntax of nft(8); ports as numbers, not names' }),
     confirmSeconds: z
       .int()
       .min(5)
       .max(600)
       .default(30)
-      .meta({ description: 'how long the host waits for somebody to come in through new rules before it puts the old ones back' }),
+      .meta({ description: 'time that the host waits for a new connection before it restores the old rules, in seconds' }),
   })
   .transform((spec) => ({ ...spec, text: tableText(spec) }))
 
 export type NftablesSpec = z.output<typeof schema>
 
-/** What lies in quotes or behind a # is no brace to nft. */
+/** Braces in quotes or comments do not count. */
 const isBalanced = (rules: string): boolean => {
   let depth = 0
   for (const brace of rules.replaceAll(/"[^"\n]*"|#[^\n]*/g, '').replaceAll(/[^{}]/g, '')) {
@@ -33,7 +33,7 @@ const isBalanced = (rules: string): boolean => {
   return depth === 0
 }
 
-// Declaring the table before deleting it makes this work whether or not there is one; all of it is one transaction.
+// The table is declared before it is deleted, so the deletion succeeds also if it is missing. All of it is one transaction.
 const tableText = ({ table, family, rules }: { table: string; family: string; rules: string }): string =>
   `# Written by provision. Changes made here are found and undone by its next run.
 table ${family} ${table}

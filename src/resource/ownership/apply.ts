@@ -11,7 +11,7 @@ import { forgetLines } from './record.ts'
 
 type OrphanWork = Work<OrphanSpec, OrphanState>
 
-/** Deletes what is still as we left it, and then takes it out of the record: a cut between the two leaves a record of what is gone, not the reverse. */
+/** Deletes unchanged orphans, then their lines in the record. An interruption leaves a recorded but deleted resource, never the reverse. */
 export function* applyOrphans(work: readonly OrphanWork[]): Steps {
   const deleting = work.filter(({ change }) => change.action === 'delete')
   const script = [
@@ -24,12 +24,11 @@ export function* applyOrphans(work: readonly OrphanWork[]): Steps {
       ),
     ),
   ]
-  const doing =
-    deleting.length === 0 ? undefined : `deleting ${deleting.length === 1 ? deleting[0]?.id : `${deleting.length} left-over things`}`
+  const doing = deleting.length === 0 ? undefined : `deleting ${deleting.length === 1 ? deleting[0]?.id : `${deleting.length} orphans`}`
   requireSuccess(
     yield { do: 'shell', script: script.join('\n'), ...(doing !== undefined && { doing }) },
-    'what is left over could not be deleted',
-    'nothing that somebody else wrote was touched; look at what the host says, and run again',
+    'orphans not deleted',
+    'fix the problem that the host reports, then run again; files that others changed were kept',
   )
 }
 
@@ -38,7 +37,7 @@ const isUnit = ({ spec }: OrphanWork): boolean => {
   return 'delete' in policy && policy.stops === true
 }
 
-// It is looked at once more, at the last moment; and services that load what lies beside it owe a reload, which their stamps would deny.
+// The script checks the orphan again before it deletes it, and voids the stamps of services that load from its directory.
 const scriptOf = (one: OrphanWork): string => {
   const place = placeOf(one.spec.owned) ?? ''
   const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
@@ -48,13 +47,13 @@ ${isLastOfDropins ? `rmdir --ignore-fail-on-non-empty -- ${quote(parentOf(place)
 ${stampsScript(parentOf(place))}`
 }
 
-/** Forgets what services have loaded that load something from this very directory. */
+/** Deletes the stamps of services that load files from this directory, so their reload is pending. */
 const stampsScript = (directory: string): string =>
   SHARED_DIRECTORIES.has(directory)
     ? ''
     : `grep -lsE -- ${quote(`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`)} ${STAMPS}/* | xargs -r rm -f --`
 
-/** What a thing is, where it lies, and how we left it: a link's target, a file's digest. */
+/** Arguments of the removal: type, path, and the recorded target of a link or digest of a file. */
 const removalOf = ({ spec: { owned } }: OrphanWork, place: string): readonly string[] => {
   const policy = orphanPolicyOf(owned.key)
   if (!('delete' in policy)) throw new Error(`${owned.key} is never deleted`)
@@ -67,7 +66,7 @@ my ($parent, $name) = parted($path);
 exit 0 if !enter($parent) && $held[2] eq 'does not exist';
 reach($parent);
 my @s = lstat $name or exit 0;
-sub changed { fail("$path is no longer what we wrote" . ($other eq '' ? '' : " (owner: $other)")) }
+sub changed { fail("$path was changed by somebody else" . ($other eq '' ? '' : " (owner: $other)")) }
 if ($what eq 'directory') { rmdir $name or fail("$path cannot be removed: $!") }
 elsif ($what eq 'link') { S_ISLNK($s[2]) && readlink($name) eq $left or changed(); unlink $name or fail("$path: $!") }
 else {
@@ -79,7 +78,7 @@ else {
 to_disk('.');
 `
 
-/** A unit is stopped while systemd still knows how; the directory of a drop-in goes with its last one. */
+/** Stops a unit before its file is deleted. */
 const unitScript = (one: OrphanWork): string => {
   if (!isUnit(one)) return ''
   return one.id.includes('.d/') ? '' : `systemctl disable --now -- ${quote(one.id)} >/dev/null 2>&1`

@@ -3,22 +3,22 @@ import { quote } from '../../shell/quote.ts'
 import { defineKind } from '../kind/kind.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
 
-/** Where a host keeps how to put back what a run has taken out there: a script each, `web-01@haproxy-tls`, from before to after. */
+/** Directory of scripts that undo a drain, `web-01@haproxy-tls`; each exists while its host is drained. */
 const MARKS = '/var/lib/provision/drained'
 
 const markOf = (member: string, role: string): string => `${member}@${role}`
 
-/** Takes a host out, having written down how to put it back, which is read from standard input. */
+/** Saves the undo script from standard input, then drains a host. */
 export const drainScript = (member: string, role: string, out: string): string => `umask 077; d=${MARKS}
 mkdir -p "$d" && cat >"$d/.new" && sync "$d/.new" && mv -f "$d/.new" "$d"/${quote(markOf(member, role))} && sync "$d" || exit
 ${out}`
 
-/** Puts a host back. However that ends it is in again, so there is nothing left to remember. */
+/** Undoes the drain of a host and deletes the saved script, also if the undo fails. */
 export const undrainScript = (member: string, role: string, back: string): string => `( ${back}
 )
 c=$?; rm -f ${MARKS}/${quote(markOf(member, role))}; exit "$c"`
 
-/** Puts back what runs that were cut have left out by these roles (none: by any), but for some hosts. */
+/** Undoes drains of interrupted runs by these roles (all roles if empty), except for `spared` hosts. */
 export const undrainInterruptedScript = (
   roles: readonly string[],
   spared: readonly { readonly member: string; readonly role: string }[] = [],
@@ -26,8 +26,8 @@ export const undrainInterruptedScript = (
 for f in ${marksBy(roles)}; do
   m=\${f##*/}; [ -e "$f" ] || continue
   case $m in ${[...spared.map(({ member, role }) => quote(markOf(member, role))), "''"].join('|')}) continue;; esac
-  printf 'provision-doing: putting %s back in\\n' "\${m%@*}"
-  sh "$f" </dev/null || { c=$?; printf '%s, which a run that was cut had taken out, does not come back\\n' "\${m%@*}" >&2; }
+  printf 'provision-doing: putting %s back into service\\n' "\${m%@*}"
+  sh "$f" </dev/null || { c=$?; printf '%s, drained by an interrupted run, not back in service\\n' "\${m%@*}" >&2; }
   rm -f "$f"
 done
 exit "$c"`
@@ -36,8 +36,8 @@ const marksBy = (roles: readonly string[]): string =>
   roles.length === 0 ? `${MARKS}/*` : roles.map((role) => `${MARKS}/*@${quote(role)}`).join(' ')
 
 /**
- * That no other host is left out of service here, where a role had taken it out in a run that was cut. It is a debt of safety:
- * whichever run comes first pays it. The engine places it where a role takes hosts out.
+ * No host remains out of service after an interrupted run of a role that drains hosts. It is a debt of safety, which the next run
+ * settles. The engine declares it for such roles.
  */
 export const drained = defineKind({
   name: 'drained',
@@ -49,7 +49,7 @@ export const drained = defineKind({
     script: `for f in ${marksBy(specs.map(({ role }) => role))}; do [ ! -e "$f" ] || printf '%s\\0' "\${f##*/}"; done; printf 'end\\0'`,
     parse: (stdout) => {
       const fields = stdout.toString().split('\0')
-      if (fields.at(-2) !== 'end') throw new Error('the host did not say which hosts are out')
+      if (fields.at(-2) !== 'end') throw new Error('the host did not list the drained hosts')
       const marks = fields.slice(0, -2).map((mark) => mark.split('@'))
       return new Map(specs.map(({ role }) => [role, marks.flatMap(([member = '', by]) => (by === role ? [member] : []))]))
     },
@@ -58,15 +58,21 @@ export const drained = defineKind({
   plan: (_, out: readonly string[]) =>
     out.length === 0
       ? undefined
-      : { action: 'update', certainty: 'exact', reason: `${out.join(', ')} still out, by a run that was cut`, differences: [], debt: true },
+      : {
+          action: 'update',
+          certainty: 'exact',
+          reason: `${out.join(', ')} still drained by an interrupted run`,
+          differences: [],
+          debt: true,
+        },
 
   orphan: { forget: true },
 
   apply: function* (work): Steps {
     requireSuccess(
       yield { do: 'shell', script: undrainInterruptedScript(work.map(({ id }) => id)) },
-      'not every host came back into service',
-      'see what is wrong with it: it is in again, and gets requests as soon as it is found healthy',
+      'some hosts not back in service',
+      'check the named hosts; they are enabled again and get requests once they are healthy',
     )
   },
 })

@@ -7,26 +7,26 @@ import { inodeAt } from '../kind/queries.ts'
 import { type OwnedResource, readRecord, recordPath } from './record.ts'
 
 export interface OrphanSpec {
-  /** Whose record it stands in. */
+  /** The role whose record lists it. */
   readonly role: string
   readonly owned: OwnedResource
-  /** Whether it shall be dealt with, or only told. */
+  /** Whether to delete it, or only to report it. */
   readonly prune: boolean
 }
 
-/** A thing as it is now; of what is no path nothing is asked. */
+/** State of an orphan. Only resources with a path are observed. */
 export interface OrphanState {
-  /** Whether our record still speaks of it. */
+  /** Whether the record still lists it. */
   readonly recorded: boolean
   readonly inode: InodeState
   readonly sha256?: string
-  /** Names within a directory, as many as are worth naming. */
+  /** Names in a directory, up to a limit. */
   readonly within: readonly string[]
-  /** The package that it belongs to. */
+  /** The package that owns it. */
   readonly package?: string
 }
 
-/** Where a thing lies; undefined where it is nothing that lies at a path. A host may have written anything there. */
+/** The path of an orphan. Undefined if it has none, or if the record contains an invalid one. */
 export const placeOf = ({ path, key }: OwnedResource): string | undefined => {
   const place = path ?? ('delete' in orphanPolicyOf(key) ? key.slice(key.indexOf(':') + 1) : undefined)
   return place !== undefined && absolutePath.safeParse(place).success ? place : undefined
@@ -35,8 +35,8 @@ export const placeOf = ({ path, key }: OwnedResource): string | undefined => {
 const MAX_NAMES = 50
 
 /**
- * What lies there, its digest, and which package it belongs to: one `dpkg-query` for all, and only where something is left over. `theirs`
- * and `$reader` come with what is asked of paths (see `ask-paths`).
+ * Observes orphans: inode, digest and owning package. One `dpkg-query` for all, only if there are any. The script uses `theirs` and
+ * `$reader` of `path-queries`.
  */
 export const observeOrphans = (name: string, specs: readonly OrphanSpec[]): KindQuery<OrphanState> => {
   const places = specs.flatMap(({ owned }) => placeOf(owned) ?? [])

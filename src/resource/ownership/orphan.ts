@@ -6,8 +6,8 @@ import { changeOf, type OrphanOutcome, outcomeOf } from './plan.ts'
 type OrphanKind = Kind<never, OrphanSpec, OrphanState>
 
 /**
- * Something that we own on a host and no role declares any more. It has the kind and the identity that it had when it was declared,
- * so that a plan calls it by its name; what can be done about it depends on what it is (see `leftover-fate`).
+ * A resource that provision created and no role declares any more. It keeps its kind and identity, so a plan shows it by its name. Its
+ * policy decides what happens to it (see `plan.ts`).
  */
 export const orphan = (spec: OrphanSpec): Resource => {
   const colon = spec.owned.key.indexOf(':')
@@ -16,7 +16,7 @@ export const orphan = (spec: OrphanSpec): Resource => {
 
 export const isOrphan = ({ kind }: Resource): boolean => kinds.get(kind.name) === kind
 
-/** What would be done about a left-over thing. */
+/** What a run would do with an orphan. */
 export const orphanOutcome = ({ spec }: Resource, state: unknown, context: Pick<PlanContext, 'deleted'>): OrphanOutcome =>
   outcomeOf(spec as OrphanSpec, state as OrphanState, context)
 

@@ -7,7 +7,7 @@ import { inodeAt } from '../kind/queries.ts'
 import type { Steps } from '../kind/step.ts'
 import { type OwnedRecord, readRecord, recordHead, recordPath } from './record.ts'
 
-/** One line of the record, in parts as long as a digest is not known. */
+/** One line of the record, in parts while a digest is unknown. */
 export interface OwnedLine {
   readonly key: string
   readonly parts: readonly TextPart[]
@@ -28,8 +28,8 @@ interface OwnedState {
 }
 
 /**
- * A host's record of what a role owns there: a line a resource, with its digest where it has one. It comes before what it speaks of,
- * so that a run that is cut leaves nothing unrecorded; and it keeps what is no longer declared until that is gone (see `leftover`).
+ * The record of a role's resources on a host: one line per resource, with its digest if it has one. It is written before the resources, so
+ * an interrupted run leaves nothing unrecorded. Orphans stay in it until they are deleted (see `orphan`).
  */
 export const owned = defineKind({
   name: 'owned',
@@ -84,7 +84,7 @@ const partsOf = ({ playbooks, lines }: OwnedSpec, record: OwnedRecord): readonly
   ]
 }
 
-/** A line as it will stand there; undefined while it is not known. */
+/** The text of a line; undefined while a part is unknown. */
 const textOf = (parts: readonly TextPart[]): string | undefined => {
   const known = parts.map((part) => (typeof part === 'string' ? part : 'later' in part ? part.get() : undefined))
   return known.some((part) => part === undefined) ? undefined : known.join('')

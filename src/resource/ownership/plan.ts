@@ -4,13 +4,13 @@ import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
 import type { OwnedResource } from './record.ts'
 
-/** What is done about something that is left over: it is deleted, or stays and is no longer ours, or is gone already. */
+/** What happens to an orphan: it is deleted, or kept and no longer recorded, or gone already. */
 export type OrphanOutcome =
   | { readonly is: 'delete'; readonly note?: string }
   | { readonly is: 'stays'; readonly why: string }
   | { readonly is: 'gone' }
 
-/** As a plan has it. */
+/** The outcome as a change of a plan. */
 export const changeOf = (outcome: OrphanOutcome): Change => ({
   action: outcome.is === 'delete' ? 'delete' : 'update',
   certainty: 'exact',
@@ -20,10 +20,10 @@ export const changeOf = (outcome: OrphanOutcome): Change => ({
 
 const reasonOf = (outcome: OrphanOutcome): string => {
   if (outcome.is === 'delete') return `no role declares it any more${outcome.note === undefined ? '' : `; ${outcome.note}`}`
-  return outcome.is === 'gone' ? 'gone already, our record forgets it' : `stays as it is and is no longer ours: ${outcome.why}`
+  return outcome.is === 'gone' ? 'gone already, dropped from the ownership record' : `kept, dropped from the ownership record: ${outcome.why}`
 }
 
-/** Deleted are only things that are exactly as we left them, and whose loss can neither lock anybody out nor lose data. */
+/** Decides what happens to an orphan. Only unchanged resources are deleted, and none whose loss could lock somebody out or lose data. */
 export const outcomeOf = ({ owned }: OrphanSpec, state: OrphanState, context: Pick<PlanContext, 'deleted'>): OrphanOutcome => {
   const unreached = reasonUnreached(state.inode)
   if (unreached !== undefined) return keep(unreached)
@@ -39,25 +39,25 @@ type Decision = (owned: OwnedResource, state: OrphanState, context: Pick<PlanCon
 const keep = (why: string): OrphanOutcome => ({ is: 'stays', why })
 
 const decideFile: Decision = (owned, { inode, sha256, package: owner }, _, note) => {
-  if (placeOf(owned) === undefined) return keep('our record does not say where it lies')
+  if (placeOf(owned) === undefined) return keep('the record does not contain its path')
   if (inode === ABSENT || owned.digest === 'absent') return { is: 'gone' }
-  if (inode.type !== 'f' || owned.digest !== sha256) return keep('somebody else wrote it since')
+  if (inode.type !== 'f' || owned.digest !== sha256) return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
   return { is: 'delete', ...(note !== undefined && { note }) }
 }
 
 const decideLink: Decision = (owned, { inode, package: owner }) => {
   if (inode === ABSENT) return { is: 'gone' }
-  if (owned.digest === undefined) return keep('our record does not say where it led')
-  if (inode.type !== 'l' || `->${inode.target}` !== owned.digest) return keep('somebody else wrote it since')
+  if (owned.digest === undefined) return keep('the record does not contain its target')
+  if (inode.type !== 'l' || `->${inode.target}` !== owned.digest) return keep('somebody else changed it')
   return owner === undefined ? { is: 'delete' } : keep(`it belongs to the package ${owner}`)
 }
 
-/** Within what is deleted before it, a directory can become empty. */
+/** A directory counts as empty if everything in it is deleted earlier in this run. */
 const decideDirectory: Decision = (owned, { inode, within, package: owner }, context) => {
   const place = placeOf(owned)
   if (inode === ABSENT) return { is: 'gone' }
-  if (inode.type !== 'd') return keep('somebody else wrote it since')
+  if (inode.type !== 'd') return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
   const remaining = within.filter((one) => !context.deleted?.has(`${place}/${one}`))
   return remaining.length === 0

@@ -1,25 +1,25 @@
 import { quote } from '../../shell/quote.ts'
 
-/** Where a host keeps the record of what we own; one file a role, readable by root alone. */
+/** Directory of the records on a host; one file per role, readable by root only. */
 export const OWNED = '/var/lib/provision/owned'
 
 export const recordPath = (role: string): string => `${OWNED}/${role}`
 
-/** Something that we own: its resource, and where it consists of a file, its path and digest (of a link, `->` and its target). */
+/** A recorded resource, with path and digest if it is a file (`->` and the target for a link). */
 export interface OwnedResource {
   /** `kind:identity`. */
   readonly key: string
   readonly path?: string
   readonly digest?: string
-  /** As it stands in the record of this version. */
+  /** Its line in the current format. */
   readonly text: string
 }
 
-/** What a role owns on a host, as the host has it written down. */
+/** The record of a role on a host. */
 export interface OwnedRecord {
-  /** Who wrote it: this version, one before it, or one that is not known here. */
+  /** The current format, an older one, or the number of an unknown one. */
   readonly format: 'this' | 'older' | number
-  /** From which playbooks the role came. */
+  /** Playbooks that bind the role. */
   readonly playbooks: readonly string[]
   readonly lines: readonly OwnedResource[]
 }
@@ -29,12 +29,12 @@ const FORMAT = 2
 /** The first line of a record. */
 export const recordHead = (playbooks: readonly string[]): string => `# ${JSON.stringify({ provision: FORMAT, playbooks })}\n`
 
-/** One thing as a line: words apart by a space, so spaces within them are written as `%20`. */
+/** Formats a line: words separated by a space; spaces within a word become `%20`. */
 export const recordLine = (key: string, ...words: readonly string[]): string => [key, ...words].map(escaped).join(' ')
 
 export const escaped = (word: string): string => word.replace(/[%\s]/g, (sign) => encodeURIComponent(sign))
 
-/** A word that is no escape of ours stays as it is. */
+/** Decodes a word. An invalid escape is kept as it is. */
 const unescaped = (word: string): string => {
   try {
     return decodeURIComponent(word)
@@ -43,7 +43,7 @@ const unescaped = (word: string): string => {
   }
 }
 
-/** Reads a record, of whichever version. Nothing a host writes there can make it fail. */
+/** Parses a record of any version. It accepts any content. */
 export const readRecord = (lines: readonly string[]): OwnedRecord => {
   const head = headOf(lines[0] ?? '')
   if (head === undefined) return { format: 'older', playbooks: [], lines: lines.map(readOlderLine) }
@@ -66,7 +66,7 @@ const owned = (line: string): OwnedResource => {
   return { key, text: line, ...(path !== undefined && { path }), ...(digest !== undefined && { digest }) }
 }
 
-/** The first format had no head and escaped nothing; of links it did not know where they led. */
+/** Parses a line of the first format, which had no head, no escapes and no targets of links. */
 const readOlderLine = (line: string): OwnedResource => {
   const [key = line, path, digest] = readOlder(line)
   const words = path === undefined || digest === undefined ? [] : [path, digest]
@@ -75,12 +75,12 @@ const readOlderLine = (line: string): OwnedResource => {
 
 const readOlder = (line: string): readonly (string | undefined)[] => {
   const [, key, path, digest] = /^(.+?) (\/.*) ([0-9a-f]{64}|absent|later|disk)$/.exec(line) ?? []
-  // The path of a file stands there twice, and may hold spaces.
+  // The path of a file appears twice and may contain spaces.
   const twice = /^file:(\/.*) \1 ([0-9a-f]{64}|absent|later)$/.exec(line)
   return twice === null ? [key, path, digest] : [`file:${twice[1]}`, twice[1], twice[2]]
 }
 
-/** Shell that takes lines out of a role's record, and the record away with its last one. `$T` holds what it is made of meanwhile. */
+/** A script that deletes lines of a role's record, and the record with its last line. */
 export const forgetLines = (role: string, lines: readonly string[]): string => {
   const record = quote(recordPath(role))
   return `w=$(mktemp -d "$T/XXXXXXXX") || exit 1

@@ -9,7 +9,7 @@ import type { ReleaseSpec } from './spec.ts'
 
 type ReleaseWork = Work<ReleaseSpec, ReleaseState>
 
-/** One request for each: upload what is missing, and go live; or go back. */
+/** One request per release: upload missing files and activate it, or go back to the previous one. */
 export function* applyReleases(work: readonly ReleaseWork[]): Steps {
   const done: string[] = []
   for (const one of work) {
@@ -23,13 +23,13 @@ export function* applyReleases(work: readonly ReleaseWork[]): Steps {
   }
 }
 
-/** Points back to what was live before; where that is gone, there is nothing to put back. */
+/** Activates the releases that were live before, if the host still has them. */
 export function* revertReleases(work: readonly ReleaseWork[]): Steps {
   for (const { id, spec, state } of work.toReversed()) {
     const live = liveOf(state)
     if (live === undefined) continue
     const script = `${lockScript(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
-    requireSuccess(yield { do: 'shell', script, doing: `putting back ${id}` }, `${id} could not be put back`)
+    requireSuccess(yield { do: 'shell', script, doing: `rolling back ${id}` }, `${id} not rolled back`)
   }
 }
 
@@ -49,7 +49,7 @@ function* deploy({ id, spec, state }: ReleaseWork): Steps {
     input,
     doing: `deploying ${fresh.length === 1 ? '1 file' : `${fresh.length} files`} to ${id}`,
   }
-  requireDeployed(answer, `${id} could not be deployed`, 'what was live is live; mend what the host says, and run again')
+  requireDeployed(answer, `${id} not deployed`, 'fix the problem that the host reports, then run again; the previous release is still live')
 }
 
 const requireDeployed = (answer: Answer, what: string, fix: string): void => {
@@ -62,13 +62,13 @@ function* goBack({ id, spec, state }: ReleaseWork): Steps {
   if (previous === undefined)
     throw new HostRefusal(
       `${id} cannot go back`,
-      'no release was live before the newest deployment, or the host has not kept it',
-      'deploy what you want to have: put it into the project, and run the site’s playbook',
+      'the newest deployment has no predecessor, or the host did not keep it',
+      'restore the files in the project, and run the playbook of the site',
     )
   const script = `${lockScript(spec.root)}
-[ -d releases/${previous} ] || { echo 'the host has not kept it' >&2; exit 1; }
+[ -d releases/${previous} ] || { echo 'the host did not keep it' >&2; exit 1; }
 ( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = '${previous}  -' ] || exit 1; ${verifySums(`../${previous}.sums`)} ) ||
-  { echo 'it is no longer as it was deployed' >&2; exit 1; }
+  { echo 'it was changed after its deployment' >&2; exit 1; }
 point releases/${previous}`
   requireDeployed(
     yield { do: 'shell', script, doing: `going back to ${previous.slice(0, 12)}` },
@@ -89,14 +89,14 @@ set -eu; umask 022
 cd ${quote(root)}
 [ ! -e current ] || [ -L current ] || { printf '%s/current is there and is no link\\n' ${quote(root)} >&2; exit 1; }
 live=$(readlink current) || live=
-[ ! -L releases ] || { printf '%s/releases is a link, and what lies there may be used by others\\n' ${quote(root)} >&2; exit 1; }
+[ ! -L releases ] || { printf '%s/releases is a link, so its target may be used by others\\n' ${quote(root)} >&2; exit 1; }
 mkdir -p releases
 ${guardScript([`${root}/releases`])}
 rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
 [ "$live" = releases/.mended ] || rm -rf releases/.mended
 point() { ln -s -- "$1" releases/.new/current; mv -fT releases/.new/current current; sync .; }`
 
-/** What is wanted, whole and proved, on disk and not live: links to what is live already, and what was sent. */
+/** Stages the release: hard links to live files, and uploaded files; verified by digest and flushed to disk. */
 const stageScript = `
 tar -xpmf - -C releases/.new
 mkdir -p releases/.new/files
@@ -110,8 +110,8 @@ function verifySums(sums: string): string {
 }
 
 /**
- * A live release that was damaged is mended beside itself, with a copy of links live meanwhile. The history is written before the
- * switch: what it names as live before is still so when a run is cut between the two.
+ * Activates the staged release. A damaged live release is replaced while a copy of links is live. The history is written before the
+ * switch, so it stays correct if a run is interrupted between the two.
  */
 const activateScript = ({ digest, keep }: ReleaseSpec): string => `
 if [ "$live" = releases/${digest} ]; then cp -alT releases/.new/files releases/.mended; point releases/.mended; fi
@@ -129,8 +129,8 @@ point releases/${digest}
 rm -rf releases/.mended`
 
 /**
- * Of what lies there, only releases that we made are deleted: their name is the digest of the list beside them. The list goes last, so
- * that a deletion that is cut off is ended by the next one.
+ * Deletes old releases, only those that provision created: their name is the digest of the list beside them. The list is deleted last, so
+ * the next run finishes an interrupted deletion.
  */
 const pruneScript = (keep: number): string => `
 for sums in releases/*.sums; do

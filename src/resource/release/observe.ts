@@ -4,31 +4,31 @@ import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt, type Member } from '../kind/queries.ts'
 import type { ReleaseSpec } from './spec.ts'
 
-/** What is live at a root, and what is known of earlier releases. */
+/** The live release of a root, and the history of earlier ones. */
 export interface ReleaseState {
   readonly current: InodeState
-  /** All that lies in the live release, by path; empty where none is live. */
+  /** Content of the live release, by path; empty if none is live. */
   readonly tree: ReadonlyMap<string, Member>
-  /** Of the wanted files, as they are in the live release. */
+  /** Digests in the live release, of the desired paths. */
   readonly digests: ReadonlyMap<string, string>
-  /** Digests of releases in the order in which they were deployed, the newest last. */
+  /** Digests of the releases in order of deployment, the newest last. */
   readonly history: readonly string[]
-  /** An upload that was cut off. */
+  /** Whether an upload was interrupted. */
   readonly staged: boolean
 }
 
-/** How the wanted files differ from the live ones, by path. */
+/** Differences between desired and live files, by path. */
 export interface ReleaseDelta {
   readonly added: readonly string[]
   readonly changed: readonly string[]
   readonly removed: readonly string[]
-  /** Live as wanted: these bytes need not travel. */
+  /** Unchanged files, which are not uploaded. */
   readonly same: readonly string[]
 }
 
 /**
- * Asks about the live release by the names of the wanted one. So the answer of a host on which nothing is due proves every file,
- * and that of any other says what need not be sent to it.
+ * Queries the live release by the paths of the desired one. The answer verifies every file of a converged host, and tells which files need
+ * no upload to others.
  */
 export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<ReleaseState> => {
   const latest = specs.filter(({ which }) => which === 'latest')
@@ -58,7 +58,7 @@ const stateOf = ({ root, files }: ReleaseSpec, answers: Answers): ReleaseState =
   staged: inodeAt(answers, `${root}/releases/.new`) !== ABSENT,
 })
 
-/** The digest of the live release; undefined where none of ours is live. */
+/** Digest of the live release; undefined if no release of provision is live. */
 export const liveOf = ({ current }: ReleaseState): string | undefined => {
   const name = current !== ABSENT && current.type === 'l' ? current.target.replace(/^releases\//, '') : ''
   return isDigest(name) ? name : undefined
@@ -69,7 +69,7 @@ const isDigest = (word: string): boolean => /^[0-9a-f]{64}$/.test(word)
 /** The release that was live before the newest deployment. */
 export const previousOf = ({ history }: ReleaseState): string | undefined => history.at(-2)
 
-/** Compares what is wanted with what is live. What lies there and is not wanted is removed, a stranger's file too. */
+/** Compares desired and live files. Every other file in the release is removed, also one that somebody else created. */
 export const deltaOf = ({ files }: ReleaseSpec, { tree, digests }: ReleaseState): ReleaseDelta => {
   const wanted = new Set(files.map(({ path }) => path))
   const folders = new Set(['', ...files.flatMap(({ path }) => foldersOf(path))])

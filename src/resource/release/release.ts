@@ -7,8 +7,8 @@ import { deltaOf, liveOf, observeReleases, previousOf, type ReleaseDelta, type R
 import { type ReleaseSpec, schema } from './spec.ts'
 
 /**
- * A tree of files of the project that goes live whole, by one rename: `ROOT/current` points to it. Each release lies in a folder of
- * its own, so that going back is one rename too. Only what the host does not have is sent to it.
+ * A tree of project files that goes live by one rename: `ROOT/current` points to it. Each release has a directory of its own, so going back
+ * is one rename too. Only files that the host lacks are uploaded.
  */
 export const release = defineKind({
   name: 'release',
@@ -19,7 +19,7 @@ export const release = defineKind({
   plan: (spec: ReleaseSpec, state: ReleaseState): Change | undefined =>
     spec.which === 'latest' ? planLatest(spec, state) : planPrevious(state),
 
-  orphan: { keep: 'content is not removed for being left out' },
+  orphan: { keep: 'content is never deleted automatically' },
   apply: applyReleases,
   revert: revertReleases,
 
@@ -64,11 +64,11 @@ const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined 
   if (live === spec.digest && isWhole && !state.staged) return undefined
   const reason =
     state.current.type !== 'l'
-      ? `${typeName(state.current.type)} is in the place of its link`
+      ? `${typeName(state.current.type)} instead of the link`
       : isWhole
         ? live === spec.digest
-          ? 'an earlier upload was not finished'
-          : 'points elsewhere'
+          ? 'earlier upload interrupted'
+          : 'another release is live'
         : describeDelta(delta, live === spec.digest)
   return {
     action: 'update',
@@ -81,7 +81,7 @@ const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined 
 const planPrevious = (state: ReleaseState): Change | undefined => {
   const [live, previous] = [liveOf(state), previousOf(state)]
   if (previous !== undefined && live === previous) return undefined
-  const reason = previous === undefined ? 'no release was live before the newest deployment' : 'goes back to the release before'
+  const reason = previous === undefined ? 'no release before the newest deployment' : 'back to the previous release'
   return { action: 'update', certainty: 'exact', reason, differences: previous === undefined ? [] : [releaseDifference(live, previous)] }
 }
 
@@ -93,7 +93,7 @@ const releaseDifference = (from: string | undefined, to: string): Difference => 
 
 const count = (files: number): string => (files === 1 ? '1 file' : `${files} files`)
 
-/** `1 file new, 2 changed`; of a release that is live, what became of it since. */
+/** `1 file new, 2 changed`; for the live release, what changed since its deployment. */
 const describeDelta = ({ added, changed, removed }: ReleaseDelta, isLive: boolean): string => {
   const [isNew, isChanged, isGone] = isLive ? ['missing', 'damaged', 'not ours'] : ['new', 'changed', 'removed']
   const parts = [
@@ -114,18 +114,18 @@ const namesIn = (delta: ReleaseDelta): readonly Difference[] =>
       return { key, to: more > 0 ? `${names} and ${more} more` : names }
     })
 
-/** No more files than this are shown, and no more of each: a person reads them. */
+/** Limits of a diff: number of files, and bytes of each. */
 const MAX_SHOWN_FILES = 8
 const MAX_SHOWN_BYTES = 16_384
 
-/** What changed before what came or went; never a whole first release. */
+/** Paths to show: changed files first, then added and removed ones; none for a first release. */
 const shownPaths = ({ spec, state }: ReleaseWork): readonly string[] => {
   if (state.current === ABSENT) return []
   const { added, changed, removed } = deltaOf(spec, state)
   return [...changed, ...added, ...removed].filter((path) => !path.endsWith('/')).slice(0, MAX_SHOWN_FILES)
 }
 
-/** Only what everybody on the host may read: something else may lie there by another's hand. */
+/** Whether everybody on the host may read the file; others may have put private files there. */
 const isReadable = ({ state }: ReleaseWork, path: string): boolean => {
   const member = state.tree.get(path)
   return member?.type === 'f' && (Number.parseInt(member.mode, 8) & 0o004) !== 0

@@ -9,16 +9,19 @@ const relativePath = z
 
 export const schema = z
   .strictObject({
-    root: absolutePath.meta({ description: 'holds `releases`, and `current`, which points to the live one; a directory declared before' }),
+    root: absolutePath.meta({ description: 'the directory of `releases` and of the link `current`; declare it before' }),
     files: z
       .array(z.object({ path: relativePath, content: z.custom<LocalFile>((value) => isLocal(value), 'must be a file of the project') }))
       .default([])
-      .meta({ description: 'what `files` of the context gives' }),
-    keep: z.int().min(2).max(100).default(5).meta({ description: 'how many releases are kept' }),
-    which: z.enum(['latest', 'previous']).default('latest').meta({ description: '`previous`: the one before the newest deployment' }),
+      .meta({ description: 'the files, from `context.files`' }),
+    keep: z.int().min(2).max(100).default(5).meta({ description: 'number of releases to keep' }),
+    which: z
+      .enum(['latest', 'previous'])
+      .default('latest')
+      .meta({ description: '`previous`: go back to the release before the newest deployment' }),
   })
   .transform((options) => {
-    // As `sha256sum -c` reads it: the host can prove a release that lies there without us.
+    // In the format of `sha256sum -c`, so the host can verify a release on its own.
     const sums = options.files.map(({ path, content }) => `${content.sha256}  ${path}\n`).join('')
     return { ...options, sums, digest: sha256Hex(sums) }
   })

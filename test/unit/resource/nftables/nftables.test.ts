@@ -55,7 +55,7 @@ describe('looking at a table', () => {
   })
 
   it('does not take a failure of nft for an empty host', () => {
-    expect(() => looked('\x001\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')).toThrow('nft could not list')
+    expect(() => looked('\x001\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')).toThrow('nft did not list')
     expect(() => looked('\x000\0')).toThrow('boot id')
   })
 
@@ -78,24 +78,24 @@ describe('planning a table', () => {
     ['elements in another order', spec, { live: live.replace('10.79.5.1, 10.79.5.12', '10.79.5.12, 10.79.5.1') }, undefined],
     ['other rules wanted', newer, {}, 'update rules differ'],
     ['never loaded by us', spec, { stamp: undefined, ours: undefined }, 'update rules differ'],
-    ['flushed', spec, { live: undefined }, 'create the table is gone'],
+    ['flushed', spec, { live: undefined }, 'create table deleted'],
     [
       'a stray rule',
       spec,
       { live: live.replace('\t\ttcp dport 22 c', '\t\ttcp dport 3306 accept\n\t\ttcp dport 22 c') },
-      'update 1 rule that is not ours: tcp dport 3306 accept',
+      'update 1 unknown rule: tcp dport 3306 accept',
     ],
     [
       'two stray rules, one gone',
       spec,
       { live: live.replace('ct state established,related accept', 'accept\n\t\taccept') },
-      'update 2 rules that are not ours: accept | accept, 1 of our rules missing',
+      'update 2 unknown rules: accept | accept, 1 of our rules missing',
     ],
     [
       'a stray rule, and other rules wanted',
       newer,
       { live: live.replace('\t\ttcp dport 22 c', '\t\ttcp dport 3306 accept\n\t\ttcp dport 22 c') },
-      'update rules differ; 1 rule that is not ours: tcp dport 3306 accept',
+      'update rules differ; 1 unknown rule: tcp dport 3306 accept',
     ],
     ['the table put to sleep', spec, { live: live.replace('{\n', '{\n\tflags dormant\n') }, 'update the table changed'],
     ['a stray element', spec, { live: live.replace('10.79.5.12,', '10.79.5.12, 10.79.5.99,') }, 'update set peers4 changed'],
@@ -155,13 +155,13 @@ describe('a listing', () => {
         .map(({ line }) => line),
     ).toContain('tcp dport 22 counter accept comment "a { b } c"')
     expect(describeDrift(ours, ours.replace('policy drop;', 'policy drop;\n\t\taccept comment "table inet x {"'))).toEqual([
-      '1 rule that is not ours: accept comment "table inet x {"',
+      '1 unknown rule: accept comment "table inet x {"',
     ])
   })
 
   it('says when the same rules stand in another order', () => {
     const swapped = ours.replace(/(\t\tct state.*\n)(\t\ttcp dport 22 ct.*\n)/, '$2$1')
-    expect(describeDrift(ours, swapped)).toEqual(['rules in another order'])
+    expect(describeDrift(ours, swapped)).toEqual(['order of rules changed'])
   })
 })
 
@@ -224,12 +224,12 @@ describe("others' rules", () => {
   it('are told where they shut what we open', () => {
     const ufw = chains('ip filter', 'INPUT', 'type filter hook input priority filter; policy drop;')
     expect(noticed(ufw)).toEqual([
-      'chain INPUT of the nft table ip filter drops what its table does not let in itself, also on ports that our rules open',
+      'chain INPUT of the nft table ip filter drops everything that its own table does not accept, also on ports that our rules open',
     ])
     expect(noticed(chains('inet firewalld', 'filter_INPUT', 'type filter hook input priority filter + 10; policy accept;')).join()).toMatch(
-      /^firewalld filters too/,
+      /^firewalld is active too/,
     )
-    expect(noticed('', own(), ['filter', 'nat']).join()).toMatch(/^rules of iptables-legacy are loaded \(filter, nat\)/)
+    expect(noticed('', own(), ['filter', 'nat']).join()).toMatch(/^iptables-legacy rules are loaded \(filter, nat\)/)
   })
 
   it('are told word for word where they surely defeat ours, and then not once more in general', () => {
@@ -248,8 +248,8 @@ describe("others' rules", () => {
 
   it('are told where they redirect, with what our own policy makes of it', () => {
     const docker = chains('ip nat', 'PREROUTING', 'type nat hook prerouting priority dstnat; policy accept;')
-    expect(noticed(docker).join()).toMatch(/ip nat redirects .* our chain forward drops them$/)
-    expect(noticed(docker, own('accept')).join()).toMatch(/ip nat redirects .* are open whatever our rules say$/)
+    expect(noticed(docker).join()).toMatch(/ip nat redirects .* our forward chain drops those that are forwarded$/)
+    expect(noticed(docker, own('accept')).join()).toMatch(/ip nat redirects .* are open regardless of our rules$/)
   })
 
   it.each([

@@ -55,7 +55,7 @@ describe('a record', () => {
   })
 })
 
-describe('what is left over', () => {
+describe('an orphan', () => {
   const file = (digest = SUM) => thingOf(recordLine('file:/etc/x', '/etc/x', digest))
   const outcome = (owned: ReturnType<typeof thingOf>, seen: object, world = never) =>
     outcomeOf({ role: 'r', owned, prune: true }, { recorded: true, inode: inode('f'), within: [], ...seen }, world)
@@ -67,25 +67,20 @@ describe('what is left over', () => {
   })
 
   test.each([
-    ['a file with other bytes', file(), { sha256: 'b'.repeat(64) }, 'somebody else wrote it since'],
-    ['a file that is a link now', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else wrote it since'],
-    [
-      'a link that leads elsewhere',
-      thingOf(recordLine('link:/x', '/x', '->a')),
-      { inode: inode('l', 'b') },
-      'somebody else wrote it since',
-    ],
-    ['a link of which we do not know where it led', thingOf('link:/x'), { inode: inode('l', 'b') }, 'our record does not say where it led'],
+    ['a file with other bytes', file(), { sha256: 'b'.repeat(64) }, 'somebody else changed it'],
+    ['a file that is a link now', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else changed it'],
+    ['a link that leads elsewhere', thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'b') }, 'somebody else changed it'],
+    ['a link without a recorded target', thingOf('link:/x'), { inode: inode('l', 'b') }, 'the record does not contain its target'],
     ['a directory with something of others in it', thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, 'it is not empty: a'],
     ['what belongs to a package', file(), { sha256: SUM, package: 'nginx' }, 'it belongs to the package nginx'],
     [
       'a path that is none',
       thingOf(recordLine('file:x', '../../etc/passwd', SUM)),
       { sha256: SUM },
-      'our record does not say where it lies',
+      'the record does not contain its path',
     ],
     ['an account', thingOf('user:ops'), {}, 'its files would lose their owner'],
-    ['a firewall', thingOf(recordLine('nftables:inet provision', '/etc/x', SUM)), { sha256: SUM }, 'a firewall is not taken down'],
+    ['a firewall', thingOf(recordLine('nftables:inet provision', '/etc/x', SUM)), { sha256: SUM }, 'firewall rules are never deleted'],
     ['a replica', thingOf('replication:database'), {}, 'a database server stays as it is; another topology of it changes the rest'],
     [
       'a kind of somebody else',
@@ -104,7 +99,7 @@ describe('what is left over', () => {
   })
 })
 
-describe('a host with left-over things', () => {
+describe('a host with orphans', () => {
   const a = file({ path: '/d/a', content: 'a' })
   const all: readonly Resource[] = [directory({ path: '/d' }), a, file({ path: '/d/b', content: 'b' }), link({ path: '/l', target: 'a' })]
   const record = (from: readonly string[], ...resources: readonly Resource[]) => {
@@ -164,7 +159,7 @@ describe('a host with left-over things', () => {
     expect(planned(false)).toEqual([])
     expect(orphanNotices(orphansOn(placed(false), seen, () => true)).map(({ what }) => what)).toEqual([
       'no longer declares file /d/b; --prune deletes it',
-      'no longer declares link /l; kept: somebody else wrote it since (--prune drops it from the ownership record)',
+      'no longer declares link /l; kept: somebody else changed it (--prune drops it from the ownership record)',
       'no longer declares directory /d; kept: it is not empty: a (--prune drops it from the ownership record)',
     ])
     expect(orphansOn(placed(false), seen, () => false)).toEqual([])
@@ -181,9 +176,9 @@ describe('a host with left-over things', () => {
 
   it('deletes with --prune what is as we left it, of the roles that were asked for', () => {
     expect(planned(true)).toEqual([
-      'update link:/l: stays as it is and is no longer ours: somebody else wrote it since',
+      'update link:/l: kept, dropped from the ownership record: somebody else changed it',
       'delete file:/d/b: no role declares it any more',
-      'update directory:/d: stays as it is and is no longer ours: it is not empty: a',
+      'update directory:/d: kept, dropped from the ownership record: it is not empty: a',
     ])
     expect(planned(true, () => false)).toEqual([])
   })

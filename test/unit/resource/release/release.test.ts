@@ -63,8 +63,8 @@ describe('planning a release', () => {
     const [older, newer] = [wanted(SITE).digest, 'b'.repeat(64)]
     const seen = live(SITE, {}, { history: [older, newer] })
     expect(reason({}, seen, { which: 'previous' })).toBeUndefined()
-    expect(reason({}, { ...seen, history: [newer, 'c'.repeat(64), older] }, { which: 'previous' })).toBe('goes back to the release before')
-    expect(reason({}, { ...seen, history: [older] }, { which: 'previous' })).toBe('no release was live before the newest deployment')
+    expect(reason({}, { ...seen, history: [newer, 'c'.repeat(64), older] }, { which: 'previous' })).toBe('back to the previous release')
+    expect(reason({}, { ...seen, history: [older] }, { which: 'previous' })).toBe('no release before the newest deployment')
   })
 })
 
