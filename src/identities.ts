@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { directoryProblem, openAccount } from './acme/account.ts'
 import { directoryName, directoryUrl } from './acme/directory.ts'
 import { openAuthority } from './authority/authority.ts'
+import type { Environment } from './environment.ts'
 import { ageKeyFile, ensureAgeKey } from './keystore/age-key.ts'
 import type { Declared } from './keystore/declared.ts'
 import type { Identities } from './keystore/identities.ts'
@@ -12,11 +13,7 @@ import { Problem } from './problem.ts'
  * The identities of a project: its ACME accounts and certificate authorities, encrypted for its recipients in `identities/`. Opening and
  * declaring changes nothing and decrypts nothing.
  */
-export const openIdentities = async (
-  root: string,
-  env: Readonly<Record<string, string | undefined>>,
-  now: () => Date = () => new Date(),
-): Promise<Identities> => {
+export const openIdentities = async (root: string, env: Environment, now: () => Date = () => new Date()): Promise<Identities> => {
   const accounts = new Map<string, ReturnType<typeof openAccount>>()
   const authorities = new Map<string, ReturnType<typeof openAuthority>>()
   const declared = new Map<string, Declared>()

@@ -22,6 +22,9 @@ export interface ProblemParts {
   readonly fix: string
 }
 
+/** The last lines of a program's output, for `why`. */
+export const lastLines = (text: string, count = 10): string => text.trim().split('\n').slice(-count).join('\n')
+
 /** The one error for everything a user can cause or mend. Anything else that is thrown is a defect of ours. */
 export class Problem extends Error {
   override readonly name = 'Problem'

@@ -1,3 +1,4 @@
+import { bracketed } from 'provision'
 import type { Options } from './options.ts'
 
 export interface Server {
@@ -83,5 +84,3 @@ const serverLines = ({ servers, sticky }: Backend, identity: (name: string) => s
     ({ name, address, port }) =>
       `server ${name} ${bracketed(address)}:${port} ${identity(name)} tcp-ut 3s${sticky ? ` cookie ${name}` : ''}`,
   )
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)

@@ -1,4 +1,4 @@
-import { certificate, defineRole, directory, file, leaf, newWorker, pkg, placeholder, service, text } from 'provision'
+import { bracketed, certificate, defineRole, directory, file, leaf, newWorker, pkg, placeholder, service, text } from 'provision'
 import { checksOf } from './checks.ts'
 import { certificateList, haproxyConfig } from './config.ts'
 import { backScript, outScript } from './drain.ts'
@@ -118,5 +118,3 @@ const certificatesOf = ({ certificates }: Options) =>
 /** Path of a chain. If both key types are loaded, HAProxy chooses the type for each client. */
 const chainOf = ([first = '']: readonly string[], key: string, type: string): string =>
   `/etc/ssl/haproxy/${first.replace('*', 'any')}${key === 'both' ? `.${type}` : ''}.pem`
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)

@@ -1,6 +1,6 @@
-import { directory, dropin, file, galera, type HostContext, leaf, pkg, type Resource, service, text, user } from 'provision'
+import { bracketed, directory, dropin, file, galera, type HostContext, leaf, pkg, type Resource, service, text, user } from 'provision'
 import { addressOf } from './addresses.ts'
-import { bracketed, socketOptions } from './config.ts'
+import { socketOptions } from './config.ts'
 import { membersOf, type Options } from './options.ts'
 import { arbitratorSandbox } from './sandbox.ts'
 

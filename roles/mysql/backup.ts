@@ -1,4 +1,5 @@
 import {
+  bracketed,
   databaseAccount,
   directory,
   file,
@@ -19,7 +20,6 @@ import {
 } from 'provision'
 import { addressOf } from './addresses.ts'
 import { backupScript, NOTHING, receiveScript } from './backup-script.ts'
-import { bracketed } from './config.ts'
 import { type Members, membersOf, type Options } from './options.ts'
 
 export const BACKUP = 'provision-backup'

@@ -1,4 +1,4 @@
-import type { Facts, HostView } from 'provision'
+import { bracketed, type Facts, type HostView } from 'provision'
 import { addressOf } from './addresses.ts'
 import type { Members, Options } from './options.ts'
 
@@ -118,8 +118,6 @@ export const serverId = (name: string): number =>
 
 const numberOf = ({ members: { topology, servers }, host: { name } }: Server): number =>
   topology === 'replica' ? serverId(name) : servers.findIndex((one) => one.name === name) + 1
-
-export const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
 /** Options of Galera for replication over TLS, in which both sides are verified by the authority. */
 export const socketOptions = ({ pair, trusted }: { readonly pair: string; readonly trusted: string }): readonly string[] => [

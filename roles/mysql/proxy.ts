@@ -1,6 +1,19 @@
-import { directory, file, type HostContext, newWorker, pkg, type Resource, sandbox, service, settingLines, text, unit } from 'provision'
+import {
+  bracketed,
+  directory,
+  file,
+  type HostContext,
+  newWorker,
+  pkg,
+  type Resource,
+  sandbox,
+  service,
+  settingLines,
+  text,
+  unit,
+} from 'provision'
 import { addressOf } from './addresses.ts'
-import { bracketed, PKI } from './config.ts'
+import { PKI } from './config.ts'
 import { membersOf, type Options } from './options.ts'
 
 const UNIT = 'provision-database-proxy.service'

@@ -1,4 +1,5 @@
 import {
+  bracketed,
   database,
   databaseAccount,
   databaseDump,
@@ -20,7 +21,7 @@ import {
 import { addressOf } from './addresses.ts'
 import { requireDistinctReplicas } from './agreement.ts'
 import { backupAccount } from './backup.ts'
-import { bracketed, PKI, serverConfig } from './config.ts'
+import { PKI, serverConfig } from './config.ts'
 import { healthAccount, healthResources } from './health.ts'
 import { OPENER, openerResources } from './opener.ts'
 import { type Members, membersOf, type Options } from './options.ts'

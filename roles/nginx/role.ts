@@ -1,4 +1,4 @@
-import { defineRole, directory, file, leaf, newWorker, pkg, release, service, text } from 'provision'
+import { bracketed, defineRole, directory, file, leaf, newWorker, pkg, release, service, text } from 'provision'
 import { CERTIFICATE, checksOf, TRUSTED } from './checks.ts'
 import { rootConfig } from './config.ts'
 import { faultsOf, options, sitesOf } from './options.ts'
@@ -102,5 +102,3 @@ export default defineRole({
 
   verify: ({ options: given, host }) => checksOf(given, host.name),
 })
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import type { Environment } from '../environment.ts'
 import { IDENTITIES, keep, keptProblem, readKept } from '../keystore/kept.ts'
 import { sealedKey } from '../keystore/sealed-key.ts'
 import type { Secret } from '../secret/secret.ts'
@@ -17,8 +18,6 @@ export interface AccountStore {
   wasTried(): boolean
   noteTried(): void
 }
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 export const accountStore = (root: string, env: Environment, directory: string): AccountStore => {
   const name = fileNameOf(directory)

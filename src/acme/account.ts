@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Environment } from '../environment.ts'
 import type { Declared } from '../keystore/declared.ts'
 import type { AcmeAccount, AcmeOptions } from '../keystore/identities.ts'
 import { lineOf, Problem } from '../problem.ts'
@@ -8,8 +9,6 @@ import { directoryName, directoryUrl } from './directory.ts'
 import { readHistory, recordRequest } from './history.ts'
 import { exceededLimit } from './limits.ts'
 import { AuthorityUnreachable, authorityProblem } from './problem.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** An ACME account of the site at the directory with this URL. Loads acme-client, which is slow to load, only for the first order. */
 export const openAccount = (

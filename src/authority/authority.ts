@@ -1,11 +1,10 @@
+import type { Environment } from '../environment.ts'
 import type { Declared } from '../keystore/declared.ts'
 import type { Authority, IssueRequest, LaterValue } from '../keystore/identities.ts'
 import { Problem } from '../problem.ts'
 import { crossSigned, dueOf, type Generation, generationName, lacksCrossSignature, unexpired } from './generation.ts'
 import { authorityStore } from './store.ts'
 import type { LeafTerms } from './x509.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Opens an authority of the site. Its state is read now, and again after each `make`. */
 export const openAuthority = (

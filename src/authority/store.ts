@@ -1,11 +1,10 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
+import type { Environment } from '../environment.ts'
 import { IDENTITIES, keepNew, keptNames, keptProblem, RESTORE_FIX, readKept } from '../keystore/kept.ts'
 import { type SealedKey, sealedKey } from '../keystore/sealed-key.ts'
 import type { Secret } from '../secret/secret.ts'
 import { dueOf, type Generation, generationName, readGeneration } from './generation.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** The files of an authority in a project: for each generation its encrypted key, and its certificate in plain text. */
 export interface AuthorityStore {

@@ -1,3 +1,4 @@
+import type { Environment } from '../environment.ts'
 import type { Problem } from '../problem.ts'
 import type { View } from '../report/view.ts'
 
@@ -32,7 +33,7 @@ export interface Arguments<O extends Options> {
 export interface CommandContext {
   /** The working directory. */
   readonly directory: string
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   /** Aborted by the first Ctrl-C: the command finishes its current step, then ends. */
   readonly signal: AbortSignal
   /** Prints the result of the command. */

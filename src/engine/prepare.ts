@@ -1,3 +1,4 @@
+import type { Environment } from '../environment.ts'
 import { checkTargets } from '../host/ssh/check-targets.ts'
 import type { Connection, Target } from '../host/target/connection.ts'
 import { resolveTarget } from '../host/target/target.ts'
@@ -18,7 +19,7 @@ export interface Given {
   readonly root: string
   readonly inventory?: string
   readonly playbooks?: readonly string[]
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
 }
 
 export interface PrepareOptions extends Given {
@@ -49,7 +50,7 @@ export interface Understood {
 /** Everything that is known and checked before a packet leaves this machine. */
 export interface Prepared {
   readonly root: string
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   readonly site: Site
   readonly bindings: Bindings
   /** Suspicious but valid input, shown as a warning. */

@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { PRIVATE, SHARED } from '../disk/folder.ts'
 import { writeWhole } from '../disk/write.ts'
+import type { Environment } from '../environment.ts'
 import { Problem } from '../problem.ts'
 import { Secret } from '../secret/secret.ts'
 import { generateIdentity, isRecipient, recipientOf } from './age.ts'
@@ -12,8 +13,6 @@ export interface AgeKey {
   readonly identities: readonly Secret[]
   readonly recipients: readonly string[]
 }
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** The recipients who can decrypt the project's secrets and identities: one `age1…` per line, `#` begins a comment. */
 export const RECIPIENTS = 'identities/recipients.txt'

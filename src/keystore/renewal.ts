@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Environment } from '../environment.ts'
 import { decrypt, encrypt } from './age.ts'
 import { ensureAgeKey } from './age-key.ts'
 import { IDENTITIES, keep, keptNames, readKept } from './kept.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Additional recipients who can decrypt only the keys that certificate renewal needs: one `age1…` per line. */
 const RENEWAL = join(IDENTITIES, 'renewal-recipients.txt')

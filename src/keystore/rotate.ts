@@ -1,11 +1,10 @@
 import { join } from 'node:path'
+import type { Environment } from '../environment.ts'
 import type { Secret } from '../secret/secret.ts'
 import { decrypt, encrypt } from './age.ts'
 import { ensureAgeKey } from './age-key.ts'
 import { IDENTITIES, keep, keptNames, readKept } from './kept.ts'
 import { recipientsFor } from './renewal.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** A decrypted file of secrets, and the function that replaces it. */
 export interface DecryptedFile {

@@ -1,13 +1,12 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
+import type { Environment } from '../environment.ts'
 import type { Problem } from '../problem.ts'
 import { Secret } from '../secret/secret.ts'
 import { decrypt, encrypt } from './age.ts'
 import { ensureAgeKey, loadAgeIdentities } from './age-key.ts'
 import { IDENTITIES, keepNew, keptProblem, RESTORE_FIX, readKept } from './kept.ts'
 import { recipientsFor } from './renewal.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** A private key of the project (EC P-256), encrypted for its recipients. Its public part is another file, in plain text. */
 export interface SealedKey {

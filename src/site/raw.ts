@@ -1,3 +1,4 @@
+import type { Environment } from '../environment.ts'
 import type { Problem } from '../problem.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { CommandOutput } from './reference/command-source.ts'
@@ -20,7 +21,7 @@ export interface RawProject {
   readonly secrets?: { readonly path: string; readonly text: Secret }
   /** Whether secrets exist but could not be decrypted; `problems` has the reason. */
   readonly secretsUnreadable: boolean
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   /** Runs a command of a `${command:…}` reference. */
   readonly command: (line: string) => CommandOutput
   /** Home directory, for paths that begin with `~/`. */

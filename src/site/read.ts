@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
+import type { Environment } from '../environment.ts'
 import { loadAgeIdentities } from '../keystore/age-key.ts'
 import { Problem, problemsIn } from '../problem.ts'
 import type { Secret } from '../secret/secret.ts'
@@ -18,7 +19,7 @@ export interface ReadOptions {
   readonly inventory?: string
   /** `playbooks/site.yaml` by default; an empty list reads none. */
   readonly playbooks?: readonly string[]
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
 }
 
 const MAX_BYTES = 1_048_576

@@ -1,5 +1,5 @@
 import { Problem, Problems, problemsIn } from '../../problem.ts'
-import { lastLines } from '../../resource/kind/step.ts'
+import { outputExcerpt } from '../../resource/kind/step.ts'
 import { drainScript, undrainInterruptedScript, undrainScript } from '../../resource/ownership/drained.ts'
 import { type Draining, drainsOf } from '../../role/drains.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
@@ -82,7 +82,7 @@ const runDrainStep = async ({ listen }: Run, { draining, session }: DrainedHost,
     const { code, stderr } = await session.shell.request(script, input === undefined ? {} : { input })
     if (code === 0) listen({ type: 'rolling', phase, host: member, at, durationMs: performance.now() - started })
     else {
-      const why = masked(lastLines(stderr), secretsIn(secret))
+      const why = masked(outputExcerpt(stderr), secretsIn(secret))
       throw new Problem({ class: 'task', where: { host: member, role: `role ${role} on ${at}` }, what: failed, why, fix })
     }
   } finally {
@@ -98,7 +98,7 @@ const putBackLeft = async (here: readonly Draining[], session: Session | undefin
     class: 'task',
     where: { host: session.host },
     what: 'host that an interrupted run took out of service cannot be put back',
-    why: masked(lastLines(answer.stderr), secretsIn(first?.options)),
+    why: masked(outputExcerpt(answer.stderr), secretsIn(first?.options)),
     fix: 'repair that host first with --limit HOST; no other host is taken out of service until it serves again',
   })
 }

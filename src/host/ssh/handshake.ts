@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Algorithms, AuthenticationType, Client } from 'ssh2'
-import type { Problem } from '../../problem.ts'
+import { lastLines, type Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
-import { lastLines, unreachable } from '../target/problems.ts'
+import { unreachable } from '../target/problems.ts'
 import type { Credential } from './credentials.ts'
 import { loadSsh2 } from './ssh2.ts'
 

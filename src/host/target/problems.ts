@@ -10,9 +10,6 @@ export const unreachable = (host: string, parts: { what: string; fix: string; wh
   )
 }
 
-/** The last lines of what somebody said, for `why`. */
-export const lastLines = (text: string, count = 10): string => text.trim().split('\n').slice(-count).join('\n')
-
 /** Resolves like `promise`, or throws `problem()` after `ms`. A value that arrives later is passed to `late`, which can close it. */
 export const within = async <T>(ms: number, promise: Promise<T>, problem: () => Problem, late?: (value: T) => void): Promise<T> => {
   let timer: NodeJS.Timeout | undefined

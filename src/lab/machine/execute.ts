@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { Problem } from '../../problem.ts'
+import { lastLines, Problem } from '../../problem.ts'
 
 /** Runs a command of this machine and answers what it printed; a failure is a problem that carries its last words. */
 export const execute = (
@@ -20,7 +20,7 @@ export const execute = (
     child.on('close', (status, signal) =>
       status === 0
         ? resolve(Buffer.concat(out).toString())
-        : reject(failed(argv, `${signal ?? `exit ${status}`}\n${lastLines(Buffer.concat([...err, ...out]).toString())}`)),
+        : reject(failed(argv, `${signal ?? `exit ${status}`}\n${lastLines(Buffer.concat([...err, ...out]).toString(), 15)}`)),
     )
   })
 
@@ -30,8 +30,6 @@ export const succeeds = (argv: readonly string[]): Promise<boolean> =>
     () => true,
     () => false,
   )
-
-const lastLines = (text: string) => text.trim().split('\n').slice(-15).join('\n')
 
 const failed = (argv: readonly string[], why: string) =>
   new Problem({

@@ -1,6 +1,6 @@
 import type { Work } from '../kind/kind.ts'
 import { doneOf } from '../kind/one-by-one.ts'
-import { HostRefusal, lastLines, type Steps } from '../kind/step.ts'
+import { HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
 import { UNSAFE, walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
 import { desiredLines, type KeysState, MAX_KEYS_BYTES, RECORDS } from './authorized-keys-observe.ts'
@@ -36,7 +36,7 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   const failed = work.find(({ id }) => !done.includes(id))?.id ?? ''
   throw new HostRefusal(
     `authorized keys of ${failed} not written`,
-    lastLines(answer.stderr),
+    outputExcerpt(answer.stderr),
     answer.code === UNSAFE ? 'check who created it: a home directory must belong to its user and lie below directories of root' : undefined,
     { done, culprit: failed },
   )

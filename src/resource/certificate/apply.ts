@@ -4,7 +4,7 @@ import { refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { baseOf, parentOf } from '../kind/path.ts'
-import { type Answer, ControllerFailure, HostRefusal, lastLines, type Steps } from '../kind/step.ts'
+import { type Answer, ControllerFailure, HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
 import { guardScript } from '../kind/walk.ts'
 import { checkLoaded, LOAD_FUNCTIONS, loadScript } from '../service/load.ts'
 import { type CertificateState, headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED } from './observe.ts'
@@ -76,7 +76,7 @@ const loadCertificate = function* ({ loadedBy }: IssuedSpec, done: readonly stri
 const requireAccepted = (answer: Answer, what: string, done: readonly string[]): Answer => {
   if (answer.code === 0) return answer
   refuseUnsafe(answer, what, done)
-  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), 'declare the package openssl before it', { done })
+  throw new HostRefusal(`${what} (exit ${answer.code})`, outputExcerpt(answer.stderr), 'declare the package openssl before it', { done })
 }
 
 const GENERATE = {

@@ -3,7 +3,7 @@ import { Secret } from '../../secret/secret.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { inWords } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
-import { type Answer, HostRefusal, lastLines, type Step, type Steps } from '../kind/step.ts'
+import { type Answer, HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
 import { type AccountState, accountsSql, readAccounts } from './account-observe.ts'
 import { type AccountSpec, schema } from './account-spec.ts'
 import { accountSql, grantName } from './account-sql.ts'
@@ -56,7 +56,7 @@ export const databaseAccount = defineKind({
       if (answer.code !== 0)
         throw new HostRefusal(
           `database account ${id} not changed`,
-          lastLines(answer.stderr),
+          outputExcerpt(answer.stderr),
           'start the server, and make sure that it belongs to the majority of its cluster',
           { done },
         )

@@ -3,7 +3,7 @@ import { sh } from '../../shell/sh.ts'
 import { asContent, asText, type Content, sha256Hex } from '../kind/content.ts'
 import { ABSENT, refuseUnsafe } from '../kind/inode.ts'
 import { parentOf } from '../kind/path.ts'
-import { type Answer, HostRefusal, lastLines, requireSuccess, type Step, type Steps } from '../kind/step.ts'
+import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Step, type Steps } from '../kind/step.ts'
 import { CHANGED, guardScript } from '../kind/walk.ts'
 import { filesAsInput, placeScript } from './place.ts'
 
@@ -70,7 +70,7 @@ export function* writeFiles(files: readonly NewFile[], doing?: string): Steps {
     ...(doing !== undefined && { doing }),
   }
   if (answer.code === CHANGED)
-    throw new HostRefusal(what, lastLines(answer.stderr), 'run again: the next plan starts from what is there now')
+    throw new HostRefusal(what, outputExcerpt(answer.stderr), 'run again: the next plan starts from what is there now')
   refuseUnsafe(answer, what)
   requireSuccess(answer, what)
 }

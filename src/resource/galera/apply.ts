@@ -3,7 +3,7 @@ import { executeScript, MARIADB, readRows } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../database/files.ts'
 import { DATA, DATA_MS } from '../database/mariadb.ts'
 import type { Work } from '../kind/kind.ts'
-import { HostRefusal, lastLines, requireSuccess, type ShellStep, type Steps } from '../kind/step.ts'
+import { HostRefusal, outputExcerpt, requireSuccess, type ShellStep, type Steps } from '../kind/step.ts'
 import { applyServices } from '../service/apply.ts'
 import type { ServiceSpec } from '../service/spec.ts'
 import { type GaleraState, GRASTATE, type MemberStatus, readPosition, readStatus, STATUS_SCRIPT } from './observe.ts'
@@ -192,7 +192,7 @@ function* recoveredPosition(host: string, on: { readonly on?: string }): Procedu
   if (position.uuid === undefined || position.seqno >= 0) return position
   const found = yield { do: 'shell', ...on, script: RECOVERY, doing: `looking how far the data of ${host} goes` }
   const seqno = /[0-9a-f-]{36}:(\d+)/.exec(found.stdout.toString())?.[1]
-  if (seqno === undefined) throw new HostRefusal('it could not be found out how far the data of a server goes', lastLines(found.stderr))
+  if (seqno === undefined) throw new HostRefusal('it could not be found out how far the data of a server goes', outputExcerpt(found.stderr))
   return { ...position, seqno: Number(seqno) }
 }
 

@@ -1,5 +1,5 @@
 import type { Change } from './change.ts'
-import { type Answer, HostRefusal, lastLines } from './step.ts'
+import { type Answer, HostRefusal, outputExcerpt } from './step.ts'
 import { UNSAFE } from './walk.ts'
 
 /** An inode: type as `find -printf %y` prints it (`f` file, `d` directory, `l` link), octal mode, owner and group by name. */
@@ -69,7 +69,7 @@ export const refuseUnreached = (id: string, seen: InodeState, done: readonly str
 
 /** Throws a `HostRefusal` if a program refused a path that another account could replace (exit status `UNSAFE`). */
 export const refuseUnsafe = ({ code, stderr }: Answer, what: string, done: readonly string[] = []): void => {
-  if (code === UNSAFE) throw new HostRefusal(what, lastLines(stderr), FIX_UNSAFE, { done })
+  if (code === UNSAFE) throw new HostRefusal(what, outputExcerpt(stderr), FIX_UNSAFE, { done })
 }
 
 /** The `fix` for a path that root does not use. */

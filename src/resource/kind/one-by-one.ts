@@ -1,7 +1,7 @@
 import { quote } from '../../shell/quote.ts'
 import { refuseUnsafe } from './inode.ts'
 import type { Work } from './kind.ts'
-import { type Answer, HostRefusal, lastLines, type Steps } from './step.ts'
+import { type Answer, HostRefusal, outputExcerpt, type Steps } from './step.ts'
 
 /** Returns the script for one resource. It runs with `set -e`. */
 type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
@@ -32,5 +32,5 @@ export const inTurn = function* <Spec, Seen>(
   const failed = work.find(({ id }) => !done.includes(id))
   const what = words.failed(failed?.id ?? '')
   refuseUnsafe(answer, what, done)
-  throw new HostRefusal(`${what} (exit ${answer.code})`, lastLines(answer.stderr), words.fix, { done })
+  throw new HostRefusal(`${what} (exit ${answer.code})`, outputExcerpt(answer.stderr), words.fix, { done })
 }

@@ -1,3 +1,4 @@
+import { lastLines } from '../../problem.ts'
 import type { Secret } from '../../secret/secret.ts'
 import type { ShellText } from '../../shell/script.ts'
 
@@ -101,13 +102,12 @@ export class ControllerFailure extends Error {
 /** Returns the answer of a successful script. Otherwise throws a `HostRefusal` with the exit status and the last 20 lines of output. */
 export const requireSuccess = (answer: Answer, what: string, fix?: string): Answer => {
   if (answer.code === 0) return answer
-  throw new HostRefusal(`${what} (exit ${answer.code})`, lastWords(answer), fix)
+  throw new HostRefusal(
+    `${what} (exit ${answer.code})`,
+    outputExcerpt(answer.stderr.trim() === '' ? answer.stdout.toString() : answer.stderr),
+    fix,
+  )
 }
 
-const lastWords = ({ stderr, stdout }: Answer): string => {
-  return lastLines(stderr.trim() === '' ? stdout.toString() : stderr)
-}
-
-/** Returns the last 20 lines of a host's output, for the `why` of an error. */
-export const lastLines = (said: string): string =>
-  said.trim() === '' ? 'the host said nothing' : said.trim().split('\n').slice(-20).join('\n')
+/** Returns the last 20 lines of the output of a host, for the `why` of an error. */
+export const outputExcerpt = (output: string): string => (output.trim() === '' ? 'the host printed nothing' : lastLines(output, 20))

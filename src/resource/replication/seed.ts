@@ -2,6 +2,7 @@ import { quote } from '../../shell/quote.ts'
 import { MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql, SETPRIV } from '../database/files.ts'
 import { DATA, DATA_MS, sqlText } from '../database/mariadb.ts'
+import { bracketed } from '../kind/address.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { HostRefusal, requireSuccess } from '../kind/step.ts'
 import { SEEDING } from './observe.ts'
@@ -83,8 +84,6 @@ function* checkRoom(primary: string): Procedure<void> {
 /** `$size`: the kilobytes of the data. The last line counts: before it, `du` complains of what it may not read. */
 const MEASURE = `as_mysql 600 'du -sk ${DATA}'; said=\${said##*
 }; size=\${said%%[!0-9]*}`
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 
 /** One connection, of the primary's own certificate; then it is over. */
 const receiveCommand = ({ pair, trusted, seedPort, servers }: ReplicationSpec, me: Server, primary: Server): string => {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import type { Environment } from '../../environment.ts'
 import { Secret } from '../../secret/secret.ts'
 
 /** Output of a user's command as a secret, or the reason of its failure. The reason contains no output, which could be the secret. */
@@ -9,7 +10,7 @@ const COMMAND_MS = 60_000
 const MAX_BYTES = 1_048_576
 
 /** Runs commands in a shell in the project's directory, each command once. A final line break is not part of the secret. */
-export const commandSource = (root: string, env: Readonly<Record<string, string | undefined>>): ((line: string) => CommandOutput) => {
+export const commandSource = (root: string, env: Environment): ((line: string) => CommandOutput) => {
   const outputs = new Map<string, CommandOutput>()
   return (line) => {
     const output = outputs.get(line) ?? run(root, env, line)
@@ -18,7 +19,7 @@ export const commandSource = (root: string, env: Readonly<Record<string, string 
   }
 }
 
-const run = (root: string, env: Readonly<Record<string, string | undefined>>, line: string): CommandOutput => {
+const run = (root: string, env: Environment, line: string): CommandOutput => {
   const { status, signal, error, stdout } = spawnSync('sh', ['-c', line], {
     cwd: root,
     env,

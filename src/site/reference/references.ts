@@ -1,3 +1,4 @@
+import type { Environment } from '../../environment.ts'
 import type { Problem } from '../../problem.ts'
 import { isSecret, Secret } from '../../secret/secret.ts'
 import { inputProblem, type Place } from '../source/input-problem.ts'
@@ -8,7 +9,7 @@ import { shortSecretWarnings } from './short-secret.ts'
 
 /** Sources of the values of references. */
 export interface Sources {
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   readonly command: (line: string) => CommandOutput
   /** Decrypted secrets; undefined if they do not exist or could not be read. */
   readonly secrets: SourceNode | undefined
