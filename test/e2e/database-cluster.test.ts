@@ -103,13 +103,13 @@ const GRANTS = [
 ].sort()
 
 describe('a cluster of two servers and an arbitrator', () => {
-  it('comes up from bare hosts as it was foretold, behaves, and then there is nothing to do', async () => {
-    const foretold = planned()
-    expect(foretold).toEqual(
+  it('comes up from bare hosts as predicted, behaves, and then there is nothing to do', async () => {
+    const predicted = planned()
+    expect(predicted).toEqual(
       expect.arrayContaining(['web-01 create galera:database', 'web-02 create galera:database', 'lb-01 create galera:database']),
     )
-    expect(foretold.filter((line) => line.includes('database:shop'))).toEqual(['web-01 create database:shop'])
-    expect(run()).toEqual({ status: 0, stderr: '', applied: foretold, failed: [] })
+    expect(predicted.filter((line) => line.includes('database:shop'))).toEqual(['web-01 create database:shop'])
+    expect(run()).toEqual({ status: 0, stderr: '', applied: predicted, failed: [] })
     expect(run()).toMatchObject({ status: 0, applied: [] })
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
@@ -186,11 +186,11 @@ describe('a cluster of two servers and an arbitrator', () => {
     await inside(spec, 'web-01', 'systemctl stop mariadb')
     await sql(spec, 'web-02', "INSERT INTO shop.t VALUES (-1, 'the last')")
     await inside(spec, 'web-02', 'systemctl stop mariadb')
-    const foretold = planned()
-    expect(foretold).toEqual(
+    const predicted = planned()
+    expect(predicted).toEqual(
       expect.arrayContaining(['web-01 update galera:database', 'web-02 update galera:database', 'lb-01 update galera:database']),
     )
-    expect(run()).toEqual({ status: 0, stderr: '', applied: foretold, failed: [] })
+    expect(run()).toEqual({ status: 0, stderr: '', applied: predicted, failed: [] })
     expect(await sql(spec, 'web-01', 'SELECT v FROM shop.t WHERE id = -1')).toBe('the last')
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })
@@ -198,9 +198,9 @@ describe('a cluster of two servers and an arbitrator', () => {
   it('gets a new password and other grants, and nobody is left whom the inventory does not have', async () => {
     project.env.SHOP_PASSWORD = 'another long word'
     inventory(`${SHOP.replace("'shop.*'", "'shop.*', privileges: [ALL]")}, { name: oddly, state: absent }`)
-    const foretold = planned()
-    expect(foretold).toEqual(expect.arrayContaining(['web-01 delete database-account:oddly@%', 'web-01 update database-account:shop@%']))
-    expect(run()).toMatchObject({ status: 0, applied: foretold })
+    const predicted = planned()
+    expect(predicted).toEqual(expect.arrayContaining(['web-01 delete database-account:oddly@%', 'web-01 update database-account:shop@%']))
+    expect(run()).toMatchObject({ status: 0, applied: predicted })
     expect(await asked('SELECT 1')).toContain('Access denied')
     expect(await asked('CREATE TABLE shop.u (id INT); DROP TABLE shop.u; SELECT 2', { password: 'another long word' })).toBe('2')
     expect(await sql(spec, 'web-02', "SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'oddly'")).toBe('0')
@@ -214,9 +214,9 @@ describe('a cluster of two servers and an arbitrator', () => {
     mkdirSync(join(project.root, 'backups'))
     writeFileSync(join(project.root, 'backups/latest.sql.gz'), opened)
     const playbook = 'playbooks/restore-database.yaml'
-    const foretold = changes(project.json('run', playbook, '--dry-run').lines, 'planned')
-    expect(foretold).toContain('web-01 create database-dump:backups/latest.sql.gz')
-    expect(run(playbook)).toMatchObject({ status: 0, applied: foretold })
+    const predicted = changes(project.json('run', playbook, '--dry-run').lines, 'planned')
+    expect(predicted).toContain('web-01 create database-dump:backups/latest.sql.gz')
+    expect(run(playbook)).toMatchObject({ status: 0, applied: predicted })
     expect(Number(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t'))).toBeGreaterThan(20)
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.newer')).toBe('1')
     expect(run(playbook)).toMatchObject({ status: 0, applied: [] })

@@ -74,12 +74,12 @@ afterAll(async () => {
 afterEach(async () => expect(await foreign()).toBe(foreignAtFirst))
 
 describe('the firewall role', () => {
-  it('is made as foretold, and then there is nothing to do', () => {
-    const foretold = changes(project.json('run', '--dry-run').lines, 'planned')
-    expect(foretold).toContain(`${HOST} create nftables:inet provision`)
+  it('is made as predicted, and then there is nothing to do', () => {
+    const predicted = changes(project.json('run', '--dry-run').lines, 'planned')
+    expect(predicted).toContain(`${HOST} create nftables:inet provision`)
     const run = project.json('run')
     expect(run.status).toBe(0)
-    expect(changes(run.lines, 'applied')).toEqual(foretold)
+    expect(changes(run.lines, 'applied')).toEqual(predicted)
     expect(project.json('run', '--dry-run').status).toBe(0)
   })
 

@@ -85,10 +85,10 @@ describe('the key of the authority between balancer and web servers is lost', ()
 
   it('and one run makes every host trust a new one beside it, and replaces nothing', async () => {
     renameSync(kept('authority-edge-1.pem'), kept('authority-edge-1.lost.pem'))
-    const foretold = await run('--dry-run')
+    const predicted = await run('--dry-run')
     const { applied, ...rest } = await run()
     expect(rest).toMatchObject({ status: 0, stderr: '', failed: [] })
-    expect(applied).toEqual(foretold.planned)
+    expect(applied).toEqual(predicted.planned)
     expect(applied).toEqual(expect.arrayContaining(['controller update authority:edge', ...trustedFiles]))
     expect(applied.filter((line) => line.includes('certificate:'))).toEqual([])
     expect(await run()).toMatchObject({ status: 0, planned: [] })

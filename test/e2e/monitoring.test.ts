@@ -84,13 +84,13 @@ const page = (path: string, auth?: string): Promise<{ readonly status: number | 
   })
 
 describe('the monitoring of three bare hosts', () => {
-  it('is made by one run, exactly as foretold, and then there is nothing to do', () => {
-    const foretold = changes(project.json('run', '--dry-run').lines, 'planned')
+  it('is made by one run, exactly as predicted, and then there is nothing to do', () => {
+    const predicted = changes(project.json('run', '--dry-run').lines, 'planned')
     const run = project.json('run')
     expect(run.stderr).toBe('')
     expect(run.status).toBe(0)
-    expect(changes(run.lines, 'applied')).toEqual(foretold)
-    expect(foretold).toContain('web-02 create service:prometheus-nginx-exporter.service')
+    expect(changes(run.lines, 'applied')).toEqual(predicted)
+    expect(predicted).toContain('web-02 create service:prometheus-nginx-exporter.service')
     expect(changes(project.json('run').lines, 'planned')).toEqual([])
   })
 

@@ -38,11 +38,11 @@ afterAll(async () => {
 })
 
 describe('a primary and its replica', () => {
-  it('come up from bare hosts as it was foretold, behave, and then there is nothing to do', async () => {
-    const foretold = planned()
-    expect(foretold).toEqual(expect.arrayContaining(['web-01 create replication:database', 'web-02 create replication:database']))
-    expect(foretold.filter((line) => line.includes('database:shop'))).toEqual(['web-01 create database:shop'])
-    expect(run()).toMatchObject({ status: 0, stderr: '', applied: foretold })
+  it('come up from bare hosts as predicted, behave, and then there is nothing to do', async () => {
+    const predicted = planned()
+    expect(predicted).toEqual(expect.arrayContaining(['web-01 create replication:database', 'web-02 create replication:database']))
+    expect(predicted.filter((line) => line.includes('database:shop'))).toEqual(['web-01 create database:shop'])
+    expect(run()).toMatchObject({ status: 0, stderr: '', applied: predicted })
     expect(run()).toMatchObject({ status: 0, applied: [] })
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
@@ -64,11 +64,11 @@ describe('a primary and its replica', () => {
     await startWriter(spec, 'web-02', PASSWORD, 0)
     await sleep(2000)
     site('web-02')
-    const foretold = planned()
-    expect(foretold).toEqual(['web-01 update replication:database', 'web-02 update replication:database'])
+    const predicted = planned()
+    expect(predicted).toEqual(['web-01 update replication:database', 'web-02 update replication:database'])
     const watched = watchWriters(spec, HOSTS)
     const { status, applied, notes } = run()
-    expect({ status, applied: applied.toSorted() }).toEqual({ status: 0, applied: foretold })
+    expect({ status, applied: applied.toSorted() }).toEqual({ status: 0, applied: predicted })
     expect(await watched.ended()).toBe(1)
     expect(notes.join('\n')).toMatch(/web-02 is the primary now; no server took writes for [0-4]\.\d s/)
     await sleep(3000)

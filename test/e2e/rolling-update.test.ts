@@ -151,8 +151,8 @@ describe('a play with serial: 1', () => {
     expect(log()).toEqual(['web-01 out', 'web-01 gets 5'])
     expect(marks()).toBe('web-01@balancer')
 
-    const foretold = project.json('run', '--dry-run', '--role', 'balancer')
-    expect(changes(foretold.lines, 'planned')).toEqual(['lb-01 update drained:balancer'])
+    const predicted = project.json('run', '--dry-run', '--role', 'balancer')
+    expect(changes(predicted.lines, 'planned')).toEqual(['lb-01 update drained:balancer'])
     expect(project.provision('run', '--role', 'app', '--limit', 'lb-01').status).toBe(3)
     expect(project.provision('run', '--role', 'balancer').status).toBe(0)
     expect(log()).toEqual(['web-01 in'])

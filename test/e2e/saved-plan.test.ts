@@ -68,7 +68,7 @@ afterAll(async () => {
 })
 
 describe('a plan that was kept', () => {
-  it('is carried out exactly, and the run says that all of it was foretold', () => {
+  it('is carried out exactly, and the run says that all of it was predicted', () => {
     site(full, 'extra')
     const dry = project.json('run', '--dry-run', '--save', 'plan.json')
     expect(dry.status).toBe(2)
@@ -154,7 +154,7 @@ describe('what no role declares any more', () => {
     expect(on('ls /etc/app /etc/link')).toContain('b')
   })
 
-  it('is left where somebody else changed it; the rest is deleted as foretold, and services load what remains', () => {
+  it('is left where somebody else changed it; the rest is deleted as predicted, and services load what remains', () => {
     site({ files: { a: 'a' } }, 'extra')
     on('echo mine now >>/etc/app/c')
     const dry = project.json('run', '--dry-run', '--prune')

@@ -47,9 +47,11 @@ const [certificate, service, file] = [`certificate:${PAIR}`, 'service:nginx.serv
 
 describe('the authority of a trust domain', () => {
   it('is made in the first run, as the dry run said, and lets two sides trust each other; a second run finds nothing to do', () => {
-    const foretold = planned()
-    expect(foretold).toEqual(expect.arrayContaining([`controller create ${EDGE}`, `web-01 create ${certificate}`, `web-01 create ${file}`]))
-    expect(run()).toEqual({ status: 0, applied: foretold, failed: [], stderr: '' })
+    const predicted = planned()
+    expect(predicted).toEqual(
+      expect.arrayContaining([`controller create ${EDGE}`, `web-01 create ${certificate}`, `web-01 create ${file}`]),
+    )
+    expect(run()).toEqual({ status: 0, applied: predicted, failed: [], stderr: '' })
     expect(said()).toContain(`you are CN=${NAME}`)
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })
@@ -75,9 +77,9 @@ describe('the authority of a trust domain', () => {
       printf 'subjectAltName=DNS:${NAME}\nextendedKeyUsage=serverAuth,clientAuth\n' >names
       openssl req -new -key own.key -subj /CN=${NAME} | openssl x509 -req -CA ca.pem -CAkey ca.key -days 90 -extfile names -out forged 2>/dev/null
       ${put}; rm -f own.key ca.key ca.pem names head forged`)
-    const foretold = planned()
-    expect(foretold).toEqual([`web-01 update ${certificate}`, `web-01 update ${service}`])
-    expect(run()).toMatchObject({ status: 0, applied: foretold })
+    const predicted = planned()
+    expect(predicted).toEqual([`web-01 update ${certificate}`, `web-01 update ${service}`])
+    expect(run()).toMatchObject({ status: 0, applied: predicted })
     expect(said()).toContain(`you are CN=${NAME}`)
     expect(on(`sha256sum ${PAIR}.key`) === key).toBe(keepsKey)
     expect(on('ls -A /etc/edge')).not.toContain('provision-new')
@@ -123,9 +125,14 @@ describe('time passes', () => {
     on(`printf %s '${authority.trusted().join('')}' >${TRUSTED}; cp ${TRUSTED} /root/first.pem`)
     install(await signed(10))
     nearItsEnd = await signed(80)
-    const foretold = planned()
-    expect(foretold).toEqual([`controller update ${EDGE}`, `web-01 update ${file}`, 'web-01 update owned:edge', `web-01 update ${service}`])
-    expect(run()).toMatchObject({ status: 0, applied: foretold })
+    const predicted = planned()
+    expect(predicted).toEqual([
+      `controller update ${EDGE}`,
+      `web-01 update ${file}`,
+      'web-01 update owned:edge',
+      `web-01 update ${service}`,
+    ])
+    expect(run()).toMatchObject({ status: 0, applied: predicted })
     expect(said()).toContain(`you are CN=${NAME}`)
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })

@@ -62,11 +62,11 @@ afterAll(async () => {
   project.remove()
 })
 
-it('settings of sshd are made as foretold, and then there is nothing to do', async () => {
+it('settings of sshd are made as predicted, and then there is nothing to do', async () => {
   settings(FEWER)
-  const foretold = changes(project.json('run', '--dry-run').lines, 'planned')
-  expect(foretold.length).toBeGreaterThan(0)
-  expect(changes(project.json('run').lines, 'applied')).toEqual(foretold)
+  const predicted = changes(project.json('run', '--dry-run').lines, 'planned')
+  expect(predicted.length).toBeGreaterThan(0)
+  expect(changes(project.json('run').lines, 'applied')).toEqual(predicted)
   expect(project.json('run', '--dry-run').status).toBe(0)
   fewer = await state()
   settings(FEW)

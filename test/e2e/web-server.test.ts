@@ -62,9 +62,9 @@ const get = (path: string, host = 'www.test', { headers = '', as = CERTIFICATE }
   )
 
 describe('the web server', () => {
-  it('comes up as foretold, behaves as it should, and then there is nothing to do', () => {
-    const foretold = changes(project.json('run', '--dry-run').lines, 'planned').map((line) => line.replace('web-01 ', ''))
-    expect(run()).toEqual({ status: 0, stderr: '', applied: foretold })
+  it('comes up as predicted, behaves as it should, and then there is nothing to do', () => {
+    const predicted = changes(project.json('run', '--dry-run').lines, 'planned').map((line) => line.replace('web-01 ', ''))
+    expect(run()).toEqual({ status: 0, stderr: '', applied: predicted })
     expect(run()).toMatchObject({ status: 0, applied: [] })
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)

@@ -66,7 +66,7 @@ const stateOf = (host: string): string =>
 const undisturbed = new Map<string, string>()
 
 describe('three bare hosts', () => {
-  let foretold: readonly string[] = []
+  let predicted: readonly string[] = []
   const before = new Map<string, ReadonlyMap<string, string>>()
   const packagesBefore = new Map<string, ReadonlySet<string>>()
 
@@ -75,9 +75,9 @@ describe('three bare hosts', () => {
     const { status, lines, stderr } = project.json('run', '--dry-run')
     expect(stderr).toBe('')
     expect(status).toBe(2)
-    foretold = changes(lines, 'planned')
+    predicted = changes(lines, 'planned')
     for (const wanted of ['create package:haproxy', 'create service:haproxy.service', 'create nftables:inet provision'])
-      expect(foretold).toContain(`lb-01 ${wanted}`)
+      expect(predicted).toContain(`lb-01 ${wanted}`)
     expect(lines.find(({ resource, host }) => resource === 'file:/etc/nginx/nginx.conf' && host === 'web-01')?.diff).toContain(
       '+worker_processes',
     )
@@ -88,11 +88,11 @@ describe('three bare hosts', () => {
     }
   })
 
-  it('become the site by exactly the changes that were foretold', () => {
+  it('become the site by exactly the predicted changes', () => {
     const { status, lines, stderr } = project.json('run')
     expect(stderr).toBe('')
     expect(status).toBe(0)
-    expect(changes(lines, 'applied')).toEqual(foretold)
+    expect(changes(lines, 'applied')).toEqual(predicted)
     expect(changes(lines, 'failed')).toEqual([])
     expect(lines.at(-1)).toMatchObject({ type: 'summary', result: 'changed' })
   })
@@ -101,7 +101,7 @@ describe('three bare hosts', () => {
     for (const host of HOSTS) {
       const installed = [...packages(host)].filter((name) => !packagesBefore.get(host)?.has(name))
       const explanation = {
-        planned: foretold.filter((line) => line.startsWith(`${host} `)).map((line) => line.split(' ').slice(2).join(' ')),
+        planned: predicted.filter((line) => line.startsWith(`${host} `)).map((line) => line.split(' ').slice(2).join(' ')),
         record: on(host, 'cat /var/lib/provision/owned/*').stdout.split('\n'),
         packageFiles: on(host, `dpkg -L ${installed.join(' ')}; true`).stdout.split('\n'),
       }

@@ -89,7 +89,7 @@ const sed = ({ stdout }: SpawnSyncReturns<string>, lab: string, subnet: string):
     .replaceAll('fd78::', `fd${subnet.split('.').at(-1)}::`)
     .replaceAll('.provision/lab/lab/', `.provision/lab/${lab}/`)
 
-/** What a plan foretold or a run applied, one line a change, sorted. */
+/** Returns the planned or applied changes, one sorted line each. */
 export const changes = (lines: readonly Line[], phase: 'planned' | 'applied' | 'failed'): readonly string[] =>
   lines
     .filter((line) => line.type === 'change' && line.phase === phase)

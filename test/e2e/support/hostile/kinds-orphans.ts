@@ -21,7 +21,7 @@ const recorded = (line: string): string =>
 /** What was declared once is recorded, and lies there as it was left. */
 const target = (holds: Place['holds'], one: (at: string) => { key: string; digest?: string }, lay: string): Target => ({
   name: `orphan ${one('').key.split(':', 1)[0]}`,
-  kinds: ['leftover', 'owned'],
+  kinds: ['orphan', 'owned'],
   places: place(holds),
   resources: (at) => [orphan(one(at).key, `${at}/it`, one(at).digest)],
   lay,
