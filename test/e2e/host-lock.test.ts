@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openSessions } from '../../src/engine/observe/session.ts'
 import { openShell } from '../../src/host/shell/open.ts'
-import { bootHosts, endHosts, holder, onHost, problemOf, target, textOf, through } from './support/bare-hosts.ts'
+import { problemOf } from '../unit/problem-of.ts'
+import { bootHosts, endHosts, holder, onHost, target, textOf, through } from './support/bare-hosts.ts'
 import { type Relay, relayTo } from './support/network/relay.ts'
 
 beforeAll(bootHosts)

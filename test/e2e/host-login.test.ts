@@ -9,7 +9,8 @@ import { openShell } from '../../src/host/shell/open.ts'
 import { fetchHostKeys } from '../../src/host/ssh/trust.ts'
 import type { Target } from '../../src/host/target/connection.ts'
 import { Secret } from '../../src/secret/secret.ts'
-import { bootHosts, endHosts, holder, labFile, onHost, problemOf, target, textOf } from './support/bare-hosts.ts'
+import { problemOf } from '../unit/problem-of.ts'
+import { bootHosts, endHosts, holder, labFile, onHost, target, textOf } from './support/bare-hosts.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'provision-host-'))
 const inDirectory = (name: string): string => join(directory, name)

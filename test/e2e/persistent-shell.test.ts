@@ -7,7 +7,8 @@ import { openShell } from '../../src/host/shell/open.ts'
 import { runOnce } from '../../src/host/shell/run-once.ts'
 import type { Shell } from '../../src/host/shell/shell.ts'
 import { Secret } from '../../src/secret/secret.ts'
-import { bootHosts, endHosts, onHost, problemOf, target, textOf, through } from './support/bare-hosts.ts'
+import { problemOf } from '../unit/problem-of.ts'
+import { bootHosts, endHosts, onHost, target, textOf, through } from './support/bare-hosts.ts'
 import { type Relay, relayTo } from './support/network/relay.ts'
 
 beforeAll(bootHosts)

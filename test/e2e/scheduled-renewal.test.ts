@@ -2,54 +2,15 @@ import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { down, up } from './support/lab.ts'
-import { referenceProject } from './support/project.ts'
+import { renewalSite } from './support/renewal-site.ts'
 
-const project = referenceProject('t-renew', '10.79.41')
-const lab = {
-  name: 't-renew',
-  root: project.root,
-  certificateSeconds: 24,
-  hosts: ['lb-01', 'web-01'].map((name, i) => ({ name, user: 'ops', addresses: [`10.79.41.${11 + i}`] })),
-}
-const inventory = (administrators: string) => `vars:
-  user: ops
-  key: .provision/lab/t-renew/id_ed25519
-  known_hosts: .provision/lab/t-renew/known_hosts
-  base: { updates: { enabled: false }, time: { service: none } }
-hosts:
-  lb-01: { address: 10.79.41.11 }
-  web-01: { address: 10.79.41.12 }
-groups:
-  load_balancers:
-    hosts: [lb-01]
-    vars:
-      base: { administrators: [${administrators}] }
-      haproxy-tls:
-        certificates: [{ names: [www.example.test] }]
-        acme: { directory: 'https://10.79.41.1:14000/dir', ca_file: .provision/lab/t-renew/authority.pem }
-  web:
-    hosts: [web-01]
-    vars: { nginx: { content: playbooks/site } }
-`
-const PLAYBOOK = `- { name: balancers, hosts: load_balancers, roles: [base] }
-- { name: web servers, hosts: web, roles: [nginx] }
-- { name: balancer, hosts: load_balancers, roles: [haproxy-tls] }
-`
+const { project, lab, configure, serial } = renewalSite('t-renew', '10.79.41', 24)
 
-beforeAll(async () => {
-  project.write('inventory/site.yaml', inventory(''))
-  project.write('playbooks/site.yaml', PLAYBOOK)
-  await up(lab)
-}, 300_000)
+beforeAll(() => up(lab), 300_000)
 afterAll(async () => {
   await down(lab)
   project.remove()
 })
-
-const serial = () =>
-  project
-    .provision('exec', 'lb-01', '--sudo', '--', 'openssl', 'x509', '-noout', '-serial', '-in', '/etc/ssl/haproxy/www.example.test.pem')
-    .stdout.match(/serial=(\w+)/)?.[1]
 
 it('a scheduled run renews by its own keys, three times in a row, and gets into no other host', async () => {
   const first = project.provision('run')
@@ -59,7 +20,7 @@ it('a scheduled run renews by its own keys, three times in a row, and gets into 
   expect(status, stdout + stderr).toBe(0)
   const [, sshKey = '', ageKey = ''] = /The keys are (\S+) and (\S+)\.\n/.exec(stdout) ?? []
   const [, entry = ''] = /- (\{"name":"provision-renewal".*\})\n/.exec(stdout) ?? []
-  project.write('inventory/site.yaml', inventory(entry))
+  configure(entry)
   expect(project.provision('run', '--role', 'base', '--limit', 'load_balancers').status).toBe(0)
 
   const own = project.env.PROVISION_AGE_KEY_FILE

@@ -5,57 +5,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { down, up } from '../e2e/support/lab.ts'
 import { startLoad, told } from '../e2e/support/load/load.ts'
-import { referenceProject } from '../e2e/support/project.ts'
+import { renewalSite } from '../e2e/support/renewal-site.ts'
 
 // The long form of test/e2e/scheduled-renewal.test.ts: visitors are there all the while, who verify the certificate that they get.
-const project = referenceProject('t-renewals', '10.79.85')
 /** A minute and a half; renewed from the sixtieth second on. */
 const LIFE_SECONDS = 90
-const lab = {
-  name: 't-renewals',
-  root: project.root,
-  certificateSeconds: LIFE_SECONDS,
-  hosts: ['lb-01', 'web-01'].map((name, i) => ({ name, user: 'ops', addresses: [`10.79.85.${11 + i}`] })),
-}
-const inventory = (administrators: string) => `vars:
-  user: ops
-  key: .provision/lab/t-renewals/id_ed25519
-  known_hosts: .provision/lab/t-renewals/known_hosts
-  base: { updates: { enabled: false }, time: { service: none } }
-hosts:
-  lb-01: { address: 10.79.85.11 }
-  web-01: { address: 10.79.85.12 }
-groups:
-  load_balancers:
-    hosts: [lb-01]
-    vars:
-      base: { administrators: [${administrators}] }
-      haproxy-tls:
-        certificates: [{ names: [www.example.test] }]
-        acme: { directory: 'https://10.79.85.1:14000/dir', ca_file: .provision/lab/t-renewals/authority.pem }
-  web:
-    hosts: [web-01]
-    vars: { nginx: { content: playbooks/site } }
-`
-const PLAYBOOK = `- { name: balancers, hosts: load_balancers, roles: [base] }
-- { name: web servers, hosts: web, roles: [nginx] }
-- { name: balancer, hosts: load_balancers, roles: [haproxy-tls] }
-`
+const { project, lab, configure, serial } = renewalSite('t-renewals', '10.79.85', LIFE_SECONDS)
 
-beforeAll(async () => {
-  project.write('inventory/site.yaml', inventory(''))
-  project.write('playbooks/site.yaml', PLAYBOOK)
-  await up(lab)
-}, 300_000)
+beforeAll(() => up(lab), 300_000)
 afterAll(async () => {
   await down(lab)
   project.remove()
 })
-
-const serial = () =>
-  project
-    .provision('exec', 'lb-01', '--sudo', '--', 'openssl', 'x509', '-noout', '-serial', '-in', '/etc/ssl/haproxy/www.example.test.pem')
-    .stdout.match(/serial=(\w+)/)?.[1]
 
 it('a scheduled run renews a certificate of minutes three times in a row, and no visitor notices', async () => {
   const first = project.provision('run')
@@ -65,7 +26,7 @@ it('a scheduled run renews a certificate of minutes three times in a row, and no
   const { stdout } = project.provision('schedule', 'print')
   const [, sshKey = '', ageKey = ''] = /The keys are (\S+) and (\S+)\.\n/.exec(stdout) ?? []
   const [, entry = ''] = /- (\{"name":"provision-renewal".*\})\n/.exec(stdout) ?? []
-  project.write('inventory/site.yaml', inventory(entry))
+  configure(entry)
   expect(project.provision('run', '--role', 'base', '--limit', 'load_balancers').status).toBe(0)
   project.env.PROVISION_AGE_KEY_FILE = ageKey
 

@@ -1,9 +1,9 @@
 import { Problem } from '../../src/problem.ts'
 
-/** The problem that this ends with; any other end is an error. */
-export const problemOf = async (act: () => unknown): Promise<Problem> => {
+/** Returns the problem that an act or a promise fails with. Any other outcome is an error. */
+export const problemOf = async (act: (() => unknown) | Promise<unknown>): Promise<Problem> => {
   try {
-    await act()
+    await (typeof act === 'function' ? act() : act)
   } catch (error) {
     if (error instanceof Problem) return error
     throw error

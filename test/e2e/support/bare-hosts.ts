@@ -3,7 +3,6 @@ import { openShell } from '../../../src/host/shell/open.ts'
 import type { Answer, Holder } from '../../../src/host/shell/shell.ts'
 import type { Target } from '../../../src/host/target/connection.ts'
 import { type LabSpec, labDown, labReset } from '../../../src/lab/index.ts'
-import { Problem } from '../../../src/problem.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
 
@@ -51,16 +50,6 @@ export const onHost = async (script: string, otherwise: Partial<Target> = {}): P
   } finally {
     await shell.close()
   }
-}
-
-/** The problem that something must end with. */
-export const problemOf = async (promise: Promise<unknown>): Promise<Problem> => {
-  const result = await promise.then(
-    () => new Error('there was no problem'),
-    (error: unknown) => error,
-  )
-  if (result instanceof Problem) return result
-  throw result
 }
 
 export const textOf = ({ stdout }: Answer): string => stdout.toString()

@@ -25,7 +25,7 @@ import { append } from '../../../src/disk/append.ts'
 import { openFolderBelow } from '../../../src/disk/folder.ts'
 import { readPlain } from '../../../src/disk/read.ts'
 import { writeIn, writeWhole } from '../../../src/disk/write.ts'
-import { Problem } from '../../../src/problem.ts'
+import { problemOf } from '../problem-of.ts'
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'provision-t-disk-')))
 let root = ''
@@ -41,16 +41,6 @@ const text = (name: string): string => readFileSync(at(name), 'utf8')
 const modeOf = (name: string): string => (statSync(at(name)).mode & 0o7777).toString(8)
 const isRoot = process.getuid?.() === 0
 const NOBODY = 65_534
-
-const problemOf = (act: () => unknown): Problem => {
-  try {
-    act()
-  } catch (error) {
-    if (error instanceof Problem) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
 
 describe('a file that provision writes', () => {
   test.each([0o000, 0o022, 0o077])('has the requested mode under the umask %o', (umask) => {
@@ -131,7 +121,7 @@ describe('a target that is a symbolic link', () => {
     expect(readdirSync(root).toSorted()).toEqual(['again', 'dotfiles', 'known_hosts'])
   })
 
-  test('of this account to a missing file creates that file', () => {
+  test('of this account to a missing file creates that file', async () => {
     mkdirSync(at('dotfiles'))
     symlinkSync('dotfiles/known_hosts', at('known_hosts'))
     append(at('known_hosts'), 'a\n', { mode: 0o600 })
@@ -143,7 +133,7 @@ describe('a target that is a symbolic link', () => {
     symlinkSync('victim', at('plan.json'))
     lchownSync(at('plan.json'), NOBODY, NOBODY)
     for (const act of [() => storePlan(root, 'plan.json', 'x'), () => append(at('plan.json'), 'x', { mode: 0o600 })]) {
-      expect(problemOf(act)).toMatchObject({ class: 'input', why: expect.stringContaining('symbolic link of nobody') })
+      expect(await problemOf(act)).toMatchObject({ class: 'input', why: expect.stringContaining('symbolic link of nobody') })
     }
     expect(text('victim')).toBe('mine')
   })
@@ -152,10 +142,10 @@ describe('a target that is a symbolic link', () => {
     ['a directory', () => mkdirSync(at('x'))],
     ['a named pipe', () => execFileSync('mkfifo', [at('x')])],
     ['a link to itself', () => symlinkSync('x', at('x'))],
-  ])('%s is refused without waiting', (_, make) => {
+  ])('%s is refused without waiting', async (_, make) => {
     make()
-    expect(problemOf(() => writeWhole(at('x'), 'x', { mode: 0o600 })).class).toBe('input')
-    expect(problemOf(() => append(at('x'), 'x', { mode: 0o600 })).class).toBe('input')
+    expect((await problemOf(() => writeWhole(at('x'), 'x', { mode: 0o600 }))).class).toBe('input')
+    expect((await problemOf(() => append(at('x'), 'x', { mode: 0o600 }))).class).toBe('input')
   })
 })
 

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { Problem } from '../../../src/problem.ts'
 import { guardedRole } from '../../../src/role/guarded-role.ts'
 import type { Exposes, HostContext, HostView, Listen, Role, SiteContext } from '../../../src/role/role.ts'
+import { problemOf } from '../problem-of.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'provision-role-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -14,32 +15,22 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 const context = {} as SiteContext<unknown> & HostContext<unknown>
 const roleOf = (parts: Partial<Role>): Role => ({ name: 'mine', summary: '', options: z.unknown(), resources: () => [], ...parts })
 
-const problemOf = (work: () => unknown): Problem => {
-  try {
-    work()
-  } catch (error) {
-    if (error instanceof Problem) return error
-    throw error
-  }
-  throw new Error('it did not throw')
-}
-
 test('an error in a role is a mistake of that role, with its line', async () => {
   const file = join(scratch, 'roles/mine/role.mjs')
   mkdirSync(join(scratch, 'roles/mine'), { recursive: true })
   writeFileSync(file, 'export const resources = () => {\n  return [nonsense]\n}\n')
   const { resources } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Pick<Role, 'resources'>
-  const { where, what, why } = problemOf(() => guardedRole(roleOf({ resources }), file).resources(context))
+  const { where, what, why } = await problemOf(() => guardedRole(roleOf({ resources }), file).resources(context))
   expect(where).toEqual({ file, line: 2, column: 11 })
   expect(what).toBe('role mine is invalid')
   expect(why).toBe('ReferenceError: nonsense is not defined')
 })
 
-test('how it takes a host out must be two scripts, or nothing', () => {
+test('how it takes a host out must be two scripts, or nothing', async () => {
   const drainsOf = (given: unknown) => guardedRole(roleOf({ drains: () => given as never }), 'role.ts').drains?.(context, {} as HostView)
   expect(drainsOf(undefined)).toBeUndefined()
   expect(drainsOf({ out: 'a', back: 'b' })).toEqual({ out: 'a', back: 'b' })
-  expect(problemOf(() => drainsOf({ out: 'a' })).why).toMatch(/^drains: must return \{ out, back \}/)
+  expect((await problemOf(() => drainsOf({ out: 'a' }))).why).toMatch(/^drains: must return \{ out, back \}/)
 })
 
 test.each([
@@ -51,29 +42,31 @@ test.each([
       for (;;) yield { kind: {}, spec: {} }
     })(),
   ],
-])('what it gives must be a list of resources: %s', (_, given) => {
+])('what it gives must be a list of resources: %s', async (_, given) => {
   const resources = () => given as never
-  expect(problemOf(() => guardedRole(roleOf({ resources }), 'role.ts').resources(context)).why).toMatch(/^resources: must return a list/)
+  expect((await problemOf(() => guardedRole(roleOf({ resources }), 'role.ts').resources(context))).why).toMatch(
+    /^resources: must return a list/,
+  )
 })
 
-test('what it listens on is checked: types are only taken away when a role is loaded', () => {
+test('what it listens on is checked: types are only taken away when a role is loaded', async () => {
   const listens = () => [{ service: 'metrics', port: 9100, protocol: 'tcp', from: { group: 'monitoring' } }] as unknown as Listen[]
-  const { why } = problemOf(() => guardedRole(roleOf({ listens }), 'role.ts').listens?.(context))
+  const { why } = await problemOf(() => guardedRole(roleOf({ listens }), 'role.ts').listens?.(context))
   expect(why).toMatch(/^listens\[0\]\.from: /)
 })
 
-test('a problem that a role raises itself stays as it is', () => {
+test('a problem that a role raises itself stays as it is', async () => {
   const own = new Problem({ class: 'input', where: { file: 'playbooks/site' }, what: 'is not there', fix: 'make it' })
   const resources = () => {
     throw own
   }
-  expect(problemOf(() => guardedRole(roleOf({ resources }), 'role.ts').resources(context))).toBe(own)
+  expect(await problemOf(() => guardedRole(roleOf({ resources }), 'role.ts').resources(context))).toBe(own)
 })
 
-test('what it shows to monitoring is checked as well', () => {
+test('what it shows to monitoring is checked as well', async () => {
   const exposes = (given: object) => () => guardedRole(roleOf({ exposes: () => [given] as Exposes[] }), 'role.ts').exposes?.(context)
   const metrics = { type: 'metrics', job: 'shop', format: 'prometheus', at: 'http://127.0.0.1:9200/metrics' }
   expect(exposes(metrics)()).toEqual([metrics])
-  expect(problemOf(exposes({ ...metrics, format: 'json' })).why).toMatch(/^exposes\[0\]\.format: /)
-  expect(problemOf(exposes({ type: 'probe', name: 'shop' })).why).toMatch(/^exposes\[0\]\./)
+  expect((await problemOf(exposes({ ...metrics, format: 'json' }))).why).toMatch(/^exposes\[0\]\.format: /)
+  expect((await problemOf(exposes({ type: 'probe', name: 'shop' }))).why).toMatch(/^exposes\[0\]\./)
 })
