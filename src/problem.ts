@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { osRefusal } from './os-error.ts'
 import { redacted } from './secret/secret.ts'
 
-/** Where a problem can be found: a place in a file, or a host and perhaps a resource on it. */
+/** The place of a problem: in a file, on a host (perhaps at a resource), or in a command. */
 export type Where =
   | { readonly file: string; readonly line?: number; readonly column?: number; readonly key?: string }
   | { readonly host: string; readonly role?: string; readonly resource?: string }
@@ -14,18 +14,18 @@ export type ProblemClass = 'input' | 'task' | 'unreachable'
 export interface ProblemParts {
   readonly class: ProblemClass
   readonly where: Where
-  /** What is wrong, in one line. */
+  /** What happened, in one line that begins with its subject. */
   readonly what: string
-  /** The reason, where there is more to say: a service's own words, a few lines. */
+  /** The cause, or a service's own words in a few lines. */
   readonly why?: string
-  /** What to do about it. */
+  /** How to fix it, as an imperative. */
   readonly fix: string
 }
 
 /** The last lines of a program's output, for `why`. */
 export const lastLines = (text: string, count = 10): string => text.trim().split('\n').slice(-count).join('\n')
 
-/** The one error for everything a user can cause or mend. Anything else that is thrown is a defect of ours. */
+/** The error for everything that a user can cause or correct. Any other error is a defect of provision. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly class: ProblemClass
@@ -44,7 +44,7 @@ export class Problem extends Error {
   }
 }
 
-/** Several problems found together, in the order in which they were found. */
+/** Several problems that were found together, in order. */
 export class Problems extends Error {
   override readonly name = 'Problems'
   readonly problems: readonly Problem[]
@@ -55,7 +55,7 @@ export class Problems extends Error {
   }
 }
 
-/** The problems that an error carries, or undefined when it is a defect of ours. */
+/** The problems of an error, or undefined if it is a defect of provision. */
 export const problemsIn = (error: unknown): readonly Problem[] | undefined => {
   if (error instanceof Problem) return [error]
   if (error instanceof Problems) return error.problems
@@ -86,17 +86,17 @@ export const systemProblem = (error: unknown, about: { readonly file?: string; r
   )
 }
 
-/** A place as people write it: `file:line:column`, or `host › role › resource`. */
+/** A place as text: `file:line:column`, or `host › role › resource`. */
 export const placeOf = (where: Where): string => {
   if ('file' in where) return [where.file, where.line, where.column].filter((part) => part !== undefined).join(':')
   if ('host' in where) return [where.host, where.role, where.resource].filter((part) => part !== undefined).join(' › ')
   return where.command
 }
 
-/** A problem in one line, for those that are only told. */
+/** A problem in one line, without its cause, for progress and warnings. */
 export const lineOf = ({ where, what, fix }: Problem): string => `${placeOf(where)}: ${what}: ${fix}`
 
-/** Problems without repetitions: an option of a group is wrong once, not once a host. */
+/** Problems without repetitions: a wrong option of a group is one problem, not one per host. */
 export const distinctProblems = (problems: readonly Problem[]): readonly Problem[] => [
   ...new Map(problems.map((problem) => [problem.message, problem])).values(),
 ]

@@ -28,7 +28,7 @@ export interface Lock {
   release(): void
 }
 
-const MOST_BYTES = 4096
+const MAX_BYTES = 4096
 
 /**
  * Takes the lock of a file: `.NAME.lock` in the same directory. Takes over a lock whose process has ended. Throws a `Problem` if another
@@ -84,7 +84,7 @@ const takeAway = (file: string, shown: string): Holder | undefined =>
     return holder
   })
 
-const textOf = (file: string): string | undefined => readPlain(file, MOST_BYTES)
+const textOf = (file: string): string | undefined => readPlain(file, MAX_BYTES)
 
 const holderIn = (text: string | undefined): Holder | undefined => {
   try {

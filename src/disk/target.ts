@@ -4,8 +4,8 @@ import { Problem } from '../problem.ts'
 import { quote } from '../shell/quote.ts'
 import { accountName } from './account.ts'
 
-/** Linux follows as many links in a row. */
-const MOST_LINKS = 40
+/** The limit of Linux for links in a row. */
+const MAX_LINKS = 40
 
 /**
  * Resolves the symbolic links at the end of a path. Follows a link of this account or of root: dotfile managers and shared vaults use such
@@ -13,7 +13,7 @@ const MOST_LINKS = 40
  */
 export const targetOf = (path: string, shown = path): string => {
   let target = path
-  for (let links = 0; links < MOST_LINKS; links++) {
+  for (let links = 0; links < MAX_LINKS; links++) {
     const found = lstatSync(target, { throwIfNoEntry: false })
     if (found === undefined || found.isFile()) return target
     if (!found.isSymbolicLink()) throw unfit(shown, 'it is not a regular file', 'name a regular file, or remove this one')

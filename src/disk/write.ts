@@ -55,7 +55,7 @@ export const writeWhole = (path: string, contents: Uint8Array | string, writing:
   })
 }
 
-/** The same in an open directory. Replaces a link with that name instead of following it. */
+/** Like `writeWhole`, in an open directory. Replaces a link with that name instead of following it. */
 export const writeIn = (folder: Folder, name: string, contents: Uint8Array | string, writing: Writing): boolean => {
   const before = lstatSync(folder.at(name), { throwIfNoEntry: false })
   if (writing.onlyNew && before !== undefined) return false
@@ -131,6 +131,6 @@ const sweep = (folder: Folder, own: string): void => {
       if (isOld || name === own) rmSync(folder.at(name), { force: true })
     }
   } catch {
-    // A left-over has mode 600 and a random name.
+    // A leftover is harmless: it has mode 600 and a random name.
   }
 }

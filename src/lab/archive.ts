@@ -8,8 +8,8 @@ import { type Service, servicesOf, startService } from './service.ts'
 import type { Layout } from './spec.ts'
 
 /**
- * Starts the package cache: nginx as a proxy on the bridge. Each lab has an nginx of its own over one directory of all labs;
- * a file appears there by a rename, so two that fetch the same package do each other no harm.
+ * Starts the package cache: nginx as a proxy on the bridge. Each lab has its own nginx, and all labs share one directory. nginx renames
+ * complete files into it, so two labs can fetch the same package at once.
  */
 export const startArchive = async (layout: Layout, toolsDirectory: string): Promise<void> => {
   const [gateway] = layout.gateways
@@ -74,7 +74,7 @@ http {
 }
 `
 
-// nginx asks the machine's own name servers; it does not read resolv.conf by itself.
+// nginx uses the machine's name servers, but does not read resolv.conf.
 const resolvers = async () => {
   const text = await readFile('/etc/resolv.conf', 'utf8').catch(() => '')
   const servers = [...text.matchAll(/^nameserver\s+([0-9a-fA-F.:]+)\s*$/gm)].map(([, server = '']) =>

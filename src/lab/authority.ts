@@ -9,43 +9,43 @@ import { servicesOf, startService, stopService } from './service.ts'
 import { type LabSpec, type Layout, layoutOf, ofFamily } from './spec.ts'
 import { userSide } from './user-side.ts'
 
-/** The test certificate authority: its ACME directory, what verifies that directory, and what verifies the certificates it issues. */
+/** The test certificate authority: its ACME directory, and the PEM files that verify the directory and the issued certificates. */
 export interface Authority {
   readonly directory: string
-  /** PEM of the authority's own HTTPS certificate: what an ACME client needs to talk to it. */
+  /** PEM of the CA of the directory's own HTTPS certificate, for ACME clients. */
   readonly directoryCaFile: string
-  /** PEM of all roots it ever issued from, for it makes a new one at every start: what a client of the site needs. */
+  /** PEM of all its roots, for clients of the site. It creates a new root at every start. */
   readonly caFile: string
 }
 
 const DIRECTORY_CA = 'authority.pem'
 const ROOTS = 'roots.pem'
 
-/** Where the lab's certificate authority is, whether or not it runs. */
+/** The lab's certificate authority, whether or not it runs. */
 export const authorityOf = (layout: Layout): Authority => ({
   directory: `https://${bridge(layout)}:14000/dir`,
   directoryCaFile: join(layout.directory, DIRECTORY_CA),
   caFile: join(layout.directory, ROOTS),
 })
 
-/** Starts pebble and the name server it asks, which answers the first host's addresses for every name not told otherwise. */
+/** Starts pebble and its name server, which resolves every name to the first host's addresses unless `spec.names` differs. */
 export const startAuthority = async (spec: LabSpec, toolsDirectory: string): Promise<void> => {
   const layout = layoutOf(spec)
   const address = layout.gateways[0]?.address ?? ''
   const all = spec.hosts[0]?.addresses ?? []
-  await makeCertificate(spec)
+  await createCertificate(spec)
   const names = [
     join(toolsDirectory, 'usr/bin/pebble-challtestsrv'),
     ...['-defaultIPv4', ofFamily(4, all)[0] ?? '', '-defaultIPv6', ofFamily(6, all)[0] ?? ''],
     ...['-dns01', `${bridge(layout)}:53`, '-management', `${bridge(layout)}:8055`],
     ...['-http01', '', '-https01', '', '-tlsalpn01', ''],
   ]
-  if (await startService(layout, { name: 'names', argv: names, address, ports: [53, 8055] })) await tellNames(spec)
+  if (await startService(layout, { name: 'names', argv: names, address, ports: [53, 8055] })) await registerNames(spec)
   const configuration = join(servicesOf(layout), 'authority', 'pebble.json')
   writeWhole(configuration, JSON.stringify(pebbleConfiguration(layout, spec), null, 2), { mode: 0o644 })
   const argv = [join(toolsDirectory, 'usr/bin/pebble'), '-config', configuration, '-dnsserver', `${bridge(layout)}:53`]
-  // Left to itself it dawdles before each validation, and refuses one nonce in twenty to see whether the client minds. (With one in
-  // five, a client that tries six times failed once in some thousand requests.)
+  // By default, pebble waits before each validation and rejects 5 % of all nonces to test clients. (At 20 %, a client with six attempts
+  // failed once in some thousand requests.)
   const env: Record<string, string> = spec.faults
     ? { PEBBLE_VA_SLEEPTIME: '3', PEBBLE_WFE_NONCEREJECT: '5' }
     : { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' }
@@ -72,8 +72,8 @@ const pebbleConfiguration = (layout: Layout, { certificateSeconds = 90 * 86_400 
   },
 })
 
-// pebble brings no certificate of its own. The CA's key is thrown away at once: nobody shall issue anything else with it.
-const makeCertificate = async (spec: LabSpec) => {
+// pebble ships without a certificate. The CA's key is deleted at once, so that nothing else can be signed with it.
+const createCertificate = async (spec: LabSpec) => {
   const layout = layoutOf(spec)
   const directory = join(servicesOf(layout), 'authority')
   const side = userSide(spec)
@@ -94,17 +94,17 @@ const makeCertificate = async (spec: LabSpec) => {
     rm -f ca.key ca.srl server.csr server.ext`
   await execute(['sh', '-c', script, 'sh', directory, spec.name, names])
   side.write(DIRECTORY_CA, await readFile(join(directory, 'ca.pem'), 'utf8'))
-  // One that runs still shows the old certificate.
+  // A running pebble still has the old certificate.
   await stopService(layout, 'authority')
 }
 
-/** The CA that signed the certificate, if that is valid for another month. */
+/** The CA that signed the certificate, if the certificate is valid for at least another month. */
 const verifiedBy = async (caFile: string, certificateFile: string): Promise<string | undefined> => {
   const [ca, certificate] = await Promise.all([caFile, certificateFile].map((file) => readFile(file, 'utf8').catch(() => undefined)))
   if (!ca || !certificate) return undefined
   const server = new X509Certificate(certificate)
-  const isGood = server.verify(new X509Certificate(ca).publicKey) && new Date(server.validTo).getTime() > Date.now() + 30 * 86_400_000
-  return isGood ? ca : undefined
+  const isValid = server.verify(new X509Certificate(ca).publicKey) && new Date(server.validTo).getTime() > Date.now() + 30 * 86_400_000
+  return isValid ? ca : undefined
 }
 
 const keepRoot = async (spec: LabSpec) => {
@@ -126,11 +126,11 @@ const fetchText = (url: string, ca: Buffer): Promise<string> =>
       })
       response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(`${url} answered ${response.statusCode}`))))
     })
-    request.on('timeout', () => request.destroy(new Error(`${url} is silent`)))
+    request.on('timeout', () => request.destroy(new Error(`${url} did not answer`)))
     request.on('error', reject)
   })
 
-const tellNames = async (spec: LabSpec) => {
+const registerNames = async (spec: LabSpec) => {
   for (const [name, address] of Object.entries(spec.names ?? {})) {
     const path = address.includes(':') ? 'add-aaaa' : 'add-a'
     const body = JSON.stringify({ host: `${name}.`, addresses: [address] })

@@ -11,29 +11,29 @@ import { enforceLimits } from './limits.ts'
 import { endGroup, makeGroup, membersOf } from './machine/cgroup.ts'
 import { addressOf, type LabHost, type LabSpec, layoutOf, portOf } from './spec.ts'
 
-/** Where a host's overlay and log are. */
+/** The directory of a host's overlay and log. */
 export const stateOf = (spec: LabSpec, host: LabHost): string => join(layoutOf(spec).state, host.name)
 
-/** The directory that holds every path in which a host differs from the base image. */
+/** The directory with the host's changes to the base image. */
 export const overlayOf = (spec: LabSpec, host: LabHost): string => join(stateOf(spec, host), 'upper')
 
-/** What a host's disk was made from. */
+/** The base image, user and key from which a host's disk was created. */
 export interface Disk {
   readonly image: string
   readonly user: string
   readonly key: string
 }
 
-/** A host's disk, or undefined when it has none. */
+/** A host's disk, or undefined if it has none. */
 export const diskOf = async (spec: LabSpec, host: LabHost): Promise<Disk | undefined> => {
   const text = await readFile(join(stateOf(spec, host), 'disk.json'), 'utf8').catch(() => undefined)
   return text === undefined ? undefined : JSON.parse(text)
 }
 
-/** The cgroup of all that runs in a host and of what keeps it running. */
+/** The cgroup of a host's processes and of its keeper. */
 export const groupOf = (spec: LabSpec, host: LabHost) => join(layoutOf(spec).cgroup, `host-${host.name}`)
 
-/** Starts a host that does not run, or runs with other addresses, and answers before it has booted. Says whether it had to. */
+/** Starts a host unless it runs with these settings. Returns true, before it has booted, if it was started. */
 export const startHost = async (spec: LabSpec, host: LabHost): Promise<boolean> => {
   const group = groupOf(spec, host)
   const state = stateOf(spec, host)
@@ -61,7 +61,7 @@ const settingsOf = async (spec: LabSpec, host: LabHost) => {
     LAB_HOST_STATE: stateOf(spec, host),
     LAB_IMAGE: (await diskOf(spec, host))?.image ?? '',
     LAB_HOST: host.name,
-    // Seen in this machine's list of processes only, and limited to 64 characters.
+    // Shown only in this machine's list of processes, and limited to 64 characters.
     LAB_MACHINE: `${layout.switch}-${portOf(host)}`,
     LAB_MAC: macOf(host),
     LAB_PORT: portOf(host),
@@ -71,14 +71,14 @@ const settingsOf = async (spec: LabSpec, host: LabHost) => {
   }
 }
 
-/** Pulls the plug: all that runs in the host ends at once, and nothing of it boots again. */
+/** Kills all processes of a host and its keeper, so that it does not boot again. */
 export const endHost = async (spec: LabSpec, host: LabHost): Promise<void> => {
-  // First the keeper, which would take the end for a reboot.
+  // The keeper comes first, because it would treat the end of the host as a reboot.
   await endGroup(join(groupOf(spec, host), 'keeper'))
   await endGroup(groupOf(spec, host))
 }
 
-/** The process that is the host's systemd, for nsenter; undefined when the host does not run. */
+/** The process id of the host's systemd, for nsenter; undefined if the host does not run. */
 export const leaderOf = async (spec: LabSpec, host: LabHost): Promise<number | undefined> => {
   for (const pid of await membersOf(join(groupOf(spec, host), 'machine'))) {
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
@@ -87,24 +87,25 @@ export const leaderOf = async (spec: LabSpec, host: LabHost): Promise<number | u
   return undefined
 }
 
-/** Asks the host's systemd to reboot, as an administrator would, and waits until its successor answers. */
+/** Reboots a host by its systemd, and waits until it answers again. */
 export const rebootHost = async (spec: LabSpec, host: LabHost): Promise<void> => {
   const before = await leaderOf(spec, host)
-  if (before === undefined) throw notAnswering(spec, host, 'it does not run')
-  // What Ctrl-Alt-Del does on a real machine.
+  if (before === undefined) throw notAnswering(spec, host, 'the host is not running')
+  // Has the same effect as Ctrl-Alt-Del on a real machine.
   process.kill(before, 'SIGINT')
   for (let left = 1200; (await leaderOf(spec, host)) === before; left--) {
-    if (left === 0) throw notAnswering(spec, host, 'it did not go down within two minutes')
+    if (left === 0) throw notAnswering(spec, host, 'the host did not shut down within two minutes')
     await sleep(100)
   }
   await untilReady(spec, host)
 }
 
-/** Waits until the host's sshd greets on port 22, and its limits are real. */
+/** Waits until the host's sshd answers on port 22, and makes its limits effective. */
 export const untilReady = async (spec: LabSpec, host: LabHost): Promise<void> => {
   for (let left = 600; !(await greets(addressOf(host))); left--) {
-    if (left === 0) throw notAnswering(spec, host, 'no SSH server greeted on port 22 within a minute')
-    if (left < 580 && (await membersOf(groupOf(spec, host))).length === 0) throw notAnswering(spec, host, 'it ended while it booted')
+    if (left === 0) throw notAnswering(spec, host, 'no SSH server answered on port 22 within a minute')
+    if (left < 580 && (await membersOf(groupOf(spec, host))).length === 0)
+      throw notAnswering(spec, host, 'the host stopped during its boot')
     await sleep(100)
   }
   const leader = await leaderOf(spec, host)
@@ -128,12 +129,12 @@ const notAnswering = (spec: LabSpec, host: LabHost, why: string) =>
   new Problem({
     class: 'task',
     where: { host: host.name },
-    what: 'the lab host does not answer',
+    what: 'lab host does not answer',
     why,
-    fix: `read ${join(stateOf(spec, host), 'console.log')}; \`provision lab reset\` makes it anew`,
+    fix: `read ${join(stateOf(spec, host), 'console.log')}, or recreate the host: provision lab reset`,
   })
 
-// Stable, so that neighbours who remember it stay right after a reset; the second digit marks it as local.
+// The address stays the same after a reset, so that neighbour tables stay valid. The second digit marks it as locally administered.
 const macOf = (host: LabHost) => {
   const hash = createHash('sha256').update(host.name).digest('hex')
   return ['02', ...[0, 2, 4, 6, 8].map((at) => hash.slice(at, at + 2))].join(':')

@@ -1,4 +1,4 @@
-/** Disposable Debian hosts on this machine, made to match a list of hosts. */
+/** Disposable Debian hosts on this machine, created to match a list of hosts. */
 export { type Authority, authorityOf } from './authority.ts'
 export { boot, cutOff, end, leaderOf, overlayOf, reboot, reconnect } from './control.ts'
 export { keyFile, labSshConfig } from './keys.ts'

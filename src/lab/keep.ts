@@ -1,7 +1,6 @@
 /**
- * The script that keeps one host alive: it outlives the command that started it, and boots the host again when it reboots.
- * Network namespace, mounts and cgroup are made anew for each boot, for a namespace that lived on would keep its nft rules.
- * All of them belong to the host's processes: when these have ended, nothing is left.
+ * The keeper of one host: a script that outlives the command that started it, and starts the host again after a reboot. Each boot gets a new
+ * network namespace, mounts and cgroup, because an old namespace would keep its nft rules. All of them end with the host's processes.
  */
 export const KEEP = `#!/bin/sh
 set -eu

@@ -9,14 +9,14 @@ import { userSide } from './user-side.ts'
 
 const KEY = 'id_ed25519'
 
-/** The private key that logs into every host of the lab. */
+/** The private key for logging in to every host of the lab. */
 export const keyFile = (layout: Layout): string => join(layout.directory, KEY)
 
-/** Root's copy of its public half. The owner of the project could replace the one in the project by a link. */
+/** Root's copy of the public key. The owner of the project could replace the one in the project by a link. */
 export const publicKeyFile = (spec: LabSpec): string => join(layoutOf(spec).state, `${KEY}.pub`)
 
-/** Makes the lab's key, if it has none. */
-export const makeKey = async (spec: LabSpec): Promise<void> => {
+/** Creates the lab's key if there is none. */
+export const createKey = async (spec: LabSpec): Promise<void> => {
   const { state } = layoutOf(spec)
   const side = userSide(spec)
   makeDirectory(state, 0o755)
@@ -41,7 +41,7 @@ const newKey = async (spec: LabSpec, state: string): Promise<{ readonly privateK
   }
 }
 
-/** Writes down how the hosts are reached: their keys as found on their disks, and the configuration for `ssh -F`. */
+/** Writes known_hosts, with the host keys from the hosts' disks, and the configuration for `ssh -F`. */
 export const writeAccess = async (spec: LabSpec): Promise<void> => {
   const lines: string[] = []
   for (const host of spec.hosts) {
@@ -56,7 +56,7 @@ export const writeAccess = async (spec: LabSpec): Promise<void> => {
   side.write('ssh_config', labSshConfig(spec))
 }
 
-/** What `ssh -F` reads to reach the hosts by their names. */
+/** The configuration for `ssh -F` to reach the hosts by their names. */
 export const labSshConfig = (spec: LabSpec): string => {
   const layout = layoutOf(spec)
   return spec.hosts

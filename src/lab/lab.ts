@@ -2,8 +2,8 @@ import { readdir, rm } from 'node:fs/promises'
 import { startArchive } from './archive.ts'
 import { type Authority, authorityOf, startAuthority } from './authority.ts'
 import { endHost, leaderOf, startHost, stateOf, untilReady } from './host.ts'
-import { makeKey, writeAccess } from './keys.ts'
-import { alone } from './lock.ts'
+import { createKey, writeAccess } from './keys.ts'
+import { withLabLock } from './lock.ts'
 import { endGroup } from './machine/cgroup.ts'
 import { baseImage, tools } from './machine/image.ts'
 import { checkMachine, installNeeded, type OnProgress } from './machine/machine.ts'
@@ -13,7 +13,7 @@ import { checkBridgeReachable } from './reach.ts'
 import { checkAddressesFree, claim, removeLab } from './remains.ts'
 import { addressOf, checkSpec, hostOf, type LabHost, type LabSpec, layoutOf } from './spec.ts'
 
-/** What there is of a lab. */
+/** The hosts and the authority of a lab, and which hosts run. */
 export interface LabStatus {
   readonly name: string
   readonly hosts: Readonly<Record<string, { readonly address: string; readonly running: boolean }>>
@@ -22,31 +22,31 @@ export interface LabStatus {
 
 const silent: OnProgress = () => {}
 
-/** Brings a lab up, whatever is there of it already, and answers when every host greets on port 22. */
+/** Starts a lab, or the missing parts of it. Returns when every host answers on port 22. */
 export const labUp = async (spec: LabSpec, onProgress: OnProgress = silent): Promise<void> => {
   checkSpec(spec)
   await checkMachine()
-  await alone(() => bringUp(spec, onProgress))
+  await withLabLock(() => bringUp(spec, onProgress))
 }
 
-/** Takes a lab down: no process, namespace, mount, interface, cgroup or disk of it stays. The key and the roots do. */
+/** Removes all processes, namespaces, mounts, interfaces, cgroups and disks of a lab. Keeps its key and roots. */
 export const labDown = async (spec: LabSpec): Promise<void> => {
   await checkMachine()
-  await alone(() => removeLab(layoutOf(spec)))
+  await withLabLock(() => removeLab(layoutOf(spec)))
 }
 
-/** Gives hosts fresh disks, all of them or those that are named, boots them, and brings up what else is missing. */
+/** Recreates the disks of all hosts, or of the named ones, and starts the lab. */
 export const labReset = async (spec: LabSpec, names?: readonly string[], onProgress: OnProgress = silent): Promise<void> => {
   checkSpec(spec)
-  const chosen = names ? names.map((name) => hostOf(spec, name)) : spec.hosts
+  const selected = names ? names.map((name) => hostOf(spec, name)) : spec.hosts
   await checkMachine()
-  await alone(async () => {
-    await Promise.all(chosen.map((host) => removeHost(spec, host)))
+  await withLabLock(async () => {
+    await Promise.all(selected.map((host) => removeHost(spec, host)))
     await bringUp(spec, onProgress)
   })
 }
 
-/** What there is of a lab now; needs no root and no running lab. */
+/** The present status of a lab. Needs no root and no running lab. */
 export const labStatus = async (spec: LabSpec): Promise<LabStatus> => {
   checkSpec(spec)
   const each = spec.hosts.map(
@@ -59,10 +59,10 @@ const bringUp = async (spec: LabSpec, onProgress: OnProgress) => {
   await installNeeded(onProgress)
   const [image, toolsDirectory] = await Promise.all([baseImage(onProgress), tools(onProgress)])
   const layout = layoutOf(spec)
-  await makeKey(spec)
+  await createKey(spec)
   await claim(spec, layout)
-  await endStrangers(spec)
-  await wire(spec)
+  await removeExtraHosts(spec)
+  await connectNetwork(spec)
   const services = [startArchive(layout, toolsDirectory), startAuthority(spec, toolsDirectory)]
   const hosts = spec.hosts.map((host) => hostUp(spec, host, image, onProgress))
   await Promise.all([...services, ...hosts])
@@ -72,10 +72,10 @@ const bringUp = async (spec: LabSpec, onProgress: OnProgress) => {
   onProgress(`ready: ${spec.hosts.map(({ name }) => name).join(', ')}`)
 }
 
-const wire = async (spec: LabSpec) => {
+const connectNetwork = async (spec: LabSpec) => {
   const layout = layoutOf(spec)
   if (await networkIsUp(layout)) return
-  // What runs is plugged into a wire that is not there any more.
+  // The running hosts belong to a network that does not exist any more.
   await endGroup(layout.cgroup)
   await networkDown(layout)
   await checkAddressesFree(spec, layout)
@@ -96,11 +96,11 @@ const removeHost = async (spec: LabSpec, host: LabHost) => {
   await rm(stateOf(spec, host), { recursive: true, force: true })
 }
 
-// Hosts that the lab once had, and that the inventory has no more.
-const endStrangers = async (spec: LabSpec) => {
+// Removes hosts that are not in the inventory any more.
+const removeExtraHosts = async (spec: LabSpec) => {
   const entries = await readdir(layoutOf(spec).state, { withFileTypes: true })
-  const strangers = entries.filter(
+  const extra = entries.filter(
     (entry) => entry.isDirectory() && /^[^.]+$/.test(entry.name) && !spec.hosts.some(({ name }) => name === entry.name),
   )
-  await Promise.all(strangers.map(({ name }) => removeHost(spec, { name, user: 'root', addresses: [] })))
+  await Promise.all(extra.map(({ name }) => removeHost(spec, { name, user: 'root', addresses: [] })))
 }

@@ -2,9 +2,8 @@ import { stat } from 'node:fs/promises'
 import { execute } from './machine/execute.ts'
 
 /**
- * Makes the limits of units real on machines with version 1 of cgroups. There systemd-nspawn hands a host the controllers
- * read-only, so its systemd shows every limit and enforces none, until they are mounted writable and it looks again. With
- * version 2 there is nothing to do.
+ * Makes the limits of units effective on machines with version 1 of cgroups. There systemd-nspawn mounts the controllers read-only, so the
+ * host's systemd shows limits without enforcing them. Mounts them writable and restarts systemd. Version 2 needs nothing.
  */
 export const enforceLimits = async (leader: number): Promise<void> => {
   const isVersion1 = await stat('/sys/fs/cgroup/memory').then(

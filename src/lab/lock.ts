@@ -5,10 +5,10 @@ import { Problem } from '../problem.ts'
 import { STATE } from './spec.ts'
 
 /**
- * Does something to a lab while nobody else on this machine does: a second command waits for the first, as it would for the base image.
- * The lock is held by a `cat` that ends with us, however we end, so that a killed command leaves no lock behind.
+ * Runs `act` while no other command of this machine works on a lab; a second command waits for the first. A `cat` holds the lock and ends
+ * with this process, so that a killed command leaves no lock behind.
  */
-export const alone = async <T>(act: () => Promise<T>): Promise<T> => {
+export const withLabLock = async <T>(act: () => Promise<T>): Promise<T> => {
   makeDirectory(STATE, 0o755)
   const holder = spawn('flock', ['--wait', '600', join(STATE, 'lock'), 'sh', '-c', 'echo held; exec cat'], {
     detached: true,
@@ -31,6 +31,6 @@ const busy = () =>
   new Problem({
     class: 'task',
     where: { command: 'lab' },
-    what: 'another command has been working on the labs of this machine for ten minutes',
-    fix: `wait for it to end, or end it: fuser ${join(STATE, 'lock')}`,
+    what: 'labs of this machine have been locked by another command for ten minutes',
+    fix: `wait until that command ends, or find its process: fuser ${join(STATE, 'lock')}`,
   })

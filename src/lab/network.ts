@@ -5,30 +5,30 @@ import { execute, succeeds } from './machine/execute.ts'
 import { type LabHost, type Layout, type Parts, portOf } from './spec.ts'
 
 /**
- * Makes the lab's wire: a bridge in a network namespace of its own, so that no firewall, container engine or setting of this
- * machine meddles with what the hosts send each other, and one leg of it on this machine with the first address of each subnet.
+ * Creates the lab's network: a bridge in its own network namespace, so that no firewall, container engine or setting of this machine affects
+ * traffic between the hosts, and an interface of this machine on it with the first address of each subnet.
  */
 export const networkUp = async ({ switch: wire, interface: leg, gateways }: Layout): Promise<void> => {
   await execute(['ip', 'netns', 'add', wire])
   const inside = [
-    // Snooping without a querier loses IPv6's neighbour discovery after some minutes.
+    // Multicast snooping without a querier breaks IPv6 neighbour discovery after some minutes.
     'link add bridge type bridge forward_delay 0 stp_state 0 mcast_snooping 0',
     `link add controller type veth peer name ${leg} netns ${process.pid}`,
     'link set controller master bridge up',
     'link set bridge addrgenmode none up',
   ]
   await execute(['ip', '-n', wire, '-batch', '-'], { input: inside.join('\n') })
-  // What the hosts send elsewhere stays here, also on a machine that routes.
+  // Packets of hosts to other networks are not forwarded, even if this machine is a router.
   await writeFile(`/proc/sys/net/ipv4/conf/${leg}/forwarding`, '0')
   const outside = [
     `link set ${leg} up`,
-    // A machine that checks addresses for duplicates would not let us bind to them for a second.
+    // Duplicate address detection would block binding to the address for a second.
     ...gateways.map(({ address, prefix }) => `address add ${address}/${prefix} dev ${leg}${prefix === 64 ? ' nodad' : ''}`),
   ]
   await execute(['ip', '-batch', '-'], { input: outside.join('\n') })
 }
 
-/** Whether the wire is there, wholly: the addresses come last when it is made. */
+/** Whether the network exists completely: the addresses are created last. */
 export const networkIsUp = async ({ switch: wire, interface: leg, gateways }: Layout): Promise<boolean> => {
   if (!(await exists(`/sys/class/net/${leg}`))) return false
   if (!(await succeeds(['ip', '-n', wire, 'link', 'show', 'dev', 'controller', 'up']))) return false
@@ -36,14 +36,14 @@ export const networkIsUp = async ({ switch: wire, interface: leg, gateways }: La
   return gateways.every(({ address, prefix }) => shown.includes(` ${address}/${prefix} `))
 }
 
-/** Takes the wire away, and with it whatever is plugged into it. */
+/** Removes the network with all interfaces on it. */
 export const networkDown = async ({ switch: wire, interface: leg }: Parts): Promise<void> => {
   if (await exists(`/sys/class/net/${leg}`)) await execute(['ip', 'link', 'delete', leg])
   if (await exists(join('/run/netns', wire))) await execute(['ip', 'netns', 'delete', wire])
 }
 
-/** This machine's interface, other than the lab's own, that has addresses in one of the lab's subnets. */
-export const rivalOf = async ({ interface: leg, gateways }: Layout): Promise<string | undefined> => {
+/** The other interface of this machine that has addresses in one of the lab's subnets, or undefined. */
+export const conflictingInterface = async ({ interface: leg, gateways }: Layout): Promise<string | undefined> => {
   const routes = await Promise.all([execute(['ip', '-o', '-4', 'route', 'show']), execute(['ip', '-o', '-6', 'route', 'show'])])
   for (const { address, prefix } of gateways) {
     const network = `${prefix === 24 ? address.replace(/1$/, '0') : address.replace(/1$/, '')}/${prefix} `
@@ -54,7 +54,7 @@ export const rivalOf = async ({ interface: leg, gateways }: Layout): Promise<str
   return undefined
 }
 
-/** From now on all packets from and to a host vanish silently; the link stays up and its neighbours are still resolved. */
+/** Drops all packets from and to a host. The link stays up, and neighbour discovery still works. */
 export const unplug = async (layout: Layout, host: LabHost): Promise<void> => {
   const port = portOf(host)
   const answersNeighbours = 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept'
@@ -65,7 +65,7 @@ export const unplug = async (layout: Layout, host: LabHost): Promise<void> => {
   })
 }
 
-/** Undoes `unplug`. */
+/** Reverts `unplug`. */
 export const plugIn = async (layout: Layout, host: LabHost): Promise<void> => {
   const port = portOf(host)
   await execute(inSwitch(layout, 'nft', '-f', '-'), { input: `table bridge ${port}\ndelete table bridge ${port}\n` })

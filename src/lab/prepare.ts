@@ -8,7 +8,7 @@ import { exists } from './machine/cache.ts'
 import { execute } from './machine/execute.ts'
 import { type LabHost, type LabSpec, layoutOf } from './spec.ts'
 
-// What a cloud's first boot does: a name, an account with a key, host keys. It runs in a mount namespace of its own.
+// The work of a cloud's first boot: host name, an account with a key, host keys. It runs in its own mount namespace.
 const FIRST_BOOT = `set -eu
 umask 022
 mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" overlay "$2/root"
@@ -28,14 +28,14 @@ for type in ed25519 ecdsa; do ssh-keygen -q -N '' -t "$type" -C "root@$5" -f "et
 chmod 700 root
 `
 
-/** Makes a host's disk: an overlay over the base image, as a cloud hands over a new server. An old disk is thrown away. */
+/** Creates a host's disk: an overlay over the base image, like a new server of a cloud. Deletes an old disk. */
 export const prepareHost = async (spec: LabSpec, host: LabHost, image: string): Promise<void> => {
   const state = stateOf(spec, host)
   const fresh = `${state}.new`
   await rm(fresh, { recursive: true, force: true })
   await rm(state, { recursive: true, force: true })
   for (const directory of ['upper', 'work', 'root']) makeDirectory(join(fresh, directory), 0o755)
-  // It becomes the root directory of the host, independent of our umask.
+  // The root directory of the host gets this mode whatever the umask is.
   await chmod(join(fresh, 'upper'), 0o755)
   for (const [path, text] of Object.entries(filesOf(spec, host))) {
     const file = join(fresh, 'files', path)
@@ -48,7 +48,7 @@ export const prepareHost = async (spec: LabSpec, host: LabHost, image: string): 
   await rename(fresh, state)
 }
 
-/** Whether the host has a disk, made for this user and key, and the image below it is still there. */
+/** Whether the host has a disk for this user and key, and its base image still exists. */
 export const isPrepared = async (spec: LabSpec, host: LabHost): Promise<boolean> => {
   const disk = await diskOf(spec, host)
   return disk !== undefined && disk.user === host.user && disk.key === (await publicKeyOf(spec)) && (await exists(disk.image))
@@ -63,7 +63,7 @@ const filesOf = (spec: LabSpec, host: LabHost): Record<string, string> => {
     'etc/hostname': `${host.name}\n`,
     'etc/hosts': `127.0.0.1\tlocalhost\n127.0.1.1\t${host.name}\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`,
     'etc/resolv.conf': `nameserver ${gateway?.address ?? ''}\n`,
-    // The lab's own cache is the only way to the packages, for nothing is routed.
+    // Hosts reach package mirrors only through the lab's cache, because nothing is routed.
     'etc/apt/apt.conf.d/90lab-proxy': `Acquire::http::Proxy "http://${proxy}:3142";\n`,
   }
 }

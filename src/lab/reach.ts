@@ -3,7 +3,7 @@ import { leaderOf } from './host.ts'
 import { succeeds } from './machine/execute.ts'
 import { type LabSpec, layoutOf } from './spec.ts'
 
-/** Complains when a host cannot reach the package cache on the bridge: this machine's own firewall is then in the way. */
+/** Throws a problem if a host cannot reach the package cache on the bridge, usually because of this machine's firewall. */
 export const checkBridgeReachable = async (spec: LabSpec): Promise<void> => {
   const { gateways, interface: leg } = layoutOf(spec)
   const [host] = spec.hosts
@@ -14,8 +14,8 @@ export const checkBridgeReachable = async (spec: LabSpec): Promise<void> => {
   throw new Problem({
     class: 'task',
     where: { host: host.name },
-    what: `it cannot reach the package cache on ${address} port 3142`,
-    why: "this machine's firewall most likely drops what comes from the lab",
-    fix: `let in what comes through the interface ${leg}, for instance: ufw allow in on ${leg}`,
+    what: `host cannot reach the package cache on ${address}, port 3142`,
+    why: 'the firewall of this machine probably drops packets from the lab',
+    fix: `permit incoming packets on the interface ${leg}, for instance: ufw allow in on ${leg}`,
   })
 }

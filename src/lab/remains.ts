@@ -5,25 +5,25 @@ import { writeWhole } from '../disk/write.ts'
 import { Problem } from '../problem.ts'
 import { exists } from './machine/cache.ts'
 import { endGroup, hierarchies, membersOf } from './machine/cgroup.ts'
-import { networkDown, rivalOf } from './network.ts'
+import { conflictingInterface, networkDown } from './network.ts'
 import { CGROUP, type LabSpec, type Layout, type Parts, partsOf, STATE, userDirectory } from './spec.ts'
 
-/** Whose lab it is: written beside its overlays, since a lab may outlive its project. */
+/** The project of a lab, recorded beside the overlays because a lab may outlive its project. */
 interface Owner {
   readonly name: string
   readonly root: string
 }
 
-/** Takes everything of a lab off this machine: processes, wire, cgroups, overlays. It does not matter how much of it there is. */
+/** Removes a lab from this machine: processes, network, cgroups, overlays. Missing parts are skipped. */
 export const removeLab = async (parts: Parts): Promise<void> => {
   await endGroup(parts.cgroup)
   await networkDown(parts)
   await rm(parts.state, { recursive: true, force: true })
-  // The last lab puts out the light; other labs' groups keep this one busy.
+  // Fails while other labs have groups below it.
   for (const point of await hierarchies()) await rmdir(join(point, CGROUP)).catch(() => {})
 }
 
-/** Notes whose lab this is, and removes the labs whose project directory is gone: nobody could take them down otherwise. */
+/** Records the project of a lab, and removes labs whose project directory does not exist any more. */
 export const claim = async (spec: LabSpec, layout: Layout): Promise<void> => {
   const owner: Owner = { name: spec.name, root: spec.root }
   makeDirectory(layout.state, 0o755)
@@ -35,13 +35,13 @@ export const claim = async (spec: LabSpec, layout: Layout): Promise<void> => {
 }
 
 /**
- * Complains when another lab, or a network of the user's, already has our addresses: it would answer in our hosts' place.
- * The wire of a lab in which nothing runs any more, as after a kill, is taken away; its disks stay.
+ * Throws a problem if another lab or network of this machine uses the lab's addresses. Removes the network of a lab in which nothing runs any
+ * more, and keeps its disks.
  */
 export const checkAddressesFree = async (spec: LabSpec, layout: Layout): Promise<void> => {
-  const rival = await rivalOf(layout)
-  if (rival === undefined) return
-  const id = /^pv-([0-9a-f]{8})$/.exec(rival)?.[1]
+  const conflicting = await conflictingInterface(layout)
+  if (conflicting === undefined) return
+  const id = /^pv-([0-9a-f]{8})$/.exec(conflicting)?.[1]
   if (id !== undefined && (await membersOf(partsOf(id).cgroup)).length === 0) {
     await networkDown(partsOf(id))
     return checkAddressesFree(spec, layout)
@@ -50,11 +50,11 @@ export const checkAddressesFree = async (spec: LabSpec, layout: Layout): Promise
   throw new Problem({
     class: 'input',
     where: { command: `lab ${spec.name}` },
-    what: `its addresses are in use on this machine, on the interface ${rival}`,
-    ...(owner ? { why: `that is the lab "${owner.name}" of ${owner.root}` } : {}),
+    what: `addresses of the lab are in use on the interface ${conflicting} of this machine`,
+    ...(owner ? { why: `the interface belongs to lab "${owner.name}" of ${owner.root}` } : {}),
     fix: owner
-      ? `take it down there (cd ${owner.root}; provision lab down), or give this lab's hosts addresses in another subnet`
-      : "give the lab's hosts addresses in another subnet",
+      ? `stop that lab: (cd ${owner.root}; provision lab down), or give the hosts of this lab addresses in another subnet`
+      : 'give the hosts of the lab addresses in another subnet',
   })
 }
 

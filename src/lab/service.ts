@@ -8,20 +8,20 @@ import { Problem } from '../problem.ts'
 import { endGroup, inGroup, membersOf } from './machine/cgroup.ts'
 import type { Layout } from './spec.ts'
 
-/** A daemon of the lab on this machine, in a cgroup of its own by which it is found again. */
+/** A daemon of the lab on this machine, in its own cgroup, by which it is found again. */
 export interface Service {
   readonly name: string
   readonly argv: readonly string[]
   readonly env?: NodeJS.ProcessEnv
   readonly address: string
-  /** It is up when it listens on all of them. */
+  /** The service is ready when it listens on all of them. */
   readonly ports: readonly number[]
 }
 
-/** Where the services' logs and configurations are; no host can have this name. */
+/** The directory of the services' logs and configurations. No host can have its name. */
 export const servicesOf = (layout: Layout): string => join(layout.state, '.services')
 
-/** Starts a service that does not run, and waits until it listens. Answers whether it was started now. */
+/** Starts a service unless it runs, and waits until it listens. Returns whether it was started. */
 export const startService = async (layout: Layout, service: Service): Promise<boolean> => {
   const group = groupOf(layout, service.name)
   if ((await membersOf(group)).length > 0 && (await listens(service))) return false
@@ -68,7 +68,7 @@ const notListening = async (log: string, { name, address, ports }: Service) =>
   new Problem({
     class: 'task',
     where: { command: `lab service ${name}` },
-    what: `it does not listen on ${address} port ${ports.join(' and ')}`,
+    what: `service ${name} does not listen on ${address}, port ${ports.join(' and ')}`,
     why: (await readFile(log, 'utf8')).trim().split('\n').slice(-10).join('\n'),
-    fix: 'see whether another program holds that port (`ss -ltnp`), and stop it or give the lab another subnet',
+    fix: 'check whether another program uses the port: ss -ltnp, then stop it or give the lab another subnet',
   })

@@ -4,8 +4,8 @@ import { readPlain } from '../disk/read.ts'
 import { reporting, writeIn } from '../disk/write.ts'
 import { type LabSpec, userDirectory } from './spec.ts'
 
-/** Keys, certificates and the configuration of ssh are shorter. */
-const MOST_BYTES = 1_048_576
+/** Limit above the size of keys, certificates and the configuration of ssh. */
+const MAX_BYTES = 1_048_576
 
 /**
  * The lab's directory in the user's project, for root. The owner of the project can place links to root's files there: no link is followed,
@@ -15,7 +15,7 @@ export const userSide = (spec: LabSpec) => {
   const { uid, gid } = statSync(spec.root)
   return {
     read: (name: string): string | undefined =>
-      within(spec, { uid, gid }, (folder) => readPlain(folder.at(name), MOST_BYTES, (of) => of === uid)),
+      within(spec, { uid, gid }, (folder) => readPlain(folder.at(name), MAX_BYTES, (of) => of === uid)),
     write: (name: string, text: string, mode = 0o644): void =>
       within(spec, { uid, gid }, (folder) => void writeIn(folder, name, text, { mode, owner: { uid, gid } })),
   }

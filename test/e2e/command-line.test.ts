@@ -60,7 +60,7 @@ describe('an invalid command line', () => {
     [['exec', '', '--', 'ls'], /what an argument is empty/],
     [['trust', 'a', 'b'], /what unexpected argument b/],
     [['lab', 'up', 'a'], /what unexpected argument a/],
-    [['lab', 'up'], /a: 127\.0\.0\.9 means no single host|c: "c" is no IP address/],
+    [['lab', 'up'], /a: 127\.0\.0\.9 is not the address of a single host|c: "c" is not an IP address/],
     [['inventory', 'host', 'a', '--graph'], /what --graph and --flows do not apply to one host/],
   ])('provision %s: exit 3, and nothing is done', (words, card) => {
     const { status, stderr } = provision(words)

@@ -193,7 +193,7 @@ describe('the lab and its remains', () => {
   it('refuses the addresses of another lab, and says whose they are', async () => {
     await expect(lab.labUp({ ...spec, name: 't-rival' })).rejects.toMatchObject({
       what: expect.stringContaining(lab.layoutOf(spec).interface),
-      why: `that is the lab "t-lab" of ${root}`,
+      why: `the interface belongs to lab "t-lab" of ${root}`,
     })
     await lab.labDown({ ...spec, name: 't-rival' })
   })

@@ -2,10 +2,10 @@ import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory } from '../../disk/folder.ts'
 
-/** Where all labs of this machine keep what they share: images, tools, downloaded packages. */
+/** The directory that all labs of this machine share: images, tools, downloaded packages. */
 export const CACHE = '/var/cache/provision'
 
-/** A cached directory: made once, under another name until it is whole, so that a cut or a second maker leaves no half one. */
+/** A cached directory. `make` fills a temporary one, which is then renamed, so that an interruption leaves no incomplete directory. */
 export const cached = async (path: string, make: (directory: string) => Promise<void>): Promise<string> => {
   if (await exists(path)) return path
   makeDirectory(dirname(path), 0o755)
@@ -13,7 +13,7 @@ export const cached = async (path: string, make: (directory: string) => Promise<
   const made = await mkdtemp(`${path}.new-`)
   try {
     await make(made)
-    // Somebody may have been faster: theirs is as good as ours.
+    // Another command may have created the directory meanwhile.
     await rename(made, path).catch(async (error) => {
       if (!(await exists(path))) throw error
     })
@@ -23,7 +23,7 @@ export const cached = async (path: string, make: (directory: string) => Promise<
   return path
 }
 
-/** Whether there is something at that path. */
+/** Whether the path exists. */
 export const exists = (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
@@ -32,7 +32,7 @@ export const exists = (path: string): Promise<boolean> =>
 
 const ONE_HOUR = 3_600_000
 
-// Remains of a killed maker. A young one may be at work still.
+// Removes temporary directories of killed commands. A recent one may be in use.
 const removeOld = async (prefix: string) => {
   for (const name of await readdir(dirname(prefix))) {
     const path = join(dirname(prefix), name)

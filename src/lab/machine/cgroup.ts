@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { exists } from './cache.ts'
 
 /**
- * The mount points of this machine's cgroup hierarchies, the unified one first: one on a v2 machine, several on a hybrid one.
- * A host that shared any of them with another would share its units too. `cpuset`, `devices` and `freezer` play no part in that.
+ * The mount points of this machine's cgroup hierarchies, the unified one first: one with version 2, several on a hybrid machine. Hosts that
+ * shared one of them would share their units. `cpuset`, `devices` and `freezer` do not matter for that.
  */
 export const hierarchies = async (): Promise<readonly string[]> => {
   const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' '))
@@ -27,7 +27,7 @@ export const endGroup = async (group: string): Promise<void> => {
     const pids = (await Promise.all(points.map(membersBelow))).flat()
     for (const pid of pids) kill(pid)
     for (const pid of pids) dying.add(pid)
-    // A group forgets a process some time before the process lets go of its sockets and mounts.
+    // A process leaves the group some time before it releases its sockets and mounts.
     for (const pid of dying) if (!(await isDying(pid, group))) dying.delete(pid)
     if (pids.length + dying.size === 0) {
       await Promise.all(points.map(removeTree))
@@ -35,34 +35,34 @@ export const endGroup = async (group: string): Promise<void> => {
     }
     await sleep(10)
   }
-  throw new Error(`the processes of ${group} do not end: ${(await membersOf(group)).join(' ')}`)
+  throw new Error(`processes of ${group} do not end: ${(await membersOf(group)).join(' ')}`)
 }
 
-/** Makes a cgroup in every hierarchy, and answers where. */
+/** Creates a cgroup in every hierarchy, and returns their paths. */
 export const makeGroup = async (group: string): Promise<readonly string[]> => {
   const points = await hierarchies()
   for (const point of points) {
     await mkdir(join(point, group), { recursive: true })
-    await passDown(point, group)
+    await enableControllers(point, group)
   }
   return points.map((point) => join(point, group))
 }
 
-// A v2 group has only those controllers that each group above it hands on. A hierarchy without any has nothing to hand on.
-const passDown = async (point: string, group: string) => {
+// A v2 group has only the controllers that every group above it enables for its children.
+const enableControllers = async (point: string, group: string) => {
   const steps = group.split('/')
   for (let depth = 0; depth < steps.length; depth++) {
     const above = join(point, ...steps.slice(0, depth))
-    const there = (await readFile(join(above, 'cgroup.controllers'), 'utf8').catch(() => '')).trim().split(' ')
-    for (const controller of there.filter((each) => ['cpu', 'io', 'memory', 'pids'].includes(each)))
+    const available = (await readFile(join(above, 'cgroup.controllers'), 'utf8').catch(() => '')).trim().split(' ')
+    for (const controller of available.filter((each) => ['cpu', 'io', 'memory', 'pids'].includes(each)))
       await writeFile(join(above, 'cgroup.subtree_control'), `+${controller}`).catch(() => {})
   }
 }
 
-/** The words that start a command inside of a cgroup. */
+/** The arguments that start a command in a cgroup. */
 export const inGroup = async (group: string, argv: readonly string[]): Promise<readonly string[]> => {
   const points = await makeGroup(group)
-  // Zero means the process that writes, and the shell's own echo is no process.
+  // Zero stands for the writing process. The shell's builtin echo starts no other one.
   return ['sh', '-c', 'for p in $1; do echo 0 > "$p/cgroup.procs"; done; shift; exec "$@"', 'sh', points.join(' '), ...argv]
 }
 
@@ -75,7 +75,7 @@ const kill = (pid: number) => {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended meanwhile.
+    // The process has ended meanwhile.
   }
 }
 
@@ -87,7 +87,7 @@ const membersBelow = async (directory: string): Promise<number[]> => {
 
 const removeTree = async (directory: string): Promise<void> => {
   for (const group of await subgroups(directory)) await removeTree(group)
-  // Busy for a moment after its last process, or gone already: whoever asks looks again.
+  // The group may be busy for a moment after its last process, or gone already. The caller retries.
   await rmdir(directory).catch(() => {})
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { lastLines, Problem } from '../../problem.ts'
 
-/** Runs a command of this machine and answers what it printed; a failure is a problem that carries its last words. */
+/** Runs a command on this machine and returns its output. Throws a problem with the end of its output if it fails. */
 export const execute = (
   argv: readonly string[],
   options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
@@ -13,7 +13,7 @@ export const execute = (
     const err: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
-    // A command that ends without reading its input is judged by its exit status.
+    // A command that ends without reading its input causes EPIPE; only its exit status counts.
     child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')
     child.on('error', (error) => reject(failed(argv, error.message)))
@@ -24,7 +24,7 @@ export const execute = (
     )
   })
 
-/** Whether the command succeeded; for questions whose "no" is an exit status. */
+/** Whether the command exits with 0. */
 export const succeeds = (argv: readonly string[]): Promise<boolean> =>
   execute(argv).then(
     () => true,
@@ -35,7 +35,7 @@ const failed = (argv: readonly string[], why: string) =>
   new Problem({
     class: 'task',
     where: { command: argv.join(' ').split('\n', 1).join('').slice(0, 200) },
-    what: 'the command failed on this machine',
+    what: 'command failed on this machine',
     why: why.trim(),
-    fix: 'mend what it complains of; `provision lab down` and `up` builds the lab anew',
+    fix: 'correct the reported cause, or rebuild the lab: provision lab down, then provision lab up',
   })
