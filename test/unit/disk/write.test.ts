@@ -121,14 +121,14 @@ describe('a target that is a symbolic link', () => {
     expect(readdirSync(root).toSorted()).toEqual(['again', 'dotfiles', 'known_hosts'])
   })
 
-  test('of this account to a missing file creates that file', async () => {
+  test('of this account to a missing file creates that file', () => {
     mkdirSync(at('dotfiles'))
     symlinkSync('dotfiles/known_hosts', at('known_hosts'))
     append(at('known_hosts'), 'a\n', { mode: 0o600 })
     expect([text('dotfiles/known_hosts'), modeOf('dotfiles/known_hosts')]).toEqual(['a\n', '600'])
   })
 
-  test.runIf(isRoot)('of another account is refused by name', () => {
+  test.runIf(isRoot)('of another account is refused by name', async () => {
     writeFileSync(at('victim'), 'mine')
     symlinkSync('victim', at('plan.json'))
     lchownSync(at('plan.json'), NOBODY, NOBODY)
