@@ -58,3 +58,5 @@ export type {
 export { defineRole } from './role/role.ts'
 export { Secret } from './secret/secret.ts'
 export { commandLine, quote } from './shell/quote.ts'
+export { raw, Script } from './shell/script.ts'
+export { glob, hereDocument, join, sh } from './shell/sh.ts'

@@ -1,4 +1,4 @@
-import { type Check, defineKind, directory, type Facts, file, HostRefusal, pkg, type Resource, service, z } from 'provision'
+import { type Check, defineKind, directory, type Facts, file, HostRefusal, pkg, type Resource, service, sh, z } from 'provision'
 import type { Part } from './part.ts'
 
 const server = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]*$/, 'must be the name or address of a time server')
@@ -33,7 +33,7 @@ const clockKeeper = defineKind({
   id: ({ unit }) => unit,
   observe: () => ({
     shared: { units: OTHERS },
-    script: '',
+    script: sh``,
     parse: (_, said) => {
       const there = OTHERS.filter((unit) => said.units.get(unit)?.get('LoadState') === 'loaded')
       return new Map(OTHERS.map((unit) => [unit, there.filter((other) => other !== unit)]))

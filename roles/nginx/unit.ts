@@ -1,4 +1,18 @@
-import { dropin, file, type Resource, Secret, sandbox, service, settingLines, slice, type Text, text, unit } from 'provision'
+import {
+  dropin,
+  file,
+  type Resource,
+  type Script,
+  Secret,
+  sandbox,
+  service,
+  settingLines,
+  sh,
+  slice,
+  type Text,
+  text,
+  unit,
+} from 'provision'
 import type { AppOptions, Options, SiteOptions } from './options.ts'
 
 /** Slice of nginx and the applications, so that they cannot starve the rest of the host. */
@@ -98,7 +112,7 @@ const untilListening = (port: number): string =>
   `for i in {1..100}; do (exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && exit; sleep 0.1; done; echo "the application does not listen on 127.0.0.1:${port}"; exit 1`
 
 /** Script for `took`: waits until the application listens on its port. */
-const listening = (port: number): string => `
+const listening = (port: number): Script => sh`
 i=0; until timeout 1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port}' 2>/dev/null; do
   [ $i -lt 100 ] || { echo "$unit does not listen on 127.0.0.1:${port}"; exit 1; }
   sleep 0.1; i=$((i+1))

@@ -19,7 +19,7 @@ const compose = (strings: readonly string[], values: readonly ShellValue[]): Scr
     if (piece === undefined) throw new ShellSyntaxError('a shell script has an escape sequence that JavaScript does not know')
     text += piece
     if (i === values.length) break
-    const { words, ...kind } = inserted(values[i], text, strings[i + 1] ?? '')
+    const { words, ...kind } = inserted(values[i], text.slice(-80), strings[i + 1] ?? '')
     insertions.push({ ...kind, start: text.length, end: text.length + words.length })
     text += words
   }
@@ -42,11 +42,12 @@ export const glob = (pattern: string): Script =>
     { isBalanced: true, endsLine: false },
   )
 
-/** Text as the standard input of the command before it, which has to end its line there. */
-export const hereDocument = (text: string): Script => {
+/** Text as the standard input of the command before it, which has to end its line there. `end` is the word after the text. */
+export const hereDocument = (text: string, end = 'END'): Script => {
   const body = text === '' || text.endsWith('\n') ? text : `${text}\n`
-  let word = 'END'
-  while (body.split('\n').includes(word)) word += 'D'
+  const lines = new Set(body.split('\n'))
+  let word = end
+  while (lines.has(word)) word += 'D'
   if (text.includes('\0')) throw new ShellSyntaxError('a NUL byte cannot be part of a here-document')
   return sh`${raw(`<<'${word}'\n${body}${word}`)}`
 }

@@ -39,13 +39,13 @@ const inventory = (option: string): string =>
   `hosts:\n  one:\n    address: 192.0.2.1\n    vars:\n      key: key\n      hello: { ${option}: hi }\n`
 
 const role = `import { defineRole, file, z } from 'provision'
-import { defineKind } from 'provision/kind'
+import { defineKind, sh } from 'provision/kind'
 
 export const greeting = defineKind({
   name: 'greeting',
   schema: z.strictObject({ path: z.string() }),
   id: ({ path }) => path,
-  observe: (specs) => ({ script: '', parse: () => new Map(specs.map(({ path }) => [path, typeof file])) }),
+  observe: (specs) => ({ script: sh\`\`, parse: () => new Map(specs.map(({ path }) => [path, typeof file])) }),
   plan: () => undefined,
   *apply() {},
 })

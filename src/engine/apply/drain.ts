@@ -3,6 +3,7 @@ import { outputExcerpt } from '../../resource/kind/step.ts'
 import { drainScript, undrainInterruptedScript, undrainScript } from '../../resource/ownership/drained.ts'
 import { type Draining, drainsOf } from '../../role/drains.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
+import { raw, type Script } from '../../shell/script.ts'
 import type { Session } from '../observe/session.ts'
 import type { Run } from '../run-state.ts'
 
@@ -37,7 +38,7 @@ export const putBack = async (run: Run, outs: readonly DrainedHost[]): Promise<r
     outs.map(async (out) => {
       const { member, at, role, back } = out.draining
       const fix = `check the service on ${member}: it is back in service, and gets requests as soon as ${at} finds it healthy`
-      const script = undrainScript(member, role, String(back))
+      const script = undrainScript(member, role, raw(String(back)))
       const failure = { doing: `putting it back into service at ${at}`, failed: `${at} does not find ${member} healthy`, fix }
       return runDrainStep(run, out, { phase: 'back', script, ...failure }).then(
         () => [],
@@ -57,7 +58,7 @@ const takeOutAt = (run: Run, out: DrainedHost): Promise<void> => {
   const failure = { doing: `taking it out of service at ${at}`, failed: `${member} cannot be taken out of service at ${at}`, fix }
   return runDrainStep(run, out, {
     phase: 'out',
-    script: drainScript(member, role, String(script)),
+    script: drainScript(member, role, raw(String(script))),
     input: Buffer.from(String(back)),
     ...failure,
   })
@@ -66,7 +67,7 @@ const takeOutAt = (run: Run, out: DrainedHost): Promise<void> => {
 /** The script to run at the other host, and its texts for progress and errors. */
 interface DrainStep {
   readonly phase: 'out' | 'back'
-  readonly script: string
+  readonly script: Script
   readonly input?: Uint8Array
   readonly doing: string
   readonly failed: string
@@ -79,7 +80,7 @@ const runDrainStep = async ({ listen }: Run, { draining, session }: DrainedHost,
   listen({ type: 'doing', host: member, what: doing })
   try {
     const started = performance.now()
-    const { code, stderr } = await session.shell.request(script, input === undefined ? {} : { input })
+    const { code, stderr } = await session.shell.request(String(script), input === undefined ? {} : { input })
     if (code === 0) listen({ type: 'rolling', phase, host: member, at, durationMs: performance.now() - started })
     else {
       const why = masked(outputExcerpt(stderr), secretsIn(secret))
@@ -91,7 +92,7 @@ const runDrainStep = async ({ listen }: Run, { draining, session }: DrainedHost,
 }
 
 const putBackLeft = async (here: readonly Draining[], session: Session | undefined): Promise<void> => {
-  const answer = await session?.shell.request(undrainInterruptedScript([], here))
+  const answer = await session?.shell.request(String(undrainInterruptedScript([], here)))
   if (session === undefined || answer === undefined || answer.code === 0) return
   const [first] = here
   throw new Problem({

@@ -1,11 +1,13 @@
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 /** State of a user or group that does not exist on the host. */
 export const NO_ACCOUNT = 'absent'
 
 /** Script that prints a whole account database, then an end mark, so that a truncated answer is noticed. One process. */
-export const getentScript = (name: 'passwd' | 'group'): string => `getent ${name}; printf 'end ${name} %s\\n' "$?"\n`
+export const getentScript = (name: 'passwd' | 'group'): Script => sh`getent ${name}; printf ${`end ${name} %s\\n`} "$?"\n`
 
 /** Prints the groups of `/etc/gshadow` in the same format: an interrupted `groupdel` can leave an entry there only. Builtins only. */
-export const GSHADOW_SCRIPT = `while IFS=: read -r n _; do printf '%s:\\n' "$n"; done 2>/dev/null </etc/gshadow; printf 'end gshadow 0\\n'\n`
+export const GSHADOW_SCRIPT = sh`while IFS=: read -r name _; do printf '%s:\\n' "$name"; done 2>/dev/null </etc/gshadow; printf 'end gshadow 0\\n'\n`
 
 /** Parses the output of these scripts into entries. Throws if the end mark is missing. */
 export const readDatabase = (answer: string, name: 'passwd' | 'group' | 'gshadow'): readonly (readonly string[])[] => {

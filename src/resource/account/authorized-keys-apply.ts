@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
 import { doneOf } from '../kind/one-by-one.ts'
 import { HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
@@ -27,7 +28,7 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   }
   const answer = yield {
     do: 'shell',
-    script: `umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`,
+    script: sh`umask 077; mkdir -p ${RECORDS} && ${walk(PUT_KEYS, RECORDS)}`,
     input: inputFor(work),
     doing: 'writing authorized keys',
   }

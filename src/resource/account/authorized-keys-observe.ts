@@ -1,3 +1,5 @@
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { ABSENT, type InodeState, readInodes } from '../kind/inode.ts'
 import { walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
@@ -29,7 +31,7 @@ export const MAX_KEYS_BYTES = 1_048_576
  * Two processes for any number of users. Everything in a home directory is examined and read with the rights of its user, so a link there
  * reaches only what the user can reach. Reads are bounded and do not wait for named pipes.
  */
-export const keysScript = (users: readonly string[]): string => `
+export const keysScript = (users: readonly string[]): Script => sh`
 printf 'sshd\\0'; grep -hisE '^[[:space:]]*AuthorizedKeysFile[[:space:]=]' /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config; printf '\\0'
 ${walk(READ_KEYS, RECORDS, ...users)}
 `

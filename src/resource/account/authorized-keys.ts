@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 import { inWords } from '../kind/differences.ts'
 import { ABSENT } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
@@ -13,7 +14,7 @@ export const authorizedKeys = defineKind({
   id: ({ user }) => user,
 
   observe: (specs: readonly AuthorizedKeysSpec[]) => ({
-    script: specs.length === 0 ? '' : keysScript(specs.map(({ user }) => user)),
+    script: specs.length === 0 ? sh`` : keysScript(specs.map(({ user }) => user)),
     parse: (stdout) =>
       specs.length === 0
         ? new Map()

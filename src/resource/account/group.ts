@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { differing, inWords } from '../kind/differences.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
@@ -27,7 +29,7 @@ export const group = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly GroupSpec[]) => ({
-    script: specs.length === 0 ? '' : `${getentScript('group')}${specs.some(isAbsent) ? GSHADOW_SCRIPT : ''}`,
+    script: specs.length === 0 ? sh`` : sh`${getentScript('group')}${specs.some(isAbsent) ? GSHADOW_SCRIPT : sh``}`,
     parse: (stdout) => {
       if (specs.length === 0) return new Map()
       const answer = stdout.toString()
@@ -55,9 +57,9 @@ export const group = defineKind({
 })
 
 // A package of this run may have created the group since the observation, so the script checks again.
-const scriptOf = ({ spec: { name, gid, system, state } }: Work<GroupSpec, GroupState>): string => {
-  const number = gid === undefined ? '' : ` -g ${gid}`
-  if (state === 'absent') return `if getent group ${name} >/dev/null; then groupdel ${name}; else grpconv; fi`
-  return `if getent group ${name} >/dev/null; then ${gid === undefined ? ':' : `groupmod${number} ${name}`}
-else groupadd${number}${system ? ' -r' : ''} ${name}; fi`
+const scriptOf = ({ spec: { name, gid, system, state } }: Work<GroupSpec, GroupState>): Script => {
+  const number = gid === undefined ? sh`` : sh` -g ${gid}`
+  if (state === 'absent') return sh`if getent group ${name} >/dev/null; then groupdel ${name}; else grpconv; fi`
+  return sh`if getent group ${name} >/dev/null; then ${gid === undefined ? sh`:` : sh`groupmod${number} ${name}`}
+else groupadd${number}${system ? sh` -r` : sh``} ${name}; fi`
 }

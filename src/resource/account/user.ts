@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { commandLine, quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { differing, inWords } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
@@ -49,7 +50,7 @@ export const user = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly UserSpec[]) => ({
-    script: specs.length === 0 ? '' : script(specs.some(({ password }) => password !== undefined)),
+    script: specs.length === 0 ? sh`` : script(specs.some(({ password }) => password !== undefined)),
     parse: (stdout) => (specs.length === 0 ? new Map() : readAccounts(stdout.toString(), specs)),
   }),
 
@@ -72,14 +73,14 @@ export const user = defineKind({
 })
 
 // Two processes for any number of users. Builtins read the shadow file and print only the kind of each password field.
-const script = (withPasswords: boolean): string =>
-  `${getentScript('passwd')}${getentScript('group')}${
+const script = (withPasswords: boolean): Script =>
+  sh`${getentScript('passwd')}${getentScript('group')}${
     withPasswords
-      ? `while IFS=: read -r n p x; do
-case $p in '') p=empty;; [!!*]*) p=set;; *) p=locked;; esac; printf 'password %s %s\\n' "$n" "$p"
+      ? sh`while IFS=: read -r name password _; do
+case $password in '') password=empty;; [!!*]*) password=set;; *) password=locked;; esac; printf 'password %s %s\\n' "$name" "$password"
 done </etc/shadow
 `
-      : ''
+      : sh``
   }`
 
 const readAccounts = (answer: string, specs: readonly UserSpec[]): ReadonlyMap<string, UserState> => {
@@ -115,9 +116,9 @@ const differencesOf = (spec: UserSpec, state: Account): readonly Difference[] =>
 }
 
 // A package of this run may have created the account since the observation, so the script checks again and then only updates it.
-const scriptOf = ({ spec }: Work<UserSpec, UserState>): string => {
+const scriptOf = ({ spec }: Work<UserSpec, UserState>): Script => {
   const { name, groups, system, home } = spec
-  if (spec.state === 'absent') return `if getent passwd ${name} >/dev/null; then userdel ${name}; fi`
+  if (spec.state === 'absent') return sh`if getent passwd ${name} >/dev/null; then userdel ${name}; fi`
   const settings = settingsOf(spec)
   const change = [...settings, ...(groups.length === 0 ? [] : ['-a', '-G', groups.join(',')])]
   const make = [
@@ -128,9 +129,9 @@ const scriptOf = ({ spec }: Work<UserSpec, UserState>): string => {
     ...(spec.password === undefined ? ['-p', '*'] : []),
   ]
   // useradd creates a group of the same name and fails if it exists.
-  const own = spec.group === undefined ? `own=-U; if getent group ${name} >/dev/null; then own='-g ${name}'; fi; ` : 'own=; '
-  return `if getent passwd ${name} >/dev/null; then ${change.length === 0 ? ':' : commandLine('usermod', ...change, name)}
-else ${home === undefined || system ? '' : `${guardScript([parentOf(home)])}; `}${own}useradd $own ${make.map(quote).join(' ')} ${name}; fi`
+  const own = spec.group === undefined ? sh`own=-U; if getent group ${name} >/dev/null; then own=${`-g ${name}`}; fi; ` : sh`own=; `
+  return sh`if getent passwd ${name} >/dev/null; then ${change.length === 0 ? sh`:` : sh`usermod ${[...change, name]}`}
+else ${home === undefined || system ? sh`` : sh`${guardScript([parentOf(home)])}; `}${own}useradd $own ${make} ${name}; fi`
 }
 
 const settingsOf = ({ uid, group, home, shell, comment, password }: UserSpec): readonly string[] =>

@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { hereDocument, sh } from '../../shell/sh.ts'
 import { saveScript } from '../file/undo.ts'
 import { refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
@@ -68,7 +69,11 @@ const loadCertificate = function* ({ loadedBy }: IssuedSpec, done: readonly stri
   const restarts = loadedBy.restarts.map(({ path }) => path)
   const { reload: mode, set, took, unit } = loadedBy
   checkLoaded(
-    yield { do: 'shell', script: `${LOAD_FUNCTIONS}${loadScript({ unit, files, restarts, mode, set, took })}`, doing: `reloading ${unit}` },
+    yield {
+      do: 'shell',
+      script: sh`${LOAD_FUNCTIONS}${loadScript({ unit, files, restarts, mode, set, took })}`,
+      doing: `reloading ${unit}`,
+    },
     done,
   )
 }
@@ -80,31 +85,28 @@ const requireAccepted = (answer: Answer, what: string, done: readonly string[]):
 }
 
 const GENERATE = {
-  ecdsa: { marked: 'NIST CURVE: P-256', options: '-algorithm EC -pkeyopt ec_paramgen_curve:P-256' },
-  rsa: { marked: 'Modulus:', options: '-algorithm RSA -pkeyopt rsa_keygen_bits:2048' },
+  ecdsa: { marked: 'NIST CURVE: P-256', options: sh`-algorithm EC -pkeyopt ec_paramgen_curve:P-256` },
+  rsa: { marked: 'Modulus:', options: sh`-algorithm RSA -pkeyopt rsa_keygen_bits:2048` },
 } as const
 
 /** Sets the paths of chain and key, and of their staged successors. */
-const namesScript = (path: string): string =>
-  [
-    guardScript([parentOf(path)]),
-    `p=${quote(path)} k=${quote(`${path}.key`)}`,
-    `new=${quote(`${parentOf(path)}/.${baseOf(path)}.provision-new`)} new_key=${quote(`${parentOf(path)}/.${baseOf(path)}.key.provision-new`)}`,
-  ].join('\n')
+const namesScript = (path: string): Script => sh`${guardScript([parentOf(path)])}
+chain=${path} key=${`${path}.key`}
+new=${`${parentOf(path)}/.${baseOf(path)}.provision-new`} new_key=${`${parentOf(path)}/.${baseOf(path)}.key.provision-new`}`
 
 /**
  * Sets `$use` to a key of the desired type: the live key if provision created it, otherwise a new key beside it, which goes live together
  * with its certificate. A key of unknown origin, or of a revoked certificate, may have been copied. A renewal keeps the key, so it is
  * one rename. The next run reuses or overwrites staged files of an interrupted run.
  */
-const keyScript = ({ path, keyType }: CertificateSpec): string => `
+const keyScript = ({ path, keyType }: CertificateSpec): Script => sh`
 umask 077
 ${namesScript(path)}
-of_type() { [ -f "$1" ] && [ ! -L "$1" ] && openssl pkey -in "$1" -passin pass: -noout -text_pub 2>/dev/null | grep -q ${quote(GENERATE[keyType].marked)}; }
-is_ours() { [ -f "$p" ] && case $(sha256sum <"$k") in "$(sed -n 's/^${KEY_HEADER}//p' "$p") "*) ;; *) return 1 ;; esac; }
-is_revoked() { [ -f "$p${REVOKED}" ] && f=$(openssl x509 -in "$p" -noout -fingerprint -sha256) && grep -qxF "\${f#*=}" "$p${REVOKED}"; }
-use=$k
-if ! { of_type "$k" && is_ours; } || is_revoked; then
+of_type() { [ -f "$1" ] && [ ! -L "$1" ] && openssl pkey -in "$1" -passin pass: -noout -text_pub 2>/dev/null | grep -q ${GENERATE[keyType].marked}; }
+is_ours() { [ -f "$chain" ] && case $(sha256sum <"$key") in "$(sed -n ${`s/^${KEY_HEADER}//p`} "$chain") "*) ;; *) return 1 ;; esac; }
+is_revoked() { [ -f "$chain"${REVOKED} ] && fingerprint=$(openssl x509 -in "$chain" -noout -fingerprint -sha256) && grep -qxF "\${fingerprint#*=}" "$chain"${REVOKED}; }
+use=$key
+if ! { of_type "$key" && is_ours; } || is_revoked; then
   use=$new_key
   of_type "$use" || { rm -f -- "$use"; openssl genpkey ${GENERATE[keyType].options} -out "$use" 2>/dev/null; }
 fi
@@ -126,49 +128,47 @@ subjectAltName = ${names.map((name) => `DNS:${name}`).join(', ')}
 `
 }
 
-const requestScript = (spec: CertificateSpec): string => `set -e
+const requestScript = (spec: CertificateSpec): Script => sh`set -e
 ${keyScript(spec)}
-openssl req -new -key "$use" -config - <<'END'
-${configOf(spec.names)}END
+openssl req -new -key "$use" -config - ${hereDocument(configOf(spec.names))}
 `
 
 /** Installs `$new`, and its key if that is new: verified, flushed to disk, renamed. */
-const swapScript = (spec: CertificateSpec, save: string): string => `
+const swapScript = (spec: CertificateSpec, save: Script): Script => sh`
 public=$(openssl x509 -in "$new" -noout -pubkey)
 belongs() { [ -f "$1" ] && [ "$(openssl pkey -in "$1" -passin pass: -pubout 2>/dev/null)" = "$public" ]; }
-if belongs "$k"; then rm -f -- "$new_key"; own=$k
+if belongs "$key"; then rm -f -- "$new_key"; own=$key
 elif belongs "$new_key"; then own=$new_key
 else echo "the certificate does not belong to the private key on this host" >&2; exit 1; fi
-chown ${quote(`root:${spec.group}`)} "$own"; chmod ${keyModeOf(spec.group)} "$own"
+chown ${`root:${spec.group}`} "$own"; chmod ${keyModeOf(spec.group)} "$own"
 digest=$(sha256sum <"$own"); text=$(cat "$new")
-printf '${KEY_HEADER}%s\\n%s\\n' "\${digest%% *}" "$text" >"$new"
+printf ${`${KEY_HEADER}%s\\n%s\\n`} "\${digest%% *}" "$text" >"$new"
 chown root:root "$new"; chmod 644 "$new"
 sync "$new" "$own"
 ${save}
-[ "$own" = "$k" ] || mv -fT -- "$own" "$k"
-mv -fT -- "$new" "$p"
-sync "\${p%/*}"
+[ "$own" = "$key" ] || mv -fT -- "$own" "$key"
+mv -fT -- "$new" "$chain"
+sync "\${chain%/*}"
 `
 
-const installScript = (spec: IssuedSpec | LeafSpec): string => {
+const installScript = (spec: IssuedSpec | LeafSpec): Script => {
   const set = spec.stage === 'issued' ? spec.loadedBy.set : undefined
-  const save = set === undefined ? '' : `(${saveScript(set, [spec.path, `${spec.path}.key`])}\n)`
-  return `set -e
+  const save = set === undefined ? sh`` : sh`(${saveScript(set, [spec.path, `${spec.path}.key`])}\n)`
+  return sh`set -e
 umask 077
 ${namesScript(spec.path)}
 cat >"$new"
 ${swapScript(spec, save)}`
 }
 
-const placeholderScript = (spec: CertificateSpec): string => `${keyScript(spec)}
-if [ -f "$p" ] && c=$(openssl x509 -in "$p" -noout -pubkey 2>/dev/null) && [ "$c" = "$(openssl pkey -in "$k" -passin pass: -pubout 2>/dev/null)" ] && ! grep -q '^${KEY_HEADER}' "$p"; then rm -f -- "$new_key"; exit 0; fi
-openssl req -new -x509 -key "$use" -days 1 -out "$new" -config - <<'END'
-${configOf(spec.names, PLACEHOLDER)}END
-${swapScript(spec, '')}`
+const placeholderScript = (spec: CertificateSpec): Script => sh`${keyScript(spec)}
+if [ -f "$chain" ] && public=$(openssl x509 -in "$chain" -noout -pubkey 2>/dev/null) && [ "$public" = "$(openssl pkey -in "$key" -passin pass: -pubout 2>/dev/null)" ] && ! grep -q ${`^${KEY_HEADER}`} "$chain"; then rm -f -- "$new_key"; exit 0; fi
+openssl req -new -x509 -key "$use" -days 1 -out "$new" -config - ${hereDocument(configOf(spec.names, PLACEHOLDER))}
+${swapScript(spec, sh``)}`
 
-const accessScript = (spec: CertificateSpec): string => `
+const accessScript = (spec: CertificateSpec): Script => sh`
 ${guardScript([parentOf(spec.path)])}
-p=${quote(spec.path)}
-chown root:root "$p"; chmod 644 "$p"
-chown ${quote(`root:${spec.group}`)} "$p.key"; chmod ${keyModeOf(spec.group)} "$p.key"
+chain=${spec.path}
+chown root:root "$chain"; chmod 644 "$chain"
+chown ${`root:${spec.group}`} "$chain.key"; chmod ${keyModeOf(spec.group)} "$chain.key"
 `

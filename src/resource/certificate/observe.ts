@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { sh } from '../../shell/sh.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { inodeAt } from '../kind/queries.ts'
@@ -57,7 +58,7 @@ export const observeCertificates = (paths: readonly string[]): KindQuery<Certifi
     digests: paths.map((path) => `${path}.key`),
     texts: paths.flatMap((path) => [path, `${path}${REVOKED}`]),
   },
-  script: '',
+  script: sh``,
   parse: (_, answers) =>
     new Map(
       paths.map((path) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Authority } from '../../keystore/identities.ts'
+import { Script } from '../../shell/script.ts'
 import type { Resource } from '../kind/kind.ts'
 import { absolutePath, accountName } from '../kind/path.ts'
 
@@ -16,7 +17,7 @@ const loadingService = z.object({
   loads: z.array(z.object({ path: z.string() })),
   restarts: z.array(z.object({ path: z.string() })).default([]),
   set: z.string().optional(),
-  took: z.string().optional(),
+  took: z.instanceof(Script).optional(),
   reload: z.enum(['reload', 'restart']).default('reload'),
 })
 

@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { hereDocument, sh } from '../../shell/sh.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { sqlText } from './mariadb.ts'
 
@@ -20,9 +21,9 @@ const CLIENT_S = 60
  * survives `exec`, so the limit costs no process.
  * @param unlimited - statements may take as long as the client; only waits for locks are limited
  */
-export const mariadbWithin = (seconds: number, unlimited = false): string => {
+export const mariadbWithin = (seconds: number, unlimited = false): Script => {
   const limits = [`lock_wait_timeout=${LOCK_S}`, ...(unlimited ? [] : [`max_statement_time=${STATEMENT_S}`])]
-  return `perl -e 'alarm ${seconds};exec@ARGV;exit 127' mariadb --no-defaults --socket=${SOCKET} --local-infile=0 --connect-timeout=${LOCK_S} --init-command='SET ${limits.join(',')}' --default-character-set=utf8mb4 --loose-print-query-on-error=0 -NB`
+  return sh`perl -e 'alarm ${seconds};exec@ARGV;exit 127' mariadb --no-defaults --socket=${SOCKET} --local-infile=0 --connect-timeout=${LOCK_S} --init-command=${`SET ${limits.join(',')}`} --default-character-set=utf8mb4 --loose-print-query-on-error=0 -NB`
 }
 
 /** The client for all statements except long ones. */
@@ -42,12 +43,12 @@ SELECT 'flow control holds back all writes of the cluster: one of its servers ap
  FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_FLOW_CONTROL_ACTIVE' AND VARIABLE_VALUE = 'true'`
 
 /** Prints what can block a statement, a line each; fails where the server does not answer. */
-export const BLOCKERS_SCRIPT = `${mariadbWithin(15)} -e ${quote(BLOCKERS)} </dev/null`
+export const BLOCKERS_SCRIPT = sh`${mariadbWithin(15)} -e ${BLOCKERS} </dev/null`
 
-/** `$v`: how a client failed, by its exit status (142 is its alarm) and what it wrote to `$T/m`. Builtins only. */
-const FAILED = `failed() {
-  m=; while IFS= read -r l; do m="$m$l "; done <"$T/m"
-  case "$1 $m" in 142*|*'ERROR 1205 '*|*'ERROR 1969 '*) v=blocked ;; *'system error: 110 '*) v=silent ;; *) v=down ;; esac
+/** `$failure`: how a client failed, by its exit status (142 is its alarm) and what it wrote to `$T/m`. Builtins only. */
+const FAILED = sh`failed() {
+  words=; while IFS= read -r line; do words="$words$line "; done <"$T/m"
+  case "$1 $words" in 142*|*'ERROR 1205 '*|*'ERROR 1969 '*) failure=blocked ;; *'system error: 110 '*) failure=silent ;; *) failure=down ;; esac
 }`
 
 /**
@@ -55,13 +56,15 @@ const FAILED = `failed() {
  * run, `blocked` after the blocking threads, `silent` if the server accepts connections and does not answer. Several such scripts in one
  * request wait only once for a silent server.
  */
-export const queryScript = (sql: string, flags = ''): string => `${FAILED}
-unanswered() { failed "$1"; [ $v != blocked ] || { echo; ${BLOCKERS_SCRIPT} || v=silent; }; [ $v != silent ] || silent=1; echo $v; }
+export const queryScript = (sql: string, flags = sh``): Script => sh`${FAILED}
+unanswered() {
+  failed "$1"; [ $failure != blocked ] || { echo; ${BLOCKERS_SCRIPT} || failure=silent; }
+  [ $failure != silent ] || silent=1
+  echo $failure
+}
 if [ "$silent" ]; then echo silent
-elif [ -S ${SOCKET} ]; then ${MARIADB}${flags} 2>"$T/m" <<'SQL' || unanswered $?
-${sql}
-SELECT 'end';
-SQL
+elif [ -S ${SOCKET} ]; then { ${MARIADB}${flags} 2>"$T/m" ${hereDocument(`${sql}\nSELECT 'end';`, 'SQL')}
+} || unanswered $?
 else echo down; fi`
 
 /** A query of a table of the schema mysql that some servers do not have; no rows if it is missing. */
@@ -99,12 +102,12 @@ const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', '0': '\0',
 const unescaped = (field: string): string => field.replace(/\\(.)/g, (whole, c: string) => ESCAPES[c] ?? whole)
 
 /** Defines `blocked`, which ends a script whose client failed. Stderr names the threads that may block it and how to kill them. */
-export const DEFINE_BLOCKED = `${FAILED}
-blocked() { cat "$T/m" >&2; failed "$1"; [ $v != blocked ] || ${BLOCKERS_SCRIPT} >&2; exit "$1"; }`
+export const DEFINE_BLOCKED = sh`${FAILED}
+blocked() { cat "$T/m" >&2; failed "$1"; [ $failure != blocked ] || ${BLOCKERS_SCRIPT} >&2; exit "$1"; }`
 
 /** A client that reads statements from standard input, for scripts with `DEFINE_BLOCKED`. */
-export const executeCommand = (client = MARIADB): string => `{ ${client} 2>"$T/m" || blocked $?; }`
+export const executeCommand = (client = MARIADB): Script => sh`{ ${client} 2>"$T/m" || blocked $?; }`
 
 /** A script that executes statements: `sql`, or its standard input. */
-export const executeScript = (sql?: string): string => `${DEFINE_BLOCKED}
-${executeCommand()}${sql === undefined ? '' : ` <<'SQL'\n${sql}\nSQL`}`
+export const executeScript = (sql?: string): Script => sh`${DEFINE_BLOCKED}
+${executeCommand()}${sql === undefined ? sh`` : sh` ${hereDocument(sql, 'SQL')}`}`

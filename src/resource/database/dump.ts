@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
-import { quote } from '../../shell/quote.ts'
+import { sh } from '../../shell/sh.ts'
 import type { LocalFile } from '../kind/content.ts'
 import { defineKind, type KindQuery, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
@@ -92,17 +92,17 @@ export const databaseDump = defineKind({
       if (now === undefined)
         throw new HostRefusal(`${id} not restored`, 'the database server does not run', 'start the server, then run again')
       const wanted = spec.loseRowsWrittenSince ? spec.tables : spec.tables.filter((name) => !now.includes(name))
-      const part = spec.loseRowsWrittenSince ? 'cat' : `awk ${quote(PART)} wanted="$T/wanted" -`
+      const part = spec.loseRowsWrittenSince ? sh`cat` : sh`awk ${PART} wanted="$T/wanted" -`
       // If the dump arrives incomplete, the shell still reads the rest of the input and can run further requests.
-      const script = `${DEFINE_BLOCKED}
-printf '%s\\n' ${wanted.map(quote).join(' ')} >"$T/wanted" && printf '%s\\n' ${quote(markRestoring(wanted))} | ${executeCommand()} || exit 1
-{ gunzip -c || : >"$T/cut"; } | ${part} | ${executeCommand(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo 'DROP TABLE ${RESTORING}' | ${executeCommand()} || exit 1
-${spec.loseRowsWrittenSince ? `mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : ':'}; rm -f "$T/wanted"`
+      const script = sh`${DEFINE_BLOCKED}
+printf '%s\\n' ${wanted} >"$T/wanted" && printf '%s\\n' ${markRestoring(wanted)} | ${executeCommand()} || exit 1
+{ gunzip -c || : >"$T/cut"; } | ${part} | ${executeCommand(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo ${`DROP TABLE ${RESTORING}`} | ${executeCommand()} || exit 1
+${spec.loseRowsWrittenSince ? sh`mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : sh`:`}; rm -f "$T/wanted"`
       const doing = `restoring ${wanted.length} tables from ${id}`
       if (wanted.length > 0)
         requireSuccess(
-          yield { do: 'shell', script: `{ ${script}\n}`, input: spec.content.open(), doing, withinMs: DATA_MS },
-          `${id} not restored`,
+          yield { do: 'shell', script: sh`{ ${script}\n}`, input: spec.content.open(), doing, withinMs: DATA_MS },
+          `${id} could not be brought back`,
         )
     }
   },

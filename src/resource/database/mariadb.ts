@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 /** Data directory of Debian's server. */
 export const DATA = '/var/lib/mysql'
 
@@ -8,8 +9,8 @@ export const DATA_MS = 24 * 3_600_000
  * Prints `database NAME` for every database, whether or not the server runs: each directory in the data directory is one. Builtins only.
  * Names with line breaks, which no database has, are skipped because they could be read as another answer.
  */
-export const LIST_DATABASES = `for d in ${DATA}/*/; do d=\${d%/}; case \${d##*/} in '*'|*'
-'*|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${d##*/}" ;; esac; done`
+export const LIST_DATABASES = sh`for directory in ${DATA}/*/; do directory=\${directory%/}; case \${directory##*/} in '*'|*'
+'*|mysql|performance_schema|sys|'#'*|lost+found) ;; *) printf 'database %s\\n' "\${directory##*/}" ;; esac; done`
 
 /** State of a resource in a server that does not run. */
 export const UNKNOWN = 'unknown'

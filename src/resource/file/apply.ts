@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { sha256Of } from '../kind/content.ts'
 import { ABSENT, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
@@ -55,8 +56,8 @@ function* replace(work: readonly FileWork[]): Steps {
       set === undefined
         ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}`
         : `checking the new configuration of ${set.name}`,
-    script: `set -u; mkdir -p -m 700 /var/lib/provision || exit 1
-${set === undefined ? '' : `${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
+    script: sh`set -u; mkdir -p -m 700 /var/lib/provision || exit 1
+${set === undefined ? sh`` : sh`${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
 ${placeScript({ alone: set !== undefined })}`,
   }
   if (set !== undefined && answer.code === CHECK_FAILED)
@@ -87,9 +88,9 @@ const NO_NAMESPACE = 66
  * includes read the copy, and other processes do not see it (17 ms more than the check alone). On a host that cannot create namespaces
  * (an unprivileged container) it fails and changes nothing.
  */
-const checkScript = (set: NonNullable<FileSpec['set']>): string => `
-w=$(mktemp -d "$T/XXXXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT
-mkdir "$w/new" && cp -a ${quote(`${set.root}/.`)} "$w/new/" || exit 1
-${layOverScript(set.root, '$w/new')} || exit
-unshare -m sh -c 'mount --bind "$1/new" "$2" && : >"$1/bound" || exit 1; shift 2; "$@"' sh "$w" ${quote(set.root)} ${set.check.map(quote).join(' ')} >"$w/said" 2>&1 </dev/null
-c=$?; [ "$c" = 0 ] || { cat "$w/said" >&2; [ -e "$w/bound" ] && exit ${CHECK_FAILED}; exit ${NO_NAMESPACE}; }`
+const checkScript = (set: NonNullable<FileSpec['set']>): Script => sh`
+work=$(mktemp -d "$T/XXXXXXXX") || exit 1; trap 'rm -rf "$work"' EXIT
+mkdir "$work/new" && cp -a ${`${set.root}/.`} "$work/new/" || exit 1
+${layOverScript(set.root, sh`"$work/new"`)} || exit
+unshare -m sh -c 'mount --bind "$1/new" "$2" && : >"$1/bound" || exit 1; shift 2; "$@"' sh "$work" ${set.root} ${set.check} >"$work/said" 2>&1 </dev/null
+status=$?; [ "$status" = 0 ] || { cat "$work/said" >&2; [ -e "$work/bound" ] && exit ${CHECK_FAILED}; exit ${NO_NAMESPACE}; }`

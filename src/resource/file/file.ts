@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 import { asText, hasSecret, isKnown, sha256Of, shownText } from '../kind/content.ts'
 import { inWords } from '../kind/differences.ts'
 import { ABSENT, planAbsent, planUnreached, typeName } from '../kind/inode.ts'
@@ -17,7 +18,7 @@ export const file = defineKind({
     const paths = specs.map(({ path }) => path)
     return {
       shared: { inodes: paths, digests: paths, sizes: new Map(specs.flatMap(largeSize)) },
-      script: '',
+      script: sh``,
       parse: (_, answers) => new Map(paths.map((path) => [path, fileStateOf(answers, path)])),
     }
   },

@@ -1,3 +1,5 @@
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { bytesOf, sha256Hex } from '../kind/content.ts'
 import { NO_FILE } from '../kind/queries.ts'
 import { CHANGED, DIGEST, UNSAFE, walk } from '../kind/walk.ts'
@@ -128,10 +130,13 @@ for (@new, @gone) {
 `
 
 /** A script that puts the files of its input in place: all of them, or none. */
-export const placeScript = ({ alone }: { readonly alone: boolean }): string => walk(PLACE, alone ? 'alone' : '', STAGED_LIST)
+export const placeScript = ({ alone }: { readonly alone: boolean }): Script => walk(PLACE, alone ? 'alone' : '', STAGED_LIST)
 
 /** A script that writes the files of its input into a copy of their tree. `copy` is a variable of the shell. */
-export const layOverScript = (root: string, copy: string): string => `${walk(LAY_OVER, 'alone', root)} "${copy}"`
+export const layOverScript = (root: string, copy: Script): Script => sh`${walk(LAY_OVER, 'alone', root)} ${copy}`
 
 /** Deletes the files on the list, then the list. Short, because every run sends it. A directory whose real path differs is skipped. */
-export const CLEAR_STAGED = `while IFS= read -r p; do d=\${p%/*}; ( cd -P -- "$d/" && [ "$(pwd -P)" = "\${d:-/}" ] && case $p in *.provision-new) rm -f -- "./\${p##*/}" ;; esac ); done <${STAGED_LIST}; rm -f ${STAGED_LIST}`
+export const CLEAR_STAGED = sh`while IFS= read -r path; do
+  directory=\${path%/*}
+  ( cd -P -- "$directory/" && [ "$(pwd -P)" = "\${directory:-/}" ] && case $path in *.provision-new) rm -f -- "./\${path##*/}" ;; esac )
+done <${STAGED_LIST}; rm -f ${STAGED_LIST}`

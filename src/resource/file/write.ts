@@ -1,4 +1,3 @@
-import { raw } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { asContent, asText, type Content, sha256Hex } from '../kind/content.ts'
 import { ABSENT, refuseUnsafe } from '../kind/inode.ts'
@@ -38,7 +37,7 @@ export function* readText(path: string): Generator<Step, CurrentFile, Answer> {
   const what = `${path} was not read`
   const answer = yield {
     do: 'shell',
-    script: sh`${raw(guardScript([parentOf(path)]))}
+    script: sh`${guardScript([parentOf(path)])}
 [ -e ${path} ] || [ -L ${path} ] || exit 0
 [ -f ${path} ] && [ ! -L ${path} ] || { echo ${`${path} is no regular file`} >&2; exit 1; }
 stat -c '%a %U %G' -- ${path} && head -c ${MAX_TEXT_BYTES + 1} -- ${path}`,
@@ -65,7 +64,7 @@ export function* writeFiles(files: readonly NewFile[], doing?: string): Steps {
   const what = files.length === 1 ? `${first?.path} was not written` : `${files.length} files were not written`
   const answer = yield {
     do: 'shell',
-    script: `set -u; mkdir -p -m 700 /var/lib/provision || exit 1\n${placeScript({ alone: false })}`,
+    script: sh`set -u; mkdir -p -m 700 /var/lib/provision || exit 1\n${placeScript({ alone: false })}`,
     input: filesAsInput(files.map(placed)),
     ...(doing !== undefined && { doing }),
   }

@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { executeScript, MARIADB, readRows } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../database/files.ts'
 import { DATA, DATA_MS } from '../database/mariadb.ts'
@@ -67,7 +68,7 @@ function* evictUnknown(spec: GaleraSpec, status: MemberStatus): Procedure<Member
 /** Who was put out, or was cut off for too long, asks to be let in only when it starts. */
 function* rejoin(spec: GaleraSpec, { connected }: MemberStatus): Steps {
   if (connected && (yield* waitForMajority())) return
-  const script = `systemctl restart ${quote(spec.service.unit)}`
+  const script = sh`systemctl restart ${spec.service.unit}`
   requireSuccess(
     yield { do: 'shell', doing: `starting ${spec.service.unit} anew, to join the cluster`, script, withinMs: DATA_MS },
     `${spec.service.unit} did not restart`,
@@ -115,28 +116,25 @@ function* bootstrap(one: GaleraWork, members: Members): Steps {
   yield* bootstrapOn(best, one)
   // An arbitrator that was left alone waits for a cluster that is no more.
   for (const host of spec.arbitrators.filter((name) => members.has(name)))
-    yield { do: 'shell', on: host, script: 'systemctl try-restart garb.service' }
+    yield { do: 'shell', on: host, script: sh`systemctl try-restart garb.service` }
 }
 
 function* bootstrapOn({ host, seqno, runs }: Candidate, one: GaleraWork): Steps {
   const on = host === one.spec.me ? {} : { on: host }
   const doing = `beginning the cluster on ${host}${seqno < 0 ? '' : `, whose data goes furthest (transaction ${seqno})`}`
   if (runs) {
-    const script = `${executeScript("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES';")}\n${IN_CLUSTER}`
+    const script = sh`${executeScript("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES';")}\n${IN_CLUSTER}`
     requireSuccess(yield { do: 'shell', ...on, doing, script }, `${host} does not become the majority`)
     return
   }
   // One that runs without Galera: what is to be read at its start would go with its stop.
   const state = membersOf(one.members ?? (() => new Map())).get(host)
   if (state?.status === undefined && state?.service.active === 'active')
-    requireSuccess(
-      yield { do: 'shell', ...on, script: `systemctl stop ${quote(one.spec.service.unit)}` },
-      `the server of ${host} does not stop`,
-    )
+    requireSuccess(yield { do: 'shell', ...on, script: sh`systemctl stop ${one.spec.service.unit}` }, `the server of ${host} does not stop`)
   const steps = applyService(one, { ...one.spec.service, took: IN_CLUSTER })
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value
-    next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: bootstrapScript(String(step.script)) } : step)
+    next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: bootstrapScript(step.script) } : step)
   }
 }
 
@@ -177,7 +175,7 @@ function* regainMajority(one: GaleraWork, members: Members): Steps {
 
 /** How a server stands, here or on another host; undefined where it does not run. */
 function* statusOn(host: string | undefined, afterSeconds = 0): Procedure<MemberStatus | undefined> {
-  const script = `${afterSeconds === 0 ? '' : `sleep ${afterSeconds}; `}${STATUS_SCRIPT}`
+  const script = sh`${afterSeconds === 0 ? sh`` : sh`sleep ${afterSeconds}; `}${STATUS_SCRIPT}`
   const answer = yield { do: 'shell', script, ...(host === undefined ? {} : { on: host }) }
   const rows = readRows(answer.stdout)
   return rows === undefined ? undefined : readStatus(rows)
@@ -200,26 +198,26 @@ function* recoveredPosition(host: string, on: { readonly on?: string }): Procedu
 export const BOOTSTRAP_FILE = '/run/mariadb-wsrep-new-cluster'
 
 /** Says of the data that the cluster may begin with them. It is read at once, and replaced as a whole. */
-export const SAFE_TO_BOOTSTRAP = `cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
-s=$(dd if=grastate.dat iflag=nonblock,nofollow bs=4096 count=1 status=none) && rm -f .provision-grastate || exit 1
-printf '%s\\n' "$s" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | dd of=.provision-grastate conv=excl,fsync status=none && mv -f .provision-grastate grastate.dat`
+export const SAFE_TO_BOOTSTRAP = sh`cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
+state=$(dd if=grastate.dat iflag=nonblock,nofollow bs=4096 count=1 status=none) && rm -f .provision-grastate || exit 1
+printf '%s\\n' "$state" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | dd of=.provision-grastate conv=excl,fsync status=none && mv -f .provision-grastate grastate.dat`
 
 /** The server itself looks how far its data goes, which takes as long as its start after a crash. */
-const RECOVERY = `${DEFINE_AS_MYSQL}
+const RECOVERY = sh`${DEFINE_AS_MYSQL}
 as_mysql 1500 galera_recovery && printf '%s\\n' "$said" || { printf '%s\\n' "$said" >&2; exit 1; }`
 
-const bootstrapScript = (script: string): string => `${DEFINE_AS_MYSQL}
+const bootstrapScript = (script: Script): Script => sh`${DEFINE_AS_MYSQL}
 ${asMysql(SAFE_TO_BOOTSTRAP)} || exit 1
 echo '_WSREP_NEW_CLUSTER=--wsrep-new-cluster' >${BOOTSTRAP_FILE} || exit 1
 ( ${script}
 )
-c=$?; rm -f ${BOOTSTRAP_FILE}; exit "$c"`
+status=$?; rm -f ${BOOTSTRAP_FILE}; exit "$status"`
 
 /** Waits as long as a server may need to get all data from another. */
-const IN_CLUSTER = `
+const IN_CLUSTER = sh`
 stands() { ${MARIADB} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT')" 2>&1; }
-i=0; until s=$(stands); [ "$s" = Primary,Synced ] || [ "$s" = Primary,Donor/Desynced ]; do
-  [ $i -lt 1800 ] || { echo "it is $s"; exit 1; }
+i=0; until standing=$(stands); [ "$standing" = Primary,Synced ] || [ "$standing" = Primary,Donor/Desynced ]; do
+  [ $i -lt 1800 ] || { echo "it is $standing"; exit 1; }
   sleep 0.2; i=$((i+1))
 done`
 
@@ -242,7 +240,7 @@ function* applyArbitrator(one: GaleraWork, members: Members): Steps {
     const arbitratorCount = status === undefined ? 0 : status.size - status.servers
     heard = arbitratorCount > before && arbitratorCount <= spec.arbitrators.length ? heard + 1 : 0
     if (heard === 2) return
-    if (i === 15) yield { do: 'shell', script: `systemctl restart ${quote(spec.service.unit)}` }
+    if (i === 15) yield { do: 'shell', script: sh`systemctl restart ${spec.service.unit}` }
   }
   throw new HostRefusal(`${at} does not hear the arbitrator`, 'its service runs', `see journalctl -u ${spec.service.unit}`)
 }

@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 import { ifTableExists, queryScript, readRows } from '../database/client.ts'
 import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
 import type { KindQuery } from '../kind/kind.ts'
@@ -61,7 +62,7 @@ export const observeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraSta
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
     shared: { ...services.shared, texts: [...(services.shared?.texts ?? []), GRASTATE] },
-    script: specs.length === 0 ? '' : `${LIST_DATABASES}\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
+    script: specs.length === 0 ? sh`` : sh`${LIST_DATABASES}\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
       const states = services.parse(Buffer.from(forServices), answers)

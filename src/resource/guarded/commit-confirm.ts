@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import type { Script } from '../../shell/script.ts'
+import { hereDocument, sh } from '../../shell/sh.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { runOf, stateOf, type Trial } from './trial.ts'
 
@@ -13,7 +15,7 @@ import { runOf, stateOf, type Trial } from './trial.ts'
 export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
   const { field, what, confirmSeconds, fix } = trial
   const nonce = randomBytes(8).toString('hex')
-  const script = (body: string): string => `${pathsOf(trial, nonce)}\n${body}`
+  const script = (body: Script): Script => sh`${pathsOf(trial, nonce)}\n${body}`
   const refused = `new ${field} ${what} not loaded`
   const withinMs = (confirmSeconds - 2) * 1000
   requireSuccess(
@@ -40,7 +42,7 @@ export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
   )
 }
 
-const pathsOf = ({ slug }: Trial, nonce: string): string => `umask 077; run=${runOf(slug)} state=${stateOf(slug)} nonce=${nonce}`
+const pathsOf = ({ slug }: Trial, nonce: string): Script => sh`umask 077; run=${runOf(slug)} state=${stateOf(slug)} nonce=${nonce}`
 
 const unitOf = ({ slug }: Trial, nonce: string): string => `provision-${slug.split('/', 1)[0]}-${nonce}`
 
@@ -52,24 +54,23 @@ const unitOf = ({ slug }: Trial, nonce: string): string => `provision-${slug.spl
 const armTimerScript = (
   trial: Trial,
   nonce: string,
-): string => `mkdir -p "\${run%/*}" "\${state%/*}" && exec 8<"\${state%/*}" && flock 8 || exit
+): Script => sh`mkdir -p "\${run%/*}" "\${state%/*}" && exec 8<"\${state%/*}" && flock 8 || exit
 read -r boot </proc/sys/kernel/random/boot_id
-here() { [ -e "$1" ] && read -r x <"$1" && [ "$x" = "$boot" ]; }
-for p in "$state".undoing.*; do ! here "$p" || ( locked=1; . "$run.undo.\${p##*.}" ); done
-saved=; for p in "$state".pending.* "$state".undoing.*; do ! here "$p" || saved=1; done
+here() { [ -e "$1" ] && read -r marked <"$1" && [ "$marked" = "$boot" ]; }
+for mark in "$state".undoing.*; do ! here "$mark" || ( locked=1; . "$run.undo.\${mark##*.}" ); done
+saved=; for mark in "$state".pending.* "$state".undoing.*; do ! here "$mark" || saved=1; done
 {
 ${trial.prepare}
 } || exit
-cat >"$run.undo.$nonce" <<'END' || exit
-${undoScript(trial, nonce)}
-END
+{ cat >"$run.undo.$nonce" ${hereDocument(String(undoScript(trial, nonce)))}
+} || exit
 systemd-run -q --collect --unit=${unitOf(trial, nonce)} --on-active=${trial.confirmSeconds}s --timer-property=AccuracySec=200ms /bin/sh "$run.undo.$nonce" || exit
 printf '%s\\n' "$boot" >"$state.pending.$nonce" || exit
-for p in "$state".pending.* "$state".undoing.*; do [ "$p" = "$state.pending.$nonce" ] || rm -f "$p"; done
-${trial.armed ?? ':'}`
+for mark in "$state".pending.* "$state".undoing.*; do [ "$mark" = "$state.pending.$nonce" ] || rm -f "$mark"; done
+${trial.armed ?? sh`:`}`
 
 // The mark of a failed undo remains, so the next run sees it. The undo waits only 10 seconds for the lock.
-const undoScript = (trial: Trial, nonce: string): string => `# Restores the old ${trial.what}, unless the new ones were confirmed.
+const undoScript = (trial: Trial, nonce: string): Script => sh`# Restores the old state, unless the new one was confirmed.
 ${pathsOf(trial, nonce)}
 [ "$locked" ] || { exec 8<"\${state%/*}"; flock -w 10 8; }
 mv "$state.pending.$nonce" "$state.undoing.$nonce" 2>/dev/null || [ -e "$state.undoing.$nonce" ] || exit 0
@@ -79,16 +80,16 @@ ${trial.undo}
 date -u +%Y-%m-%dT%H:%M:%SZ >"$state.rolled-back"
 rm -f "$state.undoing.$nonce"`
 
-const tryScript = ({ load }: Trial): string => `(
+const tryScript = ({ load }: Trial): Script => sh`(
 ${load}
 ) && exit
-c=$?; sh "$run.undo.$nonce" && rm -f "$state.rolled-back"; exit "$c"`
+status=$?; sh "$run.undo.$nonce" && rm -f "$state.rolled-back"; exit "$status"`
 
 // The answer may be lost on its way, so a change already confirmed with this nonce counts as confirmed.
-const confirmScript = (trial: Trial, nonce: string): string => `mv "$state.pending.$nonce" "$state.confirmed.$nonce" 2>/dev/null
+const confirmScript = (trial: Trial, nonce: string): Script => sh`mv "$state.pending.$nonce" "$state.confirmed.$nonce" 2>/dev/null
 if [ -e "$state.confirmed.$nonce" ]; then systemctl stop ${unitOf(trial, nonce)}.timer; exit 0; fi
-echo 'the host had already restored its old ${trial.what}' >&2; exit 1`
+echo ${`the host had already restored its old ${trial.what}`} >&2; exit 1`
 
-const keepScript = ({ keep }: Trial): string => `set -e
+const keepScript = ({ keep }: Trial): Script => sh`set -e
 ${keep}
 rm -f "$state".confirmed.* "$state.rolled-back" "$run".*; sync "\${state%/*}"`

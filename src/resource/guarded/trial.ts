@@ -1,4 +1,5 @@
-import type { ShellText } from '../../shell/script.ts'
+import type { Script } from '../../shell/script.ts'
+import { glob, join, sh } from '../../shell/sh.ts'
 import type { Answers, SharedQueries } from '../kind/queries.ts'
 
 /**
@@ -18,15 +19,15 @@ export interface Trial {
    * Validates standard input, stores it under `$run` and saves the old state. It changes nothing that is active. If `$saved` is set, an
    * unconfirmed earlier change is active, and the state saved for it remains the one to restore. `armed` can use its variables.
    */
-  readonly prepare: ShellText
+  readonly prepare: Script
   /** Runs after the timer is started, in the request before `load`. */
-  readonly armed?: ShellText
+  readonly armed?: Script
   /** Activates the change, without touching what a boot loads. Undone at once if it fails. */
-  readonly load: ShellText
+  readonly load: Script
   /** Activates the old state. The host runs it on its own, possibly before `load`, possibly twice. */
-  readonly undo: ShellText
+  readonly undo: Script
   /** Replaces what a boot loads, after confirmation. If it is interrupted, the next run repeats it. */
-  readonly keep: ShellText
+  readonly keep: Script
   /** Fixes to show if the host rejects the change, and if no connection confirmed it. */
   readonly fix: { readonly refused: string; readonly lockedOut: string }
 }
@@ -55,20 +56,21 @@ export const trialQueries = (slugs: readonly string[]): Required<Pick<SharedQuer
 })
 
 /** Script fragment for the state of these trials: prints a NUL-terminated field for each. Builtins only. */
-export const trialScript = (slugs: readonly string[]): string =>
-  slugs
-    .map(
-      (slug) =>
-        `for f in ${MARKS.map((mark) => `${stateOf(slug)}.${mark}.*`).join(' ')}; do [ ! -f "$f" ] || { IFS= read -r b <"$f"; f=\${f%.*}; printf '%s %s\\n' "\${f##*.}" "$b"; }; done; printf '\\0'`,
-    )
-    .join('\n')
+export const trialScript = (slugs: readonly string[]): Script =>
+  sh`${slugs.map(
+    (slug) =>
+      sh`for mark in ${join(
+        sh` `,
+        MARKS.map((mark) => glob(`${stateOf(slug)}.${mark}.*`)),
+      )}; do [ ! -f "$mark" ] || { IFS= read -r boot <"$mark"; mark=\${mark%.*}; printf '%s %s\\n' "\${mark##*.}" "$boot"; }; done; printf '\\0'`,
+  )}`
 
 // An interrupted undo has not restored the old state, so it counts as unconfirmed.
 const MARKS = ['pending', 'undoing', 'confirmed']
 
 /** Deletes confirmations of earlier boots: the change was kept, or the boot restored the old state. Builtins only if there are none. */
-export const FORGET_CONFIRMED = `read -r boot <${BOOT_ID}
-for f in ${stateOf('*/*.confirmed.*')}; do [ ! -f "$f" ] || { IFS= read -r b <"$f"; [ "$b" = "$boot" ] || rm -f "$f"; }; done`
+export const FORGET_CONFIRMED = sh`read -r boot <${BOOT_ID}
+for mark in ${glob(stateOf('*/*.confirmed.*'))}; do [ ! -f "$mark" ] || { IFS= read -r marked <"$mark"; [ "$marked" = "$boot" ] || rm -f "$mark"; }; done`
 
 /** Parses the field that `trialScript` printed for a trial. */
 export const readTrial = (field: string, { texts }: Answers, slug: string): TrialState => {

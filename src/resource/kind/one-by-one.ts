@@ -1,10 +1,11 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { refuseUnsafe } from './inode.ts'
 import type { Work } from './kind.ts'
 import { type Answer, HostRefusal, outputExcerpt, type Steps } from './step.ts'
 
 /** Returns the script for one resource. It runs with `set -e`. */
-type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => string
+type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => Script
 
 /** Returns the identities that the host reported as changed (`done`, NUL, identity, NUL). */
 export const doneOf = (work: readonly { readonly id: string }[], { stdout }: Answer): readonly string[] => {
@@ -23,10 +24,13 @@ export const inTurn = function* <Spec, Seen>(
 ): Steps {
   if (work.length === 0) return
   // A subshell on the left of && or || would ignore `set -e`, so its status is taken in a line of its own.
-  const script = work
-    .map((one) => `(set -e\n${scriptOf(one)}\n) </dev/null\nc=$?; [ "$c" = 0 ] || exit "$c"; printf 'done\\0%s\\0' ${quote(one.id)}\n`)
-    .join('')
-  const answer = yield { do: 'shell', script, doing: words.doing }
+  const scripts = work.map(
+    (one) => sh`(set -e
+${scriptOf(one)}
+) </dev/null
+c=$?; [ "$c" = 0 ] || exit "$c"; printf 'done\\0%s\\0' ${one.id}`,
+  )
+  const answer = yield { do: 'shell', script: sh`${scripts}`, doing: words.doing }
   if (answer.code === 0) return
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))

@@ -1,4 +1,5 @@
-import { commandLine, quote, quotePattern } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { glob, join, sh } from '../../shell/sh.ts'
 import { chunks } from './chunks.ts'
 import { type InodeState, PATHS_AT_ONCE, readInodes, unreached } from './inode.ts'
 import { parentOf } from './path.ts'
@@ -25,7 +26,7 @@ export const pathQueries = (asked: PathAsks): PathQueries => ({
   texts: askTexts(asked.texts, asked.patterns),
 })
 
-const reader = (what: string, ...words: readonly string[]): string => `perl -e "$reader" -- ${what} "$T" ${commandLine(...words)} "$@"`
+const reader = (what: string, ...words: readonly string[]): Script => sh`perl -e "$reader" -- ${what} "$T" ${words} "$@"`
 
 const askInodes = (asked: PathAsks): PathQueries['inodes'] => {
   const [paths, watched] = [chunks(asked.inodes, PATHS_AT_ONCE), chunks(watchedOf(asked), 2 * PATHS_AT_ONCE)]
@@ -33,7 +34,10 @@ const askInodes = (asked: PathAsks): PathQueries['inodes'] => {
     inodeScript(i, paths[i] ?? [], watched[i] ?? [], i === 0 ? asked.trees : []),
   )
   return {
-    script: `reader=${quote(READ_OTHERS)}\n${THEIRS}\n${rounds.join('')}${guardedScript(asked.guarded)}`,
+    script: sh`reader=${READ_OTHERS}
+${THEIRS}
+${rounds}
+${guardedScript(asked.guarded)}`,
     read: (stdout) => {
       const said = readPaths(stdout.toString().split('\0'))
       return { ...said, inodes: new Map([...asked.inodes.map((path) => [path, moved(path)] as const), ...said.inodes]) }
@@ -45,35 +49,37 @@ const askInodes = (asked: PathAsks): PathQueries['inodes'] => {
 const moved = (path: string): InodeState => unreached(path, '', 'was moved while it was looked at')
 
 /** One `find` for existing paths, and a builtin before and after it for absent ones. Arguments that begin with several slashes are only watched. */
-const inodeScript = (round: number, paths: readonly string[], watched: readonly string[], trees: readonly string[]): string => `
-set -- ${paths.map(quote).join(' ')}
+const inodeScript = (round: number, paths: readonly string[], watched: readonly string[], trees: readonly string[]): Script => sh`
+set -- ${paths}
 ${SAY_ABSENT}
-${treeScript(trees)}find "$@" ${watched.map(quote).join(' ')} ${TREE} -o -prune \\( -path '///*' \\( ${OURS_BESIDE} -o ${notOurs(round)} \\) -o -path '//*' \\( ${OURS} -o ${notOurs(round)} \\) \\
+${treeScript(trees)}find "$@" ${watched} ${TREE} -o -prune \\( -path '///*' \\( ${OURS_BESIDE} -o ${notOurs(round)} \\) -o -path '//*' \\( ${OURS} -o ${notOurs(round)} \\) \\
   -o -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0' \\)
-set -- ${paths.map(quote).join(' ')}
+set -- ${paths}
 ${SAY_ABSENT}
-! theirs "$@" || ${reader('held', '')}
-`
+! theirs "$@" || ${reader('held', '')}`
 
 /** Prints the paths where nothing is. */
-const SAY_ABSENT = String.raw`for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\0%s\0' "$p"; done`
+const SAY_ABSENT = sh`for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done`
 
 /** The function `theirs` tells whether a path is below a place where root is not alone, by the lists of `find`. Builtins only. */
-const THEIRS = `theirs() {
+const THEIRS = sh`theirs() {
   for list in "$T"/others.*; do
     [ -s "$list" ] || continue
-    while IFS= read -r o; do o=/\${o##*//}; o=\${o%/.}; for p do case $p in "$o"|"$o"/*) return 0 ;; esac; done; done <"$list"
+    while IFS= read -r other; do
+      other=/\${other##*//}; other=\${other%/.}
+      for p do case $p in "$other"|"$other"/*) return 0 ;; esac; done
+    done <"$list"
   done
   return 1
 }`
 
 /** Test of `find`: nobody but root can replace it or write to it. */
-export const OURS = '-uid 0 ! -type l ! -perm /022'
+export const OURS = sh`-uid 0 ! -type l ! -perm /022`
 
 /** The same for a path that may be a link to something beside it. Its target is watched too. */
-const OURS_BESIDE = `-uid 0 \\( ! -type l -o ! -lname '/*' ! -lname '*..*' \\)`
+const OURS_BESIDE = sh`-uid 0 \\( ! -type l -o ! -lname '/*' ! -lname '*..*' \\)`
 
-const notOurs = (round: number): string => `-fprintf "$T/others.${round}" '%p\\n'`
+const notOurs = (round: number): Script => sh`-fprintf "$T/others.${round}" '%p\\n'`
 
 /**
  * Returns the paths that root alone must control, so that paths can be read by name: each directory above, each file whose content is
@@ -93,19 +99,19 @@ export const directoriesAbove = (path: string): readonly string[] => {
   return parent === '/' ? [] : [...directoriesAbove(parent), parent]
 }
 
-const guardedScript = (paths: readonly string[]): string =>
-  paths.length === 0 ? '' : `set -- ${paths.map(quote).join(' ')}; ! theirs "$@" || ${reader('guarded', '')}\n`
+const guardedScript = (paths: readonly string[]): Script =>
+  paths.length === 0 ? sh`` : sh`set -- ${paths}; ! theirs "$@" || ${reader('guarded', '')}\n`
 
 /**
  * Adds the directories of trees to the arguments of `find`; builtins of the shell resolve links. Owners are numbers, because each name
  * would be looked up. A directory of another account is printed and not entered.
  */
-const treeScript = (trees: readonly string[]): string =>
+const treeScript = (trees: readonly string[]): Script =>
   trees.length === 0
-    ? ''
-    : `for t in ${trees.map(quote).join(' ')}; do ! cd -P -- "$t" 2>/dev/null || { printf 'leads\\0%s\\0%s\\0' "$t" "$PWD"; set -- "$@" "$PWD/."; cd /; }; done\n`
+    ? sh``
+    : sh`for t in ${trees}; do ! cd -P -- "$t" 2>/dev/null || { printf 'leads\\0%s\\0%s\\0' "$t" "$PWD"; set -- "$@" "$PWD/."; cd /; }; done\n`
 
-const TREE = `-path '*/.' -printf 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0' -o -path '*/./*' -printf 'in\\0%P\\0%y\\0%m\\0%U:%G\\0' \\( ! -type d -o -uid 0 -o -prune \\)`
+const TREE = sh`-path '*/.' -printf 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0' -o -path '*/./*' -printf 'in\\0%P\\0%y\\0%m\\0%U:%G\\0' \\( ! -type d -o -uid 0 -o -prune \\)`
 
 const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed' | 'trees'> => {
   const inodes = new Map<string, InodeState>()
@@ -149,16 +155,13 @@ const microseconds = (time: string): number => {
  * One `sha256sum` for up to a thousand paths. Only files and directories are passed to it: reading a named pipe would wait forever.
  */
 const askDigests = (paths: readonly string[], sizes: ReadonlyMap<string, number>): PathQueries['digests'] => ({
-  script: chunks(paths, PATHS_AT_ONCE)
-    .map(
-      (some) => `
-set -- ${some.map(quote).join(' ')}; plain=1
+  script: sh`${chunks(paths, PATHS_AT_ONCE).map(
+    (some) => sh`
+set -- ${some}; plain=1
 if theirs "$@"; then ${reader('digests', sizesOf(some, sizes))}; else
 for p do [ ! -e "$p" ] || [ -f "$p" ] || [ -d "$p" ] || plain=; done
-if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha256sum -z -- "$p"; done; fi; fi
-`,
-    )
-    .join(''),
+if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha256sum -z -- "$p"; done; fi; fi`,
+  )}`,
   read: (stdout) => {
     const lines = stdout.toString().split('\0')
     if (lines.pop() !== '') throw new Error('the host answered half a digest')
@@ -185,10 +188,10 @@ const sizesOf = (paths: readonly string[], sizes: ReadonlyMap<string, number>): 
 const askTexts = (paths: readonly string[], patterns: readonly string[]): PathQueries['texts'] => ({
   script:
     paths.length + patterns.length === 0
-      ? ''
-      : `set -- ${paths.map(quote).join(' ')}
+      ? sh``
+      : sh`set -- ${paths}
 ! theirs "$@" || { ${reader('texts', '')}; set -- ; }
-grep -saHZ -d skip -D skip '' "$@" ${patterns.map(quotePattern).join(' ')} /dev/null; echo end:$?`,
+grep -saHZ -d skip -D skip '' "$@" ${join(sh` `, patterns.map(glob))} /dev/null; echo end:$?`,
   read: (stdout) => {
     const texts = new Map<string, string[]>()
     const lines = stdout.toString().split('\n').slice(0, -1)

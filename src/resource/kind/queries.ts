@@ -1,5 +1,5 @@
-import { commandLine } from '../../shell/quote.ts'
-import type { ShellText } from '../../shell/script.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { ABSENT, type InodeState } from './inode.ts'
 
 /** Questions that several kinds share. The host answers them once for all kinds, so another kind starts no further process. */
@@ -43,7 +43,7 @@ export interface Member {
 
 /** A script, and how to read its output. */
 export interface Query<T> {
-  readonly script: ShellText
+  readonly script: Script
   read(stdout: Buffer): T
 }
 
@@ -52,12 +52,12 @@ export interface KindQuery<Seen> {
   /** Questions that the host answers once for all kinds. */
   readonly shared?: SharedQueries
   /** POSIX sh, or empty. Runs as root with an empty standard input and `LC_ALL=C`; its standard error is ignored. */
-  readonly script: ShellText
+  readonly script: Script
   /**
    * Returns the states by identity. It throws, or leaves a resource out, if the answer does not tell its state: both stop the run of this
    * host. Silence never means absent.
    */
-  parse(stdout: Buffer, answers: Answers): ReadonlyMap<string, Seen>
+  parse(stdout: Buffer, said: Answers): ReadonlyMap<string, Seen>
 }
 
 /** Merges the questions of all kinds, without repetitions. */
@@ -77,7 +77,7 @@ export const mergeQueries = (asks: readonly (SharedQueries | undefined)[]): Requ
 
 /** Returns a query for all units, by one `systemctl`. */
 export const unitQuery = (units: readonly string[]): Query<Answers['units']> => ({
-  script: units.length === 0 ? '' : `systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${commandLine(...units)}`,
+  script: units.length === 0 ? sh`` : sh`systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${units}`,
   read: (stdout) => {
     if (units.length === 0) return new Map()
     // An alias answers under its real name, so blocks and units are paired by their position.
@@ -122,6 +122,6 @@ export const digestAt = (answers: Answers, path: string): string =>
 /** Returns the query of a kind whose state is one inode, with the path as identity. */
 export const inodeQuery = (paths: readonly string[]): KindQuery<InodeState> => ({
   shared: { inodes: paths },
-  script: '',
+  script: sh``,
   parse: (_, said) => new Map(paths.map((path) => [path, inodeAt(said, path)])),
 })

@@ -1,11 +1,11 @@
 import { lastLines } from '../../problem.ts'
 import type { Secret } from '../../secret/secret.ts'
-import type { ShellText } from '../../shell/script.ts'
+import type { Script } from '../../shell/script.ts'
 
 /** A script for the root shell of the host. `$T` is a private directory for temporary files, deleted with the session. */
 export interface ShellStep {
   readonly do: 'shell'
-  readonly script: ShellText
+  readonly script: Script
   /** Standard input: the only place for a secret. */
   readonly input?: Uint8Array | Secret
   /** Name of another host of the play that runs the script. Default: the host of the resource. */
@@ -19,7 +19,7 @@ export interface ShellStep {
 /** A script over a new connection: it proves that the host still accepts logins. */
 export interface ReconnectStep {
   readonly do: 'reconnect'
-  readonly script: ShellText
+  readonly script: Script
   /** How long to retry, in milliseconds. */
   readonly withinMs: number
 }

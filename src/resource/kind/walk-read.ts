@@ -1,3 +1,5 @@
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { ENTER, walk } from './walk.ts'
 
 /** Maximum length, in bytes, of a file to digest that another account may have made and for which no size is expected. */
@@ -106,7 +108,7 @@ export interface Excerpts {
 }
 
 /** Returns a script that prints the beginning of each file that every account may read: path, length, bytes. */
-export const excerptScript = ({ paths, bytes }: Excerpts): string => (paths.length === 0 ? '' : walk(EXCERPTS, String(bytes), ...paths))
+export const excerptScript = ({ paths, bytes }: Excerpts): Script => (paths.length === 0 ? sh`` : walk(EXCERPTS, String(bytes), ...paths))
 
 const EXCERPTS = String.raw`${OPEN_FILE}
 my ($bytes, @paths) = @ARGV;

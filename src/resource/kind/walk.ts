@@ -1,4 +1,5 @@
-import { commandLine } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 
 /** Exit status of a program that refused a path, because another account could replace a part of it. The message names path and owner. */
 export const UNSAFE = 67
@@ -88,14 +89,13 @@ sub digest_of {
 `
 
 /** Returns a Perl program with these routines as one shell command. Every account of the host can read its arguments. */
-export const walk = (program: string, ...words: readonly string[]): string =>
-  commandLine('perl', '-e', `${ENTER}${ACT}${program}`, '--', ...words)
+export const walk = (program: string, ...words: readonly string[]): Script => sh`perl -e ${`${ENTER}${ACT}${program}`} -- ${words}`
 
 /**
  * Returns a shell fragment that ends the script with `UNSAFE` unless root alone can write to these directories and all above them. After
  * it, the script may use paths in them by name.
  */
-export const guardScript = (directories: readonly string[]): string => `${walk(GUARD, ...new Set(directories))} || exit`
+export const guardScript = (directories: readonly string[]): Script => sh`${walk(GUARD, ...new Set(directories))} || exit`
 
 const GUARD = `
 for my $dir (@ARGV) {

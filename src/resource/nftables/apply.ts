@@ -1,3 +1,5 @@
+import type { Script } from '../../shell/script.ts'
+import { hereDocument, sh } from '../../shell/sh.ts'
 import { commitConfirm } from '../guarded/commit-confirm.ts'
 import type { Trial } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
@@ -18,8 +20,8 @@ const trialOf = (spec: NftablesSpec): Trial => ({
   confirmSeconds: spec.confirmSeconds,
   prepare: prepareScript(spec),
   armed: trackScript(idOf(spec)),
-  load: `nft -f "$run.new.nft" && nft -s list table ${idOf(spec)} >"$state.live.$nonce"`,
-  undo: 'nft -f "$run.old.nft"',
+  load: sh`nft -f "$run.new.nft" && nft -s list table ${[spec.family, spec.table]} >"$state.live.$nonce"`,
+  undo: sh`nft -f "$run.old.nft"`,
   keep: keepScript(spec),
   fix: {
     refused: 'correct the rules that nft reports; the old rules are still active',
@@ -28,15 +30,15 @@ const trialOf = (spec: NftablesSpec): Trial => ({
 })
 
 // If an earlier change of this boot is unconfirmed, it is active, and the rules to restore were saved by it.
-const prepareScript = (spec: NftablesSpec): string => {
+const prepareScript = (spec: NftablesSpec): Script => {
   const id = idOf(spec)
-  return `cat >"$run.new.nft" || exit
+  return sh`cat >"$run.new.nft" || exit
 command -v nft >/dev/null || { echo 'nft is missing on this host: install the package nftables' >&2; exit 1; }
 nft -c -f "$run.new.nft" || exit
 tables=$(nft list tables) || exit
-there=; printf '%s\\n' "$tables" | grep -Fxq 'table ${id}' && there=1
+there=; printf '%s\\n' "$tables" | grep -Fxq ${`table ${id}`} && there=1
 if [ -z "$saved" ] || [ ! -e "$run.old.nft" ]; then
-  { printf 'table ${id}\\ndelete table ${id}\\n' && { [ -z "$there" ] || nft -s list table ${id}; }; } >"$run.old.new" || exit
+  { printf ${`table ${id}\\ndelete table ${id}\\n`} && { [ -z "$there" ] || nft -s list table ${[spec.family, spec.table]}; }; } >"$run.old.new" || exit
   nft -c -f "$run.old.new" || cp ${bootFileOf(spec)} "$run.old.new" || { echo 'the old rules could not be saved, so they could not be restored' >&2; exit 1; }
   mv -f "$run.old.new" "$run.old.nft" || exit
 fi`
@@ -44,15 +46,14 @@ fi`
 
 // The connection tracking of a host without rules does not know existing connections, ours included. An open table that only tracks
 // registers them with their next packets, so that the rules can accept established connections.
-const trackScript = (id: string): string => `[ "$there" ] || nft -f - <<'END'
-table ${id} {
+const trackScript = (id: string): Script =>
+  sh`[ "$there" ] || nft -f - ${hereDocument(`table ${id} {
   chain track { type filter hook input priority 0; policy accept; ct state established,related accept; }
-}
-END`
+}`)}`
 
-const keepScript = (spec: NftablesSpec): string => {
+const keepScript = (spec: NftablesSpec): Script => {
   const boot = bootFileOf(spec)
-  return `umask 022
+  return sh`umask 022
 mkdir -p /etc/provision/nftables; cp "$run.new.nft" ${boot}.new; sync ${boot}.new; mv -f ${boot}.new ${boot}; sync /etc/provision/nftables
 umask 077; sync "$state.live.$nonce"; mv -f "$state.live.$nonce" "$state.live"
 printf '%s\\n' ${sha256Hex(spec.text)} >"$state.stamp.new"; sync "$state.stamp.new"; mv -f "$state.stamp.new" "$state.stamp"

@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 import { trialHistory } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { type Change, type Difference, defineKind } from '../kind/kind.ts'
@@ -19,7 +20,7 @@ export const nftables = defineKind({
 
   observe: (specs: readonly NftablesSpec[]) => ({
     shared: { texts: specs.length === 0 ? [] : tableTexts(specs) },
-    script: specs.length === 0 ? '' : tablesScript(specs),
+    script: specs.length === 0 ? sh`` : tablesScript(specs),
     parse: (stdout, answers) => (specs.length === 0 ? new Map() : readTables(stdout, answers, specs)),
   }),
 

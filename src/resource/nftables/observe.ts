@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { join, sh } from '../../shell/sh.ts'
 import { readTrial, stateOf, type TrialState, trialQueries, trialScript } from '../guarded/trial.ts'
 import { records } from '../kind/chunks.ts'
 import type { Answers } from '../kind/queries.ts'
@@ -49,23 +50,29 @@ const CHAINS = 'describe iif; list chains'
 const DESCRIBED = '\nmeta expression, '
 
 /** One `nft` process if all tables exist; otherwise two more find the existing ones. Another reads foreign rules, if there are any. */
-export const tablesScript = (names: readonly (TableName & { readonly text: string })[]): string => `
-c=0; f=; if command -v nft >/dev/null; then
-l=$(nft -s ${quote([...names.map((name) => `list table ${idOf(name)};`), CHAINS].join(' '))}) || f=1
-printf '%s\n' "$l"
-if [ -n "$f" ]; then
-q=; t=$(nft list tables); c=$?
-while IFS= read -r x; do case $x in ${names.map((name) => quote(`table ${idOf(name)}`)).join('|')}) q="\${q}list $x;";; esac; done <<END
-$t
+export const tablesScript = (names: readonly (TableName & { readonly text: string })[]): Script => sh`
+status=0; foreign=; if command -v nft >/dev/null; then
+listed=$(nft -s ${[...names.map((name) => `list table ${idOf(name)};`), CHAINS].join(' ')}) || foreign=1
+printf '%s\n' "$listed"
+if [ -n "$foreign" ]; then
+query=; tables=$(nft list tables); status=$?
+while IFS= read -r line; do case $line in ${join(
+  sh`|`,
+  names.map((name) => `table ${idOf(name)}`),
+)}) query="\${query}list $line;";; esac; done <<END
+$tables
 END
-nft -s "$q ${CHAINS}" || c=$?
+nft -s "$query "${CHAINS} || status=$?
 fi
 set -f; IFS='
 '
-for x in $l; do case $x in ${names.map((name) => quote(`table ${idOf(name)} {`)).join('|')}) ;; 'table '*) f=1;; esac; done
+for line in $listed; do case $line in ${join(
+  sh`|`,
+  names.map((name) => `table ${idOf(name)} {`),
+)}) ;; 'table '*) foreign=1;; esac; done
 unset IFS; set +f
-fi; printf '\\0%s\\0' "$c"
-${names.map((name) => (hasDefeats(name.text) ? `[ -z "$f" ] || ${defeatsScript(idOf(name), name.text)} | head -n 20` : ':')).join('\n')}
+fi; printf '\\0%s\\0' "$status"
+${names.map((name) => (hasDefeats(name.text) ? sh`[ -z "$foreign" ] || ${defeatsScript(idOf(name), name.text)} | head -n 20` : sh`:`))}
 printf '\\0'
 ${trialScript(names.map(trialSlug))}
 `

@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { parentOf } from '../kind/path.ts'
@@ -16,7 +17,7 @@ export function* applyOrphans(work: readonly OrphanWork[]): Steps {
   const deleting = work.filter(({ change }) => change.action === 'delete')
   const script = [
     ...deleting.map(scriptOf),
-    ...(deleting.some(isUnit) ? ['systemctl daemon-reload'] : []),
+    ...(deleting.some(isUnit) ? [sh`systemctl daemon-reload`] : []),
     ...[...Map.groupBy(work, ({ spec }) => spec.role)].map(([role, ofRole]) =>
       forgetLines(
         role,
@@ -26,7 +27,7 @@ export function* applyOrphans(work: readonly OrphanWork[]): Steps {
   ]
   const doing = deleting.length === 0 ? undefined : `deleting ${deleting.length === 1 ? deleting[0]?.id : `${deleting.length} orphans`}`
   requireSuccess(
-    yield { do: 'shell', script: script.join('\n'), ...(doing !== undefined && { doing }) },
+    yield { do: 'shell', script: sh`${script}`, ...(doing !== undefined && { doing }) },
     'orphans not deleted',
     'fix the problem that the host reports, then run again; files that others changed were kept',
   )
@@ -38,12 +39,12 @@ const isUnit = ({ spec }: OrphanWork): boolean => {
 }
 
 // The script checks the orphan again before it deletes it, and voids the stamps of services that load from its directory.
-const scriptOf = (one: OrphanWork): string => {
+const scriptOf = (one: OrphanWork): Script => {
   const place = placeOf(one.spec.owned) ?? ''
   const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
-  return `${unitScript(one)}
+  return sh`${unitScript(one)}
 ${walk(REMOVE, ...removalOf(one, place))} || exit
-${isLastOfDropins ? `rmdir --ignore-fail-on-non-empty -- ${quote(parentOf(place))} 2>/dev/null` : ''}
+${isLastOfDropins ? sh`rmdir --ignore-fail-on-non-empty -- ${parentOf(place)} 2>/dev/null` : sh``}
 ${stampsScript(parentOf(place))}`
 }
 
@@ -51,7 +52,7 @@ ${stampsScript(parentOf(place))}`
 const stampsScript = (directory: string): string =>
   SHARED_DIRECTORIES.has(directory)
     ? ''
-    : `grep -lsE -- ${quote(`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`)} ${STAMPS}/* | xargs -r rm -f --`
+    : `grep -lsE -- ${`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`} ${STAMPS}/* | xargs -r rm -f --`
 
 /** Arguments of the removal: type, path, and the recorded target of a link or digest of a file. */
 const removalOf = ({ spec: { owned } }: OrphanWork, place: string): readonly string[] => {
@@ -79,7 +80,7 @@ to_disk('.');
 `
 
 /** Stops a unit before its file is deleted. */
-const unitScript = (one: OrphanWork): string => {
-  if (!isUnit(one)) return ''
-  return one.id.includes('.d/') ? '' : `systemctl disable --now -- ${quote(one.id)} >/dev/null 2>&1`
+const unitScript = (one: OrphanWork): Script => {
+  if (!isUnit(one)) return sh``
+  return one.id.includes('.d/') ? sh`` : sh`systemctl disable --now -- ${one.id} >/dev/null 2>&1`
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { join, sh } from '../../shell/sh.ts'
 import { defineKind } from '../kind/kind.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
 
@@ -9,31 +10,36 @@ const MARKS = '/var/lib/provision/drained'
 const markOf = (member: string, role: string): string => `${member}@${role}`
 
 /** Saves the undo script from standard input, then drains a host. */
-export const drainScript = (member: string, role: string, out: string): string => `umask 077; d=${MARKS}
-mkdir -p "$d" && cat >"$d/.new" && sync "$d/.new" && mv -f "$d/.new" "$d"/${quote(markOf(member, role))} && sync "$d" || exit
+export const drainScript = (member: string, role: string, out: Script): Script => sh`umask 077; marks=${MARKS}
+mkdir -p "$marks" && cat >"$marks/.new" && sync "$marks/.new" && mv -f "$marks/.new" "$marks"/${markOf(member, role)} && sync "$marks" || exit
 ${out}`
 
 /** Undoes the drain of a host and deletes the saved script, also if the undo fails. */
-export const undrainScript = (member: string, role: string, back: string): string => `( ${back}
+export const undrainScript = (member: string, role: string, back: Script): Script => sh`( ${back}
 )
-c=$?; rm -f ${MARKS}/${quote(markOf(member, role))}; exit "$c"`
+status=$?; rm -f ${MARKS}/${markOf(member, role)}; exit "$status"`
 
 /** Undoes drains of interrupted runs by these roles (all roles if empty), except for `spared` hosts. */
 export const undrainInterruptedScript = (
   roles: readonly string[],
   spared: readonly { readonly member: string; readonly role: string }[] = [],
-): string => `c=0
-for f in ${marksBy(roles)}; do
-  m=\${f##*/}; [ -e "$f" ] || continue
-  case $m in ${[...spared.map(({ member, role }) => quote(markOf(member, role))), "''"].join('|')}) continue;; esac
-  printf 'provision-doing: putting %s back into service\\n' "\${m%@*}"
-  sh "$f" </dev/null || { c=$?; printf '%s, drained by an interrupted run, not back in service\\n' "\${m%@*}" >&2; }
-  rm -f "$f"
+): Script => sh`status=0
+for file in ${marksBy(roles)}; do
+  mark=\${file##*/}; [ -e "$file" ] || continue
+  case $mark in ${join(sh`|`, [...spared.map(({ member, role }) => markOf(member, role)), ''])}) continue;; esac
+  printf 'provision-doing: putting %s back into service\\n' "\${mark%@*}"
+  sh "$file" </dev/null || { status=$?; printf '%s, drained by an interrupted run, not back in service\\n' "\${mark%@*}" >&2; }
+  rm -f "$file"
 done
-exit "$c"`
+exit "$status"`
 
-const marksBy = (roles: readonly string[]): string =>
-  roles.length === 0 ? `${MARKS}/*` : roles.map((role) => `${MARKS}/*@${quote(role)}`).join(' ')
+const marksBy = (roles: readonly string[]): Script =>
+  roles.length === 0
+    ? sh`${MARKS}/*`
+    : join(
+        sh` `,
+        roles.map((role) => sh`${MARKS}/*@${role}`),
+      )
 
 /**
  * No host remains out of service after an interrupted run of a role that drains hosts. It is a debt of safety, which the next run
@@ -46,7 +52,7 @@ export const drained = defineKind({
 
   // Builtins only.
   observe: (specs) => ({
-    script: `for f in ${marksBy(specs.map(({ role }) => role))}; do [ ! -e "$f" ] || printf '%s\\0' "\${f##*/}"; done; printf 'end\\0'`,
+    script: sh`for file in ${marksBy(specs.map(({ role }) => role))}; do [ ! -e "$file" ] || printf '%s\\0' "\${file##*/}"; done; printf 'end\\0'`,
     parse: (stdout) => {
       const fields = stdout.toString().split('\0')
       if (fields.at(-2) !== 'end') throw new Error('the host did not list the drained hosts')

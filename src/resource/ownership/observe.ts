@@ -1,4 +1,4 @@
-import { quote } from '../../shell/quote.ts'
+import { sh } from '../../shell/sh.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
@@ -40,14 +40,13 @@ const MAX_NAMES = 50
  */
 export const observeOrphans = (name: string, specs: readonly OrphanSpec[]): KindQuery<OrphanState> => {
   const places = specs.flatMap(({ owned }) => placeOf(owned) ?? [])
-  const words = places.map(quote).join(' ')
   return {
     shared: { inodes: places, digests: places, texts: [...new Set(specs.map(({ role }) => recordPath(role)))] },
     script:
       places.length === 0
-        ? ''
-        : `dpkg-query -S -- ${words} | tr '\\n' '\\0'; printf 'within\\0'
-set -- ${words}
+        ? sh``
+        : sh`dpkg-query -S -- ${places} | tr '\\n' '\\0'; printf 'within\\0'
+set -- ${places}
 if theirs "$@"; then perl -e "$reader" -- names "$T" ${MAX_NAMES} "$@"
 else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 -printf '%h\\0%f\\0' | head -z -n ${2 * MAX_NAMES}; done; fi`,
     parse: (stdout, answers) => {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sh } from '../../shell/sh.ts'
 import { file } from '../file/file.ts'
 import type { TextPart } from '../kind/content.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
@@ -40,7 +41,7 @@ export const owned = defineKind({
     const paths = specs.map(({ role }) => recordPath(role))
     return {
       shared: { inodes: paths, texts: paths },
-      script: '',
+      script: sh``,
       parse: (_, answers) =>
         new Map(
           specs.map(({ role }): [string, OwnedState] => {

@@ -20,7 +20,9 @@ export const changeOf = (outcome: OrphanOutcome): Change => ({
 
 const reasonOf = (outcome: OrphanOutcome): string => {
   if (outcome.is === 'delete') return `no role declares it any more${outcome.note === undefined ? '' : `; ${outcome.note}`}`
-  return outcome.is === 'gone' ? 'gone already, dropped from the ownership record' : `kept, dropped from the ownership record: ${outcome.why}`
+  return outcome.is === 'gone'
+    ? 'gone already, dropped from the ownership record'
+    : `kept, dropped from the ownership record: ${outcome.why}`
 }
 
 /** Decides what happens to an orphan. Only unchanged resources are deleted, and none whose loss could lock somebody out or lose data. */

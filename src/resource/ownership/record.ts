@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 
 /** Directory of the records on a host; one file per role, readable by root only. */
 export const OWNED = '/var/lib/provision/owned'
@@ -81,12 +82,12 @@ const readOlder = (line: string): readonly (string | undefined)[] => {
 }
 
 /** A script that deletes lines of a role's record, and the record with its last line. */
-export const forgetLines = (role: string, lines: readonly string[]): string => {
-  const record = quote(recordPath(role))
-  return `w=$(mktemp -d "$T/XXXXXXXX") || exit 1
-printf '%s\\n' ${lines.map(quote).join(' ')} >"$w/drop"
-grep -avxF -f "$w/drop" -- ${record} >${record}.new; [ "$?" -lt 2 ] || exit 1
-if grep -qv '^# ' ${record}.new || [ ! -s "$w/drop" ]; then chmod 600 ${record}.new && sync ${record}.new && mv -f ${record}.new ${record} || exit 1
+export const forgetLines = (role: string, lines: readonly string[]): Script => {
+  const record = recordPath(role)
+  return sh`work=$(mktemp -d "$T/XXXXXXXX") || exit 1
+printf '%s\\n' ${lines} >"$work/drop"
+grep -avxF -f "$work/drop" -- ${record} >${record}.new; [ "$?" -lt 2 ] || exit 1
+if grep -qv '^# ' ${record}.new || [ ! -s "$work/drop" ]; then chmod 600 ${record}.new && sync ${record}.new && mv -f ${record}.new ${record} || exit 1
 else rm -f ${record} ${record}.new; fi
-sync ${quote(OWNED)}; rm -rf "$w"`
+sync ${OWNED}; rm -rf "$work"`
 }

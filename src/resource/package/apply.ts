@@ -1,4 +1,5 @@
-import { commandLine } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { lockFunctions } from './apt-lock.ts'
@@ -75,7 +76,7 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
 const requested = ({ spec }: PackageWork): string => (spec.version === undefined ? spec.name : `${spec.name}=${spec.version}`)
 
 /** The script of the whole transaction. */
-export const transactionScript = (work: readonly PackageWork[], waitSeconds: number): string => {
+export const transactionScript = (work: readonly PackageWork[], waitSeconds: number): Script => {
   // A package that only carries the host's debt is itself converged.
   const changing = work.filter(
     ({ spec, state }) => state.status !== 'installed' || spec.state === 'absent' || (spec.version ?? state.version) !== state.version,
@@ -83,21 +84,21 @@ export const transactionScript = (work: readonly PackageWork[], waitSeconds: num
   const present = changing.filter(({ spec }) => spec.state === 'present').map(requested)
   const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)
   const minutes = Math.floor(Math.min(...work.map(({ spec }) => spec.cacheHours)) * 60)
-  return `
+  return sh`
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
 umask 022
-w=$(mktemp -d "$T/XXXXXXXX") || exit 1
+work=$(mktemp -d "$T/XXXXXXXX") || exit 1
 say() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
 cause() { printf 'provision-cause: %s\\n' "$*"; }
 ${lockFunctions}
 ${holdFunctions}
 ${aptFunctions(waitSeconds, minutes)}
 free
-trap 'release; rm -rf "$w"' EXIT
+trap 'release; rm -rf "$work"' EXIT
 hold || exit 1
 mend
-missing ${commandLine(...present)}; install=$found
-there ${commandLine(...absent)}; remove=$found
+missing ${present}; install=$found
+there ${absent}; remove=$found
 [ -n "$install$remove" ] || { ! unfinished; exit $?; }
 if stale; then update; fi
 transact && exit 0
@@ -106,7 +107,7 @@ complain`
 }
 
 /** Shell functions of the transaction. They use dpkg's words for the state of a package. */
-const aptFunctions = (waitSeconds: number, minutes: number): string => `
+const aptFunctions = (waitSeconds: number, minutes: number): Script => sh`
 updated= unfetched=
 free() { until_free ${waitSeconds} || { echo "$who" >&2; exit ${BUSY}; }; }
 unfinished() {
@@ -115,12 +116,12 @@ unfinished() {
 }
 there() {
   names=" $(dpkg-query -W -f '\${Package} \${Package}:\${Architecture} \${db:Status-Status}\\n' | grep -Ev ' (config-files|not-installed)$' | tr '\\n' ' ')"
-  found=; for p do case $names in *" $p "*) found="$found $p-" ;; esac; done
+  found=; for package do case $names in *" $package "*) found="$found $package-" ;; esac; done
 }
 missing() {
   names=" $(dpkg-query -W -f '\${Package} \${Package}:\${Architecture} \${Package}=\${Version} \${Package}:\${Architecture}=\${Version} \${Status}\\n' \\
     | sed -n 's/ [a-z]* ok installed$//p' | tr '\\n' ' ')"
-  found=; for p do case $names in *" $p "*) ;; *) found="$found $p" ;; esac; done
+  found=; for package do case $names in *" $package "*) ;; *) found="$found $package" ;; esac; done
 }
 stale() {
   set -- /var/lib/apt/lists/*_Packages*
@@ -129,7 +130,7 @@ stale() {
 apt() {
   { apt-get -y -q -o APT::Status-Fd=5 -o APT::Cmd::Pattern-Only=true -o DPkg::Lock::Timeout=60 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \\
       -o Acquire::https::Timeout=20 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends --allow-downgrades "$@" \\
-      5>&1 >"$w/log" 2>&1 </dev/null; printf '\\nprovision-ended:%s\\n' $?; } | {
+      5>&1 >"$work/log" 2>&1 </dev/null; printf '\\nprovision-ended:%s\\n' $?; } | {
     last=
     while IFS=: read -r kind item percent words; do
       case $kind in
@@ -142,30 +143,30 @@ apt() {
 update() {
   say 'fetching package lists'; free; updated=1 unfetched=
   if apt update -o APT::Update::Error-Mode=any; then mkdir -p -m 700 /var/lib/provision; : >/var/lib/provision/apt-updated
-  else unfetched=1; grep -E '^[EW]:' "$w/log" | tail -n 5 >"$w/update"; fi
+  else unfetched=1; grep -E '^[EW]:' "$work/log" | tail -n 5 >"$work/update"; fi
 }
 mend() {
   unfinished || return
   say 'finishing an interrupted installation'
-  dpkg --configure -a --force-confdef --force-confold >"$w/log" 2>&1 </dev/null
+  dpkg --configure -a --force-confdef --force-confold >"$work/log" 2>&1 </dev/null
   ! unfinished || apt install -f
 }
 transact() {
   free
   [ -n "$remove" ] || { apt install --no-remove $install; return; }
   apt install -s $install $remove || return
-  also=$(sed -n 's/^Remv \\([^ ]*\\) .*/\\1/p' "$w/log" | while read -r p; do case " $remove " in *" $p- "*|*" $p:"*) ;; *) printf '%s ' "$p" ;; esac; done)
+  also=$(sed -n 's/^Remv \\([^ ]*\\) .*/\\1/p' "$work/log" | while read -r package; do case " $remove " in *" $package- "*|*" $package:"*) ;; *) printf '%s ' "$package" ;; esac; done)
   [ -z "$also" ] || { cause removes "$also"; return 1; }
   apt install $install $remove
 }
 complain() {
-  for d in /var/cache/apt/archives /var/lib/dpkg /usr /boot; do
-    df -kP "$d" | { read -r head; read -r dev size used available percent mount; [ "$available" -gt 20480 ] || cause full "$mount"; }
+  for directory in /var/cache/apt/archives /var/lib/dpkg /usr /boot; do
+    df -kP "$directory" | { read -r _; read -r _ _ _ available _ mount; [ "$available" -gt 20480 ] || cause full "$mount"; }
   done
   [ -z "$unfetched" ] || cause unfetched
-  for p in $install; do
-    case $p in *=*) apt-cache madison "\${p%%=*}" | grep -F " | \${p#*=} | " ;; *) apt-cache policy "$p" | grep 'Candidate: [^(]' ;; esac >/dev/null 2>&1 || cause unknown "$p"
+  for package in $install; do
+    case $package in *=*) apt-cache madison "\${package%%=*}" | grep -F " | \${package#*=} | " ;; *) apt-cache policy "$package" | grep 'Candidate: [^(]' ;; esac >/dev/null 2>&1 || cause unknown "$package"
   done
-  { cat "$w/update" 2>/dev/null; tail -n 15 "$w/log"; } >&2
+  { cat "$work/update" 2>/dev/null; tail -n 15 "$work/log"; } >&2
   exit 1
 }`

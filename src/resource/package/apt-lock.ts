@@ -1,9 +1,10 @@
+import { sh } from '../../shell/sh.ts'
 /**
  * Shell functions that wait for the locks of apt and dpkg. `until_free SECONDS` returns 1 on timeout, with the holder in `$who`. It needs
  * neither lsof nor fuser: /proc/locks has the process, its descriptors tell the file.
  */
-export const lockFunctions = `
-uptime_s() { read -r up rest </proc/uptime; echo "\${up%%.*}"; }
+export const lockFunctions = sh`
+uptime_s() { read -r up _ </proc/uptime; echo "\${up%%.*}"; }
 described() {
   read -r name <"/proc/$1/comm" && read -r stat <"/proc/$1/stat" || return
   pid=$1; set -- \${stat##*) }
@@ -11,7 +12,7 @@ described() {
 }
 holder() {
   other=
-  while read -r n kind mode access pid rest; do
+  while read -r _ kind _ access pid _; do
     [ "$kind $access" = 'POSIX WRITE' ] && [ "$pid" -gt 0 ] || continue
     case $(ls -l "/proc/$pid/fd" 2>/dev/null) in
       *' -> /var/lib/dpkg/lock-frontend'*) described "$pid"; return ;;

@@ -1,3 +1,5 @@
+import { raw } from '../../shell/script.ts'
+import { hereDocument, sh } from '../../shell/sh.ts'
 /** Files that hold services back during an installation. Deleted afterwards; remains of an interrupted run are a debt of safety. */
 export const HOLD = {
   preset: '/run/systemd/system-preset/00-provision.preset',
@@ -9,8 +11,8 @@ export const HOLD = {
 
 // Run by invoke-rc.d and deb-systemd-invoke; 101 forbids an action. An upgrade may restart services that were running or enabled; others
 // wait. Only our installations set the variable, so remains of this file do not affect anybody else. A glob matches running units only.
-const policy = `#!/bin/sh
-${HOLD.mark}
+export const POLICY = sh`#!/bin/sh
+${raw(HOLD.mark)}
 id=; for word do case $word in -*) ;; *) id=$word; break ;; esac; done
 known() { case "$PROVISION_HOLD" in *" $1 "*|*" $1.service "*) ;; *) return 1 ;; esac; }
 case "\${PROVISION_HOLD:+held}$id" in
@@ -25,15 +27,15 @@ exit 0
  * Shell functions: `hold` before an installation, `release` after it. New services and sockets are neither started nor enabled; timers
  * may be. (With a preset alone, the postinst of nginx starts it. With policy-rc.d alone, all are enabled and start at the next boot.)
  */
-export const holdFunctions = `
-ours() { [ -f ${HOLD.policy} ] && { read -r a; read -r b; [ "$b" = '${HOLD.mark}' ]; } <${HOLD.policy}; }
-listed() { systemctl "$@" --type=service,socket --plain --no-legend --no-pager | while read -r u rest; do printf '%s ' "$u"; done; }
+export const holdFunctions = sh`
+ours() { [ -f ${HOLD.policy} ] && { read -r _; read -r mark; [ "$mark" = ${HOLD.mark} ]; } <${HOLD.policy}; }
+listed() { systemctl "$@" --type=service,socket --plain --no-legend --no-pager | while read -r name _; do printf '%s ' "$name"; done; }
 hold() {
   PROVISION_HOLD=" $(listed list-units --state=active,activating,reloading)$(listed list-unit-files --state=enabled)"; export PROVISION_HOLD
   install -d -m 755 ${HOLD.preset.slice(0, HOLD.preset.lastIndexOf('/'))} && printf 'disable *.service\\ndisable *.socket\\n' >${HOLD.preset} || return 1
   if ! ours && { [ -e ${HOLD.policy} ] || [ -L ${HOLD.policy} ]; }; then mv -f ${HOLD.policy} ${HOLD.kept} || return 1; fi
-  cat >${HOLD.policy}.new <<'POLICY' && chmod 755 ${HOLD.policy}.new && sync ${HOLD.policy}.new && mv -f ${HOLD.policy}.new ${HOLD.policy}
-${policy}POLICY
+  { cat >${HOLD.policy}.new ${hereDocument(String(POLICY), 'POLICY')}
+  } && chmod 755 ${HOLD.policy}.new && sync ${HOLD.policy}.new && mv -f ${HOLD.policy}.new ${HOLD.policy}
 }
 release() {
   unset PROVISION_HOLD

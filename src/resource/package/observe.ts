@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { HOLD } from './hold.ts'
 
@@ -13,11 +14,11 @@ export interface PackageState {
 }
 
 // dpkg's journal of status changes that are not in its database yet: files with numeric names (dpkg's lib/dpkg/dbmodify.c).
-const packagesScript = `
+const packagesScript = sh`
 dpkg-query -W -f '\${Package}\\t\${Architecture}\\t\${Status}\\t\${Version}\\n'; printf 'answered %s\\n' $?
 set -- /var/lib/dpkg/updates/[0-9]*; [ ! -e "$1" ] || echo journal
 held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
-[ ! -f ${HOLD.policy} ] || { read -r a; read -r b; [ "$b" != '${HOLD.mark}' ] || held=1; } <${HOLD.policy}
+[ ! -f ${HOLD.policy} ] || { read -r _; read -r mark; [ "$mark" != ${HOLD.mark} ] || held=1; } <${HOLD.policy}
 [ -z "$held" ] || echo held
 `
 

@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
@@ -28,7 +29,7 @@ export function* revertReleases(work: readonly ReleaseWork[]): Steps {
   for (const { id, spec, state } of work.toReversed()) {
     const live = liveOf(state)
     if (live === undefined) continue
-    const script = `${lockScript(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
+    const script = sh`${lockScript(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
     requireSuccess(yield { do: 'shell', script, doing: `rolling back ${id}` }, `${id} not rolled back`)
   }
 }
@@ -42,7 +43,7 @@ function* deploy({ id, spec, state }: ReleaseWork): Steps {
     member('sums', Buffer.from(spec.sums)),
     ...fresh.map(({ path, content }) => member(`files/${path}`, content.open())),
   ])
-  const script = `${lockScript(spec.root)}\n${stageScript}\n${activateScript(spec)}\n${pruneScript(spec.keep)}`
+  const script = sh`${lockScript(spec.root)}\n${stageScript}\n${activateScript(spec)}\n${pruneScript(spec.keep)}`
   const answer = yield {
     do: 'shell',
     script,
@@ -65,9 +66,9 @@ function* goBack({ id, spec, state }: ReleaseWork): Steps {
       'the newest deployment has no predecessor, or the host did not keep it',
       'restore the files in the project, and run the playbook of the site',
     )
-  const script = `${lockScript(spec.root)}
+  const script = sh`${lockScript(spec.root)}
 [ -d releases/${previous} ] || { echo 'the host did not keep it' >&2; exit 1; }
-( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = '${previous}  -' ] || exit 1; ${verifySums(`../${previous}.sums`)} ) ||
+( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = ${`${previous}  -`} ] || exit 1; ${verifySums(`../${previous}.sums`)} ) ||
   { echo 'it was changed after its deployment' >&2; exit 1; }
 point releases/${previous}`
   requireDeployed(
@@ -83,13 +84,13 @@ const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644'
  * All that is not finished lies in `releases/.new`, so that the next run knows and clears it. A link is made there and moved over
  * `current`: there is no moment without one.
  */
-const lockScript = (root: string): string => `
+const lockScript = (root: string): Script => sh`
 ${guardScript([root])}
 set -eu; umask 022
-cd ${quote(root)}
-[ ! -e current ] || [ -L current ] || { printf '%s/current is there and is no link\\n' ${quote(root)} >&2; exit 1; }
+cd ${root}
+[ ! -e current ] || [ -L current ] || { printf '%s/current is there and is no link\\n' ${root} >&2; exit 1; }
 live=$(readlink current) || live=
-[ ! -L releases ] || { printf '%s/releases is a link, so its target may be used by others\\n' ${quote(root)} >&2; exit 1; }
+[ ! -L releases ] || { printf '%s/releases is a link, so its target may be used by others\\n' ${root} >&2; exit 1; }
 mkdir -p releases
 ${guardScript([`${root}/releases`])}
 rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
@@ -97,7 +98,7 @@ rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
 point() { ln -s -- "$1" releases/.new/current; mv -fT releases/.new/current current; sync .; }`
 
 /** Stages the release: hard links to live files, and uploaded files; verified by digest and flushed to disk. */
-const stageScript = `
+const stageScript = sh`
 tar -xpmf - -C releases/.new
 mkdir -p releases/.new/files
 [ ! -s releases/.new/links ] || ( cd current/; xargs -0 cp -lP --parents -t ../.new/files -- ) <releases/.new/links
@@ -105,15 +106,15 @@ find releases/.new/files -type d ! -perm 755 -exec chmod 755 {} +
 ( cd releases/.new/files; ${verifySums('../sums')} )
 sync -f releases/.new`
 
-function verifySums(sums: string): string {
-  return `[ ! -s ${sums} ] || sha256sum -c --quiet --strict ${sums} >&2`
+function verifySums(sums: string): Script {
+  return sh`[ ! -s ${sums} ] || sha256sum -c --quiet --strict ${sums} >&2`
 }
 
 /**
  * Activates the staged release. A damaged live release is replaced while a copy of links is live. The history is written before the
  * switch, so it stays correct if a run is interrupted between the two.
  */
-const activateScript = ({ digest, keep }: ReleaseSpec): string => `
+const activateScript = ({ digest, keep }: ReleaseSpec): Script => sh`
 if [ "$live" = releases/${digest} ]; then cp -alT releases/.new/files releases/.mended; point releases/.mended; fi
 rm -rf releases/${digest}
 mv -f releases/.new/sums releases/${digest}.sums
@@ -132,7 +133,7 @@ rm -rf releases/.mended`
  * Deletes old releases, only those that provision created: their name is the digest of the list beside them. The list is deleted last, so
  * the next run finishes an interrupted deletion.
  */
-const pruneScript = (keep: number): string => `
+const pruneScript = (keep: number): Script => sh`
 for sums in releases/*.sums; do
   name=\${sums#releases/}; name=\${name%.sums}
   case $name in *[!0-9a-f]*) continue ;; esac

@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
@@ -40,7 +41,7 @@ export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<Releas
       digests: latest.flatMap(({ root, files }) => files.map(({ path }) => `${root}/current/${path}`)),
       texts: specs.map(({ root }) => `${root}/history`),
     },
-    script: '',
+    script: sh``,
     parse: (_, answers) => new Map(specs.map((spec) => [spec.root, stateOf(spec, answers)])),
   }
 }

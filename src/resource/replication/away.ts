@@ -1,4 +1,4 @@
-import { quote } from '../../shell/quote.ts'
+import { sh } from '../../shell/sh.ts'
 import { HostRefusal } from '../kind/step.ts'
 import type { ServerStatus } from './observe.ts'
 import { addressOf } from './plan.ts'
@@ -34,8 +34,8 @@ export function* requireUnreachable(
 ): Procedure<void> {
   const place = `${addressOf(spec, host)}/3306`
   for (const on of [undefined, ...others.map((other) => other.host)]) {
-    const script = `command -v bash >/dev/null && command -v timeout >/dev/null || exit 1
-sleep ${on === undefined ? afterSeconds : 0}; ! timeout 3 bash -c ${quote(`exec 3<>/dev/tcp/${place}`)} 2>/dev/null`
+    const script = sh`command -v bash >/dev/null && command -v timeout >/dev/null || exit 1
+sleep ${on === undefined ? afterSeconds : 0}; ! timeout 3 bash -c ${`exec 3<>/dev/tcp/${place}`} 2>/dev/null`
     const answer = yield { do: 'shell', ...(on !== undefined && { on }), doing: `looking whether ${host} really is away`, script }
     if (answer.code !== 0) throw stillAnswers(spec, host, on ?? spec.me)
   }

@@ -1,3 +1,4 @@
+import { sh } from '../../shell/sh.ts'
 import { queryScript, readRows } from '../database/client.ts'
 import { readPosition } from '../database/gtid.ts'
 import { DATA, LIST_DATABASES } from '../database/mariadb.ts'
@@ -62,7 +63,7 @@ SELECT 'follower' AS h, g.User AS u, COALESCE(JSON_VALUE(g.Priv, '$.x509_subject
 SHOW SLAVE STATUS;`
 
 /** How the server of a host stands. With the names of columns, by which the answer about its source is read. */
-export const STATUS_SCRIPT = queryScript(SELF, ' --column-names')
+export const STATUS_SCRIPT = queryScript(SELF, sh` --column-names`)
 
 /** One client for all. */
 export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery<ReplicationState> => {
@@ -71,8 +72,8 @@ export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery
     ...(services.shared !== undefined && { shared: services.shared }),
     script:
       specs.length === 0
-        ? ''
-        : `${LIST_DATABASES}\n[ ! -e ${SEEDING} ] || echo seeding\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
+        ? sh``
+        : sh`${LIST_DATABASES}\n[ ! -e ${SEEDING} ] || echo seeding\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
       const states = services.parse(Buffer.from(forServices), answers)

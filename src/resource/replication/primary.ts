@@ -1,5 +1,5 @@
 import { Problem } from '../../problem.ts'
-import { quote } from '../../shell/quote.ts'
+import { sh } from '../../shell/sh.ts'
 import { sqlText } from '../database/mariadb.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { followsUnknownServer, type OtherServer, requireUnreachable } from './away.ts'
@@ -123,7 +123,7 @@ function* unreachableServers(
 
 /** A server that was only stopped. */
 function* canStart({ service }: ReplicationSpec, host: string): Procedure<boolean> {
-  const script = `systemctl start ${quote(service.unit)}`
+  const script = sh`systemctl start ${service.unit}`
   return (yield { do: 'shell', on: host, doing: `starting the server of ${host}, to ask it`, script }).code === 0
 }
 

@@ -1,4 +1,4 @@
-import { quote } from '../../shell/quote.ts'
+import { sh } from '../../shell/sh.ts'
 import { executeScript, MARIADB, readRows } from '../database/client.ts'
 import { sqlText } from '../database/mariadb.ts'
 import type { Work } from '../kind/kind.ts'
@@ -25,7 +25,7 @@ const onHost = (host: string | undefined) => (host === undefined ? {} : { on: ho
 
 /** How a server stands; undefined where it does not run. */
 export function* statusOn(host?: string, afterSeconds = 0): Procedure<ServerStatus | undefined> {
-  const script = `${afterSeconds === 0 ? '' : `sleep ${afterSeconds}; `}${STATUS_SCRIPT}`
+  const script = sh`${afterSeconds === 0 ? sh`` : sh`sleep ${afterSeconds}; `}${STATUS_SCRIPT}`
   const rows = readRows((yield { do: 'shell', script, ...onHost(host) }).stdout)
   return rows === undefined ? undefined : readStatus(rows)
 }
@@ -44,7 +44,7 @@ const CATCH_UP_S = 300
 /** Waits until what a server does for another comes to a position; whether it did. */
 export function* reachesPosition(position: string, host?: string, seconds = CATCH_UP_S): Procedure<boolean> {
   if (position === '') return true
-  const script = `${MARIADB} -e ${quote(`SELECT MASTER_GTID_WAIT(${sqlText(position)}, 5)`)}`
+  const script = sh`${MARIADB} -e ${`SELECT MASTER_GTID_WAIT(${sqlText(position)}, 5)`}`
   for (let i = 0; i < seconds / 5; i++) {
     const answer = yield { do: 'shell', ...onHost(host), doing: 'waiting until it has everything', script }
     if (answer.code !== 0) return false
@@ -62,8 +62,8 @@ export function* reachesPosition(position: string, host?: string, seconds = CATC
  */
 export function* makeReadOnly({ opener, service }: ReplicationSpec, host?: string): Procedure<ServerStatus | undefined> {
   // The opener last: each start of the server starts it as well.
-  const script = `systemctl is-active -q ${quote(service.unit)} || systemctl start ${quote(service.unit)} || exit 9
-systemctl stop ${quote(opener)} 2>/dev/null
+  const script = sh`systemctl is-active -q ${service.unit} || systemctl start ${service.unit} || exit 9
+systemctl stop ${opener} 2>/dev/null
 [ "$(${MARIADB} -e 'SELECT @@read_only')" != 1 ] || exit 0
 ${executeScript('SET GLOBAL read_only = ON;')}`
   const answer = yield {

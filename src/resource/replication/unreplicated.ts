@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sh } from '../../shell/sh.ts'
 import { executeScript, queryScript, readRows } from '../database/client.ts'
 import { readAsMysql } from '../database/files.ts'
 import { DATA, sqlText } from '../database/mariadb.ts'
@@ -40,8 +41,8 @@ export const unreplicated = defineKind({
   id: ({ name }) => name,
 
   observe: (specs: readonly UnreplicatedSpec[]) => ({
-    script: `if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then
-x=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$x" || printf 'refused\\t%s\\n' "$x"
+    script: sh`if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then
+answer=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)} 2>&1) && printf '%s\\n' "$answer" || printf 'refused\\t%s\\n' "$answer"
 fi
 echo 'provision-accounts'
 ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%';`)}`,

@@ -1,4 +1,5 @@
-import { commandLine, quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { forgetScript, restoreScript } from '../file/undo.ts'
 import { directoriesAbove, OURS } from '../kind/path-queries.ts'
 import { STAMPS } from '../kind/stamp.ts'
@@ -21,7 +22,7 @@ export interface Load {
   /** The set whose previous version lies in the undo directory: restored if the service rejects the new one, deleted if it accepts it. */
   readonly set?: string | undefined
   /** POSIX sh that must succeed after the load. `$pid` is the new main process, `$kids` its previous children. Output is shown on failure. */
-  readonly took?: string | undefined
+  readonly took?: Script | undefined
 }
 
 /**
@@ -29,7 +30,7 @@ export interface Load {
  * to bind its ports for two seconds, longer on a busy host). Then it waits a second for the old workers to close, so that new workers
  * answer the next requests.
  */
-export const newWorker = `
+export const newWorker = sh`
 new_worker() { for k in $(cat "/proc/$pid/task/$pid/children"); do case " $kids " in *" $k "*) ;; *) return 0 ;; esac; done; return 1; }
 old_worker() { for k in $kids; do [ ! -d "/proc/$k" ] || return 0; done; return 1; }
 i=0; until new_worker; do
@@ -43,44 +44,44 @@ exit 0`
  * A script that makes a service load its files and verifies it. On success it writes the stamp and deletes the saved set. On failure it
  * restores the set, loads that and exits with 1. Pass its answer to `checkLoaded`.
  */
-export const loadScript = ({ unit, files, restarts = [], mode, start = false, set, took }: Load): string => `(
-unit=${quote(unit)} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${quote(`${STAMPS}/${unit}`)} type= w=$(mktemp -d "$T/XXXXXXXX") || exit 1
-trap 'rm -rf "$w"' EXIT
-set -- ${commandLine(...new Set([...files, ...restarts]))}
+export const loadScript = ({ unit, files, restarts = [], mode, start = false, set, took }: Load): Script => sh`(
+unit=${unit} mode=${mode} start=${start ? 'yes' : 'no'} stamp=${`${STAMPS}/${unit}`} type= work=$(mktemp -d "$T/XXXXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+set -- ${[...new Set([...files, ...restarts])]}
 ${untrustedScript([...files, ...restarts])}
 sums() { for p do [ -e "$p" ] || printf 'absent %s\\n' "$p"; done; [ $# = 0 ] || digests "$@"; }
-restart_sums() { sums ${commandLine(...restarts)}; }
-newer() { ${restarts.length === 0 ? 'false' : `find ${commandLine(...restarts)} -maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc -P StateChangeTimestamp -- "$unit")" 2>/dev/null | grep -q .`}; }
+restart_sums() { sums ${restarts}; }
+newer() { ${restarts.length === 0 ? sh`false` : sh`find ${restarts} -maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc -P StateChangeTimestamp -- "$unit")" 2>/dev/null | grep -q .`}; }
 took() { :
-${took ?? ''}
+${took ?? sh``}
 }
-forget() { ${set === undefined ? ':' : forgetScript(set)}; }
+forget() { ${set === undefined ? sh`:` : forgetScript(set)}; }
 restore() { :
-${set === undefined ? '' : restoreScript(set)}
+${set === undefined ? sh`` : restoreScript(set)}
 }
 ${loadFunctions}
 load "$@"
 )`
 
 /** Shell functions that `loadScript` needs; once per request. */
-export const LOAD_FUNCTIONS = `reader=${quote(READ_OTHERS)}
-digests() { if [ "$others" ]; then perl -e "$reader" -- digests "$w" '' "$@" | tr '\\0' '\\n'; else sha256sum -- "$@" 2>/dev/null; fi; }
+export const LOAD_FUNCTIONS = sh`reader=${READ_OTHERS}
+digests() { if [ "$others" ]; then perl -e "$reader" -- digests "$work" '' "$@" | tr '\\0' '\\n'; else sha256sum -- "$@" 2>/dev/null; fi; }
 `
 
 /** Sets `$others` if accounts other than root control some of these files. They are then read without trusting names, up to a limit. */
-const untrustedScript = (paths: readonly string[]): string => {
+const untrustedScript = (paths: readonly string[]): Script => {
   const watched = [...new Set([...paths.flatMap(directoriesAbove), ...paths])]
-  if (watched.length === 0) return 'others='
-  return `find ${commandLine(...watched)} -prune ! \\( ${OURS} \\) -print >"$w/others.0" 2>/dev/null; others=; [ ! -s "$w/others.0" ] || others=1`
+  if (watched.length === 0) return sh`others=`
+  return sh`find ${watched} -prune ! \\( ${OURS} \\) -print >"$work/others.0" 2>/dev/null; others=; [ ! -s "$work/others.0" ] || others=1`
 }
 
 // Where `at` is the time of the unit's last change of state, which moves at every start, restart and reload.
-const loadFunctions = `
+const loadFunctions = sh`
 look() {
   state= result= pid= at= can= again=
-  while IFS='=' read -r k v; do case $k in
-    ActiveState) state=$v ;; ReloadResult) result=$v ;; MainPID) pid=$v ;; CanReload) can=$v ;; Type) type=$v ;; NRestarts) again=$v ;;
-    StateChangeTimestampMonotonic) at=$v ;;
+  while IFS='=' read -r key value; do case $key in
+    ActiveState) state=$value ;; ReloadResult) result=$value ;; MainPID) pid=$value ;; CanReload) can=$value ;; Type) type=$value ;;
+    NRestarts) again=$value ;; StateChangeTimestampMonotonic) at=$value ;;
   esac; done <<SHOW
 $(systemctl show -p ActiveState,ReloadResult,MainPID,CanReload,Type,NRestarts,StateChangeTimestampMonotonic -- "$unit")
 SHOW
@@ -93,9 +94,9 @@ needs_restart() {
   if [ -f "$stamp" ] && read -r then <"$stamp" && [ "$then" = "$at" ]; then [ -n "$(restart_sums | grep -Fxvf "$stamp")" ]; else newer; fi
 }
 perform() {
-  : >"$w/took"
+  : >"$work/took"
   [ "$1" != start ] || systemctl reset-failed -- "$unit" 2>/dev/null
-  systemctl "$1" -- "$unit" >"$w/said" 2>&1 || return 1
+  systemctl "$1" -- "$unit" >"$work/said" 2>&1 || return 1
   look; i=0
   while [ "$state" = reloading ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); look; done
   case $1$type in startsimple|startexec|startidle|restartsimple|restartexec|restartidle)
@@ -105,17 +106,17 @@ perform() {
   [ "$state" = active ] || return 1
   [ "$1" != reload ] || [ "$result" = success ] || return 1
 }
-taken() { perform "$1" && ( took ) >"$w/took" 2>&1 && look && [ "$state" = active ]; }
+taken() { perform "$1" && ( took ) >"$work/took" 2>&1 && look && [ "$state" = active ]; }
 settled() {
   [ $# = 0 ] || { mkdir -p "\${stamp%/*}" && printf '%s\\n%s\\n' "$at" "$sums" >"$stamp.new" && mv -f "$stamp.new" "$stamp"; } || exit 1
 }
 words() {
-  cat "$w/took"; journalctl --sync 2>/dev/null
+  cat "$work/took"; journalctl --sync 2>/dev/null
   # Its own -n would count forward from --since.
-  journalctl -u "$unit" --no-pager -q -o cat --since "@$began" 2>/dev/null | tail -n 15 >"$w/journal"; if [ -s "$w/journal" ]; then cat "$w/journal"; else cat "$w/said"; fi
+  journalctl -u "$unit" --no-pager -q -o cat --since "@$began" 2>/dev/null | tail -n 15 >"$work/journal"; if [ -s "$work/journal" ]; then cat "$work/journal"; else cat "$work/said"; fi
 }
 refused() {
-  words >"$w/words"; after=kept
+  words >"$work/words"; after=kept
   ( restore ) >&2; new=$sums; sums=$(sums "$@")
   if [ "$sums" != "$new" ]; then
     after=restored
@@ -127,7 +128,7 @@ refused() {
   elif [ -n "$was" ]; then look; running || after=down; fi
   [ -n "$was" ] || { systemctl stop -- "$unit" 2>/dev/null; rm -f "$stamp"; [ "$after" = restored ] || after=stopped; }
   printf 'provision-refused %s %s %s\\n' "$unit" "$how" "$after"
-  cat "$w/words" >&2; exit 1
+  cat "$work/words" >&2; exit 1
 }
 load() {
   look; sums=$(sums "$@"); was= kids=; began=$(date +%s)

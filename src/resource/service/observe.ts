@@ -1,4 +1,4 @@
-import { quote } from '../../shell/quote.ts'
+import { sh } from '../../shell/sh.ts'
 import { undoDirectory } from '../file/undo.ts'
 import { ABSENT } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
@@ -39,7 +39,7 @@ export const observeServices = (specs: readonly ServiceSpec[]): KindQuery<Servic
       digests: distinct(specs.flatMap(hostOnlyPaths)),
       inodes: distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED_DIRECTORIES.has(directory))]),
     },
-    script: `${sets.map((set) => `[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${quote(set)}\n`).join('')}:`,
+    script: sh`${[...sets.map((set) => sh`[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${set}`), sh`:`]}`,
     parse: (stdout, answers) => readServices(specs, stdout.toString().split('\n'), answers),
   }
 }

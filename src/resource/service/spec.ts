@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Script } from '../../shell/script.ts'
 import { keyOf, type ManagedFile, type Resource } from '../kind/kind.ts'
 import { unitName } from './unit-name.ts'
 
@@ -36,8 +37,7 @@ export const schema = z.strictObject({
     .optional()
     .meta({ description: 'the set of files that is restored if the service rejects it' }),
   took: z
-    .string()
-    .min(1)
+    .custom<Script>((value) => value instanceof Script, 'must be a script: sh`…`')
     .optional()
     .meta({ description: 'a script that must succeed after a load; it verifies that the service accepted its files' }),
   reload: z.enum(['reload', 'restart']).default('reload').meta({ description: '`restart` for a daemon that cannot reload' }),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { quote } from '../../shell/quote.ts'
+import { sh } from '../../shell/sh.ts'
 import { file } from '../file/file.ts'
 import type { FileSpec, FileState } from '../file/spec.ts'
 import type { Content } from '../kind/content.ts'
@@ -49,7 +49,7 @@ export const unit = defineKind({
     const files = file.kind.observe(specs.map((spec) => spec.file))
     return {
       shared: { ...files.shared, units: specs.map((spec) => spec.unit) },
-      script: '',
+      script: sh``,
       parse: (stdout, answers) => {
         const states = files.parse(stdout, answers)
         return new Map(
@@ -76,7 +76,7 @@ export const unit = defineKind({
   },
 
   before: (work) => {
-    const texts = file.kind.before?.(work.map(asFile)) ?? { script: '', read: () => new Map<string, Uint8Array>() }
+    const texts = file.kind.before?.(work.map(asFile)) ?? { script: sh``, read: () => new Map<string, Uint8Array>() }
     return {
       script: texts.script,
       read: (stdout) => new Map([...texts.read(stdout)].map(([path, bytes]) => [path.slice(UNITS.length + 1), bytes])),
@@ -137,15 +137,15 @@ const asFile = ({ spec, state, change }: Work<UnitSpec, UnitState>): Work<FileSp
 })
 
 function* emptyStep(): Steps {
-  yield { do: 'shell', script: ':' }
+  yield { do: 'shell', script: sh`:` }
 }
 
 /** Wraps steps of the file kind: creates the directories of drop-ins before, runs `systemctl daemon-reload` after. */
 function* withDaemonReload(work: readonly Work<UnitSpec, UnitState>[], steps: Steps): Steps {
-  const directories = [...new Set(work.map(({ spec }) => parentOf(spec.file.path)))].filter((directory) => directory !== UNITS).map(quote)
-  const before = directories.length === 0 ? '' : `install -d -m 755 ${directories.join(' ')} || exit 1\n`
-  const after = directories.length === 0 ? '' : `rmdir --ignore-fail-on-non-empty ${directories.join(' ')}\n`
+  const directories = [...new Set(work.map(({ spec }) => parentOf(spec.file.path)))].filter((directory) => directory !== UNITS)
+  const before = directories.length === 0 ? sh`` : sh`install -d -m 755 ${directories} || exit 1\n`
+  const after = directories.length === 0 ? sh`` : sh`rmdir --ignore-fail-on-non-empty ${directories}\n`
   const around = (step: Step): Step =>
-    step.do === 'shell' ? { ...step, script: `${before}${step.script}\n${after}systemctl daemon-reload` } : step
+    step.do === 'shell' ? { ...step, script: sh`${before}${step.script}\n${after}systemctl daemon-reload` } : step
   for (let next = steps.next(); next.done !== true; ) next = steps.next(yield around(next.value))
 }

@@ -1,4 +1,5 @@
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import { commitConfirm } from '../guarded/commit-confirm.ts'
 import type { Trial } from '../guarded/trial.ts'
 import type { Work } from '../kind/kind.ts'
@@ -39,32 +40,40 @@ const trialOf = (spec: SshdSpec): Trial => ({
   },
 })
 
+/** Runs in a mount namespace of its own, with the directory of the drop-ins as its argument. */
+const CHECK = sh`mount --bind "$1" ${DROP_INS} || { echo "this host allows no mounts (CAP_SYS_ADMIN), and so no change of sshd that can be taken back" >&2; exit 1; }
+/usr/sbin/sshd -t && exec /usr/sbin/sshd -T`
+
 /**
  * Runs the checks of sshd with the new file in a private copy of the directory. Then it verifies that every one of our values, as sshd
  * normalizes it, is among its effective values.
  */
-const prepareScript = ({ path, settings }: SshdSpec): string => `f=${quote(path)} c="$run.conf.$nonce" w=$(mktemp -d "$T/XXXXXXXX") || exit
-cat >"$c" && chmod 644 "$c" && mkdir -p -m 755 ${DROP_INS} /run/sshd || exit
-{ [ ! -e "$f" ] || [ -f "$f" ]; } && [ ! -L "$f" ] || { echo "$f is there and is no file: move it away" >&2; exit 1; }
-cp -a ${DROP_INS}/. "$w" && cp "$c" "$w/\${f##*/}" || exit
-unshare -m sh -c 'mount --bind "$1" ${DROP_INS} || { echo "this host allows no mounts (CAP_SYS_ADMIN), and so no change of sshd that can be taken back" >&2; exit 1; }
-/usr/sbin/sshd -t && exec /usr/sbin/sshd -T' sh "$w" >"$w.all" && /usr/sbin/sshd -T -f "$c" >"$w.ours" && /usr/sbin/sshd -T -f /dev/null >"$w.none" || exit
-{ grep -vxF -f "$w.none" "$w.ours"; grep -iE '^(${Object.keys(settings).join('|')}) ' "$w.ours"; } | grep -vxF -f "$w.all" | sort -u >"$w.lost"
-if [ -s "$w.lost" ]; then
-  while read -r k v; do echo "another file comes first: sshd would have \\"$(grep -m 1 "^$k " "$w.all" || echo "no $k")\\", not \\"$k $v\\""; done <"$w.lost" >&2
+const prepareScript = ({
+  path,
+  settings,
+}: SshdSpec): Script => sh`file=${path} new="$run.conf.$nonce" work=$(mktemp -d "$T/XXXXXXXX") || exit
+cat >"$new" && chmod 644 "$new" && mkdir -p -m 755 ${DROP_INS} /run/sshd || exit
+{ [ ! -e "$file" ] || [ -f "$file" ]; } && [ ! -L "$file" ] || { echo "$file is there and is no file: move it away" >&2; exit 1; }
+cp -a ${DROP_INS}/. "$work" && cp "$new" "$work/\${file##*/}" || exit
+unshare -m sh -c ${String(CHECK)} sh "$work" >"$work.all" && /usr/sbin/sshd -T -f "$new" >"$work.ours" && /usr/sbin/sshd -T -f /dev/null >"$work.none" || exit
+{ grep -vxF -f "$work.none" "$work.ours"; grep -iE ${`^(${Object.keys(settings).join('|')}) `} "$work.ours"; } | grep -vxF -f "$work.all" | sort -u >"$work.lost"
+if [ -s "$work.lost" ]; then
+  while read -r key value; do
+    echo "another file comes first: sshd would have \\"$(grep -m 1 "^$key " "$work.all" || echo "no $key")\\", not \\"$key $value\\""
+  done <"$work.lost" >&2
   exit 1
 fi`
 
 // Uses the mount namespace of the host: sshd, and with it this shell, may have been started in another.
-const mounts = `on_host() { nsenter -t 1 -m -- "$@"; }
-uncover() { while on_host umount -l "$f" 2>/dev/null; do :; done; }`
+const mounts = sh`on_host() { nsenter -t 1 -m -- "$@"; }
+uncover() { while on_host umount -l "$file" 2>/dev/null; do :; done; }`
 
 /**
  * A running daemon reloads by executing itself again, a moment after systemd reports success. Until then it accepts logins under the old
  * settings, so the script waits for the new process image. A daemon started by a systemd socket would lose that socket (Debian 12:
  * "Cannot bind any address") and is restarted instead. Open connections survive, because the unit has KillMode=process.
  */
-const reload = `image() { cksum <"/proc/$1/auxv"; }
+const reload = sh`image() { cksum <"/proc/$1/auxv"; }
 reload() {
   now=$(systemctl show -P ActiveState ${UNIT})
   if systemctl is-active -q ssh.socket; then
@@ -72,7 +81,7 @@ reload() {
   fi
   case $now in
     failed|activating) systemctl reset-failed ${UNIT}; systemctl restart ${UNIT}; return ;;
-    inactive) echo 'neither ${UNIT} nor ssh.socket runs: sshd cannot load new settings' >&2; return 1 ;;
+    inactive) echo ${`neither ${UNIT} nor ssh.socket runs: sshd cannot load new settings`} >&2; return 1 ;;
   esac
   pid=$(systemctl show -P MainPID ${UNIT}); was=$(image "$pid"); i=0
   systemctl reload ${UNIT} || { journalctl -u ${UNIT} -n 5 -q -o cat --no-pager >&2; return 1; }
@@ -81,30 +90,30 @@ reload() {
 }`
 
 // A mount needs an existing file; an empty one has no effect.
-const loadScript = ({ path }: SshdSpec): string => `f=${quote(path)} c="$run.conf.$nonce"
+const loadScript = ({ path }: SshdSpec): Script => sh`file=${path} new="$run.conf.$nonce"
 ${mounts}
 ${reload}
-[ -e "$f" ] || ( umask 022; : >"$f" ) || exit
+[ -e "$file" ] || ( umask 022; : >"$file" ) || exit
 uncover
-on_host mount --bind "$c" "$f" || exit
-cmp -s "$c" "$f" || { echo 'sshd runs in a separate mount namespace and does not see the new settings' >&2; exit 1; }
+on_host mount --bind "$new" "$file" || exit
+cmp -s "$new" "$file" || { echo 'sshd runs in a separate mount namespace and does not see the new settings' >&2; exit 1; }
 reload`
 
-const undoScript = ({ path }: SshdSpec): string => `f=${quote(path)}
+const undoScript = ({ path }: SshdSpec): Script => sh`file=${path}
 ${mounts}
 ${reload}
 uncover
-[ -s "$f" ] || rm -f "$f"
+[ -s "$file" ] || rm -f "$file"
 reload`
 
 // The stamp records what sshd has loaded, as for services.
-const keepScript = ({ path }: SshdSpec): string => {
+const keepScript = ({ path }: SshdSpec): Script => {
   const stamp = `${STAMPS}/${UNIT}`
-  return `f=${quote(path)} n=${quote(`${path}.provision-new`)}
+  return sh`file=${path} new=${`${path}.provision-new`}
 ${mounts}
-cp "$run.conf.$nonce" "$n"; chmod 644 "$n"; sync "$n"
+cp "$run.conf.$nonce" "$new"; chmod 644 "$new"; sync "$new"
 uncover
-mv -f "$n" "$f"; sync ${DROP_INS}
+mv -f "$new" "$file"; sync ${DROP_INS}
 mkdir -p ${STAMPS}
 { systemctl show -P StateChangeTimestampMonotonic ${UNIT}; sha256sum ${SSHD_CONFIG} ${DROP_INS}/*.conf; } >${stamp}.new
 mv -f ${stamp}.new ${stamp}`

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isSecret, type Secret } from '../../secret/secret.ts'
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { join, sh } from '../../shell/sh.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
@@ -43,7 +44,7 @@ export const command = defineKind({
 
   // The cost of `unless` grows with the number of commands: each runs a script in a subshell. `creates` costs no process.
   observe: (specs: readonly CommandSpec[]) => ({
-    script: specs.map((spec, i) => `${conditionOf(spec)}; printf '%s %s\\n' ${i} "$?"\n`).join(''),
+    script: sh`${specs.map((spec, i) => sh`${conditionOf(spec)}; printf '%s %s\\n' ${i} "$?"`)}`,
     parse: (stdout) => {
       const results = [...stdout.toString().matchAll(/^(\d+) (\d+)$/gm)]
       return new Map(
@@ -79,13 +80,16 @@ export const command = defineKind({
   },
 })
 
-const conditionOf = ({ unless, creates }: CommandSpec): string => {
-  const exists = creates === undefined ? undefined : `{ [ -e ${quote(creates)} ] || [ -L ${quote(creates)} ]; }`
-  const succeeds = unless === undefined ? undefined : `( eval ${quote(unless)} ) >/dev/null </dev/null`
-  return [exists, succeeds].filter((part) => part !== undefined).join(' && ')
+const conditionOf = ({ unless, creates }: CommandSpec): Script => {
+  const exists = creates === undefined ? undefined : sh`{ [ -e ${creates} ] || [ -L ${creates} ]; }`
+  const succeeds = unless === undefined ? undefined : sh`( eval ${unless} ) >/dev/null </dev/null`
+  return join(
+    sh` && `,
+    [exists, succeeds].filter((part) => part !== undefined),
+  )
 }
 
 // The output goes to a file: a background job of the script would otherwise write into later answers of the persistent shell.
-const runScript = (run: string): string => `o=$(mktemp "$T/XXXXXXXX") || exit 96
-( set -e; eval ${quote(run)} ) >"$o" 2>&1; c=$?
-tail -c 8192 "$o" >&2; rm -f "$o"; exit "$c"`
+const runScript = (run: string): Script => sh`output=$(mktemp "$T/XXXXXXXX") || exit 96
+( set -e; eval ${run} ) >"$output" 2>&1; status=$?
+tail -c 8192 "$output" >&2; rm -f "$output"; exit "$status"`

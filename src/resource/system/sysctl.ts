@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { commandLine, quote, quotePattern } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { glob, sh } from '../../shell/sh.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { differing, inWords } from '../kind/differences.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
@@ -41,7 +42,7 @@ export const sysctl = defineKind({
 
   observe: (specs: readonly SysctlSpec[]) => ({
     shared: { texts: specs.map(bootFile), patterns: specs.map(live) },
-    script: '',
+    script: sh``,
     parse: (_, answers) => new Map(specs.map((spec): [string, SysctlState] => [idOf(spec), stateOf(spec, answers)])),
   }),
 
@@ -88,9 +89,9 @@ const stateOf = (spec: SysctlSpec, { texts }: Answers): SysctlState => {
 }
 
 // The kernel is set first, so a rejected value is not written to the boot file.
-const scriptOf = ({ spec }: Work<SysctlSpec, SysctlState>): string => {
-  const file = quote(bootFile(spec))
-  return `for f in ${quotePattern(live(spec))}; do ${commandLine('printf', '%s\\n', spec.value)} >"$f"; done
-umask 022; mkdir -p /etc/sysctl.d; ${commandLine('printf', '%s', bootLine(spec))} >${file}.new; chmod 644 ${file}.new
+const scriptOf = ({ spec }: Work<SysctlSpec, SysctlState>): Script => {
+  const file = bootFile(spec)
+  return sh`for setting in ${glob(live(spec))}; do printf '%s\\n' ${spec.value} >"$setting"; done
+umask 022; mkdir -p /etc/sysctl.d; printf %s ${bootLine(spec)} >${file}.new; chmod 644 ${file}.new
 sync ${file}.new; mv -f ${file}.new ${file}`
 }

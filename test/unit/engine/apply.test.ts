@@ -9,6 +9,7 @@ import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
 import { ControllerFailure, HostRefusal } from '../../../src/resource/kind/step.ts'
+import { sh } from '../../../src/shell/sh.ts'
 import { localShell } from './local-shell.ts'
 
 /** A kind that every host refuses, for the sake of one of the batch. */
@@ -16,7 +17,7 @@ const refusing = defineKind({
   name: 'refusing',
   schema: z.strictObject({ id: z.string() }),
   id: ({ id }) => id,
-  observe: (specs: readonly { id: string }[]) => ({ script: '', parse: () => new Map(specs.map(({ id }) => [id, ''])) }),
+  observe: (specs: readonly { id: string }[]) => ({ script: sh``, parse: () => new Map(specs.map(({ id }) => [id, ''])) }),
   plan: () => ({ action: 'create', certainty: 'exact', reason: '', differences: [] }),
   // biome-ignore lint/correctness/useYield: it refuses before it asks anything
   *apply() {
@@ -30,7 +31,7 @@ const ordering = (until?: Date) =>
     name: 'ordering',
     schema: z.strictObject({ id: z.string() }),
     id: ({ id }) => id,
-    observe: (specs: readonly { id: string }[]) => ({ script: '', parse: () => new Map(specs.map(({ id }) => [id, ''])) }),
+    observe: (specs: readonly { id: string }[]) => ({ script: sh``, parse: () => new Map(specs.map(({ id }) => [id, ''])) }),
     plan: () => ({ action: 'create', certainty: 'exact', reason: '', differences: [], ...(until && { deferrableUntil: until }) }),
     *apply(work) {
       const before = work.findIndex(({ id }) => id === 'second')
@@ -147,9 +148,9 @@ it('says what a host is doing also where a step does not', async () => {
   const silent = defineKind({
     ...ordering().kind,
     *apply(work) {
-      yield { do: 'shell', script: ':' }
-      yield { do: 'shell', script: ':', doing: `beginning with ${work.length}` }
-      yield { do: 'shell', script: ':' }
+      yield { do: 'shell', script: sh`:` }
+      yield { do: 'shell', script: sh`:`, doing: `beginning with ${work.length}` }
+      yield { do: 'shell', script: sh`:` }
     },
   })
   const doing: (string | undefined)[] = []

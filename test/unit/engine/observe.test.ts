@@ -57,7 +57,8 @@ describe('one look at a host', () => {
   it('never takes silence about a resource for its absence', () => {
     const look = queryHost('web-01', placed(directory({ path: here })))
     const answer = sh(look.script.replaceAll(/find .*/g, '').replaceAll(/for p .*/g, ''))
-    expect(() => look.read(answer)).toThrow(/host did not report the state/)
+    expect(look.read(answer).get(`directory:${here}`)).toMatchObject({ type: 'unreached' })
+    expect(() => look.read(sh(''))).toThrow(/host did not report the state/)
   })
 
   it('asks as many commands about two hundred files as about one', () => {

@@ -4,6 +4,7 @@ import type { DeclaredResource } from '../../../src/engine/plan/declared.ts'
 import { forbiddenOn, noticesOf, planHost, unfinishedOf } from '../../../src/engine/plan/plan-host.ts'
 import { defineKind, type Kind, type PlanContext } from '../../../src/resource/kind/kind.ts'
 import { HostRefusal } from '../../../src/resource/kind/step.ts'
+import { sh } from '../../../src/shell/sh.ts'
 
 /** A kind made of values: wanted text against seen text; remembers the world it was planned in. */
 const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; want: string }, string>> = {}) =>
@@ -11,7 +12,7 @@ const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; wan
     name,
     schema: z.strictObject({ id: z.string(), want: z.string() }),
     id: ({ id }) => id,
-    observe: () => ({ script: '', parse: () => new Map() }),
+    observe: () => ({ script: sh``, parse: () => new Map() }),
     plan: ({ want }, seen: string, world: PlanContext) => {
       const told = want
         .replace('<coming>', String(world.packagesPending))

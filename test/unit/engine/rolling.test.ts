@@ -12,6 +12,8 @@ import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
 import { requireSuccess, type Steps } from '../../../src/resource/kind/step.ts'
 import type { Drain, HostView, Role } from '../../../src/role/role.ts'
+import type { Script } from '../../../src/shell/script.ts'
+import { sh } from '../../../src/shell/sh.ts'
 import { localShell } from './local-shell.ts'
 
 let scratch = ''
@@ -26,7 +28,7 @@ const sessionOf = (host: string): Session => {
   const translate = (script: string): string => script.replaceAll('/var/lib/provision/drained', join(scratch, host))
   return { host, shell: localShell(host, translate) } as unknown as Session
 }
-const note = (text: string): string => `echo '${text}' >>${scratch}/log`
+const note = (text: string): Script => sh`echo ${text} >>${scratch}/log`
 const log = (): readonly string[] => readFileSync(join(scratch, 'log'), 'utf8').trim().split('\n')
 const marksAt = (host: string): readonly string[] => readdirSync(join(scratch, host))
 
@@ -36,13 +38,16 @@ const gift = defineKind({
   schema: z.strictObject({ host: z.string(), what: z.string() }),
   id: ({ what }) => what,
   observe: (specs: readonly { host: string; what: string }[]) => ({
-    script: '',
+    script: sh``,
     parse: () => new Map(specs.map(({ what }) => [what, ''])),
   }),
   plan: (_, seen) => (seen === '' ? { action: 'create', certainty: 'exact', reason: '', differences: [] } : undefined),
   *apply(work): Steps {
     for (const { spec } of work)
-      requireSuccess(yield { do: 'shell', script: `${note(`${spec.host} gets ${spec.what}`)}; [ ${spec.what} != refused ]` }, 'it will not')
+      requireSuccess(
+        yield { do: 'shell', script: sh`${note(`${spec.host} gets ${spec.what}`)}; [ ${spec.what} != refused ]` },
+        'it will not',
+      )
   },
   *revert(work): Steps {
     for (const { spec } of work) requireSuccess(yield { do: 'shell', script: note(`${spec.host} gives ${spec.what} back`) }, 'it will not')
@@ -138,7 +143,7 @@ describe('a play that changes few hosts at a time', () => {
 
   it('first puts back who is out since a run was cut', async () => {
     mkdirSync(join(scratch, 'lb'))
-    writeFileSync(join(scratch, 'lb/c@balancer'), note('c was forgotten'))
+    writeFileSync(join(scratch, 'lb/c@balancer'), String(note('c was forgotten')))
     await roll({ gifts: { a: ['x'] } })
     expect(log()).toEqual(['c was forgotten', 'a out', 'a gets x', 'a in'])
   })

@@ -5,6 +5,7 @@ import { type Met, surveyed } from '../../../src/engine/plan/survey.ts'
 import type { Shell } from '../../../src/host/shell/shell.ts'
 import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
+import { sh } from '../../../src/shell/sh.ts'
 import { localShell } from './local-shell.ts'
 
 /** Something that only the first of the hosts that answer changes, and whose old text is asked for. */
@@ -12,12 +13,12 @@ const shared = defineKind({
   name: 'shared',
   schema: z.strictObject({ me: z.string() }),
   id: () => 'it',
-  observe: () => ({ script: '', parse: () => new Map() }),
+  observe: () => ({ script: sh``, parse: () => new Map() }),
   plan: ({ me }, _, world) =>
     me === [...world.members().keys()].sort()[0]
       ? { action: 'update', certainty: 'exact', reason: `by ${me}`, differences: [] }
       : undefined,
-  before: () => ({ script: 'echo old', read: (stdout) => new Map([['it', stdout]]) }),
+  before: () => ({ script: sh`echo old`, read: (stdout) => new Map([['it', stdout]]) }),
   diff: (_, before) => ({ before: before?.toString() ?? '', after: 'new\n' }),
   *apply() {},
 })

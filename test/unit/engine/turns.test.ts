@@ -4,13 +4,14 @@ import { sequencerOf } from '../../../src/engine/apply/sequencer.ts'
 import type { PlannedChange } from '../../../src/engine/plan/plan.ts'
 import type { RunHost } from '../../../src/engine/run-state.ts'
 import { defineKind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
+import { sh } from '../../../src/shell/sh.ts'
 
 const kindOf = (name: string, order?: readonly string[]) =>
   defineKind({
     name,
     schema: z.strictObject({}),
     id: () => 'it',
-    observe: () => ({ script: '', parse: () => new Map() }),
+    observe: () => ({ script: sh``, parse: () => new Map() }),
     plan: () => undefined,
     *apply() {},
     ...(order === undefined ? {} : { sequence: () => order }),

@@ -11,6 +11,7 @@ import { orphan } from '../../../src/resource/ownership/orphan.ts'
 import { bindRoles } from '../../../src/role/bind.ts'
 import { findRoles, loadRoles } from '../../../src/role/discover.ts'
 import type { Facts, HostView } from '../../../src/role/role.ts'
+import { sh } from '../../../src/shell/sh.ts'
 import { buildSite } from '../../../src/site/build.ts'
 import { readProject } from '../../../src/site/read.ts'
 import { scriptOf } from '../resource/answers.ts'
@@ -197,8 +198,8 @@ const ofHost = (): readonly NamedScript[] =>
     ['answer loop that waits', answerLoop(WORD, { holder: HOLDER, wait: true })],
     ['exec', runScript(WORD, "echo 'a b'")],
     ['facts', FACTS_SCRIPT],
-    ['take out', drainScript('web 1', 'haproxy-tls', 'echo out')],
-    ['put back', undrainScript('web 1', 'haproxy-tls', 'echo back')],
+    ['take out', drainScript('web 1', 'haproxy-tls', sh`echo out`)],
+    ['put back', undrainScript('web 1', 'haproxy-tls', sh`echo back`)],
     ['put back what was left', undrainInterruptedScript(['haproxy-tls'], [{ member: 'web 1', role: 'haproxy-tls' }])],
     ['put back all', undrainInterruptedScript([])],
     ['lab keeper', KEEP],

@@ -27,7 +27,7 @@ it('takes a server that is blocked or silent for no answer, and says what blocks
 
 it('every client has limits, and gives no file to a server that asks for one', () => {
   for (const script of [MARIADB, queryScript('SELECT 1;'), executeScript('DO 1;')])
-    for (const client of script.matchAll(/mariadb --.*/g))
+    for (const client of String(script).matchAll(/mariadb --.*/g))
       for (const word of ['lock_wait_timeout=10', 'max_statement_time=40', '--connect-timeout=10', '--local-infile=0'])
         expect(client[0]).toContain(word)
 })

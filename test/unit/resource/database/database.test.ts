@@ -143,7 +143,8 @@ describe('an account', () => {
     const verdict = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
     const fewer = spec({ grants: [{ on: 'shop.*', privileges: ['SELECT'] }] })
     const steps = databaseAccount.kind.apply([{ id: 'shop@%', spec: fewer, state: UNKNOWN, change: verdict }])
-    expect(steps.next().value).toMatchObject({ script: expect.stringContaining('information_schema.SCHEMA_PRIVILEGES') })
+    const question = steps.next().value
+    expect(question?.do === 'shell' && String(question.script)).toContain('information_schema.SCHEMA_PRIVILEGES')
     const step = steps.next({ code: 0, stdout: recorded('database-account'), stderr: '' }).value
     const sql = step?.do === 'shell' && step.input instanceof Secret ? step.input.reveal() : ''
     expect(sql).toContain("REVOKE INSERT ON `shop`.* FROM 'shop'@'%';")

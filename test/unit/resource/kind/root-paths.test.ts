@@ -22,7 +22,7 @@ const withoutWalks = (script: string): string => script.replace(/perl -e '(?:[^'
 
 /** Directories that the script has been told to be root's alone. */
 const guarded = (script: string): readonly string[] =>
-  ['/srv', '/srv/sample7', '/srv/sample7/releases'].filter((directory) => script.includes(guardScript([directory])))
+  ['/srv', '/srv/sample7', '/srv/sample7/releases'].filter((directory) => script.includes(String(guardScript([directory]))))
 
 describe.each(listed.filter(({ name }) => CHOSEN.includes(name)))('root and the path of a $name', ({ name, kind, sample }) => {
   it.each(VARIANTS[name] ?? [])('never meet by name where another account could have replaced it: %j', (variant) => {
@@ -42,7 +42,7 @@ describe.each(listed.filter(({ name }) => CHOSEN.includes(name)))('root and the 
 })
 
 describe('the guard of a directory', () => {
-  const guard = (directory: string) => spawnSync('sh', ['-c', guardScript([directory])], { encoding: 'utf8' })
+  const guard = (directory: string) => spawnSync('sh', ['-c', String(guardScript([directory]))], { encoding: 'utf8' })
 
   it('lets through what is root’s, and names what is not, and whose it is', () => {
     expect(guard('/etc/apt').status).toBe(0)

@@ -107,13 +107,15 @@ describe('applying packages', () => {
   }
 
   it('names each package once, with its version, and leaves out the one that only carries a debt', () => {
-    const script = transactionScript(
-      [
-        work({ name: 'nginx', version: '1.24-1' }, ABSENT),
-        work({ name: 'tree' }, seen('installed', { debt: 'x' })),
-        work({ name: 'apache2', state: 'absent' }, seen('installed')),
-      ],
-      60,
+    const script = String(
+      transactionScript(
+        [
+          work({ name: 'nginx', version: '1.24-1' }, ABSENT),
+          work({ name: 'tree' }, seen('installed', { debt: 'x' })),
+          work({ name: 'apache2', state: 'absent' }, seen('installed')),
+        ],
+        60,
+      ),
     )
     expect(script).toContain('\nmissing nginx=1.24-1; ')
     expect(script).toContain('\nthere apache2; ')
@@ -121,7 +123,9 @@ describe('applying packages', () => {
   })
 
   it('goes by the shortest age that one of the batch allows its lists', () => {
-    expect(transactionScript([work({ name: 'nginx' }, ABSENT), work({ name: 'tree', cacheHours: 1 }, ABSENT)], 60)).toContain('-mmin -60)')
+    expect(String(transactionScript([work({ name: 'nginx' }, ABSENT), work({ name: 'tree', cacheHours: 1 }, ABSENT)], 60))).toContain(
+      '-mmin -60)',
+    )
   })
 
   it.each<[string, string, PackageState, string]>([
