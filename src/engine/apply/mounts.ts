@@ -1,6 +1,7 @@
 import { parentOf } from '../../resource/kind/path.ts'
 import { HostRefusal } from '../../resource/kind/step.ts'
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import type { Session } from '../observe/session.ts'
 import type { PendingChange } from '../plan/plan-host.ts'
 
@@ -23,7 +24,7 @@ const READ_ONLY = /Read-only file system/
 export const withMount = async (refused: HostRefusal, { shell }: Session, work: readonly PendingChange[]): Promise<HostRefusal> => {
   if (!FULL.test(refused.why) && !READ_ONLY.test(refused.why)) return refused
   const paths = [...new Set([...work.flatMap(pathsOf), '/var/lib/provision', '/var/tmp', '/run'])]
-  const mounts = await shell.request(mountScript(paths)).then(
+  const mounts = await shell.request(String(mountScript(paths))).then(
     ({ stdout }) => readMounts(stdout.toString()),
     () => [],
   )
@@ -59,13 +60,13 @@ const pathsOf = ({ resource }: PendingChange): readonly string[] => {
 }
 
 /** One line per mount: available kilobytes, mount point, free inodes, mount options. */
-const mountScript = (paths: readonly string[]): string => `
-set -- ${paths.map(quote).join(' ')}
-for p do [ -e "$p" ] || continue
-  df -kP -- "$p" | { read -r head; read -r dev size used available percent mount; printf '%s %s ' "$available" "$mount"; }
-  df -iP -- "$p" | { read -r head; read -r dev size used available rest; printf '%s ' "$available"; }
-  m=$(df -P -- "$p" | { read -r head; read -r dev size used available percent mount; printf %s "$mount"; })
-  while read -r dev at type options rest; do [ "$at" = "$m" ] && o=$options; done </proc/mounts; printf '%s\\n' "\${o:-}"
+const mountScript = (paths: readonly string[]): Script => sh`
+set -- ${paths}
+for path do [ -e "$path" ] || continue
+  df -kP -- "$path" | { read -r _; read -r _ _ _ available _ mount; printf '%s %s ' "$available" "$mount"; }
+  df -iP -- "$path" | { read -r _; read -r _ _ _ available _; printf '%s ' "$available"; }
+  mount=$(df -P -- "$path" | { read -r _; read -r _ _ _ _ _ mount; printf %s "$mount"; })
+  found=; while read -r _ at _ options _; do [ "$at" = "$mount" ] && found=$options; done </proc/mounts; printf '%s\\n' "\${found:-}"
 done`
 
 const readMounts = (stdout: string): readonly Mount[] => {

@@ -2,20 +2,21 @@ import { isIP } from 'node:net'
 import { Problem } from '../../problem.ts'
 import { OWNED } from '../../resource/ownership/record.ts'
 import type { Facts } from '../../role/role.ts'
+import { sh } from '../../shell/sh.ts'
 import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
 
 /**
  * Reads a host's facts: one `grep` for memory, processors, ownership records, boot time, sshd's ports and dpkg's architecture (which
  * stands within twelve lines of its name), and shell builtins for the rest.
  */
-export const FACTS_SCRIPT = `
-while IFS= read -r l; do printf 'os %s\\n' "$l"; done </etc/os-release
-IFS= read -r l </proc/sys/kernel/hostname; printf 'hostname %s\\n' "$l"
-for l in /run/systemd/container /.dockerenv /run/.containerenv; do [ ! -e $l ] || printf 'container\\n'; done
+export const FACTS_SCRIPT = sh`
+while IFS= read -r line; do printf 'os %s\\n' "$line"; done </etc/os-release
+IFS= read -r line </proc/sys/kernel/hostname; printf 'hostname %s\\n' "$line"
+for mark in /run/systemd/container /.dockerenv /run/.containerenv; do [ ! -e $mark ] || printf 'container\\n'; done
 [ ! -e /proc/vz ] || [ -e /proc/bc ] || printf 'container\\n'
 grep -HsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$|^btime |^[a-z][a-z0-9-]*:|^# [{]|^[[:space:]]*([Pp][Oo][Rr][Tt]|[Ll]isten[Aa]ddress)[[:space:]=]' \\
   /proc/stat /proc/meminfo /proc/cpuinfo ${OWNED}/* /var/lib/dpkg/status /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
-read -r l r </proc/uptime; printf 'uptime %s\\n' "$l"
+read -r seconds _ </proc/uptime; printf 'uptime %s\\n' "$seconds"
 ${INTERFACES_SCRIPT}`
 
 /** Parses the answer to `FACTS_SCRIPT`. Throws a `Problem` that names the distribution if it is neither Debian nor Ubuntu. */

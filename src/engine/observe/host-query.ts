@@ -4,6 +4,8 @@ import { type AnyKind, keyOf } from '../../resource/kind/kind.ts'
 import { pathQueries } from '../../resource/kind/path-queries.ts'
 import { type Answers, mergeQueries, unitQuery } from '../../resource/kind/queries.ts'
 import { HostRefusal } from '../../resource/kind/step.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 
 /** The state of each resource of a host, by `kind:identity`. */
@@ -24,7 +26,7 @@ export const queryHost = (host: string, placed: readonly DeclaredResource[]): Ho
   const asked = mergeQueries(probes.map(({ probe }) => probe.shared))
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
-  const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => String(part.script)))
+  const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => part.script))
   return {
     script,
     read: (stdout) => {
@@ -48,10 +50,10 @@ export const queryHost = (host: string, placed: readonly DeclaredResource[]): Ho
 }
 
 /** Joins several scripts into one with a mark before each, and returns a function that splits the answer at the marks. */
-export const fenced = (scripts: readonly string[]): { script: string; cut(stdout: Buffer): readonly Buffer[] } => {
+export const fenced = (scripts: readonly Script[]): { script: string; cut(stdout: Buffer): readonly Buffer[] } => {
   const mark = randomBytes(16).toString('hex')
   return {
-    script: `${scripts.map((one) => `{ printf '%s' ${mark}\n${one}\n} 2>/dev/null </dev/null\n`).join('')}printf '%s' ${mark}\n`,
+    script: String(sh`${scripts.map((one) => sh`{ printf '%s' ${mark}\n${one}\n} 2>/dev/null </dev/null`)}\nprintf '%s' ${mark}\n`),
     cut: (stdout) => cutAt(mark, stdout),
   }
 }

@@ -1,8 +1,9 @@
 import type { Network } from '../../role/role.ts'
+import { sh } from '../../shell/sh.ts'
 
 /** Reads the networks of a host with shell builtins. */
-export const INTERFACES_SCRIPT = `
-for l in route if_inet6; do [ ! -r /proc/net/$l ] || while IFS= read -r r; do printf '%s %s\\n' $l "$r"; done </proc/net/$l; done
+export const INTERFACES_SCRIPT = sh`
+for table in route if_inet6; do [ ! -r /proc/net/$table ] || while IFS= read -r row; do printf '%s %s\\n' $table "$row"; done </proc/net/$table; done
 `
 
 /** The networks of a host, from the kernel's tables. Loopback and link-local addresses are left out. */

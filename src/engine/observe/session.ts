@@ -7,6 +7,7 @@ import { CLEAR_STAGED, STAGED_LIST } from '../../resource/file/place.ts'
 import { FORGET_CONFIRMED } from '../../resource/guarded/trial.ts'
 import { OWNED } from '../../resource/ownership/record.ts'
 import type { Facts } from '../../role/role.ts'
+import { sh } from '../../shell/sh.ts'
 import type { Listener } from '../events.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 import { type OwnedRecords, readOwned } from '../plan/orphans.ts'
@@ -66,7 +67,9 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
   }).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {
     const asked = Date.now()
-    const answer = await shell.request(lock === undefined ? FACTS_SCRIPT : `${TIDY_SCRIPT}${FACTS_SCRIPT}`, { deadlineMs: OBSERVE_MS })
+    const answer = await shell.request(String(lock === undefined ? FACTS_SCRIPT : sh`${TIDY_SCRIPT}${FACTS_SCRIPT}`), {
+      deadlineMs: OBSERVE_MS,
+    })
     const output = answer.stdout.toString()
     const fault = clockFault(output, asked, Date.now())
     if (fault !== undefined) listen({ type: 'warning', host, what: fault })
@@ -95,7 +98,7 @@ export const observe = async ({ host, shell }: Session, placed: readonly Declare
 const OBSERVE_MS = 120_000
 
 // Clears half-written files of a killed run before anything is read. Uses builtins only, unless there is something to clear.
-const TIDY_SCRIPT = `
+const TIDY_SCRIPT = sh`
 [ -d ${OWNED} ] || { mkdir -p -m 700 /var/lib/provision && mkdir -p -m 700 ${OWNED}; }
 [ ! -e ${STAGED_LIST} ] || { ${CLEAR_STAGED}; }
 ${FORGET_CONFIRMED}

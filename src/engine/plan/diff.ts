@@ -16,8 +16,8 @@ export const diffsOf = async (shell: Shell, due: readonly PendingChange[]): Prom
   const groups = groupByKind(due).filter(([kind]) => kind.diff !== undefined)
   const queries = groups
     .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
-    .filter(({ probe }) => String(probe.script).trim() !== '')
-  const request = fenced(queries.map(({ probe }) => String(probe.script)))
+    .filter(({ probe }) => probe.script.text.trim() !== '')
+  const request = fenced(queries.map(({ probe }) => probe.script))
   const answers = queries.length === 0 ? [] : request.cut((await shell.request(request.script)).stdout)
   const before = new Map(queries.map(({ kind, probe }, i) => [kind, probe.read(answers[i] ?? Buffer.alloc(0))]))
   return new Map(

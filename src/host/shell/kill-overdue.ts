@@ -1,4 +1,6 @@
 import { Problem } from '../../problem.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
 import type { KillOverdue } from './persistent-shell.ts'
@@ -16,7 +18,7 @@ export const killOverdue =
   (target: Target): KillOverdue =>
   async (word, afterMs) => {
     try {
-      const { stdout } = await runOnce(target, killScript(word, afterMs), { deadlineMs: KILL_MS })
+      const { stdout } = await runOnce(target, String(killScript(word, afterMs)), { deadlineMs: KILL_MS })
       return problemOf(target.name, stdout.toString(), spanOf(afterMs))
     } catch (error) {
       if (!(error instanceof Problem)) throw error
@@ -60,8 +62,11 @@ export const spanOf = (ms: number): string => (ms < 120_000 ? `${Math.round(ms /
  * Kills the processes below a shell, but not the shell itself, which then answers. Processes that started after half of the time belong to
  * another request and are kept. Prints the commands of the killed processes that were no parents of others.
  */
-const killScript = (word: string, afterMs: number): string => `
-shell=; for d in /run/provision.[0-9]*.${word.slice(0, 8)}; do s=\${d#/run/provision.}; s=\${s%%.*}; grep -qsa ${word} "/proc/$s/cmdline" && shell=$s; done
+const killScript = (word: string, afterMs: number): Script => sh`
+shell=
+for directory in /run/provision.[0-9]*.${word.slice(0, 8)}; do
+  pid=\${directory#/run/provision.}; pid=\${pid%%.*}; grep -qsa ${word} "/proc/$pid/cmdline" && shell=$pid
+done
 [ "$shell" ] || exit 0
 known=${word}${DEFINE_FAMILY}
 about self; latest=$((since - ${Math.round(afterMs / 20)}))

@@ -1,5 +1,6 @@
 import type { ClientChannel } from 'ssh2'
 import { lastLines } from '../../problem.ts'
+import type { Script } from '../../shell/script.ts'
 import type { Link } from '../ssh/link.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable, within } from '../target/problems.ts'
@@ -25,12 +26,12 @@ export interface Launched {
 }
 
 /** Starts `sh` as root, directly or by sudo, and runs `script(word)` in it. Answers sudo's prompt with the password. */
-export const launch = async (link: Link, target: Target, script: (word: string) => string): Promise<Launched> => {
+export const launch = async (link: Link, target: Target, script: (word: string) => Script): Promise<Launched> => {
   const { name, user, sudoPassword } = target
   const word = randomWord()
   const prompt = randomWord()
-  const privilege = user === 'root' ? '' : sudoPassword ? `sudo -S -p ${prompt} ` : 'sudo -n '
-  const { channel, ended } = await openChannel(link, target, startCommand(word, privilege))
+  const privilege = user === 'root' ? [] : sudoPassword ? ['sudo', '-S', '-p', prompt] : ['sudo', '-n']
+  const { channel, ended } = await openChannel(link, target, String(startCommand(word, privilege)))
 
   let stderr = ''
   const banner = new Banner(word)

@@ -1,5 +1,6 @@
 import { Problem } from '../../problem.ts'
-import { quote } from '../../shell/quote.ts'
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import type { Target } from '../target/connection.ts'
 import { DEFINE_FAMILY } from './process-family.ts'
 import type { Holder } from './shell.ts'
@@ -24,51 +25,60 @@ export const PATIENCE_SECONDS = 900
  *   alive   sends heartbeats                                             refuse, or wait with --wait
  * Killing the shell never interrupts a step within its deadline. After it, no request of the old controller is read.
  */
-export const takeLock = (word: string, wait: boolean): string => `${DEFINE_FAMILY}
+export const takeLock = (word: string, wait: boolean): Script => sh`${DEFINE_FAMILY}
 command -v flock >/dev/null || { echo 'flock is missing (package util-linux)' >&2; exit 96; }
-L=/run/provision.lock; exec 9>>"$L" || exit 96; k=0; read -r t0 _ </proc/uptime
+lock=/run/provision.lock; exec 9>>"$lock" || exit 96; rounds=0; read -r began _ </proc/uptime
 connected() { grep -qsE " [0-9A-F]+:$(printf %04X "$2") [0-9A-F]+:$(printf %04X "$1") 01 " /proc/net/tcp /proc/net/tcp6; }
-holds() { o=$1; while read -r n _; do [ "$n" != lock: ] || { read -r n 2>/dev/null <"$o/comm"; return; }; done 2>/dev/null <"$o/fdinfo/9"; return 1; }
+holds() {
+  process=$1
+  while read -r command _; do
+    [ "$command" != lock: ] || { read -r command 2>/dev/null <"$process/comm"; return; }
+  done 2>/dev/null <"$process/fdinfo/9"
+  return 1
+}
 until flock -n 9; do
-  p=; w=; { read -r p D q r && IFS= read -r w; } 2>/dev/null </run/provision.holder
-  st=; b=; d=; j=; read -r st b d j 2>/dev/null <"$D/beat"
-  read -r u _ </proc/uptime; b=\${b%.*}; g=$((\${u%.*}-\${b:-0}))
-  if ! [ "$w" ]; then v=unknown
-  elif ! holds "/proc/$p"; then v=ended
-  elif ! [ "$b" ]; then v=unknown
-  elif [ "$q" ] && ! connected "$q" "$r"; then v=gone
-  elif [ "$g" -le ${SILENCE_SECONDS} ]; then v=alive
-  elif [ "$st" = busy ]; then v=busy
-  else v=silent; fi
-  case $v in gone|silent) kill -9 "$p";; esac
-  case "$st $v" in 'busy gone'|'busy ended') e=0 ;; 'busy busy') e=${KILL_SECONDS} ;; *) e= ;; esac
-  ! [ "$e" ] || ! [ "$j" ] || [ "$g" -le $((d + e)) ] || { [ "$v" != busy ] || kill -9 "$p"; v=overdue; }
-  h=; for f in /proc/[0-9]*/fd/9; do [ "$f" -ef "$L" ] && holds "\${f%/fd/9}" && h="$h $n(\${o#/proc/})"; done
-  [ "$v" != overdue ] || { shell=none; family=" $j "; look; end_family; }
-  k=$((k+1)); y=wait
-  [ "$v" != alive ] || y=${wait ? 'wait' : 'locked'}
-  [ "$v" != unknown ] || [ "$k" -lt 10 ] || y=${wait ? 'wait' : 'locked'}
-  ${wait ? ':' : `[ $((\${u%.*}-\${t0%.*})) -lt ${PATIENCE_SECONDS} ] || y=locked`}
-  printf '%s %s %s %s\\n%s\\n%s\\n' ${word} "$y" "$v" "$g" "$w" "$h" || exit 95
-  [ "$y" = wait ] || exit 75
-  if [ "$v" = unknown ]; then sleep 0.2; else flock -w 2 9 && break; fi
+  pid=; holder=; { read -r pid directory client_port server_port && IFS= read -r holder; } 2>/dev/null </run/provision.holder
+  activity=; beaten=; seconds=; job=; read -r activity beaten seconds job 2>/dev/null <"$directory/beat"
+  read -r uptime _ </proc/uptime; beaten=\${beaten%.*}; age=$((\${uptime%.*}-\${beaten:-0}))
+  if ! [ "$holder" ]; then verdict=unknown
+  elif ! holds "/proc/$pid"; then verdict=ended
+  elif ! [ "$beaten" ]; then verdict=unknown
+  elif [ "$client_port" ] && ! connected "$client_port" "$server_port"; then verdict=gone
+  elif [ "$age" -le ${SILENCE_SECONDS} ]; then verdict=alive
+  elif [ "$activity" = busy ]; then verdict=busy
+  else verdict=silent; fi
+  case $verdict in gone|silent) kill -9 "$pid";; esac
+  case "$activity $verdict" in 'busy gone'|'busy ended') grace=0 ;; 'busy busy') grace=${KILL_SECONDS} ;; *) grace= ;; esac
+  ! [ "$grace" ] || ! [ "$job" ] || [ "$age" -le $((seconds + grace)) ] || { [ "$verdict" != busy ] || kill -9 "$pid"; verdict=overdue; }
+  holders=
+  for descriptor in /proc/[0-9]*/fd/9; do
+    [ "$descriptor" -ef "$lock" ] && holds "\${descriptor%/fd/9}" && holders="$holders $command(\${process#/proc/})"
+  done
+  [ "$verdict" != overdue ] || { shell=none; family=" $job "; look; end_family; }
+  rounds=$((rounds+1)); action=wait
+  [ "$verdict" != alive ] || action=${wait ? 'wait' : 'locked'}
+  [ "$verdict" != unknown ] || [ "$rounds" -lt 10 ] || action=${wait ? 'wait' : 'locked'}
+  ${wait ? sh`:` : sh`[ $((\${uptime%.*}-\${began%.*})) -lt ${PATIENCE_SECONDS} ] || action=locked`}
+  printf '%s %s %s %s\\n%s\\n%s\\n' ${word} "$action" "$verdict" "$age" "$holder" "$holders" || exit 95
+  [ "$action" = wait ] || exit 75
+  if [ "$verdict" = unknown ]; then sleep 0.2; else flock -w 2 9 && break; fi
 done`
 
 /**
  * Removes the directories of killed shells and records the holder of the lock. (A shell that was just killed may still be a zombie, which
  * has no executable.) `begin SECONDS` is called by the process that executes a request: it records this process and the deadline.
  */
-export const holdLock = (
-  holder: Holder,
-): string => `for d in /run/provision.[0-9]*; do p=\${d#/run/provision.}; [ -e "/proc/\${p%%.*}/exe" ] || rm -rf "$d"; done
-beat() { read -r u _ </proc/uptime; printf '%s %s\\n' "$1" "$u" >"$T/beat"; }
+export const holdLock = (holder: Holder): Script => sh`for directory in /run/provision.[0-9]*; do
+  process=\${directory#/run/provision.}; [ -e "/proc/\${process%%.*}/exe" ] || rm -rf "$directory"
+done
+beat() { read -r uptime _ </proc/uptime; printf '%s %s\\n' "$1" "$uptime" >"$T/beat"; }
 begin() {
-  z=$1; read -r x </proc/self/stat; y=\${x%% *}; set -- \${x##*) }; read -r u _ </proc/uptime
-  printf 'busy %s %s %s:%s\\n' "$u" "$z" "$y" "\${20}" >"$T/beat"; unset x y z u
+  deadline=$1; read -r stat </proc/self/stat; process=\${stat%% *}; set -- \${stat##*) }; read -r uptime _ </proc/uptime
+  printf 'busy %s %s %s:%s\\n' "$uptime" "$deadline" "$process" "\${20}" >"$T/beat"; unset stat process deadline uptime
 }
 beat idle
-set -- $C
-printf '%s %s %s %s\\n%s\\n' "$$" "$T" "$2" "$4" ${quote(JSON.stringify(holder))} >/run/provision.holder`
+set -- $connection
+printf '%s %s %s %s\\n%s\\n' "$$" "$T" "$2" "$4" ${JSON.stringify(holder)} >/run/provision.holder`
 
 /** A status line of a shell: `WORD wait|locked STATE AGE` with the holder and its processes while it waits for the lock, or `WORD open`. */
 export interface LockStatus {

@@ -1,3 +1,5 @@
+import { sh } from '../../shell/sh.ts'
+
 /** Time for processes to end after SIGTERM, and again after SIGKILL. */
 const GRACE_SECONDS = 5
 
@@ -9,7 +11,7 @@ const GRACE_SECONDS = 5
  * - `name WORD` prints `WORD PID COMMAND` for processes without children; a command that contains `$known` is the loop's own shell
  * - `end_family` sends SIGTERM, then SIGKILL; fails if a process survives
  */
-export const DEFINE_FAMILY = `
+export const DEFINE_FAMILY = sh`
 about() {
   said=; while IFS= read -r line; do said=$line; done 2>/dev/null <"/proc/$1/stat"
   [ "$said" ] || return 1
@@ -19,27 +21,27 @@ look() {
   living=; for one in $family; do about "\${one%:*}" && [ "$since" = "\${one#*:}" ] && living="$living $one"; done
   family="$living "; more=1
   while [ "$more" ]; do
-    more=; for f in /proc/[0-9]*; do
-      about "\${f#/proc/}" || continue
-      case $family in *" \${f#/proc/}:$since "*) continue ;; esac
+    more=; for process in /proc/[0-9]*; do
+      about "\${process#/proc/}" || continue
+      case $family in *" \${process#/proc/}:$since "*) continue ;; esac
       case $family in *" $parent:"*) ;; *) [ "$parent" = "$shell" ] && [ "$since" -le "$latest" ] || continue ;; esac
-      family="$family\${f#/proc/}:$since "; more=1
+      family="$family\${process#/proc/}:$since "; more=1
     done
   done
 }
 signal() { for one in $family; do about "\${one%:*}" && [ "$since" = "\${one#*:}" ] && kill "-$1" "\${one%:*}" 2>/dev/null; done; }
 name() {
   for one in $family; do
-    is=; for f in $family; do about "\${f%:*}" && [ "$parent" = "\${one%:*}" ] && is=parent; done; [ ! "$is" ] || continue
+    is=; for other in $family; do about "\${other%:*}" && [ "$parent" = "\${one%:*}" ] && is=parent; done; [ ! "$is" ] || continue
     words=$(tr '\\0\\n' '  ' <"/proc/\${one%:*}/cmdline" 2>/dev/null | cut -c 1-200)
     case $words in *$known*) words=sh ;; '') read -r words 2>/dev/null <"/proc/\${one%:*}/comm" ;; esac
     printf '%s %s %s\\n' "$1" "\${one%:*}" "\${words% }"
   done
 }
-now() { read -r u _ </proc/uptime; u=\${u%.*}; }
+now() { read -r uptime _ </proc/uptime; uptime=\${uptime%.*}; }
 end_family() {
   signal TERM
-  now; end=$((u+${GRACE_SECONDS})); while look; [ "$family" != ' ' ] && now && [ "$u" -lt "$end" ]; do sleep 0.2; done
-  end=$((u+${GRACE_SECONDS})); while [ "$family" != ' ' ] && now && [ "$u" -lt "$end" ]; do signal KILL; sleep 0.2; look; done
+  now; end=$((uptime+${GRACE_SECONDS})); while look; [ "$family" != ' ' ] && now && [ "$uptime" -lt "$end" ]; do sleep 0.2; done
+  end=$((uptime+${GRACE_SECONDS})); while [ "$family" != ' ' ] && now && [ "$uptime" -lt "$end" ]; do signal KILL; sleep 0.2; look; done
   [ "$family" = ' ' ]
 }`

@@ -192,7 +192,7 @@ const HOLDER = { user: 'ops', machine: 'laptop', command: "provision run 'x'", s
 /** What a host is sent to open, lock and hold a root shell, and what the lab runs here. */
 const ofHost = (): readonly NamedScript[] =>
   [
-    ['start command', startCommand(WORD, 'sudo -n ')],
+    ['start command', startCommand(WORD, ['sudo', '-n'])],
     ['answer loop without a lock', answerLoop(WORD, undefined)],
     ['answer loop with a lock', answerLoop(WORD, { holder: HOLDER, wait: false })],
     ['answer loop that waits', answerLoop(WORD, { holder: HOLDER, wait: true })],
