@@ -110,7 +110,7 @@ const everyOption = (role: Role, of: HostView, options: Readonly<Record<string, 
     const usual = filesOf(role, of, written(harmless))
     if (usual === undefined) throw new Error(`${name} refuses ${harmless}`)
     fc.assert(
-      // Refused as a key wherever it stands (site/yaml-reader), so it never comes as far as here.
+      // Refused as a key wherever it stands (site/yaml/yaml-reader.ts), so it never reaches this schema.
       fc.property(
         hostile(12).filter((text) => text !== '__proto__'),
         fc.boolean(),
