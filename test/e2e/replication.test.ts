@@ -70,7 +70,7 @@ describe('a primary and its replica', () => {
     const { status, applied, notes } = run()
     expect({ status, applied: applied.toSorted() }).toEqual({ status: 0, applied: predicted })
     expect(await watched.ended()).toBe(1)
-    expect(notes.join('\n')).toMatch(/web-02 is the primary now; no server took writes for [0-4]\.\d s/)
+    expect(notes.join('\n')).toMatch(/web-02 promoted to primary; writes were unavailable for [0-4]\.\d s/)
     await sleep(3000)
     const { acked, gap } = await stopWriter(spec, 'web-02')
     process.stdout.write(`switched over: no write for ${gap.toFixed(1)} s, ${acked.length} rows\n`)
@@ -80,10 +80,10 @@ describe('a primary and its replica', () => {
   })
 
   it.each([
-    'web-01 doing web-02 takes no more writes',
-    'web-01 doing following nobody any more',
-    'web-01 doing taking writes',
-    'web-02 doing following web-01',
+    'web-01 doing making web-02 read-only',
+    'web-01 doing stopping replication',
+    'web-01 doing becoming writable',
+    'web-02 doing starting replication from web-01',
     'web-02 applied replication:database',
   ])('are one and the other again although the controller was killed at: %s', async (moment) => {
     site('web-01')
@@ -112,16 +112,16 @@ describe('a primary that is lost', () => {
     await sleep(2000)
     await end(spec, 'web-02')
     site('web-01')
-    expect(warned()).toContain('web-01 will not be made the primary while web-02 cannot be asked')
-    expect(warned('--allow-data-loss', 'web-02')).toContain('web-01 becomes the primary without the rows that only web-02 has')
+    expect(warned()).toContain('web-01 will not be promoted while web-02 is not reached')
+    expect(warned('--allow-data-loss', 'web-02')).toContain('web-01 will be promoted without the rows that only web-02 has')
     const refused = run()
     expect(refused.status).toBe(1)
-    expect(refused.stderr).toContain('web-01 is not made the primary while web-02 cannot be asked')
+    expect(refused.stderr).toContain('web-01 not promoted while web-02 is not reached')
     expect(refused.stderr).toContain('provision run --allow-data-loss web-02')
     expect(await writable(spec, 'web-01')).toBe(false)
     const { status, warnings } = run('--allow-data-loss', 'web-02')
     expect(status).toBe(4)
-    expect(warnings.join('\n')).toMatch(/web-01 is the primary now, from transaction \d+-\d+-\d+ on; what only web-02 had is lost/)
+    expect(warnings.join('\n')).toMatch(/web-01 promoted to primary from transaction \d+-\d+-\d+ on; rows that only web-02 has are lost/)
     await sleep(3000)
     const { acked } = await stopWriter(spec, 'web-01')
     expect(acked.length).toBeGreaterThan(20)
@@ -137,7 +137,7 @@ describe('a primary that is lost', () => {
     expect(await writable(spec, 'web-02')).toBe(false)
     const refused = run()
     expect(refused.status).toBe(1)
-    expect(refused.stderr).toContain('web-02 does not replicate from web-01')
+    expect(refused.stderr).toContain('web-02 not replicating from web-01')
     expect(refused.stderr).toContain('provision run --allow-data-loss web-02')
     expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 2000000')).toBe('only here')
   })
@@ -148,7 +148,7 @@ describe('a primary that is lost', () => {
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t WHERE id = 2000000')).toBe('0')
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
-    expect(warned('--allow-data-loss', 'web-02')).toContain('--allow-data-loss web-02 changes nothing')
+    expect(warned('--allow-data-loss', 'web-02')).toContain('--allow-data-loss web-02 has no effect')
   })
 })
 
@@ -157,22 +157,22 @@ describe('a replica', () => {
     await writeByHand('at first')
     const { status, stderr } = run()
     expect(status).toBe(1)
-    expect(stderr).toMatch(/web-02 does not replicate from web-01[\s\S]*GTID/)
+    expect(stderr).toMatch(/web-02 not replicating from web-01[\s\S]*GTID/)
     expect(project.provision('verify').status).toBe(1)
     expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 3000000')).toBe('by hand')
   })
 
   it.each([
-    'doing making room',
+    'doing deleting old data',
     'doing sending all data',
-    'doing taking the data in',
-    'doing making the data whole',
+    'doing receiving the data',
+    'doing preparing the copy',
     'applied replication',
   ])('gets all data of the primary although the controller was killed at: %s', async (moment) => {
     await writeByHand(moment)
     expect((await strike(project, `web-02 ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
     // Before anything was replaced that has to be said again; afterwards it begins anew by itself.
-    const words = moment === 'doing making room' ? ['--allow-data-loss', 'web-02'] : []
+    const words = moment === 'doing deleting old data' ? ['--allow-data-loss', 'web-02'] : []
     expect(run(...words)).toMatchObject({ status: 0, stderr: '' })
     const counted = 'SELECT COUNT(*), SUM(id) FROM shop.t'
     await expect.poll(() => sql(spec, 'web-02', counted), { timeout: 10_000 }).toBe(await sql(spec, 'web-01', counted))

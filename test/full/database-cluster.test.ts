@@ -160,7 +160,7 @@ describe('a cluster', () => {
     inventory('96M')
     const { status, stderr } = project.provision('run', '--limit', 'web-01')
     expect(status).toBe(1)
-    expect(stderr).toContain('web-01 is not touched while another server of the cluster is away')
+    expect(stderr).toContain('web-01 not changed while another server of the cluster is down')
     expect(await inside(spec, 'web-01', 'systemctl is-active mariadb')).toBe('active\n')
     expect(run().status).toBe(0)
     await whole(spec, SERVERS, 3)

@@ -13,10 +13,10 @@ import { type Candidate, notFirst, severalHistories } from './refusals.ts'
 import type { GaleraSpec } from './spec.ts'
 
 type GaleraWork = Work<GaleraSpec, GaleraState>
-/** Steps that find something out. */
+/** Steps with a result. */
 type Procedure<T> = Generator<ShellStep, T, { readonly code: number; readonly stdout: Buffer; readonly stderr: string }>
 
-/** Brings the member of this host to its state; one at a time in the cluster, so that what the others say stays true meanwhile. */
+/** Applies the member of this host. One member changes at a time, so the states of the others stay valid. */
 export function* applyGalera(work: readonly GaleraWork[]): Steps {
   for (const one of work) {
     const members = membersOf(one.members ?? (() => new Map()))
@@ -34,61 +34,58 @@ function* applyServer(one: GaleraWork, members: Members): Steps {
   else if (!(yield* otherHasMajority(spec, members))) yield* bootstrap(one, members)
   else checkOwnData(spec, members)
   yield* applyService(one, { ...spec.service, took: IN_CLUSTER })
-  requireSuccess(
-    yield { do: 'shell', script: IN_CLUSTER, doing: 'waiting until it is synced' },
-    'the server does not come to be synced',
-    `see journalctl -u ${spec.service.unit} there and on the other members`,
-  )
+  const synced = yield { do: 'shell', script: IN_CLUSTER, doing: 'waiting until it is synced' }
+  requireSuccess(synced, 'server not synced with the cluster', `see journalctl -u ${spec.service.unit} on all members`)
 }
 
-/** Its service, by the service kind's own steps. A server that joins gets all data before it counts as started. */
+/** Applies its service, by steps of the service kind. A joining server receives all data before it counts as started. */
 const applyService = ({ spec, state, change }: GaleraWork, service: ServiceSpec): Steps =>
   applyServices([{ id: spec.service.unit, spec: service, state: state.service, change }], DATA_MS)
 
 /**
- * Servers that the inventory does not have any more leave, before anybody here is taken down: one of them would be asked to give its
- * data to whoever comes back, and the firewall keeps it from that. They serve nobody from then on, until they are started anew.
+ * Evicts servers that are no longer in the inventory, before another member stops: one of them could be chosen as donor of a returning
+ * member, which the firewall prevents. An evicted server serves nobody until it is restarted.
  */
 function* evictUnknown(spec: GaleraSpec, status: MemberStatus): Procedure<MemberStatus> {
   let now = status
   for (const { name, uuid } of unknownMembers(spec, status)) {
     const script = executeScript(`SET GLOBAL wsrep_provider_options = 'evs.evict=${uuid}';`)
-    requireSuccess(yield { do: 'shell', doing: `putting ${name} out of the cluster`, script }, `${name} was not put out of the cluster`)
+    requireSuccess(yield { do: 'shell', doing: `evicting ${name} from the cluster`, script }, `${name} not evicted from the cluster`)
   }
   for (let i = 0; unknownMembers(spec, now).length > 0 && i < 30; i++) now = (yield* statusOn(undefined, i === 0 ? 0 : 1)) ?? now
   const left = unknownMembers(spec, now).map(({ name }) => name)
   if (left.length === 0) return now
   throw new HostRefusal(
-    `${left.join(', ')} does not leave the cluster`,
-    'the inventory does not have it among the servers',
-    'stop MariaDB there',
+    `${left.join(', ')} still a member of the cluster`,
+    'it is not among the servers of the inventory, and its eviction had no effect',
+    'stop MariaDB on it',
   )
 }
 
-/** Who was put out, or was cut off for too long, asks to be let in only when it starts. */
+/** Restarts a server that was evicted, or disconnected for too long: it joins the cluster only at its start. */
 function* rejoin(spec: GaleraSpec, { connected }: MemberStatus): Steps {
   if (connected && (yield* waitForMajority())) return
   const script = sh`systemctl restart ${spec.service.unit}`
   requireSuccess(
-    yield { do: 'shell', doing: `starting ${spec.service.unit} anew, to join the cluster`, script, withinMs: DATA_MS },
+    yield { do: 'shell', doing: `restarting ${spec.service.unit} to join the cluster`, script, withinMs: DATA_MS },
     `${spec.service.unit} did not restart`,
   )
 }
 
-/** Before a server is taken down, all others that hold data must be in: never is more than one down. */
+/** Requires all other servers with data to be in the cluster before this one stops, so at most one is down. */
 function* requireOthersPresent(spec: GaleraSpec, members: Members, status: MemberStatus): Steps {
   const required = spec.servers.filter((host) => host === spec.me || !members.has(host) || members.get(host)?.position.uuid !== undefined)
   let { servers } = status
   for (let i = 0; servers < required.length && i < 60; i++) servers = (yield* statusOn(undefined, i === 0 ? 0 : 1))?.servers ?? 0
   if (servers >= required.length) return
   throw new HostRefusal(
-    `${spec.me} is not touched while another server of the cluster is away`,
-    `of ${required.join(', ')} only ${servers} ${servers === 1 ? 'is' : 'are'} in`,
-    'bring the other one back first (a run that includes it does); or take it out of the inventory',
+    `${spec.me} not changed while another server of the cluster is down`,
+    `only ${servers} of ${required.join(', ')} ${servers === 1 ? 'is' : 'are'} in the cluster`,
+    'run with the other server first, which starts it; or remove it from the inventory',
   )
 }
 
-/** Whether some other server that was reached belongs to a part that has the majority. */
+/** Whether another reached server belongs to the majority. */
 function* otherHasMajority(spec: GaleraSpec, members: Members): Procedure<boolean> {
   for (const host of othersOf(spec, members)) if ((yield* statusOn(host))?.primary === true) return true
   return false
@@ -97,7 +94,7 @@ function* otherHasMajority(spec: GaleraSpec, members: Members): Procedure<boolea
 const othersOf = ({ servers, me }: GaleraSpec, members: Members): readonly string[] =>
   servers.filter((host) => host !== me && members.has(host))
 
-/** Where nobody has the majority, whoever knows most begins. Whoever was not asked could know more, so that nothing is begun without them. */
+/** Bootstraps the cluster on the server with the newest data if no server has the majority. Requires all servers, because one could have newer data. */
 function* bootstrap(one: GaleraWork, members: Members): Steps {
   const { spec } = one
   checkAllReached(spec, members)
@@ -114,20 +111,20 @@ function* bootstrap(one: GaleraWork, members: Members): Steps {
   if (best === undefined) throw severalHistories(known)
   if (best.uuid === undefined && best.host !== spec.me) throw notFirst(spec.me, best.host)
   yield* bootstrapOn(best, one)
-  // An arbitrator that was left alone waits for a cluster that is no more.
+  // A disconnected arbitrator still waits for the previous cluster.
   for (const host of spec.arbitrators.filter((name) => members.has(name)))
     yield { do: 'shell', on: host, script: sh`systemctl try-restart garb.service` }
 }
 
 function* bootstrapOn({ host, seqno, runs }: Candidate, one: GaleraWork): Steps {
   const on = host === one.spec.me ? {} : { on: host }
-  const doing = `beginning the cluster on ${host}${seqno < 0 ? '' : `, whose data goes furthest (transaction ${seqno})`}`
+  const doing = `bootstrapping the cluster on ${host}${seqno < 0 ? '' : `, which has the newest data (transaction ${seqno})`}`
   if (runs) {
     const script = sh`${executeScript("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES';")}\n${IN_CLUSTER}`
-    requireSuccess(yield { do: 'shell', ...on, doing, script }, `${host} does not become the majority`)
+    requireSuccess(yield { do: 'shell', ...on, doing, script }, `${host} not the majority after its bootstrap`)
     return
   }
-  // One that runs without Galera: what is to be read at its start would go with its stop.
+  // A server without Galera is stopped first: its stop would delete the bootstrap file.
   const state = membersOf(one.members ?? (() => new Map())).get(host)
   if (state?.status === undefined && state?.service.active === 'active')
     requireSuccess(yield { do: 'shell', ...on, script: sh`systemctl stop ${one.spec.service.unit}` }, `the server of ${host} does not stop`)
@@ -142,38 +139,38 @@ const checkAllReached = ({ servers, me }: GaleraSpec, members: Members): void =>
   const missing = servers.filter((host) => host !== me && !members.has(host))
   if (missing.length === 0) return
   throw new HostRefusal(
-    'the cluster is not begun, because not all of its servers could be asked how far their data goes',
-    `no server that was reached belongs to a majority, and ${missing.join(', ')} could hold newer data`,
-    `bring ${missing.join(', ')} back and run without --limit; a server that is lost for good is taken out of the inventory, and with it what only it had`,
+    'cluster not bootstrapped: some servers were not reached',
+    `no reached server belongs to a majority, and ${missing.join(', ')} could have newer data`,
+    `start ${missing.join(', ')} and run without --limit; if a server is lost, remove it from the inventory, which discards data that only it has`,
   )
 }
 
-/** What a server would lose when it joins: data that is not the cluster's. */
+/** Refuses to join if the server would lose data that is not the cluster's. */
 const checkOwnData = (spec: GaleraSpec, members: Members): void => {
   const position = members.get(spec.me)?.position
   if (position === undefined || spec.discardDataOf.includes(spec.me)) return
   const isForeign = position.uuid === undefined && position.databases.length > 0
   if (!isForeign) return
   throw new HostRefusal(
-    `${spec.me} does not join, because it would lose data of its own`,
-    `it never was in this cluster, and has ${position.databases.join(', ')}`,
-    `save them; then name ${spec.me} in discard_data_of, and the cluster's data replaces them`,
+    `${spec.me} not joined to the cluster: it would lose its own data`,
+    `it was never a member, and has the databases ${position.databases.join(', ')}`,
+    `save them, then add ${spec.me} to discard_data_of, which replaces them by the cluster's data`,
   )
 }
 
-/** Servers that run without a majority find it again by themselves, when they can. */
+/** Waits until a running server regains the majority on its own. */
 function* waitForMajority(): Procedure<boolean> {
   for (let i = 0; i < 60; i++) if ((yield* statusOn(undefined, i === 0 ? 0 : 1))?.primary === true) return true
   return false
 }
 
-/** Where they do not find it, and nobody else has it, the cluster is begun anew. */
+/** Bootstraps the cluster if the server does not regain the majority and no other server has it. */
 function* regainMajority(one: GaleraWork, members: Members): Steps {
   if (yield* waitForMajority()) return
   if (!(yield* otherHasMajority(one.spec, members))) yield* bootstrap(one, members)
 }
 
-/** How a server stands, here or on another host; undefined where it does not run. */
+/** Status of the server of this or another host; undefined if it does not run. */
 function* statusOn(host: string | undefined, afterSeconds = 0): Procedure<MemberStatus | undefined> {
   const script = sh`${afterSeconds === 0 ? sh`` : sh`sleep ${afterSeconds}; `}${STATUS_SCRIPT}`
   const answer = yield { do: 'shell', script, ...(host === undefined ? {} : { on: host }) }
@@ -181,28 +178,29 @@ function* statusOn(host: string | undefined, afterSeconds = 0): Procedure<Member
   return rows === undefined ? undefined : readStatus(rows)
 }
 
-/** How far the data of a server goes. Where it was not stopped cleanly, the server itself has to look. */
+/** The last transaction in the data of a server. After an unclean stop, the server itself recovers it. */
 function* recoveredPosition(host: string, on: { readonly on?: string }): Procedure<Candidate> {
   const status = yield* statusOn(on.on)
   if (status !== undefined) return { host, uuid: status.uuid, seqno: status.seqno, runs: true }
-  const answer = requireSuccess(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `the position of ${host} cannot be read`)
+  const answer = requireSuccess(yield { do: 'shell', ...on, script: readAsMysql(GRASTATE) }, `position of ${host} not read`)
   const position = { host, ...readPosition(answer.stdout.toString().split('\n')), runs: false }
   if (position.uuid === undefined || position.seqno >= 0) return position
-  const found = yield { do: 'shell', ...on, script: RECOVERY, doing: `looking how far the data of ${host} goes` }
+  const found = yield { do: 'shell', ...on, script: RECOVERY, doing: `recovering the position of ${host}` }
   const seqno = /[0-9a-f-]{36}:(\d+)/.exec(found.stdout.toString())?.[1]
-  if (seqno === undefined) throw new HostRefusal('it could not be found out how far the data of a server goes', outputExcerpt(found.stderr))
+  if (seqno === undefined)
+    throw new HostRefusal(`position of ${host} not recovered`, outputExcerpt(found.stderr), `see journalctl -u mariadb on ${host}`)
   return { ...position, seqno: Number(seqno) }
 }
 
-/** What the unit takes for the beginning of a cluster; the drop-in of the role takes it away again, however the start ends. */
+/** Environment file that makes the unit bootstrap a cluster. The drop-in of the role deletes it after the start. */
 export const BOOTSTRAP_FILE = '/run/mariadb-wsrep-new-cluster'
 
-/** Says of the data that the cluster may begin with them. It is read at once, and replaced as a whole. */
+/** Marks the data as safe to bootstrap from. The file is read in one read and replaced by a rename. */
 export const SAFE_TO_BOOTSTRAP = sh`cd ${DATA} || exit 1; [ -e grastate.dat ] || exit 0
 state=$(dd if=grastate.dat iflag=nonblock,nofollow bs=4096 count=1 status=none) && rm -f .provision-grastate || exit 1
 printf '%s\\n' "$state" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | dd of=.provision-grastate conv=excl,fsync status=none && mv -f .provision-grastate grastate.dat`
 
-/** The server itself looks how far its data goes, which takes as long as its start after a crash. */
+/** Lets the server recover its position, which takes as long as a start after a crash. */
 const RECOVERY = sh`${DEFINE_AS_MYSQL}
 as_mysql 1500 galera_recovery && printf '%s\\n' "$said" || { printf '%s\\n' "$said" >&2; exit 1; }`
 
@@ -213,7 +211,7 @@ echo '_WSREP_NEW_CLUSTER=--wsrep-new-cluster' >${BOOTSTRAP_FILE} || exit 1
 )
 status=$?; rm -f ${BOOTSTRAP_FILE}; exit "$status"`
 
-/** Waits as long as a server may need to get all data from another. */
+/** Waits until the server is synced; it may have to receive all data first. */
 const IN_CLUSTER = sh`
 stands() { ${MARIADB} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT')" 2>&1; }
 i=0; until standing=$(stands); [ "$standing" = Primary,Synced ] || [ "$standing" = Primary,Donor/Desynced ]; do
@@ -227,13 +225,12 @@ function* applyArbitrator(one: GaleraWork, members: Members): Steps {
   for (const host of spec.servers.filter((name) => members.has(name))) if ((yield* statusOn(host))?.primary === true) at ??= host
   if (at === undefined)
     throw new HostRefusal(
-      'the arbitrator finds no cluster',
-      `no server that was reached belongs to a majority (${spec.servers.join(', ')})`,
-      'see what is wrong with them; it is looked at again by the next run',
+      'arbitrator not connected: no cluster found',
+      `no reached server belongs to a majority (${spec.servers.join(', ')})`,
+      'fix the servers, then run again',
     )
   yield* applyService(one, spec.service)
-  // Those before it are heard already. One that was just ended is heard for some seconds more, so that it takes two looks in a row
-  // at no more voices than there shall be.
+  // Arbitrators before this one already count. A stopped one still counts for some seconds, so the count must be right twice in a row.
   const before = spec.arbitrators.indexOf(spec.me)
   for (let i = 0, heard = 0; i < 45; i++) {
     const status = yield* statusOn(at, i === 0 ? 0 : 1)
@@ -242,5 +239,9 @@ function* applyArbitrator(one: GaleraWork, members: Members): Steps {
     if (heard === 2) return
     if (i === 15) yield { do: 'shell', script: sh`systemctl restart ${spec.service.unit}` }
   }
-  throw new HostRefusal(`${at} does not hear the arbitrator`, 'its service runs', `see journalctl -u ${spec.service.unit}`)
+  throw new HostRefusal(
+    `arbitrator not connected to ${at}`,
+    'its service runs, but the cluster does not count it',
+    `see journalctl -u ${spec.service.unit}`,
+  )
 }

@@ -5,8 +5,8 @@ import { byOwnData, planArbitrator, planServer } from './plan.ts'
 import { type GaleraSpec, schema } from './spec.ts'
 
 /**
- * A service that is a member of a Galera cluster: a server, or an arbitrator. The first member that is to run begins the cluster where
- * nobody runs: the one that knows most. All others join. One member at a time is changed, and the next only when that one is synced.
+ * A member of a Galera cluster: a server or an arbitrator. If no member runs, the server with the newest data bootstraps the cluster and
+ * the others join. Members change one at a time, each after the previous one is synced.
  */
 export const galera = defineKind({
   name: 'galera',
@@ -15,9 +15,9 @@ export const galera = defineKind({
   observe: observeGalera,
   plan: (spec: GaleraSpec, state: GaleraState, context) =>
     spec.arbitrators.includes(spec.me) ? planArbitrator(spec, state, context) : planServer(spec, state, context),
-  orphan: { keep: 'a database server stays as it is; another topology of it changes the rest' },
+  orphan: { keep: 'database servers are never stopped automatically; declare another topology to change it' },
   apply: applyGalera,
-  // Who is away comes back first: before it has, no other may be taken down.
+  // Stopped members come first: no other may stop before they run.
   sequence: (spec, members) => {
     const servers = byOwnData(spec, members)
     const runs = (host: string): boolean => members.get(host)?.status !== undefined

@@ -8,39 +8,39 @@ import type { ServiceState } from '../service/observe.ts'
 import { service } from '../service/service.ts'
 import type { GaleraSpec } from './spec.ts'
 
-/** What a running server says of its cluster. */
+/** Status of a running server in its cluster. */
 export interface MemberStatus {
-  /** It belongs to the part that has the majority. */
+  /** It belongs to the majority. */
   readonly primary: boolean
-  /** It has a part at all. Who was put out has none, and looks for none until it is started anew. */
+  /** It is connected to other members. An evicted server stays disconnected until it is restarted. */
   readonly connected: boolean
   readonly synced: boolean
   /** `Synced`, `Joined`, `Donor/Desynced`, … */
   readonly state: string
-  /** Members of its part, arbitrators included. */
+  /** Number of connected members, including arbitrators. */
   readonly size: number
-  /** How many of them are servers. */
+  /** Number of servers among them. */
   readonly servers: number
-  /** The servers by the names of their hosts, with what Galera calls them. */
+  /** Names of the servers' hosts, with their identifiers in Galera. */
   readonly members: readonly { readonly name: string; readonly uuid: string }[]
-  /** The history that its data belongs to, and the last transaction of it. */
+  /** The history of its data, and the last transaction in it. */
   readonly uuid: string | undefined
   readonly seqno: number
 }
 
-/** Where the data of a server stands, as it lies on the disk. */
+/** Position of the data on disk. */
 export interface Position {
-  /** The history that it belongs to; undefined where it never was in a cluster. */
+  /** The history; undefined if the server was never in a cluster. */
   readonly uuid: string | undefined
-  /** The last transaction of it; -1 where that must be found out, because it was not stopped cleanly. */
+  /** The last transaction; -1 if it has to be recovered after an unclean stop. */
   readonly seqno: number
-  /** Databases of its own, beside those of the server itself. */
+  /** Databases, except those of the server itself. */
   readonly databases: readonly string[]
 }
 
 export interface GaleraState {
   readonly service: ServiceState
-  /** Undefined where it does not run, or runs without Galera. */
+  /** Undefined if the server does not run, or runs without Galera. */
   readonly status: MemberStatus | undefined
   readonly position: Position
 }
@@ -49,15 +49,15 @@ export const GRASTATE = `${DATA}/grastate.dat`
 
 const STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_incoming_addresses', 'wsrep_local_state_uuid', 'wsrep_last_committed', 'wsrep_provider_name');`
 
-/** Galera keeps it in a table, which is there once a server was in a cluster; an arbitrator has no address for clients. */
+/** The table of members exists once the server was in a cluster. An arbitrator has no address for clients. */
 const MEMBERS = "SELECT CONCAT('member ', node_name), node_uuid FROM mysql.wsrep_cluster_members WHERE node_incoming_address <> ''"
 
-/** How the server of a host stands. One that has no majority answers questions about tables only by dirty reads. */
+/** Queries the status of a server. Without a majority, it answers queries about tables only by dirty reads. */
 export const STATUS_SCRIPT = queryScript(
   `SET SESSION wsrep_dirty_reads = ON;\n${ifTableExists('wsrep_cluster_members', MEMBERS)}\n${STATUS}`,
 )
 
-/** One client for all; the position is read by builtins. */
+/** One client process for all specs; builtins read the position. */
 export const observeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraState> => {
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
@@ -90,8 +90,8 @@ export const readStatus = (rows: readonly (readonly string[])[]): MemberStatus |
     connected: of.get('wsrep_cluster_status') !== 'Disconnected',
     synced: state === 'Synced' || state === 'Donor/Desynced',
     state,
-    size: wholeNumber(of.get('wsrep_cluster_size') ?? '0', 'the size of the cluster'),
-    // An arbitrator has no address for clients, and stands there as nothing between two commas.
+    size: wholeNumber(of.get('wsrep_cluster_size') ?? '0', 'the cluster size'),
+    // An arbitrator has an empty address.
     servers: (of.get('wsrep_incoming_addresses') ?? '').split(',').filter((address) => address !== '').length,
     members: rows.flatMap(([name = '', uuid = '']) =>
       name.startsWith('member ') && UUID.test(uuid) ? [{ name: name.slice('member '.length), uuid }] : [],
@@ -105,8 +105,8 @@ const uuidOf = (word: string | undefined): string | undefined => {
   if (word === undefined || word === '' || word === NONE) return undefined
   if (UUID.test(word)) return word
   throw new HostRefusal(
-    'the history of the data cannot be told',
-    `${JSON.stringify(word.slice(0, 80))} is none of Galera`,
+    'history of the data is not readable',
+    `${JSON.stringify(word.slice(0, 80))} is not a Galera history`,
     `see ${GRASTATE}`,
   )
 }

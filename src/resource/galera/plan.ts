@@ -3,19 +3,19 @@ import { service } from '../service/service.ts'
 import type { GaleraState, MemberStatus } from './observe.ts'
 import type { GaleraSpec } from './spec.ts'
 
-/** The members that were reached, and what they said. */
+/** States of the reached members. */
 export type Members = ReadonlyMap<string, GaleraState>
 
 export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
 
-/** A server: its service, and whether it is in the cluster. */
+/** Plans a server: its service, and its membership in the cluster. */
 export const planServer = (spec: GaleraSpec, state: GaleraState, context: PlanContext): Change | undefined => {
   const members = membersOf(context.members)
   const serviceChange = service.kind.plan(spec.service, state.service, context)
   const { status } = state
   if (serviceChange === undefined) {
     if (status?.primary === true && status.synced) return planEviction(spec, status, members)
-    const reason = status === undefined ? 'the server does not answer' : reasonOf(status)
+    const reason = status === undefined ? 'server does not answer' : reasonOf(status)
     return { action: 'update', certainty: 'dependent', reason, differences: [] }
   }
   if (status?.primary === true) {
@@ -27,7 +27,7 @@ export const planServer = (spec: GaleraSpec, state: GaleraState, context: PlanCo
   const bootstrapsOn = otherHasMajority ? undefined : bootstrapHost(spec, members)
   const how =
     bootstrapsOn === spec.me
-      ? 'begins the cluster'
+      ? 'bootstraps the cluster'
       : bootstrapsOn === undefined && !otherHasMajority
         ? 'waits for the cluster'
         : 'joins the cluster'
@@ -35,11 +35,11 @@ export const planServer = (spec: GaleraSpec, state: GaleraState, context: PlanCo
 }
 
 const reasonOf = ({ primary, connected, state }: MemberStatus): string => {
-  if (primary) return `is ${state}`
-  return connected ? 'has no majority' : 'has left the cluster'
+  if (primary) return `not synced (${state})`
+  return connected ? 'no majority' : 'disconnected from the cluster'
 }
 
-/** Whoever is in the cluster and in no inventory is put out, by the first server that can. */
+/** Plans the eviction of members that are not in the inventory, on the first server of the majority. */
 const planEviction = (spec: GaleraSpec, status: MemberStatus, members: Members): Change | undefined => {
   const eviction = unknownMembers(spec, status).map(({ name }) => name)
   const first = spec.servers.find((host) => members.get(host)?.status?.primary === true)
@@ -47,16 +47,16 @@ const planEviction = (spec: GaleraSpec, status: MemberStatus, members: Members):
   return {
     action: 'update',
     certainty: 'exact',
-    reason: `puts ${eviction.join(', ')} out, which the inventory does not have among the servers`,
+    reason: `evicts ${eviction.join(', ')}, not among the servers of the inventory`,
     differences: [],
   }
 }
 
-/** The servers that are in the cluster, and not among those of the inventory. */
+/** Members that are not among the servers of the inventory. */
 export const unknownMembers = ({ servers }: GaleraSpec, { members }: MemberStatus): MemberStatus['members'] =>
   members.filter(({ name }) => !servers.includes(name))
 
-/** An arbitrator: its service, and whether the servers hear its voice. */
+/** Plans an arbitrator: its service, and whether the servers count it. */
 export const planArbitrator = (spec: GaleraSpec, { service: state }: GaleraState, context: PlanContext): Change | undefined => {
   const serviceChange = service.kind.plan(spec.service, state, context)
   if (serviceChange !== undefined) return serviceChange
@@ -66,17 +66,17 @@ export const planArbitrator = (spec: GaleraSpec, { service: state }: GaleraState
   return {
     action: 'update',
     certainty: 'dependent',
-    reason: inside.length > 0 ? 'the servers do not hear it' : 'no server runs',
+    reason: inside.length > 0 ? 'not connected to the servers' : 'no server running',
     differences: [],
   }
 }
 
-/** Where no server was asked, nothing can be said. */
+/** Whether a server was reached; otherwise the connection of an arbitrator is unknown. */
 const anyServerReached = ({ servers }: GaleraSpec, context: PlanContext): boolean => servers.some((host) => context.members().has(host))
 
 /**
- * Which server begins the cluster where none runs: the one whose data goes furthest, as far as that is known without starting it;
- * of several, and where none has any, the first. Undefined where some server was not asked: it could know more.
+ * The server that bootstraps the cluster if none runs: the one with the newest data, as far as known without starting it, otherwise the
+ * first. Undefined if some server was not reached, because it could have newer data.
  */
 export const bootstrapHost = (spec: GaleraSpec, members: Members): string | undefined => {
   const { servers } = spec
@@ -88,7 +88,7 @@ export const bootstrapHost = (spec: GaleraSpec, members: Members): string | unde
   return byOwnData(spec, members).toSorted((a, b) => rank(b) - rank(a))[0]
 }
 
-/** The servers in their order; where none was ever in a cluster, first those with data that are to stay, for one of them begins. */
+/** The servers in order. If none was ever in a cluster, servers with data to keep come first, so that one of them bootstraps it. */
 export const byOwnData = ({ servers, discardDataOf }: GaleraSpec, members: Members): readonly string[] => {
   if (servers.some((host) => members.get(host)?.position.uuid !== undefined)) return servers
   const keeps = (host: string): boolean => !discardDataOf.includes(host) && (members.get(host)?.position.databases.length ?? 0) > 0

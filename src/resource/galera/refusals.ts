@@ -1,6 +1,6 @@
 import { HostRefusal } from '../kind/step.ts'
 
-/** How far the data of a server goes, and whether it runs. */
+/** Position of a server, and whether it runs. */
 export interface Candidate {
   readonly host: string
   readonly uuid: string | undefined
@@ -8,13 +8,13 @@ export interface Candidate {
   readonly runs: boolean
 }
 
-/** A first server that failed before it came to this is not replaced by the next. */
+/** Another server must bootstrap first. If it failed, the next one does not take its place. */
 export const notFirst = (me: string, first: string): HostRefusal =>
-  new HostRefusal(`${me} does not begin the cluster`, `${first} comes first and has not begun it`, `see what is wrong with ${first}`)
+  new HostRefusal(`cluster not bootstrapped on ${me}`, `${first} must bootstrap it and has not`, `fix ${first}, then run again`)
 
 export const severalHistories = (known: readonly Candidate[]): HostRefusal =>
   new HostRefusal(
-    'the servers hold data of different clusters',
+    'servers have data of different clusters',
     known.map(({ host, uuid, seqno }) => `${host}: ${uuid}, transaction ${seqno}`).join('; '),
-    'decide whose data shall be lost, and name that host in discard_data_of',
+    'choose the host whose data to discard, and add it to discard_data_of',
   )

@@ -4,7 +4,7 @@ import { applyPrimary } from './primary.ts'
 import { applyReplica } from './replica.ts'
 import { type ReplicationWork, reachedBy } from './steps.ts'
 
-/** Brings the server of this host to its state: the primary, with all that the others have, or a replica of it. */
+/** Applies the server of this host: the primary, with all data of the others, or a replica. */
 export function* applyReplication(work: readonly ReplicationWork[]): Steps {
   for (const one of work) {
     const differing = disagreement(one.spec, reachedBy(one))

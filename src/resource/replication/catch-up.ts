@@ -6,10 +6,7 @@ import { addressOf, couldHaveRows, nameOf } from './plan.ts'
 import { seed } from './seed.ts'
 import { executeSql, follow, type Procedure, type ReplicationWork, reachedBy, reachesPosition, statusOn } from './steps.ts'
 
-/**
- * Comes to where the server that is written to is by now, while that goes on: what comes since is little, and only for that nobody takes
- * writes.
- */
+/** Catches up with the current primary while it takes writes, so that writes stop only for the small rest. */
 export function* catchUpWhileWriting(
   one: ReplicationWork,
   before: ServerStatus,
@@ -23,17 +20,17 @@ export function* catchUpWhileWriting(
     if (now === undefined) throw writerUnavailable(me, writer.host)
     if (yield* reachesPosition(now.position, undefined, MAX_LAG_S)) return
   }
-  const why = (yield* statusOn())?.source?.error ?? `for a minute it was never less than ${MAX_LAG_S} s behind`
+  const why = (yield* statusOn())?.source?.error ?? `its lag stayed above ${MAX_LAG_S} s for a minute`
   throw new HostRefusal(
-    `${me} does not keep up with ${writer.host}`,
+    `${me} not promoted: it does not keep up with ${writer.host}`,
     why,
-    `${writer.host} goes on taking writes; run again when it has less to do, or see SHOW SLAVE STATUS on ${me}`,
+    `run again when ${writer.host} has fewer writes, or see SHOW SLAVE STATUS on ${me}; ${writer.host} still takes writes`,
   )
 }
 
 const MAX_LAG_S = 5
 
-/** Has everything that any of the others has. */
+/** Replicates everything that the other servers have. */
 export function* catchUp(
   one: ReplicationWork,
   before: ServerStatus,
@@ -43,8 +40,8 @@ export function* catchUp(
   const { spec } = one
   const followsLost = before.source !== undefined && missing.includes(nameOf(spec, before.source.address))
   if (followsLost) {
-    // What it got and has not done yet counts.
-    yield* executeSql('STOP SLAVE IO_THREAD;', 'the server goes on listening to another')
+    // Received transactions count, also if they are not applied yet.
+    yield* executeSql('STOP SLAVE IO_THREAD;', 'replication not stopped')
     if (!(yield* reachesPosition(before.source?.received ?? '', undefined, seconds)))
       throw notCaughtUp(spec.me, before.source?.received ?? '')
   }
@@ -54,7 +51,7 @@ export function* catchUp(
     if (covers(now?.position ?? '', wanted)) continue
     const follows = now?.source
     if (follows === undefined && before.position === '') {
-      // A fresh host of the name of an old one: nothing of its own was ever in replication.
+      // A fresh host with the name of an old one: it was never in replication.
       if (!couldHaveRows(reachedBy(one), host)) continue
       if (one.state.databases.length > 0 && one.allowDataLoss?.has(spec.me) !== true) throw wouldLoseOwnData(one, host)
       yield* seed(spec, mostAdvanced(spec.me, others).host)
@@ -66,19 +63,15 @@ export function* catchUp(
   }
 }
 
-/** Whose data go furthest. */
+/** The server with the newest data. */
 export const mostAdvanced = (me: string, others: readonly OtherServer[]): OtherServer => {
   const [first, ...rest] = others
   if (first === undefined)
-    throw new HostRefusal(
-      `${me} has no data, and nobody runs who could give it some`,
-      'no other server was reached',
-      'run again without --limit',
-    )
+    throw new HostRefusal(`${me} has no data, and no server to copy it from`, 'no other server was reached', 'run again without --limit')
   return rest.reduce((best, other) => (covers(best.status.position, other.status.position) ? best : other), first)
 }
 
-/** What a replica of a lost primary got from it, once it has done all of that. */
+/** Position of a replica of a lost primary, after it has applied all received transactions. */
 function* appliedPosition(host: string, { source, position }: ServerStatus): Procedure<string> {
   if (source === undefined || source.receives === 'yes' || !source.applies) return position
   yield* reachesPosition(source.received, host, 60)
@@ -87,22 +80,18 @@ function* appliedPosition(host: string, { source, position }: ServerStatus): Pro
 
 const notCaughtUp = (me: string, wanted: string, failure?: string): HostRefusal =>
   new HostRefusal(
-    `${me} does not come to have everything`,
+    `${me} not promoted: it lacks transactions of the others`,
     failure ?? `it has not reached transaction ${wanted}`,
-    'see SHOW SLAVE STATUS there; who was the primary goes on',
+    `see SHOW SLAVE STATUS on ${me}; the previous primary continues`,
   )
 
 const wouldLoseOwnData = ({ spec: { me }, state }: ReplicationWork, host: string): HostRefusal =>
   new HostRefusal(
-    `${me} does not get the data of ${host}, because it would lose data of its own`,
-    `it has nothing of what ${host} has, and has ${state.databases.join(', ')}`,
-    `save them; then \`provision run --allow-data-loss ${me}\` replaces them by the data of ${host}`,
+    `data of ${host} not copied to ${me}: it would lose its own data`,
+    `it has no data of ${host}, but the databases ${state.databases.join(', ')}`,
+    `save them, then run \`provision run --allow-data-loss ${me}\`, which replaces them by the data of ${host}`,
   )
 
-/** What cannot be asked any more could have taken writes since. */
+/** Refuses if the primary stopped answering: it could have taken writes since. */
 export const writerUnavailable = (me: string, writer: string): HostRefusal =>
-  new HostRefusal(
-    `${me} is not made the primary`,
-    `the server of ${writer} answers no more`,
-    `see what is wrong with ${writer}, and run again`,
-  )
+  new HostRefusal(`${me} not promoted`, `the database server of ${writer} stopped answering`, `fix ${writer}, then run again`)

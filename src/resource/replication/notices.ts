@@ -5,7 +5,7 @@ import type { ReplicationState } from './observe.ts'
 import { addressOf, type Members, membersOf, replicationReason } from './plan.ts'
 import type { ReplicationSpec } from './spec.ts'
 
-/** What a run will refuse or lose, as far as that can be told before it, and where nothing will be lost of what was said may be. */
+/** Warnings: refusals and losses that are predictable, and `--allow-data-loss` options without effect. */
 export const replicationNotices = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): readonly string[] => {
   const members = membersOf(context.members)
   const allowDataLoss = context.allowDataLoss ?? new Set()
@@ -19,26 +19,26 @@ export const replicationNotices = (spec: ReplicationSpec, state: ReplicationStat
   return [
     ...(needed.length > 0
       ? [
-          `${spec.me} will not be made the primary while ${needed.join(', ')} cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: ${needed.map((host) => `--allow-data-loss ${host}`).join(' ')}`,
+          `${spec.me} will not be promoted while ${needed.join(', ')} is not reached: it may have rows that no other server has; start it, or discard them with ${needed.map((host) => `--allow-data-loss ${host}`).join(' ')}`,
         ]
       : []),
-    ...(lost.length > 0 && needed.length === 0 ? [`${spec.me} becomes the primary without the rows that only ${lost.join(', ')} has`] : []),
-    ...needless.map((host) => `--allow-data-loss ${host} changes nothing: this run loses nothing that only ${host} has`),
+    ...(lost.length > 0 && needed.length === 0 ? [`${spec.me} will be promoted without the rows that only ${lost.join(', ')} has`] : []),
+    ...needless.map((host) => `--allow-data-loss ${host} has no effect: this run discards no rows of ${host}`),
   ]
 }
 
-/** Servers without which this one does not become the primary, unless what they have may be lost. */
+/** Unreached servers that prevent the promotion of this one, unless their data may be lost. */
 const unreachedRequired = (spec: ReplicationSpec, { status, databases }: ReplicationState, members: Members): readonly string[] => {
   if (spec.me !== spec.primary) return []
   if (status?.writable === true && status.source === undefined && status.followers.length > 0) return []
   const writer = [...members].find(([host, its]) => host !== spec.me && its.status?.writable === true)?.[0]
-  // Whoever follows the one that is written to comes to have all that any other can have. One that does not run may follow it.
+  // A replica of the current primary can catch up with everything. A stopped server may be such a replica.
   const mayFollow = status === undefined ? databases.length > 0 : status.source?.address === addressOf(spec, writer ?? '')
   if (writer !== undefined && mayFollow) return []
   return spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !members.has(host))
 }
 
-/** What a run could only refuse when firewalls are changed already: nobody is to lose the way to a primary that stays one. */
+/** Refusals before the first change of the run: otherwise firewalls would already block the way to a primary that stays one. */
 export const replicationForbids = (spec: ReplicationSpec, { status }: ReplicationState, context: PlanContext): HostRefusal | undefined => {
   const members = membersOf(context.members)
   const takesOver = spec.me === spec.primary && (status?.writable !== true || status.source !== undefined)
@@ -46,13 +46,13 @@ export const replicationForbids = (spec: ReplicationSpec, { status }: Replicatio
   return disagreement(spec, members) ?? (takesOver ? followsUnknownServer(spec, running) : undefined)
 }
 
-/** Servers that were told of different primaries would both be opened. */
+/** Refuses if servers disagree on the primary: both would take writes. */
 export const disagreement = ({ me, primary, servers }: ReplicationSpec, members: Members): HostRefusal | undefined => {
   const other = servers.find(({ host }) => members.has(host) && members.get(host)?.primary !== primary)?.host
   if (other === undefined) return undefined
   return new HostRefusal(
-    `${me} and ${other} are told of different primaries`,
-    `by the options of ${me} it is ${primary}, by those of ${other} it is ${members.get(other)?.primary ?? 'nobody'}`,
-    'write primary once, where all servers have it from: in the vars of their group, or of the whole inventory',
+    `${me} and ${other} have different primaries in their options`,
+    `the primary of ${me} is ${primary}, that of ${other} is ${members.get(other)?.primary ?? 'nobody'}`,
+    'set primary once for all servers, in the vars of their group or of the inventory',
   )
 }

@@ -7,53 +7,53 @@ import type { ServiceState } from '../service/observe.ts'
 import { service } from '../service/service.ts'
 import type { ReplicationSpec } from './spec.ts'
 
-/** Whom a server follows, and how that goes. */
+/** Source of a replica, and the state of its replication. */
 export interface Source {
   readonly address: string
-  /** It gets what the other one writes. `connecting`: it tries. */
+  /** Whether it receives transactions. `connecting`: it tries to. */
   readonly receives: 'yes' | 'connecting' | 'no'
-  /** It does what it got. */
+  /** Whether it applies received transactions. */
   readonly applies: boolean
-  /** By transactions, so that it can follow another one. */
+  /** Whether it replicates by GTID, so that it can change its source. */
   readonly byPosition: boolean
-  /** How far it got what the other one wrote, whether or not it did it yet. */
+  /** Position of received transactions, applied or not. */
   readonly received: string
   readonly error: string | undefined
 }
 
-/** Who may follow a server: its account there, what its certificate must say, and what it may do. */
+/** An account for a replica: user, subject of its certificate, and privileges. */
 export interface Follower {
   readonly user: string
   readonly subject: string
   readonly privileges: string
 }
 
-/** What a running server says of itself. */
+/** Status of a running server. */
 export interface ServerStatus {
-  /** It takes writes of everybody. */
+  /** Whether it takes writes. */
   readonly writable: boolean
-  /** How far its data go. */
+  /** Position of its data. */
   readonly position: string
   readonly source: Source | undefined
   readonly followers: readonly Follower[]
 }
 
 export interface ReplicationState {
-  /** Whom its own options name as the primary. */
+  /** The primary in its own options. */
   readonly primary: string
   readonly service: ServiceState
-  /** Undefined where it does not run. */
+  /** Undefined if it does not run. */
   readonly status: ServerStatus | undefined
-  /** Databases beside those of the server itself, as they lie on the disk. */
+  /** Databases on disk, except those of the server itself. */
   readonly databases: readonly string[]
-  /** It was getting all data of another one, and that was not finished. */
+  /** Whether a copy of all data from another server was interrupted. */
   readonly seeding: boolean
 }
 
-/** Stands in the data directory for as long as the data of another server are not all there. */
+/** Mark in the data directory while a copy of another server's data is incomplete. */
 export const SEEDING = `${DATA}/.provision-seeding`
 
-/** The beginning of the names of accounts by which servers follow another. */
+/** Prefix of the accounts of replicas. */
 export const FOLLOWER = 'provision-replica-'
 
 const SELF = `SELECT 'self' AS h, @@read_only AS writable, @@gtid_current_pos AS position;
@@ -62,10 +62,10 @@ SELECT 'follower' AS h, g.User AS u, COALESCE(JSON_VALUE(g.Priv, '$.x509_subject
  FROM mysql.global_priv g WHERE g.User LIKE '${FOLLOWER}%';
 SHOW SLAVE STATUS;`
 
-/** How the server of a host stands. With the names of columns, by which the answer about its source is read. */
+/** Queries the status of a server, with column names, which the answer about its source needs. */
 export const STATUS_SCRIPT = queryScript(SELF, sh` --column-names`)
 
-/** One client for all. */
+/** One client process for all specs. */
 export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery<ReplicationState> => {
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {

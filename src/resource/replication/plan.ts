@@ -3,18 +3,18 @@ import { service } from '../service/service.ts'
 import { FOLLOWER, type Follower, type ReplicationState, type ServerStatus, type Source } from './observe.ts'
 import type { ReplicationSpec, Server } from './spec.ts'
 
-/** The servers that were reached, and what they said. */
+/** States of the reached servers. */
 export type Members = ReadonlyMap<string, ReplicationState>
 
 export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
 
-/** Whether rows can be on a host that no other has: on one that was not reached nobody knows. */
+/** Whether a host may have rows that no other server has. True if it was not reached. */
 export const couldHaveRows = (members: Members, host: string): boolean => {
   const state = members.get(host)
   return state === undefined || state.databases.length > 0 || state.seeding
 }
 
-/** A server: its service, and whether it is the primary, or follows it. */
+/** Plans a server: its service, and its role as primary or replica. */
 export const planReplication = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): Change | undefined => {
   const serviceChange = service.kind.plan(spec.service, state.service, context)
   if (serviceChange?.reason.includes('masked')) return serviceChange
@@ -24,7 +24,7 @@ export const planReplication = (spec: ReplicationSpec, state: ReplicationState, 
   return reason === undefined ? undefined : { action: 'update', certainty: 'dependent', reason, differences: [] }
 }
 
-/** What is to be done beside its service, in words. */
+/** What to change besides its service. */
 export const replicationReason = (
   spec: ReplicationSpec,
   state: ReplicationState,
@@ -33,12 +33,12 @@ export const replicationReason = (
   spec.primary === spec.me ? primaryReason(spec, state) : replicaReason(spec, state, membersOf(members), allowDataLoss ?? new Set())
 
 const primaryReason = (spec: ReplicationSpec, { status, seeding, service: { active } }: ReplicationState): string | undefined => {
-  if (seeding) return 'its copy of the data was cut off, and begins anew'
-  if (status === undefined) return active === 'active' ? 'the server does not answer' : 'becomes the primary'
+  if (seeding) return 'copy of the data interrupted, starts again'
+  if (status === undefined) return active === 'active' ? 'server does not answer' : 'becomes the primary'
   if (!status.writable)
     return status.source === undefined ? 'becomes the primary' : `becomes the primary in place of ${nameOf(spec, status.source.address)}`
-  if (status.source !== undefined) return `follows ${nameOf(spec, status.source.address)}, and is the primary`
-  return grantsExactlyReplicas(spec, status) ? undefined : 'lets its replicas in'
+  if (status.source !== undefined) return `primary that replicates from ${nameOf(spec, status.source.address)}`
+  return grantsExactlyReplicas(spec, status) ? undefined : 'accounts of its replicas differ'
 }
 
 const replicaReason = (
@@ -49,36 +49,36 @@ const replicaReason = (
 ): string | undefined => {
   const { status, seeding, databases } = state
   const follows = `follows ${spec.primary}`
-  if (seeding) return `its copy of the data of ${spec.primary} was cut off, and begins anew`
-  if (status === undefined) return state.service.active === 'active' ? 'the server does not answer' : follows
-  if (status.writable) return `takes no more writes, ${follows}`
+  if (seeding) return `copy of the data of ${spec.primary} interrupted, starts again`
+  if (status === undefined) return state.service.active === 'active' ? 'server does not answer' : follows
+  if (status.writable) return `becomes read-only, ${follows}`
   const primary = members.get(spec.primary)
-  // Where it was not reached, nothing can be done, and nothing be said.
+  // Without the primary nothing can be planned.
   if (primary === undefined) return undefined
   if (status.source === undefined) return databases.length === 0 ? follows : `${follows} from now on`
   if (status.source.address !== addressOf(spec, spec.primary)) return `${follows} in place of ${nameOf(spec, status.source.address)}`
   if (isReplicating(status.source)) return undefined
-  const lost = allowDataLoss.has(spec.me) ? `; where it cannot, its data are replaced by those of ${spec.primary}` : ''
-  return `does not replicate: ${status.source.error ?? 'it was stopped'}${lost}`
+  const lost = allowDataLoss.has(spec.me) ? `; if it cannot resume, its data is replaced by that of ${spec.primary}` : ''
+  return `does not replicate: ${status.source.error ?? 'stopped'}${lost}`
 }
 
-/** Whether a server gets and does what another one writes, and could follow a third one instead. */
+/** Whether a replica receives and applies transactions, by GTID. */
 export const isReplicating = ({ receives, applies, byPosition }: Source): boolean => receives === 'yes' && applies && byPosition
 
 export const addressOf = ({ servers }: ReplicationSpec, host: string): string => servers.find((one) => one.host === host)?.address ?? ''
 
-/** What a server is called that others know by its address. */
+/** Name of the server with an address. */
 export const nameOf = ({ servers }: ReplicationSpec, address: string): string =>
   servers.find((one) => one.address === address)?.host ?? address
 
-/** The account by which a server follows the primary. Its certificate opens it, and nothing else does. */
+/** The account of a replica on the primary. It logs in by its certificate only. */
 export const followerOf = ({ host, certificate }: Server): Follower => ({
   user: `${FOLLOWER}${host}`,
   subject: `/CN=${certificate}`,
   privileges: 'REPLICATION SLAVE,SLAVE MONITOR',
 })
 
-/** Whether exactly the servers of the inventory may follow a server. */
+/** Whether the accounts of replicas match the servers of the inventory. */
 export const grantsExactlyReplicas = ({ servers }: ReplicationSpec, { followers }: ServerStatus): boolean => {
   const lines = (all: readonly Follower[]): string =>
     all

@@ -20,16 +20,16 @@ import {
   statusOn,
 } from './steps.ts'
 
-/** The server that is written to. */
+/** Applies the primary. */
 export function* applyPrimary(one: ReplicationWork): Procedure<void> {
   const { spec } = one
   const others = yield* runningServers(one)
-  // With half of the data of another one it could not even start.
+  // A server with an incomplete copy does not start.
   if (one.state.seeding) yield* seed(spec, mostAdvanced(spec.me, others).host)
   const before = yield* statusOn()
   if (before?.writable === true && before.source === undefined && !isFreshReplacement(one, before, others)) {
     if (before.followers.length === 0) yield* requireAllReachable(one, others, before)
-    // Whatever made another one writable: what it took since is not ours, and is looked at when it is to follow.
+    // Rows that another writable server took meanwhile are checked when it becomes a replica.
     for (const { host, status } of others) if (status.writable) yield* makeReadOnly(spec, host)
     yield* applyService(one)
     if ((yield* statusOn())?.writable === false) yield* makeWritable()
@@ -41,16 +41,16 @@ export function* applyPrimary(one: ReplicationWork): Procedure<void> {
   yield* grantReplicas(spec)
 }
 
-/** A fresh host of the name of an old primary, whatever opened it and whatever is in it: what the others have is what counts. */
+/** Whether this is a fresh host with the name of an old primary, so that the data of the others counts. */
 const isFreshReplacement = (one: ReplicationWork, { position }: ServerStatus, others: readonly OtherServer[]): boolean =>
   position === '' && others.some(({ host, status }) => status.position !== '' && couldHaveRows(reachedBy(one), host))
 
-/** Nobody followed this one yet: a server that cannot be asked may take writes as well, such as in a cluster that it leaves only now. */
+/** Requires all servers to be reachable if this one never had replicas: an unreached one may take writes too, for example in a cluster. */
 function* requireAllReachable(one: ReplicationWork, others: readonly OtherServer[], status: ServerStatus): Procedure<void> {
   yield* unreachableServers(one, others, status, undefined)
 }
 
-/** How the other servers stand that run. */
+/** Status of the other running servers. */
 function* runningServers({ spec, members }: ReplicationWork): Procedure<readonly OtherServer[]> {
   const found: OtherServer[] = []
   for (const { host } of spec.servers.filter(({ host }) => host !== spec.me && members?.().has(host) === true)) {
@@ -61,13 +61,14 @@ function* runningServers({ spec, members }: ReplicationWork): Procedure<readonly
 }
 
 /**
- * Becomes the primary: all others are closed, this one comes to have everything that they have, and only then it is opened. Whoever
- * cannot be asked could have more; that may be lost only where it was said so.
+ * Promotes this server: all others become read-only, this one catches up with them, and then becomes writable. An unreached server may have
+ * further rows, which are discarded only with `--allow-data-loss`.
  */
 function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedure<void> {
   const { spec } = one
   const status = yield* statusOn()
-  if (status === undefined) throw new HostRefusal('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
+  if (status === undefined)
+    throw new HostRefusal('database server does not answer', 'its service runs', `see journalctl -u ${spec.service.unit}`)
   const unknownSource = followsUnknownServer(spec, [{ host: spec.me, status }, ...others])
   if (unknownSource !== undefined) throw unknownSource
   const writer = others.find((other) => other.status.writable)
@@ -78,29 +79,29 @@ function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedu
     const readOnly = yield* makeAllReadOnly(one, others, missing)
     if (writer !== undefined && !readOnly.some(({ host }) => host === writer.host)) throw writerUnavailable(spec.me, writer.host)
     yield* catchUp(one, (yield* statusOn()) ?? status, readOnly, { missing, seconds: writer === undefined ? undefined : READ_ONLY_S })
-    yield* executeSql('STOP SLAVE; RESET SLAVE ALL;', `${spec.me} goes on following another`, { doing: 'following nobody any more' })
-    // The others are looked at a last time, when nothing that follows them can tell them that all is as it was.
+    yield* executeSql('STOP SLAVE; RESET SLAVE ALL;', `replication not stopped on ${spec.me}`, { doing: 'stopping replication' })
+    // Check once more that the others are still read-only, now that no replica of theirs remains.
     for (const { host } of readOnly) if ((yield* statusOn(host))?.writable !== false) throw writableAgain(spec.me, host)
     for (const host of missing) yield* requireUnreachable(spec, host, readOnly, 2)
     yield* makeWritable()
   } catch (error) {
-    // Where a host was lost on the way nobody knows what it did last: the next run looks.
+    // If the connection to a host was lost, its last step is unknown; the next run checks.
     if (writer !== undefined && !(error instanceof Problem)) yield* restoreWriter(one, writer.host)
     throw error
   }
   const seconds = ((performance.now() - since) / 1000).toFixed(1)
-  if (writer !== undefined) yield { do: 'notice', what: `${spec.me} is the primary now; no server took writes for ${seconds} s` }
+  if (writer !== undefined) yield { do: 'notice', what: `${spec.me} promoted to primary; writes were unavailable for ${seconds} s` }
   else if (missing.length > 0)
     yield { do: 'notice', warn: true, what: dataLossWarning(spec.me, missing, (yield* statusOn())?.position ?? '') }
 }
 
-/** How long nobody may take writes for a server that was near, in seconds. */
+/** Limit of the time without writes during a promotion, in seconds. */
 const READ_ONLY_S = 60
 
 const dataLossWarning = (me: string, missing: readonly string[], position: string): string =>
-  `${me} is the primary now, from transaction ${position} on; what only ${missing.join(', ')} had is lost, unless it comes back and is saved there`
+  `${me} promoted to primary from transaction ${position} on; rows that only ${missing.join(', ')} has are lost, unless you save them from it`
 
-/** Servers that could have rows which this one has not, and cannot be asked; refused where that was not allowed. */
+/** Unreachable servers that may have rows that this one lacks. Refuses unless `--allow-data-loss` names them. */
 function* unreachableServers(
   one: ReplicationWork,
   others: readonly OtherServer[],
@@ -108,7 +109,7 @@ function* unreachableServers(
   writer: OtherServer | undefined,
 ): Procedure<readonly string[]> {
   const { spec, allowDataLoss } = one
-  // Whoever follows the one that is written to has all that any other follower can have, once it has come to its end.
+  // A replica of the current primary has everything once it has caught up.
   if (writer !== undefined && status.source?.address === addressOf(spec, writer.host)) return []
   const members = reachedBy(one)
   const notRunning = spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !others.some((other) => other.host === host))
@@ -121,23 +122,23 @@ function* unreachableServers(
   return unreachable
 }
 
-/** A server that was only stopped. */
+/** Starts a stopped server; whether it runs then. */
 function* canStart({ service }: ReplicationSpec, host: string): Procedure<boolean> {
   const script = sh`systemctl start ${service.unit}`
-  return (yield { do: 'shell', on: host, doing: `starting the server of ${host}, to ask it`, script }).code === 0
+  return (yield { do: 'shell', on: host, doing: `starting the server of ${host} to query it`, script }).code === 0
 }
 
 const dataLossNotAllowed = ({ me }: ReplicationSpec, { position, source }: ServerStatus, missing: readonly string[]): HostRefusal => {
   const names = missing.join(', ')
   const flags = missing.map((host) => `--allow-data-loss ${host}`).join(' ')
   return new HostRefusal(
-    `${me} is not made the primary while ${names} cannot be asked`,
-    `it could have rows that ${me} has not; ${me} has everything up to transaction ${source?.received || position || 'nothing'}`,
-    `bring ${names} back and run again; or, where what only it has may be lost: provision run ${flags}`,
+    `${me} not promoted while ${names} is not reached`,
+    `it may have rows that ${me} lacks; ${me} has everything up to transaction ${source?.received || position || 'nothing'}`,
+    `start ${names} and run again; or discard the rows that only it has: provision run ${flags}`,
   )
 }
 
-/** Nobody takes writes any more. A server that was silent and was started for this is asked as well. */
+/** Makes all other servers read-only, including those that were started for this. */
 function* makeAllReadOnly(
   { spec, members }: ReplicationWork,
   others: readonly OtherServer[],
@@ -157,25 +158,25 @@ function* makeAllReadOnly(
 }
 
 const writableAgain = (me: string, host: string): HostRefusal =>
-  new HostRefusal(`${me} is not made the primary`, `${host} was closed, and does not say that it still is`, 'run again')
+  new HostRefusal(`${me} not promoted`, `${host} was made read-only, but does not report it any more`, 'run again')
 
-/** As it was before: the one that took writes takes them again, and this one follows it. */
+/** Restores the previous state: the old primary takes writes again, and this one replicates from it. */
 function* restoreWriter(one: ReplicationWork, writer: string): Procedure<void> {
   const { spec } = one
   try {
     const own = yield* statusOn()
-    // Not where one is open by now, this one or another: two would be written to.
+    // Not if a server is writable by now: two would take writes.
     if (own?.writable === true || (yield* runningServers(one)).some(({ host, status }) => host !== writer && status.writable)) return
     yield* makeWritable(writer)
     if (own !== undefined && own.source?.address !== addressOf(spec, writer)) yield* follow(spec, writer, false)
   } catch (error) {
-    // What is told in the end is what went wrong first.
+    // The original error is reported at the end.
     const why = error instanceof Error ? error.message : String(error)
-    yield { do: 'notice', warn: true, what: `${writer} could not be given back its writes, and takes none until the next run: ${why}` }
+    yield { do: 'notice', warn: true, what: `${writer} could not be made writable again and stays read-only until the next run: ${why}` }
   }
 }
 
-/** Exactly the servers of the inventory may follow it. */
+/** Creates the accounts of the replicas, and drops others. */
 function* grantReplicas(spec: ReplicationSpec): Procedure<void> {
   const status = yield* statusOn()
   if (status === undefined || grantsExactlyReplicas(spec, status)) return
@@ -191,5 +192,5 @@ REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${account(user)};
 GRANT ${privileges.replaceAll(',', ', ')} ON *.* TO ${account(user)};`,
     ),
   ]
-  yield* executeSql(sql.join('\n'), 'the accounts of the replicas cannot be made', { doing: 'letting its replicas in' })
+  yield* executeSql(sql.join('\n'), 'accounts of the replicas not created', { doing: 'creating the accounts of its replicas' })
 }

@@ -15,23 +15,24 @@ import {
   statusOn,
 } from './steps.ts'
 
-/** A server that follows the primary. Whatever else is to be done to it: first it takes no more writes. */
+/** Applies a replica. It becomes read-only before anything else. */
 export function* applyReplica(one: ReplicationWork): Procedure<void> {
   const { spec, state } = one
   if (state.status?.writable === true) yield* makeReadOnly(spec)
-  // With half of the data of another one it could not even start.
+  // A server with an incomplete copy does not start.
   if (state.seeding) {
     yield* requirePrimary(one)
     yield* seed(spec)
   }
   yield* applyService(one)
   const status = yield* statusOn()
-  if (status === undefined) throw new HostRefusal('the server does not answer', 'it runs', `see journalctl -u ${spec.service.unit}`)
+  if (status === undefined)
+    throw new HostRefusal('database server does not answer', 'its service runs', `see journalctl -u ${spec.service.unit}`)
   if (status.writable) yield* makeReadOnly(spec)
   if (followsPrimary(spec, status)) return
   const primary = yield* requirePrimary(one)
   yield* join(one, status, primary)
-  // What it missed meanwhile; where that is much, it goes on without us.
+  // Wait until it has caught up; a long backlog continues after the run.
   yield* reachesPosition(primary.position, undefined, 60)
 }
 
@@ -39,16 +40,16 @@ const followsPrimary = (spec: ReplicationSpec, { source }: ServerStatus): boolea
   source !== undefined && source.address === addressOf(spec, spec.primary) && isReplicating(source)
 
 function* requirePrimary({ spec, members }: ReplicationWork): Procedure<ServerStatus> {
-  if (members?.().has(spec.primary) !== true) throw primaryNotReady(spec.me, spec.primary, 'it is not part of this run')
+  if (members?.().has(spec.primary) !== true) throw primaryNotReady(spec.me, spec.primary, 'the primary was not reached')
   const status = yield* statusOn(spec.primary)
-  if (status === undefined) throw primaryNotReady(spec.me, spec.primary, 'its server does not answer')
-  if (!status.writable) throw primaryNotReady(spec.me, spec.primary, 'it has not become the primary')
+  if (status === undefined) throw primaryNotReady(spec.me, spec.primary, 'the server of the primary does not answer')
+  if (!status.writable) throw primaryNotReady(spec.me, spec.primary, 'the primary is not writable yet')
   return status
 }
 
 /**
- * Goes on from where its own data end, if these are the primary's. What has no data gets all; what has others keeps them, unless they
- * may be lost.
+ * Resumes replication if its data belongs to the history of the primary. A server without data copies all of it. Other data is kept, unless
+ * it may be lost.
  */
 function* join(one: ReplicationWork, status: ServerStatus, primary: ServerStatus): Procedure<void> {
   const { spec, state, allowDataLoss } = one
@@ -59,8 +60,8 @@ function* join(one: ReplicationWork, status: ServerStatus, primary: ServerStatus
   if (failure === undefined) return
   if (isFresh || allowDataLoss?.has(spec.me) === true) return yield* seed(spec)
   throw new HostRefusal(
-    `${spec.me} does not replicate from ${spec.primary}`,
-    `${failure}\n${spec.me} stands at ${status.position || 'nothing'}, ${spec.primary} at ${primary.position || 'nothing'}; it takes no writes meanwhile, and keeps its data`,
-    `where it has rows that ${spec.primary} has not, save them; then \`provision run --allow-data-loss ${spec.me}\` replaces its data by those of ${spec.primary}`,
+    `${spec.me} not replicating from ${spec.primary}`,
+    `${failure}\n${spec.me} is at transaction ${status.position || 'nothing'}, ${spec.primary} at ${primary.position || 'nothing'}; ${spec.me} is read-only and keeps its data`,
+    `save rows that ${spec.primary} lacks, then run \`provision run --allow-data-loss ${spec.me}\`, which replaces its data by that of ${spec.primary}`,
   )
 }

@@ -6,9 +6,8 @@ import { planReplication } from './plan.ts'
 import { type ReplicationSpec, schema } from './spec.ts'
 
 /**
- * A MariaDB server that is the primary, or follows it. Every server comes up read-only; only the primary is opened, after all others
- * are closed and it has everything that they have. A server without data gets those of the primary; one whose data are not the
- * primary's is left as it is, unless they may be lost.
+ * A MariaDB server, as primary or replica. Every server starts read-only. The primary becomes writable after all others are read-only and
+ * it has all their data. A server without data copies that of the primary. Data from another history is kept, unless it may be lost.
  */
 export const replication = defineKind({
   name: 'replication',
@@ -18,8 +17,8 @@ export const replication = defineKind({
   plan: planReplication,
   notices: replicationNotices,
   forbids: replicationForbids,
-  orphan: { keep: 'a database server stays as it is; another topology of it changes the rest' },
+  orphan: { keep: 'database servers are never stopped automatically; declare another topology to change it' },
   apply: applyReplication,
-  // Who is to be written to first, so that the others have somebody to follow.
+  // The primary first, so that the replicas have a source.
   sequence: ({ primary, servers }: ReplicationSpec) => [primary, ...servers.map(({ host }) => host).filter((host) => host !== primary)],
 })

@@ -10,12 +10,12 @@ import { SEEDING } from './observe.ts'
 import type { ReplicationSpec, Server } from './spec.ts'
 import { executeSql, follow, type Procedure } from './steps.ts'
 
-/** The unit that takes the data in, for as long as they come. */
+/** Transient unit that receives the data. */
 const RECEIVER = 'provision-database-seed.service'
 
 /**
- * Replaces all data of this server by those of another one, which goes on meanwhile: a copy of its files, streamed from host to host over
- * TLS that both verify. A mark in the data directory stays until all is done, so that a cut begins anew.
+ * Replaces all data of this server by a copy of another one, which stays in service. The files are streamed from host to host over mutual
+ * TLS. A mark in the data directory remains until the end, so an interrupted copy starts again.
  */
 export function* seed(spec: ReplicationSpec, from = spec.primary): Procedure<void> {
   const { me, service } = spec
@@ -24,8 +24,8 @@ export function* seed(spec: ReplicationSpec, from = spec.primary): Procedure<voi
   const emptyScript = sh`${DEFINE_AS_MYSQL}
 systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMysql(MARK_SEEDING)} && ${asMysql(EMPTY_DATA, 1500)} && ${receiveCommand(spec, mine, its)}`
   requireSuccess(
-    yield { do: 'shell', doing: `making room for the data of ${from}`, script: emptyScript },
-    `${me} cannot take the data of ${from}`,
+    yield { do: 'shell', doing: `deleting old data to receive that of ${from}`, script: emptyScript },
+    `${me} not ready to receive the data of ${from}`,
   )
   const sent = yield {
     do: 'shell',
@@ -34,28 +34,33 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMy
     script: sendScript(spec, mine),
     withinMs: DATA_MS,
   }
-  const taken = yield { do: 'shell', doing: 'taking the data in', script: RECEIVED_SCRIPT }
+  const taken = yield { do: 'shell', doing: 'receiving the data', script: RECEIVED_SCRIPT }
   if (sent.code !== 0 || taken.code !== 0)
     throw interrupted(me, from, taken.code === 0 ? sent.stderr : `${sent.stderr}\n${taken.stdout}${taken.stderr}`)
   const prepared = requireSuccess(
-    yield { do: 'shell', doing: 'making the data whole', script: prepareScript(service.unit), withinMs: DATA_MS },
-    'the copy cannot be made whole',
+    yield { do: 'shell', doing: 'preparing the copy', script: prepareScript(service.unit), withinMs: DATA_MS },
+    'copy not prepared',
   )
-  // Its own numbering goes on from there: were it to begin anew, a row that somebody writes here would not be noticed.
+  // Its own numbering continues from there. If it started again, rows written here by hand would go unnoticed.
   const position = /provision-position (\S*)/.exec(prepared.stdout.toString())?.[1] ?? ''
   yield* executeSql(
     `STOP SLAVE; RESET SLAVE ALL; RESET MASTER; SET GLOBAL gtid_binlog_state = ${sqlText(position)}; SET GLOBAL gtid_slave_pos = ${sqlText(position)};`,
-    'the copy does not know where it ends',
+    'position of the copy not set',
   )
   const failure = yield* follow(spec, from, false)
-  if (failure !== undefined) throw new HostRefusal(`${me} has the data of ${from}, and does not replicate from it`, failure)
-  requireSuccess(yield { do: 'shell', script: sh`${DEFINE_AS_MYSQL}\n${asMysql(sh`rm -f ${SEEDING}`)}` }, 'the mark of the copy stays')
+  if (failure !== undefined)
+    throw new HostRefusal(
+      `${me} has a copy of the data of ${from}, but does not replicate from it`,
+      failure,
+      `see SHOW SLAVE STATUS on ${me}`,
+    )
+  requireSuccess(yield { do: 'shell', script: sh`${DEFINE_AS_MYSQL}\n${asMysql(sh`rm -f ${SEEDING}`)}` }, 'mark of the copy not deleted')
 }
 
-/** The mark comes before anything is deleted. */
+/** Creates the mark before anything is deleted. */
 const MARK_SEEDING = sh`rm -f ${SEEDING} && : >${SEEDING} && sync ${SEEDING}`
 
-/** A file system of its own has a directory of root, lost+found. */
+/** Deletes all data. A separate file system contains lost+found, which belongs to root. */
 const EMPTY_DATA = sh`cd ${DATA} && find . -mindepth 1 -maxdepth 1 ! -name ${SEEDING.slice(DATA.length + 1)} ! -name lost+found -exec rm -rf {} +`
 
 const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
@@ -64,25 +69,25 @@ const serverOf = ({ servers }: ReplicationSpec, host: string): Server => {
   return found
 }
 
-/** How much there is to come, against what can be had here: what is here goes first. In kilobytes. */
+/** Compares the size of the data with the free space after the deletion of old data, in kilobytes. */
 function* checkRoom(primary: string): Procedure<void> {
   const measured = yield { do: 'shell', on: primary, script: sh`${DEFINE_AS_MYSQL}\n${MEASURE}; echo "$size"` }
-  const size = wholeNumber(requireSuccess(measured, 'the data cannot be measured').stdout.toString(), `the size of the data of ${primary}`)
+  const size = wholeNumber(requireSuccess(measured, 'data not measured').stdout.toString(), `the size of the data of ${primary}`)
   const ask = sh`${DEFINE_AS_MYSQL}\n${MEASURE}; set -- $(df -kP ${DATA} | tail -n 1); echo $(($4 + size))`
   const room = wholeNumber(
-    requireSuccess(yield { do: 'shell', script: ask }, 'the room cannot be measured').stdout.toString(),
-    'the room for them',
+    requireSuccess(yield { do: 'shell', script: ask }, 'free space not measured').stdout.toString(),
+    'the free space',
   )
   if (room > size * 1.05) return
   const megabytes = (kilobytes: number): string => `${Math.ceil(kilobytes / 1024)} MB`
   throw new HostRefusal(
-    `the data of ${primary} do not fit`,
-    `they are ${megabytes(size)}, and there is room for ${megabytes(room)}`,
-    `make ${DATA} larger; nothing was replaced`,
+    `data of ${primary} does not fit`,
+    `its size is ${megabytes(size)}, and ${megabytes(room)} are free`,
+    `enlarge ${DATA}; nothing was replaced`,
   )
 }
 
-/** `$size`: the kilobytes of the data. The last line counts: before it, `du` complains of what it may not read. */
+/** Sets `$size`, in kilobytes. The last line counts: `du` prints errors about unreadable files before it. */
 const MEASURE = sh`as_mysql 600 ${`du -sk ${DATA}`}; said=\${said##*
 }; size=\${said%%[!0-9]*}`
 
@@ -103,7 +108,7 @@ const COPY = sh`directory=$(mktemp -d) || exit 1
 mariadb-backup --no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql --datadir=${DATA} --backup --stream=xbstream --target-dir="$directory"
 status=$?; rm -rf "$directory"; exit "$status"`
 
-/** Says once a second how far it is: what the sender has read so far, in megabytes, compressed by nothing. */
+/** Sends the data and reports progress every second: uncompressed megabytes read by the sender. */
 const sendScript = ({ pair, trusted, seedPort }: ReplicationSpec, to: Server): Script => sh`${DEFINE_AS_MYSQL}
 ${MEASURE}; total=$((size / 1024))
 rm -f "$T/failed"
@@ -120,7 +125,7 @@ systemctl stop ${RECEIVER}; [ "$state" = exited ] || { journalctl -u ${RECEIVER}
 
 const PREPARE = sh`output=$(mariadb-backup --no-defaults --prepare --target-dir=${DATA} 2>&1); status=$?; printf '%s\\n' "$output" | tail -n 20; exit "$status"`
 
-/** The binary log of the copy says at which transaction it was made. */
+/** Prepares the copy and prints its position, from its binary log. */
 const prepareScript = (unit: string): Script => sh`${DEFINE_AS_MYSQL}
 ${asMysql(PREPARE, DATA_MS / 1000)} || exit 1
 position=$(${join(
@@ -130,4 +135,8 @@ position=$(${join(
 systemctl start ${unit} && ${MARIADB} -e 'DO 1' && echo "provision-position $position"`
 
 const interrupted = (me: string, from: string, output: string): HostRefusal =>
-  new HostRefusal(`the data of ${from} did not come to ${me} whole`, output.trim() || 'nobody said why', 'the next run begins anew')
+  new HostRefusal(
+    `copy of the data of ${from} to ${me} interrupted`,
+    output.trim() || 'the hosts reported no reason',
+    'run again; the copy starts from the beginning',
+  )

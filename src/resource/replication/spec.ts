@@ -5,7 +5,7 @@ const hostName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/, 'must be t
 
 const server = z.strictObject({
   host: hostName,
-  /** Where the others find it. */
+  /** Address for the other servers. */
   address: z.string().regex(/^[0-9A-Fa-f.:]+$/, 'must be an IP address'),
   /** The common name of its certificate. */
   certificate: z.string().regex(/^[A-Za-z0-9.-]{1,255}$/),
@@ -13,18 +13,18 @@ const server = z.strictObject({
 
 export const schema = z
   .strictObject({
-    /** Names the servers that replicate one another. */
-    name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'must be a short word'),
+    /** Name of the group of servers. */
+    name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'must be a name of at most 32 lower-case letters, digits, _ and -'),
     me: z.string(),
-    /** The host whose server is written to. All others follow it, and take no writes. */
+    /** Host of the primary. All other servers are read-only replicas. */
     primary: z.string(),
     servers: z.array(server).min(2),
-    /** The pair (with its key beside it) and what trusts the others', on each server. */
+    /** Path of the certificate, with its key beside it, on each server. */
     pair: z.string(),
     trusted: z.string(),
-    /** Where a server that gets all data listens meanwhile. */
+    /** Port on which a server listens while it receives a copy of all data. */
     seedPort: z.int().min(1024).max(65535),
-    /** What opens the primary when it was restarted; it is stopped before another one takes over. */
+    /** Unit that makes the primary writable after a restart. It is stopped before another server is promoted. */
     opener: z.string(),
     service: serviceOption,
   })

@@ -8,32 +8,32 @@ import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { FOLLOWER } from './observe.ts'
 
 const schema = z.strictObject({
-  /** Names the servers among one another. */
+  /** Name of the group of servers. */
   name: z.string(),
   me: z.string(),
   servers: z.array(z.strictObject({ host: z.string(), address: z.string() })).min(1),
-  /** Servers whose data are going to be replaced: they simply stop following. */
+  /** Servers whose data will be replaced; they just stop replicating. */
   yielding: z.array(z.string()).default([]),
 })
 
 export type UnreplicatedSpec = z.output<typeof schema>
 
 export interface UnreplicatedState {
-  /** The address of the server that this one follows by an account of ours, whether or not it runs. Whom it follows otherwise is not ours. */
+  /** Address of the source that this server replicates from by an account of ours, running or not. Other sources are ignored. */
   readonly follows: string | undefined
-  /** Accounts of ours by which others may follow it; none where it does not run. */
+  /** Our accounts of replicas; empty if it does not run. */
   readonly accounts: readonly string[]
-  /** Why it cannot be told whom it follows. */
+  /** Why its source is unknown. */
   readonly unknown?: string
 }
 
-/** Where a server remembers whom it follows: the fourth line is the address, the fifth the account, and the password is not read. */
+/** The replication settings of a server: the fourth line is the address, the fifth the account. The password is not read. */
 const MASTER = `${DATA}/master.info`
 const ADDRESS_AND_ACCOUNT = String.raw`my @l = split /\n/, $b; print "address\t$l[3]\naccount\t$l[4]\n" if @l > 4`
 
 /**
- * That the servers are no primary and replicas any more. One that goes on following would be written to beside the one that it follows,
- * so that nothing is changed on any of them as long as one does. Put it before all that makes them something else.
+ * Ends replication between servers. Nothing changes on any of them while one still replicates and its data is to be kept: both it and its
+ * source would take writes. Declare it before resources that give the servers another role.
  */
 export const unreplicated = defineKind({
   name: 'unreplicated',
@@ -62,10 +62,10 @@ ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%'
   plan: (spec, state, context) => {
     const reasons = [
       ...(state.unknown === undefined ? [] : [state.unknown]),
-      ...following(spec, context).map(({ host, of }) => `${host} follows ${of}`),
-      ...(state.follows !== undefined && spec.yielding.includes(spec.me) ? [`follows ${nameOf(spec, state.follows)} no more`] : []),
+      ...following(spec, context).map(({ host, of }) => `${host} replicates from ${of}`),
+      ...(state.follows !== undefined && spec.yielding.includes(spec.me) ? [`stops replicating from ${nameOf(spec, state.follows)}`] : []),
       ...(state.accounts.length > 0
-        ? [`lets ${state.accounts.map((user) => user.slice(FOLLOWER.length)).join(', ')} follow it no more`]
+        ? [`revokes replication by ${state.accounts.map((user) => user.slice(FOLLOWER.length)).join(', ')}`]
         : []),
     ]
     return reasons.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: reasons.join(', '), differences: [] }
@@ -85,9 +85,9 @@ ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%'
         ...accounts.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
       ]
       requireSuccess(
-        yield { do: 'shell', doing: 'leaving the replication', script: executeScript(sql.join('\n')) },
-        'the server does not leave the replication',
-        'it must run: start it, and run again',
+        yield { do: 'shell', doing: 'ending replication', script: executeScript(sql.join('\n')) },
+        'replication not ended',
+        'start the server, then run again',
       )
     }
   },
@@ -95,7 +95,7 @@ ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%'
 
 const nameOf = ({ servers }: UnreplicatedSpec, address: string): string => servers.find((one) => one.address === address)?.host ?? address
 
-/** Servers that follow another, and whose data shall stay. */
+/** Servers that replicate and whose data is to be kept. */
 const following = (
   spec: UnreplicatedSpec,
   { members }: Pick<PlanContext, 'members'>,
@@ -107,16 +107,16 @@ const following = (
 const refusal = (spec: UnreplicatedSpec, state: UnreplicatedState, context: Pick<PlanContext, 'members'>): HostRefusal | undefined => {
   const members = context.members() as ReadonlyMap<string, UnreplicatedState>
   for (const [host, { unknown }] of [[spec.me, state] as const, ...members])
-    if (unknown !== undefined) return new HostRefusal(`it cannot be told whom ${host} follows`, unknown, `see what is at ${MASTER}`)
+    if (unknown !== undefined) return new HostRefusal(`replication source of ${host} is unknown`, unknown, `check ${MASTER} on ${host}`)
   const [first] = following(spec, context)
   if (first === undefined) return undefined
   const { host, of } = first
   const isAlone = spec.servers.length === 1
   return new HostRefusal(
-    `${spec.me} does not leave the topology replica as long as ${host} follows ${of}`,
-    `${host} would be written to beside ${of}, whose rows it goes on getting`,
+    `${spec.me} not removed from the topology replica while ${host} replicates from ${of}`,
+    `${host} would take writes while it still receives rows of ${of}`,
     isAlone
-      ? `go back to the topology replica with both servers, say \`primary: ${host}\`, and run; then it follows nobody, and can be alone`
-      : `where the data of ${host} may be replaced by those of ${of}, name ${host} in discard_data_of; else go back to the topology replica`,
+      ? `restore the topology replica with both servers and \`primary: ${host}\`, run, then remove the other server`
+      : `add ${host} to discard_data_of if its data may be replaced by that of ${of}; otherwise restore the topology replica`,
   )
 }

@@ -56,7 +56,7 @@ describe('planning a cluster', () => {
       'on bare hosts: the first begins, the others join',
       { 'web-01': bare, 'web-02': bare, 'lb-01': bare },
       [
-        'create: not running, not enabled, begins the cluster',
+        'create: not running, not enabled, bootstraps the cluster',
         'create: not running, not enabled, joins the cluster',
         'create: not running, not enabled',
       ],
@@ -70,7 +70,7 @@ describe('planning a cluster', () => {
     [
       'that was stopped as a whole: whose data goes furthest begins',
       { 'web-01': member(undefined, 2859), 'web-02': member(undefined, 2860), 'lb-01': arbiter() },
-      ['update: not running, joins the cluster', 'update: not running, begins the cluster', 'update: no server runs'],
+      ['update: not running, joins the cluster', 'update: not running, bootstraps the cluster', 'update: no server running'],
     ],
     [
       'of which no server could be asked but one',
@@ -80,12 +80,12 @@ describe('planning a cluster', () => {
     [
       'that has no majority',
       { 'web-01': member({ ...SYNCED, primary: false, size: 1, servers: 1 }), 'web-02': member(undefined), 'lb-01': arbiter('failed') },
-      ['update: has no majority', 'update: not running, joins the cluster', 'update: not running, last start failed (success)'],
+      ['update: no majority', 'update: not running, joins the cluster', 'update: not running, last start failed (success)'],
     ],
     [
       'that does not hear its arbitrator',
       { 'web-01': member({ ...SYNCED, size: 2 }), 'web-02': member({ ...SYNCED, size: 2 }), 'lb-01': arbiter() },
-      [undefined, undefined, 'update: the servers do not hear it'],
+      [undefined, undefined, 'update: not connected to the servers'],
     ],
   ])('%s', (_, members, expected) => {
     expect(
@@ -97,14 +97,14 @@ describe('planning a cluster', () => {
     const db03 = { name: 'db-03', uuid: 'f638cf13-e81d-11f1-831e-7fe67990bcc5' }
     const with03 = member({ ...SYNCED, size: 4, servers: 3, members: [{ name: 'web-01', uuid: 'u' }, db03] })
     const members = { 'web-01': with03, 'web-02': with03, 'lb-01': arbiter() }
-    expect(plan('web-01', members)).toBe('update: puts db-03 out, which the inventory does not have among the servers')
+    expect(plan('web-01', members)).toBe('update: evicts db-03, not among the servers of the inventory')
     expect(plan('web-02', members)).toBeUndefined()
-    expect(plan('web-02', { ...members, 'web-01': member(undefined) })).toMatch(/^update: puts db-03 out/)
+    expect(plan('web-02', { ...members, 'web-01': member(undefined) })).toMatch(/^update: evicts db-03, /)
   })
 
   it('brings back who has left', () => {
     const left = member({ ...SYNCED, primary: false, connected: false, size: 0, servers: 0 })
-    expect(plan('web-01', { 'web-01': left, 'web-02': member(SYNCED), 'lb-01': arbiter() })).toBe('update: has left the cluster')
+    expect(plan('web-01', { 'web-01': left, 'web-02': member(SYNCED), 'lb-01': arbiter() })).toBe('update: disconnected from the cluster')
   })
 
   it('says nothing of an arbitrator where no server was asked', () => {
@@ -140,7 +140,7 @@ it('reads what a host answers', () => {
 })
 
 it.each([
-  ['a history', ['uuid: x', 'seqno: 1'], '"x" is none of Galera'],
+  ['a history', ['uuid: x', 'seqno: 1'], '"x" is not a Galera history'],
   ['a number', ['seqno: 1e9'], '"1e9", which is no number'],
   ['a number that is missing', ['seqno:'], '"", which is no number'],
 ])('what is no %s is not read as one', (_, lines, why) => {
@@ -211,27 +211,27 @@ describe('bringing a member to its state', () => {
   it('begins nothing when a server was not asked', () => {
     const { 'web-01': first } = down
     expect(carryOut('web-01', { 'web-01': first }, { 'web-01': { grastate: grastate(5) } })[0]).toMatch(
-      /^refused: .* web-02 could hold newer data/,
+      /^refused: .* web-02 could have newer data/,
     )
   })
 
   it('begins nothing when the servers have different histories, unless one may be discarded', () => {
     const answers = { 'web-01': { grastate: grastate(5) }, 'web-02': { grastate: grastate(9, '22222222-2222-2222-2222-222222222222') } }
-    expect(carryOut('web-01', down, answers)[0]).toMatch(/^refused: the servers hold data of different clusters/)
+    expect(carryOut('web-01', down, answers)[0]).toMatch(/^refused: servers have data of different clusters/)
     expect(carryOut('web-01', down, answers, { discardDataOf: ['web-02'] })[0]).toBe('web-01 begins')
   })
 
   it('replaces no data that never was in the cluster, unless it may be discarded', () => {
     const alien = { ...down, 'web-01': { ...member(undefined), position: { uuid: undefined, seqno: -1, databases: ['old'] } } }
     const answers = { 'web-02': { stands: stands('Primary', 'a:3306', 2) } }
-    expect(carryOut('web-01', alien, answers)[0]).toMatch(/^refused: .*it never was in this cluster, and has old/)
+    expect(carryOut('web-01', alien, answers)[0]).toMatch(/^refused: .*it was never a member, and has the databases old/)
     expect(carryOut('web-01', alien, answers, { discardDataOf: ['web-01'] })).toEqual(['web-01 is seen to', 'web-01 waits'])
   })
 
   it('takes no server down while another one is away', () => {
     const members = { 'web-01': member(SYNCED), 'web-02': member(undefined), 'lb-01': arbiter() }
     expect(carryOut('web-01', members, { 'web-01': { stands: stands('Primary', ',a:3306', 2) } })).toEqual([
-      'refused: web-01 is not touched while another server of the cluster is away; of web-01, web-02 only 1 is in',
+      'refused: web-01 not changed while another server of the cluster is down; only 1 of web-01, web-02 is in the cluster',
     ])
   })
 
@@ -245,7 +245,7 @@ describe('bringing a member to its state', () => {
     expect(carryOut('web-02', members, {}, { discardDataOf: ['web-01'] }).slice(0, 2)).toEqual(['web-02 waits', 'web-02 begins'])
     expect(galera.kind.sequence?.(at('web-01', { discardDataOf: ['web-01'] }), new Map(Object.entries(members)))[0]).toBe('web-02')
     expect(carryOut('web-02', { ...members, 'web-01': own([]) }, {})[1]).toBe('web-02 begins')
-    expect(carryOut('web-02', members, {})[0]).toMatch(/^refused: web-02 does not begin the cluster/)
+    expect(carryOut('web-02', members, {})[0]).toMatch(/^refused: cluster not bootstrapped on web-02/)
   })
 
   it('gives the majority to one when all servers are there and none has it', () => {
@@ -261,7 +261,7 @@ describe('bringing a member to its state', () => {
       )[0],
     ).toBe('web-01 claims the majority')
     expect(carryOut('web-01', { 'web-01': member(SYNCED) }, { 'web-01': { stands: alone } })[0]).toMatch(
-      /^refused: .* web-02 could hold newer data/,
+      /^refused: .* web-02 could have newer data/,
     )
   })
 })

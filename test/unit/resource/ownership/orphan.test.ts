@@ -81,7 +81,12 @@ describe('an orphan', () => {
     ],
     ['an account', thingOf('user:ops'), {}, 'its files would lose their owner'],
     ['a firewall', thingOf(recordLine('nftables:inet provision', '/etc/x', SUM)), { sha256: SUM }, 'firewall rules are never deleted'],
-    ['a replica', thingOf('replication:database'), {}, 'a database server stays as it is; another topology of it changes the rest'],
+    [
+      'a replica',
+      thingOf('replication:database'),
+      {},
+      'database servers are never stopped automatically; declare another topology to change it',
+    ],
     [
       'a kind of somebody else',
       thingOf(recordLine('toString:x', '/etc/x', SUM)),

@@ -141,11 +141,11 @@ describe('becoming the primary', () => {
 
   it('closes nobody as long as it is far behind', () => {
     const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], stuck: 'always' })
-    expect(said).toEqual(['refused: two does not come to have everything'])
+    expect(said).toEqual(['refused: two not promoted: it lacks transactions of the others'])
   })
 
   it.each<[string, Parameters<typeof carriedOut>[1], string]>([
-    ['where it does not come to have everything', { stuck: 'closed' }, 'refused: two does not come to have everything'],
+    ['where it does not come to have everything', { stuck: 'closed' }, 'refused: two not promoted: it lacks transactions of the others'],
     ['whatever else goes wrong', { babbles: 'a-b-c' }, 'refused: replication position of a server is not readable'],
   ])('gives the writes back %s', (_, more, why) => {
     const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], ...more })
@@ -158,9 +158,9 @@ describe('becoming the primary', () => {
   })
 
   it('is refused while one that could have more cannot be asked, and touches nobody', () => {
-    expect(carriedOut({ two: two(), three: three() })).toEqual(['refused: two is not made the primary while one cannot be asked'])
+    expect(carriedOut({ two: two(), three: three() })).toEqual(['refused: two not promoted while one is not reached'])
     expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['three'] })).toEqual([
-      'refused: two is not made the primary while one cannot be asked',
+      'refused: two not promoted while one is not reached',
     ])
   })
 
@@ -172,7 +172,7 @@ describe('becoming the primary', () => {
 
   it('is refused while the lost one still answers others, whatever was said', () => {
     expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['one'], answers: ['10.0.0.1'] })).toEqual([
-      'refused: two is not made the primary, because the server of one still answers',
+      'refused: two not promoted: the database server of one still answers',
     ])
   })
 
@@ -183,23 +183,23 @@ describe('becoming the primary', () => {
   it('is refused while somebody follows a server that the inventory has no more', () => {
     const stranger = { ...two(), follows: '10.0.0.9' }
     expect(carriedOut({ two: stranger, three: three() }, { reached: ['two', 'three'] })).toEqual([
-      'refused: two is not made the primary, because two follows 10.0.0.9, which is none of the servers any more',
+      'refused: two not promoted: two replicates from 10.0.0.9, which is not among the servers',
     ])
     const fresh = { writable: false, position: '' }
     expect(carriedOut({ one: stranger, two: fresh, three: fresh })).toEqual([
-      'refused: two is not made the primary, because one follows 10.0.0.9, which is none of the servers any more',
+      'refused: two not promoted: one replicates from 10.0.0.9, which is not among the servers',
     ])
   })
 
   it('is refused while the lost one still answers another server', () => {
     expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['one'], answers: ['three command'] })).toEqual([
-      'refused: two is not made the primary, because the server of one still answers',
+      'refused: two not promoted: the database server of one still answers',
     ])
   })
 
   it('is refused to one that nobody followed yet while another cannot be asked', () => {
     const alone = { writable: true, position: '0-1-9', alone: true }
-    expect(carriedOut({ two: alone, three: three() })).toEqual(['refused: two is not made the primary while one cannot be asked'])
+    expect(carriedOut({ two: alone, three: three() })).toEqual(['refused: two not promoted while one is not reached'])
     expect(carriedOut({ two: { ...alone, alone: false }, three: three() })).toEqual([])
   })
 
@@ -212,23 +212,19 @@ describe('becoming the primary', () => {
   it('does not keep what somebody made by hand on a fresh host before it has the data of the others, and does not lose it unasked', () => {
     const all = () => ({ one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '' } })
     const said = carriedOut(all(), { reached: ['one', 'two'], allowDataLoss: ['three'], databases: { two: ['by_hand'] } })
-    expect(said).toEqual(['two closes', 'one closes', 'refused: two does not get the data of one, because it would lose data of its own'])
+    expect(said).toEqual(['two closes', 'one closes', 'refused: data of one not copied to two: it would lose its own data'])
     // Nobody has anything to give it: it is what it was, data that were there before all replication.
     expect(carriedOut(all(), { reached: ['one', 'two'], allowDataLoss: ['three'], databases: { one: [] } })).toEqual([])
   })
 
   it('is refused where another server is told of another primary', () => {
     expect(carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], primaries: { one: 'one' } })).toEqual([
-      'refused: two and one are told of different primaries',
+      'refused: two and one have different primaries in their options',
     ])
   })
 
   it('is given back to nobody while another one is open', () => {
     const all = { one: one(), two: two(), three: { ...three(), writable: true } }
-    expect(carriedOut(all, { stuck: 'closed', opensAgain: 'three' })).toEqual([
-      'one closes',
-      'three closes',
-      'refused: two is not made the primary',
-    ])
+    expect(carriedOut(all, { stuck: 'closed', opensAgain: 'three' })).toEqual(['one closes', 'three closes', 'refused: two not promoted'])
   })
 })

@@ -58,17 +58,17 @@ describe('planning replication', () => {
       'another primary',
       { one: OPEN, two: REPLICA, three: REPLICA },
       'two',
-      ['one: takes no more writes, follows two', 'two: becomes the primary in place of one', 'three: follows two in place of one'],
+      ['one: becomes read-only, follows two', 'two: becomes the primary in place of one', 'three: follows two in place of one'],
     ],
     ['another primary, while the old one cannot be reached', { two: REPLICA }, 'two', ['two: becomes the primary in place of one']],
     ['a primary that was restarted', { one: seen({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
     ['an old primary that is back', { one: seen({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
-    ['two that are written to', { one: OPEN, two: OPEN }, 'one', [undefined, 'two: takes no more writes, follows one']],
+    ['two that are written to', { one: OPEN, two: OPEN }, 'one', [undefined, 'two: becomes read-only, follows one']],
     [
       'a replica whose copy was cut off',
       { one: OPEN, two: seen({}, { seeding: true }) },
       'one',
-      [undefined, 'two: its copy of the data of one was cut off, and begins anew'],
+      [undefined, 'two: copy of the data of one interrupted, starts again'],
     ],
     [
       'a replica while its primary cannot be reached',
@@ -91,14 +91,14 @@ describe('planning replication', () => {
         }),
       },
       'one',
-      ['one: lets its replicas in'],
+      ['one: accounts of its replicas differ'],
     ],
   ])('%s', (_, members, primary, reasons) => expect(plan(members, primary)).toEqual(reasons))
 
   it('says that data are replaced, where they may be lost', () => {
     const broken = seen({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } })
     expect(plan({ one: OPEN, two: broken }, 'one', ['two'])[1]).toBe(
-      'two: does not replicate: Duplicate entry; where it cannot, its data are replaced by those of one',
+      'two: does not replicate: Duplicate entry; if it cannot resume, its data is replaced by that of one',
     )
   })
 
@@ -114,12 +114,12 @@ describe('what a plan tells beside its changes', () => {
     return [...all].flatMap(([me, its]) => replication.kind.notices?.(at(me, primary), its, around) ?? [])
   }
   const refused =
-    'two will not be made the primary while one cannot be asked, and may have rows that no other server has: bring it back, or say that they may be lost: --allow-data-loss one'
+    'two will not be promoted while one is not reached: it may have rows that no other server has; start it, or discard them with --allow-data-loss one'
 
   it.each<[string, Record<string, ReplicationState>, readonly string[], readonly string[]]>([
     ['another primary while the old one is away', { two: REPLICA, three: REPLICA }, [], [refused]],
     ['the same, said of another', { two: REPLICA, three: REPLICA }, ['three'], [refused]],
-    ['the same, as it may be', { two: REPLICA, three: REPLICA }, ['one'], ['two becomes the primary without the rows that only one has']],
+    ['the same, as it may be', { two: REPLICA, three: REPLICA }, ['one'], ['two will be promoted without the rows that only one has']],
     ['another primary while both are there', { one: OPEN, two: REPLICA, three: REPLICA }, [], []],
     ['another primary that follows the one that is written to, while a third is away', { one: OPEN, two: REPLICA }, [], []],
     ['another primary that may follow it, and does not run', { one: OPEN, two: seen(undefined) }, [], []],
@@ -133,7 +133,7 @@ describe('what a plan tells beside its changes', () => {
     const follows = seen({ source: { ...FOLLOWS, address: '10.0.0.2' } })
     const said = told({ one: follows, two: OPEN }, 'two', ['one', 'two', 'three'])
     expect(said.map((one) => one.slice(0, one.indexOf(':')))).toEqual(
-      ['one', 'two', 'three'].map((host) => `--allow-data-loss ${host} changes nothing`),
+      ['one', 'two', 'three'].map((host) => `--allow-data-loss ${host} has no effect`),
     )
   })
 
@@ -143,8 +143,8 @@ describe('what a plan tells beside its changes', () => {
       ['two', { ...OPEN, primary: 'two' }],
     ])
     expect(replication.kind.forbids?.(at('one', 'one'), OPEN, { ...world, members: () => all })).toMatchObject({
-      what: 'one and two are told of different primaries',
-      why: 'by the options of one it is one, by those of two it is two',
+      what: 'one and two have different primaries in their options',
+      why: 'the primary of one is one, that of two is two',
     })
   })
 
@@ -156,7 +156,7 @@ describe('what a plan tells beside its changes', () => {
     const all = new Map(Object.entries({ one, two }).map(([host, its]) => [host, { ...its, primary: 'one' }]))
     const refused = replication.kind.forbids?.(at('one', 'one'), one, { ...world, members: () => all })
     expect(refused?.what).toEqual(
-      isForbidden ? expect.stringContaining('follows 10.0.0.9, which is none of the servers any more') : undefined,
+      isForbidden ? expect.stringContaining('replicates from 10.0.0.9, which is not among the servers') : undefined,
     )
   })
 })

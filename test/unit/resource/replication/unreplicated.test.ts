@@ -37,18 +37,18 @@ describe('servers that are no primary and replicas any more', () => {
       { one: FOLLOWED, two: FOLLOWS },
       [],
       [
-        'two follows one, lets two follow it no more => refused: where the data of two may be replaced by',
-        'two follows one => refused: where the data of two may be replaced by',
+        'two replicates from one, revokes replication by two => refused: add two to discard_data_of if its data m',
+        'two replicates from one => refused: add two to discard_data_of if its data m',
       ],
     ],
-    ['nor is a replica alone', { one: FOLLOWS }, [], ['one follows one => refused: go back to the topology replica with bot']],
+    ['nor is a replica alone', { one: FOLLOWS }, [], ['one replicates from one => refused: restore the topology replica with both s']],
     [
       'drop the accounts of replicas, and follow no more where their data are replaced',
       { one: FOLLOWED, two: FOLLOWS },
       ['two'],
       [
-        "lets two follow it no more => DROP USER IF EXISTS 'provision-replica-two'@'%'; KILL CONNECTION USER 'provision-replica-two'@'%';",
-        'follows one no more => STOP SLAVE; RESET SLAVE ALL;',
+        "revokes replication by two => DROP USER IF EXISTS 'provision-replica-two'@'%'; KILL CONNECTION USER 'provision-replica-two'@'%';",
+        'stops replicating from one => STOP SLAVE; RESET SLAVE ALL;',
       ],
     ],
   ])('%s', (_, members, yielding, expected) => expect(stories(members, yielding)).toEqual(expected))
