@@ -1,9 +1,8 @@
 #!/bin/sh
 ':' //; d=$(readlink -f "$0"); r="${d%/bin/provision.js}"; for n in "$r/node_modules/.bin/node" "${r%/node_modules/provision}/node_modules/.bin/node" node; do [ -x "$n" ] && break; done; exec "$n" "$d" "$@"
 
-// The line above is for the shell: it takes the Node that npm installed in a checkout or beside the package where there is
-// one, in the same process, so that a signal to us reaches the program itself. From here on it is JavaScript, in words that
-// an old Node can read as well.
+// The second line is for the shell. It replaces itself with the Node that npm installed in the checkout or beside the package, if there
+// is one, so that signals reach this program. The rest is JavaScript that an old Node can parse as well.
 import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,16 +12,16 @@ const needed = 24
 
 if (Number(process.versions.node.split('.')[0]) < needed) {
   const { platform, arch, version, execPath } = process
-  const way =
+  const instruction =
     platform === 'linux' ? `To install one beside it: npm install node-${platform}-${arch}@${needed}` : 'Install it from https://nodejs.org'
-  process.stderr.write(`provision needs Node.js ${needed} or newer; this is ${version} (${execPath}). ${way}\n`)
+  process.stderr.write(`provision needs Node.js ${needed} or newer; this is ${version} (${execPath}). ${instruction}\n`)
   process.exitCode = 3
 } else {
   start()
 }
 
-// Another account could plant code in Node's default below /tmp, and in a HOME that sudo has kept.
-function ours(directory) {
+// Node's default cache below /tmp, and a HOME that sudo kept, may belong to another account, which could plant code there.
+function privateDirectory(directory) {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     const { uid, mode } = statSync(directory)
@@ -37,9 +36,9 @@ function ours(directory) {
 async function start() {
   const module = await import('node:module')
   const home = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, '.cache'))
-  const cache = process.env.NODE_COMPILE_CACHE || (home && ours(join(home, 'provision')))
+  const cache = process.env.NODE_COMPILE_CACHE || (home && privateDirectory(join(home, 'provision')))
   if (cache) module.enableCompileCache(cache)
-  // A checkout: sources that are newer than what was built from them are built first.
+  // In a checkout, builds sources that are newer than dist/.
   if (existsSync(join(root, 'src'))) (await import('../scripts/freshen.js')).freshen(root)
   await import('../dist/main.js')
 }

@@ -47,8 +47,8 @@ const actions: Readonly<Record<string, Action>> = {
   },
   ssh: async (spec, { positionals: [, host, ...command], rest }) => {
     const names = spec.hosts.map(({ name }) => name)
-    if (host === undefined) throw usageError('lab ssh', 'it needs a host', `name one of ${list(names)}`)
-    if (!names.includes(host)) throw usageError('lab ssh', `the lab has no host ${host}`, suggestion(host, names, 'name one of its hosts'))
+    if (host === undefined) throw usageError('lab ssh', 'no host is given', `name a host of the lab: ${list(names)}`)
+    if (!names.includes(host)) throw usageError('lab ssh', `unknown host ${host}`, suggestion(host, names, 'name a host of the lab'))
     const config = join(spec.root, '.provision/lab', spec.name, 'ssh_config')
     const { status, error } = spawnSync('ssh', ['-F', config, host, ...command, ...rest], { stdio: 'inherit' })
     if (error !== undefined) throw usageError('lab ssh', 'ssh is not installed on this machine', 'run apt-get install openssh-client')

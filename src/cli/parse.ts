@@ -27,7 +27,7 @@ export const parseArguments = (
       { type, ...(short === undefined ? {} : { short }), ...(multiple === undefined ? {} : { multiple }) },
     ]),
   )
-  // Strict mode stops at the first error, with a message of its own.
+  // Strict mode would stop at the first error.
   const { tokens, values, positionals } = parseArgs({
     args: [...argv],
     options: config,

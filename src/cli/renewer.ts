@@ -14,7 +14,7 @@ import type { CommandContext } from './command.ts'
 import { usageError } from './parse.ts'
 import { warn } from './site.ts'
 
-/** The scheduled run that renews a project's certificates. It has an SSH key and an age key of its own. */
+/** The scheduled run that renews a project's certificates. It has its own SSH key and age key. */
 export interface Renewer {
   readonly name: string
   readonly directory: string

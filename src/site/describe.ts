@@ -17,7 +17,7 @@ export interface HostDescription {
   readonly vars: Readonly<Record<string, unknown>>
 }
 
-/** A variable of a host and its origin. Each option of a role is a variable of its own: `nginx.content`. */
+/** A variable of a host and its origin. Each option of a role is a separate variable: `nginx.content`. */
 export interface VariableDescription {
   readonly name: string
   readonly value: unknown

@@ -56,7 +56,7 @@ describe('the summary', () => {
     expect(summary({ ...outcomeOf('converged', host('a', 0)), prediction: { predicted: 0, actual: 0 } }).at(-1)).not.toContain('predicted')
   })
 
-  test('of a dry run says that nothing was changed', () => {
+  test('of a dry run ends with "nothing was changed"', () => {
     const plan = planOf(change('a', 'file:/x'))
     expect(summary(outcomeOf('changed', host('a', 1)), { plan, dryRun: true }).at(-1)).toBe(
       '● 1 change on 1 host  1 to create, nothing was changed  1.2 s',

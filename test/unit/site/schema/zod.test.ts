@@ -58,9 +58,9 @@ test.each<[string, z.ZodType, unknown, string]>([
   ['a boolean of YAML 1.1', z.strictObject({ on: z.boolean() }), { on: 'off' }, '`on` must be true or false, not "off" → write false'],
   [
     'a missing value with an example',
-    z.strictObject({ contact: z.email().meta({ description: 'who is told', examples: ['a@b.org'] }) }),
+    z.strictObject({ contact: z.email().meta({ description: 'recipient of alerts', examples: ['a@b.org'] }) }),
     {},
-    '`contact` is missing in role demo → add `contact: a@b.org` (who is told)',
+    '`contact` is missing in role demo → add `contact: a@b.org` (recipient of alerts)',
   ],
   [
     'a format',
