@@ -25,7 +25,7 @@ const fourBeats = async (resource: Resource, damage: string, named: string): Pro
 }
 
 describe('accounts, keys, kernel settings and commands', () => {
-  it('are made, found as wanted, and mended', async () => {
+  it('are created, converge, and are repaired', async () => {
     await fourBeats(group({ name: 'staff2', gid: 4242 }), 'groupmod -g 4243 staff2', 'update group:staff2: gid differs')
     await fourBeats(
       user({ name: 'ann', groups: ['staff2', 'adm'], shell: '/bin/bash', password: 'locked', comment: 'Ann Example' }),
@@ -85,7 +85,7 @@ describe('accounts, keys, kernel settings and commands', () => {
     expect([done, what]).toEqual([['fine'], 'group taken not changed (exit 4)'])
   })
 
-  it('removes accounts and keeps their home', async () => {
+  it('deletes accounts and keeps their home directories', async () => {
     await host.run('rm -rf ~ann/.ssh')
     await host.apply([user({ name: 'ann', state: 'absent' }), group({ name: 'staff2', state: 'absent' })])
     expect(await host.plan([user({ name: 'ann', state: 'absent' }), group({ name: 'staff2', state: 'absent' })])).toEqual([])

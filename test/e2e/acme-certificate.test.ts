@@ -89,7 +89,7 @@ const served = (servername = 'www.example.test'): Promise<{ trusted: boolean; se
   })
 
 describe('a certificate from a real authority', () => {
-  it('is there after the first run, for every name, and a second run finds nothing to do', async () => {
+  it('is installed by the first run, for every name, and a second run finds nothing to do', async () => {
     const { status, applied, stderr } = run()
     expect(stderr).toBe('')
     expect(status).toBe(0)
@@ -99,7 +99,7 @@ describe('a certificate from a real authority', () => {
     expect(checks()).toEqual([0, 0, 0, 0, 0, 0])
   })
 
-  it('has a key that was made on the host and stays there; the account key is kept encrypted', () => {
+  it('has a key that is made on the host and stays there; the account key is stored encrypted', () => {
     expect(on(`stat -c '%a %U' ${PAIR}.key`)).toContain('600 root')
     const texts = readdirSync(project.root, { recursive: true, encoding: 'utf8', withFileTypes: true })
       .filter((entry) => entry.isFile() && !entry.parentPath.includes('.provision'))
@@ -126,7 +126,7 @@ describe('a certificate from a real authority', () => {
     expect(planned()).toEqual([])
   })
 
-  it('that was installed and not loaded, as a cut leaves it, is loaded by the next run', async () => {
+  it('that was installed but not loaded by an interrupted run is loaded by the next run', async () => {
     const { serial } = await served()
     on(`cd /root && cp ${PAIR} ${PAIR}.key . && sed -i 1d ${PAIR}`)
     expect(run().status).toBe(0)
@@ -136,7 +136,7 @@ describe('a certificate from a real authority', () => {
     expect(await served()).toMatchObject({ serial, trusted: true })
   })
 
-  it('stays in use while the authority cannot be reached, and the run says so', async () => {
+  it('stays in use while the authority is unreachable, and the run reports it', async () => {
     const { serial } = await served()
     project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test', 14999))
     const { status, failed, stderr } = run()

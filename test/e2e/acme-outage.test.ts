@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LabSpec } from '../../src/lab/index.ts'
-import { need } from './support/install-command.ts'
+import { installCommand } from './support/install-command.ts'
 import { down, up } from './support/lab.ts'
 import { type Relay, relayTo } from './support/network/relay.ts'
 import { referenceProject } from './support/project.ts'
-import { type Lie, lyingAuthority } from './support/services/faulty-authority.ts'
+import { faultyAuthority, type Lie } from './support/services/faulty-authority.ts'
 
 // One host is balancer and web server at once. Its authority is reached through a wire that can be cut, or lead to a liar.
 const SUBNET = '10.79.82'
@@ -91,7 +91,7 @@ kill $a $b; cp real.pem $p; systemctl start provision-revocation; [ -e $p.revoke
 
 let relay: Relay
 beforeAll(async () => {
-  need('faketime')
+  installCommand('faketime')
   project.write('inventory/site.yaml', inventory(NAMES))
   project.write('playbooks/site.yaml', '- { hosts: web, roles: [nginx] }\n- { hosts: load_balancers, roles: [haproxy-tls] }\n')
   await up(lab)
@@ -145,8 +145,8 @@ const putOff = async (days: number, words: readonly (string | RegExp)[]): Promis
   expect((await runIn(days, '--dry-run')).status).toBe(2)
 }
 
-describe('an authority that refuses nonces and dawdles', () => {
-  it('issues all the same, in one run', async () => {
+describe('an authority that refuses nonces and answers slowly', () => {
+  it('still issues the certificates, in one run', async () => {
     const { status, stdout, stderr } = await project.provisionBeside('run')
     expect(stderr).toBe('')
     expect(status).toBe(0)
@@ -173,7 +173,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     ['garbage', ['the answer is not a certificate']],
     ['limited', ['limits the rate of requests', 'too many certificates', 'in 60 minutes']],
   ])('lies (%s), nothing of it is installed', async (lie, words) => {
-    const liar = await lyingAuthority(`${SUBNET}.1`, PORT)
+    const liar = await faultyAuthority(`${SUBNET}.1`, PORT)
     try {
       liar.lie = lie
       project.write('authorities.pem', `${readFileSync(file('authority.pem'), 'utf8')}${liar.ca}`)

@@ -77,14 +77,14 @@ describe('a package', () => {
 })
 
 describe('a dpkg that is busy', () => {
-  it('is waited for, and its holder is named', async () => {
+  it('is waited for, and the holder of its lock is named', async () => {
     await occupy(5)
     await host.apply([pkg({ name: 'tree' })])
     expect(host.doing.join('\n')).toMatch(/^waiting for dpkg: unattended-upgr \(pid \d+\), for \d+ s$/m)
     expect(await host.plan([pkg({ name: 'tree' })])).toEqual([])
   })
 
-  it('is given up in the end, with nothing changed', async () => {
+  it('ends the run after a time limit, with nothing changed', async () => {
     await occupy(60)
     const spec = pkg({ name: 'lsof' }).spec
     const seen = { status: 'not-installed', version: '', held: false }
@@ -109,7 +109,7 @@ const killWhen = (condition: string): string => `
 i=0; while ! ${condition} && [ $i -lt 3000 ]; do sleep 0.01; i=$((i+1)); done
 for p in $(grep -lsxE 'apt-get|dpkg|dpkg-deb|mariadb-server.*' /proc/[0-9]*/comm); do p=\${p#/proc/}; kill -9 "\${p%/comm}"; done; true`
 
-describe('an installation that was cut', () => {
+describe('an interrupted installation', () => {
   it.each([
     ['while it unpacked', '[ -e /usr/sbin/mariadbd.dpkg-new ]'],
     ['while it configured', 'grep -qsaF mariadb-server.postinst /proc/[0-9]*/cmdline'],
@@ -127,7 +127,7 @@ describe('an installation that was cut', () => {
     expect(await host.run(LEFT_OVERS)).toBe('')
   })
 
-  it('goes on by itself when only the controller is gone', async () => {
+  it('continues if only the controller is gone', async () => {
     await host.run('apt-get -y -q purge "mariadb-*" galera-4 >/dev/null; rm -rf /var/lib/mysql')
     const other = onHost(await sessionOn('t-pkg', '10.79.3.11'), async () => {})
     const mariadb = [pkg({ name: 'mariadb-server' })]
@@ -153,7 +153,7 @@ describe('an installation that was cut', () => {
   })
 })
 
-describe('a host that refuses', () => {
+describe('a host that refuses a package change', () => {
   it('names a package that no source has', async () => {
     const refusal = await host.refused([pkg({ name: 'nginx-of-tomorrow' })])
     expect(refusal.what).toContain("nginx-of-tomorrow not found in the host's package sources")
@@ -165,7 +165,7 @@ describe('a host that refuses', () => {
     expect(refusal.what).toContain("tree=99.0-1 not found in the host's package sources")
   })
 
-  it('says that a package is held', async () => {
+  it('reports a package on hold', async () => {
     const [newer = '', older = ''] = await versions()
     await host.apply([pkg({ name: 'haproxy', version: older })])
     await host.run('apt-mark hold haproxy')
@@ -175,14 +175,14 @@ describe('a host that refuses', () => {
     await host.run('apt-mark unhold haproxy')
   })
 
-  it('says which mount is full', async () => {
+  it('names the mount that is full', async () => {
     await host.run('mount -t tmpfs -o size=1m none /var/cache/apt/archives')
     const refusal = await host.refused([pkg({ name: 'gcc-12-base' }), pkg({ name: 'cpp-12' })])
     expect(refusal.what).toContain('/var/cache/apt/archives is full')
     await host.run('umount /var/cache/apt/archives')
   })
 
-  it('says that its mirror does not answer', async () => {
+  it('reports a mirror that does not answer', async () => {
     await host.run(`echo 'Acquire::http::Proxy "http://127.0.0.1:9";' >/etc/apt/apt.conf.d/99dead`)
     const refusal = await host.refused([pkg({ name: 'cpp-12', cacheHours: 0 })])
     expect(refusal.what).toContain('package lists not fetched')

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import base from '../../roles/base/role.ts'
 import { time, timeOptions } from '../../roles/base/time.ts'
 import type { Facts } from '../../src/role/role.ts'
-import { need } from './support/install-command.ts'
+import { installCommand } from './support/install-command.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 
 const ADDRESS = '10.79.34.11'
@@ -28,9 +28,9 @@ const findings = (level: 'fail' | 'warn'): readonly string[] => {
   return stdout.split('\n').filter((line) => line.includes(`[${level}]`))
 }
 
-describe('a base', () => {
-  it('is made in one go, proves itself, and then there is nothing to do', async () => {
-    need('ssh-audit')
+describe('the base role', () => {
+  it('is applied in one run, passes the proof, and a second run finds nothing to do', async () => {
+    installCommand('ssh-audit')
     expect(findings('fail')).not.toEqual([])
     await host.apply(wanted())
     expect(await host.plan(wanted())).toEqual([])

@@ -53,7 +53,7 @@ const release = (host: string): Promise<string> =>
   )
 
 describe('a thread that holds a lock', () => {
-  it('stops no run for long, and is named without its values', async () => {
+  it('delays no run for long, and is named without its values', async () => {
     await hold('host-02', 'LOCK TABLES mysql.global_priv WRITE')
     const { status, said, seconds } = run('--dry-run')
     expect(status).toBe(1)
@@ -103,7 +103,7 @@ describe('a server that applies nothing of what the others write', () => {
     expect(run().said).toMatch(/✖ host-03\n[\s\S]*thread \d+ of root[\s\S]*\(it applies what another server wrote\)/)
   })
 
-  it('goes on when that is ended, and then there is nothing to do', async () => {
+  it('continues after the end of that thread, and a second run finds nothing to do', async () => {
     await release('host-03')
     await expect.poll(() => health('host-03'), { timeout: 20_000 }).toBe('200 OK: OFF Primary Synced')
     expect(run()).toMatchObject({ status: 0, said: expect.stringContaining('Nothing to do: ') })
@@ -125,7 +125,7 @@ wait; : >/root/loaded) >/dev/null 2>&1 &`
   expect([...heard]).toEqual(['200 OK: OFF Primary Synced'])
 })
 
-it('a server that hangs is told apart from one that does not run', async () => {
+it('a hanging server is distinguished from a stopped one', async () => {
   const pid = await inside(spec, 'host-02', 'systemctl show -P MainPID mariadb')
   await inside(spec, 'host-02', `kill -STOP ${pid}`)
   const { status, said, seconds } = run('--dry-run')

@@ -25,7 +25,7 @@ afterAll(async () => {
   bench.project.remove()
 })
 
-describe(`a run that is cut (seed ${seed})`, () => {
+describe(`an interrupted run (seed ${seed})`, () => {
   it.each(['controller', 'network', 'session', 'shell', 'power'] as const)(
     '%s: the next one ends where an undisturbed one does',
     async (way) => {

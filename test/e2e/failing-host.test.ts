@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { LabSpec } from '../../src/lab/index.ts'
-import { need } from './support/install-command.ts'
+import { installCommand } from './support/install-command.ts'
 import { down, up } from './support/lab.ts'
 import { referenceProject } from './support/project.ts'
 
@@ -30,7 +30,7 @@ const site = (options: object, hosts = 'one'): void =>
 const on = (command: string, host = 'one'): string => project.provision('exec', host, '--sudo', '--', 'sh', '-c', command).stdout.trim()
 
 beforeAll(async () => {
-  need('faketime')
+  installCommand('faketime')
   project.write(
     'inventory/site.yaml',
     `vars: { user: ops, key: .provision/lab/t-broken/id_ed25519, known_hosts: .provision/lab/t-broken/known_hosts }
@@ -44,7 +44,7 @@ afterAll(async () => {
   project.remove()
 })
 
-describe('a disk', () => {
+describe('a file system', () => {
   afterEach(() => void on('umount /srv'))
 
   it('that is full is named by its mount, and the file that was there is whole', () => {
@@ -70,7 +70,7 @@ describe('a disk', () => {
   })
 })
 
-it('a host whose /tmp and /run let nothing be executed is served like any other', () => {
+it('a host with noexec /tmp and /run converges', () => {
   on('mount -t tmpfs -o noexec none /tmp; mount -o remount,noexec /run')
   site({ install: true })
   const { status, stdout, stderr } = project.provision('run')
@@ -79,7 +79,7 @@ it('a host whose /tmp and /run let nothing be executed is served like any other'
   expect(on('hello; umount /tmp')).toBe('Hello, world!')
 })
 
-it('a clock that is far off is told in every run, with what will come of it', () => {
+it('a wrong clock is reported in every run, with the consequences', () => {
   site({ install: true })
   const late = spawnSync(
     'faketime',

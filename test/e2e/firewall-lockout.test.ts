@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { cutOff, reboot, reconnect } from '../../src/lab/index.ts'
-import { inside, strike, untilStopped } from './support/interrupt.ts'
+import { inside, interruptRun, untilStopped } from './support/interrupt.ts'
 import { answers, down, referenceLab, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
@@ -74,7 +74,7 @@ afterAll(async () => {
 afterEach(async () => expect(await foreign()).toBe(foreignAtFirst))
 
 describe('the firewall role', () => {
-  it('is made as predicted, and then there is nothing to do', () => {
+  it('is applied as predicted, and a second run finds nothing to do', () => {
     const predicted = changes(project.json('run', '--dry-run').lines, 'planned')
     expect(predicted).toContain(`${HOST} create nftables:inet provision`)
     const run = project.json('run')
@@ -83,7 +83,7 @@ describe('the firewall role', () => {
     expect(project.json('run', '--dry-run').status).toBe(0)
   })
 
-  it('costs a converged host two frames, and no rule and no counter of it is made anew', async () => {
+  it('sends two frames to a converged host, and recreates no rule and no counter', async () => {
     const frames = spawnSync(process.execPath, [join(checkout, 'test/e2e/support/count-frames.ts')], {
       cwd: project.root,
       env: project.env,
@@ -117,7 +117,7 @@ const untilReachable = async (within: number): Promise<void> => {
 }
 
 /** Strikes a run when the new rules are in force and not yet confirmed. */
-const struck = (signal: 'SIGKILL' | 'SIGSTOP') => strike(project, `${HOST} doing reconnecting`, signal)
+const struck = (signal: 'SIGKILL' | 'SIGSTOP') => interruptRun(project, `${HOST} doing reconnecting`, signal)
 
 /** The next run says what had happened, and then all is as it was. */
 const heals = async (before: string, said: string): Promise<void> => {
@@ -130,7 +130,7 @@ const heals = async (before: string, said: string): Promise<void> => {
 const TAKEN_BACK = 'last change rolled back by the host at '
 
 describe('rules that lock everybody out', () => {
-  it('are taken back, and the run says so', async () => {
+  it('are rolled back, and the run reports it', async () => {
     const before = await ours()
     letIn(STRANGERS)
     const { status, stdout, stderr } = project.provision('run')
@@ -142,7 +142,7 @@ describe('rules that lock everybody out', () => {
     await heals(before, TAKEN_BACK)
   })
 
-  it('are taken back when the controller is killed before it knows', async () => {
+  it('are rolled back if the controller is killed before the confirmation', async () => {
     const before = await ours()
     letIn(STRANGERS)
     expect((await struck('SIGKILL').ended).by).toBe('SIGKILL')
@@ -152,7 +152,7 @@ describe('rules that lock everybody out', () => {
     await heals(before, TAKEN_BACK)
   })
 
-  it('are gone after a boot, however long the host would have waited, and ours are in force before sshd is started', async () => {
+  it('are gone after a reboot during the wait, and the confirmed rules are active before sshd starts', async () => {
     const before = await ours()
     letIn(STRANGERS, 600)
     await struck('SIGKILL').ended
@@ -167,7 +167,7 @@ describe('rules that lock everybody out', () => {
   })
 })
 
-it('rules that are good are taken back when the network is cut before they were confirmed', async () => {
+it('valid rules are rolled back if the network is cut before the confirmation', async () => {
   const before = await ours()
   letIn(`${US}, ${STRANGERS}`)
   const run = struck('SIGSTOP')

@@ -137,7 +137,7 @@ const untilReachable = async (seconds: number): Promise<void> => {
 }
 
 describe('the firewall', () => {
-  it('opens what roles listen on, to whom they say, over IPv4 and IPv6, and nothing else', async () => {
+  it('opens the declared ports to the declared peers, over IPv4 and IPv6, and nothing else', async () => {
     await one.run('command -v nft >/dev/null || { apt-get -qq update; apt-get -qq -y install nftables; }')
     await one.run(
       `nft 'add table ip docker_like; add chain ip docker_like nat { type nat hook prerouting priority -100; }; add set ip docker_like banned { type ipv4_addr; elements = { 192.0.2.7 }; }'`,
@@ -153,7 +153,7 @@ describe('the firewall', () => {
     expect(await one.run('nft list table ip docker_like')).toContain('192.0.2.7')
   })
 
-  it('finds a rule, an element and a flush that are not ours, and undoes them', async () => {
+  it('finds a foreign rule, a foreign element and a flush, and reverts them', async () => {
     const before = await rulesInForce()
     await one.run('nft insert rule inet provision input tcp dport 3306 accept')
     expect(await one.plan(wanted())).toEqual(['update nftables:inet provision: 1 unknown rule: tcp dport 3306 accept'])
@@ -168,7 +168,7 @@ describe('the firewall', () => {
     expect(await rulesInForce()).toBe(before)
   })
 
-  it('is left alone by a run that finds nothing to do, its counters too', async () => {
+  it('stays unchanged in a converged run, counters included', async () => {
     await one.run('nft reset counters table inet provision >/dev/null')
     expect(await askedByPeer(ONE, 9100)).toBe('open')
     // A table that was loaded anew has a new handle.
@@ -219,7 +219,7 @@ describe('the firewall', () => {
     expect(await one.plan(wanted())).toEqual([])
   })
 
-  it('leaves everything as it was when nft does not take the rules', async () => {
+  it('changes nothing if nft refuses the rules', async () => {
     const before = await rulesInForce()
     const { why } = await one.refused([table('chain input { tcp dport ssssh accept; }')])
     expect(why).toContain('ssssh')
@@ -227,7 +227,7 @@ describe('the firewall', () => {
     expect(await one.plan(wanted())).toEqual([])
   })
 
-  it('changes nothing where the way back does not fit on the disk', async () => {
+  it('changes nothing if the rollback copy does not fit on the disk', async () => {
     const [before, boot] = [await rulesInForce(), await bootFile()]
     const at = '/run/provision/nftables'
     await one.run(`mkdir -p ${at}; mount -t tmpfs -o size=4k none ${at}; head -c 100000 /dev/zero >${at}/full || true`)
@@ -238,7 +238,7 @@ describe('the firewall', () => {
     expect(await one.plan(wanted())).toEqual([])
   })
 
-  it('gets its old rules back when the controller dies before it confirms', async () => {
+  it('restores the old rules if the controller dies before the confirmation', async () => {
     const [before, boot] = [await rulesInForce(), await bootFile()]
     await one.unconfirmed(table(SHUT, 6))
     expect(await asked(ONE, 22)).toBe('silent')
@@ -277,7 +277,7 @@ describe('the firewall', () => {
     expect(await one.plan(wanted())).toEqual([])
   })
 
-  it('lets nobody knock on SSH without end, and does not count connections that stay', async () => {
+  it('limits new SSH connections, and does not count established ones', async () => {
     await one.apply(wanted({ ssh_rate: { per_minute: 5, burst: 10 } }))
     // One visitor stays, and is answered after more have knocked than may.
     const knocks = async (address: string): Promise<readonly string[]> =>

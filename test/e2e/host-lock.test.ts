@@ -19,7 +19,7 @@ const FORGET_BEAT = 'for beat in /run/provision.*/beat; do read -r state _ <"$be
 
 const run = (command: string, otherwise = {}) => openShell(target(), { lock: holder(command), ...otherwise })
 
-test('a run that is alive keeps others out, who are told of it', async () => {
+test('a live run excludes other runs, which report its holder', async () => {
   const first = await run('provision run --role nginx')
   const problem = await problemOf(run('second'))
   expect(problem).toMatchObject({
@@ -35,7 +35,7 @@ test('a run that is alive keeps others out, who are told of it', async () => {
   await (await run('third')).close()
 })
 
-test('a run that waits goes in when the other has ended', async () => {
+test('a waiting run starts after the end of the other', async () => {
   const first = await run('first')
   const heard: string[] = []
   const waiting = run('second', { wait: true, onWaiting: (who: string) => heard.push(who) })
@@ -50,7 +50,7 @@ test('a run that waits goes in when the other has ended', async () => {
   await second.close()
 })
 
-test('runs that wait for the same hosts go in one after the other, whatever their order', async () => {
+test('runs that wait for the same hosts run one after the other, in any order of hosts', async () => {
   const hosts = [target(), target({ name: 'h2', address: '10.79.1.12' })]
   const go = async (names: typeof hosts): Promise<void> => {
     const options = { listen: () => {}, signal: new AbortController().signal, lock: holder('a run'), wait: true }
@@ -60,7 +60,7 @@ test('runs that wait for the same hosts go in one after the other, whatever thei
   await Promise.all([go(hosts), go(hosts.toReversed()), go(hosts), go(hosts.toReversed())])
 }, 30_000)
 
-test('a run that waits can be stopped', async () => {
+test('a waiting run can be interrupted', async () => {
   const first = await run('first')
   const stop = new AbortController()
   const waiting = run('second', { wait: true, signal: stop.signal, onWaiting: () => stop.abort(new Error('stopped')) })
@@ -98,7 +98,7 @@ const hangs = async (deadlineMs: number) => {
 }
 const SLEEPERS = `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done 2>/dev/null | grep '^sleep 4001' || :`
 
-test('the last step of a dead controller ends at its deadline, with all that it has started', async () => {
+test('the last step of a dead controller ends at its deadline, with all its child processes', async () => {
   const dead = await hangs(6_000)
   relay.cut()
   const heard: string[] = []
@@ -127,7 +127,7 @@ test('… also where the network has fallen silent, once a living controller wou
   await silent.close()
 })
 
-test('what outlives its shell keeps the lock, and is named to those who wait for it', async () => {
+test('a process that outlives its shell keeps the lock, and waiting runs name it', async () => {
   const killed = await run('killed')
   await problemOf(killed.request('sleep 1.5 >/dev/null 2>&1 & kill -9 "$$"'))
   const heard: string[] = []
@@ -137,7 +137,7 @@ test('what outlives its shell keeps the lock, and is named to those who wait for
   await killed.close()
 })
 
-test('a controller that has fallen silent loses the lock, and cannot write when it comes back', async () => {
+test('a silent controller loses the lock, and cannot write after its return', async () => {
   const silent = await openShell(through(relay.port), { lock: holder('silent') })
   await silent.request('touch /tmp/before')
   relay.silence()
@@ -152,7 +152,7 @@ test('a controller that has fallen silent loses the lock, and cannot write when 
   await silent.close()
 })
 
-test('a controller in the middle of a long step is not taken for silent', async () => {
+test('a controller in a long step does not count as silent', async () => {
   const busy = await run('busy')
   const step = busy.request('sleep 3; echo whole')
   await onHost(`sleep 0.3; ${FORGET_BEAT}`)
@@ -165,7 +165,7 @@ test('a controller in the middle of a long step is not taken for silent', async 
   await busy.close()
 })
 
-test('the next run clears away what killed ones have left', async () => {
+test('the next run deletes the remains of killed runs', async () => {
   const killed = await run('killed')
   await problemOf(killed.request('kill -9 "$$"'))
   await killed.close()

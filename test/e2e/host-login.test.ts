@@ -55,7 +55,7 @@ describe('becoming root', () => {
     expect(await rootOf({ user, sudoPassword })).toBe('root')
   })
 
-  test('with a wrong password is tried once', async () => {
+  test('with a wrong password makes one attempt', async () => {
     const problem = await problemOf(rootOf({ user: 'asked', sudoPassword: new Secret('guess') }))
     expect(problem).toMatchObject({ class: 'unreachable', where: { host: 'h1' }, what: 'sudo refused the password of asked' })
     expect(await onHost('journalctl -q -t sudo --since -1min | grep -c "asked.*1 incorrect password attempt" || true')).toBe('1')
@@ -81,7 +81,7 @@ describe('becoming root', () => {
   })
 })
 
-describe('keys', () => {
+describe('private keys', () => {
   const make = (name: string, ...options: string[]): string => {
     execFileSync('ssh-keygen', ['-q', '-f', inDirectory(name), ...options])
     return inDirectory(name)
@@ -130,7 +130,7 @@ describe('keys', () => {
     expect(await rootOf({ keys: [], agent })).toBe('root')
   })
 
-  test('that the host does not know are named', async () => {
+  test('that the host refuses are named', async () => {
     const key = make('stranger', '-t', 'ed25519', ...plain)
     const problem = await problemOf(rootOf({ keys: [key] }))
     expect(problem).toMatchObject({ class: 'unreachable', what: 'login as ops was refused' })
@@ -214,7 +214,7 @@ describe('host keys', () => {
   })
 })
 
-describe('a host that cannot be reached', () => {
+describe('an unreachable host', () => {
   const listen = async (greet: string | undefined): Promise<number> => {
     const server = createServer((socket) => {
       socket.on('error', () => {})

@@ -14,7 +14,7 @@ afterAll(() => host?.down())
 
 const set = { name: 'conf', root: '/srv/conf', check: ['true'] }
 
-describe('a link where it does not belong', () => {
+describe('a symbolic link in place of another file', () => {
   it('in a set of configuration files is replaced, and what it leads to stays as it was', async () => {
     await host.run('mkdir /srv/conf; echo theirs >/srv/theirs; ln -s /srv/theirs /srv/conf/main.conf')
     const main = file({ path: '/srv/conf/main.conf', content: 'ours\n', set })
@@ -46,7 +46,7 @@ it('more names than a command line holds are written, and removed again', async 
   expect(await host.run('find /srv/deep -type f; ls -d /var/lib/provision/staged 2>&1 | grep -v "No such"; true')).toBe('')
 })
 
-describe('a root shell that does not do as it is told is left, and hurts nobody', () => {
+describe('a misbehaving root shell is closed, without effect on other hosts', () => {
   /** What it does in place of our script, once it has said the word with which every line begins. */
   const instead = async (does: string): Promise<void> => {
     const shell = `#!/bin/bash\nword=$(printf %s "$2" | grep -oE '[0-9a-f]{32}'); printf %s "$word"\n${does}\n`

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
-import { need } from './support/install-command.ts'
+import { installCommand } from './support/install-command.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const bin = join(checkout, 'bin/provision.js')
@@ -75,10 +75,10 @@ const cardsIn = (stderr: string): string =>
     .replaceAll(/^ {2}(why|fix) {2}/gm, '  $1  ')
     .replaceAll(/\n\n/g, '\n')
 
-beforeAll(() => need('strace'))
+beforeAll(() => installCommand('strace'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-describe('a wrong input', () => {
+describe('an invalid input', () => {
   const told = new Map<string, Told>()
 
   beforeAll(async () => {
@@ -90,7 +90,7 @@ describe('a wrong input', () => {
     await Promise.all([worker(), worker()])
   })
 
-  it.each(cases)('%s: exit 3, with its place and a remedy, and no packet to any host', (name) => {
+  it.each(cases)('%s: exit 3 with position and fix, and no packet to any host', (name) => {
     const { status, stdout, stderr, packets } = told.get(name) ?? expect.fail('was not run')
     expect(cardsIn(stderr)).toBe(readFileSync(join(FOLDER, name, 'expected.txt'), 'utf8'))
     expect({ status, stdout, packets }).toEqual({ status: 3, stdout: '', packets: [] })
@@ -128,7 +128,7 @@ const saidBy = ({ stdout, stderr }: Told): string => {
   return cardsIn(`${stderr}${stdout}`)
 }
 
-describe('keys and files that cannot serve', () => {
+describe('unusable keys and files', () => {
   const good = keygen(join(scratch, 'good'))
   const encrypted = keygen(join(scratch, 'encrypted'), '-N', 'open sesame')
   const open = keygen(join(scratch, 'open'))
@@ -150,7 +150,7 @@ describe('keys and files that cannot serve', () => {
     expect({ status: told.status, packets: told.packets }).toEqual({ status: 3, packets: [] })
   })
 
-  it('a right input does go to its host: this is how it would be seen', async () => {
+  it('a valid input sends packets to its host: the check would see them', async () => {
     const told = await provision(reaching({ address: '127.0.0.9', port: 9, key: good }), 'run', '--dry-run')
     expect(told.packets.join('\n')).toMatch(/connect\(.*AF_INET.*htons\(9\).*127\.0\.0\.9/)
     expect(saidBy(told)).toMatch(/^one {2}127\.0\.0\.9, port 9 refused the connection\n(?: {2}why .*\n)? {2}fix {2}\S/m)
@@ -158,7 +158,7 @@ describe('keys and files that cannot serve', () => {
   })
 })
 
-describe('what only a role can judge', () => {
+describe('an input that only a role can check', () => {
   const play = (hosts: string, role: string, options: Record<string, unknown>): string =>
     `- hosts: ${hosts}\n  roles: [firewall, ${JSON.stringify({ [role]: options })}]\n`
   const balancer = { certificates: [{ names: ['www.example.org'] }], acme: { directory: 'letsencrypt-staging' } }
@@ -194,7 +194,7 @@ groups:
     expect({ status: told.status, packets: told.packets }).toEqual({ status: 3, packets: [] })
   })
 
-  it('a site that is right goes to its hosts', async () => {
+  it('a valid site sends packets to its hosts', async () => {
     const right = site(play('web-01', 'nginx', { content: 'page' }), play('lb-01', 'haproxy-tls', balancer))
     const told = await provision(right, 'run', '--dry-run')
     expect(told.status).toBe(4)
@@ -206,7 +206,7 @@ const root = checkout.replace(/\/$/, '')
 const spec: LabSpec = { name: 't-wrong', root, hosts: [{ name: 'one', user: 'ops', addresses: ['10.79.12.11', 'fd12::11'] }] }
 const labFile = (name: string): string => join(root, '.provision/lab/t-wrong', name)
 
-describe('a host that does not let us do our work', () => {
+describe('a host that refuses the account of the run', () => {
   beforeAll(async () => {
     await labReset(spec)
     const people = `
@@ -221,7 +221,7 @@ describe('a host that does not let us do our work', () => {
   const stranger = keygen(join(scratch, 'stranger'))
   const [type, body] = readFileSync(`${stranger}.pub`, 'utf8').split(' ')
 
-  it('once let in, is looked at', async () => {
+  it('is observed after the login', async () => {
     const told = await provision(reaching(ours), 'run', '--dry-run')
     expect({ status: told.status, stderr: told.stderr }).toEqual({ status: 2, stderr: '' })
   })
@@ -259,7 +259,7 @@ describe('a host that does not let us do our work', () => {
     expect(told.status).toBe(4)
   })
 
-  it('has its keys fetched, shown and refused by trust where they are others than they were', async () => {
+  it('has its host keys fetched and shown by trust, which refuses changed ones', async () => {
     const known = { known: `10.79.12.11 ${type} ${body}\n` }
     const told = await provision(reaching({ ...ours, known_hosts: 'known' }, known), 'trust', '--yes')
     expect(saidBy(told)).toMatch(/\/known:1 {2}ssh-ed25519 key of one changed/)

@@ -73,8 +73,8 @@ const trustedFiles = [
   ...['web-01', 'web-02'].map((host) => `${host} update file:/etc/ssl/nginx/edge-authority.pem`),
 ]
 
-describe('the key of the authority between balancer and web servers is lost', () => {
-  it('is said by every run, with what to do', async () => {
+describe('the loss of the key of the authority between balancer and web servers', () => {
+  it('is reported by every run, with the fix', async () => {
     rmSync(kept('authority-edge-1.age'))
     const { status, stderr, planned } = await run('--dry-run')
     expect({ status, planned }).toEqual({ status: 3, planned: [] })
@@ -151,7 +151,7 @@ describe('an administrator’s key is lost, and with it all that it opened', () 
   })
 })
 
-describe('all that the site keeps of its identities is lost', () => {
+describe('the loss of all identities of the site', () => {
   let said = ''
 
   it('is said by every run, which makes nothing in its place', async () => {

@@ -8,7 +8,7 @@ import monitoring from '../../roles/monitoring/role.ts'
 import { leaderOf } from '../../src/lab/index.ts'
 import { bytesOf } from '../../src/resource/kind/content.ts'
 import { promtoolFiles } from '../alerts/promtool.ts'
-import { need } from './support/install-command.ts'
+import { installCommand } from './support/install-command.ts'
 import { down, up } from './support/lab.ts'
 import { answering } from './support/network/nmap.ts'
 import { siteWithOutsider } from './support/network/outsider.ts'
@@ -38,8 +38,8 @@ const OPTIONS = `  monitoring:
 `
 
 beforeAll(async () => {
-  need('chromium')
-  need('nmap')
+  installCommand('chromium')
+  installCommand('nmap')
   const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8').replace(/^ {2}monitoring:\n(?: {4}.*\n)+/m, '')
   project.write('inventory/site.yaml', inventory.replace('  firewall:\n', `${OPTIONS}  firewall:\n`))
   // Who may log in, and what is hardened, has tests of its own.
@@ -167,7 +167,7 @@ describe('the monitoring of three bare hosts', () => {
 
 const CHROMIUM = ['--headless=new', '--no-sandbox', '--disable-gpu', '--ignore-certificate-errors']
 
-describe('the administrators', () => {
+describe('administrators', () => {
   it('are told of each fault once, by its cause, and that it is over', async () => {
     const told = await Promise.all([
       hook.await(since, 'firing', 'NginxDown', 'web-02', 60),

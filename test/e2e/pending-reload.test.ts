@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { inside, strike } from './support/interrupt.ts'
+import { inside, interruptRun } from './support/interrupt.ts'
 import { down, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
@@ -63,12 +63,12 @@ afterAll(async () => {
   project.remove()
 })
 
-describe('a reload that a cut run did not make', () => {
+describe('a pending reload of an interrupted run', () => {
   const owed = 'service app.service: runs with an older /etc/app/conf; the next run of role app completes the change'
 
-  it('is said by a run of another role, which leaves it to a run of its own', async () => {
+  it('is reported by a run of another role, and left to a run of its own role', async () => {
     site('two', 'two')
-    expect((await strike(project, 'one applied file:/etc/app/conf', 'SIGKILL').ended).by).toBe('SIGKILL')
+    expect((await interruptRun(project, 'one applied file:/etc/app/conf', 'SIGKILL').ended).by).toBe('SIGKILL')
     expect(await on('cat /etc/app/conf; echo; cat /run/app.loaded')).toBe('two\none')
     const pid = await on('systemctl show -P MainPID app.service')
 
@@ -82,7 +82,7 @@ describe('a reload that a cut run did not make', () => {
     expect(await on('cat /etc/other /run/app.loaded; systemctl show -P MainPID app.service')).toBe(`twoone${pid}`)
   })
 
-  it('is said where there is nothing else to do, too, and made by the next run', async () => {
+  it('is reported if nothing else is to do, and done by the next run', async () => {
     const again = project.provision('run', '--role', 'other')
     expect(again.status).toBe(0)
     expect(again.stdout).toContain(owed)
@@ -93,17 +93,17 @@ describe('a reload that a cut run did not make', () => {
     expect(project.provision('run', '--role', 'other').stdout).not.toContain('app.service')
   })
 
-  it('is not made up of a file that was not written yet', () => {
+  it('is not reported for a file that was not written yet', () => {
     site('three', 'two')
     expect(project.provision('run', '--dry-run', '--role', 'other').stdout).not.toContain('app.service')
     expect(project.provision('run').status).toBe(0)
   })
 })
 
-describe('a debt of safety', () => {
-  it('is paid by a run of another role where rules of the firewall wait for their confirmation', async () => {
+describe('unfinished safety work', () => {
+  it('is finished by a run of another role if firewall rules wait for confirmation', async () => {
     site('three', 'two', `${SUBNET}.1, 'fd43::1', 192.0.2.1`)
-    await strike(project, 'one doing reconnecting', 'SIGKILL').ended
+    await interruptRun(project, 'one doing reconnecting', 'SIGKILL').ended
     const waiting = 'ls /var/lib/provision/nftables | grep -c pending || true'
     expect(await on(waiting)).toBe('1\n')
     const { status, lines } = project.json('run', '--role', 'other')
@@ -114,7 +114,7 @@ describe('a debt of safety', () => {
     expect(project.provision('run').stdout).toContain('Nothing to do')
   })
 
-  it('is none where a boot came after the confirmation: its mark goes, and one of this boot stays until its rules are kept', async () => {
+  it('does not remain after a reboot that follows the confirmation: the old mark goes, the mark of this boot stays until its rules are saved', async () => {
     const marks = 'cd /var/lib/provision/nftables; ls | grep confirmed || true'
     await on(
       `cd /var/lib/provision/nftables; echo earlier >inet-provision.confirmed.1; cat /proc/sys/kernel/random/boot_id >inet-other.confirmed.2`,
@@ -125,7 +125,7 @@ describe('a debt of safety', () => {
     expect(await on(`${marks}; rm inet-other.confirmed.2`)).toBe('inet-other.confirmed.2\n')
   })
 
-  it('is paid by a run of another role where services are still held back', async () => {
+  it('is finished by a run of another role if services are still held back', async () => {
     const held = '/run/systemd/system-preset/00-provision.preset'
     await on(`mkdir -p ${held.slice(0, held.lastIndexOf('/'))}; echo disable >${held}`)
     const { status, lines } = project.json('run', '--role', 'other')

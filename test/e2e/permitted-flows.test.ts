@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { need } from './support/install-command.ts'
+import { installCommand } from './support/install-command.ts'
 import { down, up } from './support/lab.ts'
 import { answering } from './support/network/nmap.ts'
 import { type Family, type PrintedFlow, permits, siteWithOutsider } from './support/network/outsider.ts'
@@ -35,7 +35,7 @@ const OTHERS = {
 let printed: readonly PrintedFlow[] = []
 
 beforeAll(async () => {
-  need('nmap')
+  installCommand('nmap')
   project.write('roles/syslog.ts', SYSLOG)
   appendFileSync(join(project.root, 'playbooks/site.yaml'), '\n- hosts: monitoring_servers\n  roles: [syslog]\n')
   await up(spec)

@@ -16,7 +16,7 @@ afterAll(endHosts)
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-describe('a held shell', () => {
+describe('a persistent shell', () => {
   let shell: Shell
   beforeAll(async () => {
     shell = await openShell(target())
@@ -39,7 +39,7 @@ describe('a held shell', () => {
     expect(sha256(down.stdout)).toBe(sha256(bytes))
   })
 
-  test('gives a script its input whole, also when the script is long, and an empty one where none is given', async () => {
+  test('passes the whole input to a script, also to a long one, and empty input by default', async () => {
     const long = `# ${'é'.repeat(3000)}\ncat; cat\n`
     expect(textOf(await shell.request(long, { input: Buffer.from('a\0b') }))).toBe('a\0b')
     expect(textOf(await shell.request(long))).toBe('')
@@ -84,13 +84,13 @@ describe('a held shell', () => {
     expect(lines).toEqual(['grün', 'last'])
   })
 
-  test('drops what a background job says when its script is over', async () => {
+  test('drops the output of a background job after the end of its script', async () => {
     await shell.request('( sleep 0.3; echo LATE ) &')
     await shell.request('sleep 0.6 >/dev/null')
     expect(textOf(await shell.request('echo mine'))).toBe('mine\n')
   })
 
-  test('refuses to keep more than it may, and goes on', async () => {
+  test('refuses output over the limit, and continues', async () => {
     const problem = await problemOf(shell.request('head -c 3000000 /dev/zero', { maxBytes: 1_000_000 }))
     expect(problem).toMatchObject({ class: 'task', where: { host: 'h1' } })
     expect(textOf(await shell.request('echo on'))).toBe('on\n')
@@ -109,7 +109,7 @@ describe('a held shell', () => {
     expect(textOf(seen)).toBe('')
   })
 
-  test('says where sshd serves us', () => {
+  test('reports the address and port of sshd', () => {
     expect(shell.sshConnection).toEqual([expect.stringMatching(/^10\.79\.1\.1$/), expect.stringMatching(/^\d+$/), '10.79.1.11', '22'])
   })
 })
@@ -128,7 +128,7 @@ test('a closed shell leaves nothing on the host', async () => {
   await expect(shell.request(':')).rejects.toThrow('the shell on h1 is closed')
 })
 
-test('a script that hangs is ended by its deadline, not the time it waits for others, and the shell goes on', async () => {
+test('a script that hangs is killed at its own deadline, queueing not counted, and the shell continues', async () => {
   const shell = await openShell(target(), { killOverdue: killOverdue(target()) })
   const slow = shell.request('sleep 1; echo slow')
   const hung = problemOf(shell.request('sleep 100', { deadlineMs: 500 }))
@@ -144,14 +144,14 @@ test('a script that hangs is ended by its deadline, not the time it waits for ot
   await shell.close()
 })
 
-test('a script that ends while it is about to be ended has its answer', async () => {
+test('a script that ends just before it is killed returns its answer', async () => {
   const shell = await openShell(target(), { killOverdue: () => sleep(1500, undefined) })
   expect(textOf(await shell.request('sleep 1; echo late', { deadlineMs: 500 }))).toBe('late\n')
   expect(textOf(await shell.request('echo on'))).toBe('on\n')
   await shell.close()
 })
 
-test('where a script that hangs cannot be ended, the host is given up', async () => {
+test('a host whose hanging script cannot be killed is excluded', async () => {
   const shell = await openShell(target())
   const hung = problemOf(shell.request('sleep 2', { deadlineMs: 500 }))
   const behind = problemOf(shell.request('echo never'))
@@ -174,7 +174,7 @@ describe('a connection that is cut', () => {
   })
   afterEach(() => relay.close())
 
-  test('fails every request, ends the step at hand, and begins no other', async () => {
+  test('fails every request, ends the current step, and begins no other', async () => {
     const shell = await openShell(through(relay.port))
     const begun = new Promise<void>((begin) => {
       void shell.request('echo begun; sleep 1; echo still; touch /tmp/ended', { onLine: () => begin() }).catch(() => {})
@@ -189,7 +189,7 @@ describe('a connection that is cut', () => {
     )
   })
 
-  test('in the middle of a request’s input runs nothing of it', async () => {
+  test('in the middle of the input runs nothing of the request', async () => {
     const shell = await openShell(through(relay.port))
     await shell.request(':')
     relay.silence()
@@ -201,15 +201,15 @@ describe('a connection that is cut', () => {
   })
 })
 
-describe('a connection of its own', () => {
-  test('is new, and as privileged', async () => {
+describe('a separate connection', () => {
+  test('is new, and also runs as root', async () => {
     const shell = await openShell(target())
     const answer = await runOnce(target(), 'id -un', { deadlineMs: 10_000 })
     expect([answer.code, textOf(answer)]).toEqual([0, 'root\n'])
     await shell.close()
   })
 
-  test('is tried until the deadline', async () => {
+  test('is retried until the deadline', async () => {
     const later = onHost('sleep 1; /usr/sbin/sshd -p 2201')
     const answer = await runOnce(target({ port: 2201, hostKeyAlias: '10.79.1.11' }), 'echo in', { deadlineMs: 20_000 })
     await later
@@ -221,7 +221,7 @@ describe('a connection of its own', () => {
   })
 })
 
-describe('a command of the user’s', () => {
+describe('a command of the user', () => {
   test.each([
     [false, 'ops\n'],
     [true, 'root\n'],

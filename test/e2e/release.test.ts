@@ -28,7 +28,7 @@ const TWO = { ...ONE, 'index.html': 'two', 'new.html': 'new' }
 const THREE = { ...ONE, 'index.html': 'three' }
 
 describe('a release', () => {
-  it('goes live whole, and then there is nothing to do', async () => {
+  it('goes live as a whole, and a second run finds nothing to do', async () => {
     expect(await host.apply(site(ONE))).toEqual([`create directory:${ROOT}`, `create release:${ROOT}`])
     expect(await within('find -L current -type f -printf "%P %m %u\\n" | sort')).toBe(
       'a b\\c.txt 644 root\ncss/dark/style.css 644 root\nindex.html 644 root\n',
@@ -46,7 +46,7 @@ describe('a release', () => {
     expect(await host.plan(site(TWO))).toEqual([])
   })
 
-  it('goes back to what was live before, and stays there', async () => {
+  it('rolls back to the previous release, and stays there', async () => {
     await host.apply(back())
     expect(await served()).toBe('one')
     expect(await host.plan(back())).toEqual([])
@@ -57,7 +57,7 @@ describe('a release', () => {
     await host.apply(site(THREE))
   })
 
-  it('is mended where a hand has been, and a release that shared the file is not written to', async () => {
+  it('is repaired after manual changes, without writing to a release that shares the file', async () => {
     await host.apply(site(TWO))
     await within(
       'rm current/new.html; echo shared >>current/css/dark/style.css; chmod 600 current/index.html; touch current/.hidden; mkdir -p current/x/y',
@@ -70,7 +70,7 @@ describe('a release', () => {
     expect(await served()).toBe('two')
   })
 
-  it('clears what a cut upload left', async () => {
+  it('deletes the remains of an interrupted upload', async () => {
     await within('mkdir releases/.new && echo half >releases/.new/links')
     expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: earlier upload interrupted`])
     await host.apply(site(TWO))
@@ -78,19 +78,19 @@ describe('a release', () => {
     expect(await host.plan(site(TWO))).toEqual([])
   })
 
-  it('keeps as many as it shall', async () => {
+  it('keeps the declared number of releases', async () => {
     for (const text of ['4', '5', '6']) await host.apply(site({ 'index.html': text }))
     expect(await within('ls releases | grep -vc sums')).toBe('3\n')
     await host.apply(back())
     expect(await served()).toBe('5')
   })
 
-  it('is put back when the host is not well with it', async () => {
+  it('is rolled back if the host becomes unhealthy', async () => {
     await host.revertAfter(site({ 'index.html': 'bad' }))
     expect(await served()).toBe('5')
   })
 
-  it('cannot go back where nothing was before, and never replaces a directory by its link', async () => {
+  it('refuses a rollback without a previous release, and never replaces a directory by its link', async () => {
     const root = '/srv/fresh'
     const other = (more: object) => [directory({ path: root }), release({ root, files: [{ path: 'x', content: local('x') }], ...more })]
     expect((await host.refused(other({ which: 'previous' }))).why).toContain('the newest deployment has no predecessor')

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
 import { lost, sql, startWriter, stopWriter } from './support/database/database.ts'
 import { replicaLab, watchWriters, writable, writeReplicaSite } from './support/database/replicas.ts'
-import { inside, strike } from './support/interrupt.ts'
+import { inside, interruptRun } from './support/interrupt.ts'
 import { changes, referenceProject } from './support/project.ts'
 import { OWNED_UNITS, ownedIn, undocumented } from './support/unit-exposure.ts'
 
@@ -38,7 +38,7 @@ afterAll(async () => {
 })
 
 describe('a primary and its replica', () => {
-  it('come up from bare hosts as predicted, behave, and then there is nothing to do', async () => {
+  it('are installed on bare hosts as predicted, pass verify, and a second run finds nothing to do', async () => {
     const predicted = planned()
     expect(predicted).toEqual(expect.arrayContaining(['web-01 create replication:database', 'web-02 create replication:database']))
     expect(predicted.filter((line) => line.includes('database:shop'))).toEqual(['web-01 create database:shop'])
@@ -49,13 +49,13 @@ describe('a primary and its replica', () => {
     expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([true, false])
   })
 
-  it('have the unit that opens the primary in its sandbox, as the README says', async () => {
+  it('sandbox the unit that makes the primary writable, as the README documents', async () => {
     const owned = ownedIn(await inside(spec, 'web-01', OWNED_UNITS))
     expect(owned.map(({ unit }) => unit)).toContain('provision-database-primary.service')
     expect(undocumented(owned)).toEqual([])
   })
 
-  it('change places under a writer: nothing is lost, and writes stop for less than five seconds', async () => {
+  it('switch over under a writer: no row is lost, and writes stop for less than five seconds', async () => {
     await sql(
       spec,
       'web-01',
@@ -88,7 +88,7 @@ describe('a primary and its replica', () => {
   ])('are one and the other again although the controller was killed at: %s', async (moment) => {
     site('web-01')
     const watched = watchWriters(spec, HOSTS)
-    expect((await strike(project, moment, 'SIGKILL').ended).by).toBe('SIGKILL')
+    expect((await interruptRun(project, moment, 'SIGKILL').ended).by).toBe('SIGKILL')
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     expect(await watched.ended()).toBe(1)
     expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([true, false])
@@ -107,7 +107,7 @@ describe('a primary and its replica', () => {
 })
 
 describe('a primary that is lost', () => {
-  it('is replaced only when it was said what may be lost, and then no acknowledged row is', async () => {
+  it('is replaced only with --allow-data-loss, and no acknowledged row is lost', async () => {
     await startWriter(spec, 'web-01', PASSWORD, 1_000_000)
     await sleep(2000)
     await end(spec, 'web-02')
@@ -128,7 +128,7 @@ describe('a primary that is lost', () => {
     expect(await lost(spec, 'web-01', acked)).toEqual([])
   })
 
-  it('writes nothing when it is back, and says why it does not follow; its data are replaced only when that was said', async () => {
+  it('stays read-only after its return, with the reason; its data is replaced only with --allow-data-loss', async () => {
     // A row that was never acknowledged, and is nowhere else.
     await boot(spec, 'web-02')
     await expect.poll(() => sql(spec, 'web-02', 'SELECT 1').catch(() => ''), { timeout: 20_000 }).toBe('1')
@@ -142,7 +142,7 @@ describe('a primary that is lost', () => {
     expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 2000000')).toBe('only here')
   })
 
-  it('gets the data anew when that was said, and follows', async () => {
+  it('gets the data again with --allow-data-loss, and follows the primary', async () => {
     expect(run('--allow-data-loss', 'web-02')).toMatchObject({ status: 0, stderr: '', applied: ['web-02 update replication:database'] })
     expect(run()).toMatchObject({ status: 0, applied: [] })
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t WHERE id = 2000000')).toBe('0')
@@ -170,7 +170,7 @@ describe('a replica', () => {
     'applied replication',
   ])('gets all data of the primary although the controller was killed at: %s', async (moment) => {
     await writeByHand(moment)
-    expect((await strike(project, `web-02 ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
+    expect((await interruptRun(project, `web-02 ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
     // Before anything was replaced that has to be said again; afterwards it begins anew by itself.
     const words = moment === 'doing deleting old data' ? ['--allow-data-loss', 'web-02'] : []
     expect(run(...words)).toMatchObject({ status: 0, stderr: '' })

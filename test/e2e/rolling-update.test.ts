@@ -107,7 +107,7 @@ describe('a play with serial: 1', () => {
     expect(log()).toEqual([...turn('web-01', '2'), ...turn('web-02', '2')])
   })
 
-  it('ends at a first host that refuses, gives it its former state back, and does not touch the others', () => {
+  it('stops at the first host that refuses, restores its previous state, and does not touch the others', () => {
     bring('3')
     on('web-01', 'touch /srv/refuses')
     const { status, stdout, stderr } = project.provision('run')
@@ -120,7 +120,7 @@ describe('a play with serial: 1', () => {
     on('web-01', 'rm /srv/refuses')
   })
 
-  it('ends at a first host that does not come back well', () => {
+  it('stops at the first host that stays unhealthy', () => {
     on('lb-01', 'touch /srv/ill')
     const { status, stderr } = project.provision('run')
     expect(status).toBe(1)
@@ -130,7 +130,7 @@ describe('a play with serial: 1', () => {
     on('lb-01', 'rm /srv/ill')
   })
 
-  it('puts the host at hand back when it is interrupted, and begins no other', async () => {
+  it('returns the current host to the balancer if it is interrupted, and begins no other', async () => {
     bring('4')
     on('web-01', 'touch /srv/slow')
     const run = project.start('run')
@@ -143,7 +143,7 @@ describe('a play with serial: 1', () => {
     on('web-01', 'rm /srv/slow')
   })
 
-  it('that was cut leaves a host out, which the next run of anything foretells and mends', () => {
+  it('leaves a host drained if it is killed, which any next run predicts and repairs', () => {
     bring('5')
     const killed = fileURLToPath(new URL('support/interrupted-run.ts', import.meta.url))
     const { signal } = spawnSync(process.execPath, [killed, 'web-01 doing making its step'], { cwd: project.root, env: project.env })

@@ -67,8 +67,8 @@ afterAll(async () => {
   project.remove()
 })
 
-describe('a plan that was kept', () => {
-  it('is carried out exactly, and the run says that all of it was predicted', () => {
+describe('a saved plan', () => {
+  it('is applied exactly, and the run reports that every change was predicted', () => {
     site(full, 'extra')
     const dry = project.json('run', '--dry-run', '--save', 'plan.json')
     expect(dry.status).toBe(2)
@@ -80,13 +80,13 @@ describe('a plan that was kept', () => {
     expect(lines.at(-1)).toMatchObject({ prediction: { predicted: happened, actual: happened } })
   })
 
-  it('is refused when it was carried out already', () => {
+  it('is refused after it was applied', () => {
     const { status, stderr } = project.provision('run', '--plan', 'plan.json')
     expect(status).toBe(3)
     expect(stderr).toContain('one › role app › file:/etc/app/a\n  what change (create) is in the saved plan and is no longer needed')
   })
 
-  it('is refused when the host or the site is no longer as it was, with what is different, and nothing is touched', () => {
+  it('is refused if the host or the site changed, with the differences, and nothing is changed', () => {
     on('echo by hand >/etc/app/a; chmod 600 /etc/app/b')
     project.provision('run', '--dry-run', '--save', 'plan.json')
     on('echo by another hand >/etc/app/a')
@@ -107,7 +107,7 @@ describe('a plan that was kept', () => {
   })
 })
 
-describe('a plan of several hosts that was kept', () => {
+describe('a saved plan of several hosts', () => {
   it('is refused when one of them has left the site, or they would be changed all at once, and nothing is touched', () => {
     const changed = { ...full, files: { ...full.files, b: 'b of both' } }
     const play = (serial: string): void =>

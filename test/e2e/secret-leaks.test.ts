@@ -1,3 +1,3 @@
-import { poisonTest } from './support/secrets/secret-leaks.ts'
+import { secretLeakTest } from './support/secrets/secret-leaks.ts'
 
-poisonTest('t-poison', '10.79.92', ['base64', 'lines', 'json', 'check', 'throw'], false)
+secretLeakTest('t-poison', '10.79.92', ['base64', 'lines', 'json', 'check', 'throw'], false)

@@ -35,7 +35,7 @@ const occupy = (port: number) =>
 const undo = () => host.run('ls /var/lib/provision/undo')
 
 describe('a service and the files that it loads', () => {
-  it('starts on our configuration, is enabled after that, and needs nothing more', async () => {
+  it('starts with the declared configuration, is enabled afterwards, and a second run finds nothing to do', async () => {
     const site = nginx(conf(8001, 'one'))
     expect(await host.apply(site)).toEqual(['update file:/etc/nginx/nginx.conf', 'update service:nginx.service'])
     expect(await ask(8001)).toBe('one')
@@ -57,7 +57,7 @@ describe('a service and the files that it loads', () => {
     expect(await host.plan(site)).toEqual([])
   })
 
-  it('owes the reload that a cut run did not make', async () => {
+  it('has a pending reload after an interrupted run', async () => {
     const [main, nginxService] = nginx(conf(8001, 'three'))
     await host.apply([main as Resource])
     const due = ['update service:nginx.service: runs with an older /etc/nginx/nginx.conf']
@@ -67,7 +67,7 @@ describe('a service and the files that it loads', () => {
     expect(await undo()).toBe('')
   })
 
-  it('is content with a restart by hand, and forgets what the cut run had saved', async () => {
+  it('has no pending reload after a manual restart, and drops the undo copy of the interrupted run', async () => {
     const site = nginx(conf(8001, 'four'))
     await host.apply([site[0] as Resource])
     await host.run('sleep 0.1; systemctl restart nginx')
@@ -77,7 +77,7 @@ describe('a service and the files that it loads', () => {
     expect(await undo()).toBe('')
   })
 
-  it('is content after a boot, which forgets the stamps', async () => {
+  it('has no pending reload after a reboot, which deletes the stamps', async () => {
     await host.run('rm -r /run/provision/loaded; touch -d "1 day ago" /etc/nginx/nginx.conf; sleep 0.1; systemctl restart nginx')
     expect(await host.plan(nginx(conf(8001, 'four')))).toEqual([])
     await host.run('touch /etc/nginx/nginx.conf')
@@ -87,7 +87,7 @@ describe('a service and the files that it loads', () => {
   })
 
   // What lay there was never loaded, so there is nothing to go back to either.
-  it('needs no reload when an edit by hand is mended that it never loaded', async () => {
+  it('needs no reload after the repair of a manual edit that it never loaded', async () => {
     const site = nginx(conf(8001, 'four'))
     await host.run('echo "# by hand" >>/etc/nginx/nginx.conf')
     expect(await host.apply(site)).toEqual(['update file:/etc/nginx/nginx.conf'])
@@ -100,7 +100,7 @@ describe('a service and the files that it loads', () => {
     ['disabled', 'systemctl disable nginx', 'not enabled'],
     ['masked', 'systemctl mask --now nginx', 'masked, not running, not enabled'],
     ['killed', 'systemctl kill -s KILL nginx; sleep 0.2', 'not running, last start failed (signal)'],
-  ])('is mended when somebody %s it', async (_, damage, reason) => {
+  ])('is repaired if somebody %s it', async (_, damage, reason) => {
     const site = nginx(conf(8001, 'four'))
     await host.run(damage)
     expect(await host.plan(site)).toEqual([`update service:nginx.service: ${reason}`])
@@ -111,7 +111,7 @@ describe('a service and the files that it loads', () => {
 })
 
 describe('a service that refuses its files', () => {
-  it('keeps what it has when its main process refuses in silence, and the files are put back', async () => {
+  it('keeps its configuration if its main process refuses silently, and the files are restored', async () => {
     await occupy(8002)
     const refusal = await host.refused(nginx(conf(8002, 'five')))
     expect(refusal.what).toBe('nginx.service rejected its new configuration')
@@ -123,7 +123,7 @@ describe('a service that refuses its files', () => {
     expect(await undo()).toBe('')
   })
 
-  it('says why it does not start, in its own words, and stays stopped', async () => {
+  it('reports its own error if it does not start, and stays stopped', async () => {
     await host.run('systemctl disable -q --now nginx')
     const refusal = await host.refused(nginx(conf(8002, 'six')))
     expect(refusal.what).toBe('nginx.service did not start')
@@ -134,13 +134,13 @@ describe('a service that refuses its files', () => {
     expect(await ask(8001)).toBe('four')
   })
 
-  it('is a clear word when there is no such unit', async () => {
+  it('is reported by name if the unit does not exist', async () => {
     expect(await host.plan([service({ unit: 'nothing.service' })])).toEqual(['create service:nothing.service: not running, not enabled'])
     expect((await host.refused([service({ unit: 'nothing.service' })])).why).toContain('nothing.service')
   })
 })
 
-describe('a unit of ours', () => {
+describe('a declared unit file', () => {
   const shop = (seconds: string, limit: string): readonly Resource[] => {
     const own = unit({
       name: 'shop.service',
@@ -166,7 +166,7 @@ describe('a unit of ours', () => {
     expect(await host.plan(shop('infinity', '600'))).toEqual([])
   })
 
-  it('is read again when somebody changed it behind systemd', async () => {
+  it('is reloaded after a change without daemon-reload', async () => {
     await host.run('touch -d tomorrow /etc/systemd/system/shop.service')
     expect(await host.plan(shop('infinity', '600'))).toEqual([
       'update unit:shop.service: not read by systemd yet',
@@ -178,7 +178,7 @@ describe('a unit of ours', () => {
   })
 
   // systemd calls a simple service started as soon as it is forked.
-  it('that dies right after its start has not started, and what it ran before is not lost', async () => {
+  it('that dies right after its start counts as failed, and its previous version is restored', async () => {
     const refusal = await host.refused(shop('nonsense', '600'))
     expect(refusal.what).toBe('shop.service did not restart')
     expect(refusal.why).toContain('invalid time interval')
@@ -187,7 +187,7 @@ describe('a unit of ours', () => {
     expect(await host.plan(shop('infinity', '600'))).toEqual([])
   })
 
-  it('is stopped and disabled where it shall not run', async () => {
+  it('is stopped and disabled if declared so', async () => {
     const stopped = [service({ unit: 'shop.service', running: false, enabled: false })]
     expect(await host.plan(stopped)).toEqual(['update service:shop.service: is running, is enabled'])
     await host.apply(stopped)
@@ -205,7 +205,7 @@ describe('haproxy', () => {
     return [config, service({ unit: 'haproxy.service', loads: [config], set: 'haproxy', took: newWorker })]
   }
 
-  it('loads, reloads, and is put back when its main process refuses in silence', async () => {
+  it('loads, reloads, and is restored if its main process refuses silently', async () => {
     await host.apply(haproxy(8003))
     expect(await host.plan(haproxy(8003))).toEqual([])
     await host.apply(haproxy(8004))
@@ -218,7 +218,7 @@ describe('haproxy', () => {
 })
 
 describe('many packages and services', () => {
-  it('are one question to dpkg and one to systemd', async () => {
+  it('are observed with one query to dpkg and one to systemd', async () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own format
     const names = (await host.run("dpkg-query -W -f '${Package}\\n' | sed 60q")).trim().split('\n')
     const units = (

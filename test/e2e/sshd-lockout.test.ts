@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { inside, strike } from './support/interrupt.ts'
+import { inside, interruptRun } from './support/interrupt.ts'
 import { down, referenceLab, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
@@ -62,7 +62,7 @@ afterAll(async () => {
   project.remove()
 })
 
-it('settings of sshd are made as predicted, and then there is nothing to do', async () => {
+it('settings of sshd are applied as predicted, and a second run finds nothing to do', async () => {
   settings(FEWER)
   const predicted = changes(project.json('run', '--dry-run').lines, 'planned')
   expect(predicted.length).toBeGreaterThan(0)
@@ -75,7 +75,7 @@ it('settings of sshd are made as predicted, and then there is nothing to do', as
   expect(few).toContain('maxauthtries 3\n')
 })
 
-it('settings that let nobody in are taken back, and the run says so', async () => {
+it('settings that lock everybody out are rolled back, and the run reports it', async () => {
   settings(SHUT)
   const { status, stdout, stderr } = project.provision('run')
   expect(status).toBe(1)
@@ -87,9 +87,9 @@ it('settings that let nobody in are taken back, and the run says so', async () =
   expect(await state()).toBe(few)
 })
 
-it('settings that let nobody in are taken back when the controller is killed before it knows', async () => {
+it('settings that lock everybody out are rolled back if the controller is killed before the confirmation', async () => {
   settings(SHUT)
-  expect((await strike(project, `${HOST} doing reconnecting`, 'SIGKILL').ended).by).toBe('SIGKILL')
+  expect((await interruptRun(project, `${HOST} doing reconnecting`, 'SIGKILL').ended).by).toBe('SIGKILL')
   expect(await state()).not.toContain('maxauthtries 3\n')
   await expect.poll(() => state(), { timeout: (CONFIRM + 5) * 1000 }).toContain('maxauthtries 3\n')
   // The file is back a moment before sshd has read it.
@@ -102,9 +102,9 @@ it('settings that let nobody in are taken back when the controller is killed bef
   converges()
 })
 
-it('a run that comes before the host gave up ends as an undisturbed one, and the timer of the killed one undoes nothing', async () => {
+it('a run before the rollback converges, and the timer of the killed run rolls nothing back', async () => {
   settings(FEWER)
-  await strike(project, `${HOST} doing reconnecting`, 'SIGKILL').ended
+  await interruptRun(project, `${HOST} doing reconnecting`, 'SIGKILL').ended
   converges()
   await expect.poll(state, { timeout: (CONFIRM + 5) * 1000 }).toBe(fewer)
   expect(project.json('run', '--dry-run').status).toBe(0)

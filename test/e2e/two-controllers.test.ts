@@ -78,7 +78,7 @@ const waiting = async (text: RegExp, then: () => unknown): Promise<{ readonly sa
   return { said, after: (performance.now() - struck) / 1000 }
 }
 
-describe('two controllers on one host', () => {
+describe('two controllers of one host', () => {
   it('one works; the other says who holds the lock, from where, since when, with which command, and touches nothing', async () => {
     const first = await paused()
     const other = project.provision('run', 'playbooks/two.yaml')

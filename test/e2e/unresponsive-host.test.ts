@@ -177,7 +177,7 @@ describe('a host that hangs', () => {
     )
   })
 
-  it('keeps nobody waiting longer than that, and no other host from its work', async () => {
+  it('delays the run no longer than that, and no other host at all', async () => {
     expect(doors.status).toBe(4)
     expect(doors.seconds).toBeLessThan(60)
     expect(await inside(spec, 'doors', 'cat /srv/third')).toBe('third')
@@ -185,7 +185,7 @@ describe('a host that hangs', () => {
   })
 })
 
-describe('an sshd that lets in few', () => {
+describe('an sshd that limits connections', () => {
   it('one session of a connection (MaxSessions 1): no more is needed', () => {
     expect(doors.stderr).not.toMatch(/^✖ single/m)
     expect(doors.stdout).toMatch(/^ {2}single +4 +4 +0 /m)
@@ -242,7 +242,7 @@ describe('in the middle of a run', () => {
     expect(struck.seconds).toBeLessThan(75)
   })
 
-  it('a link loses every fifth packet: the run goes through', async () => {
+  it('a link that loses every fifth packet: the run succeeds', async () => {
     expect(struck.stderr).not.toMatch(/^✖ lossy/m)
     expect(await inside(spec, 'lossy', 'cat /srv/third')).toBe('third')
   })

@@ -62,7 +62,7 @@ const get = (path: string, host = 'www.test', { headers = '', as = CERTIFICATE }
   )
 
 describe('the web server', () => {
-  it('comes up as predicted, behaves as it should, and then there is nothing to do', () => {
+  it('is installed as predicted, passes verify, and a second run finds nothing to do', () => {
     const predicted = changes(project.json('run', '--dry-run').lines, 'planned').map((line) => line.replace('web-01 ', ''))
     expect(run()).toEqual({ status: 0, stderr: '', applied: predicted })
     expect(run()).toMatchObject({ status: 0, applied: [] })
@@ -70,7 +70,7 @@ describe('the web server', () => {
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
   })
 
-  it('serves each name what is its own', () => {
+  it('serves each host name its own content', () => {
     expect(get('/')).toContain('first page')
     expect(get('/nowhere')).toContain(' 404 ')
     const shop = get('/deep/link', 'shop.test')
@@ -100,14 +100,14 @@ describe('the web server', () => {
     expect(answers).toContain(' 200 ')
   })
 
-  it('answers nothing to whoever has no certificate of a balancer', () => {
+  it('refuses clients without a certificate of a balancer', () => {
     on(
       `cd /root && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -out c -subj '/CN=web-01.edge.provision.internal' 2>/dev/null`,
     )
     for (const as of ['', '-cert /root/c -key /root/k', `${CERTIFICATE} -tls1_2`]) expect(get('/', 'www.test', { as })).toBe('')
   })
 
-  it('is verified against what was deployed, not against what lies there', () => {
+  it('is verified against the deployed content, not against the files on the host', () => {
     on('echo damaged >/var/www/provision/site/current/index.html')
     const { status, stdout, stderr } = project.provision('verify')
     expect(status).toBe(1)
@@ -118,7 +118,7 @@ describe('the web server', () => {
 })
 
 describe('a deployment', () => {
-  it('changes nothing but the content, and the way back is a playbook', () => {
+  it('changes only the content, and a playbook rolls it back', () => {
     project.write('site/index.html', 'second page\n')
     const dry = project.provision('run', '--dry-run')
     expect(dry.stdout).toContain('-first page')

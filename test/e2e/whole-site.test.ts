@@ -8,7 +8,7 @@ import { leaderOf, rebootHost, untilReady } from '../../src/lab/host.ts'
 import { labReset } from '../../src/lab/index.ts'
 import { hostOf } from '../../src/lab/spec.ts'
 import { unexplained } from './support/file-changes.ts'
-import { need } from './support/install-command.ts'
+import { installCommand } from './support/install-command.ts'
 import { differing, down, overlay, referenceLab, up } from './support/lab.ts'
 import { processesBelow, traced } from './support/processes/strace.ts'
 import { changes, referenceProject } from './support/project.ts'
@@ -70,7 +70,7 @@ describe('three bare hosts', () => {
   const before = new Map<string, ReadonlyMap<string, string>>()
   const packagesBefore = new Map<string, ReadonlySet<string>>()
 
-  it('are only looked at by a dry run, which shows every change with its diff', () => {
+  it('are only observed by a dry run, which shows every change with its diff', () => {
     for (const host of HOSTS) before.set(host, overlay(spec, host))
     const { status, lines, stderr } = project.json('run', '--dry-run')
     expect(stderr).toBe('')
@@ -114,7 +114,7 @@ describe('three bare hosts', () => {
     expect(await both()).toEqual(['web-01', 'web-02'])
   })
 
-  it('have nothing left to do', () => {
+  it('have nothing to do in a second run', () => {
     const { status, lines } = project.json('run', '--dry-run')
     expect(changes(lines, 'planned')).toEqual([])
     expect(status).toBe(0)
@@ -127,7 +127,7 @@ describe('three bare hosts', () => {
 const packages = (host: string): ReadonlySet<string> => new Set(on(host, "dpkg-query -W -f '${Package}\\n'").stdout.trim().split('\n'))
 
 describe('a converged run', () => {
-  it('costs two frames a host once the shell is up', () => {
+  it('sends two frames to each host after the shell is open', () => {
     const { stdout } = spawnSync(process.execPath, [join(checkout, 'test/e2e/support/count-frames.ts')], {
       cwd: project.root,
       env: project.env,
@@ -137,7 +137,7 @@ describe('a converged run', () => {
   })
 
   it.each(HOSTS)('starts at most fifteen processes on %s, sudo and the shell included', async (host) => {
-    need('strace')
+    installCommand('strace')
     const leader = await leaderOf(spec, hostOf(spec, host))
     const sshd = spawnSync('pgrep', ['-P', String(leader), '-x', 'sshd'], { encoding: 'utf8' }).stdout.trim()
     const trace = await traced(['-e', 'trace=execve,clone,clone3,fork,vfork', '-p', sshd], () => {
@@ -149,8 +149,8 @@ describe('a converged run', () => {
   })
 })
 
-describe('damage by hand', () => {
-  it('is named exactly, and mended exactly', () => {
+describe('manual damage', () => {
+  it('is planned exactly, and repaired exactly', () => {
     on('web-01', 'echo "# by hand" >>/etc/nginx/provision/site.conf')
     on('web-02', 'systemctl stop nginx')
     on('lb-01', 'nft add rule inet provision input tcp dport 9999 accept')
@@ -184,7 +184,7 @@ describe('damage by hand', () => {
 })
 
 describe('a plan over several hosts', () => {
-  it('is shown whole, made in order, and then there is nothing to do', () => {
+  it('is shown completely, applied in order, and a second run finds nothing to do', () => {
     cpSync(join(checkout, 'test/fixtures/roles/token.ts'), join(project.root, 'roles/token.ts'), { recursive: true })
     project.write('playbooks/token.yaml', '- hosts: web\n  roles: [token]\n')
     const run = project.json('run', 'playbooks/token.yaml')
@@ -230,7 +230,7 @@ describe('a template with an error in it', () => {
   })
 })
 
-describe('a controller that is killed', () => {
+describe('a killed controller', () => {
   it('with the firewall not confirmed, while a package is configured, and before a reload: ends in the state of an undisturbed run', async () => {
     await labReset(spec)
     for (const pattern of [

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
-import { need } from './support/install-command.ts'
+import { installCommand } from './support/install-command.ts'
 import { down, up } from './support/lab.ts'
 import { type Load, type Phase, told } from './support/load/load.ts'
 import { bringApplication, loadSite, NAME } from './support/load/load-site.ts'
@@ -78,7 +78,7 @@ describe('visitors do not notice', () => {
   })
 })
 
-describe('what the power cut of one host costs', () => {
+describe('a power cut of one host', () => {
   it('of a web server: the requests that change something and were under way there, answered with an error, and nothing after it is back', async () => {
     const phase = await meanwhile('a power cut of web-01', () => cut('web-01'), 9000)
     // Who only asks is sent to the other one, which takes the seconds until the first is given up.
@@ -123,7 +123,7 @@ const restore = async (host: string): Promise<void> => {
 }
 
 describe('on the wire', () => {
-  it('nothing between balancer and web servers can be read', async () => {
+  it('traffic between balancer and web servers is encrypted', async () => {
     const [holder = ''] = site.holders()
     const packets = await whileCaptured(site.lab, async () => {
       const visitors = await site.visit('seen')
@@ -144,9 +144,9 @@ describe('on the wire', () => {
   })
 })
 
-describe('what visitors are spoken to in', () => {
-  it('is TLS 1.2 and 1.3 with strong ciphers only: sslscan and openssl agree', () => {
-    need('sslscan')
+describe('TLS for visitors', () => {
+  it('offers TLS 1.2 and 1.3 with strong ciphers only, by sslscan and openssl', () => {
+    installCommand('sslscan')
     const scanned = sh(`sslscan --no-colour --sni-name=${NAME} ${site.virtual}:443`)
     const [enabled, accepted] = [/^(\S+) +enabled$/gm, /^(?:Preferred|Accepted) +(\S+) +\d+ bits +(\S+)/gm].map((pattern) =>
       [...scanned.matchAll(pattern)].map(([, ...found]) => found.join(' ')),
@@ -165,7 +165,7 @@ describe('what visitors are spoken to in', () => {
       expect(hello(option)).toContain(`New, ${is}, Cipher is`)
   })
 
-  it('is not spoken by a web server to whoever has no certificate of a balancer', () => {
+  it('is refused by a web server to clients without a certificate of a balancer', () => {
     // The firewall lets nobody but the balancers come so far; so this is asked from one of them.
     for (const web of ['web-01', 'web-02']) {
       const at = site.lab.hosts.find(({ name }) => name === web)?.addresses[0] ?? ''

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LabSpec } from '../../src/lab/index.ts'
-import { need } from '../e2e/support/install-command.ts'
+import { installCommand } from '../e2e/support/install-command.ts'
 import { down, up } from '../e2e/support/lab.ts'
 import { relayTo } from '../e2e/support/network/relay.ts'
 import { referenceProject } from '../e2e/support/project.ts'
@@ -20,7 +20,7 @@ const PORT = 14400
 const at = `.provision/lab/${project.lab}`
 
 beforeAll(async () => {
-  need('faketime')
+  installCommand('faketime')
   const certificates = Array.from({ length: COUNT }, (_, i) => `{ names: [www${i}.example.test, shop${i}.example.test] }`)
   project.write(
     'inventory/site.yaml',
@@ -57,7 +57,7 @@ it(`${COUNT} certificates come from it in one run, all end well`, async () => {
   expect(project.provision('run', '--dry-run').status).toBe(0)
 })
 
-it('one that has fallen silent holds nothing up for long: all are put off', async () => {
+it('a silent authority delays a run only briefly: all certificates are deferred', async () => {
   const relay = await relayTo(`${SUBNET}.1`, 14000, { host: `${SUBNET}.1`, port: PORT })
   relay.silence()
   project.env.LD_PRELOAD = '/usr/$LIB/faketime/libfaketime.so.1'

@@ -71,8 +71,8 @@ afterAll(async () => {
 const verified = () => project.provisionBeside('verify', '--role', 'monitoring')
 const mailbox = (): Promise<string> => inside(spec, 'web-01', 'cat /var/mail/ann')
 
-describe('those who are told', () => {
-  it('hear a test alert each', async () => {
+describe('alert receivers', () => {
+  it('each get a test alert', async () => {
     const reached = ['phone (webhook)', 'chat (slack)', 'mail (email)'].map((one) =>
       expect.stringContaining(`✔ lb-01   monitoring  a test alert reaches ${one}`),
     )
@@ -86,7 +86,7 @@ describe('those who are told', () => {
     expect(await mailbox()).toContain(`Subject: NONE: ${words}`)
   })
 
-  it('are told of an alert in the same words, once each, and that it is over', async () => {
+  it('get the same text of an alert once each, and its end', async () => {
     const since = Date.now()
     const stray = "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'"
     await inside(spec, 'web-01', stray)
@@ -101,7 +101,7 @@ describe('those who are told', () => {
     await expect.poll(mailbox, { timeout: 30_000 }).toContain(`Subject: RESOLVED: ${words}`)
   })
 
-  it('are named when they refuse, with what they said, and the others hear it nevertheless', async () => {
+  it('are named with their answer if they refuse, and the others still get the alert', async () => {
     const refusing = [
       webhook('ill', 5996),
       webhook('gone', 5997),

@@ -90,7 +90,7 @@ const isUp = (host: string, unit: string) =>
   on(host, `systemctl unmask -q --runtime ${unit}; systemctl reset-failed ${unit}; systemctl start ${unit}`)
 
 describe('backups', () => {
-  it('that never were are told of, until there is one', async () => {
+  it('that never ran raise an alert until the first backup', async () => {
     const none = await hook.await(0, 'firing', 'BackupMissing', 'web-02', 150)
     expect(none.annotations.summary).toBe('the database on web-02 has never had a good backup')
     const mended = Date.now()
@@ -102,7 +102,7 @@ describe('backups', () => {
     expect(fired(0)).toEqual(['BackupMissing web-02'])
   })
 
-  it('that cannot be kept are told of', async () => {
+  it('that cannot be stored raise an alert', async () => {
     const make = async () => {
       await on('lb-01', 'systemctl stop provision-database-store')
       expect(await backup()).toMatch(
@@ -118,7 +118,7 @@ describe('backups', () => {
     ])
   })
 
-  it('that were corrupted before they were kept are noticed, told of, and not kept', async () => {
+  it('that are corrupted before storage raise an alert and are not stored', async () => {
     const wait = `until [ -e ${WORK}/test ]; do sleep 0.02; done`
     const make = async () => {
       const before = await kept()

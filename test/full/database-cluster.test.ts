@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
 import { lost, sql, startWriter, stopWriter, whole } from '../e2e/support/database/database.ts'
-import { inside, strike } from '../e2e/support/interrupt.ts'
+import { inside, interruptRun } from '../e2e/support/interrupt.ts'
 import { referenceLab } from '../e2e/support/lab.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
 import { captureWire } from './support/packet-stream.ts'
@@ -68,10 +68,10 @@ describe('a cluster', () => {
     'web-02 doing starting mariadb',
     'lb-01 doing starting garb',
   ])('comes up although the controller was killed at: %s', async (moment) => {
-    expect((await strike(project, moment, 'SIGKILL').ended).by).toBe('SIGKILL')
+    expect((await interruptRun(project, moment, 'SIGKILL').ended).by).toBe('SIGKILL')
   })
 
-  it('is whole after the next run, and there is nothing to do then', async () => {
+  it('is complete after the next run, and a second run finds nothing to do', async () => {
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     expect(run()).toMatchObject({ status: 0, applied: [] })
     const { status, stdout, stderr: said } = project.provision('verify')
@@ -190,7 +190,7 @@ describe('a cluster', () => {
     expect(complaints.filter((line) => !explained.some((words) => line.includes(words)))).toEqual([])
   })
 
-  it('let nobody on the wire read anything of all that', async () => {
+  it('sends nothing readable over the network', async () => {
     await wire?.end()
     for (const text of [PASSWORD, 'INSERT INTO', 'CREATE TABLE', 'row 100', 'mysql_native_password USING'])
       expect(`${text}: ${wire?.linesWith(text)}`).toBe(`${text}: 0`)

@@ -59,7 +59,7 @@ const run = () => {
   return { status, stderr, applied: changes(lines, 'applied') }
 }
 
-describe('a server that is taken out of the inventory', () => {
+describe('a server that is removed from the inventory', () => {
   it('leaves the cluster, which loses nothing and goes on', async () => {
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     await whole(spec, ['web-01', 'web-02', 'db-03'], 3)
@@ -79,11 +79,11 @@ describe('a server that is taken out of the inventory', () => {
     expect(project.provision('verify').status).toBe(0)
   })
 
-  it('serves nobody any more', async () => {
+  it('serves no client', async () => {
     expect(await inside(spec, 'db-03', `mariadb -e 'INSERT INTO shop.t VALUES (-1, "lost")' 2>&1 || true`)).toContain('1047')
   })
 
-  it('comes back when the inventory has it again, with what it missed', async () => {
+  it('rejoins after it is added again, and gets the missed rows', async () => {
     inventory(['web-01', 'web-02', 'db-03'], ['lb-01'])
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     await whole(spec, ['web-01', 'web-02', 'db-03'], 4)

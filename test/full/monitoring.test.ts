@@ -85,7 +85,7 @@ const fired = (since: number): readonly Told[] =>
   hook.told.filter(({ at, status, labels }) => at >= since && status === 'firing' && labels.unit !== 'some process')
 
 describe('the measurements', () => {
-  it('are all there', async () => {
+  it('are complete', async () => {
     await expect.poll(() => value('count(up == 1)'), { timeout: 90_000, interval: 3000 }).toBe(15)
     expect(value('count(up == 0)')).toBeNaN()
     expect(value('mysql_up')).toBe(1)
@@ -165,8 +165,8 @@ const FAULTS: readonly Fault[] = [
 
 const STRANGER = ['-oBatchMode=yes', '-oStrictHostKeyChecking=no', '-oUserKnownHostsFile=/dev/null', '-oConnectTimeout=5', '-F/dev/null']
 
-describe('the administrators', () => {
-  it('are told of each fault once, by its cause and name, in time, and that it is over', async () => {
+describe('administrators', () => {
+  it('get one alert per fault in time, with its cause and name, and its end', async () => {
     spawnSync('sh', ['-c', `truncate -s 100M ${disk} && mkfs.ext4 -q -m 0 ${disk}`])
     loop = spawnSync('losetup', ['-f', '--show', disk], { encoding: 'utf8' }).stdout.trim()
     await inside(spec, 'lb-01', `mknod ${loop} b 7 ${loop.replace(/\D/g, '')}; mount ${loop} /mnt`)
@@ -199,7 +199,7 @@ describe('the administrators', () => {
     )
   })
 
-  it('are told when a host is cut off, and of nothing that follows from it', async () => {
+  it('get an alert if a host is cut off, and none about consequences', async () => {
     const since = Date.now()
     await inside(spec, 'web-01', 'ip link set eth0 down')
     const told = await hook.await(since, 'firing', 'HostDown', 'web-01', 90)

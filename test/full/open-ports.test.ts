@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { need } from '../e2e/support/install-command.ts'
+import { installCommand } from '../e2e/support/install-command.ts'
 import { down, up } from '../e2e/support/lab.ts'
 import { answering } from '../e2e/support/network/nmap.ts'
 import { permits, siteWithOutsider } from '../e2e/support/network/outsider.ts'
@@ -7,7 +7,7 @@ import { permits, siteWithOutsider } from '../e2e/support/network/outsider.ts'
 const { project, spec, hosts, sources, address, flows } = siteWithOutsider('t-full', '10.79.11')
 
 beforeAll(async () => {
-  need('nmap')
+  installCommand('nmap')
   await up(spec)
   expect(project.provision('run').status).toBe(0)
 })

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
 import { lost, sql, startWriter, stopWriter, whole } from '../e2e/support/database/database.ts'
 import { replicaLab, watchWriters, writable, writeReplicaSite } from '../e2e/support/database/replicas.ts'
-import { inside, strike } from '../e2e/support/interrupt.ts'
+import { inside, interruptRun } from '../e2e/support/interrupt.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
 import { captureWire } from './support/packet-stream.ts'
 
@@ -157,7 +157,7 @@ describe('a primary with replicas', () => {
   it('is itself replaced by a fresh host of its name, killed in the middle, and gets all data before it takes writes', async () => {
     const rows = await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')
     await labReset(spec, ['web-02'])
-    expect((await strike(project, 'web-02 doing sending all data', 'SIGKILL').ended).by).toBe('SIGKILL')
+    expect((await interruptRun(project, 'web-02 doing sending all data', 'SIGKILL').ended).by).toBe('SIGKILL')
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     expect(run()).toMatchObject({ status: 0, applied: [] })
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')).toBe(rows)
@@ -199,7 +199,7 @@ describe('a primary with replicas', () => {
     }
   })
 
-  it('shows no row and no password on the wire', async () => {
+  it('sends no row and no password in plain text', async () => {
     await wire?.end()
     for (const text of [PASSWORD, 'a readable row', 'INSERT INTO', 'provision-replica'])
       expect(`${text}: ${wire?.linesWith(text)}`).toBe(`${text}: 0`)

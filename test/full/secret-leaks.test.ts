@@ -1,3 +1,3 @@
-import { poisonTest, WAYS } from '../e2e/support/secrets/secret-leaks.ts'
+import { secretLeakTest, WAYS } from '../e2e/support/secrets/secret-leaks.ts'
 
-poisonTest('t-poison-full', '10.79.94', WAYS, true)
+secretLeakTest('t-poison-full', '10.79.94', WAYS, true)

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { generateIdentity, recipientOf } from '../../src/keystore/age.ts'
 import { sql, whole } from '../e2e/support/database/database.ts'
-import { need } from '../e2e/support/install-command.ts'
+import { installCommand } from '../e2e/support/install-command.ts'
 import { down, up } from '../e2e/support/lab.ts'
 import type { Receiver } from '../e2e/support/services/receiver.ts'
 import { PASSWORD, SERVERS, watchedSite } from './support/alerts-site.ts'
@@ -16,7 +16,7 @@ const { project, spec, on, value } = site
 let hook: Receiver
 
 beforeAll(async () => {
-  need('wrk')
+  installCommand('wrk')
   site.configure(26)
   await up(spec)
   hook = await site.listen()

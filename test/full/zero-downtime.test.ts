@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
-import { need } from '../e2e/support/install-command.ts'
+import { installCommand } from '../e2e/support/install-command.ts'
 import { down, up } from '../e2e/support/lab.ts'
 import { type Load, type Phase, told } from '../e2e/support/load/load.ts'
 import { bringApplication, loadSite, NAME } from '../e2e/support/load/load-site.ts'
@@ -37,7 +37,7 @@ const meanwhile = async (name: string, act: () => unknown, rest = 2000): Promise
 }
 const times = (count: number, script: string): string => `for i in $(seq ${count}); do ${script}; done`
 
-describe('not one request fails', () => {
+describe('no request fails', () => {
   it.each<[string, () => unknown]>([
     [
       'while five versions are deployed',
@@ -114,7 +114,7 @@ describe('power cuts', () => {
     expect((await meanwhile(`${holder} comes back`, () => restore(holder), 3000)).failures).toEqual([])
   })
 
-  it('and nothing was carried out twice', async () => {
+  it('and no request was carried out twice', async () => {
     const { posted, unsure } = await load.stop()
     const applied = site.applied()
     expect([...applied].filter(([, count]) => count > 1)).toEqual([])
@@ -134,7 +134,7 @@ const restore = async (host: string): Promise<void> => {
 }
 
 it('testssl.sh finds nothing but what the README explains', () => {
-  need('testssl', 'testssl.sh')
+  installCommand('testssl', 'testssl.sh')
   const found = join(project.root, 'testssl.json')
   const trusted = join(project.root, '.provision/lab/t-hard/roots.pem')
   const words = ['--quiet', '--color', '0', '--warnings', 'off', '--jsonfile', found, '--add-ca', trusted, '--ip', site.virtual]

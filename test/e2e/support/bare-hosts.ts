@@ -19,10 +19,10 @@ const spec: LabSpec = {
 export const bootHosts = (): Promise<void> => labReset(spec)
 export const endHosts = (): Promise<void> => labDown(spec)
 
-/** The lab's file of that name: `id_ed25519`, `known_hosts`. */
+/** Path of a file of the lab: `id_ed25519`, `known_hosts`. */
 export const labFile = (name: string): string => `${root}/.provision/lab/t-host/${name}`
 
-/** How the first host is reached, but for what is said otherwise. */
+/** The connection to the first host, with the settings of `otherwise`. */
 export const target = (otherwise: Partial<Target> = {}): Target => ({
   name: 'h1',
   address: '10.79.1.11',
@@ -35,12 +35,12 @@ export const target = (otherwise: Partial<Target> = {}): Target => ({
   ...otherwise,
 })
 
-/** Through a relay on this machine, the host's key still being filed under its address. */
+/** The first host through a relay on this machine. The host key is still stored under the address of the host. */
 export const through = (port: number): Target => target({ address: '127.0.0.1', port, hostKeyAlias: '10.79.1.11' })
 
 export const holder = (command: string): Holder => ({ user: 'me', machine: 'here', command, since: '2026-11-23T10:00:00Z' })
 
-/** Runs a script on a host, as root, over a connection of its own; what it printed. It must succeed. */
+/** Runs a script as root over a separate connection, and returns its output. Throws if the script fails. */
 export const onHost = async (script: string, otherwise: Partial<Target> = {}): Promise<string> => {
   const shell = await openShell(target(otherwise))
   try {

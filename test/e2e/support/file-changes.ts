@@ -1,4 +1,4 @@
-/** What packages and systemd write on their own when something is installed, enabled or run. */
+/** Paths that packages and systemd write when something is installed, enabled or run. */
 const ON_THEIR_OWN: readonly RegExp[] = [
   // apt and dpkg keep books; their maintainer scripts make accounts, caches and links to alternatives.
   /^\/var\/(lib|cache)\/(dpkg|apt|debconf|ucf|pam|systemd\/deb-systemd-helper-(enabled|masked))(\/|$)/,
@@ -28,17 +28,17 @@ const ON_THEIR_OWN: readonly RegExp[] = [
   /^\/(run|tmp|var\/tmp)(\/|$)/,
 ]
 
-/** Our own books: what we own, what is staged, what could be put back. */
+/** Records of provision: owned paths, staged files, undo copies. */
 const OUR_BOOKS = /^\/var\/lib\/provision(\/|$)/
 
-/** What a host can be explained with: the resources of the plan, the host's record of what we own, files of packages that came. */
+/** Explains changes of a host: resources of the plan, the ownership record of the host, files of installed packages. */
 export interface Explanation {
   readonly planned: readonly string[]
   readonly record: readonly string[]
   readonly packageFiles: readonly string[]
 }
 
-/** The changed paths that no planned change, no file of an installed package and no known habit explains. */
+/** Returns changed paths that no planned change, package file or known habit of a package explains. */
 export const unexplained = (changed: readonly string[], { planned, record, packageFiles }: Explanation): readonly string[] => {
   const owned = record.flatMap((line) => {
     const [, key = '', path = ''] = /^(.*?)(?: (\/\S+) \S+)?$/.exec(line) ?? []

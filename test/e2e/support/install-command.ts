@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 
-/** Sees to it that a command is on this machine; the Debian package has its name where no other is given. */
-export const need = (command: string, name: string = command): void => {
+/** Installs a command on this machine if it is missing. `name` is the Debian package, by default the name of the command. */
+export const installCommand = (command: string, name: string = command): void => {
   const sh = (script: string) => spawnSync('sh', ['-c', script, 'sh', command, name], { encoding: 'utf8' })
   if (sh('command -v "$1"').status === 0) return
   const { status, stderr } = sh(

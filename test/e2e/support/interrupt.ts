@@ -8,19 +8,19 @@ import type { Project } from './project.ts'
 
 const script = fileURLToPath(new URL('interrupted-run.ts', import.meta.url))
 
-/** A run that was struck, and what it ended with: the signal that ended it, or what it said of its failures. */
-export interface Struck {
+/** An interrupted run, and its end: the signal that ended it, or its output about failures. */
+export interface InterruptedRun {
   readonly pid: number
   readonly ended: Promise<{ readonly by: string | null; readonly said: string }>
 }
 
-/** Starts a run of the project's playbook with the real engine, and strikes it at the first event that matches. What only the hosts of `allowDataLoss` have may be lost. */
-export const strike = (
+/** Starts a run of the project's playbook with the real engine, and sends it a signal at the first event that matches `pattern`. */
+export const interruptRun = (
   { root, env }: Project,
   pattern: string,
   signal: 'SIGKILL' | 'SIGSTOP',
   allowDataLoss: readonly string[] = [],
-): Struck => {
+): InterruptedRun => {
   const child = spawn(process.execPath, [script, pattern, signal, ...allowDataLoss], {
     cwd: root,
     env,
@@ -33,12 +33,12 @@ export const strike = (
   return { pid: child.pid ?? 0, ended: once(child, 'close').then(([, by]) => ({ by, said })) }
 }
 
-/** Waits until the run was struck with SIGSTOP. */
-export const untilStopped = async ({ pid }: Struck): Promise<void> => {
+/** Waits until the run is stopped by SIGSTOP. */
+export const untilStopped = async ({ pid }: InterruptedRun): Promise<void> => {
   while (!/^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) await sleep(20)
 }
 
-/** Runs a script as root on a lab host, also when nobody comes in over the network; what it printed. It must succeed. */
+/** Runs a script as root inside a lab host without SSH, and returns its output. Throws if the script fails. */
 export const inside = async (spec: LabSpec, host: string, command: string): Promise<string> => {
   const words = [`--target=${await leaderOf(spec, host)}`, '--mount', '--uts', '--ipc', '--net', '--pid', '/bin/sh', '-ec', command]
   const { status, stdout, stderr } = spawnSync('nsenter', words, { encoding: 'utf8' })

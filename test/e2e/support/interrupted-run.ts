@@ -1,6 +1,6 @@
 // Runs a playbook with the real engine and ends itself with SIGKILL at the first event whose text matches: `node interrupted-run.ts PATTERN`.
-// An event comes before the next request is sent, so the cut is where it is meant to be. `node interrupted-run.ts PATTERN SIGSTOP` stops
-// there until it is told to go on, and then says what the run ended with.
+// An event comes before the next request is sent, so the position of the cut is exact. `node interrupted-run.ts PATTERN SIGSTOP` stops
+// there until it gets SIGCONT, and then prints the problems of the run.
 import './provision-loader.ts'
 import type { Event } from '../../../src/engine/events.ts'
 

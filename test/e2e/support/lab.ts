@@ -20,7 +20,7 @@ export const referenceLab = ({ root, lab }: Project, subnet: string): LabSpec =>
 export const up = (spec: LabSpec): Promise<void> => labUp(spec, () => undefined)
 export const down = labDown
 
-/** Every path of interest in which a host differs from the bare image, with what lies there: type, mode, owner, and a digest of the bytes. */
+/** Returns the paths in which a host differs from the bare image, each with type, mode, owner and digest. */
 export const overlay = (spec: LabSpec, host: string, isOfInterest = (_: string) => true): ReadonlyMap<string, string> => {
   const found = spec.hosts.find(({ name }) => name === host)
   if (found === undefined) throw new Error(`no host ${host}`)
@@ -42,7 +42,7 @@ export const overlay = (spec: LabSpec, host: string, isOfInterest = (_: string) 
   return paths
 }
 
-/** Digests by what no write leaves as it was: whoever looks again and again reads only what is new. */
+/** Caches digests by inode and change time: repeated snapshots read only changed files. */
 const digests = new Map<string, string>()
 
 const digestOf = (path: string, { dev, ino, size, ctimeNs }: BigIntStats): string => {
@@ -52,14 +52,14 @@ const digestOf = (path: string, { dev, ino, size, ctimeNs }: BigIntStats): strin
   return known
 }
 
-/** Every path below a directory. Node's own recursion follows links to directories, which here may lead anywhere. */
+/** Returns every path below a directory. Node's own recursion follows links to directories, which may lead anywhere here. */
 const below = (directory: string): readonly string[] =>
   readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name)
     return entry.isDirectory() ? [path, ...below(path)] : [path]
   })
 
-/** Paths that came, went or changed between two looks at an overlay; directories that were only passed through are left out. */
+/** Returns paths that differ between two snapshots of an overlay, without directories that only contain others. */
 export const differing = (before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): readonly string[] =>
   [...new Set([...before.keys(), ...after.keys()])]
     .filter((path) => before.get(path) !== after.get(path))
@@ -70,7 +70,7 @@ export const differing = (before: ReadonlyMap<string, string>, after: ReadonlyMa
 const isPassed = (path: string, after: ReadonlyMap<string, string>): boolean =>
   after.get(path)?.startsWith('4') === true && [...after.keys()].some((other) => other.startsWith(`${path}/`))
 
-/** Whether something answers a TCP connection from this machine within a second. */
+/** Whether a TCP connection from this machine is accepted within a second. */
 export const answers = (address: string, port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host: address, port, timeout: 1000 })

@@ -26,13 +26,13 @@ export interface Result {
   readonly stderr: string
 }
 
-/** A user's project in a folder of its own, with a lab of its own beside the one of the demo. */
+/** A project in its own directory, with its own lab beside the lab of the demo. */
 export interface Project {
   readonly root: string
   readonly lab: string
   readonly env: NodeJS.ProcessEnv
   provision(...words: readonly string[]): Result
-  /** The same, for a test that has to answer somebody meanwhile. */
+  /** The same, asynchronously: for tests that serve requests meanwhile. */
   provisionBeside(...words: readonly string[]): Promise<Result>
   /** Starts `provision` and does not wait. */
   start(...words: readonly string[]): ReturnType<typeof spawn>

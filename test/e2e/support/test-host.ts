@@ -7,22 +7,22 @@ import { type LabSpec, labDown, labReset } from '../../../src/lab/index.ts'
 import { type Kind, keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { Answer, HostRefusal, IdentityStep, ReconnectStep, Steps } from '../../../src/resource/kind/step.ts'
 
-/** One real host of a lab of its own, and the engine's own parts to work on it with a few resources, without a project. */
+/** A real host in its own lab, with the parts of the engine that plan and apply a few resources without a project. */
 export interface TestHost {
   readonly session: Session
-  /** What is said to the person who waits, in order. */
+  /** Progress messages, in order. */
   readonly doing: readonly string[]
-  /** Runs a script as root and gives what it printed; throws when it fails. */
+  /** Runs a script as root and returns its output. Throws if the script fails. */
   run(script: string): Promise<string>
-  /** What differs: `update service:nginx.service: not running`. */
+  /** Returns the planned changes: `update service:nginx.service: not running`. */
   plan(resources: readonly Resource[]): Promise<readonly string[]>
-  /** Makes it so, adjacent changes of a kind together, and says what was changed. Throws a `HostRefusal`. */
+  /** Applies the plan, adjacent changes of a kind together, and returns the changes. Throws a `HostRefusal`. */
   apply(resources: readonly Resource[]): Promise<readonly string[]>
-  /** Makes it so, and then puts back what was replaced. */
+  /** Applies the plan, and then reverts it. */
   revertAfter(resources: readonly Resource[]): Promise<void>
-  /** The refusal that `apply` must end with. */
+  /** Returns the refusal of `apply`. Throws if nothing is refused. */
   refused(resources: readonly Resource[]): Promise<HostRefusal>
-  /** Carries a change out until it has to be confirmed, and then leaves it, as a controller that dies there does. */
+  /** Applies a change without confirming it, as a controller that dies there does. */
   unconfirmed(resource: Resource): Promise<void>
   down(): Promise<void>
 }
@@ -57,7 +57,7 @@ const withoutIdentities = (): never => {
   throw new Error('a host is tested here without identities')
 }
 
-/** The host behind a session; `sign` answers what only the controller's identities can. */
+/** The host of a session. `sign` answers the steps of identities of the controller. */
 export const onHost = (
   session: Session,
   end: () => Promise<void>,

@@ -41,7 +41,7 @@ export interface Owned {
   readonly exposure: number | undefined
 }
 
-/** To be run as root on a host; `ownedIn` reads what it prints. */
+/** Script that runs as root on a host; `ownedIn` reads its output. */
 export const OWNED_UNITS = `cd /var/lib/provision/owned; for role in *; do
   sed -n 's/^unit:\\([^ ]*\\).*/\\1/p' "$role" | sed 's#[.]d/.*##' | sort -u | while read -r unit; do
     said=; case $unit in *.service) said=$(systemctl show -P DynamicUser "$unit"):$(systemctl show -P User "$unit"):$(systemd-analyze security --no-pager "$unit" | sed -n 's/.*exposure level for [^ ]*: \\([0-9.]*\\).*/\\1/p') ;; esac

@@ -8,28 +8,28 @@ import { referenceLab } from '../../e2e/support/lab.ts'
 import { type Project, referenceProject } from '../../e2e/support/project.ts'
 import { type Receiver, receiver } from '../../e2e/support/services/receiver.ts'
 
-/** The whole reference site, a cluster of databases in it, and an administrator who hears of it. */
+/** The reference site with a database cluster and an alert receiver. */
 export interface WatchedSite {
   readonly project: Project
   readonly spec: ReturnType<typeof referenceLab>
-  /** Where visitors come. */
+  /** Address for visitors. */
   readonly address: string
-  /** Writes the inventory: after how many hours a backup is too old. */
+  /** Writes the inventory with the maximum age of a backup in hours. */
   configure(backupHours: number): void
   listen(): Promise<Receiver>
   /** Runs as root on a host, without SSH. */
   on(host: string, command: string): Promise<string>
-  /** What the watching host answers to a query: labels and value of each. */
+  /** Runs a Prometheus query and returns labels and value of each result. */
   query(expr: string): readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[]
-  /** The value of a query that has one; otherwise not a number. */
+  /** Returns the value of the first result, or NaN. */
   value(expr: string): number
-  /** The page, as it comes from the watching host. */
+  /** Returns the page of the dashboard. */
   page(): string
-  /** Waits until nobody need be told of anything. */
+  /** Waits until no alert is firing. */
   calm(): Promise<void>
 }
 
-/** Of the account `shop`. */
+/** Password of the account `shop`. */
 export const PASSWORD = 'a long poison word'
 export const SERVERS = ['web-01', 'web-02']
 

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LabSpec, layoutOf } from '../../../src/lab/index.ts'
-import { need } from '../../e2e/support/install-command.ts'
+import { installCommand } from '../../e2e/support/install-command.ts'
 
-/** All that crosses the wire of a lab from now on, but for what is fetched from Debian; it is read once it was ended. */
+/** Captures all packets of a lab, except downloads from Debian, until `end`. Read it afterwards. */
 export const captureWire = (spec: LabSpec) => {
-  need('tcpdump')
+  installCommand('tcpdump')
   const directory = mkdtempSync(join(tmpdir(), 'provision-wire-'))
   const file = join(directory, 'all')
   const words = ['netns', 'exec', layoutOf(spec).switch, 'tcpdump', '-q', '-i', 'any', '-s', '0', '-w', file, 'not port 80']
@@ -22,9 +22,9 @@ export const captureWire = (spec: LabSpec) => {
       capture.kill('SIGINT')
       await ended
     },
-    /** In how many lines of it a text stands. */
+    /** Returns the number of captured lines that contain a text. */
     linesWith: (text: string): number => Number(spawnSync('grep', ['-a', '-c', '-i', '-e', text, file], { encoding: 'utf8' }).stdout),
-    /** How many packets of it tcpdump's filter lets through. */
+    /** Returns the number of captured packets that match a filter of tcpdump. */
     packetsOf: (filter: string): number => {
       const { stdout } = spawnSync('tcpdump', ['-q', '-n', '-r', file, filter], { encoding: 'utf8', maxBuffer: 1e9 })
       return stdout.split('\n').length - 1

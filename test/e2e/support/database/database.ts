@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabSpec } from '../../../../src/lab/index.ts'
 import { inside } from '../interrupt.ts'
 
-/** Its client, as root of a host. */
+/** The database client, run as root of a host. */
 export const ROOT = 'mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB'
 
-/** What the server of a host answers to its root. */
+/** Runs SQL as root on the server of a host and returns the output. */
 export const sql = (spec: LabSpec, host: string, query: string): Promise<string> =>
   inside(spec, host, `${ROOT} <<'SQL'\n${query};\nSQL`).then((said) => said.trim())
 
@@ -20,7 +20,7 @@ export const standing = (spec: LabSpec, host: string): Promise<string> =>
     () => 'down',
   )
 
-/** Waits until all these servers belong to a whole cluster; how long that took, in seconds. */
+/** Waits until all these servers are synced in one cluster, and returns the duration in seconds. */
 export const whole = async (spec: LabSpec, hosts: readonly string[], size: number): Promise<number> => {
   const started = performance.now()
   for (;;) {
@@ -31,7 +31,7 @@ export const whole = async (spec: LabSpec, hosts: readonly string[], size: numbe
   }
 }
 
-/** Writes one row after the other through the address for writers of a host, and notes those that were acknowledged. */
+/** Starts a writer: it inserts rows through the writer address of a host and records the acknowledged ones. */
 export const startWriter = (spec: LabSpec, host: string, password: string, from: number): Promise<string> =>
   inside(
     spec,
@@ -48,7 +48,7 @@ systemctl reset-failed writer 2>/dev/null || true
 systemd-run -q --unit=writer sh /root/writer.sh`,
   )
 
-/** Ends the writer; the numbers that were acknowledged, and the longest time between two of them, in seconds. */
+/** Stops the writer, and returns the acknowledged numbers and the longest time between two of them in seconds. */
 export const stopWriter = async (spec: LabSpec, host: string): Promise<{ readonly acked: readonly number[]; readonly gap: number }> => {
   await inside(spec, host, 'systemctl stop writer')
   const rows = (await inside(spec, host, 'cat /root/acked'))
@@ -59,7 +59,7 @@ export const stopWriter = async (spec: LabSpec, host: string): Promise<{ readonl
   return { acked: rows.map(([number = 0]) => number), gap: Math.max(0, ...gaps) }
 }
 
-/** Which of these rows a server does not have. */
+/** Returns the rows of the list that a server lacks. */
 export const lost = async (spec: LabSpec, host: string, acked: readonly number[]): Promise<readonly number[]> => {
   const has = new Set((await sql(spec, host, 'SET SESSION wsrep_sync_wait = 1; SELECT id FROM shop.t')).split('\n').map(Number))
   return acked.filter((number) => !has.has(number))

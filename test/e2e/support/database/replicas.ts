@@ -5,7 +5,7 @@ import { type LabSpec, leaderOf } from '../../../../src/lab/index.ts'
 import type { Project } from '../project.ts'
 import { ROOT, sql } from './database.ts'
 
-/** The databases of a site of these hosts alone, one of them the primary: inventory and playbook. */
+/** Writes inventory and playbook of a site with a primary and its replicas only. */
 export const writeReplicaSite = (
   project: Project,
   subnet: string,
@@ -35,7 +35,7 @@ ${more}`,
 /** An arbitrator and the two database servers of a cluster. */
 export const CLUSTER_HOSTS = ['host-01', 'host-02', 'host-03']
 
-/** Nothing but a database cluster of these hosts, and one host that uses it: inventory and playbook. */
+/** Writes inventory and playbook of a site with a database cluster and one client host only. */
 export const writeClusterSite = (project: Project, subnet: string, { web }: { readonly web: string }): void => {
   const lab = `.provision/lab/${project.lab}`
   project.write(
@@ -63,20 +63,20 @@ export const replicaLab = ({ root, lab }: Project, subnet: string, hosts: readon
   hosts: hosts.map((name, i) => ({ name, user: 'ops', addresses: [`${subnet}.${11 + i}`] })),
 })
 
-/** Whether a server takes writes; one that does not run takes none. */
+/** Whether a server runs and accepts writes. */
 export const writable = async (spec: LabSpec, host: string): Promise<boolean> =>
   (await sql(spec, host, 'SELECT @@read_only').catch(() => '1')) === '0'
 
-/** Looks all the while which servers take writes; `ended` gives the greatest number of them that did at once. */
+/** Watches which servers accept writes. `ended` returns the greatest number of servers that did at the same time. */
 export const watchWriters = (spec: LabSpec, hosts: readonly string[], everyMs = 20): { ended(): Promise<number> } => {
   const watched = hosts.map((host) => watchWriter(spec, host, everyMs))
   return { ended: async () => mostAtOnce(await Promise.all(watched.map(({ ended }) => ended()))) }
 }
 
-/** From when until when, by the clock that all lab hosts have in common, a server took writes at every look. */
+/** A time span, by the clock that all lab hosts share, in which a server accepted writes at every query. */
 type Spans = readonly (readonly [from: number, until: number])[]
 
-/** One client asks one server again and again, and is followed by another when it loses it. */
+/** Queries one server repeatedly through one client, and starts another client if the connection is lost. */
 const watchWriter = (spec: LabSpec, host: string, everyMs: number): { ended(): Promise<Spans> } => {
   const spans: [number, number][] = []
   let on = true
@@ -105,7 +105,7 @@ const watchWriter = (spec: LabSpec, host: string, everyMs: number): { ended(): P
   }
 }
 
-/** What the server says whenever the next answer is asked for, until it or its host is gone: whether it is read-only, and when that was. */
+/** Yields whether the server is read-only, with the time, until the server or its host is gone. */
 async function* answers(spec: LabSpec, host: string): AsyncGenerator<readonly string[]> {
   const leader = await leaderOf(spec, host).catch(() => undefined)
   if (leader === undefined) return
@@ -124,7 +124,7 @@ async function* answers(spec: LabSpec, host: string): AsyncGenerator<readonly st
   }
 }
 
-/** How many of them have a span at one moment, at most. */
+/** Returns the greatest number of servers with overlapping spans. */
 export const mostAtOnce = (servers: readonly Spans[]): number => {
   const starts = servers.flat().map(([from]) => from)
   const at = (moment: number): number => servers.filter((spans) => spans.some(([from, until]) => from <= moment && moment <= until)).length

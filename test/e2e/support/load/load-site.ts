@@ -12,14 +12,14 @@ export interface LoadSite {
   readonly virtual: string
   /** Runs as root on a host and gives what it printed; throws when it fails. */
   on(host: string, script: string): string
-  /** `provision run`; throws with all its words when it does not end with 0. */
+  /** Runs `provision run`. Throws with its output if the exit status is not 0. */
   run(...words: readonly string[]): string
-  /** Lets the first page be of this version. */
+  /** Sets the version of the first page. */
   page(version: number): void
-  /** Writes the inventory; `balancer` are more options of haproxy-tls. */
+  /** Writes the inventory. `balancer` has additional options of haproxy-tls. */
   configure(balancer?: string, certificate?: string): void
   holders(): readonly string[]
-  /** How often each id was applied, over both web servers. */
+  /** Returns how often each id was applied, over both web servers. */
   applied(): ReadonlyMap<string, number>
   visit(name: string, factor?: number): ReturnType<typeof startLoad>
 }
@@ -29,7 +29,7 @@ const WEB = ['web-01', 'web-02']
 const BALANCERS = ['lb-01', 'lb-02']
 const VERSIONS = 40
 
-/** Answers with what it was sent, and writes down whose it was; a process for each request. */
+/** Echoes the request and records its id; starts a process for each request. */
 const SERVER = `use IO::Socket::INET;
 my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$ENV{PORT}", Listen => 128, ReuseAddr => 1) or die;
 $SIG{CHLD} = "IGNORE";
@@ -128,7 +128,7 @@ ${balancer}  web:
   }
 }
 
-/** Puts the application where the role expects it: its program comes to the hosts by other means. */
+/** Copies the application to the path that the role expects. */
 export const bringApplication = ({ on }: LoadSite): void => {
   for (const host of WEB) on(host, `cat >/srv/server.pl <<'SERVER'\n${SERVER}\nSERVER`)
 }

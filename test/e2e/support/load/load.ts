@@ -1,45 +1,45 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** What visitors do all the while: each way with so many connections, and so many requests a second. */
+/** Load of the visitors: connections and requests per second of each protocol. */
 export interface LoadOptions {
-  /** Where they connect, and the name that they ask for; pages and application have a name each. */
+  /** Address, and the host names of the pages and of the application. */
   readonly address: string
   readonly ca: string
   readonly pages: { readonly name: string; readonly paths: Readonly<Record<string, readonly string[]>> }
-  /** Without one, nothing is posted. */
+  /** Undefined: no POST requests. */
   readonly application?: string
-  /** Times the usual rate of about ninety requests a second. */
+  /** Multiplier of the usual rate of about ninety requests per second. */
   readonly factor?: number
 }
 
 export type Way = 'kept GET' | 'fresh GET' | 'kept POST' | 'fresh POST' | 'h2 GET' | 'h2 POST'
 
-/** One request that did not get what it should, and why. */
+/** A failed request, with the reason. */
 export interface Failure {
   readonly way: Way
-  /** When it began, in seconds of the phase, and how long it took. */
+  /** Start within the phase and duration, in seconds. */
   readonly at: number
   readonly seconds: number
   readonly why: string
   readonly id?: string
 }
 
-/** What came of all requests that began in one phase. */
+/** Results of all requests that began in one phase. */
 export interface Phase {
   readonly name: string
   readonly seconds: number
   readonly sent: Readonly<Record<string, number>>
   readonly failures: readonly Failure[]
   readonly slowestMs: number
-  /** HTTP/2 streams that were refused before anybody looked at them, and opened again. */
+  /** HTTP/2 streams that were refused unprocessed, and opened again. */
   readonly refused: number
   readonly servedBy: readonly string[]
 }
 
-/** Visitors in a process of their own: the test may block, they go on. */
+/** Visitors in a separate process: they continue while the test blocks. */
 export interface Load {
-  /** Ends the phase that runs, waits for its last answers, and begins another. */
+  /** Ends the current phase, waits for its last answers, and begins another. */
   next(name: string): Promise<Phase>
   /** Ends the last phase; `posted` are the ids that were acknowledged, in no order. */
   stop(): Promise<{ readonly phase: Phase; readonly posted: readonly string[]; readonly unsure: readonly string[] }>
@@ -70,7 +70,7 @@ export const startLoad = async (options: LoadOptions, name: string): Promise<Loa
   }
 }
 
-/** One line a phase, for the log of the test. */
+/** Returns one line per phase, for the log of the test. */
 export const told = ({ name, seconds, sent, failures, slowestMs, servedBy, refused }: Phase): string => {
   const all = Object.values(sent).reduce((sum, one) => sum + one, 0)
   const ways = Object.entries(sent).map(([way, count]) => `${way} ${count}`)

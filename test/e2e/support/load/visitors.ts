@@ -10,7 +10,7 @@ import type { Failure, LoadOptions, Way } from './load.ts'
 const { address, ca, pages, application, factor = 1 }: LoadOptions = JSON.parse(process.argv[2] ?? '{}')
 const paths = Object.entries(pages.paths)
 
-/** Requests a second; connections are kept long enough to be used again and again. */
+/** Requests per second; connections are reused. */
 const RATES: Readonly<Record<Way, number>> = {
   'kept GET': 40,
   'fresh GET': 12,
@@ -19,7 +19,7 @@ const RATES: Readonly<Record<Way, number>> = {
   'h2 GET': 16,
   'h2 POST': 6,
 }
-/** A visitor's patience. */
+/** Timeout of a request. */
 const PATIENCE_MS = 20_000
 
 interface Wanted {
@@ -53,7 +53,7 @@ const byHttp1 = ({ name, method, path, body }: Wanted, agent: Agent | false): Pr
     asked.end(body)
   })
 
-/** One session for each name, as a browser has it; another one as soon as the server says that this one ends. */
+/** One session per name, as in a browser; replaced as soon as the server announces its end. */
 const sessions = new Map<string, Promise<ClientHttp2Session>>()
 const sessionFor = (name: string): Promise<ClientHttp2Session> => {
   const there = sessions.get(name)
@@ -187,5 +187,5 @@ process.on('message', async ({ begin, next, stop }: { begin?: string; next?: str
   } else if (next !== undefined) tell(await ended(phase))
   else if (stop) tell({ phase: await ended(phase), posted, unsure })
 })
-// Whoever started this is gone.
+// The parent process is gone.
 process.on('disconnect', () => process.exit())

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
-/** What is asked, and from where. */
+/** Targets of a scan, and its source. */
 export interface Scan {
-  /** A process in whose network the questions are asked; undefined: this machine's own. */
+  /** A process whose network namespace is the source; undefined: this machine. */
   readonly from: number | undefined
-  /** All of one family. */
+  /** Addresses of one family. */
   readonly addresses: readonly string[]
   /** As nmap writes them: `22,80`, or `-` for all there are. */
   readonly ports: string

@@ -5,21 +5,21 @@ import { type Project, referenceProject } from '../project.ts'
 type Spec = Parameters<typeof up>[0]
 export type Family = 4 | 6
 
-/** Somebody who asks: a host of the lab, or the controller. */
+/** Source of connections: a host of the lab, or the controller. */
 export interface Source {
   readonly name: string
   address(family: Family): string
-  /** A process in its network; undefined: this machine's own. */
+  /** A process in its network namespace; undefined: this machine. */
   process(): Promise<number | undefined>
 }
 
-/** The reference site on a lab with one host more, of which the inventory knows nothing. */
+/** The reference site on a lab with an additional host that the inventory does not contain. */
 export interface SiteWithOutsider {
   readonly project: Project
   readonly spec: Spec
   /** The hosts of the site. */
   readonly hosts: readonly string[]
-  /** All who can ask: the site's hosts, the outsider, and the controller, which is where the administrators are. */
+  /** All sources: the hosts of the site, the outsider, and the controller, where the administrators are. */
   readonly sources: readonly Source[]
   address(host: string, family: Family): string
   /** The permitted flows, as `provision inventory --flows` prints them. */
@@ -59,7 +59,7 @@ export const siteWithOutsider = (lab: string, subnet: string): SiteWithOutsider 
   }
 }
 
-/** Whether a flow lets this source come to its host. */
+/** Whether a flow permits connections from this source. */
 export const permits = ({ from }: PrintedFlow, source: Source, family: Family): boolean =>
   from === 'anyone' ||
   from.some(({ name, addresses }) =>

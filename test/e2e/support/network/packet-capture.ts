@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LabSpec, layoutOf } from '../../../../src/lab/index.ts'
-import { need } from '../install-command.ts'
+import { installCommand } from '../install-command.ts'
 
-/** The packets of a lab's bridge, once they were captured. */
+/** Captured packets of a lab's bridge. */
 export interface Packets {
   readonly file: string
 }
 
-/** Captures all that crosses the bridge of a lab while something is done. */
+/** Captures all packets on the bridge of a lab while `act` runs. */
 export const whileCaptured = async (lab: LabSpec, act: () => Promise<void>): Promise<Packets> => {
-  need('tshark')
+  installCommand('tshark')
   const file = join(mkdtempSync(join(tmpdir(), 'provision-wire-')), 'packets.pcap')
   const tshark = spawn('ip', ['netns', 'exec', layoutOf(lab).switch, 'tshark', '-q', '-F', 'pcap', '-i', 'bridge', '-w', file], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -35,7 +35,7 @@ export const whileCaptured = async (lab: LabSpec, act: () => Promise<void>): Pro
   return { file }
 }
 
-/** What TCP carried in the packets that a filter lets through, as text. */
+/** Returns the TCP payload of the packets that match a filter, as text. */
 export const readable = ({ file }: Packets, filter: string): string => {
   const { stdout, status, stderr } = spawnSync(
     'tshark',
@@ -49,5 +49,5 @@ export const readable = ({ file }: Packets, filter: string): string => {
     .join('\n')
 }
 
-/** Nobody needs them any more. */
+/** Deletes the captured packets. */
 export const forget = ({ file }: Packets): void => rmSync(join(file, '..'), { recursive: true })

@@ -1,18 +1,18 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** A wire to a host that can be cut, or fall silent. */
+/** A TCP relay to a host that can close its connections or stop forwarding. */
 export interface Relay {
   readonly port: number
-  /** Carries nothing any more, in neither direction, and tells nobody. */
+  /** Stops forwarding in both directions without closing a connection. */
   silence(): void
-  /** Carries what was held back. */
+  /** Forwards again, the held data first. */
   resume(): void
-  /** Cuts all connections; new ones are carried. */
+  /** Closes all connections; new ones are forwarded. */
   cut(): void
   close(): void
 }
 
-/** Carries what comes to `at`, a free port of this machine where nothing is said, to a port of a host. */
+/** Forwards connections from `at`, by default a free port of this machine, to a port of a host. */
 export const relayTo = async (
   address: string,
   port = 22,

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-// Sweeps through /proc again and again; of what runs in a host (another space of process numbers than ours) it writes down, once
-// each, what it was started with and its environment.
+// Scans /proc repeatedly and records the arguments and the environment of every process in a lab host (in another PID namespace), once
+// each.
 const SWEEP = `use strict; my $own = readlink "/proc/self/ns/pid"; my %known; $| = 1; my $n = 0;
 open(my $out, ">", $ARGV[0]) or die; select((select($out), $| = 1)[0]); print "begun\\n";
 while (1) {
@@ -19,7 +19,7 @@ while (1) {
   select undef, undef, undef, 0.01;
 }`
 
-/** Everything that ran in any lab host while \`act\` did, a process a line: \`ARGS … ENV …\`. Short-lived ones can be missed; strace misses none. */
+/** Returns the processes of all lab hosts while `act` runs, one per line: `ARGS … ENV …`. Can miss short-lived processes; strace misses none. */
 export const recorded = async (act: () => unknown): Promise<readonly string[]> => {
   const scratch = mkdtempSync(join(tmpdir(), 'provision-record-'))
   try {

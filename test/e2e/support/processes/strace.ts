@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What `strace` writes of the processes that these options name, while `act` runs. */
+/** Returns the output of `strace` with these options while `act` runs. */
 export const traced = async (options: readonly string[], act: () => unknown): Promise<readonly string[]> => {
   const scratch = mkdtempSync(join(tmpdir(), 'provision-strace-'))
   try {
@@ -23,7 +23,7 @@ export const traced = async (options: readonly string[], act: () => unknown): Pr
   }
 }
 
-/** How many processes came into being below (and with) the one that first ran this program; threads are not counted. */
+/** Returns the number of processes started by the first process that runs this program, itself included, without threads. */
 export const processesBelow = (program: string, trace: readonly string[]): number => {
   const parents = new Map<string, string>()
   let first: string | undefined

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { groupOf, overlayOf } from '../../../../src/lab/host.ts'
 import { membersOf } from '../../../../src/lab/machine/cgroup.ts'
 import { hostOf, type LabSpec } from '../../../../src/lab/spec.ts'
-import { need } from '../install-command.ts'
+import { installCommand } from '../install-command.ts'
 import { inside } from '../interrupt.ts'
 import { down, up } from '../lab.ts'
 import { recorded } from '../processes/recorder.ts'
@@ -14,7 +14,7 @@ import { traced } from '../processes/strace.ts'
 import { type Result, referenceProject } from '../project.ts'
 import { CORE, environment, HOLDERS, PLAYBOOK, poison, poisonedInventory, secrets } from './secrets-site.ts'
 
-/** The core as it is and as encodings write it, wherever it stands in what they encode. Not the product's own list of forms. */
+/** The marker, plain and in every encoding at every offset. Independent of the list of forms in the product. */
 const TRACES: readonly string[] = [
   CORE,
   Buffer.from(CORE).toString('hex'),
@@ -70,7 +70,7 @@ export default defineRole({
 const SERVER = `use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:$ENV{PORT}", Listen => 9, ReuseAddr => 1) or die;
 while (my $c = $s->accept) { close $c }`
 
-// A checker that repeats what it is to check.
+// A checker that prints its input.
 const AMTOOL = '#!/bin/sh\ncat "$2" >&2; base64 -w0 "$2" >&2; base64 "$2" >&2; exit 1\n'
 
 // Nobody takes what is told to the receivers, which the journal says of each.
@@ -90,14 +90,14 @@ const namesIn = (directories: readonly string[]): readonly string[] =>
       .map(({ name }) => join(directory, name)),
   )
 
-/** How a role can fail that was given a secret. */
+/** Ways in which a role with a secret can fail. */
 export const WAYS = ['echo', 'base64', 'wrapped', 'hex', 'lines', 'json', 'url', 'check', 'amtool', 'owner', 'throw', 'zod'] as const
 
 /**
  * Marked secrets from every source, in every option that takes one, through runs that go well and runs that fail in these ways. With
  * `every`, strace watches each program that is started on the host, which makes it all four times as slow.
  */
-export const poisonTest = (name: string, subnet: string, ways: readonly string[], every: boolean): void => {
+export const secretLeakTest = (name: string, subnet: string, ways: readonly string[], every: boolean): void => {
   const SUBNET = subnet
   const project = referenceProject(name, SUBNET)
   const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`] }] }
@@ -117,7 +117,7 @@ export const poisonTest = (name: string, subnet: string, ways: readonly string[]
   let started: readonly string[] = []
   let daemon = 0
   beforeAll(async () => {
-    if (every) need('strace')
+    if (every) installCommand('strace')
     before = namesIn(SCRATCH)
     Object.assign(project.env, environment)
     project.write('roles/leaky.ts', LEAKY)
@@ -188,7 +188,7 @@ export const poisonTest = (name: string, subnet: string, ways: readonly string[]
     project.remove()
   })
 
-  describe('a secret that is marked', () => {
+  describe('a marked secret', () => {
     it('was in use: the runs that should have gone well did, the others failed, and what they said was masked', () => {
       const statusOf = (words: string): readonly (number | null)[] => said.filter((one) => one.words === words).map(({ status }) => status)
       expect(said.slice(0, 2).map(({ status, stderr }) => `${status} ${stderr}`)).toEqual([expect.stringMatching(/^2 /), '0 '])

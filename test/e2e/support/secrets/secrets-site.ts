@@ -1,4 +1,4 @@
-/** Stands in every secret, between signs that every language escapes in its own way. */
+/** Marker in every secret, between characters that each language escapes differently. */
 export const CORE = 'Zq7poison4711xK'
 export const poison = (mark: string): string => `${mark}'w "${CORE}" $x/+ü`
 
@@ -13,7 +13,7 @@ export const environment = {
 /** The secrets of secrets.yaml. */
 export const secrets = { deep: { b: poison('secret') }, token: `deep-${CORE}` }
 
-/** The only files on a host that are to hold one. */
+/** The only files on a host that may contain a secret. */
 export const HOLDERS = ['/etc/leaky/token', '/etc/prometheus/alertmanager.yml', '/etc/provision/provision-app-api.env']
 
 interface Place {
@@ -69,5 +69,5 @@ groups:
         dashboard: { users: { ann: '\${command:sh helper}', bob: '\${env:POISON_A}' } }
 `
 
-/** The play that puts all of it on the host. */
+/** The play with all roles of the host. */
 export const PLAYBOOK = '- name: everything\n  hosts: web\n  roles: [leaky, mysql, nginx, monitoring]\n'

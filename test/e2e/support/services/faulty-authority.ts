@@ -6,20 +6,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 
-/** What an authority does wrong. */
+/** A fault of an authority. */
 export type Lie =
   /** A certificate for other names, for another key, or that has expired. */
   | 'names'
   | 'key'
   | 'expired'
-  /** No certificate, but words of a sort. */
+  /** Text that is no certificate. */
   | 'garbage'
-  /** Asks for patience: so many orders, or so much to do. */
+  /** Asks the client to wait: rate limit, or too busy. */
   | 'limited'
   | 'busy'
 
-export interface LyingAuthority {
-  /** What verifies the directory itself (PEM). */
+export interface FaultyAuthority {
+  /** CA certificate of the directory itself (PEM). */
   readonly ca: string
   lie: Lie
   close(): Promise<void>
@@ -27,8 +27,8 @@ export interface LyingAuthority {
 
 const DAY = 86_400_000
 
-/** An ACME directory (RFC 8555) that believes every name without asking, and then does not do what was agreed. */
-export const lyingAuthority = async (host: string, port: number): Promise<LyingAuthority> => {
+/** Starts an ACME directory (RFC 8555) that accepts every name without a challenge, and then violates the protocol. */
+export const faultyAuthority = async (host: string, port: number): Promise<FaultyAuthority> => {
   const directory = mkdtempSync(join(tmpdir(), 'provision-liar-'))
   const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]
   const words = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1000 -subj /CN=liar -addext subjectAltName=IP:${host} -keyout ${key} -out ${certificate}`
@@ -85,7 +85,7 @@ export const lyingAuthority = async (host: string, port: number): Promise<LyingA
     const type = { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', 'replay-nonce': `nonce${nonce}` }
     response.writeHead(status, { ...type, ...headers }).end(typeof body === 'string' ? body : JSON.stringify(body))
   })
-  const liar: LyingAuthority = {
+  const liar: FaultyAuthority = {
     ca: tls.cert,
     lie: 'names',
     close: () => {

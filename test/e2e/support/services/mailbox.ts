@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Project } from '../project.ts'
 
-/** Whose mailbox it is, who may send there, and with which password. */
+/** Owner of the mailbox, and account and password of the sender. */
 export const MAIL = { to: 'ann@example.test', user: 'alerts', password: 'a long "poison" word' }
 
-/** What verifies the mail server and the chat, for both have a certificate that no public authority knows. */
+/** CA certificate of the mail server and the chat server. No public authority knows their certificates. */
 export const AUTHORITY = 'authorities/own.pem'
 
-/** A certificate for these addresses, which is its own authority; the key beside it as `own.key`. */
+/** Creates a self-signed certificate for these addresses, with the key beside it as `own.key`. */
 export const ownCertificate = (project: Project, addresses: readonly string[]): { readonly cert: string; readonly key: string } => {
   project.write('authorities/README', 'for the tests\n')
   const at = (name: string) => join(project.root, 'authorities', name)

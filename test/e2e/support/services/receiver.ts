@@ -1,19 +1,19 @@
 import { createServer, type Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** One alert as Alertmanager tells it. */
+/** An alert as Alertmanager sends it. */
 export interface Told {
   readonly status: 'firing' | 'resolved'
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
-  /** When it arrived. */
+  /** Time of arrival. */
   readonly at: number
 }
 
-/** A webhook receiver on an address of this machine, and what it was told. */
+/** A webhook receiver on an address of this machine, with the alerts it received. */
 export interface Receiver {
   readonly told: readonly Told[]
-  /** The first alert of this name, host (or none) and status that is told after a moment; fails after so many seconds. */
+  /** Waits for the first alert with this name, host (or none) and status after a time. Throws after `seconds`. */
   await(since: number, status: Told['status'], alertname: string, host: string | undefined, seconds: number): Promise<Told>
   close(): void
 }

@@ -1,12 +1,12 @@
 import { createServer } from 'node:https'
 
-/** What was posted to a channel. */
+/** A message posted to a channel. */
 export interface Posted {
   readonly title: string
   readonly text: string
 }
 
-/** A chat that takes what Slack's incoming webhooks take, answers as they do, and keeps what was posted. */
+/** A chat server with the interface of Slack's incoming webhooks. It records the posted messages. */
 export interface Slack {
   readonly posted: readonly Posted[]
   close(): void
