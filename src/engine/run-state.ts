@@ -24,8 +24,8 @@ export interface PlanOptions {
 /** A host of a run: its session, its declared resources, and its pending changes. */
 export interface RunHost {
   readonly session: Session
-  readonly placed: readonly DeclaredResource[]
-  readonly due: readonly PendingChange[]
+  readonly resources: readonly DeclaredResource[]
+  readonly pending: readonly PendingChange[]
   readonly changes: readonly PlannedChange[]
 }
 

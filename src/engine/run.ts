@@ -7,9 +7,9 @@ import { observe, openSessions, type Session } from './observe/session.ts'
 import { declaring, identityChanges, markStaleHosts } from './plan/identities.ts'
 import { orphanNotices, orphansOn, withheldOn, withOrphans } from './plan/orphans.ts'
 import { forbiddenOn, noticesOf, type Selection, unfinishedOf } from './plan/plan-host.ts'
+import { failuresOf, type ObservedHost, observationsOf, planHosts } from './plan/plan-hosts.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './plan/resources.ts'
 import { rolloutsOf } from './plan/rollouts.ts'
-import { failuresOf, type Met, seenOn, surveyed } from './plan/survey.ts'
 import { unknownAuthorities } from './plan/unknown-authority.ts'
 import type { Prepared } from './prepare.ts'
 import { RunProgress } from './progress.ts'
@@ -41,32 +41,34 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
   const answers = await Promise.allSettled(
     [...reach.keys()].map((name) => observeHost(name, sessions.get(name), surroundings, { prepared, options })),
   )
-  const met = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  const observed = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const beside = borrowing(prepared, options)
   const close = async (): Promise<void> => {
-    await Promise.allSettled([...met.map(({ session }) => session.shell.close()), beside.close()])
+    await Promise.allSettled([...observed.map(({ session }) => session.shell.close()), beside.close()])
   }
   try {
     const unreachable = failuresOf(answers)
     const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
-    const all = seenOn(met)
-    const looked = met.map(({ session: { host }, placed, seen }) => ({ host, placed, seen }))
+    const all = observationsOf(observed)
+    const reached = observed.map(({ session: { host }, resources, observation }) => ({ host, resources, observation }))
     const forbidden = [
-      ...unknownAuthorities(looked, selected, new Date()),
-      ...looked.flatMap((one) => forbiddenOn(one, selected, { everywhere: all, allowDataLoss })),
+      ...unknownAuthorities(reached, selected, new Date()),
+      ...reached.flatMap((one) => forbiddenOn(one, selected, { observations: all, allowDataLoss })),
     ]
     if (forbidden.length > 0) throw new Problems(forbidden)
-    const { surveys, everywhere, lost } = await surveyed(met, selected, allowDataLoss)
-    markStaleHosts(identities, surveys)
+    const { planned, observations, lost } = await planHosts(observed, selected, allowDataLoss)
+    markStaleHosts(identities, planned)
     const changes = [
       ...identityChanges(identities, declarers, selected),
-      ...surveys.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
+      ...planned.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
     ]
-    const left = new Map(options.prune ? [] : looked.map(({ host, placed, seen }) => [host, orphansOn(placed, seen, selected)]))
-    for (const { host, placed, seen } of looked)
+    const left = new Map(
+      options.prune ? [] : reached.map(({ host, resources, observation }) => [host, orphansOn(resources, observation, selected)]),
+    )
+    for (const { host, resources, observation } of reached)
       for (const notice of [
-        ...noticesOf(placed, seen, { everywhere, allowDataLoss }),
-        ...unfinishedOf({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() }),
+        ...noticesOf(resources, observation, { observations, allowDataLoss }),
+        ...unfinishedOf({ resources, observation, observations, selected, allowDataLoss, now: new Date() }),
         ...orphanNotices(left.get(host) ?? []),
       ])
         options.listen({ type: 'warning', host, ...notice })
@@ -76,13 +78,13 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
       plan: {
         changes,
         resources: new Map(
-          surveys.map(({ session, placed }) => [session.host, placed.filter(({ resource }) => !isOrphan(resource)).length]),
+          planned.map(({ session, resources }) => [session.host, resources.filter(({ resource }) => !isOrphan(resource)).length]),
         ),
         rollouts: rolloutsOf(prepared, changes),
         withheld: [...left].flatMap(([host, some]) => withheldOn(host, some)),
       },
-      hosts: new Map(surveys.map((one) => [one.session.host, one])),
-      observations: everywhere,
+      hosts: new Map(planned.map((one) => [one.session.host, one])),
+      observations,
       progress: new RunProgress(options.listen),
       listen: options.listen,
       signal: options.signal,
@@ -113,22 +115,22 @@ const observeHost = async (
   opening: Promise<Session> | undefined,
   surroundings: Surroundings,
   { prepared, options }: { readonly prepared: Prepared; readonly options: PlanOptions },
-): Promise<Met> => {
+): Promise<ObservedHost> => {
   const session = await opening
   if (session === undefined) throw new Error(`no session was opened for ${name}`)
   try {
     options.listen({ type: 'host', host: name, state: 'observing' })
     const declared = resourcesOf(name, session.facts, surroundings)
-    const placed = withOrphans({
+    const resources = withOrphans({
       host: name,
       records: session.owned,
       declared,
       ...playedOn(name, prepared),
       prune: options.prune ?? false,
     })
-    const seen = await observe(session, placed)
+    const observation = await observe(session, resources)
     options.listen({ type: 'host', host: name, state: 'waiting' })
-    return { session, placed, seen }
+    return { session, resources, observation }
   } catch (error) {
     await session.shell.close().catch(() => undefined)
     throw error

@@ -11,30 +11,30 @@ import { runSteps, type StepContext } from './run-steps.ts'
 import type { Sequencer } from './sequencer.ts'
 
 /** A planned change with its pending change by the newest observation; undefined if an earlier change already had its effect. */
-interface Pending {
+interface ShownChange {
   readonly change: PlannedChange
-  readonly due: PendingChange | undefined
+  readonly pending: PendingChange | undefined
 }
 
 /** Changes that were applied together. */
 export interface AppliedBatch {
   readonly changes: readonly PlannedChange[]
-  readonly due: readonly PendingChange[]
+  readonly pending: readonly PendingChange[]
 }
 
 /** Applies the changes of one play on one host, in order. Stops at the first refused change. Returns the applied changes; never throws a `Problem`. */
-export const applyPlay = async (run: Run, surveyed: RunHost, { index: play, sequencer }: Batch): Promise<readonly AppliedBatch[]> => {
+export const applyPlay = async (run: Run, runHost: RunHost, { index: play, sequencer }: Batch): Promise<readonly AppliedBatch[]> => {
   const made: AppliedBatch[] = []
-  const { host } = surveyed.session
-  const shown = surveyed.due.filter((due) => due.play === play)
+  const { host } = runHost.session
+  const shown = runHost.pending.filter((pending) => pending.play === play)
   try {
     run.listen({ type: 'host', host, state: 'applying' })
-    const pending = pendingOf(run, surveyed, shown, play)
-    for (const batch of adjacent(pending)) {
+    const changes = shownChanges(run, runHost, shown, play)
+    for (const batch of adjacent(changes)) {
       await sequencer.waitForTurn(host, batch)
       if (run.signal.aborted) return made
-      const { applied, refused } = await applyBatch(run, surveyed, batch)
-      made.push({ changes: applied.map(({ change }) => change), due: applied.flatMap(({ due }) => due ?? []) })
+      const { applied, refused } = await applyBatch(run, runHost, batch)
+      made.push({ changes: applied.map(({ change }) => change), pending: applied.flatMap(({ pending }) => pending ?? []) })
       if (refused) return made
       sequencer.finish(host, batch)
     }
@@ -57,28 +57,28 @@ export interface Batch {
 }
 
 /** Whether a play has changes on a host. */
-export const hasWork = ({ due }: RunHost, play: number): boolean => due.some((one) => one.play === play)
+export const hasWork = ({ pending }: RunHost, play: number): boolean => pending.some((one) => one.play === play)
 
 /** The shown changes with their present pending changes. Throws a `Problem` if the newest observation needs a change that was not shown. */
-const pendingOf = (run: Run, surveyed: RunHost, shown: readonly PendingChange[], play: number): readonly Pending[] => {
-  const changeOf = (due: PendingChange): PlannedChange => {
-    const change = surveyed.changes.find(({ resource }) => resource === keyOf(due.resource))
-    if (change === undefined) throw new Error(`${keyOf(due.resource)} is pending and was never planned`)
+const shownChanges = (run: Run, runHost: RunHost, shown: readonly PendingChange[], play: number): readonly ShownChange[] => {
+  const changeOf = (pending: PendingChange): PlannedChange => {
+    const change = runHost.changes.find(({ resource }) => resource === keyOf(pending.resource))
+    if (change === undefined) throw new Error(`${keyOf(pending.resource)} is pending and was never planned`)
     return change
   }
-  const { session, placed } = surveyed
-  const { observations: everywhere, selected, allowDataLoss } = run
-  const seen = everywhere.get(session.host) ?? new Map()
+  const { session, resources } = runHost
+  const { observations, selected, allowDataLoss } = run
+  const observation = observations.get(session.host) ?? new Map()
   const now = new Map(
-    planHost({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() })
-      .filter((due) => due.play === play)
-      .map((due) => [keyOf(due.resource), due]),
+    planHost({ resources, observation, observations, selected, allowDataLoss, now: new Date() })
+      .filter((pending) => pending.play === play)
+      .map((pending) => [keyOf(pending.resource), pending]),
   )
   const predicted = new Set(shown.map(({ resource }) => keyOf(resource)))
   const unpredicted = [...now.keys()].filter((key) => !predicted.has(key))
   run.progress.unpredicted += unpredicted.length
   if (unpredicted.length > 0) throw notShown(session.host, unpredicted)
-  return shown.map((due) => ({ change: changeOf(due), due: now.get(keyOf(due.resource)) }))
+  return shown.map((pending) => ({ change: changeOf(pending), pending: now.get(keyOf(pending.resource)) }))
 }
 
 const notShown = (host: string, unpredicted: readonly string[]): Problem =>
@@ -91,9 +91,9 @@ const notShown = (host: string, unpredicted: readonly string[]): Problem =>
   })
 
 /** Groups adjacent changes of one kind and role, which are applied together. */
-const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] => {
-  const batches: Pending[][] = []
-  for (const one of pending) {
+const adjacent = (changes: readonly ShownChange[]): readonly (readonly ShownChange[])[] => {
+  const batches: ShownChange[][] = []
+  for (const one of changes) {
     const last = batches.at(-1)
     if (last?.[0] !== undefined && batchKey(last[0]) === batchKey(one)) last.push(one)
     else batches.push([one])
@@ -101,11 +101,11 @@ const adjacent = (pending: readonly Pending[]): readonly (readonly Pending[])[] 
   return batches
 }
 
-const batchKey = ({ change, due }: Pending): string =>
-  `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))} ${due !== undefined && isOrphan(due.resource)}`
+const batchKey = ({ change, pending }: ShownChange): string =>
+  `${change.role} ${change.resource.slice(0, change.resource.indexOf(':'))} ${pending !== undefined && isOrphan(pending.resource)}`
 
 interface Applied {
-  readonly applied: readonly Pending[]
+  readonly applied: readonly ShownChange[]
   /** The host refused a change; no further change is applied to it. */
   readonly refused: boolean
 }
@@ -114,25 +114,24 @@ interface Applied {
  * Applies one batch. A change whose effect is already there counts as applied. A change that failed and is deferrable is deferred, and the
  * rest of the batch is applied.
  */
-const applyBatch = async (run: Run, surveyed: RunHost, batch: readonly Pending[]): Promise<Applied> => {
-  const work = batch.flatMap(({ due }) => (due === undefined ? [] : [due]))
+const applyBatch = async (run: Run, runHost: RunHost, batch: readonly ShownChange[]): Promise<Applied> => {
+  const work = batch.flatMap(({ pending }) => (pending === undefined ? [] : [pending]))
   const started = performance.now()
   const took = (): number => (performance.now() - started) / batch.length
   try {
-    const steps = kindOf(work)?.apply(work.map((due) => workOf(run, due)))
-    if (steps !== undefined) await runSteps(steps, surveyed.session, stepContextOf(run), applyingText(work))
+    const steps = kindOf(work)?.apply(work.map((pending) => workOf(run, pending)))
+    if (steps !== undefined) await runSteps(steps, runHost.session, stepContextOf(run), applyingText(work))
     for (const { change } of batch) run.progress.applied(change, took())
     return { applied: batch, refused: false }
   } catch (thrown) {
     const cause = thrown instanceof ControllerFailure ? thrown.cause : thrown
-    const error = cause instanceof HostRefusal ? await withMount(cause, surveyed.session, work) : cause
+    const error = cause instanceof HostRefusal ? await withMount(cause, runHost.session, work) : cause
     const { done, culprit: id } = thrown instanceof ControllerFailure || thrown instanceof HostRefusal ? thrown : NOTHING_DONE
-    const applied = batch.filter(({ due }) => due === undefined || done.includes(due.resource.id))
+    const applied = batch.filter(({ pending }) => pending === undefined || done.includes(pending.resource.id))
     for (const { change } of applied) run.progress.applied(change, took())
     const left = batch.filter((one) => !applied.includes(one))
-    const culprit = left.find(({ due }) => due !== undefined && due.resource.id === id) ?? left[0]
-    const problems =
-      error instanceof HostRefusal ? [refusal(error, surveyed, culprit?.change)] : problemsIn(error)?.map(at(culprit?.change))
+    const culprit = left.find(({ pending }) => pending !== undefined && pending.resource.id === id) ?? left[0]
+    const problems = error instanceof HostRefusal ? [refusal(error, runHost, culprit?.change)] : problemsIn(error)?.map(at(culprit?.change))
     if (problems === undefined || culprit === undefined) throw error
     if (!isDeferrable(culprit, problems)) {
       run.progress.fail(culprit.change, problems)
@@ -141,7 +140,7 @@ const applyBatch = async (run: Run, surveyed: RunHost, batch: readonly Pending[]
     run.progress.defer(culprit.change, deferredText(culprit, problems))
     const others = left.filter((one) => one !== culprit)
     if (others.length === 0) return { applied, refused: false }
-    const rest = await applyBatch(run, surveyed, others)
+    const rest = await applyBatch(run, runHost, others)
     return { applied: [...applied, ...rest.applied], refused: rest.refused }
   }
 }
@@ -164,11 +163,11 @@ const applyingText = (work: readonly PendingChange[]): string => {
 const NOTHING_DONE = { done: [] as readonly string[], culprit: undefined }
 
 /** Whether the present state is good for a while, and the cause of the failure lies with the controller alone. */
-const isDeferrable = ({ due }: Pending, problems: readonly Problem[]): boolean =>
-  due?.change.deferrableUntil !== undefined && problems.every(({ where }) => 'host' in where && where.host === CONTROLLER)
+const isDeferrable = ({ pending }: ShownChange, problems: readonly Problem[]): boolean =>
+  pending?.change.deferrableUntil !== undefined && problems.every(({ where }) => 'host' in where && where.host === CONTROLLER)
 
-const deferredText = ({ change, due }: Pending, problems: readonly Problem[]): string => {
-  const until = due?.change.deferrableUntil?.toISOString().slice(0, 16).replace('T', ' ')
+const deferredText = ({ change, pending }: ShownChange, problems: readonly Problem[]): string => {
+  const until = pending?.change.deferrableUntil?.toISOString().slice(0, 16).replace('T', ' ')
   const why = problems.map(
     ({ what, why: reason, fix }) => `${what}${reason === undefined ? '' : ` (${reason.split('\n').join('; ')})`}: ${fix}`,
   )
@@ -195,11 +194,11 @@ export const workOf = ({ observations, allowDataLoss }: Run, { resource, state, 
 })
 
 // The host's own words may repeat its input, so the secrets of its resources are masked.
-export const refusal = ({ what, why, fix }: HostRefusal, { session, placed }: RunHost, change: PlannedChange | undefined): Problem =>
+export const refusal = ({ what, why, fix }: HostRefusal, { session, resources }: RunHost, change: PlannedChange | undefined): Problem =>
   new Problem({
     class: 'task',
     where: { host: session.host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },
     what,
-    why: masked(why, secretsIn(placed.map(({ resource }) => resource.spec))),
+    why: masked(why, secretsIn(resources.map(({ resource }) => resource.spec))),
     fix: fix ?? 'correct what the host reports, and run again; the run continues where it stopped',
   })

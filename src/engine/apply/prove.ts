@@ -8,9 +8,9 @@ import { renew } from './renew.ts'
 export const prove = async (run: Run, hosts: readonly RunHost[]): Promise<void> => {
   await renew(run, membersBeside(run, hosts))
   for (const { session } of hosts) run.listen({ type: 'host', host: session.host, state: 'proving' })
-  for (const surveyed of await renew(run, hosts)) {
-    for (const due of stillPending(run, surveyed)) report(run, surveyed, due)
-    run.listen({ type: 'host', host: surveyed.session.host, state: 'done' })
+  for (const runHost of await renew(run, hosts)) {
+    for (const pending of stillPending(run, runHost)) report(run, runHost, pending)
+    run.listen({ type: 'host', host: runHost.session.host, state: 'done' })
   }
 }
 
@@ -19,38 +19,38 @@ const membersBeside = (run: Run, hosts: readonly RunHost[]): readonly RunHost[] 
   const made = new Set(
     hosts.flatMap(({ changes }) => changes.filter((change) => run.progress.isApplied(change)).map(({ resource }) => resource)),
   )
-  const isMember = ({ placed }: RunHost): boolean =>
-    placed.some(({ resource }) => resource.kind.sequence !== undefined && made.has(keyOf(resource)))
+  const isMember = ({ resources }: RunHost): boolean =>
+    resources.some(({ resource }) => resource.kind.sequence !== undefined && made.has(keyOf(resource)))
   return [...run.hosts.values()].filter((one) => !hosts.includes(one) && !run.progress.isExcluded(one.session.host) && isMember(one))
 }
 
-const stillPending = ({ selected, observations: everywhere, allowDataLoss }: Run, { session, placed }: RunHost): readonly PendingChange[] =>
-  planHost({ placed, seen: everywhere.get(session.host) ?? new Map(), everywhere, selected, allowDataLoss, now: new Date() })
+const stillPending = ({ selected, observations, allowDataLoss }: Run, { session, resources }: RunHost): readonly PendingChange[] =>
+  planHost({ resources, observation: observations.get(session.host) ?? new Map(), observations, selected, allowDataLoss, now: new Date() })
 
-const report = (run: Run, { session: { host }, changes }: RunHost, due: PendingChange): void => {
-  const change = changes.find(({ resource }) => resource === keyOf(due.resource))
+const report = (run: Run, { session: { host }, changes }: RunHost, pending: PendingChange): void => {
+  const change = changes.find(({ resource }) => resource === keyOf(pending.resource))
   // A deferred change, or one that the run did not reach, is expected to be pending.
   if (change !== undefined && (run.progress.isDeferred(change) || !run.progress.isApplied(change))) return
   if (change === undefined) {
     run.progress.unpredicted += 1
-    run.progress.exclude(host, [unpredicted(host, due)])
-  } else run.progress.fail(change, [unconverged(host, due)])
+    run.progress.exclude(host, [unpredicted(host, pending)])
+  } else run.progress.fail(change, [unconverged(host, pending)])
 }
 
-const unconverged = (host: string, { role, resource, change: verdict }: PendingChange): Problem =>
+const unconverged = (host: string, { role, resource, change }: PendingChange): Problem =>
   new Problem({
     class: 'task',
     where: { host, role: `role ${role}`, resource: keyOf(resource) },
     what: 'resource was applied and has not converged',
-    why: `${verdict.reason}${verdict.differences.map(({ key, from, to }) => `; ${key}: ${from ?? '-'} → ${to ?? '-'}`).join('')}`,
+    why: `${change.reason}${change.differences.map(({ key, from, to }) => `; ${key}: ${from ?? '-'} → ${to ?? '-'}`).join('')}`,
     fix: 'find out which program on the host, or which other role, changes it back',
   })
 
-const unpredicted = (host: string, { role, resource, change: verdict }: PendingChange): Problem =>
+const unpredicted = (host: string, { role, resource, change }: PendingChange): Problem =>
   new Problem({
     class: 'task',
     where: { host, role: `role ${role}`, resource: keyOf(resource) },
     what: 'resource differs after the run and was not in the plan',
-    why: verdict.reason,
+    why: change.reason,
     fix: 'run again to correct it, and report this message: an incomplete plan is a defect of provision or of the role',
   })

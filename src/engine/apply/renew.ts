@@ -8,11 +8,11 @@ import type { Run, RunHost } from '../run-state.ts'
  */
 export const renew = async (run: Run, hosts: readonly RunHost[]): Promise<readonly RunHost[]> => {
   const renewed = await Promise.all(
-    hosts.map(async (surveyed) => {
-      const { session, placed } = surveyed
+    hosts.map(async (runHost) => {
+      const { session, resources } = runHost
       try {
-        run.observations.set(session.host, await observe(session, placed))
-        return [surveyed]
+        run.observations.set(session.host, await observe(session, resources))
+        return [runHost]
       } catch (error) {
         const problems = problemsIn(error)
         if (problems === undefined) throw error

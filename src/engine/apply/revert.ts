@@ -5,18 +5,18 @@ import { type AppliedBatch, kindOf, refusal, stepContextOf, workOf } from './pla
 import { runSteps } from './run-steps.ts'
 
 /** Reverts changes of a host, the last one first, if their kinds support it. True if at least one was reverted. */
-export const revert = async (run: Run, surveyed: RunHost, made: readonly AppliedBatch[]): Promise<boolean> => {
-  const { session } = surveyed
+export const revert = async (run: Run, runHost: RunHost, made: readonly AppliedBatch[]): Promise<boolean> => {
+  const { session } = runHost
   let some = false
-  for (const { due, changes } of made.toReversed()) {
-    const steps = kindOf(due)?.revert?.(due.map((one) => workOf(run, one)))
+  for (const { pending, changes } of made.toReversed()) {
+    const steps = kindOf(pending)?.revert?.(pending.map((one) => workOf(run, one)))
     if (steps === undefined) continue
     try {
       await runSteps(steps, session, stepContextOf(run), 'restoring the previous state')
       for (const change of changes) run.listen({ type: 'reverted', change })
       some = true
     } catch (error) {
-      const problems = error instanceof HostRefusal ? [refusal(error, surveyed, changes[0])] : problemsIn(error)
+      const problems = error instanceof HostRefusal ? [refusal(error, runHost, changes[0])] : problemsIn(error)
       if (problems === undefined) throw error
       run.progress.exclude(session.host, problems)
       break

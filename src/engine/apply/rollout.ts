@@ -13,9 +13,7 @@ import { sequencerOf } from './sequencer.ts'
  */
 export const rollOutPlay = async (run: Run, play: Play, index: number): Promise<boolean> => {
   const isExcluded = ({ session }: RunHost): boolean => run.progress.isExcluded(session.host)
-  const busy = play.hosts
-    .flatMap((host) => run.hosts.get(host) ?? [])
-    .filter((surveyed) => !isExcluded(surveyed) && hasWork(surveyed, index))
+  const busy = play.hosts.flatMap((host) => run.hosts.get(host) ?? []).filter((runHost) => !isExcluded(runHost) && hasWork(runHost, index))
   const parts = batches(busy, play.serial)
   for (const [i, batch] of parts.entries()) {
     if (run.signal.aborted) return false
@@ -39,9 +37,9 @@ const changeDrained = async (run: Run, hosts: readonly RunHost[], batch: Batch):
   try {
     const outs = await takeOut(run, names)
     await Promise.all(
-      hosts.map((surveyed) => {
-        const mine = outs.filter(({ draining }) => draining.member === surveyed.session.host)
-        return changeWhileOut(run, surveyed, mine, batch)
+      hosts.map((runHost) => {
+        const mine = outs.filter(({ draining }) => draining.member === runHost.session.host)
+        return changeWhileOut(run, runHost, mine, batch)
       }),
     )
   } catch (error) {
@@ -52,17 +50,17 @@ const changeDrained = async (run: Run, hosts: readonly RunHost[], batch: Batch):
 }
 
 /** Changes one host and puts it back into service. Reverts its changes if a change fails or the host is unhealthy afterwards. */
-const changeWhileOut = async (run: Run, surveyed: RunHost, outs: readonly DrainedHost[], batch: Batch): Promise<void> => {
-  const { host } = surveyed.session
-  const made = await applyPlay(run, surveyed, batch)
+const changeWhileOut = async (run: Run, runHost: RunHost, outs: readonly DrainedHost[], batch: Batch): Promise<void> => {
+  const { host } = runHost.session
+  const made = await applyPlay(run, runHost, batch)
   const refused = run.progress.isExcluded(host)
-  if (refused && !run.progress.isLost(host)) await revert(run, surveyed, made)
+  if (refused && !run.progress.isLost(host)) await revert(run, runHost, made)
   const problems = await putBack(run, outs)
   if (problems.length === 0) return
   run.progress.exclude(host, problems)
   // An unreachable load balancer says nothing about the host's health.
   const isUnhealthy = problems.some((problem) => problem.class !== 'unreachable')
-  if (!refused && isUnhealthy && (await revert(run, surveyed, made))) run.progress.exclude(host, await putBack(run, outs))
+  if (!refused && isUnhealthy && (await revert(run, runHost, made))) run.progress.exclude(host, await putBack(run, outs))
 }
 
 const stopped = ({ name, maxFailures }: Play, failed: readonly RunHost[], left: readonly RunHost[]): string =>

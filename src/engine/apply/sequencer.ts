@@ -21,20 +21,20 @@ interface Gate extends PromiseWithResolvers<boolean> {
 }
 
 /** The sequencer of one play. Its queues are complete before the first change: the hosts with a pending change of the same resource. */
-export const sequencerOf = (hosts: readonly RunHost[], play: number, everywhere: ReadonlyMap<string, Observation>): Sequencer => {
+export const sequencerOf = (hosts: readonly RunHost[], play: number, observations: ReadonlyMap<string, Observation>): Sequencer => {
   const queues = new Map<string, Map<string, Gate>>()
-  for (const { session, due } of hosts)
-    for (const one of due.filter((due) => due.play === play)) {
+  for (const { session, pending } of hosts)
+    for (const one of pending.filter((pending) => pending.play === play)) {
       const kind = one.resource.kind
       if (kind.sequence === undefined) continue
       const key = keyOf(one.resource)
       const queue = queues.get(key) ?? new Map<string, Gate>()
       queues.set(key, queue.set(session.host, { ...Promise.withResolvers<boolean>(), isOpen: false }))
     }
-  for (const { due } of hosts)
-    for (const { resource } of due) {
+  for (const { pending } of hosts)
+    for (const { resource } of pending) {
       const queue = queues.get(keyOf(resource))
-      const order = resource.kind.sequence?.(resource.spec, statesOf(everywhere, keyOf(resource)))
+      const order = resource.kind.sequence?.(resource.spec, statesOf(observations, keyOf(resource)))
       if (queue !== undefined && order !== undefined) queues.set(keyOf(resource), ordered(queue, order))
     }
   const waitFor = async (host: string, key: string): Promise<void> => {

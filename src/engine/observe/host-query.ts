@@ -21,8 +21,8 @@ export interface HostQuery {
  * Builds one request about all resources of a host: first the queries that several kinds share, then each kind's own fragment. A shell
  * builtin prints a random mark before each section. Framing therefore costs no process, and no output can be mistaken for a mark.
  */
-export const queryHost = (host: string, placed: readonly DeclaredResource[]): HostQuery => {
-  const probes = [...byKind(placed)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs) }))
+export const queryHost = (host: string, resources: readonly DeclaredResource[]): HostQuery => {
+  const probes = [...byKind(resources)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs) }))
   const asked = mergeQueries(probes.map(({ probe }) => probe.shared))
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
@@ -39,12 +39,12 @@ export const queryHost = (host: string, placed: readonly DeclaredResource[]): Ho
         texts: texts.read(section(2)),
         units: units.read(section(3)),
       }))
-      const seen = new Map<string, unknown>()
+      const states = new Map<string, unknown>()
       for (const [i, { name, probe }] of probes.entries())
-        for (const [id, state] of reading(host, name, () => probe.parse(section(i + 4), shared))) seen.set(`${name}:${id}`, state)
-      const missing = placed.find(({ resource }) => !seen.has(keyOf(resource)))
+        for (const [id, state] of reading(host, name, () => probe.parse(section(i + 4), shared))) states.set(`${name}:${id}`, state)
+      const missing = resources.find(({ resource }) => !states.has(keyOf(resource)))
       if (missing !== undefined) throw unreadable(host, `no answer for ${keyOf(missing.resource)}`)
-      return seen
+      return states
     },
   }
 }
@@ -58,9 +58,9 @@ export const fenced = (scripts: readonly Script[]): { script: string; cut(stdout
   }
 }
 
-const byKind = (placed: readonly DeclaredResource[]): ReadonlyMap<AnyKind, readonly unknown[]> => {
+const byKind = (resources: readonly DeclaredResource[]): ReadonlyMap<AnyKind, readonly unknown[]> => {
   const kinds = new Map<unknown, { kind: AnyKind; specs: unknown[] }>()
-  for (const { resource } of placed) {
+  for (const { resource } of resources) {
     const known = kinds.get(resource.kind) ?? { kind: resource.kind, specs: [] }
     known.specs.push(resource.spec)
     kinds.set(resource.kind, known)

@@ -81,8 +81,8 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
 }
 
 /** Observes all resources of a host, in one request. */
-export const observe = async ({ host, shell }: Session, placed: readonly DeclaredResource[]): Promise<Observation> => {
-  const query = queryHost(host, placed)
+export const observe = async ({ host, shell }: Session, resources: readonly DeclaredResource[]): Promise<Observation> => {
+  const query = queryHost(host, resources)
   const answer = await shell.request(query.script, { deadlineMs: OBSERVE_MS })
   if (answer.code === 0) return query.read(answer.stdout)
   throw new Problem({

@@ -14,9 +14,9 @@ export interface DeclaredResource {
  * Removes repetitions. A resource that is declared twice identically keeps its first place. Different declarations of one resource throw
  * an input error, because the last one would win on every run.
  */
-export const mergeDeclared = (host: string, placed: readonly DeclaredResource[]): readonly DeclaredResource[] => {
+export const mergeDeclared = (host: string, resources: readonly DeclaredResource[]): readonly DeclaredResource[] => {
   const merged = new Map<string, DeclaredResource>()
-  for (const declared of placed) {
+  for (const declared of resources) {
     const key = keyOf(declared.resource)
     const first = merged.get(key)
     if (first === undefined) merged.set(key, declared)

@@ -12,8 +12,8 @@ export interface Diffs {
 }
 
 /** The diffs of a host's pending changes, by resource. Reads all old texts in one request, or none if no diff needs them. */
-export const diffsOf = async (shell: Shell, due: readonly PendingChange[]): Promise<ReadonlyMap<string, Diffs>> => {
-  const groups = groupByKind(due).filter(([kind]) => kind.diff !== undefined)
+export const diffsOf = async (shell: Shell, pending: readonly PendingChange[]): Promise<ReadonlyMap<string, Diffs>> => {
+  const groups = groupByKind(pending).filter(([kind]) => kind.diff !== undefined)
   const queries = groups
     .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
     .filter(({ probe }) => probe.script.text.trim() !== '')
@@ -55,11 +55,11 @@ const unified = (name: string, { before, after }: DiffTexts): string | undefined
   return patch?.split('\n').slice(1).join('\n')
 }
 
-const groupByKind = (due: readonly PendingChange[]): readonly (readonly [AnyKind, readonly Work<unknown, unknown>[]])[] => {
+const groupByKind = (pending: readonly PendingChange[]): readonly (readonly [AnyKind, readonly Work<unknown, unknown>[]])[] => {
   const groups = new Map<unknown, { kind: AnyKind; work: Work<unknown, unknown>[] }>()
-  for (const { resource, state: seen, change: verdict } of due) {
+  for (const { resource, state, change } of pending) {
     const group = groups.get(resource.kind) ?? { kind: resource.kind, work: [] }
-    group.work.push({ id: resource.id, spec: resource.spec, state: seen, change: verdict })
+    group.work.push({ id: resource.id, spec: resource.spec, state, change })
     groups.set(resource.kind, group)
   }
   return [...groups.values()].map(({ kind, work }) => [kind, work])

@@ -23,11 +23,11 @@ export const declaring = (identities: Identities, declarers = new Map<string, Se
 }
 
 /** Tells the identities which hosts still have files with an older certificate of theirs. */
-export const markStaleHosts = (identities: Identities, surveys: readonly Pick<RunHost, 'session' | 'due'>[]): void => {
+export const markStaleHosts = (identities: Identities, planned: readonly Pick<RunHost, 'session' | 'pending'>[]): void => {
   // A host without the file has no clients that it could refuse.
-  for (const { session, due } of surveys)
-    for (const { resource, change: verdict } of due)
-      if (verdict.action === 'update')
+  for (const { session, pending } of planned)
+    for (const { resource, change } of pending)
+      if (change.action === 'update')
         for (const value of latersIn(resource.kind.content?.(resource.spec))) identities.markStale(value, session.host)
 }
 

@@ -87,12 +87,12 @@ interface Orphan {
 }
 
 /** The existing orphans of the selected roles on a host. */
-export const orphansOn = (placed: readonly DeclaredResource[], seen: Observation, selected: Selection): readonly Orphan[] => {
+export const orphansOn = (resources: readonly DeclaredResource[], observation: Observation, selected: Selection): readonly Orphan[] => {
   const deleted = new Set<string>()
-  return placed
+  return resources
     .filter(({ role, resource }) => isOrphan(resource) && selected(role))
     .flatMap(({ role, resource }) => {
-      const outcome = orphanOutcome(resource, seen.get(keyOf(resource)), { deleted })
+      const outcome = orphanOutcome(resource, observation.get(keyOf(resource)), { deleted })
       if (outcome.is === 'delete') for (const path of pathsOf(resource)) deleted.add(path)
       return outcome.is === 'gone' ? [] : [{ role, resource: keyOf(resource), outcome }]
     })

@@ -15,10 +15,10 @@ export interface PendingChange {
 
 /** The input of `planHost`. */
 export interface PlanInput {
-  readonly placed: readonly DeclaredResource[]
-  readonly seen: Observation
+  readonly resources: readonly DeclaredResource[]
+  readonly observation: Observation
   /** The newest observation of every host that was reached, this one included. */
-  readonly everywhere: ReadonlyMap<string, Observation>
+  readonly observations: ReadonlyMap<string, Observation>
   readonly selected: Selection
   /** Hosts whose unreplicated rows may be discarded. */
   readonly allowDataLoss?: ReadonlySet<string>
@@ -26,30 +26,30 @@ export interface PlanInput {
 }
 
 /** The newest state of the resource with this key, on every host that was reached and declares it. */
-export const statesOf = (everywhere: ReadonlyMap<string, Observation>, key: string): ReadonlyMap<string, unknown> =>
-  new Map([...everywhere].flatMap(([host, seen]) => (seen.has(key) ? [[host, seen.get(key)] as const] : [])))
+export const statesOf = (observations: ReadonlyMap<string, Observation>, key: string): ReadonlyMap<string, unknown> =>
+  new Map([...observations].flatMap(([host, observation]) => (observation.has(key) ? [[host, observation.get(key)] as const] : [])))
 
 /** The plan context of a resource before anything is planned. */
-const contextOf = (key: string, { everywhere = new Map(), allowDataLoss = new Set() }: Beside): PlanContext => ({
+const contextOf = (key: string, { observations = new Map(), allowDataLoss = new Set() }: Beside): PlanContext => ({
   now: new Date(),
   packagesPending: false,
   changes: () => false,
-  members: () => statesOf(everywhere, key),
+  members: () => statesOf(observations, key),
   allowDataLoss,
 })
 
-type Beside = Partial<Pick<PlanInput, 'everywhere' | 'allowDataLoss'>>
+type Beside = Partial<Pick<PlanInput, 'observations' | 'allowDataLoss'>>
 
 /** The reasons in a host's state that forbid the whole run, as input errors. */
 export const forbiddenOn = (
-  { host, placed, seen }: Pick<PlanInput, 'placed' | 'seen'> & { readonly host: string },
+  { host, resources, observation }: Pick<PlanInput, 'resources' | 'observation'> & { readonly host: string },
   selected: Selection,
   beside: Beside,
 ): readonly Problem[] =>
-  placed.flatMap(({ role, resource }) => {
+  resources.flatMap(({ role, resource }) => {
     const kind = resource.kind
     const key = keyOf(resource)
-    const forbidden = selected(role) ? kind.forbids?.(resource.spec, seen.get(key), contextOf(key, beside)) : undefined
+    const forbidden = selected(role) ? kind.forbids?.(resource.spec, observation.get(key), contextOf(key, beside)) : undefined
     if (forbidden === undefined) return []
     const { what, why, fix = 'check this resource on the host' } = forbidden
     return [new Problem({ class: 'input', where: { host, role, resource: key }, what, why, fix })]
@@ -57,14 +57,14 @@ export const forbiddenOn = (
 
 /** Warnings about the state of one host that do not depend on the plan, each with the role of its resource. */
 export const noticesOf = (
-  placed: readonly DeclaredResource[],
-  seen: Observation,
+  resources: readonly DeclaredResource[],
+  observation: Observation,
   beside: Beside = {},
 ): readonly { readonly role: string; readonly what: string }[] =>
-  placed.flatMap(({ role, resource }) => {
+  resources.flatMap(({ role, resource }) => {
     const kind = resource.kind
     const key = keyOf(resource)
-    return (kind.notices?.(resource.spec, seen.get(key), contextOf(key, beside)) ?? []).map((what) => ({ role, what }))
+    return (kind.notices?.(resource.spec, observation.get(key), contextOf(key, beside)) ?? []).map((what) => ({ role, what }))
   })
 
 /** Whether the resources of a role may be changed. A safety debt, such as an unconfirmed firewall, is settled whatever is selected. */
@@ -74,30 +74,30 @@ export type Selection = (role: string) => boolean
  * The pending changes of one host, in the order in which they are applied. Pure: the dry run, the run and the proof all call it.
  * Planned changes count as made: each resource is planned with the knowledge of which earlier resources change.
  */
-export const planHost = ({ placed, seen, everywhere, selected, allowDataLoss, now }: PlanInput): readonly PendingChange[] => {
-  const due: PendingChange[] = []
+export const planHost = ({ resources, observation, observations, selected, allowDataLoss, now }: PlanInput): readonly PendingChange[] => {
+  const pending: PendingChange[] = []
   const keys = new Set<string>()
   const installing = new Set<string>()
   const deleted = new Set<string>()
-  for (const { play, role, resource } of placed) {
+  for (const { play, role, resource } of resources) {
     const key = keyOf(resource)
     const context: PlanContext = {
       now,
       packagesPending: installing.has(role),
       changes: (other) => keys.has(other),
       deleted,
-      members: () => statesOf(everywhere, key),
+      members: () => statesOf(observations, key),
       ...(allowDataLoss !== undefined && { allowDataLoss }),
     }
     const kind = resource.kind
-    const verdict = kind.plan(resource.spec, seen.get(key), context)
-    if (verdict === undefined || (!selected(role) && verdict.debt !== true)) continue
-    due.push({ play, role, resource, state: seen.get(key), change: verdict })
+    const change = kind.plan(resource.spec, observation.get(key), context)
+    if (change === undefined || (!selected(role) && change.debt !== true)) continue
+    pending.push({ play, role, resource, state: observation.get(key), change })
     keys.add(key)
-    if (isOrphan(resource) && verdict.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
-    if (kind.affectsLater === true && verdict.action === 'create') installing.add(role)
+    if (isOrphan(resource) && change.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
+    if (kind.affectsLater === true && change.action === 'create') installing.add(role)
   }
-  return due
+  return pending
 }
 
 /**
@@ -105,10 +105,10 @@ export const planHost = ({ placed, seen, everywhere, selected, allowDataLoss, no
  * the role finishes them.
  */
 export const unfinishedOf = (question: PlanInput): readonly { readonly role: string; readonly what: string }[] => {
-  const { placed, selected } = question
-  if (placed.every(({ role }) => selected(role))) return []
-  return planHost({ ...question, selected: (role) => !selected(role) }).flatMap(({ role, resource, change: verdict }) => {
-    if (selected(role) || verdict.unfinished !== true || verdict.debt === true) return []
-    return [{ role, what: `${keyOf(resource).replace(':', ' ')}: ${verdict.reason}; the next run of role ${role} completes the change` }]
+  const { resources, selected } = question
+  if (resources.every(({ role }) => selected(role))) return []
+  return planHost({ ...question, selected: (role) => !selected(role) }).flatMap(({ role, resource, change }) => {
+    if (selected(role) || change.unfinished !== true || change.debt === true) return []
+    return [{ role, what: `${keyOf(resource).replace(':', ' ')}: ${change.reason}; the next run of role ${role} completes the change` }]
   })
 }

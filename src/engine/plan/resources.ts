@@ -24,11 +24,11 @@ export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundin
   const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
   return mergeDeclared(
     host,
-    mine.flatMap((bound) => place(bound, facts, surroundings)),
+    mine.flatMap((bound) => declaredBy(bound, facts, surroundings)),
   )
 }
 
-const place = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
+const declaredBy = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
   const resources = declared(bound, contextOf(bound, facts, surroundings))
   const outs = bound.role.drains === undefined ? [] : [drained({ role: bound.role.name })]
   return [...outs, ownedBy(bound.role.name, playbooksOf(bound, surroundings), resources), ...resources].map((resource) => ({
@@ -52,9 +52,9 @@ export const faultsAhead = (hosts: readonly string[], surroundings: Surroundings
   const silent = { ...surroundings, listen: () => {} }
   const problems = hosts.flatMap((host) => {
     const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
-    const placed: DeclaredResource[] = []
-    const each = mine.flatMap((bound) => problemsOf(() => placed.push(...place(bound, noFacts, silent))))
-    return each.length > 0 ? each : problemsOf(() => mergeDeclared(host, placed))
+    const all: DeclaredResource[] = []
+    const each = mine.flatMap((bound) => problemsOf(() => all.push(...declaredBy(bound, noFacts, silent))))
+    return each.length > 0 ? each : problemsOf(() => mergeDeclared(host, all))
   })
   return distinctProblems(problems)
 }

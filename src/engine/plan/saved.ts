@@ -88,8 +88,8 @@ export const savedOf = (
   { hosts }: Pick<Run, 'hosts'>,
   salt: string,
 ): SavedChange => {
-  const due = hosts.get(host)?.due.find((one) => keyOf(one.resource) === resource)
-  const both = due === undefined ? {} : stateOf(due.resource.spec, due.state, salt)
+  const pending = hosts.get(host)?.pending.find((one) => keyOf(one.resource) === resource)
+  const both = pending === undefined ? {} : stateOf(pending.resource.spec, pending.state, salt)
   return { host, role, resource, action, certainty, play, ...both }
 }
 

@@ -11,8 +11,8 @@ import type { Selection } from './plan-host.ts'
 /** A host with its declared resources and its observation. */
 interface ObservedHost {
   readonly host: string
-  readonly placed: readonly DeclaredResource[]
-  readonly seen: Observation
+  readonly resources: readonly DeclaredResource[]
+  readonly observation: Observation
 }
 
 /** A certificate on a host that an unknown generation of an authority signed, and the host's file of trusted authorities for its domain. */
@@ -31,26 +31,26 @@ interface Found {
  * or outdated. With a new authority in its place, servers would refuse each other until all of them trust it. A certificate with the
  * issuer name of a known generation and a wrong signature is no problem here: it is replaced.
  */
-export const unknownAuthorities = (looked: readonly ObservedHost[], selected: Selection, now: Date): readonly Problem[] => {
-  const found = looked.flatMap((one) => foundOn(one, selected, now))
+export const unknownAuthorities = (reached: readonly ObservedHost[], selected: Selection, now: Date): readonly Problem[] => {
+  const found = reached.flatMap((one) => foundOn(one, selected, now))
   return [...Map.groupBy(found, ({ domain, generation }) => `${domain} ${generation}`).values()].map(unknown)
 }
 
-const foundOn = ({ host, placed, seen }: ObservedHost, selected: Selection, now: Date): readonly Found[] =>
-  placed.flatMap(({ role, resource }) => {
-    const signature = selected(role) ? resource.kind.signer?.(resource.spec, seen.get(keyOf(resource)), now) : undefined
+const foundOn = ({ host, resources, observation }: ObservedHost, selected: Selection, now: Date): readonly Found[] =>
+  resources.flatMap(({ role, resource }) => {
+    const signature = selected(role) ? resource.kind.signer?.(resource.spec, observation.get(keyOf(resource)), now) : undefined
     if (signature === undefined) return []
     const { authority, issuer, path } = signature
     const domain = authority.key.replace('authority:', '')
     const generation = generationNamed(domain, issuer)
     const isKnown = authority.trusted().some((one) => new X509Certificate(one).subject === issuer)
     if (generation === undefined || isKnown) return []
-    return [{ host, role, resource: keyOf(resource), path, domain, generation, trusted: trustedFile(placed, signature) }]
+    return [{ host, role, resource: keyOf(resource), path, domain, generation, trusted: trustedFile(resources, signature) }]
   })
 
 /** The host's file of trusted authorities for this domain. */
-const trustedFile = (placed: readonly DeclaredResource[], { authority }: Signature): string | undefined =>
-  placed
+const trustedFile = (resources: readonly DeclaredResource[], { authority }: Signature): string | undefined =>
+  resources
     .filter(({ resource: { kind, spec } }) => latersIn(kind.content?.(spec)).includes(authority.certificate))
     .flatMap(({ resource: { kind, spec } }) => kind.files?.(spec) ?? [])[0]?.path
 

@@ -87,7 +87,13 @@ export const onHost = (
   }
   const due = async (resources: readonly Resource[]) => {
     const placed = resources.map((resource) => ({ play: 0, role: 'test', resource }))
-    return planHost({ placed, seen: await observe(session, placed), everywhere: new Map(), selected: () => true, now: new Date() })
+    return planHost({
+      resources: placed,
+      observation: await observe(session, placed),
+      observations: new Map(),
+      selected: () => true,
+      now: new Date(),
+    })
   }
   const batchesOf = (all: Awaited<ReturnType<typeof due>>) =>
     adjacent(all).map((batch) => ({

@@ -45,27 +45,27 @@ const ordering = (until?: Date) =>
     },
   })
 
-const surveyed = (host: string, kind: typeof refusing | ReturnType<typeof ordering> = refusing): RunHost => {
-  const due = ['first', 'second', 'third'].slice(0, kind === refusing ? 2 : 3).map((id) => ({
+const runHost = (host: string, kind: typeof refusing | ReturnType<typeof ordering> = refusing): RunHost => {
+  const pending = ['first', 'second', 'third'].slice(0, kind === refusing ? 2 : 3).map((id) => ({
     play: 0,
     role: 'test',
     resource: kind({ id }),
     state: '',
     change: { action: 'create', certainty: 'exact', reason: '', differences: [] } as const,
   }))
-  const changes = due.map(({ play, role, resource, change }) => ({ host, role, play, resource: keyOf(resource), ...change }))
+  const changes = pending.map(({ play, role, resource, change }) => ({ host, role, play, resource: keyOf(resource), ...change }))
   const session = { host, shell: localShell(host) } as RunHost['session']
-  return { session, placed: due, due, changes }
+  return { session, resources: pending, pending, changes }
 }
 
 const failedIn = async (serial: readonly number[], maxFailures = 0): Promise<readonly string[]> =>
-  (await told(['a', 'b', 'c'], serial, maxFailures, surveyed)).filter((line) => !line.startsWith('applied '))
+  (await told(['a', 'b', 'c'], serial, maxFailures, runHost)).filter((line) => !line.startsWith('applied '))
 
 const told = async (
   hosts: readonly string[],
   serial: readonly number[],
   maxFailures: number,
-  survey: (host: string) => RunHost,
+  makeHost: (host: string) => RunHost,
   beside: (event: Event) => unknown = () => undefined,
 ): Promise<readonly string[]> => {
   const failed: string[] = []
@@ -82,7 +82,7 @@ const told = async (
       targets: hosts,
     } as unknown as Run['prepared'],
     plan: { changes: [], resources: new Map() },
-    hosts: new Map(hosts.map((host) => [host, survey(host)])),
+    hosts: new Map(hosts.map((host) => [host, makeHost(host)])),
     observations: new Map(hosts.map((host) => [host, new Map()])),
     identities: {} as Run['identities'],
     selected: () => true,
@@ -94,7 +94,7 @@ const told = async (
     listen,
     signal: new AbortController().signal,
   })
-  return survey === surveyed ? failed : [...failed, result]
+  return makeHost === runHost ? failed : [...failed, result]
 }
 
 describe('a change that its host refuses', () => {
@@ -123,17 +123,13 @@ describe('a change that its host refuses', () => {
 
 describe('a change for which the controller cannot do its part', () => {
   it('fails and ends the host; what was done before it counts', async () => {
-    expect(await told(['a'], [], 0, (host) => surveyed(host, ordering()))).toEqual([
-      'applied ordering:first',
-      'a ordering:second',
-      'failed',
-    ])
+    expect(await told(['a'], [], 0, (host) => runHost(host, ordering()))).toEqual(['applied ordering:first', 'a ordering:second', 'failed'])
   })
 
   it('is put off where what is there will do for a while, and the others are made', async () => {
     const until = new Date('2027-01-02T03:04:05Z')
     // This kind is never as wanted, so the proof complains of those that were made; not of the one that was put off.
-    expect(await told(['a'], [], 0, (host) => surveyed(host, ordering(until)))).toEqual([
+    expect(await told(['a'], [], 0, (host) => runHost(host, ordering(until)))).toEqual([
       'applied ordering:first',
       'ordering second was not renewed; the present one is valid until 2027-01-02 03:04 UTC, and the next run tries again: it is down: wait',
       'applied ordering:third',
@@ -155,7 +151,7 @@ it('says what a host is doing also where a step does not', async () => {
   })
   const doing: (string | undefined)[] = []
   const listen = (event: Event): unknown => event.type === 'doing' && doing.push(event.what)
-  await told(['a'], [], 0, (host) => surveyed(host, silent), listen)
+  await told(['a'], [], 0, (host) => runHost(host, silent), listen)
   const otherwise = 'applying ordering first and 2 more'
   expect(doing).toEqual([otherwise, 'beginning with 3', otherwise, undefined])
 })
@@ -166,7 +162,7 @@ describe('the proof', () => {
     const listen = (event: Event): void => {
       if (event.type === 'change' && event.phase === 'failed') failed.push(event.change.resource)
     }
-    const one = surveyed('a')
+    const one = runHost('a')
     const progress = new RunProgress(listen)
     progress.applied(one.changes[0] as PlannedChange, 1)
     const run = { observations: new Map(), hosts: new Map(), selected: () => true, progress, listen } as unknown as Run

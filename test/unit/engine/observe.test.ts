@@ -13,7 +13,7 @@ afterAll(() => rmSync(here, { recursive: true }))
 
 const sh = (script: string): Buffer =>
   spawnSync('sh', ['-c', script], { env: { ...process.env, LC_ALL: 'C', T: mkdtempSync(join(tmpdir(), 'observe-')) } }).stdout
-const placed = (...resources: Parameters<typeof queryHost>[1][number]['resource'][]) =>
+const resources = (...resources: Parameters<typeof queryHost>[1][number]['resource'][]) =>
   resources.map((resource) => ({ play: 0, role: 'r', resource }))
 
 describe('one look at a host', () => {
@@ -22,7 +22,7 @@ describe('one look at a host', () => {
     symlinkSync('somewhere\nelse', join(here, 'link'))
     const look = queryHost(
       'web-01',
-      placed(
+      resources(
         file({ path: join(here, "it's a file") }),
         file({ path: join(here, 'absent') }),
         directory({ path: here }),
@@ -41,21 +41,21 @@ describe('one look at a host', () => {
 
   it('never waits for a named pipe', () => {
     spawnSync('mkfifo', [join(here, 'pipe')])
-    const look = queryHost('web-01', placed(file({ path: join(here, 'pipe') }), file({ path: join(here, "it's a file") })))
+    const look = queryHost('web-01', resources(file({ path: join(here, 'pipe') }), file({ path: join(here, "it's a file") })))
     const seen = look.read(sh(look.script))
     expect(seen.get(`file:${here}/pipe`)).toMatchObject({ type: 'p' })
     expect(seen.get(`file:${here}/it's a file`)).toHaveProperty('sha256')
   })
 
   it('takes a host that stops in the middle of its answer for one that did not answer', () => {
-    const look = queryHost('web-01', placed(file({ path: here }), directory({ path: here })))
+    const look = queryHost('web-01', resources(file({ path: here }), directory({ path: here })))
     const answer = sh(look.script)
     for (const length of [0, 10, answer.length - 40, answer.length - 2])
       expect(() => look.read(answer.subarray(0, length))).toThrow(/web-01: host did not report the state/)
   })
 
   it('never takes silence about a resource for its absence', () => {
-    const look = queryHost('web-01', placed(directory({ path: here })))
+    const look = queryHost('web-01', resources(directory({ path: here })))
     const answer = sh(look.script.replaceAll(/find .*/g, '').replaceAll(/for p .*/g, ''))
     expect(look.read(answer).get(`directory:${here}`)).toMatchObject({ type: 'unreached' })
     expect(() => look.read(sh(''))).toThrow(/host did not report the state/)
@@ -64,7 +64,7 @@ describe('one look at a host', () => {
   it('asks as many commands about two hundred files as about one', () => {
     const commands = (count: number): number => {
       const paths = Array.from({ length: count }, (_, i) => file({ path: join(here, `f${i}`) }))
-      return queryHost('web-01', placed(...paths)).script.match(/\b(find|sha256sum) /g)?.length ?? 0
+      return queryHost('web-01', resources(...paths)).script.match(/\b(find|sha256sum) /g)?.length ?? 0
     }
     expect(commands(200)).toBe(commands(1))
   })

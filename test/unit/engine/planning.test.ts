@@ -6,21 +6,21 @@ import { defineKind, type Kind, type PlanContext } from '../../../src/resource/k
 import { HostRefusal } from '../../../src/resource/kind/step.ts'
 import { sh } from '../../../src/shell/sh.ts'
 
-/** A kind made of values: wanted text against seen text; remembers the world it was planned in. */
+/** A kind made of values: wanted text against observation text; remembers the world it was planned in. */
 const kindOfText = (name: string, extra: Partial<Kind<unknown, { id: string; want: string }, string>> = {}) =>
   defineKind({
     name,
     schema: z.strictObject({ id: z.string(), want: z.string() }),
     id: ({ id }) => id,
     observe: () => ({ script: sh``, parse: () => new Map() }),
-    plan: ({ want }, seen: string, world: PlanContext) => {
+    plan: ({ want }, observation: string, world: PlanContext) => {
       const told = want
         .replace('<coming>', String(world.packagesPending))
         .replace('<changes a>', String(world.changes('note:a')))
         .replace('<members>', [...world.members()].map(([host, said]) => `${host}=${said}`).join(' '))
-      if (told === seen) return undefined
+      if (told === observation) return undefined
       return {
-        action: seen === '' ? 'create' : 'update',
+        action: observation === '' ? 'create' : 'update',
         certainty: 'exact',
         reason: told,
         differences: [],
@@ -36,19 +36,19 @@ const note = kindOfText('note')
 const bringer = kindOfText('bringer', { affectsLater: true })
 
 const plan = (
-  placed: readonly DeclaredResource[],
-  seen: Record<string, string>,
+  resources: readonly DeclaredResource[],
+  observation: Record<string, string>,
   roles?: readonly string[],
   others: Record<string, Record<string, string>> = {},
 ) => {
-  const mine = new Map(Object.entries(seen))
-  const everywhere = new Map([
+  const mine = new Map(Object.entries(observation))
+  const observations = new Map([
     ['here', mine],
     ...Object.entries(others).map(([host, said]) => [host, new Map(Object.entries(said))] as const),
   ])
   const selected = (role: string): boolean => roles === undefined || roles.includes(role)
-  return planHost({ placed, seen: mine, everywhere, selected, now: new Date(0) }).map(
-    ({ resource, change: verdict }) => `${verdict.action} ${resource.id} ${verdict.reason}`,
+  return planHost({ resources, observation: mine, observations, selected, now: new Date(0) }).map(
+    ({ resource, change }) => `${change.action} ${resource.id} ${change.reason}`,
   )
 }
 
@@ -60,18 +60,18 @@ describe('planning a host', () => {
   })
 
   it('keeps the order in which roles declared', () => {
-    const placed = [place(note({ id: 'b', want: 'x' })), place(note({ id: 'a', want: 'x' }))]
-    expect(plan(placed, { 'note:a': '', 'note:b': 'y' })).toEqual(['update b x', 'create a x'])
+    const resources = [place(note({ id: 'b', want: 'x' })), place(note({ id: 'a', want: 'x' }))]
+    expect(plan(resources, { 'note:a': '', 'note:b': 'y' })).toEqual(['update b x', 'create a x'])
   })
 
   it('tells later resources of the same role that a package is coming, and only those', () => {
-    const placed = [
+    const resources = [
       place(note({ id: 'a', want: '<coming>' })),
       place(bringer({ id: 'p', want: 'x' })),
       place(note({ id: 'b', want: '<coming>' })),
       place(note({ id: 'c', want: '<coming>' }), 'other'),
     ]
-    expect(plan(placed, { 'note:a': '', 'bringer:p': '', 'note:b': '', 'note:c': '' })).toEqual([
+    expect(plan(resources, { 'note:a': '', 'bringer:p': '', 'note:b': '', 'note:c': '' })).toEqual([
       'create a false',
       'create p x',
       'create b true',
@@ -80,35 +80,35 @@ describe('planning a host', () => {
   })
 
   it('a package that is there already brings nothing', () => {
-    const placed = [place(bringer({ id: 'p', want: 'x' })), place(note({ id: 'b', want: '<coming>' }))]
-    expect(plan(placed, { 'bringer:p': 'x', 'note:b': '' })).toEqual(['create b false'])
+    const resources = [place(bringer({ id: 'p', want: 'x' })), place(note({ id: 'b', want: '<coming>' }))]
+    expect(plan(resources, { 'bringer:p': 'x', 'note:b': '' })).toEqual(['create b false'])
   })
 
   it('tells later resources which earlier ones change', () => {
-    const placed = [place(note({ id: 'a', want: 'x' })), place(note({ id: 'b', want: '<changes a>' }))]
-    expect(plan(placed, { 'note:a': '', 'note:b': '' })).toEqual(['create a x', 'create b true'])
-    expect(plan(placed, { 'note:a': 'x', 'note:b': '' })).toEqual(['create b false'])
+    const resources = [place(note({ id: 'a', want: 'x' })), place(note({ id: 'b', want: '<changes a>' }))]
+    expect(plan(resources, { 'note:a': '', 'note:b': '' })).toEqual(['create a x', 'create b true'])
+    expect(plan(resources, { 'note:a': 'x', 'note:b': '' })).toEqual(['create b false'])
   })
 
   it('changes only the roles that were asked for, but pays debts of safety of any', () => {
-    const placed = [
+    const resources = [
       place(note({ id: 'a', want: 'x' }), 'web'),
       place(note({ id: 'b', want: 'x' }), 'db'),
       place(note({ id: 'c', want: 'debt' }), 'db'),
     ]
-    expect(plan(placed, { 'note:a': '', 'note:b': '', 'note:c': '' }, ['web'])).toEqual(['create a x', 'create c debt'])
+    expect(plan(resources, { 'note:a': '', 'note:b': '', 'note:c': '' }, ['web'])).toEqual(['create a x', 'create c debt'])
   })
 
   it('hears what was left unfinished in roles that were not asked for, and only that', () => {
-    const placed = [
+    const resources = [
       place(note({ id: 'a', want: 'x' }), 'web'),
       place(note({ id: 'b', want: 'unfinished' }), 'web'),
       place(note({ id: 'c', want: 'unfinished debt' }), 'web'),
       place(note({ id: 'd', want: 'unfinished' }), 'db'),
     ]
-    const mine = new Map(placed.map(({ resource }) => [`note:${resource.id}`, '']))
+    const mine = new Map(resources.map(({ resource }) => [`note:${resource.id}`, '']))
     const heard = (selected: (role: string) => boolean) =>
-      unfinishedOf({ placed, seen: mine, everywhere: new Map(), selected, now: new Date(0) })
+      unfinishedOf({ resources, observation: mine, observations: new Map(), selected, now: new Date(0) })
     expect(heard((role) => role === 'db')).toEqual([
       { role: 'web', what: 'note b: unfinished; the next run of role web completes the change' },
     ])
@@ -116,43 +116,48 @@ describe('planning a host', () => {
   })
 
   it('knows that what the roles that were asked for change is in force for the others only after a run of theirs', () => {
-    const placed = [place(note({ id: 'a', want: 'x' }), 'db'), place(note({ id: 'b', want: 'unfinished <changes a>' }), 'web')]
+    const resources = [place(note({ id: 'a', want: 'x' }), 'db'), place(note({ id: 'b', want: 'unfinished <changes a>' }), 'web')]
     const mine = new Map([
       ['note:a', ''],
       ['note:b', ''],
     ])
-    const question = { placed, seen: mine, everywhere: new Map(), now: new Date(0) }
+    const question = { resources, observation: mine, observations: new Map(), now: new Date(0) }
     expect(unfinishedOf({ ...question, selected: (role) => role === 'db' }).map(({ what }) => what)).toEqual([
       'note b: unfinished false; the next run of role web completes the change',
     ])
   })
 
   it('hears what a person should know of resources that are as wanted', () => {
-    const wary = kindOfText('wary', { notices: ({ id }, seen) => (seen === 'odd' ? [`${id} is odd`] : []) })
-    const placed = [place(note({ id: 'n', want: 'x' })), place(wary({ id: 'a', want: 'odd' }), 'db'), place(wary({ id: 'b', want: 'x' }))]
-    const seen = { 'note:n': 'odd', 'wary:a': 'odd', 'wary:b': 'x' }
-    expect(noticesOf(placed, new Map(Object.entries(seen)))).toEqual([{ role: 'db', what: 'a is odd' }])
+    const wary = kindOfText('wary', { notices: ({ id }, observation) => (observation === 'odd' ? [`${id} is odd`] : []) })
+    const resources = [
+      place(note({ id: 'n', want: 'x' })),
+      place(wary({ id: 'a', want: 'odd' }), 'db'),
+      place(wary({ id: 'b', want: 'x' })),
+    ]
+    const observation = { 'note:n': 'odd', 'wary:a': 'odd', 'wary:b': 'x' }
+    expect(noticesOf(resources, new Map(Object.entries(observation)))).toEqual([{ role: 'db', what: 'a is odd' }])
   })
 
   it('hears what cannot be, of the roles that were asked for', () => {
     const strict = kindOfText('strict', {
-      forbids: ({ id }, seen, { members }) => (seen === 'odd' ? new HostRefusal(`${id} is odd`, `of ${members().size}`) : undefined),
+      forbids: ({ id }, observation, { members }) =>
+        observation === 'odd' ? new HostRefusal(`${id} is odd`, `of ${members().size}`) : undefined,
     })
-    const placed = [place(strict({ id: 'a', want: 'x' }), 'db'), place(strict({ id: 'b', want: 'x' }), 'web')]
-    const seen = new Map(Object.entries({ 'strict:a': 'odd', 'strict:b': 'odd' }))
-    const everywhere = new Map([
-      ['one', seen],
-      ['two', seen],
+    const resources = [place(strict({ id: 'a', want: 'x' }), 'db'), place(strict({ id: 'b', want: 'x' }), 'web')]
+    const observation = new Map(Object.entries({ 'strict:a': 'odd', 'strict:b': 'odd' }))
+    const observations = new Map([
+      ['one', observation],
+      ['two', observation],
     ])
-    const problems = forbiddenOn({ host: 'one', placed, seen }, (role) => role === 'db', { everywhere })
+    const problems = forbiddenOn({ host: 'one', resources, observation }, (role) => role === 'db', { observations })
     expect(problems.map((problem) => `${problem.class} ${problem.message} ${problem.why}`)).toEqual([
       'input one › db › strict:a: a is odd of 2',
     ])
   })
 
   it('shows a resource what all its members said', () => {
-    const placed = [place(note({ id: 'a', want: '<members>' }))]
-    expect(plan(placed, { 'note:a': '1' }, undefined, { there: { 'note:a': '2' }, elsewhere: { 'note:b': '3' } })).toEqual([
+    const resources = [place(note({ id: 'a', want: '<members>' }))]
+    expect(plan(resources, { 'note:a': '1' }, undefined, { there: { 'note:a': '2' }, elsewhere: { 'note:b': '3' } })).toEqual([
       'update a here=1 there=2',
     ])
   })

@@ -54,11 +54,11 @@ const gift = defineKind({
   },
 })
 
-const surveyed = (host: string, what: readonly string[]): RunHost => {
-  const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-  const due = what.map((one, i) => ({ play: 0, role: `role${i}`, resource: gift({ host, what: one }), state: '', change: verdict }))
-  const changes = due.map(({ play, role, resource }) => ({ host, role, play, resource: keyOf(resource), ...verdict }))
-  return { session: sessionOf(host), placed: due, due, changes }
+const runHost = (host: string, what: readonly string[]): RunHost => {
+  const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const pending = what.map((one, i) => ({ play: 0, role: `role${i}`, resource: gift({ host, what: one }), state: '', change }))
+  const changes = pending.map(({ play, role, resource }) => ({ host, role, play, resource: keyOf(resource), ...change }))
+  return { session: sessionOf(host), resources: pending, pending, changes }
 }
 
 interface Case {
@@ -85,7 +85,7 @@ const roll = async ({ gifts, serial = [1], maxFailures = 0, drain = inOut, targe
     prepared: { site: { plays: [{ name: 'web', hosts, serial, maxFailures }] }, targets, bindings: { bound } },
     plan: { changes: [], resources: new Map(targets.map((host) => [host, 0])) },
     hosts: new Map(
-      targets.map((host) => [host, surveyed(host, gifts[host] ?? [])]).filter(([host]) => host !== 'lb' || borrow === undefined) as [],
+      targets.map((host) => [host, runHost(host, gifts[host] ?? [])]).filter(([host]) => host !== 'lb' || borrow === undefined) as [],
     ),
     observations: new Map(hosts.map((host) => [host, new Map((gifts[host] ?? []).map((what) => [`gift:${what}`, '']))])),
     selected: () => true,

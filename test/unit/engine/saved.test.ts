@@ -24,23 +24,25 @@ interface Story {
   readonly balancer?: string
 }
 
-/** A plan: on each host that answers what is due there, what was seen of it. */
+/** A plan: on each host that answers what is pending there, what was seen of it. */
 const plannedOn = (
   hosts: Readonly<Record<string, DueHere>>,
   { targets = Object.keys(hosts), serial = [], maxFailures = 0, balancer }: Story = {},
 ): Run => {
-  const changes = Object.entries(hosts).flatMap(([host, due]) => due.map(([one]) => change(host, keyOf(one), { action: 'update' })))
+  const changes = Object.entries(hosts).flatMap(([host, pending]) => pending.map(([one]) => change(host, keyOf(one), { action: 'update' })))
   const context = { site: { hosts: targets.map((name) => ({ name })) } }
   const bound = balancer === undefined ? [] : [{ host: balancer, role: { name: 'lb', drains: () => ({ out: 'o', back: 'b' }) }, context }]
   const prepared = { targets, site: { plays: [{ serial, maxFailures }] }, bindings: { bound } } as unknown as Prepared
   return {
     prepared,
     plan: { changes, resources: new Map(), rollouts: rolloutsOf(prepared, changes) },
-    hosts: new Map(Object.entries(hosts).map(([host, due]) => [host, { due: due.map(([resource, seen]) => ({ resource, state: seen })) }])),
+    hosts: new Map(
+      Object.entries(hosts).map(([host, pending]) => [host, { pending: pending.map(([resource, seen]) => ({ resource, state: seen })) }]),
+    ),
   } as unknown as Run
 }
 
-const plannedOf = (...due: DueHere): Run => plannedOn({ a: due })
+const plannedOf = (...pending: DueHere): Run => plannedOn({ a: pending })
 
 const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, allowDataLoss: [] }
 const saved = (planned: Run): string => savePlan(planned, scope, new Date(0))

@@ -19,15 +19,15 @@ const kindOf = (name: string, order?: readonly string[]) =>
 const member = kindOf('member', ['b', 'c', 'a'])
 const plain = kindOf('plain')
 
-const surveyed = (host: string, ...resources: readonly Resource[]): RunHost =>
-  ({ session: { host }, due: resources.map((resource) => ({ play: 0, role: 'r', resource })) }) as unknown as RunHost
+const runHost = (host: string, ...resources: readonly Resource[]): RunHost =>
+  ({ session: { host }, pending: resources.map((resource) => ({ play: 0, role: 'r', resource })) }) as unknown as RunHost
 const batch = (resource: Resource) => [{ change: { resource: keyOf(resource) } as PlannedChange }]
 
 /** The order in which hosts came to their turn, each passing on when told to. */
 const scene = (hosts: readonly RunHost[]) => {
   const turns = sequencerOf(hosts, 0, new Map())
   const came: string[] = []
-  const having = hosts.filter(({ due }) => due.some(({ resource }) => keyOf(resource) === keyOf(member({}))))
+  const having = hosts.filter(({ pending }) => pending.some(({ resource }) => keyOf(resource) === keyOf(member({}))))
   for (const { session } of having)
     void turns.waitForTurn(session.host, batch(member({}))).then(
       () => came.push(session.host),
@@ -41,7 +41,7 @@ const scene = (hosts: readonly RunHost[]) => {
 }
 
 it('lets hosts come to a resource of theirs in the order that its kind says, each when the one before has passed', async () => {
-  const { turns, settle } = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
+  const { turns, settle } = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
   expect(await settle()).toBe('b')
   turns.finish('b', batch(member({})))
   expect(await settle()).toBe('b c')
@@ -50,14 +50,14 @@ it('lets hosts come to a resource of theirs in the order that its kind says, eac
 })
 
 it('does not wait for a host that has nothing to do there, nor for one that left', async () => {
-  const { turns, settle } = scene([surveyed('a', member({})), surveyed('b', plain({})), surveyed('c', plain({}), member({}))])
+  const { turns, settle } = scene([runHost('a', member({})), runHost('b', plain({})), runHost('c', plain({}), member({}))])
   expect(await settle()).toBe('c')
   turns.release('c', false)
   expect(await settle()).toBe('c a')
 })
 
 it('lets nobody come after a host that was lost in its turn, which may still be at it', async () => {
-  const { turns, settle } = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
+  const { turns, settle } = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
   expect(await settle()).toBe('b')
   turns.release('b', true)
   expect(await settle()).toMatch(
@@ -66,18 +66,18 @@ it('lets nobody come after a host that was lost in its turn, which may still be 
 })
 
 it('goes on after a host that was lost before its turn, or has failed in it', async () => {
-  const lost = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
+  const lost = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
   lost.turns.release('c', true)
   lost.turns.finish('b', batch(member({})))
   expect(await lost.settle()).toBe('b c a')
-  const failed = scene(['a', 'b', 'c'].map((host) => surveyed(host, member({}))))
+  const failed = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
   await failed.settle()
   failed.turns.release('b', false)
   expect(await failed.settle()).toBe('b c')
 })
 
 it('lets all come at once to what has no turns', async () => {
-  const hosts = ['a', 'b'].map((host) => surveyed(host, plain({})))
+  const hosts = ['a', 'b'].map((host) => runHost(host, plain({})))
   const turns = sequencerOf(hosts, 0, new Map())
   await Promise.all(hosts.map(({ session }) => turns.waitForTurn(session.host, batch(plain({})))))
 })

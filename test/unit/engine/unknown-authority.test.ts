@@ -39,7 +39,7 @@ const host = (
     trusted: () => trusted,
     nameOf: (host: string) => `${host}.${ZONE}`,
   }
-  const placed = [
+  const resources = [
     { play: 0, role: 'nginx', resource: file({ path: '/etc/ssl/nginx/authority.pem', content: text`${authority.certificate}` }) },
     { play: 0, role: 'nginx', resource: leaf({ path: PATH, names: [authority.nameOf(name)], authority, usages: ['server'] }) },
   ]
@@ -50,11 +50,11 @@ const host = (
     from: day(0).getTime(),
     to: day(90).getTime(),
   }
-  return { host: name, placed, seen: new Map([[`certificate:${PATH}`, { leaf: pem === undefined ? undefined : found }]]) }
+  return { host: name, resources, observation: new Map([[`certificate:${PATH}`, { leaf: pem === undefined ? undefined : found }]]) }
 }
 const all = (_role: string): boolean => true
-const said = (looked: readonly ReturnType<typeof host>[], selected = all, now = day(1)) =>
-  unknownAuthorities(looked as never, selected, now)
+const said = (reached: readonly ReturnType<typeof host>[], selected = all, now = day(1)) =>
+  unknownAuthorities(reached as never, selected, now)
 
 describe('an authority that hosts know, and the site does not', () => {
   it('is a problem, with what to do on which host', () => {
@@ -67,8 +67,8 @@ describe('an authority that hosts know, and the site does not', () => {
   })
 
   it('is one problem for each generation', () => {
-    const looked = [host('web-01', first, []), host('web-02', second, [], { number: 2 })]
-    expect(said(looked).map(({ fix }) => /authority-edge-\d/.exec(fix)?.[0])).toEqual(['authority-edge-1', 'authority-edge-2'])
+    const reached = [host('web-01', first, []), host('web-02', second, [], { number: 2 })]
+    expect(said(reached).map(({ fix }) => /authority-edge-\d/.exec(fix)?.[0])).toEqual(['authority-edge-1', 'authority-edge-2'])
   })
 
   it('that is newer than what the site knows is one, too', () => {
@@ -87,7 +87,7 @@ describe('nothing is said', () => {
     ['of what never was of an authority of ours', () => [host('web-01', first, [], { account: 'acme-account:letsencrypt' })], all, 1],
     ['of what has expired', () => [host('web-01', first, [])], all, 91],
     ['of a role that is not run', () => [host('web-01', first, [])], (_role: string): boolean => false, 1],
-  ] as const)('%s', (_, looked, selected, days) => {
-    expect(said(looked(), selected, day(days))).toEqual([])
+  ] as const)('%s', (_, reached, selected, days) => {
+    expect(said(reached(), selected, day(days))).toEqual([])
   })
 })

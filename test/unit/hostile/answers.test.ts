@@ -164,7 +164,7 @@ describe('what a host says of its state', () => {
       fc.property(fc.array(said, { minLength: count, maxLength: count }), (answers) => {
         try {
           const seen = read(Buffer.from(`${mark}${answers.join(mark)}${mark}`, 'latin1'))
-          planHost({ placed, seen, everywhere: new Map([['h', seen]]), selected: () => true, now: new Date() })
+          planHost({ resources: placed, observation: seen, observations: new Map([['h', seen]]), selected: () => true, now: new Date() })
         } catch (error) {
           expect(error).toBeInstanceOf(Problem)
           expect((error as Problem).where).toEqual({ host: 'h' })

@@ -156,7 +156,7 @@ describe('a host with orphans', () => {
       prune,
     })
   const planned = (prune: boolean, selected: (role: string) => boolean = () => true): readonly string[] =>
-    planHost({ placed: placed(prune), seen, everywhere: new Map(), selected, now: new Date(0) }).map(
+    planHost({ resources: placed(prune), observation: seen, observations: new Map(), selected, now: new Date(0) }).map(
       ({ resource, change: verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`,
     )
 

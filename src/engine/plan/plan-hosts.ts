@@ -9,56 +9,61 @@ import type { PlannedChange } from './plan.ts'
 import { type PendingChange, planHost, type Selection } from './plan-host.ts'
 
 /** A host that was reached: its declared resources and its observation. */
-export interface Met {
+export interface ObservedHost {
   readonly session: Session
-  readonly placed: readonly DeclaredResource[]
-  readonly seen: Observation
+  readonly resources: readonly DeclaredResource[]
+  readonly observation: Observation
 }
 
 /** The plan of each host, and the observations of all. */
-export interface Surveys {
-  readonly surveys: readonly RunHost[]
-  readonly everywhere: Map<string, Observation>
+export interface HostPlans {
+  readonly planned: readonly RunHost[]
+  readonly observations: Map<string, Observation>
   /** Problems of hosts that became unreachable meanwhile. */
   readonly lost: readonly Problem[]
 }
 
 /** Plans each host and reads the old texts of its diffs. If a host becomes unreachable, the others are planned again without it. */
-export const surveyed = async (met: readonly Met[], selected: Selection, allowDataLoss: ReadonlySet<string>): Promise<Surveys> => {
-  const everywhere = seenOn(met)
-  const answers = await Promise.allSettled(met.map((one) => survey(one, everywhere, selected, allowDataLoss)))
+export const planHosts = async (
+  observed: readonly ObservedHost[],
+  selected: Selection,
+  allowDataLoss: ReadonlySet<string>,
+): Promise<HostPlans> => {
+  const observations = observationsOf(observed)
+  const answers = await Promise.allSettled(observed.map((one) => planOne(one, observations, selected, allowDataLoss)))
   const lost = failuresOf(answers)
-  const surveys = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-  if (lost.length === 0) return { surveys, everywhere, lost }
-  const again = await surveyed(
-    met.filter((_, i) => answers[i]?.status === 'fulfilled'),
+  const planned = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  if (lost.length === 0) return { planned, observations, lost }
+  const again = await planHosts(
+    observed.filter((_, i) => answers[i]?.status === 'fulfilled'),
     selected,
     allowDataLoss,
   )
   return { ...again, lost: [...lost, ...again.lost] }
 }
 
-export const seenOn = (met: readonly Met[]): Map<string, Observation> => new Map(met.map(({ session, seen }) => [session.host, seen]))
+export const observationsOf = (observed: readonly ObservedHost[]): Map<string, Observation> =>
+  new Map(observed.map(({ session, observation }) => [session.host, observation]))
 
-const survey = async (
-  { session, placed, seen }: Met,
-  everywhere: ReadonlyMap<string, Observation>,
+const planOne = async (
+  { session, resources, observation }: ObservedHost,
+  observations: ReadonlyMap<string, Observation>,
   selected: Selection,
   allowDataLoss: ReadonlySet<string>,
 ): Promise<RunHost> => {
-  const due = planHost({ placed, seen, everywhere, selected, allowDataLoss, now: new Date() })
-  const diffs = await diffsOf(session.shell, due)
-  return { session, placed, due, changes: due.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
+  const pending = planHost({ resources, observation, observations, selected, allowDataLoss, now: new Date() })
+  const diffs = await diffsOf(session.shell, pending)
+  return { session, resources, pending, changes: pending.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
 }
 
-const changeOf = (host: string, { play, role, resource, change: verdict }: PendingChange, diffs: Diffs | undefined): PlannedChange => ({
+const changeOf = (host: string, { play, role, resource, change }: PendingChange, diffs: Diffs | undefined): PlannedChange => ({
   host,
   role,
   resource: keyOf(resource),
-  action: verdict.action,
-  certainty: verdict.certainty,
-  reason: verdict.reason,
-  differences: verdict.differences,
+  action: change.action,
+  certainty: change.certainty,
+  reason: change.reason,
+  differences: change.differences,
   ...diffs,
   play,
   ...(resource.kind.bookkeeping === true && { bookkeeping: true }),

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Session } from '../../../src/engine/observe/session.ts'
-import { type Met, surveyed } from '../../../src/engine/plan/survey.ts'
+import { type ObservedHost, planHosts } from '../../../src/engine/plan/plan-hosts.ts'
 import type { Shell } from '../../../src/host/shell/shell.ts'
 import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
@@ -23,20 +23,20 @@ const shared = defineKind({
   *apply() {},
 })
 
-const met = (host: string, request?: Shell['request']): Met => {
+const observed = (host: string, request?: Shell['request']): ObservedHost => {
   const shell = localShell(host)
   const resource = shared({ me: host })
   return {
     session: { host, shell: { ...shell, ...(request !== undefined && { request }) } } as Session,
-    placed: [{ play: 0, role: 'r', resource }] as unknown as Met['placed'],
-    seen: new Map([[keyOf(resource), 'there']]),
+    resources: [{ play: 0, role: 'r', resource }] as unknown as ObservedHost['resources'],
+    observation: new Map([[keyOf(resource), 'there']]),
   }
 }
-const survey = (hosts: readonly Met[]) => surveyed(hosts, () => true, new Set())
+const planOne = (hosts: readonly ObservedHost[]) => planHosts(hosts, () => true, new Set())
 
-it('plans each host, and asks for the old text of what is due', async () => {
-  const { surveys, lost } = await survey([met('a'), met('b')])
-  expect(surveys.flatMap(({ changes }) => changes.map(({ host, reason, diff }) => [host, reason, diff]))).toEqual([
+it('plans each host, and asks for the old text of pending changes', async () => {
+  const { planned, lost } = await planOne([observed('a'), observed('b')])
+  expect(planned.flatMap(({ changes }) => changes.map(({ host, reason, diff }) => [host, reason, diff]))).toEqual([
     ['a', 'by a', expect.stringContaining('-old\n+new\n')],
   ])
   expect(lost).toEqual([])
@@ -44,17 +44,17 @@ it('plans each host, and asks for the old text of what is due', async () => {
 
 it('plans the others again without a host that is lost meanwhile', async () => {
   const gone = new Problem({ class: 'unreachable', where: { host: 'a' }, what: 'was lost', fix: 'look' })
-  const { surveys, everywhere, lost } = await survey([met('a', () => Promise.reject(gone)), met('b'), met('c')])
-  expect(surveys.map(({ session, changes }) => [session.host, changes.map(({ reason }) => reason)])).toEqual([
+  const { planned, observations, lost } = await planOne([observed('a', () => Promise.reject(gone)), observed('b'), observed('c')])
+  expect(planned.map(({ session, changes }) => [session.host, changes.map(({ reason }) => reason)])).toEqual([
     ['b', ['by b']],
     ['c', []],
   ])
-  expect([...everywhere.keys()]).toEqual(['b', 'c'])
+  expect([...observations.keys()]).toEqual(['b', 'c'])
   expect(lost).toEqual([gone])
 })
 
 it('ends with a defect of ours, or of the input, on whichever host', async () => {
-  await expect(survey([met('a', () => Promise.reject(new TypeError('ours')))])).rejects.toThrow('ours')
+  await expect(planOne([observed('a', () => Promise.reject(new TypeError('ours')))])).rejects.toThrow('ours')
   const wrong = new Problem({ class: 'input', where: { host: 'a' }, what: 'is wrong', fix: 'mend it' })
-  await expect(survey([met('a', () => Promise.reject(wrong)), met('b')])).rejects.toThrow('is wrong')
+  await expect(planOne([observed('a', () => Promise.reject(wrong)), observed('b')])).rejects.toThrow('is wrong')
 })
