@@ -49,10 +49,10 @@ ${stampsScript(parentOf(place))}`
 }
 
 /** Deletes the stamps of services that load files from this directory, so their reload is pending. */
-const stampsScript = (directory: string): string =>
+const stampsScript = (directory: string): Script =>
   SHARED_DIRECTORIES.has(directory)
-    ? ''
-    : `grep -lsE -- ${`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`} ${STAMPS}/* | xargs -r rm -f --`
+    ? sh``
+    : sh`grep -lsE -- ${`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`} ${STAMPS}/* | xargs -r rm -f --`
 
 /** Arguments of the removal: type, path, and the recorded target of a link or digest of a file. */
 const removalOf = ({ spec: { owned } }: OrphanWork, place: string): readonly string[] => {

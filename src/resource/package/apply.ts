@@ -132,7 +132,7 @@ apt() {
       -o Acquire::https::Timeout=20 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends --allow-downgrades "$@" \\
       5>&1 >"$work/log" 2>&1 </dev/null; printf '\\nprovision-ended:%s\\n' $?; } | {
     last=
-    while IFS=: read -r kind item percent words; do
+    while IFS=: read -r kind item _ words; do
       case $kind in
         pmstatus|dlstatus) [ "$kind$item" = "$last" ] || say "$words"; last=$kind$item ;;
         provision-ended) exit "$item" ;;

@@ -91,7 +91,7 @@ fresh() { [ "$(cat "$stamp" 2>/dev/null)" = "$at
 $sums" ]; }
 needs_restart() {
   [ "$can" = yes ] || return 0
-  if [ -f "$stamp" ] && read -r then <"$stamp" && [ "$then" = "$at" ]; then [ -n "$(restart_sums | grep -Fxvf "$stamp")" ]; else newer; fi
+  if [ -f "$stamp" ] && read -r stamped <"$stamp" && [ "$stamped" = "$at" ]; then [ -n "$(restart_sums | grep -Fxvf "$stamp")" ]; else newer; fi
 }
 perform() {
   : >"$work/took"

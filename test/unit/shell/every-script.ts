@@ -205,10 +205,21 @@ const ofHost = (): readonly NamedScript[] =>
     ['lab keeper', KEEP],
   ].map(([name = '', text]) => ({ name: `host ${name}`, text: String(text) }))
 
-/** Every script that provision sends to a host, writes there, or runs here; each text once. */
+/** What two scripts have in common that differ only in names, paths and numbers. */
+const shapeOf = (text: string): string =>
+  text
+    .replaceAll(/'[^']*'/g, "''")
+    .replaceAll(/[\w.:-]*\/[^\s'";)]*|[\w@.-]+\.(service|timer|socket|slice)\b/g, 'NAME')
+    .replaceAll(/[0-9a-f]{8,}|\d+/g, '0')
+    .replaceAll(/NAME( NAME)+/g, 'NAME')
+
+/** Every script that provision sends to a host, writes there, or runs here; one of each shape. */
 export const everyScript = async (): Promise<readonly NamedScript[]> => {
   const sites = await Promise.all(Object.entries(SITES).map(([label, vars]) => ofSite(label, vars)))
   const all = [...ofHost(), ...ofKinds(), ...ofOrphans(), ...sites.flat()]
-  const once = new Map(all.filter(({ text }) => text.trim() !== '').map((one) => [one.text, one]))
-  return [...once.values()]
+  const shapes = Map.groupBy(
+    all.filter(({ text }) => text.trim() !== ''),
+    ({ text }) => shapeOf(text),
+  )
+  return [...shapes.values()].flatMap(([first]) => first ?? [])
 }
