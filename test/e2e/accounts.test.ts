@@ -53,7 +53,7 @@ describe('accounts, keys, kernel settings and commands', () => {
     expect(await host.run('getent shadow ann | cut -d: -f2; cat ~ann/.ssh/authorized_keys')).toBe(`*\n${KEY}\n`)
   })
 
-  it('leaves keys of others alone, takes back its own, and writes as the user where the user says where', async () => {
+  it('keeps foreign keys, deletes its own, and writes as the user', async () => {
     await host.run(`printf '# mine\\n%s' '${OTHER}' >~ann/.ssh/authorized_keys; ln -sfn /etc/passwd ~ann/.ssh/.authorized_keys.provision`)
     await host.apply([authorizedKeys({ user: 'ann', keys: [KEY] })])
     expect(await host.run('cat ~ann/.ssh/authorized_keys; head -c 5 /etc/passwd')).toBe(`# mine\n${OTHER}\n${KEY}\nroot:`)
@@ -69,7 +69,7 @@ describe('accounts, keys, kernel settings and commands', () => {
     expect(await host.run('stat -c %U:%a /etc/shadow; cat /etc/shadow')).toBe(shadow)
   })
 
-  it('gives a secret to a command on standard input, and stops it at its first failing line', async () => {
+  it('passes a secret to a command on standard input, and stops at the first failing line', async () => {
     const secret = command({ name: 'store', run: 'cat >/root/stored', creates: '/root/stored', input: new Secret('poison') })
     await host.apply([secret])
     expect(await host.run('cat /root/stored')).toBe('poison')
@@ -80,7 +80,7 @@ describe('accounts, keys, kernel settings and commands', () => {
     await expect(host.run('cat /root/second')).rejects.toThrow()
   })
 
-  it('says which of a batch were done before one was refused', async () => {
+  it('reports which changes of a batch were applied before a refusal', async () => {
     const { done, what } = await host.refused([group({ name: 'fine' }), group({ name: 'taken', gid: 0 }), group({ name: 'never' })])
     expect([done, what]).toEqual([['fine'], 'group taken not changed (exit 4)'])
   })
@@ -92,7 +92,7 @@ describe('accounts, keys, kernel settings and commands', () => {
     await host.run('[ -d /home/ann ] && ! getent passwd ann && ! getent group staff2')
   })
 
-  it('brings an administrator who can become root, and takes that back, and the account', async () => {
+  it('creates an administrator with sudo, and deletes the rights and the account', async () => {
     const boss = (more: object) => accountsOption.parse([{ name: 'boss', keys: [KEY], ...more }])
     const check = async (more: object) => {
       for (const { script } of accountChecks(boss(more))) await host.run(String(script))

@@ -157,7 +157,7 @@ describe('an authority that refuses nonces and answers slowly', () => {
 })
 
 describe('when certificates are to be renewed, and the authority', () => {
-  it('is down, they go on serving and the run says so; when half of the time is over, that is an error', async () => {
+  it('is down, they stay in use and the run reports it; after half of the time that is an error', async () => {
     relay.close()
     await putOff(21, [/10\.79\.82\.1:14400 cannot be reached/, 'the next run tries again', 'check acme.directory and the network'])
     const late = await runIn(26)
@@ -172,7 +172,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     ['expired', [/the certificate expired on 20/, 'the certificate was not installed']],
     ['garbage', ['the answer is not a certificate']],
     ['limited', ['limits the rate of requests', 'too many certificates', 'in 60 minutes']],
-  ])('lies (%s), nothing of it is installed', async (lie, words) => {
+  ])('violates the protocol (%s), nothing is installed', async (lie, words) => {
     const liar = await faultyAuthority(`${SUBNET}.1`, PORT)
     try {
       liar.lie = lie
@@ -183,7 +183,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     }
   })
 
-  it('is honest again, the next run renews them', async () => {
+  it('works again, the next run renews them', async () => {
     const before = await Promise.all(NAMES.map(served))
     relay = await honest()
     // Its own clock is not ahead, so what it issues is due again at once by ours: that is the one complaint.
@@ -198,7 +198,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     expect(project.provision('run', '--dry-run').status).toBe(0)
   })
 
-  it('has revoked one, the balancer finds out, and the next run replaces it under a new key', async () => {
+  it('has revoked one, the balancer detects it, and the next run replaces it with a new key', async () => {
     expect(on(REVOKED_ELSEWHERE)).toMatch(/list found[\s\S]*responder found[\s\S]*the real one stands/)
     expect(project.provision('run', '--dry-run').status).toBe(0)
 
@@ -214,7 +214,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     expect(project.provision('run', '--dry-run').status).toBe(0)
   })
 
-  it('cannot verify one name, the others come all the same and that one is named', async () => {
+  it('cannot verify one name, the others are issued and the failed one is named', async () => {
     project.write('inventory/site.yaml', inventory([...NAMES, 'elsewhere']))
     await fetch(`http://${SUBNET}.1:8055/add-a`, {
       method: 'POST',

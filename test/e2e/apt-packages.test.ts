@@ -25,7 +25,7 @@ const occupy = (seconds: number): Promise<string> =>
     while ! grep -q POSIX /proc/locks; do sleep 0.1; done`)
 
 describe('a package', () => {
-  it('is installed with its service held back, once, and again when somebody removed it', async () => {
+  it('is installed with its service held back, once, and again after a manual removal', async () => {
     const nginx = [pkg({ name: 'nginx' })]
     expect(await host.apply(nginx)).toEqual(['create package:nginx'])
     expect(host.doing).toContain('Preparing nginx (amd64)')
@@ -40,7 +40,7 @@ describe('a package', () => {
   })
 
   // haproxy's upgrade reloads it, which moves the time of its last change.
-  it('touches in its upgrade what ran before it, and nothing else', async () => {
+  it('restarts in its upgrade only services that ran before', async () => {
     const [newer = '', older = ''] = await versions()
     expect(older).not.toBe('')
     await host.apply([pkg({ name: 'haproxy', version: older })])
@@ -54,7 +54,7 @@ describe('a package', () => {
     expect(await stateOf('nginx')).toBe('inactive disabled')
   })
 
-  it("keeps the administrator's own policy for services, and asks it", async () => {
+  it("keeps and obeys the administrator's own policy for services", async () => {
     const policy = '#!/bin/sh\necho "$@" >>/root/asked\nexit 0\n'
     await host.run(`printf '%s' '${policy}' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d`)
     await host.apply([pkg({ name: 'prometheus-node-exporter' })])
@@ -66,7 +66,7 @@ describe('a package', () => {
     await host.run('rm /usr/sbin/policy-rc.d')
   })
 
-  it('is removed, unless others would go with it', async () => {
+  it('is removed, unless other packages depend on it', async () => {
     await host.apply([pkg({ name: 'nginx' })])
     const refusal = await host.refused([pkg({ name: 'nginx-common', state: 'absent' })])
     expect(refusal.what).toContain('would also remove nginx')
@@ -145,7 +145,7 @@ describe('an interrupted installation', () => {
     expect(await host.run(LEFT_OVERS)).toBe('')
   })
 
-  it('is a debt that another package carries, and left-overs of the hold are cleared', async () => {
+  it('is finished by a change of another package, and remains of the hold are deleted', async () => {
     await host.run('mkdir -p /run/systemd/system-preset; echo disable >/run/systemd/system-preset/00-provision.preset')
     expect(await host.plan([pkg({ name: 'tree' })])).toEqual(['update package:tree: services held back by an interrupted installation'])
     await host.apply([pkg({ name: 'tree' })])

@@ -38,7 +38,7 @@ describe('the base role', () => {
     for (const { script } of base.verify?.(contextOf({}, host.session.facts)) ?? []) await host.run(`(\n${script}\n) || [ $? = 77 ]`)
   })
 
-  it('leaves ssh-audit nothing to fail, and to warn of only what the README gives a reason for', () => {
+  it('passes ssh-audit, with warnings only for what the README explains', () => {
     expect(findings('fail')).toEqual([])
     expect(findings('warn').map((line) => line.replace(/ +-- .*/, ''))).toEqual([
       '(kex) sntrup761x25519-sha512@openssh.com',
@@ -46,7 +46,7 @@ describe('the base role', () => {
     ])
   })
 
-  it('makes unattended-upgrades take security updates only, and none of a cluster', async () => {
+  it('limits unattended-upgrades to security updates, without packages of a cluster', async () => {
     const said = await host.run('apt-get -qq update; unattended-upgrade --dry-run -d 2>&1')
     expect(said).toMatch(/^Initial blacklist: \^mariadb \^galera \^mysql \^percona$/m)
     expect(/^Allowed origins are: (.*)$/m.exec(said)?.[1]?.split(/, (?=origin)/)).toEqual([
@@ -55,7 +55,7 @@ describe('the base role', () => {
     ])
   })
 
-  it('finds what was changed by hand', async () => {
+  it('finds manual changes', async () => {
     await host.run(`echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_redirects
 echo Storage=none >>/etc/systemd/journald.conf.d/50-provision.conf
 echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/00-provision.conf
@@ -71,7 +71,7 @@ systemctl stop apt-daily-upgrade.timer`)
     expect(await host.plan(wanted())).toEqual([])
   })
 
-  it('never takes the clock from another daemon', async () => {
+  it('leaves the clock to another daemon', async () => {
     await host.run(`printf '[Service]\\nExecStart=/bin/true\\n' >/etc/systemd/system/chrony.service; systemctl daemon-reload`)
     const { packages = [] } = time(timeOptions.parse({}), { container: false })
     const refusal = await host.refused(packages)

@@ -116,7 +116,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(await whole(spec, SERVERS, 3)).toBeLessThan(5)
   })
 
-  it('lets in who has the password, over TLS, and to what is granted', async () => {
+  it('accepts clients with the password over TLS, and permits the granted databases', async () => {
     expect(await asked("SHOW STATUS LIKE 'Ssl_version'")).toBe('Ssl_version\tTLSv1.3')
     expect(await asked('SELECT CURRENT_USER()', { user: 'oddly', password: ODD })).toBe('oddly@%')
     expect(await asked('SELECT CURRENT_USER()', { user: 'oddly', password: `${ODD.slice(0, -1)}y` })).toContain('Access denied')
@@ -127,7 +127,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(await asked('SELECT 1', { port: 3307 })).toBe('1')
   })
 
-  it('has the accounts of its README, and none can do more than is said there', async () => {
+  it('has the accounts of its README, with the documented privileges only', async () => {
     const names = await sql(spec, 'web-01', "SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) FROM mysql.user WHERE is_role = 'N'")
     const shown = await sql(spec, 'web-01', names.replace(/^.*$/gm, 'SHOW GRANTS FOR $&;'))
     const grants = shown
@@ -141,7 +141,7 @@ describe('a cluster of two servers and an arbitrator', () => {
       expect(readme).toContain(`\`${account}\``)
   })
 
-  it('lets nobody into the cluster whose certificate is of another authority', async () => {
+  it('refuses members with a certificate of another authority', async () => {
     const comesWith = (pair: string) =>
       inside(
         spec,
@@ -153,7 +153,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(await comesWith('/etc/mysql/provision/host.pem')).not.toContain('alert')
   })
 
-  it('goes on when a server loses its power, with nothing lost that was acknowledged, and the server comes back by itself', async () => {
+  it('continues after a power cut of a server without losing acknowledged rows, and the server rejoins', async () => {
     await sql(spec, 'web-01', 'CREATE TABLE shop.t (id INT PRIMARY KEY, v TEXT)')
     await startWriter(spec, 'web-02', 'a long poison word', 0)
     await sleep(2000)
@@ -167,7 +167,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     for (const host of SERVERS) expect(await lost(spec, host, acked)).toEqual([])
   })
 
-  it('comes back by itself when all lose their power at once', async () => {
+  it('recovers after a power cut of all servers', async () => {
     await startWriter(spec, 'web-01', 'a long poison word', 1_000_000)
     await sleep(2000)
     await Promise.all(['lb-01', ...SERVERS].map((host) => end(spec, host)))
@@ -182,7 +182,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })
 
-  it('is begun anew where the data goes furthest, when all were stopped', async () => {
+  it('is bootstrapped from the most advanced server if all were stopped', async () => {
     await inside(spec, 'web-01', 'systemctl stop mariadb')
     await sql(spec, 'web-02', "INSERT INTO shop.t VALUES (-1, 'the last')")
     await inside(spec, 'web-02', 'systemctl stop mariadb')
@@ -195,7 +195,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })
 
-  it('gets a new password and other grants, and nobody is left whom the inventory does not have', async () => {
+  it('gets a new password and other grants, and keeps no account that the inventory lacks', async () => {
     project.env.SHOP_PASSWORD = 'another long word'
     inventory(`${SHOP.replace("'shop.*'", "'shop.*', privileges: [ALL]")}, { name: oddly, state: absent }`)
     const predicted = planned()
@@ -206,7 +206,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(await sql(spec, 'web-02', "SELECT COUNT(*) FROM mysql.global_priv WHERE User = 'oddly'")).toBe('0')
   })
 
-  it('gives a dropped table back from its last backup, and leaves the others as they are', async () => {
+  it('restores a dropped table from its last backup, and changes no other table', async () => {
     await inside(spec, 'web-02', 'systemctl start provision-database-backup')
     await sql(spec, 'web-01', 'DROP TABLE shop.t; CREATE TABLE shop.newer (id INT PRIMARY KEY); INSERT INTO shop.newer VALUES (1)')
     const saved = await inside(spec, 'lb-01', 'base64 -w0 /var/lib/provision-database-store/database-*')
@@ -223,7 +223,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(project.provision('verify').status).toBe(0)
   })
 
-  it('does not take a dump without rows for a backup, nor keep anything from who is no server', async () => {
+  it('refuses a dump without rows, and data from a host that is no server', async () => {
     await inside(
       spec,
       'web-02',
@@ -247,7 +247,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(await inside(spec, 'lb-01', 'ls -A /var/lib/provision-database-store | wc -l')).toBe('1\n')
   })
 
-  it('is verified: a table that cannot be replicated is named', async () => {
+  it('fails verify with the name of a table that cannot be replicated', async () => {
     await sql(spec, 'web-01', 'CREATE TABLE shop.keyless (id INT)')
     const { status, stdout, stderr } = project.provision('verify')
     expect(status).toBe(1)

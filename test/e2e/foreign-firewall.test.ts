@@ -77,7 +77,7 @@ const refuses = (own: string, ownPort: number, address: string, port: number): P
     socket.bind(ownPort, own, () => socket.connect(port, address, () => socket.send('?')))
   })
 
-it('lets replies of DHCP and DHCPv6 in, which connection tracking does not know for replies, and nothing else to those ports', async () => {
+it('accepts replies of DHCP and DHCPv6, which connection tracking does not recognise, and nothing else on those ports', async () => {
   const [bridge = '', own = []] =
     Object.entries(networkInterfaces()).find(([, all]) => all?.some(({ address }) => address === `${SUBNET}.1`)) ?? []
   const local = own.find(({ address }) => address.startsWith('fe80:'))?.address ?? ''
@@ -88,7 +88,7 @@ it('lets replies of DHCP and DHCPv6 in, which connection tracking does not know 
   expect(await refuses('fd71::1', 547, 'fd71::12', 546)).toBe(false)
 })
 
-it('is in force before a socket listens for sshd, however long it takes to load', async () => {
+it('is active before the socket of sshd listens, also if loading is slow', async () => {
   const before = await inForce()
   await on(`mkdir -p /etc/systemd/system/provision-firewall.service.d
 printf '[Service]\\nExecStartPre=/bin/sleep 2\\n' >/etc/systemd/system/provision-firewall.service.d/slow.conf
@@ -104,7 +104,7 @@ systemctl disable -q ssh.service; systemctl enable -q ssh.socket nftables.servic
   await on('rm -r /etc/systemd/system/provision-firewall.service.d; systemctl daemon-reload')
 })
 
-it('opens the ports on which sshd really listens, and to nobody else by way of another role', async () => {
+it('opens the ports on which sshd listens, and to no other peers through another role', async () => {
   await on(
     "printf 'Port 22\\nPort 2222\\n' >/etc/ssh/sshd_config.d/ports.conf; systemctl disable -q ssh.socket; systemctl enable -q ssh; systemctl stop ssh.socket; systemctl restart ssh",
   )

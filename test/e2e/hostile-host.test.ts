@@ -15,21 +15,21 @@ afterAll(() => host?.down())
 const set = { name: 'conf', root: '/srv/conf', check: ['true'] }
 
 describe('a symbolic link in place of another file', () => {
-  it('in a set of configuration files is replaced, and what it leads to stays as it was', async () => {
+  it('in a set of configuration files is replaced, and its target stays unchanged', async () => {
     await host.run('mkdir /srv/conf; echo theirs >/srv/theirs; ln -s /srv/theirs /srv/conf/main.conf')
     const main = file({ path: '/srv/conf/main.conf', content: 'ours\n', set })
     expect(await host.apply([main])).toEqual(['update file:/srv/conf/main.conf'])
     expect(await host.run('cat /srv/theirs /srv/conf/main.conf; find /srv -type l')).toBe('theirs\nours\n')
   })
 
-  it('is no directory: it is refused, and what it leads to keeps its mode', async () => {
+  it('is no directory: it is refused, and its target keeps its mode', async () => {
     await host.run('mkdir -m 700 /srv/away; ln -s /srv/away /srv/here')
     expect((await host.refused([directory({ path: '/srv/here' })])).why).toBe('/srv/here is there and is no directory (owner: root)')
     expect(await host.run('stat -c %a /srv/away')).toBe('700\n')
   })
 })
 
-it('a named pipe in place of a certificate keeps nobody waiting', async () => {
+it('a named pipe in place of a certificate does not block', async () => {
   await host.run('mkfifo /srv/pipe.pem; touch /srv/pipe.pem.key')
   const pair = placeholder({ path: '/srv/pipe.pem', names: ['www.example.test'] })
   const began = Date.now()
@@ -37,7 +37,7 @@ it('a named pipe in place of a certificate keeps nobody waiting', async () => {
   expect(Date.now() - began).toBeLessThan(10_000)
 })
 
-it('more names than a command line holds are written, and removed again', async () => {
+it('more names than a command line holds are written, and deleted again', async () => {
   const paths = Array.from({ length: 5000 }, (_, i) => `/srv/${'deep/'.repeat(20)}${String(i).padStart(140, '-')}`)
   await host.run(`mkdir -p /srv/${'deep/'.repeat(20)}`)
   expect(await host.apply(paths.map((path) => file({ path, content: path })))).toHaveLength(5000)
@@ -54,7 +54,7 @@ describe('a misbehaving root shell is closed, without effect on other hosts', ()
   }
   afterAll(() => host?.run('rm -f /usr/local/sbin/sh'))
 
-  it('when it talks without end', async () => {
+  it('if its output is endless', async () => {
     await instead('exec yes garbage')
     await expect(sessionOn('t-atk', '10.79.27.11')).rejects.toThrow('root shell sends output without end')
   })
@@ -70,7 +70,7 @@ describe('a misbehaving root shell is closed, without effect on other hosts', ()
     await expect(opening).rejects.toThrow('root shell did not open within 2 s')
   })
 
-  it('when it says that it is locked and stays', async () => {
+  it('if it reports a lock and stays open', async () => {
     await instead(`printf '%s locked alive 1\\n{}\\n\\n' "$word"; exec sleep 100`)
     const began = Date.now()
     await expect(openShell(host.session.target, { lock, wait: true })).rejects.toThrow('locked by')
@@ -78,7 +78,7 @@ describe('a misbehaving root shell is closed, without effect on other hosts', ()
   })
 })
 
-it('a full /run never lets half a script run', async () => {
+it('a full /run never runs half a script', async () => {
   const { shell } = await sessionOn('t-atk', '10.79.27.11')
   await host.run('mount -o remount,size=1m /run; dd if=/dev/zero of=/run/fill bs=4k 2>/dev/null; true')
   await expect(shell.request(`: >/srv/ran\n${': padding\n'.repeat(500)}`)).rejects.toThrow('/run is full')

@@ -36,7 +36,7 @@ describe('a release', () => {
     expect(await host.plan(site(ONE))).toEqual([])
   })
 
-  it('sends only what the host does not have', async () => {
+  it('sends only files that the host lacks', async () => {
     const inode = () => within('stat -L -c %i current/css/dark/style.css')
     const before = await inode()
     expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: 1 file new, 1 changed`])

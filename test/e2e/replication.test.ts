@@ -85,7 +85,7 @@ describe('a primary and its replica', () => {
     'web-01 doing becoming writable',
     'web-02 doing starting replication from web-01',
     'web-02 applied replication:database',
-  ])('are one and the other again although the controller was killed at: %s', async (moment) => {
+  ])('are primary and replica again after a kill of the controller at: %s', async (moment) => {
     site('web-01')
     const watched = watchWriters(spec, HOSTS)
     expect((await interruptRun(project, moment, 'SIGKILL').ended).by).toBe('SIGKILL')
@@ -97,7 +97,7 @@ describe('a primary and its replica', () => {
     expect(run()).toMatchObject({ status: 0, stderr: '' })
   })
 
-  it('is opened again by itself after the primary lost its power, as long as nobody took over', async () => {
+  it('becomes writable again after a power cut of the primary, unless another server took over', async () => {
     await end(spec, 'web-02')
     await boot(spec, 'web-02')
     await expect.poll(() => writable(spec, 'web-02'), { timeout: 20_000 }).toBe(true)
@@ -106,7 +106,7 @@ describe('a primary and its replica', () => {
   })
 })
 
-describe('a primary that is lost', () => {
+describe('a lost primary', () => {
   it('is replaced only with --allow-data-loss, and no acknowledged row is lost', async () => {
     await startWriter(spec, 'web-01', PASSWORD, 1_000_000)
     await sleep(2000)
@@ -153,7 +153,7 @@ describe('a primary that is lost', () => {
 })
 
 describe('a replica', () => {
-  it('that somebody wrote to is reported with what it says, and loses nothing', async () => {
+  it('with rows of its own is reported with its error, and loses nothing', async () => {
     await writeByHand('at first')
     const { status, stderr } = run()
     expect(status).toBe(1)
@@ -168,7 +168,7 @@ describe('a replica', () => {
     'doing receiving the data',
     'doing preparing the copy',
     'applied replication',
-  ])('gets all data of the primary although the controller was killed at: %s', async (moment) => {
+  ])('gets all data of the primary after a kill of the controller at: %s', async (moment) => {
     await writeByHand(moment)
     expect((await interruptRun(project, `web-02 ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
     // Before anything was replaced that has to be said again; afterwards it begins anew by itself.

@@ -12,7 +12,7 @@ afterAll(async () => {
   project.remove()
 })
 
-it('a scheduled run renews by its own keys, three times in a row, and gets into no other host', async () => {
+it('a scheduled run renews with its own keys, three times in a row, and cannot log in to another host', async () => {
   const first = project.provision('run')
   expect(first.status, first.stdout + first.stderr).toBe(0)
 

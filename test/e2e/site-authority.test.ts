@@ -46,7 +46,7 @@ const said = (pair = PAIR, trusted = TRUSTED): string =>
 const [certificate, service, file] = [`certificate:${PAIR}`, 'service:nginx.service', `file:${TRUSTED}`]
 
 describe('the authority of a trust domain', () => {
-  it('is made in the first run, as the dry run said, and lets two sides trust each other; a second run finds nothing to do', () => {
+  it('is created by the first run, as predicted, and makes two sides trust each other; a second run finds nothing to do', () => {
     const predicted = planned()
     expect(predicted).toEqual(
       expect.arrayContaining([`controller create ${EDGE}`, `web-01 create ${certificate}`, `web-01 create ${file}`]),
@@ -56,7 +56,7 @@ describe('the authority of a trust domain', () => {
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })
 
-  it('has its key encrypted in the project, and the key of a host never leaves the host', () => {
+  it('stores its key encrypted in the project, and the key of a host never leaves the host', () => {
     expect(on(`stat -c '%a %U %G' ${PAIR}.key`)).toContain('640 root www-data')
     const own = on(`sed -n 2p ${PAIR}.key`).trim()
     const texts = readdirSync(project.root, { recursive: true, encoding: 'utf8', withFileTypes: true })
@@ -85,7 +85,7 @@ describe('the authority of a trust domain', () => {
     expect(on('ls -A /etc/edge')).not.toContain('provision-new')
   })
 
-  it('signs nothing for a host that asks for the name of another', () => {
+  it('refuses a host that requests the name of another', () => {
     on(
       `rm ${PAIR}; printf '#!/bin/sh\ncase "$1 $2" in "req -new") exec /usr/bin/openssl req -new -key "$4" -subj /CN=lb-01 -addext subjectAltName=DNS:lb-01.edge.provision.internal ;; esac\nexec /usr/bin/openssl "$@"\n' >/usr/local/bin/openssl; chmod 755 /usr/local/bin/openssl`,
     )

@@ -79,7 +79,7 @@ const waiting = async (text: RegExp, then: () => unknown): Promise<{ readonly sa
 }
 
 describe('two controllers of one host', () => {
-  it('one works; the other says who holds the lock, from where, since when, with which command, and touches nothing', async () => {
+  it('one runs; the other reports user, machine, start and command of the lock holder, and changes nothing', async () => {
     const first = await paused()
     const other = project.provision('run', 'playbooks/two.yaml')
     expect(other.status).toBe(1)
@@ -91,7 +91,7 @@ describe('two controllers of one host', () => {
     expect(await on('cat /srv/log')).toBe('one first\none second\n')
   })
 
-  it('the other waits if it is told to, says for whom, and goes on when that run has ended', async () => {
+  it('the other waits with --wait, names the holder, and continues after the end of that run', async () => {
     const first = await paused('slow')
     const { said } = await waiting(new RegExp(`waiting for the lock: locked by ${WHO}slow.yaml\\): the run is alive`), () =>
       process.kill(first.pid, 'SIGCONT'),
@@ -101,7 +101,7 @@ describe('two controllers of one host', () => {
     expect(await on('cat /srv/log')).toBe('slow first\nslow second\ntwo first\ntwo second\n')
   })
 
-  it('goes on within two seconds when the other is killed', async () => {
+  it('continues within two seconds after a kill of the other', async () => {
     // How long a run takes that has not to wait.
     const alone = await seconds(() => run(bench, 'two'))
     await on(': >/srv/log; rm -rf /var/lib/provision/owned')
@@ -111,7 +111,7 @@ describe('two controllers of one host', () => {
     expect(await on('cat /srv/log')).toBe('one first\ntwo first\ntwo second\n')
   })
 
-  it('takes the lock of one that fell silent within 30 seconds of its last beat, which cannot write when it comes back', async () => {
+  it('takes the lock of a silent one within 30 seconds of its last heartbeat, which cannot write after its return', async () => {
     const first = await paused()
     await cutOff(spec, HOST)
     await sleep(1000)
@@ -128,7 +128,7 @@ describe('two controllers of one host', () => {
     expect(await on('cat /srv/log')).toBe('one first\ntwo first\ntwo second\n')
   })
 
-  it('waits unasked for the apt of a run that was killed, and finds its work done', async () => {
+  it('waits for the apt of a killed run, and finds its work done', async () => {
     await on(`echo 'DPkg::Pre-Invoke { "sleep 5"; };' >/etc/apt/apt.conf.d/99slow`)
     const first = await runUntil(bench, 'installs', 5)
     await expect.poll(() => on('pgrep -x apt-get || true'), { timeout: 60_000 }).not.toBe('')

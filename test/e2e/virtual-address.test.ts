@@ -59,7 +59,7 @@ const gap = async (): Promise<number> => {
   return performance.now() - from
 }
 
-it('one balancer holds the address, each with a certificate under its own key, and a second run finds nothing to do', () => {
+it('one balancer holds the address, each has a certificate with its own key, and a second run finds nothing to do', () => {
   const first = run()
   expect(first.status, first.stdout + first.stderr).toBe(0)
   expect(holders()).toHaveLength(1)
@@ -72,14 +72,14 @@ it('one balancer holds the address, each with a certificate under its own key, a
   expect(project.provision('inventory', 'playbooks/balancers.yaml', '--flows').stdout).toMatch(/web-02 +lb-01 +vrrp +balancers/)
 }, 300_000)
 
-it('an address that two hosts hold is noticed', () => {
+it('an address on two hosts is detected', () => {
   const [other = ''] = ['lb-01', 'web-02'].filter((host) => !holders().includes(host))
   on(other, `ip address add ${VIRTUAL}/24 dev eth0`)
   expect(checks()).toContain(`✖ ${other}`)
   on(other, `ip address del ${VIRTUAL}/24 dev eth0`)
 }, 60_000)
 
-it('a HAProxy that dies gives the address away, and a balancer that dies loses it within seconds', async () => {
+it('a dead HAProxy or a dead balancer loses the address within seconds', async () => {
   const [first = ''] = holders()
   on(first, 'systemctl stop haproxy')
   while (await answers(VIRTUAL, 443)) await sleep(10)

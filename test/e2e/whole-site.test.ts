@@ -97,7 +97,7 @@ describe('three bare hosts', () => {
     expect(lines.at(-1)).toMatchObject({ type: 'summary', result: 'changed' })
   })
 
-  it('differ from before in nothing that the plan does not explain', () => {
+  it('differ from before only in what the plan explains', () => {
     for (const host of HOSTS) {
       const installed = [...packages(host)].filter((name) => !packagesBefore.get(host)?.has(name))
       const explanation = {
@@ -169,7 +169,7 @@ describe('manual damage', () => {
     expect(project.json('run', '--dry-run').status).toBe(0)
   })
 
-  it('of another role or host is left alone by --role and --limit', () => {
+  it('of another role or host is ignored by --role and --limit', () => {
     on('web-01', 'systemctl stop nginx')
     on('web-02', 'systemctl stop nginx; nft add rule inet provision input tcp dport 9999 accept')
     const run = project.json('run', '--role', 'nginx', '--limit', 'web-02')
@@ -203,7 +203,7 @@ describe('a plan over several hosts', () => {
 })
 
 describe('a template with an error in it', () => {
-  it('never reaches the live configuration; the old one serves, also after a reboot; the next good run heals', async () => {
+  it('never reaches the live configuration; the old one serves, also after a reboot; the next valid run repairs it', async () => {
     const role = join(project.root, 'roles/nginx')
     cpSync(join(checkout, 'roles/nginx'), role, { recursive: true })
     const template = join(role, 'site.ts')
@@ -231,7 +231,7 @@ describe('a template with an error in it', () => {
 })
 
 describe('a killed controller', () => {
-  it('with the firewall not confirmed, while a package is configured, and before a reload: ends in the state of an undisturbed run', async () => {
+  it('before the confirmation of the firewall, during a package configuration, and before a reload: the next run converges', async () => {
     await labReset(spec)
     for (const pattern of [
       'lb-01 doing reconnecting',

@@ -11,14 +11,14 @@ import { clusterOptions, DUMP, replicaOptions, SHOP } from './database-states.ts
 import { lostRows, startWriter, stopWriter } from './database-writer.ts'
 import type { Serving } from './trials.ts'
 
-/** A bench whose database is written to while something else is done, and looked at afterwards. */
+/** A bench whose database gets writes during each step and is checked afterwards. */
 export interface DatabaseBench extends Bench {
   readonly serving: Serving
 }
 
 const SERVERS = ['host-01', 'host-02']
 
-/** A primary and its replica, which change places between the states. */
+/** A primary and its replica, which switch roles between the states. */
 export const replicaHosts = (lab: string, subnet: string): Promise<DatabaseBench> => databaseHosts(lab, subnet, SERVERS, replicaOptions)
 
 /** A cluster of two servers and an arbitrator. */
@@ -73,7 +73,7 @@ ${hosts.map((name, i) => `  ${name}: { address: ${subnet}.${11 + i} }\n`).join('
   return { ...bench, serving }
 }
 
-/** From bare hosts to state b, where nothing is to be restored: the dump is made there. */
+/** Brings bare hosts to state b, in which nothing is restored: the dump is created there. */
 const bringUp = async (bench: Bench): Promise<void> => {
   const { project, spec } = bench
   const { status, said } = await run(bench, 'b')
@@ -90,7 +90,7 @@ q -e 'INSERT INTO archive.old SELECT seq, REPEAT("x", 100) FROM archive.seq_1_to
 mariadb-dump --no-defaults --socket=/run/mysqld/mysqld.sock --databases archive
 q -e 'DROP DATABASE archive'`
 
-/** What of such a host is asked besides: what is in its server, whom it follows, and what it runs with. It is waited until a replica follows again. */
+/** Additional queries to a database host: contents, replication source and settings. Waits until a replica follows again. */
 export const DATABASE = `q() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -NB -e "$1" 2>&1; }
 follows() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -E -e 'SHOW SLAVE STATUS' 2>&1; }
 if [ -e /var/lib/mysql/mysql ]; then

@@ -4,7 +4,7 @@ import { labReset } from '../../src/lab/index.ts'
 import { referenceProject } from '../e2e/support/project.ts'
 import type { Bench } from './bench.ts'
 
-/** One host and two playbooks, `a` and `b`, that make something of every kind different (see `role.ts`). */
+/** One host and two playbooks, `a` and `b`, that differ in a resource of every kind (see `role.ts`). */
 export const oneHost = async (lab: string, subnet: string): Promise<Bench> => {
   const project = referenceProject(lab, subnet)
   const spec = { name: lab, root: project.root, hosts: [{ name: 'host-01', user: 'ops', addresses: [`${subnet}.11`] }] }
@@ -24,7 +24,7 @@ export const oneHost = async (lab: string, subnet: string): Promise<Bench> => {
   return { project, spec, words: ['--prune'] }
 }
 
-/** What of that host is asked besides: which configuration the service really runs with, what the kernel and the certificates say. */
+/** Additional queries to the host: the loaded configuration of the service, kernel settings and certificates. */
 export const MORE = `echo '== runs with'; cat /run/faults.loaded /run/faults.started; systemctl is-active faults.service; systemctl show -P Description faults.service
 echo '== kernel'; sysctl net.ipv4.ip_default_ttl
 for c in spare host; do echo "== $c"; openssl x509 -noout -subject -ext extendedKeyUsage -in /etc/faults/$c.pem

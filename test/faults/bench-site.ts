@@ -8,9 +8,9 @@ import { referenceProject } from '../e2e/support/project.ts'
 import type { Bench } from './bench.ts'
 import type { Serving } from './trials.ts'
 
-/** A bench whose site is looked at from outside while something else is done. */
+/** A bench whose site is requested from outside during each step. */
 export interface ServingBench extends Bench {
-  /** Asks for the page again and again. */
+  /** Requests the page repeatedly. */
   readonly serving: Serving
 }
 

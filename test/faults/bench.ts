@@ -10,11 +10,11 @@ import type { Project } from '../e2e/support/project.ts'
 const here = fileURLToPath(new URL('.', import.meta.url))
 const BIN = join(here, '../../bin/provision.js')
 
-/** A project and its lab, whose hosts go from one state to the other and back: a playbook each. */
+/** A project and its lab. Its hosts alternate between two states, each with a playbook. */
 export interface Bench {
   readonly project: Project
   readonly spec: LabSpec
-  /** Words that every run is given besides: `--prune`. */
+  /** Additional arguments of every run: `--prune`. */
   readonly words?: readonly string[]
 }
 
@@ -34,7 +34,7 @@ const ending = async (child: ChildProcess, heard: (said: string) => void = () =>
   return { status, said }
 }
 
-/** Runs a playbook to its end, as a person would who waits for the lock; `heard` gets all that was said so far. */
+/** Runs a playbook to its end, with `--wait`. `heard` gets the output so far. */
 export const run = (
   { project: { root, env }, words = [] }: Bench,
   playbook: string,
@@ -45,19 +45,19 @@ export const run = (
     heard,
   )
 
-/** A run that stopped itself after so many requests, or was over before. */
+/** A run that stopped itself after a number of requests, or ended before. */
 export interface Stopped {
   readonly pid: number
-  /** The host to which the last of them was written. */
+  /** Host of the last request. */
   readonly host: string
   readonly written: number
-  /** How many were written by now. */
+  /** Number of requests sent so far. */
   requests(): number
   readonly isOver: boolean
   readonly ended: Promise<Ended>
 }
 
-/** Starts a run that stands still right after it has written its so manieth request, counted over all hosts. */
+/** Starts a run that stops right after its n-th request, counted over all hosts. */
 export const runUntil = async (
   { project: { root, env }, words: besides = [] }: Bench,
   playbook: string,
@@ -87,11 +87,11 @@ const stands = (pid: number): boolean => {
   }
 }
 
-/** A path on a host that runs, as this machine sees it. */
+/** Path of a file of a running host, as this machine sees it. */
 export const onHost = async (spec: LabSpec, host: string, path: string): Promise<string> =>
   `/proc/${await leaderOf(spec, host)}/root${path}`
 
-/** Has the next root shell of the host counted, and ended or held just before the so manieth program or rename (0: never). */
+/** Counts the calls of the next root shell of the host, and ends or holds it just before its n-th program or rename (0: never). */
 export const arm = async (spec: LabSpec, host: string, at: number, how: 'kill' | 'hold' = 'kill'): Promise<void> => {
   const root = await onHost(spec, host, '')
   mkdirSync(`${root}/usr/local/sbin`, { recursive: true })
@@ -100,16 +100,16 @@ export const arm = async (spec: LabSpec, host: string, at: number, how: 'kill' |
   copyFileSync(join(here, 'traced-sh'), `${root}/usr/local/sbin/sh`)
 }
 
-/** One program started, file renamed or brought to the disk by the shell that was counted. */
+/** A call of the counted shell: a started program, a renamed file, or an fsync. */
 export interface Call {
-  /** Its number, of those that count. */
+  /** Number among the counted calls. */
   readonly count: number
   readonly call: string
   readonly by: string
   readonly paths: readonly string[]
 }
 
-/** What was counted since the host was armed; it is not armed any more. */
+/** Returns the calls since `arm`, and stops counting. */
 export const counted = async (spec: LabSpec, host: string): Promise<readonly Call[]> => {
   const root = await onHost(spec, host, '')
   for (const path of ['/run/fault', '/usr/local/sbin/sh']) rmSync(root + path, { force: true })
@@ -125,7 +125,7 @@ export const counted = async (spec: LabSpec, host: string): Promise<readonly Cal
   })
 }
 
-/** Makes every beat of the host half a minute old, as often as one is made, until told to stop: silence is long, and a test is short. */
+/** Ages every heartbeat on the host by half a minute until it is stopped: a silent controller then loses the lock within the test. */
 export const fastForward = async (spec: LabSpec, host: string): Promise<() => void> => {
   const run = await onHost(spec, host, '/run')
   const forget = (): void => {

@@ -6,14 +6,14 @@ import { inside } from '../e2e/support/interrupt.ts'
 import { arm, type Bench, counted, fastForward, onHost, run, runUntil, type Stopped } from './bench.ts'
 import { vanish } from './vanish.ts'
 
-/** The ways in which a run is cut. The first three are between requests (or within the one at hand), the others within a request. */
+/** Ways to interrupt a run: the first three between requests or within the current one, the others within a request. */
 export type Way = 'controller' | 'network' | 'session' | 'shell' | 'power'
 export const BETWEEN = ['controller', 'network', 'session'] as const
 
-/** What is to be done once the next run is over: a controller that was only cut off comes back. */
+/** Work after the next run: a controller that was only disconnected returns. */
 export type Afterwards = () => Promise<void>
 
-/** A cut that was made, in words for those who look for what went wrong; undefined when the run was over before. */
+/** An interruption, with a description for failures; undefined if the run ended before. */
 export interface Cut {
   readonly where: string
   /** Whether anybody but the host itself could still end what the run had begun. */
@@ -22,7 +22,7 @@ export interface Cut {
 
 const nothing: Afterwards = async () => {}
 
-/** Runs a playbook and cuts it when it has written so many requests. */
+/** Runs a playbook and interrupts it after a number of requests. */
 export const cutBetween = async (
   bench: Bench,
   playbook: string,
@@ -75,7 +75,7 @@ const BLOWS: Readonly<Record<(typeof BETWEEN)[number], (bench: Bench, stopped: S
 // The shell that holds the lock.
 const HOLDER = '{ read -r p _ && echo "$p"; } 2>/dev/null </run/provision.holder || :'
 
-// From the shell that holds the lock up to the sshd that listens, which stays.
+// Kills from the shell that holds the lock up to the listening sshd, which stays.
 const END_SESSION = `read -r p _ </run/provision.holder
 while [ "$p" -gt 1 ]; do
   { n=$(cut -d ' ' -f 4 "/proc/$p/stat") && read -r name <"/proc/$p/comm"; } 2>/dev/null || break

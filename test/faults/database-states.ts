@@ -1,19 +1,19 @@
-/** The options of role mysql in one of two states: everything that is in the servers differs, and how they run, and which is written to. */
+/** Options of the role mysql in one of two states. Contents, settings and primary of the servers differ. */
 export const replicaOptions = (state: State) => ({
   topology: 'replica',
   primary: state === 'a' ? 'host-01' : 'host-02',
   ...contents(state),
 })
 
-/** The same in a cluster, whose servers are restarted one after the other for it. */
+/** The same in a cluster, whose servers restart one after the other between the states. */
 export const clusterOptions = (state: State) => ({ topology: 'cluster', ...contents(state) })
 
 export type State = 'a' | 'b'
 
-/** A dump of the database that is there in state `a`. */
+/** A dump of the database of state `a`. */
 export const DUMP = 'dumps/archive.sql.gz'
 
-/** The database and the account of the application that writes all the while; they stay as they are. */
+/** Database and account of the writing application; equal in both states. */
 export const SHOP = { name: 'shop', password: 'a password of the shop' }
 
 const contents = (state: State) => {

@@ -4,11 +4,11 @@ import { sql } from '../e2e/support/database/database.ts'
 import { inside } from '../e2e/support/interrupt.ts'
 import { SHOP } from './database-states.ts'
 
-// What it leaves behind is in /run, which is no part of what is compared.
+// Its files are in /run, which is not compared.
 const DIRECTORY = '/run/faults-writer'
 const HOST = 'host-01'
 
-/** An application that writes one row after the other to whichever server takes them, and notes those that were acknowledged. */
+/** Starts an application that inserts rows on the writable server and records the acknowledged ones. */
 export const startWriter = async (spec: LabSpec, servers: readonly string[], from: number): Promise<void> => {
   const addresses = spec.hosts.filter(({ name }) => servers.includes(name)).map(({ addresses: [one] }) => one)
   await inside(
@@ -32,7 +32,7 @@ systemd-run -q --unit=faults-writer sh ${DIRECTORY}/writer`,
   )
 }
 
-/** Ends it; the numbers of the rows that were acknowledged since its start. */
+/** Stops the application and returns the numbers of its acknowledged rows. */
 export const stopWriter = async (spec: LabSpec): Promise<readonly number[]> => {
   const said = await inside(spec, HOST, `systemctl stop faults-writer; cat ${DIRECTORY}/acked`)
   return said
@@ -41,7 +41,7 @@ export const stopWriter = async (spec: LabSpec): Promise<readonly number[]> => {
     .map(Number)
 }
 
-/** Which of these rows a server has not, although it was given time to do what it got. */
+/** Returns the rows that a server lacks after it had time to apply what it received. */
 export const lostRows = async (spec: LabSpec, host: string, acknowledged: readonly number[]): Promise<readonly number[]> => {
   for (let left = 40; ; left -= 1) {
     const has = new Set((await sql(spec, host, `SELECT id FROM ${SHOP.name}.t`).catch(() => '')).split('\n').map(Number))

@@ -2,16 +2,16 @@ import { BETWEEN } from './cuts.ts'
 import { pointsOf } from './points.ts'
 import type { Point, Undisturbed } from './trials.ts'
 
-/** How many points are drawn: after requests, at calls within them, and of these at which a host loses power. */
+/** Number of points: after requests, at calls within requests, and calls at which a host loses power. */
 export interface Counts {
   readonly between: number | 'all'
   readonly within: number | 'all'
   readonly plugs: number | 'all'
-  /** The host whose plug is pulled. */
+  /** Host that loses power. */
   readonly unplugged: string
 }
 
-/** Points to be tried in both directions, and in words, of how many they were drawn. */
+/** Points to test in both directions, and a description of the total they were drawn from. */
 export const drawn = (
   ways: ReadonlyMap<string, Undisturbed>,
   { between, within, plugs, unplugged }: Counts,
@@ -38,7 +38,7 @@ export const drawn = (
   }
 }
 
-/** A repeatable sequence of numbers from 0 to 1 (mulberry32). */
+/** Repeatable pseudo-random numbers from 0 to 1 (mulberry32). */
 export const randomOf = (seed: number): (() => number) => {
   let state = seed >>> 0
   return () => {
@@ -49,7 +49,7 @@ export const randomOf = (seed: number): (() => number) => {
   }
 }
 
-/** So many of them, each at most once. */
+/** Draws `count` of the elements, each at most once. */
 export const sample = <T>(all: readonly T[], count: number, random: () => number): readonly T[] => {
   const rest = [...all]
   return Array.from({ length: Math.min(count, all.length) }, () => rest.splice(Math.floor(random() * rest.length), 1)).flat()

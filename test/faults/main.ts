@@ -1,4 +1,4 @@
-// Cuts runs of `provision` everywhere, and says what became of it. `npm run test:faults -- [--playbook everything|replica|cluster|site]`
+// Interrupts runs of `provision` at many points, and prints a table of the results. `npm run test:faults -- [--playbook everything|replica|cluster|site]`
 // `[--between N|all] [--within N|all] [--plugs N|all] [--seed N] [--part 1/4] [--subnet 10.79.95]`.
 import { parseArgs } from 'node:util'
 import { labDown } from '../../src/lab/index.ts'
@@ -11,7 +11,7 @@ import { unsynced } from './points.ts'
 import { isWell, rowsOf, type Tried, tableOf } from './tally.ts'
 import { type Serving, Trials } from './trials.ts'
 
-/** What is cut: hosts that go to and fro, what they are asked besides, and how many points are drawn of each kind. */
+/** A bench, its additional queries, and the number of points of each kind. */
 interface Course extends Counts {
   readonly make: (lab: string, subnet: string) => Promise<Bench & { readonly serving?: Serving }>
   readonly more: string
@@ -28,13 +28,13 @@ const COURSES: Readonly<Record<string, Course>> = {
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 100_000) },
-    /** The one that is tried; without it, all are. */
+    /** The only bench to test; undefined: all of them. */
     playbook: { type: 'string' },
     /** How many points are tried: after requests, at calls within them, and of those at which the plug is pulled. */
     between: { type: 'string' },
     within: { type: 'string' },
     plugs: { type: 'string' },
-    /** A share of it, so that several labs or machines can have one each: `1/4` is every fourth point. */
+    /** Share of the points for one of several labs or machines: `1/4` is every fourth point. */
     part: { type: 'string', default: '1/1' },
     subnet: { type: 'string', default: '10.79.95' },
   },
@@ -46,7 +46,7 @@ const tried: Tried[] = []
 const bad: string[] = []
 const say = (line: string): unknown => process.stdout.write(`${line}\n`)
 
-// Whoever has seen enough gets the table of what was tried, and the lab goes.
+// An interrupted test prints the table so far, and removes the lab.
 let isEnough = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
@@ -72,7 +72,7 @@ const walk = async (title: string, { make, more, ...usual }: Course): Promise<vo
   }
 }
 
-/** The numbers of points, where the command line says others. */
+/** Numbers of points from the command line. */
 const asked = ({ unplugged, ...counts }: Counts): Counts => {
   const numberOf = (kind: keyof typeof counts): number | 'all' => {
     const said = values[kind]

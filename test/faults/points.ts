@@ -9,7 +9,7 @@ export const pointsOf = (calls: readonly Call[], way: 'shell' | 'power', host: s
     .map(({ count }) => ({ way, at: count, host }))
 }
 
-/** Programs that bring to the disk what they rename by rules of their own. */
+/** Programs with their own rules for fsync before a rename. */
 const OTHERS = new Set([
   'dpkg',
   'apt-get',

@@ -1,5 +1,5 @@
-// A host in one of two states, with something of every kind. Every resource differs between them, so that going from one to the
-// other is all changes, and going back is all changes too: nothing has to be reset between two cuts.
+// A host in one of two states, with a resource of every kind. Every resource differs between the states, so a run in either direction
+// changes all of them, and nothing needs a reset between two interruptions.
 import {
   authorizedKeys,
   command,
@@ -28,7 +28,7 @@ const KEYS = {
 const ROOT = '/etc/faults'
 const SET = { name: 'faults', root: `${ROOT}/live`, check: ['grep', '-q', '^version=', `${ROOT}/live/main.conf`] }
 
-// What it runs with can be read in /run/faults.loaded, whatever lies on the disk.
+// /run/faults.loaded contains the loaded configuration.
 const unitText = (state: string): string => `[Unit]
 Description=runs with what it has loaded (${state})
 [Service]

@@ -2,10 +2,10 @@ import type { LabSpec } from '../../src/lab/index.ts'
 import { inside } from '../e2e/support/interrupt.ts'
 import { overlay } from '../e2e/support/lab.ts'
 
-/** What a host is: every file in which it differs from its image, and what it runs. Two hosts that went the same way have the same. */
+/** State of a host: every file that differs from its image, and its processes. Equal after equal runs. */
 export type State = ReadonlyMap<string, string>
 
-/** Where Debian writes down when and how often something happened, or keeps the state before the last. */
+/** Files in which Debian records times and counters, or keeps an earlier state. */
 const DIARIES = [
   /^\/var\/log(\/|$)/,
   /^\/var\/cache(\/|$)/,
@@ -26,10 +26,10 @@ const DIARIES = [
   /^\/var\/lib\/garbd\/gvwstate\.dat$/,
 ]
 
-/** Made anew at every time: keys, certificates, and what holds their digests. They are looked at in another way. */
+/** Files that differ in every run: keys, certificates, and their digests. They are checked separately. */
 const MADE_ANEW = /\.pem(\.key)?$|^\/etc\/ssl\//
 
-/** The state of a host that runs, without times and without what is made anew. `more` is asked besides. */
+/** Returns the state of a running host, without times and regenerated files. `more` has additional queries. */
 export const stateOf = async (spec: LabSpec, host: string, more = ''): Promise<State> => {
   const isDiary = (path: string): boolean => DIARIES.some((diary) => diary.test(path))
   const files = [...overlay(spec, host, (path) => !isDiary(path))].map(([path, is]): [string, string] => [
@@ -60,7 +60,7 @@ find /etc /srv /var/www /var/lib/provision /run/provision /home /usr/local \\( -
 ls -A /tmp | grep -v '^systemd-private'
 flock -n /run/provision.lock true || echo 'the lock is held'`
 
-/** What is different, in words: `/etc/x: was A, is B`. */
+/** Returns the differences as text: `/etc/x: was A, is B`. */
 export const differences = (want: State, is: State): readonly string[] =>
   [...new Set([...want.keys(), ...is.keys()])]
     .filter((key) => want.get(key) !== is.get(key))

@@ -1,6 +1,6 @@
 import type { Way } from './cuts.ts'
 
-/** What became of the cuts of one kind. */
+/** Results of the interruptions of one kind. */
 export interface Row {
   readonly site: string
   readonly way: Way
@@ -10,20 +10,20 @@ export interface Row {
   readonly leftOvers: number
 }
 
-/** One point that was tried: whether it was reached at all, and in what the host differed from an undisturbed one afterwards. */
+/** Result of one point: whether it was reached, and the differences from an undisturbed run. */
 export interface Tried {
   readonly site: string
   readonly way: Way
-  /** undefined: the run was over before. */
+  /** Undefined: the run ended before. */
   readonly where: string | undefined
-  /** Why the next run did not converge, if it did not. */
+  /** Reason why the next run did not converge; undefined if it did. */
   readonly failed: string | undefined
   readonly differs: readonly string[]
 }
 
 export const isWell = ({ failed, differs }: Tried): boolean => failed === undefined && differs.length === 0
 
-/** What was tried, a row for each way of each site. */
+/** Results, one row for each way of each site. */
 export const rowsOf = (tried: readonly Tried[]): readonly Row[] =>
   [...Map.groupBy(tried, ({ site, way }) => `${site}\0${way}`).values()].map((some) => {
     const cut = some.filter(({ where }) => where !== undefined)
@@ -37,7 +37,7 @@ export const rowsOf = (tried: readonly Tried[]): readonly Row[] =>
     }
   })
 
-/** The rows as text, columns below each other. */
+/** Formats the rows as an aligned table. */
 export const tableOf = (rows: readonly Row[]): string => {
   const lines = [
     ['playbook', 'cut by', 'points', 'cuts', 'recovered', 'left-overs'],

@@ -3,27 +3,27 @@ import { type Cut, cutBetween, cutWithin, type Way } from './cuts.ts'
 import { differences, type State, stateOf } from './state.ts'
 import type { Tried } from './tally.ts'
 
-/** A point at which a run is cut: after a request, or at a call of one host. */
+/** Point of an interruption: after a request, or at a call on one host. */
 export interface Point {
   readonly way: Way
   readonly at: number
-  /** For what is counted on one host. */
+  /** Host of the counted calls. */
   readonly host?: string
 }
 
-/** A run that nobody disturbs: how many requests it writes, and what the root shell of each host does. */
+/** An undisturbed run: the number of its requests, and the calls of the root shell of each host. */
 export interface Undisturbed {
   readonly requests: number
   readonly calls: ReadonlyMap<string, readonly Call[]>
 }
 
-/** Uses what the hosts are for until `work` is done, which cuts a run in this way; what went wrong for whoever uses it, in words, each once. */
+/** Uses the services of the hosts during `work`, which interrupts a run, and returns the failures, each once. */
 export type Serving = (work: () => Promise<void>, way: Way) => Promise<readonly string[]>
 
-/** A bench whose hosts go to and fro between two states that are known. */
+/** A bench with its two reference states. */
 export class Trials {
   readonly tried: Tried[] = []
-  /** The undisturbed runs to each state. */
+  /** Undisturbed runs to each state. */
   readonly ways = new Map<string, Undisturbed>()
   readonly #bench: Bench
   readonly #site: string
@@ -39,12 +39,12 @@ export class Trials {
     this.#more = more
   }
 
-  /** The state to which the next run goes. */
+  /** State that the next run leads to. */
   get next(): string {
     return this.#now === 'a' ? 'b' : 'a'
   }
 
-  /** Goes round until both states are what they were the round before, and knows them then, and how a run goes to each. */
+  /** Alternates until both states repeat, and records them and the undisturbed run to each. */
   async settle(): Promise<void> {
     let changed: readonly string[] = []
     for (let round = 0; round < 4; round += 1) {
@@ -71,7 +71,7 @@ export class Trials {
     return { requests, calls: new Map(calls) }
   }
 
-  /** Cuts the run to the other state at this point, lets a run go through, and compares with what an undisturbed one makes. */
+  /** Interrupts the run to the other state at this point, runs again, and compares with an undisturbed run. */
   async try(point: Point): Promise<Tried> {
     const { next } = this
     let cut: Cut | undefined

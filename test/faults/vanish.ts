@@ -19,7 +19,7 @@ chain forward { type filter hook forward priority 0; tcp sport { ${ports} } drop
   }
 }
 
-/** The ports from which it has called a host. */
+/** Local ports of its connections to a host. */
 const portsOf = async (pid: number): Promise<readonly string[]> => {
   const lines = (await execute(['ss', '--tcp', '--numeric', '--processes', '--no-header', 'dport', '=', ':22'])).split('\n')
   return lines.filter((line) => line.includes(`pid=${pid},`)).flatMap((line) => /:(\d+)\s+\S+:22\s/.exec(line)?.[1] ?? [])

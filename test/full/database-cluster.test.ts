@@ -67,7 +67,7 @@ describe('a cluster', () => {
     'web-01 doing starting mariadb',
     'web-02 doing starting mariadb',
     'lb-01 doing starting garb',
-  ])('comes up although the controller was killed at: %s', async (moment) => {
+  ])('is bootstrapped after a kill of the controller at: %s', async (moment) => {
     expect((await interruptRun(project, moment, 'SIGKILL').ended).by).toBe('SIGKILL')
   })
 
@@ -83,7 +83,7 @@ describe('a cluster', () => {
     ['web-01', 'web-02', 0],
     ['web-02', 'web-01', 100_000],
     ['lb-01', 'web-01', 200_000],
-  ])('loses nothing when %s loses its power', async (victim, writer, from) => {
+  ])('loses nothing in a power cut of %s', async (victim, writer, from) => {
     await startWriter(spec, writer, PASSWORD, from)
     await sleep(3000)
     await end(spec, victim)
@@ -95,7 +95,7 @@ describe('a cluster', () => {
     for (const host of SERVERS) expect(await lost(spec, host, acked)).toEqual([])
   })
 
-  it('is restarted one server after the other, and goes on meanwhile', async () => {
+  it('restarts one server after the other, and stays available', async () => {
     await startWriter(spec, 'web-02', PASSWORD, 300_000)
     let running = true
     const seen = new Set<string>()
@@ -155,7 +155,7 @@ describe('a cluster', () => {
     await whole(spec, SERVERS, 3)
   })
 
-  it('takes no server down while the other one is away', async () => {
+  it('stops no server while the other one is down', async () => {
     await inside(spec, 'web-02', 'systemctl stop mariadb')
     inventory('96M')
     const { status, stderr } = project.provision('run', '--limit', 'web-01')
@@ -166,7 +166,7 @@ describe('a cluster', () => {
     await whole(spec, SERVERS, 3)
   })
 
-  it('gives all its data to a fresh host of the name of an old one', async () => {
+  it('sends all data to a new host with an old name', async () => {
     const rows = await sql(spec, 'web-01', 'SELECT COUNT(*) FROM shop.t')
     await labReset(spec, ['web-02'])
     expect(run().status).toBe(0)
@@ -175,7 +175,7 @@ describe('a cluster', () => {
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })
 
-  it('is found well by mysqltuner, but for what the README explains', async () => {
+  it('passes mysqltuner, except for what the README explains', async () => {
     const said = await inside(
       spec,
       'web-01',

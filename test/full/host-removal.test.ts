@@ -60,7 +60,7 @@ const run = () => {
 }
 
 describe('a server that is removed from the inventory', () => {
-  it('leaves the cluster, which loses nothing and goes on', async () => {
+  it('leaves the cluster, which loses nothing and stays available', async () => {
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     await whole(spec, ['web-01', 'web-02', 'db-03'], 3)
     await sql(spec, 'web-01', 'CREATE TABLE shop.t (id INT PRIMARY KEY, v TEXT)')

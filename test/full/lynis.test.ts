@@ -27,7 +27,7 @@ it('lynis finds a host fifteen points better with the roles firewall and base', 
   expect(index()).toBeGreaterThanOrEqual(bare + 15)
 })
 
-it('what lynis still finds stands in the README of the role, with the reason why it is left open', () => {
+it('the README of the role explains every remaining finding of lynis', () => {
   const { stdout } = project.provision('exec', 'web-01', '--sudo', '--', 'grep', '-E', '^(suggestion|warning)', '/var/log/lynis-report.dat')
   const found = new Set([...stdout.matchAll(/\[\]=([A-Z]+-\d+)\|/g)].map(([, id = '']) => id))
   expect(found.size).toBeGreaterThan(10)

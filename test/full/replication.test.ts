@@ -53,7 +53,7 @@ afterAll(async () => {
 })
 
 describe('a primary with replicas', () => {
-  it('gets one more, which gets all its data', async () => {
+  it('gets another replica, which gets all data', async () => {
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     await sql(
       spec,
@@ -66,7 +66,7 @@ describe('a primary with replicas', () => {
     await allHave()
   })
 
-  it('changes it under a writer, killed at twenty moments: never are two written to, and no row is lost', async () => {
+  it('switches over under a writer, killed at twenty moments: never two writable servers, and no row is lost', async () => {
     await startWriter(spec, 'web-02', PASSWORD, 0)
     const watched = watchWriters(spec, HOSTS)
     let killed = 0
@@ -105,7 +105,7 @@ describe('a primary with replicas', () => {
     expect(run()).toMatchObject({ status: 0, stderr: '' })
   })
 
-  it('gives its data to a fresh host of the name of an old one, killed at twenty moments', async () => {
+  it('sends its data to a new host with an old name, killed at twenty moments', async () => {
     const primary = HOSTS[20 % 3] ?? ''
     const other = HOSTS.find((host) => host !== primary && host !== 'web-02') ?? ''
     let killed = 0
@@ -142,7 +142,7 @@ describe('a primary with replicas', () => {
     await allHave()
   })
 
-  it('stays closed after a restart as long as one of the others cannot be asked', async () => {
+  it('stays read-only after a restart while another server is unreachable', async () => {
     await end(spec, 'web-03')
     await sql(spec, 'web-02', 'SHUTDOWN').catch(() => undefined)
     await sleep(1000)
@@ -164,7 +164,7 @@ describe('a primary with replicas', () => {
     expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([false, true, false])
   })
 
-  it('forgets a server that the inventory has no more', async () => {
+  it('forgets a server that is removed from the inventory', async () => {
     site('web-02', ['web-01', 'web-02'])
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     expect(await sql(spec, 'web-02', "SELECT User FROM mysql.global_priv WHERE User LIKE 'provision-replica-%'")).toBe(
@@ -175,7 +175,7 @@ describe('a primary with replicas', () => {
     )
   })
 
-  it('becomes a cluster only where the data of those that follow may be replaced', async () => {
+  it('becomes a cluster only if the data of the replicas may be discarded', async () => {
     site('web-02')
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     const rows = await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')

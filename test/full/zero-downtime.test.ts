@@ -133,7 +133,7 @@ const restore = async (host: string): Promise<void> => {
   await boot(site.lab, host)
 }
 
-it('testssl.sh finds nothing but what the README explains', () => {
+it('testssl.sh finds only what the README explains', () => {
   installCommand('testssl', 'testssl.sh')
   const found = join(project.root, 'testssl.json')
   const trusted = join(project.root, '.provision/lab/t-hard/roots.pem')
