@@ -30,7 +30,7 @@ const labelled = (label: string, text: string, columns: number): readonly string
     .flatMap((line) => wrapWords(line.replaceAll('\t', '  '), columns - 7))
     .map((line, i) => `  ${(i === 0 ? label : '').padEnd(5)}${line}`)
 
-/** Returns the card of an error that is not a `Problem`: a defect of provision. */
+/** Returns the card of an error that is not a `Problem`: a bug in provision. */
 export const defectCard = (error: unknown, { paint }: View): string => {
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return `${[
