@@ -17,15 +17,8 @@ import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { Exposed, Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
 import { Secret } from '../../../src/secret/secret.ts'
 import { alertCases } from '../../alerts/all.ts'
+import { host, unknownIdentities } from './context.ts'
 
-const host = (name: string, ...addresses: string[]): HostView => ({
-  name,
-  user: 'ops',
-  sshPort: 22,
-  addresses,
-  publicAddresses: addresses,
-  groups: [],
-})
 const LB = host('lb-01', '10.0.0.11')
 const WEB = [host('web-01', '10.0.0.12'), host('web-02', 'fd00::13')]
 const ALL = [LB, ...WEB]
@@ -64,16 +57,7 @@ const declared = (
     facts: { distribution: 'debian', release: '12', sshPorts: [22] } as unknown as Facts,
     flows,
     exposed,
-    files: () => [],
-    acmeAccount: () => ({ key: 'acme-account:letsencrypt', thumbprint: { later: 'thumbprint', get: () => undefined } }),
-    authority: ({ domain }) => ({
-      key: `authority:${domain}`,
-      zone: `${domain}.provision.internal`,
-      certificate: { later: `the certificate of authority:${domain}`, get: () => undefined },
-      trusted: () => [],
-      nameOf: (name) => `${name}.${domain}.provision.internal`,
-    }),
-    warn: () => {},
+    ...unknownIdentities,
   })
 
 const contentOf = (resources: readonly Resource[], key: string): Content => {

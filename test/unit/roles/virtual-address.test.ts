@@ -5,15 +5,8 @@ import { virtualFaults, virtualListens, virtualResources } from '../../../roles/
 import { type Content, shownText } from '../../../src/resource/kind/content.ts'
 import { keyOf } from '../../../src/resource/kind/kind.ts'
 import type { Facts, HostView } from '../../../src/role/role.ts'
+import { host } from './context.ts'
 
-const host = (name: string, ...addresses: string[]): HostView => ({
-  name,
-  user: 'ops',
-  sshPort: 22,
-  addresses,
-  publicAddresses: addresses,
-  groups: [],
-})
 const ONE = host('lb-01', 'lb-01.example.org', '10.0.0.11', 'fd00::11')
 const TWO = host('lb-02', '10.0.0.12')
 const networks = [

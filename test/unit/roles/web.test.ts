@@ -5,15 +5,8 @@ import { Problem } from '../../../src/problem.ts'
 import { bytesOf, type Content, isKnown, shownText } from '../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
+import { host, unknownIdentities } from './context.ts'
 
-const host = (name: string, ...addresses: string[]): HostView => ({
-  name,
-  user: 'ops',
-  sshPort: 22,
-  addresses,
-  publicAddresses: addresses,
-  groups: [],
-})
 const LB = host('lb-01', '10.0.0.11', 'fd00::11')
 const WEB = [host('web-01', '10.0.0.12', 'fd00::12'), host('web-02', 'fd00::13')]
 const groups: Record<string, readonly HostView[]> = { load_balancers: [LB], web: WEB }
@@ -38,16 +31,7 @@ const context = <Options>(of: HostView, options: Options, more: Partial<HostCont
   facts,
   flows: FLOWS,
   exposed: [],
-  files: () => [],
-  acmeAccount: () => ({ key: 'acme-account:letsencrypt', thumbprint: { later: 'thumbprint', get: () => undefined } }),
-  authority: ({ domain }) => ({
-    key: `authority:${domain}`,
-    zone: `${domain}.provision.internal`,
-    certificate: { later: `the certificate of authority:${domain}`, get: () => undefined },
-    trusted: () => [],
-    nameOf: (name) => `${name}.${domain}.provision.internal`,
-  }),
-  warn: () => {},
+  ...unknownIdentities,
   ...more,
 })
 
