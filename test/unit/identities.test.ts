@@ -25,7 +25,7 @@ const made = async () => {
 }
 
 describe('an ACME account', () => {
-  it('that is only declared makes nothing at all', async () => {
+  it('creates nothing when it is only declared', async () => {
     const identities = await open()
     const account = identities.acmeAccount(STAGING)
     expect(account.key).toBe(KEY)
@@ -34,7 +34,7 @@ describe('an ACME account', () => {
     expect(readdirSync(root)).toEqual([])
   })
 
-  it("needs an administrator's key, which is made once for all of them", async () => {
+  it('needs an age key, which is created once for all of them', async () => {
     const identities = await open()
     identities.acmeAccount(STAGING)
     const [first] = identities.missing()
@@ -42,7 +42,7 @@ describe('an ACME account', () => {
     expect(identities.missing().map(({ key }) => key)).toEqual([KEY])
   })
 
-  it('is made once, encrypted, and known to the handle that was given out before', async () => {
+  it('is created once, encrypted, and known to earlier handles', async () => {
     const { thumbprint } = await made()
     expect(thumbprint.get()).toMatch(/^[A-Za-z0-9_-]{43}$/)
     expect(readFileSync(join(root, KEY_FILE), 'utf8')).toMatch(/^-----BEGIN AGE ENCRYPTED FILE-----/)
@@ -56,13 +56,13 @@ describe('an ACME account', () => {
     expect(again.missing()).toEqual([])
   })
 
-  it('is found without the key that opens it: a converged run decrypts nothing', async () => {
+  it('is found without the age key: a converged run decrypts nothing', async () => {
     const { thumbprint } = await made()
     const stranger = await open('stranger')
     expect(stranger.acmeAccount(STAGING).thumbprint.get()).toBe(thumbprint.get())
   })
 
-  it('keeps its key when a run was cut before it was written down whole', async () => {
+  it('keeps its key if a run was interrupted before the public file was written', async () => {
     const { thumbprint } = await made()
     const before = readFileSync(join(root, KEY_FILE))
     rmSync(join(root, PUBLIC_FILE))
@@ -74,12 +74,12 @@ describe('an ACME account', () => {
     expect(readFileSync(join(root, KEY_FILE)).equals(before)).toBe(true)
   })
 
-  it('is one for two runs that make it at once', async () => {
+  it('is the same for two concurrent runs', async () => {
     const [one, other] = await Promise.all([made(), made()])
     expect(one.thumbprint.get()).toBe(other.thumbprint.get())
   })
 
-  it('has one name, however its directory is written', async () => {
+  it('has one name for both forms of its directory', async () => {
     const identities = await open()
     const url = 'https://acme-staging-v02.api.letsencrypt.org/directory'
     expect(identities.acmeAccount({ directory: url }).key).toBe(KEY)
@@ -87,15 +87,15 @@ describe('an ACME account', () => {
     expect(a).not.toBe(b)
   })
 
-  it('of two addresses lies in two files', async () => {
+  it('has different files for different URLs', async () => {
     const identities = await open()
     for (const directory of ['https://ca.test/a-b', 'https://ca.test/a/b']) await identities.make(identities.acmeAccount({ directory }).key)
     expect(readdirSync(join(root, 'identities')).filter((name) => name.endsWith('.age'))).toHaveLength(2)
   })
 })
 
-describe('what is wrong with an account is said', () => {
-  it('when its key is gone: no second account is made in silence', async () => {
+describe('an account is a problem', () => {
+  it('when its key is missing: no second account is created', async () => {
     await made()
     rmSync(join(root, KEY_FILE))
     const { where, fix } = await problemOf(async () => (await open()).acmeAccount(STAGING))
@@ -103,7 +103,7 @@ describe('what is wrong with an account is said', () => {
     expect(fix).toContain('version control')
   })
 
-  it('when our age key does not open it', async () => {
+  it('when the age key cannot decrypt it', async () => {
     await made()
     writeFileSync(join(root, 'mallory.txt'), 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX\n', {
       mode: 0o600,
@@ -146,7 +146,7 @@ describe('what is wrong with an account is said', () => {
     expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).where).toEqual({ file: PUBLIC_FILE })
   })
 
-  it('when a directory lies in its place', async () => {
+  it('when its file is a directory', async () => {
     mkdirSync(join(root, PUBLIC_FILE), { recursive: true })
     expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).what).toContain('is not a plain file')
   })
@@ -155,7 +155,7 @@ describe('what is wrong with an account is said', () => {
     expect((await problemOf(async () => (await open()).acmeAccount({ directory }))).fix).toContain('letsencrypt')
   })
 
-  it('when two hosts describe it differently', async () => {
+  it('when two hosts have different options for it', async () => {
     const identities = await open()
     identities.acmeAccount({ ...STAGING, contact: 'a@example.org' })
     identities.acmeAccount({ ...STAGING, contact: 'a@example.org' })

@@ -26,7 +26,7 @@ const published = (command: readonly string[], act: () => Promise<void>): Promis
   dnsRecords({ hook: command, directory: 'https://ca.test/dir', records, doing: () => {}, signal: new AbortController().signal }, act)
 
 describe('the command that publishes records', () => {
-  it('is called word for word, for each record, and called again to remove them', async () => {
+  it('is called for each record, without a shell, and again to remove them', async () => {
     await published(hook(), async () => expect(log()).toHaveLength(2))
     expect(log()).toEqual([
       '--zone|a b|add|_acme-challenge.a.test|one|',
@@ -36,19 +36,19 @@ describe('the command that publishes records', () => {
     ])
   })
 
-  it('removes them after a failure too, and does not hide that failure behind its own', async () => {
+  it('removes the records after a failure as well, and keeps the first error', async () => {
     const refusing = hook(`case "$*" in *remove*) exit 1; esac`)
     await expect(published(refusing, () => Promise.reject(new Error('the order failed')))).rejects.toThrow('the order failed')
     expect(log()).toHaveLength(4)
   })
 
-  it('ends the order when it fails, in its own words', async () => {
+  it('ends the order with its own output if it fails', async () => {
     const failing = published(hook('echo "no such zone" >&2; exit 3'), async () => expect.fail('nothing was published'))
     await expect(failing).rejects.toMatchObject({ what: expect.stringContaining('acme.dns_hook failed'), why: 'no such zone' })
     expect(log()).toEqual(['--zone|a b|add|_acme-challenge.a.test|one|', '--zone|a b|remove|_acme-challenge.a.test|one|'])
   })
 
-  it('that is not there is named', async () => {
+  it('is named if it does not exist', async () => {
     await expect(published([join(directory, 'nothing')], async () => {})).rejects.toMatchObject({ why: expect.stringContaining('ENOENT') })
   })
 })

@@ -63,7 +63,7 @@ const verified = (trusted: string, chain: string, at: Date, ...how: readonly str
 }
 
 describe('an authority of the site', () => {
-  it('that is only declared makes nothing at all', async () => {
+  it('creates nothing when it is only declared', async () => {
     const identities = await open()
     const { key, zone, certificate, trusted, nameOf } = identities.authority({ domain: 'edge' })
     expect([key, zone, nameOf('web-01')]).toEqual([EDGE, 'edge.provision.internal', NAME])
@@ -72,7 +72,7 @@ describe('an authority of the site', () => {
     expect(readdirSync(root)).toEqual([])
   })
 
-  it('is made once, its key encrypted, and is found without the key that opens it', async () => {
+  it('is created once with an encrypted key, and is found without the age key', async () => {
     const { authority } = await made()
     expect(readFileSync(join(root, KEY_FILE), 'utf8')).toMatch(/^-----BEGIN AGE ENCRYPTED FILE-----/)
     expect(readdirSync(join(root, 'identities')).sort()).toEqual(['authority-edge-1.age', 'authority-edge-1.pem', 'recipients.txt'])
@@ -92,7 +92,7 @@ describe('an authority of the site', () => {
     expect(text).toMatch(/Key Usage: critical\s+Certificate Sign, CRL Sign\s/)
   })
 
-  it('is one for two runs that make it at once, and for one that was cut', async () => {
+  it('is the same for two concurrent runs, and for an interrupted one', async () => {
     const [one, other] = await Promise.all([made(), made()])
     expect(one.authority.trusted().join('')).toBe(other.authority.trusted().join(''))
     const key = readFileSync(join(root, KEY_FILE))
@@ -114,7 +114,7 @@ describe('a certificate of it', () => {
     expect(verified((await made(START, 'database')).authority.trusted().join(''), chain, START)).toContain('unable to get local issuer')
   })
 
-  it('does not outlive its authority', async () => {
+  it('expires no later than its authority', async () => {
     const { identities } = await made()
     const late = new X509Certificate(await identities.issue(EDGE, wish({ leaf: { usages: ['client'], lifetimeDays: 9000 } }), () => {}))
     expect(late.validToDate).toEqual(inDays(3650))
@@ -146,7 +146,7 @@ describe('a certificate of it', () => {
     expect(problem.where).toEqual({ host: 'controller', resource: EDGE })
   })
 
-  it('is not signed for a request that its key did not sign, or that is none', async () => {
+  it('is not signed for a request without a valid signature, nor for an invalid one', async () => {
     const { identities } = await made()
     const [, mine = ''] = /-----\n([\s\S]+)\n-----END/.exec(request()) ?? []
     const bytes = Buffer.from(mine, 'base64')
@@ -161,7 +161,7 @@ describe('a certificate of it', () => {
 })
 
 describe('the next generation', () => {
-  it('is made when two thirds of a life are over; both are trusted until the older one expires', async () => {
+  it('is created after two thirds of the lifetime; both are trusted until the older one expires', async () => {
     const first = (await made()).authority.trusted().join('')
     expect((await open(inDays(2400))).missing()).toEqual([])
     const identities = await open(inDays(2500))
@@ -176,7 +176,7 @@ describe('the next generation', () => {
     expect(`${first}${later}`).toBe(authority.trusted().join(''))
   })
 
-  it('signs at once, and is believed by hosts that know only the one before, and by those that know only it', async () => {
+  it('signs at once, and is trusted by hosts that trust only the previous one, and by hosts that trust only it', async () => {
     const { identities: old, authority } = await made()
     const first = authority.trusted().join('')
     const before = await old.issue(EDGE, wish(), () => {})
@@ -192,7 +192,7 @@ describe('the next generation', () => {
     expect(verified(second, last, inDays(3701))).toBe('OK\n')
   })
 
-  it('of an authority that was left to expire stands alone', async () => {
+  it('of an expired authority is not cross-signed', async () => {
     await made()
     const { authority } = await made(inDays(4000))
     expect(new X509Certificate(authority.trusted().join('')).subject).toBe('CN=provision edge 2')
@@ -200,7 +200,7 @@ describe('the next generation', () => {
   })
 })
 
-describe('a key that is gone for good', () => {
+describe('a key that is lost for good', () => {
   const LOST_FILE = 'identities/authority-edge-1.lost.pem'
   /** Its key is gone, and somebody said so. */
   const lose = async () => {
@@ -211,7 +211,7 @@ describe('a key that is gone for good', () => {
     return before
   }
 
-  it('is given up only by a person who says so, as the message tells', async () => {
+  it('is given up only by renaming its file, as the message says', async () => {
     await made()
     rmSync(join(root, KEY_FILE))
     const { what, fix } = await problemOf(() => made())
@@ -219,7 +219,7 @@ describe('a key that is gone for good', () => {
     expect(fix).toContain(`if it is lost for good, run: mv ${PUBLIC_FILE} ${LOST_FILE} `)
   })
 
-  it('gets a successor; what it signed stays good, and both are trusted until it expires', async () => {
+  it('gets a successor; its certificates stay valid, and both are trusted until it expires', async () => {
     const before = await lose()
     const identities = await open(inDays(1))
     const authority = identities.authority({ domain: 'edge' })
@@ -233,7 +233,7 @@ describe('a key that is gone for good', () => {
     expect((await made(inDays(3651))).authority.trusted().join('')).not.toContain(before.trusted)
   })
 
-  it('lets its successor sign nothing in a run in which a host that trusts it still learns of the successor', async () => {
+  it('prevents its successor from signing while a host does not trust the successor', async () => {
     const before = await lose()
     const { identities, authority } = await made(inDays(1))
     // Whoever asks may learn of it at the same time: it is the others that have to verify what it gets.
@@ -262,7 +262,7 @@ describe('a key that is gone for good', () => {
     expect(await identities.issue(EDGE, wish(), () => {})).toContain('BEGIN CERTIFICATE')
   })
 
-  it('may be that of an administrator, with everything it opened', async () => {
+  it('can be an age key, with everything that it decrypted', async () => {
     await lose()
     for (const name of ['alice.txt', 'identities/recipients.txt']) rmSync(join(root, name))
     const { identities } = await made(inDays(1))
@@ -270,15 +270,15 @@ describe('a key that is gone for good', () => {
     expect(new X509Certificate(await identities.issue(EDGE, wish(), () => {})).issuer).toBe('CN=provision edge 2')
   })
 
-  it('is not lost and there at once', async () => {
+  it('cannot be lost and present', async () => {
     await made()
     copyFileSync(join(root, PUBLIC_FILE), join(root, LOST_FILE))
     expect(await problemOf(() => made())).toMatchObject({ where: { file: LOST_FILE }, fix: 'delete one of the two files' })
   })
 })
 
-describe('what is wrong with an authority is said', () => {
-  it('when its key is gone: no second one is made in silence', async () => {
+describe('an authority is a problem', () => {
+  it('when its key is missing: no second one is created', async () => {
     await made()
     rmSync(join(root, KEY_FILE))
     const { where, fix } = await problemOf(() => made())
@@ -297,7 +297,7 @@ describe('what is wrong with an authority is said', () => {
     expect((await problemOf(() => made())).where).toEqual({ file: PUBLIC_FILE })
   })
 
-  it('when its certificate and key do not belong together', async () => {
+  it('when its certificate and key do not match', async () => {
     await made()
     const pem = readFileSync(join(root, PUBLIC_FILE))
     rmSync(join(root, PUBLIC_FILE))

@@ -5,13 +5,13 @@ import { HostRefusal } from '../../../src/resource/kind/step.ts'
 
 const mount = (at: string, more: Partial<Mount> = {}): Mount => ({ at, availableKB: 1e6, freeInodes: 1e5, readOnly: false, ...more })
 
-describe('a refusal that has to do with a disk', () => {
+describe('a refusal because of a disk', () => {
   const full = new HostRefusal('/etc/x not written (exit 1)', 'tar: No space left on device', undefined, {
     done: ['a'],
     culprit: 'b',
   })
 
-  it('names the mount that has the least left', () => {
+  it('names the mount with the least space', () => {
     expect(explained(full, [mount('/'), mount('/var', { availableKB: 12 })])).toMatchObject({
       what: '/etc/x not written (exit 1): /var is full',
       why: 'tar: No space left on device\n/var has 12 KB left',
@@ -21,15 +21,15 @@ describe('a refusal that has to do with a disk', () => {
     })
   })
 
-  it('names the mount of the file where none has little left', () => {
+  it('names the mount of the file if no mount is nearly full', () => {
     expect(explained(full, [mount('/srv'), mount('/run', { availableKB: 5000 })]).what).toContain('/srv is full')
   })
 
-  it('may be one of inodes', () => {
+  it('can be about inodes', () => {
     expect(explained(full, [mount('/', { availableKB: 50 }), mount('/var', { freeInodes: 0 })]).why).toContain('/var has 0 inodes left')
   })
 
-  it('names the mount that is read-only', () => {
+  it('names the read-only mount', () => {
     const readOnly = new HostRefusal('no', 'tar: Read-only file system')
     expect(explained(readOnly, [mount('/', { availableKB: 0 }), mount('/srv', { readOnly: true })])).toMatchObject({
       what: 'no: /srv is mounted read-only',
@@ -37,7 +37,7 @@ describe('a refusal that has to do with a disk', () => {
     })
   })
 
-  it('stays as it is where the host says nothing of its mounts', () => {
+  it('is unchanged if the host does not report its mounts', () => {
     expect(explained(full, [])).toBe(full)
   })
 })
@@ -53,7 +53,7 @@ test.each([
   expect(found ?? 'undefined').toContain(said ?? 'undefined')
 })
 
-test('a host that says nothing of its clock, or nonsense, is not judged', () => {
+test('a host without a valid clock in its answer gets no warning', () => {
   for (const said of [
     '',
     'uptime 5.1',

@@ -97,12 +97,12 @@ const told = async (
   return makeHost === runHost ? failed : [...failed, result]
 }
 
-describe('a change that its host refuses', () => {
-  it('is the one that fails, not the first of its batch', async () => {
+describe('a refused change', () => {
+  it('fails, not the first change of its batch', async () => {
     expect(await failedIn([])).toEqual(['a refusing:second', 'b refusing:second', 'c refusing:second'])
   })
 
-  it('ends the run where few hosts are changed at a time, and says who was not touched', async () => {
+  it('ends a rolling play, with a warning that names the skipped hosts', async () => {
     expect(await failedIn([1])).toEqual(['a refusing:second', 'play web stopped: a failed (max_failures: 0); b, c were not changed'])
     expect(await failedIn([2])).toEqual([
       'a refusing:second',
@@ -111,7 +111,7 @@ describe('a change that its host refuses', () => {
     ])
   })
 
-  it('is one of those that may fail, counted over all batches', async () => {
+  it('counts towards max_failures over all batches', async () => {
     expect(await failedIn([1], 1)).toEqual([
       'a refusing:second',
       'b refusing:second',
@@ -121,14 +121,14 @@ describe('a change that its host refuses', () => {
   })
 })
 
-describe('a change for which the controller cannot do its part', () => {
-  it('fails and ends the host; what was done before it counts', async () => {
+describe('a change that fails on the controller', () => {
+  it('fails and excludes the host; earlier changes count as applied', async () => {
     expect(await told(['a'], [], 0, (host) => runHost(host, ordering()))).toEqual(['applied ordering:first', 'a ordering:second', 'failed'])
   })
 
-  it('is put off where what is there will do for a while, and the others are made', async () => {
+  it('is deferred if it can wait, and the others are applied', async () => {
     const until = new Date('2027-01-02T03:04:05Z')
-    // This kind is never as wanted, so the proof complains of those that were made; not of the one that was put off.
+    // This kind never converges, so the proof reports the applied changes, and not the deferred one.
     expect(await told(['a'], [], 0, (host) => runHost(host, ordering(until)))).toEqual([
       'applied ordering:first',
       'ordering second was not renewed; the present one is valid until 2027-01-02 03:04 UTC, and the next run tries again: it is down: wait',
@@ -140,7 +140,7 @@ describe('a change for which the controller cannot do its part', () => {
   })
 })
 
-it('says what a host is doing also where a step does not', async () => {
+it('reports what a host is doing also for a step without a description', async () => {
   const silent = defineKind({
     ...ordering().kind,
     *apply(work) {
@@ -157,7 +157,7 @@ it('says what a host is doing also where a step does not', async () => {
 })
 
 describe('the proof', () => {
-  it('complains of what was applied, and not of what the run did not come to', async () => {
+  it('reports applied changes that have not converged, and not changes that the run did not reach', async () => {
     const failed: string[] = []
     const listen = (event: Event): void => {
       if (event.type === 'change' && event.phase === 'failed') failed.push(event.change.resource)

@@ -15,7 +15,7 @@ hostname web-01
 const facts = (more: string, ...connection: readonly string[]) => readFacts('web-01', `${BOOKWORM}${more}`, connection)
 
 describe('facts', () => {
-  it('are read from what a host says', () => {
+  it('are read from the answer of a host', () => {
     expect(facts('', '192.0.2.1', '50000', '10.0.0.2', '22')).toEqual({
       distribution: 'debian',
       release: '12',
@@ -50,7 +50,7 @@ describe('facts', () => {
     },
   )
 
-  it('know the networks that it is on, and not where packets for others go', () => {
+  it('include the networks of the host, without routes to others', () => {
     const tables = `route Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 route eth0\t00000000\t01294F0A\t0003\t0\t0\t0\t00000000\t0\t0\t0
 route eth0\t00294F0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
@@ -65,7 +65,7 @@ if_inet6 fd410000000000000000000000000011 02 40 00 80     eth0
     ])
   })
 
-  it('know every port on which sshd listens, that which serves us first', () => {
+  it('include every port of sshd, that of the present connection first', () => {
     const config = `/etc/ssh/sshd_config:Port 22
 /etc/ssh/sshd_config-#Port 23
 /etc/ssh/sshd_config-Subsystem sftp /etc/ssh/sshd_config:Port 24

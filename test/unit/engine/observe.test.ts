@@ -16,8 +16,8 @@ const sh = (script: string): Buffer =>
 const resources = (...resources: Parameters<typeof queryHost>[1][number]['resource'][]) =>
   resources.map((resource) => ({ play: 0, role: 'r', resource }))
 
-describe('one look at a host', () => {
-  it('reads every kind out of one answer, names with spaces, quotes and line breaks in their targets included', () => {
+describe('the observation of a host', () => {
+  it('reads every kind from one answer, including names with spaces, quotes and line breaks in their targets', () => {
     writeFileSync(join(here, "it's a file"), 'hello\n')
     symlinkSync('somewhere\nelse', join(here, 'link'))
     const look = queryHost(
@@ -47,21 +47,21 @@ describe('one look at a host', () => {
     expect(seen.get(`file:${here}/it's a file`)).toHaveProperty('sha256')
   })
 
-  it('takes a host that stops in the middle of its answer for one that did not answer', () => {
+  it('treats a truncated answer as no answer', () => {
     const look = queryHost('web-01', resources(file({ path: here }), directory({ path: here })))
     const answer = sh(look.script)
     for (const length of [0, 10, answer.length - 40, answer.length - 2])
       expect(() => look.read(answer.subarray(0, length))).toThrow(/web-01: host did not report the state/)
   })
 
-  it('never takes silence about a resource for its absence', () => {
+  it('never treats a missing answer about a resource as its absence', () => {
     const look = queryHost('web-01', resources(directory({ path: here })))
     const answer = sh(look.script.replaceAll(/find .*/g, '').replaceAll(/for p .*/g, ''))
     expect(look.read(answer).get(`directory:${here}`)).toMatchObject({ type: 'unreached' })
     expect(() => look.read(sh(''))).toThrow(/host did not report the state/)
   })
 
-  it('asks as many commands about two hundred files as about one', () => {
+  it('runs as many commands for two hundred files as for one', () => {
     const commands = (count: number): number => {
       const paths = Array.from({ length: count }, (_, i) => file({ path: join(here, `f${i}`) }))
       return queryHost('web-01', resources(...paths)).script.match(/\b(find|sha256sum) /g)?.length ?? 0

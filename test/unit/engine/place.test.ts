@@ -6,8 +6,8 @@ import { Secret } from '../../../src/secret/secret.ts'
 
 const at = (role: string, options: Parameters<typeof file>[0], play = 0) => ({ play, role, resource: file(options) })
 
-describe('uniting what roles declare', () => {
-  it('shares what is declared twice identically, at its first place', () => {
+describe('merging declared resources', () => {
+  it('keeps the first of two identical declarations', () => {
     const united = mergeDeclared('web-01', [
       at('a', { path: '/etc/motd', content: 'x' }),
       at('b', { path: '/etc/issue' }),
@@ -25,7 +25,7 @@ describe('uniting what roles declare', () => {
     )
   })
 
-  it('tells two secrets apart, without showing either', () => {
+  it('distinguishes two secrets without showing them', () => {
     const one = at('a', { path: '/etc/key', content: text`${new Secret('poison-1')}` })
     const other = at('b', { path: '/etc/key', content: text`${new Secret('poison-2')}` })
     let message = ''

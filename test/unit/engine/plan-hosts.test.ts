@@ -34,7 +34,7 @@ const observed = (host: string, request?: Shell['request']): ObservedHost => {
 }
 const planOne = (hosts: readonly ObservedHost[]) => planHosts(hosts, () => true, new Set())
 
-it('plans each host, and asks for the old text of pending changes', async () => {
+it('plans each host, and reads the old texts of pending changes', async () => {
   const { planned, lost } = await planOne([observed('a'), observed('b')])
   expect(planned.flatMap(({ changes }) => changes.map(({ host, reason, diff }) => [host, reason, diff]))).toEqual([
     ['a', 'by a', expect.stringContaining('-old\n+new\n')],
@@ -42,7 +42,7 @@ it('plans each host, and asks for the old text of pending changes', async () => 
   expect(lost).toEqual([])
 })
 
-it('plans the others again without a host that is lost meanwhile', async () => {
+it('plans the others again if a host becomes unreachable', async () => {
   const gone = new Problem({ class: 'unreachable', where: { host: 'a' }, what: 'was lost', fix: 'look' })
   const { planned, observations, lost } = await planOne([observed('a', () => Promise.reject(gone)), observed('b'), observed('c')])
   expect(planned.map(({ session, changes }) => [session.host, changes.map(({ reason }) => reason)])).toEqual([
@@ -53,7 +53,7 @@ it('plans the others again without a host that is lost meanwhile', async () => {
   expect(lost).toEqual([gone])
 })
 
-it('ends with a defect of ours, or of the input, on whichever host', async () => {
+it('throws a defect or an input error of any host', async () => {
   await expect(planOne([observed('a', () => Promise.reject(new TypeError('ours')))])).rejects.toThrow('ours')
   const wrong = new Problem({ class: 'input', where: { host: 'a' }, what: 'is wrong', fix: 'mend it' })
   await expect(planOne([observed('a', () => Promise.reject(wrong)), observed('b')])).rejects.toThrow('is wrong')

@@ -55,16 +55,16 @@ const plan = (
 const place = (resource: DeclaredResource['resource'], role = 'web', play = 0): DeclaredResource => ({ resource, role, play })
 
 describe('planning a host', () => {
-  it('plans nothing where everything is as wanted', () => {
+  it('plans nothing if everything is in the desired state', () => {
     expect(plan([place(note({ id: 'a', want: 'x' }))], { 'note:a': 'x' })).toEqual([])
   })
 
-  it('keeps the order in which roles declared', () => {
+  it('keeps the order of declaration', () => {
     const resources = [place(note({ id: 'b', want: 'x' })), place(note({ id: 'a', want: 'x' }))]
     expect(plan(resources, { 'note:a': '', 'note:b': 'y' })).toEqual(['update b x', 'create a x'])
   })
 
-  it('tells later resources of the same role that a package is coming, and only those', () => {
+  it('tells later resources of the same role, and only those, about pending packages', () => {
     const resources = [
       place(note({ id: 'a', want: '<coming>' })),
       place(bringer({ id: 'p', want: 'x' })),
@@ -79,18 +79,18 @@ describe('planning a host', () => {
     ])
   })
 
-  it('a package that is there already brings nothing', () => {
+  it('does not count an installed package as pending', () => {
     const resources = [place(bringer({ id: 'p', want: 'x' })), place(note({ id: 'b', want: '<coming>' }))]
     expect(plan(resources, { 'bringer:p': 'x', 'note:b': '' })).toEqual(['create b false'])
   })
 
-  it('tells later resources which earlier ones change', () => {
+  it('tells later resources which earlier resources change', () => {
     const resources = [place(note({ id: 'a', want: 'x' })), place(note({ id: 'b', want: '<changes a>' }))]
     expect(plan(resources, { 'note:a': '', 'note:b': '' })).toEqual(['create a x', 'create b true'])
     expect(plan(resources, { 'note:a': 'x', 'note:b': '' })).toEqual(['create b false'])
   })
 
-  it('changes only the roles that were asked for, but pays debts of safety of any', () => {
+  it('changes only the selected roles, but settles safety debts of all roles', () => {
     const resources = [
       place(note({ id: 'a', want: 'x' }), 'web'),
       place(note({ id: 'b', want: 'x' }), 'db'),
@@ -99,7 +99,7 @@ describe('planning a host', () => {
     expect(plan(resources, { 'note:a': '', 'note:b': '', 'note:c': '' }, ['web'])).toEqual(['create a x', 'create c debt'])
   })
 
-  it('hears what was left unfinished in roles that were not asked for, and only that', () => {
+  it('warns about unfinished changes of roles that are not selected, and nothing else', () => {
     const resources = [
       place(note({ id: 'a', want: 'x' }), 'web'),
       place(note({ id: 'b', want: 'unfinished' }), 'web'),
@@ -115,7 +115,7 @@ describe('planning a host', () => {
     expect(heard(() => true)).toEqual([])
   })
 
-  it('knows that what the roles that were asked for change is in force for the others only after a run of theirs', () => {
+  it('plans unselected roles without the changes of the selected ones', () => {
     const resources = [place(note({ id: 'a', want: 'x' }), 'db'), place(note({ id: 'b', want: 'unfinished <changes a>' }), 'web')]
     const mine = new Map([
       ['note:a', ''],
@@ -127,7 +127,7 @@ describe('planning a host', () => {
     ])
   })
 
-  it('hears what a person should know of resources that are as wanted', () => {
+  it('collects notices of resources in their desired state', () => {
     const wary = kindOfText('wary', { notices: ({ id }, observation) => (observation === 'odd' ? [`${id} is odd`] : []) })
     const resources = [
       place(note({ id: 'n', want: 'x' })),
@@ -138,7 +138,7 @@ describe('planning a host', () => {
     expect(noticesOf(resources, new Map(Object.entries(observation)))).toEqual([{ role: 'db', what: 'a is odd' }])
   })
 
-  it('hears what cannot be, of the roles that were asked for', () => {
+  it('collects forbidden states of the selected roles', () => {
     const strict = kindOfText('strict', {
       forbids: ({ id }, observation, { members }) =>
         observation === 'odd' ? new HostRefusal(`${id} is odd`, `of ${members().size}`) : undefined,
@@ -155,7 +155,7 @@ describe('planning a host', () => {
     ])
   })
 
-  it('shows a resource what all its members said', () => {
+  it('gives a resource the states of all its members', () => {
     const resources = [place(note({ id: 'a', want: '<members>' }))]
     expect(plan(resources, { 'note:a': '1' }, undefined, { there: { 'note:a': '2' }, elsewhere: { 'note:b': '3' } })).toEqual([
       'update a here=1 there=2',

@@ -99,32 +99,32 @@ const roll = async ({ gifts, serial = [1], maxFailures = 0, drain = inOut, targe
   return { problems: problems.map(({ message }) => message), warnings, hosts: outcomes }
 }
 
-describe('a play that changes few hosts at a time', () => {
-  it('takes each out before it is changed, and puts it back before the next; those without work stay in', async () => {
+describe('a rolling play', () => {
+  it('takes each host out of service before its change, and puts it back before the next; hosts without changes stay in service', async () => {
     await roll({ gifts: { a: ['x', 'y'], b: [], c: ['x'] } })
     expect(log()).toEqual(['a out', 'a gets x', 'a gets y', 'a in', 'c out', 'c gets x', 'c in'])
     expect(marksAt('lb')).toEqual([])
   })
 
-  it('takes nobody out where all are changed at once', async () => {
+  it('takes no host out of service without serial', async () => {
     await roll({ gifts: { a: ['x'] }, serial: [] })
     expect(log()).toEqual(['a gets x'])
   })
 
-  it('puts back what it gave to a host that refuses the rest, the last first, then the host, and leaves the others', async () => {
+  it('reverts the changes of a host that refuses one, the last first, puts the host back, and skips the others', async () => {
     const { warnings, problems } = await roll({ gifts: { a: ['x', 'y', 'refused', 'z'], b: ['x'] } })
     expect(log()).toEqual(['a out', 'a gets x', 'a gets y', 'a gets refused', 'a gives y back', 'a gives x back', 'a in'])
     expect(warnings).toEqual(['play web stopped: a failed (max_failures: 0); b was not changed'])
     expect(problems).toEqual([expect.stringContaining('it will not')])
   })
 
-  it('goes on as long as no more fail than may', async () => {
+  it('continues up to max_failures', async () => {
     const { warnings } = await roll({ gifts: { a: ['refused'], b: ['x'], c: ['refused'] }, maxFailures: 1 })
     expect(log().filter((line) => line.includes('gets'))).toEqual(['a gets refused', 'b gets x', 'c gets refused'])
     expect(warnings).toEqual([])
   })
 
-  it('puts back what it gave to a host that does not come back well, and asks once more', async () => {
+  it('reverts the changes of a host that is unhealthy afterwards, and checks it again', async () => {
     const drain = (member: string): Drain => ({
       out: note(`${member} out`),
       back: `${note(`${member} in`)}; tail -n 2 ${scratch}/log | grep -q back || { echo 'no answer' >&2; exit 1; }`,
@@ -134,21 +134,21 @@ describe('a play that changes few hosts at a time', () => {
     expect(problems).toEqual(['a › role balancer on lb: lb does not find a healthy'])
   })
 
-  it('changes nothing of those that cannot all be taken out, and puts back those that were', async () => {
+  it('changes no host if one cannot be taken out of service, and puts back the others', async () => {
     const drain = (member: string): Drain => (member === 'b' ? { ...inOut(member), out: 'exit 1' } : inOut(member))
     const { problems } = await roll({ gifts: { a: ['x'], b: ['x'], c: ['x'] }, serial: [2], drain })
     expect(log()).toEqual(['a out', 'a in', 'b in'])
     expect(problems).toEqual(['b › role balancer on lb: b cannot be taken out of service at lb'])
   })
 
-  it('first puts back who is out since a run was cut', async () => {
+  it('first puts back hosts that an interrupted run took out of service', async () => {
     mkdirSync(join(scratch, 'lb'))
     writeFileSync(join(scratch, 'lb/c@balancer'), String(note('c was forgotten')))
     await roll({ gifts: { a: ['x'] } })
     expect(log()).toEqual(['c was forgotten', 'a out', 'a gets x', 'a in'])
   })
 
-  it('reaches for a host beside the run to take others out there, and changes nothing where it cannot', async () => {
+  it('connects to a host outside the run to take others out of service there, and changes nothing if that fails', async () => {
     await roll({ gifts: { a: ['x'] }, targets: ['a'], borrow: async (host) => sessionOf(host) })
     expect(log()).toEqual(['a out', 'a gets x', 'a in'])
     const away = new Problem({ class: 'unreachable', where: { host: 'lb' }, what: 'is away', fix: 'wake it' })
@@ -157,7 +157,7 @@ describe('a play that changes few hosts at a time', () => {
     expect(problems).toEqual(['lb: is away; a must be taken out of service there first'])
   })
 
-  it('says that a host may still be out where the balancer was lost meanwhile, and blames nobody else for it', async () => {
+  it('reports that a host may still be out of service if the load balancer was lost, and does not revert', async () => {
     const lost = new Problem({ class: 'unreachable', where: { host: 'lb' }, what: 'was lost', fix: 'look' })
     const { shell } = sessionOf('lb')
     const request: Session['shell']['request'] = (script, given) =>
@@ -170,7 +170,7 @@ describe('a play that changes few hosts at a time', () => {
     expect(marksAt('lb')).toEqual(['a@balancer'])
   })
 
-  it('puts a host back when it is stopped in the middle, and begins no other', async () => {
+  it('puts a host back if the run is stopped, and begins no other', async () => {
     const stopping = new AbortController()
     const drain = (member: string): Drain => {
       stopping.abort()

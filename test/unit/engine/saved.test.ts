@@ -24,7 +24,7 @@ interface Story {
   readonly balancer?: string
 }
 
-/** A plan: on each host that answers what is pending there, what was seen of it. */
+/** A plan: for each host its pending resources with their states. */
 const plannedOn = (
   hosts: Readonly<Record<string, DueHere>>,
   { targets = Object.keys(hosts), serial = [], maxFailures = 0, balancer }: Story = {},
@@ -53,12 +53,12 @@ const motd = (content: string, seen: object = inode) => [file({ path: '/etc/motd
 const other = [file({ path: '/etc/other', content: 'x' }), inode] as const
 
 describe('a saved plan', () => {
-  test('holds while nothing is different, and says what it was made of', () => {
+  test('is valid while nothing differs, and records its scope', () => {
     expect(compared(plannedOf(motd('hello'), other), plannedOf(motd('hello'), other))).toEqual([])
     expect(readPlan('p', saved(plannedOf(motd('hello')))).scope).toEqual(scope)
   })
 
-  test('holds digests only: no content, and no secret that could be guessed', () => {
+  test('contains digests only: no content, and no secret that could be guessed', () => {
     const kept = saved(plannedOf([file({ path: '/etc/x', mode: '600', content: text`password=${new Secret('geheim1')}` }), inode]))
     expect(kept).not.toMatch(/password|geheim/)
     const [only] = readPlan('p', kept).changes
@@ -114,20 +114,20 @@ describe('a saved plan', () => {
     expect(compared(of('one'), of('two'))).toHaveLength(1)
   })
 
-  test('a host that does not answer now is no reason to leave the others', () => {
+  test('stays valid for the others if a host does not answer', () => {
     const both = plannedOn({ a: [motd('x')], b: [motd('x')] }, { serial: [1], balancer: 'lb' })
     const now = plannedOn({ b: [motd('x')] }, { targets: ['a', 'b'], serial: [1], balancer: 'lb' })
     expect(compared(both, now)).toEqual([])
     expect(compared(both, plannedOn({}, { targets: ['a', 'b'], serial: [1], balancer: 'lb' }))).toEqual([])
   })
 
-  test('a host that the site no longer has is one, whether or not it had something to change', () => {
+  test('is stale if a host was removed from the site, with or without changes', () => {
     const gone = [expect.stringContaining('a: host is in the saved plan and is no longer selected; it was removed from the inventory')]
     expect(compared(plannedOn({ a: [motd('x')], b: [motd('x')] }), plannedOn({ b: [motd('x')] }))).toEqual(gone)
     expect(compared(plannedOn({ a: [], b: [motd('x')] }), plannedOn({ b: [motd('x')] }))).toEqual(gone)
   })
 
-  test('a host that the site has since, and that has nothing to change, is none', () => {
+  test('stays valid if a host without changes was added', () => {
     expect(compared(plannedOf(motd('x')), plannedOn({ a: [motd('x')], b: [] }))).toEqual([])
   })
 
@@ -144,7 +144,7 @@ describe('a saved plan', () => {
   })
 })
 
-describe('a file that is no plan of ours', () => {
+describe('an invalid plan file', () => {
   const good = saved(plannedOf(motd('x')))
   test.each([
     ['no plan at all', 'hello', 'file is not a plan saved by provision'],
@@ -160,18 +160,18 @@ describe('a file that is no plan of ours', () => {
 })
 
 describe('digests', () => {
-  test('do not depend on the order of fields, and do on everything that is a value', () => {
+  test('depend on all values, and not on the order of fields', () => {
     expect(digestsOf({ a: 1, b: { c: 2, d: 3 } }, 's')).toEqual(digestsOf({ b: { d: 3, c: 2 }, a: 1 }, 's'))
     const values = [new Map([['a', 1]]), new Set(['a']), Buffer.from('a'), ['a'], 'a', 1, null, 1n, new Date(0)]
     expect(new Set(values.map((value) => digestsOf({ value }, 's').value)).size).toBe(values.length)
   })
 
-  test('see a later value once it is known', () => {
+  test('include a later value once it is known', () => {
     const later = (value: string | undefined) => ({ part: { later: 'the key', get: () => value } })
     expect(digestsOf(later('x'), 's')).not.toEqual(digestsOf(later(undefined), 's'))
   })
 
-  test('are guarded where not everybody on the host may read', () => {
+  test('are guarded for files that are not world-readable', () => {
     expect(isGuarded({ mode: '644' })).toBe(false)
     expect(isGuarded({ mode: '640' })).toBe(true)
     expect(isGuarded({ file: { mode: '600' } })).toBe(true)

@@ -40,7 +40,7 @@ const scene = (hosts: readonly RunHost[]) => {
   return { turns, settle }
 }
 
-it('lets hosts come to a resource of theirs in the order that its kind says, each when the one before has passed', async () => {
+it('orders the hosts of a shared resource as its kind defines, one after the other', async () => {
   const { turns, settle } = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
   expect(await settle()).toBe('b')
   turns.finish('b', batch(member({})))
@@ -49,14 +49,14 @@ it('lets hosts come to a resource of theirs in the order that its kind says, eac
   expect(await settle()).toBe('b c a')
 })
 
-it('does not wait for a host that has nothing to do there, nor for one that left', async () => {
+it('does not wait for a host without the change, nor for a released one', async () => {
   const { turns, settle } = scene([runHost('a', member({})), runHost('b', plain({})), runHost('c', plain({}), member({}))])
   expect(await settle()).toBe('c')
   turns.release('c', false)
   expect(await settle()).toBe('c a')
 })
 
-it('lets nobody come after a host that was lost in its turn, which may still be at it', async () => {
+it('blocks the hosts behind one that was lost during its change', async () => {
   const { turns, settle } = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
   expect(await settle()).toBe('b')
   turns.release('b', true)
@@ -65,7 +65,7 @@ it('lets nobody come after a host that was lost in its turn, which may still be 
   )
 })
 
-it('goes on after a host that was lost before its turn, or has failed in it', async () => {
+it('continues after a host that was lost before its turn, or failed in it', async () => {
   const lost = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
   lost.turns.release('c', true)
   lost.turns.finish('b', batch(member({})))
@@ -76,7 +76,7 @@ it('goes on after a host that was lost before its turn, or has failed in it', as
   expect(await failed.settle()).toBe('b c')
 })
 
-it('lets all come at once to what has no turns', async () => {
+it('does not order kinds without a sequence', async () => {
   const hosts = ['a', 'b'].map((host) => runHost(host, plain({})))
   const turns = sequencerOf(hosts, 0, new Map())
   await Promise.all(hosts.map(({ session }) => turns.waitForTurn(session.host, batch(plain({})))))

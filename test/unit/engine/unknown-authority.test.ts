@@ -56,8 +56,8 @@ const all = (_role: string): boolean => true
 const said = (reached: readonly ReturnType<typeof host>[], selected = all, now = day(1)) =>
   unknownAuthorities(reached as never, selected, now)
 
-describe('an authority that hosts know, and the site does not', () => {
-  it('is a problem, with what to do on which host', () => {
+describe('an authority that signed certificates of hosts and is not in identities/', () => {
+  it('is a problem with a fix', () => {
     const [problem, ...more] = said(['web-01', 'web-02', 'web-03'].map((name) => host(name, first, [])))
     expect(more).toEqual([])
     expect(problem?.message).toBe(
@@ -71,12 +71,12 @@ describe('an authority that hosts know, and the site does not', () => {
     expect(said(reached).map(({ fix }) => /authority-edge-\d/.exec(fix)?.[0])).toEqual(['authority-edge-1', 'authority-edge-2'])
   })
 
-  it('that is newer than what the site knows is one, too', () => {
+  it('is a problem also if it is newer than the known ones', () => {
     expect(said([host('web-01', second, [first], { number: 2 })])).toHaveLength(1)
   })
 })
 
-describe('nothing is said', () => {
+describe('there is no problem', () => {
   it.each([
     ['of what the site signed', () => [host('web-01', first, [first])], all, 1],
     ['of a generation that still lives beside the newest', () => [host('web-01', first, [first, second])], all, 1],

@@ -15,7 +15,7 @@ afterEach(() => rmSync(root, { recursive: true }))
 
 const where = { file: 'inventory/secrets.yaml' }
 
-test('what is encrypted for two recipients is opened by either, and by nobody else', async () => {
+test('a file for two recipients is decrypted by either, and by nobody else', async () => {
   const [one, two, stranger] = [await generateIdentity(), await generateIdentity(), await generateIdentity()]
   const bytes = await encrypt('password: geheim\n', [await recipientOf(one), await recipientOf(two)])
   expect(isEncrypted(bytes)).toBe(true)
@@ -24,18 +24,18 @@ test('what is encrypted for two recipients is opened by either, and by nobody el
   await expect(decrypt(bytes, [stranger], where)).rejects.toThrow('inventory/secrets.yaml: file cannot be decrypted with your age key')
 })
 
-test('a damaged file is called damaged', async () => {
+test('a damaged file is reported as damaged', async () => {
   const identity = await generateIdentity()
   const bytes = Buffer.from(await encrypt('a', [await recipientOf(identity)]))
   const cut = Buffer.from(bytes.toString().replace(/\n[^\n]+\n(-----END)/, '\n$1'))
   await expect(decrypt(cut, [identity], where)).rejects.toThrow('encrypted file is damaged')
 })
 
-test('plain text is not taken for an encrypted file', () => {
+test('plain text is not treated as an encrypted file', () => {
   expect(isEncrypted(Buffer.from('password: geheim\n'))).toBe(false)
 })
 
-test('the first to need a key makes it, readable by its owner only; the next finds it', async () => {
+test('a missing key is created, readable by its owner only, and used from then on', async () => {
   const first = await ensureAgeKey(root, env)
   expect(statSync(ageKeyFile(env)).mode & 0o777).toBe(0o600)
   const again = await ensureAgeKey(root, env)
@@ -44,30 +44,30 @@ test('the first to need a key makes it, readable by its owner only; the next fin
   expect(readFileSync(join(root, RECIPIENTS), 'utf8')).toContain(first.recipients[0])
 })
 
-test('two that start at once end with one key', async () => {
+test('two concurrent runs get one key', async () => {
   const [one, two] = await Promise.all([ensureAgeKey(root, env), ensureAgeKey(root, env)])
   expect(one.recipients).toEqual(two.recipients)
 })
 
-test('reading makes nothing', async () => {
+test('reading creates nothing', async () => {
   expect(await recipientsOf(root)).toEqual([])
   expect(() => loadAgeIdentities(env)).toThrow('age key file does not exist')
   expect(existsSync(ageKeyFile(env))).toBe(false)
 })
 
-test('a key that others may read is refused', async () => {
+test('a key that is readable by others is refused', async () => {
   await ensureAgeKey(root, env)
   chmodSync(ageKeyFile(env), 0o640)
   expect(() => loadAgeIdentities(env)).toThrow('age key file is readable by other accounts')
 })
 
-test('a second administrator is not let in silently', async () => {
+test('a second administrator is not added automatically', async () => {
   await ensureAgeKey(root, env)
   const other = { PROVISION_AGE_KEY_FILE: join(root, 'other', 'age.txt') }
   await expect(ensureAgeKey(root, other)).rejects.toThrow('not among the recipients')
 })
 
-test('a wrong line among the recipients is named', async () => {
+test('an invalid line among the recipients is reported with its place', async () => {
   await ensureAgeKey(root, env)
   writeFileSync(join(root, RECIPIENTS), '# us\nage1nonsense\n')
   await expect(recipientsOf(root)).rejects.toThrow('identities/recipients.txt:2:1: line is not an age recipient')

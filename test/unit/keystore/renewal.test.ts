@@ -9,7 +9,7 @@ import { sealedKey } from '../../../src/keystore/sealed-key.ts'
 const root = mkdtempSync(join(tmpdir(), 'provision-renewal-'))
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
-it('another key opens what renewal needs, old and new, and nothing else, until it is taken out', async () => {
+it('an additional recipient decrypts the renewal keys, old and new, and nothing else, until it is removed', async () => {
   const person = { HOME: root, PROVISION_AGE_KEY_FILE: join(root, 'person.txt') }
   const machine = { HOME: root, PROVISION_AGE_KEY_FILE: join(root, 'machine.txt') }
   const identity = await generateIdentity()

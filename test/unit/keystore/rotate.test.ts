@@ -34,7 +34,7 @@ const withTwo = async () => {
   return { root, env, she, renewer, recipients, open, mine }
 }
 
-test('who was added opens everything, and who was taken off nothing that is written from then on', async () => {
+test('an added recipient decrypts everything, and a removed one nothing that is written afterwards', async () => {
   const { root, env, she, open, recipients, mine } = await withTwo()
   await expect(open(SECRETS, she)).rejects.toThrow('file cannot be decrypted with your age key')
   const before = readFileSync(join(root, SECRETS))
@@ -50,7 +50,7 @@ test('who was added opens everything, and who was taken off nothing that is writ
   expect(await open(SECRETS, mine.identities[0] as never)).toBe('password: geheim\n')
 })
 
-test('who renews certificates still opens what that takes, and nothing else', async () => {
+test('a renewal recipient still decrypts the renewal keys, and nothing else', async () => {
   const { root, env, renewer, open } = await withTwo()
   await rotateAll(root, env)
   expect(await open('identities/acme-example-1.age', renewer)).toContain('PRIVATE KEY')
@@ -58,7 +58,7 @@ test('who renews certificates still opens what that takes, and nothing else', as
   await expect(open('identities/authority-metrics-1.age', renewer)).rejects.toThrow('cannot be decrypted')
 })
 
-test('nothing is written where one of the files does not open', async () => {
+test('nothing is written if one of the files cannot be decrypted', async () => {
   const { root, env } = await withTwo()
   const foreign = await encrypt('x', [await recipientOf(await generateIdentity())])
   writeFileSync(join(root, 'identities/authority-zone-1.age'), foreign)

@@ -15,7 +15,7 @@ const roleOf = (name: string, exposes: readonly Exposes[]): [string, Role] => [
 const bind = async (one: readonly Exposes[], other: readonly Exposes[]) =>
   bindRoles(await siteOf(INVENTORY, { playbook: PLAYBOOK }), new Map([roleOf('nginx', one), roleOf('firewall', other)]))
 
-test('what roles show to monitoring is known by host and role, once however many plays bind them', async () => {
+test('exposed metrics and probes are listed by host and role, once for a role that several plays bind', async () => {
   const { exposed } = await bind([metrics('web')], [metrics('packets')])
   expect(exposed.map((one) => [one.host, one.role, one.type === 'metrics' && one.job])).toEqual([
     ['web-01', 'nginx', 'web'],
@@ -25,7 +25,7 @@ test('what roles show to monitoring is known by host and role, once however many
   ])
 })
 
-test('two roles that show the same of one host are a mistake with its place', async () => {
+test('two roles that expose the same job of one host are an input error with its place', async () => {
   const error = await bind([metrics('web')], [metrics('web')]).catch((thrown: unknown) => thrown)
   expect(error).toBeInstanceOf(Problems)
   expect(String(error)).toContain('roles nginx and firewall both expose web of web-01 to monitoring')

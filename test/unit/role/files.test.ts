@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 
 describe('the files of a directory of the project', () => {
-  test('are found at any depth, sorted, hidden ones left out; a link to a file of the project is that file', () => {
+  test('are found at any depth, sorted, without hidden ones; a link to a file of the project counts as that file', () => {
     for (const path of ['site/b', 'site/deep/c', 'site/.hidden', 'page']) writeFileSync(at(path), path)
     symlinkSync('../page', at('site/a'))
     const found = projectFiles(root, 'site')
@@ -25,7 +25,7 @@ describe('the files of a directory of the project', () => {
     expect(found.map(({ content }) => Buffer.from(content.open()).toString())).toEqual(['page', 'site/b', 'site/deep/c'])
   })
 
-  test('are found in no hidden directory, whether it can be read or is a mess', () => {
+  test('are not searched in hidden directories', () => {
     mkdirSync(at('site/.git/deep'), { recursive: true })
     symlinkSync('..', at('site/.git/deep/round'))
     writeFileSync(at('site/b'), '')
@@ -53,7 +53,7 @@ describe('one file of the project', () => {
     expect(Buffer.from(find(path).open()).toString()).toBe(path)
   })
 
-  test('is an input error where there is none', () => {
+  test('is an input error if it does not exist', () => {
     expect(() => find('site/none')).toThrow(expect.objectContaining({ class: 'input', where: { file: 'site/none' }, fix: 'put it there' }))
   })
 })
@@ -61,7 +61,7 @@ describe('one file of the project', () => {
 describe('the files of an archive of the project', () => {
   const pack = (...words: readonly string[]) => execFileSync('tar', ['-C', at('site'), ...words])
 
-  test('are the same as those of the directory that was packed', () => {
+  test('are the same as those of the packed directory', () => {
     for (const path of ['site/b', 'site/deep/c', 'site/.hidden']) writeFileSync(at(path), path)
     pack('-czf', at('site.tar.gz'), '.')
     const plain = (name: string) => projectFiles(root, name).map(({ path, content }) => [path, content.sha256, content.size])

@@ -65,7 +65,7 @@ describe('flows', () => {
     expect(resolveFlows([declare('lb', 'r', listen('s', 1, ...from))], site).flows[0]?.from).toEqual(expected)
   })
 
-  it('are shared by roles that say the same, and joined within one role', () => {
+  it('are shared by roles with the same declaration, and merged within one role', () => {
     const same = [
       declare('lb', 'a', listen('s', 1, { group: 'web' })),
       declare('lb', 'b', listen('s', 1, { host: 'web2' }, { host: 'web1' })),
@@ -85,14 +85,14 @@ describe('flows', () => {
     })
   })
 
-  it('are there for a host that is its own and only peer: roles find each other by them', () => {
+  it('exist for a host that is its own only peer', () => {
     expect(resolveFlows([declare('lb', 'r', listen('s', 1, { group: 'balancers' }))], site)).toMatchObject({
       flows: [{ host: 'lb', from: [{ name: 'lb' }] }],
       problems: [],
     })
   })
 
-  it('need no port where the protocol has none', () => {
+  it('need no port for a protocol without ports', () => {
     const beats: Listen = { service: 'beats', port: 0, protocol: 'vrrp', from: [{ host: 'web2' }] }
     expect(resolveFlows([declare('web1', 'r', beats)], site)).toMatchObject({ flows: [{ protocol: 'vrrp', port: 0 }], problems: [] })
     const other = resolveFlows([declare('web1', 'r', beats), declare('web1', 'other', { ...beats, service: 'others' })], site)
@@ -101,7 +101,7 @@ describe('flows', () => {
     ])
   })
 
-  it('are refused once for all hosts on which a mistake shows', () => {
+  it('are refused once for all hosts with the same problem', () => {
     const declared = ['web1', 'web2'].map((name) => declare(name, 'nginx', listen('site', 80)))
     expect(resolveFlows(declared, site).problems.map(({ what }) => what)).toEqual([
       'role nginx on web1, web2: site on 80/tcp has no permitted peers',
@@ -174,7 +174,7 @@ describe('flows', () => {
       '443/tcp for site is taken by https of role haproxy (playbooks/site.yaml:7)',
       'another port',
     ],
-  ])('are refused with a place and a remedy: %s', (_, declared, what, fix) => {
+  ])('are refused with a place and a fix: %s', (_, declared, what, fix) => {
     const { problems } = resolveFlows(declared, site)
     expect(problems.map((problem) => problem.what.replace(/^role \S+ on [^:]+: /, ''))).toEqual([what])
     expect(problems[0]).toMatchObject({ class: 'input', where: { file: 'playbooks/site.yaml' } })

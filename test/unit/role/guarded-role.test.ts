@@ -15,7 +15,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 const context = {} as SiteContext<unknown> & HostContext<unknown>
 const roleOf = (parts: Partial<Role>): Role => ({ name: 'mine', summary: '', options: z.unknown(), resources: () => [], ...parts })
 
-test('an error in a role is a mistake of that role, with its line', async () => {
+test('an error in a role is an input error with the line of the role', async () => {
   const file = join(scratch, 'roles/mine/role.mjs')
   mkdirSync(join(scratch, 'roles/mine'), { recursive: true })
   writeFileSync(file, 'export const resources = () => {\n  return [nonsense]\n}\n')
@@ -26,7 +26,7 @@ test('an error in a role is a mistake of that role, with its line', async () => 
   expect(why).toBe('ReferenceError: nonsense is not defined')
 })
 
-test('how it takes a host out must be two scripts, or nothing', async () => {
+test('drains must return two scripts, or undefined', async () => {
   const drainsOf = (given: unknown) => guardedRole(roleOf({ drains: () => given as never }), 'role.ts').drains?.(context, {} as HostView)
   expect(drainsOf(undefined)).toBeUndefined()
   expect(drainsOf({ out: 'a', back: 'b' })).toEqual({ out: 'a', back: 'b' })
@@ -42,20 +42,20 @@ test.each([
       for (;;) yield { kind: {}, spec: {} }
     })(),
   ],
-])('what it gives must be a list of resources: %s', async (_, given) => {
+])('resources must return a list of resources: %s', async (_, given) => {
   const resources = () => given as never
   expect((await problemOf(() => guardedRole(roleOf({ resources }), 'role.ts').resources(context))).why).toMatch(
     /^resources: must return a list/,
   )
 })
 
-test('what it listens on is checked: types are only taken away when a role is loaded', async () => {
+test('listens is checked at run time', async () => {
   const listens = () => [{ service: 'metrics', port: 9100, protocol: 'tcp', from: { group: 'monitoring' } }] as unknown as Listen[]
   const { why } = await problemOf(() => guardedRole(roleOf({ listens }), 'role.ts').listens?.(context))
   expect(why).toMatch(/^listens\[0\]\.from: /)
 })
 
-test('a problem that a role raises itself stays as it is', async () => {
+test('a problem that a role throws is unchanged', async () => {
   const own = new Problem({ class: 'input', where: { file: 'playbooks/site' }, what: 'is not there', fix: 'make it' })
   const resources = () => {
     throw own
@@ -63,7 +63,7 @@ test('a problem that a role raises itself stays as it is', async () => {
   expect(await problemOf(() => guardedRole(roleOf({ resources }), 'role.ts').resources(context))).toBe(own)
 })
 
-test('what it shows to monitoring is checked as well', async () => {
+test('exposes is checked at run time', async () => {
   const exposes = (given: object) => () => guardedRole(roleOf({ exposes: () => [given] as Exposes[] }), 'role.ts').exposes?.(context)
   const metrics = { type: 'metrics', job: 'shop', format: 'prometheus', at: 'http://127.0.0.1:9200/metrics' }
   expect(exposes(metrics)()).toEqual([metrics])

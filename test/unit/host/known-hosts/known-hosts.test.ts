@@ -37,11 +37,11 @@ test.each([
 
 const judged = (text: string, shown: Buffer) => judge(parseKnownHosts('kh', text).entries, 'web', shown)
 
-test('a changed key is told with the line that disagrees', () => {
+test('a changed key is reported with the line of the known one', () => {
   expect(judged(`# keys\n\n${line('web', ED)}`, ED2)).toMatchObject({ status: 'changed', entry: { file: 'kh', line: 3 } })
 })
 
-test('one of several keys of a type is enough', () => {
+test('one matching key among several of a type is enough', () => {
   expect(judged(`${line('web', ED)}\n${line('web', ED2)}`, ED2).status).toBe('known')
 })
 
@@ -49,12 +49,12 @@ test('a key of another type is neither known nor changed', () => {
   expect(judged(line('web', RSA), ED)).toMatchObject({ status: 'other type', entry: { type: 'ssh-rsa', line: 1 } })
 })
 
-test('a revoked key is refused, whatever else is said of it', () => {
+test('a revoked key is refused even if another line accepts it', () => {
   expect(judged(`${line('web', ED)}\n@revoked ${line('*', ED)}`, ED)).toMatchObject({ status: 'revoked', entry: { line: 2 } })
   expect(judged(`@revoked ${line('*', ED)}`, ED2).status).toBe('unknown')
 })
 
-test('what cannot be used is ignored with a word: authorities, markers, broken lines', () => {
+test('unusable lines are ignored with a reason: authorities, markers, invalid lines', () => {
   const text = `@cert-authority ${line('*', ED)}\n@odd ${line('*', ED)}\nweb ssh-ed25519\nweb ssh-rsa ${ED.toString('base64')}\r\n${line('web', ED)}\r\n`
   const { entries, ignored } = parseKnownHosts('kh', text)
   expect(entries.map((entry) => entry.line)).toEqual([5])
@@ -66,7 +66,7 @@ test('what cannot be used is ignored with a word: authorities, markers, broken l
   ])
 })
 
-test('the types that are known, for the order in which to ask', () => {
+test('known types are listed in the order of the file', () => {
   const { entries } = parseKnownHosts('kh', [line('web', RSA), line('db', ED), `@revoked ${line('web', ED)}`].join('\n'))
   expect(knownTypes(entries, 'web')).toEqual(['ssh-rsa'])
 })
@@ -77,11 +77,11 @@ test('a host’s name is its alias, or its address with a port that is not 22', 
   expect(knownName({ address: 'web', port: 2222, hostKeyAlias: 'cluster' })).toBe('cluster')
 })
 
-test('a fingerprint is what ssh-keygen -l prints', () => {
+test('a fingerprint equals the output of ssh-keygen -l', () => {
   const published = Buffer.from('AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl', 'base64')
   expect(fingerprint(published)).toBe('SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU')
 })
 
-test('bytes that are no key have no type', () => {
+test('bytes that are not a key have no type', () => {
   expect([Buffer.alloc(0), Buffer.from([0, 0, 0, 0]), Buffer.from([0, 0, 1, 0, 65])].map(typeOf)).toEqual([undefined, undefined, undefined])
 })

@@ -12,7 +12,7 @@ test.each([1, 3, 7, 8, 9, 100])('the word is found, and nothing behind it lost, 
   expect(banner.isOver).toBe(true)
 })
 
-test('what came instead of the word is there to be told', () => {
+test('the output instead of the word is kept for messages', () => {
   const banner = new Banner(WORD)
   banner.push(Buffer.from('This account is '))
   banner.push(Buffer.from('not available.\n'))
@@ -20,7 +20,7 @@ test('what came instead of the word is there to be told', () => {
   expect(banner.text).toBe('This account is not available.\n')
 })
 
-test('of a hundred megabytes before the word, only the end is kept', () => {
+test('only the end of a hundred megabytes before the word is kept', () => {
   const piece = Buffer.alloc(32 * 1024, 'x')
   const banner = new Banner(WORD)
   let most = 0

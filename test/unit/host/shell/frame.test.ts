@@ -33,23 +33,23 @@ test.each([1, 2, 7, 31, 33, 1000])('answers come out whole when the stream comes
   ])
 })
 
-test('output is handed on at once, but for what may begin a mark', () => {
+test('output is passed on at once, except for a possible beginning of a mark', () => {
   const [answer] = read([Buffer.from(`${mark}+one\n`), Buffer.from(`two\n${mark.slice(0, 5)}`)], [mark])
   expect(answer).toMatchObject({ stdout: 'one\ntwo\n', code: -1 })
 })
 
-test('an answer is not over before its last mark', () => {
+test('an answer ends only with its last mark', () => {
   const [answer] = read([Buffer.from(`${mark}+x${mark} 0\n${mark}`)], [mark])
   expect(answer).toMatchObject({ stdout: 'x', code: -1 })
 })
 
-test('a short script goes as lines, a long one as bytes, its input beside it', () => {
+test('a short script is sent as lines, a long one as bytes, both with their input', () => {
   expect(requestFrame(mark, 'a\nb', Buffer.from('in')).toString()).toBe(`${mark} 2 0 2\na\nb\nin${mark}\n`)
   const long = 'é'.repeat(2000)
   expect(requestFrame(mark, long).toString()).toBe(`${mark} 0 4001 0\n${long}\n${mark}\n`)
 })
 
-test('a script cannot hold a NUL byte', () => {
+test('a script with a NUL byte is refused', () => {
   expect(() => requestFrame(mark, 'a\0b')).toThrow('NUL')
 })
 

@@ -24,7 +24,7 @@ test.each<[readonly string[], readonly string[]]>([
   expect(told(pieces)).toEqual(lines)
 })
 
-test('a long line comes in parts, whole, and no character is cut in two', () => {
+test('a long line is emitted in parts without loss, and no character is split', () => {
   const text = `${'x'.repeat(MAX_LINE - 1)}😀${'y'.repeat(MAX_LINE)}`
   const parts = told([text, '\nnext\n'])
   expect(parts.map((part) => part.replace('…', '')).join('')).toBe(`${text}next`)
@@ -32,11 +32,11 @@ test('a long line comes in parts, whole, and no character is cut in two', () => 
   expect(parts[0]).toBe(`${'x'.repeat(MAX_LINE - 1)}…`)
 })
 
-test('a line that ends where a part would is no part', () => {
+test('a line of exactly the maximum length is not partial', () => {
   expect(told(['z'.repeat(MAX_LINE), '\n'])).toEqual(['z'.repeat(MAX_LINE)])
 })
 
-test('of a hundred megabytes without a line’s end, never more than a part is held', () => {
+test('a line of a hundred megabytes never occupies more memory than one part', () => {
   const piece = 'x'.repeat(32 * 1024)
   let heard = 0
   let longest = 0

@@ -11,7 +11,7 @@ test.each([
   ],
   ['is locked', `${word} locked alive 3\n{}\n\n`, { type: 'locked', rest: ['alive', '3'], holder: '{}', processes: '' }],
   ['is open', `${word} open 10.0.0.1 5 10.0.0.2 22\n`, { type: 'open', rest: ['10.0.0.1', '5', '10.0.0.2', '22'] }],
-])('a shell that %s is understood', (_, heard, status) => {
+])('the status of a shell that %s is parsed', (_, heard, status) => {
   expect(nextStatus(Buffer.from(heard))).toMatchObject(status)
 })
 
@@ -20,6 +20,6 @@ test.each([
   ['bytes that come now and then', '\0\0\0'],
   ['a line of anything', 'garbage\n\n\n'],
   ['a status that there is not', `${word} soon busy 3\n{}\n\n`],
-])('%s is no sign of life', (_, heard) => {
+])('%s is not a status', (_, heard) => {
   expect(nextStatus(Buffer.from(heard))).toBeUndefined()
 })

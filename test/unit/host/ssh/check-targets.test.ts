@@ -58,14 +58,14 @@ test.each([
   expect(await checkTargets([host([path])])).toMatchObject([{ class: 'input', where: { file: path }, what: expect.stringContaining(what) }])
 })
 
-test('a wrong passphrase is an input problem, the right one none', async () => {
+test('a wrong passphrase is an input problem, and the right one is not', async () => {
   expect(await checkTargets([host([encrypted], { passphrase: new Secret('open says me') })])).toMatchObject([
     { class: 'input', fix: 'correct the passphrase' },
   ])
   expect(await checkTargets([host([encrypted], { passphrase: new Secret('open sesame') })])).toEqual([])
 })
 
-test('what is wrong for several hosts is told once', async () => {
+test('the same problem of several hosts is reported once', async () => {
   const missing = join(directory, 'missing')
   expect(await checkTargets([host([missing]), host([missing], { name: 'web-02' }), host([plain])])).toHaveLength(1)
 })

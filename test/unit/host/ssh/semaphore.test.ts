@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { semaphore } from '../../../../src/host/ssh/semaphore.ts'
 
-test('lets so many in at a time, in order, and goes on after a failure', async () => {
+test('limits concurrent work, keeps its order, and continues after a failure', async () => {
   const enter = semaphore(2)
   const began: number[] = []
   const ends: (() => void)[] = []

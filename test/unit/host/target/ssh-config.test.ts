@@ -6,7 +6,7 @@ const DEFAULTS = ['id_rsa', 'id_ecdsa', 'id_ecdsa_sk', 'id_ed25519', 'id_ed25519
   (name) => `identityfile ~/.ssh/${name}`,
 )
 
-test('reads what ssh -G prints', () => {
+test('reads the output of ssh -G', () => {
   const written = `user admin
 hostname 10.0.0.11
 port 2222
@@ -32,12 +32,12 @@ identityagent ~/agent.sock
   })
 })
 
-test('default key files are not named ones', () => {
+test('default key files do not count as named', () => {
   expect(parseSshConfig('web', DEFAULTS.join('\n')).keys).toEqual([])
   expect(parseSshConfig('web', 'identityfile ~/.ssh/id_rsa').keys).toEqual([`${homedir()}/.ssh/id_rsa`])
 })
 
-test('none is none', () => {
+test('the value none means no value', () => {
   expect(parseSshConfig('web', 'proxyjump none\nproxycommand none\nidentityfile none\nuserknownhostsfile none')).toMatchObject({
     address: 'web',
     jump: [],
