@@ -108,7 +108,7 @@ sub put {
 until (eof STDIN) {
   my ($user, $which, $go, $come, $ours) = map { word() } 1 .. 5;
   my $one = person($user);
-  fail('there is no such user') if $one->{uid} < 0;
+  fail('the user does not exist') if $one->{uid} < 0;
   open_way($one);
   become($one);
   my $file = "$one->{home}/.ssh/authorized_keys";

@@ -102,7 +102,7 @@ ${spec.loseRowsWrittenSince ? sh`mkdir -p ${parentOf(RECORD)} && printf '%s\\n' 
       if (wanted.length > 0)
         requireSuccess(
           yield { do: 'shell', script: sh`{ ${script}\n}`, input: spec.content.open(), doing, withinMs: DATA_MS },
-          `${id} could not be brought back`,
+          `${id} not restored`,
         )
     }
   },

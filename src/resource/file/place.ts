@@ -13,7 +13,7 @@ export const stagedName = (path: string, what = ''): string => `.${sha256Hex(pat
 
 /** A file to put in place. */
 export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'group' | 'content'> & {
-  /** Its digest as observed, or `absent`: a file that is not so any more is not replaced. */
+  /** Observed digest, or `absent`. A file that changed since is not replaced. */
   readonly observed?: string | undefined
 }
 

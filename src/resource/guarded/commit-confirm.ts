@@ -5,12 +5,12 @@ import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { runOf, stateOf, type Trial } from './trial.ts'
 
 /**
- * Commits a change or has it rolled back: it is kept only if a new connection comes in after it was loaded. A mark with this change's
- * nonce lies on the host until then. Whoever renames it has decided: the new connection (confirmed), or the host's own timer
- * (undoing). A boot comes up with the old state, because nothing that it loads is replaced before.
+ * Applies a change and keeps it only if a new connection confirms it; otherwise the host rolls it back. A mark with the nonce of the
+ * change lies on the host meanwhile. Renaming it decides the outcome: the new connection renames it to `confirmed`, the host's own timer
+ * to `undoing`. A boot loads the old state, because the files that it loads are replaced only after confirmation.
  *
- * For a kind of your own: `apply` is `yield* commitConfirm(trial, input)`; `observe` asks `trialAsks`, prints `trialScript` and reads
- * it with `readTrial`; `plan` has something to do where `historyOf` says so. `nftables` and `sshd` are made so.
+ * In a kind of your own: `apply` is `yield* commitConfirm(trial, input)`; `observe` adds `trialQueries`, prints `trialScript` and parses
+ * it with `readTrial`; `plan` returns a change if `trialHistory` returns a reason. The kinds `nftables` and `sshd` are examples.
  */
 export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
   const { field, what, confirmSeconds, fix } = trial

@@ -23,8 +23,8 @@ held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
 `
 
 /**
- * One dpkg-query over all packages of the host, however many are wanted: the unfinished ones may be nobody's. Such a debt goes to
- * the first package that `isAsWanted`; where all will change, their own transaction pays it.
+ * One dpkg-query for all packages of the host, because unfinished packages may belong to no role. The first package that `isConverged`
+ * carries this debt; if every package changes, their transaction settles it.
  */
 export const observePackages = (
   names: readonly string[],

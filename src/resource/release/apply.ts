@@ -81,8 +81,8 @@ point releases/${previous}`
 const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644', owner: 'root', group: 'root', bytes })
 
 /**
- * All that is not finished lies in `releases/.new`, so that the next run knows and clears it. A link is made there and moved over
- * `current`: there is no moment without one.
+ * Unfinished work lies in `releases/.new`, which the next run clears. A new link is created there and renamed over
+ * `current`, so the link exists at every moment.
  */
 const lockScript = (root: string): Script => sh`
 ${guardScript([root])}

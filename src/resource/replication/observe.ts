@@ -96,7 +96,7 @@ export const observeReplication = (specs: readonly ReplicationSpec[]): KindQuery
   }
 }
 
-/** The rows of an answer to `STANDING`. Who follows nobody says nothing of a source, not even the names of the columns. */
+/** Parses rows of `STATUS_SCRIPT`. A server that is no replica prints nothing about a source, not even column names. */
 export const readStatus = (rows: readonly (readonly string[])[]): ServerStatus => {
   const [, readOnly = '', position = ''] = rows.find(([head]) => head === 'self') ?? []
   const names = rows.findIndex(([head]) => head === 'Slave_IO_State')
