@@ -83,11 +83,11 @@ describe.each([...byKind.keys()])('what a host says of a %s', (name) => {
         if (looked === undefined) return
         believed += 1
         const { kind, resource, seen, members } = looked
-        const world = worldOf(d, members)
+        const context = worldOf(d, members)
         try {
-          const verdict = kind.plan(resource.spec, seen, world) ?? SOME
-          kind.notices?.(resource.spec, seen, world)
-          kind.forbids?.(resource.spec, seen, world)
+          const verdict = kind.plan(resource.spec, seen, context) ?? SOME
+          kind.notices?.(resource.spec, seen, context)
+          kind.forbids?.(resource.spec, seen, context)
           const work = { id: resource.id, spec: resource.spec, state: seen, change: verdict }
           const before = kind.before?.([work]).read(section(d))
           kind.diff?.(work, before?.get(resource.id))
@@ -107,9 +107,9 @@ describe.each([...byKind.keys()])('what a host says of a %s', (name) => {
         const looked = look(name, d)
         if (looked === undefined) return
         const { kind, resource, seen, members } = looked
-        const world = worldOf(d, members)
-        const verdict = kind.plan(resource.spec, seen, world) ?? SOME
-        const allowDataLoss = world.allowDataLoss ?? new Set()
+        const context = worldOf(d, members)
+        const verdict = kind.plan(resource.spec, seen, context) ?? SOME
+        const allowDataLoss = context.allowDataLoss ?? new Set()
         const work: Work<unknown, unknown> = {
           id: resource.id,
           spec: resource.spec,

@@ -5,7 +5,7 @@ import { allKinds } from './all-kinds.ts'
 
 const played = TARGETS.flatMap(({ kinds }) => kinds)
 
-it('every kind is attacked on a lab host, or has a reason why not', () => {
+it('every kind is attacked on a lab host, or exempt for a reason', () => {
   const missing = [...allKinds.keys()].filter((name) => !played.includes(name) && EXEMPT[name] === undefined)
   expect(missing).toEqual([])
 })
@@ -15,7 +15,7 @@ it('no kind is attacked and exempt, and no name is of a kind that does not exist
   expect(played.filter((name) => !allKinds.has(name) && name !== 'orphan')).toEqual([])
 })
 
-it('an exempt kind looks only at directories of root', () => {
+it('an exempt kind uses only directories of root', () => {
   const paths = everything
     .filter(({ kind }) => EXEMPT[kind.name] !== undefined)
     .flatMap(({ kind, spec }) => {

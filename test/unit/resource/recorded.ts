@@ -6,4 +6,4 @@ export const recorded = (name: string): Buffer =>
   Buffer.from(readFileSync(new URL(`../../fixtures/debian-12/${name}.txt`, import.meta.url), 'utf8').replaceAll('␀', '\0'))
 
 /** Nothing else is planned. */
-export const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+export const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }

@@ -211,7 +211,7 @@ export const listed = [...allKinds.values()].flatMap((kind) => {
   return sample === undefined ? [] : [{ name: kind.name, kind, sample, spec: (i: number): unknown => kind.schema.parse(sample.options(i)) }]
 })
 
-export const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+export const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 
 /** What a host says where nothing is as wanted. */
 export const seenNothing = (kind: string): unknown => {

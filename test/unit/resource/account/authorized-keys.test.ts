@@ -3,36 +3,36 @@ import { authorizedKeys } from '../../../../src/resource/account/authorized-keys
 import { desiredLines, type KeysState } from '../../../../src/resource/account/authorized-keys-observe.ts'
 import { formatKey, keyProblem, readKey } from '../../../../src/resource/account/public-key.ts'
 import { NOTHING } from '../answers.ts'
-import { recorded, world } from '../recorded.ts'
+import { context, recorded } from '../recorded.ts'
 
 const BLOB = 'AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C'
 const OTHER = 'AAAAC3NzaC1lZDI1NTE5AAAAICbDuxFw5gNwGn5DP8JCcnYXf4P2Y4o7rHRlz3V0gvJS'
 const KEY = `ssh-ed25519 ${BLOB}`
 const MALLORY = `ssh-ed25519 ${OTHER} mallory`
 
-const looked = (): ReadonlyMap<string, KeysState> =>
+const observed = (): ReadonlyMap<string, KeysState> =>
   authorizedKeys.kind
     .observe(['ann', 'nobody', 'gone'].map((user) => authorizedKeys({ user, keys: [] }).spec))
     .parse(recorded('authorized-keys'), NOTHING)
 const ann = (more: Partial<KeysState> = {}): KeysState => {
-  const seen = looked().get('ann')
-  if (seen === undefined) throw new Error('the host said nothing of ann')
-  return { ...seen, ...more }
+  const state = observed().get('ann')
+  if (state === undefined) throw new Error('the host said nothing of ann')
+  return { ...state, ...more }
 }
-const plan = (keys: readonly string[], seen: KeysState, exclusive = false): string | undefined => {
-  const verdict = authorizedKeys.kind.plan(authorizedKeys({ user: 'ann', keys: [...keys], exclusive }).spec, seen, world)
-  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+const plan = (keys: readonly string[], state: KeysState, exclusive = false): string | undefined => {
+  const change = authorizedKeys.kind.plan(authorizedKeys({ user: 'ann', keys: [...keys], exclusive }).spec, state, context)
+  return change && `${change.action} ${change.certainty} ${change.reason}`
 }
 
-describe('looking at keys', () => {
-  it('reads what a host says', () => {
+describe('observing keys', () => {
+  it('reads a recorded answer', () => {
     expect(ann()).toMatchObject({ home: '/home/ann', lines: [`${KEY} me@laptop`], ours: [KEY], elsewhere: undefined })
     expect(ann().inodes.file).toMatchObject({ type: 'f', mode: '600', owner: 'ann' })
-    expect(looked().get('nobody')).toMatchObject({ home: '/nonexistent', lines: [], ours: [] })
-    expect(looked().get('gone')?.home).toBeUndefined()
+    expect(observed().get('nobody')).toMatchObject({ home: '/nonexistent', lines: [], ours: [] })
+    expect(observed().get('gone')?.home).toBeUndefined()
   })
 
-  it('believes no line that claims to be of another file', () => {
+  it('ignores a line that imitates one of another file', () => {
     const hostile = recorded('authorized-keys')
       .toString()
       .replace(' me@laptop', ` me@laptop\n/home/ann/.ssh/authorized_keys\0/nonexistent/.ssh/authorized_keys\0${MALLORY}`)
@@ -73,22 +73,22 @@ describe('planning keys', () => {
       ann({ inodes: { ...ann().inodes, ssh: { type: 'd', mode: '770', owner: 'ann', group: 'ann', target: '' } } }),
       'update exact mode of .ssh differs',
     ],
-  ])('%s', (_, keys, seen, expected) => {
-    expect(plan(keys, seen)).toBe(expected)
+  ])('%s', (_, keys, state, expected) => {
+    expect(plan(keys, state)).toBe(expected)
   })
 
-  it('keeps the lines of others, or takes them away, as wanted', () => {
-    const seen = ann({ lines: ['# old', `${KEY} me`, MALLORY, `command="x y" ${KEY}`] })
+  it('keeps the lines of others, or deletes them if exclusive', () => {
+    const state = ann({ lines: ['# old', `${KEY} me`, MALLORY, `command="x y" ${KEY}`] })
     const { keys } = authorizedKeys({ user: 'ann', keys: [`${KEY} new`] }).spec
-    expect(desiredLines({ keys, exclusive: false }, seen)).toEqual(['# old', `${KEY} me`, MALLORY])
-    expect(desiredLines({ keys, exclusive: true }, seen)).toEqual([`${KEY} me`])
+    expect(desiredLines({ keys, exclusive: false }, state)).toEqual(['# old', `${KEY} me`, MALLORY])
+    expect(desiredLines({ keys, exclusive: true }, state)).toEqual([`${KEY} me`])
   })
 
-  it('shows fingerprints, and nothing that is no key', () => {
-    const seen = ann({ lines: ['root:$6$hash', MALLORY] })
+  it('shows fingerprints of keys only', () => {
+    const state = ann({ lines: ['root:$6$hash', MALLORY] })
     const spec = authorizedKeys({ user: 'ann', keys: [KEY] }).spec
-    const verdict = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
-    const shown = authorizedKeys.kind.diff?.({ id: 'ann', spec, state: seen, change: verdict }, undefined)
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const shown = authorizedKeys.kind.diff?.({ id: 'ann', spec, state, change }, undefined)
     expect(shown?.before).toMatch(/^ssh-ed25519 SHA256:\S{43} mallory\n$/)
     expect(shown?.after).toMatch(/^ssh-ed25519 SHA256:\S{43} mallory\nssh-ed25519 SHA256:\S{43}\n$/)
   })
@@ -108,7 +108,7 @@ describe('a public key', () => {
     expect(() => authorizedKeys({ user: 'ann', keys: [line] })).toThrow()
   })
 
-  it('is read with options that hold blanks and quotes', () => {
+  it('is read with options that contain spaces and quotes', () => {
     const line = `from="10.0.0.0/8",command="say \\"hi there\\"" ${KEY} me at home`
     expect(keyProblem(line)).toBeUndefined()
     expect(readKey(line)).toEqual({

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type GroupSpec, group } from '../../../../src/resource/account/group.ts'
 import { type Account, type UserState, user } from '../../../../src/resource/account/user.ts'
 import { NOTHING } from '../answers.ts'
-import { recorded, world } from '../recorded.ts'
+import { context, recorded } from '../recorded.ts'
 
 const ANN: Account = {
   uid: 1001,
@@ -25,19 +25,19 @@ describe('planning a user', () => {
     ['a password that opens it', { name: 'ann', password: 'locked' }, { ...ANN, password: 'empty' }, 'update password differs'],
     ['absent as wanted', { name: 'ann', state: 'absent' }, 'absent', undefined],
     ['to be removed', { name: 'ann', state: 'absent' }, ANN, 'delete declared absent'],
-  ])('%s', (_, options, seen, expected) => {
-    const verdict = user.kind.plan(user(options).spec, seen, world)
-    expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
+  ])('%s', (_, options, state, expected) => {
+    const change = user.kind.plan(user(options).spec, state, context)
+    expect(change && `${change.action} ${change.reason}`).toBe(expected)
   })
 })
 
-describe('looking at users and groups', () => {
-  it('reads what a host says', () => {
+describe('observing users and groups', () => {
+  it('reads a recorded answer', () => {
     const specs = [user({ name: 'ann', password: 'locked' }).spec, user({ name: 'gone' }).spec]
-    const seen = user.kind.observe(specs).parse(recorded('user'), NOTHING)
-    expect(seen.get('ann')).toEqual(ANN)
-    expect(seen.get('gone')).toBe('absent')
-    expect([...seen.keys()]).toEqual(['ann', 'gone'])
+    const state = user.kind.observe(specs).parse(recorded('user'), NOTHING)
+    expect(state.get('ann')).toEqual(ANN)
+    expect(state.get('gone')).toBe('absent')
+    expect([...state.keys()]).toEqual(['ann', 'gone'])
     const groups = group.kind.observe([group({ name: 'staff2' }).spec, group({ name: 'gone' }).spec]).parse(recorded('group'), NOTHING)
     expect([...groups]).toEqual([
       ['staff2', { gid: 4242 }],
@@ -48,18 +48,18 @@ describe('looking at users and groups', () => {
   it('finishes the interrupted deletion of a group', () => {
     const specs = ['staff2', 'half', 'gone'].map((name) => group({ name, state: 'absent' }).spec)
     const answer = Buffer.concat([recorded('group'), Buffer.from('root:\nstaff2:\nhalf:\nend gshadow 0\n')])
-    const seen = group.kind.observe(specs).parse(answer, NOTHING)
-    expect(specs.map((spec) => group.kind.plan(spec, seen.get(spec.name) ?? 'absent', world)?.reason)).toEqual([
+    const state = group.kind.observe(specs).parse(answer, NOTHING)
+    expect(specs.map((spec) => group.kind.plan(spec, state.get(spec.name) ?? 'absent', context)?.reason)).toEqual([
       'declared absent',
       'deletion interrupted',
       undefined,
     ])
     const present = group({ name: 'half' }).spec
-    expect(group.kind.plan(present, 'half deleted', world)?.action).toBe('create')
+    expect(group.kind.plan(present, 'half deleted', context)?.action).toBe('create')
     expect(() => group.kind.observe(specs).parse(recorded('group'), NOTHING)).toThrow('did not list its gshadow')
   })
 
-  it('does not take a list that broke off for one without the account', () => {
+  it('does not treat a truncated list as one without the account', () => {
     const [half] = recorded('user').toString().split('end passwd')
     expect(() => user.kind.observe([user({ name: 'ann' }).spec]).parse(Buffer.from(half ?? ''), NOTHING)).toThrow('did not list its group')
     expect(() => group.kind.observe([{ name: 'x' } as GroupSpec]).parse(Buffer.from('end group 2\n'), NOTHING)).toThrow(
@@ -67,7 +67,7 @@ describe('looking at users and groups', () => {
     )
   })
 
-  it('asks the shadow file only where somebody wants to know of a password', () => {
+  it('reads the shadow file only if a spec sets a password', () => {
     expect(String(user.kind.observe([user({ name: 'ann' }).spec]).script)).not.toContain('shadow')
   })
 })

@@ -34,9 +34,9 @@ const look = (paths: readonly string[], answer: Buffer) => {
 }
 const observe = (paths: readonly string[]) => kind.observe(paths.map((path) => placeholder({ path, names: NAMES }).spec))
 const seenAt = (path: string): CertificateState => {
-  const seen = look([SHOP, WWW, NONE], recorded).get(path)
-  if (seen === undefined) throw new Error(`nothing recorded of ${path}`)
-  return seen
+  const state = look([SHOP, WWW, NONE], recorded).get(path)
+  if (state === undefined) throw new Error(`nothing recorded of ${path}`)
+  return state
 }
 
 const wanted = (path: string, more: object = {}) => {
@@ -46,8 +46,9 @@ const wanted = (path: string, more: object = {}) => {
 }
 
 const worldAt = (now: Date): PlanContext => ({ now, packagesPending: false, changes: () => false, members: () => new Map() })
-const plan = ({ spec }: Resource<never>, seen: CertificateState, now = ISSUED_ON): Change | undefined => kind.plan(spec, seen, worldAt(now))
-const said = (verdict: Change | undefined): string | undefined => verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+const plan = ({ spec }: Resource<never>, state: CertificateState, now = ISSUED_ON): Change | undefined =>
+  kind.plan(spec, state, worldAt(now))
+const said = (change: Change | undefined): string | undefined => change && `${change.action} ${change.certainty} ${change.reason}`
 
 describe('observing certificates', () => {
   it('reads names, lifetime and origin, and that key and certificate match', () => {
@@ -94,8 +95,8 @@ describe('planning a placeholder', () => {
     ],
     ['a truncated file', { ...seenAt(WWW), leaf: undefined }, 'update dependent not a certificate'],
     ['a pair that others installed', { ...seenAt(WWW), leaf: { ...Object(seenAt(WWW).leaf), keyDigest: undefined } }, undefined],
-  ] as const)('%s', (_, seen, expected) => {
-    expect(said(plan(plain(WWW), seen, new Date('2040-01-01')))).toBe(expected)
+  ] as const)('%s', (_, state, expected) => {
+    expect(said(plan(plain(WWW), state, new Date('2040-01-01')))).toBe(expected)
   })
 })
 
@@ -127,8 +128,8 @@ describe('planning a certificate', () => {
       'update dependent a symbolic link at its path',
     ],
     ['a group that may read the key', as({ group: 'ssl-cert' }), seenAt(WWW), 'update exact owner or mode differs'],
-  ] as const)('%s', (_, want, seen, expected) => {
-    expect(said(plan(want, seen as CertificateState))).toBe(expected)
+  ] as const)('%s', (_, want, state, expected) => {
+    expect(said(plan(want, state as CertificateState))).toBe(expected)
   })
 
   // Issued on 23 November 2026 for 90 days: two thirds are over on 22 January 2027.
@@ -161,8 +162,8 @@ describe('applying a certificate', () => {
   const answer = (stdout: string, code = 0, stderr = ''): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
   const steps = (answers: readonly Answer[], certainty: 'dependent' | 'exact' = 'dependent'): readonly Step[] => {
     const resource = wanted(WWW) as Resource<never>
-    const verdict: Change = { action: 'create', certainty, reason: '', differences: [] }
-    const run = kind.apply([{ id: resource.id, spec: resource.spec, state: seenAt(NONE), change: verdict }])
+    const change: Change = { action: 'create', certainty, reason: '', differences: [] }
+    const run = kind.apply([{ id: resource.id, spec: resource.spec, state: seenAt(NONE), change }])
     const taken: Step[] = []
     let next = run.next()
     for (const one of answers) {

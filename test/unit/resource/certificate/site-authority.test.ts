@@ -51,7 +51,7 @@ interface Lying {
 }
 
 /** What is seen of a pair of which all is well but for what is said. */
-const seen = async ({
+const state = async ({
   by = edge,
   names = [NAME],
   usages = ['client', 'server'],
@@ -72,9 +72,9 @@ const seen = async ({
 const NONE: CertificateState = { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false }
 
 const plan = (pair: CertificateState, more: object = {}, now = day(1)): string | undefined => {
-  const world: PlanContext = { now, packagesPending: false, changes: () => false, members: () => new Map() }
-  const verdict = kind.plan(wanted(more).spec, pair, world)
-  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+  const context: PlanContext = { now, packagesPending: false, changes: () => false, members: () => new Map() }
+  const change = kind.plan(wanted(more).spec, pair, context)
+  return change && `${change.action} ${change.certainty} ${change.reason}`
 }
 
 describe('planning a certificate of the site', () => {
@@ -89,15 +89,15 @@ describe('planning a certificate of the site', () => {
     ['a key that its service may read', { group: 'mysql' }, { group: 'mysql' }, undefined],
     ['a key that others may read', { group: 'mysql' }, {}, 'update exact owner or mode differs'],
   ] as const)('%s', async (_, pair, more, expected) => {
-    expect(plan(await seen(pair), more)).toBe(expected)
+    expect(plan(await state(pair), more)).toBe(expected)
   })
 
   it('is not accepted from another signer, even with our issuer name and mark', async () => {
-    expect(plan(await seen({ by: other }))).toBe('update dependent issued elsewhere')
+    expect(plan(await state({ by: other }))).toBe('update dependent issued elsewhere')
   })
 
   it('is replaced if its generation is no longer trusted', async () => {
-    expect(plan(await seen(), { authority: authority(trusted.slice(1)) })).toBe('update dependent issued elsewhere')
+    expect(plan(await state(), { authority: authority(trusted.slice(1)) })).toBe('update dependent issued elsewhere')
   })
 
   it('is planned before the authority exists', () => {
@@ -110,15 +110,15 @@ describe('planning a certificate of the site', () => {
     [40, { renewAt: 0.4 }, 'update dependent expires on 2027-02-21'],
     [91, {}, 'update dependent expired on 2027-02-21'],
   ])('on day %d %o', async (days, more, expected) => {
-    expect(plan(await seen(), more, day(days))).toBe(expected)
+    expect(plan(await state(), more, day(days))).toBe(expected)
   })
 })
 
 describe('applying it', () => {
   it('signs the request with the options of the site and does not reload the service', () => {
     const { id, spec } = wanted({ lifetimeDays: 7 })
-    const verdict: Change = { action: 'create', certainty: 'dependent', reason: '', differences: [] }
-    const run = kind.apply([{ id, spec, state: NONE, change: verdict }])
+    const change: Change = { action: 'create', certainty: 'dependent', reason: '', differences: [] }
+    const run = kind.apply([{ id, spec, state: NONE, change }])
     const answer = (stdout: string): Answer => ({ code: 0, stdout: Buffer.from(stdout), stderr: '' })
     const taken: Step[] = []
     const answers = ['REQUEST', 'CHAIN\n', '', 'one step too many']

@@ -12,20 +12,20 @@ const refusal = (...lines: readonly string[]): HostRefusal => {
   return expect.fail('was not refused')
 }
 
-it('reads rows only from a whole answer', () => {
+it('reads rows only from a complete answer', () => {
   expect(readRows(Buffer.from('a\tb\\tc\n\nend\n'))).toEqual([['a', 'b\tc'], ['']])
   expect(readRows(Buffer.from('down\n'))).toBeUndefined()
   for (const said of ['', 'a', 'a\n', 'end', 'a\tdown\n']) expect(() => readRows(Buffer.from(said))).toThrow(HostRefusal)
 })
 
-it('takes a server that is blocked or silent for no answer, and says what blocks it', () => {
+it('refuses the answer of a blocked or silent server, with the cause', () => {
   const thread = 'thread 7 of root, for 20 s, Waiting for table metadata lock: alter table x…; to end it there: sudo mariadb -e "KILL 7"'
   expect(refusal('half a row', '', thread, 'blocked')).toMatchObject({ why: thread, fix: expect.stringContaining('kill the thread') })
   expect(refusal('', 'blocked').why).toContain('SHOW PROCESSLIST')
   expect(refusal('silent').what).toBe('database server accepts connections and does not answer')
 })
 
-it('every client has limits, and gives no file to a server that asks for one', () => {
+it('every client has time limits and sends no local files', () => {
   for (const script of [MARIADB, queryScript('SELECT 1;'), executeScript('DO 1;')])
     for (const client of String(script).matchAll(/mariadb --.*/g))
       for (const word of ['lock_wait_timeout=10', 'max_statement_time=40', '--connect-timeout=10', '--local-infile=0'])

@@ -7,10 +7,10 @@ import { type DatabaseState, database } from '../../../../src/resource/database/
 import { isLead, UNKNOWN } from '../../../../src/resource/database/mariadb.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING } from '../answers.ts'
-import { recorded, world } from '../recorded.ts'
+import { context, recorded } from '../recorded.ts'
 
 const both = { me: 'web-01', servers: ['web-01', 'web-02'] }
-const wordsOf = (verdict: { action: string; reason: string } | undefined) => verdict && `${verdict.action} ${verdict.reason}`
+const wordsOf = (change: { action: string; reason: string } | undefined) => change && `${change.action} ${change.reason}`
 
 describe('a database', () => {
   const SHOP = { charset: 'utf8mb4', collation: 'utf8mb4_unicode_ci', tables: 1 }
@@ -25,34 +25,34 @@ describe('a database', () => {
     ['to go, empty', { state: 'absent' }, { ...SHOP, tables: 0 }, 'delete declared absent, with 0 tables'],
     ['in a server that does not run', {}, UNKNOWN, 'update server not running, checked once it runs'],
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
-  ])('%s', (_, options, seen, expected) => {
-    expect(wordsOf(database.kind.plan(database({ name: 'shop', ...both, ...options }).spec, seen, world))).toBe(expected)
+  ])('%s', (_, options, state, expected) => {
+    expect(wordsOf(database.kind.plan(database({ name: 'shop', ...both, ...options }).spec, state, context))).toBe(expected)
   })
 
-  it('has not to go from a server that is still to be installed', () => {
+  it('is not deleted from a server that is still to be installed', () => {
     const { spec } = database({ name: 'shop', state: 'absent', ...both })
-    expect(database.kind.plan(spec, UNKNOWN, { ...world, packagesPending: true })).toBeUndefined()
+    expect(database.kind.plan(spec, UNKNOWN, { ...context, packagesPending: true })).toBeUndefined()
   })
 
-  it('goes only if it is empty then, or with all that is in it', () => {
+  it('is deleted only if it is empty, or with all its tables if allowed', () => {
     const script = (options: object): string => {
       const { spec } = database({ name: 'shop', state: 'absent', ...both, ...options })
-      const verdict = { action: 'delete', certainty: 'dependent', reason: '', differences: [] } as const
-      const step = database.kind.apply([{ id: 'shop', spec, state: UNKNOWN, change: verdict }]).next().value
+      const change = { action: 'delete', certainty: 'dependent', reason: '', differences: [] } as const
+      const step = database.kind.apply([{ id: 'shop', spec, state: UNKNOWN, change }]).next().value
       return step?.do === 'shell' ? String(step.script) : ''
     }
     expect(script({})).toContain("IF(COUNT(*) = 0, 'DROP DATABASE IF EXISTS `shop`', 'DO 0')")
     expect(script({ loseAllRows: true })).toContain('\nDROP DATABASE IF EXISTS `shop`;')
   })
 
-  it('that stays because of its tables is told in every plan', () => {
+  it('with tables is kept, with a warning in every plan', () => {
     const { spec } = database({ name: 'shop', state: 'absent', ...both })
-    expect(database.kind.notices?.(spec, SHOP, world)).toEqual([
+    expect(database.kind.notices?.(spec, SHOP, context)).toEqual([
       'database shop is kept because it has 1 tables; set lose_all_rows: true to delete it with them',
     ])
   })
 
-  it('is read from what a host answers, and half an answer is none', () => {
+  it('is read from an answer; an incomplete answer is an error', () => {
     const specs = [database({ name: 'shop', ...both }).spec, database({ name: 'gone', ...both }).spec]
     const read = (stdout: Buffer) => database.kind.observe(specs).parse(stdout, NOTHING)
     expect(Object.fromEntries(read(recorded('database')))).toEqual({ shop: SHOP, gone: 'absent' })
@@ -70,16 +70,16 @@ describe('an account', () => {
       ...both,
       ...options,
     }).spec
-  const seen = readAccounts(recorded('database-account'), 'recorded', ['shop@%', 'root@localhost', 'gone@%']).get('shop@%') as AccountState
-  const plan = (options: object, of: AccountState = seen) => databaseAccount.kind.plan(spec(options), of, world)
+  const state = readAccounts(recorded('database-account'), 'recorded', ['shop@%', 'root@localhost', 'gone@%']).get('shop@%') as AccountState
+  const plan = (options: object, of: AccountState = state) => databaseAccount.kind.plan(spec(options), of, context)
 
-  it('is as wanted where a host says so; the password is compared by a digest', () => {
+  it('is converged; the password is compared by digest', () => {
     expect(plan({})).toBeUndefined()
     expect(plan({ password: new Secret('simplf') })?.differences).toEqual([{ key: 'password' }])
-    expect(JSON.stringify(seen)).not.toContain(nativeHash('simple'))
+    expect(JSON.stringify(state)).not.toContain(nativeHash('simple'))
   })
 
-  it('has its grants as a set: what is missing and what is too much both differ', () => {
+  it('compares grants as a set: missing and excess grants differ', () => {
     expect(plan({ grants: [{ on: 'shop.*', privileges: ['ALL'] }] })?.differences).toEqual([
       {
         key: 'grants',
@@ -98,16 +98,16 @@ describe('an account', () => {
 
   it.each<[string, object, AccountState, string | undefined]>([
     ['not there', {}, 'absent', 'create missing'],
-    ['to go', { state: 'absent' }, seen, 'delete declared absent'],
+    ['to go', { state: 'absent' }, state, 'delete declared absent'],
     ['gone', { state: 'absent' }, 'absent', undefined],
     ['in a server that does not run', {}, UNKNOWN, 'update server not running, checked once it runs'],
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
-    ['without TLS', {}, { ...(seen as object), tls: false } as AccountState, 'update tls required differs'],
-    ['locked', {}, { ...(seen as object), locked: true } as AccountState, 'update locked differs'],
+    ['without TLS', {}, { ...(state as object), tls: false } as AccountState, 'update tls required differs'],
+    ['locked', {}, { ...(state as object), locked: true } as AccountState, 'update locked differs'],
     [
       'that could hand on',
       {},
-      { ...(seen as Exclude<AccountState, string>), grants: ['SELECT on a.* (grantable)'] },
+      { ...(state as Exclude<AccountState, string>), grants: ['SELECT on a.* (grantable)'] },
       'update grants differs',
     ],
   ])('%s', (_, options, of, expected) => {
@@ -125,24 +125,24 @@ describe('an account', () => {
     expect(made).toContain("GRANT DELETE, INSERT, SELECT, UPDATE ON `shop\\_1`.* TO 'shop'@'%';")
   })
 
-  it('keeps a password of whatever characters, which no plan and no script shows', () => {
+  it('accepts a password of any characters, which no plan and no script shows', () => {
     // What MariaDB 10.11 answered to SELECT PASSWORD('simple') and SELECT PASSWORD('ü''"\\\\$`').
     expect(nativeHash('simple')).toBe('*ABCC69A782EE6472DB2F1BF0ABE1556CA504A711')
     expect(nativeHash(`ü'"\\$\``)).toBe('*A243002557044C74B441D30C26806A9AE7872769')
     const work = {
       id: 'shop@%',
       spec: spec(),
-      state: seen,
+      state: state,
       change: { action: 'update', certainty: 'exact', reason: '', differences: [] } as const,
     }
     const first = databaseAccount.kind.apply([work]).next().value
     expect(JSON.stringify(first)).not.toContain(nativeHash('simple'))
   })
 
-  it('of a server that did not run loses what is too much there once it does', () => {
-    const verdict = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
+  it('of a stopped server loses excess grants once it runs', () => {
+    const change = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
     const fewer = spec({ grants: [{ on: 'shop.*', privileges: ['SELECT'] }] })
-    const steps = databaseAccount.kind.apply([{ id: 'shop@%', spec: fewer, state: UNKNOWN, change: verdict }])
+    const steps = databaseAccount.kind.apply([{ id: 'shop@%', spec: fewer, state: UNKNOWN, change }])
     const question = steps.next().value
     expect(question?.do === 'shell' && String(question.script)).toContain('information_schema.SCHEMA_PRIVILEGES')
     const step = steps.next({ code: 0, stdout: recorded('database-account'), stderr: '' }).value
@@ -168,6 +168,6 @@ it.each<[string, Record<string, unknown>, string]>([
   ['none runs', { 'web-01': UNKNOWN, 'web-02': UNKNOWN }, 'web-01'],
   ['the first was not reached', { 'web-02': UNKNOWN }, 'web-02'],
 ])('one server of a cluster is told: %s', (_, members, lead) => {
-  const seen = new Map(Object.entries(members))
-  expect([...seen.keys()].filter((me) => isLead(me, both.servers, seen))).toEqual([lead])
+  const state = new Map(Object.entries(members))
+  expect([...state.keys()].filter((me) => isLead(me, both.servers, state))).toEqual([lead])
 })

@@ -5,7 +5,7 @@ import { type DumpState, databaseDump, PART, tablesIn } from '../../../../src/re
 import { UNKNOWN } from '../../../../src/resource/database/mariadb.ts'
 import type { LocalFile } from '../../../../src/resource/kind/content.ts'
 import type { ShellStep } from '../../../../src/resource/kind/step.ts'
-import { recorded, world } from '../recorded.ts'
+import { context, recorded } from '../recorded.ts'
 
 const local = (text: string | Buffer): LocalFile => {
   const bytes = gzipSync(text)
@@ -16,7 +16,7 @@ const spec = (more: object = {}) =>
   databaseDump({ name: 'backups/latest.sql.gz', content, me: 'web-01', servers: ['web-01'], ...more }).spec
 const ALL = ['a-1.odd`name', 'a-1.t', 'b.t', 'b.u']
 
-it('knows the tables of a dump', () => {
+it('reads the tables of a dump', () => {
   expect(tablesIn(content)).toEqual(ALL)
 })
 
@@ -31,15 +31,15 @@ it.each<[string, DumpState, object, string | undefined]>([
   ],
   ['all were put back as they were', { tables: ALL, replacedBy: ['d1'] }, { loseRowsWrittenSince: true }, undefined],
   ['the server does not run', UNKNOWN, {}, 'update server not running, checked once it runs'],
-])('plans what is missing: %s', (_, seen, more, expected) => {
-  const verdict = databaseDump.kind.plan(spec(more), seen, world)
-  expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
+])('plans what is missing: %s', (_, state, more, expected) => {
+  const change = databaseDump.kind.plan(spec(more), state, context)
+  expect(change && `${change.action} ${change.reason}`).toBe(expected)
 })
 
 /** What the server is told, by a client that only says so, when it has these tables and so much of the dump comes. */
 const told = (tables: readonly string[], bytes: Uint8Array) => {
-  const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), state: { tables, replacedBy: [] }, change: verdict }])
+  const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), state: { tables, replacedBy: [] }, change }])
   const { script } = steps.next().value as ShellStep
   const client = `printf '#!/bin/sh\\ncat\\n' >"$T/mariadb"; chmod 755 "$T/mariadb"; PATH="$T:$PATH"`
   const { status, stdout } = spawnSync('sh', ['-c', `T=$(mktemp -d); ${client}; (${script}); c=$?; rm -rf "$T"; exit $c`], { input: bytes })
@@ -47,31 +47,31 @@ const told = (tables: readonly string[], bytes: Uint8Array) => {
 }
 const END = 'DROP TABLE mysql.provision_restoring\n'
 
-it('brings back every table that is missing, and no other, and says in the server which, until they are there', () => {
+it('restores exactly the missing tables, and lists them in the server meanwhile', () => {
   const { status, said } = told(['a-1.t'], content.open())
   expect([...said.matchAll(/^CREATE TABLE (`.*`)/gm)].map(([, name]) => name)).toEqual(['`odd``name`', '`t`', '`u`'])
   expect(said).toContain("REPLACE INTO mysql.provision_restoring VALUES ('a-1.odd`name'), ('b.t'), ('b.u');")
   expect({ status, isOver: said.endsWith(END) }).toEqual({ status: 0, isOver: true })
 })
 
-it('has a day for it: a dump may be large', () => {
-  const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), state: { tables: [], replacedBy: [] }, change: verdict }])
+it('has a time limit of a day', () => {
+  const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const steps = databaseDump.kind.apply([{ id: 'latest', spec: spec(), state: { tables: [], replacedBy: [] }, change }])
   expect(steps.next().value).toMatchObject({ withinMs: 24 * 3_600_000 })
 })
 
-it('is not done when only a part of the dump came', () => {
+it('fails if the dump arrives incomplete', () => {
   const { status, said } = told([], content.open().subarray(0, -100))
   expect({ status, isOver: said.includes(END) }).toEqual({ status: 1, isOver: false })
 })
 
 it('counts a table as missing if its restore was interrupted', () => {
   const said = ['a-1.t\tcut', 'a-1.t', 'b.u', 'mysql.provision_restoring', 'end', ''].join('\n')
-  const seen = databaseDump.kind.observe([spec()]).parse(Buffer.from(said), { texts: new Map() } as never)
-  expect(seen.get('backups/latest.sql.gz')).toEqual({ tables: ['b.u'], replacedBy: [] })
+  const state = databaseDump.kind.observe([spec()]).parse(Buffer.from(said), { texts: new Map() } as never)
+  expect(state.get('backups/latest.sql.gz')).toEqual({ tables: ['b.u'], replacedBy: [] })
 })
 
-it('takes of a dump only the tables that are wanted', () => {
+it('extracts only the desired tables of a dump', () => {
   const part = (...wanted: readonly string[]) =>
     spawnSync(
       'sh',

@@ -14,7 +14,7 @@ describe('a position of MariaDB', () => {
     ['0-1-18446744073709551615', '0-1-18446744073709551614', true],
   ])('%s has everything of %s: %s', (has, wanted, answer) => expect(covers(has, wanted)).toBe(answer))
 
-  it.each(['0-1', 'x', '0-1-2;', "0-1-2'"])('is never read out of %s', (text) =>
+  it.each(['0-1', 'x', '0-1-2;', "0-1-2'"])('is not read from %s', (text) =>
     expect(() => readPosition(text)).toThrow('is not a MariaDB position'),
   )
 })

@@ -7,14 +7,14 @@ import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { tar } from '../../../../src/resource/kind/tar.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 
-const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const HELLO = '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03'
 const seenHello: FileState = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: HELLO }
 const unmade = { later: 'thumbprint', get: () => undefined }
 
-const plan = (options: Parameters<typeof file>[0], seen: FileState, packagesComing = false) => {
-  const verdict = file.kind.plan(file(options).spec, seen, { ...world, packagesPending: packagesComing })
-  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+const plan = (options: Parameters<typeof file>[0], state: FileState, packagesComing = false) => {
+  const change = file.kind.plan(file(options).spec, state, { ...context, packagesPending: packagesComing })
+  return change && `${change.action} ${change.certainty} ${change.reason}`
 }
 
 describe('planning a file', () => {
@@ -35,28 +35,28 @@ describe('planning a file', () => {
     ['content that was made', { path: '/f', content: text`${{ later: 'x', get: () => 'hello\n' }}` }, seenHello, undefined],
     ['absent as wanted', { path: '/f', state: 'absent' }, 'absent', undefined],
     ['to be removed', { path: '/f', state: 'absent' }, seenHello, 'delete exact declared absent'],
-  ])('%s', (_, options, seen, expected) => {
-    expect(plan(options, seen)).toBe(expected)
+  ])('%s', (_, options, state, expected) => {
+    expect(plan(options, state)).toBe(expected)
   })
 
-  it('removes what a coming package may bring', () => {
+  it('deletes a file that a pending package may create', () => {
     expect(plan({ path: '/f', state: 'absent' }, 'absent', true)).toBe('delete dependent a package may bring it')
   })
 })
 
-describe('what a person sees of a file', () => {
-  const diff = (options: Parameters<typeof file>[0], seen: FileState, before?: string) => {
+describe('the diff of a file', () => {
+  const diff = (options: Parameters<typeof file>[0], state: FileState, before?: string) => {
     const spec = file(options).spec
-    const verdict = file.kind.plan(spec, seen, world)
-    if (verdict === undefined) throw new Error('nothing to show')
-    return file.kind.diff?.({ id: '/f', spec, state: seen, change: verdict }, before === undefined ? undefined : Buffer.from(before))
+    const change = file.kind.plan(spec, state, context)
+    if (change === undefined) throw new Error('nothing to show')
+    return file.kind.diff?.({ id: '/f', spec, state, change }, before === undefined ? undefined : Buffer.from(before))
   }
 
   it('shows old and new text', () => {
     expect(diff({ path: '/f', content: 'bye\n' }, seenHello, 'hello\n')).toEqual({ before: 'hello\n', after: 'bye\n' })
   })
 
-  it('names a value that is made in this run', () => {
+  it('names a value that this run creates', () => {
     expect(diff({ path: '/f', content: text`t=${unmade}\n` }, 'absent')).toEqual({ before: '', after: 't=‹made in this run›\n' })
     const longer = { ...unmade, soFar: () => 'one and ' }
     expect(diff({ path: '/f', content: text`t=${longer}\n` }, 'absent')).toEqual({ before: '', after: 't=one and ‹made in this run›\n' })
@@ -66,16 +66,16 @@ describe('what a person sees of a file', () => {
     ['a file with a secret', { path: '/f', content: text`p=${new Secret('poison')}` }, seenHello],
     ['a file that only root may read', { path: '/f', content: 'poison', mode: '600' }, seenHello],
     ['an old file that only root may read', { path: '/f', content: 'x' }, { ...seenHello, mode: '600' }],
-  ])('shows nothing of %s', (_, options, seen) => {
-    expect(diff(options, seen, 'poison')).toBeUndefined()
+  ])('shows nothing of %s', (_, options, state) => {
+    expect(diff(options, state, 'poison')).toBeUndefined()
   })
 
-  it('asks the host for no text that it will not show', () => {
+  it('requests no text that it does not show', () => {
     const spec: FileSpec = file({ path: '/f', content: 'x' }).spec
-    const seen = { ...seenHello, mode: '600' }
-    const verdict = file.kind.plan(spec, seen, world)
-    if (verdict === undefined) throw new Error('nothing to ask')
-    expect(String(file.kind.before?.([{ id: '/f', spec, state: seen, change: verdict }]).script)).toBe('')
+    const state = { ...seenHello, mode: '600' }
+    const change = file.kind.plan(spec, state, context)
+    if (change === undefined) throw new Error('nothing to ask')
+    expect(String(file.kind.before?.([{ id: '/f', spec, state, change }]).script)).toBe('')
   })
 })
 
@@ -96,7 +96,7 @@ describe('options of a file', () => {
 })
 
 describe('the archive that carries files', () => {
-  it('is what tar reads: long names, binary, empty files, owners by name', () => {
+  it('is read by tar: long names, binary, empty files, owners by name', () => {
     const long = `d/${'n'.repeat(150)}`
     const archive = tar([
       { name: 'a', mode: '640', owner: 'root', group: 'daemon', bytes: Buffer.from([0, 255, 10]) },

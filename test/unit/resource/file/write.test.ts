@@ -26,7 +26,7 @@ const write = (...files: readonly Omit<NewFile, 'owner' | 'group'>[]): void => {
 const at = (path: string): string => readFileSync(join(scratch, path), 'utf8')
 
 describe('writing files from a kind', () => {
-  it('replaces what was observed, with mode, and leaves nothing beside it', () => {
+  it('replaces the observed file, with mode, and leaves no other file', () => {
     write({ path: 'hosts', observed: 'absent', content: 'one\n', mode: '600' })
     write({ path: 'hosts', observed: sha256Hex('one\n'), content: 'two\n', mode: '640' })
     expect(at('hosts')).toBe('two\n')
@@ -52,7 +52,7 @@ describe('writing files from a kind', () => {
     expect(existsSync(join(scratch, `${path}.other`))).toBe(false)
   })
 
-  it('refuses a link in the place of a file', () => {
+  it('refuses a link at the path of a file', () => {
     symlinkSync('hosts', join(scratch, 'link'))
     expect(() => write({ path: 'link', observed: sha256Hex(at('hosts')), content: 'x' })).toThrow('link was not written')
   })

@@ -6,7 +6,7 @@ import { type Answer, HostRefusal, type Step } from '../../../../src/resource/ki
 import type { ServiceState } from '../../../../src/resource/service/observe.ts'
 import { service } from '../../../../src/resource/service/service.ts'
 import { NOTHING } from '../answers.ts'
-import { recorded, world } from '../recorded.ts'
+import { context, recorded } from '../recorded.ts'
 
 const unit = service({ unit: 'mariadb.service' })
 const options = { cluster: 'database', servers: ['web-01', 'web-02'], arbitrators: ['lb-01'], service: unit }
@@ -45,9 +45,9 @@ const member = (status: MemberStatus | undefined, seqno = -1, uuid: string | und
 const arbiter = (active = 'active'): GaleraState => ({ ...bare, service: { ...RUNS, active } })
 
 const plan = (me: string, members: Record<string, GaleraState>) => {
-  const seen = new Map(Object.entries(members))
-  const verdict = galera.kind.plan(at(me), seen.get(me) as GaleraState, { ...world, members: () => seen })
-  return verdict && `${verdict.action}: ${verdict.reason}`
+  const state = new Map(Object.entries(members))
+  const change = galera.kind.plan(at(me), state.get(me) as GaleraState, { ...context, members: () => state })
+  return change && `${change.action}: ${change.reason}`
 }
 
 describe('planning a cluster', () => {
@@ -93,7 +93,7 @@ describe('planning a cluster', () => {
     ).toEqual(expected)
   })
 
-  it('puts a server out that the inventory does not have, once', () => {
+  it('evicts a server that is not in the inventory, once', () => {
     const db03 = { name: 'db-03', uuid: 'f638cf13-e81d-11f1-831e-7fe67990bcc5' }
     const with03 = member({ ...SYNCED, size: 4, servers: 3, members: [{ name: 'web-01', uuid: 'u' }, db03] })
     const members = { 'web-01': with03, 'web-02': with03, 'lb-01': arbiter() }
@@ -102,23 +102,23 @@ describe('planning a cluster', () => {
     expect(plan('web-02', { ...members, 'web-01': member(undefined) })).toMatch(/^update: evicts db-03, /)
   })
 
-  it('brings back who has left', () => {
+  it('restarts a disconnected server', () => {
     const left = member({ ...SYNCED, primary: false, connected: false, size: 0, servers: 0 })
     expect(plan('web-01', { 'web-01': left, 'web-02': member(SYNCED), 'lb-01': arbiter() })).toBe('update: disconnected from the cluster')
   })
 
-  it('says nothing of an arbitrator where no server was asked', () => {
+  it('plans nothing for an arbitrator if no server was reached', () => {
     expect(plan('lb-01', { 'lb-01': arbiter() })).toBeUndefined()
   })
 
-  it('lets those that are away come back before another one is touched, and arbitrators last', () => {
+  it('starts stopped servers before it changes others, and arbitrators last', () => {
     const turns = (members: Record<string, GaleraState>) => galera.kind.sequence?.(at('web-01'), new Map(Object.entries(members)))
     expect(turns({ 'web-01': bare, 'web-02': bare })).toEqual(['web-01', 'web-02', 'lb-01'])
     expect(turns({ 'web-01': member(SYNCED), 'web-02': bare })).toEqual(['web-02', 'web-01', 'lb-01'])
   })
 })
 
-it('reads what a host answers', () => {
+it('reads a recorded answer', () => {
   const texts = new Map([['/var/lib/mysql/grastate.dat', recorded('galera-grastate').toString().split('\n')]])
   const units = new Map([
     [
@@ -129,12 +129,12 @@ it('reads what a host answers', () => {
       ]),
     ],
   ])
-  const seen = galera.kind
+  const state = galera.kind
     .observe([at('web-01')])
     .parse(recorded('galera'), { ...NOTHING, texts, units })
     .get('database')
-  expect(seen?.status).toEqual({ ...SYNCED, uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: expect.any(Number) })
-  expect(seen?.position).toEqual({ uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: -1, databases: ['shop', 'shop_1'] })
+  expect(state?.status).toEqual({ ...SYNCED, uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: expect.any(Number) })
+  expect(state?.position).toEqual({ uuid: '61e2345f-e7f5-11f1-a02e-df21708565af', seqno: -1, databases: ['shop', 'shop_1'] })
   expect(readPosition(['uuid:    00000000-0000-0000-0000-000000000000', 'seqno:   -1'])).toEqual({ uuid: undefined, seqno: -1 })
   expect(readPosition([])).toEqual({ uuid: undefined, seqno: -1 })
 })
@@ -156,10 +156,10 @@ const carryOut = (
   more: object = {},
 ) => {
   const done: string[] = []
-  const seen = new Map(Object.entries(members))
-  const verdict = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+  const state = new Map(Object.entries(members))
+  const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
   const steps = galera.kind.apply([
-    { id: 'database', spec: at(me, more), state: seen.get(me) as GaleraState, change: verdict, members: () => seen },
+    { id: 'database', spec: at(me, more), state: state.get(me) as GaleraState, change, members: () => state },
   ])
   const answer = (step: Step): Answer => {
     if (step.do !== 'shell') throw new Error('only scripts')
@@ -187,55 +187,55 @@ const stands = (status: string, incoming: string, size: number, seqno = 7) =>
   `wsrep_last_committed\t${seqno}\nwsrep_local_state_uuid\t11111111-1111-1111-1111-111111111111\nwsrep_local_state_comment\tSynced\nwsrep_incoming_addresses\t${incoming}\nwsrep_cluster_size\t${size}\nwsrep_cluster_status\t${status}\nend\n`
 const grastate = (seqno: number, uuid = '11111111-1111-1111-1111-111111111111') => `uuid:    ${uuid}\nseqno:   ${seqno}\n`
 
-describe('bringing a member to its state', () => {
+describe('applying a cluster member', () => {
   const down = { 'web-01': member(undefined), 'web-02': member(undefined), 'lb-01': arbiter() }
 
-  it('begins where the data goes furthest, also on another host, and then joins', () => {
+  it('bootstraps on the server with the newest data, also on another host, and then joins', () => {
     const answers = { 'web-01': { grastate: grastate(2859) }, 'web-02': { grastate: grastate(2860) } }
     expect(carryOut('web-01', down, answers)).toEqual(['web-02 begins', 'lb-01 restarts', 'web-01 is seen to', 'web-01 waits'])
     expect(carryOut('web-02', down, answers)).toEqual(['web-02 begins', 'lb-01 restarts', 'web-02 is seen to', 'web-02 waits'])
   })
 
-  it('lets a server look itself how far its data goes where it was not stopped cleanly', () => {
+  it('lets a server recover its position after an unclean stop', () => {
     const answers = { 'web-01': { grastate: grastate(76) }, 'web-02': { grastate: grastate(-1) } }
     expect(carryOut('web-01', down, answers)[0]).toBe('web-02 begins')
   })
 
-  it('joins where somebody has the majority', () => {
+  it('joins if another server has the majority', () => {
     expect(carryOut('web-01', down, { 'web-02': { stands: stands('Primary', ',a:3306', 2) } })).toEqual([
       'web-01 is seen to',
       'web-01 waits',
     ])
   })
 
-  it('begins nothing when a server was not asked', () => {
+  it('does not bootstrap if a server was not reached', () => {
     const { 'web-01': first } = down
     expect(carryOut('web-01', { 'web-01': first }, { 'web-01': { grastate: grastate(5) } })[0]).toMatch(
       /^refused: .* web-02 could have newer data/,
     )
   })
 
-  it('begins nothing when the servers have different histories, unless one may be discarded', () => {
+  it('does not bootstrap from different histories, unless one may be discarded', () => {
     const answers = { 'web-01': { grastate: grastate(5) }, 'web-02': { grastate: grastate(9, '22222222-2222-2222-2222-222222222222') } }
     expect(carryOut('web-01', down, answers)[0]).toMatch(/^refused: servers have data of different clusters/)
     expect(carryOut('web-01', down, answers, { discardDataOf: ['web-02'] })[0]).toBe('web-01 begins')
   })
 
-  it('replaces no data that never was in the cluster, unless it may be discarded', () => {
+  it('does not replace data from outside the cluster, unless it may be discarded', () => {
     const alien = { ...down, 'web-01': { ...member(undefined), position: { uuid: undefined, seqno: -1, databases: ['old'] } } }
     const answers = { 'web-02': { stands: stands('Primary', 'a:3306', 2) } }
     expect(carryOut('web-01', alien, answers)[0]).toMatch(/^refused: .*it was never a member, and has the databases old/)
     expect(carryOut('web-01', alien, answers, { discardDataOf: ['web-01'] })).toEqual(['web-01 is seen to', 'web-01 waits'])
   })
 
-  it('takes no server down while another one is away', () => {
+  it('stops no server while another one is down', () => {
     const members = { 'web-01': member(SYNCED), 'web-02': member(undefined), 'lb-01': arbiter() }
     expect(carryOut('web-01', members, { 'web-01': { stands: stands('Primary', ',a:3306', 2) } })).toEqual([
       'refused: web-01 not changed while another server of the cluster is down; only 1 of web-01, web-02 is in the cluster',
     ])
   })
 
-  it('begins where the data are that shall stay, where none was ever in a cluster, and one that runs without Galera is stopped first', () => {
+  it('bootstraps on the server with data to keep if none was in a cluster, and stops one without Galera first', () => {
     const own = (databases: string[]): GaleraState => ({
       ...member(undefined),
       service: RUNS,
@@ -248,7 +248,7 @@ describe('bringing a member to its state', () => {
     expect(carryOut('web-02', members, {})[0]).toMatch(/^refused: cluster not bootstrapped on web-02/)
   })
 
-  it('gives the majority to one when all servers are there and none has it', () => {
+  it('makes one server the majority if all run without one', () => {
     const alone = stands('non-Primary', 'a:3306', 1)
     const members = { 'web-01': member(SYNCED), 'web-02': member(SYNCED), 'lb-01': arbiter() }
     expect(carryOut('web-01', members, { 'web-01': { stands: alone }, 'web-02': { stands: alone } })[0]).toBe('web-01 claims the majority')

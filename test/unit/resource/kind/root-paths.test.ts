@@ -27,8 +27,8 @@ const guarded = (script: string): readonly string[] =>
 describe.each(listed.filter(({ name }) => CHOSEN.includes(name)))('root and the path of a $name', ({ name, kind, sample }) => {
   it.each(VARIANTS[name] ?? [])('never meet by name where another account could have replaced it: %j', (variant) => {
     const spec = kind.schema.parse({ ...sample.options(7), ...variant })
-    const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-    const scripts = stepsOf(kind.apply([{ id: kind.id(spec), spec, state: seenNothing(name), change: verdict }]))
+    const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+    const scripts = stepsOf(kind.apply([{ id: kind.id(spec), spec, state: seenNothing(name), change }]))
     expect(scripts.length).toBeGreaterThan(0)
     for (const script of scripts) {
       const rest = withoutWalks(script.split('\0')[0] ?? '')
@@ -44,7 +44,7 @@ describe.each(listed.filter(({ name }) => CHOSEN.includes(name)))('root and the 
 describe('the guard of a directory', () => {
   const guard = (directory: string) => spawnSync('sh', ['-c', String(guardScript([directory]))], { encoding: 'utf8' })
 
-  it('lets through what is root’s, and names what is not, and whose it is', () => {
+  it('accepts directories of root, and names others with their owner', () => {
     expect(guard('/etc/apt').status).toBe(0)
     expect(guard('/etc/none')).toMatchObject({ status: 1, stderr: expect.stringContaining('the directory /etc/none does not exist') })
     expect(guard('/tmp')).toMatchObject({ status: 67, stderr: '/tmp lies where another account can replace it (owner: everybody)\n' })

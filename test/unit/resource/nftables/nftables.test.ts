@@ -5,7 +5,7 @@ import { describeDrift, readListing } from '../../../../src/resource/nftables/li
 import { nftables } from '../../../../src/resource/nftables/nftables.ts'
 import type { TableState } from '../../../../src/resource/nftables/observe.ts'
 import { linesBy, NOTHING } from '../answers.ts'
-import { recorded, world } from '../recorded.ts'
+import { context, recorded } from '../recorded.ts'
 
 const RULES = `set peers4 { type ipv4_addr; elements = { 10.79.5.1, 10.79.5.12, 10.79.5.13 } }
 set meter4 { type ipv4_addr; size 100; flags dynamic,timeout; timeout 2m; }
@@ -31,36 +31,36 @@ const look = (specs: readonly (typeof spec)[], answer: string): ReadonlyMap<stri
   return nftables.kind.observe(specs).parse(Buffer.from(own), { ...NOTHING, texts })
 }
 
-const looked = (answer: string): TableState => {
-  const seen = look([spec, nftables({ table: 'other', rules: '' }).spec], answer)
-  expect([...seen.keys()]).toEqual(['inet provision', 'inet other'])
-  return seen.get('inet provision') as TableState
+const observed = (answer: string): TableState => {
+  const state = look([spec, nftables({ table: 'other', rules: '' }).spec], answer)
+  expect([...state.keys()]).toEqual(['inet provision', 'inet other'])
+  return state.get('inet provision') as TableState
 }
 const answer = recorded('nftables').toString()
-const asLoaded = looked(answer)
+const asLoaded = observed(answer)
 const live = asLoaded.live ?? ''
 const ours = asLoaded.ours ?? ''
 
-describe('looking at a table', () => {
-  it('reads what a host says', () => {
+describe('observing a table', () => {
+  it('reads a recorded answer', () => {
     expect(asLoaded).toMatchObject({ boot: spec.text, pending: undefined, unkept: false, rolledBack: undefined })
-    expect(nftables.kind.plan(spec, asLoaded, world)).toBeUndefined()
+    expect(nftables.kind.plan(spec, asLoaded, context)).toBeUndefined()
     expect(look([nftables({ table: 'other', rules: '' }).spec], answer).get('inet other')?.live).toBeUndefined()
   })
 
-  it('reads what a bare host says', () => {
-    const bare = looked('\x000\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')
+  it('reads the answer of a bare host', () => {
+    const bare = observed('\x000\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')
     expect(bare).toEqual({ pending: undefined, unkept: false, foreign: { chains: [], defeats: [], legacy: [] } })
-    expect(nftables.kind.plan(spec, bare, world)).toMatchObject({ action: 'create', certainty: 'exact', reason: 'missing' })
+    expect(nftables.kind.plan(spec, bare, context)).toMatchObject({ action: 'create', certainty: 'exact', reason: 'missing' })
   })
 
-  it('does not take a failure of nft for an empty host', () => {
-    expect(() => looked('\x001\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')).toThrow('nft did not list')
-    expect(() => looked('\x000\0')).toThrow('boot id')
+  it('does not treat a failure of nft as an empty ruleset', () => {
+    expect(() => observed('\x001\0/proc/sys/kernel/random/boot_id\0f2f1623c\n')).toThrow('nft did not list')
+    expect(() => observed('\x000\0')).toThrow('boot id')
   })
 
-  it('knows a change that waits from one that a boot cut off', () => {
-    const mark = (boot: string): TableState => looked(`${answer}/var/lib/provision/nftables/inet-provision.pending.0123\0${boot}\n`)
+  it('distinguishes a pending change from one that a boot ended', () => {
+    const mark = (boot: string): TableState => observed(`${answer}/var/lib/provision/nftables/inet-provision.pending.0123\0${boot}\n`)
     expect(mark('f2f1623c-1c75-49f0-8e6f-b01cd267b247').pending).toBe('this boot')
     expect(mark('00000000-1c75-49f0-8e6f-b01cd267b247').pending).toBe('earlier boot')
   })
@@ -110,20 +110,20 @@ describe('planning a table', () => {
       'update last change rolled back by the host at 2026-11-23T10:00:00Z, no new connection confirmed it',
     ],
   ])('%s', (_, want, more, expected) => {
-    const verdict = nftables.kind.plan(want, { ...asLoaded, ...more }, world)
-    expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
-    expect(verdict?.debt).toBeUndefined()
+    const change = nftables.kind.plan(want, { ...asLoaded, ...more }, context)
+    expect(change && `${change.action} ${change.reason}`).toBe(expected)
+    expect(change?.debt).toBeUndefined()
   })
 
-  it('owes the confirmation of a change to any run', () => {
-    expect(nftables.kind.plan(spec, { ...asLoaded, pending: 'this boot' }, world)).toMatchObject({ action: 'update', debt: true })
-    expect(nftables.kind.plan(spec, { ...asLoaded, pending: 'earlier boot' }, world)?.debt).toBeUndefined()
+  it('plans the confirmation of a change in any run', () => {
+    expect(nftables.kind.plan(spec, { ...asLoaded, pending: 'this boot' }, context)).toMatchObject({ action: 'update', debt: true })
+    expect(nftables.kind.plan(spec, { ...asLoaded, pending: 'earlier boot' }, context)?.debt).toBeUndefined()
   })
 
   it('shows text against text, and drift against what was loaded', () => {
-    const diff = (want: typeof spec, seen: TableState) =>
+    const diff = (want: typeof spec, state: TableState) =>
       nftables.kind.diff?.(
-        { id: 'inet provision', spec: want, state: seen, change: { action: 'update', certainty: 'exact', reason: '', differences: [] } },
+        { id: 'inet provision', spec: want, state, change: { action: 'update', certainty: 'exact', reason: '', differences: [] } },
         undefined,
       )
     const peers = 'from 10.79.5.1, 10.79.5.12, 10.79.5.13'
@@ -148,7 +148,7 @@ describe('planning a table', () => {
 })
 
 describe('a listing', () => {
-  it('takes a comment that looks like a block for a rule', () => {
+  it('reads a comment that looks like a block as part of its rule', () => {
     expect(
       readListing(live)
         .filter(({ block }) => block === 'chain input')
@@ -159,13 +159,13 @@ describe('a listing', () => {
     ])
   })
 
-  it('says when the same rules stand in another order', () => {
+  it('reports a changed order of rules', () => {
     const swapped = ours.replace(/(\t\tct state.*\n)(\t\ttcp dport 22 ct.*\n)/, '$2$1')
     expect(describeDrift(ours, swapped)).toEqual(['order of rules changed'])
   })
 })
 
-describe('two rulesets in words', () => {
+describe('describing two rulesets', () => {
   const rules = (peers: string, more = ''): string => `table inet t {
   set to4 { type ipv4_addr; elements = { ${peers} } }
   set to6 { type ipv6_addr; elements = { fd00::1 comment "lb" } }
@@ -178,7 +178,7 @@ describe('two rulesets in words', () => {
 }
 `
   const LB = '10.0.0.1 comment "lb"'
-  it('show a way in with its peers, both families in one line, and what is closed unless said otherwise', () => {
+  it('shows an effect with its peers, both families in one line', () => {
     expect(describeDifference('', rules(LB)).after).toBe(
       'chain input: policy drop\n80/tcp (site) for nginx, from lb (10.0.0.1, fd00::1)\n443/tcp (https), from anyone\n',
     )
@@ -202,7 +202,7 @@ describe('two rulesets in words', () => {
     expect(describeDifference(rules(LB), rules(peers))).toEqual({ before, after })
   })
 
-  it('show a rule without a comment of ours as nft says it', () => {
+  it('shows a rule without our comment in the syntax of nft', () => {
     const between = (rule: string) => describeDifference(rules(LB, `\n    ${rule}`), rules(LB), [rules(LB)])
     expect(between('tcp dport { 1, 2 } counter packets 3 bytes 180 accept')).toEqual({
       before: 'chain input: tcp dport { 1, 2 } counter accept\n',
@@ -221,7 +221,7 @@ describe("others' rules", () => {
   const noticed = (listing: string, rules = own(), legacy: readonly string[] = [], defeats: readonly string[] = []): readonly string[] =>
     foreignNotices(rules, { chains: readForeign(listing, new Set(['inet provision'])), defeats, legacy })
 
-  it('are told where they shut what we open', () => {
+  it('warns of chains that close ports that we open', () => {
     const ufw = chains('ip filter', 'INPUT', 'type filter hook input priority filter; policy drop;')
     expect(noticed(ufw)).toEqual([
       'chain INPUT of the nft table ip filter drops everything that its own table does not accept, also on ports that our rules open',
@@ -232,13 +232,13 @@ describe("others' rules", () => {
     expect(noticed('', own(), ['filter', 'nat']).join()).toMatch(/^iptables-legacy rules are loaded \(filter, nat\)/)
   })
 
-  it('are told word for word where they surely defeat ours, and then not once more in general', () => {
+  it('shows a rule that certainly defeats ours, without a general warning about it', () => {
     const rival = chains('inet rival', 'in', 'type filter hook input priority filter; policy drop;')
     const told = 'table inet rival, chain in: policy drop shuts 443/tcp, which our rules open'
     expect(noticed(rival, own(), [], [told])).toEqual([`${told} (a rule of somebody else’s, and left alone)`])
   })
 
-  it('are looked for with the ports that our rules will open, and not where they open none', () => {
+  it('are searched for the ports that our rules open, if they open any', () => {
     const script = (rules: string): string => String(nftables.kind.observe([nftables({ rules }).spec]).script)
     const input = (rule: string): string =>
       `chain input { type filter hook input priority filter; policy drop; udp sport 67 udp dport 68 accept; ${rule}; }`
@@ -246,7 +246,7 @@ describe("others' rules", () => {
     expect(script(input('tcp dport 80 drop'))).not.toContain('awk')
   })
 
-  it('are told where they redirect, with what our own policy makes of it', () => {
+  it('warns of redirections, depending on our policy', () => {
     const docker = chains('ip nat', 'PREROUTING', 'type nat hook prerouting priority dstnat; policy accept;')
     expect(noticed(docker).join()).toMatch(/ip nat redirects .* our forward chain drops those that are forwarded$/)
     expect(noticed(docker, own('accept')).join()).toMatch(/ip nat redirects .* are open regardless of our rules$/)
@@ -262,16 +262,16 @@ describe("others' rules", () => {
     expect(noticed(listing)).toEqual([])
   })
 
-  it('are read from one listing with our own', () => {
+  it('are read from one listing together with ours', () => {
     const [listing, ...rest] = answer.split('\0')
-    const seen = looked(
+    const state = observed(
       [
         `${listing}meta expression, datatype iface_index (network interface index) (basetype integer), 32 bits\n${chains('ip nat', 'PREROUTING', 'type nat hook prerouting priority dstnat; policy accept;')}${chains('inet provision', 'input', 'type filter hook input priority filter; policy drop;')}`,
         ...rest,
       ].join('\0'),
     )
-    expect(seen.foreign.chains).toEqual([{ table: 'ip nat', chain: 'PREROUTING', type: 'nat', hook: 'prerouting', policy: 'accept' }])
-    expect(seen.live).toBe(live)
+    expect(state.foreign.chains).toEqual([{ table: 'ip nat', chain: 'PREROUTING', type: 'nat', hook: 'prerouting', policy: 'accept' }])
+    expect(state.live).toBe(live)
   })
 })
 
@@ -281,7 +281,7 @@ describe('applying a table', () => {
   ]
   const yes = { code: 0, stdout: Buffer.alloc(0), stderr: '' }
 
-  it('comes in anew after loading, within the time the host waits, and only then replaces what is loaded at boot', () => {
+  it('reconnects after loading, and only then replaces the boot file', () => {
     const steps = nftables.kind.apply(work)
     const told = [steps.next(), steps.next(yes), steps.next(yes), steps.next(yes)].map(({ value }) => value)
     expect(told.map((step) => step?.do)).toEqual(['shell', 'shell', 'reconnect', 'shell'])
@@ -317,6 +317,6 @@ it.each([
   expect(() => nftables(what.startsWith('a table') ? { table: 'a b', rules } : { rules })).toThrow()
 })
 
-it('counts no brace in quotes and comments', () => {
+it('ignores braces in quotes and comments', () => {
   expect(nftables({ rules: '# } {{\nchain a { accept comment "}" }' }).id).toBe('inet provision')
 })

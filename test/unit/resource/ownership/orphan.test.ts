@@ -18,13 +18,13 @@ const thingOf = (line: string) => readRecord([recordHead([]).trim(), line]).line
 const never: { deleted?: ReadonlySet<string> } = {}
 
 describe('a record', () => {
-  it('is read as it was written, whatever is in a name', () => {
+  it('is read as it was written, with any name', () => {
     const line = recordLine('file:/srv/a b%20c', '/srv/a b%20c', SUM)
     expect(line).not.toMatch(/ b/)
     expect(thingOf(line)).toMatchObject({ key: 'file:/srv/a b%20c', path: '/srv/a b%20c', digest: SUM })
   })
 
-  it('of the version before is read too', () => {
+  it('of the previous version is read too', () => {
     const older = readRecord([`file:/etc/a b /etc/a b ${SUM}`, `unit:x.service /etc/systemd/system/x.service ${SUM}`, 'package:nginx'])
     expect(older.format).toBe('older')
     expect(older.lines.map(({ key, path, digest }) => [key, path, digest])).toEqual([
@@ -47,7 +47,7 @@ describe('a record', () => {
     }
   })
 
-  it('that a host has filled with anything makes nothing fail', () => {
+  it('with any content is read without an error', () => {
     const lines = ['', ' ', ':', '%', 'file:', 'file:../../etc/passwd x', `link:/x /x ->`, '\u0000', 'file:/a '.repeat(1000)]
     const owned = readOwned('h', [recordHead([]).trim(), ...lines].map((line) => `/var/lib/provision/owned/r:${line}\n`).join(''))
     const placed = withOrphans({ host: 'h', records: owned, declared: [], playbooks: [], firstPlay: 0, prune: true })
@@ -57,10 +57,10 @@ describe('a record', () => {
 
 describe('an orphan', () => {
   const file = (digest = SUM) => thingOf(recordLine('file:/etc/x', '/etc/x', digest))
-  const outcome = (owned: ReturnType<typeof thingOf>, seen: object, world = never) =>
-    outcomeOf({ role: 'r', owned, prune: true }, { recorded: true, inode: inode('f'), within: [], ...seen }, world)
+  const outcome = (owned: ReturnType<typeof thingOf>, state: object, context = never) =>
+    outcomeOf({ role: 'r', owned, prune: true }, { recorded: true, inode: inode('f'), within: [], ...state }, context)
 
-  it('is deleted while it is as we left it', () => {
+  it('is deleted if it is unchanged', () => {
     expect(outcome(file(), { sha256: SUM })).toEqual({ is: 'delete' })
     expect(outcome(thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'a') })).toEqual({ is: 'delete' })
     expect(outcome(thingOf('directory:/x'), { inode: inode('d') })).toEqual({ is: 'delete' })
@@ -93,11 +93,11 @@ describe('an orphan', () => {
       { sha256: SUM },
       'this kind of resource is never deleted automatically',
     ],
-  ])('%s stays', (_, owned, seen, why) => {
-    expect(outcome(owned, seen)).toEqual({ is: 'stays', why: expect.stringContaining(why) })
+  ])('%s stays', (_, owned, state, why) => {
+    expect(outcome(owned, state)).toEqual({ is: 'stays', why: expect.stringContaining(why) })
   })
 
-  it('a directory goes with what is deleted in it, and a service with its unit', () => {
+  it('deletes a directory with its content, and forgets a service with its unit', () => {
     expect(outcome(thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, { deleted: new Set(['/x/a']) })).toEqual({ is: 'delete' })
     expect(outcome(thingOf('service:x.service'), {}, { deleted: new Set(['/etc/systemd/system/x.service']) })).toEqual({ is: 'gone' })
     expect(outcome(thingOf('service:x.service'), {})).toMatchObject({ is: 'stays' })
@@ -120,23 +120,23 @@ describe('a host with orphans', () => {
       ({ play, resource }) => `${play} ${keyOf(resource)}`,
     )
 
-  it('has them right after the record of their role, the last one first', () => {
+  it('declares them right after the record of their role, the last one first', () => {
     expect(left(declaredBy(a))).toEqual(['1 owned:app', '1 link:/l', '1 file:/d/b', '1 directory:/d', '1 file:/d/a'])
   })
 
-  it('of a role that was taken off come first; but only where the playbook is run that it came from', () => {
+  it('of a removed role come first, but only in runs of its playbook', () => {
     expect(left([])).toEqual(['0 link:/l', '0 file:/d/b', '0 file:/d/a', '0 directory:/d'])
     expect(left([], ['./site.yaml'])).toHaveLength(4)
     expect(left([], ['other.yaml'])).toEqual([])
   })
 
-  it('keeps what another resource of the same path is for now', () => {
+  it('keeps a file that another resource declares now', () => {
     expect(
       left(declaredBy(directory({ path: '/d' }), a, link({ path: '/l', target: 'a' }), file({ path: '/d/b', content: 'b' }))),
     ).toHaveLength(5)
   })
 
-  const seen = new Map<string, unknown>([
+  const state = new Map<string, unknown>([
     ['owned:app', { inode: inode('f'), record: record(['site.yaml'], ...all).get('app') }],
     ['file:/d/a', { ...inode('f'), sha256: 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb' }],
     [
@@ -156,30 +156,30 @@ describe('a host with orphans', () => {
       prune,
     })
   const planned = (prune: boolean, selected: (role: string) => boolean = () => true): readonly string[] =>
-    planHost({ resources: placed(prune), observation: seen, observations: new Map(), selected, now: new Date(0) }).map(
-      ({ resource, change: verdict }) => `${verdict.action} ${keyOf(resource)}: ${verdict.reason}`,
+    planHost({ resources: placed(prune), observation: state, observations: new Map(), selected, now: new Date(0) }).map(
+      ({ resource, change }) => `${change.action} ${keyOf(resource)}: ${change.reason}`,
     )
 
-  it('is told what is left over where it was not asked to delete, and nothing differs', () => {
+  it('reports orphans without --prune and plans no change', () => {
     expect(planned(false)).toEqual([])
-    expect(orphanNotices(orphansOn(placed(false), seen, () => true)).map(({ what }) => what)).toEqual([
+    expect(orphanNotices(orphansOn(placed(false), state, () => true)).map(({ what }) => what)).toEqual([
       'no longer declares file /d/b; --prune deletes it',
       'no longer declares link /l; kept: somebody else changed it (--prune drops it from the ownership record)',
       'no longer declares directory /d; kept: it is not empty: a (--prune drops it from the ownership record)',
     ])
-    expect(orphansOn(placed(false), seen, () => false)).toEqual([])
+    expect(orphansOn(placed(false), state, () => false)).toEqual([])
   })
 
-  it('is told what would be done about each, as the plan with --prune has it', () => {
+  it('reports what --prune would do with each', () => {
     const changes = withheldOn(
       'h',
-      orphansOn(placed(false), seen, () => true),
+      orphansOn(placed(false), state, () => true),
     )
     expect(changes.map(({ host, role }) => `${host} ${role}`)).toEqual(['h app', 'h app', 'h app'])
     expect(changes.map(({ action, resource, reason }) => `${action} ${resource}: ${reason}`).sort()).toEqual([...planned(true)].sort())
   })
 
-  it('deletes with --prune what is as we left it, of the roles that were asked for', () => {
+  it('deletes unchanged orphans of the selected roles with --prune', () => {
     expect(planned(true)).toEqual([
       'update link:/l: kept, dropped from the ownership record: somebody else changed it',
       'delete file:/d/b: no role declares it any more',

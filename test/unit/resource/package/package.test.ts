@@ -7,23 +7,23 @@ import type { PackageState } from '../../../../src/resource/package/observe.ts'
 import { pkg } from '../../../../src/resource/package/package.ts'
 import { NOTHING } from '../answers.ts'
 
-const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const recorded = (name: string) => readFileSync(new URL(`../../../fixtures/debian-12/${name}.txt`, import.meta.url))
 const observed = (names: readonly string[], answer: Buffer) =>
   pkg.kind.observe(names.map((name) => pkg({ name }).spec)).parse(answer, NOTHING)
 
 const ABSENT: PackageState = { status: 'not-installed', version: '', held: false }
-const seen = (status: string, more: Partial<PackageState> = {}): PackageState => ({ status, version: '1.22.1-9', held: false, ...more })
+const state = (status: string, more: Partial<PackageState> = {}): PackageState => ({ status, version: '1.22.1-9', held: false, ...more })
 
 describe('observing packages', () => {
-  it('reads what a host answered', () => {
+  it('reads a recorded answer', () => {
     const found = observed(['nginx', 'zlib1g:amd64', 'apache2'], recorded('package'))
     expect(found.get('nginx')).toEqual({ status: 'installed', version: '1.22.1-9+deb12u11', held: false })
     expect(found.get('zlib1g:amd64')?.status).toBe('installed')
     expect(found.get('apache2')).toEqual(ABSENT)
   })
 
-  it('finds holds, and lets one package that is as wanted carry the debt of another', () => {
+  it('finds holds, and lets a converged package carry the debt of another', () => {
     const found = observed(['apache2', 'mariadb-server', 'zlib1g'], recorded('package-interrupted'))
     expect(found.get('mariadb-server')?.held).toBe(true)
     expect([...found].filter(([, { debt }]) => debt !== undefined)).toEqual([
@@ -31,13 +31,13 @@ describe('observing packages', () => {
     ])
   })
 
-  it('says it at the package itself when that is the unfinished one', () => {
+  it('reports it at the package itself if that is unfinished', () => {
     const found = observed(['tree', 'zlib1g'], recorded('package-interrupted'))
     expect(found.get('tree')).toMatchObject({ status: 'half-configured' })
     expect(found.get('zlib1g')?.debt).toBe('services held back by an interrupted installation')
   })
 
-  it('counts one that has to be unpacked again as half-installed', () => {
+  it('counts a package that needs reinstallation as half-installed', () => {
     expect(observed(['a1'], Buffer.from('a1\tall\tinstall reinstreq unpacked\t1\nanswered 0\n')).get('a1')?.status).toBe('half-installed')
   })
 
@@ -49,7 +49,7 @@ describe('observing packages', () => {
   })
 
   it.each(['', 'nginx\tamd64\tinstall ok installed\t1\n', 'answered 2\n', 'nginx\tamd64\nanswered 0\n'])(
-    'throws at half an answer: %j',
+    'throws on an incomplete answer: %j',
     (answer) => {
       expect(() => observed(['nginx'], Buffer.from(answer))).toThrow()
     },
@@ -58,30 +58,30 @@ describe('observing packages', () => {
 
 describe('planning a package', () => {
   it.each<[string, Parameters<typeof pkg>[0], PackageState, string | undefined]>([
-    ['as wanted', { name: 'nginx' }, seen('installed'), undefined],
+    ['as wanted', { name: 'nginx' }, state('installed'), undefined],
     ['not there', { name: 'nginx' }, ABSENT, 'create not installed'],
-    ['removed, its configuration left', { name: 'nginx' }, seen('config-files'), 'create not installed'],
-    ['the version as wanted', { name: 'nginx', version: '1.22.1-9' }, seen('installed'), undefined],
-    ['another version', { name: 'nginx', version: '1.24-1' }, seen('installed'), 'update version differs'],
-    ['unpacked only', { name: 'nginx' }, seen('unpacked'), 'update debt installation interrupted (unpacked)'],
-    ['to be removed', { name: 'nginx', state: 'absent' }, seen('installed'), 'delete declared absent'],
+    ['removed, its configuration left', { name: 'nginx' }, state('config-files'), 'create not installed'],
+    ['the version as wanted', { name: 'nginx', version: '1.22.1-9' }, state('installed'), undefined],
+    ['another version', { name: 'nginx', version: '1.24-1' }, state('installed'), 'update version differs'],
+    ['unpacked only', { name: 'nginx' }, state('unpacked'), 'update debt installation interrupted (unpacked)'],
+    ['to be removed', { name: 'nginx', state: 'absent' }, state('installed'), 'delete declared absent'],
     ['absent as wanted', { name: 'nginx', state: 'absent' }, ABSENT, undefined],
-    ['absent but for its configuration', { name: 'nginx', state: 'absent' }, seen('config-files'), undefined],
+    ['absent but for its configuration', { name: 'nginx', state: 'absent' }, state('config-files'), undefined],
     [
       'absent wanted, half there',
       { name: 'nginx', state: 'absent' },
-      seen('half-installed'),
+      state('half-installed'),
       'delete debt installation interrupted (half-installed)',
     ],
     [
       'as wanted, but dpkg was cut',
       { name: 'nginx' },
-      seen('installed', { debt: 'dpkg was interrupted' }),
+      state('installed', { debt: 'dpkg was interrupted' }),
       'update debt dpkg was interrupted',
     ],
   ])('%s', (_, options, state, expected) => {
-    const verdict = pkg.kind.plan(pkg(options).spec, state, world)
-    expect(verdict && `${verdict.action} ${verdict.debt ? 'debt ' : ''}${verdict.reason}`).toBe(expected)
+    const change = pkg.kind.plan(pkg(options).spec, state, context)
+    expect(change && `${change.action} ${change.debt ? 'debt ' : ''}${change.reason}`).toBe(expected)
   })
 
   it.each(['Nginx', 'a', 'nginx; rm -rf /', '-y', 'nginx=1'])('refuses %j as a name', (name) => {
@@ -106,13 +106,13 @@ describe('applying packages', () => {
     throw new Error('was not refused')
   }
 
-  it('names each package once, with its version, and leaves out the one that only carries a debt', () => {
+  it('names each package once, with its version, without one that only carries a debt', () => {
     const script = String(
       transactionScript(
         [
           work({ name: 'nginx', version: '1.24-1' }, ABSENT),
-          work({ name: 'tree' }, seen('installed', { debt: 'x' })),
-          work({ name: 'apache2', state: 'absent' }, seen('installed')),
+          work({ name: 'tree' }, state('installed', { debt: 'x' })),
+          work({ name: 'apache2', state: 'absent' }, state('installed')),
         ],
         60,
       ),
@@ -122,7 +122,7 @@ describe('applying packages', () => {
     expect(script).not.toContain('tree')
   })
 
-  it('goes by the shortest age that one of the batch allows its lists', () => {
+  it('uses the shortest cache age of the batch', () => {
     expect(String(transactionScript([work({ name: 'nginx' }, ABSENT), work({ name: 'tree', cacheHours: 1 }, ABSENT)], 60))).toContain(
       '-mmin -60)',
     )
@@ -132,8 +132,8 @@ describe('applying packages', () => {
     ['a full mount before all else', 'provision-cause: full /var\nprovision-cause: unfetched\n', ABSENT, '/var is full'],
     ['no lists before no candidate', 'provision-cause: unfetched\nprovision-cause: unknown nginx\n', ABSENT, 'package lists not fetched'],
     ['no candidate', 'provision-cause: unknown nginx\n', ABSENT, "nginx not found in the host's package sources"],
-    ['a hold', '', seen('installed', { held: true }), 'nginx is held'],
-    ['what else would go', 'provision-cause: removes wordpress \n', seen('installed'), 'would also remove wordpress'],
+    ['a hold', '', state('installed', { held: true }), 'nginx is held'],
+    ['what else would go', 'provision-cause: removes wordpress \n', state('installed'), 'would also remove wordpress'],
     ['nothing it knows', '', ABSENT, 'apt failed'],
   ])('says %s', (_, stdout, state, what) => {
     const refused = refusal(work({ name: 'nginx' }, state), answer(1, stdout, 'E: the last words of apt'))
@@ -142,7 +142,7 @@ describe('applying packages', () => {
     expect(refused.fix).not.toBe('')
   })
 
-  it('asks again while dpkg is busy, and gives up in the end', () => {
+  it('retries while dpkg is busy, up to the limit', () => {
     const busy = answer(75, '', 'unattended-upgr (pid 7), for 90 s\n')
     expect(refusal(work({ name: 'nginx' }, ABSENT), busy, busy).why).toBe('waited 2 s for unattended-upgr (pid 7), for 90 s')
     const steps = installPackages([work({ name: 'nginx' }, ABSENT)], { seconds: 1, times: 2 })

@@ -4,7 +4,7 @@ import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import type { ReleaseState } from '../../../../src/resource/release/observe.ts'
 import { release } from '../../../../src/resource/release/release.ts'
 
-const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const ROOT = '/srv/site'
 const local = (text: string | Uint8Array): LocalFile => {
   const bytes = Buffer.from(text)
@@ -30,7 +30,7 @@ const live = (files: Files, asked: Files, more: Partial<ReleaseState> = {}): Rel
 const SITE = { 'a.html': 'a\n', 'b.html': 'b\n' }
 
 describe('planning a release', () => {
-  const reason = (files: Files, seen: ReleaseState, more: object = {}) => release.kind.plan(wanted(files, more), seen, world)?.reason
+  const reason = (files: Files, state: ReleaseState, more: object = {}) => release.kind.plan(wanted(files, more), state, context)?.reason
 
   it.each<[string, Files, string | undefined]>([
     ['the same', SITE, undefined],
@@ -40,44 +40,44 @@ describe('planning a release', () => {
     expect(reason(files, live(SITE, files))).toBe(expected)
   })
 
-  it('notices a damaged file and a stranger in what is live', () => {
-    const seen = live(SITE, SITE)
-    const tree = new Map([...seen.tree, ['x.php', { type: 'f', mode: '644', owner: '33:33' }] as const])
-    expect(reason(SITE, { ...seen, tree, digests: new Map([...seen.digests, ['a.html', sha256Hex('z')]]) })).toBe(
+  it('detects a damaged and a foreign file in the live release', () => {
+    const state = live(SITE, SITE)
+    const tree = new Map([...state.tree, ['x.php', { type: 'f', mode: '644', owner: '33:33' }] as const])
+    expect(reason(SITE, { ...state, tree, digests: new Map([...state.digests, ['a.html', sha256Hex('z')]]) })).toBe(
       '1 file damaged, 1 not ours',
     )
-    expect(reason(SITE, { ...seen, tree: new Map([...seen.tree, ['a.html', { type: 'l', mode: '777', owner: '0:0' }] as const]) })).toBe(
+    expect(reason(SITE, { ...state, tree: new Map([...state.tree, ['a.html', { type: 'l', mode: '777', owner: '0:0' }] as const]) })).toBe(
       '1 file damaged',
     )
   })
 
-  it('names the first of many, and the release by the beginning of its digest', () => {
+  it('names the first of many files, and the release by its short digest', () => {
     const many = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`${i}.html`, 'x']))
-    expect(release.kind.plan(wanted(many), live({}, many), world)?.differences).toEqual([
+    expect(release.kind.plan(wanted(many), live({}, many), context)?.differences).toEqual([
       { key: 'release', from: wanted({}).digest.slice(0, 12), to: wanted(many).digest.slice(0, 12) },
       { key: 'added', to: '0.html, 1.html, 2.html, 3.html, 4.html and 2 more' },
     ])
   })
 
-  it('goes back to what was live before the newest deployment, once', () => {
+  it('goes back to the release before the newest deployment, once', () => {
     const [older, newer] = [wanted(SITE).digest, 'b'.repeat(64)]
-    const seen = live(SITE, {}, { history: [older, newer] })
-    expect(reason({}, seen, { which: 'previous' })).toBeUndefined()
-    expect(reason({}, { ...seen, history: [newer, 'c'.repeat(64), older] }, { which: 'previous' })).toBe('back to the previous release')
-    expect(reason({}, { ...seen, history: [older] }, { which: 'previous' })).toBe('no release before the newest deployment')
+    const state = live(SITE, {}, { history: [older, newer] })
+    expect(reason({}, state, { which: 'previous' })).toBeUndefined()
+    expect(reason({}, { ...state, history: [newer, 'c'.repeat(64), older] }, { which: 'previous' })).toBe('back to the previous release')
+    expect(reason({}, { ...state, history: [older] }, { which: 'previous' })).toBe('no release before the newest deployment')
   })
 })
 
-describe('what a person sees of a release', () => {
-  const shown = (files: Files, seen: ReleaseState) => {
+describe('the diff of a release', () => {
+  const shown = (files: Files, state: ReleaseState) => {
     const spec = wanted(files)
-    const verdict = release.kind.plan(spec, seen, world)
-    if (verdict === undefined) throw new Error('nothing to show')
+    const change = release.kind.plan(spec, state, context)
+    if (change === undefined) throw new Error('nothing to show')
     const old = Object.entries(SITE).map(([path, text]) => `${Buffer.from(text).toString('base64')} ${path}\n`)
-    return release.kind.diff?.({ id: ROOT, spec, state: seen, change: verdict }, Buffer.from(old.join('')))
+    return release.kind.diff?.({ id: ROOT, spec, state, change }, Buffer.from(old.join('')))
   }
 
-  it('shows each changed text under its own name, and no bytes', () => {
+  it('shows each changed text by its name, and no binary content', () => {
     const files = { 'a.html': 'A\n', 'c.html': 'c\n', 'd.png': Buffer.from([0, 255]) }
     expect(shown(files, live(SITE, files))).toEqual({
       name: 'a.html',
@@ -90,12 +90,12 @@ describe('what a person sees of a release', () => {
     })
   })
 
-  it('shows nothing of what only root may read, nor of a whole first release', () => {
+  it('shows no private files and no first release', () => {
     const files = { ...SITE, 'a.html': 'A\n' }
-    const seen = live(SITE, files)
-    const hidden = new Map([...seen.tree, ['a.html', { type: 'f', mode: '600', owner: '0:0' }] as const])
-    expect(shown(files, { ...seen, tree: hidden })).toBeUndefined()
-    expect(shown(files, { ...seen, current: 'absent', tree: new Map() })).toBeUndefined()
+    const state = live(SITE, files)
+    const hidden = new Map([...state.tree, ['a.html', { type: 'f', mode: '600', owner: '0:0' }] as const])
+    expect(shown(files, { ...state, tree: hidden })).toBeUndefined()
+    expect(shown(files, { ...state, current: 'absent', tree: new Map() })).toBeUndefined()
   })
 })
 

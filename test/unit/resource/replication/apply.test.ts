@@ -99,19 +99,19 @@ const carriedOut = (
     if (script.includes('CHANGE MASTER TO')) server.follows = /MASTER_HOST = '([^']*)'/.exec(script)?.[1] ?? ''
     return ok(script.includes('SHOW SLAVE STATUS') ? told(server) : 'provision-done mariadb.service\n')
   }
-  const seen = (host: string): ReplicationState => ({
+  const state = (host: string): ReplicationState => ({
     service: {} as ReplicationState['service'],
     ...{ primary: primaries[host] ?? 'two', status: undefined, databases: ['shop'], seeding: false },
     ...((all[host] === undefined || all[host].bare === true) && { databases: [] }),
     ...(databases[host] !== undefined && { databases: databases[host] }),
   })
-  const verdict = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
-  const members = () => new Map(reached.map((host) => [host, seen(host)]))
+  const change = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
+  const members = () => new Map(reached.map((host) => [host, state(host)]))
   const work = {
     id: 'database',
     spec: spec('two', 'two'),
-    state: seen('two'),
-    change: verdict,
+    state: state('two'),
+    change: change,
     members,
     allowDataLoss: new Set(allowDataLoss),
   }
@@ -131,15 +131,15 @@ const one = (): Server => ({ writable: true, position: '0-1-9' })
 const two = (): Server => ({ writable: false, position: '0-1-8', follows: '10.0.0.1' })
 const three = (): Server => ({ writable: false, position: '0-1-9', follows: '10.0.0.1' })
 
-describe('becoming the primary', () => {
-  it('closes all others, gets everything, and opens', () => {
+describe('promoting a primary', () => {
+  it('makes all others read-only, catches up, and becomes writable', () => {
     const all = { one: one(), two: two(), three: three() }
     expect(carriedOut(all)).toEqual(['one closes', 'three closes', 'two opens'])
     // What came while it was catching up as well.
     expect(all.two).toEqual({ writable: true, position: '0-1-10' })
   })
 
-  it('closes nobody as long as it is far behind', () => {
+  it('makes nobody read-only while it lags far behind', () => {
     const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], stuck: 'always' })
     expect(said).toEqual(['refused: two not promoted: it lacks transactions of the others'])
   })
@@ -152,35 +152,35 @@ describe('becoming the primary', () => {
     expect(said).toEqual(['one closes', 'one opens', why])
   })
 
-  it('gives nothing back where a host was lost on the way: nobody knows what it did last', () => {
+  it('restores nothing if the connection to a host was lost', () => {
     const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], lostAt: 'RESET SLAVE ALL' })
     expect(said).toEqual(['one closes', 'failed: two: is lost'])
   })
 
-  it('is refused while one that could have more cannot be asked, and touches nobody', () => {
+  it('is refused while a server that may have more rows is not reached, without changes', () => {
     expect(carriedOut({ two: two(), three: three() })).toEqual(['refused: two not promoted while one is not reached'])
     expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['three'] })).toEqual([
       'refused: two not promoted while one is not reached',
     ])
   })
 
-  it('goes on without it where that was said, with what another replica has more', () => {
+  it('continues without it with --allow-data-loss, after catching up with another replica', () => {
     const all = { two: two(), three: three() }
     expect(carriedOut(all, { allowDataLoss: ['one'] })).toEqual(['three closes', 'two opens'])
     expect(all.two.position).toBe('0-1-9')
   })
 
-  it('is refused while the lost one still answers others, whatever was said', () => {
+  it('is refused while the lost server still answers others, even with --allow-data-loss', () => {
     expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['one'], answers: ['10.0.0.1'] })).toEqual([
       'refused: two not promoted: the database server of one still answers',
     ])
   })
 
-  it('needs nobody who is away where it follows the one that is written to', () => {
+  it('needs no unreached server if it replicates from the primary', () => {
     expect(carriedOut({ one: one(), two: two() })).toEqual(['one closes', 'two opens'])
   })
 
-  it('is refused while somebody follows a server that the inventory has no more', () => {
+  it('is refused while a server replicates from one outside the inventory', () => {
     const stranger = { ...two(), follows: '10.0.0.9' }
     expect(carriedOut({ two: stranger, three: three() }, { reached: ['two', 'three'] })).toEqual([
       'refused: two not promoted: two replicates from 10.0.0.9, which is not among the servers',
@@ -191,25 +191,25 @@ describe('becoming the primary', () => {
     ])
   })
 
-  it('is refused while the lost one still answers another server', () => {
+  it('is refused while the lost server still answers another one', () => {
     expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['one'], answers: ['three command'] })).toEqual([
       'refused: two not promoted: the database server of one still answers',
     ])
   })
 
-  it('is refused to one that nobody followed yet while another cannot be asked', () => {
+  it('is refused to a server without replicas while another is not reached', () => {
     const alone = { writable: true, position: '0-1-9', alone: true }
     expect(carriedOut({ two: alone, three: three() })).toEqual(['refused: two not promoted while one is not reached'])
     expect(carriedOut({ two: { ...alone, alone: false }, three: three() })).toEqual([])
   })
 
-  it('is not what a fresh host of the name of the primary is, whatever opened it, before it has the data of the others', () => {
+  it('does not keep a fresh writable host as primary before it has the data of the others', () => {
     const all = { one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '', bare: true } }
     const said = carriedOut(all, { reached: ['one', 'two'], allowDataLoss: ['three'] })
     expect(said.slice(0, 2)).toEqual(['two closes', 'one closes'])
   })
 
-  it('does not keep what somebody made by hand on a fresh host before it has the data of the others, and does not lose it unasked', () => {
+  it('replaces data on a fresh host by that of the others only with --allow-data-loss', () => {
     const all = () => ({ one: { writable: false, position: '0-1-9', follows: '10.0.0.2' }, two: { writable: true, position: '' } })
     const said = carriedOut(all(), { reached: ['one', 'two'], allowDataLoss: ['three'], databases: { two: ['by_hand'] } })
     expect(said).toEqual(['two closes', 'one closes', 'refused: data of one not copied to two: it would lose its own data'])
@@ -217,13 +217,13 @@ describe('becoming the primary', () => {
     expect(carriedOut(all(), { reached: ['one', 'two'], allowDataLoss: ['three'], databases: { one: [] } })).toEqual([])
   })
 
-  it('is refused where another server is told of another primary', () => {
+  it('is refused if another server has another primary in its options', () => {
     expect(carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], primaries: { one: 'one' } })).toEqual([
       'refused: two and one have different primaries in their options',
     ])
   })
 
-  it('is given back to nobody while another one is open', () => {
+  it('makes no server writable while another one is', () => {
     const all = { one: one(), two: two(), three: { ...three(), writable: true } }
     expect(carriedOut(all, { stuck: 'closed', opensAgain: 'three' })).toEqual(['one closes', 'three closes', 'refused: two not promoted'])
   })

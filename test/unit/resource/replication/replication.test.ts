@@ -5,7 +5,7 @@ import { replication } from '../../../../src/resource/replication/replication.ts
 import type { ServiceState } from '../../../../src/resource/service/observe.ts'
 import { service } from '../../../../src/resource/service/service.ts'
 import { NOTHING } from '../answers.ts'
-import { world } from '../recorded.ts'
+import { context } from '../recorded.ts'
 
 const servers = ['one', 'two', 'three'].map((host, i) => ({ host, address: `10.0.0.${i + 1}`, certificate: `${host}.database.internal` }))
 const options = {
@@ -28,20 +28,20 @@ const BARE: ReplicationState = {
 }
 const STANDS: ServerStatus = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
 const FOLLOWS: Source = { address: '10.0.0.1', receives: 'yes', applies: true, byPosition: true, received: '0-1-9', error: undefined }
-const seen = (status: Partial<ServerStatus> | undefined, more: Partial<ReplicationState> = {}): ReplicationState => ({
+const state = (status: Partial<ServerStatus> | undefined, more: Partial<ReplicationState> = {}): ReplicationState => ({
   service: status === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
   status: status && { ...STANDS, ...status },
   ...{ primary: 'one', databases: ['shop'], seeding: false },
   ...more,
 })
-const OPEN = seen({ writable: true })
-const REPLICA = seen({ source: FOLLOWS })
+const OPEN = state({ writable: true })
+const REPLICA = state({ source: FOLLOWS })
 
 const plan = (members: Record<string, ReplicationState>, primary = 'one', allowDataLoss: readonly string[] = []) => {
   const all = new Map(Object.entries(members))
   return [...all].map(([me, its]) => {
-    const verdict = replication.kind.plan(at(me, primary), its, { ...world, members: () => all, allowDataLoss: new Set(allowDataLoss) })
-    return verdict && `${me}: ${verdict.reason}`
+    const change = replication.kind.plan(at(me, primary), its, { ...context, members: () => all, allowDataLoss: new Set(allowDataLoss) })
+    return change && `${me}: ${change.reason}`
   })
 }
 
@@ -61,31 +61,31 @@ describe('planning replication', () => {
       ['one: becomes read-only, follows two', 'two: becomes the primary in place of one', 'three: follows two in place of one'],
     ],
     ['another primary, while the old one cannot be reached', { two: REPLICA }, 'two', ['two: becomes the primary in place of one']],
-    ['a primary that was restarted', { one: seen({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
-    ['an old primary that is back', { one: seen({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
+    ['a primary that was restarted', { one: state({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
+    ['an old primary that is back', { one: state({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
     ['two that are written to', { one: OPEN, two: OPEN }, 'one', [undefined, 'two: becomes read-only, follows one']],
     [
       'a replica whose copy was cut off',
-      { one: OPEN, two: seen({}, { seeding: true }) },
+      { one: OPEN, two: state({}, { seeding: true }) },
       'one',
       [undefined, 'two: copy of the data of one interrupted, starts again'],
     ],
     [
       'a replica while its primary cannot be reached',
-      { two: seen({ source: { ...FOLLOWS, receives: 'connecting' } }) },
+      { two: state({ source: { ...FOLLOWS, receives: 'connecting' } }) },
       'one',
       [undefined],
     ],
     [
       'a replica that stopped',
-      { one: OPEN, two: seen({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } }) },
+      { one: OPEN, two: state({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } }) },
       'one',
       [undefined, 'two: does not replicate: Duplicate entry'],
     ],
     [
       'a server that is gone from the inventory',
       {
-        one: seen({
+        one: state({
           writable: true,
           followers: [...STANDS.followers, { user: 'provision-replica-four', subject: '/CN=four', privileges: '' }],
         }),
@@ -95,8 +95,8 @@ describe('planning replication', () => {
     ],
   ])('%s', (_, members, primary, reasons) => expect(plan(members, primary)).toEqual(reasons))
 
-  it('says that data are replaced, where they may be lost', () => {
-    const broken = seen({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } })
+  it('mentions that data is replaced if it may be lost', () => {
+    const broken = state({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } })
     expect(plan({ one: OPEN, two: broken }, 'one', ['two'])[1]).toBe(
       'two: does not replicate: Duplicate entry; if it cannot resume, its data is replaced by that of one',
     )
@@ -105,12 +105,12 @@ describe('planning replication', () => {
   it('changes the primary first', () => expect(replication.kind.sequence?.(at('one', 'two'), new Map())).toEqual(['two', 'one', 'three']))
 })
 
-const STRAYS = seen({ source: { ...FOLLOWS, address: '10.0.0.9' } })
+const STRAYS = state({ source: { ...FOLLOWS, address: '10.0.0.9' } })
 
-describe('what a plan tells beside its changes', () => {
+describe('warnings and refusals of a plan', () => {
   const told = (members: Record<string, ReplicationState>, primary: string, allowDataLoss: readonly string[] = []) => {
     const all = new Map(Object.entries(members).map(([host, its]) => [host, { ...its, primary }]))
-    const around = { ...world, members: () => all, allowDataLoss: new Set(allowDataLoss) }
+    const around = { ...context, members: () => all, allowDataLoss: new Set(allowDataLoss) }
     return [...all].flatMap(([me, its]) => replication.kind.notices?.(at(me, primary), its, around) ?? [])
   }
   const refused =
@@ -122,27 +122,27 @@ describe('what a plan tells beside its changes', () => {
     ['the same, as it may be', { two: REPLICA, three: REPLICA }, ['one'], ['two will be promoted without the rows that only one has']],
     ['another primary while both are there', { one: OPEN, two: REPLICA, three: REPLICA }, [], []],
     ['another primary that follows the one that is written to, while a third is away', { one: OPEN, two: REPLICA }, [], []],
-    ['another primary that may follow it, and does not run', { one: OPEN, two: seen(undefined) }, [], []],
+    ['another primary that may follow it, and does not run', { one: OPEN, two: state(undefined) }, [], []],
     ['a bare one while a third is away', { one: OPEN, two: BARE }, [], [refused.replaceAll('one', 'three')]],
     ['all is well', { one: REPLICA, two: OPEN, three: REPLICA }, [], []],
   ])('%s', (_, members, allowDataLoss, notices) => {
     expect(told(members, 'two', allowDataLoss)).toEqual(notices)
   })
 
-  it('that what may be lost is not, where a server is well, or away without being missed', () => {
-    const follows = seen({ source: { ...FOLLOWS, address: '10.0.0.2' } })
+  it('warns of --allow-data-loss options without effect', () => {
+    const follows = state({ source: { ...FOLLOWS, address: '10.0.0.2' } })
     const said = told({ one: follows, two: OPEN }, 'two', ['one', 'two', 'three'])
     expect(said.map((one) => one.slice(0, one.indexOf(':')))).toEqual(
       ['one', 'two', 'three'].map((host) => `--allow-data-loss ${host} has no effect`),
     )
   })
 
-  it('and what it forbids: that servers are told of different primaries', () => {
+  it('refuses different primaries in the options of servers', () => {
     const all = new Map([
       ['one', OPEN],
       ['two', { ...OPEN, primary: 'two' }],
     ])
-    expect(replication.kind.forbids?.(at('one', 'one'), OPEN, { ...world, members: () => all })).toMatchObject({
+    expect(replication.kind.forbids?.(at('one', 'one'), OPEN, { ...context, members: () => all })).toMatchObject({
       what: 'one and two have different primaries in their options',
       why: 'the primary of one is one, that of two is two',
     })
@@ -154,15 +154,15 @@ describe('what a plan tells beside its changes', () => {
     ['not that one takes over from a primary of the inventory', REPLICA, REPLICA, false],
   ])('and what it forbids: %s', (_, one, two, isForbidden) => {
     const all = new Map(Object.entries({ one, two }).map(([host, its]) => [host, { ...its, primary: 'one' }]))
-    const refused = replication.kind.forbids?.(at('one', 'one'), one, { ...world, members: () => all })
+    const refused = replication.kind.forbids?.(at('one', 'one'), one, { ...context, members: () => all })
     expect(refused?.what).toEqual(
       isForbidden ? expect.stringContaining('replicates from 10.0.0.9, which is not among the servers') : undefined,
     )
   })
 })
 
-describe('what a server says of itself', () => {
-  it('is read by the names of its columns', () => {
+describe('the status of a server', () => {
+  it('is read by column names', () => {
     const status = [
       [
         'Slave_IO_State',
@@ -191,7 +191,7 @@ describe('what a server says of itself', () => {
     })
   })
 
-  it.each(['x', '0-1', '\\0', '0-1-2;'])('is not believed where a position in it is none: %s', (position) => {
+  it.each(['x', '0-1', '\\0', '0-1-2;'])('is refused with an invalid position: %s', (position) => {
     const names = 'Slave_IO_State\tMaster_Host\tGtid_IO_Pos'
     const probe = replication.kind.observe([])
     const read = (rows: string) => () => probe.parse(Buffer.from(`${rows}\nend\nprovision-services\n`), NOTHING)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { type UnreplicatedState, unreplicated } from '../../../../src/resource/replication/unreplicated.ts'
 import { NOTHING } from '../answers.ts'
-import { world } from '../recorded.ts'
+import { context } from '../recorded.ts'
 
 const servers = ['one', 'two'].map((host, i) => ({ host, address: `10.0.0.${i + 1}` }))
 const NOBODY: UnreplicatedState = { follows: undefined, accounts: [] }
@@ -12,28 +12,28 @@ const FOLLOWED: UnreplicatedState = { ...NOBODY, accounts: ['provision-replica-t
 /** What is planned on each host, what it is told beside, and what it is told to do or why it is not. */
 const stories = (members: Record<string, UnreplicatedState>, yielding: readonly string[] = []) => {
   const all = new Map(Object.entries(members))
-  return [...all].map(([me, seen]) => {
+  return [...all].map(([me, state]) => {
     const { spec } = unreplicated({ name: 'database', me, servers: servers.slice(0, all.size), yielding: [...yielding] })
-    const around = { ...world, members: () => all }
-    const verdict = unreplicated.kind.plan(spec, seen, around)
-    if (verdict === undefined) return 'nothing'
+    const around = { ...context, members: () => all }
+    const change = unreplicated.kind.plan(spec, state, around)
+    if (change === undefined) return 'nothing'
     try {
-      const step = unreplicated.kind.apply([{ id: 'database', spec, state: seen, change: verdict, members: () => all }]).next().value
-      return `${verdict.reason} => ${step?.do === 'shell' ? (/<<'SQL'\n(.*)\nSQL$/s.exec(String(step.script))?.[1] ?? String(step.script)).replaceAll('\n', ' ') : ''}`
+      const step = unreplicated.kind.apply([{ id: 'database', spec, state, change, members: () => all }]).next().value
+      return `${change.reason} => ${step?.do === 'shell' ? (/<<'SQL'\n(.*)\nSQL$/s.exec(String(step.script))?.[1] ?? String(step.script)).replaceAll('\n', ' ') : ''}`
     } catch (error) {
       if (!(error instanceof HostRefusal)) throw error
       // It would have been said before anything was changed.
-      expect(unreplicated.kind.forbids?.(spec, seen, around)).toMatchObject({ what: error.what, why: error.why })
-      return `${verdict.reason} => refused: ${error.fix?.slice(0, 40)}`
+      expect(unreplicated.kind.forbids?.(spec, state, around)).toMatchObject({ what: error.what, why: error.why })
+      return `${change.reason} => refused: ${error.fix?.slice(0, 40)}`
     }
   })
 }
 
-describe('servers that are no primary and replicas any more', () => {
+describe('ending replication', () => {
   it.each<[string, Record<string, UnreplicatedState>, readonly string[], readonly string[]]>([
     ['have nothing to do', { one: NOBODY, two: NOBODY }, [], ['nothing', 'nothing']],
     [
-      'are all left as they are while one would go on following',
+      'changes nothing while a server with data to keep still replicates',
       { one: FOLLOWED, two: FOLLOWS },
       [],
       [
@@ -41,9 +41,14 @@ describe('servers that are no primary and replicas any more', () => {
         'two replicates from one => refused: add two to discard_data_of if its data m',
       ],
     ],
-    ['nor is a replica alone', { one: FOLLOWS }, [], ['one replicates from one => refused: restore the topology replica with both s']],
     [
-      'drop the accounts of replicas, and follow no more where their data are replaced',
+      'refuses a remaining single replica',
+      { one: FOLLOWS },
+      [],
+      ['one replicates from one => refused: restore the topology replica with both s'],
+    ],
+    [
+      'drops the accounts of replicas, and stops replication where data will be replaced',
       { one: FOLLOWED, two: FOLLOWS },
       ['two'],
       [
@@ -56,7 +61,7 @@ describe('servers that are no primary and replicas any more', () => {
   const { spec } = unreplicated({ name: 'database', me: 'two', servers })
   const read = (said: string) => unreplicated.kind.observe([spec]).parse(Buffer.from(said), NOTHING).get('database')
 
-  it('are seen whether or not they run, and whoever follows another by an account of its own may go on', () => {
+  it('reads stopped servers too, and ignores replication by other accounts', () => {
     expect(read('address\t10.0.0.1\naccount\tprovision-replica-two\nprovision-accounts\ndown\n')).toEqual(FOLLOWS)
     expect(read('address\t10.0.0.9\naccount\tby_hand\nprovision-accounts\nprovision-replica-two\nend\n')).toEqual(FOLLOWED)
   })

@@ -7,7 +7,7 @@ const lines = (...of: Parameters<typeof sandbox>) =>
     .split('\n')
 
 describe('a sandbox', () => {
-  it('leaves a program nothing that it does not say it needs', () => {
+  it('denies a program everything that it does not need', () => {
     expect(lines()).toEqual(
       expect.arrayContaining([
         'NoNewPrivileges=yes',
@@ -23,7 +23,7 @@ describe('a sandbox', () => {
     )
   })
 
-  it('takes back what a package gave, before it gives what is needed', () => {
+  it('revokes excess grants before it grants missing ones', () => {
     const given = lines({ network: 'all', capabilities: ['CAP_NET_RAW'], ambient: true })
     const of = (key: string) => given.filter((line) => line.startsWith(`${key}=`)).map((line) => line.slice(key.length + 1))
     expect(of('CapabilityBoundingSet')).toEqual(['', 'CAP_NET_RAW'])
@@ -34,7 +34,7 @@ describe('a sandbox', () => {
     expect(of('PrivateUsers')).toEqual([])
   })
 
-  it('lets who changes its account do so, and nobody else', () => {
+  it('permits a change of account only to programs that need it', () => {
     expect(lines({ capabilities: ['CAP_SETUID', 'CAP_SYS_CHROOT'] })).toEqual(
       expect.arrayContaining(['SystemCallFilter=~@resources', 'SystemCallFilter=chroot']),
     )
@@ -46,7 +46,7 @@ describe('a sandbox', () => {
     ])
   })
 
-  it('of a program that starts early leaves the file systems as they are: what systemd would put together fails in some boots', () => {
+  it('of a program that starts early has no mount namespace, which fails in some boots', () => {
     const early = lines({ early: true })
     expect(
       early.filter((line) =>
@@ -56,7 +56,7 @@ describe('a sandbox', () => {
     expect(early).toEqual(expect.arrayContaining(['MemoryDenyWriteExecute=yes', 'CapabilityBoundingSet=', 'NoNewPrivileges=yes']))
   })
 
-  it('is loosened by naming a setting', () => {
+  it('can be relaxed by a setting', () => {
     const loosened = lines({}, { ProtectHome: 'read-only', ReadWritePaths: ['/a', '/b'] })
     expect(loosened.filter((line) => /^(ProtectHome|ReadWritePaths)=/.test(line))).toEqual([
       'ProtectHome=read-only',

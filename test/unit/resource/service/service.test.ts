@@ -46,16 +46,16 @@ const recorded = (name: string) => {
   return service.kind.observe(specs).parse(Buffer.from(sets), said)
 }
 
-const world = (changing: readonly string[] = []): PlanContext => ({
+const context = (changing: readonly string[] = []): PlanContext => ({
   now: new Date(0),
   packagesPending: false,
   changes: (key) => changing.includes(key),
   members: () => new Map(),
 })
-const plan = (resource: ReturnType<typeof service>, seen: ServiceState | undefined, changing: readonly string[] = []) => {
-  if (seen === undefined) throw new Error('not observed')
-  const verdict = service.kind.plan(resource.spec, seen, world(changing))
-  return verdict && `${verdict.action} ${verdict.certainty} ${verdict.reason}`
+const plan = (resource: ReturnType<typeof service>, state: ServiceState | undefined, changing: readonly string[] = []) => {
+  if (state === undefined) throw new Error('not observed')
+  const change = service.kind.plan(resource.spec, state, context(changing))
+  return change && `${change.action} ${change.certainty} ${change.reason}`
 }
 
 const running: ServiceState = {
@@ -80,30 +80,30 @@ const running: ServiceState = {
 const unstamped: ServiceState = { ...running, stamp: undefined }
 
 describe('observing services', () => {
-  it('reads what a host answered, an alias and what is not there included', () => {
-    const seen = recorded('service')
-    expect(seen.get('nginx.service')).toEqual(running && { ...running, stamp: { ...running.stamp, at: '3482060936' } })
-    expect(seen.get('mysql.service')).toMatchObject({ load: 'loaded', active: 'inactive', enabled: 'disabled' })
-    expect(seen.get('nothing.service')).toMatchObject({ load: 'not-found' })
-    expect(seen.get('broken.service')).toMatchObject({ active: 'failed', result: 'exit-code', enabled: 'static' })
+  it('reads a recorded answer, with an alias and a missing unit', () => {
+    const state = recorded('service')
+    expect(state.get('nginx.service')).toEqual(running && { ...running, stamp: { ...running.stamp, at: '3482060936' } })
+    expect(state.get('mysql.service')).toMatchObject({ load: 'loaded', active: 'inactive', enabled: 'disabled' })
+    expect(state.get('nothing.service')).toMatchObject({ load: 'not-found' })
+    expect(state.get('broken.service')).toMatchObject({ active: 'failed', result: 'exit-code', enabled: 'static' })
   })
 
-  it('voids the stamp of a unit that somebody else restarted, and goes by the times of its files', () => {
+  it('ignores the stamp of a unit that somebody else restarted, and uses file times', () => {
     expect(recorded('service-restarted-by-hand').get('nginx.service')).toMatchObject({ stamp: undefined, touched: false })
   })
 
   // Edited within a millisecond of the start: the file's own time is the kernel's last tick, which was before it.
-  it('notices an edit right after the start, and a change that was not finished', () => {
+  it('detects an edit right after the start, and an interrupted change', () => {
     expect(recorded('service-touched').get('nginx.service')).toMatchObject({ stamp: undefined, touched: true, unfinishedSet: true })
   })
 
-  it('throws at half an answer', () => {
+  it('throws on an incomplete answer', () => {
     const whole = readFileSync(new URL('../../../fixtures/debian-12/service.txt', import.meta.url))
     expect(() => unitQuery(specs.map(({ unit }) => unit)).read(whole.subarray(0, 300))).toThrow('systemctl spoke of')
     expect(() => service.kind.observe(specs).parse(Buffer.alloc(0), NOTHING)).toThrow('systemctl reported nothing')
   })
 
-  it('asks the same number of questions about one and about many', () => {
+  it('costs the same number of processes for one and for many', () => {
     const count = (script: string) => script.split('\n').filter((line) => /^(systemctl|grep|find|sha256sum)/.test(line)).length
     const many = Array.from(
       { length: 200 },
@@ -152,35 +152,35 @@ describe('planning a service', () => {
     ['no stamp, a newer file', { ...unstamped, touched: true }, 'update exact files changed after it loaded them'],
     ['no stamp, a failed reload', { ...unstamped, reloadFailed: true }, 'update exact last reload failed'],
     ['a cut between load and forgetting', { ...running, unfinishedSet: true }, 'update exact earlier change of its files interrupted'],
-  ])('%s', (_, seen, expected) => {
-    expect(plan(nginx, seen)).toBe(expected)
+  ])('%s', (_, state, expected) => {
+    expect(plan(nginx, state)).toBe(expected)
   })
 
-  it('foresees the reload that a planned change of a file will need, stamped or not', () => {
+  it('predicts the reload for a planned change of a file, with and without a stamp', () => {
     const other = service({ unit: 'nginx.service', loads: [file({ path: '/etc/nginx/nginx.conf', content: 'new' }), gone] })
     expect(plan(other, running, ['file:/etc/nginx/nginx.conf'])).toBe('update exact runs with an older /etc/nginx/nginx.conf')
     expect(plan(other, unstamped, ['file:/etc/nginx/nginx.conf'])).toBe('update exact runs with an older /etc/nginx/nginx.conf')
   })
 
-  it('is unfinished where what lies there is not loaded, and not where it is still to be written', () => {
+  it('is unfinished if the file is not loaded, but not if it is still to be written', () => {
     const other = service({ unit: 'nginx.service', loads: [file({ path: '/etc/nginx/nginx.conf', content: 'new' }), gone] })
-    const isUnfinished = (seen: ServiceState, changing: readonly string[] = []) =>
-      service.kind.plan(other.spec, seen, world(changing))?.unfinished ?? false
+    const isUnfinished = (state: ServiceState, changing: readonly string[] = []) =>
+      service.kind.plan(other.spec, state, context(changing))?.unfinished ?? false
     expect(isUnfinished(running)).toBe(true)
     expect(isUnfinished(running, ['file:/etc/nginx/nginx.conf'])).toBe(false)
     expect(isUnfinished({ ...unstamped, touched: true })).toBe(true)
     expect(isUnfinished({ ...unstamped, reloadFailed: true })).toBe(true)
     expect(isUnfinished({ ...unstamped, active: 'inactive' })).toBe(false)
-    expect(service.kind.plan(nginx.spec, { ...running, unfinishedSet: true }, world())?.unfinished).toBe(true)
-    expect(service.kind.plan(nginx.spec, { ...running, enabled: 'disabled' }, world())?.unfinished).toBeUndefined()
+    expect(service.kind.plan(nginx.spec, { ...running, unfinishedSet: true }, context())?.unfinished).toBe(true)
+    expect(service.kind.plan(nginx.spec, { ...running, enabled: 'disabled' }, context())?.unfinished).toBeUndefined()
   })
 
   // The file differs from what is wanted because somebody edited it; the service never loaded that.
-  it('needs no reload when a file is mended that it never loaded', () => {
+  it('needs no reload for a repaired file that it never loaded', () => {
     expect(plan(nginx, running, ['file:/etc/nginx/nginx.conf'])).toBe(undefined)
   })
 
-  it('depends on what is made in this run, and afterwards goes by what lies on the disk', () => {
+  it('is dependent on content created in this run, and compares the disk afterwards', () => {
     const later = file({ path: '/etc/nginx/nginx.conf', content: text`${{ later: 'thumbprint', get: () => undefined }}` })
     const waiting = service({ unit: 'nginx.service', loads: [later, gone] })
     const onDisk = (sha256: string): ServiceState => ({ ...running, onDisk: new Map([['/etc/nginx/nginx.conf', sha256]]) })
@@ -201,14 +201,14 @@ describe('planning a service', () => {
     expect(plan(service({ unit: 'nginx.service', running: false, enabled: false }), { ...running, ...state })).toBe(expected)
   })
 
-  it('takes only what consists of files for loading, and units by their whole name', () => {
+  it('accepts only resources with files in loads, and units by their full name', () => {
     expect(() => service({ unit: 'nginx.service', loads: [directory({ path: '/etc/nginx' })] })).toThrow('must be resources with files')
     for (const unit of ['nginx', '-a.service', 'a b.service', 'a/b.service', '$(x).service'])
       expect(() => service({ unit })).toThrow('with its suffix')
   })
 })
 
-describe('what a load answered', () => {
+describe('the answer of a load', () => {
   const answer = (code: number, stdout: string, stderr: string): Answer => ({ code, stdout: Buffer.from(stdout), stderr })
   const refusal = (stdout: string): HostRefusal => {
     try {
@@ -233,14 +233,14 @@ describe('what a load answered', () => {
     })
   })
 
-  it('is taken as it is when it is about something else', () => {
+  it('is reported unchanged if it is about something else', () => {
     expect(refusal('').what).toContain('service not changed')
     expect(() => checkLoaded(answer(0, '', ''))).not.toThrow()
   })
 })
 
 describe('a stamp', () => {
-  it('holds names with a backslash as sha256sum writes them', () => {
+  it('reads names with a backslash in the format of sha256sum', () => {
     expect([...(readStamp(['1', `\\${LOADED}  /etc/a\\\\b`, 'absent /etc/c', 'nonsense'])?.sums ?? [])]).toEqual([
       ['/etc/a\\b', LOADED],
       ['/etc/c', 'absent'],

@@ -7,7 +7,7 @@ import { dropin, unit } from '../../../../src/resource/service/unit.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING, readInodesSaid } from '../answers.ts'
 
-const world: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const broken = unit({ name: 'broken.service', content: '[Service]\nExecStart=/bin/false\n' })
 const limits = dropin({ unit: 'broken.service', name: 'limits', settings: { Service: { LimitNOFILE: '512' } } })
 const recorded = readFileSync(new URL('../../../fixtures/debian-12/unit.txt', import.meta.url), 'utf8')
@@ -27,26 +27,26 @@ const look = (answer: string) => {
 }
 
 describe('a unit file', () => {
-  const seen = look(recorded)
+  const state = look(recorded)
 
-  it('is read from what a host answered', () => {
-    expect(seen.get('broken.service')).toMatchObject({ stale: true, file: { type: 'f', mode: '600' } })
-    expect(seen.get('broken.service.d/limits.conf')).toEqual({ stale: true, file: 'absent' })
+  it('is read from a recorded answer', () => {
+    expect(state.get('broken.service')).toMatchObject({ stale: true, file: { type: 'f', mode: '600' } })
+    expect(state.get('broken.service.d/limits.conf')).toEqual({ stale: true, file: 'absent' })
   })
 
-  it('is planned like a file, and read again when systemd knows an older one', () => {
-    const found = seen.get('broken.service')
+  it('is planned like a file, and reloaded if systemd has an older version', () => {
+    const found = state.get('broken.service')
     if (found === undefined || found.file === 'absent') throw new Error('not observed')
-    expect(unit.kind.plan(broken.spec, found, world)?.reason).toBe('mode differs')
+    expect(unit.kind.plan(broken.spec, found, context)?.reason).toBe('mode differs')
     const right = { ...found, file: { ...found.file, mode: '644' } }
-    expect(unit.kind.plan(broken.spec, found, world)?.unfinished).toBeUndefined()
-    expect(unit.kind.plan(broken.spec, right, world)).toMatchObject({ reason: 'not read by systemd yet', unfinished: true })
-    expect(unit.kind.plan(broken.spec, { ...right, stale: false }, world)).toBe(undefined)
+    expect(unit.kind.plan(broken.spec, found, context)?.unfinished).toBeUndefined()
+    expect(unit.kind.plan(broken.spec, right, context)).toMatchObject({ reason: 'not read by systemd yet', unfinished: true })
+    expect(unit.kind.plan(broken.spec, { ...right, stale: false }, context)).toBe(undefined)
   })
 
-  it('is written and read by systemd in one request, its directory made first', () => {
-    const verdict = { action: 'create', certainty: 'exact', reason: 'missing', differences: [] } as const
-    const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, state: { stale: false, file: 'absent' }, change: verdict }])
+  it('is written and reloaded in one request, after its directory', () => {
+    const change = { action: 'create', certainty: 'exact', reason: 'missing', differences: [] } as const
+    const steps = unit.kind.apply([{ id: limits.id, spec: limits.spec, state: { stale: false, file: 'absent' }, change }])
     const step = steps.next().value
     if (step?.do !== 'shell') throw new Error('a script was expected')
     expect(String(step.script)).toMatch(/^install -d -m 755 \/etc\/systemd\/system\/broken\.service\.d /)
@@ -54,7 +54,7 @@ describe('a unit file', () => {
     expect(steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' }).done).toBe(true)
   })
 
-  it('throws when systemd spoke of fewer units than were asked about', () => {
+  it('throws if systemd answers about fewer units', () => {
     expect(() => look(recorded.slice(0, -22))).toThrow('spoke of 1 of 2')
   })
 })
@@ -75,11 +75,11 @@ describe('a drop-in', () => {
     expect(unit.kind.files?.(resource.spec)[0]?.path).toBe('/etc/systemd/system/nginx.service.d/own.conf')
   })
 
-  it('takes content that carries a secret', () => {
+  it('accepts content with a secret', () => {
     expect(dropin({ unit: 'a.service', name: 'b', content: text`x=${new Secret('s')}` }).spec.file.content).toMatchObject({ type: 'text' })
   })
 
-  it('refuses what would end its line, and names that leave the directory', () => {
+  it('refuses values that end the line, and names that leave the directory', () => {
     expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { User: 'x\nExecStart=/bin/evil' } } })).toThrow(
       'must be one line',
     )

@@ -3,11 +3,11 @@ import { readTrial } from '../../../../src/resource/guarded/trial.ts'
 import type { SshdState } from '../../../../src/resource/sshd/observe.ts'
 import { sshd } from '../../../../src/resource/sshd/sshd.ts'
 import { NOTHING } from '../answers.ts'
-import { world } from '../recorded.ts'
+import { context } from '../recorded.ts'
 
 const { spec } = sshd({ settings: { PermitRootLogin: 'no', MaxAuthTries: 3, AllowUsers: ['ops', 'eve'] } })
 const INCLUDE = 'Include /etc/ssh/sshd_config.d/*.conf'
-const seen = (more: Partial<SshdState> = {}, service: Partial<SshdState['service']> = {}): SshdState => ({
+const state = (more: Partial<SshdState> = {}, service: Partial<SshdState['service']> = {}): SshdState => ({
   inode: { type: 'f', mode: '644', owner: 'root', group: 'root', target: '' },
   sha256: spec.sha256,
   text: spec.text,
@@ -19,7 +19,7 @@ const seen = (more: Partial<SshdState> = {}, service: Partial<SshdState['service
   ...more,
 })
 
-it('writes every list as its keyword wants it', () => {
+it('writes every list in the syntax of its keyword', () => {
   const settings = { Ciphers: ['a', 'b'], HostKeyAlgorithms: ['c', 'd'], HostKey: ['/e', '/f'], AllowUsers: ['g', 'h'], MaxAuthTries: 3 }
   expect(sshd({ settings }).spec.text.split('\n').slice(1)).toEqual([
     'Ciphers a,b',
@@ -46,36 +46,36 @@ it.each<[string, Record<string, string>]>([
 
 describe('planning', () => {
   it.each<[string, SshdState, string | undefined]>([
-    ['all as wanted', seen(), undefined],
-    ['not there', seen({ inode: 'absent', sha256: undefined }), 'create missing'],
-    ['edited', seen({ sha256: 'x' }), 'update settings differ'],
-    ['writable by others', seen({ inode: { ...(seen().inode as object), mode: '666' } as never }), 'update mode and owner differ'],
-    ['not loaded', seen({}, { touched: true }), 'update pending reload: sshd runs with older settings'],
-    ['stamped', seen({}, { touched: true, stamp: { at: '1', sums: new Map([[spec.path, spec.sha256]]) } }), undefined],
-    ['stamped with another', seen({}, { stamp: { at: '1', sums: new Map() } }), 'update pending reload: sshd runs with older settings'],
-    ['started by a socket for everybody who comes', seen({}, { active: 'inactive', touched: true }), undefined],
-    ['included relatively', seen({ config: ['include "sshd_config.d/*.conf"'] }), undefined],
-    ['not included', seen({ config: [`#${INCLUDE}`] }), 'update /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf'],
+    ['all as wanted', state(), undefined],
+    ['not there', state({ inode: 'absent', sha256: undefined }), 'create missing'],
+    ['edited', state({ sha256: 'x' }), 'update settings differ'],
+    ['writable by others', state({ inode: { ...(state().inode as object), mode: '666' } as never }), 'update mode and owner differ'],
+    ['not loaded', state({}, { touched: true }), 'update pending reload: sshd runs with older settings'],
+    ['stamped', state({}, { touched: true, stamp: { at: '1', sums: new Map([[spec.path, spec.sha256]]) } }), undefined],
+    ['stamped with another', state({}, { stamp: { at: '1', sums: new Map() } }), 'update pending reload: sshd runs with older settings'],
+    ['started by a socket for everybody who comes', state({}, { active: 'inactive', touched: true }), undefined],
+    ['included relatively', state({ config: ['include "sshd_config.d/*.conf"'] }), undefined],
+    ['not included', state({ config: [`#${INCLUDE}`] }), 'update /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf'],
     [
       'included for some',
-      seen({ config: ['Match User eve', INCLUDE] }),
+      state({ config: ['Match User eve', INCLUDE] }),
       'update /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf',
     ],
     [
       'too late',
-      seen({ config: ['Port 2222', 'AllowUsers ada', 'PermitRootLogin yes', INCLUDE] }),
+      state({ config: ['Port 2222', 'AllowUsers ada', 'PermitRootLogin yes', INCLUDE] }),
       'update /etc/ssh/sshd_config sets PermitRootLogin before it includes /etc/ssh/sshd_config.d/*.conf',
     ],
-    ['never kept', seen({ unkept: true }), 'update settings confirmed but not saved for the next boot'],
+    ['never kept', state({ unkept: true }), 'update settings confirmed but not saved for the next boot'],
   ])('%s', (_, state, expected) => {
-    const verdict = sshd.kind.plan(spec, state, world)
-    expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
-    expect(verdict?.debt).toBeUndefined()
-    expect(verdict?.unfinished ?? false).toBe(expected?.includes('runs with older settings') ?? false)
+    const change = sshd.kind.plan(spec, state, context)
+    expect(change && `${change.action} ${change.reason}`).toBe(expected)
+    expect(change?.debt).toBeUndefined()
+    expect(change?.unfinished ?? false).toBe(expected?.includes('runs with older settings') ?? false)
   })
 
-  it('owes the confirmation of a change to any run', () => {
-    expect(sshd.kind.plan(spec, seen({ pending: 'this boot' }), world)).toMatchObject({ debt: true })
+  it('plans the confirmation of a change in any run', () => {
+    expect(sshd.kind.plan(spec, state({ pending: 'this boot' }), context)).toMatchObject({ debt: true })
   })
 })
 

@@ -3,17 +3,17 @@ import { describe, expect, it } from 'vitest'
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { type CommandSpec, command } from '../../../../src/resource/system/command.ts'
 import { NOTHING } from '../answers.ts'
-import { world } from '../recorded.ts'
+import { context } from '../recorded.ts'
 
-const looked = (...specs: readonly CommandSpec[]): ReadonlyMap<string, { readonly done: boolean }> => {
+const observed = (...specs: readonly CommandSpec[]): ReadonlyMap<string, { readonly done: boolean }> => {
   const probe = command.kind.observe(specs)
   return probe.parse(spawnSync('/bin/sh', ['-s'], { input: `{ ${probe.script}\n} 2>/dev/null </dev/null` }).stdout, NOTHING)
 }
 const one = (name: string, more: { unless?: string; creates?: string }): CommandSpec => command({ name, run: ':', ...more }).spec
 
 describe('a command', () => {
-  it('has been done when its condition says so, whatever the condition prints or breaks', () => {
-    const seen = looked(
+  it('is done if its condition succeeds, whatever the condition prints', () => {
+    const state = observed(
       one('true', { unless: 'true' }),
       one('false', { unless: 'false' }),
       one('exits', { unless: 'exit 0' }),
@@ -23,17 +23,17 @@ describe('a command', () => {
       one('not there', { creates: "/nowhere/it's" }),
       one('both', { creates: '/etc/passwd', unless: 'false' }),
     )
-    expect([...seen].filter(([, { done }]) => done).map(([name]) => name)).toEqual(['true', 'exits', 'there'])
-    expect(seen.size).toBe(8)
+    expect([...state].filter(([, { done }]) => done).map(([name]) => name)).toEqual(['true', 'exits', 'there'])
+    expect(state.size).toBe(8)
   })
 
   it('is opaque, and says why it will run', () => {
-    expect(command.kind.plan(one('x', { creates: '/a' }), { done: false }, world)).toMatchObject({
+    expect(command.kind.plan(one('x', { creates: '/a' }), { done: false }, context)).toMatchObject({
       action: 'run',
       certainty: 'opaque',
       reason: '/a is missing',
     })
-    expect(command.kind.plan(one('x', { unless: 'a' }), { done: true }, world)).toBeUndefined()
+    expect(command.kind.plan(one('x', { unless: 'a' }), { done: true }, context)).toBeUndefined()
   })
 
   it.each([

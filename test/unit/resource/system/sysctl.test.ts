@@ -3,7 +3,7 @@ import { pathQueries } from '../../../../src/resource/kind/path-queries.ts'
 import { mergeQueries } from '../../../../src/resource/kind/queries.ts'
 import { type SysctlState, sysctl } from '../../../../src/resource/system/sysctl.ts'
 import { NOTHING } from '../answers.ts'
-import { recorded, world } from '../recorded.ts'
+import { context, recorded } from '../recorded.ts'
 
 describe('a kernel setting', () => {
   it.each<[string, Parameters<typeof sysctl>[0], SysctlState, string | undefined]>([
@@ -15,19 +15,19 @@ describe('a kernel setting', () => {
     ['unknown to the kernel, and optional', { key: 'a.b', value: 1, optional: true }, { live: undefined, boot: undefined }, undefined],
     ['unknown to the kernel', { key: 'a.b', value: 1 }, { live: undefined, boot: undefined }, 'create not set'],
     ['another value after the next boot', { key: 'a.b', value: 1 }, { live: '1', boot: '2' }, 'update value at boot differs'],
-  ])('%s', (_, options, seen, expected) => {
-    const verdict = sysctl.kind.plan(sysctl(options).spec, seen, world)
-    expect(verdict && `${verdict.action} ${verdict.reason}`).toBe(expected)
+  ])('%s', (_, options, state, expected) => {
+    const change = sysctl.kind.plan(sysctl(options).spec, state, context)
+    expect(change && `${change.action} ${change.reason}`).toBe(expected)
   })
 
-  it('is read from what a host says', () => {
+  it('is read from a recorded answer', () => {
     const specs = ['net.ipv4.conf.all.accept_redirects', 'net.ipv4.tcp_rmem', 'net.ipv4.no_such'].map(
       (key) => sysctl({ key, value: 0 }).spec,
     )
     const { shared: asks, parse } = sysctl.kind.observe(specs)
     const ask = pathQueries(mergeQueries([asks])).texts
-    const seen = parse(Buffer.alloc(0), { ...NOTHING, texts: ask.read(recorded('sysctl')) })
-    expect([...seen]).toEqual([
+    const state = parse(Buffer.alloc(0), { ...NOTHING, texts: ask.read(recorded('sysctl')) })
+    expect([...state]).toEqual([
       ['net.ipv4.conf.all.accept_redirects', { live: '0', boot: '0' }],
       ['net.ipv4.tcp_rmem', { live: '4096 131072 33554432', boot: undefined }],
       ['net.ipv4.no_such', { live: undefined, boot: undefined }],
@@ -35,7 +35,7 @@ describe('a kernel setting', () => {
     expect(() => ask.read(Buffer.from(recorded('sysctl').toString().replace('end:2\n', '')))).toThrow('could not read')
   })
 
-  it('stands for every one there is', () => {
+  it('matches every name', () => {
     const { spec } = sysctl({ key: 'net.ipv4.conf.*.rp_filter', value: 2 })
     const path = (name: string): string => `/proc/sys/net/ipv4/conf/${name}/rp_filter`
     const read = (all: string, eth0: string) => {
@@ -50,7 +50,7 @@ describe('a kernel setting', () => {
     expect(sysctl.kind.files?.(spec)[0]?.path).toBe('/etc/sysctl.d/zz-provision.net.ipv4.conf.+.rp_filter.conf')
   })
 
-  it('has one name however it is written', () => {
+  it('has one identity for every spelling', () => {
     expect(sysctl({ key: 'net/ipv4/ip_forward', value: 1 }).id).toBe(sysctl({ key: 'net.ipv4.ip_forward', value: 1 }).id)
     expect(sysctl.kind.files?.(sysctl({ key: 'net/ipv4/conf/eth0.5/rp_filter', value: 1 }).spec)[0]?.path).toBe(
       '/etc/sysctl.d/zz-provision.net.ipv4.conf.eth0.5.rp_filter.conf',
