@@ -127,7 +127,7 @@ function* bootstrapOn({ host, seqno, runs }: Candidate, one: GaleraWork): Steps 
   // A server without Galera is stopped first: its stop would delete the bootstrap file.
   const state = membersOf(one.members ?? (() => new Map())).get(host)
   if (state?.status === undefined && state?.service.active === 'active')
-    requireSuccess(yield { do: 'shell', ...on, script: sh`systemctl stop ${one.spec.service.unit}` }, `database server of ${host} not stopped`)
+    requireSuccess(yield { do: 'shell', ...on, script: sh`systemctl stop ${one.spec.service.unit}` }, `MariaDB on ${host} not stopped`)
   const steps = applyService(one, { ...one.spec.service, took: IN_CLUSTER })
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value
