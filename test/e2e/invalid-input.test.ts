@@ -186,7 +186,7 @@ groups:
         play('web-01', 'nginx', { content: 'page' }),
         play('lb-01', 'haproxy-tls', { ...balancer, acme: { directory: 'https://127.0.0.1/dir', ca_file: 'ca.pem' } }),
       ],
-      /site\.yaml:4:\d+ {2}ca\.pem: the file named in acme\.ca_file cannot be read/,
+      /site\.yaml:4:\d+ {2}ca\.pem: file of acme\.ca_file cannot be read/,
     ],
   ])('%s: exit 3, and no packet to any host', async (_, plays, card) => {
     const told = await provision(site(...plays), 'run', '--dry-run')
@@ -232,7 +232,7 @@ describe('a host that refuses the account of the run', () => {
       'whose key is another than it was',
       { known_hosts: 'known' },
       { known: `# ours\n10.79.12.11 ${type} ${body}\n` },
-      /^one {2}.*\/known:2.*\n {2}why {2}.*SHA256:.*\n.*known:2 holds .*SHA256:.*\n {2}fix {2}\S/m,
+      /^one {2}.*\/known:2.*\n {2}why {2}.*SHA256:.*\n.*known:2 has .*SHA256:.*\n {2}fix {2}\S/m,
     ],
     ['whose port is refused', { port: 9 }, {}, /^one {2}10\.79\.12\.11, port 9 refused the connection\n/m],
     ['whose name does not exist', { address: 'no-such-host.invalid' }, {}, /^one {2}.*no-such-host\.invalid.*\n/m],
