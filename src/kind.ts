@@ -53,7 +53,7 @@ export { HostRefusal, outputExcerpt, requireSuccess } from './resource/kind/step
 export { CHANGED, guardScript, UNSAFE, walk } from './resource/kind/walk.ts'
 export { excerptScript, readExcerpts } from './resource/kind/walk-read.ts'
 export { Secret } from './secret/secret.ts'
-export { commandLine, quote, quotePattern } from './shell/quote.ts'
+export { commandLine, quote } from './shell/quote.ts'
 export type { ShellText } from './shell/script.ts'
 export { raw, Script } from './shell/script.ts'
 export type { ShellValue } from './shell/sh.ts'

@@ -1,4 +1,4 @@
-import { type Check, type Facts, quote, type Resource, sysctl, z } from 'provision'
+import { type Check, type Facts, glob, type Resource, sh, sysctl, z } from 'provision'
 
 const key = z
   .string()
@@ -68,17 +68,13 @@ export const kernel = (option: Option, coreDumps: boolean, { container }: Pick<F
 /** Check of all existing settings. It uses shell builtins and cat, because sysctl(8) may not be installed. */
 export const kernelCheck = (option: Option, coreDumps: boolean): Check => ({
   name: 'kernel settings are in force',
-  script: `container=; ! systemd-detect-virt --quiet --container || container=1; wrong=
+  script: sh`container=; ! systemd-detect-virt --quiet --container || container=1; wrong=
 holds() {
   case $1 in /proc/sys/net/*) ;; *) [ -z "$container" ] || return 0 ;; esac
   [ ! -e "$1" ] || [ "$(cat "$1" | tr -s '\\t ' ' ')" = "$2" ] || { echo "$1 is $(cat "$1")"; wrong=1; }
 }
-${wanted(option, coreDumps)
-  .map(([name, value]) => `for f in ${pathOf(name)}; do holds "$f" ${quote(String(value))}; done\n`)
-  .join('')}[ -z "$wrong" ]`,
+${wanted(option, coreDumps).map(([name, value]) => sh`for setting in ${glob(pathOf(name))}; do holds "$setting" ${String(value)}; done`)}
+[ -z "$wrong" ]`,
 })
 
-const pathOf = (name: string): string => {
-  const path = `/proc/sys/${name.includes('/') ? name : name.replaceAll('.', '/')}`
-  return path.split('*').map(quote).join('*')
-}
+const pathOf = (name: string): string => `/proc/sys/${name.includes('/') ? name : name.replaceAll('.', '/')}`

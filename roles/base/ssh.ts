@@ -1,4 +1,4 @@
-import { type Check, type Facts, type HostView, quote, type Resource, sshd, z } from 'provision'
+import { type Check, type Facts, type HostView, type Resource, sh, sshd, z } from 'provision'
 import { type Fault, faultsIn } from './part.ts'
 
 export const sshOptions = z
@@ -119,14 +119,14 @@ export const sshChecks = (options: Ssh): readonly Check[] => {
   return [
     {
       name: 'sshd settings are in force',
-      script: `seen=$(sshd -T) || exit 1
-for line in ${lines.map(quote).join(' ')}; do printf '%s\\n' "$seen" | grep -qixF -e "$line" || { echo "sshd -T does not print: $line"; exit 1; }; done`,
+      script: sh`seen=$(sshd -T) || exit 1
+for line in ${lines}; do printf '%s\\n' "$seen" | grep -qixF -e "$line" || { echo "sshd -T does not print: $line"; exit 1; }; done`,
     },
     ...(said.PasswordAuthentication === 'no' && said.KbdInteractiveAuthentication === 'no'
       ? [
           {
             name: 'sshd accepts keys only',
-            script: `port=$(sshd -T | sed -n 's/^port //p' | head -n 1)
+            script: sh`port=$(sshd -T | sed -n 's/^port //p' | head -n 1)
 timeout 20 ssh -n -F none -p "$port" -o BatchMode=yes -o PreferredAuthentications=none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null nobody@127.0.0.1 2>&1 | grep -F 'Permission denied (publickey).'`,
           },
         ]

@@ -1,4 +1,4 @@
-import { commandLine, directory, file, type HostContext, leaf, pkg, projectFile, type Resource, service, text } from 'provision'
+import { directory, file, type HostContext, leaf, pkg, projectFile, type Resource, service, sh, text } from 'provision'
 import { alertmanagerConfig, authorityOf } from './alertmanager.ts'
 import { clusterArguments, clusterResources } from './cluster.ts'
 import { CONSOLES, dashboardResources, pageResources } from './dashboard/resources.ts'
@@ -111,7 +111,7 @@ const alertmanager = (context: HostContext<Options>): readonly Resource[] => {
 const withoutAddresses = (command: readonly string[]): readonly string[] => [
   '/bin/bash',
   '-c',
-  `exec ${commandLine(...command)} 2> >(exec sed -uE 's|(https?://)([^/@" \\\\]*@)?([^/?#" \\\\]*)[^" \\\\]*|\\1\\3/...|g')`,
+  String(sh`exec ${command} 2> >(exec sed -uE 's|(https?://)([^/@" \\\\]*@)?([^/?#" \\\\]*)[^" \\\\]*|\\1\\3/...|g')`),
 ]
 
 const prometheus = (context: HostContext<Options>): readonly Resource[] => {

@@ -1,4 +1,4 @@
-import { type Check, databaseBlockers, type HostView, quote, type SiteContext, type SiteView, databaseClient as SQL } from 'provision'
+import { type Check, databaseBlockers, type HostView, type SiteContext, type SiteView, databaseClient as SQL, sh } from 'provision'
 import { addressOf } from './addresses.ts'
 import { backupHost, RESULT, storeAddress, storeHost } from './backup.ts'
 import { PKI } from './config.ts'
@@ -37,7 +37,7 @@ const storeChecks = (given: Options, site: SiteView): readonly Check[] => {
   return [
     {
       name: 'the backup store accepts connections',
-      script: `timeout 5 bash -c 'exec 3<>/dev/tcp/${place}' 2>/dev/null || { echo ${quote(fix)}; exit 1; }`,
+      script: sh`timeout 5 bash -c ${`exec 3<>/dev/tcp/${place}`} 2>/dev/null || { echo ${fix}; exit 1; }`,
     },
   ]
 }

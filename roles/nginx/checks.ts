@@ -1,4 +1,4 @@
-import { type Check, quote } from 'provision'
+import { type Check, type Script, sh } from 'provision'
 import { type Options, sitesOf } from './options.ts'
 import { rootOf } from './site.ts'
 
@@ -7,7 +7,7 @@ export const CERTIFICATE = '/etc/ssl/nginx/edge.pem'
 export const TRUSTED = '/etc/ssl/nginx/edge-authority.pem'
 
 /** Shell functions that send requests as a balancer does. nginx admits the host's own certificate from the host itself. */
-const asking = (port: number): string => `
+const asking = (port: number): Script => sh`
 name=$(openssl x509 -in ${CERTIFICATE} -noout -subject -nameopt multiline | sed -n 's/^ *commonName *= //p')
 ask() {
   printf 'GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n' "$1" "$2" >"$T/asked"; shift 2
@@ -19,31 +19,31 @@ own() { ask "$1" "$2" -cert ${CERTIFICATE} -key ${CERTIFICATE}.key; }
 /** Checks of `provision verify`. */
 export const checksOf = (options: Options, host: string): readonly Check[] => [
   ...sitesOf(options).flatMap((site) => {
-    const called = quote((site.hosts[0] ?? 'localhost').replace('*', 'any'))
+    const called = (site.hosts[0] ?? 'localhost').replace('*', 'any')
     const answers = {
       name: `${site.name} on ${host} answers over TLS`,
-      script: `${asking(options.port)}own /healthz ${called} | head -n 1 | grep -q ' 200 '`,
+      script: sh`${asking(options.port)}own /healthz ${called} | head -n 1 | grep -q ' 200 '`,
     }
     if (site.content === undefined) return [answers]
     return [
       answers,
       {
         name: `${site.name} on ${host} serves the deployed content`,
-        script: `${asking(options.port)}${servedScript(rootOf(site), site.index, called)}`,
+        script: sh`${asking(options.port)}${servedScript(rootOf(site), site.index, called)}`,
       },
     ]
   }),
   {
     name: `nginx on ${host} does not answer without a client certificate`,
-    script: `${asking(options.port)}[ -z "$(ask /healthz localhost | head -c 100)" ]`,
+    script: sh`${asking(options.port)}[ -z "$(ask /healthz localhost | head -c 100)" ]`,
   },
 ]
 
 /** Script that compares a served file with its digest in the release: the index or, without one, a file with a plain name. */
-const servedScript = (root: string, index: string, called: string): string => `
-cd ${quote(root)} && sums=$(readlink current).sums && [ -f "$sums" ] || { echo 'no release is deployed' >&2; exit 1; }
+const servedScript = (root: string, index: string, called: string): Script => sh`
+cd ${root} && sums=$(readlink current).sums && [ -f "$sums" ] || { echo 'no release is deployed' >&2; exit 1; }
 cut -c 67- "$sums" >"$T/paths"
-file=$(grep -xF ${quote(index)} "$T/paths" || LC_ALL=C grep -xm 1 '[A-Za-z0-9._/-]*' "$T/paths") || exit 0
+file=$(grep -xF ${index} "$T/paths" || LC_ALL=C grep -xm 1 '[A-Za-z0-9._/-]*' "$T/paths") || exit 0
 own "/$file" ${called} >"$T/answer"
 seen=$(sed "1,/^$(printf '\\r')\\$/d" "$T/answer" | sha256sum)
 grep -qxF -- "\${seen%% *}  $file" "$sums" || { head -n 1 "$T/answer" >&2; echo "/$file differs from the deployed file" >&2; exit 1; }`

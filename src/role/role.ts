@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions } from '../keystore/identities.ts'
 import type { LocalFile } from '../resource/kind/content.ts'
 import type { Resource } from '../resource/kind/kind.ts'
-import type { ShellText } from '../shell/script.ts'
+import type { Script, ShellText } from '../shell/script.ts'
 
 /** The facts of a host, as it reports them. */
 export interface Facts {
@@ -154,9 +154,9 @@ export interface Check {
  */
 export interface Drain {
   /** Stops new requests and waits, for a bounded time, until none is in progress. Prints the reason of a failure on stderr. */
-  readonly out: ShellText
+  readonly out: Script
   /** Puts the host back into service and waits until it is healthy; fails if it is not within a bounded time. */
-  readonly back: ShellText
+  readonly back: Script
 }
 
 export interface Role<Input = unknown, Options = unknown> {

@@ -12,6 +12,3 @@ export const quoteAlways = (word: string): string => {
 
 /** Words joined to one command line. */
 export const commandLine = (...words: readonly string[]): string => words.map(quote).join(' ')
-
-/** A word of the shell that stands for every path there is that fits: `*` is what it is to the shell, all else is quoted. */
-export const quotePattern = (pattern: string): string => pattern.split('*').map(quote).join('*')

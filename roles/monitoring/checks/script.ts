@@ -1,4 +1,4 @@
-import { quote } from 'provision'
+import { sh } from 'provision'
 
 /** Ports and accounts that roles and options name. */
 export interface Known {
@@ -19,7 +19,7 @@ export interface Known {
 export const checksScript = ({ ports, users, balancer, reader }: Known): string => String.raw`#!/bin/sh
 # Written by provision.
 set -u; umask 022; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-PORTS=${quote(ports.join(' '))} USERS=${quote(users.join(' '))} BALANCER=${balancer ? 'yes' : 'no'}
+${sh`PORTS=${ports.join(' ')} USERS=${users.join(' ')} BALANCER=${balancer ? 'yes' : 'no'}`}
 S=$STATE_DIRECTORY OWNED=/var/lib/provision/owned READ=${reader}
 rm -rf "$S"/.w.*; w=$(mktemp -d "$S/.w.XXXXXX") || exit 1; trap 'rm -rf "$w"' EXIT; export TMPDIR="$w"
 now=$(date +%s)

@@ -3,7 +3,7 @@ import { outputExcerpt } from '../../resource/kind/step.ts'
 import { drainScript, undrainInterruptedScript, undrainScript } from '../../resource/ownership/drained.ts'
 import { type Draining, drainsOf } from '../../role/drains.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
-import { raw, type Script } from '../../shell/script.ts'
+import type { Script } from '../../shell/script.ts'
 import type { Session } from '../observe/session.ts'
 import type { Run } from '../run-state.ts'
 
@@ -38,7 +38,7 @@ export const putBack = async (run: Run, outs: readonly DrainedHost[]): Promise<r
     outs.map(async (out) => {
       const { member, at, role, back } = out.draining
       const fix = `check the service on ${member}: it is back in service, and gets requests as soon as ${at} finds it healthy`
-      const script = undrainScript(member, role, raw(String(back)))
+      const script = undrainScript(member, role, back)
       const failure = { doing: `putting it back into service at ${at}`, failed: `${at} does not find ${member} healthy`, fix }
       return runDrainStep(run, out, { phase: 'back', script, ...failure }).then(
         () => [],
@@ -58,7 +58,7 @@ const takeOutAt = (run: Run, out: DrainedHost): Promise<void> => {
   const failure = { doing: `taking it out of service at ${at}`, failed: `${member} cannot be taken out of service at ${at}`, fix }
   return runDrainStep(run, out, {
     phase: 'out',
-    script: drainScript(member, role, raw(String(script))),
+    script: drainScript(member, role, script),
     input: Buffer.from(String(back)),
     ...failure,
   })

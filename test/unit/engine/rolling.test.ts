@@ -127,7 +127,7 @@ describe('a rolling play', () => {
   it('reverts the changes of a host that is unhealthy afterwards, and checks it again', async () => {
     const drain = (member: string): Drain => ({
       out: note(`${member} out`),
-      back: `${note(`${member} in`)}; tail -n 2 ${scratch}/log | grep -q back || { echo 'no answer' >&2; exit 1; }`,
+      back: sh`${note(`${member} in`)}; tail -n 2 ${scratch}/log | grep -q back || { echo 'no answer' >&2; exit 1; }`,
     })
     const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, drain })
     expect(log()).toEqual(['a out', 'a gets x', 'a in', 'a gives x back', 'a in'])
@@ -135,7 +135,7 @@ describe('a rolling play', () => {
   })
 
   it('changes no host if one cannot be taken out of service, and puts back the others', async () => {
-    const drain = (member: string): Drain => (member === 'b' ? { ...inOut(member), out: 'exit 1' } : inOut(member))
+    const drain = (member: string): Drain => (member === 'b' ? { ...inOut(member), out: sh`exit 1` } : inOut(member))
     const { problems } = await roll({ gifts: { a: ['x'], b: ['x'], c: ['x'] }, serial: [2], drain })
     expect(log()).toEqual(['a out', 'a in', 'b in'])
     expect(problems).toEqual(['b › role balancer on lb: b cannot be taken out of service at lb'])

@@ -312,7 +312,7 @@ describe('haproxy-tls', () => {
   })
 
   it('drains its web servers, and no other hosts', () => {
-    expect(haproxy.drains?.(context(LB, options), WEB[0] as HostView)?.out).toContain('server=web-01')
+    expect(String(haproxy.drains?.(context(LB, options), WEB[0] as HostView)?.out)).toContain('server=web-01')
     expect(haproxy.drains?.(context(LB, options), LB)).toBeUndefined()
   })
 
