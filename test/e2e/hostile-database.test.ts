@@ -51,7 +51,7 @@ describe('a file of the data directory that is none', () => {
 
   it('is read where it is a file, whoever the server follows', async () => {
     await plant(`printf '18\\nlog\\n4\\n10.0.0.2\\nprovision-replica-one\\na secret\\n' >${FILE}`)
-    expect(await host.plan([alone])).toEqual(['update unreplicated:database: follows 10.0.0.2 no more'])
+    expect(await host.plan([alone])).toEqual(['update unreplicated:database: stops replicating from 10.0.0.2'])
   })
 
   it.each([

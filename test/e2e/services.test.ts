@@ -189,7 +189,7 @@ describe('a declared unit file', () => {
 
   it('is stopped and disabled if declared so', async () => {
     const stopped = [service({ unit: 'shop.service', running: false, enabled: false })]
-    expect(await host.plan(stopped)).toEqual(['update service:shop.service: is running, is enabled'])
+    expect(await host.plan(stopped)).toEqual(['update service:shop.service: running instead of stopped, enabled instead of disabled'])
     await host.apply(stopped)
     expect(await host.plan(stopped)).toEqual([])
   })
