@@ -65,8 +65,8 @@ const showHost = (site: Site, name: string, json: boolean, { out, view }: Comman
 
 const showFlows = async ({ values, positionals }: Given, context: CommandContext): Promise<CommandResult> => {
   const { directory, env, out, view } = context
-  const { understand } = await import('../engine/prepare.ts')
-  const { bindings, site, warnings } = await understand({
+  const { readSite } = await import('../engine/prepare.ts')
+  const { bindings, site, warnings } = await readSite({
     root: directory,
     env,
     ...(values.inventory === undefined ? {} : { inventory: values.inventory }),

@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { PRIVATE } from '../disk/folder.ts'
 import { writeWhole } from '../disk/write.ts'
-import { understand } from '../engine/prepare.ts'
+import { readSite } from '../engine/prepare.ts'
 import { newKey } from '../host/ssh/new-key.ts'
 import { generateIdentity, recipientOf } from '../keystore/age.ts'
 import { setRenewer } from '../keystore/renewal.ts'
@@ -38,7 +38,7 @@ export const renewal = async (
 ): Promise<{ readonly run: readonly string[]; readonly pattern: string; inventoryLinesFor(publicKey: string): string | undefined }> => {
   const { directory: root, env } = context
   const given = { root, env, ...(inventory === undefined ? {} : { inventory }), ...(playbooks.length === 0 ? {} : { playbooks }) }
-  const { site, bindings, warnings } = await understand(given)
+  const { site, bindings, warnings } = await readSite(given)
   warn(warnings, context)
   if ((await readProject(given)).secrets !== undefined)
     throw usageError(

@@ -14,7 +14,7 @@ import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/source/suggest.ts'
 
 /** The project and the files that a command line names. */
-export interface Given {
+export interface ProjectOptions {
   /** The project's directory, absolute. */
   readonly root: string
   readonly inventory?: string
@@ -22,7 +22,7 @@ export interface Given {
   readonly env: Environment
 }
 
-export interface PrepareOptions extends Given {
+export interface PrepareOptions extends ProjectOptions {
   /** Host patterns; empty selects all hosts of the playbook. */
   readonly limit?: readonly string[]
   /** Roles whose resources may be changed; empty selects all. */
@@ -40,7 +40,7 @@ export interface Login {
 }
 
 /** Inventory, playbooks and roles after reading and checking. */
-export interface Understood {
+export interface CheckedSite {
   readonly site: Site
   readonly bindings: Bindings
   /** Suspicious but valid input, shown as a warning. */
@@ -68,7 +68,7 @@ export interface Prepared {
 }
 
 /** Reads and checks inventory, playbooks, roles and options. Reads no key and contacts no host. Throws all input errors together. */
-export const understand = async ({ root, inventory, playbooks, env }: Given): Promise<Understood> => {
+export const readSite = async ({ root, inventory, playbooks, env }: ProjectOptions): Promise<CheckedSite> => {
   const raw = await readProject({
     root,
     env,
@@ -84,7 +84,7 @@ export const understand = async ({ root, inventory, playbooks, env }: Given): Pr
 
 /** Reads and checks the project, and resolves how to reach the selected hosts. Reads keys, contacts no host. */
 export const prepare = async ({ limit = [], roles = [], allowDataLoss = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
-  const { site, bindings, warnings } = await understand(given)
+  const { site, bindings, warnings } = await readSite(given)
   for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
   for (const host of allowDataLoss) if (!site.hosts.has(host)) throw unknownHost(host, [...site.hosts.keys()])
   const candidates = bindings.bound.filter(({ role, context }) => role.holdsOwnRows?.(context) === true).map(({ host }) => host)

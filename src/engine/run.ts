@@ -42,9 +42,9 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
     [...reach.keys()].map((name) => observeHost(name, sessions.get(name), surroundings, { prepared, options })),
   )
   const observed = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-  const beside = borrowing(prepared, options)
+  const borrowed = borrowing(prepared, options)
   const close = async (): Promise<void> => {
-    await Promise.allSettled([...observed.map(({ session }) => session.shell.close()), beside.close()])
+    await Promise.allSettled([...observed.map(({ session }) => session.shell.close()), borrowed.close()])
   }
   try {
     const unreachable = failuresOf(answers)
@@ -92,7 +92,7 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
       selected,
       allowDataLoss,
       unreachable: [...unreachable, ...lost],
-      borrow: beside.borrow,
+      borrow: borrowed.borrow,
       close,
     }
   } catch (error) {
