@@ -66,7 +66,7 @@ describe('a thread that holds a lock', () => {
     expect(run()).toMatchObject({ status: 0, said: expect.stringContaining('Nothing to do: ') })
   })
 
-  it('ends a change after seconds, and is named; the next run makes it, on all servers', async () => {
+  it('fails a change after seconds, and is named; the next run applies it on all servers', async () => {
     await sql(spec, 'host-02', 'CREATE DATABASE other; CREATE TABLE other.t (id INT PRIMARY KEY) ENGINE=Aria')
     const drop = '- { hosts: all, roles: [{ mysql: { databases: [{ name: other, state: absent, lose_all_rows: true }] } }] }'
     project.write('playbooks/drop.yaml', `${drop}\n`)
@@ -84,8 +84,8 @@ describe('a thread that holds a lock', () => {
   })
 })
 
-describe('a server that applies nothing of what the others write', () => {
-  it('says so to the proxies although it is synced, and the others do not', async () => {
+describe('a server that applies no write sets of the others', () => {
+  it('reports it to the proxies although it is synced, and the others do not', async () => {
     await hold('host-03', 'SET SESSION wsrep_on = OFF; LOCK TABLES mysql.global_priv READ')
     await sql(spec, 'host-02', "DROP USER IF EXISTS ''@'nowhere'; INSERT INTO shop.t VALUES (); INSERT INTO shop.t VALUES ()")
     await expect
@@ -94,7 +94,7 @@ describe('a server that applies nothing of what the others write', () => {
     expect(await health('host-02')).toBe('200 OK: OFF Primary Synced')
   })
 
-  it('is named by verify, and by the next run, with what blocks it', () => {
+  it('is named by verify and by the next run, with the blocking thread', () => {
     const { status, stdout, stderr } = project.provision('verify')
     expect(status).toBe(1)
     expect(stdout + stderr).toMatch(
@@ -140,7 +140,7 @@ describe('the upgrade of system tables', () => {
   const info = '/var/lib/mysql/mysql_upgrade_info'
   const version = () => inside(spec, 'host-03', `cat ${info}`).then((said) => said.trim())
 
-  it('is over when the server counts as started, and nobody but mysql touched its files', async () => {
+  it('ends before the server counts as started, and only mysql writes its files', async () => {
     await inside(spec, 'host-03', `printf 10.6.1-MariaDB >${info}; systemctl restart mariadb`)
     expect(await version()).toMatch(/^10\.11\./)
     expect(
@@ -149,7 +149,7 @@ describe('the upgrade of system tables', () => {
     expect(await sql(spec, 'host-03', 'SELECT @@GLOBAL.lock_wait_timeout')).toBe('86400')
   })
 
-  it('is not made where all data came from a server of the same version', async () => {
+  it('is skipped if all data came from a server of the same version', async () => {
     await inside(spec, 'host-03', 'systemctl stop mariadb; rm -f /var/lib/mysql/grastate.dat; systemctl start mariadb')
     expect(await version()).toMatch(/^10\.11\./)
     expect(await inside(spec, 'host-03', "journalctl -u mariadb --no-pager -o cat | grep -c 'Phase 1/' || :")).toBe('0\n')

@@ -179,7 +179,7 @@ describe('the firewall', () => {
     expect(await look()).toBe(before)
   })
 
-  it("says which of others' rules defeat ours, and cries no wolf over bans and containers", async () => {
+  it('reports foreign rules that defeat its own, and no bans or container rules', async () => {
     expect(await failing()).toEqual([])
     await one.run(`nft -f - <<'E'\n${NEIGHBOURS}\nE`)
     expect(await failing()).toEqual([])
@@ -205,7 +205,7 @@ describe('the firewall', () => {
   it.each([
     ['that spares connections at hand', SHUT],
     ['that cuts even the connection at hand', 'chain input { type filter hook input priority filter; policy drop; }'],
-  ])('takes back a ruleset that locks everybody out, one %s, and says so', async (_, rules) => {
+  ])('rolls back a ruleset that locks everybody out, one %s, and reports it', async (_, rules) => {
     const [before, boot] = [await rulesInForce(), await bootFile()]
     const { what } = await one.refused([table(rules)])
     expect(what).toBe('new firewall rules rolled back: no new connection confirmed them')
@@ -250,7 +250,7 @@ describe('the firewall', () => {
     expect(await one.plan(wanted())).toEqual([])
   })
 
-  it('takes up a change that was not confirmed, and its timer undoes nothing any more', async () => {
+  it('confirms a pending change in the next run, and its timer rolls nothing back', async () => {
     const before = await rulesInForce()
     await one.unconfirmed(table(SHUT, 5))
     expect(await one.apply(wanted())).toEqual(['update nftables:inet provision'])
@@ -259,7 +259,7 @@ describe('the firewall', () => {
     expect(await one.plan(wanted())).toEqual([])
   })
 
-  it('comes back with the old rules when it is booted before a change was confirmed, before sshd answers', async () => {
+  it('restores the old rules in a reboot before the confirmation, before sshd answers', async () => {
     const before = await rulesInForce()
     await one.unconfirmed(table(SHUT, 600))
     await one.session.shell.close().catch(() => {})

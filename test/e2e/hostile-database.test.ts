@@ -36,7 +36,7 @@ while (my $client = $listen->accept) {
 }
 `
 
-describe('a file of the data directory that is none', () => {
+describe('a special file in the data directory', () => {
   let host: TestHost
   const FILE = '/var/lib/mysql/master.info'
   const servers = [{ host: 'host-01', address: '10.0.0.1' }]
@@ -49,7 +49,7 @@ describe('a file of the data directory that is none', () => {
 
   const plant = (what: string): Promise<string> => host.run(`cd /var/lib/mysql; rm -rf -- * .[!.]*; ${AS_MYSQL} sh -c ${quote(what)}`)
 
-  it('is read where it is a file, whoever the server follows', async () => {
+  it('is read if it is a file, whatever source the server follows', async () => {
     await plant(`printf '18\\nlog\\n4\\n10.0.0.2\\nprovision-replica-one\\na secret\\n' >${FILE}`)
     expect(await host.plan([alone])).toEqual(['update unreplicated:database: stops replicating from 10.0.0.2'])
   })
@@ -65,7 +65,7 @@ describe('a file of the data directory that is none', () => {
     expect(await host.refused([alone])).toMatchObject({ why: expect.stringMatching(says) })
   })
 
-  it('is read at its beginning alone where it is endless', async () => {
+  it('is read only up to a limit if it is endless', async () => {
     await plant(`truncate -s 3G ${FILE}`)
     const began = performance.now()
     expect(await host.plan([alone])).toEqual([])
@@ -127,7 +127,7 @@ describe('a primary and a replica', () => {
     expect(run().said).toContain('Nothing to do: ')
   })
 
-  it('no file of root is sent along that the account of the sending server links to', async () => {
+  it('no file of root is sent through a link of the account of the sending server', async () => {
     await asIt('web-01', `ln -s /etc/shadow ${DATA}/shop/leak.ibd; ln -s /etc/shadow ${DATA}/shop/leak.frm`)
     await asIt('web-02', `: >${DATA}/.provision-seeding`)
     const { status, said } = run()
@@ -151,7 +151,7 @@ systemd-run -q --unit=rogue -p User=mysql perl /tmp/rogue.pl /run/mysqld/mysqld.
     }
   }
 
-  it('a server in the place of ours asks for files in vain', async () => {
+  it('a server in place of the real one gets no file', async () => {
     const log = await withRogue('/etc/shadow', async () => {
       expect(run('--dry-run').status).not.toBe(0)
       project.provision('verify')
@@ -162,7 +162,7 @@ systemd-run -q --unit=rogue -p User=mysql perl /tmp/rogue.pl /run/mysqld/mysqld.
     expect(log).not.toContain('got: ')
   })
 
-  it('a server in the place of ours that says nothing holds no run up', async () => {
+  it('a silent server in place of the real one blocks no run', async () => {
     const began = performance.now()
     await withRogue('', () => expect(run('--dry-run').said).toContain('database server accepts connections and does not answer'))
     expect(performance.now() - began).toBeLessThan(100_000)

@@ -128,7 +128,7 @@ describe('a lost primary', () => {
     expect(await lost(spec, 'web-01', acked)).toEqual([])
   })
 
-  it('stays read-only after its return, with the reason; its data is replaced only with --allow-data-loss', async () => {
+  it('stays read-only after its return, and the run reports the reason; its data is replaced only with --allow-data-loss', async () => {
     // A row that was never acknowledged, and is nowhere else.
     await boot(spec, 'web-02')
     await expect.poll(() => sql(spec, 'web-02', 'SELECT 1').catch(() => ''), { timeout: 20_000 }).toBe('1')

@@ -103,7 +103,7 @@ describe('settings of sshd', () => {
   it.each<[string, Settings, string]>([
     ['keep us out', { DenyUsers: 'ops' }, 'login as ops was refused'],
     ['speak nothing that we do', { KexAlgorithms: ['diffie-hellman-group14-sha1'] }, 'connection failed during the key exchange'],
-  ])('are taken back when they %s, and the run says why', async (_, more, why) => {
+  ])('are rolled back if they %s, and the run reports the reason', async (_, more, why) => {
     const refusal = await host.refused([settings(more)])
     expect(refusal.what).toBe('new sshd settings rolled back: no new connection confirmed them')
     expect(refusal.why).toContain(why)

@@ -186,12 +186,12 @@ describe('a host that hangs', () => {
 })
 
 describe('an sshd that limits connections', () => {
-  it('one session of a connection (MaxSessions 1): no more is needed', () => {
+  it('to one session per connection (MaxSessions 1): one is enough', () => {
     expect(doors.stderr).not.toMatch(/^✖ single/m)
     expect(doors.stdout).toMatch(/^ {2}single +4 +4 +0 /m)
   })
 
-  it('none for a moment (MaxStartups): one comes again, later each time, and gets in', async () => {
+  it('for a moment (MaxStartups): the connection is retried with growing pauses, and succeeds', async () => {
     expect(doors.stderr).not.toMatch(/^✖ crowded/m)
     expect(await inside(spec, 'crowd', 'cat /srv/third')).toBe('third')
     // The first was the one who lingered.
@@ -200,14 +200,14 @@ describe('an sshd that limits connections', () => {
     expect(came).toBeLessThanOrEqual(6)
   })
 
-  it('none for long: after six calls that is enough, and the card says what to look at', async () => {
+  it('for long: the run stops after six attempts, and the card names what to check', async () => {
     expect(cardOf('busy', doors)).toContain(
       `✖ busy\n  what sshd on ${addressOf('doors')}, port 2308 refuses new connections at present\n  why  Exceeded MaxStartups\n  fix  check which connections are open there, and its MaxStartups and PerSourcePenalties\n`,
     )
     expect(await connectionsTo('doors', 2308)).toBe(1 + 6)
   })
 
-  it('not us: we call once, and do not make it take us for somebody who guesses (PerSourcePenalties)', async () => {
+  it('after failed logins (PerSourcePenalties): the run makes one attempt, and triggers no penalty', async () => {
     expect(cardOf('stranger', doors)).toContain('what login as ops was refused')
     expect(await connectionsTo('doors', 2307)).toBe(1)
     const target = {
@@ -247,7 +247,7 @@ describe('in the middle of a run', () => {
     expect(await inside(spec, 'lossy', 'cat /srv/third')).toBe('third')
   })
 
-  it('whatever it was, the next run ends where an undisturbed one would, also while that sshd still stands still', async () => {
+  it('the next run converges, also while the stopped sshd still exists', async () => {
     for (const host of ['mute', 'deaf', 'lossy']) await nft(host, 'delete table inet cut')
     const again = await run('struck')
     expect(`${again.status} ${again.stderr}`).toBe('0 ')

@@ -189,7 +189,7 @@ export const secretLeakTest = (name: string, subnet: string, ways: readonly stri
   })
 
   describe('a marked secret', () => {
-    it('was in use: the runs that should have gone well did, the others failed, and what they said was masked', () => {
+    it('was in use: runs succeeded and failed as planned, and their output was masked', () => {
       const statusOf = (words: string): readonly (number | null)[] => said.filter((one) => one.words === words).map(({ status }) => status)
       expect(said.slice(0, 2).map(({ status, stderr }) => `${status} ${stderr}`)).toEqual([expect.stringMatching(/^2 /), '0 '])
       expect(statusOf('run --debug --verbose')).toEqual(ways.map((way) => (['throw', 'zod'].includes(way) ? 3 : 1)))
@@ -201,11 +201,11 @@ export const secretLeakTest = (name: string, subnet: string, ways: readonly stri
       expect(said.find(({ words }) => words.startsWith('exec'))?.stdout).toMatch(/first=•••\nsecond=•••\nthird=•••/)
     })
 
-    it('is in nothing that was printed, at --debug and in failures too', () => {
+    it('is in no output, with --debug and in failures too', () => {
       expect(said.flatMap(({ words, stdout, stderr }) => tracesIn(`${stdout}${stderr}`).map((trace) => `${words}: ${trace}`))).toEqual([])
     })
 
-    it('is in no argument and no environment of anything that ran on the host, but the application that it is for', () => {
+    it('is in no argument and no environment of any process on the host, except its application', () => {
       const ran = seen.filter((line) => line.startsWith('ARGS '))
       expect(ran.length).toBeGreaterThan(50)
       const application = ran.filter((line) => /^ARGS \/usr\/bin\/perl \/srv\/server\.pl /.test(line))
@@ -219,18 +219,18 @@ export const secretLeakTest = (name: string, subnet: string, ways: readonly stri
       expect(started.filter((line) => tracesIn(line).length > 0)).toEqual([])
     })
 
-    it('is in no file on the host but those that are to hold it, and nowhere in its memory disks', () => {
+    it('is in no file on the host except the declared ones, and in no tmpfs', () => {
       expect(holdersOf(overlayOf(spec, hostOf(spec, 'one'))).toSorted()).toEqual(HOLDERS)
       for (const directory of ['run', 'tmp', 'var/tmp', 'dev/shm']) expect(holdersOf(`/proc/${daemon}/root/${directory}`)).toEqual([])
     })
 
-    it('is in no journal of the host, whoever wrote there and however it is kept', async () => {
+    it('is in no journal of the host', async () => {
       const found = (words: string): Promise<string> => inside(spec, 'one', `journalctl -q --all -o export | grep -aF ${words} || true`)
       expect(await found('-m 1 prometheus-alertmanager')).toContain('prometheus-alertmanager')
       expect(await found(TRACES.map((trace) => `-e ${trace}`).join(' '))).toBe('')
     })
 
-    it('is in no file on the controller but the one that it comes from, and in no folder that was made for a while', () => {
+    it('is in no file on the controller except its source, and in no temporary directory', () => {
       expect(holdersOf(project.root)).toEqual(['/helper'])
       const made = namesIn(SCRATCH).filter((path) => !before.includes(path))
       expect(made.flatMap((path) => holdersOf(path).map((file) => path + file))).toEqual([])
