@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
-const bin = join(checkout, 'bin/provision.js')
+/** The command of this checkout. */
+export const bin = join(checkout, 'bin/provision.js')
 
 /** A line of `--json`. */
 export interface Line {

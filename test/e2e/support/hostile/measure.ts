@@ -34,12 +34,13 @@ const FIND = 'find -P "$@" -xdev -ignore_readdir_race'
 
 /** Looks at a host as root, and as each account. */
 export const measure = async (root: Root, { accounts, roots, guarded, foreign }: Scope): Promise<Measure> => {
-  const said = await root(`set +e; set -- ${roots.map(quote).join(' ')}
+  const said = await root(`set +e; secrets=$(mktemp /dev/shm/XXXXXXXX); set -- ${roots.map(quote).join(' ')}
+${FIND} -type f -size -1024k -exec timeout 60 grep -slaF -e ${MARK} {} + >"$secrets" 2>/dev/null; chmod 644 "$secrets"
 ${FIND} -exec stat --printf '%d:%i\\0%w\\0%F\\0%U\\0%n\\0' {} + 2>/dev/null; printf '\\0\\0\\0\\0\\0'
 ${accounts.map(accessScript(foreign)).join('')}
 set -- ${guarded.map(quote).join(' ')}
 ${FIND} -printf '%p\\0%y %U:%G %m %l\\0' 2>/dev/null; printf '\\0\\0'
-${FIND} -type f -size -1024k -exec sha256sum -z {} + 2>/dev/null; :`)
+${FIND} -type f -size -1024k -exec sha256sum -z {} + 2>/dev/null; rm -f "$secrets"`)
   return readMeasure(said, accounts)
 }
 
@@ -49,7 +50,7 @@ const accessScript =
     `
 ${wordsAs(account)} ${FIND} ! -type l \\( -readable -printf 'r%D:%i\\0' , -writable -printf 'w%D:%i\\0' \\) 2>/dev/null; printf '\\0'
 ${scriptAs(account, attemptsScript(foreign))} 2>/dev/null; printf '\\0'
-${wordsAs(account)} ${FIND} -type f -size -1024k -readable -print0 2>/dev/null | timeout 60 xargs -0r grep -slaF -e ${MARK} --; printf '\\0'`
+${wordsAs(account)} sh -c 'while IFS= read -r f; do [ ! -r "$f" ] || echo "$f"; done' <"$secrets"; printf '\\0'`
 
 const readMeasure = (said: string, accounts: readonly string[]): Measure => {
   const fields = said.split('\0').values()
@@ -84,8 +85,11 @@ const readMeasure = (said: string, accounts: readonly string[]): Measure => {
 
 const linesOf = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '')
 
+/** Whether a path lies where an account may make what it likes. */
+export type IsOwn = (path: string, account: string) => boolean
+
 /** What the accounts gained between two measures, and what changed that is not theirs; one line each, none if nothing was gained. */
-export const gainedBetween = (before: Measure, after: Measure, isOwn: (path: string) => boolean): readonly string[] => [
+export const gainedBetween = (before: Measure, after: Measure, isOwn: IsOwn): readonly string[] => [
   ...[...after.access].flatMap(([account, access]) => gainedBy(account, access, { before, after, isOwn })),
   ...[...new Set([...before.guarded.keys(), ...after.guarded.keys()])]
     .filter((path) => before.guarded.get(path) !== after.guarded.get(path))
@@ -95,16 +99,19 @@ export const gainedBetween = (before: Measure, after: Measure, isOwn: (path: str
 interface Compared {
   readonly before: Measure
   readonly after: Measure
-  readonly isOwn: (path: string) => boolean
+  readonly isOwn: IsOwn
 }
 
 const gainedBy = (account: string, access: Access, { before, after, isOwn }: Compared): readonly string[] => {
   const earlier = before.access.get(account) ?? { reads: new Set(), writes: new Set(), doors: [], secrets: [] }
   const pathOf = (inode: string): string => after.inodes.get(inode)?.path ?? inode
   const isPlain = (inode: string): boolean => /^(regular|directory)/.test(after.inodes.get(inode)?.type ?? '')
-  const isNewAndOwn = (inode: string): boolean => !before.inodes.has(inode) && isOwn(pathOf(inode))
+  const isNewAndOwn = (inode: string): boolean => !before.inodes.has(inode) && isOwn(pathOf(inode), account)
+  // A new socket is a daemon's own way to be asked.
+  const isSocket = (inode: string): boolean => !before.inodes.has(inode) && after.inodes.get(inode)?.type === 'socket'
   const owned = [...after.inodes]
-    .filter(([inode, { owner }]) => owner === account && before.inodes.get(inode)?.owner !== account && !isNewAndOwn(inode))
+    .filter(([inode, { owner }]) => owner === account && before.inodes.get(inode)?.owner !== account)
+    .filter(([inode]) => !isNewAndOwn(inode) && !isSocket(inode))
     .map(([, { path }]) => `${account} owns ${path}`)
   // What is new and may be read by all is nobody's secret; the marks tell when it is.
   const read = [...access.reads].filter((inode) => before.inodes.has(inode) && !earlier.reads.has(inode))
