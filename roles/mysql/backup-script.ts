@@ -20,7 +20,9 @@ set -eu
 umask 077
 cd "$STATE_DIRECTORY"
 SYSTEM="'mysql', 'sys', 'information_schema', 'performance_schema'"
-sql() { mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 --default-character-set=utf8mb4 -NB "$@"; }
+client='mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=10 --default-character-set=utf8mb4 -NB'
+# For queries while the tables are locked: a server that does not answer must not keep them locked.
+query() { timeout 60 $client -e "$@" || fail 'the server did not answer within 60 seconds'; }
 fail() { echo "$*" >&2; exit 1; }
 # Repeats a command until it succeeds, at most for so many tenths of a second.
 until_true() { i=$1; shift; until "$@"; do [ "$i" -gt 0 ] || return 1; i=$((i-1)); sleep 0.1; done; }
@@ -30,17 +32,17 @@ checker= server=
 trap 'code=$?; set +e; trap - EXIT; exec 3>&-; kill $checker $server 2>/dev/null; wait; rm -rf work; exit $code' EXIT
 
 mkfifo work/ask
-sql --unbuffered <work/ask >work/said & checker=$!
+$client --unbuffered <work/ask >work/said & checker=$!
 exec 3>work/ask
 printf '%s\\n' 'SET SESSION lock_wait_timeout = 60;' 'FLUSH TABLES WITH READ LOCK;' 'START TRANSACTION WITH CONSISTENT SNAPSHOT;' "SELECT 'locked';" >&3
 until_true 700 grep -q locked work/said || fail 'the tables could not be locked to begin the backup'
-sql -e "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ($SYSTEM)" >work/databases
-sql -e "SELECT CONCAT('CHECKSUM TABLE \\\`', REPLACE(TABLE_SCHEMA, '\\\`', '\\\`\\\`'), '\\\`.\\\`', REPLACE(TABLE_NAME, '\\\`', '\\\`\\\`'), '\\\`;')
+query "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ($SYSTEM)" >work/databases
+query "SELECT CONCAT('CHECKSUM TABLE \\\`', REPLACE(TABLE_SCHEMA, '\\\`', '\\\`\\\`'), '\\\`.\\\`', REPLACE(TABLE_NAME, '\\\`', '\\\`\\\`'), '\\\`;')
  FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ($SYSTEM) ORDER BY TABLE_SCHEMA, TABLE_NAME" --raw >work/checksums.sql
 if [ ! -s work/databases ]; then echo 'no database exists yet'; exit ${NOTHING}; fi
 { tr '\\n' '\\0' <work/databases | xargs -0 mariadb-dump --no-defaults --socket=/run/mysqld/mysqld.sock --default-character-set=utf8mb4 \\
     --single-transaction --quick --routines --triggers --events --hex-blob --databases && : >work/dumped; } | gzip -1 >work/dump.sql.gz & dump=$!
-dump_began() { [ -e work/dumped ] || ! kill -0 $dump 2>/dev/null || [ "$(sql -e "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id WHERE p.USER = 'provision-backup'")" -ge 2 ]; }
+dump_began() { [ -e work/dumped ] || ! kill -0 $dump 2>/dev/null || { running=$(query "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id WHERE p.USER = 'provision-backup'") || exit 1; [ "$running" -ge 2 ]; }; }
 until_true 300 dump_began || fail 'the dump did not begin within 30 seconds'
 { echo 'UNLOCK TABLES;'; cat work/checksums.sql; } >&3
 exec 3>&-

@@ -14,10 +14,13 @@ export interface HostileSite {
   readonly hosts: readonly string[]
   on(host: string): Root
   /** A run that is ended if it takes too long: its status is undefined then. */
-  run(
-    withinMs: number,
-    ...words: readonly string[]
-  ): Promise<{ readonly status: number | undefined; readonly lines: readonly Line[]; readonly stderr: string }>
+  run(withinMs: number, ...words: readonly string[]): Promise<HostileRun>
+}
+
+export interface HostileRun {
+  readonly status: number | undefined
+  readonly lines: readonly (Line & { readonly place?: string; readonly why?: string })[]
+  readonly stderr: string
 }
 
 const checkout = fileURLToPath(new URL('../../../..', import.meta.url))
@@ -50,7 +53,7 @@ export const hostileSite = async (lab: string, subnet: string, withDatabases: bo
       child.stderr.on('data', (bytes) => (stderr += bytes))
       const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
       const whole = stdout.split('\n').filter((line) => line.endsWith('}'))
-      return { status: status ?? undefined, lines: whole.map((line) => JSON.parse(line) as Line), stderr }
+      return { status: status ?? undefined, lines: whole.map((line) => JSON.parse(line) as HostileRun['lines'][number]), stderr }
     },
   }
 }

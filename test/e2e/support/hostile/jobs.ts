@@ -8,7 +8,8 @@ export interface Jobs {
   readonly hanging: readonly string[]
 }
 
-const PATIENCE_S = 60
+/** The longest limit of a job that meets a server that does not answer is 70 seconds. */
+const PATIENCE_S = 150
 
 /**
  * Starts every job of a host once, of ours and of the distribution: what timers start, and units of ours that run and end. Then it
