@@ -79,7 +79,8 @@ const fragments = (scripts: readonly Script[]): Inserted => ({
 const RESERVED = /^(if|then|else|elif|fi|do|done|case|esac|while|until|for|in)$/
 // Where a command begins, this would set a variable.
 const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/
-const BEFORE_COMMAND = /(^|[\n;&|(){!]|\b(if|then|else|elif|do|while|until))[ \t]*$/
+const BEFORE_COMMAND =
+  /(^|[\n;&|(){!]|\b(if|then|else|elif|do|while|until)\b)[ \t]*([A-Za-z_][A-Za-z0-9_]*=([^\s'"]|'[^']*'|"[^"]*")*[ \t]+)*$/
 
 const wordOf = (value: unknown, before: string, after: string): string => {
   if (typeof value === 'number' && Number.isFinite(value)) return digits(String(value), after)

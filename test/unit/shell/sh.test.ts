@@ -45,8 +45,10 @@ case ${one} in ${one}) args same ;; *) args other ;; esac`,
   })
 
   test('a word that is an assignment or reserved is a command where a command begins', () => {
-    const { stderr } = spawnSync('dash', ['-c', String(sh`${'A=b'}; ${'if'}; true && ${['esac', 'x']}`)], { encoding: 'utf8' })
-    expect(stderr).toBe('dash: 1: A=b: not found\ndash: 1: if: not found\ndash: 1: esac: not found\n')
+    const { stderr } = spawnSync('dash', ['-c', String(sh`${'A=b'}; ${'if'}; true && ${['esac', 'x']}; X=1 Y="a b" ${'A=b'}`)], {
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('dash: 1: A=b: not found\ndash: 1: if: not found\ndash: 1: esac: not found\ndash: 1: A=b: not found\n')
   })
 
   test('digits are no file descriptor', () => {
@@ -111,6 +113,8 @@ describe('mistakes', () => {
     'in double quotes after a substitution': [() => sh`echo "$(cat "$a") ${x}"`, /stands in double quotes/],
     'in double quotes in a substitution': [() => sh`echo "$(cat "${x}")"`, /stands in double quotes/],
     'in a parameter in double quotes': [() => sh`echo "\${a:-${x}}"`, /stands in braces/],
+    'in backticks': [() => sh`x=\`echo ${x}\``, /stands in backticks/],
+    'in a substitution in backticks': [() => sh`x=\`echo "$(echo ${x})"\``, /stands in backticks/],
     'in a comment': [() => sh`true # ${x}`, /stands in comment/],
     'in a here-document': [() => sh`cat <<END\n${x}\nEND\n`, /stands in here-document/],
     'in a quoted here-document': [() => sh`cat <<'E'; cat <<-F\nE\n\t${x}\n\tF\n`, /stands in here-document/],
@@ -154,8 +158,8 @@ B
 echo ${x}`,
     sh`echo $((1 << 2)) ${x} # it's a comment
 echo ${x}`,
-    sh`echo \`echo ${x}\` ${x}`,
     sh`f() { echo "\${x%\\}}"; }; echo $((2 * (3 + 4))) ${x}`,
+    sh`echo \`echo "it's"\` ${x}`,
     sh`echo $$ ${x} "$$"${x}`,
     sh`echo \\$${x}`,
   ]
