@@ -1,3 +1,4 @@
+import { scriptOf } from '../shell/script.ts'
 import type { Bindings } from './bind.ts'
 import type { Drain } from './role.ts'
 
@@ -18,5 +19,7 @@ export const drainsOf = ({ bound }: Bindings, name: string): readonly Draining[]
     // Two plays may bind the same role to a host; it counts once.
     if (bound.findIndex((one) => one.host === at && one.role === role) < i) return []
     const drain = role.drains(context, member)
-    return drain === undefined ? [] : [{ ...drain, member: name, at, role: role.name, options: context.options }]
+    if (drain === undefined) return []
+    const scripts = { out: scriptOf(drain.out), back: scriptOf(drain.back) }
+    return [{ ...scripts, member: name, at, role: role.name, options: context.options }]
   })

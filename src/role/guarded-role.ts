@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import { ZodError, z } from 'zod'
 import { Problem, Problems, type Where } from '../problem.ts'
+import { Script } from '../shell/script.ts'
 import type { HostContext, HostView, Role, SiteContext } from './role.ts'
 
 /** Wraps a user's role: an error in one of its hooks becomes an input error with the role's file and line. */
@@ -80,8 +81,10 @@ const checked = <T>(source: RoleSource, hook: string, schema: z.ZodType, given: 
   )
 }
 
+const script = z.union([z.instanceof(Script), z.string()])
+
 const checkDrain = <T>(source: RoleSource, drain: T): T => {
-  if (drain === undefined || z.object({ out: z.string(), back: z.string() }).safeParse(drain).success) return drain
+  if (drain === undefined || z.object({ out: script, back: script }).safeParse(drain).success) return drain
   throw mistake(source.name, { file: source.file }, 'drains: must return { out, back }, two scripts, or undefined')
 }
 

@@ -25,3 +25,13 @@ export const raw = (text: string): Script => new Script(text, { isBalanced: fals
 
 /** A script that is still written as text. */
 export type ShellText = string | Script
+
+/**
+ * Returns a script of a project's role or kind. Their types are stripped without being checked, so it may be plain text, which is used as it
+ * is. Throws a TypeError for anything else.
+ */
+export const scriptOf = (script: ShellText): Script => {
+  if (script instanceof Script) return script
+  if (typeof script !== 'string') throw new TypeError(`a script must be written with the tag sh; it is of type ${typeof script}`)
+  return new Script(script, { isBalanced: true, endsLine: false })
+}

@@ -4,7 +4,7 @@ import { type AnyKind, keyOf } from '../../resource/kind/kind.ts'
 import { pathQueries } from '../../resource/kind/path-queries.ts'
 import { type Answers, mergeQueries, unitQuery } from '../../resource/kind/queries.ts'
 import { HostRefusal } from '../../resource/kind/step.ts'
-import type { Script } from '../../shell/script.ts'
+import { type Script, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 
@@ -53,7 +53,9 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
 export const fenced = (scripts: readonly Script[]): { script: string; cut(stdout: Buffer): readonly Buffer[] } => {
   const mark = randomBytes(16).toString('hex')
   return {
-    script: String(sh`${scripts.map((one) => sh`{ printf '%s' ${mark}\n${one}\n} 2>/dev/null </dev/null`)}\nprintf '%s' ${mark}\n`),
+    script: String(
+      sh`${scripts.map((one) => sh`{ printf '%s' ${mark}\n${scriptOf(one)}\n} 2>/dev/null </dev/null`)}\nprintf '%s' ${mark}\n`,
+    ),
     cut: (stdout) => cutAt(mark, stdout),
   }
 }

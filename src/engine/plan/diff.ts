@@ -16,7 +16,7 @@ export const diffsOf = async (shell: Shell, pending: readonly PendingChange[]): 
   const groups = groupByKind(pending).filter(([kind]) => kind.diff !== undefined)
   const queries = groups
     .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
-    .filter(({ probe }) => probe.script.text.trim() !== '')
+    .filter(({ probe }) => String(probe.script).trim() !== '')
   const request = fenced(queries.map(({ probe }) => probe.script))
   const answers = queries.length === 0 ? [] : request.cut((await shell.request(request.script)).stdout)
   const before = new Map(queries.map(({ kind, probe }, i) => [kind, probe.read(answers[i] ?? Buffer.alloc(0))]))

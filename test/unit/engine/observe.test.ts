@@ -7,6 +7,7 @@ import { queryHost } from '../../../src/engine/observe/host-query.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { link } from '../../../src/resource/file/link.ts'
+import type { Script } from '../../../src/shell/script.ts'
 
 const here = mkdtempSync(join(tmpdir(), 'provision-observe-'))
 afterAll(() => rmSync(here, { recursive: true }))
@@ -59,6 +60,22 @@ describe('the observation of a host', () => {
     const answer = sh(look.script.replaceAll(/find .*/g, '').replaceAll(/for p .*/g, ''))
     expect(look.read(answer).get(`directory:${here}`)).toMatchObject({ type: 'unreached' })
     expect(() => look.read(sh(''))).toThrow(/host did not report the state/)
+  })
+
+  it('runs the script of a kind that is plain text as it is, and accepts nothing else', () => {
+    const asking = (script: unknown) => ({
+      kind: {
+        ...file.kind,
+        name: 'own',
+        observe: () => ({ script: script as Script, parse: (out: Buffer) => new Map([['x', `${out}`]]) }),
+      },
+      ...{ id: 'x', spec: {} },
+    })
+    const look = queryHost('web-01', resources(asking("printf 'a b'")))
+    expect(look.read(sh(look.script)).get('own:x')).toBe('a b')
+    expect(() => queryHost('web-01', resources(asking(undefined)))).toThrow(
+      'a script must be written with the tag sh; it is of type undefined',
+    )
   })
 
   it('runs as many commands for two hundred files as for one', () => {

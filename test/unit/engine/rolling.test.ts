@@ -106,6 +106,12 @@ describe('a rolling play', () => {
     expect(marksAt('lb')).toEqual([])
   })
 
+  it('runs scripts of a role that are plain text as they are', async () => {
+    const text = (member: string): Drain => ({ out: String(note(`${member} out`)), back: String(note(`${member} in`)) }) as unknown as Drain
+    await roll({ gifts: { a: ['x'] }, drain: text })
+    expect(log()).toEqual(['a out', 'a gets x', 'a in'])
+  })
+
   it('takes no host out of service without serial', async () => {
     await roll({ gifts: { a: ['x'] }, serial: [] })
     expect(log()).toEqual(['a gets x'])

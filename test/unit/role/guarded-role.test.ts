@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { Problem } from '../../../src/problem.ts'
 import { guardedRole } from '../../../src/role/guarded-role.ts'
 import type { Exposes, HostContext, HostView, Listen, Role, SiteContext } from '../../../src/role/role.ts'
+import { sh } from '../../../src/shell/sh.ts'
 import { problemOf } from '../problem-of.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'provision-role-'))
@@ -30,6 +31,8 @@ test('drains must return two scripts, or undefined', async () => {
   const drainsOf = (given: unknown) => guardedRole(roleOf({ drains: () => given as never }), 'role.ts').drains?.(context, {} as HostView)
   expect(drainsOf(undefined)).toBeUndefined()
   expect(drainsOf({ out: 'a', back: 'b' })).toEqual({ out: 'a', back: 'b' })
+  expect(String(drainsOf({ out: sh`a`, back: sh`b` })?.out)).toBe('a')
+  expect((await problemOf(() => drainsOf({ out: sh`a`, back: 1 }))).why).toMatch(/^drains: must return \{ out, back \}/)
   expect((await problemOf(() => drainsOf({ out: 'a' }))).why).toMatch(/^drains: must return \{ out, back \}/)
 })
 
