@@ -189,7 +189,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     // Its own clock is not ahead, so what it issues is due again at once by ours: that is the one complaint.
     const { stdout, stderr } = await runIn(21)
     expect(stdout).not.toContain('deferred')
-    expect(stderr.match(/^ {2}what .*/gm)).toEqual(NAMES.map(() => '  what was applied and has not converged'))
+    expect(stderr.match(/^ {2}what .*/gm)).toEqual(NAMES.map(() => '  what resource was applied and has not converged'))
     for (const [i, name] of NAMES.entries()) {
       const now = await served(name)
       expect(now.trusted).toBe(true)
