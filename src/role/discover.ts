@@ -45,7 +45,7 @@ const loadRole = async (name: string, path: string): Promise<Role> => {
 
 const rolesIn = (directory: string): RoleFiles => {
   if (!existsSync(directory)) return new Map()
-  const entries = listing(directory)
+  const entries = listing(directory, 'roles')
   return new Map(
     entries.flatMap((entry): [string, string][] => {
       const path = join(directory, entry.name)
@@ -56,14 +56,15 @@ const rolesIn = (directory: string): RoleFiles => {
   )
 }
 
-const listing = (directory: string): readonly Dirent[] => {
+/** The entries of a project's directory of roles or kinds. Throws a `Problem` if it cannot be read. */
+export const listing = (directory: string, what: 'roles' | 'kinds'): readonly Dirent[] => {
   try {
     return readdirSync(directory, { withFileTypes: true })
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     const where = { file: relative(process.cwd(), directory) }
     throw new Problem(
-      { class: 'input', where, what: 'directory of roles cannot be read', why, fix: 'make it a directory that you may read' },
+      { class: 'input', where, what: `directory of ${what} cannot be read`, why, fix: 'make it a directory that you may read' },
       { cause },
     )
   }

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Problem } from '../problem.ts'
+import { listing } from './discover.ts'
 
 /**
  * Loads the kinds of a project: `kinds/NAME.ts` and `kinds/NAME/NAME.ts`. A run needs to know them also where no role imports them any
@@ -14,7 +15,7 @@ export const loadKinds = async (root: string): Promise<void> => {
 const kindFiles = (directory: string): readonly string[] =>
   !existsSync(directory)
     ? []
-    : readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    : listing(directory, 'kinds').flatMap((entry) => {
         if (entry.isFile()) return /^[a-z][a-z0-9-]*\.(ts|js)$/.test(entry.name) ? [join(directory, entry.name)] : []
         const inner = ['ts', 'js'].map((extension) => join(directory, entry.name, `${entry.name}.${extension}`))
         return inner.filter((file) => existsSync(file)).slice(0, 1)

@@ -133,12 +133,12 @@ export const keyOf = ({ kind, id }: { kind: { name: string }; id: string }): str
 /**
  * Returns the function that roles call: `file({ path: '/etc/motd', content: '…' })`. It checks the options by the schema of the kind and
  * throws zod's error, which becomes a `Problem` of the role.
- * @throws TypeError if another kind has the same name
+ * @throws TypeError if the name is invalid, or another kind has it
  */
 export const defineKind = <Input, Spec, Seen>(
   kind: Kind<Input, Spec, Seen>,
 ): ((options: Input) => Resource<Spec>) & { readonly kind: Kind<Input, Spec, Seen> } => {
-  if (kind.orphan !== undefined) registerOrphanPolicy(kind.name, kind.orphan)
+  registerOrphanPolicy(kind.name, kind.orphan)
   return Object.assign(
     (options: Input): Resource<Spec> => {
       const spec = kind.schema.parse(options)

@@ -10,10 +10,15 @@ export type OrphanPolicy =
 // By name of the kind: a host's record can have resources of roles that are gone.
 const policies = new Map<string, OrphanPolicy>()
 
-/** Stores the policy of a kind. Throws where another kind has this name: records name kinds by it alone. */
-export const registerOrphanPolicy = (kind: string, policy: OrphanPolicy): void => {
+/**
+ * Stores the policy of a kind, if it has one. Throws if another kind has this name, or if the name cannot be a part of keys: records name
+ * kinds by it alone.
+ */
+export const registerOrphanPolicy = (kind: string, policy: OrphanPolicy | undefined): void => {
+  if (!/^[a-z][a-z0-9-]*$/.test(kind))
+    throw new TypeError(`the name of a kind must have lower-case letters, digits and dashes only: ${JSON.stringify(kind)}`)
   if (policies.has(kind)) throw new TypeError(`another kind has the name ${kind}`)
-  policies.set(kind, policy)
+  if (policy !== undefined) policies.set(kind, policy)
 }
 
 /** Returns the policy for the key of a record (`kind:identity`). */

@@ -25,6 +25,12 @@ it('accepts a project without kinds', async () => {
   expect(await problemOf(project({}))).toEqual([])
 })
 
+it('reports a file in the place of the directory', async () => {
+  expect(await problemOf(project({ kinds: 'x' }))).toEqual([
+    { what: 'directory of kinds cannot be read', why: expect.stringMatching(/^ENOTDIR: not a directory/) },
+  ])
+})
+
 it.each([
   ['that throws', "throw new Error('broken')", { what: 'kind cannot be loaded', why: 'broken' }],
   ['without a kind', 'export const one = 1', { what: 'file exports no kind', why: 'a kind is what defineKind() returns' }],
@@ -35,6 +41,16 @@ it.each([
       what: 'kind cannot be loaded',
       why: 'another kind has the name taken',
     },
+  ],
+  [
+    'with the name of a shipped kind, also without a policy',
+    `import '${import.meta.dirname}/../../../src/resource/file/file.ts'\n${kind('file').replace(/, orphan: .*/, ' })')}`,
+    { what: 'kind cannot be loaded', why: 'another kind has the name file' },
+  ],
+  [
+    'whose name cannot be a part of a key',
+    kind('a:b'),
+    { what: 'kind cannot be loaded', why: 'the name of a kind must have lower-case letters, digits and dashes only: "a:b"' },
   ],
 ])('reports a file %s', async (_, text, problem) => {
   expect(await problemOf(project({ 'kinds/wrong.ts': text }))).toEqual([problem])
