@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -286,5 +287,20 @@ describe('the cache of compiled code', () => {
     chownSync(cache, NOBODY, NOBODY)
     expect(provision(['--version']).status).toBe(0)
     expect(readdirSync(cache)).toEqual([])
+  })
+
+  it('is not in a home of another account, which could replace it or make it a link', () => {
+    const [home, victim] = [join(scratch, 'home'), join(scratch, 'victim')]
+    mkdirSync(join(home, '.cache'), { recursive: true })
+    mkdirSync(victim)
+    chmodSync(victim, 0o775)
+    symlinkSync(victim, join(home, '.cache/provision'))
+    for (const path of [home, join(home, '.cache')]) chownSync(path, NOBODY, NOBODY)
+    lchownSync(join(home, '.cache/provision'), NOBODY, NOBODY)
+    expect(provision(['--version'], { HOME: home }).status).toBe(0)
+    expect([modeOf(victim), readdirSync(victim)]).toEqual(['775', []])
+    rmSync(join(home, '.cache/provision'))
+    expect(provision(['--version'], { HOME: home }).status).toBe(0)
+    expect(readdirSync(join(home, '.cache'))).toEqual([])
   })
 })
