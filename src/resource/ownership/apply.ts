@@ -52,7 +52,7 @@ ${stampsScript(parentOf(place))}`
 const stampsScript = (directory: string): Script =>
   SHARED_DIRECTORIES.has(directory)
     ? sh``
-    : sh`grep -lsE -- ${`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`} ${STAMPS}/* | xargs -r rm -f --`
+    : sh`grep -lsZE -- ${`^[0-9a-z]+ [ *]?${directory.replace(/[^A-Za-z0-9/_-]/g, '\\$&')}/[^/]*$`} ${STAMPS}/* | xargs -0 -r rm -f --`
 
 /** Arguments of the removal: type, path, and the recorded target of a link or digest of a file. */
 const removalOf = ({ spec: { owned } }: OrphanWork, place: string): readonly string[] => {

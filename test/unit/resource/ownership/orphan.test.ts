@@ -1,4 +1,8 @@
-import { describe, expect, it, test } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished, test } from 'vitest'
 import '../../../../src/index.ts'
 import type { DeclaredResource } from '../../../../src/engine/plan/declared.ts'
 import { orphanNotices, orphansOn, readOwned, withheldOn, withOrphans } from '../../../../src/engine/plan/orphans.ts'
@@ -8,7 +12,9 @@ import { Problem } from '../../../../src/problem.ts'
 import { directory } from '../../../../src/resource/file/directory.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { link } from '../../../../src/resource/file/link.ts'
+import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
+import { applyOrphans } from '../../../../src/resource/ownership/apply.ts'
 import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
 import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
 
@@ -186,5 +192,30 @@ describe('a host with orphans', () => {
       'update directory:/d: kept, dropped from the ownership record: it is not empty: a',
     ])
     expect(planned(true, () => false)).toEqual([])
+  })
+})
+
+describe('the deletion of an orphan', () => {
+  it('voids the stamps of services that load from its directory, whatever characters their names have', () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'provision-orphan-'))
+    onTestFinished(() => rmSync(scratch, { recursive: true }))
+    for (const name of ['conf', 'loaded', 'owned']) mkdirSync(join(scratch, name))
+    const path = join(scratch, 'conf/x')
+    writeFileSync(path, 'ours\n')
+    const owned = thingOf(recordLine(`file:${path}`, path, sha256Hex('ours\n')))
+    writeFileSync(join(scratch, 'owned/r'), `${recordHead([])}${owned.text}\n`)
+    for (const unit of ['a.service', 'b\\x2dc.service']) writeFileSync(join(scratch, 'loaded', unit), `1\n${SUM}  ${path}\n`)
+    writeFileSync(join(scratch, 'loaded/other.service'), `1\n${SUM}  /etc/other/x\n`)
+    const change = { action: 'delete', certainty: 'exact', reason: '', differences: [] } as const
+    const state = { recorded: true, inode: inode('f'), within: [] }
+    const step = applyOrphans([{ id: path, spec: { role: 'r', owned, prune: true }, state, change }]).next().value
+    if (step?.do !== 'shell') throw new Error('no step for the host')
+    const script = String(step.script).replaceAll('/run/provision/loaded', join(scratch, 'loaded'))
+    const { status, stderr } = spawnSync('sh', ['-c', script.replaceAll('/var/lib/provision/owned', join(scratch, 'owned'))], {
+      env: { ...process.env, T: scratch },
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect([readdirSync(join(scratch, 'conf')), readdirSync(join(scratch, 'loaded'))]).toEqual([[], ['other.service']])
   })
 })
