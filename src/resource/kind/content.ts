@@ -83,7 +83,8 @@ export const shownText = (content: Content): string | undefined => {
 /** Returns bytes as text, or undefined for binary data. */
 export const asText = (bytes: Uint8Array): string | undefined => {
   try {
-    const decoded = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    // A byte order mark is part of the text: a kind that edits the text writes it back.
+    const decoded = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     return decoded.includes('\0') ? undefined : decoded
   } catch {
     return undefined

@@ -83,6 +83,13 @@ describe('reading a text from a kind', () => {
     expect(read('/etc/no-such-file')).toEqual({ path: '/etc/no-such-file', observed: 'absent', content: '' })
   })
 
+  it('keeps a byte order mark', () => {
+    const steps = readText('/etc/x')
+    steps.next()
+    const { value } = steps.next({ code: 0, stdout: Buffer.from('644 root root\n\uFEFFone\n'), stderr: '' })
+    expect(value).toMatchObject({ content: '\uFEFFone\n', observed: sha256Hex('\uFEFFone\n') })
+  })
+
   it.each([
     ['what is no regular file', '/etc/apt', '/etc/apt is no regular file'],
     ['a path that another account can replace', '/tmp/file', '/tmp lies where another account can replace it (owner: everybody)'],
