@@ -1,12 +1,13 @@
 import { openIdentities } from '../identities.ts'
-import { Problems } from '../problem.ts'
+import type { Identities } from '../keystore/identities.ts'
+import { type Problem, Problems } from '../problem.ts'
 import { isOrphan } from '../resource/ownership/orphan.ts'
 import { projectFiles } from '../role/files.ts'
 import { borrowing } from './observe/borrow.ts'
 import { observe, openSessions, type Session } from './observe/session.ts'
 import { declaring, identityChanges, markStaleHosts } from './plan/identities.ts'
-import { orphanNotices, orphansOn, withheldOn, withOrphans } from './plan/orphans.ts'
-import { forbiddenOn, noticesOf, type Selection, unfinishedOf } from './plan/plan-host.ts'
+import { type Orphan, orphanNotices, orphansOn, withheldOn, withOrphans } from './plan/orphans.ts'
+import { forbiddenOn, noticesOf, unfinishedOf } from './plan/plan-host.ts'
 import { failuresOf, type ObservedHost, observationsOf, planHosts } from './plan/plan-hosts.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './plan/resources.ts'
 import { rolloutsOf } from './plan/rollouts.ts'
@@ -22,8 +23,40 @@ export { prepare } from './prepare.ts'
 
 /** Connects to every host at once, observes, and plans. Changes nothing. Input errors that only facts reveal throw `Problems`. */
 export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Run> => {
-  const { bindings, reach, roles, root, env } = prepared
-  const allowDataLoss = new Set(prepared.allowDataLoss)
+  const declaration = await declare(prepared, options)
+  const answers = await observeHosts(declaration.surroundings, prepared, options)
+  const observed = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  const { borrow, ...borrowed } = borrowing(prepared, options)
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([...observed.map(({ session }) => session.shell.close()), borrowed.close()])
+  }
+  try {
+    const { roles } = prepared
+    const unreachable = failuresOf(answers)
+    const scope: Scope = {
+      selected: (role) => roles.length === 0 || roles.includes(role),
+      allowDataLoss: new Set(prepared.allowDataLoss),
+    }
+    refuseForbidden(observed, scope)
+    const { lost, ...run } = await planRun(observed, scope, { prepared, options, declaration })
+    return { ...run, unreachable: [...unreachable, ...lost], borrow, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+type Scope = Pick<Run, 'selected' | 'allowDataLoss'>
+
+/** The input of all roles, and the roles that declare each identity. */
+interface Declaration {
+  readonly surroundings: Surroundings
+  readonly identities: Identities
+  readonly declarers: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+/** Prepares the input of roles, and checks what they declare without facts. Throws `Problems` before any host is contacted. */
+const declare = async ({ bindings, reach, root, env }: Prepared, { listen }: PlanOptions): Promise<Declaration> => {
   const identities = await openIdentities(root, env)
   const declarers = new Map<string, Set<string>>()
   const read = new Map<string, ReturnType<typeof projectFiles>>()
@@ -32,73 +65,98 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
     read.set(directory, found)
     return found
   }
-  const surroundings = { bindings, files, identities: declaring(identities, declarers), listen: options.listen }
+  const surroundings = { bindings, files, identities: declaring(identities, declarers), listen }
   // Uses identities of its own: an identity counts as declared only once its host was reached.
   const unused = await openIdentities(root, env)
   const faults = faultsAhead([...reach.keys()], { ...surroundings, identities: declaring(unused) })
   if (faults.length > 0) throw new Problems(faults)
+  return { surroundings, identities, declarers }
+}
+
+/** Observes every selected host, all at once. */
+const observeHosts = (
+  surroundings: Surroundings,
+  prepared: Prepared,
+  options: PlanOptions,
+): Promise<readonly PromiseSettledResult<ObservedHost>[]> => {
+  const { reach } = prepared
   const sessions = openSessions([...reach.values()], { ...options, lock: options.lock, wait: options.wait ?? false })
-  const answers = await Promise.allSettled(
-    [...reach.keys()].map((name) => observeHost(name, sessions.get(name), surroundings, { prepared, options })),
+  return Promise.allSettled([...reach.keys()].map((name) => observeHost(name, sessions.get(name), surroundings, { prepared, options })))
+}
+
+/** Throws `Problems` if the state of a host forbids the whole run. */
+const refuseForbidden = (observed: readonly ObservedHost[], { selected, allowDataLoss }: Scope): void => {
+  const observations = observationsOf(observed)
+  const reached = observed.map(({ session: { host }, resources, observation }) => ({ host, resources, observation }))
+  const forbidden = [
+    ...unknownAuthorities(reached, selected, new Date()),
+    ...reached.flatMap((one) => forbiddenOn(one, selected, { observations, allowDataLoss })),
+  ]
+  if (forbidden.length > 0) throw new Problems(forbidden)
+}
+
+interface RunInput {
+  readonly prepared: Prepared
+  readonly options: PlanOptions
+  readonly declaration: Declaration
+}
+
+/** Plans the controller and every observed host, and shows the plan. */
+const planRun = async (
+  observed: readonly ObservedHost[],
+  scope: Scope,
+  { prepared, options, declaration: { identities, declarers } }: RunInput,
+): Promise<Omit<Run, 'unreachable' | 'borrow' | 'close'> & { readonly lost: readonly Problem[] }> => {
+  const { listen, signal } = options
+  const { planned, observations, lost } = await planHosts(observed, scope.selected, scope.allowDataLoss)
+  markStaleHosts(identities, planned)
+  const changes = [
+    ...identityChanges(identities, declarers, scope.selected),
+    ...planned.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
+  ]
+  const orphans = new Map(
+    observed.map(({ session: { host }, resources, observation }) => [
+      host,
+      options.prune ? [] : orphansOn(resources, observation, scope.selected),
+    ]),
   )
-  const observed = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-  const borrowed = borrowing(prepared, options)
-  const close = async (): Promise<void> => {
-    await Promise.allSettled([...observed.map(({ session }) => session.shell.close()), borrowed.close()])
+  const run = {
+    prepared,
+    plan: {
+      changes,
+      resources: new Map(
+        planned.map(({ session, resources }) => [session.host, resources.filter(({ resource }) => !isOrphan(resource)).length]),
+      ),
+      rollouts: rolloutsOf(prepared, changes),
+      withheld: [...orphans].flatMap(([host, some]) => withheldOn(host, some)),
+    },
+    hosts: new Map(planned.map((one) => [one.session.host, one])),
+    observations,
+    progress: new RunProgress(listen),
+    listen,
+    signal,
+    identities,
+    ...scope,
+    lost,
   }
-  try {
-    const unreachable = failuresOf(answers)
-    const selected: Selection = (role) => roles.length === 0 || roles.includes(role)
-    const all = observationsOf(observed)
-    const reached = observed.map(({ session: { host }, resources, observation }) => ({ host, resources, observation }))
-    const forbidden = [
-      ...unknownAuthorities(reached, selected, new Date()),
-      ...reached.flatMap((one) => forbiddenOn(one, selected, { observations: all, allowDataLoss })),
-    ]
-    if (forbidden.length > 0) throw new Problems(forbidden)
-    const { planned, observations, lost } = await planHosts(observed, selected, allowDataLoss)
-    markStaleHosts(identities, planned)
-    const changes = [
-      ...identityChanges(identities, declarers, selected),
-      ...planned.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
-    ]
-    const left = new Map(
-      options.prune ? [] : reached.map(({ host, resources, observation }) => [host, orphansOn(resources, observation, selected)]),
-    )
-    for (const { host, resources, observation } of reached)
-      for (const notice of [
-        ...noticesOf(resources, observation, { observations, allowDataLoss }),
-        ...unfinishedOf({ resources, observation, observations, selected, allowDataLoss, now: new Date() }),
-        ...orphanNotices(left.get(host) ?? []),
-      ])
-        options.listen({ type: 'warning', host, ...notice })
-    for (const change of changes) options.listen({ type: 'change', phase: 'planned', change })
-    return {
-      prepared,
-      plan: {
-        changes,
-        resources: new Map(
-          planned.map(({ session, resources }) => [session.host, resources.filter(({ resource }) => !isOrphan(resource)).length]),
-        ),
-        rollouts: rolloutsOf(prepared, changes),
-        withheld: [...left].flatMap(([host, some]) => withheldOn(host, some)),
-      },
-      hosts: new Map(planned.map((one) => [one.session.host, one])),
-      observations,
-      progress: new RunProgress(options.listen),
-      listen: options.listen,
-      signal: options.signal,
-      identities,
-      selected,
-      allowDataLoss,
-      unreachable: [...unreachable, ...lost],
-      borrow: borrowed.borrow,
-      close,
-    }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  show(run, observed, orphans)
+  return run
+}
+
+/** Passes the warnings about each host and the planned changes to the listener. */
+const show = (
+  { plan, observations, selected, allowDataLoss, listen }: Pick<Run, 'plan' | 'observations' | 'listen'> & Scope,
+  observed: readonly ObservedHost[],
+  orphans: ReadonlyMap<string, readonly Orphan[]>,
+): void => {
+  for (const { session, resources, observation } of observed)
+    for (const notice of [
+      ...noticesOf(resources, observation, { observations, allowDataLoss }),
+      ...unfinishedOf({ resources, observation, observations, selected, allowDataLoss, now: new Date() }),
+      ...orphanNotices(orphans.get(session.host) ?? []),
+    ])
+      listen({ type: 'warning', host: session.host, ...notice })
+  for (const change of plan.changes) listen({ type: 'change', phase: 'planned', change })
 }
 
 const playedOn = (host: string, { site: { plays } }: Prepared): { readonly firstPlay: number; readonly playbooks: readonly string[] } => ({
@@ -109,7 +167,7 @@ const playedOn = (host: string, { site: { plays } }: Prepared): { readonly first
   playbooks: [...new Set(plays.flatMap(({ where }) => ('file' in where ? [where.file] : [])))],
 })
 
-/** Asks a host for its facts, its role's resources, and the state of each. Closes its shell if that fails. */
+/** Observes one host: its facts, the resources that its roles declare, and the state of each. Closes its shell if that fails. */
 const observeHost = async (
   name: string,
   opening: Promise<Session> | undefined,

@@ -80,7 +80,7 @@ const pathsOf = ({ kind, spec }: { kind: Kind<unknown, unknown, unknown>; spec: 
   (kind.files?.(spec) ?? []).map(({ path }) => path)
 
 /** An orphan that still exists, and whether it can be deleted. */
-interface Orphan {
+export interface Orphan {
   readonly role: string
   readonly resource: string
   readonly outcome: Exclude<OrphanOutcome, { is: 'gone' }>
