@@ -1,5 +1,5 @@
 import type { Change, PlanContext } from '../kind/kind.ts'
-import { service } from '../service/service.ts'
+import { isMasked, service } from '../service/service.ts'
 import type { GaleraState, MemberStatus } from './observe.ts'
 import type { GaleraSpec } from './spec.ts'
 
@@ -22,7 +22,7 @@ export const planServer = (spec: GaleraSpec, state: GaleraState, context: PlanCo
     const eviction = planEviction(spec, status, members)
     return eviction === undefined ? serviceChange : { ...serviceChange, reason: `${serviceChange.reason}, ${eviction.reason}` }
   }
-  if (status !== undefined || serviceChange.reason.includes('masked')) return serviceChange
+  if (status !== undefined || isMasked(spec.service, state.service)) return serviceChange
   const otherHasMajority = [...members].some(([host, { status }]) => host !== spec.me && status?.primary === true)
   const bootstrapsOn = otherHasMajority ? undefined : bootstrapHost(spec, members)
   const how =

@@ -1,5 +1,5 @@
 import type { Change, PlanContext } from '../kind/kind.ts'
-import { service } from '../service/service.ts'
+import { isMasked, service } from '../service/service.ts'
 import { FOLLOWER, type Follower, type ReplicationState, type ServerStatus, type Source } from './observe.ts'
 import type { ReplicationSpec, Server } from './spec.ts'
 
@@ -17,7 +17,7 @@ export const couldHaveRows = (members: Members, host: string): boolean => {
 /** Plans a server: its service, and its role as primary or replica. */
 export const planReplication = (spec: ReplicationSpec, state: ReplicationState, context: PlanContext): Change | undefined => {
   const serviceChange = service.kind.plan(spec.service, state.service, context)
-  if (serviceChange?.reason.includes('masked')) return serviceChange
+  if (isMasked(spec.service, state.service)) return serviceChange
   const reason = replicationReason(spec, state, context)
   if (serviceChange !== undefined)
     return reason === undefined ? serviceChange : { ...serviceChange, reason: `${serviceChange.reason}, ${reason}` }

@@ -52,14 +52,16 @@ const unfinished = (reason: string): Finding => ({ ...exactFinding(reason), unfi
 
 const isActive = ({ active }: ServiceState): boolean => active === 'active' || active === 'reloading'
 
+/** Whether a unit that must run or start at boot is masked: systemd refuses to start it. */
+export const isMasked = ({ running, enabled }: ServiceSpec, { load }: ServiceState): boolean => load === 'masked' && (running || enabled)
+
 // `static` units cannot be enabled; `indirect` and `alias` units are enabled through another unit.
 const ENABLED = new Set(['enabled', 'static', 'alias', 'indirect', 'generated', 'transient'])
 
 const stateFindings = (spec: ServiceSpec, state: ServiceState): readonly Finding[] => {
   const enabled = ENABLED.has(state.enabled)
-  const masked = state.load === 'masked' && (spec.running || spec.enabled)
   return [
-    ...(masked ? [exactFinding('masked')] : []),
+    ...(isMasked(spec, state) ? [exactFinding('masked')] : []),
     ...(spec.running && !isActive(state) ? [exactFinding(notRunningReason(state), 'running', 'no', 'yes')] : []),
     ...(!spec.running && (isActive(state) || state.active === 'activating')
       ? [exactFinding('running instead of stopped', 'running', 'yes', 'no')]

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readAsMysql } from '../../../../src/resource/database/files.ts'
+import { file } from '../../../../src/resource/file/file.ts'
 import { galera } from '../../../../src/resource/galera/galera.ts'
 import { type GaleraState, GRASTATE, type MemberStatus, readPosition } from '../../../../src/resource/galera/observe.ts'
 import { type Answer, HostRefusal, type Step } from '../../../../src/resource/kind/step.ts'
@@ -83,6 +84,11 @@ describe('planning a cluster', () => {
       ['update: no majority', 'update: not running, joins the cluster', 'update: not running, last start failed (success)'],
     ],
     [
+      'with a masked server: it does not join',
+      { 'web-01': { ...member(undefined), service: { ...STOPPED, load: 'masked' } }, 'web-02': member(SYNCED) },
+      ['update: masked, not running', undefined],
+    ],
+    [
       'that does not hear its arbitrator',
       { 'web-01': member({ ...SYNCED, size: 2 }), 'web-02': member({ ...SYNCED, size: 2 }), 'lb-01': arbiter() },
       [undefined, undefined, 'update: not connected to the servers'],
@@ -91,6 +97,18 @@ describe('planning a cluster', () => {
     expect(
       ['web-01', 'web-02', 'lb-01'].slice(0, expected.length).map((me) => (members[me] === undefined ? undefined : plan(me, members))),
     ).toEqual(expected)
+  })
+
+  it('does not take a service for masked because of the path of its file', () => {
+    const conf = file({ path: '/etc/mysql/masked.cnf', content: '[mysqld]\n' })
+    const spec = at('web-01', { service: service({ unit: 'mariadb.service', loads: [conf] }) })
+    const state = { ...member(undefined), service: RUNS }
+    const change = galera.kind.plan(spec, state, {
+      ...context,
+      changes: (key) => key === 'file:/etc/mysql/masked.cnf',
+      members: () => new Map([['web-01', state]]),
+    })
+    expect(change?.reason).toBe('runs with an older /etc/mysql/masked.cnf, waits for the cluster')
   })
 
   it('evicts a server that is not in the inventory, once', () => {

@@ -60,6 +60,12 @@ describe('planning replication', () => {
       'two',
       ['one: becomes read-only, follows two', 'two: becomes the primary in place of one', 'three: follows two in place of one'],
     ],
+    [
+      'a masked replica',
+      { one: OPEN, two: { ...state(undefined), service: { ...RUNS, load: 'masked', active: 'inactive' } } },
+      'one',
+      [undefined, 'two: masked, not running'],
+    ],
     ['another primary, while the old one cannot be reached', { two: REPLICA }, 'two', ['two: becomes the primary in place of one']],
     ['a primary that was restarted', { one: state({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
     ['an old primary that is back', { one: state({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
