@@ -21,7 +21,7 @@ export {
   shownText,
   text,
 } from './resource/kind/content.ts'
-export { differing, inWords } from './resource/kind/differences.ts'
+export { describeDifferences, differing } from './resource/kind/differences.ts'
 export type { Inode, InodeState } from './resource/kind/inode.ts'
 export { ABSENT, planAbsent, planUnreached, refuseUnreached, refuseUnsafe, typeName } from './resource/kind/inode.ts'
 export type {

@@ -8,7 +8,7 @@ type Site = Options['sites'][number]
 /** All sites, with the defaults of the top level. Without `sites`, one site serves all names. */
 export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] => {
   const first = options.certificates[0]?.names.find((name) => !name.startsWith('*.')) ?? 'localhost'
-  const settle = (site: Partial<Site>): Omit<Backend, 'servers'> => ({
+  const withDefaults = (site: Partial<Site>): Omit<Backend, 'servers'> => ({
     names: site.names ?? [],
     group: site.backend ?? options.backend,
     balance: site.balance ?? options.balance,
@@ -21,7 +21,7 @@ export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] =
     maxConnections: site.max_connections ?? options.max_connections,
     slowStartSeconds: site.slow_start_seconds ?? options.slow_start_seconds,
   })
-  return options.sites.length === 0 ? [settle({})] : options.sites.map(settle)
+  return options.sites.length === 0 ? [withDefaults({})] : options.sites.map(withDefaults)
 }
 
 /** All sites with their servers. */
@@ -32,14 +32,14 @@ export const backendsOf = (options: Options, host: HostView, site: SiteView, flo
 export const isServer = (name: string, options: Options, view: SiteView): boolean =>
   sitesOf(options).some(({ group }) => view.group(group).some((member) => member.name === name))
 
-interface Wrong {
+interface Fault {
   readonly path: readonly PropertyKey[]
   readonly what: string
   readonly fix: string
 }
 
 /** Invalid certificates and sites, found before any host is asked. */
-export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: SiteView): readonly Wrong[] => {
+export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: SiteView): readonly Fault[] => {
   const covered = certificates.flatMap(({ names }) => names)
   const groups =
     sites.length === 0
@@ -74,7 +74,7 @@ export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: 
       ),
     ),
     ...sites.flatMap(({ names }, i) =>
-      names.flatMap((name, j): Wrong[] => {
+      names.flatMap((name, j): Fault[] => {
         const path = ['sites', i, 'names', j]
         if (sites.slice(0, i).some((other) => other.names.includes(name)))
           return [{ path, what: `${name} belongs to two sites`, fix: 'remove it from one of them' }]

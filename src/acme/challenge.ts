@@ -29,56 +29,60 @@ interface Attempt {
 export const prove = async (authorizations: readonly acme.Authorization[], proof: Proof): Promise<void> => {
   const { directory, dnsHook } = proof
   const type = dnsHook === undefined ? 'http-01' : 'dns-01'
-  const taken = authorizations.map((authorization): Attempt => {
+  const attempts = authorizations.map((authorization): Attempt => {
     const challenge = authorization.challenges.find((one) => one.type === type)
     if (challenge !== undefined) return { authorization, challenge }
     throw refused(directory, [`${nameOf(authorization)}: the authority offers no ${type.toUpperCase()} challenge for it`], FIX[type])
   })
-  await checkThumbprint(taken, proof)
-  await (dnsHook === undefined ? proveByHttp(taken, proof) : proveByDns(taken, dnsHook, proof))
+  await checkThumbprint(attempts, proof)
+  await (dnsHook === undefined ? proveByHttp(attempts, proof) : proveByDns(attempts, dnsHook, proof))
 }
 
 // The load balancers answer with our thumbprint. A different one would count as a failed validation.
 const checkThumbprint = async ([first]: readonly Attempt[], { client, accountKey }: Proof): Promise<void> => {
   if (first === undefined || first.challenge.type !== 'http-01') return
-  const wanted = `${first.challenge.token}.${thumbprintOf(accountKey)}`
-  if ((await client.getChallengeKeyAuthorization(first.challenge)) !== wanted)
+  const expected = `${first.challenge.token}.${thumbprintOf(accountKey)}`
+  if ((await client.getChallengeKeyAuthorization(first.challenge)) !== expected)
     throw new Error('acme-client computes another thumbprint than provision')
 }
 
-const proveByHttp = async (taken: readonly Attempt[], proof: Proof): Promise<void> => {
+const proveByHttp = async (attempts: readonly Attempt[], proof: Proof): Promise<void> => {
   const wrong = await preflight(
-    taken.map(({ authorization }) => authorization.identifier.value),
+    attempts.map(({ authorization }) => authorization.identifier.value),
     thumbprintOf(proof.accountKey),
   )
   if (wrong.length > 0) throw misdirected(proof.directory, wrong)
-  await complete(taken, 'http-01', proof)
+  await complete(attempts, 'http-01', proof)
 }
 
-const proveByDns = async (taken: readonly Attempt[], hook: readonly string[], proof: Proof): Promise<void> => {
+const proveByDns = async (attempts: readonly Attempt[], hook: readonly string[], proof: Proof): Promise<void> => {
   const { client, directory, doing, signal } = proof
   // acme-client returns the digest that the record must contain (RFC 8555 section 8.4).
   const records = await Promise.all(
-    taken.map(async ({ authorization, challenge }) => ({
+    attempts.map(async ({ authorization, challenge }) => ({
       name: `_acme-challenge.${authorization.identifier.value}`,
       value: await client.getChallengeKeyAuthorization(challenge),
     })),
   )
-  await dnsRecords({ hook, directory, records, doing, signal }, () => complete(taken, 'dns-01', proof))
+  await dnsRecords({ hook, directory, records, doing, signal }, () => complete(attempts, 'dns-01', proof))
 }
 
-const complete = async (taken: readonly Attempt[], type: keyof typeof FIX, { client, directory, failed, signal }: Proof): Promise<void> => {
+const complete = async (
+  attempts: readonly Attempt[],
+  type: keyof typeof FIX,
+  { client, directory, failed, signal }: Proof,
+): Promise<void> => {
   const verdicts = await Promise.all(
-    taken.map(async ({ authorization, challenge }) => {
+    attempts.map(async ({ authorization, challenge }) => {
       await client.completeChallenge(challenge)
-      const seen = await settled(
+      const result = await settled(
         async () => (await client.getAuthorizations({ ...NO_ORDER, authorizations: [authorization.url] }))[0],
         ['pending'],
         signal,
       )
-      if (seen?.status === 'valid') return undefined
+      if (result?.status === 'valid') return undefined
       failed([nameOf(authorization)])
-      return `${nameOf(authorization)}: ${seen?.challenges.map(detailOf).find(Boolean) ?? seen?.status}`
+      return `${nameOf(authorization)}: ${result?.challenges.map(detailOf).find(Boolean) ?? result?.status}`
     }),
   )
   const why = verdicts.filter((verdict) => verdict !== undefined)

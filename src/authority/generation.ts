@@ -36,7 +36,7 @@ export const dueOf = (generations: readonly Generation[], now: Date): string | u
 export const crossSigned = ({ crossSigned: pem }: Generation, now: Date): string =>
   pem !== undefined && now < new X509Certificate(pem).validToDate ? pem : ''
 
-/** Whether hosts must be told to trust the newest generation before it signs: the key of a previous one is lost, so it could not cross-sign. */
+/** Whether all hosts must trust the newest generation before it signs: the key of a previous one is lost, so it could not cross-sign. */
 export const lacksCrossSignature = (valid: readonly Generation[]): boolean =>
   valid.at(-1)?.crossSigned === undefined && valid.slice(0, -1).some(({ lost }) => lost)
 

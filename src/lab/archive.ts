@@ -60,7 +60,7 @@ http {
     proxy_cache_lock on; proxy_cache_lock_age 300s; proxy_cache_lock_timeout 300s;
     proxy_cache_use_stale error timeout http_500 http_502 http_503 http_504;
     proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
-    # What a package or an index by its own digest holds never changes.
+    # Packages, and indexes that are named by their digest, never change.
     location ~ (^|/)(pool/|by-hash/) {
       proxy_cache_valid 200 3650d;
       proxy_pass http://$http_host$request_uri;

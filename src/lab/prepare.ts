@@ -35,7 +35,7 @@ export const prepareHost = async (spec: LabSpec, host: LabHost, image: string): 
   await rm(fresh, { recursive: true, force: true })
   await rm(state, { recursive: true, force: true })
   for (const directory of ['upper', 'work', 'root']) makeDirectory(join(fresh, directory), 0o755)
-  // The root directory of the host gets this mode whatever the umask is.
+  // The root directory of the host gets this mode, independent of the umask.
   await chmod(join(fresh, 'upper'), 0o755)
   for (const [path, text] of Object.entries(filesOf(spec, host))) {
     const file = join(fresh, 'files', path)

@@ -75,7 +75,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   return { bound, flows, exposed, warnings }
 }
 
-/** Warnings about short secrets that stand in the options themselves. Secrets from other sources were checked when they were read. */
+/** Warnings about short secrets in the options themselves. Secrets from other sources were checked when they were read. */
 const shortSecrets = (options: unknown, { value, whereOf }: LocatedValue): readonly Problem[] =>
   secretsAt(options).flatMap(([path, secret]) =>
     typeof valueAt(value, path) === 'string'
@@ -83,7 +83,7 @@ const shortSecrets = (options: unknown, { value, whereOf }: LocatedValue): reado
       : [],
   )
 
-/** The place of a value among a role's options; undefined if the value does not stand there exactly once. */
+/** The place of a value among a role's options; undefined if the value is not there exactly once. */
 const optionIn =
   ({ value, whereOf }: LocatedValue) =>
   (sought: unknown): Where | undefined => {

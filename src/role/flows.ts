@@ -1,6 +1,6 @@
 import { Problem, placeOf, type Where } from '../problem.ts'
 import { list } from '../site/source/suggest.ts'
-import { type Cause, type Complain, joined, resolvePeers } from './peers.ts'
+import { type Cause, joined, type Report, resolvePeers } from './peers.ts'
 import type { Flow, HostView, Listen, SiteView } from './role.ts'
 import { wayOf } from './way.ts'
 
@@ -26,14 +26,14 @@ export const resolveFlows = (
   site: SiteView,
   placeOfHost: PlaceOfHost = () => undefined,
 ): { readonly flows: readonly Flow[]; readonly problems: readonly Problem[] } => {
-  const complaints: Complaint[] = []
+  const found: FlowProblem[] = []
   const claims = new Map<string, Claim>()
   for (const one of declared) {
     const { host, role } = one
-    const complain: Complain = (what, fix, cause) =>
-      void complaints.push({ where: placeOfCause(one, placeOfHost, cause), role, host: host.name, what, fix })
-    for (const listen of unitedListens(one.listens)) {
-      const from = resolvePeers(host, listen, site, complain)
+    const report: Report = (what, fix, cause) =>
+      void found.push({ where: placeOfCause(one, placeOfHost, cause), role, host: host.name, what, fix })
+    for (const listen of mergedListens(one.listens)) {
+      const from = resolvePeers(host, listen, site, report)
       if (from === undefined) continue
       const { service, port, protocol, encrypted = false } = listen
       const flow: Flow = { host: host.name, role, service, port, protocol, encrypted, from }
@@ -43,10 +43,10 @@ export const resolveFlows = (
       if (first === undefined) claims.set(key, { flow, where })
       else if (first.flow.role === role && first.flow.service === service)
         claims.set(key, { flow: { ...flow, from: joined(first.flow.from, from) }, where: first.where })
-      else complainOfTwo(first, flow, where, complain)
+      else reportConflict(first, flow, where, report)
     }
   }
-  return { flows: [...claims.values()].map(({ flow }) => flow), problems: together(complaints) }
+  return { flows: [...claims.values()].map(({ flow }) => flow), problems: mergedProblems(found) }
 }
 
 interface Claim {
@@ -55,7 +55,7 @@ interface Claim {
 }
 
 /** Merges a role's entries for the same service and port. The merged entry is encrypted if all of them are. */
-const unitedListens = (listens: readonly Listen[]): readonly Listen[] => {
+const mergedListens = (listens: readonly Listen[]): readonly Listen[] => {
   const same = Map.groupBy(listens, (listen) => `${wayOf(listen)} ${listen.service}`)
   return [...same.values()].flatMap((entries) =>
     entries.slice(0, 1).map((first) => ({
@@ -67,10 +67,10 @@ const unitedListens = (listens: readonly Listen[]): readonly Listen[] => {
 }
 
 /** Adds a problem unless both declarations of the port agree, apart from the role. */
-const complainOfTwo = ({ flow: first, where: there }: Claim, flow: Flow, where: Where, complain: Complain): void => {
+const reportConflict = ({ flow: first, where: there }: Claim, flow: Flow, where: Where, report: Report): void => {
   const { service } = flow
   if (first.service !== service) {
-    complain(
+    report(
       `${wayOf(flow)} for ${service} is taken by ${first.service} of role ${first.role} (${placeOf(there)})`,
       'give one of the two another port, or remove one of the roles from this host',
       { where },
@@ -82,7 +82,7 @@ const complainOfTwo = ({ flow: first, where: there }: Claim, flow: Flow, where: 
       ? `${service} on ${wayOf(flow)} has other permitted peers than in role ${first.role}`
       : `${service} on ${wayOf(flow)} is ${flow.encrypted ? '' : 'not '}encrypted, unlike in role ${first.role}`
   if (namesIn(first.from) !== namesIn(flow.from) || first.encrypted !== flow.encrypted)
-    complain(`${otherwise} (${placeOf(there)})`, 'make both declarations the same, or give one of the two another port', { where })
+    report(`${otherwise} (${placeOf(there)})`, 'make both declarations the same, or give one of the two another port', { where })
 }
 
 const namesIn = (from: Flow['from']): string =>
@@ -99,7 +99,7 @@ const placeOfCause = ({ where, optionWith }: Declared, placeOfHost: PlaceOfHost,
   return ('host' in cause ? placeOfHost(cause.host) : optionWith?.(cause.written)) ?? where
 }
 
-interface Complaint {
+interface FlowProblem {
   readonly where: Where
   readonly role: string
   readonly host: string
@@ -108,8 +108,8 @@ interface Complaint {
 }
 
 /** Merges the same problem on several hosts into one. */
-const together = (complaints: readonly Complaint[]): readonly Problem[] =>
-  [...Map.groupBy(complaints, ({ host: _, ...rest }) => JSON.stringify(rest)).values()].flatMap((each) =>
+const mergedProblems = (found: readonly FlowProblem[]): readonly Problem[] =>
+  [...Map.groupBy(found, ({ host: _, ...rest }) => JSON.stringify(rest)).values()].flatMap((each) =>
     each.slice(0, 1).map(({ where, role, what, fix }) => {
       const hosts = [...new Set(each.map(({ host }) => host))]
       return new Problem({ class: 'input', where, what: `role ${role} on ${list(hosts)}: ${what}`, fix })

@@ -10,25 +10,25 @@ export const ADMINISTRATORS = 'administrators'
 type From = Flow['from']
 
 /** Adds a problem; `cause` is the wrong value, the host or the place at fault. */
-export type Complain = (what: string, fix: string, cause?: Cause) => void
+export type Report = (what: string, fix: string, cause?: Cause) => void
 export type Cause = { readonly written: unknown } | { readonly host: string } | { readonly where: Where }
 
 /** The peers of a listen entry as hosts with addresses; undefined if it has a problem, which was added. */
-export const resolvePeers = (host: HostView, listen: Listen, site: SiteView, complain: Complain): From | undefined => {
+export const resolvePeers = (host: HostView, listen: Listen, site: SiteView, report: Report): From | undefined => {
   const { service, port, protocol, from } = listen
   const entry = `${service} on ${wayOf(listen)}`
   if (hasPorts(protocol) && (!Number.isInteger(port) || port < 1 || port > 65535)) {
-    complain(`${service} cannot listen on port ${port}`, 'use a port from 1 to 65535', { written: port })
+    report(`${service} cannot listen on port ${port}`, 'use a port from 1 to 65535', { written: port })
     return undefined
   }
   if (from.length === 0) {
-    complain(`${entry} has no permitted peers`, 'name a group, a host, administrators or anyone, or remove the entry', { written: from })
+    report(`${entry} has no permitted peers`, 'name a group, a host, administrators or anyone, or remove the entry', { written: from })
     return undefined
   }
-  const peers = from.map((peer) => resolvePeer(peer, entry, site, complain))
-  if (!isPlain(from, entry, complain) || peers.some((one) => one === undefined)) return undefined
+  const peers = from.map((peer) => resolvePeer(peer, entry, site, report))
+  if (!isPlain(from, entry, report) || peers.some((one) => one === undefined)) return undefined
   const all = peers.reduce<From>((sum, one) => joined(sum, one ?? []), [])
-  return isReachable(host, all, entry, complain) ? all : undefined
+  return isReachable(host, all, entry, report) ? all : undefined
 }
 
 /** The union of both; `anyone` includes all others. */
@@ -36,13 +36,13 @@ export const joined = (one: From, other: From): From =>
   one === 'anyone' || other === 'anyone' ? 'anyone' : [...new Map([...one, ...other].map((peer) => [peer.name, peer])).values()]
 
 // Two groups may share a host: the inventory decides that, not the role.
-const isPlain = (from: readonly Peer[], entry: string, complain: Complain): boolean => {
+const isPlain = (from: readonly Peer[], entry: string, report: Report): boolean => {
   const names = from.map(nameOf)
   const twice = names.find((name, i) => names.indexOf(name) < i)
-  if (twice !== undefined) complain(`${entry} names ${twice} twice`, 'name it once', { written: from })
+  if (twice !== undefined) report(`${entry} names ${twice} twice`, 'name it once', { written: from })
   const others = [...new Set(names.filter((name) => name !== 'anyone'))]
   const redundant = names.includes('anyone') && others.length > 0
-  if (redundant) complain(`${entry} names anyone and also ${list(others)}`, 'remove anyone, or all others', { written: from })
+  if (redundant) report(`${entry} names anyone and also ${list(others)}`, 'remove anyone, or all others', { written: from })
   return twice === undefined && !redundant
 }
 
@@ -50,13 +50,13 @@ const wordOf = (peer: Exclude<Peer, string>): string => ('group' in peer ? peer.
 const nameOf = (peer: Peer): string =>
   typeof peer === 'string' ? peer : 'group' in peer ? `the group ${peer.group}` : `the host ${peer.host}`
 
-const resolvePeer = (peer: Peer, entry: string, site: SiteView, complain: Complain): From | undefined => {
+const resolvePeer = (peer: Peer, entry: string, site: SiteView, report: Report): From | undefined => {
   if (peer === 'anyone') return 'anyone'
   if (peer === 'administrators') return [{ name: ADMINISTRATORS, addresses: [] }]
   const found = 'group' in peer ? membersOf(peer.group, site) : site.hosts.filter(({ name }) => name === peer.host)
   if (found.length === 0) {
     const known = 'group' in peer ? groupsOf(site) : site.hosts.map(({ name }) => name)
-    complain(
+    report(
       `${entry} names ${nameOf(peer)}, ${'group' in peer ? 'which has no hosts' : 'which does not exist'}`,
       suggestion(wordOf(peer), known, 'name one of the inventory'),
       { written: wordOf(peer) },
@@ -66,8 +66,8 @@ const resolvePeer = (peer: Peer, entry: string, site: SiteView, complain: Compla
   const nameless = found.flatMap(({ name, addresses }) => addresses.filter((one) => isIP(one) === 0).map((one) => ({ name, one })))
   const unaddressed = found.filter(({ addresses }) => addresses.length === 0)
   for (const { name, one } of nameless)
-    complain(`${entry} permits ${name}, whose address ${one} is a name`, ADDRESS_FIX(name), { host: name })
-  for (const { name } of unaddressed) complain(`${entry} permits ${name}, which has no address`, ADDRESS_FIX(name), { host: name })
+    report(`${entry} permits ${name}, whose address ${one} is a name`, ADDRESS_FIX(name), { host: name })
+  for (const { name } of unaddressed) report(`${entry} permits ${name}, which has no address`, ADDRESS_FIX(name), { host: name })
   return nameless.length + unaddressed.length > 0 ? undefined : found.map(({ name, addresses }) => ({ name, addresses }))
 }
 
@@ -75,13 +75,13 @@ const resolvePeer = (peer: Peer, entry: string, site: SiteView, complain: Compla
 const ADDRESS_FIX = (host: string): string => `set internal: of ${host} in the inventory to the IP addresses that its peers see`
 
 /** Whether every permitted peer shares an address family with the host. A name as an address is taken as reachable. */
-const isReachable = (host: HostView, from: From, entry: string, complain: Complain): boolean => {
+const isReachable = (host: HostView, from: From, entry: string, report: Report): boolean => {
   const own = [...host.addresses, ...host.publicAddresses]
   if (from === 'anyone' || own.some((one) => isIP(one) === 0)) return true
   const families = new Set(own.map(isIP))
   const cut = from.filter(({ name, addresses }) => name !== ADMINISTRATORS && !addresses.some((one) => families.has(isIP(one))))
   if (cut.length === 0) return true
-  complain(
+  report(
     `${entry} permits ${list(cut.map(({ name }) => name))} without an IPv${[...families].join(' or IPv')} address, and ${host.name} has no other`,
     `set internal: of ${host.name} and of its peers in the inventory to IP addresses of one family`,
     { host: host.name },

@@ -33,7 +33,7 @@ const STEP = 5
 
 /**
  * Index of all forms of all values. A text without a match costs one table lookup per character, independent of the number of forms:
- * a rolling hash of the last characters tells whether they may begin a form.
+ * a rolling hash of the last characters shows whether they may begin a form.
  */
 export class Forms {
   readonly #byHead = new Map<string, Beginning[]>()

@@ -40,8 +40,8 @@ const HERE_DOCUMENT = /<<(-?)[ \t]*(?:'([^'\n]+)'|"([^"\n]+)"|\\?([A-Za-z0-9_]+)
 const CASE = /(^|[\s;&|({!])(case|esac)(?=[\s;&|)]|$)/g
 
 /**
- * Reads a script from its beginning to its end and checks every insertion: words and fragments stand outside of quotes, comments,
- * here-documents and backticks, in which a backslash or a backtick of a quoted word is read once more (a number may stand anywhere), and
+ * Reads a script from its beginning to its end and checks every insertion: words and fragments are outside of quotes, comments,
+ * here-documents and backticks, in which a backslash or a backtick of a quoted word is read once more (a number may be anywhere), and
  * nothing that begins in the text is open at its end. It knows the grammar of quoting, not that of commands.
  */
 export class PositionCheck {
@@ -87,7 +87,7 @@ export class PositionCheck {
     if (content === 'raw') return false
     const place = this.#levels.find((level) => level.place === 'backticks')?.place ?? this.#top.place
     const fits = place === 'code' || place === 'parentheses' || (place === 'braces' && !this.#isQuoted())
-    if (!fits && content !== 'number') throw this.#error(`stands in ${place}`)
+    if (!fits && content !== 'number') throw this.#error(`is inside ${place}`)
     if (content !== 'script' && /(^|[^\\])\$([A-Za-z_]\w*)?$/.test(this.#text.slice(0, start).slice(-80)) && start < end)
       throw this.#error('would become part of the variable before it')
     this.#at = end

@@ -1,5 +1,5 @@
 /**
- * One word for a POSIX shell, whatever bytes it holds. Plain words stay as they are, so that scripts can be read.
+ * Quotes one word for a POSIX shell; it may contain any bytes. Plain words stay as they are, so that scripts can be read.
  * dash knows no `$'…'`: a single quote is closed, escaped and opened again. A NUL byte cannot be written in a shell and throws.
  */
 export const quote = (word: string): string => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : quoteAlways(word))

@@ -8,7 +8,7 @@ export type ShellValue = string | number | Script | readonly (string | number)[]
 /**
  * A shell script: sh`systemctl start -- ${unit}`. Every value is quoted by itself: a string is one word, a list of strings is as many
  * words, joined by spaces. A `Script` is inserted as it is, and a list of scripts line by line.
- * @throws TypeError for a value of another type, and where a value stands inside quotes, a comment or a here-document
+ * @throws TypeError for a value of another type, and where a value is inside quotes, a comment or a here-document
  */
 export const sh = (strings: TemplateStringsArray, ...values: readonly ShellValue[]): Script => compose(strings, values)
 

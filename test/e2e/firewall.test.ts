@@ -84,7 +84,7 @@ table ip filter {
   chain INPUT { type filter hook input priority 0; policy drop; ct state established,related accept; iifname "lo" accept; jump user; }
 }`
 
-/** And what shuts what we open, or opens what we shut. */
+/** Foreign rules that close ports that our rules open, or open ports that our rules close. */
 const RIVALS = `insert rule ip filter INPUT tcp dport 9100 counter drop
 add rule ip docker_like nat tcp dport 8080 redirect to :1
 add rule ip docker_like nat tcp dport 8888 redirect to :9100
@@ -190,10 +190,10 @@ describe('the firewall', () => {
     await one.run(`nft -f - <<'E'\n${RIVALS}\nE`)
     const found = (await failing()).join()
     const defeats = [
-      'table ip filter, chain INPUT: tcp dport 9100 counter drop shuts 9100/tcp, which our rules open',
-      'table ip docker_like, chain nat: tcp dport 8080 redirect to :1 takes away 8080/tcp, before our rules see it',
-      'table ip docker_like, chain nat: tcp dport 8888 redirect to :9100 leads to 9100/tcp, from a port that our rules shut',
-      'table inet rival, chain in: policy drop shuts 8080/tcp, which our rules open',
+      'table ip filter, chain INPUT: tcp dport 9100 counter drop blocks 9100/tcp, which our rules open',
+      'table ip docker_like, chain nat: tcp dport 8080 redirect to :1 redirects 8080/tcp, before our rules apply',
+      'table ip docker_like, chain nat: tcp dport 8888 redirect to :9100 redirects to 9100/tcp, from a port that our rules close',
+      'table inet rival, chain in: policy drop blocks 8080/tcp, which our rules open',
     ]
     const plans = (await noticed()).join()
     for (const defeat of defeats) for (const said of [found, plans]) expect(said).toContain(defeat)

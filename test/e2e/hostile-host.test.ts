@@ -24,7 +24,7 @@ describe('a symbolic link in place of another file', () => {
 
   it('is no directory: it is refused, and its target keeps its mode', async () => {
     await host.run('mkdir -m 700 /srv/away; ln -s /srv/away /srv/here')
-    expect((await host.refused([directory({ path: '/srv/here' })])).why).toBe('/srv/here is there and is no directory (owner: root)')
+    expect((await host.refused([directory({ path: '/srv/here' })])).why).toBe('/srv/here exists and is not a directory (owner: root)')
     expect(await host.run('stat -c %a /srv/away')).toBe('700\n')
   })
 })

@@ -95,6 +95,6 @@ describe('a release', () => {
     const other = (more: object) => [directory({ path: root }), release({ root, files: [{ path: 'x', content: local('x') }], ...more })]
     expect((await host.refused(other({ which: 'previous' }))).why).toContain('the newest deployment has no predecessor')
     await host.run(`mkdir ${root}/current`)
-    expect((await host.refused(other({}))).why).toContain(`${root}/current is there and is no link`)
+    expect((await host.refused(other({}))).why).toContain(`${root}/current exists and is not a link`)
   })
 })

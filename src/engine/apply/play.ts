@@ -162,7 +162,7 @@ const applyingText = (work: readonly PendingChange[]): string => {
 
 const NOTHING_DONE = { done: [] as readonly string[], culprit: undefined }
 
-/** Whether the present state is good for a while, and the cause of the failure lies with the controller alone. */
+/** Whether the present state is valid for some time and only the controller caused the failure. */
 const isDeferrable = ({ pending }: ShownChange, problems: readonly Problem[]): boolean =>
   pending?.change.deferrableUntil !== undefined && problems.every(({ where }) => 'host' in where && where.host === CONTROLLER)
 

@@ -19,10 +19,10 @@ export const clockFault = (stdout: string, asked: number, answered: number): str
   const off = host < asked - 1000 ? host - asked : host > answered ? host - answered : 0
   if (Math.abs(off) <= TOLERANCE_SECONDS * 1000) return undefined
   const way = off < 0 ? 'behind' : 'ahead of'
-  return `clock of the host is ${inWords(Math.abs(off) / 1000)} ${way} the clock of this machine: certificates will seem ${off < 0 ? 'not valid yet' : 'expired'}, and TLS and ACME fail; set the clock that is wrong`
+  return `clock of the host is ${formatDuration(Math.abs(off) / 1000)} ${way} the clock of this machine: certificates will seem ${off < 0 ? 'not valid yet' : 'expired'}, and TLS and ACME fail; set the clock that is wrong`
 }
 
-const inWords = (seconds: number): string => {
+const formatDuration = (seconds: number): string => {
   const [size, unit] =
     seconds >= 172_800 ? [86_400, 'days'] : seconds >= 7200 ? [3600, 'hours'] : seconds >= 120 ? [60, 'minutes'] : [1, 'seconds']
   return `${Math.round(seconds / size)} ${unit}`

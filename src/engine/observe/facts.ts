@@ -6,8 +6,8 @@ import { sh } from '../../shell/sh.ts'
 import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
 
 /**
- * Reads a host's facts: one `grep` for memory, processors, ownership records, boot time, sshd's ports and dpkg's architecture (which
- * stands within twelve lines of its name), and shell builtins for the rest.
+ * Reads a host's facts: one `grep` for memory, processors, ownership records, boot time, sshd's ports and dpkg's architecture (within
+ * twelve lines of its name), and shell builtins for the rest.
  */
 export const FACTS_SCRIPT = sh`
 while IFS= read -r line; do printf 'os %s\\n' "$line"; done </etc/os-release

@@ -67,7 +67,7 @@ export const noticesOf = (
     return (kind.notices?.(resource.spec, observation.get(key), contextOf(key, beside)) ?? []).map((what) => ({ role, what }))
   })
 
-/** Whether the resources of a role may be changed. A safety debt, such as an unconfirmed firewall, is settled whatever is selected. */
+/** Whether the resources of a role may be changed. A safety debt, such as an unconfirmed firewall, is settled by every run. */
 export type Selection = (role: string) => boolean
 
 /**

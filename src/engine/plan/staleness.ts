@@ -52,18 +52,18 @@ const nameOf = ({ host, resource }: Pick<PlannedChange, 'host' | 'resource'>): s
 
 const different = (saved: SavedChange, now: PlannedChange, remade: SavedChange): readonly Problem[] => {
   const state = differingFields(saved.seen ?? {}, remade.seen ?? {})
-  if (state.length > 0) return [stale(now, 'state has changed since the plan was saved', inWords(state))]
+  if (state.length > 0) return [stale(now, 'state has changed since the plan was saved', listFields(state))]
   const desired = differingFields(saved.wanted ?? {}, remade.wanted ?? {})
-  if (desired.length > 0) return [stale(now, 'desired state has changed since the plan was saved', inWords(desired))]
+  if (desired.length > 0) return [stale(now, 'desired state has changed since the plan was saved', listFields(desired))]
   const fields = (['action', 'certainty', 'role', 'play'] as const).filter((key) => saved[key] !== remade[key])
   return fields.length === 0
     ? []
     : [stale(now, 'change differs from the saved plan', fields.map((key) => `${key}: ${saved[key]} → ${remade[key]}`).join(', '))]
 }
 
-const WORDS: Readonly<Record<string, string>> = { sha256: 'content' }
+const FIELD_NAMES: Readonly<Record<string, string>> = { sha256: 'content' }
 
-const inWords = (fields: readonly string[]): string => `these differ: ${fields.map((field) => WORDS[field] ?? field).join(', ')}`
+const listFields = (fields: readonly string[]): string => `these differ: ${fields.map((field) => FIELD_NAMES[field] ?? field).join(', ')}`
 
 const unneeded = (change: SavedChange): Problem => stale(change, `change (${change.action}) is in the saved plan and is no longer needed`)
 

@@ -13,13 +13,13 @@ const GRACE_SECONDS = 5
  */
 export const DEFINE_FAMILY = sh`
 about() {
-  said=; while IFS= read -r line; do said=$line; done 2>/dev/null <"/proc/$1/stat"
-  [ "$said" ] || return 1
-  set -- \${said##*) }; state=$1 parent=$2 since=\${20}; [ "$state" != Z ]
+  stat=; while IFS= read -r line; do stat=$line; done 2>/dev/null <"/proc/$1/stat"
+  [ "$stat" ] || return 1
+  set -- \${stat##*) }; state=$1 parent=$2 since=\${20}; [ "$state" != Z ]
 }
 look() {
-  living=; for one in $family; do about "\${one%:*}" && [ "$since" = "\${one#*:}" ] && living="$living $one"; done
-  family="$living "; more=1
+  alive=; for one in $family; do about "\${one%:*}" && [ "$since" = "\${one#*:}" ] && alive="$alive $one"; done
+  family="$alive "; more=1
   while [ "$more" ]; do
     more=; for process in /proc/[0-9]*; do
       about "\${process#/proc/}" || continue

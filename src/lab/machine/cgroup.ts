@@ -62,7 +62,7 @@ const enableControllers = async (point: string, group: string) => {
 /** The arguments that start a command in a cgroup. */
 export const inGroup = async (group: string, argv: readonly string[]): Promise<readonly string[]> => {
   const points = await makeGroup(group)
-  // Zero stands for the writing process. The shell's builtin echo starts no other one.
+  // Zero means the writing process. The builtin `echo` of the shell starts no other process.
   return ['sh', '-c', 'for p in $1; do echo 0 > "$p/cgroup.procs"; done; shift; exec "$@"', 'sh', points.join(' '), ...argv]
 }
 

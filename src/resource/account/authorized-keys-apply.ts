@@ -38,7 +38,7 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   throw new HostRefusal(
     `authorized keys of ${failed} not written`,
     outputExcerpt(answer.stderr),
-    answer.code === UNSAFE ? 'check who created it: a home directory must belong to its user and lie below directories of root' : undefined,
+    answer.code === UNSAFE ? 'check who created it: a home directory must belong to its user and be below directories of root' : undefined,
     { done, culprit: failed },
   )
 }
@@ -71,7 +71,7 @@ sub open_way {
   my ($one) = @_; my ($home, $name, $h) = ($one->{home}, $one->{name});
   my ($dir) = parted($home);
   reach($dir);
-  fail("$home lies where another account can replace it (owner: $other)", ${UNSAFE}) if $other ne '' && $other_uid != $one->{uid};
+  fail("$home can be replaced by another account (owner: $other)", ${UNSAFE}) if $other ne '' && $other_uid != $one->{uid};
   enter($home) or fail($held[2] eq 'does not exist' ? "its home directory $home does not exist" : "$held[0] $held[2] (owner: $held[1])", ${UNSAFE});
   sysopen $h, '.', O_RDONLY | O_DIRECTORY or fail("$home: $!");
   my @s = stat $h;

@@ -1,5 +1,5 @@
 import { sh } from '../../shell/sh.ts'
-import { inWords } from '../kind/differences.ts'
+import { describeDifferences } from '../kind/differences.ts'
 import { ABSENT } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
 import { applyKeys } from './authorized-keys-apply.ts'
@@ -36,7 +36,7 @@ export const authorizedKeys = defineKind({
     if (differences.length === 0) return undefined
     return state.inodes.file === ABSENT
       ? { action: 'create', certainty: 'exact', reason: 'missing', differences }
-      : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
+      : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
   orphan: { keep: 'deleting keys could lock somebody out; declare it with an empty list of keys to remove them' },

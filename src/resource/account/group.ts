@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { differing, inWords } from '../kind/differences.ts'
+import { describeDifferences, differing } from '../kind/differences.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { accountName } from '../kind/path.ts'
@@ -48,7 +48,9 @@ export const group = defineKind({
     }
     if (state === NO_ACCOUNT || state === HALF_DELETED) return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differing({ gid: spec.gid }, state)
-    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0
+      ? undefined
+      : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
   orphan: { keep: 'its files would lose their group; declare it with state: absent to delete it' },

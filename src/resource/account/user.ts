@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { differing, inWords } from '../kind/differences.ts'
+import { describeDifferences, differing } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { absolutePath, accountName, parentOf } from '../kind/path.ts'
@@ -60,7 +60,9 @@ export const user = defineKind({
     }
     if (state === NO_ACCOUNT) return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differencesOf(spec, state)
-    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0
+      ? undefined
+      : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
   orphan: { keep: 'its files would lose their owner; declare it with state: absent to delete it' },

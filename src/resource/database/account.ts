@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Secret } from '../../secret/secret.ts'
 import { sha256Hex } from '../kind/content.ts'
-import { inWords } from '../kind/differences.ts'
+import { describeDifferences } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
 import { type AccountState, accountsSql, readAccounts } from './account-observe.ts'
@@ -42,7 +42,9 @@ export const databaseAccount = defineKind({
       return state === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
     if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differencesOf(spec, state)
-    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0
+      ? undefined
+      : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
   orphan: { keep: 'an application may still use it; declare it with state: absent to delete it' },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { differing, inWords } from '../kind/differences.ts'
+import { describeDifferences, differing } from '../kind/differences.ts'
 import { type Change, defineKind, type Work } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { inTurn } from '../kind/one-by-one.ts'
@@ -68,7 +68,9 @@ export const database = defineKind({
         : { action: 'delete', certainty: 'exact', reason: `declared absent, with ${state.tables} tables`, differences: [] }
     if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differing({ charset, collation }, state)
-    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0
+      ? undefined
+      : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
   notices: (spec, state) =>
@@ -88,8 +90,8 @@ export const database = defineKind({
 const isKept = ({ loseAllRows }: DatabaseSpec, state: { readonly tables: number }): boolean => state.tables > 0 && !loseAllRows
 
 /** The change of a resource in a server that does not run. If the server is still to be installed, the resource is missing. */
-export const planUnknown = (state: 'present' | 'absent', coming: boolean): Change | undefined => {
-  if (!coming)
+export const planUnknown = (state: 'present' | 'absent', installPending: boolean): Change | undefined => {
+  if (!installPending)
     return {
       action: state === 'absent' ? 'delete' : 'update',
       certainty: 'dependent',

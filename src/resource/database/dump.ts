@@ -50,7 +50,7 @@ const readTables = (stdout: Buffer): readonly string[] | undefined => {
   return rows?.flatMap(([name = '', how]) => (how === undefined && name !== RESTORING && !cut.has(name) ? [name] : []))
 }
 
-/** A table that lists the tables being restored. It lies in the server, so that every server of a cluster knows of an interrupted restore. */
+/** A table that lists the tables being restored. It is in the server, so that every server of a cluster knows of an interrupted restore. */
 const RESTORING = 'mysql.provision_restoring'
 
 const TABLES_SCRIPT = queryScript(`${ifTableExists('provision_restoring', `SELECT name, 'cut' FROM ${RESTORING}`)}

@@ -92,5 +92,5 @@ const checkScript = (set: NonNullable<FileSpec['set']>): Script => sh`
 work=$(mktemp -d "$T/XXXXXXXX") || exit 1; trap 'rm -rf "$work"' EXIT
 mkdir "$work/new" && cp -a ${`${set.root}/.`} "$work/new/" || exit 1
 ${layOverScript(set.root, sh`"$work/new"`)} || exit
-unshare -m sh -c 'mount --bind "$1/new" "$2" && : >"$1/bound" || exit 1; shift 2; "$@"' sh "$work" ${set.root} ${set.check} >"$work/said" 2>&1 </dev/null
-status=$?; [ "$status" = 0 ] || { cat "$work/said" >&2; [ -e "$work/bound" ] && exit ${CHECK_FAILED}; exit ${NO_NAMESPACE}; }`
+unshare -m sh -c 'mount --bind "$1/new" "$2" && : >"$1/bound" || exit 1; shift 2; "$@"' sh "$work" ${set.root} ${set.check} >"$work/output" 2>&1 </dev/null
+status=$?; [ "$status" = 0 ] || { cat "$work/output" >&2; [ -e "$work/bound" ] && exit ${CHECK_FAILED}; exit ${NO_NAMESPACE}; }`

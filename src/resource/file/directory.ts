@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { inWords } from '../kind/differences.ts'
+import { describeDifferences } from '../kind/differences.ts'
 import { ABSENT, type InodeState, planAbsent, planUnreached, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
@@ -33,7 +33,7 @@ export const directory = defineKind({
       ),
     ]
     if (differences.length === 0) return undefined
-    return { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
+    return { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
   orphan: { delete: 'directory' },
@@ -65,7 +65,7 @@ while (@ARGV) {
   reach($parent); $parents{$parent} = 1;
   mkdir $name, 0700 or $!{EEXIST} or fail("$path: $!");
   my $h;
-  sysopen($h, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or fail("$path is there and is no directory" . owned($name));
+  sysopen($h, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or fail("$path exists and is not a directory" . owned($name));
   my @s = stat $h;
   next if $s[4] == $uid && $s[5] == $gid && ($s[2] & 07777) == oct $mode;
   if ($other ne '' && $s[4] != $other_uid) {

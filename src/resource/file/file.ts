@@ -1,6 +1,6 @@
 import { sh } from '../../shell/sh.ts'
 import { asText, hasSecret, isKnown, sha256Of, shownText } from '../kind/content.ts'
-import { inWords } from '../kind/differences.ts'
+import { describeDifferences } from '../kind/differences.ts'
 import { ABSENT, planAbsent, planUnreached, typeName } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
@@ -31,7 +31,7 @@ export const file = defineKind({
     const certainty = known ? 'exact' : 'dependent'
     if (state === ABSENT) return { action: 'create', certainty, reason: 'missing', differences: [] }
     const differences = differencesOf(spec, state)
-    return differences.length === 0 ? undefined : { action: 'update', certainty, reason: inWords(differences), differences }
+    return differences.length === 0 ? undefined : { action: 'update', certainty, reason: describeDifferences(differences), differences }
   },
 
   apply: applyFiles,

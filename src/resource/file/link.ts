@@ -50,7 +50,7 @@ while (@ARGV) {
   next if $state eq 'absent' && !enter($parent) && $held[2] eq 'does not exist';
   reach($parent);
   my @s = lstat $name;
-  fail("$path is there and is no link" . owned($name)) if @s && !S_ISLNK($s[2]);
+  fail("$path exists and is not a link" . owned($name)) if @s && !S_ISLNK($s[2]);
   if ($state eq 'absent') { unlink $name or $!{ENOENT} or fail("$path: $!") }
   else { unlink $staged; symlink $target, $staged and rename $staged, $name or fail("$path: $!") }
   to_disk('.');

@@ -53,7 +53,7 @@ sub check_places {
   for my $one (@new, $alone ? @gone : ()) {
     if ($one->{staged}) { go($one->{dir}); $one->{real} = $at }
     else { $here = ''; next if !enter($one->{dir}) && $held[2] eq 'does not exist'; reach($one->{dir}) }
-    fail("$one->{path} lies where another account can replace it (owner: $other); a service's files belong where only root can", ${UNSAFE}) if $alone && $other ne '';
+    fail("$one->{path} can be replaced by another account (owner: $other); declare files of a service where only root can write", ${UNSAFE}) if $alone && $other ne '';
   }
 }
 sub check_observed {
@@ -122,7 +122,7 @@ my $real = readlink '/proc/self/cwd';
 for (@new, @gone) {
   my $rest = substr $_->{dir}, length $root;
   next if !enter("$copy$rest") && $held[2] eq 'does not exist';
-  fail("$_->{path} lies behind a link, which a set of files that is checked together cannot have", ${UNSAFE}) if readlink('/proc/self/cwd') ne "$real$rest";
+  fail("$_->{path} is below a link, which a set of files that is checked together must not contain", ${UNSAFE}) if readlink('/proc/self/cwd') ne "$real$rest";
   if (!exists $_->{staged}) { unlink $_->{name}; next }
   my $why = create($_, $_->{name});
   fail("$_->{path}: $why") if $why;

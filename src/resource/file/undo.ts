@@ -10,11 +10,11 @@ export const undoDirectory = (set: string): string => `/var/lib/provision/undo/$
 
 /**
  * Saves these paths before they are replaced. A path saved by an earlier, unfinished change keeps that older version. A path is skipped
- * if its new content (`coming`, by path) is what the service has loaded: the service never accepted the current content.
+ * if its new content (`newDigests`, by path) is what the service has loaded: the service never accepted the current content.
  */
-export const saveScript = (set: string, paths: readonly string[], coming: ReadonlyMap<string, string> = new Map()): Script => sh`
+export const saveScript = (set: string, paths: readonly string[], newDigests: ReadonlyMap<string, string> = new Map()): Script => sh`
 undo=${undoDirectory(set)}
-keep() {
+save() {
   mkdir -p -m 700 "$undo"; touch "$undo/absent"; [ -e "$undo/files.tar" ] || tar -cf "$undo/files.tar" -T /dev/null
   tar --quoting-style=literal -tf "$undo/files.tar" >"$undo/saved"
   for p do
@@ -24,8 +24,8 @@ keep() {
   sync "$undo/files.tar" "$undo/absent" "$undo"
 }
 set --
-${paths.map((path) => savedUnlessLoaded(path, coming.get(path)))}
-[ $# = 0 ] || keep "$@"`
+${paths.map((path) => savedUnlessLoaded(path, newDigests.get(path)))}
+[ $# = 0 ] || save "$@"`
 
 const savedUnlessLoaded = (path: string, sha256: string | undefined): Script => {
   const add = sh`set -- "$@" ${path}`

@@ -54,7 +54,7 @@ stat -c '%a %U %G' -- ${path} && head -c ${MAX_TEXT_BYTES + 1} -- ${path}`,
 }
 
 /**
- * Writes files in one request: all of them, or none. New bytes are written beside the old ones and brought to the disk; then each file
+ * Writes files in one request: all of them, or none. New bytes are written beside the old ones and flushed to disk; then each file
  * is renamed into place. The host reads the content on standard input, and walks to every directory without following links of other
  * accounts. Throws a `HostRefusal` if a file changed after it was observed, or if its directory does not exist.
  */

@@ -202,7 +202,7 @@ printf '%s\\n' "$state" | sed 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' | 
 
 /** Lets the server recover its position, which takes as long as a start after a crash. */
 const RECOVERY = sh`${DEFINE_AS_MYSQL}
-as_mysql 1500 galera_recovery && printf '%s\\n' "$said" || { printf '%s\\n' "$said" >&2; exit 1; }`
+as_mysql 1500 galera_recovery && printf '%s\\n' "$output" || { printf '%s\\n' "$output" >&2; exit 1; }`
 
 const bootstrapScript = (script: Script): Script => sh`${DEFINE_AS_MYSQL}
 ${asMysql(SAFE_TO_BOOTSTRAP)} || exit 1
@@ -213,9 +213,9 @@ status=$?; rm -f ${BOOTSTRAP_FILE}; exit "$status"`
 
 /** Waits until the server is synced; it may have to receive all data first. */
 const IN_CLUSTER = sh`
-stands() { ${MARIADB} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT')" 2>&1; }
-i=0; until standing=$(stands); [ "$standing" = Primary,Synced ] || [ "$standing" = Primary,Donor/Desynced ]; do
-  [ $i -lt 1800 ] || { echo "it is $standing"; exit 1; }
+state() { ${MARIADB} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT')" 2>&1; }
+i=0; until state=$(state); [ "$state" = Primary,Synced ] || [ "$state" = Primary,Donor/Desynced ]; do
+  [ $i -lt 1800 ] || { echo "it is $state"; exit 1; }
   sleep 0.2; i=$((i+1))
 done`
 
@@ -232,11 +232,11 @@ function* applyArbitrator(one: GaleraWork, members: Members): Steps {
   yield* applyService(one, spec.service)
   // Arbitrators before this one already count. A stopped one still counts for some seconds, so the count must be right twice in a row.
   const before = spec.arbitrators.indexOf(spec.me)
-  for (let i = 0, heard = 0; i < 45; i++) {
+  for (let i = 0, inARow = 0; i < 45; i++) {
     const status = yield* statusOn(at, i === 0 ? 0 : 1)
     const arbitratorCount = status === undefined ? 0 : status.size - status.servers
-    heard = arbitratorCount > before && arbitratorCount <= spec.arbitrators.length ? heard + 1 : 0
-    if (heard === 2) return
+    inARow = arbitratorCount > before && arbitratorCount <= spec.arbitrators.length ? inARow + 1 : 0
+    if (inARow === 2) return
     if (i === 15) yield { do: 'shell', script: sh`systemctl restart ${spec.service.unit}` }
   }
   throw new HostRefusal(

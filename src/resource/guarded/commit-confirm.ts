@@ -6,7 +6,7 @@ import { runOf, stateOf, type Trial } from './trial.ts'
 
 /**
  * Applies a change and keeps it only if a new connection confirms it; otherwise the host rolls it back. A mark with the nonce of the
- * change lies on the host meanwhile. Renaming it decides the outcome: the new connection renames it to `confirmed`, the host's own timer
+ * change is on the host meanwhile. Renaming it decides the outcome: the new connection renames it to `confirmed`, the host's own timer
  * to `undoing`. A boot loads the old state, because the files that it loads are replaced only after confirmation.
  *
  * In a kind of your own: `apply` is `yield* commitConfirm(trial, input)`; `observe` adds `trialQueries`, prints `trialScript` and parses

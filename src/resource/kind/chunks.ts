@@ -5,6 +5,6 @@ export const chunks = <T>(list: readonly T[], size: number): readonly (readonly 
 /** Splits NUL-terminated fields into records of `width` fields. Throws for an incomplete record: the answer was cut. */
 export const records = (bytes: Buffer, width: number): readonly (readonly string[])[] => {
   const fields = bytes.toString().split('\0')
-  if (fields.pop() !== '' || fields.length % width !== 0) throw new Error('the host answered half a record')
+  if (fields.pop() !== '' || fields.length % width !== 0) throw new Error('the host answered with an incomplete record')
   return chunks(fields, width)
 }

@@ -12,23 +12,23 @@ export interface Inode {
   readonly target: string
 }
 
-/** The state of a path where nothing is. */
+/** The state of a path that does not exist. */
 export const ABSENT = 'absent'
 export type InodeState = Inode | typeof ABSENT
 
 /** Paths in one command line, far below the kernel's limit of 2 MB for all arguments (execve(2)). */
 export const PATHS_AT_ONCE = 1000
 
-/** Reads records of inodes from NUL-separated fields into `seen`. Returns the position of the first field that is not one. */
-export const readInodes = (fields: readonly string[], seen: Map<string, InodeState>, position = 0): number => {
+/** Reads records of inodes from NUL-separated fields into `states`. Returns the position of the first field that is not one. */
+export const readInodes = (fields: readonly string[], states: Map<string, InodeState>, position = 0): number => {
   let i = position
   for (;;) {
     const [word, path = '', type = '', mode = '', owner = '', group = '', target = ''] = fields.slice(i, i + 7)
     if (word === 'absent') {
-      seen.set(path, ABSENT)
+      states.set(path, ABSENT)
       i += 2
     } else if (word === 'inode') {
-      seen.set(path, { type, mode, owner, group, target })
+      states.set(path, { type, mode, owner, group, target })
       i += 7
     } else return i
   }
@@ -50,20 +50,20 @@ export const unreached = (place: string, owner: string, why: string): Inode => (
 })
 
 /** Returns why a path was not observed: the place, the reason and its owner. Undefined for an observed path. */
-export const reasonUnreached = (seen: InodeState): string | undefined =>
-  seen !== ABSENT && seen.type === UNREACHED
-    ? `${seen.target} ${seen.mode}${seen.owner === '' ? '' : ` (owner: ${seen.owner})`}`
+export const reasonUnreached = (state: InodeState): string | undefined =>
+  state !== ABSENT && state.type === UNREACHED
+    ? `${state.target} ${state.mode}${state.owner === '' ? '' : ` (owner: ${state.owner})`}`
     : undefined
 
 /** Returns the change for a path that was not observed, or undefined. The plan shows it, and `refuseUnreached` refuses it. */
-export const planUnreached = (seen: InodeState): Change | undefined => {
-  const reason = reasonUnreached(seen)
+export const planUnreached = (state: InodeState): Change | undefined => {
+  const reason = reasonUnreached(state)
   return reason === undefined ? undefined : { action: 'update', certainty: 'exact', reason, differences: [] }
 }
 
 /** Throws a `HostRefusal` for a path that was not observed. */
-export const refuseUnreached = (id: string, seen: InodeState, done: readonly string[] = []): void => {
-  const reason = reasonUnreached(seen)
+export const refuseUnreached = (id: string, state: InodeState, done: readonly string[] = []): void => {
+  const reason = reasonUnreached(state)
   if (reason !== undefined) throw new HostRefusal(`${id} is not touched`, reason, FIX_UNSAFE, { done, culprit: id })
 }
 

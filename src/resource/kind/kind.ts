@@ -25,10 +25,10 @@ export interface PlanContext {
 }
 
 /** A resource to change. `state` was observed before the first write of the batch. */
-export interface Work<Spec, Seen> {
+export interface Work<Spec, State> {
   readonly id: string
   readonly spec: Spec
-  readonly state: Seen
+  readonly state: State
   readonly change: Change
   /** Returns the newest state of this resource on each reachable host that has it. */
   members?(): ReadonlyMap<string, unknown>
@@ -135,9 +135,9 @@ export const keyOf = ({ kind, id }: { kind: { name: string }; id: string }): str
  * throws zod's error, which becomes a `Problem` of the role.
  * @throws TypeError if the name is invalid, or another kind has it
  */
-export const defineKind = <Input, Spec, Seen>(
-  kind: Kind<Input, Spec, Seen>,
-): ((options: Input) => Resource<Spec>) & { readonly kind: Kind<Input, Spec, Seen> } => {
+export const defineKind = <Input, Spec, State>(
+  kind: Kind<Input, Spec, State>,
+): ((options: Input) => Resource<Spec>) & { readonly kind: Kind<Input, Spec, State> } => {
   registerOrphanPolicy(kind.name, kind.orphan)
   return Object.assign(
     (options: Input): Resource<Spec> => {

@@ -4,5 +4,5 @@ import { HostRefusal } from './step.ts'
 export const wholeNumber = (output: string, what: string): number => {
   const word = output.trim()
   if (/^-?\d+$/.test(word)) return Number(word)
-  throw new HostRefusal(`${what} cannot be told`, `the host said ${JSON.stringify(word.slice(0, 80))}, which is no number`)
+  throw new HostRefusal(`${what} cannot be read`, `the host answered ${JSON.stringify(word.slice(0, 80))}, which is not a whole number`)
 }

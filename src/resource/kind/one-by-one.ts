@@ -5,21 +5,21 @@ import type { Work } from './kind.ts'
 import { type Answer, HostRefusal, outputExcerpt, type Steps } from './step.ts'
 
 /** Returns the script for one resource. It runs with `set -e`. */
-type ScriptOf<Spec, Seen> = (work: Work<Spec, Seen>) => Script
+type ScriptOf<Spec, State> = (work: Work<Spec, State>) => Script
 
 /** Returns the identities that the host reported as changed (`done`, NUL, identity, NUL). */
 export const doneOf = (work: readonly { readonly id: string }[], { stdout }: Answer): readonly string[] => {
-  const said = stdout.toString().split('\0')
-  return work.map(({ id }) => id).filter((id) => said.some((field, i) => field.endsWith('done') && said[i + 1] === id))
+  const fields = stdout.toString().split('\0')
+  return work.map(({ id }) => id).filter((id) => fields.some((field, i) => field.endsWith('done') && fields[i + 1] === id))
 }
 
 /**
  * Runs one script per resource, in their order, in one request. It ends at the first that fails, with a `HostRefusal` for this resource;
  * the resources before it count as changed.
  */
-export const inTurn = function* <Spec, Seen>(
-  work: readonly Work<Spec, Seen>[],
-  scriptOf: ScriptOf<Spec, Seen>,
+export const inTurn = function* <Spec, State>(
+  work: readonly Work<Spec, State>[],
+  scriptOf: ScriptOf<Spec, State>,
   words: { readonly doing: string; readonly failed: (id: string) => string; readonly fix?: string },
 ): Steps {
   if (work.length === 0) return

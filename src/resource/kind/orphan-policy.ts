@@ -2,9 +2,9 @@
 export type OrphanPolicy =
   /** Delete it if it is as provision left it and belongs to no package. `note`: an effect that remains. `stops`: stop the unit before. */
   | { readonly delete: 'file' | 'link' | 'directory'; readonly note?: string; readonly stops?: true }
-  /** Keep it, for this reason; it says what to declare instead. `goesWith`: the path whose deletion deletes it too. */
+  /** Keep it, for this reason, which names what to declare instead. `goesWith`: the path whose deletion deletes it too. */
   | { readonly keep: string; readonly goesWith?: (id: string) => string }
-  /** Forget it: nothing on the host can be told from the work of others. */
+  /** Forget it: nothing on the host can be distinguished from the work of others. */
   | { readonly forget: true }
 
 // By name of the kind: a host's record can have resources of roles that are gone.

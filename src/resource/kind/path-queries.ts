@@ -16,7 +16,7 @@ export interface PathQueries {
 }
 
 /**
- * Returns the queries for all paths: one program per question. They use paths by name only where root alone can replace what is there.
+ * Returns the queries for all paths: one program per question. They use paths by name only where root alone can replace them.
  * The same `find` observes the directories above; below a link, or a directory that another account can write to, a reader that trusts no
  * name replaces the program.
  */
@@ -39,14 +39,14 @@ ${THEIRS}
 ${rounds}
 ${guardedScript(asked.guarded)}`,
     read: (stdout) => {
-      const said = readPaths(stdout.toString().split('\0'))
-      return { ...said, inodes: new Map([...asked.inodes.map((path) => [path, moved(path)] as const), ...said.inodes]) }
+      const found = readPaths(stdout.toString().split('\0'))
+      return { ...found, inodes: new Map([...asked.inodes.map((path) => [path, moved(path)] as const), ...found.inodes]) }
     },
   }
 }
 
 /** The state of a path that existed before `find` and not during it: somebody moves it, or a directory above it. */
-const moved = (path: string): InodeState => unreached(path, '', 'was moved while it was looked at')
+const moved = (path: string): InodeState => unreached(path, '', 'was moved during the observation')
 
 /** One `find` for existing paths, and a builtin before and after it for absent ones. Arguments that begin with several slashes are only watched. */
 const inodeScript = (round: number, paths: readonly string[], watched: readonly string[], trees: readonly string[]): Script => sh`
@@ -58,10 +58,10 @@ set -- ${paths}
 ${SAY_ABSENT}
 ! theirs "$@" || ${reader('held', '')}`
 
-/** Prints the paths where nothing is. */
+/** Prints the paths that do not exist. */
 const SAY_ABSENT = sh`for p do [ -e "$p" ] || [ -L "$p" ] || printf 'absent\\0%s\\0' "$p"; done`
 
-/** The function `theirs` tells whether a path is below a place where root is not alone, by the lists of `find`. Builtins only. */
+/** Function `theirs`: whether a path is below a place where root is not alone, by the lists of `find`. Builtins only. */
 const THEIRS = sh`theirs() {
   for list in "$T"/others.*; do
     [ -s "$list" ] || continue
@@ -73,7 +73,7 @@ const THEIRS = sh`theirs() {
   return 1
 }`
 
-/** Test of `find`: nobody but root can replace it or write to it. */
+/** Test of `find`: only root can replace it or write to it. */
 export const OURS = sh`-uid 0 ! -type l ! -perm /022`
 
 /** The same for a path that may be a link to something beside it. Its target is watched too. */
@@ -141,7 +141,7 @@ const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed
     else break
     i = readInodes(fields, inodes, i + 5)
   }
-  if (i !== fields.length - 1) throw new Error('the host answered half a record')
+  if (i !== fields.length - 1) throw new Error('the host answered with an incomplete record')
   return { inodes, changed, trees }
 }
 

@@ -48,16 +48,16 @@ export interface Query<T> {
 }
 
 /** A query for any number of resources on a host: questions shared with other kinds, a script of its own, and how to read both answers. */
-export interface KindQuery<Seen> {
+export interface KindQuery<State> {
   /** Questions that the host answers once for all kinds. */
   readonly shared?: SharedQueries
   /** POSIX sh, or empty. Runs as root with an empty standard input and `LC_ALL=C`; its standard error is ignored. */
   readonly script: Script
   /**
-   * Returns the states by identity. It throws, or leaves a resource out, if the answer does not tell its state: both stop the run of this
+   * Returns the states by identity. It throws, or leaves a resource out, if the answer does not contain its state: both stop the run of this
    * host. Silence never means absent.
    */
-  parse(stdout: Buffer, said: Answers): ReadonlyMap<string, Seen>
+  parse(stdout: Buffer, answers: Answers): ReadonlyMap<string, State>
 }
 
 /** Merges the questions of all kinds, without repetitions. */
@@ -82,7 +82,7 @@ export const unitQuery = (units: readonly string[]): Query<Answers['units']> => 
     if (units.length === 0) return new Map()
     // An alias answers under its real name, so blocks and units are paired by their position.
     const blocks = stdout.toString().trim().split(/\n\n+/)
-    if (blocks.length !== units.length) throw new Error(`systemctl spoke of ${blocks.length} of ${units.length} units`)
+    if (blocks.length !== units.length) throw new Error(`systemctl described ${blocks.length} of ${units.length} units`)
     return new Map(units.map((unit, i) => [unit, properties(blocks[i] ?? '')]))
   },
 })
@@ -105,16 +105,16 @@ const properties = (block: string): ReadonlyMap<string, string> =>
 /** Returns the inode at a path. Throws if the host did not report it. */
 export const inodeAt = ({ inodes }: Answers, path: string): InodeState => {
   const inode = inodes.get(path)
-  if (inode === undefined) throw new Error(`the host did not speak of ${path}`)
+  if (inode === undefined) throw new Error(`the host did not report ${path}`)
   return inode
 }
 
-/** Stands for the digest of something that is no regular file. */
+/** The digest of a path that is not a regular file. */
 export const NO_FILE = 'no file'
 
 /**
- * Returns the SHA-256 of a path that the query has in `inodes` and `digests`, `ABSENT` for a path where nothing is, or `NO_FILE`.
- * `writeFiles` compares it with what is there at that moment.
+ * Returns the SHA-256 of a path that the query has in `inodes` and `digests`, `ABSENT` for a path that does not exist, or `NO_FILE`.
+ * `writeFiles` compares it with the file at that moment.
  */
 export const digestAt = (answers: Answers, path: string): string =>
   inodeAt(answers, path) === ABSENT ? ABSENT : (answers.digests.get(path) ?? NO_FILE)
@@ -123,5 +123,5 @@ export const digestAt = (answers: Answers, path: string): string =>
 export const inodeQuery = (paths: readonly string[]): KindQuery<InodeState> => ({
   shared: { inodes: paths },
   script: sh``,
-  parse: (_, said) => new Map(paths.map((path) => [path, inodeAt(said, path)])),
+  parse: (_, answers) => new Map(paths.map((path) => [path, inodeAt(answers, path)])),
 })

@@ -10,7 +10,7 @@ const TEXT_AT_MOST = 65_536
 
 /**
  * Routines: `open_file` opens a regular file that has at most a number of bytes, and `copy` reads no more than that. In a directory of
- * another account they wait for no named pipe, read no endless sparse file, and accept no hard link to a file of somebody else.
+ * another account they do not wait for a named pipe, read an endless sparse file, or accept a hard link to a file of a third account.
  */
 const OPEN_FILE = `
 sub open_file {
@@ -57,7 +57,7 @@ if ($asked eq 'held') {
 } elsif ($asked eq 'guarded') {
   for my $path (@paths) {
     next unless enter((parted($path))[0]) && $other ne '';
-    print join("\0", 'held', $path, $at, $other, 'lies where another account can replace it'), "\0";
+    print join("\0", 'held', $path, $at, $other, 'can be replaced by another account'), "\0";
   }
 } elsif ($asked eq 'names') {
   for my $path (@paths) {

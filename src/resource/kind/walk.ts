@@ -6,8 +6,8 @@ export const UNSAFE = 67
 
 /**
  * Perl routines (perl-base is Essential in Debian) that move from directory to directory by descriptor. `enter` makes a directory the
- * working directory: names after it are relative to an inode, which nobody can replace. It follows a link only if root alone could have
- * made it. Afterwards `$other` names who else can replace entries there: nobody (empty), an account, a group or everybody.
+ * working directory: names after it are relative to an inode, which cannot be replaced. It follows a link only if root alone could have
+ * made it. Afterwards `$other` names the others who can replace entries there: empty for none, an account, a group or everybody.
  */
 export const ENTER = `
 use strict; use warnings; use Fcntl qw(:DEFAULT :mode); use IO::Handle;
@@ -16,7 +16,7 @@ sub account { getpwuid($_[0]) // "uid $_[0]" }
 sub stop { @held = @_; return 0 }
 sub note_others {
   my @s = @_;
-  # In a sticky directory nobody can replace what belongs to root.
+  # In a sticky directory, only root can replace entries of root.
   ($other, $sticky) = ('', 0) if $sticky && $s[4] == 0;
   return if $other ne '' && !$sticky;
   ($other_uid, $sticky) = ($s[4] || -1, $s[4] == 0 && ($s[2] & 022) && ($s[2] & 01000));
@@ -39,7 +39,7 @@ sub enter {
       unshift @steps, split m{/+}, $to;
       next;
     }
-    return stop($here, account($s[4]), 'is no directory') unless S_ISDIR($s[2]);
+    return stop($here, account($s[4]), 'is not a directory') unless S_ISDIR($s[2]);
     my $d;
     (sysopen($d, $step, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $d) && chdir $d)
       or return stop($here, account($s[4]), "cannot be entered: $!");
@@ -57,7 +57,7 @@ sub fail { print STDERR "$_[0]\n"; exit($_[1] // 1) }
 sub reach {
   my ($dir) = @_;
   return if enter($dir);
-  fail("the directory $dir does not exist; declare it before what lies in it") if $held[2] eq 'does not exist';
+  fail("the directory $dir does not exist; declare it before its content") if $held[2] eq 'does not exist';
   fail("$held[0] $held[2]" . ($held[1] eq '' ? '' : " (owner: $held[1])"), $held[2] =~ /^is / ? ${UNSAFE} : 1);
 }
 sub owned {
@@ -66,11 +66,11 @@ sub owned {
   return " (owner: $owner" . ($other eq '' || $other eq $owner ? ')' : ", in a directory of $other)");
 }
 sub to_disk { my $h; sysopen($h, $_[0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && $h->sync }
-sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("there is no user $n") }
-sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("there is no group $n") }
+sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("user $n does not exist") }
+sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("group $n does not exist") }
 `
 
-/** Exit status of a script that found a resource not as it was observed. */
+/** Exit status of a script that found a resource changed since it was observed. */
 export const CHANGED = 68
 
 /** Maximum length of a file to digest, in bytes: another account may have made a larger one. */
@@ -100,6 +100,6 @@ export const guardScript = (directories: readonly string[]): Script => sh`${walk
 const GUARD = `
 for my $dir (@ARGV) {
   reach($dir);
-  fail("$dir lies where another account can replace it (owner: $other)", ${UNSAFE}) if $other ne '';
+  fail("$dir can be replaced by another account (owner: $other)", ${UNSAFE}) if $other ne '';
 }
 `

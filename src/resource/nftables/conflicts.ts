@@ -40,14 +40,14 @@ function has(ports, port,   list, n, i, ends) {
   return 0
 }
 function opens(proto, port) { if (!((proto, port) in open)) { open[proto, port] = 1; order[++k] = proto " " port } }
-function tell(what, port, whose) {
-  if (!((what, whose) in ports)) { said_of[++told] = what; whose_of[told] = whose }
-  ports[what, whose] = ports[what, whose] (ports[what, whose] == "" ? "" : ", ") port
+function report(what, port, effect) {
+  if (!((what, effect) in ports)) { reported[++count] = what; effects[count] = effect }
+  ports[what, effect] = ports[what, effect] (ports[what, effect] == "" ? "" : ", ") port
 }
-function shuts(rule) { if (!(t in shut)) shutter[++shutters] = t; shut[t] = c; how[t] = rule }
-function plainly(rule) { gsub(/counter packets [0-9]+ bytes [0-9]+/, "counter", rule); return rule }
+function drops_all(rule) { if (!(t in dropping)) dropping_tables[++dropping_count] = t; dropping[t] = c; how[t] = rule }
+function without_counts(rule) { gsub(/counter packets [0-9]+ bytes [0-9]+/, "counter", rule); return rule }
 BEGIN { m = split(planned, own, " "); for (i = 1; i < m; i += 2) opens(own[i], own[i + 1]) }
-planned != "" && NR > ${MAX_RULES} { gave_up = 1; exit }
+planned != "" && NR > ${MAX_RULES} { skipped = 1; exit }
 { sub(/^[ \\t]+/, "") }
 /^table / { t = $2 " " $3; next }
 /^chain / { c = $2; next }
@@ -57,7 +57,7 @@ c == "" || inner { next }
 /^type / {
   if ($4 ~ /^(input|prerouting|ingress)$/ && t !~ /^(bridge|arp) /) {
     reached[t, c] = called[t, c] = 1
-    if (/policy drop/ && t != ours) shuts("policy drop")
+    if (/policy drop/ && t != ours) drops_all("policy drop")
   }
   next
 }
@@ -74,26 +74,26 @@ c == "" || inner { next }
     if (planned == "" && c == "input" && rest ~ /accept/ && rule !~ / sport / && ports_of != "") { gsub(/[{} ]/, "", ports_of); m = split(ports_of, own, ","); for (i = 1; i <= m; i++) opens(proto, own[i]) }
     next
   }
-  if ((t, c) in called && rest ~ /^(drop|reject( with .*)?)$/ && ports_of == "") shuts(plainly($0))
-  n++; table[n] = t; chain[n] = c; said[n] = plainly($0); protos[n] = proto; dports[n] = ports_of; rests[n] = rest
+  if ((t, c) in called && rest ~ /^(drop|reject( with .*)?)$/ && ports_of == "") drops_all(without_counts($0))
+  n++; table[n] = t; chain[n] = c; text[n] = without_counts($0); protos[n] = proto; dports[n] = ports_of; rests[n] = rest
 }
 END {
-  if (gave_up) exit 0
+  if (skipped) exit 0
   for (o = 1; o <= k; o++) {
     split(order[o], one, " "); port = one[2] "/" one[1]
-    split("", admitted); split("", let)
+    split("", admitted); split("", accepting)
     for (i = 1; i <= n; i++) {
       if (!((table[i], chain[i]) in reached)) continue
       mine = protos[i] == one[1] && has(dports[i], one[2])
       if (rests[i] ~ /(accept|return)$/ && mine) admitted[table[i], chain[i]] = 1
-      rule = "table " table[i] ", chain " chain[i] ": " said[i]
-      if (mine && rests[i] ~ /^(drop|reject( with .*)?)$/ && !((table[i], chain[i]) in admitted)) tell(rule " shuts", port, "which our rules open")
-      if (mine && rests[i] ~ /^(redirect|dnat)( .*)?$/) tell(rule " takes away", port, "before our rules see it")
-      if (!mine && protos[i] == one[1] && rests[i] ~ "^redirect to :" one[2] "$") tell(rule " leads to", port, "from a port that our rules shut")
-      if (rests[i] ~ /accept/ && (mine || (dports[i] == "" && rests[i] !~ /ct (state|status)|iif(name)? "lo"|icmp|saddr|daddr|limit/)) || rests[i] ~ /xt (match|target)|vmap/) let[table[i]] = 1
+      rule = "table " table[i] ", chain " chain[i] ": " text[i]
+      if (mine && rests[i] ~ /^(drop|reject( with .*)?)$/ && !((table[i], chain[i]) in admitted)) report(rule " blocks", port, "which our rules open")
+      if (mine && rests[i] ~ /^(redirect|dnat)( .*)?$/) report(rule " redirects", port, "before our rules apply")
+      if (!mine && protos[i] == one[1] && rests[i] ~ "^redirect to :" one[2] "$") report(rule " redirects to", port, "from a port that our rules close")
+      if (rests[i] ~ /accept/ && (mine || (dports[i] == "" && rests[i] !~ /ct (state|status)|iif(name)? "lo"|icmp|saddr|daddr|limit/)) || rests[i] ~ /xt (match|target)|vmap/) accepting[table[i]] = 1
     }
-    for (s = 1; s <= shutters; s++) if (!(shutter[s] in let)) tell("table " shutter[s] ", chain " shut[shutter[s]] ": " how[shutter[s]] " shuts", port, "which our rules open")
+    for (s = 1; s <= dropping_count; s++) if (!(dropping_tables[s] in accepting)) report("table " dropping_tables[s] ", chain " dropping[dropping_tables[s]] ": " how[dropping_tables[s]] " blocks", port, "which our rules open")
   }
-  for (i = 1; i <= told; i++) print said_of[i] " " ports[said_of[i], whose_of[i]] ", " whose_of[i]
-  exit told > 0
+  for (i = 1; i <= count; i++) print reported[i] " " ports[reported[i], effects[i]] ", " effects[i]
+  exit count > 0
 }`

@@ -30,9 +30,9 @@ const effectsIn = (text: string, own: ReadonlySet<string | undefined>): Effects 
         const comment = commentOf(rule)
         const subject =
           comment !== undefined && own.has(comment) ? comment : `${head}: ${rule.replaceAll(/\bcounter packets \d+ bytes \d+/g, 'counter')}`
-        const formatPeers = [...rule.matchAll(/ saddr @(\w+)/g)].flatMap(([, name]) => (name === undefined ? [] : [name]))
-        const peers = effects.get(subject) ?? (formatPeers.length === 0 ? undefined : new Map<string, string[]>())
-        for (const [name, address] of formatPeers.flatMap((set) => peersIn(sets.get(set) ?? [])))
+        const names = [...rule.matchAll(/ saddr @(\w+)/g)].flatMap(([, name]) => (name === undefined ? [] : [name]))
+        const peers = effects.get(subject) ?? (names.length === 0 ? undefined : new Map<string, string[]>())
+        for (const [name, address] of names.flatMap((set) => peersIn(sets.get(set) ?? [])))
           peers?.set(name, [...(peers.get(name) ?? []), address])
         effects.set(subject, peers)
       }

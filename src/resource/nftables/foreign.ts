@@ -13,7 +13,7 @@ export interface ForeignChain {
 /** Packet filters on a host besides our tables. */
 export interface Foreign {
   readonly chains: readonly ForeignChain[]
-  /** Rules that certainly defeat ours: `table inet x, chain y: tcp dport 443 drop shuts 443/tcp, which our rules open`. */
+  /** Rules that certainly defeat ours: `table inet x, chain y: tcp dport 443 drop blocks 443/tcp, which our rules open`. */
   readonly defeats: readonly string[]
   /** Tables of iptables-legacy, which nft does not show. */
   readonly legacy: readonly string[]
@@ -48,7 +48,7 @@ export const foreignNotices = (rules: string, { chains, defeats, legacy }: Forei
   const isReported = ({ table, chain }: ForeignChain): boolean =>
     defeats.some((one) => one.startsWith(`table ${table}, chain ${chain}: policy drop `))
   return [
-    ...defeats.map((one) => `${one} (a rule of somebody else’s, and left alone)`),
+    ...defeats.map((one) => `${one} (not a rule of provision, so it is kept)`),
     ...droppingChains(chains.filter((chain) => !isReported(chain))).map(
       (where) => `${where} drops everything that its own table does not accept, also on ports that our rules open`,
     ),

@@ -53,9 +53,9 @@ const isRule = ({ block, line }: ListedLine): boolean => block.startsWith('chain
 
 // Shows enough of the rules to find their author; a reason is one line.
 const describeUnknownRules = (rules: readonly string[]): string => {
-  const formatPeers = rules.slice(0, 2).map((rule) => (rule.length > 80 ? `${rule.slice(0, 79)}…` : rule))
-  const more = rules.length > formatPeers.length ? ['…'] : []
-  return `${rules.length === 1 ? '1 unknown rule' : `${rules.length} unknown rules`}: ${[...formatPeers, ...more].join(' | ')}`
+  const shown = rules.slice(0, 2).map((rule) => (rule.length > 80 ? `${rule.slice(0, 79)}…` : rule))
+  const more = rules.length > shown.length ? ['…'] : []
+  return `${rules.length === 1 ? '1 unknown rule' : `${rules.length} unknown rules`}: ${[...shown, ...more].join(' | ')}`
 }
 
 const keyOf = (one: ListedLine | undefined): string => `${one?.block}\0${one?.line}`

@@ -88,33 +88,33 @@ export const transactionScript = (work: readonly PackageWork[], waitSeconds: num
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
 umask 022
 work=$(mktemp -d "$T/XXXXXXXX") || exit 1
-say() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
+doing() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
 cause() { printf 'provision-cause: %s\\n' "$*"; }
 ${lockFunctions}
 ${holdFunctions}
 ${aptFunctions(waitSeconds, minutes)}
-free
+wait_until_free
 trap 'release; rm -rf "$work"' EXIT
 hold || exit 1
-mend
+finish_interrupted
 missing ${present}; install=$found
-there ${absent}; remove=$found
+installed ${absent}; remove=$found
 [ -n "$install$remove" ] || { ! unfinished; exit $?; }
 if stale; then update; fi
 transact && exit 0
 if [ -z "$updated" ] && ! unfinished; then update; transact && exit 0; fi
-complain`
+report_failure`
 }
 
 /** Shell functions of the transaction. They use dpkg's words for the state of a package. */
 const aptFunctions = (waitSeconds: number, minutes: number): Script => sh`
 updated= unfetched=
-free() { until_free ${waitSeconds} || { echo "$who" >&2; exit ${BUSY}; }; }
+wait_until_free() { until_free ${waitSeconds} || { echo "$who" >&2; exit ${BUSY}; }; }
 unfinished() {
   set -- /var/lib/dpkg/updates/[0-9]*
   [ -e "$1" ] || dpkg-query -W -f '\${Status}\\n' | grep -Eqv '^[a-z]+ ok (installed|config-files|not-installed)$'
 }
-there() {
+installed() {
   names=" $(dpkg-query -W -f '\${Package} \${Package}:\${Architecture} \${db:Status-Status}\\n' | grep -Ev ' (config-files|not-installed)$' | tr '\\n' ' ')"
   found=; for package do case $names in *" $package "*) found="$found $package-" ;; esac; done
 }
@@ -134,32 +134,32 @@ apt() {
     last=
     while IFS=: read -r kind item _ words; do
       case $kind in
-        pmstatus|dlstatus) [ "$kind$item" = "$last" ] || say "$words"; last=$kind$item ;;
+        pmstatus|dlstatus) [ "$kind$item" = "$last" ] || doing "$words"; last=$kind$item ;;
         provision-ended) exit "$item" ;;
       esac
     done
   }
 }
 update() {
-  say 'fetching package lists'; free; updated=1 unfetched=
+  doing 'fetching package lists'; wait_until_free; updated=1 unfetched=
   if apt update -o APT::Update::Error-Mode=any; then mkdir -p -m 700 /var/lib/provision; : >/var/lib/provision/apt-updated
   else unfetched=1; grep -E '^[EW]:' "$work/log" | tail -n 5 >"$work/update"; fi
 }
-mend() {
+finish_interrupted() {
   unfinished || return
-  say 'finishing an interrupted installation'
+  doing 'finishing an interrupted installation'
   dpkg --configure -a --force-confdef --force-confold >"$work/log" 2>&1 </dev/null
   ! unfinished || apt install -f
 }
 transact() {
-  free
+  wait_until_free
   [ -n "$remove" ] || { apt install --no-remove $install; return; }
   apt install -s $install $remove || return
   also=$(sed -n 's/^Remv \\([^ ]*\\) .*/\\1/p' "$work/log" | while read -r package; do case " $remove " in *" $package- "*|*" $package:"*) ;; *) printf '%s ' "$package" ;; esac; done)
   [ -z "$also" ] || { cause removes "$also"; return 1; }
   apt install $install $remove
 }
-complain() {
+report_failure() {
   for directory in /var/cache/apt/archives /var/lib/dpkg /usr /boot; do
     df -kP "$directory" | { read -r _; read -r _ _ _ available _ mount; [ "$available" -gt 20480 ] || cause full "$mount"; }
   done

@@ -1,7 +1,7 @@
 import { sh } from '../../shell/sh.ts'
 /**
  * Shell functions that wait for the locks of apt and dpkg. `until_free SECONDS` returns 1 on timeout, with the holder in `$who`. It needs
- * neither lsof nor fuser: /proc/locks has the process, its descriptors tell the file.
+ * neither lsof nor fuser: /proc/locks has the process, its descriptors name the file.
  */
 export const lockFunctions = sh`
 uptime_s() { read -r up _ </proc/uptime; echo "\${up%%.*}"; }
@@ -27,6 +27,6 @@ until_free() {
   end=$(( $(uptime_s) + $1 ))
   while who=$(holder); [ -n "$who" ]; do
     [ "$(uptime_s)" -lt "$end" ] || return 1
-    say "waiting for dpkg: $who"; sleep 2
+    doing "waiting for dpkg: $who"; sleep 2
   done
 }`

@@ -38,8 +38,8 @@ export const observePackages = (
     const installed = lines.slice(0, end).map(readLine)
     const found = new Map<string, PackageState>(names.map((name) => [name, stateOf(name, installed)]))
     const debt = debtOf(names, installed, lines.slice(end + 1))
-    const bearer = [...found].find(([name, state]) => isConverged(name, state))
-    if (debt !== undefined && bearer !== undefined) found.set(bearer[0], { ...bearer[1], debt })
+    const carrier = [...found].find(([name, state]) => isConverged(name, state))
+    if (debt !== undefined && carrier !== undefined) found.set(carrier[0], { ...carrier[1], debt })
     return found
   },
 })

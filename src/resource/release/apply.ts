@@ -10,13 +10,13 @@ import type { ReleaseSpec } from './spec.ts'
 
 type ReleaseWork = Work<ReleaseSpec, ReleaseState>
 
-/** One request per release: upload missing files and activate it, or go back to the previous one. */
+/** One request per release: upload missing files and activate it, or roll back to the previous one. */
 export function* applyReleases(work: readonly ReleaseWork[]): Steps {
   const done: string[] = []
   for (const one of work) {
     refuseUnreached(one.id, one.state.current, done)
     try {
-      yield* one.spec.which === 'latest' ? deploy(one) : goBack(one)
+      yield* one.spec.which === 'latest' ? deploy(one) : rollBack(one)
     } catch (error) {
       throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, { done, culprit: one.id }) : error
     }
@@ -58,11 +58,11 @@ const requireDeployed = (answer: Answer, what: string, fix: string): void => {
   requireSuccess(answer, what, fix)
 }
 
-function* goBack({ id, spec, state }: ReleaseWork): Steps {
+function* rollBack({ id, spec, state }: ReleaseWork): Steps {
   const previous = previousOf(state)
   if (previous === undefined)
     throw new HostRefusal(
-      `${id} cannot go back`,
+      `${id} not rolled back`,
       'the newest deployment has no predecessor, or the host did not keep it',
       'restore the files in the project, and run the playbook of the site',
     )
@@ -72,8 +72,8 @@ function* goBack({ id, spec, state }: ReleaseWork): Steps {
   { echo 'it was changed after its deployment' >&2; exit 1; }
 point releases/${previous}`
   requireDeployed(
-    yield { do: 'shell', script, doing: `going back to ${previous.slice(0, 12)}` },
-    `${id} cannot go back to ${previous.slice(0, 12)}`,
+    yield { do: 'shell', script, doing: `rolling back to ${previous.slice(0, 12)}` },
+    `${id} not rolled back to ${previous.slice(0, 12)}`,
     'deploy it from the project again',
   )
 }
@@ -81,14 +81,14 @@ point releases/${previous}`
 const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644', owner: 'root', group: 'root', bytes })
 
 /**
- * Unfinished work lies in `releases/.new`, which the next run clears. A new link is created there and renamed over
+ * Unfinished work is in `releases/.new`, which the next run clears. A new link is created there and renamed over
  * `current`, so the link exists at every moment.
  */
 const lockScript = (root: string): Script => sh`
 ${guardScript([root])}
 set -eu; umask 022
 cd ${root}
-[ ! -e current ] || [ -L current ] || { printf '%s/current is there and is no link\\n' ${root} >&2; exit 1; }
+[ ! -e current ] || [ -L current ] || { printf '%s/current exists and is not a link\\n' ${root} >&2; exit 1; }
 live=$(readlink current) || live=
 [ ! -L releases ] || { printf '%s/releases is a link, so its target may be used by others\\n' ${root} >&2; exit 1; }
 mkdir -p releases

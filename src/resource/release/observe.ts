@@ -28,7 +28,7 @@ export interface ReleaseDelta {
 }
 
 /**
- * Queries the live release by the paths of the desired one. The answer verifies every file of a converged host, and tells which files need
+ * Queries the live release by the paths of the desired one. The answer verifies every file of a converged host, and shows which files need
  * no upload to others.
  */
 export const observeReleases = (specs: readonly ReleaseSpec[]): KindQuery<ReleaseState> => {

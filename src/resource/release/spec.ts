@@ -18,7 +18,7 @@ export const schema = z
     which: z
       .enum(['latest', 'previous'])
       .default('latest')
-      .meta({ description: '`previous`: go back to the release before the newest deployment' }),
+      .meta({ description: '`previous`: roll back to the release before the newest deployment' }),
   })
   .transform((options) => {
     // In the format of `sha256sum -c`, so the host can verify a release on its own.

@@ -88,10 +88,10 @@ function* checkRoom(primary: string): Procedure<void> {
 }
 
 /** Sets `$size`, in kilobytes. The last line counts: `du` prints errors about unreadable files before it. */
-const MEASURE = sh`as_mysql 600 ${`du -sk ${DATA}`}; said=\${said##*
-}; size=\${said%%[!0-9]*}`
+const MEASURE = sh`as_mysql 600 ${`du -sk ${DATA}`}; output=\${output##*
+}; size=\${output%%[!0-9]*}`
 
-/** One connection, of the primary's own certificate; then it is over. */
+/** Accepts one connection, with the certificate of the primary, then ends. */
 const receiveCommand = ({ pair, trusted, seedPort, servers }: ReplicationSpec, me: Server, primary: Server): Script => {
   const family = me.address.includes(':') ? 6 : 4
   const listen = [
@@ -100,7 +100,7 @@ const receiveCommand = ({ pair, trusted, seedPort, servers }: ReplicationSpec, m
   ]
   const script = sh`socat -u -T 300 ${listen.join(',')} STDOUT | mbstream -x -C ${DATA}`
   const as = sh`-p User=mysql -p Group=mysql -p UMask=0027 -p NoNewPrivileges=yes -p RemainAfterExit=yes`
-  return sh`systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --unit=${RECEIVER} ${as} -p Description=${`Takes in the data of ${primary.host}, one of ${servers.length} servers`} bash -o pipefail -c ${String(script)} && {
+  return sh`systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --unit=${RECEIVER} ${as} -p Description=${`Copy of the data of ${primary.host}, one of ${servers.length} servers`} bash -o pipefail -c ${String(script)} && {
 i=0; until [ -n "$(ss -Hltn 'sport = :${seedPort}')" ]; do [ $i -lt 100 ] || exit 1; sleep 0.1; i=$((i+1)); done; }`
 }
 
@@ -112,13 +112,13 @@ status=$?; rm -rf "$directory"; exit "$status"`
 const sendScript = ({ pair, trusted, seedPort }: ReplicationSpec, to: Server): Script => sh`${DEFINE_AS_MYSQL}
 ${MEASURE}; total=$((size / 1024))
 rm -f "$T/failed"
-{ { ${SETPRIV} sh -c ${String(COPY)} </dev/null 9>&- || : >"$T/failed"; } 2>&1 >&4 | tail -c 65536 >"$T/said"; } 4>&1 |
+{ { ${SETPRIV} sh -c ${String(COPY)} </dev/null 9>&- || : >"$T/failed"; } 2>&1 >&4 | tail -c 65536 >"$T/output"; } 4>&1 |
   socat -u -T 300 - ${`OPENSSL:${bracketed(to.address)}:${seedPort},cert=${pair},key=${pair}.key,cafile=${trusted},verify=1,commonname=${to.certificate},no-sni=1`} &
 while kill -0 $! 2>/dev/null; do
   sleep 1
   read -r _ sent 2>/dev/null </proc/$!/io && echo "provision-doing: sent $((sent / 1048576)) of about $total MB to" ${to.host}
 done
-wait $! && [ ! -e "$T/failed" ] || { tail -n 20 "$T/said" >&2; exit 1; }`
+wait $! && [ ! -e "$T/failed" ] || { tail -n 20 "$T/output" >&2; exit 1; }`
 
 const RECEIVED_SCRIPT = sh`i=0; while state=$(systemctl show -P SubState ${RECEIVER}); [ "$state" = running ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done
 systemctl stop ${RECEIVER}; [ "$state" = exited ] || { journalctl -u ${RECEIVER} --no-pager -o cat -n 10; exit 1; }`

@@ -19,7 +19,7 @@ export interface Load {
   readonly mode: LoadMode
   /** Start the service if it does not run. Otherwise a stopped service is skipped: it reads its files when it starts. */
   readonly start?: boolean
-  /** The set whose previous version lies in the undo directory: restored if the service rejects the new one, deleted if it accepts it. */
+  /** The set whose previous version is in the undo directory: restored if the service rejects the new one, deleted if it accepts it. */
   readonly set?: string | undefined
   /** POSIX sh that must succeed after the load. `$pid` is the new main process, `$kids` its previous children. Output is shown on failure. */
   readonly took?: Script | undefined
@@ -77,7 +77,7 @@ const untrustedScript = (paths: readonly string[]): Script => {
 
 // Where `at` is the time of the unit's last change of state, which moves at every start, restart and reload.
 const loadFunctions = sh`
-look() {
+read_state() {
   state= result= pid= at= can= again=
   while IFS='=' read -r key value; do case $key in
     ActiveState) state=$value ;; ReloadResult) result=$value ;; MainPID) pid=$value ;; CanReload) can=$value ;; Type) type=$value ;;
@@ -96,42 +96,42 @@ needs_restart() {
 perform() {
   : >"$work/took"
   [ "$1" != start ] || systemctl reset-failed -- "$unit" 2>/dev/null
-  systemctl "$1" -- "$unit" >"$work/said" 2>&1 || return 1
-  look; i=0
-  while [ "$state" = reloading ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); look; done
+  systemctl "$1" -- "$unit" >"$work/output" 2>&1 || return 1
+  read_state; i=0
+  while [ "$state" = reloading ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); read_state; done
   case $1$type in startsimple|startexec|startidle|restartsimple|restartexec|restartidle)
     # systemd reports these types as started once they are forked, before they read their configuration.
-    was_pid=$pid was_again=$again; sleep 1; look; [ "$pid$again" = "$was_pid$was_again" ] || return 1 ;;
+    was_pid=$pid was_again=$again; sleep 1; read_state; [ "$pid$again" = "$was_pid$was_again" ] || return 1 ;;
   esac
   [ "$state" = active ] || return 1
   [ "$1" != reload ] || [ "$result" = success ] || return 1
 }
-taken() { perform "$1" && ( took ) >"$work/took" 2>&1 && look && [ "$state" = active ]; }
+taken() { perform "$1" && ( took ) >"$work/took" 2>&1 && read_state && [ "$state" = active ]; }
 settled() {
   [ $# = 0 ] || { mkdir -p "\${stamp%/*}" && printf '%s\\n%s\\n' "$at" "$sums" >"$stamp.new" && mv -f "$stamp.new" "$stamp"; } || exit 1
 }
-words() {
+log_excerpt() {
   cat "$work/took"; journalctl --sync 2>/dev/null
   # Its own -n would count forward from --since.
-  journalctl -u "$unit" --no-pager -q -o cat --since "@$began" 2>/dev/null | tail -n 15 >"$work/journal"; if [ -s "$work/journal" ]; then cat "$work/journal"; else cat "$work/said"; fi
+  journalctl -u "$unit" --no-pager -q -o cat --since "@$began" 2>/dev/null | tail -n 15 >"$work/journal"; if [ -s "$work/journal" ]; then cat "$work/journal"; else cat "$work/output"; fi
 }
 refused() {
-  words >"$work/words"; after=kept
+  log_excerpt >"$work/log"; after=kept
   ( restore ) >&2; new=$sums; sums=$(sums "$@")
   if [ "$sums" != "$new" ]; then
     after=restored
     [ "$(systemctl show -P NeedDaemonReload -- "$unit")" != yes ] || systemctl daemon-reload
     if [ -n "$was" ]; then
-      look; back=start; running && { back=$how; }
+      read_state; back=start; running && { back=$how; }
       if perform "$back"; then settled "$@"; else after=down; rm -f "$stamp"; fi
     fi
-  elif [ -n "$was" ]; then look; running || after=down; fi
+  elif [ -n "$was" ]; then read_state; running || after=down; fi
   [ -n "$was" ] || { systemctl stop -- "$unit" 2>/dev/null; rm -f "$stamp"; [ "$after" = restored ] || after=stopped; }
   printf 'provision-refused %s %s %s\\n' "$unit" "$how" "$after"
-  cat "$work/words" >&2; exit 1
+  cat "$work/log" >&2; exit 1
 }
 load() {
-  look; sums=$(sums "$@"); was= kids=; began=$(date +%s)
+  read_state; sums=$(sums "$@"); was= kids=; began=$(date +%s)
   if running; then
     was=1; [ $# != 0 ] && ! fresh || { forget; exit 0; }
     kids=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)

@@ -53,7 +53,7 @@ const prepareScript = ({
   settings,
 }: SshdSpec): Script => sh`file=${path} new="$run.conf.$nonce" work=$(mktemp -d "$T/XXXXXXXX") || exit
 cat >"$new" && chmod 644 "$new" && mkdir -p -m 755 ${DROP_INS} /run/sshd || exit
-{ [ ! -e "$file" ] || [ -f "$file" ]; } && [ ! -L "$file" ] || { echo "$file is there and is no file: move it away" >&2; exit 1; }
+{ [ ! -e "$file" ] || [ -f "$file" ]; } && [ ! -L "$file" ] || { echo "$file exists and is not a regular file: move it away" >&2; exit 1; }
 cp -a ${DROP_INS}/. "$work" && cp "$new" "$work/\${file##*/}" || exit
 unshare -m sh -c ${String(CHECK)} sh "$work" >"$work.all" && /usr/sbin/sshd -T -f "$new" >"$work.ours" && /usr/sbin/sshd -T -f /dev/null >"$work.none" || exit
 { grep -vxF -f "$work.none" "$work.ours"; grep -iE ${`^(${Object.keys(settings).join('|')}) `} "$work.ours"; } | grep -vxF -f "$work.all" | sort -u >"$work.lost"

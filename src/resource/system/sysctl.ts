@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Script } from '../../shell/script.ts'
 import { glob, sh } from '../../shell/sh.ts'
 import { sha256Hex } from '../kind/content.ts'
-import { differing, inWords } from '../kind/differences.ts'
+import { describeDifferences, differing } from '../kind/differences.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import type { Answers } from '../kind/queries.ts'
@@ -56,7 +56,9 @@ export const sysctl = defineKind({
       ...differing({ value }, { value: state.live }),
       ...differing({ 'value at boot': value }, { 'value at boot': state.boot }),
     ]
-    return differences.length === 0 ? undefined : { action: 'update', certainty: 'exact', reason: inWords(differences), differences }
+    return differences.length === 0
+      ? undefined
+      : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
   apply: (work: readonly Work<SysctlSpec, SysctlState>[]) =>

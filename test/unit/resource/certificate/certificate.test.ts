@@ -72,7 +72,7 @@ describe('observing certificates', () => {
   })
 
   it('treats a truncated certificate as none', () => {
-    expect(() => look([SHOP, WWW, NONE], recorded.subarray(recorded.indexOf('pair')))).toThrow('did not speak of')
+    expect(() => look([SHOP, WWW, NONE], recorded.subarray(recorded.indexOf('pair')))).toThrow('did not report')
   })
 
   it('queries a pair once that two resources share', () => {

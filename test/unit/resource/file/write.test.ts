@@ -92,7 +92,7 @@ describe('reading a text from a kind', () => {
 
   it.each([
     ['what is no regular file', '/etc/apt', '/etc/apt is no regular file'],
-    ['a path that another account can replace', '/tmp/file', '/tmp lies where another account can replace it (owner: everybody)'],
+    ['a path that another account can replace', '/tmp/file', '/tmp can be replaced by another account (owner: everybody)'],
   ])('refuses %s', (_, path, why) => {
     expect(() => read(path)).toThrow(expect.objectContaining({ name: 'HostRefusal', why }))
   })

@@ -159,8 +159,8 @@ it('reads a recorded answer', () => {
 
 it.each([
   ['a history', ['uuid: x', 'seqno: 1'], '"x" is not a Galera history'],
-  ['a number', ['seqno: 1e9'], '"1e9", which is no number'],
-  ['a number that is missing', ['seqno:'], '"", which is no number'],
+  ['a number', ['seqno: 1e9'], '"1e9", which is not a whole number'],
+  ['a number that is missing', ['seqno:'], '"", which is not a whole number'],
 ])('what is no %s is not read as one', (_, lines, why) => {
   expect(() => readPosition(lines)).toThrow(why)
   expect(() => readPosition(lines)).toThrow(HostRefusal)

@@ -234,8 +234,8 @@ describe("others' rules", () => {
 
   it('shows a rule that certainly defeats ours, without a general warning about it', () => {
     const rival = chains('inet rival', 'in', 'type filter hook input priority filter; policy drop;')
-    const told = 'table inet rival, chain in: policy drop shuts 443/tcp, which our rules open'
-    expect(noticed(rival, own(), [], [told])).toEqual([`${told} (a rule of somebody else’s, and left alone)`])
+    const told = 'table inet rival, chain in: policy drop blocks 443/tcp, which our rules open'
+    expect(noticed(rival, own(), [], [told])).toEqual([`${told} (not a rule of provision, so it is kept)`])
   })
 
   it('are searched for the ports that our rules open, if they open any', () => {

@@ -118,7 +118,7 @@ describe('applying packages', () => {
       ),
     )
     expect(script).toContain('\nmissing nginx=1.24-1; ')
-    expect(script).toContain('\nthere apache2; ')
+    expect(script).toContain('\ninstalled apache2; ')
     expect(script).not.toContain('tree')
   })
 

@@ -99,7 +99,7 @@ describe('observing services', () => {
 
   it('throws on an incomplete answer', () => {
     const whole = readFileSync(new URL('../../../fixtures/debian-12/service.txt', import.meta.url))
-    expect(() => unitQuery(specs.map(({ unit }) => unit)).read(whole.subarray(0, 300))).toThrow('systemctl spoke of')
+    expect(() => unitQuery(specs.map(({ unit }) => unit)).read(whole.subarray(0, 300))).toThrow('systemctl described')
     expect(() => service.kind.observe(specs).parse(Buffer.alloc(0), NOTHING)).toThrow('systemctl reported nothing')
   })
 

@@ -55,7 +55,7 @@ describe('a unit file', () => {
   })
 
   it('throws if systemd answers about fewer units', () => {
-    expect(() => look(recorded.slice(0, -22))).toThrow('spoke of 1 of 2')
+    expect(() => look(recorded.slice(0, -22))).toThrow('described 1 of 2')
   })
 })
 
