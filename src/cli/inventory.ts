@@ -31,7 +31,7 @@ export const command = defineCommand({
   notes: ['`provision inventory host NAME` shows the variables of a host and where each is set.'],
   run: async (given, context) => {
     const { values, positionals } = given
-    if (values.graph && values.flows) throw usageError('inventory', '--graph and --flows exclude each other', 'remove one of them')
+    if (values.graph && values.flows) throw usageError('inventory', '--graph conflicts with --flows', 'remove one of them')
     if (positionals[0] === 'host' && (values.graph || values.flows))
       throw usageError('inventory host', '--graph and --flows do not apply to one host', 'remove the option')
     if (values.flows) return showFlows(given, context)

@@ -65,7 +65,10 @@ export const command = defineCommand({
   takesCommand: true,
   usage: ['lab up | down | status [--json] | ssh-config', 'lab reset [HOST...]', 'lab ssh HOST [COMMAND]'],
   options,
-  notes: ['The default inventory is inventory/lab.yaml, if it exists. The lab needs root, and Debian or Ubuntu.'],
+  notes: [
+    '`up` creates and boots a host for each host of the inventory. `down` stops and deletes all of them. `reset` gives hosts a new disk, as if they had been replaced. `ssh-config` prints a configuration for ssh -F.',
+    'The default inventory is inventory/lab.yaml, if it exists. The lab needs root, and Debian or Ubuntu.',
+  ],
   run: async (given, context) => {
     const [name] = given.positionals
     const names = Object.keys(actions)

@@ -42,6 +42,20 @@ const actions: Readonly<Record<string, Action>> = {
     return 0
   },
 
+  print: async (given, context) => {
+    const { run, pattern, inventoryLinesFor } = await renewal(projectFiles(given), context)
+    const renewer = renewerOf(context)
+    const { out, directory } = context
+    const text = recipes(run, directory)
+    const publicKey = await createKeys(renewer, context)
+    out(text)
+    out(
+      `\nThe keys are ${renewer.sshKey} and ${renewer.ageKey}.\nStore them as secrets where the run is scheduled, and commit identities/.\n`,
+    )
+    out(accountInstructions(inventoryLinesFor(publicKey), pattern))
+    return 0
+  },
+
   status: async (_, context) => {
     const { out, view } = context
     const systemd = systemdOf(context.env)
@@ -68,20 +82,6 @@ const actions: Readonly<Record<string, Action>> = {
     )
     return 0
   },
-
-  print: async (given, context) => {
-    const { run, pattern, inventoryLinesFor } = await renewal(projectFiles(given), context)
-    const renewer = renewerOf(context)
-    const { out, directory } = context
-    const text = recipes(run, directory)
-    const publicKey = await createKeys(renewer, context)
-    out(text)
-    out(
-      `\nThe keys are ${renewer.sshKey} and ${renewer.ageKey}.\nStore them as secrets where the run is scheduled, and commit identities/.\n`,
-    )
-    out(accountInstructions(inventoryLinesFor(publicKey), pattern))
-    return 0
-  },
 }
 
 /** `provision schedule`: renews certificates automatically. */
@@ -91,6 +91,7 @@ export const command = defineCommand({
   notes: [
     '`install` creates a systemd timer on this machine that renews certificates twice a day. `print` shows the same for cron and CI.',
     `Both create two keys. The SSH key logs in as ${ACCOUNT}, on the load balancers only. The age key decrypts only the ACME account and the edge authority in identities/.`,
+    '`status` shows the last and the next run. `remove` deletes the timer and its keys.',
   ],
   run: async (given, context) => {
     const [name] = given.positionals

@@ -14,6 +14,8 @@ import { edit } from './secrets/edit.ts'
 import { bytesOf, replace, withLock, writeEncrypted } from './secrets/file.ts'
 
 const actions: Readonly<Record<string, (path: string, context: CommandContext) => Promise<CommandResult>>> = {
+  edit,
+
   view: async (path, { directory, env, disclose }) => {
     const text = await readSecrets({ root: directory, path, env })
     if (text === undefined) throw missing(path)
@@ -40,8 +42,6 @@ const actions: Readonly<Record<string, (path: string, context: CommandContext) =
     // A project may have identities and no secrets.
     return bytesOf(context.directory, path) === undefined ? act() : withLock(path, context, act)
   },
-
-  edit,
 }
 
 const rotateAll = async (path: string, { directory, env, err }: CommandContext): Promise<number> => {
@@ -64,7 +64,8 @@ export const command = defineCommand({
   notes: [
     `Secrets are in secrets.yaml beside the inventory, which refers to them as \${secret:NAME}. They are encrypted for the age recipients in identities/recipients.txt, and decrypted with your key in ~/.config/provision/age.txt or $PROVISION_AGE_KEY_FILE.`,
     '`secrets edit` opens $VISUAL or $EDITOR. It creates the key and the file if they are missing.',
-    '`secrets view FILE` prints another encrypted file.',
+    '`secrets encrypt` encrypts a secrets.yaml that was written in plain text.',
+    '`secrets view` prints secrets.yaml. `secrets view FILE` prints another encrypted file.',
     '`secrets rotate` encrypts secrets.yaml and the keys in identities/ again, for the current recipients. It lists the secrets of other inventories, but does not change them.',
     `A secret can also be the output of a command: \${command:pass show shop/password}.`,
   ],

@@ -89,7 +89,7 @@ export const prepare = async ({ limit = [], roles = [], allowDataLoss = [], logi
   for (const host of allowDataLoss) if (!site.hosts.has(host)) throw unknownHost(host, [...site.hosts.keys()])
   const candidates = bindings.bound.filter(({ role, context }) => role.holdsOwnRows?.(context) === true).map(({ host }) => host)
   for (const host of allowDataLoss) if (!candidates.includes(host)) throw noUnreplicatedRows(host, [...new Set(candidates)])
-  const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: '--limit' })
+  const limited = limit.length === 0 ? [...site.hosts.keys()] : matchPattern(site, limit.join(','), { command: limitOf(limit) })
   const played = new Set(site.plays.flatMap(({ hosts }) => hosts))
   const selected = [...site.hosts.values()].filter(({ name }) => played.has(name) && limited.includes(name))
   if (selected.length === 0) throw noHost(limit, 'no host of the playbook is selected', 'name a host that a play binds to roles')
@@ -133,10 +133,12 @@ const drainingHosts = ({ plays }: Site, bindings: Bindings, targets: readonly st
 
 const rolesOf = (site: Site): readonly string[] => [...new Set(site.plays.flatMap((play) => play.roles.map(({ name }) => name)))]
 
+const limitOf = (limit: readonly string[]): string => limit.map((pattern) => `--limit ${pattern}`).join(' ')
+
 const noHost = (limit: readonly string[], what: string, fix: string): Problem =>
   new Problem({
     class: 'input',
-    where: { command: limit.map((pattern) => `--limit ${pattern}`).join(' ') || 'provision' },
+    where: { command: limitOf(limit) || 'provision' },
     what,
     fix,
   })

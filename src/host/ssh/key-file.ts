@@ -19,7 +19,11 @@ const wrong = (path: string, what: string, fix: string): Problem => new Problem(
 export const readKeyFile = async (path: string): Promise<KeyFile> => {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT')
-      throw wrong(path, 'key file does not exist', 'correct the path of the key, or create one: ssh-keygen -t ed25519')
+      throw wrong(
+        path,
+        'key file does not exist',
+        `correct the path, or create the key: ssh-keygen -t ed25519 -f ${path} (provision lab up creates that of a lab)`,
+      )
     if (error.code === 'EISDIR') throw wrong(path, 'key file is a directory', 'name the private key file in it')
     throw wrong(path, `key file cannot be read (${error.code})`, 'make the file readable for you')
   })
