@@ -84,7 +84,7 @@ describe('a primary with replicas', () => {
     for (const host of HOSTS) expect(await lost(spec, host, acked)).toEqual([])
   })
 
-  it('is changed to a replica that lags, and takes writes until that one is near', async () => {
+  it('is changed to a replica that lags, and accepts writes until that one is near', async () => {
     const primary = HOSTS[20 % 3] ?? ''
     const other = HOSTS.find((host) => host !== primary && host !== 'web-02') ?? ''
     site(primary)
@@ -154,7 +154,7 @@ describe('a primary with replicas', () => {
     await expect.poll(() => run().applied.length, { timeout: 60_000, interval: 2000 }).toBe(0)
   })
 
-  it('is itself replaced by a fresh host of its name, killed in the middle, and gets all data before it takes writes', async () => {
+  it('is itself replaced by a fresh host of its name, killed in the middle, and gets all data before it accepts writes', async () => {
     const rows = await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')
     await labReset(spec, ['web-02'])
     expect((await interruptRun(project, 'web-02 doing sending all data', 'SIGKILL').ended).by).toBe('SIGKILL')

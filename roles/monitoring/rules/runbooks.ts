@@ -38,7 +38,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   MysqlDown:
     'Run `systemctl status mariadb` and `journalctl -u mariadb -n 50` on the host. Check for a full disk (DiskFull) and for a kill by the kernel (OomKill). `provision run --limit HOST` starts it. A cluster keeps working without this server. A primary with replicas is different: no database accepts writes until it is back.',
   ReplicaStopped:
-    'The replica no longer replicates. `SHOW SLAVE STATUS` there shows the reason. New data exists on one host only until this is fixed.',
+    "The replica no longer replicates. `sudo mariadb -E -e 'SHOW SLAVE STATUS'` there shows the reason. New data exists on one host only until this is fixed.",
   ReplicaLags: 'The replica is behind its primary, because of long writes or a busy host. Readers get older data.',
   WritersWrong:
     'Exactly one database must accept writes. If two do, stop all writes at once, and find the one with the newest data. If none does although all run, a run was interrupted or somebody made the primary read-only; `provision run` repairs both.',
@@ -49,7 +49,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   ArbitratorDown:
     'The third vote of the cluster is missing: if one database server fails now, the other stops as well. Run `systemctl status garb` and `journalctl -u garb -n 50` there; `provision run --limit HOST` starts it.',
   DatabaseConnections:
-    'The database is close to its connection limit: an application leaks connections, or long queries pile up (`SHOW PROCESSLIST`).',
+    "The database is close to its connection limit: an application leaks connections, or long queries pile up (`sudo mariadb -e 'SHOW PROCESSLIST'`).",
   BackupTooOld: 'The last good backup is too old. Check the journal of the backup unit on that host, and the disk that it writes to.',
   BackupMissing:
     'Backups are configured, but none has succeeded yet. `systemctl list-timers provision-database-backup.timer` there shows the next one, `journalctl -u provision-database-backup -n 20` why the last one failed. `systemctl start provision-database-backup` makes one now.',

@@ -21,7 +21,7 @@ const invalidPosition = (text: string): HostRefusal =>
   new HostRefusal(
     'replication position of a server is not readable',
     `${JSON.stringify(text.slice(0, 80))} is not a MariaDB position`,
-    'see SELECT @@gtid_current_pos and SHOW SLAVE STATUS on the host',
+    `run there: sudo mariadb -E -e 'SELECT @@gtid_current_pos; SHOW SLAVE STATUS'`,
   )
 
 /** Whether a server at position `has` has every transaction up to `wanted`. Both must belong to the same history. */

@@ -81,7 +81,7 @@ function* requireOthersPresent(spec: GaleraSpec, members: Members, status: Membe
   throw new HostRefusal(
     `${spec.me} not changed while another server of the cluster is down`,
     `only ${servers} of ${required.join(', ')} ${servers === 1 ? 'is' : 'are'} in the cluster`,
-    'run with the other server first, which starts it; or remove it from the inventory',
+    'run for the other server first, which starts it, or remove it from the inventory',
   )
 }
 

@@ -11,14 +11,14 @@ export interface OtherServer {
   readonly status: ServerStatus
 }
 
-/** Refuses if a server replicates from one outside the inventory, which may still take writes and have rows that no other server has. */
+/** Refuses if a server replicates from one outside the inventory, which may still accept writes and have rows that no other server has. */
 export const followsUnknownServer = (spec: ReplicationSpec, all: readonly OtherServer[]): HostRefusal | undefined => {
   for (const { host, status } of all) {
     const address = status.source?.address
     if (address === undefined || spec.servers.some((one) => one.address === address)) continue
     return new HostRefusal(
       `${spec.me} not promoted: ${host} replicates from ${address}, which is not among the servers`,
-      `that server may still take writes, and have rows that ${spec.me} lacks`,
+      `that server may still accept writes, and have rows that ${spec.me} lacks`,
       `add it to the group again and run, so that ${spec.me} replaces it as the primary; then remove it`,
     )
   }
@@ -44,6 +44,6 @@ sleep ${on === undefined ? afterSeconds : 0}; ! timeout 3 bash -c ${`exec 3<>/de
 const stillAnswers = (spec: ReplicationSpec, host: string, to: string): HostRefusal =>
   new HostRefusal(
     `${spec.me} not promoted: the database server of ${host} still answers`,
-    `${to} reaches it at ${addressOf(spec, host)}, port 3306; two servers would take writes`,
+    `${to} reaches it at ${addressOf(spec, host)}, port 3306; two servers would accept writes`,
     `stop it first, or make ${host} reachable for this run`,
   )

@@ -6,7 +6,7 @@ import { addressOf, couldHaveRows, nameOf } from './plan.ts'
 import { seed } from './seed.ts'
 import { executeSql, follow, type Procedure, type ReplicationWork, reachedBy, reachesPosition, statusOn } from './steps.ts'
 
-/** Catches up with the current primary while it takes writes, so that writes stop only for the small rest. */
+/** Catches up with the current primary while it accepts writes, so that writes stop only for the small rest. */
 export function* catchUpWhileWriting(
   one: ReplicationWork,
   before: ServerStatus,
@@ -24,7 +24,7 @@ export function* catchUpWhileWriting(
   throw new HostRefusal(
     `${me} not promoted: it does not keep up with ${writer.host}`,
     why,
-    `run again when ${writer.host} has fewer writes, or see SHOW SLAVE STATUS on ${me}; ${writer.host} still takes writes`,
+    `run again when ${writer.host} has fewer writes, or find the cause on ${me}: sudo mariadb -E -e 'SHOW SLAVE STATUS'; ${writer.host} still accepts writes`,
   )
 }
 
@@ -82,7 +82,7 @@ const notCaughtUp = (me: string, wanted: string, failure?: string): HostRefusal 
   new HostRefusal(
     `${me} not promoted: it lacks transactions of the others`,
     failure ?? `it has not reached transaction ${wanted}`,
-    `see SHOW SLAVE STATUS on ${me}; the previous primary continues`,
+    `run on ${me}: sudo mariadb -E -e 'SHOW SLAVE STATUS'; the previous primary continues`,
   )
 
 const wouldLoseOwnData = ({ spec: { me }, state }: ReplicationWork, host: string): HostRefusal =>

@@ -46,13 +46,13 @@ export const replicationForbids = (spec: ReplicationSpec, { status }: Replicatio
   return disagreement(spec, members) ?? (takesOver ? followsUnknownServer(spec, running) : undefined)
 }
 
-/** Refuses if servers disagree on the primary: both would take writes. */
+/** Refuses if servers disagree on the primary: both would accept writes. */
 export const disagreement = ({ me, primary, servers }: ReplicationSpec, members: Members): HostRefusal | undefined => {
   const other = servers.find(({ host }) => members.has(host) && members.get(host)?.primary !== primary)?.host
   if (other === undefined) return undefined
   return new HostRefusal(
     `${me} and ${other} have different primaries in their options`,
-    `the primary of ${me} is ${primary}, that of ${other} is ${members.get(other)?.primary ?? 'nobody'}`,
+    `the primary of ${me} is ${primary}, that of ${other} is ${members.get(other)?.primary ?? 'not set'}`,
     'set primary once for all servers, in the vars of their group or of the inventory',
   )
 }

@@ -30,7 +30,7 @@ export interface Follower {
 
 /** Status of a running server. */
 export interface ServerStatus {
-  /** Whether it takes writes. */
+  /** Whether it accepts writes. */
   readonly writable: boolean
   /** Position of its data. */
   readonly position: string

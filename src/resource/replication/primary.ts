@@ -45,7 +45,7 @@ export function* applyPrimary(one: ReplicationWork): Procedure<void> {
 const isFreshReplacement = (one: ReplicationWork, { position }: ServerStatus, others: readonly OtherServer[]): boolean =>
   position === '' && others.some(({ host, status }) => status.position !== '' && couldHaveRows(reachedBy(one), host))
 
-/** Requires all servers to be reachable if this one never had replicas: an unreached one may take writes too, for example in a cluster. */
+/** Requires all servers to be reachable if this one never had replicas: an unreached one may accept writes too, for example in a cluster. */
 function* requireAllReachable(one: ReplicationWork, others: readonly OtherServer[], status: ServerStatus): Procedure<void> {
   yield* unreachableServers(one, others, status, undefined)
 }
@@ -160,12 +160,12 @@ function* makeAllReadOnly(
 const writableAgain = (me: string, host: string): HostRefusal =>
   new HostRefusal(`${me} not promoted`, `${host} was made read-only, but does not report it any more`, 'run again')
 
-/** Restores the previous state: the old primary takes writes again, and this one replicates from it. */
+/** Restores the previous state: the old primary accepts writes again, and this one replicates from it. */
 function* restoreWriter(one: ReplicationWork, writer: string): Procedure<void> {
   const { spec } = one
   try {
     const own = yield* statusOn()
-    // Not if a server is writable by now: two would take writes.
+    // Not if a server is writable by now: two would accept writes.
     if (own?.writable === true || (yield* runningServers(one)).some(({ host, status }) => host !== writer && status.writable)) return
     yield* makeWritable(writer)
     if (own !== undefined && own.source?.address !== addressOf(spec, writer)) yield* follow(spec, writer, false)

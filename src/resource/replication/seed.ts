@@ -52,7 +52,7 @@ systemctl stop ${RECEIVER} 2>/dev/null; systemctl stop ${service.unit} && ${asMy
     throw new HostRefusal(
       `${me} has a copy of the data of ${from}, but does not replicate from it`,
       failure,
-      `see SHOW SLAVE STATUS on ${me}`,
+      `run on ${me}: sudo mariadb -E -e 'SHOW SLAVE STATUS'`,
     )
   requireSuccess(yield { do: 'shell', script: sh`${DEFINE_AS_MYSQL}\n${asMysql(sh`rm -f ${SEEDING}`)}` }, 'mark of the copy not deleted')
 }

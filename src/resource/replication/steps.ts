@@ -74,8 +74,8 @@ ${executeScript('SET GLOBAL read_only = ON;')}`
   if (answer.code === 9) return undefined
   requireSuccess(
     answer,
-    `${host ?? 'server'} still takes writes`,
-    'see SHOW PROCESSLIST on the host: a transaction may hold a table for longer than 10 s',
+    `${host ?? 'server'} still accepts writes`,
+    "run there: sudo mariadb -e 'SHOW PROCESSLIST'; a transaction may hold a table for longer than 10 s",
   )
   return yield* statusOn(host)
 }

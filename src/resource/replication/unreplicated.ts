@@ -33,7 +33,7 @@ const ADDRESS_AND_ACCOUNT = String.raw`my @l = split /\n/, $b; print "address\t$
 
 /**
  * Ends replication between servers. Nothing changes on any of them while one still replicates and its data is to be kept: both it and its
- * source would take writes. Declare it before resources that give the servers another role.
+ * source would accept writes. Declare it before resources that give the servers another role.
  */
 export const unreplicated = defineKind({
   name: 'unreplicated',
@@ -114,7 +114,7 @@ const refusal = (spec: UnreplicatedSpec, state: UnreplicatedState, context: Pick
   const isAlone = spec.servers.length === 1
   return new HostRefusal(
     `${spec.me} not removed from the topology replica while ${host} replicates from ${of}`,
-    `${host} would take writes while it still receives rows of ${of}`,
+    `${host} would accept writes while it still receives rows of ${of}`,
     isAlone
       ? `restore the topology replica with both servers and \`primary: ${host}\`, run, then remove the other server`
       : `add ${host} to discard_data_of if its data may be replaced by that of ${of}; otherwise restore the topology replica`,

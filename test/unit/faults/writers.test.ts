@@ -18,6 +18,6 @@ it.each([
   ['one look finds a writer while another server is one', [[[2, 2]], [[1, 3]]], 2],
   ['the second begins before the first has ended', [[[1, 2]], [[1.9, 3]]], 2],
   ['three at once, two only before', [[[1, 5]], [[2, 5]], [[3, 3]]], 3],
-] as const)('how many take writes at one moment: %s', (_, spans, most) => {
+] as const)('how many accept writes at one moment: %s', (_, spans, most) => {
   expect(mostAtOnce(spans)).toBe(most)
 })

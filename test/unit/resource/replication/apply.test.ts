@@ -13,7 +13,7 @@ const spec = (me: string, primary: string) =>
     service: service({ unit: 'mariadb.service' }),
   }).spec
 
-/** A server as a host would tell of it: whether it takes writes, how far it goes, and whom it follows. */
+/** A server as a host would tell of it: whether it accepts writes, how far it goes, and whom it follows. */
 interface Server {
   writable: boolean
   position: string
@@ -43,7 +43,7 @@ const told = ({ writable, position, follows, alone }: Server): string =>
 
 /**
  * Hosts that do what they are told, as far as it matters here. What was told to whom comes back. `stuck` never comes to have more, or not
- * once nobody takes writes; `babbles` is what a closed one says of how far it goes.
+ * once nobody accepts writes; `babbles` is what a closed one says of how far it goes.
  */
 const carriedOut = (
   all: Record<string, Server>,
