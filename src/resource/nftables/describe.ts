@@ -65,7 +65,7 @@ const sortedAddresses = (addresses: readonly string[] = []): string => [...addre
 
 const formatPeers = (peers: Peers): string =>
   peers.size === 0
-    ? 'nobody'
+    ? 'no hosts'
     : abbreviated([...peers].map(([name, addresses]) => (addresses.join() === name ? name : `${name} (${abbreviated(addresses)})`)))
 
 // Keeps a line short; the rules themselves list all.
