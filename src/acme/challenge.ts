@@ -110,7 +110,7 @@ export const refused = (directory: string, why: readonly string[], fix: string =
 
 const misdirected = (directory: string, why: readonly string[]): Problem =>
   authorityProblem(directory, {
-    what: 'name is answered by another server than the load balancer; the authority was not contacted',
+    what: 'another server than the load balancer answers for a name; the authority was not contacted',
     why: why.join('\n'),
     fix: FIX['http-01'],
   })

@@ -38,7 +38,7 @@ export const authorityStore = (root: string, env: Environment, domain: string, z
       .sort((a, b) => a.number - b.number)
     const twice = all.find(({ number }, i) => all[i + 1]?.number === number)
     if (twice !== undefined)
-      throw keptProblem(publicFile(twice.number, true), `exists besides ${publicFile(twice.number)}`, 'delete one of the two files')
+      throw keptProblem(publicFile(twice.number, true), `exists in addition to ${publicFile(twice.number)}`, 'delete one of the two files')
     const newest = all.at(-1)
     if (newest !== undefined && !newest.lost && !sealed(newest.number).exists()) throw sealed(newest.number).lost(publicFile(newest.number))
     return all

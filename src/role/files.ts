@@ -37,7 +37,7 @@ export const projectFiles = (root: string, directory: string): readonly { path: 
     if (!found?.isFile())
       throw problem(`${name} is ${found === undefined ? 'a dangling link' : 'not a plain file'}`, 'replace it with a plain file')
     if (!isWithin(root, path)) throw problem(`${name} leads out of the project`, 'replace the link with the file')
-    if (found.size > MAX_BYTES) throw problem(`${name} is larger than 1 GB`, 'bring it to the hosts by other means')
+    if (found.size > MAX_BYTES) throw problem(`${name} is larger than 1 GB`, 'copy it to the hosts by other means')
     try {
       return { path: name, content: localFile(path) }
     } catch (error) {

@@ -95,5 +95,5 @@ const digits = (word: string, after: string): string => (/^\d+$/.test(word) && /
 
 const describe = (value: unknown): string => {
   if (value === null || value === undefined) return String(value)
-  return typeof value === 'number' ? String(value) : `no word but ${Array.isArray(value) ? 'a list' : `of type ${typeof value}`}`
+  return typeof value === 'number' ? String(value) : `not a word but ${Array.isArray(value) ? 'a list' : `of type ${typeof value}`}`
 }

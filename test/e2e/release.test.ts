@@ -51,7 +51,7 @@ describe('a release', () => {
     expect(await served()).toBe('one')
     expect(await host.plan(back())).toEqual([])
     await host.apply(site(THREE))
-    expect(await host.plan(back())).toEqual([`update release:${ROOT}: back to the previous release`])
+    expect(await host.plan(back())).toEqual([`update release:${ROOT}: rolls back to the previous release`])
     await host.apply(back())
     expect(await served()).toBe('one')
     await host.apply(site(THREE))

@@ -234,7 +234,7 @@ describe('in the middle of a run', () => {
   ])('%s: within a minute the run says which one was lost, and that the step at hand ends by itself', (_, name) => {
     expect(cardOf(name, struck)).toMatch(
       new RegExp(
-        `^✖ ${name}\\n {2}what connection was lost\\n(?: {2}why .*\\n)* {2}fix {2}check the host, then run again: a step that has begun finishes by itself`,
+        `^✖ ${name}\\n {2}what connection was lost\\n(?: {2}why .*\\n)* {2}fix {2}check the host, then run again: a started step finishes by itself`,
       ),
     )
     expect(struck.stdout).toMatch(new RegExp(`^ {2}${name} +.*lost`, 'm'))

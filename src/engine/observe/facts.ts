@@ -27,7 +27,7 @@ export const readFacts = (host: string, stdout: string, sshConnection: readonly 
   const os = (key: string): string => field(new RegExp(`^os ${key}="?([A-Za-z0-9._ -]*)"?$`)) ?? ''
   const distribution = os('ID')
   if (distribution !== 'debian' && distribution !== 'ubuntu') {
-    const name = os('PRETTY_NAME') || distribution || 'no os-release'
+    const name = os('PRETTY_NAME') || distribution || 'an unknown system, without /etc/os-release'
     throw new Problem({
       class: 'task',
       where: { host },

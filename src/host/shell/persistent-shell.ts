@@ -163,7 +163,7 @@ export class PersistentShell implements Shell {
     if (!this.#closing) this.#link.client.end()
   }
 
-  #problem(what: string, why?: string, begun = 'a step that has begun finishes by itself, and no other has begun'): Problem {
+  #problem(what: string, why?: string, begun = 'a started step finishes by itself, and no other was started'): Problem {
     const output = lastLines([why ?? '', this.#launched.stderr()].join('\n'))
     return unreachable(this.host, { what, why: output, fix: `check the host, then run again: ${begun}` })
   }
@@ -180,7 +180,7 @@ export class PersistentShell implements Shell {
   }
 }
 
-const MAY_RUN = 'the step may still be running there, and no other has begun'
+const MAY_RUN = 'the step may still be running there, and no other was started'
 
 const endOf = (code: number): string =>
   code === NO_ROOM ? 'host could not store a request: /run is full' : `root shell ended (exit ${code})`

@@ -29,7 +29,7 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
 const typeRefusal = ({ id, state }: FileWork, done: readonly string[]): HostRefusal =>
   new HostRefusal(
     `${id} is ${state === ABSENT ? 'absent' : typeName(state.type)}`,
-    `${state === ABSENT ? '' : `its owner is ${state.owner}; `}a file is declared at this path, and only a file or a link is replaced by one`,
+    `${state === ABSENT ? '' : `its owner is ${state.owner}; `}a file is declared at this path, and provision replaces only files and links`,
     'move or delete it by hand',
     { done, culprit: id },
   )
@@ -68,7 +68,7 @@ ${placeScript({ alone: set !== undefined })}`,
     )
   if (answer.code === NO_NAMESPACE)
     throw new HostRefusal(
-      'configuration not checked before it goes live',
+      'configuration not written, because it cannot be checked first',
       answer.stderr.trim(),
       'allow mount namespaces on this host (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
     )

@@ -39,7 +39,7 @@ export function* readText(path: string): Generator<Step, CurrentFile, Answer> {
     do: 'shell',
     script: sh`${guardScript([parentOf(path)])}
 [ -e ${path} ] || [ -L ${path} ] || exit 0
-[ -f ${path} ] && [ ! -L ${path} ] || { echo ${`${path} is no regular file`} >&2; exit 1; }
+[ -f ${path} ] && [ ! -L ${path} ] || { echo ${`${path} is not a regular file`} >&2; exit 1; }
 stat -c '%a %U %G' -- ${path} && head -c ${MAX_TEXT_BYTES + 1} -- ${path}`,
   }
   refuseUnsafe(answer, what)
@@ -48,7 +48,7 @@ stat -c '%a %U %G' -- ${path} && head -c ${MAX_TEXT_BYTES + 1} -- ${path}`,
   const end = stdout.indexOf('\n')
   const bytes = stdout.subarray(end + 1)
   const content = bytes.length > MAX_TEXT_BYTES ? undefined : asText(bytes)
-  if (content === undefined) throw new HostRefusal(what, 'it is no text of up to 1 MiB', 'move the file away, or do not declare it')
+  if (content === undefined) throw new HostRefusal(what, 'it is not a text of at most 1 MiB', 'move the file away, or do not declare it')
   const [mode = '644', owner = 'root', group = 'root'] = stdout.subarray(0, end).toString().split(' ')
   return { path, observed: sha256Hex(bytes), content, mode, owner, group }
 }
@@ -69,7 +69,7 @@ export function* writeFiles(files: readonly NewFile[], doing?: string): Steps {
     ...(doing !== undefined && { doing }),
   }
   if (answer.code === CHANGED)
-    throw new HostRefusal(what, outputExcerpt(answer.stderr), 'run again: the next plan starts from what is there now')
+    throw new HostRefusal(what, outputExcerpt(answer.stderr), 'run again: the next plan starts from the present state')
   refuseUnsafe(answer, what)
   requireSuccess(answer, what)
 }

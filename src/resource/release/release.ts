@@ -81,7 +81,7 @@ const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined 
 const planPrevious = (state: ReleaseState): Change | undefined => {
   const [live, previous] = [liveOf(state), previousOf(state)]
   if (previous !== undefined && live === previous) return undefined
-  const reason = previous === undefined ? 'no release before the newest deployment' : 'back to the previous release'
+  const reason = previous === undefined ? 'no release before the newest deployment' : 'rolls back to the previous release'
   return { action: 'update', certainty: 'exact', reason, differences: previous === undefined ? [] : [releaseDifference(live, previous)] }
 }
 

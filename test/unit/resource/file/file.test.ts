@@ -40,7 +40,7 @@ describe('planning a file', () => {
   })
 
   it('deletes a file that a pending package may create', () => {
-    expect(plan({ path: '/f', state: 'absent' }, 'absent', true)).toBe('delete dependent a package may bring it')
+    expect(plan({ path: '/f', state: 'absent' }, 'absent', true)).toBe('delete dependent a package may contain it')
   })
 })
 

@@ -63,7 +63,9 @@ describe('planning a release', () => {
     const [older, newer] = [wanted(SITE).digest, 'b'.repeat(64)]
     const state = live(SITE, {}, { history: [older, newer] })
     expect(reason({}, state, { which: 'previous' })).toBeUndefined()
-    expect(reason({}, { ...state, history: [newer, 'c'.repeat(64), older] }, { which: 'previous' })).toBe('back to the previous release')
+    expect(reason({}, { ...state, history: [newer, 'c'.repeat(64), older] }, { which: 'previous' })).toBe(
+      'rolls back to the previous release',
+    )
     expect(reason({}, { ...state, history: [older] }, { which: 'previous' })).toBe('no release before the newest deployment')
   })
 })
