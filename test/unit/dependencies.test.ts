@@ -37,7 +37,7 @@ test('every dependency has a line that says why, and every line has a dependency
 
 test('they are counted', () => {
   const installed = foreign.filter(([, { optional }]) => optional !== true)
-  expect(words).toContain(`${direct.length} are direct dependencies; ${installed.length} packages`)
+  expect(words).toContain(`The project has ${direct.length} direct dependencies and installs ${installed.length} packages`)
 })
 
 describe('the lock file', () => {

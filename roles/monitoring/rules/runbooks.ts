@@ -24,7 +24,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   SiteSlow:
     'The charts of the dashboard show where the time goes: DNS, connect, TLS, the servers, or the transfer. Check ServersSlow, and CPU and disk of the hosts by component.',
   VisitorsWait:
-    "5% of responses are slow, according to the balancer's log of every request; the probes may not see it. ServersSlow names a single slow web server; `journalctl -t haproxy` shows the slow pages.",
+    "5% of responses are slow, according to the balancer's log of every request; the probes may miss it. ServersSlow names a single slow web server; `journalctl -t haproxy` shows the slow pages.",
   ServersSlow:
     'One web server, or the application on it, answers slowly. Compare it with the others, and check which component uses its CPU and disk.',
   ErrorRatio:
@@ -56,7 +56,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   BackupTimerStopped:
     'The backup timer is stopped, so no backups are made. Run `systemctl status provision-database-backup.timer` there; `provision run --limit HOST` starts it again.',
   RestoreTestFailed:
-    'The last backup is unusable: it could not be written or kept, or its restored data differ from the database. `journalctl -u provision-database-backup -n 20` there shows the cause. Fix it, then run `systemctl start provision-database-backup`; a good backup resolves the alert.',
+    'The last backup is unusable: it could not be written or kept, or its restored data differs from the database. `journalctl -u provision-database-backup -n 20` there shows the cause. Fix it, then run `systemctl start provision-database-backup`; a good backup resolves the alert.',
   DiskFull:
     'Find large files with `du -xh / | sort -h | tail -30`. Free space with `journalctl --vacuum-size=200M` and `apt-get clean`. Databases stop when a disk is full.',
   DiskFillsUp: 'The disk will be full within a day. Find the files that grow: `du -xh / | sort -h | tail -30`.',
@@ -73,7 +73,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
     'The certificate that visitors get expires within a day; the file on disk may be newer. Run `provision run`, then `systemctl reload haproxy` on the balancer.',
   ChecksStale: 'Run `systemctl status provision-checks.timer provision-checks.service` on the host.',
   ManagedFileWrong:
-    'A file that provision owns was changed. `provision run --dry-run --limit HOST` shows the difference, and a run restores the file. A run that failed before it wrote the file looks the same. If nobody of your team changed it, treat the host as compromised.',
+    'A file that provision owns was changed. `provision run --dry-run --limit HOST` shows the difference, and a run restores the file. A run that failed before it wrote the file looks the same. If nobody on your team changed it, treat the host as compromised.',
   PackageFileWrong:
     'A file differs from its package: the disk fails, or somebody broke in. Run `dpkg --verify`, then `apt-get install --reinstall PACKAGE` from a clean system.',
   SecurityUpdateWaits: '`unattended-upgrade -d` on the host shows why the update is not installed automatically.',
