@@ -64,7 +64,7 @@ export const planUnreached = (state: InodeState): Change | undefined => {
 /** Throws a `HostRefusal` for a path that was not observed. */
 export const refuseUnreached = (id: string, state: InodeState, done: readonly string[] = []): void => {
   const reason = reasonUnreached(state)
-  if (reason !== undefined) throw new HostRefusal(`${id} is not touched`, reason, FIX_UNSAFE, { done, culprit: id })
+  if (reason !== undefined) throw new HostRefusal(`${id} not changed`, reason, FIX_UNSAFE, { done, culprit: id })
 }
 
 /** Throws a `HostRefusal` if a program refused a path that another account could replace (exit status `UNSAFE`). */
@@ -79,5 +79,5 @@ export const FIX_UNSAFE =
 /** Returns the change for a path that is declared absent. */
 export const planAbsent = (state: InodeState, packagesPending: boolean): Change | undefined => {
   if (state !== ABSENT) return { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
-  return packagesPending ? { action: 'delete', certainty: 'dependent', reason: 'a package may bring it', differences: [] } : undefined
+  return packagesPending ? { action: 'delete', certainty: 'dependent', reason: 'a package may contain it', differences: [] } : undefined
 }

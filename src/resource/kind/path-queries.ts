@@ -164,11 +164,11 @@ if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha25
   )}`,
   read: (stdout) => {
     const lines = stdout.toString().split('\0')
-    if (lines.pop() !== '') throw new Error('the host answered half a digest')
+    if (lines.pop() !== '') throw new Error('the host sent an incomplete digest')
     return new Map(
       lines.map((line): [string, string] => {
         const [, sha256, path] = /^([0-9a-f]{64}) [ *](.+)$/s.exec(line) ?? []
-        if (sha256 === undefined || path === undefined) throw new Error('the host answered half a digest')
+        if (sha256 === undefined || path === undefined) throw new Error('the host sent an incomplete digest')
         return [path, sha256]
       }),
     )

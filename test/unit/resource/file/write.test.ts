@@ -45,7 +45,7 @@ describe('writing files from a kind', () => {
         name: 'HostRefusal',
         what: '2 files were not written',
         why: expect.stringContaining(`${join(scratch, path)} is not as it was observed`),
-        fix: 'run again: the next plan starts from what is there now',
+        fix: 'run again: the next plan starts from the present state',
       }),
     )
     expect(at(path)).toBe('by somebody else\n')
@@ -91,7 +91,7 @@ describe('reading a text from a kind', () => {
   })
 
   it.each([
-    ['what is no regular file', '/etc/apt', '/etc/apt is no regular file'],
+    ['a directory', '/etc/apt', '/etc/apt is not a regular file'],
     ['a path that another account can replace', '/tmp/file', '/tmp can be replaced by another account (owner: everybody)'],
   ])('refuses %s', (_, path, why) => {
     expect(() => read(path)).toThrow(expect.objectContaining({ name: 'HostRefusal', why }))
