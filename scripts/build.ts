@@ -12,7 +12,7 @@ const roles = existsSync(join(root, 'roles'))
   ? readdirSync(join(root, 'roles')).filter((name) => existsSync(join(root, 'roles', name, 'role.ts')))
   : []
 
-// zod brings its messages in fifty languages; we write our own in one.
+// zod contains its messages in fifty languages. Only English is used.
 const englishOnly: Plugin = {
   name: 'english only',
   setup: ({ onLoad }) =>
@@ -30,7 +30,7 @@ const { outputFiles, metafile } = await build({
     { in: 'src/kind.ts', out: 'kind' },
     ...roles.map((name) => ({ in: `roles/${name}/role.ts`, out: `roles/${name}` })),
   ],
-  // yaml's own choice for node is CommonJS, which cannot be cut to what is used and starts later.
+  // yaml exports CommonJS for Node, which starts more slowly and cannot be reduced to the used parts.
   alias: { provision: './src/index.ts', 'provision/kind': './src/kind.ts', yaml: './node_modules/yaml/browser/index.js' },
   plugins: [englishOnly],
   bundle: true,
@@ -39,7 +39,7 @@ const { outputFiles, metafile } = await build({
   platform: 'node',
   target: 'node24',
   outdir: dist,
-  // Chunks lie beside main.js, so that `import.meta.url` means dist/ wherever esbuild puts a module.
+  // Chunks are beside main.js, so `import.meta.url` is in dist/ for every module.
   chunkNames: '[name]-[hash]',
   minifySyntax: true,
   sourcemap: false,
@@ -47,16 +47,16 @@ const { outputFiles, metafile } = await build({
   metafile: true,
   write: false,
   logLevel: 'error',
-  // ssh2's optional native parts: it tries them, and does without.
+  // Optional native parts of ssh2, which works without them.
   external: ['*.node', 'cpu-features'],
-  // Bundled CommonJS still uses what Node gives to CommonJS.
+  // Bundled CommonJS needs the variables that Node defines for CommonJS.
   banner: {
     js: `import { createRequire as __createRequire } from 'node:module'
 const require = __createRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname`,
   },
-}).catch(() => process.exit(1)) // esbuild has said where and why
+}).catch(() => process.exit(1)) // esbuild has printed the error
 
-/** Another provision may be running from this folder: files are replaced by renaming, the entries last, and older chunks stay for a day. */
+/** Replaces a file by a rename. Another process may run from this directory, so entries are replaced last and old chunks are kept for a day. */
 const put = (path: string, contents: Uint8Array | string): void => {
   mkdirSync(dirname(path), { recursive: true })
   const temporary = `${path}.${randomUUID()}`
@@ -74,11 +74,11 @@ for (const path of readdirSync(dist).map((name) => join(dist, name))) {
     rmSync(path, { force: true })
 }
 for (const name of readdirSync(join(dist, 'roles'), { encoding: 'utf8' })) {
-  // What does not end so is being written by another build.
+  // A file without this suffix is being written by another build.
   if (name.endsWith('.js') && !fresh.has(join(dist, 'roles', name))) rmSync(join(dist, 'roles', name), { force: true })
 }
 
-/** What we bundle is others' work: their licences travel with it. */
+/** The bundle contains packages of others, so their licences are part of it. */
 const packages = new Set(Object.keys(metafile.inputs).flatMap((input) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []))
 const licences = [...packages].toSorted().map((directory) => {
   const { name, version, license } = JSON.parse(readFileSync(join(root, directory, 'package.json'), 'utf8'))
@@ -87,7 +87,7 @@ const licences = [...packages].toSorted().map((directory) => {
 })
 put(join(dist, 'licences.txt'), licences.join(`\n${'-'.repeat(80)}\n`))
 
-// What was edited while we built counts as newer than the build.
+// A source that was edited during the build counts as newer than the build.
 utimesSync(join(dist, 'main.js'), started, started)
 
 if (process.argv.includes('--sizes')) {

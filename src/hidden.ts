@@ -9,7 +9,7 @@ const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 const DECEIVING =
   /(?![\n\t])(?!\ufe0f\u20e3)(?!(?<=[\p{Lo}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])(?:\u200c|\u200d|\ufe0e|\ufe0f))[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
-/** Replaces such characters by visible symbols: `␛`, `�`. */
+/** Replaces invisible and control characters by visible symbols: `␛`, `�`. */
 export const showHidden = (text: string): string =>
   text.replace(DECEIVING, (character) => {
     const code = character.codePointAt(0) ?? 0
@@ -17,7 +17,7 @@ export const showHidden = (text: string): string =>
     return code === 0x7f ? '␡' : '�'
   })
 
-/** Escapes such characters in JSON: visible to a person who reads the line, the same value to a parser. */
+/** Escapes invisible and control characters in JSON: visible to a person who reads the line, the same value to a parser. */
 export const escapeHidden = (json: string): string =>
   json.replace(HIDDEN, (character) =>
     character === '\n' ? character : unitsOf(character).reduce((text, unit) => `${text}\\u${unit.toString(16).padStart(4, '0')}`, ''),

@@ -22,7 +22,7 @@ registerHooks({
     const url = apiModules.get(specifier)
     if (url !== undefined) return { url, shortCircuit: true }
     const resolved = next(specifier, context)
-    // A role is an ES module also if the project's package.json says commonjs, as `npm init` writes.
+    // A role is an ES module also if the project's package.json has the type commonjs, as `npm init` writes it.
     return resolved.url.endsWith('.ts') ? { ...resolved, format: 'module-typescript' } : resolved
   },
 })

@@ -8,17 +8,17 @@ export type Where =
   | { readonly host: string; readonly role?: string; readonly resource?: string }
   | { readonly command: string }
 
-/** Which exit status a problem stands for: `input` 3, `task` 1, `unreachable` 4. */
+/** Class of a problem, which determines the exit status: `input` 3, `task` 1, `unreachable` 4. */
 export type ProblemClass = 'input' | 'task' | 'unreachable'
 
 export interface ProblemParts {
   readonly class: ProblemClass
   readonly where: Where
-  /** What happened, in one line that begins with its subject. */
+  /** The event, in one line that begins with its subject. */
   readonly what: string
   /** The cause, or a service's own words in a few lines. */
   readonly why?: string
-  /** How to fix it, as an imperative. */
+  /** The fix, as an imperative. */
   readonly fix: string
 }
 

@@ -111,18 +111,18 @@ export const sshFaults = (options: Ssh, { user }: HostView): readonly Fault[] =>
 
 export const sshChecks = (options: Ssh): readonly Check[] => {
   if (!options.enabled) return []
-  const said = settingsOf(options, '')
-  const lines = Object.entries(said).flatMap(([keyword, value]) => {
+  const settings = settingsOf(options, '')
+  const lines = Object.entries(settings).flatMap(([keyword, value]) => {
     // sshd prints times, lists and PermitRootLogin in another notation.
     return typeof value === 'string' && SETTINGS[keyword] === value ? [`${keyword.toLowerCase()} ${value}`] : []
   })
   return [
     {
       name: 'sshd settings are in force',
-      script: sh`seen=$(sshd -T) || exit 1
-for line in ${lines}; do printf '%s\\n' "$seen" | grep -qixF -e "$line" || { echo "sshd -T does not print: $line"; exit 1; }; done`,
+      script: sh`active=$(sshd -T) || exit 1
+for line in ${lines}; do printf '%s\\n' "$active" | grep -qixF -e "$line" || { echo "sshd -T does not print: $line"; exit 1; }; done`,
     },
-    ...(said.PasswordAuthentication === 'no' && said.KbdInteractiveAuthentication === 'no'
+    ...(settings.PasswordAuthentication === 'no' && settings.KbdInteractiveAuthentication === 'no'
       ? [
           {
             name: 'sshd accepts keys only',

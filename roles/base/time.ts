@@ -34,9 +34,9 @@ const clockKeeper = defineKind({
   observe: () => ({
     shared: { units: OTHERS },
     script: sh``,
-    parse: (_, said) => {
-      const there = OTHERS.filter((unit) => said.units.get(unit)?.get('LoadState') === 'loaded')
-      return new Map(OTHERS.map((unit) => [unit, there.filter((other) => other !== unit)]))
+    parse: (_, answers) => {
+      const installed = OTHERS.filter((unit) => answers.units.get(unit)?.get('LoadState') === 'loaded')
+      return new Map(OTHERS.map((unit) => [unit, installed.filter((other) => other !== unit)]))
     },
   }),
   plan: (_, others) =>
@@ -50,10 +50,10 @@ const clockKeeper = defineKind({
         },
   // biome-ignore lint/correctness/useYield: this kind only refuses
   *apply(work) {
-    for (const { id, change: verdict } of work)
+    for (const { id, change } of work)
       throw new HostRefusal(
         `${id} cannot be installed`,
-        verdict.reason,
+        change.reason,
         'set base.time.service to none (or to chrony, if that is the other one), or remove the other package',
       )
   },

@@ -15,19 +15,19 @@ export const checksOf = (options: Options, certificates: readonly { readonly pat
 
 /** Script that requires an issued certificate with its chain, valid for the name, and a page with the expected headers. */
 const servedScript = ({ hsts_seconds, headers }: Options, name: string): string => `
-printf 'GET / HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -showcerts -ign_eof 2>/dev/null >"$T/seen"
-openssl x509 -in "$T/seen" -noout -checkend 0 -checkhost ${name} -issuer | { ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder'; } || exit 1
-sed '1,/-----END CERTIFICATE-----/d' "$T/seen" >"$T/rest"; openssl x509 -in "$T/seen" -out "$T/leaf"
+printf 'GET / HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -showcerts -ign_eof 2>/dev/null >"$T/answer"
+openssl x509 -in "$T/answer" -noout -checkend 0 -checkhost ${name} -issuer | { ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder'; } || exit 1
+sed '1,/-----END CERTIFICATE-----/d' "$T/answer" >"$T/rest"; openssl x509 -in "$T/answer" -out "$T/leaf"
 openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why" || { echo 'the certificate chain is not complete'; cat "$T/why"; exit 1; }
-grep -q '^HTTP/1[.][01] [23]' "$T/seen" || { grep '^HTTP/' "$T/seen"; exit 1; }
-${Object.keys(headers).some((header) => header.toLowerCase() === 'strict-transport-security') ? '' : `grep -qi '^strict-transport-security: max-age=${hsts_seconds}' "$T/seen" || { echo 'the response has no header Strict-Transport-Security: max-age=${hsts_seconds}'; exit 1; }`}`
+grep -q '^HTTP/1[.][01] [23]' "$T/answer" || { grep '^HTTP/' "$T/answer"; exit 1; }
+${Object.keys(headers).some((header) => header.toLowerCase() === 'strict-transport-security') ? '' : `grep -qi '^strict-transport-security: max-age=${hsts_seconds}' "$T/answer" || { echo 'the response has no header Strict-Transport-Security: max-age=${hsts_seconds}'; exit 1; }`}`
 
 const redirectScript = `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://'`
 
 const protocolsScript = (tls: Options['tls']): string => `
-speaks() { timeout 10 openssl s_client -connect 127.0.0.1:443 "$@" -cipher 'DEFAULT@SECLEVEL=0' </dev/null 2>/dev/null | grep -q '^New, TLSv'; }
-for old in -tls1 -tls1_1${tls === 'modern' ? ' -tls1_2' : ''}; do ! speaks "$old" || { echo "HAProxy accepts $old"; exit 1; }; done
-for new in${tls === 'modern' ? '' : ' -tls1_2'} -tls1_3; do speaks "$new" || { echo "HAProxy refuses $new"; exit 1; }; done`
+accepts() { timeout 10 openssl s_client -connect 127.0.0.1:443 "$@" -cipher 'DEFAULT@SECLEVEL=0' </dev/null 2>/dev/null | grep -q '^New, TLSv'; }
+for old in -tls1 -tls1_1${tls === 'modern' ? ' -tls1_2' : ''}; do ! accepts "$old" || { echo "HAProxy accepts $old"; exit 1; }; done
+for new in${tls === 'modern' ? '' : ' -tls1_2'} -tls1_3; do accepts "$new" || { echo "HAProxy refuses $new"; exit 1; }; done`
 
 /** Script that fails if less than a sixth of the lifetime is left. Runs renew a certificate in the last third. */
 const ageScript = (path: string): string => `

@@ -17,8 +17,8 @@ for p in /etc/ssl/haproxy/*.pem; do
   found=$(timeout 60 openssl verify -partial_chain -trusted "$w/issuer" -crl_check -crl_download "$w/leaf" 2>&1 | grep 'certificate revoked')
   at=$(openssl x509 -in "$w/leaf" -noout -ocsp_uri | head -n 1)
   if [ -z "$found" ] && [ -n "$at" ]; then
-    timeout 60 openssl ocsp -issuer "$w/issuer" -cert "$w/leaf" -url "$at" -partial_chain -CAfile "$w/issuer" >"$w/said" 2>&1
-    grep -q '^Response verify OK' "$w/said" && found=$(grep "^$w/leaf: revoked" "$w/said")
+    timeout 60 openssl ocsp -issuer "$w/issuer" -cert "$w/leaf" -url "$at" -partial_chain -CAfile "$w/issuer" >"$w/answer" 2>&1
+    grep -q '^Response verify OK' "$w/answer" && found=$(grep "^$w/leaf: revoked" "$w/answer")
   fi
   [ -n "$found" ] || continue
   f=$(openssl x509 -in "$w/leaf" -noout -fingerprint -sha256)

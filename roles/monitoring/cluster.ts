@@ -9,7 +9,7 @@ const TLS = '/etc/prometheus/provision/alertmanager-cluster.yml'
 
 const isCluster = ({ options, site }: SiteContext<Options>): boolean => site.group(options.servers).length > 1
 
-/** Several monitoring servers form a cluster of Alertmanagers, so that one alert is one message. */
+/** Several monitoring servers form a cluster of Alertmanagers, so that each alert is sent once. */
 export const clusterListens = (context: SiteContext<Options>): readonly Listen[] =>
   isCluster(context)
     ? [{ service: 'alertmanager', port: PORT, protocol: 'tcp', from: [{ group: context.options.servers }], encrypted: true }]

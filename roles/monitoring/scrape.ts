@@ -19,7 +19,7 @@ export const prometheusConfig = (context: HostContext<Options>): Text => {
     modulesOf(host.name, exposed, servers.includes(host)).map(({ job }): Yaml => {
       const address = host.addresses[0] ?? host.name
       return {
-        // The TLS settings belong to a job and name one host, so each host is a job of its own. The label `job` has the module.
+        // The TLS settings belong to a job and name one host, so each host is a separate job. The label `job` has the module.
         job_name: `${job}/${host.name}`,
         scheme: 'https',
         metrics_path: '/proxy',

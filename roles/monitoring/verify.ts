@@ -41,10 +41,10 @@ for name in ${alertsOf(options)
  */
 const deliveryScript = (host: string, { name, type, ...rest }: Receiver): string => `
 since=$(date '+%Y-%m-%d %H:%M:%S')
-said() { journalctl -q -u prometheus-alertmanager --since "$since" --no-pager -o cat | grep -F -e 'receiver=${name} ' -e 'err="${name}/'; }
+log_lines() { journalctl -q -u prometheus-alertmanager --since "$since" --no-pager -o cat | grep -F -e 'receiver=${name} ' -e 'err="${name}/'; }
 amtool --alertmanager.url=http://127.0.0.1:9093 alert add alertname=${TEST_ALERT} severity=none host=${host} receiver=${name} "instance=$(date +%s%N)" \\
   --annotation='summary=test: the monitoring on ${host} reaches you' --annotation='runbook=no action is needed' --end="$(date -u -d '+1 minute' +%Y-%m-%dT%H:%M:%SZ)" >/dev/null || exit 1
-begun=$(date +%s) limit=45; until said >"$T/said"; [ "$(grep -F 'msg="Notify success"' "$T/said" | grep -o 'integration=[^ ]*' | sort -u | wc -l)" -ge ${'to' in rest ? rest.to.length : 1} ]; do
-  [ $(($(date +%s) - begun)) -lt $limit ] || { echo 'not delivered:'; sed -nE 's/.* err="(.*)"$/  \\1/p' "$T/said" | sed 's/notify retry canceled.* attempts: //; s#^  ${name}/[^ ]* #  #; s/\\\\"/"/g' | sort -u | tail -n 3; exit 1; }
-  sleep 0.5; ! grep -q ' err="' "$T/said" || limit=12
+begun=$(date +%s) limit=45; until log_lines >"$T/log"; [ "$(grep -F 'msg="Notify success"' "$T/log" | grep -o 'integration=[^ ]*' | sort -u | wc -l)" -ge ${'to' in rest ? rest.to.length : 1} ]; do
+  [ $(($(date +%s) - begun)) -lt $limit ] || { echo 'not delivered:'; sed -nE 's/.* err="(.*)"$/  \\1/p' "$T/log" | sed 's/notify retry canceled.* attempts: //; s#^  ${name}/[^ ]* #  #; s/\\\\"/"/g' | sort -u | tail -n 3; exit 1; }
+  sleep 0.5; ! grep -q ' err="' "$T/log" || limit=12
 done`

@@ -31,11 +31,11 @@ rm -rf work; mkdir work
 checker= server=
 trap 'code=$?; set +e; trap - EXIT; exec 3>&-; kill $checker $server 2>/dev/null; wait; rm -rf work; exit $code' EXIT
 
-mkfifo work/ask
-$client --unbuffered <work/ask >work/said & checker=$!
-exec 3>work/ask
+mkfifo work/queries
+$client --unbuffered <work/queries >work/answers & checker=$!
+exec 3>work/queries
 printf '%s\\n' 'SET SESSION lock_wait_timeout = 60;' 'FLUSH TABLES WITH READ LOCK;' 'START TRANSACTION WITH CONSISTENT SNAPSHOT;' "SELECT 'locked';" >&3
-until_true 700 grep -q locked work/said || fail 'the tables could not be locked to begin the backup'
+until_true 700 grep -q locked work/answers || fail 'the tables could not be locked to begin the backup'
 query "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ($SYSTEM)" >work/databases
 query "SELECT CONCAT('CHECKSUM TABLE \\\`', REPLACE(TABLE_SCHEMA, '\\\`', '\\\`\\\`'), '\\\`.\\\`', REPLACE(TABLE_NAME, '\\\`', '\\\`\\\`'), '\\\`;')
  FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ($SYSTEM) ORDER BY TABLE_SCHEMA, TABLE_NAME" --raw >work/checksums.sql
@@ -50,7 +50,7 @@ wait $checker || fail 'the checksums of the tables could not be computed'
 checker=
 wait $dump
 [ -e work/dumped ] || fail 'the dump failed'
-sed 1d work/said >work/live
+sed 1d work/answers >work/live
 
 # A dump that ends without an error can still be incomplete. Only a restore proves it.
 mariadb-install-db --no-defaults --datadir="$PWD/work/test" --auth-root-authentication-method=normal --skip-test-db >work/installed 2>&1 || { cat work/installed >&2; exit 1; }
@@ -68,18 +68,18 @@ kill $server; wait $server || :; server=
 
 name=database-$(date -u +%Y%m%dT%H%M%SZ).sql.gz.age
 age ${recipients.map((one) => `-r ${one}`).join(' ')} -o "work/$name" work/dump.sql.gz
-${store === undefined ? keepHere(keepDays) : sendAway(store, pki)}
+${store === undefined ? storeHere(keepDays) : sendToStore(store, pki)}
 echo "stored $name: $(wc -l <work/live) tables, restored and compared"
 `
 
-const keepHere = (days: number): string => `mkdir -p kept; sync "work/$name"; mv "work/$name" kept/
+const storeHere = (days: number): string => `mkdir -p kept; sync "work/$name"; mv "work/$name" kept/
 ${forgetScript('kept', days)}`
 
 /** Deletes old backups, but never the three newest. */
 export const forgetScript = (directory: string, days: number): string =>
   `ls -1 ${directory} | grep '^database-' | sort | head -n -3 | while read -r old; do find "${directory}/$old" -mtime +${days} -delete; done`
 
-const sendAway = (
+const sendToStore = (
   { address, name, port }: NonNullable<Backup['store']>,
   { pair, trusted }: Backup['pki'],
 ): string => `answer=$({ printf '%s %s %s\\n' "$name" "$(stat -c %s "work/$name")" "$(sha256sum <"work/$name" | cut -d' ' -f1)"; cat "work/$name"; } |
@@ -95,12 +95,12 @@ read -r name size sum || exit 1
 case $name in *[!A-Za-z0-9.-]*|.*) echo 'invalid file name'; exit 1 ;; database-*.sql.gz.age) ;; *) echo 'invalid file name'; exit 1 ;; esac
 case $size in ''|*[!0-9]*) echo 'invalid size'; exit 1 ;; esac
 [ ! -e "$name" ] || { echo 'a backup with this name exists'; exit 1; }
-coming=$(mktemp .coming.XXXXXXXX) || { echo 'no temporary file can be created'; exit 1; }
-trap 'rm -f "$coming"' EXIT
-head -c "$size" >"$coming"
-[ "$(sha256sum <"$coming" | cut -d' ' -f1)" = "$sum" ] || { echo 'the checksum does not match'; exit 1; }
-sync "$coming" && mv -n "$coming" "$name" && sync . || { echo 'the file could not be written'; exit 1; }
-find . -name '.coming.*' -mmin +1440 -delete
+incoming=$(mktemp .incoming.XXXXXXXX) || { echo 'no temporary file can be created'; exit 1; }
+trap 'rm -f "$incoming"' EXIT
+head -c "$size" >"$incoming"
+[ "$(sha256sum <"$incoming" | cut -d' ' -f1)" = "$sum" ] || { echo 'the checksum does not match'; exit 1; }
+sync "$incoming" && mv -n "$incoming" "$name" && sync . || { echo 'the file could not be written'; exit 1; }
+find . -name '.incoming.*' -mmin +1440 -delete
 ${forgetScript('.', keepDays)}
 echo "stored $name"
 `

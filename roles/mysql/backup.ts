@@ -75,7 +75,7 @@ export const backupResources = (context: HostContext<Options>): readonly Resourc
     mode: '755',
     content: backupScript({ recipients: given.backups.recipients, store, keepDays: given.backups.keep_days, pki: PKI }),
   })
-  const result = file({ path: `${SCRIPTS}/database-backup-told`, mode: '755', content: RESULT_SCRIPT })
+  const result = file({ path: `${SCRIPTS}/database-backup-result`, mode: '755', content: RESULT_SCRIPT })
   const job = unit({
     name: `${RUNS}.service`,
     content: `# Written by provision.
@@ -88,7 +88,7 @@ Type=oneshot
 ExecStart=${SCRIPTS}/database-backup
 SuccessExitStatus=${NOTHING}
 # Runs as root in the sandbox of this unit. systemd passes the result, and the account of the backups cannot write the file.
-ExecStopPost=!${SCRIPTS}/database-backup-told
+ExecStopPost=!${SCRIPTS}/database-backup-result
 User=${BACKUP}
 Group=${BACKUP}
 StateDirectory=${RUNS}

@@ -103,12 +103,12 @@ const arrivingScript = (me: string, others: readonly (readonly [string, string])
 ${SQL} -e 'ANALYZE TABLE mysql.proxies_priv' >/dev/null && position=$(${SQL} -e 'SELECT @@gtid_binlog_pos') || exit 1
 ask() { timeout 5 mariadb --no-defaults --local-infile=0 -NB -h "$1" -u provision-replica-${me} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key -e "SELECT MASTER_GTID_WAIT('$position', 1)" 2>&1; }
 # A single late answer can have other reasons; three in a row cannot.
-arrives() { for i in 1 2 3; do said=$(ask "$2"); [ "$said" != 0 ] || return 0; done; echo "not on $1: $said"; return 1; }
+arrives() { for i in 1 2 3; do answer=$(ask "$2"); [ "$answer" != 0 ] || return 0; done; echo "not on $1: $answer"; return 1; }
 ${others.map(([name, address]) => `arrives ${name} ${address} || exit 1`).join('\n')}`
 
 const followingScript = `
-said=$(${SQL} --column-names -E -e 'SHOW SLAVE STATUS') || exit 1
-printf '%s\\n' "$said" | grep -q 'Slave_IO_Running: Yes' && printf '%s\\n' "$said" | grep -q 'Slave_SQL_Running: Yes' || { printf '%s\\n' "$said" | grep -E 'Running:|Last_(IO|SQL)_Error: .'; exit 1; }
+answer=$(${SQL} --column-names -E -e 'SHOW SLAVE STATUS') || exit 1
+printf '%s\\n' "$answer" | grep -q 'Slave_IO_Running: Yes' && printf '%s\\n' "$answer" | grep -q 'Slave_SQL_Running: Yes' || { printf '%s\\n' "$answer" | grep -E 'Running:|Last_(IO|SQL)_Error: .'; exit 1; }
 [ "$(${SQL} -e 'SELECT @@read_only')" = 1 ] || { echo 'it accepts writes'; exit 1; }`
 
 /** Check that fails if a query returns rows, and prints them. */
@@ -129,8 +129,8 @@ AND (t.ENGINE <> 'InnoDB' OR NOT EXISTS (SELECT 1 FROM information_schema.TABLE_
  WHERE c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME AND c.CONSTRAINT_TYPE = 'PRIMARY KEY'))`
 
 const clusterScript = (size: number): string => `
-said=$(${SQL} -e "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size')" | sort | cut -f 2 | tr '\\n' ' ') || exit 1
-[ "$said" = '${size} Primary Synced ' ] || { echo "of ${size} members: $said"; exit 1; }`
+answer=$(${SQL} -e "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_comment', 'wsrep_cluster_size')" | sort | cut -f 2 | tr '\\n' ' ') || exit 1
+[ "$answer" = '${size} Primary Synced ' ] || { echo "of ${size} members: $answer"; exit 1; }`
 
 /**
  * Fails if the server does not apply writes of the others. An applier ends the sessions that block it, so it never waits long for one. A
@@ -143,5 +143,5 @@ look() { ${SQL} -e "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME SE
 before=$(look) || exit 1; case $before in *true*) sleep 5; [ "$(look)" != "$before" ] || { echo 'flow control has stopped all writes for 5 s'; ${databaseBlockers}; exit 1; } ;; esac`
 
 const tlsScript = (address: string, host: string): string => `
-said=$(echo | timeout 10 openssl s_client -starttls mysql -connect ${address.includes(':') ? `[${address}]` : address}:3306 -verify_return_error -verify_hostname ${host}.database.provision.internal -CAfile ${PKI.trusted} 2>&1)
-case $said in *'Verify return code: 0 (ok)'*) ;; *) printf '%s\\n' "$said" | tail -n 20; exit 1;; esac`
+answer=$(echo | timeout 10 openssl s_client -starttls mysql -connect ${address.includes(':') ? `[${address}]` : address}:3306 -verify_return_error -verify_hostname ${host}.database.provision.internal -CAfile ${PKI.trusted} 2>&1)
+case $answer in *'Verify return code: 0 (ok)'*) ;; *) printf '%s\\n' "$answer" | tail -n 20; exit 1;; esac`

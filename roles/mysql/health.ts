@@ -68,7 +68,7 @@ const STALLED_S = 15
  * one process answers all of them and keeps one client connected to the server.
  */
 const SCRIPT_TEXT = String.raw`#!/usr/bin/perl
-# Written by provision. systemd hands over the socket.
+# Written by provision. systemd passes the socket.
 use strict;
 use warnings;
 use IPC::Open2;
@@ -84,21 +84,21 @@ my $question = "SELECT CONCAT_WS(' ', \@\@read_only, COALESCE(" . value('WSREP_C
   . " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE_COMMENT', 'SLAVE_RUNNING',"
   . " 'WSREP_LOCAL_RECV_QUEUE', 'WSREP_LAST_COMMITTED', 'INNODB_LSN_CURRENT', 'INNODB_ONLINEDDL_PCT_PROGRESS');\n";
 my ($client, $to, $from);
-my ($said, $waiting, $progress, $at, $moved) = ('', 0, '', 0, time);
+my ($state, $waiting, $progress, $at, $moved) = ('', 0, '', 0, time);
 
 while (accept(my $proxy, $socket)) {
   # Reads the whole request first: closing a socket with unread data would discard the answer.
   next unless defined line_of($proxy, 1, qr/\r?\n\r?\n/);
-  look() if time - $at > 0.3;
+  observe() if time - $at > 0.3;
   my $stalled = time - $moved;
   # A server without a cluster reports Disconnected.
-  my $status = $said eq 'OFF Primary Synced' && $stalled > ${STALLED_S} ? '503 Service Unavailable' : $said =~ /^ON .*follows$/ ? '203 Non-Authoritative Information' : $said =~ /^OFF (Primary Synced|Disconnected .*|)$/ ? '200 OK' : $said eq 'OFF Primary Donor/Desynced' ? '206 Partial Content' : '503 Service Unavailable';
-  syswrite($proxy, "HTTP/1.0 $status\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" . ($said || 'does not answer') . ($stalled > ${STALLED_S} ? sprintf(', and has applied nothing for %d s while %d write sets wait', $stalled, $waiting) : '') . "\n");
+  my $status = $state eq 'OFF Primary Synced' && $stalled > ${STALLED_S} ? '503 Service Unavailable' : $state =~ /^ON .*follows$/ ? '203 Non-Authoritative Information' : $state =~ /^OFF (Primary Synced|Disconnected .*|)$/ ? '200 OK' : $state eq 'OFF Primary Donor/Desynced' ? '206 Partial Content' : '503 Service Unavailable';
+  syswrite($proxy, "HTTP/1.0 $status\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" . ($state || 'does not answer') . ($stalled > ${STALLED_S} ? sprintf(', and has applied nothing for %d s while %d write sets wait', $stalled, $waiting) : '') . "\n");
 }
 
-sub look {
+sub observe {
   my $before = $progress;
-  ($said, $waiting, $progress) = (split(/\t/, state_of_server()), '', 0, '');
+  ($state, $waiting, $progress) = (split(/\t/, state_of_server()), '', 0, '');
   $at = time;
   $moved = $at if !$waiting || $progress ne $before;
 }

@@ -35,14 +35,14 @@ ${settingLines(sandbox({ network: 'all' }))}`,
   return [directory({ path: '/usr/local/lib/provision' }), script, ours]
 }
 
-/** Writes are enabled less than 1.5 seconds after the first answer, otherwise the script asks again. A take-over waits for longer. */
+/** Writes are enabled less than 1.5 seconds after the first answer, otherwise the script asks again. A promotion of another server waits longer. */
 const scriptText = (name: string, me: string, others: readonly string[]): string => `#!/bin/sh
 # Written by provision.
 own() { ${databaseClient} -e "$1"; }
 # Prints the replication state of another server.
 ask() { timeout 1 mariadb --no-defaults --local-infile=0 --connect-timeout=1 -h "$1" -u provision-replica-${name} --ssl-ca=${PKI.trusted} --ssl-cert=${PKI.pair} --ssl-key=${PKI.pair}.key \\
   -E -e 'SHOW SLAVE STATUS; SELECT @@gtid_slave_pos AS Done' 2>/dev/null; }
-word() { printf '%s\\n' "$said" | sed -n "s/^ *$1: *//p" | head -n 1; }
+field() { printf '%s\\n' "$answer" | sed -n "s/^ *$1: *//p" | head -n 1; }
 # Whether this server has all transactions up to a position (per domain, by the sequence number).
 has() {
   for one in $(printf %s "$1" | tr ',' ' '); do
@@ -54,9 +54,9 @@ has() {
 }
 all_follow() {
   for other in ${others.join(' ')}; do
-    said=$(ask "$other")
-    case $said in *Done:*) ;; *) return 1 ;; esac
-    [ "$(word Master_Host)" = ${me} ] && has "$(word Gtid_IO_Pos)" && has "$(word Done)" || return 1
+    answer=$(ask "$other")
+    case $answer in *Done:*) ;; *) return 1 ;; esac
+    [ "$(field Master_Host)" = ${me} ] && has "$(field Gtid_IO_Pos)" && has "$(field Done)" || return 1
   done
 }
 until own 'DO 1' 2>/dev/null; do sleep 0.5; done

@@ -31,7 +31,7 @@ export default defineRole({
       ...(topology === 'cluster'
         ? [
             { ...cluster, from: [...peers, ...arbitratorPeers] },
-            { service: 'database-missed', port: 4568, protocol: 'tcp', from: peers, encrypted: true } as const,
+            { service: 'database-incremental', port: 4568, protocol: 'tcp', from: peers, encrypted: true } as const,
             { service: 'database-copy', port: 4444, protocol: 'tcp', from: peers, encrypted: true } as const,
           ]
         : []),

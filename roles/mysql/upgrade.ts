@@ -34,9 +34,9 @@ fi
 # The package creates the file as root, and the tool must be able to change it.
 [ ! -e $info ] || [ -w $info ] || { cp $info $info.new && mv -f $info.new $info; }
 # The tool also fails if no upgrade is needed.
-said=$(timeout 60 mariadb-upgrade $login --check-if-upgrade-is-needed 2>&1) || case $said in
+answer=$(timeout 60 mariadb-upgrade $login --check-if-upgrade-is-needed 2>&1) || case $answer in
   *'already upgraded'*) exit 0 ;;
-  *) printf '%s\\n' "$said" 'mariadb-upgrade cannot determine whether the system tables need an upgrade; the next start tries again' >&2; exit 1 ;;
+  *) printf '%s\\n' "$answer" 'mariadb-upgrade cannot determine whether the system tables need an upgrade; the next start tries again' >&2; exit 1 ;;
 esac
 # A lock timeout resolves a deadlock with another session.
 was=$(sql 'SELECT @@GLOBAL.lock_wait_timeout') && sql 'SET GLOBAL lock_wait_timeout = 10' || exit 1

@@ -45,5 +45,5 @@ cd ${root} && sums=$(readlink current).sums && [ -f "$sums" ] || { echo 'no rele
 cut -c 67- "$sums" >"$T/paths"
 file=$(grep -xF ${index} "$T/paths" || LC_ALL=C grep -xm 1 '[A-Za-z0-9._/-]*' "$T/paths") || exit 0
 own "/$file" ${called} >"$T/answer"
-seen=$(sed "1,/^$(printf '\\r')\\$/d" "$T/answer" | sha256sum)
-grep -qxF -- "\${seen%% *}  $file" "$sums" || { head -n 1 "$T/answer" >&2; echo "/$file differs from the deployed file" >&2; exit 1; }`
+served=$(sed "1,/^$(printf '\\r')\\$/d" "$T/answer" | sha256sum)
+grep -qxF -- "\${served%% *}  $file" "$sums" || { head -n 1 "$T/answer" >&2; echo "/$file differs from the deployed file" >&2; exit 1; }`

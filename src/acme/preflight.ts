@@ -7,7 +7,7 @@ const ANSWER_MS = 5000
 
 /**
  * Sends the names the request that the authority will send, because a failed validation counts against its limits. Returns one message for
- * each wrong answer. A name or address that cannot be reached from here is no error: the authority may reach it.
+ * each wrong answer. A name or address that cannot be reached from here is not an error: the authority may reach it.
  */
 export const preflight = async (names: readonly string[], thumbprint: string): Promise<readonly string[]> => {
   const found = await Promise.all(names.map((name) => wrongAnswers(name, thumbprint)))

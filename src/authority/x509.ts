@@ -39,14 +39,14 @@ export const signAuthority = async (signer: Signer, subject: Signer, zone: strin
 
 const USAGES = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth } as const
 
-/** What the site grants the owner of a request. */
+/** Names, usages and lifetime that the site grants for a request. */
 export interface LeafTerms {
   readonly names: readonly string[]
   readonly usages: readonly (keyof typeof USAGES)[]
   readonly life: Life
 }
 
-/** A certificate (PEM) for the public key of a request: of the request's own words nothing is taken. */
+/** A certificate (PEM) for the public key of a request: nothing else is taken from the request. */
 export const signLeaf = async (
   signer: Signer,
   request: x509.Pkcs10CertificateRequest,

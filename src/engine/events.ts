@@ -1,13 +1,13 @@
 import type { PlannedChange } from './plan/plan.ts'
 
-/** What the engine reports during a run. Listeners show it; the engine itself prints nothing. */
+/** An event of a run. Listeners show events; the engine itself prints nothing. */
 export type Event =
   | {
       readonly type: 'host'
       readonly host: string
       readonly state: 'connecting' | 'observing' | 'waiting' | 'applying' | 'proving' | 'done'
     }
-  /** What a host is doing at this moment, such as `installing nginx`; undefined when nothing is under way. */
+  /** The present activity of a host, such as `installing nginx`; undefined when nothing is under way. */
   | { readonly type: 'doing'; readonly host: string; readonly what: string | undefined }
   | {
       readonly type: 'change'

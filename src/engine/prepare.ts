@@ -47,7 +47,7 @@ export interface CheckedSite {
   readonly warnings: readonly Problem[]
 }
 
-/** Everything that is known and checked before a packet leaves this machine. */
+/** Everything that is known and checked before any host is contacted. */
 export interface Prepared {
   readonly root: string
   readonly env: Environment
@@ -57,9 +57,9 @@ export interface Prepared {
   readonly warnings: readonly Problem[]
   /** Selected hosts of the playbook, in inventory order. */
   readonly targets: readonly string[]
-  /** How to reach each of them. */
+  /** Connection settings of each target. */
   readonly reach: ReadonlyMap<string, Target>
-  /** Hosts outside the run where hosts of the run are taken out of service, and how to reach each. */
+  /** Hosts outside the run where hosts of the run are taken out of service, and the connection settings of each. */
   readonly beside: ReadonlyMap<string, Target>
   /** Selected roles; empty selects all. */
   readonly roles: readonly string[]

@@ -69,7 +69,7 @@ export class RunProgress {
     this.applied(change, performance.now() - started)
   }
 
-  /** How many of the changes that were made the plan had predicted. */
+  /** Numbers of predicted changes and of all changes that were made. */
   get prediction(): Prediction {
     const applied = [...this.#applied.values()].reduce((sum, number) => sum + number, 0)
     return { predicted: applied, actual: applied + this.unpredicted }

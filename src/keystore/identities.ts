@@ -76,7 +76,7 @@ export interface Identities {
   /** Declared identities that are still to be created, in order of declaration. */
   missing(): readonly PendingIdentity[]
   /**
-   * Notes that a host has another value where this one is desired. A new generation that its predecessor could not cross-sign, because the
+   * Records that a host has another value where this one is desired. A new generation that its predecessor could not cross-sign, because the
    * predecessor's key is lost, signs nothing while such hosts exist.
    */
   markStale(value: LaterValue, host: string): void

@@ -20,7 +20,10 @@ export interface SealedKey {
   lost(publicFile: string): Problem
 }
 
-/** @param otherwise - how to get a new key if nobody has the old one any more, as an imperative */
+/**
+ * The encrypted key with this name in `identities/`.
+ * @param otherwise - instruction for replacing a key that is lost, as an imperative
+ */
 export const sealedKey = (root: string, env: Environment, name: string, otherwise: string): SealedKey => {
   const file = join(IDENTITIES, `${name}.age`)
   const lost = (publicFile: string): Problem =>

@@ -56,7 +56,7 @@ export interface Gateway {
 export const STATE = '/var/lib/provision/lab'
 export const CGROUP = 'provision-lab'
 
-/** The layout of a lab. The same spec has the same layout, so that leftovers are found by name. */
+/** The layout of a lab. The same spec has the same layout, so that remains of an earlier run are found by name. */
 export const layoutOf = (spec: LabSpec): Layout => ({
   ...partsOf(shortHash(`${spec.root}\n${spec.name}`)),
   directory: userDirectory(spec),

@@ -8,7 +8,7 @@ import { redacted } from '../secret/secret.ts'
  */
 export const visible = (text: string): string => showHidden(redacted(text))
 
-/** The same on one line. A line break in a name from a host could imitate a line of provision's output. */
+/** Like `visible`, on one line. A line break in a name from a host could imitate a line of provision's output. */
 export const inLine = (text: string): string => visible(text).replaceAll('\n', '⏎')
 
 /** Indents all lines but the first, so that none can imitate a line of provision's output. */
@@ -24,7 +24,7 @@ export const neutralized = (text: string): string =>
     .map((part, i) => (i % 2 === 1 ? part : showHidden(part)))
     .join('')
 
-/** Text from a host: removes its colours and makes other control characters visible. */
+/** Removes the colours of a text from a host, and makes other control characters visible. */
 export const words = (text: string): string => visible(stripVTControlCharacters(text).replaceAll('\r\n', '\n'))
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })

@@ -2,7 +2,7 @@ import { scriptOf } from '../shell/script.ts'
 import type { Bindings } from './bind.ts'
 import type { Drain } from './role.ts'
 
-/** How one host is taken out of service at another, as a role there defines it. */
+/** The drain of one host at another, as a role there defines it. */
 export interface Draining extends Drain {
   readonly member: string
   readonly at: string

@@ -170,7 +170,7 @@ export interface Role<Input = unknown, Options = unknown> {
   resources(context: HostContext<Options>): readonly Resource[]
   /** Checks of the options against the site. Returned problems are input errors, shown before any host is contacted. */
   check?(context: SiteContext<Options>): readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
-  /** How this host takes `member` out of service while a rolling play changes it; undefined if it sends `member` no requests. */
+  /** Scripts by which this host takes `member` out of service while a rolling play changes it; undefined if it sends `member` no requests. */
   drains?(context: SiteContext<Options>, member: HostView): Drain | undefined
   verify?(context: SiteContext<Options>): readonly Check[]
   /** Whether this host may have unreplicated rows, so that `--allow-data-loss` may name it. */

@@ -7,7 +7,7 @@ export interface Insertion {
   readonly endsLine: boolean
 }
 
-/** Why a script cannot be used: a value would not be what it seems to be. `at` is its place in the text. */
+/** A script that cannot be used, because a shell would read a value as something else. `at` is its place in the text. */
 export class ShellSyntaxError extends TypeError {
   override readonly name = 'ShellSyntaxError'
 }
@@ -118,7 +118,7 @@ export class PositionCheck {
     this.#levels.pop()
   }
 
-  // Line by line, for the end of a document is a line of its own.
+  // Line by line, because the end of a document is a separate line.
   #skipDocument(limit: number): void {
     const end = this.#text.indexOf('\n', this.#at)
     if (end === -1 || end >= limit) {

@@ -4,7 +4,7 @@
  */
 export const quote = (word: string): string => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : quoteAlways(word))
 
-/** The same with quotes around plain words too: a reserved word, or digits before a redirection. */
+/** Like `quote`, with quotes around plain words too: a reserved word, or digits before a redirection. */
 export const quoteAlways = (word: string): string => {
   if (word.includes('\0')) throw new TypeError('a NUL byte cannot be part of a shell word')
   return `'${word.replaceAll("'", `'\\''`)}'`

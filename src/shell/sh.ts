@@ -2,7 +2,7 @@ import { type Insertion, PositionCheck, ShellSyntaxError } from './position.ts'
 import { quote, quoteAlways } from './quote.ts'
 import { raw, Script } from './script.ts'
 
-/** What `sh` inserts: words, which it quotes, and scripts, which it inserts as they are. */
+/** A value that `sh` inserts: words, which it quotes, or scripts, which it inserts as they are. */
 export type ShellValue = string | number | Script | readonly (string | number)[] | readonly Script[]
 
 /**
@@ -42,7 +42,7 @@ export const glob = (pattern: string): Script =>
     { isBalanced: true, endsLine: false },
   )
 
-/** Text as the standard input of the command before it, which has to end its line there. `end` is the word after the text. */
+/** Text as the standard input of the command before it, which must end its line there. `end` is the word after the text. */
 export const hereDocument = (text: string, end = 'END'): Script => {
   const body = text === '' || text.endsWith('\n') ? text : `${text}\n`
   const lines = new Set(body.split('\n'))

@@ -11,7 +11,7 @@ use Fcntl qw(:DEFAULT :mode);
 # Limits for files that others can write: bytes in total, and seconds in total.
 my ($bytes, $end) = (1 << 30, time + 60);
 
-# Opens a file. Returns its handle, whether root alone can write and replace it, and its size; or one word that says what is wrong.
+# Opens a file. Returns its handle, whether root alone can write and replace it, and its size; or one word that names the fault.
 # With is_link, returns the target of a link.
 sub reach {
   my ($path, $is_link) = @_;
@@ -102,9 +102,9 @@ sub digest_of {
     $left -= $read;
   }
   close $in;
-  my $said = <$sums> // '';
+  my $line = <$sums> // '';
   close $sums;
-  return substr $said, 0, 64;
+  return substr $line, 0, 64;
 }
 
 # Compares a release, the target of its link, with its list of digests and names. The name of the release is the digest of this list.
@@ -142,7 +142,7 @@ for my $path (sort keys %files) {
   if (length $sum == 64) { compare($sum, $path); next }
   my ($file) = reach($path);
   my $is = ref $file ? 'there' : $file;
-  print "back\t$path\n" if $sum eq 'absent' && $is ne 'missing';
+  print "present\t$path\n" if $sum eq 'absent' && $is ne 'missing';
   print "$is\t$path\n" if $sum eq 'disk' && $is ne 'there';
 }
 release($_) for sort keys %roots;

@@ -2,7 +2,7 @@ import type { Alert, Numbers } from './rule.ts'
 
 const LEFT = '(provision_certificate_ends_seconds - time()) / (provision_certificate_ends_seconds - provision_certificate_begins_seconds)'
 
-/** Alerts about certificates. Runs renew a certificate in the last third of its lifetime, so a lower rest means that no run came. */
+/** Alerts about certificates. Runs renew a certificate in the last third of its lifetime, so less remaining lifetime means that no run was made. */
 export const certificateAlerts = ({ limits, checks }: Numbers): readonly Alert[] => [
   {
     alert: 'CertificateNotRenewed',

@@ -49,7 +49,7 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
   },
   {
     alert: 'WritersWrong',
-    // A database or host that is down explains missing writes, and has an alert of its own.
+    // A database or host that is down explains missing writes, and has a separate alert.
     expr: `(count(${WRITERS}) > 1 or count(mysql_global_variables_read_only) * 0 unless on () (${WRITERS} or mysql_up == 0 or up{job="node"} == 0)) and on () count(mysql_up) > 1 unless on () mysql_global_status_wsrep_cluster_size > 0`,
     for: 40,
     severity: 'critical',
@@ -64,7 +64,7 @@ export const databaseAlerts = ({ limits, members }: Numbers): readonly Alert[] =
   },
   {
     alert: 'GaleraDegraded',
-    // A member that is known to be down or cut off has an alert of its own.
+    // A member that is known to be down or cut off has a separate alert.
     expr: `min(mysql_global_status_wsrep_cluster_size > 0) < ${members} unless on () (mysql_up == 0 or mysql_global_status_wsrep_ready == 0 or ${ARBITRATOR} == 0 or up{job="node"} == 0)`,
     for: 60,
     severity: 'warning',

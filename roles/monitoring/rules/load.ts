@@ -56,7 +56,7 @@ export const loadAlerts = ({ limits }: Numbers): readonly Alert[] => [
   },
   {
     alert: 'UnitFailed',
-    // A failed backup has an alert of its own.
+    // A failed backup has a separate alert.
     expr: 'node_systemd_unit_state{state="failed",name!="provision-database-backup.service"} == 1',
     for: 40,
     severity: 'warning',

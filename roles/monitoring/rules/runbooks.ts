@@ -1,5 +1,5 @@
 /**
- * What to do about each alert. Each message and the dashboard carry the text, and the README repeats it. HOST and UNIT stand for the
+ * Instructions for each alert. Each message and the dashboard show them, and the README repeats them. HOST and UNIT are the
  * labels of the alert.
  */
 export const RUNBOOKS: Readonly<Record<string, string>> = {

@@ -154,7 +154,7 @@ const staleLockMessage = ({ user, machine, since, scratch }: Holder): string => 
 
 const open = (file: string, env: CommandContext['env']): void => {
   const editor = env.VISUAL || env.EDITOR || 'vi'
-  // As git does: the variable may hold options too.
+  // As in git, the variable may contain options.
   const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
   if (error === undefined && status === 0) return
   throw usageError(

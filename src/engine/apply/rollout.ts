@@ -58,7 +58,7 @@ const changeWhileOut = async (run: Run, runHost: RunHost, outs: readonly Drained
   const problems = await putBack(run, outs)
   if (problems.length === 0) return
   run.progress.exclude(host, problems)
-  // An unreachable load balancer says nothing about the host's health.
+  // An unreachable load balancer is no evidence about the host's health.
   const isUnhealthy = problems.some((problem) => problem.class !== 'unreachable')
   if (!refused && isUnhealthy && (await revert(run, runHost, made))) run.progress.exclude(host, await putBack(run, outs))
 }

@@ -14,7 +14,7 @@ export interface Sequencer {
   release(host: string, isLost: boolean): void
 }
 
-/** What the hosts behind one wait for. Resolves to true if the host is certainly not executing the change any more. */
+/** A promise for which later hosts wait. Resolves to true if the host is certainly not executing the change any more. */
 interface Gate extends PromiseWithResolvers<boolean> {
   /** The host's turn has begun. */
   isOpen: boolean

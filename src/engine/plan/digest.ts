@@ -5,8 +5,8 @@ import { isSecret, secretsIn } from '../../secret/secret.ts'
 export type Digests = Readonly<Record<string, string>>
 
 /**
- * Digests each field of a value. A guarded value gets one digest that is slow to compute, so that nobody can guess a password from a
- * saved plan by trying.
+ * Digests each field of a value. A guarded value gets one digest that is slow to compute, so that a saved plan
+ * does not help to guess a password.
  */
 export const digestsOf = (value: unknown, salt: string, guarded = isGuarded(value)): Digests => {
   if (guarded) return { state: slow(JSON.stringify(canonical(value)), salt) }

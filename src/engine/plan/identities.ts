@@ -22,7 +22,7 @@ export const declaring = (identities: Identities, declarers = new Map<string, Se
   }
 }
 
-/** Tells the identities which hosts still have files with an older certificate of theirs. */
+/** Reports to the identities which hosts still have files with an older certificate. */
 export const markStaleHosts = (identities: Identities, planned: readonly Pick<RunHost, 'session' | 'pending'>[]): void => {
   // A host without the file has no clients that it could refuse.
   for (const { session, pending } of planned)

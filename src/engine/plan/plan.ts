@@ -57,7 +57,7 @@ export interface HostOutcome {
   readonly unreachable: boolean
 }
 
-/** How many changes were made in total (`actual`), and how many of them the plan contained (`predicted`). */
+/** Number of changes that were made (`actual`), and number of those that the plan contained (`predicted`). */
 export interface Prediction {
   readonly predicted: number
   readonly actual: number

@@ -6,7 +6,7 @@ import { rolloutsOf } from './rollouts.ts'
 import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
 
 /**
- * Why a saved plan is stale; empty if it can be applied. The plan is made again from the site and the present observations. Every change
+ * Returns the reasons why a saved plan is stale; empty if it can be applied. The plan is made again from the site and the present observations. Every change
  * must be the same, from the same state, in the same order and rollout. Hosts that are still selected and do not answer are left out.
  */
 export const stalenessOf = (saved: SavedPlan, run: Run): readonly Problem[] => {

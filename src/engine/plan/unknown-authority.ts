@@ -27,9 +27,9 @@ interface Found {
 }
 
 /**
- * One problem for each generation of an authority that hosts have certificates of and that is not in `identities/`: those files are lost
- * or outdated. With a new authority in its place, servers would refuse each other until all of them trust it. A certificate with the
- * issuer name of a known generation and a wrong signature is no problem here: it is replaced.
+ * Returns a problem for each generation of an authority that signed certificates on hosts and is not in `identities/`: those files are
+ * lost or outdated. With a new authority in its place, servers would refuse each other until all of them trust it. A certificate with the
+ * issuer name of a known generation and a wrong signature is not a problem: it is replaced.
  */
 export const unknownAuthorities = (reached: readonly ObservedHost[], selected: Selection, now: Date): readonly Problem[] => {
   const found = reached.flatMap((one) => foundOn(one, selected, now))

@@ -81,7 +81,7 @@ export class AnswerReader {
     return true
   }
 
-  // Keeps the end of stderr, which says most, and bounds the memory that a host can use.
+  // Keeps the end of stderr, which is the most informative part, and limits the memory that a host can use.
   #keepStderr(piece: Buffer): void {
     this.#stderr.push(piece)
     this.#stderrLength += piece.length

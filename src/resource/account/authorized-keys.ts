@@ -55,7 +55,7 @@ const keyDifferences = (spec: AuthorizedKeysSpec, state: KeysState): readonly Di
   return [{ key: 'keys', from: `${keysIn(state.lines).length}`, to: `${keysIn(after).length}` }]
 }
 
-// StrictModes of sshd: the file, its directory and the home must belong to the user (or root) and be writable by nobody else.
+// StrictModes of sshd: the file, its directory and the home must belong to the user (or root) and be writable by no other account.
 const ownershipDifferences = (user: string, { inodes }: KeysState): readonly Difference[] =>
   (['home', 'ssh', 'file'] as const).flatMap((key): readonly Difference[] => {
     const inode = inodes[key]

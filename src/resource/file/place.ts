@@ -67,7 +67,7 @@ sub check_observed {
     fail("$one->{path} is not as it was observed" . (enter($one->{dir}) ? owned($one->{name}) : ''), ${CHANGED}) if $now ne $one->{observed} || $now eq '${NO_FILE}';
   }
 }
-# Creates the file exclusively, so nobody else created it or reads it before it is complete. Returns the error, read before close
+# Creates the file exclusively, so no other account created it or reads it before it is complete. Returns the error, read before close
 # changes it.
 sub create {
   my ($one, $name) = @_; my $h;

@@ -44,7 +44,7 @@ const applyService = ({ spec, state, change }: GaleraWork, service: ServiceSpec)
 
 /**
  * Evicts servers that are no longer in the inventory, before another member stops: one of them could be chosen as donor of a returning
- * member, which the firewall prevents. An evicted server serves nobody until it is restarted.
+ * member, which the firewall prevents. An evicted server refuses queries until it is restarted.
  */
 function* evictUnknown(spec: GaleraSpec, status: MemberStatus): Procedure<MemberStatus> {
   let now = status

@@ -80,7 +80,10 @@ export const observeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraSta
   }
 }
 
-/** Throws a `HostRefusal` where a number or a history in it is none. Undefined where the server runs without Galera: it has no cluster, as one that does not run, and comes into one only by a start. */
+/**
+ * Parses the rows of `STATUS_SCRIPT`. Returns undefined for a server that runs without Galera: it joins a cluster only when it starts.
+ * Throws a `HostRefusal` for an invalid number or history.
+ */
 export const readStatus = (rows: readonly (readonly string[])[]): MemberStatus | undefined => {
   const of = new Map(rows.map(([name = '', value = '']) => [name, value]))
   if (of.get('wsrep_provider_name') === '') return undefined

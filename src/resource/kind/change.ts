@@ -1,7 +1,7 @@
 /** The action of a change, as plans and JSON print it. */
 export type Action = 'create' | 'update' | 'delete' | 'run'
 
-/** How certain a change is. `exact`: all it needs was observed. `dependent`: it needs another change of this run. `opaque`: its effect is unknown. */
+/** Certainty of a change. `exact`: all it needs was observed. `dependent`: it needs another change of this run. `opaque`: its effect is unknown. */
 export type Certainty = 'exact' | 'dependent' | 'opaque'
 
 /** A setting that differs. Plans print both values, so neither may contain a secret. */

@@ -9,10 +9,10 @@ import type { HostRefusal, Steps } from './step.ts'
 export type { Action, Certainty, Change, Difference } from './change.ts'
 export type { KindQuery } from './queries.ts'
 
-/** What `plan` may use beside spec and state. */
+/** Information that `plan` may use beside spec and state. */
 export interface PlanContext {
   readonly now: Date
-  /** The same role installs a package earlier in this run: it may bring accounts, directories and units. */
+  /** The same role installs a package earlier in this run: it may create accounts, directories and units. */
   readonly packagesPending: boolean
   /** Returns whether an earlier resource with this key (`kind:identity`) changes on this host in this run. */
   changes(key: string): boolean
@@ -100,9 +100,9 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
    * cluster restart one at a time.
    */
   sequence?(spec: Spec, members: ReadonlyMap<string, State>): readonly string[]
-  /** Creating the resource can bring what later resources of the role need, as a package does (`PlanContext.packagesPending`). */
+  /** Creating the resource can create what later resources of the role need, as a package does (`PlanContext.packagesPending`). */
   readonly affectsLater?: true
-  /** What a run with `--prune` does with a resource that no role declares any more. Default: keep it. Required of shipped kinds. */
+  /** Policy of a run with `--prune` for a resource that no role declares any more. Default: keep it. Required of shipped kinds. */
   readonly orphan?: OrphanPolicy
   /** Returns words for the host's record beside the identity, for a kind without `files`. */
   recorded?(spec: Spec): readonly string[]
@@ -120,7 +120,7 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: a kind's own types meet only within the kind
 export type AnyKind = Kind<any, any, any>
 
-/** What a role declares: a kind, and a spec that its schema has checked. */
+/** A resource, as a role declares it: a kind, and a spec that its schema has checked. */
 export interface Resource<Spec = unknown> {
   readonly kind: AnyKind
   readonly id: string

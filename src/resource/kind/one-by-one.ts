@@ -23,7 +23,7 @@ export const inTurn = function* <Spec, State>(
   words: { readonly doing: string; readonly failed: (id: string) => string; readonly fix?: string },
 ): Steps {
   if (work.length === 0) return
-  // A subshell on the left of && or || would ignore `set -e`, so its status is taken in a line of its own.
+  // A subshell on the left of && or || would ignore `set -e`, so a separate line reads its status.
   const scripts = work.map(
     (one) => sh`(set -e
 ${scriptOf(one)}

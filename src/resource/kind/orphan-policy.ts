@@ -1,4 +1,4 @@
-/** What a run with `--prune` does with a resource that no role declares any more. */
+/** Policy of a run with `--prune` for a resource that no role declares any more. */
 export type OrphanPolicy =
   /** Delete it if it is as provision left it and belongs to no package. `note`: an effect that remains. `stops`: stop the unit before. */
   | { readonly delete: 'file' | 'link' | 'directory'; readonly note?: string; readonly stops?: true }

@@ -10,7 +10,7 @@ export interface SharedQueries {
   readonly trees?: readonly string[]
   /** Paths: SHA-256 of each regular file. Read before `texts`, so a write that checks the digest also covers the text. */
   readonly digests?: readonly string[]
-  /** Expected length, in bytes, of files in `digests` over 1 MiB. Of a file that another account may have made, no more is read. */
+  /** Expected length, in bytes, of files in `digests` over 1 MiB. No more is read of a file that another account may have made. */
   readonly sizes?: ReadonlyMap<string, number>
   /** Paths: lines of each regular file. For small files. */
   readonly texts?: readonly string[]
@@ -41,13 +41,13 @@ export interface Member {
   readonly owner: string
 }
 
-/** A script, and how to read its output. */
+/** A script, and a parser for its output. */
 export interface Query<T> {
   readonly script: Script
   read(stdout: Buffer): T
 }
 
-/** A query for any number of resources on a host: questions shared with other kinds, a script of its own, and how to read both answers. */
+/** A query for any number of resources on a host: questions shared with other kinds, its own script, and a parser for both answers. */
 export interface KindQuery<State> {
   /** Questions that the host answers once for all kinds. */
   readonly shared?: SharedQueries

@@ -20,7 +20,7 @@ export interface ShellStep {
 export interface ReconnectStep {
   readonly do: 'reconnect'
   readonly script: Script
-  /** How long to retry, in milliseconds. */
+  /** Time for retries, in milliseconds. */
   readonly withinMs: number
 }
 
@@ -57,7 +57,7 @@ export interface Answer {
 /** Steps of a batch: yields a step, receives its answer. Throws a `HostRefusal` if the host refuses one. */
 export type Steps = Generator<Step, void, Answer>
 
-/** How far a batch of resources came before a host refused a step. */
+/** Progress of a batch of resources before a host refused a step. */
 export interface RefusedBatch {
   /** Identities of the resources that were changed before. */
   readonly done?: readonly string[] | undefined

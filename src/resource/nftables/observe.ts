@@ -6,7 +6,7 @@ import type { Answers } from '../kind/queries.ts'
 import { defeatsScript, hasDefeats } from './conflicts.ts'
 import { type Foreign, LEGACY, readForeign } from './foreign.ts'
 
-/** Which table, without its rules. */
+/** A table by family and name, without its rules. */
 export interface TableName {
   readonly table: string
   readonly family: string

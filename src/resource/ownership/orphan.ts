@@ -16,7 +16,7 @@ export const orphan = (spec: OrphanSpec): Resource => {
 
 export const isOrphan = ({ kind }: Resource): boolean => kinds.get(kind.name) === kind
 
-/** What a run would do with an orphan. */
+/** Returns the outcome of a run for an orphan. */
 export const orphanOutcome = ({ spec }: Resource, state: unknown, context: Pick<PlanContext, 'deleted'>): OrphanOutcome =>
   outcomeOf(spec as OrphanSpec, state as OrphanState, context)
 

@@ -4,7 +4,7 @@ import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
 import type { OwnedResource } from './record.ts'
 
-/** What happens to an orphan: it is deleted, or kept and no longer recorded, or gone already. */
+/** Outcome for an orphan: it is deleted, or kept and no longer recorded, or does not exist any more. */
 export type OrphanOutcome =
   | { readonly is: 'delete'; readonly note?: string }
   | { readonly is: 'stays'; readonly why: string }

@@ -7,7 +7,7 @@ import { deltaOf, liveOf, observeReleases, previousOf, type ReleaseDelta, type R
 import { type ReleaseSpec, schema } from './spec.ts'
 
 /**
- * A tree of project files that goes live by one rename: `ROOT/current` points to it. Each release has a directory of its own, so going back
+ * A tree of project files that goes live by one rename: `ROOT/current` points to it. Each release has a separate directory, so a rollback
  * is one rename too. Only files that the host lacks are uploaded.
  */
 export const release = defineKind({

@@ -38,7 +38,7 @@ const unreachedRequired = (spec: ReplicationSpec, { status, databases }: Replica
   return spec.servers.map(({ host }) => host).filter((host) => host !== spec.me && !members.has(host))
 }
 
-/** Refusals before the first change of the run: otherwise firewalls would already block the way to a primary that stays one. */
+/** Refusals before the first change of the run: later, new firewall rules could already block connections to a primary that remains one. */
 export const replicationForbids = (spec: ReplicationSpec, { status }: ReplicationState, context: PlanContext): HostRefusal | undefined => {
   const members = membersOf(context.members)
   const takesOver = spec.me === spec.primary && (status?.writable !== true || status.source !== undefined)

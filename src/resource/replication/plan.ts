@@ -24,7 +24,7 @@ export const planReplication = (spec: ReplicationSpec, state: ReplicationState, 
   return reason === undefined ? undefined : { action: 'update', certainty: 'dependent', reason, differences: [] }
 }
 
-/** What to change besides its service. */
+/** Returns the reason for a change besides its service; undefined if there is none. */
 export const replicationReason = (
   spec: ReplicationSpec,
   state: ReplicationState,

@@ -165,7 +165,7 @@ function* restoreWriter(one: ReplicationWork, writer: string): Procedure<void> {
   const { spec } = one
   try {
     const own = yield* statusOn()
-    // Not if a server is writable by now: two would accept writes.
+    // Skipped if a server became writable meanwhile: two servers would accept writes.
     if (own?.writable === true || (yield* runningServers(one)).some(({ host, status }) => host !== writer && status.writable)) return
     yield* makeWritable(writer)
     if (own !== undefined && own.source?.address !== addressOf(spec, writer)) yield* follow(spec, writer, false)

@@ -41,7 +41,7 @@ export function* executeSql(sql: string, refused: string, { host, doing }: { hos
 /** Limit for a server to reach the position of another one, in seconds. */
 const CATCH_UP_S = 300
 
-/** Waits until a replica reaches a position; whether it did. */
+/** Waits until a replica reaches a position. Returns whether it did. */
 export function* reachesPosition(position: string, host?: string, seconds = CATCH_UP_S): Procedure<boolean> {
   if (position === '') return true
   const script = sh`${MARIADB} -e ${`SELECT MASTER_GTID_WAIT(${sqlText(position)}, 5)`}`

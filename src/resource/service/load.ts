@@ -6,7 +6,7 @@ import { STAMPS } from '../kind/stamp.ts'
 import { type Answer, HostRefusal, requireSuccess } from '../kind/step.ts'
 import { READ_OTHERS } from '../kind/walk-read.ts'
 
-/** How a running service loads its files. A `reload` becomes a restart if the unit cannot reload. */
+/** Method by which a running service loads its files. A `reload` becomes a restart if the unit cannot reload. */
 export type LoadMode = 'reload' | 'restart'
 
 /** Files and options of a load. */

@@ -18,7 +18,7 @@ export interface ServiceState {
   /** Its unit file or a drop-in changed since systemd read it. */
   readonly needsDaemonReload: boolean
   readonly reloadFailed: boolean
-  /** What it has loaded; undefined if our stamp is older than its last state change. */
+  /** The loaded files; undefined if our stamp is older than its last state change. */
   readonly stamp: Stamp | undefined
   /** Whether a file or its directory changed after the last start, restart or reload of the unit. */
   readonly touched: boolean

@@ -40,7 +40,7 @@ const trialOf = (spec: SshdSpec): Trial => ({
   },
 })
 
-/** Runs in a mount namespace of its own, with the directory of the drop-ins as its argument. */
+/** Runs in a separate mount namespace, with the directory of the drop-ins as its argument. */
 const CHECK = sh`mount --bind "$1" ${DROP_INS} || { echo "this host allows no mounts (CAP_SYS_ADMIN), and so no change of sshd that can be taken back" >&2; exit 1; }
 /usr/sbin/sshd -t && exec /usr/sbin/sshd -T`
 

@@ -63,7 +63,7 @@ const stateOf = ({ path }: SshdSpec, answers: Answers, service: ServiceState | u
   }
 }
 
-/** Why sshd would ignore the drop-in, judged by its main file: sshd uses the first value of a setting. */
+/** Returns the reason why sshd would ignore the drop-in, by its main file: sshd uses the first value of a setting. */
 export const obstacleTo = ({ settings }: SshdSpec, { config }: Pick<SshdState, 'config'>): string | undefined => {
   const lines = config.map((line) => line.trim().split(/[\s=]+/))
   const include = lines.findIndex(([keyword = '', ...values]) => keyword.toLowerCase() === 'include' && values.some(isDropIns))

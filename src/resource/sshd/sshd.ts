@@ -25,7 +25,7 @@ export const sshd = defineKind({
       action: state.inode === ABSENT ? 'create' : 'update',
       certainty: 'exact',
       reason: found.join('; '),
-      // The reason already says that the file is missing or of another type.
+      // The reason already states that the file is missing or of another type.
       differences: differences.filter(({ key }) => key !== 'file'),
       ...(state.pending === 'this boot' ? { debt: true } : {}),
       ...(load === undefined ? {} : { unfinished: true }),

@@ -36,7 +36,7 @@ const schema = z
 export type CommandSpec = z.output<typeof schema>
 export type CommandState = { readonly done: boolean }
 
-/** The escape hatch: a script with a condition under which it is skipped. Its change is opaque. */
+/** A script with a condition under which it is skipped. Its change is opaque. */
 export const command = defineKind({
   name: 'command',
   schema,

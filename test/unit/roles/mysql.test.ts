@@ -220,9 +220,9 @@ it('the unit of a server allows writes to the paths of its package and its setti
 it('root writes the metrics of backups in the same unit, and reads no file of the backup account', () => {
   const backups = { backups: { recipients: [RECIPIENT] } }
   const unit = textOf(declared(second, backups), 'unit:provision-database-backup.service')
-  expect(unit).toContain('ExecStopPost=!/usr/local/lib/provision/database-backup-told\n')
+  expect(unit).toContain('ExecStopPost=!/usr/local/lib/provision/database-backup-result\n')
   expect(unit).not.toMatch(/^Exec\w+=\+/m)
-  expect(textOf(declared(second, backups), 'file:/usr/local/lib/provision/database-backup-told')).not.toContain(
+  expect(textOf(declared(second, backups), 'file:/usr/local/lib/provision/database-backup-result')).not.toContain(
     '/var/lib/provision-database-backup',
   )
 })

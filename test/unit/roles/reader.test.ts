@@ -51,7 +51,7 @@ describe('the reader of the checks', () => {
         `certificate:/x ${at('never')} disk`,
       ),
     ).toEqual([`missing\t${at('gone')}`, `missing\t${at('never')}`, `changed\t${at('wrong')}`, 'watched 8'])
-    expect(owned(file(at('wrong'), 'absent'))).toEqual([`back\t${at('wrong')}`, 'watched 1'])
+    expect(owned(file(at('wrong'), 'absent'))).toEqual([`present\t${at('wrong')}`, 'watched 1'])
     expect(owned(file('/tmp/gone', RIGHT), file('/var/tmp/gone', RIGHT), file('/tmpfiles', RIGHT))).toEqual([
       'missing\t/tmpfiles',
       'watched 1',
