@@ -111,7 +111,7 @@ describe('the web server', () => {
     on('echo damaged >/var/www/provision/site/current/index.html')
     const { status, stdout, stderr } = project.provision('verify')
     expect(status).toBe(1)
-    expect(stdout + stderr).toContain('/index.html is served with other content')
+    expect(stdout + stderr).toContain('/index.html differs from the deployed file')
     expect(run()).toMatchObject({ status: 0, applied: expect.arrayContaining(['update release:/var/www/provision/site']) })
     expect(project.provision('verify').status).toBe(0)
   })
