@@ -262,7 +262,7 @@ describe('an unreachable host', () => {
     const log: string[] = []
     const shells = await Promise.all(Array.from({ length: 8 }, () => openShell(host, { log: (line) => log.push(line) })))
     await Promise.all(shells.map((shell) => shell.close()))
-    expect(log.filter((line) => line.includes('once more'))).not.toHaveLength(0)
+    expect(log.filter((line) => line.includes('; retry in '))).not.toHaveLength(0)
   })
 })
 
