@@ -10,7 +10,7 @@ export interface CommandEntry {
 export const commands: Readonly<Record<string, CommandEntry>> = {
   run: { summary: 'plan and apply what the playbook requires', load: () => import('./run.ts') },
   verify: { summary: 'check that the services on the hosts work', load: () => import('./verify.ts') },
-  inventory: { summary: 'show hosts, groups, variables, permitted flows', load: () => import('./inventory.ts') },
+  inventory: { summary: 'show hosts, groups, variables and permitted flows', load: () => import('./inventory.ts') },
   exec: { summary: 'run a command on hosts', load: () => import('./exec.ts') },
   trust: { summary: 'show and store SSH host keys', load: () => import('./trust.ts') },
   secrets: { summary: 'manage encrypted secrets of the project', load: () => import('./secrets.ts') },

@@ -20,7 +20,7 @@ const options = {
   'dry-run': { type: 'boolean', help: 'show the planned changes without applying them' },
   role: { type: 'string', multiple: true, value: 'NAME', help: 'apply only resources of this role' },
   limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'apply only to matching hosts: web-01, web:!web-02, lb-*' },
-  user: { type: 'string', value: 'NAME', help: 'log in with this account instead of that of the inventory' },
+  user: { type: 'string', value: 'NAME', help: 'log in with this account (overrides the inventory)' },
   key: { type: 'string', value: 'FILE', help: 'log in with this private key only' },
   json: { type: 'boolean', help: 'print one JSON object per line (same as --output json)' },
   output: { type: 'string', value: 'FORMAT', choices: formats, help: 'output format' },
@@ -33,7 +33,7 @@ const options = {
     help: 'allow replacing the data of this host, or promoting another server while it is down',
   },
   save: { type: 'string', value: 'FILE', help: 'with --dry-run: write the plan to a file' },
-  plan: { type: 'string', value: 'FILE', help: 'apply exactly the plan of this file; fail if it is stale' },
+  plan: { type: 'string', value: 'FILE', help: 'apply exactly the saved plan in this file; fail if it is stale' },
   wait: { type: 'boolean', help: 'wait for another run to release a host' },
 } as const satisfies Options
 

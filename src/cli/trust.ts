@@ -27,6 +27,7 @@ export const command = defineCommand({
   maxPositionals: 1,
   options,
   notes: [
+    'PATTERN selects hosts and groups: web-01, web:!web-02, lb-*. The default is all.',
     'Compare the fingerprints with those that your provider shows, or with the output of this command on the host:',
     '  for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$f"; done',
     'A key that differs from the stored key is never stored. Remove the old line from known_hosts once you know why it changed.',

@@ -148,7 +148,7 @@ describe('a primary with replicas', () => {
     await sleep(1000)
     const { status, stderr } = run('--limit', 'web-01:web-02')
     expect(status).toBe(1)
-    expect(stderr).toContain('web-02 not promoted while web-03 is not reached')
+    expect(stderr).toContain('web-02 not promoted while web-03 cannot be reached')
     await boot(spec, 'web-03')
     await expect.poll(() => writable(spec, 'web-02'), { timeout: 60_000, interval: 1000 }).toBe(true)
     await expect.poll(() => run().applied.length, { timeout: 60_000, interval: 2000 }).toBe(0)

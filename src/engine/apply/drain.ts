@@ -100,7 +100,7 @@ const putBackLeft = async (here: readonly Draining[], session: Session | undefin
     where: { host: session.host },
     what: 'host that an interrupted run took out of service cannot be put back',
     why: masked(outputExcerpt(answer.stderr), secretsIn(first?.options)),
-    fix: 'repair that host first with --limit HOST; no other host is taken out of service until it serves again',
+    fix: 'repair that host first (provision run --limit HOST); no other host is taken out of service until it serves again',
   })
 }
 

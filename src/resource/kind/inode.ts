@@ -74,7 +74,7 @@ export const refuseUnsafe = ({ code, stderr }: Answer, what: string, done: reado
 
 /** The `fix` for a path that root does not use. */
 export const FIX_UNSAFE =
-  'declare it where only root can write: root owns every directory above it, and none of them is a link of another account'
+  'declare it in a directory of root: root must own every directory above it, and none may be a link of another account'
 
 /** Returns the change for a path that is declared absent. */
 export const planAbsent = (state: InodeState, packagesPending: boolean): Change | undefined => {

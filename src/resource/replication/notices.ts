@@ -19,7 +19,7 @@ export const replicationNotices = (spec: ReplicationSpec, state: ReplicationStat
   return [
     ...(needed.length > 0
       ? [
-          `${spec.me} will not be promoted while ${needed.join(', ')} is not reached: it may have rows that no other server has; start it, or discard them with ${needed.map((host) => `--allow-data-loss ${host}`).join(' ')}`,
+          `${spec.me} will not be promoted while ${needed.join(', ')} cannot be reached: it may have rows that no other server has; start it, or discard them with ${needed.map((host) => `--allow-data-loss ${host}`).join(' ')}`,
         ]
       : []),
     ...(lost.length > 0 && needed.length === 0 ? [`${spec.me} will be promoted without the rows that only ${lost.join(', ')} has`] : []),

@@ -68,7 +68,11 @@ function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedu
   const { spec } = one
   const status = yield* statusOn()
   if (status === undefined)
-    throw new HostRefusal('database server does not answer', 'its service runs', `see journalctl -u ${spec.service.unit}`)
+    throw new HostRefusal(
+      'database server does not answer',
+      'its service runs',
+      `read the log of the host: journalctl -u ${spec.service.unit}`,
+    )
   const unknownSource = followsUnknownServer(spec, [{ host: spec.me, status }, ...others])
   if (unknownSource !== undefined) throw unknownSource
   const writer = others.find((other) => other.status.writable)
@@ -132,7 +136,7 @@ const dataLossNotAllowed = ({ me }: ReplicationSpec, { position, source }: Serve
   const names = missing.join(', ')
   const flags = missing.map((host) => `--allow-data-loss ${host}`).join(' ')
   return new HostRefusal(
-    `${me} not promoted while ${names} is not reached`,
+    `${me} not promoted while ${names} cannot be reached`,
     `it may have rows that ${me} lacks; ${me} has everything up to transaction ${source?.received || position || 'nothing'}`,
     `start ${names} and run again; or discard the rows that only it has: provision run ${flags}`,
   )

@@ -158,9 +158,9 @@ describe('promoting a primary', () => {
   })
 
   it('is refused while a server that may have more rows is not reached, without changes', () => {
-    expect(carriedOut({ two: two(), three: three() })).toEqual(['refused: two not promoted while one is not reached'])
+    expect(carriedOut({ two: two(), three: three() })).toEqual(['refused: two not promoted while one cannot be reached'])
     expect(carriedOut({ two: two(), three: three() }, { allowDataLoss: ['three'] })).toEqual([
-      'refused: two not promoted while one is not reached',
+      'refused: two not promoted while one cannot be reached',
     ])
   })
 
@@ -199,7 +199,7 @@ describe('promoting a primary', () => {
 
   it('is refused to a server without replicas while another is not reached', () => {
     const alone = { writable: true, position: '0-1-9', alone: true }
-    expect(carriedOut({ two: alone, three: three() })).toEqual(['refused: two not promoted while one is not reached'])
+    expect(carriedOut({ two: alone, three: three() })).toEqual(['refused: two not promoted while one cannot be reached'])
     expect(carriedOut({ two: { ...alone, alone: false }, three: three() })).toEqual([])
   })
 

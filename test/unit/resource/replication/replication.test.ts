@@ -120,7 +120,7 @@ describe('warnings and refusals of a plan', () => {
     return [...all].flatMap(([me, its]) => replication.kind.notices?.(at(me, primary), its, around) ?? [])
   }
   const refused =
-    'two will not be promoted while one is not reached: it may have rows that no other server has; start it, or discard them with --allow-data-loss one'
+    'two will not be promoted while one cannot be reached: it may have rows that no other server has; start it, or discard them with --allow-data-loss one'
 
   it.each<[string, Record<string, ReplicationState>, readonly string[], readonly string[]]>([
     ['another primary while the old one is away', { two: REPLICA, three: REPLICA }, [], [refused]],
