@@ -110,7 +110,7 @@ const noHosts = ({ path }: RawFile): Problem =>
   inputProblem(
     { file: path, line: 1, column: 1 },
     'inventory has no hosts',
-    'add hosts under `hosts`; inventory/production.example.yaml is an example',
+    'add hosts under `hosts`, for example web-01: { address: 192.0.2.11 }',
   )
 
 const emptyPlaybook = (file: RawFile | undefined): readonly Problem[] =>

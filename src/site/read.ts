@@ -24,14 +24,12 @@ export interface ReadOptions {
 
 const MAX_BYTES = 1_048_576
 const SECRETS = 'secrets.yaml'
+const INVENTORY = 'inventory'
+const PLAYBOOK = 'playbooks/site.yaml'
+const PACKAGE = 'node_modules/provision'
 
 /** Reads all files of a project. Unreadable files become problems of the result, to be reported with all others. */
-export const readProject = async ({
-  root,
-  inventory = 'inventory',
-  playbooks = ['playbooks/site.yaml'],
-  env,
-}: ReadOptions): Promise<RawProject> => {
+export const readProject = async ({ root, inventory = INVENTORY, playbooks = [PLAYBOOK], env }: ReadOptions): Promise<RawProject> => {
   const problems: Problem[] = []
   const attempt = <T>(read: () => T, fallback: T): T => {
     try {
@@ -106,16 +104,11 @@ const inventoryFiles = (root: string, inventory: string): readonly string[] => {
       root,
       inventory,
       'inventory does not exist',
-      'create it from inventory/production.example.yaml, or name another with -i',
+      inventory === INVENTORY ? `run mkdir ${INVENTORY} && ${copyCommand(root, inventory)}` : 'name an existing file or directory with -i',
     )
   if (!found.isDirectory()) return [inventory]
   const names = orUnreadable(inventory, () => readdirSync(resolve(root, inventory))).filter((name) => isInventory(name))
-  if (names.length === 0)
-    throw inputProblem(
-      { file: inventory },
-      'directory contains no inventory',
-      `run cp inventory/production.example.yaml ${join(inventory, 'production.yaml')}, then edit the copy`,
-    )
+  if (names.length === 0) throw inputProblem({ file: inventory }, 'directory contains no inventory', `run ${copyCommand(root, inventory)}`)
   return names.toSorted().map((name) => join(inventory, name))
 }
 
@@ -124,7 +117,13 @@ const isInventory = (name: string): boolean => /^[^.].*\.ya?ml$/.test(name) && !
 const readPlainFile = (root: string, path: string): Uint8Array => {
   const full = resolve(root, path)
   const found = statPath(root, path)
-  if (found === undefined) throw missingFile(root, path, 'file does not exist', 'correct the path')
+  if (found === undefined)
+    throw missingFile(
+      root,
+      path,
+      'file does not exist',
+      path === PLAYBOOK ? `run cp -r ${PACKAGE}/playbooks ., or name a playbook` : 'correct the path',
+    )
   if (found.isDirectory()) throw inputProblem({ file: path }, 'path is a directory, not a file', 'name a file in it')
   if (!found.isFile()) throw inputProblem({ file: path }, 'path is not a regular file', 'name a regular file')
   if (found.size > MAX_BYTES) throw inputProblem({ file: path }, 'file is larger than 1 MB', 'correct the path, or split the file')
@@ -132,6 +131,13 @@ const readPlainFile = (root: string, path: string): Uint8Array => {
 }
 
 /** Returns the status of a path; undefined if it does not exist. Throws a `Problem` if it cannot be read. */
+/** Returns the command that copies an example of the directory, or that of the installed package. */
+const copyCommand = (root: string, inventory: string): string => {
+  const own = fileNames(resolve(root, inventory)).find((name) => /\.example\.ya?ml$/.test(name))
+  const example = own === undefined ? `${PACKAGE}/${INVENTORY}/production.example.yaml` : join(inventory, own)
+  return `cp ${example} ${join(inventory, 'production.yaml')}, then edit the copy`
+}
+
 const statPath = (root: string, path: string): Stats | undefined =>
   orUnreadable(path, () => statSync(resolve(root, path), { throwIfNoEntry: false }))
 

@@ -63,7 +63,7 @@ const breakCycles = (children: Map<string, NameReference[]>, problems: Problem[]
         inputProblem(
           child.place,
           `group ${child.name} contains itself`,
-          'remove one of these groups from the `children` of its predecessor',
+          'remove one of these groups from the `children` of the group before it',
           cycle,
         ),
       )

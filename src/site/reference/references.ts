@@ -82,7 +82,7 @@ const fromEnvironment = (argument: string, place: Place, { env }: Sources): Part
       problem: inputProblem(
         place,
         `invalid reference \`\${env:${argument}}\``,
-        `write \${env:NAME} for a secret, or \${env:NAME:plain} for another value`,
+        `write \${env:NAME} for a secret, or \${env:NAME:plain} for a value that is not secret`,
       ),
     }
   }
