@@ -110,5 +110,5 @@ const notRecipientProblem = (own: string): Problem =>
     where: { file: RECIPIENTS },
     what: 'age key of this account is not among the recipients of this project',
     why: 'you could not decrypt what you encrypt, and two administrators would create two certificate authorities',
-    fix: `add the line ${own} and ask somebody who is on the list to run \`provision secrets rotate\`; if nobody is left: see docs/recovery.md`,
+    fix: `add the line ${own} and ask somebody who is on the list to run \`provision secrets rotate\`; if nobody is left, see docs/recovery.md of the package provision`,
   })

@@ -31,7 +31,7 @@ export const loadRoles = async (files: RoleFiles, names: Iterable<string>): Prom
 const loadRole = async (name: string, path: string): Promise<Role> => {
   const shown = relative(process.cwd(), path)
   const broken = (what: string, why: string, cause?: unknown): Problem =>
-    new Problem({ class: 'input', where: { file: shown }, what, why, fix: 'see docs/writing-roles.md' }, { cause })
+    new Problem({ class: 'input', where: { file: shown }, what, why, fix: 'see docs/writing-roles.md of the package provision' }, { cause })
   const module: { default?: Role } = await import(pathToFileURL(path).href).catch((error: unknown) => {
     throw broken(`role ${name} cannot be loaded`, error instanceof Error ? error.message : String(error), error)
   })
