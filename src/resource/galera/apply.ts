@@ -35,7 +35,7 @@ function* applyServer(one: GaleraWork, members: Members): Steps {
   else checkOwnData(spec, members)
   yield* applyService(one, { ...spec.service, took: IN_CLUSTER })
   const synced = yield { do: 'shell', script: IN_CLUSTER, doing: 'waiting until it is synced' }
-  requireSuccess(synced, 'server not synced with the cluster', `read the log on all members: journalctl -u ${spec.service.unit}`)
+  requireSuccess(synced, 'server not synced with the cluster', `run on all members: journalctl -u ${spec.service.unit}`)
 }
 
 /** Applies its service, by steps of the service kind. A joining server receives all data before it counts as started. */
@@ -188,11 +188,7 @@ function* recoveredPosition(host: string, on: { readonly on?: string }): Procedu
   const found = yield { do: 'shell', ...on, script: RECOVERY, doing: `recovering the position of ${host}` }
   const seqno = /[0-9a-f-]{36}:(\d+)/.exec(found.stdout.toString())?.[1]
   if (seqno === undefined)
-    throw new HostRefusal(
-      `position of ${host} not recovered`,
-      outputExcerpt(found.stderr),
-      `read the log on ${host}: journalctl -u mariadb`,
-    )
+    throw new HostRefusal(`position of ${host} not recovered`, outputExcerpt(found.stderr), `run on ${host}: journalctl -u mariadb`)
   return { ...position, seqno: Number(seqno) }
 }
 
@@ -246,6 +242,6 @@ function* applyArbitrator(one: GaleraWork, members: Members): Steps {
   throw new HostRefusal(
     `arbitrator not connected to ${at}`,
     'its service runs, but the cluster does not count it',
-    `read the log of the host: journalctl -u ${spec.service.unit}`,
+    `run on the host: journalctl -u ${spec.service.unit}`,
   )
 }

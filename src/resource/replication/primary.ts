@@ -68,11 +68,7 @@ function* promote(one: ReplicationWork, others: readonly OtherServer[]): Procedu
   const { spec } = one
   const status = yield* statusOn()
   if (status === undefined)
-    throw new HostRefusal(
-      'database server does not answer',
-      'its service runs',
-      `read the log of the host: journalctl -u ${spec.service.unit}`,
-    )
+    throw new HostRefusal('database server does not answer', 'its service runs', `run on the host: journalctl -u ${spec.service.unit}`)
   const unknownSource = followsUnknownServer(spec, [{ host: spec.me, status }, ...others])
   if (unknownSource !== undefined) throw unknownSource
   const writer = others.find((other) => other.status.writable)

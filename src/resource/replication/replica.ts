@@ -27,11 +27,7 @@ export function* applyReplica(one: ReplicationWork): Procedure<void> {
   yield* applyService(one)
   const status = yield* statusOn()
   if (status === undefined)
-    throw new HostRefusal(
-      'database server does not answer',
-      'its service runs',
-      `read the log of the host: journalctl -u ${spec.service.unit}`,
-    )
+    throw new HostRefusal('database server does not answer', 'its service runs', `run on the host: journalctl -u ${spec.service.unit}`)
   if (status.writable) yield* makeReadOnly(spec)
   if (followsPrimary(spec, status)) return
   const primary = yield* requirePrimary(one)
