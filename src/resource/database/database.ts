@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { describeDifferences, differing } from '../kind/differences.ts'
+import { counted, describeDifferences, differing } from '../kind/differences.ts'
 import { type Change, defineKind, type Work } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { inTurn } from '../kind/one-by-one.ts'
@@ -65,7 +65,7 @@ export const database = defineKind({
     if (spec.state === 'absent')
       return state === 'absent' || isKept(spec, state)
         ? undefined
-        : { action: 'delete', certainty: 'exact', reason: `declared absent, with ${state.tables} tables`, differences: [] }
+        : { action: 'delete', certainty: 'exact', reason: `declared absent, with ${counted(state.tables, 'table')}`, differences: [] }
     if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = differing({ charset, collation }, state)
     return differences.length === 0
@@ -75,7 +75,9 @@ export const database = defineKind({
 
   notices: (spec, state) =>
     spec.state === 'absent' && state !== 'absent' && state !== UNKNOWN && isKept(spec, state)
-      ? [`database ${spec.name} is kept because it has ${state.tables} tables; set lose_all_rows: true to delete it with them`]
+      ? [
+          `database ${spec.name} is kept because it has ${counted(state.tables, 'table')}; set lose_all_rows: true to delete it with its tables`,
+        ]
       : [],
 
   orphan: { keep: 'it holds data; declare it with state: absent to delete it' },

@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { sh } from '../../shell/sh.ts'
 import type { LocalFile } from '../kind/content.ts'
+import { counted } from '../kind/differences.ts'
 import { defineKind, type KindQuery, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
@@ -76,10 +77,10 @@ export const databaseDump = defineKind({
     if (!spec.loseRowsWrittenSince)
       return missing.length === 0
         ? undefined
-        : { action: 'create', certainty: 'exact', reason: `${missing.length} tables missing`, differences }
+        : { action: 'create', certainty: 'exact', reason: `${counted(missing.length, 'table')} missing`, differences }
     if (state.replacedBy.includes(spec.content.sha256)) return undefined
     const replaced = spec.tables.length - missing.length
-    return { action: 'update', certainty: 'exact', reason: `${replaced} existing tables to be replaced`, differences: [] }
+    return { action: 'update', certainty: 'exact', reason: `${counted(replaced, 'existing table')} to be replaced`, differences: [] }
   },
 
   // Restored rows belong to the database.
@@ -98,7 +99,7 @@ export const databaseDump = defineKind({
 printf '%s\\n' ${wanted} >"$T/wanted" && printf '%s\\n' ${markRestoring(wanted)} | ${executeCommand()} || exit 1
 { gunzip -c || : >"$T/cut"; } | ${part} | ${executeCommand(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo ${`DROP TABLE ${RESTORING}`} | ${executeCommand()} || exit 1
 ${spec.loseRowsWrittenSince ? sh`mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : sh`:`}; rm -f "$T/wanted"`
-      const doing = `restoring ${wanted.length} tables from ${id}`
+      const doing = `restoring ${counted(wanted.length, 'table')} from ${id}`
       if (wanted.length > 0)
         requireSuccess(
           yield { do: 'shell', script: sh`{ ${script}\n}`, input: spec.content.open(), doing, withinMs: DATA_MS },

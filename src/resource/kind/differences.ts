@@ -12,3 +12,6 @@ export const describeDifferences = (differences: readonly Difference[]): string 
     .map(({ key }) => key)
     .join(', ')
     .replace(/, ([^,]*)$/, ' and $1')} ${differences.length === 1 ? 'differs' : 'differ'}`
+
+/** Returns a number with its noun: `1 table`, `2 tables`. */
+export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`

@@ -21,7 +21,7 @@ describe('a database', () => {
     ['of another collation', { collation: 'utf8mb4_bin' }, SHOP, 'update collation differs'],
     ['absent as wanted', { state: 'absent' }, 'absent', undefined],
     ['to go, with tables', { state: 'absent' }, SHOP, undefined],
-    ['to go, with all that is in it', { state: 'absent', loseAllRows: true }, SHOP, 'delete declared absent, with 1 tables'],
+    ['to go, with all that is in it', { state: 'absent', loseAllRows: true }, SHOP, 'delete declared absent, with 1 table'],
     ['to go, empty', { state: 'absent' }, { ...SHOP, tables: 0 }, 'delete declared absent, with 0 tables'],
     ['in a server that does not run', {}, UNKNOWN, 'update server not running, checked once it runs'],
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
@@ -48,7 +48,7 @@ describe('a database', () => {
   it('with tables is kept, with a warning in every plan', () => {
     const { spec } = database({ name: 'shop', state: 'absent', ...both })
     expect(database.kind.notices?.(spec, SHOP, context)).toEqual([
-      'database shop is kept because it has 1 tables; set lose_all_rows: true to delete it with them',
+      'database shop is kept because it has 1 table; set lose_all_rows: true to delete it with its tables',
     ])
   })
 

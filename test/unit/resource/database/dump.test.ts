@@ -22,7 +22,7 @@ it('reads the tables of a dump', () => {
 
 it.each<[string, DumpState, object, string | undefined]>([
   ['all are there', { tables: ALL, replacedBy: [] }, {}, undefined],
-  ['one was dropped', { tables: ALL.slice(1), replacedBy: [] }, {}, 'create 1 tables missing'],
+  ['one was dropped', { tables: ALL.slice(1), replacedBy: [] }, {}, 'create 1 table missing'],
   [
     'all shall be as they were',
     { tables: ALL.slice(1), replacedBy: [] },
