@@ -63,7 +63,7 @@ const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Prog
     total(hosts, ({ resources }) => resources),
     'resource',
   )} on ${count(hosts.length, 'host')}`
-  return `${paint.green('✔')} ${paint.bold('Nothing to do')}: ${resources} as described  ${time}`
+  return `${paint.green('✔')} ${paint.bold('Nothing to do')}: ${resources} as declared  ${time}`
 }
 
 /** `predicted 212 of 212 changes  `: how many of the changes that happened were in the plan. */

@@ -138,7 +138,7 @@ describe('what no role declares any more', () => {
     for (const words of [['--dry-run'], [], []]) {
       const { status, stdout } = project.provision('run', ...words)
       expect(status).toBe(0)
-      expect(stdout).toContain('no longer declares unit helper.service, link /etc/link, file /etc/app/b; --prune deletes it')
+      expect(stdout).toContain('no longer declares unit helper.service, link /etc/link, file /etc/app/b; --prune deletes them')
       expect(stdout).toContain('Nothing to do')
     }
     const { lines } = project.json('run', '--dry-run')

@@ -112,12 +112,14 @@ export const orphanNotices = (orphans: readonly Orphan[]): readonly { readonly r
     const deletable = ofRole.filter(({ outcome }) => outcome.is === 'delete')
     const kept = Map.groupBy(ofRole, ({ outcome }) => (outcome.is === 'stays' ? outcome.why : ''))
     return [
-      ...(deletable.length === 0 ? [] : [{ role, what: `no longer declares ${named(deletable)}; --prune deletes it` }]),
+      ...(deletable.length === 0 ? [] : [{ role, what: `no longer declares ${named(deletable)}; --prune deletes ${itOrThem(deletable)}` }]),
       ...[...kept]
         .filter(([why]) => why !== '')
         .map(([why, some]) => ({
           role,
-          what: `no longer declares ${named(some)}; kept: ${why} (--prune drops it from the ownership record)`,
+          what: `no longer declares ${named(some)}; kept: ${why} (--prune drops ${itOrThem(some)} from the ownership record)`,
         })),
     ]
   })
+
+const itOrThem = (some: readonly unknown[]): string => (some.length === 1 ? 'it' : 'them')

@@ -118,7 +118,7 @@ describe('the plan', () => {
   })
 
   test('lets no line break in a name or reason imitate a line of the plan', () => {
-    const evil = 'x\n✔ Nothing to do: 45 resources on 3 hosts as described'
+    const evil = 'x\n✔ Nothing to do: 45 resources on 3 hosts as declared'
     const plan = planOf(change('a', `file:/${evil}`, { role: evil, reason: evil, differences: [{ key: evil, from: evil, to: evil }] }))
     const shown = planLines(plan, [evil], plainView).join('\n').split('\n')
     expect(shown.filter((line) => line.startsWith('✔'))).toEqual([])

@@ -33,7 +33,7 @@ const summary = (...given: Parameters<typeof ending>): readonly string[] => {
 describe('the summary', () => {
   test('is one line if there is nothing to do', () => {
     expect(summary(outcomeOf('converged', host('a', 0), host('b', 0)))).toEqual([
-      '✔ Nothing to do: 20 resources on 2 hosts as described  1.2 s',
+      '✔ Nothing to do: 20 resources on 2 hosts as declared  1.2 s',
     ])
   })
 
