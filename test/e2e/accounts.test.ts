@@ -13,7 +13,7 @@ afterAll(() => host?.down())
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me@laptop'
 const OTHER = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICbDuxFw5gNwGn5DP8JCcnYXf4P2Y4o7rHRlz3V0gvJS mallory'
 
-/** Made so, found so, damaged by hand: the plan names exactly that, and the next run heals it. */
+/** Resources are created, found converged, and damaged by hand. The plan names exactly the damage, and the next run repairs it. */
 const fourBeats = async (resource: Resource, damage: string, named: string): Promise<void> => {
   const [made] = await host.apply([resource])
   expect(made).toMatch(/^(create|run) /)

@@ -6,7 +6,7 @@ import haproxy from '../../roles/haproxy-tls/role.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { changes, referenceProject } from './support/project.ts'
 
-// One host is balancer and web server at once; the authority is the lab's, a real one that asks for its answer over HTTP.
+// One host is balancer and web server at once; the authority is that of the lab, which validates over HTTP.
 const SUBNET = '10.79.2'
 const HOST = `${SUBNET}.11`
 const PAIR = '/etc/ssl/haproxy/www.example.test.pem'
@@ -76,7 +76,7 @@ const checks = (): readonly (number | null)[] => {
   return found.map(({ script }) => project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', String(script)).status)
 }
 
-/** The certificate that a visitor gets, and whether the authority vouches for it. */
+/** The certificate that a visitor gets, and whether the authority signed it. */
 const served = (servername = 'www.example.test'): Promise<{ trusted: boolean; serial: string; names: string | undefined }> =>
   new Promise((resolve, reject) => {
     const ca = readFileSync(join(project.root, `.provision/lab/${project.lab}/roots.pem`))
@@ -105,7 +105,7 @@ describe('a certificate from a real authority', () => {
       .filter((entry) => entry.isFile() && !entry.parentPath.includes('.provision'))
       .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
     expect(texts.filter((text) => text.includes('PRIVATE KEY'))).toEqual([])
-    // The account, and the authority by which balancer and web server know each other.
+    // The account, and the authority for connections between balancer and web server.
     expect(texts.filter((text) => text.startsWith('-----BEGIN AGE ENCRYPTED FILE-----'))).toHaveLength(2)
   })
 
@@ -150,7 +150,7 @@ describe('a certificate from a real authority', () => {
     expect(planned()).toEqual([])
   })
 
-  it('is proved by records in the DNS where the user has a command for that, wildcards too, after a trial elsewhere', async () => {
+  it('is validated by DNS-01 with a command of the user, wildcards included, after a trial with another directory', async () => {
     const management = `http://${SUBNET}.1:8055`
     project.write(
       'dns.sh',
@@ -176,7 +176,7 @@ esac
     expect(run().status).toBe(0)
   })
 
-  it('is not mistaken for its placeholder by the checks of verify', () => {
+  it('is distinguished from its placeholder by the checks of verify', () => {
     on(
       `cd /etc/ssl/haproxy && openssl req -new -x509 -key ${PAIR}.key -days 1 -subj '/O=provision placeholder' -addext subjectAltName=DNS:www.example.test,DNS:example.test -out ${PAIR} && systemctl reload haproxy && sleep 1`,
     )

@@ -9,7 +9,7 @@ import { type Relay, relayTo } from './support/network/relay.ts'
 import { referenceProject } from './support/project.ts'
 import { faultyAuthority, type Lie } from './support/services/faulty-authority.ts'
 
-// One host is balancer and web server at once. Its authority is reached through a wire that can be cut, or lead to a liar.
+// One host is balancer and web server at once. Its authority is reached through a relay that can be cut, or lead to a faulty authority.
 const SUBNET = '10.79.82'
 const PORT = 14400
 const NAMES = ['www', 'shop', 'blog']
@@ -40,7 +40,7 @@ groups:
 
 const PAIR = '/etc/ssl/haproxy/www.example.test.pem'
 
-/** Two that were revoked by an authority of the host's own: one names a list, the other a responder. */
+/** Two certificates that a separate authority revoked: one names a revocation list, the other an OCSP responder. */
 const REVOKED_ELSEWHERE = `cd /root; cat >make.sh <<'END'
 set -e
 key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
@@ -112,7 +112,7 @@ const on = (script: string): string => {
   return stdout
 }
 
-/** A run by a clock that is so many days ahead: a certificate of thirty days is renewed after twenty. */
+/** A run with a clock that is several days ahead: a certificate of thirty days is renewed after twenty. */
 const runIn = async (days: number, ...words: readonly string[]) => {
   const ahead = { FAKETIME: `+${days}d`, FAKETIME_DONT_FAKE_MONOTONIC: '1', LD_PRELOAD: '/usr/$LIB/faketime/libfaketime.so.1' }
   Object.assign(project.env, ahead)
@@ -121,7 +121,7 @@ const runIn = async (days: number, ...words: readonly string[]) => {
   return done
 }
 
-/** The certificate that a visitor gets, and whether the authority vouches for it. */
+/** The certificate that a visitor gets, and whether the authority signed it. */
 const served = (name = 'www'): Promise<{ trusted: boolean; serial: string }> =>
   new Promise((resolve, reject) => {
     const options = { host: `${SUBNET}.11`, port: 443, servername: `${name}.example.test`, ca: readFileSync(file('roots.pem')) }
@@ -132,7 +132,7 @@ const served = (name = 'www'): Promise<{ trusted: boolean; serial: string }> =>
     socket.on('error', reject)
   })
 
-/** What a run by that clock must say, while the old certificates go on serving. */
+/** Expected output of a run with that clock, while the old certificates stay in use. */
 const putOff = async (days: number, words: readonly (string | RegExp)[]): Promise<void> => {
   const before = await Promise.all(NAMES.map(served))
   const run = await runIn(days)
@@ -186,7 +186,7 @@ describe('when certificates are to be renewed, and the authority', () => {
   it('works again, the next run renews them', async () => {
     const before = await Promise.all(NAMES.map(served))
     relay = await honest()
-    // Its own clock is not ahead, so what it issues is due again at once by ours: that is the one complaint.
+    // The clock of the authority is not ahead, so its certificates are due at once by ours. That is the only expected difference.
     const { stdout, stderr } = await runIn(21)
     expect(stdout).not.toContain('deferred')
     expect(stderr.match(/^ {2}what .*/gm)).toEqual(NAMES.map(() => '  what resource was applied and has not converged'))

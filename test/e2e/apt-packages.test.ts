@@ -18,7 +18,7 @@ const LEFT_OVERS = 'ls /usr/sbin/policy-rc.d* /run/systemd/system-preset/* /run/
 const versions = async (): Promise<readonly string[]> =>
   (await host.run("apt-get -qq update; apt-cache madison haproxy | cut -d'|' -f2 | tr -d ' '")).trim().split('\n')
 
-/** Holds dpkg's lock in the name of a program that Debian starts by itself. */
+/** Holds dpkg's lock with the name of a program that Debian starts automatically. */
 const occupy = (seconds: number): Promise<string> =>
   host.run(`perl -e '$0 = "unattended-upgr"; use Fcntl; open(F, ">", "/var/lib/dpkg/lock-frontend"); my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0);
     fcntl(F, F_SETLK, $l) or die; sleep ${seconds}' </dev/null >/dev/null 2>&1 &
@@ -77,7 +77,7 @@ describe('a package', () => {
 })
 
 describe('a dpkg that is busy', () => {
-  it('is waited for, and the holder of its lock is named', async () => {
+  it('delays the run, which names the holder of its lock', async () => {
     await occupy(5)
     await host.apply([pkg({ name: 'tree' })])
     expect(host.doing.join('\n')).toMatch(/^waiting for dpkg: unattended-upgr \(pid \d+\), for \d+ s$/m)
@@ -104,7 +104,7 @@ describe('a dpkg that is busy', () => {
   })
 })
 
-/** Kills apt, dpkg and their children without warning as soon as this is so. */
+/** Kills apt, dpkg and their children with SIGKILL as soon as the condition holds. */
 const killWhen = (condition: string): string => `
 i=0; while ! ${condition} && [ $i -lt 3000 ]; do sleep 0.01; i=$((i+1)); done
 for p in $(grep -lsxE 'apt-get|dpkg|dpkg-deb|mariadb-server.*' /proc/[0-9]*/comm); do p=\${p#/proc/}; kill -9 "\${p%/comm}"; done; true`
@@ -127,7 +127,7 @@ describe('an interrupted installation', () => {
     expect(await host.run(LEFT_OVERS)).toBe('')
   })
 
-  it('continues if only the controller is gone', async () => {
+  it('continues if only the controller died', async () => {
     await host.run('apt-get -y -q purge "mariadb-*" galera-4 >/dev/null; rm -rf /var/lib/mysql')
     const other = onHost(await sessionOn('t-pkg', '10.79.3.11'), async () => {})
     const mariadb = [pkg({ name: 'mariadb-server' })]

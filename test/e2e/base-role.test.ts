@@ -20,7 +20,7 @@ const contextOf = (options: object, facts: Facts) =>
   >[0]
 const wanted = (): readonly Resource[] => base.resources(contextOf({}, host.session.facts))
 
-/** What ssh-audit, coming from outside, holds against the algorithms of the host's sshd. */
+/** Findings of ssh-audit about the algorithms of the host's sshd, from outside. */
 const findings = (level: 'fail' | 'warn'): readonly string[] => {
   const { stdout, error } = spawnSync('ssh-audit', ['-n', ADDRESS], { encoding: 'utf8' })
   if (error !== undefined) throw error
@@ -34,7 +34,7 @@ describe('the base role', () => {
     expect(findings('fail')).not.toEqual([])
     await host.apply(wanted())
     expect(await host.plan(wanted())).toEqual([])
-    // 77: there is nothing of that on this host.
+    // 77: the check does not apply to this host.
     for (const { script } of base.verify?.(contextOf({}, host.session.facts)) ?? []) await host.run(`(\n${script}\n) || [ $? = 77 ]`)
   })
 

@@ -6,7 +6,7 @@ import { CLUSTER_HOSTS as HOSTS, replicaLab, writeClusterSite } from './support/
 import { inside } from './support/interrupt.ts'
 import { referenceProject } from './support/project.ts'
 
-// A cluster in which a thread holds a lock for good, or a server hangs.
+// A cluster in which a thread holds a lock permanently, or a server hangs.
 const SUBNET = '10.79.114'
 const SERVERS = ['host-02', 'host-03']
 const project = referenceProject('t-first-blocked', SUBNET)
@@ -31,7 +31,7 @@ const run = (...words: readonly string[]) => {
   return { status, said: stdout + stderr, seconds: (performance.now() - began) / 1000 }
 }
 
-/** What the proxies hear of a server: `200 OK: OFF Primary Synced`. */
+/** The health of a server as the proxies get it: `200 OK: OFF Primary Synced`. */
 const health = async (host: string): Promise<string> => {
   const said = await inside(
     spec,
@@ -42,7 +42,7 @@ const health = async (host: string): Promise<string> => {
   return `${status}: ${body}`
 }
 
-/** Holds a lock in one server for as long as nobody ends it. */
+/** Holds a lock in one server until its thread is killed. */
 const hold = (host: string, statements: string): Promise<string> =>
   inside(spec, host, `(echo "${statements}; SELECT SLEEP(600), 'a secret word';" | ${ROOT}) >/dev/null 2>&1 & sleep 2`)
 const release = (host: string): Promise<string> =>
@@ -111,7 +111,7 @@ describe('a server that applies no write sets of the others', () => {
   })
 })
 
-it('a loaded server is not called one, also while a long transaction is applied and a table is changed', async () => {
+it('a loaded server is not reported as one, also during a long transaction and an ALTER TABLE', async () => {
   const load = `(for i in 1 2 3 4; do (for n in $(seq 600); do echo "INSERT INTO shop.t VALUES ();"; done | ${ROOT}) & done
 ${ROOT} -e "CREATE TABLE shop.big (id INT PRIMARY KEY, v VARCHAR(200)); INSERT INTO shop.big SELECT seq, REPEAT('x', 150) FROM shop.seq_1_to_150000; ALTER TABLE shop.big ADD INDEX (v); UPDATE shop.big SET v = REVERSE(v); DROP TABLE shop.big"
 wait; : >/root/loaded) >/dev/null 2>&1 &`
@@ -155,7 +155,7 @@ describe('the upgrade of system tables', () => {
     expect(await inside(spec, 'host-03', "journalctl -u mariadb --no-pager -o cat | grep -c 'Phase 1/' || :")).toBe('0\n')
   })
 
-  it('gives way to account statements of the cluster', async () => {
+  it('yields to account statements of the cluster', async () => {
     await inside(
       spec,
       'host-02',

@@ -93,7 +93,7 @@ describe('a broken environment', () => {
     expect(sh('{ "$@"; echo $? >&2; } | head -c 1', 'inventory', '--json')).toEqual({ status: 0, stdout: '{', stderr: '0\n' })
   })
 
-  it('a full disk for the output is a failure, and no bug', () => {
+  it('a full disk for the output is a failure, and not reported as a bug', () => {
     const full = openSync('/dev/full', 'w')
     const { status, stderr } = provision(['inventory'], { stdio: ['ignore', full, 'pipe'] })
     expect(stderr).toMatch(/standard output\n {2}what output could not be written completely \(ENOSPC\)\n {2}fix/)

@@ -40,7 +40,7 @@ describe(`an interrupted run (seed ${seed})`, () => {
     },
   )
 
-  it('has every file on the disk before it takes the name of another', () => {
+  it('flushes every file to disk before its rename', () => {
     for (const { calls } of trials.ways.values()) {
       const all = calls.get('host-01') ?? []
       expect(all.filter(({ call, by }) => call === 'rename' && ['mv', 'perl'].includes(by)).length).toBeGreaterThan(20)

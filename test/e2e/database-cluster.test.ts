@@ -15,12 +15,12 @@ const project = referenceProject('t-mysql', SUBNET)
 const spec = referenceLab(project, SUBNET)
 const SERVERS = ['web-01', 'web-02']
 
-/** All printable characters of ASCII, what is not ASCII, and more than 200 of them. */
+/** A password of more than 200 characters: all printable ASCII characters, and others. */
 const ODD = `${Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join('')}üß€😀${'x'.repeat(110)}`
 project.env.ODD_PASSWORD = ODD
 project.env.SHOP_PASSWORD = 'a long poison word'
 
-/** Who can read the backups; nobody on a host has it. */
+/** The recipient of the backups. Its key is on no host. */
 const reader = await generateIdentity()
 const recipient = await recipientOf(reader)
 
@@ -72,7 +72,7 @@ const run = (...words: readonly string[]) => {
 }
 const planned = () => changes(project.json('run', '--dry-run').lines, 'planned')
 
-/** What an application hears that comes through the proxy of its host. */
+/** The answer to a query through the proxy of the host. */
 const asked = (
   query: string,
   { user = 'shop', password = 'a long poison word', more = '--ssl-ca=/etc/mysql/provision/authority.pem', port = 3306 } = {},
@@ -84,18 +84,18 @@ const asked = (
   ).then((said) => said.trim())
 
 const GRANTS = [
-  // Of Debian and MariaDB; who comes in as one of them has to have the system's account of that name.
+  // Accounts of Debian and MariaDB, which are authenticated by the system account of the same name.
   'GRANT ALL PRIVILEGES ON *.* TO mysql@localhost',
   'GRANT ALL PRIVILEGES ON *.* TO root@localhost',
   'GRANT PROXY ON @% TO mysql@localhost',
   'GRANT PROXY ON @% TO root@localhost',
   'GRANT SELECT, DELETE ON mysql.global_priv TO mariadb.sys@localhost',
   'GRANT USAGE ON *.* TO mariadb.sys@localhost',
-  // Of the role.
+  // Accounts of the role.
   'GRANT PROCESS, SLAVE MONITOR ON *.* TO prometheus@localhost',
   'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, SHOW VIEW, EVENT, TRIGGER ON *.* TO provision-backup@localhost',
   'GRANT USAGE ON *.* TO provision-health@localhost',
-  // Of the inventory.
+  // Accounts of the inventory.
   'GRANT SELECT ON other\\\\_1.* TO oddly@%',
   'GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO shop@%',
   'GRANT USAGE ON *.* TO oddly@%',
@@ -240,7 +240,7 @@ describe('a cluster of two servers and an arbitrator', () => {
         `cd /root && { printf '%s 2 %s\\n' ${name} "$(echo x | sha256sum | cut -d' ' -f1)"; echo x; } | socat -t 5 - OPENSSL:${SUBNET}.11:4569,cert=${pair},key=${pair}.key,verify=0 2>&1 || true`,
       )
     expect(await sent('c', 'database-1.sql.gz.age')).not.toContain('stored')
-    // Who is refused before all was sent may be cut off before the answer comes.
+    // A client that is refused before it sent everything may lose the connection before the answer arrives.
     await expect
       .poll(() => sent('/etc/provision-backup/host.pem', '../database-1.sql.gz.age'), { timeout: 30_000 })
       .toBe('invalid file name\n')

@@ -6,7 +6,7 @@ import { installCommand } from './support/install-command.ts'
 import { down, up } from './support/lab.ts'
 import { referenceProject } from './support/project.ts'
 
-// Two hosts that run, and a third of which nothing is there but its address.
+// Two running hosts, and a third that exists only as an address in the inventory.
 const SUBNET = '10.79.93'
 const project = referenceProject('t-broken', SUBNET)
 const spec: LabSpec = {
@@ -47,7 +47,7 @@ afterAll(async () => {
 describe('a file system', () => {
   afterEach(() => void on('umount /srv'))
 
-  it('that is full is named by its mount, and the file that was there is whole', () => {
+  it('that is full is named by its mount, and the previous file is complete', () => {
     on('mount -t tmpfs -o size=64k none /srv; printf before >/srv/thing')
     site({ size: 200_000 })
     const { status, stderr } = project.provision('run')

@@ -17,7 +17,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
 const US = `${SUBNET}.1, 'fd36::1'`
 const STRANGERS = '192.0.2.1'
-/** What the inventory says of the firewall. */
+/** Options of the firewall in the inventory. */
 const letIn = (administrators: string, confirmSeconds = CONFIRM): void =>
   project.write(
     'inventory/site.yaml',
@@ -33,7 +33,7 @@ hosts:
 
 const on = (script: string): Promise<string> => inside(spec, HOST, script)
 
-/** What docker and fail2ban make, here made by a unit at boot. */
+/** Rules as docker and fail2ban create them, here created by a unit at boot. */
 const FOREIGN = `table ip docker_like {
   chain prerouting { type nat hook prerouting priority dstnat; policy accept; tcp dport 8081 dnat to 172.17.0.2:80; }
   chain forward { type filter hook forward priority filter; policy accept; ip daddr 172.17.0.0/16 accept; }
@@ -90,7 +90,7 @@ describe('the firewall role', () => {
       encoding: 'utf8',
     })
     expect(frames.stdout).toBe(`${HOST} 2\n`)
-    // A table that is loaded anew gets a new handle.
+    // A table that is loaded again gets a new handle.
     const handles = await on('nft -a -s list table inet provision')
     expect(handles).toMatch(/^table inet provision \{ # handle \d+$/m)
     const before = await counted()
@@ -110,16 +110,16 @@ const counted = async (): Promise<ReadonlyMap<string, number>> =>
     ),
   )
 
-/** Waits until somebody can come in again; how many seconds that took. */
+/** Waits until a login succeeds again. Returns the duration in seconds. */
 const untilReachable = async (within: number): Promise<void> => {
   const end = Date.now() + within * 1000
   while (!(await answers(ADDRESS, 22))) if (Date.now() > end) throw new Error(`nobody comes in after ${within} seconds`)
 }
 
-/** Strikes a run when the new rules are in force and not yet confirmed. */
+/** Interrupts a run when the new rules are in force and not yet confirmed. */
 const struck = (signal: 'SIGKILL' | 'SIGSTOP') => interruptRun(project, `${HOST} doing reconnecting`, signal)
 
-/** The next run says what had happened, and then all is as it was. */
+/** The next run reports the rollback, and afterwards the host is unchanged. */
 const heals = async (before: string, said: string): Promise<void> => {
   letIn(US)
   expect(project.provision('run', '--dry-run').stdout).toContain(said)

@@ -45,7 +45,7 @@ const flow = (service: string, port: number, from: Flow['from']): Flow => ({
 })
 const FLOWS = [flow('site', 8080, [{ name: 'h2', addresses: hosts[1].addresses }]), flow('open', 9100, 'anyone')]
 
-/** What the role wants on the first host. */
+/** The rules of the role on the first host. */
 const wanted = (options: object = {}, flows: readonly Flow[] = FLOWS): readonly Resource[] =>
   firewall.resources({
     host: { name: 'h1', user: 'ops', sshPort: 22, addresses: [], publicAddresses: [], groups: [] },
@@ -70,7 +70,7 @@ const SHUT = `chain input {
   ct state established,related accept
 }`
 
-/** What neighbours ordinarily do: ban single sources, publish ports of containers, let in themselves what we let in. */
+/** Rules of other programs that do not conflict: bans of single sources, published ports of containers, and accepted ports that ours accept too. */
 const NEIGHBOURS = `table inet f2b {
   set banned { type ipv4_addr; elements = { 192.0.2.7 }; }
   chain input { type filter hook input priority -1; tcp dport 22 ip saddr @banned reject; }
@@ -92,14 +92,14 @@ table inet rival {
   chain in { type filter hook input priority 1; policy drop; ct state established accept; tcp dport { 22, 9100 } accept; }
 }`
 
-/** What the role's own checks say that do not pass. */
+/** Output of the failing checks of the role. */
 const failing = async (): Promise<readonly string[]> => {
   const checks = firewall.verify?.({ host: { name: 'h1' } } as unknown as Parameters<NonNullable<typeof firewall.verify>>[0]) ?? []
   const answers = await Promise.all(checks.map(({ script }) => one.session.shell.request(String(script))))
   return answers.flatMap(({ code, stdout, stderr }, i) => (code === 0 ? [] : [`${checks[i]?.name}: ${stdout}${stderr}`]))
 }
 
-/** What every plan says of others' rules. */
+/** Warnings of every plan about foreign rules. */
 const noticed = async (): Promise<readonly string[]> => {
   const placed = wanted().map((resource) => ({ play: 0, role: 'firewall', resource }))
   return noticesOf(placed, await observe(one.session, placed)).map(({ what }) => what)
@@ -109,7 +109,7 @@ const noticed = async (): Promise<readonly string[]> => {
 const rulesInForce = async (): Promise<string> => formatListing(await one.run('nft -s list table inet provision'))
 const bootFile = (): Promise<string> => one.run('cat /etc/provision/nftables/inet-provision.nft')
 
-/** How a port answers a stranger: this machine. */
+/** The answer of a port to this machine, which is no peer. */
 const asked = (host: string, port: number): Promise<'open' | 'refused' | 'silent'> =>
   new Promise((resolve) => {
     const socket = connect({ host, port })
@@ -171,7 +171,7 @@ describe('the firewall', () => {
   it('stays unchanged in a converged run, counters included', async () => {
     await one.run('nft reset counters table inet provision >/dev/null')
     expect(await askedByPeer(ONE, 9100)).toBe('open')
-    // A table that was loaded anew has a new handle.
+    // A table that was loaded again has a new handle.
     const look = () => one.run(`nft -a list table inet provision | grep '^table'; nft list counter inet provision in_tcp_9100_open`)
     const before = await look()
     expect(before).toMatch(/handle \d+[\s\S]*packets 1 /)
@@ -279,7 +279,7 @@ describe('the firewall', () => {
 
   it('limits new SSH connections, and does not count established ones', async () => {
     await one.apply(wanted({ ssh_rate: { per_minute: 5, burst: 10 } }))
-    // One visitor stays, and is answered after more have knocked than may.
+    // An established connection continues to work after the limit of new connections is exceeded.
     const knocks = async (address: string): Promise<readonly string[]> =>
       (
         await two.run(`bash -c 'exec 3<>/dev/tcp/${address}/22; read -r hello <&3

@@ -63,7 +63,7 @@ it.each([
   expect(project.json('run', '--dry-run').status).toBe(0)
 })
 
-/** Whether a datagram of this machine comes to a port of the host on which nothing listens: the host itself refuses it then. */
+/** Whether a datagram from this machine reaches a port of the host without a listener: the host then refuses it. */
 const refuses = (own: string, ownPort: number, address: string, port: number): Promise<boolean> =>
   new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')

@@ -14,7 +14,7 @@ beforeEach(async () => {
 })
 afterEach(() => relay.close())
 
-// The beat holds the uptime at which it was made; nobody waits half a minute for a test.
+// The heartbeat contains the uptime of its creation, so that the test can age it instead of waiting half a minute.
 const FORGET_BEAT = 'for beat in /run/provision.*/beat; do read -r state _ <"$beat"; echo "$state 1.00" >"$beat"; done'
 
 const run = (command: string, otherwise = {}) => openShell(target(), { lock: holder(command), ...otherwise })
@@ -28,7 +28,7 @@ test('a live run excludes other runs, which report its holder', async () => {
     what: 'host is locked by me on here since 2026-11-23T10:00:00Z (provision run --role nginx)',
   })
   expect(problem.why).toMatch(/alive.*sh\(\d+\)/)
-  // Looking needs no lock, and both go on.
+  // A dry run needs no lock, and both continue.
   expect(await onHost('echo looks')).toBe('looks')
   expect(textOf(await first.request('echo on'))).toBe('on\n')
   await first.close()
@@ -41,7 +41,7 @@ test('a waiting run starts after the end of the other', async () => {
   const waiting = run('second', { wait: true, onWaiting: (who: string) => heard.push(who) })
   await expect.poll(() => heard.length).toBeGreaterThan(0)
   expect(heard[0]).toContain('me on here since 2026-11-23T10:00:00Z (first)')
-  // Who waits is not among those who hold it.
+  // A waiting run is not listed among the holders.
   expect((await problemOf(run('third'))).why).toMatch(/: sh\(\d+\)$/)
   const last = await first.request('echo last')
   await first.close()
@@ -70,7 +70,7 @@ test('a waiting run can be interrupted', async () => {
   await (await run('third')).close()
 })
 
-test('what a dead controller has begun ends, what it had sent besides does not begin, and the next run waits for it unasked', async () => {
+test('the current step of a dead controller ends, its queued requests do not begin, and the next run waits without --wait', async () => {
   const dead = await openShell(through(relay.port), { lock: holder('dead') })
   const begun = new Promise<void>((begin) => {
     dead.request('echo begun; sleep 2; echo still; touch /tmp/begun', { onLine: () => begin() }).catch(() => {})
@@ -111,7 +111,7 @@ test('the last step of a dead controller ends at its deadline, with all its chil
   await dead.close()
 })
 
-test('… also where the network has fallen silent, once a living controller would have ended it', async () => {
+test('… also on a silent network, after the time in which a living controller would have killed it', async () => {
   const silent = await hangs(60_000)
   relay.silence()
   const older = (seconds: number): string =>
@@ -177,8 +177,8 @@ test('the next run deletes the remains of killed runs', async () => {
   await looking.close()
 })
 
-test('… also of a shell that has ended while its parent has not taken note of it yet', async () => {
-  // The parent never does.
+test('… also of a shell that has ended and was not reaped by its parent', async () => {
+  // The parent never reaps it.
   const unreaped = `$p = fork; exit if !$p; mkdir "/run/provision.$p.deadbeef"; sleep 20`
   await onHost(`perl -e '${unreaped}' >/dev/null 2>&1 & sleep 0.5; ls -d /run/provision.*.deadbeef`)
   const next = await run('next')

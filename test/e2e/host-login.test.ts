@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true })
 })
 
-// One account for each way of becoming root, all with the key of ops.
+// One account for each way to become root, all with the key of ops.
 const PEOPLE = `
 set -e
 person() { useradd -m -s "\${2:-/bin/bash}" "$1"; echo "$1:pass word" | chpasswd; mkdir -p "/home/$1/.ssh"; cp /home/ops/.ssh/authorized_keys "/home/$1/.ssh/"; chown -R "$1" "/home/$1"; }
@@ -100,7 +100,7 @@ describe('private keys', () => {
     expect(await rootOf({ keys: [key] })).toBe('root')
   })
 
-  test('that are encrypted let in with their passphrase, or when an agent holds them', async () => {
+  test('that are encrypted work with their passphrase, or in an agent', async () => {
     const key = make('encrypted', '-t', 'ed25519', '-N', 'open sesame')
     await authorize(key)
     expect(await rootOf({ keys: [key], passphrase: new Secret('open sesame') })).toBe('root')
@@ -184,7 +184,7 @@ describe('host keys', () => {
     await (await openShell({ ...open, hostKeys: 'strict' })).close()
   })
 
-  test('of which only the second type is known are asked for in that order', async () => {
+  test('of which only the second type is known are requested in that order', async () => {
     const ecdsa = lines().find((line) => line.includes('ecdsa')) ?? ''
     await (await openShell(strict('ecdsa', `${ecdsa}\n`))).close()
   })
@@ -196,7 +196,7 @@ describe('host keys', () => {
     await (await openShell(target({ knownHosts: [file] }))).close()
   })
 
-  test.each(['strict', 'accept-new'] as const)('that have changed are refused with the line that disagrees (%s)', async (hostKeys) => {
+  test.each(['strict', 'accept-new'] as const)('that have changed are refused with the line of the known key (%s)', async (hostKeys) => {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', inDirectory(`other-${hostKeys}`)])
     const other = readFileSync(inDirectory(`other-${hostKeys}.pub`), 'utf8')
       .split(' ')
@@ -256,7 +256,7 @@ describe('an unreachable host', () => {
     })
   })
 
-  test('only for a moment, because too many come at once, is tried again', async () => {
+  test('because of too many simultaneous connections is retried', async () => {
     await onHost('/usr/sbin/sshd -p 2204 -o MaxStartups=2')
     const host = target({ port: 2204, hostKeyAlias: '10.79.1.11' })
     const log: string[] = []
@@ -280,13 +280,13 @@ describe('a host behind another', () => {
     expect(Number(await onHost(connections))).toBe(before)
   })
 
-  test('is reached through several, each in turn', async () => {
+  test('is reached through several, one after the other', async () => {
     const shell = await openShell(behind(['ops@10.79.1.11:22', 'ops@10.79.1.12']))
     expect(shell.sshConnection[0]).toBe('10.79.1.12')
     await shell.close()
   })
 
-  test('is unreachable when the other is, or cannot reach it', async () => {
+  test('is unreachable if the other host is, or if that one cannot reach it', async () => {
     expect(await problemOf(openShell(behind(['ops@10.79.1.11:9'])))).toMatchObject({
       class: 'unreachable',
       where: { host: 'h2' },

@@ -11,11 +11,11 @@ import { inside } from './support/interrupt.ts'
 import { referenceProject } from './support/project.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 
-// The account mysql tries to gain something through root, which works in its directories.
+// The account mysql attacks root, which works in its directories.
 
 const AS_MYSQL = 'setpriv --reuid=mysql --regid=mysql --init-groups'
 
-/** A server that asks whoever comes for a file of the client's host, or that says nothing at all. */
+/** A server that requests a file from each client (LOCAL INFILE), or never answers. */
 const ROGUE = String.raw`use strict; use IO::Socket::UNIX; use Socket;
 my ($path, $file) = @ARGV; unlink $path;
 my $listen = IO::Socket::UNIX->new(Local => $path, Listen => 5, Type => SOCK_STREAM) or die $!;
@@ -49,7 +49,7 @@ describe('a special file in the data directory', () => {
 
   const plant = (what: string): Promise<string> => host.run(`cd /var/lib/mysql; rm -rf -- * .[!.]*; ${AS_MYSQL} sh -c ${quote(what)}`)
 
-  it('is read if it is a file, whatever source the server follows', async () => {
+  it('is read if it is a regular file, for any replication source', async () => {
     await plant(`printf '18\\nlog\\n4\\n10.0.0.2\\nprovision-replica-one\\na secret\\n' >${FILE}`)
     expect(await host.plan([alone])).toEqual(['update unreplicated:database: stops replicating from 10.0.0.2'])
   })
@@ -138,7 +138,7 @@ describe('a primary and a replica', () => {
     expect(run()).toMatchObject({ status: 0 })
   })
 
-  /** What is heard while a server of mysql itself is in the place of ours; what that one noted. */
+  /** The answers while a server of the account mysql runs in place of ours, and the requests that it recorded. */
   const withRogue = async (file: string, act: () => unknown): Promise<string> => {
     const start = `systemctl stop mariadb; printf %s ${quote(ROGUE)} >/tmp/rogue.pl; rm -f /tmp/rogue.log
 systemd-run -q --unit=rogue -p User=mysql perl /tmp/rogue.pl /run/mysqld/mysqld.sock ${quote(file)}; sleep 1`

@@ -22,7 +22,7 @@ describe('a symbolic link in place of another file', () => {
     expect(await host.run('cat /srv/theirs /srv/conf/main.conf; find /srv -type l')).toBe('theirs\nours\n')
   })
 
-  it('is no directory: it is refused, and its target keeps its mode', async () => {
+  it('in place of a directory is refused, and its target keeps its mode', async () => {
     await host.run('mkdir -m 700 /srv/away; ln -s /srv/away /srv/here')
     expect((await host.refused([directory({ path: '/srv/here' })])).why).toBe('/srv/here exists and is not a directory (owner: root)')
     expect(await host.run('stat -c %a /srv/away')).toBe('700\n')
@@ -47,7 +47,7 @@ it('more names than a command line holds are written, and deleted again', async 
 })
 
 describe('a misbehaving root shell is closed, without effect on other hosts', () => {
-  /** What it does in place of our script, once it has said the word with which every line begins. */
+  /** Its script instead of ours, after it printed the word that begins every line. */
   const instead = async (does: string): Promise<void> => {
     const shell = `#!/bin/bash\nword=$(printf %s "$2" | grep -oE '[0-9a-f]{32}'); printf %s "$word"\n${does}\n`
     await host.run(`cat >/usr/local/sbin/sh <<'END'\n${shell}END\nchmod 755 /usr/local/sbin/sh`)

@@ -24,13 +24,13 @@ interface Told {
   readonly status: number
   readonly stdout: string
   readonly stderr: string
-  /** Every attempt to speak with a host, ours or that of a program we started. */
+  /** Every attempt to contact a host, by provision or by a program that it started. */
   readonly packets: readonly string[]
 }
 
 let traces = 0
 
-/** Runs the real program in a project, with an eye on the network. */
+/** Runs the real program in a project, and records its network access. */
 const provision = (cwd: string, ...words: readonly string[]): Promise<Told> => {
   const trace = join(scratch, `trace-${traces++}`)
   const strace = ['-f', '-qq', '--seccomp-bpf', '-e', 'trace=connect,sendto,sendmsg,sendmmsg', '-o', trace, '--']
@@ -45,7 +45,7 @@ const provision = (cwd: string, ...words: readonly string[]): Promise<Told> => {
   })
 }
 
-/** A project of a few files in a folder of its own. */
+/** A project of a few files in its own directory. */
 const project = (files: Readonly<Record<string, string>>): string => {
   const root = mkdtempSync(join(scratch, 'project-'))
   for (const [path, text] of Object.entries(files)) {
@@ -55,7 +55,7 @@ const project = (files: Readonly<Record<string, string>>): string => {
   return root
 }
 
-/** A project with one host, all but its connection right. */
+/** A project with one host, valid except for its connection. */
 const reaching = (connection: Readonly<Record<string, unknown>>, files: Readonly<Record<string, string>> = {}): string =>
   project({
     'inventory/hosts.yaml': `hosts:\n  one: ${JSON.stringify(connection)}\n`,
@@ -68,7 +68,7 @@ const QUIET = `import { defineRole, file, z } from 'provision'
 export default defineRole({ name: 'operator', summary: 'one file', options: z.strictObject({}), resources: () => [file({ path: '/etc/motd', content: '' })] })
 `
 
-/** The cards on the screen, written as the fixtures' expected.txt is. */
+/** The error cards, in the format of expected.txt of the fixtures. */
 const cardsIn = (stderr: string): string =>
   stderr
     .replaceAll(/^✖ (\S+(?: › \S+)*)(?: {2}\S.*)?\n {2}what /gm, '$1  ')
@@ -121,7 +121,7 @@ const keygen = (path: string, ...options: readonly string[]): string => {
   return path
 }
 
-/** What a person reads, and whether they were shown anything that only we should see. */
+/** The output, and whether it contains a stack trace. */
 const saidBy = ({ stdout, stderr }: Told): string => {
   expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$|node:internal|bug in provision|undefined|\[object/m)
   for (const line of stderr.split('\n')) if (line.startsWith('  fix')) expect(line).toMatch(/^ {2}fix {2}\S/)

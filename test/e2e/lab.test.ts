@@ -23,7 +23,7 @@ const ssh = async (where: lab.LabSpec, name: string, command: string) => {
   return (await run('ssh', ['-F', config, '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=2', name, command])).stdout.trim()
 }
 
-/** Everything on this machine that carries the lab's id. */
+/** Everything on this machine that has the lab's id in its name. */
 const traces = async (where: lab.LabSpec): Promise<string[]> => {
   const { id, state } = lab.layoutOf(where)
   const read = (pid: string, file: string) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')
@@ -31,7 +31,7 @@ const traces = async (where: lab.LabSpec): Promise<string[]> => {
   const described = await Promise.all(
     pids.map(async (pid) => (await Promise.all(['cgroup', 'cmdline', 'status'].map((file) => read(pid, file)))).join('\n')),
   )
-  // A zombie runs no more: it waits for its parent to hear of its end.
+  // A zombie does not run any more: it waits to be reaped by its parent.
   const processes = described.filter((text) => text.includes(id) && !/^State:\tZ/m.test(text))
   const commands = [
     ['ip', '-o', 'link'],
@@ -107,7 +107,7 @@ describe('a lab host', () => {
   })
 })
 
-describe('what is done to a host', () => {
+describe('an action on a host', () => {
   it('a second up changes nothing', async () => {
     const leaders = await Promise.all([lab.leaderOf(spec, 'one'), lab.leaderOf(spec, 'two')])
     const heard: string[] = []
@@ -116,7 +116,7 @@ describe('what is done to a host', () => {
     expect(await Promise.all([lab.leaderOf(spec, 'one'), lab.leaderOf(spec, 'two')])).toEqual(leaders)
   })
 
-  it('a reboot from within keeps the disk and forgets processes and packet filters', async () => {
+  it('a reboot from within keeps the disk, and not processes and packet filters', async () => {
     const leader = await lab.leaderOf(spec, 'one')
     await ssh(spec, 'one', 'echo kept > /var/tmp/mark; sudo touch /run/mark')
     // The host has no nft; what counts is a table in its network namespace.
@@ -128,7 +128,7 @@ describe('what is done to a host', () => {
     expect((await run('nsenter', [`--target=${after}`, '--net', 'nft', 'list', 'ruleset'])).stdout).toBe('')
   })
 
-  it('a cut cable swallows packets of both families, and no others', async () => {
+  it('a cut cable drops packets of both families, and no others', async () => {
     await lab.cutOff(spec, 'one')
     await lab.cutOff(spec, 'one')
     await expect(ssh(spec, 'one', 'true')).rejects.toThrow(/timed out/)
@@ -138,7 +138,7 @@ describe('what is done to a host', () => {
     expect(await ssh(spec, 'one', 'hostname')).toBe('one')
   })
 
-  it('a power cut ends it at once, and it boots again with its disk', async () => {
+  it('a power cut stops it at once, and it boots again with its disk', async () => {
     await ssh(spec, 'one', 'echo kept > /var/tmp/power')
     await lab.end(spec, 'one')
     expect((await lab.labStatus(spec)).hosts).toMatchObject({ one: { running: false }, two: { running: true } })
@@ -161,7 +161,7 @@ describe('what is done to a host', () => {
 })
 
 describe('the lab and its remains', () => {
-  it('comes up again after its keepers and services were killed', async () => {
+  it('starts again after its keepers and services were killed', async () => {
     await ssh(spec, 'two', 'echo kept > /var/tmp/killed')
     for (const group of ['host-one/keeper', 'host-two/machine', 'service-authority', 'service-archive']) await killAll(spec, group)
     await lab.labUp(spec)
@@ -171,7 +171,7 @@ describe('the lab and its remains', () => {
     expect((await readFile((await lab.labStatus(spec)).authority.caFile, 'utf8')).match(/BEGIN/g)?.length).toBe(2)
   })
 
-  it('comes up again when the machine has forgotten everything but the disks', async () => {
+  it('starts again if only the disks remain on the machine', async () => {
     const { switch: wire } = lab.layoutOf(spec)
     await lab.end(spec, 'one')
     await lab.end(spec, 'two')
@@ -180,7 +180,7 @@ describe('the lab and its remains', () => {
     expect(await ssh(spec, 'two', 'cat /var/tmp/killed')).toBe('kept')
   })
 
-  it('stands beside another lab with the same host names', async () => {
+  it('exists beside another lab with the same host names', async () => {
     await lab.labUp(beside)
     expect(await ssh(beside, 'one', 'hostname; ip -o -4 address show eth0')).toContain('10.79.99.11')
     await ssh(spec, 'one', 'sudo systemd-run --unit=same sleep 600')
@@ -190,7 +190,7 @@ describe('the lab and its remains', () => {
     expect(await ssh(spec, 'one', 'systemctl is-active same')).toBe('active')
   })
 
-  it('refuses the addresses of another lab, and says whose they are', async () => {
+  it('refuses the addresses of another lab, and names that lab', async () => {
     await expect(lab.labUp({ ...spec, name: 't-rival' })).rejects.toMatchObject({
       what: expect.stringContaining(lab.layoutOf(spec).interface),
       why: `the interface belongs to lab "t-lab" of ${root}`,
@@ -202,14 +202,14 @@ describe('the lab and its remains', () => {
     const heir = { ...beside, name: 't-heir' }
     await lab.labUp(beside)
     await killAll(beside, '')
-    // A killed host takes its time to die.
+    // A killed host needs some time to end.
     await vi.waitFor(() => lab.labUp(heir), { timeout: 60_000, interval: 500 })
     expect(await ssh(heir, 'one', 'hostname')).toBe('one')
     await lab.labDown(heir)
     await lab.labDown(beside)
   })
 
-  it('takes down the lab of a project that is gone', async () => {
+  it('removes the lab of a deleted project', async () => {
     const gone: lab.LabSpec = { ...beside, root: await mkdtemp(join(tmpdir(), 'provision-gone-')) }
     await lab.labUp(gone)
     await rm(gone.root, { recursive: true })
@@ -217,13 +217,13 @@ describe('the lab and its remains', () => {
     expect(await traces(gone)).toEqual([])
   })
 
-  it('ends a host that is asked for no more', async () => {
+  it('removes a host that is no longer in the inventory', async () => {
     await lab.labUp({ ...spec, hosts: spec.hosts.slice(0, 1) })
     expect((await lab.labStatus(spec)).hosts).toMatchObject({ one: { running: true }, two: { running: false } })
     expect(existsSync(lab.overlayOf(spec, 'two'))).toBe(false)
   })
 
-  it('leaves nothing when it is taken down, also a second time', async () => {
+  it('leaves nothing after down, also the second time', async () => {
     expect(await traces(spec)).not.toEqual([])
     await lab.labDown(spec)
     expect(await traces(spec)).toEqual([])

@@ -7,7 +7,7 @@ import { inside } from './support/interrupt.ts'
 import { down, referenceLab, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
-// A balancer and two web servers, which know each other by certificates of the site's own authority. Somebody asks for the page all the while.
+// A balancer and two web servers, which authenticate each other by certificates of the site's own authority. The page is requested all the time.
 const SUBNET = '10.79.97'
 const LB = `${SUBNET}.11`
 const project = referenceProject('t-recover', SUBNET)
@@ -38,7 +38,7 @@ const visit = async (): Promise<void> => {
       (error: Error) => void refused.push(error.message),
     )
 }
-/** By whom the page is served. */
+/** The web server that serves the page. */
 const servers = async (): Promise<readonly string[]> =>
   [...new Set((await Promise.all(Array.from({ length: 8 }, get))).map(({ by }) => by))].sort()
 
@@ -83,7 +83,7 @@ describe('the loss of the key of the authority between balancer and web servers'
     )
   })
 
-  it('and one run makes every host trust a new one beside it, and replaces nothing', async () => {
+  it('and one run makes every host trust a new one as well, without replacing certificates', async () => {
     renameSync(kept('authority-edge-1.pem'), kept('authority-edge-1.lost.pem'))
     const predicted = await run('--dry-run')
     const { applied, ...rest } = await run()
@@ -95,7 +95,7 @@ describe('the loss of the key of the authority between balancer and web servers'
     expect(await servers()).toEqual(['web-01', 'web-02'])
   })
 
-  it('and what is due from then on is signed by the new one, which all of them trust already', async () => {
+  it('and certificates that become due are signed by the new one, which all hosts trust already', async () => {
     await inside(spec, 'web-01', `rm ${SERVER}`)
     await inside(spec, 'lb-01', `rm ${CLIENT}`)
     expect(await run()).toMatchObject({
@@ -111,8 +111,8 @@ describe('the loss of the key of the authority between balancer and web servers'
   })
 })
 
-describe('an administrator’s key is lost, and with it all that it opened', () => {
-  it('and one run makes another, and all that is new is trusted before it is used', async () => {
+describe('the age key of the administrator is lost, with everything that it decrypted', () => {
+  it('and one run creates another, and hosts trust each new authority before it is used', async () => {
     for (const name of readdirSync(kept('')).filter((name) => /\.age$|^acme-.*\.json$|^recipients\.txt$/.test(name))) rmSync(kept(name))
     rmSync(project.env.PROVISION_AGE_KEY_FILE ?? '')
     renameSync(kept('authority-edge-2.pem'), kept('authority-edge-2.lost.pem'))
@@ -134,14 +134,14 @@ describe('an administrator’s key is lost, and with it all that it opened', () 
     expect(await servers()).toEqual(['web-01', 'web-02'])
   })
 
-  it('and the next run completes it, and the one after has nothing to do', async () => {
+  it('and the next run completes the change, and the third has nothing to do', async () => {
     expect(await run()).toMatchObject({ status: 0, stderr: '', failed: [] })
     expect(await issuerOf('web-02', SERVER)).toContain('provision edge 3')
     expect(await run()).toMatchObject({ status: 0, planned: [] })
     expect(await servers()).toEqual(['web-01', 'web-02'])
   })
 
-  it('and the new account gets certificates', async () => {
+  it('and the new account orders certificates', async () => {
     const pair = '/etc/ssl/haproxy/www.example.test.pem'
     const serial = () => inside(spec, 'lb-01', `openssl x509 -noout -serial -in ${pair}`)
     const before = await serial()
@@ -154,7 +154,7 @@ describe('an administrator’s key is lost, and with it all that it opened', () 
 describe('the loss of all identities of the site', () => {
   let said = ''
 
-  it('is said by every run, which makes nothing in its place', async () => {
+  it('is reported by every run, which creates no replacement', async () => {
     rmSync(kept(''), { recursive: true })
     for (const words of [['--dry-run'], []]) {
       const { status, stderr, planned } = await run(...words)
@@ -169,7 +169,7 @@ describe('the loss of all identities of the site', () => {
     )
   })
 
-  it('and as it says: what the hosts know of it is enough to go on, and replaces nothing', async () => {
+  it('and with the fix that it names, the files of the hosts suffice to continue, without replaced certificates', async () => {
     const told = [...said.matchAll(/ssh (\S+) cat (\S+) >(\S+) and run again/g)]
     expect(told.map(([, , , file]) => file).sort()).toEqual([2, 3].map((n) => `identities/authority-edge-${n}.lost.pem`))
     for (const [, host = '', path = '', file = ''] of told) project.write(file, await inside(spec, host, `cat ${path}`))
@@ -181,7 +181,7 @@ describe('the loss of all identities of the site', () => {
     expect(await servers()).toEqual(['web-01', 'web-02'])
   })
 
-  it('and nobody who came meanwhile was turned away', () => {
+  it('and no visitor was refused meanwhile', () => {
     expect(refused).toEqual([])
     expect(answered).toBeGreaterThan(100)
   })

@@ -42,7 +42,7 @@ beforeAll(async () => {
   installCommand('nmap')
   const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8').replace(/^ {2}monitoring:\n(?: {4}.*\n)+/m, '')
   project.write('inventory/site.yaml', inventory.replace('  firewall:\n', `${OPTIONS}  firewall:\n`))
-  // Who may log in, and what is hardened, has tests of its own.
+  // Accounts and hardening have separate tests.
   const playbook = readFileSync(join(project.root, 'playbooks/site.yaml'), 'utf8')
   project.write('playbooks/site.yaml', playbook.replace('[firewall, base]', '[firewall]'))
   await up(spec)
@@ -62,7 +62,7 @@ const on = (host: string, command: string): string => {
   return stdout
 }
 
-/** What the firewall lets somebody outside come to, beside the site itself: by address. */
+/** Ports that the firewall opens to outsiders besides the site itself, by address. */
 const seen = async () => {
   const from = await leaderOf(spec, 'outsider')
   return [...(await answering({ from, addresses: [LB, WEB], ports: '3306,4444,9000-10000', protocol: 'tcp' }))]
@@ -84,7 +84,7 @@ const page = (path: string, auth?: string): Promise<{ readonly status: number | 
   })
 
 describe('the monitoring of three bare hosts', () => {
-  it('is made by one run, exactly as predicted, and then there is nothing to do', () => {
+  it('is created by one run exactly as predicted, and then there is nothing to do', () => {
     const predicted = changes(project.json('run', '--dry-run').lines, 'planned')
     const run = project.json('run')
     expect(run.stderr).toBe('')
@@ -94,8 +94,8 @@ describe('the monitoring of three bare hosts', () => {
     expect(changes(project.json('run').lines, 'planned')).toEqual([])
   })
 
-  it('finds everything up and every rule loaded, and each receiver hears it', async () => {
-    // Among others it sends test alerts, which only a test that does not wait can take.
+  it('finds all targets up and all rules loaded, and each receiver gets a test alert', async () => {
+    // It also sends test alerts, so the test must serve requests meanwhile.
     const verified = async () => (await project.provisionBeside('verify', '--role', 'monitoring')).stdout
     const reached = ['phone (webhook)', 'chat (slack)'].map((one) =>
       expect.stringContaining(`✔ lb-01   monitoring  a test alert reaches ${one}`),
@@ -108,15 +108,15 @@ describe('the monitoring of three bare hosts', () => {
     expect(chat.posted.map(({ title }) => title)).toContain(`NONE: ${words}`)
   })
 
-  it('is harmed in three places, of which the administrators will be told', () => {
+  it('gets three faults, which the next tests expect as alerts', () => {
     since = Date.now()
     on('web-02', 'systemctl stop nginx')
     on('web-01', 'echo "# by hand" >>/etc/nginx/nginx.conf')
     on('lb-01', "systemd-run -q --unit=stray perl -MIO::Socket -e 'IO::Socket::INET->new(LocalPort => 4444, Listen => 1) and sleep 900'")
   })
 
-  it('has rules that do what their tests say', () => {
-    // A whole day of measurements would take minutes to be judged.
+  it('has rules that pass their tests', () => {
+    // Evaluating a whole day of measurements would take minutes.
     const options = monitoring.options.parse({ limits: { backup_hours: 0.2 } })
     const written = Object.entries(promtoolFiles(options)).map(
       ([name, content]) => `echo ${gzipSync(bytesOf(content)).toString('base64')} | base64 -d | gunzip >${name}\n`,
@@ -125,14 +125,14 @@ describe('the monitoring of three bare hosts', () => {
     expect(said.match(/SUCCESS/g)).toHaveLength(written.length / 2)
   })
 
-  it('shows nothing to strangers, and to none of its hosts what is for the watching one', async () => {
+  it('refuses outsiders, and hosts that are not monitoring servers', async () => {
     expect(await seen()).toEqual([LB, WEB].map((address) => [address, []]))
-    // A host that watches nobody comes to no other, not even with its own certificate of the same authority.
+    // A host that is no monitoring server is refused by others, also with its own certificate of the same authority.
     const stranger = `timeout 5 openssl s_client -connect ${SUBNET}.12:9998 </dev/null 2>&1 | grep -c 'Verify return code' || true`
     expect(on('web-02', stranger).trim()).toBe('0')
   })
 
-  it('is on a page over HTTPS, for who has the password', async () => {
+  it('has a dashboard over HTTPS, with a password', async () => {
     expect((await page('/')).status).toBe(401)
     expect((await page('/api/v1/query?query=up', 'ann:sesame')).status).toBe(401)
     const { status, body } = await page('/', 'ann:open "sesame"')
@@ -168,7 +168,7 @@ describe('the monitoring of three bare hosts', () => {
 const CHROMIUM = ['--headless=new', '--no-sandbox', '--disable-gpu', '--ignore-certificate-errors']
 
 describe('administrators', () => {
-  it('are told of each fault once, by its cause, and that it is over', async () => {
+  it('get one alert per fault, by its cause, and its end', async () => {
     const told = await Promise.all([
       hook.await(since, 'firing', 'NginxDown', 'web-02', 60),
       hook.await(since, 'firing', 'ManagedFileWrong', 'web-01', 120),
@@ -182,7 +182,7 @@ describe('administrators', () => {
     ])
     const [nginx = ''] = told.map(({ annotations }) => annotations.summary)
     expect(chat.posted.filter(({ title }) => title === `CRITICAL: ${nginx}`)).toHaveLength(1)
-    // A run mends what is ours, opens the page, and its own changes alarm nobody.
+    // A run repairs managed resources and opens the page, and its own changes raise no alert.
     on('lb-01', 'systemctl stop stray')
     const inventory = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8')
     project.write(
@@ -199,17 +199,17 @@ describe('administrators', () => {
       hook.await(mended, 'resolved', 'ManagedFileWrong', 'web-01', 60),
       hook.await(mended, 'resolved', 'UnknownPort', 'lb-01', 60),
     ])
-    // The kernel counts whom it killed for lack of memory for the whole machine: in a lab it may have been any other one's.
+    // The kernel counts processes killed for lack of memory for the whole machine; in a lab they may belong to another host.
     const alerts = hook.told
       .filter(({ at, status, labels }) => at >= since && status === 'firing' && labels.unit !== 'some process')
       .map(({ labels }) => labels.alertname)
     expect(alerts.filter((name) => name !== 'Watchdog').sort()).toEqual(['ManagedFileWrong', 'NginxDown', 'UnknownPort'])
-    // The heartbeat goes on all the while.
+    // The heartbeat continues meanwhile.
     expect(alerts).toContain('Watchdog')
     await expect.poll(() => chat.posted.map(({ title }) => title), { timeout: 30_000 }).toContain(`RESOLVED: ${nginx}`)
   })
 
-  it('open the page to everybody with a password, and nothing else', async () => {
+  it('can open the dashboard to all addresses with a password, and no other port', async () => {
     expect(await seen()).toEqual([
       [LB, ['9443/tcp open']],
       [WEB, []],

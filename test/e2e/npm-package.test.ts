@@ -73,12 +73,12 @@ beforeAll(() => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 describe('the package, installed into an empty project elsewhere', () => {
-  test('starts, and says what it is', () => {
+  test('starts, and prints its version', () => {
     expect(provision('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' })
     expect(provision('--help').stdout).toContain('provision COMMAND [OPTIONS]')
   })
 
-  test('brings no native code, no install script and no sources', () => {
+  test('contains no native code, no install script and no sources', () => {
     const installed = join(project, 'node_modules/provision')
     expect(existsSync(join(installed, 'src'))).toBe(false)
     expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['provision', 'zod'])
@@ -97,7 +97,7 @@ describe('the package, installed into an empty project elsewhere', () => {
   })
 
   // `npm install` in an empty directory writes no type, `npm init` writes commonjs.
-  test.each([{}, { type: 'commonjs' }])('loads it without a word whatever package.json says: %j', (type) => {
+  test.each([{}, { type: 'commonjs' }])('loads it without a warning with any type in package.json: %j', (type) => {
     const before = readFileSync(join(project, 'package.json'), 'utf8')
     write('package.json', JSON.stringify({ ...JSON.parse(before), type: undefined, ...type }))
     const { status, stderr } = provision('inventory', '--flows')

@@ -7,7 +7,7 @@ const SUBNET = '10.79.43'
 const project = referenceProject('t-owed', SUBNET)
 const spec = { name: 't-owed', root: project.root, hosts: [{ name: 'one', user: 'ops', addresses: [`${SUBNET}.11`, 'fd43::11'] }] }
 
-// A service that writes down what it has loaded.
+// A service that records its loaded files.
 const APP = `import { defineRole, directory, file, service, unit, z } from 'provision'
 const UNIT = \`[Service]
 ExecStart=/bin/sh -c 'cat /etc/app/conf >/run/app.loaded; exec sleep infinity'

@@ -8,7 +8,7 @@ import { type Family, type PrintedFlow, permits, siteWithOutsider } from './supp
 
 const { project, spec, hosts, sources, address, flows } = siteWithOutsider('t-flows', '10.79.35')
 
-/** Nothing serves these ports: who is let through to them is refused by the host itself, who is not hears nothing. */
+/** Nothing listens on these ports: the host itself refuses permitted peers, and others get no answer. */
 const SYSLOG = `import { defineRole, z } from 'provision'
 
 export default defineRole({
@@ -23,7 +23,7 @@ export default defineRole({
 })
 `
 
-/** What a firewall with holes would let through: what the site's daemons listen on besides, what others commonly do, the ends of the range. */
+/** Ports that a faulty firewall could open: other ports of the site's daemons, common ports, and the ends of the range. */
 const OTHERS = {
   tcp: [
     1, 21, 23, 25, 53, 81, 111, 139, 179, 389, 445, 514, 631, 873, 1024, 2049, 3142, 3306, 4567, 5432, 6379, 8404, 8405, 8443, 9090, 9093,
@@ -49,7 +49,7 @@ afterAll(async () => {
   project.remove()
 })
 
-/** What nmap must find if exactly the printed flows are permitted. */
+/** Expected result of nmap if exactly the printed flows are permitted. */
 const expected = (source: (typeof sources)[number], host: string, protocol: 'tcp' | 'udp', family: Family): readonly string[] =>
   printed
     .filter((flow) => flow.host === host && flow.protocol === protocol && permits(flow, source, family))

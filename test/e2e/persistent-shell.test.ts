@@ -70,7 +70,7 @@ describe('a persistent shell', () => {
     expect((await shell.request('yes | head -c 5000000 >&2')).stderr).toHaveLength(65536)
   })
 
-  test('lets nothing of one script leak into the next', async () => {
+  test('isolates each script from the next', async () => {
     await shell.request('cd /tmp; umask 0; leaked=1; set -f; export PATH=/nowhere; trap "echo trapped" EXIT; exec 9>&-')
     const seen = await shell.request(
       'pwd; umask; echo "<$leaked> $LC_ALL $# $(id -u)"; echo "$PATH" | tr : "\\n" | grep -c sbin; ls -d "$T"',
@@ -78,7 +78,7 @@ describe('a persistent shell', () => {
     expect(textOf(seen)).toMatch(/^\/\n0077\n<> C 0 0\n3\n\/run\/provision\.\d+\.[0-9a-f]{8}\n$/)
   })
 
-  test('gives lines as they come, characters whole however they were cut', async () => {
+  test('passes lines on at once, with complete characters', async () => {
     const lines: string[] = []
     await shell.request("printf 'gr\\303'; sleep 0.1; printf '\\274n\\nlast'", { onLine: (line) => lines.push(line) })
     expect(lines).toEqual(['grün', 'last'])
@@ -96,8 +96,8 @@ describe('a persistent shell', () => {
     expect(textOf(await shell.request('echo on'))).toBe('on\n')
   })
 
-  test('costs one process a trivial request', async () => {
-    // The kernel numbers processes in order; the host's own business only adds to the difference, so the least one is ours.
+  test('starts one process for a trivial request', async () => {
+    // The kernel numbers processes in order. Other processes of the host only increase the difference, so the minimum is ours.
     const pids = await Promise.all(Array.from({ length: 30 }, () => shell.request('read -r pid rest </proc/self/stat; echo "$pid"')))
     const steps = pids.map((answer) => Number(textOf(answer))).flatMap((pid, i, all) => (i === 0 ? [] : [pid - (all[i - 1] ?? 0)]))
     expect(Math.min(...steps.filter((step) => step > 0))).toBe(1)

@@ -65,7 +65,7 @@ describe('a release', () => {
     expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: 1 file missing, 2 damaged, 3 not ours`])
     await host.apply(site(TWO))
     expect(await host.plan(site(TWO))).toEqual([])
-    // It was one file with this one, so it is not what was deployed, and is not gone back to.
+    // It was a hard link to the edited file, so it differs from what was deployed, and the rollback refuses it.
     expect((await host.refused(back())).why).toContain('css/dark/style.css: FAILED')
     expect(await served()).toBe('two')
   })

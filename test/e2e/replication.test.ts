@@ -101,7 +101,7 @@ describe('a primary and its replica', () => {
     await end(spec, 'web-02')
     await boot(spec, 'web-02')
     await expect.poll(() => writable(spec, 'web-02'), { timeout: 20_000 }).toBe(true)
-    // Its replica tries again every five seconds, and then there is nothing to do.
+    // Its replica reconnects within five seconds, and then there is nothing to do.
     await expect.poll(() => planned(), { timeout: 30_000, interval: 1000 }).toEqual([])
   })
 })
@@ -129,7 +129,7 @@ describe('a lost primary', () => {
   })
 
   it('stays read-only after its return, and the run reports the reason; its data is replaced only with --allow-data-loss', async () => {
-    // A row that was never acknowledged, and is nowhere else.
+    // A row that was never acknowledged and exists on no other server.
     await boot(spec, 'web-02')
     await expect.poll(() => sql(spec, 'web-02', 'SELECT 1').catch(() => ''), { timeout: 20_000 }).toBe('1')
     await sql(spec, 'web-02', 'INSERT INTO shop.t VALUES (2000000, "only here")')
@@ -171,7 +171,7 @@ describe('a replica', () => {
   ])('gets all data of the primary after a kill of the controller at: %s', async (moment) => {
     await writeByHand(moment)
     expect((await interruptRun(project, `web-02 ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
-    // Before anything was replaced that has to be said again; afterwards it begins anew by itself.
+    // The option is needed again until data was replaced; afterwards the copy starts again without it.
     const words = moment === 'doing deleting old data' ? ['--allow-data-loss', 'web-02'] : []
     expect(run(...words)).toMatchObject({ status: 0, stderr: '' })
     const counted = 'SELECT COUNT(*), SUM(id) FROM shop.t'
@@ -180,7 +180,7 @@ describe('a replica', () => {
   })
 })
 
-/** A row that the replica has of its own, in the way of one of the primary. */
+/** A row that only the replica has, and that conflicts with one of the primary. */
 const writeByHand = async (words: string): Promise<void> => {
   await sql(spec, 'web-02', "REPLACE INTO shop.t VALUES (3000000, 'by hand')")
   await sql(spec, 'web-01', `REPLACE INTO shop.t VALUES (3000000, '${words}')`)

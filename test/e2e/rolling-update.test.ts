@@ -11,7 +11,7 @@ const project = referenceProject('t-rolling', SUBNET)
 const spec = referenceLab(project, SUBNET)
 const HOSTS = ['lb-01', 'web-01', 'web-02']
 
-/** Every host writes down what is done there; they have one clock. */
+/** Every host records its actions; all hosts have the same clock. */
 const LOG = 'log() { mkdir -p /srv; echo "$(date +%s%N) $*" >>/srv/log; }; '
 
 const BALANCER = `import { defineRole, z } from 'provision'
@@ -27,7 +27,7 @@ export default defineRole({
 })
 `
 
-// A version that can be put back, and after it something that a host may refuse or take long for.
+// A version that can be reverted, followed by a command that a host may refuse or delay.
 const APP = `import { defineKind, defineRole, requireSuccess, z } from 'provision'
 const seen = (path) => ({ script: \`cat \${path}\`, parse: (stdout) => new Map([['app', stdout.toString().trim()]]) })
 const plan = ({ version }, seen) =>
@@ -65,7 +65,7 @@ const on = (host: string, command: string): string => project.provision('exec', 
 const versions = (): readonly string[] => ['web-01', 'web-02'].map((host) => on(host, 'cat /srv/version'))
 const marks = (): string => on('lb-01', 'ls /var/lib/provision/drained')
 
-/** What was done on all hosts since the last time, in its order. */
+/** The actions on all hosts since the last call, in order. */
 const log = (): readonly string[] =>
   HOSTS.flatMap((host) => on(host, 'cat /srv/log 2>/dev/null; rm -f /srv/log').split('\n'))
     .filter((line) => line !== '')
@@ -86,7 +86,7 @@ afterAll(async () => {
 })
 
 describe('a play with serial: 1', () => {
-  it('takes one host after the other out of the balancer, and tells so before, meanwhile and to programs', () => {
+  it('drains one host after the other, and shows it in the plan, during the run and in JSON', () => {
     expect(project.provision('run', '--dry-run').stdout).toContain('\n  one at a time; each is drained from lb-01 while it changes\n')
     expect(log()).toEqual([])
     const { status, lines, stderr } = project.json('run')
@@ -107,7 +107,7 @@ describe('a play with serial: 1', () => {
     expect(log()).toEqual([...turn('web-01', '2'), ...turn('web-02', '2')])
   })
 
-  it('stops at the first host that refuses, restores its previous state, and does not touch the others', () => {
+  it('stops at the first host that refuses a change, restores its previous state, and leaves the others unchanged', () => {
     bring('3')
     on('web-01', 'touch /srv/refuses')
     const { status, stdout, stderr } = project.provision('run')

@@ -11,7 +11,7 @@ const spec = {
   hosts: ['one', 'two'].map((name, i) => ({ name, user: 'ops', addresses: [`${SUBNET}.${11 + i}`] })),
 }
 
-// A service that writes down which files it has loaded, and files around it.
+// A service that records its loaded files, and files around it.
 const APP = `import { defineRole, directory, file, link, service, unit, z } from 'provision'
 const UNIT = \`[Service]
 ExecStart=/bin/sh -c 'ls /etc/app >/run/app.loaded; exec sleep infinity'
@@ -108,7 +108,7 @@ describe('a saved plan', () => {
 })
 
 describe('a saved plan of several hosts', () => {
-  it('is refused when one of them has left the site, or they would be changed all at once, and nothing is touched', () => {
+  it('is refused if one of them was removed from the site, or the rollout differs, and nothing is changed', () => {
     const changed = { ...full, files: { ...full.files, b: 'b of both' } }
     const play = (serial: string): void =>
       project.write('playbooks/site.yaml', `- name: both\n  hosts: all\n${serial}  roles: [${JSON.stringify({ app: changed })}, extra]\n`)
@@ -132,8 +132,8 @@ describe('a saved plan of several hosts', () => {
   })
 })
 
-describe('what no role declares any more', () => {
-  it('is told by every run, which has nothing to do for it', () => {
+describe('an orphan', () => {
+  it('is reported by every run without --prune, which changes nothing', () => {
     site({ files: { a: 'a', c: 'c' } }, 'extra')
     for (const words of [['--dry-run'], [], []]) {
       const { status, stdout } = project.provision('run', ...words)
@@ -154,7 +154,7 @@ describe('what no role declares any more', () => {
     expect(on('ls /etc/app /etc/link')).toContain('b')
   })
 
-  it('is left where somebody else changed it; the rest is deleted as predicted, and services load what remains', () => {
+  it('is kept if somebody else changed it; others are deleted as predicted, and services load the remaining files', () => {
     site({ files: { a: 'a' } }, 'extra')
     on('echo mine now >>/etc/app/c')
     const dry = project.json('run', '--dry-run', '--prune')
@@ -176,7 +176,7 @@ describe('what no role declares any more', () => {
     expect(project.provision('run', '--prune').stdout).toMatch(/^✔ Nothing to do/m)
   })
 
-  it('of a role that was taken off goes with the role, where its own playbook is run; --role spares it', () => {
+  it('of a removed role is deleted by a run of its playbook; --role for another role keeps it', () => {
     site({ files: { a: 'a' } })
     project.write('playbooks/other.yaml', '- name: other\n  hosts: all\n  roles: [{ app: { files: { a: a } } }]\n')
     expect(project.provision('run', 'playbooks/other.yaml', '--prune', '--dry-run').stdout).not.toContain('extra')
@@ -190,7 +190,7 @@ describe('what no role declares any more', () => {
     expect(project.provision('run').stdout).toMatch(/^✔ Nothing to do/m)
   })
 
-  it('is asked about again by the next run when the run was cut before it was forgotten', () => {
+  it('stays recorded if the run is interrupted after its deletion, and the next run removes the record', () => {
     site({ files: { a: 'a', d: 'd' } })
     project.provision('run')
     site({ files: { a: 'a' } })
@@ -199,7 +199,7 @@ describe('what no role declares any more', () => {
     expect(project.provision('run', '--prune').stdout).toMatch(/~ file \/etc\/app\/d {2}gone already, dropped from the ownership record/)
   })
 
-  it('is not guessed from a record that another version wrote', () => {
+  it('is not read from a record of another version', () => {
     on(`sed -i '1s/2/3/' /var/lib/provision/owned/app`)
     const { status, stderr } = project.provision('run')
     expect(status).toBe(1)

@@ -42,7 +42,7 @@ it('a scheduled run renews with its own keys, three times in a row, and cannot l
   const elsewhere = renew('--role', 'nginx', '--limit', 'web')
   expect(elsewhere.status).toBe(4)
   expect(elsewhere.stderr).toContain('web-01')
-  // What its key opens is the account and the edge authority; the person's key is elsewhere, and still opens both.
+  // Its key decrypts the account and the edge authority only. The administrator's key is elsewhere and still decrypts both.
   expect(project.provision('run', '--dry-run', '--role', 'haproxy-tls').status).not.toBe(3)
   expect(spawnSync('stat', ['-c', '%a', ageKey, sshKey], { encoding: 'utf8' }).stdout).toBe('600\n600\n')
 }, 300_000)

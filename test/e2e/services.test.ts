@@ -18,7 +18,7 @@ afterAll(() => host?.down())
 const set = { name: 'nginx', root: '/etc/nginx', check: ['nginx', '-t', '-q'] }
 const conf = (port: number, answer: string) => `events {}\nhttp { server { listen 127.0.0.1:${port}; return 200 "${answer}"; } }\n`
 
-/** nginx with one file; `took` notices what its main process refuses in silence. */
+/** nginx with one file. `took` detects a reload that its main process rejects silently. */
 const nginx = (content: string): readonly Resource[] => {
   const main = file({ path: '/etc/nginx/nginx.conf', content, set })
   return [main, service({ unit: 'nginx.service', loads: [main], set: 'nginx', took: newWorker })]
@@ -27,7 +27,7 @@ const ask = (port: number) =>
   host.run(
     `exec 3<>/dev/null; perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:${port}") or die; print $s "GET / HTTP/1.0\\r\\n\\r\\n"; local $/; $_ = <$s>; s/.*\\r\\n\\r\\n//s; print'`,
   )
-/** Listens on a port, so that nobody else can. */
+/** Occupies a port. */
 const occupy = (port: number) =>
   host.run(
     `perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:${port}", Listen => 1) or die; sleep 60' >/dev/null 2>&1 </dev/null & sleep 0.5`,
@@ -86,7 +86,7 @@ describe('a service and the files that it loads', () => {
     expect(await host.plan(nginx(conf(8001, 'four')))).toEqual([])
   })
 
-  // What lay there was never loaded, so there is nothing to go back to either.
+  // The previous content was never loaded, so there is no version to restore.
   it('needs no reload after the repair of a manual edit that it never loaded', async () => {
     const site = nginx(conf(8001, 'four'))
     await host.run('echo "# by hand" >>/etc/nginx/nginx.conf')
@@ -177,7 +177,7 @@ describe('a declared unit file', () => {
     expect(await host.plan(shop('infinity', '600'))).toEqual([])
   })
 
-  // systemd calls a simple service started as soon as it is forked.
+  // systemd reports a simple service as started once it is forked.
   it('that dies right after its start counts as failed, and its previous version is restored', async () => {
     const refusal = await host.refused(shop('nonsense', '600'))
     expect(refusal.what).toBe('shop.service did not restart')

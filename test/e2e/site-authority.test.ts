@@ -5,7 +5,7 @@ import { openIdentities } from '../../src/identities.ts'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { changes, referenceProject } from './support/project.ts'
 
-// One host, which is both sides: it answers over TLS, and asks itself with the certificate that it answers with.
+// One host plays both sides: it serves over TLS, and connects to itself with the same certificate.
 const SUBNET = '10.79.37'
 const NAME = 'web-01.edge.provision.internal'
 const [PAIR, TRUSTED, EDGE] = ['/etc/edge/host.pem', '/etc/edge/trusted.pem', 'authority:edge']
@@ -35,10 +35,10 @@ const planned = () => changes(project.json('run', '--dry-run').lines, 'planned')
 const on = (script: string): string => {
   const { status, stdout, stderr } = project.provision('exec', 'web-01', '--sudo', '--', 'sh', '-c', script)
   if (status !== 0) throw new Error(`exit ${status}: ${stdout}${stderr}`)
-  // Every line stands behind the name of its host.
+  // Every line begins with the name of its host.
   return stdout.replaceAll(/^web-01[^\n]*?[|:] ?/gm, '')
 }
-/** What the service says to who comes with this certificate, or none, and trusts these. */
+/** The answer of the service to a client with this certificate, or none, that trusts these authorities. */
 const said = (pair = PAIR, trusted = TRUSTED): string =>
   on(
     `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 10 openssl s_client -quiet -connect 127.0.0.1:8443 -verify_return_error -verify_hostname ${NAME} -CAfile ${trusted} ${pair === '' ? '' : `-cert_chain ${pair} -cert ${pair} -key ${pair}.key`} 2>&1 || true`,
@@ -98,10 +98,10 @@ describe('the authority of a trust domain', () => {
   })
 })
 
-describe('time passes', () => {
+describe('after some time', () => {
   const DAY_MS = 86_400_000
   const inThePast = (days: number) => openIdentities(project.root, project.env, () => new Date(Date.now() - days * DAY_MS))
-  /** What a run of that day would have signed for the host. */
+  /** The certificate that a run on that day would have signed for the host. */
   const signed = async (daysAgo: number): Promise<string> => {
     const identities = await inThePast(daysAgo)
     identities.authority({ domain: 'edge' })
@@ -110,13 +110,13 @@ describe('time passes', () => {
     ).replaceAll(/^.*?PEM:/gm, '')
     return identities.issue(EDGE, { request, names: [NAME], leaf: { usages: ['server', 'client'], lifetimeDays: 90 } }, () => {})
   }
-  /** As a run would have left it. */
+  /** The state after such a run. */
   const install = (chain: string): string =>
     on(`printf '# key sha256 %s\n# issued through ${EDGE}\n%s' "$(sha256sum <${PAIR}.key | cut -d' ' -f1)" '${chain}' >${PAIR}`)
 
   let nearItsEnd = ''
 
-  it('and a generation that is two thirds through gets its successor, trusted beside it; what it signed stays', async () => {
+  it('a generation after two thirds of its lifetime gets a successor, both are trusted, and its certificates stay', async () => {
     rmSync(join(project.root, 'identities/authority-edge-1.pem'))
     rmSync(join(project.root, 'identities/authority-edge-1.age'))
     const identities = await inThePast(2500)
@@ -137,7 +137,7 @@ describe('time passes', () => {
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })
 
-  it('and a certificate near its end is renewed by the new generation, and believed by who knows only the old', async () => {
+  it('a certificate that expires soon is renewed by the new generation, and accepted by hosts that trust only the old one', async () => {
     const key = on(`sha256sum ${PAIR}.key`)
     install(nearItsEnd)
     expect(planned()).toEqual([`web-01 update ${certificate}`, `web-01 update ${service}`])
@@ -150,7 +150,7 @@ describe('time passes', () => {
     expect(run().status).toBe(0)
   })
 
-  it('and whoever comes without a certificate, or with one of another domain, is turned away', () => {
+  it('clients without a certificate, or with one of another domain, are refused', () => {
     on(`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /root/strange.pem.key -out /root/strange.pem \\
       -subj /CN=${NAME} -addext subjectAltName=DNS:${NAME} 2>/dev/null`)
     expect(said('')).toContain('No required SSL certificate was sent')

@@ -17,7 +17,7 @@ export default defineRole({
   resources: ({ options: { settings } }) => [sshd({ settings, confirmSeconds: ${CONFIRM} })],
 })
 `
-/** What the inventory says of sshd. */
+/** Options of sshd in the inventory. */
 const settings = (settings: Record<string, string>): void =>
   project.write(
     'inventory/site.yaml',
@@ -34,7 +34,7 @@ const FEW = { MaxAuthTries: '3' }
 const FEWER = { MaxAuthTries: '2', X11Forwarding: 'no' }
 const SHUT = { AllowUsers: 'nobody-of-that-name' }
 
-/** What sshd goes by, what lies there, and what of a change is left over. */
+/** The settings in force, the file on disk, and remains of a change. */
 const state = (): Promise<string> =>
   inside(
     spec,
@@ -92,7 +92,7 @@ it('settings that lock everybody out are rolled back if the controller is killed
   expect((await interruptRun(project, `${HOST} doing reconnecting`, 'SIGKILL').ended).by).toBe('SIGKILL')
   expect(await state()).not.toContain('maxauthtries 3\n')
   await expect.poll(() => state(), { timeout: (CONFIRM + 5) * 1000 }).toContain('maxauthtries 3\n')
-  // The file is back a moment before sshd has read it.
+  // The file is restored shortly before sshd reads it.
   await expect.poll(comesIn, { timeout: 5000 }).toBe(true)
   settings(FEWER)
   expect(project.provision('run', '--dry-run').stdout).toContain('last change rolled back by the host at ')

@@ -31,16 +31,16 @@ const settings = (more: Settings, confirmSeconds = 5): Resource =>
 
 const wanted = [settings({ MaxAuthTries: 3 })]
 
-/** What lies on the disk, under whatever is mounted over it. */
+/** The file on the disk, below anything that is mounted over it. */
 const onDisk = (): Promise<string> => host.run(`unshare -m sh -c 'umount ${FILE} 2>/dev/null; cat ${FILE}'`)
 
-/** What a run leaves on the host beside the file: directories, marks, mounts, timers. */
+/** Remains of a run beside the file: directories, marks, mounts, timers. */
 const leftOvers = (): Promise<string> =>
   host.run(
     `find /run/provision/sshd /var/lib/provision/sshd -type f; grep -F ${FILE} /proc/1/mountinfo; ls -A /etc/ssh/sshd_config.d | grep -v '^00-provision.conf$'; systemctl list-units --all --plain --no-legend 'provision-*'; :`,
   )
 
-/** Whether the daemon that runs lets us in anew. */
+/** Whether the running daemon accepts a new login. */
 const loginsTaken = (): Promise<boolean> =>
   sessionOn('t-sshd', ADDRESS).then(
     ({ shell }) => shell.close().then(() => true),
@@ -66,7 +66,7 @@ const mended = async (): Promise<void> => {
 }
 
 describe('settings of sshd', () => {
-  it('are in force for who comes next, spare the connection at hand, and leave nothing else behind', async () => {
+  it('apply to new connections, keep the present one, and leave no other files', async () => {
     expect(await host.plan(wanted)).toEqual([`create ${KEY}: missing`])
     expect(await host.apply(wanted)).toEqual([`create ${KEY}`])
     expect(await host.plan(wanted)).toEqual([])
@@ -77,7 +77,7 @@ describe('settings of sshd', () => {
     expect(await leftOvers()).toBe('')
   })
 
-  it('are loaded again when sshd runs with others, and not when somebody else has restarted it', async () => {
+  it('are loaded again if sshd runs with others, and not after a restart by somebody else', async () => {
     await host.run(`cp ${FILE} /root/ours; sed -i 's/Tries 3/Tries 4/' ${FILE}; systemctl reload ssh`)
     expect(await host.plan(wanted)).toEqual([`update ${KEY}: settings differ`])
     await host.run(`cat /root/ours >${FILE}`)
@@ -87,7 +87,7 @@ describe('settings of sshd', () => {
     expect(await host.plan(wanted)).toEqual([])
   })
 
-  it('are refused before anything is touched when sshd would not take or not follow them', async () => {
+  it('are refused before any change if sshd rejects or ignores them', async () => {
     expect((await host.refused([settings({ Ciphers: ['aes256-ctr', 'rot13'] })])).why).toMatch(/Bad SSH2 cipher spec.*rot13/)
     await host.run('printf "PermitTTY no\\n" >/etc/ssh/sshd_config.d/0-first.conf')
     expect((await host.refused([settings({ PermitTTY: 'yes' })])).why).toBe(
@@ -112,7 +112,7 @@ describe('settings of sshd', () => {
     await asBefore()
   })
 
-  it('come back when the controller dies before it confirms, though its network is cut as well', async () => {
+  it('are restored if the controller dies before the confirmation, also without a network', async () => {
     await host.unconfirmed(settings({ DenyUsers: 'ops' }))
     expect(await loginsTaken()).toBe(false)
     expect(await onDisk()).not.toContain('DenyUsers')
@@ -124,7 +124,7 @@ describe('settings of sshd', () => {
     await asBefore()
   })
 
-  it('are taken up by the next run when they wait, or when the host was cut off in the middle of taking them back', async () => {
+  it('are completed by the next run if they are unconfirmed, or if their rollback was interrupted', async () => {
     await host.unconfirmed(settings({ DenyUsers: 'ops' }, 600))
     expect(await host.apply(wanted)).toEqual([`update ${KEY}`])
     expect(await loginsTaken()).toBe(true)
@@ -137,7 +137,7 @@ describe('settings of sshd', () => {
     expect(await loginsTaken()).toBe(true)
   })
 
-  it('are the old ones after a boot before they were confirmed', async () => {
+  it('are the old ones after a boot before the confirmation', async () => {
     await host.unconfirmed(settings({ DenyUsers: 'ops' }, 600))
     await host.session.shell.close().catch(() => {})
     await rebootHost(spec, hosts[0])
@@ -146,7 +146,7 @@ describe('settings of sshd', () => {
     await asBefore()
   })
 
-  it('are loaded as well where systemd listens for sshd', async () => {
+  it('are loaded as well with socket activation of sshd', async () => {
     await host.run('systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket')
     expect(await loginsTaken()).toBe(true)
     const other = [settings({ MaxAuthTries: 4 })]

@@ -104,14 +104,14 @@ describe('a step that hangs is killed at its deadline', () => {
 })
 
 describe('a host that refuses the new connection for killing a step', () => {
-  it('gets a card that tells how to end the step', async () => {
+  it('gets a card with the command that ends the step', async () => {
     expect(cardOf('away', hung)).toMatch(
       /^✖ away\n {2}what step did not answer within 6 s, and its processes could not be killed over a new connection\n {2}why {2}no answer from .*\n {2}fix {2}run again when the host is reachable; .*kill PID/,
     )
     expect(await sleepers('away')).toEqual(['sleep infinity'])
   })
 
-  it('and once that was done, the next run goes on', async () => {
+  it('and after that command, the next run continues', async () => {
     await nft('away', 'delete table inet shut')
     const end = `for f in /proc/[0-9]*; do read -r name <$f/comm; [ "$name" != sleep ] || kill "$(basename $f)"; done 2>/dev/null`
     const [again] = await Promise.all([run('away'), sleep(5000).then(() => inside(spec, 'away', end))])

@@ -12,7 +12,7 @@ const spec = { name: project.lab, root: project.root, hosts: [{ name: HOST, user
 const bench: Bench = { project, spec }
 const on = (script: string): Promise<string> => inside(spec, HOST, script)
 
-// Each run writes its name, twice, and takes its time for the second.
+// Each run writes its name twice, the second time after a delay.
 const ROLE = `import { command, defineRole, pkg, z } from 'provision'
 export default defineRole({
   name: 'writer',
@@ -44,12 +44,12 @@ afterAll(async () => {
   await labDown(spec)
   project.remove()
 })
-// Our record goes too, so that every run makes the same requests.
+// The ownership record is deleted too, so that every run sends the same requests.
 beforeEach(() => on(': >/srv/log; rm -rf /var/lib/provision/owned'))
 
-/** A run of `one` that stands still when it has written its first name, as if its machine had been put to sleep. */
+/** A run of `one` that is suspended after it has written its first name, like a machine that sleeps. */
 const paused = async (name = 'one'): Promise<Stopped> => {
-  // Requests: what the host is, what is there, what we own, and the first command.
+  // Requests: facts, observation, ownership record, and the first command.
   const stopped = await runUntil(bench, name, 4)
   expect(stopped.isOver).toBe(false)
   await expect.poll(() => on('cat /srv/log')).toBe(`${name} first\n`)
@@ -64,7 +64,7 @@ const seconds = async (work: () => Promise<unknown>): Promise<number> => {
 
 const WHO = `root on ${hostname()} since 20\\S+Z \\(provision run --output plain playbooks/`
 
-/** Starts a run that waits, and is let go when it says so. */
+/** Starts a run with --wait. Returns once it reports that it waits. */
 const waiting = async (text: RegExp, then: () => unknown): Promise<{ readonly said: string; readonly after: number }> => {
   let struck = 0
   const { said, status } = await run(bench, 'two', {
@@ -102,7 +102,7 @@ describe('two controllers of one host', () => {
   })
 
   it('continues within two seconds after a kill of the other', async () => {
-    // How long a run takes that has not to wait.
+    // The duration of a run that does not wait.
     const alone = await seconds(() => run(bench, 'two'))
     await on(': >/srv/log; rm -rf /var/lib/provision/owned')
     const first = await paused()
@@ -128,7 +128,7 @@ describe('two controllers of one host', () => {
     expect(await on('cat /srv/log')).toBe('one first\ntwo first\ntwo second\n')
   })
 
-  it('waits for the apt of a killed run, and finds its work done', async () => {
+  it('waits for the apt of a killed run, whose packages are then installed', async () => {
     await on(`echo 'DPkg::Pre-Invoke { "sleep 5"; };' >/etc/apt/apt.conf.d/99slow`)
     const first = await runUntil(bench, 'installs', 5)
     await expect.poll(() => on('pgrep -x apt-get || true'), { timeout: 60_000 }).not.toBe('')

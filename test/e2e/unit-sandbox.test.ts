@@ -52,7 +52,7 @@ describe('the units of a whole site', () => {
     await expect.poll(verify, { timeout: 120_000, interval: 5000 }).toMatch(/^0 /)
   }, 600_000)
 
-  it('are as shut as the READMEs of their roles say, each below 3.0 or with its reason', async () => {
+  it('have the exposure that the READMEs of their roles list, each below 3.0 or with a reason', async () => {
     const owned = ownedIn((await Promise.all(HOSTS.map((host) => on(host, OWNED_UNITS)))).join(''))
     expect([...new Set(undocumented(owned))]).toEqual([])
     // The unit of a primary is compared in the test of replicas.
@@ -60,7 +60,7 @@ describe('the units of a whole site', () => {
     expect(documented().flatMap(({ unit }) => (there.has(unit) ? [] : [unit]))).toEqual(['provision-database-primary.service'])
   })
 
-  it('make backups, reload what they serve, and come back when they are killed', async () => {
+  it('make backups, reload their files, and restart after a kill', async () => {
     await on('web-01', 'mariadb -e "CREATE TABLE shop.t (id INT PRIMARY KEY); INSERT INTO shop.t VALUES (1)"')
     await on('web-02', `systemctl start ${BACKUP}`)
     expect(await metrics('web-02')).toMatch(/^provision_restore_test_ok 1$/m)
@@ -71,12 +71,12 @@ describe('the units of a whole site', () => {
     await on('web-01', 'systemctl start nftables && systemctl stop nftables && nft list table inet provision >/dev/null')
   })
 
-  it('measure all that is asked of them', async () => {
+  it('export all required metrics', async () => {
     for (const host of HOSTS) {
-      // A look during a run leaves out the files that the run may be changing.
+      // A check during a run skips files that the run may be changing.
       await on(host, 'systemctl start provision-checks')
       const said = await metrics(host)
-      // The clock of a container cannot be asked.
+      // The clock of a container cannot be queried.
       expect(said.match(/node_scrape_collector_success{collector="(?!timex)[a-z]+"} 0/g)).toBe(null)
       expect(said).toMatch(/^node_textfile_scrape_error 0$/m)
       expect(said).toMatch(/^provision_firewall_present 1$/m)
@@ -88,7 +88,7 @@ describe('the units of a whole site', () => {
 })
 
 describe('an account of a host', () => {
-  it('prometheus gains nothing by what root measures: none of it goes through what is its own', async () => {
+  it('prometheus gains nothing from measurements of root, which use none of its files', async () => {
     const before = await on('web-02', 'ls /etc/cron.d; cat /etc/cron.d/*')
     const state = '/var/lib/prometheus'
     expect(await as('prometheus', `mv ${state}/node-exporter ${state}/old; ln -s /etc/cron.d ${state}/node-exporter`)).toBe('done\n')
@@ -106,11 +106,11 @@ describe('an account of a host', () => {
     expect(await on('web-02', sourcing)).toBe('')
   })
 
-  it('provision-backup learns nothing of root, and stops nobody', async () => {
+  it('provision-backup reads no file of root, and stops no other unit', async () => {
     await on('web-02', 'umask 077; echo poison-word 1 2 >/root/secret')
     const [last, work] = [`/var/lib/${BACKUP}/last-good`, `/var/lib/${BACKUP}/work`]
     const done = /^provision_backup_done_seconds .*$/m.exec(await metrics('web-02'))?.[0]
-    // A backup that fails leaves everything as the account has put it there.
+    // A failing backup leaves the files of the account unchanged.
     expect(await as('provision-backup', `mkdir -p ${work}/shut/x; chmod 0 ${work}/shut`)).toBe('done\n')
     for (const trap of [`ln -s /root/secret ${last}`, `mkfifo ${last}`, `truncate -s 3G ${last}`, `mkdir ${last}`]) {
       expect(await as('provision-backup', `rm -rf ${last}; ${trap}`)).toBe('done\n')
@@ -137,15 +137,15 @@ describe('an account of a host', () => {
     expect(verify()).toMatch(/^0 /)
   })
 
-  it('haproxy, which also leads to the database, cannot tell the balancer what to do', async () => {
+  it('haproxy, which also runs the database proxy, cannot control the balancer', async () => {
     const tries = ['socat - UNIX-CONNECT:/run/provision-haproxy/admin.sock </dev/null', 'ls /run/provision-haproxy']
     expect(await as('haproxy', ...tries)).toBe('refused\nrefused\n')
   })
 
-  it('whose directory holds files of ours gets no other file read, and no check stopped', async () => {
+  it('with managed files in its directory makes checks neither read other files nor stop', async () => {
     const own = '/srv/board'
     const traps = [`rm ${own}/fifo; mkfifo ${own}/fifo`, `ln -sf /etc/shadow ${own}/link`, `truncate -s 3G ${own}/sparse`]
-    // A release is never put where another account could replace it; this one is given away afterwards.
+    // A release is never created where another account could replace it; this one changes its owner afterwards.
     await on('web-02', 'chown board /srv/pages')
     expect(await as('board', ...traps, 'ln -sfn /etc /srv/pages/current')).toBe('done\n'.repeat(4))
     const begun = Date.now()

@@ -9,7 +9,7 @@ import { inside } from './support/interrupt.ts'
 import { down, up } from './support/lab.ts'
 import { type Result, referenceProject } from './support/project.ts'
 
-// One machine with many doors, each of which hangs at another point; and five machines to which something happens in the middle of a run.
+// One machine with several addresses, each of which hangs at another point, and five machines that fail in the middle of a run.
 const SUBNET = '10.79.90'
 const STRUCK = ['stopped', 'mute', 'deaf', 'reboots', 'lossy'] as const
 const project = referenceProject('t-hang', SUBNET)
@@ -22,7 +22,7 @@ const spec: LabSpec = {
 }
 const lab = join('.provision/lab', project.lab)
 
-/** What a person calls each door, and where it is. */
+/** Name and port of each hanging service. */
 const DOORS = {
   unanswered: { port: 2301 },
   silent: { address: `${SUBNET}.1`, port: 2302 },
@@ -36,7 +36,7 @@ const DOORS = {
   crowded: { address: addressOf('crowd'), port: 2310 },
 } as const
 
-/** In the middle of the play there is a step that takes its time. */
+/** The play contains a step that takes long. */
 const ROLE = `import { command, defineRole, file, z } from 'provision'
 export default defineRole({
   name: 'things', summary: 'three steps',
@@ -63,7 +63,7 @@ for port in 2308 2310; do /usr/sbin/sshd -p $port -o MaxStartups=1:100:1 -o Logi
 /usr/sbin/sshd -p 2309 -o MaxSessions=1
 `
 
-/** Packet filters of a host that needs no program for it: what is given, or asked, in the words of nft. */
+/** Applies or lists packet filters in the network namespace of a host, in the syntax of nft. */
 const nft = async (host: string, words: string): Promise<string> => {
   const { status, stdout, stderr } = spawnSync('nsenter', [`--target=${await leaderOf(spec, host)}`, '--net', 'nft', words], {
     encoding: 'utf8',
@@ -76,7 +76,7 @@ const COUNTED = [2301, 2307, 2308, 2310]
 const count = `add table inet counted; add chain inet counted input { type filter hook input priority 0; };
 ${COUNTED.map((port) => `add rule inet counted input tcp dport ${port} tcp flags & (syn|ack) == syn counter`).join(';')}; add rule inet counted input tcp dport 2301 drop`
 
-/** How many connections have come to a port. */
+/** Number of connections to a port. */
 const connectionsTo = async (host: string, port: number): Promise<number> =>
   Number(new RegExp(`dport ${port} .*counter packets (\\d+)`).exec(await nft(host, 'list table inet counted'))?.[1])
 
@@ -86,7 +86,7 @@ const listen = async (port: number, greeting: string): Promise<void> => {
   servers.push(server)
   await new Promise<void>((listening) => server.listen(port, `${SUBNET}.1`, listening))
 }
-/** Somebody who comes in and says nothing. */
+/** A client that connects and sends nothing. */
 const lingerer = async (host: string, port: number): Promise<Socket> => {
   const socket = connect(port, addressOf(host))
   await new Promise((greeted) => socket.on('error', () => {}).once('data', greeted))
@@ -100,7 +100,7 @@ const timed = async (running: Promise<Result>): Promise<Result & { readonly seco
 const sites = { doors: 'inventory/doors.yaml', struck: 'inventory/struck.yaml' }
 const run = (site: keyof typeof sites) => timed(project.provisionBeside('run', '-i', sites[site], `playbooks/${site}.yaml`))
 
-/** Strikes each machine when the step that takes its time has begun there. */
+/** Makes each machine fail once the long step has begun there. */
 const strikes: Readonly<Record<(typeof STRUCK)[number], (() => Promise<unknown>) | undefined>> = {
   stopped: () => inside(spec, 'stopped', `pkill -STOP -f '^sshd: ops'`),
   mute: () => nft('mute', dropping('output', 'sport')),
@@ -158,7 +158,7 @@ afterAll(async () => {
   project.remove()
 })
 
-/** What is said of a host, on its card. */
+/** The error card of a host. */
 const cardOf = (name: string, { stderr }: Result): string =>
   stderr.split(/^(?=✖ )/m).find((card) => card.startsWith(`✖ ${name}\n`)) ?? stderr
 
@@ -177,7 +177,7 @@ describe('a host that hangs', () => {
     )
   })
 
-  it('delays the run no longer than that, and no other host at all', async () => {
+  it('delays the run only up to its deadline, and no other host', async () => {
     expect(doors.status).toBe(4)
     expect(doors.seconds).toBeLessThan(60)
     expect(await inside(spec, 'doors', 'cat /srv/third')).toBe('third')
@@ -194,7 +194,7 @@ describe('an sshd that limits connections', () => {
   it('for a moment (MaxStartups): the connection is retried with growing pauses, and succeeds', async () => {
     expect(doors.stderr).not.toMatch(/^✖ crowded/m)
     expect(await inside(spec, 'crowd', 'cat /srv/third')).toBe('third')
-    // The first was the one who lingered.
+    // The first was the silent client.
     const came = (await connectionsTo('crowd', 2310)) - 1
     expect(came).toBeGreaterThan(1)
     expect(came).toBeLessThanOrEqual(6)
@@ -242,7 +242,7 @@ describe('in the middle of a run', () => {
     expect(struck.seconds).toBeLessThan(75)
   })
 
-  it('a link that loses every fifth packet: the run succeeds', async () => {
+  it('a network that loses every fifth packet: the run succeeds', async () => {
     expect(struck.stderr).not.toMatch(/^✖ lossy/m)
     expect(await inside(spec, 'lossy', 'cat /srv/third')).toBe('third')
   })

@@ -57,7 +57,7 @@ it('has nothing to do in a second run', () => {
   expect(changes(again.lines, 'planned')).toEqual([])
 })
 
-it('plans what somebody changed by hand, and restores it', async () => {
+it('plans a manual change, and reverts it', async () => {
   await onHost('chmod 777 /run/shop')
   expect(changes(run('--dry-run').lines, 'planned')).toEqual(['web-01 update runtime-directory:shop'])
   expect(run().status).toBe(0)

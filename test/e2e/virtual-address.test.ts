@@ -52,7 +52,7 @@ const checks = () => project.provision('verify', 'playbooks/balancers.yaml', '--
 const on = (host: string, command: string) => project.provision('exec', host, '--sudo', '--', 'sh', '-c', command)
 const holders = () => ['lb-01', 'web-02'].filter((host) => on(host, `ip -o address show to ${VIRTUAL} | grep -q .`).status === 0)
 
-/** How long nobody answers at the address, from when that begins: two answers a tenth of a second apart are no gap. */
+/** Duration without an answer at the address. Two answers a tenth of a second apart are no gap. */
 const gap = async (): Promise<number> => {
   const from = performance.now()
   while (!(await answers(VIRTUAL, 443))) if (performance.now() - from > 20_000) throw new Error('nobody took the address over')
@@ -86,7 +86,7 @@ it('a dead HAProxy or a dead balancer loses the address within seconds', async (
   const service = await gap()
   const [second = ''] = holders()
   expect(second).not.toBe(first)
-  // Nothing moves back by itself.
+  // The address does not move back automatically.
   on(first, 'systemctl start haproxy')
   await sleep(4000)
   expect(holders()).toEqual([second])

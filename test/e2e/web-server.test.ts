@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LabSpec, labDown, labReset } from '../../src/lab/index.ts'
 import { changes, referenceProject } from './support/project.ts'
 
-// One host, which lets itself in: it is the balancer too.
+// One host, which is the balancer as well.
 const SUBNET = '10.79.38'
 const project = referenceProject('t-nginx', SUBNET)
 const spec: LabSpec = { name: project.lab, root: project.root, hosts: [{ name: 'web-01', user: 'ops', addresses: [`${SUBNET}.11`] }] }
@@ -55,7 +55,7 @@ const run = (...words: readonly string[]) => {
   return { status, stderr, applied: changes(lines, 'applied').map((line) => line.replace('web-01 ', '')) }
 }
 const CERTIFICATE = '-cert /etc/ssl/nginx/edge.pem -key /etc/ssl/nginx/edge.pem.key'
-/** What a balancer hears; or whoever has another certificate, or none. */
+/** The answer to a balancer, or to a client with another certificate, or none. */
 const get = (path: string, host = 'www.test', { headers = '', as = CERTIFICATE } = {}): string =>
   on(
     `printf 'GET ${path} HTTP/1.1\\r\\nHost: ${host}\\r\\nConnection: close\\r\\n${headers}\\r\\n' | timeout 5 openssl s_client -quiet -connect 127.0.0.1:8443 ${as} 2>/dev/null | tr -d '\\000\\r'; true`,
@@ -84,7 +84,7 @@ describe('the web server', () => {
     ).toContain('Active connections')
   })
 
-  it('runs the application as nobody, with its secrets, and lets a visitor ask so often', () => {
+  it('runs the application as an unprivileged account, with its secrets, and limits requests per visitor', () => {
     expect(get('/', 'api.test', { headers: 'X-Forwarded-For: 192.0.2.7\\r\\n' })).toContain(
       'a "poison" $word from user nobody to 127.0.0.1',
     )

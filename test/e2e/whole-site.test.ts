@@ -53,7 +53,7 @@ const both = async (): Promise<readonly string[]> => {
   return [...new Set(answers.map(({ servedBy }) => servedBy))].sort()
 }
 
-/** What a run leaves that a later run builds on: managed files, packages, units, firewall. */
+/** The results of a run on which later runs depend: managed files, packages, units, firewall. */
 const stateOf = (host: string): string =>
   on(
     host,
@@ -97,7 +97,7 @@ describe('three bare hosts', () => {
     expect(lines.at(-1)).toMatchObject({ type: 'summary', result: 'changed' })
   })
 
-  it('differ from before only in what the plan explains', () => {
+  it('differ from before only in what the plan shows', () => {
     for (const host of HOSTS) {
       const installed = [...packages(host)].filter((name) => !packagesBefore.get(host)?.has(name))
       const explanation = {

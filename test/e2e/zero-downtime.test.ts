@@ -25,7 +25,7 @@ afterAll(async () => {
   project.remove()
 })
 
-/** What visitors saw while something was done, and for as long after it. */
+/** Requests of visitors during an action, and for the same time after it. */
 const meanwhile = async (name: string, act: () => unknown, rest = 1500): Promise<Phase> => {
   await load.next(name)
   await act()
@@ -79,9 +79,9 @@ describe('visitors do not notice', () => {
 })
 
 describe('a power cut of one host', () => {
-  it('of a web server: the requests that change something and were under way there, answered with an error, and nothing after it is back', async () => {
+  it('of a web server fails only the requests other than GET that were in progress there, and none after its return', async () => {
     const phase = await meanwhile('a power cut of web-01', () => cut('web-01'), 9000)
-    // Who only asks is sent to the other one, which takes the seconds until the first is given up.
+    // GET requests are retried on the other server, which takes the seconds of the timeout.
     expect(phase.failures.filter(({ way }) => way.endsWith('GET'))).toEqual([])
     expect(phase.failures.filter(({ at }) => at > 1)).toEqual([])
     for (const { why } of phase.failures) expect(why).toContain('status 502')
@@ -90,17 +90,17 @@ describe('a power cut of one host', () => {
     expect(back.servedBy).toEqual(['web-01', 'web-02'])
   })
 
-  it('of the balancer: what was sent over connections to it, until the other one has the address', async () => {
+  it('of the balancer fails only requests over connections to it, until the other one has the address', async () => {
     const [holder = ''] = site.holders()
     const phase = await meanwhile('a power cut of the balancer', () => cut(holder), 9000)
-    // Who has a connection to it may wait until his own side gives up; who comes anew is served.
+    // Clients with a connection to it may wait until their own timeout; new clients are served.
     expect(phase.failures.filter(({ way, at }) => way.startsWith('fresh') && at > 5)).toEqual([])
     const after = await meanwhile('it comes back', () => restore(holder), 3000)
     expect(after.failures).toEqual([])
     expect(run('--dry-run')).toContain('Nothing to do')
   })
 
-  it('and no request that changes something was carried out twice', async () => {
+  it('and no request other than GET was executed twice', async () => {
     const { phase, posted, unsure } = await load.stop()
     expect(phase.failures).toEqual([])
     const applied = site.applied()
@@ -113,7 +113,7 @@ describe('a power cut of one host', () => {
 })
 
 const cut = async (host: string): Promise<void> => {
-  // Nothing of it may say goodbye.
+  // No process of it may close a connection.
   await cutOff(site.lab, host)
   await end(site.lab, host)
 }
@@ -132,7 +132,7 @@ describe('on the wire', () => {
       expect((await visitors.stop()).phase.failures).toEqual([])
     })
     const address = (name: string) => site.lab.hosts.find((host) => host.name === name)?.addresses[0] ?? ''
-    // What a visitor sends in the clear is seen, so it would have been seen elsewhere.
+    // Plain text of a visitor is captured, so plain text elsewhere would have been captured too.
     expect(readable(packets, `ip.addr == ${site.virtual} && tcp.port == 80`)).toContain('GET /in-the-clear HTTP/1.1')
     for (const web of ['web-01', 'web-02']) {
       const between = `ip.addr == ${address(web)} && ip.addr == ${address(holder)} && !(tcp.port == 22)`
@@ -166,7 +166,7 @@ describe('TLS for visitors', () => {
   })
 
   it('is refused by a web server to clients without a certificate of a balancer', () => {
-    // The firewall lets nobody but the balancers come so far; so this is asked from one of them.
+    // The firewall admits only the balancers, so one of them sends this request.
     for (const web of ['web-01', 'web-02']) {
       const at = site.lab.hosts.find(({ name }) => name === web)?.addresses[0] ?? ''
       const asked = (more: string) =>
@@ -180,9 +180,9 @@ describe('TLS for visitors', () => {
     }
   })
 
-  it('leaves no private key on this machine but encrypted ones', () => {
+  it('leaves only encrypted private keys on this machine', () => {
     const open = sh(`grep -rlE 'PRIVATE KEY-----|AGE-SECRET-KEY-' ${project.root} || true`).trim().split('\n')
-    // The person's own two: what opens the project's secrets, and what logs in on the lab.
+    // The two keys of the administrator: the age key of the project, and the SSH key of the lab.
     expect(open.sort()).toEqual([`${project.root}/.provision/lab/t-load/id_ed25519`, `${project.root}/age.txt`])
     const kept = sh(`ls ${project.root}/identities`).trim().split('\n')
     expect(kept.filter((name) => name.endsWith('.age'))).toHaveLength(2)

@@ -16,7 +16,7 @@ export interface ServingBench extends Bench {
 
 /**
  * The whole reference site, and two playbooks that change each role of it: rules, the journal, a setting of the databases (which are
- * restarted one after the other for it), the page, what the balancer says, and when administrators are told.
+ * restarted one after the other for it), the page, a header of the balancer, and the intervals of alerts.
  */
 export const threeHosts = async (lab: string, subnet: string): Promise<ServingBench> => {
   const project = referenceProject(lab, subnet)
@@ -68,7 +68,7 @@ export const threeHosts = async (lab: string, subnet: string): Promise<ServingBe
     })
   const serving: Serving = async (work, way) => {
     const wrong = new Set<string>()
-    // Nobody can be served by a host without power.
+    // A host without power serves no requests.
     let isOver = way === 'power'
     const asking = (async () => {
       while (!isOver) {

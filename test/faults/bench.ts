@@ -134,7 +134,7 @@ export const fastForward = async (spec: LabSpec, host: string): Promise<() => vo
         const [state = ''] = readFileSync(`${run}/${name}/beat`, 'utf8').split(' ')
         if (state === 'idle') writeFileSync(`${run}/${name}/beat`, 'idle 1.00\n')
       } catch {
-        // It has just gone.
+        // The shell has ended meanwhile.
       }
     }
   }

@@ -16,7 +16,7 @@ export type Afterwards = () => Promise<void>
 /** An interruption, with a description for failures; undefined if the run ended before. */
 export interface Cut {
   readonly where: string
-  /** Whether anybody but the host itself could still end what the run had begun. */
+  /** Whether anything but the host itself could still end the step of the run. */
   readonly afterwards: Afterwards
 }
 
@@ -42,12 +42,12 @@ const BLOWS: Readonly<Record<(typeof BETWEEN)[number], (bench: Bench, stopped: S
     return nothing
   },
 
-  // It lives, and sends again what vanishes, while another run takes its lock and does its work; then its packets arrive.
+  // The controller lives and retransmits dropped packets while another run takes its lock. Then its packets arrive.
   network: async ({ spec }, { pid, written, requests, ended }) => {
     const arrive = await vanish(spec, pid)
     const holders = await Promise.all(spec.hosts.map(({ name }) => inside(spec, name, HOLDER)))
     kill(pid, 'SIGCONT')
-    // It has fallen silent on every host of which it holds the lock.
+    // It is silent on every host whose lock it holds.
     const stops = await Promise.all(spec.hosts.map(({ name }) => fastForward(spec, name)))
     return async () => {
       for (const stop of stops) stop()
@@ -59,7 +59,7 @@ const BLOWS: Readonly<Record<(typeof BETWEEN)[number], (bench: Bench, stopped: S
       const late = setTimeout(() => kill(pid, 'SIGKILL'), 90_000)
       const { status, said } = await ended
       clearTimeout(late)
-      // What was answered before may have been the last that it wanted to know.
+      // The previous answer may have been the last one that the run needed.
       if (status === 0 && requests() > written) throw new Error(`it had lost the lock and worked on: ${said.slice(-300)}`)
     }
   },
@@ -84,8 +84,8 @@ while [ "$p" -gt 1 ]; do
 done`
 
 /**
- * Runs a playbook, and ends the root shell of a host and all below it just before it starts its so manieth program or renames its
- * so manieth file; or pulls the plug of the whole host there.
+ * Runs a playbook, and ends the root shell of a host and all below it just before it starts its n-th program or renames its
+ * n-th file, or cuts the power of the whole host.
  */
 export const cutWithin = async (
   bench: Bench,

@@ -17,7 +17,7 @@ interface Course extends Counts {
   readonly more: string
 }
 
-// The application that writes to the databases lives on host-01, so the other one's plug is pulled: it is primary and replica in turn.
+// The writing application runs on host-01, so the other host loses power: it is primary and replica in turn.
 const COURSES: Readonly<Record<string, Course>> = {
   everything: { make: oneHost, more: MORE, between: 'all', within: 40, plugs: 6, unplugged: 'host-01' },
   replica: { make: replicaHosts, more: DATABASE, between: 6, within: 3, plugs: 1, unplugged: 'host-02' },
@@ -30,7 +30,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 100_000) },
     /** The only bench to test; undefined: all of them. */
     playbook: { type: 'string' },
-    /** How many points are tried: after requests, at calls within them, and of those at which the plug is pulled. */
+    /** Numbers of points to test: after requests, at calls within them, and at power cuts. */
     between: { type: 'string' },
     within: { type: 'string' },
     plugs: { type: 'string' },
@@ -63,7 +63,7 @@ const walk = async (title: string, { make, more, ...usual }: Course): Promise<vo
       for (const path of unsynced(calls)) bad.push(`${host}: not brought to the disk before it is renamed: ${path}`)
     const { points, of } = drawn(trials.ways, counts, random)
     say(`${title}: ${of}; ${points.length} of them are tried, there and back`)
-    // The direction changes with every trial, and a step of one is not a step of the other.
+    // The direction changes with every trial, and the two directions have different steps.
     for (const point of points.filter((_, i) => i % parts === part - 1))
       for (const one of [point, point]) if (!isEnough) note(await trials.try(one), `${one.way} at ${one.at}`)
   } finally {

@@ -1,7 +1,7 @@
 import type { Call } from './bench.ts'
 import type { Point } from './trials.ts'
 
-/** The points within requests. Of the many files of a package that dpkg renames, one after the other, one of ten stands for all. */
+/** The points within requests. dpkg renames many files of a package one after the other; one in ten is tested. */
 export const pointsOf = (calls: readonly Call[], way: 'shell' | 'power', host: string): readonly Point[] => {
   let unpacked = 0
   return calls
@@ -26,7 +26,7 @@ const OTHERS = new Set([
 
 /**
  * Renames that would put a file in place whose bytes may not be on the disk yet: nobody told the kernel to write it since the
- * rename before of the same name. What lies in /run is gone after a power cut anyhow.
+ * rename before of the same name. Files in /run do not survive a power cut.
  */
 export const unsynced = (calls: readonly Call[]): readonly string[] => {
   const renamed = new Map<string, number>()
@@ -50,5 +50,5 @@ export const unsynced = (calls: readonly Call[]): readonly string[] => {
   return [...found]
 }
 
-// A link has no bytes: its name is all there is to it, and comes with the directory.
+// A link has no content: its target is stored with the directory.
 const isLink = (path: string): boolean => /\.link\.provision-new$|\/current$/.test(path)

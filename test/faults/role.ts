@@ -74,7 +74,7 @@ export default defineRole({
       file({ path: `${ROOT}/plain`, content: `state ${state}\n`.repeat(2000), mode: isA ? '640' : '644' }),
       file({ path: `${ROOT}/other`, content: `${state}\n` }),
       file({ path: `${ROOT}/now-and-then`, content: 'here\n', state: isA ? 'present' : 'absent' }),
-      // What is left over of it, the other state deletes.
+      // The other state deletes its remains.
       ...(isA ? ONCE : []),
       link({ path: `${ROOT}/link`, target: isA ? 'plain' : 'other' }),
       group({ name: 'faultless', state: isA ? 'present' : 'absent' }),

@@ -12,16 +12,16 @@ const DIARIES = [
   /^\/var\/backups(\/|$)/,
   /^\/var\/lib\/apt\//,
   /^\/var\/lib\/systemd\//,
-  // dpkg is asked itself: what it installed, what it left undone, its journal. Of what it removed it may keep a name or an empty list.
+  // dpkg itself is queried: installed packages, unfinished ones, its journal. It may keep a name or an empty list of removed packages.
   /^\/var\/lib\/dpkg(\/|$)/,
   /^\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-$/,
   /^\/etc\/(.*\.lock|\.pwd\.lock|ld\.so\.cache)$/,
   /^\/var\/tmp\/systemd-private-|^\/tmp\/systemd-private-/,
   /^\/var\/lib\/(nginx|haproxy|logrotate|private|chrony|ucf)(\/|$)/,
   /^\/run(\/|$)/,
-  // Measurements, and what a host was found to be at the last look.
+  // Measurements, and results of the last check.
   /^\/var\/lib\/(prometheus|provision\/checks)(\/|$)/,
-  // What is in a database, and who is in its cluster, is asked of the servers.
+  // Contents of databases and members of clusters are queried from the servers.
   /^\/var\/lib\/mysql(\/|$)/,
   /^\/var\/lib\/garbd\/gvwstate\.dat$/,
 ]

@@ -59,7 +59,7 @@ export class Trials {
     throw new Error(`undisturbed runs do not end in the same state twice:\n${changed.join('\n')}`)
   }
 
-  // Every host is counted in every round, also because that leaves a directory behind.
+  // Calls are counted on every host in every round, because counting creates a directory.
   async #watch(state: string): Promise<Undisturbed> {
     const hosts = this.#bench.spec.hosts.map(({ name }) => name)
     for (const host of hosts) await arm(this.#bench.spec, host, 0)
@@ -87,7 +87,7 @@ export class Trials {
     const unserved = await this.#serving(work, point.way)
     this.#now = next
     const found = differences(this.#known.get(next) ?? new Map(), await this.#look())
-    // A boot loads what lies on the disk and forgets who wrote that down: nothing has to be loaded by the next run, or written down.
+    // A boot loads the files on the disk and deletes the stamps, so the next run need not load or record anything.
     const differs = [...unserved, ...found.filter((one) => point.way !== 'power' || !one.startsWith('loaded ('))]
     const tried = {
       site: this.#site,
@@ -107,7 +107,7 @@ export class Trials {
       : cutBetween(this.#bench, this.next, way, at)
   }
 
-  // What one cut has spoilt is not to be blamed on the next.
+  // Damage of one cut must not count as damage of the next.
   async #mend(state: string): Promise<void> {
     for (const one of [state === 'a' ? 'b' : 'a', state]) await this.#go(one).catch(() => undefined)
     this.#now = state

@@ -3,8 +3,8 @@ import { execute } from '../../src/lab/machine/execute.ts'
 import { layoutOf } from '../../src/lab/spec.ts'
 
 /**
- * From now on whatever a process sends over the connections that it has vanishes on the lab's wire, and whatever it would receive; both
- * ends go on sending it again. Others come and go as ever. What is given back ends that.
+ * Drops all packets of the existing connections of a process on the lab's bridge, in both directions; both
+ * ends keep retransmitting. Other connections are not affected. The returned function ends this.
  */
 export const vanish = async (spec: LabSpec, pid: number): Promise<() => Promise<void>> => {
   const table = `vanished-${pid}`

@@ -5,7 +5,7 @@ import { down, up } from '../e2e/support/lab.ts'
 import { relayTo } from '../e2e/support/network/relay.ts'
 import { referenceProject } from '../e2e/support/project.ts'
 
-// An authority that refuses one nonce in five, and dawdles for up to three seconds before each validation.
+// An authority that refuses one nonce in five, and waits up to three seconds before each validation.
 const SUBNET = '10.79.84'
 const COUNT = 50
 const project = referenceProject('t-issue', SUBNET)

@@ -7,7 +7,7 @@ import { AUTHORITY, addMailbox, MAIL, ownCertificate } from '../e2e/support/serv
 import { type Receiver, receiver } from '../e2e/support/services/receiver.ts'
 import { type Slack, slack } from '../e2e/support/services/slack.ts'
 
-// Everybody who can be told: a webhook, a chat and a mailbox, and what is said of those that refuse.
+// All types of receivers: a webhook, a chat and a mailbox; and messages about receivers that refuse.
 const SUBNET = '10.79.65'
 const project = referenceProject('t-receivers', SUBNET)
 const whole = referenceLab(project, SUBNET)

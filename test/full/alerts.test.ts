@@ -6,14 +6,14 @@ import { down, up } from '../e2e/support/lab.ts'
 import type { Receiver } from '../e2e/support/services/receiver.ts'
 import { SERVERS, watchedSite } from './support/alerts-site.ts'
 
-// The reference site with a real cluster in it, at the defaults: what the administrators hear of a database that fails.
+// The reference site with a real cluster in it, with default options: alerts about a failing database.
 const SUBNET = '10.79.63'
 const site = watchedSite('t-watched', SUBNET, 5993, await recipientOf(await generateIdentity()))
 const { project, spec, on } = site
 let hook: Receiver
 
 beforeAll(async () => {
-  // So soon that a test can wait for it.
+  // Short enough for a test.
   site.configure(0.02)
   await up(spec)
   hook = await site.listen()
@@ -32,13 +32,13 @@ afterAll(async () => {
   project.remove()
 })
 
-// The kernel counts whom it killed for lack of memory for the whole machine: in a lab it may have been any other one's.
+// The kernel counts processes killed for lack of memory for the whole machine; in a lab they may belong to another host.
 const fired = (since: number): readonly string[] =>
   hook.told
     .filter(({ at, status, labels }) => at >= since && status === 'firing' && labels.unit !== 'some process' && labels.severity !== 'none')
     .map(({ labels }) => [labels.alertname, labels.host].join(' ').trim())
 
-/** A fault, what must be told of it and nothing else, also of what follows within some seconds, and that it is over when it is mended; the messages. */
+/** Causes a fault, expects exactly these alerts, repairs it, and expects their end. Returns the messages. */
 const told = async (
   alerts: readonly string[],
   follows: number,
@@ -76,7 +76,7 @@ const told = async (
 
 const BACKUP = 'provision-database-backup'
 const WORK = `/var/lib/${BACKUP}/work`
-/** Saves the databases; what it said, and whether it was a good one. */
+/** Runs a backup. Returns its output, and whether it succeeded. */
 const backup = async (meanwhile = ''): Promise<string> =>
   on(
     'web-02',
@@ -122,7 +122,7 @@ describe('backups', () => {
     const wait = `until [ -e ${WORK}/test ]; do sleep 0.02; done`
     const make = async () => {
       const before = await kept()
-      // One letter of one row, as broken memory would have it; then what a broken disk gives back.
+      // One changed letter of one row, as by broken memory; then a changed file, as by a broken disk.
       const letter = `gunzip -c ${WORK}/dump.sql.gz | sed "s/'row 7'/'row 8'/" | gzip -1 >/root/worse; cat /root/worse >${WORK}/dump.sql.gz`
       expect(await backup(`${wait}; ${letter}`)).toMatch(
         /`?shop`?\.`?t[\s\S]*the restored tables differ from the databases\n[\s\S]*\nexit-code\n$/,
@@ -138,7 +138,7 @@ describe('backups', () => {
 })
 
 describe('a cluster', () => {
-  it('of which a server is killed and kept down', async () => {
+  it('with one server killed and kept down', async () => {
     const messages = await told(
       ['MysqlDown web-01'],
       110,
@@ -149,7 +149,7 @@ describe('a cluster', () => {
     await whole(spec, SERVERS, 3)
   })
 
-  it('whose members all run and find each other no more: there is no majority', async () => {
+  it('whose members all run without connections to each other: there is no majority', async () => {
     const cut = `nft 'table inet cut { chain i { type filter hook input priority -300; tcp dport 4567 drop; tcp sport 4567 drop; }; chain o { type filter hook output priority -300; tcp dport 4567 drop; tcp sport 4567 drop; }; }'`
     const each = (command: string) => Promise.all(SERVERS.map((host) => on(host, command)))
     const messages = await told(
@@ -162,7 +162,7 @@ describe('a cluster', () => {
     await whole(spec, SERVERS, 3)
   })
 
-  it('whose arbitrator is lost, and whose backups somebody stopped', async () => {
+  it('with a lost arbitrator, and with stopped backups', async () => {
     const messages = await told(
       ['ArbitratorDown lb-01', 'BackupTimerStopped web-02'],
       110,
@@ -176,7 +176,7 @@ describe('a cluster', () => {
     await whole(spec, SERVERS, 3)
   })
 
-  it('that has a member less, of which nobody says that it is down', async () => {
+  it('with one member fewer that is not known to be down', async () => {
     const messages = await told(
       ['GaleraDegraded'],
       100,

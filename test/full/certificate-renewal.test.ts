@@ -7,7 +7,7 @@ import { down, up } from '../e2e/support/lab.ts'
 import { startLoad, told } from '../e2e/support/load/load.ts'
 import { renewalSite } from '../e2e/support/renewal-site.ts'
 
-// The long form of test/e2e/scheduled-renewal.test.ts: visitors are there all the while, who verify the certificate that they get.
+// The long form of test/e2e/scheduled-renewal.test.ts: visitors send requests all the time and verify the certificate.
 /** A minute and a half; renewed from the sixtieth second on. */
 const LIFE_SECONDS = 90
 const { project, lab, configure, serial } = renewalSite('t-renewals', '10.79.85', LIFE_SECONDS)

@@ -10,8 +10,8 @@ import { referenceLab } from '../e2e/support/lab.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
 import { captureWire } from './support/packet-stream.ts'
 
-// The long forms: a controller that is killed again and again, every host without power, restarts, a replaced host; and all the
-// while nobody on the wire reads anything.
+// The long forms: a controller that is killed repeatedly, power cuts of every host, restarts, a replaced host. All
+// traffic is encrypted meanwhile.
 const SUBNET = '10.79.53'
 const project = referenceProject('t-mysql-full', SUBNET)
 const spec = referenceLab(project, SUBNET)
@@ -129,7 +129,7 @@ describe('a cluster', () => {
     await whole(spec, SERVERS, 3)
   })
 
-  it('learns of another authority when the key of its own is lost, and is signed for by that one, under a writer', async () => {
+  it('trusts a new authority after the key of its own is lost, and gets certificates from it, under a writer', async () => {
     const kept = (name: string): string => join(project.root, 'identities', name)
     rmSync(kept('authority-database-1.age'))
     renameSync(kept('authority-database-1.pem'), kept('authority-database-1.lost.pem'))
@@ -149,7 +149,7 @@ describe('a cluster', () => {
     const { acked, gap } = await stopWriter(spec, 'web-02')
     expect({ gap, isShort: gap < 10 }).toMatchObject({ isShort: true })
     expect(await lost(spec, 'web-01', acked)).toEqual([])
-    // Who was there before comes back among the others, whom it now knows by the new one.
+    // The former member rejoins the others, which it authenticates by the new authority.
     await end(spec, 'web-02')
     await boot(spec, 'web-02')
     await whole(spec, SERVERS, 3)

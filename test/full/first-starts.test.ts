@@ -69,7 +69,7 @@ is=0; still=0; while [ "$is" != ${WRITES} ] && [ $still -lt 30 ]; do
 done
 echo "$is"`
 
-/** What each server does that does not get on. */
+/** The state of each server without progress. */
 const BLOCKED = `timeout 20 mariadb --no-defaults --socket=/run/mysqld/mysqld.sock -e "SELECT ID, USER, TIME, STATE, INFO FROM information_schema.PROCESSLIST WHERE TIME > 5 AND STATE LIKE 'Waiting%'" 2>&1 || :`
 
 /** Removes the cluster from a host. The package of the server creates new system tables when it is installed again. */

@@ -5,7 +5,7 @@ import { inside } from '../e2e/support/interrupt.ts'
 import { referenceLab } from '../e2e/support/lab.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
 
-// A server is taken out of the inventory: the others go on without it, and it can neither come back nor be written to.
+// A server is removed from the inventory: the others continue, and it can neither rejoin nor accept writes.
 const SUBNET = '10.79.54'
 const project = referenceProject('t-leaving', SUBNET)
 const three = referenceLab(project, SUBNET)

@@ -12,7 +12,7 @@ afterAll(async () => {
   project.remove()
 })
 
-/** What lynis makes of a host, out of a hundred. */
+/** The hardening index of lynis for a host, of 100. */
 const index = (): number => {
   const script = 'command -v lynis || { apt-get -qq update; apt-get -qy install lynis; }; lynis audit system --no-colors --quick'
   const { stdout } = project.provision('exec', 'web-01', '--sudo', '--', 'sh', '-c', script)

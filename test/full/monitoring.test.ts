@@ -15,7 +15,7 @@ const disk = join(project.root, 'disk.img')
 let hook: Receiver
 let loop = ''
 
-/** A database that shows itself to monitoring, and a certificate that lives for six minutes. */
+/** A database that is exposed to monitoring, and a certificate that expires after six minutes. */
 const RECORDS = `import { command, defineRole, directory, leaf, pkg, service, z } from 'provision'
 
 export default defineRole({
@@ -71,7 +71,7 @@ const on = (host: string, command: string): string => {
   return stdout
 }
 
-/** The value of a query on the watching host. */
+/** The value of a query on the monitoring server. */
 const value = (query: string): number => {
   const path = `/api/v1/query?query=${encodeURIComponent(query)}`
   const words = ['-sk', '-u', 'ann:sesame', `https://${SUBNET}.11:9443${path}`]
@@ -80,7 +80,7 @@ const value = (query: string): number => {
 }
 
 const say = (what: string): boolean => process.stdout.write(`${what}\n`)
-// The kernel counts whom it killed for lack of memory for the whole machine: in a lab it may have been any other one's.
+// The kernel counts processes killed for lack of memory for the whole machine; in a lab they may belong to another host.
 const fired = (since: number): readonly Told[] =>
   hook.told.filter(({ at, status, labels }) => at >= since && status === 'firing' && labels.unit !== 'some process')
 
@@ -92,7 +92,7 @@ describe('the measurements', () => {
   })
 })
 
-/** A fault, its alert, how soon it must be told, and what mends it. */
+/** A fault, its alert, the time limit of the alert, and the repair. */
 interface Fault {
   readonly alert: string
   readonly host: string
@@ -182,7 +182,7 @@ describe('administrators', () => {
     const told = await Promise.all(made.map(({ alert, host, within }) => hook.await(since, 'firing', alert, host, within + 30)))
     const late = made.map(({ alert, at, within }, i) => ({ alert, seconds: ((told[i]?.at ?? 0) - at) / 1000, within }))
     for (const { alert, seconds } of late) say(`${alert}: ${seconds.toFixed(1)} s`)
-    // The consequences had time to be told as well.
+    // Alerts about consequences would have fired by now.
     await sleep(Math.max(0, 80_000 - (Date.now() - since)))
     const mended = Date.now()
     for (const { mend } of FAULTS) mend()

@@ -16,19 +16,22 @@ afterAll(async () => {
   project.remove()
 })
 
-it.each([4, 6] as const)('of all 65535 ports of every host a stranger finds those that are open to anyone, over IPv%i', async (family) => {
-  const outsider = sources.find(({ name }) => name === 'outsider')
-  if (outsider === undefined) throw new Error('there is no outsider')
-  const found = await answering({
-    from: await outsider.process(),
-    addresses: hosts.map((host) => address(host, family)),
-    ports: '-',
-    protocol: 'tcp',
-  })
-  const seen = hosts.map((host) => [host, found.get(address(host, family))])
-  const permitted = flows()
-    .filter((flow) => flow.protocol === 'tcp' && permits(flow, outsider, family))
-    .sort((a, b) => a.port - b.port)
-  expect(permitted.length).toBeGreaterThan(0)
-  expect(seen).toEqual(hosts.map((host) => [host, permitted.filter((flow) => flow.host === host).map(({ port }) => `${port}/tcp open`)]))
-})
+it.each([4, 6] as const)(
+  'an outsider reaches only the ports that are open to anyone, of all 65535 of every host, over IPv%i',
+  async (family) => {
+    const outsider = sources.find(({ name }) => name === 'outsider')
+    if (outsider === undefined) throw new Error('there is no outsider')
+    const found = await answering({
+      from: await outsider.process(),
+      addresses: hosts.map((host) => address(host, family)),
+      ports: '-',
+      protocol: 'tcp',
+    })
+    const seen = hosts.map((host) => [host, found.get(address(host, family))])
+    const permitted = flows()
+      .filter((flow) => flow.protocol === 'tcp' && permits(flow, outsider, family))
+      .sort((a, b) => a.port - b.port)
+    expect(permitted.length).toBeGreaterThan(0)
+    expect(seen).toEqual(hosts.map((host) => [host, permitted.filter((flow) => flow.host === host).map(({ port }) => `${port}/tcp open`)]))
+  },
+)

@@ -10,7 +10,7 @@ import { inside, interruptRun } from '../e2e/support/interrupt.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
 import { captureWire } from './support/packet-stream.ts'
 
-// Three servers, of which one is the primary, and everything that goes over their wire.
+// Three servers, of which one is the primary, and all of their network traffic.
 const SUBNET = '10.79.55'
 const HOSTS = ['web-01', 'web-02', 'web-03']
 const PASSWORD = 'a long poison word'
@@ -84,12 +84,12 @@ describe('a primary with replicas', () => {
     for (const host of HOSTS) expect(await lost(spec, host, acked)).toEqual([])
   })
 
-  it('is changed to a replica that lags, and accepts writes until that one is near', async () => {
+  it('switches to a lagging replica, and accepts writes until that one has nearly caught up', async () => {
     const primary = HOSTS[20 % 3] ?? ''
     const other = HOSTS.find((host) => host !== primary && host !== 'web-02') ?? ''
     site(primary)
     expect(run()).toMatchObject({ status: 0, stderr: '' })
-    // A reader that holds the table keeps what comes from being done there.
+    // A reader that locks the table keeps the replica from applying writes.
     const reader = "mariadb --no-defaults -e 'LOCK TABLES shop.t READ; SELECT SLEEP(20)'"
     await inside(spec, other, `systemd-run -q --collect --unit=reader ${reader}`)
     await sleep(1000)
@@ -122,7 +122,7 @@ describe('a primary with replicas', () => {
     expect(killed).toBeGreaterThan(10)
   })
 
-  it('is replaced, when it is lost, by a replica that first gets what another one has more', async () => {
+  it('is replaced, if lost, by a replica that first gets the additional rows of another one', async () => {
     site('web-01')
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     await sql(spec, 'web-02', 'STOP SLAVE IO_THREAD')
@@ -136,7 +136,7 @@ describe('a primary with replicas', () => {
     expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 4000000')).toBe('only on one replica')
     await sql(spec, 'web-02', "INSERT INTO shop.t VALUES (4000001, 'after')")
     await boot(spec, 'web-01')
-    // It had nothing that the others have not, so that it follows again without a word.
+    // It had no rows that the others lack, so it replicates again without a warning.
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([false, true, false])
     await allHave()
@@ -154,7 +154,7 @@ describe('a primary with replicas', () => {
     await expect.poll(() => run().applied.length, { timeout: 60_000, interval: 2000 }).toBe(0)
   })
 
-  it('is itself replaced by a fresh host of its name, killed in the middle, and gets all data before it accepts writes', async () => {
+  it('is replaced by a fresh host with its name, killed in the middle, and gets all data before it accepts writes', async () => {
     const rows = await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')
     await labReset(spec, ['web-02'])
     expect((await interruptRun(project, 'web-02 doing sending all data', 'SIGKILL').ended).by).toBe('SIGKILL')

@@ -51,7 +51,7 @@ it('a timer of this machine renews: it is installed, reports the last run, and i
     '600\n600\n',
   )
 
-  // Nobody lets it in there: it fails, and says so with its own last words.
+  // No host accepts its key: it fails, and its status shows its last output.
   await run('systemctl start "$(basename /etc/systemd/system/provision-renew-*.service)"')
   expect(await run(`${provision} status`)).toEqual({ code: 1, text: expect.stringMatching(/failed \(exit status 4\)[\s\S]*lb-01/) })
 

@@ -9,7 +9,7 @@ import { down, up } from '../e2e/support/lab.ts'
 import type { Receiver } from '../e2e/support/services/receiver.ts'
 import { PASSWORD, SERVERS, watchedSite } from './support/alerts-site.ts'
 
-// The reference site at work, and with a component that takes all it can get: what is measured is true, and the others live on.
+// The reference site at work, and with a component that takes all it can get: measurements are correct, and other components keep working.
 const SUBNET = '10.79.64'
 const site = watchedSite('t-starved', SUBNET, 5994, await recipientOf(await generateIdentity()))
 const { project, spec, on, value } = site
@@ -58,7 +58,7 @@ it('behaves as all its roles say', async () => {
   await expect.poll(verified, { timeout: 120_000, interval: 5000 }).toBe('0 ')
 })
 
-it('measures requests and queries as who makes them counts them', async () => {
+it('measures the same numbers of requests and queries as their senders count', async () => {
   project.write('visitors.lua', VISITORS)
   const words = [
     '-t1',
@@ -100,7 +100,7 @@ it('measures requests and queries as who makes them counts them', async () => {
   expect(each.sort()).toEqual(SERVERS)
 })
 
-/** Takes all memory that it can get, is ended and begins anew; and three that take all CPU. */
+/** A process that uses all memory, is killed and starts again, and three processes that use all CPU. */
 const HOG = 'my @all; while (1) { push @all, "x" x 10_000_000 if @all < 400; 1 for 1 .. 1e6 }'
 const starve = (host: string, slice: string): Promise<string> =>
   on(
@@ -123,7 +123,7 @@ const timed = async (what: Readonly<Record<string, () => Promise<unknown>>>): Pr
 const asked = async (host: string, client: string): Promise<void> =>
   expect((await on(host, `mariadb ${client} -NBe 'SELECT 42'`)).trim()).toBe('42')
 
-describe('a component that starves its host takes neither sshd, nor the databases, nor the monitoring with it, and is named', () => {
+describe('a component that uses all resources of its host stops neither sshd, nor the databases, nor the monitoring, and is named', () => {
   it.each([
     ['the web servers', 'web-02', 'web.slice'],
     ['the database', 'web-02', 'database.slice'],
@@ -139,7 +139,7 @@ describe('a component that starves its host takes neither sshd, nor the database
       'the page': async () => expect(site.page()).toContain('<b>www.example.test</b>'),
     })
     say(`${slice} of ${host} starves: ${JSON.stringify(times)} ms`)
-    // The limit was met, so this was hunger.
+    // The limit was reached, so the component was starved.
     const met = `cat /sys/fs/cgroup/memory/${slice}/memory.failcnt 2>/dev/null || sed -n 's/^max //p' /sys/fs/cgroup/${slice}/memory.events`
     expect(Number(await on(host, met))).toBeGreaterThan(0)
     expect(site.query('up == 0')).toEqual([])

@@ -9,7 +9,7 @@ import { type Load, type Phase, told } from '../e2e/support/load/load.ts'
 import { bringApplication, loadSite, NAME } from '../e2e/support/load/load-site.ts'
 import { referenceProject } from '../e2e/support/project.ts'
 
-// The long form of test/e2e/zero-downtime.test.ts: everything several times, more visitors, and what a scanner says.
+// The long form of test/e2e/zero-downtime.test.ts: everything several times, more visitors, and a TLS scanner.
 const project = referenceProject('t-hard', '10.79.83')
 const site = loadSite(project, '10.79.83')
 const { on, run } = site
@@ -100,21 +100,21 @@ describe('no request fails', () => {
 })
 
 describe('power cuts', () => {
-  it.each(['web-01', 'web-02', 'web-01'])('of %s cost what was under way there, if it changes something', async (host) => {
+  it.each(['web-01', 'web-02', 'web-01'])('of %s fail only the requests other than GET that were in progress there', async (host) => {
     const gone = await meanwhile(`a power cut of ${host}`, () => cut(host), 9000)
     expect(gone.failures.filter(({ way, at }) => way.endsWith('GET') || at > 1)).toEqual([])
     expect((await meanwhile(`${host} comes back`, () => restore(host), 8000)).failures).toEqual([])
   })
 
-  it.each([1, 2])('of the balancer cost what went over connections to it (%i)', async () => {
+  it.each([1, 2])('of the balancer fail only requests over connections to it (%i)', async () => {
     const [holder = ''] = site.holders()
     const gone = await meanwhile(`a power cut of ${holder}`, () => cut(holder), 9000)
-    // Who has a connection to it may wait until his own side gives up; who comes anew is served.
+    // Clients with a connection to it may wait until their own timeout; new clients are served.
     expect(gone.failures.filter(({ way, at }) => way.startsWith('fresh') && at > 5)).toEqual([])
     expect((await meanwhile(`${holder} comes back`, () => restore(holder), 3000)).failures).toEqual([])
   })
 
-  it('and no request was carried out twice', async () => {
+  it('and no request was executed twice', async () => {
     const { posted, unsure } = await load.stop()
     const applied = site.applied()
     expect([...applied].filter(([, count]) => count > 1)).toEqual([])

@@ -151,7 +151,7 @@ describe('an account is a problem', () => {
     expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).what).toContain('is not a plain file')
   })
 
-  it.each(['lets-encrypt', 'http://ca.test/dir', 'ftp://ca.test', ''])('when %o is no directory', async (directory) => {
+  it.each(['lets-encrypt', 'http://ca.test/dir', 'ftp://ca.test', ''])('if %o is not a directory', async (directory) => {
     expect((await problemOf(async () => (await open()).acmeAccount({ directory }))).fix).toContain('letsencrypt')
   })
 

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Programs that change what lies at a name, as scripts for hosts use them. */
+/** Programs that change the file at a path, as scripts for hosts use them. */
 const BARE =
   /(?<![\w-])(rm|rmdir|mv|cp|ln|chmod|chown|chgrp|install|mkdir|touch|tar|tee|dd|truncate|mkfifo|sed -i)\s+(-[a-zA-Z]|["$/]|\.\.?\/)/
 
@@ -15,7 +15,7 @@ const WALK = 'in a program of `walk.ts`, relative to a directory it has entered'
 const GUARDED = 'behind `guardScript`: root alone can replace what lies there'
 
 /**
- * Where scripts may use such programs, and why nobody but root can replace what they name. Everything else goes through `walk.ts`: by
+ * Files whose scripts may use such programs, with the reason why only root can replace their paths. All others use `walk.ts`: by
  * descriptor, or as the account that owns the place.
  */
 const ALLOWED: Readonly<Record<string, string>> = {
@@ -64,7 +64,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
 /** Runs on the user's own machine. */
 const isOfHosts = (path: string): boolean => !/^src\/(lab|cli|report|site|keystore|authority|acme)\//.test(path)
 
-it('programs that change what lies at a name are used only where root alone can replace it', () => {
+it('programs that change files by path are used only where only root can replace them', () => {
   const using = globSync('{src,roles}/**/*.ts', { cwd: root })
     .filter(isOfHosts)
     .filter((path) =>

@@ -1,29 +1,29 @@
 /** Paths that packages and systemd write when something is installed, enabled or run. */
 const ON_THEIR_OWN: readonly RegExp[] = [
-  // apt and dpkg keep books; their maintainer scripts make accounts, caches and links to alternatives.
+  // apt and dpkg keep records. Maintainer scripts create accounts, caches and links to alternatives.
   /^\/var\/(lib|cache)\/(dpkg|apt|debconf|ucf|pam|systemd\/deb-systemd-helper-(enabled|masked))(\/|$)/,
   /^\/var\/cache\/(ldconfig|man)(\/|$)/,
   /^\/etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$/,
   /^\/etc\/(ld\.so\.cache|alternatives\/.*|rc[0-6S]\.d\/.*|\.pwd\.lock)$/,
-  // systemd keeps what is enabled as links, and its own clock, seed and journal.
+  // systemd stores enabled units as links, and has its clock, seed and journal.
   /^\/etc\/systemd\/system\/([a-z-]+\.target\.wants|multi-user\.target\.wants)(\/|$)/,
   /^\/var\/lib\/systemd\//,
   /^\/var\/log\//,
-  // unattended-upgrades asks debconf what its first configuration shall be, and python compiles what it brings.
+  // unattended-upgrades gets its first configuration from debconf, and Python compiles its modules.
   /^\/etc\/apt\/apt\.conf\.d\/(20auto-upgrades|50unattended-upgrades)$/,
   /^\/usr\/(lib|share)\/python3[^/]*\/(.*\/)?__pycache__(\/|$)/,
   /^\/(var\/lib\/python|usr\/local\/lib\/python[\d.]+)(\/|$)/,
   /^\/etc\/(inputrc|python3\/debian_config)$/,
   // Links to alternatives (of xz-utils) and their manual pages, and a directory of documents that one package takes from another.
   /^\/usr\/(bin\/(lz[a-z]+|unlzma)$|share\/(man\/man\d|doc)\/)/,
-  // A password's quality is asked for in PAM's common files, which pam-auth-update writes.
+  // Password quality is configured in PAM's common files, which pam-auth-update writes.
   /^\/etc\/pam\.d\/common-[a-z-]+$/,
-  // nginx's maintainer script makes a first site and its page; ours includes neither.
+  // The maintainer script of nginx creates a default site and page; our configuration includes neither.
   /^\/etc\/nginx\/sites-enabled\/default$/,
   /^\/var\/www\/html\/index\.nginx-debian\.html$/,
-  // The scripts of Prometheus' pages offer themselves to web servers that are not there.
+  // JavaScript packages of Prometheus install configuration for web servers that are not installed.
   /^\/etc\/(lighttpd|apache2)\/conf-(available|enabled)\/[a-z0-9-]*javascript[a-z0-9-]*\.conf$/,
-  // services that run keep their state where their package says.
+  // Running services store their state in the directories of their packages.
   /^\/var\/lib\/(nginx|haproxy|prometheus|provision-dashboard|provision-metrics|(private\/)?provision-checks)(\/|$)/,
   /^\/(run|tmp|var\/tmp)(\/|$)/,
 ]
@@ -45,9 +45,9 @@ export const unexplained = (changed: readonly string[], { planned, record, packa
     return planned.some((resource) => resource === decodeURIComponent(key)) ? [path] : []
   })
   const paths = new Set([...planned.map((resource) => resource.replace(/^[a-z-]+:/, '')), ...owned])
-  // A release is one resource, whatever lies in it.
+  // A release is one resource with all of its files.
   const releases = planned.flatMap((resource) => (resource.startsWith('release:') ? [`${resource.slice('release:'.length)}/`] : []))
-  // Debian has merged /usr: packages still name the old places.
+  // Debian has merged /usr, but packages still have the old paths.
   const shipped = new Set(packageFiles.map((path) => path.replace(/^\/(lib|bin|sbin)\//, '/usr/$1/')))
   return changed.filter(
     (path) =>

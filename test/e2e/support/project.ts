@@ -33,7 +33,7 @@ export interface Project {
   readonly lab: string
   readonly env: NodeJS.ProcessEnv
   provision(...words: readonly string[]): Result
-  /** The same, asynchronously: for tests that serve requests meanwhile. */
+  /** Like `provision`, asynchronously: for tests that serve requests meanwhile. */
   provisionBeside(...words: readonly string[]): Promise<Result>
   /** Starts `provision` and does not wait. */
   start(...words: readonly string[]): ReturnType<typeof spawn>
@@ -50,7 +50,7 @@ export const referenceProject = (lab: string, subnet: string): Project => {
   mkdirSync(join(root, 'inventory'))
   writeFileSync(join(root, 'inventory/site.yaml'), inventory)
   cpSync(join(checkout, 'playbooks'), join(root, 'playbooks'), { recursive: true })
-  // The databases have tests of their own, which spares the others a minute each.
+  // The databases have separate tests, which saves the others a minute each.
   const playbook = join(root, 'playbooks/site.yaml')
   writeFileSync(playbook, readFileSync(playbook, 'utf8').replace(/- name: databases\n[\s\S]*?\n\n/, ''))
   const env = { ...process.env, HOME: root, PROVISION_AGE_KEY_FILE: join(root, 'age.txt'), NO_COLOR: '1' }

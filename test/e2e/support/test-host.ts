@@ -65,7 +65,7 @@ export const onHost = (
 ): TestHost => {
   const doing: string[] = []
   const hear = (line: string): unknown => line.startsWith('provision-doing: ') && doing.push(line.slice('provision-doing: '.length))
-  // Not coming in is what the step asks about, so it is an answer, as it is to the engine.
+  // The step asks whether a login succeeds, so a failure is an answer, as in the engine.
   const comeInAnew = ({ script, withinMs }: ReconnectStep): Promise<Answer> =>
     runOnce(session.target, String(script), { deadlineMs: withinMs }).catch((error: Error) => ({
       code: 255,

@@ -42,7 +42,7 @@ export const watchedSite = (lab: string, subnet: string, port: number, recipient
   cpSync(join(checkout, 'playbooks/site.yaml'), join(project.root, 'playbooks/site.yaml'))
   project.env.SHOP_PASSWORD = PASSWORD
   const written = readFileSync(join(project.root, 'inventory/site.yaml'), 'utf8').replace(/^ {2}monitoring:\n(?: {4}.*\n)+/m, '')
-  // All hosts of a lab have the memory of this machine: what a component may take is said, so that it can be reached.
+  // All hosts of a lab have the memory of this machine: the limit of a component is set, so that it can be reached.
   const adapted = written
     .replace('        content: playbooks/site\n', '        content: playbooks/site\n        share: { memory_percent: 5 }\n')
     .replace('        certificates:\n', '        rate_limit: false\n        share: { memory_percent: 5 }\n        certificates:\n')

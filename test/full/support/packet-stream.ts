@@ -17,7 +17,7 @@ export const captureWire = (spec: LabSpec) => {
   const ended = once(capture, 'exit')
   return {
     end: async (): Promise<void> => {
-      // What was just sent is still to be read.
+      // The last packets may not be read yet.
       await sleep(1000)
       capture.kill('SIGINT')
       await ended

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { issueCertificate } from '../../../src/acme/issue.ts'
 import { Problem } from '../../../src/problem.ts'
 
-/** An authority that answers everything in one way; the real one stands in the lab (test/e2e). */
+/** An authority with one fixed answer; test/e2e uses a real one. */
 let answers: { status: number; headers?: Record<string, string>; body: string } = { status: 200, body: '' }
 let asked = 0
 let server: Server

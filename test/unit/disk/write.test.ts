@@ -84,7 +84,7 @@ describe('a file that provision writes', () => {
     expect([text('one'), readdirSync(root)]).toEqual(['first', ['one']])
   })
 
-  test('is complete whenever the writer is killed, and left-overs are removed later', { timeout: 60_000 }, async () => {
+  test('is complete whenever the writer is killed, and temporary files are removed later', { timeout: 60_000 }, async () => {
     const one = 'a'.repeat(300_000)
     const two = 'b'.repeat(300_000)
     writeFileSync(at('file'), one)

@@ -43,7 +43,7 @@ const faultsOf = async (line: string): Promise<readonly string[]> => {
   }
 }
 
-test('every command line in the documentation is one that provision takes', async () => {
+test('every command line in the documentation is valid', async () => {
   const lines = pages.flatMap((path) => commandLines(read(path)).map((line) => `${path}: ${line}`))
   expect(lines.length).toBeGreaterThan(50)
   const faults = await Promise.all(lines.map((line) => faultsOf(line.slice(line.indexOf(': ') + 2))))

@@ -12,7 +12,7 @@ const anchorsOf = (page: string): readonly string[] =>
       .replaceAll(' ', '-'),
   )
 
-test('every link leads to a file, and to a heading in it', () => {
+test('every link points to an existing file and heading', () => {
   const links = pages.flatMap((path) =>
     [...prose(read(path)).matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)].map(([, to = '', anchor = '']) => ({ path, to, anchor })),
   )
@@ -24,7 +24,7 @@ test('every link leads to a file, and to a heading in it', () => {
   expect(broken).toEqual([])
 })
 
-test('the README leads to every page of docs/', () => {
+test('the README links to every page of docs/', () => {
   const readme = read('README.md')
   expect(readdirSync(join(root, 'docs')).filter((name) => !readme.includes(`(docs/${name})`))).toEqual([])
 })

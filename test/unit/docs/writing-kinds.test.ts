@@ -52,7 +52,7 @@ test('the page names every optional member of a kind', () => {
 
 type OptionalMember = { [name in keyof Kind]-?: undefined extends Kind[name] ? name : never }[keyof Kind]
 
-test('every name that the page takes for one of provision/kind is one', () => {
+test('every name that the page uses from provision/kind exists', () => {
   const named = [...prose(page).matchAll(/`([a-zA-Z]+)\(/g)].map(([, name = '']) => name)
   expect(named.filter((name) => !(name in author))).toEqual([])
 })

@@ -98,7 +98,7 @@ const told = async (
 }
 
 describe('a refused change', () => {
-  it('fails, not the first change of its batch', async () => {
+  it('is reported as failed, instead of the first change of its batch', async () => {
     expect(await failedIn([])).toEqual(['a refusing:second', 'b refusing:second', 'c refusing:second'])
   })
 

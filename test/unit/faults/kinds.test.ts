@@ -3,7 +3,7 @@ import { keyOf } from '../../../src/resource/kind/kind.ts'
 import type { State } from '../../faults/database-states.ts'
 import { allIn, kinds } from './declared.ts'
 
-/** The kinds of which something differs between the states: declared otherwise, or in one of them only. */
+/** Kinds with a difference between the states: other options, or declared in one state only. */
 const kindsThatDiffer = (): readonly string[] => {
   const texts = (state: State) => allIn(state).map((one) => `${one.kind.name}\0${keyOf(one)}\0${JSON.stringify(one.spec)}`)
   const [a, b] = [texts('a'), texts('b')]
@@ -11,10 +11,10 @@ const kindsThatDiffer = (): readonly string[] => {
   return [...new Set(differing.map((text) => text.split('\0')[0] ?? ''))].sort()
 }
 
-// What ends the topology replica for good: there is no way to and fro of which it is a part.
+// The kind that ends the topology replica: it is not part of both directions.
 const ONE_WAY = ['unreplicated']
 
-it('every kind that a role can use differs between the two states of a run that is cut', () => {
+it('every kind that a role can use differs between the two states of the fault tests', () => {
   expect(kinds.length).toBeGreaterThanOrEqual(20)
   expect([...kindsThatDiffer(), ...ONE_WAY].sort()).toEqual([...new Set(kinds)].sort())
 })

@@ -34,7 +34,7 @@ it.each([
   expect(unsynced(calls)).toEqual(found)
 })
 
-it('draws one of ten files that dpkg unpacks, and every other call that counts', () => {
+it('draws one of ten files that dpkg unpacks, and every other counted call', () => {
   const unpacked = Array.from({ length: 25 }, (_, i) => call('rename', ['/usr/a.dpkg-new', '/usr/a'], 'dpkg', i + 2))
   const calls = [call('execve', ['/bin/sh'], 'sh', 1), ...unpacked, call('fsync', ['/usr/a']), call('execve', ['/bin/mv'], 'sh', 27)]
   expect(pointsOf(calls, 'shell', 'one').map(({ at }) => at)).toEqual([1, 2, 12, 22, 27])

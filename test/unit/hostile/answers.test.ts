@@ -11,13 +11,13 @@ import { Problem } from '../../../src/problem.ts'
 import { onOneHost } from './every-kind.ts'
 
 setFlagsFromString('--expose-gc')
-/** Lets go of all that nobody holds any more, so that what is left is what is kept. */
+/** Collects garbage, so that the remaining memory is in use. */
 const collect: () => void = runInNewContext('gc')
 
 const MARK = '0123456789abcdef'.repeat(2)
 const bytes = (most: number): fc.Arbitrary<Buffer> => fc.uint8Array({ maxLength: most }).map((array) => Buffer.from(array))
 
-/** Output that looks like our own framing: pieces of the mark, marks of others, signs that follow a mark. */
+/** Output that imitates the framing: parts of the mark, other marks, characters that follow a mark. */
 const imitation = fc
   .array(
     fc.oneof(
@@ -62,10 +62,10 @@ const answerOf = (pieces: readonly Buffer[]) => {
 }
 
 describe('the answer of a host', () => {
-  it('is what its script said, however much that looks like our framing, and wherever the network cuts it', () => {
+  it('is the output of its script, also if that imitates the framing, and for every split by the network', () => {
     fc.assert(
       fc.property(imitation, imitation, imitation, fc.nat(255), fc.array(fc.nat(), { maxLength: 8 }), (noise, out, err, code, cuts) => {
-        // A beginning of the mark right before a mark makes it longer, and is told apart by nobody; a real mark is random and new.
+        // A prefix of the mark directly before a mark cannot be distinguished; real marks are random.
         fc.pre([noise, out, err].every((text) => !`${text}${MARK}`.slice(0, -1).includes(MARK)))
         const stream = Buffer.from(`${noise}${MARK}+${out}${MARK} ${code}\n${err}${MARK}-`, 'latin1')
         const answer = answerOf(inPieces(stream, cuts))
@@ -75,12 +75,12 @@ describe('the answer of a host', () => {
     )
   })
 
-  it('that is cut short never ends', () => {
+  it('that is truncated never ends', () => {
     const stream = Buffer.from(`${MARK}+out${MARK} 0\nerr${MARK}-`)
     for (let end = 0; end < stream.length; end += 1) expect(answerOf([stream.subarray(0, end)]).ended).toBe(0)
   })
 
-  it('that is anything at all ends at most once, and fails unless it says in numbers that it did not', () => {
+  it('of random bytes ends at most once, and succeeds only with the exit status 0', () => {
     const sign = fc.oneof(
       fc.constantFrom(MARK, `${MARK}+`, `${MARK} `, `${MARK}-`, '0\n', 'x\n', '\n', '1e3\n', '-0\n'),
       bytes(9).map((some) => some.toString('latin1')),
@@ -105,7 +105,7 @@ describe('the answer of a host', () => {
     reader.expect({ mark: MARK, onStdout: () => {}, onEnd: () => {} })
     reader.push(Buffer.from(begin))
     for (let i = 0; i < 200; i += 1) reader.push(Buffer.alloc(1_000_000, 'x'))
-    // What is let go of is freed beside us, a little later.
+    // Memory is freed concurrently, a little later.
     await expect
       .poll(
         () => {
@@ -120,7 +120,7 @@ describe('the answer of a host', () => {
 
 const placed = onOneHost.map((resource) => ({ play: 0, role: 'role', resource }))
 
-describe('what a host says of its state', () => {
+describe('a random observation', () => {
   const sections = (): { mark: string; count: number; read: (stdout: Buffer) => Observation } => {
     const look = queryHost('h', placed)
     const mark = /printf '%s' ([0-9a-f]{32})/.exec(look.script)?.[1] ?? expect.fail('no mark')
@@ -155,16 +155,16 @@ describe('what a host says of its state', () => {
     ),
     bytes(12).map((some) => some.toString('latin1')),
   )
-  const said = fc.array(field, { maxLength: 25 }).map((pieces) => pieces.join(''))
+  const text = fc.array(field, { maxLength: 25 }).map((pieces) => pieces.join(''))
 
-  it('is read and planned, or refused as a problem of that host, whatever it is', () => {
+  it('is planned, or refused as a problem of its host', () => {
     const { mark, count, read } = sections()
     expect(count).toBeGreaterThan(10)
     fc.assert(
-      fc.property(fc.array(said, { minLength: count, maxLength: count }), (answers) => {
+      fc.property(fc.array(text, { minLength: count, maxLength: count }), (answers) => {
         try {
-          const seen = read(Buffer.from(`${mark}${answers.join(mark)}${mark}`, 'latin1'))
-          planHost({ resources: placed, observation: seen, observations: new Map([['h', seen]]), selected: () => true, now: new Date() })
+          const observation = read(Buffer.from(`${mark}${answers.join(mark)}${mark}`, 'latin1'))
+          planHost({ resources: placed, observation, observations: new Map([['h', observation]]), selected: () => true, now: new Date() })
         } catch (error) {
           expect(error).toBeInstanceOf(Problem)
           expect((error as Problem).where).toEqual({ host: 'h' })
@@ -174,16 +174,16 @@ describe('what a host says of its state', () => {
     )
   })
 
-  it('is refused when it is cut short, empty or enormous', () => {
+  it('is refused if it is truncated, empty or enormous', () => {
     const { mark, count, read } = sections()
     const whole = `${mark}${Array(count).fill('').join(mark)}${mark}`
     for (const text of ['', mark, whole.slice(0, -1), whole.repeat(2), `${whole}${mark}`, 'x'.repeat(50_000_000)])
       expect(() => read(Buffer.from(text))).toThrow(Problem)
   })
 
-  it('of what it is and what we own there is read or refused as its problem', () => {
+  it('of facts and ownership records is read, or refused as a problem of its host', () => {
     const line = fc.oneof(
-      said,
+      text,
       fc.constantFrom(
         'os ID=debian',
         'os VERSION_ID=12',
@@ -193,7 +193,7 @@ describe('what a host says of its state', () => {
         '/etc/ssh/sshd_config:Port 99999',
         'route eth0\tFFFFFFFF\t00000000\t0001\t0\t0\t0\tZZZZZZZZ\t',
       ),
-      fc.tuple(fc.constantFrom('r', '..', 'a:b', 'nginx'), said).map(([role, text]) => `/var/lib/provision/owned/${role}:${text}`),
+      fc.tuple(fc.constantFrom('r', '..', 'a:b', 'nginx'), text).map(([role, text]) => `/var/lib/provision/owned/${role}:${text}`),
       fc.constantFrom(
         ...[
           '["',

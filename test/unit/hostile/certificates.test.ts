@@ -31,7 +31,7 @@ beforeAll(async () => {
   ) as unknown as Uint8Array
 })
 
-/** A few bytes of it are others, of those that mean something in DER, or none are. */
+/** Replaces a few bytes by bytes with a meaning in DER, or none. */
 const damage = fc.array(fc.tuple(fc.nat(), fc.oneof(fc.constantFrom(0, 1, 0x30, 0x7f, 0x80, 0xff), fc.nat(255))), { maxLength: 3 })
 const damaged = (bytes: Uint8Array, changes: readonly (readonly [number, number])[], label: string): string => {
   const copy = Buffer.from(new Uint8Array(bytes))
@@ -54,7 +54,7 @@ const seenIn = (pem: string): CertificateState | undefined => {
   return observeCertificates(['/p']).parse(Buffer.alloc(0), said).get('/p')
 }
 
-it('a certificate that a host has, whatever is in it, can be planned', () => {
+it('a certificate with random bytes on a host can be planned', () => {
   const plans = new Set<string | undefined>()
   fc.assert(
     fc.property(damage, (changes) => {
@@ -70,7 +70,7 @@ it('a certificate that a host has, whatever is in it, can be planned', () => {
   expect([...plans]).toEqual(expect.arrayContaining(['not a certificate', 'issued elsewhere', expect.stringContaining('expires on ')]))
 })
 
-it('a request that a host makes, whatever is in it, is what the site says or has a fault', async () => {
+it('a signing request with random bytes is for the names of the site, or refused', async () => {
   await expect(checkRequest(damaged(request, [], 'CERTIFICATE REQUEST'), NAMES)).resolves.toHaveProperty('request')
   await fc.assert(
     fc.asyncProperty(damage, async (changes) => {

@@ -59,7 +59,7 @@ const filesOf = (role: Role, of: HostView, written: unknown): ReadonlyMap<string
   return new Map(texts)
 }
 
-/** nginx: words, quotes, `;` and braces, comments. What a file is made of, its words replaced by their number. */
+/** nginx: words, quotes, `;` and braces, comments. Returns the structure of a file, with words replaced by their number. */
 const nginxShape = (text: string): readonly string[] => {
   const shape: string[] = []
   let words = 0
@@ -75,7 +75,7 @@ const nginxShape = (text: string): readonly string[] => {
   return [...shape, String(words)]
 }
 
-/** HAProxy: a line is words; a backslash, a quote and (but within single ones) a dollar sign mean something; `#` begins a comment. */
+/** HAProxy: a line consists of words; backslash, quotes and (except in single quotes) dollar signs are special; `#` begins a comment. */
 const haproxyShape = (text: string): readonly number[] =>
   text.split('\n').map((line) => {
     let words = 0
@@ -89,7 +89,7 @@ const haproxyShape = (text: string): readonly number[] =>
     return words
   })
 
-/** systemd: lines, of which a backslash at the end goes on in the next. */
+/** systemd: lines; a backslash at the end continues the line. */
 const unitShape = (text: string): readonly string[] =>
   text
     .replaceAll('\\\n', ' ')
@@ -104,13 +104,13 @@ const shapesOf = (files: ReadonlyMap<string, string>): ReadonlyMap<string, unkno
     ]),
   )
 
-/** Each option in turn takes a hostile value: the role refuses it, or its files are what they are with a harmless one, but for that word. */
+/** Sets each option to a hostile value: the role refuses it, or its files differ from those of a harmless value in that word only. */
 const everyOption = (role: Role, of: HostView, options: Readonly<Record<string, readonly [(value: string) => unknown, string]>>): void => {
   for (const [name, [written, harmless]] of Object.entries(options)) {
     const usual = filesOf(role, of, written(harmless))
     if (usual === undefined) throw new Error(`${name} refuses ${harmless}`)
     fc.assert(
-      // Refused as a key wherever it stands (site/yaml/yaml-reader.ts), so it never reaches this schema.
+      // Refused as a key by site/yaml/yaml-reader.ts, so it never reaches this schema.
       fc.property(
         hostile(12).filter((text) => text !== '__proto__'),
         fc.boolean(),
@@ -126,7 +126,7 @@ const everyOption = (role: Role, of: HostView, options: Readonly<Record<string, 
 }
 
 describe('a hostile value', () => {
-  it('has a lexer of each language to be judged by', () => {
+  it('is checked by a lexer for each language', () => {
     expect(nginxShape('a b; c "x;y" { d; } # no\n')).toEqual(['2;', '2{', '1;', '0}', '0'])
     expect(nginxShape('a "b')).not.toEqual(nginxShape('a b'))
     expect(haproxyShape('a "b c" # d\n  e\\ f g')).toEqual([2, 2])
@@ -182,7 +182,7 @@ describe('a hostile value', () => {
     )
   })
 
-  it('for the name of a host, which stands in rules, certificates and files, is refused, or is a plain word', () => {
+  it('as a host name, which rules, certificates and files contain, is refused or is a plain word', () => {
     fc.assert(
       fc.property(hostile(12), (text) => {
         if (hostNameProblem(text) === undefined) expect(text).toMatch(/^[a-z0-9][a-z0-9.-]*$/)

@@ -9,7 +9,7 @@ import { hostile } from './values.ts'
 
 const ESCAPES: Readonly<Record<string, string>> = { 0: '\0', b: '\b', n: '\n', r: '\r', t: '\t', Z: '\x1a' }
 
-/** MariaDB's lexer, as its manual has it: texts, names, comments, ends of statements, words. Undefined where a quote is left open. */
+/** MariaDB's lexer by its manual: texts, names, comments, ends of statements, words. Undefined if a quote is not closed. */
 const lexed = (sql: string): readonly (readonly [string, string])[] | undefined => {
   const tokens: [string, string][] = []
   let at = 0
@@ -40,7 +40,7 @@ const account = (more: object) => ({ user: 'shop', host: '%', password: new Secr
 const sqlOf = (more: object): string => accountSql(databaseAccount(account(more)).spec as never, [])
 
 describe('a hostile value in SQL', () => {
-  it('has a lexer to be judged by', () => {
+  it('is checked by a lexer', () => {
     expect(lexed("SELECT 'a\\'b' -- c\n, `d``e`;")).toEqual([
       ['word', 'SELECT'],
       ['text', "a'b"],
@@ -51,14 +51,14 @@ describe('a hostile value in SQL', () => {
     expect(lexed("'it's'")).toBeUndefined()
   })
 
-  it('is one text or one name, and that value', () => {
+  it('is one text or one name with that value', () => {
     fc.assert(
       fc.property(hostile(200), (value) => {
         expect(lexed(`${sqlText(value)};`)).toEqual([
           ['text', value],
           ['sign', ';'],
         ])
-        // It stands in scripts as well, in which a line of its own could end the SQL.
+        // It is part of scripts as well, in which a separate line could end the SQL.
         if (/[\n\0]/.test(sqlText(value))) expect.fail(`more than one line: ${sqlText(value)}`)
         expect(lexed(`${sqlName(value)};`)).toEqual([
           ['name', value],
@@ -69,7 +69,7 @@ describe('a hostile value in SQL', () => {
     )
   })
 
-  it('as a password comes to no host: only what the server keeps of it does, whatever its signs and length', () => {
+  it('as a password is sent to a host only as its hash, with any characters and length', () => {
     const usual = lexed(sqlOf({}))?.map(([sort]) => sort)
     fc.assert(
       fc.property(fc.oneof(hostile(), fc.string({ unit: 'grapheme', minLength: 200, maxLength: 200 })), (password) => {
@@ -83,14 +83,14 @@ describe('a hostile value in SQL', () => {
     )
   })
 
-  // Each in turn: refused, or a word that ends nothing.
+  // Each value is refused, or is a word that ends no statement.
   const names: readonly (readonly [string, (value: string) => string])[] = [
     ['user', (user) => sqlOf({ user })],
     ['host', (host) => sqlOf({ host })],
     ['place of a grant', (on) => sqlOf({ grants: [{ on, privileges: ['SELECT'] }] })],
     ['privilege', (one) => sqlOf({ grants: [{ on: 'shop.*', privileges: [one] }] })],
   ]
-  it.each(names)('as the %s is refused, or leaves every statement as many as it was', (_, sql) => {
+  it.each(names)('as the %s is refused, or does not change the number of statements', (_, sql) => {
     fc.assert(
       fc.property(hostile(12), fc.boolean(), (value, behind) => {
         const given = behind ? `shop${value}` : value

@@ -26,7 +26,7 @@ const scratch = (): string => {
 }
 
 describe('a hostile word', () => {
-  it('reaches a program as it is, whatever shell reads it', { timeout: 30_000 }, () => {
+  it('reaches a program unchanged, through every shell', { timeout: 30_000 }, () => {
     for (const shell of ['dash', 'bash'])
       fc.assert(
         fc.property(fc.array(hostile(), { minLength: 1, maxLength: 20 }), (given) => {
@@ -37,7 +37,7 @@ describe('a hostile word', () => {
       )
   })
 
-  it('shown on a terminal steers nothing', () => {
+  it('does not control the terminal that shows it', () => {
     fc.assert(
       fc.property(hostile(), (text) => {
         for (const shown of [visible(text), words(text)]) expect(shown).not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/)
@@ -45,7 +45,7 @@ describe('a hostile word', () => {
     )
   })
 
-  it('in the record of what we own is one thing, with its own key and path', () => {
+  it('in an ownership record is one resource, with its own key and path', () => {
     fc.assert(
       fc.property(hostile(), hostile(), (key, path) => {
         const line = recordLine(`file:${key}`, path, 'x')
@@ -57,7 +57,7 @@ describe('a hostile word', () => {
 })
 
 describe('a hostile path', () => {
-  it('is refused, or is one path that leads nowhere else', () => {
+  it('is refused, or stays one path', () => {
     fc.assert(
       fc.property(hostile(), (text) => {
         const read = absolutePath.safeParse(`/${text}`)
@@ -67,7 +67,7 @@ describe('a hostile path', () => {
     )
   })
 
-  it('of a file is asked about and answered as it is', () => {
+  it('of a file is observed unchanged', () => {
     const root = scratch()
     const names = fc
       .sample(hostile(12), { numRuns: 300, seed: 7 })
@@ -78,7 +78,7 @@ describe('a hostile path', () => {
     for (const { path, text } of files) writeFileSync(path, text)
     const paths = files.map(({ path }) => path)
     const { inodes, digests, texts } = pathQueries(mergeQueries([{ inodes: paths, digests: paths, texts: paths }]))
-    // Everybody may write to /tmp, so that the careful reader is asked as well.
+    // All accounts may write to /tmp, so the reader for untrusted directories is used as well.
     for (const theirs of ['', 'theirs() { false; }']) {
       const answer = (script: string): Buffer =>
         execFileSync('dash', [], {
@@ -96,7 +96,7 @@ describe('a hostile path', () => {
 })
 
 describe('a hostile name', () => {
-  it('of an account or a unit is refused, or is a word that no shell and no option parser takes for more', () => {
+  it('of an account or a unit is refused, or stays one word for shells and option parsers', () => {
     fc.assert(
       fc.property(hostile(), (text) => {
         for (const [schema, name] of [
@@ -134,7 +134,7 @@ describe('a hostile name', () => {
   })
 })
 
-/** systemd.syntax(7): a backslash at the end of a line goes on in the next; `#` and `;` begin comments; what else there is, is settings. */
+/** systemd.syntax(7): a backslash at the end continues a line; `#` and `;` begin comments; all other lines are settings. */
 const settingsOf = (text: string): readonly string[] =>
   text
     .replaceAll('\\\n', ' ')
@@ -168,7 +168,7 @@ describe('a hostile YAML file', () => {
       secretsUnreadable: false,
     })
 
-  it('is read or refused with a place; nothing is thrown', () => {
+  it('is read, or refused with a position', () => {
     const signs = fc.constantFrom(
       '{',
       '}',

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { installCommand } from '../../e2e/support/install-command.ts'
 import { everyScript, type NamedScript } from './every-script.ts'
 
-/** Findings of shellcheck that are no mistakes: the rule, a pattern of the message, and the reason. */
+/** Accepted findings of shellcheck: the rule, a pattern of the message, and the reason. */
 const EXPLAINED: readonly (readonly [rule: number, message: RegExp, reason: string])[] = [
   [1007, /Remove space after =/, 'an empty value before another assignment or a command: `a= b=`'],
   [1090, /non-constant source/, 'the undo script of a trial, which the same request wrote'],
@@ -40,14 +40,14 @@ test('there are scripts of all kinds, roles and routines', () => {
     expect(scripts.filter(({ name }) => name.includes(part)).length, part).toBeGreaterThan(0)
 })
 
-test('dash can read every script', () => {
+test('every script has valid syntax for dash', () => {
   const { stdout } = spawnSync('sh', ['-c', 'for file do dash -n "$file" 2>&1; done', 'sh', ...scripts.map(({ file }) => file)], {
     encoding: 'utf8',
   })
   expect(stdout).toBe('')
 })
 
-test('shellcheck finds nothing in any script that is not explained', { timeout: 120_000 }, () => {
+test('shellcheck has no unexplained finding in any script', { timeout: 120_000 }, () => {
   const args = ['-s', 'dash', '-S', 'warning', '-f', 'json', ...scripts.map(({ file }) => file)]
   const { stdout, stderr } = spawnSync('shellcheck', args, { encoding: 'utf8', maxBuffer: 64e6 })
   expect(stderr).toBe('')
@@ -59,7 +59,7 @@ test('shellcheck finds nothing in any script that is not explained', { timeout: 
   expect(needless.map(([rule, pattern]) => `SC${rule} ${pattern}`)).toEqual([])
 })
 
-test('perl can read every program of a script', { timeout: 60_000 }, () => {
+test('every Perl program of a script has valid syntax', { timeout: 60_000 }, () => {
   const programs = new Set(
     scripts.flatMap(({ text }) => [...text.matchAll(/\bperl -e '((?:[^']|'\\'')*)'/g)].map(([, program = '']) => program)),
   )

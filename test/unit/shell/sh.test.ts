@@ -10,7 +10,7 @@ const run = (script: Script): string => {
   return stdout
 }
 
-/** Words as a shell may receive them: signs that mean something to it, reserved words, digits, any text. */
+/** Words for a shell: special characters, reserved words, digits, any text. */
 const word = fc.oneof(
   fc.string({ unit: fc.constantFrom(...'$`"\'\\!#&|;<>(){}[]*?~=%-+,:/ \t\na1') }),
   fc.constantFrom('', 'if', 'esac', 'A=b', '2', '-n', '$(exit 1)', "'", '\\', 'END', '\nEND\n'),
@@ -51,7 +51,7 @@ case ${one} in ${one}) args same ;; *) args other ;; esac`,
     expect(stderr).toBe('dash: 1: A=b: not found\ndash: 1: if: not found\ndash: 1: esac: not found\ndash: 1: A=b: not found\n')
   })
 
-  test('digits are no file descriptor', () => {
+  test('digits do not become a file descriptor', () => {
     expect(run(sh`echo ${2}>&1; echo ${'1'}>&1`)).toBe('2\n1\n')
     expect(String(sh`echo x ${2}>&1`)).toBe("echo x '2'>&1")
   })
@@ -100,7 +100,7 @@ describe('scripts', () => {
     expect(String(join(sh`|`, []))).toBe('')
   })
 
-  test('a number may stand in quotes', () => {
+  test('a number may be in quotes', () => {
     expect(String(sh`echo "$x.${1}" 'head ${2}' $(( x + ${3} ))`)).toBe(`echo "$x.1" 'head 2' $(( x + 3 ))`)
   })
 })

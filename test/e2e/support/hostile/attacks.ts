@@ -1,13 +1,13 @@
 /** One path that a run touches and an account can replace. */
 export interface Place {
   readonly path: string
-  /** What honest people keep there; the attacks put the same type there from elsewhere. */
+  /** The type of the honest entry; attacks replace it by an entry of the same type from elsewhere. */
   readonly holds: 'file' | 'directory'
   /** Whether the account can also replace the directory above. */
   readonly parent: boolean
 }
 
-/** Where one attack is played. */
+/** The place of one attack. */
 export interface Scene extends Place {
   readonly account: string
   /** Root's own tree that the account wants: `file`, `dir/`, and `above/`, which holds what the parent of the path would hold. */
@@ -20,11 +20,11 @@ export interface Scene extends Place {
 export interface Attack {
   readonly name: string
   fits(place: Place): boolean
-  /** Run as root before: what the account has found on the host, and not made. */
+  /** Run as root before: entries that the account finds on the host and did not create. */
   found?(scene: Scene): string
   /** Run as the account, before the run. */
   play?(scene: Scene): string
-  /** Run as the account without end, while the run works. */
+  /** Run as the account in a loop, during the run. */
   loop?(scene: Scene): readonly string[]
 }
 
@@ -32,7 +32,7 @@ const always = (): boolean => true
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'))
 const wanted = ({ holds, foreign }: Scene): string => (holds === 'file' ? `${foreign}/file` : `${foreign}/dir`)
 
-/** Moves what is at the path aside: an account that owns the directory may rename what others own in it. */
+/** Moves what is at the path aside: the owner of a directory may rename entries of others in it. */
 const aside = (path: string): string => `if [ -e '${path}' ] || [ -L '${path}' ]; then mv -T -- '${path}' '${path}.was'; fi`
 
 const link: Attack = {

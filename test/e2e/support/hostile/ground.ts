@@ -4,7 +4,7 @@ import { type Root, rootOf } from './root.ts'
 import { plant } from './sentinels.ts'
 import { sign } from './signer.ts'
 
-/** A lab host with accounts that attack, and a session that is opened anew after one was lost to an attack. */
+/** A lab host with attacking accounts, and a session that is reopened after an attack broke it. */
 export interface Ground {
   readonly root: Root
   host(): Promise<TestHost>
@@ -36,7 +36,7 @@ install -d -o mysql -g mysql -m 700 /var/lib/mysql; which perl openssl >/dev/nul
   const drop = async (): Promise<void> => {
     const { host, shell } = await opened()
     open = undefined
-    // What hangs is ended first: a session waits for its last answer.
+    // Hanging processes are ended first, because a session waits for its last answer.
     await root(`below() { for p in $(cat /proc/$1/task/*/children 2>/dev/null); do below $p; echo $p; done; }
 kill -KILL $(below ${shell}) ${shell} 2>/dev/null || :`)
     await host.session.shell.close().catch(() => undefined)

@@ -6,13 +6,13 @@ import { atOf, type Cell, type Outcome, play } from './play.ts'
 import { tableOf } from './table.ts'
 
 export interface Extent {
-  /** How often a run is tried against a loop, whose end is chance; 0 leaves loops out. */
+  /** Number of runs against each loop, whose result depends on chance; 0 skips loops. */
   readonly rounds: number
   /** Whether all paths of a kind are attacked, or the first. */
   readonly everyPath: boolean
 }
 
-/** Plays every attack on every kind that can be declared in an account's directory, and prints the table. */
+/** Runs every attack on every kind that can be declared in an account's directory, and prints the table. */
 export const hostileKinds = (lab: string, subnet: string, { rounds, everyPath }: Extent): void => {
   let ground: Ground
   const results = new Map<string, Map<string, Outcome[]>>()

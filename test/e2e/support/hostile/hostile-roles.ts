@@ -16,13 +16,13 @@ export interface Extent {
   readonly withDatabases: boolean
 }
 
-/** Hosts whose accounts attack. The third is honest: its run has to go on. */
+/** Hosts with attacking accounts. The third is honest: its run must continue. */
 const ATTACKED = ['lb-01', 'web-02']
 const HONEST = 'web-01'
 const RUN_MS = 240_000
 const ROLE_MS = 150_000
 
-/** A server that its own account damaged may hang as it starts; Debian waits a quarter of an hour for it. */
+/** A server that its own account damaged may hang at its start, for which Debian waits 15 minutes. */
 const IMPATIENT = `d=/etc/systemd/system/mariadb.service.d; mkdir -p $d; printf '[Service]\\nTimeoutStartSec=45\\n' >$d/hostile.conf; systemctl daemon-reload`
 
 interface Known {
@@ -45,7 +45,7 @@ export const hostileRoles = (lab: string, subnet: string, { sabotages, withDatab
     expect(await converge()).toBe('0 ')
     for (const host of ATTACKED) {
       const root = site.on(host)
-      // What jobs leave behind is there to be attacked as well.
+      // Files that jobs create are attacked as well.
       const jobs = await startJobs(root)
       const attackers = await attackersOn(root, bare.get(host) ?? [])
       known.set(host, { attackers, jobs })
@@ -98,7 +98,7 @@ export const hostileRoles = (lab: string, subnet: string, { sabotages, withDatab
 }
 
 interface Fault {
-  /** `web-02 www-data`; undefined: nobody's in particular. */
+  /** `web-02 www-data`; undefined: of no particular account. */
   readonly whose?: string
   readonly what: string
 }

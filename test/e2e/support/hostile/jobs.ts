@@ -1,7 +1,7 @@
 import { commandLine } from '../../../../src/shell/quote.ts'
 import type { Root } from './root.ts'
 
-/** How the jobs of a host ended. */
+/** Results of the jobs of a host. */
 export interface Jobs {
   readonly ended: readonly string[]
   /** Units that did not end in time. */

@@ -18,7 +18,7 @@ const orphan = (key: string, path: string, digest?: string): Resource => {
 const recorded = (line: string): string =>
   `mkdir -p -m 700 ${OWNED}; printf '%s' ${quote(`${recordHead(['site.yaml'])}${line}\n`)} >${recordPath(ROLE)}`
 
-/** What was declared once is recorded, and lies there as it was left. */
+/** A formerly declared resource is recorded and still exists unchanged. */
 const target = (holds: Place['holds'], one: (at: string) => { key: string; digest?: string }, lay: string): Target => ({
   name: `orphan ${one('').key.split(':', 1)[0]}`,
   kinds: ['orphan', 'owned'],

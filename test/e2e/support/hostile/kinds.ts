@@ -32,9 +32,9 @@ export interface Target {
   readonly clear?: string
   /** Guarded paths that the run itself may change. */
   readonly mayChange?: RegExp
-  /** It stays due, whatever a run does. */
+  /** It stays pending after every run. */
   readonly staysDue?: true
-  /** Only looked at: what it changes belongs to a service that does not run here. */
+  /** Only observed: its changes belong to a service that does not run here. */
   readonly planOnly?: true
 }
 
@@ -49,7 +49,7 @@ export const TARGETS: readonly Target[] = [
 
 const ROOTS = 'none of its paths can belong to an account'
 
-/** Kinds that are not played, and why. */
+/** Kinds that are not attacked, with the reason. */
 export const EXEMPT: Readonly<Record<string, string>> = {
   package: `${ROOTS}: apt's and dpkg's own`,
   unit: `${ROOTS}: /etc/systemd/system`,

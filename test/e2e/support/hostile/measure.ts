@@ -2,7 +2,7 @@ import { quote } from '../../../../src/shell/quote.ts'
 import { type Root, scriptAs, wordsAs } from './root.ts'
 import { attemptsScript, MARK } from './sentinels.ts'
 
-/** What to measure: whose access, where, and what has to stay as it is. */
+/** Accounts, trees and files to measure, and the trees that must stay unchanged. */
 export interface Scope {
   readonly accounts: readonly string[]
   /** Trees in which access is compared, each within its file system. */
@@ -24,15 +24,15 @@ export interface Measure {
 interface Access {
   readonly reads: ReadonlySet<string>
   readonly writes: ReadonlySet<string>
-  /** Sentinels that open. */
+  /** Sentinels that the account can open. */
   readonly doors: readonly string[]
-  /** Files with a secret of root's in them that the account can read. */
+  /** Files with a secret of root that the account can read. */
   readonly secrets: readonly string[]
 }
 
 const FIND = 'find -P "$@" -xdev -ignore_readdir_race'
 
-/** Looks at a host as root, and as each account. */
+/** Measures a host as root, and as each account. */
 export const measure = async (root: Root, { accounts, roots, guarded, foreign }: Scope): Promise<Measure> => {
   const said = await root(`set +e; secrets=$(mktemp /dev/shm/XXXXXXXX); set -- ${roots.map(quote).join(' ')}
 ${FIND} -type f -size -1024k -exec timeout 60 grep -slaF -e ${MARK} {} + >"$secrets" 2>/dev/null; chmod 644 "$secrets"
@@ -64,7 +64,7 @@ const readMeasure = (said: string, accounts: readonly string[]): Measure => {
       all.push(record)
     }
   }
-  // Numbers are given out again; with the time of its birth an inode is itself.
+  // Inode numbers are reused; together with the time of birth they are unique.
   const listed = records(5).map(([number = '', birth = '', type = '', owner = '', path = '']) => ({ number, birth, type, owner, path }))
   const idOf = new Map(listed.map(({ number, birth }) => [number, `${number} ${birth}`]))
   const inodes = new Map(listed.map(({ number, type, owner, path }) => [idOf.get(number) ?? '', { path, type, owner }]))
@@ -85,7 +85,7 @@ const readMeasure = (said: string, accounts: readonly string[]): Measure => {
 
 const linesOf = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '')
 
-/** Whether a path lies where an account may make what it likes. */
+/** Whether a path is in a directory in which an account may create entries. */
 export type IsOwn = (path: string, account: string) => boolean
 
 /** What the accounts gained between two measures, and what changed that is not theirs; one line each, none if nothing was gained. */
@@ -107,13 +107,13 @@ const gainedBy = (account: string, access: Access, { before, after, isOwn }: Com
   const pathOf = (inode: string): string => after.inodes.get(inode)?.path ?? inode
   const isPlain = (inode: string): boolean => /^(regular|directory)/.test(after.inodes.get(inode)?.type ?? '')
   const isNewAndOwn = (inode: string): boolean => !before.inodes.has(inode) && isOwn(pathOf(inode), account)
-  // A new socket is a daemon's own way to be asked.
+  // A new socket is the interface of a daemon.
   const isSocket = (inode: string): boolean => !before.inodes.has(inode) && after.inodes.get(inode)?.type === 'socket'
   const owned = [...after.inodes]
     .filter(([inode, { owner }]) => owner === account && before.inodes.get(inode)?.owner !== account)
     .filter(([inode]) => !isNewAndOwn(inode) && !isSocket(inode))
     .map(([, { path }]) => `${account} owns ${path}`)
-  // What is new and may be read by all is nobody's secret; the marks tell when it is.
+  // A new world-readable file is no secret, unless it contains a mark.
   const read = [...access.reads].filter((inode) => before.inodes.has(inode) && !earlier.reads.has(inode))
   const written = [...access.writes].filter((inode) => !earlier.writes.has(inode) && isPlain(inode) && !isNewAndOwn(inode))
   return [

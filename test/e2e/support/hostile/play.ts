@@ -17,7 +17,7 @@ export interface Cell {
   readonly rounds: number
 }
 
-/** How a cell ended. `faults` is empty if nothing was gained and the run said what it had to. */
+/** Result of a cell. `faults` is empty if the account gained nothing and the run reported what it must. */
 export interface Outcome {
   readonly faults: readonly string[]
   readonly ended: 'done' | 'refused' | 'both'
@@ -27,7 +27,7 @@ export interface Outcome {
 const MOST_BYTES = 64_000_000
 const DEADLINE_MS = 40_000
 
-/** Where a target is declared. */
+/** The place of a target. */
 export const atOf = (target: Target, id: string): string => target.home ?? `/srv/attic/${id}/in`
 
 export const play = async (ground: Ground, id: string, cell: Cell): Promise<Outcome> => {
@@ -67,7 +67,7 @@ const scopeOf = ({ account, foreign }: Scene): Scope => ({
   foreign: [foreign],
 })
 
-/** Root makes what honest people have, hands it over, and then the account plays. */
+/** Root creates the honest state and gives it to the account, which then attacks. */
 const lay = async ({ root, host }: Ground, scene: Scene, { target, attack }: Cell, at: string): Promise<void> => {
   const { account, foreign, away, path } = scene
   const [directory, base] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)]

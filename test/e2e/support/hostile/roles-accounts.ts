@@ -6,10 +6,10 @@ export interface Attacker {
   readonly directories: readonly string[]
 }
 
-/** Where accounts can have something of their own. */
+/** Directories in which accounts can own entries. */
 export const ROOTS: readonly string[] = ['/etc', '/home', '/opt', '/run', '/srv', '/usr/local', '/var', '/dev/shm']
 
-/** Root's equals, and those that only serve the test. */
+/** Accounts equal to root, and accounts of the test. */
 const NOT_ATTACKING = ['root', 'ops', 'victim']
 const MOST_DIRECTORIES = 400
 

@@ -2,14 +2,14 @@ import { quote } from '../../../../src/shell/quote.ts'
 import type { Attacker } from './roles-accounts.ts'
 import { type Root, startPerl, wordsAs } from './root.ts'
 
-/** Something that an account does to all that lies in its directories. */
+/** An action of an account on all entries of its directories. */
 export interface Sabotage {
   readonly name: string
   /** Perl that replaces one entry. It has `$path`, `$name`, `$dir`, `$is_dir`, and `$foreign`, root's own tree. */
   readonly replace?: string
   /** Root plays it: the account could where the kernel lets everybody make hard links. */
   readonly asRoot?: true
-  /** Whether each directory is exchanged with a link without end. */
+  /** Whether each directory is exchanged with a link in a loop. */
   readonly swaps?: true
 }
 
@@ -35,7 +35,7 @@ export const SABOTAGES: readonly Sabotage[] = [
 
 const MOST_ENTRIES = 300
 
-/** Reads directories from standard input, and leaves those alone that are gone by then. */
+/** Reads directories from standard input, and skips those that no longer exist. */
 const program = ({
   replace = '',
 }: Sabotage): string => `my ($foreign) = @ARGV; $/ = "\\0"; my @dirs = <STDIN>; chomp @dirs; my $left = ${MOST_ENTRIES} * 10;
@@ -60,7 +60,7 @@ const movableOf = async (root: Root, { name, directories }: Attacker): Promise<r
   return said.split('\0').filter((path) => path !== '')
 }
 
-/** Plays a sabotage in all directories of an account and returns the process that goes on, if one does. */
+/** Runs a sabotage in all directories of an account and returns the process that continues, if there is one. */
 export const sabotage = async (root: Root, how: Sabotage, attacker: Attacker): Promise<number | undefined> => {
   const { name, directories } = attacker
   const foreign = `/srv/foreign/${name}`

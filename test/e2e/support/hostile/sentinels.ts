@@ -7,7 +7,7 @@ export const MARK = 'K7sentinel'
 const FILES = ['/etc/shadow', '/etc/passwd', '/etc/sudoers', '/root/.ssh/authorized_keys', '/root/secret', '/home/victim/private/secret']
 const DIRECTORIES = ['/root', '/etc/cron.d', '/etc/systemd/system', '/usr/local/sbin', '/home/victim/private', '/var/lib/provision']
 
-/** Plants what accounts may want to have. */
+/** Creates the sentinels. */
 export const plant = (root: Root): Promise<string> =>
   root(`umask 077
 getent passwd victim >/dev/null || useradd -m -p '!${MARK}-shadow' victim
@@ -26,7 +26,7 @@ cd ${foreign}/above
 ${above}
 cd /`
 
-/** Shell that an account runs: it tries all doors and prints those that open. Nothing is changed. */
+/** Shell that an account runs: tries to open each sentinel and prints those that it can open. Changes nothing. */
 export const attemptsScript = (foreign: readonly string[]): string => `
 for f in ${[...FILES, ...foreign.flatMap((one) => [`${one}/file`, `${one}/dir/file`])].join(' ')}; do
   head -c 1 "$f" >/dev/null 2>&1 && echo "reads $f"

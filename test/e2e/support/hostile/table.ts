@@ -1,6 +1,6 @@
 import type { Outcome } from './play.ts'
 
-/** What became of the cells: by row and column. A row without a column was not attacked that way. */
+/** Results of the cells by row and column. A row without a column was not attacked in this way. */
 export type Results = ReadonlyMap<string, ReadonlyMap<string, readonly Outcome[]>>
 
 /** A table in Markdown, and below it every fault once. */

@@ -1,5 +1,5 @@
-// The visitors of load.ts: a process that asks at a steady rate, whatever the answers are. None asks twice for the same, but where
-// HTTP/2 itself says that a stream was not looked at (RFC 9113, 8.7): every browser then opens another, and so do these, once.
+// The visitors of load.ts: a process that sends requests at a steady rate, independent of the answers. None repeats a request, except where
+// HTTP/2 reports that a stream was not processed (RFC 9113, 8.7): browsers then open another, and so do these, once.
 import { createHash, randomUUID } from 'node:crypto'
 import http2, { type ClientHttp2Session } from 'node:http2'
 import { Agent, request } from 'node:https'
@@ -95,7 +95,7 @@ const streamOn = (session: ClientHttp2Session, { method, path, body }: Wanted): 
     const chunks: Buffer[] = []
     let head: http2.IncomingHttpHeaders = {}
     stream.setTimeout(PATIENCE_MS, () => {
-      // Whoever does not answer for so long may be gone: other requests shall not wait for it.
+      // A server that does not answer for so long may be gone, so other requests do not wait for it.
       session.destroy()
       reject(new Error('no answer within 20 s'))
     })

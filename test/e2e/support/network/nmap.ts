@@ -29,7 +29,7 @@ export const answering = async ({ from, addresses, ports, protocol }: Scan): Pro
 // A wire without loss and with answers in under a millisecond: what is not there after two retries says nothing.
 const PACE = ['--min-rate=8000', '--max-retries=2', '--initial-rtt-timeout=200ms', '--max-rtt-timeout=400ms']
 
-// nmap sums up what many ports say alike; only silence may be summed up here.
+// nmap summarises ports with the same answer; only ports without an answer may be summarised here.
 const answersIn = (host: string): readonly string[] => {
   const sums = [...host.matchAll(/<extrareasons reason="([^"]+)" count="(\d+)"/g)].filter(([, reason]) => reason !== 'no-response')
   const single = [...host.matchAll(/<port protocol="(\w+)" portid="(\d+)"><state state="([^"]+)" reason="([^"]+)"/g)]

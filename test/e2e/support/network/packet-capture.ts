@@ -23,7 +23,7 @@ export const whileCaptured = async (lab: LabSpec, act: () => Promise<void>): Pro
     tshark.stderr.on('data', (chunk: Buffer) => chunk.includes('Capturing on') && resolve())
     tshark.once('exit', (code) => reject(new Error(`tshark ended (${code})`)))
   })
-  // It says so a little before it does.
+  // tcpdump reports this shortly before it captures.
   await sleep(1000)
   try {
     await act()

@@ -26,7 +26,7 @@ const TRACES: readonly string[] = [
   ),
 ]
 const tracesIn = (text: string): readonly string[] => {
-  // Encoded, it may stand in several lines, and in columns.
+  // Encoded, it may be split over several lines and columns.
   const squeezed = text.replaceAll(/\s/g, '')
   return TRACES.filter((trace) => text.includes(trace) || squeezed.includes(trace))
 }
@@ -36,7 +36,7 @@ const holdersOf = (directory: string): readonly string[] =>
     .filter((path) => path !== '')
     .map((path) => path.slice(1))
 
-// Takes a secret wherever a role can put one, and fails in every way that could show it.
+// A role that uses a secret in every possible place, and fails in every way that could print it.
 const LEAKY = `import { command, defineRole, directory, file, secret, service, text, unit, z } from 'provision'
 const ways = {
   echo: 'cat >&2; exit 3', base64: 'base64 -w0 >&2; exit 3', wrapped: '{ printf x; cat; } | base64 -w0; exit 3', hex: 'od -An -v -tx1 | tr -d " \\\\n" >&2; exit 3',
@@ -73,7 +73,7 @@ while (my $c = $s->accept) { close $c }`
 // A checker that prints its input.
 const AMTOOL = '#!/bin/sh\ncat "$2" >&2; base64 -w0 "$2" >&2; base64 "$2" >&2; exit 1\n'
 
-// Nobody takes what is told to the receivers, which the journal says of each.
+// No receiver accepts the alerts, and the journal has a line about each.
 const UNDELIVERED = `for receiver in mail chat phone heartbeat; do
   case $receiver in heartbeat) name=Watchdog ;; *) name=TestAlert ;; esac
   amtool --alertmanager.url=http://127.0.0.1:9093 alert add alertname=$name severity=none host=one receiver=$receiver >/dev/null
@@ -81,7 +81,7 @@ const UNDELIVERED = `for receiver in mail chat phone heartbeat; do
     [ $i -lt 100 ] || { echo "$receiver was not tried" >&2; exit 1; }; sleep 0.2; i=$((i+1)); done
 done`
 
-/** Where `secrets edit` and others put what is to be gone at their end; folders of tests have names of their own. */
+/** Directories of temporary files of `secrets edit` and others, which must not remain. Directories of tests have other names. */
 const SCRATCH = ['/dev/shm', tmpdir()]
 const namesIn = (directories: readonly string[]): readonly string[] =>
   directories.flatMap((directory) =>
@@ -211,10 +211,10 @@ export const secretLeakTest = (name: string, subnet: string, ways: readonly stri
       const application = ran.filter((line) => /^ARGS \/usr\/bin\/perl \/srv\/server\.pl /.test(line))
       expect(application.some((line) => tracesIn(line).length > 0)).toBe(true)
       expect(ran.filter((line) => tracesIn(line.split('  ENV ')[0] ?? '').length > 0)).toEqual([])
-      // What waits until it listens runs in its unit, under its account, and sees what it sees.
+      // The command that waits for the port runs in the unit, under its account, with its environment.
       const inItsUnit = (line: string): boolean => / USER=provision-app-api /.test(line)
       expect(ran.filter((line) => !application.includes(line) && !inItsUnit(line) && tracesIn(line).length > 0)).toEqual([])
-      // Every single program that we started there, however short it lived.
+      // Every program that provision started there, also short-lived ones.
       if (every) expect(started.filter((line) => line.includes('execve(')).length).toBeGreaterThan(200)
       expect(started.filter((line) => tracesIn(line).length > 0)).toEqual([])
     })

@@ -20,7 +20,7 @@ export const ownCertificate = (project: Project, addresses: readonly string[]): 
   return { cert: readFileSync(at('own.pem'), 'utf8'), key: readFileSync(at('own.key'), 'utf8') }
 }
 
-/** Gives a project the role `mailbox`: exim on a host, which takes mail over STARTTLS from who has the password, and puts it into a mailbox. */
+/** Gives a project the role `mailbox`: exim on a host, which accepts mail over STARTTLS with the password, and stores it in a mailbox. */
 export const addMailbox = (project: Project): void => {
   project.write('mailbox/exim4.conf', CONFIG)
   project.write('roles/mailbox.ts', ROLE)

@@ -54,7 +54,7 @@ const plan = (me: string, members: Record<string, GaleraState>) => {
 describe('planning a cluster', () => {
   it.each<[string, Record<string, GaleraState>, (string | undefined)[]]>([
     [
-      'on bare hosts: the first begins, the others join',
+      'on bare hosts: the first bootstraps, the others join',
       { 'web-01': bare, 'web-02': bare, 'lb-01': bare },
       [
         'create: not running, not enabled, bootstraps the cluster',
@@ -62,19 +62,19 @@ describe('planning a cluster', () => {
         'create: not running, not enabled',
       ],
     ],
-    ['that is whole', { 'web-01': member(SYNCED), 'web-02': member(SYNCED), 'lb-01': arbiter() }, [undefined, undefined, undefined]],
+    ['that is complete', { 'web-01': member(SYNCED), 'web-02': member(SYNCED), 'lb-01': arbiter() }, [undefined, undefined, undefined]],
     [
-      'of which one is down',
+      'with one member down',
       { 'web-01': member(undefined), 'web-02': member({ ...SYNCED, size: 2, servers: 1 }), 'lb-01': arbiter() },
       ['update: not running, joins the cluster', undefined, undefined],
     ],
     [
-      'that was stopped as a whole: whose data goes furthest begins',
+      'that was stopped completely: the server with the newest data bootstraps',
       { 'web-01': member(undefined, 2859), 'web-02': member(undefined, 2860), 'lb-01': arbiter() },
       ['update: not running, joins the cluster', 'update: not running, bootstraps the cluster', 'update: no server running'],
     ],
     [
-      'of which no server could be asked but one',
+      'of which only one server was reached',
       { 'web-02': member(undefined, 2860) },
       [undefined, 'update: not running, waits for the cluster'],
     ],
@@ -89,7 +89,7 @@ describe('planning a cluster', () => {
       ['update: masked, not running', undefined],
     ],
     [
-      'that does not hear its arbitrator',
+      'without a connection to its arbitrator',
       { 'web-01': member({ ...SYNCED, size: 2 }), 'web-02': member({ ...SYNCED, size: 2 }), 'lb-01': arbiter() },
       [undefined, undefined, 'update: not connected to the servers'],
     ],

@@ -59,7 +59,7 @@ describe('planning a release', () => {
     ])
   })
 
-  it('goes back to the release before the newest deployment, once', () => {
+  it('rolls back to the release before the newest deployment, once', () => {
     const [older, newer] = [wanted(SITE).digest, 'b'.repeat(64)]
     const state = live(SITE, {}, { history: [older, newer] })
     expect(reason({}, state, { which: 'previous' })).toBeUndefined()

@@ -139,7 +139,7 @@ describe('promoting a primary', () => {
     expect(all.two).toEqual({ writable: true, position: '0-1-10' })
   })
 
-  it('makes nobody read-only while it lags far behind', () => {
+  it('makes no server read-only while it lags far behind', () => {
     const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], stuck: 'always' })
     expect(said).toEqual(['refused: two not promoted: it lacks transactions of the others'])
   })

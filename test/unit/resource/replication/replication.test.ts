@@ -26,11 +26,11 @@ const BARE: ReplicationState = {
   service: { ...RUNS, load: 'not-found', active: 'inactive', enabled: '' },
   ...{ primary: 'one', status: undefined, databases: [], seeding: false },
 }
-const STANDS: ServerStatus = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
+const SYNCED: ServerStatus = { writable: false, position: '0-1-9', source: undefined, followers: servers.map(followerOf) }
 const FOLLOWS: Source = { address: '10.0.0.1', receives: 'yes', applies: true, byPosition: true, received: '0-1-9', error: undefined }
 const state = (status: Partial<ServerStatus> | undefined, more: Partial<ReplicationState> = {}): ReplicationState => ({
   service: status === undefined ? { ...RUNS, active: 'inactive' } : RUNS,
-  status: status && { ...STANDS, ...status },
+  status: status && { ...SYNCED, ...status },
   ...{ primary: 'one', databases: ['shop'], seeding: false },
   ...more,
 })
@@ -53,7 +53,7 @@ describe('planning replication', () => {
       'one',
       ['one: not running, not enabled, becomes the primary', 'two: not running, not enabled, follows one'],
     ],
-    ['that is well', { one: OPEN, two: REPLICA, three: REPLICA }, 'one', [undefined, undefined, undefined]],
+    ['that is healthy', { one: OPEN, two: REPLICA, three: REPLICA }, 'one', [undefined, undefined, undefined]],
     [
       'another primary',
       { one: OPEN, two: REPLICA, three: REPLICA },
@@ -67,11 +67,11 @@ describe('planning replication', () => {
       [undefined, 'two: masked, not running'],
     ],
     ['another primary, while the old one cannot be reached', { two: REPLICA }, 'two', ['two: becomes the primary in place of one']],
-    ['a primary that was restarted', { one: state({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
-    ['an old primary that is back', { one: state({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
-    ['two that are written to', { one: OPEN, two: OPEN }, 'one', [undefined, 'two: becomes read-only, follows one']],
+    ['a restarted primary', { one: state({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
+    ['a former primary that is reachable again', { one: state({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
+    ['two writable servers', { one: OPEN, two: OPEN }, 'one', [undefined, 'two: becomes read-only, follows one']],
     [
-      'a replica whose copy was cut off',
+      'a replica whose copy was interrupted',
       { one: OPEN, two: state({}, { seeding: true }) },
       'one',
       [undefined, 'two: copy of the data of one interrupted, starts again'],
@@ -89,11 +89,11 @@ describe('planning replication', () => {
       [undefined, 'two: does not replicate: Duplicate entry'],
     ],
     [
-      'a server that is gone from the inventory',
+      'a server that was removed from the inventory',
       {
         one: state({
           writable: true,
-          followers: [...STANDS.followers, { user: 'provision-replica-four', subject: '/CN=four', privileges: '' }],
+          followers: [...SYNCED.followers, { user: 'provision-replica-four', subject: '/CN=four', privileges: '' }],
         }),
       },
       'one',

@@ -27,7 +27,7 @@ describe('a command', () => {
     expect(state.size).toBe(8)
   })
 
-  it('is opaque, and says why it will run', () => {
+  it('is opaque, and has the reason why it will run', () => {
     expect(command.kind.plan(one('x', { creates: '/a' }), { done: false }, context)).toMatchObject({
       action: 'run',
       certainty: 'opaque',
