@@ -124,6 +124,7 @@ describe('provision run', () => {
     })
     await expect(run({}, { save: 'p' })).rejects.toMatchObject({ problems: [{ what: expect.stringContaining('--save needs --dry-run') }] })
     await expect(run({}, { plan: 'not-there.json' })).rejects.toMatchObject({ what: 'plan file does not exist' })
+    await expect(run({}, { plan: '/dev/zero' })).rejects.toMatchObject({ what: 'plan file is not a regular file' })
   })
 
   test('with --json, invalid input is printed as JSON, and thrown for the exit status', async () => {
