@@ -72,9 +72,12 @@ sub open_way {
   my ($dir) = parted($home);
   reach($dir);
   fail("$home can be replaced by another account (owner: $other)", ${UNSAFE}) if $other ne '' && $other_uid != $one->{uid};
+  my $is_theirs = $other ne '';
   enter($home) or fail($held[2] eq 'does not exist' ? "its home directory $home does not exist" : "$held[0] $held[2] (owner: $held[1])", ${UNSAFE});
   sysopen $h, '.', O_RDONLY | O_DIRECTORY or fail("$home: $!");
   my @s = stat $h;
+  # The user may have renamed a directory of another account to this path.
+  fail("$home belongs to " . account($s[4]) . ", and lies in a directory of $name", ${UNSAFE}) if $is_theirs && $s[4] != $one->{uid};
   chown $one->{uid}, -1, $h if $s[4] != $one->{uid} && $s[4] != 0;
   chmod $s[2] & 07755, $h if $s[2] & 022;
   @s = lstat '.ssh' or return;
