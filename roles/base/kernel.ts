@@ -57,12 +57,12 @@ const wanted = (option: Option, coreDumps: boolean): readonly (readonly [string,
     value === null ? [] : [[name, value] as const],
   )
 
-const isOfNetwork = (name: string): boolean => /^net[./]/.test(name)
+const isNetworkSetting = (name: string): boolean => /^net[./]/.test(name)
 
 /** Kernel settings. A container has only those of the network. */
 export const kernel = (option: Option, coreDumps: boolean, { container }: Pick<Facts, 'container'>): readonly Resource[] =>
   wanted(option, coreDumps)
-    .filter(([name]) => !container || isOfNetwork(name))
+    .filter(([name]) => !container || isNetworkSetting(name))
     .map(([name, value]) => sysctl({ key: name, value, optional: !Object.hasOwn(option, name) }))
 
 /** Check of all existing settings. It uses shell builtins and cat, because sysctl(8) may not be installed. */

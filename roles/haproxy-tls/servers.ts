@@ -6,7 +6,7 @@ export const serversOf = (host: HostView, members: readonly HostView[], flows: r
   const wrong = (what: string, fix: string): Problem =>
     new Problem({ class: 'input', where: { host: host.name, role: 'haproxy-tls' }, what, fix })
   const servers = members.flatMap(({ name, addresses }) => {
-    const flow = flows.find((one) => one.host === name && one.service === 'site' && letsIn(one, host))
+    const flow = flows.find((one) => one.host === name && one.service === 'site' && admits(one, host))
     if (flow === undefined) return []
     // HAProxy resolves no names at start. The address must be of a family that the balancer has too.
     const address = addresses.find((one) => familyOf(one) !== undefined && host.addresses.some((own) => familyOf(own) === familyOf(one)))
@@ -26,4 +26,4 @@ export const serversOf = (host: HostView, members: readonly HostView[], flows: r
 /** Undefined for a host name. */
 const familyOf = (address: string): 4 | 6 | undefined => (address.includes(':') ? 6 : /^[\d.]+$/.test(address) ? 4 : undefined)
 
-const letsIn = ({ from }: Flow, host: HostView): boolean => from === 'anyone' || from.some(({ name }) => name === host.name)
+const admits = ({ from }: Flow, host: HostView): boolean => from === 'anyone' || from.some(({ name }) => name === host.name)

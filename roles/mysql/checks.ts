@@ -61,8 +61,8 @@ const serverChecks = (given: Options, host: HostView, site: SiteView): readonly 
   const members = membersOf(given, site)
   const { topology, servers, arbitrators } = members
   return [
-    none('no anonymous account exists, and root logs in only through the socket', STRANGERS),
-    none('every network account requires TLS', OPEN),
+    none('no anonymous account exists, and root logs in only through the socket', UNKNOWN_ADMINISTRATORS),
+    none('every network account requires TLS', ACCOUNTS_WITHOUT_TLS),
     {
       name: 'the server presents a certificate of the database authority',
       script: tlsScript(addressOf(host, { servers, arbitrators }), host.name),
@@ -117,10 +117,10 @@ const none = (name: string, sql: string): Check => ({
   script: `found=$(${SQL} <<'SQL'\n${sql};\nSQL\n) || exit 1; [ -z "$found" ] || { printf '%s\\n' "$found"; exit 1; }`,
 })
 
-const STRANGERS = `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
+const UNKNOWN_ADMINISTRATORS = `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
 WHERE User = '' OR (User IN ('root', 'mysql') AND (Host <> 'localhost' OR JSON_VALUE(Priv, '$.authentication_string') NOT IN ('', 'invalid')))`
 
-const OPEN = `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
+const ACCOUNTS_WITHOUT_TLS = `SELECT CONCAT(QUOTE(User), '@', Host) FROM mysql.global_priv
 WHERE Host NOT IN ('localhost', '') AND COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0) = 0 AND COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 0`
 
 const TABLES = `SELECT CONCAT(t.TABLE_SCHEMA, '.', t.TABLE_NAME, IF(t.ENGINE = 'InnoDB', ' has no primary key', CONCAT(' is ', t.ENGINE))) FROM information_schema.TABLES t

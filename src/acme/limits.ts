@@ -62,7 +62,7 @@ const limitReached = (names: readonly string[], history: readonly AcmeRequest[],
     return {
       what: `Let's Encrypt has issued ${same.length} certificates for the same names within a week, which is its limit`,
       why: `names: ${names.join(', ')}`,
-      fix: `find out why the certificates were lost; wait until ${soonest(same, HISTORY_MS)}, or use letsencrypt-staging for tests`,
+      fix: `find out why the certificates were lost; wait until ${nextPossible(same, HISTORY_MS)}, or use letsencrypt-staging for tests`,
     }
   }
   for (const name of names) {
@@ -71,7 +71,7 @@ const limitReached = (names: readonly string[], history: readonly AcmeRequest[],
       return {
         what: `Let's Encrypt could not validate ${name} ${failures.length} times within an hour, which is its limit`,
         why: 'another attempt would be refused, so no order was sent',
-        fix: `correct the cause, then run again after ${soonest(failures, HOUR)}`,
+        fix: `correct the cause, then run again after ${nextPossible(failures, HOUR)}`,
       }
     }
   }
@@ -80,7 +80,7 @@ const limitReached = (names: readonly string[], history: readonly AcmeRequest[],
 
 const keyOf = (names: readonly string[]): string => [...new Set(names)].sort().join(' ')
 
-const soonest = (requests: readonly AcmeRequest[], within: number): string =>
+const nextPossible = (requests: readonly AcmeRequest[], within: number): string =>
   new Date(Math.min(...requests.map(({ at }) => at)) + within)
     .toISOString()
     .replace(/:\d\d\.\d+Z$/, ' UTC')

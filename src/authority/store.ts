@@ -19,7 +19,7 @@ export interface AuthorityStore {
 /** Part of the file name of a generation whose key is lost for good. A person renames the file to declare that. */
 const LOST = '.lost'
 
-const LIFE_MS = 3650 * 86_400_000
+const LIFETIME_MS = 3650 * 86_400_000
 
 /** A generation is valid from an hour before its creation, for hosts whose clock is behind. */
 const LEEWAY_MS = 3_600_000
@@ -73,7 +73,7 @@ export const authorityStore = (root: string, env: Environment, domain: string, z
       const { signAuthority, signerOf } = await import('./x509.ts')
       const signer = await signerOf(generationName(domain, number), (await sealed(number).open()).reveal())
       const from = new Date(now.getTime() - LEEWAY_MS)
-      const own = await signAuthority(signer, signer, zone, { from, to: new Date(now.getTime() + LIFE_MS) })
+      const own = await signAuthority(signer, signer, zone, { from, to: new Date(now.getTime() + LIFETIME_MS) })
       const crossSigned =
         newest === undefined || newest.lost || newest.to <= now.getTime()
           ? ''

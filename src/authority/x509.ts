@@ -23,13 +23,13 @@ export const signerOf = async (name: string, pem: string): Promise<Signer> => {
   return { name, privateKey, publicKey: await x509.PublicKey.create(publicKey) }
 }
 
-export interface Life {
+export interface Lifetime {
   readonly from: Date
   readonly to: Date
 }
 
 /** A certificate (PEM) of an authority, signed by itself or by its previous generation, and limited to the names of one zone. */
-export const signAuthority = async (signer: Signer, subject: Signer, zone: string, life: Life): Promise<string> =>
+export const signAuthority = async (signer: Signer, subject: Signer, zone: string, life: Lifetime): Promise<string> =>
   sign(signer, subject, life, [
     // An authority may sign its next generation, which in this chain may sign only certificates of hosts.
     new x509.BasicConstraintsExtension(true, signer === subject ? 1 : 0, true),
@@ -43,7 +43,7 @@ const USAGES = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.Extended
 export interface LeafTerms {
   readonly names: readonly string[]
   readonly usages: readonly (keyof typeof USAGES)[]
-  readonly life: Life
+  readonly life: Lifetime
 }
 
 /** A certificate (PEM) for the public key of a request: nothing else is taken from the request. */
@@ -62,7 +62,7 @@ export const signLeaf = async (
 const sign = async (
   signer: Signer,
   subject: Pick<Signer, 'name' | 'publicKey'>,
-  { from, to }: Life,
+  { from, to }: Lifetime,
   extensions: readonly x509.Extension[],
 ): Promise<string> => {
   const certificate = await x509.X509CertificateGenerator.create(

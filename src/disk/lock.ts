@@ -37,7 +37,7 @@ const MAX_BYTES = 4096
 export const lockFile = (path: string, shown: string, user: string): Lock => {
   const target = targetOf(path, shown)
   const file = join(dirname(target), `.${basename(target)}.lock`)
-  const mine: Holder = { user, machine: hostname(), process: process.pid, born: bornAt(process.pid), since: new Date().toISOString() }
+  const mine: Holder = { user, machine: hostname(), process: process.pid, born: startTimeOf(process.pid), since: new Date().toISOString() }
   const write = (scratch?: string, onlyNew = false): boolean =>
     writeWhole(file, `${JSON.stringify({ ...mine, ...(scratch === undefined ? {} : { scratch }) })}\n`, {
       mode: 0o644,
@@ -46,7 +46,7 @@ export const lockFile = (path: string, shown: string, user: string): Lock => {
     })
   let stale: Holder | undefined
   if (!write(undefined, true)) {
-    stale = takeAway(file, shown)
+    stale = removeStaleLock(file, shown)
     if (!write(undefined, true)) throw held(file, shown, holderIn(textOf(file)))
   }
   const isMine = (): boolean => holderIn(textOf(file))?.born === mine.born && holderIn(textOf(file))?.process === mine.process
@@ -64,7 +64,7 @@ export const lockFile = (path: string, shown: string, user: string): Lock => {
 }
 
 /** Removes a lock whose process has ended. A lock that replaced it meanwhile stays. */
-const takeAway = (file: string, shown: string): Holder | undefined =>
+const removeStaleLock = (file: string, shown: string): Holder | undefined =>
   reporting(file, () => {
     const text = textOf(file)
     const holder = holderIn(text)
@@ -106,12 +106,12 @@ const hasEnded = ({ machine, process: pid, born }: Holder): boolean => {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return true
   }
-  const now = bornAt(pid)
+  const now = startTimeOf(pid)
   return born !== '' && now !== '' && now !== born
 }
 
 /** Boot id and start time of a process: field 22 of /proc/PID/stat, see proc(5). The name in parentheses can contain blanks. */
-const bornAt = (pid: number): string => {
+const startTimeOf = (pid: number): string => {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')

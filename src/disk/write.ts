@@ -73,7 +73,7 @@ export const writeIn = (folder: Folder, name: string, contents: Uint8Array | str
     renameSync(folder.at(temporary), folder.at(name))
     return true
   } finally {
-    sweep(folder, temporary)
+    removeTemporary(folder, temporary)
     folder.sync()
   }
 }
@@ -123,7 +123,7 @@ const TEMPORARY = /^\.provision-[0-9a-f]{16}\.tmp$/
 const ONE_HOUR = 3_600_000
 
 /** Removes the temporary file of this write if it failed, and those of old interrupted writes. A recent one can be in use. */
-const sweep = (folder: Folder, own: string): void => {
+const removeTemporary = (folder: Folder, own: string): void => {
   try {
     for (const name of readdirSync(folder.at('')).filter((each) => TEMPORARY.test(each))) {
       const found = lstatSync(folder.at(name), { throwIfNoEntry: false })
@@ -131,6 +131,6 @@ const sweep = (folder: Folder, own: string): void => {
       if (isOld || name === own) rmSync(folder.at(name), { force: true })
     }
   } catch {
-    // A leftover is harmless: it has mode 600 and a random name.
+    // A remaining file is harmless: it has mode 600 and a random name.
   }
 }

@@ -27,7 +27,7 @@ export const decrypt = async (bytes: Uint8Array, identities: readonly Secret[], 
   try {
     return await decrypter.decrypt(isArmored(bytes) ? armor.decode(Buffer.from(bytes).toString('latin1').trim()) : bytes)
   } catch (error) {
-    throw new Problem({ class: 'input', where, ...whyNot(error) }, { cause: error })
+    throw new Problem({ class: 'input', where, ...decryptionProblem(error) }, { cause: error })
   }
 }
 
@@ -60,7 +60,7 @@ const startsWith = (bytes: Uint8Array, text: string): boolean =>
     .startsWith(text)
 
 // The library has one error class, so only its message distinguishes a wrong key from a damaged file.
-const whyNot = (error: unknown): { readonly what: string; readonly why: string; readonly fix: string } =>
+const decryptionProblem = (error: unknown): { readonly what: string; readonly why: string; readonly fix: string } =>
   error instanceof Error && error.message.startsWith('no identity matched')
     ? {
         what: 'file cannot be decrypted with your age key',

@@ -1,5 +1,5 @@
 import type { Flow } from '../role/role.ts'
-import { wayOf } from '../role/way.ts'
+import { portText } from '../role/way.ts'
 import { list } from '../site/source/suggest.ts'
 import { table, tableWidth } from './table.ts'
 import { count } from './text.ts'
@@ -40,7 +40,7 @@ const flowRows = (flows: readonly Flow[], groups: Groups, { paint, columns }: Vi
   return table(HEAD, narrow, paint)
 }
 
-const cellsOf = (flow: Flow): readonly string[] => [wayOf(flow), flow.service, flow.role, flow.encrypted ? 'yes' : 'no']
+const cellsOf = (flow: Flow): readonly string[] => [portText(flow), flow.service, flow.role, flow.encrypted ? 'yes' : 'no']
 
 const namesOf = ({ from }: Flow): readonly string[] => (from === 'anyone' ? ['anyone'] : from.map(({ name }) => name))
 

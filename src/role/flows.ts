@@ -2,7 +2,7 @@ import { Problem, placeOf, type Where } from '../problem.ts'
 import { list } from '../site/source/suggest.ts'
 import { type Cause, joined, type Report, resolvePeers } from './peers.ts'
 import type { Flow, HostView, Listen, SiteView } from './role.ts'
-import { wayOf } from './way.ts'
+import { portText } from './way.ts'
 
 /** The ports of one role on one host, and the place in the playbook that binds the role. */
 export interface Declared {
@@ -38,7 +38,7 @@ export const resolveFlows = (
       const { service, port, protocol, encrypted = false } = listen
       const flow: Flow = { host: host.name, role, service, port, protocol, encrypted, from }
       const where = placeOfCause(one, placeOfHost, { written: port })
-      const key = `${host.name} ${wayOf(listen)}`
+      const key = `${host.name} ${portText(listen)}`
       const first = claims.get(key)
       if (first === undefined) claims.set(key, { flow, where })
       else if (first.flow.role === role && first.flow.service === service)
@@ -56,7 +56,7 @@ interface Claim {
 
 /** Merges a role's entries for the same service and port. The merged entry is encrypted if all of them are. */
 const mergedListens = (listens: readonly Listen[]): readonly Listen[] => {
-  const same = Map.groupBy(listens, (listen) => `${wayOf(listen)} ${listen.service}`)
+  const same = Map.groupBy(listens, (listen) => `${portText(listen)} ${listen.service}`)
   return [...same.values()].flatMap((entries) =>
     entries.slice(0, 1).map((first) => ({
       ...first,
@@ -71,7 +71,7 @@ const reportConflict = ({ flow: first, where: there }: Claim, flow: Flow, where:
   const { service } = flow
   if (first.service !== service) {
     report(
-      `${wayOf(flow)} for ${service} is taken by ${first.service} of role ${first.role} (${placeOf(there)})`,
+      `${portText(flow)} for ${service} is taken by ${first.service} of role ${first.role} (${placeOf(there)})`,
       'give one of the two another port, or remove one of the roles from this host',
       { where },
     )
@@ -79,8 +79,8 @@ const reportConflict = ({ flow: first, where: there }: Claim, flow: Flow, where:
   }
   const otherwise =
     namesIn(first.from) !== namesIn(flow.from)
-      ? `${service} on ${wayOf(flow)} has other permitted peers than in role ${first.role}`
-      : `${service} on ${wayOf(flow)} is ${flow.encrypted ? '' : 'not '}encrypted, unlike in role ${first.role}`
+      ? `${service} on ${portText(flow)} has other permitted peers than in role ${first.role}`
+      : `${service} on ${portText(flow)} is ${flow.encrypted ? '' : 'not '}encrypted, unlike in role ${first.role}`
   if (namesIn(first.from) !== namesIn(flow.from) || first.encrypted !== flow.encrypted)
     report(`${otherwise} (${placeOf(there)})`, 'make both declarations the same, or give one of the two another port', { where })
 }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { Where } from '../problem.ts'
 import { list, suggestion } from '../site/source/suggest.ts'
 import type { Flow, HostView, Listen, Peer, SiteView } from './role.ts'
-import { hasPorts, wayOf } from './way.ts'
+import { hasPorts, portText } from './way.ts'
 
 /** The name of the administrators in a flow. It has no addresses here: their networks are an option of the firewall. */
 export const ADMINISTRATORS = 'administrators'
@@ -16,7 +16,7 @@ export type Cause = { readonly written: unknown } | { readonly host: string } | 
 /** The peers of a listen entry as hosts with addresses; undefined if it has a problem, which was added. */
 export const resolvePeers = (host: HostView, listen: Listen, site: SiteView, report: Report): From | undefined => {
   const { service, port, protocol, from } = listen
-  const entry = `${service} on ${wayOf(listen)}`
+  const entry = `${service} on ${portText(listen)}`
   if (hasPorts(protocol) && (!Number.isInteger(port) || port < 1 || port > 65535)) {
     report(`${service} cannot listen on port ${port}`, 'use a port from 1 to 65535', { written: port })
     return undefined

@@ -1,7 +1,7 @@
 import type { Protocol } from './role.ts'
 
 /** Port and protocol as text: `443/tcp`, or `vrrp`, which has no ports. */
-export const wayOf = ({ port, protocol }: { readonly port: number; readonly protocol: Protocol }): string =>
+export const portText = ({ port, protocol }: { readonly port: number; readonly protocol: Protocol }): string =>
   hasPorts(protocol) ? `${port}/${protocol}` : protocol
 
 export const hasPorts = (protocol: Protocol): boolean => protocol !== 'vrrp'

@@ -91,7 +91,7 @@ describe('settings of sshd', () => {
     expect((await host.refused([settings({ Ciphers: ['aes256-ctr', 'rot13'] })])).why).toMatch(/Bad SSH2 cipher spec.*rot13/)
     await host.run('printf "PermitTTY no\\n" >/etc/ssh/sshd_config.d/0-first.conf')
     expect((await host.refused([settings({ PermitTTY: 'yes' })])).why).toBe(
-      'another file comes first: sshd would have "permittty no", not "permittty yes"',
+      'another file has precedence: sshd would use "permittty no", not "permittty yes"',
     )
     await host.run('rm /etc/ssh/sshd_config.d/0-first.conf; sed -i "s/^Include/#Include/" /etc/ssh/sshd_config')
     expect(await host.plan(wanted)).toEqual([`update ${KEY}: /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf`])

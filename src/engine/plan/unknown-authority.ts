@@ -56,7 +56,7 @@ const trustedFile = (resources: readonly DeclaredResource[], { authority }: Sign
 
 const unknown = (found: readonly Found[]): Problem => {
   const [first] = found
-  if (first === undefined) throw new Error('a problem of no certificate')
+  if (first === undefined) throw new Error('an unknown authority without certificates')
   const { host, role, resource, path, domain, generation, trusted } = first
   const hosts = [...new Set(found.map((one) => one.host))]
   const others = hosts.length > 1 ? ` (on ${hosts.slice(1, 4).join(', ')}${hosts.length > 4 ? ', …' : ''} as well)` : ''

@@ -1,10 +1,10 @@
 import type { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
-import { fingerprint, type KnownHost, knownName, typeOf, type Verdict } from './known-hosts.ts'
+import { fingerprint, type HostKeyStatus, type KnownHost, knownName, typeOf } from './known-hosts.ts'
 
 /** The problem of a host key; undefined if the key is known, or unknown and `accept-new` is set. */
-export const refusalOf = (target: Target, verdict: Verdict, key: Buffer): Problem | undefined => {
+export const refusalOf = (target: Target, verdict: HostKeyStatus, key: Buffer): Problem | undefined => {
   const { name } = target
   const presented = `${typeOf(key)} ${fingerprint(key)}`
   const why = `${knownName(target)} presents ${presented}`

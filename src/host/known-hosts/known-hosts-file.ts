@@ -3,7 +3,7 @@ import { append } from '../../disk/append.ts'
 import { PRIVATE } from '../../disk/folder.ts'
 import { Problem } from '../../problem.ts'
 import type { Target } from '../target/connection.ts'
-import { judge, type KnownHost, knownName, parseKnownHosts, typeOf } from './known-hosts.ts'
+import { type KnownHost, knownName, parseKnownHosts, statusOfKey, typeOf } from './known-hosts.ts'
 
 /** All entries of these known_hosts files. A missing file has none. */
 export const readKnownHosts = async (files: readonly string[], log: (line: string) => void = () => {}): Promise<readonly KnownHost[]> => {
@@ -38,7 +38,7 @@ const add = async (file: string, target: Target, keys: readonly Buffer[]): Promi
   const text = await textOf(file)
   const { entries } = parseKnownHosts(file, text)
   const name = knownName(target)
-  const fresh = keys.filter((key) => judge(entries, name, key).status !== 'known')
+  const fresh = keys.filter((key) => statusOfKey(entries, name, key).status !== 'known')
   if (fresh.length === 0) return
   const lines = fresh.map((key) => `${name} ${typeOf(key)} ${key.toString('base64')}\n`)
   append(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${lines.join('')}`, { mode: 0o600, directory: PRIVATE })

@@ -44,7 +44,7 @@ export const knownName = ({ address, port, hostKeyAlias }: Pick<Connection, 'add
   (hostKeyAlias ?? (port === 22 ? address : `[${address}]:${port}`)).toLowerCase()
 
 /** The status of a presented host key by the known_hosts files. */
-export type Verdict =
+export type HostKeyStatus =
   | { readonly status: 'known' }
   /** No line is about this host. */
   | { readonly status: 'unknown' }
@@ -53,7 +53,8 @@ export type Verdict =
   | { readonly status: 'changed'; readonly entry: KnownHost }
   | { readonly status: 'revoked'; readonly entry: KnownHost }
 
-export const judge = (entries: readonly KnownHost[], name: string, key: Buffer): Verdict => {
+/** Compares a presented host key with the entries of a host. */
+export const statusOfKey = (entries: readonly KnownHost[], name: string, key: Buffer): HostKeyStatus => {
   const mine = entriesFor(entries, name)
   const shown = key.toString('base64')
   const type = typeOf(key)

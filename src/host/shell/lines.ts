@@ -33,7 +33,7 @@ export class Lines {
   #extend(text: string): void {
     this.#begun += text
     while (this.#begun.length > MAX_LINE) {
-      const end = isHalf(this.#begun.charCodeAt(MAX_LINE - 1)) ? MAX_LINE - 1 : MAX_LINE
+      const end = isHighSurrogate(this.#begun.charCodeAt(MAX_LINE - 1)) ? MAX_LINE - 1 : MAX_LINE
       this.#emit(this.#begun.slice(0, end), true)
       this.#begun = this.#begun.slice(end)
     }
@@ -41,4 +41,4 @@ export class Lines {
 }
 
 /** Whether this is the first half of a surrogate pair. */
-const isHalf = (code: number): boolean => code >= 0xd800 && code < 0xdc00
+const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code < 0xdc00

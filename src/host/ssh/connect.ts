@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Problem } from '../../problem.ts'
 import { refusalOf } from '../known-hosts/host-key.ts'
-import { judge, type KnownHost, knownName, knownTypes } from '../known-hosts/known-hosts.ts'
+import { type KnownHost, knownName, knownTypes, statusOfKey } from '../known-hosts/known-hosts.ts'
 import { readKnownHosts, storeHostKeys } from '../known-hosts/known-hosts-file.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
@@ -52,7 +52,7 @@ const attempt = async (
   const transport = await reach(target, options)
   const name = knownName(target)
   const verify = async (key: Buffer): Promise<Problem | undefined> => {
-    const verdict = judge(known, name, key)
+    const verdict = statusOfKey(known, name, key)
     const refusal = refusalOf(target, verdict, key)
     if (!refusal && verdict.status === 'unknown') await storeHostKeys(target, [key])
     return refusal

@@ -1,4 +1,4 @@
-import { fingerprint, judge, knownName, typeOf, type Verdict } from '../known-hosts/known-hosts.ts'
+import { fingerprint, type HostKeyStatus, knownName, statusOfKey, typeOf } from '../known-hosts/known-hosts.ts'
 import { readKnownHosts } from '../known-hosts/known-hosts-file.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
@@ -16,7 +16,7 @@ export interface HostKey {
   /** In SSH's wire format. */
   readonly key: Buffer
   /** Its status by the known_hosts files. */
-  readonly verdict: Verdict
+  readonly verdict: HostKeyStatus
 }
 
 // One connection per type. The three ECDSA curves share one, because a server has only one of them.
@@ -37,7 +37,7 @@ export const fetchHostKeys = async (target: Target, options: ConnectOptions = {}
   return keys.map((key) => {
     const type = typeOf(key) ?? ''
     const line = `${name} ${type} ${key.toString('base64')}`
-    return { type, fingerprint: fingerprint(key), line, key, verdict: judge(known, name, key) }
+    return { type, fingerprint: fingerprint(key), line, key, verdict: statusOfKey(known, name, key) }
   })
 }
 

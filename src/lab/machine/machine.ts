@@ -17,15 +17,15 @@ const NEEDED = [
   ['/usr/share/keyrings/debian-archive-keyring.gpg', 'debian-archive-keyring'],
 ] as const
 
-const INSTEAD = 'or use real hosts: list their addresses in an inventory and run provision run -i INVENTORY'
+const ALTERNATIVE = 'or use real hosts: list their addresses in an inventory and run provision run -i INVENTORY'
 
 /** Throws a problem unless this machine is Debian or Ubuntu and this process is root. */
 export const checkMachine = async (): Promise<void> => {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '')
   if (!/^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release))
-    throw unable('this machine cannot run a lab: it is neither Debian nor Ubuntu', `run the command on one of them, ${INSTEAD}`)
+    throw unsuitable('this machine cannot run a lab: it is neither Debian nor Ubuntu', `run the command on one of them, ${ALTERNATIVE}`)
   if (process.getuid?.() !== 0)
-    throw unable('lab needs root, because it creates network namespaces and mounts', `run the same command with sudo, ${INSTEAD}`)
+    throw unsuitable('lab needs root, because it creates network namespaces and mounts', `run the same command with sudo, ${ALTERNATIVE}`)
 }
 
 /** Installs the missing packages that a lab needs, and reports them. */
@@ -44,4 +44,4 @@ export const refreshLists = (): Promise<string> => apt('update')
 const apt = (...args: readonly string[]) =>
   execute(['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=120', ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' } })
 
-const unable = (what: string, fix: string) => new Problem({ class: 'input', where: { command: 'lab' }, what, fix })
+const unsuitable = (what: string, fix: string) => new Problem({ class: 'input', where: { command: 'lab' }, what, fix })

@@ -13,10 +13,10 @@ type KeysWork = Work<AuthorizedKeysSpec, KeysState>
 /** Writes the keys of all users in one request, in order. */
 export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   for (const { id, spec, state } of work) {
-    if (state.elsewhere !== undefined)
+    if (state.otherKeysFile !== undefined)
       throw new HostRefusal(
         `authorized keys of ${id} would have no effect`,
-        `sshd on this host reads keys from ${state.elsewhere}`,
+        `sshd on this host reads keys from ${state.otherKeysFile}`,
         'remove AuthorizedKeysFile from its sshd_config',
       )
     if (state.unread !== undefined && !spec.exclusive)
@@ -98,7 +98,7 @@ sub kept_lines {
   my @s = stat $h;
   return () unless S_ISREG($s[2]);
   1 while sysread $h, $text, ${MAX_KEYS_BYTES} + 1 - length $text, length $text;
-  fail("$file is larger than a file of keys can be (owner: " . account($s[4]) . ")", ${UNSAFE}) if length $text > ${MAX_KEYS_BYTES};
+  fail("$file exceeds the maximum size of a file of keys (owner: " . account($s[4]) . ")", ${UNSAFE}) if length $text > ${MAX_KEYS_BYTES};
   $text =~ s/\n\z//;
   return $text eq '' ? () : grep { !$go{$_} } split /\n/, $text, -1;
 }

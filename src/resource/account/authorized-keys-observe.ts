@@ -14,7 +14,7 @@ export interface KeysState {
   /** Identities of the keys that provision wrote. */
   readonly ours: readonly string[]
   /** The file that sshd reads keys from, if it is not the default. */
-  readonly elsewhere: string | undefined
+  readonly otherKeysFile: string | undefined
   /** Why the file could not be read, with its path and owner; its content is then unknown. */
   readonly unread: string | undefined
 }
@@ -71,7 +71,7 @@ for my $one (@known) {
   if ($why ne '' && ($h = open_behind_root($one))) { look($file, 'authorized_keys'); $why = '' }
   if ($why ne '') { push @unread, "$one->{name}\0$file cannot be read as $one->{name}: $why\0" }
   elsif (my @s = $h ? stat $h : ()) {
-    if ($s[7] > ${MAX_KEYS_BYTES}) { push @unread, "$one->{name}\0$file is larger than a file of keys can be (owner: " . account($s[4]) . ")\0" }
+    if ($s[7] > ${MAX_KEYS_BYTES}) { push @unread, "$one->{name}\0$file exceeds the maximum size of a file of keys (owner: " . account($s[4]) . ")\0" }
     elsif (S_ISREG($s[2])) { add_lines($file, $h) }
   }
   add_lines("$records/$one->{name}", $h) if open $h, '<', "$records/$one->{name}";
@@ -109,7 +109,7 @@ export const readKeysStates = (answer: string, users: readonly string[]): Readon
           inodes: { home: inode(home ?? ''), ssh: inode(`${home ?? ''}/.ssh`), file: home === undefined ? ABSENT : inode(file) },
           lines: home === undefined ? [] : linesOf(file),
           ours: linesOf(`${RECORDS}/${user}`),
-          elsewhere: elsewhere(fields[1] ?? ''),
+          otherKeysFile: otherKeysFile(fields[1] ?? ''),
           unread: unread.get(user),
         },
       ]
@@ -118,7 +118,7 @@ export const readKeysStates = (answer: string, users: readonly string[]): Readon
 }
 
 // sshd uses the first value (sshd_config(5)). Debian's sshd_config includes the .d directory first.
-const elsewhere = (settings: string): string | undefined => {
+const otherKeysFile = (settings: string): string | undefined => {
   const value = /AuthorizedKeysFile[\s=]+(.*)/i.exec(settings)?.[1]?.trim()
   const paths = value?.replaceAll('"', '').split(/\s+/) ?? []
   return value === undefined || paths.some((path) => path.replace(/^%h\//, '') === '.ssh/authorized_keys') ? undefined : value

@@ -29,8 +29,8 @@ export const authorizedKeys = defineKind({
       const certainty = context.changes(`user:${spec.user}`) ? 'exact' : 'dependent'
       return spec.keys.length === 0 ? undefined : { action: 'create', certainty, reason: 'missing', differences: [] }
     }
-    if (state.elsewhere !== undefined)
-      return { action: 'update', certainty: 'exact', reason: `sshd reads keys from ${state.elsewhere}`, differences: [] }
+    if (state.otherKeysFile !== undefined)
+      return { action: 'update', certainty: 'exact', reason: `sshd reads keys from ${state.otherKeysFile}`, differences: [] }
     if (state.unread !== undefined) return { action: 'update', certainty: 'exact', reason: state.unread, differences: [{ key: 'keys' }] }
     const differences = [...keyDifferences(spec, state), ...(state.inodes.file === ABSENT ? [] : ownershipDifferences(spec.user, state))]
     if (differences.length === 0) return undefined

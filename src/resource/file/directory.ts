@@ -70,9 +70,9 @@ while (@ARGV) {
   next if $s[4] == $uid && $s[5] == $gid && ($s[2] & 07777) == oct $mode;
   if ($other ne '' && $s[4] != $other_uid) {
     my $controls = "$parent is controlled by $other";
-    fail("$path belongs to " . account($s[4]) . ", and $controls, who could have put it there", ${UNSAFE}) if $s[4] != 0;
+    fail("$path belongs to " . account($s[4]) . ", and $controls, so another account may have moved it there", ${UNSAFE}) if $s[4] != 0;
     chdir $h; opendir(my $list, '.'); my @within = grep { !/^[.]{1,2}\z/ } readdir $list;
-    fail("$path belongs to root and is not empty, and $controls, who could have put it there", ${UNSAFE}) if @within;
+    fail("$path belongs to root and is not empty, and $controls, so another account may have moved it there", ${UNSAFE}) if @within;
   }
   chown($uid, $gid, $h) && chmod(oct $mode, $h) or fail("$path: $!");
 }

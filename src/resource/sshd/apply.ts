@@ -41,7 +41,7 @@ const trialOf = (spec: SshdSpec): Trial => ({
 })
 
 /** Runs in a separate mount namespace, with the directory of the drop-ins as its argument. */
-const CHECK = sh`mount --bind "$1" ${DROP_INS} || { echo "this host allows no mounts (CAP_SYS_ADMIN), and so no change of sshd that can be taken back" >&2; exit 1; }
+const CHECK = sh`mount --bind "$1" ${DROP_INS} || { echo "this host does not permit mounts (CAP_SYS_ADMIN), so a change of sshd could not be rolled back" >&2; exit 1; }
 /usr/sbin/sshd -t && exec /usr/sbin/sshd -T`
 
 /**
@@ -59,7 +59,7 @@ unshare -m sh -c ${String(CHECK)} sh "$work" >"$work.all" && /usr/sbin/sshd -T -
 { grep -vxF -f "$work.none" "$work.ours"; grep -iE ${`^(${Object.keys(settings).join('|')}) `} "$work.ours"; } | grep -vxF -f "$work.all" | sort -u >"$work.lost"
 if [ -s "$work.lost" ]; then
   while read -r key value; do
-    echo "another file comes first: sshd would have \\"$(grep -m 1 "^$key " "$work.all" || echo "no $key")\\", not \\"$key $value\\""
+    echo "another file has precedence: sshd would use \\"$(grep -m 1 "^$key " "$work.all" || echo "no $key")\\", not \\"$key $value\\""
   done <"$work.lost" >&2
   exit 1
 fi`

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { fingerprint, judge, knownName, knownTypes, parseKnownHosts, typeOf } from '../../../../src/host/known-hosts/known-hosts.ts'
+import { fingerprint, knownName, knownTypes, parseKnownHosts, statusOfKey, typeOf } from '../../../../src/host/known-hosts/known-hosts.ts'
 
 const key = (type: string, secret: string): Buffer => {
   const field = (bytes: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes])
@@ -32,10 +32,10 @@ test.each([
   ['a hashed name with a port', hashed('[web]:2222'), '[web]:2222', 'known'],
   ['another hashed name', hashed('db.example'), 'web.example', 'unknown'],
 ])('a line with %s', (_, names, name, says) => {
-  expect(judge(parseKnownHosts('kh', line(names, ED)).entries, name, ED).status).toBe(says)
+  expect(statusOfKey(parseKnownHosts('kh', line(names, ED)).entries, name, ED).status).toBe(says)
 })
 
-const judged = (text: string, shown: Buffer) => judge(parseKnownHosts('kh', text).entries, 'web', shown)
+const judged = (text: string, shown: Buffer) => statusOfKey(parseKnownHosts('kh', text).entries, 'web', shown)
 
 test('a changed key is reported with the line of the known one', () => {
   expect(judged(`# keys\n\n${line('web', ED)}`, ED2)).toMatchObject({ status: 'changed', entry: { file: 'kh', line: 3 } })

@@ -26,7 +26,7 @@ const plan = (keys: readonly string[], state: KeysState, exclusive = false): str
 
 describe('observing keys', () => {
   it('reads a recorded answer', () => {
-    expect(ann()).toMatchObject({ home: '/home/ann', lines: [`${KEY} me@laptop`], ours: [KEY], elsewhere: undefined })
+    expect(ann()).toMatchObject({ home: '/home/ann', lines: [`${KEY} me@laptop`], ours: [KEY], otherKeysFile: undefined })
     expect(ann().inodes.file).toMatchObject({ type: 'f', mode: '600', owner: 'ann' })
     expect(observed().get('nobody')).toMatchObject({ home: '/nonexistent', lines: [], ours: [] })
     expect(observed().get('gone')?.home).toBeUndefined()
@@ -45,14 +45,14 @@ describe('observing keys', () => {
     ['AuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2', undefined],
     ['AuthorizedKeysFile %h/.ssh/authorized_keys', undefined],
     ['  authorizedkeysfile=/etc/ssh/keys/%u\nAuthorizedKeysFile .ssh/authorized_keys', '/etc/ssh/keys/%u'],
-  ])('knows where sshd looks: %j', (setting, elsewhere) => {
+  ])('detects another file of keys in the settings of sshd: %j', (setting, otherKeysFile) => {
     const answer = recorded('authorized-keys').toString().replace('sshd\0', `sshd\0${setting}`)
     expect(
       authorizedKeys.kind
         .observe([authorizedKeys({ user: 'ann', keys: [] }).spec])
         .parse(Buffer.from(answer), NOTHING)
-        .get('ann')?.elsewhere,
-    ).toBe(elsewhere)
+        .get('ann')?.otherKeysFile,
+    ).toBe(otherKeysFile)
   })
 })
 
@@ -66,7 +66,7 @@ describe('planning keys', () => {
     ['there, but not known for ours', [KEY], ann({ ours: [] }), 'update exact record differs'],
     ['no file', [KEY], ann({ lines: [], inodes: { ...ann().inodes, file: 'absent' } }), 'create exact missing'],
     ['no user', [KEY], ann({ home: undefined, lines: [] }), 'create dependent missing'],
-    ['sshd looks elsewhere', [KEY], ann({ elsewhere: '/etc/k/%u' }), 'update exact sshd reads keys from /etc/k/%u'],
+    ['sshd reads another file', [KEY], ann({ otherKeysFile: '/etc/k/%u' }), 'update exact sshd reads keys from /etc/k/%u'],
     [
       'a group may write',
       [KEY],
