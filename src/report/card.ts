@@ -5,14 +5,17 @@ import type { View } from './view.ts'
 /** Returns the lines of an error card: place, what happened, why, and how to fix it. */
 export const cardLines = (problem: Problem, { paint, columns }: View): readonly string[] => {
   const place = inLine(placeOf(problem.where))
-  const key = 'file' in problem.where && problem.where.key !== undefined ? `  ${inLine(problem.where.key)}` : ''
+  const key = 'file' in problem.where ? (problem.where.key ?? '') : ''
   return [
-    `${paint.red('✖')} ${paint.bold(place)}${key}`,
+    `${paint.red('✖')} ${paint.bold(place)}${isReadable(key) ? `  ${inLine(key)}` : ''}`,
     ...labelled('what', problem.what, columns),
     ...(problem.why === undefined ? [] : labelled('why', problem.why, columns).map(paint.dim)),
     ...labelled('fix', problem.fix, columns),
   ]
 }
+
+/** Whether a key helps a reader. Keys of a playbook begin with the number of a play. */
+const isReadable = (key: string): boolean => key !== '' && !key.startsWith('[')
 
 /** Returns one card per problem. A problem in a file that several hosts share is printed once. */
 export const cards = (problems: readonly Problem[], view: View): string =>
