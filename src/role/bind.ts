@@ -53,7 +53,12 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         warnings.push(...shortSecrets(checked.data, written))
         const context: SiteContext<unknown> = { host, site: view, options: checked.data }
         const faults = role.check?.(context) ?? []
-        problems.push(...faults.map(({ path, what, fix }) => new ProblemClass({ class: 'input', where: written.whereOf(path), what, fix })))
+        problems.push(
+          ...faults.map(
+            ({ path, what, fix }) =>
+              new ProblemClass({ class: 'input', where: written.whereOf(path), what: `role ${role.name}: ${what}`, fix }),
+          ),
+        )
         // Invalid options would cause a second problem in the ports.
         if (faults.length > 0) continue
         const before = bound.find((one) => one.host === name && one.role === role)
