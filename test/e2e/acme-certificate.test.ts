@@ -115,7 +115,7 @@ describe('a certificate from a real authority', () => {
     ['half a file', `truncate -s 300 ${PAIR}`, all],
     ['without its key', `rm ${PAIR}.key`, all],
     ['with the key of another', `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ${PAIR}.key 2>/dev/null`, all],
-    ['whose key all may read', `chmod 644 ${PAIR}.key`, [all[0]]],
+    ['with a world-readable key', `chmod 644 ${PAIR}.key`, [all[0]]],
   ])('%s is noticed and mended', async (_, damage, expected) => {
     on(damage)
     expect(planned()).toEqual(expected)

@@ -113,7 +113,7 @@ const counted = async (): Promise<ReadonlyMap<string, number>> =>
 /** Waits until a login succeeds again. Returns the duration in seconds. */
 const untilReachable = async (within: number): Promise<void> => {
   const end = Date.now() + within * 1000
-  while (!(await answers(ADDRESS, 22))) if (Date.now() > end) throw new Error(`nobody comes in after ${within} seconds`)
+  while (!(await answers(ADDRESS, 22))) if (Date.now() > end) throw new Error(`no login succeeds after ${within} seconds`)
 }
 
 /** Interrupts a run when the new rules are in force and not yet confirmed. */

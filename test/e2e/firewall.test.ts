@@ -203,8 +203,8 @@ describe('the firewall', () => {
   })
 
   it.each([
-    ['that spares connections at hand', SHUT],
-    ['that cuts even the connection at hand', 'chain input { type filter hook input priority filter; policy drop; }'],
+    ['that keeps present connections', SHUT],
+    ['that also cuts the present connection', 'chain input { type filter hook input priority filter; policy drop; }'],
   ])('rolls back a ruleset that locks everybody out, one %s, and reports it', async (_, rules) => {
     const [before, boot] = [await rulesInForce(), await bootFile()]
     const { what } = await one.refused([table(rules)])

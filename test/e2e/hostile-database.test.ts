@@ -114,7 +114,7 @@ describe('a primary and a replica', () => {
     ['a link to a file of root', 'ln -s /etc/passwd .provision-seeding'],
     ['a FIFO', 'mkfifo .provision-seeding'],
     ['a directory that leads elsewhere', ': >.provision-seeding; ln -s /etc elsewhere'],
-  ])('all data come anew where the mark is %s, and nothing else changes', async (_, what) => {
+  ])('all data is copied again if the mark is %s, and nothing else changes', async (_, what) => {
     const state = 'cat /etc/passwd; ls -lA --time-style=+%s /etc'
     const before = await inside(spec, 'web-02', state)
     await asIt('web-02', `cd ${DATA}; ${what}`)

@@ -227,9 +227,9 @@ describe('a host that refuses the account of the run', () => {
   })
 
   it.each<[string, Record<string, unknown>, Record<string, string>, RegExp]>([
-    ['whose key nobody knows', { known_hosts: 'known' }, {}, /^one {2}host key of one is not known\n.* {2}fix {2}.*provision trust one/ms],
+    ['with an unknown key', { known_hosts: 'known' }, {}, /^one {2}host key of one is not known\n.* {2}fix {2}.*provision trust one/ms],
     [
-      'whose key is another than it was',
+      'with a changed key',
       { known_hosts: 'known' },
       { known: `# ours\n10.79.12.11 ${type} ${body}\n` },
       /^one {2}.*\/known:2.*\n {2}why {2}.*SHA256:.*\n.*known:2 has .*SHA256:.*\n {2}fix {2}\S/m,

@@ -105,7 +105,7 @@ describe('the package, installed into an empty project elsewhere', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test("a mistake in the role is told as the role's, with its line", () => {
+  test("a mistake in the role is reported with the role's file and line", () => {
     write('roles/hello/role.ts', role.replace("['anyone']", 'nonsense'))
     const { status, stderr } = provision('inventory', '--flows')
     write('roles/hello/role.ts', role)

@@ -68,7 +68,7 @@ describe('the authority of a trust domain', () => {
   })
 
   it.each([
-    ['that says it is ours', 'grep ^# host.pem >head; cat head forged >host.pem', true],
+    ['with our header', 'grep ^# host.pem >head; cat head forged >host.pem', true],
     ['with a key of its own', 'cp own.key host.pem.key; cat forged >host.pem', false],
   ])('is not taken in by the certificate of another one %s', (_, put, keepsKey) => {
     const key = on(`sha256sum ${PAIR}.key`)

@@ -168,7 +168,7 @@ describe('a host that hangs', () => {
     ['when it is called', 'unanswered', `no answer from ${at}, port 2301 within 10 s`],
     ['before it says anything', 'silent', `${SUBNET}.1, port 2302 accepts connections, but sent nothing within 10 s`],
     ['when keys are exchanged', 'exchange', `key exchange with ${SUBNET}.1, port 2303 did not finish within 20 s`],
-    ['when one logs in', 'login', `login with ${at}, port 2304 did not finish within 20 s`],
+    ['at login', 'login', `login with ${at}, port 2304 did not finish within 20 s`],
     ['when a session is opened', 'session', 'session did not open within 15 s'],
     ['when the shell starts', 'shell', 'root shell did not start within 30 s'],
   ])('%s is given up, and the card says where', (_, name, what) => {
@@ -228,8 +228,8 @@ describe('an sshd that limits connections', () => {
 describe('in the middle of a run', () => {
   it.each([
     ['the sshd of a host stands still', 'stopped'],
-    ['what a host says is lost', 'mute'],
-    ['what is said to a host is lost', 'deaf'],
+    ['packets from the host are lost', 'mute'],
+    ['packets to the host are lost', 'deaf'],
     ['a host boots', 'reboots'],
   ])('%s: within a minute the run says which one was lost, and that the step at hand ends by itself', (_, name) => {
     expect(cardOf(name, struck)).toMatch(

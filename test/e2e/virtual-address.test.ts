@@ -55,7 +55,7 @@ const holders = () => ['lb-01', 'web-02'].filter((host) => on(host, `ip -o addre
 /** Duration without an answer at the address. Two answers a tenth of a second apart are no gap. */
 const gap = async (): Promise<number> => {
   const from = performance.now()
-  while (!(await answers(VIRTUAL, 443))) if (performance.now() - from > 20_000) throw new Error('nobody took the address over')
+  while (!(await answers(VIRTUAL, 443))) if (performance.now() - from > 20_000) throw new Error('no balancer took over the address')
   return performance.now() - from
 }
 

@@ -60,7 +60,7 @@ const walk = async (title: string, { make, more, ...usual }: Course): Promise<vo
     const trials = new Trials(bench, title, more, bench.serving)
     await trials.settle()
     for (const [host, calls] of [...trials.ways.values()].flatMap((way) => [...way.calls]))
-      for (const path of unsynced(calls)) bad.push(`${host}: not brought to the disk before it is renamed: ${path}`)
+      for (const path of unsynced(calls)) bad.push(`${host}: not flushed to disk before its rename: ${path}`)
     const { points, of } = drawn(trials.ways, counts, random)
     say(`${title}: ${of}; ${points.length} of them are tried, there and back`)
     // The direction changes with every trial, and the two directions have different steps.

@@ -152,7 +152,7 @@ describe('a component that uses all resources of its host stops neither sshd, no
     expect(/class="unit">(\S+)/.exec(shown)?.[1]).toBe('spin')
     await on(host, 'systemctl stop hog spin; systemctl reset-failed hog spin 2>/dev/null || true')
     const alarmed = hook.told.filter(({ at, status }) => at >= since && status === 'firing').map(({ labels }) => labels.alertname)
-    say(`told meanwhile: ${[...new Set(alarmed)].join(', ') || 'nothing'}`)
+    say(`alerts meanwhile: ${[...new Set(alarmed)].join(', ') || 'nothing'}`)
     expect(alarmed.filter((name) => /Down$|Galera|Stale/.test(name ?? ''))).toEqual([])
     expect(Object.entries(times).filter(([, ms]) => ms > 5000)).toEqual([])
   })

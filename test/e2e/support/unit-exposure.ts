@@ -63,7 +63,7 @@ export const ownedIn = (printed: string): readonly Owned[] =>
 export const undocumented = (owned: readonly Owned[]): readonly string[] =>
   owned.flatMap(({ role, unit, account, exposure }) => {
     const row = documented().find((one) => one.role === role && new RegExp(`^${one.unit.replace('NAME', '[a-z0-9-]+')}$`).test(unit))
-    if (row === undefined) return [`${unit} stands in no table of ${role}`]
+    if (row === undefined) return [`${unit} is missing in the table of ${role}`]
     if (!unit.endsWith('.service')) return row.exposure === undefined ? [] : [`${unit} runs no program`]
     if (exposure === undefined || Math.abs(exposure - (row.exposure ?? -1)) > 0.101)
       return [`${unit}: ${exposure}, and not ${row.exposure}`]

@@ -136,7 +136,7 @@ describe('a certificate of it', () => {
       { extensions: `subjectAltName=DNS:${NAME}\nextendedKeyUsage=codeSigning` },
       'the request has extensions besides its names',
     ],
-    ['nothing by name', { extensions: '' }, 'the request has extensions besides its names'],
+    ['no names', { extensions: '' }, 'the request has extensions besides its names'],
     ['another kind of key', { key: 'RSA -pkeyopt rsa_keygen_bits:2048' }, 'not EC P-256'],
     ['another curve', { key: 'EC -pkeyopt ec_paramgen_curve:P-384' }, 'not EC P-256'],
   ])('is not signed for a request that asks for %s', async (_, how, why) => {

@@ -136,7 +136,7 @@ describe('a saved plan', () => {
     ['one by one instead of all at once', {}, { serial: [1] }, 'serial: all at once → 1'],
     ['other parts', { serial: [1, 2] }, { serial: [1, 3] }, 'serial: 1, 2 → 1, 3'],
     ['more failures', { serial: [1] }, { serial: [1], maxFailures: 1 }, 'max_failures: 0 → 1'],
-    ['not taken out any more', { serial: [1], balancer: 'lb' }, { serial: [1] }, 'taken out of service at: lb → no host'],
+    ['no longer taken out of service', { serial: [1], balancer: 'lb' }, { serial: [1] }, 'taken out of service at: lb → no host'],
     ['taken out elsewhere', { serial: [1], balancer: 'lb' }, { serial: [1], balancer: 'other' }, 'taken out of service at: lb → other'],
   ])('is refused when its play would go otherwise: %s', (_, before, now, why) => {
     const hosts = { a: [motd('x')], b: [motd('x')] }
@@ -147,7 +147,7 @@ describe('a saved plan', () => {
 describe('an invalid plan file', () => {
   const good = saved(plannedOf(motd('x')))
   test.each([
-    ['no plan at all', 'hello', 'file is not a plan saved by provision'],
+    ['not a plan', 'hello', 'file is not a plan saved by provision'],
     ['another JSON', '[1]', 'file is not a plan saved by provision'],
     ['an older version', good.replace(/"provision": "[^"]+"/, '"provision": "0.0.1"'), 'saved by provision 0.0.1 (format 2)'],
     ['an older format', good.replace('"format": 2', '"format": 1'), 'provision 0.1.0 (format 1)'],

@@ -78,15 +78,15 @@ describe('an authority that signed certificates of hosts and is not in identitie
 
 describe('there is no problem', () => {
   it.each([
-    ['of what the site signed', () => [host('web-01', first, [first])], all, 1],
-    ['of a generation that still lives beside the newest', () => [host('web-01', first, [first, second])], all, 1],
-    ['of what is forged under the name of one that the site knows: it is replaced', () => [host('web-01', other, [first])], all, 1],
-    ['of a name that a host made up', () => [host('web-01', first, [], { number: '1; rm -rf /' })], all, 1],
-    ['of a number that is none', () => [host('web-01', first, [], { number: 'NaN' })], all, 1],
+    ['of certificates of a known generation', () => [host('web-01', first, [first])], all, 1],
+    ['of an unexpired older generation', () => [host('web-01', first, [first, second])], all, 1],
+    ['of forged certificates with a known issuer name: they are replaced', () => [host('web-01', other, [first])], all, 1],
+    ['of an issuer name that a host invented', () => [host('web-01', first, [], { number: '1; rm -rf /' })], all, 1],
+    ['of an invalid number', () => [host('web-01', first, [], { number: 'NaN' })], all, 1],
     ['of a host without a certificate', () => [host('web-01', undefined, [])], all, 1],
-    ['of what never was of an authority of ours', () => [host('web-01', first, [], { account: 'acme-account:letsencrypt' })], all, 1],
-    ['of what has expired', () => [host('web-01', first, [])], all, 91],
-    ['of a role that is not run', () => [host('web-01', first, [])], (_role: string): boolean => false, 1],
+    ['of certificates of other authorities', () => [host('web-01', first, [], { account: 'acme-account:letsencrypt' })], all, 1],
+    ['of expired certificates', () => [host('web-01', first, [])], all, 91],
+    ['of a role that is not selected', () => [host('web-01', first, [])], (_role: string): boolean => false, 1],
   ] as const)('%s', (_, reached, selected, days) => {
     expect(said(reached(), selected, day(days))).toEqual([])
   })

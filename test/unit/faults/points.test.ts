@@ -14,7 +14,7 @@ it.each([
   ['another file', [call('fsync', ['/etc/y.new']), rename('/etc/x.new', '/etc/x')], ['/etc/x.new → /etc/x']],
   ['another file system', [call('syncfs', ['/etcetera']), rename('/etc/x.new', '/etc/x')], ['/etc/x.new → /etc/x']],
   [
-    'only what had the name before',
+    'only a file with the previous name',
     [call('sync', []), rename('/etc/x.new', '/etc/x'), rename('/etc/x.new', '/etc/y')],
     ['/etc/x.new → /etc/y'],
   ],
@@ -28,9 +28,9 @@ it.each([
     ],
     [],
   ],
-  ['what is gone after a power cut anyhow', [rename('/run/x.new', '/run/x')], []],
+  ['files that do not survive a power cut', [rename('/run/x.new', '/run/x')], []],
   ['by a program with rules of its own', [rename('/etc/x.new', '/etc/x', 'dpkg')], []],
-] as const)('renames, the bytes brought to the disk: %s', (_, calls, found) => {
+] as const)('renames with flushed content: %s', (_, calls, found) => {
   expect(unsynced(calls)).toEqual(found)
 })
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { mostAtOnce } from '../../e2e/support/database/replicas.ts'
 
 it.each([
-  ['no server ever takes a write', [[], []], 0],
+  ['no server accepts writes', [[], []], 0],
   ['one hands over to the other', [[[1, 2]], [[2.1, 3]]], 1],
   [
     'one hands over, and gets it back',

@@ -109,7 +109,7 @@ describe('a hostile value in SQL', () => {
   })
 
   it.each(["shop'; DROP DATABASE shop; -- ", 'shop`', 'shop\\', 'shop"', 'shop$(id)', 'shop\nuser', '', 'x'.repeat(81), 'шоп'])(
-    'that would be an account (%j) is refused by the role',
+    'as the name of an account (%j) is refused by the role',
     (name) => {
       expect(mysql.options.safeParse({ users: [{ name, password: 'x' }] }).success).toBe(false)
       expect(mysql.options.safeParse({ databases: [{ name }] }).success).toBe(false)

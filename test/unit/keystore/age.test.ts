@@ -15,7 +15,7 @@ afterEach(() => rmSync(root, { recursive: true }))
 
 const where = { file: 'inventory/secrets.yaml' }
 
-test('a file for two recipients is decrypted by either, and by nobody else', async () => {
+test('a file for two recipients is decrypted by either, and by no other key', async () => {
   const [one, two, stranger] = [await generateIdentity(), await generateIdentity(), await generateIdentity()]
   const bytes = await encrypt('password: geheim\n', [await recipientOf(one), await recipientOf(two)])
   expect(isEncrypted(bytes)).toBe(true)

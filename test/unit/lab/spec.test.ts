@@ -39,7 +39,7 @@ describe('an invalid lab', () => {
     ["gives a host the bridge's address", lab(host('a', '10.78.0.1')), 'the bridge'],
     ["gives a host the bridge's address, written otherwise", lab(host('a', 'fd78:0::0001')), 'the bridge'],
     ['gives two hosts one address', lab(host('a', 'fd78::a'), host('b', 'fd78:0::A')), 'b: fd78:0::A is the address of a'],
-    ['has a user that no shell should see', lab({ ...host('a', '10.78.0.11'), user: '$(id)' }), 'is invalid'],
+    ['has an invalid user name', lab({ ...host('a', '10.78.0.11'), user: '$(id)' }), 'is invalid'],
   ]
   it.each(wrong)('%s', (_, spec, words) => expect(() => checkSpec(spec)).toThrow(words))
 

@@ -70,7 +70,7 @@ describe('the files of an archive of the project', () => {
 
   test.each<[string, () => void, string]>([
     ['with a link in it', () => symlinkSync('/etc/passwd', at('site/x')), 'archive contains ./x, which is not a plain file'],
-    ['that lies elsewhere', () => rmSync(at('site'), { recursive: true }), 'archive is outside the project'],
+    ['outside the project', () => rmSync(at('site'), { recursive: true }), 'archive is outside the project'],
   ])('%s are an input error', (_, make, what) => {
     make()
     if (what.startsWith('archive contains')) pack('-cf', at('site.tar'), '.')

@@ -26,7 +26,7 @@ export const whole = async (spec: LabSpec, hosts: readonly string[], size: numbe
   for (;;) {
     const stands = await Promise.all(hosts.map((host) => standing(spec, host)))
     if (stands.every((one) => one === `Primary Synced ${size}`)) return (performance.now() - started) / 1000
-    if (performance.now() - started > 90_000) throw new Error(`the cluster is not whole: ${stands.join(', ')}`)
+    if (performance.now() - started > 90_000) throw new Error(`the cluster is not complete: ${stands.join(', ')}`)
     await sleep(200)
   }
 }

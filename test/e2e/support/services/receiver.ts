@@ -39,7 +39,7 @@ export const receiver = async (address: string, port: number): Promise<Receiver>
         )
         if (found !== undefined) return found
         if (Date.now() > end)
-          throw new Error(`${status} ${alertname} of ${host} was not told within ${seconds} s, but ${JSON.stringify(told)}`)
+          throw new Error(`${status} ${alertname} of ${host} did not arrive within ${seconds} s; received: ${JSON.stringify(told)}`)
         await sleep(200)
       }
     },

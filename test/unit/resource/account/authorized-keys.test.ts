@@ -58,8 +58,8 @@ describe('observing keys', () => {
 
 describe('planning keys', () => {
   it.each<[string, readonly string[], KeysState, string | undefined]>([
-    ['as wanted', [KEY], ann(), undefined],
-    ['as wanted, with another comment', [`${KEY} you@desk`], ann(), undefined],
+    ['the declared keys', [KEY], ann(), undefined],
+    ['the declared keys, with another comment', [`${KEY} you@desk`], ann(), undefined],
     ['the same key with restrictions', [`restrict ${KEY}`], ann(), 'update exact keys differs'],
     ['another key of somebody else', [KEY], ann({ lines: [`${KEY} me`, MALLORY] }), undefined],
     ['one of ours that is not wanted any more', [], ann(), 'update exact keys differs'],

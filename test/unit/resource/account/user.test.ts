@@ -16,8 +16,8 @@ const ANN: Account = {
 
 describe('planning a user', () => {
   it.each<[string, Parameters<typeof user>[0], UserState, string | undefined]>([
-    ['as wanted', { name: 'ann', uid: 1001, groups: ['adm'], shell: '/bin/bash', password: 'locked' }, ANN, undefined],
-    ['nothing in particular wanted', { name: 'ann' }, { ...ANN, shell: '/bin/zsh', password: 'set' }, undefined],
+    ['as declared', { name: 'ann', uid: 1001, groups: ['adm'], shell: '/bin/bash', password: 'locked' }, ANN, undefined],
+    ['without optional settings', { name: 'ann' }, { ...ANN, shell: '/bin/zsh', password: 'set' }, undefined],
     ['primary group wanted as one besides', { name: 'ann', groups: ['ann'] }, ANN, undefined],
     ['not there', { name: 'ann' }, 'absent', 'create missing'],
     ['missing in a group', { name: 'ann', groups: ['adm', 'www'] }, ANN, 'update groups differs'],

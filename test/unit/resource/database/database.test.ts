@@ -105,7 +105,7 @@ describe('an account', () => {
     ['without TLS', {}, { ...(state as object), tls: false } as AccountState, 'update tls required differs'],
     ['locked', {}, { ...(state as object), locked: true } as AccountState, 'update locked differs'],
     [
-      'that could hand on',
+      'with GRANT OPTION',
       {},
       { ...(state as Exclude<AccountState, string>), grants: ['SELECT on a.* (grantable)'] },
       'update grants differs',
@@ -167,7 +167,7 @@ it.each<[string, Record<string, unknown>, string]>([
   ['the first is down', { 'web-01': UNKNOWN, 'web-02': 1 }, 'web-02'],
   ['none runs', { 'web-01': UNKNOWN, 'web-02': UNKNOWN }, 'web-01'],
   ['the first was not reached', { 'web-02': UNKNOWN }, 'web-02'],
-])('one server of a cluster is told: %s', (_, members, lead) => {
+])('one server of a cluster applies shared changes: %s', (_, members, lead) => {
   const state = new Map(Object.entries(members))
   expect([...state.keys()].filter((me) => isLead(me, both.servers, state))).toEqual([lead])
 })

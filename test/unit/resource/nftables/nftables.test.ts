@@ -255,9 +255,9 @@ describe("others' rules", () => {
   it.each([
     ['of ours', chains('inet provision', 'input', 'type filter hook input priority filter; policy drop;')],
     ['of fail2ban', chains('inet f2b-table', 'f2b-chain', 'type filter hook input priority filter - 1; policy accept;')],
-    ['of a chain that nobody calls', 'table ip filter {\n\tchain INPUT {\n\t}\n}\n'],
+    ['of a chain that no rule calls', 'table ip filter {\n\tchain INPUT {\n\t}\n}\n'],
     ['of a bridge', chains('bridge filter', 'input', 'type filter hook input priority filter; policy drop;')],
-    ['of packets for others', chains('ip filter', 'FORWARD', 'type filter hook forward priority filter; policy drop;')],
+    ['of forwarded packets', chains('ip filter', 'FORWARD', 'type filter hook forward priority filter; policy drop;')],
   ])('are no news: those %s', (_, listing) => {
     expect(noticed(listing)).toEqual([])
   })
@@ -300,7 +300,7 @@ describe('applying a table', () => {
   it.each([
     [255, 'new connection failed within 28 s'],
     [1, 'the host had already restored its old rules'],
-  ])('is refused when nobody came in (%i)', (code, stderr) => {
+  ])('is refused without a confirming connection (%i)', (code, stderr) => {
     const steps = nftables.kind.apply(work)
     steps.next()
     steps.next(yes)

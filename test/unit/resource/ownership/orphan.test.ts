@@ -41,8 +41,8 @@ describe('a record', () => {
   })
 
   test.each([
-    ['of a version to come', '# {"provision":3,"things":[]}', 'has format 3'],
-    ['that makes no sense', '# ☃', 'its first line has no valid format'],
+    ['of a later version', '# {"provision":3,"things":[]}', 'has format 3'],
+    ['with an invalid format', '# ☃', 'its first line has no valid format'],
   ])('%s is refused in words', (_, line, why) => {
     const read = () => readOwned('web-01', `/var/lib/provision/owned/nginx:${line}\n`)
     expect(read).toThrow(Problem)
@@ -74,8 +74,8 @@ describe('an orphan', () => {
 
   test.each([
     ['a file with other bytes', file(), { sha256: 'b'.repeat(64) }, 'somebody else changed it'],
-    ['a file that is a link now', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else changed it'],
-    ['a link that leads elsewhere', thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'b') }, 'somebody else changed it'],
+    ['a link in place of a file', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else changed it'],
+    ['a link to another target', thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'b') }, 'somebody else changed it'],
     ['a link without a recorded target', thingOf('link:/x'), { inode: inode('l', 'b') }, 'the record does not contain its target'],
     ['a directory with something of others in it', thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, 'it is not empty: a'],
     ['what belongs to a package', file(), { sha256: SUM, package: 'nginx' }, 'it belongs to the package nginx'],

@@ -130,11 +130,16 @@ describe('applying packages', () => {
 
   it.each<[string, string, PackageState, string]>([
     ['a full mount before all else', 'provision-cause: full /var\nprovision-cause: unfetched\n', ABSENT, '/var is full'],
-    ['no lists before no candidate', 'provision-cause: unfetched\nprovision-cause: unknown nginx\n', ABSENT, 'package lists not fetched'],
+    [
+      'missing lists, which explain a missing candidate',
+      'provision-cause: unfetched\nprovision-cause: unknown nginx\n',
+      ABSENT,
+      'package lists not fetched',
+    ],
     ['no candidate', 'provision-cause: unknown nginx\n', ABSENT, "nginx not found in the host's package sources"],
     ['a hold', '', state('installed', { held: true }), 'nginx is held'],
-    ['what else would go', 'provision-cause: removes wordpress \n', state('installed'), 'would also remove wordpress'],
-    ['nothing it knows', '', ABSENT, 'apt failed'],
+    ['further removals', 'provision-cause: removes wordpress \n', state('installed'), 'would also remove wordpress'],
+    ['no known cause', '', ABSENT, 'apt failed'],
   ])('says %s', (_, stdout, state, what) => {
     const refused = refusal(work({ name: 'nginx' }, state), answer(1, stdout, 'E: the last words of apt'))
     expect(refused.what).toContain(what)

@@ -77,7 +77,7 @@ const carriedOut = (
     const script = String(step.script)
     const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
     if (script.includes('/dev/tcp/')) return { ...ok(), code: answers.some((one) => `${host} ${script}`.includes(one)) ? 1 : 0 }
-    if (server === undefined) throw new Error(`nobody asks ${host}`)
+    if (server === undefined) throw new Error(`unexpected request to ${host}`)
     if (script.includes('MASTER_GTID_WAIT')) {
       const reopened = all[opensAgain ?? '']
       const isClosed = !Object.values(all).some(({ writable }) => writable)
@@ -145,7 +145,7 @@ describe('promoting a primary', () => {
   })
 
   it.each<[string, Parameters<typeof carriedOut>[1], string]>([
-    ['where it does not come to have everything', { stuck: 'closed' }, 'refused: two not promoted: it lacks transactions of the others'],
+    ['if it cannot get all transactions', { stuck: 'closed' }, 'refused: two not promoted: it lacks transactions of the others'],
     ['whatever else goes wrong', { babbles: 'a-b-c' }, 'refused: replication position of a server is not readable'],
   ])('gives the writes back %s', (_, more, why) => {
     const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], ...more })

@@ -155,9 +155,9 @@ describe('warnings and refusals of a plan', () => {
   })
 
   it.each<[string, ReplicationState, ReplicationState, boolean]>([
-    ['that one takes over from a primary that the inventory has no more', STRAYS, STRAYS, true],
-    ['not that one strays from a primary that is as it shall be', OPEN, STRAYS, false],
-    ['not that one takes over from a primary of the inventory', REPLICA, REPLICA, false],
+    ['that one replaces a primary that was removed from the inventory', STRAYS, STRAYS, true],
+    ['not that one replicates from another server than a correct primary', OPEN, STRAYS, false],
+    ['not that one replaces a primary of the inventory', REPLICA, REPLICA, false],
   ])('and what it forbids: %s', (_, one, two, isForbidden) => {
     const all = new Map(Object.entries({ one, two }).map(([host, its]) => [host, { ...its, primary: 'one' }]))
     const refused = replication.kind.forbids?.(at('one', 'one'), one, { ...context, members: () => all })

@@ -196,8 +196,8 @@ describe('planning a service', () => {
     ['rests', { active: 'inactive', enabled: 'disabled' }, undefined],
     ['is not there', { active: 'inactive', enabled: '', load: 'not-found' }, undefined],
     ['is masked', { active: 'inactive', enabled: 'masked', load: 'masked' }, undefined],
-    ['starts again and again', { active: 'activating', enabled: 'disabled' }, 'update exact running instead of stopped'],
-  ])('that shall not run and %s', (_, state, expected) => {
+    ['restarts repeatedly', { active: 'activating', enabled: 'disabled' }, 'update exact running instead of stopped'],
+  ])('that must not run and %s', (_, state, expected) => {
     expect(plan(service({ unit: 'nginx.service', running: false, enabled: false }), { ...running, ...state })).toBe(expected)
   })
 

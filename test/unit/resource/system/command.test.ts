@@ -12,7 +12,7 @@ const observed = (...specs: readonly CommandSpec[]): ReadonlyMap<string, { reado
 const one = (name: string, more: { unless?: string; creates?: string }): CommandSpec => command({ name, run: ':', ...more }).spec
 
 describe('a command', () => {
-  it('is done if its condition succeeds, whatever the condition prints', () => {
+  it('is done if its condition succeeds, with any output', () => {
     const state = observed(
       one('true', { unless: 'true' }),
       one('false', { unless: 'false' }),
