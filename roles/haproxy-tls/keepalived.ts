@@ -58,7 +58,7 @@ ${others.length === 0 ? '' : `    # Addresses of the other family, which move wi
 `
 }
 
-/** The check requires a response, because a hanging HAProxy may still accept connections. */
+/** Content of the script. The check requires a response, because a hanging HAProxy may still accept connections. */
 export const CHECK_TEXT = `#!/bin/bash
 # Written by provision.
 exec 3<>/dev/tcp/127.0.0.1/80 || exit 1

@@ -130,7 +130,6 @@ const readPlainFile = (root: string, path: string): Uint8Array => {
   return orUnreadable(path, () => readFileSync(full))
 }
 
-/** Returns the status of a path; undefined if it does not exist. Throws a `Problem` if it cannot be read. */
 /** Returns the command that copies an example of the directory, or that of the installed package. */
 const copyCommand = (root: string, inventory: string): string => {
   const own = fileNames(resolve(root, inventory)).find((name) => /\.example\.ya?ml$/.test(name))
@@ -138,6 +137,7 @@ const copyCommand = (root: string, inventory: string): string => {
   return `cp ${example} ${join(inventory, 'production.yaml')}, then edit the copy`
 }
 
+/** Returns the status of a path; undefined if it does not exist. Throws a `Problem` if it cannot be read. */
 const statPath = (root: string, path: string): Stats | undefined =>
   orUnreadable(path, () => statSync(resolve(root, path), { throwIfNoEntry: false }))
 
