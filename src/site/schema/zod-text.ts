@@ -74,15 +74,28 @@ const FORMATS: Readonly<Record<string, string>> = {
 }
 
 const sizeText = (origin: string, relation: string, bound: number | bigint): string => {
-  if (origin === 'string') return `be ${relation} ${bound} characters long`
+  if (origin === 'string') return `be ${relation} ${bound} ${bound === 1 ? 'character' : 'characters'} long`
   return origin === 'array' || origin === 'set'
     ? `have ${relation} ${bound} ${bound === 1 ? 'entry' : 'entries'}`
     : `be ${relation} ${bound}`
 }
 
 /** Returns the fix if the schema has none. */
-export const boundsFix = (issue: Issue, name: string): string =>
-  isCustomMessage(issue) ? `correct ${name}` : `change ${name}: it ${boundsOf(issue)}`
+export const boundsFix = (issue: Issue, name: string): string => {
+  if (isCustomMessage(issue)) return `correct ${name}`
+  if (issue.code === 'too_small') return sizeFix(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)
+  if (issue.code === 'too_big') return sizeFix(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)
+  if (issue.code === 'not_multiple_of') return `write a multiple of ${issue.divisor}`
+  const format = issue.code === 'invalid_format' ? FORMATS[issue.format] : undefined
+  return format === undefined ? `correct ${name}` : `write a valid ${format}`
+}
+
+const sizeFix = (origin: string, relation: string, bound: number | bigint): string => {
+  if (origin === 'string') return `write ${relation} ${bound} ${bound === 1 ? 'character' : 'characters'}`
+  return origin === 'array' || origin === 'set'
+    ? `list ${relation} ${bound} ${bound === 1 ? 'entry' : 'entries'}`
+    : `write a number of ${relation} ${bound}`
+}
 
 /** Whether the option is a secret (`secret()`). Messages must not show its value then. */
 export const isAboutSecret = (issue: Issue): boolean => paramsOf(issue)?.secret === true

@@ -105,7 +105,7 @@ const explain = (issue: Issue, path: Path, subject: Subject): Explanation => {
     if (value === undefined) return missingExplanation(path, subject)
     return {
       what: `${name} must be ${typeName(issue.expected)}, not ${formatted(value)}`,
-      fix: typeFix(issue.expected, value) ?? hintFix(path, subject) ?? `write ${typeName(issue.expected)}`,
+      fix: typeFix(issue.expected, value) ?? hintFix(path, subject, `write ${typeName(issue.expected)}`),
     }
   }
   if (issue.code === 'invalid_value') {
@@ -120,7 +120,7 @@ const explain = (issue: Issue, path: Path, subject: Subject): Explanation => {
   const constraint = isCustomMessage(issue) ? issue.message : boundsOf(issue)
   return {
     what: isShort(value) && !isAboutSecret(issue) ? `${name}: ${formatted(value)} ${constraint}` : `${name} ${constraint}`,
-    fix: fixIn(issue) ?? hintFix(path, subject) ?? boundsFix(issue, name),
+    fix: fixIn(issue) ?? hintFix(path, subject, boundsFix(issue, name)),
   }
 }
 
@@ -138,12 +138,12 @@ const missingExplanation = (path: Path, subject: Subject): Explanation => {
   }
 }
 
-const hintFix = (path: Path, subject: Subject): string | undefined => {
+/** Returns the example of an option, or else the general fix, with the description of the option. */
+const hintFix = (path: Path, subject: Subject, general: string): string => {
   const { description } = hintAt(subject.schema, path, z.globalRegistry)
   const example = exampleAt(path, subject)
-  if (description === undefined && example === undefined) return undefined
-  if (description === undefined) return `write, for example, ${example}`
-  return `write ${description}${example === undefined ? '' : `, for example ${example}`}`
+  const fix = example === undefined ? general : `write, for example, ${example}`
+  return description === undefined ? fix : `${fix} (${description})`
 }
 
 const exampleAt = (path: Path, { schema }: Subject): string | undefined => {
