@@ -27,10 +27,10 @@ export const readKeyFile = async (path: string): Promise<KeyFile> => {
     if (error.code === 'EISDIR') throw wrong(path, 'key file is a directory', 'name the private key file in it')
     throw wrong(path, `key file cannot be read (${error.code})`, 'make the file readable for you')
   })
+  if (/^(ssh-|ecdsa-|sk-)/.test(text)) throw wrong(path, 'key file contains a public key', 'name the private key file, without .pub')
   const { mode, uid } = await stat(path)
   if (uid === process.getuid?.() && (mode & 0o077) !== 0)
     throw wrong(path, 'private key is readable by other accounts', `run: chmod 600 ${path}, and consider replacing the key`)
-  if (/^(ssh-|ecdsa-|sk-)/.test(text)) throw wrong(path, 'key file contains a public key', 'name the private key file, without .pub')
   if (/BEGIN (ENCRYPTED )?PRIVATE KEY/.test(text))
     throw wrong(
       path,

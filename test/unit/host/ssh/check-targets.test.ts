@@ -54,7 +54,6 @@ test.each([
   ],
   ['encrypted, without a passphrase', encrypted, 'key is encrypted, and no passphrase is set'],
 ])('a key file that is %s is an input problem at that file', async (_, path, what) => {
-  if (path.endsWith('.pub')) chmodSync(path, 0o600)
   expect(await checkTargets([host([path])])).toMatchObject([{ class: 'input', where: { file: path }, what: expect.stringContaining(what) }])
 })
 
