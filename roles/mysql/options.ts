@@ -39,7 +39,11 @@ const userOptions = z
     grants: z.array(grantOptions).default([]),
     state: z.enum(['present', 'absent']).default('present'),
   })
-  .refine(({ password, state }) => state === 'absent' || password !== undefined, { path: ['password'], message: 'is missing' })
+  .refine(({ password, state }) => state === 'absent' || password !== undefined, {
+    path: ['password'],
+    message: 'is missing',
+    params: { fix: `add \`password: \${secret:NAME}\` (provision secrets edit)` },
+  })
 
 const backupOptions = z.strictObject({
   recipients: z
