@@ -79,17 +79,24 @@ const unionProblems = (issue: Extract<Issue, { code: 'invalid_union' }>, path: P
   }
   const branches = issue.errors.filter((errors) => !errors.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type'))
   const [closest] = branches.toSorted((a, b) => a.length - b.length || depth(b) - depth(a))
-  if (closest !== undefined) return closest.flatMap((inner) => problemsOf(inner, path, subject))
+  const value = valueAt(subject.located.value, path)
+  // A constant beside other types, such as `false` or a map: text may be a misspelt constant, another value is listed with the types.
+  const isConstant = typeof value !== 'string' && branches.length < issue.errors.length && closest?.every(isOtherConstant)
+  if (closest !== undefined && isConstant !== true) return closest.flatMap((inner) => problemsOf(inner, path, subject))
   const expected = issue.errors.flatMap((errors) =>
-    errors.flatMap((inner) => (inner.code === 'invalid_type' ? [typeName(inner.expected)] : [])),
+    errors.flatMap((inner) => {
+      if (inner.code === 'invalid_value') return inner.values.map((one) => `\`${String(one)}\``)
+      return inner.code === 'invalid_type' ? [typeName(inner.expected)] : []
+    }),
   )
   const where = subject.located.whereOf(path)
-  const value = valueAt(subject.located.value, path)
   if (value === undefined) return [missing(where, path, subject)]
   const allowed = expected.length === 0 ? 'another value' : [...new Set(expected)].join(' or ')
   const fix = isSecret(value) ? NO_SECRET : (nullFix(value) ?? `write ${allowed}`)
   return [inputProblem(where, `\`${nameOf(path)}\` must be ${allowed}, not ${formatted(value)}`, fix)]
 }
+
+const isOtherConstant = ({ path, code }: Issue): boolean => path.length === 0 && code === 'invalid_value'
 
 const depth = (issues: readonly Issue[]): number => Math.max(0, ...issues.map((issue) => issue.path.length))
 

@@ -92,6 +92,12 @@ test.each<[string, z.ZodType, unknown, string]>([
     { s: '' },
     '`s`: "" must be at least 1 character long → write at least 1 character',
   ],
+  [
+    'another value than a constant or a map',
+    z.strictObject({ page: z.union([z.literal(false), z.strictObject({})]) }),
+    { page: true },
+    '`page` must be `false` or a map, not true → write `false` or a map',
+  ],
   ['a constant', z.strictObject({ v: z.literal('one') }), { v: 'two' }, '`v` must be `one`, not "two" → write `one`'],
   ['a value of the wrong type', z.strictObject({}), [], 'role demo must be a map, not a list → write indented `key: value` lines below it'],
   [
