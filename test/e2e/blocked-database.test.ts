@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
-import { ROOT, sql, whole } from './support/database/database.ts'
+import { ROOT, sql, waitForCluster } from './support/database/database.ts'
 import { CLUSTER_HOSTS as HOSTS, replicaLab, writeClusterSite } from './support/database/replicas.ts'
 import { inside } from './support/interrupt.ts'
 import { referenceProject } from './support/project.ts'
@@ -79,7 +79,7 @@ describe('a thread that holds a lock', () => {
     )
     expect(seconds).toBeLessThan(120)
     expect(run('playbooks/drop.yaml').status).toBe(0)
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
     for (const host of SERVERS) expect(await sql(spec, host, "SHOW DATABASES LIKE 'other'")).toBe('')
   })
 })
@@ -133,7 +133,7 @@ it('a hanging server is distinguished from a stopped one', async () => {
   expect(status).toBe(1)
   expect(said).toMatch(/✖ host-02\n[\s\S]*database server accepts connections and does not answer/)
   expect(seconds).toBeLessThan(90)
-  await whole(spec, SERVERS, 3)
+  await waitForCluster(spec, SERVERS, 3)
 })
 
 describe('the upgrade of system tables', () => {
@@ -163,7 +163,7 @@ describe('the upgrade of system tables', () => {
     )
     for (let i = 0; i < 4; i++) await inside(spec, 'host-03', `printf 10.6.1-MariaDB >${info}; timeout 200 systemctl restart mariadb`)
     await inside(spec, 'host-02', ': >/run/enough')
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
     await sql(spec, 'host-02', 'INSERT INTO shop.t VALUES ()')
   })
 })

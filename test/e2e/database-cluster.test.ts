@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decrypt, generateIdentity, recipientOf } from '../../src/keystore/age.ts'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
 import { quote } from '../../src/shell/quote.ts'
-import { lost, sql, startWriter, stopWriter, whole } from './support/database/database.ts'
+import { lost, sql, startWriter, stopWriter, waitForCluster } from './support/database/database.ts'
 import { inside } from './support/interrupt.ts'
 import { referenceLab } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
@@ -113,7 +113,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     expect(run()).toMatchObject({ status: 0, applied: [] })
     const { status, stdout, stderr } = project.provision('verify')
     expect(`${status} ${stdout}${stderr}`).toMatch(/^0 /)
-    expect(await whole(spec, SERVERS, 3)).toBeLessThan(5)
+    expect(await waitForCluster(spec, SERVERS, 3)).toBeLessThan(5)
   })
 
   it('accepts clients with the password over TLS, and permits the granted databases', async () => {
@@ -160,7 +160,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     await end(spec, 'web-01')
     await sleep(9000)
     await boot(spec, 'web-01')
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
     const { acked, gap } = await stopWriter(spec, 'web-02')
     expect(acked.length).toBeGreaterThan(20)
     expect(gap).toBeLessThan(10)
@@ -172,7 +172,7 @@ describe('a cluster of two servers and an arbitrator', () => {
     await sleep(2000)
     await Promise.all(['lb-01', ...SERVERS].map((host) => end(spec, host)))
     await Promise.all(['lb-01', ...SERVERS].map((host) => boot(spec, host)))
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
     const acked = (await inside(spec, 'web-01', 'cat /root/acked'))
       .trim()
       .split('\n')

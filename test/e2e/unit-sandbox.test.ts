@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { generateIdentity, recipientOf } from '../../src/keystore/age.ts'
 import { labDown, labReset } from '../../src/lab/index.ts'
-import { whole } from './support/database/database.ts'
+import { waitForCluster } from './support/database/database.ts'
 import { inside } from './support/interrupt.ts'
 import { changes } from './support/project.ts'
 import { documented, OWNED_UNITS, ownedIn, undocumented } from './support/unit-exposure.ts'
@@ -48,7 +48,7 @@ describe('the units of a whole site', () => {
     const run = project.json('run')
     expect({ status: run.status, stderr: run.stderr, failed: changes(run.lines, 'failed') }).toEqual({ status: 0, stderr: '', failed: [] })
     expect(changes(project.json('run').lines, 'planned')).toEqual([])
-    await whole(spec, ['web-01', 'web-02'], 3)
+    await waitForCluster(spec, ['web-01', 'web-02'], 3)
     await expect.poll(verify, { timeout: 120_000, interval: 5000 }).toMatch(/^0 /)
   }, 600_000)
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
 import { installCommand } from './support/install-command.ts'
 import { down, up } from './support/lab.ts'
-import { type Load, type Phase, told } from './support/load/load.ts'
+import { type Load, type Phase, phaseLine } from './support/load/load.ts'
 import { bringApplication, loadSite, NAME } from './support/load/load-site.ts'
 import { forget, readable, whileCaptured } from './support/network/packet-capture.ts'
 import { referenceProject } from './support/project.ts'
@@ -31,7 +31,7 @@ const meanwhile = async (name: string, act: () => unknown, rest = 1500): Promise
   await act()
   await new Promise((resolve) => setTimeout(resolve, rest))
   const phase = await load.next(`after: ${name}`)
-  process.stdout.write(`${told(phase)}\n`)
+  process.stdout.write(`${phaseLine(phase)}\n`)
   return phase
 }
 

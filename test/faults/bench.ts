@@ -73,13 +73,13 @@ export const runUntil = async (
     isOver = true
   })
   const pid = child.pid ?? 0
-  while (!isOver && !stands(pid)) await sleep(10)
+  while (!isOver && !isStopped(pid)) await sleep(10)
   const [written = '0', host = ''] = readFileSync(note, 'utf8').split(' ')
   const requests = (): number => Number.parseInt(readFileSync(note, 'utf8'), 10)
   return { pid, host, written: Number(written), requests, isOver, ended }
 }
 
-const stands = (pid: number): boolean => {
+const isStopped = (pid: number): boolean => {
   try {
     return /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { generateIdentity, recipientOf } from '../../src/keystore/age.ts'
-import { sql, whole } from '../e2e/support/database/database.ts'
+import { sql, waitForCluster } from '../e2e/support/database/database.ts'
 import { down, up } from '../e2e/support/lab.ts'
 import type { Receiver } from '../e2e/support/services/receiver.ts'
 import { SERVERS, watchedSite } from './support/alerts-site.ts'
@@ -19,7 +19,7 @@ beforeAll(async () => {
   hook = await site.listen()
   const run = await project.provisionBeside('run')
   expect(run).toMatchObject({ status: 0, stderr: '' })
-  await whole(spec, SERVERS, 3)
+  await waitForCluster(spec, SERVERS, 3)
   await sql(
     spec,
     'web-01',
@@ -146,7 +146,7 @@ describe('a cluster', () => {
       () => isUp('web-01', 'mariadb'),
     )
     expect(messages).toEqual(['the database on web-01 is down'])
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
   })
 
   it('whose members all run without connections to each other: there is no majority', async () => {
@@ -159,7 +159,7 @@ describe('a cluster', () => {
       () => each('nft delete table inet cut'),
     )
     expect(messages).toEqual(SERVERS.map((host) => `the database on ${host} has lost its cluster and refuses queries`))
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
   })
 
   it('with a lost arbitrator, and with stopped backups', async () => {
@@ -173,7 +173,7 @@ describe('a cluster', () => {
       'the database arbitrator on lb-01 is down: the cluster cannot lose a server',
       'the database on web-02 is no longer backed up: its backup timer is stopped',
     ])
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
   })
 
   it('with one member fewer that is not known to be down', async () => {
@@ -184,6 +184,6 @@ describe('a cluster', () => {
       () => isUp('lb-01', 'garb'),
     )
     expect(messages).toEqual(['the database cluster has 2 of 3 members: it cannot lose another member'])
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
   })
 })

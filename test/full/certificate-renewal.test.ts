@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { down, up } from '../e2e/support/lab.ts'
-import { startLoad, told } from '../e2e/support/load/load.ts'
+import { phaseLine, startLoad } from '../e2e/support/load/load.ts'
 import { renewalSite } from '../e2e/support/renewal-site.ts'
 
 // The long form of test/e2e/scheduled-renewal.test.ts: visitors send requests all the time and verify the certificate.
@@ -61,7 +61,7 @@ it('a scheduled run renews a certificate of minutes three times in a row, and no
     serials.push(serial())
   }
   const { phase } = await load.stop()
-  process.stdout.write(`${told(phase)}\n`)
+  process.stdout.write(`${phaseLine(phase)}\n`)
   expect(new Set(serials).size).toBe(4)
   expect(phase.failures).toEqual([])
 })

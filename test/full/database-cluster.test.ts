@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
-import { lost, sql, startWriter, stopWriter, whole } from '../e2e/support/database/database.ts'
+import { lost, sql, startWriter, stopWriter, waitForCluster } from '../e2e/support/database/database.ts'
 import { inside, interruptRun } from '../e2e/support/interrupt.ts'
 import { referenceLab } from '../e2e/support/lab.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
@@ -89,7 +89,7 @@ describe('a cluster', () => {
     await end(spec, victim)
     await sleep(12_000)
     await boot(spec, victim)
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
     const { acked, gap } = await stopWriter(spec, writer)
     expect({ gap, isShort: gap < 10 }).toMatchObject({ isShort: true })
     for (const host of SERVERS) expect(await lost(spec, host, acked)).toEqual([])
@@ -126,7 +126,7 @@ describe('a cluster', () => {
     const [pidNow, serialNow] = (await inside(spec, 'web-01', asked)).split('\n')
     expect(pidNow).toBe(pid)
     expect(serialNow).not.toBe(serial)
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
   })
 
   it('trusts a new authority after the key of its own is lost, and gets certificates from it, under a writer', async () => {
@@ -145,14 +145,14 @@ describe('a cluster', () => {
     expect(signed.applied.filter((line) => line.includes('create certificate:')).length).toBe(3)
     expect(await inside(spec, 'web-01', 'openssl x509 -noout -issuer -in /etc/mysql/provision/host.pem')).toContain('provision database 2')
     expect(run()).toMatchObject({ status: 0, applied: [] })
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
     const { acked, gap } = await stopWriter(spec, 'web-02')
     expect({ gap, isShort: gap < 10 }).toMatchObject({ isShort: true })
     expect(await lost(spec, 'web-01', acked)).toEqual([])
     // The former member rejoins the others, which it authenticates by the new authority.
     await end(spec, 'web-02')
     await boot(spec, 'web-02')
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
   })
 
   it('stops no server while the other one is down', async () => {
@@ -163,14 +163,14 @@ describe('a cluster', () => {
     expect(stderr).toContain('web-01 not changed while another server of the cluster is down')
     expect(await inside(spec, 'web-01', 'systemctl is-active mariadb')).toBe('active\n')
     expect(run().status).toBe(0)
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
   })
 
   it('sends all data to a new host with an old name', async () => {
     const rows = await sql(spec, 'web-01', 'SELECT COUNT(*) FROM shop.t')
     await labReset(spec, ['web-02'])
     expect(run().status).toBe(0)
-    await whole(spec, SERVERS, 3)
+    await waitForCluster(spec, SERVERS, 3)
     expect(await sql(spec, 'web-02', 'SELECT COUNT(*) FROM shop.t')).toBe(rows)
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })

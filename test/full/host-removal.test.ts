@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { labDown, labReset } from '../../src/lab/index.ts'
-import { lost, sql, startWriter, stopWriter, whole } from '../e2e/support/database/database.ts'
+import { lost, sql, startWriter, stopWriter, waitForCluster } from '../e2e/support/database/database.ts'
 import { inside } from '../e2e/support/interrupt.ts'
 import { referenceLab } from '../e2e/support/lab.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
@@ -62,7 +62,7 @@ const run = () => {
 describe('a server that is removed from the inventory', () => {
   it('leaves the cluster, which loses nothing and stays available', async () => {
     expect(run()).toMatchObject({ status: 0, stderr: '' })
-    await whole(spec, ['web-01', 'web-02', 'db-03'], 3)
+    await waitForCluster(spec, ['web-01', 'web-02', 'db-03'], 3)
     await sql(spec, 'web-01', 'CREATE TABLE shop.t (id INT PRIMARY KEY, v TEXT)')
     await startWriter(spec, 'web-01', PASSWORD, 0)
     inventory(['web-01', 'web-02'], ['lb-01'])
@@ -70,7 +70,7 @@ describe('a server that is removed from the inventory', () => {
     const { applied, ...ended } = run()
     expect(ended).toEqual({ status: 0, stderr: '' })
     expect(applied).toEqual(changes(lines, 'planned'))
-    await whole(spec, ['web-01', 'web-02'], 3)
+    await waitForCluster(spec, ['web-01', 'web-02'], 3)
     const { acked, gap } = await stopWriter(spec, 'web-01')
     expect({ gap, isShort: gap < 10 }).toMatchObject({ isShort: true })
     expect(await lost(spec, 'web-01', acked)).toEqual([])
@@ -86,7 +86,7 @@ describe('a server that is removed from the inventory', () => {
   it('rejoins after it is added again, and gets the missed rows', async () => {
     inventory(['web-01', 'web-02', 'db-03'], ['lb-01'])
     expect(run()).toMatchObject({ status: 0, stderr: '' })
-    await whole(spec, ['web-01', 'web-02', 'db-03'], 4)
+    await waitForCluster(spec, ['web-01', 'web-02', 'db-03'], 4)
     expect(await sql(spec, 'db-03', 'SELECT COUNT(*) FROM shop.t')).toBe(await sql(spec, 'web-01', 'SELECT COUNT(*) FROM shop.t'))
     expect(run()).toMatchObject({ status: 0, applied: [] })
   })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, end, labDown, labReset } from '../../src/lab/index.ts'
-import { lost, sql, startWriter, stopWriter, whole } from '../e2e/support/database/database.ts'
+import { lost, sql, startWriter, stopWriter, waitForCluster } from '../e2e/support/database/database.ts'
 import { replicaLab, watchWriters, writable, writeReplicaSite } from '../e2e/support/database/replicas.ts'
 import { inside, interruptRun } from '../e2e/support/interrupt.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
@@ -192,7 +192,7 @@ describe('a primary with replicas', () => {
     asCluster('discard_data_of: [web-01, web-03]')
     expect(run()).toMatchObject({ status: 0, stderr: '' })
     expect(run()).toMatchObject({ status: 0, applied: [] })
-    await whole(spec, HOSTS, 3)
+    await waitForCluster(spec, HOSTS, 3)
     for (const host of HOSTS) {
       expect(await sql(spec, host, 'SELECT COUNT(*) FROM shop.t')).toBe(rows)
       expect(await sql(spec, host, "SHOW SLAVE STATUS; SELECT User FROM mysql.global_priv WHERE User LIKE 'provision-replica-%'")).toBe('')

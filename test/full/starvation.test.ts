@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { generateIdentity, recipientOf } from '../../src/keystore/age.ts'
-import { sql, whole } from '../e2e/support/database/database.ts'
+import { sql, waitForCluster } from '../e2e/support/database/database.ts'
 import { installCommand } from '../e2e/support/install-command.ts'
 import { down, up } from '../e2e/support/lab.ts'
 import type { Receiver } from '../e2e/support/services/receiver.ts'
@@ -21,7 +21,7 @@ beforeAll(async () => {
   await up(spec)
   hook = await site.listen()
   expect(await project.provisionBeside('run')).toMatchObject({ status: 0, stderr: '' })
-  await whole(spec, SERVERS, 3)
+  await waitForCluster(spec, SERVERS, 3)
   await sql(spec, 'web-01', 'CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, v TEXT)')
   const client = `[client]\nhost=127.0.0.1\nport=3306\nuser=shop\npassword="${PASSWORD}"\nssl\nssl-ca=/etc/mysql/provision/authority.pem\n`
   for (const host of SERVERS) await on(host, `printf '%s' '${client}' >/root/shop.cnf`)

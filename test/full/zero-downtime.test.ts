@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
 import { installCommand } from '../e2e/support/install-command.ts'
 import { down, up } from '../e2e/support/lab.ts'
-import { type Load, type Phase, told } from '../e2e/support/load/load.ts'
+import { type Load, type Phase, phaseLine } from '../e2e/support/load/load.ts'
 import { bringApplication, loadSite, NAME } from '../e2e/support/load/load-site.ts'
 import { referenceProject } from '../e2e/support/project.ts'
 
@@ -32,7 +32,7 @@ const meanwhile = async (name: string, act: () => unknown, rest = 2000): Promise
   await act()
   await new Promise((resolve) => setTimeout(resolve, rest))
   const phase = await load.next(`after: ${name}`)
-  process.stdout.write(`${told(phase)}\n`)
+  process.stdout.write(`${phaseLine(phase)}\n`)
   return phase
 }
 const times = (count: number, script: string): string => `for i in $(seq ${count}); do ${script}; done`

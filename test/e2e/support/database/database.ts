@@ -10,7 +10,7 @@ export const sql = (spec: LabSpec, host: string, query: string): Promise<string>
   inside(spec, host, `${ROOT} <<'SQL'\n${query};\nSQL`).then((said) => said.trim())
 
 /** `Primary Synced 3`, or `down`. */
-export const standing = (spec: LabSpec, host: string): Promise<string> =>
+export const memberState = (spec: LabSpec, host: string): Promise<string> =>
   inside(
     spec,
     host,
@@ -21,12 +21,12 @@ export const standing = (spec: LabSpec, host: string): Promise<string> =>
   )
 
 /** Waits until all these servers are synced in one cluster, and returns the duration in seconds. */
-export const whole = async (spec: LabSpec, hosts: readonly string[], size: number): Promise<number> => {
+export const waitForCluster = async (spec: LabSpec, hosts: readonly string[], size: number): Promise<number> => {
   const started = performance.now()
   for (;;) {
-    const stands = await Promise.all(hosts.map((host) => standing(spec, host)))
-    if (stands.every((one) => one === `Primary Synced ${size}`)) return (performance.now() - started) / 1000
-    if (performance.now() - started > 90_000) throw new Error(`the cluster is not complete: ${stands.join(', ')}`)
+    const states = await Promise.all(hosts.map((host) => memberState(spec, host)))
+    if (states.every((one) => one === `Primary Synced ${size}`)) return (performance.now() - started) / 1000
+    if (performance.now() - started > 90_000) throw new Error(`the cluster is not complete: ${states.join(', ')}`)
     await sleep(200)
   }
 }

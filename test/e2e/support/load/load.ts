@@ -71,7 +71,7 @@ export const startLoad = async (options: LoadOptions, name: string): Promise<Loa
 }
 
 /** Returns one line per phase, for the log of the test. */
-export const told = ({ name, seconds, sent, failures, slowestMs, servedBy, refused }: Phase): string => {
+export const phaseLine = ({ name, seconds, sent, failures, slowestMs, servedBy, refused }: Phase): string => {
   const all = Object.values(sent).reduce((sum, one) => sum + one, 0)
   const ways = Object.entries(sent).map(([way, count]) => `${way} ${count}`)
   const lost = [...Map.groupBy(failures, ({ way, why }) => `${way}: ${why}`)].map(([what, some]) => `  ${some.length} × ${what}`)
