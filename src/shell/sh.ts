@@ -45,11 +45,24 @@ export const glob = (pattern: string): Script =>
 /** Text as the standard input of the command before it, which must end its line there. `end` is the word after the text. */
 export const hereDocument = (text: string, end = 'END'): Script => {
   const body = text === '' || text.endsWith('\n') ? text : `${text}\n`
-  const lines = new Set(body.split('\n'))
-  let word = end
-  while (lines.has(word)) word += 'D'
+  const lines = body.split('\n')
+  const word = [end, ...LETTERS].find((mark) => !lines.some((line) => isMistaken(line, mark)))
+  if (word === undefined) throw new ShellSyntaxError('every letter begins a line of this text, before a character outside of ASCII')
   if (text.includes('\0')) throw new ShellSyntaxError('a NUL byte cannot be part of a here-document')
   return sh`${raw(`<<'${word}'\n${body}${word}`)}`
+}
+
+const LETTERS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ']
+
+/**
+ * Whether a line ends a here-document of this mark, or loses a byte: dash 0.5.12 drops a byte above 127 that follows the mark, or its first
+ * letters, at the beginning of a line.
+ */
+const isMistaken = (line: string, mark: string): boolean => {
+  if (line === mark) return true
+  let same = 0
+  while (same < mark.length && line[same] === mark[same]) same += 1
+  return same > 0 && line.charCodeAt(same) > 127
 }
 
 interface Inserted {

@@ -66,6 +66,10 @@ case ${one} in ${one}) args same ;; *) args other ;; esac`,
     )
   })
 
+  test.each(['E\u0309', 'EN\u0309', 'END\u0309', 'END\nE\u0309', 'EÄ\nAÄ\nB'])('a here-document loses no byte of %j', (text) => {
+    expect(run(sh`cat ${hereDocument(text)}`)).toBe(`${text}\n`)
+  })
+
   test('a pattern expands to the paths that match', () => {
     expect(String(glob('/proc/sys/net/*/a b'))).toBe("/proc/sys/net/*'/a b'")
     expect(run(sh`printf '%s\n' ${glob('/proc/self/statu*')}`)).toBe('/proc/self/status\n')
