@@ -130,10 +130,16 @@ const greed = async (ground: Ground, before: number): Promise<readonly string[]>
   return read > MOST_BYTES ? [`reads ${Math.round(read / 1e6)} MB`] : []
 }
 
-/** A refusal names a path of the account and its owner. While the account changes the path, the host may find nothing that has an owner. */
+/**
+ * A refusal names a path of the account and its owner, which is root where a directory of root was moved to the path. While the account
+ * changes the path, the host may find nothing that has an owner.
+ */
 const unnamed = ({ what, why }: HostRefusal, { attack }: Cell, own: readonly string[], account: string): readonly string[] => {
   const namesPath = own.some((path) => `${what}\n${why}`.includes(path))
-  return namesPath && (attack.loop !== undefined || why.includes(account)) ? [] : [`refused without naming path and owner: ${what}: ${why}`]
+  const owners = attack.name === 'foreign moved in' ? [account, '(owner: root)'] : [account]
+  return namesPath && (attack.loop !== undefined || owners.some((owner) => why.includes(owner)))
+    ? []
+    : [`refused without naming path and owner: ${what}: ${why}`]
 }
 
 const endOf = (rounds: readonly Round[]): Outcome['ended'] => {

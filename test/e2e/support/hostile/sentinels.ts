@@ -19,12 +19,13 @@ chown -R victim:victim /home/victim/private`)
 /** What an attack on one path wants: see `Scene`. `above` is a script that runs in the directory that stands for the parent. */
 export const foreignScript = (foreign: string, base: string, above = ''): string => `umask 077
 mkdir -p -m 755 ${foreign}; mkdir -p ${foreign}/dir ${foreign}/above
-for d in . dir above; do for f in file authorized_keys abc backup-2026 ${base}; do
-  [ -e "${foreign}/$d/$f" ] || echo "${MARK}-$d-$f" >"${foreign}/$d/$f"
-done; done
 cd ${foreign}/above
 ${above}
-cd /`
+cd /
+umask 077
+for d in . dir above; do for f in file authorized_keys abc backup-2026 ${base}; do
+  [ -e "${foreign}/$d/$f" ] || echo "${MARK}-$d-$f" >"${foreign}/$d/$f"
+done; done`
 
 /** Shell that an account runs: tries to open each sentinel and prints those that it can open. Changes nothing. */
 export const attemptsScript = (foreign: readonly string[]): string => `
