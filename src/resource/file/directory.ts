@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { describeDifferences } from '../kind/differences.ts'
+import { describeDifferences, differing } from '../kind/differences.ts'
 import { ABSENT, type InodeState, planAbsent, planUnreached, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
@@ -28,9 +28,7 @@ export const directory = defineKind({
     if (state === ABSENT) return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
     const differences = [
       ...(state.type === 'd' ? [] : [{ key: 'type', from: typeName(state.type), to: 'a directory' }]),
-      ...(['mode', 'owner', 'group'] as const).flatMap((key) =>
-        spec[key] === state[key] ? [] : [{ key, from: state[key], to: spec[key] }],
-      ),
+      ...differing({ mode: spec.mode, owner: spec.owner, group: spec.group }, state),
     ]
     if (differences.length === 0) return undefined
     return { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }

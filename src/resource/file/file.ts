@@ -1,6 +1,6 @@
 import { sh } from '../../shell/sh.ts'
 import { asText, hasSecret, isKnown, sha256Of, shownText } from '../kind/content.ts'
-import { describeDifferences } from '../kind/differences.ts'
+import { describeDifferences, differing } from '../kind/differences.ts'
 import { ABSENT, planAbsent, planUnreached, typeName } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
@@ -65,7 +65,7 @@ const differencesOf = (spec: FileSpec, state: Exclude<FileState, typeof ABSENT>)
   const sum = sha256Of(spec.content)
   return [
     ...(sum === undefined || sum !== state.sha256 ? [{ key: 'content' }] : []),
-    ...(['mode', 'owner', 'group'] as const).flatMap((key) => (spec[key] === state[key] ? [] : [{ key, from: state[key], to: spec[key] }])),
+    ...differing({ mode: spec.mode, owner: spec.owner, group: spec.group }, state),
   ]
 }
 
