@@ -184,7 +184,7 @@ describe('host keys', () => {
     await (await openShell({ ...open, hostKeys: 'strict' })).close()
   })
 
-  test('of which only the second type is known are requested in that order', async () => {
+  test('are requested by the known type first, also if it is the second of the host', async () => {
     const ecdsa = lines().find((line) => line.includes('ecdsa')) ?? ''
     await (await openShell(strict('ecdsa', `${ecdsa}\n`))).close()
   })

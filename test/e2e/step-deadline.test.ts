@@ -24,7 +24,7 @@ waits) (trap '' TERM; while :; do sleep 4001; done) & setsid -w sleep 4002 ;;
 
 const ROLE = `import { command, defineRole, file, z } from 'provision'
 export default defineRole({
-  name: 'things', summary: 'three steps, of which one may hang',
+  name: 'things', summary: 'three steps; one of them can hang',
   options: z.strictObject({ hangs: z.boolean() }),
   resources: ({ options: { hangs } }) => [
     file({ path: '/srv/first', content: 'first' }),

@@ -9,7 +9,7 @@ import { inside } from './support/interrupt.ts'
 import { down, up } from './support/lab.ts'
 import { type Result, referenceProject } from './support/project.ts'
 
-// One machine with several addresses, each of which hangs at another point, and five machines that fail in the middle of a run.
+// One machine with several addresses that hang at different points, and five machines that fail during a run.
 const SUBNET = '10.79.90'
 const STRUCK = ['stopped', 'mute', 'deaf', 'reboots', 'lossy'] as const
 const project = referenceProject('t-hang', SUBNET)

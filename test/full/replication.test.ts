@@ -10,7 +10,7 @@ import { inside, interruptRun } from '../e2e/support/interrupt.ts'
 import { changes, referenceProject } from '../e2e/support/project.ts'
 import { captureWire } from './support/packet-stream.ts'
 
-// Three servers, of which one is the primary, and all of their network traffic.
+// A primary, two replicas, and all of their network traffic.
 const SUBNET = '10.79.55'
 const HOSTS = ['web-01', 'web-02', 'web-03']
 const PASSWORD = 'a long poison word'

@@ -72,7 +72,7 @@ export type Selection = (role: string) => boolean
 
 /**
  * The pending changes of one host, in the order in which they are applied. Pure: the dry run, the run and the proof all call it.
- * Planned changes count as made: each resource is planned with the knowledge of which earlier resources change.
+ * Planned changes count as made: the plan of a resource takes the changes of earlier resources into account.
  */
 export const planHost = ({ resources, observation, observations, selected, allowDataLoss, now }: PlanInput): readonly PendingChange[] => {
   const pending: PendingChange[] = []

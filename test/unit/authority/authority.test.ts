@@ -236,7 +236,7 @@ describe('a key that is lost for good', () => {
   it('prevents its successor from signing while a host does not trust the successor', async () => {
     const before = await lose()
     const { identities, authority } = await made(inDays(1))
-    // Whoever asks may learn of it at the same time: it is the others that have to verify what it gets.
+    // The requesting host may receive it at the same time: the other hosts verify its certificate.
     identities.markStale(authority.certificate, 'web-01')
     expect(await identities.issue(EDGE, wish(), () => {})).toContain('BEGIN CERTIFICATE')
     identities.markStale(authority.certificate, 'web-02')

@@ -62,7 +62,7 @@ describe('a saved plan', () => {
     const kept = saved(plannedOf([file({ path: '/etc/x', mode: '600', content: text`password=${new Secret('geheim1')}` }), inode]))
     expect(kept).not.toMatch(/password|geheim/)
     const [only] = readPlan('p', kept).changes
-    // One slow digest a side: whoever tries words against it pays for each, and its parts cannot be tried one by one.
+    // One slow digest per side: every guess costs time, and the parts cannot be guessed one by one.
     expect(Object.keys({ ...only?.wanted })).toEqual(['state'])
     expect(Object.keys({ ...only?.seen })).toEqual(['state'])
   })

@@ -7,7 +7,7 @@ import type { AnyKind, PlanContext } from '../../../src/resource/kind/kind.ts'
 import { scriptOf } from './answers.ts'
 import { stepsOf } from './steps.ts'
 
-/** A kind, and samples of its resources. Whatever differs between two samples has `sample` and their number in it. */
+/** A kind, and samples of its resources. Values that differ between two samples contain `sample` and its number. */
 export interface LawSubject {
   readonly kind: AnyKind
   /** Options of the i-th sample. */

@@ -154,8 +154,8 @@ const makeDue = async (site: HostileSite): Promise<string> => {
 }
 
 /**
- * Whether the cluster that the honest host shares with a damaged server refuses it, with the path and the account: two of three members
- * are gone then, and nobody knows which of them was written to last.
+ * Whether the honest host is refused by the cluster that it shares with a damaged server, with the path and the account. Two of three
+ * members have failed then, and the remaining one cannot know which member has the newest data.
  */
 const isRefusedByName = (lines: HostileRun['lines']): boolean =>
   lines.some(({ type, place = '', why = '' }) => type === 'problem' && place.startsWith(HONEST) && /^\/\S+ of the account \w+ /.test(why))

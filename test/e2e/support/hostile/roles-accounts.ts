@@ -18,8 +18,8 @@ export const accountsOn = async (root: Root): Promise<readonly string[]> =>
   (await root('getent passwd | cut -d: -f1')).split('\n').filter((name) => name !== '')
 
 /**
- * Accounts that a host did not have when it was bare, and all others with a directory. Directories in which everybody may write, and
- * nobody may rename what others have, belong to nobody.
+ * Accounts that a host did not have when it was bare, and all others with a directory. Directories with the sticky bit, such as /tmp, belong
+ * to no account.
  */
 export const attackersOn = async (root: Root, bare: readonly string[]): Promise<readonly Attacker[]> => {
   const names = (await accountsOn(root)).filter((name) => !NOT_ATTACKING.includes(name))

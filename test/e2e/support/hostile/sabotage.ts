@@ -53,7 +53,7 @@ while (1) { syscall 316, -100, $_, -100, "$_.evil", 2 for @dirs }`
 
 const words = (paths: readonly string[]): string => paths.map(quote).join(' ')
 
-/** Directories of which the account owns the parent as well. */
+/** Directories whose parent the account owns as well. */
 const movableOf = async (root: Root, { name, directories }: Attacker): Promise<readonly string[]> => {
   const list = `for d do [ ! -w "\${d%/*}" ] || [ -L "$d" ] || printf '%s\\0' "$d"; done`
   const said = await root(`${wordsAs(name)} sh -c ${quote(list)} sh ${words(directories)}`)

@@ -50,7 +50,7 @@ interface Lying {
   readonly group?: string
 }
 
-/** What is seen of a pair of which all is well but for what is said. */
+/** State of a valid pair, except for the given values. */
 const state = async ({
   by = edge,
   names = [NAME],

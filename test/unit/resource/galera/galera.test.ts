@@ -73,11 +73,7 @@ describe('planning a cluster', () => {
       { 'web-01': member(undefined, 2859), 'web-02': member(undefined, 2860), 'lb-01': arbiter() },
       ['update: not running, joins the cluster', 'update: not running, bootstraps the cluster', 'update: no server running'],
     ],
-    [
-      'of which only one server was reached',
-      { 'web-02': member(undefined, 2860) },
-      [undefined, 'update: not running, waits for the cluster'],
-    ],
+    ['with one reached server', { 'web-02': member(undefined, 2860) }, [undefined, 'update: not running, waits for the cluster']],
     [
       'that has no majority',
       { 'web-01': member({ ...SYNCED, primary: false, size: 1, servers: 1 }), 'web-02': member(undefined), 'lb-01': arbiter('failed') },

@@ -196,7 +196,7 @@ describe('a host with orphans', () => {
 })
 
 describe('the deletion of an orphan', () => {
-  it('voids the stamps of services that load from its directory, whatever characters their names have', () => {
+  it('voids the stamps of services that load from its directory, for names with any characters', () => {
     const scratch = mkdtempSync(join(tmpdir(), 'provision-orphan-'))
     onTestFinished(() => rmSync(scratch, { recursive: true }))
     for (const name of ['conf', 'loaded', 'owned']) mkdirSync(join(scratch, name))

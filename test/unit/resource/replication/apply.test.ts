@@ -42,8 +42,8 @@ const told = ({ writable, position, follows, alone }: Server): string =>
   ].join('\n')
 
 /**
- * Hosts that do what they are told, as far as it matters here. What was told to whom comes back. `stuck` never comes to have more, or not
- * once nobody accepts writes; `babbles` is what a closed one says of how far it goes.
+ * Simulates hosts that follow the steps, and returns the steps of each host. A `stuck` replica gets no more transactions, or none after
+ * all servers are read-only. `babbles` is the replication position that a read-only server prints.
  */
 const carriedOut = (
   all: Record<string, Server>,
@@ -146,7 +146,7 @@ describe('promoting a primary', () => {
 
   it.each<[string, Parameters<typeof carriedOut>[1], string]>([
     ['if it cannot get all transactions', { stuck: 'closed' }, 'refused: two not promoted: it lacks transactions of the others'],
-    ['whatever else goes wrong', { babbles: 'a-b-c' }, 'refused: replication position of a server is not readable'],
+    ['if the replication position is unreadable', { babbles: 'a-b-c' }, 'refused: replication position of a server is not readable'],
   ])('gives the writes back %s', (_, more, why) => {
     const said = carriedOut({ one: one(), two: two() }, { reached: ['one', 'two'], ...more })
     expect(said).toEqual(['one closes', 'one opens', why])

@@ -9,7 +9,7 @@ const NOBODY: UnreplicatedState = { follows: undefined, accounts: [] }
 const FOLLOWS: UnreplicatedState = { ...NOBODY, follows: '10.0.0.1' }
 const FOLLOWED: UnreplicatedState = { ...NOBODY, accounts: ['provision-replica-two'] }
 
-/** What is planned on each host, what it is told beside, and what it is told to do or why it is not. */
+/** The planned change of each host, its notices, and its steps or the refusal. */
 const stories = (members: Record<string, UnreplicatedState>, yielding: readonly string[] = []) => {
   const all = new Map(Object.entries(members))
   return [...all].map(([me, state]) => {
