@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
 import { installCommand } from './support/install-command.ts'
-import { down, up } from './support/lab.ts'
+import { cutPower, down, restorePower, up } from './support/lab.ts'
 import { type Load, type Phase, phaseLine } from './support/load/load.ts'
 import { bringApplication, loadSite, NAME } from './support/load/load-site.ts'
 import { forget, readable, whileCaptured } from './support/network/packet-capture.ts'
@@ -112,15 +111,8 @@ describe('a power cut of one host', () => {
   })
 })
 
-const cut = async (host: string): Promise<void> => {
-  // No process of it may close a connection.
-  await cutOff(site.lab, host)
-  await end(site.lab, host)
-}
-const restore = async (host: string): Promise<void> => {
-  await reconnect(site.lab, host)
-  await boot(site.lab, host)
-}
+const cut = (host: string): Promise<void> => cutPower(site.lab, host)
+const restore = (host: string): Promise<void> => restorePower(site.lab, host)
 
 describe('on the wire', () => {
   it('traffic between balancer and web servers is encrypted', async () => {

@@ -2,9 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { boot, cutOff, end, reconnect } from '../../src/lab/index.ts'
 import { installCommand } from '../e2e/support/install-command.ts'
-import { down, up } from '../e2e/support/lab.ts'
+import { cutPower, down, restorePower, up } from '../e2e/support/lab.ts'
 import { type Load, type Phase, phaseLine } from '../e2e/support/load/load.ts'
 import { bringApplication, loadSite, NAME } from '../e2e/support/load/load-site.ts'
 import { referenceProject } from '../e2e/support/project.ts'
@@ -124,14 +123,8 @@ describe('power cuts', () => {
   })
 })
 
-const cut = async (host: string): Promise<void> => {
-  await cutOff(site.lab, host)
-  await end(site.lab, host)
-}
-const restore = async (host: string): Promise<void> => {
-  await reconnect(site.lab, host)
-  await boot(site.lab, host)
-}
+const cut = (host: string): Promise<void> => cutPower(site.lab, host)
+const restore = (host: string): Promise<void> => restorePower(site.lab, host)
 
 it('testssl.sh finds only what the README explains', () => {
   installCommand('testssl', 'testssl.sh')

@@ -3,7 +3,7 @@ import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } 
 import { connect } from 'node:net'
 import { join, relative } from 'node:path'
 import { overlayOf } from '../../../src/lab/host.ts'
-import { type LabSpec, labDown, labUp } from '../../../src/lab/index.ts'
+import { boot, cutOff, end, type LabSpec, labDown, labUp, reconnect } from '../../../src/lab/index.ts'
 import type { Project } from './project.ts'
 
 /** The lab of the reference project: three hosts in its subnet. */
@@ -19,6 +19,17 @@ export const referenceLab = ({ root, lab }: Project, subnet: string): LabSpec =>
 
 export const up = (spec: LabSpec): Promise<void> => labUp(spec, () => undefined)
 export const down = labDown
+
+/** Cuts the power of a host. Its network goes first, so that no process of it can close a connection. */
+export const cutPower = async (spec: LabSpec, host: string): Promise<void> => {
+  await cutOff(spec, host)
+  await end(spec, host)
+}
+
+export const restorePower = async (spec: LabSpec, host: string): Promise<void> => {
+  await reconnect(spec, host)
+  await boot(spec, host)
+}
 
 /** Returns the paths in which a host differs from the bare image, each with type, mode, owner and digest. */
 export const overlay = (spec: LabSpec, host: string, isOfInterest = (_: string) => true): ReadonlyMap<string, string> => {
