@@ -7,6 +7,7 @@ import { HostRefusal } from '../../resource/kind/step.ts'
 import { type Script, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
+import { ACCOUNTS, accountsQuery } from './accounts.ts'
 
 /** The state of each resource of a host, by `kind:identity`. */
 export type Observation = ReadonlyMap<string, unknown>
@@ -17,6 +18,9 @@ export interface HostQuery {
   read(stdout: Buffer): Observation
 }
 
+/** Number of sections before those of the kinds. */
+const SHARED = 5
+
 /**
  * Builds one request about all resources of a host: first the queries that several kinds share, then each kind's own fragment. A shell
  * builtin prints a random mark before each section. Framing therefore costs no process, and no output can be mistaken for a mark.
@@ -26,12 +30,13 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
   const asked = mergeQueries(probes.map(({ probe }) => probe.shared))
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
-  const { script, cut } = fenced([inodes, digests, texts, units, ...probes.map(({ probe }) => probe)].map((part) => part.script))
+  const accounts = accountsQuery(resources)
+  const { script, cut } = fenced([inodes, digests, texts, units, accounts, ...probes.map(({ probe }) => probe)].map((part) => part.script))
   return {
     script,
     read: (stdout) => {
       const sections = cut(stdout)
-      if (sections.length !== probes.length + 4) throw unreadable(host, `${sections.length} of ${probes.length + 4} answers`)
+      if (sections.length !== probes.length + SHARED) throw unreadable(host, `${sections.length} of ${probes.length + SHARED} answers`)
       const section = (i: number): Buffer => sections[i] ?? Buffer.alloc(0)
       const shared: Answers = reading(host, 'shared queries', () => ({
         ...inodes.read(section(0)),
@@ -39,9 +44,9 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
         texts: texts.read(section(2)),
         units: units.read(section(3)),
       }))
-      const states = new Map<string, unknown>()
+      const states = new Map<string, unknown>([[ACCOUNTS, reading(host, 'accounts', () => accounts.read(section(4)))]])
       for (const [i, { name, probe }] of probes.entries())
-        for (const [id, state] of reading(host, name, () => probe.parse(section(i + 4), shared))) states.set(`${name}:${id}`, state)
+        for (const [id, state] of reading(host, name, () => probe.parse(section(i + SHARED), shared))) states.set(`${name}:${id}`, state)
       const missing = resources.find(({ resource }) => !states.has(keyOf(resource)))
       if (missing !== undefined) throw unreadable(host, `no answer for ${keyOf(missing.resource)}`)
       return states

@@ -3,6 +3,7 @@ import { type Change, keyOf, type PlanContext, type Resource } from '../../resou
 import { isOrphan } from '../../resource/ownership/orphan.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
+import { dependingOnAccounts, missingAccounts } from './needed-accounts.ts'
 
 /** A resource that differs from its desired state, and the change to make. */
 export interface PendingChange {
@@ -29,43 +30,31 @@ export interface PlanInput {
 export const statesOf = (observations: ReadonlyMap<string, Observation>, key: string): ReadonlyMap<string, unknown> =>
   new Map([...observations].flatMap(([host, observation]) => (observation.has(key) ? [[host, observation.get(key)] as const] : [])))
 
-/** The plan context of a resource before anything is planned. */
-const contextOf = (key: string, { observations = new Map(), allowDataLoss = new Set() }: Beside): PlanContext => ({
-  now: new Date(),
-  packagesPending: false,
-  changes: () => false,
-  members: () => statesOf(observations, key),
-  allowDataLoss,
-})
-
 type Beside = Partial<Pick<PlanInput, 'observations' | 'allowDataLoss'>>
 
-/** The reasons in a host's state that forbid the whole run, as input errors. */
+/** The reasons in a host's state that forbid the whole run, as input errors. Each resource is asked with the changes planned before it. */
 export const forbiddenOn = (
   { host, resources, observation }: Pick<PlanInput, 'resources' | 'observation'> & { readonly host: string },
   selected: Selection,
   beside: Beside,
 ): readonly Problem[] =>
-  resources.flatMap(({ role, resource }) => {
-    const kind = resource.kind
-    const key = keyOf(resource)
-    const forbidden = selected(role) ? kind.forbids?.(resource.spec, observation.get(key), contextOf(key, beside)) : undefined
+  planned({ resources, observation, selected, ...beside }, ({ role, resource, state }, context) => {
+    if (!selected(role)) return []
+    const forbidden = missingAccounts(resource, observation, context) ?? resource.kind.forbids?.(resource.spec, state, context)
     if (forbidden === undefined) return []
     const { what, why, fix = 'check this resource on the host' } = forbidden
-    return [new Problem({ class: 'input', where: { host, role, resource: key }, what, why, fix })]
+    return [new Problem({ class: 'input', where: { host, role, resource: keyOf(resource) }, what, why, fix })]
   })
 
-/** Warnings about the state of one host that do not depend on the plan, each with the role of its resource. */
+/** Warnings about the state of one host, each with the role of its resource. Each resource is asked with the changes planned before it. */
 export const noticesOf = (
   resources: readonly DeclaredResource[],
   observation: Observation,
   beside: Beside = {},
 ): readonly { readonly role: string; readonly what: string }[] =>
-  resources.flatMap(({ role, resource }) => {
-    const kind = resource.kind
-    const key = keyOf(resource)
-    return (kind.notices?.(resource.spec, observation.get(key), contextOf(key, beside)) ?? []).map((what) => ({ role, what }))
-  })
+  planned({ resources, observation, selected: () => true, ...beside }, ({ role, resource, state }, context) =>
+    (resource.kind.notices?.(resource.spec, state, context) ?? []).map((what) => ({ role, what })),
+  )
 
 /** Whether the resources of a role may be changed. A safety debt, such as an unconfirmed firewall, is settled by every run. */
 export type Selection = (role: string) => boolean
@@ -74,30 +63,50 @@ export type Selection = (role: string) => boolean
  * The pending changes of one host, in the order in which they are applied. Pure: the dry run, the run and the proof all call it.
  * Planned changes count as made: the plan of a resource takes the changes of earlier resources into account.
  */
-export const planHost = ({ resources, observation, observations, selected, allowDataLoss, now }: PlanInput): readonly PendingChange[] => {
-  const pending: PendingChange[] = []
+export const planHost = (input: PlanInput): readonly PendingChange[] =>
+  planned(input, ({ change, ...one }) => (change === undefined ? [] : [{ ...one, change }]))
+
+/** A resource with its state. `change` is undefined if it is as declared, or if its role is not selected. */
+interface PlannedResource extends DeclaredResource {
+  readonly state: unknown
+  readonly change: Change | undefined
+}
+
+type Planning = Pick<PlanInput, 'resources' | 'observation' | 'selected'> & Partial<PlanInput>
+
+/** Plans all resources in order, and returns what `visit` returns for each. The context of a visit has the changes before this resource. */
+const planned = <T>(
+  { resources, observation, observations = new Map(), selected, allowDataLoss = new Set(), now = new Date() }: Planning,
+  visit: (one: PlannedResource, context: PlanContext) => readonly T[],
+): readonly T[] => {
   const keys = new Set<string>()
   const installing = new Set<string>()
   const deleted = new Set<string>()
-  for (const { play, role, resource } of resources) {
+  return resources.flatMap(({ play, role, resource }) => {
     const key = keyOf(resource)
+    const kind = resource.kind
+    const state = observation.get(key)
     const context: PlanContext = {
       now,
       packagesPending: installing.has(role),
+      anyPackagesPending: installing.size > 0,
       changes: (other) => keys.has(other),
       deleted,
       members: () => statesOf(observations, key),
-      ...(allowDataLoss !== undefined && { allowDataLoss }),
+      allowDataLoss,
     }
-    const kind = resource.kind
-    const change = kind.plan(resource.spec, observation.get(key), context)
-    if (change === undefined || (!selected(role) && change.debt !== true)) continue
-    pending.push({ play, role, resource, state: observation.get(key), change })
+    const found = kind.plan(resource.spec, state, context)
+    const change = found !== undefined && (selected(role) || found.debt === true) ? found : undefined
+    const visited = visit(
+      { play, role, resource, state, change: change && dependingOnAccounts(change, resource, observation, context) },
+      context,
+    )
+    if (change === undefined) return visited
     keys.add(key)
     if (isOrphan(resource) && change.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
     if (kind.affectsLater === true && change.action === 'create') installing.add(role)
-  }
-  return pending
+    return visited
+  })
 }
 
 /**

@@ -36,6 +36,7 @@ const kind = defineKind<Input, CertificateSpec, CertificateState>({
     return spec.stage === 'leaf' ? planLeaf(spec, state, now) : planIssued(spec, state, now)
   },
 
+  accounts: ({ group }) => ({ groups: [group] }),
   orphan: { keep: 'keys and certificates are never deleted automatically' },
   signer: ({ stage, ...spec }, { leaf }, now) =>
     stage !== 'leaf' || !('authority' in spec) || leaf?.account !== spec.authority.key || leaf.to <= now.getTime()

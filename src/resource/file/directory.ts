@@ -34,6 +34,7 @@ export const directory = defineKind({
     return { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
+  accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
   orphan: { delete: 'directory' },
   *apply(work) {
     for (const { id, state } of work) refuseUnreached(id, state)

@@ -34,6 +34,7 @@ export const file = defineKind({
     return differences.length === 0 ? undefined : { action: 'update', certainty, reason: describeDifferences(differences), differences }
   },
 
+  accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
   apply: applyFiles,
 
   before: (work) => ({

@@ -14,6 +14,8 @@ export interface PlanContext {
   readonly now: Date
   /** The same role installs a package earlier in this run: it may create accounts, directories and units. */
   readonly packagesPending: boolean
+  /** A role installs a package earlier in this run on this host, the same role or another. */
+  readonly anyPackagesPending?: boolean
   /** Returns whether an earlier resource with this key (`kind:identity`) changes on this host in this run. */
   changes(key: string): boolean
   /** Paths of orphans that this run deletes earlier on this host. */
@@ -65,6 +67,12 @@ export interface Signature {
   readonly path: string
 }
 
+/** Names of users and groups. */
+export interface NeededAccounts {
+  readonly users?: readonly string[]
+  readonly groups?: readonly string[]
+}
+
 /**
  * The type of a resource. It observes all resources of the kind on a host in one request, plans each of them purely, and applies the
  * changes. A kind opens no connection and does no I/O: it returns queries and steps, and the engine executes them.
@@ -84,6 +92,11 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   notices?(spec: Spec, state: State, context: PlanContext): readonly string[]
   /** Returns a reason to end the run, or the dry run, before any host is changed. */
   forbids?(spec: Spec, state: State, context: PlanContext): HostRefusal | undefined
+  /**
+   * Returns the accounts that the resource needs. The run ends before any host is changed if the host does not have one of them, and no
+   * earlier resource creates it.
+   */
+  accounts?(spec: Spec): NeededAccounts
   /** Returns the steps for adjacent changes of the kind, in their order. */
   apply(work: readonly Work<Spec, State>[]): Steps
   /**

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { ACCOUNTS } from '../../../src/engine/observe/accounts.ts'
 import { queryHost } from '../../../src/engine/observe/host-query.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
@@ -65,7 +66,7 @@ describe('the observation of a host', () => {
   it('runs the script of a kind that is plain text as it is, and accepts nothing else', () => {
     const asking = (script: unknown) => ({
       kind: {
-        ...file.kind,
+        ...link.kind,
         name: 'own',
         observe: () => ({ script: script as Script, parse: (out: Buffer) => new Map([['x', `${out}`]]) }),
       },
@@ -76,6 +77,25 @@ describe('the observation of a host', () => {
     expect(() => queryHost('web-01', resources(asking(undefined)))).toThrow(
       'a script must be written with the tag sh; it is of type undefined',
     )
+  })
+
+  it('knows which accounts exist, and asks directory services only for those that the local databases do not have', () => {
+    const owned = (owner: string, group: string) => file({ path: join(here, owner), owner, group })
+    const look = queryHost('web-01', resources(owned('daemon', 'adm'), owned('nosuch', 'nobody-here')))
+    expect(look.read(sh(look.script)).get(ACCOUNTS)).toEqual({ users: new Set(['daemon']), groups: new Set(['adm']) })
+    const asked = (...some: ReturnType<typeof owned>[]): string => {
+      const { script } = queryHost('web-01', resources(...some))
+      return sh(`getent() { echo "asked $*" >&2; echo 'nosuch:x:5:5:::'; echo "$1 $*" >>${join(here, 'asked')}; }\n${script}`).toString()
+    }
+    expect(asked(owned('daemon', 'adm'), owned('root', 'root'))).not.toContain('nosuch')
+    expect(existsSync(join(here, 'asked'))).toBe(false)
+    expect(asked(owned('nosuch', 'adm'), owned('daemon', 'root'))).toContain('passwd nosuch:x:5:5:::')
+    expect(readFileSync(join(here, 'asked'), 'utf8')).toBe('passwd passwd -- nosuch\n')
+  })
+
+  it('does not take a directory service that fails for one without the account', () => {
+    const look = queryHost('web-01', resources(file({ path: join(here, 'x'), owner: 'nosuch' })))
+    expect(() => look.read(sh(`getent() { return 1; }\n${look.script}`))).toThrow(/host did not report the state/)
   })
 
   it('runs as many commands for two hundred files as for one', () => {

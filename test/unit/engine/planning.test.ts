@@ -138,6 +138,48 @@ describe('planning a host', () => {
     expect(noticesOf(resources, new Map(Object.entries(observation)))).toEqual([{ role: 'db', what: 'a is odd' }])
   })
 
+  it('refuses accounts that neither exist nor are created before', () => {
+    const owned = kindOfText('owned', { accounts: ({ id }) => ({ users: [id], groups: ['root', id] }) })
+    const creator = (name: string) => ({ ...note({ id: name, want: 'x' }), kind: { ...note.kind, name: 'user' } })
+    const observation = new Map<string, unknown>([
+      ['accounts', { users: new Set(['ann']), groups: new Set(['ann']) }],
+      ...['owned:ann', 'owned:bob', 'user:bob', 'bringer:p'].map((key) => [key, ''] as const),
+    ])
+    const look = (resources: readonly DeclaredResource[]) => [
+      ...forbiddenOn({ host: 'one', resources, observation }, () => true, {}).map(({ what }) => what),
+      ...planHost({ resources, observation, observations: new Map(), selected: () => true, now: new Date(0) }).map(
+        ({ resource, change }) => `${resource.id} ${change.certainty}`,
+      ),
+    ]
+    const [ann, bob] = [place(owned({ id: 'ann', want: 'x' })), place(owned({ id: 'bob', want: 'x' }))]
+    expect(look([ann])).toEqual(['ann exact'])
+    expect(look([bob])).toEqual(['user bob does not exist', 'bob dependent'])
+    expect(look([bob, place(creator('bob'))]).slice(0, 1)).toEqual(['user bob does not exist'])
+    expect(look([place(creator('bob')), bob])).toEqual(['bob exact', 'bob exact'])
+    // A package of another role can create the account too.
+    expect(look([place(bringer({ id: 'p', want: 'x' }), 'other'), bob])).toEqual(['p exact', 'bob dependent'])
+  })
+
+  it('asks what a host forbids and notices with the changes planned before', () => {
+    const said: string[] = []
+    const wary = kindOfText('wary', {
+      forbids: (_, __, { changes }) => {
+        said.push(`forbids ${changes('note:a')}`)
+        return undefined
+      },
+      notices: (_, __, { changes }) => [`notices ${changes('note:a')}`],
+    })
+    const odd = place(wary({ id: 'w', want: 'x' }))
+    const resources = [odd, place(note({ id: 'a', want: 'x' })), odd]
+    const observation = new Map([
+      ['note:a', ''],
+      ['wary:w', 'x'],
+    ])
+    forbiddenOn({ host: 'one', resources, observation }, () => true, {})
+    expect(said).toEqual(['forbids false', 'forbids true'])
+    expect(noticesOf(resources, observation).map(({ what }) => what)).toEqual(['notices false', 'notices true'])
+  })
+
   it('collects forbidden states of the selected roles', () => {
     const strict = kindOfText('strict', {
       forbids: ({ id }, observation, { members }) =>
