@@ -43,10 +43,7 @@ ssl_key = ${PKI.pair}.key
 tls_version = TLSv1.2,TLSv1.3
 require_secure_transport = ON
 
-character_set_server = utf8mb4
-collation_server = utf8mb4_unicode_ci
-sql_mode = STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY
-default_storage_engine = InnoDB
+${defaultsBeside(options.settings)}default_storage_engine = InnoDB
 innodb_buffer_pool_size = ${bufferPool(options, facts)}
 innodb_flush_log_at_trx_commit = ${options.durable ? 1 : 2}
 
@@ -65,9 +62,27 @@ ${Object.entries(options.settings)
   .join('')}${members.topology === 'cluster' ? clusterConfig(server) : ''}${members.topology === 'replica' ? replicaConfig(options) : ''}`
 }
 
+/** Values of this role that `settings` may replace. */
+const DEFAULTS = {
+  character_set_server: 'utf8mb4',
+  collation_server: 'utf8mb4_unicode_ci',
+  sql_mode: 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY',
+}
+
+/** The collation follows the character set if only that is set. */
+const defaultsBeside = (settings: Options['settings']): string =>
+  Object.entries(DEFAULTS)
+    .filter(([name]) => !(name in settings) && !(name === 'collation_server' && 'character_set_server' in settings))
+    .map(([name, value]) => `${name} = ${value}\n`)
+    .join('')
+
 const clusterConfig = ({ options, members, host }: Server): string => {
   const own = addressOf(host, members)
-  const provider = ['gcache.size=128M', ...socketOptions(PKI), `gmcast.listen_addr=ssl://${own.includes(':') ? `[${own}]` : own}:4567`]
+  const provider = [
+    `gcache.size=${options.gcache_size}`,
+    ...socketOptions(PKI),
+    `gmcast.listen_addr=ssl://${own.includes(':') ? `[${own}]` : own}:4567`,
+  ]
   return `
 innodb_autoinc_lock_mode = 2
 wsrep_on = ON

@@ -1,17 +1,31 @@
-import { databaseName, type HostView, type SiteView, secret, z } from 'provision'
+import {
+  databaseCharset,
+  databaseCollation,
+  databaseName,
+  type HostView,
+  refuseInvalidAccount,
+  refuseOtherCharset,
+  type SiteView,
+  secret,
+  z,
+} from 'provision'
+import { refuseOurSetting } from './settings.ts'
 
 const size = z.string().regex(/^[1-9][0-9]*[KMG]$/, 'must be a size such as 512M or 4G')
 const port = z.int().min(1024).max(65535)
 const weight = z.int().min(1).max(10000)
-const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/, 'must be a word such as utf8mb4')
 
-const databaseOptions = z.strictObject({
-  name: databaseName,
-  charset: word.default('utf8mb4'),
-  collation: word.default('utf8mb4_unicode_ci'),
-  state: z.enum(['present', 'absent']).default('present'),
-  lose_all_rows: z.boolean().default(false).meta({ description: 'with `absent`: drop the database even if it has tables' }),
-})
+const databaseOptions = z
+  .strictObject({
+    name: databaseName,
+    charset: databaseCharset.default('utf8mb4'),
+    collation: databaseCollation
+      .optional()
+      .meta({ description: "default: utf8mb4_unicode_ci for utf8mb4, and the server's own for another character set" }),
+    state: z.enum(['present', 'absent']).default('present'),
+    lose_all_rows: z.boolean().default(false).meta({ description: 'with `absent`: drop the database even if it has tables' }),
+  })
+  .superRefine(refuseOtherCharset)
 
 const grantOptions = z.strictObject({
   on: z
@@ -19,9 +33,10 @@ const grantOptions = z.strictObject({
     .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64})$/, 'must be DATABASE.* or DATABASE.TABLE')
     .meta({ description: 'the database or table', examples: ['shop.*'] }),
   privileges: z
-    .array(z.string().regex(/^[A-Za-z]+( [A-Za-z]+)*$/, 'must be a privilege such as SELECT, or ALL'))
+    .array(z.string())
     .min(1)
-    .default(['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+    .default(['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
+    .meta({ description: '`ALL`: every privilege of a database or of a table' }),
 })
 
 const userOptions = z
@@ -34,6 +49,10 @@ const userOptions = z
       .string()
       .regex(/^[A-Za-z0-9.:%_/-]{1,60}$/, 'must be the client address: %, an address, or a network')
       .refine((host) => host !== 'localhost', 'must be an address: a TCP connection never comes from localhost')
+      .refine((host) => host === 'localhost' || host.includes(':') || !/[a-z]/i.test(host), {
+        error: 'must be an address: the server resolves no names',
+        params: { fix: 'write the address of the client, a pattern such as 192.0.2.%, or 192.0.2.0/255.255.255.0' },
+      })
       .default('%'),
     password: secret().optional(),
     grants: z.array(grantOptions).default([]),
@@ -44,6 +63,7 @@ const userOptions = z
     message: 'is missing',
     params: { fix: `add \`password: \${secret:NAME}\` (provision secrets edit)` },
   })
+  .superRefine(refuseInvalidAccount)
 
 const backupOptions = z.strictObject({
   recipients: z
@@ -65,10 +85,6 @@ const backupOptions = z.strictObject({
 
 /** Accounts of the server and of this role. */
 const OURS = ['root', 'mysql', 'mariadb.sys', 'prometheus']
-
-/** Settings that the guarantees of this role depend on, or that have options of their own. */
-const KEPT =
-  /^(ssl|wsrep|tls|require_secure|bind_address|port|datadir|socket|user|plugin|skip_grant|skip_networking|init_|secure_|log_bin|server_id|gtid|read_only|innodb_flush_log_at|sync_binlog|innodb_buffer_pool_size|binlog_|sql_mode|slow_query|long_query|character_set_server|collation_server|local_infile|default_storage|innodb_autoinc|rpl_|relay_log|slave_|replicate_|master_|report_|log_slave|init_rpl)/
 
 export const options = z.strictObject({
   flavour: z.enum(['mariadb', 'mysql']).default('mariadb').meta({ description: 'server software; Oracle MySQL is not supported yet' }),
@@ -109,6 +125,10 @@ export const options = z.strictObject({
     description:
       'acknowledge a transaction after it is on disk; with `false`, a power cut of all servers at once may lose a second of writes',
   }),
+  gcache_size: size.default('128M').meta({
+    description:
+      'with the topology `cluster`: writes that each server keeps for a member that returns; a member that missed more copies all data',
+  }),
   binlog_days: z.int().min(1).max(99).default(7),
   slow_query_seconds: z.number().min(0).max(3600).default(1),
   connections: z.int().min(10).max(100000).default(151),
@@ -123,8 +143,8 @@ export const options = z.strictObject({
       z
         .string()
         .regex(/^[a-z][a-z0-9_]*$/, 'must be a server variable such as max_allowed_packet')
-        .refine((name) => !KEPT.test(name), 'is set by this role: see its options'),
-      z.union([z.string().regex(/^[^\p{Cc}#;'"\\]{1,500}$/u, 'must be one plain line'), z.number(), z.boolean()]),
+        .superRefine(refuseOurSetting),
+      z.union([z.string().regex(/^[^\p{Cc}#;'"\\]{0,500}$/u, 'must be one plain line'), z.number(), z.boolean()]),
     )
     .default({})
     .meta({ description: 'other server variables; the server validates them before the configuration is replaced' }),

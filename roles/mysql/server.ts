@@ -169,6 +169,10 @@ const contents = (
   const me = host.name
   const dump = restore === undefined ? [] : [projectFile({ files }, restore.file, NO_BACKUP)]
   const all = { me, servers: [...members.managed] }
+  const dumps = dump.map((content) =>
+    databaseDump({ name: restore?.file ?? '', content, loseRowsWrittenSince: restore?.lose_rows_written_since ?? false, ...all }),
+  )
+  const arriving = dumps.flatMap(({ spec }) => [...spec.tables])
   return [
     // An earlier installation may have left these open to everybody.
     database({ name: 'test', state: 'absent', ...all }),
@@ -180,13 +184,11 @@ const contents = (
     ...databases
       .filter(({ name }) => name !== 'test')
       .map(({ name, charset, collation, state, lose_all_rows }) =>
-        database({ name, charset, collation, state, loseAllRows: lose_all_rows, ...all }),
+        database({ name, charset, ...(collation !== undefined && { collation }), state, loseAllRows: lose_all_rows, ...all }),
       ),
-    ...dump.map((content) =>
-      databaseDump({ name: restore?.file ?? '', content, loseRowsWrittenSince: restore?.lose_rows_written_since ?? false, ...all }),
-    ),
+    ...dumps,
     ...users.map(({ name, host, password, grants, state }) =>
-      databaseAccount({ user: name, host, state, ...(password !== undefined && { password }), grants, ...all }),
+      databaseAccount({ user: name, host, state, ...(password !== undefined && { password }), grants, arriving, ...all }),
     ),
   ]
 }

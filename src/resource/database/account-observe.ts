@@ -1,6 +1,6 @@
 import { grantName } from './account-sql.ts'
 import { readRows } from './client.ts'
-import { UNKNOWN } from './mariadb.ts'
+import { sqlText, UNKNOWN } from './mariadb.ts'
 
 /** An account of the server. Its password appears only as a digest with a nonce that is new in every observation. */
 export interface Account {
@@ -14,22 +14,39 @@ export interface Account {
   readonly grants: readonly string[]
 }
 
-export type AccountState = Account | 'absent' | typeof UNKNOWN
+/** An account, and the tables of its declared grants that do not exist. */
+export interface FoundAccount {
+  readonly account: Account | 'absent'
+  readonly missingTables: readonly string[]
+}
 
-/** One query about all accounts of the server. */
-export const accountsSql = (nonce: string): string => `SELECT 'account', User, Host,
+export type AccountState = FoundAccount | typeof UNKNOWN
+
+/** An account to observe: `user@host`, and the tables (`shop.orders`) of its declared grants. */
+export interface AccountQuestion {
+  readonly id: string
+  readonly tables: readonly string[]
+}
+
+/** One query about all accounts of the server, and about the tables of their declared grants. */
+export const accountsSql = (nonce: string, questions: readonly AccountQuestion[]): string => `SELECT 'account', User, Host,
  IF(JSON_EXISTS(Priv, '$.auth_or'), 'several ways', JSON_VALUE(Priv, '$.plugin')),
  SHA2(CONCAT('${nonce}', COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '')), 256),
  COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0), COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0) FROM mysql.global_priv WHERE JSON_VALUE(Priv, '$.is_role') IS NULL;
 SELECT 'grant', GRANTEE, '*.*', PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.*'), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.SCHEMA_PRIVILEGES
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.TABLE_PRIVILEGES;
-SELECT 'role', User, Host, Role FROM mysql.roles_mapping;`
+SELECT 'role', User, Host, Role FROM mysql.roles_mapping;${tablesSql([...new Set(questions.flatMap(({ tables }) => tables))])}`
 
-/** Parses the answer for these accounts (`user@host`). */
-export const readAccounts = (stdout: Buffer, nonce: string, ids: readonly string[]): ReadonlyMap<string, AccountState> => {
+const tablesSql = (tables: readonly string[]): string =>
+  tables.length === 0
+    ? ''
+    : `\nSELECT 'table', TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) IN (${tables.map(sqlText).join(', ')});`
+
+/** Parses the answer for these accounts. */
+export const readAccounts = (stdout: Buffer, nonce: string, questions: readonly AccountQuestion[]): ReadonlyMap<string, AccountState> => {
   const rows = readRows(stdout)
-  if (rows === undefined) return new Map(ids.map((id) => [id, UNKNOWN]))
+  if (rows === undefined) return new Map(questions.map(({ id }) => [id, UNKNOWN]))
   const of = (sort: string) => rows.filter(([first]) => first === sort).map((row) => row.slice(1))
   const grants = Map.groupBy(of('grant'), ([grantee]) => grantee)
   const roles = Map.groupBy(of('role'), ([user, host]) => `${user}@${host}`)
@@ -48,5 +65,11 @@ export const readAccounts = (stdout: Buffer, nonce: string, ids: readonly string
       ]
     }),
   )
-  return new Map(ids.map((id): [string, AccountState] => [id, accounts.get(id) ?? 'absent']))
+  const existing = new Set(of('table').map(([schema, table]) => `${schema}.${table}`))
+  return new Map(
+    questions.map(({ id, tables }): [string, AccountState] => [
+      id,
+      { account: accounts.get(id) ?? 'absent', missingTables: tables.filter((table) => !existing.has(table)) },
+    ]),
+  )
 }

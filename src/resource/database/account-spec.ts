@@ -1,30 +1,9 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { isSecret, Secret } from '../../secret/secret.ts'
+import { hostFault } from './client-host.ts'
 import { servers } from './database.ts'
-
-/** Privileges of `ALL` on one database, in MariaDB 10.11. */
-export const ALL = [
-  'ALTER',
-  'ALTER ROUTINE',
-  'CREATE',
-  'CREATE ROUTINE',
-  'CREATE TEMPORARY TABLES',
-  'CREATE VIEW',
-  'DELETE',
-  'DELETE HISTORY',
-  'DROP',
-  'EVENT',
-  'EXECUTE',
-  'INDEX',
-  'INSERT',
-  'LOCK TABLES',
-  'REFERENCES',
-  'SELECT',
-  'SHOW VIEW',
-  'TRIGGER',
-  'UPDATE',
-]
+import { expanded, privilegeFault } from './privileges.ts'
 
 const sha1 = (bytes: string | Uint8Array) => createHash('sha1').update(bytes).digest()
 
@@ -34,19 +13,31 @@ export const nativeHash = (password: string): string =>
     .toString('hex')
     .toUpperCase()}`
 
-const privilege = z
-  .string()
-  .toUpperCase()
-  .transform((name) => (name === 'ALL PRIVILEGES' ? 'ALL' : name))
-  .refine((name) => name === 'ALL' || /^[A-Z]+( [A-Z]+)*$/.test(name), 'must be a privilege such as SELECT')
+/** For `superRefine`: refuses privileges that no account can have on the target of their grant, and hosts that match no client. */
+export const refuseInvalidAccount = (
+  { host, state, grants }: { readonly host: string; readonly state: string; readonly grants: readonly Grant[] },
+  context: z.RefinementCtx,
+): void => {
+  // An account that a former version accepted can still be deleted.
+  if (state === 'absent') return
+  const refuse = (path: PropertyKey[], fault: { readonly message: string; readonly fix: string } | undefined): void => {
+    if (fault !== undefined) context.addIssue({ code: 'custom', path, message: fault.message, params: { fix: fault.fix } })
+  }
+  refuse(['host'], hostFault(host))
+  for (const [i, { on, privileges }] of grants.entries())
+    for (const [j, privilege] of privileges.entries()) refuse(['grants', i, 'privileges', j], privilegeFault(on, privilege))
+}
 
-const grant = z
-  .strictObject({
-    /** `*.*`, `shop.*`, `shop.orders`. */
-    on: z.string().regex(/^(\*\.\*|[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64}))$/, 'must be *.*, shop.* or shop.orders'),
-    privileges: z.array(privilege).min(1),
-  })
-  .transform(({ on, privileges }) => ({ on, privileges: [...new Set(privileges.includes('ALL') ? ALL : privileges)].sort() }))
+interface Grant {
+  /** `*.*`, `shop.*`, `shop.orders`. */
+  readonly on: string
+  readonly privileges: readonly string[]
+}
+
+const grant = z.strictObject({
+  on: z.string().regex(/^(\*\.\*|[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(\*|[A-Za-z0-9_$-]{1,64}))$/, 'must be *.*, shop.* or shop.orders'),
+  privileges: z.array(z.string()).min(1),
+})
 
 export const schema = z
   .strictObject({
@@ -65,8 +56,11 @@ export const schema = z
       .transform((password) => new Secret(nativeHash(password.reveal())))
       .optional(),
     grants: z.array(grant).default([]),
+    /** Tables (`shop.orders`) that an earlier resource creates in this run. */
+    arriving: z.array(z.string()).default([]),
     ...servers,
   })
+  .superRefine(refuseInvalidAccount)
   .refine(({ host, password, state }) => state === 'absent' || host === 'localhost' || password !== undefined, {
     path: ['password'],
     message: 'must be set for an account that connects over the network',
@@ -75,5 +69,9 @@ export const schema = z
     path: ['grants'],
     message: 'must not contain *.* for an account that connects over the network',
   })
+  .transform((spec) => ({
+    ...spec,
+    grants: spec.grants.map(({ on, privileges }) => ({ on, privileges: expanded(on, privileges) })),
+  }))
 
 export type AccountSpec = z.output<typeof schema>

@@ -12,9 +12,20 @@ export const accountSql = (spec: AccountSpec, has: readonly string[]): string =>
   const settings = `${name} IDENTIFIED VIA ${how} REQUIRE ${spec.host === 'localhost' ? 'NONE' : 'SSL'} ACCOUNT UNLOCK`
   const desired = new Set(spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on))))
   const excess = has.filter((one) => !desired.has(one)).map((one) => revokeSql(one, name))
-  const given = spec.grants.map(({ on, privileges }) => `GRANT ${privileges.join(', ')} ON ${grantTarget(on)} TO ${name};\n`)
+  const given = spec.grants.map((grant) => {
+    const sql = `GRANT ${grant.privileges.join(', ')} ON ${grantTarget(grant.on)} TO ${name}`
+    return needsTable(grant) ? ifTableIsThere(grant.on, sql) : `${sql};\n`
+  })
   return `CREATE USER IF NOT EXISTS ${settings};\nALTER USER ${settings};\n${[...excess, ...given].join('')}`
 }
+
+/** Whether the server accepts a grant only for an existing table. It does so unless the account may create the table. */
+export const needsTable = ({ on, privileges }: AccountSpec['grants'][number]): boolean =>
+  !on.endsWith('.*') && !privileges.includes('CREATE')
+
+const ifTableIsThere = (on: string, sql: string): string =>
+  `SELECT IF(COUNT(*) = 0, 'DO 0', ${sqlText(sql)}) INTO @grant FROM information_schema.TABLES WHERE CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) = ${sqlText(on)};
+EXECUTE IMMEDIATE @grant;\n`
 
 const revokeSql = (grant: string, name: string): string => {
   const [, privilege = '', on = '', grantable] = /^(.+?) on (.+?)( \(grantable\))?$/.exec(grant) ?? []

@@ -4,10 +4,10 @@ import { sha256Hex } from '../kind/content.ts'
 import { describeDifferences } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
-import { type AccountState, accountsSql, readAccounts } from './account-observe.ts'
+import { type Account, type AccountQuestion, type AccountState, accountsSql, readAccounts } from './account-observe.ts'
 import { type AccountSpec, schema } from './account-spec.ts'
-import { accountSql, grantName } from './account-sql.ts'
-import { executeScript, queryScript } from './client.ts'
+import { accountSql, grantName, needsTable } from './account-sql.ts'
+import { executeScript, fixOf, queryScript } from './client.ts'
 import { planUnknown } from './database.ts'
 import { isLead, UNKNOWN } from './mariadb.ts'
 
@@ -15,7 +15,16 @@ const idOf = ({ user, host }: AccountSpec): string => `${user}@${host}`
 
 const accountsQuery = (specs: readonly AccountSpec[]) => {
   const nonce = randomBytes(16).toString('hex')
-  return { script: queryScript(accountsSql(nonce)), parse: (stdout: Buffer) => readAccounts(stdout, nonce, specs.map(idOf)) }
+  const questions = specs.map((spec): AccountQuestion => ({ id: idOf(spec), tables: spec.state === 'absent' ? [] : neededTables(spec) }))
+  return { script: queryScript(accountsSql(nonce, questions)), parse: (stdout: Buffer) => readAccounts(stdout, nonce, questions) }
+}
+
+const neededTables = ({ grants }: AccountSpec): readonly string[] => grants.filter(needsTable).map(({ on }) => on)
+
+/** Tables without which the account does not get all its grants in this run. */
+const missingTables = (spec: AccountSpec, state: AccountState, installPending: boolean): readonly string[] => {
+  if (spec.state === 'absent' || (state === UNKNOWN && !installPending)) return []
+  return (state === UNKNOWN ? neededTables(spec) : state.missingTables).filter((table) => !spec.arriving.includes(table))
 }
 
 /** Observes an account again if its server did not run at the observation: it may have excess grants. */
@@ -26,7 +35,7 @@ function* currentState(spec: AccountSpec): Generator<Step, AccountState, Answer>
 
 /**
  * An account of a server, or of all servers of a cluster, with exactly these grants. Connections over the network require TLS. Passwords
- * are compared by digest and never read back.
+ * are compared by digest and never read back. A table that does not exist yet delays only the grants on it.
  */
 export const databaseAccount = defineKind({
   name: 'database-account',
@@ -38,14 +47,22 @@ export const databaseAccount = defineKind({
   plan: (spec: AccountSpec, state: AccountState, context) => {
     if (!isLead(spec.me, spec.servers, context.members())) return undefined
     if (state === UNKNOWN) return planUnknown(spec.state, context.packagesPending)
+    const { account } = state
     if (spec.state === 'absent')
-      return state === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
-    if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
-    const differences = differencesOf(spec, state)
+      return account === 'absent' ? undefined : { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
+    if (account === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
+    const differences = differencesOf(spec, account, missingTables(spec, state, false))
     return differences.length === 0
       ? undefined
       : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
+
+  notices: (spec: AccountSpec, state: AccountState, context) =>
+    isLead(spec.me, spec.servers, context.members())
+      ? missingTables(spec, state, context.packagesPending).map(
+          (table) => `table ${table} does not exist, so ${idOf(spec)} gets no privileges on it; create the table, then run again`,
+        )
+      : [],
 
   orphan: { keep: 'an application may still use it; declare it with state: absent to delete it' },
 
@@ -53,13 +70,13 @@ export const databaseAccount = defineKind({
     const done: string[] = []
     for (const { id, spec, state } of work) {
       const now = state === UNKNOWN ? yield* currentState(spec) : state
-      const input = new Secret(accountSql(spec, typeof now === 'string' ? [] : now.grants))
+      const input = new Secret(accountSql(spec, now === UNKNOWN || now.account === 'absent' ? [] : now.account.grants))
       const answer = yield { do: 'shell', script: executeScript(), input, doing: 'changing database accounts' }
       if (answer.code !== 0)
         throw new HostRefusal(
           `database account ${id} not changed`,
           outputExcerpt(answer.stderr),
-          'start the server, and make sure that it belongs to the majority of its cluster',
+          fixOf(answer.stderr, `correct the options of the account ${id}`),
           { done },
         )
       done.push(id)
@@ -67,13 +84,15 @@ export const databaseAccount = defineKind({
   },
 })
 
-const differencesOf = (spec: AccountSpec, state: Exclude<AccountState, string>): readonly Difference[] => {
+const differencesOf = (spec: AccountSpec, state: Account, missing: readonly string[]): readonly Difference[] => {
   const isLocal = spec.host === 'localhost'
   const plugin = spec.password === undefined ? 'unix_socket' : 'mysql_native_password'
   const tls = isLocal ? 'no' : 'yes'
   const passwordDiffers = spec.password !== undefined && state.digest !== sha256Hex(`${state.nonce}${spec.password.reveal()}`)
-  const [has, desired] = [state.grants, spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))]
-  const [more, less] = [desired.filter((one) => !has.includes(one)), has.filter((one) => !desired.includes(one))]
+  const names = (grants: AccountSpec['grants']) => grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))
+  const has = state.grants
+  const less = has.filter((one) => !names(spec.grants).includes(one))
+  const more = names(spec.grants.filter((grant) => !needsTable(grant) || !missing.includes(grant.on))).filter((one) => !has.includes(one))
   return [
     ...(state.plugin === plugin ? [] : [{ key: 'authentication', from: state.plugin, to: plugin }]),
     ...(state.plugin === plugin && passwordDiffers ? [{ key: 'password' }] : []),

@@ -1,6 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { hereDocument, sh } from '../../shell/sh.ts'
-import { HostRefusal } from '../kind/step.ts'
+import { HostRefusal, type Steps } from '../kind/step.ts'
 import { sqlText } from './mariadb.ts'
 
 /** Socket of the server. Its directory belongs to the account mysql. */
@@ -111,3 +111,26 @@ export const executeCommand = (client = MARIADB): Script => sh`{ ${client} 2>"$T
 /** A script that executes statements: `sql`, or its standard input. */
 export const executeScript = (sql?: string): Script => sh`${DEFINE_BLOCKED}
 ${executeCommand()}${sql === undefined ? sh`` : sh` ${hereDocument(sql, 'SQL')}`}`
+
+/** Errors by which a server reports its own state: no connection, no majority, read-only. Other errors are about the statement. */
+const STATE_ERRORS = /^ERROR (?:2\d{3} |1047 |1213 |1290 .*read[-_]only|1836 )/m
+
+/**
+ * The fix for statements that failed, by the client's message.
+ * @param statement - what to correct if the server refused the statement itself
+ */
+export const fixOf = (stderr: string, statement: string): string => {
+  if (/^ERROR (?:1205|1969) /m.test(stderr)) return 'kill the thread that holds the lock, or wait for it, then run again'
+  const server = 'start the server, and make sure that it belongs to the majority of its cluster'
+  return STATE_ERRORS.test(stderr) || !/^ERROR \d/m.test(stderr) ? server : `${statement}; the server refused the statement`
+}
+
+/** Runs steps that execute statements. A refusal gets the fix for the client's message. */
+export function* withTrueFix(steps: Steps, statement: string): Steps {
+  try {
+    yield* steps
+  } catch (error) {
+    if (!(error instanceof HostRefusal)) throw error
+    throw new HostRefusal(error.what, error.why, fixOf(error.why, statement), error)
+  }
+}

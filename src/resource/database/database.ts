@@ -3,10 +3,10 @@ import { counted, describeDifferences, differing } from '../kind/differences.ts'
 import { type Change, defineKind, type Work } from '../kind/kind.ts'
 import { wholeNumber } from '../kind/number.ts'
 import { inTurn } from '../kind/one-by-one.ts'
-import { executeScript, queryScript, readRows } from './client.ts'
+import { HostRefusal } from '../kind/step.ts'
+import { COLLATION, charset, collation, collationOf, refuseOtherCharset } from './charset.ts'
+import { executeScript, queryScript, readRows, withTrueFix } from './client.ts'
 import { isLead, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
-
-const word = z.string().regex(/^[A-Za-z0-9_]{1,64}$/)
 
 /** The name of a database: a directory on the host, an identifier in SQL. */
 export const databaseName = z
@@ -23,18 +23,29 @@ export const servers = {
   me: z.string(),
 }
 
-const schema = z.strictObject({
-  name: databaseName,
-  state: z.enum(['present', 'absent']).default('present'),
-  charset: word.default('utf8mb4'),
-  collation: word.default('utf8mb4_unicode_ci'),
-  /** With `absent`: delete it with all its tables. Otherwise a database with tables is kept, and every plan warns about it. */
-  loseAllRows: z.boolean().default(false),
-  ...servers,
-})
+const schema = z
+  .strictObject({
+    name: databaseName,
+    state: z.enum(['present', 'absent']).default('present'),
+    charset: charset.default('utf8mb4'),
+    /** Default: utf8mb4_unicode_ci for utf8mb4, and the server's own for another character set. */
+    collation: collation.optional(),
+    /** With `absent`: delete it with all its tables. Otherwise a database with tables is kept, and every plan warns about it. */
+    loseAllRows: z.boolean().default(false),
+    ...servers,
+  })
+  .superRefine(refuseOtherCharset)
+  .transform((spec) => ({ ...spec, collation: collationOf(spec) }))
 
 export type DatabaseSpec = z.output<typeof schema>
-export type DatabaseState = { readonly charset: string; readonly collation: string; readonly tables: number } | 'absent' | typeof UNKNOWN
+export type DatabaseState =
+  | { readonly charset: string; readonly collation: string; readonly tables: number }
+  | 'absent'
+  | typeof UNKNOWN
+  | typeof NO_COLLATION
+
+/** State of a database whose declared collation the server does not have. */
+const NO_COLLATION = 'no such collation'
 
 /** A database in a server, or in all servers of a cluster at once. */
 export const database = defineKind({
@@ -42,39 +53,63 @@ export const database = defineKind({
   schema,
   id: ({ name }) => name,
 
-  observe: (specs: readonly DatabaseSpec[]) => ({
-    script: queryScript(
-      'SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, (SELECT COUNT(*) FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = s.SCHEMA_NAME) FROM information_schema.SCHEMATA s;',
-    ),
-    parse: (stdout) => {
-      const rows = readRows(stdout)
-      const found = new Map(
-        (rows ?? []).map(([name = '', charset = '', collation = '', tables = '']) => [
-          name,
-          { charset, collation, tables: wholeNumber(tables, `the number of tables in ${name}`) },
-        ]),
-      )
-      return new Map(specs.map(({ name }): [string, DatabaseState] => [name, rows === undefined ? UNKNOWN : (found.get(name) ?? 'absent')]))
-    },
-  }),
+  observe: (specs: readonly DatabaseSpec[]) => {
+    const wanted = [
+      ...new Set(
+        specs.flatMap(({ state, collation }) =>
+          state === 'present' && collation !== undefined && collation !== COLLATION ? [collation] : [],
+        ),
+      ),
+    ]
+    return {
+      script: queryScript(
+        `SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, (SELECT COUNT(*) FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = s.SCHEMA_NAME) FROM information_schema.SCHEMATA s;${collationsSql(wanted)}`,
+      ),
+      parse: (stdout) => {
+        const rows = readRows(stdout)
+        const collations = new Set(rows?.flatMap(([schema, name]) => (schema === '' ? [name] : [])))
+        const found = new Map(
+          (rows ?? []).flatMap(([name = '', charset = '', collation = '', tables = '']) =>
+            name === '' ? [] : [[name, { charset, collation, tables: wholeNumber(tables, `the number of tables in ${name}`) }]],
+          ),
+        )
+        const stateOf = ({ name, state, collation }: DatabaseSpec): DatabaseState => {
+          if (rows === undefined) return UNKNOWN
+          if (wanted.includes(collation ?? '') && state === 'present' && !collations.has(collation)) return NO_COLLATION
+          return found.get(name) ?? 'absent'
+        }
+        return new Map(specs.map((spec) => [spec.name, stateOf(spec)]))
+      },
+    }
+  },
 
   plan: (spec, state, context) => {
     if (!isLead(spec.me, spec.servers, context.members())) return undefined
-    const { charset, collation } = spec
     if (state === UNKNOWN) return planUnknown(spec.state, context.packagesPending)
     if (spec.state === 'absent')
-      return state === 'absent' || isKept(spec, state)
+      return typeof state === 'string' || isKept(spec, state)
         ? undefined
         : { action: 'delete', certainty: 'exact', reason: `declared absent, with ${counted(state.tables, 'table')}`, differences: [] }
     if (state === 'absent') return { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
+    if (state === NO_COLLATION) return { action: 'update', certainty: 'exact', reason: NO_COLLATION, differences: [] }
+    const { charset, collation = state.collation } = spec
     const differences = differing({ charset, collation }, state)
     return differences.length === 0
       ? undefined
       : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
+  forbids: (spec, state) =>
+    state === NO_COLLATION
+      ? new HostRefusal(
+          `database ${spec.name} not possible: the server has no collation ${spec.collation}`,
+          'it is not in information_schema.COLLATIONS',
+          `choose one that \`SHOW COLLATION WHERE Charset = '${spec.charset}'\` lists, or remove collation`,
+        )
+      : undefined,
+
   notices: (spec, state) =>
-    spec.state === 'absent' && state !== 'absent' && state !== UNKNOWN && isKept(spec, state)
+    spec.state === 'absent' && typeof state !== 'string' && isKept(spec, state)
       ? [
           `database ${spec.name} is kept because it has ${counted(state.tables, 'table')}; set lose_all_rows: true to delete it with its tables`,
         ]
@@ -82,12 +117,22 @@ export const database = defineKind({
 
   orphan: { keep: 'it holds data; declare it with state: absent to delete it' },
   apply: (work: readonly Work<DatabaseSpec, DatabaseState>[]) =>
-    inTurn(work, ({ spec }) => executeScript(sqlOf(spec)), {
-      doing: 'changing databases',
-      failed: (id) => `database ${id} not changed`,
-      fix: 'start the server, and make sure that it belongs to the majority of its cluster',
-    }),
+    withTrueFix(
+      inTurn(work, ({ spec }) => executeScript(sqlOf(spec)), {
+        doing: 'changing databases',
+        failed: (id) => `database ${id} not changed`,
+      }),
+      'correct the options of the database',
+    ),
 })
+
+/** Existing ones of these collations, as rows with an empty name of a database. Some are listed without their character set. */
+const collationsSql = (wanted: readonly string[]): string =>
+  wanted.length === 0
+    ? ''
+    : `
+SELECT '', name FROM (SELECT IF(COLLATION_NAME LIKE 'uca1400%', CONCAT(CHARACTER_SET_NAME, '_', COLLATION_NAME), COLLATION_NAME) AS name
+ FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY) c WHERE name IN (${wanted.map(sqlText).join(', ')});`
 
 const isKept = ({ loseAllRows }: DatabaseSpec, state: { readonly tables: number }): boolean => state.tables > 0 && !loseAllRows
 
@@ -112,7 +157,13 @@ const dropSql = ({ name, loseAllRows }: DatabaseSpec): string =>
     : `SELECT IF(COUNT(*) = 0, ${sqlText(`DROP DATABASE IF EXISTS ${sqlName(name)}`)}, 'DO 0') INTO @change FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${sqlText(name)};
 EXECUTE IMMEDIATE @change;`
 
-const createSql = ({ name, charset, collation }: DatabaseSpec): string =>
-  `CREATE DATABASE IF NOT EXISTS ${sqlName(name)} CHARACTER SET ${charset} COLLATE ${collation};
-SELECT IF(DEFAULT_CHARACTER_SET_NAME = ${sqlText(charset)} AND DEFAULT_COLLATION_NAME = ${sqlText(collation)}, 'DO 0', ${sqlText(`ALTER DATABASE ${sqlName(name)} CHARACTER SET ${charset} COLLATE ${collation}`)}) INTO @change FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${sqlText(name)};
+const createSql = ({ name, charset, collation }: DatabaseSpec): string => {
+  const settings = `CHARACTER SET ${charset}${collation === undefined ? '' : ` COLLATE ${collation}`}`
+  const isAsDeclared = [
+    `DEFAULT_CHARACTER_SET_NAME = ${sqlText(charset)}`,
+    ...(collation === undefined ? [] : [`DEFAULT_COLLATION_NAME = ${sqlText(collation)}`]),
+  ]
+  return `CREATE DATABASE IF NOT EXISTS ${sqlName(name)} ${settings};
+SELECT IF(${isAsDeclared.join(' AND ')}, 'DO 0', ${sqlText(`ALTER DATABASE ${sqlName(name)} ${settings}`)}) INTO @change FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${sqlText(name)};
 EXECUTE IMMEDIATE @change;`
+}

@@ -173,13 +173,16 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       servers: ['a', 'b'],
     }),
     asWanted: () => ({
-      plugin: 'mysql_native_password',
-      nonce: '',
-      // Of what the server keeps for this password.
-      digest: sha256Hex(nativeHash('poison')),
-      tls: true,
-      locked: false,
-      grants: ['SELECT on shop.*'],
+      account: {
+        plugin: 'mysql_native_password',
+        nonce: '',
+        // Of what the server keeps for this password.
+        digest: sha256Hex(nativeHash('poison')),
+        tls: true,
+        locked: false,
+        grants: ['SELECT on shop.*'],
+      },
+      missingTables: [],
     }),
   },
   drained: { options: (i) => ({ role: `sample${i}` }), asWanted: () => [] },
@@ -222,6 +225,7 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'package') return { status: 'not-installed', version: '', held: false }
   if (kind === 'service') return { ...(SAMPLES.service?.asWanted(7) as object), active: 'inactive', enabled: 'disabled' }
   if (kind === 'sshd') return { ...(SAMPLES.sshd?.asWanted(7) as object), inode: 'absent' }
+  if (kind === 'database-account') return { account: 'absent', missingTables: [] }
   if (kind === 'database-dump') return { tables: [], replacedBy: [] }
   if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), status: undefined }
   if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), status: undefined }

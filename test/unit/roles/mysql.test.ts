@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { backupScript, receiveScript } from '../../../roles/mysql/backup-script.ts'
 import mysql from '../../../roles/mysql/role.ts'
@@ -22,6 +23,8 @@ const RECIPIENT = 'age1cucy0ntxyydd6al6ncc35ngvqpknry4m79v5kap7n546tfexqcaqy9u33
 
 /** Flow of the host that stores backups. */
 const KEPT: Flow = { host: 'lb-01', role: 'mysql', service: 'database-store', port: 4569, protocol: 'tcp', encrypted: true, from: [] }
+
+const DUMP = gzipSync('-- Current Database: `shop`\n-- Table structure for table `orders`\n')
 
 const warnings: string[] = []
 const contextOf = (of: HostView, written: object = {}, hosts: readonly HostView[] = [LB, ...WEB, APP], flows: readonly Flow[] = [KEPT]) =>
@@ -311,4 +314,77 @@ it('the health service has valid Perl syntax', () => {
 it('exposes the metrics of every server to monitoring', () => {
   expect(mysql.exposes?.(contextOf(first))).toEqual([{ type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock' }])
   expect(mysql.exposes?.(contextOf(LB))).toEqual([])
+})
+
+describe('settings', () => {
+  const accepts = (settings: object) => mysql.options.safeParse({ settings }).success
+
+  it('of this role are refused: every line of a generated configuration', () => {
+    const written = ['cluster', 'replica', 'single'].flatMap((topology) =>
+      textOf(declared(first, { topology }, topology === 'single' ? [first] : undefined), 'file:/etc/mysql/mariadb.cnf')
+        .split('[mariadbd]')[1]
+        ?.split('[sst]')[0]
+        ?.split('\n')
+        .flatMap((line) => /^([a-z]\w*) = /.exec(line)?.[1] ?? []),
+    )
+    expect(new Set(written).size).toBeGreaterThan(40)
+    expect([...new Set(written)].filter((name) => accepts({ [name ?? '']: 1 }))).toEqual([
+      'character_set_server',
+      'collation_server',
+      'sql_mode',
+    ])
+  })
+
+  it.each([
+    'loose_ssl_ca',
+    'skip_ssl',
+    'disable_log_bin',
+    'loose_skip_log_slave_updates',
+    'require_secure_trans',
+    'local_infil',
+    'master_info',
+  ])('of this role are refused by another name of the server: %s', (name) => expect(accepts({ [name]: 0 })).toBe(false))
+
+  it('that the role does not set are accepted, whatever they begin with', () => {
+    const others = [
+      'log_bin_trust_function_creators',
+      'userstat',
+      'binlog_row_image',
+      'secure_auth',
+      'port_open_timeout',
+      'wsrep_sync_wait',
+    ]
+    const more = ['wsrep_slave_threads', 'slave_parallel_threads', 'init_connect', 'plugin_load_add', 'report_host', 'skip_show_database']
+    expect([...others, ...more].filter((name) => !accepts({ [name]: 1 }))).toEqual([])
+  })
+
+  it('replace the defaults of the role for the SQL mode and the character set', () => {
+    const config = (settings: object) => textOf(declared(first, { settings }), 'file:/etc/mysql/mariadb.cnf').split('\n')
+    expect(config({ sql_mode: '' }).filter((line) => line.startsWith('sql_mode'))).toEqual(['sql_mode = '])
+    expect(config({}).filter((line) => /^(character_set|collation)_server/.test(line))).toEqual([
+      'character_set_server = utf8mb4',
+      'collation_server = utf8mb4_unicode_ci',
+    ])
+    expect(config({ character_set_server: 'latin1' }).filter((line) => /^(character_set|collation)_server/.test(line))).toEqual([
+      'character_set_server = latin1',
+    ])
+  })
+
+  it('of Galera: the size of its cache is an option', () => {
+    const config = textOf(declared(first, { gcache_size: '2G' }), 'file:/etc/mysql/mariadb.cnf')
+    expect(config).toMatch(/^wsrep_provider_options = "gcache\.size=2G;socket\.ssl=YES;/m)
+  })
+})
+
+it('a restored table may be granted in the same run', () => {
+  const files = [
+    { path: 'latest.sql.gz', content: { type: 'local', path: '/p/backups/latest.sql.gz', sha256: 'd', size: 1, open: () => DUMP } },
+  ]
+  const written = {
+    restore: { file: 'backups/latest.sql.gz' },
+    users: [{ name: 'reports', password: 'x', grants: [{ on: 'shop.orders' }] }],
+  }
+  const all = mysql.resources({ ...contextOf(first, written), files: () => files } as never)
+  const account = all.find((resource) => keyOf(resource) === 'database-account:reports@%')
+  expect(account?.spec).toMatchObject({ arriving: ['shop.orders'] })
 })

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { databaseAccount } from '../../../../src/resource/database/account.ts'
-import { type AccountState, readAccounts } from '../../../../src/resource/database/account-observe.ts'
-import { type AccountSpec, ALL, nativeHash } from '../../../../src/resource/database/account-spec.ts'
+import { type Account, type AccountState, readAccounts } from '../../../../src/resource/database/account-observe.ts'
+import { type AccountSpec, nativeHash } from '../../../../src/resource/database/account-spec.ts'
 import { accountSql } from '../../../../src/resource/database/account-sql.ts'
 import { type DatabaseState, database } from '../../../../src/resource/database/database.ts'
 import { isLead, UNKNOWN } from '../../../../src/resource/database/mariadb.ts'
+import { expanded } from '../../../../src/resource/database/privileges.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING } from '../answers.ts'
 import { context, recorded } from '../recorded.ts'
@@ -52,6 +53,35 @@ describe('a database', () => {
     ])
   })
 
+  it('of another character set has the collation of the server, unless one is declared', () => {
+    const LATIN = { charset: 'latin1', collation: 'latin1_bin', tables: 0 }
+    const plan = (options: object) =>
+      wordsOf(database.kind.plan(database({ name: 'l', charset: 'latin1', ...both, ...options }).spec, LATIN, context))
+    expect([plan({}), plan({ collation: 'latin1_bin' }), plan({ collation: 'latin1_german1_ci' })]).toEqual([
+      undefined,
+      undefined,
+      'update collation differs',
+    ])
+    expect(database({ name: 'u', collation: 'uca1400_ai_ci', ...both }).spec.collation).toBe('utf8mb4_uca1400_ai_ci')
+    const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+    const step = (charset: string) =>
+      database.kind.apply([{ id: 'l', spec: database({ name: 'l', charset, ...both }).spec, state: 'absent', change }]).next().value
+    const sqlFor = (charset: string) => String((step(charset) as { script: unknown }).script)
+    expect(sqlFor('latin1')).toContain('CREATE DATABASE IF NOT EXISTS `l` CHARACTER SET latin1;')
+    expect(sqlFor('utf8mb4')).toContain('CREATE DATABASE IF NOT EXISTS `l` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;')
+  })
+
+  it('with a collation that the server does not have ends the run before its first change', () => {
+    const { spec } = database({ name: 'shop', collation: 'utf8mb4_klingon_ci', ...both })
+    const { script, parse } = database.kind.observe([spec])
+    expect(String(script)).toContain("WHERE name IN ('utf8mb4_klingon_ci');")
+    const read = (rows: string) => parse(Buffer.from(`shop\tutf8mb4\tutf8mb4_bin\t0\n${rows}end\n`), NOTHING).get('shop') as DatabaseState
+    const words = (state: DatabaseState) => database.kind.forbids?.(spec, state, context)?.what
+    expect(words(read(''))).toBe('database shop not possible: the server has no collation utf8mb4_klingon_ci')
+    expect(words(read('\tutf8mb4_klingon_ci\n'))).toBeUndefined()
+    expect(wordsOf(database.kind.plan(spec, read('\tutf8mb4_klingon_ci\n'), context))).toBe('update collation differs')
+  })
+
   it('is read from an answer; an incomplete answer is an error', () => {
     const specs = [database({ name: 'shop', ...both }).spec, database({ name: 'gone', ...both }).spec]
     const read = (stdout: Buffer) => database.kind.observe(specs).parse(stdout, NOTHING)
@@ -70,7 +100,12 @@ describe('an account', () => {
       ...both,
       ...options,
     }).spec
-  const state = readAccounts(recorded('database-account'), 'recorded', ['shop@%', 'root@localhost', 'gone@%']).get('shop@%') as AccountState
+  const asked = ['shop@%', 'root@localhost', 'gone@%'].map((id) => ({ id, tables: [] }))
+  const state = readAccounts(recorded('database-account'), 'recorded', asked).get('shop@%') as { account: Account; missingTables: [] }
+  const found = (account: Partial<Account> | 'absent', missingTables: readonly string[] = []): AccountState => ({
+    account: account === 'absent' ? account : { ...state.account, ...account },
+    missingTables,
+  })
   const plan = (options: object, of: AccountState = state) => databaseAccount.kind.plan(spec(options), of, context)
 
   it('is converged; the password is compared by digest', () => {
@@ -84,7 +119,8 @@ describe('an account', () => {
       {
         key: 'grants',
         from: 'DELETE on shop_1.*, INSERT on shop_1.*, SELECT on shop_1.*, UPDATE on shop_1.*',
-        to: ALL.filter((one) => !['SELECT', 'INSERT', 'UPDATE', 'DELETE'].includes(one))
+        to: expanded('shop.*', ['ALL'])
+          .filter((one) => !['SELECT', 'INSERT', 'UPDATE', 'DELETE'].includes(one))
           .map((one) => `${one} on shop.*`)
           .join(', '),
       },
@@ -97,19 +133,14 @@ describe('an account', () => {
   })
 
   it.each<[string, object, AccountState, string | undefined]>([
-    ['not there', {}, 'absent', 'create missing'],
+    ['not there', {}, found('absent'), 'create missing'],
     ['to go', { state: 'absent' }, state, 'delete declared absent'],
-    ['gone', { state: 'absent' }, 'absent', undefined],
+    ['gone', { state: 'absent' }, found('absent'), undefined],
     ['in a server that does not run', {}, UNKNOWN, 'update server not running, checked once it runs'],
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
-    ['without TLS', {}, { ...(state as object), tls: false } as AccountState, 'update tls required differs'],
-    ['locked', {}, { ...(state as object), locked: true } as AccountState, 'update locked differs'],
-    [
-      'with GRANT OPTION',
-      {},
-      { ...(state as Exclude<AccountState, string>), grants: ['SELECT on a.* (grantable)'] },
-      'update grants differs',
-    ],
+    ['without TLS', {}, found({ tls: false }), 'update tls required differs'],
+    ['locked', {}, found({ locked: true }), 'update locked differs'],
+    ['with GRANT OPTION', {}, found({ grants: ['SELECT on a.* (grantable)'] }), 'update grants differs'],
   ])('%s', (_, options, of, expected) => {
     expect(wordsOf(plan(options, of))).toBe(expected)
   })
@@ -151,12 +182,91 @@ describe('an account', () => {
     expect(sql).toContain("REVOKE SELECT ON `shop\\_1`.* FROM 'shop'@'%';")
   })
 
+  describe('with a grant on a table', () => {
+    const granted = {
+      grants: [
+        { on: 'shop.orders', privileges: ['SELECT'] },
+        { on: 'shop_1.*', privileges: ['INSERT'] },
+      ],
+    }
+    const has = (tables: readonly string[], ...grants: string[]) => found({ grants }, tables)
+
+    it('asks which of the tables exist', () => {
+      const specs = [spec({ ...granted, user: 'a' }), spec({ user: 'b', grants: [{ on: 'shop.t', privileges: ['ALL'] }] })]
+      const { script, parse } = databaseAccount.kind.observe(specs)
+      expect(String(script)).toContain("CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) IN ('shop.orders');")
+      const read = (rows: string) => parse(Buffer.from(rows), NOTHING).get('a@%')
+      expect(read('table\tshop\torders\nend\n')).toEqual({ account: 'absent', missingTables: [] })
+      expect(read('table\tshop\tother\nend\n')).toEqual({ account: 'absent', missingTables: ['shop.orders'] })
+    })
+
+    it.each<[string, AccountState, object, string | undefined]>([
+      ['is created', found('absent', ['shop.orders']), {}, 'create missing'],
+      ['is converged without it while the table is missing', has(['shop.orders'], 'INSERT on shop_1.*'), {}, undefined],
+      ['keeps it while the table is missing', has(['shop.orders'], 'INSERT on shop_1.*', 'SELECT on shop.orders'), {}, undefined],
+      ['gets it once the table exists', has([], 'INSERT on shop_1.*'), {}, 'update grants differs'],
+      [
+        'gets it if the run creates the table',
+        has(['shop.orders'], 'INSERT on shop_1.*'),
+        { arriving: ['shop.orders'] },
+        'update grants differs',
+      ],
+    ])('%s', (_, of, more, expected) => {
+      expect(wordsOf(plan({ ...granted, ...more }, of))).toBe(expected)
+    })
+
+    it('warns on one server about a missing table, also on a host without a server', () => {
+      const notices = (of: AccountState, more: object = {}, me = 'web-01', packagesPending = false) =>
+        databaseAccount.kind.notices?.(spec({ ...granted, ...more, me }), of, {
+          ...context,
+          packagesPending,
+          members: () => new Map(['web-01', 'web-02'].map((host) => [host, of])),
+        })
+      const warning = ['table shop.orders does not exist, so shop@% gets no privileges on it; create the table, then run again']
+      expect(notices(found('absent', ['shop.orders']))).toEqual(warning)
+      expect(notices(UNKNOWN, {}, 'web-01', true)).toEqual(warning)
+      expect(notices(UNKNOWN)).toEqual([])
+      expect(notices(found('absent', ['shop.orders']), { arriving: ['shop.orders'] })).toEqual([])
+      expect(notices(found('absent', ['shop.orders']), {}, 'web-02')).toEqual([])
+    })
+
+    it('grants it only if the table exists by then, unless the account may create the table', () => {
+      expect(accountSql(spec(granted), [])).toContain(
+        "SELECT IF(COUNT(*) = 0, 'DO 0', 'GRANT SELECT ON `shop`.`orders` TO \\'shop\\'@\\'%\\'') INTO @grant FROM information_schema.TABLES WHERE CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) = 'shop.orders';\nEXECUTE IMMEDIATE @grant;\n",
+      )
+      expect(accountSql(spec({ grants: [{ on: 'shop.orders', privileges: ['ALL'] }] }), [])).toContain(
+        "\nGRANT ALTER, CREATE, CREATE VIEW, DELETE, DELETE HISTORY, DROP, INDEX, INSERT, REFERENCES, SELECT, SHOW VIEW, TRIGGER, UPDATE ON `shop`.`orders` TO 'shop'@'%';\n",
+      )
+    })
+  })
+
+  it.each<[string, string]>([
+    ["ERROR 2002 (HY000): Can't connect to local server through socket", 'start the server'],
+    ['ERROR 1047 (08S01) at line 1: WSREP has not yet prepared node for application use', 'start the server'],
+    ['ERROR 1290 (HY000) at line 1: The MariaDB server is running with the --read-only option', 'start the server'],
+    ['', 'start the server'],
+    ['ERROR 1205 (HY000) at line 1: Lock wait timeout exceeded', 'kill the thread'],
+    ['ERROR 1253 (42000) at line 1: COLLATION is not valid for CHARACTER SET', 'correct the options of the account shop@%'],
+    ['ERROR 1290 (HY000) at line 1: running with the --strict-password-validation option', 'correct the options of the account shop@%'],
+  ])('that was refused has a fix for the reason: %s', (stderr, fix) => {
+    const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+    const steps = databaseAccount.kind.apply([{ id: 'shop@%', spec: spec(), state: found('absent'), change }])
+    steps.next()
+    expect(() => steps.next({ code: 1, stdout: Buffer.from(''), stderr })).toThrow(
+      expect.objectContaining({ fix: expect.stringMatching(`^${fix}`) }),
+    )
+  })
+
   it.each([
     ['a name with a quote', { user: "x'@'%" }],
     ['a host with a quote', { host: "%' IDENTIFIED BY '" }],
     ['a grant on everything, over the network', { grants: [{ on: '*.*', privileges: ['SELECT'] }] }],
     ['a privilege with more in it', { grants: [{ on: 'shop.*', privileges: ['SELECT ON *.* TO x; --'] }] }],
     ['no password, over the network', { password: undefined }],
+    ['a privilege of databases on a table', { grants: [{ on: 'shop.orders', privileges: ['EVENT'] }] }],
+    ['a privilege of the server on a database', { grants: [{ on: 'shop.*', privileges: ['PROCESS'] }] }],
+    ['a privilege that does not exist', { host: 'localhost', grants: [{ on: '*.*', privileges: ['SELEKT'] }] }],
+    ['a network as MariaDB does not match it', { host: '10.0.0.0/24' }],
   ])('is refused: %s', (_, options) => {
     expect(() => spec(options)).toThrow()
   })
