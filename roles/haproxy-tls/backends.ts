@@ -38,6 +38,8 @@ export const backendLines = (backend: Backend, edge: Edge): readonly string[] =>
   const { balance, sticky, health } = backend
   return [
     ...choiceLines(balance, sticky),
+    // A slow response is never a reason to send a request again.
+    'retry-on conn-failure empty-response',
     'option httpchk',
     `http-check send meth GET uri ${health.path} ver HTTP/1.1 hdr Host ${health.host}`,
     `http-check expect status ${health.status}`,

@@ -1,8 +1,11 @@
 import { type Later, type Text, text } from 'provision'
 import { type Backend, backendLines, backendName, type Edge, onceLines, onceName } from './backends.ts'
-import { FROM_ONCE, ONCE, TO_ONCE } from './once.ts'
+import { headerLines } from './headers.ts'
+import { onceBackend, onceFrontend, TO_ONCE } from './once.ts'
 import type { Options } from './options.ts'
 import { SOCKET } from './share.ts'
+import { isWildcard } from './sites.ts'
+import { timeoutLines } from './timeouts.ts'
 import { TLS } from './tls.ts'
 import { alivePath } from './virtual-address.ts'
 
@@ -47,10 +50,9 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, edg
       'option idle-close-on-response',
       'option redispatch 1',
       'retries 3',
-      'retry-on conn-failure empty-response response-timeout',
       // Keep-alive packets detect a host that lost power while a request waits for its response.
       ...['option srvtcpka', 'srvtcpka-idle 2s', 'srvtcpka-intvl 1s', 'srvtcpka-cnt 3'],
-      ...Object.entries(TIMEOUTS).map(([key, name]) => `timeout ${name} ${milliseconds(timeouts[key as keyof typeof TIMEOUTS])}`),
+      ...timeoutLines(timeouts),
       ...(options.compression ? COMPRESSION : []),
       ...pagesLines(pages),
       ...extra.defaults,
@@ -75,7 +77,10 @@ ${lines(extra.http)}    http-request redirect scheme https code 301
     ]),
     ...(options.retry_posts
       ? []
-      : [section('backend to-once', ONCE), section('frontend once', [...FROM_ONCE, ...choiceLines(backends, options, onceName)])]),
+      : [
+          section('backend to-once', onceBackend(timeouts)),
+          section('frontend once', [...onceFrontend(timeouts), ...choiceLines(backends, options, onceName)]),
+        ]),
     ...(limit === false
       ? []
       : [
@@ -116,18 +121,6 @@ const binds = (port: number, rest: string, ipv6: boolean): readonly string[] => 
 ]
 const bindLines = (port: number, rest: string, ipv6: boolean): string => lines(binds(port, rest, ipv6))
 
-const TIMEOUTS = {
-  connect: 'connect',
-  client: 'client',
-  server: 'server',
-  request: 'http-request',
-  keep_alive: 'http-keep-alive',
-  queue: 'queue',
-  tunnel: 'tunnel',
-} as const
-
-const milliseconds = (seconds: number): string => `${Math.round(seconds * 1000)}ms`
-
 const COMPRESSION = [
   'compression algo gzip',
   'compression type text/html text/plain text/css text/xml application/javascript text/javascript application/json image/svg+xml',
@@ -147,41 +140,25 @@ const limitLines = ({ requests, except }: Exclude<Options['rate_limit'], false>)
   `http-request deny deny_status 429 if { sc_http_req_rate(0) gt ${requests} }`,
 ]
 
-const HEADERS: Readonly<Record<string, string>> = {
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'SAMEORIGIN',
-  'Referrer-Policy': 'strict-origin-when-cross-origin',
-}
-
-const headerLines = ({ headers, hsts_seconds }: Options): readonly string[] => {
-  const wanted = new Map<string, string | false>(
-    Object.entries({ 'Strict-Transport-Security': `max-age=${hsts_seconds}`, ...HEADERS, Server: false }),
-  )
-  for (const [name, value] of Object.entries(headers)) {
-    const known = [...wanted.keys()].find((one) => one.toLowerCase() === name.toLowerCase())
-    wanted.set(known ?? name, value)
-  }
-  return [...wanted].map(([name, value]) =>
-    value === false
-      ? `http-response del-header ${name}`
-      : `http-response set-header ${name} "${value.replaceAll('%', '%%').replaceAll(/[\\$]/g, '\\$&')}"`,
-  )
-}
-
 const choiceLines = (backends: readonly Backend[], { sites }: Options, nameOf: (backend: Backend) => string): readonly string[] => {
   if (sites.length === 0) return backends.slice(0, 1).map((backend) => `default_backend ${nameOf(backend)}`)
+  const linesFor = (isChosen: (name: string) => boolean, condition: (names: readonly string[]) => string): readonly string[] =>
+    backends.flatMap((backend) =>
+      inLines(backend.names.filter(isChosen)).map((some) => `use_backend ${nameOf(backend)} if { ${HOST_ASKED} ${condition(some)} }`),
+    )
+  // The first match wins. Exact names come before wildcards, as they do when TLS chooses the certificate.
   return [
-    ...backends.flatMap((backend) => {
-      const exact = backend.names.filter((name) => !name.startsWith('*.'))
-      const wild = backend.names.filter((name) => name.startsWith('*.'))
-      return [
-        ...inLines(exact).map((some) => `use_backend ${nameOf(backend)} if { ${HOST_ASKED} -m str ${some.join(' ')} }`),
-        ...wild.map((name) => `use_backend ${nameOf(backend)} if { ${HOST_ASKED} -m end ${name.slice(1)} }`),
-      ]
-    }),
+    ...linesFor(
+      (name) => !isWildcard(name),
+      (names) => `-m str ${names.join(' ')}`,
+    ),
+    ...linesFor(isWildcard, (names) => `-m reg ${names.map(oneLabel).join(' ')}`),
     'default_backend nobody',
   ]
 }
+
+/** Regular expression of a wildcard, which stands for one label, as in a certificate (RFC 6125, 6.4.3). */
+const oneLabel = (wildcard: string): string => `^[^.]+${wildcard.slice(1).replaceAll('.', '[.]')}$`
 
 /** HAProxy accepts at most 64 words per line. */
 const inLines = (all: readonly string[]): readonly (readonly string[])[] =>

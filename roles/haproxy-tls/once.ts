@@ -1,3 +1,6 @@
+import type { Options } from './options.ts'
+import { timeoutLine } from './timeouts.ts'
+
 /**
  * Requests other than GET take a second pass through HAProxy, over a new connection each. If a server fails before it has answered,
  * HAProxy closes a kept connection silently or refuses the HTTP/2 stream, "so that the client retries". Browsers do retry, although the
@@ -10,8 +13,26 @@ const CHROOT = '/var/lib/haproxy'
 /** Lines of the frontend for visitors: other requests than GET continue in the second pass, which also logs them. */
 export const TO_ONCE = ['http-request set-log-level silent if !METH_GET', 'use_backend to-once if !METH_GET'] as const
 
-/** Backend that connects to the second pass. */
-export const ONCE = ['http-reuse never', 'option http-server-close', `server itself unix@/${SOCKET} send-proxy-v2`] as const
+/** Connection attempts for a request: one, and three after failures. */
+const ATTEMPTS = 4
+/** HAProxy waits a second before it connects to the same server again. */
+const PAUSE_SECONDS = 1
+const MARGIN_SECONDS = 5
 
-/** Frontend of the second pass, which keeps the visitor's address. */
-export const FROM_ONCE = [`bind unix@${CHROOT}/${SOCKET} accept-proxy user haproxy mode 600`] as const
+/**
+ * Backend that connects to the second pass. It waits longer than the second pass can take, so that a slow server ends a request once, in
+ * the second pass.
+ */
+export const onceBackend = ({ connect, queue, server }: Options['timeouts']): readonly string[] => [
+  'retry-on none',
+  'http-reuse never',
+  'option http-server-close',
+  timeoutLine('server', ATTEMPTS * (queue + connect + PAUSE_SECONDS) + server + MARGIN_SECONDS),
+  `server itself unix@/${SOCKET} send-proxy-v2`,
+]
+
+/** Frontend of the second pass, which keeps the visitor's address. The first pass decides how long a visitor may pause. */
+export const onceFrontend = ({ client }: Options['timeouts']): readonly string[] => [
+  `bind unix@${CHROOT}/${SOCKET} accept-proxy user haproxy mode 600`,
+  timeoutLine('client', client + MARGIN_SECONDS),
+]

@@ -1,13 +1,20 @@
-import type { Flow, HostView, SiteView } from 'provision'
+import { type Flow, type HostView, Problem, type SiteView } from 'provision'
 import type { Backend } from './backends.ts'
 import type { Options } from './options.ts'
 import { serversOf } from './servers.ts'
+import { TIMEOUTS } from './timeouts.ts'
 
 type Site = Options['sites'][number]
 
+export const isWildcard = (name: string): boolean => name.startsWith('*.')
+
+/** A host name for which a site answers: the first full name, or one that the first wildcard covers. */
+export const someName = (names: readonly string[]): string =>
+  names.find((name) => !isWildcard(name)) ?? names[0]?.replace('*', 'any') ?? 'localhost'
+
 /** All sites, with the defaults of the top level. Without `sites`, one site serves all names. */
 export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] => {
-  const first = options.certificates[0]?.names.find((name) => !name.startsWith('*.')) ?? 'localhost'
+  const first = someName(options.certificates[0]?.names ?? [])
   const withDefaults = (site: Partial<Site>): Omit<Backend, 'servers'> => ({
     names: site.names ?? [],
     group: site.backend ?? options.backend,
@@ -15,7 +22,7 @@ export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] =
     sticky: site.sticky ?? options.sticky,
     health: {
       path: site.health_path ?? options.health_path,
-      host: site.health_host ?? options.health_host ?? site.names?.find((name) => !name.startsWith('*.')) ?? first,
+      host: site.health_host ?? options.health_host ?? (site.names === undefined ? first : someName(site.names)),
       status: site.health_status ?? options.health_status,
     },
     maxConnections: site.max_connections ?? options.max_connections,
@@ -26,7 +33,26 @@ export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] =
 
 /** All sites with their servers. */
 export const backendsOf = (options: Options, host: HostView, site: SiteView, flows: readonly Flow[]): readonly Backend[] =>
-  sitesOf(options).map((one) => ({ ...one, servers: serversOf(host, site.group(one.group), flows, one.group) }))
+  sitesOf(options).map((one) => {
+    const members = site.group(one.group)
+    checkPatience(options, host, members, flows)
+    return { ...one, servers: serversOf(host, members, flows, one.group) }
+  })
+
+/** Throws a problem if a web server may take longer to respond than this balancer waits. */
+const checkPatience = ({ timeouts }: Options, host: HostView, members: readonly HostView[], flows: readonly Flow[]): void => {
+  const slow = flows.find(
+    ({ host: name, service, responseSeconds = 0 }) =>
+      service === 'site' && responseSeconds > timeouts.server && members.some((member) => member.name === name),
+  )
+  if (slow === undefined) return
+  throw new Problem({
+    class: 'input',
+    where: { host: host.name, role: 'haproxy-tls' },
+    what: `a site on ${slow.host} may take ${slow.responseSeconds} s to respond, and HAProxy waits only ${timeouts.server} s`,
+    fix: `set \`timeouts.server\` of haproxy-tls to at least ${slow.responseSeconds}, or \`timeout_seconds\` of the site to at most ${Math.floor(timeouts.server)}`,
+  })
+}
 
 /** Whether a host is a web server of some site. */
 export const isServer = (name: string, options: Options, view: SiteView): boolean =>
@@ -39,13 +65,14 @@ interface Fault {
 }
 
 /** Invalid certificates and sites, found before any host is asked. */
-export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: SiteView): readonly Fault[] => {
+export const faultsOf = ({ acme, backend, certificates, sites, ...options }: Options, view: SiteView): readonly Fault[] => {
   const covered = certificates.flatMap(({ names }) => names)
   const groups =
     sites.length === 0
       ? [{ path: ['backend'], group: backend }]
       : sites.map((site, i) => ({ path: ['sites', i, 'backend'], group: site.backend ?? backend }))
   return [
+    ...extraFaults(options),
     ...groups
       .filter(({ group }) => view.group(group).length === 0)
       .map(({ path, group }) => ({ path, what: `group ${group} has no hosts`, fix: 'set `backend` to the group of the web servers' })),
@@ -84,3 +111,18 @@ export const faultsOf = ({ acme, backend, certificates, sites }: Options, view: 
     ),
   ]
 }
+
+/** Additional lines that an option would defeat, or that would repeat requests other than GET. */
+const extraFaults = ({ extra, retry_posts }: Pick<Options, 'extra' | 'retry_posts'>): readonly Fault[] =>
+  (['defaults', 'backend'] as const).flatMap((section) =>
+    extra[section].flatMap((line, i): readonly Fault[] => {
+      const path = ['extra', section, i]
+      const [first = '', second = ''] = line.trim().split(/\s+/)
+      const timeout = first === 'timeout' ? Object.entries(TIMEOUTS).find(([, name]) => name === second)?.[0] : undefined
+      if (timeout !== undefined)
+        return [{ path, what: `timeout ${second} is set by an option`, fix: `set \`timeouts.${timeout}\` instead of this line` }]
+      if (first !== 'retry-on' || (retry_posts && section === 'backend')) return []
+      const fix = retry_posts ? 'move it to `extra.backend`' : 'remove it, or set `retry_posts: true` if all requests may be executed twice'
+      return [{ path, what: 'retry-on would apply to requests other than GET too, which are sent once', fix }]
+    }),
+  )

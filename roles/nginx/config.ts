@@ -43,8 +43,13 @@ http {
   tcp_nopush on;
   server_names_hash_bucket_size 128;
   client_header_timeout 10s;
-  client_body_timeout 10s;
-  send_timeout 30s;
+  # The balancers limit how long visitors may pause, and how long applications may take.
+  client_body_timeout 1d;
+  send_timeout 1d;
+  proxy_read_timeout 1d;
+  proxy_send_timeout 1d;
+  # Each part of a response is passed on as it comes, such as events of a stream.
+  proxy_buffering off;
   keepalive_timeout 75s;
   keepalive_requests 100000;
 

@@ -80,7 +80,12 @@ export const siteOptions = z.strictObject({
     .meta({ description: 'headers of every response' }),
   health: path.optional().meta({ description: 'path of the application that `/healthz` requests; default: nginx answers itself' }),
   body_max: size.default('1m').meta({ description: 'largest request body' }),
-  timeout_seconds: z.int().min(1).max(3600).default(30).meta({ description: 'greatest response time of the application' }),
+  timeout_seconds: z
+    .int()
+    .min(1)
+    .max(3600)
+    .optional()
+    .meta({ description: 'greatest response time of the application; default: that of the load balancers' }),
   requests_per_second: z.int().min(1).optional().meta({ description: 'limit per visitor; more get status 429' }),
   connections: z.int().min(1).optional().meta({ description: 'limit of concurrent connections per visitor; more get status 429' }),
   raw: lines.default('').meta({ description: 'additional directives of the `server` block' }),
@@ -129,6 +134,12 @@ export type AppOptions = z.output<typeof app>
 /** All sites. `content` at the top level is the short form of a site for all names. */
 export const sitesOf = ({ content: alone, sites }: Options): readonly SiteOptions[] =>
   alone === undefined ? sites : [siteOptions.parse({ name: 'site', content: alone }), ...sites]
+
+/** The longest response time that is configured. The load balancers must wait at least as long. */
+export const longestResponse = (given: Options): { readonly responseSeconds?: number } => {
+  const configured = sitesOf(given).flatMap(({ content: files, timeout_seconds }) => (files === undefined ? (timeout_seconds ?? []) : []))
+  return configured.length === 0 ? {} : { responseSeconds: Math.max(...configured) }
+}
 
 interface Fault {
   readonly path: readonly PropertyKey[]

@@ -1,7 +1,7 @@
 import { bracketed, defineRole, directory, file, leaf, newWorker, pkg, release, service, text } from 'provision'
 import { CERTIFICATE, checksOf, TRUSTED } from './checks.ts'
 import { rootConfig } from './config.ts'
-import { faultsOf, options, sitesOf } from './options.ts'
+import { faultsOf, longestResponse, options, sitesOf } from './options.ts'
 import { rootOf, siteConfig } from './site.ts'
 import { appResources, nginxSandbox, webSlice } from './unit.ts'
 
@@ -11,13 +11,14 @@ export default defineRole({
   summary: 'serves directories of the project and applications to the load balancers',
   options,
 
-  listens: ({ options: { port, balancers, monitors }, site }) => [
+  listens: ({ options: given, options: { port, balancers, monitors }, site }) => [
     {
       service: 'site',
       port,
       protocol: 'tcp',
       from: [balancers, ...(monitors !== balancers && site.group(monitors).length > 0 ? [monitors] : [])].map((group) => ({ group })),
       encrypted: true,
+      ...longestResponse(given),
     },
   ],
 

@@ -16,7 +16,7 @@ ${cacheMap(site)}${upstream === undefined ? '' : `upstream ${name} {\n  server $
   requests_per_second === undefined ? '' : `limit_req_zone $binary_remote_addr zone=${zone}_requests:10m rate=${requests_per_second}r/s;\n`
 }${connections === undefined ? '' : `limit_conn_zone $binary_remote_addr zone=${zone}_connections:10m;\n`}
 server {
-${listenLines(settings, hosts.length === 0 ? ' default_server' : '')}  server_name ${hosts.length === 0 ? '_' : hosts.join(' ')};
+${listenLines(settings, hosts.length === 0 ? ' default_server' : '')}  server_name ${hosts.length === 0 ? '_' : hosts.map(serverName).join(' ')};
   absolute_redirect off;
   client_max_body_size ${site.body_max};
 ${requests_per_second === undefined ? '' : `  limit_req zone=${zone}_requests burst=${2 * requests_per_second} nodelay;\n  limit_req_status 429;\n`}${
@@ -32,6 +32,9 @@ ${upstream === undefined ? files(site, settings) : application(site)}${Object.en
   .join('')}${site.raw === '' ? '' : `\n${site.raw.trimEnd()}\n`}}
 `
 }
+
+/** A wildcard stands for one label, as in its certificate; for nginx alone it would stand for several. */
+const serverName = (name: string): string => (name.startsWith('*.') ? `~^[^.]+${name.slice(1).replaceAll('.', '[.]')}$` : name)
 
 const OWN_HEALTH = `  location = /healthz {
     access_log off;
@@ -50,9 +53,14 @@ ${brotli ? '  brotli on;\n' : ''}
   }
 `
 
+/** Internal status, which leads to the location of WebSockets. */
+const UPGRADE = 590
+
 // nginx never retries a request: only the balancers know which requests may be sent twice.
 const application = ({ name, health, timeout_seconds, errors }: SiteOptions): string => {
-  const pass = (path: string, indent: string): string =>
+  const limited =
+    timeout_seconds === undefined ? [] : [`proxy_read_timeout ${timeout_seconds}s;`, `proxy_send_timeout ${timeout_seconds}s;`]
+  const pass = (path: string, indent: string, limits = limited): string =>
     [
       `proxy_pass http://${name}${path};`,
       'proxy_http_version 1.1;',
@@ -63,15 +71,18 @@ const application = ({ name, health, timeout_seconds, errors }: SiteOptions): st
       'proxy_set_header X-Forwarded-For $remote_addr;',
       'proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;',
       'proxy_connect_timeout 3s;',
-      `proxy_read_timeout ${timeout_seconds}s;`,
-      `proxy_send_timeout ${timeout_seconds}s;`,
+      ...limits,
     ]
       .map((line) => `${indent}${line}\n`)
       .join('')
   const own = Object.keys(errors).length === 0 ? '' : '    proxy_intercept_errors on;\n'
-  return `${health === undefined ? OWN_HEALTH : `  location = /healthz {\n    access_log off;\n${pass(health, '    ')}  }\n`}
+  // A WebSocket may be idle for longer than a response may take.
+  const upgrade = limited.length === 0 ? '' : `    if ($http_upgrade ~* ^websocket$) {\n      return ${UPGRADE};\n    }\n`
+  const tunnel =
+    limited.length === 0 ? '' : `  error_page ${UPGRADE} = @websocket;\n  location @websocket {\n${pass('', '    ', [])}${own}  }\n`
+  return `${health === undefined ? OWN_HEALTH : `  location = /healthz {\n    access_log off;\n${pass(health, '    ')}  }\n`}${tunnel}
   location / {
-${pass('', '    ')}${own}  }
+${upgrade}${pass('', '    ')}${own}  }
 `
 }
 

@@ -49,6 +49,8 @@ export interface Listen {
   readonly from: readonly Peer[]
   /** The traffic is encrypted. */
   readonly encrypted?: boolean
+  /** The longest time until a response that the user configured, in seconds. A proxy in front must wait at least as long. */
+  readonly responseSeconds?: number
 }
 
 /** One permitted flow: a listen entry of a role on a host, with its peers resolved to hosts and addresses. */
@@ -59,6 +61,7 @@ export interface Flow {
   readonly port: number
   readonly protocol: Protocol
   readonly encrypted: boolean
+  readonly responseSeconds?: number
   /** `anyone`, or the permitted hosts with their IPv4 and IPv6 addresses. */
   readonly from: 'anyone' | readonly { readonly name: string; readonly addresses: readonly string[] }[]
 }
