@@ -1,4 +1,5 @@
 import { isIP, isIPv6 } from 'node:net'
+import { punycodeOf } from './punycode.ts'
 
 /** Returns why a text is not a valid host name, or undefined. Names are used in shells, file names and nft sets, so few characters are allowed. */
 export const hostNameProblem = (name: string): { readonly what: string; readonly fix: string } | undefined => {
@@ -55,7 +56,7 @@ const isDnsName = (name: string): boolean => {
 const truncated = (name: string): string => (name.length > 60 ? `${name.slice(0, 60)}…` : name)
 
 const proposal = (name: string): string => {
-  const proper = name
+  const proper = (punycodeOf(name) ?? name)
     .toLowerCase()
     .replaceAll(/[_ ]+/g, '-')
     .replaceAll(/[^a-z0-9.-]/g, '')

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { safeParse, type z } from 'zod'
 
 type Schema = z.core.$ZodType
 
@@ -22,6 +22,10 @@ export const hintAt = (schema: Schema | undefined, path: readonly PropertyKey[],
     example: Array.isArray(examples) ? examples[0] : undefined,
   }
 }
+
+/** Whether the option at a path accepts a value. */
+export const accepts = (schema: Schema | undefined, path: readonly PropertyKey[], value: unknown): boolean =>
+  schemasAt(schema, path).some((inner) => safeParse(inner, value).success)
 
 /** Returns all schemas for a value at a path, including wrapper schemas. */
 const schemasAt = (schema: Schema | undefined, path: readonly PropertyKey[]): readonly Schema[] => {

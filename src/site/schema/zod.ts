@@ -4,7 +4,8 @@ import { isSecret } from '../../secret/secret.ts'
 import { inputProblem } from '../source/input-problem.ts'
 import type { LocatedValue } from '../source/source-map.ts'
 import { nearest, suggestion } from '../source/suggest.ts'
-import { hintAt, keysAt } from './schema-at.ts'
+import { punycodeOf } from './punycode.ts'
+import { accepts, hintAt, keysAt } from './schema-at.ts'
 import {
   boundsFix,
   boundsOf,
@@ -127,8 +128,14 @@ const explain = (issue: Issue, path: Path, subject: Subject): Explanation => {
   const constraint = isCustomMessage(issue) ? issue.message : boundsOf(issue)
   return {
     what: isShort(value) && !isAboutSecret(issue) ? `${name}: ${formatted(value)} ${constraint}` : `${name} ${constraint}`,
-    fix: fixIn(issue) ?? hintFix(path, subject, boundsFix(issue, name)),
+    fix: punycodeFix(issue, value, path, subject) ?? fixIn(issue) ?? hintFix(path, subject, boundsFix(issue, name)),
   }
+}
+
+/** Returns the fix for an internationalized host name, if the option accepts it in ASCII. */
+const punycodeFix = (issue: Issue, value: unknown, path: Path, { schema }: Subject): string | undefined => {
+  const ascii = typeof value === 'string' && !isAboutSecret(issue) ? punycodeOf(value) : undefined
+  return ascii !== undefined && accepts(schema, path, ascii) ? `write the name in punycode: ${ascii}` : undefined
 }
 
 const missing = (where: Where, path: Path, subject: Subject): Problem => {
