@@ -47,6 +47,7 @@ export type {
   Exposes,
   Facts,
   Flow,
+  FlowContext,
   HealthProbe,
   HostContext,
   HostView,

@@ -27,7 +27,7 @@ export interface Backend {
 }
 
 /** Name of the section in HAProxy and its metrics: `web`, or `web.shop.example.org` with several sites. */
-export const backendName = ({ group, names: [first] }: Backend): string =>
+export const backendName = ({ group, names: [first] }: Pick<Backend, 'group' | 'names'>): string =>
   first === undefined ? group : `${group}.${first.replace('*', 'any')}`
 
 /** Name of the section for requests other than GET, with the same servers. */

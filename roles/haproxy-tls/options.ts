@@ -143,6 +143,12 @@ export const options = z.strictObject({
     .max(600)
     .default(30)
     .meta({ description: 'time in which a drained server may finish its requests before it is changed' }),
+  healthy_seconds: z
+    .int()
+    .min(1)
+    .max(3600)
+    .default(30)
+    .meta({ description: 'time in which a changed server must become healthy, or its changes are reverted' }),
   extra: z
     .strictObject({
       global: z.array(line).default([]),

@@ -2,11 +2,12 @@ import { bracketed, certificate, defineRole, directory, file, leaf, newWorker, p
 import { checksOf } from './checks.ts'
 import { certificateList, haproxyConfig } from './config.ts'
 import { backScript, outScript } from './drain.ts'
+import { EDGE, servesScript } from './health.ts'
 import { type Options, options } from './options.ts'
 import { pagesOf } from './pages.ts'
 import { revocationResources } from './revocation.ts'
 import { shareResources } from './share.ts'
-import { backendsOf, faultsOf, isServer } from './sites.ts'
+import { backendsOf, checksIn, faultsOf, isServer } from './sites.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address.ts'
 
 /** HAProxy in front of the web servers, with HTTPS certificates that are ordered and renewed automatically. */
@@ -97,15 +98,15 @@ export default defineRole({
   },
 
   drains: ({ options: given, site }, { name }) =>
-    isServer(name, given, site) ? { out: outScript(name, given.drain_seconds), back: backScript(name, HEALTHY_WITHIN_SECONDS) } : undefined,
+    isServer(name, given, site)
+      ? { out: outScript(name, given.drain_seconds), back: backScript(name, given.healthy_seconds, checksIn(given)) }
+      : undefined,
+
+  serves: ({ options: given }) => servesScript(given.healthy_seconds, checksIn(given)),
 
   verify: (context) => [...virtualChecks(context), ...checksOf(context.options, certificatesOf(context.options))],
 })
 
-/** Time for a server to become healthy after a drain: its start and two health checks. */
-const HEALTHY_WITHIN_SECONDS = 30
-/** Directory of the certificates for the connections to web servers. */
-const EDGE = '/etc/ssl/haproxy/edge'
 const CONFIG = '/etc/haproxy/haproxy.cfg'
 const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-f', CONFIG] }
 

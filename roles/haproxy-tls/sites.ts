@@ -1,5 +1,6 @@
 import { type Flow, type HostView, Problem, type SiteView } from 'provision'
-import type { Backend } from './backends.ts'
+import { type Backend, backendName } from './backends.ts'
+import type { HealthCheck } from './health.ts'
 import type { Options } from './options.ts'
 import { serversOf } from './servers.ts'
 import { TIMEOUTS } from './timeouts.ts'
@@ -53,6 +54,10 @@ const checkPatience = ({ timeouts }: Options, host: HostView, members: readonly 
     fix: `set \`timeouts.server\` of haproxy-tls to at least ${slow.responseSeconds}, or \`timeout_seconds\` of the site to at most ${Math.floor(timeouts.server)}`,
   })
 }
+
+/** The health check of every section. */
+export const checksIn = (options: Options): readonly HealthCheck[] =>
+  sitesOf(options).map((one) => ({ section: backendName(one), ...one.health }))
 
 /** Whether a host is a web server of some site. */
 export const isServer = (name: string, options: Options, view: SiteView): boolean =>

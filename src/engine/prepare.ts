@@ -59,7 +59,7 @@ export interface Prepared {
   readonly targets: readonly string[]
   /** Connection settings of each target. */
   readonly reach: ReadonlyMap<string, Target>
-  /** Hosts outside the run where hosts of the run are taken out of service, and the connection settings of each. */
+  /** Hosts outside the run that send requests to hosts of the run, and the connection settings of each. */
   readonly beside: ReadonlyMap<string, Target>
   /** Selected roles; empty selects all. */
   readonly roles: readonly string[]
@@ -97,7 +97,7 @@ export const prepare = async ({ limit = [], roles = [], allowDataLoss = [], logi
     if (!bindings.bound.some((bound) => bound.role.name === role && limited.includes(bound.host)))
       throw noHost(limit, `no host with role ${role} is selected`, 'name a host that a play binds to this role')
   const targets = selected.map(({ name }) => name)
-  const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, drainingHosts(site, bindings, targets), login)])
+  const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, drainingHosts(bindings, targets), login)])
   const problems = await checkTargets([...reach.values(), ...beside.values()])
   if (problems.length > 0) throw new Problems(problems)
   return { root: given.root, env: given.env, site, bindings, warnings, targets, reach, beside, roles, allowDataLoss }
@@ -124,10 +124,9 @@ const loggingIn = ({ passphrase, sudoPassword, ...connection }: Connection, { us
   ],
 })
 
-/** Hosts outside the selection at which selected hosts are taken out of service. */
-const drainingHosts = ({ plays }: Site, bindings: Bindings, targets: readonly string[]): readonly string[] => {
-  const rolling = new Set(plays.filter(({ serial }) => serial.length > 0).flatMap(({ hosts }) => hosts))
-  const places = targets.filter((host) => rolling.has(host)).flatMap((host) => drainsOf(bindings, host).map(({ at }) => at))
+/** Hosts outside the selection that take selected hosts out of service, or send them requests. */
+const drainingHosts = (bindings: Bindings, targets: readonly string[]): readonly string[] => {
+  const places = targets.flatMap((host) => drainsOf(bindings, host).map(({ at }) => at))
   return [...new Set(places)].filter((at) => !targets.includes(at))
 }
 

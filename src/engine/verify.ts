@@ -55,7 +55,9 @@ const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal)
 const checksOf = (host: string, { bindings, roles }: Prepared): readonly RoleCheck[] =>
   bindings.bound
     .filter((bound) => bound.host === host && (roles.length === 0 || roles.includes(bound.role.name)))
-    .flatMap(({ role, context }) => (role.verify?.(context) ?? []).map((check) => ({ ...check, role: role.name })))
+    .flatMap(({ role, context }) =>
+      (role.verify?.({ ...context, flows: bindings.flows }) ?? []).map((check) => ({ ...check, role: role.name })),
+    )
 
 /** Exit status of a check that does not apply to this host. */
 const NOTHING_TO_CHECK = 77

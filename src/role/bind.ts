@@ -36,7 +36,6 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   const problems: Problem[] = []
   const bound: Bound[] = []
   const listening: Parameters<typeof resolveFlows>[0][number][] = []
-  const exposed: Exposed[] = []
   const warnings: Problem[] = []
   for (const [play, { hosts, roles: uses }] of site.plays.entries())
     for (const use of uses)
@@ -64,20 +63,32 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
         const before = bound.find((one) => one.host === name && one.role === role)
         if (before !== undefined && !isDeepStrictEqual(before.context.options, checked.data))
           problems.push(boundTwice(name, role, use.where, before))
-        // Two plays may bind the same role to a host; it counts once.
-        if (before === undefined)
-          for (const one of role.exposes?.(context) ?? []) {
-            const first = exposed.find((other) => other.host === name && isSameMetrics(one, other))
-            if (first === undefined) exposed.push({ ...one, host: name, role: role.name })
-            else problems.push(exposedTwice(name, role, use.where, first))
-          }
         bound.push({ play, host: name, role, context, written, where: use.where })
         listening.push({ host, role: role.name, listens: role.listens?.(context) ?? [], where: use.where, optionWith: optionIn(written) })
       }
   const { flows, problems: flowProblems } = resolveFlows(listening, view, (name) => site.hosts.get(name)?.where)
-  const all = distinctProblems([...problems, ...flowProblems])
+  const { exposed, problems: twice } = exposedBy(bound, flows)
+  const all = distinctProblems([...problems, ...flowProblems, ...twice])
   if (all.length > 0) throw new Problems(all)
   return { bound, flows, exposed, warnings }
+}
+
+/** What all roles expose to monitoring. Two plays may bind the same role to a host; it counts once. */
+const exposedBy = (
+  bound: readonly Bound[],
+  flows: readonly Flow[],
+): { readonly exposed: readonly Exposed[]; readonly problems: readonly Problem[] } => {
+  const exposed: Exposed[] = []
+  const problems: Problem[] = []
+  for (const [i, { host, role, context, where }] of bound.entries()) {
+    if (bound.findIndex((one) => one.host === host && one.role === role) < i) continue
+    for (const one of role.exposes?.({ ...context, flows }) ?? []) {
+      const first = exposed.find((other) => other.host === host && isSameMetrics(one, other))
+      if (first === undefined) exposed.push({ ...one, host, role: role.name })
+      else problems.push(exposedTwice(host, role, where, first))
+    }
+  }
+  return { exposed, problems }
 }
 
 /** Warnings about short secrets in the options themselves. Secrets from other sources were checked when they were read. */

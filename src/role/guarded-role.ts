@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url'
 import { ZodError, z } from 'zod'
 import { Problem, Problems, type Where } from '../problem.ts'
 import { Script } from '../shell/script.ts'
-import type { HostContext, HostView, Role, SiteContext } from './role.ts'
+import type { FlowContext, HostContext, HostView, Role, SiteContext } from './role.ts'
 
 /** Wraps a user's role: an error in one of its hooks becomes an input error with the role's file and line. */
 export const guardedRole = (role: Role, path: string, shown = path): Role => {
@@ -22,16 +22,17 @@ export const guardedRole = (role: Role, path: string, shown = path): Role => {
         )
       }
     }
-  const { listens, exposes, resources, check, drains, verify } = role
+  const { listens, exposes, resources, check, drains, serves, verify } = role
   const source = { name: role.name, file: shown }
   return {
     ...role,
     resources: guarded((context: HostContext<unknown>) => checkResources(source, resources.call(role, context))),
     ...(listens && { listens: guarded((context: SiteContext<unknown>) => checkListens(source, listens.call(role, context))) }),
-    ...(exposes && { exposes: guarded((context: SiteContext<unknown>) => checkExposes(source, exposes.call(role, context))) }),
+    ...(exposes && { exposes: guarded((context: FlowContext<unknown>) => checkExposes(source, exposes.call(role, context))) }),
     ...(drains && {
-      drains: guarded((context: SiteContext<unknown>, member: HostView) => checkDrain(source, drains.call(role, context, member))),
+      drains: guarded((context: FlowContext<unknown>, member: HostView) => checkDrain(source, drains.call(role, context, member))),
     }),
+    ...(serves && { serves: guarded((context: FlowContext<unknown>) => checked(source, 'serves', script, serves.call(role, context))) }),
     ...(check && { check: guarded(check) }),
     ...(verify && { verify: guarded(verify) }),
   }

@@ -126,11 +126,15 @@ export interface SiteContext<Options> {
   readonly options: Options
 }
 
-/** The input of a role when it declares the resources of a host. */
-export interface HostContext<Options> extends SiteContext<Options> {
-  readonly facts: Facts
+/** The input of hooks that also use the permitted flows of the whole site. */
+export interface FlowContext<Options> extends SiteContext<Options> {
   /** All permitted flows of the site. */
   readonly flows: readonly Flow[]
+}
+
+/** The input of a role when it declares the resources of a host. */
+export interface HostContext<Options> extends FlowContext<Options> {
+  readonly facts: Facts
   /** All metrics and health probes of the site. */
   readonly exposed: readonly Exposed[]
   /** All files below a directory of the project, sorted by their path relative to it. An unreadable directory is an input error. */
@@ -169,13 +173,18 @@ export interface Role<Input = unknown, Options = unknown> {
   readonly options: z.ZodType<Options, Input>
   listens?(context: SiteContext<Options>): readonly Listen[]
   /** Metrics and health probes for monitoring. */
-  exposes?(context: SiteContext<Options>): readonly Exposes[]
+  exposes?(context: FlowContext<Options>): readonly Exposes[]
   resources(context: HostContext<Options>): readonly Resource[]
   /** Checks of the options against the site. Returned problems are input errors, shown before any host is contacted. */
   check?(context: SiteContext<Options>): readonly { readonly path: readonly PropertyKey[]; readonly what: string; readonly fix: string }[]
   /** Scripts by which this host takes `member` out of service while a rolling play changes it; undefined if it sends `member` no requests. */
-  drains?(context: SiteContext<Options>, member: HostView): Drain | undefined
-  verify?(context: SiteContext<Options>): readonly Check[]
+  drains?(context: FlowContext<Options>, member: HostView): Drain | undefined
+  /**
+   * Script, run as root on this host at the end of a run that changed it or a host that it drains. It fails, and prints the reason on
+   * stderr, if the service of this host answers nobody. It succeeds at once if the service does not exist yet.
+   */
+  serves?(context: FlowContext<Options>): ShellText
+  verify?(context: FlowContext<Options>): readonly Check[]
   /** Whether this host may have unreplicated rows, so that `--allow-data-loss` may name it. */
   holdsOwnRows?(context: SiteContext<Options>): boolean
 }

@@ -72,7 +72,7 @@ const on = (script: string): string => {
 const checks = (): readonly (number | null)[] => {
   const options = haproxy.options.parse({ certificates: [{ names: ['www.example.test', 'example.test'] }] })
   const host = { name: 'lb-01', user: 'ops', sshPort: 22, addresses: [HOST], publicAddresses: [HOST], groups: [] }
-  const found = haproxy.verify?.({ host, options, site: { hosts: [host], group: () => [host], withRole: () => [host] } }) ?? []
+  const found = haproxy.verify?.({ host, options, flows: [], site: { hosts: [host], group: () => [host], withRole: () => [host] } }) ?? []
   return found.map(({ script }) => project.provision('exec', 'lb-01', '--sudo', '--', 'sh', '-c', String(script)).status)
 }
 

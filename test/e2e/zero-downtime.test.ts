@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { installCommand } from './support/install-command.ts'
 import { cutPower, down, restorePower, up } from './support/lab.ts'
@@ -68,6 +70,27 @@ describe('visitors do not notice', () => {
       () => {
         site.configure('        max_connections: 400\n', ', shop.example.test')
         expect(run()).toContain('update certificate /etc/ssl/haproxy/www.example.test.pem')
+      },
+    ],
+    [
+      'a release that is ill at once',
+      () => {
+        // The release lacks the page by which the balancers check the health of the site.
+        site.configure(
+          '        healthy_seconds: 4\n        health_path: /alive.txt\n        health_host: www.example.test\n',
+          ', shop.example.test',
+        )
+        project.write('site/alive.txt', 'alive\n')
+        run()
+        rmSync(join(project.root, 'site/alive.txt'))
+        const { status, stdout, stderr } = project.provision('run')
+        expect(status).toBe(1)
+        expect(stdout).toContain('release /var/www/provision/www was restored to its state before this run  web-01')
+        expect(stdout).toContain('play web servers stopped: web-01 failed (max_failures: 0); web-02 was not changed')
+        expect(stderr).toMatch(
+          /lb-0[12] does not find web-01 healthy\n[^\n]*web-01 in web\.www\.example\.test is DOWN \(L7STS 404 Not Found\)/,
+        )
+        project.write('site/alive.txt', 'alive\n')
       },
     ],
   ])('%s', async (name, act) => {

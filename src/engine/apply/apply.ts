@@ -3,6 +3,7 @@ import { CONTROLLER, type HostOutcome, type Outcome } from '../plan/plan.ts'
 import type { Run } from '../run-state.ts'
 import { prove } from './prove.ts'
 import { rollOutPlay } from './rollout.ts'
+import { proveServing } from './serving.ts'
 
 /** Applies a plan, play by play, and proves it: observes every changed host again, completely. Never throws a `Problem`. */
 export const apply = async (run: Run): Promise<Outcome & { problems: readonly Problem[] }> => {
@@ -24,7 +25,9 @@ const applyPlays = async (run: Run): Promise<void> => {
   const changed = [...run.hosts.values()].filter(
     ({ session: { host } }) => run.progress.changed(host) > 0 && !run.progress.isExcluded(host),
   )
-  if (!run.signal.aborted) await prove(run, changed)
+  if (run.signal.aborted) return
+  await prove(run, changed)
+  await proveServing(run)
 }
 
 /** Creates identities before anything else, because the files of hosts depend on them. False if one failed: no host is changed then. */

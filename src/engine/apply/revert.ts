@@ -1,16 +1,23 @@
 import { problemsIn } from '../../problem.ts'
+import { keyOf } from '../../resource/kind/kind.ts'
 import { HostRefusal } from '../../resource/kind/step.ts'
 import type { Run, RunHost } from '../run-state.ts'
 import { type AppliedBatch, kindOf, refusal, stepContextOf, workOf } from './play.ts'
 import { runSteps } from './run-steps.ts'
 
-/** Reverts changes of a host, the last one first, if their kinds support it. True if at least one was reverted. */
+/**
+ * Reverts changes of a host, the last one first, if their kinds support it, and names those that stay. True if at least one was reverted.
+ */
 export const revert = async (run: Run, runHost: RunHost, made: readonly AppliedBatch[]): Promise<boolean> => {
   const { session } = runHost
   let some = false
+  const kept: string[] = []
   for (const { pending, changes } of made.toReversed()) {
     const steps = kindOf(pending)?.revert?.(pending.map((one) => workOf(run, one)))
-    if (steps === undefined) continue
+    if (steps === undefined) {
+      kept.unshift(...pending.map(({ resource }) => keyOf(resource).replace(':', ' ')))
+      continue
+    }
     try {
       await runSteps(steps, session, stepContextOf(run), 'restoring the previous state')
       for (const change of changes) run.listen({ type: 'reverted', change })
@@ -24,5 +31,13 @@ export const revert = async (run: Run, runHost: RunHost, made: readonly AppliedB
       run.listen({ type: 'doing', host: session.host, what: undefined })
     }
   }
+  if (kept.length > 0) run.listen({ type: 'warning', host: session.host, what: stays(kept) })
   return some
+}
+
+const MAX_NAMES = 5
+
+const stays = (kept: readonly string[]): string => {
+  const more = kept.length > MAX_NAMES ? ` and ${kept.length - MAX_NAMES} more` : ''
+  return `these changes cannot be reverted and stay: ${kept.slice(0, MAX_NAMES).join(', ')}${more}`
 }

@@ -38,8 +38,9 @@ const gift = defineKind({
   schema: z.strictObject({ host: z.string(), what: z.string() }),
   id: ({ what }) => what,
   observe: (specs: readonly { host: string; what: string }[]) => ({
-    script: sh``,
-    parse: () => new Map(specs.map(({ what }) => [what, ''])),
+    script: sh`cat ${scratch}/log`,
+    parse: (stdout) =>
+      new Map(specs.map(({ host, what }) => [what, stdout.toString().split('\n').includes(`${host} gets ${what}`) ? 'there' : ''])),
   }),
   plan: (_, seen) => (seen === '' ? { action: 'create', certainty: 'exact', reason: '', differences: [] } : undefined),
   *apply(work): Steps {
@@ -54,9 +55,19 @@ const gift = defineKind({
   },
 })
 
+/** A change that cannot be reverted. */
+const { revert: _, ...ofKeepsake } = gift.kind
+const keepsake = defineKind({ ...ofKeepsake, name: 'keepsake' } as typeof gift.kind)
+
 const runHost = (host: string, what: readonly string[]): RunHost => {
   const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-  const pending = what.map((one, i) => ({ play: 0, role: `role${i}`, resource: gift({ host, what: one }), state: '', change }))
+  const pending = what.map((one, i) => ({
+    play: 0,
+    role: `role${i}`,
+    resource: (one.startsWith('kept') ? keepsake : gift)({ host, what: one }),
+    state: '',
+    change,
+  }))
   const changes = pending.map(({ play, role, resource }) => ({ host, role, play, resource: keyOf(resource), ...change }))
   return { session: sessionOf(host), resources: pending, pending, changes }
 }
@@ -70,15 +81,25 @@ interface Case {
   readonly targets?: readonly string[]
   readonly borrow?: (host: string) => Promise<Session>
   readonly signal?: AbortSignal
+  readonly serves?: Script
 }
 
 const inOut = (member: string): Drain => ({ out: note(`${member} out`), back: note(`${member} in`) })
 
-const roll = async ({ gifts, serial = [1], maxFailures = 0, drain = inOut, targets = ['lb', 'a', 'b', 'c'], borrow, signal }: Case) => {
+const roll = async ({
+  gifts,
+  serial = [1],
+  maxFailures = 0,
+  drain = inOut,
+  targets = ['lb', 'a', 'b', 'c'],
+  borrow,
+  signal,
+  serves,
+}: Case) => {
   const hosts = Object.keys(gifts)
   const views = ['lb', 'a', 'b', 'c'].map((name): HostView => ({ name }) as HostView)
   const drains: Role['drains'] = (_, { name }) => (name === 'lb' ? undefined : drain(name))
-  const role = { name: 'balancer', drains } as Role
+  const role = { name: 'balancer', drains, ...(serves !== undefined && { serves: () => serves }) } as unknown as Role
   // Two plays bind it to the host; it is one role all the same.
   const bound = [0, 1].map((play) => ({ play, host: 'lb', role, context: { site: { hosts: views } } }))
   const planned = {
@@ -87,7 +108,12 @@ const roll = async ({ gifts, serial = [1], maxFailures = 0, drain = inOut, targe
     hosts: new Map(
       targets.map((host) => [host, runHost(host, gifts[host] ?? [])]).filter(([host]) => host !== 'lb' || borrow === undefined) as [],
     ),
-    observations: new Map(hosts.map((host) => [host, new Map((gifts[host] ?? []).map((what) => [`gift:${what}`, '']))])),
+    observations: new Map(
+      hosts.map((host) => [
+        host,
+        new Map((gifts[host] ?? []).map((what) => [`${what.startsWith('kept') ? 'keepsake' : 'gift'}:${what}`, ''])),
+      ]),
+    ),
     selected: () => true,
     unreachable: [],
     borrow: borrow ?? (async () => expect.fail('nothing is needed beside')),
@@ -185,5 +211,51 @@ describe('a rolling play', () => {
     const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, drain, signal: stopping.signal })
     expect(log()).toEqual(['a out', 'a in'])
     expect(problems).toEqual([])
+  })
+
+  it('names the changes that stay on a host because they cannot be reverted', async () => {
+    const { warnings } = await roll({ gifts: { a: ['kept 1', 'x', 'kept 2', 'refused'] } })
+    expect(log()).toEqual(['a out', 'a gets kept 1', 'a gets x', 'a gets kept 2', 'a gets refused', 'a gives x back', 'a in'])
+    expect(warnings).toEqual(['these changes cannot be reverted and stay: keepsake kept 1, keepsake kept 2'])
+    const many = ['1', '2', '3', '4', '5', '6', '7'].map((number) => `kept ${number}`)
+    expect((await roll({ gifts: { b: [...many, 'refused'] } })).warnings).toEqual([
+      'these changes cannot be reverted and stay: keepsake kept 1, keepsake kept 2, keepsake kept 3, keepsake kept 4, keepsake kept 5 and 2 more',
+    ])
+  })
+})
+
+describe('at the end of a run', () => {
+  const ill = (): Script => sh`${note('asked')}; echo 'no server is healthy' >&2; exit 1`
+  const PROBLEM = 'lb › role balancer: the service of role balancer answers nobody after this run'
+
+  it.each([
+    ['in batches', [1]],
+    ['at once', []],
+  ])('a service that answers nobody fails the run that changed its hosts %s', async (_, serial) => {
+    const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, serial, serves: ill() })
+    expect(log().filter((line) => line === 'asked')).toEqual(['asked'])
+    expect(log().at(-1)).toBe('asked')
+    expect(problems).toEqual([PROBLEM])
+  })
+
+  it('a service is asked after a failed change too, and nothing is asked if nothing changed', async () => {
+    expect((await roll({ gifts: { a: ['refused'] }, serves: ill() })).problems).toEqual([expect.stringContaining('it will not'), PROBLEM])
+    writeFileSync(join(scratch, 'log'), '')
+    await roll({ gifts: {}, serves: ill() })
+    expect(log()).toEqual([''])
+  })
+
+  it('a service that answers is no problem, also after a change of its own host', async () => {
+    expect((await roll({ gifts: { lb: ['x'] }, serves: note('asked') })).problems).toEqual([])
+    expect(log()).toEqual(['lb gets x', 'asked'])
+  })
+
+  it('a service outside the run is asked by a borrowed session, and a warning says if it cannot be', async () => {
+    const limited = { gifts: { a: ['x'] }, serial: [], targets: ['a'], serves: ill() }
+    expect((await roll({ ...limited, borrow: async (host) => sessionOf(host) })).problems).toEqual([PROBLEM])
+    const away = new Problem({ class: 'unreachable', where: { host: 'lb' }, what: 'host is away', fix: 'wake it' })
+    const { problems, warnings } = await roll({ ...limited, borrow: () => Promise.reject(away) })
+    expect(problems).toEqual([])
+    expect(warnings).toEqual(['lb could not be asked whether balancer still serves: host is away'])
   })
 })

@@ -29,7 +29,7 @@ const site = (servers: readonly HostView[]): HostContext<unknown>['site'] => ({
 })
 
 const exposedBy = (servers: readonly HostView[]): readonly Exposed[] => {
-  const around = { site: site(servers) }
+  const around = { site: site(servers), flows: [] }
   const balancer = haproxy.options.parse({ certificates: [{ names: ['www.example.test', 'example.test'] }] })
   return [
     ...(haproxy.exposes?.({ ...around, host: LB, options: balancer }) ?? []).map((one) => ({ ...one, host: 'lb-01', role: 'haproxy-tls' })),

@@ -134,13 +134,17 @@ const ofSite = async (label: string, vars: string): Promise<readonly NamedScript
     return [
       { name: `${label} ${host} observe`, text: String(queryHost(host, placed).script).replaceAll(/[0-9a-f]{32}/g, 'MARK') },
       ...placed.flatMap(({ role, resource }) => ofResource(`${label} ${host} ${role}`, resource)),
-      ...mine.flatMap(({ role, context }) => [
-        ...(role.verify?.(context) ?? []).map(({ name, script }) => ({
-          name: `${label} ${host} ${role.name} verify ${name}`,
-          text: String(script),
-        })),
-        ...context.site.hosts.flatMap((member) => ofDrain(`${label} ${host} ${role.name} drain`, role.drains?.(context, member), member)),
-      ]),
+      ...mine.flatMap(({ role, context: own }) => {
+        const context = { ...own, flows: bindings.flows }
+        return [
+          ...(role.serves === undefined ? [] : [{ name: `${label} ${host} ${role.name} serves`, text: String(role.serves(context)) }]),
+          ...(role.verify?.(context) ?? []).map(({ name, script }) => ({
+            name: `${label} ${host} ${role.name} verify ${name}`,
+            text: String(script),
+          })),
+          ...context.site.hosts.flatMap((member) => ofDrain(`${label} ${host} ${role.name} drain`, role.drains?.(context, member), member)),
+        ]
+      }),
     ]
   })
 }
