@@ -27,6 +27,7 @@ import { OPENER, openerResources } from './opener.ts'
 import { type Members, membersOf, type Options } from './options.ts'
 import { serverSandbox } from './sandbox.ts'
 import { UPGRADE, upgradeScript } from './upgrade.ts'
+import { configCheck } from './validation.ts'
 
 /** Resources of a database server. */
 export const serverResources = (context: HostContext<Options>): readonly Resource[] => {
@@ -37,9 +38,10 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   const names = [own.nameOf(host.name), own.nameOf('writer'), own.nameOf('reader')]
   const certificate = leaf({ path: PKI.pair, names, authority: own, usages: ['server', 'client'], group: 'mysql' })
   const trusted = file({ path: PKI.trusted, content: text`${own.certificate}` })
-  const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, members, host, facts }), set: SET })
+  const set = { name: SET, root: '/etc/mysql', check: [...configCheck(given.settings)] }
+  const config = file({ path: '/etc/mysql/mariadb.cnf', content: serverConfig({ options: given, members, host, facts }), set })
   const unit = unitDropin(members, given.settings)
-  const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit], set: SET.name })
+  const mariadb = service({ unit: UNIT, loads: [certificate, trusted], restarts: [config, unit], set: SET })
   return [
     ...(members.topology === 'replica' ? [] : [leavingReplicas(given, members, host.name)]),
     ...packagesOf(members).map((name) => pkg({ name })),
@@ -64,7 +66,7 @@ export const SEED_PORT = 4444
 
 const UNIT = 'mariadb.service'
 
-const SET = { name: 'mariadb', root: '/etc/mysql', check: ['sh', '-c', 'mariadbd --user=mysql --verbose --help >/dev/null'] }
+const SET = 'mariadb'
 
 const packagesOf = ({ topology }: Members): readonly string[] => [
   'mariadb-server',

@@ -33,8 +33,9 @@ export const applyPlay = async (run: Run, runHost: RunHost, { index: play, seque
     for (const batch of adjacent(changes)) {
       await sequencer.waitForTurn(host, batch)
       if (run.signal.aborted) return made
-      const { applied, refused } = await applyBatch(run, runHost, batch)
+      const { applied, refused, othersToo } = await applyBatch(run, runHost, batch)
       made.push({ changes: applied.map(({ change }) => change), pending: applied.flatMap(({ pending }) => pending ?? []) })
+      if (othersToo === true) sequencer.refuse(host, batch)
       if (refused) return made
       sequencer.finish(host, batch)
     }
@@ -108,6 +109,8 @@ interface Applied {
   readonly applied: readonly ShownChange[]
   /** The host refused a change; no further change is applied to it. */
   readonly refused: boolean
+  /** Hosts that share the resource are not changed after it. */
+  readonly othersToo?: boolean
 }
 
 /**
@@ -135,13 +138,13 @@ const applyBatch = async (run: Run, runHost: RunHost, batch: readonly ShownChang
     if (problems === undefined || culprit === undefined) throw error
     if (!isDeferrable(culprit, problems)) {
       run.progress.fail(culprit.change, problems)
-      return { applied, refused: true }
+      return { applied, refused: true, othersToo: cause instanceof HostRefusal && cause.othersToo }
     }
     run.progress.defer(culprit.change, deferredText(culprit, problems))
     const others = left.filter((one) => one !== culprit)
     if (others.length === 0) return { applied, refused: false }
     const rest = await applyBatch(run, runHost, others)
-    return { applied: [...applied, ...rest.applied], refused: rest.refused }
+    return { ...rest, applied: [...applied, ...rest.applied] }
   }
 }
 

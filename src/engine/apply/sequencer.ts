@@ -7,15 +7,23 @@ import type { RunHost } from '../run-state.ts'
 
 /** Orders the hosts of a play that share a resource, so that they change it one after the other in the order that its kind defines. */
 export interface Sequencer {
-  /** Waits until every host before this one has finished these changes or was released. Throws a `Problem` if one was lost during them. */
+  /**
+   * Waits until every host before this one has finished these changes or was released. Throws a `Problem` if one was lost during them, or
+   * if its service refused them.
+   */
   waitForTurn(host: string, batch: readonly { readonly change: PlannedChange }[]): Promise<void>
   finish(host: string, batch: readonly { readonly change: PlannedChange }[]): void
+  /** The service of this host refused these changes; no host behind it makes them. */
+  refuse(host: string, batch: readonly { readonly change: PlannedChange }[]): void
   /** Releases the hosts queued behind this one. A host that was lost may still be executing a change that it began. */
   release(host: string, isLost: boolean): void
 }
 
-/** A promise for which later hosts wait. Resolves to true if the host is certainly not executing the change any more. */
-interface Gate extends PromiseWithResolvers<boolean> {
+/** How a host left its turn: certainly not executing the change any more, refused by its service, or lost while it changed the resource. */
+type Outcome = 'over' | 'refused' | 'lost'
+
+/** A promise for which later hosts wait. */
+interface Gate extends PromiseWithResolvers<Outcome> {
   /** The host's turn has begun. */
   isOpen: boolean
 }
@@ -29,7 +37,7 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, observation
       if (kind.sequence === undefined) continue
       const key = keyOf(one.resource)
       const queue = queues.get(key) ?? new Map<string, Gate>()
-      queues.set(key, queue.set(session.host, { ...Promise.withResolvers<boolean>(), isOpen: false }))
+      queues.set(key, queue.set(session.host, { ...Promise.withResolvers<Outcome>(), isOpen: false }))
     }
   for (const { pending } of hosts)
     for (const { resource } of pending) {
@@ -41,20 +49,23 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, observation
     for (const [before, gate] of queues.get(key) ?? []) {
       if (before === host) gate.isOpen = true
       if (before === host) return
-      if (!(await gate.promise)) throw lostPredecessor(before, host, key)
+      const outcome = await gate.promise
+      if (outcome !== 'over') throw (outcome === 'lost' ? lostPredecessor : refusedBefore)(before, host, key)
     }
+  }
+  const resolve = (host: string, batch: readonly { readonly change: PlannedChange }[], outcome: Outcome): void => {
+    for (const { change } of batch) queues.get(change.resource)?.get(host)?.resolve(outcome)
   }
   return {
     waitForTurn: async (host, batch) => {
       for (const { change } of batch) await waitFor(host, change.resource)
     },
-    finish: (host, batch) => {
-      for (const { change } of batch) queues.get(change.resource)?.get(host)?.resolve(true)
-    },
+    finish: (host, batch) => resolve(host, batch, 'over'),
+    refuse: (host, batch) => resolve(host, batch, 'refused'),
     release: (host, isLost) => {
       for (const queue of queues.values()) {
         const gate = queue.get(host)
-        gate?.resolve(!(isLost && gate.isOpen))
+        gate?.resolve(isLost && gate.isOpen ? 'lost' : 'over')
       }
     },
   }
@@ -70,4 +81,13 @@ const lostPredecessor = (before: string, host: string, key: string): Problem =>
     what: `resource was skipped because the connection to ${before} was lost while ${before} changed it`,
     why: `${before} may still be executing the change, and only one host at a time may be unavailable`,
     fix: `make ${before} reachable, then run again`,
+  })
+
+const refusedBefore = (before: string, host: string, key: string): Problem =>
+  new Problem({
+    class: 'task',
+    where: { host, resource: key },
+    what: `resource was skipped because the service of ${before} refused the same change`,
+    why: 'this host would refuse it too, and would be out of service meanwhile',
+    fix: `correct what ${before} reports, then run again`,
   })

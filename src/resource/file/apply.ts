@@ -62,7 +62,7 @@ ${placeScript({ alone: set !== undefined })}`,
   }
   if (set !== undefined && answer.code === CHECK_FAILED)
     throw new HostRefusal(
-      `${set.check[0]} rejected the new configuration`,
+      `${checkerOf(set)} rejected the new configuration`,
       answer.stderr.trim() || answer.stdout.toString().trim(),
       'correct the content of these files in the role; nothing was changed, the service keeps its configuration',
     )
@@ -76,6 +76,10 @@ ${placeScript({ alone: set !== undefined })}`,
   refuseUnsafe(answer, what)
   requireSuccess(answer, what)
 }
+
+/** The checker, for messages: its program, or the name of the set if that runs a script. */
+const checkerOf = ({ name, check }: NonNullable<FileSpec['set']>): string | undefined =>
+  ['sh', 'setpriv'].includes(check[0] ?? '') ? name : check[0]
 
 const digestsOf = (work: readonly FileWork[]): ReadonlyMap<string, string> =>
   new Map(work.map(({ id, spec }) => [id, spec.state === 'absent' ? 'absent' : (sha256Of(spec.content) ?? '')]))

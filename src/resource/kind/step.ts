@@ -63,6 +63,8 @@ export interface RefusedBatch {
   readonly done?: readonly string[] | undefined
   /** Identity of the resource that was refused; without, the first that was not changed. */
   readonly culprit?: string | undefined
+  /** Other hosts that share the resource are not changed after it: their services would refuse the same. */
+  readonly othersToo?: boolean
 }
 
 /** The host refused a step. `what` names the failure, `why` has the host's own words, `fix` an instruction. */
@@ -75,14 +77,17 @@ export class HostRefusal extends Error {
   readonly done: readonly string[]
   /** Identity of the resource that was refused; if undefined, the first that was not changed. */
   readonly culprit: string | undefined
+  /** Other hosts that share the resource are not changed after it. */
+  readonly othersToo: boolean
 
-  constructor(what: string, why: string, fix?: string, { done = [], culprit }: RefusedBatch = {}) {
+  constructor(what: string, why: string, fix?: string, { done = [], culprit, othersToo = false }: RefusedBatch = {}) {
     super(`${what}: ${why}`)
     this.what = what
     this.why = why
     this.fix = fix
     this.done = done
     this.culprit = culprit
+    this.othersToo = othersToo
   }
 }
 

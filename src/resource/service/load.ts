@@ -153,7 +153,9 @@ export const checkLoaded = (answer: Answer, done: readonly string[] = []): void 
   }
   const verb = { start: 'did not start', restart: 'did not restart' }[how ?? ''] ?? 'rejected its new configuration'
   const why = answer.stderr.trim()
-  throw new HostRefusal(`${unit} ${verb}`, why === '' ? 'the service logged nothing' : why, AFTER[after] ?? AFTER.kept, { done })
+  // A service that ran refused what it was given; one that did not start can have reasons of its host.
+  const othersToo = how !== 'start'
+  throw new HostRefusal(`${unit} ${verb}`, why === '' ? 'the service logged nothing' : why, AFTER[after] ?? AFTER.kept, { done, othersToo })
 }
 
 const AFTER: Readonly<Record<string, string>> = {

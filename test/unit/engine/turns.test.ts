@@ -65,6 +65,17 @@ it('blocks the hosts behind one that was lost during its change', async () => {
   )
 })
 
+it('makes no change on the hosts behind one whose service refused it', async () => {
+  const { turns, settle } = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
+  expect(await settle()).toBe('b')
+  turns.refuse('b', batch(member({})))
+  turns.release('b', false)
+  turns.release('c', false)
+  expect(await settle()).toMatch(
+    /^b a: .*because the service of b refused the same change c: .*because the service of b refused the same change$/,
+  )
+})
+
 it('continues after a host that was lost before its turn, or failed in it', async () => {
   const lost = scene(['a', 'b', 'c'].map((host) => runHost(host, member({}))))
   lost.turns.release('c', true)

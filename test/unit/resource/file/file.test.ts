@@ -118,3 +118,15 @@ describe('the archive that carries files', () => {
     expect(spawnSync('tar', ['-xOf', '-', 'a'], { input: archive }).stdout).toEqual(Buffer.from([0, 255, 10]))
   })
 })
+
+it.each([
+  [['nginx', '-t'], 'nginx'],
+  [['setpriv', '--reuid=mysql', 'sh', '-c', 'true'], 'shop'],
+])('a rejected set names its checker: %j', (check, name) => {
+  const { spec } = file({ path: '/etc/shop/a', content: 'x', set: { name: 'shop', root: '/etc/shop', check } })
+  const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const steps = file.kind.apply([{ id: '/etc/shop/a', spec, state: 'absent', change }])
+  steps.next()
+  const refused = { code: 65, stdout: Buffer.from(''), stderr: 'line 3\n' }
+  expect(() => steps.next(refused)).toThrow(`${name} rejected the new configuration: line 3`)
+})

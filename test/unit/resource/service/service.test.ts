@@ -233,6 +233,14 @@ describe('the answer of a load', () => {
     })
   })
 
+  it.each([
+    ['start', false],
+    ['reload', true],
+    ['restart', true],
+  ])('of a %s keeps the hosts that share the service from the same: %s', (how, othersToo) => {
+    expect(refusal(`provision-refused x.service ${how} restored\n`).othersToo).toBe(othersToo)
+  })
+
   it('is reported unchanged if it is about something else', () => {
     expect(refusal('').what).toContain('service not changed')
     expect(() => checkLoaded(answer(0, '', ''))).not.toThrow()
