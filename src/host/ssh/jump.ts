@@ -81,15 +81,27 @@ const forward = async (link: Link, target: Target): Promise<Duplex> => {
 // The name of a jump host is resolved by ssh's configuration. The keys and known_hosts files of the host behind it are tried as well.
 const bastionOf = async (target: Target): Promise<Target> => {
   const destination = target.jump.at(-1) ?? ''
-  const config = await resolveThroughSshConfig(destination.includes(':') ? `ssh://${destination}` : destination)
+  const config = await resolveThroughSshConfig(destination)
   const { passphrase } = target
+  const behind = [...(target.behind ?? []), destination]
+  const jump = [...target.jump.slice(0, -1), ...config.jump]
+  const loop = jump.find((hop) => behind.includes(hop))
+  if (loop !== undefined)
+    throw new Problem({
+      class: 'input',
+      where: { command: `ssh -G ${destination}` },
+      what: `jump host ${loop} is reached through itself`,
+      why: `ProxyJump of ${destination} is ${config.jump.join(',')}`,
+      fix: 'exclude the jump host from ProxyJump in ~/.ssh/config: Host * !GATE',
+    })
   return {
     name: destination,
     ...config,
     keys: [...config.keys, ...target.keys.filter((key) => !config.keys.includes(key))],
     knownHosts: [...target.knownHosts, ...config.knownHosts.filter((file) => !target.knownHosts.includes(file))],
     hostKeys: target.hostKeys,
-    jump: [...target.jump.slice(0, -1), ...config.jump],
+    jump,
+    behind,
     ...(passphrase ? { passphrase } : {}),
   }
 }

@@ -6,7 +6,7 @@ export interface Connection {
   /** The port of the inventory or of ssh's configuration. */
   readonly port: number
   readonly user: string
-  /** Private key files to try, in order; empty for the agent and ssh's default files. */
+  /** Key files to try, in order; empty for the agent and ssh's default files. A public key stands for that key of the agent. */
   readonly keys: readonly string[]
   readonly passphrase?: Secret
   /** known_hosts files. `provision trust` adds to the first one. */
@@ -15,11 +15,15 @@ export interface Connection {
   readonly hostKeys: 'strict' | 'accept-new'
   /** ssh destinations to connect through, nearest first (ProxyJump). */
   readonly jump: readonly string[]
+  /** Jump hosts whose connection goes through this one, if it is a jump host itself. */
+  readonly behind?: readonly string[]
   readonly sudoPassword?: Secret
   /** The host's name in known_hosts, if it is not the address (ssh's HostKeyAlias). */
   readonly hostKeyAlias?: string
-  /** The agent's socket, if it is not that of `SSH_AUTH_SOCK` (ssh's IdentityAgent). */
+  /** The agent's socket, if it is not that of `SSH_AUTH_SOCK`; `none` for no agent (ssh's IdentityAgent). */
   readonly agent?: string
+  /** Keys of the agent to try: all, or only those of the key files (ssh's IdentitiesOnly). By default, key files replace the others. */
+  readonly agentKeys?: 'all' | 'named'
   /** The inventory has no address. ssh's configuration provides it, and every setting that `written` does not name. */
   readonly viaSshConfig?: boolean
   /** Settings of the inventory, which override ssh's configuration. */

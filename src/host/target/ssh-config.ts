@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { homedir, userInfo } from 'node:os'
+import { homedir, hostname, userInfo } from 'node:os'
+import type { Environment } from '../../environment.ts'
 import { Problem } from '../../problem.ts'
 import type { Connection } from './connection.ts'
 
@@ -15,13 +16,29 @@ export interface SshConfig {
   readonly hostKeys?: Connection['hostKeys']
   readonly hostKeyAlias?: string
   readonly agent?: string
+  readonly agentKeys: NonNullable<Connection['agentKeys']>
 }
 
-/** Reads the settings for a destination (`alias`, `user@host`, `ssh://user@host:port`) from the installed `ssh`. */
+/** Arguments of ssh for a destination: `alias`, `user@host:port`, `[fd00::1]:22` or `ssh://user@host`. */
+export const argumentsFor = (destination: string): readonly string[] => {
+  const { user, host = destination, port } = DESTINATION.exec(destination)?.groups ?? {}
+  return [
+    ...(user === undefined ? [] : ['-l', user]),
+    ...(port === undefined ? [] : ['-p', port]),
+    ...['--', host.startsWith('[') ? host.slice(1, -1) : host],
+  ]
+}
+
+// OpenSSH 9.2 accepts an IPv6 address neither in a URI nor in brackets, so the parts are separate arguments.
+const DESTINATION = /^(?:ssh:\/\/)?(?:(?<user>.*)@)?(?<host>\[[^\]]+\]|[^:@[\]]+)(?::(?<port>\d+))?\/?$/
+
+/** Reads the settings for a destination from the installed `ssh`. */
 export const resolveThroughSshConfig = async (destination: string): Promise<SshConfig> => {
   const where = { command: `ssh -G ${destination}` }
+  // The definition of %C differs between versions, so ssh computes it.
+  const words = ['-G', '-o', 'ControlPath=/%C', ...argumentsFor(destination)]
   const written = await new Promise<string>((resolve, reject) => {
-    execFile('ssh', ['-G', '--', destination], { timeout: 10_000 }, (error, stdout, stderr) => {
+    execFile('ssh', words, { timeout: 10_000 }, (error, stdout, stderr) => {
       if (!error) resolve(stdout)
       else if (error.code === 'ENOENT')
         reject(
@@ -45,11 +62,12 @@ export const resolveThroughSshConfig = async (destination: string): Promise<SshC
     })
   })
   const config = parseSshConfig(destination, written)
-  return { ...config, keys: config.keys.filter((key) => existsSync(key)) }
+  // ssh skips files that do not exist. Of a key in the agent, the public half is enough.
+  return { ...config, keys: config.keys.filter((key) => existsSync(key) || existsSync(`${key}.pub`)) }
 }
 
-/** Parses the output of `ssh -G`. */
-export const parseSshConfig = (destination: string, written: string): SshConfig => {
+/** Parses the output of `ssh -G -o ControlPath=/%C`. */
+export const parseSshConfig = (destination: string, written: string, env: Environment = process.env): SshConfig => {
   const settings = new Map<string, string[]>()
   for (const line of written.split('\n')) {
     const [name, value] = /^(\S+) (.*)$/.exec(line.trimEnd())?.slice(1) ?? []
@@ -67,29 +85,68 @@ export const parseSshConfig = (destination: string, written: string): SshConfig 
   const address = get('hostname') ?? destination
   const port = Number(get('port') ?? 22)
   const user = get('user') ?? userInfo().username
-  const path = (text: string): string =>
-    text
-      .replace(/^~(?=\/|$)/, homedir())
-      .replace(
-        /%([%dhnpru])/g,
-        (_, token: string) =>
-          ({ '%': '%', d: homedir(), h: address, n: destination, p: String(port), r: user, u: userInfo().username })[token] ?? '',
-      )
   const alias = given('hostkeyalias')
-  const agent = given('identityagent')
+  const jump = given('proxyjump') ?? ''
+  const name = argumentsFor(destination).at(-1) ?? destination
+  const expand = expander(
+    {
+      C: get('controlpath')?.slice(1) ?? '',
+      d: homedir(),
+      h: address,
+      i: String(userInfo().uid),
+      j: jump,
+      k: alias ?? name,
+      L: hostname().split('.')[0] ?? '',
+      l: hostname(),
+      n: name,
+      p: String(port),
+      r: user,
+      u: userInfo().username,
+    },
+    env,
+    `ssh -G ${destination}`,
+  )
+  const agent = agentOf(get('identityagent'), expand, env)
   return {
     address,
     port,
     user,
-    keys: chosenKeys(settings.get('identityfile') ?? []).map(path),
+    keys: chosenKeys(settings.get('identityfile') ?? []).map(expand),
     knownHosts: [get('userknownhostsfile'), get('globalknownhostsfile')]
       .flatMap((files) => (files ?? '').split(' ').filter((file) => file !== '' && file !== 'none'))
-      .map(path),
-    jump: (given('proxyjump') ?? '').split(',').filter((hop) => hop !== ''),
+      .map(expand),
+    jump: jump.split(',').filter((hop) => hop !== ''),
     ...(get('stricthostkeychecking') === 'accept-new' ? { hostKeys: 'accept-new' as const } : {}),
     ...(alias === undefined ? {} : { hostKeyAlias: alias }),
-    ...(agent === undefined || agent === 'SSH_AUTH_SOCK' ? {} : { agent: path(agent) }),
+    ...(agent === undefined ? {} : { agent }),
+    agentKeys: get('identitiesonly') === 'yes' ? 'named' : 'all',
   }
+}
+
+type Expand = (text: string) => string
+
+/** Expands `~`, `%` tokens and `${NAME}` as ssh does (ssh_config(5), TOKENS and ENVIRONMENT VARIABLES). */
+const expander =
+  (tokens: Readonly<Record<string, string>>, env: Environment, command: string): Expand =>
+  (text) =>
+    text.replace(/^~(?=\/|$)/, homedir()).replace(/%(.?)|\$\{([^}]*)\}/g, (whole, token: string | undefined, name: string | undefined) => {
+      const value = name === undefined ? (token === '%' ? '%' : tokens[token ?? '']) : env[name]
+      if (value !== undefined) return value
+      throw new Problem({
+        class: 'input',
+        where: { command },
+        what: name === undefined ? `token ${whole} in ${text} is not supported` : `environment variable ${name} is not set`,
+        ...(name === undefined ? {} : { why: `ssh's configuration uses it: ${text}` }),
+        fix: name === undefined ? 'write the value itself in ~/.ssh/config' : `set it: export ${name}=…`,
+      })
+    })
+
+/** The agent's socket by IdentityAgent: undefined for that of SSH_AUTH_SOCK, `none` for no agent. */
+const agentOf = (written: string | undefined, expand: Expand, env: Environment): string | undefined => {
+  if (written === undefined || written === 'SSH_AUTH_SOCK' || written === 'none') return written === 'none' ? written : undefined
+  // The older form: $NAME for the whole value. An unset variable means no agent.
+  const variable = /^\$([A-Za-z_][A-Za-z0-9_]*)$/.exec(written)?.[1]
+  return variable === undefined ? expand(written) : env[variable] || 'none'
 }
 
 // Without IdentityFile in the configuration, ssh prints all its default names.

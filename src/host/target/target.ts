@@ -7,6 +7,8 @@ import { resolveThroughSshConfig } from './ssh-config.ts'
  */
 export const resolveTarget = async (name: string, connection: Connection): Promise<Target> => {
   if (connection.viaSshConfig !== true) return { ...connection, name }
-  const written = Object.fromEntries((connection.written ?? []).map((setting) => [setting, connection[setting]]))
-  return { ...connection, ...(await resolveThroughSshConfig(name)), ...written, name }
+  const settings = connection.written ?? []
+  const written = Object.fromEntries(settings.map((setting) => [setting, connection[setting]]))
+  const { agentKeys, ...config } = await resolveThroughSshConfig(name)
+  return { ...connection, ...config, ...(settings.includes('keys') ? {} : { agentKeys }), ...written, name }
 }

@@ -20,7 +20,7 @@ const user = text.refine((value) => /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/.test
 
 const destination = text.refine((value) => value.split(',').every((hop) => isDestination(hop.trim())), {
   error: 'is not an ssh destination',
-  params: { fix: 'write [user@]host[:port]' },
+  params: { fix: 'write [user@]host[:port], with brackets around an IPv6 address: ops@[fd00::1]:22' },
 })
 
 const ip = text.refine(isIpAddress, {

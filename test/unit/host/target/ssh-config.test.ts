@@ -1,6 +1,7 @@
-import { homedir } from 'node:os'
+import { execFileSync } from 'node:child_process'
+import { homedir, hostname, userInfo } from 'node:os'
 import { expect, test } from 'vitest'
-import { parseSshConfig } from '../../../../src/host/target/ssh-config.ts'
+import { argumentsFor, parseSshConfig, resolveThroughSshConfig } from '../../../../src/host/target/ssh-config.ts'
 
 const DEFAULTS = ['id_rsa', 'id_ecdsa', 'id_ecdsa_sk', 'id_ed25519', 'id_ed25519_sk', 'id_xmss', 'id_dsa'].map(
   (name) => `identityfile ~/.ssh/${name}`,
@@ -29,6 +30,7 @@ identityagent ~/agent.sock
     hostKeys: 'accept-new',
     hostKeyAlias: 'web',
     agent: `${homedir()}/agent.sock`,
+    agentKeys: 'all',
   })
 })
 
@@ -48,4 +50,76 @@ test('the value none means no value', () => {
 
 test('a ProxyCommand is refused', () => {
   expect(() => parseSshConfig('web', 'proxycommand nc %h %p')).toThrow('ProxyCommand is not supported')
+})
+
+const [short = ''] = hostname().split('.')
+
+test.each([
+  [`\${HOME}/.ssh/\${KEY}`, '/home/jane/.ssh/deploy'],
+  ['/keys/%L', `/keys/${short}`],
+  ['/keys/%l', `/keys/${hostname()}`],
+  ['/keys/%k', '/keys/shared-name'],
+  ['/keys/%n-%h-%p-%r', '/keys/web-10.0.0.11-2222-admin'],
+  ['/keys/%C', '/keys/0123456789abcdef'],
+  ['/keys/%i-%u', `/keys/${userInfo().uid}-${userInfo().username}`],
+  ['/keys/%j', '/keys/gate'],
+  ['%d/100%%', `${homedir()}/100%`],
+  ['~/a~b', `${homedir()}/a~b`],
+])('expands %s as ssh does', (written, expected) => {
+  const output = `hostname 10.0.0.11\nport 2222\nuser admin\nhostkeyalias shared-name\nproxyjump gate\ncontrolpath /0123456789abcdef\nidentityfile ${written}`
+  expect(parseSshConfig('web', output, { HOME: '/home/jane', KEY: 'deploy' }).keys).toEqual([expected])
+})
+
+test('without an alias, %k is the name by which the host was called', () => {
+  expect(parseSshConfig('ops@web:22', 'hostname 10.0.0.11\nidentityfile /keys/%k').keys).toEqual(['/keys/web'])
+})
+
+test.each([
+  [`/keys/\${NOWHERE}`, 'environment variable NOWHERE is not set', 'set it: export NOWHERE=…'],
+  ['/keys/%Q', 'token %Q in /keys/%Q is not supported', 'write the value itself in ~/.ssh/config'],
+  ['/keys/%', 'token % in /keys/% is not supported', 'write the value itself in ~/.ssh/config'],
+])('%s is an input problem, as in ssh', (written, what, fix) => {
+  expect(() => parseSshConfig('web', `identityfile ${written}`, {})).toThrow(expect.objectContaining({ class: 'input', what, fix }))
+})
+
+test.each([
+  ['none', 'none'],
+  ['SSH_AUTH_SOCK', undefined],
+  ['$SOCKET', '/run/jane.sock'],
+  ['$NOWHERE', 'none'],
+  [`\${SOCKET}`, '/run/jane.sock'],
+  [`\${SOCKET}.%r`, '/run/jane.sock.admin'],
+  ['~/agent.sock', `${homedir()}/agent.sock`],
+])('IdentityAgent %s is the agent %s', (written, expected) => {
+  expect(parseSshConfig('web', `user admin\nidentityagent ${written}`, { SOCKET: '/run/jane.sock' }).agent).toBe(expected)
+})
+
+test('IdentitiesOnly limits the agent to the named keys', () => {
+  expect(parseSshConfig('web', 'identitiesonly yes').agentKeys).toBe('named')
+  expect(parseSshConfig('web', 'identitiesonly no').agentKeys).toBe('all')
+})
+
+test.each([
+  ['gate', ['--', 'gate']],
+  ['ops@gate', ['-l', 'ops', '--', 'gate']],
+  ['ops@gate.example.com:2200', ['-l', 'ops', '-p', '2200', '--', 'gate.example.com']],
+  ['[fd00::1]', ['--', 'fd00::1']],
+  ['ops@[fd00::1]', ['-l', 'ops', '--', 'fd00::1']],
+  ['ops@[fe80::1%eth0]:2200', ['-l', 'ops', '-p', '2200', '--', 'fe80::1%eth0']],
+  ['ssh://ops@[fd00::1]:2200/', ['-l', 'ops', '-p', '2200', '--', 'fd00::1']],
+  ['jane@corp@gate', ['-l', 'jane@corp', '--', 'gate']],
+  ['fd00::1', ['--', 'fd00::1']],
+])('the destination %s is asked of ssh by %j', (destination, words) => {
+  expect(argumentsFor(destination)).toEqual(words)
+})
+
+test('the installed ssh understands all forms of a destination', async () => {
+  const asked = (destination: string): readonly string[] =>
+    execFileSync('ssh', ['-G', '-F', 'none', ...argumentsFor(destination)], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => /^(user|hostname|port) /.test(line))
+      .toSorted()
+  for (const destination of ['ops@[fd00::1]:2200', 'ssh://ops@[fd00::1]:2200'])
+    expect(asked(destination)).toEqual(['hostname fd00::1', 'port 2200', 'user ops'])
+  expect(await resolveThroughSshConfig('ops@[fd00::1]:2200')).toMatchObject({ address: 'fd00::1', port: 2200, user: 'ops' })
 })
