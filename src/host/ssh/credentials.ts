@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { AnyAuthMethod, IdentityCallback, ParsedKey, SignCallback, SigningRequestOptions } from 'ssh2'
+import type { AnyAuthMethod } from 'ssh2'
 import { Problem } from '../../problem.ts'
 import { fingerprint } from '../known-hosts/known-hosts.ts'
 import type { Target } from '../target/connection.ts'
-import { openKey, readKeyFile } from './key-file.ts'
-import { loadSsh2 } from './ssh2.ts'
+import { type Agent, type AgentKey, openAgent } from './agent.ts'
+import { type KeyFile, openKey, readKeyFile, withoutPrivateHalf } from './key-file.ts'
 
 /** One login method, with its description for messages. */
 export interface Credential {
@@ -17,84 +17,69 @@ export interface Credential {
 const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa']
 
 /**
- * The credentials to try, in order: the key files of the inventory, or else the agent's keys and ssh's default files. Throws a `Problem` if
- * there are none.
+ * The credentials to try. sshd counts every key, so the most likely ones come first: set key files in their order, and then other keys of
+ * the agent if ssh's configuration permits them. Without key files the order is that of ssh: default files whose key the agent has, the
+ * other keys of the agent, the other default files. Throws a `Problem` if there is no key.
  */
 export const credentialsOf = async (target: Target): Promise<readonly Credential[]> => {
-  const socket = target.agent ?? process.env.SSH_AUTH_SOCK
-  if (target.keys.length > 0) return await Promise.all(target.keys.map((path) => namedKey(target, path, socket)))
-  const found = await Promise.all([
-    ...(socket ? [wholeAgent(target, socket)] : []),
-    ...DEFAULT_KEYS.map((name) => defaultKey(target, name)),
-  ])
-  const credentials = found.filter((credential) => credential !== undefined)
+  const agent = await openAgent(target.agent ?? process.env.SSH_AUTH_SOCK)
+  const isNamed = target.keys.length > 0
+  const files = isNamed ? await Promise.all(target.keys.map(readKeyFile)) : await defaultFiles()
+  const keys = isNamed
+    ? await Promise.all(files.map((file) => credentialOf(target, file, agent)))
+    : (await Promise.all(files.map((file) => credentialOf(target, file, agent).catch(ignoreProblem)))).filter((key) => key !== undefined)
+  const all = (target.agentKeys ?? (isNamed ? 'named' : 'all')) === 'all' ? [...keys, ...otherKeys(target, agent, files)] : keys
+  const credentials = isNamed ? all : all.toSorted((a, b) => a.rank - b.rank)
   if (credentials.length > 0) return credentials
   throw new Problem({
     class: 'input',
     where: { host: target.name },
     what: 'no SSH key is available for login',
-    why: `the inventory has no key for this host, SSH_AUTH_SOCK is not set, and ~/.ssh has no usable ${DEFAULT_KEYS.join(', ')}`,
+    why: `the inventory has no key for this host, ${agent.state}, and ~/.ssh has no usable ${DEFAULT_KEYS.join(', ')}`,
     fix: 'set a key in the inventory (key: path), or start an agent',
   })
 }
 
-const namedKey = async (target: Target, path: string, socket: string | undefined): Promise<Credential> => {
-  const file = await readKeyFile(path)
-  if (file.encrypted && !target.passphrase && socket && file.publicKey && (await agentHolds(socket, file.publicKey)))
-    return await agentKey(target, path, socket, file.publicKey)
-  const { parsed, fingerprint: print } = await openKey(file, target.passphrase)
-  return { label: `${path} (${parsed.type} ${print})`, method: { type: 'publickey', username: target.user, key: parsed } }
+type Ranked = Credential & { readonly rank: number }
+
+/** Order of ssh, see pubkey_prepare() in its sshconnect2.c. */
+const RANKS = { agentAndFile: 0, agent: 1, file: 2 }
+
+const credentialOf = async (target: Target, file: KeyFile, agent: Agent): Promise<Ranked> => {
+  const { path, publicKey } = file
+  const held = agent.keys.find(({ wire }) => publicKey !== undefined && wire.equals(publicKey))
+  const isLocked = file.text === undefined || file.unusable !== undefined || (file.encrypted && !target.passphrase)
+  if (held && isLocked) return agentCredential(target, agent, [held], `${path} (in the agent, ${fingerprint(held.wire)})`)
+  if (file.unusable !== undefined) throw file.unusable
+  if (file.text === undefined) throw withoutPrivateHalf(file, agent.state)
+  const { parsed, fingerprint: print } = await openKey({ ...file, text: file.text }, target.passphrase)
+  const method: AnyAuthMethod = { type: 'publickey', username: target.user, key: parsed }
+  return { label: `${path} (${parsed.type} ${print})`, method, rank: held ? RANKS.agentAndFile : RANKS.file }
 }
 
-const defaultKey = async (target: Target, name: string): Promise<Credential | undefined> => {
-  const path = join(homedir(), '.ssh', name)
-  if (!(await stat(path).catch(() => undefined))) return undefined
-  // An unusable default file is skipped, as in ssh.
-  return await namedKey(target, path, undefined).catch((error: unknown) => {
-    if (error instanceof Problem) return undefined
-    throw error
-  })
+const agentCredential = (target: Target, agent: Agent, keys: readonly AgentKey[], label: string): Ranked => ({
+  label,
+  method: { type: 'agent', username: target.user, agent: agent.only(keys) },
+  rank: RANKS.agentAndFile,
+})
+
+/** The keys of the agent that belong to none of these files. */
+const otherKeys = (target: Target, agent: Agent, files: readonly KeyFile[]): readonly Ranked[] => {
+  const others = agent.keys.filter(({ wire }) => !files.some(({ publicKey }) => publicKey?.equals(wire)))
+  if (others.length === 0) return []
+  const label = others.length === 1 ? 'one key of the agent' : `${others.length} keys of the agent`
+  return [{ ...agentCredential(target, agent, others, label), rank: RANKS.agent }]
 }
 
-const wholeAgent = async (target: Target, socket: string): Promise<Credential | undefined> => {
-  const identities = await identitiesOf(socket)
-  if (identities.length === 0) return undefined
-  const { createAgent } = await loadSsh2()
-  return { label: `the agent’s ${identities.length} keys`, method: { type: 'agent', username: target.user, agent: createAgent(socket) } }
+/** The default key files of this account. An unusable one is skipped, as in ssh. */
+const defaultFiles = async (): Promise<readonly KeyFile[]> => {
+  const paths = DEFAULT_KEYS.map((name) => join(homedir(), '.ssh', name))
+  const files = await Promise.all(
+    paths.map(async (path) => ((await stat(path).catch(() => undefined)) ? await readKeyFile(path).catch(ignoreProblem) : undefined)),
+  )
+  return files.filter((file) => file !== undefined)
 }
 
-const agentHolds = async (socket: string, key: Buffer): Promise<boolean> => (await identitiesOf(socket)).some((held) => held.equals(key))
-
-const agentKey = async (target: Target, path: string, socket: string, key: Buffer): Promise<Credential> => {
-  const { createAgent, BaseAgent } = await loadSsh2()
-  const all = createAgent(socket)
-  class OneKey extends BaseAgent<string | Buffer | ParsedKey> {
-    getIdentities(callback: IdentityCallback): void {
-      all.getIdentities((error, keys) => callback(error, keys?.filter((held) => wireOf(held).equals(key)) as ParsedKey[]))
-    }
-    sign(
-      publicKey: string | Buffer | ParsedKey,
-      data: Buffer,
-      options: SigningRequestOptions | SignCallback,
-      callback?: SignCallback,
-    ): void {
-      if (typeof options === 'function') all.sign(publicKey, data, options)
-      else all.sign(publicKey, data, options, callback)
-    }
-  }
-  return { label: `${path} (in the agent, ${fingerprint(key)})`, method: { type: 'agent', username: target.user, agent: new OneKey() } }
-}
-
-// An agent that does not answer counts as an agent without keys.
-const identitiesOf = async (socket: string): Promise<Buffer[]> => {
-  const { createAgent } = await loadSsh2()
-  return await new Promise((resolve) => {
-    createAgent(socket).getIdentities((error, keys) => resolve(error ? [] : (keys ?? []).map(wireOf)))
-  })
-}
-
-const wireOf = (key: unknown): Buffer => {
-  if (Buffer.isBuffer(key)) return key
-  if (typeof key === 'object' && key !== null && 'getPublicSSH' in key && typeof key.getPublicSSH === 'function') return key.getPublicSSH()
-  return Buffer.alloc(0)
+const ignoreProblem = (error: unknown): undefined => {
+  if (!(error instanceof Problem)) throw error
 }

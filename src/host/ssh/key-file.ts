@@ -4,20 +4,29 @@ import type { Secret } from '../../secret/secret.ts'
 import { fingerprint, typeOf } from '../known-hosts/known-hosts.ts'
 import { loadSsh2 } from './ssh2.ts'
 
-/** The part of a private key file that can be read without its passphrase. */
+/** The part of a key file that can be read without its passphrase. */
 export interface KeyFile {
   readonly path: string
-  readonly text: string
+  /** The private key; undefined for a file of which only the public half is there. */
+  readonly text: string | undefined
   readonly encrypted: boolean
-  /** The public half in SSH's wire format, if the file has it in plain text. */
+  /** The public half in SSH's wire format, from the file or from the .pub beside it. */
   readonly publicKey: Buffer | undefined
+  /** The reason why the private key can be used from an agent only. */
+  readonly unusable?: Problem | undefined
 }
 
-const wrong = (path: string, what: string, fix: string): Problem => new Problem({ class: 'input', where: { file: path }, what, fix })
+const wrong = (path: string, what: string, fix: string, why?: string): Problem =>
+  new Problem({ class: 'input', where: { file: path }, what, fix, ...(why === undefined ? {} : { why }) })
 
-/** Reads a private key file. Throws a `Problem` if it is missing, readable by others, or of an unsupported type. */
+/**
+ * Reads a key file. It may be a public key, or the path of a private key of which only `PATH.pub` exists: the agent has the private half then.
+ * Throws a `Problem` if it is missing, readable by others, or no key.
+ */
 export const readKeyFile = async (path: string): Promise<KeyFile> => {
+  const beside = await publicKeyIn(`${path}.pub`)
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' && beside !== undefined) return undefined
     if (error.code === 'ENOENT')
       throw wrong(
         path,
@@ -27,30 +36,65 @@ export const readKeyFile = async (path: string): Promise<KeyFile> => {
     if (error.code === 'EISDIR') throw wrong(path, 'key file is a directory', 'name the private key file in it')
     throw wrong(path, `key file cannot be read (${error.code})`, 'make the file readable for you')
   })
-  if (/^(ssh-|ecdsa-|sk-)/.test(text)) throw wrong(path, 'key file contains a public key', 'name the private key file, without .pub')
+  const publicKey = text === undefined ? beside : publicKeyOf(text)
+  if (text === undefined || publicKey !== undefined) {
+    const unusable = onToken(publicKey) ? tokenProblem(path) : undefined
+    return { path, text: undefined, encrypted: false, publicKey, unusable }
+  }
   const { mode, uid } = await stat(path)
   if (uid === process.getuid?.() && (mode & 0o077) !== 0)
     throw wrong(path, 'private key is readable by other accounts', `run: chmod 600 ${path}, and consider replacing the key`)
+  return privateKey(path, text, beside)
+}
+
+/** The problem of a key file that has only the public half, if the agent does not have the private one. */
+export const withoutPrivateHalf = ({ path }: KeyFile, agentState: string): Problem =>
+  wrong(
+    path,
+    'key file contains a public key, and the agent does not have its private key',
+    'load the private key into your agent (ssh-add), or name the private key file, without .pub',
+    agentState,
+  )
+
+const privateKey = (path: string, text: string, beside: Buffer | undefined): KeyFile => {
+  const fromAgentOnly = (what: string, fix: string): KeyFile => ({
+    path,
+    text,
+    encrypted: false,
+    publicKey: beside,
+    unusable: wrong(path, what, fix),
+  })
   if (/BEGIN (ENCRYPTED )?PRIVATE KEY/.test(text))
-    throw wrong(
-      path,
+    return fromAgentOnly(
       'key file has the format PKCS#8, which is not supported',
       `convert a copy to the format of OpenSSH: ssh-keygen -p -f ${path}`,
     )
   const header = openSshHeader(text)
-  const type = header && typeOf(header.publicKey)
-  if (type?.startsWith('sk-'))
-    throw wrong(path, 'key is on a security token (FIDO), which is not supported', 'use an ed25519, ECDSA or RSA key')
-  if (header && type === undefined)
-    throw wrong(path, 'key file is damaged', 'restore it from a backup, or create a new key: ssh-keygen -t ed25519')
+  if (onToken(header?.publicKey)) return { path, text, encrypted: false, publicKey: undefined, unusable: tokenProblem(path) }
+  if (header && typeOf(header.publicKey) === undefined)
+    return fromAgentOnly('key file is damaged', 'restore it from a backup, or create a new key: ssh-keygen -t ed25519')
   if (!header && !/BEGIN (RSA|EC) PRIVATE KEY/.test(text))
-    throw wrong(path, 'key file contains no private key', 'name an ed25519, ECDSA or RSA private key in the format of OpenSSH')
+    return fromAgentOnly('key file contains no private key', 'name an ed25519, ECDSA or RSA private key in the format of OpenSSH')
   return {
     path,
     text,
     encrypted: header ? header.cipher !== 'none' : /^(Proc-Type: 4,ENCRYPTED|DEK-Info:)/m.test(text),
-    publicKey: header?.publicKey,
+    publicKey: header?.publicKey ?? beside,
   }
+}
+
+const tokenProblem = (path: string): Problem =>
+  wrong(path, 'key is on a security token (FIDO), which is not supported', 'use an ed25519, ECDSA or RSA key')
+
+const onToken = (publicKey: Buffer | undefined): boolean => publicKey !== undefined && (typeOf(publicKey)?.startsWith('sk-') ?? false)
+
+const publicKeyIn = async (path: string): Promise<Buffer | undefined> => await readFile(path, 'utf8').then(publicKeyOf, () => undefined)
+
+/** The key of a line `TYPE BASE64 COMMENT`; undefined for any other text. */
+const publicKeyOf = (text: string): Buffer | undefined => {
+  const [type, base64] = text.trimStart().split(/[ \t\r\n]+/, 2)
+  const wire = Buffer.from(base64 ?? '', 'base64')
+  return type !== undefined && /^(ssh-|ecdsa-|sk-)/.test(type) && typeOf(wire) === type ? wire : undefined
 }
 
 /** A decrypted key. */
@@ -60,10 +104,13 @@ export interface OpenKey {
   readonly parsed: import('ssh2').ParsedKey
 }
 
+/** A key file with a private key that provision can read. */
+type PrivateKeyFile = KeyFile & { readonly text: string }
+
 const opened = new Map<string, { readonly passphrase: string | undefined; readonly text: string; readonly key: Promise<OpenKey> }>()
 
 /** Opens a key. Throws a `Problem` if the passphrase is missing or wrong. */
-export const openKey = (file: KeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
+export const openKey = (file: PrivateKeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
   // Decryption is slow by design, and the hosts of a site usually share a key.
   const before = opened.get(file.path)
   if (before?.text === file.text && before.passphrase === passphrase?.reveal()) return before.key
@@ -72,7 +119,7 @@ export const openKey = (file: KeyFile, passphrase: Secret | undefined): Promise<
   return key
 }
 
-const decrypt = async (file: KeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
+const decrypt = async (file: PrivateKeyFile, passphrase: Secret | undefined): Promise<OpenKey> => {
   const { path, text, encrypted } = file
   if (encrypted && !passphrase)
     throw wrong(

@@ -1,0 +1,62 @@
+import type { BaseAgent, IdentityCallback, ParsedKey, SignCallback, SigningRequestOptions } from 'ssh2'
+import { loadSsh2 } from './ssh2.ts'
+
+/** A key that the agent holds. */
+export interface AgentKey {
+  /** The public half in SSH's wire format. */
+  readonly wire: Buffer
+  readonly parsed: ParsedKey
+}
+
+/** The agent of a host: its usable keys in its own order. */
+export interface Agent {
+  readonly keys: readonly AgentKey[]
+  /** The reason why there is no key, for messages. */
+  readonly state: string
+  /** An agent for ssh2 that offers only these keys, in this order. */
+  only(keys: readonly AgentKey[]): BaseAgent<string | Buffer | ParsedKey>
+}
+
+/**
+ * Opens the agent at a socket; `none` and undefined mean no agent. An agent that does not answer counts as an agent without keys. Keys of
+ * types that ssh2 cannot use, such as those of security tokens, are left out.
+ */
+export const openAgent = async (socket: string | undefined): Promise<Agent> => {
+  const { createAgent, BaseAgent, utils } = await loadSsh2()
+  const address = socket === undefined || socket === '' || socket === 'none' ? undefined : socket
+  const agent = address === undefined ? undefined : createAgent(address)
+  const held = await new Promise<readonly unknown[] | undefined>((resolve) => {
+    if (agent === undefined) resolve([])
+    else agent.getIdentities((error, keys) => resolve(error ? undefined : (keys ?? [])))
+  })
+  const keys = (held ?? []).flatMap((key): AgentKey[] => {
+    const parsed = utils.parseKey(key as Buffer)
+    return parsed instanceof Error ? [] : [{ parsed, wire: wireOf(parsed) }]
+  })
+  class Chosen extends BaseAgent<string | Buffer | ParsedKey> {
+    readonly #chosen: readonly AgentKey[]
+    constructor(chosen: readonly AgentKey[]) {
+      super()
+      this.#chosen = chosen
+    }
+    getIdentities(callback: IdentityCallback): void {
+      callback(
+        undefined,
+        this.#chosen.map(({ parsed }) => parsed),
+      )
+    }
+    sign(key: string | Buffer | ParsedKey, data: Buffer, options: SigningRequestOptions | SignCallback, callback?: SignCallback): void {
+      if (typeof options === 'function') agent?.sign(key, data, options)
+      else agent?.sign(key, data, options, callback)
+    }
+  }
+  return { keys, state: stateOf(address, held), only: (chosen) => new Chosen(chosen) }
+}
+
+const stateOf = (socket: string | undefined, held: readonly unknown[] | undefined): string => {
+  if (socket === undefined) return 'no SSH agent is set (SSH_AUTH_SOCK, IdentityAgent)'
+  if (held === undefined) return `the SSH agent at ${socket} does not answer`
+  return held.length === 0 ? 'the SSH agent has no keys' : 'the SSH agent has other keys only'
+}
+
+const wireOf = (key: ParsedKey): Buffer => key.getPublicSSH()

@@ -1,0 +1,133 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import ssh2, { type Connection, type ServerConfig } from 'ssh2'
+import { expect, onTestFinished } from 'vitest'
+import type { Target } from '../../../../src/host/target/connection.ts'
+
+/** A directory that is deleted after the test. */
+export const scratch = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'provision-ssh-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** Generates a key pair, unless it exists, and returns the path of its private key. */
+export const keygen = (path: string, ...options: readonly string[]): string => {
+  if (!existsSync(path)) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path, ...options])
+  return path
+}
+
+/** The public half in SSH's wire format. */
+export const wireOf = (path: string): string => readFileSync(`${path}.pub`, 'utf8').split(' ')[1] ?? ''
+
+/** An agent with these keys, in this order. Returns its socket. */
+export const agentWith = async (directory: string, keys: readonly string[]): Promise<string> => {
+  const socket = join(directory, 'agent.sock')
+  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' })
+  onTestFinished(() => void agent.kill())
+  await expect.poll(() => statSync(socket, { throwIfNoEntry: false })?.isSocket()).toBe(true)
+  for (const key of keys) execFileSync('ssh-add', ['-q', key], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' })
+  return socket
+}
+
+const listening = async (take: (socket: Socket, count: number) => void, port = 0): Promise<number> => {
+  const open = new Set<Socket>()
+  let count = 0
+  const server = createServer((socket) => {
+    open.add(socket)
+    socket.on('error', () => {}).on('close', () => open.delete(socket))
+    count += 1
+    take(socket, count)
+  })
+  await new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
+  onTestFinished(() => {
+    for (const socket of open) socket.destroy()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** A peer that is not sshd, or a broken one. Returns its port. */
+export const peer = listening
+
+export interface SshServer {
+  readonly port: number
+  /** Public keys that were offered, in base64, in order and once each. */
+  readonly offered: string[]
+  readonly hostKey: string
+}
+
+interface Behaviour {
+  readonly directory: string
+  /** The public key in base64 that lets in. */
+  readonly accepts?: string
+  /** Offers after which the server disconnects, like MaxAuthTries of sshd. */
+  readonly maxTries?: number
+  readonly hostKeyType?: string
+  readonly port?: number
+  /** Called with each connection before it is served, and its number. Returns whether to serve it. */
+  readonly serves?: (socket: Socket, count: number) => boolean
+}
+
+/** An SSH server in this process that checks public keys and nothing else. */
+export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
+  const { directory, accepts, maxTries = 6, hostKeyType = 'ed25519', serves = () => true } = behaviour
+  const hostKey = keygen(join(directory, `host-${hostKeyType}`), '-t', hostKeyType)
+  const offered: string[] = []
+  const config: ServerConfig = { hostKeys: [readFileSync(hostKey, 'utf8')] }
+  const login = (connection: Connection): void => {
+    let tries = 0
+    connection
+      .on('error', () => {})
+      .on('authentication', (context) => {
+        if (context.method !== 'publickey') return context.reject(['publickey'])
+        const key = context.key.data.toString('base64')
+        if (!offered.includes(key)) offered.push(key)
+        if (key === accepts) return context.accept()
+        tries += 1
+        if (tries === maxTries) return endLogin(connection)
+        context.reject(['publickey'])
+      })
+  }
+  const server = new ssh2.Server(config, login)
+  const port = await listening((socket, count) => {
+    if (serves(socket, count)) server.injectSocket(socket)
+  }, behaviour.port)
+  return { port, offered, hostKey }
+}
+
+interface Protocol {
+  readonly _packetRW: { readonly write: { readonly allocStart: number; alloc(length: number): Buffer; finalize(packet: Buffer): Buffer } }
+  readonly _cipher: { encrypt(packet: Buffer): void }
+}
+
+/** Sends SSH_MSG_DISCONNECT with the text of sshd after MaxAuthTries keys; ssh2 can send none. */
+const endLogin = (connection: Connection): void => {
+  const { _packetRW: packets, _cipher: cipher } = Reflect.get(connection, '_protocol') as Protocol
+  const text = Buffer.from('Too many authentication failures')
+  const { allocStart: at } = packets.write
+  const packet = packets.write.alloc(1 + 4 + 4 + text.length + 4)
+  packet.writeUInt8(1, at)
+  packet.writeUInt32BE(2, at + 1)
+  packet.writeUInt32BE(text.length, at + 5)
+  text.copy(packet, at + 9)
+  packet.writeUInt32BE(0, at + 9 + text.length)
+  cipher.encrypt(packets.write.finalize(packet))
+}
+
+/** A connection to a server of this process that trusts its host key. */
+export const targetOf = (
+  directory: string,
+  { port, hostKey }: Pick<SshServer, 'port' | 'hostKey'>,
+  otherwise: Partial<Target> = {},
+): Target => {
+  const knownHosts = join(directory, 'known_hosts')
+  writeFileSync(knownHosts, `[127.0.0.1]:${port} ${readFileSync(`${hostKey}.pub`, 'utf8')}`)
+  return {
+    ...{ name: 'web-01', address: '127.0.0.1', port, user: 'ops', keys: [], knownHosts: [knownHosts], hostKeys: 'strict', jump: [] },
+    ...{ agent: 'none', ...otherwise },
+  }
+}
