@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem } from '../../problem.ts'
-import { isRefusedLogin } from '../ssh/handshake.ts'
+import { isRefusedLogin } from '../ssh/handshake-problem.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable, within } from '../target/problems.ts'
 import { openShell } from './open.ts'
@@ -49,7 +49,7 @@ export const runOnce = async (target: Target, script: string, { deadlineMs }: { 
 }
 
 const attempt = async (target: Target, script: string, deadlineMs: number, signal: AbortSignal): Promise<Answer> => {
-  const shell = await openShell(target, { signal })
+  const shell = await openShell(target, { signal, retries: false })
   try {
     return await shell.request(script, { deadlineMs: Math.max(1, deadlineMs) })
   } finally {

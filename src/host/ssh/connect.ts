@@ -1,7 +1,7 @@
 import { connect as openSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Problem } from '../../problem.ts'
+import { Problem } from '../../problem.ts'
 import { refusalOf } from '../known-hosts/host-key.ts'
 import { type KnownHost, knownName, knownTypes, statusOfKey } from '../known-hosts/known-hosts.ts'
 import { readKnownHosts, storeHostKeys } from '../known-hosts/known-hosts-file.ts'
@@ -17,15 +17,18 @@ import { semaphore } from './semaphore.ts'
 export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
   readonly log?: ((line: string) => void) | undefined
+  /** Whether to retry a dropped or refused connection, true by default. */
+  readonly retries?: boolean | undefined
 }
 
 const CONNECT_MS = 10_000
-const TRIES = 6
+/** Attempts if nothing listens at the port, as during a restart of sshd. The pauses between them take two seconds. */
+const REFUSED_TRIES = 4
 
 // sshd refuses bursts of connections before login (MaxStartups, PerSourcePenalties).
 const limitLogins = semaphore(20)
 
-/** Connects and logs in. Retries with growing pauses if sshd drops the connection because it has too many. */
+/** Connects and logs in. Retries with growing pauses if sshd drops the connection, or if nothing listens for a moment. */
 export const connect = async (target: Target, options: ConnectOptions = {}): Promise<Link> => {
   const credentials = await credentialsOf(target)
   const known = await readKnownHosts(target.knownHosts, options.log)
@@ -33,7 +36,7 @@ export const connect = async (target: Target, options: ConnectOptions = {}): Pro
     options.signal?.throwIfAborted()
     const result = await limited(target, () => attempt(target, credentials, known, options))
     if (!('dropped' in result)) return result
-    if (tries === TRIES) throw result.dropped
+    if (tries >= result.tries || options.retries === false) throw result.dropped
     const pause = 150 * 2 ** tries * (0.5 + Math.random())
     options.log?.(`${target.name}: ${result.dropped.what}; retry in ${Math.round(pause)} ms`)
     await sleep(pause, undefined, { signal: options.signal })
@@ -48,8 +51,9 @@ const attempt = async (
   credentials: readonly Credential[],
   known: readonly KnownHost[],
   options: ConnectOptions,
-): Promise<Link | { dropped: Problem }> => {
-  const transport = await reach(target, options)
+): Promise<Link | { readonly dropped: Problem; readonly tries: number }> => {
+  const transport = await reach(target, options).catch(refusedForNow)
+  if ('dropped' in transport) return transport
   const name = knownName(target)
   const verify = async (key: Buffer): Promise<Problem | undefined> => {
     const verdict = statusOfKey(known, name, key)
@@ -79,6 +83,14 @@ const attempt = async (
     clearTimeout(forced)
   }
   return { client, gone, close }
+}
+
+const refusedForNow = (error: unknown): { readonly dropped: Problem; readonly tries: number } => {
+  const { cause } = error as { readonly cause?: { readonly code?: unknown; readonly message?: unknown } }
+  // A jump host passes the reason on as text (RFC 4254 section 5.1).
+  const isRefused = cause?.code === 'ECONNREFUSED' || cause?.code === 'ECONNRESET' || /connection refused/i.test(String(cause?.message))
+  if (error instanceof Problem && isRefused) return { dropped: error, tries: REFUSED_TRIES }
+  throw error
 }
 
 /** A stream to the host's sshd: directly, or through its jump hosts. */

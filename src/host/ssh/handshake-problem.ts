@@ -1,0 +1,121 @@
+import { lastLines, type Problem } from '../../problem.ts'
+import type { Target } from '../target/connection.ts'
+import { unreachable } from '../target/problems.ts'
+
+export type Stage = 'greeting' | 'key exchange' | 'login'
+
+/** State of a handshake when it failed. */
+export interface FailedHandshake {
+  readonly stage: Stage
+  /** The first bytes of the peer, in Latin-1. */
+  readonly greeting: string
+  /** Labels of the credentials that were tried. */
+  readonly tried: readonly string[]
+  /** Methods that the host accepts. */
+  readonly accepted: readonly string[]
+  readonly failure: Error | undefined
+  /** Milliseconds after which the time was up; undefined if the connection ended. */
+  readonly lateMs?: number | undefined
+}
+
+/** The problem of a connection that ended, or whose time was up, before the login. */
+export const handshakeProblem = (target: Target, failed: FailedHandshake): Problem => {
+  const { what, why, fix } = explanation(target, failed)
+  return unreachable(target.name, { what, why, fix, cause: failed.failure })
+}
+
+const explanation = (
+  target: Target,
+  failed: FailedHandshake,
+): { readonly what: string; readonly why?: string | undefined; readonly fix: string } => {
+  const { stage, greeting, failure, lateMs } = failed
+  const place = `${target.address}, port ${target.port}`
+  if (stage === 'greeting' && greeting !== '' && isBusy(greeting))
+    return {
+      what: `sshd on ${place} refuses new connections at present`,
+      why: lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '')),
+      fix: 'check which connections are open there, and its MaxStartups and PerSourcePenalties',
+    }
+  if (stage === 'greeting' && greeting !== '')
+    return {
+      what: `service on ${place} is not sshd`,
+      why: lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '?')),
+      fix: 'check address and port',
+    }
+  if (lateMs !== undefined)
+    return {
+      what:
+        stage === 'greeting'
+          ? `${place} accepts connections, but sent nothing within ${lateMs / 1000} s`
+          : `${stage} with ${place} did not finish within ${lateMs / 1000} s`,
+      fix: 'check that sshd listens there, and that the host is not overloaded',
+    }
+  if (stage === 'greeting')
+    return {
+      what: `${place} closed the connection before sending anything`,
+      fix: 'check that sshd runs there, and its MaxStartups and PerSourcePenalties',
+    }
+  return stage === 'login' ? loginExplanation(target, failed) : keyExchangeExplanation(place, failure)
+}
+
+const loginExplanation = ({ user }: Target, { tried, accepted, failure }: FailedHandshake) => {
+  const keys = `tried ${tried.length === 0 ? 'no key' : tried.join(', ')}`
+  if (isRefusedLogin(failure))
+    return {
+      what: `login as ${user} was refused`,
+      why: `${keys}; the host accepts ${accepted.join(', ') || 'other methods'}`,
+      fix: `check the user, and add the public key to ~${user}/.ssh/authorized_keys on the host`,
+    }
+  if (isTooManyKeys(failure))
+    return {
+      what: `login as ${user} was refused after too many keys`,
+      why: `${keys}; sshd ends the connection after MaxAuthTries keys`,
+      fix: 'set the right key in the inventory (key: path); for a key of the agent, its public key file is enough',
+    }
+  return {
+    what: 'connection failed during the login',
+    why: failure?.message ?? keys,
+    fix: 'read the messages of sshd on the host: journalctl -u ssh',
+  }
+}
+
+const keyExchangeExplanation = (place: string, failure: Error | undefined) => {
+  if (failure === undefined)
+    return {
+      what: `${place} closed the connection during the key exchange`,
+      fix: 'check that sshd runs there, and read its messages on the host: journalctl -u ssh',
+    }
+  if (/no matching/.test(failure.message))
+    return {
+      what: 'connection failed during the key exchange',
+      why: failure.message,
+      fix: 'update sshd on the host: provision uses only current algorithms',
+    }
+  return {
+    what: `${place} ended the key exchange`,
+    why: failure.message,
+    fix: 'check that sshd runs there, and that nothing between this machine and the host changes the connection',
+  }
+}
+
+/** Whether a connection failed because sshd accepts none of the credentials. */
+export const isRefusedLogin = (error: unknown): boolean =>
+  error instanceof Error && 'level' in error && error.level === 'client-authentication'
+
+const isTooManyKeys = (error: Error | undefined): boolean => /too many authentication failures/i.test(error?.message ?? '')
+
+// sshd sends such lines in plain text, before its version, if it refuses connections because of load.
+const isBusy = (greeting: string): boolean => /^(Exceeded MaxStartups|Not allowed at this time)/.test(greeting)
+
+/**
+ * How often to try a connection that failed like this: sshd drops connections without a word, or with a line about its load, and a restart
+ * of sshd ends a key exchange.
+ */
+export const triesOf = ({ stage, greeting, failure, lateMs }: FailedHandshake): number => {
+  if (lateMs !== undefined) return 1
+  if (stage === 'greeting' && (greeting === '' || isBusy(greeting))) return 6
+  return stage === 'key exchange' && failure === undefined ? 2 : 1
+}
+
+/** Whether the first bytes of a peer cannot be those of sshd, which sends lines of text before its version at most. */
+export const isForeign = (greeting: string): boolean => /[\0-\x08\x0e-\x1f]|^(HTTP\/|220[ -]|\+OK|\* OK|<)/.test(greeting)
