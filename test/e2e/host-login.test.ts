@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { storeHostKeys } from '../../src/host/known-hosts/known-hosts-file.ts'
+import { execOn } from '../../src/host/shell/exec.ts'
 import { openShell } from '../../src/host/shell/open.ts'
 import { fetchHostKeys } from '../../src/host/ssh/trust.ts'
 import type { Target } from '../../src/host/target/connection.ts'
@@ -38,6 +39,8 @@ person trusted; rule trusted 'trusted ALL=(ALL) NOPASSWD: ALL'
 person forbidden
 person ttyless; rule ttyless "$(printf 'Defaults:ttyless requiretty\\nttyless ALL=(ALL) NOPASSWD: ALL')"
 person ptys; rule ptys "$(printf 'Defaults:ptys use_pty\\nptys ALL=(ALL) NOPASSWD: ALL')"
+person bound; rule bound "$(printf 'Defaults:bound noexec\\nbound ALL=(ALL) NOPASSWD: ALL')"
+person pathless; rule pathless "$(printf 'Defaults:pathless secure_path=/nowhere\\npathless ALL=(ALL) NOPASSWD: ALL')"
 person loud; rule loud 'loud ALL=(ALL) NOPASSWD: ALL'; printf 'echo banner; echo noise >&2\\n' >/home/loud/.bashrc
 person nobody2 /usr/sbin/nologin
 `
@@ -65,11 +68,19 @@ describe('becoming root', () => {
     ['asked', /password is required/],
     ['forbidden', /password is required/],
     ['ttyless', /tty/],
+    ['pathless', /^sudo: sh: command not found$/],
     ['nobody2', /not available/],
   ])('as %s is refused in the host’s own words', async (user, words) => {
     const problem = await problemOf(openShell(target({ user }), { lock: holder('run') }))
     expect(problem).toMatchObject({ class: 'unreachable', what: expect.stringContaining(`${user} cannot become root by sudo`) })
     expect(problem.why).toMatch(words)
+  })
+
+  test('with noexec is refused at once, with the lock and without', async () => {
+    const refused = { class: 'unreachable', where: { host: 'h1' }, what: 'sudo forbids the root shell of bound to start programs' }
+    expect(await problemOf(openShell(target({ user: 'bound' }), { lock: holder('run') }))).toMatchObject(refused)
+    expect(await problemOf(openShell(target({ user: 'bound' })))).toMatchObject(refused)
+    expect(await problemOf(execOn(target({ user: 'bound' }), 'id', { sudo: true }))).toMatchObject(refused)
   })
 
   test('works from tcsh and fish', async () => {
@@ -283,6 +294,12 @@ describe('a host behind another', () => {
   test('is reached through several, one after the other', async () => {
     const shell = await openShell(behind(['ops@10.79.1.11:22', 'ops@10.79.1.12']))
     expect(shell.sshConnection[0]).toBe('10.79.1.12')
+    await shell.close()
+  })
+
+  test('is reached over IPv6 through an IPv6 jump host', async () => {
+    const shell = await openShell({ ...behind(['ops@[fd79:1::11]:22']), address: 'fd79:1::12' })
+    expect(shell.sshConnection[0]).toBe('fd79:1::11')
     await shell.close()
   })
 

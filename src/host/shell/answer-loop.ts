@@ -19,7 +19,14 @@ export const bootstrap = (word: string, script: Script): string => {
   return `${read}\n${script}\n${word}\n`
 }
 
-const PREPARE = sh`umask 077; trap '' PIPE; cd /
+/** Exit status of a root shell that may not start other programs. */
+export const NO_EXEC = 93
+
+/** sudo preloads a library that forbids \`exec\`. Every command would fail, and so would the lock, without end. */
+const REFUSE_NOEXEC = sh`case $LD_PRELOAD in *noexec*) exit ${NO_EXEC} ;; esac`
+
+const PREPARE = sh`${REFUSE_NOEXEC}
+umask 077; trap '' PIPE; cd /
 export LC_ALL=C HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
 
 /** Exit status of the loop if it cannot store a request completely. An incomplete script never runs. */
@@ -52,4 +59,5 @@ while read -r mark lines script_bytes input_bytes seconds; do
 done`
 
 /** Runs one script with its own output and exit status, for `provision exec --sudo`. */
-export const runScript = (word: string, script: string): Script => sh`printf '%s open\\n' ${word}; exec sh -c ${script} </dev/null`
+export const runScript = (word: string, script: string): Script => sh`${REFUSE_NOEXEC}
+printf '%s open\\n' ${word}; exec sh -c ${script} </dev/null`

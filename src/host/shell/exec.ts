@@ -1,9 +1,9 @@
 import { type ConnectOptions, connect } from '../ssh/connect.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
-import { runScript } from './answer-loop.ts'
+import { NO_EXEC, runScript } from './answer-loop.ts'
 import { Banner } from './banner.ts'
-import { launch, openChannel } from './launch.ts'
+import { launch, noExec, openChannel } from './launch.ts'
 
 export interface ExecOptions extends ConnectOptions {
   /** Run as root in sh, instead of as the user in the login shell. */
@@ -58,5 +58,7 @@ const asRoot: Execution = async (link, target, command, { onStdout, onStderr }) 
     const output = banner?.push(chunk) ?? chunk
     if (output.length > 0) onStdout?.(output)
   })
-  return await launched.ended
+  const code = await launched.ended
+  if (code === NO_EXEC && banner?.isOver !== true) throw noExec(target)
+  return code
 }

@@ -125,8 +125,16 @@ const endOf = (channel: ClientChannel): Promise<number | undefined> =>
     channel.once('close', () => resolve(status))
   })
 
+/** The problem of an account whose root shell may start no program. */
+export const noExec = ({ name, user }: Target) =>
+  unreachable(name, {
+    what: `sudo forbids the root shell of ${user} to start programs`,
+    why: 'sudoers on the host sets noexec for this account',
+    fix: `remove noexec for ${user} from sudoers (Defaults noexec, and the tag NOEXEC:)`,
+  })
+
 const notStarted = (target: Target, code: number | undefined, stderr: string, stdout: string) => {
-  const { name, user, sudoPassword } = target
+  const { name, user } = target
   const why = lastLines(stderr.trim() === '' ? stdout : stderr)
   if (code === undefined)
     return unreachable(name, { what: 'connection was lost before the root shell started', why, fix: 'check the host and run again' })
@@ -139,8 +147,14 @@ const notStarted = (target: Target, code: number | undefined, stderr: string, st
   return unreachable(name, {
     what: `${user} cannot become root by sudo (exit ${code})`,
     why,
-    fix: sudoPassword
-      ? `install sudo on the host and permit ${user} to use it, without requiretty`
-      : `permit ${user} to use sudo without a password, or set sudo_password in the inventory`,
+    fix: sudoFix(target, why),
   })
+}
+
+const sudoFix = ({ user, sudoPassword }: Target, why: string): string => {
+  if (/\btty\b/.test(why)) return `remove requiretty for ${user} from sudoers on the host`
+  if (/^sudo: sh: command not found/m.test(why)) return 'add /usr/bin and /bin to secure_path in sudoers on the host'
+  return sudoPassword
+    ? `install sudo on the host and permit ${user} to use it`
+    : `permit ${user} to use sudo without a password, or set sudo_password in the inventory`
 }

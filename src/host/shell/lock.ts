@@ -37,6 +37,7 @@ holds() {
   return 1
 }
 until flock -n 9; do
+  [ "$?" = 1 ] || { echo 'flock cannot be executed' >&2; exit 96; }
   pid=; holder=; { read -r pid directory client_port server_port && IFS= read -r holder; } 2>/dev/null </run/provision.holder
   activity=; beaten=; seconds=; job=; read -r activity beaten seconds job 2>/dev/null <"$directory/beat"
   read -r uptime _ </proc/uptime; beaten=\${beaten%.*}; age=$((\${uptime%.*}-\${beaten:-0}))

@@ -2,8 +2,8 @@ import { lastLines, type Problem } from '../../problem.ts'
 import { type ConnectOptions, connect } from '../ssh/connect.ts'
 import type { Target } from '../target/connection.ts'
 import { unreachable } from '../target/problems.ts'
-import { answerLoop } from './answer-loop.ts'
-import { type Launched, launch } from './launch.ts'
+import { answerLoop, NO_EXEC } from './answer-loop.ts'
+import { type Launched, launch, noExec } from './launch.ts'
 import { describe, lockedBy, nextStatus, PATIENCE_SECONDS } from './lock.ts'
 import { type KillOverdue, PersistentShell } from './persistent-shell.ts'
 import type { Holder, Shell } from './shell.ts'
@@ -118,15 +118,14 @@ const opened = (
     })
   })
 
-const notOpened = (target: Target, code: number | undefined, stderr: string): Problem =>
-  code === undefined
-    ? unreachable(target.name, {
-        what: 'connection was lost while the root shell started',
-        why: lastLines(stderr),
-        fix: 'check the host and run again',
-      })
-    : unreachable(target.name, {
-        what: `root shell could not be set up (exit ${code})`,
-        why: lastLines(stderr),
-        fix: 'check on the host that /run is writable and util-linux is installed',
-      })
+const notOpened = (target: Target, code: number | undefined, stderr: string): Problem => {
+  const why = lastLines(stderr)
+  if (code === undefined)
+    return unreachable(target.name, { what: 'connection was lost while the root shell started', why, fix: 'check the host and run again' })
+  if (code === NO_EXEC) return noExec(target)
+  return unreachable(target.name, {
+    what: `root shell could not be set up (exit ${code})`,
+    why,
+    fix: 'check on the host that /run is writable and util-linux is installed',
+  })
+}
