@@ -1,17 +1,24 @@
 import { defineRole, type Facts, type Flow, nftables, overlap, Problem, pkg, service, unit, z } from 'provision'
-import { administratorFaults } from './administrators.ts'
 import { checksOf } from './checks.ts'
-import { isForAdministrators, rulesOf } from './rules.ts'
+import { networkFaults } from './networks.ts'
+import { BASIC, isForAdministrators, rulesOf } from './rules.ts'
+import { shadowedRules } from './shadowed.ts'
 import { BOOT_FILE, nftablesDropin, UNIT, unitText } from './unit.ts'
+
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' })
 
 const options = z.strictObject({
   administrators: z
-    .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'must be an IP address or a network such as 192.0.2.0/24' }))
+    .array(network)
     .default([])
     .meta({
       description: 'networks that may connect to sshd, including that of the controller; default: anyone',
       examples: [['192.0.2.0/24']],
     }),
+  deny: z
+    .array(network)
+    .default([])
+    .meta({ description: 'networks that may not connect to any port of the host', examples: [['198.51.100.0/24']] }),
   ssh_rate: z
     .union([z.literal(false), z.strictObject({ per_minute: z.int().positive(), burst: z.int().positive() })])
     .default({ per_minute: 30, burst: 60 })
@@ -31,7 +38,10 @@ const options = z.strictObject({
         .refine((rule) => nftables.kind.schema.safeParse({ rules: rule }).success, 'has unbalanced braces'),
     )
     .default([])
-    .meta({ description: 'additional rules of the input chain, in the syntax of nft', examples: [['udp dport 51820 accept']] }),
+    .meta({
+      description: 'additional rules of the input chain, in the syntax of nft; they come before the rules that open ports',
+      examples: [['udp dport 51820 accept', 'ip saddr 198.51.100.7 tcp dport 443 drop']],
+    }),
 })
 
 /** Drops packets by default on every host, and opens the flows that the other roles of the host declare. */
@@ -40,7 +50,7 @@ export default defineRole({
   summary: 'opens the flows that the roles of a host declare, and nothing else',
   options,
 
-  check: ({ options: { administrators } }) => administratorFaults(administrators),
+  check: ({ options }) => networkFaults(options),
 
   listens: ({ options: { administrators }, host }) => [
     {
@@ -52,10 +62,16 @@ export default defineRole({
     },
   ],
 
-  resources: ({ options: { administrators, ssh_rate, confirm_seconds, forward, extra }, host, facts, flows, warn }) => {
+  resources: ({ options: { administrators, deny, ssh_rate, confirm_seconds, forward, extra }, host, facts, flows, warn }) => {
     // The flow of this role is SSH, which has separate rules for the ports that sshd uses now and after a restart.
     const here = flows.filter((flow) => flow.host === host.name && flow.role !== 'firewall')
     refuseSharing(here, facts)
+    refuseLockout(deny, facts, host.name)
+    for (const { from, service, port, role } of here)
+      for (const { name, addresses } of from === 'anyone' ? [] : from)
+        for (const address of addresses.filter((one) => deny.some((denied) => overlap(denied, one))))
+          warn(`${name} (${address}) cannot connect to ${service} on port ${port} (${role}), because firewall.deny contains its address`)
+    for (const { rule, by } of shadowedRules(BASIC, extra)) warn(`the rule "${rule}" of firewall.extra never matches: "${by}" comes first`)
     if (administrators.length === 0) {
       warn('SSH is open to anyone; list your networks in firewall.administrators')
       for (const { service, port, role } of here.filter(isForAdministrators)) {
@@ -74,6 +90,7 @@ export default defineRole({
       administrators,
       sshRate: ssh_rate === false ? undefined : { perMinute: ssh_rate.per_minute, burst: ssh_rate.burst },
       forward,
+      deny,
       extra,
       flows: here,
     })
@@ -99,5 +116,18 @@ const refuseSharing = (flows: readonly Flow[], { sshPorts }: Facts): void => {
     where: { host: taken.host, role: taken.role },
     what: `port ${taken.port}/tcp for ${taken.service} is in use by sshd`,
     fix: `choose another port for one of the two, or remove the role from ${taken.host}`,
+  })
+}
+
+/** Refuses rules that certainly shut out the account of the run. */
+const refuseLockout = (deny: readonly string[], { clientAddress }: Facts, host: string): void => {
+  const network = deny.find((one) => clientAddress !== '' && overlap(one, clientAddress))
+  if (network === undefined) return
+  throw new Problem({
+    class: 'input',
+    where: { host, role: 'firewall' },
+    what: `firewall.deny contains ${network === clientAddress ? '' : `${clientAddress} in `}${network}, from which this run connects`,
+    why: 'the rules would shut out the controller',
+    fix: `remove ${network} from firewall.deny, or write smaller networks`,
   })
 }

@@ -11,6 +11,8 @@ export interface Policy {
   /** Limit of new SSH connections per address. Undefined: no limit. */
   readonly sshRate: { readonly perMinute: number; readonly burst: number } | undefined
   readonly forward: 'drop' | 'accept'
+  /** Networks whose packets no rule accepts, apart from replies and ICMP. */
+  readonly deny: readonly string[]
   readonly extra: readonly string[]
   /** Incoming flows of this host. */
   readonly flows: readonly Flow[]
@@ -20,10 +22,10 @@ export interface Policy {
 export const rulesOf = (policy: Policy): string => {
   const incoming = policy.flows.map((flow) => flowRules(flow, policy.administrators.length > 0))
   const ssh = sshRules(policy)
-  return `${[...administratorSets(policy), ...ssh.sets, ...incoming.flatMap(({ sets }) => sets), ...counters(policy)].map(indent(1)).join('')}
+  return `${[...administratorSets(policy), ...denySets(policy), ...ssh.sets, ...incoming.flatMap(({ sets }) => sets), ...counters(policy)].map(indent(1)).join('')}
   chain input {
     type filter hook input priority filter; policy drop;
-${[...BASIC, '', ...ssh.rules, ...incoming.flatMap(({ rules }) => ['', ...rules]), ...extraRules(policy), ...DROP].map(indent(2)).join('')}  }
+${[...BASIC, ...denyRules(policy), ...extraRules(policy), '', ...ssh.rules, ...incoming.flatMap(({ rules }) => ['', ...rules]), ...DROP].map(indent(2)).join('')}  }
 
   chain forward {
     type filter hook forward priority filter; policy ${policy.forward};
@@ -53,7 +55,7 @@ const shortened = (comment: string): string => {
 
 // ICMP errors come first: path MTU discovery depends on them, so they are neither limited nor dropped as invalid. The other ICMPv6
 // messages are those of RFC 4890 section 4.4. Numbers are used where nft has no name, or reads it from a file that a bare host lacks.
-const BASIC: readonly string[] = [
+export const BASIC: readonly string[] = [
   rule('iif "lo" accept', 'loopback'),
   rule('icmp type { destination-unreachable, time-exceeded, parameter-problem } accept', 'ICMP errors'),
   rule('icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept', 'ICMP errors'),
@@ -83,11 +85,24 @@ const DROP: readonly string[] = [
 
 const extraRules = ({ extra }: Policy): readonly string[] => (extra.length === 0 ? [] : ['', '# rules of the option extra', ...extra])
 
-const counters = ({ flows, sshRate, administrators }: Policy): readonly string[] => [
+// Rules of the user come before those that open ports, or they could shut out nobody.
+const denyRules = ({ deny }: Policy): readonly string[] =>
+  deny.length === 0
+    ? []
+    : [
+        '',
+        ...['ip saddr @deny4', 'ip6 saddr @deny6'].map((match) => rule(`${match} counter name drop_deny drop`, 'dropped: the option deny')),
+      ]
+
+const denySets = ({ deny }: Policy): readonly string[] =>
+  deny.length === 0 ? [] : setsOf('deny', [{ name: 'denied', addresses: deny }], ' flags interval;')
+
+const counters = ({ flows, sshRate, administrators, deny }: Policy): readonly string[] => [
   ...[
     'in_ssh',
     ...flows.map(counterOf),
     'drop_invalid',
+    ...(deny.length > 0 ? ['drop_deny'] : []),
     ...(sshRate && administrators.length === 0 ? ['drop_ssh_rate'] : []),
     'drop_input',
   ].map((name) => `counter ${name} { }`),

@@ -8,6 +8,7 @@ const policy = (more: Partial<Policy> = {}): Policy => ({
   administrators: [],
   sshRate: { perMinute: 30, burst: 60 },
   forward: 'drop',
+  deny: [],
   extra: [],
   flows: [],
   ...more,
@@ -105,9 +106,11 @@ describe('the rules of a host', () => {
     for (const [, name] of text.matchAll(/^ {2}(?:set|counter) (\S+) /gm)) expect(name).toMatch(/^(to|in|drop|ssh)_[a-z0-9_]+$/)
   })
 
-  it('put extra rules before the drop', () => {
-    const found = lines(rulesOf(policy({ extra: ['udp dport 51820 accept'], forward: 'accept' })))
-    expect(found.indexOf('udp dport 51820 accept')).toBeLessThan(found.findIndex((line) => line.startsWith('counter name drop_input')))
+  it('put extra rules after replies and ICMP, and before the rules that open ports', () => {
+    const found = lines(rulesOf(policy({ extra: ['udp dport 51820 accept'], forward: 'accept', flows: [flow('anyone')] })))
+    const extra = found.indexOf('udp dport 51820 accept')
+    expect(extra).toBeGreaterThan(found.findIndex((line) => line.startsWith('icmpv6 type echo-request')))
+    for (const opens of ['tcp dport 22', 'tcp dport 8080']) expect(extra).toBeLessThan(found.findIndex((line) => line.startsWith(opens)))
     expect(found).toContain('type filter hook forward priority filter; policy accept;')
   })
 })
@@ -174,6 +177,49 @@ describe('the role', () => {
     ])
   })
 
+  it('warns of an extra rule that never matches', () => {
+    const warned = (...extra: readonly string[]) =>
+      context({ administrators: ['192.0.2.1'], extra }, []).warnings.map((one) =>
+        /rule "(.*)" of .* never matches: "(.*)" comes first/.exec(one)?.slice(1),
+      )
+    expect(warned('tcp dport 80 accept', 'tcp dport 80 ip saddr 10.0.0.1 drop')).toEqual([
+      ['tcp dport 80 ip saddr 10.0.0.1 drop', 'tcp dport 80 accept'],
+    ])
+    expect(warned('ip saddr 10.0.0.0/8 counter log prefix "x " drop', 'ip saddr { 10.1.0.0/16, 10.2.3.4 } accept')).toEqual([
+      ['ip saddr { 10.1.0.0/16, 10.2.3.4 } accept', 'ip saddr 10.0.0.0/8 counter log prefix "x " drop'],
+    ])
+    expect(warned('accept', 'udp dport 53 drop')).toEqual([['udp dport 53 drop', 'accept']])
+    expect(warned('tcp dport 1000-2000 reject with tcp reset', 'tcp dport { 1000, 1500-2000 } accept').length).toBe(1)
+    expect(warned('iif "lo" drop', 'ct state related drop')).toEqual([
+      ['iif "lo" drop', 'iif "lo" accept'],
+      ['ct state related drop', 'ct state established,related accept'],
+    ])
+  })
+
+  it.each([
+    [['ip saddr 10.0.0.1 drop', 'tcp dport 80 accept']],
+    [['ip saddr 10.1.0.0/16 drop', 'ip saddr 10.0.0.0/8 accept']],
+    [['tcp dport 80 accept', 'udp dport 80 drop']],
+    [['tcp dport != 80 accept', 'tcp dport 80 drop']],
+    [['tcp dport 80 limit rate 1/second accept', 'tcp dport 80 drop']],
+    [['tcp dport 80 counter', 'tcp dport 80 drop']],
+    [['ip saddr @banned accept', 'ip saddr 10.0.0.1 drop']],
+    [['ip6 saddr & ffff:: == fe80:: accept', 'ip6 saddr fd00::1 drop']],
+    [['tcp dport { 80, 443 } accept', 'tcp dport { 443, 444 } drop']],
+    [['tcp dport 100-200 accept', 'tcp dport 150-201 drop']],
+  ])('does not warn of %j', (extra) => {
+    expect(context({ administrators: ['192.0.2.1'], extra }, []).warnings).toEqual([])
+  })
+
+  it('refuses to deny the address of the controller or of an administrator, and warns of hosts that are denied', () => {
+    expect(() => context({ deny: ['198.51.100.7', '192.0.2.0/24'] }, [], '192.0.2.1')).toThrow(
+      'firewall.deny contains 192.0.2.1 in 192.0.2.0/24, from which this run connects',
+    )
+    expect(context({ deny: ['10.0.0.0/24'], administrators: ['192.0.2.1'] }, [flow([LB])]).warnings).toEqual([
+      'lb (10.0.0.1) cannot connect to site on port 8080 (nginx), because firewall.deny contains its address',
+    ])
+  })
+
   it('reports repeated, overlapping and useless networks with their path', () => {
     const faults = (administrators: readonly string[]) =>
       firewall.check?.({ options: firewall.options.parse({ administrators }) } as unknown as Parameters<
@@ -184,6 +230,15 @@ describe('the role', () => {
       { path: ['administrators', 2], what: '192.0.2.9 is listed twice' },
       { path: ['administrators', 3], what: '192.0.2.0/24 and 192.0.2.9 overlap' },
       { path: ['administrators', 4], what: 'fd12::1 and fd00::/8 overlap' },
+    ])
+    const denied = (deny: readonly string[]) =>
+      firewall.check?.({ options: firewall.options.parse({ administrators: ['192.0.2.9'], deny }) } as unknown as Parameters<
+        NonNullable<typeof firewall.check>
+      >[0])
+    expect(denied(['198.51.100.0/24', '192.0.2.0/24', '0.0.0.0/0'])).toMatchObject([
+      { path: ['deny', 2], what: '0.0.0.0/0 contains every address', fix: 'write the networks that must not connect' },
+      { path: ['deny', 1], what: '192.0.2.0/24 contains addresses of 192.0.2.9 in firewall.administrators' },
+      { path: ['deny', 2] },
     ])
     expect(faults(['::ffff:192.0.2.1', '0.0.0.0/0', '::/0'])).toMatchObject([
       { path: ['administrators', 0], fix: 'write it as an IPv4 address' },
