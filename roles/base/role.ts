@@ -29,12 +29,12 @@ export default defineRole({
 
   check: ({ options: { administrators, ssh }, host }) => [...accountFaults(administrators, host), ...sshFaults(ssh, host)],
 
-  resources: ({ options, facts, warn }) => {
+  resources: ({ options, facts, host, site, warn }) => {
     if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')
     return [
       ...assembled([
         { packages: accountPackages(options.administrators) },
-        updates(options.updates, facts),
+        updates(options.updates, { facts, host, site }),
         time(options.time, facts),
         sessions(options.sessions, options.core_dumps),
         coreDumps(options.core_dumps),

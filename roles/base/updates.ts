@@ -1,5 +1,6 @@
-import { type Check, type Facts, file, pkg, service, z } from 'provision'
+import { type Check, file, type HostContext, pkg, service, z } from 'provision'
 import { check, type Part } from './part.ts'
+import { rebootTime } from './reboot.ts'
 
 const PATH = '/etc/apt/apt.conf.d/52provision-updates'
 const TIMERS = ['apt-daily.timer', 'apt-daily-upgrade.timer']
@@ -35,6 +36,12 @@ export const updatesOptions = z
       .union([z.literal(false), z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as 04:30')])
       .default(false)
       .meta({ description: 'time of an automatic reboot after an update that needs one; false: never' }),
+    reboot_spread: z
+      .int()
+      .min(0)
+      .max(720)
+      .default(60)
+      .meta({ description: 'minutes after `reboot` over which the hosts of the site are spread, so that no two reboot at once' }),
   })
   .prefault({})
 
@@ -55,12 +62,16 @@ const ORIGINS = {
   ],
 }
 
+type RoleContext = Pick<HostContext<never>, 'facts' | 'host' | 'site'>
+
 /** Automatic security updates. The package's own configuration stays in force, except for its list of archives. */
-export const updates = ({ enabled, except, reboot }: Updates, facts: Facts): Part => {
+export const updates = ({ enabled, except, reboot, reboot_spread }: Updates, { facts, host, site }: RoleContext): Part => {
   if (!enabled) return { files: [file({ path: PATH, state: 'absent' })] }
+  const hosts = site.withRole('base').map(({ name }) => name)
+  const at = reboot === false ? false : rebootTime(reboot, reboot_spread, host.name, hosts)
   return {
     packages: [pkg({ name: 'unattended-upgrades' })],
-    files: [file({ path: PATH, content: configuration(ORIGINS[facts.distribution], [...CLUSTERED, ...except], reboot) })],
+    files: [file({ path: PATH, content: configuration(ORIGINS[facts.distribution], [...CLUSTERED, ...except], at) })],
     services: [...TIMERS, 'unattended-upgrades.service'].map((unit) => service({ unit })),
   }
 }

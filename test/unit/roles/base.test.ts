@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import { rebootTime } from '../../../roles/base/reboot.ts'
 import base from '../../../roles/base/role.ts'
 import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'
 const MACHINE: Partial<Facts> = { distribution: 'debian', release: '12', container: false }
 const host = { name: 'web', user: 'root' } as HostView
+const site = { hosts: [host], group: () => [], withRole: (name: string) => (name === 'base' ? [host] : []) }
 
 type Resources = ReturnType<typeof base.resources>
 const resources = (options: object, facts: Partial<Facts> = MACHINE, warn: (what: string) => void = () => {}): Resources =>
-  base.resources({ options: base.options.parse(options), facts, host, warn } as HostContext<never>)
+  base.resources({ options: base.options.parse(options), facts, host, site, warn } as unknown as HostContext<never>)
 const keys = (found: Resources): readonly string[] => found.map(({ kind, id }) => `${kind.name}:${id}`)
 const textOf = (found: Resources, path: string): string =>
   found
@@ -134,6 +136,41 @@ describe('the options', () => {
     const ubuntu = textOf(resources({}, { ...MACHINE, distribution: 'ubuntu', release: '24.04' }), path)
     expect(ubuntu).toContain('"origin=Ubuntu,archive=$' + '{distro_codename}-security,label=Ubuntu";')
     expect(ubuntu).not.toContain('Debian')
+  })
+
+  it('reboot the hosts of a site one after the other', () => {
+    const times = (count: number, spread: number, name = 'web') => {
+      const hosts = Array.from({ length: count }, (_, i) => `${name}-${i}`)
+      return hosts.map((one) => rebootTime('23:30', spread, one, hosts))
+    }
+    const minutes = (time: string): number => (Number(time.slice(0, 2)) * 60 + Number(time.slice(3)) + 30) % 1440
+    for (const [count, apart] of [
+      [3, 20],
+      [7, 5],
+      [40, 1],
+    ] as const) {
+      const sorted = times(count, 60)
+        .map(minutes)
+        .toSorted((a, b) => a - b)
+      expect(Math.min(...sorted.slice(1).map((one, i) => one - (sorted[i] ?? 0)))).toBeGreaterThanOrEqual(apart)
+      expect(Math.max(...sorted)).toBeLessThan(60)
+    }
+    expect(times(1, 60)).toEqual(['23:30'])
+    expect(new Set(times(3, 0))).toEqual(new Set(['23:30']))
+    // Two hundred hosts share sixty minutes evenly.
+    const shares = Map.groupBy(times(200, 60), (one) => one)
+    expect([shares.size, Math.max(...[...shares.values()].map(({ length }) => length))]).toEqual([60, 4])
+    const other = { ...host, name: 'db' }
+    const text = (own: HostView) =>
+      textOf(
+        base.resources({
+          ...{ options: base.options.parse({ updates: { reboot: '04:30' } }), facts: MACHINE, host: own, warn: () => {} },
+          site: { ...site, withRole: () => [host, other] },
+        } as unknown as HostContext<never>),
+        '/etc/apt/apt.conf.d/52provision-updates',
+      )
+    expect(text(host)).toContain('Automatic-Reboot "true";')
+    expect(text(host)).not.toBe(text(other))
   })
 
   it('select the time daemon', () => {

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto'
+
+/** Minutes between two slots, from the best. */
+const WIDTHS = [60, 30, 20, 15, 10, 5, 2, 1]
+
+/**
+ * Time of day at which a host of a site may reboot, `HH:MM`: each host has a slot of its own in the minutes after `time`, so that never two
+ * servers of a cluster are down at once. A host keeps its slot as long as no other one takes it; hosts share one if there are more of them
+ * than minutes.
+ */
+export const rebootTime = (time: string, spread: number, host: string, hosts: readonly string[]): string => {
+  const width = WIDTHS.find((one) => Math.floor(spread / one) >= hosts.length) ?? 1
+  const slots = Math.max(1, Math.floor(spread / width))
+  const taken = new Map<number, number>()
+  let slot = 0
+  for (const name of [...new Set([...hosts, host])].toSorted()) {
+    slot = freeSlot(createHash('sha256').update(name).digest().readUInt32BE(0) % slots, slots, taken)
+    taken.set(slot, (taken.get(slot) ?? 0) + 1)
+    if (name === host) break
+  }
+  const [hours = 0, minutes = 0] = time.split(':').map(Number)
+  const at = (hours * 60 + minutes + slot * width) % 1440
+  return `${String(Math.floor(at / 60)).padStart(2, '0')}:${String(at % 60).padStart(2, '0')}`
+}
+
+/** The first of the least used slots, from the preferred one on. */
+const freeSlot = (preferred: number, slots: number, taken: ReadonlyMap<number, number>): number => {
+  const order = Array.from({ length: slots }, (_, i) => (preferred + i) % slots)
+  const least = Math.min(...order.map((slot) => taken.get(slot) ?? 0))
+  return order.find((slot) => (taken.get(slot) ?? 0) === least) ?? 0
+}
