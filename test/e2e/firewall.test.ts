@@ -153,6 +153,21 @@ describe('the firewall', () => {
     expect(await one.run('nft list table ip docker_like')).toContain('192.0.2.7')
   })
 
+  it('shuts out peers by rules of the user and by a deny list, over IPv4 and IPv6', async () => {
+    await one.apply(wanted({ extra: [`ip saddr ${TWO} tcp dport 9100 drop`] }))
+    expect(await Promise.all([8080, 9100].map((port) => askedByPeer(ONE, port)))).toEqual(['open', 'silent'])
+    expect(await askedByPeer('fd79:4::11', 9100)).toBe('open')
+    expect(await asked(ONE, 9100)).toBe('open')
+    const denied = wanted({ deny: [...hosts[1].addresses] })
+    await one.apply(denied)
+    expect(await one.plan(denied)).toEqual([])
+    for (const address of hosts[0].addresses)
+      expect(await Promise.all([22, 8080, 9100].map((port) => askedByPeer(address, port)))).toEqual(['silent', 'silent', 'silent'])
+    expect(await asked(ONE, 9100)).toBe('open')
+    await one.apply(wanted())
+    expect(await askedByPeer(ONE, 9100)).toBe('open')
+  })
+
   it('finds a foreign rule, a foreign element and a flush, and reverts them', async () => {
     const before = await rulesInForce()
     await one.run('nft insert rule inet provision input tcp dport 3306 accept')
@@ -294,8 +309,8 @@ printf "SSH-2.0-visitor\\r\\n" >&3; timeout 3 head -c 4 <&3 | wc -c'`)
     }
     expect(await one.run('nft list counter inet provision drop_ssh_rate')).not.toContain('packets 0 ')
     await one.apply(wanted({ administrators: ['10.79.4.1', 'fd79:4::1'] }))
-    expect(await askedByPeer(ONE, 22)).toBe('silent')
-    expect(await asked(ONE, 22)).toBe('open')
-    expect(await asked('fd79:4::11', 22)).toBe('open')
+    for (const address of hosts[0].addresses) {
+      expect([address, await askedByPeer(address, 22), await asked(address, 22)]).toEqual([address, 'silent', 'open'])
+    }
   })
 })
