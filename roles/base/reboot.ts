@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-
 /** Minutes between two slots, from the best. */
 const WIDTHS = [60, 30, 20, 15, 10, 5, 2, 1]
 
@@ -14,7 +12,7 @@ export const rebootTime = (time: string, spread: number, host: string, hosts: re
   const taken = new Map<number, number>()
   let slot = 0
   for (const name of [...new Set([...hosts, host])].toSorted()) {
-    slot = freeSlot(createHash('sha256').update(name).digest().readUInt32BE(0) % slots, slots, taken)
+    slot = freeSlot(hash(name) % slots, slots, taken)
     taken.set(slot, (taken.get(slot) ?? 0) + 1)
     if (name === host) break
   }
@@ -29,3 +27,6 @@ const freeSlot = (preferred: number, slots: number, taken: ReadonlyMap<number, n
   const least = Math.min(...order.map((slot) => taken.get(slot) ?? 0))
   return order.find((slot) => (taken.get(slot) ?? 0) === least) ?? 0
 }
+
+/** FNV-1a with 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
+const hash = (text: string): number => Buffer.from(text).reduce((sum, byte) => Math.imul(sum ^ byte, 16_777_619) >>> 0, 2_166_136_261)
