@@ -2,6 +2,9 @@ import { runOnce } from '../../host/shell/run-once.ts'
 import type { Identities } from '../../keystore/identities.ts'
 import { Problem } from '../../problem.ts'
 import type { Answer, Step, Steps } from '../../resource/kind/step.ts'
+import { STEP_MARK } from '../../resource/kind/walk.ts'
+import { type Script, type ShellText, scriptOf } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
 import type { Listener } from '../events.ts'
 import type { Session } from '../observe/session.ts'
 
@@ -34,7 +37,7 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
       const on = step.on === undefined ? session : sessions.get(step.on)
       if (on === undefined) throw notInRun(step.on ?? '')
       doing(step.doing)
-      return on.shell.request(String(step.script), {
+      return on.shell.request(String(markedScript(step.script)), {
         ...(step.input === undefined ? {} : { input: step.input }),
         deadlineMs: step.withinMs ?? STEP_MS,
         onLine: (line) => {
@@ -58,6 +61,17 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
       return { code: 0, stdout: Buffer.from(made), stderr: '' }
     }
   }
+}
+
+let marked = 0
+
+/** Encloses a step in two marks: a write that compares first needs to know what the run itself has made since the observation. */
+const markedScript = (script: ShellText): Script => {
+  marked += 1
+  const mark = (end: 'from' | 'to'): Script => sh`[ ! "\${T-}" ] || : >"$T/"${`${STEP_MARK}${marked}.${end}`}`
+  return sh`${mark('from')}
+( ${scriptOf(script)}
+); status=$?; ${mark('to')}; exit "$status"`
 }
 
 /** Prefix of a line by which a script reports what it is doing. */

@@ -1,12 +1,14 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { sha256Of } from '../kind/content.ts'
-import { ABSENT, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
+import { ABSENT, refuseUnreached, typeName } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
-import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
-import { filesAsInput, layOverScript, placeScript } from './place.ts'
+import { requireBatch } from '../kind/one-by-one.ts'
+import { HostRefusal, type Steps } from '../kind/step.ts'
+import { PARTLY } from '../kind/walk.ts'
+import { filesAsInput, layOverScript, type PlacedFile, placeScript } from './place.ts'
 import type { FileSpec, FileState } from './spec.ts'
-import { saveScript } from './undo.ts'
+import { restoreScript, saveScript } from './undo.ts'
 
 type FileWork = Work<FileSpec, FileState>
 
@@ -17,11 +19,7 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
     for (const { id, state } of some) refuseUnreached(id, state, done)
     const unsupported = some.find(({ state }) => state !== ABSENT && state.type !== 'f' && state.type !== 'l')
     if (unsupported !== undefined) throw typeRefusal(unsupported, done)
-    try {
-      yield* replace(some)
-    } catch (error) {
-      throw error instanceof HostRefusal ? new HostRefusal(error.what, error.why, error.fix, { done }) : error
-    }
+    yield* replace(some, done)
     done.push(...some.map(({ id }) => id))
   }
 }
@@ -45,41 +43,54 @@ const batchesOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] 
   return runs
 }
 
-function* replace(work: readonly FileWork[]): Steps {
-  const specs = work.map(({ spec }) => spec)
+function* replace(work: readonly FileWork[], before: readonly string[]): Steps {
   const paths = work.map(({ id }) => id)
   const set = work[0]?.spec.set
   const answer = yield {
     do: 'shell',
-    input: filesAsInput(specs),
+    input: filesAsInput(work.map(placed)),
     doing:
       set === undefined
         ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}`
         : `checking the new configuration of ${set.name}`,
     script: sh`set -u; mkdir -p -m 700 /var/lib/provision || exit 1
 ${set === undefined ? sh`` : sh`${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
-${placeScript({ alone: set !== undefined })}`,
+${placeScript({ alone: set !== undefined })}${
+  set === undefined
+    ? sh``
+    : sh`\nstatus=$?; [ "$status" != ${PARTLY} ] || ( ${restoreScript(set.name)}
+) </dev/null; exit "$status"`
+}`,
   }
   if (set !== undefined && answer.code === CHECK_FAILED)
     throw new HostRefusal(
       `${checkerOf(set)} rejected the new configuration`,
       answer.stderr.trim() || answer.stdout.toString().trim(),
       'correct the content of these files in the role; nothing was changed, the service keeps its configuration',
+      { done: before },
     )
   if (answer.code === NO_NAMESPACE)
     throw new HostRefusal(
       'configuration not written, because it cannot be checked first',
       answer.stderr.trim(),
       'allow mount namespaces on this host (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
+      { done: before },
     )
-  const what = work.length === 1 ? `${paths[0]} not written` : 'files not written'
-  refuseUnsafe(answer, what)
-  requireSuccess(answer, what)
+  // What was written of a set is restored.
+  requireBatch(answer, work, { what: (id) => `${id ?? 'files'} not written`, before, restored: set !== undefined })
 }
 
 /** The checker, for messages: its program, or the name of the set if that runs a script. */
 const checkerOf = ({ name, check }: NonNullable<FileSpec['set']>): string | undefined =>
   ['sh', 'setpriv'].includes(check[0] ?? '') ? name : check[0]
+
+/** A file with its state: the host compares first. */
+const placed = ({ spec, state }: FileWork): PlacedFile => ({
+  ...spec,
+  inode: state,
+  // The digest of a link is that of the file behind it, which is not replaced.
+  ...(state !== ABSENT && state.type === 'f' && state.sha256 !== undefined && { observed: state.sha256 }),
+})
 
 const digestsOf = (work: readonly FileWork[]): ReadonlyMap<string, string> =>
   new Map(work.map(({ id, spec }) => [id, spec.state === 'absent' ? 'absent' : (sha256Of(spec.content) ?? '')]))

@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { sh } from '../../shell/sh.ts'
 import { describeDifferences, differing } from '../kind/differences.ts'
-import { ABSENT, type InodeState, planAbsent, planUnreached, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
+import { ABSENT, type InodeState, inodeWord, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
+import { requireBatch } from '../kind/one-by-one.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
-import { requireSuccess } from '../kind/step.ts'
-import { UNSAFE, walk } from '../kind/walk.ts'
+import { OBSERVED, UNSAFE, walk } from '../kind/walk.ts'
 
 const schema = z.strictObject({
   path: absolutePath,
@@ -38,10 +39,12 @@ export const directory = defineKind({
   orphan: { delete: 'directory' },
   *apply(work) {
     for (const { id, state } of work) refuseUnreached(id, state)
-    const words = work.flatMap(({ spec: { path, state, mode, owner, group } }) => [path, state, mode, owner, group])
-    const answer = yield { do: 'shell', script: walk(DIRECTORIES, ...words) }
-    refuseUnsafe(answer, 'directories not changed')
-    requireSuccess(answer, 'directories not changed')
+    const words = work.flatMap(({ spec: { path, state, mode, owner, group }, state: observed }) => [
+      ...[path, state, mode, owner, group],
+      inodeWord(observed),
+    ])
+    const answer = yield { do: 'shell', script: sh`${walk(DIRECTORIES, ...words)} "\${T-}"` }
+    requireBatch(answer, work, { what: (id) => `${id ?? 'directories'} not changed` })
   },
 })
 
@@ -49,24 +52,30 @@ export const directory = defineKind({
  * If another account controls the parent, it could have moved a foreign directory to this path. The owner then changes only for an empty
  * directory of root or a directory of that account.
  */
-const DIRECTORIES = String.raw`
+const DIRECTORIES = String.raw`${OBSERVED}
 my %parents;
+my $scratch = pop @ARGV;
 while (@ARGV) {
-  my ($path, $state, $mode, $owner, $group) = splice @ARGV, 0, 5;
+  my ($path, $state, $mode, $owner, $group, $observed) = splice @ARGV, 0, 6;
   my ($parent, $name) = parted($path);
+  $current = $path;
   if ($state eq 'absent') {
-    next unless enter($parent) || $held[2] ne 'does not exist';
+    if (!enter($parent) && $held[2] eq 'does not exist') { done($path); next }
     reach($parent);
+    (inode_of($name))[0] eq 'absent' || is_as_observed($name, $observed, $scratch) or changed($path, $name);
     rmdir $name or $!{ENOENT} or fail("$path cannot be removed: $!" . owned($name));
-    $parents{$parent} = 1; next;
+    $parents{$parent} = 1; done($path); next;
   }
   my ($uid, $gid) = (uid_of($owner), gid_of($group));
   reach($parent); $parents{$parent} = 1;
-  mkdir $name, 0700 or $!{EEXIST} or fail("$path: $!");
+  my $is_as_observed = is_as_observed($name, $observed, $scratch);
+  if ($is_as_observed) { mkdir $name, 0700 or $!{EEXIST} or fail("$path: $!") }
   my $h;
-  sysopen($h, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or fail("$path exists and is not a directory" . owned($name));
+  sysopen($h, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK)
+    or $is_as_observed ? fail("$path exists and is not a directory" . owned($name)) : changed($path, $name);
   my @s = stat $h;
-  next if $s[4] == $uid && $s[5] == $gid && ($s[2] & 07777) == oct $mode;
+  if ($s[4] == $uid && $s[5] == $gid && ($s[2] & 07777) == oct $mode) { done($path); next }
+  $is_as_observed or changed($path, $name);
   if ($other ne '' && $s[4] != $other_uid) {
     my $controls = "$parent is controlled by $other";
     fail("$path belongs to " . account($s[4]) . ", and $controls, so another account may have moved it there", ${UNSAFE}) if $s[4] != 0;
@@ -74,6 +83,7 @@ while (@ARGV) {
     fail("$path belongs to root and is not empty, and $controls, so another account may have moved it there", ${UNSAFE}) if @within;
   }
   chown($uid, $gid, $h) && chmod(oct $mode, $h) or fail("$path: $!");
+  done($path);
 }
 for (keys %parents) { to_disk('.') if enter($_) }
 `

@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { ABSENT, type InodeState, planAbsent, planUnreached, refuseUnreached, refuseUnsafe, typeName } from '../kind/inode.ts'
+import { sh } from '../../shell/sh.ts'
+import { ABSENT, type InodeState, inodeWord, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
+import { requireBatch } from '../kind/one-by-one.ts'
 import { absolutePath } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
-import { requireSuccess } from '../kind/step.ts'
-import { walk } from '../kind/walk.ts'
+import { OBSERVED, walk } from '../kind/walk.ts'
 import { stagedName } from './place.ts'
 
 const schema = z.strictObject({
@@ -36,23 +37,32 @@ export const link = defineKind({
   recorded: ({ path, target }) => [path, `->${target}`],
   *apply(work) {
     for (const { id, state } of work) refuseUnreached(id, state)
-    const words = work.flatMap(({ spec: { path, target, state } }) => [path, stagedName(path, '.link'), state, target])
-    const answer = yield { do: 'shell', script: walk(LINKS, ...words) }
-    refuseUnsafe(answer, 'links not changed')
-    requireSuccess(answer, 'links not changed')
+    const words = work.flatMap(({ spec: { path, target, state }, state: observed }) => [
+      ...[path, stagedName(path, '.link'), state, target],
+      inodeWord(observed),
+    ])
+    const answer = yield { do: 'shell', script: sh`${walk(LINKS, ...words)} "\${T-}"` }
+    requireBatch(answer, work, { what: (id) => `${id ?? 'links'} not changed` })
   },
 })
 
-const LINKS = `
+const LINKS = `${OBSERVED}
+my $scratch = pop @ARGV;
 while (@ARGV) {
-  my ($path, $staged, $state, $target) = splice @ARGV, 0, 4;
+  my ($path, $staged, $state, $target, $observed) = splice @ARGV, 0, 5;
   my ($parent, $name) = parted($path);
-  next if $state eq 'absent' && !enter($parent) && $held[2] eq 'does not exist';
+  $current = $path;
+  if ($state eq 'absent' && !enter($parent) && $held[2] eq 'does not exist') { done($path); next }
   reach($parent);
-  my @s = lstat $name;
-  fail("$path exists and is not a link" . owned($name)) if @s && !S_ISLNK($s[2]);
+  my ($now) = inode_of($name);
+  if ($now eq ($state eq 'absent' ? 'absent' : "l $target")) { done($path); next }
+  is_as_observed($name, $observed, $scratch) or changed($path, $name);
+  fail("$path exists and is not a link" . owned($name)) if $now ne 'absent' && $now !~ /^l /;
   if ($state eq 'absent') { unlink $name or $!{ENOENT} or fail("$path: $!") }
-  else { unlink $staged; symlink $target, $staged and rename $staged, $name or fail("$path: $!") }
-  to_disk('.');
+  else {
+    unlink $staged;
+    symlink $target, $staged and rename $staged, $name or do { my $why = "$!"; unlink $staged; fail("$path: $why") };
+  }
+  to_disk('.'); done($path);
 }
 `

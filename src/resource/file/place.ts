@@ -1,8 +1,9 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { bytesOf, sha256Hex } from '../kind/content.ts'
+import { bytesOf, sha256Hex, sha256Of } from '../kind/content.ts'
+import { type InodeState, inodeWord } from '../kind/inode.ts'
 import { NO_FILE } from '../kind/queries.ts'
-import { CHANGED, DIGEST, UNSAFE, walk } from '../kind/walk.ts'
+import { DIGEST, OBSERVED, PARTLY, UNSAFE, walk } from '../kind/walk.ts'
 import type { FileSpec } from './spec.ts'
 
 /** List of staged files until they are in place. The next run deletes the files that a killed run left in it. */
@@ -15,6 +16,8 @@ export const stagedName = (path: string, what = ''): string => `.${sha256Hex(pat
 export type PlacedFile = Pick<FileSpec, 'path' | 'state' | 'mode' | 'owner' | 'group' | 'content'> & {
   /** Observed digest, or `absent`. A file that changed since is not replaced. */
   readonly observed?: string | undefined
+  /** Observed type, mode, owner and group, if they are compared too. */
+  readonly inode?: InodeState
 }
 
 /** Input of the programs below: for each file NUL-terminated words, then its bytes. Absent files come last. */
@@ -24,26 +27,29 @@ export const filesAsInput = (files: readonly PlacedFile[]): Uint8Array => {
   return Buffer.concat([
     ...files
       .filter((one) => !isAbsent(one))
-      .flatMap(({ path, mode, owner, group, content, observed = '' }) => {
+      .flatMap(({ path, mode, owner, group, content, observed = '', inode }) => {
         const bytes = bytesOf(content)
-        return [words('file', path, observed, stagedName(path), mode, owner, group, bytes.length), bytes]
+        const wanted = [stagedName(path), mode, owner, group, sha256Of(content) ?? '', bytes.length]
+        return [words('file', path, observed, inodeWord(inode), ...wanted), bytes]
       }),
-    ...files.filter(isAbsent).map(({ path, observed = '' }) => words('gone', path, observed)),
+    ...files.filter(isAbsent).map(({ path, observed = '', inode }) => words('gone', path, observed, inodeWord(inode))),
   ])
 }
 
 /** Reads all words first, so nothing is written before every owner and directory is known. Bytes are read later, by position. */
-const READ_FILES = String.raw`
-my (@new, @gone); my $alone = shift @ARGV;
+const READ_FILES = String.raw`${DIGEST}${OBSERVED}
+my (@new, @gone); my ($alone, $scratch) = splice @ARGV, 0, 2;
 sub word { local $/ = "\0"; my $w = <STDIN> // fail('the input was cut off'); chomp $w; $w }
 seek STDIN, 0, 0 or fail("the input cannot be read: $!");
 until (eof STDIN) {
-  my ($what, $path, $observed) = (word(), word(), word());
+  my ($what, $path, $observed, $inode) = map { word() } 1 .. 4;
   my ($dir, $name) = parted($path);
-  my %place = (path => $path, observed => $observed, dir => $dir, name => $name);
+  my %place = (path => $path, observed => $observed, inode => $inode, dir => $dir, name => $name);
+  $current = $path;
   if ($what eq 'gone') { push @gone, { %place }; next }
-  my ($staged, $mode, $owner, $group, $size) = map { word() } 1 .. 5;
-  push @new, { %place, staged => $staged, mode => oct $mode, uid => uid_of($owner), gid => gid_of($group), at => tell STDIN, size => $size };
+  my ($staged, $mode, $owner, $group, $digest, $size) = map { word() } 1 .. 6;
+  my %wanted = (mode => oct $mode, uid => uid_of($owner), gid => gid_of($group), digest => $digest, size => $size);
+  push @new, { %place, %wanted, staged => $staged, at => tell STDIN };
   seek STDIN, $size, 1;
 }
 # Skip the walk if the next file is in the same directory.
@@ -51,21 +57,52 @@ my $here = '';
 sub go { my ($dir) = @_; return if $dir eq $here; $here = ''; reach($dir); $here = $dir }
 sub check_places {
   for my $one (@new, $alone ? @gone : ()) {
+    $current = $one->{path};
     if ($one->{staged}) { go($one->{dir}); $one->{real} = $at }
     else { $here = ''; next if !enter($one->{dir}) && $held[2] eq 'does not exist'; reach($one->{dir}) }
     fail("$one->{path} can be replaced by another account (owner: $other); declare files of a service where only root can write", ${UNSAFE}) if $alone && $other ne '';
   }
 }
+sub digest_now {
+  my ($one) = @_; my $h;
+  my $is_file = sysopen($h, $one->{name}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && S_ISREG((stat $h)[2]);
+  return $is_file ? digest_of($h, $one->{size}) : '${NO_FILE}';
+}
+sub is_as_wanted {
+  my ($one) = @_;
+  my @s = lstat $one->{name} or return !$one->{staged};
+  return $one->{staged} && S_ISREG($s[2]) && $s[4] == $one->{uid} && $s[5] == $one->{gid} && ($s[2] & 07777) == $one->{mode}
+    && $one->{digest} ne '' && digest_now($one) eq $one->{digest};
+}
+sub is_unchanged {
+  my ($one) = @_;
+  return 1 if $one->{observed} eq '' && $one->{inode} eq '';
+  $here = '';
+  if (!enter($one->{dir})) { return $held[2] eq 'does not exist' && $one->{observed} =~ /^(absent)?$/ && $one->{inode} =~ /^(absent)?$/ }
+  my ($observed, $inode) = @$one{'observed', 'inode'};
+  return 0 if $observed eq '${NO_FILE}';
+  return 1 if is_as_wanted($one);
+  return 0 unless is_as_observed($one->{name}, $inode, $scratch);
+  return is_as_observed($one->{name}, 'absent', $scratch) if $observed eq 'absent';
+  return $observed eq '' || digest_now($one) eq $observed;
+}
 sub check_observed {
-  for my $one (grep { $_->{observed} ne '' } @new, @gone) {
-    $here = '';
-    my $now = 'absent';
-    if (enter($one->{dir}) && lstat $one->{name}) {
-      my $h;
-      $now = sysopen($h, $one->{name}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && S_ISREG((stat $h)[2]) ? digest_of($h) : '${NO_FILE}';
-    }
-    fail("$one->{path} is not as it was observed" . (enter($one->{dir}) ? owned($one->{name}) : ''), ${CHANGED}) if $now ne $one->{observed} || $now eq '${NO_FILE}';
-  }
+  for my $one (@new, @gone) { $current = $one->{path}; is_unchanged($one) or changed($one->{path}, $one->{name}) }
+}
+# Copies the access control list of the file that is replaced (fsetxattr(2), lgetxattr(2)). The mode, which is set afterwards, limits it.
+# Where another account may have made the file, the list is not a decision of root.
+my %calls = (x86_64 => [192, 190], aarch64 => [9, 7]);
+sub keep_acl {
+  my ($one, $h) = @_;
+  require Config;
+  no warnings 'once';
+  my $calls = $calls{(split /-/, $Config::Config{archname})[0]};
+  my @old = lstat $one->{name} or return 1;
+  return 1 if !$calls || $other ne '' || !S_ISREG($old[2]) || ($old[4] != 0 && $old[4] != $one->{uid});
+  my ($name, $list) = ('system.posix_acl_access', "\0" x 65536);
+  my $length = syscall($calls->[0], $one->{name}, $name, $list, length $list);
+  return 1 if $length <= 0;
+  return syscall($calls->[1], fileno $h, $name, substr($list, 0, $length), $length + 0, 0) == 0;
 }
 # Creates the file exclusively, so no other account created it or reads it before it is complete. Returns the error, read before close
 # changes it.
@@ -80,33 +117,49 @@ sub create {
     last unless $n && print $h $part;
     $left -= $n;
   }
-  my $why = $left == 0 && $h->flush && chown($one->{uid}, $one->{gid}, $h) && chmod($one->{mode}, $h) ? '' : "$!" || 'the input was cut off';
+  my $why = $left == 0 && $h->flush && chown($one->{uid}, $one->{gid}, $h) && keep_acl($one, $h) && chmod($one->{mode}, $h) ? '' : "$!" || 'the input was cut off';
   return close $h || $why ? $why : "$!";
 }
 `
 
-/** Writes all staged files to disk, then renames them, then deletes files that are declared absent. */
-const PLACE = String.raw`${READ_FILES}${DIGEST}
+/**
+ * Writes all staged files to disk, then renames them, then deletes files that are declared absent. Prints which files are done. If one
+ * fails, deletes the staged files of the others.
+ */
+const PLACE = String.raw`${READ_FILES}
 my $list = shift @ARGV;
 check_places();
 check_observed();
+my @left = @new;
+sub give_up {
+  my ($one, $why, $status) = @_;
+  for (@left) { unlink $_->{staged} if enter($_->{dir}) }
+  unlink $list;
+  $current = $one->{path}; fail("$one->{path}$why", $status);
+}
 if (@new) {
+  $current = '';
   open my $h, '>', $list or fail("$list: $!");
   print $h "$_->{real}/$_->{staged}\n" for @new;
   $h->flush && $h->sync && close $h or fail("$list: $!");
 }
 for my $one (@new) {
-  go($one->{dir});
+  $current = $one->{path}; go($one->{dir});
   my $why = create($one, $one->{staged}) or next;
-  for (@new) { unlink $_->{staged} if enter($_->{dir}) }
-  unlink $list; fail("$one->{path}: $why");
+  give_up($one, ": $why", 1);
 }
-for (@new) { go($_->{dir}); to_disk($_->{staged}) }
-for (@new) { go($_->{dir}); rename $_->{staged}, $_->{name} or fail("$_->{path}: $!") }
+for (@new) { $current = $_->{path}; go($_->{dir}); to_disk($_->{staged}) }
+while (my $one = $left[0]) {
+  $current = $one->{path}; go($one->{dir});
+  rename $one->{staged}, $one->{name} or give_up($one, ": $!", @left < @new ? ${PARTLY} : 1);
+  done($one->{path}); shift @left;
+}
 for (@gone) {
-  next if $_->{dir} ne $here && !enter($_->{dir}) && $held[2] eq 'does not exist';
+  $current = $_->{path};
+  if ($_->{dir} ne $here && !enter($_->{dir}) && $held[2] eq 'does not exist') { done($_->{path}); next }
   $here = ''; go($_->{dir});
-  unlink $_->{name} or $!{ENOENT} or fail("$_->{path} cannot be removed: $!" . owned($_->{name}));
+  unlink $_->{name} or $!{ENOENT} or give_up($_, " cannot be removed: $!" . owned($_->{name}), @new ? ${PARTLY} : 1);
+  done($_->{path});
 }
 my %seen;
 for (grep { !$seen{$_->{dir}}++ } @new, @gone) { to_disk('.') if enter($_->{dir}) }
@@ -117,9 +170,11 @@ unlink $list;
 const LAY_OVER = `${READ_FILES}
 my ($root, $copy) = @ARGV;
 check_places();
-reach($copy);
+check_observed();
+$current = ''; reach($copy);
 my $real = readlink '/proc/self/cwd';
 for (@new, @gone) {
+  $current = $_->{path};
   my $rest = substr $_->{dir}, length $root;
   next if !enter("$copy$rest") && $held[2] eq 'does not exist';
   fail("$_->{path} is below a link, which a set of files that is checked together must not contain", ${UNSAFE}) if readlink('/proc/self/cwd') ne "$real$rest";
@@ -129,11 +184,12 @@ for (@new, @gone) {
 }
 `
 
-/** A script that puts the files of its input in place: all of them, or none. */
-export const placeScript = ({ alone }: { readonly alone: boolean }): Script => walk(PLACE, alone ? 'alone' : '', STAGED_LIST)
+/** A script that puts the files of its input in place: all of them, or none; with `PARTLY`, a disk or a flag of a file refused the rest. */
+export const placeScript = ({ alone }: { readonly alone: boolean }): Script =>
+  sh`${walk(PLACE, alone ? 'alone' : '')} "\${T-}" ${STAGED_LIST}`
 
 /** A script that writes the files of its input into a copy of their tree. `copy` is a variable of the shell. */
-export const layOverScript = (root: string, copy: Script): Script => sh`${walk(LAY_OVER, 'alone', root)} ${copy}`
+export const layOverScript = (root: string, copy: Script): Script => sh`${walk(LAY_OVER, 'alone')} "\${T-}" ${root} ${copy}`
 
 /** Deletes the files on the list, then the list. Short, because every run sends it. A directory whose real path differs is skipped. */
 export const CLEAR_STAGED = sh`while IFS= read -r path; do

@@ -1,6 +1,7 @@
 import { sh } from '../../shell/sh.ts'
 import { asContent, asText, type Content, sha256Hex } from '../kind/content.ts'
 import { ABSENT, refuseUnsafe } from '../kind/inode.ts'
+import { FIX_CHANGED } from '../kind/one-by-one.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Step, type Steps } from '../kind/step.ts'
 import { CHANGED, guardScript } from '../kind/walk.ts'
@@ -68,8 +69,7 @@ export function* writeFiles(files: readonly NewFile[], doing?: string): Steps {
     input: filesAsInput(files.map(placed)),
     ...(doing !== undefined && { doing }),
   }
-  if (answer.code === CHANGED)
-    throw new HostRefusal(what, outputExcerpt(answer.stderr), 'run again: the next plan starts from the present state')
+  if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED)
   refuseUnsafe(answer, what)
   requireSuccess(answer, what)
 }

@@ -37,6 +37,15 @@ export const readInodes = (fields: readonly string[], states: Map<string, InodeS
 /** Returns a type in words, for reasons and errors: `a directory`. */
 export const typeName = (type: string): string => ({ f: 'a file', d: 'a directory', l: 'a symbolic link' })[type] ?? 'a special file'
 
+/** Returns a state as the programs of `OBSERVED` compare it: `absent`, `f 644 root root`, `l ../target`. Empty if it is not compared. */
+export const inodeWord = (state: InodeState | undefined): string => {
+  if (state === undefined) return ''
+  if (state === ABSENT) return ABSENT
+  const word = state.type === 'l' ? `l ${state.target}` : `${state.type} ${state.mode} ${state.owner} ${state.group}`
+  // No path has a NUL byte. A word that matches nothing makes the host refuse the change.
+  return word.replaceAll('\0', '?')
+}
+
 /** Type of a path that was not observed, because another account controls a directory above it. */
 const UNREACHED = 'unreached'
 

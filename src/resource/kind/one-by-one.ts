@@ -1,17 +1,51 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { refuseUnsafe } from './inode.ts'
+import { FIX_UNSAFE } from './inode.ts'
 import type { Work } from './kind.ts'
 import { type Answer, HostRefusal, outputExcerpt, type Steps } from './step.ts'
+import { CHANGED, PARTLY, UNSAFE } from './walk.ts'
 
 /** Returns the script for one resource. It runs with `set -e`. */
 type ScriptOf<Spec, State> = (work: Work<Spec, State>) => Script
 
 /** Returns the identities that the host reported as changed (`done`, NUL, identity, NUL). */
-export const doneOf = (work: readonly { readonly id: string }[], { stdout }: Answer): readonly string[] => {
+export const doneOf = (work: readonly { readonly id: string }[], answer: Answer): readonly string[] => named('done', work, answer)
+
+/** Returns the identities that follow a word in the output. */
+const named = (word: string, work: readonly { readonly id: string }[], { stdout }: Answer): readonly string[] => {
   const fields = stdout.toString().split('\0')
-  return work.map(({ id }) => id).filter((id) => fields.some((field, i) => field.endsWith('done') && fields[i + 1] === id))
+  return work.map(({ id }) => id).filter((id) => fields.some((field, i) => field.endsWith(word) && fields[i + 1] === id))
 }
+
+interface BatchWords {
+  readonly what: (id: string | undefined) => string
+  /** Identities of resources that an earlier request changed. */
+  readonly before?: readonly string[]
+  /** The script restores what it changed if it fails. */
+  readonly restored?: boolean
+}
+
+/**
+ * Throws a `HostRefusal` if a program that changes a batch failed. It has printed `done` and the identity of each changed resource, and
+ * `culprit` and the identity of the one that failed. `what` describes that resource, or the batch.
+ */
+export const requireBatch = (
+  answer: Answer,
+  work: readonly { readonly id: string }[],
+  { what, before = [], restored = false }: BatchWords,
+): void => {
+  if (answer.code === 0) return
+  const done = [...before, ...(restored ? [] : doneOf(work, answer))]
+  const [culprit = work.length === 1 ? work[0]?.id : undefined] = named('culprit', work, answer)
+  const refused = what(culprit)
+  if (answer.code === CHANGED) throw new HostRefusal(refused, outputExcerpt(answer.stderr), FIX_CHANGED, { done, culprit })
+  const why = outputExcerpt(answer.stderr)
+  if (answer.code === UNSAFE) throw new HostRefusal(refused, why, FIX_UNSAFE, { done, culprit })
+  throw new HostRefusal(answer.code === PARTLY ? refused : `${refused} (exit ${answer.code})`, why, undefined, { done, culprit })
+}
+
+/** The \`fix\` for a resource that somebody changed after the observation. */
+export const FIX_CHANGED = 'run again: the next plan starts from the present state'
 
 /**
  * Runs one script per resource, in their order, in one request. It ends at the first that fails, with a `HostRefusal` for this resource;
@@ -35,6 +69,8 @@ c=$?; [ "$c" = 0 ] || exit "$c"; printf 'done\\0%s\\0' ${one.id}`,
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))
   const what = words.failed(failed?.id ?? '')
-  refuseUnsafe(answer, what, done)
-  throw new HostRefusal(`${what} (exit ${answer.code})`, outputExcerpt(answer.stderr), words.fix, { done })
+  const why = outputExcerpt(answer.stderr)
+  if (answer.code === UNSAFE) throw new HostRefusal(what, why, FIX_UNSAFE, { done })
+  if (answer.code === CHANGED) throw new HostRefusal(what, why, FIX_CHANGED, { done })
+  throw new HostRefusal(`${what} (exit ${answer.code})`, why, words.fix, { done })
 }

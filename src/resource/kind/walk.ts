@@ -51,9 +51,12 @@ sub enter {
 sub parted { $_[0] =~ m{^(.*)/([^/]+)$}s ? ($1, $2) : ('', '.') }
 `
 
-/** Routines for programs that change something: they end with a message and an exit status. */
+/**
+ * Routines for programs that change something: they end with a message and an exit status, and name `$current` as the resource that failed.
+ */
 const ACT = String.raw`
-sub fail { print STDERR "$_[0]\n"; exit($_[1] // 1) }
+my $current = '';
+sub fail { print "culprit\0$current\0" if $current ne ''; print STDERR "$_[0]\n"; exit($_[1] // 1) }
 sub reach {
   my ($dir) = @_;
   return if enter($dir);
@@ -65,6 +68,7 @@ sub owned {
   my $owner = account($s[4]);
   return " (owner: $owner" . ($other eq '' || $other eq $owner ? ')' : ", in a directory of $other)");
 }
+sub done { print "done\0$_[0]\0" }
 sub to_disk { my $h; sysopen($h, $_[0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && $h->sync }
 sub uid_of { my ($n) = @_; $n eq 'root' ? 0 : getpwnam($n) // fail("user $n does not exist") }
 sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("group $n does not exist") }
@@ -73,19 +77,67 @@ sub gid_of { my ($n) = @_; $n eq 'root' ? 0 : getgrnam($n) // fail("group $n doe
 /** Exit status of a script that found a resource changed since it was observed. */
 export const CHANGED = 68
 
-/** Maximum length of a file to digest, in bytes: another account may have made a larger one. */
+/** Exit status of a script that changed some resources of a batch before one failed. */
+export const PARTLY = 69
+
+/** Maximum length of a file to digest, in bytes, where another account may have made a larger one and no length is expected. */
 const DIGEST_AT_MOST = 268_435_456
 
-/** The routine `digest_of` returns the SHA-256 of an open regular file, or an empty word if it is too large. */
+/**
+ * The routine `digest_of` returns the SHA-256 of an open regular file. Where root is not alone it returns an empty word for a file over
+ * the limit, or over the expected length if that is larger.
+ */
 export const DIGEST = `
 sub digest_of {
-  my ($h) = @_;
+  my ($h, $expected) = @_;
   my @s = stat $h;
+  my $at_most = ($expected // 0) > ${DIGEST_AT_MOST} ? $expected : ${DIGEST_AT_MOST};
+  return '' if $other ne '' && $s[7] > $at_most;
   my $child = open(my $sum, '-|') // fail("no program can be started: $!");
-  if (!$child) { open STDIN, '<&', $h; exec 'sh', '-c', 'head -c ${DIGEST_AT_MOST} | sha256sum' }
+  if (!$child) { open STDIN, '<&', $h; exec 'sh', '-c', $other eq '' ? 'exec sha256sum' : "head -c $at_most | sha256sum" }
   my $digest = <$sum> // '';
-  return $s[7] <= ${DIGEST_AT_MOST} ? substr($digest, 0, 64) : '';
+  return substr($digest, 0, 64);
 }
+`
+
+/** Prefix of the marks that enclose each step of a run, in the directory of the shell: `step.7.from` and `step.7.to`. */
+export const STEP_MARK = 'step.'
+
+/**
+ * Routines for a write that compares first. `inode_of` describes a name of the working directory as `inodeWord` does. `is_as_observed`
+ * accepts what was observed, and a path that was absent and was created during a step of this run: by a package that it installed.
+ */
+export const OBSERVED = String.raw`
+sub described {
+  my ($type, $s, @names) = @_;
+  return sprintf '%s %o %s %s', $type, $s->[2] & 07777, @names;
+}
+sub inode_of {
+  my ($name) = @_;
+  my @s = lstat $name or return 'absent';
+  return 'l ' . readlink $name if S_ISLNK($s[2]);
+  my $type = S_ISREG($s[2]) ? 'f' : S_ISDIR($s[2]) ? 'd' : 'special';
+  # The observation has a number where an account has no name. An earlier step may have created the account.
+  my @groups = (getgrgid($s[5]) // (), $s[5]);
+  return map { my $owner = $_; map { described($type, \@s, $owner, $_) } @groups } (getpwuid($s[4]) // (), $s[4]);
+}
+sub is_of_this_run {
+  my ($name, $scratch) = @_;
+  return 0 if $scratch eq '';
+  my @marks = glob "$scratch/${STEP_MARK}*" or return 0;
+  open(my $times, '-|', 'stat', '-c', '%.9Z %.9Y %n', '--', "./$name", @marks) or return 0;
+  my ($changed) = split / /, <$times> // return 0;
+  my %steps;
+  while (<$times>) { my (undef, $at, $mark) = split / /; $steps{$1}{$2} = $at if $mark =~ m{/${STEP_MARK}(\d+)[.](from|to)$} }
+  return grep { defined $_->{from} && $_->{from} le $changed && $changed le ($_->{to} // $changed) } values %steps;
+}
+sub is_as_observed {
+  my ($name, $observed, $scratch) = @_;
+  my @now = inode_of($name);
+  return 1 if $observed eq '' || grep { $_ eq $observed } @now;
+  return $observed eq 'absent' && is_of_this_run($name, $scratch);
+}
+sub changed { my ($path, $name) = @_; fail("$path is not as it was observed" . owned($name), ${CHANGED}) }
 `
 
 /** Returns a Perl program with these routines as one shell command. Every account of the host can read its arguments. */

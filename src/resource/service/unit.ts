@@ -5,7 +5,7 @@ import type { FileSpec, FileState } from '../file/spec.ts'
 import type { Content } from '../kind/content.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
-import type { Step, Steps } from '../kind/step.ts'
+import { HostRefusal, type Step, type Steps } from '../kind/step.ts'
 import { settingLines } from './sandbox.ts'
 import { unitName } from './unit-name.ts'
 
@@ -72,7 +72,7 @@ export const unit = defineKind({
   *apply(work): Steps {
     const changed = work.filter((one) => one.change.unfinished !== true)
     if (changed.length === 0) yield* withDaemonReload(work, emptyStep())
-    else yield* withDaemonReload(work, file.kind.apply(changed.map(asFile)))
+    else yield* withDaemonReload(work, namedByUnit(changed, file.kind.apply(changed.map(asFile))))
   },
 
   before: (work) => {
@@ -140,12 +140,27 @@ function* emptyStep(): Steps {
   yield { do: 'shell', script: sh`:` }
 }
 
+/** Names the units in a refusal of the file kind, which names their files. */
+function* namedByUnit(work: readonly Work<UnitSpec, UnitState>[], steps: Steps): Steps {
+  const idsOf = (paths: readonly string[]): readonly string[] =>
+    work.filter(({ spec }) => paths.includes(spec.file.path)).map(({ id }) => id)
+  try {
+    yield* steps
+  } catch (error) {
+    if (!(error instanceof HostRefusal)) throw error
+    const [culprit] = error.culprit === undefined ? [] : idsOf([error.culprit])
+    throw new HostRefusal(error.what, error.why, error.fix, { done: idsOf(error.done), culprit })
+  }
+}
+
 /** Wraps steps of the file kind: creates the directories of drop-ins before, runs `systemctl daemon-reload` after. */
 function* withDaemonReload(work: readonly Work<UnitSpec, UnitState>[], steps: Steps): Steps {
   const directories = [...new Set(work.map(({ spec }) => parentOf(spec.file.path)))].filter((directory) => directory !== UNITS)
   const before = directories.length === 0 ? sh`` : sh`install -d -m 755 ${directories} || exit 1\n`
   const after = directories.length === 0 ? sh`` : sh`rmdir --ignore-fail-on-non-empty ${directories}\n`
   const around = (step: Step): Step =>
-    step.do === 'shell' ? { ...step, script: sh`${before}${step.script}\n${after}systemctl daemon-reload` } : step
+    step.do === 'shell'
+      ? { ...step, script: sh`${before}( ${step.script}\n) || { status=$?; ${after}exit "$status"; }\n${after}systemctl daemon-reload` }
+      : step
   for (let next = steps.next(); next.done !== true; ) next = steps.next(yield around(next.value))
 }

@@ -6,6 +6,7 @@ import { unitQuery } from '../../../../src/resource/kind/queries.ts'
 import { dropin, unit } from '../../../../src/resource/service/unit.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING, readInodesSaid } from '../answers.ts'
+import { here } from '../run-here.ts'
 
 const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const broken = unit({ name: 'broken.service', content: '[Service]\nExecStart=/bin/false\n' })
@@ -52,6 +53,25 @@ describe('a unit file', () => {
     expect(String(step.script)).toMatch(/^install -d -m 755 \/etc\/systemd\/system\/broken\.service\.d /)
     expect(String(step.script)).toMatch(/systemctl daemon-reload$/)
     expect(steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' }).done).toBe(true)
+  })
+
+  it('that was changed by hand is refused, by the name of the unit, and the request fails', () => {
+    const host = here('/etc/systemd/system')
+    host.program('systemctl', ':')
+    try {
+      host.sh('mkdir -p /etc/systemd/system; echo theirs >/etc/systemd/system/broken.service')
+      const other = dropin({ unit: 'other.service', name: 'a', settings: {} })
+      const change = { action: 'create', certainty: 'exact', reason: 'missing', differences: [] } as const
+      const work = [other, broken].map(({ id, spec }) => ({ id, spec, state: { stale: false, file: 'absent' }, change }))
+      expect(host.apply(work, unit.kind)).toMatchObject({
+        done: [],
+        culprit: 'broken.service',
+        why: expect.stringContaining('not as it was'),
+      })
+      expect(host.sh('cat /etc/systemd/system/broken.service; ls /etc/systemd/system')).toBe('theirs\nbroken.service\n')
+    } finally {
+      host.remove()
+    }
   })
 
   it('throws if systemd answers about fewer units', () => {
