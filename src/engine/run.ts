@@ -60,9 +60,10 @@ const declare = async ({ bindings, reach, root, env }: Prepared, { listen }: Pla
   const identities = await openIdentities(root, env)
   const declarers = new Map<string, Set<string>>()
   const read = new Map<string, ReturnType<typeof projectFiles>>()
-  const files = (directory: string): ReturnType<typeof projectFiles> => {
-    const found = read.get(directory) ?? projectFiles(root, directory)
-    read.set(directory, found)
+  const files = (directory: string, name?: string): ReturnType<typeof projectFiles> => {
+    const key = JSON.stringify([directory, name])
+    const found = read.get(key) ?? projectFiles(root, directory, name)
+    read.set(key, found)
     return found
   }
   const surroundings = { bindings, files, identities: declaring(identities, declarers), listen }

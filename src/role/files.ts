@@ -1,21 +1,29 @@
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { Problem } from '../problem.ts'
 import { type LocalFile, sha256Hex } from '../resource/kind/content.ts'
 import { InvalidArchive, unpack } from './archive.ts'
 
+/** A file of the project, by its path below a directory. */
+export interface ProjectFile {
+  readonly path: string
+  readonly content: LocalFile
+}
+
 /**
- * All files below a directory of the project or in one of its archives, sorted by path. Leaves out hidden files. Throws an input error
- * for links that lead out of the project and for files over 1 GB.
+ * All files below a directory of the project or in one of its archives, sorted by path. Leaves out hidden files. With `name`, only the file
+ * of this name in the directory, also a hidden one; no other file is read. Throws an input error for links that lead out of the project
+ * and for files over 1 GB.
  */
-export const projectFiles = (root: string, directory: string): readonly { path: string; content: LocalFile }[] => {
+export const projectFiles = (root: string, directory: string, name?: string): readonly ProjectFile[] => {
   const base = resolve(root, directory)
+  const place = name === undefined ? base : join(base, name)
   const problem = (what: string, fix: string): Problem =>
-    new Problem({ class: 'input', where: { file: relative(root, base) || base }, what, fix })
+    new Problem({ class: 'input', where: { file: relative(root, place) || place }, what, fix })
   if (ARCHIVE.test(base) && statSync(base, { throwIfNoEntry: false })?.isFile()) {
     if (!isWithin(root, base)) throw problem('archive is outside the project', 'copy the archive into the project')
     try {
-      return packedFiles(base)
+      return packedFiles(base).filter(({ path }) => name === undefined || path === name)
     } catch (error) {
       if (error instanceof InvalidArchive)
         throw problem(`archive ${error.message}`, 'pack plain files: tar -czf site.tar.gz -C DIRECTORY .')
@@ -24,27 +32,32 @@ export const projectFiles = (root: string, directory: string): readonly { path: 
   }
   let paths: readonly string[]
   try {
-    paths = visibleFiles(base)
+    paths = name === undefined ? visibleFiles(base) : existing(place)
   } catch (error) {
     const code = codeOf(error)
     if (code === 'ENOENT') throw problem('directory does not exist', 'create it, or correct the option that names it')
     throw problem(`directory cannot be read (${code})`, 'name a directory of the project that you may read')
   }
   return paths.toSorted().map((path) => {
-    const name = relative(base, path).split(sep).join('/')
-    // Only plain files are opened: reading a named pipe would wait for ever.
-    const found = statSync(path, { throwIfNoEntry: false })
-    if (!found?.isFile())
-      throw problem(`${name} is ${found === undefined ? 'a dangling link' : 'not a plain file'}`, 'replace it with a plain file')
-    if (!isWithin(root, path)) throw problem(`${name} leads out of the project`, 'replace the link with the file')
-    if (found.size > MAX_BYTES) throw problem(`${name} is larger than 1 GB`, 'copy it to the hosts by other means')
-    try {
-      return { path: name, content: localFile(path) }
-    } catch (error) {
-      throw problem(`${name} cannot be read (${codeOf(error)})`, 'make it readable for you')
-    }
+    const found = relative(base, path).split(sep).join('/')
+    return { path: found, content: checkedFile(root, path, (what, fix) => problem(`${name === undefined ? found : 'path'} ${what}`, fix)) }
   })
 }
+
+/** Opens a file. Only plain files are opened: reading a named pipe would wait for ever. */
+const checkedFile = (root: string, path: string, problem: (what: string, fix: string) => Problem): LocalFile => {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (!found?.isFile()) throw problem(`is ${found === undefined ? 'a dangling link' : 'not a plain file'}`, 'replace it with a plain file')
+  if (!isWithin(root, path)) throw problem('leads out of the project', 'replace the link with the file')
+  if (found.size > MAX_BYTES) throw problem('is larger than 1 GB', 'copy it to the hosts by other means')
+  try {
+    return localFile(path)
+  } catch (error) {
+    throw problem(`cannot be read (${codeOf(error)})`, 'make it readable for you')
+  }
+}
+
+const existing = (path: string): readonly string[] => (lstatSync(path, { throwIfNoEntry: false }) === undefined ? [] : [path])
 
 // The option `recursive` of readdir follows links to directories, cycles included. Here a link is one entry.
 const visibleFiles = (directory: string): readonly string[] =>
@@ -60,7 +73,7 @@ const ARCHIVE = /\.(tar|tar\.gz|tgz)$/
 
 const isWithin = (root: string, path: string): boolean => `${realpathSync(path)}${sep}`.startsWith(`${realpathSync(root)}${sep}`)
 
-const packedFiles = (archive: string): readonly { path: string; content: LocalFile }[] =>
+const packedFiles = (archive: string): readonly ProjectFile[] =>
   unpack(readFileSync(archive), MAX_BYTES)
     .filter(({ path }) => !path.split('/').some((part) => part.startsWith('.')))
     .map(({ path, bytes }) => ({

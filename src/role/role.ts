@@ -137,8 +137,11 @@ export interface HostContext<Options> extends FlowContext<Options> {
   readonly facts: Facts
   /** All metrics and health probes of the site. */
   readonly exposed: readonly Exposed[]
-  /** All files below a directory of the project, sorted by their path relative to it. An unreadable directory is an input error. */
-  files(directory: string): readonly { readonly path: string; readonly content: LocalFile }[]
+  /**
+   * All files below a directory of the project, sorted by their path relative to it, without hidden ones. With `name`, only the file of
+   * this name in the directory. An unreadable directory is an input error.
+   */
+  files(directory: string, name?: string): readonly { readonly path: string; readonly content: LocalFile }[]
   acmeAccount(options: AcmeOptions): AcmeAccount
   /** The certificate authority of the site for one trust domain: `edge`, `database`, `metrics`. */
   authority(options: AuthorityOptions): Authority

@@ -14,7 +14,7 @@ import { ownedBy } from './owned.ts'
 /** The input of roles apart from the host's facts. */
 export interface Surroundings {
   readonly bindings: Bindings
-  files(directory: string): ReturnType<typeof projectFiles>
+  files(directory: string, name?: string): ReturnType<typeof projectFiles>
   readonly identities: Declaring
   readonly listen: Listener
 }

@@ -46,11 +46,35 @@ describe('the files of a directory of the project', () => {
 })
 
 describe('one file of the project', () => {
-  const find = (path: string) => projectFile({ files: (directory) => projectFiles(root, directory) }, path, 'put it there')
+  const find = (path: string) => projectFile({ files: (directory, name) => projectFiles(root, directory, name) }, path, 'put it there')
 
-  test.each(['page', 'site/deep/c'])('is found by its path: %s', (path) => {
+  test.each(['page', 'site/deep/c', '.hidden', 'site/deep/.htaccess'])('is found by its path: %s', (path) => {
     writeFileSync(at(path), path)
     expect(Buffer.from(find(path).open()).toString()).toBe(path)
+  })
+
+  test('is the only one that is read', () => {
+    for (const path of ['page', 'large', 'site/other']) writeFileSync(at(path), path)
+    execFileSync('truncate', ['-s', '1025M', at('large')])
+    execFileSync('mkfifo', [at('site/pipe')])
+    symlinkSync('nowhere', at('dangling'))
+    expect(Buffer.from(find('page').open()).toString()).toBe('page')
+    expect(Buffer.from(find('site/other').open()).toString()).toBe('site/other')
+  })
+
+  test.each<[string, () => void, string]>([
+    ['a link to nothing', () => symlinkSync('nowhere', at('site/x')), 'path is a dangling link'],
+    ['a directory', () => mkdirSync(at('site/x')), 'path is not a plain file'],
+    ['a link out of the project', () => symlinkSync('/etc/hostname', at('site/x')), 'path leads out of the project'],
+  ])('is an input error with its own path if it is %s', (_, make, what) => {
+    make()
+    expect(() => find('site/x')).toThrow(expect.objectContaining({ class: 'input', where: { file: 'site/x' }, what }))
+  })
+
+  test('is found in an archive', () => {
+    writeFileSync(at('site/b'), 'packed')
+    execFileSync('tar', ['-C', at('site'), '-czf', at('site.tar.gz'), '.'])
+    expect(Buffer.from(find('site.tar.gz/b').open()).toString()).toBe('packed')
   })
 
   test('is an input error if it does not exist', () => {
