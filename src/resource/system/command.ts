@@ -4,7 +4,7 @@ import type { Script } from '../../shell/script.ts'
 import { join, sh } from '../../shell/sh.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
-import { requireSuccess, type Steps } from '../kind/step.ts'
+import { HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
 
 const script = z.string().regex(/^[^\0]*[^\s\0][^\0]*$/, 'must be a shell script')
 
@@ -62,20 +62,24 @@ export const command = defineKind({
   orphan: { forget: true },
 
   *apply(work: readonly Work<CommandSpec, CommandState>[]): Steps {
-    for (const { spec } of work) {
+    const done: string[] = []
+    for (const { id, spec } of work) {
       const input = typeof spec.input === 'string' ? Buffer.from(spec.input) : spec.input
       const answer = yield {
         do: 'shell',
-        script: runScript(spec.run),
+        script: runScript(spec),
         doing: `running command ${spec.name}`,
         ...(spec.withinMinutes === undefined ? {} : { withinMs: spec.withinMinutes * 60_000 }),
         ...(input === undefined ? {} : { input }),
       }
-      requireSuccess(
-        answer,
-        `command ${spec.name} failed`,
-        'fix the problem that the host reports, or the script; completed commands of the script are not undone',
-      )
+      if (answer.code !== 0)
+        throw new HostRefusal(
+          `command ${spec.name} failed (exit ${answer.code})`,
+          outputExcerpt(answer.stderr.trim() === '' ? answer.stdout.toString() : answer.stderr),
+          'fix the problem that the host reports, or the script; completed commands of the script are not undone',
+          { done, culprit: id },
+        )
+      done.push(id)
     }
   },
 })
@@ -83,13 +87,13 @@ export const command = defineKind({
 const conditionOf = ({ unless, creates }: CommandSpec): Script => {
   const exists = creates === undefined ? undefined : sh`{ [ -e ${creates} ] || [ -L ${creates} ]; }`
   const succeeds = unless === undefined ? undefined : sh`( eval ${unless} ) >/dev/null </dev/null`
-  return join(
-    sh` && `,
-    [exists, succeeds].filter((part) => part !== undefined),
-  )
+  const parts = [exists, succeeds].filter((part) => part !== undefined)
+  return parts.length === 0 ? sh`false` : join(sh` && `, parts)
 }
 
-// The output goes to a file: a background job of the script would otherwise write into later answers of the persistent shell.
-const runScript = (run: string): Script => sh`output=$(mktemp "$T/XXXXXXXX") || exit 96
-( set -e; eval ${run} ) >"$output" 2>&1; status=$?
+// Skipped if somebody, or an earlier step, has done it since the observation. The output goes to a file: a background job of the script would
+// otherwise write into later answers of the persistent shell. The shell's own umask would lock out everybody but root.
+const runScript = (spec: CommandSpec): Script => sh`if ${conditionOf(spec)}; then exit 0; fi
+output=$(mktemp "$T/XXXXXXXX") || exit 96
+( umask 022; set -e; eval ${spec.run} ) >"$output" 2>&1; status=$?
 tail -c 8192 "$output" >&2; rm -f "$output"; exit "$status"`

@@ -21,8 +21,8 @@ export interface Here {
   run(script: string, input?: Uint8Array): { readonly code: number; readonly stdout: Buffer; readonly stderr: string }
   /** The changes that the present state needs. */
   plan(...resources: readonly Resource[]): readonly Work<unknown, unknown>[]
-  /** Applies changes of one kind. Returns the refusal. */
-  apply(work: readonly Work<unknown, unknown>[], kind: AnyKind): HostRefusal | undefined
+  /** Applies changes of one kind, each step after `prologue`. Returns the refusal. */
+  apply(work: readonly Work<unknown, unknown>[], kind: AnyKind, prologue?: string): HostRefusal | undefined
   remove(): void
 }
 
@@ -73,13 +73,13 @@ export const here = (...moved: readonly string[]): Here => {
         return change === undefined ? [] : [{ id, spec, state, change }]
       })
     },
-    apply: (work, kind) => {
+    apply: (work, kind, prologue = ':') => {
       const steps: Steps = kind.apply(work)
       try {
         for (let next = steps.next(); next.done !== true; ) {
           if (next.value.do !== 'shell') throw new Error('not a step of a shell')
           const { script, input } = next.value
-          next = steps.next(run(String(script), input as Uint8Array | undefined))
+          next = steps.next(run(`${prologue}\n${script}`, input as Uint8Array | undefined))
         }
         return undefined
       } catch (error) {

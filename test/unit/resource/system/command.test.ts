@@ -4,6 +4,7 @@ import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { type CommandSpec, command } from '../../../../src/resource/system/command.ts'
 import { NOTHING } from '../answers.ts'
 import { context } from '../recorded.ts'
+import { here } from '../run-here.ts'
 
 const observed = (...specs: readonly CommandSpec[]): ReadonlyMap<string, { readonly done: boolean }> => {
   const probe = command.kind.observe(specs)
@@ -76,5 +77,47 @@ describe('a command', () => {
 
   it('needs a condition', () => {
     expect(() => command({ name: 'x', run: 'true' })).toThrow('the command would run every time')
+  })
+
+  it('creates files that every account can read, as a root shell would', () => {
+    const host = here()
+    try {
+      const tool = command({ name: 'tool', run: `mkdir ${host.at('tool')}; : >${host.at('tool/x')}`, creates: host.at('tool/x') })
+      expect(host.apply(host.plan(tool), tool.kind, 'umask 077')).toBeUndefined()
+      expect(host.sh('stat -c %a tool tool/x')).toBe('755\n644\n')
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('is skipped if somebody has done it since the observation', () => {
+    const host = here()
+    try {
+      const [first, second] = ['first', 'second'].map((name) =>
+        command({ name, run: `echo ${name} >>${host.at('log')}; : >${host.at(name)}`, creates: host.at(name) }),
+      )
+      if (first === undefined || second === undefined) throw new Error('two commands')
+      const work = host.plan(first, second)
+      host.sh(': >first')
+      expect(host.apply(work, command.kind)).toBeUndefined()
+      expect(host.sh('cat log')).toBe('second\n')
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('that fails is named, and those before it count as done', () => {
+    const host = here()
+    try {
+      const all = ['true', 'false', 'true'].map((run, i) => command({ name: `c${i}`, run, unless: 'false' }))
+      expect(host.apply(host.plan(...all), command.kind)).toMatchObject({
+        what: 'command c1 failed (exit 1)',
+        why: 'the host printed nothing',
+        done: ['c0'],
+        culprit: 'c1',
+      })
+    } finally {
+      host.remove()
+    }
   })
 })
