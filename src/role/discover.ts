@@ -1,8 +1,9 @@
-import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { type Dirent, existsSync, readdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Problem } from '../problem.ts'
 import { guardedRole } from './guarded-role.ts'
+import { packageHome } from './package-home.ts'
 import type { Role } from './role.ts'
 
 /** The files of a project's roles, by role name. A role of the project replaces a shipped role of the same name. */
@@ -68,19 +69,4 @@ export const listing = (directory: string, what: 'roles' | 'kinds'): readonly Di
       { cause },
     )
   }
-}
-
-/** The root folder of this package, for sources as well as for the build. */
-const packageHome = (): string => {
-  let directory = import.meta.dirname
-  while (!isOurs(directory)) {
-    if (dirname(directory) === directory) throw new Error('provision cannot find its own package.json')
-    directory = dirname(directory)
-  }
-  return directory
-}
-
-const isOurs = (directory: string): boolean => {
-  const path = join(directory, 'package.json')
-  return existsSync(path) && (JSON.parse(readFileSync(path, 'utf8')) as { name?: string }).name === 'provision'
 }

@@ -1,7 +1,9 @@
-import { pathToFileURL } from 'node:url'
+import { relative } from 'node:path'
 import { ZodError, z } from 'zod'
 import { Problem, Problems, type Where } from '../problem.ts'
 import { Script } from '../shell/script.ts'
+import { type Place, placeOfError } from './error-place.ts'
+import { packageHome } from './package-home.ts'
 import type { FlowContext, HostContext, HostView, Role, SiteContext } from './role.ts'
 
 /** Wraps a user's role: an error in one of its hooks becomes an input error with the role's file and line. */
@@ -12,11 +14,12 @@ export const guardedRole = (role: Role, path: string, shown = path): Role => {
       try {
         return hook.apply(role, given)
       } catch (error) {
+        const place = placeIn(error)
         // The caller reports an invalid resource, because it knows the host.
         if (error instanceof ZodError || error instanceof Problem || error instanceof Problems) throw error
         throw mistake(
           role.name,
-          { file: shown, ...lineOf(path, error) },
+          place === undefined || place.file === relative(process.cwd(), path) ? { ...place, file: shown } : place,
           error instanceof Error ? `${error.name}: ${error.message}` : String(error),
           error,
         )
@@ -100,10 +103,8 @@ const checkResources = <T>(source: RoleSource, resources: T): T => {
 const mistake = (name: string, where: Where, why: string, cause?: unknown): Problem =>
   new Problem({ class: 'input', where, what: `role ${name} is invalid`, why, fix: 'correct the role' }, { cause })
 
-/** The line of the role's file that threw, from the stack. */
-const lineOf = (path: string, error: unknown): { line?: number; column?: number } => {
-  const stack = error instanceof Error ? (error.stack ?? '') : ''
-  const after = stack.split(`${pathToFileURL(path).pathname}:`)[1]
-  const [, line, column] = /^(\d+):(\d+)/.exec(after ?? '') ?? []
-  return line === undefined ? {} : { line: Number(line), column: Number(column) }
+/** The place in a file of the project that threw: the role's own file, or one that it imports. */
+export const placeIn = (error: unknown): Place | undefined => {
+  const place = placeOfError(error, packageHome())
+  return place && { ...place, file: relative(process.cwd(), place.file) }
 }

@@ -6,8 +6,8 @@ export { isTooShort, masked, redacted, redactor } from './known.ts'
 export { MASK }
 
 /**
- * A value that must not appear in logs, diffs, events or errors. It always prints as `•••`. `reveal()` returns the value, to pass it on
- * standard input, never as an argument.
+ * A value that must not appear in logs, diffs, events or errors. It prints as `•••`, in JSON too. In an ordinary text it throws, because
+ * the text could become the content of a file. `reveal()` returns the value, to pass it on standard input, never as an argument.
  */
 export class Secret {
   readonly #value: string
@@ -23,7 +23,7 @@ export class Secret {
   }
 
   toString(): string {
-    return MASK
+    throw new TypeError('a secret was inserted into an ordinary text: insert it with text`…`, or pass it on standard input')
   }
 
   toJSON(): string {

@@ -4,6 +4,7 @@ import type { Resource } from '../../resource/kind/kind.ts'
 import { drained } from '../../resource/ownership/drained.ts'
 import type { Bindings, Bound } from '../../role/bind.ts'
 import type { projectFiles } from '../../role/files.ts'
+import { placeIn } from '../../role/guarded-role.ts'
 import type { Facts, HostContext } from '../../role/role.ts'
 import { pathsTo } from '../../role/written.ts'
 import type { Listener } from '../events.ts'
@@ -103,7 +104,7 @@ const declared = (bound: Bound, context: HostContext<unknown>): readonly Resourc
     throw new Problem(
       {
         class: 'input',
-        where: { host, role: role.name },
+        where: placeIn(error) ?? { host, role: role.name },
         what: `role ${role.name} declares an invalid resource: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
         fix: 'correct the role, or the option that it uses there',
       },

@@ -6,7 +6,7 @@ import { type Difference, defineKind } from '../kind/kind.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
 import { applyFiles } from './apply.ts'
-import { type FileSpec, type FileState, schema } from './spec.ts'
+import { type FileSpec, type FileState, isWorldReadable, schema } from './spec.ts'
 
 /** A regular file: content, mode and owner. Its directory is a separate resource. */
 export const file = defineKind({
@@ -69,8 +69,6 @@ const differencesOf = (spec: FileSpec, state: Exclude<FileState, typeof ABSENT>)
     ...differing({ mode: spec.mode, owner: spec.owner, group: spec.group }, state),
   ]
 }
-
-const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
 
 // Files that not everybody on the host may read are not shown: the old side of a diff can contain a secret too.
 const isReadable = (spec: FileSpec, state: FileState, orAbsent = false): boolean =>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { asContent, type Content } from '../kind/content.ts'
+import { isSecret, type Secret } from '../../secret/secret.ts'
+import { asContent, type Content, hasSecret } from '../kind/content.ts'
 import type { InodeState } from '../kind/inode.ts'
 import { absolutePath, fileMode, ownership } from '../kind/path.ts'
 
@@ -13,17 +14,36 @@ export const configurationSet = z.strictObject({
   check: z.array(z.string()).min(1),
 })
 
+/** The content of a file: text, a secret, or a text with secrets and later values. Undefined is no content. */
+export const contentOption = z.custom<string | Secret | Content>(
+  (value) => typeof value === 'string' || isSecret(value) || isContent(value),
+  'must be text',
+)
+
+const UNDEFINED = 'must be text: it is undefined; leave the option out for an empty file'
+
+/** Returns an issue for an option `content` that is there and undefined. */
+export const definedContent = (options: { readonly content?: unknown }): boolean => !('content' in options) || options.content !== undefined
+
 export const schema = z
   .strictObject({
     path: absolutePath,
-    content: z.custom<string | Content>((value) => typeof value === 'string' || isContent(value), 'must be text').default(''),
+    content: contentOption.optional(),
     state: z.enum(['present', 'absent']).default('present'),
     mode: fileMode.default('644'),
     ...ownership,
     set: configurationSet.optional(),
   })
-  .transform(({ content, ...rest }) => ({ ...rest, content: asContent(content) }))
+  .refine(definedContent, { message: UNDEFINED, path: ['content'] })
+  .transform(({ content = '', ...rest }) => ({ ...rest, content: asContent(content) }))
   .refine(({ path, set }) => set === undefined || path.startsWith(`${set.root}/`), 'must be below the root of its set')
+  .refine(({ content, mode }) => !hasSecret(content) || !isWorldReadable(mode), {
+    message: 'must not let every account read the file, because its content has a secret: write 640 or 600',
+    path: ['mode'],
+  })
+
+/** Whether every account of the host may read a file of this mode. */
+export const isWorldReadable = (mode: string): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
 
 const isContent = (value: unknown): boolean => typeof value === 'object' && value !== null && 'type' in value
 

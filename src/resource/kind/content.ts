@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isSecret, MASK, type Secret } from '../../secret/secret.ts'
+import { accidentIn } from './unusable.ts'
 
 /**
  * A value that is made in this run: a thumbprint, the certificate of an authority. `get` returns it once it exists. Until then plans show
@@ -39,19 +40,33 @@ const isLater = (part: TextPart): part is Later => typeof part === 'object' && '
 /** Returns the later values of a content. */
 export const latersIn = (content: Content | undefined): readonly Later[] => (content?.type === 'text' ? content.parts.filter(isLater) : [])
 
-/** Makes a text with secrets or later values: text`password=${secret}`. */
+/**
+ * Makes a text with secrets or later values: text`password=${secret}`.
+ * @throws TypeError for a value that is undefined or of another type
+ */
 export const text = (strings: TemplateStringsArray, ...values: readonly (TextPart | Text | number)[]): Text => ({
   type: 'text',
-  parts: strings.flatMap((piece, i): readonly TextPart[] => {
-    const value = values[i]
-    if (value === undefined) return [piece]
-    if (typeof value === 'number') return [piece, String(value)]
-    return typeof value === 'object' && 'parts' in value ? [piece, ...value.parts] : [piece, value]
-  }),
+  parts: strings.flatMap((piece, i): readonly TextPart[] => (i < values.length ? [piece, ...partsOf(values[i], piece)] : [piece])),
 })
 
-export const asContent = (content: string | Content): Content =>
-  typeof content === 'string' ? { type: 'text', parts: [content] } : content
+const partsOf = (value: unknown, before: string): readonly TextPart[] => {
+  const place = `after ${JSON.stringify(before.slice(-40))}`
+  if (typeof value === 'number' && Number.isFinite(value)) return [String(value)]
+  if (typeof value === 'string') {
+    const accident = accidentIn(value)
+    if (accident !== undefined) throw new TypeError(`a value of a text, ${place}, has ${accident}`)
+    return [value]
+  }
+  if (isSecret(value)) return [value]
+  if (typeof value === 'object' && value !== null) {
+    if ('parts' in value && Array.isArray(value.parts)) return value.parts
+    if ('later' in value && 'get' in value) return [value as Later]
+  }
+  throw new TypeError(`a value of a text, ${place}, is ${typeof value === 'object' && value !== null ? 'an object' : String(value)}`)
+}
+
+export const asContent = (content: string | Secret | Content): Content =>
+  typeof content === 'string' || isSecret(content) ? { type: 'text', parts: [content] } : content
 
 /** Returns whether all later values exist. */
 export const isKnown = (content: Content): boolean =>

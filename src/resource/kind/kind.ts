@@ -5,6 +5,7 @@ import type { Content } from './content.ts'
 import { type OrphanPolicy, registerOrphanPolicy } from './orphan-policy.ts'
 import type { KindQuery, Query } from './queries.ts'
 import type { HostRefusal, Steps } from './step.ts'
+import { refuseAccidents } from './unusable.ts'
 
 export type { Action, Certainty, Change, Difference } from './change.ts'
 export type { KindQuery } from './queries.ts'
@@ -145,7 +146,7 @@ export const keyOf = ({ kind, id }: { kind: { name: string }; id: string }): str
 
 /**
  * Returns the function that roles call: `file({ path: '/etc/motd', content: '…' })`. It checks the options by the schema of the kind and
- * throws zod's error, which becomes a `Problem` of the role.
+ * throws zod's error, which becomes a `Problem` of the role. A text with `undefined`, `[object Object]` or a masked secret is a TypeError.
  * @throws TypeError if the name is invalid, or another kind has it
  */
 export const defineKind = <Input, Spec, State>(
@@ -154,6 +155,7 @@ export const defineKind = <Input, Spec, State>(
   registerOrphanPolicy(kind.name, kind.orphan)
   return Object.assign(
     (options: Input): Resource<Spec> => {
+      refuseAccidents(kind.name, options)
       const spec = kind.schema.parse(options)
       return { kind, id: kind.id(spec), spec }
     },

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { sh } from '../../shell/sh.ts'
 import { file } from '../file/file.ts'
-import type { FileSpec, FileState } from '../file/spec.ts'
-import type { Content } from '../kind/content.ts'
+import { contentOption, definedContent, type FileSpec, type FileState } from '../file/spec.ts'
+import { asContent, type Content, hasSecret } from '../kind/content.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { HostRefusal, type Step, type Steps } from '../kind/step.ts'
+import { refuseAccidents } from '../kind/unusable.ts'
 import { settingLines } from './sandbox.ts'
 import { unitName } from './unit-name.ts'
 
@@ -19,13 +20,19 @@ const name = z.string().refine((given) => {
 const schema = z
   .strictObject({
     name,
-    content: z.custom<string | Content>((value) => value !== undefined, 'must be text').default(''),
+    content: contentOption.optional(),
     state: z.enum(['present', 'absent']).default('present'),
+  })
+  .refine(definedContent, { message: 'must be text: it is undefined', path: ['content'] })
+  .refine(({ content = '' }) => !hasSecret(asContent(content)), {
+    message:
+      'must not have a secret, because every account can read units; write it to a file of mode 600 and load that (LoadCredential=, EnvironmentFile=)',
+    path: ['content'],
   })
   .transform((options) => ({
     name: options.name,
     unit: options.name.split('.d/', 1)[0] ?? '',
-    file: file({ path: `${UNITS}/${options.name}`, content: options.content, state: options.state }).spec,
+    file: file({ path: `${UNITS}/${options.name}`, content: options.content ?? '', state: options.state }).spec,
   }))
 
 type UnitSpec = z.output<typeof schema>
@@ -103,12 +110,16 @@ export const dropin = (options: {
   readonly settings?: z.input<typeof settings>
   readonly content?: string | Content
   readonly state?: 'present' | 'absent'
-}): ReturnType<typeof unit> =>
-  unit({
+}): ReturnType<typeof unit> => {
+  if (options.content === undefined && options.settings === undefined && options.state !== 'absent')
+    throw new TypeError(`the drop-in ${options.name} of ${options.unit} has neither settings nor content`)
+  refuseAccidents('dropin', options)
+  return unit({
     name: `${options.unit}.d/${options.name}.conf`,
     content: options.content ?? rendered(settings.parse(options.settings ?? {})),
     ...(options.state !== undefined && { state: options.state }),
   })
+}
 
 /** A slice that limits the resources of several units together. Units join it with `Slice=NAME.slice`; other units have weight 100. */
 export const slice = (options: {

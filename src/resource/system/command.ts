@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { isSecret, type Secret } from '../../secret/secret.ts'
-import type { Script } from '../../shell/script.ts'
+import { Script } from '../../shell/script.ts'
 import { join, sh } from '../../shell/sh.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { absolutePath } from '../kind/path.ts'
 import { HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
 
-const script = z.string().regex(/^[^\0]*[^\s\0][^\0]*$/, 'must be a shell script')
+const script = z
+  .union([z.string(), z.instanceof(Script).transform(String)], { error: 'must be a shell script' })
+  .refine((text) => /^[^\0]*[^\s\0][^\0]*$/.test(text), 'must be a shell script')
 
 const schema = z
   .strictObject({

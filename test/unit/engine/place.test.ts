@@ -26,8 +26,8 @@ describe('merging declared resources', () => {
   })
 
   it('distinguishes two secrets without showing them', () => {
-    const one = at('a', { path: '/etc/key', content: text`${new Secret('poison-1')}` })
-    const other = at('b', { path: '/etc/key', content: text`${new Secret('poison-2')}` })
+    const one = at('a', { path: '/etc/key', mode: '600', content: text`${new Secret('poison-1')}` })
+    const other = at('b', { path: '/etc/key', mode: '600', content: text`${new Secret('poison-2')}` })
     let message = ''
     try {
       mergeDeclared('web-01', [one, other])

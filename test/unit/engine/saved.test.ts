@@ -109,7 +109,7 @@ describe('a saved plan', () => {
   })
 
   test('a changed secret is a difference', () => {
-    const of = (secret: string): Run => plannedOf([file({ path: '/etc/x', content: text`${new Secret(secret)}` }), inode])
+    const of = (secret: string): Run => plannedOf([file({ path: '/etc/x', mode: '600', content: text`${new Secret(secret)}` }), inode])
     expect(compared(of('one'), of('one'))).toEqual([])
     expect(compared(of('one'), of('two'))).toHaveLength(1)
   })

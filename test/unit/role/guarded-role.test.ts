@@ -1,10 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Problem } from '../../../src/problem.ts'
+import { placeOfError } from '../../../src/role/error-place.ts'
 import { guardedRole } from '../../../src/role/guarded-role.ts'
 import type { Exposes, HostContext, HostView, Listen, Role, SiteContext } from '../../../src/role/role.ts'
 import { sh } from '../../../src/shell/sh.ts'
@@ -25,6 +26,32 @@ test('an error in a role is an input error with the line of the role', async () 
   expect(where).toEqual({ file, line: 2, column: 11 })
   expect(what).toBe('role mine is invalid')
   expect(why).toBe('ReferenceError: nonsense is not defined')
+})
+
+test('an error in a file that a role imports has its line, not that of the role', async () => {
+  const [file, inner] = ['role.mjs', 'lines of it.mjs'].map((name) => join(scratch, 'roles/outer', name))
+  if (file === undefined || inner === undefined) throw new Error('two files')
+  mkdirSync(join(scratch, 'roles/outer'), { recursive: true })
+  writeFileSync(file, "import { lines } from './lines of it.mjs'\nexport const resources = () => lines()\n")
+  writeFileSync(inner, '\nexport const lines = () => {\n  throw new TypeError("no line")\n}\n')
+  const { resources } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Pick<Role, 'resources'>
+  const { where, why } = await problemOf(() => guardedRole(roleOf({ resources }), file).resources(context))
+  expect(where).toEqual({ file: relative(process.cwd(), inner), line: 3, column: 9 })
+  expect(why).toBe('TypeError: no line')
+})
+
+test.each<[string, string[], object | undefined]>([
+  ['a file of a user', ['at f (file:///p/roles/a.ts:3:9)', 'at g (/p/b.ts:1:1)'], { file: '/p/roles/a.ts', line: 3, column: 9 }],
+  [
+    'after frames of provision, of a package and of Node',
+    ['at /own/src/x.ts:1:2', 'at /p/node_modules/z/i.js:1:2', 'at node:fs:1:2', 'at /p/a%20b.ts?v=2:5:6'],
+    { file: '/p/a b.ts', line: 5, column: 6 },
+  ],
+  ['nowhere', ['at /own/src/x.ts:1:2', 'at Array.map (<anonymous>)'], undefined],
+])('the place of an error is %s', (_, frames, place) => {
+  const error = Object.assign(new Error('x'), { stack: ['Error: x at /p/no.ts:1:1', ...frames.map((frame) => `    ${frame}`)].join('\n') })
+  expect(placeOfError(error, '/own')).toEqual(place)
+  expect(placeOfError('a text', '/own')).toBeUndefined()
 })
 
 test('drains must return two scripts, or undefined', async () => {

@@ -63,7 +63,7 @@ describe('the diff of a file', () => {
   })
 
   it.each<[string, Parameters<typeof file>[0], FileState]>([
-    ['a file with a secret', { path: '/f', content: text`p=${new Secret('poison')}` }, seenHello],
+    ['a file with a secret', { path: '/f', mode: '640', content: text`p=${new Secret('poison')}` }, seenHello],
     ['a file that only root may read', { path: '/f', content: 'poison', mode: '600' }, seenHello],
     ['an old file that only root may read', { path: '/f', content: 'x' }, { ...seenHello, mode: '600' }],
   ])('shows nothing of %s', (_, options, state) => {

@@ -95,8 +95,21 @@ describe('a drop-in', () => {
     expect(unit.kind.files?.(resource.spec)[0]?.path).toBe('/etc/systemd/system/nginx.service.d/own.conf')
   })
 
-  it('accepts content with a secret', () => {
-    expect(dropin({ unit: 'a.service', name: 'b', content: text`x=${new Secret('s')}` }).spec.file.content).toMatchObject({ type: 'text' })
+  it('refuses content with a secret, because every account can read units', () => {
+    expect(() => dropin({ unit: 'a.service', name: 'b', content: text`x=${new Secret('s')}` })).toThrow('must not have a secret')
+    expect(() => unit({ name: 'a.service', content: new Secret('s') })).toThrow('must not have a secret')
+  })
+
+  it('refuses content and settings that are undefined', () => {
+    const missing = undefined as unknown as string
+    expect(() => unit({ name: 'a.service', content: missing })).toThrow('must be text: it is undefined')
+    expect(() => dropin({ unit: 'a.service', name: 'b', content: missing })).toThrow('has neither settings nor content')
+    expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { User: missing } } })).toThrow()
+    expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { Slice: `x-${missing}.slice` } } })).not.toThrow()
+    expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { User: `${missing}` } } })).toThrow(
+      'dropin.settings.Service.User',
+    )
+    expect(dropin({ unit: 'a.service', name: 'b', state: 'absent' }).spec.file.state).toBe('absent')
   })
 
   it('refuses values that end the line, and names that leave the directory', () => {

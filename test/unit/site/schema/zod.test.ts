@@ -120,6 +120,6 @@ test.each<[string, z.ZodType, unknown, string]>([
 test('secret() keeps secrets and makes secrets of text', () => {
   const schema = z.strictObject({ a: secret(), b: secret().optional() })
   const { a } = schema.parse({ a: 'geheim' })
-  expect([a.reveal(), String(a)]).toEqual(['geheim', '•••'])
+  expect([a.reveal(), JSON.stringify(a)]).toEqual(['geheim', '"•••"'])
   expect(schema.parse({ a, b: a }).b).toBe(a)
 })

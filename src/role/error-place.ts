@@ -1,0 +1,30 @@
+/** A place in a file, as messages print it. */
+export interface Place {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+/**
+ * Returns where an error was thrown, from its stack: the first frame in a file of a user, not of Node, of provision (the folder \`own\`) or of
+ * another package. Undefined if there is none.
+ */
+export const placeOfError = (error: unknown, own: string): Place | undefined => {
+  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
+  for (const frame of frames) {
+    const [, file, line, column] = /\(?(?:file:\/\/)?(\/[^()]*?):(\d+):(\d+)\)?$/.exec(frame) ?? []
+    if (file === undefined || decoded(file).startsWith(`${own}/`) || file.includes('/node_modules/')) continue
+    return { file: decoded(file), line: Number(line), column: Number(column) }
+  }
+  return undefined
+}
+
+// A stack has the path of a URL, and a query where a module was loaded again.
+const decoded = (path: string): string => {
+  const [file = path] = path.split('?')
+  try {
+    return decodeURIComponent(file)
+  } catch {
+    return file
+  }
+}
