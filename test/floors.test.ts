@@ -42,6 +42,7 @@ const only: Readonly<Record<string, readonly string[]>> = {
     'src/main.ts',
     'src/cli/',
     'src/role/discover.ts',
+    'src/role/package-home.ts',
     'src/role/files.ts',
     'src/role/kinds.ts',
     'src/site/read.ts',
