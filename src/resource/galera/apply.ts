@@ -1,20 +1,14 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { executeScript, MARIADB, readRows } from '../database/client.ts'
+import { executeScript, MARIADB } from '../database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../database/files.ts'
 import { DATA, DATA_MS } from '../database/mariadb.ts'
-import type { Work } from '../kind/kind.ts'
-import { HostRefusal, outputExcerpt, requireSuccess, type ShellStep, type Steps } from '../kind/step.ts'
-import { applyServices } from '../service/apply.ts'
-import type { ServiceSpec } from '../service/spec.ts'
-import { type GaleraState, GRASTATE, type MemberStatus, readPosition, readStatus, STATUS_SCRIPT } from './observe.ts'
+import { HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
+import { GRASTATE, type MemberStatus, readPosition, UNITS } from './observe.ts'
 import { byOwnData, type Members, membersOf, unknownMembers } from './plan.ts'
 import { type Candidate, notFirst, severalHistories } from './refusals.ts'
 import type { GaleraSpec } from './spec.ts'
-
-type GaleraWork = Work<GaleraSpec, GaleraState>
-/** Steps with a result. */
-type Procedure<T> = Generator<ShellStep, T, { readonly code: number; readonly stdout: Buffer; readonly stderr: string }>
+import { applyService, type GaleraWork, type Procedure, statusOn, stopOther } from './steps.ts'
 
 /** Applies the member of this host. One member changes at a time, so the states of the others stay valid. */
 export function* applyGalera(work: readonly GaleraWork[]): Steps {
@@ -27,6 +21,7 @@ export function* applyGalera(work: readonly GaleraWork[]): Steps {
 
 function* applyServer(one: GaleraWork, members: Members): Steps {
   const { spec } = one
+  yield* stopOther(one)
   const before = yield* statusOn(undefined)
   if (before?.primary === true) yield* requireOthersPresent(spec, members, yield* evictUnknown(spec, before))
   else if (before !== undefined && (yield* otherHasMajority(spec, members))) yield* rejoin(spec, before)
@@ -37,10 +32,6 @@ function* applyServer(one: GaleraWork, members: Members): Steps {
   const synced = yield { do: 'shell', script: IN_CLUSTER, doing: 'waiting until it is synced' }
   requireSuccess(synced, 'server not synced with the cluster', `run on all members: journalctl -u ${spec.service.unit}`)
 }
-
-/** Applies its service, by steps of the service kind. A joining server receives all data before it counts as started. */
-const applyService = ({ spec, state, change }: GaleraWork, service: ServiceSpec): Steps =>
-  applyServices([{ id: spec.service.unit, spec: service, state: state.service, change }], DATA_MS)
 
 /**
  * Evicts servers that are no longer in the inventory, before another member stops: one of them could be chosen as donor of a returning
@@ -113,7 +104,7 @@ function* bootstrap(one: GaleraWork, members: Members): Steps {
   yield* bootstrapOn(best, one)
   // A disconnected arbitrator still waits for the previous cluster.
   for (const host of spec.arbitrators.filter((name) => members.has(name)))
-    yield { do: 'shell', on: host, script: sh`systemctl try-restart garb.service` }
+    yield { do: 'shell', on: host, script: sh`systemctl try-restart ${UNITS.arbitrator}` }
 }
 
 function* bootstrapOn({ host, seqno, runs }: Candidate, one: GaleraWork): Steps {
@@ -170,14 +161,6 @@ function* regainMajority(one: GaleraWork, members: Members): Steps {
   if (!(yield* otherHasMajority(one.spec, members))) yield* bootstrap(one, members)
 }
 
-/** Status of the server of this or another host; undefined if it does not run. */
-function* statusOn(host: string | undefined, afterSeconds = 0): Procedure<MemberStatus | undefined> {
-  const script = sh`${afterSeconds === 0 ? sh`` : sh`sleep ${afterSeconds}; `}${STATUS_SCRIPT}`
-  const answer = yield { do: 'shell', script, ...(host === undefined ? {} : { on: host }) }
-  const rows = readRows(answer.stdout)
-  return rows === undefined ? undefined : readStatus(rows)
-}
-
 /** The last transaction in the data of a server. After an unclean stop, the server itself recovers it. */
 function* recoveredPosition(host: string, on: { readonly on?: string }): Procedure<Candidate> {
   const status = yield* statusOn(on.on)
@@ -229,6 +212,7 @@ function* applyArbitrator(one: GaleraWork, members: Members): Steps {
       `no reached server belongs to a majority (${spec.servers.join(', ')})`,
       'fix the servers, then run again',
     )
+  yield* stopOther(one)
   yield* applyService(one, spec.service)
   // Arbitrators before this one already count. A stopped one still counts for some seconds, so the count must be right twice in a row.
   const before = spec.arbitrators.indexOf(spec.me)

@@ -1,8 +1,8 @@
 import { defineKind } from '../kind/kind.ts'
 import { applyGalera } from './apply.ts'
-import { type GaleraState, observeGalera } from './observe.ts'
-import { byOwnData, planArbitrator, planServer } from './plan.ts'
-import { type GaleraSpec, schema } from './spec.ts'
+import { observeGalera, UNITS } from './observe.ts'
+import { byOwnData, planMember } from './plan.ts'
+import { schema } from './spec.ts'
 
 /**
  * A member of a Galera cluster: a server or an arbitrator. If no member runs, the server with the newest data bootstraps the cluster and
@@ -13,9 +13,10 @@ export const galera = defineKind({
   schema,
   id: ({ cluster }) => cluster,
   observe: observeGalera,
-  plan: (spec: GaleraSpec, state: GaleraState, context) =>
-    spec.arbitrators.includes(spec.me) ? planArbitrator(spec, state, context) : planServer(spec, state, context),
-  orphan: { keep: 'database servers are never stopped automatically; declare another topology to change it' },
+  plan: planMember,
+  orphan: { keep: 'database servers are never stopped automatically; declare another topology to change it', stopsRecorded: true },
+  // An arbitrator has no data, and stops if no role declares it any more.
+  recorded: ({ me, arbitrators }) => (arbitrators.includes(me) ? [UNITS.arbitrator] : []),
   apply: applyGalera,
   // Stopped members come first: no other may stop before they run.
   sequence: (spec, members) => {

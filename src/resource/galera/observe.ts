@@ -38,8 +38,16 @@ export interface Position {
   readonly databases: readonly string[]
 }
 
+/** The unit of a server, and that of an arbitrator. A host has one of them in the cluster: both listen on the same port. */
+export const UNITS = { server: 'mariadb.service', arbitrator: 'garb.service' }
+
+/** The unit of the other function of this host. */
+export const otherUnit = ({ me, arbitrators }: GaleraSpec): string => (arbitrators.includes(me) ? UNITS.server : UNITS.arbitrator)
+
 export interface GaleraState {
   readonly service: ServiceState
+  /** Whether the unit of the host's other function runs or starts at boot. */
+  readonly otherRuns: boolean
   /** Undefined if the server does not run, or runs without Galera. */
   readonly status: MemberStatus | undefined
   readonly position: Position
@@ -61,7 +69,11 @@ export const STATUS_SCRIPT = queryScript(
 export const observeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraState> => {
   const services = service.kind.observe(specs.map((spec) => spec.service))
   return {
-    shared: { ...services.shared, texts: [...(services.shared?.texts ?? []), GRASTATE] },
+    shared: {
+      ...services.shared,
+      texts: [...(services.shared?.texts ?? []), GRASTATE],
+      units: [...(services.shared?.units ?? []), ...specs.map(otherUnit)],
+    },
     script: specs.length === 0 ? sh`` : sh`${LIST_DATABASES}\n${STATUS_SCRIPT}\necho 'provision-services'\n${services.script}`,
     parse: (stdout, answers) => {
       const [own = '', forServices = ''] = stdout.toString().split('provision-services\n')
@@ -73,7 +85,14 @@ export const observeGalera = (specs: readonly GaleraSpec[]): KindQuery<GaleraSta
       return new Map(
         specs.flatMap((spec): readonly (readonly [string, GaleraState])[] => {
           const its = states.get(spec.service.unit)
-          return its === undefined ? [] : [[spec.cluster, { service: its, status: rows && readStatus(rows), position }]]
+          if (its === undefined) return []
+          const status = rows && readStatus(rows)
+          const other = answers.units.get(otherUnit(spec))
+          const isActive = ['active', 'activating', 'reloading'].includes(other?.get('ActiveState') ?? '')
+          const runs = isActive || other?.get('UnitFileState')?.startsWith('enabled') === true
+          // A server without Galera is not in the way of an arbitrator.
+          const isInCluster = !spec.arbitrators.includes(spec.me) || status !== undefined || position.uuid !== undefined
+          return [[spec.cluster, { service: its, status, position, otherRuns: runs && isInCluster }]]
         }),
       )
     },

@@ -1,6 +1,6 @@
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { isMasked, service } from '../service/service.ts'
-import type { GaleraState, MemberStatus } from './observe.ts'
+import { type GaleraState, type MemberStatus, otherUnit } from './observe.ts'
 import type { GaleraSpec } from './spec.ts'
 
 /** States of the reached members. */
@@ -8,8 +8,18 @@ export type Members = ReadonlyMap<string, GaleraState>
 
 export const membersOf = (members: () => ReadonlyMap<string, unknown>): Members => members() as Members
 
+/** Plans a member. The unit of the host's former function stops first. */
+export const planMember = (spec: GaleraSpec, state: GaleraState, context: PlanContext): Change | undefined => {
+  const change = (spec.arbitrators.includes(spec.me) ? planArbitrator : planServer)(spec, state, context)
+  if (!state.otherRuns) return change
+  const stops = `stops ${otherUnit(spec)}${spec.arbitrators.includes(spec.me) ? ', which keeps its data' : ''}`
+  return change === undefined
+    ? { action: 'update', certainty: 'exact', reason: stops, differences: [] }
+    : { ...change, reason: `${stops}, ${change.reason}` }
+}
+
 /** Plans a server: its service, and its membership in the cluster. */
-export const planServer = (spec: GaleraSpec, state: GaleraState, context: PlanContext): Change | undefined => {
+const planServer = (spec: GaleraSpec, state: GaleraState, context: PlanContext): Change | undefined => {
   const members = membersOf(context.members)
   const serviceChange = service.kind.plan(spec.service, state.service, context)
   const { status } = state
@@ -57,7 +67,7 @@ export const unknownMembers = ({ servers }: GaleraSpec, { members }: MemberStatu
   members.filter(({ name }) => !servers.includes(name))
 
 /** Plans an arbitrator: its service, and whether the servers count it. */
-export const planArbitrator = (spec: GaleraSpec, { service: state }: GaleraState, context: PlanContext): Change | undefined => {
+const planArbitrator = (spec: GaleraSpec, { service: state }: GaleraState, context: PlanContext): Change | undefined => {
   const serviceChange = service.kind.plan(spec.service, state, context)
   if (serviceChange !== undefined) return serviceChange
   const inside = [...membersOf(context.members).values()].flatMap(({ status }) => (status?.primary === true ? [status] : []))

@@ -7,7 +7,7 @@ import { STAMPS } from '../kind/stamp.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
 import { DIGEST, walk } from '../kind/walk.ts'
 import { SHARED_DIRECTORIES } from '../service/observe.ts'
-import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
+import { type OrphanSpec, type OrphanState, placeOf, recordedUnit } from './observe.ts'
 import { forgetLines } from './record.ts'
 
 type OrphanWork = Work<OrphanSpec, OrphanState>
@@ -40,6 +40,8 @@ const isUnit = ({ spec }: OrphanWork): boolean => {
 
 // The script checks the orphan again before it deletes it, and voids the stamps of services that load from its directory.
 const scriptOf = (one: OrphanWork): Script => {
+  const stopped = recordedUnit(one.spec.owned)
+  if (stopped !== undefined) return sh`systemctl disable --now -q -- ${stopped} || exit`
   const place = placeOf(one.spec.owned) ?? ''
   const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
   return sh`${unitScript(one)}

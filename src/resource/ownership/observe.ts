@@ -4,6 +4,7 @@ import type { KindQuery } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { absolutePath } from '../kind/path.ts'
 import { inodeAt } from '../kind/queries.ts'
+import { unitName } from '../service/unit-name.ts'
 import { type OwnedResource, readRecord, recordPath } from './record.ts'
 
 export interface OrphanSpec {
@@ -30,6 +31,12 @@ export interface OrphanState {
 export const placeOf = ({ path, key }: OwnedResource): string | undefined => {
   const place = path ?? ('delete' in orphanPolicyOf(key) ? key.slice(key.indexOf(':') + 1) : undefined)
   return place !== undefined && absolutePath.safeParse(place).success ? place : undefined
+}
+
+/** The unit that is stopped in place of a deletion: the record names it, and the policy of its kind says so. */
+export const recordedUnit = ({ path, key }: OwnedResource): string | undefined => {
+  const policy = orphanPolicyOf(key)
+  return 'keep' in policy && policy.stopsRecorded === true && unitName.safeParse(path).success ? path : undefined
 }
 
 const MAX_NAMES = 50

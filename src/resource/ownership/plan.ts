@@ -1,7 +1,7 @@
 import { ABSENT, reasonUnreached } from '../kind/inode.ts'
 import type { Change, PlanContext } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
-import { type OrphanSpec, type OrphanState, placeOf } from './observe.ts'
+import { type OrphanSpec, type OrphanState, placeOf, recordedUnit } from './observe.ts'
 import type { OwnedResource } from './record.ts'
 
 /** Outcome for an orphan: it is deleted, or kept and no longer recorded, or does not exist any more. */
@@ -31,8 +31,12 @@ export const outcomeOf = ({ owned }: OrphanSpec, state: OrphanState, context: Pi
   if (unreached !== undefined) return keep(unreached)
   const policy = orphanPolicyOf(owned.key)
   if ('forget' in policy) return { is: 'gone' }
-  if ('delete' in policy) return DECISIONS[policy.delete](owned, state, context, policy.note)
-  const deletedWith = policy.goesWith?.(owned.key.slice(owned.key.indexOf(':') + 1))
+  const id = owned.key.slice(owned.key.indexOf(':') + 1)
+  if ('delete' in policy)
+    return DECISIONS[policy.delete](owned, state, context, typeof policy.note === 'function' ? policy.note(id) : policy.note)
+  const stopped = recordedUnit(owned)
+  if (stopped !== undefined) return { is: 'delete', note: `${stopped} is stopped and disabled` }
+  const deletedWith = policy.goesWith?.(id)
   return deletedWith !== undefined && context.deleted?.has(deletedWith) ? { is: 'gone' } : keep(policy.keep)
 }
 

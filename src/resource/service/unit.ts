@@ -90,7 +90,11 @@ export const unit = defineKind({
     }
   },
   diff: (work, before) => file.kind.diff?.(asFile(work), before),
-  orphan: { delete: 'file', note: 'the unit is stopped', stops: true },
+  orphan: {
+    delete: 'file',
+    note: (id) => (id.includes('.d/') ? `${id.split('.d/', 1)[0]} keeps these settings until it restarts` : 'the unit is stopped'),
+    stops: true,
+  },
   content: (spec) => spec.file.content,
   files: (spec) => file.kind.files?.(spec.file) ?? [],
 })

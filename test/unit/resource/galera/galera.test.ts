@@ -37,11 +37,13 @@ const bare: GaleraState = {
   service: { ...STOPPED, load: 'not-found', enabled: '' },
   status: undefined,
   position: { uuid: undefined, seqno: -1, databases: [] },
+  otherRuns: false,
 }
 const member = (status: MemberStatus | undefined, seqno = -1, uuid: string | undefined = 'u'): GaleraState => ({
   service: status === undefined ? STOPPED : RUNS,
   status,
   position: { uuid, seqno, databases: ['shop'] },
+  otherRuns: false,
 })
 const arbiter = (active = 'active'): GaleraState => ({ ...bare, service: { ...RUNS, active } })
 
@@ -88,6 +90,20 @@ describe('planning a cluster', () => {
       'without a connection to its arbitrator',
       { 'web-01': member({ ...SYNCED, size: 2 }), 'web-02': member({ ...SYNCED, size: 2 }), 'lb-01': arbiter() },
       [undefined, undefined, 'update: not connected to the servers'],
+    ],
+    [
+      'whose former arbitrator becomes a server, and whose former server becomes the arbitrator',
+      { 'web-01': { ...bare, otherRuns: true }, 'web-02': member(SYNCED), 'lb-01': { ...bare, otherRuns: true } },
+      [
+        'create: stops garb.service, not running, not enabled, joins the cluster',
+        undefined,
+        'create: stops mariadb.service, which keeps its data, not running, not enabled',
+      ],
+    ],
+    [
+      'with a member whose former unit still starts at boot',
+      { 'web-01': { ...member(SYNCED), otherRuns: true }, 'web-02': member(SYNCED), 'lb-01': { ...arbiter(), otherRuns: true } },
+      ['update: stops garb.service', undefined, 'update: stops mariadb.service, which keeps its data'],
     ],
   ])('%s', (_, members, expected) => {
     expect(
@@ -153,6 +169,30 @@ it('reads a recorded answer', () => {
   expect(readPosition([])).toEqual({ uuid: undefined, seqno: -1 })
 })
 
+it.each<[string, string, string, string, boolean]>([
+  ['web-01', 'garb.service', 'active', 'enabled', true],
+  ['web-01', 'garb.service', 'activating', 'disabled', true],
+  ['web-01', 'garb.service', 'inactive', 'enabled', true],
+  ['web-01', 'garb.service', 'failed', 'disabled', false],
+  ['web-01', 'garb.service', 'inactive', '', false],
+  ['lb-01', 'mariadb.service', 'active', 'enabled', false],
+])('reads on %s whether %s is in the way: %s, %s', (me, other, active, enabled, expected) => {
+  const properties = (active: string, enabled: string) =>
+    new Map(Object.entries({ LoadState: 'loaded', ActiveState: active, UnitFileState: enabled }))
+  const query = galera.kind.observe([at(me)])
+  expect(query.shared?.units).toContain(other)
+  const read = (texts: ReadonlyMap<string, readonly string[]>) => {
+    const units = new Map([
+      ['mariadb.service', properties('inactive', '')],
+      [other, properties(active, enabled)],
+    ])
+    return query.parse(Buffer.from('down\nprovision-services\n'), { ...NOTHING, texts, units }).get('database')?.otherRuns
+  }
+  expect(read(new Map())).toBe(expected)
+  // A server that was in the cluster has its port.
+  if (me === 'lb-01') expect(read(new Map([[GRASTATE, grastate(4).split('\n')]]))).toBe(true)
+})
+
 it.each([
   ['a history', ['uuid: x', 'seqno: 1'], '"x" is not a Galera history'],
   ['a number', ['seqno: 1e9'], '"1e9", which is not a whole number'],
@@ -183,7 +223,15 @@ const carryOut = (
     if (script.includes("SELECT 'end'")) return said(answers[host]?.stands ?? 'down\n')
     if (script === String(readAsMysql(GRASTATE))) return said(answers[host]?.grastate ?? '')
     if (script.includes('galera_recovery')) return said('--wsrep_start_position=11111111-1111-1111-1111-111111111111:77')
-    const begins = script.includes('wsrep-new-cluster') ? 'begins' : script.includes('pc.bootstrap') ? 'claims the majority' : undefined
+    const stopped = /^systemctl disable --now -q -- (\S+)$/.exec(script)?.[1]
+    const begins =
+      stopped !== undefined
+        ? `stops ${stopped}`
+        : script.includes('wsrep-new-cluster')
+          ? 'begins'
+          : script.includes('pc.bootstrap')
+            ? 'claims the majority'
+            : undefined
     done.push(
       `${host} ${begins ?? (script.includes('try-restart') ? 'restarts' : script.includes('provision-done') ? 'is seen to' : 'waits')}`,
     )
@@ -208,6 +256,24 @@ describe('applying a cluster member', () => {
     const answers = { 'web-01': { grastate: grastate(2859) }, 'web-02': { grastate: grastate(2860) } }
     expect(carryOut('web-01', down, answers)).toEqual(['web-02 begins', 'lb-01 restarts', 'web-01 is seen to', 'web-01 waits'])
     expect(carryOut('web-02', down, answers)).toEqual(['web-02 begins', 'lb-01 restarts', 'web-02 is seen to', 'web-02 waits'])
+  })
+
+  it('stops the arbitrator of the host before its server joins', () => {
+    const members = { 'web-01': { ...bare, otherRuns: true }, 'web-02': member(SYNCED) }
+    expect(carryOut('web-01', members, { 'web-02': { stands: stands('Primary', 'a:3306,', 2) } })).toEqual([
+      'web-01 stops garb.service',
+      'web-01 is seen to',
+      'web-01 waits',
+    ])
+  })
+
+  it('stops the server of the host before its arbitrator joins, only if another server has the majority', () => {
+    const members = { 'web-01': member(SYNCED), 'web-02': member(SYNCED), 'lb-01': { ...arbiter('inactive'), otherRuns: true } }
+    expect(carryOut('lb-01', members, { 'web-01': { stands: stands('Primary', 'a:3306,b:3306,', 3) } })).toEqual([
+      'lb-01 stops mariadb.service',
+      'lb-01 is seen to',
+    ])
+    expect(carryOut('lb-01', members, {})).toEqual([expect.stringMatching(/^refused: arbitrator not connected: no cluster found/)])
   })
 
   it('lets a server recover its position after an unclean stop', () => {

@@ -103,6 +103,26 @@ describe('an orphan', () => {
     expect(outcome(owned, state)).toEqual({ is: 'stays', why: expect.stringContaining(why) })
   })
 
+  it('of an arbitrator stops its unit, which the record names; a server stays', () => {
+    const arbitrator = thingOf(recordLine('galera:database', 'garb.service'))
+    expect(outcome(arbitrator, {})).toEqual({ is: 'delete', note: 'garb.service is stopped and disabled' })
+    expect(outcome(thingOf('galera:database'), {})).toMatchObject({ is: 'stays' })
+    expect(outcome(thingOf(recordLine('galera:database', '-a.service; reboot')), {})).toMatchObject({ is: 'stays' })
+    const change = { action: 'delete', certainty: 'exact', reason: '', differences: [] } as const
+    const state = { recorded: true, inode: 'absent', within: [] } as const
+    const step = applyOrphans([{ id: 'database', spec: { role: 'mysql', owned: arbitrator, prune: true }, state, change }]).next().value
+    expect(step?.do === 'shell' && String(step.script)).toMatch(/^systemctl disable --now -q -- garb\.service \|\| exit$/m)
+  })
+
+  it('that is a unit says whether the unit stops', () => {
+    const note = (name: string) => {
+      const owned = thingOf(recordLine(`unit:${name}`, `/etc/systemd/system/${name}`, SUM))
+      return outcome(owned, { sha256: SUM })
+    }
+    expect(note('x.service')).toEqual({ is: 'delete', note: 'the unit is stopped' })
+    expect(note('nginx.service.d/x.conf')).toEqual({ is: 'delete', note: 'nginx.service keeps these settings until it restarts' })
+  })
+
   it('deletes a directory with its content, and forgets a service with its unit', () => {
     expect(outcome(thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, { deleted: new Set(['/x/a']) })).toEqual({ is: 'delete' })
     expect(outcome(thingOf('service:x.service'), {}, { deleted: new Set(['/etc/systemd/system/x.service']) })).toEqual({ is: 'gone' })
