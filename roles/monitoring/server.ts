@@ -129,6 +129,9 @@ const prometheus = (context: HostContext<Options>): readonly Resource[] => {
       '--storage.tsdb.path=/var/lib/prometheus/metrics2',
       `--storage.tsdb.retention.time=${options.retention_days}d`,
       `--storage.tsdb.retention.size=${options.retention_mb}MB`,
+      // Prometheus marks the end of a series neither when its job is removed nor when it stops itself. With the default of five minutes,
+      // alerts would follow from the last values of a removed host, and fire on after a restart.
+      `--query.lookback-delta=${3 * options.interval_seconds + 5}s`,
       '--web.listen-address=127.0.0.1:9090',
       `--web.external-url=${externalUrl(context)}`,
       '--web.route-prefix=/',

@@ -216,4 +216,17 @@ describe('administrators', () => {
     ])
     expect((await page('/')).status).toBe(401)
   })
+
+  it('hear nothing of a host that is no longer monitored', async () => {
+    const measured = () =>
+      on('lb-01', `promtool query instant http://127.0.0.1:9090 'up{host="web-02"} or provision_checks_done_seconds{host="web-02"}'`)
+    expect(measured()).toContain('web-02')
+    const playbook = readFileSync(join(project.root, 'playbooks/site.yaml'), 'utf8')
+    project.write(
+      'playbooks/site.yaml',
+      playbook.replace('hosts: all\n  roles: [monitoring]', 'hosts: [lb-01, web-01]\n  roles: [monitoring]'),
+    )
+    expect(project.json('run', '--role', 'monitoring').status).toBe(0)
+    await expect.poll(measured, { timeout: 40_000, interval: 2000 }).toBe('')
+  })
 })
