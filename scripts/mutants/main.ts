@@ -34,7 +34,7 @@ const vitest = (
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly code: number; readonly output: string }> =>
   new Promise((resolve) => {
-    const child = spawn('vitest', ['run', '--config', config, ...words], {
+    const child = spawn('vitest', [...words, '--run', '--config', config], {
       cwd: root,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -51,11 +51,11 @@ const vitest = (
 
 const sourceOf = (file: string): string => readFileSync(join(root, file), 'utf8')
 
-/** Runs all unit tests once, and returns which functions of these files each calls. */
+/** Runs the unit tests that import these files, and returns which of their functions each test file calls. */
 const reachOf = async (files: readonly string[]): Promise<readonly TestFile[]> => {
   const scratch = mkdtempSync(join(tmpdir(), 'provision-mutants-'))
   try {
-    const { code, output } = await vitest([], { MUTANTS_FILES: JSON.stringify(files), MUTANTS_REACH: scratch })
+    const { code, output } = await vitest(['related', ...files], { MUTANTS_FILES: JSON.stringify(files), MUTANTS_REACH: scratch })
     if (code !== 0) throw new Error(`the unit tests fail without a mutant:\n${output.slice(-4000)}`)
     return readdirSync(scratch).map((name) => JSON.parse(readFileSync(join(scratch, name), 'utf8')) as TestFile)
   } finally {
@@ -106,7 +106,7 @@ const judge = async (
   for (const part of [reaching.slice(0, 3), within(BUDGET_MS, reaching.slice(3))]) {
     if (part.length === 0) continue
     const paths = part.map(({ test }) => test)
-    const { code } = await vitest(paths, { MUTANTS_MUTANT: JSON.stringify(mutant) })
+    const { code } = await vitest(['run', ...paths], { MUTANTS_MUTANT: JSON.stringify(mutant) })
     if (code !== 0) return 'killed'
   }
   return 'survived'
