@@ -96,16 +96,20 @@ const main = async (): Promise<number> => {
   try {
     const result = await dispatch(argv, createContext())
     if (typeof result === 'number') return result
-    if (result.problems.length > 0) err(`\n${cards(result.problems, viewOf(stderr))}`)
+    if (result.problems.length > 0) err(`\n${cards(result.problems, viewOf(stderr))}${debugged(result.problems.map(({ cause }) => cause))}`)
     return result.status
   } catch (error) {
     return fail(error)
   }
 }
 
+/** The stacks of errors, with `--debug`. */
+const debugged = (errors: readonly unknown[]): string =>
+  argv.includes('--debug') ? errors.map((error) => (error instanceof Error ? `${error.stack}\n` : '')).join('') : ''
+
 const fail = (error: unknown): number => {
-  const stack = argv.includes('--debug') && error instanceof Error ? `${error.stack}\n` : ''
   const problems = problemsIn(error)
+  const stack = debugged([error, ...(problems ?? []).map(({ cause }) => cause)])
   if (stopping.signal.aborted) {
     err(`${stack}Interrupted.\n`)
     return INTERRUPTED

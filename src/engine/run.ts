@@ -3,15 +3,15 @@ import type { Identities } from '../keystore/identities.ts'
 import { type Problem, Problems } from '../problem.ts'
 import { isOrphan } from '../resource/ownership/orphan.ts'
 import { projectFiles } from '../role/files.ts'
+import { onHost } from './failure.ts'
 import { borrowing } from './observe/borrow.ts'
 import { observe, openSessions, type Session } from './observe/session.ts'
+import { type ExaminedHost, examineHosts } from './plan/examine.ts'
 import { declaring, identityChanges, markStaleHosts } from './plan/identities.ts'
-import { type Orphan, orphanNotices, orphansOn, withheldOn, withOrphans } from './plan/orphans.ts'
-import { forbiddenOn, noticesOf, unfinishedOf } from './plan/plan-host.ts'
-import { failuresOf, type ObservedHost, observationsOf, planHosts } from './plan/plan-hosts.ts'
+import { withheldOn, withOrphans } from './plan/orphans.ts'
+import { failuresOf, type ObservedHost, planHosts } from './plan/plan-hosts.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from './plan/resources.ts'
 import { rolloutsOf } from './plan/rollouts.ts'
-import { unknownAuthorities } from './plan/unknown-authority.ts'
 import type { Prepared } from './prepare.ts'
 import { RunProgress } from './progress.ts'
 import type { PlanOptions, Run } from './run-state.ts'
@@ -37,9 +37,9 @@ export const plan = async (prepared: Prepared, options: PlanOptions): Promise<Ru
       selected: (role) => roles.length === 0 || roles.includes(role),
       allowDataLoss: new Set(prepared.allowDataLoss),
     }
-    refuseForbidden(observed, scope)
-    const { lost, ...run } = await planRun(observed, scope, { prepared, options, declaration })
-    return { ...run, unreachable: [...unreachable, ...lost], borrow, close }
+    const { examined, lost: failed } = await examineHosts(observed, { ...scope, prune: options.prune ?? false })
+    const { lost, ...run } = await planRun(examined, scope, { prepared, options, declaration })
+    return { ...run, unreachable: [...unreachable, ...failed, ...lost], borrow, close }
   } catch (error) {
     await close()
     throw error
@@ -82,18 +82,12 @@ const observeHosts = (
 ): Promise<readonly PromiseSettledResult<ObservedHost>[]> => {
   const { reach } = prepared
   const sessions = openSessions([...reach.values()], { ...options, lock: options.lock, wait: options.wait ?? false })
-  return Promise.allSettled([...reach.keys()].map((name) => observeHost(name, sessions.get(name), surroundings, { prepared, options })))
-}
-
-/** Throws `Problems` if the state of a host forbids the whole run. */
-const refuseForbidden = (observed: readonly ObservedHost[], { selected, allowDataLoss }: Scope): void => {
-  const observations = observationsOf(observed)
-  const reached = observed.map(({ session: { host }, resources, observation }) => ({ host, resources, observation }))
-  const forbidden = [
-    ...unknownAuthorities(reached, selected, new Date()),
-    ...reached.flatMap((one) => forbiddenOn(one, selected, { observations, allowDataLoss })),
-  ]
-  if (forbidden.length > 0) throw new Problems(forbidden)
+  const observing = { call: 'observation of this host' }
+  return Promise.allSettled(
+    [...reach.keys()].map((name) =>
+      onHost(name, observing, () => observeHost(name, sessions.get(name), surroundings, { prepared, options })),
+    ),
+  )
 }
 
 interface RunInput {
@@ -104,23 +98,17 @@ interface RunInput {
 
 /** Plans the controller and every observed host, and shows the plan. */
 const planRun = async (
-  observed: readonly ObservedHost[],
+  examined: readonly ExaminedHost[],
   scope: Scope,
   { prepared, options, declaration: { identities, declarers } }: RunInput,
 ): Promise<Omit<Run, 'unreachable' | 'borrow' | 'close'> & { readonly lost: readonly Problem[] }> => {
   const { listen, signal } = options
-  const { planned, observations, lost } = await planHosts(observed, scope.selected, scope.allowDataLoss)
+  const { planned, observations, lost } = await planHosts(examined, scope)
   markStaleHosts(identities, planned)
   const changes = [
     ...identityChanges(identities, declarers, scope.selected),
     ...planned.flatMap((one) => one.changes).sort((a, b) => a.play - b.play),
   ]
-  const orphans = new Map(
-    observed.map(({ session: { host }, resources, observation }) => [
-      host,
-      options.prune ? [] : orphansOn(resources, observation, scope.selected),
-    ]),
-  )
   const run = {
     prepared,
     plan: {
@@ -129,7 +117,7 @@ const planRun = async (
         planned.map(({ session, resources }) => [session.host, resources.filter(({ resource }) => !isOrphan(resource)).length]),
       ),
       rollouts: rolloutsOf(prepared, changes),
-      withheld: [...orphans].flatMap(([host, some]) => withheldOn(host, some)),
+      withheld: examined.flatMap(({ session: { host }, orphans }) => withheldOn(host, orphans)),
     },
     hosts: new Map(planned.map((one) => [one.session.host, one])),
     observations,
@@ -140,23 +128,13 @@ const planRun = async (
     ...scope,
     lost,
   }
-  show(run, observed, orphans)
+  show(run, examined)
   return run
 }
 
 /** Passes the warnings about each host and the planned changes to the listener. */
-const show = (
-  { plan, observations, selected, allowDataLoss, listen }: Pick<Run, 'plan' | 'observations' | 'listen'> & Scope,
-  observed: readonly ObservedHost[],
-  orphans: ReadonlyMap<string, readonly Orphan[]>,
-): void => {
-  for (const { session, resources, observation } of observed)
-    for (const notice of [
-      ...noticesOf(resources, observation, { observations, allowDataLoss }),
-      ...unfinishedOf({ resources, observation, observations, selected, allowDataLoss, now: new Date() }),
-      ...orphanNotices(orphans.get(session.host) ?? []),
-    ])
-      listen({ type: 'warning', host: session.host, ...notice })
+const show = ({ plan, listen }: Pick<Run, 'plan' | 'listen'>, examined: readonly ExaminedHost[]): void => {
+  for (const { session, notices } of examined) for (const notice of notices) listen({ type: 'warning', host: session.host, ...notice })
   for (const change of plan.changes) listen({ type: 'change', phase: 'planned', change })
 }
 

@@ -1,7 +1,9 @@
 import { openShell } from '../host/shell/open.ts'
-import { Problem, problemsIn } from '../problem.ts'
+import type { Target } from '../host/target/connection.ts'
+import { Problem } from '../problem.ts'
 import type { Check } from '../role/role.ts'
 import { masked, secretsIn } from '../secret/secret.ts'
+import { calling, problemsOn } from './failure.ts'
 import type { Prepared } from './prepare.ts'
 
 /** The result of one check on one host. */
@@ -29,26 +31,30 @@ interface RoleCheck extends Check {
 }
 
 const verifyHost = async (host: string, prepared: Prepared, signal: AbortSignal): Promise<Verified> => {
+  const target = prepared.reach.get(host)
+  if (target === undefined) return { checked: [], problems: [] }
+  try {
+    return await checkHost(host, target, prepared, signal)
+  } catch (error) {
+    if (signal.aborted) throw error
+    return { checked: [], problems: problemsOn(host, error, { call: 'check of this host' }) }
+  }
+}
+
+const checkHost = async (host: string, target: Target, prepared: Prepared, signal: AbortSignal): Promise<Verified> => {
   const checks = checksOf(host, prepared)
   const secrets = secretsIn(prepared.bindings.bound.filter((bound) => bound.host === host).map(({ context }) => context.options))
-  const target = prepared.reach.get(host)
-  if (target === undefined || checks.length === 0) return { checked: [], problems: [] }
+  if (checks.length === 0) return { checked: [], problems: [] }
+  const shell = await openShell(target, { signal })
   try {
-    const shell = await openShell(target, { signal })
-    try {
-      const answers = checks.map(async (check) => ({ check, answer: await shell.request(String(check.script), { deadlineMs: CHECK_MS }) }))
-      const results = (await Promise.all(answers)).filter(({ answer }) => answer.code !== NOTHING_TO_CHECK)
-      const problems = results.flatMap(({ check, answer: { code, stdout, stderr } }) =>
-        code === 0 ? [] : [failure(host, check, `exit ${code}: ${masked(`${stderr}${stdout}`, secrets).trim().slice(0, 2000)}`)],
-      )
-      return { checked: results.map(({ check: { role, name }, answer }) => ({ host, role, name, passed: answer.code === 0 })), problems }
-    } finally {
-      await shell.close()
-    }
-  } catch (error) {
-    const problems = problemsIn(error)
-    if (problems === undefined) throw error
-    return { checked: [], problems }
+    const answers = checks.map(async (check) => ({ check, answer: await shell.request(String(check.script), { deadlineMs: CHECK_MS }) }))
+    const results = (await Promise.all(answers)).filter(({ answer }) => answer.code !== NOTHING_TO_CHECK)
+    const problems = results.flatMap(({ check, answer: { code, stdout, stderr } }) =>
+      code === 0 ? [] : [failure(host, check, `exit ${code}: ${masked(`${stderr}${stdout}`, secrets).trim().slice(0, 2000)}`)],
+    )
+    return { checked: results.map(({ check: { role, name }, answer }) => ({ host, role, name, passed: answer.code === 0 })), problems }
+  } finally {
+    await shell.close()
   }
 }
 
@@ -56,7 +62,10 @@ const checksOf = (host: string, { bindings, roles }: Prepared): readonly RoleChe
   bindings.bound
     .filter((bound) => bound.host === host && (roles.length === 0 || roles.includes(bound.role.name)))
     .flatMap(({ role, context }) =>
-      (role.verify?.({ ...context, flows: bindings.flows }) ?? []).map((check) => ({ ...check, role: role.name })),
+      calling({ call: 'verify', role: role.name }, () => role.verify?.({ ...context, flows: bindings.flows }) ?? []).map((check) => ({
+        ...check,
+        role: role.name,
+      })),
     )
 
 /** Exit status of a check that does not apply to this host. */

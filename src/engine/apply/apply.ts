@@ -1,4 +1,5 @@
-import { type Problem, problemsIn } from '../../problem.ts'
+import type { Problem } from '../../problem.ts'
+import { problemsOn } from '../failure.ts'
 import { CONTROLLER, type HostOutcome, type Outcome } from '../plan/plan.ts'
 import type { Run } from '../run-state.ts'
 import { prove } from './prove.ts'
@@ -37,9 +38,7 @@ const makeIdentities = async ({ plan, identities, progress, signal }: Run): Prom
     try {
       await progress.timed(change, () => identities.make(change.resource))
     } catch (error) {
-      const problems = problemsIn(error)
-      if (problems === undefined) throw error
-      progress.fail(change, problems)
+      progress.fail(change, problemsOn(CONTROLLER, error, { call: 'creation of this identity', resource: change.resource }))
       return false
     }
   }

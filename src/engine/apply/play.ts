@@ -1,8 +1,9 @@
-import { Problem, problemsIn } from '../../problem.ts'
+import { Problem } from '../../problem.ts'
 import { type AnyKind, keyOf, type Work } from '../../resource/kind/kind.ts'
 import { ControllerFailure, HostRefusal } from '../../resource/kind/step.ts'
 import { isOrphan } from '../../resource/ownership/orphan.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
+import { isInterruption, problemsOn } from '../failure.ts'
 import { CONTROLLER, type PlannedChange } from '../plan/plan.ts'
 import { type PendingChange, planHost, statesOf } from '../plan/plan-host.ts'
 import type { Run, RunHost } from '../run-state.ts'
@@ -41,9 +42,7 @@ export const applyPlay = async (run: Run, runHost: RunHost, { index: play, seque
     }
     run.listen({ type: 'host', host, state: 'waiting' })
   } catch (error) {
-    const problems = problemsIn(error)
-    if (problems === undefined) throw error
-    run.progress.exclude(host, problems)
+    run.progress.exclude(host, problemsOn(host, error))
   } finally {
     sequencer.release(host, run.progress.isLost(host))
     run.listen({ type: 'doing', host, what: undefined })
@@ -134,8 +133,8 @@ const applyBatch = async (run: Run, runHost: RunHost, batch: readonly ShownChang
     for (const { change } of applied) run.progress.applied(change, took())
     const left = batch.filter((one) => !applied.includes(one))
     const culprit = left.find(({ pending }) => pending !== undefined && pending.resource.id === id) ?? left[0]
-    const problems = error instanceof HostRefusal ? [refusal(error, runHost, culprit?.change)] : problemsIn(error)?.map(at(culprit?.change))
-    if (problems === undefined || culprit === undefined) throw error
+    if (culprit === undefined || isInterruption(error)) throw error
+    const problems = problemsOfChange(error, runHost, culprit.change)
     if (!isDeferrable(culprit, problems)) {
       run.progress.fail(culprit.change, problems)
       return { applied, refused: true, othersToo: cause instanceof HostRefusal && cause.othersToo }
@@ -146,6 +145,13 @@ const applyBatch = async (run: Run, runHost: RunHost, batch: readonly ShownChang
     const rest = await applyBatch(run, runHost, others)
     return { ...rest, applied: [...applied, ...rest.applied] }
   }
+}
+
+/** The problems of a change that failed. */
+export const problemsOfChange = (error: unknown, runHost: RunHost, change: PlannedChange | undefined): readonly Problem[] => {
+  if (error instanceof HostRefusal) return [refusal(error, runHost, change)]
+  const kind = change === undefined ? '' : ` of kind ${change.resource.slice(0, change.resource.indexOf(':'))}`
+  return problemsOn(runHost.session.host, error, { call: `step${kind}` }).map(at(change))
 }
 
 /** Adds role and resource to a problem that names only the host. */
@@ -197,7 +203,7 @@ export const workOf = ({ observations, allowDataLoss }: Run, { resource, state, 
 })
 
 // The host's own words may repeat its input, so the secrets of its resources are masked.
-export const refusal = ({ what, why, fix }: HostRefusal, { session, resources }: RunHost, change: PlannedChange | undefined): Problem =>
+const refusal = ({ what, why, fix }: HostRefusal, { session, resources }: RunHost, change: PlannedChange | undefined): Problem =>
   new Problem({
     class: 'task',
     where: { host: session.host, ...(change === undefined ? {} : { role: `role ${change.role}`, resource: change.resource }) },

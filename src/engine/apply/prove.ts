@@ -1,5 +1,6 @@
 import { Problem } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
+import { problemsOn } from '../failure.ts'
 import { type PendingChange, planHost } from '../plan/plan-host.ts'
 import type { Run, RunHost } from '../run-state.ts'
 import { renew } from './renew.ts'
@@ -9,8 +10,13 @@ export const prove = async (run: Run, hosts: readonly RunHost[]): Promise<void> 
   await renew(run, membersBeside(run, hosts))
   for (const { session } of hosts) run.listen({ type: 'host', host: session.host, state: 'proving' })
   for (const runHost of await renew(run, hosts)) {
-    for (const pending of stillPending(run, runHost)) report(run, runHost, pending)
-    run.listen({ type: 'host', host: runHost.session.host, state: 'done' })
+    const { host } = runHost.session
+    try {
+      for (const pending of stillPending(run, runHost)) report(run, runHost, pending)
+    } catch (error) {
+      run.progress.exclude(host, problemsOn(host, error))
+    }
+    run.listen({ type: 'host', host, state: 'done' })
   }
 }
 

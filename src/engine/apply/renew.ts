@@ -1,4 +1,4 @@
-import { problemsIn } from '../../problem.ts'
+import { problemsOn } from '../failure.ts'
 import { observe } from '../observe/session.ts'
 import type { Run, RunHost } from '../run-state.ts'
 
@@ -14,9 +14,7 @@ export const renew = async (run: Run, hosts: readonly RunHost[]): Promise<readon
         run.observations.set(session.host, await observe(session, resources))
         return [runHost]
       } catch (error) {
-        const problems = problemsIn(error)
-        if (problems === undefined) throw error
-        run.progress.exclude(session.host, problems)
+        run.progress.exclude(session.host, problemsOn(session.host, error, { call: 'observation of this host' }))
         return []
       }
     }),

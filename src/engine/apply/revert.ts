@@ -1,8 +1,6 @@
-import { problemsIn } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
-import { HostRefusal } from '../../resource/kind/step.ts'
 import type { Run, RunHost } from '../run-state.ts'
-import { type AppliedBatch, kindOf, refusal, stepContextOf, workOf } from './play.ts'
+import { type AppliedBatch, kindOf, problemsOfChange, stepContextOf, workOf } from './play.ts'
 import { runSteps } from './run-steps.ts'
 
 /**
@@ -13,19 +11,17 @@ export const revert = async (run: Run, runHost: RunHost, made: readonly AppliedB
   let some = false
   const kept: string[] = []
   for (const { pending, changes } of made.toReversed()) {
-    const steps = kindOf(pending)?.revert?.(pending.map((one) => workOf(run, one)))
-    if (steps === undefined) {
-      kept.unshift(...pending.map(({ resource }) => keyOf(resource).replace(':', ' ')))
-      continue
-    }
     try {
+      const steps = kindOf(pending)?.revert?.(pending.map((one) => workOf(run, one)))
+      if (steps === undefined) {
+        kept.unshift(...pending.map(({ resource }) => keyOf(resource).replace(':', ' ')))
+        continue
+      }
       await runSteps(steps, session, stepContextOf(run), 'restoring the previous state')
       for (const change of changes) run.listen({ type: 'reverted', change })
       some = true
     } catch (error) {
-      const problems = error instanceof HostRefusal ? [refusal(error, runHost, changes[0])] : problemsIn(error)
-      if (problems === undefined) throw error
-      run.progress.exclude(session.host, problems)
+      run.progress.exclude(session.host, problemsOfChange(error, runHost, changes[0]))
       break
     } finally {
       run.listen({ type: 'doing', host: session.host, what: undefined })

@@ -1,5 +1,5 @@
-import { problemsIn } from '../../problem.ts'
 import type { Play } from '../../site/site.ts'
+import { problemsOn } from '../failure.ts'
 import type { Run, RunHost } from '../run-state.ts'
 import { batches } from './batches.ts'
 import { type DrainedHost, putBack, takeOut } from './drain.ts'
@@ -43,8 +43,7 @@ const changeDrained = async (run: Run, hosts: readonly RunHost[], batch: Batch):
       }),
     )
   } catch (error) {
-    const problems = error === run.signal.reason ? [] : problemsIn(error)
-    if (problems === undefined) throw error
+    const problems = error === run.signal.reason ? [] : problemsOn(names[0] ?? '', error, { call: 'taking this host out of service' })
     for (const [i, name] of names.entries()) run.progress.exclude(name, i === 0 ? problems : [])
   }
 }

@@ -1,5 +1,6 @@
 import { Problem } from '../../problem.ts'
-import { keyOf } from '../../resource/kind/kind.ts'
+import { keyOf, type Resource } from '../../resource/kind/kind.ts'
+import { calling } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { PlannedChange } from '../plan/plan.ts'
 import { statesOf } from '../plan/plan-host.ts'
@@ -39,13 +40,27 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, observation
       const queue = queues.get(key) ?? new Map<string, Gate>()
       queues.set(key, queue.set(session.host, { ...Promise.withResolvers<Outcome>(), isOpen: false }))
     }
+  // Without an order, no host may change the resource.
+  const unordered = new Map<string, unknown>()
+  const orderOf = (resource: Resource): readonly string[] | undefined => {
+    const key = keyOf(resource)
+    try {
+      return calling({ call: `order of kind ${resource.kind.name}`, resource: key }, () =>
+        resource.kind.sequence?.(resource.spec, statesOf(observations, key)),
+      )
+    } catch (error) {
+      unordered.set(key, error)
+      return undefined
+    }
+  }
   for (const { pending } of hosts)
     for (const { resource } of pending) {
       const queue = queues.get(keyOf(resource))
-      const order = resource.kind.sequence?.(resource.spec, statesOf(observations, keyOf(resource)))
+      const order = queue === undefined ? undefined : orderOf(resource)
       if (queue !== undefined && order !== undefined) queues.set(keyOf(resource), ordered(queue, order))
     }
   const waitFor = async (host: string, key: string): Promise<void> => {
+    if (unordered.has(key)) throw unordered.get(key)
     for (const [before, gate] of queues.get(key) ?? []) {
       if (before === host) gate.isOpen = true
       if (before === host) return

@@ -6,6 +6,7 @@ import { type Answers, mergeQueries, unitQuery } from '../../resource/kind/queri
 import { HostRefusal } from '../../resource/kind/step.ts'
 import { type Script, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { authorLine, calling } from '../failure.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 import { ACCOUNTS, accountsQuery } from './accounts.ts'
 
@@ -26,7 +27,10 @@ const SHARED = 5
  * builtin prints a random mark before each section. Framing therefore costs no process, and no output can be mistaken for a mark.
  */
 export const queryHost = (host: string, resources: readonly DeclaredResource[]): HostQuery => {
-  const probes = [...byKind(resources)].map(([kind, specs]) => ({ name: kind.name, probe: kind.observe(specs) }))
+  const probes = [...byKind(resources)].map(([kind, specs]) => ({
+    name: kind.name,
+    probe: calling({ call: `observation of kind ${kind.name}` }, () => kind.observe(specs)),
+  }))
   const asked = mergeQueries(probes.map(({ probe }) => probe.shared))
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
@@ -91,7 +95,9 @@ const reading = <T>(host: string, what: string, read: () => T): T => {
   try {
     return read()
   } catch (error) {
-    throw unreadable(host, `${what}: ${error instanceof Error ? error.message : String(error)}`, error)
+    const source = authorLine(error)
+    const text = error instanceof Error ? error.message : String(error)
+    throw unreadable(host, `${what}: ${text}${source === undefined ? '' : ` (${source})`}`, error)
   }
 }
 

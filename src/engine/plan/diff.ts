@@ -2,6 +2,7 @@ import { createTwoFilesPatch } from 'diff'
 import type { Shell } from '../../host/shell/shell.ts'
 import type { AnyKind, DiffTexts, Work } from '../../resource/kind/kind.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
+import { calling } from '../failure.ts'
 import { fenced } from '../observe/host-query.ts'
 import type { PendingChange } from './plan-host.ts'
 
@@ -15,15 +16,25 @@ export interface Diffs {
 export const diffsOf = async (shell: Shell, pending: readonly PendingChange[]): Promise<ReadonlyMap<string, Diffs>> => {
   const groups = groupByKind(pending).filter(([kind]) => kind.diff !== undefined)
   const queries = groups
-    .flatMap(([kind, work]) => (kind.before === undefined ? [] : [{ kind, probe: kind.before(work) }]))
+    .flatMap(([kind, work]) => {
+      const probe = calling({ call: `diff of kind ${kind.name}` }, () => kind.before?.(work))
+      return probe === undefined ? [] : [{ kind, probe }]
+    })
     .filter(({ probe }) => String(probe.script).trim() !== '')
   const request = fenced(queries.map(({ probe }) => probe.script))
   const answers = queries.length === 0 ? [] : request.cut((await shell.request(request.script)).stdout)
-  const before = new Map(queries.map(({ kind, probe }, i) => [kind, probe.read(answers[i] ?? Buffer.alloc(0))]))
+  const before = new Map(
+    queries.map(({ kind, probe }, i) => [
+      kind,
+      calling({ call: `diff of kind ${kind.name}` }, () => probe.read(answers[i] ?? Buffer.alloc(0))),
+    ]),
+  )
   return new Map(
     groups.flatMap(([kind, work]) =>
       work.map((one): [string, Diffs] => {
-        const shown = kind.diff?.(one, before.get(kind)?.get(one.id))
+        const shown = calling({ call: `diff of kind ${kind.name}`, resource: keyOf({ kind, id: one.id }) }, () =>
+          kind.diff?.(one, before.get(kind)?.get(one.id)),
+        )
         const [diff, fullDiff] = [shown && [shown, ...(shown.more ?? [])], shown?.full && [shown.full]].map((texts) =>
           joined(one.id, texts),
         )

@@ -1,5 +1,6 @@
 import type { AcmeAccount, AcmeOptions, Authority, AuthorityOptions, Identities } from '../../keystore/identities.ts'
 import { latersIn } from '../../resource/kind/content.ts'
+import { calling } from '../failure.ts'
 import type { RunHost } from '../run-state.ts'
 import { CONTROLLER, type PlannedChange } from './plan.ts'
 import type { Selection } from './plan-host.ts'
@@ -24,12 +25,16 @@ export const declaring = (identities: Identities, declarers = new Map<string, Se
 
 /** Reports to the identities which hosts still have files with an older certificate. */
 export const markStaleHosts = (identities: Identities, planned: readonly Pick<RunHost, 'session' | 'pending'>[]): void => {
-  // A host without the file has no clients that it could refuse.
-  for (const { session, pending } of planned)
-    for (const { resource, change } of pending)
-      if (change.action === 'update')
-        for (const value of latersIn(resource.kind.content?.(resource.spec))) identities.markStale(value, session.host)
+  for (const { session, pending } of planned) for (const value of updatedLaters(pending)) identities.markStale(value, session.host)
 }
+
+/** The later values in files that are updated. A host without the file has no clients that it could refuse. */
+export const updatedLaters = (pending: RunHost['pending']): ReturnType<typeof latersIn> =>
+  pending
+    .filter(({ change }) => change.action === 'update')
+    .flatMap(({ role, resource: { kind, spec } }) =>
+      latersIn(calling({ call: `content of kind ${kind.name}`, role }, () => kind.content?.(spec))),
+    )
 
 /** The identities to be created, as changes of the controller. Each is listed under the first selected role that declares it. */
 export const identityChanges = (

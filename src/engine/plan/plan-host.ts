@@ -1,6 +1,7 @@
 import { Problem } from '../../problem.ts'
 import { type Change, keyOf, type PlanContext, type Resource } from '../../resource/kind/kind.ts'
 import { isOrphan } from '../../resource/ownership/orphan.ts'
+import { type Call, calling } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 import { dependingOnAccounts, missingAccounts } from './needed-accounts.ts'
@@ -32,6 +33,12 @@ export const statesOf = (observations: ReadonlyMap<string, Observation>, key: st
 
 type Beside = Partial<Pick<PlanInput, 'observations' | 'allowDataLoss'>>
 
+const planOf = (role: string, resource: Resource): Call => ({
+  call: `plan of kind ${resource.kind.name}`,
+  role,
+  resource: keyOf(resource),
+})
+
 /** The reasons in a host's state that forbid the whole run, as input errors. Each resource is asked with the changes planned before it. */
 export const forbiddenOn = (
   { host, resources, observation }: Pick<PlanInput, 'resources' | 'observation'> & { readonly host: string },
@@ -40,7 +47,9 @@ export const forbiddenOn = (
 ): readonly Problem[] =>
   planned({ resources, observation, selected, ...beside }, ({ role, resource, state }, context) => {
     if (!selected(role)) return []
-    const forbidden = missingAccounts(resource, observation, context) ?? resource.kind.forbids?.(resource.spec, state, context)
+    const forbidden =
+      missingAccounts(resource, observation, context) ??
+      calling(planOf(role, resource), () => resource.kind.forbids?.(resource.spec, state, context))
     if (forbidden === undefined) return []
     const { what, why, fix = 'check this resource on the host' } = forbidden
     return [new Problem({ class: 'input', where: { host, role, resource: keyOf(resource) }, what, why, fix })]
@@ -53,7 +62,7 @@ export const noticesOf = (
   beside: Beside = {},
 ): readonly { readonly role: string; readonly what: string }[] =>
   planned({ resources, observation, selected: () => true, ...beside }, ({ role, resource, state }, context) =>
-    (resource.kind.notices?.(resource.spec, state, context) ?? []).map((what) => ({ role, what })),
+    (calling(planOf(role, resource), () => resource.kind.notices?.(resource.spec, state, context)) ?? []).map((what) => ({ role, what })),
   )
 
 /** Whether the resources of a role may be changed. A safety debt, such as an unconfirmed firewall, is settled by every run. */
@@ -95,7 +104,7 @@ const planned = <T>(
       members: () => statesOf(observations, key),
       allowDataLoss,
     }
-    const found = kind.plan(resource.spec, state, context)
+    const found = calling(planOf(role, resource), () => kind.plan(resource.spec, state, context))
     const change = found !== undefined && (selected(role) || found.debt === true) ? found : undefined
     const visited = visit(
       { play, role, resource, state, change: change && dependingOnAccounts(change, resource, observation, context) },

@@ -1,10 +1,12 @@
 import { type Problem, Problems, problemsIn } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
+import { onHost } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { Session } from '../observe/session.ts'
 import type { RunHost } from '../run-state.ts'
 import type { DeclaredResource } from './declared.ts'
 import { type Diffs, diffsOf } from './diff.ts'
+import { updatedLaters } from './identities.ts'
 import type { PlannedChange } from './plan.ts'
 import { type PendingChange, planHost, type Selection } from './plan-host.ts'
 
@@ -19,25 +21,27 @@ export interface ObservedHost {
 export interface HostPlans {
   readonly planned: readonly RunHost[]
   readonly observations: Map<string, Observation>
-  /** Problems of hosts that became unreachable meanwhile. */
+  /** Problems of hosts that became unreachable meanwhile, or whose plan failed. */
   readonly lost: readonly Problem[]
 }
 
-/** Plans each host and reads the old texts of its diffs. If a host becomes unreachable, the others are planned again without it. */
-export const planHosts = async (
-  observed: readonly ObservedHost[],
-  selected: Selection,
-  allowDataLoss: ReadonlySet<string>,
-): Promise<HostPlans> => {
+export interface PlanHostsOptions {
+  readonly selected: Selection
+  readonly allowDataLoss: ReadonlySet<string>
+}
+
+/** Plans each host and reads the old texts of its diffs. If a host becomes unreachable or its plan fails, the others are planned again without it. */
+export const planHosts = async (observed: readonly ObservedHost[], options: PlanHostsOptions): Promise<HostPlans> => {
   const observations = observationsOf(observed)
-  const answers = await Promise.allSettled(observed.map((one) => planOne(one, observations, selected, allowDataLoss)))
+  const answers = await Promise.allSettled(
+    observed.map((one) => onHost(one.session.host, { call: 'plan of this host' }, () => planOne(one, observations, options))),
+  )
   const lost = failuresOf(answers)
   const planned = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   if (lost.length === 0) return { planned, observations, lost }
   const again = await planHosts(
     observed.filter((_, i) => answers[i]?.status === 'fulfilled'),
-    selected,
-    allowDataLoss,
+    options,
   )
   return { ...again, lost: [...lost, ...again.lost] }
 }
@@ -48,12 +52,14 @@ export const observationsOf = (observed: readonly ObservedHost[]): Map<string, O
 const planOne = async (
   { session, resources, observation }: ObservedHost,
   observations: ReadonlyMap<string, Observation>,
-  selected: Selection,
-  allowDataLoss: ReadonlySet<string>,
+  { selected, allowDataLoss }: PlanHostsOptions,
 ): Promise<RunHost> => {
   const pending = planHost({ resources, observation, observations, selected, allowDataLoss, now: new Date() })
   const diffs = await diffsOf(session.shell, pending)
-  return { session, resources, pending, changes: pending.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource)))) }
+  const changes = pending.map((one) => changeOf(session.host, one, diffs.get(keyOf(one.resource))))
+  // Shows whether a kind fails on this host; the values are used once all hosts are planned.
+  updatedLaters(pending)
+  return { session, resources, pending, changes }
 }
 
 const changeOf = (host: string, { play, role, resource, change }: PendingChange, diffs: Diffs | undefined): PlannedChange => ({

@@ -32,7 +32,7 @@ const observed = (host: string, request?: Shell['request']): ObservedHost => {
     observation: new Map([[keyOf(resource), 'there']]),
   }
 }
-const planOne = (hosts: readonly ObservedHost[]) => planHosts(hosts, () => true, new Set())
+const planOne = (hosts: readonly ObservedHost[]) => planHosts(hosts, { selected: () => true, allowDataLoss: new Set() })
 
 it('plans each host, and reads the old texts of pending changes', async () => {
   const { planned, lost } = await planOne([observed('a'), observed('b')])
@@ -53,8 +53,13 @@ it('plans the others again if a host becomes unreachable', async () => {
   expect(lost).toEqual([gone])
 })
 
-it('throws a defect or an input error of any host', async () => {
-  await expect(planOne([observed('a', () => Promise.reject(new TypeError('ours')))])).rejects.toThrow('ours')
+it('plans the others again if the plan of a host fails', async () => {
+  const { planned, lost } = await planOne([observed('a', () => Promise.reject(new TypeError('ours'))), observed('b')])
+  expect(planned.map(({ session, changes }) => [session.host, changes.map(({ reason }) => reason)])).toEqual([['b', ['by b']]])
+  expect(lost).toMatchObject([{ class: 'task', where: { host: 'a' }, what: 'plan of this host failed: TypeError: ours' }])
+})
+
+it('throws an input error of any host', async () => {
   const wrong = new Problem({ class: 'input', where: { host: 'a' }, what: 'is wrong', fix: 'mend it' })
   await expect(planOne([observed('a', () => Promise.reject(wrong)), observed('b')])).rejects.toThrow('is wrong')
 })
