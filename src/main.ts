@@ -53,7 +53,8 @@ if (stdout.isTTY) process.on('exit', () => out('\x1b[?25h'))
 const stopping = new AbortController()
 const stop = (): void => {
   if (stopping.signal.aborted) {
-    err('\nStopped immediately. The next run applies the remaining changes.\n')
+    const isRun = argv[0] === 'run' && !argv.includes('--dry-run')
+    err(`\nStopped immediately.${isRun ? ' Run the same command again to apply the remaining changes.' : ''}\n`)
     process.exit(INTERRUPTED)
   }
   stopping.abort()

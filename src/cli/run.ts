@@ -163,7 +163,7 @@ const applyOrPredict = async <Ready extends Prepared, Planned extends PlannedRun
   if (applies) report.applying(plan)
   const { problems, ...outcome } = applies
     ? await engine.apply(planned, { listen: report.listen, signal })
-    : { ...predictedOutcome(plan, targets, unreachable.length > 0, 0), problems: unreachable }
+    : { ...predictedOutcome(plan, targets, unreachable, 0), problems: unreachable }
   await report.settle()
   // Since the start of the process, as the user experiences it.
   const durationMs = Math.round(performance.now())

@@ -18,7 +18,7 @@ export const command = defineCommand({
   options,
   notes: ['The checks of the roles query the running services. They change nothing.'],
   run: async ({ positionals, values }, context) => {
-    const { directory, env, signal, out, view } = context
+    const { directory, env, signal, out, err, view } = context
     const [{ prepare }, { verify }] = await Promise.all([import('../engine/prepare.ts'), import('../engine/verify.ts')])
     const prepared = await prepare({
       root: directory,
@@ -29,7 +29,10 @@ export const command = defineCommand({
       roles: values.role ?? [],
     })
     warn(prepared.warnings, context)
-    const { checked, problems } = await verify(prepared, signal)
+    const { checked, problems, underWay } = await verify(prepared, signal)
+    for (const { host, what } of underWay)
+      if (values.json) out(jsonLine({ type: 'warning', host, what }))
+      else err(`${view.paint.yellow('!')} ${inLine(what)}  ${view.paint.dim(inLine(host))}\n`)
     const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(width))
     const [hostWidth, roleWidth] = [widest(checked.map(({ host }) => host)), widest(checked.map(({ role }) => role))]
     for (const check of checked) {

@@ -88,7 +88,7 @@ export const authorLine = (error: unknown): string | undefined => {
     .flatMap((line) => /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?$/.exec(line)?.slice(1) ?? [])
   for (let i = 0; i + 2 < places.length; i += 3) {
     const [place = '', line, column] = places.slice(i, i + 3)
-    const path = place.startsWith('file:') ? fileURLToPath(place.replace(/\?.*$/, '')) : place
+    const path = /^file:/.test(place) ? fileURLToPath(place.replace(/\?.*$/, '')) : place
     if (!isOurs(path)) return `${relative(process.cwd(), path)}:${line}:${column}`
   }
   return undefined

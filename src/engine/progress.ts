@@ -13,6 +13,8 @@ export class RunProgress {
   /** Number of changes that were made or became necessary although the plan did not contain them. */
   unpredicted = 0
   readonly #appliedKeys = new Set<string>()
+  /** Changes that failed, did not converge or were reverted. */
+  readonly #failedKeys = new Set<string>()
   readonly #deferred = new Set<string>()
   /** Number of writes so far. While it is 0, the observations made for the plan are still valid. */
   writes = 0
@@ -31,8 +33,16 @@ export class RunProgress {
   fail(change: PlannedChange, problems: readonly Problem[]): void {
     this.writes += 1
     this.#failed.set(change.host, this.failed(change.host) + 1)
+    this.#failedKeys.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'change', phase: 'failed', change })
     this.exclude(change.host, problems)
+  }
+
+  /** The previous state of an applied change was restored. */
+  reverted(change: PlannedChange): void {
+    this.#applied.set(change.host, this.changed(change.host) - 1)
+    this.#failedKeys.add(`${change.host} ${change.resource}`)
+    this.#listen({ type: 'reverted', change })
   }
 
   /** Postpones a change to the next run and shows a warning. */
@@ -69,10 +79,10 @@ export class RunProgress {
     this.applied(change, performance.now() - started)
   }
 
-  /** Numbers of predicted changes and of all changes that were made. */
+  /** Number of changes that went as planned, and of all that were made or attempted. A change that failed was mispredicted. */
   get prediction(): Prediction {
-    const applied = [...this.#applied.values()].reduce((sum, number) => sum + number, 0)
-    return { predicted: applied, actual: applied + this.unpredicted }
+    const predicted = [...this.#appliedKeys].filter((key) => !this.#failedKeys.has(key)).length
+    return { predicted, actual: predicted + this.#failedKeys.size + this.unpredicted }
   }
 
   changed(host: string): number {

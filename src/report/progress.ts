@@ -53,13 +53,16 @@ export class Progress {
   }
 
   listen(event: Event, now: number): void {
-    if (event.type === 'warning' || event.type === 'note' || event.type === 'rolling' || event.type === 'reverted') return
-    const host = this.#hosts.get(event.type === 'change' ? event.change.host : event.host)
+    if (event.type === 'warning' || event.type === 'note' || event.type === 'rolling') return
+    const host = this.#hosts.get('change' in event ? event.change.host : event.host)
     if (host === undefined) return
     host.endedAt = now
     if (event.type === 'host') {
       if (event.state === 'applying') host.startedAt ??= now
       update(host, states[event.state], undefined, now)
+    } else if (event.type === 'reverted') {
+      this.applied -= 1
+      this.#settled.delete(`${event.change.host} ${event.change.resource}`)
     } else if (event.type === 'doing') update(host, host.state, event.what, now)
     else if (event.phase !== 'planned') {
       host.settled += 1

@@ -7,7 +7,9 @@ import type { View } from './view.ts'
 
 /** Returns a table of the hosts and one sentence about the run. */
 export const summaryLines = (ending: Ending, progress: Progress, view: View): readonly string[] => {
-  const isConverged = ending.outcome.hosts.every(({ changed, failed, unreachable }) => changed + failed === 0 && !unreachable)
+  const isConverged = ending.outcome.hosts.every(
+    ({ changed, failed, unreachable, unplanned }) => changed + failed === 0 && !unreachable && unplanned === undefined,
+  )
   return [
     ...(isConverged ? [] : ['', ...table(ending, progress, view), '']),
     sentence(ending, progress, view),
@@ -28,18 +30,27 @@ const table = ({ outcome, dryRun }: Ending, progress: Progress, { paint }: View)
     `  ${paint.dim(line(head))}`,
     ...rows.map((row, i) => {
       const host = outcome.hosts[i]
-      const colour = host?.unreachable || (host?.failed ?? 0) > 0 ? paint.red : (host?.changed ?? 0) > 0 ? paint.yellow : paint.green
+      const colour =
+        host?.unreachable || host?.unplanned !== undefined || (host?.failed ?? 0) > 0
+          ? paint.red
+          : (host?.changed ?? 0) > 0
+            ? paint.yellow
+            : paint.green
       return `  ${colour(line(row))}`
     }),
   ]
 }
 
-const cells = ({ host, resources, changed, failed, unreachable }: HostOutcome, time: number | undefined): readonly string[] => {
+const cells = ({ host, resources, changed, failed, unreachable, unplanned }: HostOutcome, time: number | undefined): readonly string[] => {
   const seconds = time === undefined ? '' : (time / 1000).toFixed(1)
-  return unreachable && resources === 0
-    ? [inLine(host), '', '', '', '', 'unreachable']
+  const missing = unplanned === undefined ? (unreachable && resources === 0 ? 'unreachable' : undefined) : UNPLANNED[unplanned]
+  return missing !== undefined
+    ? [inLine(host), '', '', '', '', missing]
     : [inLine(host), String(resources), String(changed), String(failed), seconds, unreachable ? 'connection lost' : '']
 }
+
+/** Words for a host that was reached and has no plan. */
+const UNPLANNED = { busy: 'busy', failed: 'not planned' } as const
 
 const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Progress, view: View): string => {
   const { paint } = view
@@ -51,6 +62,10 @@ const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Prog
   const failures = [
     ...(total(hosts, ({ failed }) => failed) === 0 ? [] : [`${total(hosts, ({ failed }) => failed)} failed`]),
     ...(unreachable === 0 ? [] : [`${count(unreachable, 'host')} unreachable`]),
+    ...(['busy', 'failed'] as const).flatMap((why) => {
+      const number = hosts.filter(({ unplanned }) => unplanned === why).length
+      return number === 0 ? [] : [`${count(number, 'host')} ${UNPLANNED[why]}`]
+    }),
   ]
   const deferred = dryRun ? 0 : plan.changes.filter(({ host, resource }) => !progress.isSettled(host, resource)).length
   const applied = dryRun ? `${count(changed, 'change')} to apply` : `${count(changed, 'change')} applied`
@@ -66,7 +81,7 @@ const sentence = ({ outcome, plan, dryRun, interrupted }: Ending, progress: Prog
   return `${paint.green('✔')} ${paint.bold('Nothing to do')}: ${resources} as declared  ${time}`
 }
 
-/** `predicted 212 of 212 changes  `: how many of the changes that happened were in the plan. */
+/** `predicted 212 of 212 changes  `: how many of the changes that were made or attempted went as planned. */
 const predictionText = ({ prediction }: Outcome): string =>
   prediction === undefined || prediction.actual === 0 ? '' : `predicted ${prediction.predicted} of ${count(prediction.actual, 'change')}  `
 
@@ -79,7 +94,7 @@ export const unappliedLines = (unapplied: readonly PlannedChange[], { paint, col
     ? []
     : [
         '',
-        `${paint.bold(count(unapplied.length, 'change'))} not applied; the next run applies ${unapplied.length === 1 ? 'it' : 'them'}:`,
+        `${paint.bold(count(unapplied.length, 'change'))} not applied; run the same command again to apply ${unapplied.length === 1 ? 'it' : 'them'}:`,
         ...[...Map.groupBy(unapplied, ({ host }) => host)].map(([host, changes]) => {
           const names = changes.slice(0, 5).map(({ resource }) => resource.replace(':', ' '))
           const more = changes.length - names.length

@@ -85,10 +85,15 @@ describe('two controllers of one host', () => {
     expect(other.status).toBe(1)
     expect(other.stderr).toMatch(new RegExp(`host is locked by ${WHO}one.yaml\\)`))
     expect(other.stderr).toContain('wait until that run ends, or run with --wait')
+    expect(other.stdout).toMatch(new RegExp(`^ {2}${HOST} +busy$`, 'm'))
+    const looked = project.provision('run', 'playbooks/two.yaml', '--dry-run')
+    expect(looked.status).toBe(2)
+    expect(looked.stdout).toMatch(new RegExp(`^! a run is under way on this host, by ${WHO}one.yaml\\): `, 'm'))
     expect(await on('cat /srv/log')).toBe('one first\n')
     process.kill(first.pid, 'SIGCONT')
     expect((await first.ended).status).toBe(0)
     expect(await on('cat /srv/log')).toBe('one first\none second\n')
+    expect(project.provision('run', 'playbooks/two.yaml', '--dry-run').stdout).not.toContain('under way')
   })
 
   it('the other waits with --wait, names the holder, and continues after the end of that run', async () => {

@@ -1,6 +1,6 @@
 import type { Problem } from '../../problem.ts'
 import { problemsOn } from '../failure.ts'
-import { CONTROLLER, type HostOutcome, type Outcome } from '../plan/plan.ts'
+import { CONTROLLER, type HostOutcome, type Outcome, unplannedOf } from '../plan/plan.ts'
 import type { Run } from '../run-state.ts'
 import { prove } from './prove.ts'
 import { rollOutPlay } from './rollout.ts'
@@ -11,7 +11,10 @@ export const apply = async (run: Run): Promise<Outcome & { problems: readonly Pr
   const started = performance.now()
   if (await makeIdentities(run)) await applyPlays(run)
   const hosts = outcomes(run)
-  const failed = run.progress.problems.length > 0 || hosts.some((host) => host.failed > 0 || host.unreachable) || run.signal.aborted
+  const failed =
+    run.progress.problems.length > 0 ||
+    hosts.some((host) => host.failed > 0 || host.unreachable || host.unplanned !== undefined) ||
+    run.signal.aborted
   const result = failed
     ? 'failed'
     : hosts.some(({ changed }) => changed > 0) || run.progress.changed(CONTROLLER) > 0 || run.progress.hasDeferred
@@ -45,11 +48,11 @@ const makeIdentities = async ({ plan, identities, progress, signal }: Run): Prom
   return true
 }
 
-const outcomes = ({ prepared, plan, progress }: Run): readonly HostOutcome[] =>
+const outcomes = ({ prepared, plan, progress, unreachable }: Run): readonly HostOutcome[] =>
   prepared.targets.map((host) => ({
     host,
     resources: plan.resources.get(host) ?? 0,
     changed: progress.changed(host),
     failed: progress.failed(host),
-    unreachable: !plan.resources.has(host) || progress.isLost(host),
+    ...(plan.resources.has(host) ? { unreachable: progress.isLost(host) } : unplannedOf(host, unreachable)),
   }))

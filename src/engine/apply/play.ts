@@ -32,7 +32,9 @@ export const applyPlay = async (run: Run, runHost: RunHost, { index: play, seque
     run.listen({ type: 'host', host, state: 'applying' })
     const changes = shownChanges(run, runHost, shown, play)
     for (const batch of adjacent(changes)) {
-      await sequencer.waitForTurn(host, batch)
+      await sequencer.waitForTurn(host, batch, (before, resource) =>
+        run.listen({ type: 'doing', host, what: `waiting for ${before} to change ${resource.replace(':', ' ')}` }),
+      )
       if (run.signal.aborted) return made
       const { applied, refused, othersToo } = await applyBatch(run, runHost, batch)
       made.push({ changes: applied.map(({ change }) => change), pending: applied.flatMap(({ pending }) => pending ?? []) })

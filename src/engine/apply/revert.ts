@@ -18,7 +18,7 @@ export const revert = async (run: Run, runHost: RunHost, made: readonly AppliedB
         continue
       }
       await runSteps(steps, session, stepContextOf(run), 'restoring the previous state')
-      for (const change of changes) run.listen({ type: 'reverted', change })
+      for (const change of changes) run.progress.reverted(change)
       some = true
     } catch (error) {
       run.progress.exclude(session.host, problemsOfChange(error, runHost, changes[0]))

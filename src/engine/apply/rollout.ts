@@ -9,11 +9,14 @@ import { revert } from './revert.ts'
 import { sequencerOf } from './sequencer.ts'
 
 /**
- * Applies one play, batch by batch. False if more hosts failed than `max_failures` allows: the remaining hosts are then left unchanged.
+ * Applies one play, batch by batch. False if more of its hosts failed than `max_failures` allows: the remaining hosts are then left
+ * unchanged, and no later play begins. Hosts that were not reached or failed in an earlier play count too.
  */
 export const rollOutPlay = async (run: Run, play: Play, index: number): Promise<boolean> => {
   const isExcluded = ({ session }: RunHost): boolean => run.progress.isExcluded(session.host)
   const busy = play.hosts.flatMap((host) => run.hosts.get(host) ?? []).filter((runHost) => !isExcluded(runHost) && hasWork(runHost, index))
+  if (busy.length === 0) return true
+  if (stops(run, play, { index, left: busy })) return false
   const parts = batches(busy, play.serial)
   for (const [i, batch] of parts.entries()) {
     if (run.signal.aborted) return false
@@ -22,12 +25,19 @@ export const rollOutPlay = async (run: Run, play: Play, index: number): Promise<
     const sequencer = sequencerOf(hosts, index, run.observations)
     if (play.serial.length === 0) await Promise.all(hosts.map((host) => applyPlay(run, host, { index, sequencer })))
     else await changeDrained(run, hosts, { index, sequencer })
-    const failed = busy.filter(isExcluded)
-    if (play.serial.length === 0 || failed.length <= play.maxFailures) continue
-    const left = parts.slice(i + 1).flat()
-    if (left.length > 0) run.listen({ type: 'warning', what: stopped(play, failed, left) })
-    return false
+    if (stops(run, play, { index, left: parts.slice(i + 1).flat() })) return false
   }
+  return true
+}
+
+/** Whether a rolling play has more failed hosts than it allows. Shows a warning about everything that is left unchanged. */
+const stops = (run: Run, play: Play, { index, left }: { readonly index: number; readonly left: readonly RunHost[] }): boolean => {
+  const hosts = play.hosts.filter((host) => run.prepared.targets.includes(host))
+  const missing = hosts.filter((host) => !run.hosts.has(host))
+  const failed = hosts.filter((host) => run.hosts.has(host) && run.progress.isExcluded(host))
+  if (play.serial.length === 0 || missing.length + failed.length <= play.maxFailures) return false
+  const isLater = [...run.hosts.values()].some(({ pending }) => pending.some((one) => one.play > index))
+  if (left.length > 0 || isLater) run.listen({ type: 'warning', what: stopped(play, { missing, failed }, left) })
   return true
 }
 
@@ -62,7 +72,18 @@ const changeWhileOut = async (run: Run, runHost: RunHost, outs: readonly Drained
   if (!refused && isUnhealthy && (await revert(run, runHost, made))) run.progress.exclude(host, await putBack(run, outs))
 }
 
-const stopped = ({ name, maxFailures }: Play, failed: readonly RunHost[], left: readonly RunHost[]): string =>
-  `play ${name} stopped: ${names(failed)} failed (max_failures: ${maxFailures}); ${names(left)} ${left.length === 1 ? 'was' : 'were'} not changed`
+interface FailedHosts {
+  readonly missing: readonly string[]
+  readonly failed: readonly string[]
+}
 
-const names = (hosts: readonly RunHost[]): string => hosts.map(({ session }) => session.host).join(', ')
+const stopped = ({ name, maxFailures }: Play, { missing, failed }: FailedHosts, left: readonly RunHost[]): string => {
+  const were = (hosts: readonly string[], what: string): string => `${hosts.join(', ')} ${hosts.length === 1 ? 'was' : 'were'} ${what}`
+  const reasons = [
+    ...(failed.length === 0 ? [] : [`${failed.join(', ')} failed`]),
+    ...(missing.length === 0 ? [] : [were(missing, 'not reached')]),
+  ]
+  const names = left.map(({ session }) => session.host)
+  const unchanged = names.length === 0 ? 'later plays were not applied' : were(names, 'not changed')
+  return `play ${name} stopped: ${reasons.join(', ')} (max_failures: ${maxFailures}); ${unchanged}`
+}

@@ -9,10 +9,15 @@ import type { RunHost } from '../run-state.ts'
 /** Orders the hosts of a play that share a resource, so that they change it one after the other in the order that its kind defines. */
 export interface Sequencer {
   /**
-   * Waits until every host before this one has finished these changes or was released. Throws a `Problem` if one was lost during them, or
-   * if its service refused them.
+   * Waits until every host before this one has finished these changes or was released. `waiting` is called with each host that it waits
+   * for, and the resource. Throws a `Problem` if one was lost during
+   * them, or if its service refused them.
    */
-  waitForTurn(host: string, batch: readonly { readonly change: PlannedChange }[]): Promise<void>
+  waitForTurn(
+    host: string,
+    batch: readonly { readonly change: PlannedChange }[],
+    waiting?: (before: string, resource: string) => void,
+  ): Promise<void>
   finish(host: string, batch: readonly { readonly change: PlannedChange }[]): void
   /** The service of this host refused these changes; no host behind it makes them. */
   refuse(host: string, batch: readonly { readonly change: PlannedChange }[]): void
@@ -27,6 +32,8 @@ type Outcome = 'over' | 'refused' | 'lost'
 interface Gate extends PromiseWithResolvers<Outcome> {
   /** The host's turn has begun. */
   isOpen: boolean
+  /** The host's turn has ended, or it was released. */
+  isOver: boolean
 }
 
 /** The sequencer of one play. Its queues are complete before the first change: the hosts with a pending change of the same resource. */
@@ -38,7 +45,7 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, observation
       if (kind.sequence === undefined) continue
       const key = keyOf(one.resource)
       const queue = queues.get(key) ?? new Map<string, Gate>()
-      queues.set(key, queue.set(session.host, { ...Promise.withResolvers<Outcome>(), isOpen: false }))
+      queues.set(key, queue.set(session.host, { ...Promise.withResolvers<Outcome>(), isOpen: false, isOver: false }))
     }
   // Without an order, no host may change the resource.
   const unordered = new Map<string, unknown>()
@@ -59,31 +66,38 @@ export const sequencerOf = (hosts: readonly RunHost[], play: number, observation
       const order = queue === undefined ? undefined : orderOf(resource)
       if (queue !== undefined && order !== undefined) queues.set(keyOf(resource), ordered(queue, order))
     }
-  const waitFor = async (host: string, key: string): Promise<void> => {
+  const waitFor = async (host: string, key: string, waiting: (before: string, resource: string) => void): Promise<void> => {
     if (unordered.has(key)) throw unordered.get(key)
     for (const [before, gate] of queues.get(key) ?? []) {
       if (before === host) gate.isOpen = true
       if (before === host) return
+      if (!gate.isOver) waiting(before, key)
       const outcome = await gate.promise
       if (outcome !== 'over') throw (outcome === 'lost' ? lostPredecessor : refusedBefore)(before, host, key)
     }
   }
   const resolve = (host: string, batch: readonly { readonly change: PlannedChange }[], outcome: Outcome): void => {
-    for (const { change } of batch) queues.get(change.resource)?.get(host)?.resolve(outcome)
+    for (const { change } of batch) end(queues.get(change.resource)?.get(host), outcome)
   }
   return {
-    waitForTurn: async (host, batch) => {
-      for (const { change } of batch) await waitFor(host, change.resource)
+    waitForTurn: async (host, batch, waiting = () => {}) => {
+      for (const { change } of batch) await waitFor(host, change.resource, waiting)
     },
     finish: (host, batch) => resolve(host, batch, 'over'),
     refuse: (host, batch) => resolve(host, batch, 'refused'),
     release: (host, isLost) => {
       for (const queue of queues.values()) {
         const gate = queue.get(host)
-        gate?.resolve(isLost && gate.isOpen ? 'lost' : 'over')
+        end(gate, isLost && gate?.isOpen ? 'lost' : 'over')
       }
     },
   }
+}
+
+const end = (gate: Gate | undefined, outcome: Outcome): void => {
+  if (gate === undefined) return
+  gate.isOver = true
+  gate.resolve(outcome)
 }
 
 const ordered = <T>(queue: ReadonlyMap<string, T>, order: readonly string[]): Map<string, T> =>

@@ -14,6 +14,7 @@ import { type OwnedRecords, readOwned } from '../plan/orphans.ts'
 import { clockFault } from './clock.ts'
 import { FACTS_SCRIPT, readFacts } from './facts.ts'
 import { type Observation, queryHost } from './host-query.ts'
+import { UNDER_WAY_SCRIPT, underWay } from './under-way.ts'
 
 /** A connection to one host during a run: its persistent shell, its facts and its ownership records. */
 export interface Session {
@@ -31,8 +32,8 @@ export interface OpenOptions {
   /** Holder of the lock; undefined in a dry run, which takes no lock and writes nothing. */
   readonly lock: Holder | undefined
   readonly wait: boolean
-  /** Resolves when this session may take the lock. */
-  readonly turn?: Promise<unknown>
+  /** The session that takes its lock before this one; it resolves when this session may take its own. */
+  readonly before?: { readonly host: string; readonly locked: Promise<unknown> }
 }
 
 /**
@@ -41,38 +42,43 @@ export interface OpenOptions {
  */
 export const openSessions = (targets: readonly Target[], options: OpenOptions): ReadonlyMap<string, Promise<Session>> => {
   if (!options.wait || options.lock === undefined) return new Map(targets.map((target) => [target.name, openSession(target, options)]))
-  let turn: Promise<unknown> = Promise.resolve()
+  let before: OpenOptions['before']
   return new Map(
     targets
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
       .map((target): [string, Promise<Session>] => {
-        const session = openSession(target, { ...options, turn })
-        turn = Promise.allSettled([turn, session])
+        const session = openSession(target, { ...options, ...(before !== undefined && { before }) })
+        before = { host: target.name, locked: Promise.allSettled([before?.locked, session]) }
         return [target.name, session]
       }),
   )
 }
 
 /** Connects, takes the lock if `lock` is given, and reads the host's facts: one round trip once the shell is up. */
-export const openSession = async (target: Target, { listen, signal, lock, wait, turn }: OpenOptions): Promise<Session> => {
+export const openSession = async (target: Target, { listen, signal, lock, wait, before }: OpenOptions): Promise<Session> => {
   const host = target.name
   listen({ type: 'host', host, state: 'connecting' })
   const shell = await openShell(target, {
     ...(lock === undefined ? {} : { lock }),
     wait,
-    ...(turn === undefined ? {} : { turn }),
+    turn: async () => {
+      if (before === undefined) return
+      listen({ type: 'doing', host, what: `waiting until ${before.host} is locked: hosts are locked in order` })
+      await before.locked
+      listen({ type: 'doing', host, what: undefined })
+    },
     signal,
     killOverdue: killOverdue(target),
     onWaiting: (holder) => listen({ type: 'doing', host, what: `waiting for the lock: ${holder}` }),
   }).finally(() => listen({ type: 'doing', host, what: undefined }))
   try {
     const asked = Date.now()
-    const answer = await shell.request(String(lock === undefined ? FACTS_SCRIPT : sh`${TIDY_SCRIPT}${FACTS_SCRIPT}`), {
+    const answer = await shell.request(String(sh`${lock === undefined ? UNDER_WAY_SCRIPT : TIDY_SCRIPT}${FACTS_SCRIPT}`), {
       deadlineMs: OBSERVE_MS,
     })
     const output = answer.stdout.toString()
-    const fault = clockFault(output, asked, Date.now())
-    if (fault !== undefined) listen({ type: 'warning', host, what: fault })
+    for (const what of [clockFault(output, asked, Date.now()), underWay(output)])
+      if (what !== undefined) listen({ type: 'warning', host, what })
     return { host, target, shell, facts: readFacts(host, output, shell.sshConnection), owned: readOwned(host, output) }
   } catch (error) {
     await shell.close().catch(() => undefined)

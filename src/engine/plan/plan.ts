@@ -1,3 +1,5 @@
+import { LockedHost } from '../../host/shell/lock.ts'
+import type { Problem } from '../../problem.ts'
 import type { Action, Certainty, Difference } from '../../resource/kind/kind.ts'
 
 /** The pseudo-host of changes to the controller's identities. */
@@ -55,9 +57,18 @@ export interface HostOutcome {
   readonly changed: number
   readonly failed: number
   readonly unreachable: boolean
+  /** Why a host that was reached has no plan: another run holds its lock, or it could not be observed or planned. */
+  readonly unplanned?: 'busy' | 'failed'
 }
 
-/** Number of changes that were made (`actual`), and number of those that the plan contained (`predicted`). */
+/** The part of a host's outcome that says why it has no plan. `problems` are those of the planning. */
+export const unplannedOf = (host: string, problems: readonly Problem[]): Pick<HostOutcome, 'unreachable' | 'unplanned'> => {
+  const mine = problems.filter(({ where }) => 'host' in where && where.host === host)
+  if (mine.every((problem) => problem.class === 'unreachable')) return { unreachable: true }
+  return { unreachable: false, unplanned: mine.every((problem) => problem instanceof LockedHost) ? 'busy' : 'failed' }
+}
+
+/** Number of changes that were made or attempted (`actual`), and number of those that went as planned (`predicted`). */
 export interface Prediction {
   readonly predicted: number
   readonly actual: number

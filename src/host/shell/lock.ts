@@ -117,10 +117,11 @@ const STATES: Record<string, string> = {
 /** The holder of the lock and its state, for progress. */
 export const describe = ({ rest, holder, processes }: LockStatus): string => {
   const state = STATES[rest[0] ?? ''] ?? rest[0]
-  return `locked by ${nameOf(holder)}: ${state}${processes === '' ? '' : ` (${processes})`}`
+  return `locked by ${holderName(holder)}: ${state}${processes === '' ? '' : ` (${processes})`}`
 }
 
-const nameOf = (holder: string): string => {
+/** The holder in words: user, machine, start and command. */
+export const holderName = (holder: string): string => {
   try {
     const { user, machine, command, since } = JSON.parse(holder) as Holder
     return `${user} on ${machine} since ${since} (${command})`
@@ -129,12 +130,15 @@ const nameOf = (holder: string): string => {
   }
 }
 
+/** Another run holds the lock of a host. */
+export class LockedHost extends Problem {}
+
 /** The problem of a lock that another run holds. */
-export const lockedBy = (target: Target, status: LockStatus): Problem =>
-  new Problem({
+export const lockedBy = (target: Target, status: LockStatus): LockedHost =>
+  new LockedHost({
     class: 'task',
     where: { host: target.name },
-    what: `host is locked by ${nameOf(status.holder)}`,
+    what: `host is locked by ${holderName(status.holder)}`,
     why: `${STATES[status.rest[0] ?? ''] ?? status.rest[0]}; ${status.processes === '' ? 'no process of it was found' : `processes with the lock: ${status.processes}`}`,
     fix: 'wait until that run ends, or run with --wait',
   })

@@ -13,8 +13,8 @@ export interface OpenOptions extends ConnectOptions {
   readonly lock?: Holder | undefined
   /** Waits for a living run that holds the lock, instead of failing. */
   readonly wait?: boolean | undefined
-  /** Resolves when the lock may be taken. Until then, it only connects. */
-  readonly turn?: Promise<unknown> | undefined
+  /** Called after connecting. Resolves when the lock may be taken. */
+  readonly turn?: (() => Promise<unknown>) | undefined
   /** Without `wait`, the time in milliseconds for which a host may report a lock: longer than its own script waits. */
   readonly patienceMs?: number | undefined
   /** Kills an overdue step, so that the shell can continue. Without it, the host is given up. */
@@ -30,7 +30,7 @@ export const openShell = async (target: Target, options: OpenOptions = {}): Prom
   const abort = (): void => void link.client.destroy()
   signal?.addEventListener('abort', abort)
   try {
-    await options.turn
+    await options.turn?.()
     signal?.throwIfAborted()
     const launched = await launch(link, target, (word) => answerLoop(word, lock && { holder: lock, wait }))
     return await opened(

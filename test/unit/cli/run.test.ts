@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type Engine, runSite } from '../../../src/cli/run.ts'
 import type { Listener } from '../../../src/engine/events.ts'
 import type { Plan } from '../../../src/engine/plan/plan.ts'
+import { LockedHost } from '../../../src/host/shell/lock.ts'
 import { Problem, Problems } from '../../../src/problem.ts'
 import { change, outcomeOf, planOf } from '../report/values.ts'
 import { testContext } from './context.ts'
@@ -81,6 +82,23 @@ describe('provision run', () => {
     ['a dry run with changes, and an unreachable host', { plan: oneChange, unreachable: [problem('unreachable')] }, { 'dry-run': true }, 4],
   ] satisfies [string, Scenario, object, number][])('%s', async (_, scenario, values, status) => {
     expect((await run(scenario, values)).result).toMatchObject({ status })
+  })
+
+  test('a locked host is busy, not unreachable; one that failed before its plan is not planned', async () => {
+    const locked = new LockedHost({ class: 'task', where: { host: 'a' }, what: 'host is locked', fix: 'wait' })
+    for (const [unreachable, word] of [
+      [[locked], 'busy'],
+      [[problem('task')], 'not planned'],
+      [[locked, problem('task')], 'not planned'],
+      [[problem('unreachable')], 'unreachable'],
+    ] as const) {
+      const { out } = await run({ plan: { changes: [], resources: new Map() }, unreachable })
+      expect(out).toMatch(new RegExp(`^ {2}a +${word}$`, 'm'))
+      expect(out).toContain(`1 host ${word}, 0 changes applied`)
+    }
+    const { out } = await run({ plan: { changes: [], resources: new Map() }, unreachable: [locked] }, { json: true })
+    const hosts = { a: { resources: 0, changed: 0, failed: 0, unreachable: false, unplanned: 'busy' } }
+    expect(JSON.parse(out.trim().split('\n').at(-1) ?? '')).toMatchObject({ type: 'summary', result: 'failed', hosts })
   })
 
   test('prints a warning once', async () => {
@@ -167,7 +185,7 @@ describe('provision run', () => {
       },
     }
     expect(await runSite(interrupted, { positionals: [], rest: [], values: {} }, context)).toMatchObject({ status: 130 })
-    expect(context.output.out).toContain('1 change not applied; the next run applies it:')
+    expect(context.output.out).toContain('1 change not applied; run the same command again to apply it:')
     expect(context.output.out).toContain('service nginx.service')
     expect(calls.at(-1)).toBe('close')
   })

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { apply } from '../../../src/engine/apply/apply.ts'
 import { prove } from '../../../src/engine/apply/prove.ts'
 import type { Event } from '../../../src/engine/events.ts'
-import type { PlannedChange } from '../../../src/engine/plan/plan.ts'
+import type { PlannedChange, Prediction } from '../../../src/engine/plan/plan.ts'
 import { RunProgress } from '../../../src/engine/progress.ts'
 import type { Run, RunHost } from '../../../src/engine/run-state.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -61,6 +61,8 @@ const runHost = (host: string, kind: typeof refusing | ReturnType<typeof orderin
 const failedIn = async (serial: readonly number[], maxFailures = 0): Promise<readonly string[]> =>
   (await told(['a', 'b', 'c'], serial, maxFailures, runHost)).filter((line) => !line.startsWith('applied '))
 
+let predicted: Prediction | undefined
+
 const told = async (
   hosts: readonly string[],
   serial: readonly number[],
@@ -75,7 +77,7 @@ const told = async (
     if (event.type === 'warning') failed.push(event.what)
     beside(event)
   }
-  const { result } = await apply({
+  const { result, prediction } = await apply({
     prepared: {
       site: { plays: [{ name: 'web', hosts, serial, maxFailures }] },
       bindings: { bound: [], flows: [] },
@@ -94,12 +96,21 @@ const told = async (
     listen,
     signal: new AbortController().signal,
   })
+  predicted = prediction
   return makeHost === runHost ? failed : [...failed, result]
 }
 
 describe('a refused change', () => {
   it('is reported as failed, instead of the first change of its batch', async () => {
     expect(await failedIn([])).toEqual(['a refusing:second', 'b refusing:second', 'c refusing:second'])
+  })
+
+  it('counts as mispredicted', async () => {
+    await failedIn([])
+    expect(predicted).toEqual({ predicted: 0, actual: 3 })
+    // First is applied, and the proof finds that it has not converged.
+    await told(['a'], [], 0, (host) => runHost(host, ordering()))
+    expect(predicted).toEqual({ predicted: 1, actual: 2 })
   })
 
   it('ends a rolling play, with a warning that names the skipped hosts', async () => {

@@ -61,19 +61,27 @@ const keepsake = defineKind({ ...ofKeepsake, name: 'keepsake' } as typeof gift.k
 
 const runHost = (host: string, what: readonly string[]): RunHost => {
   const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-  const pending = what.map((one, i) => ({
-    play: 0,
-    role: `role${i}`,
-    resource: (one.startsWith('kept') ? keepsake : gift)({ host, what: one }),
-    state: '',
-    change,
-  }))
+  const pending = what.map((one, i) => {
+    const [, play, name] = /^(?:(\d)\/)?(.*)$/.exec(one) ?? []
+    return {
+      play: Number(play ?? 0),
+      role: `role${i}`,
+      resource: (one.startsWith('kept') ? keepsake : gift)({ host, what: name ?? one }),
+      state: '',
+      change,
+    }
+  })
   const changes = pending.map(({ play, role, resource }) => ({ host, role, play, resource: keyOf(resource), ...change }))
   return { session: sessionOf(host), resources: pending, pending, changes }
 }
 
 interface Case {
+  /** The gifts of each host; `1/x` is one of the second play. */
   readonly gifts: Readonly<Record<string, readonly string[]>>
+  /** Hosts of the play that were not reached. */
+  readonly missing?: readonly string[]
+  /** Batch sizes of plays; by default one play with `serial`. */
+  readonly plays?: readonly (readonly number[])[]
   readonly serial?: readonly number[]
   readonly maxFailures?: number
   readonly drain?: (member: string) => Drain
@@ -95,23 +103,32 @@ const roll = async ({
   borrow,
   signal,
   serves,
+  ...more
 }: Case) => {
-  const hosts = Object.keys(gifts)
+  const { missing = [], plays = [serial] } = more
+  const hosts = [...Object.keys(gifts), ...missing]
   const views = ['lb', 'a', 'b', 'c'].map((name): HostView => ({ name }) as HostView)
   const drains: Role['drains'] = (_, { name }) => (name === 'lb' ? undefined : drain(name))
   const role = { name: 'balancer', drains, ...(serves !== undefined && { serves: () => serves }) } as unknown as Role
   // Two plays bind it to the host; it is one role all the same.
   const bound = [0, 1].map((play) => ({ play, host: 'lb', role, context: { site: { hosts: views } } }))
   const planned = {
-    prepared: { site: { plays: [{ name: 'web', hosts, serial, maxFailures }] }, targets, bindings: { bound } },
+    prepared: {
+      site: { plays: plays.map((sizes, i) => ({ name: i === 0 ? 'web' : `play ${i}`, hosts, serial: sizes, maxFailures })) },
+      targets,
+      bindings: { bound },
+    },
     plan: { changes: [], resources: new Map(targets.map((host) => [host, 0])) },
     hosts: new Map(
-      targets.map((host) => [host, runHost(host, gifts[host] ?? [])]).filter(([host]) => host !== 'lb' || borrow === undefined) as [],
+      targets
+        .filter((host) => !missing.includes(host))
+        .map((host) => [host, runHost(host, gifts[host] ?? [])])
+        .filter(([host]) => host !== 'lb' || borrow === undefined) as [],
     ),
     observations: new Map(
       hosts.map((host) => [
         host,
-        new Map((gifts[host] ?? []).map((what) => [`${what.startsWith('kept') ? 'keepsake' : 'gift'}:${what}`, ''])),
+        new Map((gifts[host] ?? []).map((what) => [`${what.startsWith('kept') ? 'keepsake' : 'gift'}:${what.replace(/^\d\//, '')}`, ''])),
       ]),
     ),
     selected: () => true,
@@ -154,6 +171,42 @@ describe('a rolling play', () => {
     const { warnings } = await roll({ gifts: { a: ['refused'], b: ['x'], c: ['refused'] }, maxFailures: 1 })
     expect(log().filter((line) => line.includes('gets'))).toEqual(['a gets refused', 'b gets x', 'c gets refused'])
     expect(warnings).toEqual([])
+  })
+
+  it('counts a host that was not reached, and one that failed in an earlier play', async () => {
+    const unreached = await roll({ gifts: { a: ['x'], b: ['x'] }, missing: ['c'] })
+    expect(log()).toEqual([''])
+    expect(unreached.warnings).toEqual(['play web stopped: c was not reached (max_failures: 0); a, b were not changed'])
+    const earlier = await roll({ gifts: { a: ['refused'], b: ['1/x'], c: ['1/y'] }, plays: [[], [1]] })
+    expect(log()).toEqual(['a gets refused'])
+    expect(earlier.warnings).toEqual(['play play 1 stopped: a failed (max_failures: 0); b, c were not changed'])
+    const both = await roll({ gifts: { a: ['refused'], b: ['1/x', '1/y'] }, missing: ['c'], plays: [[], [1]], maxFailures: 1 })
+    expect(both.warnings).toEqual(['play play 1 stopped: a failed, c was not reached (max_failures: 1); b was not changed'])
+  })
+
+  it('allows as many hosts that were not reached as max_failures, and ignores hosts outside the run', async () => {
+    const { warnings } = await roll({ gifts: { a: ['x'] }, missing: ['b', 'elsewhere'], maxFailures: 1 })
+    expect(log()).toEqual(['a out', 'a gets x', 'a in'])
+    expect(warnings).toEqual([])
+  })
+
+  it('without changes is not stopped by a host that was not reached, and later plays run', async () => {
+    const { warnings } = await roll({ gifts: { a: ['1/x'] }, missing: ['b'], plays: [[1], []] })
+    expect(log()).toEqual(['a gets x'])
+    expect(warnings).toEqual([])
+  })
+
+  it('that is stopped ends the run: no later play begins', async () => {
+    const { warnings, hosts } = await roll({ gifts: { a: ['refused'], b: ['x', '1/y'], c: ['1/z'] }, plays: [[1], []] })
+    expect(log()).toEqual(['a out', 'a gets refused', 'a in'])
+    expect(warnings).toEqual(['play web stopped: a failed (max_failures: 0); b was not changed'])
+    expect(hosts.map(({ host, changed, failed }) => `${host} ${changed} ${failed}`)).toEqual(['lb 0 0', 'a 0 1', 'b 0 0', 'c 0 0'])
+  })
+
+  it('that is stopped after its last batch ends the run too', async () => {
+    const { warnings } = await roll({ gifts: { a: ['refused'], c: ['1/z'] }, plays: [[1], []] })
+    expect(log()).toEqual(['a out', 'a gets refused', 'a in'])
+    expect(warnings).toEqual(['play web stopped: a failed (max_failures: 0); later plays were not applied'])
   })
 
   it('reverts the changes of a host that is unhealthy afterwards, and checks it again', async () => {

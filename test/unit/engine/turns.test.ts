@@ -19,8 +19,9 @@ const kindOf = (name: string, order?: readonly string[]) =>
 const member = kindOf('member', ['b', 'c', 'a'])
 const plain = kindOf('plain')
 
-const runHost = (host: string, ...resources: readonly Resource[]): RunHost =>
-  ({ session: { host }, pending: resources.map((resource) => ({ play: 0, role: 'r', resource })) }) as unknown as RunHost
+const runHostIn = (play: number, host: string, ...resources: readonly Resource[]): RunHost =>
+  ({ session: { host }, pending: resources.map((resource) => ({ play, role: 'r', resource })) }) as unknown as RunHost
+const runHost = (host: string, ...resources: readonly Resource[]): RunHost => runHostIn(0, host, ...resources)
 const batch = (resource: Resource) => [{ change: { resource: keyOf(resource) } as PlannedChange }]
 
 /** The order in which hosts came to their turn, each passing on when told to. */
@@ -87,8 +88,39 @@ it('continues after a host that was lost before its turn, or failed in it', asyn
   expect(await failed.settle()).toBe('b c')
 })
 
-it('does not order kinds without a sequence', async () => {
-  const hosts = ['a', 'b'].map((host) => runHost(host, plain({})))
-  const turns = sequencerOf(hosts, 0, new Map())
-  await Promise.all(hosts.map(({ session }) => turns.waitForTurn(session.host, batch(plain({})))))
+it('does not order kinds without a sequence, nor changes of another play: no host waits for another', async () => {
+  const hosts = ['a', 'b', 'c'].map((host) => runHost(host, plain({})))
+  const later = ['a', 'b', 'c'].map((host) => runHostIn(1, host, member({})))
+  for (const [queue, resource] of [
+    [hosts, plain({})],
+    [later, member({})],
+  ] as const) {
+    const turns = sequencerOf(queue, 0, new Map())
+    const came: string[] = []
+    const waited: string[] = []
+    // Nobody finishes, so a host that waited for another would never come.
+    for (const { session } of queue)
+      void turns.waitForTurn(session.host, batch(resource), (before) => waited.push(before)).then(() => came.push(session.host))
+    for (let i = 0; i < 20; i++) await Promise.resolve()
+    expect([came, waited]).toEqual([['a', 'b', 'c'], []])
+  }
+})
+
+it('names the host that another one waits for, and none if it need not wait', async () => {
+  const turns = sequencerOf(
+    ['a', 'b', 'c'].map((host) => runHost(host, member({}))),
+    0,
+    new Map(),
+  )
+  const waited: string[] = []
+  const wait = (host: string) =>
+    turns.waitForTurn(host, batch(member({})), (before, resource) => waited.push(`${host}: ${before} ${resource}`))
+  await wait('b')
+  turns.finish('b', batch(member({})))
+  const last = wait('a')
+  await wait('c')
+  expect(waited).toEqual(['a: c member:it'])
+  turns.finish('c', batch(member({})))
+  await last
+  expect(waited).toEqual(['a: c member:it'])
 })

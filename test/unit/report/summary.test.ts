@@ -70,6 +70,24 @@ describe('the summary', () => {
     expect(lines.at(-1)).toBe('✖ 1 failed, 1 host unreachable, 0 changes applied  1.2 s')
   })
 
+  test('tells a busy host and one that could not be planned from an unreachable one', () => {
+    const missing = (name: string, unplanned: 'busy' | 'failed') => ({ ...host(name, 0), resources: 0, unplanned })
+    const lines = summary(outcomeOf('failed', host('a', 0), missing('b', 'busy'), missing('c', 'failed')))
+    expect(lines.slice(3, 5)).toEqual([
+      '  b                                          busy',
+      '  c                                          not planned',
+    ])
+    expect(lines.at(-1)).toBe('✖ 1 host busy, 1 host not planned, 0 changes applied  1.2 s')
+  })
+
+  test('does not count a change that was reverted as applied', () => {
+    const reverted = change('a', 'file:/x')
+    const progress = new Progress([], planOf(reverted), 0)
+    progress.listen({ type: 'change', phase: 'applied', change: reverted }, 0)
+    progress.listen({ type: 'reverted', change: reverted }, 0)
+    expect([progress.applied, progress.isSettled('a', 'file:/x')]).toEqual([0, false])
+  })
+
   test('of an interrupted run does not report success', () => {
     expect(summary(outcomeOf('failed', host('a', 0)), { interrupted: true }).at(-1)).toBe('■ Interrupted: 0 changes applied  1.2 s')
   })
@@ -83,7 +101,7 @@ describe('the summary', () => {
     const unapplied = Array.from({ length: 7 }, (_, i) => change('a', `file:/${i}`))
     expect(unappliedLines(unapplied, plainView)).toEqual([
       '',
-      '7 changes not applied; the next run applies them:',
+      '7 changes not applied; run the same command again to apply them:',
       '  a  file /0, file /1, file /2, file /3, file /4, 2 more',
     ])
     expect(unappliedLines([], plainView)).toEqual([])
