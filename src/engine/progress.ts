@@ -15,6 +15,7 @@ export class RunProgress {
   readonly #appliedKeys = new Set<string>()
   /** Changes that failed, did not converge or were reverted. */
   readonly #failedKeys = new Set<string>()
+  readonly #touched = new Set<string>()
   readonly #deferred = new Set<string>()
   /** Number of writes so far. While it is 0, the observations made for the plan are still valid. */
   writes = 0
@@ -25,6 +26,7 @@ export class RunProgress {
 
   applied(change: PlannedChange, durationMs: number): void {
     this.writes += 1
+    this.#touched.add(change.host)
     this.#applied.set(change.host, this.changed(change.host) + 1)
     this.#appliedKeys.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'change', phase: 'applied', change, durationMs })
@@ -32,6 +34,7 @@ export class RunProgress {
 
   fail(change: PlannedChange, problems: readonly Problem[]): void {
     this.writes += 1
+    this.#touched.add(change.host)
     this.#failed.set(change.host, this.failed(change.host) + 1)
     this.#failedKeys.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'change', phase: 'failed', change })
@@ -83,6 +86,11 @@ export class RunProgress {
   get prediction(): Prediction {
     const predicted = [...this.#appliedKeys].filter((key) => !this.#failedKeys.has(key)).length
     return { predicted, actual: predicted + this.#failedKeys.size + this.unpredicted }
+  }
+
+  /** Whether a change of the host was applied, was reverted, or failed. */
+  isTouched(host: string): boolean {
+    return this.#touched.has(host)
   }
 
   changed(host: string): number {

@@ -4,6 +4,7 @@ import type { Bound } from '../../role/bind.ts'
 import { drainsOf } from '../../role/drains.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
 import { scriptOf } from '../../shell/script.ts'
+import { problemsOn } from '../failure.ts'
 import type { Session } from '../observe/session.ts'
 import type { Run } from '../run-state.ts'
 
@@ -13,7 +14,7 @@ import type { Run } from '../run-state.ts'
  */
 export const proveServing = async (run: Run): Promise<void> => {
   const { bindings, targets } = run.prepared
-  const touched = targets.filter((host) => run.progress.changed(host) + run.progress.failed(host) > 0)
+  const touched = targets.filter((host) => run.progress.isTouched(host))
   const drained = touched.flatMap((host) => drainsOf(bindings, host))
   const asked = bindings.bound.filter(
     ({ host, role }, i) =>
@@ -25,11 +26,11 @@ export const proveServing = async (run: Run): Promise<void> => {
 }
 
 const proveServingAt = async (run: Run, { host, role, context }: Bound): Promise<void> => {
-  const script = role.serves?.({ ...context, flows: run.prepared.bindings.flows })
-  const session = await sessionAt(run, host, role.name)
-  if (session === undefined || script === undefined) return
-  run.listen({ type: 'doing', host, what: `checking that ${role.name} serves` })
   try {
+    const script = role.serves?.({ ...context, flows: run.prepared.bindings.flows })
+    const session = await sessionAt(run, host, role.name)
+    if (session === undefined || script === undefined) return
+    run.listen({ type: 'doing', host, what: `checking that ${role.name} serves` })
     const { code, stderr } = await session.shell.request(String(scriptOf(script)), { deadlineMs: WITHIN_MS })
     if (code === 0) return
     const why = masked(outputExcerpt(stderr), secretsIn(context.options))
@@ -37,9 +38,7 @@ const proveServingAt = async (run: Run, { host, role, context }: Bound): Promise
     const fix = 'correct what the host reports, and run again; provision verify checks every part'
     run.progress.problems.push(new Problem({ class: 'task', where: { host, role: `role ${role.name}` }, what, why, fix }))
   } catch (error) {
-    const problems = problemsIn(error)
-    if (problems === undefined) throw error
-    run.progress.exclude(host, problems)
+    run.progress.exclude(host, problemsOn(host, error, { call: 'serves', role: role.name }))
   } finally {
     run.listen({ type: 'doing', host, what: undefined })
   }
