@@ -34,7 +34,7 @@ export const loadAgeIdentities = (env: Environment): readonly Secret[] => {
 
 /** The project's recipients; empty if the file does not exist. Throws a `Problem` for a line that is not a recipient. */
 export const recipientsOf = async (root: string): Promise<readonly string[]> => {
-  const text = readIfThere(join(root, RECIPIENTS))
+  const text = readRecipients(root, RECIPIENTS)
   if (text === undefined) return []
   for (const [i, line] of text.split('\n').entries()) {
     if (linesOf(line).length > 0 && !(await isRecipient(line.trim()))) throw recipientProblem(i + 1)
@@ -59,6 +59,25 @@ export const ensureAgeKey = async (root: string, env: Environment): Promise<AgeK
   const recipients = await recipientsOf(root)
   if (!recipients.some((recipient) => own.includes(recipient))) throw notRecipientProblem(first)
   return { identities, recipients }
+}
+
+/** Recipients of a project have about a hundred bytes each. */
+const MAX_BYTES = 65_536
+
+/** The text of a file of recipients; undefined if it does not exist. Waits for no named pipe, and reads no endless file. */
+export const readRecipients = (root: string, file: string): string | undefined => {
+  const found = orKeyProblem(file, () => statSync(join(root, file), { throwIfNoEntry: false }))
+  if (found === undefined) return undefined
+  if (found.isFile() && found.size <= MAX_BYTES) return orKeyProblem(file, () => readFileSync(join(root, file), 'utf8'))
+  throw keyProblem(file, 'file is not a regular file of at most 64 KB', 'replace it by a text file with one recipient (age1…) per line')
+}
+
+const orKeyProblem = <T>(file: string, read: () => T): T => {
+  try {
+    return read()
+  } catch (error) {
+    throw keyProblem(file, 'file cannot be read', 'make it a plain file that you may read', error)
+  }
 }
 
 const createKeyFile = async (file: string): Promise<void> => {

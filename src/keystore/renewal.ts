@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Environment } from '../environment.ts'
 import { decrypt, encrypt } from './age.ts'
-import { ensureAgeKey } from './age-key.ts'
+import { ensureAgeKey, readRecipients } from './age-key.ts'
 import { IDENTITIES, keep, keptNames, readKept } from './kept.ts'
 
 /** Additional recipients who can decrypt only the keys that certificate renewal needs: one `age1…` per line. */
@@ -35,13 +34,4 @@ export const setRenewer = async (root: string, env: Environment, recipient: stri
 }
 
 const renewers = (root: string): readonly string[] =>
-  (readText(join(root, RENEWAL)) ?? '').split('\n').filter((line) => /^age1[0-9a-z]+$/.test(line))
-
-const readText = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    // The file exists only after provision schedule.
-    return undefined
-  }
-}
+  (readRecipients(root, RENEWAL) ?? '').split('\n').filter((line) => /^age1[0-9a-z]+$/.test(line))

@@ -1,9 +1,11 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { decrypt, encrypt, generateIdentity, isEncrypted, recipientOf } from '../../../src/keystore/age.ts'
 import { ageKeyFile, ensureAgeKey, loadAgeIdentities, RECIPIENTS, recipientsOf } from '../../../src/keystore/age-key.ts'
+import { recipientsFor } from '../../../src/keystore/renewal.ts'
 
 let root: string
 let env: Record<string, string>
@@ -71,4 +73,24 @@ test('an invalid line among the recipients is reported with its place', async ()
   await ensureAgeKey(root, env)
   writeFileSync(join(root, RECIPIENTS), '# us\nage1nonsense\n')
   await expect(recipientsOf(root)).rejects.toThrow('identities/recipients.txt:2:1: line is not an age recipient')
+})
+
+test.each([
+  ['a named pipe', (path: string) => void execFileSync('mkfifo', [path])],
+  ['an endless file', (path: string) => symlinkSync('/dev/zero', path)],
+  ['a large file', (path: string) => writeFileSync(path, '#'.repeat(65_537))],
+  ['a directory', (path: string) => void mkdirSync(path)],
+])('%s in place of a file of recipients is refused at once', async (_, make) => {
+  mkdirSync(join(root, 'identities'))
+  for (const file of [RECIPIENTS, 'identities/renewal-recipients.txt']) make(join(root, file))
+  await expect(recipientsOf(root)).rejects.toThrow('identities/recipients.txt: file is not a regular file of at most 64 KB')
+  expect(() => recipientsFor(root, 'acme-letsencrypt', [])).toThrow('renewal-recipients.txt: file is not a regular file')
+})
+
+test('a file of recipients may be a link', async () => {
+  const one = await recipientOf(await generateIdentity())
+  mkdirSync(join(root, 'identities'))
+  writeFileSync(join(root, 'shared.txt'), `${one}\n`)
+  symlinkSync('../shared.txt', join(root, RECIPIENTS))
+  expect(await recipientsOf(root)).toEqual([one])
 })
