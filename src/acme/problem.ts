@@ -37,6 +37,12 @@ export const refusalProblem = (directory: string, status: number, refusal: Refus
       fix: `run again ${waitOf(retryAfter)}; use letsencrypt-staging for tests. The present certificate stays in use`,
     })
   }
+  if (status >= 500)
+    return authorityProblem(directory, {
+      what: 'certificate authority does not serve requests at present',
+      why,
+      fix: `run again ${waitOf(retryAfter)}; the present certificate stays in use`,
+    })
   const [what, fix] = (type === undefined ? undefined : MEANINGS[type]) ?? UNKNOWN
   return authorityProblem(directory, { what, why, fix })
 }

@@ -68,7 +68,7 @@ const persist = async (wanted: AdapterRequest, call: Call): Promise<HttpAnswer> 
   for (let attempt = 1; ; attempt += 1) {
     try {
       const got = await request(wanted, call)
-      if (got.status < 500 || attempt === ATTEMPTS) return got
+      if (got.status < 500 || attempt === ATTEMPTS || asksForPatience(got.headers['retry-after'])) return got
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       // A timeout already took long, so it is retried only once.
@@ -80,6 +80,10 @@ const persist = async (wanted: AdapterRequest, call: Call): Promise<HttpAnswer> 
     await sleep(500 * 2 ** attempt, undefined, { ref: true })
   }
 }
+
+/** Whether an authority asks to wait longer than the retries of a request take. */
+const asksForPatience = (retryAfter: string | undefined): boolean =>
+  retryAfter !== undefined && !(/^\d+$/.test(retryAfter) && Number(retryAfter) <= 5)
 
 /** Failures that may be over a second later. */
 const TRANSIENT = new Set(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', 'EPIPE'])

@@ -172,6 +172,7 @@ describe('when certificates are to be renewed, and the authority', () => {
     ['expired', [/the certificate expired on 20/, 'the certificate was not installed']],
     ['garbage', ['the answer is not a certificate']],
     ['limited', ['limits the rate of requests', 'too many certificates', 'in 60 minutes']],
+    ['busy', ['does not serve requests at present', 'Service busy; retry later.', 'in 60 minutes']],
   ])('violates the protocol (%s), nothing is installed', async (lie, words) => {
     const liar = await faultyAuthority(`${SUBNET}.1`, PORT)
     try {
