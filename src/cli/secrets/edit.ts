@@ -22,6 +22,7 @@ const TEMPLATE = `# One secret per line, as name: value. Maps may be nested. The
 /** Opens the secrets in the user's editor and encrypts the result. If that fails, the typed text is saved elsewhere. */
 export const edit = async (path: string, context: CommandContext): Promise<number> => {
   const { directory, env } = context
+  const editor = editorOf(context)
   // Before the user types anything: check the key, and with the lock that the directory is writable.
   const { recipients } = await ensureAgeKey(directory, env)
   return withLock(path, context, async (lock) => {
@@ -31,7 +32,7 @@ export const edit = async (path: string, context: CommandContext): Promise<numbe
     const scratch = makeScratch(basename(path), before, lock)
     let isKept = true
     try {
-      return await editUntilWritten(path, { scratch, bytes, before }, context)
+      return await editUntilWritten(path, { scratch, bytes, before, editor }, context)
     } catch (error) {
       isKept = await saveDraft(scratch, before, recipients, context)
       throw error
@@ -44,7 +45,7 @@ export const edit = async (path: string, context: CommandContext): Promise<numbe
 interface Scratch {
   readonly directory: string
   read(): string
-  open(env: CommandContext['env']): void
+  open(editor: Editor): void
   clear(isKept: boolean): void
 }
 
@@ -64,7 +65,7 @@ const makeScratch = (name: string, text: string, lock: Lock): Scratch => {
   return {
     directory,
     read: () => readFileSync(file, 'utf8'),
-    open: (env) => open(file, env),
+    open: (editor) => open(file, editor),
     clear: (isKept) => {
       if (isKept) clear()
       process.off('exit', clear)
@@ -77,11 +78,16 @@ interface EditSession {
   /** The encrypted file as it was opened. */
   readonly bytes: Uint8Array | undefined
   readonly before: string
+  readonly editor: Editor
 }
 
-const editUntilWritten = async (path: string, { scratch, bytes, before }: EditSession, context: CommandContext): Promise<number> => {
+const editUntilWritten = async (
+  path: string,
+  { scratch, bytes, before, editor }: EditSession,
+  context: CommandContext,
+): Promise<number> => {
   for (;;) {
-    scratch.open(context.env)
+    scratch.open(editor)
     const after = scratch.read()
     if (after === before) {
       context.err('Nothing was changed.\n')
@@ -152,14 +158,35 @@ const staleLockMessage = ({ user, machine, since, scratch }: Holder): string => 
   return `The command of ${user} on ${machine} that locked the file at ${since} was killed; its lock is removed.${leftText}\n`
 }
 
-const open = (file: string, env: CommandContext['env']): void => {
-  const editor = env.VISUAL || env.EDITOR || 'vi'
+interface Editor {
+  readonly command: string
+  readonly hasTerminal: boolean
+}
+
+/** Editors that wait for ever without a terminal. */
+const TERMINAL_EDITORS = /^(\/(usr\/(local\/)?)?bin\/)?(vi|vim|nvim|view|ex|ed|nano|pico|joe|mcedit|micro|hx|helix|ne|emacs|editor|sensible-editor)(\s|$)/
+
+/** Returns the user's editor. Throws a `Problem` if it needs a terminal and there is none. */
+const editorOf = ({ env, ask }: CommandContext): Editor => {
+  const command = env.VISUAL || env.EDITOR || 'vi'
+  const hasTerminal = ask !== undefined
+  if (hasTerminal || !TERMINAL_EDITORS.test(command)) return { command, hasTerminal }
+  throw usageError(
+    'secrets edit',
+    `the editor ${command} needs a terminal, and none is attached`,
+    'run the command in a terminal, or set EDITOR to a program that changes the file by itself',
+  )
+}
+
+const open = (file: string, { command, hasTerminal }: Editor): void => {
   // As in git, the variable may contain options.
-  const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
+  const { status, error } = spawnSync('sh', ['-c', `${command} "$1"`, 'sh', file], {
+    stdio: [hasTerminal ? 'inherit' : 'ignore', 'inherit', 'inherit'],
+  })
   if (error === undefined && status === 0) return
   throw usageError(
     'secrets edit',
-    `the editor ${editor} ${status === null ? 'was ended by a signal' : `failed with exit status ${status}`}`,
+    `the editor ${command} ${status === null ? 'was ended by a signal' : `failed with exit status ${status}`}`,
     'set EDITOR to a working editor; the secrets were not changed',
   )
 }

@@ -1,10 +1,11 @@
-import { lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
 import { otherSecrets } from '../../../src/cli/other-secrets.ts'
 import { command } from '../../../src/cli/secrets.ts'
 import { decrypt, encrypt } from '../../../src/keystore/age.ts'
 import { ensureAgeKey } from '../../../src/keystore/age-key.ts'
+import { readSecrets } from '../../../src/site/read.ts'
 import { project } from '../site/project.ts'
 import { testContext } from './context.ts'
 
@@ -131,4 +132,26 @@ test('secrets edit offers to edit again if the file cannot be written, and saves
   })
   expect(await edit(repaired)).toBe(0)
   expect(await open('inventory/secrets.yaml')).toBe('a: typed\nb: again\n')
+})
+
+test.each([{}, { EDITOR: 'nano' }, { EDITOR: 'cat', VISUAL: '/usr/bin/vim -u NONE' }, { EDITOR: 'emacs -nw' }])(
+  'secrets edit without a terminal is refused at once with the editor of %j, and creates nothing',
+  async (editors) => {
+    const root = project({})
+    const context = testContext({ directory: root, env: { HOME: root, PATH: process.env.PATH, ...editors } })
+    await expect(command.run({ positionals: ['edit'], rest: [], values: {} }, context)).rejects.toMatchObject({
+      class: 'input',
+      what: expect.stringContaining('needs a terminal, and none is attached'),
+    })
+    expect(readdirSync(root)).toEqual([])
+  },
+)
+
+test('secrets edit without a terminal runs a program that changes the file, with empty input', async () => {
+  const root = project({})
+  mkdirSync(join(root, 'inventory'))
+  const env = { HOME: root, PATH: process.env.PATH, EDITOR: 'cat >/dev/null; printf "a: b\\n" >' }
+  const context = testContext({ directory: root, env })
+  expect(await command.run({ positionals: ['edit'], rest: [], values: {} }, context)).toBe(0)
+  expect((await readSecrets({ root, path: 'inventory/secrets.yaml', env }))?.reveal()).toBe('a: b\n')
 })
