@@ -6,12 +6,13 @@ import { writeWhole } from '../disk/write.ts'
 import { readSite } from '../engine/prepare.ts'
 import { newKey } from '../host/ssh/new-key.ts'
 import { generateIdentity, recipientOf } from '../keystore/age.ts'
-import { setRenewer } from '../keystore/renewal.ts'
+import { type DecryptedFile, secretsOfRenewer, setRenewer } from '../keystore/renewal.ts'
 import { ACCOUNT, inventoryLines, nameOf, patternFor, ROLE, renewingRun } from '../schedule/renewal.ts'
 import { Secret } from '../secret/secret.ts'
-import { readProject } from '../site/read.ts'
+import { readProject, readSecrets } from '../site/read.ts'
 import type { CommandContext } from './command.ts'
 import { usageError } from './parse.ts'
+import { bytesOf, replace, withLock } from './secrets/file.ts'
 import { warn } from './site.ts'
 
 /** The scheduled run that renews a project's certificates. It has its own SSH key and age key. */
@@ -31,21 +32,27 @@ export const renewerOf = ({ directory: root, env }: CommandContext): Renewer => 
 
 export const configHome = (env: CommandContext['env']): string => env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config')
 
+/** The scheduled run of a project. */
+export interface Renewal {
+  /** Arguments of the run, without its SSH key. */
+  readonly run: readonly string[]
+  /** The load balancers. */
+  readonly pattern: string
+  /** The file of secrets that the inventory uses. */
+  readonly secretsPath: string | undefined
+  /** The inventory lines that create the account; undefined if it exists. */
+  inventoryLinesFor(publicKey: string): string | undefined
+}
+
 /** Returns the arguments of the scheduled run and the inventory lines that create its account. Throws input problems if it could not work. */
 export const renewal = async (
   { inventory, playbooks }: { readonly inventory?: string | undefined; readonly playbooks: readonly string[] },
   context: CommandContext,
-): Promise<{ readonly run: readonly string[]; readonly pattern: string; inventoryLinesFor(publicKey: string): string | undefined }> => {
+): Promise<Renewal> => {
   const { directory: root, env } = context
   const given = { root, env, ...(inventory === undefined ? {} : { inventory }), ...(playbooks.length === 0 ? {} : { playbooks }) }
   const { site, bindings, warnings } = await readSite(given)
   warn(warnings, context)
-  if ((await readProject(given)).secrets !== undefined)
-    throw usageError(
-      'schedule',
-      'this inventory uses secrets.yaml, which the key of a scheduled run cannot decrypt',
-      'use -i with an inventory that has only the load balancers and their servers, without secrets',
-    )
   const boundTo = (role: string) => bindings.bound.filter((binding) => binding.role.name === role)
   const hosts = [...new Set(boundTo(ROLE).map(({ host }) => host))]
   if (hosts.length === 0)
@@ -56,6 +63,7 @@ export const renewal = async (
   return {
     run: renewingRun(playbooks, inventory, pattern),
     pattern,
+    secretsPath: (await readProject(given)).secrets?.path,
     inventoryLinesFor: (publicKey) => {
       const entries = others.filter((entry) => (entry as { name?: unknown }).name !== ACCOUNT)
       return JSON.stringify(others).includes(JSON.stringify(publicKey)) ? undefined : inventoryLines(pattern, publicKey, entries)
@@ -63,8 +71,8 @@ export const renewal = async (
   }
 }
 
-/** Creates missing keys and encrypts the identities of renewal for the age key. Returns the public SSH key. */
-export const createKeys = async (renewer: Renewer, { directory: root, env }: CommandContext): Promise<string> => {
+/** Creates missing keys, and encrypts the identities of renewal and the used secrets for the age key. Returns the public SSH key. */
+export const createKeys = async (renewer: Renewer, secretsPath: string | undefined, context: CommandContext): Promise<string> => {
   const options = { mode: 0o600, directory: PRIVATE }
   if (!existsSync(renewer.sshKey)) {
     const { privateKey, publicKey } = await newKey(renewer.name)
@@ -72,14 +80,40 @@ export const createKeys = async (renewer: Renewer, { directory: root, env }: Com
     writeWhole(renewer.sshKey, privateKey, options)
   }
   if (!existsSync(renewer.ageKey)) writeWhole(renewer.ageKey, `${(await generateIdentity()).reveal()}\n`, options)
-  await setRenewer(root, env, await recipientIn(renewer.ageKey), true)
+  const recipient = await recipientIn(renewer.ageKey)
+  const before = secretsOfRenewer(context.directory, recipient)
+  await withSecrets([...new Set([...before, secretsPath ?? []].flat())], context, (secrets) =>
+    setRenewer(context.directory, context.env, recipient, { permitted: true, secrets }),
+  )
   return readFileSync(`${renewer.sshKey}.pub`, 'utf8').trim()
 }
 
 /** Deletes the keys, and encrypts the identities without them. */
-export const deleteKeys = async (renewer: Renewer, { directory: root, env }: CommandContext): Promise<void> => {
-  if (existsSync(renewer.ageKey)) await setRenewer(root, env, await recipientIn(renewer.ageKey), false)
+export const deleteKeys = async (renewer: Renewer, context: CommandContext): Promise<void> => {
+  if (existsSync(renewer.ageKey)) {
+    const recipient = await recipientIn(renewer.ageKey)
+    await withSecrets(secretsOfRenewer(context.directory, recipient), context, (secrets) =>
+      setRenewer(context.directory, context.env, recipient, { permitted: false, secrets }),
+    )
+  }
   rmSync(renewer.directory, { recursive: true, force: true })
 }
 
 const recipientIn = (file: string): Promise<string> => recipientOf(new Secret(readFileSync(file, 'utf8').trim()))
+
+/** Decrypts these files of secrets, skips missing ones, and holds their locks while `act` runs. */
+const withSecrets = async (
+  paths: readonly string[],
+  context: CommandContext,
+  act: (secrets: readonly DecryptedFile[]) => Promise<void>,
+): Promise<void> => {
+  const { directory: root, env } = context
+  const [path, ...others] = paths
+  if (path === undefined) return act([])
+  if (bytesOf(root, path) === undefined) return withSecrets(others, context, act)
+  await withLock(path, context, async () => {
+    const text = await readSecrets({ root, path, env })
+    const mine = text === undefined ? [] : [{ file: path, text, replace: (bytes: Uint8Array) => replace(root, path, bytes) }]
+    await withSecrets(others, context, (secrets) => act([...mine, ...secrets]))
+  })
+}

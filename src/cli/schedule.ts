@@ -21,7 +21,7 @@ const actions: Readonly<Record<string, Action>> = {
   install: async (given, context) => {
     const { env, directory: root, out } = context
     const systemd = systemdOf(env)
-    const { run, pattern, inventoryLinesFor } = await renewal(projectFiles(given), context)
+    const { run, pattern, secretsPath, inventoryLinesFor } = await renewal(projectFiles(given), context)
     const renewer = renewerOf(context)
     const job: Job = {
       name: renewer.name,
@@ -31,27 +31,29 @@ const actions: Readonly<Record<string, Action>> = {
       environmentFile: join(renewer.directory, 'environment'),
     }
     const texts = { service: serviceText(job), timer: timerText(job) }
-    const publicKey = await createKeys(renewer, context)
+    const publicKey = await createKeys(renewer, secretsPath, context)
     for (const [suffix, text] of Object.entries(texts))
       writeWhole(join(systemd.directory, `${job.name}.${suffix}`), text, { mode: 0o644, directory: 0o755 })
     systemd.require('daemon-reload')
     systemd.require('enable', '--now', `${job.name}.timer`)
     out(`${job.name}.timer renews the certificates of ${pattern} twice a day, as user ${userName(env)}.\n`)
+    out(secretsStatement(renewer, secretsPath))
     if (!systemd.isForAll) out('To let it run while you are logged out: loginctl enable-linger\n')
     out(accountInstructions(inventoryLinesFor(publicKey), pattern))
     return 0
   },
 
   print: async (given, context) => {
-    const { run, pattern, inventoryLinesFor } = await renewal(projectFiles(given), context)
+    const { run, pattern, secretsPath, inventoryLinesFor } = await renewal(projectFiles(given), context)
     const renewer = renewerOf(context)
     const { out, directory } = context
     const text = recipes(run, directory)
-    const publicKey = await createKeys(renewer, context)
+    const publicKey = await createKeys(renewer, secretsPath, context)
     out(text)
     out(
       `\nThe keys are ${renewer.sshKey} and ${renewer.ageKey}.\nStore them as secrets where the run is scheduled, and commit identities/.\n`,
     )
+    out(secretsStatement(renewer, secretsPath))
     out(accountInstructions(inventoryLinesFor(publicKey), pattern))
     return 0
   },
@@ -90,7 +92,7 @@ export const command = defineCommand({
   options: inventoryOption,
   notes: [
     '`install` creates a systemd timer on this machine that renews certificates twice a day. `print` shows the same for cron and CI.',
-    `Both create two keys. The SSH key logs in as ${ACCOUNT}, on the load balancers only. The age key decrypts only the ACME account and the edge authority in identities/.`,
+    `Both create two keys. The SSH key logs in as ${ACCOUNT}, on the load balancers only. The age key decrypts only the ACME account and the edge authority in identities/, and secrets.yaml if the inventory uses it.`,
     '`status` shows the last and the next run. `remove` deletes the timer and its keys.',
   ],
   run: async (given, context) => {
@@ -107,6 +109,11 @@ export const command = defineCommand({
 const projectFiles = ({ positionals: [, ...playbooks], values }: Given) => ({ playbooks, inventory: values.inventory })
 
 const userName = (env: CommandContext['env']): string => env.USER || (process.getuid?.() === 0 ? 'root' : 'this user')
+
+const secretsStatement = ({ ageKey }: Renewer, path: string | undefined): string =>
+  path === undefined
+    ? ''
+    : `The inventory uses ${path}, so ${ageKey} decrypts every secret in it. Commit the file: it is encrypted for this key now.\n`
 
 const accountInstructions = (lines: string | undefined, pattern: string): string =>
   lines === undefined

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { isEncrypted } from '../keystore/age.ts'
+import { renewerCount } from '../keystore/renewal.ts'
 import { rotate } from '../keystore/rotate.ts'
 import { Problem } from '../problem.ts'
 import { count, inLine } from '../report/text.ts'
@@ -49,7 +50,9 @@ const rotateAll = async (path: string, { directory, env, err }: CommandContext):
   const secrets = text === undefined ? [] : [{ file: path, text, replace: (bytes: Uint8Array) => replace(directory, path, bytes) }]
   const { files, recipients } = await rotate(directory, env, secrets)
   if (files.length === 0) throw missing(path)
-  err(`Encrypted for ${count(recipients.length, 'recipient')} in identities/recipients.txt:\n`)
+  const runs = renewerCount(directory)
+  const scheduled = runs === 0 ? '' : `, and for ${count(runs, 'scheduled run')} in identities/renewal-recipients.txt`
+  err(`Encrypted for ${count(recipients.length, 'recipient')} in identities/recipients.txt${scheduled}:\n`)
   for (const file of files) err(`  ${file}\n`)
   err('A removed recipient may have kept a copy. Change these secrets as well.\n')
   const { otherSecrets } = await import('./other-secrets.ts')

@@ -1,17 +1,9 @@
 import { join } from 'node:path'
 import type { Environment } from '../environment.ts'
-import type { Secret } from '../secret/secret.ts'
 import { decrypt, encrypt } from './age.ts'
 import { ensureAgeKey } from './age-key.ts'
 import { IDENTITIES, keep, keptNames, readKept } from './kept.ts'
-import { recipientsFor } from './renewal.ts'
-
-/** A decrypted file of secrets, and the function that replaces it. */
-export interface DecryptedFile {
-  readonly file: string
-  readonly text: Secret
-  replace(bytes: Uint8Array): void
-}
+import { type DecryptedFile, recipientsFor, recipientsForSecrets } from './renewal.ts'
 
 /** The files that were encrypted again, and their recipients. */
 export interface Rotated {
@@ -37,7 +29,7 @@ export const rotate = async (root: string, env: Environment, secrets: readonly D
   )
   const others = await Promise.all(
     secrets.map(async ({ file, text, replace }) => {
-      const sealed = await encrypt(text.reveal(), recipients)
+      const sealed = await encrypt(text.reveal(), recipientsForSecrets(root, file, recipients))
       return { file, write: () => replace(sealed) }
     }),
   )

@@ -18,6 +18,7 @@ it('a scheduled run renews with its own keys, three times in a row, and cannot l
 
   const { status, stdout, stderr } = project.provision('schedule', 'print')
   expect(status, stdout + stderr).toBe(0)
+  expect(stdout).toMatch(/^The inventory uses inventory\/secrets\.yaml, so \S+\/age\.txt decrypts every secret in it\./m)
   const [, sshKey = '', ageKey = ''] = /The keys are (\S+) and (\S+)\.\n/.exec(stdout) ?? []
   const [, entry = ''] = /- (\{"name":"provision-renewal".*\})\n/.exec(stdout) ?? []
   configure(entry)

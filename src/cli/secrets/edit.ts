@@ -164,7 +164,8 @@ interface Editor {
 }
 
 /** Editors that wait for ever without a terminal. */
-const TERMINAL_EDITORS = /^(\/(usr\/(local\/)?)?bin\/)?(vi|vim|nvim|view|ex|ed|nano|pico|joe|mcedit|micro|hx|helix|ne|emacs|editor|sensible-editor)(\s|$)/
+const TERMINAL_EDITORS =
+  /^(\/(usr\/(local\/)?)?bin\/)?(vi|vim|nvim|view|ex|ed|nano|pico|joe|mcedit|micro|hx|helix|ne|emacs|editor|sensible-editor)(\s|$)/
 
 /** Returns the user's editor. Throws a `Problem` if it needs a terminal and there is none. */
 const editorOf = ({ env, ask }: CommandContext): Editor => {

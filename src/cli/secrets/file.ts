@@ -5,6 +5,7 @@ import { type Lock, lockFile } from '../../disk/lock.ts'
 import { targetOf } from '../../disk/target.ts'
 import { writeWhole } from '../../disk/write.ts'
 import { ensureAgeKey } from '../../keystore/age-key.ts'
+import { recipientsForSecrets } from '../../keystore/renewal.ts'
 import { Problem, systemProblem } from '../../problem.ts'
 import { encryptSecrets } from '../../site/secrets.ts'
 import type { CommandContext } from '../command.ts'
@@ -33,7 +34,7 @@ export const writeEncrypted = async (
 ): Promise<void> => {
   const { directory, env } = context
   const { recipients } = await ensureAgeKey(directory, env)
-  const bytes = await encryptSecrets(path, text, recipients)
+  const bytes = await encryptSecrets(path, text, recipientsForSecrets(directory, path, recipients))
   const now = bytesOf(directory, path)
   if (now !== undefined && (before === undefined || !Buffer.from(before).equals(now))) throw new ConcurrentChange(path)
   replace(directory, path, bytes)

@@ -20,6 +20,7 @@ export const renewalSite = (name: string, subnet: string, certificateSeconds: nu
       'inventory/site.yaml',
       `vars:
   user: ops
+  sudo_password: \${secret:accounts.ops}
   key: .provision/lab/${name}/id_ed25519
   known_hosts: .provision/lab/${name}/known_hosts
   base: { updates: { enabled: false }, time: { service: none } }
@@ -40,6 +41,8 @@ groups:
 `,
     )
   configure('')
+  // The account needs no password, so the value does not matter; like every real site, this one has secrets.
+  project.write('inventory/secrets.yaml', 'accounts: { ops: a password of the site }\n')
   project.write(
     'playbooks/site.yaml',
     `- { name: balancers, hosts: load_balancers, roles: [base] }
@@ -47,6 +50,8 @@ groups:
 - { name: balancer, hosts: load_balancers, roles: [haproxy-tls] }
 `,
   )
+  const encrypted = project.provision('secrets', 'encrypt')
+  if (encrypted.status !== 0) throw new Error(encrypted.stderr)
   const words = ['openssl', 'x509', '-noout', '-serial', '-in', '/etc/ssl/haproxy/www.example.test.pem']
   return {
     project,

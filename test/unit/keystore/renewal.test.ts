@@ -19,8 +19,8 @@ it('an additional recipient decrypts the renewal keys, old and new, and nothing 
 
   for (const name of ['acme-letsencrypt', 'authority-database-1']) await sealedKey(root, person, name, 'another').make()
   const before = (await open(person, 'acme-letsencrypt')).reveal()
-  await setRenewer(root, person, recipient, true)
-  await setRenewer(root, person, recipient, true)
+  await setRenewer(root, person, recipient, { permitted: true, secrets: [] })
+  await setRenewer(root, person, recipient, { permitted: true, secrets: [] })
   await sealedKey(root, person, 'authority-edge-1', 'another').make()
 
   for (const name of ['acme-letsencrypt', 'authority-edge-1']) {
@@ -31,7 +31,7 @@ it('an additional recipient decrypts the renewal keys, old and new, and nothing 
   expect(recipientsFor(root, 'authority-database-1', ['age1person'])).toEqual(['age1person'])
   expect(readFileSync(join(root, 'identities/recipients.txt'), 'utf8')).not.toContain(recipient)
 
-  await setRenewer(root, person, recipient, false)
+  await setRenewer(root, person, recipient, { permitted: false, secrets: [] })
   await expect(open(machine, 'acme-letsencrypt')).rejects.toThrow('file cannot be decrypted with your age key')
   expect((await open(person, 'acme-letsencrypt')).reveal()).toBe(before)
 })

@@ -1,0 +1,92 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { createKeys, deleteKeys, renewerOf } from '../../../src/cli/renewer.ts'
+import { command as schedule } from '../../../src/cli/schedule.ts'
+import { command as secrets } from '../../../src/cli/secrets.ts'
+import { encrypt } from '../../../src/keystore/age.ts'
+import { ensureAgeKey } from '../../../src/keystore/age-key.ts'
+import { readProject, readSecrets } from '../../../src/site/read.ts'
+import { project } from '../site/project.ts'
+import { testContext } from './context.ts'
+
+const INVENTORY = (reference: string) => `vars: { user: ops, sudo_password: '${reference}' }
+hosts: { lb-01: { address: 192.0.2.1 }, web-01: { address: 192.0.2.2 } }
+groups:
+  load_balancers:
+    hosts: [lb-01]
+    vars: { haproxy-tls: { certificates: [{ names: [www.example.org] }], acme: { directory: letsencrypt-staging } } }
+  web: { hosts: [web-01], vars: { nginx: { content: page } } }
+`
+const PLAYBOOK = '- { hosts: web, roles: [nginx] }\n- { hosts: load_balancers, roles: [haproxy-tls] }\n'
+
+/** A project whose inventory uses a secret, the administrator's context, and the environment of the scheduled run. */
+const site = async (reference: string) => {
+  const root = project({ 'inventory/site.yaml': INVENTORY(reference), 'playbooks/site.yaml': PLAYBOOK, 'page/index.html': 'hello' })
+  const env = { HOME: root, PROVISION_AGE_KEY_FILE: join(root, 'age.txt') }
+  const { recipients } = await ensureAgeKey(root, env)
+  writeFileSync(join(root, 'inventory/secrets.yaml'), await encrypt('sudo: geheim-wie-nie\n', recipients), { mode: 0o600 })
+  const context = testContext({ directory: root, env })
+  const run = async (which: typeof schedule, ...positionals: readonly string[]): Promise<string> => {
+    const one = testContext({ directory: root, env })
+    expect(await which.run({ positionals, rest: [], values: {} }, one)).toBe(0)
+    return one.output.out + one.output.err
+  }
+  const renewer = renewerOf(context)
+  const asRenewer = { HOME: root, PROVISION_AGE_KEY_FILE: renewer.ageKey }
+  const path = 'inventory/secrets.yaml'
+  const scheduledRead = async (file = path): Promise<string | undefined> =>
+    await readSecrets({ root, path: file, env: asRenewer }).then(
+      (text) => text?.reveal(),
+      () => undefined,
+    )
+  return { root, env, context, run, renewer, asRenewer, path, scheduledRead }
+}
+
+test('a scheduled run of an inventory with secrets decrypts its secrets.yaml, also after edit and rotate, until it is removed', async () => {
+  const { root, env, context, run, renewer, asRenewer, path, scheduledRead } = await site(`\${secret:sudo}`)
+  mkdirSync(join(root, 'other'))
+  writeFileSync(join(root, 'other/secrets.yaml'), readFileSync(join(root, path)))
+
+  const printed = await run(schedule, 'print')
+  expect(printed).toContain(`The inventory uses ${path}, so ${renewer.ageKey} decrypts every secret in it.`)
+  expect(printed).not.toContain('geheim')
+  expect(await scheduledRead()).toBe('sudo: geheim-wie-nie\n')
+  expect(await scheduledRead('other/secrets.yaml')).toBeUndefined()
+  expect(statSync(renewer.ageKey).mode & 0o777).toBe(0o600)
+  // Everything that the scheduled run reads.
+  expect((await readProject({ root, env: asRenewer })).problems).toEqual([])
+
+  const rotated = await run(secrets, 'rotate')
+  expect(rotated).toContain(
+    'Encrypted for 1 recipient in identities/recipients.txt, and for 1 scheduled run in identities/renewal-recipients.txt:',
+  )
+  expect(await scheduledRead()).toBe('sudo: geheim-wie-nie\n')
+
+  const editor = join(root, 'editor')
+  writeFileSync(editor, '#!/bin/sh\necho "mail: geheim-zwei" >>"$1"\n', { mode: 0o755 })
+  const editing = testContext({ directory: root, env: { ...env, PATH: process.env.PATH, EDITOR: editor }, ask: async () => 'n' })
+  expect(await secrets.run({ positionals: ['edit'], rest: [], values: {} }, editing)).toBe(0)
+  expect(await scheduledRead()).toBe('sudo: geheim-wie-nie\nmail: geheim-zwei\n')
+
+  const recipient = readFileSync(join(root, 'identities/renewal-recipients.txt'), 'utf8').match(/age1[0-9a-z]+/)?.[0] ?? ''
+  await createKeys(renewer, path, context)
+  expect(readFileSync(join(root, 'identities/renewal-recipients.txt'), 'utf8').match(/^age1.*$/gm)).toEqual([
+    recipient,
+    `${recipient} ${path}`,
+  ])
+
+  const kept = readFileSync(renewer.ageKey)
+  await deleteKeys(renewer, context)
+  mkdirSync(renewer.directory, { recursive: true })
+  writeFileSync(renewer.ageKey, kept, { mode: 0o600 })
+  expect(await scheduledRead()).toBeUndefined()
+  expect((await readSecrets({ root, path, env }))?.reveal()).toContain('geheim-zwei')
+  expect(readFileSync(join(root, 'identities/renewal-recipients.txt'), 'utf8')).not.toContain('age1')
+})
+
+test('a scheduled run of an inventory without secrets decrypts no secrets.yaml', async () => {
+  const { run, scheduledRead } = await site('in the clear')
+  expect(await run(schedule, 'print')).not.toContain('decrypts every secret')
+  expect(await scheduledRead()).toBeUndefined()
+})
