@@ -22,7 +22,8 @@ done`,
   {
     name: `the firewall of ${host} admits administrators to sshd`,
     script: `rules=$(nft list chain inet provision input) || exit
-for port in $(sshd -T 2>/dev/null | sed -n 's/^port //p'); do
+settings=$(sshd -T) || exit
+for port in $(printf '%s\\n' "$settings" | sed -n 's/^port //p'); do
 printf '%s\\n' "$rules" | grep -Eq "^[[:space:]]*tcp dport ([{] )?([0-9]+, )*\${port}[, ].* accept" || { echo "no rule admits anybody to port $port"; exit 1; }
 done`,
   },

@@ -45,7 +45,7 @@ const scriptOf = (database: 'passwd' | 'group', names: readonly string[]): Scrip
 while IFS=: read -r name rest || [ "$name" ]; do case $asked in *" $name "*) known="$known$name " ;; esac; done </etc/${database}
 set --; for name in ${names}; do case $known in *" $name "*) ;; *) set -- "$@" "$name" ;; esac; done
 for name in $known; do printf ${`${database} %s:\\n`} "$name"; done
-status=0; [ $# = 0 ] || { found=$(getent ${database} -- "$@"); status=$?; printf '%s\\n' "$found" | while IFS= read -r line; do printf ${`${database} %s\\n`} "$line"; done; }
+status=0; [ $# = 0 ] || { found=$(getent ${database} -- "$@") || status=$?; printf '%s\\n' "$found" | while IFS= read -r line; do printf ${`${database} %s\\n`} "$line"; done; }
 printf ${`end ${database} %s\\n`} "$status"
 `
 

@@ -7,15 +7,16 @@ import { INTERFACES_SCRIPT, readNetworks } from './interfaces.ts'
 
 /**
  * Reads a host's facts: one `grep` for memory, processors, ownership records, boot time, sshd's ports and dpkg's architecture (within
- * twelve lines of its name), and shell builtins for the rest.
+ * twelve lines of its name), and shell builtins for the rest. It ends at the first command that fails; grep's status is 1 or 2 where some
+ * files are missing.
  */
-export const FACTS_SCRIPT = sh`
-while IFS= read -r line; do printf 'os %s\\n' "$line"; done </etc/os-release
+export const FACTS_SCRIPT = sh`set -e
+[ ! -e /etc/os-release ] || while IFS= read -r line; do printf 'os %s\\n' "$line"; done </etc/os-release
 IFS= read -r line </proc/sys/kernel/hostname; printf 'hostname %s\\n' "$line"
 for mark in /run/systemd/container /.dockerenv /run/.containerenv; do [ ! -e $mark ] || printf 'container\\n'; done
 [ ! -e /proc/vz ] || [ -e /proc/bc ] || printf 'container\\n'
 grep -HsE -A 12 '^(MemTotal|processor[[:space:]]*):|^Package: dpkg$|^btime |^[a-z][a-z0-9-]*:|^# [{]|^[[:space:]]*([Pp][Oo][Rr][Tt]|[Ll]isten[Aa]ddress)[[:space:]=]' \\
-  /proc/stat /proc/meminfo /proc/cpuinfo ${OWNED}/* /var/lib/dpkg/status /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
+  /proc/stat /proc/meminfo /proc/cpuinfo ${OWNED}/* /var/lib/dpkg/status /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf || [ $? -lt 3 ]
 read -r seconds _ </proc/uptime; printf 'uptime %s\\n' "$seconds"
 ${INTERFACES_SCRIPT}`
 

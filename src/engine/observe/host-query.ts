@@ -3,7 +3,7 @@ import { Problem } from '../../problem.ts'
 import { type AnyKind, keyOf } from '../../resource/kind/kind.ts'
 import { pathQueries } from '../../resource/kind/path-queries.ts'
 import { type Answers, mergeQueries, unitQuery } from '../../resource/kind/queries.ts'
-import { HostRefusal } from '../../resource/kind/step.ts'
+import { HostRefusal, outputExcerpt } from '../../resource/kind/step.ts'
 import { type Script, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { authorLine, calling } from '../failure.ts'
@@ -16,7 +16,8 @@ export type Observation = ReadonlyMap<string, unknown>
 /** One request about all resources of a host: a script with one fragment per kind, and a parser for the answer. */
 export interface HostQuery {
   readonly script: string
-  read(stdout: Buffer): Observation
+  /** Throws a `Problem` if the exit status is not 0, or the answer is incomplete. */
+  read(stdout: Buffer, code?: number): Observation
 }
 
 /** Number of sections before those of the kinds. */
@@ -35,12 +36,18 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
   const accounts = accountsQuery(resources)
-  const { script, cut } = fenced([inodes, digests, texts, units, accounts, ...probes.map(({ probe }) => probe)].map((part) => part.script))
+  const { script, cut } = fenced([
+    { name: 'paths', script: inodes.script },
+    { name: 'digests', script: digests.script },
+    { name: 'texts', script: texts.script },
+    { name: 'units', script: units.script },
+    { name: 'accounts', script: accounts.script },
+    ...probes.map(({ name, probe }) => ({ name, script: probe.script })),
+  ])
   return {
     script,
-    read: (stdout) => {
-      const sections = cut(stdout)
-      if (sections.length !== probes.length + SHARED) throw unreadable(host, `${sections.length} of ${probes.length + SHARED} answers`)
+    read: (stdout, code = 0) => {
+      const sections = reading(host, undefined, () => cut(stdout, code))
       const section = (i: number): Buffer => sections[i] ?? Buffer.alloc(0)
       const shared: Answers = reading(host, 'shared queries', () => ({
         ...inodes.read(section(0)),
@@ -58,14 +65,42 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
   }
 }
 
-/** Joins several scripts into one with a mark before each, and returns a function that splits the answer at the marks. */
-export const fenced = (scripts: readonly Script[]): { script: string; cut(stdout: Buffer): readonly Buffer[] } => {
+/** A part of a request, with a name for errors. */
+export interface Fragment {
+  readonly name: string
+  readonly script: Script
+}
+
+/** Several fragments as one script, and a function that splits the answer. */
+export interface Fenced {
+  readonly script: string
+  /** Returns the output of each fragment. Throws if a command failed, or if the answer is incomplete. */
+  cut(stdout: Buffer, code: number): readonly Buffer[]
+}
+
+/**
+ * Joins fragments into one script. `set -e` ends it at the first command that fails, unless the fragment handles the status: a program that
+ * could not be started, or that was killed, is never read as an empty answer. A shell builtin prints a random mark before each fragment. If
+ * one fails, the words of its programs follow another mark.
+ */
+export const fenced = (fragments: readonly Fragment[]): Fenced => {
   const mark = randomBytes(16).toString('hex')
+  const failed = sh`printf '%s' ${mark}; tail -c 2000 "$T/said"; printf '%s' ${mark}`
   return {
     script: String(
-      sh`${scripts.map((one) => sh`{ printf '%s' ${mark}\n${scriptOf(one)}\n} 2>/dev/null </dev/null`)}\nprintf '%s' ${mark}\n`,
+      sh`set -e; trap ${String(failed)} EXIT
+${fragments.map(({ script }) => sh`{ printf '%s' ${mark}\n${scriptOf(script)}\n} 2>"$T/said" </dev/null`)}
+trap - EXIT; printf '%s' ${mark}\n`,
     ),
-    cut: (stdout) => cutAt(mark, stdout),
+    cut: (stdout, code) => {
+      const sections = cutAt(mark, stdout)
+      if (code !== 0) {
+        const { name } = fragments[sections.length - 2] ?? { name: 'the request' }
+        throw new Error(`${name}: exit ${code}: ${outputExcerpt(String(sections.at(-1) ?? ''))}`)
+      }
+      if (sections.length !== fragments.length) throw new Error(`${sections.length} of ${fragments.length} answers`)
+      return sections
+    },
   }
 }
 
@@ -91,13 +126,13 @@ const cutAt = (mark: string, stdout: Buffer): readonly Buffer[] => {
   return sections
 }
 
-const reading = <T>(host: string, what: string, read: () => T): T => {
+const reading = <T>(host: string, what: string | undefined, read: () => T): T => {
   try {
     return read()
   } catch (error) {
     const source = authorLine(error)
     const text = error instanceof Error ? error.message : String(error)
-    throw unreadable(host, `${what}: ${text}${source === undefined ? '' : ` (${source})`}`, error)
+    throw unreadable(host, `${what === undefined ? '' : `${what}: `}${text}${source === undefined ? '' : ` (${source})`}`, error)
   }
 }
 

@@ -5,6 +5,7 @@ import type { Target } from '../../host/target/connection.ts'
 import { Problem } from '../../problem.ts'
 import { CLEAR_STAGED, STAGED_LIST } from '../../resource/file/place.ts'
 import { FORGET_CONFIRMED } from '../../resource/guarded/trial.ts'
+import { outputExcerpt } from '../../resource/kind/step.ts'
 import { OWNED } from '../../resource/ownership/record.ts'
 import type { Facts } from '../../role/role.ts'
 import { sh } from '../../shell/sh.ts'
@@ -76,6 +77,7 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
     const answer = await shell.request(String(sh`${lock === undefined ? UNDER_WAY_SCRIPT : TIDY_SCRIPT}${FACTS_SCRIPT}`), {
       deadlineMs: OBSERVE_MS,
     })
+    if (answer.code !== 0) throw unanswered(host, answer)
     const output = answer.stdout.toString()
     for (const what of [clockFault(output, asked, Date.now()), underWay(output)])
       if (what !== undefined) listen({ type: 'warning', host, what })
@@ -86,18 +88,20 @@ export const openSession = async (target: Target, { listen, signal, lock, wait, 
   }
 }
 
+const unanswered = (host: string, { code, stderr }: { readonly code: number; readonly stderr: string }): Problem =>
+  new Problem({
+    class: 'task',
+    where: { host },
+    what: 'host did not report its facts',
+    why: `exit ${code}: ${outputExcerpt(stderr)}`,
+    fix: 'check the host, then run again; nothing was changed on it',
+  })
+
 /** Observes all resources of a host, in one request. */
 export const observe = async ({ host, shell }: Session, resources: readonly DeclaredResource[]): Promise<Observation> => {
   const query = queryHost(host, resources)
-  const answer = await shell.request(query.script, { deadlineMs: OBSERVE_MS })
-  if (answer.code === 0) return query.read(answer.stdout)
-  throw new Problem({
-    class: 'task',
-    where: { host },
-    what: `observation of its resources failed (exit ${answer.code})`,
-    why: answer.stderr.slice(0, 2000),
-    fix: 'report this message: it is a defect of provision or of a kind',
-  })
+  const { stdout, code } = await shell.request(query.script, { deadlineMs: OBSERVE_MS })
+  return query.read(stdout, code)
 }
 
 /** An observation takes well under a second. A host that needs this long hangs, for example on a dead network file system. */

@@ -1,9 +1,10 @@
 import { createTwoFilesPatch } from 'diff'
 import type { Shell } from '../../host/shell/shell.ts'
+import { Problem } from '../../problem.ts'
 import type { AnyKind, DiffTexts, Work } from '../../resource/kind/kind.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
 import { calling } from '../failure.ts'
-import { fenced } from '../observe/host-query.ts'
+import { type Fenced, fenced } from '../observe/host-query.ts'
 import type { PendingChange } from './plan-host.ts'
 
 /** Unified diffs of one resource. Where `diff` is a summary, `fullDiff` has the whole text. */
@@ -21,8 +22,8 @@ export const diffsOf = async (shell: Shell, pending: readonly PendingChange[]): 
       return probe === undefined ? [] : [{ kind, probe }]
     })
     .filter(({ probe }) => String(probe.script).trim() !== '')
-  const request = fenced(queries.map(({ probe }) => probe.script))
-  const answers = queries.length === 0 ? [] : request.cut((await shell.request(request.script)).stdout)
+  const request = fenced(queries.map(({ kind, probe }) => ({ name: kind.name, script: probe.script })))
+  const answers = queries.length === 0 ? [] : await answersTo(request, shell)
   const before = new Map(
     queries.map(({ kind, probe }, i) => [
       kind,
@@ -42,6 +43,24 @@ export const diffsOf = async (shell: Shell, pending: readonly PendingChange[]): 
       }),
     ),
   )
+}
+
+const answersTo = async ({ script, cut }: Fenced, shell: Shell): Promise<readonly Buffer[]> => {
+  const { stdout, code } = await shell.request(script)
+  try {
+    return cut(stdout, code)
+  } catch (error) {
+    const parts = {
+      what: 'host did not report the present texts of its resources',
+      why: error instanceof Error ? error.message : String(error),
+    }
+    throw new Problem({
+      class: 'task',
+      where: { host: shell.host },
+      ...parts,
+      fix: 'check the host, then run again; nothing was changed on it',
+    })
+  }
 }
 
 const joined = (id: string, texts: readonly DiffTexts[] = []): string | undefined => {

@@ -7,7 +7,7 @@ export const NO_ACCOUNT = 'absent'
 export const getentScript = (name: 'passwd' | 'group'): Script => sh`getent ${name}; printf ${`end ${name} %s\\n`} "$?"\n`
 
 /** Prints the groups of `/etc/gshadow` in the same format: an interrupted `groupdel` can leave an entry there only. Builtins only. */
-export const GSHADOW_SCRIPT = sh`while IFS=: read -r name _; do printf '%s:\\n' "$name"; done 2>/dev/null </etc/gshadow; printf 'end gshadow 0\\n'\n`
+export const GSHADOW_SCRIPT = sh`[ ! -e /etc/gshadow ] || while IFS=: read -r name _; do printf '%s:\\n' "$name"; done </etc/gshadow; printf 'end gshadow 0\\n'\n`
 
 /** Parses the output of these scripts into entries. Throws if the end mark is missing. */
 export const readDatabase = (answer: string, name: 'passwd' | 'group' | 'gshadow'): readonly (readonly string[])[] => {

@@ -62,7 +62,7 @@ export const trialScript = (slugs: readonly string[]): Script =>
       sh`for mark in ${join(
         sh` `,
         MARKS.map((mark) => glob(`${stateOf(slug)}.${mark}.*`)),
-      )}; do [ ! -f "$mark" ] || { IFS= read -r boot <"$mark"; mark=\${mark%.*}; printf '%s %s\\n' "\${mark##*.}" "$boot"; }; done; printf '\\0'`,
+      )}; do [ ! -f "$mark" ] || { IFS= read -r boot <"$mark" || :; mark=\${mark%.*}; printf '%s %s\\n' "\${mark##*.}" "$boot"; }; done; printf '\\0'`,
   )}`
 
 // An interrupted undo has not restored the old state, so it counts as unconfirmed.

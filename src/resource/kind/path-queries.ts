@@ -1,6 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { glob, join, sh } from '../../shell/sh.ts'
-import { chunks } from './chunks.ts'
+import { argumentLists } from './chunks.ts'
 import { type InodeState, PATHS_AT_ONCE, readInodes, unreached } from './inode.ts'
 import { parentOf } from './path.ts'
 import type { Answers, Member, Query, SharedQueries } from './queries.ts'
@@ -29,7 +29,7 @@ export const pathQueries = (asked: PathAsks): PathQueries => ({
 const reader = (what: string, ...words: readonly string[]): Script => sh`perl -e "$reader" -- ${what} "$T" ${words} "$@"`
 
 const askInodes = (asked: PathAsks): PathQueries['inodes'] => {
-  const [paths, watched] = [chunks(asked.inodes, PATHS_AT_ONCE), chunks(watchedOf(asked), 2 * PATHS_AT_ONCE)]
+  const [paths, watched] = [argumentLists(asked.inodes, PATHS_AT_ONCE), argumentLists(watchedOf(asked), 2 * PATHS_AT_ONCE)]
   const rounds = Array.from({ length: Math.max(paths.length, watched.length) }, (_, i) =>
     inodeScript(i, paths[i] ?? [], watched[i] ?? [], i === 0 ? asked.trees : []),
   )
@@ -48,12 +48,15 @@ ${guardedScript(asked.guarded)}`,
 /** The state of a path that existed before `find` and not during it: somebody moves it, or a directory above it. */
 const moved = (path: string): InodeState => unreached(path, '', 'was moved during the observation')
 
-/** One `find` for existing paths, and a builtin before and after it for absent ones. Arguments that begin with several slashes are only watched. */
+/**
+ * One `find` for existing paths, and a builtin before and after it for absent ones. Its exit status is 1 if a path is absent. Arguments that begin
+ * with several slashes are only watched.
+ */
 const inodeScript = (round: number, paths: readonly string[], watched: readonly string[], trees: readonly string[]): Script => sh`
 set -- ${paths}
 ${SAY_ABSENT}
 ${treeScript(trees)}find "$@" ${watched} ${TREE} -o -prune \\( -path '///*' \\( ${OURS_BESIDE} -o ${notOurs(round)} \\) -o -path '//*' \\( ${OURS} -o ${notOurs(round)} \\) \\
-  -o -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0' \\)
+  -o -printf 'inode\\0%p\\0%y\\0%m\\0%u\\0%g\\0%l\\0changed\\0%p\\0%C@\\0' \\) || [ $? = 1 ]
 set -- ${paths}
 ${SAY_ABSENT}
 ! theirs "$@" || ${reader('held', '')}`
@@ -100,7 +103,7 @@ export const directoriesAbove = (path: string): readonly string[] => {
 }
 
 const guardedScript = (paths: readonly string[]): Script =>
-  paths.length === 0 ? sh`` : sh`set -- ${paths}; ! theirs "$@" || ${reader('guarded', '')}\n`
+  sh`${argumentLists(paths, PATHS_AT_ONCE).map((some) => sh`set -- ${some}; ! theirs "$@" || ${reader('guarded', '')}\n`)}`
 
 /**
  * Adds the directories of trees to the arguments of `find`; builtins of the shell resolve links. Owners are numbers, because each name
@@ -152,15 +155,16 @@ const microseconds = (time: string): number => {
 }
 
 /**
- * One `sha256sum` for up to a thousand paths. Only files and directories are passed to it: reading a named pipe would wait forever.
+ * One `sha256sum` for up to a thousand paths; its exit status is 1 if a path is no file. Only files and directories are passed to it:
+ * reading a named pipe would wait forever.
  */
 const askDigests = (paths: readonly string[], sizes: ReadonlyMap<string, number>): PathQueries['digests'] => ({
-  script: sh`${chunks(paths, PATHS_AT_ONCE).map(
+  script: sh`${argumentLists(paths, PATHS_AT_ONCE).map(
     (some) => sh`
 set -- ${some}; plain=1
 if theirs "$@"; then ${reader('digests', sizesOf(some, sizes))}; else
 for p do [ ! -e "$p" ] || [ -f "$p" ] || [ -d "$p" ] || plain=; done
-if [ "$plain" ]; then sha256sum -z -- "$@"; else for p do [ ! -f "$p" ] || sha256sum -z -- "$p"; done; fi; fi`,
+if [ "$plain" ]; then sha256sum -z -- "$@" || [ $? = 1 ]; else for p do [ ! -f "$p" ] || sha256sum -z -- "$p" || [ $? = 1 ]; done; fi; fi`,
   )}`,
   read: (stdout) => {
     const lines = stdout.toString().split('\0')
@@ -181,17 +185,20 @@ const sizesOf = (paths: readonly string[], sizes: ReadonlyMap<string, number>): 
     ? paths.map((path) => Math.max(READ_AT_MOST, sizes.get(path) ?? 0)).join(' ')
     : ''
 
+// The patterns go with the last list.
+const listsWith = (paths: readonly string[], patterns: readonly string[]): readonly (readonly string[])[] =>
+  paths.length === 0 && patterns.length > 0 ? [[]] : argumentLists(paths, PATHS_AT_ONCE)
+
 /**
- * One `grep` for all files. It prints the path before every line, so no line can be taken for one of another file, and skips devices and
+ * One `grep` for up to a thousand files. It prints the path before every line, so no line can be taken for one of another file, and skips devices and
  * pipes. Its exit status is 0, 1 or 2 if all, none or some of the files exist.
  */
 const askTexts = (paths: readonly string[], patterns: readonly string[]): PathQueries['texts'] => ({
-  script:
-    paths.length + patterns.length === 0
-      ? sh``
-      : sh`set -- ${paths}
+  script: sh`${listsWith(paths, patterns).map(
+    (some, i, { length }) => sh`set -- ${some}
 ! theirs "$@" || { ${reader('texts', '')}; set -- ; }
-grep -saHZ -d skip -D skip '' "$@" ${join(sh` `, patterns.map(glob))} /dev/null; echo end:$?`,
+c=0; grep -saHZ -d skip -D skip '' "$@" ${i === length - 1 ? join(sh` `, patterns.map(glob)) : sh``} /dev/null || c=$?; [ "$c" -lt 3 ]${i === length - 1 ? sh`; echo "end:$c"` : sh``}`,
+  )}`,
   read: (stdout) => {
     const texts = new Map<string, string[]>()
     const lines = stdout.toString().split('\n').slice(0, -1)

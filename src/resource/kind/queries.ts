@@ -1,5 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { argumentLists } from './chunks.ts'
 import { ABSENT, type InodeState } from './inode.ts'
 
 /** Questions that several kinds share. The host answers them once for all kinds, so another kind starts no further process. */
@@ -51,7 +52,10 @@ export interface Query<T> {
 export interface KindQuery<State> {
   /** Questions that the host answers once for all kinds. */
   readonly shared?: SharedQueries
-  /** POSIX sh, or empty. Runs as root with an empty standard input and `LC_ALL=C`; its standard error is ignored. */
+  /**
+   * POSIX sh, or empty. Runs as root with an empty standard input, `LC_ALL=C` and `set -e`: a command that fails ends the observation of the
+   * host. Accept the status by which a program reports absence, and use no pipelines.
+   */
   readonly script: Script
   /**
    * Returns the states by identity. It throws, or leaves a resource out, if the answer does not contain its state: both stop the run of this
@@ -77,7 +81,7 @@ export const mergeQueries = (asks: readonly (SharedQueries | undefined)[]): Requ
 
 /** Returns a query for all units, by one `systemctl`. */
 export const unitQuery = (units: readonly string[]): Query<Answers['units']> => ({
-  script: units.length === 0 ? sh`` : sh`systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${units}`,
+  script: sh`${argumentLists(units, UNITS_AT_ONCE).map((some) => sh`systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${some}; echo`)}`,
   read: (stdout) => {
     if (units.length === 0) return new Map()
     // An alias answers under its real name, so blocks and units are paired by their position.
@@ -86,6 +90,9 @@ export const unitQuery = (units: readonly string[]): Query<Answers['units']> => 
     return new Map(units.map((unit, i) => [unit, properties(blocks[i] ?? '')]))
   },
 })
+
+/** Units in one command line. */
+const UNITS_AT_ONCE = 1000
 
 const PROPERTIES = [
   'LoadState',

@@ -61,8 +61,10 @@ if ($asked eq 'held') {
   }
 } elsif ($asked eq 'names') {
   for my $path (@paths) {
-    my ($dir, $name) = parted($path); my ($d, $n) = (undef, 0);
-    next unless enter($dir) && sysopen($d, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && chdir $d && opendir my $list, '.';
+    my ($dir, $name) = parted($path); my ($d, $n, $list) = (undef, 0);
+    my @s = enter($dir) ? lstat $name : ();
+    next unless @s && S_ISDIR($s[2]);
+    sysopen($d, $name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) && chdir $d && opendir $list, '.' or die "$path: $!\n";
     while ($n < $sizes && defined(my $one = readdir $list)) { next if $one =~ /^[.]{1,2}\z/; print "$path\0$one\0"; $n++ }
   }
 } elsif ($asked eq 'texts') {
@@ -78,12 +80,15 @@ if ($asked eq 'held') {
 } else {
   my (@plain, @theirs);
   for my $i (0 .. $#paths) { if (is_theirs($paths[$i])) { push @theirs, $i } elsif (-f $paths[$i]) { push @plain, $paths[$i] } }
-  system 'sha256sum', '-z', '--', @plain if @plain;
+  # Its status is 1 if a path is no file any more.
+  if (@plain) { system 'sha256sum', '-z', '--', @plain; die "sha256sum: status $?\n" if $? && $? != 256 }
   exit unless @theirs;
   # One sha256sum for all of them: it reads two pipes by turns, and none of these files by its name.
   require POSIX;
   my @pipes = ("$scratch/pipe.0", "$scratch/pipe.1");
   unlink @pipes; POSIX::mkfifo($_, 0600) or die for @pipes;
+  # Without a reader, a pipe would be waited for without end.
+  my $busy = 1; $SIG{CHLD} = sub { die "sha256sum ended early\n" if $busy };
   my $child = fork // die;
   if (!$child) { open STDOUT, '>', "$scratch/sums" or die; exec 'sha256sum', '-z', '--', map { $pipes[$_ % 2] } 0 .. $#theirs }
   my @read;
@@ -92,10 +97,11 @@ if ($asked eq 'held') {
     my $h = open_file($paths[$i], $at_most, 0);
     open my $pipe, '>', $pipes[$n % 2] or die;
     copy($h, $pipe, $at_most) if $h;
+    $busy = 0 if $n == $#theirs;
     close $pipe;
     push @read, $h ? $paths[$i] : undef;
   }
-  waitpid $child, 0;
+  waitpid $child, 0; die "sha256sum: status $?\n" if $?;
   local $/ = "\0"; open my $sums, '<', "$scratch/sums" or die;
   for my $path (@read) { my $line = <$sums> // last; print substr($line, 0, 64), "  $path\0" if defined $path }
 }

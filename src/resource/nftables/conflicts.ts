@@ -4,10 +4,10 @@ import { blocksIn, readNft, statementsIn } from './reader.ts'
 
 /**
  * A script that prints a line for each foreign rule that certainly defeats a rule of our table (`inet provision`), and fails if there is
- * one. Our open ports are read from the active table, or from `rules` if that is given.
+ * one, or if nft cannot list the rules (then the request ends). Our open ports are read from the active table, or from `rules` if that is given.
  */
 export const defeatsScript = (table: string, rules?: string): Script =>
-  sh`nft -t list ruleset 2>/dev/null | awk -v ours=${table} -v planned=${rules === undefined ? '' : openPorts(rules).join(' ')} ${DEFEATS}`
+  sh`{ nft -t list ruleset >"$T/ruleset" || exit; awk -v ours=${table} -v planned=${rules === undefined ? '' : openPorts(rules).join(' ')} ${DEFEATS} "$T/ruleset"; }`
 
 /** Whether these rules open ports, which foreign rules could close. */
 export const hasDefeats = (rules: string): boolean => openPorts(rules).length > 0

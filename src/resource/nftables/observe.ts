@@ -55,7 +55,7 @@ status=0; foreign=; if command -v nft >/dev/null; then
 listed=$(nft -s ${[...names.map((name) => `list table ${idOf(name)};`), CHAINS].join(' ')}) || foreign=1
 printf '%s\n' "$listed"
 if [ -n "$foreign" ]; then
-query=; tables=$(nft list tables); status=$?
+query=; tables=$(nft list tables)
 while IFS= read -r line; do case $line in ${join(
   sh`|`,
   names.map((name) => `table ${idOf(name)}`),
@@ -72,7 +72,7 @@ for line in $listed; do case $line in ${join(
 )}) ;; 'table '*) foreign=1;; esac; done
 unset IFS; set +f
 fi; printf '\\0%s\\0' "$status"
-${names.map((name) => (hasDefeats(name.text) ? sh`[ -z "$foreign" ] || ${defeatsScript(idOf(name), name.text)} | head -n 20` : sh`:`))}
+${names.map((name) => (hasDefeats(name.text) ? sh`[ -z "$foreign" ] || { ${defeatsScript(idOf(name), name.text)} >"$T/defeats" || [ $? = 1 ]; head -n 20 "$T/defeats"; }` : sh`:`))}
 printf '\\0'
 ${trialScript(names.map(trialSlug))}
 `

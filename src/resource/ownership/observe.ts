@@ -1,5 +1,6 @@
 import { sh } from '../../shell/sh.ts'
-import { ABSENT, type InodeState } from '../kind/inode.ts'
+import { argumentLists } from '../kind/chunks.ts'
+import { ABSENT, type InodeState, PATHS_AT_ONCE } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { absolutePath } from '../kind/path.ts'
@@ -41,9 +42,12 @@ export const recordedUnit = ({ path, key }: OwnedResource): string | undefined =
 
 const MAX_NAMES = 50
 
+/** Lists of dpkg: a file per package, with a path per line. */
+const DPKG_LISTS = '/var/lib/dpkg/info'
+
 /**
- * Observes orphans: inode, digest and owning package. One `dpkg-query` for all, only if there are any. The script uses `theirs` and
- * `$reader` of `path-queries`.
+ * Observes orphans: inode, digest and owning package. One `grep` of dpkg's lists for all, only if there are any: `dpkg-query -S` takes
+ * paths as arguments, which have a limit, and as patterns. The script uses `$reader` of `path-queries`.
  */
 export const observeOrphans = (name: string, specs: readonly OrphanSpec[]): KindQuery<OrphanState> => {
   const places = specs.flatMap(({ owned }) => placeOf(owned) ?? [])
@@ -52,17 +56,22 @@ export const observeOrphans = (name: string, specs: readonly OrphanSpec[]): Kind
     script:
       places.length === 0
         ? sh``
-        : sh`dpkg-query -S -- ${places} | tr '\\n' '\\0'; printf 'within\\0'
-set -- ${places}
-if theirs "$@"; then perl -e "$reader" -- names "$T" ${MAX_NAMES} "$@"
-else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 -printf '%h\\0%f\\0' | head -z -n ${2 * MAX_NAMES}; done; fi`,
+        : sh`printf '%s\\n' ${places} >"$T/places"
+grep -rZxFf "$T/places" --include='*.list' -- ${DPKG_LISTS} || [ $? = 1 ]
+printf 'within\\0'
+${argumentLists(places, PATHS_AT_ONCE).map((some) => sh`perl -e "$reader" -- names "$T" ${MAX_NAMES} ${some}`)}`,
     parse: (stdout, answers) => {
-      const fields = stdout.toString().split('\0')
-      const middle = fields.indexOf('within')
+      const answer = stdout.toString()
+      const end = answer.indexOf('within\0')
+      if (places.length > 0 && end < 0) throw new Error('the host did not list the packages of its files')
       const packages = new Map(
-        fields.slice(0, Math.max(middle, 0)).map((line) => [line.replace(/^.*?: /s, ''), line.split(/[,:]/, 1)[0] ?? '']),
+        answer
+          .slice(0, Math.max(end, 0))
+          .split('\n')
+          .map((line) => line.split('\0'))
+          .map(([list = '', path = '']) => [path, packageOf(list)]),
       )
-      const within = Map.groupBy(pairs(fields.slice(middle + 1)), ([directory]) => directory)
+      const within = Map.groupBy(pairs(answer.slice(end + 'within\0'.length).split('\0')), ([directory]) => directory)
       const records = new Map(specs.map(({ role }) => [role, readRecord(answers.texts.get(recordPath(role)) ?? [])]))
       const isRecorded = (role: string, key: string): boolean => records.get(role)?.lines.some((line) => line.key === key) ?? false
       return new Map(
@@ -88,6 +97,9 @@ else for p do [ ! -d "$p" ] || [ -L "$p" ] || find "$p" -mindepth 1 -maxdepth 1 
     },
   }
 }
+
+/** The package of `/var/lib/dpkg/info/nginx-common.list` or `/var/lib/dpkg/info/libc6:amd64.list`. */
+const packageOf = (list: string): string => list.slice(DPKG_LISTS.length + 1).replace(/(:[^:]*)?\.list$/, '')
 
 const pairs = (fields: readonly string[]): readonly (readonly [string, string])[] =>
   Array.from({ length: Math.floor(fields.length / 2) }, (_, i) => [fields[2 * i] ?? '', fields[2 * i + 1] ?? ''] as const)

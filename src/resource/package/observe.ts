@@ -18,7 +18,7 @@ const packagesScript = sh`
 dpkg-query -W -f '\${Package}\\t\${Architecture}\\t\${Status}\\t\${Version}\\n'; printf 'answered %s\\n' $?
 set -- /var/lib/dpkg/updates/[0-9]*; [ ! -e "$1" ] || echo journal
 held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
-[ ! -f ${HOLD.policy} ] || { read -r _; read -r mark; [ "$mark" != ${HOLD.mark} ] || held=1; } <${HOLD.policy}
+[ ! -f ${HOLD.policy} ] || { read -r _ || :; read -r mark || :; [ "$mark" != ${HOLD.mark} ] || held=1; } <${HOLD.policy}
 [ -z "$held" ] || echo held
 `
 

@@ -46,7 +46,7 @@ export const command = defineKind({
 
   // The cost of `unless` grows with the number of commands: each runs a script in a subshell. `creates` costs no process.
   observe: (specs: readonly CommandSpec[]) => ({
-    script: sh`${specs.map((spec, i) => sh`${conditionOf(spec)}; printf '%s %s\\n' ${i} "$?"`)}`,
+    script: sh`${specs.map((spec, i) => sh`if ${conditionOf(spec)}; then c=0; else c=1; fi; printf '%s %s\\n' ${i} "$c"`)}`,
     parse: (stdout) => {
       const results = [...stdout.toString().matchAll(/^(\d+) (\d+)$/gm)]
       return new Map(

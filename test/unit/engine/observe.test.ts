@@ -8,7 +8,9 @@ import { queryHost } from '../../../src/engine/observe/host-query.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { link } from '../../../src/resource/file/link.ts'
+import { sysctl } from '../../../src/resource/system/sysctl.ts'
 import type { Script } from '../../../src/shell/script.ts'
+import { sh as script } from '../../../src/shell/sh.ts'
 
 const here = mkdtempSync(join(tmpdir(), 'provision-observe-'))
 afterAll(() => rmSync(here, { recursive: true }))
@@ -58,9 +60,56 @@ describe('the observation of a host', () => {
 
   it('never treats a missing answer about a resource as its absence', () => {
     const look = queryHost('web-01', resources(directory({ path: here })))
-    const answer = sh(look.script.replaceAll(/find .*/g, '').replaceAll(/for p .*/g, ''))
-    expect(look.read(answer).get(`directory:${here}`)).toMatchObject({ type: 'unreached' })
+    const silent = look.script.replace('find "$@"', ': "$@"').replaceAll(/for p .*/g, '')
+    expect(look.read(sh(silent)).get(`directory:${here}`)).toMatchObject({ type: 'unreached' })
     expect(() => look.read(sh(''))).toThrow(/host did not report the state/)
+  })
+
+  it.each([
+    ['could not be started', 'sha256sum', 'exit 126', /^digests: exit \d+: sha256sum ended early/],
+    ['was killed after its answer', 'sha256sum', '/usr/bin/sha256sum "$@"; kill -9 $$', /^digests: exit \d+: sha256sum: status 9/],
+    ['failed with words', 'find', 'echo no memory >&2; exit 2', /^paths: exit 1: no memory/],
+    ['failed with words after others had answered', 'grep', 'echo no memory >&2; exit 3', /^texts: exit 1: no memory/],
+  ])('does not read the silence of a program that %s', (_, program, stub, why) => {
+    const bin = mkdtempSync(join(here, 'bin-'))
+    writeFileSync(join(bin, program), `#!/bin/sh\n${stub}\n`, { mode: 0o755 })
+    const look = queryHost('web-01', resources(file({ path: join(here, "it's a file") }), sysctl({ key: 'net.no.such', value: 1 })))
+    const { stdout, status } = spawnSync('sh', ['-c', look.script], {
+      env: { PATH: `${bin}:${process.env.PATH}`, LC_ALL: 'C', T: mkdtempSync(join(here, 'T-')) },
+    })
+    expect(() => look.read(stdout, status ?? 255)).toThrow(
+      expect.objectContaining({ where: { host: 'web-01' }, why: expect.stringMatching(why) }),
+    )
+  })
+
+  it('ends at a failed command of a kind, which the kind does not have to notice', () => {
+    const asking = {
+      kind: { ...link.kind, name: 'own', observe: () => ({ script: script`false; echo fine`, parse: () => new Map([['x', 'fine']]) }) },
+      ...{ id: 'x', spec: {} },
+    }
+    const look = queryHost('web-01', resources(directory({ path: here }), asking))
+    const { stdout, status } = spawnSync('sh', ['-c', look.script], { env: { ...process.env, T: mkdtempSync(join(here, 'T-')) } })
+    expect(status).toBe(1)
+    expect(() => look.read(stdout, status ?? 0)).toThrow(
+      expect.objectContaining({ why: expect.stringMatching(/^own: exit 1: the host printed nothing/) }),
+    )
+  })
+
+  it.each(['dash', 'bash'])('asks %s about hundreds of kilobytes of paths without exceeding a command line', (shell) => {
+    const paths = Array.from({ length: 900 }, (_, i) => join(here, `${'n'.repeat(240)}${i}`))
+    const present = paths.at(-1) ?? ''
+    writeFileSync(present, 'hello\n')
+    const look = queryHost('web-01', resources(...paths.map((path) => file({ path }))))
+    const { stdout, status } = spawnSync(shell, [], {
+      input: look.script,
+      env: { ...process.env, LC_ALL: 'C', T: mkdtempSync(join(here, 'T-')) },
+      maxBuffer: 1e8,
+    })
+    const seen = look.read(stdout, status ?? 255)
+    expect([...seen.keys()].filter((key) => key.startsWith('file:'))).toHaveLength(900)
+    expect(seen.get(`file:${paths[0]}`)).toBe('absent')
+    expect(seen.get(`file:${present}`)).toHaveProperty('sha256')
+    rmSync(present)
   })
 
   it('runs the script of a kind that is plain text as it is, and accepts nothing else', () => {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { queryHost } from '../../../src/engine/observe/host-query.ts'
 import type { AnyKind, PlanContext } from '../../../src/resource/kind/kind.ts'
 import { scriptOf } from './answers.ts'
 import { stepsOf } from './steps.ts'
@@ -55,6 +56,19 @@ export const laws: readonly Law[] = [
     },
   },
   {
+    title: 'never reads the silence of a program',
+    hold: (subject) => {
+      const spec = specOf(subject, 1)
+      const resource = { kind: subject.kind, id: subject.kind.id(spec), spec }
+      const query = queryHost('host', [{ play: 0, role: 'role', resource }])
+      for (const program of new Set(programsStartedBy(query.script)))
+        for (const failing of ['exit 126', `PATH=$OLD; ${program} "$@"; exit 137`]) {
+          const { stdout, status } = runWith(query.script, (name, run) => (name === program ? failing : run))
+          assert.throws(() => query.read(stdout, status ?? 255), /did not report/, `${program} failed and nobody noticed: ${failing}`)
+        }
+    },
+  },
+  {
     title: 'changes only the resource that the plan names',
     hold: (subject) => {
       const { kind, missing } = subject
@@ -69,22 +83,35 @@ export const laws: readonly Law[] = [
 ]
 
 const PROGRAMS =
-  'perl setpriv getent find grep stat sha256sum dpkg-query dpkg systemctl nft openssl base64 cat cut head tail awk sed ls apt-mark readlink test id'.split(
+  'perl setpriv getent find grep stat sha256sum dpkg-query dpkg systemctl nft openssl base64 cat cut head tail awk sed tr ls apt-mark apt-get readlink test id'.split(
     ' ',
   )
 
-/** Names of the programs that a script starts on this machine, in order. Each of them runs, and is recorded by a stub. */
-const programsStartedBy = (script: string): readonly string[] => {
+/** Programs of a host that this machine may lack: the unit they describe is stopped, the table they list is empty. */
+const STAND_INS: Readonly<Record<string, string>> = {
+  systemctl: String.raw`units=; for word do case $word in --|-*|show|*,*) ;; *) printf 'LoadState=loaded\nActiveState=inactive\n\n' ;; esac; done`,
+  nft: 'echo "meta expression, "',
+}
+
+/** Names of the programs that a script starts, in order. */
+const programsStartedBy = (script: string): readonly string[] =>
+  runWith(script, (name, run) => `echo ${name} >>"$T/log"\n${run}`)
+    .log.split('\n')
+    .filter((name) => name !== '')
+
+/** Runs a script with a stub for each program, and returns what they appended to `$T/log`. The stub can run the program. */
+const runWith = (script: string, stubOf: (name: string, run: string) => string) => {
   const stubs = mkdtempSync(join(tmpdir(), 'laws-'))
   try {
     for (const program of PROGRAMS) {
       const real = realPath(program)
-      const run = real === '' ? 'exit 1' : `exec ${real} "$@"`
-      writeFileSync(join(stubs, program), `#!/bin/sh\necho ${program} >>${stubs}/log\n${run}\n`, { mode: 0o755 })
+      const run = STAND_INS[program] ?? (real === '' ? 'exit 1' : `exec ${real} "$@"`)
+      writeFileSync(join(stubs, program), `#!/bin/sh\n${stubOf(program, run)}\n`, { mode: 0o755 })
     }
     writeFileSync(join(stubs, 'log'), '')
-    spawnSync('/bin/sh', ['-s'], { input: `{ ${script}\n} </dev/null`, env: { PATH: stubs, LC_ALL: 'C', T: stubs } })
-    return readFileSync(join(stubs, 'log'), 'utf8').trim().split('\n')
+    const env = { PATH: stubs, OLD: process.env.PATH, LC_ALL: 'C', T: stubs }
+    const { stdout, stderr, status } = spawnSync('/bin/sh', ['-s'], { input: `{ ${script}\n} </dev/null`, env })
+    return { stdout, stderr: String(stderr), status, log: readFileSync(join(stubs, 'log'), 'utf8') }
   } finally {
     rmSync(stubs, { recursive: true })
   }

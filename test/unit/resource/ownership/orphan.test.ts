@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, test } from 'vitest'
 import '../../../../src/index.ts'
+import { queryHost } from '../../../../src/engine/observe/host-query.ts'
 import type { DeclaredResource } from '../../../../src/engine/plan/declared.ts'
 import { orphanNotices, orphansOn, readOwned, withheldOn, withOrphans } from '../../../../src/engine/plan/orphans.ts'
 import { ownedBy } from '../../../../src/engine/plan/owned.ts'
@@ -15,6 +16,8 @@ import { link } from '../../../../src/resource/file/link.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
 import { applyOrphans } from '../../../../src/resource/ownership/apply.ts'
+import type { OrphanState } from '../../../../src/resource/ownership/observe.ts'
+import { orphan } from '../../../../src/resource/ownership/orphan.ts'
 import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
 import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
 
@@ -58,6 +61,52 @@ describe('a record', () => {
     const owned = readOwned('h', [recordHead([]).trim(), ...lines].map((line) => `/var/lib/provision/owned/r:${line}\n`).join(''))
     const placed = withOrphans({ host: 'h', records: owned, declared: [], playbooks: [], firstPlay: 0, prune: true })
     expect(placed).toEqual([])
+  })
+})
+
+describe('the observation of orphans', () => {
+  const answerAbout = (paths: readonly string[], path = process.env.PATH ?? '') => {
+    const resources = paths.map((one): DeclaredResource => {
+      const owned = thingOf(recordLine(`file:${one}`, one, SUM))
+      return { play: 0, role: 'r', resource: orphan({ role: 'r', owned, prune: true }) }
+    })
+    const query = queryHost('web-01', resources)
+    const env = { PATH: path, LC_ALL: 'C', T: mkdtempSync(join(tmpdir(), 'orphans-')) }
+    const { stdout, status } = spawnSync('sh', [], { input: query.script, env, maxBuffer: 1e8 })
+    return () => query.read(stdout, status ?? 255)
+  }
+
+  it('finds the package of a file among as many as exceed a command line', () => {
+    const names = Array.from({ length: 1500 }, (_, i) => `/srv/${'n'.repeat(200)}${i}`)
+    const found = answerAbout([...names, '/usr/bin/dpkg', '/srv/[a-z]*.conf'])()
+    expect(found.get('file:/usr/bin/dpkg')).toMatchObject({ package: 'dpkg', inode: { type: 'f' } })
+    expect(found.get(`file:${names[0]}`)).toEqual({ recorded: false, inode: 'absent', within: [] })
+    expect(found.get('file:/srv/[a-z]*.conf')).not.toHaveProperty('package')
+    expect([...found.keys()].filter((key) => key.startsWith('file:'))).toHaveLength(1502)
+  })
+
+  it('names the entries of a directory, and none of a link', () => {
+    const here = mkdtempSync(join(tmpdir(), 'orphans-'))
+    onTestFinished(() => rmSync(here, { recursive: true }))
+    mkdirSync(join(here, 'full'))
+    mkdirSync(join(here, 'empty'))
+    writeFileSync(join(here, 'full', 'a b'), '')
+    symlinkSync('full', join(here, 'link'))
+    const found = answerAbout(['full', 'empty', 'link', 'gone'].map((name) => join(here, name)))()
+    const within = ['full', 'empty', 'link', 'gone'].map((name) => [name, (found.get(`file:${join(here, name)}`) as OrphanState).within])
+    expect(within).toEqual([
+      ['full', ['a b']],
+      ['empty', []],
+      ['link', []],
+      ['gone', []],
+    ])
+  })
+
+  it.each(['grep', 'perl'])('never reads the silence of %s as a file without a package', (program) => {
+    const bin = mkdtempSync(join(tmpdir(), 'orphans-'))
+    onTestFinished(() => rmSync(bin, { recursive: true }))
+    writeFileSync(join(bin, program), '#!/bin/sh\nexit 126\n', { mode: 0o755 })
+    expect(answerAbout(['/usr/bin/dpkg'], `${bin}:${process.env.PATH}`)).toThrow('did not report')
   })
 })
 
