@@ -61,8 +61,11 @@ export const withOrphans = (recorded: Recorded): readonly DeclaredResource[] => 
   const orphansOf = (role: string, play: number): readonly DeclaredResource[] => {
     const resources = (records.get(role)?.lines ?? []).filter(isUndeclared)
     // Deletion runs in reverse order of creation, so that a directory goes after its content.
-    const reversed = [...new Map(resources.map((owned) => [owned.key, owned])).values()].toReversed()
-    return reversed.map((owned) => ({ play, role, resource: orphan({ role, owned, prune }) }))
+    return [...Map.groupBy(resources, ({ key }) => key).values()]
+      .toReversed()
+      .flatMap((lines) =>
+        lines.slice(0, 1).map((owned) => ({ play, role, resource: orphan({ role, owned, others: lines.slice(1), prune }) })),
+      )
   }
   const bound = new Set(declared.map(({ role }) => role))
   const included = playbooks.map((playbook) => normalize(playbook))

@@ -21,7 +21,7 @@ export function* applyOrphans(work: readonly OrphanWork[]): Steps {
     ...[...Map.groupBy(work, ({ spec }) => spec.role)].map(([role, ofRole]) =>
       forgetLines(
         role,
-        ofRole.map(({ spec }) => spec.owned.text),
+        ofRole.flatMap(({ spec: { owned, others = [] } }) => [owned, ...others].map(({ text }) => text)),
       ),
     ),
   ]

@@ -12,6 +12,8 @@ export interface OrphanSpec {
   /** The role whose record lists it. */
   readonly role: string
   readonly owned: OwnedResource
+  /** Its other lines in the record: a resource of several files has one for each. */
+  readonly others?: readonly OwnedResource[]
   /** Whether to delete it, or only to report it. */
   readonly prune: boolean
 }

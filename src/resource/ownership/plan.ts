@@ -26,12 +26,13 @@ const reasonOf = (outcome: OrphanOutcome): string => {
 }
 
 /** Decides what happens to an orphan. Only unchanged resources are deleted, and none whose loss could lock somebody out or lose data. */
-export const outcomeOf = ({ owned }: OrphanSpec, state: OrphanState, context: Pick<PlanContext, 'deleted'>): OrphanOutcome => {
+export const outcomeOf = ({ owned, others = [] }: OrphanSpec, state: OrphanState, context: Pick<PlanContext, 'deleted'>): OrphanOutcome => {
   const unreached = reasonUnreached(state.inode)
   if (unreached !== undefined) return keep(unreached)
   const policy = orphanPolicyOf(owned.key)
   if ('forget' in policy) return { is: 'gone' }
   const id = owned.key.slice(owned.key.indexOf(':') + 1)
+  if ('delete' in policy && others.length > 0) return keep('it has several files; delete them by hand')
   if ('delete' in policy)
     return DECISIONS[policy.delete](owned, state, context, typeof policy.note === 'function' ? policy.note(id) : policy.note)
   const stopped = recordedUnit(owned)

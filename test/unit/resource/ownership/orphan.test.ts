@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, test } from 'vitest'
@@ -10,13 +10,14 @@ import { orphanNotices, orphansOn, readOwned, withheldOn, withOrphans } from '..
 import { ownedBy } from '../../../../src/engine/plan/owned.ts'
 import { planHost } from '../../../../src/engine/plan/plan-host.ts'
 import { Problem } from '../../../../src/problem.ts'
+import { certificate, placeholder } from '../../../../src/resource/certificate/certificate.ts'
 import { directory } from '../../../../src/resource/file/directory.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { link } from '../../../../src/resource/file/link.ts'
 import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
 import { applyOrphans } from '../../../../src/resource/ownership/apply.ts'
-import type { OrphanState } from '../../../../src/resource/ownership/observe.ts'
+import type { OrphanSpec, OrphanState } from '../../../../src/resource/ownership/observe.ts'
 import { orphan } from '../../../../src/resource/ownership/orphan.ts'
 import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
 import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
@@ -172,6 +173,14 @@ describe('an orphan', () => {
     expect(note('nginx.service.d/x.conf')).toEqual({ is: 'delete', note: 'nginx.service keeps these settings until it restarts' })
   })
 
+  it('of several files stays', () => {
+    const two = { role: 'r', owned: file(), others: [file()], prune: true }
+    expect(outcomeOf(two, { recorded: true, inode: inode('f'), within: [], sha256: SUM }, never)).toEqual({
+      is: 'stays',
+      why: 'it has several files; delete them by hand',
+    })
+  })
+
   it('deletes a directory with its content, and forgets a service with its unit', () => {
     expect(outcome(thingOf('directory:/x'), { inode: inode('d'), within: ['a'] }, { deleted: new Set(['/x/a']) })).toEqual({ is: 'delete' })
     expect(outcome(thingOf('service:x.service'), {}, { deleted: new Set(['/etc/systemd/system/x.service']) })).toEqual({ is: 'gone' })
@@ -265,6 +274,25 @@ describe('a host with orphans', () => {
 })
 
 describe('the deletion of an orphan', () => {
+  it('of several files drops every line of it from the record, and converges', () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'provision-orphan-'))
+    onTestFinished(() => rmSync(scratch, { recursive: true }))
+    const pair = certificate.kind.files?.(placeholder({ path: '/x/a.pem', names: ['a.test'] }).spec) ?? []
+    const text = `${recordHead(['site.yaml'])}${pair.map(({ path }) => `${recordLine('certificate:/x/a.pem', path, 'disk')}\n`).join('')}package:p\n`
+    const records = new Map([['r', readRecord(text.trim().split('\n'))]])
+    const placed = withOrphans({ host: 'h', records, declared: [], playbooks: ['site.yaml'], firstPlay: 0, prune: true })
+    const orphans = placed.filter(({ resource }) => keyOf(resource) === 'certificate:/x/a.pem')
+    expect(orphans).toHaveLength(1)
+    writeFileSync(join(scratch, 'r'), text)
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const state = { recorded: true, inode: inode('f'), within: [] }
+    const step = applyOrphans(orphans.map(({ resource: { id, spec } }) => ({ id, spec: spec as OrphanSpec, state, change }))).next().value
+    if (step?.do !== 'shell') throw new Error('no step for the host')
+    const script = String(step.script).replaceAll('/var/lib/provision/owned', scratch)
+    expect(spawnSync('sh', ['-c', script], { env: { ...process.env, T: scratch } }).status).toBe(0)
+    expect(readFileSync(join(scratch, 'r'), 'utf8')).toBe(`${recordHead(['site.yaml'])}package:p\n`)
+  })
+
   it('voids the stamps of services that load from its directory, for names with any characters', () => {
     const scratch = mkdtempSync(join(tmpdir(), 'provision-orphan-'))
     onTestFinished(() => rmSync(scratch, { recursive: true }))
