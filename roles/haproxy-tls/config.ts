@@ -12,8 +12,8 @@ import { alivePath } from './virtual-address.ts'
 export interface Balancer {
   readonly options: Options
   readonly thumbprint: Later
-  /** Path of the file that lists the chains. */
-  readonly certificates: string
+  /** Paths of the files that list the chains. If several have a name, the first one serves it. */
+  readonly certificates: readonly string[]
   /** Without `sites`, the first backend serves all names. */
   readonly backends: readonly Backend[]
   readonly edge: Edge
@@ -28,7 +28,7 @@ export const certificateList = (paths: readonly string[]): string => paths.map((
 export const haproxyConfig = ({ options, thumbprint, certificates, backends, edge, pages }: Balancer): Text => {
   const { timeouts, extra, rate_limit: limit } = options
   const alive = alivePath(options)
-  const ssl = ` ssl crt-list ${certificates} alpn h2,http/1.1`
+  const ssl = ` ssl ${certificates.map((path) => `crt-list ${path}`).join(' ')} alpn h2,http/1.1`
   const top = [
     section('global', [
       'log /dev/log local0',

@@ -1,4 +1,17 @@
-import { bracketed, certificate, defineRole, directory, file, leaf, newWorker, pkg, placeholder, service, text } from 'provision'
+import {
+  bracketed,
+  certificate,
+  defineRole,
+  directory,
+  file,
+  formerCertificates,
+  leaf,
+  newWorker,
+  pkg,
+  placeholder,
+  service,
+  text,
+} from 'provision'
 import { checksOf } from './checks.ts'
 import { certificateList, haproxyConfig } from './config.ts'
 import { backScript, outScript } from './drain.ts'
@@ -54,13 +67,14 @@ export default defineRole({
     const pairs = certificatesOf(given)
     const placeholders = pairs.map((pair) => placeholder(pair))
     const pages = pagesOf(given.error_pages, files)
-    const list = file({ path: '/etc/haproxy/certificates.list', content: certificateList(pairs.map(({ path }) => path)), set: SET })
+    const list = file({ path: LIST, content: certificateList(pairs.map(({ path }) => path)), set: SET })
+    const formers = formerCertificates({ path: FORMERS, list: LIST, pairs })
     const config = file({
       path: CONFIG,
       content: haproxyConfig({
         options: given,
         thumbprint: account.thumbprint,
-        certificates: list.id,
+        certificates: [formers.id, list.id],
         backends: backendsOf(given, host, site, flows),
         edge: { certificate: client.id, trusted: trusted.id, nameOf: edge.nameOf },
         pages,
@@ -72,7 +86,7 @@ export default defineRole({
     const haproxy = service({
       unit: 'haproxy.service',
       restarts: share.slice(1),
-      loads: [config, list, client, trusted, ...pageFiles, ...placeholders],
+      loads: [config, formers, list, client, trusted, ...pageFiles, ...placeholders],
       set: SET.name,
       took: newWorker,
     })
@@ -85,6 +99,8 @@ export default defineRole({
       directory({ path: '/etc/haproxy/pages' }),
       // HAProxy needs a certificate to start, and must run to answer the challenges of the authority.
       ...placeholders,
+      // It reads the list of chains before that is replaced.
+      formers,
       ...pageFiles,
       list,
       config,
@@ -93,7 +109,7 @@ export default defineRole({
       ...revocationResources(),
       // The names may resolve to the virtual address, so a balancer must hold it before the authority validates them.
       ...virtualResources(context),
-      ...pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy })),
+      ...pairs.map((pair) => certificate({ ...pair, account: account.key, loadedBy: haproxy, formers })),
     ]
   },
 
@@ -108,6 +124,8 @@ export default defineRole({
 })
 
 const CONFIG = '/etc/haproxy/haproxy.cfg'
+const LIST = '/etc/haproxy/certificates.list'
+const FORMERS = '/etc/haproxy/former-certificates.list'
 const SET = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-f', CONFIG] }
 
 /** Certificates with their paths: one for each type of key. */

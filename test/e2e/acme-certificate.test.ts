@@ -1,5 +1,9 @@
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import https from 'node:https'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import haproxy from '../../roles/haproxy-tls/role.ts'
@@ -59,8 +63,8 @@ afterAll(async () => {
   project.remove()
 })
 
-const run = () => {
-  const { status, lines, stderr } = project.json('run')
+const run = (...words: readonly string[]) => {
+  const { status, lines, stderr } = project.json('run', ...words)
   return { status, applied: changes(lines, 'applied'), failed: changes(lines, 'failed'), stderr }
 }
 const planned = () => changes(project.json('run', '--dry-run').lines, 'planned')
@@ -150,6 +154,41 @@ describe('a certificate from a real authority', () => {
     expect(planned()).toEqual([])
   })
 
+  it('serves its names until the next one is there, whatever changed and however long the authority is down', async () => {
+    const { serial } = await served()
+    const names = 'blog.example.test, shop.example.test, www.example.test'
+    project.write('inventory/site.yaml', inventory(names, 14999).replace(`[${names}]`, `[${names}]\n            key: both`))
+    for (const round of ['first', 'second']) {
+      expect(run().status, round).toBe(1)
+      expect(await served(), round).toMatchObject({ serial, trusted: true })
+      expect(await served('shop.example.test'), round).toMatchObject({ serial, trusted: true })
+    }
+    // The authority works again: no visitor gets a placeholder in between.
+    project.write('inventory/site.yaml', inventory(names).replace(`[${names}]`, `[${names}]\n            key: both`))
+    const seen: unknown[] = []
+    let isOver = false
+    const watch = (async () => {
+      while (!isOver) {
+        seen.push((await served()).trusted)
+        await sleep(50)
+      }
+    })()
+    const { status, stderr } = await project.provisionBeside('run')
+    isOver = true
+    await watch
+    expect(`${status} ${stderr}`).toBe('0 ')
+    expect(seen.length).toBeGreaterThan(20)
+    expect(seen.filter((trusted) => trusted !== true)).toEqual([])
+    expect((await served('blog.example.test')).names).toContain('DNS:blog.example.test')
+    expect((await served()).serial).not.toBe(serial)
+    expect(planned()).toEqual([])
+    expect(on('cat /etc/haproxy/former-certificates.list').trim()).not.toContain('.pem')
+    project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test'))
+    expect(run('--prune').status).toBe(0)
+    expect(changes(project.json('run', '--dry-run', '--prune').lines, 'planned')).toEqual([])
+    expect(on('ls /etc/ssl/haproxy')).toContain('blog.example.test.ecdsa.pem.key')
+  })
+
   it('is validated by DNS-01 with a command of the user, wildcards included, after a trial with another directory', async () => {
     const management = `http://${SUBNET}.1:8055`
     project.write(
@@ -172,6 +211,44 @@ esac
     expect((await served('any.example.test')).names).toBe('DNS:*.example.test, DNS:www.other.test')
     expect(readFileSync(join(project.root, 'dns.log'), 'utf8')).toContain('remove _acme-challenge.example.test')
     expect(planned()).toEqual([])
+    project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test'))
+    expect(run().status).toBe(0)
+  })
+
+  it('serves requests that reach the application once, however slow that is', async () => {
+    const application = `use IO::Socket::INET; $SIG{CHLD} = 'IGNORE'; my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1:3999', Listen => 9, ReuseAddr => 1) or die;
+while (my $c = $s->accept) { next if fork; my $first = <$c>; open(my $f, '>>', '/root/asked'); syswrite $f, $first; sleep 8; print $c "HTTP/1.0 200 OK\\r\\n\\r\\nlate"; exit }`
+    on(`cat >/root/slow.pl <<'END'\n${application}\nEND\nsetsid perl /root/slow.pl >/dev/null 2>&1 </dev/null &`)
+    const slow = (more = ''): string =>
+      inventory('www.example.test, shop.example.test', 14000, `        timeouts: { server: 2, queue: 1, connect: 1 }\n`).replace(
+        'content: playbooks/site',
+        `sites: [{ name: slow, proxy: 'http://127.0.0.1:3999'${more} }]`,
+      )
+    project.write('inventory/site.yaml', slow(', timeout_seconds: 9'))
+    const { status, stderr } = project.provision('run')
+    expect(status).toBe(3)
+    expect(stderr).toContain('a site on lb-01 may take 9 s to respond, and HAProxy waits only 2 s')
+    project.write('inventory/site.yaml', slow())
+    expect(run().status).toBe(0)
+    const asked = ['GET', 'POST', 'PUT', 'POST'].map((method, i) => `${method} /${i}`)
+    const statuses = await Promise.all(
+      asked.map(async (request) => {
+        const [method = '', path = ''] = request.split(' ')
+        const headers = { Host: 'www.example.test' }
+        const sent = https.request({ host: HOST, method, path, headers, servername: 'www.example.test', rejectUnauthorized: false })
+        sent.end(method === 'GET' ? undefined : 'x=1')
+        const [response] = (await once(sent, 'response')) as [IncomingMessage]
+        response.resume()
+        return response.statusCode
+      }),
+    )
+    expect(statuses).toEqual([504, 504, 504, 504])
+    await sleep(3000)
+    expect(
+      on('cut -d" " -f1,2 /root/asked')
+        .match(/[A-Z]+ \/\d/g)
+        ?.sort(),
+    ).toEqual(asked.toSorted())
     project.write('inventory/site.yaml', inventory('www.example.test, shop.example.test'))
     expect(run().status).toBe(0)
   })

@@ -6,6 +6,7 @@ import {
   defineRole,
   directory,
   file,
+  formerCertificates,
   group,
   leaf,
   link,
@@ -81,6 +82,12 @@ export default defineRole({
       user({ name: 'faulty', uid: 2001, shell: isA ? '/bin/sh' : '/bin/bash', groups: isA ? [] : ['staff'] }),
       authorizedKeys({ user: 'faulty', keys: [KEYS[state]] }),
       spare,
+      // In state b, the chain in use is kept for a name that no certificate has.
+      formerCertificates({
+        ...{ path: `${ROOT}/former.list`, list: `${ROOT}/chains.list` },
+        pairs: isA ? [] : [{ path: `${ROOT}/none.pem`, names: [edge.nameOf(host.name)] }],
+      }),
+      file({ path: `${ROOT}/chains.list`, content: isA ? `${ROOT}/host.pem\n` : '' }),
       pair,
       text,
       main,

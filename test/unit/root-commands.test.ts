@@ -25,6 +25,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/package/apply.ts': OURS,
   'src/resource/account/authorized-keys-apply.ts': OURS,
   'src/resource/certificate/apply.ts': GUARDED,
+  'src/resource/certificate/former-script.ts': GUARDED,
   'src/resource/system/command.ts': OURS,
   'src/resource/guarded/commit-confirm.ts': OURS,
   'src/resource/database/dump.ts': OURS,

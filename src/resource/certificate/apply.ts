@@ -8,6 +8,7 @@ import { baseOf, parentOf } from '../kind/path.ts'
 import { type Answer, ControllerFailure, HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
 import { guardScript } from '../kind/walk.ts'
 import { checkLoaded, LOAD_FUNCTIONS, loadScript } from '../service/load.ts'
+import { deleteCopiesScript, keepFormerScript, relistFormersScript } from './former-script.ts'
 import { type CertificateState, headerOf, KEY_HEADER, keyModeOf, PLACEHOLDER, REVOKED } from './observe.ts'
 import type { CertificateSpec, IssuedSpec, LeafSpec } from './spec.ts'
 
@@ -64,14 +65,15 @@ const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): 
 }
 
 /** Reloads the service that answered the challenges, in the same step as the installation. */
-const loadCertificate = function* ({ loadedBy }: IssuedSpec, done: readonly string[]): Steps {
+const loadCertificate = function* ({ loadedBy, formers }: IssuedSpec, done: readonly string[]): Steps {
   const files = loadedBy.loads.map(({ path }) => path)
   const restarts = loadedBy.restarts.map(({ path }) => path)
   const { reload: mode, set, took, unit } = loadedBy
   checkLoaded(
     yield {
       do: 'shell',
-      script: sh`${LOAD_FUNCTIONS}${loadScript({ unit, files, restarts, mode, set, took })}`,
+      script: sh`${LOAD_FUNCTIONS}${loadScript({ unit, files, restarts, mode, set, took })}
+${formers === undefined ? sh`` : sh`[ "$?" = 0 ] || exit 1${deleteCopiesScript(formers)}exit 0`}`,
       doing: `reloading ${unit}`,
     },
     done,
@@ -152,13 +154,16 @@ sync "\${chain%/*}"
 `
 
 const installScript = (spec: IssuedSpec | LeafSpec): Script => {
-  const set = spec.stage === 'issued' ? spec.loadedBy.set : undefined
-  const save = set === undefined ? sh`` : sh`(${saveScript(set, [spec.path, `${spec.path}.key`])}\n)`
+  const { set, formers } = spec.stage === 'issued' ? { set: spec.loadedBy.set, formers: spec.formers } : {}
+  const changed = [spec.path, `${spec.path}.key`, ...(formers === undefined ? [] : [formers.path])]
+  const save = set === undefined ? sh`` : sh`(${saveScript(set, changed)}\n)`
   return sh`set -e
 umask 077
 ${namesScript(spec.path)}
 cat >"$new"
-${swapScript(spec, save)}`
+${formers === undefined ? sh`` : keepFormerScript(formers)}
+${swapScript(spec, save)}
+${formers === undefined ? sh`` : relistFormersScript(formers)}`
 }
 
 const placeholderScript = (spec: CertificateSpec): Script => sh`${keyScript(spec)}

@@ -3,6 +3,7 @@ import type { Authority } from '../../keystore/identities.ts'
 import { Script } from '../../shell/script.ts'
 import type { Resource } from '../kind/kind.ts'
 import { absolutePath, accountName } from '../kind/path.ts'
+import { formersSchema } from './former.ts'
 
 /** A DNS name allowed in a certificate. A wildcard requires a DNS challenge. */
 const dnsName = z
@@ -53,6 +54,14 @@ export const schema = z.discriminatedUnion('stage', [
       loadedBy: z
         .custom<Resource>((value) => typeof value === 'object' && value !== null && 'spec' in value, 'must be a service')
         .transform(({ spec }) => loadingService.parse(spec)),
+      /** The list of chains that stay in use until this certificate is issued: `formerCertificates(…)`, which the service loads. */
+      formers: z
+        .custom<Resource>(
+          (value) => typeof value === 'object' && value !== null && 'spec' in value,
+          'must be a list of former certificates',
+        )
+        .transform(({ spec }) => formersSchema.parse(spec))
+        .optional(),
     })
     .refine(({ path, loadedBy }) => loadedBy.loads.some((file) => file.path === path), {
       path: ['loadedBy'],

@@ -94,6 +94,10 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       keyDigest: 'k',
     }),
   },
+  'former-certificates': {
+    options: (i) => ({ path: `/srv/sample${i}.list`, list: '/srv/list', pairs: [{ path: '/srv/a.pem', names: ['www.example.org'] }] }),
+    asWanted: () => ({ inode: inode('f', '644'), lines: [], current: ['/srv/a.pem'], pairs: new Map() }),
+  },
   user: {
     options: (i) => ({ name: `sample${i}` }),
     asWanted: (i) => ({ uid: 1000, group: `sample${i}`, groups: [], home: `/home/sample${i}`, shell: '/bin/sh', comment: '' }),
@@ -230,6 +234,7 @@ export const seenNothing = (kind: string): unknown => {
   if (kind === 'galera') return { ...(SAMPLES.galera?.asWanted(7) as object), status: undefined }
   if (kind === 'replication') return { ...(SAMPLES.replication?.asWanted(7) as object), status: undefined }
   if (kind === 'unreplicated') return { follows: undefined, accounts: ['provision-replica-sample7'] }
+  if (kind === 'former-certificates') return { inode: 'absent', lines: [], current: [], pairs: new Map() }
   if (kind === 'certificate') return { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined }
   return 'absent'
 }

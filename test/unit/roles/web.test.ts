@@ -205,6 +205,7 @@ describe('haproxy-tls', () => {
       'directory:/etc/haproxy/pages',
       'certificate:/etc/ssl/haproxy/www.example.org.pem#placeholder',
       'certificate:/etc/ssl/haproxy/shop.example.org.pem#placeholder',
+      'former-certificates:/etc/haproxy/former-certificates.list',
       'file:/etc/haproxy/pages/503.html',
       'file:/etc/haproxy/certificates.list',
       'file:/etc/haproxy/haproxy.cfg',
@@ -235,7 +236,9 @@ describe('haproxy-tls', () => {
     expect(text.match(/^ {4}bind :.*$/gm)).toEqual([
       '    bind :80',
       '    bind :::80 v6only',
-      ...['bind :443', 'bind :::443 v6only'].map((bind) => `    ${bind} ssl crt-list /etc/haproxy/certificates.list alpn h2,http/1.1`),
+      ...['bind :443', 'bind :::443 v6only'].map(
+        (bind) => `    ${bind} ssl crt-list /etc/haproxy/former-certificates.list crt-list /etc/haproxy/certificates.list alpn h2,http/1.1`,
+      ),
     ])
     expect(textOf(resources, '/etc/haproxy/certificates.list')).toBe(
       '/etc/ssl/haproxy/www.example.org.pem\n/etc/ssl/haproxy/shop.example.org.pem\n',

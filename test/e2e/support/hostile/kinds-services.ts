@@ -1,4 +1,5 @@
 import { leaf, placeholder } from '../../../../src/resource/certificate/certificate.ts'
+import { formerCertificates } from '../../../../src/resource/certificate/former.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { service } from '../../../../src/resource/service/service.ts'
 import type { Place } from './attacks.ts'
@@ -45,6 +46,16 @@ export const SERVICE_TARGETS: readonly Target[] = [
     places,
     before: (at) => [leaf({ ...pair(at), authority: AUTHORITY, usages: ['server'] })],
     resources: (at, round) => [leaf({ ...pair(at), authority: AUTHORITY, usages: round % 2 === 0 ? ['client'] : ['server'] })],
+  },
+  {
+    name: 'former certificates',
+    kinds: ['former-certificates'],
+    places: (at) => [
+      { path: `${at}/it.list`, holds: 'file', parent: true },
+      { path: `${at}/it.list.new`, holds: 'file', parent: false },
+    ],
+    resources: (at) => [formerCertificates({ path: `${at}/it.list`, list: '/etc/hostile.list', pairs: [] })],
+    again: (at) => `rm -f ${at}/it.list`,
   },
   {
     name: 'service, loads',
