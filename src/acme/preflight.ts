@@ -9,14 +9,27 @@ const ANSWER_MS = 5000
  * Sends the names the request that the authority will send, because a failed validation counts against its limits. Returns one message for
  * each wrong answer. A name or address that cannot be reached from here is not an error: the authority may reach it.
  */
-export const preflight = async (names: readonly string[], thumbprint: string): Promise<readonly string[]> => {
-  const found = await Promise.all(names.map((name) => wrongAnswers(name, thumbprint)))
+export const preflight = async (
+  names: readonly string[],
+  thumbprint: string,
+  network: Network = { addressesOf, port: 80 },
+): Promise<readonly string[]> => {
+  const found = await Promise.all(names.map((name) => wrongAnswers(name, thumbprint, network)))
   return found.flat()
 }
 
-const wrongAnswers = async (name: string, thumbprint: string): Promise<readonly string[]> => {
+/** How the names are resolved, and the port of HTTP-01 (RFC 8555, 8.3: 80). */
+interface Network {
+  addressesOf(name: string): Promise<readonly string[]>
+  readonly port: number
+}
+
+const wrongAnswers = async (name: string, thumbprint: string, network: Network): Promise<readonly string[]> => {
   const token = randomBytes(16).toString('base64url')
-  const answers = await Promise.all((await addressesOf(name)).map(async (address) => ({ address, ...(await ask(name, address, token)) })))
+  const addresses = await network.addressesOf(name)
+  const answers = await Promise.all(
+    addresses.map(async (address) => ({ address, ...(await ask(name, { host: address, port: network.port }, token)) })),
+  )
   return answers.flatMap(({ address, status, body }) => {
     if (status === undefined || (status >= 300 && status < 400) || body?.trim() === `${token}.${thumbprint}`) return []
     const answer = status === 200 ? 'a wrong answer' : `HTTP status ${status}`
@@ -30,11 +43,11 @@ const addressesOf = async (name: string): Promise<readonly string[]> => {
   return found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
 }
 
-const ask = (name: string, address: string, token: string): Promise<{ status?: number; body?: string }> =>
+const ask = (name: string, at: { host: string; port: number }, token: string): Promise<{ status?: number; body?: string }> =>
   new Promise((resolve) => {
     const nothing = (): void => resolve({})
     const options = {
-      host: address,
+      ...at,
       path: `/.well-known/acme-challenge/${token}`,
       headers: { Host: name },
       signal: AbortSignal.timeout(ANSWER_MS),
