@@ -55,7 +55,7 @@ const issue = async (
   const order = await client.createOrder({ identifiers: names.map((value) => ({ type: 'dns', value })) })
   const pending = (await client.getAuthorizations(order)).filter(({ status }) => status !== 'valid')
 
-  doing(`validating ${pending.map(({ identifier }) => identifier.value).join(', ')}`)
+  if (pending.length > 0) doing(`validating ${pending.map(({ identifier }) => identifier.value).join(', ')}`)
   await prove(pending, { client, directory, accountKey, dnsHook, doing, failed, signal })
 
   doing('waiting for the certificate')

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 
-/** A fault of an authority. */
+/** A fault of an authority, or none. */
 export type Lie =
+  | 'none'
   /** A certificate for other names, for another key, or that has expired. */
   | 'names'
   | 'key'
