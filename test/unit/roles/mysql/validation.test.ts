@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { configCheck } from '../../../roles/mysql/validation.ts'
+import { configCheck } from '../../../../roles/mysql/validation.ts'
 
 let place = ''
 beforeEach(() => {

@@ -1,0 +1,163 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { quote } from '../../../../src/shell/quote.ts'
+import { checkOf, RECIPIENT, textOf } from './context.ts'
+import { type Place, place } from './stand-ins.ts'
+
+const BACKUPS = { backups: { recipients: [RECIPIENT] } }
+
+/** Listens on an address of this machine, and answers each connection with this text. */
+const listen = async (address: string, text = ''): Promise<number> => {
+  const server = createServer((socket) => socket.on('error', () => {}).end(text))
+  await new Promise<void>((resolve) => server.listen(0, address, resolve))
+  onTestFinished(() => void server.close())
+  return (server.address() as { port: number }).port
+}
+
+const run = (script: string, there = place()): Promise<{ status: number | null; stdout: string }> =>
+  new Promise((resolve) => {
+    const child = spawn('sh', ['-c', script], { env: { ...there.env }, stdio: ['ignore', 'pipe', 'ignore'] })
+    let stdout = ''
+    child.stdout.on('data', (data) => {
+      stdout += data
+    })
+    child.on('close', (status) => resolve({ status, stdout }))
+  })
+
+describe('verify, for backups', () => {
+  it('reaches the store from the server that makes them, at its address and port', async () => {
+    const port = await listen('127.0.0.11')
+    const check = (written: object) =>
+      checkOf('web-02', 'the backup store accepts connections', { backups: { ...BACKUPS.backups, ...written } })
+    expect(await run(check({ port }))).toEqual({ status: 0, stdout: '' })
+    expect(await run(check({ port: port === 65_535 ? 65_534 : port + 1 }))).toEqual({
+      status: 1,
+      stdout: 'lb-01 does not accept backups: run systemctl status provision-database-store there\n',
+    })
+  })
+
+  it('asks nothing about a store if there is none, nor on a server that makes no backups', () => {
+    const title = 'the backup store accepts connections'
+    expect(() => checkOf('web-02', title, { backups: { ...BACKUPS.backups, store: 'here' } })).toThrow('no check')
+    expect(() => checkOf('web-01', title, BACKUPS)).toThrow('no check')
+  })
+
+  const title = 'the last backup passed its restore test and is recent'
+  const last = (units: { timer: string; service: string }, hoursAgo: number | undefined, timerHours = 100) => {
+    const there = place()
+    const old = Date.now() / 1000
+    there.program('systemctl', `case "$1 $*" in is-active*) ${units.timer} ;; is-failed*) ${units.service} ;; esac`)
+    there.program('journalctl', 'echo "the restored tables differ"')
+    mkdirSync(join(there.path, 'metrics'))
+    if (hoursAgo !== undefined)
+      writeFileSync(join(there.path, 'metrics/r.prom'), `provision_backup_done_seconds ${Math.floor(old - hoursAgo * 3600)}\n`)
+    writeFileSync(join(there.path, 'timer'), '')
+    utimesSync(join(there.path, 'timer'), old - timerHours * 3600, old - timerHours * 3600)
+    const script = checkOf('web-02', title, BACKUPS)
+      .replaceAll(/\S+\/database-backup\.prom/g, join(there.path, 'metrics/r.prom'))
+      .replaceAll('/etc/systemd/system/provision-database-backup.timer', join(there.path, 'timer'))
+    return run(script, there)
+  }
+  const well = { timer: 'exit 0', service: 'exit 1' }
+
+  it.each([
+    ['a recent backup', last.bind(undefined, well, 35), 0, ''],
+    ['an old backup', last.bind(undefined, well, 37), 1, 'no good backup was made in the last 36 hours\n'],
+    ['no backup yet, by a timer that is new', last.bind(undefined, well, undefined, 35), 0, ''],
+    ['no backup, by an old timer', last.bind(undefined, well, undefined, 37), 1, 'no good backup was made in the last 36 hours\n'],
+    ['a failed one', last.bind(undefined, { ...well, service: 'exit 0' }, 1), 1, 'the restored tables differ\n'],
+    ['a stopped timer', last.bind(undefined, { ...well, timer: 'exit 3' }, 1), 1, 'provision-database-backup.timer is not active\n'],
+  ])('judges %s', async (_, check, status, stdout) => {
+    expect(await check()).toEqual({ status, stdout })
+  })
+})
+
+it('verify waits for the greeting of a server at the ports of the proxy', async () => {
+  const [writer, reader] = [await listen('127.0.0.1', 'x'.repeat(60)), await listen('127.0.0.1', 'short')]
+  const check = (title: string) => checkOf('web-01', title, { writer_port: writer, reader_port: reader }).replaceAll('sleep 1', ':')
+  expect(await run(check('an application here reaches the server that accepts writes'))).toEqual({ status: 0, stdout: '' })
+  expect(await run(check('an application here reaches a server for reading'))).toEqual({
+    status: 1,
+    stdout: `no database server answers at 127.0.0.1:${reader}\n`,
+  })
+})
+
+/** A server whose client prints these answers, each for queries that contain the word. */
+const server = (answers: Record<string, string>): Place => {
+  const there = place()
+  const cases = Object.keys(answers).map((word, i) => {
+    there.write(`answer${i}`, answers[word] ?? '')
+    return `*${quote(word)}*) cat "$PLACE/answer${i}" ;;`
+  })
+  there.program('mariadb', `query="$*"; case $query in *' -e '*) ;; *) query="$(cat)" ;; esac; case $query in ${cases.join('\n')} esac`)
+  return there
+}
+
+describe('verify, on a server', () => {
+  it.each([
+    ['no anonymous account exists, and root logs in only through the socket', 'global_priv'],
+    ['every network account requires TLS', 'ssl_type'],
+    ['no database `test` exists', 'SCHEMATA'],
+    ['every table can be replicated (InnoDB, with a primary key)', 'TABLE_CONSTRAINTS'],
+  ])('fails and prints what is found: %s', async (title, word) => {
+    const script = checkOf('web-01', title)
+    expect(await run(script, server({ [word]: 'x@y\n' }))).toEqual({ status: 1, stdout: 'x@y\n' })
+    expect(await run(script, server({}))).toEqual({ status: 0, stdout: '' })
+  })
+
+  it.each([
+    ['3\nPrimary\nSynced', 0, ''],
+    ['2\nPrimary\nSynced', 1, 'of 3 members: 2 Primary Synced \n'],
+    ['3\nnon-Primary\nInitialized', 1, 'of 3 members: 3 Initialized non-Primary \n'],
+  ])('expects all members in the cluster: %j', async (values, status, stdout) => {
+    const [size, cluster, state] = values.split('\n')
+    const rows = `wsrep_cluster_size\t${size}\nwsrep_cluster_status\t${cluster}\nwsrep_local_state_comment\t${state}\n`
+    const answer = await run(checkOf('web-01', 'the cluster is complete, and this server is synced'), server({ wsrep_cluster_size: rows }))
+    expect(answer.status).toBe(status)
+    if (cluster === 'Primary') expect(answer.stdout).toBe(stdout)
+  })
+
+  it.each([
+    ['Yes', 'Yes', '1', 0, ''],
+    ['Connecting', 'Yes', '1', 1, 'Slave_IO_Running: Connecting\nSlave_SQL_Running: Yes\nLast_IO_Error: no route\n'],
+    ['Yes', 'No', '1', 1, 'Slave_IO_Running: Yes\nSlave_SQL_Running: No\nLast_IO_Error: no route\n'],
+    ['Yes', 'Yes', '0', 1, 'it accepts writes\n'],
+  ])('expects a replica that receives (%s), applies (%s) and is read-only (%s)', async (io, sql, readOnly, status, stdout) => {
+    const slave = `Slave_IO_Running: ${io}\nSlave_SQL_Running: ${sql}\nLast_SQL_Error: \nLast_IO_Error: no route\n`
+    const title = 'this server replicates from web-01 and is read-only'
+    const script = checkOf('web-02', title, { topology: 'replica', primary: 'web-01' })
+    expect(await run(script, server({ 'SLAVE STATUS': slave, read_only: `${readOnly}\n` }))).toEqual({ status, stdout })
+  })
+
+  it('names a write that does not arrive on a replica', async () => {
+    const script = checkOf('web-01', 'writes on this server reach every replica within a second', {
+      topology: 'replica',
+      primary: 'web-01',
+    })
+    const answers = (reached: string) => server({ ANALYZE: 'ok\n', gtid_binlog_pos: '0-1-9\n', "MASTER_GTID_WAIT('0-1-9'": reached })
+    expect(await run(script, answers('0\n'))).toEqual({ status: 0, stdout: '' })
+    expect(await run(script, answers('-1\n'))).toEqual({ status: 1, stdout: 'not on web-02: -1\n' })
+  })
+})
+
+it.each([
+  ['success', '0', '1', /provision_backup_done_seconds 1[0-9]{9}\n/],
+  ['success', '3', '1', /provision_backup_done_seconds 77\n/],
+  ['exit-code', '1', '0', /provision_backup_done_seconds 77\n/],
+])('a backup that ends with %s %s is recorded: good %s', (result, exit, good, done) => {
+  const there = place()
+  there.write('r.prom', 'provision_restore_test_ok 1\nprovision_backup_done_seconds 77\n')
+  const script = textOf('web-02', 'file:/usr/local/lib/provision/database-backup-result', BACKUPS)
+  const outcome = there.run(
+    script.replaceAll(/\S+\/database-backup\.prom/g, (path) => path.replace(/\/.*/, join(there.path, 'r.prom'))),
+    {
+      env: { SERVICE_RESULT: result, EXIT_STATUS: exit },
+    },
+  )
+  expect(outcome).toMatchObject({ status: 0, stderr: '' })
+  expect(there.read('r.prom')).toContain(`\nprovision_restore_test_ok ${good}\n`)
+  expect(there.read('r.prom')).toMatch(done)
+})
