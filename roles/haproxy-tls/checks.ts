@@ -13,10 +13,14 @@ export const checksOf = (options: Options, certificates: readonly { readonly pat
   { name: 'every web server is healthy', script: serversScript },
 ]
 
-/** Script that requires an issued certificate with its chain, valid for the name, and a page with the expected headers. */
+/**
+ * Script that requires an issued certificate with its chain, valid for the name, and a page with the expected headers. With -checkend,
+ * openssl ignores -checkhost, so it is asked each question alone.
+ */
 const servedScript = ({ hsts_seconds, headers }: Options, name: string): string => `
 printf 'GET / HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -showcerts -ign_eof 2>/dev/null >"$T/answer"
-openssl x509 -in "$T/answer" -noout -checkend 0 -checkhost ${name} -issuer | { ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder'; } || exit 1
+for what in -issuer '-checkend 0' '-checkhost ${name}'; do openssl x509 -in "$T/answer" -noout $what; done >"$T/found" 2>&1
+! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder' "$T/found" && grep -q 'does match' "$T/found" || exit 1
 sed '1,/-----END CERTIFICATE-----/d' "$T/answer" >"$T/rest"; openssl x509 -in "$T/answer" -out "$T/leaf"
 openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why" || { echo 'the certificate chain is not complete'; cat "$T/why"; exit 1; }
 grep -q '^HTTP/1[.][01] [23]' "$T/answer" || { grep '^HTTP/' "$T/answer"; exit 1; }
