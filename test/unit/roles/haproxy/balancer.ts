@@ -103,6 +103,10 @@ export interface Balancer {
   askPlain(port: number, request?: Request): Promise<Response>
   /** The server's state in HAProxy, by backend and server: `UP`. */
   states(): Promise<ReadonlyMap<string, string>>
+  /** Directory of its files; `ssl` has the certificates. */
+  readonly files: string
+  /** Runs a script of the role for this balancer. */
+  run(script: string): Promise<{ readonly code: number; readonly output: string }>
   stop(): Promise<void>
 }
 
@@ -128,7 +132,12 @@ export const startBalancer = async ({ options, answer, names = SERVERS }: Setup)
     answer(request, response, server)
   }
   const servers = await Promise.all(SERVERS.map((name) => webServer(files, name, name, recorded)))
-  const [http, https, status] = (await Promise.all([freePort(), freePort(), freePort()])) as [number, number, number]
+  const [http, https, direct, status] = (await Promise.all([freePort(), freePort(), freePort(), freePort()])) as [
+    number,
+    number,
+    number,
+    number,
+  ]
   const resources = declaredBy(
     { certificates: [{ names: ['www.site.test'] }], status_port: status, ...options },
     servers.map((server) => (server.address() as AddressInfo).port),
@@ -141,12 +150,17 @@ export const startBalancer = async ({ options, answer, names = SERVERS }: Setup)
       .replaceAll('/etc/haproxy/', `${files}/etc/`)
       .replaceAll('/etc/ssl/haproxy/', `${files}/ssl/`)
       .replace(/bind :80$/m, `bind 127.0.0.1:${http}`)
-      .replace(/bind :443 /, `bind 127.0.0.1:${https} accept-proxy `)
-  const chain = (name: string) => readFileSync(join(files, `${name}.pem`), 'utf8') + readFileSync(join(files, `${name}.key`), 'utf8')
-  writeFileSync(join(files, 'ssl/edge/client.pem'), chain('client'))
+      .replace(/bind :443 (.*)/, `bind 127.0.0.1:${https} accept-proxy $1\n    bind 127.0.0.1:${direct} $1`)
+      .replaceAll(/127\.0\.0\.1:443\b/g, `127.0.0.1:${direct}`)
+      .replaceAll('/dev/tcp/127.0.0.1/80', `/dev/tcp/127.0.0.1/${http}`)
+  const install = (name: string, path: string): void => {
+    writeFileSync(path, readFileSync(join(files, `${name}.pem`), 'utf8') + readFileSync(join(files, 'ca.pem'), 'utf8'))
+    writeFileSync(`${path}.key`, readFileSync(join(files, `${name}.key`)))
+  }
+  install('client', join(files, 'ssl/edge/client.pem'))
   writeFileSync(join(files, 'ssl/edge/authority.pem'), readFileSync(join(files, 'ca.pem')))
   const list = textOf(resources, '/etc/haproxy/certificates.list')
-  for (const path of list.trim().split('\n')) writeFileSync(moved(path), chain('site'))
+  for (const path of list.trim().split('\n')) install('site', moved(path))
   writeFileSync(join(files, 'etc/certificates.list'), moved(list))
   writeFileSync(join(files, 'etc/former-certificates.list'), '')
   writeFileSync(join(files, 'etc/pages/503.html'), textOf(resources, '/etc/haproxy/pages/503.html'))
@@ -175,6 +189,14 @@ export const startBalancer = async ({ options, answer, names = SERVERS }: Setup)
     received,
     ports: { http, https, status },
     ask: (request) => askOver(https, request),
+    files,
+    run: async (script) => {
+      const done = spawn('sh', ['-c', moved(script)], { env: { ...process.env, T: files }, stdio: ['ignore', 'pipe', 'pipe'] })
+      let output = ''
+      for (const stream of [done.stdout, done.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+      const [code] = await once(done, 'close')
+      return { code: Number(code), output }
+    },
     askPlain: async (port, request) => exchange(await plainTo(port), request),
     states: async () => {
       const { body } = await exchange(await plainTo(status), { path: '/;csv' })

@@ -1,0 +1,157 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import haproxy from '../../../../roles/haproxy-tls/role.ts'
+import { host } from '../context.ts'
+import { type Answering, type Balancer, hasHaproxy, SERVERS, startBalancer } from './balancer.ts'
+
+const hasTools = hasHaproxy && spawnSync('socat', ['-V']).status === 0
+
+const members = SERVERS.map((name) => host(name, '127.0.0.1'))
+const context = (options: object) => {
+  const balancer = host('lb-01', '127.0.0.1')
+  return {
+    host: balancer,
+    options: haproxy.options.parse({ certificates: [{ names: ['www.site.test'] }], ...options }),
+    flows: [],
+    site: { hosts: [balancer, ...members], group: () => members, withRole: () => [balancer] },
+  }
+}
+const OK = { code: 0, output: '' }
+
+const isIll = new Set<string>()
+const answer: Answering = async (request, response, server) => {
+  const [path, milliseconds = '0'] = (request.url ?? '').split('?')
+  if (path === '/slow') await sleep(Number(milliseconds))
+  response.writeHead(path === '/healthz' && isIll.has(server) ? 503 : 200).end(server)
+}
+
+describe.runIf(hasTools)('a web server', { timeout: 60_000 }, () => {
+  const settings = { drain_seconds: 2, healthy_seconds: 6, slow_start_seconds: 0 }
+  let balancer: Balancer
+  beforeAll(async () => {
+    balancer = await startBalancer({ options: settings, answer })
+  })
+  afterAll(() => balancer.stop())
+  afterEach(async () => {
+    isIll.clear()
+    for (const name of SERVERS) expect(await back(name)).toEqual(OK)
+  })
+  const scripts = (name: string, options: object = settings) => {
+    const found = haproxy.drains?.(context(options), host(name, '127.0.0.1'))
+    if (found === undefined) throw new Error('no scripts')
+    return { out: String(found.out), back: String(found.back) }
+  }
+  const out = (name: string) => balancer.run(scripts(name).out)
+  const back = (name: string) => balancer.run(scripts(name).back)
+  const servers = async (): Promise<readonly string[]> => {
+    const asked = ['GET', 'POST', 'GET', 'POST'].map((method) => balancer.ask({ method }))
+    return [...new Set((await Promise.all(asked)).map(({ body }) => body))].sort()
+  }
+
+  it('gets no new requests while it is drained, and gets them again afterwards', async () => {
+    expect(await servers()).toEqual(['web-01', 'web-02'])
+    expect(await out('web-01')).toEqual(OK)
+    expect(await servers()).toEqual(['web-02'])
+    expect(await out('web-01')).toEqual(OK)
+    expect(await back('web-01')).toEqual(OK)
+    expect((await balancer.states()).get('web/web-01')).toBe('UP')
+    expect(await servers()).toEqual(['web-01', 'web-02'])
+  })
+
+  it('finishes its requests first, within a limit', async () => {
+    const durationOf = async (milliseconds: number): Promise<number> => {
+      const asked = [1, 2, 3, 4].map((i) => balancer.ask({ path: `/slow?${milliseconds}`, method: i % 2 === 0 ? 'GET' : 'POST' }))
+      await sleep(100)
+      const started = performance.now()
+      expect(await out('web-01')).toEqual(OK)
+      const duration = performance.now() - started
+      expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200, 200])
+      await back('web-01')
+      return duration
+    }
+    expect(await durationOf(1000)).toBeGreaterThan(700)
+    expect(await durationOf(5000)).toBeLessThan(4500)
+  })
+
+  it('that is the last healthy one is not drained', async () => {
+    expect(await out('web-01')).toEqual(OK)
+    expect(await out('web-02')).toEqual(OK)
+    expect(await servers()).toEqual(['web-02'])
+  })
+
+  it('that is ill after its change is reported', async () => {
+    expect(await out('web-01')).toEqual(OK)
+    isIll.add('web-01')
+    const { code, output } = await balancer.run(scripts('web-01', { ...settings, healthy_seconds: 2 }).back)
+    expect(code).toBe(1)
+    expect(output).toMatch(/^web-01 is not healthy: /)
+  })
+
+  it('that the balancer does not have, or without a balancer, is no error', async () => {
+    for (const script of Object.values(scripts('web-01'))) expect(await balancer.run(script.replaceAll('web-01', 'web-07'))).toEqual(OK)
+    for (const script of Object.values(scripts('web-01')))
+      expect(spawnSync('sh', ['-c', script], { encoding: 'utf8' })).toMatchObject({ status: 0, stdout: '', stderr: '' })
+  })
+})
+
+describe.runIf(hasTools)('the checks of verify', { timeout: 60_000 }, () => {
+  let balancer: Balancer
+  beforeAll(async () => {
+    balancer = await startBalancer({ options: {}, answer })
+  })
+  afterAll(() => balancer.stop())
+  afterEach(() => isIll.clear())
+  const run = async (options: object = {}): Promise<Readonly<Record<string, { code: number; output: string }>>> => {
+    const checks = haproxy.verify?.(context(options)) ?? []
+    const results: [string, { code: number; output: string }][] = []
+    for (const { name, script } of checks) results.push([name, await balancer.run(String(script))])
+    return Object.fromEntries(results)
+  }
+  const failedIn = async (options: object = {}): Promise<readonly string[]> =>
+    Object.entries(await run(options)).flatMap(([name, { code, output }]) => (code === 0 ? [] : [`${name}: ${output.trim()}`]))
+
+  it('pass if all is well', async () => {
+    expect(Object.keys(await run())).toEqual([
+      'www.site.test is served over HTTPS',
+      'HTTP is redirected to HTTPS',
+      'TLS versions match the profile intermediate',
+      'certificates are renewed in time',
+      'every web server is healthy',
+    ])
+    expect(await failedIn()).toEqual([])
+  })
+
+  it('fail for a name that no certificate has, for another HSTS, and for another profile', async () => {
+    expect(await failedIn({ certificates: [{ names: ['other.test'] }] })).toEqual([
+      expect.stringMatching(/^other\.test is served over HTTPS: .*does NOT match/s),
+      expect.stringMatching(/^certificates are renewed in time: /),
+    ])
+    expect(await failedIn({ hsts_seconds: 5 })).toEqual([
+      'www.site.test is served over HTTPS: the response has no header Strict-Transport-Security: max-age=5',
+    ])
+    expect(await failedIn({ hsts_seconds: 5, headers: { 'strict-transport-security': 'max-age=9' } })).toEqual([])
+    expect(await failedIn({ tls: 'modern' })).toEqual(['TLS versions match the profile modern: HAProxy accepts -tls1_2'])
+  })
+
+  it('fail for a server that is ill', async () => {
+    isIll.add('web-02')
+    while ((await balancer.states()).get('web/web-02') !== 'DOWN') await sleep(100)
+    expect(await failedIn()).toEqual([expect.stringMatching(/^every web server is healthy: web-02 in web: DOWN/)])
+  })
+
+  it('fail for a certificate in the last sixth of its life', async () => {
+    const path = join(balancer.files, 'ssl/www.site.test.pem')
+    const [before, key] = [readFileSync(path), `${path}.key`]
+    copyFileSync(path, `${path}.before`)
+    // A certificate that began long ago cannot be made with the command, so a life of a day is compared with its last seconds.
+    const script = String(haproxy.verify?.(context({})).find(({ name }) => name === 'certificates are renewed in time')?.script)
+    const later = (hours: number) => script.replaceAll('date +%s', `date -d '+${hours} hours' +%s`)
+    execFileSync('openssl', ['x509', '-in', `${path}.before`, '-signkey', key, '-days', '1', '-out', path], { stdio: 'ignore' })
+    expect(await balancer.run(later(19))).toEqual(OK)
+    expect(await balancer.run(later(21))).toMatchObject({ code: 1, output: expect.stringContaining('is good until') })
+    writeFileSync(path, before)
+  })
+})
