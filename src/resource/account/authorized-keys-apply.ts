@@ -1,11 +1,15 @@
 import { sh } from '../../shell/sh.ts'
+import { ABSENT } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { doneOf } from '../kind/one-by-one.ts'
 import { HostRefusal, outputExcerpt, type Steps } from '../kind/step.ts'
-import { UNSAFE, walk } from '../kind/walk.ts'
+import { CHANGED, UNSAFE, walk } from '../kind/walk.ts'
 import { AS_USER } from './as-user.ts'
-import { desiredLines, type KeysState, MAX_KEYS_BYTES, RECORDS } from './authorized-keys-observe.ts'
+import { type KeysFile, type KeysState, MAX_KEYS_BYTES, READ_TEXT, RECORDS } from './authorized-keys-observe.ts'
 import type { AuthorizedKeysSpec } from './authorized-keys-spec.ts'
+import { desiredText, onlyThese, targetOf } from './desired-keys.ts'
+import { asBlocks } from './keys-fields.ts'
+import { KEYS_PLACES } from './keys-places.ts'
 import { identityOf } from './public-key.ts'
 
 type KeysWork = Work<AuthorizedKeysSpec, KeysState>
@@ -13,16 +17,11 @@ type KeysWork = Work<AuthorizedKeysSpec, KeysState>
 /** Writes the keys of all users in one request, in order. */
 export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   for (const { id, spec, state } of work) {
-    if (state.otherKeysFile !== undefined)
-      throw new HostRefusal(
-        `authorized keys of ${id} would have no effect`,
-        `sshd on this host reads keys from ${state.otherKeysFile}`,
-        'remove AuthorizedKeysFile from its sshd_config',
-      )
-    if (state.unread !== undefined && !spec.exclusive)
+    const unread = spec.exclusive ? undefined : state.files.find(({ unread }) => unread !== undefined)?.unread
+    if (unread !== undefined)
       throw new HostRefusal(
         `authorized keys of ${id} not changed`,
-        state.unread,
+        unread,
         'delete that file, or set `exclusive: true` to replace all of its keys',
       )
   }
@@ -35,38 +34,50 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
   if (answer.code === 0) return
   const done = doneOf(work, answer)
   const failed = work.find(({ id }) => !done.includes(id))?.id ?? ''
-  throw new HostRefusal(
-    `authorized keys of ${failed} not written`,
-    outputExcerpt(answer.stderr),
-    answer.code === UNSAFE ? 'check who created it: a home directory must belong to its user and be below directories of root' : undefined,
-    { done, culprit: failed },
-  )
+  throw new HostRefusal(`authorized keys of ${failed} not written`, outputExcerpt(answer.stderr), FIXES[answer.code], {
+    done,
+    culprit: failed,
+  })
 }
 
-/** For each user: lines to remove, lines to add, and our keys; NUL-terminated. The host copies unchanged lines as the user, so they are not sent. */
+const FIXES: Readonly<Record<number, string>> = {
+  [UNSAFE]: 'check who created it: a home directory must belong to its user and be below directories of root',
+  [CHANGED]: 'run again: the next plan starts from the present keys',
+}
+
+/** For each user: name, our keys, and for each file its pattern, what was observed, the observed bytes, what to do, and the new bytes. */
 const inputFor = (work: readonly KeysWork[]): Uint8Array =>
-  Buffer.from(
-    work
-      .flatMap(({ spec, state }) => {
-        const after = desiredLines(spec, state)
-        const removed = state.lines.filter((line) => !after.includes(line))
-        const added = spec.exclusive ? after : after.filter((line) => !state.lines.includes(line))
-        const ours = spec.keys.map((key) => `${identityOf(key)}\n`).join('')
-        return [spec.user, spec.exclusive ? 'all' : 'some', removed.join('\n'), added.join('\n'), ours]
-      })
-      .map((word) => `${word}\0`)
-      .join(''),
+  asBlocks(
+    work.flatMap(({ spec, state }) => {
+      const files = state.files.map((file) => [file.pattern, ...wordsFor(spec, state, file)])
+      const ours = spec.keys.map((key) => `${identityOf(key)}\n`).join('')
+      return [spec.user, ours, `${files.length}`, ...files.flat()]
+    }),
   )
 
+const wordsFor = (spec: AuthorizedKeysSpec, state: KeysState, file: KeysFile): readonly string[] => {
+  const isTarget = file === targetOf(state)
+  // The account could delay the removal of all its keys by changing the file again and again.
+  if (spec.exclusive && spec.keys.length === 0) return ['unseen', '', 'delete', '']
+  // An account that this run creates has the declared keys only, even if an earlier account has left a file in its home directory.
+  if (state.home === undefined || file.unread !== undefined)
+    return isTarget ? ['unseen', '', 'write', onlyThese(spec.keys)] : ['unseen', '', 'delete', '']
+  const text = desiredText(spec, state, file)
+  const observed = [file.inode === ABSENT ? 'absent' : 'there', file.text]
+  if (isTarget && (text !== '' || file.inode !== ABSENT)) return [...observed, 'write', text]
+  if (text === file.text) return [...observed, 'keep', '']
+  return text === '' ? [...observed, 'delete', ''] : [...observed, 'write', text]
+}
+
 /**
- * Root repairs the directories by descriptor: a home that others may write to, a `.ssh` that root created. Everything else runs with the
- * rights of the user. A directory of root is given to the user only if everything in it already belongs to the user: otherwise a different
- * directory could have been renamed to this path.
+ * Root repairs the directories by descriptor: a home that others may write to, a `.ssh` that root created. Everything else below a home
+ * runs with the rights of the user. A directory of root is given to the user only if everything in it already belongs to the user: otherwise
+ * a different directory could have been renamed to this path.
  */
-const PUT_KEYS = String.raw`${AS_USER}
+const PUT_KEYS = String.raw`${AS_USER}${KEYS_PLACES}${READ_TEXT}
 my ($records) = @ARGV;
 $| = 1;
-sub word { local $/ = "\0"; my $w = <STDIN> // fail('the input was cut off'); chomp $w; $w }
+sub block { my $size = do { local $/ = ':'; <STDIN> } // fail('the input was cut off'); chop $size; my $b = ''; (read(STDIN, $b, $size) // -1) == $size or fail('the input was cut off'); $b }
 sub open_way {
   my ($one) = @_; my ($home, $name, $h) = ($one->{home}, $one->{name});
   my ($dir) = parted($home);
@@ -92,35 +103,81 @@ sub open_way {
   fail("$home/.ssh belongs to " . account($s[4]), ${UNSAFE}) if $s[4] != 0;
   chown $one->{uid}, $one->{gid}, $h or fail("$home/.ssh: $!");
 }
-sub kept_lines {
-  my ($file, $go) = @_; my %go = map { $_ => 1 } split /\n/, $go, -1; my ($h, $text) = (undef, '');
-  if (!sysopen $h, 'authorized_keys', O_RDONLY | O_NONBLOCK) { return () if $!{ENOENT}; fail("$file cannot be read as its user: $!", ${UNSAFE}) }
-  my @s = stat $h;
-  return () unless S_ISREG($s[2]);
-  1 while sysread $h, $text, ${MAX_KEYS_BYTES} + 1 - length $text, length $text;
-  fail("$file exceeds the maximum size of a file of keys (owner: " . account($s[4]) . ")", ${UNSAFE}) if length $text > ${MAX_KEYS_BYTES};
-  $text =~ s/\n\z//;
-  return $text eq '' ? () : grep { !$go{$_} } split /\n/, $text, -1;
+# Refuses a file that is not as it was observed. Returns its stat.
+sub check {
+  my ($file, $name, $observed, $before, $flags) = @_; my $h;
+  my @s = lstat $name;
+  return @s if $observed eq 'unseen';
+  my $text = '';
+  if (@s && !sysopen($h, $name, O_RDONLY | O_NONBLOCK | $flags)) { fail("$file cannot be read: $!", ${UNSAFE}) unless $!{ENOENT} }
+  elsif (@s) { $text = read_text($h); fail(too_large($file, $h), ${UNSAFE}) if length $text > ${MAX_KEYS_BYTES} }
+  fail("$file is not as it was observed", ${CHANGED}) if (@s ? 'there' : 'absent') ne $observed || $text ne $before;
+  return @s;
 }
 sub put {
-  my ($name, $text) = @_; my $h;
-  unlink ".$name.provision-new";
-  (sysopen($h, ".$name.provision-new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) && print $h $text) && $h->flush && $h->sync && close $h
-    && rename ".$name.provision-new", $name;
+  my ($name, $text, $like) = @_; my $h; my $new = ".$name.provision-new";
+  unlink $new;
+  my $done = sysopen($h, $new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) && (print $h $text) && $h->flush && (!$like || chown($like->[4], $like->[5], $h) && chmod($like->[2] & 07755, $h))
+    && $h->sync && close($h) && rename($new, $name);
+  return 1 if $done;
+  my $why = $!; unlink $new; $! = $why; return 0;
 }
-until (eof STDIN) {
-  my ($user, $which, $go, $come, $ours) = map { word() } 1 .. 5;
-  my $one = person($user);
-  fail('the user does not exist') if $one->{uid} < 0;
-  open_way($one);
+sub change {
+  my ($file, $name, $what, $text, $like) = @_;
+  if ($what eq 'delete') { unlink $name or $!{ENOENT} or fail("$file cannot be deleted: $!", ${UNSAFE}) }
+  if ($what eq 'write') { put($name, $text, $like) or fail("$file cannot be written: $!", ${UNSAFE}) }
+  to_disk('.') if $what ne 'keep';
+}
+sub change_as_user {
+  my ($file, $below, $one, $observed, $before, $what, $text) = @_;
+  my @way = split m{/}, $below; my $name = pop @way;
   become($one);
-  my $file = "$one->{home}/.ssh/authorized_keys";
-  chdir $one->{home} && (mkdir '.ssh' or $!{EEXIST}) && chdir '.ssh' or fail("$one->{home}/.ssh cannot be entered as $user: $!", ${UNSAFE});
-  my @s = stat '.'; chmod $s[2] & 07755, '.' if $s[2] & 022;
-  my @lines = ($which eq 'some' ? kept_lines($file, $go) : (), split /\n/, $come);
-  put('authorized_keys', join '', map { "$_\n" } @lines) or fail("$file cannot be written as $user: $!", ${UNSAFE});
+  my $is_there = chdir $one->{home} or fail("$one->{home} cannot be entered as $one->{name}: $!", ${UNSAFE});
+  for my $part (@way) {
+    if (!chdir $part) {
+      if ($what ne 'write' && $!{ENOENT}) { $is_there = 0; last }
+      (mkdir($part) or $!{EEXIST}) && chdir $part or fail("$one->{home}/$part cannot be entered as $one->{name}: $!", ${UNSAFE});
+    }
+    my @s = stat '.'; chmod $s[2] & 07755, '.' if $s[2] & 022 && $s[4] == $>;
+  }
+  if ($is_there) { check($file, $name, $observed, $before, 0); change($file, $name, $what, $text) }
+  elsif ($observed eq 'there') { fail("$file is not as it was observed", ${CHANGED}) }
+  be_root();
+}
+sub change_as_root {
+  my ($file, $observed, $before, $what, $text) = @_; my ($dir, $name) = parted($file);
+  return if $what ne 'write' && !enter($dir) && $held[2] eq 'does not exist';
+  reach($dir);
+  fail("$file can be replaced by another account (owner: $other)", ${UNSAFE}) if $other ne '';
+  my @s = check($file, $name, $observed, $before, O_NOFOLLOW);
+  change($file, $name, $what, $text, @s && S_ISREG($s[2]) ? \@s : [0, 0, 0644, 0, 0, 0]);
+}
+# Deletes what sshd could read as the user. Whatever the user made of these directories, it does not keep the keys.
+sub delete_as_user {
+  my ($file, $below, $one) = @_;
+  my @way = ($one->{home}, split m{/}, $below); my $name = pop @way;
+  become($one);
+  for my $part (@way) { chdir $part or $!{EACCES} && chmod(0700, $part) && chdir $part or return be_root() }
+  unlink $name or $!{ENOENT} or $!{EISDIR} or fail("$file cannot be deleted: $!", ${UNSAFE});
   to_disk('.');
   be_root();
+}
+until (eof STDIN) {
+  my ($user, $ours, $count) = map { block() } 1 .. 3;
+  my @files = map { [map { block() } 1 .. 5] } 1 .. $count;
+  my $one = person($user);
+  fail('the user does not exist') if $one->{uid} < 0;
+  my $opened = 0;
+  for (@files) {
+    my ($pattern, @rest) = @$_;
+    my $file = path_of($pattern, $one);
+    my $below = below_home($file, $one);
+    if (!defined $below) { change_as_root($file, @rest); next }
+    next if $rest[2] eq 'keep' && $rest[0] eq 'absent';
+    if ($rest[0] eq 'unseen' && $rest[2] eq 'delete') { delete_as_user($file, $below, $one); next }
+    open_way($one) unless $opened++;
+    change_as_user($file, $below, $one, @rest);
+  }
   chdir $records && put($user, $ours) or fail("$records/$user: $!");
   print "done\0$user\0";
 }

@@ -1,11 +1,13 @@
 import { sh } from '../../shell/sh.ts'
 import { describeDifferences } from '../kind/differences.ts'
 import { ABSENT } from '../kind/inode.ts'
-import { type Difference, defineKind } from '../kind/kind.ts'
+import { type Difference, type DiffTexts, defineKind } from '../kind/kind.ts'
+import { HostRefusal } from '../kind/step.ts'
 import { applyKeys } from './authorized-keys-apply.ts'
-import { desiredLines, type KeysState, keysScript, readKeysStates } from './authorized-keys-observe.ts'
+import { type KeysFile, type KeysState, keysScript, readKeysStates } from './authorized-keys-observe.ts'
 import { type AuthorizedKeysSpec, schema } from './authorized-keys-spec.ts'
-import { formatKey, identityOf, type PublicKey, readKey } from './public-key.ts'
+import { desiredText, keysIn, onlyThese, targetOf } from './desired-keys.ts'
+import { formatKey, identityOf, keyData } from './public-key.ts'
 
 /** SSH keys that may log in as a user, in the place and with the owner and modes that sshd requires. */
 export const authorizedKeys = defineKind({
@@ -15,49 +17,92 @@ export const authorizedKeys = defineKind({
 
   observe: (specs: readonly AuthorizedKeysSpec[]) => ({
     script: specs.length === 0 ? sh`` : keysScript(specs.map(({ user }) => user)),
-    parse: (stdout) =>
+    parse: (stdout): ReadonlyMap<string, KeysState> =>
       specs.length === 0
         ? new Map()
         : readKeysStates(
-            stdout.toString(),
+            stdout,
             specs.map(({ user }) => user),
           ),
   }),
 
-  plan: (spec, state, context) => {
+  plan: (spec: AuthorizedKeysSpec, state: KeysState, context) => {
     if (state.home === undefined) {
       const certainty = context.changes(`user:${spec.user}`) ? 'exact' : 'dependent'
       return spec.keys.length === 0 ? undefined : { action: 'create', certainty, reason: 'missing', differences: [] }
     }
-    if (state.otherKeysFile !== undefined)
-      return { action: 'update', certainty: 'exact', reason: `sshd reads keys from ${state.otherKeysFile}`, differences: [] }
-    if (state.unread !== undefined) return { action: 'update', certainty: 'exact', reason: state.unread, differences: [{ key: 'keys' }] }
-    const differences = [...keyDifferences(spec, state), ...(state.inodes.file === ABSENT ? [] : ownershipDifferences(spec.user, state))]
+    const unread = state.files.find(({ unread }) => unread !== undefined)?.unread
+    if (unread !== undefined) return { action: 'update', certainty: 'exact', reason: unread, differences: [{ key: 'keys' }] }
+    const target = targetOf(state)
+    const isNew = (target === undefined || target.inode === ABSENT) && spec.keys.length > 0
+    const differences = [...keyDifferences(spec, state), ...(isNew || spec.keys.length === 0 ? [] : ownershipDifferences(spec.user, state))]
     if (differences.length === 0) return undefined
-    return state.inodes.file === ABSENT
+    return isNew
       ? { action: 'create', certainty: 'exact', reason: 'missing', differences }
       : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
   },
 
+  forbids: (spec, state) => {
+    if (state.home !== undefined && state.files.length === 0 && spec.keys.length > 0)
+      return new HostRefusal(
+        `keys of ${spec.user} would have no effect`,
+        'sshd on this host reads no file of keys for this account (AuthorizedKeysFile none)',
+        'change AuthorizedKeysFile in the configuration of sshd, or remove the keys from the role',
+      )
+    if (!state.isRunAccount || !removesEveryKey(spec, state)) return undefined
+    return new HostRefusal(
+      `the run would remove every key of ${spec.user}, the account that it uses`,
+      'the next run could not log in',
+      'keep the key of the run until `user` or `key` in the inventory names another one',
+    )
+  },
+
+  accounts: ({ user, keys }) => (keys.length === 0 ? {} : { users: [user] }),
   orphan: { keep: 'deleting keys could lock somebody out; declare it with an empty list of keys to remove them' },
   apply: applyKeys,
 
-  diff: ({ spec, state }) => ({ before: formatKeys(state.lines), after: formatKeys(desiredLines(spec, state)) }),
+  diff: ({ spec, state }) => {
+    const target = targetOf(state)
+    const isNew = state.home === undefined
+    const texts = state.files.flatMap((file): readonly DiffTexts[] => {
+      const desired = isNew ? (file === target ? onlyThese(spec.keys) : '') : desiredText(spec, state, file)
+      const [before, after] = [formatKeys(file.text), formatKeys(desired)]
+      return before === after ? [] : [{ ...(file === target ? {} : { name: `${spec.user} ${file.path}` }), before, after }]
+    })
+    const [first, ...more] = texts
+    return first && { ...first, ...(more.length === 0 ? {} : { more }) }
+  },
 })
 
+/** Whether the account has keys, and keeps none of them. */
+const removesEveryKey = (spec: AuthorizedKeysSpec, state: KeysState): boolean => {
+  const dataIn = (texts: readonly string[]): readonly string[] => texts.flatMap(keysIn).map(keyData)
+  const before = dataIn(state.files.map(({ text }) => text))
+  const after = new Set(dataIn(state.files.map((file) => desiredText(spec, state, file))))
+  return before.length > 0 && !before.some((data) => after.has(data))
+}
+
 const keyDifferences = (spec: AuthorizedKeysSpec, state: KeysState): readonly Difference[] => {
-  const after = desiredLines(spec, state)
+  const target = targetOf(state)
+  const changed = state.files.flatMap((file): readonly Difference[] => {
+    const after = desiredText(spec, state, file)
+    if (after === file.text) return []
+    return [
+      { key: file === target ? 'keys' : `keys in ${file.pattern}`, from: `${keysIn(file.text).length}`, to: `${keysIn(after).length}` },
+    ]
+  })
+  if (changed.length > 0) return changed
+  // The files are right, the record of our keys is not: a key removed from the list later would stay in the file.
   const record = new Set(spec.keys.map(identityOf))
-  if (after.length === state.lines.length && after.every((line, i) => line === state.lines[i])) {
-    // The file is right, the record of our keys is not: a key removed from the list later would stay in the file.
-    return record.size === state.ours.length && state.ours.every((one) => record.has(one)) ? [] : [{ key: 'record' }]
-  }
-  return [{ key: 'keys', from: `${keysIn(state.lines).length}`, to: `${keysIn(after).length}` }]
+  return record.size === state.ours.length && state.ours.every((one) => record.has(one)) ? [] : [{ key: 'record' }]
 }
 
 // StrictModes of sshd: the file, its directory and the home must belong to the user (or root) and be writable by no other account.
-const ownershipDifferences = (user: string, { inodes }: KeysState): readonly Difference[] =>
-  (['home', 'ssh', 'file'] as const).flatMap((key): readonly Difference[] => {
+const ownershipDifferences = (user: string, state: KeysState): readonly Difference[] => {
+  const target = targetOf(state)
+  if (target === undefined || target.inode === ABSENT || !isBelowSsh(target, state)) return []
+  const inodes = { ...state.inodes, file: target.inode }
+  return (['home', 'ssh', 'file'] as const).flatMap((key): readonly Difference[] => {
     const inode = inodes[key]
     const name = { home: 'home', ssh: '.ssh', file: 'file' }[key]
     if (inode === ABSENT) return []
@@ -71,11 +116,12 @@ const ownershipDifferences = (user: string, { inodes }: KeysState): readonly Dif
         : [{ key: `mode of ${name}`, from: inode.mode, to: 'not writable by others' }]),
     ]
   })
+}
 
-const keysIn = (lines: readonly string[]): readonly PublicKey[] => lines.map(readKey).filter((key) => key !== undefined)
+const isBelowSsh = ({ path }: KeysFile, { home }: KeysState): boolean => path.startsWith(`${home}/.ssh/`)
 
 // Only keys are shown: the user may have linked the file to one with private content.
-const formatKeys = (lines: readonly string[]): string =>
-  keysIn(lines)
+const formatKeys = (text: string): string =>
+  keysIn(text)
     .map((key) => `${formatKey(key)}\n`)
     .join('')

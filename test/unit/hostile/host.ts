@@ -111,11 +111,16 @@ const accounts = (d: Dice): string => {
   return `${entries()}end passwd 0\n${entries()}end group 0\n${entries()}end gshadow 0\n${fields(d, '\n')}end shadow 0\n`
 }
 const keys = (d: Dice): string => {
-  const inodes = d.some(
-    3,
-    () => `inode\0/home/faulty${d.one(['', '/.ssh', '/.ssh/authorized_keys'])}\0${fields(d, '\0').split('\0').slice(0, 5).join('\0')}\0`,
-  )
-  return `sshd\0${word(d)}\0user\0faulty\0/home/faulty\0${inodes.join('')}lines\0/home/faulty/.ssh/authorized_keys\0${word(d)}\n`
+  const inode = (path: string): string =>
+    d.chance(0.3) ? `absent\0${path}\0` : `inode\0${path}\0${[...d.some(5, () => word(d)), '', '', '', '', ''].slice(0, 5).join('\0')}\0`
+  const block = (text: string): string => `${d.mostly([`${Buffer.byteLength(text)}`], NO_NUMBERS)}\0${text}`
+  const file = (name: string): string => {
+    const path = `/home/faulty/${name}`
+    return `file\0${name}\0${path}\0${inode(path)}${d.mostly([''], WORDS)}\0${block(d.some(3, () => `${word(d)}\n`).join(''))}`
+  }
+  const files = d.some(3, () => file(d.one(['.ssh/authorized_keys', '.ssh/authorized_keys2', word(d)]))).join('')
+  const login = d.mostly([''], ['login', 'x'])
+  return `user\0faulty\0/home/faulty\0${login}\0${inode('/home/faulty')}${inode('/home/faulty/.ssh')}${files}ours\0${block(word(d))}end\0`
 }
 const tables = (d: Dice): string => {
   const listing = `${fields(d, '\n')}\nmeta expression, iif\n${fields(d, '\n')}`.replaceAll('\0', '')

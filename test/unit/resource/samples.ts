@@ -111,13 +111,12 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
     asWanted: (i) => {
       const [user, home] = [`sample${i}`, `/home/sample${i}`]
       const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C'
-      const inodes = [
-        ['', 'd', '755'],
-        ['/.ssh', 'd', '700'],
-        ['/.ssh/authorized_keys', 'f', '600'],
-      ].flatMap(([path, type, mode]) => ['inode', `${home}${path}`, type, mode, user, user, ''])
-      const files = `${home}/.ssh/authorized_keys\0${key} me\n/var/lib/provision/authorized-keys/${user}\0${key}\n`
-      return readKeysStates(['sshd', '', 'user', user, home, ...inodes, 'lines', files].join('\0'), [user]).get(user)
+      const inode = (path: string, type: string, mode: string) => ['inode', `${home}${path}`, type, mode, user, user, '']
+      const file = ['file', '.ssh/authorized_keys', `${home}/.ssh/authorized_keys`, ...inode('/.ssh/authorized_keys', 'f', '600')]
+      const [text, ours] = [`${key} me\n`, `${key}\n`]
+      const answer = [...['user', user, home, ''], ...inode('', 'd', '755'), ...inode('/.ssh', 'd', '700'), ...file]
+      const said = `${answer.join('\0')}\0\0${text.length}\0${text}ours\0${ours.length}\0${ours}end\0`
+      return readKeysStates(Buffer.from(said), [user]).get(user)
     },
   },
   sysctl: { options: (i) => ({ key: `kernel.sample${i}`, value: 1 }), asWanted: () => ({ live: '1', boot: '1' }) },
@@ -220,9 +219,14 @@ export const listed = [...allKinds.values()].flatMap((kind) => {
 
 export const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 
+const NO_KEYS = {
+  ...{ home: undefined, inodes: { home: 'absent', ssh: 'absent' }, ours: [], isRunAccount: false },
+  files: [{ pattern: '.ssh/authorized_keys', path: '', inode: 'absent', text: '', unread: undefined }],
+}
+
 /** What a host says where nothing is as wanted. */
 export const seenNothing = (kind: string): unknown => {
-  if (kind === 'authorized-keys') return readKeysStates(['sshd', '', 'lines', ''].join('\0'), ['sample7']).get('sample7')
+  if (kind === 'authorized-keys') return NO_KEYS
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }

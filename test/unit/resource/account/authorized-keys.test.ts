@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { authorizedKeys } from '../../../../src/resource/account/authorized-keys.ts'
-import { desiredLines, type KeysState } from '../../../../src/resource/account/authorized-keys-observe.ts'
-import { formatKey, keyProblem, readKey } from '../../../../src/resource/account/public-key.ts'
+import type { KeysState } from '../../../../src/resource/account/authorized-keys-observe.ts'
+import { desiredText } from '../../../../src/resource/account/desired-keys.ts'
+import { bytesAsText, formatKey, keyData, keyProblem, readKey } from '../../../../src/resource/account/public-key.ts'
 import { NOTHING } from '../answers.ts'
 import { context, recorded } from '../recorded.ts'
 
@@ -10,87 +11,155 @@ const OTHER = 'AAAAC3NzaC1lZDI1NTE5AAAAICbDuxFw5gNwGn5DP8JCcnYXf4P2Y4o7rHRlz3V0g
 const KEY = `ssh-ed25519 ${BLOB}`
 const MALLORY = `ssh-ed25519 ${OTHER} mallory`
 
-const observed = (): ReadonlyMap<string, KeysState> =>
-  authorizedKeys.kind
-    .observe(['ann', 'nobody', 'gone'].map((user) => authorizedKeys({ user, keys: [] }).spec))
-    .parse(recorded('authorized-keys'), NOTHING)
-const ann = (more: Partial<KeysState> = {}): KeysState => {
+const specsOf = (...users: readonly string[]) => users.map((user) => authorizedKeys({ user, keys: [] }).spec)
+const observed = (answer = recorded('authorized-keys')): ReadonlyMap<string, KeysState> =>
+  authorizedKeys.kind.observe(specsOf('ann', 'nobody', 'gone')).parse(answer, NOTHING)
+const ann = (lines?: readonly string[], more: Partial<KeysState> = {}): KeysState => {
   const state = observed().get('ann')
-  if (state === undefined) throw new Error('the host said nothing of ann')
-  return { ...state, ...more }
+  if (state === undefined) throw new Error('the host did not report ann')
+  const text = lines?.map((line) => `${line}\n`).join('')
+  return { ...state, files: state.files.map((file, i) => (i === 0 && text !== undefined ? { ...file, text } : file)), ...more }
 }
+const second = (text: string, more: Partial<KeysState> = {}): KeysState => {
+  const state = ann(undefined, more)
+  return { ...state, files: state.files.map((file, i) => (i === 1 ? { ...file, text, inode: state.files[0]?.inode ?? 'absent' } : file)) }
+}
+const specOf = (keys: readonly string[], exclusive = false) => authorizedKeys({ user: 'ann', keys: [...keys], exclusive }).spec
 const plan = (keys: readonly string[], state: KeysState, exclusive = false): string | undefined => {
-  const change = authorizedKeys.kind.plan(authorizedKeys({ user: 'ann', keys: [...keys], exclusive }).spec, state, context)
+  const change = authorizedKeys.kind.plan(specOf(keys, exclusive), state, context)
   return change && `${change.action} ${change.certainty} ${change.reason}`
 }
+const texts = (keys: readonly string[], state: KeysState, exclusive = false): readonly string[] =>
+  state.files.map((file) => desiredText(specOf(keys, exclusive), state, file))
 
 describe('observing keys', () => {
   it('reads a recorded answer', () => {
-    expect(ann()).toMatchObject({ home: '/home/ann', lines: [`${KEY} me@laptop`], ours: [KEY], otherKeysFile: undefined })
-    expect(ann().inodes.file).toMatchObject({ type: 'f', mode: '600', owner: 'ann' })
-    expect(observed().get('nobody')).toMatchObject({ home: '/nonexistent', lines: [], ours: [] })
+    expect(ann()).toMatchObject({ home: '/home/ann', ours: [KEY], isRunAccount: false })
+    expect(ann().files).toMatchObject([
+      { path: '/home/ann/.ssh/authorized_keys', text: `${KEY} me@laptop\n`, inode: { type: 'f', mode: '600', owner: 'ann' } },
+      { path: '/home/ann/.ssh/authorized_keys2', text: '', inode: 'absent' },
+    ])
+    expect(observed().get('nobody')).toMatchObject({ home: '/nonexistent', ours: [] })
     expect(observed().get('gone')?.home).toBeUndefined()
   })
 
-  it('ignores a line that imitates one of another file', () => {
-    const hostile = recorded('authorized-keys')
-      .toString()
-      .replace(' me@laptop', ` me@laptop\n/home/ann/.ssh/authorized_keys\0/nonexistent/.ssh/authorized_keys\0${MALLORY}`)
-    const specs = ['ann', 'nobody'].map((user) => authorizedKeys({ user, keys: [] }).spec)
-    expect(authorizedKeys.kind.observe(specs).parse(Buffer.from(hostile), NOTHING).get('nobody')?.lines).toEqual([])
-  })
-
-  it.each([
-    ['', undefined],
-    ['AuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2', undefined],
-    ['AuthorizedKeysFile %h/.ssh/authorized_keys', undefined],
-    ['  authorizedkeysfile=/etc/ssh/keys/%u\nAuthorizedKeysFile .ssh/authorized_keys', '/etc/ssh/keys/%u'],
-  ])('detects another file of keys in the settings of sshd: %j', (setting, otherKeysFile) => {
-    const answer = recorded('authorized-keys').toString().replace('sshd\0', `sshd\0${setting}`)
-    expect(
-      authorizedKeys.kind
-        .observe([authorizedKeys({ user: 'ann', keys: [] }).spec])
-        .parse(Buffer.from(answer), NOTHING)
-        .get('ann')?.otherKeysFile,
-    ).toBe(otherKeysFile)
+  it('throws for every truncated answer', () => {
+    const answer = recorded('authorized-keys')
+    for (let length = 0; length < answer.length; length++) expect(() => observed(answer.subarray(0, length)), `${length}`).toThrow()
   })
 })
 
 describe('planning keys', () => {
+  const writable = { type: 'd', mode: '770', owner: 'ann', group: 'ann', target: '' }
   it.each<[string, readonly string[], KeysState, string | undefined]>([
     ['the declared keys', [KEY], ann(), undefined],
     ['the declared keys, with another comment', [`${KEY} you@desk`], ann(), undefined],
     ['the same key with restrictions', [`restrict ${KEY}`], ann(), 'update exact keys differs'],
-    ['another key of somebody else', [KEY], ann({ lines: [`${KEY} me`, MALLORY] }), undefined],
+    ['another key of somebody else', [KEY], ann([`${KEY} me`, MALLORY]), undefined],
     ['one of ours that is not wanted any more', [], ann(), 'update exact keys differs'],
-    ['there, but not known for ours', [KEY], ann({ ours: [] }), 'update exact record differs'],
-    ['no file', [KEY], ann({ lines: [], inodes: { ...ann().inodes, file: 'absent' } }), 'create exact missing'],
-    ['no user', [KEY], ann({ home: undefined, lines: [] }), 'create dependent missing'],
-    ['sshd reads another file', [KEY], ann({ otherKeysFile: '/etc/k/%u' }), 'update exact sshd reads keys from /etc/k/%u'],
+    ['there, but not known for ours', [KEY], ann(undefined, { ours: [] }), 'update exact record differs'],
     [
-      'a group may write',
+      'one of ours in the second file',
       [KEY],
-      ann({ inodes: { ...ann().inodes, ssh: { type: 'd', mode: '770', owner: 'ann', group: 'ann', target: '' } } }),
-      'update exact mode of .ssh differs',
+      second(`${KEY} me\n`, { ours: [KEY, `ssh-ed25519 ${OTHER}`] }),
+      'update exact record differs',
     ],
+    ['one that is revoked, in the second file', [], second(`${KEY} me\n`), 'update exact keys and keys in .ssh/authorized_keys2 differ'],
+    ['no file', [KEY], { ...ann([]), files: ann([]).files.map((file) => ({ ...file, inode: 'absent' as const })) }, 'create exact missing'],
+    ['no user', [KEY], ann([], { home: undefined }), 'create dependent missing'],
+    ['no user, and no keys', [], ann([], { home: undefined }), undefined],
+    ['a group may write', [KEY], ann(undefined, { inodes: { ...ann().inodes, ssh: writable } }), 'update exact mode of .ssh differs'],
   ])('%s', (_, keys, state, expected) => {
     expect(plan(keys, state)).toBe(expected)
   })
 
   it('keeps the lines of others, or deletes them if exclusive', () => {
-    const state = ann({ lines: ['# old', `${KEY} me`, MALLORY, `command="x y" ${KEY}`] })
-    const { keys } = authorizedKeys({ user: 'ann', keys: [`${KEY} new`] }).spec
-    expect(desiredLines({ keys, exclusive: false }, state)).toEqual(['# old', `${KEY} me`, MALLORY])
-    expect(desiredLines({ keys, exclusive: true }, state)).toEqual([`${KEY} me`])
+    const state = ann(['# old', `${KEY} me`, MALLORY, `command="x y" ${KEY}`])
+    expect(texts([`${KEY} new`], state)[0]).toBe(`# old\n${KEY} me\n${MALLORY}\n`)
+    expect(texts([`${KEY} new`], state, true)[0]).toBe(`${KEY} me\n`)
   })
 
+  it('deletes undeclared keys from every file if exclusive', () => {
+    const state = second(`# mine\n${MALLORY}\n`)
+    expect(texts([KEY], state)).toEqual([`${KEY} me@laptop\n`, `# mine\n${MALLORY}\n`])
+    expect(texts([KEY], state, true)).toEqual([`${KEY} me@laptop\n`, ''])
+    expect(plan([KEY], state, true)).toBe('update exact keys in .ssh/authorized_keys2 differs')
+  })
+
+  it.each([
+    ['in Latin-1', `${KEY} J\xfcrgen`],
+    ['with an option', `no-pty,from="10.0.0.0/8 ,x" ${KEY} me`],
+    ['with a carriage return', `${KEY} me\r`],
+    ['with a carriage return after its data', `${KEY}\r`],
+    ['with tabs and blanks', ` \t ssh-ed25519\t ${BLOB} \t`],
+    ['with white space that the decoder of sshd skips', `ssh-ed25519 ${BLOB.slice(0, 20)}\v\f\r${BLOB.slice(20)} me`],
+    ['with a NUL after it', `${KEY} me\0ssh`],
+    ['with an escaped quote in an option', `environment="A=\\"b c" ${KEY}`],
+  ])('removes a revoked key whose line was edited: %s', (_, line) => {
+    const state = ann(['# note', line, MALLORY])
+    expect(texts([], state)[0]).toBe(`# note\n${MALLORY}\n`)
+    expect(plan([], state)).toBe('update exact keys differs')
+  })
+
+  it.each([
+    ['damaged', `ssh-ed25519 ${BLOB.slice(0, 20)}!${BLOB.slice(20)}`],
+    ['behind a NUL', `x\0${KEY}`],
+    ['commented out', `#${KEY}`],
+  ])('adds a key whose line sshd does not accept: %s', (_, line) => {
+    expect(texts([KEY], ann([line]))[0]).toMatch(new RegExp(`(^|\n)${KEY.replaceAll('+', '\\+')}\n$`))
+  })
+
+  it('changes no byte of lines that it keeps', () => {
+    const state = { ...ann(), files: ann().files.map((file) => ({ ...file, text: `# J\xfcrgen\r\n${KEY} x\xff` })) }
+    expect(texts([KEY], state)[0]).toBe(`# J\xfcrgen\r\n${KEY} x\xff`)
+    expect(texts([KEY, MALLORY], state)[0]).toBe(`# J\xfcrgen\r\n${KEY} x\xff\n${MALLORY}\n`)
+    expect(texts([`${KEY} Jürgen`], ann([]))[0]).toBe(`${KEY} J\xc3\xbcrgen\n`)
+  })
+
+  it('is forbidden to shut out the account of the run', () => {
+    const forbids = (keys: readonly string[], state: KeysState, exclusive = false) =>
+      authorizedKeys.kind.forbids?.(specOf(keys, exclusive), state, context)?.what
+    const login = ann(undefined, { isRunAccount: true })
+    const both = ann([`${KEY} me`, MALLORY], { isRunAccount: true })
+    expect(forbids([], login)).toBe('the run would remove every key of ann, the account that it uses')
+    expect(forbids([MALLORY], login)).toBe('the run would remove every key of ann, the account that it uses')
+    expect(forbids([], ann())).toBeUndefined()
+    expect(forbids([KEY], both, true)).toBeUndefined()
+    expect(forbids([], both)).toBeUndefined()
+    expect(forbids([`restrict ${KEY}`], login)).toBeUndefined()
+    expect(forbids([KEY], ann([], { isRunAccount: true }))).toBeUndefined()
+  })
+
+  it('is forbidden where sshd reads no file', () => {
+    const none = { ...ann(), files: [] }
+    expect(authorizedKeys.kind.forbids?.(specOf([KEY]), none, context)?.what).toBe('keys of ann would have no effect')
+    expect(authorizedKeys.kind.forbids?.(specOf([]), none, context)).toBeUndefined()
+    expect(authorizedKeys.kind.forbids?.(specOf([KEY]), { ...none, home: undefined }, context)).toBeUndefined()
+  })
+})
+
+describe('the diff of keys', () => {
+  const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+  const diff = (keys: readonly string[], state: KeysState, exclusive = false) =>
+    authorizedKeys.kind.diff?.({ id: 'ann', spec: specOf(keys, exclusive), state, change }, undefined)
+
   it('shows fingerprints of keys only', () => {
-    const state = ann({ lines: ['root:$6$hash', MALLORY] })
-    const spec = authorizedKeys({ user: 'ann', keys: [KEY] }).spec
-    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
-    const shown = authorizedKeys.kind.diff?.({ id: 'ann', spec, state, change }, undefined)
+    const shown = diff([KEY], ann(['root:$6$hash', MALLORY]))
     expect(shown?.before).toMatch(/^ssh-ed25519 SHA256:\S{43} mallory\n$/)
     expect(shown?.after).toMatch(/^ssh-ed25519 SHA256:\S{43} mallory\nssh-ed25519 SHA256:\S{43}\n$/)
+  })
+
+  it('shows each file that changes, and nothing if only the record does', () => {
+    expect(diff([KEY], ann(undefined, { ours: [] }))).toBeUndefined()
+    expect(diff([KEY], second(`${MALLORY}\n`), true)).toMatchObject({ name: 'ann /home/ann/.ssh/authorized_keys2', after: '' })
+    expect(diff([], second(`${KEY} J\xc3\xbcrgen\n`))).toMatchObject({ after: '', more: [{ before: expect.stringMatching(/ Jürgen\n$/) }] })
+  })
+
+  it('shows the declared keys of an account that is created', () => {
+    expect(diff([KEY], ann([], { home: undefined }))).toMatchObject({
+      before: '',
+      after: expect.stringMatching(/^ssh-ed25519 SHA256:\S+\n$/),
+    })
   })
 })
 
@@ -100,7 +169,9 @@ describe('a public key', () => {
     [`${KEY}\nssh-ed25519 x`, 'one line'],
     ['ssh-dss AAAAB3NzaC1kc3M= x', 'is a DSA key'],
     ['hello', 'is not a public key'],
+    [`ssh-ed25519-cert-v01@openssh.com ${BLOB}`, 'is not a public key'],
     [KEY.slice(0, -8), 'truncated or damaged'],
+    [`${KEY}!`, 'truncated or damaged'],
     [`ssh-rsa ${BLOB}`, 'truncated or damaged'],
     ['ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAABAEAAQE= x', 'less than 2048 bits'],
   ])('%j is refused', (line, fault) => {
@@ -120,5 +191,16 @@ describe('a public key', () => {
     expect(formatKey({ options: '', type: 'ssh-ed25519', blob: BLOB, comment: '' })).toBe(
       'ssh-ed25519 SHA256:C7g4LymhC+opEMZBEcJj8H+01cpfFZTvmDPVdm5Xbak',
     )
+  })
+
+  it('is the same key in every spelling of its data', () => {
+    const data = (line: string): string | undefined => {
+      const key = readKey(bytesAsText(line))
+      return key && keyData(key)
+    }
+    expect(data(`ssh-rsa ${BLOB}`)).toBe(BLOB)
+    expect(data(`ssh-ed25519-cert-v01@openssh.com ${BLOB}=`)).toBe(BLOB)
+    expect(data(`"quoted ${KEY}`)).toBeUndefined()
+    expect(data(`unknown-type ${BLOB}`)).toBeUndefined()
   })
 })
