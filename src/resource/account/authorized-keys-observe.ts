@@ -68,11 +68,13 @@ sub look {
   print join("\0", 'inode', $path, $type, sprintf('%o', $s[2] & 07777), account($s[4]), getgrgid($s[5]) // $s[5], $type eq 'l' ? readlink($name // $path) : ''), "\0";
 }
 sub say_text { my ($text, $why) = @_; print "$why\0", length $text, "\0$text" }
-# The user's own file in a .ssh that root created and the user cannot enter.
+# The user's own file in a .ssh that root created and the user cannot enter. 'absent' if the directory has none.
 sub open_behind_root {
-  my ($one) = @_; my ($h, @s);
-  return unless enter("$one->{home}/.ssh") && (@s = lstat 'authorized_keys') && S_ISREG($s[2]) && $s[4] == $one->{uid};
-  sysopen($h, 'authorized_keys', O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $h) && $s[4] == $one->{uid} && $s[3] == 1 or return;
+  my ($one, $file) = @_; my ($h, @s); my ($dir, $name) = parted($file);
+  return unless enter($dir);
+  @s = lstat $name or return $!{ENOENT} ? 'absent' : undef;
+  return unless S_ISREG($s[2]) && $s[4] == $one->{uid};
+  sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $h) && $s[4] == $one->{uid} && $s[3] == 1 or return;
   return $h;
 }
 sub say_file_of_user {
@@ -82,7 +84,11 @@ sub say_file_of_user {
   my $behind = $why ne '' && !lstat $file;
   look($file) unless $behind;
   be_root();
-  if ($behind) { if ($h = open_behind_root($one)) { look($file, 'authorized_keys'); $why = '' } else { print "absent\0$file\0" } }
+  if ($behind) {
+    $h = open_behind_root($one, $file);
+    $why = '' if defined $h;
+    if (!defined $h || $h eq 'absent') { undef $h; print "absent\0$file\0" } else { look($file, (parted($file))[1]) }
+  }
   my $text = $why eq '' && fileno($h // *NONE) ? read_text($h) : '';
   $why = "$file cannot be read as $one->{name}: $why" if $why ne '';
   $why = too_large($file, $h) if length $text > ${MAX_KEYS_BYTES};

@@ -54,7 +54,11 @@ export const FIX_CHANGED = 'run again: the next plan starts from the present sta
 export const inTurn = function* <Spec, State>(
   work: readonly Work<Spec, State>[],
   scriptOf: ScriptOf<Spec, State>,
-  words: { readonly doing: string; readonly failed: (id: string) => string; readonly fix?: string },
+  words: {
+    readonly doing: string
+    readonly failed: (id: string) => string
+    readonly fix?: string | ((code: number) => string | undefined)
+  },
 ): Steps {
   if (work.length === 0) return
   // A subshell on the left of && or || would ignore `set -e`, so a separate line reads its status.
@@ -72,5 +76,6 @@ c=$?; [ "$c" = 0 ] || exit "$c"; printf 'done\\0%s\\0' ${one.id}`,
   const why = outputExcerpt(answer.stderr)
   if (answer.code === UNSAFE) throw new HostRefusal(what, why, FIX_UNSAFE, { done })
   if (answer.code === CHANGED) throw new HostRefusal(what, why, FIX_CHANGED, { done })
-  throw new HostRefusal(`${what} (exit ${answer.code})`, why, words.fix, { done })
+  const fix = typeof words.fix === 'function' ? words.fix(answer.code) : words.fix
+  throw new HostRefusal(`${what} (exit ${answer.code})`, why, fix, { done })
 }

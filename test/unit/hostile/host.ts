@@ -106,9 +106,25 @@ const server = (d: Dice): string => {
   return `${onDisk}${rows(d)}provision-services\n`
 }
 const accounts = (d: Dice): string => {
-  const entries = (): string =>
-    d.some(4, () => `${d.one(['faulty', 'faultless', 'root', 'staff'])}:x:${number(d)}:${number(d)}:${word(d)}:/home/x:/bin/sh\n`).join('')
-  return `${entries()}end passwd 0\n${entries()}end group 0\n${entries()}end gshadow 0\n${fields(d, '\n')}end shadow 0\n`
+  const name = (): string => d.one(['faulty', 'faultless', 'root', 'staff'])
+  const record = (...fields: readonly string[]): string => `${fields.join('\0')}\0`
+  const user = (of: string): string =>
+    d.chance(0.3)
+      ? record('no-user', of)
+      : record('user', of, number(d), word(d), word(d), '/home/x', word(d), d.one(['local', '']), d.one(['set', 'locked', 'empty', '']), '')
+  const group = (of: string): string =>
+    d.chance(0.3) ? record('no-group', of, d.one(['', 'shadow'])) : record('group', of, number(d), d.one(['local', '']), word(d))
+  const others = d.some(4, () =>
+    d.one([
+      () => record('member', name(), word(d)),
+      () => record('busy', name(), word(d)),
+      () => record('uid', number(d), word(d)),
+      () => record('gid', number(d), word(d)),
+      () => record('home', '/home/x', name(), word(d), number(d)),
+      () => record(word(d), word(d)),
+    ])(),
+  )
+  return ['faulty', 'faultless'].map((of) => user(of) + group(of)).join('') + others.join('') + record('login', name()) + record('end')
 }
 const keys = (d: Dice): string => {
   const inode = (path: string): string =>

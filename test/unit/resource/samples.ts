@@ -18,6 +18,12 @@ interface Sample {
   readonly asWanted: (i: number) => unknown
 }
 
+const NO_GROUP = { group: 'absent', gidOwner: undefined, primaryOf: [], admits: undefined }
+const NO_USER = {
+  ...{ account: 'absent', isRunAccount: false, grants: [], busy: undefined, uidOwner: undefined, isShellMissing: false },
+  newHome: { fault: undefined, owner: undefined },
+}
+
 const inode = (type: string, mode: string, more: object = {}) => ({ type, mode, owner: 'root', group: 'root', target: '', ...more })
 const rules = 'chain input { type filter hook input priority filter; policy drop; }'
 const listing = 'table inet provision {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n'
@@ -100,9 +106,18 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   },
   user: {
     options: (i) => ({ name: `sample${i}` }),
-    asWanted: (i) => ({ uid: 1000, group: `sample${i}`, groups: [], home: `/home/sample${i}`, shell: '/bin/sh', comment: '' }),
+    asWanted: (i) => ({
+      ...NO_USER,
+      account: {
+        ...{ uid: 1000, group: `sample${i}`, groups: [], home: `/home/sample${i}`, shell: '/bin/sh', comment: '' },
+        ...{ isLocal: true, hasHome: true },
+      },
+    }),
   },
-  group: { options: (i) => ({ name: `sample${i}` }), asWanted: () => ({ gid: 1000 }) },
+  group: {
+    options: (i) => ({ name: `sample${i}` }),
+    asWanted: () => ({ ...NO_GROUP, group: { gid: 1000, isLocal: true } }),
+  },
   'authorized-keys': {
     options: (i) => ({
       user: `sample${i}`,
@@ -227,6 +242,8 @@ const NO_KEYS = {
 /** What a host says where nothing is as wanted. */
 export const seenNothing = (kind: string): unknown => {
   if (kind === 'authorized-keys') return NO_KEYS
+  if (kind === 'user') return NO_USER
+  if (kind === 'group') return NO_GROUP
   if (kind === 'unit') return { file: 'absent', stale: false }
   if (kind === 'release') return { ...seenRelease(7), current: 'absent', tree: new Map() }
   if (kind === 'owned') return { inode: 'absent', record: readRecord([]) }

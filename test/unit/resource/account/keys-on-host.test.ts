@@ -190,6 +190,20 @@ printf '#!/bin/sh\\necho "line 3: Bad configuration option" >&2; exit 255' >"$BI
     expect(apply(spec([KEY], false, 'homeless'))).toBe('its home directory /home/homeless does not exist')
   })
 
+  it('in a directory that root took over are read and given back to their user', () => {
+    write(`${OTHER}\\n`)
+    host.run('chown root /home/ann/.ssh')
+    expect(stateOf(spec([])).files.map(({ text, unread }) => [text, unread])).toEqual([
+      [`${OTHER}\n`, undefined],
+      ['', undefined],
+    ])
+    expect(work(spec([KEY]))[0]?.change.reason).toBe('keys and owner of .ssh differ')
+    expect(apply(spec([KEY]))).toBeUndefined()
+    expect([host.run('stat -c %U /home/ann/.ssh'), keys()]).toEqual(['ann\n', `${OTHER}\n${KEY}\n`])
+    host.run('chown root /home/ann/.ssh /home/ann/.ssh/authorized_keys')
+    expect(apply(spec([KEY]))).toContain('/home/ann/.ssh/authorized_keys cannot be read as ann: Permission denied')
+  })
+
   it('tell which account the run uses', () => {
     const query = authorizedKeys.kind.observe([spec([]), spec([], false, 'bob')])
     const as = (login: string) =>

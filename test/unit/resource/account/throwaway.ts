@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { HostRefusal, Steps } from '../../../../src/resource/kind/step.ts'
 
 /** A root on which scripts of kinds run for real: with its own /etc, /home, /srv, /run and /var/lib. It needs root for the mounts. */
 export interface Throwaway {
+  /** Runs before every script. */
+  prelude: string
   /** Runs a script as the shell of a run would, and returns its exit status and output. */
   shell(script: string, input?: Uint8Array): { readonly code: number; readonly stdout: Buffer; readonly stderr: string }
   /** Runs a script that must succeed, and returns its output. */
@@ -20,7 +22,8 @@ export const isRoot = process.getuid?.() === 0
 const MOUNTED = ['/etc', '/home', '/srv', '/run', '/var/lib']
 
 export const throwaway = (): Throwaway => {
-  const at = mkdtempSync(join(tmpdir(), 'throwaway-'))
+  // Account programs write every file to disk, which takes long on a busy one.
+  const at = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'throwaway-'))
   const inner = (path: string): string => join(at, path.replaceAll('/', '_'))
   for (const path of MOUNTED) mkdirSync(inner(path))
   cpSync('/etc', inner('/etc'), { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
@@ -31,20 +34,25 @@ export const throwaway = (): Throwaway => {
   mkdirSync(join(at, 'bin'))
   const shell: Throwaway['shell'] = (script, input = Buffer.alloc(0)) => {
     writeFileSync(join(at, 'input'), input)
-    writeFileSync(join(at, 'script'), script)
-    const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', `${mounts} && cd / && . ${at}/script <${at}/input`], {
-      env: {
-        PATH: `${at}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-        LC_ALL: 'C',
-        HOME: '/root',
-        T: at,
-        BIN: `${at}/bin`,
+    writeFileSync(join(at, 'script'), `${host.prelude}\n${script}`)
+    const { status, stdout, stderr } = spawnSync(
+      'unshare',
+      ['-m', '-p', '-f', '--mount-proc', 'sh', '-c', `${mounts} && cd / && . ${at}/script <${at}/input`],
+      {
+        env: {
+          PATH: `${at}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+          LC_ALL: 'C',
+          HOME: '/root',
+          T: at,
+          BIN: `${at}/bin`,
+        },
+        maxBuffer: 1 << 28,
       },
-      maxBuffer: 1 << 28,
-    })
+    )
     return { code: status ?? 255, stdout, stderr: stderr.toString() }
   }
-  return {
+  const host: Throwaway = {
+    prelude: '',
     shell,
     run: (script) => {
       const { code, stdout, stderr } = shell(`set -e\n${script}`)
@@ -66,4 +74,5 @@ export const throwaway = (): Throwaway => {
     },
     end: () => rmSync(at, { recursive: true }),
   }
+  return host
 }
