@@ -27,7 +27,7 @@ export const accountsOption = z
         state: z
           .enum(['present', 'absent'])
           .default('present')
-          .meta({ description: '`absent` deletes the account and keeps its home directory' }),
+          .meta({ description: '`absent` removes rights and keys, ends sessions, and deletes the account; its home directory stays' }),
       })
       .refine(({ keys, state }) => state === 'absent' || keys.length > 0, { path: ['keys'], error: 'must have at least one key' }),
   )
@@ -36,14 +36,28 @@ export const accountsOption = z
 
 export type Account = z.output<typeof accountsOption>[number]
 
+/**
+ * What people lose, before anything else is changed: the right to become root, their keys, what they still run, and the account. All keys
+ * go, because the home directory stays and another account of this name would admit them.
+ */
+export const departures = (people: readonly Account[]): readonly Resource[] => {
+  const leaving = people.filter(({ state }) => state === 'absent')
+  return [
+    ...people.filter((one) => !mayBecomeRoot(one)).map(rights),
+    ...leaving.map(({ name }) => authorizedKeys({ user: name, keys: [], exclusive: true })),
+    ...leaving.map(({ name, state }) => user({ name, state, endSessions: true })),
+  ]
+}
+
 /** Accounts of administrators, with keys, without passwords, and with their sudo rights. */
-export const accounts = (people: readonly Account[]): readonly Resource[] => [
-  ...people.map(({ name, groups, shell, state }) =>
-    state === 'absent' ? user({ name, state }) : user({ name, groups, shell, password: 'locked' }),
-  ),
-  ...people.flatMap(({ name, keys, exclusive, state }) => (state === 'absent' ? [] : [authorizedKeys({ user: name, keys, exclusive })])),
-  ...people.map(rights),
-]
+export const accounts = (people: readonly Account[]): readonly Resource[] => {
+  const staying = people.filter(({ state }) => state === 'present')
+  return [
+    ...staying.map(({ name, groups, shell }) => user({ name, groups, shell, password: 'locked' })),
+    ...staying.map(({ name, keys, exclusive }) => authorizedKeys({ user: name, keys, exclusive })),
+    ...people.filter(mayBecomeRoot).map(rights),
+  ]
+}
 
 /** Packages that the accounts need: few bare hosts have sudo. */
 export const accountPackages = (people: readonly Account[]): readonly Resource[] => (people.length === 0 ? [] : [pkg({ name: 'sudo' })])

@@ -1,5 +1,6 @@
 import { defineRole, z } from 'provision'
-import { accountChecks, accountFaults, accountPackages, accounts, accountsOption } from './accounts.ts'
+import { accountChecks, accountFaults, accountPackages, accounts, accountsOption, departures } from './accounts.ts'
+import { adoptedOption, foreignAccounts } from './foreign.ts'
 import { journal, journalOptions } from './journal.ts'
 import { kernel, kernelCheck, kernelOption } from './kernel.ts'
 import { assembled } from './part.ts'
@@ -11,6 +12,7 @@ import { updates, updatesChecks, updatesOptions } from './updates.ts'
 
 const options = z.strictObject({
   administrators: accountsOption,
+  adopted_accounts: adoptedOption,
   ssh: sshOptions,
   updates: updatesOptions,
   time: timeOptions,
@@ -32,6 +34,9 @@ export default defineRole({
   resources: ({ options, facts, host, site, warn }) => {
     if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')
     return [
+      // First, because a failure of what follows must not keep anybody's rights.
+      ...departures(options.administrators),
+      foreignAccounts({ declared: [host.user, ...options.administrators.map(({ name }) => name)], adopted: options.adopted_accounts }),
       ...assembled([
         { packages: accountPackages(options.administrators) },
         updates(options.updates, { facts, host, site }),

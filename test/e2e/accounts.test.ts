@@ -1,6 +1,6 @@
 import { authorizedKeys, command, group, type Resource, sysctl, user } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { accountChecks, accountPackages, accounts, accountsOption } from '../../roles/base/accounts.ts'
+import { accountChecks, accountPackages, accounts, accountsOption, departures } from '../../roles/base/accounts.ts'
 import { Secret } from '../../src/secret/secret.ts'
 import { type TestHost, testHost } from './support/test-host.ts'
 
@@ -111,9 +111,22 @@ setpriv --reuid eve --regid eve --clear-groups mv /srv/den/bert /srv/den/home`)
     expect(await host.plan(accounts(boss({})))).toEqual([])
     await host.run('visudo -cq')
     await check({})
-    expect(await host.apply(accounts(boss({ sudo: 'none' })))).toEqual(['delete file:/etc/sudoers.d/provision-boss'])
+    const without = [...departures(boss({ sudo: 'none' })), ...accounts(boss({ sudo: 'none' }))]
+    expect(await host.apply(without)).toEqual(['delete file:/etc/sudoers.d/provision-boss'])
     await check({ sudo: 'none' })
-    expect(await host.apply(accounts(boss({ state: 'absent' })))).toEqual(['delete user:boss'])
+    await host.apply([...accounts(boss({}))])
+    // The boss is logged in and root by sudo, with a key in the second file and a job.
+    await host.run(`setpriv --reuid boss --regid boss --init-groups sh -c 'trap "" TERM; sudo -n sleep 300; :' </dev/null >/dev/null 2>&1 &
+install -d -m 700 -o boss -g boss ~boss/.ssh; echo '${OTHER}' >~boss/.ssh/authorized_keys2; chown boss: ~boss/.ssh/authorized_keys2; sleep 0.5; pgrep -f 'sleep 300' >/dev/null`)
+    const gone = departures(boss({ state: 'absent' }))
+    expect(await host.apply(gone)).toEqual(['delete file:/etc/sudoers.d/provision-boss', 'update authorized-keys:boss', 'delete user:boss'])
+    expect(await host.run(`cat /home/boss/.ssh/* 2>/dev/null; pgrep -f 'sleep 30[0]' || echo ended`)).toBe('ended\n')
+    expect(await host.plan(gone)).toEqual([])
+    // An account of this name that is created again has the declared key only, even if somebody put others into the home meanwhile.
+    await host.run(`printf '%s\\n' '${OTHER}' >/home/boss/.ssh/authorized_keys`)
+    await host.apply(accounts(boss({})))
+    expect(await host.run('cat /home/boss/.ssh/authorized_keys')).toBe(`${KEY}\n`)
+    await host.apply(gone)
     await check({ state: 'absent' })
   })
 })

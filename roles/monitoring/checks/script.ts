@@ -104,9 +104,9 @@ ports() {
       printf "provision_port_unknown{port=\"%s/%s\",program=\"%s\"} 1\n", port, proto, who }'
 }
 
-# Accounts that may log in with a shell or become root, and that no role declares.
+# Accounts that may log in with a shell or become root, and that no role declares. Role base records those that it adopts.
 accounts() {
-  known=" $USERS $(given | sed -n 's#^user:\([^ ]*\).*#\1#p' | tr '\n' ' ') "
+  known=" $USERS $(given | sed -n 's#^user:\([^ ]*\).*#\1#p; s#^foreign-accounts:[^ ]* ##p' | tr '\n' ' ') "
   gauge provision_account_unknown
   { awk -F: '$3 == 0 || $7 ~ /\/(ba|da|z|fi|k|c|tc)?sh$/ { print $1, ($3 == 0 ? "root" : "shell") }' /etc/passwd
     for group in sudo admin wheel; do timeout 10 getent group "$group" | cut -d: -f 4 | tr ',' '\n' | sed '/^$/d; s/$/ sudo/'; done

@@ -82,7 +82,7 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   UnknownPort:
     'A program listens on a port that no role declares. Run `ss -ltnp` there. The firewall blocks the port. If the program is yours, declare it in a role or in `known_ports`.',
   UnknownAccount:
-    'An account that no role declares can log in or become root. If it is yours, add it to `base.administrators` or `known_users`. Otherwise treat the host as compromised.',
+    'An account that no role declares can log in or become root. If it is yours, add it to `base.administrators`, `base.adopted_accounts` or `known_users`. Otherwise treat the host as compromised.',
   SshdChanged:
     'Run `provision run --dry-run --limit HOST`, and review `/etc/ssh/sshd_config`. If you made the change, the next run that changes the host accepts it; to accept it now, run `rm /var/lib/provision-checks/sshd`.',
   FirewallMissing: 'Run `provision run --limit HOST` now: the host is unprotected.',

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { rebootTime } from '../../../roles/base/reboot.ts'
 import base from '../../../roles/base/role.ts'
 import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
+import { isRoot, throwaway } from '../resource/account/throwaway.ts'
+import { NOTHING } from '../resource/answers.ts'
+import { context } from '../resource/recorded.ts'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'
 const MACHINE: Partial<Facts> = { distribution: 'debian', release: '12', container: false }
@@ -33,9 +36,28 @@ describe('administrators', () => {
   it('lose sudo or the account according to their options', () => {
     const none = resources({ administrators: [{ name: 'ann', keys: [KEY], sudo: 'none' }] })
     expect(none.find(({ id }) => id === '/etc/sudoers.d/provision-ann')?.spec).toMatchObject({ state: 'absent' })
-    const gone = resources({ administrators: [{ name: 'ann', state: 'absent' }] })
-    expect(gone.find(({ id }) => id === 'ann')?.spec).toMatchObject({ state: 'absent' })
-    expect(keys(gone)).not.toContain('authorized-keys:ann')
+  })
+
+  it('who leave lose sudo, every key and what they run, before anything else changes', () => {
+    const found = resources({
+      administrators: [
+        { name: 'bob', keys: [KEY], sudo: 'none' },
+        { name: 'ann', state: 'absent' },
+      ],
+    })
+    expect(keys(found).slice(0, 4)).toEqual([
+      'file:/etc/sudoers.d/provision-bob',
+      'file:/etc/sudoers.d/provision-ann',
+      'authorized-keys:ann',
+      'user:ann',
+    ])
+    expect(found.slice(0, 4).map(({ spec }) => spec)).toMatchObject([
+      { state: 'absent' },
+      { state: 'absent' },
+      { keys: [], exclusive: true },
+      { state: 'absent', endSessions: true },
+    ])
+    expect(keys(found).filter((key) => key.endsWith(':ann') || key.endsWith('-ann'))).toHaveLength(3)
   })
 
   it.each([
@@ -67,6 +89,57 @@ describe('administrators', () => {
     { name: 'root', keys: [KEY] },
   ])('cannot be %j', (one) => {
     expect(base.options.safeParse({ administrators: [one] }).success).toBe(false)
+  })
+})
+
+describe('accounts that no role declares', () => {
+  const notices = (answer: string, options: object = {}): readonly string[] => {
+    const found = resources(options).find(({ kind }) => kind.name === 'foreign-accounts')
+    const state = found?.kind.observe([found.spec]).parse(Buffer.from(answer), NOTHING).get('base')
+    return (found?.kind.notices?.(found.spec, state, context) ?? []).map((what) => what.replace(/ and no role.*/, ''))
+  }
+  const answer = 'root root\nshell root\nshell debian\nsudo debian\nshell postgres\nsudo ann\nshell deploy\nknown deploy\nend\n'
+
+  it('are named until they are declared or adopted', () => {
+    expect(notices(answer)).toEqual(['account debian may become root,', 'account postgres may log in,', 'account ann may become root,'])
+    const options = { administrators: [{ name: 'ann', keys: [KEY] }], adopted_accounts: ['debian', 'postgres'] }
+    expect(notices(answer, options)).toEqual([])
+    const found = resources(options).find(({ kind }) => kind.name === 'foreign-accounts')
+    expect(found?.kind.recorded?.(found.spec)).toEqual(['debian', 'postgres'])
+    expect(found?.kind.plan(found.spec, [], context)).toBeUndefined()
+  })
+
+  it('are not missed because the answer was cut', () => {
+    expect(() => notices(answer.slice(0, -4))).toThrow('did not list its accounts')
+  })
+
+  it.skipIf(!isRoot)('are those with a shell, the number 0 or rights by sudo', () => {
+    const machine = throwaway()
+    try {
+      machine.run(`printf 'root:x:0:0::/root:/bin/bash\\ntoor:x:0:0::/:/usr/sbin/nologin\\nann:x:1:1::/:/usr/bin/zsh\\nsync:x:4:4::/:/bin/sync\\nbob:x:2:2::/:/usr/sbin/nologin\\n' >/etc/passwd
+printf 'sudo:x:27:bob,carl\\ngames:x:60:eve\\n' >/etc/group; mkdir -p /etc/sudoers.d /var/lib/provision/owned
+printf 'Defaults env_reset\\nroot ALL=(ALL) ALL\\n%%sudo ALL=(ALL) ALL\\n# x = y\\n' >/etc/sudoers
+printf 'dora ALL=(ALL) NOPASSWD: ALL\\n' >/etc/sudoers.d/cloud
+printf '# {}\\nuser:ann\\nfile:/x /x 1\\n' >/var/lib/provision/owned/web`)
+      const found = resources({}).find(({ kind }) => kind.name === 'foreign-accounts')
+      const { stdout } = machine.shell(String(found?.kind.observe([found.spec]).script))
+      expect(stdout.toString().split('\n').toSorted()).toEqual([
+        '',
+        'end',
+        'known ann',
+        'root root',
+        'root toor',
+        'shell ann',
+        'shell root',
+        'sudo bob',
+        'sudo carl',
+        'sudo dora',
+        'sudo root',
+      ])
+      expect(notices(stdout.toString())).toEqual(['toor', 'bob', 'carl', 'dora'].map((name) => `account ${name} may become root,`))
+    } finally {
+      machine.end()
+    }
   })
 })
 
