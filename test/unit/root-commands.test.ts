@@ -24,6 +24,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/host/shell/answer-loop.ts': OURS,
   'src/resource/package/apply.ts': OURS,
   'src/resource/account/authorized-keys-apply.ts': OURS,
+  'src/resource/account/make-home.ts': 'in a directory that was entered and that root alone controls, before the copy belongs to the user',
+  'src/resource/account/user.ts': 'entries in directories of cron and systemd, which `rm` deletes without following them',
   'src/resource/certificate/apply.ts': GUARDED,
   'src/resource/certificate/former-script.ts': GUARDED,
   'src/resource/system/command.ts': OURS,

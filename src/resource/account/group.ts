@@ -86,6 +86,7 @@ const stateOf = ({ name, gid }: GroupSpec, records: AccountRecords): GroupState 
   const entry = all('group').find(([group]) => group === name)
   const none = all('no-group').find(([group]) => group === name)
   if (entry === undefined && none === undefined) throw new Error(`the host did not report group ${name}`)
+  if (entry !== undefined && !/^\d+$/.test(entry[1] ?? '')) throw new Error(`the host reported no number of group ${name}`)
   const owner = all('gid').find(([number]) => number === `${gid}`)?.[1] ?? ''
   const login = all('login')[0]?.[0] ?? ''
   const isMember = all('member').some(([user, group]) => user === login && group === name)

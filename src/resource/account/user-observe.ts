@@ -48,7 +48,8 @@ const stateOf = (spec: UserSpec, records: AccountRecords): UserState => {
 }
 
 const accountOf = (entry: readonly string[], members: readonly (readonly string[])[]): Account => {
-  const [name, uid, group = '', comment = '', home = '', shell = '', isLocal, password, hasHome] = entry
+  const [name, uid = '', group = '', comment = '', home = '', shell = '', isLocal, password, hasHome] = entry
+  if (!/^\d+$/.test(uid)) throw new Error(`the host reported no number of user ${name}`)
   return {
     ...{ uid: Number(uid), group, home, shell, comment },
     groups: [...new Set(members.flatMap(([user, of]) => (user === name && of !== undefined ? [of] : [])))],

@@ -1,9 +1,11 @@
+import { sh } from '../../shell/sh.ts'
 import { readTrial, type TrialState, trialQueries, trialScript } from '../guarded/trial.ts'
 import { records } from '../kind/chunks.ts'
 import type { InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
 import { observeServices, type ServiceState } from '../service/observe.ts'
+import type { Login } from './shut-out.ts'
 import { DROP_INS, type SshdSpec } from './spec.ts'
 
 export const SSHD_CONFIG = '/etc/ssh/sshd_config'
@@ -19,6 +21,9 @@ export interface SshdState extends TrialState {
   /** Lines of the main configuration, which must include the drop-in. */
   readonly config: readonly string[]
   readonly service: ServiceState
+  readonly login: Login
+  /** Keywords of all files but those of provision, in lower case. */
+  readonly others: readonly string[]
 }
 
 export const trialSlug = ({ name }: { readonly name: string }): string => `sshd/${name}`
@@ -37,21 +42,59 @@ export const observeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState
       units: daemon.shared?.units ?? [],
       inodes: daemon.shared?.inodes ?? [],
       digests: paths,
+      patterns: specs.length === 0 ? [] : [`${DROP_INS}/*.conf`],
       texts:
         specs.length === 0 ? [] : [SSHD_CONFIG, ...paths, ...trialQueries(specs.map(trialSlug)).texts, ...(daemon.shared?.texts ?? [])],
     },
-    script: trialScript(specs.map(trialSlug)),
+    script: specs.length === 0 ? sh`` : sh`${trialScript(specs.map(trialSlug))}\n${LOGIN}`,
     parse: (stdout, answers) => {
       const marks = records(stdout, 1).map(([field]) => field ?? '')
+      const login = specs.length === 0 ? NOBODY : loginOf(marks.slice(specs.length))
       const service = daemon.parse(Buffer.alloc(0), answers).get(UNIT)
       return new Map(
-        specs.map((spec, i) => [spec.path, stateOf(spec, answers, service, readTrial(marks[i] ?? '', answers, trialSlug(spec)))]),
+        specs.map((spec, i) => [
+          spec.path,
+          {
+            ...stateOf(spec, answers, service, readTrial(marks[i] ?? '', answers, trialSlug(spec))),
+            ...{ login, others: keywordsIn(answers, paths) },
+          },
+        ]),
       )
     },
   }
 }
 
-const stateOf = ({ path }: SshdSpec, answers: Answers, service: ServiceState | undefined, trial: TrialState): SshdState => {
+/** Prints the account of the run and its groups: `?` for those of a directory service. sudo sets SUDO_USER. Builtins only. */
+const LOGIN = sh`login=\${SUDO_USER:-root} groups='?'
+while IFS=: read -r name _ _ gid _; do [ "$name" != "$login" ] || { groups=' '; break; }; done </etc/passwd
+[ "$groups" = '?' ] || while IFS=: read -r name _ number members; do
+  case $number:,$members, in $gid:*|*,"$login",*) groups="$groups$name " ;; esac
+done </etc/group
+printf '%s\\0%s\\0' "$login" "$groups"`
+
+const NOBODY: Login = { account: '', groups: undefined }
+
+const loginOf = ([account, groups]: readonly string[]): Login => {
+  if (account === undefined || groups === undefined) throw new Error('the host did not report the account of the run')
+  return { account, groups: groups === '?' ? undefined : groups.split(' ').filter((name) => name !== '') }
+}
+
+const keywordsIn = ({ texts }: Answers, ours: readonly string[]): readonly string[] => [
+  ...new Set(
+    [...texts].flatMap(([path, lines]) =>
+      (path === SSHD_CONFIG || path.startsWith(`${DROP_INS}/`)) && !ours.includes(path)
+        ? lines.flatMap((line) => /^\s*([A-Za-z0-9]+)/.exec(line)?.[1]?.toLowerCase() ?? [])
+        : [],
+    ),
+  ),
+]
+
+const stateOf = (
+  { path }: SshdSpec,
+  answers: Answers,
+  service: ServiceState | undefined,
+  trial: TrialState,
+): Omit<SshdState, 'login' | 'others'> => {
   if (service === undefined) throw new Error(`the host did not report ${UNIT}`)
   return {
     inode: inodeAt(answers, path),

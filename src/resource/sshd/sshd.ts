@@ -3,6 +3,7 @@ import { ABSENT, typeName } from '../kind/inode.ts'
 import { type Change, type Difference, defineKind } from '../kind/kind.ts'
 import { applySettings } from './apply.ts'
 import { observeSettings, obstacleTo, type SshdState } from './observe.ts'
+import { shutOut } from './shut-out.ts'
 import { type SshdSpec, schema } from './spec.ts'
 
 /**
@@ -31,6 +32,9 @@ export const sshd = defineKind({
       ...(load === undefined ? {} : { unfinished: true }),
     }
   },
+
+  // Memberships that change in this run are left to the new connection that has to confirm the settings.
+  forbids: (spec, state, { changes }) => (changes(`user:${state.login.account}`) ? undefined : shutOut(spec, state)),
 
   orphan: { keep: 'login settings are never changed automatically' },
   apply: applySettings,

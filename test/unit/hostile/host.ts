@@ -187,7 +187,8 @@ export const sayings = (d: Dice, asks: SharedQueries | undefined): Answers => {
   return {
     inodes: of(inodes, 0.99, () => (d.chance(0.3) ? ABSENT : inode())),
     changed: of(inodes, 0.9, () => d.one([0, 1e16, Number.NaN])),
-    trees: of(trees, 0.9, () => new Map(['', ...d.some(4, () => word(d))].map((path) => [path, member()]))),
+    // A path ends at a NUL, so it has none.
+    trees: of(trees, 0.9, () => new Map(['', ...d.some(4, () => word(d).replaceAll('\0', ''))].map((path) => [path, member()]))),
     digests: of(digests, 0.7, () => d.one(['a'.repeat(64), 'c'.repeat(64)])),
     texts: of(texts, 0.9, lines),
     units: of(units, 0.99, unit),

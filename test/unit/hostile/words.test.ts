@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Problem } from '../../../src/problem.ts'
 import { visible, words } from '../../../src/report/text.ts'
-import { user } from '../../../src/resource/account/user.ts'
+import { type UserState, user } from '../../../src/resource/account/user.ts'
 import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import { absolutePath, accountName } from '../../../src/resource/kind/path.ts'
 import { pathQueries } from '../../../src/resource/kind/path-queries.ts'
@@ -110,6 +110,7 @@ describe('a hostile name', () => {
   })
 
   it('of a person is refused, or given to useradd as one argument', () => {
+    const NEW = { account: 'absent', newHome: { fault: undefined, owner: undefined } } as UserState
     const stubs = scratch()
     for (const program of ['useradd', 'usermod', 'getent', 'chage']) {
       writeFileSync(join(stubs, program), `#!/bin/sh\nprintf '%s\\0' "$@" >>"${stubs}/said"\n`)
@@ -123,7 +124,7 @@ describe('a hostile name', () => {
         asked += 1
         writeFileSync(join(stubs, 'said'), '')
         const verdict = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-        const next = user.kind.apply([{ id: 'ops', spec: read.data, state: 'absent' as never, change: verdict }]).next()
+        const next = user.kind.apply([{ id: 'ops', spec: read.data, state: NEW, change: verdict }]).next()
         const { script } = next.value as Extract<Step, { do: 'shell' }>
         spawnSync('dash', [], { input: String(script), env: { PATH: `${stubs}:${process.env.PATH}`, T: stubs } })
         expect(readFileSync(join(stubs, 'said'), 'utf8').split('\0')).toContain(comment)

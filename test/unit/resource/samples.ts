@@ -222,6 +222,8 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       pending: undefined,
       unkept: false,
       rolledBack: undefined,
+      login: { account: 'root', groups: ['root'] },
+      others: [],
     }),
   },
 }

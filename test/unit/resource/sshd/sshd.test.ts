@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { readTrial } from '../../../../src/resource/guarded/trial.ts'
 import type { SshdState } from '../../../../src/resource/sshd/observe.ts'
 import { sshd } from '../../../../src/resource/sshd/sshd.ts'
+import { isRoot, throwaway } from '../account/throwaway.ts'
 import { NOTHING } from '../answers.ts'
 import { context } from '../recorded.ts'
 
@@ -16,6 +17,8 @@ const state = (more: Partial<SshdState> = {}, service: Partial<SshdState['servic
   pending: undefined,
   unkept: false,
   rolledBack: undefined,
+  login: { account: 'ops', groups: ['ops', 'adm'] },
+  others: [],
   ...more,
 })
 
@@ -76,6 +79,96 @@ describe('planning', () => {
 
   it('plans the confirmation of a change in any run', () => {
     expect(sshd.kind.plan(spec, state({ pending: 'this boot' }), context)).toMatchObject({ debt: true })
+  })
+})
+
+describe('the account of the run', () => {
+  type Settings = Parameters<typeof sshd>[0]['settings']
+  const shutOut = (settings: Settings, login: Partial<SshdState['login']> = {}, others: readonly string[] = []) =>
+    sshd.kind.forbids?.(sshd({ settings }).spec, state({ login: { ...state().login, ...login }, others }), context)
+
+  it.each<[string, Settings, string]>([
+    ['AllowUsers without it', { AllowUsers: ['ann', 'op', 'ops2'] }, 'it does not list ops'],
+    ['AllowUsers in one text', { allowusers: 'ann op?s' }, 'it does not list ops'],
+    ['DenyUsers with it', { DenyUsers: ['ann', 'o*'] }, 'it lists ops'],
+    ['AllowGroups without its groups', { AllowGroups: ['sudo'] }, 'it lists no group of ops (ops, adm)'],
+    ['DenyGroups with one of its groups', { DenyGroups: ['x', 'ad?'] }, 'it lists adm, a group of ops'],
+    ['no public keys', { PubkeyAuthentication: 'no' }, 'the run logs in with a key'],
+  ])('is not shut out by %s', (_, settings, why) => {
+    expect(shutOut(settings)?.why).toBe(why)
+    expect(sshd.kind.forbids?.(sshd({ settings }).spec, state(), { ...context, changes: (key) => key === 'user:ops' })).toBeUndefined()
+  })
+
+  it.each<Settings>([
+    { AllowUsers: ['ann', 'ops'] },
+    { AllowUsers: 'o?s@10.0.0.0/8' },
+    { DenyUsers: ['ops@192.0.2.1', 'opsx', 'o.s'] },
+    { AllowGroups: ['sudo', 'ad*'] },
+    { DenyGroups: ['sudo'] },
+    { PubkeyAuthentication: 'yes', PermitRootLogin: 'no' },
+  ])('may be subject to %j', (settings) => {
+    expect(shutOut(settings)).toBeUndefined()
+  })
+
+  it('as root needs a login of root', () => {
+    const root = { account: 'root', groups: ['root'] }
+    expect(shutOut({ PermitRootLogin: 'no' }, root)?.what).toBe('PermitRootLogin no would shut out root, the account that this run uses')
+    expect(shutOut({ permitrootlogin: 'forced-commands-only' }, root)?.why).toBe('the run logs in as root')
+    expect(shutOut({ PermitRootLogin: 'prohibit-password' }, root)).toBeUndefined()
+  })
+
+  it('can be admitted by another file, or by a group that this host does not know', () => {
+    expect(shutOut({ AllowUsers: 'ann' }, {}, ['allowusers'])).toBeUndefined()
+    expect(shutOut({ AllowGroups: 'ann' }, {}, ['allowgroups'])).toBeUndefined()
+    expect(shutOut({ AllowGroups: 'ann' }, { groups: undefined })).toBeUndefined()
+    expect(shutOut({ DenyUsers: 'ops' }, {}, ['denyusers'])?.why).toBe('it lists ops')
+  })
+
+  const parse = (stdout: string, texts: Record<string, readonly string[]> = {}) =>
+    sshd.kind.observe([spec]).parse(Buffer.from(stdout), {
+      ...NOTHING,
+      inodes: new Map([[spec.path, 'absent' as const]]),
+      units: new Map([
+        [
+          'ssh.service',
+          new Map([
+            ['LoadState', 'loaded'],
+            ['ActiveState', 'active'],
+            ['UnitFileState', 'enabled'],
+          ]),
+        ],
+      ]),
+      texts: new Map([['/proc/sys/kernel/random/boot_id', ['now']], ...Object.entries(texts)]),
+    })
+
+  it('is read beside the settings of other files', () => {
+    const texts = {
+      [spec.path]: ['AllowUsers x'],
+      '/etc/ssh/sshd_config': ['# Port', 'Include x', ' allowUsers ann'],
+      '/etc/ssh/sshd_config.d/50.conf': ['PasswordAuthentication no'],
+      '/etc/other': ['DenyUsers x'],
+    }
+    expect(parse('\0ops\0 ops adm \0', texts).get(spec.path)).toMatchObject({
+      login: { account: 'ops', groups: ['ops', 'adm'] },
+      others: ['include', 'allowusers', 'passwordauthentication'],
+    })
+    expect(parse('\0jane\0?\0').get(spec.path)?.login).toEqual({ account: 'jane', groups: undefined })
+    expect(() => parse('\0ops\0')).toThrow('did not report the account of the run')
+  })
+
+  it.skipIf(!isRoot)('is the one that called sudo, with all its groups', () => {
+    const machine = throwaway()
+    try {
+      machine.run(`printf 'root:x:0:0::/:/bin/sh\\nops:x:7:70::/:/bin/sh\\n' >/etc/passwd
+printf 'root:x:0:\\nops:x:70:\\nadm:x:4:eve,ops\\nsudo:x:27:opsx\\nlast:x:9:ops\\n' >/etc/group`)
+      const login = (who: string) =>
+        parse(machine.shell(`${who}\n${sshd.kind.observe([spec]).script}`).stdout.toString()).get(spec.path)?.login
+      expect(login('SUDO_USER=ops')).toEqual({ account: 'ops', groups: ['ops', 'adm', 'last'] })
+      expect(login('unset SUDO_USER')).toEqual({ account: 'root', groups: ['root'] })
+      expect(login('SUDO_USER=jane')).toEqual({ account: 'jane', groups: undefined })
+    } finally {
+      machine.end()
+    }
   })
 })
 
