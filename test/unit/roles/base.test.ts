@@ -122,7 +122,7 @@ printf 'Defaults env_reset\\nroot ALL=(ALL) ALL\\n%%sudo ALL=(ALL) ALL\\n# x = y
 printf 'dora ALL=(ALL) NOPASSWD: ALL\\n' >/etc/sudoers.d/cloud
 printf '# {}\\nuser:ann\\nfile:/x /x 1\\n' >/var/lib/provision/owned/web`)
       const found = resources({}).find(({ kind }) => kind.name === 'foreign-accounts')
-      const { stdout } = machine.shell(String(found?.kind.observe([found.spec]).script))
+      const stdout = machine.ask(String(found?.kind.observe([found.spec]).script))
       expect(stdout.toString().split('\n').toSorted()).toEqual([
         '',
         'end',

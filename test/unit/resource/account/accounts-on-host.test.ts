@@ -25,7 +25,7 @@ rm -rf /home/* /srv/* /etc/sudoers.d "$BIN"/*; chmod 755 /srv /home`)
   const workOf = (resources: readonly Resource[], login = 'root') => {
     const kind = resources[0]?.kind as AnyKind
     const query = kind.observe(resources.map(({ spec }) => spec))
-    const states = query.parse(host.shell(`SUDO_USER=${login}; ${query.script}`).stdout, NOTHING)
+    const states = query.parse(host.ask(`SUDO_USER=${login}; ${query.script}`), NOTHING)
     return resources.map(({ id, spec }) => ({ id, spec, state: states.get(id), change: kind.plan(spec, states.get(id), context) }))
   }
   const plan = (...resources: readonly Resource[]): readonly string[] =>
@@ -244,7 +244,7 @@ sleep 0.3`
     const kinds = (password?: 'locked') => {
       const specs = ['ann', 'bob', 'eve'].map((name) => user({ name, ...(password && { password }) }).spec)
       const query = user.kind.observe(specs)
-      const { stdout } = host.shell(String(query.script))
+      const stdout = host.ask(String(query.script))
       expect(stdout.toString()).not.toContain('$6$')
       return [...query.parse(stdout, NOTHING).values()].map(({ account }) => (account === 'absent' ? account : account.password))
     }

@@ -25,7 +25,7 @@ chmod 755 /home/ann; mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/ssh
   type Spec = ReturnType<typeof spec>
   const states = (...specs: readonly Spec[]): ReadonlyMap<string, KeysState> => {
     const query = authorizedKeys.kind.observe(specs)
-    return query.parse(host.shell(String(query.script)).stdout, NOTHING)
+    return query.parse(host.ask(String(query.script)), NOTHING)
   }
   const stateOf = (one: Spec): KeysState => {
     const state = states(one).get(one.user)
@@ -98,7 +98,7 @@ case $3 in user=bob,*addr=192.0.2.7,*) echo 'authorizedkeysfile /etc/ssh/keys/%u
 END
 chmod 755 "$BIN"/sshd`)
     const found = authorizedKeys.kind.observe([spec([]), spec([], false, 'bob')])
-    const { stdout } = host.shell(`connection='192.0.2.7 50000 192.0.2.1 22'\n${found.script}`)
+    const stdout = host.ask(`connection='192.0.2.7 50000 192.0.2.1 22'\n${found.script}`)
     const patterns = [...found.parse(stdout, NOTHING).values()].map(({ files }) => files.map(({ pattern }) => pattern))
     expect(patterns).toEqual([['.ssh/authorized_keys', '.ssh/authorized_keys2'], ['/etc/ssh/keys/%u']])
   })
@@ -207,9 +207,7 @@ printf '#!/bin/sh\\necho "line 3: Bad configuration option" >&2; exit 255' >"$BI
   it('tell which account the run uses', () => {
     const query = authorizedKeys.kind.observe([spec([]), spec([], false, 'bob')])
     const as = (login: string) =>
-      [...query.parse(host.shell(`${login}\n${query.script}`).stdout, NOTHING)]
-        .filter(([, state]) => state.isRunAccount)
-        .map(([name]) => name)
+      [...query.parse(host.ask(`${login}\n${query.script}`), NOTHING)].filter(([, state]) => state.isRunAccount).map(([name]) => name)
     expect([as('SUDO_USER=bob'), as('unset SUDO_USER')]).toEqual([['bob'], []])
   })
 })

@@ -10,8 +10,10 @@ export interface Throwaway {
   prelude: string
   /** Runs a script as the shell of a run would, and returns its exit status and output. */
   shell(script: string, input?: Uint8Array): { readonly code: number; readonly stdout: Buffer; readonly stderr: string }
-  /** Runs a script that must succeed, and returns its output. */
+  /** Runs a script in which every command must succeed, and returns its output. */
   run(script: string): string
+  /** The answer to the script of an observation, which ends at the first command that fails. */
+  ask(script: string): Buffer
   /** Executes the steps of a kind. Returns the refusal, or undefined. */
   drive(steps: Steps): HostRefusal | undefined
   end(): void
@@ -54,10 +56,11 @@ export const throwaway = (): Throwaway => {
   const host: Throwaway = {
     prelude: '',
     shell,
-    run: (script) => {
+    run: (script) => host.ask(script).toString(),
+    ask: (script) => {
       const { code, stdout, stderr } = shell(`set -e\n${script}`)
       if (code !== 0) throw new Error(`exit ${code}: ${stderr}${stdout}`)
-      return stdout.toString()
+      return stdout
     },
     drive: (steps) => {
       try {

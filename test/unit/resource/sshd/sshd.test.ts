@@ -161,8 +161,7 @@ describe('the account of the run', () => {
     try {
       machine.run(`printf 'root:x:0:0::/:/bin/sh\\nops:x:7:70::/:/bin/sh\\n' >/etc/passwd
 printf 'root:x:0:\\nops:x:70:\\nadm:x:4:eve,ops\\nsudo:x:27:opsx\\nlast:x:9:ops\\n' >/etc/group`)
-      const login = (who: string) =>
-        parse(machine.shell(`${who}\n${sshd.kind.observe([spec]).script}`).stdout.toString()).get(spec.path)?.login
+      const login = (who: string) => parse(machine.run(`${who}\n${sshd.kind.observe([spec]).script}`)).get(spec.path)?.login
       expect(login('SUDO_USER=ops')).toEqual({ account: 'ops', groups: ['ops', 'adm', 'last'] })
       expect(login('unset SUDO_USER')).toEqual({ account: 'root', groups: ['root'] })
       expect(login('SUDO_USER=jane')).toEqual({ account: 'jane', groups: undefined })
