@@ -1,5 +1,9 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import firewall from '../../../roles/firewall/role.ts'
 import { type Policy, rulesOf } from '../../../roles/firewall/rules.ts'
 import type { Flow } from '../../../src/role/role.ts'
 
@@ -90,6 +94,32 @@ for my $one (@ARGV) {
 }
 1 while wait > 0;`
 
+/** Runs the checks of the role in a network namespace with these rules. Returns the names of those that fail, with their output. */
+const failing = (rules: string, { sshPort = 22, enabled = true, pending = false } = {}): readonly string[] => {
+  const directory = mkdtempSync(join(tmpdir(), 'provision-checks-'))
+  try {
+    const commands = { sshd: `echo port ${sshPort}`, systemctl: enabled ? 'exit 0' : 'exit 1' }
+    for (const [name, script] of Object.entries(commands)) writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    writeFileSync(join(directory, 'inet-provision.nft'), rules)
+    if (pending) writeFileSync(join(directory, 'inet-provision.pending.1'), '')
+    const checks = firewall.verify?.({ host: { name: 'web' } } as unknown as Parameters<NonNullable<typeof firewall.verify>>[0]) ?? []
+    return checks.flatMap(({ name, script }) => {
+      const here = String(script).replaceAll(/\/(etc|var\/lib)\/provision\/nftables/g, directory)
+      const { status, stdout, stderr } = spawnSync(
+        'unshare',
+        ['-n', 'sh', '-c', `nft -f "$1"; ${here}`, 'sh', join(directory, 'inet-provision.nft')],
+        {
+          encoding: 'utf8',
+          env: { ...process.env, PATH: `${directory}:${process.env.PATH}` },
+        },
+      )
+      return status === 0 ? [] : [`${name}: ${stdout}${stderr}`.trim()]
+    })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
 const isRoot = process.getuid?.() === 0
 const has = (command: string): boolean => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
 
@@ -161,5 +191,39 @@ describe.skipIf(!isRoot || !['nft', 'ip', 'unshare', 'nsenter', 'perl'].every(ha
     expect(passed(answers, 'fd00::2') + passed(answers, 'fd00::3')).toBe(3)
     expect(Number(answers['count drop_ssh_rate'])).toBeGreaterThan(0)
     expect(ask({ ...anyone, sshRate: undefined }, knocks('10.0.0.3', '10.0.0.1'))['count in_ssh']).toBe('8')
+  })
+})
+
+describe.skipIf(!isRoot || !['nft', 'unshare'].every(has))('the checks of the role', () => {
+  const table = (rules: string) => `table inet provision {\n${rules}}\n`
+  const good = table(rulesOf({ ...policy, administrators: [] }))
+
+  it('pass with the rules of the role, with an administrator or without', () => {
+    expect(failing(good)).toEqual([])
+    expect(failing(table(rulesOf({ ...policy, sshPorts: [22, 2222] })), { sshPort: 2222 })).toEqual([])
+  })
+
+  it.each([
+    ['no table', '', 'drops unknown packets', 'No such file or directory'],
+    ['a dormant table', `${good}add table inet provision { flags dormant; }`, 'drops unknown packets', 'the table is dormant'],
+    ['a policy that accepts', good.replace('policy drop', 'policy accept'), 'drops unknown packets', ''],
+    ['rules that nft refuses', `${good}nonsense`, 'is loaded at boot', 'nonsense'],
+    [
+      'rules of others',
+      `${good}table ip other { chain in { type filter hook input priority -1; tcp dport 9100 drop; }; }`,
+      'no other rules defeat',
+      '9100',
+    ],
+  ])('fail with %s', (_, rules, name, output) => {
+    const found = failing(rules)
+    expect(found.find((one) => one.includes(name))).toContain(output)
+  })
+
+  it('fail if sshd uses a port that no rule admits, if the unit is disabled, and if a change is unconfirmed', () => {
+    expect(failing(good, { sshPort: 2222 })).toEqual([
+      'the firewall of web admits administrators to sshd: no rule admits anybody to port 2222',
+    ])
+    expect(failing(good, { enabled: false })).toEqual(['the firewall of web is loaded at boot:'])
+    expect(failing(good, { pending: true }).join()).toMatch(/^no firewall change on web is unconfirmed: a change from \S+Z is unconfirmed/)
   })
 })

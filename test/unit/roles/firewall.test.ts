@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import firewall from '../../../roles/firewall/role.ts'
 import { type Policy, rulesOf } from '../../../roles/firewall/rules.ts'
+import { nftablesDropin, unitText } from '../../../roles/firewall/unit.ts'
 import type { Flow } from '../../../src/role/role.ts'
 
 const policy = (more: Partial<Policy> = {}): Policy => ({
@@ -152,6 +153,46 @@ describe('the role', () => {
       'nftables:inet provision',
       'service:provision-firewall.service',
     ])
+  })
+
+  it('has a unit that closes the host before the network, and keeps it closed', () => {
+    const lines = unitText('/rules').split('\n')
+    // A host without confirmed rules has nothing to load; a stop opens nothing.
+    for (const line of [
+      'ConditionPathExists=/rules',
+      'ExecStart=/usr/sbin/nft -f /rules',
+      'ExecReload=/usr/sbin/nft -f /rules',
+      'RemainAfterExit=yes',
+    ])
+      expect(lines).toContain(line)
+    expect(lines.filter((line) => line.startsWith('ExecStop'))).toEqual([])
+    const [before = '', after = ''] = ['Before=', 'After='].map((key) => lines.find((line) => line.startsWith(key)) ?? '')
+    for (const unit of ['network-pre.target', 'sysinit.target']) expect(before).toContain(unit)
+    expect(lines).toContain('Wants=network-pre.target')
+    expect(lines).toContain('WantedBy=sysinit.target')
+    expect(lines).toContain('DefaultDependencies=no')
+    // The unit of the distribution flushes all rules.
+    expect(after).toContain('nftables.service')
+    expect(lines).toContain('Restart=on-failure')
+    expect(lines).toContain('CapabilityBoundingSet=CAP_NET_ADMIN')
+    expect(lines.join()).not.toContain('AF_INET')
+  })
+
+  it('loads its table again after each start, reload and stop of nftables.service, which flush it', () => {
+    const { spec, id } = nftablesDropin('/rules')
+    expect(id).toBe('nftables.service.d/provision-firewall.conf')
+    const lines = JSON.stringify(spec).split('\\n')
+    for (const key of ['ExecStartPost', 'ExecReload', 'ExecStopPost']) expect(lines).toContain(`${key}=-/usr/sbin/nft -f /rules`)
+    // Rules of others may contain host names.
+    expect(lines.join()).toContain('AF_INET ')
+    expect(lines.join()).not.toContain('IPAddressDeny')
+  })
+
+  it('limits logins of anyone as the option asks', () => {
+    expect(context({}, []).rules).toContain('limit rate over 30/minute burst 60 packets')
+    expect(context({ ssh_rate: { per_minute: 4, burst: 2 } }, []).rules).toContain('limit rate over 4/minute burst 2 packets')
+    expect(context({ ssh_rate: false }, []).rules).not.toContain('limit rate over')
+    expect(context({ administrators: ['192.0.2.1'] }, []).rules).not.toContain('drop_ssh_rate')
   })
 
   it('refuses a flow of another role on a port of sshd', () => {
