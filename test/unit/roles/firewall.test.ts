@@ -3,6 +3,7 @@ import firewall from '../../../roles/firewall/role.ts'
 import { type Policy, rulesOf } from '../../../roles/firewall/rules.ts'
 import { nftablesDropin, unitText } from '../../../roles/firewall/unit.ts'
 import type { Flow } from '../../../src/role/role.ts'
+import { problemOf } from '../problem-of.ts'
 
 const policy = (more: Partial<Policy> = {}): Policy => ({
   sshPorts: [22],
@@ -107,6 +108,13 @@ describe('the rules of a host', () => {
     for (const [, name] of text.matchAll(/^ {2}(?:set|counter) (\S+) /gm)) expect(name).toMatch(/^(to|in|drop|ssh)_[a-z0-9_]+$/)
   })
 
+  it('drop a single denied network, and have no part for options that are not set', () => {
+    const found = rulesOf(policy({ deny: ['198.51.100.7'] }))
+    expect(found).toContain('ip saddr @deny4 counter name drop_deny drop')
+    expect(found).toContain('elements = { 198.51.100.7 comment "denied" }')
+    expect(rulesOf(policy())).not.toMatch(/deny|option extra/)
+  })
+
   it('put extra rules after replies and ICMP, and before the rules that open ports', () => {
     const found = lines(rulesOf(policy({ extra: ['udp dport 51820 accept'], forward: 'accept', flows: [flow('anyone')] })))
     const extra = found.indexOf('udp dport 51820 accept')
@@ -195,8 +203,11 @@ describe('the role', () => {
     expect(context({ administrators: ['192.0.2.1'] }, []).rules).not.toContain('drop_ssh_rate')
   })
 
-  it('refuses a flow of another role on a port of sshd', () => {
-    expect(() => context({}, [flow('anyone', 'git', 22)])).toThrow('port 22/tcp for git is in use by sshd')
+  it('refuses a flow of another role on a port of sshd', async () => {
+    expect(await problemOf(() => context({}, [flow('anyone', 'git', 22)]))).toMatchObject({
+      what: 'port 22/tcp for git is in use by sshd',
+      where: { host: 'web', role: 'nginx' },
+    })
     expect(() => context({}, [{ ...flow('anyone', 'git', 22), protocol: 'udp' }])).not.toThrow()
   })
 
@@ -247,15 +258,19 @@ describe('the role', () => {
     [['ip saddr @banned accept', 'ip saddr 10.0.0.1 drop']],
     [['ip6 saddr & ffff:: == fe80:: accept', 'ip6 saddr fd00::1 drop']],
     [['tcp dport { 80, 443 } accept', 'tcp dport { 443, 444 } drop']],
+    [['ip saddr 10.0.0.1 accept', 'ip saddr 10.0.0.2 drop']],
+    [['iifname eth0 accept', 'iifname eth1 drop']],
+    [['tcp dport https accept', 'tcp dport 443 drop']],
     [['tcp dport 100-200 accept', 'tcp dport 150-201 drop']],
   ])('does not warn of %j', (extra) => {
     expect(context({ administrators: ['192.0.2.1'], extra }, []).warnings).toEqual([])
   })
 
-  it('refuses to deny the address of the controller or of an administrator, and warns of hosts that are denied', () => {
-    expect(() => context({ deny: ['198.51.100.7', '192.0.2.0/24'] }, [], '192.0.2.1')).toThrow(
-      'firewall.deny contains 192.0.2.1 in 192.0.2.0/24, from which this run connects',
-    )
+  it('refuses to deny the address of the controller or of an administrator, and warns of hosts that are denied', async () => {
+    expect(await problemOf(() => context({ deny: ['198.51.100.7', '192.0.2.0/24'] }, [], '192.0.2.1'))).toMatchObject({
+      what: 'firewall.deny contains 192.0.2.1 in 192.0.2.0/24, from which this run connects',
+      where: { host: 'web', role: 'firewall' },
+    })
     expect(context({ deny: ['10.0.0.0/24'], administrators: ['192.0.2.1'] }, [flow([LB])]).warnings).toEqual([
       'lb (10.0.0.1) cannot connect to site on port 8080 (nginx), because firewall.deny contains its address',
     ])
