@@ -53,7 +53,9 @@ owned() {
 # Files of packages, once an hour. A check that does not end is reported like a wrong file. Configuration files are excluded.
 package_files() {
   hourly packages || {
-    timeout 150 dpkg --verify >"$w/verified" 2>/dev/null; [ $? -ne 124 ] || echo '????????? /usr/bin/dpkg (--verify did not end)' >>"$w/verified"
+    timeout 150 dpkg --verify >"$w/verified"; result=$?
+    # dpkg exits with 1 if files differ.
+    case $result in 0 | 1) ;; 124) echo '????????? /usr/bin/dpkg (--verify did not end)' ;; *) echo '????????? /usr/bin/dpkg (--verify failed)' ;; esac >>"$w/verified"
     awk '$2 != "c" && !/ \/usr\/share\/(doc|man|locale|info|lintian)\//' "$w/verified" >"$w/packages"; echo "# $now" >>"$w/packages"; mv "$w/packages" "$S/packages"
   }
   gauge provision_package_file_wrong
@@ -63,10 +65,13 @@ package_files() {
 # Pending updates, and since when the oldest security update has been pending.
 updates() {
   hourly updates || {
-    plainly timeout 120 apt-get -s -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no dist-upgrade 2>/dev/null | awk '/^Inst/ { print (/[Ss]ecurity/ ? "security" : "other"), $2 }' >"$w/pending"
-    touch "$S/since"
-    awk -v now="$now" 'NR == FNR { since[$2] = $1; next } $1 == "security" { print ($2 in since ? since[$2] : now), $2 }' "$S/since" "$w/pending" >"$w/since"
-    mv "$w/since" "$S/since"; { cat "$w/pending"; echo "# $now"; } >"$w/updates"; mv "$w/updates" "$S/updates"
+    touch "$S/since" "$S/updates"
+    # If apt fails, the last answer stays.
+    plainly timeout 120 apt-get -s -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no dist-upgrade >"$w/simulated" && {
+      awk '/^Inst/ { print (/[Ss]ecurity/ ? "security" : "other"), $2 }' "$w/simulated" >"$w/pending"
+      awk -v now="$now" 'FILENAME ~ /since$/ { since[$2] = $1; next } $1 == "security" { print ($2 in since ? since[$2] : now), $2 }' "$S/since" "$w/pending" >"$w/since"
+      mv "$w/since" "$S/since"; { cat "$w/pending"; echo "# $now"; } >"$w/updates"; mv "$w/updates" "$S/updates"
+    }
   }
   gauge provision_updates_pending
   awk '{ n[$1]++ } END { printf "provision_updates_pending{kind=\"security\"} %d\nprovision_updates_pending{kind=\"other\"} %d\n", n["security"], n["other"] }' "$S/updates"
@@ -75,9 +80,12 @@ updates() {
   gauge provision_reboot_required; [ -e /run/reboot-required ] && echo 'provision_reboot_required 1' || echo 'provision_reboot_required 0'
 }
 
+# Prints the messages of a program since the last position, which the second file keeps. A position that the journal has lost is forgotten.
+journal() { journalctl -q -t "$1" --no-pager -o cat --cursor-file="$2" $([ -s "$2" ] || echo '-n 0') || rm -f "$2"; }
+
 # Failed SSH logins, counted from the last position in the journal.
 logins() {
-  new=$(journalctl -q -t sshd --no-pager -o cat --cursor-file="$S/ssh.cursor" $([ -s "$S/ssh.cursor" ] || echo '-n 0') 2>/dev/null | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
+  new=$(journal sshd "$S/ssh.cursor" | grep -cE '^(Failed (password|publickey|none|keyboard)|Connection (closed|reset) by (authenticating|invalid) user|Disconnected from (authenticating|invalid) user)')
   all=$(($(cat "$S/ssh.count" 2>/dev/null || echo 0) + new)); echo "$all" >"$S/ssh.count"
   counter provision_ssh_failures_total; echo "provision_ssh_failures_total $all"
 }
@@ -95,7 +103,8 @@ firewall() {
 ports() {
   first=$(cut -f 1 /proc/sys/net/ipv4/ip_local_port_range)
   gauge provision_port_unknown
-  ss -Hltnup 2>/dev/null | plain | awk -v known=" $PORTS " -v first="$first" '
+  ss -Hltnup >"$w/sockets" || exit 1
+  plain <"$w/sockets" | awk -v known=" $PORTS " -v first="$first" '
     { proto = $1; port = $5; sub(/.*:/, "", port); at = substr($5, 1, length($5) - length(port) - 1)
       who = $0; if (who ~ /users:/) { sub(/.*users:\(\(/, "", who); sub(/,.*/, "", who) } else who = "?"
       if (at ~ /^(127\.|\[::1\]|\[::ffff:127\.)/ || at ~ /%lo$/) next
@@ -117,7 +126,7 @@ accounts() {
 # Response times of all requests, from the log of the balancer; counted from the last position in the journal.
 responses() {
   [ "$BALANCER" = yes ] || return 0
-  journalctl -q -t haproxy --no-pager -o cat --cursor-file="$S/haproxy.cursor" $([ -s "$S/haproxy.cursor" ] || echo '-n 0') 2>/dev/null >"$w/requests"
+  journal haproxy "$S/haproxy.cursor" >"$w/requests"
   touch "$S/haproxy.counts"
   awk -v bounds='0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf' '
     BEGIN { last = split(bounds, bound, " ") }
