@@ -80,7 +80,7 @@ const run = (balancer = true) => {
   return { status, stdout, stderr, metrics, named: (name: string) => [...metrics.keys()].filter((one) => one.startsWith(name)) }
 }
 
-describe('the checks of a host', () => {
+describe('the checks of a host', { timeout: 20_000 }, () => {
   it('report every finding once, and nothing that roles and options declare', () => {
     const { status, stderr, named, metrics, stdout } = run()
     expect([status, stderr]).toEqual([0, ''])
