@@ -219,7 +219,10 @@ describe('administrators', () => {
 
   it('hear nothing of a host that is no longer monitored', async () => {
     const measured = () =>
-      on('lb-01', `promtool query instant http://127.0.0.1:9090 'up{host="web-02"} or provision_checks_done_seconds{host="web-02"}'`)
+      on(
+        'lb-01',
+        `promtool query instant http://127.0.0.1:9090 'up{host="web-02",job="node"} or provision_checks_done_seconds{host="web-02"}'`,
+      )
     expect(measured()).toContain('web-02')
     const playbook = readFileSync(join(project.root, 'playbooks/site.yaml'), 'utf8')
     project.write(
