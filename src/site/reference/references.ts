@@ -141,7 +141,7 @@ const fromSecrets = (path: string, place: Place, { secrets, secretsPath, secrets
       ),
     }
   }
-  return { part: isSecret(node.value) ? node.value : new Secret(String(node.value)) }
+  return { part: isSecret(node.value) ? node.value : new Secret(node.written ?? String(node.value)) }
 }
 
 // An unquoted number or boolean from the environment has that type, as in YAML.

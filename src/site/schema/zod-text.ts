@@ -7,17 +7,16 @@ type Path = readonly PropertyKey[]
 /** Fix for a secret in an option that accepts no secret. */
 export const NO_SECRET = `use \${env:NAME:plain} for a value that is not secret, or write the value itself`
 
-/** Returns the fix for a value of the wrong type, or undefined if the value does not suggest one. */
-export const typeFix = (expected: string, value: unknown): string | undefined => {
+/** Returns the fix for a value of the wrong type, or undefined if the value does not suggest one. `written` is its text in the file. */
+export const typeFix = (expected: string, value: unknown, written?: string): string | undefined => {
   if (isSecret(value)) return NO_SECRET
   if (value === null) return nullFix(value)
-  if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) return `put it in quotes: '${value}'`
+  if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) return `put it in quotes: '${written ?? value}'`
   if (expected === 'boolean' && typeof value === 'string' && /^(y|yes|on|no|n|off)$/i.test(value))
     return `write ${/^(y|yes|on)$/i.test(value) ? 'true' : 'false'}`
-  if ((expected === 'number' || expected === 'int') && typeof value === 'string' && /^-?[0-9]+$/.test(value))
+  if ((expected === 'number' || expected === 'int') && typeof value === 'string' && /^(0|-?[1-9][0-9]{0,14})$/.test(value))
     return `write ${value} without quotes`
   if (expected === 'object' || expected === 'record') return 'write indented `key: value` lines below it'
-  if (expected === 'array' && !(typeof value === 'object')) return `write a list: [${formatted(value)}]`
   return undefined
 }
 
@@ -38,13 +37,13 @@ const TYPES: Readonly<Record<string, string>> = {
 /** Returns the name of a type in messages. */
 export const typeName = (expected: string): string => TYPES[expected] ?? expected
 
-/** Formats a value for a message. Masks secrets, truncates long text and escapes control characters. */
-export const formatted = (value: unknown): string => {
+/** Formats a value for a message, a number as it is written in the file. Masks secrets, truncates long text and escapes control characters. */
+export const formatted = (value: unknown, written?: string): string => {
   if (isSecret(value)) return `a secret (${MASK})`
   if (value === null) return 'empty'
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
   if (Array.isArray(value)) return 'a list'
-  return typeof value === 'object' ? 'a map' : String(value)
+  return typeof value === 'object' ? 'a map' : (written ?? String(value))
 }
 
 /** Whether a message shows the value itself. */

@@ -3,7 +3,7 @@ import type { Problem, Where } from '../../problem.ts'
 import { isSecret } from '../../secret/secret.ts'
 import { inputProblem } from '../source/input-problem.ts'
 import type { LocatedValue } from '../source/source-map.ts'
-import { nearest, suggestion } from '../source/suggest.ts'
+import { list, nearest, suggestion } from '../source/suggest.ts'
 import { punycodeOf } from './punycode.ts'
 import { accepts, hintAt, keysAt } from './schema-at.ts'
 import {
@@ -78,6 +78,11 @@ const unionProblems = (issue: Extract<Issue, { code: 'invalid_union' }>, path: P
     const { what, fix } = explain(issue, path, subject)
     return [inputProblem(subject.located.whereOf(path), what, fix)]
   }
+  const types = optionsOf(issue)
+  if (types.length > 0) {
+    const { what, fix } = constantExplanation(types, path, subject)
+    return [inputProblem(subject.located.whereOf(path), what, fix)]
+  }
   const branches = issue.errors.filter((errors) => !errors.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type'))
   const [closest] = branches.toSorted((a, b) => a.length - b.length || depth(b) - depth(a))
   const value = valueAt(subject.located.value, path)
@@ -94,8 +99,11 @@ const unionProblems = (issue: Extract<Issue, { code: 'invalid_union' }>, path: P
   if (value === undefined) return [missing(where, path, subject)]
   const allowed = expected.length === 0 ? 'another value' : [...new Set(expected)].join(' or ')
   const fix = isSecret(value) ? NO_SECRET : (nullFix(value) ?? `write ${allowed}`)
-  return [inputProblem(where, `\`${nameOf(path)}\` must be ${allowed}, not ${formatted(value)}`, fix)]
+  return [inputProblem(where, `\`${nameOf(path)}\` must be ${allowed}, not ${formatted(value, subject.located.writtenAt?.(path))}`, fix)]
 }
+
+/** Returns the allowed values of the option by which a map chooses one of several shapes, such as `type`. */
+const optionsOf = (issue: Issue): readonly unknown[] => ('options' in issue && Array.isArray(issue.options) ? issue.options : [])
 
 const isOtherConstant = ({ path, code }: Issue): boolean => path.length === 0 && code === 'invalid_value'
 
@@ -109,26 +117,52 @@ interface Explanation {
 const explain = (issue: Issue, path: Path, subject: Subject): Explanation => {
   const name = path.length === 0 ? subject.label : `\`${nameOf(path)}\``
   const value = valueAt(subject.located.value, path)
+  const written = subject.located.writtenAt?.(path)
+  const shown = formatted(value, written)
   if (issue.code === 'invalid_type') {
     if (value === undefined) return missingExplanation(path, subject)
     return {
-      what: `${name} must be ${typeName(issue.expected)}, not ${formatted(value)}`,
-      fix: typeFix(issue.expected, value) ?? hintFix(path, subject, `write ${typeName(issue.expected)}`),
+      what: `${name} must be ${typeName(issue.expected)}, not ${shown}`,
+      fix:
+        typeFix(issue.expected, value, written) ??
+        listFix(issue.expected, path, subject) ??
+        hintFix(path, subject, `write ${typeName(issue.expected)}`),
     }
   }
-  if (issue.code === 'invalid_value') {
-    if (value === undefined) return missingExplanation(path, subject)
-    const values = issue.values.map(String)
-    const near = typeof value === 'string' ? nearest(value, values) : undefined
-    return {
-      what: `${name} must be ${values.map((each) => `\`${each}\``).join(' or ')}, not ${formatted(value)}`,
-      fix: near === undefined ? `write ${values.length === 1 ? `\`${values[0]}\`` : 'one of these values'}` : `did you mean \`${near}\`?`,
-    }
-  }
+  if (issue.code === 'invalid_value') return constantExplanation(issue.values, path, subject)
   const constraint = isCustomMessage(issue) ? issue.message : boundsOf(issue)
   return {
-    what: isShort(value) && !isAboutSecret(issue) ? `${name}: ${formatted(value)} ${constraint}` : `${name} ${constraint}`,
+    what: isShort(value) && !isAboutSecret(issue) ? `${name}: ${shown} ${constraint}` : `${name} ${constraint}`,
     fix: punycodeFix(issue, value, path, subject) ?? fixIn(issue) ?? hintFix(path, subject, boundsFix(issue, name)),
+  }
+}
+
+/** Returns the fix for a value in place of a list: the list that contains it, if it is a valid entry, else the options of an entry. */
+const listFix = (expected: string, path: Path, { located, schema }: Subject): string | undefined => {
+  const value = valueAt(located.value, path)
+  if (expected !== 'array' || isSecret(value)) return undefined
+  const entry = [...path, 0]
+  if (accepts(schema, entry, value))
+    return typeof value === 'object'
+      ? 'write a list: begin the entry with a dash and a space'
+      : `write a list: [${formatted(value, located.writtenAt?.(path))}]`
+  const options = keysAt(schema, entry)
+  return options.length === 0 ? undefined : `write a list; options of an entry are ${list(options)}`
+}
+
+const constantExplanation = (constants: readonly unknown[], path: Path, subject: Subject): Explanation => {
+  const value = valueAt(subject.located.value, path)
+  const values = constants.map(String)
+  const allowed = values.map((each) => `\`${each}\``).join(' or ')
+  if (value === undefined) {
+    const { what, fix } = missingExplanation(path, subject)
+    return { what, fix: exampleAt(path, subject) === undefined ? `add \`${String(path.at(-1))}: …\`, one of ${allowed}` : fix }
+  }
+  const near = typeof value === 'string' ? nearest(value, values) : undefined
+  const fix = isSecret(value) ? NO_SECRET : (nullFix(value) ?? `write ${values.length === 1 ? `\`${values[0]}\`` : 'one of these values'}`)
+  return {
+    what: `\`${nameOf(path)}\` must be ${allowed}, not ${formatted(value, subject.located.writtenAt?.(path))}`,
+    fix: near === undefined ? fix : `did you mean \`${near}\`?`,
   }
 }
 

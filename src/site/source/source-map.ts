@@ -13,6 +13,8 @@ export interface SourceScalar {
   readonly is: 'scalar'
   readonly value: string | number | boolean | null | Secret
   readonly place: Place
+  /** The text in the file, if the value is no text: `0o644` of 420. */
+  readonly written?: string
   /** Columns between the position and the first character of the text: 1 within quotes; undefined for block scalars. */
   readonly inset?: number
   readonly origin?: string
@@ -45,6 +47,8 @@ export interface LocatedValue {
    * of the key, for example of an unknown option.
    */
   whereOf(path: readonly PropertyKey[], part?: 'key' | 'value'): Where
+  /** Returns the text in the file of a number or another value that is no text: `1.10` of 1.1. */
+  writtenAt?(path: readonly PropertyKey[]): string | undefined
 }
 
 /** Returns the value without positions. The parser has rejected keys that JavaScript treats specially. */
@@ -94,6 +98,10 @@ export const locatedValue = (node: SourceNode): LocatedValue => {
     whereOf: (path, part = 'value') => {
       const found = deepestEntry(node, path)
       return part === 'key' ? found.key : found.node.place
+    },
+    writtenAt: (path) => {
+      const { node: found } = deepestEntry(node, path)
+      return found.is === 'scalar' ? found.written : undefined
     },
   }
 }

@@ -1,8 +1,9 @@
-import { type Alias, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node, type Pair, type YAMLMap } from 'yaml'
+import { type Alias, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml'
 import type { Problem } from '../../problem.ts'
 import { resolveReferences, type Sources } from '../reference/references.ts'
 import { inputProblem, type Place } from '../source/input-problem.ts'
 import type { SourceEntry, SourceNode } from '../source/source-map.ts'
+import { isExact } from './exact-number.ts'
 
 const MAX_DEPTH = 40
 const MAX_NODES = 100_000
@@ -28,6 +29,7 @@ export class Reader {
   readonly #file: string
   readonly #lines: LineCounter
   readonly #sources: Sources | undefined
+  readonly #contents: 'open' | 'secret'
   readonly #open = new Set<Node>()
   readonly #anchors = new Map<string, Node>()
   #depth = 0
@@ -35,10 +37,11 @@ export class Reader {
   #aliased = 0
   #withinAlias = 0
 
-  constructor(file: string, lines: LineCounter, sources: Sources | undefined) {
+  constructor(file: string, lines: LineCounter, sources: Sources | undefined, contents: 'open' | 'secret') {
     this.#file = file
     this.#lines = lines
     this.#sources = sources
+    this.#contents = contents
   }
 
   /** Reads a node. `above` is the position of its key, which is used for collections and empty values. */
@@ -55,19 +58,23 @@ export class Reader {
       return collection
     }
     if (!isScalar(node) || node.value === null) return { is: 'scalar', value: null, place: at(above, path) }
-    return this.#readScalar(node.value, node.type, place)
+    return this.#readScalar(node, place)
   }
 
-  #readScalar(value: unknown, type: string | undefined, place: Place): SourceNode {
-    if (typeof value !== 'string')
-      return { is: 'scalar', value: typeof value === 'bigint' ? Number(value) : (value as number | boolean), place }
+  #readScalar({ value, type, source = String(value) }: Scalar, place: Place): SourceNode {
+    if (typeof value === 'number' || typeof value === 'boolean') {
+      // Secrets are text: the written digits count.
+      if (typeof value === 'number' && this.#contents === 'open' && !isExact(source, value)) this.problems.push(inexact(source, place))
+      return { is: 'scalar', value, place, written: source }
+    }
+    if (typeof value !== 'string') return this.#unresolved(place)
     const inset = type === 'PLAIN' ? 0 : type === 'QUOTE_SINGLE' || type === 'QUOTE_DOUBLE' ? 1 : undefined
     const text = { is: 'scalar', place, ...(inset === undefined ? {} : { inset }) } as const
     if (this.#sources === undefined) return { ...text, value }
     const resolved = resolveReferences(value, type === 'PLAIN', place, this.#sources)
     if ('value' in resolved) {
       this.warnings.push(...(resolved.warnings ?? []))
-      return { ...text, value: resolved.value }
+      return { ...text, value: resolved.value, ...(typeof resolved.value === 'string' ? {} : { written: source }) }
     }
     if (resolved.problem !== undefined) this.problems.push(resolved.problem)
     return this.#unresolved(place)
@@ -176,6 +183,9 @@ const keyProblem = (place: Place, key: string | undefined): Problem =>
         'key is not a single word',
         `quote the key; instead of \`{{ … }}\`, use an alias (\`&name\`, \`*name\`) or \${env:NAME}`,
       )
+
+const inexact = (written: string, place: Place): Problem =>
+  inputProblem(place, `number ${written} has too many digits to be kept exactly`, `put it in quotes if it is text: '${written}'`)
 
 const tagProblem = (tag: string, place: Place): Problem =>
   inputProblem(

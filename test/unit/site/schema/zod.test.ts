@@ -112,6 +112,49 @@ test.each<[string, z.ZodType, unknown, string]>([
     { a: 4711 },
     `\`a\` must be text that is not empty → write \${env:NAME}, or \${secret:name} for a value of secrets.yaml`,
   ],
+  [
+    'an entry of a list of maps in place of the list',
+    z.strictObject({ sites: z.array(z.strictObject({ name: z.string() })) }),
+    { sites: { name: 'a' } },
+    '`sites` must be a list, not a map → write a list: begin the entry with a dash and a space',
+  ],
+  [
+    'a text in place of a list of maps, which would not make it valid',
+    z.strictObject({ sites: z.array(z.strictObject({ name: z.string() })) }),
+    { sites: 'www.example.org' },
+    '`sites` must be a list, not "www.example.org" → write a list; options of an entry are name',
+  ],
+  [
+    'a type that no shape has',
+    z.strictObject({
+      r: z.discriminatedUnion('type', [z.strictObject({ type: z.literal('email') }), z.strictObject({ type: z.literal('slack') })]),
+    }),
+    { r: { type: 'sms' } },
+    '`r.type` must be `email` or `slack`, not "sms" → write one of these values',
+  ],
+  [
+    'a misspelt type',
+    z.strictObject({
+      r: z.discriminatedUnion('type', [z.strictObject({ type: z.literal('email') }), z.strictObject({ type: z.literal('slack') })]),
+    }),
+    { r: { type: 'slak' } },
+    '`r.type` must be `email` or `slack`, not "slak" → did you mean `slack`?',
+  ],
+  [
+    'a missing type',
+    z.strictObject({
+      r: z.discriminatedUnion('type', [z.strictObject({ type: z.literal('email') }), z.strictObject({ type: z.literal('slack') })]),
+    }),
+    { r: {} },
+    '`r.type` is missing in role demo → add `type: …`, one of `email` or `slack`',
+  ],
+  [
+    'a number in place of text for a number',
+    z.strictObject({ p: z.int() }),
+    { p: '8080' },
+    '`p` must be a number, not "8080" → write 8080 without quotes',
+  ],
+  ['text that is no number as written', z.strictObject({ p: z.int() }), { p: '0644' }, '`p` must be a number, not "0644" → write a number'],
   ['control characters', z.strictObject({ a: z.enum(['x']) }), { a: '\u001b[31m' }, '`a` must be `x`, not "\\u001b[31m" → write `x`'],
 ])('%s', (_, schema, value, expected) => {
   expect(messagesFor(schema, value)).toEqual([expected])
