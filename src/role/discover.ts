@@ -1,5 +1,5 @@
 import { type Dirent, existsSync, readdirSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Problem } from '../problem.ts'
 import { guardedRole } from './guarded-role.ts'
@@ -9,12 +9,23 @@ import type { Role } from './role.ts'
 /** The files of a project's roles, by role name. A role of the project replaces a shipped role of the same name. */
 export type RoleFiles = ReadonlyMap<string, string>
 
-/** Finds the roles of the project (`roles/NAME/role.ts` or `roles/NAME.ts`) and the shipped ones, without loading them. */
-export const findRoles = (root: string): RoleFiles => {
+/** The package provision: its folder, and whether the build runs instead of the sources. */
+interface Package {
+  readonly home: string
+  readonly isCompiled: boolean
+}
+
+const thisPackage = (): Package => {
   const home = packageHome()
-  const compiled = join(home, 'dist', 'roles')
-  const shipped = import.meta.dirname.startsWith(join(home, 'dist')) ? rolesIn(compiled) : rolesIn(join(home, 'roles'))
-  return new Map([...shipped, ...(root === home ? [] : rolesIn(join(root, 'roles')))])
+  return { home, isCompiled: import.meta.dirname.startsWith(join(home, 'dist')) }
+}
+
+/** Finds the roles of the project (`roles/NAME/role.ts` or `roles/NAME.ts`) and the shipped ones, without loading them. */
+export const findRoles = (root: string, { home, isCompiled }: Package = thisPackage()): RoleFiles => {
+  const shipped = rolesIn(isCompiled ? join(home, 'dist', 'roles') : join(home, 'roles'))
+  const own = rolesIn(join(root, 'roles'))
+  // The checkout of provision is a project too, and its roles are the sources of the shipped ones.
+  return root === home ? new Map([...own, ...shipped]) : new Map([...shipped, ...own])
 }
 
 /** Loads the roles with these names. TypeScript of a project is loaded by type stripping. */
@@ -41,8 +52,11 @@ const loadRole = async (name: string, path: string): Promise<Role> => {
     throw broken(`role ${name} is not a role`, 'its default export must be what defineRole() returns')
   if (role.name !== name)
     throw broken(`role ${name} has the name ${JSON.stringify(role.name)}`, 'its name must be that of its folder or file')
-  return path.startsWith(join(packageHome(), '/')) ? role : guardedRole(role, path, shown)
+  return isShipped(path) ? role : guardedRole(role, path, shown)
 }
+
+/** Whether a role belongs to provision. In its checkout, `roles/NAME.ts` is a role of the user. */
+const isShipped = (path: string): boolean => path.startsWith(join(packageHome(), '/')) && /^role\.(ts|js)$/.test(basename(path))
 
 const rolesIn = (directory: string): RoleFiles => {
   if (!existsSync(directory)) return new Map()
