@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { Problems } from '../../../../src/problem.ts'
 import { isSecret, redacted } from '../../../../src/secret/secret.ts'
@@ -41,6 +43,18 @@ test.each([
   const [problem] = (error as Problems).problems
   expect(problem).toMatchObject({ what, class: 'input', where: { file: 'inventory/hosts.yaml', line: 1 } })
   expect(JSON.stringify((error as Problems).problems)).not.toContain('poison')
+})
+
+test('a command reads nothing from the user, and prints nothing past the redactor', () => {
+  const script = `const { commandSource } = await import(process.argv[1])
+    const { secret } = commandSource('/', process.env)('cat; echo poison-command-3; echo poison-command-3 >&2')
+    if (secret.reveal() !== 'poison-command-3') throw new Error('another value')`
+  const source = fileURLToPath(new URL('../../../../src/site/reference/command-source.ts', import.meta.url))
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script, source], {
+    input: 'typed by the user\n',
+    encoding: 'utf8',
+  })
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' })
 })
 
 test('an empty command is rejected', async () => {
