@@ -11,6 +11,7 @@ import { type Format, formats, type Report } from '../report/report.ts'
 import { quote } from '../shell/quote.ts'
 import { type Arguments, type CommandContext, type CommandResult, defineCommand, type Options } from './command.ts'
 import { holder } from './holder.ts'
+import { unlessInterrupted } from './interrupt.ts'
 import { inventoryOption } from './options.ts'
 import { usageError } from './parse.ts'
 import { INTERRUPTED, statusOf } from './status.ts'
@@ -98,7 +99,8 @@ export const runSite = async <Ready extends Prepared, Planned extends PlannedRun
     const saved = values.plan === undefined ? undefined : (await import('./plan-file.ts')).loadPlan(context.directory, values.plan)
     const scope = saved?.scope ?? scopeOf(values, positionals)
     const { inventory, playbooks, limit, roles, prune, allowDataLoss } = scope
-    const prepared = await engine.prepare({
+    // Nothing is written before the plan is shown, so that an interruption ends the run at once.
+    const preparing = engine.prepare({
       root: context.directory,
       env: context.env,
       ...(inventory === undefined ? {} : { inventory }),
@@ -111,12 +113,14 @@ export const runSite = async <Ready extends Prepared, Planned extends PlannedRun
         ...(values.key === undefined ? {} : { key: resolve(context.directory, values.key) }),
       },
     })
+    const prepared = await unlessInterrupted(signal, preparing)
     signal.addEventListener('abort', () => report.interrupting())
 
     for (const warning of prepared.warnings) report.listen({ type: 'warning', what: lineOf(warning) })
     report.observing(prepared.targets)
     const lock = values['dry-run'] ? {} : { lock: holder(context.env) }
-    const planned = await engine.plan(prepared, { listen: report.listen, signal, wait: values.wait ?? false, prune, ...lock })
+    const planning = engine.plan(prepared, { listen: report.listen, signal, wait: values.wait ?? false, prune, ...lock })
+    const planned = await unlessInterrupted(signal, planning)
     try {
       await report.settle()
       report.planned(

@@ -1,6 +1,7 @@
 import { jsonLine } from '../report/json-line.ts'
 import { count, inLine, pad, width } from '../report/text.ts'
 import { defineCommand, type Options } from './command.ts'
+import { unlessInterrupted } from './interrupt.ts'
 import { inventoryOption } from './options.ts'
 import { warn } from './site.ts'
 import { INTERRUPTED, statusOf } from './status.ts'
@@ -20,7 +21,7 @@ export const command = defineCommand({
   run: async ({ positionals, values }, context) => {
     const { directory, env, signal, out, err, view } = context
     const [{ prepare }, { verify }] = await Promise.all([import('../engine/prepare.ts'), import('../engine/verify.ts')])
-    const prepared = await prepare({
+    const preparing = prepare({
       root: directory,
       env,
       ...(values.inventory === undefined ? {} : { inventory: values.inventory }),
@@ -28,8 +29,9 @@ export const command = defineCommand({
       limit: values.limit ?? [],
       roles: values.role ?? [],
     })
+    const prepared = await unlessInterrupted(signal, preparing)
     warn(prepared.warnings, context)
-    const { checked, problems, underWay } = await verify(prepared, signal)
+    const { checked, problems, underWay } = await unlessInterrupted(signal, verify(prepared, signal))
     for (const { host, what } of underWay)
       if (values.json) out(jsonLine({ type: 'warning', host, what }))
       else err(`${view.paint.yellow('!')} ${inLine(what)}  ${view.paint.dim(inLine(host))}\n`)

@@ -1,7 +1,7 @@
-import { dirname, join, relative, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, relative } from 'node:path'
 import { Problem, Problems, problemsIn } from '../problem.ts'
 import { ControllerFailure, HostRefusal } from '../resource/kind/step.ts'
+import { placeOfError } from '../role/error-place.ts'
 import { packageHome } from '../role/package-home.ts'
 
 /** The part of a kind or role that was called, and the resource that it was called for. */
@@ -82,18 +82,7 @@ const mistake = (host: string, error: unknown, { call, role, resource }: Call): 
 
 /** The first line of the stack that is neither in provision nor in a package: `kinds/seed.ts:12:7`. */
 export const authorLine = (error: unknown): string | undefined => {
-  const stack = error instanceof Error ? (error.stack ?? '') : ''
-  const places = stack
-    .split('\n')
-    .flatMap((line) => /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?$/.exec(line)?.slice(1) ?? [])
-  for (let i = 0; i + 2 < places.length; i += 3) {
-    const [place = '', line, column] = places.slice(i, i + 3)
-    const path = /^file:/.test(place) ? fileURLToPath(place.replace(/\?.*$/, '')) : place
-    if (!isOurs(path)) return `${relative(process.cwd(), path)}:${line}:${column}`
-  }
-  return undefined
+  const own = ['src', 'dist', 'roles', 'bin'].map((folder) => join(packageHome(), folder))
+  const place = placeOfError(error, own)
+  return place && `${relative(process.cwd(), place.file)}:${place.line}:${place.column}`
 }
-
-const isOurs = (path: string): boolean =>
-  path.includes(`${sep}node_modules${sep}`) ||
-  ['src', 'dist', 'roles', 'bin'].some((part) => dirname(path).startsWith(join(packageHome(), part)))

@@ -6,14 +6,14 @@ export interface Place {
 }
 
 /**
- * Returns where an error was thrown, from its stack: the first frame in a file of a user, not of Node, of provision (the folder \`own\`) or of
+ * Returns where an error was thrown, from its stack: the first frame in a file of a user, not of Node, of provision (the folders `own`) or of
  * another package. Undefined if there is none.
  */
-export const placeOfError = (error: unknown, own: string): Place | undefined => {
+export const placeOfError = (error: unknown, own: readonly string[]): Place | undefined => {
   const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
   for (const frame of frames) {
     const [, file, line, column] = /\(?(?:file:\/\/)?(\/[^()]*?):(\d+):(\d+)\)?$/.exec(frame) ?? []
-    if (file === undefined || decoded(file).startsWith(`${own}/`) || file.includes('/node_modules/')) continue
+    if (file === undefined || own.some((folder) => decoded(file).startsWith(`${folder}/`)) || file.includes('/node_modules/')) continue
     return { file: decoded(file), line: Number(line), column: Number(column) }
   }
   return undefined

@@ -105,6 +105,6 @@ const mistake = (name: string, where: Where, why: string, cause?: unknown): Prob
 
 /** The place in a file of the project that threw: the role's own file, or one that it imports. */
 export const placeIn = (error: unknown): Place | undefined => {
-  const place = placeOfError(error, packageHome())
+  const place = placeOfError(error, [packageHome()])
   return place && { ...place, file: relative(process.cwd(), place.file) }
 }

@@ -170,6 +170,24 @@ describe('provision run', () => {
     expect(types).toEqual(['change planned', 'change applied', 'summary'])
   })
 
+  test.each(['prepare', 'plan'] as const)('one interruption ends a run that only waits: %s', async (call) => {
+    const interruption = new AbortController()
+    const { engine, calls } = engineOf({ plan: oneChange })
+    const context = testContext({ signal: interruption.signal })
+    const waiting: Engine = {
+      ...engine,
+      [call]: () => {
+        calls.push(`${call} waits`)
+        setTimeout(() => interruption.abort(), 5)
+        return new Promise(() => {})
+      },
+    }
+    const run = runSite(waiting, { positionals: [], rest: [], values: { 'dry-run': true, json: true } }, context)
+    await expect(run).rejects.toMatchObject({ name: 'AbortError' })
+    expect(calls.at(-1)).toBe(`${call} waits`)
+    expect(JSON.parse(context.output.out.trim().split('\n').at(-1) ?? '')).toMatchObject({ type: 'summary', result: 'failed' })
+  })
+
   test('an interrupted run lists unapplied changes, releases the hosts, and exits with 130', async () => {
     const interruption = new AbortController()
     const twoChanges = planOf(change('a', 'file:/done'), change('a', 'service:nginx.service'))

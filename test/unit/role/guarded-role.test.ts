@@ -50,8 +50,8 @@ test.each<[string, string[], object | undefined]>([
   ['nowhere', ['at /own/src/x.ts:1:2', 'at Array.map (<anonymous>)'], undefined],
 ])('the place of an error is %s', (_, frames, place) => {
   const error = Object.assign(new Error('x'), { stack: ['Error: x at /p/no.ts:1:1', ...frames.map((frame) => `    ${frame}`)].join('\n') })
-  expect(placeOfError(error, '/own')).toEqual(place)
-  expect(placeOfError('a text', '/own')).toBeUndefined()
+  expect(placeOfError(error, ['/own'])).toEqual(place)
+  expect(placeOfError('a text', ['/own'])).toBeUndefined()
 })
 
 test('drains must return two scripts, or undefined', async () => {
