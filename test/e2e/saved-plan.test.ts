@@ -107,6 +107,38 @@ describe('a saved plan', () => {
   })
 })
 
+describe('a saved plan of which a change failed', () => {
+  it('is resumed, unless somebody changed what it was to change', () => {
+    project.write(
+      'roles/steps.ts',
+      `import { command, defineRole, file, z } from 'provision'
+export default defineRole({
+  name: 'steps', summary: 'a command between two files', options: z.strictObject({}),
+  resources: () => [
+    file({ path: '/etc/step-1', content: '1' }),
+    command({ name: 'gate', run: '[ -e /run/gate ] && touch /run/gate.passed', creates: '/run/gate.passed' }),
+    file({ path: '/etc/step-2', content: '2' }),
+  ],
+})
+`,
+    )
+    project.write('playbooks/steps.yaml', '- hosts: one\n  roles: [steps]\n')
+    project.provision('run', 'playbooks/steps.yaml', '--dry-run', '--save', 'steps.json')
+    const failed = project.provision('run', '--plan', 'steps.json')
+    expect(failed.status).toBe(1)
+    expect(failed.stdout).toMatch(/^✖ 1 failed, 2 changes applied {2}predicted 2 of 3 changes/m)
+    on('echo by hand >/etc/step-2; touch /run/gate')
+    const stale = project.provision('run', '--plan', 'steps.json')
+    expect(stale.status).toBe(3)
+    expect(stale.stderr).toContain('one › role steps › file:/etc/step-2\n  what state has changed since the plan was saved')
+    on('rm /etc/step-2')
+    expect(project.provision('run', '--plan', 'steps.json').stdout).toMatch(/2 changes applied and confirmed {2}predicted 2 of 2 changes/)
+    expect(on('cat /etc/step-1 /etc/step-2')).toBe('12')
+    expect(project.provision('run', '--plan', 'steps.json').status).toBe(3)
+    on('rm -r /etc/step-* /run/gate* /var/lib/provision/owned/steps')
+  })
+})
+
 describe('a saved plan of several hosts', () => {
   it('is refused if one of them was removed from the site, or the rollout differs, and nothing is changed', () => {
     const changed = { ...full, files: { ...full.files, b: 'b of both' } }

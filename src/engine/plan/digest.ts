@@ -4,16 +4,24 @@ import { isSecret, secretsIn } from '../../secret/secret.ts'
 /** Digests by field. They show which fields differ, never their values. */
 export type Digests = Readonly<Record<string, string>>
 
+interface DigestOptions {
+  readonly guarded?: boolean
+  /** Whether later values that are known contribute their value. */
+  readonly made?: boolean
+}
+
 /**
  * Digests each field of a value. A guarded value gets one digest that is slow to compute, so that a saved plan
  * does not help to guess a password.
  */
-export const digestsOf = (value: unknown, salt: string, guarded = isGuarded(value)): Digests => {
-  if (guarded) return { state: slow(JSON.stringify(canonical(value)), salt) }
+export const digestsOf = (value: unknown, salt: string, { guarded = isGuarded(value), made = true }: DigestOptions = {}): Digests => {
+  if (guarded) return { state: slow(JSON.stringify(canonical(value, made)), salt) }
   const isRecord = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
   const fields = isRecord ? Object.entries(value) : [['state', value] as const]
   return Object.fromEntries(
-    fields.filter(([, field]) => typeof field !== 'function').map(([name, field]) => [name, quick(JSON.stringify(canonical(field)), salt)]),
+    fields
+      .filter(([, field]) => typeof field !== 'function')
+      .map(([name, field]) => [name, quick(JSON.stringify(canonical(field, made)), salt)]),
   )
 }
 
@@ -34,8 +42,9 @@ const quick = (text: string, salt: string): string => createHash('sha256').updat
 
 const slow = (text: string, salt: string): string => scryptSync(text, salt, 32, { N: 8192 }).toString('hex')
 
-/** Maps equal values to equal JSON. Drops functions; a later value contributes its value if it is known. */
-const canonical = (value: unknown): unknown => {
+/** Maps equal values to equal JSON. Drops functions; a later value contributes its value if it is known and `made` is true. */
+const canonical = (value: unknown, made: boolean): unknown => {
+  const inside = (inner: unknown): unknown => canonical(inner, made)
   if (isSecret(value)) return { secret: value.reveal() }
   if (typeof value === 'bigint') return `${value}n`
   if (ArrayBuffer.isView(value))
@@ -44,12 +53,13 @@ const canonical = (value: unknown): unknown => {
         .update(value as Uint8Array)
         .digest('hex'),
     }
-  if (value instanceof Map) return { map: [...value].map(([key, inner]) => [canonical(key), canonical(inner)]) }
-  if (value instanceof Set) return { set: [...value].map(canonical) }
+  if (value instanceof Map) return { map: [...value].map(([key, inner]) => [inside(key), inside(inner)]) }
+  if (value instanceof Set) return { set: [...value].map(inside) }
   if (value instanceof Date) return { date: value.toJSON() }
-  if (Array.isArray(value)) return value.map(canonical)
+  if (Array.isArray(value)) return value.map(inside)
   if (typeof value !== 'object' || value === null) return value ?? null
-  const known = 'later' in value && 'get' in value && typeof value.get === 'function' ? { got: value.get() ?? null } : {}
+  const known =
+    'later' in value && 'get' in value && typeof value.get === 'function' ? { got: (made ? value.get() : undefined) ?? null } : {}
   const fields = Object.entries(value).filter(([, inner]) => typeof inner !== 'function' && inner !== undefined)
-  return { ...Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, canonical(inner)])), ...known }
+  return { ...Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, inside(inner)])), ...known }
 }

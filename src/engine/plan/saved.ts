@@ -5,7 +5,7 @@ import { escapeHidden } from '../../hidden.ts'
 import { Problem } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
 import type { Run } from '../run-state.ts'
-import { type Digests, digestsOf, isGuarded } from './digest.ts'
+import { type Digests, differingFields, digestsOf, isGuarded } from './digest.ts'
 import type { PlannedChange } from './plan.ts'
 
 const digests = z.record(z.string(), z.string())
@@ -29,6 +29,8 @@ const savedChange = z.strictObject({
   /** Digests of the desired and of the observed state; no content, no commands. An identity of the controller has neither. */
   wanted: digests.optional(),
   seen: digests.optional(),
+  /** Digests of what the plan showed of the change. */
+  shown: digests.optional(),
 })
 
 const manner = z.strictObject({
@@ -39,7 +41,7 @@ const manner = z.strictObject({
 })
 
 /** Version of the file format. A change of its syntax or its meaning increments it. */
-const FORMAT = 2
+const FORMAT = 3
 
 const schema = z.strictObject({
   format: z.literal(FORMAT),
@@ -84,20 +86,34 @@ export const savePlan = (run: Run, asked: Scope, now: Date): string => {
 
 /** A change as the saved plan stores it. */
 export const savedOf = (
-  { host, role, resource, action, certainty, play }: PlannedChange,
+  { host, role, resource, action, certainty, play, differences, diff, fullDiff }: PlannedChange,
   { hosts }: Pick<Run, 'hosts'>,
   salt: string,
 ): SavedChange => {
   const pending = hosts.get(host)?.pending.find((one) => keyOf(one.resource) === resource)
-  const both = pending === undefined ? {} : stateOf(pending.resource.spec, pending.state, salt)
-  return { host, role, resource, action, certainty, play, ...both }
+  const shown = { differences, diff: fullDiff ?? diff }
+  const digests = pending === undefined ? {} : stateOf({ wanted: pending.resource.spec, seen: pending.state, shown }, salt)
+  return { host, role, resource, action, certainty, play, ...digests }
 }
 
 // A guarded value must not be deduced from the digests of the other side.
-const stateOf = (wanted: unknown, seen: unknown, salt: string): { readonly wanted: Digests; readonly seen: Digests } => {
+const stateOf = (
+  { wanted, seen, shown }: Readonly<Record<'wanted' | 'seen' | 'shown', unknown>>,
+  salt: string,
+): Readonly<Record<'wanted' | 'seen' | 'shown', Digests>> => {
   const guarded = isGuarded(wanted) || isGuarded(seen)
-  return { wanted: digestsOf(wanted, salt, guarded), seen: digestsOf(seen, salt, guarded) }
+  return {
+    wanted: digestsOf(wanted, salt, { guarded }),
+    seen: digestsOf(seen, salt, { guarded }),
+    shown: digestsOf(shown, salt, { guarded }),
+  }
 }
+
+/** Whether a desired state is that of a saved change. Values that were made since the plan was saved count as equal. */
+export const isWanted = ({ wanted = {} }: SavedChange, spec: unknown, salt: string): boolean =>
+  [true, false].some(
+    (made) => differingFields(wanted, digestsOf(spec, salt, { guarded: Object.keys(wanted).join() === 'state', made })).length === 0,
+  )
 
 /** Reads a saved plan. Throws a `Problem` if the text is no plan, is damaged, or was saved by another version of provision. */
 export const readPlan = (file: string, text: string): SavedPlan => {

@@ -2,23 +2,28 @@ import { Problem } from '../../problem.ts'
 import type { Run } from '../run-state.ts'
 import { differingFields } from './digest.ts'
 import type { PlannedChange, Rollout } from './plan.ts'
+import { type Resumption, resumptionOf } from './resumption.ts'
 import { rolloutsOf } from './rollouts.ts'
 import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
 
 /**
  * Returns the reasons why a saved plan is stale; empty if it can be applied. The plan is made again from the site and the present observations. Every change
- * must be the same, from the same state, in the same order and rollout. Hosts that are still selected and do not answer are left out.
+ * must be the same, from the same state, in the same order and rollout. Hosts that are still selected and do not answer are left out. A
+ * plan of which a part was applied is resumed (see `resumptionOf`).
  */
 export const stalenessOf = (saved: SavedPlan, run: Run): readonly Problem[] => {
   const { targets } = run.prepared
   const isLeftOut = ({ host }: { readonly host: string }): boolean => saved.hosts.includes(host) && !run.hosts.has(host)
-  const before = new Map(saved.changes.filter((change) => !isLeftOut(change)).map((change) => [nameOf(change), change]))
+  const resumption = resumptionOf(saved, run)
+  const before = new Map(
+    saved.changes.filter((change) => !isLeftOut(change) && !resumption.isApplied(change)).map((change) => [nameOf(change), change]),
+  )
   const after = new Map(run.plan.changes.map((change) => [nameOf(change), change]))
   const problems = [
     ...saved.hosts.filter((host) => !targets.includes(host)).map(unselected),
     ...[...before.values()].flatMap((change) => {
       const now = after.get(nameOf(change))
-      return now === undefined ? [unneeded(change)] : different(change, now, savedOf(now, run, saved.salt))
+      return now === undefined ? [unneeded(change)] : different({ saved: change, now, remade: savedOf(now, run, saved.salt) }, resumption)
     }),
     ...[...after.values()].filter((change) => !before.has(nameOf(change))).map(unplanned),
   ]
@@ -50,12 +55,22 @@ const partsOf = ({ serial, at, maxFailures }: Rollout): Readonly<Record<string, 
 
 const nameOf = ({ host, resource }: Pick<PlannedChange, 'host' | 'resource'>): string => `${host} ${resource}`
 
-const different = (saved: SavedChange, now: PlannedChange, remade: SavedChange): readonly Problem[] => {
+interface Compared {
+  readonly saved: SavedChange
+  readonly now: PlannedChange
+  readonly remade: SavedChange
+}
+
+const different = ({ saved, now, remade }: Compared, resumption: Resumption): readonly Problem[] => {
+  const isExplained = resumption.isExplained(saved, remade)
   const state = differingFields(saved.seen ?? {}, remade.seen ?? {})
-  if (state.length > 0) return [stale(now, 'state has changed since the plan was saved', listFields(state))]
+  if (state.length > 0 && !isExplained) return [stale(now, 'state has changed since the plan was saved', listFields(state))]
   const desired = differingFields(saved.wanted ?? {}, remade.wanted ?? {})
-  if (desired.length > 0) return [stale(now, 'desired state has changed since the plan was saved', listFields(desired))]
-  const fields = (['action', 'certainty', 'role', 'play'] as const).filter((key) => saved[key] !== remade[key])
+  if (desired.length > 0 && !resumption.isWanted(saved))
+    return [stale(now, 'desired state has changed since the plan was saved', listFields(desired))]
+  const fields = (isExplained ? (['role', 'play'] as const) : (['action', 'certainty', 'role', 'play'] as const)).filter(
+    (key) => saved[key] !== remade[key],
+  )
   return fields.length === 0
     ? []
     : [stale(now, 'change differs from the saved plan', fields.map((key) => `${key}: ${saved[key]} → ${remade[key]}`).join(', '))]

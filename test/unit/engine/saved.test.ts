@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { digestsOf, isGuarded } from '../../../src/engine/plan/digest.ts'
+import type { PlannedChange } from '../../../src/engine/plan/plan.ts'
 import { rolloutsOf } from '../../../src/engine/plan/rollouts.ts'
 import { readPlan, savePlan } from '../../../src/engine/plan/saved.ts'
 import { stalenessOf } from '../../../src/engine/plan/staleness.ts'
@@ -9,12 +10,13 @@ import { Problem } from '../../../src/problem.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { text } from '../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
+import { service } from '../../../src/resource/service/service.ts'
 import { Secret } from '../../../src/secret/secret.ts'
 import { change } from '../report/values.ts'
 
 const inode = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: 'a'.repeat(64) }
 
-type DueHere = readonly (readonly [Resource, unknown])[]
+type DueHere = readonly (readonly [Resource, unknown, Partial<PlannedChange>?])[]
 
 /** The site of a plan: which hosts are meant, how its one play goes, and where a role takes hosts out. */
 interface Story {
@@ -22,14 +24,18 @@ interface Story {
   readonly serial?: readonly number[]
   readonly maxFailures?: number
   readonly balancer?: string
+  /** Resources of the host `a` that are as declared. */
+  readonly converged?: readonly Resource[]
 }
 
 /** A plan: for each host its pending resources with their states. */
 const plannedOn = (
   hosts: Readonly<Record<string, DueHere>>,
-  { targets = Object.keys(hosts), serial = [], maxFailures = 0, balancer }: Story = {},
+  { targets = Object.keys(hosts), serial = [], maxFailures = 0, balancer, converged = [] }: Story = {},
 ): Run => {
-  const changes = Object.entries(hosts).flatMap(([host, pending]) => pending.map(([one]) => change(host, keyOf(one), { action: 'update' })))
+  const changes = Object.entries(hosts).flatMap(([host, pending]) =>
+    pending.map(([one, , more]) => change(host, keyOf(one), { action: 'update', ...more })),
+  )
   const context = { site: { hosts: targets.map((name) => ({ name })) } }
   const bound = balancer === undefined ? [] : [{ host: balancer, role: { name: 'lb', drains: () => ({ out: 'o', back: 'b' }) }, context }]
   const prepared = { targets, site: { plays: [{ serial, maxFailures }] }, bindings: { bound } } as unknown as Prepared
@@ -37,7 +43,13 @@ const plannedOn = (
     prepared,
     plan: { changes, resources: new Map(), rollouts: rolloutsOf(prepared, changes) },
     hosts: new Map(
-      Object.entries(hosts).map(([host, pending]) => [host, { pending: pending.map(([resource, seen]) => ({ resource, state: seen })) }]),
+      Object.entries(hosts).map(([host, pending]) => [
+        host,
+        {
+          pending: pending.map(([resource, seen, more = {}]) => ({ resource, state: seen, change: more })),
+          resources: [...(host === 'a' ? converged : []), ...pending.map(([resource]) => resource)].map((resource) => ({ resource })),
+        },
+      ]),
     ),
   } as unknown as Run
 }
@@ -144,14 +156,92 @@ describe('a saved plan', () => {
   })
 })
 
+/** A service, whose state other changes of the plan influence. */
+const nginx = service({ unit: 'nginx.service' })
+const idle = { active: 'inactive' }
+const running = { active: 'active' }
+const [motdFile] = motd('x')
+
+describe('a saved plan of which a part was applied', () => {
+  const both = plannedOf(motd('x'), other)
+
+  test('is resumed: changes whose effect is there are not needed any more', () => {
+    expect(compared(both, plannedOn({ a: [other] }, { converged: [motdFile] }))).toEqual([])
+    const hosts = { a: [motd('x')], b: [motd('x'), other] }
+    expect(compared(plannedOn(hosts), plannedOn({ a: [], b: [other] }, { converged: [motdFile] }))).toMatchObject([
+      expect.stringContaining('b › role nginx › file:/etc/motd: change (update) is in the saved plan and is no longer needed'),
+    ])
+  })
+
+  test('is stale if it was applied completely', () => {
+    expect(compared(both, plannedOn({ a: [] }, { converged: [motdFile, other[0]] }))).toHaveLength(2)
+  })
+
+  test('is stale if the declaration of an applied change differs now', () => {
+    const [changed] = motd('y')
+    expect(compared(both, plannedOn({ a: [other] }, { converged: [changed] }))).toEqual([
+      expect.stringContaining('file:/etc/motd: change (update) is in the saved plan and is no longer needed'),
+    ])
+  })
+
+  test('is stale if somebody changed a file that was not written yet', () => {
+    const touched = { ...inode, sha256: 'c'.repeat(64) }
+    const seen = plannedOn({ a: [[other[0], touched, { diff: 'another' }]] }, { converged: [motdFile] })
+    expect(compared(both, seen)).toEqual([expect.stringContaining('file:/etc/other: state has changed since the plan was saved')])
+  })
+
+  test.each<[string, DueHere[number], DueHere[number], boolean]>([
+    ['a state that the plan could not know', [nginx, idle, { certainty: 'dependent' }], [nginx, running, { certainty: 'exact' }], true],
+    ['another state with the same change', [nginx, idle], [nginx, running], true],
+    ['a change that was interrupted itself', [nginx, idle, { diff: 'one' }], [nginx, running, { diff: 'two', action: 'create' }], true],
+    ['another file', [...other.slice(0, 2), { diff: 'one' }] as never, [other[0], idle, { diff: 'two' }], false],
+    ['another role', [nginx, idle], [nginx, running, { role: 'other' }], false],
+  ])('with %s', (_, before, now, isValid) => {
+    const problems = compared(plannedOf(motd('x'), before), plannedOn({ a: [now] }, { converged: [motdFile] }))
+    expect(problems).toHaveLength(isValid ? 0 : 1)
+  })
+
+  test('with a later change that takes effect only now, or whose state somebody else changed', () => {
+    const before = plannedOf(motd('x'), other, [nginx, idle, { diff: 'one' }])
+    const remaining = (more: object): Run =>
+      plannedOn({ a: [other, [nginx, running, { diff: 'two', ...more }]] }, { converged: [motdFile] })
+    expect(compared(before, remaining({ unfinished: true }))).toEqual([])
+    expect(compared(before, remaining({}))).toEqual([expect.stringContaining('service:nginx.service: state has changed')])
+  })
+
+  test('explains nothing on a host where nothing was applied', () => {
+    const hosts = { a: [motd('x'), other], b: [[nginx, idle, { certainty: 'dependent' }]] } as const
+    const now = plannedOn({ a: [other], b: [[nginx, running, { certainty: 'dependent' }]] }, { converged: [motdFile] })
+    expect(compared(plannedOn(hosts), now)).toEqual([expect.stringContaining('b › role nginx › service:nginx.service: state has changed')])
+  })
+
+  test('counts values that it made itself as wanted, and an identity as made', () => {
+    const made = (value: string | undefined) => file({ path: '/etc/ca', content: text`${{ later: 'the certificate', get: () => value }}` })
+    const pair = (value: string | undefined): DueHere[number] => [made(value), inode, { certainty: 'dependent' }]
+    const identity = change('controller', 'authority:site', { role: 'nginx' })
+    const withIdentity = (run: Run): Run => ({ ...run, plan: { ...run.plan, changes: [identity, ...run.plan.changes] } })
+    const before = withIdentity(plannedOf(pair(undefined), other))
+    expect(compared(before, plannedOn({ a: [pair('made'), other] }))).toEqual([])
+    expect(compared(before, plannedOn({ a: [other] }, { converged: [made('made')] }))).toEqual([])
+    // Without an applied change, another value is another wish.
+    expect(compared(plannedOf(pair(undefined), other), plannedOn({ a: [pair('made'), other] }))).toHaveLength(1)
+  })
+
+  test('with deleted orphans is resumed only if it deletes orphans', () => {
+    const stale = stalenessOf(readPlan('p', savePlan(both, { ...scope, prune: true }, new Date(0))), plannedOf(other))
+    expect(stale).toEqual([])
+    expect(compared(both, plannedOf(other))).toHaveLength(1)
+  })
+})
+
 describe('an invalid plan file', () => {
   const good = saved(plannedOf(motd('x')))
   test.each([
     ['not a plan', 'hello', 'file is not a plan saved by provision'],
     ['another JSON', '[1]', 'file is not a plan saved by provision'],
-    ['an older version', good.replace(/"provision": "[^"]+"/, '"provision": "0.0.1"'), 'saved by provision 0.0.1 (format 2)'],
-    ['an older format', good.replace('"format": 2', '"format": 1'), 'provision 0.1.0 (format 1)'],
-    ['a newer format', good.replace('"format": 2', '"format": 3'), 'provision 0.1.0 (format 3)'],
+    ['an older version', good.replace(/"provision": "[^"]+"/, '"provision": "0.0.1"'), 'saved by provision 0.0.1 (format 3)'],
+    ['an older format', good.replace('"format": 3', '"format": 2'), 'provision 0.1.0 (format 2)'],
+    ['a newer format', good.replace('"format": 3', '"format": 4'), 'provision 0.1.0 (format 4)'],
     ['a damaged one', good.replace('"update"', '"explode"'), 'plan is damaged'],
   ])('%s is refused in words', (_, given, what) => {
     expect(() => readPlan('p.json', given)).toThrow(Problem)
