@@ -11,10 +11,9 @@ import { type Format, formats, type Report } from '../report/report.ts'
 import { quote } from '../shell/quote.ts'
 import { type Arguments, type CommandContext, type CommandResult, defineCommand, type Options } from './command.ts'
 import { holder } from './holder.ts'
-import { unlessInterrupted } from './interrupt.ts'
 import { inventoryOption } from './options.ts'
 import { usageError } from './parse.ts'
-import { INTERRUPTED, statusOf } from './status.ts'
+import { INTERRUPTED, statusOf, unlessInterrupted } from './status.ts'
 
 const options = {
   ...inventoryOption,

@@ -1,10 +1,9 @@
 import { jsonLine } from '../report/json-line.ts'
 import { count, inLine, pad, width } from '../report/text.ts'
 import { defineCommand, type Options } from './command.ts'
-import { unlessInterrupted } from './interrupt.ts'
 import { inventoryOption } from './options.ts'
 import { warn } from './site.ts'
-import { INTERRUPTED, statusOf } from './status.ts'
+import { INTERRUPTED, statusOf, unlessInterrupted } from './status.ts'
 
 const options = {
   ...inventoryOption,

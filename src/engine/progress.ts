@@ -44,6 +44,7 @@ export class RunProgress {
   /** The previous state of an applied change was restored. */
   reverted(change: PlannedChange): void {
     this.#applied.set(change.host, this.changed(change.host) - 1)
+    this.#appliedKeys.delete(`${change.host} ${change.resource}`)
     this.#failedKeys.add(`${change.host} ${change.resource}`)
     this.#listen({ type: 'reverted', change })
   }

@@ -57,6 +57,8 @@ describe('a file system', () => {
       /\/srv\/thing: No space left on device\n[\s\S]* {7}\/srv has \d+ KB left\n {2}fix {2}free space on \/srv, and run again; the previous content is intact$/m,
     )
     expect(on('cat /srv/thing; ls -A /srv')).toBe('beforething')
+    // The record lists what is there, so that the failed write does not seem to be a file that somebody deleted or changed.
+    expect(on('cat /var/lib/provision/owned/things')).not.toContain('/srv/thing')
   })
 
   it('that is read-only is named by its mount', () => {

@@ -5,11 +5,13 @@ import type { Run } from '../run-state.ts'
 import { prove } from './prove.ts'
 import { rollOutPlay } from './rollout.ts'
 import { proveServing } from './serving.ts'
+import { settleRecords } from './settle-records.ts'
 
 /** Applies a plan, play by play, and proves it: observes every changed host again, completely. Never throws a `Problem`. */
 export const apply = async (run: Run): Promise<Outcome & { problems: readonly Problem[] }> => {
   const started = performance.now()
   if (await makeIdentities(run)) await applyPlays(run)
+  await settleRecords(run)
   const hosts = outcomes(run)
   const failed =
     run.progress.problems.length > 0 ||

@@ -38,8 +38,10 @@ export const resumptionOf = (saved: SavedPlan, { plan, hosts }: Pick<Run, 'plan'
   const done = new Set(applied.map(nameOf))
   const pendingOf = ({ host, resource }: SavedChange): PendingChange | undefined =>
     hosts.get(host)?.pending.find((one) => keyOf(one.resource) === resource)
+  // A record is corrected after a failed run.
+  const isBookkeeping = (change: SavedChange): boolean => pendingOf(change)?.resource.kind.bookkeeping === true
   const isNext = (change: SavedChange): boolean => {
-    const remaining = saved.changes.filter((one) => one.host === change.host && isRemaining(one))
+    const remaining = saved.changes.filter((one) => one.host === change.host && isRemaining(one) && !isBookkeeping(one))
     const end = remaining.findIndex((one) => batchOf(one) !== batchOf(remaining[0]))
     return remaining.slice(0, end < 0 ? undefined : end).some((one) => one.resource === change.resource)
   }
@@ -48,6 +50,7 @@ export const resumptionOf = (saved: SavedPlan, { plan, hosts }: Pick<Run, 'plan'
     isExplained: (change, now) => {
       const pending = pendingOf(change)
       if (pending === undefined || !resumed.has(change.host)) return false
+      if (isBookkeeping(change)) return true
       const { kind, spec } = pending.resource
       const isFile = (kind.files?.(spec) ?? []).length > 0
       const looksSame = change.action === now.action && differingFields(change.shown ?? {}, now.shown ?? {}).length === 0

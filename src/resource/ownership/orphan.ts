@@ -1,4 +1,5 @@
 import type { Change, Kind, PlanContext, Resource } from '../kind/kind.ts'
+import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { applyOrphans } from './apply.ts'
 import { type OrphanSpec, type OrphanState, observeOrphans, placeOf } from './observe.ts'
 import { changeOf, type OrphanOutcome, outcomeOf } from './plan.ts'
@@ -13,6 +14,9 @@ export const orphan = (spec: OrphanSpec): Resource => {
   const colon = spec.owned.key.indexOf(':')
   return { kind: kindNamed(spec.owned.key.slice(0, colon)), id: spec.owned.key.slice(colon + 1), spec }
 }
+
+/** Whether it is a path that a run would delete if it existed. */
+const isPlaced = ({ owned }: OrphanSpec): boolean => 'delete' in orphanPolicyOf(owned.key) && placeOf(owned) !== undefined
 
 export const isOrphan = ({ kind }: Resource): boolean => kinds.get(kind.name) === kind
 
@@ -31,8 +35,10 @@ const kindNamed = (name: string): OrphanKind => {
     id: ({ owned }) => owned.key.slice(name.length + 1),
     observe: (specs) => observeOrphans(name, specs),
     plan: (spec, state, context): Change | undefined => {
-      if (!spec.prune || !state.recorded) return undefined
-      return changeOf(outcomeOf(spec, state, context))
+      if (!state.recorded) return undefined
+      const outcome = outcomeOf(spec, state, context)
+      // The record follows the host: what does not exist any more is dropped from it by every run.
+      return spec.prune || (outcome.is === 'gone' && isPlaced(spec)) ? changeOf(outcome) : undefined
     },
     apply: applyOrphans,
     files: ({ owned }) => [placeOf(owned) ?? []].flat().map((path) => ({ path, sha256: 'absent' })),

@@ -239,8 +239,8 @@ describe('a host with orphans', () => {
       firstPlay: 0,
       prune,
     })
-  const planned = (prune: boolean, selected: (role: string) => boolean = () => true): readonly string[] =>
-    planHost({ resources: placed(prune), observation: state, observations: new Map(), selected, now: new Date(0) }).map(
+  const planned = (prune: boolean, selected: (role: string) => boolean = () => true, observation = state): readonly string[] =>
+    planHost({ resources: placed(prune), observation, observations: new Map(), selected, now: new Date(0) }).map(
       ({ resource, change }) => `${change.action} ${keyOf(resource)}: ${change.reason}`,
     )
 
@@ -252,6 +252,15 @@ describe('a host with orphans', () => {
       'no longer declares directory /d; kept: it is not empty: a (--prune drops it from the ownership record)',
     ])
     expect(orphansOn(placed(false), state, () => false)).toEqual([])
+  })
+
+  it('drops those that do not exist any more from the record, also without --prune', () => {
+    const gone = { recorded: true, inode: 'absent', within: [] }
+    const seen = (more: object) => new Map([...state, ['file:/d/b', { ...gone, ...more }], ['directory:/d', gone]])
+    const DROPPED = 'gone already, dropped from the ownership record'
+    expect(planned(false, () => true, seen({}))).toEqual([`update file:/d/b: ${DROPPED}`, `update directory:/d: ${DROPPED}`])
+    expect(planned(false, () => true, seen({ recorded: false }))).toEqual([`update directory:/d: ${DROPPED}`])
+    expect(planned(false, () => false, seen({}))).toEqual([])
   })
 
   it('reports what --prune would do with each', () => {
