@@ -132,7 +132,7 @@ export default defineRole({
     expect(stale.status).toBe(3)
     expect(stale.stderr).toContain('one › role steps › file:/etc/step-2\n  what state has changed since the plan was saved')
     on('rm /etc/step-2')
-    expect(project.provision('run', '--plan', 'steps.json').stdout).toMatch(/2 changes applied and confirmed {2}predicted 2 of 2 changes/)
+    expect(project.provision('run', '--plan', 'steps.json').stdout).toMatch(/3 changes applied and confirmed {2}predicted 3 of 3 changes/)
     expect(on('cat /etc/step-1 /etc/step-2')).toBe('12')
     expect(project.provision('run', '--plan', 'steps.json').status).toBe(3)
     on('rm -r /etc/step-* /run/gate* /var/lib/provision/owned/steps')

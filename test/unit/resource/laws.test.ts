@@ -1,10 +1,30 @@
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineKind } from '../../../src/resource/kind/kind.ts'
+import { sh } from '../../../src/shell/sh.ts'
 import { allKinds } from './all-kinds.ts'
 import { type LawSubject, laws } from './laws.ts'
 import { listed, SAMPLES, seenNothing } from './samples.ts'
 
 it('every shipped kind is tested by the laws', () => {
   expect(Object.keys(SAMPLES).sort()).toEqual([...allKinds.keys()].sort())
+})
+
+it('a kind that changes more than the plan named breaks a law', () => {
+  const all: string[] = []
+  const greedy = defineKind({
+    name: 'greedy',
+    schema: z.strictObject({ name: z.string().refine((name) => all.push(name) > 0) }),
+    id: ({ name }) => name,
+    observe: () => ({ script: sh``, parse: () => new Map() }),
+    plan: () => undefined,
+    *apply() {
+      yield { do: 'shell', script: sh`touch ${all}` }
+    },
+  })
+  const subject: LawSubject = { kind: greedy.kind, options: (i) => ({ name: `sample${i}` }), asDeclared: () => '', missing: '' }
+  const law = laws.find(({ title }) => title === 'changes only the resource that the plan names')
+  expect(() => law?.hold(subject)).toThrow('a step for another resource')
 })
 
 describe.each(listed)('$name', ({ name, kind, sample }) => {

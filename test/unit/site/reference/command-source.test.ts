@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { Problems } from '../../../../src/problem.ts'
 import { isSecret, redacted } from '../../../../src/secret/secret.ts'
@@ -42,7 +43,8 @@ test.each([
   expect(error).toBeInstanceOf(Problems)
   const [problem] = (error as Problems).problems
   expect(problem).toMatchObject({ what, class: 'input', where: { file: 'inventory/hosts.yaml', line: 1 } })
-  expect(JSON.stringify((error as Problems).problems)).not.toContain('poison')
+  // All of it: also message, stack and cause, which JSON leaves out.
+  expect(inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true, maxStringLength: null })).not.toContain('poison')
 })
 
 test('a command reads nothing from the user, and prints nothing past the redactor', () => {
