@@ -114,7 +114,7 @@ const treeScript = (trees: readonly string[]): Script =>
     ? sh``
     : sh`for t in ${trees}; do ! cd -P -- "$t" 2>/dev/null || { printf 'leads\\0%s\\0%s\\0' "$t" "$PWD"; set -- "$@" "$PWD/."; cd /; }; done\n`
 
-const TREE = sh`-path '*/.' -printf 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0' -o -path '*/./*' -printf 'in\\0%P\\0%y\\0%m\\0%U:%G\\0' \\( ! -type d -o -uid 0 -o -prune \\)`
+const TREE = sh`-path '*/.' -printf 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0' -o -path '*/./*' -printf 'in\\0%P\\0%y\\0%m\\0%U:%G\\0%T@\\0' \\( ! -type d -o -uid 0 -o -prune \\)`
 
 const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed' | 'trees'> => {
   const inodes = new Map<string, InodeState>()
@@ -124,8 +124,8 @@ const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed
   let within = new Map<string, Member>()
   let i = readInodes(fields, inodes)
   for (;;) {
-    const [word, path = '', ...rest] = fields.slice(i, i + 5)
-    const [type = '', mode = '', owner = ''] = rest
+    const [word, path = '', ...rest] = fields.slice(i, i + 6)
+    const [type = '', mode = '', owner = '', time = ''] = rest
     if (word === 'changed') {
       changed.set(path, microseconds(type))
       i = readInodes(fields, inodes, i + 3)
@@ -140,8 +140,11 @@ const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed
     else if (word === 'tree') {
       within = new Map([['', { type, mode, owner }]])
       trees.set(leading.get(path.slice(0, -2)) ?? '', within)
-    } else if (word === 'in') within.set(path, { type, mode, owner })
-    else break
+    } else if (word === 'in') {
+      within.set(path, { type, mode, owner, modified: microseconds(time) })
+      i = readInodes(fields, inodes, i + 6)
+      continue
+    } else break
     i = readInodes(fields, inodes, i + 5)
   }
   if (i !== fields.length - 1) throw new Error('the host answered with an incomplete record')

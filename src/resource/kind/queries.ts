@@ -40,6 +40,8 @@ export interface Member {
   readonly type: string
   readonly mode: string
   readonly owner: string
+  /** Time of the last change of its content (mtime), in microseconds since 1970. */
+  readonly modified?: number
 }
 
 /** A script, and a parser for its output. */

@@ -5,6 +5,8 @@ export interface Member {
   readonly owner: string
   readonly group: string
   readonly bytes: Uint8Array
+  /** Time of the last change, in seconds since 1970; default: 0. */
+  readonly modified?: number
 }
 
 const BLOCK = 512
@@ -26,7 +28,7 @@ const memberBlocks = (member: Member): readonly Uint8Array[] => {
 }
 
 const header = (
-  member: { name: string | Uint8Array; mode: string; owner: string; group: string },
+  member: { name: string | Uint8Array; mode: string; owner: string; group: string; modified?: number },
   type: string,
   size: number,
 ): Uint8Array => {
@@ -36,7 +38,7 @@ const header = (
   block.write(octal(0, 8), 108)
   block.write(octal(0, 8), 116)
   block.write(octal(size, 12), 124)
-  block.write(octal(0, 12), 136)
+  block.write(octal(member.modified ?? 0, 12), 136)
   block.write(' '.repeat(8), 148)
   block.write(type, 156)
   block.write('ustar\x0000', 257)

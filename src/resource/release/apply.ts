@@ -5,7 +5,7 @@ import type { Work } from '../kind/kind.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
 import { type Member, tar } from '../kind/tar.ts'
 import { guardScript } from '../kind/walk.ts'
-import { deltaOf, liveOf, previousOf, type ReleaseState } from './observe.ts'
+import { deltaOf, liveOf, modifiedOf, previousOf, type ReleaseState } from './observe.ts'
 import type { ReleaseSpec } from './spec.ts'
 
 type ReleaseWork = Work<ReleaseSpec, ReleaseState>
@@ -41,7 +41,7 @@ function* deploy({ id, spec, state }: ReleaseWork): Steps {
   const input = tar([
     member('links', Buffer.from(same.map((path) => `${path}\0`).join(''))),
     member('sums', Buffer.from(spec.sums)),
-    ...fresh.map(({ path, content }) => member(`files/${path}`, content.open())),
+    ...fresh.map(({ path, content }) => ({ ...member(`files/${path}`, content.open()), modified: modifiedOf(content) })),
   ])
   const script = sh`${lockScript(spec.root)}\n${stageScript}\n${activateScript(spec)}\n${pruneScript(spec.keep)}`
   const answer = yield {
@@ -78,11 +78,13 @@ point releases/${previous}`
   )
 }
 
-const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644', owner: 'root', group: 'root', bytes })
+// `tar` warns of files from 1970.
+const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644', owner: 'root', group: 'root', bytes, modified: 1e9 })
 
 /**
  * Unfinished work is in `releases/.new`, which the next run clears. A new link is created there and renamed over
- * `current`, so the link exists at every moment.
+ * `current`, so the link exists at every moment. In a directory with the set-group-ID bit, everything would inherit the bit and the group,
+ * so `.new` gets neither; five digits of a mode clear the bit.
  */
 const lockScript = (root: string): Script => sh`
 ${guardScript([root])}
@@ -93,16 +95,16 @@ live=$(readlink current) || live=
 [ ! -L releases ] || { printf '%s/releases is a link, so its target may be used by others\\n' ${root} >&2; exit 1; }
 mkdir -p releases
 ${guardScript([`${root}/releases`])}
-rm -rf releases/.new; mkdir releases/.new; trap 'rm -rf releases/.new' EXIT
+rm -rf releases/.new; mkdir releases/.new; chgrp 0 releases/.new; chmod 00755 releases/.new; trap 'rm -rf releases/.new' EXIT
 [ "$live" = releases/.mended ] || rm -rf releases/.mended
 point() { ln -s -- "$1" releases/.new/current; mv -fT releases/.new/current current; sync .; }`
 
 /** Stages the release: hard links to live files, and uploaded files; verified by digest and flushed to disk. */
 const stageScript = sh`
-tar -xpmf - -C releases/.new
+tar -xpf - -C releases/.new
 mkdir -p releases/.new/files
 [ ! -s releases/.new/links ] || ( cd current/; xargs -0 cp -lP --parents -t ../.new/files -- ) <releases/.new/links
-find releases/.new/files -type d ! -perm 755 -exec chmod 755 {} +
+find releases/.new/files -type d ! -perm 755 -exec chmod 00755 {} +
 ( cd releases/.new/files; ${verifySums('../sums')} )
 sync -f releases/.new`
 

@@ -1,4 +1,5 @@
 import { sh } from '../../shell/sh.ts'
+import type { LocalFile } from '../kind/content.ts'
 import { ABSENT, type InodeState } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
@@ -23,6 +24,8 @@ export interface ReleaseDelta {
   readonly added: readonly string[]
   readonly changed: readonly string[]
   readonly removed: readonly string[]
+  /** Files with the right content and another time than `modifiedOf`. */
+  readonly misdated: readonly string[]
   /** Unchanged files, which are not uploaded. */
   readonly same: readonly string[]
 }
@@ -74,17 +77,29 @@ export const previousOf = ({ history }: ReleaseState): string | undefined => his
 export const deltaOf = ({ files }: ReleaseSpec, { tree, digests }: ReleaseState): ReleaseDelta => {
   const wanted = new Set(files.map(({ path }) => path))
   const folders = new Set(['', ...files.flatMap(({ path }) => foldersOf(path))])
-  const isSame = ({ path, content }: ReleaseSpec['files'][number]): boolean =>
-    isPlain(tree.get(path), 'f', '644') && digests.get(path) === content.sha256
+  type File = ReleaseSpec['files'][number]
+  const isWhole = ({ path, content }: File): boolean => isPlain(tree.get(path), 'f', '644') && digests.get(path) === content.sha256
+  const isDated = ({ path, content }: File): boolean => tree.get(path)?.modified === modifiedOf(content) * 1e6
   const misshapen = [...folders].filter((path) => tree.has(path) && !isPlain(tree.get(path), 'd', '755'))
   const there = files.filter(({ path }) => tree.has(path))
   return {
     added: files.filter(({ path }) => !tree.has(path)).map(({ path }) => path),
-    changed: [...there.filter((one) => !isSame(one)).map(({ path }) => path), ...misshapen.map((path) => `${path}/`)],
+    changed: [...there.filter((one) => !isWhole(one)).map(({ path }) => path), ...misshapen.map((path) => `${path}/`)],
     removed: [...tree.keys()].filter((path) => !wanted.has(path) && !folders.has(path)),
-    same: there.filter(isSame).map(({ path }) => path),
+    misdated: there.filter((one) => isWhole(one) && !isDated(one)).map(({ path }) => path),
+    same: there.filter((one) => isWhole(one) && isDated(one)).map(({ path }) => path),
   }
 }
+
+/**
+ * The time of a file in a release, in seconds since 1970. It follows from the content, so that it is the same on every host and in every
+ * checkout: web servers build the ETag of a response from time and size, and another content must have another ETag.
+ */
+export const modifiedOf = ({ sha256 }: Pick<LocalFile, 'sha256'>): number =>
+  YEAR_2000 + (Number.parseInt(sha256.slice(0, 8), 16) % YEARS_20)
+
+const YEAR_2000 = 946_684_800
+const YEARS_20 = 630_720_000
 
 const isPlain = (member: Member | undefined, type: string, mode: string): boolean =>
   member?.type === type && member.mode === mode && member.owner === '0:0'

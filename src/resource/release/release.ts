@@ -53,7 +53,7 @@ const planLatest = (spec: ReleaseSpec, state: ReleaseState): Change | undefined 
   if (unreached !== undefined) return unreached
   const delta = deltaOf(spec, state)
   const live = liveOf(state)
-  const isWhole = delta.added.length + delta.changed.length + delta.removed.length === 0
+  const isWhole = delta.added.length + delta.changed.length + delta.removed.length + delta.misdated.length === 0
   if (state.current === ABSENT)
     return {
       action: 'create',
@@ -94,12 +94,13 @@ const releaseDifference = (from: string | undefined, to: string): Difference => 
 const count = (files: number): string => (files === 1 ? '1 file' : `${files} files`)
 
 /** `1 file new, 2 changed`; for the live release, what changed since its deployment. */
-const describeDelta = ({ added, changed, removed }: ReleaseDelta, isLive: boolean): string => {
+const describeDelta = ({ added, changed, removed, misdated }: ReleaseDelta, isLive: boolean): string => {
   const [isNew, isChanged, isGone] = isLive ? ['missing', 'damaged', 'not ours'] : ['new', 'changed', 'removed']
   const parts = [
     [added.length, isNew],
     [changed.length, isChanged],
     [removed.length, isGone],
+    [misdated.length, 'with another time'],
   ].filter(([some]) => some !== 0)
   return parts.map(([some, word], i) => `${i === 0 ? count(Number(some)) : some} ${word}`).join(', ')
 }
@@ -107,7 +108,7 @@ const describeDelta = ({ added, changed, removed }: ReleaseDelta, isLive: boolea
 const MAX_NAMES = 5
 
 const namesIn = (delta: ReleaseDelta): readonly Difference[] =>
-  (['added', 'changed', 'removed'] as const)
+  (['added', 'changed', 'removed', 'misdated'] as const)
     .filter((key) => delta[key].length > 0)
     .map((key) => {
       const [names, more] = [delta[key].slice(0, MAX_NAMES).join(', '), delta[key].length - MAX_NAMES]

@@ -48,6 +48,7 @@ export const observeServices = (specs: readonly ServiceSpec[]): KindQuery<Servic
 export const SHARED_DIRECTORIES: ReadonlySet<string> = new Set([
   '/',
   '/etc',
+  '/etc/provision',
   '/etc/ssh/sshd_config.d',
   '/etc/systemd/system',
   '/usr/local/lib/provision',

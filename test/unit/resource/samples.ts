@@ -5,6 +5,7 @@ import { sha256Hex } from '../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../src/resource/kind/kind.ts'
 import { nftables } from '../../../src/resource/nftables/nftables.ts'
 import { readRecord, recordHead } from '../../../src/resource/ownership/record.ts'
+import { modifiedOf } from '../../../src/resource/release/observe.ts'
 import { release } from '../../../src/resource/release/release.ts'
 import { followerOf } from '../../../src/resource/replication/plan.ts'
 import { service } from '../../../src/resource/service/service.ts'
@@ -52,7 +53,7 @@ const seenRelease = (i: number) => ({
   }),
   tree: new Map([
     ['', { type: 'd', mode: '755', owner: '0:0' }],
-    ['page', { type: 'f', mode: '644', owner: '0:0' }],
+    ['page', { type: 'f', mode: '644', owner: '0:0', modified: modifiedOf(page) * 1e6 }],
   ]),
   digests: new Map([['page', page.sha256]]),
   history: [],

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
-import type { ReleaseState } from '../../../../src/resource/release/observe.ts'
+import type { Member } from '../../../../src/resource/kind/queries.ts'
+import { modifiedOf, type ReleaseState } from '../../../../src/resource/release/observe.ts'
 import { release } from '../../../../src/resource/release/release.ts'
 
 const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
@@ -17,9 +18,11 @@ const wanted = (files: Files, more: object = {}) =>
 /** A host on which these files are live, seen by somebody who wants `asked`. */
 const live = (files: Files, asked: Files, more: Partial<ReleaseState> = {}): ReleaseState => ({
   current: { type: 'l', mode: '777', owner: 'root', group: 'root', target: `releases/${wanted(files).digest}` },
-  tree: new Map([
+  tree: new Map<string, Member>([
     ['', { type: 'd', mode: '755', owner: '0:0' }],
-    ...Object.keys(files).map((path) => [path, { type: 'f', mode: '644', owner: '0:0' }] as const),
+    ...Object.entries(files).map(
+      ([path, text]) => [path, { type: 'f', mode: '644', owner: '0:0', modified: modifiedOf(local(text)) * 1e6 }] as [string, Member],
+    ),
   ]),
   digests: new Map(Object.keys(asked).flatMap((path) => (files[path] === undefined ? [] : [[path, sha256Hex(files[path])] as const]))),
   history: [wanted(files).digest],
@@ -49,6 +52,17 @@ describe('planning a release', () => {
     expect(reason(SITE, { ...state, tree: new Map([...state.tree, ['a.html', { type: 'l', mode: '777', owner: '0:0' }] as const]) })).toBe(
       '1 file damaged',
     )
+  })
+
+  it('gives equal files equal times everywhere, and detects another time', () => {
+    expect(modifiedOf(local('a\n'))).toBe(modifiedOf(local('a\n')))
+    expect(modifiedOf(local('a\n'))).not.toBe(modifiedOf(local('b\n')))
+    const times = ['', 'x', 'y', 'z'].map((text) => new Date(modifiedOf(local(text)) * 1000).getUTCFullYear())
+    for (const year of times) expect(2000 <= year && year < 2020).toBe(true)
+    const state = live(SITE, SITE)
+    const touched = new Map([...state.tree, ['a.html', { type: 'f', mode: '644', owner: '0:0', modified: 1.7e15 }] as const])
+    expect(reason(SITE, { ...state, tree: touched })).toBe('1 file with another time')
+    expect(reason({ ...SITE, 'b.html': 'B\n' }, { ...state, tree: touched })).toBe('1 file changed, 1 with another time')
   })
 
   it('names the first of many files, and the release by its short digest', () => {

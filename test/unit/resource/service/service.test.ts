@@ -175,6 +175,29 @@ describe('planning a service', () => {
     expect(service.kind.plan(nginx.spec, { ...running, enabled: 'disabled' }, context())?.unfinished).toBeUndefined()
   })
 
+  // The environment of an application is beside the configuration of the database proxy, and goes with the application.
+  it('is not concerned by a file of another role in a directory that roles share', () => {
+    const loading = (path: string) => service({ unit: 'proxy.service', loads: [file({ path, content: '' })] })
+    const change = (path: string, deleted: string) =>
+      service.kind.plan(loading(path).spec, unstamped, { ...context(), deleted: new Set([deleted]) })?.reason
+    expect(change('/etc/provision/database-proxy.cfg', '/etc/provision/provision-app-shop.env')).toBeUndefined()
+    expect(change('/etc/nginx/sites/a.conf', '/etc/nginx/sites/b.conf')).toBe('orphan in /etc/nginx/sites to be deleted')
+    const touchedIn = (directory: string): boolean | undefined => {
+      const own = loading(`${directory}/own.conf`)
+      const units = unitQuery(['proxy.service']).read(
+        Buffer.from('LoadState=loaded\nActiveState=active\nStateChangeTimestamp=Mon 2026-11-23 17:15:03.000000 UTC\n'),
+      )
+      const [loaded, later] = [Date.parse('2026-11-23T17:00:00Z') * 1000, Date.parse('2026-11-23T18:00:00Z') * 1000]
+      const changed = new Map([
+        [`${directory}/own.conf`, loaded],
+        [directory, later],
+      ])
+      const answers = { ...NOTHING, units, changed, inodes: inodesOf([`${directory}/own.conf`, directory], []) }
+      return service.kind.observe([own.spec]).parse(Buffer.alloc(0), answers).get('proxy.service')?.touched
+    }
+    expect([touchedIn('/etc/provision'), touchedIn('/etc/nginx/sites')]).toEqual([false, true])
+  })
+
   // The file differs from what is wanted because somebody edited it; the service never loaded that.
   it('needs no reload for a repaired file that it never loaded', () => {
     expect(plan(nginx, running, ['file:/etc/nginx/nginx.conf'])).toBe(undefined)
