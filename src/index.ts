@@ -56,7 +56,9 @@ export type {
   Metrics,
   Peer,
   Role,
+  ServedSite,
   SiteContext,
+  SiteProbe,
   SiteView,
 } from './role/role.ts'
 export { defineRole } from './role/role.ts'

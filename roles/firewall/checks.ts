@@ -7,11 +7,11 @@ export const checksOf = (host: string): readonly Check[] => [
     name: `the firewall of ${host} drops unknown packets`,
     script: `rules=$(nft -t list table inet provision) || exit
 ! printf '%s\\n' "$rules" | grep -q '^[[:space:]]*flags .*dormant' || { echo 'the table is dormant, so its rules are not in force'; exit 1; }
-printf '%s\\n' "$rules" | grep -q 'hook input priority filter; policy drop;'`,
+printf '%s\\n' "$rules" | grep -q 'hook input priority filter; policy drop;' || { echo 'the chain input does not drop packets by default'; exit 1; }`,
   },
   {
     name: `the firewall of ${host} is loaded at boot`,
-    script: `systemctl is-enabled --quiet ${UNIT} && nft -c -f ${BOOT_FILE}`,
+    script: `systemctl is-enabled --quiet ${UNIT} || { echo ${UNIT} is not enabled; exit 1; }; nft -c -f ${BOOT_FILE}`,
   },
   {
     name: `no firewall change on ${host} is unconfirmed`,

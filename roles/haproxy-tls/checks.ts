@@ -1,32 +1,50 @@
-import type { Check } from 'provision'
+import type { Check, FlowContext, SiteProbe } from 'provision'
 import type { Options } from './options.ts'
+import { probeOf, servedBy } from './served.ts'
 import { SOCKET } from './share.ts'
 
 /** Checks of `provision verify`. */
-export const checksOf = (options: Options, certificates: readonly { readonly path: string }[]): readonly Check[] => [
-  ...options.certificates
-    .flatMap(({ names }) => names)
-    .map((name) => ({ name: `${name} is served over HTTPS`, script: servedScript(options, name.replace('*', 'any')) })),
-  { name: 'HTTP is redirected to HTTPS', script: redirectScript },
-  { name: `TLS versions match the profile ${options.tls}`, script: protocolsScript(options.tls) },
-  { name: 'certificates are renewed in time', script: certificates.map(({ path }) => ageScript(path)).join('') },
-  { name: 'every web server is healthy', script: serversScript },
-]
+export const checksOf = (
+  { options, site, flows }: FlowContext<Options>,
+  certificates: readonly { readonly path: string }[],
+): readonly Check[] => {
+  const served = servedBy(options.backend, site, flows)
+  const names = options.certificates.flatMap((one) => one.names)
+  const checks: readonly Check[] = [
+    ...names.map((name) => ({
+      name: `${name} is served over HTTPS`,
+      script: servedScript(options, name.replace('*', 'any'), probeOf(name, options, served)),
+      follows: HEALTHY,
+    })),
+    { name: 'HTTP is redirected to HTTPS', script: redirectScript },
+    { name: `TLS versions match the profile ${options.tls}`, script: protocolsScript(options.tls) },
+  ]
+  const healthy = { name: HEALTHY, script: serversScript, fix: 'repair the named servers: run provision verify --limit with their names' }
+  const needing = (check: Check): Check => ({ ...check, units: ['haproxy.service'] })
+  return [
+    ...checks.map(needing),
+    { name: 'certificates are renewed in time', script: certificates.map(({ path }) => ageScript(path)).join('') },
+    needing(healthy),
+  ]
+}
+
+const HEALTHY = 'every web server is healthy'
 
 /**
- * Script that requires an issued certificate with its chain, valid for the name, and a page with the expected headers. With -checkend,
- * openssl ignores -checkhost, so it is asked each question alone.
+ * Script that requires an issued certificate with its chain, valid for the name, and a response with the expected status and headers. With
+ * -checkend, openssl ignores -checkhost, so it is asked each question alone.
  */
-const servedScript = ({ hsts_seconds, headers }: Options, name: string): string => `
-printf 'GET / HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -showcerts -ign_eof 2>/dev/null >"$T/answer"
+const servedScript = ({ hsts_seconds, headers }: Options, name: string, probe: SiteProbe | undefined): string => `
+printf 'GET ${probe?.path ?? '/'} HTTP/1.0\\r\\nHost: ${name}\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:443 -servername ${name} -showcerts -ign_eof 2>/dev/null >"$T/answer"
+grep -q -e '-----BEGIN CERTIFICATE-----' "$T/answer" || { echo 'port 443 presents no certificate for this name'; exit 1; }
 for what in -issuer '-checkend 0' '-checkhost ${name}'; do openssl x509 -in "$T/answer" -noout $what; done >"$T/found" 2>&1
 ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder' "$T/found" && grep -q 'does match' "$T/found" || exit 1
 sed '1,/-----END CERTIFICATE-----/d' "$T/answer" >"$T/rest"; openssl x509 -in "$T/answer" -out "$T/leaf"
 openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why" || { echo 'the certificate chain is not complete'; cat "$T/why"; exit 1; }
-grep -q '^HTTP/1[.][01] [23]' "$T/answer" || { grep '^HTTP/' "$T/answer"; exit 1; }
+grep -qE '^HTTP/1[.][01] (${probe?.status ?? '[23]..|401|403|404'}) ' "$T/answer" || { echo "GET ${probe?.path ?? '/'} is answered with $(grep -m 1 '^HTTP/' "$T/answer" | tr -d '\\r' || echo nothing)"; exit 1; }
 ${Object.keys(headers).some((header) => header.toLowerCase() === 'strict-transport-security') ? '' : `grep -qi '^strict-transport-security: max-age=${hsts_seconds}' "$T/answer" || { echo 'the response has no header Strict-Transport-Security: max-age=${hsts_seconds}'; exit 1; }`}`
 
-const redirectScript = `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://'`
+const redirectScript = `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://' || { echo 'port 80 does not redirect to HTTPS'; exit 1; }`
 
 const protocolsScript = (tls: Options['tls']): string => `
 accepts() { timeout 10 openssl s_client -connect 127.0.0.1:443 "$@" -cipher 'DEFAULT@SECLEVEL=0' </dev/null 2>/dev/null | grep -q '^New, TLSv'; }
@@ -40,8 +58,9 @@ from=$(at -startdate) to=$(at -enddate)
 [ $(( (to - $(date +%s)) * 6 )) -gt $((to - from)) ] || { echo "${path} is good until $(date -ud "@$to" '+%F %H:%M') UTC only: run provision, which renews it or reports the reason"; exit 1; }
 `
 
-// HAProxy's own health checks use TLS and verify the name in the certificate.
-const serversScript = `echo 'show stat' | timeout 10 socat -t 5 - UNIX-CONNECT:${SOCKET} | awk -F, '
-NF < 18 || $1 ~ /^#/ || $2 ~ /^(FRONTEND|BACKEND)$/ || $18 == "no check" { next }
+// A section whose servers track those of another one, named in field 32, has the same health. HAProxy's own health checks use TLS and verify the name in the certificate.
+const serversScript = `echo 'show stat' | timeout 10 socat -t 5 - UNIX-CONNECT:${SOCKET} >"$T/stat" && [ -s "$T/stat" ] || { echo 'HAProxy does not answer at its socket'; exit 1; }
+awk -F, '
+NF < 18 || $1 ~ /^#/ || $2 ~ /^(FRONTEND|BACKEND)$/ || $18 == "no check" || $32 != "" { next }
 $18 !~ /^UP/ { print $2 " in " $1 ": " $18; bad = 1 }
-END { exit bad }'`
+END { exit bad }' "$T/stat"`

@@ -1,10 +1,10 @@
 import { type Later, type Text, text } from 'provision'
 import { type Backend, backendLines, backendName, type Edge, onceLines, onceName } from './backends.ts'
 import { headerLines } from './headers.ts'
+import { isWildcard } from './names.ts'
 import { onceBackend, onceFrontend, TO_ONCE } from './once.ts'
 import type { Options } from './options.ts'
 import { SOCKET } from './share.ts'
-import { isWildcard } from './sites.ts'
 import { timeoutLines } from './timeouts.ts'
 import { TLS } from './tls.ts'
 import { alivePath } from './virtual-address.ts'
@@ -141,7 +141,6 @@ const limitLines = ({ requests, except }: Exclude<Options['rate_limit'], false>)
 ]
 
 const choiceLines = (backends: readonly Backend[], { sites }: Options, nameOf: (backend: Backend) => string): readonly string[] => {
-  if (sites.length === 0) return backends.slice(0, 1).map((backend) => `default_backend ${nameOf(backend)}`)
   const linesFor = (isChosen: (name: string) => boolean, condition: (names: readonly string[]) => string): readonly string[] =>
     backends.flatMap((backend) =>
       inLines(backend.names.filter(isChosen)).map((some) => `use_backend ${nameOf(backend)} if { ${HOST_ASKED} ${condition(some)} }`),
@@ -153,7 +152,7 @@ const choiceLines = (backends: readonly Backend[], { sites }: Options, nameOf: (
       (names) => `-m str ${names.join(' ')}`,
     ),
     ...linesFor(isWildcard, (names) => `-m reg ${names.map(oneLabel).join(' ')}`),
-    'default_backend nobody',
+    ...(sites.length > 0 ? ['default_backend nobody'] : backends.slice(0, 1).map((backend) => `default_backend ${nameOf(backend)}`)),
   ]
 }
 

@@ -31,6 +31,14 @@ const backend = {
   health_host: hostName(false).optional().meta({ description: 'Host header of the health check; default: the first name of the site' }),
   health_status: z.int().min(100).max(599).meta({ description: 'status of a healthy web server' }),
   max_connections: z.int().positive().meta({ description: 'greatest number of concurrent requests per server; more wait in a queue' }),
+  probe: z
+    .strictObject({ path: path.default('/'), status: z.int().min(200).max(499).default(200) })
+    .optional()
+    .meta({
+      description:
+        'request that shows visitors are served, and its status, for monitoring and `verify`; default: `probe` of the web server’s site, or any page without an error',
+      examples: [{ path: '/login', status: 200 }],
+    }),
   slow_start_seconds: z.int().min(0).max(3600).meta({ description: 'time in which a recovered server reaches its full share of requests' }),
 }
 
@@ -94,6 +102,7 @@ export const options = z.strictObject({
   health_host: backend.health_host,
   health_status: backend.health_status.default(200),
   max_connections: backend.max_connections.default(500),
+  probe: backend.probe,
   slow_start_seconds: backend.slow_start_seconds.default(10),
   retry_posts: z
     .boolean()

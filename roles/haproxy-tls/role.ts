@@ -19,6 +19,7 @@ import { EDGE, servesScript } from './health.ts'
 import { type Options, options } from './options.ts'
 import { pagesOf } from './pages.ts'
 import { revocationResources } from './revocation.ts'
+import { nameWarnings, probedNames, probeOf, servedBy } from './served.ts'
 import { shareResources } from './share.ts'
 import { backendsOf, checksIn, faultsOf, isServer } from './sites.ts'
 import { virtualChecks, virtualFaults, virtualListens, virtualResources } from './virtual-address.ts'
@@ -35,25 +36,31 @@ export default defineRole({
     ...virtualListens(context),
   ],
 
-  exposes: ({ options: { certificates, sites, acme, status_port }, host }) => [
-    { type: 'metrics', job: 'haproxy', format: 'prometheus', at: `http://127.0.0.1:${status_port}/metrics` },
-    ...(sites.length > 0 ? sites : certificates)
-      .flatMap(({ names }) => names.filter((name) => !name.startsWith('*.')).slice(0, 1))
-      .map((name) => ({
-        type: 'probe' as const,
-        name,
-        of: 'site' as const,
-        url: `https://${bracketed(host.addresses[0] ?? host.name)}/`,
-        server: name,
-        trusts: acme.directory === 'letsencrypt' ? ('public' as const) : ('anybody' as const),
-      })),
-  ],
+  exposes: ({ options: given, host, site, flows }) => {
+    const served = servedBy(given.backend, site, flows)
+    return [
+      { type: 'metrics', job: 'haproxy', format: 'prometheus', at: `http://127.0.0.1:${given.status_port}/metrics` },
+      ...probedNames(given, served).map((name) => {
+        const probe = probeOf(name, given, served)
+        return {
+          type: 'probe' as const,
+          name,
+          of: 'site' as const,
+          url: `https://${bracketed(host.addresses[0] ?? host.name)}${probe?.path ?? '/'}`,
+          server: name,
+          ...(probe !== undefined && { status: probe.status }),
+          trusts: given.acme.directory === 'letsencrypt' ? ('public' as const) : ('anybody' as const),
+        }
+      }),
+    ]
+  },
 
   check: (context) => [...faultsOf(context.options, context.site), ...virtualFaults(context)],
 
   resources: (context) => {
     const { options: given, host, site, flows, files, acmeAccount, authority } = context
     const { acme } = given
+    for (const what of nameWarnings(given, servedBy(given.backend, site, flows))) context.warn(what)
     const edge = authority({ domain: 'edge' })
     const client = leaf({ path: `${EDGE}/client.pem`, names: [edge.nameOf(host.name)], authority: edge, usages: ['client'] })
     const trusted = file({ path: `${EDGE}/authority.pem`, content: text`${edge.certificate}` })
@@ -113,14 +120,14 @@ export default defineRole({
     ]
   },
 
-  drains: ({ options: given, site }, { name }) =>
+  drains: ({ options: given, site, flows }, { name }) =>
     isServer(name, given, site)
-      ? { out: outScript(name, given.drain_seconds), back: backScript(name, given.healthy_seconds, checksIn(given)) }
+      ? { out: outScript(name, given.drain_seconds), back: backScript(name, given.healthy_seconds, checksIn(given, site, flows)) }
       : undefined,
 
-  serves: ({ options: given }) => servesScript(given.healthy_seconds, checksIn(given)),
+  serves: ({ options: given, site, flows }) => servesScript(given.healthy_seconds, checksIn(given, site, flows)),
 
-  verify: (context) => [...virtualChecks(context), ...checksOf(context.options, certificatesOf(context.options))],
+  verify: (context) => [...virtualChecks(context), ...checksOf(context, certificatesOf(context.options))],
 })
 
 const CONFIG = '/etc/haproxy/haproxy.cfg'

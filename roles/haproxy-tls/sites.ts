@@ -1,43 +1,48 @@
-import { type Flow, type HostView, Problem, type SiteView } from 'provision'
+import { type Flow, type HostView, Problem, type ServedSite, type SiteView } from 'provision'
 import { type Backend, backendName } from './backends.ts'
 import type { HealthCheck } from './health.ts'
+import { someName } from './names.ts'
 import type { Options } from './options.ts'
+import { servedBy, serves, siteFor } from './served.ts'
 import { serversOf } from './servers.ts'
 import { TIMEOUTS } from './timeouts.ts'
 
 type Site = Options['sites'][number]
 
-export const isWildcard = (name: string): boolean => name.startsWith('*.')
-
-/** A host name for which a site answers: the first full name, or one that the first wildcard covers. */
-export const someName = (names: readonly string[]): string =>
-  names.find((name) => !isWildcard(name)) ?? names[0]?.replace('*', 'any') ?? 'localhost'
-
-/** All sites, with the defaults of the top level. Without `sites`, one site serves all names. */
-export const sitesOf = (options: Options): readonly Omit<Backend, 'servers'>[] => {
+/**
+ * All sites, with the defaults of the top level. Without `sites`, the first one serves all names, and each other site of the web servers
+ * has a section, so that its health is checked.
+ */
+export const sitesOf = (options: Options, served: readonly ServedSite[] = []): readonly Omit<Backend, 'servers'>[] => {
   const first = someName(options.certificates[0]?.names ?? [])
-  const withDefaults = (site: Partial<Site>): Omit<Backend, 'servers'> => ({
+  const withDefaults = (site: Partial<Site>, host = options.health_host): Omit<Backend, 'servers'> => ({
     names: site.names ?? [],
     group: site.backend ?? options.backend,
     balance: site.balance ?? options.balance,
     sticky: site.sticky ?? options.sticky,
     health: {
       path: site.health_path ?? options.health_path,
-      host: site.health_host ?? options.health_host ?? (site.names === undefined ? first : someName(site.names)),
+      host: site.health_host ?? host ?? (site.names === undefined ? first : someName(site.names)),
       status: site.health_status ?? options.health_status,
     },
     maxConnections: site.max_connections ?? options.max_connections,
     slowStartSeconds: site.slow_start_seconds ?? options.slow_start_seconds,
   })
-  return options.sites.length === 0 ? [withDefaults({})] : options.sites.map(withDefaults)
+  if (options.sites.length > 0) return options.sites.map((site) => withDefaults(site))
+  const all = withDefaults({})
+  const others = served.filter((site) => site.names.length > 0 && site !== siteFor(all.health.host, served))
+  return [all, ...others.map(({ names }) => withDefaults({ names: [...names] }, someName(names)))]
 }
 
 /** All sites with their servers. */
 export const backendsOf = (options: Options, host: HostView, site: SiteView, flows: readonly Flow[]): readonly Backend[] =>
-  sitesOf(options).map((one) => {
+  sitesOf(options, servedBy(options.backend, site, flows)).map((one) => {
+    const serving = flows.filter(
+      (flow) => flow.service !== 'site' || options.sites.length > 0 || one.names.length === 0 || serves(flow, one.names),
+    )
     const members = site.group(one.group)
     checkPatience(options, host, members, flows)
-    return { ...one, servers: serversOf(host, members, flows, one.group) }
+    return { ...one, servers: serversOf(host, members, serving, one.group) }
   })
 
 /** Throws a problem if a web server may take longer to respond than this balancer waits. */
@@ -56,8 +61,8 @@ const checkPatience = ({ timeouts }: Options, host: HostView, members: readonly 
 }
 
 /** The health check of every section. */
-export const checksIn = (options: Options): readonly HealthCheck[] =>
-  sitesOf(options).map((one) => ({ section: backendName(one), ...one.health }))
+export const checksIn = (options: Options, site: SiteView, flows: readonly Flow[]): readonly HealthCheck[] =>
+  sitesOf(options, servedBy(options.backend, site, flows)).map((one) => ({ section: backendName(one), ...one.health }))
 
 /** Whether a host is a web server of some site. */
 export const isServer = (name: string, options: Options, view: SiteView): boolean =>

@@ -63,11 +63,16 @@ const http = (more: { readonly [key: string]: Yaml }): Yaml => ({
   http: { valid_http_versions: ['HTTP/1.1', 'HTTP/2.0'], follow_redirects: true, ...more },
 })
 
-const httpSettings = ({ server, trusts, of }: ExposedProbe): { readonly [key: string]: Yaml } => {
+/** Statuses of a site that is up. A page with a password, or without a home page, is none that is down. */
+const UP = [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 401, 403, 404]
+
+const httpSettings = ({ server, trusts, of, status }: ExposedProbe): { readonly [key: string]: Yaml } => {
   const own = typeof trusts === 'object' ? clientOf(trusts.domain) : undefined
   return {
     headers: { Host: server },
-    ...(of === 'direct' ? { valid_status_codes: [200] } : {}),
+    ...(status === undefined
+      ? { valid_status_codes: of === 'direct' ? [200] : UP }
+      : { valid_status_codes: [status], follow_redirects: false }),
     tls_config: {
       server_name: server,
       ...(trusts === 'anybody' ? { insecure_skip_verify: true } : {}),

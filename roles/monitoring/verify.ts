@@ -8,12 +8,14 @@ import { alertsOf } from './rules/all.ts'
 export const checksOf = ({ options, host }: SiteContext<Options>, isServer: boolean): readonly Check[] => [
   {
     name: `${host.name} refuses to show its measurements without a certificate`,
-    script: `printf 'GET /proxy?module=node HTTP/1.0\\r\\n\\r\\n' | timeout 10 openssl s_client -quiet -connect 127.0.0.1:${options.port} 2>/dev/null | { ! grep -q .; }`,
+    script: `printf 'GET /proxy?module=node HTTP/1.0\\r\\n\\r\\n' | timeout 10 openssl s_client -quiet -connect 127.0.0.1:${options.port} 2>/dev/null | { ! grep -q .; } || { echo 'it shows them to a client without a certificate'; exit 1; }`,
+    units: ['prometheus-exporter-exporter.service'],
   },
   ...(isServer
     ? [
         {
           name: 'every target is up',
+          units: ['prometheus.service'],
           script: `${askHttp(9090, '/api/v1/query?query=up%3D%3D0')} >"$T/answer"
 grep -q '"status":"success"' "$T/answer" || { echo 'Prometheus does not answer'; exit 1; }
 down=$(grep -o '"metric":{[^}]*}' "$T/answer") && { printf '%s\\n' "$down"; exit 1; }
@@ -21,6 +23,7 @@ true`,
         },
         {
           name: 'every rule is loaded',
+          units: ['prometheus.service'],
           script: `${askHttp(9090, '/api/v1/rules?type=alert')} >"$T/answer"
 for name in ${alertsOf(options)
             .map(({ alert }) => alert)
@@ -29,6 +32,7 @@ for name in ${alertsOf(options)
         ...options.receivers.map((one) => ({
           name: `a test alert reaches ${one.name} (${one.type})`,
           script: deliveryScript(host.name, one),
+          units: ['prometheus-alertmanager.service'],
         })),
       ]
     : []),

@@ -8,8 +8,9 @@ import { type Members, membersOf, type Options } from './options.ts'
 export const checksOf = ({ options: given, host, site }: SiteContext<Options>): readonly Check[] => {
   const { servers, arbitrators, clients } = membersOf(given, site)
   const isIn = (hosts: readonly HostView[]): boolean => hosts.some(({ name }) => name === host.name)
+  const needing = (unit: string, checks: readonly Check[]): readonly Check[] => checks.map((check) => ({ ...check, units: [unit] }))
   return [
-    ...(isIn(servers) ? serverChecks(given, host, site) : []),
+    ...(isIn(servers) ? needing('mariadb.service', serverChecks(given, host, site)) : []),
     ...(isIn(arbitrators)
       ? [{ name: 'the arbitrator runs', script: 'systemctl is-active -q garb.service || { echo garb.service is not active; exit 1; }' }]
       : []),
@@ -20,10 +21,10 @@ export const checksOf = ({ options: given, host, site }: SiteContext<Options>): 
         ]
       : []),
     ...(isIn(clients)
-      ? [
+      ? needing('provision-database-proxy.service', [
           { name: 'an application here reaches the server that accepts writes', script: greetingScript(given.writer_port) },
           { name: 'an application here reaches a server for reading', script: greetingScript(given.reader_port) },
-        ]
+        ])
       : []),
   ]
 }

@@ -20,30 +20,46 @@ own() { ask "$1" "$2" -cert ${CERTIFICATE} -key ${CERTIFICATE}.key; }
 export const checksOf = (options: Options, host: string): readonly Check[] => [
   ...sitesOf(options).flatMap((site) => {
     const called = (site.hosts[0] ?? 'localhost').replace('*', 'any')
-    const answers = {
-      name: `${site.name} on ${host} answers over TLS`,
-      script: sh`${asking(options.port)}own /healthz ${called} | head -n 1 | grep -q ' 200 '`,
-    }
-    if (site.content === undefined) return [answers]
+    const units = ['nginx.service', ...(site.app === undefined ? [] : [`provision-app-${site.name}.service`])]
+    const asked = (name: string, script: Script): Check => ({ name, script: sh`${asking(options.port)}${script}`, units })
+    const { probe, content } = site
     return [
-      answers,
-      {
-        name: `${site.name} on ${host} serves the deployed content`,
-        script: sh`${asking(options.port)}${servedScript(rootOf(site), site.index, called)}`,
-      },
+      asked(`${site.name} on ${host} answers over TLS`, answeredScript('/healthz', called, 200)),
+      ...(probe === undefined
+        ? []
+        : [
+            asked(
+              `${site.name} on ${host} answers ${probe.path} with status ${probe.status}`,
+              answeredScript(probe.path, called, probe.status),
+            ),
+          ]),
+      ...(content === undefined
+        ? []
+        : [asked(`${site.name} on ${host} serves the deployed content`, servedScript(rootOf(site), site.index, called))]),
     ]
   }),
   {
     name: `nginx on ${host} does not answer without a client certificate`,
-    script: sh`${asking(options.port)}[ -z "$(ask /healthz localhost | head -c 100)" ]`,
+    script: sh`${asking(options.port)}[ -z "$(ask /healthz localhost | head -c 100)" ] || { echo 'it answers a client without a certificate'; exit 1; }`,
+    units: ['nginx.service'],
   },
 ]
 
-/** Script that compares a served file with its digest in the release: the index or, without one, a file with a plain name. */
+/** Script that requires this status. */
+const answeredScript = (path: string, called: string, status: number): Script => sh`
+first=$(own ${path} ${called} | head -n 1 | tr -d '\\r')
+case $first in "HTTP/1."?" "${status}*) ;; *) printf 'GET %s for %s is answered with %s\\n' ${path} ${called} "\${first:-nothing}"; exit 1;; esac`
+
+/**
+ * Script that compares a served file with its digest in the release: the index or, without one, a file with a plain name. It does not apply
+ * to a site that redirects the name, or asks for a password.
+ */
 const servedScript = (root: string, index: string, called: string): Script => sh`
 cd ${root} && sums=$(readlink current).sums && [ -f "$sums" ] || { echo 'no release is deployed' >&2; exit 1; }
 cut -c 67- "$sums" >"$T/paths"
 file=$(grep -xF ${index} "$T/paths" || LC_ALL=C grep -xm 1 '[A-Za-z0-9._/-]*' "$T/paths") || exit 0
 own "/$file" ${called} >"$T/answer"
+first=$(head -n 1 "$T/answer" | tr -d '\\r')
+case $first in "HTTP/1."?" 3"*|"HTTP/1."?" 401"*|"HTTP/1."?" 403"*) exit 77;; "HTTP/1."?" 200"*) ;; *) printf 'GET /%s for %s is answered with %s\\n' "$file" ${called} "\${first:-nothing}"; exit 1;; esac
 served=$(sed "1,/^$(printf '\\r')\\$/d" "$T/answer" | sha256sum)
-grep -qxF -- "\${served%% *}  $file" "$sums" || { head -n 1 "$T/answer" >&2; echo "/$file differs from the deployed file" >&2; exit 1; }`
+grep -qxF -- "\${served%% *}  $file" "$sums" || { echo "/$file differs from the deployed file" >&2; exit 1; }`

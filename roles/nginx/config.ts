@@ -99,6 +99,10 @@ export const guard = `  if ($is_balancer = 0) {
   location @nothing {
     return 444;
   }
+  # Rewrites and returns below do not apply to health checks.
+  if ($uri = /healthz) {
+    break;
+  }
 `
 
 /** Default server for names that no site has. Without it, nginx would serve the first site. */

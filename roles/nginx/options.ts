@@ -57,6 +57,12 @@ export const siteOptions = z.strictObject({
     .regex(/^http:\/\/([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?$/, 'must be an address such as http://127.0.0.1:3000, without a path')
     .optional()
     .meta({ description: 'address of an application that runs elsewhere' }),
+  redirect: z
+    .string()
+    .toLowerCase()
+    .regex(/^https?:\/\/([a-z0-9-]+\.)*[a-z0-9-]+(:[0-9]+)?$/, 'must be an address such as https://example.org, without a path')
+    .optional()
+    .meta({ description: 'address to which every request is redirected, with its path (status 301)', examples: ['https://example.org'] }),
   app: app.optional().meta({ description: 'application that this role runs' }),
   index: z
     .string()
@@ -78,6 +84,14 @@ export const siteOptions = z.strictObject({
     .record(z.string().regex(/^[A-Za-z0-9-]+$/, 'must be a header name'), header)
     .default({})
     .meta({ description: 'headers of every response' }),
+  probe: z
+    .strictObject({ path: path.default('/'), status: z.int().min(200).max(499).default(200) })
+    .optional()
+    .meta({
+      description:
+        'request that shows visitors are served, and its status, for monitoring and `verify`; default: any page without an error',
+      examples: [{ path: '/login', status: 200 }],
+    }),
   health: path.optional().meta({ description: 'path of the application that `/healthz` requests; default: nginx answers itself' }),
   body_max: size.default('1m').meta({ description: 'largest request body' }),
   timeout_seconds: z
@@ -158,9 +172,12 @@ export const faultsOf = (given: Options): readonly Fault[] => {
   return [
     ...(sites.length > 0 ? [] : [{ path: [], what: 'no site is configured', fix: 'set `content` or `sites`' }]),
     ...sites.flatMap((site) => [
-      ...([site.content, site.proxy, site.app].filter((one) => one !== undefined).length === 1
+      ...([site.content, site.proxy, site.app, site.redirect].filter((one) => one !== undefined).length === 1
         ? []
-        : [{ path: at(site), what: `site ${site.name} needs exactly one of content, proxy and app`, fix: 'set one of them' }]),
+        : [{ path: at(site), what: `site ${site.name} needs exactly one of content, proxy, app and redirect`, fix: 'set one of them' }]),
+      ...(site.fallback === undefined || site.content !== undefined
+        ? []
+        : [{ path: at(site, 'fallback'), what: `fallback of site ${site.name} has no effect without content`, fix: 'remove it' }]),
       ...(isSecond(site, ({ name }) => name)
         ? [{ path: at(site, 'name'), what: `two sites have the name ${site.name}`, fix: 'rename one of them' }]
         : []),

@@ -1,7 +1,8 @@
 import { bracketed, defineRole, directory, file, leaf, newWorker, pkg, release, service, text } from 'provision'
 import { CERTIFICATE, checksOf, TRUSTED } from './checks.ts'
 import { rootConfig } from './config.ts'
-import { faultsOf, longestResponse, options, sitesOf } from './options.ts'
+import { faultsOf, longestResponse, options, type SiteOptions, sitesOf } from './options.ts'
+import { checkPages } from './pages.ts'
 import { rootOf, siteConfig } from './site.ts'
 import { appResources, nginxSandbox, webSlice } from './unit.ts'
 
@@ -19,6 +20,7 @@ export default defineRole({
       from: [balancers, ...(monitors !== balancers && site.group(monitors).length > 0 ? [monitors] : [])].map((group) => ({ group })),
       encrypted: true,
       ...longestResponse(given),
+      sites: sitesOf(given).map(({ hosts, probe }) => ({ names: hosts, ...(probe !== undefined && { probe }) })),
     },
   ],
 
@@ -70,7 +72,12 @@ export default defineRole({
       }),
       set,
     })
-    const contentOf = (content: string) => (given.release === 'latest' ? [...files(content)] : [])
+    const contentOf = (one: SiteOptions) => {
+      if (given.release !== 'latest') return []
+      const found = [...files(one.content ?? '')]
+      checkPages(one, new Set(found.map(({ path }) => path)))
+      return found
+    }
     const apps = sites.flatMap((one) => (one.app === undefined ? [] : appResources(one, one.app)))
     return [
       pkg({ name: 'nginx' }),
@@ -82,7 +89,7 @@ export default defineRole({
       ...(staticSites.length > 0 ? [directory({ path: '/var/www/provision' })] : []),
       ...staticSites.flatMap((one) => [
         directory({ path: rootOf(one) }),
-        release({ root: rootOf(one), files: contentOf(one.content ?? ''), keep: given.keep, which: given.release }),
+        release({ root: rootOf(one), files: contentOf(one), keep: given.keep, which: given.release }),
       ]),
       slice,
       ...(apps.length > 0 ? [directory({ path: '/etc/provision' })] : []),

@@ -27,7 +27,9 @@ ${Object.entries(site.headers)
   .map(([key, value]) => `  add_header ${key} "${value}" always;\n`)
   .join('')}${hasCache(site) ? `  add_header Cache-Control $cache_of_${zone};\n` : ''}
 ${guard}
-${upstream === undefined ? files(site, settings) : application(site)}${Object.entries(site.errors)
+${site.redirect !== undefined ? redirection(site.redirect) : upstream === undefined ? files(site, settings) : application(site)}${Object.entries(
+  site.errors,
+)
   .map(([status, page]) => `  error_page ${status} ${page};\n`)
   .join('')}${site.raw === '' ? '' : `\n${site.raw.trimEnd()}\n`}}
 `
@@ -36,6 +38,11 @@ ${upstream === undefined ? files(site, settings) : application(site)}${Object.en
 /** A wildcard stands for one label, as in its certificate; for nginx alone it would stand for several. */
 const serverName = (name: string): string => (name.startsWith('*.') ? `~^[^.]+${name.slice(1).replaceAll('.', '[.]')}$` : name)
 
+// Limits and passwords of the server block, which `raw` can set, are not for health checks.
+const UNLIMITED = ['satisfy all', 'allow all', 'auth_basic off', 'auth_request off', 'limit_req_dry_run on', 'limit_conn_dry_run on']
+  .map((line) => `    ${line};\n`)
+  .join('')
+
 const OWN_HEALTH = `  location = /healthz {
     access_log off;
     default_type text/plain;
@@ -43,7 +50,16 @@ const OWN_HEALTH = `  location = /healthz {
   }
 `
 
+const redirection = (to: string): string => `${OWN_HEALTH}
+  location / {
+    return 301 ${to}$request_uri;
+  }
+`
+
+// The time of a file follows from its content (see the kind release), so that all servers send the same ETag. It is no date of a change,
+// from which browsers could guess how long a page stays fresh.
 const files = (site: SiteOptions, { gzip, brotli }: HostSettings): string => `${OWN_HEALTH}
+  add_header Last-Modified "";
   root ${rootOf(site)}/current;
   index ${site.index};
   gzip ${gzip ? 'on' : 'off'};
@@ -80,7 +96,7 @@ const application = ({ name, health, timeout_seconds, errors }: SiteOptions): st
   const upgrade = limited.length === 0 ? '' : `    if ($http_upgrade ~* ^websocket$) {\n      return ${UPGRADE};\n    }\n`
   const tunnel =
     limited.length === 0 ? '' : `  error_page ${UPGRADE} = @websocket;\n  location @websocket {\n${pass('', '    ', [])}${own}  }\n`
-  return `${health === undefined ? OWN_HEALTH : `  location = /healthz {\n    access_log off;\n${pass(health, '    ')}  }\n`}${tunnel}
+  return `${health === undefined ? OWN_HEALTH : `  location = /healthz {\n    access_log off;\n${UNLIMITED}${pass(health, '    ')}  }\n`}${tunnel}
   location / {
 ${upgrade}${pass('', '    ')}${own}  }
 `

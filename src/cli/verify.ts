@@ -37,14 +37,16 @@ export const command = defineCommand({
     const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(width))
     const [hostWidth, roleWidth] = [widest(checked.map(({ host }) => host)), widest(checked.map(({ role }) => role))]
     for (const check of checked) {
-      const { host, role, name, passed } = check
-      const sign = passed ? view.paint.green('✔') : view.paint.red('✖')
-      const line = `${sign} ${pad(host, hostWidth)}  ${pad(role, roleWidth)}  ${inLine(name)}`
+      const { host, role, name, passed, because } = check
+      const sign = passed ? view.paint.green('✔') : because === undefined ? view.paint.red('✖') : view.paint.dim('↳')
+      const line = `${sign} ${pad(host, hostWidth)}  ${pad(role, roleWidth)}  ${because === undefined ? '' : '  '}${inLine(name)}`
       out(values.json ? jsonLine({ type: 'check', ...check }) : `${line}\n`)
     }
-    const failed = checked.filter(({ passed }) => !passed).length
+    const failed = checked.filter(({ passed, because }) => !passed && because === undefined).length
+    const follow = checked.filter(({ because }) => because !== undefined).length
     const unreachable = problems.filter((problem) => problem.class === 'unreachable').length
-    const verdict = failed > 0 ? `, ${failed} failed` : checked.length > 0 ? ', all passed' : ''
+    const consequences = follow === 0 ? '' : `, ${follow} not passed as a consequence`
+    const verdict = failed > 0 ? `, ${failed} failed${consequences}` : checked.length > 0 ? ', all passed' : ''
     const missing = unreachable > 0 ? `, ${count(unreachable, 'host')} unreachable` : ''
     if (!values.json) out(`\n${count(checked.length, 'check')}${verdict}${missing}\n`)
     return { status: signal.aborted ? INTERRUPTED : statusOf(problems), problems }

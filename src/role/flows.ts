@@ -35,9 +35,9 @@ export const resolveFlows = (
     for (const listen of mergedListens(one.listens)) {
       const from = resolvePeers(host, listen, site, report)
       if (from === undefined) continue
-      const { service, port, protocol, encrypted = false, responseSeconds } = listen
-      const slow = responseSeconds !== undefined && { responseSeconds }
-      const flow: Flow = { host: host.name, role, service, port, protocol, encrypted, ...slow, from }
+      const { service, port, protocol, encrypted = false, responseSeconds, sites } = listen
+      const more = { ...(responseSeconds !== undefined && { responseSeconds }), ...(sites !== undefined && { sites }) }
+      const flow: Flow = { host: host.name, role, service, port, protocol, encrypted, ...more, from }
       const where = placeOfCause(one, placeOfHost, { written: port })
       const key = `${host.name} ${portText(listen)}`
       const first = claims.get(key)

@@ -50,6 +50,7 @@ const listen = z.object({
   protocol: z.enum(['tcp', 'udp', 'vrrp']),
   from: z.array(peer),
   encrypted: z.boolean().optional(),
+  sites: z.array(z.object({ names: z.array(z.string()), probe: z.object({ path: z.string(), status: z.number() }).optional() })).optional(),
 })
 
 const word = z.string().regex(/^[a-z][a-z0-9-]*$/, 'must be a short word such as nginx')
@@ -61,6 +62,7 @@ const expose = z.discriminatedUnion('type', [
     of: z.enum(['site', 'direct']),
     url: z.url(),
     server: z.string().min(1),
+    status: z.int().min(100).max(599).optional(),
     trusts: z.union([z.enum(['public', 'anybody']), z.object({ domain: word })]),
   }),
 ])

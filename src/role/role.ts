@@ -39,6 +39,19 @@ export type Peer = 'anyone' | 'administrators' | { readonly group: string } | { 
 /** The protocol of a flow. TCP and UDP have ports; VRRP, by which load balancers monitor each other, has none. */
 export type Protocol = 'tcp' | 'udp' | 'vrrp'
 
+/** A request of a visitor that shows whether a site works, and the status of the right response. */
+export interface SiteProbe {
+  readonly path: string
+  readonly status: number
+}
+
+/** A site that a service serves, for the roles in front of it. */
+export interface ServedSite {
+  /** Its host names, `*.example.org` included; empty: all names that no other site has. */
+  readonly names: readonly string[]
+  readonly probe?: SiteProbe
+}
+
 /** A port that a role listens on. The firewall opens exactly these ports. */
 export interface Listen {
   /** The service name that other roles look for: `site`, `https`. */
@@ -51,6 +64,8 @@ export interface Listen {
   readonly encrypted?: boolean
   /** The longest time until a response that the user configured, in seconds. A proxy in front must wait at least as long. */
   readonly responseSeconds?: number
+  /** The sites that it serves by host name. */
+  readonly sites?: readonly ServedSite[]
 }
 
 /** One permitted flow: a listen entry of a role on a host, with its peers resolved to hosts and addresses. */
@@ -62,6 +77,7 @@ export interface Flow {
   readonly protocol: Protocol
   readonly encrypted: boolean
   readonly responseSeconds?: number
+  readonly sites?: readonly ServedSite[]
   /** `anyone`, or the permitted hosts with their IPv4 and IPv6 addresses. */
   readonly from: 'anyone' | readonly { readonly name: string; readonly addresses: readonly string[] }[]
 }
@@ -88,6 +104,8 @@ export interface HealthProbe {
   readonly url: string
   /** The host name to request, which the certificate must have. */
   readonly server: string
+  /** The status of the right response. Default: after redirects, 2xx, 401, 403 or 404, because a server that answers so is not down. */
+  readonly status?: number
   /** Trusted issuers of the certificate: public authorities, one trust domain of the site (with a client certificate), or anybody. */
   readonly trusts: 'public' | 'anybody' | { readonly domain: string }
 }
@@ -156,6 +174,12 @@ export interface HostContext<Options> extends FlowContext<Options> {
 export interface Check {
   readonly name: string
   readonly script: ShellText
+  /** systemd units of the host that must run. If one does not, that is the failure, and the check is not run. */
+  readonly units?: readonly string[]
+  /** Name of a check of the same role and host. If both fail, this one is reported as a consequence of that one. */
+  readonly follows?: string
+  /** How to repair what failed; default: compare the configuration, then read the log. */
+  readonly fix?: string
 }
 
 /**

@@ -16,11 +16,11 @@ export const RUNBOOKS: Readonly<Record<string, string>> = {
   HaproxyDown:
     'Run `systemctl status haproxy` and `journalctl -u haproxy -n 50` on the balancer. `provision run --limit HOST` restores its configuration and starts it. With a single balancer, the site is down.',
   NginxDown:
-    'Run `systemctl status nginx` and `journalctl -u nginx -n 50` on the host. `provision run --limit HOST` starts it. The other web servers keep serving the site.',
+    'Run `systemctl status nginx` and `journalctl -u nginx -n 50` on the host. `provision run --limit HOST` starts it. Other web servers keep serving its sites if they are healthy; SiteDown fires if none is.',
   WebServerDown:
-    'nginx runs, but answers a direct request with an error. Run `tail /var/log/nginx/error.log` there, and check the application behind it. `provision run --limit HOST` renews its certificates.',
+    'A direct request to the host failed. If NginxDown fires too, follow its runbook first. Otherwise run `tail /var/log/nginx/error.log` there, and check the application behind it. `provision run --limit HOST` renews its certificates.',
   BackendServerDown:
-    "The balancers find a server unhealthy that is healthy from elsewhere. Check the network between them, and the server's `/healthz`. A server that a run drains does not raise this alert.",
+    "A server fails the balancers' health checks of the named section, and answers elsewhere. Check the application of that site, its `/healthz`, and the network between them. A server that a run drains does not raise this alert.",
   SiteSlow:
     'The charts of the dashboard show where the time goes: DNS, connect, TLS, the servers, or the transfer. Check ServersSlow, and CPU and disk of the hosts by component.',
   VisitorsWait:

@@ -134,7 +134,8 @@ describe('a hostile value', () => {
   })
 
   it('in an option of nginx is refused, or stays one word of its configuration', { timeout: 60_000 }, () => {
-    const site = (more: object) => ({ sites: [{ name: 'shop', content: 'site', ...more }] })
+    // Content that is not deployed is not searched for the files that options name.
+    const site = (more: object) => ({ release: 'previous', sites: [{ name: 'shop', content: 'site', ...more }] })
     const app = (more: object) => ({ sites: [{ name: 'shop', app: { command: '/bin/app', port: 3000, ...more } }] })
     everyOption(nginx as Role, WEB, {
       hosts: [(value) => site({ hosts: [value] }), 'shop.test'],
@@ -146,6 +147,7 @@ describe('a hostile value', () => {
       cache: [(value) => site({ cache: { [value]: 1 } }), '*.css'],
       body: [(value) => site({ body_max: value }), '1m'],
       name: [(value) => ({ sites: [{ name: value, app: { command: '/bin/app', port: 3000 } }] }), 'shop'],
+      redirect: [(value) => ({ sites: [{ name: 'shop', redirect: value }] }), 'https://shop.test'],
       proxy: [(value) => ({ sites: [{ name: 'shop', proxy: value }] }), 'http://127.0.0.1:3000'],
       health: [
         (value) => app({ health: undefined }) && { sites: [{ name: 'shop', health: value, app: { command: '/bin/app', port: 3000 } }] },

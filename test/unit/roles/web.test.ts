@@ -81,7 +81,9 @@ describe('nginx', () => {
 
   it('opens the configured port to the group of the balancers', () => {
     const listens = nginx.listens?.({ ...context(WEB[0] as HostView, nginx.options.parse({ content: 'site', port: 8888 })) })
-    expect(listens).toEqual([{ service: 'site', port: 8888, protocol: 'tcp', from: [{ group: 'load_balancers' }], encrypted: true }])
+    expect(listens).toEqual([
+      { service: 'site', port: 8888, protocol: 'tcp', from: [{ group: 'load_balancers' }], encrypted: true, sites: [{ names: [] }] },
+    ])
   })
 
   it('reports an empty group of balancers', () => {
