@@ -15,7 +15,7 @@ const HAPROXY = '/usr/sbin/haproxy'
 const CHECK = { section: 'web', path: '/alive', host: 'www.test', status: 200 }
 
 /** A real HAProxy on loopback in front of two HTTPS servers, whose health the test decides. */
-describe.runIf([HAPROXY, '/usr/bin/socat'].every((path) => existsSync(path)))('the scripts of a balancer', () => {
+describe.runIf([HAPROXY, '/usr/bin/socat'].every((path) => existsSync(path)))('the scripts of a balancer', { timeout: 60_000 }, () => {
   let scratch = ''
   let haproxy: ChildProcess
   const servers = new Map<string, Server>()
@@ -134,10 +134,12 @@ backend web.once
     expect(await out('web-01')).toEqual({ code: 0, stderr: '' })
     expect(status('web-01')).toBe('UP')
     health.set('web-01', 404)
-    expect(await back('web-01', 0)).toEqual({
-      code: 1,
-      stderr: 'web-01 is not healthy: web-01 in web answers GET /alive for www.test with HTTP/1.1 404 Not Found\n',
-    })
+    // On a busy machine, HAProxy may notice first.
+    const refused = await back('web-01', 0)
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(
+      /^web-01 is not healthy: web-01 in web (answers GET \/alive for www\.test with HTTP\/1\.1|is DOWN|is UP 1\/2).* 404 Not Found/,
+    )
     expect(asked).toContain('web-01 /alive www.test')
     health.set('web-01', 200)
     expect(await back('web-01')).toEqual({ code: 0, stderr: '' })
@@ -160,12 +162,11 @@ backend web.once
     health.set('web-01', 404)
     await until('web-01', 'DOWN')
     expect(await serves()).toEqual({ code: 0, stderr: '' })
-    // HAProxy has not noticed yet.
+    // HAProxy has not noticed yet, unless the machine is busy.
     health.set('web-02', 503)
-    expect(await serves()).toEqual({
-      code: 1,
-      stderr: 'web-02 in web answers GET /alive for www.test with HTTP/1.1 503 Service Unavailable\n',
-    })
+    const refused = await serves()
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(/web-02 in web (answers GET \/alive for www\.test with HTTP\/1\.1 503 Service Unavailable|is )/)
     await until('web-02', 'DOWN')
     expect((await serves()).stderr).toMatch(
       /^HAProxy finds no healthy server: web-01 in web is DOWN \(L7STS( 404 Not Found)?\), web-02 in web is DOWN \(L7STS( 503 Service Unavailable)?\)\n$/,

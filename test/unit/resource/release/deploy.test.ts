@@ -16,7 +16,7 @@ const local = (text: string): LocalFile => {
 }
 
 /** Runs the scripts of the kind on this machine. They change owners, so only root can. */
-describe.runIf(process.getuid?.() === 0)('a release on a real file system', () => {
+describe.runIf(process.getuid?.() === 0)('a release on a real file system', { timeout: 60_000 }, () => {
   let [scratch, root] = ['', '']
   const sh = (script: string, input: Uint8Array = Buffer.alloc(0)): Answer => {
     const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { input, env: { ...process.env, T: scratch, LC_ALL: 'C' } })

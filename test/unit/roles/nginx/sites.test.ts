@@ -14,7 +14,7 @@ const PAGES = {
 }
 const LOCKED = 'auth_basic staff; auth_basic_user_file /dev/null; deny all;'
 
-describe.runIf(hasNginx)('the sites of nginx', () => {
+describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
   const requests: IncomingMessage[] = []
   const application = createServer((request, response) => {
     requests.push(request)
@@ -171,7 +171,7 @@ describe.runIf(hasNginx)('the sites of nginx', () => {
   })
 })
 
-describe.runIf(hasNginx)('a site without host names', () => {
+describe.runIf(hasNginx)('a site without host names', { timeout: 60_000 }, () => {
   let server: NginxServer
   beforeAll(async () => {
     const sites = [{ name: 'shop', hosts: ['shop.test'], content: 'shop' }]
