@@ -92,6 +92,20 @@ describe('a backup', () => {
     expect(left(there)).toEqual([])
   })
 
+  it('begins no dump without the lock, nor goes on before the dump has begun', () => {
+    const soon = (there: Place, env: Record<string, string>) =>
+      there.run(backupScript({ recipients: RECIPIENTS, store: STORE, keepDays: 3, pki: PKI }).replace(/until_true \d+/g, 'until_true 3'), {
+        env: { STATE_DIRECTORY: join(there.path, 'state'), ...env },
+      })
+    const locked = host()
+    expect(soon(locked, { NO_LOCK: '1' })).toMatchObject({ status: 1, stderr: 'the tables could not be locked to begin the backup\n' })
+    expect(locked.has('dump.args')).toBe(false)
+    const slow = host()
+    slow.program('mariadb-dump', 'exec sleep 3')
+    expect(soon(slow, { RUNNING: '1' })).toMatchObject({ status: 1, stderr: expect.stringContaining('the dump did not begin') })
+    expect(slow.read('session')).not.toContain('UNLOCK TABLES')
+  })
+
   it.each([
     ['the checksum does not match', 'did not store the backup: the checksum does not match'],
     ['stored another', 'did not store the backup: stored another'],

@@ -132,6 +132,49 @@ describe('verify, on a server', () => {
     expect(await run(script, server({ 'SLAVE STATUS': slave, read_only: `${readOnly}\n` }))).toEqual({ status, stdout })
   })
 
+  it.each([
+    ['0', 0, ''],
+    ['1', 1, 'it is read-only\n'],
+  ])('expects a primary that accepts writes (read_only %s)', async (readOnly, status, stdout) => {
+    const script = checkOf('web-01', 'this server accepts writes', { topology: 'replica', primary: 'web-01' })
+    expect(await run(script, server({ read_only: `${readOnly}\n` }))).toEqual({ status, stdout })
+  })
+
+  it('verifies the certificate of the server by the database authority', async () => {
+    const there = place()
+    there.program('openssl', 'echo "$*" >"$PLACE/openssl"; echo "Verify return code: $CODE"')
+    const script = checkOf('web-01', 'the server presents a certificate of the database authority')
+    expect(await run(`CODE='0 (ok)'; export CODE; ${script}`, there)).toEqual({ status: 0, stdout: '' })
+    expect(there.read('openssl')).toBe(
+      's_client -starttls mysql -connect 127.0.0.12:3306 -verify_return_error -verify_hostname web-01.database.provision.internal -CAfile /etc/mysql/provision/authority.pem\n',
+    )
+    expect(await run(`CODE='20 (unable to get local issuer)'; export CODE; ${script}`, there)).toMatchObject({ status: 1 })
+  })
+
+  it('names a table lock that stops the writes of the others, and flow control that stops all', async () => {
+    const script = checkOf('web-01', 'writes of the other servers are applied here').replaceAll('sleep 5', ':')
+    const answers = (more: Record<string, string>) => server({ 'it has waited': '', GROUP_CONCAT: '100 false 7\n', ...more })
+    expect(await run(script, answers({}))).toEqual({ status: 0, stdout: '' })
+    expect(await run(script, answers({ 'it has waited': 'it has waited for 9 s: Waiting for table lock\n' }))).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/^it has waited for 9 s: Waiting for table lock\n/),
+    })
+    expect(await run(script, answers({ GROUP_CONCAT: '100 true 7\n' }))).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/^flow control has stopped all writes for 5 s\n/),
+    })
+  })
+
+  it('asks the arbitrator whether it runs', async () => {
+    const there = (code: number): Place => {
+      const made = place()
+      made.program('systemctl', `[ "$*" = 'is-active -q garb.service' ] && exit ${code}`)
+      return made
+    }
+    expect(await run(checkOf('lb-01', 'the arbitrator runs'), there(0))).toEqual({ status: 0, stdout: '' })
+    expect(await run(checkOf('lb-01', 'the arbitrator runs'), there(3))).toEqual({ status: 1, stdout: 'garb.service is not active\n' })
+  })
+
   it('names a write that does not arrive on a replica', async () => {
     const script = checkOf('web-01', 'writes on this server reach every replica within a second', {
       topology: 'replica',

@@ -6,7 +6,7 @@ import { unknownIdentities } from '../context.ts'
 
 type Options = ReturnType<typeof mysql.options.parse>
 
-const host = (name: string, groups: readonly string[], ...addresses: string[]): HostView => ({
+export const hostOf = (name: string, groups: readonly string[], ...addresses: string[]): HostView => ({
   name,
   user: 'ops',
   sshPort: 22,
@@ -15,18 +15,19 @@ const host = (name: string, groups: readonly string[], ...addresses: string[]): 
   groups,
 })
 
-/** An arbitrator, and two servers with applications, by addresses of this machine. */
-export const HOSTS = [
-  host('lb-01', ['database_arbitrators'], '127.0.0.11'),
-  host('web-01', ['database', 'web'], '127.0.0.12'),
-  host('web-02', ['database', 'web'], '127.0.0.13'),
+/** An arbitrator, and two servers with applications and another host with applications, by addresses of this machine. */
+export const HOSTS: readonly HostView[] = [
+  hostOf('lb-01', ['database_arbitrators'], '127.0.0.11'),
+  hostOf('web-01', ['database', 'web'], '127.0.0.12'),
+  hostOf('web-02', ['database', 'web'], '127.0.0.13'),
+  hostOf('app-01', ['web'], '127.0.0.14'),
 ]
 
 export const RECIPIENT = 'age1cucy0ntxyydd6al6ncc35ngvqpknry4m79v5kap7n546tfexqcaqy9u33e'
 
-export const contextOf = (name: string, written: object = {}): HostContext<Options> => {
+export const contextOf = (name: string, written: object = {}, hosts: readonly HostView[] = HOSTS): HostContext<Options> => {
   const options = mysql.options.parse(written)
-  const of = HOSTS.find((one) => one.name === name)
+  const of = hosts.find((one) => one.name === name)
   if (of === undefined) throw new Error(`no host ${name}`)
   const store: Flow = {
     host: 'lb-01',
@@ -41,7 +42,7 @@ export const contextOf = (name: string, written: object = {}): HostContext<Optio
     ...unknownIdentities,
     host: of,
     options,
-    site: { hosts: HOSTS, group: (group) => HOSTS.filter(({ groups }) => groups.includes(group)), withRole: () => [] },
+    site: { hosts, group: (group) => hosts.filter(({ groups }) => groups.includes(group)), withRole: () => [] },
     facts: { distribution: 'debian', release: '12', memoryMB: 4096 } as Facts,
     flows: [store],
     exposed: [],
@@ -49,8 +50,8 @@ export const contextOf = (name: string, written: object = {}): HostContext<Optio
 }
 
 /** Text of a file or unit that the role declares on a host. */
-export const textOf = (name: string, key: string, written: object = {}): string => {
-  const spec = mysql.resources(contextOf(name, written)).find((resource: Resource) => keyOf(resource) === key)?.spec as
+export const textOf = (name: string, key: string, written: object = {}, hosts?: readonly HostView[]): string => {
+  const spec = mysql.resources(contextOf(name, written, hosts)).find((resource: Resource) => keyOf(resource) === key)?.spec as
     | { content?: Content; file?: { content: Content } }
     | undefined
   const content = spec?.content ?? spec?.file?.content
