@@ -131,3 +131,31 @@ describe('a signing request for other names is refused:', () => {
     expect((await failing({ request: bad })).why).toContain('names in the request: unreadable')
   })
 })
+
+describe('a refusal of the authority', () => {
+  const URN = 'urn:ietf:params:acme:error:'
+  it.each([
+    ['rejectedIdentifier', /does not issue certificates for one of the names/],
+    ['caa', /CAA record of the domain excludes this authority/],
+    ['invalidContact', /refused the contact/],
+    ['unsupportedContact', /refused the contact/],
+    ['externalAccountRequired', /requires external account binding/],
+    ['unauthorized', /refused the account/],
+    ['badCSR', /refused the signing request/],
+    ['somethingElse', /^certificate authority refused the request$/],
+  ])('%s has its own message', async (type, what) => {
+    answers = { status: 403, body: JSON.stringify({ type: `${URN}${type}`, detail: 'because', subproblems: [{ type: 'x' }] }) }
+    expect(await failing()).toMatchObject({ what: expect.stringMatching(what), why: 'because\nrequest: no reason given' })
+  })
+
+  it('of another kind of problem document is shown with its words', async () => {
+    answers = { status: 403, body: '{"type":"https://elsewhere.test/caa","detail":"because"}' }
+    expect((await failing()).what).toBe('certificate authority refused the request')
+    answers = { status: 403, body: '[]' }
+    expect((await failing()).why).toBe('HTTP status 403')
+    answers = { status: 429, body: 'null' }
+    expect(await failing()).toMatchObject({ why: 'HTTP status 429', fix: expect.stringMatching(/^run again later;/) })
+    answers = { status: 429, headers: { 'retry-after': 'Mon, 30 Nov 2026 08:00:00 GMT' }, body: '' }
+    expect((await failing()).fix).toMatch(/^run again after Mon, 30 Nov 2026 08:00:00 GMT;/)
+  })
+})

@@ -9,6 +9,8 @@ import * as x509 from '@peculiar/x509'
 /** A fault of an authority, or none. */
 export type Lie =
   | 'none'
+  /** It cannot validate the first name. */
+  | 'invalid'
   /** A certificate for other names, for another key, or that has expired. */
   | 'names'
   | 'key'
@@ -23,6 +25,10 @@ export interface FaultyAuthority {
   /** CA certificate of the directory itself (PEM). */
   readonly ca: string
   lie: Lie
+  /** Types of the challenges that validate a name; undefined: names are valid without a challenge. */
+  challenges: readonly string[] | undefined
+  /** Paths and payloads of the requests, in order. */
+  readonly requests: { readonly path: string; readonly payload: object }[]
   close(): Promise<void>
 }
 
@@ -40,15 +46,30 @@ export const faultyAuthority = async (host: string, port: number): Promise<Fault
   const url = (path: string): string => `https://${host}:${port}/${path}`
   let names: readonly string[] = []
   let chain = ''
+  const challenged = new Set<number>()
+  const statusOf = (i: number): string => {
+    if (liar.challenges === undefined) return 'valid'
+    if (!challenged.has(i)) return 'pending'
+    return liar.lie === 'invalid' && i === 0 ? 'invalid' : 'valid'
+  }
+  const authorization = (i: number) => ({
+    status: statusOf(i),
+    identifier: { type: 'dns', value: names[i]?.replace('*.', '') },
+    ...(names[i]?.startsWith('*.') && { wildcard: true }),
+    challenges: (liar.challenges ?? []).map((type) => ({
+      ...{ type, url: url(`challenge/${i}/${type}`), status: statusOf(i), token: `token-${i}` },
+      ...(statusOf(i) === 'invalid' && { error: { type: `${ERRORS}:unauthorized`, detail: 'wrong answer' } }),
+    })),
+  })
   const order = () => ({
-    status: chain === '' ? 'ready' : 'valid',
+    status: chain !== '' ? 'valid' : names.every((_, i) => statusOf(i) === 'valid') ? 'ready' : 'pending',
     identifiers: names.map((value) => ({ type: 'dns', value })),
-    authorizations: [url('authorization')],
+    authorizations: names.map((_, i) => url(`authorization/${i}`)),
     finalize: url('finalize'),
     ...(chain !== '' && { certificate: url('certificate') }),
   })
   const answer = async (path: string, payload: Payload): Promise<{ status?: number; headers?: Record<string, string>; body?: unknown }> => {
-    switch (path) {
+    switch (path.split('?')[0]) {
       case '/dir':
         return { body: { newNonce: url('nonce'), newAccount: url('account'), newOrder: url('new-order') } }
       case '/account':
@@ -63,17 +84,23 @@ export const faultyAuthority = async (host: string, port: number): Promise<Fault
         if (liar.lie === 'busy') return { status: 503, headers: { 'retry-after': '3600' }, body: { detail: 'Service busy; retry later.' } }
         names = payload.identifiers?.map(({ value }) => value) ?? []
         chain = ''
+        challenged.clear()
         return { status: 201, headers: { location: url('order') }, body: order() }
       }
-      case '/authorization':
-        return { body: { status: 'valid', identifier: { type: 'dns', value: names[0] }, challenges: [] } }
       case '/finalize':
         chain = liar.lie === 'garbage' ? 'all will be well' : await issue(liar.lie, names, payload.csr ?? '')
         return { headers: { location: url('order') }, body: order() }
       case '/certificate':
         return { headers: { 'content-type': 'application/pem-certificate-chain' }, body: chain }
-      default:
+      default: {
+        const [, what, number = '', type] = path.split('/')
+        if (what === 'authorization') return { body: authorization(Number(number)) }
+        if (what === 'challenge') {
+          challenged.add(Number(number))
+          return { body: { type, url: url(path.slice(1)), status: 'processing', token: `token-${number}` } }
+        }
         return { body: path === '/order' ? order() : '' }
+      }
     }
   }
 
@@ -81,7 +108,9 @@ export const faultyAuthority = async (host: string, port: number): Promise<Fault
   const server = createServer(tls, async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
-    const { status = 200, headers = {}, body } = await answer(request.url ?? '', payloadOf(Buffer.concat(chunks)))
+    const [path, payload] = [request.url ?? '', payloadOf(Buffer.concat(chunks))]
+    liar.requests.push({ path, payload })
+    const { status = 200, headers = {}, body } = await answer(path, payload)
     nonce += 1
     const type = { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', 'replay-nonce': `nonce${nonce}` }
     response.writeHead(status, { ...type, ...headers }).end(typeof body === 'string' ? body : JSON.stringify(body))
@@ -89,6 +118,8 @@ export const faultyAuthority = async (host: string, port: number): Promise<Fault
   const liar: FaultyAuthority = {
     ca: tls.cert,
     lie: 'names',
+    challenges: undefined,
+    requests: [],
     close: () => {
       server.closeAllConnections()
       return new Promise((resolve) => server.close(() => resolve()))
