@@ -11,7 +11,7 @@ import { connect as connectTls } from 'node:tls'
 import haproxy from '../../../../roles/haproxy-tls/role.ts'
 import { bytesOf, type Content } from '../../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
-import type { Facts, Flow } from '../../../../src/role/role.ts'
+import type { Facts, Flow, HostContext } from '../../../../src/role/role.ts'
 import { host, unknownIdentities } from '../context.ts'
 import { certificates, freePort, plainTo } from './edge.ts'
 
@@ -23,7 +23,12 @@ export const SERVERS = ['web-01', 'web-02'] as const
 const BALANCER = host('lb-01', '127.0.0.1')
 
 /** The declared resources of the role, for a site with two web servers on loopback. */
-export const declaredBy = (options: object, ports: readonly number[] = [8443, 8444], more: Partial<Flow> = {}): readonly Resource[] => {
+export const declaredBy = (
+  options: object,
+  ports: readonly number[] = [8443, 8444],
+  more: Partial<Flow> = {},
+  files: HostContext<unknown>['files'] = () => [],
+): readonly Resource[] => {
   const members = SERVERS.map((name) => host(name, '127.0.0.1'))
   const flow = (name: string, i: number): Flow => ({
     ...{ host: name, role: 'nginx', service: 'site', port: ports[i] ?? 0, protocol: 'tcp', encrypted: true },
@@ -33,6 +38,7 @@ export const declaredBy = (options: object, ports: readonly number[] = [8443, 84
   const groupOf = (name: string) => members.filter((_, i) => name === 'web' || name === SERVERS[i])
   return haproxy.resources({
     ...unknownIdentities,
+    files,
     host: BALANCER,
     options: haproxy.options.parse({ ipv6: false, ...options }),
     site: { hosts: [BALANCER, ...members], group: groupOf, withRole: () => [BALANCER] },

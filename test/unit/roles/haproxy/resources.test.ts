@@ -1,0 +1,180 @@
+import { describe, expect, it } from 'vitest'
+import haproxy from '../../../../roles/haproxy-tls/role.ts'
+import { type Content, shownText } from '../../../../src/resource/kind/content.ts'
+import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
+import { host } from '../context.ts'
+import { declaredBy, textOf } from './balancer.ts'
+
+const SITE = { certificates: [{ names: ['www.site.test'] }] }
+const context = (options: object, of = host('lb-01', 'fd00::1', '10.0.0.1')) => ({
+  flows: [],
+  host: of,
+  options: haproxy.options.parse(options),
+  site: { hosts: [of], group: () => [of], withRole: () => [of] },
+})
+const unitOf = (resources: readonly Resource[], name: string): readonly string[] => {
+  const found = resources.find((resource) => keyOf(resource) === `unit:${name}`)
+  const text = found && shownText((found.spec as { file: { content: Content } }).file.content)
+  return text?.split('\n') ?? expect.fail(`${name} is not declared`)
+}
+
+describe('the ports and probes', () => {
+  it('are those of visitors, who may be anyone', () => {
+    expect(haproxy.listens?.(context(SITE))).toEqual([
+      { service: 'http', port: 80, protocol: 'tcp', from: ['anyone'] },
+      { service: 'https', port: 443, protocol: 'tcp', from: ['anyone'], encrypted: true },
+    ])
+  })
+
+  const probes = (options: object) => haproxy.exposes?.(context(options)).filter((one) => one.type === 'probe')
+
+  it('request the first full name of each site, or of each certificate', () => {
+    const certificates = [{ names: ['*.site.test', 'www.site.test', 'a.site.test'] }, { names: ['*.other.test'] }]
+    expect(probes({ certificates })).toEqual([
+      { ...{ type: 'probe', name: 'www.site.test', of: 'site', url: 'https://[fd00::1]/', server: 'www.site.test', trusts: 'public' } },
+    ])
+    const sites = [{ names: ['*.site.test'] }, { names: ['*.a.site.test', 'b.site.test', 'c.site.test'] }]
+    expect(probes({ certificates, sites })?.map(({ name }) => name)).toEqual(['b.site.test'])
+  })
+
+  it('trust any issuer if the authority is not a public one', () => {
+    expect(probes({ ...SITE, acme: { directory: 'https://ca.test/dir' } })).toMatchObject([{ trusts: 'anybody' }])
+    expect(probes({ ...SITE, acme: { directory: 'letsencrypt-staging' } })).toMatchObject([{ trusts: 'anybody' }])
+  })
+
+  it('include the metrics', () => {
+    expect(haproxy.exposes?.(context({ ...SITE, status_port: 9000 }))[0]).toEqual({
+      ...{ type: 'metrics', job: 'haproxy', format: 'prometheus', at: 'http://127.0.0.1:9000/metrics' },
+    })
+  })
+})
+
+describe('the certificates', () => {
+  it('have a path for each entry and key type, and are declared as placeholders first', () => {
+    const certificates = [{ names: ['*.site.test'], key: 'both' }, { names: ['a.test'], key: 'rsa' }, { names: ['b.test', 'a.b.test'] }]
+    const declared = declaredBy({ certificates, acme: { dns_hook: ['x'] } })
+    const paths = ['any.site.test.ecdsa.pem', 'any.site.test.rsa.pem', 'a.test.pem', 'b.test.pem'].map((name) => `/etc/ssl/haproxy/${name}`)
+    expect(textOf(declared, '/etc/haproxy/certificates.list')).toBe(paths.map((path) => `${path}\n`).join(''))
+    const issued = declared.filter((one) => paths.includes(one.id) && keyOf(one).startsWith('certificate:'))
+    expect(issued.map(({ id, spec }) => [id, (spec as { keyType: string }).keyType])).toEqual(
+      paths.map((path, i) => [path, ['ecdsa', 'rsa', 'rsa', 'ecdsa'][i]]),
+    )
+    const order = declared.map(keyOf)
+    for (const path of paths)
+      expect(order.indexOf(`certificate:${path}#placeholder`)).toBeLessThan(order.indexOf('service:haproxy.service'))
+    expect(order.indexOf('former-certificates:/etc/haproxy/former-certificates.list')).toBeLessThan(
+      order.indexOf('file:/etc/haproxy/certificates.list'),
+    )
+  })
+
+  it('are loaded again by the service if one of their files changes', () => {
+    const service = declaredBy(SITE).find((one) => keyOf(one) === 'service:haproxy.service')
+    if (service === undefined) throw new Error('no service')
+    const { loads, restarts, set } = service.spec as Record<'loads' | 'restarts', readonly { path: string }[]> & { set: string }
+    expect(set).toBe('haproxy')
+    expect(restarts.map(({ path }) => path)).toEqual(['/etc/systemd/system/haproxy.service.d/provision.conf'])
+    expect(loads.map(({ path }) => path).sort()).toEqual([
+      ...['/etc/haproxy/certificates.list', '/etc/haproxy/former-certificates.list', '/etc/haproxy/haproxy.cfg'],
+      ...['/etc/haproxy/pages/503.html', '/etc/ssl/haproxy/edge/authority.pem', '/etc/ssl/haproxy/edge/client.pem'],
+      ...['/etc/ssl/haproxy/edge/client.pem.key', '/etc/ssl/haproxy/www.site.test.pem', '/etc/ssl/haproxy/www.site.test.pem.key'],
+    ])
+  })
+})
+
+describe('the units', () => {
+  it('restart HAProxy whenever it ends, and limit its share of the host', () => {
+    const share = { cpu_weight: 7, io_weight: 8, memory_percent: 9 }
+    const declared = declaredBy({ ...SITE, share })
+    expect(unitOf(declared, 'balancer.slice')).toEqual(expect.arrayContaining(['CPUWeight=7', 'IOWeight=8', 'MemoryMax=9%']))
+    expect(unitOf(declared, 'haproxy.service.d/provision.conf')).toEqual(
+      expect.arrayContaining([
+        ...['StartLimitIntervalSec=0', 'Slice=balancer.slice', 'Restart=always', 'RestartSec=1s'],
+        ...['RuntimeDirectory=provision-haproxy', 'RuntimeDirectoryMode=0700', 'ReadWritePaths=/var/lib/haproxy'],
+        ...['Environment=PIDFILE=/run/provision-haproxy/haproxy.pid', 'Environment="EXTRAOPTS=-S /run/provision-haproxy/master.sock"'],
+        'CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_SYS_CHROOT CAP_KILL CAP_CHOWN CAP_FOWNER',
+      ]),
+    )
+  })
+
+  it('check revocations twice a day, as an account without capabilities', () => {
+    const declared = declaredBy(SITE)
+    expect(unitOf(declared, 'provision-revocation.timer')).toEqual(
+      expect.arrayContaining(['OnCalendar=*-*-* 05,17:20', 'RandomizedDelaySec=1h', 'Persistent=true', 'WantedBy=timers.target']),
+    )
+    expect(unitOf(declared, 'provision-revocation.service')).toEqual(
+      expect.arrayContaining([
+        ...['Type=oneshot', 'ExecStart=/usr/local/sbin/provision-revocation', 'ReadWritePaths=/etc/ssl/haproxy'],
+        'CapabilityBoundingSet=',
+      ]),
+    )
+  })
+})
+
+describe('error pages', () => {
+  const STATUSES = [400, 401, 403, 404, 405, 407, 408, 410, 413, 425, 429, 500, 501, 502, 503, 504]
+  const pages = (files: Readonly<Record<string, number>>): readonly Resource[] => {
+    const content = (size: number) => ({ type: 'local', path: 'p', sha256: 'a'.repeat(64), size, open: () => Buffer.from('') }) as const
+    return declaredBy({ ...SITE, error_pages: 'pages' }, undefined, {}, () =>
+      Object.entries(files).map(([path, size]) => ({ path, content: content(size) })),
+    )
+  }
+
+  it('are served with their status, and ask the visitor to come back', () => {
+    const declared = pages(Object.fromEntries(STATUSES.map((status) => [`${status}.html`, 14_000])))
+    const lines = textOf(declared, '/etc/haproxy/haproxy.cfg').match(/^ {4}http-error .*$/gm)
+    expect(lines).toEqual(
+      STATUSES.map(
+        (status) =>
+          `    http-error status ${status} content-type "text/html; charset=utf-8" hdr Retry-After 30 file /etc/haproxy/pages/${status}.html`,
+      ),
+    )
+    expect(declared.filter((one) => one.id.startsWith('/etc/haproxy/pages/'))).toHaveLength(STATUSES.length)
+  })
+
+  it.each([
+    [{ '418.html': 1 }, /418\.html is not named after an error status/],
+    [{ '503.htm': 1 }, /503\.htm is not named after an error status/],
+    [{ '503.html': 14_001 }, /503\.html has 14001 bytes, and HAProxy allows 14000/],
+  ])('cannot be %o', (files, what) => {
+    expect(() => pages(files)).toThrow(expect.objectContaining({ class: 'input', what: expect.stringMatching(what) }))
+  })
+})
+
+describe('options', () => {
+  it.each<[object, boolean]>([
+    ...['192.0.2.1', '2001:db8::1', '192.0.2.0/24', '2001:db8::/32'].map((one): [object, boolean] => [
+      { rate_limit: { except: [one] } },
+      true,
+    ]),
+    [{ rate_limit: { except: ['home.test'] } }, false],
+    [{ rate_limit: { requests: 0 } }, false],
+    [{ rate_limit: { seconds: 0 } }, false],
+    [{ rate_limit: { seconds: 1 } }, true],
+    [{ rate_limit: false }, true],
+    [{ rate_limit: true }, false],
+    [{ timeouts: { server: 0.05 } }, false],
+    [{ timeouts: { server: 86_400 } }, true],
+    [{ timeouts: { server: 86_401 } }, false],
+    [{ certificates: [{ names: Array.from({ length: 100 }, (_, i) => `a${i}.test`) }] }, true],
+    [{ certificates: [{ names: Array.from({ length: 101 }, (_, i) => `a${i}.test`) }] }, false],
+    [{ certificates: [{ names: ['test'] }] }, false],
+    [{ certificates: [{ names: ['-a.test'] }] }, false],
+    [{ certificates: [{ names: ['a.test evil'] }] }, false],
+    [{ health_path: 'healthz' }, false],
+    [{ health_path: '/a?b=c' }, true],
+    [{ health_status: 99 }, false],
+    [{ health_status: 599 }, true],
+    [{ drain_seconds: 0 }, false],
+    [{ drain_seconds: 600 }, true],
+    [{ share: { memory_percent: 4 } }, false],
+    [{ status_port: 65_536 }, false],
+    [{ virtual_router_id: 256 }, false],
+    [{ virtual_router_id: 255 }, true],
+    [{ virtual_interface: 'eth0.100' }, true],
+    [{ virtual_interface: 'eth0; reboot' }, false],
+    [{ virtual_address: '192.0.2.1' }, false],
+    [{ virtual_address: ['192.0.2.1/24', '2001:db8::1/64'] }, true],
+  ])('%o', (options, isValid) => {
+    expect(haproxy.options.safeParse({ ...SITE, ...options }).success).toBe(isValid)
+  })
+})
