@@ -41,6 +41,7 @@ export const applyKeys = function* (work: readonly KeysWork[]): Steps {
 }
 
 const FIXES: Readonly<Record<number, string>> = {
+  1: 'check on the host that the user may change the file (`lsattr`, `df`)',
   [UNSAFE]: 'check who created it: a home directory must belong to its user and be below directories of root',
   [CHANGED]: 'run again: the next plan starts from the present keys',
 }
@@ -124,8 +125,8 @@ sub put {
 }
 sub change {
   my ($file, $name, $what, $text, $like) = @_;
-  if ($what eq 'delete') { unlink $name or $!{ENOENT} or fail("$file cannot be deleted: $!", ${UNSAFE}) }
-  if ($what eq 'write') { put($name, $text, $like) or fail("$file cannot be written: $!", ${UNSAFE}) }
+  if ($what eq 'delete') { unlink $name or $!{ENOENT} or fail("$file cannot be deleted: $!") }
+  if ($what eq 'write') { put($name, $text, $like) or fail("$file cannot be written: $!") }
   to_disk('.') if $what ne 'keep';
 }
 sub change_as_user {
@@ -158,7 +159,7 @@ sub delete_as_user {
   my @way = ($one->{home}, split m{/}, $below); my $name = pop @way;
   become($one);
   for my $part (@way) { chdir $part or $!{EACCES} && chmod(0700, $part) && chdir $part or return be_root() }
-  unlink $name or $!{ENOENT} or $!{EISDIR} or fail("$file cannot be deleted: $!", ${UNSAFE});
+  unlink $name or $!{ENOENT} or $!{EISDIR} or fail("$file cannot be deleted: $!");
   to_disk('.');
   be_root();
 }

@@ -1,5 +1,5 @@
 import { sh } from '../../shell/sh.ts'
-import { describeDifferences } from '../kind/differences.ts'
+import { counted, describeDifferences } from '../kind/differences.ts'
 import { ABSENT } from '../kind/inode.ts'
 import { type Difference, type DiffTexts, defineKind } from '../kind/kind.ts'
 import { HostRefusal } from '../kind/step.ts'
@@ -94,7 +94,9 @@ const keyDifferences = (spec: AuthorizedKeysSpec, state: KeysState): readonly Di
   if (changed.length > 0) return changed
   // The files are right, the record of our keys is not: a key removed from the list later would stay in the file.
   const record = new Set(spec.keys.map(identityOf))
-  return record.size === state.ours.length && state.ours.every((one) => record.has(one)) ? [] : [{ key: 'record' }]
+  return record.size === state.ours.length && state.ours.every((one) => record.has(one))
+    ? []
+    : [{ key: 'record', from: counted(state.ours.length, 'key'), to: 'the declared keys' }]
 }
 
 // StrictModes of sshd: the file, its directory and the home must belong to the user (or root) and be writable by no other account.

@@ -68,14 +68,19 @@ rm -f ${[`/var/spool/cron/crontabs/${name}`, `/var/lib/systemd/linger/${name}`]}
 fi`
 }
 
-const changeOf = (spec: UserSpec, { account }: UserState): Script => {
+const changeOf = (spec: UserSpec, { account, isRunAccount }: UserState): Script => {
   const { name, groups } = spec
   const settings = settingsOf(spec)
   if (account !== NO_ACCOUNT && !account.isLocal)
     return sh`${missingGroups(spec, account).map((group) => sh`gpasswd -a ${name} ${group} >/dev/null\n`)}:`
   const change = [...settings, ...(groups.length === 0 ? [] : ['-a', '-G', groups.join(',')])]
   const home = account !== NO_ACCOUNT && needsHome(spec, account) ? sh`\n${walk(MAKE_HOME, name)}` : sh``
-  return sh`${change.length === 0 ? sh`:` : sh`usermod ${[...change, name]}`}${home}`
+  // The plan may have relied on a package for the shell, without which nobody could log in with this account.
+  const shell =
+    isRunAccount && spec.shell !== undefined
+      ? sh`[ -x ${spec.shell} ] || { echo ${`${spec.shell} does not exist, and the run uses ${name}`} >&2; exit 1; }\n`
+      : sh``
+  return sh`${shell}${change.length === 0 ? sh`:` : sh`usermod ${[...change, name]}`}${home}`
 }
 
 const creationOf = (spec: UserSpec, { newHome }: UserState): Script => {

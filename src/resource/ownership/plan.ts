@@ -46,10 +46,13 @@ type Decision = (owned: OwnedResource, state: OrphanState, context: Pick<PlanCon
 const keep = (why: string): OrphanOutcome => ({ is: 'stays', why })
 
 const decideFile: Decision = (owned, { inode, sha256, package: owner }, _, note) => {
-  if (placeOf(owned) === undefined) return keep('the record does not contain its path')
+  const place = placeOf(owned)
+  if (place === undefined) return keep('the record does not contain its path')
   if (inode === ABSENT || owned.digest === 'absent') return { is: 'gone' }
   if (inode.type !== 'f' || owned.digest !== sha256) return keep('somebody else changed it')
   if (owner !== undefined) return keep(`it belongs to the package ${owner}`)
+  // It may be what lets this run become root.
+  if (place.startsWith('/etc/sudoers.d/')) return keep('its account would lose sudo; declare the file with state: absent to delete it')
   return { is: 'delete', ...(note !== undefined && { note }) }
 }
 

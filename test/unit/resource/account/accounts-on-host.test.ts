@@ -141,6 +141,16 @@ rm -rf /home/* /srv/* /etc/sudoers.d "$BIN"/*; chmod 755 /srv /home`)
     expect(forbidden(group({ name: 'team', state: 'absent' }))).toBe('it is the primary group of bob')
   })
 
+  it('keep the shell of the run if no package brought the new one', () => {
+    host.run('useradd -M -s /bin/sh ops')
+    const shell = (path: string, login: string) => execute(user.kind, workOf([user({ name: 'ops', shell: path })], login))?.why
+    expect(shell('/usr/bin/nosuch', 'ops')).toBe('/usr/bin/nosuch does not exist, and the run uses ops')
+    expect(host.run('getent passwd ops | cut -d: -f 7')).toBe('/bin/sh\n')
+    expect(shell('/bin/dash', 'ops')).toBeUndefined()
+    expect(shell('/usr/bin/nosuch', 'root')).toBeUndefined()
+    expect(host.run('getent passwd ops | cut -d: -f 7')).toBe('/usr/bin/nosuch\n')
+  })
+
   it('keep the way in of the run', () => {
     host.run(
       `groupadd admins; groupadd others; useradd -M -g admins -G others ops; mkdir -p /etc/sudoers.d; echo '%admins ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/x`,

@@ -163,7 +163,10 @@ printf '#!/bin/sh\\necho "line 3: Bad configuration option" >&2; exit 255' >"$BI
 
   it('leave no temporary file where they cannot be written', () => {
     host.run('install -d -m 700 -o ann -g ann /home/ann/.ssh /home/ann/.ssh/authorized_keys')
-    expect(apply(spec([KEY]))).toMatch(/^\/home\/ann\/\.ssh\/authorized_keys cannot be written: /)
+    expect(host.drive(authorizedKeys.kind.apply(work(spec([KEY]))))).toMatchObject({
+      why: expect.stringMatching(/^\/home\/ann\/\.ssh\/authorized_keys cannot be written: /),
+      fix: 'check on the host that the user may change the file (`lsattr`, `df`)',
+    })
     expect(host.run('ls -A /home/ann/.ssh')).toBe('authorized_keys\n')
   })
 

@@ -123,6 +123,12 @@ describe('an orphan', () => {
   })
 
   test.each([
+    [
+      'a right of sudo',
+      thingOf(recordLine('file:/etc/sudoers.d/ops', '/etc/sudoers.d/ops', SUM)),
+      { inode: inode('f'), sha256: SUM },
+      'its account would lose sudo; declare the file with state: absent to delete it',
+    ],
     ['a file with other bytes', file(), { sha256: 'b'.repeat(64) }, 'somebody else changed it'],
     ['a link in place of a file', file(), { inode: inode('l', '/etc/shadow'), sha256: SUM }, 'somebody else changed it'],
     ['a link to another target', thingOf(recordLine('link:/x', '/x', '->a')), { inode: inode('l', 'b') }, 'somebody else changed it'],
