@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import ssh2, { type Connection, type ServerConfig } from 'ssh2'
+import ssh2, { type Connection, type ServerChannel, type ServerConfig } from 'ssh2'
 import { expect, onTestFinished } from 'vitest'
 import type { Target } from '../../../../src/host/target/connection.ts'
 
@@ -68,24 +68,32 @@ interface Behaviour {
   readonly maxTries?: number
   readonly hostKeyType?: string
   readonly port?: number
+  /** Runs a command on a session of a logged-in user. Without it, the server opens no session. */
+  readonly execute?: (command: string, channel: ServerChannel, user: string) => void
   /** Called with each connection before it is served, and its number. Returns whether to serve it. */
   readonly serves?: (socket: Socket, count: number) => boolean
 }
 
 /** An SSH server in this process that checks public keys and nothing else. */
 export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
-  const { directory, accepts, maxTries = 6, hostKeyType = 'ed25519', serves = () => true } = behaviour
+  const { directory, accepts, maxTries = 6, hostKeyType = 'ed25519', serves = () => true, execute } = behaviour
   const hostKey = keygen(join(directory, `host-${hostKeyType}`), '-t', hostKeyType)
   const offered: string[] = []
   const config: ServerConfig = { hostKeys: [readFileSync(hostKey, 'utf8')] }
   const login = (connection: Connection): void => {
     let tries = 0
+    let user = ''
+    if (execute !== undefined)
+      connection.on('session', (accept) => {
+        accept().on('exec', (start, _, { command }) => execute(command, start(), user))
+      })
     connection
       .on('error', () => {})
       .on('authentication', (context) => {
         if (context.method !== 'publickey') return context.reject(['publickey'])
         const key = context.key.data.toString('base64')
         if (!offered.includes(key)) offered.push(key)
+        user = context.username
         if (key === accepts) return context.accept()
         tries += 1
         if (tries === maxTries) return endLogin(connection)

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import type { ServerChannel } from 'ssh2'
+import { onTestFinished } from 'vitest'
+import type { Target } from '../../../../src/host/target/connection.ts'
+import { keygen, scratch, sshServer, targetOf, wireOf } from '../ssh/ssh-server.ts'
+
+/** A host in this process: an SSH server that runs commands on this machine, with `/run/provision` elsewhere and its own sudo. */
+export interface LocalHost {
+  readonly target: Target
+  readonly sockets: readonly Socket[]
+  readonly commands: readonly string[]
+  /** Paths that shells left behind. */
+  remains(): readonly string[]
+}
+
+interface Peculiarities {
+  /** Additional environment of every command. */
+  readonly env?: Readonly<Record<string, string>>
+  /** The script of sudo. */
+  readonly sudo?: string
+  /** Output of the login shell before each command. */
+  readonly banner?: string
+  /** Executed in place of the nth command, counted from 1. */
+  readonly instead?: (count: number, channel: ServerChannel) => boolean
+}
+
+const SUDO = `#!/bin/sh
+if [ "$1" = -n ]; then shift; exec "$@"; fi
+printf %s "$3" >&2; IFS= read -r password
+[ "$password" = 'pass word' ] || { echo 'Sorry, try again.' >&2; printf %s "$3" >&2; read -r again; exit 1; }
+shift 3; exec "$@"
+`
+
+export const localHost = async ({ env = {}, sudo = SUDO, banner = '', instead = () => false }: Peculiarities = {}): Promise<LocalHost> => {
+  const directory = scratch()
+  const key = keygen(join(directory, 'key'))
+  const bin = join(directory, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'sudo'), sudo)
+  chmodSync(join(bin, 'sudo'), 0o755)
+  // As long as the name it replaces, because requests count their bytes.
+  const run = `/tmp/p${Math.random().toString(36).slice(2, 10).padEnd(8, '0')}`
+  const sockets: Socket[] = []
+  const commands: string[] = []
+  const children = new Set<ChildProcess>()
+  const execute = (command: string, channel: ServerChannel, user: string): void => {
+    commands.push(command)
+    if (instead(commands.length, channel)) return
+    const socket = sockets.at(-1)
+    const child = spawn('sh', ['-c', `${banner === '' ? '' : `printf '%s' '${banner}'; echo noise >&2; `}${command}`], {
+      env: {
+        ...{ PATH: `${bin}:${process.env.PATH}`, USER: user, ...env },
+        SSH_CONNECTION: `127.0.0.1 ${socket?.remotePort} 127.0.0.1 ${socket?.localPort}`,
+      },
+      detached: true,
+    })
+    children.add(child)
+    channel.on('data', (chunk: Buffer) =>
+      child.stdin.write(Buffer.from(chunk.toString('latin1').replaceAll('/run/provision', run), 'latin1')),
+    )
+    channel.on('end', () => child.stdin.end()).on('close', () => child.stdin.end())
+    child.stdin.on('error', () => {})
+    child.stdout.on('data', (chunk: Buffer) => channel.write(chunk))
+    child.stderr.on('data', (chunk: Buffer) => channel.stderr.write(chunk))
+    child.on('close', (code, signal) => {
+      children.delete(child)
+      if (signal === null) channel.exit(code ?? 0)
+      else channel.exit(signal.replace('SIG', ''), false)
+      channel.end()
+    })
+  }
+  const server = await sshServer({
+    directory,
+    accepts: wireOf(key),
+    execute,
+    serves: (socket) => {
+      sockets.push(socket)
+      return true
+    },
+  })
+  const remains = (): readonly string[] =>
+    readdirSync('/tmp')
+      .filter((name) => `/tmp/${name}`.startsWith(run))
+      .map((name) => name.slice(run.length - '/tmp/'.length))
+      .toSorted()
+  onTestFinished(() => {
+    for (const { pid } of children) if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+    for (const name of readdirSync('/tmp')) if (`/tmp/${name}`.startsWith(run)) rmSync(join('/tmp', name), { recursive: true })
+  })
+  return { target: targetOf(directory, server, { keys: [key], user: 'root' }), sockets, commands, remains }
+}
