@@ -113,7 +113,6 @@ export const runSite = async <Ready extends Prepared, Planned extends PlannedRun
       },
     })
     const prepared = await unlessInterrupted(signal, preparing)
-    signal.addEventListener('abort', () => report.interrupting())
 
     for (const warning of prepared.warnings) report.listen({ type: 'warning', what: lineOf(warning) })
     report.observing(prepared.targets)
@@ -163,7 +162,10 @@ const applyOrPredict = async <Ready extends Prepared, Planned extends PlannedRun
 ): Promise<CommandResult> => {
   const { plan, unreachable } = planned
   const applies = !dryRun && plan.changes.length > 0 && !signal.aborted
-  if (applies) report.applying(plan)
+  if (applies) {
+    signal.addEventListener('abort', () => report.interrupting())
+    report.applying(plan)
+  }
   const { problems, ...outcome } = applies
     ? await engine.apply(planned, { listen: report.listen, signal })
     : { ...predictedOutcome(plan, targets, unreachable, 0), problems: unreachable }

@@ -12,7 +12,7 @@ export interface Place {
 export const placeOfError = (error: unknown, own: readonly string[]): Place | undefined => {
   const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
   for (const frame of frames) {
-    const [, file, line, column] = /\(?(?:file:\/\/)?(\/[^()]*?):(\d+):(\d+)\)?$/.exec(frame) ?? []
+    const [, file, line, column] = /(?:\(|at |async )(?:file:\/\/)?(\/[^()]*?):(\d+):(\d+)\)?$/.exec(frame) ?? []
     if (file === undefined || own.some((folder) => decoded(file).startsWith(`${folder}/`)) || file.includes('/node_modules/')) continue
     return { file: decoded(file), line: Number(line), column: Number(column) }
   }

@@ -44,7 +44,13 @@ test.each<[string, string[], object | undefined]>([
   ['a file of a user', ['at f (file:///p/roles/a.ts:3:9)', 'at g (/p/b.ts:1:1)'], { file: '/p/roles/a.ts', line: 3, column: 9 }],
   [
     'after frames of provision, of a package and of Node',
-    ['at /own/src/x.ts:1:2', 'at /p/node_modules/z/i.js:1:2', 'at node:fs:1:2', 'at /p/a%20b.ts?v=2:5:6'],
+    [
+      'at /own/src/x.ts:1:2',
+      'at /p/node_modules/z/i.js:1:2',
+      'at node:fs:1:2',
+      'at process.next (node:internal/process/task_queues:104:5)',
+      'at async /p/a%20b.ts?v=2:5:6',
+    ],
     { file: '/p/a b.ts', line: 5, column: 6 },
   ],
   ['nowhere', ['at /own/src/x.ts:1:2', 'at Array.map (<anonymous>)'], undefined],
