@@ -115,6 +115,17 @@ describe('the web server', () => {
     expect(run()).toMatchObject({ status: 0, applied: expect.arrayContaining(['update release:/var/www/provision/site']) })
     expect(project.provision('verify').status).toBe(0)
   })
+
+  it('is reported as stopped once, with the checks that follow from it', () => {
+    on('systemctl stop nginx')
+    const { status, stdout, stderr } = project.provision('verify')
+    expect(status).toBe(1)
+    expect(stdout).toMatch(
+      /^✖ web-01 {2}nginx {2}nginx\.service runs\n(↳ web-01 {2}nginx {4}.*\n)+\n\d+ checks, 1 failed, \d+ not passed as a consequence\n$/,
+    )
+    expect(stderr.match(/nginx\.service is not running: it is inactive \(dead\)/g)).toHaveLength(1)
+    expect(run()).toMatchObject({ status: 0, applied: ['update service:nginx.service'] })
+  })
 })
 
 describe('a deployment', () => {

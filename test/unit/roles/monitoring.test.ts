@@ -105,6 +105,24 @@ describe('the agent of a host', () => {
   })
 })
 
+describe('the probe of a site', () => {
+  const settings = (status?: number) => {
+    const probe = { type: 'probe', name: 'www', of: 'site', url: 'https://10.0.0.11/', server: 'www.test', trusts: 'anybody' } as const
+    const exposed = [{ ...probe, ...(status !== undefined && { status }), host: 'lb-01', role: 'haproxy-tls' }]
+    return parsed(declared(LB, {}, [LB], exposed), BLACKBOX).modules['https-www.test'].http
+  }
+
+  it('finds a site up that answers with a page, asks for a password or has no home page', () => {
+    expect(settings()).toMatchObject({ follow_redirects: true })
+    for (const status of [200, 204, 401, 403, 404]) expect(settings().valid_status_codes).toContain(status)
+    for (const status of [301, 400, 421, 429, 500, 502, 503, 504]) expect(settings().valid_status_codes).not.toContain(status)
+  })
+
+  it('expects the status that an option names, of the first response', () => {
+    expect(settings(302)).toMatchObject({ valid_status_codes: [302], follow_redirects: false })
+  })
+})
+
 describe('a monitoring server', () => {
   const resources = declared(LB)
 

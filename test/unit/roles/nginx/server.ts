@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +9,7 @@ import nginx from '../../../../roles/nginx/role.ts'
 import { bytesOf, type Content, type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { keyOf } from '../../../../src/resource/kind/kind.ts'
 import { modifiedOf } from '../../../../src/resource/release/observe.ts'
+import type { ReleaseSpec } from '../../../../src/resource/release/spec.ts'
 import type { Facts } from '../../../../src/role/role.ts'
 import { host, unknownIdentities } from '../context.ts'
 import { certificates, freePort, plainTo } from '../haproxy/edge.ts'
@@ -61,6 +62,8 @@ interface Request {
 export interface NginxServer {
   readonly port: number
   readonly status: number
+  /** Runs a script of the role on this machine, with the paths of this server. */
+  run(script: unknown): Promise<{ code: number; output: string }>
   get(name: string, path: string, request?: Request): Promise<Response>
   stop(): Promise<void>
 }
@@ -92,9 +95,11 @@ export const startNginx = async (options: object, contents: Readonly<Record<stri
       const { path, content } = resource.spec as { path: string; content: Content }
       write(moved(path), Buffer.from(moved(Buffer.from(bytesOf(content)).toString())))
     } else if (key.startsWith('release:')) {
-      const { root, files } = resource.spec as { root: string; files: readonly { path: string; content: LocalFile }[] }
+      const { root, files, sums, digest } = resource.spec as ReleaseSpec
+      write(join(moved(root), 'releases', `${digest}.sums`), Buffer.from(sums))
+      symlinkSync(`releases/${digest}`, join(moved(root), 'current'))
       for (const { path, content } of files) {
-        const at = join(moved(root), 'current', path)
+        const at = join(moved(root), 'releases', digest, path)
         write(at, content.open())
         utimesSync(at, modifiedOf(content), modifiedOf(content))
       }
@@ -137,5 +142,13 @@ export const startNginx = async (options: object, contents: Readonly<Record<stri
       body: rest.join('\r\n\r\n'),
     }
   }
-  return { port, status, get, stop }
+  const run: NginxServer['run'] = async (script) => {
+    const env = { ...process.env, T: mkdtempSync(join(scratch, 'T-')) }
+    const shell = spawn('sh', ['-c', moved(String(script))], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [shell.stdout, shell.stderr]) stream.on('data', (bytes) => (output += String(bytes)))
+    const [code] = (await once(shell, 'close')) as [number]
+    return { code, output }
+  }
+  return { port, status, run, get, stop }
 }
