@@ -174,8 +174,12 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
 describe.runIf(hasNginx)('a site without host names', { timeout: 60_000 }, () => {
   let server: NginxServer
   beforeAll(async () => {
-    const sites = [{ name: 'shop', hosts: ['shop.test'], content: 'shop' }]
-    server = await startNginx({ content: 'pages', gzip: false, sites }, { pages: PAGES, shop: { 'index.html': 'shop\n' } })
+    // Last, so that it is not the first server by its position.
+    const sites = [
+      { name: 'shop', hosts: ['shop.test'], content: 'shop' },
+      { name: 'all', content: 'pages' },
+    ]
+    server = await startNginx({ gzip: false, sites }, { pages: PAGES, shop: { 'index.html': 'shop\n' } })
   })
   afterAll(() => server?.stop())
 
