@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ssh2, { type Connection, type ServerChannel, type ServerConfig } from 'ssh2'
@@ -70,6 +70,8 @@ interface Behaviour {
   readonly port?: number
   /** Runs a command on a session of a logged-in user. Without it, the server opens no session. */
   readonly execute?: (command: string, channel: ServerChannel, user: string) => void
+  /** Forwards connections, as a jump host does. */
+  readonly forwards?: boolean
   /** Called with each connection before it is served, and its number. Returns whether to serve it. */
   readonly serves?: (socket: Socket, count: number) => boolean
 }
@@ -83,6 +85,15 @@ export const sshServer = async (behaviour: Behaviour): Promise<SshServer> => {
   const login = (connection: Connection): void => {
     let tries = 0
     let user = ''
+    if (behaviour.forwards)
+      connection.on('tcpip', (accept, reject, { destIP, destPort }) => {
+        const further: Socket = openSocket({ host: destIP, port: destPort }, () => {
+          const channel = accept()
+          further.pipe(channel).pipe(further)
+          channel.on('error', () => {}).on('close', () => further.destroy())
+        }).on('error', () => reject())
+        further.on('error', () => {})
+      })
     if (execute !== undefined)
       connection.on('session', (accept) => {
         accept().on('exec', (start, _, { command }) => execute(command, start(), user))
