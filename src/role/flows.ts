@@ -43,7 +43,10 @@ export const resolveFlows = (
       const first = claims.get(key)
       if (first === undefined) claims.set(key, { flow, where })
       else if (first.flow.role === role && first.flow.service === service)
-        claims.set(key, { flow: { ...flow, from: joined(first.flow.from, from) }, where: first.where })
+        claims.set(key, {
+          flow: { ...flow, ...slowest([first.flow, flow]), from: joined(first.flow.from, from) },
+          where: first.where,
+        })
       else reportConflict(first, flow, where, report)
     }
   }
@@ -55,12 +58,19 @@ interface Claim {
   readonly where: Where
 }
 
+/** The longest of the configured response times. */
+const slowest = (all: readonly Pick<Listen, 'responseSeconds'>[]): Pick<Flow, 'responseSeconds'> => {
+  const configured = all.flatMap(({ responseSeconds }) => responseSeconds ?? [])
+  return configured.length === 0 ? {} : { responseSeconds: Math.max(...configured) }
+}
+
 /** Merges a role's entries for the same service and port. The merged entry is encrypted if all of them are. */
 const mergedListens = (listens: readonly Listen[]): readonly Listen[] => {
   const same = Map.groupBy(listens, (listen) => `${portText(listen)} ${listen.service}`)
   return [...same.values()].flatMap((entries) =>
     entries.slice(0, 1).map((first) => ({
       ...first,
+      ...slowest(entries),
       encrypted: entries.every(({ encrypted }) => encrypted === true),
       from: entries.flatMap(({ from }) => from),
     })),

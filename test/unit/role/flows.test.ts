@@ -50,6 +50,18 @@ describe('flows', () => {
     ])
   })
 
+  it('have the longest response time of their entries and plays', () => {
+    const slow = (responseSeconds?: number, peer = 'lb'): Listen => ({
+      ...listen('site', 8080, { host: peer }),
+      ...(responseSeconds !== undefined && { responseSeconds }),
+    })
+    const secondsOf = (...declared: readonly Declared[]) => resolveFlows(declared, site).flows.map(({ responseSeconds }) => responseSeconds)
+    expect(secondsOf(declare('web1', 'nginx', slow()))).toEqual([undefined])
+    expect(secondsOf(declare('web1', 'nginx', slow(5), slow(60, 'web2')))).toEqual([60])
+    expect(secondsOf(declare('web1', 'nginx', slow(60)), declare('web1', 'nginx', slow(5)))).toEqual([60])
+    expect(secondsOf(declare('web1', 'nginx', slow()), declare('web1', 'nginx', slow(5)))).toEqual([5])
+  })
+
   it.each<[string, readonly Peer[], unknown]>([
     ['anyone', ['anyone'], 'anyone'],
     ['administrators have no addresses of the inventory', ['administrators'], [{ name: 'administrators', addresses: [] }]],
