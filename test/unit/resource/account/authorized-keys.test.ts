@@ -68,6 +68,13 @@ describe('planning keys', () => {
     ['no file', [KEY], { ...ann([]), files: ann([]).files.map((file) => ({ ...file, inode: 'absent' as const })) }, 'create exact missing'],
     ['no user', [KEY], ann([], { home: undefined }), 'create dependent missing'],
     ['no user, and no keys', [], ann([], { home: undefined }), undefined],
+    [
+      'a link',
+      [KEY],
+      { ...ann(), files: ann().files.map((file) => ({ ...file, inode: { ...writable, type: 'l' } })) },
+      'update exact type differs',
+    ],
+    ['a home that is a link', [KEY], ann(undefined, { inodes: { ...ann().inodes, home: { ...writable, type: 'l' } } }), undefined],
     ['a group may write', [KEY], ann(undefined, { inodes: { ...ann().inodes, ssh: writable } }), 'update exact mode of .ssh differs'],
   ])('%s', (_, keys, state, expected) => {
     expect(plan(keys, state)).toBe(expected)

@@ -207,6 +207,20 @@ printf '#!/bin/sh\\necho "line 3: Bad configuration option" >&2; exit 255' >"$BI
     expect(apply(spec([KEY]))).toContain('/home/ann/.ssh/authorized_keys cannot be read as ann: Permission denied')
   })
 
+  it('are written with the supplementary groups of their user', () => {
+    host.run(`getent group team >/dev/null || { groupadd team; useradd -G team -M -d /srv/team/tom tom; }
+install -d -m 750 -o root -g team /srv/team; install -d -o tom -g tom /srv/team/tom`)
+    expect(apply(spec([KEY], false, 'tom'))).toBeUndefined()
+    expect(host.run('stat -c %U /srv/team/tom/.ssh/authorized_keys')).toBe('tom\n')
+    expect(work(spec([KEY], false, 'tom'))).toEqual([])
+  })
+
+  it('say why the home cannot be entered', () => {
+    host.run('rm -rf /home/bob; ln -s /srv /home/bob; chown -h bob /home/bob')
+    expect(apply(spec([KEY], false, 'bob'))).toBe('/home/bob is a link that root does not follow (owner: bob)')
+    host.run('rm /home/bob; install -d -o bob -g bob /home/bob')
+  })
+
   it('tell which account the run uses', () => {
     const query = authorizedKeys.kind.observe([spec([]), spec([], false, 'bob')])
     const as = (login: string) =>

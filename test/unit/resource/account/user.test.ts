@@ -202,6 +202,30 @@ describe('a group', () => {
   })
 })
 
+it.each([
+  ['user', 1, 'check that /etc is writable and that no other program holds the lock of the account databases (/etc/.pwd.lock)'],
+  ['user', 4, 'declare another number, or none: another account has it'],
+  ['user', 6, 'declare the group before this resource, or correct its name'],
+  ['user', 8, 'end what the account runs first (or set `endSessions: true` with `state: absent`)'],
+  ['user', 10, 'check that /etc is writable'],
+  ['user', 12, 'check the directory of its home'],
+  ['user', 3, undefined],
+  ['group', 4, 'declare another number, or none: another group has it'],
+  ['group', 8, 'give its users another primary group first'],
+  ['group', 10, 'check that /etc is writable and that no other program holds the lock of the account databases (/etc/.pwd.lock)'],
+])('a refusal of a %s with exit status %d has a fitting fix', (kind, code, fix) => {
+  const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const none = { group: 'absent', gidOwner: undefined, primaryOf: [], admits: undefined } as const
+  const steps =
+    kind === 'user'
+      ? user.kind.apply([{ id: 'ann', spec: user({ name: 'ann' }).spec, state: state('absent'), change }])
+      : group.kind.apply([{ id: 'ann', spec: group({ name: 'ann' }).spec, state: none, change }])
+  steps.next()
+  expect(() => steps.next({ code, stdout: Buffer.alloc(0), stderr: 'no' })).toThrow(
+    expect.objectContaining({ what: `${kind} ann not changed (exit ${code})`, why: 'no', fix }),
+  )
+})
+
 it('a truncated answer is not one without the account', () => {
   const answer = 'user\0ann\x001001\0ann\0\0/home/ann\0/bin/sh\0local\0\0home\0login\0root\0end\0'
   const read = (length: number) => user.kind.observe([user({ name: 'ann' }).spec]).parse(Buffer.from(answer.slice(0, length)), NOTHING)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readTrial } from '../../../../src/resource/guarded/trial.ts'
+import { STAMPS } from '../../../../src/resource/kind/stamp.ts'
 import type { SshdState } from '../../../../src/resource/sshd/observe.ts'
 import { sshd } from '../../../../src/resource/sshd/sshd.ts'
 import { isRoot, throwaway } from '../account/throwaway.ts'
@@ -53,6 +54,7 @@ describe('planning', () => {
     ['not there', state({ inode: 'absent', sha256: undefined }), 'create missing'],
     ['edited', state({ sha256: 'x' }), 'update settings differ'],
     ['writable by others', state({ inode: { ...(state().inode as object), mode: '666' } as never }), 'update mode and owner differ'],
+    ['a directory at its path', state({ inode: { ...(state().inode as object), type: 'd' } as never }), 'update a directory at its path'],
     ['not loaded', state({}, { touched: true }), 'update pending reload: sshd runs with older settings'],
     ['stamped', state({}, { touched: true, stamp: { at: '1', sums: new Map([[spec.path, spec.sha256]]) } }), undefined],
     ['stamped with another', state({}, { stamp: { at: '1', sums: new Map() } }), 'update pending reload: sshd runs with older settings'],
@@ -74,6 +76,8 @@ describe('planning', () => {
     const change = sshd.kind.plan(spec, state, context)
     expect(change && `${change.action} ${change.reason}`).toBe(expected)
     expect(change?.debt).toBeUndefined()
+    // The reason already names a file that is missing.
+    expect(change?.differences.filter(({ key }) => key === 'file') ?? []).toEqual([])
     expect(change?.unfinished ?? false).toBe(expected?.includes('runs with older settings') ?? false)
   })
 
@@ -152,6 +156,11 @@ describe('the account of the run', () => {
       login: { account: 'ops', groups: ['ops', 'adm'] },
       others: ['include', 'allowusers', 'passwordauthentication'],
     })
+    expect(parse('pending now\n\0ops\0 ops \0').get(spec.path)).toMatchObject({ pending: 'this boot', inode: 'absent', text: '' })
+    const asked = sshd.kind.observe([spec]).shared
+    expect(asked?.texts).toEqual(expect.arrayContaining(['/etc/ssh/sshd_config', spec.path, `${STAMPS}/ssh.service`]))
+    expect(asked?.patterns).toEqual(['/etc/ssh/sshd_config.d/*.conf'])
+    expect([sshd.kind.observe([]).shared?.texts, String(sshd.kind.observe([]).script)]).toEqual([[], ''])
     expect(parse('\0jane\0?\0').get(spec.path)?.login).toEqual({ account: 'jane', groups: undefined })
     expect(() => parse('\0ops\0')).toThrow('did not report the account of the run')
   })
