@@ -174,6 +174,56 @@ describe('a monitoring server', () => {
     expect(textOf(small, 'file:/etc/prometheus/provision/rules.yml')).toContain('[240s]')
   })
 
+  it('loads every file that a daemon reads, and restarts it with its unit', () => {
+    const two = declared(LB, { dashboard: { users: { ann: 'x' } } }, [LB, WEB[1] as HostView])
+    const references = (list: unknown): readonly string[] =>
+      JSON.stringify(list ?? []).match(/"(\/[^"]+|[a-z@-]+\.(service|timer)[^"]*)"/g) ?? []
+    const services = Object.fromEntries(
+      two
+        .filter(({ kind }) => kind.name === 'service')
+        .map(({ id, spec }) => {
+          const { loads, restarts } = spec as { loads?: unknown; restarts?: unknown }
+          return [
+            id.replace('.service', ''),
+            [references(loads), references(restarts)].map((list) => [...new Set(list)].join(' ')).join(' | '),
+          ]
+        }),
+    )
+    expect(services.prometheus).toMatch(/prometheus\.yml.*\|.*prometheus\.service\.d/)
+    expect(services.prometheus).toContain('rules.yml')
+    expect(services['prometheus-alertmanager']).toMatch(/alertmanager\.yml.*\|.*alertmanager-cluster/)
+    expect(services['prometheus-blackbox-exporter']).toMatch(/blackbox\.yml.*\|.*blackbox-exporter\.service\.d/)
+    expect(services['prometheus-exporter-exporter']).toMatch(
+      /exporter-exporter\.yml.*agent\.pem.*authority\.pem.*\|.*exporter-exporter\.service\.d/,
+    )
+    expect(services['prometheus-node-exporter']).toMatch(/\|.*node-exporter\.service\.d/)
+    expect(services['provision-dashboard']).toMatch(/nginx\.conf.*dashboard\.pem.*\|.*provision-dashboard\.service/)
+    expect(services['provision-checks.timer']).toMatch(/\|.*provision-checks\.timer/)
+    // A directory comes before its content, and a file before the service that reads it.
+    const keys = two.map(keyOf)
+    for (const { kind, id } of two)
+      if (kind.name === 'file') {
+        const directory = keys.indexOf(`directory:${id.slice(0, id.lastIndexOf('/'))}`)
+        expect([id, directory < keys.indexOf(`file:${id}`)]).toEqual([id, true])
+      }
+    expect(keys).toEqual(expect.arrayContaining(['directory:/var/lib/provision-metrics/checks', 'package:iproute2']))
+  })
+
+  it('asks each receiver to trust its own authority, and no other daemon to be read by outsiders', () => {
+    const unit = textOf(resources, 'unit:prometheus-alertmanager.service.d/provision.conf')
+    expect(unit).toContain('--web.listen-address=127.0.0.1:9093')
+    for (const name of ['prometheus', 'prometheus-blackbox-exporter', 'prometheus-node-exporter'])
+      expect(textOf(resources, `unit:${name}.service.d/provision.conf`)).toContain('--web.listen-address=127.0.0.1:')
+    expect(textOf(resources, 'unit:prometheus.service.d/provision.conf')).toContain('--query.lookback-delta=35s')
+    const config = alertmanagerConfig(
+      monitoring.options.parse({ receivers: [{ name: 'phone', type: 'webhook', url: 'https://hook.test/', ca_file: 'a.pem' }] }),
+    )
+    const { receivers } = parse(Buffer.from(bytesOf(config)).toString())
+    expect(receivers.at(-1).webhook_configs[0].http_config).toEqual({
+      tls_config: { ca_file: '/etc/prometheus/provision/receiver-phone.pem' },
+    })
+  })
+
   it('counts the members of the database cluster by the flows of the roles', () => {
     const flow = { role: 'mysql', service: 'database-cluster', port: 4567, protocol: 'tcp', encrypted: true, from: [] } as const
     const flows = ALL.map(({ name }) => ({ ...flow, host: name }))
@@ -187,6 +237,11 @@ describe('a monitoring server', () => {
     const unit = 'unit:prometheus-alertmanager.service.d/provision.conf'
     expect(textOf(resources, unit)).toContain('--cluster.listen-address= 2> ')
     const two = declared(LB, {}, [LB, WEB[1] as HostView])
+    expect(
+      monitoring
+        .listens?.({ host: LB, site: site([LB, WEB[1] as HostView]), options: monitoring.options.parse({}) })
+        ?.find(({ service }) => service === 'alertmanager'),
+    ).toEqual({ service: 'alertmanager', port: 9094, protocol: 'tcp', from: [{ group: 'monitoring_servers' }], encrypted: true })
     expect(textOf(two, unit)).toContain("'--cluster.peer=[fd00::13]:9094' 2> ")
     expect(parsed(two, 'file:/etc/prometheus/provision/alertmanager-cluster.yml').tls_server_config.client_auth_type).toBe(
       'RequireAndVerifyClientCert',
