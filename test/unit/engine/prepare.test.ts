@@ -1,0 +1,120 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { type PrepareOptions, prepare } from '../../../src/engine/prepare.ts'
+import { newKey } from '../../../src/host/ssh/new-key.ts'
+import { Problem } from '../../../src/problem.ts'
+import { project } from '../site/project.ts'
+
+const INVENTORY = `vars: { user: ops, key: k, known_hosts: known }
+hosts:
+  lb-01: { address: 192.0.2.1 }
+  web-01: { address: 192.0.2.2 }
+  web-02: { address: 192.0.2.3, vars: { user: deploy } }
+  idle: { address: 192.0.2.4 }
+groups:
+  web: { hosts: [web-01, web-02] }
+`
+const ROLE = (name: string, more = ''): string => `import { defineRole, z } from 'provision'
+export default defineRole({ name: '${name}', summary: 's', options: z.strictObject({}), resources: () => [], ${more} })
+`
+const PLAYBOOK = `- hosts: lb-01
+  roles: [balancer]
+- hosts: web
+  serial: 1
+  roles: [app]
+`
+
+const prepared = async (options: Partial<PrepareOptions> = {}, playbook = PLAYBOOK) => {
+  const root = project({
+    'inventory/site.yaml': INVENTORY,
+    'playbooks/site.yaml': playbook,
+    'roles/balancer.ts': ROLE('balancer', "drains: (_, { name }) => (name.startsWith('web') ? { out: 'o', back: 'b' } : undefined)"),
+    'roles/app.ts': ROLE('app', "holdsOwnRows: ({ host }) => host.name === 'web-02'"),
+    known: '',
+  })
+  writeFileSync(join(root, 'k'), (await newKey('test')).privateKey, { mode: 0o600 })
+  writeFileSync(join(root, 'other'), (await newKey('test')).privateKey, { mode: 0o600 })
+  const given = { root, env: {}, ...options, ...(options.login?.key && { login: { ...options.login, key: join(root, 'other') } }) }
+  return prepare(given)
+}
+const refusal = (options: Partial<PrepareOptions>, playbook?: string): Promise<Problem> =>
+  prepared(options, playbook).then(
+    () => expect.fail('it was accepted'),
+    (error: unknown) => (error instanceof Problem ? error : Promise.reject(error)),
+  )
+
+describe('a prepared run', () => {
+  it('has the hosts of the plays in inventory order, and how to reach each', async () => {
+    const { targets, reach, beside, roles, allowDataLoss } = await prepared()
+    expect(targets).toEqual(['lb-01', 'web-01', 'web-02'])
+    expect([...reach.values()].map(({ name, address, user }) => [name, address, user])).toEqual([
+      ['lb-01', '192.0.2.1', 'ops'],
+      ['web-01', '192.0.2.2', 'ops'],
+      ['web-02', '192.0.2.3', 'deploy'],
+    ])
+    expect([beside.size, roles, allowDataLoss]).toEqual([0, [], []])
+  })
+
+  it('with --limit has only these hosts, and beside them those that send them requests', async () => {
+    const { targets, reach, beside } = await prepared({ limit: ['web-01', 'idle'] })
+    expect([targets, [...reach.keys()], [...beside.keys()]]).toEqual([['web-01'], ['web-01'], ['lb-01']])
+    expect([...(await prepared({ limit: ['web-01'] }, PLAYBOOK.replace('  serial: 1\n', ''))).beside.keys()]).toEqual(['lb-01'])
+    expect((await prepared({ limit: ['lb-01'] })).beside.size).toBe(0)
+  })
+
+  it('logs in with another account and key', async () => {
+    const { reach, root } = await prepared({ login: { user: 'root', key: 'given' } })
+    expect([...reach.values()].map(({ user, keys }) => [user, keys])).toEqual(
+      Array.from({ length: 3 }, () => ['root', [join(root, 'other')]]),
+    )
+    const [own] = (await prepared({ login: { user: 'root' } })).reach.values()
+    expect([own?.user, own?.keys?.[0]?.endsWith('/k')]).toEqual(['root', true])
+  })
+
+  it('keeps the roles and the hosts whose rows may be lost', async () => {
+    const { roles, allowDataLoss } = await prepared({ roles: ['app'], allowDataLoss: ['web-02'] })
+    expect([roles, allowDataLoss]).toEqual([['app'], ['web-02']])
+  })
+})
+
+describe('a command line is refused if', () => {
+  it.each<[string, Partial<PrepareOptions>, Partial<Problem>]>([
+    [
+      'a role is not in the playbook',
+      { roles: ['ap'] },
+      { where: { command: '--role ap' }, what: 'role ap is not in the playbook', fix: expect.stringContaining('app') as never },
+    ],
+    [
+      'no host is selected',
+      { limit: ['idle'] },
+      { where: { command: '--limit idle' }, what: 'no host of the playbook is selected', fix: 'name a host that a play binds to roles' },
+    ],
+    [
+      'no selected host has the role',
+      { limit: ['lb-01'], roles: ['app'] },
+      { where: { command: '--limit lb-01' }, what: 'no host with role app is selected' },
+    ],
+    [
+      'a host of --allow-data-loss does not exist',
+      { allowDataLoss: ['web-03'] },
+      {
+        where: { command: '--allow-data-loss web-03' },
+        what: 'host web-03 is not in the inventory',
+        fix: expect.stringContaining('web-0') as never,
+      },
+    ],
+    [
+      'a host of --allow-data-loss holds no rows',
+      { allowDataLoss: ['web-01'] },
+      { what: 'web-01 cannot hold unreplicated rows', fix: 'name one of web-02, or remove this option' },
+    ],
+  ])('%s', async (_, options, problem) => {
+    expect(await refusal(options)).toMatchObject({ class: 'input', ...problem })
+  })
+
+  it('a host of --allow-data-loss holds no rows, and no other does', async () => {
+    const fix = 'remove this option'
+    expect(await refusal({ allowDataLoss: ['lb-01'] }, '- hosts: lb-01\n  roles: [balancer]\n')).toMatchObject({ fix })
+  })
+})
