@@ -22,12 +22,20 @@ export interface Surroundings {
 
 /** All resources of a host in the order in which they are applied: for each role its ownership record, then its resources. */
 export const resourcesOf = (host: string, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
-  const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
   return mergeDeclared(
     host,
-    mine.flatMap((bound) => declaredBy(bound, facts, surroundings)),
+    boundOn(host, surroundings.bindings).flatMap((bound) => declaredBy(bound, facts, surroundings)),
   )
 }
+
+/** The roles of a host. Grouped once: a site of thousands of hosts would otherwise be searched for each of them. */
+const boundOn = (host: string, bindings: Bindings): readonly Bound[] => {
+  const hosts = grouped.get(bindings) ?? Map.groupBy(bindings.bound, (bound) => bound.host)
+  grouped.set(bindings, hosts)
+  return hosts.get(host) ?? []
+}
+
+const grouped = new WeakMap<Bindings, ReadonlyMap<string, readonly Bound[]>>()
 
 const declaredBy = (bound: Bound, facts: Facts, surroundings: Surroundings): readonly DeclaredResource[] => {
   const resources = declared(bound, contextOf(bound, facts, surroundings))
@@ -41,7 +49,7 @@ const declaredBy = (bound: Bound, facts: Facts, surroundings: Surroundings): rea
 
 /** All playbooks of this run that bind the role to the host. */
 const playbooksOf = ({ host, role }: Bound, { bindings }: Surroundings): readonly string[] => {
-  const same = bindings.bound.filter((one) => one.host === host && one.role === role)
+  const same = boundOn(host, bindings).filter((one) => one.role === role)
   return [...new Set(same.flatMap(({ where }) => ('file' in where ? [where.file] : [])))].sort()
 }
 
@@ -52,7 +60,7 @@ const playbooksOf = ({ host, role }: Bound, { bindings }: Surroundings): readonl
 export const faultsAhead = (hosts: readonly string[], surroundings: Surroundings): readonly Problem[] => {
   const silent = { ...surroundings, listen: () => {} }
   const problems = hosts.flatMap((host) => {
-    const mine = surroundings.bindings.bound.filter((bound) => bound.host === host)
+    const mine = boundOn(host, surroundings.bindings)
     const all: DeclaredResource[] = []
     const each = mine.flatMap((bound) => problemsOf(() => all.push(...declaredBy(bound, noFacts, silent))))
     return each.length > 0 ? each : problemsOf(() => mergeDeclared(host, all))

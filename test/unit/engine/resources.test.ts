@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest'
+import type { Event } from '../../../src/engine/events.ts'
+import { faultsAhead, resourcesOf, type Surroundings } from '../../../src/engine/plan/resources.ts'
+import { Problem } from '../../../src/problem.ts'
+import { file } from '../../../src/resource/file/file.ts'
+import { keyOf } from '../../../src/resource/kind/kind.ts'
+import type { Bindings, Bound } from '../../../src/role/bind.ts'
+import type { Facts, HostContext, Role } from '../../../src/role/role.ts'
+
+const facts = { codename: 'trixie' } as Facts
+
+type Resources = Role['resources']
+const motd = (content: string, path = '/etc/motd') => file({ path, content })
+
+/** Roles on hosts: `[host, role, resources, playbook]`, and what they warn about. */
+const surroundingsOf = (...bound: readonly (readonly [host: string, role: Role, playbook?: string, written?: object])[]) => {
+  const events: Event[] = []
+  const all = bound.map(([host, role, playbook = 'site.yaml', written = {}], play): Bound => {
+    const whereOf = (path: readonly PropertyKey[]) => ({ file: 'playbooks/site.yaml', line: 7, key: path.join('.') })
+    return {
+      host,
+      role,
+      play,
+      where: { file: playbook, line: 1 },
+      context: { host: { name: host } },
+      written: { value: written, whereOf },
+    } as unknown as Bound
+  })
+  const identities = {
+    acmeAccount: (role: string) => ({ key: `acme of ${role}` }),
+    authority: (role: string) => ({ key: `authority of ${role}` }),
+  }
+  const surroundings = {
+    bindings: { bound: all, flows: ['a flow'], exposed: ['a metric'] } as unknown as Bindings,
+    files: (directory: string) => `files of ${directory}`,
+    identities,
+    listen: (event: Event) => events.push(event),
+  }
+  return { surroundings: surroundings as unknown as Surroundings, events }
+}
+const roleOf = (name: string, resources: Resources, more: Partial<Role> = {}): Role => ({ name, resources, ...more }) as Role
+
+const keysOn = (host: string, surroundings: Surroundings): readonly string[] =>
+  resourcesOf(host, facts, surroundings).map(({ play, role, resource }) => `${play} ${role} ${keyOf(resource)}`)
+const faults = (surroundings: Surroundings, ...hosts: readonly string[]) =>
+  faultsAhead(hosts, surroundings).map(({ message, class: sort }) => `${sort} ${message}`)
+
+describe('the resources of a host', () => {
+  it('are those of its roles in order, each behind the record of its role', () => {
+    const app = roleOf('app', () => [motd('x')])
+    const lb = roleOf('lb', () => [motd('y', '/etc/y')], { drains: () => undefined })
+    const { surroundings } = surroundingsOf(['a', app], ['b', lb], ['a', lb])
+    expect(keysOn('a', surroundings)).toEqual([
+      '0 app owned:app',
+      '0 app file:/etc/motd',
+      '2 lb drained:lb',
+      '2 lb owned:lb',
+      '2 lb file:/etc/y',
+    ])
+    expect(keysOn('b', surroundings)).toEqual(['1 lb drained:lb', '1 lb owned:lb', '1 lb file:/etc/y'])
+    expect(keysOn('c', surroundings)).toEqual([])
+  })
+
+  it('are recorded with every playbook that binds the role to this host', () => {
+    const app = roleOf('app', () => [motd('x')])
+    const { surroundings } = surroundingsOf(['a', app, 'two.yaml'], ['a', app, 'one.yaml'], ['b', app, 'three.yaml'])
+    const [record] = resourcesOf('a', facts, surroundings)
+    expect(record?.resource.spec).toMatchObject({ role: 'app', playbooks: ['one.yaml', 'two.yaml'] })
+  })
+
+  it('see facts, flows, metrics, files and identities, and may warn', () => {
+    const seen: unknown[] = []
+    const role = roleOf('app', (context: HostContext<unknown>) => {
+      seen.push(context.facts.codename, context.flows, context.exposed, context.files('x'))
+      seen.push(context.acmeAccount({} as never).key, context.authority({} as never).key)
+      context.warn('look')
+      return []
+    })
+    const { surroundings, events } = surroundingsOf(['a', role])
+    resourcesOf('a', facts, surroundings)
+    expect(seen).toEqual(['trixie', ['a flow'], ['a metric'], 'files of x', 'acme of app', 'authority of app'])
+    expect(events).toEqual([{ type: 'warning', host: 'a', role: 'app', what: 'look' }])
+    faultsAhead(['a'], surroundings)
+    expect(events).toHaveLength(1)
+  })
+})
+
+describe('faults that need no facts', () => {
+  it('are a contradiction between roles, and not one between hosts', () => {
+    const [one, two] = ['1', '2'].map((content) => roleOf(`app${content}`, () => [motd(content)])) as [Role, Role]
+    expect(faults(surroundingsOf(['a', one], ['b', two]).surroundings, 'a', 'b')).toEqual([])
+    expect(faults(surroundingsOf(['a', one], ['a', two]).surroundings, 'a')).toEqual([
+      'input a › file:/etc/motd: roles app1 and app2 declare this resource with different values',
+    ])
+    const twice = roleOf('app', () => [motd('1'), motd('2')])
+    expect(faults(surroundingsOf(['a', twice]).surroundings, 'a')[0]).toContain('role app declares this resource twice')
+  })
+
+  it('are an invalid resource, on each host that declares it', () => {
+    const [invalid, valid] = [roleOf('app', () => [motd('x', 'relative')]), roleOf('ok', () => [motd('x')])]
+    const found = faults(surroundingsOf(['a', invalid], ['b', invalid], ['c', valid]).surroundings, 'a', 'b', 'c')
+    expect(found).toHaveLength(2)
+    expect(found[0]).toMatch(/^input a › app: role app declares an invalid resource: path /)
+  })
+
+  it('are not those of a role that reads a fact, however it reads it', () => {
+    const reading: readonly Resources[] = [
+      ({ facts: { codename } }) => [motd(codename, 'relative')],
+      ({ facts: all }) => ('codename' in all ? [motd('x', 'relative')] : []),
+      ({ facts: all }) => Object.keys(all).map((key) => motd(key, 'relative')),
+      ({ facts: all }) => {
+        try {
+          return [motd(all.codename)]
+        } catch (cause) {
+          throw new Error('wrapped', { cause })
+        }
+      },
+    ]
+    for (const resources of reading) expect(faults(surroundingsOf(['a', roleOf('app', resources)]).surroundings, 'a')).toEqual([])
+    expect(() => keysOn('a', surroundingsOf(['a', roleOf('app', reading[0] as Resources)]).surroundings)).toThrow('invalid resource')
+  })
+
+  it('name the option that names a file of the project', () => {
+    const missing = roleOf('app', () => {
+      throw new Problem({ class: 'input', where: { file: 'page/x' }, what: 'does not exist', why: 'no such file', fix: 'create it' })
+    })
+    const [found] = faultsAhead(['a'], surroundingsOf(['a', missing, 'site.yaml', { page: { root: 'page/x' } }]).surroundings)
+    expect(found).toMatchObject({
+      what: 'page/x: does not exist',
+      why: 'no such file',
+      where: { line: 7, key: 'page.root' },
+      fix: 'create it',
+    })
+    const [other] = faultsAhead(['a'], surroundingsOf(['a', missing, 'site.yaml', { page: 'elsewhere' }]).surroundings)
+    expect(other).toMatchObject({ what: 'does not exist', where: { file: 'page/x' } })
+  })
+
+  it('are defects of a role of provision as they are', () => {
+    const broken = roleOf('app', () => {
+      throw new TypeError('ours')
+    })
+    expect(() => faultsAhead(['a'], surroundingsOf(['a', broken]).surroundings)).toThrow('ours')
+  })
+})
