@@ -42,13 +42,16 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   const started = new Promise<void>((resolve, reject) => {
     let prompts = 0
     channel.on('data', (chunk: Buffer) => {
+      const wasOver = banner.isOver
       const behind = banner.push(chunk)
+      // Later errors are those of the root shell, not of the login shell.
+      if (banner.isOver && !wasOver) stderr = ''
       if (behind.length > 0) take(behind)
       if (banner.isOver) resolve()
     })
     channel.stderr.on('data', (chunk: Buffer) => {
       stderr = (stderr + chunk.toString()).slice(-KEPT_STDERR)
-      if (!sudoPassword || stderr.split(prompt).length - 1 === prompts) return
+      if (!sudoPassword || banner.isOver || stderr.split(prompt).length - 1 === prompts) return
       prompts += 1
       // Sends only the password. At a second prompt, sudo would read the next line as a password, and a second failure can lock the account.
       if (prompts === 1) channel.write(`${sudoPassword.reveal()}\n`)
@@ -71,7 +74,6 @@ export const launch = async (link: Link, target: Target, script: (word: string) 
   })
   if (privilege.includes('-S')) channel.write(sent)
 
-  stderr = ''
   return {
     channel,
     word,

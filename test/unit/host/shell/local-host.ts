@@ -23,8 +23,8 @@ interface Peculiarities {
   readonly sudo?: string
   /** Output of the login shell before each command. */
   readonly banner?: string
-  /** Executed in place of the nth command, counted from 1. */
-  readonly instead?: (count: number, channel: ServerChannel) => boolean
+  /** Executed in place of the nth command, counted from 1, unless it returns false. `word` is the random word of a root shell. */
+  readonly instead?: (count: number, channel: ServerChannel, word: string) => boolean
 }
 
 const SUDO = `#!/bin/sh
@@ -48,7 +48,7 @@ export const localHost = async ({ env = {}, sudo = SUDO, banner = '', instead = 
   const children = new Set<ChildProcess>()
   const execute = (command: string, channel: ServerChannel, user: string): void => {
     commands.push(command)
-    if (instead(commands.length, channel)) return
+    if (instead(commands.length, channel, /printf %s ([0-9a-f]{32})/.exec(command)?.[1] ?? '')) return
     const socket = sockets.at(-1)
     const child = spawn('sh', ['-c', `${banner === '' ? '' : `printf '%s' '${banner}'; echo noise >&2; `}${command}`], {
       env: {

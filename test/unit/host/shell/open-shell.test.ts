@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ServerChannel } from 'ssh2'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { execOn } from '../../../../src/host/shell/exec.ts'
 import { killOverdue } from '../../../../src/host/shell/kill-overdue.ts'
@@ -332,5 +333,69 @@ describe('a separate connection', () => {
     const target = { ...host.target, keys: other.target.keys }
     expect(await problemOf(runOnce(target, ':', { deadlineMs: 20_000 }))).toMatchObject({ what: 'login as root was refused' })
     expect(host.sockets).toHaveLength(2)
+  })
+})
+
+describe('a host that does not follow the protocol', () => {
+  const host = (serve: (channel: ServerChannel, word: string) => void) =>
+    localHost({
+      instead: (_, channel, word) => {
+        channel.write(word)
+        serve(channel, word)
+        return true
+      },
+    })
+
+  test('cannot send output without end', async () => {
+    const { target } = await host((channel) => void channel.write(Buffer.alloc(70_000, '0')))
+    expect(await problemOf(openShell(target))).toMatchObject({
+      class: 'unreachable',
+      what: 'root shell sends output without end',
+      fix: 'check the host: its root shell does not follow the protocol',
+    })
+  })
+
+  test('cannot keep a run waiting for ever', async () => {
+    const { target } = await host((channel, word) => {
+      const status = setInterval(() => channel.write(`${word} wait busy 3\n{}\n\n`), 50)
+      channel.on('close', () => clearInterval(status))
+    })
+    const heard: string[] = []
+    expect(await problemOf(openShell(target, { lock, patienceMs: 400, onWaiting: (holder) => heard.push(holder) }))).toMatchObject({
+      class: 'unreachable',
+      what: 'root shell did not open within 0.4 s, longer than its limit for waiting for the lock',
+    })
+    expect(heard.length).toBeGreaterThan(2)
+  })
+
+  test('is refused if it reports a lock', async () => {
+    const { target } = await host((channel, word) => void channel.write(`${word} locked alive 3\n${JSON.stringify(lock)}\n sh(7)\n`))
+    expect(await problemOf(openShell(target, { lock }))).toMatchObject({
+      class: 'task',
+      what: 'host is locked by jane on laptop since 2026-11-29T10:00:00Z (run)',
+      why: 'the run is alive; processes with the lock: sh(7)',
+    })
+  })
+
+  test('is named with the exit status of its shell and its last words', async () => {
+    const { target } = await host((channel) => {
+      channel.stderr.write('mkdir: No space left on device\n')
+      channel.exit(96)
+      channel.end()
+    })
+    expect(await problemOf(openShell(target))).toMatchObject({
+      class: 'unreachable',
+      what: 'root shell could not be set up (exit 96)',
+      why: 'mkdir: No space left on device',
+      fix: 'check on the host that /run is writable and util-linux is installed',
+    })
+  })
+
+  test('is reported if the connection ends while the shell starts', async () => {
+    const { target } = await host((channel) => {
+      channel.exit('KILL', false)
+      channel.end()
+    })
+    expect(await problemOf(openShell(target))).toMatchObject({ what: 'connection was lost while the root shell started' })
   })
 })
