@@ -132,6 +132,24 @@ describe('planning a cluster', () => {
     expect(plan('web-02', { ...members, 'web-01': member(undefined) })).toMatch(/^update: evicts db-03, /)
   })
 
+  it('plans the state of a member as dependent on the others, and an eviction or a former unit as exact', () => {
+    const members = (of: Record<string, GaleraState>) => () => new Map(Object.entries(of))
+    const certainty = (me: string, of: Record<string, GaleraState>) =>
+      galera.kind.plan(at(me), of[me] as GaleraState, { ...context, members: members(of) })?.certainty
+    const left = member({ ...SYNCED, primary: false, connected: false })
+    expect(certainty('web-01', { 'web-01': left, 'web-02': member(SYNCED) })).toBe('dependent')
+    expect(certainty('web-01', { 'web-01': { ...member(SYNCED), otherRuns: true }, 'web-02': member(SYNCED) })).toBe('exact')
+    expect(certainty('lb-01', { 'web-01': member({ ...SYNCED, size: 2 }), 'lb-01': arbiter() })).toBe('dependent')
+    const alien = { name: 'db-03', uuid: '11111111-1111-1111-1111-111111111111' }
+    expect(certainty('web-01', { 'web-01': member({ ...SYNCED, members: [alien] }) })).toBe('exact')
+  })
+
+  it('reports an unsynced server, and one that does not answer', () => {
+    const all = { 'web-02': member(SYNCED), 'lb-01': arbiter() }
+    expect(plan('web-01', { ...all, 'web-01': member({ ...SYNCED, synced: false, state: 'Joined' }) })).toBe('update: not synced (Joined)')
+    expect(plan('web-01', { ...all, 'web-01': { ...member(undefined), service: RUNS } })).toBe('update: server does not answer')
+  })
+
   it('restarts a disconnected server', () => {
     const left = member({ ...SYNCED, primary: false, connected: false, size: 0, servers: 0 })
     expect(plan('web-01', { 'web-01': left, 'web-02': member(SYNCED), 'lb-01': arbiter() })).toBe('update: disconnected from the cluster')

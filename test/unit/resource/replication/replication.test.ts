@@ -101,6 +101,13 @@ describe('planning replication', () => {
     ],
   ])('%s', (_, members, primary, reasons) => expect(plan(members, primary)).toEqual(reasons))
 
+  it('is an update that depends on the other servers, or the change of its service', () => {
+    const members = () => new Map(Object.entries({ one: OPEN, two: state({}) }))
+    const of = (me: string, its: ReplicationState) => replication.kind.plan(at(me, 'one'), its, { ...context, members })
+    expect(of('two', state({}))).toEqual({ action: 'update', certainty: 'dependent', reason: 'follows one from now on', differences: [] })
+    expect(of('two', BARE)).toMatchObject({ action: 'create', certainty: 'exact' })
+  })
+
   it('mentions that data is replaced if it may be lost', () => {
     const broken = state({ source: { ...FOLLOWS, applies: false, error: 'Duplicate entry' } })
     expect(plan({ one: OPEN, two: broken }, 'one', ['two'])[1]).toBe(
