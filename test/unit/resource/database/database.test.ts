@@ -114,6 +114,18 @@ describe('an account', () => {
     expect(JSON.stringify(state)).not.toContain(nativeHash('simple'))
   })
 
+  it('is asked for without its password: a digest with a nonce that is new each time', () => {
+    const scripts = [1, 2].map(() => String(databaseAccount.kind.observe([spec()]).script))
+    const nonces = scripts.map((script) => /SHA2\(CONCAT\('?\\?'?'?([0-9a-f]{32})/.exec(script.replaceAll("'\\''", "'"))?.[1])
+    expect(new Set(nonces).size).toBe(2)
+    expect(nonces).not.toContain(undefined)
+    const sql = scripts[0]?.replaceAll("'\\''", "'") ?? ''
+    expect(sql).toMatch(/SHA2\(CONCAT\('[0-9a-f]{32}', COALESCE\(JSON_VALUE\(Priv, '\$\.authentication_string'\), ''\)\), 256\),/)
+    expect(sql.replaceAll(/SHA2\(.*?256\)/g, '')).not.toContain('authentication_string')
+    for (const of of ['USER_PRIVILEGES', 'SCHEMA_PRIVILEGES', 'TABLE_PRIVILEGES', 'mysql.roles_mapping']) expect(sql).toContain(of)
+    expect(sql).not.toContain("'table'")
+  })
+
   it('compares grants as a set: missing and excess grants differ', () => {
     expect(plan({ grants: [{ on: 'shop.*', privileges: ['ALL'] }] })?.differences).toEqual([
       {

@@ -67,6 +67,31 @@ describe('planning replication', () => {
       [undefined, 'two: masked, not running'],
     ],
     ['another primary, while the old one cannot be reached', { two: REPLICA }, 'two', ['two: becomes the primary in place of one']],
+    [
+      'servers that run and do not answer',
+      { one: { ...state(undefined), service: RUNS }, two: { ...state(undefined), service: RUNS } },
+      'one',
+      ['one: server does not answer', 'two: server does not answer'],
+    ],
+    [
+      'a service that runs with older files',
+      { one: { ...OPEN, service: { ...RUNS, needsDaemonReload: true } }, two: REPLICA },
+      'one',
+      ['one: changed unit file not read by systemd', undefined],
+    ],
+    [
+      'a primary that replicates, and one whose copy was interrupted',
+      { one: state({ writable: true, source: { ...FOLLOWS, address: '10.0.0.3' } }), two: state({}, { seeding: true }) },
+      'one',
+      ['one: primary that replicates from three', 'two: copy of the data of one interrupted, starts again'],
+    ],
+    ['a fresh replica', { one: OPEN, two: state({}, { databases: [] }) }, 'one', [undefined, 'two: follows one']],
+    [
+      'a replica that stopped without a word, and one by file and offset',
+      { one: OPEN, two: state({ source: { ...FOLLOWS, receives: 'no' } }), three: state({ source: { ...FOLLOWS, byPosition: false } }) },
+      'one',
+      [undefined, 'two: does not replicate: stopped', 'three: does not replicate: stopped'],
+    ],
     ['a restarted primary', { one: state({}), two: REPLICA }, 'one', ['one: becomes the primary', undefined]],
     ['a former primary that is reachable again', { one: state({}), two: OPEN }, 'two', ['one: follows two from now on', undefined]],
     ['two writable servers', { one: OPEN, two: OPEN }, 'one', [undefined, 'two: becomes read-only, follows one']],
@@ -171,6 +196,28 @@ describe('warnings and refusals of a plan', () => {
     expect(refused?.what).toEqual(
       isForbidden ? expect.stringContaining('replicates from 10.0.0.9, which is not among the servers') : undefined,
     )
+  })
+})
+
+it('the state of a server is read with the databases on its disk, and an interrupted copy', () => {
+  const units = new Map([['mariadb.service', new Map(Object.entries({ LoadState: 'loaded', ActiveState: 'inactive' }))]])
+  const read = (own: string) =>
+    replication.kind
+      .observe([at('two', 'one')])
+      .parse(Buffer.from(`${own}provision-services\n`), { ...NOTHING, units })
+      .get('database')
+  expect(read('database shop\ndatabase a b\nseeding\ndown\n')).toMatchObject({
+    primary: 'one',
+    databases: ['shop', 'a b'],
+    seeding: true,
+    status: undefined,
+    service: { active: 'inactive' },
+  })
+  const running = read('h\twritable\tposition\nself\t0\t0-1-5\nend\n')
+  expect(running).toMatchObject({
+    databases: [],
+    seeding: false,
+    status: { writable: true, position: '0-1-5', source: undefined, followers: [] },
   })
 })
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type Answer, HostRefusal, type ShellStep } from '../../../../src/resource/kind/step.ts'
 import { requireUnreachable } from '../../../../src/resource/replication/away.ts'
+import type { ReplicationState } from '../../../../src/resource/replication/observe.ts'
 import { replication } from '../../../../src/resource/replication/replication.ts'
 import { follow, makeReadOnly, makeWritable, reachesPosition } from '../../../../src/resource/replication/steps.ts'
 import { service } from '../../../../src/resource/service/service.ts'
@@ -200,5 +201,57 @@ describe('following a server', () => {
     expect(outcome(...Array.from({ length: 40 }, () => status('Connecting', 'Yes')))).toBe('it does not connect to the source')
     expect(outcome(ok('h\twritable\tposition\nself\t1\t0-1-1\nend\n'))).toBe('it has no source')
     expect(() => outcome(ok('cut'))).toThrow(HostRefusal)
+  })
+})
+
+describe('the primary', () => {
+  /** The status of a primary with accounts for these replicas. */
+  const primary = (...followers: readonly (readonly string[])[]): string =>
+    [
+      'h\twritable\tposition',
+      'self\t0\t0-1-9',
+      ...(followers.length === 0 ? [] : ['h\tu\ts\tp']),
+      ...followers.map((one) => ['follower', ...one].join('\t')),
+      'end\n',
+    ].join('\n')
+  const account = (host: string, privileges = 'REPLICATION SLAVE,SLAVE MONITOR') => [
+    `provision-replica-${host}`,
+    `/CN=${host}.internal`,
+    privileges,
+  ]
+
+  /** The statements that the primary `one` executes for this status. */
+  const statements = (status: string): string => {
+    const state = { primary: 'one', service: {}, status: undefined, databases: ['shop'], seeding: false } as unknown as ReplicationState
+    const change = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
+    const of = { ...spec, me: 'one' }
+    const members = () => new Map([['one', state]])
+    const steps = replication.kind.apply([{ id: 'database', spec: of, state, change, members }])
+    const found: string[] = []
+    for (let next = steps.next(); next.done !== true; ) {
+      const step = next.value as ShellStep
+      if (step.doing === 'creating the accounts of its replicas') {
+        run(step)
+        found.push(read('sql'))
+      }
+      next = steps.next(ok(String(step.script).includes('SHOW SLAVE STATUS') ? status : 'provision-done mariadb.service\n'))
+    }
+    return found.join('')
+  }
+
+  it('has accounts of its replicas only, each for the certificate of its host, with the privileges of a replica', () => {
+    const sql = statements(primary(account('two'), account('four'), account('one', 'SUPER')))
+    expect(sql).toContain("DROP USER IF EXISTS 'provision-replica-four'@'%'; KILL CONNECTION USER 'provision-replica-four'@'%';")
+    expect(sql).not.toContain("DROP USER IF EXISTS 'provision-replica-two'")
+    for (const host of ['one', 'two'])
+      expect(sql).toContain(`CREATE USER IF NOT EXISTS 'provision-replica-${host}'@'%' REQUIRE SUBJECT '/CN=${host}.internal';
+ALTER USER 'provision-replica-${host}'@'%' REQUIRE SUBJECT '/CN=${host}.internal';
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'provision-replica-${host}'@'%';
+GRANT REPLICATION SLAVE, SLAVE MONITOR ON *.* TO 'provision-replica-${host}'@'%';`)
+  })
+
+  it('changes no account if they are exactly those', () => {
+    expect(statements(primary(account('two'), account('one')))).toBe('')
+    expect(statements(primary(account('two', 'REPLICATION SLAVE'), account('one')))).not.toBe('')
   })
 })
