@@ -45,7 +45,9 @@ it.each<[string, Record<string, string>]>([
   ['one setting twice', { MaxAuthTries: '3', maxauthtries: '4' }],
   ['nothing', {}],
 ])('refuses %s', (_, settings) => {
-  expect(() => sshd({ settings })).toThrow()
+  expect(() => sshd({ settings })).toThrow(
+    /must (not be set here: declare a separate file|be one line|be a keyword of sshd_config\(5\)|contain settings)/,
+  )
 })
 
 describe('planning', () => {
@@ -155,12 +157,14 @@ describe('the account of the run', () => {
     expect(parse('\0ops\0 ops adm \0', texts).get(spec.path)).toMatchObject({
       login: { account: 'ops', groups: ['ops', 'adm'] },
       others: ['include', 'allowusers', 'passwordauthentication'],
+      text: 'AllowUsers x\n',
     })
     expect(parse('pending now\n\0ops\0 ops \0').get(spec.path)).toMatchObject({ pending: 'this boot', inode: 'absent', text: '' })
     const asked = sshd.kind.observe([spec]).shared
     expect(asked?.texts).toEqual(expect.arrayContaining(['/etc/ssh/sshd_config', spec.path, `${STAMPS}/ssh.service`]))
     expect(asked?.patterns).toEqual(['/etc/ssh/sshd_config.d/*.conf'])
-    expect([sshd.kind.observe([]).shared?.texts, String(sshd.kind.observe([]).script)]).toEqual([[], ''])
+    const nothing = sshd.kind.observe([])
+    expect([nothing.shared?.texts, nothing.shared?.patterns, String(nothing.script)]).toEqual([[], [], ''])
     expect(parse('\0jane\0?\0').get(spec.path)?.login).toEqual({ account: 'jane', groups: undefined })
     expect(() => parse('\0ops\0')).toThrow('did not report the account of the run')
   })

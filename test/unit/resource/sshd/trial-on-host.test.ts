@@ -73,13 +73,13 @@ mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/sshd_config.d/*.conf' >/
   it('loads the settings over the old file, and replaces that only after the confirmation', () => {
     host.run(`echo 'MaxAuthTries 5' >${PATH}`)
     const said = run(`step 1; echo "armed $?: $(cat ${PATH})"
-step 2; echo "loaded $?: $(tail -n 2 ${PATH} | tr '\\n' ' ')"; umount ${PATH}; echo "at boot: $(cat ${PATH})"; mount --bind /run/provision/sshd/00-provision.conf.* ${PATH}
+step 2; echo "loaded $?: $(stat -c %a ${PATH} /run/sshd | tr '\\n' ' ')$(tail -n 2 ${PATH} | tr '\\n' ' ')"; umount ${PATH}; echo "at boot: $(cat ${PATH})"; mount --bind /run/provision/sshd/00-provision.conf.* ${PATH}
 step 3; echo "confirmed $?"
 step 4; echo "kept $?: $(stat -c %a ${PATH}) $(tail -n 2 ${PATH} | tr '\\n' ' ')"; umount ${PATH} 2>/dev/null; echo "at boot: $(tail -n 2 ${PATH} | tr '\\n' ' ')"
 ls -A /run/provision/sshd /etc/ssh/sshd_config.d /var/lib/provision/sshd; cat "$T/calls"; grep -c 'on-active=30s.*/bin/sh /run/provision/sshd/00-provision.undo' "$T/timers"
 cat /var/lib/provision/loaded/ssh.service /run/provision/loaded/ssh.service 2>/dev/null | sed 's/^[0-9a-f]\\{64\\}/SUM/'`)
     expect(said).toMatch(
-      /^armed 0: MaxAuthTries 5\nloaded 0: MaxAuthTries 3 Ciphers a,b \nat boot: MaxAuthTries 5\nconfirmed 0\nkept 0: 644 MaxAuthTries 3 Ciphers a,b \nat boot: MaxAuthTries 3 Ciphers a,b \n/,
+      /^armed 0: MaxAuthTries 5\nloaded 0: 644 755 MaxAuthTries 3 Ciphers a,b \nat boot: MaxAuthTries 5\nconfirmed 0\nkept 0: 644 MaxAuthTries 3 Ciphers a,b \nat boot: MaxAuthTries 3 Ciphers a,b \n/,
     )
     expect(said).toContain('/etc/ssh/sshd_config.d:\n00-provision.conf\n\n/run/provision/sshd:\n\n/var/lib/provision/sshd:\n')
     expect(said).toMatch(
