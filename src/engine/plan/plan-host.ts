@@ -91,6 +91,8 @@ const planned = <T>(
   const keys = new Set<string>()
   const installing = new Set<string>()
   const deleted = new Set<string>()
+  const paths = new Set<string>()
+  let opaquePending = false
   return resources.flatMap(({ play, role, resource }) => {
     const key = keyOf(resource)
     const kind = resource.kind
@@ -100,6 +102,8 @@ const planned = <T>(
       packagesPending: installing.has(role),
       anyPackagesPending: installing.size > 0,
       changes: (other) => keys.has(other),
+      changesBelow: (directory) => [...paths].some((path) => path.startsWith(`${directory}/`)),
+      opaquePending,
       deleted,
       members: () => statesOf(observations, key),
       allowDataLoss,
@@ -112,6 +116,8 @@ const planned = <T>(
     )
     if (change === undefined) return visited
     keys.add(key)
+    for (const { path } of kind.files?.(resource.spec) ?? []) paths.add(path)
+    opaquePending ||= change.certainty === 'opaque'
     if (isOrphan(resource) && change.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
     if (kind.affectsLater === true && change.action === 'create') installing.add(role)
     return visited

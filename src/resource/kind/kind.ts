@@ -19,6 +19,10 @@ export interface PlanContext {
   readonly anyPackagesPending?: boolean
   /** Returns whether an earlier resource with this key (`kind:identity`) changes on this host in this run. */
   changes(key: string): boolean
+  /** Returns whether an earlier change of this run writes or deletes something below this directory on this host. */
+  changesBelow?(directory: string): boolean
+  /** An earlier change of this run on this host is opaque: a script, which can prepare anything. */
+  readonly opaquePending?: boolean
   /** Paths of orphans that this run deletes earlier on this host. */
   readonly deleted?: ReadonlySet<string>
   /** Returns the state of this resource on each reachable host that has it, for plans over several hosts: a cluster, a switch-over. */

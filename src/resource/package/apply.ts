@@ -5,6 +5,7 @@ import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/st
 import { lockFunctions } from './apt-lock.ts'
 import { holdFunctions } from './hold.ts'
 import type { PackageState } from './observe.ts'
+import { fixFor, listMinutes, listsAreOld, TRANSACTION_OPTIONS } from './simulate.ts'
 import type { PackageSpec } from './spec.ts'
 
 type PackageWork = Work<PackageSpec, PackageState>
@@ -39,38 +40,39 @@ const doingOf = (work: readonly PackageWork[]): string => {
     : `installing ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
 }
 
-// The script finds causes by the state of the host (a full mount, a name without a candidate), not by the text of apt's errors.
+// The words of apt decide; a state of the host (a full mount, lists that were not fetched) is named only where they fit.
 const check = (work: readonly PackageWork[], answer: Answer): void => {
   if (answer.code === 0) return
-  const causes = [...answer.stdout.toString().matchAll(/^provision-cause: (\S+) ?(.*)$/gm)].map(([, cause = '', of = '']) => ({
-    cause,
-    of,
-  }))
-  const find = (name: string) => causes.find(({ cause }) => cause === name)?.of
-  const held = work.filter(({ state }) => state.held).map(({ id }) => id)
-  const [full, unknown] = [find('full'), find('unknown')]
-  if (full !== undefined) requireSuccess(answer, `${full} is full`, `free space on ${full}; the next run finishes the installation`)
-  if (find('unfetched') !== undefined)
-    requireSuccess(answer, 'package lists not fetched', "check the host's network, name resolution and /etc/apt/sources.list*")
-  if (held.length > 0)
+  const causes = new Map(
+    [...answer.stdout.toString().matchAll(/^provision-cause: (\S+) ?(.*)$/gm)].map(([, cause = '', of = '']) => [cause, of]),
+  )
+  const errors = answer.stderr.split('\n').filter((line) => line.startsWith('E: '))
+  const [full, removes, virtual] = ['full', 'removes', 'virtual'].map((cause) => causes.get(cause))
+  const says = (pattern: RegExp): boolean => pattern.test(answer.stderr)
+  const names = work.map(({ id }) => id).join(', ')
+  if (removes !== undefined)
     requireSuccess(
       answer,
-      `${held.join(', ')} is held`,
-      `run \`apt-mark unhold ${held.join(' ')}\` on the host, or remove it from the role`,
-    )
-  if (unknown !== undefined)
-    requireSuccess(
-      answer,
-      `${unknown} not found in the host's package sources`,
-      'check name and version, or declare the repository that contains it first',
-    )
-  if (find('removes') !== undefined)
-    requireSuccess(
-      answer,
-      `transaction would also remove ${find('removes')}`,
+      `transaction would also remove ${removes}`,
       'remove those by hand, or declare them absent too; nothing was changed',
     )
-  requireSuccess(answer, 'apt failed', 'fix the problem that apt reports, then run again; the next run continues the transaction')
+  if (virtual !== undefined)
+    requireSuccess(answer, `${virtual} is a virtual package`, 'declare the package that provides it, which apt has installed')
+  if (full !== undefined && says(/No space left on device|enough free space/))
+    requireSuccess(answer, `${full} is full`, `free space on ${full}; the next run finishes the installation`)
+  if (
+    causes.has('unfetched') &&
+    (errors.length === 0 || says(/^E: (Unable to (locate|fetch)|Failed to fetch|.*no installation candidate|Version .* was not found)/m))
+  )
+    requireSuccess(answer, 'package lists not fetched', "check the host's network, name resolution and /etc/apt/sources.list*")
+  const [first] = errors
+  requireSuccess(
+    answer,
+    first === undefined ? 'apt failed' : `apt failed: ${first.slice('E: '.length)}`,
+    first === undefined || !errors.some((line) => /Held packages|Unable to locate|no installation candidate|was not found/.test(line))
+      ? 'fix the problem that apt reports, then run again; the next run continues the transaction'
+      : fixFor(errors.join('\n'), names),
+  )
 }
 
 const requested = ({ spec }: PackageWork): string => (spec.version === undefined ? spec.name : `${spec.name}=${spec.version}`)
@@ -83,7 +85,6 @@ export const transactionScript = (work: readonly PackageWork[], waitSeconds: num
   )
   const present = changing.filter(({ spec }) => spec.state === 'present').map(requested)
   const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)
-  const minutes = Math.floor(Math.min(...work.map(({ spec }) => spec.cacheHours)) * 60)
   return sh`
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
 umask 022
@@ -92,7 +93,8 @@ doing() { printf 'provision-doing: %s\\n' "$*" 2>/dev/null; }
 cause() { printf 'provision-cause: %s\\n' "$*"; }
 ${lockFunctions}
 ${holdFunctions}
-${aptFunctions(waitSeconds, minutes)}
+${listsAreOld(listMinutes(work.map(({ spec }) => spec)))}
+${aptFunctions(waitSeconds)}
 wait_until_free
 trap 'release; rm -rf "$work"' EXIT
 hold || exit 1
@@ -100,36 +102,34 @@ finish_interrupted
 missing ${present}; install=$found
 installed ${absent}; remove=$found
 [ -n "$install$remove" ] || { ! unfinished; exit $?; }
-if stale; then update; fi
-transact && exit 0
-if [ -z "$updated" ] && ! unfinished; then update; transact && exit 0; fi
+if lists_are_old; then update; fi
+transact && end
+if [ -z "$updated" ] && ! unfinished; then update; transact && end; fi
 report_failure`
 }
 
 /** Shell functions of the transaction. They use dpkg's words for the state of a package. */
-const aptFunctions = (waitSeconds: number, minutes: number): Script => sh`
+const aptFunctions = (waitSeconds: number): Script => sh`
 updated= unfetched=
 wait_until_free() { until_free ${waitSeconds} || { echo "$who" >&2; exit ${BUSY}; }; }
+states() { dpkg-query -W -f "$1\\n" >"$work/states" || { echo 'dpkg-query could not read the package database' >&2; exit 1; }; }
 unfinished() {
-  set -- /var/lib/dpkg/updates/[0-9]*
-  [ -e "$1" ] || dpkg-query -W -f '\${Status}\\n' | grep -Eqv '^[a-z]+ ok (installed|config-files|not-installed)$'
+  set -- /var/lib/dpkg/updates/[0-9]*; [ ! -e "$1" ] || return 0
+  states '\${Status}'; grep -Eqv '^[a-z]+ ok (installed|config-files|not-installed)$' "$work/states"
 }
 installed() {
-  names=" $(dpkg-query -W -f '\${Package} \${Package}:\${Architecture} \${db:Status-Status}\\n' | grep -Ev ' (config-files|not-installed)$' | tr '\\n' ' ')"
+  states '\${Package} \${Package}:\${Architecture} \${db:Status-Status}'
+  names=" $(grep -Ev ' (config-files|not-installed)$' "$work/states" | tr '\\n' ' ')"
   found=; for package do case $names in *" $package "*) found="$found $package-" ;; esac; done
 }
 missing() {
-  names=" $(dpkg-query -W -f '\${Package} \${Package}:\${Architecture} \${Package}=\${Version} \${Package}:\${Architecture}=\${Version} \${Status}\\n' \\
-    | sed -n 's/ [a-z]* ok installed$//p' | tr '\\n' ' ')"
+  states '\${Package} \${Package}:\${Architecture} \${Package}=\${Version} \${Package}:\${Architecture}=\${Version} \${Status}'
+  names=" $(sed -n 's/ [a-z]* ok installed$//p' "$work/states" | tr '\\n' ' ')"
   found=; for package do case $names in *" $package "*) ;; *) found="$found $package" ;; esac; done
 }
-stale() {
-  set -- /var/lib/apt/lists/*_Packages*
-  [ ! -e "$1" ] || [ -z "$(find /var/lib/apt/lists /var/lib/provision/apt-updated -maxdepth 0 -mmin -${minutes})" ]
-}
 apt() {
-  { apt-get -y -q -o APT::Status-Fd=5 -o APT::Cmd::Pattern-Only=true -o DPkg::Lock::Timeout=60 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \\
-      -o Acquire::https::Timeout=20 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends --allow-downgrades "$@" \\
+  { apt-get ${TRANSACTION_OPTIONS} -o APT::Status-Fd=5 -o DPkg::Lock::Timeout=60 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \\
+      -o Acquire::https::Timeout=20 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" \\
       5>&1 >"$work/log" 2>&1 </dev/null; printf '\\nprovision-ended:%s\\n' $?; } | {
     last=
     while IFS=: read -r kind item _ words; do
@@ -159,14 +159,15 @@ transact() {
   [ -z "$also" ] || { cause removes "$also"; return 1; }
   apt install $install $remove
 }
+end() {
+  missing $install; [ -n "$found" ] || exit 0
+  for package in $found; do cause virtual "$package"; done; tail -n 15 "$work/log" >&2; exit 1
+}
 report_failure() {
   for directory in /var/cache/apt/archives /var/lib/dpkg /usr /boot; do
     df -kP "$directory" | { read -r _; read -r _ _ _ available _ mount; [ "$available" -gt 20480 ] || cause full "$mount"; }
   done
   [ -z "$unfetched" ] || cause unfetched
-  for package in $install; do
-    case $package in *=*) apt-cache madison "\${package%%=*}" | grep -F " | \${package#*=} | " ;; *) apt-cache policy "$package" | grep 'Candidate: [^(]' ;; esac >/dev/null 2>&1 || cause unknown "$package"
-  done
-  { cat "$work/update" 2>/dev/null; tail -n 15 "$work/log"; } >&2
+  { [ ! -s "$work/update" ] || { echo 'While it fetched package lists, apt reported:'; sed 's/^/  /' "$work/update"; }; tail -n 15 "$work/log"; } >&2
   exit 1
 }`

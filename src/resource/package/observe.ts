@@ -1,6 +1,9 @@
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { HOLD } from './hold.ts'
+import { readSimulation, type Simulated, simulationScript } from './simulate.ts'
+import type { PackageSpec } from './spec.ts'
 
 /** A package in dpkg's database: version and status (`installed`, `half-configured`, `config-files`…). */
 export interface PackageState {
@@ -11,33 +14,42 @@ export interface PackageState {
   readonly held: boolean
   /** Unfinished work of an interrupted apt or run on this host. One resource carries it for all, so it is reported once. */
   readonly debt?: string
+  /** The answer of apt to the transaction, simulated. Undefined if no package of the host changes. */
+  readonly simulated?: Simulated
 }
 
 // dpkg's journal of status changes that are not in its database yet: files with numeric names (dpkg's lib/dpkg/dbmodify.c).
-const packagesScript = sh`
-dpkg-query -W -f '\${Package}\\t\${Architecture}\\t\${Status}\\t\${Version}\\n'; printf 'answered %s\\n' $?
+const packagesScript = (specs: readonly PackageSpec[]): Script => sh`
+installed=$(dpkg-query -W -f '\${db:Status-Status}\\t\${Package}\\t\${Architecture}\\t\${Version}\\t\${db:Status-Want} \${db:Status-Eflag}\\n')
+printf '%s\\nanswered 0\\n' "$installed"
 set -- /var/lib/dpkg/updates/[0-9]*; [ ! -e "$1" ] || echo journal
 held=; [ ! -e ${HOLD.preset} ] && [ ! -e ${HOLD.kept} ] || held=1
 [ ! -f ${HOLD.policy} ] || { read -r _ || :; read -r mark || :; [ "$mark" != ${HOLD.mark} ] || held=1; } <${HOLD.policy}
 [ -z "$held" ] || echo held
-`
+${simulationScript(specs)}`
 
 /**
- * One dpkg-query for all packages of the host, because unfinished packages may belong to no role. The first package that `isConverged`
- * carries this debt; if every package changes, their transaction settles it.
+ * One dpkg-query for all packages of the host, because unfinished packages may belong to no role; and a simulation by apt if a package has
+ * to change. The first package that `isConverged` carries the debt of unfinished ones; if every package changes, their transaction settles it.
  */
 export const observePackages = (
-  names: readonly string[],
+  specs: readonly PackageSpec[],
   isConverged: (name: string, state: PackageState) => boolean,
 ): KindQuery<PackageState> => ({
-  script: packagesScript,
+  script: packagesScript(specs),
   parse: (stdout) => {
     const lines = stdout.toString().split('\n')
     const end = lines.findIndex((line) => line.startsWith('answered '))
     if (lines[end] !== 'answered 0') throw new Error('dpkg-query could not read the package database')
     const installed = lines.slice(0, end).map(readLine)
-    const found = new Map<string, PackageState>(names.map((name) => [name, stateOf(name, installed)]))
-    const debt = debtOf(names, installed, lines.slice(end + 1))
+    const names = specs.map(({ name }) => name)
+    const rest = lines.slice(end + 1)
+    const isSettled = !rest.includes('journal') && !installed.some(({ status }) => isUnfinished(status))
+    const simulated = readSimulation(rest, isSettled)
+    const found = new Map<string, PackageState>(
+      names.map((name) => [name, { ...stateOf(name, installed), ...(simulated !== undefined && { simulated }) }]),
+    )
+    const debt = debtOf(names, installed, rest)
     const carrier = [...found].find(([name, state]) => isConverged(name, state))
     if (debt !== undefined && carrier !== undefined) found.set(carrier[0], { ...carrier[1], debt })
     return found
@@ -58,9 +70,9 @@ interface Line {
 }
 
 const readLine = (line: string): Line => {
-  const [name, architecture, status, version] = line.split('\t')
-  const [selection, error, state] = status?.split(' ') ?? []
-  if (name === undefined || architecture === undefined || version === undefined || state === undefined)
+  const [state, name, architecture, version, flags] = line.split('\t')
+  const [selection, error] = flags?.split(' ') ?? []
+  if (state === undefined || name === undefined || architecture === undefined || version === undefined || error === undefined)
     throw new Error(`dpkg-query printed an incomplete line: ${JSON.stringify(line)}`)
   return { name, architecture, version, held: selection === 'hold', status: error === 'reinstreq' ? 'half-installed' : state }
 }

@@ -1,6 +1,7 @@
-import { type Change, defineKind } from '../kind/kind.ts'
+import { type Certainty, type Change, defineKind, type PlanContext } from '../kind/kind.ts'
 import { installPackages } from './apply.ts'
 import { isUnfinished, observePackages, type PackageState } from './observe.ts'
+import { impossibilityOf } from './simulate.ts'
 import { type PackageSpec, schema } from './spec.ts'
 
 /** A Debian package. Its installation starts no services: the kind `service` starts them, with our configuration. */
@@ -11,19 +12,48 @@ export const pkg = defineKind({
   affectsLater: true,
   observe: (specs: readonly PackageSpec[]) => {
     const requested = new Map(specs.map((spec) => [spec.name, spec]))
-    return observePackages([...requested.keys()], (name, state) => {
+    return observePackages([...requested.values()], (name, state) => {
       const spec = requested.get(name)
       return spec !== undefined && changeOf(spec, state) === undefined
     })
   },
 
-  plan: (spec, state: PackageState): Change | undefined =>
-    changeOf(spec, state) ??
-    (state.debt === undefined ? undefined : { action: 'update', certainty: 'exact', reason: state.debt, differences: [], debt: true }),
+  plan: (spec, state: PackageState, context): Change | undefined => {
+    const change = changeOf(spec, state)
+    if (change !== undefined) return { ...change, certainty: certaintyOf(spec, state, context) }
+    return state.debt === undefined ? undefined : { action: 'update', certainty: 'exact', reason: state.debt, differences: [], debt: true }
+  },
+
+  forbids: (spec, state, context) => {
+    const { simulated } = state
+    if (
+      simulated === undefined ||
+      !simulated.isFinal ||
+      changeOf(spec, state) === undefined ||
+      changesSources(context) ||
+      context.opaquePending === true
+    )
+      return undefined
+    return impossibilityOf(spec, simulated)
+  },
 
   orphan: { keep: 'other software may need the package; declare it with state: absent to delete it' },
   apply: installPackages,
 })
+
+/** Directories whose files decide what apt can install. */
+const SOURCES = ['sources.list.d', 'preferences.d', 'keyrings', 'trusted.gpg.d', 'auth.conf.d'].map((name) => `/etc/apt/${name}`)
+
+/** Whether earlier changes of this run decide what apt can install. */
+const changesSources = ({ changes, changesBelow }: PlanContext): boolean =>
+  changes('file:/etc/apt/sources.list') || SOURCES.some((directory) => changesBelow?.(directory) === true)
+
+/** `exact` if apt said that it can, with the package lists that it will use. */
+const certaintyOf = (spec: PackageSpec, { simulated, status }: PackageState, context: PlanContext): Certainty => {
+  if (isUnfinished(status)) return 'exact'
+  const isPossible = simulated?.isPossible === true && impossibilityOf(spec, simulated) === undefined
+  return isPossible && !changesSources(context) ? 'exact' : 'dependent'
+}
 
 const changeOf = (spec: PackageSpec, state: PackageState): Change | undefined => {
   const { version } = spec

@@ -31,5 +31,5 @@ describe.each(listed)('$name', ({ name, kind, sample }) => {
   const missing = name === 'nftables' ? {} : seenNothing(name)
   const subject: LawSubject = { kind, options: sample.options, asDeclared: sample.asWanted, missing }
 
-  it.each(laws)('$title', ({ hold }) => hold(subject))
+  it.each(laws)('$title', { timeout: 30_000 }, ({ hold }) => hold(subject))
 })

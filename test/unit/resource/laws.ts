@@ -100,6 +100,7 @@ const PROGRAMS =
 /** Programs of a host that this machine may lack: the unit they describe is stopped, the table they list is empty. */
 const STAND_INS: Readonly<Record<string, string>> = {
   systemctl: String.raw`units=; for word do case $word in --|-*|show|*,*) ;; *) printf 'LoadState=loaded\nActiveState=inactive\n\n' ;; esac; done`,
+  'apt-get': "echo 'E: Unable to locate package sample1'; exit 100",
   nft: 'echo "meta expression, "',
 }
 

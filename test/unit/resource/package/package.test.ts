@@ -38,17 +38,17 @@ describe('observing packages', () => {
   })
 
   it('counts a package that needs reinstallation as half-installed', () => {
-    expect(observed(['a1'], Buffer.from('a1\tall\tinstall reinstreq unpacked\t1\nanswered 0\n')).get('a1')?.status).toBe('half-installed')
+    expect(observed(['a1'], Buffer.from('unpacked\ta1\tall\t1\tinstall reinstreq\nanswered 0\n')).get('a1')?.status).toBe('half-installed')
   })
 
   it('prefers the installed one of several architectures', () => {
-    const answer = 'libc6\tamd64\tinstall ok installed\t2.36\nlibc6\ti386\tdeinstall ok config-files\t2.31\nanswered 0\n'
+    const answer = 'installed\tlibc6\tamd64\t2.36\tinstall ok\nconfig-files\tlibc6\ti386\t2.31\tdeinstall ok\nanswered 0\n'
     const found = observed(['libc6', 'libc6:i386'], Buffer.from(answer))
     expect(found.get('libc6')).toEqual({ status: 'installed', version: '2.36', held: false })
     expect(found.get('libc6:i386')).toEqual(ABSENT)
   })
 
-  it.each(['', 'nginx\tamd64\tinstall ok installed\t1\n', 'answered 2\n', 'nginx\tamd64\nanswered 0\n'])(
+  it.each(['', 'installed\tnginx\tamd64\t1\tinstall ok\n', 'answered 2\n', 'installed\tnginx\tamd64\nanswered 0\n'])(
     'throws on an incomplete answer: %j',
     (answer) => {
       expect(() => observed(['nginx'], Buffer.from(answer))).toThrow()
@@ -128,23 +128,70 @@ describe('applying packages', () => {
     )
   })
 
-  it.each<[string, string, PackageState, string]>([
-    ['a full mount before all else', 'provision-cause: full /var\nprovision-cause: unfetched\n', ABSENT, '/var is full'],
+  it.each<[string, string, string, string, string]>([
     [
-      'missing lists, which explain a missing candidate',
-      'provision-cause: unfetched\nprovision-cause: unknown nginx\n',
-      ABSENT,
-      'package lists not fetched',
+      'a full mount',
+      'provision-cause: full /var\n',
+      'dpkg: error: No space left on device\nE: Sub-process returned an error',
+      '/var is full',
+      'free space on /var',
     ],
-    ['no candidate', 'provision-cause: unknown nginx\n', ABSENT, "nginx not found in the host's package sources"],
-    ['a hold', '', state('installed', { held: true }), 'nginx is held'],
-    ['further removals', 'provision-cause: removes wordpress \n', state('installed'), 'would also remove wordpress'],
-    ['no known cause', '', ABSENT, 'apt failed'],
-  ])('says %s', (_, stdout, state, what) => {
-    const refused = refusal(work({ name: 'nginx' }, state), answer(1, stdout, 'E: the last words of apt'))
+    [
+      'another failure on a full mount',
+      'provision-cause: full /boot\n',
+      'E: Unmet dependencies.',
+      'apt failed: Unmet dependencies.',
+      'fix the problem',
+    ],
+    [
+      'lists that were not fetched, which explain a missing candidate',
+      'provision-cause: unfetched\n',
+      'E: Unable to locate package nginx',
+      'package lists not fetched',
+      'network',
+    ],
+    [
+      'lists that were not fetched, beside another failure',
+      'provision-cause: unfetched\n',
+      'E: Packages need to be removed but remove is disabled.',
+      'apt failed: Packages need to be removed but remove is disabled.',
+      'fix the problem',
+    ],
+    [
+      'no candidate',
+      '',
+      "E: Package 'nginx' has no installation candidate",
+      "apt failed: Package 'nginx' has no installation candidate",
+      'check name and version',
+    ],
+    [
+      'a hold',
+      '',
+      'E: Held packages were changed and -y was used without --allow-change-held-packages.',
+      'apt failed: Held packages were changed',
+      'apt-mark unhold nginx',
+    ],
+    [
+      'an unknown version of a held package',
+      '',
+      "E: Version '9' for 'nginx' was not found",
+      "apt failed: Version '9' for 'nginx' was not found",
+      'check name and version',
+    ],
+    ['further removals', 'provision-cause: removes wordpress \n', '', 'would also remove wordpress', 'remove those by hand'],
+    [
+      'a virtual package',
+      'provision-cause: virtual default-mta\n',
+      '',
+      'default-mta is a virtual package',
+      'declare the package that provides it',
+    ],
+    ['no words of apt', '', 'killed', 'apt failed (exit 1)', 'fix the problem'],
+  ])('reports %s by the words of apt', (_, stdout, stderr, what, fix) => {
+    const refused = refusal(work({ name: 'nginx' }, state('installed', { held: true })), answer(1, stdout, stderr))
     expect(refused.what).toContain(what)
-    expect(refused.why).toBe('E: the last words of apt')
-    expect(refused.fix).not.toBe('')
+    expect(refused.why).toBe(stderr === '' ? stdout.trim() : stderr)
+    expect(refused.fix).toContain(fix)
   })
 
   it('retries while dpkg is busy, up to the limit', () => {

@@ -1,0 +1,135 @@
+import type { Script } from '../../shell/script.ts'
+import { sh } from '../../shell/sh.ts'
+import { HostRefusal } from '../kind/step.ts'
+import type { PackageSpec } from './spec.ts'
+
+/** The answer of `apt-get -s` to the transaction that all packages of the host need together. */
+export interface Simulated {
+  readonly isPossible: boolean
+  /** Packages that apt would install, without their architecture unless it is a foreign one. */
+  readonly installs: readonly string[]
+  /** Packages that apt would remove although nobody asked for it. */
+  readonly removes: readonly string[]
+  /** The output of apt, without the list of its actions. */
+  readonly words: readonly string[]
+  /** Whether the next run asks the same: the package lists are those of the sources, and no earlier transaction was interrupted. */
+  readonly isFinal: boolean
+}
+
+/** Options of apt that decide whether a transaction is possible. */
+export const TRANSACTION_OPTIONS = '-y -q --no-install-recommends --allow-downgrades -o APT::Cmd::Pattern-Only=true'.split(' ')
+
+/** Architectures of Debian: dpkg's output has one of them before each version. */
+const ARCHITECTURES = 'all amd64 arm64 armel armhf i386 mips64el ppc64el riscv64 s390x'.split(' ')
+
+/**
+ * Shell function `lists_are_old`: whether the package lists are missing, or older than their sources or a number of minutes. A source that
+ * was deleted changes its directory. Ends the script if that cannot be found out.
+ */
+export const listsAreOld = (minutes: number): Script => sh`lists_are_old() {
+  read_at=/var/lib/provision/apt-updated; [ -e "$read_at" ] && [ ! /var/lib/apt/lists -nt "$read_at" ] || read_at=/var/lib/apt/lists
+  set -- /var/lib/apt/lists/*_Packages*
+  [ -e "$1" ] || return 0
+  young=$(find "$read_at" -maxdepth 0 -mmin -${minutes}) || exit
+  [ "$young" ] || return 0
+  changed=$(find /etc/apt -maxdepth 2 ! -path '/etc/apt/apt.conf*' ! -path '/etc/apt/preferences*' -newercm "$read_at") || exit
+  [ -n "$changed" ]
+}`
+
+/** Age at which package lists are read again, in minutes. */
+export const listMinutes = (specs: readonly PackageSpec[]): number =>
+  Math.floor(Math.min(...specs.map(({ cacheHours }) => cacheHours)) * 60)
+
+/**
+ * Asks apt whether it can change these packages, and only if one of them has to change. It uses `$installed`. A package that dpkg has
+ * installed has a file in its database, except for a few old ones, which are looked up in the list.
+ */
+export const simulationScript = (specs: readonly PackageSpec[]): Script => {
+  const named = (present: boolean, pinned: boolean) =>
+    specs.filter(({ state, version }) => (state === 'present') === present && (version !== undefined) === pinned)
+  const plain = named(true, false).map(({ name }) => name)
+  const absent = [...named(false, false), ...named(false, true)].map(({ name }) => name)
+  const pinned = named(true, true).map(({ name, version }) => `${name}=${version}`)
+  return sh`${listsAreOld(listMinutes(specs))}
+tab='	' newline='
+'; all=$newline$installed$newline
+listed() { case $all in *"$newline""installed$tab$1$tab"*) ;; *) return 1 ;; esac; }
+has() {
+  case $1 in *:*) listed "\${1%%:*}$tab\${1#*:}" ;; *) [ -e "/var/lib/dpkg/info/$1.md5sums" ] || listed "$1" ;; esac
+}
+has_version() {
+  name=\${1%%=*}; case $name in *:*) listed "\${name%%:*}$tab\${name#*:}$tab\${1#*=}"; return ;; esac
+  for architecture in ${ARCHITECTURES}; do ! listed "$name$tab$architecture$tab\${1#*=}" || return 0; done; return 1
+}
+set --
+for one in ${plain}; do has "$one" || set -- "$@" "$one"; done
+for one in ${pinned}; do has_version "$one" || set -- "$@" "$one"; done
+for one in ${absent}; do ! has "$one" || set -- "$@" "$one-"; done
+if [ $# != 0 ]; then
+  status=0; apt-get -s ${TRANSACTION_OPTIONS} -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no install "$@" >"$T/simulated" 2>&1 || status=$?
+  case $status in 0|100) ;; *) cat "$T/simulated" >&2; exit "$status" ;; esac
+  if lists_are_old; then lists=old; else lists=read; fi
+  printf 'simulated %s %s %s\\n' "$status" "$lists" "$*"
+  sed -e 's/^\\(Inst\\|Remv\\) \\([^ ]*\\).*/\\1 \\2/' -e '/^Conf /d' -e 's/^/apt /' "$T/simulated"
+fi`
+}
+
+/** Parses the lines of `simulationScript`. Undefined if nothing was simulated. */
+export const readSimulation = (lines: readonly string[], isSettled: boolean): Simulated | undefined => {
+  const [, status, lists, asked = ''] =
+    lines.map((line) => /^simulated (\d+) (old|read) (.*)$/.exec(line)).find((found) => found !== null) ?? []
+  if (status === undefined) return undefined
+  const words = lines.flatMap((line) => (line.startsWith('apt ') ? [line.slice('apt '.length)] : []))
+  const actions = (verb: string): readonly string[] =>
+    words.flatMap((line) => (line.startsWith(`${verb} `) ? [line.slice(verb.length + 1)] : []))
+  const removing = new Set(asked.split(' ').flatMap((word) => (word.endsWith('-') ? [word.slice(0, -1)] : [])))
+  return {
+    isPossible: status === '0',
+    installs: actions('Inst'),
+    removes: actions('Remv').filter((name) => !removing.has(name) && !removing.has(name.split(':')[0] ?? '')),
+    words: words.filter((line) => line !== '' && !/^((Inst|Remv) |(Reading|Building) .*\.\.\.$)/.test(line)),
+    isFinal: isSettled && lists === 'read',
+  }
+}
+
+/** Whether apt installs the package itself. Otherwise its name is virtual, and another package provides it. */
+const isInstalledBy = ({ installs }: Simulated, name: string): boolean =>
+  installs.some((one) => one === name || one.split(':')[0] === name || one === name.split(':')[0])
+
+/** Returns why apt cannot change this package, or undefined. */
+export const impossibilityOf = ({ name, version, state }: PackageSpec, simulated: Simulated): HostRefusal | undefined => {
+  const { isPossible, removes, words, installs } = simulated
+  if (!isPossible) {
+    const errors = words.filter((line) => line.startsWith('E: '))
+    const isNamed = (line: string, one: string): boolean => new RegExp(`(^|[\\s'"])${one.replace(/[.+]/g, '\\$&')}([\\s'":]|$)`).test(line)
+    const naming = errors.filter((line) => isNamed(line, name.split(':')[0] ?? ''))
+    // An error that names other packages is theirs.
+    if (naming.length === 0 && errors.some((line) => /'|Unable to locate package /.test(line))) return undefined
+    return new HostRefusal(
+      `package ${name} cannot be ${state === 'absent' ? 'removed' : 'installed'}${version === undefined ? '' : ` in version ${version}`}`,
+      words.slice(-20).join('\n'),
+      fixFor(words.join('\n'), name),
+    )
+  }
+  if (removes.length > 0)
+    return new HostRefusal(
+      `change of package ${name} would also remove ${removes.join(', ')}`,
+      `apt-get -s removes ${removes.join(', ')} in the same transaction`,
+      'remove those by hand, or declare them absent too; nothing was changed',
+    )
+  if (state === 'absent' || isInstalledBy(simulated, name)) return undefined
+  return new HostRefusal(
+    `package ${name} is virtual`,
+    `apt would install ${installs.join(', ') || 'nothing'} instead, because another package provides the name`,
+    'declare the package that provides it',
+  )
+}
+
+/** The instruction for an error of apt, by its own words. */
+export const fixFor = (said: string, name: string): string => {
+  if (/is a virtual package/.test(said)) return 'declare the package that provides it'
+  if (/Held packages were changed/.test(said)) return `run \`apt-mark unhold ${name}\` on the host, or remove it from the role`
+  if (/Unable to locate|no installation candidate|was not found/.test(said))
+    return 'check name and version, or declare the repository that contains it first'
+  return 'fix the problem that apt reports on the host, or remove the package from the role'
+}

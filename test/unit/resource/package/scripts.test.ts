@@ -1,0 +1,229 @@
+import { existsSync, readFileSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
+import { transactionScript } from '../../../../src/resource/package/apply.ts'
+import type { PackageState } from '../../../../src/resource/package/observe.ts'
+import { pkg } from '../../../../src/resource/package/package.ts'
+import { NOTHING } from '../answers.ts'
+import { type PackageHost, packageHost } from './host.ts'
+
+type Options = Parameters<typeof pkg>[0]
+const NGINX = 'nginx amd64 1.22 install ok installed'
+const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
+
+/** Observes packages on a host, and plans each of them. */
+const planned = (host: PackageHost, options: readonly Options[], more: Partial<PlanContext> = {}): readonly string[] => {
+  const specs = options.map((one) => pkg(one).spec)
+  const { script, parse } = pkg.kind.observe(specs)
+  const { status, stdout, stderr } = host.run(`set -e\n${script}`)
+  if (status !== 0) throw new Error(stderr)
+  const states = parse(Buffer.from(stdout), NOTHING)
+  return specs.map((spec) => {
+    const state = states.get(spec.name) as PackageState
+    const change = pkg.kind.plan(spec, state, { ...context, ...more })
+    const refused = pkg.kind.forbids?.(spec, state, { ...context, ...more })
+    return `${change === undefined ? 'nothing' : `${change.action} ${change.certainty}`}${refused === undefined ? '' : `: ${refused.what}: ${refused.why}: ${refused.fix}`}`
+  })
+}
+
+const INSTALLS = (...names: readonly string[]) =>
+  names.map((name) => `echo 'Inst ${name} (1 Debian [amd64])'; echo 'Conf ${name} (1)'`).join('\n')
+
+describe('the observation of packages', { timeout: 30_000 }, () => {
+  it('asks apt nothing while every package is as declared', () => {
+    const host = packageHost([
+      NGINX,
+      'tree amd64 2.1-1 install ok installed',
+      'libc6 amd64 2 hold ok installed',
+      'old all 1 deinstall ok config-files',
+    ])
+    host.write('var/lib/dpkg/info/nginx.md5sums')
+    const options = [
+      { name: 'nginx' },
+      { name: 'tree', version: '2.1-1' },
+      { name: 'libc6:amd64' },
+      { name: 'old', state: 'absent' },
+      { name: 'never', state: 'absent' },
+    ] as const
+    expect(planned(host, options)).toEqual(options.map(() => 'nothing'))
+    expect(host.calls()).toEqual([])
+  })
+
+  it('simulates the transaction of all packages that change, once', () => {
+    const host = packageHost([NGINX, 'tree amd64 2.1-1 install ok installed', 'old all 1 deinstall ok config-files'])
+    host.apt(`${INSTALLS('curl', 'libcurl4', 'old', 'tree')}\necho 'Remv nginx [1.22]'`)
+    const options = [{ name: 'curl' }, { name: 'old' }, { name: 'tree', version: '2.2-1' }, { name: 'nginx', state: 'absent' }] as const
+    expect(planned(host, options)).toEqual(['create exact', 'create exact', 'update exact', 'delete exact'])
+    expect(host.calls()).toHaveLength(1)
+    expect(host.calls()[0]).toMatch(/^-s -y .* install curl old tree=2.2-1 nginx-$/)
+    expect(host.calls()[0]).toContain('--no-install-recommends')
+  })
+
+  it.each<[string, string, string]>([
+    [
+      'a name that no source has',
+      "echo 'E: Unable to locate package curl'; exit 100",
+      'package curl cannot be installed: E: Unable to locate package curl: check name and version',
+    ],
+    [
+      'a package without a candidate',
+      'echo "E: Package \'curl\' has no installation candidate"; exit 100',
+      'package curl cannot be installed',
+    ],
+    ['a hold', "echo 'E: Held packages were changed and -y was used'; exit 100", 'run `apt-mark unhold curl` on the host'],
+    ['a virtual package', INSTALLS('exim4-base', 'exim4'), 'package curl is virtual: apt would install exim4-base, exim4 instead'],
+    ['further removals', `${INSTALLS('curl')}\necho 'Remv wordpress [6]'`, 'change of package curl would also remove wordpress'],
+  ])('refuses %s at planning', (_, apt, words) => {
+    const host = packageHost([])
+    host.apt(apt)
+    expect(planned(host, [{ name: 'curl' }])).toEqual([expect.stringMatching(/^create dependent: /)])
+    expect(planned(host, [{ name: 'curl' }])[0]).toContain(words)
+  })
+
+  it('blames the package that apt names', () => {
+    const host = packageHost([])
+    host.apt("echo 'E: Unable to locate package curl'; exit 100")
+    expect(planned(host, [{ name: 'wget' }, { name: 'curl' }, { name: 'url' }])).toEqual([
+      'create dependent',
+      expect.stringContaining('package curl cannot be installed'),
+      'create dependent',
+    ])
+  })
+
+  it('leaves to the run what it may still change: old lists, a new source, a script, an interrupted dpkg', () => {
+    const missing = "echo 'E: Unable to locate package curl'; exit 100"
+    const host = packageHost([])
+    host.apt(missing)
+    const refused = [expect.stringContaining('cannot be installed')]
+    const left = ['create dependent']
+    expect(planned(host, [{ name: 'curl' }])).toEqual(refused)
+    expect(planned(host, [{ name: 'curl', cacheHours: 0 }])).toEqual(left)
+    expect(planned(host, [{ name: 'curl' }], { changesBelow: (directory) => directory === '/etc/apt/sources.list.d' })).toEqual(left)
+    expect(planned(host, [{ name: 'curl' }], { opaquePending: true })).toEqual(left)
+    host.write('var/lib/dpkg/updates/0001')
+    expect(planned(host, [{ name: 'curl' }])).toEqual(left)
+    const unread = packageHost([])
+    unread.apt(missing)
+    const past = new Date(Date.now() - 60_000)
+    utimesSync(join(unread.root, 'var/lib/apt/lists'), past, past)
+    unread.write('etc/apt/sources.list.d/new.list')
+    expect(planned(unread, [{ name: 'curl' }])).toEqual(left)
+  })
+
+  it('does not call exact what a source of this run decides', () => {
+    const host = packageHost([])
+    host.apt(INSTALLS('curl'))
+    expect(planned(host, [{ name: 'curl' }])).toEqual(['create exact'])
+    expect(planned(host, [{ name: 'curl' }], { changesBelow: () => true })).toEqual(['create dependent'])
+  })
+
+  it.each([1, 126, 137])('ends if apt-get ends with %i', (status) => {
+    const host = packageHost([])
+    host.apt(`echo why >&2; exit ${status}`)
+    expect(() => planned(host, [{ name: 'curl' }])).toThrow('why')
+  })
+})
+
+describe('the transaction', { timeout: 30_000 }, () => {
+  const MISSING: PackageState = { status: 'not-installed', version: '', held: false }
+  const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+  const transact = (host: PackageHost, ...options: readonly Options[]) => {
+    const work = options.map((one) => {
+      const { id, spec } = pkg(one)
+      return { id, spec, state: spec.state === 'absent' ? { ...MISSING, status: 'installed', version: '1' } : MISSING, change }
+    })
+    return host.run(String(transactionScript(work, 1)))
+  }
+  /** A stand-in that installs: it appends to dpkg's list what it was asked for last. */
+  const INSTALL =
+    String.raw`case "$*" in *update*|*-s*) exit 0 ;; esac; for word; do case $word in -*|*::*|install|60|2|20) ;; *-) sed -i "/^$\{word%-} /d" "$ROOT/dpkg" ;; *) echo "$\{word%%=*} amd64 1 install ok installed" >>"$ROOT/dpkg" ;; esac; done`.replaceAll(
+      '\\{',
+      '{',
+    )
+
+  it('installs without removing anything, with the services of packages held back meanwhile', () => {
+    const host = packageHost([NGINX])
+    host.apt(`cat "$ROOT/usr/sbin/policy-rc.d" "$ROOT/run/systemd/system-preset/00-provision.preset" >"$ROOT/held"\n${INSTALL}`)
+    expect(transact(host, { name: 'curl' }, { name: 'nginx' })).toMatchObject({ status: 0 })
+    expect(host.calls()).toEqual([expect.stringMatching(/ install --no-remove curl$/)])
+    expect(host.calls()[0]).toContain('Dpkg::Options::=--force-confold')
+    expect(readFileSync(join(host.root, 'held'), 'utf8')).toMatch(/exit 101[\s\S]*disable \*\.service\ndisable \*\.socket\n/)
+    for (const path of ['usr/sbin/policy-rc.d', 'run/systemd/system-preset/00-provision.preset'])
+      expect(existsSync(join(host.root, path))).toBe(false)
+  })
+
+  it('does nothing if another program has installed the package meanwhile', () => {
+    const host = packageHost([NGINX])
+    expect(transact(host, { name: 'nginx' })).toMatchObject({ status: 0 })
+    expect(host.calls()).toEqual([])
+  })
+
+  it('removes only what is declared absent, after a simulation', () => {
+    const host = packageHost([NGINX])
+    host.apt(`case "$*" in *-s*) echo 'Remv nginx [1.22]' ;; esac\n${INSTALL}`)
+    expect(transact(host, { name: 'nginx', state: 'absent' })).toMatchObject({ status: 0 })
+    expect(host.calls().map((line) => line.slice(line.indexOf(' install')))).toEqual([' install -s nginx-', ' install nginx-'])
+    const more = packageHost([NGINX])
+    more.apt(`case "$*" in *-s*) echo 'Remv nginx [1.22]'; echo 'Remv wordpress [6]' ;; esac\n${INSTALL}`)
+    const refused = transact(more, { name: 'nginx', state: 'absent' })
+    expect(refused).toMatchObject({ status: 1, stdout: expect.stringContaining('provision-cause: removes wordpress') })
+    expect(more.calls().filter((line) => / install nginx-$/.test(line))).toEqual([])
+  })
+
+  it('reads the package lists first if a source is newer, and after a failure', () => {
+    const host = packageHost([])
+    host.apt(INSTALL)
+    const past = new Date(Date.now() - 60_000)
+    utimesSync(join(host.root, 'var/lib/apt/lists'), past, past)
+    transact(host, { name: 'curl' })
+    expect(host.calls().map((line) => line.replace(/^.*(update|install)/, '$1'))).toEqual([
+      'update -o APT::Update::Error-Mode=any',
+      'install --no-remove curl',
+    ])
+    const failing = packageHost([])
+    failing.apt('case "$*" in *update*) ;; *) echo \'E: Unable to locate package curl\'; exit 100 ;; esac')
+    expect(transact(failing, { name: 'curl' })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('E: Unable to locate package curl'),
+    })
+    expect(failing.calls().map((line) => line.replace(/^.*(update|install)/, '$1').slice(0, 7))).toEqual(['install', 'update ', 'install'])
+  })
+
+  it('puts what apt said about the lists before its last words', () => {
+    const host = packageHost([])
+    host.apt("case \"$*\" in *update*) echo 'E: no route'; exit 100 ;; *) echo 'E: Packages need to be removed'; exit 100 ;; esac")
+    const { stdout, stderr } = transact(host, { name: 'curl' })
+    expect(stdout).toContain('provision-cause: unfetched')
+    expect(stderr).toBe('While it fetched package lists, apt reported:\n  E: no route\nE: Packages need to be removed\n')
+  })
+
+  it('refuses a name that apt fulfilled with another package', () => {
+    const host = packageHost([])
+    host.apt('echo "exim4 amd64 1 install ok installed" >>"$ROOT/dpkg"')
+    expect(transact(host, { name: 'default-mta' })).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('provision-cause: virtual default-mta'),
+    })
+  })
+
+  it('finishes an interrupted dpkg before anything else, and ends if dpkg-query fails', () => {
+    const host = packageHost(['tree amd64 1 install ok half-configured'])
+    host.apt(INSTALL)
+    host.write('bin/dpkg', '#!/bin/sh\necho "dpkg $*" >>"$ROOT/calls"; sed -i s/half-configured/installed/ "$ROOT/dpkg"\n')
+    host.run('chmod 755 "$ROOT/bin/dpkg"')
+    expect(transact(host, { name: 'tree' })).toMatchObject({ status: 0 })
+    expect(host.calls()).toEqual(['dpkg --configure -a --force-confdef --force-confold'])
+    host.write('bin/dpkg-query', '#!/bin/sh\nexit 2\n')
+    expect(transact(host, { name: 'curl' })).toMatchObject({ status: 1, stderr: 'dpkg-query could not read the package database\n' })
+  })
+
+  it("keeps an administrator's policy for services, and restores it", () => {
+    const host = packageHost([])
+    host.write('usr/sbin/policy-rc.d', '#!/bin/sh\nexit 0\n')
+    host.apt(INSTALL)
+    expect(transact(host, { name: 'curl' })).toMatchObject({ status: 0 })
+    expect(readFileSync(join(host.root, 'usr/sbin/policy-rc.d'), 'utf8')).toBe('#!/bin/sh\nexit 0\n')
+    expect(existsSync(join(host.root, 'usr/sbin/policy-rc.d.provision-kept'))).toBe(false)
+  })
+})
