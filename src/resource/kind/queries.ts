@@ -19,7 +19,7 @@ export interface SharedQueries {
   readonly patterns?: readonly string[]
   /** Paths of `inodes` that may be used only where root alone can replace them. `planUnreached` refuses the others. */
   readonly guarded?: readonly string[]
-  /** systemd units: LoadState, ActiveState and other properties. */
+  /** systemd units, no templates: LoadState, ActiveState and other properties. */
   readonly units?: readonly string[]
 }
 
@@ -82,16 +82,23 @@ export const mergeQueries = (asks: readonly (SharedQueries | undefined)[]): Requ
 }
 
 /** Returns a query for all units, by one `systemctl`. */
-export const unitQuery = (units: readonly string[]): Query<Answers['units']> => ({
-  script: sh`${argumentLists(units, UNITS_AT_ONCE).map((some) => sh`systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${some}; echo`)}`,
-  read: (stdout) => {
-    if (units.length === 0) return new Map()
-    // An alias answers under its real name, so blocks and units are paired by their position.
-    const blocks = stdout.toString().trim().split(/\n\n+/)
-    if (blocks.length !== units.length) throw new Error(`systemctl described ${blocks.length} of ${units.length} units`)
-    return new Map(units.map((unit, i) => [unit, properties(blocks[i] ?? '')]))
-  },
-})
+export const unitQuery = (asked: readonly string[]): Query<Answers['units']> => {
+  // systemctl prints nothing about a template: only its instances are units.
+  const units = asked.filter((unit) => !isTemplate(unit))
+  return {
+    script: sh`${argumentLists(units, UNITS_AT_ONCE).map((some) => sh`systemctl show --timestamp=us+utc -p ${PROPERTIES.join(',')} -- ${some}; echo`)}`,
+    read: (stdout) => {
+      if (units.length === 0) return new Map()
+      // An alias answers under its real name, so blocks and units are paired by their position.
+      const blocks = stdout.toString().trim().split(/\n\n+/)
+      if (blocks.length !== units.length) throw new Error(`systemctl described ${blocks.length} of ${units.length} units`)
+      return new Map(units.map((unit, i) => [unit, properties(blocks[i] ?? '')]))
+    },
+  }
+}
+
+/** Whether this is a template, such as `worker@.service`, and no unit. */
+export const isTemplate = (unit: string): boolean => unit.includes('@.')
 
 /** Units in one command line. */
 const UNITS_AT_ONCE = 1000
@@ -102,6 +109,10 @@ const PROPERTIES = [
   'SubState',
   'Result',
   'UnitFileState',
+  'SourcePath',
+  'WantedBy',
+  'Type',
+  'RemainAfterExit',
   'NeedDaemonReload',
   'ReloadResult',
   'StateChangeTimestamp',

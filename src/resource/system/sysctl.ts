@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Script } from '../../shell/script.ts'
-import { glob, sh } from '../../shell/sh.ts'
+import { glob, join, sh } from '../../shell/sh.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { describeDifferences, differing } from '../kind/differences.ts'
-import { defineKind, type Work } from '../kind/kind.ts'
+import { defineKind, type PlanContext, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import type { Answers } from '../kind/queries.ts'
+import { HostRefusal } from '../kind/step.ts'
 
 const schema = z.strictObject({
   key: z
@@ -32,6 +33,8 @@ export interface SysctlState {
   readonly live: string | undefined
   /** Value in our file for the next boot. */
   readonly boot: string | undefined
+  /** A path of the setting that root cannot write: a container shares it with its machine. */
+  readonly readOnly?: string
 }
 
 /** A kernel setting, now and after a boot. */
@@ -42,23 +45,51 @@ export const sysctl = defineKind({
 
   observe: (specs: readonly SysctlSpec[]) => ({
     shared: { texts: specs.map(bootFile), patterns: specs.map(live) },
-    script: sh``,
-    parse: (_, answers) => new Map(specs.map((spec): [string, SysctlState] => [idOf(spec), stateOf(spec, answers)])),
+    // Builtins only. access(2) knows read-only mounts and namespaces, which the mode of a file does not show.
+    script: sh`for p in ${join(
+      sh` `,
+      specs.map((spec) => glob(live(spec))),
+    )}; do [ ! -e "$p" ] || [ -w "$p" ] || printf 'read-only %s\\n' "$p"; done`,
+    parse: (stdout, answers) => {
+      const readOnly = stdout
+        .toString()
+        .split('\n')
+        .flatMap((line) => (line.startsWith('read-only ') ? [line.slice('read-only '.length)] : []))
+      return new Map(specs.map((spec): [string, SysctlState] => [idOf(spec), stateOf(spec, answers, readOnly)]))
+    },
   }),
 
-  plan: ({ value, optional }, state) => {
+  plan: ({ value, optional }, state, context) => {
     if (optional && state.live === undefined) return undefined
+    const certainty = state.live === undefined && mayAppear(context) ? 'dependent' : 'exact'
+    const isSet = isSame(value, state.live)
     if (state.boot === undefined) {
-      const reason = state.live === value ? 'not set for the next boot' : 'not set'
-      return { action: 'create', certainty: 'exact', reason, differences: differing({ value }, { value: state.live }) }
+      const reason = isSet ? 'not set for the next boot' : 'not set'
+      return { action: 'create', certainty, reason, differences: isSet ? [] : differing({ value }, { value: state.live }) }
     }
     const differences = [
-      ...differing({ value }, { value: state.live }),
+      ...(isSet ? [] : differing({ value }, { value: state.live })),
       ...differing({ 'value at boot': value }, { 'value at boot': state.boot }),
     ]
-    return differences.length === 0
+    return differences.length === 0 ? undefined : { action: 'update', certainty, reason: describeDifferences(differences), differences }
+  },
+
+  forbids: (spec, { live: value, readOnly }, context) => {
+    if (value === undefined)
+      return spec.optional || mayAppear(context) || readOnly !== undefined
+        ? undefined
+        : new HostRefusal(
+            `kernel has no setting ${idOf(spec)}`,
+            `${live(spec)} does not exist`,
+            'check the name, load the module that has the setting first, or set optional: true',
+          )
+    return readOnly === undefined || isSame(spec.value, value)
       ? undefined
-      : { action: 'update', certainty: 'exact', reason: describeDifferences(differences), differences }
+      : new HostRefusal(
+          `kernel setting ${idOf(spec)} cannot be changed on this host`,
+          `${readOnly} is read-only, as in a container; its value is ${value}`,
+          'set it on the machine that runs the container, or remove it from the role',
+        )
   },
 
   apply: (work: readonly Work<SysctlSpec, SysctlState>[]) =>
@@ -80,20 +111,70 @@ const live = (spec: SysctlSpec): string => `/proc/sys/${slashed(spec)}`
 const bootFile = (spec: SysctlSpec): string => `/etc/sysctl.d/zz-provision.${idOf(spec).replaceAll('*', '+')}.conf`
 const bootLine = (spec: SysctlSpec): string => `${slashed(spec)} = ${spec.value}\n`
 
-const stateOf = (spec: SysctlSpec, { texts }: Answers): SysctlState => {
-  const pattern = new RegExp(`^${live(spec).replaceAll('.', '\\.').replaceAll('*', '[^/]+')}$`)
+const patternOf = (spec: SysctlSpec): RegExp => new RegExp(`^${live(spec).replaceAll('.', '\\.').replaceAll('*', '[^/]+')}$`)
+
+const stateOf = (spec: SysctlSpec, { texts }: Answers, readOnly: readonly string[]): SysctlState => {
+  const pattern = patternOf(spec)
   const values = new Set([...texts].filter(([path]) => pattern.test(path)).map(([, [line = '']]) => squeeze(line)))
   const [key, value] = (texts.get(bootFile(spec))?.[0] ?? '').split(/ = (.*)/s)
+  const fixed = readOnly.find((path) => pattern.test(path))
   return {
     live: values.size === 0 ? undefined : [...values].join(' or '),
     boot: key === slashed(spec) && value !== undefined ? value : undefined,
+    ...(fixed !== undefined && { readOnly: fixed }),
   }
 }
 
+/** Whether an earlier change of this run may load the module that has the setting: a package, a script, rules of the firewall. */
+const mayAppear = ({ anyPackagesPending, packagesPending, opaquePending, changesBelow }: PlanContext): boolean =>
+  packagesPending ||
+  anyPackagesPending === true ||
+  opaquePending === true ||
+  ['/etc/modules-load.d', '/etc/provision/nftables', '/etc/systemd/system'].some((directory) => changesBelow?.(directory) === true)
+
+/**
+ * Whether the kernel has this value. It prints numbers in decimal, and accepts hexadecimal and octal ones; it joins the ranges of a list; and
+ * a list that is shorter than its own sets only the first numbers (kernel.printk).
+ */
+const isSame = (wanted: string, value: string | undefined): boolean => {
+  if (value === undefined || wanted === value) return wanted === value
+  const [mine, its] = [wanted, value].map((list) => list.split(' ').map(numberOf))
+  if (mine === undefined || its === undefined) return false
+  if (![...mine, ...its].includes(undefined)) return mine.length <= its.length && mine.every((number, i) => number === its[i])
+  const [ranges, others] = [wanted, value].map(numbersIn)
+  return ranges !== undefined && others !== undefined && ranges === others
+}
+
+/** A number as the kernel reads it: `0x` is hexadecimal, a leading zero octal. */
+const numberOf = (word: string): bigint | undefined => {
+  const [, sign = '', digits = ''] = /^([+-]?)(0x[0-9a-f]{1,16}|0[0-7]{0,22}|[1-9]\d{0,19})$/i.exec(word) ?? []
+  if (digits === '') return undefined
+  const number = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits)
+  return sign === '-' ? -number : number
+}
+
+const RANGES = /^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/
+
+/** The ranges of a list such as `8080,8081,9000-9002`, joined as the kernel does. */
+const numbersIn = (list: string): string | undefined => {
+  if (!RANGES.test(list)) return undefined
+  const ranges = list.split(',').map((range) => range.split('-').map(Number))
+  const joined: { from: number; to: number }[] = []
+  for (const [from = 0, to = from] of ranges.toSorted(([a = 0], [b = 0]) => a - b)) {
+    const last = joined.at(-1)
+    if (last !== undefined && from <= last.to + 1) last.to = Math.max(last.to, to)
+    else joined.push({ from, to })
+  }
+  return JSON.stringify(joined)
+}
+
 // The kernel is set first, so a rejected value is not written to the boot file.
-const scriptOf = ({ spec }: Work<SysctlSpec, SysctlState>): Script => {
+const scriptOf = ({ spec, state }: Work<SysctlSpec, SysctlState>): Script => {
   const file = bootFile(spec)
-  return sh`for setting in ${glob(live(spec))}; do printf '%s\\n' ${spec.value} >"$setting"; done
+  const set = isSame(spec.value, state.live)
+    ? sh``
+    : sh`for setting in ${glob(live(spec))}; do printf '%s\\n' ${spec.value} >"$setting"; done`
+  return sh`${set}
 umask 022; mkdir -p /etc/sysctl.d; printf %s ${bootLine(spec)} >${file}.new; chmod 644 ${file}.new
 sync ${file}.new; mv -f ${file}.new ${file}`
 }

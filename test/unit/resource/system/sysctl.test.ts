@@ -1,4 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { pathQueries } from '../../../../src/resource/kind/path-queries.ts'
 import { mergeQueries } from '../../../../src/resource/kind/queries.ts'
 import { type SysctlState, sysctl } from '../../../../src/resource/system/sysctl.ts'
@@ -18,6 +22,76 @@ describe('a kernel setting', () => {
   ])('%s', (_, options, state, expected) => {
     const change = sysctl.kind.plan(sysctl(options).spec, state, context)
     expect(change && `${change.action} ${change.reason}`).toBe(expected)
+  })
+
+  it.each<[string, string, string, boolean]>([
+    ['a hexadecimal number', '0x1F', '31', true],
+    ['an octal number', '010', '8', true],
+    ['another number', '0x1F', '32', false],
+    ['a negative number', '-1', '-1', true],
+    ['the first numbers of a list', '3', '3 4 1 7', true],
+    ['a longer list', '3 4 1 7 9', '3 4 1 7', false],
+    ['another first number', '4', '3 4 1 7', false],
+    ['a list of ranges', '9000-9002,8080,8081', '8080-8081,9000-9002', true],
+    ['ranges that overlap', '5-9,1-6', '1-9', true],
+    ['a list that lacks one', '8080', '8080-8081', false],
+    ['a word', 'bbr', 'cubic', false],
+    ['the first of several words', 'cubic', 'cubic reno', false],
+  ])('compares %s as the kernel reads it', (_, value, live, same) => {
+    const change = sysctl.kind.plan(sysctl({ key: 'a.b', value }).spec, { live, boot: value }, context)
+    expect(change?.reason).toBe(same ? undefined : 'value differs')
+    const created = sysctl.kind.plan(sysctl({ key: 'a.b', value }).spec, { live, boot: undefined }, context)
+    expect(created).toMatchObject(same ? { reason: 'not set for the next boot', differences: [] } : { reason: 'not set' })
+  })
+
+  it('is refused before any change if the kernel lacks it, or the host cannot set it', () => {
+    const refusal = (state: SysctlState, more: object = {}, options: object = {}) =>
+      sysctl.kind.forbids?.(sysctl({ key: 'net.a.b', value: 1, ...options }).spec, state, { ...context, ...more })
+    const missing = { live: undefined, boot: undefined }
+    expect(refusal(missing)).toMatchObject({ what: 'kernel has no setting net.a.b', why: '/proc/sys/net/a/b does not exist' })
+    expect(refusal(missing, {}, { optional: true })).toBeUndefined()
+    for (const more of [{ packagesPending: true }, { anyPackagesPending: true }, { opaquePending: true }, { changesBelow: () => true }]) {
+      expect(refusal(missing, more)).toBeUndefined()
+      expect(sysctl.kind.plan(sysctl({ key: 'net.a.b', value: 1 }).spec, missing, { ...context, ...more })?.certainty).toBe('dependent')
+    }
+    const fixed = { boot: undefined, readOnly: '/proc/sys/net/a/b' }
+    expect(refusal({ ...fixed, live: '0' })).toMatchObject({
+      what: 'kernel setting net.a.b cannot be changed on this host',
+      why: '/proc/sys/net/a/b is read-only, as in a container; its value is 0',
+    })
+    expect(refusal({ ...fixed, live: '1' })).toBeUndefined()
+    expect(refusal({ live: '0', boot: '0' })).toBeUndefined()
+  })
+
+  it('knows from the host which settings are read-only', () => {
+    const specs = ['net.a.*.c', 'net.d'].map((key) => sysctl({ key, value: 0 }).spec)
+    const { script, parse } = sysctl.kind.observe(specs)
+    const states = parse(Buffer.from('read-only /proc/sys/net/a/eth0/c\n'), NOTHING)
+    expect([...states.values()].map(({ readOnly }) => readOnly)).toEqual(['/proc/sys/net/a/eth0/c', undefined])
+    expect(String(script)).toContain(`[ -w "$p" ] || printf 'read-only %s\\n' "$p"`)
+  })
+
+  it('is written in the format of sysctl.d after the kernel accepted it, and only for the next boot if it is set', () => {
+    const here = mkdtempSync(join(tmpdir(), 'sysctl-'))
+    onTestFinished(() => rmSync(here, { recursive: true }))
+    const apply = (state: SysctlState) => {
+      const { id, spec } = sysctl({ key: 'net.a.b', value: '1 2' })
+      const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+      const step = sysctl.kind.apply([{ id, spec, state, change }]).next().value
+      const script =
+        step?.do === 'shell' ? String(step.script).replaceAll('/proc/sys', here).replaceAll('/etc/sysctl.d', join(here, 'd')) : ''
+      return spawnSync('sh', ['-c', script], { encoding: 'utf8' }).status
+    }
+    const boot = join(here, 'd', 'zz-provision.net.a.b.conf')
+    expect(apply({ live: '0', boot: undefined })).not.toBe(0)
+    expect(existsSync(boot)).toBe(false)
+    mkdirSync(join(here, 'net/a'), { recursive: true })
+    writeFileSync(join(here, 'net/a/b'), '0\n')
+    expect(apply({ live: '1\t2'.replace('\t', ' '), boot: undefined })).toBe(0)
+    expect([readFileSync(join(here, 'net/a/b'), 'utf8'), readFileSync(boot, 'utf8')]).toEqual(['0\n', 'net/a/b = 1 2\n'])
+    expect(apply({ live: '0', boot: undefined })).toBe(0)
+    expect(readFileSync(join(here, 'net/a/b'), 'utf8')).toBe('1 2\n')
+    expect(statSync(boot).mode & 0o777).toBe(0o644)
   })
 
   it('is read from a recorded answer', () => {
