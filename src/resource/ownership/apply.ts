@@ -3,6 +3,7 @@ import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { parentOf } from '../kind/path.ts'
+import { isTemplate } from '../kind/queries.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import { requireSuccess, type Steps } from '../kind/step.ts'
 import { DIGEST, walk } from '../kind/walk.ts'
@@ -84,5 +85,8 @@ to_disk('.');
 /** Stops a unit before its file is deleted. */
 const unitScript = (one: OrphanWork): Script => {
   if (!isUnit(one)) return sh``
-  return one.id.includes('.d/') ? sh`` : sh`systemctl disable --now -- ${one.id} >/dev/null 2>&1`
+  if (one.id.includes('.d/')) return sh``
+  // Of a template, only the instances run.
+  const stop = isTemplate(one.id) ? sh`systemctl stop -- ${one.id.replace('@.', '@*.')} >/dev/null 2>&1; ` : sh``
+  return sh`${stop}systemctl disable --now -- ${one.id} >/dev/null 2>&1`
 }

@@ -38,6 +38,8 @@ const serviceScript = (spec: ServiceSpec): Script => {
   return sh`
 ${spec.running || spec.enabled ? sh`case $(systemctl show -P LoadState -- ${unit}) in masked) systemctl unmask -q -- ${unit}; systemctl unmask -q --runtime -- ${unit} ;; esac` : sh``}
 was=$(systemctl show -P UnitFileState -- ${unit})
+[ "$was" != generated ] || case $(systemctl show -P SourcePath -- ${unit}) in /etc/init.d/*)
+  case " $(systemctl show -P WantedBy -- ${unit}) " in *' multi-user.target '*) was=enabled ;; *) was=disabled ;; esac ;; esac
 ${spec.enabled ? enable : sh``}
 ${spec.running ? sh`${loadFindings(spec)} || { ${spec.enabled ? takeBack : sh`:`}; exit 1; }` : sh`systemctl stop -- ${unit} || exit 1; rm -f ${`${STAMPS}/${unit}`}`}
 ${spec.enabled ? sh`` : disable}

@@ -78,12 +78,12 @@ const untrustedScript = (paths: readonly string[]): Script => {
 // Where `at` is the time of the unit's last change of state, which moves at every start, restart and reload.
 const loadFunctions = sh`
 read_state() {
-  state= result= pid= at= can= again=
+  state= result= ended= pid= at= can= again=
   while IFS='=' read -r key value; do case $key in
     ActiveState) state=$value ;; ReloadResult) result=$value ;; MainPID) pid=$value ;; CanReload) can=$value ;; Type) type=$value ;;
-    NRestarts) again=$value ;; StateChangeTimestampMonotonic) at=$value ;;
+    NRestarts) again=$value ;; Result) ended=$value ;; StateChangeTimestampMonotonic) at=$value ;;
   esac; done <<SHOW
-$(systemctl show -p ActiveState,ReloadResult,MainPID,CanReload,Type,NRestarts,StateChangeTimestampMonotonic -- "$unit")
+$(systemctl show -p ActiveState,Result,ReloadResult,MainPID,CanReload,Type,NRestarts,StateChangeTimestampMonotonic -- "$unit")
 SHOW
 }
 running() { case $state in active|reloading) ;; *) return 1 ;; esac; }
@@ -116,7 +116,7 @@ log_excerpt() {
   journalctl -u "$unit" --no-pager -q -o cat --since "@$began" 2>/dev/null | tail -n 15 >"$work/journal"; if [ -s "$work/journal" ]; then cat "$work/journal"; else cat "$work/output"; fi
 }
 refused() {
-  log_excerpt >"$work/log"; after=kept
+  log_excerpt >"$work/log"; after=kept; first=$type$state$ended
   ( restore ) >&2; new=$sums; sums=$(sums "$@")
   if [ "$sums" != "$new" ]; then
     after=restored
@@ -127,6 +127,7 @@ refused() {
     fi
   elif [ -n "$was" ]; then read_state; running || after=down; fi
   [ -n "$was" ] || { systemctl stop -- "$unit" 2>/dev/null; rm -f "$stamp"; [ "$after" = restored ] || after=stopped; }
+  case $first in oneshotinactivesuccess) how=oneshot ;; esac
   printf 'provision-refused %s %s %s\\n' "$unit" "$how" "$after"
   cat "$work/log" >&2; exit 1
 }
@@ -151,12 +152,22 @@ export const checkLoaded = (answer: Answer, done: readonly string[] = []): void 
     requireSuccess(answer, 'service not changed')
     return
   }
+  if (how === 'oneshot') throw endsAtOnce(unit, done)
   const verb = { start: 'did not start', restart: 'did not restart' }[how ?? ''] ?? 'rejected its new configuration'
   const why = answer.stderr.trim()
   // A service that ran refused what it was given; one that did not start can have reasons of its host.
   const othersToo = how !== 'start'
   throw new HostRefusal(`${unit} ${verb}`, why === '' ? 'the service logged nothing' : why, AFTER[after] ?? AFTER.kept, { done, othersToo })
 }
+
+/** A oneshot service cannot be declared as running: it is inactive once its command has ended. */
+export const endsAtOnce = (unit: string, done: readonly string[] = []): HostRefusal =>
+  new HostRefusal(
+    `${unit} does not stay active`,
+    'it is a oneshot service without RemainAfterExit=yes: it runs its command and is inactive again',
+    'declare it with running: false and start it by a timer, or set RemainAfterExit=yes in the unit',
+    { done },
+  )
 
 const AFTER: Readonly<Record<string, string>> = {
   restored: 'correct the content of its files in the role; the previous configuration is restored',

@@ -1,3 +1,4 @@
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { undoDirectory } from '../file/undo.ts'
 import { ABSENT } from '../kind/inode.ts'
@@ -15,6 +16,8 @@ export interface ServiceState {
   readonly sub: string
   readonly result: string
   readonly enabled: string
+  /** A oneshot that ended is inactive, unless it has `RemainAfterExit=yes`. */
+  readonly endsAtOnce?: true
   /** Its unit file or a drop-in changed since systemd read it. */
   readonly needsDaemonReload: boolean
   readonly reloadFailed: boolean
@@ -39,10 +42,20 @@ export const observeServices = (specs: readonly ServiceSpec[]): KindQuery<Servic
       digests: distinct(specs.flatMap(hostOnlyPaths)),
       inodes: distinct([...files, ...files.map(parentOf).filter((directory) => !SHARED_DIRECTORIES.has(directory))]),
     },
-    script: sh`${[...sets.map((set) => sh`[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${set}`), sh`:`]}`,
+    script: sh`${[...sets.map((set) => sh`[ ! -d ${undoDirectory(set)} ] || printf '%s\\n' ${set}`), linkedScript(specs.map(({ unit }) => unit))]}`,
     parse: (stdout, answers) => readServices(specs, stdout.toString().split('\n'), answers),
   }
 }
+
+/**
+ * Prints the units that are linked from elsewhere (`systemctl link`) and have no [Install] section: systemd reports them like units that can
+ * be enabled. Builtins only.
+ */
+const linkedScript = (units: readonly string[]): Script => sh`for unit in ${units}; do
+  [ -L "/etc/systemd/system/$unit" ] && [ -f "/etc/systemd/system/$unit" ] || continue
+  install= i=0; while [ $i -lt 1000 ] && IFS= read -r line; do i=$((i+1)); case $line in '[Install]'*) install=1 ;; esac; done <"/etc/systemd/system/$unit"
+  [ "$install" ] || printf 'not installable %s\\n' "$unit"
+done`
 
 // Directories shared by many services; their change time is not evidence of a change for one of them.
 export const SHARED_DIRECTORIES: ReadonlySet<string> = new Set([
@@ -63,11 +76,7 @@ const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
 const hostOnlyPaths = (spec: ServiceSpec): readonly string[] =>
   filesOf(spec).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : []))
 
-const readServices = (
-  specs: readonly ServiceSpec[],
-  unfinishedSet: readonly string[],
-  answers: Answers,
-): ReadonlyMap<string, ServiceState> =>
+const readServices = (specs: readonly ServiceSpec[], lines: readonly string[], answers: Answers): ReadonlyMap<string, ServiceState> =>
   new Map(
     specs.map((spec) => {
       const of = (key: string): string => answers.units.get(spec.unit)?.get(key) ?? ''
@@ -80,17 +89,29 @@ const readServices = (
         active: of('ActiveState'),
         sub: of('SubState'),
         result: of('Result'),
-        enabled: of('UnitFileState'),
+        enabled: enablementOf(of, lines.includes(`not installable ${spec.unit}`)),
         needsDaemonReload: of('NeedDaemonReload') === 'yes',
         reloadFailed: of('ReloadResult') !== '' && of('ReloadResult') !== 'success',
         stamp: stamp?.at === of('StateChangeTimestampMonotonic') ? stamp : undefined,
         touched: paths.some((path) => !SHARED_DIRECTORIES.has(path) && (answers.changed.get(path) ?? 0) >= changed - TICK),
         onDisk: new Map(hostOnlyPaths(spec).flatMap((path) => digestOnDisk(answers, path))),
-        unfinishedSet: spec.set !== undefined && unfinishedSet.includes(spec.set),
+        unfinishedSet: spec.set !== undefined && lines.includes(spec.set),
       }
-      return [spec.unit, state]
+      const endsAtOnce = of('Type') === 'oneshot' && of('RemainAfterExit') === 'no'
+      return [spec.unit, endsAtOnce ? { ...state, endsAtOnce } : state]
     }),
   )
+
+/**
+ * Whether the unit starts at boot, in systemd's words. A SysV service is `generated` in any case; its links in /etc/rc?.d become wants of
+ * multi-user.target. A linked unit without [Install] section cannot be enabled, like a static one.
+ */
+const enablementOf = (of: (key: string) => string, isNotInstallable: boolean): string => {
+  const state = of('UnitFileState')
+  if (state === 'generated' && of('SourcePath').startsWith('/etc/init.d/'))
+    return of('WantedBy').split(' ').includes('multi-user.target') ? 'enabled' : 'disabled'
+  return state === 'linked' && isNotInstallable ? 'static' : state
+}
 
 const digestOnDisk = (answers: Answers, path: string): readonly (readonly [string, string])[] => {
   const sha256 = inodeAt(answers, path) === ABSENT ? 'absent' : answers.digests.get(path)

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { type Certainty, type Change, type Difference, defineKind, type PlanContext, type Resource } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
+import { HostRefusal } from '../kind/step.ts'
 import { applyServices } from './apply.ts'
+import { endsAtOnce } from './load.ts'
 import { observeServices, type ServiceState, SHARED_DIRECTORIES } from './observe.ts'
 import { isResource, type LoadedFile, type ServiceSpec, schema } from './spec.ts'
 
@@ -21,11 +23,24 @@ export const service = defineKind({
     if (first === undefined) return undefined
     return {
       action: state.load === 'not-found' ? 'create' : 'update',
-      certainty: found.some(({ certainty }) => certainty === 'exact') ? 'exact' : first.certainty,
+      certainty:
+        state.load === 'not-found' ? 'dependent' : found.some(({ certainty }) => certainty === 'exact') ? 'exact' : first.certainty,
       reason: found.map(({ reason }) => reason).join(', '),
       differences: found.flatMap(({ difference }) => (difference === undefined ? [] : [difference])),
       ...(found.some(({ unfinished }) => unfinished === true) && { unfinished: true }),
     }
+  },
+
+  forbids: (spec, state, context) => {
+    const { unit } = spec
+    if ((!spec.running && !spec.enabled) || mayAppear(context)) return undefined
+    if (state.load === 'not-found')
+      return new HostRefusal(
+        `unit ${unit} does not exist`,
+        'systemd finds no file of this unit, and no earlier change of this run brings one',
+        'check the name, or declare the package or unit that brings it first',
+      )
+    return spec.running && state.endsAtOnce === true && !isActive(state) ? endsAtOnce(unit) : undefined
   },
 
   orphan: {
@@ -34,6 +49,22 @@ export const service = defineKind({
   },
   apply: applyServices,
 })
+
+/** Whether an earlier change of this run may bring or change the unit: a package, a script, or its file. */
+const mayAppear = ({ packagesPending, anyPackagesPending, opaquePending, changesBelow }: PlanContext): boolean =>
+  packagesPending ||
+  anyPackagesPending === true ||
+  opaquePending === true ||
+  UNIT_DIRECTORIES.some((directory) => changesBelow?.(directory) === true)
+
+/** Directories of units, and of SysV services, that an administrator or role writes to. */
+const UNIT_DIRECTORIES = [
+  '/etc/systemd/system',
+  '/run/systemd/system',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+  '/etc/init.d',
+]
 
 interface Finding {
   readonly reason: string

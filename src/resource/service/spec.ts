@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Script } from '../../shell/script.ts'
 import { keyOf, type ManagedFile, type Resource } from '../kind/kind.ts'
+import { isTemplate } from '../kind/queries.ts'
 import { unitName } from './unit-name.ts'
 
 /** A file that a service reads, and the key of its resource. */
@@ -26,7 +27,9 @@ const loadedFiles = z
   })
 
 export const schema = z.strictObject({
-  unit: unitName.meta({ description: 'the unit with its suffix', examples: ['nginx.service'] }),
+  unit: unitName
+    .refine((unit) => !isTemplate(unit), 'must be an instance of the template, such as worker@mail.service')
+    .meta({ description: 'the unit with its suffix', examples: ['nginx.service'] }),
   running: z.boolean().default(true),
   enabled: z.boolean().default(true).meta({ description: 'start at boot' }),
   loads: loadedFiles.meta({ description: 'files that it reads; it reloads if it has loaded an older version' }),

@@ -5,6 +5,7 @@ import { contentOption, definedContent, type FileSpec, type FileState } from '..
 import { asContent, type Content, hasSecret } from '../kind/content.ts'
 import { defineKind, type Work } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
+import { isTemplate } from '../kind/queries.ts'
 import { HostRefusal, type Step, type Steps } from '../kind/step.ts'
 import { refuseAccidents } from '../kind/unusable.ts'
 import { settingLines } from './sandbox.ts'
@@ -62,7 +63,8 @@ export const unit = defineKind({
         return new Map(
           specs.flatMap((spec): readonly (readonly [string, UnitState])[] => {
             const found = states.get(spec.file.path)
-            const stale = answers.units.get(spec.unit)?.get('NeedDaemonReload')
+            // systemd reads a template for each instance that it loads, so a template itself is never outdated.
+            const stale = isTemplate(spec.unit) ? 'no' : answers.units.get(spec.unit)?.get('NeedDaemonReload')
             return found === undefined || stale === undefined ? [] : [[spec.name, { file: found, stale: stale === 'yes' }]]
           }),
         )

@@ -95,22 +95,26 @@ describe('the observation of a host', () => {
     )
   })
 
-  it.each(['dash', 'bash'])('asks %s about hundreds of kilobytes of paths without exceeding a command line', { timeout: 30_000 }, (shell) => {
-    const paths = Array.from({ length: 700 }, (_, i) => join(here, `${'n'.repeat(240)}${i}`))
-    const present = paths.at(-1) ?? ''
-    writeFileSync(present, 'hello\n')
-    const look = queryHost('web-01', resources(...paths.map((path) => file({ path }))))
-    const { stdout, status } = spawnSync(shell, [], {
-      input: look.script,
-      env: { ...process.env, LC_ALL: 'C', T: mkdtempSync(join(here, 'T-')) },
-      maxBuffer: 1e8,
-    })
-    const seen = look.read(stdout, status ?? 255)
-    expect([...seen.keys()].filter((key) => key.startsWith('file:'))).toHaveLength(700)
-    expect(seen.get(`file:${paths[0]}`)).toBe('absent')
-    expect(seen.get(`file:${present}`)).toHaveProperty('sha256')
-    rmSync(present)
-  })
+  it.each(['dash', 'bash'])(
+    'asks %s about hundreds of kilobytes of paths without exceeding a command line',
+    { timeout: 30_000 },
+    (shell) => {
+      const paths = Array.from({ length: 700 }, (_, i) => join(here, `${'n'.repeat(240)}${i}`))
+      const present = paths.at(-1) ?? ''
+      writeFileSync(present, 'hello\n')
+      const look = queryHost('web-01', resources(...paths.map((path) => file({ path }))))
+      const { stdout, status } = spawnSync(shell, [], {
+        input: look.script,
+        env: { ...process.env, LC_ALL: 'C', T: mkdtempSync(join(here, 'T-')) },
+        maxBuffer: 1e8,
+      })
+      const seen = look.read(stdout, status ?? 255)
+      expect([...seen.keys()].filter((key) => key.startsWith('file:'))).toHaveLength(700)
+      expect(seen.get(`file:${paths[0]}`)).toBe('absent')
+      expect(seen.get(`file:${present}`)).toHaveProperty('sha256')
+      rmSync(present)
+    },
+  )
 
   it('runs the script of a kind that is plain text as it is, and accepts nothing else', () => {
     const asking = (script: unknown) => ({

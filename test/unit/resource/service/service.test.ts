@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { directory } from '../../../../src/resource/file/directory.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { text } from '../../../../src/resource/kind/content.ts'
@@ -116,7 +119,11 @@ describe('observing services', () => {
 describe('planning a service', () => {
   it.each<[string, ServiceState, string | undefined]>([
     ['as wanted', running, undefined],
-    ['not there', { ...running, load: 'not-found', active: 'inactive', sub: 'dead', enabled: '' }, 'create exact not running, not enabled'],
+    [
+      'not there',
+      { ...running, load: 'not-found', active: 'inactive', sub: 'dead', enabled: '' },
+      'create dependent not running, not enabled',
+    ],
     ['stopped', { ...running, active: 'inactive', sub: 'dead' }, 'update exact not running'],
     ['failed', { ...running, active: 'failed', result: 'exit-code' }, 'update exact not running, last start failed (exit-code)'],
     [
@@ -276,5 +283,100 @@ describe('a stamp', () => {
       ['/etc/a\\b', LOADED],
       ['/etc/c', 'absent'],
     ])
+  })
+})
+
+describe('a unit that cannot be as declared', () => {
+  const spec = service({ unit: 'shop.service' }).spec
+  const unknown: ServiceState = { ...running, load: 'not-found', active: 'inactive', enabled: '' }
+  const ended: ServiceState = { ...running, active: 'inactive', endsAtOnce: true }
+  const refusal = (state: ServiceState, more: Partial<PlanContext> = {}, of = spec) =>
+    service.kind.forbids?.(of, state, { ...context(), ...more })
+
+  it('is refused before any change if systemd does not know it', () => {
+    expect(refusal(unknown)).toMatchObject({
+      what: 'unit shop.service does not exist',
+      fix: expect.stringContaining('declare the package'),
+    })
+    expect(refusal(running)).toBeUndefined()
+    expect(refusal(unknown, {}, service({ unit: 'shop.service', running: false, enabled: false }).spec)).toBeUndefined()
+    expect(refusal(unknown, {}, service({ unit: 'shop.service', running: false }).spec)).toBeDefined()
+  })
+
+  it('is refused if it is a oneshot service that has ended', () => {
+    expect(refusal(ended)).toMatchObject({ what: 'shop.service does not stay active', fix: expect.stringContaining('RemainAfterExit=yes') })
+    expect(refusal({ ...ended, active: 'active' })).toBeUndefined()
+    expect(refusal(ended, {}, service({ unit: 'shop.service', running: false }).spec)).toBeUndefined()
+  })
+
+  it.each<[string, Partial<PlanContext>]>([
+    ['a package of the role', { packagesPending: true }],
+    ['a package of another role', { anyPackagesPending: true }],
+    ['a script', { opaquePending: true }],
+    ['a unit file', { changesBelow: (directory) => directory === '/etc/systemd/system' }],
+  ])('may be brought by %s', (_, more) => {
+    expect([refusal(unknown, more), refusal(ended, more)]).toEqual([undefined, undefined])
+    expect(refusal(unknown, { changesBelow: (directory) => directory === '/srv' })).toBeDefined()
+  })
+
+  it('is no template', () => {
+    expect(() => service({ unit: 'worker@.service' })).toThrow('must be an instance of the template, such as worker@mail.service')
+    expect(service({ unit: 'worker@mail.service' }).id).toBe('worker@mail.service')
+  })
+})
+
+describe('reading a unit', () => {
+  const read = (unit: string, properties: Record<string, string>, stdout = '') => {
+    const found = new Map(Object.entries({ LoadState: 'loaded', ...properties }))
+    return service.kind
+      .observe([service({ unit }).spec])
+      .parse(Buffer.from(stdout), { ...NOTHING, units: new Map([[unit, found]]) })
+      .get(unit)
+  }
+
+  it('takes a SysV service for enabled only if it starts at boot', () => {
+    const sysv = { UnitFileState: 'generated', SourcePath: '/etc/init.d/legacy' }
+    expect(read('legacy.service', { ...sysv, WantedBy: 'graphical.target multi-user.target' })).toMatchObject({ enabled: 'enabled' })
+    expect(read('legacy.service', { ...sysv, WantedBy: 'other.service' })).toMatchObject({ enabled: 'disabled' })
+    expect(read('srv.mount', { UnitFileState: 'generated', SourcePath: '/etc/fstab', WantedBy: '' })).toMatchObject({
+      enabled: 'generated',
+    })
+  })
+
+  it('notices a oneshot service that does not stay active', () => {
+    expect(read('a.service', { Type: 'oneshot', RemainAfterExit: 'no' })).toMatchObject({ endsAtOnce: true })
+    expect(read('a.service', { Type: 'oneshot', RemainAfterExit: 'yes' })).not.toHaveProperty('endsAtOnce')
+    expect(read('a.service', { Type: 'simple', RemainAfterExit: 'no' })).not.toHaveProperty('endsAtOnce')
+  })
+
+  it('takes a linked unit without [Install] for one that cannot be enabled', () => {
+    const here = mkdtempSync(join(tmpdir(), 'units-'))
+    onTestFinished(() => rmSync(here, { recursive: true }))
+    writeFileSync(join(here, 'vendor-a'), '[Service]\nExecStart=/bin/true\n')
+    writeFileSync(join(here, 'vendor-b'), '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n')
+    for (const name of ['a', 'b']) symlinkSync(`vendor-${name}`, join(here, `${name}.service`))
+    symlinkSync('/dev/null', join(here, 'c.service'))
+    const units = ['a', 'b', 'c', 'd'].map((name) => service({ unit: `${name}.service` }).spec)
+    const script = String(service.kind.observe(units).script).replaceAll('/etc/systemd/system', here)
+    const { stdout, status } = spawnSync('sh', ['-ec', script], { encoding: 'utf8' })
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'not installable a.service\n' })
+    expect(read('a.service', { UnitFileState: 'linked' }, stdout)).toMatchObject({ enabled: 'static' })
+    expect(read('b.service', { UnitFileState: 'linked' }, stdout)).toMatchObject({ enabled: 'linked' })
+  })
+
+  it('asks systemd about instances and never about their template', () => {
+    const query = unitQuery(['worker@.service', 'worker@mail.service'])
+    expect(String(query.script)).toMatch(/-- worker@mail.service(;|$)/)
+    expect([...query.read(Buffer.from('LoadState=loaded\n\n')).keys()]).toEqual(['worker@mail.service'])
+    expect(String(unitQuery(['worker@.service']).script)).toBe('')
+  })
+
+  it('explains that a oneshot service is not active after its start', () => {
+    const answer: Answer = {
+      code: 1,
+      stdout: Buffer.from('provision-refused once.service oneshot stopped\n'),
+      stderr: 'Finished once.service.',
+    }
+    expect(() => checkLoaded(answer)).toThrow(expect.objectContaining({ what: 'once.service does not stay active' }))
   })
 })
