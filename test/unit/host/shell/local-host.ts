@@ -23,6 +23,8 @@ interface Peculiarities {
   readonly sudo?: string
   /** Output of the login shell before each command. */
   readonly banner?: string
+  /** Whether the first shell does not notice that its connection is lost, as if the network had died. */
+  readonly isDeaf?: boolean
   /** Executed in place of the nth command, counted from 1, unless it returns false. `word` is the random word of a root shell. */
   readonly instead?: (count: number, channel: ServerChannel, word: string) => boolean
 }
@@ -34,7 +36,13 @@ printf %s "$3" >&2; IFS= read -r password
 shift 3; exec "$@"
 `
 
-export const localHost = async ({ env = {}, sudo = SUDO, banner = '', instead = () => false }: Peculiarities = {}): Promise<LocalHost> => {
+export const localHost = async ({
+  env = {},
+  sudo = SUDO,
+  banner = '',
+  isDeaf = false,
+  instead = () => false,
+}: Peculiarities = {}): Promise<LocalHost> => {
   const directory = scratch()
   const key = keygen(join(directory, 'key'))
   const bin = join(directory, 'bin')
@@ -61,7 +69,8 @@ export const localHost = async ({ env = {}, sudo = SUDO, banner = '', instead = 
     channel.on('data', (chunk: Buffer) =>
       child.stdin.write(Buffer.from(chunk.toString('latin1').replaceAll('/run/provision', run), 'latin1')),
     )
-    channel.on('end', () => child.stdin.end()).on('close', () => child.stdin.end())
+    const deaf = isDeaf && commands.length === 1
+    channel.on('end', () => deaf || child.stdin.end()).on('close', () => deaf || child.stdin.end())
     child.stdin.on('error', () => {})
     child.stdout.on('data', (chunk: Buffer) => channel.write(chunk))
     child.stderr.on('data', (chunk: Buffer) => channel.stderr.write(chunk))

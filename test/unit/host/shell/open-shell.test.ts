@@ -151,6 +151,18 @@ describe('the lock', () => {
     await next.close()
   })
 
+  test('of an idle shell that does not notice that its controller is gone is taken at once, and the shell is killed', async () => {
+    const host = await localHost({ isDeaf: true })
+    const shell = await opened(host, { lock })
+    const pid = (await textOf(shell, 'echo $$')).trim()
+    host.sockets[0]?.destroy()
+    const waiting: string[] = []
+    const second = await opened(host, { lock: { ...lock, user: 'ann' }, onWaiting: (holder) => waiting.push(holder) })
+    expect(waiting.join('\n')).toContain('the controller of the run is gone')
+    expect(await textOf(second, `[ -e /proc/${pid}/exe ] || echo killed`)).toBe('killed\n')
+    expect(host.remains().filter((name) => /^\.\d/.test(name))).toHaveLength(1)
+  })
+
   test('of a controller whose connection is gone is taken after its last step', async () => {
     const host = await localHost()
     const shell = await opened(host, { lock })

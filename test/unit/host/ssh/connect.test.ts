@@ -146,4 +146,15 @@ describe('host keys', () => {
     await (await connect(target)).close()
     expect(stored()).toBe(`# mine\n[127.0.0.1]:${server.port} ${publicKey(server.hostKey)}\n`)
   })
+
+  test('a key that is known from another file is not stored again', async () => {
+    const { target, stored, text, directory } = await serverAndTarget(
+      'accept-new',
+      ({ port, hostKey }) => `[127.0.0.1]:${port} ${publicKey(hostKey)}\n`,
+    )
+    const first = join(directory, 'first')
+    writeFileSync(first, '')
+    await (await connect({ ...target, knownHosts: [first, ...target.knownHosts] })).close()
+    expect([readFileSync(first, 'utf8'), stored()]).toEqual(['', text])
+  })
 })

@@ -124,6 +124,7 @@ test('without key files, agentKeys `named` tries only default keys', async () =>
 
 test.each<[string, (directory: string) => Promise<string>, string]>([
   ['there is no agent', async () => 'none', 'no SSH agent is set (SSH_AUTH_SOCK, IdentityAgent)'],
+  ['the variable of the agent is empty', async () => '', 'no SSH agent is set (SSH_AUTH_SOCK, IdentityAgent)'],
   ['the agent is gone', async (directory) => join(directory, 'gone'), 'does not answer'],
   ['the agent is empty', (directory) => agentWith(directory, []), 'the SSH agent has no keys'],
 ])('if %s, the missing key is an input problem that says so', async (_, socket, why) => {

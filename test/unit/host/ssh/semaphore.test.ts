@@ -23,3 +23,19 @@ test('limits concurrent work, keeps its order, and continues after a failure', a
   ends[3]?.()
   expect((await settled).map((result) => result.status)).toEqual(['rejected', 'fulfilled', 'fulfilled', 'fulfilled'])
 })
+
+test('is as wide as before when all work is done', async () => {
+  const enter = semaphore(2)
+  await Promise.all([1, 2, 3].map(() => enter(async () => {})))
+  let running = 0
+  const ends: (() => void)[] = []
+  const work = [1, 2].map(() =>
+    enter(async () => {
+      running += 1
+      await new Promise<void>((end) => ends.push(end))
+    }),
+  )
+  await expect.poll(() => running).toBe(2)
+  for (const end of ends) end()
+  await Promise.all(work)
+})
