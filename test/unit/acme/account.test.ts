@@ -165,6 +165,7 @@ describe('the validation of names', () => {
     Object.assign(authority, { lie: 'invalid', challenges: [type] })
     await expect(order(['*.example.invalid', 'example.invalid'])).rejects.toMatchObject({
       ...{ what: 'certificate authority could not validate the names', why: '*.example.invalid: wrong answer' },
+      where: { host: 'controller', resource: `acme-account:${url()}` },
       fix: expect.stringMatching(fix),
     })
     expect(history()).toMatchObject([{ names: ['*.example.invalid'], outcome: 'failed' }])

@@ -36,6 +36,10 @@ describe("an order that would exceed a limit of Let's Encrypt is not sent", () =
     ['www.example.test', /certificates for www\.example\.test$/],
     ['db.internal', /certificates for db\.internal$/],
     ['nas.home.arpa', /certificates for nas\.home\.arpa$/],
+    ...['example', 'invalid', 'localhost', 'local', 'onion', 'alt', 'lan', 'home', 'corp'].map((domain): [string, RegExp] => [
+      `a.${domain}`,
+      new RegExp(`certificates for a\\.${domain}$`),
+    ]),
   ])('for a private name: %s', (name, what) => {
     expect(ahead([], 'letsencrypt-staging', [name])?.what).toMatch(what)
     expect(ahead([], 'https://ca.test/dir', [name])).toBeUndefined()
