@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { observe } from '../../src/engine/observe/session.ts'
+import { forbiddenOn } from '../../src/engine/plan/plan-host.ts'
 import { installPackages } from '../../src/resource/package/apply.ts'
 import { pkg } from '../../src/resource/package/package.ts'
 import { onHost, sessionOn, type TestHost, testHost } from './support/test-host.ts'
@@ -153,16 +155,33 @@ describe('an interrupted installation', () => {
   })
 })
 
+describe('a package that apt cannot change', () => {
+  const refusals = async (options: Parameters<typeof pkg>[0]): Promise<readonly string[]> => {
+    const resources = [{ play: 0, role: 'test', resource: pkg(options) }]
+    const observation = await observe(host.session, resources)
+    return forbiddenOn({ host: 'host-01', resources, observation }, () => true, {}).map(({ what }) => what)
+  }
+
+  it('is refused before any change, if apt says so of it', async () => {
+    await host.run('apt-get -qq update')
+    expect(await refusals({ name: 'nginx-of-tomorrow' })).toEqual(['package nginx-of-tomorrow cannot be installed'])
+    expect(await refusals({ name: 'default-mta' })).toEqual(['package default-mta is virtual'])
+    expect(await refusals({ name: 'libacl1', state: 'absent' })).toEqual(['package libacl1 cannot be removed'])
+    expect(await refusals({ name: 'cpp-12' })).toEqual([])
+  })
+})
+
 describe('a host that refuses a package change', () => {
   it('names a package that no source has', async () => {
     const refusal = await host.refused([pkg({ name: 'nginx-of-tomorrow' })])
-    expect(refusal.what).toContain("nginx-of-tomorrow not found in the host's package sources")
+    expect(refusal.what).toContain('apt failed: Unable to locate package nginx-of-tomorrow')
+    expect(refusal.fix).toContain('check name and version')
     expect(refusal.why).toContain('Unable to locate package nginx-of-tomorrow')
   })
 
   it('names a version that no source has', async () => {
     const refusal = await host.refused([pkg({ name: 'tree', version: '99.0-1' })])
-    expect(refusal.what).toContain("tree=99.0-1 not found in the host's package sources")
+    expect(refusal.what).toContain("apt failed: Version '99.0-1' for 'tree' was not found")
   })
 
   it('reports a package on hold', async () => {
@@ -170,7 +189,7 @@ describe('a host that refuses a package change', () => {
     await host.apply([pkg({ name: 'haproxy', version: older })])
     await host.run('apt-mark hold haproxy')
     const refusal = await host.refused([pkg({ name: 'haproxy', version: newer })])
-    expect(refusal.what).toContain('haproxy is held')
+    expect(refusal.what).toContain('apt failed: Held packages were changed')
     expect(refusal.fix).toContain('apt-mark unhold haproxy')
     await host.run('apt-mark unhold haproxy')
   })
