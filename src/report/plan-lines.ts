@@ -84,7 +84,10 @@ export const changeLines = (change: PlannedChange, view: View): readonly string[
     text === undefined || text === '' ? [] : diffLines(text, { ...view, columns: columns - 10 }).map((line) => `    ${line}`)
   const symbol = colour(action, paint)(symbols[action])
   if (change.bookkeeping === true) return [paint.dim(`${symbols[action]} ${inLine(nameOf(resource))}  record of managed resources`)]
-  const settings = differences.filter(({ key }) => diff === undefined || key !== 'content')
+  // A setting without values is in the reason.
+  const settings = differences.filter(
+    ({ key, from, to }) => (diff === undefined || key !== 'content') && (from !== undefined || to !== undefined),
+  )
   return [
     `${symbol} ${inLine(nameOf(resource))}  ${paint.dim(hanging(reason) + certainties[certainty])}`,
     ...settings.flatMap(({ key, from, to }) =>

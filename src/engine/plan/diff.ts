@@ -68,7 +68,7 @@ const joined = (id: string, texts: readonly DiffTexts[] = []): string | undefine
   return diffs.length === 0 ? undefined : diffs.join('')
 }
 
-/** A unified diff, or undefined if the texts differ too much. `maxEditLength` bounds the time: 20,000 changed lines took 0.7 s. */
+/** A unified diff, or undefined if the texts are the same or differ too much. `maxEditLength` bounds the time: 20,000 changed lines took 0.7 s. */
 const unified = (name: string, { before, after }: DiffTexts): string | undefined => {
   const patch = createTwoFilesPatch(
     before === '' ? '/dev/null' : name,
@@ -82,7 +82,8 @@ const unified = (name: string, { before, after }: DiffTexts): string | undefined
       maxEditLength: 2000,
     },
   )
-  return patch?.split('\n').slice(1).join('\n')
+  const hunks = patch?.split('\n').slice(1).join('\n')
+  return hunks?.includes('\n@@ ') ? hunks : undefined
 }
 
 const groupByKind = (pending: readonly PendingChange[]): readonly (readonly [AnyKind, readonly Work<unknown, unknown>[]])[] => {

@@ -1,5 +1,5 @@
 import { sh } from '../../shell/sh.ts'
-import { asText, hasSecret, isKnown, sha256Of, shownText } from '../kind/content.ts'
+import { asText, bytesOf, hasSecret, isKnown, sha256Of, shownText } from '../kind/content.ts'
 import { describeDifferences, differing } from '../kind/differences.ts'
 import { ABSENT, planAbsent, planUnreached, typeName } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
@@ -29,7 +29,7 @@ export const file = defineKind({
     if (spec.state === 'absent') return planAbsent(state, packagesPending)
     const known = isKnown(spec.content)
     const certainty = known ? 'exact' : 'dependent'
-    if (state === ABSENT) return { action: 'create', certainty, reason: 'missing', differences: [] }
+    if (state === ABSENT) return { action: 'create', certainty, reason: 'missing', differences: hidden(spec) }
     const differences = differencesOf(spec, state)
     return differences.length === 0 ? undefined : { action: 'update', certainty, reason: describeDifferences(differences), differences }
   },
@@ -40,7 +40,8 @@ export const file = defineKind({
   before: (work) => ({
     script: excerptScript({
       paths: work.filter(({ spec, state }) => isReadable(spec, state)).map(({ id }) => id),
-      bytes: MAX_SHOWN_BYTES,
+      // One more shows that the file is longer.
+      bytes: MAX_SHOWN_BYTES + 1,
     }),
     read: readExcerpts,
   }),
@@ -48,9 +49,9 @@ export const file = defineKind({
   diff: ({ spec, state, change }, before) => {
     if (hasSecret(spec.content) || !isWorldReadable(spec.mode) || !isReadable(spec, state, true)) return undefined
     if (change.action !== 'delete' && !change.differences.some(({ key }) => key === 'content') && state !== ABSENT) return undefined
-    const old = state === ABSENT ? '' : before && asText(before)
+    const old = state === ABSENT ? '' : before && isShort(before.length) ? asText(before) : undefined
     const after = change.action === 'delete' ? '' : shownText(spec.content)
-    return old === undefined || after === undefined || after.length > MAX_SHOWN_BYTES ? undefined : { before: old, after }
+    return old === undefined || after === undefined || !isShort(Buffer.byteLength(after)) ? undefined : { before: old, after }
   },
 
   orphan: { delete: 'file' },
@@ -61,11 +62,34 @@ export const file = defineKind({
 /** Limit of a file in a diff, in bytes. */
 const MAX_SHOWN_BYTES = 65_536
 
+const isShort = (bytes: number): boolean => bytes <= MAX_SHOWN_BYTES
+
+/** The content as a difference. Plans print it where they cannot show a diff. */
+const contentDifference = (spec: FileSpec, state: FileState): Difference => {
+  if (hasSecret(spec.content)) return { key: 'content', to: 'not shown, because it has a secret' }
+  const [mode] = [spec.mode, ...(state === ABSENT ? [] : [state.mode])].filter((one) => !isWorldReadable(one))
+  if (mode !== undefined) return { key: 'content', to: `not shown, because its mode ${mode} keeps it from other accounts` }
+  const size = sizeOf(spec.content)
+  return { key: 'content', ...(size !== undefined && { to: `${size} bytes${isShort(size) ? '' : ', too long to show'}` }) }
+}
+
+/** The content of a new file that has no diff. */
+const hidden = (spec: FileSpec): readonly Difference[] => {
+  const size = sizeOf(spec.content)
+  const isShown = !hasSecret(spec.content) && isWorldReadable(spec.mode) && (size === undefined || isShort(size))
+  return isShown ? [] : [contentDifference(spec, ABSENT)]
+}
+
+const sizeOf = (content: FileSpec['content']): number | undefined => {
+  if (content.type === 'local') return content.size
+  return isKnown(content) ? bytesOf(content).length : undefined
+}
+
 const differencesOf = (spec: FileSpec, state: Exclude<FileState, typeof ABSENT>): readonly Difference[] => {
   if (state.type !== 'f') return [{ key: 'type', from: typeName(state.type), to: 'a file' }]
   const sum = sha256Of(spec.content)
   return [
-    ...(sum === undefined || sum !== state.sha256 ? [{ key: 'content' }] : []),
+    ...(sum === undefined || sum !== state.sha256 ? [contentDifference(spec, state)] : []),
     ...differing({ mode: spec.mode, owner: spec.owner, group: spec.group }, state),
   ]
 }

@@ -38,6 +38,16 @@ describe('the plan', () => {
     ])
   })
 
+  test('shows why a content is not shown, and no head without a value', () => {
+    const hidden = { key: 'content', to: 'not shown, because it has a secret' }
+    const differences = [hidden, { key: 'configuration at boot' }]
+    const plan = planOf(change('a', 'file:/key', { action: 'update', reason: 'content and configuration at boot differ', differences }))
+    expect(lines(plan).slice(4)).toEqual([
+      '    ~ file /key  content and configuration at boot differ, exact',
+      '        content: not shown, because it has a secret',
+    ])
+  })
+
   test('shows changes separately if only their diffs differ', () => {
     const plan = planOf(
       change('web-01', 'file:/a', { diff: '@@ -0,0 +1 @@\n+one\n' }),

@@ -6,6 +6,7 @@ import { text } from '../../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { tar } from '../../../../src/resource/kind/tar.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
+import { here, mine } from '../run-here.ts'
 
 const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const HELLO = '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03'
@@ -68,6 +69,55 @@ describe('the diff of a file', () => {
     ['an old file that only root may read', { path: '/f', content: 'x' }, { ...seenHello, mode: '600' }],
   ])('shows nothing of %s', (_, options, state) => {
     expect(diff(options, state, 'poison')).toBeUndefined()
+  })
+
+  const long = 'line\n'.repeat(13_108)
+
+  it.each<[string, Parameters<typeof file>[0], FileState, string | undefined]>([
+    ['a secret', { path: '/f', content: text`p=${new Secret('poison')}`, mode: '600' }, seenHello, 'not shown, because it has a secret'],
+    ['a new secret', { path: '/f', content: text`p=${new Secret('x')}`, mode: '600' }, 'absent', 'not shown, because it has a secret'],
+    ['a closed file', { path: '/f', content: 'x', mode: '640' }, seenHello, 'not shown, because its mode 640 keeps it from other accounts'],
+    [
+      'a new closed file',
+      { path: '/f', content: 'x', mode: '640' },
+      'absent',
+      'not shown, because its mode 640 keeps it from other accounts',
+    ],
+    [
+      'a file that was closed',
+      { path: '/f', content: 'x' },
+      { ...seenHello, mode: '600' },
+      'not shown, because its mode 600 keeps it from other accounts',
+    ],
+    ['a long file', { path: '/f', content: long }, seenHello, '65540 bytes, too long to show'],
+    ['a new long file', { path: '/f', content: long }, 'absent', '65540 bytes, too long to show'],
+    ['an open file', { path: '/f', content: 'ab' }, seenHello, '2 bytes'],
+    ['a new open file', { path: '/f', content: 'ab' }, 'absent', undefined],
+    ['content still to be made', { path: '/f', content: text`${unmade}` }, seenHello, undefined],
+  ])('is replaced by a reason, or by the size: %s', (_, options, state, expected) => {
+    const differences = file.kind.plan(file(options).spec, state, context)?.differences
+    expect(differences?.find(({ key }) => key === 'content')?.to).toBe(expected)
+  })
+
+  it('compares whole texts only', () => {
+    const host = here()
+    try {
+      const shown = (old: string, content: string): unknown => {
+        host.sh(`cat >a <<'E'\n${old}E`)
+        const [work] = host.plan(file({ path: host.at('a'), content, ...mine }))
+        const { script, read } = file.kind.before?.([work as never]) ?? {}
+        if (work === undefined || read === undefined) throw new Error('nothing to show')
+        return file.kind.diff?.(work as never, read(host.run(String(script)).stdout).get(work.id))
+      }
+      const fits = long.slice(5)
+      expect(shown('x\n', fits)).toEqual({ before: 'x\n', after: fits })
+      expect(shown(fits, 'x\n')).toEqual({ before: fits, after: 'x\n' })
+      expect(shown(long, 'x\n')).toBeUndefined()
+      expect(shown('x\n', long)).toBeUndefined()
+      expect(shown('x\n', 'é'.repeat(32_769))).toBeUndefined()
+    } finally {
+      host.remove()
+    }
   })
 
   it('requests no text that it does not show', () => {
