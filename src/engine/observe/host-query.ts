@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { Problem } from '../../problem.ts'
 import { type AnyKind, keyOf } from '../../resource/kind/kind.ts'
 import { pathQueries } from '../../resource/kind/path-queries.ts'
-import { type Answers, mergeQueries, unitQuery } from '../../resource/kind/queries.ts'
+import { type Answers, inodeAt, mergeQueries, unitQuery } from '../../resource/kind/queries.ts'
 import { HostRefusal, outputExcerpt } from '../../resource/kind/step.ts'
 import { type Script, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { authorLine, calling } from '../failure.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
+import { DIRECTORIES, directoriesOf } from '../plan/needed-directories.ts'
 import { ACCOUNTS, accountsQuery } from './accounts.ts'
 
 /** The state of each resource of a host, by `kind:identity`. */
@@ -32,7 +33,11 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
     name: kind.name,
     probe: calling({ call: `observation of kind ${kind.name}` }, () => kind.observe(specs)),
   }))
-  const asked = mergeQueries(probes.map(({ probe }) => probe.shared))
+  const needed = resources.flatMap(({ resource }) =>
+    calling({ call: `directories of kind ${resource.kind.name}` }, () => directoriesOf(resource)),
+  )
+  const directories = [...new Set(needed)]
+  const asked = mergeQueries([...probes.map(({ probe }) => probe.shared), { inodes: directories }])
   const { inodes, digests, texts } = pathQueries(asked)
   const units = unitQuery(asked.units)
   const accounts = accountsQuery(resources)
@@ -55,7 +60,10 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
         texts: texts.read(section(2)),
         units: units.read(section(3)),
       }))
-      const states = new Map<string, unknown>([[ACCOUNTS, reading(host, 'accounts', () => accounts.read(section(4)))]])
+      const states = new Map<string, unknown>([
+        [ACCOUNTS, reading(host, 'accounts', () => accounts.read(section(4)))],
+        [DIRECTORIES, new Map(directories.map((path) => [path, inodeAt(shared, path)]))],
+      ])
       for (const [i, { name, probe }] of probes.entries())
         for (const [id, state] of reading(host, name, () => probe.parse(section(i + SHARED), shared))) states.set(`${name}:${id}`, state)
       const missing = resources.find(({ resource }) => !states.has(keyOf(resource)))

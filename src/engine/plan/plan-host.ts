@@ -5,6 +5,7 @@ import { type Call, calling } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
 import type { DeclaredResource } from './declared.ts'
 import { dependingOnAccounts, missingAccounts } from './needed-accounts.ts'
+import { dependingOnDirectories, isRootsAlone, missingDirectory } from './needed-directories.ts'
 
 /** A resource that differs from its desired state, and the change to make. */
 export interface PendingChange {
@@ -45,10 +46,11 @@ export const forbiddenOn = (
   selected: Selection,
   beside: Beside,
 ): readonly Problem[] =>
-  planned({ resources, observation, selected, ...beside }, ({ role, resource, state }, context) => {
+  planned({ resources, observation, selected, ...beside }, ({ role, resource, state, change }, context) => {
     if (!selected(role)) return []
     const forbidden =
       missingAccounts(resource, observation, context) ??
+      (change === undefined || change.action === 'delete' ? undefined : missingDirectory(resource, observation, context)) ??
       calling(planOf(role, resource), () => resource.kind.forbids?.(resource.spec, state, context))
     if (forbidden === undefined) return []
     const { what, why, fix = 'check this resource on the host' } = forbidden
@@ -93,6 +95,7 @@ const planned = <T>(
   const deleted = new Set<string>()
   const paths = new Set<string>()
   let opaquePending = false
+  let mayBringMore = false
   return resources.flatMap(({ play, role, resource }) => {
     const key = keyOf(resource)
     const kind = resource.kind
@@ -101,6 +104,8 @@ const planned = <T>(
       now,
       packagesPending: installing.has(role),
       anyPackagesPending: installing.size > 0,
+      mayBringMore,
+      isRootsAlone: (directory) => isRootsAlone(observation, directory),
       changes: (other) => keys.has(other),
       changesBelow: (directory) => [...paths].some((path) => path.startsWith(`${directory}/`)),
       opaquePending,
@@ -110,14 +115,14 @@ const planned = <T>(
     }
     const found = calling(planOf(role, resource), () => kind.plan(resource.spec, state, context))
     const change = found !== undefined && (selected(role) || found.debt === true) ? found : undefined
-    const visited = visit(
-      { play, role, resource, state, change: change && dependingOnAccounts(change, resource, observation, context) },
-      context,
-    )
+    const depending = change && dependingOnAccounts(change, resource, observation, context)
+    const shown = depending && dependingOnDirectories(depending, resource, observation, context)
+    const visited = visit({ play, role, resource, state, change: shown }, context)
     if (change === undefined) return visited
     keys.add(key)
     for (const { path } of kind.files?.(resource.spec) ?? []) paths.add(path)
     opaquePending ||= change.certainty === 'opaque'
+    if (kind.contained !== true && !isOrphan(resource)) mayBringMore = true
     if (isOrphan(resource) && change.action === 'delete') for (const { path } of kind.files?.(resource.spec) ?? []) deleted.add(path)
     if (kind.affectsLater === true && change.action === 'create') installing.add(role)
     return visited

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { planUnreached } from '../kind/inode.ts'
 import { defineKind, type Resource } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
 import { applyCertificates } from './apply.ts'
 import { type CertificateState, observeCertificates } from './observe.ts'
 import { planIssued, planLeaf, planPlaceholder } from './plan.ts'
@@ -36,6 +37,7 @@ const kind = defineKind<Input, CertificateSpec, CertificateState>({
     return spec.stage === 'leaf' ? planLeaf(spec, state, now) : planIssued(spec, state, now)
   },
 
+  directories: ({ path }) => [parentOf(path)],
   accounts: ({ group }) => ({ groups: [group] }),
   orphan: { keep: 'keys and certificates are never deleted automatically' },
   signer: ({ stage, ...spec }, { leaf }, now) =>

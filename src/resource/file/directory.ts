@@ -4,9 +4,10 @@ import { describeDifferences, differing } from '../kind/differences.ts'
 import { ABSENT, type InodeState, inodeWord, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
-import { absolutePath, fileMode, ownership } from '../kind/path.ts'
+import { absolutePath, fileMode, ownership, parentOf } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
 import { OBSERVED, UNSAFE, walk } from '../kind/walk.ts'
+import { wrongType } from '../kind/wrong-type.ts'
 
 const schema = z.strictObject({
   path: absolutePath,
@@ -36,6 +37,9 @@ export const directory = defineKind({
   },
 
   accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
+  directories: ({ path }) => [parentOf(path)],
+  contained: true,
+  forbids: ({ path }, state, context) => wrongType(path, state, { what: 'a directory', types: 'd' }, context),
   orphan: { delete: 'directory' },
   *apply(work) {
     for (const { id, state } of work) refuseUnreached(id, state)

@@ -3,8 +3,10 @@ import { asText, bytesOf, hasSecret, isKnown, sha256Of, shownText } from '../kin
 import { describeDifferences, differing } from '../kind/differences.ts'
 import { ABSENT, planAbsent, planUnreached, typeName } from '../kind/inode.ts'
 import { type Difference, defineKind } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
+import { wrongType } from '../kind/wrong-type.ts'
 import { applyFiles } from './apply.ts'
 import { type FileSpec, type FileState, isWorldReadable, schema } from './spec.ts'
 
@@ -35,6 +37,9 @@ export const file = defineKind({
   },
 
   accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
+  directories: ({ path }) => [parentOf(path)],
+  contained: true,
+  forbids: ({ path }, state, context) => wrongType(path, state, { what: 'a file', types: 'fl' }, context),
   apply: applyFiles,
 
   before: (work) => ({

@@ -3,9 +3,10 @@ import { sh } from '../../shell/sh.ts'
 import { ABSENT, type InodeState, inodeWord, planAbsent, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
 import { defineKind } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
-import { absolutePath } from '../kind/path.ts'
+import { absolutePath, parentOf } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
 import { OBSERVED, walk } from '../kind/walk.ts'
+import { wrongType } from '../kind/wrong-type.ts'
 import { stagedName } from './place.ts'
 
 const schema = z.strictObject({
@@ -33,6 +34,9 @@ export const link = defineKind({
     return { action: 'update', certainty: 'exact', reason: 'target differs', differences: [{ key: 'target', from, to: spec.target }] }
   },
 
+  directories: ({ path }) => [parentOf(path)],
+  contained: true,
+  forbids: ({ path }, state, context) => wrongType(path, state, { what: 'a link', types: 'l' }, context),
   orphan: { delete: 'link' },
   recorded: ({ path, target }) => [path, `->${target}`],
   *apply(work) {

@@ -17,6 +17,10 @@ export interface PlanContext {
   readonly packagesPending: boolean
   /** A role installs a package earlier in this run on this host, the same role or another. */
   readonly anyPackagesPending?: boolean
+  /** An earlier change of this run on this host may create more than itself: accounts, directories, units. */
+  readonly mayBringMore?: boolean
+  /** Returns whether root alone can replace what is in this directory, by the observation. Asked for directories of `Kind.directories`. */
+  isRootsAlone?(directory: string): boolean
   /** Returns whether an earlier resource with this key (`kind:identity`) changes on this host in this run. */
   changes(key: string): boolean
   /** Returns whether an earlier change of this run writes or deletes something below this directory on this host. */
@@ -102,6 +106,13 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
    * earlier resource creates it.
    */
   accounts?(spec: Spec): NeededAccounts
+  /**
+   * Returns the directories that must exist before the resource changes. The run ends before any host is changed if one of them does not,
+   * and nothing creates it before.
+   */
+  directories?(spec: Spec): readonly string[]
+  /** A change creates nothing but the resource itself: no account, directory or unit that a later resource could need. */
+  readonly contained?: true
   /** Returns the steps for adjacent changes of the kind, in their order. */
   apply(work: readonly Work<Spec, State>[]): Steps
   /**

@@ -72,6 +72,7 @@ export const drained = defineKind({
           debt: true,
         },
 
+  contained: true,
   orphan: { forget: true },
 
   apply: function* (work): Steps {

@@ -62,6 +62,7 @@ export const owned = defineKind({
   },
 
   bookkeeping: true,
+  contained: true,
   orphan: { forget: true },
 
   *apply(work): Steps {

@@ -99,6 +99,7 @@ export const sysctl = defineKind({
       fix: 'check that the kernel has the setting and accepts the value, and that the host may change it (containers often may not)',
     }),
 
+  contained: true,
   orphan: { delete: 'file', note: 'the kernel keeps the value until the next boot' },
   files: (spec) => [{ path: bootFile(spec), sha256: sha256Hex(bootLine(spec)) }],
 })

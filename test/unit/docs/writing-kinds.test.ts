@@ -44,7 +44,19 @@ describe('the kind on the page', async () => {
 
 test('the page names every optional member of a kind', () => {
   const members = Object.keys({
-    ...{ accounts: 0, affectsLater: 0, before: 0, bookkeeping: 0, content: 0, diff: 0, files: 0, forbids: 0, notices: 0 },
+    ...{
+      accounts: 0,
+      affectsLater: 0,
+      before: 0,
+      bookkeeping: 0,
+      contained: 0,
+      content: 0,
+      diff: 0,
+      directories: 0,
+      files: 0,
+      forbids: 0,
+      notices: 0,
+    },
     ...{ orphan: 0, recorded: 0, revert: 0, sequence: 0, signer: 0 },
   } satisfies Record<OptionalMember, 0>)
   expect(members.filter((name) => !page.includes(`\`${name}\``))).toEqual([])

@@ -123,7 +123,7 @@ describe('the observation of a host', () => {
         name: 'own',
         observe: () => ({ script: script as Script, parse: (out: Buffer) => new Map([['x', `${out}`]]) }),
       },
-      ...{ id: 'x', spec: {} },
+      ...{ id: 'x', spec: { path: '/x' } },
     })
     const look = queryHost('web-01', resources(asking("printf 'a b'")))
     expect(look.read(sh(look.script)).get('own:x')).toBe('a b')

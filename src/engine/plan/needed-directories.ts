@@ -1,0 +1,59 @@
+import { ABSENT, type InodeState, typeName } from '../../resource/kind/inode.ts'
+import type { Change, PlanContext, Resource } from '../../resource/kind/kind.ts'
+import { directoriesAbove } from '../../resource/kind/path-queries.ts'
+import { HostRefusal } from '../../resource/kind/step.ts'
+import type { Observation } from '../observe/host-query.ts'
+
+/** The entry of an observation with the directories that resources need, and all above them. It cannot be a resource: it has no colon. */
+export const DIRECTORIES = 'directories'
+
+/** All directories that a resource needs, with those above them. */
+export const directoriesOf = ({ kind, spec }: Resource): readonly string[] =>
+  (kind.directories?.(spec) ?? []).filter((path) => path !== '/').flatMap((path) => [...directoriesAbove(path), path])
+
+type Directories = ReadonlyMap<string, InodeState>
+
+const known = (observation: Observation): Directories => (observation.get(DIRECTORIES) as Directories | undefined) ?? new Map()
+
+/** Whether root alone can replace what is in a directory, as far as it exists: otherwise an account of the host decides what is there. */
+export const isRootsAlone = (observation: Observation, directory: string): boolean =>
+  [...directoriesAbove(directory), directory]
+    .flatMap((path) => known(observation).get(path) ?? [])
+    .every(
+      (state) => state === ABSENT || (state.owner === 'root' && (state.type === 'l' || (Number.parseInt(state.mode, 8) & 0o022) === 0)),
+    )
+
+/** The first directory that a resource needs, that is not there, and that no earlier `directory` or `link` of this run makes. */
+const missing = (resource: Resource, observation: Observation, { changes }: PlanContext): readonly [string, InodeState] | undefined => {
+  const isComing = (path: string): boolean => changes(`directory:${path}`) || changes(`link:${path}`)
+  const found = (resource.kind.directories?.(resource.spec) ?? []).flatMap((path) => {
+    const [state, above] = [known(observation).get(path), directoriesAbove(path)]
+    const isThere = state === undefined || (state !== ABSENT && (state.type === 'd' || state.type === 'l' || state.type === 'unreached'))
+    // Below a link that this run makes, a directory may be there already.
+    return isThere || isComing(path) || above.some((one) => changes(`link:${one}`)) ? [] : [[path, state] as const]
+  })
+  return found[0]
+}
+
+/**
+ * Returns the refusal of a change whose directory neither exists nor is made before it. Undefined if an earlier change of this run may make
+ * it, such as a package or a command, and where an account of the host decides what is there.
+ */
+export const missingDirectory = (resource: Resource, observation: Observation, context: PlanContext): HostRefusal | undefined => {
+  const [path, state] = context.mayBringMore === true ? [] : (missing(resource, observation, context) ?? [])
+  if (path === undefined || state === undefined || !isRootsAlone(observation, path)) return undefined
+  if (state !== ABSENT)
+    return new HostRefusal(
+      `${path} is ${typeName(state.type)}`,
+      'a resource in this directory is declared',
+      'correct the path, or move it away by hand',
+    )
+  const why = 'no earlier resource of this run creates it'
+  return new HostRefusal(`directory ${path} does not exist`, why, `correct the path, or declare the directory before this resource`)
+}
+
+/** Returns the change, as dependent if only a package or another opaque change of this run can make its directory. */
+export const dependingOnDirectories = (change: Change, resource: Resource, observation: Observation, context: PlanContext): Change =>
+  change.certainty === 'exact' && change.action !== 'delete' && missing(resource, observation, context) !== undefined
+    ? { ...change, certainty: 'dependent' }
+    : change

@@ -1,0 +1,32 @@
+import { ABSENT, type InodeState, reasonUnreached, typeName } from './inode.ts'
+import type { PlanContext } from './kind.ts'
+import { parentOf } from './path.ts'
+import { HostRefusal } from './step.ts'
+
+/**
+ * Returns the refusal of a run that would have to replace something of another type than these (`f`, `d`, `l`). Undefined if an earlier
+ * change deletes it, and where an account of the host decides what is there: then only this host refuses the change.
+ */
+export const wrongType = (
+  path: string,
+  state: InodeState,
+  declared: { readonly what: string; readonly types: string },
+  { deleted, changes, isRootsAlone }: PlanContext,
+): HostRefusal | undefined => {
+  if (state === ABSENT || declared.types.includes(state.type) || reasonUnreached(state) !== undefined) return undefined
+  const isGone = deleted?.has(path) === true || ['file', 'link', 'directory'].some((kind) => changes(`${kind}:${path}`))
+  if (isGone || isRootsAlone?.(parentOf(path)) !== true) return undefined
+  const why = `${declared.what} is declared at this path`
+  if (state.type !== 'l')
+    return new HostRefusal(
+      `${path} is ${typeName(state.type)}`,
+      `${why}, and provision does not replace it`,
+      'correct the path, or move it away by hand',
+    )
+  const target = state.target.startsWith('/') ? state.target : `${parentOf(path)}/${state.target}`
+  return new HostRefusal(
+    `${path} is a symbolic link to ${state.target}`,
+    `${why}; root follows its links above a path, and not at the path itself`,
+    `declare ${declared.what} at ${target}, where the link leads, or delete the link`,
+  )
+}

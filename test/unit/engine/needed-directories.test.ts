@@ -1,0 +1,179 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { queryHost } from '../../../src/engine/observe/host-query.ts'
+import { DIRECTORIES } from '../../../src/engine/plan/needed-directories.ts'
+import { forbiddenOn, planHost } from '../../../src/engine/plan/plan-host.ts'
+import { directory } from '../../../src/resource/file/directory.ts'
+import { file } from '../../../src/resource/file/file.ts'
+import { link } from '../../../src/resource/file/link.ts'
+import type { InodeState } from '../../../src/resource/kind/inode.ts'
+import type { Resource } from '../../../src/resource/kind/kind.ts'
+import { keyOf } from '../../../src/resource/kind/kind.ts'
+import { pkg } from '../../../src/resource/package/package.ts'
+import { command } from '../../../src/resource/system/command.ts'
+
+const inode = (type: string, more: object = {}): InodeState => ({ type, mode: '755', owner: 'root', group: 'root', target: '', ...more })
+const root = { '/srv': inode('d'), '/srv/app': 'absent' as const, '/home': inode('d'), '/home/bob': inode('d', { owner: 'bob' }) }
+
+/** What is refused at planning, and the certainty of each change. Resources are absent unless `states` has their path. */
+const planned = (resources: readonly Resource[], states: Record<string, InodeState> = {}, directories: Record<string, InodeState> = {}) => {
+  const observation = new Map<string, unknown>(
+    resources.map((one) => [
+      keyOf(one),
+      states[one.id] ?? (one.kind.name === 'package' ? { status: 'not-installed', version: '' } : 'absent'),
+    ]),
+  )
+  for (const one of resources) if (one.kind.name === 'command') observation.set(keyOf(one), { done: false })
+  observation.set(DIRECTORIES, new Map(Object.entries({ ...root, ...directories })))
+  const declared = resources.map((resource) => ({ play: 0, role: 'web', resource }))
+  const input = { resources: declared, observation, observations: new Map(), selected: () => true, now: new Date(0) }
+  return {
+    refused: forbiddenOn({ host: 'a', resources: declared, observation }, () => true, {}).map(({ what, why }) => `${what}: ${why}`),
+    certain: planHost(input).map(({ resource, change }) => `${resource.id} ${change.certainty}`),
+  }
+}
+const conf = file({ path: '/srv/app/conf', content: 'x' })
+
+describe('a directory that a resource needs', () => {
+  it.each<[string, Resource]>([
+    ['a file', conf],
+    ['a directory', directory({ path: '/srv/app/conf' })],
+    ['a link', link({ path: '/srv/app/conf', target: 'x' })],
+  ])('and that is missing refuses the run at planning: %s', (_, resource) => {
+    expect(planned([resource]).refused).toEqual(['directory /srv/app does not exist: no earlier resource of this run creates it'])
+  })
+
+  it('is there, or is made before by a declared directory or link: the change is exact', () => {
+    for (const [resources, directories] of [
+      [[conf], { '/srv/app': inode('d') }],
+      [[conf], { '/srv/app': inode('l', { target: '/data/app' }) }],
+      [[directory({ path: '/srv/app' }), conf], {}],
+      [[link({ path: '/srv/app', target: '/data/app' }), conf], {}],
+    ] as const) {
+      const { refused, certain } = planned(resources, {}, directories)
+      expect(refused).toEqual([])
+      expect(certain.at(-1)).toBe('/srv/app/conf exact')
+    }
+  })
+
+  it('may be made by a package or a command before it: the change depends on that', () => {
+    for (const earlier of [pkg({ name: 'app' }), command({ name: 'setup', run: 'true', unless: 'false' })]) {
+      const { refused, certain } = planned([earlier, conf])
+      expect(refused).toEqual([])
+      expect(certain.at(-1)).toBe('/srv/app/conf dependent')
+    }
+  })
+
+  it('is not made by a change after it, nor by another file', () => {
+    expect(planned([conf, directory({ path: '/srv/app' })]).refused).toHaveLength(1)
+    expect(planned([file({ path: '/srv/other', content: '' }), conf]).refused).toHaveLength(1)
+  })
+
+  it('and that is a file is named as one', () => {
+    expect(planned([conf], {}, { '/srv/app': inode('f') }).refused).toEqual([
+      '/srv/app is a file: a resource in this directory is declared',
+    ])
+  })
+
+  it('is not needed by a file that is declared absent, or is as declared', () => {
+    const gone = file({ path: '/srv/app/conf', state: 'absent' })
+    expect(planned([gone], { '/srv/app/conf': inode('f') }).refused).toEqual([])
+    expect(planned([directory({ path: '/srv/app/conf' })], { '/srv/app/conf': inode('d') }).refused).toEqual([])
+  })
+
+  it('that an account of the host controls refuses nothing for the other hosts, and is not exact', () => {
+    const theirs = file({ path: '/home/bob/app/conf', content: 'x' })
+    const { refused, certain } = planned([theirs], {}, { '/home/bob/app': 'absent' })
+    expect([refused, certain]).toEqual([[], ['/home/bob/app/conf dependent']])
+    const shared = { '/srv': inode('d', { mode: '777' }) }
+    expect(planned([conf], {}, shared).refused).toEqual([])
+  })
+})
+
+describe('something of another type at the path', () => {
+  const away = inode('l', { mode: '777', target: '/data/app' })
+
+  it.each<[string, Resource, InodeState, string]>([
+    [
+      'a link where a directory is declared',
+      directory({ path: '/srv/app' }),
+      away,
+      '/srv/app is a symbolic link to /data/app: a directory is declared at this path; root follows its links above a path, and not at the path itself',
+    ],
+    [
+      'a file where a directory is declared',
+      directory({ path: '/srv/app' }),
+      inode('f'),
+      '/srv/app is a file: a directory is declared at this path, and',
+    ],
+    [
+      'a link where a directory is declared absent',
+      directory({ path: '/srv/app', state: 'absent' }),
+      away,
+      '/srv/app is a symbolic link to',
+    ],
+    [
+      'a directory where a file is declared',
+      file({ path: '/srv/app', content: '' }),
+      inode('d'),
+      '/srv/app is a directory: a file is declared',
+    ],
+    [
+      'a directory where a file is declared absent',
+      file({ path: '/srv/app', state: 'absent' }),
+      inode('d'),
+      '/srv/app is a directory: a file',
+    ],
+    [
+      'a pipe where a file is declared',
+      file({ path: '/srv/app', content: '' }),
+      inode('p'),
+      '/srv/app is a special file: a file is declared',
+    ],
+    ['a file where a link is declared', link({ path: '/srv/app', target: 'x' }), inode('f'), '/srv/app is a file: a link is declared'],
+    [
+      'a directory where a link is declared absent',
+      link({ path: '/srv/app', state: 'absent' }),
+      inode('d'),
+      '/srv/app is a directory: a link',
+    ],
+  ])('refuses the run at planning: %s', (_, resource, state, message) => {
+    expect(planned([resource], { '/srv/app': state }).refused).toEqual([expect.stringContaining(message)])
+  })
+
+  it('is replaced where that loses nothing: a link by a file, a link by a link', () => {
+    expect(planned([file({ path: '/srv/app', content: '' })], { '/srv/app': away }).refused).toEqual([])
+    expect(planned([link({ path: '/srv/app', target: 'x' })], { '/srv/app': away }).refused).toEqual([])
+  })
+
+  it('is no fault if an earlier change deletes it', () => {
+    const resources = [file({ path: '/srv/app', state: 'absent' }), directory({ path: '/srv/app' })]
+    expect(planned(resources, { '/srv/app': inode('f') }).refused).toEqual([])
+  })
+
+  it('that an account of the host may have made refuses nothing for the other hosts', () => {
+    expect(planned([directory({ path: '/home/bob/app' })], { '/home/bob/app': inode('f') }).refused).toEqual([])
+  })
+})
+
+describe('the observation', () => {
+  const scratch = realpathSync(mkdtempSync('/srv/needed-'))
+  chmodSync(scratch, 0o755)
+  afterAll(() => rmSync(scratch, { recursive: true }))
+
+  it('has the directories above each path, and who controls them', () => {
+    mkdirSync(join(scratch, 'bob'))
+    if (process.getuid?.() === 0) chownSync(join(scratch, 'bob'), 65_534, 65_534)
+    const resources = ['missing/conf', 'bob/missing/conf'].map((path) => ({
+      ...{ play: 0, role: 'web' },
+      resource: file({ path: join(scratch, path), content: 'x' }),
+    }))
+    const query = queryHost('a', resources)
+    const observation = query.read(spawnSync('sh', ['-c', query.script], { env: { ...process.env, T: scratch } }).stdout)
+    expect(forbiddenOn({ host: 'a', resources, observation }, () => true, {}).map(({ what }) => what)).toEqual([
+      `directory ${scratch}/missing does not exist`,
+    ])
+  })
+})
