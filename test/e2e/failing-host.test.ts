@@ -72,6 +72,37 @@ describe('a file system', () => {
   })
 })
 
+it('an edit by hand between observation and write is not overwritten, and the next run plans it', async () => {
+  on('mkdir -p /srv/edited; printf old >/srv/edited/a; rm -f /run/waiting /run/edited')
+  project.write(
+    'roles/slow.ts',
+    `import { command, defineRole, file, z } from 'provision'
+export default defineRole({
+  name: 'slow', summary: 'waits between observation and write', options: z.strictObject({}),
+  resources: () => [
+    command({ name: 'wait', run: ': >/run/waiting; until [ -e /run/edited ]; do sleep 0.1; done', creates: '/run/edited' }),
+    file({ path: '/srv/edited/a', content: 'ours' }),
+    file({ path: '/srv/edited/b', content: 'ours' }),
+  ],
+})
+`,
+  )
+  project.write('playbooks/site.yaml', '- name: slow\n  hosts: one\n  roles: [slow]\n')
+  const running = project.provisionBeside('run')
+  on(
+    'i=0; until [ -e /run/waiting ] || [ $i = 100 ]; do sleep 0.1; i=$((i+1)); done; printf theirs >/srv/edited/b; printf theirs >/srv/edited/a; : >/run/edited',
+  )
+  const { stderr } = await running
+  expect(stderr).toContain(
+    '✖ one › role slow › file:/srv/edited/a\n  what /srv/edited/a not written\n  why  /srv/edited/a is not as it was observed',
+  )
+  expect(stderr).toContain('  fix  run again: the next plan starts from the present state\n')
+  expect(on('cat /srv/edited/a /srv/edited/b; ls -A /srv/edited')).toBe('theirstheirsa\nb')
+  const { status, lines } = project.json('run')
+  expect([status, lines.find(({ resource }) => resource === 'file:/srv/edited/a')?.diff]).toEqual([0, expect.stringContaining('-theirs\n')])
+  expect(on('cat /srv/edited/a /srv/edited/b')).toBe('oursours')
+})
+
 it('a host with noexec /tmp and /run converges', () => {
   on('mount -t tmpfs -o noexec none /tmp; mount -o remount,noexec /run')
   site({ install: true })

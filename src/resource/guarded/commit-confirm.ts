@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Script } from '../../shell/script.ts'
 import { hereDocument, sh } from '../../shell/sh.ts'
-import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
+import { FIX_CHANGED } from '../kind/one-by-one.ts'
+import { HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
+import { CHANGED } from '../kind/walk.ts'
 import { runOf, stateOf, type Trial } from './trial.ts'
 
 /**
@@ -18,11 +20,9 @@ export function* commitConfirm(trial: Trial, input: Uint8Array): Steps {
   const script = (body: Script): Script => sh`${pathsOf(trial, nonce)}\n${body}`
   const refused = `new ${field} ${what} not loaded`
   const withinMs = (confirmSeconds - 2) * 1000
-  requireSuccess(
-    yield { do: 'shell', script: script(armTimerScript(trial, nonce)), input, doing: `checking the new ${field} ${what}` },
-    refused,
-    fix.refused,
-  )
+  const armed = yield { do: 'shell', script: script(armTimerScript(trial, nonce)), input, doing: `checking the new ${field} ${what}` }
+  if (armed.code === CHANGED) throw new HostRefusal(refused, outputExcerpt(armed.stderr), FIX_CHANGED)
+  requireSuccess(armed, refused, fix.refused)
   requireSuccess(
     yield { do: 'shell', script: script(tryScript(trial)), doing: `loading the new ${field} ${what}` },
     refused,

@@ -17,7 +17,8 @@ export interface Trial {
   readonly confirmSeconds: number
   /**
    * Validates standard input, stores it under `$run` and saves the old state. It changes nothing that is active. If `$saved` is set, an
-   * unconfirmed earlier change is active, and the state saved for it remains the one to restore. `armed` can use its variables.
+   * unconfirmed earlier change is active, and the state saved for it remains the one to restore. `armed` can use its variables. It ends
+   * with `CHANGED` if somebody has changed the old state since the observation.
    */
   readonly prepare: Script
   /** Runs after the timer is started, in the request before `load`. */

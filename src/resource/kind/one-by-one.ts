@@ -58,6 +58,8 @@ export const inTurn = function* <Spec, State>(
     readonly doing: string
     readonly failed: (id: string) => string
     readonly fix?: string | ((code: number) => string | undefined)
+    /** Runs before all others, and compares their states. It prints `culprit`, NUL, identity, NUL if it fails. */
+    readonly before?: Script
   },
 ): Steps {
   if (work.length === 0) return
@@ -68,14 +70,15 @@ ${scriptOf(one)}
 ) </dev/null
 c=$?; [ "$c" = 0 ] || exit "$c"; printf 'done\\0%s\\0' ${one.id}`,
   )
-  const answer = yield { do: 'shell', script: sh`${scripts}`, doing: words.doing }
+  const script = words.before === undefined ? sh`${scripts}` : sh`${words.before}\n${scripts}`
+  const answer = yield { do: 'shell', script, doing: words.doing }
   if (answer.code === 0) return
   const done = doneOf(work, answer)
-  const failed = work.find(({ id }) => !done.includes(id))
-  const what = words.failed(failed?.id ?? '')
+  const [culprit = work.find(({ id }) => !done.includes(id))?.id] = named('culprit', work, answer)
+  const what = words.failed(culprit ?? '')
   const why = outputExcerpt(answer.stderr)
-  if (answer.code === UNSAFE) throw new HostRefusal(what, why, FIX_UNSAFE, { done })
-  if (answer.code === CHANGED) throw new HostRefusal(what, why, FIX_CHANGED, { done })
+  if (answer.code === UNSAFE) throw new HostRefusal(what, why, FIX_UNSAFE, { done, culprit })
+  if (answer.code === CHANGED) throw new HostRefusal(what, why, FIX_CHANGED, { done, culprit })
   const fix = typeof words.fix === 'function' ? words.fix(answer.code) : words.fix
-  throw new HostRefusal(`${what} (exit ${answer.code})`, why, fix, { done })
+  throw new HostRefusal(`${what} (exit ${answer.code})`, why, fix, { done, culprit })
 }

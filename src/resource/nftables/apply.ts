@@ -5,20 +5,21 @@ import type { Trial } from '../guarded/trial.ts'
 import { sha256Hex } from '../kind/content.ts'
 import type { Work } from '../kind/kind.ts'
 import type { Steps } from '../kind/step.ts'
+import { CHANGED } from '../kind/walk.ts'
 import { bootFileOf, idOf, type TableState, trialSlug } from './observe.ts'
 import type { NftablesSpec } from './spec.ts'
 
 /** Loads new rules and keeps them only if a new connection confirms them. */
 export const applyTable = function* (work: readonly Work<NftablesSpec, TableState>[]): Steps {
-  for (const { spec } of work) yield* commitConfirm(trialOf(spec), Buffer.from(spec.text))
+  for (const { spec, state } of work) yield* commitConfirm(trialOf(spec, state), Buffer.from(spec.text))
 }
 
-const trialOf = (spec: NftablesSpec): Trial => ({
+const trialOf = (spec: NftablesSpec, state: TableState): Trial => ({
   slug: trialSlug(spec),
   field: 'firewall',
   what: 'rules',
   confirmSeconds: spec.confirmSeconds,
-  prepare: prepareScript(spec),
+  prepare: prepareScript(spec, state),
   armed: trackScript(idOf(spec)),
   load: sh`nft -f "$run.new.nft" && nft -s list table ${[spec.family, spec.table]} >"$state.live.$nonce"`,
   undo: sh`nft -f "$run.old.nft"`,
@@ -29,14 +30,20 @@ const trialOf = (spec: NftablesSpec): Trial => ({
   },
 })
 
+// The elements of sets change with every packet.
+const ELEMENTS = '/^\t\telements = {/,/}/d'
+const withoutElements = (listing: string): string => listing.replace(/^\t\telements = \{[^}]*\}.*\n/gm, '')
+
 // If an earlier change of this boot is unconfirmed, it is active, and the rules to restore were saved by it.
-const prepareScript = (spec: NftablesSpec): Script => {
+const prepareScript = (spec: NftablesSpec, { live }: TableState): Script => {
   const id = idOf(spec)
   return sh`cat >"$run.new.nft" || exit
 command -v nft >/dev/null || { echo 'nft is missing on this host: install the package nftables' >&2; exit 1; }
 nft -c -f "$run.new.nft" || exit
 tables=$(nft list tables) || exit
 there=; printf '%s\\n' "$tables" | grep -Fxq ${`table ${id}`} && there=1
+now=; [ -z "$there" ] || now=$(nft -s list table ${[spec.family, spec.table]} | sed ${ELEMENTS} | sha256sum)
+[ "$now" = ${live === undefined ? '' : `${sha256Hex(withoutElements(live))}  -`} ] || { echo ${`table ${id} is not as it was observed`} >&2; exit ${CHANGED}; }
 if [ -z "$saved" ] || [ ! -e "$run.old.nft" ]; then
   { printf ${`table ${id}\\ndelete table ${id}\\n`} && { [ -z "$there" ] || nft -s list table ${[spec.family, spec.table]}; }; } >"$run.old.new" || exit
   nft -c -f "$run.old.new" || cp ${bootFileOf(spec)} "$run.old.new" || { echo 'the old rules could not be saved, so they could not be restored' >&2; exit 1; }

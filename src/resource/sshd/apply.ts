@@ -2,9 +2,12 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { commitConfirm } from '../guarded/commit-confirm.ts'
 import type { Trial } from '../guarded/trial.ts'
+import { ABSENT } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
+import { NO_FILE } from '../kind/queries.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
+import { CHANGED } from '../kind/walk.ts'
 import { obstacleTo, SSHD_CONFIG, type SshdState, trialSlug, UNIT } from './observe.ts'
 import { DROP_INS, type SshdSpec } from './spec.ts'
 
@@ -21,16 +24,16 @@ export function* applySettings(work: readonly Work<SshdSpec, SshdState>[]): Step
         obstacle,
         `add "Include ${DROP_INS}/*.conf" as the first line of ${SSHD_CONFIG}; provision does not change that file`,
       )
-    yield* commitConfirm(trialOf(spec), Buffer.from(spec.text))
+    yield* commitConfirm(trialOf(spec, state), Buffer.from(spec.text))
   }
 }
 
-const trialOf = (spec: SshdSpec): Trial => ({
+const trialOf = (spec: SshdSpec, state: SshdState): Trial => ({
   slug: trialSlug(spec),
   field: 'sshd',
   what: 'settings',
   confirmSeconds: spec.confirmSeconds,
-  prepare: prepareScript(spec),
+  prepare: sh`${compareScript(spec, state)}\n${prepareScript(spec)}`,
   load: loadScript(spec),
   undo: undoScript(spec),
   keep: keepScript(spec),
@@ -43,6 +46,11 @@ const trialOf = (spec: SshdSpec): Trial => ({
 /** Runs in a separate mount namespace, with the directory of the drop-ins as its argument. */
 const CHECK = sh`mount --bind "$1" ${DROP_INS} || { echo "this host does not permit mounts (CAP_SYS_ADMIN), so a change of sshd could not be rolled back" >&2; exit 1; }
 /usr/sbin/sshd -t && exec /usr/sbin/sshd -T`
+
+/** Refuses a file that somebody changed since the observation, or that is a link now. */
+const compareScript = ({ path, sha256 }: SshdSpec, state: SshdState): Script => sh`file=${path} now=absent
+[ ! -e "$file" ] && [ ! -L "$file" ] || { now=$(sha256sum <"$file"); now=\${now%% *}; }
+case $now in ${state.inode === ABSENT ? ABSENT : (state.sha256 ?? NO_FILE)}|${sha256}) ;; *) echo "$file is not as it was observed" >&2; exit ${CHANGED} ;; esac`
 
 /**
  * Runs the checks of sshd with the new file in a private copy of the directory. Then it verifies that every one of our values, as sshd

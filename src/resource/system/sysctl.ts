@@ -7,6 +7,7 @@ import { defineKind, type PlanContext, type Work } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import type { Answers } from '../kind/queries.ts'
 import { HostRefusal } from '../kind/step.ts'
+import { CHANGED } from '../kind/walk.ts'
 
 const schema = z.strictObject({
   key: z
@@ -95,6 +96,7 @@ export const sysctl = defineKind({
   apply: (work: readonly Work<SysctlSpec, SysctlState>[]) =>
     inTurn(work, scriptOf, {
       doing: 'setting kernel parameters',
+      before: compareScript(work),
       failed: (id) => `kernel parameter ${id} not set`,
       fix: 'check that the kernel has the setting and accepts the value, and that the host may change it (containers often may not)',
     }),
@@ -168,6 +170,27 @@ const numbersIn = (list: string): string | undefined => {
   }
   return JSON.stringify(joined)
 }
+/**
+ * Refuses settings that somebody changed since the observation, before the first is set: one setting can change another. A setting that the
+ * kernel did not have may come with a module that this run loads. Builtins only.
+ */
+const compareScript = (work: readonly Work<SysctlSpec, SysctlState>[]): Script => sh`
+compare() {
+  [ "$2" = "$3" ] || [ "$2" = "$4" ] || { printf 'culprit\\0%s\\0' "$1"; printf '%s is "%s" and was observed as "%s"\\n' "$1" "$2" "$3" >&2; exit ${CHANGED}; }
+}
+add() { case " or $now or " in *" or $* or "*) ;; *) now=\${now:+$now or }$* ;; esac; }
+set -f
+${work.map(
+  ({
+    id,
+    spec,
+    state,
+  }) => sh`now=; set +f; for setting in ${glob(live(spec))}; do set -f; { IFS= read -r value || [ "$value" ]; } 2>/dev/null <"$setting" && add $value; done
+${state.live === undefined ? sh`:` : sh`compare ${id} "$now" ${state.live} ${spec.value}`}
+now=; { IFS= read -r value; } 2>/dev/null <${bootFile(spec)} && case $value in ${slashed(spec)}' = '*) now=\${value#*' = '} ;; esac
+compare ${id} "$now" ${state.boot ?? ''} ${spec.value}`,
+)}
+set +f`
 
 // The kernel is set first, so a rejected value is not written to the boot file.
 const scriptOf = ({ spec, state }: Work<SysctlSpec, SysctlState>): Script => {

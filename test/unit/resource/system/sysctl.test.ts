@@ -2,12 +2,13 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { pathQueries } from '../../../../src/resource/kind/path-queries.ts'
 import { mergeQueries } from '../../../../src/resource/kind/queries.ts'
 import { type SysctlState, sysctl } from '../../../../src/resource/system/sysctl.ts'
 import { NOTHING } from '../answers.ts'
 import { context, recorded } from '../recorded.ts'
+import { here } from '../run-here.ts'
 
 describe('a kernel setting', () => {
   it.each<[string, Parameters<typeof sysctl>[0], SysctlState, string | undefined]>([
@@ -86,9 +87,11 @@ describe('a kernel setting', () => {
     expect(apply({ live: '0', boot: undefined })).not.toBe(0)
     expect(existsSync(boot)).toBe(false)
     mkdirSync(join(here, 'net/a'), { recursive: true })
+    // As the kernel prints it: written by the script, it would have a space.
+    writeFileSync(join(here, 'net/a/b'), '1\t2\n')
+    expect(apply({ live: '1 2', boot: undefined })).toBe(0)
+    expect([readFileSync(join(here, 'net/a/b'), 'utf8'), readFileSync(boot, 'utf8')]).toEqual(['1\t2\n', 'net/a/b = 1 2\n'])
     writeFileSync(join(here, 'net/a/b'), '0\n')
-    expect(apply({ live: '1\t2'.replace('\t', ' '), boot: undefined })).toBe(0)
-    expect([readFileSync(join(here, 'net/a/b'), 'utf8'), readFileSync(boot, 'utf8')]).toEqual(['0\n', 'net/a/b = 1 2\n'])
     expect(apply({ live: '0', boot: undefined })).toBe(0)
     expect(readFileSync(join(here, 'net/a/b'), 'utf8')).toBe('1 2\n')
     expect(statSync(boot).mode & 0o777).toBe(0o644)
@@ -122,6 +125,62 @@ describe('a kernel setting', () => {
     expect(read('2', '2')).toEqual({ live: '2', boot: undefined })
     expect(read('2', '1')?.live).toBe('2 or 1')
     expect(sysctl.kind.files?.(spec)[0]?.path).toBe('/etc/sysctl.d/zz-provision.net.ipv4.conf.+.rp_filter.conf')
+  })
+
+  describe('that was changed since the observation', () => {
+    const host = here('/proc/sys', '/etc/sysctl.d')
+    afterAll(() => host.remove())
+    const [one, all] = [sysctl({ key: 'net.a.one.x', value: 1 }), sysctl({ key: 'net.a.*.x', value: '1\t2'.replace('\t', ' ') })]
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const work = (states: readonly [SysctlState, SysctlState]) =>
+      [one, all].map(({ id, spec }, i) => ({ id, spec, state: states[i], change }))
+    const prepare = (values: string): void => {
+      host.sh(
+        `rm -rf /proc/sys /etc/sysctl.d; mkdir -p /proc/sys/net/a/one /proc/sys/net/a/two /etc/sysctl.d; cd /proc/sys/net/a; ${values}`,
+      )
+    }
+    const settings = (): string => host.sh('cat /proc/sys/net/a/*/x; cat /etc/sysctl.d/*')
+    const none = { live: '0', boot: undefined }
+
+    it('is not set, nor is any other, and is named', () => {
+      prepare('echo 0 >one/x; echo 9 >two/x')
+      expect(host.apply(work([none, none]), sysctl.kind)).toMatchObject({
+        what: 'kernel parameter net.a.*.x not set',
+        why: 'net.a.*.x is "0 or 9" and was observed as "0"',
+        fix: 'run again: the next plan starts from the present state',
+        done: [],
+        culprit: 'net.a.*.x',
+      })
+      expect(settings()).toBe('0\n9\n')
+    })
+
+    it('for the next boot is not set either', () => {
+      prepare("echo 0 >one/x; echo 0 >two/x; echo 'net/a/one/x = 7' >/etc/sysctl.d/zz-provision.net.a.one.x.conf")
+      expect(host.apply(work([none, none]), sysctl.kind)?.why).toBe('net.a.one.x is "7" and was observed as ""')
+      expect(host.apply(work([{ live: '0', boot: '7' }, none]), sysctl.kind)).toBeUndefined()
+      expect(settings()).toBe('1 2\n1 2\nnet/a/*/x = 1 2\nnet/a/one/x = 1\n')
+    })
+
+    it('is set if the kernel had no such setting before', () => {
+      prepare('echo 0 >one/x; echo 0 >two/x')
+      const absent = { live: undefined, boot: undefined }
+      expect(host.apply(work([absent, absent]), sysctl.kind)).toBeUndefined()
+      expect(settings()).toContain('1 2\n1 2\n')
+    })
+
+    it('is set if it is as declared now, whatever one setting does to another', () => {
+      prepare('printf "1\\t2\\n" >one/x; printf "1  2\\n" >two/x')
+      expect(
+        host.apply(
+          work([
+            { live: '1 2', boot: undefined },
+            { live: '1 2', boot: undefined },
+          ]),
+          sysctl.kind,
+        ),
+      ).toBeUndefined()
+      expect(host.apply(work([none, none]), sysctl.kind)?.culprit).toBe('net.a.one.x')
+    })
   })
 
   it('has one identity for every spelling', () => {
