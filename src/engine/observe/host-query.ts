@@ -8,8 +8,8 @@ import { type Script, scriptOf } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { authorLine, calling } from '../failure.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
-import { DIRECTORIES, directoriesOf } from '../plan/needed-directories.ts'
 import { ACCOUNTS, accountsQuery } from './accounts.ts'
+import { DIRECTORIES, directoriesOf } from './directories.ts'
 
 /** The state of each resource of a host, by `kind:identity`. */
 export type Observation = ReadonlyMap<string, unknown>

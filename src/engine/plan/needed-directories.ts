@@ -2,14 +2,8 @@ import { ABSENT, type InodeState, typeName } from '../../resource/kind/inode.ts'
 import type { Change, PlanContext, Resource } from '../../resource/kind/kind.ts'
 import { directoriesAbove } from '../../resource/kind/path-queries.ts'
 import { HostRefusal } from '../../resource/kind/step.ts'
+import { DIRECTORIES } from '../observe/directories.ts'
 import type { Observation } from '../observe/host-query.ts'
-
-/** The entry of an observation with the directories that resources need, and all above them. It cannot be a resource: it has no colon. */
-export const DIRECTORIES = 'directories'
-
-/** All directories that a resource needs, with those above them. */
-export const directoriesOf = ({ kind, spec }: Resource): readonly string[] =>
-  (kind.directories?.(spec) ?? []).filter((path) => path !== '/').flatMap((path) => [...directoriesAbove(path), path])
 
 type Directories = ReadonlyMap<string, InodeState>
 

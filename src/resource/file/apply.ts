@@ -1,7 +1,7 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { sha256Of } from '../kind/content.ts'
-import { ABSENT, refuseUnreached, typeName } from '../kind/inode.ts'
+import { ABSENT, refuseUnreached } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
@@ -17,20 +17,10 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
   const done: string[] = []
   for (const some of batchesOf(work)) {
     for (const { id, state } of some) refuseUnreached(id, state, done)
-    const unsupported = some.find(({ state }) => state !== ABSENT && state.type !== 'f' && state.type !== 'l')
-    if (unsupported !== undefined) throw typeRefusal(unsupported, done)
     yield* replace(some, done)
     done.push(...some.map(({ id }) => id))
   }
 }
-
-const typeRefusal = ({ id, state }: FileWork, done: readonly string[]): HostRefusal =>
-  new HostRefusal(
-    `${id} is ${state === ABSENT ? 'absent' : typeName(state.type)}`,
-    `${state === ABSENT ? '' : `its owner is ${state.owner}; `}a file is declared at this path, and provision replaces only files and links`,
-    'move or delete it by hand',
-    { done, culprit: id },
-  )
 
 /** Groups adjacent work of the same configuration set, or of none. */
 const batchesOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {

@@ -7,7 +7,7 @@ import { requireBatch } from '../kind/one-by-one.ts'
 import { absolutePath, fileMode, ownership, parentOf } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
 import { OBSERVED, UNSAFE, walk } from '../kind/walk.ts'
-import { wrongType } from '../kind/wrong-type.ts'
+import { wrongType } from './wrong-type.ts'
 
 const schema = z.strictObject({
   path: absolutePath,
@@ -68,7 +68,7 @@ while (@ARGV) {
     reach($parent);
     (inode_of($name))[0] eq 'absent' || is_as_observed($name, $observed, $scratch) or changed($path, $name);
     rmdir $name or $!{ENOENT} or fail("$path cannot be removed: $!" . owned($name));
-    $parents{$parent} = 1; done($path); next;
+    $parents{$parent} = 1; deleted($path, $scratch); next;
   }
   my ($uid, $gid) = (uid_of($owner), gid_of($group));
   reach($parent); $parents{$parent} = 1;

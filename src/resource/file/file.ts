@@ -6,9 +6,9 @@ import { type Difference, defineKind } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
 import { excerptScript, readExcerpts } from '../kind/walk-read.ts'
-import { wrongType } from '../kind/wrong-type.ts'
 import { applyFiles } from './apply.ts'
 import { type FileSpec, type FileState, isWorldReadable, schema } from './spec.ts'
+import { wrongType } from './wrong-type.ts'
 
 /** A regular file: content, mode and owner. Its directory is a separate resource. */
 export const file = defineKind({

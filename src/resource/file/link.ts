@@ -6,8 +6,8 @@ import { requireBatch } from '../kind/one-by-one.ts'
 import { absolutePath, parentOf } from '../kind/path.ts'
 import { inodeQuery } from '../kind/queries.ts'
 import { OBSERVED, walk } from '../kind/walk.ts'
-import { wrongType } from '../kind/wrong-type.ts'
 import { stagedName } from './place.ts'
+import { wrongType } from './wrong-type.ts'
 
 const schema = z.strictObject({
   path: absolutePath,
@@ -62,11 +62,11 @@ while (@ARGV) {
   if ($now eq ($state eq 'absent' ? 'absent' : "l $target")) { done($path); next }
   is_as_observed($name, $observed, $scratch) or changed($path, $name);
   fail("$path exists and is not a link" . owned($name)) if $now ne 'absent' && $now !~ /^l /;
-  if ($state eq 'absent') { unlink $name or $!{ENOENT} or fail("$path: $!") }
+  if ($state eq 'absent') { unlink $name or $!{ENOENT} or fail("$path: $!"); deleted($path, $scratch) }
   else {
     unlink $staged;
     symlink $target, $staged and rename $staged, $name or do { my $why = "$!"; unlink $staged; fail("$path: $why") };
   }
-  to_disk('.'); done($path);
+  to_disk('.'); done($path) if $state ne 'absent';
 }
 `

@@ -83,11 +83,19 @@ sub is_unchanged {
   return 0 if $observed eq '${NO_FILE}';
   return 1 if is_as_wanted($one);
   return 0 unless is_as_observed($one->{name}, $inode, $scratch);
+  return 1 if is_deleted($current, $scratch) && !lstat $one->{name};
   return is_as_observed($one->{name}, 'absent', $scratch) if $observed eq 'absent';
   return $observed eq '' || digest_now($one) eq $observed;
 }
 sub check_observed {
-  for my $one (@new, @gone) { $current = $one->{path}; is_unchanged($one) or changed($one->{path}, $one->{name}) }
+  for my $one (@new, @gone) {
+    $current = $one->{path};
+    is_unchanged($one) or changed($one->{path}, $one->{name});
+    my @s = enter($one->{dir}) ? lstat $one->{name} : ();
+    $here = '';
+    next if !@s || S_ISREG($s[2]) || S_ISLNK($s[2]);
+    fail("$one->{path} is " . (S_ISDIR($s[2]) ? 'a directory' : 'a special file') . owned($one->{name}) . ': a file is declared there, and provision replaces only files and links; move it away by hand');
+  }
 }
 # Copies the access control list of the file that is replaced (fsetxattr(2), lgetxattr(2)). The mode, which is set afterwards, limits it.
 # Where another account may have made the file, the list is not a decision of root.
@@ -159,7 +167,7 @@ for (@gone) {
   if ($_->{dir} ne $here && !enter($_->{dir}) && $held[2] eq 'does not exist') { done($_->{path}); next }
   $here = ''; go($_->{dir});
   unlink $_->{name} or $!{ENOENT} or give_up($_, " cannot be removed: $!" . owned($_->{name}), @new ? ${PARTLY} : 1);
-  done($_->{path});
+  deleted($_->{path}, $scratch);
 }
 my %seen;
 for (grep { !$seen{$_->{dir}}++ } @new, @gone) { to_disk('.') if enter($_->{dir}) }

@@ -19,6 +19,7 @@ const named = (word: string, work: readonly { readonly id: string }[], { stdout 
 
 interface BatchWords {
   readonly what: (id: string | undefined) => string
+  readonly fix?: string
   /** Identities of resources that an earlier request changed. */
   readonly before?: readonly string[]
   /** The script restores what it changed if it fails. */
@@ -32,7 +33,7 @@ interface BatchWords {
 export const requireBatch = (
   answer: Answer,
   work: readonly { readonly id: string }[],
-  { what, before = [], restored = false }: BatchWords,
+  { what, fix, before = [], restored = false }: BatchWords,
 ): void => {
   if (answer.code === 0) return
   const done = [...before, ...(restored ? [] : doneOf(work, answer))]
@@ -41,7 +42,7 @@ export const requireBatch = (
   if (answer.code === CHANGED) throw new HostRefusal(refused, outputExcerpt(answer.stderr), FIX_CHANGED, { done, culprit })
   const why = outputExcerpt(answer.stderr)
   if (answer.code === UNSAFE) throw new HostRefusal(refused, why, FIX_UNSAFE, { done, culprit })
-  throw new HostRefusal(answer.code === PARTLY ? refused : `${refused} (exit ${answer.code})`, why, undefined, { done, culprit })
+  throw new HostRefusal(answer.code === PARTLY ? refused : `${refused} (exit ${answer.code})`, why, fix, { done, culprit })
 }
 
 /** The \`fix\` for a resource that somebody changed after the observation. */

@@ -131,9 +131,21 @@ sub is_of_this_run {
   while (<$times>) { my (undef, $at, $mark) = split / /; $steps{$1}{$2} = $at if $mark =~ m{/${STEP_MARK}(\d+)[.](from|to)$} }
   return grep { defined $_->{from} && $_->{from} le $changed && $changed le ($_->{to} // $changed) } values %steps;
 }
+# Paths that an earlier step of this run has deleted: what another kind declares there is created, although something was observed.
+sub remember_deleted {
+  my ($path, $scratch) = @_; my $h;
+  open($h, '>>', "$scratch/deleted") && print $h "$path\0" if $scratch ne '';
+}
+sub deleted { remember_deleted(@_); done($_[0]) }
+sub is_deleted {
+  my ($path, $scratch) = @_; local $/ = "\0";
+  open(my $h, '<', "$scratch/deleted") or return 0;
+  return grep { $_ eq "$path\0" } <$h>;
+}
 sub is_as_observed {
   my ($name, $observed, $scratch) = @_;
   my @now = inode_of($name);
+  return 1 if $now[0] eq 'absent' && is_deleted($current, $scratch);
   return 1 if $observed eq '' || grep { $_ eq $observed } @now;
   return $observed eq 'absent' && is_of_this_run($name, $scratch);
 }

@@ -1,12 +1,13 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
+import { requireBatch } from '../kind/one-by-one.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
 import { parentOf } from '../kind/path.ts'
 import { isTemplate } from '../kind/queries.ts'
 import { STAMPS } from '../kind/stamp.ts'
-import { requireSuccess, type Steps } from '../kind/step.ts'
-import { DIGEST, walk } from '../kind/walk.ts'
+import type { Steps } from '../kind/step.ts'
+import { CHANGED, DIGEST, OBSERVED, walk } from '../kind/walk.ts'
 import { SHARED_DIRECTORIES } from '../service/observe.ts'
 import { type OrphanSpec, type OrphanState, placeOf, recordedUnit } from './observe.ts'
 import { forgetLines } from './record.ts'
@@ -27,11 +28,11 @@ export function* applyOrphans(work: readonly OrphanWork[]): Steps {
     ),
   ]
   const doing = deleting.length === 0 ? undefined : `deleting ${deleting.length === 1 ? deleting[0]?.id : `${deleting.length} orphans`}`
-  requireSuccess(
-    yield { do: 'shell', script: sh`${script}`, ...(doing !== undefined && { doing }) },
-    'orphans not deleted',
-    'fix the problem that the host reports, then run again; files that others changed were kept',
-  )
+  const answer = yield { do: 'shell', script: sh`${script}`, ...(doing !== undefined && { doing }) }
+  requireBatch(answer, work, {
+    what: (id) => `${id ?? 'orphans'} not deleted`,
+    fix: 'fix the problem that the host reports, then run again; what others changed was kept',
+  })
 }
 
 const isUnit = ({ spec }: OrphanWork): boolean => {
@@ -45,8 +46,9 @@ const scriptOf = (one: OrphanWork): Script => {
   if (stopped !== undefined) return sh`systemctl disable --now -q -- ${stopped} || exit`
   const place = placeOf(one.spec.owned) ?? ''
   const isLastOfDropins = one.id.includes('.d/') && isUnit(one)
-  return sh`${unitScript(one)}
-${walk(REMOVE, ...removalOf(one, place))} || exit
+  const remove = (mode: 'check' | 'remove'): Script => sh`${walk(REMOVE, mode, one.id, ...removalOf(one, place))} "\${T-}" || exit`
+  return sh`${isStopped(one) ? sh`${remove('check')}\n${stopScript(one.id)}` : sh``}
+${remove('remove')}
 ${isLastOfDropins ? sh`rmdir --ignore-fail-on-non-empty -- ${parentOf(place)} 2>/dev/null` : sh``}
 ${stampsScript(parentOf(place))}`
 }
@@ -64,29 +66,35 @@ const removalOf = ({ spec: { owned } }: OrphanWork, place: string): readonly str
   return [policy.delete, place, policy.delete === 'link' ? (owned.digest?.slice(2) ?? '') : (owned.digest ?? '')]
 }
 
-const REMOVE = `${DIGEST}
-my ($what, $path, $left) = @ARGV;
+/** Prints \`done\` or \`culprit\` with the identity of the orphan. With \`check\`, only compares it with what provision left. */
+const REMOVE = `${DIGEST}${OBSERVED}
+my ($mode, $id, $what, $path, $left, $scratch) = @ARGV;
 my ($parent, $name) = parted($path);
-exit 0 if !enter($parent) && $held[2] eq 'does not exist';
+$current = $id;
+sub finish { $mode eq 'check' or done($id); exit 0 }
+finish() if !enter($parent) && $held[2] eq 'does not exist';
 reach($parent);
-my @s = lstat $name or exit 0;
-sub changed { fail("$path was changed by somebody else" . ($other eq '' ? '' : " (owner: $other)")) }
-if ($what eq 'directory') { rmdir $name or fail("$path cannot be removed: $!") }
-elsif ($what eq 'link') { S_ISLNK($s[2]) && readlink($name) eq $left or changed(); unlink $name or fail("$path: $!") }
+my @s = lstat $name or finish();
+sub refuse { fail("$path was changed by somebody else" . ($other eq '' ? '' : " (owner: $other)"), ${CHANGED}) }
+if ($what eq 'directory') { S_ISDIR($s[2]) or refuse() }
+elsif ($what eq 'link') { S_ISLNK($s[2]) && readlink($name) eq $left or refuse() }
 else {
   my $h;
-  S_ISREG($s[2]) && sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $h) && S_ISREG($s[2]) or changed();
-  digest_of($h) eq $left or changed();
-  unlink $name or fail("$path: $!");
+  S_ISREG($s[2]) && sysopen($h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) && (@s = stat $h) && S_ISREG($s[2]) or refuse();
+  digest_of($h) eq $left or refuse();
 }
+finish() if $mode eq 'check';
+$what eq 'directory' ? rmdir $name : unlink $name or fail("$path cannot be removed: $!");
+remember_deleted($path, $scratch);
 to_disk('.');
+finish();
 `
 
-/** Stops a unit before its file is deleted. */
-const unitScript = (one: OrphanWork): Script => {
-  if (!isUnit(one)) return sh``
-  if (one.id.includes('.d/')) return sh``
+/** Whether a unit is stopped before its file is deleted. Drop-ins are not. */
+const isStopped = (one: OrphanWork): boolean => isUnit(one) && !one.id.includes('.d/')
+
+const stopScript = (unit: string): Script => {
   // Of a template, only the instances run.
-  const stop = isTemplate(one.id) ? sh`systemctl stop -- ${one.id.replace('@.', '@*.')} >/dev/null 2>&1; ` : sh``
-  return sh`${stop}systemctl disable --now -- ${one.id} >/dev/null 2>&1`
+  const stop = isTemplate(unit) ? sh`systemctl stop -- ${unit.replace('@.', '@*.')} >/dev/null 2>&1; ` : sh``
+  return sh`${stop}systemctl disable --now -- ${unit} >/dev/null 2>&1`
 }

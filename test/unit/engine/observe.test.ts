@@ -85,7 +85,7 @@ describe('the observation of a host', () => {
   it('ends at a failed command of a kind, which the kind does not have to notice', () => {
     const asking = {
       kind: { ...link.kind, name: 'own', observe: () => ({ script: script`false; echo fine`, parse: () => new Map([['x', 'fine']]) }) },
-      ...{ id: 'x', spec: {} },
+      ...{ id: 'x', spec: { path: '/x' } },
     }
     const look = queryHost('web-01', resources(directory({ path: here }), asking))
     const { stdout, status } = spawnSync('sh', ['-c', look.script], { env: { ...process.env, T: mkdtempSync(join(here, 'T-')) } })

@@ -128,12 +128,13 @@ describe('a batch of which one fails', () => {
   })
 
   it('names the file that cannot be replaced, keeps those before it, and deletes what was staged', () => {
-    mkdirSync(host.at('two/full'), { recursive: true })
     const content = { type: 'text' as const, parts: ['new\n'] }
     const files = ['one', 'two', 'three'].map((name) => ({ path: host.at(name), state: 'present' as const, mode: '644', ...mine, content }))
     const ids = files.map(({ path }) => ({ id: path }))
-    // Nothing was observed, so a full directory at the path refuses the rename, as the flag `immutable` does.
-    const answer = host.run(`mkdir -p /var/lib/provision\n${placeScript({ alone: false })}`, filesAsInput(files))
+    // As the flag `immutable` of the old file does: EPERM.
+    const script = String(placeScript({ alone: false })).replace('rename $one', '($one->{name} ne "two" || !($! = 1)) && rename $one')
+    const answer = host.run(`mkdir -p /var/lib/provision\n${script}`, filesAsInput(files))
+    expect(answer.stderr).toBe(`${host.at('two')}: Operation not permitted\n`)
     expect(answer.code).toBe(PARTLY)
     expect(() => requireBatch(answer, ids, { what: (id) => `${id} not written` })).toThrow(
       expect.objectContaining({ what: `${host.at('two')} not written`, done: [host.at('one')], culprit: host.at('two') }),
@@ -151,6 +152,15 @@ describe('a batch of which one fails', () => {
       culprit: two.id,
     })
     expect(existsSync(host.at('one'))).toBe(false)
+  })
+})
+
+it('a directory is never replaced by a file', () => {
+  mkdirSync(host.at('a'))
+  const resource = fileAt('a', 'new\n')
+  expect(host.apply(host.plan(resource), resource.kind)).toMatchObject({
+    culprit: resource.id,
+    why: expect.stringMatching(/a is a directory \(owner: .*\): a file is declared there, and provision replaces only files and links/),
   })
 })
 

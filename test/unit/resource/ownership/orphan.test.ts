@@ -18,9 +18,10 @@ import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
 import { applyOrphans } from '../../../../src/resource/ownership/apply.ts'
 import type { OrphanSpec, OrphanState } from '../../../../src/resource/ownership/observe.ts'
-import { orphan } from '../../../../src/resource/ownership/orphan.ts'
+import { isOrphan, orphan } from '../../../../src/resource/ownership/orphan.ts'
 import { outcomeOf } from '../../../../src/resource/ownership/plan.ts'
 import { readRecord, recordHead, recordLine } from '../../../../src/resource/ownership/record.ts'
+import { unit } from '../../../../src/resource/service/unit.ts'
 
 const SUM = 'a'.repeat(64)
 const inode = (type: string, target = '') => ({ type, mode: '644', owner: 'root', group: 'root', target })
@@ -220,10 +221,30 @@ describe('a host with orphans', () => {
     expect(left([], ['other.yaml'])).toEqual([])
   })
 
-  it('keeps a file that another resource declares now', () => {
+  it('has none if a role declares all of them again', () => {
     expect(
       left(declaredBy(directory({ path: '/d' }), a, link({ path: '/l', target: 'a' }), file({ path: '/d/b', content: 'b' }))),
     ).toHaveLength(5)
+  })
+
+  it('keeps a path that another kind declares now, also in another role', () => {
+    const path = '/etc/systemd/system/app.service'
+    const former = [file({ path, content: 'x' }), link({ path: '/etc/app', target: 'x' })]
+    const now = [unit({ name: 'app.service', content: 'x' }), file({ path: '/etc/app', content: 'x' })]
+    const orphans = (declared: readonly DeclaredResource[]): readonly string[] =>
+      withOrphans({ host: 'h', records: record(['site.yaml'], ...former), declared, playbooks: ['site.yaml'], firstPlay: 0, prune: true })
+        .filter(({ resource }) => isOrphan(resource))
+        .map(({ resource }) => keyOf(resource))
+    expect(orphans(declaredBy(a))).toEqual(['link:/etc/app', `file:${path}`])
+    expect(orphans(declaredBy(...now))).toEqual([])
+    expect(orphans(now.map((resource) => ({ play: 0, role: 'other', resource })))).toEqual([])
+  })
+
+  it('of a removed role that several playbooks shared come only in a run of all of them', () => {
+    const orphans = (...playbooks: readonly string[]): number =>
+      withOrphans({ host: 'h', records: record(['a.yaml', 'b.yaml'], a), declared: [], playbooks, firstPlay: 0, prune: true }).length
+    expect([orphans('a.yaml'), orphans('b.yaml'), orphans('a.yaml', 'c.yaml')]).toEqual([0, 0, 0])
+    expect([orphans('a.yaml', 'b.yaml'), orphans('./b.yaml', 'x/../a.yaml', 'c.yaml')]).toEqual([1, 1])
   })
 
   const state = new Map<string, unknown>([

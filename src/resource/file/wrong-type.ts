@@ -1,7 +1,7 @@
-import { ABSENT, type InodeState, reasonUnreached, typeName } from './inode.ts'
-import type { PlanContext } from './kind.ts'
-import { parentOf } from './path.ts'
-import { HostRefusal } from './step.ts'
+import { ABSENT, type InodeState, reasonUnreached, typeName } from '../kind/inode.ts'
+import type { PlanContext } from '../kind/kind.ts'
+import { parentOf } from '../kind/path.ts'
+import { HostRefusal } from '../kind/step.ts'
 
 /**
  * Returns the refusal of a run that would have to replace something of another type than these (`f`, `d`, `l`). Undefined if an earlier
