@@ -66,7 +66,7 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
 let marked = 0
 
 /** Encloses a step in two marks: a write that compares first needs to know what the run itself has made since the observation. */
-const markedScript = (script: ShellText): Script => {
+export const markedScript = (script: ShellText): Script => {
   marked += 1
   const mark = (end: 'from' | 'to'): Script => sh`[ ! "\${T-}" ] || : >"$T/"${`${STEP_MARK}${marked}.${end}`}`
   return sh`${mark('from')}

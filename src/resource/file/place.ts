@@ -53,13 +53,14 @@ until (eof STDIN) {
   seek STDIN, $size, 1;
 }
 # Skip the walk if the next file is in the same directory.
-my $here = '';
-sub go { my ($dir) = @_; return if $dir eq $here; $here = ''; reach($dir); $here = $dir }
+my $here = '?';
+sub go { my ($dir) = @_; return if $dir eq $here; $here = '?'; reach($dir); $here = $dir }
+sub is_in { my ($dir) = @_; my $is_there = $dir eq $here || enter($dir); $here = $is_there ? $dir : '?'; return $is_there }
 sub check_places {
   for my $one (@new, $alone ? @gone : ()) {
     $current = $one->{path};
     if ($one->{staged}) { go($one->{dir}); $one->{real} = $at }
-    else { $here = ''; next if !enter($one->{dir}) && $held[2] eq 'does not exist'; reach($one->{dir}) }
+    else { $here = '?'; next if !enter($one->{dir}) && $held[2] eq 'does not exist'; reach($one->{dir}) }
     fail("$one->{path} can be replaced by another account (owner: $other); declare files of a service where only root can write", ${UNSAFE}) if $alone && $other ne '';
   }
 }
@@ -77,8 +78,7 @@ sub is_as_wanted {
 sub is_unchanged {
   my ($one) = @_;
   return 1 if $one->{observed} eq '' && $one->{inode} eq '';
-  $here = '';
-  if (!enter($one->{dir})) { return $held[2] eq 'does not exist' && $one->{observed} =~ /^(absent)?$/ && $one->{inode} =~ /^(absent)?$/ }
+  if (!is_in($one->{dir})) { return $held[2] eq 'does not exist' && $one->{observed} =~ /^(absent)?$/ && $one->{inode} =~ /^(absent)?$/ }
   my ($observed, $inode) = @$one{'observed', 'inode'};
   return 0 if $observed eq '${NO_FILE}';
   return 1 if is_as_wanted($one);
@@ -91,8 +91,7 @@ sub check_observed {
   for my $one (@new, @gone) {
     $current = $one->{path};
     is_unchanged($one) or changed($one->{path}, $one->{name});
-    my @s = enter($one->{dir}) ? lstat $one->{name} : ();
-    $here = '';
+    my @s = is_in($one->{dir}) ? lstat $one->{name} : ();
     next if !@s || S_ISREG($s[2]) || S_ISLNK($s[2]);
     fail("$one->{path} is " . (S_ISDIR($s[2]) ? 'a directory' : 'a special file') . owned($one->{name}) . ': a file is declared there, and provision replaces only files and links; move it away by hand');
   }
@@ -165,7 +164,7 @@ while (my $one = $left[0]) {
 for (@gone) {
   $current = $_->{path};
   if ($_->{dir} ne $here && !enter($_->{dir}) && $held[2] eq 'does not exist') { done($_->{path}); next }
-  $here = ''; go($_->{dir});
+  $here = '?'; go($_->{dir});
   unlink $_->{name} or $!{ENOENT} or give_up($_, " cannot be removed: $!" . owned($_->{name}), @new ? ${PARTLY} : 1);
   deleted($_->{path}, $scratch);
 }

@@ -50,7 +50,7 @@ const CHECK = sh`mount --bind "$1" ${DROP_INS} || { echo "this host does not per
 /** Refuses a file that somebody changed since the observation, or that is a link now. */
 const compareScript = ({ path, sha256 }: SshdSpec, state: SshdState): Script => sh`file=${path} now=absent
 [ ! -e "$file" ] && [ ! -L "$file" ] || { now=$(sha256sum <"$file"); now=\${now%% *}; }
-case $now in ${state.inode === ABSENT ? ABSENT : (state.sha256 ?? NO_FILE)}|${sha256}) ;; *) echo "$file is not as it was observed" >&2; exit ${CHANGED} ;; esac`
+[ "$now" = ${state.inode === ABSENT ? ABSENT : (state.sha256 ?? NO_FILE)} ] || [ "$now" = ${sha256} ] || { echo "$file is not as it was observed" >&2; exit ${CHANGED}; }`
 
 /**
  * Runs the checks of sshd with the new file in a private copy of the directory. Then it verifies that every one of our values, as sshd

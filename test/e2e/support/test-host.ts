@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { markedScript } from '../../../src/engine/apply/run-steps.ts'
 import { observe, openSession, type Session } from '../../../src/engine/observe/session.ts'
 import { planHost } from '../../../src/engine/plan/plan-host.ts'
 import { runOnce } from '../../../src/host/shell/run-once.ts'
@@ -81,7 +82,10 @@ export const onHost = (
           ? await comeInAnew(step)
           : step.do === 'identity'
             ? await sign(step)
-            : await session.shell.request(String(step.script), { ...(step.input !== undefined && { input: step.input }), onLine: hear }),
+            : await session.shell.request(String(markedScript(step.script)), {
+                ...(step.input !== undefined && { input: step.input }),
+                onLine: hear,
+              }),
       )
     }
   }
