@@ -143,6 +143,13 @@ describe('a change that could lock everybody out', () => {
     expect(observed()).toEqual({ ...QUIET, rolledBack: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) })
   })
 
+  it('is no longer reported as rolled back once a later change is kept', () => {
+    attempt('new', 'cannot connect')
+    timerElapses()
+    expect(attempt('newer')).toBeUndefined()
+    expect([active(), boot(), marks(), observed()]).toEqual(['newer', 'newer', [], QUIET])
+  })
+
   it('is not confirmed by a connection that comes after the host has rolled back', () => {
     expect(attempt('new', 'comes too late')).toMatchObject({ why: 'the host had already restored its old rules' })
     expect([active(), boot()]).toEqual(['old', 'old'])
