@@ -284,6 +284,26 @@ describe('an account', () => {
   })
 })
 
+it('changes of a running server are exact, those of a stopped one depend on its start', () => {
+  const shop = database({ name: 'shop', ...both }).spec
+  const gone = database({ name: 'shop', state: 'absent', loseAllRows: true, ...both }).spec
+  const user = (state: 'present' | 'absent') => databaseAccount({ user: 'a', state, password: new Secret('x'), ...both }).spec
+  const found = { account: { plugin: 'x', nonce: '', digest: '', tls: true, locked: false, grants: [] }, missingTables: [] }
+  const certainties = [
+    database.kind.plan(shop, 'absent', context),
+    database.kind.plan(shop, { charset: 'latin1', collation: 'latin1_bin', tables: 1 }, context),
+    database.kind.plan(gone, { charset: 'latin1', collation: 'latin1_bin', tables: 1 }, context),
+    databaseAccount.kind.plan(user('present'), { account: 'absent', missingTables: [] }, context),
+    databaseAccount.kind.plan(user('present'), found, context),
+    databaseAccount.kind.plan(user('absent'), found, context),
+  ].map((change) => change?.certainty)
+  expect(certainties).toEqual(Array.from({ length: 6 }, () => 'exact'))
+  expect(database.kind.plan(shop, UNKNOWN, context)?.certainty).toBe('dependent')
+  expect(databaseAccount.kind.plan(user('absent'), UNKNOWN, context)?.certainty).toBe('dependent')
+  // A server that this run installs has nothing yet.
+  expect(database.kind.plan(shop, UNKNOWN, { ...context, packagesPending: true })).toMatchObject({ action: 'create', certainty: 'exact' })
+})
+
 it.each<[string, Record<string, unknown>, string]>([
   ['all run', { 'web-01': 1, 'web-02': 1 }, 'web-01'],
   ['the first is down', { 'web-01': UNKNOWN, 'web-02': 1 }, 'web-02'],

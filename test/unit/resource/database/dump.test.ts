@@ -87,3 +87,7 @@ it('extracts only the desired tables of a dump', () => {
   expect(one).toMatch(/SET SQL_MODE=@OLD_SQL_MODE/)
   expect(part('a-1.odd`name')).toContain('INSERT INTO `odd``name`')
 })
+
+it.each([undefined, null, 'backups/latest.sql.gz', { type: 'text', parts: [] }, {}])('is a file of the project, not %j', (invalid) => {
+  expect(() => spec({ content: invalid })).toThrow('must be a file of the project')
+})

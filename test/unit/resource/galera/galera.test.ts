@@ -199,6 +199,8 @@ it.each<[string, string, string, string, boolean]>([
     new Map(Object.entries({ LoadState: 'loaded', ActiveState: active, UnitFileState: enabled }))
   const query = galera.kind.observe([at(me)])
   expect(query.shared?.units).toContain(other)
+  expect(query.shared?.texts).toContain(GRASTATE)
+  expect(String(query.script)).toMatch(/database %s[\s\S]*wsrep_cluster_status[\s\S]*\necho 'provision-services'/)
   const read = (texts: ReadonlyMap<string, readonly string[]>) => {
     const units = new Map([
       ['mariadb.service', properties('inactive', '')],
@@ -251,7 +253,7 @@ const carryOut = (
             ? 'claims the majority'
             : undefined
     done.push(
-      `${host} ${begins ?? (script.includes('try-restart') ? 'restarts' : script.includes('provision-done') ? 'is seen to' : 'waits')}`,
+      `${host} ${begins ?? (script.includes('try-restart') || script.startsWith('systemctl restart ') ? 'restarts' : script.includes('provision-done') ? 'is seen to' : 'waits')}`,
     )
     return said('')
   }
@@ -283,6 +285,22 @@ describe('applying a cluster member', () => {
       'web-01 is seen to',
       'web-01 waits',
     ])
+  })
+
+  it('waits until an arbitrator counts twice in a row, restarts it once meanwhile, and gives up', () => {
+    const members = { 'web-01': member(SYNCED), 'web-02': member(SYNCED), 'lb-01': arbiter('inactive') }
+    const counted = (size: number) => ({ 'web-01': { stands: stands('Primary', 'a:3306,b:3306', size) } })
+    expect(carryOut('lb-01', members, counted(3))).toEqual(['lb-01 is seen to'])
+    const refused = expect.stringMatching(/^refused: arbitrator not connected to web-01/)
+    expect(carryOut('lb-01', members, counted(2))).toEqual(['lb-01 is seen to', 'lb-01 restarts', refused])
+    // A third vote is not that of the only arbitrator.
+    expect(carryOut('lb-01', members, counted(4))).toEqual(['lb-01 is seen to', 'lb-01 restarts', refused])
+  })
+
+  it('restarts a server that was evicted, if another one has the majority', () => {
+    const members = { 'web-01': member(SYNCED), 'web-02': member(SYNCED) }
+    const answers = { 'web-01': { stands: stands('Disconnected', '', 0) }, 'web-02': { stands: stands('Primary', 'a:3306,b:3306', 2) } }
+    expect(carryOut('web-01', members, answers)).toEqual(['web-01 restarts', 'web-01 is seen to', 'web-01 waits'])
   })
 
   it('stops the server of the host before its arbitrator joins, only if another server has the majority', () => {
