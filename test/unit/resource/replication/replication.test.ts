@@ -130,7 +130,8 @@ describe('planning replication', () => {
     const members = () => new Map(Object.entries({ one: OPEN, two: state({}) }))
     const of = (me: string, its: ReplicationState) => replication.kind.plan(at(me, 'one'), its, { ...context, members })
     expect(of('two', state({}))).toEqual({ action: 'update', certainty: 'dependent', reason: 'follows one from now on', differences: [] })
-    expect(of('two', BARE)).toMatchObject({ action: 'create', certainty: 'exact' })
+    const { action, certainty } = service.kind.plan(at('two', 'one').service, BARE.service, context) ?? expect.fail('no change')
+    expect(of('two', BARE)).toMatchObject({ action, certainty, reason: 'not running, not enabled, follows one' })
   })
 
   it('mentions that data is replaced if it may be lost', () => {
