@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import base from '../../../roles/base/role.ts'
 import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
@@ -122,6 +123,25 @@ mkdir -p "$T"/sys/vm "$T"/sys/kernel; echo 10 >"$T"/sys/vm/swappiness; echo 176 
     expect(names({ updates: { enabled: false } })).not.toContain('security updates, and no others, are installed automatically')
   })
 
+  it('include the settings that apt itself reads', () => {
+    const config = (options: object): string => {
+      const text = textOf('/etc/apt/apt.conf.d/52provision-updates', { updates: options }) ?? ''
+      host.run(`rm -f /etc/apt/apt.conf.d/*; cat >/etc/apt/apt.conf.d/52provision-updates <<'END'\n${text}\nEND`)
+      return host.run('apt-config dump')
+    }
+    const daily = ['Enable', 'Update-Package-Lists', 'Unattended-Upgrade'].map((name) => `APT::Periodic::${name} "1";`)
+    for (const line of [...daily, 'APT::Periodic::AutocleanInterval "7";', 'Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";'])
+      expect(config({})).toContain(line)
+    expect(config({ except: ['^nginx'] }).match(/Package-Blacklist:: .*/g)).toEqual(
+      ['^mariadb', '^galera', '^mysql', '^percona', '^nginx'].map((name) => `Package-Blacklist:: "${name}";`),
+    )
+    const origins = config({}).match(/Origins-Pattern:: .*/g)
+    expect(origins).toHaveLength(2)
+    expect(origins?.every((line) => line.includes('label=Debian-Security'))).toBe(true)
+    expect(config({})).toContain('Automatic-Reboot "false";')
+    expect(config({ reboot: '04:30' })).toContain('Automatic-Reboot "true";')
+  })
+
   it('leave the clock of a container to its machine', () => {
     const found = check('the clock is synchronised')
     stub('systemd-detect-virt', '[ -e "$T/in-container" ]')
@@ -142,6 +162,41 @@ mkdir -p "$T"/sys/vm "$T"/sys/kernel; echo 10 >"$T"/sys/vm/swappiness; echo 176 
     expect(session({ sessions: { idle_logout: 120 }, core_dumps: true })).toBe('120 unlimited 0')
     expect(session({ sessions: { idle_logout: false } })).toBe('none 0 0')
     expect(textOf('/etc/profile.d/provision-base.sh', { sessions: { idle_logout: false }, core_dumps: true })).toBeUndefined()
+  })
+})
+
+describe('the settings that the README promises', () => {
+  const readme = readFileSync(new URL('../../../roles/base/README.md', import.meta.url), 'utf8')
+  const rowsAfter = (head: string): readonly string[] => readme.slice(readme.indexOf(head)).split('\n\n')[0]?.split('\n').slice(2) ?? []
+
+  it('are all kernel settings of the role', () => {
+    const promised = rowsAfter('| settings | values | from |').flatMap((row) => {
+      const [, first = '', values = ''] = row.split('|')
+      const prefix = /`([^`]+)`/.exec(first)?.[1]
+      return [...values.matchAll(/`([^`]+)` (\d+)/g)].map(([, name = '', value = '']) => [
+        prefix === undefined ? name : `${prefix}.${name}`,
+        value,
+      ])
+    })
+    const declared = base
+      .resources(context({ core_dumps: true }))
+      .flatMap(({ kind, id, spec }) => (kind.name === 'sysctl' ? [[id, (spec as { value: string }).value]] : []))
+    expect(declared.toSorted()).toEqual(promised.toSorted())
+    const dumps = base.resources(context({})).find(({ id }) => id === 'kernel.core_pattern')
+    expect(dumps?.spec).toMatchObject({ value: '|/bin/false' })
+  })
+
+  it('are settings of sshd', () => {
+    const promised = rowsAfter('| settings | from |\n').flatMap((row) =>
+      [...(row.split('|')[1] ?? '').matchAll(/((?:`[A-Z]\w+`(?:, )?)+) (\w+)/g)].flatMap(([, names = '', value = '']) =>
+        [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => [name, value] as const),
+      ),
+    )
+    expect(promised.length).toBeGreaterThan(15)
+    const found = base.resources(context({})).find(({ kind }) => kind.name === 'sshd')?.spec as { settings: Record<string, unknown> }
+    expect(Object.entries(found.settings).map(([name, value]) => [name, String(value)])).toEqual(expect.arrayContaining(promised))
+    const algorithms = ['KexAlgorithms', 'Ciphers', 'MACs', 'HostKeyAlgorithms', 'PermitRootLogin']
+    expect(Object.keys(found.settings).toSorted()).toEqual([...promised.map(([name]) => name), ...algorithms].toSorted())
   })
 })
 

@@ -260,6 +260,17 @@ describe('the options', () => {
     { time: { servers: ['a b'] } },
     { kernel: { '../etc/passwd': 1 } },
     { journal: { max_use: '1G\nStorage=none' } },
+    { journal: { max_use: 'x1G' } },
+    { journal: { retention: 'x90day' } },
+    { journal: { retention: '90days' } },
+    { journal: { burst: 0 } },
+    { sessions: { idle_logout: 59 } },
+    { adopted_accounts: ['a b'] },
+    { adopted_accounts: ['x a'] },
+    { blocked_modules: ['a/b'] },
+    { time: { servers: ['-x'] } },
+    { kernel: { swappiness: 1 } },
+    { ssh: { confirm_seconds: 4 } },
     { blocked_modules: ['a b'] },
   ])('reject %j', (options) => {
     expect(base.options.safeParse(options).success).toBe(false)
