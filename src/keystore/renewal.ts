@@ -26,14 +26,7 @@ const isForRenewal = (name: string): boolean => /^(acme-|authority-edge-)/.test(
 
 /** The recipients of the key with this name. */
 export const recipientsFor = (root: string, name: string, recipients: readonly string[]): readonly string[] =>
-  isForRenewal(name)
-    ? unique([
-        ...recipients,
-        ...renewers(root)
-          .filter(({ file }) => file === undefined)
-          .map(({ recipient }) => recipient),
-      ])
-    : recipients
+  isForRenewal(name) ? unique([...recipients, ...renewers(root).map(({ recipient }) => recipient)]) : recipients
 
 /** The recipients of a file of secrets: those of the project, and the scheduled runs that read it. */
 export const recipientsForSecrets = (root: string, file: string, recipients: readonly string[]): readonly string[] =>

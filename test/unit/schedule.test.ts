@@ -24,6 +24,8 @@ describe('the scheduled run', () => {
     expect(text).toContain('WorkingDirectory=/home/ann/100%% site\n')
     expect(text).toContain('Environment=PROVISION_AGE_KEY_FILE=/k/age.txt\n')
     expect(text).toContain('ExecStart=/usr/bin/node /opt/provision.js run --limit "lb $$1" --key "/k/id \\"1\\""\n')
+    // Everything that a run writes on this machine may contain secrets.
+    expect(text.split('\n')).toEqual(expect.arrayContaining(['UMask=0077', 'NoNewPrivileges=yes', 'Type=oneshot', 'TimeoutStartSec=1h']))
     expect(timerText(job)).toMatch(/RandomizedDelaySec=\d+h\nPersistent=true/)
   })
 
@@ -35,6 +37,9 @@ describe('the scheduled run', () => {
     const text = recipes(run, '/srv/site')
     expect(text.match(/--role haproxy-tls --limit balancers --user provision-renewal --wait --output plain --key/g)).toHaveLength(3)
     expect(text).toContain('--key "$PROVISION_SSH_KEY_FILE"')
+    // The keys are files that only the job can read, before anything is written to them.
+    expect(text).toMatch(/umask 077\n *printf '%s\\n' "\$AGE_KEY" >/)
+    expect(text).toContain('chmod 600 "$PROVISION_AGE_KEY_FILE" "$PROVISION_SSH_KEY_FILE"')
   })
 
   it('is limited to the group of the load balancers', () => {

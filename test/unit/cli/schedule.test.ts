@@ -63,6 +63,15 @@ test('a scheduled run of an inventory with secrets decrypts its secrets.yaml, al
   )
   expect(await scheduledRead()).toBe('sudo: geheim-wie-nie\n')
 
+  // Another inventory is not shared with the scheduled run.
+  expect(
+    await secrets.run(
+      { positionals: ['rotate'], rest: [], values: { inventory: 'other' } as never },
+      testContext({ directory: root, env }),
+    ),
+  ).toBe(0)
+  expect(await scheduledRead('other/secrets.yaml')).toBeUndefined()
+
   const editor = join(root, 'editor')
   writeFileSync(editor, '#!/bin/sh\necho "mail: geheim-zwei" >>"$1"\n', { mode: 0o755 })
   const editing = testContext({ directory: root, env: { ...env, PATH: process.env.PATH, EDITOR: editor }, ask: async () => 'n' })
