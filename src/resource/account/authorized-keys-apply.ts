@@ -78,7 +78,7 @@ const wordsFor = (spec: AuthorizedKeysSpec, state: KeysState, file: KeysFile): r
 const PUT_KEYS = String.raw`${AS_USER}${KEYS_PLACES}${READ_TEXT}
 my ($records) = @ARGV;
 $| = 1;
-sub block { my $size = do { local $/ = ':'; <STDIN> } // fail('the input was cut off'); chop $size; my $b = ''; (read(STDIN, $b, $size) // -1) == $size or fail('the input was cut off'); $b }
+sub block { my $size = do { local $/ = ':'; <STDIN> } // fail('the input was cut off'); chop $size; my $b = ''; (read(STDIN, $b, $size + 1) // -1) == $size + 1 or fail('the input was cut off'); chop $b; $b }
 sub open_way {
   my ($one) = @_; my ($home, $name, $h) = ($one->{home}, $one->{name});
   my ($dir) = parted($home);

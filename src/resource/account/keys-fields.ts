@@ -24,6 +24,6 @@ export const fieldsOf = (answer: Buffer) => {
   }
 }
 
-/** Returns words for the standard input of a program: each as its length in bytes, a colon, and its bytes. */
+/** Returns words for the standard input of a program: each as its length in bytes, a colon, its bytes and a comma (a netstring). */
 export const asBlocks = (words: readonly string[]): Uint8Array =>
-  Buffer.concat(words.flatMap((word) => [Buffer.from(`${word.length}:`), Buffer.from(word, 'latin1')]))
+  Buffer.concat(words.flatMap((word) => [Buffer.from(`${word.length}:`), Buffer.from(`${word},`, 'latin1')]))
