@@ -23,7 +23,7 @@ const planned = async (body: string, { isClosed = false, ...more }: Partial<Plan
     'inventory/site.yaml': 'vars: { user: root }\nhosts: { a: { address: 127.0.0.1 }, b: { address: 127.0.0.2 } }\n',
     'playbooks/site.yaml': '- hosts: a\n  roles: [first]\n- hosts: all\n  roles: [garden]\n',
     'roles/garden.ts': ROLE('garden', body),
-    'roles/first.ts': ROLE('first', `context.facts; return [file({ path: '${MISSING}/first', content: '1' })]`),
+    'roles/first.ts': ROLE('first', `context.facts; return [file({ path: '${MISSING}-first', content: '1' })]`),
   })
   const ready = await prepare({ root, env: {}, login: { key: host.target.keys[0] ?? '' } })
   const reach = new Map([
@@ -42,7 +42,7 @@ const problemsOf = (work: Promise<unknown>): Promise<readonly Problem[]> =>
     () => expect.fail('it was planned'),
     (error: unknown) => problemsIn(error) ?? Promise.reject(error),
   )
-const GARDEN = `context.facts.hostname; context.warn('dry soil'); return [file({ path: '${MISSING}/seed', content: 'x' })]`
+const GARDEN = `context.facts.hostname; context.warn('dry soil'); return [file({ path: '${MISSING}-seed', content: 'x' })]`
 
 describe('the plan of a run', () => {
   it('has the changes of all hosts, play by play, and takes two requests for each host', async () => {
@@ -50,11 +50,11 @@ describe('the plan of a run', () => {
     const { plan: shown, hosts, unreachable, close } = await run()
     expect(shown.changes.map(({ host: name, resource, play }) => `${play} ${name} ${resource}`)).toEqual([
       '0 a owned:first',
-      `0 a file:${MISSING}/first`,
+      `0 a file:${MISSING}-first`,
       '1 a owned:garden',
-      `1 a file:${MISSING}/seed`,
+      `1 a file:${MISSING}-seed`,
       '1 b owned:garden',
-      `1 b file:${MISSING}/seed`,
+      `1 b file:${MISSING}-seed`,
     ])
     expect([...shown.resources]).toEqual([
       ['a', 4],
