@@ -86,8 +86,8 @@ export const laws: readonly Law[] = [
       const [one, seven] = [wordsOf(1), wordsOf(7)]
       // Each sample can be recognized in its own steps, so its absence from those of another one means something. A state of the 7th
       // sample gives the first one nothing to do.
-      assert.ok(names(one, 1) || names(inspect(subject.missing, { depth: null }), 7), 'no step for the first resource')
-      assert.ok(names(seven, 7), 'no step for the resource')
+      assert.ok(one.includes('sample1') || names(inspect(subject.missing, { depth: null }), 7), 'no step for the first resource')
+      assert.ok(seven.includes('sample7'), 'no step for the resource')
       assert.ok(!names(seven, 1) && !seven.includes(work(1).id), 'a step for another resource')
     },
   },
