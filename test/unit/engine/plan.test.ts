@@ -35,8 +35,9 @@ const planned = async (body: string, { isClosed = false, ...more }: Partial<Plan
   const run = (): Promise<Run> => plan({ ...ready, reach }, { listen: (event) => events.push(event), signal, ...more })
   return { host, events, run }
 }
+// Hosts are observed at the same time, so the order of their warnings is not determined.
 const warnings = (events: readonly Event[]): readonly string[] =>
-  events.flatMap((event) => (event.type === 'warning' ? [`${event.host} ${event.role ?? ''} ${event.what}`] : []))
+  events.flatMap((event) => (event.type === 'warning' ? [`${event.host} ${event.role ?? ''} ${event.what}`] : [])).sort()
 const problemsOf = (work: Promise<unknown>): Promise<readonly Problem[]> =>
   work.then(
     () => expect.fail('it was planned'),
