@@ -47,9 +47,10 @@ const trialOf = (spec: SshdSpec, state: SshdState): Trial => ({
 const CHECK = sh`mount --bind "$1" ${DROP_INS} || { echo "this host does not permit mounts (CAP_SYS_ADMIN), so a change of sshd could not be rolled back" >&2; exit 1; }
 /usr/sbin/sshd -t && exec /usr/sbin/sshd -T`
 
-/** Refuses a file that somebody changed since the observation, or that is a link now. */
+/** Refuses a link, and a file that somebody changed since the observation. */
 const compareScript = ({ path, sha256 }: SshdSpec, state: SshdState): Script => sh`file=${path} now=absent
-[ ! -e "$file" ] && [ ! -L "$file" ] || { now=$(sha256sum <"$file"); now=\${now%% *}; }
+{ [ ! -e "$file" ] || [ -f "$file" ]; } && [ ! -L "$file" ] || { echo "$file exists and is not a regular file: move it away" >&2; exit 1; }
+[ ! -e "$file" ] || { now=$(sha256sum <"$file"); now=\${now%% *}; }
 [ "$now" = ${state.inode === ABSENT ? ABSENT : (state.sha256 ?? NO_FILE)} ] || [ "$now" = ${sha256} ] || { echo "$file is not as it was observed" >&2; exit ${CHANGED}; }`
 
 /**
@@ -61,7 +62,6 @@ const prepareScript = ({
   settings,
 }: SshdSpec): Script => sh`file=${path} new="$run.conf.$nonce" work=$(mktemp -d "$T/XXXXXXXX") || exit
 cat >"$new" && chmod 644 "$new" && mkdir -p -m 755 ${DROP_INS} /run/sshd || exit
-{ [ ! -e "$file" ] || [ -f "$file" ]; } && [ ! -L "$file" ] || { echo "$file exists and is not a regular file: move it away" >&2; exit 1; }
 cp -a ${DROP_INS}/. "$work" && cp "$new" "$work/\${file##*/}" || exit
 unshare -m sh -c ${String(CHECK)} sh "$work" >"$work.all" && /usr/sbin/sshd -T -f "$new" >"$work.ours" && /usr/sbin/sshd -T -f /dev/null >"$work.none" || exit
 { grep -vxF -f "$work.none" "$work.ours"; grep -iE ${`^(${Object.keys(settings).join('|')}) `} "$work.ours"; } | grep -vxF -f "$work.all" | sort -u >"$work.lost"

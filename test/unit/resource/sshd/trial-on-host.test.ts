@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ABSENT } from '../../../../src/resource/kind/inode.ts'
 import type { SshdState } from '../../../../src/resource/sshd/observe.ts'
 import { sshd } from '../../../../src/resource/sshd/sshd.ts'
 import { isRoot, type Throwaway, throwaway } from '../account/throwaway.ts'
@@ -53,9 +55,18 @@ mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/sshd_config.d/*.conf' >/
     prepare(spec)
   })
 
+  /** Writes the file as it was before the change. */
+  const existing = (text: string): void => {
+    host.run(`cat >${PATH} <<'END-OF-TEXT'\n${text}END-OF-TEXT`)
+    prepare(spec, text)
+  }
   /** Writes the scripts of a change: 1 arms the timer, 2 loads, 3 confirms, 4 keeps. */
-  const prepare = (one: typeof spec): void => {
-    const state = { config: ['Include /etc/ssh/sshd_config.d/*.conf'] } as unknown as SshdState
+  const prepare = (one: typeof spec, before?: string): void => {
+    const sha256 = before === undefined ? undefined : createHash('sha256').update(before).digest('hex')
+    const state = {
+      config: ['Include /etc/ssh/sshd_config.d/*.conf'],
+      ...(sha256 === undefined ? { inode: ABSENT } : { sha256 }),
+    } as unknown as SshdState
     const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
     const steps = sshd.kind.apply([{ id: one.path, spec: one, state, change }])
     const scripts: string[] = []
@@ -71,7 +82,7 @@ mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/sshd_config.d/*.conf' >/
   }
 
   it('loads the settings over the old file, and replaces that only after the confirmation', () => {
-    host.run(`echo 'MaxAuthTries 5' >${PATH}`)
+    existing('MaxAuthTries 5\n')
     const said = run(`step 1; echo "armed $?: $(cat ${PATH})"
 step 2; echo "loaded $?: $(stat -c %a ${PATH} /run/sshd | tr '\\n' ' ')$(tail -n 2 ${PATH} | tr '\\n' ' ')"; umount ${PATH}; echo "at boot: $(cat ${PATH})"; mount --bind /run/provision/sshd/00-provision.conf.* ${PATH}
 step 3; echo "confirmed $?"
@@ -94,7 +105,8 @@ cat /var/lib/provision/loaded/ssh.service /run/provision/loaded/ssh.service 2>/d
         `step 1 && step 2; sleep 60 & echo $! >"$T/pid"; ${undo}; echo "$?"; ls -A /etc/ssh/sshd_config.d; cat "$T/calls"; ls /var/lib/provision/sshd`,
       ),
     ).toBe('0\nreload ssh.service\nreload ssh.service\n00-provision.rolled-back\n[]')
-    host.run(`echo 'MaxAuthTries 5' >${PATH}; : >"$T/loaded"`)
+    existing('MaxAuthTries 5\n')
+    host.run(': >"$T/loaded"')
     expect(run(`step 1 && step 2; sleep 60 & echo $! >"$T/pid"; ${undo}; cat ${PATH}; tail -n 1 "$T/loaded"`)).toBe(
       'MaxAuthTries 5\nMaxAuthTries 5\n[]',
     )
@@ -119,13 +131,22 @@ cat /var/lib/provision/loaded/ssh.service /run/provision/loaded/ssh.service 2>/d
     expect(run('step 1; echo "$?"')).toBe('1\n[another file has precedence: sshd would use "maxauthtries 4", not "maxauthtries 6"]')
   })
 
+  it('refuses a file that was changed since the observation', () => {
+    existing('MaxAuthTries 5\n')
+    host.run(`echo 'MaxAuthTries 4' >${PATH}`)
+    expect(run(`step 1; echo "$?"; cat ${PATH}`)).toBe(`68\nMaxAuthTries 4\n[${PATH} is not as it was observed]`)
+    host.run(`rm ${PATH}; : >"$T/said"`)
+    expect(run('step 1; echo "$?"')).toBe(`68\n[${PATH} is not as it was observed]`)
+  })
+
   it('refuses a link at its path', () => {
     host.run(`ln -s /etc/ssh/sshd_config ${PATH}`)
     expect(run('step 1; echo "$?"')).toBe(`1\n[${PATH} exists and is not a regular file: move it away]`)
   })
 
   it('restores the old settings at once if sshd does not load the new ones', () => {
-    host.run(`echo 'MaxAuthTries 5' >${PATH}; : >"$T/broken"`)
+    existing('MaxAuthTries 5\n')
+    host.run(': >"$T/broken"')
     expect(run(`step 1 && step 2; echo "$?"; cat ${PATH}; ls -A /var/lib/provision/sshd`)).toContain('1\nMaxAuthTries 5\n')
     expect(host.run('cat "$T/said"')).toContain('the journal says why')
   })
