@@ -30,8 +30,8 @@ const trialOf = (spec: NftablesSpec, state: TableState): Trial => ({
   },
 })
 
-// The elements of sets change with every packet.
-const ELEMENTS = '/^\t\telements = {/,/}/d'
+// The elements of sets change with every packet. They stand on one line, or on several.
+const ELEMENTS = '/^\t\telements = {.*}/d;/^\t\telements = {/,/}/d'
 const withoutElements = (listing: string): string => listing.replace(/^\t\telements = \{[^}]*\}.*\n/gm, '')
 
 // If an earlier change of this boot is unconfirmed, it is active, and the rules to restore were saved by it.
