@@ -36,6 +36,7 @@ groups:
   )
   project.write('playbooks/site.yaml', '- name: web servers\n  hosts: web\n  roles: [nginx]\n')
   project.write('site/index.html', 'first page\n')
+  project.write('site/gone.html', 'no such page\n')
   project.write('site/css/style.css', 'body {}\n'.repeat(500))
   await labReset(spec)
   on(`cat >/srv/server.pl <<'SERVER'\n${SERVER}\nSERVER`)

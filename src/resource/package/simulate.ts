@@ -66,7 +66,7 @@ for one in ${plain}; do has "$one" || set -- "$@" "$one"; done
 for one in ${pinned}; do has_version "$one" || set -- "$@" "$one"; done
 for one in ${absent}; do ! has "$one" || set -- "$@" "$one-"; done
 if [ $# != 0 ]; then
-  status=0; apt-get -s ${TRANSACTION_OPTIONS} -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no install "$@" >"$T/simulated" 2>&1 || status=$?
+  status=0; apt-get -s ${TRANSACTION_OPTIONS} -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no install "$@" >"$T/simulated" 2>&1 || status=$?
   case $status in 0|100) ;; *) cat "$T/simulated" >&2; exit "$status" ;; esac
   if lists_are_old; then lists=old; else lists=read; fi
   printf 'simulated %s %s %s\\n' "$status" "$lists" "$*"
