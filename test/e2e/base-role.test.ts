@@ -15,9 +15,10 @@ beforeAll(async () => {
 afterAll(() => host?.down())
 
 const contextOf = (options: object, facts: Facts) =>
-  ({ options: base.options.parse(options), facts, host: { name: 'host-01', user: 'ops' }, warn: () => {} }) as unknown as Parameters<
-    typeof base.resources
-  >[0]
+  ({
+    ...{ options: base.options.parse(options), facts, host: { name: 'host-01', user: 'ops' }, warn: () => {} },
+    site: { hosts: [], group: () => [], withRole: () => [] },
+  }) as unknown as Parameters<typeof base.resources>[0]
 const wanted = (): readonly Resource[] => base.resources(contextOf({}, host.session.facts))
 
 /** Findings of ssh-audit about the algorithms of the host's sshd, from outside. */

@@ -32,7 +32,8 @@ hosts:
   )
 const FEW = { MaxAuthTries: '3' }
 const FEWER = { MaxAuthTries: '2', X11Forwarding: 'no' }
-const SHUT = { AllowUsers: 'nobody-of-that-name' }
+/** A plan cannot know the address that sshd sees. */
+const SHUT = { AllowUsers: 'ops@192.0.2.1' }
 
 /** The settings in force, the file on disk, and remains of a change. */
 const state = (): Promise<string> =>
@@ -73,6 +74,13 @@ it('settings of sshd are applied as predicted, and a second run finds nothing to
   converges()
   few = await state()
   expect(few).toContain('maxauthtries 3\n')
+})
+
+it('settings that do not list the account of the run are refused at planning', () => {
+  settings({ AllowUsers: 'nobody-of-that-name' })
+  const { status, stdout, stderr } = project.provision('run')
+  expect(status).toBe(3)
+  expect(stdout + stderr).toContain('AllowUsers would shut out ops, the account that this run uses')
 })
 
 it('settings that lock everybody out are rolled back, and the run reports it', async () => {
