@@ -172,7 +172,8 @@ const numbersIn = (list: string): string | undefined => {
 }
 /**
  * Refuses settings that somebody changed since the observation, before the first is set: one setting can change another. A setting that the
- * kernel did not have may come with a module that this run loads. Builtins only.
+ * kernel did not have may come with a module that this run loads. The shell cannot read a setting itself: it reads single bytes, and the
+ * kernel answers the first read of a number only.
  */
 const compareScript = (work: readonly Work<SysctlSpec, SysctlState>[]): Script => sh`
 compare() {
@@ -185,7 +186,7 @@ ${work.map(
     id,
     spec,
     state,
-  }) => sh`now=; set +f; for setting in ${glob(live(spec))}; do set -f; { IFS= read -r value || [ "$value" ]; } 2>/dev/null <"$setting" && add $value; done
+  }) => sh`now=; set +f; for setting in ${glob(live(spec))}; do set -f; value=$(head -n 1 "$setting" 2>/dev/null) && add $value; done
 ${state.live === undefined ? sh`:` : sh`compare ${id} "$now" ${state.live} ${spec.value}`}
 now=; { IFS= read -r value; } 2>/dev/null <${bootFile(spec)} && case $value in ${slashed(spec)}' = '*) now=\${value#*' = '} ;; esac
 compare ${id} "$now" ${state.boot ?? ''} ${spec.value}`,

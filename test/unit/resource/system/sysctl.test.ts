@@ -127,6 +127,19 @@ describe('a kernel setting', () => {
     expect(sysctl.kind.files?.(spec)[0]?.path).toBe('/etc/sysctl.d/zz-provision.net.ipv4.conf.+.rp_filter.conf')
   })
 
+  it('of the kernel itself is compared as a whole, not by its first digit', () => {
+    const host = here('/etc/sysctl.d')
+    onTestFinished(() => host.remove())
+    host.sh('mkdir -p /etc/sysctl.d')
+    const value = readFileSync('/proc/sys/kernel/pid_max', 'utf8').trim()
+    expect(value.length).toBeGreaterThan(1)
+    const resource = sysctl({ key: 'kernel.pid_max', value })
+    const work = host.plan(resource)
+    expect(work.map(({ change }) => change.reason)).toEqual(['not set for the next boot'])
+    expect(host.apply(work, resource.kind)).toBeUndefined()
+    expect(host.sh('cat /etc/sysctl.d/*')).toBe(`kernel/pid_max = ${value}\n`)
+  })
+
   describe('that was changed since the observation', () => {
     const host = here('/proc/sys', '/etc/sysctl.d')
     afterAll(() => host.remove())
