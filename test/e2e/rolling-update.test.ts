@@ -29,7 +29,7 @@ export default defineRole({
 
 // A version that can be reverted, followed by a command that a host may refuse or delay.
 const APP = `import { defineKind, defineRole, requireSuccess, z } from 'provision'
-const seen = (path) => ({ script: \`cat \${path}\`, parse: (stdout) => new Map([['app', stdout.toString().trim()]]) })
+const seen = (path) => ({ script: \`[ ! -e \${path} ] || cat \${path}\`, parse: (stdout) => new Map([['app', stdout.toString().trim()]]) })
 const plan = ({ version }, seen) =>
   seen === version ? undefined : { action: 'update', certainty: 'exact', reason: seen + ' → ' + version, differences: [] }
 const schema = z.strictObject({ host: z.string(), version: z.string() })
