@@ -10,7 +10,7 @@ export const statusOf = (problems: readonly Problem[]): number => {
 
 /** Exit status of a run that the user interrupted. */
 export const INTERRUPTED = 130
-/** Resolves like `work`, or rejects as soon as the signal fires. Only for work that changes nothing: it is not waited for any more. */
+/** Resolves like `work`, or rejects as soon as the signal fires. Only for work that changes nothing, because it continues unattended. */
 export const unlessInterrupted = async <T>(signal: AbortSignal, work: Promise<T>): Promise<T> => {
   const interrupted = Promise.withResolvers<never>()
   const interrupt = (): void => interrupted.reject(signal.reason)

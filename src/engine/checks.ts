@@ -10,7 +10,7 @@ export interface Checked {
   readonly role: string
   readonly name: string
   readonly passed: boolean
-  /** The cause of which this failure is a consequence: a unit that does not run, or another check. It follows its cause in the list. */
+  /** The cause of this failure: a unit that does not run, or another check. The failure follows its cause in the list. */
   readonly because?: string
 }
 

@@ -154,7 +154,7 @@ describe('a certificate from a real authority', () => {
     expect(planned()).toEqual([])
   })
 
-  it('serves its names until the next one is there, whatever changed and however long the authority is down', async () => {
+  it('serves its names until the next one is there, after any change and any downtime of the authority', async () => {
     const { serial } = await served()
     const names = 'blog.example.test, shop.example.test, www.example.test'
     project.write('inventory/site.yaml', inventory(names, 14999).replace(`[${names}]`, `[${names}]\n            key: both`))

@@ -107,7 +107,7 @@ describe('a saved plan', () => {
   })
 })
 
-describe('a saved plan of which a change failed', () => {
+describe('a saved plan with a failed change', () => {
   it('is resumed, unless somebody changed what it was to change', () => {
     project.write(
       'roles/steps.ts',

@@ -33,7 +33,7 @@ const settleOn = async (run: Run, runHost: RunHost): Promise<void> => {
   }
 }
 
-/** The records to settle: those of roles of which a change failed or was not reached. */
+/** The records to settle: those of roles with a change that failed or was not reached. */
 const settlingOn = ({ progress }: Run, { session, changes, resources }: RunHost): readonly DeclaredResource[] => {
   if (!progress.isTouched(session.host)) return []
   const unapplied = new Set(changes.filter((change) => !progress.isApplied(change)).map(({ resource }) => resource))

@@ -9,7 +9,7 @@ import { type SavedChange, type SavedPlan, savedOf } from './saved.ts'
 /**
  * Returns the reasons why a saved plan is stale; empty if it can be applied. The plan is made again from the site and the present observations. Every change
  * must be the same, from the same state, in the same order and rollout. Hosts that are still selected and do not answer are left out. A
- * plan of which a part was applied is resumed (see `resumptionOf`).
+ * plan that was applied in part is resumed (see `resumptionOf`).
  */
 export const stalenessOf = (saved: SavedPlan, run: Run): readonly Problem[] => {
   const { targets } = run.prepared

@@ -7,7 +7,7 @@ import { loadSsh2 } from './ssh2.ts'
 /** The part of a key file that can be read without its passphrase. */
 export interface KeyFile {
   readonly path: string
-  /** The private key; undefined for a file of which only the public half is there. */
+  /** The private key; undefined if only the public half exists. */
   readonly text: string | undefined
   readonly encrypted: boolean
   /** The public half in SSH's wire format, from the file or from the .pub beside it. */
@@ -20,7 +20,7 @@ const wrong = (path: string, what: string, fix: string, why?: string): Problem =
   new Problem({ class: 'input', where: { file: path }, what, fix, ...(why === undefined ? {} : { why }) })
 
 /**
- * Reads a key file. It may be a public key, or the path of a private key of which only `PATH.pub` exists: the agent has the private half then.
+ * Reads a key file. It may be a public key, or the path of a private key if only `PATH.pub` exists: then the agent has the private half.
  * Throws a `Problem` if it is missing, readable by others, or no key.
  */
 export const readKeyFile = async (path: string): Promise<KeyFile> => {

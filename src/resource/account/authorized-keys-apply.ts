@@ -153,7 +153,7 @@ sub change_as_root {
   my @s = check($file, $name, $observed, $before, O_NOFOLLOW);
   change($file, $name, $what, $text, @s && S_ISREG($s[2]) ? \@s : [0, 0, 0644, 0, 0, 0]);
 }
-# Deletes what sshd could read as the user. Whatever the user made of these directories, it does not keep the keys.
+# Deletes what sshd could read as the user. No type or mode that the user gave these directories keeps the keys.
 sub delete_as_user {
   my ($file, $below, $one) = @_;
   my @way = ($one->{home}, split m{/}, $below); my $name = pop @way;

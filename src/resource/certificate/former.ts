@@ -29,7 +29,7 @@ export interface FormersState {
 const ACCESS = { mode: '644', owner: 'root', group: 'root' }
 
 /**
- * A list of the chains that serve until all certificates are issued, whatever changed: names, entries or key types. Declare it before
+ * A list of the chains that serve until all certificates are issued after a change of names, entries or key types. Declare it before
  * the list of the service's chains, and let the service load both, this one first. It is empty otherwise.
  */
 export const formerCertificates = defineKind({

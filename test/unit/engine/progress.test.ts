@@ -14,7 +14,7 @@ const progressOf = () => {
 }
 
 describe('the progress of a run', () => {
-  it('counts applied and failed changes by host, and excludes a host of which one failed', () => {
+  it('counts applied and failed changes by host, and excludes a host with a failed one', () => {
     const { progress, events } = progressOf()
     progress.applied(change('a', 'file:/x'), 5)
     progress.applied(change('a', 'file:/y'), 5)

@@ -162,7 +162,7 @@ const idle = { active: 'inactive' }
 const running = { active: 'active' }
 const [motdFile] = motd('x')
 
-describe('a saved plan of which a part was applied', () => {
+describe('a saved plan that was applied in part', () => {
   const both = plannedOf(motd('x'), other)
 
   test('is resumed: changes whose effect is there are not needed any more', () => {

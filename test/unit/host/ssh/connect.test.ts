@@ -130,7 +130,7 @@ describe('host keys', () => {
     ['accept-new', 'another key of the same type', () => other(), /^host key of web-01 changed \(.*:1\)/],
     ['strict', 'a key of another type', () => other('-t', 'ecdsa'), /^host key of web-01 has another type than the known one \(.*:1\)/],
     ['accept-new', 'a key of another type', () => other('-t', 'ecdsa'), /^host key of web-01 has another type than the known one \(.*:1\)/],
-  ] as const)('%s refuses a host of which %s is known, and stores nothing', async (hostKeys, _, known, what) => {
+  ] as const)('%s refuses a host if %s is known, and stores nothing', async (hostKeys, _, known, what) => {
     const { target, text, stored, server } = await serverAndTarget(hostKeys, ({ port }) => `[127.0.0.1]:${port} ${known()}\n`)
     expect(await problemOf(connect(target))).toMatchObject({ class: 'unreachable', what: expect.stringMatching(what) })
     expect(stored()).toBe(text)

@@ -65,7 +65,7 @@ chmod 755 /home/ann; mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/ssh
     expect(work(spec([OTHER]))).toEqual([])
   })
 
-  it('are removed from every file that sshd reads, whatever their options', () => {
+  it('are removed from every file that sshd reads, with any options', () => {
     expect(apply(spec([KEY, OTHER]))).toBeUndefined()
     write(`no-pty ${KEY} me\\n# mine\\n`, 'authorized_keys2')
     expect(apply(spec([OTHER]))).toBeUndefined()

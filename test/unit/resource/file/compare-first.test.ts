@@ -110,7 +110,7 @@ describe('what a step of the run itself has made', () => {
   })
 })
 
-describe('a batch of which one fails', () => {
+describe('a batch with a failing member', () => {
   it('names the directory that failed, and those before it', () => {
     const [one, two, three] = ['one', 'two/below', 'three'].map((path) => directoryAt(path))
     if (one === undefined || two === undefined || three === undefined) throw new Error('three directories')

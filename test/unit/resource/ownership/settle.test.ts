@@ -52,7 +52,7 @@ const settled = (
 
 const file = (path: string, digest: string): string => recordLine(`file:${path}`, path, digest)
 
-describe('the record of a role of which changes were not applied', () => {
+describe('the record of a role with changes that were not applied', () => {
   it('drops a file that was never written', () => {
     expect(settled({ '/x': undefined }, [file('/x', NEW), 'package:nginx'])).toEqual(['package:nginx'])
   })

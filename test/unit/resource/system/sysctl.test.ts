@@ -181,7 +181,7 @@ describe('a kernel setting', () => {
       expect(settings()).toContain('1 2\n1 2\n')
     })
 
-    it('is set if it is as declared now, whatever one setting does to another', () => {
+    it('is set if it is as declared now, also if one setting changes another', () => {
       prepare('printf "1\\t2\\n" >one/x; printf "1  2\\n" >two/x')
       expect(
         host.apply(

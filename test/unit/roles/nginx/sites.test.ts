@@ -65,7 +65,7 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
 
   describe('/healthz', () => {
     it.each(['www.test', 'spa.test', 'old.test', 'moved.test', 'www.moved.test', 'closed.test', 'locked.test', 'unknown.test'])(
-      'is answered by nginx for %s, whatever raw says',
+      'is answered by nginx for %s, also against raw',
       async (name) => {
         expect(await get(name, '/healthz')).toMatchObject({ status: 200, body: 'ok\n' })
       },

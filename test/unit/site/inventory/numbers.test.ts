@@ -70,7 +70,7 @@ test.each([
   expect(isExact(written, value)).toBe(true)
 })
 
-test('a secret is the text of its file, whatever YAML takes it for', async () => {
+test('a secret is the text of its file, also if YAML reads a number', async () => {
   const { encrypt } = await import('../../../../src/keystore/age.ts')
   const { ensureAgeKey } = await import('../../../../src/keystore/age-key.ts')
   const { readProject } = await import('../../../../src/site/read.ts')
