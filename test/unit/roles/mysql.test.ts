@@ -6,15 +6,8 @@ import mysql from '../../../roles/mysql/role.ts'
 import { type Content, shownText } from '../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
 import type { Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
+import { hostOf as host } from './mysql/context.ts'
 
-const host = (name: string, groups: readonly string[], ...addresses: string[]): HostView => ({
-  name,
-  user: 'ops',
-  sshPort: 22,
-  addresses,
-  publicAddresses: addresses,
-  groups,
-})
 const LB = host('lb-01', ['database_arbitrators'], '10.0.0.11', 'fd00::11')
 const WEB = ['12', '13'].map((i) => host(`web-${i}`, ['database', 'web'], `10.0.0.${i}`, `fd00::${i}`))
 const APP = host('app-01', ['web'], '10.0.0.14')

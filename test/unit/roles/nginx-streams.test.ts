@@ -14,6 +14,7 @@ import { keyOf } from '../../../src/resource/kind/kind.ts'
 import type { Facts } from '../../../src/role/role.ts'
 import { host, unknownIdentities } from './context.ts'
 import { certificates, freePort, plainTo } from './haproxy/edge.ts'
+import { movedTo } from './nginx/server.ts'
 
 const hasNginx = spawnSync('nginx', ['-v']).status === 0
 const files = mkdtempSync(join(tmpdir(), 'provision-nginx-'))
@@ -35,15 +36,7 @@ const writeConfiguration = (port: number, status: number, application: number): 
     flows: [],
     exposed: [],
   })
-  const moved = (text: string): string =>
-    text
-      .replace(/^user .*\n/m, '')
-      .replace('/run/nginx.pid', join(files, 'pid'))
-      .replaceAll('/var/log/nginx', files)
-      .replaceAll('/etc/ssl/nginx/edge-authority.pem', join(files, 'ca.pem'))
-      .replaceAll('/etc/ssl/nginx/edge.pem', join(files, 'edge.pem'))
-      .replaceAll('/etc/nginx/provision', files)
-      .replaceAll('/etc/nginx/nginx.conf', join(files, 'nginx.conf'))
+  const moved = movedTo(files, files)
   for (const resource of resources.filter((one) => keyOf(one).startsWith('file:') && keyOf(one).endsWith('.conf'))) {
     const { path, content } = resource.spec as { path: string; content: Content }
     writeFileSync(moved(path), moved(Buffer.from(bytesOf(content)).toString()))

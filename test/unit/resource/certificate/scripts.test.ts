@@ -36,6 +36,8 @@ describe.runIf(process.getuid?.() === 0)('the scripts of a certificate', { timeo
   })
   const openssl = (...words: readonly string[]): string =>
     execFileSync('openssl', words, { cwd: at, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const selfSigned = (name: string, key: string, ...words: readonly string[]): string =>
+    openssl(...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'.split(' '), '-keyout', key, '-subj', `/CN=${name}`, ...words)
   const run = (step: Step | undefined): Answer => {
     if (step?.do !== 'shell') throw new Error(`no step for the host but ${step?.do}`)
     // The undo directory of the set belongs to the host of the test.
@@ -128,21 +130,7 @@ describe.runIf(process.getuid?.() === 0)('the scripts of a certificate', { timeo
   })
 
   it('leave a pair of somebody else, which lets the service start', () => {
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      `${path}.key`,
-      '-out',
-      path,
-      '-subj',
-      '/CN=other',
-    )
+    selfSigned('other', `${path}.key`, '-out', path)
     apply(temporary())
     expect(subject()).toContain('commonName                = other')
   })
@@ -219,21 +207,7 @@ describe.runIf(process.getuid?.() === 0)('the scripts of a certificate', { timeo
   it('refuse a certificate for another key, and change nothing', () => {
     apply(temporary())
     const before = [path, `${path}.key`].map((file) => readFileSync(file, 'utf8'))
-    const other = openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      'other.key',
-      '-days',
-      '9',
-      '-subj',
-      '/CN=x',
-    )
+    const other = selfSigned('x', 'other.key', '-days', '9')
     const { code, stderr } = order(wanted(), () => other)
     expect(code).not.toBe(0)
     expect(stderr).toContain('does not belong to the private key on this host')

@@ -68,19 +68,24 @@ export interface NginxServer {
   stop(): Promise<void>
 }
 
+/** Moves the paths of a host's nginx in a text to this directory, and its sites to `sites`. */
+export const movedTo =
+  (directory: string, sites: string) =>
+  (text: string): string =>
+    text
+      .replace(/^user .*\n/m, '')
+      .replace('/run/nginx.pid', join(directory, 'pid'))
+      .replaceAll('/var/log/nginx', directory)
+      .replaceAll('/var/www/provision', join(directory, 'www'))
+      .replaceAll('/etc/ssl/nginx/edge-authority.pem', join(directory, 'ca.pem'))
+      .replaceAll('/etc/ssl/nginx/edge.pem', join(directory, 'edge.pem'))
+      .replaceAll('/etc/nginx/provision', sites)
+      .replaceAll('/etc/nginx/nginx.conf', join(directory, 'nginx.conf'))
+
 export const startNginx = async (options: object, contents: Readonly<Record<string, Files>> = {}): Promise<NginxServer> => {
   const scratch = mkdtempSync(join(tmpdir(), 'provision-nginx-'))
   chmodSync(scratch, 0o755)
-  const moved = (text: string): string =>
-    text
-      .replace(/^user .*\n/m, '')
-      .replace('/run/nginx.pid', join(scratch, 'pid'))
-      .replaceAll('/var/log/nginx', scratch)
-      .replaceAll('/var/www/provision', join(scratch, 'www'))
-      .replaceAll('/etc/ssl/nginx/edge-authority.pem', join(scratch, 'ca.pem'))
-      .replaceAll('/etc/ssl/nginx/edge.pem', join(scratch, 'edge.pem'))
-      .replaceAll('/etc/nginx/provision', join(scratch, 'sites'))
-      .replaceAll('/etc/nginx/nginx.conf', join(scratch, 'nginx.conf'))
+  const moved = movedTo(scratch, join(scratch, 'sites'))
   const write = (path: string, bytes: Uint8Array): void => {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, bytes)
