@@ -7,35 +7,12 @@ import { lineOf, type Problem, Problems, problemsIn } from '../problem.ts'
 import { chooseReport } from '../report/choose.ts'
 import { jsonReport } from '../report/json.ts'
 import { predictedOutcome } from '../report/predicted-outcome.ts'
-import { type Format, formats, type Report } from '../report/report.ts'
+import type { Format, Report } from '../report/report.ts'
 import { quote } from '../shell/quote.ts'
-import { type Arguments, type CommandContext, type CommandResult, defineCommand, type Options } from './command.ts'
+import { type Arguments, type CommandContext, type CommandResult, defineCommand } from './command.ts'
 import { holder } from './holder.ts'
-import { inventoryOption } from './options.ts'
-import { usageError } from './parse.ts'
+import { conflictingOptions, options, restrictions, scopeOf } from './run/options.ts'
 import { INTERRUPTED, statusOf, unlessInterrupted } from './status.ts'
-
-const options = {
-  ...inventoryOption,
-  'dry-run': { type: 'boolean', help: 'show the planned changes without applying them' },
-  role: { type: 'string', multiple: true, value: 'NAME', help: 'apply only resources of this role' },
-  limit: { type: 'string', short: 'l', multiple: true, value: 'PATTERN', help: 'apply only to matching hosts: web-01, web:!web-02, lb-*' },
-  user: { type: 'string', value: 'NAME', help: 'log in with this account (overrides the inventory)' },
-  key: { type: 'string', value: 'FILE', help: 'log in with this private key only' },
-  json: { type: 'boolean', help: 'print one JSON object per line (same as --output json)' },
-  output: { type: 'string', value: 'FORMAT', choices: formats, help: 'output format' },
-  verbose: { type: 'boolean', short: 'v', help: 'show long diffs completely' },
-  prune: { type: 'boolean', help: 'delete resources that provision created and no role declares any more' },
-  'allow-data-loss': {
-    type: 'string',
-    multiple: true,
-    value: 'HOST',
-    help: 'allow replacing the data of this host, or promoting another server while it is down',
-  },
-  save: { type: 'string', value: 'FILE', help: 'with --dry-run: write the plan to a file' },
-  plan: { type: 'string', value: 'FILE', help: 'apply exactly the saved plan in this file; fail if it is stale' },
-  wait: { type: 'boolean', help: 'wait for another run to release a host' },
-} as const satisfies Options
 
 /** The functions of the engine that the command uses. Tests pass their own. */
 export interface Engine<Ready extends Prepared = Prepared, Planned extends PlannedRun = PlannedRun> {
@@ -47,6 +24,7 @@ export interface Engine<Ready extends Prepared = Prepared, Planned extends Plann
     limit?: readonly string[]
     roles?: readonly string[]
     allowDataLoss?: readonly string[]
+    retire?: readonly string[]
     login?: { user?: string; key?: string }
   }): Promise<Ready>
   plan(
@@ -97,7 +75,7 @@ export const runSite = async <Ready extends Prepared, Planned extends PlannedRun
     if (conflicts.length > 0) throw new Problems(conflicts)
     const saved = values.plan === undefined ? undefined : (await import('./plan-file.ts')).loadPlan(context.directory, values.plan)
     const scope = saved?.scope ?? scopeOf(values, positionals)
-    const { inventory, playbooks, limit, roles, prune, allowDataLoss } = scope
+    const { inventory, playbooks, limit, roles, prune, allowDataLoss, retire } = scope
     // Nothing is written before the plan is shown, so that an interruption ends the run at once.
     const preparing = engine.prepare({
       root: context.directory,
@@ -107,6 +85,7 @@ export const runSite = async <Ready extends Prepared, Planned extends PlannedRun
       limit,
       roles,
       allowDataLoss,
+      retire,
       login: {
         ...(values.user === undefined ? {} : { user: values.user }),
         ...(values.key === undefined ? {} : { key: resolve(context.directory, values.key) }),
@@ -191,44 +170,3 @@ const savePlan = async <Ready extends Prepared, Planned extends PlannedRun>(
   ;(await import('./plan-file.ts')).storePlan(directory, save, text)
   return `Plan saved to ${save}. Apply it: provision run --plan ${quote(save)}\n`
 }
-
-const scopeOf = (
-  { inventory, limit = [], role = [], prune = false, 'allow-data-loss': allowDataLoss = [] }: Arguments<typeof options>['values'],
-  playbooks: readonly string[],
-): Scope => ({
-  ...(inventory === undefined ? {} : { inventory }),
-  playbooks: [...playbooks],
-  limit: [...limit],
-  roles: [...role],
-  prune,
-  allowDataLoss: [...allowDataLoss],
-})
-
-const conflictingOptions = (values: Arguments<typeof options>['values'], positionals: readonly string[]): readonly Problem[] => {
-  const { plan, save, json, output } = values
-  const scoped = (['inventory', 'role', 'limit', 'prune', 'allow-data-loss'] as const)
-    .filter((name) => values[name] !== undefined)
-    .map((name) => `--${name}`)
-  const redundant = plan === undefined ? [] : [...positionals, ...scoped, ...(save === undefined ? [] : ['--save'])]
-  return [
-    ...(json && output !== undefined && output !== 'json'
-      ? [usageError('run', `--json conflicts with --output ${output}`, 'remove one of them')]
-      : []),
-    ...(save !== undefined && plan === undefined && !values['dry-run']
-      ? [usageError('run', '--save needs --dry-run', 'add --dry-run, or remove --save')]
-      : []),
-    ...(redundant.length > 0
-      ? [
-          usageError(
-            'run',
-            `--plan cannot be combined with ${redundant.join(' ')}`,
-            'remove the other arguments; the plan file contains them',
-          ),
-        ]
-      : []),
-  ]
-}
-
-const restrictions = ({ limit, roles }: Scope): readonly string[] => [
-  ...new Set([...limit.map((pattern) => `--limit ${pattern}`), ...roles.map((name) => `--role ${name}`)]),
-]

@@ -12,6 +12,7 @@ import { matchPattern } from '../site/inventory/pattern.ts'
 import { readProject } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { suggestion } from '../site/source/suggest.ts'
+import { type Departed, departedHosts, departures } from './departed.ts'
 
 /** The project and the files that a command line names. */
 export interface ProjectOptions {
@@ -29,6 +30,8 @@ export interface PrepareOptions extends ProjectOptions {
   readonly roles?: readonly string[]
   /** Hosts whose unreplicated rows may be discarded. */
   readonly allowDataLoss?: readonly string[]
+  /** Hosts that left the inventory, of which the run gives no warning any more. */
+  readonly retire?: readonly string[]
   /** Account and key to use instead of those of the inventory. */
   readonly login?: Login
 }
@@ -65,6 +68,8 @@ export interface Prepared {
   readonly roles: readonly string[]
   /** Hosts whose unreplicated rows may be discarded: their data may be replaced, or another host may take over while they are away. */
   readonly allowDataLoss: readonly string[]
+  /** Hosts that left the inventory and that this run retires. */
+  readonly retire: readonly Departed[]
 }
 
 /** Reads and checks inventory, playbooks, roles and options. Reads no key and contacts no host. Throws all input errors together. */
@@ -83,8 +88,10 @@ export const readSite = async ({ root, inventory, playbooks, env }: ProjectOptio
 }
 
 /** Reads and checks the project, and resolves how to reach the selected hosts. Reads keys, contacts no host. */
-export const prepare = async ({ limit = [], roles = [], allowDataLoss = [], login = {}, ...given }: PrepareOptions): Promise<Prepared> => {
+export const prepare = async (options: PrepareOptions): Promise<Prepared> => {
+  const { limit = [], roles = [], allowDataLoss = [], login = {}, ...given } = options
   const { site, bindings, warnings } = await readSite(given)
+  const { retired, left } = departures(departedHosts(site), options.retire ?? [], site)
   for (const role of roles) if (!rolesOf(site).includes(role)) throw unknownRole(role, rolesOf(site))
   for (const host of allowDataLoss) if (!site.hosts.has(host)) throw unknownHost(host, [...site.hosts.keys()])
   const candidates = bindings.bound.filter(({ role, context }) => role.holdsOwnRows?.(context) === true).map(({ host }) => host)
@@ -100,7 +107,19 @@ export const prepare = async ({ limit = [], roles = [], allowDataLoss = [], logi
   const [reach, beside] = await Promise.all([reachOf(site, targets, login), reachOf(site, drainingHosts(bindings, targets), login)])
   const problems = await checkTargets([...reach.values(), ...beside.values()])
   if (problems.length > 0) throw new Problems(problems)
-  return { root: given.root, env: given.env, site, bindings, warnings, targets, reach, beside, roles, allowDataLoss }
+  return {
+    root: given.root,
+    env: given.env,
+    site,
+    bindings,
+    warnings: [...warnings, ...left],
+    targets,
+    reach,
+    beside,
+    roles,
+    allowDataLoss,
+    retire: retired,
+  }
 }
 
 const reachOf = async (site: Site, names: readonly string[], login: Login): Promise<ReadonlyMap<string, Target>> => {

@@ -8,19 +8,19 @@ import { Problem } from '../problem.ts'
 export const IDENTITIES = 'identities'
 
 /** Keys and public parts have a few hundred bytes. */
-const MAX_BYTES = 65_536
+const MAX_KB = 64
 
 /** The bytes of an identity file, or undefined if there is none. Opens only plain files: reading a named pipe would wait for ever. */
-export const readKept = (root: string, file: string): Uint8Array | undefined => {
+export const readKept = (root: string, file: string, maxKb = MAX_KB): Uint8Array | undefined => {
   const path = join(root, file)
   try {
     const found = lstatSync(path, { throwIfNoEntry: false })
     if (found === undefined) return undefined
-    if (found.isFile() && found.size <= MAX_BYTES) return readFileSync(path)
+    if (found.isFile() && found.size <= maxKb * 1024) return readFileSync(path)
   } catch (error) {
     throw keptProblem(file, 'cannot be read', 'make it a file that you may read', error)
   }
-  throw keptProblem(file, 'is not a plain file of at most 64 KB', RESTORE_FIX)
+  throw keptProblem(file, `is not a plain file of at most ${maxKb} KB`, RESTORE_FIX)
 }
 
 /** The names of all files in `identities/`. */

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openIdentities } from '../../src/identities.ts'
@@ -95,6 +95,25 @@ describe('the authority of a trust domain', () => {
     expect(on(`ls ${PAIR} 2>&1 || true`)).toContain('No such file')
     on('rm /usr/local/bin/openssl')
     expect(run().status).toBe(0)
+  })
+})
+
+describe('a host that left the inventory', () => {
+  const LIST = join(project.root, 'identities/hosts.json')
+  const warnings = (): readonly string[] =>
+    project.json('run', '--dry-run').lines.flatMap((line) => (line.type === 'warning' ? [JSON.stringify(line)] : []))
+
+  it('with a certificate is named by every run until it is retired', () => {
+    const listed = JSON.parse(readFileSync(LIST, 'utf8'))
+    expect(listed).toEqual({ 'inventory/site.yaml': { 'web-01': [EDGE] } })
+    expect(warnings()).toEqual([])
+    listed['inventory/site.yaml']['web-02'] = [EDGE]
+    writeFileSync(LIST, JSON.stringify(listed))
+    expect(warnings()).toEqual([expect.stringContaining(`web-02 is not in the inventory any more, and has certificates of ${EDGE}`)])
+    expect(project.provision('run', '--retire', 'web-01').status).toBe(3)
+    expect(run('--retire', 'web-02')).toEqual({ status: 0, applied: ['controller delete host:web-02'], failed: [], stderr: '' })
+    expect(warnings()).toEqual([])
+    expect(run()).toMatchObject({ status: 0, applied: [] })
   })
 })
 

@@ -67,6 +67,7 @@ describe('a server that is removed from the inventory', () => {
     await startWriter(spec, 'web-01', PASSWORD, 0)
     inventory(['web-01', 'web-02'], ['lb-01'])
     const { lines } = project.json('run', '--dry-run')
+    expect(lines).toContainEqual({ type: 'warning', what: expect.stringContaining('db-03 is not in the inventory any more') })
     const { applied, ...ended } = run()
     expect(ended).toEqual({ status: 0, stderr: '' })
     expect(applied).toEqual(changes(lines, 'planned'))
@@ -89,5 +90,15 @@ describe('a server that is removed from the inventory', () => {
     await waitForCluster(spec, ['web-01', 'web-02', 'db-03'], 4)
     expect(await sql(spec, 'db-03', 'SELECT COUNT(*) FROM shop.t')).toBe(await sql(spec, 'web-01', 'SELECT COUNT(*) FROM shop.t'))
     expect(run()).toMatchObject({ status: 0, applied: [] })
+  })
+
+  it('is retired by a run that closes all firewalls to it', async () => {
+    inventory(['web-01', 'web-02'], ['lb-01'])
+    const { status, lines } = project.json('run', '--retire', 'db-03')
+    expect(status).toBe(0)
+    expect(changes(lines, 'applied')).toContain('controller delete host:db-03')
+    const rules = await inside(spec, 'web-01', 'nft list table inet provision')
+    expect([rules.includes(`${SUBNET}.13`), rules.includes(`${SUBNET}.14`)]).toEqual([true, false])
+    expect(project.json('run').lines.filter(({ type }) => type === 'warning')).toEqual([])
   })
 })

@@ -1,6 +1,7 @@
 import type { Problem } from '../../problem.ts'
 import { problemsOn } from '../failure.ts'
 import { CONTROLLER, type HostOutcome, type Outcome, unplannedOf } from '../plan/plan.ts'
+import { forgetRetired, isRetirement } from '../plan/retirement.ts'
 import type { Run } from '../run-state.ts'
 import { prove } from './prove.ts'
 import { rollOutPlay } from './rollout.ts'
@@ -12,6 +13,7 @@ export const apply = async (run: Run): Promise<Outcome & { problems: readonly Pr
   const started = performance.now()
   if (await makeIdentities(run)) await applyPlays(run)
   await settleRecords(run)
+  await retireHosts(run)
   const hosts = outcomes(run)
   const failed =
     run.progress.problems.length > 0 ||
@@ -38,7 +40,7 @@ const applyPlays = async (run: Run): Promise<void> => {
 
 /** Creates identities before anything else, because the files of hosts depend on them. False if one failed: no host is changed then. */
 const makeIdentities = async ({ plan, identities, progress, signal }: Run): Promise<boolean> => {
-  for (const change of plan.changes.filter(({ host }) => host === CONTROLLER)) {
+  for (const change of plan.changes.filter((one) => one.host === CONTROLLER && !isRetirement(one))) {
     if (signal.aborted) return false
     try {
       await progress.timed(change, () => identities.make(change.resource))
@@ -48,6 +50,13 @@ const makeIdentities = async ({ plan, identities, progress, signal }: Run): Prom
     }
   }
   return true
+}
+
+/** Retires hosts once every other host is in its new state, such as a firewall that refuses them. */
+const retireHosts = async (run: Run): Promise<void> => {
+  const { prepared, plan, progress, unreachable, signal } = run
+  if (unreachable.length > 0 || progress.problems.length > 0 || signal.aborted) return
+  for (const change of plan.changes.filter(isRetirement)) await progress.timed(change, async () => forgetRetired(prepared, change))
 }
 
 const outcomes = ({ prepared, plan, progress, unreachable }: Run): readonly HostOutcome[] =>

@@ -1,8 +1,10 @@
+import { recordCertified } from '../../keystore/certified-hosts.ts'
 import { Problem } from '../../problem.ts'
 import { type AnyKind, keyOf, type Work } from '../../resource/kind/kind.ts'
 import { ControllerFailure, HostRefusal } from '../../resource/kind/step.ts'
 import { isOrphan } from '../../resource/ownership/orphan.ts'
 import { masked, secretsIn } from '../../secret/secret.ts'
+import { inventoryOf } from '../departed.ts'
 import { isInterruption, problemsOn } from '../failure.ts'
 import { CONTROLLER, type PlannedChange } from '../plan/plan.ts'
 import { type PendingChange, planHost, statesOf } from '../plan/plan-host.ts'
@@ -189,10 +191,14 @@ const deferredText = ({ change, pending }: ShownChange, problems: readonly Probl
 export const kindOf = ([first]: readonly PendingChange[]): AnyKind | undefined => first?.resource.kind
 
 /** The context in which steps of this run are executed. */
-export const stepContextOf = ({ hosts, identities, listen }: Run): StepContext => ({
+export const stepContextOf = ({ prepared: { root, site }, hosts, identities, listen }: Run): StepContext => ({
   sessions: new Map([...hosts].map(([name, { session }]) => [name, session])),
   identities,
   listen,
+  certified: (name, identity) => {
+    const host = site.hosts.get(name)
+    if (host !== undefined) recordCertified(root, inventoryOf(host), name, identity)
+  },
 })
 
 export const workOf = ({ observations, allowDataLoss }: Run, { resource, state, change }: PendingChange): Work<unknown, unknown> => ({

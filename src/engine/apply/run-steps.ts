@@ -13,6 +13,8 @@ export interface StepContext {
   readonly sessions: ReadonlyMap<string, Session>
   readonly identities: Identities
   readonly listen: Listener
+  /** Records that an identity issues a certificate to a host. */
+  certified(host: string, identity: string): void
 }
 
 /**
@@ -30,7 +32,12 @@ export const runSteps = async (steps: Steps, session: Session, context: StepCont
   }
 }
 
-const perform = async (step: Step, session: Session, { sessions, identities, listen }: StepContext, fallback: string): Promise<Answer> => {
+const perform = async (
+  step: Step,
+  session: Session,
+  { sessions, identities, listen, certified }: StepContext,
+  fallback: string,
+): Promise<Answer> => {
   const doing = (what = fallback): void => listen({ type: 'doing', host: session.host, what })
   switch (step.do) {
     case 'shell': {
@@ -57,6 +64,7 @@ const perform = async (step: Step, session: Session, { sessions, identities, lis
       return { code: 0, stdout: Buffer.alloc(0), stderr: '' }
     case 'identity': {
       doing(step.doing)
+      certified(session.host, step.identity)
       const made = await identities.issue(step.identity, step, doing)
       return { code: 0, stdout: Buffer.from(made), stderr: '' }
     }

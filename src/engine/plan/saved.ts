@@ -17,6 +17,7 @@ const scope = z.strictObject({
   roles: z.array(z.string()),
   prune: z.boolean(),
   allowDataLoss: z.array(z.string()).default([]),
+  retire: z.array(z.string()).default([]),
 })
 
 const savedChange = z.strictObject({

@@ -136,9 +136,12 @@ describe('provision run', () => {
     expect((await run({}, { json: true, output: 'json' })).result).toMatchObject({ status: 0 })
   })
 
-  test('rejects options that a saved plan contains, and --save without --dry-run', async () => {
+  test('rejects options that contradict each other', async () => {
     await expect(run({}, { plan: 'p', role: ['nginx'], prune: true }, ['other.yaml'])).rejects.toMatchObject({
       problems: [{ class: 'input', what: '--plan cannot be combined with other.yaml --role --prune' }],
+    })
+    await expect(run({}, { retire: ['web-03'], limit: ['web'] })).rejects.toMatchObject({
+      problems: [{ class: 'input', what: '--retire cannot be combined with --limit' }],
     })
     await expect(run({}, { save: 'p' })).rejects.toMatchObject({ problems: [{ what: expect.stringContaining('--save needs --dry-run') }] })
     await expect(run({}, { plan: 'not-there.json' })).rejects.toMatchObject({ what: 'plan file does not exist' })

@@ -56,7 +56,7 @@ const plannedOn = (
 
 const plannedOf = (...pending: DueHere): Run => plannedOn({ a: pending })
 
-const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, allowDataLoss: [] }
+const scope = { playbooks: [], limit: ['web'], roles: [], prune: false, allowDataLoss: [], retire: [] }
 const saved = (planned: Run): string => savePlan(planned, scope, new Date(0))
 const compared = (before: Run, now: Run): readonly string[] =>
   stalenessOf(readPlan('p', saved(before)), now).map((problem) => `${problem.message}; ${problem.why ?? ''}`)

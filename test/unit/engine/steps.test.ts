@@ -18,7 +18,7 @@ const closed = { name: 'a', address: '127.0.0.1', port: 1, user: 'ops', keys: []
 const sessionOf = (host: string): Session => ({ host, shell: localShell(host), target: closed }) as unknown as Session
 
 /** Runs steps on the host `a`, and returns their answers or errors, and the events. */
-const run = async (steps: readonly Step[], identities: Partial<Identities> = {}) => {
+const run = async (steps: readonly Step[], identities: Partial<Identities> = {}, certified: (words: string) => unknown = () => {}) => {
   const answers: (Answer | string)[] = []
   const events: Event[] = []
   const listen = (event: Event): unknown => events.push(event)
@@ -31,7 +31,8 @@ const run = async (steps: readonly Step[], identities: Partial<Identities> = {})
       }
   }
   const sessions = new Map([['b', sessionOf('b')]])
-  await runSteps(each(), sessionOf('a'), { sessions, listen, identities: identities as Identities }, 'doing something')
+  const context = { sessions, listen, identities: identities as Identities, certified: (...words: string[]) => certified(words.join(' ')) }
+  await runSteps(each(), sessionOf('a'), context, 'doing something')
   return { answers, events }
 }
 
@@ -62,12 +63,14 @@ describe('a step', () => {
 
   it('of an identity gets the chain, and shows what the identity does', async () => {
     const step: Step = { do: 'identity', identity: 'authority:edge', request: 'csr', names: ['x'], doing: 'ordering' }
-    const { answers, events } = await run([step], {
-      issue: async (key, { request, names }, doing) => {
-        doing('waiting for the authority')
-        return `${key} ${request} ${names}`
-      },
-    })
+    const recorded: string[] = []
+    const issue: Identities['issue'] = async (key, { request, names }, doing) => {
+      // A run that is cut after this must not leave a certificate of which nothing is known.
+      expect(recorded).toEqual(['a authority:edge'])
+      doing('waiting for the authority')
+      return `${key} ${request} ${names}`
+    }
+    const { answers, events } = await run([step], { issue }, (words) => recorded.push(words))
     expect(answers).toMatchObject([{ code: 0, stdout: Buffer.from('authority:edge csr x') }])
     expect(events.map((event) => ('what' in event ? event.what : ''))).toEqual(['ordering', 'waiting for the authority'])
   })
@@ -158,5 +161,6 @@ it('a problem is thrown into the steps, which may go on', async () => {
   const steps = function* () {
     yield { do: 'shell' as const, script: sh`true` }
   }
-  await expect(runSteps(steps(), session, { sessions: new Map(), listen: () => {}, identities: {} as Identities }, 'x')).rejects.toBe(lost)
+  const context = { sessions: new Map(), listen: () => {}, identities: {} as Identities, certified: () => {} }
+  await expect(runSteps(steps(), session, context, 'x')).rejects.toBe(lost)
 })

@@ -1,0 +1,180 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { apply } from '../../../src/engine/apply/apply.ts'
+import { type Departed, departedHosts, departures } from '../../../src/engine/departed.ts'
+import { retirements } from '../../../src/engine/plan/retirement.ts'
+import { RunProgress } from '../../../src/engine/progress.ts'
+import type { Run } from '../../../src/engine/run-state.ts'
+import { type CertifiedHosts, recordCertified } from '../../../src/keystore/certified-hosts.ts'
+import { Problem, Problems } from '../../../src/problem.ts'
+import { siteOf } from '../site/project.ts'
+
+const INVENTORY = 'vars: { user: ops, known_hosts: k }\nhosts:\n  web-01: { address: 192.0.2.1 }\n  web-02: { address: 192.0.2.2 }\n'
+const FILE = 'inventory/hosts.yaml'
+
+const siteWith = async (certified: CertifiedHosts) => {
+  const site = await siteOf(INVENTORY)
+  mkdirSync(join(site.root, 'identities'))
+  writeFileSync(join(site.root, 'identities/hosts.json'), JSON.stringify(certified))
+  return site
+}
+
+describe('a host that left the inventory', () => {
+  it('is one with certificates of the site, recorded for this inventory', async () => {
+    const site = await siteWith({
+      [FILE]: { 'web-01': ['authority:edge'], 'web-03': ['authority:edge', 'authority:metrics'], 'db-01': ['authority:database'] },
+    })
+    expect(departedHosts(site)).toEqual([
+      { host: 'db-01', inventories: [FILE], identities: ['authority:database'] },
+      { host: 'web-03', inventories: [FILE], identities: ['authority:edge', 'authority:metrics'] },
+    ])
+  })
+
+  it('is not a host of another inventory, unless that file was deleted or renamed', async () => {
+    const site = await siteWith({ 'inventory/other.yaml': { 'web-09': ['authority:edge'] }, [FILE]: { 'web-09': ['authority:metrics'] } })
+    writeFileSync(join(site.root, 'inventory/other.yaml'), '')
+    expect(departedHosts(site)).toEqual([{ host: 'web-09', inventories: [FILE], identities: ['authority:metrics'] }])
+    const renamed = await siteWith({ 'inventory/former.yaml': { 'web-01': ['authority:edge'], 'web-09': ['authority:edge'] } })
+    expect(departedHosts(renamed)).toEqual([{ host: 'web-09', inventories: ['inventory/former.yaml'], identities: ['authority:edge'] }])
+  })
+
+  it('is not known where no certificate was issued', async () => {
+    expect(departedHosts(await siteOf(INVENTORY))).toEqual([])
+  })
+
+  it('is warned about until it is retired', async () => {
+    const site = await siteWith({ [FILE]: { 'web-03': ['authority:edge'], 'db-01': ['authority:database'] } })
+    const { retired, left } = departures(departedHosts(site), ['web-03'], site)
+    expect(retired.map(({ host }) => host)).toEqual(['web-03'])
+    expect(left).toMatchObject([
+      {
+        where: { file: FILE },
+        what: 'db-01 is not in the inventory any more, and has certificates of authority:database',
+        fix: 'switch db-01 off or delete its keys, then run provision run --retire db-01',
+      },
+    ])
+  })
+
+  it.each([
+    ['a host of the inventory', 'web-01', 'web-01 is in the inventory', 'remove it from the inventory first'],
+    ['a misspelt one', 'web-3', 'no host web-3 with certificates of the site left the inventory', 'did you mean `web-03`?'],
+    [
+      'an unknown one',
+      'else',
+      'no host else with certificates of the site left the inventory',
+      'name a host that left (available: db-01, web-03)',
+    ],
+  ])('is not %s', async (_, name, what, fix) => {
+    const site = await siteWith({ [FILE]: { 'web-03': ['authority:edge'], 'db-01': ['authority:database'] } })
+    expect(problemsOf(() => departures(departedHosts(site), [name], site))).toMatchObject([
+      { class: 'input', where: { command: `--retire ${name}` }, what, fix },
+    ])
+  })
+
+  it('cannot be retired twice', async () => {
+    expect(problemsOf(() => departures([], ['web-03'], { hosts: new Map() } as never))).toMatchObject([
+      { fix: 'remove this option: nothing is left to retire' },
+    ])
+  })
+})
+
+const problemsOf = (act: () => unknown): readonly Problem[] => {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof Problems) return error.problems
+    throw error
+  }
+  return []
+}
+
+describe('a retirement', () => {
+  const departed: Departed = { host: 'web-03', inventories: [FILE, 'gone.yaml'], identities: ['authority:edge', 'authority:metrics'] }
+  const recorded = {
+    [FILE]: { 'web-01': ['authority:edge'], 'web-03': ['authority:edge'] },
+    'gone.yaml': { 'web-03': ['authority:metrics'] },
+  }
+
+  const applied = async (more: Partial<Run> = {}, identity: () => void = () => {}) => {
+    const { root } = await siteWith(recorded)
+    const prepared = { root, retire: [departed], site: { plays: [] }, targets: [], bindings: { bound: [] } } as unknown as Run['prepared']
+    const applied: string[] = []
+    const listen: Run['listen'] = (event) => event.type === 'change' && applied.push(`${event.phase} ${event.change.resource}`)
+    const { result } = await apply({
+      prepared,
+      plan: { changes: [{ ...made, resource: 'authority:edge' }, ...retirements(prepared)], resources: new Map() },
+      hosts: new Map(),
+      observations: new Map(),
+      identities: { make: async () => identity() } as unknown as Run['identities'],
+      selected: () => true,
+      allowDataLoss: new Set(),
+      unreachable: [],
+      borrow: async () => expect.fail('nothing is needed beside'),
+      close: async () => undefined,
+      progress: new RunProgress(listen),
+      listen,
+      signal: new AbortController().signal,
+      ...more,
+    })
+    return { result, applied, kept: JSON.parse(readFileSync(join(root, 'identities/hosts.json'), 'utf8')) }
+  }
+  const [made] = retirements({ retire: [departed], site: { plays: [] } } as never) as [ReturnType<typeof retirements>[number]]
+
+  it('is the last change of the plan, on the controller', () => {
+    expect(retirements({ retire: [departed], site: { plays: [{}, {}] } } as never)).toMatchObject([
+      {
+        host: 'controller',
+        resource: 'host:web-03',
+        action: 'delete',
+        certainty: 'exact',
+        reason: 'retired: its certificates of authority:edge, authority:metrics are not renewed any more',
+        play: 1,
+      },
+    ])
+  })
+
+  it('removes the host from the record, after all other changes', async () => {
+    expect(await applied()).toEqual({
+      result: 'changed',
+      applied: ['applied authority:edge', 'applied host:web-03'],
+      kept: { [FILE]: { 'web-01': ['authority:edge'] }, 'gone.yaml': {} },
+    })
+  })
+
+  it.each<[string, Partial<Run>, (() => void)?]>([
+    ['a host could not be reached', { unreachable: [new Problem({ class: 'unreachable', where: { host: 'a' }, what: 'w', fix: 'f' })] }],
+    ['the run was interrupted', { signal: AbortSignal.abort() }],
+    ['a change failed', {}, () => expect.fail('no disk')],
+  ])('does not happen if %s', async (_, more, identity) => {
+    expect(await applied(more, identity)).toMatchObject({ result: expect.stringMatching(/failed|changed/), kept: recorded })
+  })
+})
+
+describe('the record of certificates', () => {
+  it('is written once for each host and identity, sorted', async () => {
+    const { root } = await siteOf(INVENTORY)
+    for (const host of ['web-02', 'web-01', 'web-02']) recordCertified(root, FILE, host, 'authority:edge')
+    recordCertified(root, FILE, 'web-02', 'acme-account:letsencrypt')
+    const text = readFileSync(join(root, 'identities/hosts.json'), 'utf8')
+    expect(Object.entries(JSON.parse(text)[FILE])).toEqual([
+      ['web-01', ['authority:edge']],
+      ['web-02', ['acme-account:letsencrypt', 'authority:edge']],
+    ])
+    expect(text.endsWith('}\n')).toBe(true)
+  })
+
+  it.each(['{', '[]', '{"f":{"h":"authority:edge"}}'])('is refused if it is damaged: %s', async (text) => {
+    const { root } = await siteOf(INVENTORY)
+    mkdirSync(join(root, 'identities'))
+    writeFileSync(join(root, 'identities/hosts.json'), text)
+    expect(() => recordCertified(root, FILE, 'web-01', 'authority:edge')).toThrow('identities/hosts.json: identity is not a list of hosts')
+    expect(readFileSync(join(root, 'identities/hosts.json'), 'utf8')).toBe(text)
+  })
+
+  it('has room for a fleet', async () => {
+    const hosts = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`web-${i}`, ['authority:edge', 'authority:metrics']]))
+    const site = await siteWith({ [FILE]: hosts })
+    expect(departedHosts(site)).toHaveLength(5000)
+  })
+})
