@@ -100,8 +100,8 @@ const receiveCommand = ({ pair, trusted, seedPort, servers }: ReplicationSpec, m
   ]
   const script = sh`socat -u -T 300 ${listen.join(',')} STDOUT | mbstream -x -C ${DATA}`
   const as = sh`-p User=mysql -p Group=mysql -p UMask=0027 -p NoNewPrivileges=yes -p RemainAfterExit=yes`
-  return sh`systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --unit=${RECEIVER} ${as} -p Description=${`Copy of the data of ${primary.host}, one of ${servers.length} servers`} bash -o pipefail -c ${String(script)} && {
-i=0; until [ -n "$(ss -Hltn 'sport = :${seedPort}')" ]; do [ $i -lt 100 ] || exit 1; sleep 0.1; i=$((i+1)); done; }`
+  return sh`{ systemctl reset-failed ${RECEIVER} 2>/dev/null; systemd-run -q --unit=${RECEIVER} ${as} -p Description=${`Copy of the data of ${primary.host}, one of ${servers.length} servers`} bash -o pipefail -c ${String(script)} && {
+i=0; until [ -n "$(ss -Hltn 'sport = :${seedPort}')" ]; do [ $i -lt 100 ] || exit 1; sleep 0.1; i=$((i+1)); done; }; }`
 }
 
 const COPY = sh`directory=$(mktemp -d) || exit 1

@@ -202,9 +202,18 @@ describe('promoting a server', () => {
     ])
   })
 
-  it('applies what it and others received of the lost server', () => {
-    const all = { two: { ...two(), received: '0-1-9' }, three: { ...three(), position: '0-1-8', received: '0-1-9', error: 'lost' } }
-    expect(simulate(all, { allowDataLoss: ['one'] })).toContain('two waits for 0-1-9')
+  it('waits until others have applied what they received of the lost server', () => {
+    const received = { ...three(), position: '0-1-8', received: '0-1-9' }
+    const waits = (server: Server): readonly string[] =>
+      simulate({ two: two(), three: server }, { allowDataLoss: ['one'] }).filter((event) => event.includes('waits'))
+    expect(waits({ ...received, connects: false })).toEqual(['two waits for 0-1-8', 'three waits for 0-1-9', 'two waits for 0-1-9'])
+    expect(waits({ ...received, error: 'Duplicate entry' })).toEqual(['two waits for 0-1-8'])
+    expect(waits(received)).toEqual(['two waits for 0-1-8'])
+  })
+
+  it('applies what it received of the lost server itself', () => {
+    const events = simulate({ two: { ...two(), received: '0-1-9' }, three: three() }, { allowDataLoss: ['one'] })
+    expect(events.filter((event) => /waits|follows/.test(event))).toEqual(['two waits for 0-1-9'])
   })
 
   it('is refused if it cannot apply what it received of the lost server', () => {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Answer, HostRefusal, type ShellStep } from '../../../../src/resource/kind/step.ts'
@@ -14,18 +14,32 @@ const { spec } = replication({
   service: service({ unit: 'mariadb.service' }),
 })
 
+/** An account that stands for mysql, which root can become. */
+const ACCOUNT = userInfo().uid === 0 ? 'nobody' : userInfo().username
+
 let place = ''
 beforeEach(() => {
   place = mkdtempSync(join(tmpdir(), 'seed-'))
+  chmodSync(place, 0o755)
   for (const name of ['data', 'session', 'bin']) mkdirSync(join(place, name))
   // Every program runs as this account, and says as whom it should.
   program('setpriv', 'echo "$*" >>"$PLACE/setpriv"; while [ "$1" != sh ]; do shift; done; exec "$@"')
-  program('systemctl', `echo "$*" >>"$PLACE/systemctl"; case $* in *SubState*) echo "\${STATE-exited}" ;; esac`)
+  program('timeout', '[ "$1 $2" = "-k 5" ] && echo "$3" >>"$PLACE/limits"; shift 3; exec "$@"')
+  program('sleep', 'echo "$1" >>"$PLACE/sleep"; [ "$1" != 1 ] || exec /bin/sleep 0.05')
+  program(
+    'systemctl',
+    'echo "$*" >>"$PLACE/systemctl"; case "$*" in "show -P SubState provision-database-seed.service") again states "$BUSY" && echo running || echo "$STATE" ;; "$REFUSED") exit 1 ;; esac',
+  )
   program('systemd-run', 'printf "%s\\n" "$@" >"$PLACE/systemd-run"')
-  program('ss', 'echo LISTEN')
-  program('perl', 'case "$*" in *mariadb_backup_binlog_info*) printf 0-1-9 ;; esac')
-  program('mariadb', ':')
-  program('journalctl', 'echo the journal')
+  program('again', 'echo x >>"$PLACE/$1"; [ "$(wc -l <"$PLACE/$1")" -le "$2" ]')
+  program('ss', '[ "$*" = "-Hltn sport = :4444" ] && ! again ss "$DEAF" && echo LISTEN')
+  program('du', 'echo "du: cannot read directory 7/shop" >&2; [ "$1" = -sk ] && printf "3145728\\t%s\\n" "$2"')
+  program(
+    'df',
+    '[ "$*" = "-kP $PLACE/data" ] && printf "Filesystem 1024-blocks Used Available Capacity Mounted on\\n/dev/vda1 9 8 1000 89%% /\\n"',
+  )
+  program('mariadb', 'echo "$*" >>"$PLACE/mariadb"; [ -z "$SILENT" ]')
+  program('journalctl', '[ "$*" = "-u provision-database-seed.service --no-pager -o cat -n 10" ] && echo the journal')
 })
 afterEach(() => rmSync(place, { recursive: true }))
 const program = (name: string, script: string): void => writeFileSync(join(place, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
@@ -33,18 +47,32 @@ const read = (name: string): string => (existsSync(join(place, name)) ? readFile
 
 /** Runs the script of a step on this machine, with the data directory in a temporary one. */
 const run = ({ script }: ShellStep, env: Record<string, string> = {}): Answer => {
-  const text = String(script).replaceAll('/var/lib/mysql', join(place, 'data'))
+  const text = String(script)
+    .replaceAll('/var/lib/mysql', join(place, 'data'))
+    .replaceAll('getpwnam "mysql"', `getpwnam "${ACCOUNT}"`)
+    .replace(/-lt (100|600) /, '-lt 4 ')
   const { status, stdout, stderr } = spawnSync('sh', ['-c', text], {
-    env: { PATH: `${join(place, 'bin')}:${process.env.PATH}`, PLACE: place, T: join(place, 'session'), ...env },
+    env: {
+      PATH: `${join(place, 'bin')}:${process.env.PATH}`,
+      PLACE: place,
+      T: join(place, 'session'),
+      DEAF: '0',
+      BUSY: '0',
+      STATE: 'exited',
+      ...env,
+    },
+    // Descriptor 9 is the lock of the host.
+    stdio: ['pipe', 'pipe', 'pipe', ...Array.from({ length: 7 }, () => 'ignore' as const)],
     timeout: 20_000,
   })
   return { code: status ?? -1, stdout, stderr: stderr.toString() }
 }
+const lines = (from: number, to: number): string => Array.from({ length: to - from + 1 }, (_, i) => `${from + i}\n`).join('')
 const ok = (text = ''): Answer => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
 
 /** The steps of a copy up to the one that does this, with room for it. */
-const stepThat = (doing: string) => {
-  const steps = seed(spec)
+const stepThat = (doing: string, of = spec) => {
+  const steps = seed(of)
   for (let next = steps.next(); ; next = steps.next(ok('1'))) {
     if (next.done === true) throw new Error(`no step: ${doing}`)
     const step = next.value as ShellStep
@@ -69,36 +97,85 @@ describe('a copy of all data', () => {
         .filter((line) => line.startsWith('--reuid=mysql --regid=mysql --init-groups')),
     ).toHaveLength(2)
     expect(read('systemctl')).toMatch(/^stop provision-database-seed\.service\nstop mariadb\.service\n/)
+    // Two directories of a large server take longer than a mark.
+    expect(read('limits')).toBe('60\n1500\n')
+  })
+
+  it('deletes nothing while the server does not stop, or no mark can be written', () => {
+    writeFileSync(join(place, 'data/ibdata1'), 'x')
+    const { step } = stepThat('deleting old data')
+    expect(run(step, { REFUSED: 'stop mariadb.service' }).code).toBe(1)
+    expect(read('setpriv')).toBe('')
+    program('sync', 'exit 1')
+    expect(run(step).code).toBe(1)
+    expect(read('data/ibdata1')).toBe('x')
+    expect(read('systemd-run')).toBe('')
+  })
+
+  it('writes the mark over no file of others', () => {
+    writeFileSync(join(place, 'elsewhere'), 'theirs')
+    symlinkSync(join(place, 'elsewhere'), join(place, 'data/.provision-seeding'))
+    program('sync', 'echo "$*" >"$PLACE/synced"')
+    run(stepThat('deleting old data').step)
+    expect(read('elsewhere')).toBe('theirs')
+    expect(read('synced')).toBe(`${place}/data/.provision-seeding\n`)
   })
 
   it('is received and unpacked by the account mysql, from the certificate of the other server only', () => {
     run(stepThat('deleting old data').step)
-    const words = read('systemd-run').split('\n')
-    expect(words).toEqual(
-      expect.arrayContaining(['--unit=provision-database-seed.service', 'User=mysql', 'Group=mysql', 'NoNewPrivileges=yes', 'UMask=0027']),
-    )
-    expect(words.slice(words.indexOf('bash'), -1)).toEqual([
-      'bash',
-      '-o',
-      'pipefail',
-      '-c',
+    expect(read('systemd-run').split('\n')).toEqual([
+      ...['-q', '--unit=provision-database-seed.service'],
+      ...['User=mysql', 'Group=mysql', 'UMask=0027', 'NoNewPrivileges=yes', 'RemainAfterExit=yes'].flatMap((one) => ['-p', one]),
+      ...['-p', 'Description=Copy of the data of one, one of 2 servers'],
+      ...['bash', '-o', 'pipefail', '-c'],
       `socat -u -T 300 OPENSSL-LISTEN:4444,pf=ip4,bind=10.0.0.2,reuseaddr,accept-timeout=60,cert=/p,key=/p.key,cafile=/t,verify=1,commonname=one.internal STDOUT | mbstream -x -C ${place}/data`,
+      '',
     ])
   })
 
+  it('is sent only when the receiver listens', () => {
+    const { step, steps } = stepThat('deleting old data')
+    expect(run(step, { DEAF: '2' }).code).toBe(0)
+    expect(read('sleep')).toBe('0.1\n0.1\n')
+    rmSync(join(place, 'ss'))
+    expect(run(step, { DEAF: '9' }).code).toBe(1)
+    program('systemd-run', 'exit 1')
+    expect(run(step).code).toBe(1)
+    expect(() => steps.next({ ...ok(), code: 1 })).toThrow('two not ready to receive the data of one')
+  })
+
+  it('goes to IPv6 addresses as well', () => {
+    const six = { ...spec, servers: spec.servers.map((one, i) => ({ ...one, address: `fd00::${i + 1}` })) }
+    run(stepThat('deleting old data', six).step)
+    expect(read('systemd-run')).toContain('OPENSSL-LISTEN:4444,pf=ip6,bind=[fd00::2],')
+    expect(String(stepThat('sending all data', six).step.script)).toContain("'OPENSSL:[fd00::2]:4444,")
+  })
+
   it('is sent by the account mysql to the certificate of the receiver', () => {
-    program('mariadb-backup', `echo the data; echo "$*" >>"$PLACE/backup"; echo progress >&2; exit "\${BACKUP-0}"`)
-    program('socat', `echo "$*" >"$PLACE/socat"; cat >"$PLACE/sent"; exit "\${SOCAT-0}"`)
+    program(
+      'mariadb-backup',
+      'echo "$*" >>"$PLACE/backup"; ! [ -e /proc/self/fd/9 ] || echo locked >>"$PLACE/backup"; head -c 3145728 /dev/zero; seq 30 >&2; exit $BACKUP',
+    )
+    program(
+      'socat',
+      'echo "$*" >"$PLACE/socat"; [ -z "$SOCAT" ] || { cat >/dev/null; exit 1; }; head -c 3145728 >"$PLACE/sent"; sleep 1; exec cat',
+    )
     const { step } = stepThat('sending all data')
     expect(step).toMatchObject({ on: 'one', withinMs: 24 * 3_600_000 })
-    expect(run(step)).toMatchObject({ code: 0 })
-    expect(read('sent')).toBe('the data\n')
-    expect(read('backup')).toMatch(/--backup --stream=xbstream --target-dir=\/tmp\/tmp\.\w+\n$/)
+    const sent = run(step)
+    expect(sent).toMatchObject({ code: 0, stderr: '' })
+    expect(sent.stdout.toString()).toMatch(/^provision-doing: sent \d+ of about 3072 MB to two$/m)
+    expect(read('sent')).toHaveLength(3_145_728)
+    expect(read('backup')).toMatch(
+      /^--no-defaults --socket=\/run\/mysqld\/mysqld\.sock --user=mysql --datadir=\S+\/data --backup --stream=xbstream --target-dir=\/tmp\/tmp\.\w+\n$/,
+    )
+    expect(existsSync(/target-dir=(\S+)/.exec(read('backup'))?.[1] ?? '/')).toBe(false)
     expect(read('socat')).toBe('-u -T 300 - OPENSSL:10.0.0.2:4444,cert=/p,key=/p.key,cafile=/t,verify=1,commonname=two.internal,no-sni=1\n')
     expect(read('setpriv')).toMatch(/^--reuid=mysql --regid=mysql --init-groups --no-new-privs sh -c directory=/m)
     // A copy that breaks off and a connection that breaks off are both failures.
-    expect(run(step, { BACKUP: '1' })).toMatchObject({ code: 1, stderr: 'progress\n' })
+    expect(run(step, { BACKUP: '1' })).toMatchObject({ code: 1, stderr: lines(11, 30) })
     expect(run(step, { SOCAT: '1' })).toMatchObject({ code: 1 })
+    expect(run(step)).toMatchObject({ code: 0 })
   })
 
   it.each([
@@ -106,19 +183,62 @@ describe('a copy of all data', () => {
     ['failed', 1],
   ])('counts as received if its unit has %s', (state, code) => {
     const { step } = stepThat('receiving the data')
-    expect(run(step, { STATE: state })).toMatchObject({ code, stdout: Buffer.from(code === 0 ? '' : 'the journal\n') })
+    expect(run(step, { STATE: state, BUSY: '3' })).toMatchObject({ code, stdout: Buffer.from(code === 0 ? '' : 'the journal\n') })
+    expect(read('sleep')).toBe('0.1\n0.1\n0.1\n')
     expect(read('systemctl')).toContain('stop provision-database-seed.service\n')
+    // One that never ends is stopped.
+    expect(run(step, { BUSY: '99' }).code).toBe(1)
   })
 
   it('is prepared by the account mysql before the server starts, and its position is read', () => {
-    program('mariadb-backup', 'echo "$*" >"$PLACE/prepare"; [ -z "$REFUSES" ] || { echo corrupt >&2; exit 1; }')
+    program('mariadb-backup', 'echo "$*" >"$PLACE/prepare"; seq 30 >&2; [ -z "$CORRUPT" ]')
     const { step } = stepThat('preparing the copy')
-    expect(run(step)).toMatchObject({ code: 0, stdout: Buffer.from('provision-position 0-1-9\n') })
+    expect(step.withinMs).toBe(24 * 3_600_000)
+    for (const name of ['xtrabackup', 'mariadb_backup']) {
+      writeFileSync(join(place, `data/${name}_binlog_info`), 'mariadb-bin.000002 344 0-1-9')
+      expect(run(step)).toMatchObject({ code: 0, stdout: Buffer.from('provision-position 0-1-9\n') })
+      rmSync(join(place, `data/${name}_binlog_info`))
+    }
+    expect(read('limits')).toBe('86400\n86400\n')
     expect(read('prepare')).toBe(`--no-defaults --prepare --target-dir=${place}/data\n`)
-    expect(read('systemctl')).toBe('start mariadb.service\n')
+    expect(read('systemctl')).toBe('start mariadb.service\nstart mariadb.service\n')
+    expect(read('mariadb')).toMatch(/ -e DO 1$/m)
     rmSync(join(place, 'systemctl'))
-    expect(run(step, { REFUSES: '1' })).toMatchObject({ code: 1, stderr: 'corrupt\n' })
+    expect(run(step, { CORRUPT: '1' })).toMatchObject({ code: 1, stderr: lines(11, 30) })
     expect(read('systemctl')).toBe('')
+    for (const env of [{ REFUSED: 'start mariadb.service' }, { SILENT: '1' }])
+      expect(run(step, env)).toMatchObject({ code: 1, stdout: Buffer.from('') })
+  })
+
+  it('continues at the position of the other server, and loses its mark at the end', () => {
+    const { steps } = stepThat('preparing the copy')
+    const position = steps.next(ok('provision-position 0-1-9\n')).value as ShellStep
+    expect(String(position.script)).toContain("SET GLOBAL gtid_binlog_state = '0-1-9'; SET GLOBAL gtid_slave_pos = '0-1-9';")
+    expect(String((steps.next(ok()).value as ShellStep).script)).toContain('SET GLOBAL gtid_slave_pos = @@gtid_current_pos;')
+    const replicates = ok('h\nself\nSlave_IO_State\tSlave_IO_Running\tSlave_SQL_Running\n\tYes\tYes\nend\n')
+    steps.next(ok())
+    steps.next(replicates)
+    steps.next(replicates)
+    const last = steps.next(replicates).value as ShellStep
+    writeFileSync(join(place, 'data/.provision-seeding'), '')
+    expect([run(last).code, run(last).code]).toEqual([0, 0])
+    expect(readdirSync(join(place, 'data'))).toEqual([])
+    expect(() => steps.next({ ...ok(), code: 1 })).toThrow('mark of the copy not deleted')
+  })
+
+  it('is kept with its mark if it does not replicate', () => {
+    const { steps } = stepThat('preparing the copy')
+    for (const answer of [ok('provision-position 0-1-9\n'), ok(), ok()]) steps.next(answer)
+    expect(() => steps.next(ok('h\nself\nend\n'))).toThrow(
+      'two has a copy of the data of one, but does not replicate from it: it has no source',
+    )
+  })
+
+  it('is measured in kilobytes, with the room that the old data frees', () => {
+    const steps = seed(spec)
+    expect(run(steps.next().value as ShellStep)).toMatchObject({ code: 0, stdout: Buffer.from('3145728\n') })
+    expect(run(steps.next(ok('3145728\n')).value as ShellStep)).toMatchObject({ code: 0, stdout: Buffer.from('3146728\n') })
+    expect(read('limits')).toBe('600\n600\n')
   })
 
   it.each<[string, string, string, boolean]>([
@@ -134,6 +254,7 @@ describe('a copy of all data', () => {
 
   it.each([
     ['sender', { code: 1, stderr: 'no route' }, ok(), 'no route'],
+    ['sender', { code: 1 }, ok('received'), 'the hosts reported no reason'],
     ['receiver', ok(), { ...ok('broken pipe'), code: 1 }, 'broken pipe'],
   ])('that was interrupted at the %s is reported with its words', (_, sent, taken, why) => {
     const { steps } = stepThat('sending all data')

@@ -28,6 +28,8 @@ export interface Server {
   stopped?: 'starts' | 'broken'
   /** Error of its replication, which has ended. */
   error?: string
+  /** It does not reach its source. */
+  connects?: boolean
   /** It accepts no writes after the service was applied, as after a restart. */
   restarts?: boolean
   /** Position of received transactions, if it has not applied them all. */
@@ -60,7 +62,7 @@ const LOST = new Problem({ class: 'unreachable', where: { host: 'two' }, what: '
 
 /** The status of a server in the words of its client. */
 const statusOf = (server: Server): string => {
-  const { writable, position, follows, alone, error, received } = server
+  const { writable, position, follows, alone, error, received, connects } = server
   if (server.stopped !== undefined) return 'down\n'
   return [
     'h\twritable\tposition',
@@ -70,7 +72,7 @@ const statusOf = (server: Server): string => {
       ? []
       : [
           'Slave_IO_State\tMaster_Host\tSlave_IO_Running\tSlave_SQL_Running\tLast_IO_Error\tLast_SQL_Error\tUsing_Gtid\tGtid_IO_Pos',
-          `\t${follows}\t${error === undefined ? 'Yes\tYes' : 'No\tNo'}\t\t${error ?? ''}\tSlave_Pos\t${received ?? position}`,
+          `\t${follows}\t${error !== undefined ? 'No\tNo' : connects === false ? 'Connecting\tYes' : 'Yes\tYes'}\t\t${error ?? ''}\tSlave_Pos\t${received ?? position}`,
         ]),
     'end',
     'end\n',
