@@ -39,7 +39,8 @@ const env = (more: Record<string, string> = {}) => ({
   READ_ONLY: '0',
   ...more,
 })
-const run = ({ script }: ShellStep, more: Record<string, string> = {}): Answer => {
+const run = ({ do: how, script }: ShellStep, more: Record<string, string> = {}): Answer => {
+  expect(how).toBe('shell')
   const { status, stdout, stderr } = spawnSync('sh', ['-c', String(script)], { env: env(more), timeout: 20_000 })
   return { code: status ?? -1, stdout, stderr: stderr.toString() }
 }
@@ -149,9 +150,18 @@ describe('the wait for a position', () => {
     expect(reachesPosition('', 'one').next()).toEqual({ done: true, value: true })
   })
 
-  it('asks the server by its position', () => {
-    expect(String(firstOf(reachesPosition("0-1-9'")).script)).toContain('MASTER_GTID_WAIT')
-    expect(String(firstOf(reachesPosition('0-1-9')).script)).toContain('0-1-9')
+  it('asks the server by its position, for five seconds, and otherwise waits for five minutes', () => {
+    program('mariadb', 'printf "%s\\n" "$@" >"$PLACE/words"')
+    const step = firstOf(reachesPosition('0-1-9'))
+    expect(run(step).code).toBe(0)
+    expect(read('words')).toMatch(/\n-e\nSELECT MASTER_GTID_WAIT\('0-1-9', 5\)\n$/)
+    const steps = reachesPosition('0-1-9')
+    let asked = 0
+    for (let next = steps.next(); next.done !== true; asked++) {
+      steps.next(ok('-1\n'))
+      next = steps.next(ok(applies))
+    }
+    expect(asked).toBe(60)
   })
 })
 
@@ -160,18 +170,24 @@ describe('following a server', () => {
     const step = firstOf(follow(spec, 'one', false))
     expect(step.doing).toBe('starting replication from one')
     expect(run(step).code).toBe(0)
-    const sql = read('sql')
-    for (const word of [
-      'SET GLOBAL gtid_slave_pos = @@gtid_current_pos',
-      "MASTER_HOST = '127.0.0.1'",
-      "MASTER_USER = 'provision-replica-two'",
-      'MASTER_SSL = 1',
-      "MASTER_SSL_CA = '/t'",
-      "MASTER_SSL_KEY = '/p.key'",
-      'MASTER_USE_GTID = slave_pos',
-      'START SLAVE;',
-    ])
-      expect(sql).toContain(word)
+    const [begin = '', statement = ''] = read('sql').split('CHANGE MASTER TO ')
+    expect(begin).toBe('STOP SLAVE; SET GLOBAL gtid_slave_pos = @@gtid_current_pos;\n')
+    const [settings = '', rest = ''] = statement.split(';\n')
+    expect(rest).toBe('START SLAVE')
+    expect(Object.fromEntries(settings.split(/,\s+/).map((one) => one.split(' = ')))).toEqual({
+      MASTER_HOST: "'127.0.0.1'",
+      MASTER_PORT: '3306',
+      MASTER_USER: "'provision-replica-two'",
+      MASTER_PASSWORD: "''",
+      MASTER_CONNECT_RETRY: '5',
+      MASTER_USE_GTID: 'slave_pos',
+      MASTER_SSL: '1',
+      MASTER_SSL_CA: "'/t'",
+      MASTER_SSL_CERT: "'/p'",
+      MASTER_SSL_KEY: "'/p.key'",
+      // Its name is not that of an address; only the authority of the database signs such certificates.
+      MASTER_SSL_VERIFY_SERVER_CERT: '0',
+    })
     expect(String(firstOf(follow(spec, 'one', true)).script)).toMatch(/RESET MASTER; SET GLOBAL gtid_slave_pos = '';/)
   })
 
@@ -188,6 +204,14 @@ describe('following a server', () => {
   }
   const well = status('Yes', 'Yes')
 
+  it('is asked for its state every half second', () => {
+    const steps = follow(spec, 'one', false)
+    steps.next()
+    program('sleep', 'echo "$*" >>"$PLACE/slept"')
+    run(steps.next(ok()).value as ShellStep)
+    expect(read('slept')).toBe('0.5\n')
+  })
+
   it('succeeds only if it receives three times in a row', () => {
     expect(outcome(well, well)).toBe('asks again')
     expect(outcome(well, well, well)).toBeUndefined()
@@ -196,6 +220,7 @@ describe('following a server', () => {
 
   it('fails with the error of the source, its own, or the wait', () => {
     expect(outcome(status('No', 'Yes', 'access denied'))).toBe('access denied')
+    expect(outcome(...Array.from({ length: 39 }, () => status('Connecting', 'Yes')))).toBe('asks again')
     expect(outcome(status('Yes', 'No'))).toBe('replication stopped without an error')
     expect(outcome(...Array.from({ length: 40 }, () => status('Connecting', 'Yes', 'no route')))).toBe('no route')
     expect(outcome(...Array.from({ length: 40 }, () => status('Connecting', 'Yes')))).toBe('it does not connect to the source')

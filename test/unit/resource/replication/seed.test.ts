@@ -46,7 +46,8 @@ const program = (name: string, script: string): void => writeFileSync(join(place
 const read = (name: string): string => (existsSync(join(place, name)) ? readFileSync(join(place, name), 'utf8') : '')
 
 /** Runs the script of a step on this machine, with the data directory in a temporary one. */
-const run = ({ script }: ShellStep, env: Record<string, string> = {}): Answer => {
+const run = ({ do: how, script }: ShellStep, env: Record<string, string> = {}): Answer => {
+  expect(how).toBe('shell')
   const text = String(script)
     .replaceAll('/var/lib/mysql', join(place, 'data'))
     .replaceAll('getpwnam "mysql"', `getpwnam "${ACCOUNT}"`)

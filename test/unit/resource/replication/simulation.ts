@@ -136,8 +136,11 @@ export const simulate = (
   }
 
   const answer = (step: Step): Answer => {
-    if (step.do === 'notice') events.push(`${step.warn === true ? 'warning' : 'notice'}: ${step.what}`)
-    if (step.do !== 'shell') return ok()
+    if (step.do === 'notice') {
+      events.push(`${step.warn === true ? 'warning' : 'notice'}: ${step.what}`)
+      return ok()
+    }
+    if (step.do !== 'shell') throw new Error(`unexpected step: ${step.do}`)
     const host = step.on ?? me
     const server = all[host]
     const fallen = all[falls?.host ?? '']

@@ -1,4 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { type UnreplicatedState, unreplicated } from '../../../../src/resource/replication/unreplicated.ts'
 import { NOTHING } from '../answers.ts'
@@ -64,5 +68,75 @@ describe('ending replication', () => {
   it('reads stopped servers too, and ignores replication by other accounts', () => {
     expect(read('address\t10.0.0.1\naccount\tprovision-replica-two\nprovision-accounts\ndown\n')).toEqual(FOLLOWS)
     expect(read('address\t10.0.0.9\naccount\tby_hand\nprovision-accounts\nprovision-replica-two\nend\n')).toEqual(FOLLOWED)
+  })
+  it('reads why the source of a server is unknown', () => {
+    expect(read('refused\tmaster.info is no regular file\nprovision-accounts\ndown\n')).toEqual({
+      ...NOBODY,
+      unknown: 'master.info is no regular file',
+    })
+  })
+
+  it('refuses everything while a source is unknown, also that of another server', () => {
+    const unknown = { ...NOBODY, unknown: 'master.info is no regular file' }
+    const what = (own: UnreplicatedState, members: Record<string, UnreplicatedState>) => {
+      const around = { ...context, members: () => new Map(Object.entries(members)) }
+      return unreplicated.kind.forbids?.(spec, own, around)
+    }
+    expect(what(unknown, {})).toMatchObject({ what: 'replication source of two is unknown', why: 'master.info is no regular file' })
+    expect(what(NOBODY, { one: unknown })?.what).toBe('replication source of one is unknown')
+    expect(what(NOBODY, { one: NOBODY })).toBeUndefined()
+    expect(unreplicated.kind.plan(spec, unknown, { ...context, members: () => new Map() })).toEqual({
+      action: 'update',
+      certainty: 'exact',
+      reason: 'master.info is no regular file',
+      differences: [],
+    })
+  })
+
+  it('is a change that the server must accept', () => {
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const steps = unreplicated.kind.apply([{ id: 'database', spec, state: FOLLOWED, change }])
+    expect(steps.next().value).toMatchObject({ do: 'shell', doing: 'ending replication' })
+    expect(() => steps.next({ code: 1, stdout: Buffer.from(''), stderr: 'ERROR 1290' })).toThrow(
+      'replication not ended (exit 1): ERROR 1290',
+    )
+  })
+})
+
+describe('the settings of replication on the disk', () => {
+  const place = mkdtempSync(join(tmpdir(), 'unreplicated-'))
+  const file = join(place, 'master.info')
+  chmodSync(place, 0o755)
+  afterEach(() => rmSync(file, { force: true }))
+  afterAll(() => rmSync(place, { recursive: true }))
+
+  const { spec } = unreplicated({ name: 'database', me: 'two', servers })
+  const observe = (): UnreplicatedState | undefined => {
+    const query = unreplicated.kind.observe([spec])
+    const account = userInfo().uid === 0 ? 'nobody' : userInfo().username
+    const script = String(query.script).replaceAll('/var/lib/mysql', place).replaceAll('getpwnam "mysql"', `getpwnam "${account}"`)
+    const { stdout, stderr } = spawnSync('sh', ['-c', script.replaceAll('/run/mysqld/mysqld.sock', '/nowhere')], { env: process.env })
+    expect(stderr.toString()).toBe('')
+    return query.parse(stdout, NOTHING).get('database')
+  }
+
+  it('are read without the password', () => {
+    writeFileSync(file, ['33', 'bin.000001', '4', '10.0.0.1', 'provision-replica-two', 'secret', '3306', ''].join('\n'))
+    expect(observe()).toEqual(FOLLOWS)
+  })
+
+  it('say nothing if there are none, or no account yet', () => {
+    expect(observe()).toEqual(NOBODY)
+    writeFileSync(file, ['33', '', '4', '10.0.0.1'].join('\n'))
+    expect(observe()).toEqual(NOBODY)
+  })
+
+  it('are unknown if they are a link, also one to nowhere', () => {
+    symlinkSync('/nowhere', file)
+    expect(observe()?.unknown).toContain('master.info')
+    rmSync(file)
+    writeFileSync(join(place, 'other'), '')
+    symlinkSync(join(place, 'other'), file)
+    expect(observe()?.unknown).toContain('master.info')
   })
 })
