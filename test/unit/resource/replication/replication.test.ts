@@ -85,6 +85,12 @@ describe('planning replication', () => {
       'one',
       ['one: primary that replicates from three', 'two: copy of the data of one interrupted, starts again'],
     ],
+    [
+      'a primary whose copy was interrupted',
+      { one: state({}, { seeding: true }) },
+      'one',
+      ['one: copy of the data interrupted, starts again'],
+    ],
     ['a fresh replica', { one: OPEN, two: state({}, { databases: [] }) }, 'one', [undefined, 'two: follows one']],
     [
       'a replica that stopped without a word, and one by file and offset',
@@ -152,20 +158,47 @@ describe('warnings and refusals of a plan', () => {
     const around = { ...context, members: () => all, allowDataLoss: new Set(allowDataLoss) }
     return [...all].flatMap(([me, its]) => replication.kind.notices?.(at(me, primary), its, around) ?? [])
   }
-  const refused =
-    'two will not be promoted while one cannot be reached: it may have rows that no other server has; start it, or discard them with --allow-data-loss one'
+  const refused = (...hosts: readonly string[]): string =>
+    `two will not be promoted while ${hosts.join(', ')} cannot be reached: it may have rows that no other server has; start it, or discard them with ${hosts.map((host) => `--allow-data-loss ${host}`).join(' ')}`
 
   it.each<[string, Record<string, ReplicationState>, readonly string[], readonly string[]]>([
-    ['another primary while the old one is away', { two: REPLICA, three: REPLICA }, [], [refused]],
-    ['the same, said of another', { two: REPLICA, three: REPLICA }, ['three'], [refused]],
+    ['another primary while the old one is away', { two: REPLICA, three: REPLICA }, [], [refused('one')]],
+    ['the same, said of another', { two: REPLICA, three: REPLICA }, ['three'], [refused('one')]],
     ['the same, as it may be', { two: REPLICA, three: REPLICA }, ['one'], ['two will be promoted without the rows that only one has']],
     ['another primary while both are there', { one: OPEN, two: REPLICA, three: REPLICA }, [], []],
     ['another primary that follows the one that is written to, while a third is away', { one: OPEN, two: REPLICA }, [], []],
     ['another primary that may follow it, and does not run', { one: OPEN, two: state(undefined) }, [], []],
-    ['a bare one while a third is away', { one: OPEN, two: BARE }, [], [refused.replaceAll('one', 'three')]],
+    ['a bare one while a third is away', { one: OPEN, two: BARE }, [], [refused('three')]],
     ['all is well', { one: REPLICA, two: OPEN, three: REPLICA }, [], []],
   ])('%s', (_, members, allowDataLoss, notices) => {
     expect(told(members, 'two', allowDataLoss)).toEqual(notices)
+  })
+
+  it.each<[string, Record<string, ReplicationState>, readonly string[], readonly string[]]>([
+    ['a primary without replicas while others are away', { two: state({ writable: true, followers: [] }) }, [], [refused('one', 'three')]],
+    [
+      'a primary that still replicates while another is away',
+      { two: state({ writable: true, source: FOLLOWS }) },
+      ['three'],
+      [refused('one')],
+    ],
+    ['a complete primary while others are away', { two: OPEN }, [], []],
+    ['a stopped one while others are away', { two: state(undefined) }, ['one'], [refused('three')]],
+    [
+      'a replica of another one than the writer',
+      { one: OPEN, two: state({ source: { ...FOLLOWS, address: '10.0.0.3' } }) },
+      [],
+      [refused('three')],
+    ],
+    ['two that may be lost', { two: REPLICA }, ['one', 'three'], ['two will be promoted without the rows that only one, three has']],
+  ])('%s', (_, members, allowDataLoss, notices) => {
+    expect(told(members, 'two', allowDataLoss)).toEqual(notices)
+  })
+
+  it('warns of each option without effect at the host that it is about, or at the primary', () => {
+    const said = told({ one: OPEN, two: REPLICA }, 'one', ['two', 'three'])
+    expect(said).toEqual(['three', 'two'].map((host) => `--allow-data-loss ${host} has no effect: this run discards no rows of ${host}`))
+    expect(told({ one: OPEN, two: state({ source: { ...FOLLOWS, applies: false } }) }, 'one', ['two'])).toEqual([])
   })
 
   it('warns of --allow-data-loss options without effect', () => {
@@ -220,6 +253,37 @@ it('the state of a server is read with the databases on its disk, and an interru
     seeding: false,
     status: { writable: true, position: '0-1-5', source: undefined, followers: [] },
   })
+})
+
+it.each<[string, object, string]>([
+  ['a name with capitals', { name: 'Database' }, 'must be a name of at most 32 lower-case letters'],
+  ['a name that is too long', { name: 'a'.repeat(33) }, 'must be a name of at most 32 lower-case letters'],
+  ['this host among the servers', { me: 'four' }, 'must be among the servers'],
+  ['the primary among the servers', { primary: 'four' }, 'must be among the servers'],
+  ['another server', { servers: servers.slice(0, 1) }, 'servers'],
+  ['a port below 1024', { seedPort: 1023 }, 'seedPort'],
+  ['a port above 65535', { seedPort: 65_536 }, 'seedPort'],
+  ['an address with a name', { servers: [...servers, { ...servers[0], host: 'x', address: '10.0.0.1;' }] }, 'must be an IP address'],
+  ['an address in a text', { servers: [...servers, { ...servers[0], host: 'x', address: 'x:10.0.0.1' }] }, 'must be an IP address'],
+  ['a host with a quote', { servers: [...servers, { ...servers[0], host: "a'" }] }, 'must be the name of a host'],
+  ['a host with a line', { servers: [...servers, { ...servers[0], host: '\na' }] }, 'must be the name of a host'],
+  ['a certificate with a comma', { servers: [...servers, { ...servers[0], certificate: 'a,verify=0' }] }, 'certificate'],
+  ['a certificate with a space', { servers: [...servers, { ...servers[0], certificate: ' a' }] }, 'certificate'],
+])('options are refused with or without %s', (_, more, message) => {
+  expect(() => replication({ ...options, me: 'one', primary: 'two', ...more })).toThrow(message)
+})
+
+it('options are accepted at their limits', () => {
+  const { spec } = replication({
+    ...options,
+    me: 'one',
+    primary: 'two',
+    seedPort: 1024,
+    servers: servers.slice(0, 2),
+    name: 'a'.repeat(32),
+  })
+  expect(spec.seedPort).toBe(1024)
+  expect(replication({ ...options, me: 'one', primary: 'two', seedPort: 65_535 }).id).toBe('database')
 })
 
 describe('the status of a server', () => {

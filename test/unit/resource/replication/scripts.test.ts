@@ -10,6 +10,7 @@ import type { ReplicationState } from '../../../../src/resource/replication/obse
 import { replication } from '../../../../src/resource/replication/replication.ts'
 import { follow, makeReadOnly, makeWritable, reachesPosition } from '../../../../src/resource/replication/steps.ts'
 import { service } from '../../../../src/resource/service/service.ts'
+import { NOTHING } from '../answers.ts'
 
 const servers = ['one', 'two'].map((host) => ({ host, address: '127.0.0.1', certificate: `${host}.internal` }))
 const { spec } = replication({
@@ -279,4 +280,42 @@ GRANT REPLICATION SLAVE, SLAVE MONITOR ON *.* TO 'provision-replica-${host}'@'%'
     expect(statements(primary(account('two'), account('one')))).toBe('')
     expect(statements(primary(account('two', 'REPLICATION SLAVE'), account('one')))).not.toBe('')
   })
+})
+
+describe('an observation', () => {
+  const observe = () => {
+    const query = replication.kind.observe([spec])
+    const script = String(query.script)
+      .replaceAll('/run/mysqld/mysqld.sock', join(place, 'mysqld.sock'))
+      .replaceAll('/var/lib/mysql', join(place, 'data'))
+    const { stdout } = spawnSync('sh', ['-c', script], { env: env() })
+    const units = new Map([['mariadb.service', new Map([['LoadState', 'loaded']])]])
+    return query.parse(stdout, { ...NOTHING, units }).get('database')
+  }
+
+  it('asks the server once, with the names of columns', async () => {
+    const socket = createServer()
+    await new Promise<void>((resolve) => socket.listen(join(place, 'mysqld.sock'), resolve))
+    onTestFinished(() => void socket.close())
+    mkdirSync(join(place, 'data/shop'), { recursive: true })
+    program('mariadb', 'echo "$*" >>"$PLACE/asked"; cat >"$PLACE/sql"; printf "h\\twritable\\tposition\\nself\\t0\\t0-1-9\\nend\\nend\\n"')
+    expect(observe()).toMatchObject({ databases: ['shop'], seeding: false, status: { writable: true, position: '0-1-9', followers: [] } })
+    expect(read('asked')).toMatch(/^\S.* --column-names\n$/)
+    expect(
+      read('sql')
+        .split('\n')
+        .filter((line) => line.endsWith(';'))
+        .at(-2),
+    ).toBe('SHOW SLAVE STATUS;')
+    expect(read('sql')).toContain("SELECT 'follower' AS h, g.User AS u, COALESCE(JSON_VALUE(g.Priv, '$.x509_subject'), '') AS s,")
+  })
+
+  it('finds an interrupted copy of a server that does not run', () => {
+    mkdirSync(join(place, 'data'))
+    expect(observe()).toMatchObject({ databases: [], seeding: false, status: undefined })
+    writeFileSync(join(place, 'data/.provision-seeding'), '')
+    expect(observe()).toMatchObject({ databases: [], seeding: true, status: undefined })
+  })
+
+  it('of nothing asks nothing', () => expect(String(replication.kind.observe([]).script)).toBe(''))
 })
