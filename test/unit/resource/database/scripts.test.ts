@@ -89,6 +89,40 @@ ${queryScript('SELECT 2;')}`).stdout.toString()
     expect(readFileSync(join(place, 'asked'), 'utf8')).toBe('x\n')
   })
 
+  it('has its own outcome, whatever the one before had', async () => {
+    await runs()
+    program(
+      'mariadb',
+      'case "$*" in *PROCESSLIST*) echo "thread 7"; exit 0 ;; esac; echo x >>"$PLACE/asked"; [ "$(wc -l <"$PLACE/asked")" = 1 ] && echo "ERROR 1205 (HY000): Lock" >&2 || echo "ERROR 2002 (HY000): \\\\n gone" >&2; exit 1',
+    )
+    const answer = run(sh`${queryScript('SELECT 1;')}
+${queryScript('SELECT 2;')}`)
+    expect(answer).toMatchObject({ stderr: '', stdout: Buffer.from('\nthread 7\nblocked\ndown\n') })
+  })
+
+  it('is one of root through the socket, without settings of root, and with time limits', async () => {
+    await runs()
+    program('mariadb', 'printf "%s\\n" "$@" >"$PLACE/words"; cat >/dev/null; echo end')
+    run(queryScript('SELECT 1;'))
+    expect(readFileSync(join(place, 'words'), 'utf8').split('\n')).toEqual([
+      '--no-defaults',
+      `--socket=${join(place, 'mysqld.sock')}`,
+      '--local-infile=0',
+      '--connect-timeout=10',
+      '--init-command=SET lock_wait_timeout=10,max_statement_time=40',
+      '--default-character-set=utf8mb4',
+      '--loose-print-query-on-error=0',
+      '-NB',
+      '',
+    ])
+    expect([...String(queryScript('SELECT 1;')).matchAll(/alarm (\d+)/g)].map(([, seconds]) => seconds)).toEqual(['15', '60'])
+  })
+
+  it('fails with 127 if the host has no client', () => {
+    const { status } = spawnSync('/bin/sh', ['-c', String(mariadbWithin(5))], { env: { PATH: '/nowhere:/usr/bin' } })
+    expect(status).toBe(127)
+  })
+
   it('counts any other failure as a server that does not run', async () => {
     await runs()
     expect(readRows(ask("echo 'ERROR 2002 (HY000): Can not connect' >&2; exit 1"))).toBeUndefined()
@@ -165,6 +199,10 @@ it('the databases of a stopped server are the directories of its data, except it
   rmSync(join(place, 'data'), { recursive: true })
   mkdirSync(join(place, 'data'))
   expect(run(LIST_DATABASES).stdout.toString()).toBe('')
+})
+
+it('escapes of a client are undone', () => {
+  expect(readRows(Buffer.from('a\\nb\\tc\\0d\\\\e\\x\nend\n'))).toEqual([['a\nb\tc\0d\\e\\x']])
 })
 
 it('values and names are quoted for SQL on one line', () => {
