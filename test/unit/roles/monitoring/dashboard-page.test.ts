@@ -1,0 +1,212 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { PAGE } from '../../../../roles/monitoring/dashboard/page.ts'
+import { SCRIPT } from '../../../../roles/monitoring/dashboard/script.ts'
+import { ICON, STYLE } from '../../../../roles/monitoring/dashboard/style.ts'
+import monitoring from '../../../../roles/monitoring/role.ts'
+import { rulesOf } from '../../../../roles/monitoring/rules/all.ts'
+import { yaml } from '../../../../roles/monitoring/yaml.ts'
+import { bytesOf } from '../../../../src/resource/kind/content.ts'
+import { type Node, parseHtml } from './browser.ts'
+
+type Measurements = Readonly<Record<string, number>>
+
+/** The page with each of these measurements, at 10 seconds after 1970. promtool fills in templates of alerts as Prometheus does those of pages. */
+const rendered = (...scenes: readonly Measurements[]): readonly Node[] => {
+  const directory = mkdtempSync(join(tmpdir(), 'provision-page-'))
+  const alert = { alert: 'Page', expr: 'vector(1)', labels: { severity: 'none' }, annotations: { page: PAGE } }
+  const files = {
+    'rules.yml': { groups: [{ name: 'page', rules: [alert] }] },
+    'tests.yml': {
+      ...{ rule_files: ['rules.yml'], evaluation_interval: '10s' },
+      tests: scenes.map((scene) => ({
+        interval: '10s',
+        input_series: Object.entries(scene).map(([series, value]) => ({ series, values: `${value}x2` })),
+        alert_rule_test: [{ alertname: 'Page', eval_time: '10s', exp_alerts: [] }],
+      })),
+    },
+  }
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), bytesOf(yaml(content)))
+  const { stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'tests.yml'], { cwd: directory, encoding: 'utf8' })
+  rmSync(directory, { recursive: true })
+  // The test expects no alert, so promtool prints the one that it got.
+  const pages = [...`${stdout}${stderr}`.matchAll(/page=("(?:[^"\\]|\\.)*")/g)].map(([, page = '']) => parseHtml(JSON.parse(page)))
+  if (pages.length !== scenes.length) throw new Error(`${stdout}${stderr}`)
+  return pages
+}
+
+const ALERT = 'ALERTS{alertstate="firing",severity='
+const WELL: Measurements = {
+  'probe_success{job="site",instance="www",host="lb-01"}': 1,
+  'probe:seconds:p50{instance="www"}': 0.05,
+  'probe:seconds:p95{instance="www"}': 0.25,
+  'probe_ssl_earliest_cert_expiry{instance="www",job="site"}': 10 + 30 * 86_400,
+  'up{job="haproxy",host="lb-01"}': 1,
+  'frontend:qps{host="lb-01",proxy="https"}': 12.5,
+  'frontend:saturation{host="lb-01",proxy="https"}': 0.25,
+  'frontend:saturation{host="lb-01",proxy="http"}': 0.9,
+  'nginx_up{host="web-02"}': 1,
+  'nginx_up{host="web-01"}': 1,
+  'web:qps{host="web-01"}': 6.5,
+  'server:response_seconds{host="web-01"}': 0.125,
+  'haproxy_server_status{server="web-01",state="UP",proxy="web"}': 1,
+  'haproxy_server_status{server="web-01",state="UP",proxy="web.once"}': 0,
+  'mysql_up{host="web-01"}': 1,
+  'mysql_global_variables_read_only{host="web-01"}': 0,
+  'mysql_global_status_wsrep_ready{host="web-01"}': 1,
+  'mysql_global_status_wsrep_cluster_size{host="web-01"}': 3,
+  'database:qps{host="web-01"}': 30.5,
+  'database:saturation{host="web-01"}': 0.1,
+  'up{job="node",host="web-01"}': 1,
+  'host:cpu_busy{host="web-01"}': 0.42,
+  'host:memory_free{host="web-01"}': 0.25,
+  'host:disk_free{host="web-01"}': 0.4,
+  ...Object.fromEntries(
+    ['nginx', 'mariadb', 'cron', 'sshd'].flatMap((name, i) => [
+      [`unit:cpu_cores{host="web-01",unit="${name}.service"}`, 0.5 - i / 10],
+      [`provision_unit_memory_bytes{host="web-01",unit="${name}.service"}`, (4 - i) * 2 ** 20],
+      [`unit:io_bytes{host="web-01",unit="${name}.service"}`, (3 - i) * 1024],
+    ]),
+  ),
+}
+const ILL: Measurements = {
+  [`${ALERT}"warning",alertname="SiteSlow",host="lb-01",instance="www"}`]: 1,
+  [`${ALERT}"critical",alertname="HostDown",host="web-01",instance="web-01"}`]: 1,
+  [`${ALERT}"none",alertname="Watchdog"}`]: 1,
+  'ALERTS{alertstate="pending",severity="critical",alertname="NginxDown",host="web-02"}': 1,
+  'probe_success{job="site",instance="www",host="lb-01"}': 0,
+  'up{job="haproxy",host="lb-01"}': 0,
+  'nginx_up{host="web-01"}': 0,
+  'haproxy_server_status{server="web-01",state="UP",proxy="web"}': 0,
+  'mysql_up{host="db-01"}': 1,
+  'mysql_global_variables_read_only{host="db-01"}': 1,
+  'mysql_slave_status_seconds_behind_master{host="db-01",connection_name="a"}': 90,
+  'mysql_slave_status_seconds_behind_master{host="db-01",connection_name="b"}': 20,
+  'mysql_up{host="db-02"}': 1,
+  'mysql_global_status_wsrep_ready{host="db-02"}': 0,
+  'mysql_global_status_wsrep_cluster_size{host="db-02"}': 1,
+  'mysql_up{host="db-03"}': 0,
+  'up{job="node",host="web-01"}': 0,
+}
+
+const text = (node: Node | undefined): string => node?.textContent.replaceAll(/\s+/g, ' ').trim() ?? ''
+const classed = (page: Node, name: string): readonly Node[] => page.all.filter(({ attributes }) => attributes.class?.split(' ')[0] === name)
+const named = (node: Node, ...names: readonly string[]): readonly Node[] => node.all.filter(({ name }) => names.includes(name))
+const marked = (node: Node): string => node.attributes.class?.split(' ').at(-1) ?? ''
+
+describe.skipIf(spawnSync('promtool', ['--version']).status !== 0)('the page of the dashboard', () => {
+  const [well, ill, empty] = rendered(WELL, ILL, {}) as [Node, Node, Node]
+  const stages = (page: Node) =>
+    Object.fromEntries(
+      classed(page, 'stage').map((stage) => [
+        text(named(stage, 'h3')[0]),
+        classed(stage, 'part').map((part) => [marked(part), ...named(part, 'b', 'i', 'dt', 'dd').map(text)].join(' | ')),
+      ]),
+    )
+
+  it('counts the alerts in its title, and lists them, the critical ones first', () => {
+    const top = (page: Node) => [text(named(page, 'title')[0]), text(named(page, 'h1')[0]), named(page, 'h1')[0]?.all.map(marked)]
+    expect(top(well)).toEqual(['monitoring', 'No alerts', ['good']])
+    expect(top(ill)).toEqual(['(2) monitoring', '2 alerts', ['bad']])
+    const alerts = (page: Node) => classed(page, 'alert').map((alert) => [marked(alert), text(alert)])
+    expect(alerts(well)).toEqual([])
+    expect(alerts(ill)).toEqual([
+      ['critical', 'HostDown web-01 web-01'],
+      ['warning', 'SiteSlow lb-01 www'],
+    ])
+    const [one] = rendered({ [`${ALERT}"warning",alertname="SiteSlow",host="lb-01"}`]: 1 })
+    expect(text(named(one as Node, 'h1')[0])).toBe('1 alert')
+  })
+
+  it('shows the path of a request: each part with its state and its measurements', () => {
+    expect(stages(well)).toEqual({
+      'site, as visitors see it': ['up | www | answers | median | 50ms | 95th percentile | 250ms | certificate | 30 days'],
+      'load balancers': ['up | lb-01 | up | requests/s | 12.5 | connections | 25%'],
+      'web servers': ['up | web-01 | up | requests/s | 6.5 | response time | 125ms | in rotation | yes', 'up | web-02 | up'],
+      databases: ['up | web-01 | up | queries/s | 30.5 | connections | 10% | cluster members | 3'],
+    })
+    expect(stages(ill)).toEqual({
+      'site, as visitors see it': ['down | www | does not answer'],
+      'load balancers': ['down | lb-01 | down'],
+      'web servers': ['down | web-01 | down | in rotation | no'],
+      databases: [
+        'up | db-01 | up, read-only | replication lag | 1m 30s',
+        'up | db-02 | up, refuses queries | cluster members | 1',
+        'down | db-03 | down',
+      ],
+    })
+    expect(stages(empty)).toEqual({ 'site, as visitors see it': [], 'load balancers': [], 'web servers': [], databases: [] })
+    expect(classed(empty, 'stage').map((stage) => named(stage, 'p').map(text))).toEqual([[], ['none'], ['none'], ['none']])
+  })
+
+  it('shows for each host what uses its CPU, memory and disk most', () => {
+    const hosts = (page: Node) =>
+      classed(page, 'host').map((host) => [marked(host), text(named(host, 'h3')[0]), ...named(host, 'tr').map((row) => text(row))])
+    expect(hosts(well)).toEqual([
+      [
+        ...['up', 'web-01 up'],
+        'CPU 42 % nginx 0.500mariadb 0.400cron 0.300',
+        'memory 75 % nginx 4MiBmariadb 3MiBcron 2MiB',
+        'disk 60 % nginx 3kiB/smariadb 2kiB/s',
+      ],
+    ])
+    expect(hosts(ill)).toEqual([['down', 'web-01 does not answer', 'CPU', 'memory', 'disk']])
+    // A meter is green, yellow above `low`, and red above `high`.
+    expect(named(well, 'meter').map(({ attributes }) => attributes)).toEqual(
+      [
+        [70, 90, 42],
+        [80, 95, 75],
+        [80, 90, 60],
+      ].map(([low, high, value]) => ({ min: '0', max: '100', low: `${low}`, high: `${high}`, optimum: '0', value: `${value}` })),
+    )
+  })
+
+  it('links to other periods and to the pages of Prometheus, and to files that it is served with', () => {
+    expect(named(well, 'a').map((link) => [text(link), link.attributes.href])).toEqual([
+      ...[15, 60, 360, 1440, 10_080].map((minutes, i) => [['15 min', '1 h', '6 h', '1 d', '7 d'][i], `?m=${minutes}`]),
+      ['query', '/classic/graph'],
+      ['rules', '/classic/alerts'],
+    ])
+    expect(named(well, 'link', 'script').map(({ attributes }) => attributes.href ?? attributes.src)).toEqual([
+      '/static/dashboard.css',
+      '/static/icon.svg',
+      '/static/dashboard.js',
+    ])
+    expect(named(well, 'html', 'meta').map(({ attributes }) => Object.values(attributes).join(' '))).toEqual([
+      ...['en', 'utf-8', 'viewport width=device-width, initial-scale=1'],
+    ])
+    expect(named(well, 'section').map(({ attributes }) => attributes.id ?? attributes.class)).toEqual(['alerts', 'way', 'hosts', 'curves'])
+    expect(named(well, 'h2').map(text)).toEqual(['Path of a request', 'Hosts, by component', 'Charts'])
+  })
+})
+
+describe('the dashboard', () => {
+  it('uses only records that a rule makes', () => {
+    const records = Object.values(rulesOf(monitoring.options.parse({}), 3)).flatMap((rules) =>
+      rules.flatMap((rule) => ('record' in rule ? [rule.record] : [])),
+    )
+    const used = `${PAGE}${SCRIPT}`.match(/\b(site|web|frontend|server|probe|database|host|unit):[a-z0-9_:]+/g) ?? []
+    expect(used.length).toBeGreaterThan(20)
+    expect([...new Set(used)].filter((name) => !records.includes(name))).toEqual([])
+  })
+
+  it('has a style for every class of the page, in colours that are defined', () => {
+    const classes = [...`${PAGE}${SCRIPT}`.matchAll(/class(?:="|: ')([a-z ]+)/g)].flatMap(([, names = '']) => names.trim().split(' '))
+    for (const name of new Set([...classes, 'up', 'down', 'critical']))
+      if (!['stage', 'up', 'warning', 'c'].includes(name)) expect(STYLE).toMatch(new RegExp(`[.]${name}\\b`))
+    const defined = (part: string) => [...part.matchAll(/(--[a-z]+):#[0-9a-f]{3,6}/g)].map(([, name]) => name)
+    const [light = '', dark = ''] = STYLE.split('\n')
+    expect(dark).toMatch(/^@media\(prefers-color-scheme:dark\)/)
+    for (const [, name] of STYLE.matchAll(/var\((--[a-z]+)\)/g))
+      expect([defined(light), defined(dark)].map((all) => all.includes(name))).toEqual([true, true])
+    for (const i of [0, 1, 2, 3, 4, 5, 6, 7]) expect(STYLE).toMatch(new RegExp(`[.]c${i}\\{color:#[0-9a-f]{6}\\}`))
+  })
+
+  it('has an icon', () => {
+    const [icon] = parseHtml(ICON).children
+    expect(icon).toMatchObject({ name: 'svg', attributes: { xmlns: 'http://www.w3.org/2000/svg', viewBox: '0 0 16 16' } })
+  })
+})
