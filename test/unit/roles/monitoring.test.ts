@@ -3,72 +3,19 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import haproxy from '../../../roles/haproxy-tls/role.ts'
 import { alertmanagerConfig } from '../../../roles/monitoring/alertmanager.ts'
 import { SCRIPT } from '../../../roles/monitoring/dashboard/script.ts'
 import monitoring from '../../../roles/monitoring/role.ts'
 import { alertsOf } from '../../../roles/monitoring/rules/all.ts'
 import { RUNBOOKS } from '../../../roles/monitoring/rules/runbooks.ts'
 import { yaml } from '../../../roles/monitoring/yaml.ts'
-import nginx from '../../../roles/nginx/role.ts'
 import { passwordHash } from '../../../src/resource/account/password.ts'
-import { bytesOf, type Content, shownText } from '../../../src/resource/kind/content.ts'
+import { bytesOf, shownText } from '../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
-import type { Exposed, Facts, Flow, HostContext, HostView } from '../../../src/role/role.ts'
+import type { Exposed, HostView } from '../../../src/role/role.ts'
 import { Secret } from '../../../src/secret/secret.ts'
 import { alertCases } from '../../alerts/all.ts'
-import { host, unknownIdentities } from './context.ts'
-
-const LB = host('lb-01', '10.0.0.11')
-const WEB = [host('web-01', '10.0.0.12'), host('web-02', 'fd00::13')]
-const ALL = [LB, ...WEB]
-const site = (servers: readonly HostView[]): HostContext<unknown>['site'] => ({
-  hosts: ALL,
-  group: (name) => (name === 'monitoring_servers' ? servers : name === 'web' ? WEB : name === 'load_balancers' ? [LB] : []),
-  withRole: () => ALL,
-})
-
-const exposedBy = (servers: readonly HostView[]): readonly Exposed[] => {
-  const around = { site: site(servers), flows: [] }
-  const balancer = haproxy.options.parse({ certificates: [{ names: ['www.example.test', 'example.test'] }] })
-  return [
-    ...(haproxy.exposes?.({ ...around, host: LB, options: balancer }) ?? []).map((one) => ({ ...one, host: 'lb-01', role: 'haproxy-tls' })),
-    ...WEB.flatMap((web) =>
-      (nginx.exposes?.({ ...around, host: web, options: nginx.options.parse({ content: 'site' }) }) ?? []).map((one) => ({
-        ...one,
-        host: web.name,
-        role: 'nginx',
-      })),
-    ),
-  ]
-}
-
-const declared = (
-  of: HostView,
-  written: object = {},
-  servers: readonly HostView[] = [LB],
-  exposed = exposedBy(servers),
-  flows: readonly Flow[] = [],
-): readonly Resource[] =>
-  monitoring.resources({
-    host: of,
-    options: monitoring.options.parse(written),
-    site: site(servers),
-    facts: { distribution: 'debian', release: '12', sshPorts: [22] } as unknown as Facts,
-    flows,
-    exposed,
-    ...unknownIdentities,
-  })
-
-const contentOf = (resources: readonly Resource[], key: string): Content => {
-  const found = resources.find((resource) => keyOf(resource) === key)
-  if (found === undefined) throw new Error(`no ${key}`)
-  const spec = found.spec as { content?: Content; file?: { content: Content } }
-  return (spec.content ?? spec.file?.content) as Content
-}
-const textOf = (resources: readonly Resource[], key: string): string => shownText(contentOf(resources, key)) ?? ''
-// biome-ignore lint/suspicious/noExplicitAny: the configuration of another program has no type here
-const parsed = (resources: readonly Resource[], key: string): any => parse(textOf(resources, key))
+import { ALL, declared, LB, parsed, site, textOf, WEB } from './monitoring/context.ts'
 
 const PROMETHEUS = 'file:/etc/prometheus/prometheus.yml'
 const BLACKBOX = 'file:/etc/prometheus/blackbox.yml'
@@ -98,7 +45,7 @@ describe('the agent of a host', () => {
     const exposed: Exposed[] = [
       { type: 'metrics', job: 'mysql', format: 'mysqld', at: '/run/mysqld/mysqld.sock', host: 'web-01', role: 'x' },
     ]
-    const resources = declared(WEB[0] as HostView, {}, [LB], exposed)
+    const resources = declared(WEB[0] as HostView, {}, { exposed })
     expect(textOf(resources, 'unit:prometheus-mysqld-exporter.service.d/provision.conf')).toContain(
       'Environment="DATA_SOURCE_NAME=prometheus@unix(/run/mysqld/mysqld.sock)/"\n',
     )
@@ -109,7 +56,7 @@ describe('the probe of a site', () => {
   const settings = (status?: number) => {
     const probe = { type: 'probe', name: 'www', of: 'site', url: 'https://10.0.0.11/', server: 'www.test', trusts: 'anybody' } as const
     const exposed = [{ ...probe, ...(status !== undefined && { status }), host: 'lb-01', role: 'haproxy-tls' }]
-    return parsed(declared(LB, {}, [LB], exposed), BLACKBOX).modules['https-www.test'].http
+    return parsed(declared(LB, {}, { exposed }), BLACKBOX).modules['https-www.test'].http
   }
 
   it('finds a site up that answers with a page, asks for a password or has no home page', () => {
@@ -175,7 +122,7 @@ describe('a monitoring server', () => {
   })
 
   it('loads every file that a daemon reads, and restarts it with its unit', () => {
-    const two = declared(LB, { dashboard: { users: { ann: 'x' } } }, [LB, WEB[1] as HostView])
+    const two = declared(LB, { dashboard: { users: { ann: 'x' } } }, { servers: [LB, WEB[1] as HostView] })
     const references = (list: unknown): readonly string[] =>
       JSON.stringify(list ?? []).match(/"(\/[^"]+|[a-z@-]+\.(service|timer)[^"]*)"/g) ?? []
     const services = Object.fromEntries(
@@ -227,7 +174,7 @@ describe('a monitoring server', () => {
   it('counts the members of the database cluster by the flows of the roles', () => {
     const flow = { role: 'mysql', service: 'database-cluster', port: 4567, protocol: 'tcp', encrypted: true, from: [] } as const
     const flows = ALL.map(({ name }) => ({ ...flow, host: name }))
-    const rules = parsed(declared(LB, {}, [LB], exposedBy([LB]), flows), 'file:/etc/prometheus/provision/rules.yml')
+    const rules = parsed(declared(LB, {}, { flows }), 'file:/etc/prometheus/provision/rules.yml')
     const alerts = rules.groups.flatMap((group: { rules: { alert?: string; expr: string }[] }) => group.rules)
     const { expr } = alerts.find(({ alert }: { alert?: string }) => alert === 'GaleraDegraded')
     expect(expr).toMatch(/^min\(mysql_global_status_wsrep_cluster_size > 0\) < 3 /)
@@ -236,7 +183,7 @@ describe('a monitoring server', () => {
   it('opens no cluster port when it is alone, and uses mutual TLS when it is not', () => {
     const unit = 'unit:prometheus-alertmanager.service.d/provision.conf'
     expect(textOf(resources, unit)).toContain('--cluster.listen-address= 2> ')
-    const two = declared(LB, {}, [LB, WEB[1] as HostView])
+    const two = declared(LB, {}, { servers: [LB, WEB[1] as HostView] })
     expect(
       monitoring
         .listens?.({ host: LB, site: site([LB, WEB[1] as HostView]), options: monitoring.options.parse({}) })
