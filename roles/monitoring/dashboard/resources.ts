@@ -145,9 +145,11 @@ ${TEMPORARY.map((name) => `  ${name}_temp_path ${STATE}/${name};\n`).join('')}
       limit_except GET POST { deny all; }
       proxy_pass http://127.0.0.1:9090;
     }
-    # The pages of Prometheus contain inline scripts.
+    # The pages of Prometheus contain inline scripts. A location with headers of its own inherits none.
     location /classic/ {
       add_header Content-Security-Policy "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'" always;
+      add_header X-Content-Type-Options nosniff always;
+      add_header Referrer-Policy no-referrer always;
       proxy_pass http://127.0.0.1:9090;
     }
     location / { return 404; }
