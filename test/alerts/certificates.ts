@@ -9,27 +9,27 @@ const labels = { host: 'lb-01', path: '/etc/ssl/a.pem' }
 export const certificateCases: AlertCases = {
   CertificateNotRenewed: [
     {
-      series: validity(-9000, 1000),
-      silentAt: '10s',
-      firingAt: '100s',
+      series: validity(-8500, 1500),
+      silentAt: '30s',
+      firingAt: '35s',
       labels,
-      summary: 'the certificate /etc/ssl/a.pem on lb-01 should have been renewed: 9% of its lifetime is left',
+      summary: 'the certificate /etc/ssl/a.pem on lb-01 should have been renewed: 14.65% of its lifetime is left',
     },
   ],
   CertificateExpired: [
     {
       series: validity(-9500, 500),
-      silentAt: '100s',
-      firingAt: '400s',
+      silentAt: '295s',
+      firingAt: '300s',
       labels,
       summary: 'the certificate /etc/ssl/a.pem on lb-01 has expired or expires soon',
     },
   ],
   ServedCertificateExpires: [
     {
-      series: { 'probe_ssl_earliest_cert_expiry{job="site",host="lb-01",instance="www"}': '3600x30' },
-      silentAt: '30s',
-      firingAt: '120s',
+      series: { 'probe_ssl_earliest_cert_expiry{job="site",host="lb-01",instance="www"}': '86400x30' },
+      silentAt: '60s',
+      firingAt: '65s',
       labels: { job: 'site', host: 'lb-01', instance: 'www' },
       summary: 'www serves a certificate that expires within a day',
     },

@@ -6,13 +6,24 @@ export const loadCases: AlertCases = {
   DiskFull: [
     {
       series: {
-        'node_filesystem_avail_bytes{host="web-01",mountpoint="/"}': '50x4 5x20',
+        'node_filesystem_avail_bytes{host="web-01",mountpoint="/"}': '10x4 5x5 10x20',
         'node_filesystem_size_bytes{host="web-01",mountpoint="/"}': '100x30',
       },
-      silentAt: '50s',
-      firingAt: '80s',
+      silentAt: ['65s', '140s'],
+      firingAt: ['70s', '135s'],
       labels: { host: 'web-01', mountpoint: '/' },
       summary: '/ on web-01 has only 5% free',
+    },
+    // A file system that nobody can write, or that has no size, fills nothing.
+    {
+      series: {
+        'node_filesystem_avail_bytes{host="web-01",mountpoint="/"}': '0x30',
+        'node_filesystem_size_bytes{host="web-01",mountpoint="/"}': '100x30',
+        'node_filesystem_readonly{host="web-01",mountpoint="/"}': '1x30',
+        'node_filesystem_avail_bytes{host="web-01",mountpoint="/x"}': '0x30',
+        'node_filesystem_size_bytes{host="web-01",mountpoint="/x"}': '0x30',
+      },
+      silentAt: '180s',
     },
   ],
   DiskFillsUp: [
@@ -22,68 +33,97 @@ export const loadCases: AlertCases = {
         'node_filesystem_avail_bytes{host="web-01",mountpoint="/"}': '40000-80x250',
         'node_filesystem_size_bytes{host="web-01",mountpoint="/"}': '100000x250',
       },
-      firingAt: '420m',
+      isLong: true,
+      silentAt: '329m',
+      firingAt: '330m',
       labels: { host: 'web-01', mountpoint: '/' },
       summary: '/ on web-01 will be full within a day at the rate of the last six hours',
     },
+    // Half of it is free, it was mounted an hour ago, or it cannot be written.
+    ...['100000-80x250', '_x150 40000-80x40', '40000-80x250'].map((values, i) => ({
+      ...{ interval: '2m', isLong: true },
+      series: {
+        'node_filesystem_avail_bytes{host="web-01",mountpoint="/"}': values,
+        'node_filesystem_size_bytes{host="web-01",mountpoint="/"}': '100000x250',
+        ...(i === 2 && { 'node_filesystem_readonly{host="web-01",mountpoint="/"}': '1x250' }),
+      },
+      silentAt: '370m',
+    })),
   ],
   MemoryLow: [
     {
       series: {
-        'node_memory_MemAvailable_bytes{host="web-01"}': '500x4 30x20',
+        'node_memory_MemAvailable_bytes{host="web-01"}': '50x4 49x20',
         'node_memory_MemTotal_bytes{host="web-01"}': '1000x30',
       },
-      silentAt: '90s',
-      firingAt: '120s',
+      silentAt: '105s',
+      firingAt: '110s',
       labels: { host: 'web-01' },
-      summary: 'web-01 has only 3% of its memory available',
+      summary: 'web-01 has only 4.9% of its memory available',
     },
   ],
   OomKill: [
     {
       interval,
       series: { 'provision_unit_oom_kills_total{host="web-01",unit="nginx.service"}': '0x5 1x10' },
-      silentAt: '4m',
-      firingAt: '8m',
+      silentAt: '355s',
+      firingAt: '360s',
       labels: { host: 'web-01', unit: 'nginx.service' },
       summary: 'web-01 ran out of memory and the kernel killed nginx.service',
+    },
+    {
+      interval,
+      series: { 'node_vmstat_oom_kill{host="web-01"}': '7x5 8x30' },
+      silentAt: ['355s', '16m'],
+      firingAt: ['360s', '14m'],
+      labels: { host: 'web-01', unit: 'some process' },
+      summary: 'web-01 ran out of memory and the kernel killed some process',
     },
   ],
   CpuStolen: [
     {
       interval,
       series: { 'node_cpu_seconds_total{mode="steal",cpu="0",host="web-01"}': '0+30x30' },
-      silentAt: '5m',
-      firingAt: '20m',
+      isLong: true,
+      silentAt: '12m',
+      firingAt: '13m',
       labels: { host: 'web-01' },
       summary: 'the hypervisor withholds 50% of the CPU time of web-01',
     },
+    { interval, series: { 'node_cpu_seconds_total{mode="steal",cpu="0",host="web-01"}': '0+12x30' }, isLong: true, silentAt: '20m' },
   ],
   ClockWrong: [
     {
       interval: '10s',
-      series: { 'node_time_seconds{job="node",host="web-01"}': '30+10x30' },
-      silentAt: '50s',
-      firingAt: '120s',
+      series: { 'node_time_seconds{job="node",host="web-01"}': '-2+10x30' },
+      silentAt: '55s',
+      firingAt: '60s',
       labels: { job: 'node', host: 'web-01' },
-      summary: 'the clock of web-01 is off by 30s',
+      summary: 'the clock of web-01 is off by 2s',
     },
+    { interval: '10s', series: { 'node_time_seconds{job="node",host="web-01"}': '1+10x30' }, silentAt: '120s' },
   ],
   UnitFailed: [
     {
       series: { 'node_systemd_unit_state{state="failed",name="cron.service",host="web-01"}': '0x4 1x20' },
-      silentAt: '70s',
-      firingAt: '100s',
+      silentAt: '85s',
+      firingAt: '90s',
       labels: { host: 'web-01', state: 'failed', name: 'cron.service' },
       summary: 'cron.service failed on web-01',
+    },
+    // This one has an alert of its own.
+    {
+      series: { 'node_systemd_unit_state{state="failed",name="provision-database-backup.service",host="web-01"}': '1x30' },
+      silentAt: '180s',
     },
   ],
   RebootNeeded: [
     {
       interval,
       series: { 'provision_reboot_required{host="web-01"}': '1x100' },
-      silentAt: '50m',
-      firingAt: '70m',
+      isLong: true,
+      silentAt: '59m',
+      firingAt: '60m',
       labels: { host: 'web-01' },
       summary: 'web-01 needs a reboot to complete its updates',
     },

@@ -4,6 +4,8 @@ import { alertsIn, rulesFile, rulesOf, runbookOf } from '../../roles/monitoring/
 import type { Alert } from '../../roles/monitoring/rules/rule.ts'
 import { type Yaml, yaml } from '../../roles/monitoring/yaml.ts'
 import { alertCases } from './all.ts'
+import type { AlertCase, RecordCase } from './case.ts'
+import { recordCases } from './records.ts'
 
 /**
  * Files for `promtool test rules *.tests.yml`, by name: the rules and the tests of each group. The groups are separate because promtool
@@ -11,34 +13,48 @@ import { alertCases } from './all.ts'
  */
 export const promtoolFiles = (options: Options): Readonly<Record<string, Text>> =>
   Object.fromEntries(
-    Object.entries(rulesOf(options, 3)).flatMap(([name, rules]) => [
-      [`${name}.rules.yml`, rulesFile({ [name]: rules })],
-      [`${name}.tests.yml`, testsFile(options, `${name}.rules.yml`, alertsIn(rules))],
-    ]),
+    Object.entries(rulesOf(options, 3)).flatMap(([name, rules]) => {
+      const tests = [false, true].flatMap((isLong): readonly (readonly [string, Text])[] => {
+        const all = [
+          ...alertsIn(rules).flatMap((alert) => alertTests(options, alert, isLong)),
+          ...(isLong ? [] : rules.flatMap((rule) => ('record' in rule ? recordTests(options, rule.record) : []))),
+        ]
+        const evaluation = isLong ? '1m' : '5s'
+        const content = yaml({ rule_files: [`${name}.rules.yml`], evaluation_interval: evaluation, tests: all })
+        return all.length === 0 ? [] : [[`${name}${isLong ? '-long' : ''}.tests.yml`, content]]
+      })
+      return [[`${name}.rules.yml`, rulesFile({ [name]: rules })] as const, ...tests]
+    }),
   )
 
-const testsFile = (options: Options, rules: string, alerts: readonly Alert[]): Text => {
-  const cases = alertCases(options)
-  const interval = `${options.interval_seconds}s`
-  return yaml({
-    rule_files: [rules],
-    evaluation_interval: interval,
-    tests: alerts.flatMap((alert) =>
-      (cases[alert.alert] ?? []).map(
-        (one): Yaml => ({
-          name: alert.alert,
-          interval: one.interval ?? interval,
-          input_series: Object.entries(one.series).map(([series, values]) => ({ series, values })),
-          alert_rule_test: [
-            ...(one.silentAt === undefined ? [] : [{ eval_time: one.silentAt, alertname: alert.alert, exp_alerts: [] }]),
-            ...('summary' in one
-              ? [{ eval_time: one.firingAt, alertname: alert.alert, exp_alerts: [expected(alert, one.labels ?? {}, one.summary)] }]
-              : []),
-          ],
-        }),
-      ),
-    ),
-  })
+const input = (options: Options, { series, interval }: AlertCase | RecordCase) => ({
+  interval: interval ?? `${options.interval_seconds}s`,
+  input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+})
+
+const alertTests = (options: Options, alert: Alert, isLong: boolean): readonly Yaml[] =>
+  (alertCases(options)[alert.alert] ?? [])
+    .filter((one) => (one.isLong ?? false) === isLong)
+    .map((one) => ({
+      name: alert.alert,
+      ...input(options, one),
+      alert_rule_test: [
+        ...[one.silentAt ?? []].flat().map((at) => ({ eval_time: at, alertname: alert.alert, exp_alerts: [] })),
+        ...('summary' in one
+          ? [one.firingAt].flat().map((at) => ({
+              eval_time: at,
+              alertname: alert.alert,
+              exp_alerts: [expected(alert, one.labels ?? {}, one.summary)],
+            }))
+          : []),
+      ],
+    }))
+
+const recordTests = (options: Options, record: string): readonly Yaml[] => {
+  const one = recordCases[record]
+  if (one === undefined) throw new Error(`${record} has no case`)
+  const samples = Object.entries(one.values).map(([labels, value]) => ({ labels: `${record}${labels}`, value }))
+  return [{ name: record, ...input(options, one), promql_expr_test: [{ expr: record, eval_time: one.at, exp_samples: samples }] }]
 }
 
 const expected = (alert: Alert, labels: Readonly<Record<string, string>>, summary: string): Yaml => ({

@@ -118,11 +118,10 @@ describe('the monitoring of three bare hosts', () => {
   it('has rules that pass their tests', () => {
     // Evaluating a whole day of measurements would take minutes.
     const options = monitoring.options.parse({ limits: { backup_hours: 0.2 } })
-    const written = Object.entries(promtoolFiles(options)).map(
-      ([name, content]) => `echo ${gzipSync(bytesOf(content)).toString('base64')} | base64 -d | gunzip >${name}\n`,
-    )
+    const files = Object.entries(promtoolFiles(options))
+    const written = files.map(([name, content]) => `echo ${gzipSync(bytesOf(content)).toString('base64')} | base64 -d | gunzip >${name}\n`)
     const said = on('lb-01', `cd "$(mktemp -d)"\n${written.join('')}promtool test rules *.tests.yml 2>&1`)
-    expect(said.match(/SUCCESS/g)).toHaveLength(written.length / 2)
+    expect(said.match(/SUCCESS/g)).toHaveLength(files.filter(([name]) => name.endsWith('.tests.yml')).length)
   })
 
   it('refuses outsiders, and hosts that are not monitoring servers', async () => {

@@ -271,18 +271,23 @@ describe('an alert', () => {
   const readme = readFileSync(join(import.meta.dirname, '../../../roles/monitoring/README.md'), 'utf8')
   const sections = readme.split(/^### /m).slice(1)
 
-  it.each(alerts.map((one) => [one.alert, one] as const))('%s has a case, a summary and a runbook', (name, { summary }) => {
-    const cases = allCases[name] ?? []
-    expect(cases.length).toBeGreaterThan(0)
-    expect(summary.length).toBeGreaterThan(10)
-    const section = sections.find((one) => one.startsWith(`${name}\n`))
-    expect(section?.split('\n').slice(1).join(' ').replace(/\s+/g, ' ').trim()).toBe(RUNBOOKS[name])
-    // A runbook that names HOST or UNIT needs an alert with that label.
-    const labels = cases.flatMap((one) => ('summary' in one ? [one.labels ?? {}] : []))
-    expect(labels.length).toBeGreaterThan(0)
-    if (/HOST/.test(RUNBOOKS[name] ?? '')) expect(labels.every(({ host }) => host !== undefined)).toBe(true)
-    if (/UNIT/.test(RUNBOOKS[name] ?? '')) expect(labels.every((one) => one.name !== undefined)).toBe(true)
-  })
+  it.each(alerts.map((one) => [one.alert, one] as const))(
+    '%s has a case, a severity, a summary and a runbook',
+    (name, { severity, summary }) => {
+      const cases = allCases[name] ?? []
+      // Receivers choose alerts by severity. Only the heartbeat gets the one that always fires.
+      expect(['critical', 'warning'].includes(severity)).toBe(name !== 'Watchdog')
+      expect(cases.length).toBeGreaterThan(0)
+      expect(summary.length).toBeGreaterThan(10)
+      const section = sections.find((one) => one.startsWith(`${name}\n`))
+      expect(section?.split('\n').slice(1).join(' ').replace(/\s+/g, ' ').trim()).toBe(RUNBOOKS[name])
+      // A runbook that names HOST or UNIT needs an alert with that label.
+      const labels = cases.flatMap((one) => ('summary' in one ? [one.labels ?? {}] : []))
+      expect(labels.length).toBeGreaterThan(0)
+      if (/HOST/.test(RUNBOOKS[name] ?? '')) expect(labels.every(({ host }) => host !== undefined)).toBe(true)
+      if (/UNIT/.test(RUNBOOKS[name] ?? '')) expect(labels.every((one) => one.name !== undefined)).toBe(true)
+    },
+  )
 
   it('has a unique name, and every case and section of the README belongs to an alert', () => {
     const names = alerts.map(({ alert }) => alert)

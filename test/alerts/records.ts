@@ -1,0 +1,128 @@
+import type { RecordCases } from './case.ts'
+
+const counted = (...series: readonly string[]) => Object.fromEntries(series.map((name, i) => [name, `0+${100 * (i + 1)}x30`]))
+/** Commands of a database: 10 a second of the first, 20 of the second, and so on. */
+const commands = (...names: readonly string[]) =>
+  counted(...names.map((name) => `mysql_global_status_commands_total{host="web-01",command="${name}"}`))
+const responses = (proxy: string, server: string, host = 'lb-01') =>
+  `haproxy_server_http_responses_total{proxy="${proxy}",code="2xx",server="${server}",host="${host}"}`
+const average = (proxy: string, server: string, host = 'lb-01') =>
+  `haproxy_server_response_time_average_seconds{proxy="${proxy}",server="${server}",host="${host}"}`
+/** Half of the requests take up to one second, the others up to two. */
+const histogram = Object.fromEntries(
+  ['1', '2', '+Inf'].map((le, i) => [`provision_site_response_seconds_bucket{host="lb-01",le="${le}"}`, `0+${i === 0 ? 100 : 200}x60`]),
+)
+const requests = counted(
+  ...['proxy="https",host="lb-01"', 'proxy="https",host="lb-02"', 'proxy="http",host="lb-01"'].map(
+    (labels) => `haproxy_frontend_http_requests_total{${labels}}`,
+  ),
+)
+const probes = { interval: '1m', series: { 'probe_duration_seconds{job="site",instance="www"}': '1 2 3 4 5 6' }, at: '330s' }
+const www = '{job="site",instance="www"}'
+
+export const recordCases: RecordCases = {
+  'frontend:qps': { series: requests, at: '2m', values: { '{host="lb-01",proxy="https"}': 10, '{host="lb-02",proxy="https"}': 20 } },
+  'site:qps': { series: requests, at: '2m', values: { '{}': 30 } },
+  'web:qps': {
+    series: counted('nginx_http_requests_total{host="web-01"}', 'nginx_http_requests_total{host="web-02"}'),
+    at: '2m',
+    values: { '{host="web-01"}': 10, '{host="web-02"}': 20 },
+  },
+  'site:error_ratio': {
+    series: counted(
+      ...['code="5xx",proxy="https"', 'code="2xx",proxy="https"', 'code="5xx",proxy="http"'].flatMap((labels) =>
+        ['lb-01', 'lb-02'].map((host) => `haproxy_frontend_http_responses_total{${labels},host="${host}"}`),
+      ),
+    ),
+    at: '2m',
+    values: { '{}': 0.3 },
+  },
+  'server:response_seconds': {
+    // An average of 3 seconds for 10 responses, and of 6 for 20; `itself` connects a section of the balancer to another.
+    series: {
+      ...counted(responses('web', 'web-02'), responses('web.once', 'web-02'), responses('web', 'itself')),
+      ...{ [average('web', 'web-02')]: '3x30', [average('web.once', 'web-02')]: '6x30', [average('web', 'itself')]: '9x30' },
+    },
+    at: '2m',
+    values: { '{backend="web",server="web-02",host="web-02"}': 5 },
+  },
+  'server:qps': {
+    series: counted(responses('web', 'web-02'), responses('web.once', 'web-02'), responses('web', 'web-02', 'lb-02'), responses('web', '')),
+    at: '2m',
+    values: { '{backend="web",server="web-02",host="web-02"}': 60 },
+  },
+  'probe:seconds:p50': { ...probes, values: { [www]: 4 } },
+  'probe:seconds:p95': { ...probes, values: { [www]: 5.8 } },
+  'probe:seconds:p99': { ...probes, values: { [www]: 5.96 } },
+  'frontend:saturation': {
+    series: {
+      'haproxy_frontend_current_sessions{proxy="https",host="lb-01"}': '5x30',
+      'haproxy_frontend_limit_sessions{proxy="https",host="lb-01"}': '20x30',
+    },
+    at: '1m',
+    values: { '{proxy="https",host="lb-01"}': 0.25 },
+  },
+  'site:response_seconds:p50': { series: histogram, at: '5m', values: { '{}': 1 } },
+  'site:response_seconds:p95': { series: histogram, at: '5m', values: { '{}': 1.9 } },
+  'site:response_seconds:p99': { series: histogram, at: '5m', values: { '{}': 1.98 } },
+  // Before there is a day or a week to compare with: the last hour, without the last ten minutes.
+  'site:qps:usual': {
+    interval: '1m',
+    series: { 'site:qps': '5x9 9x10' },
+    at: '19m',
+    values: { '{}': 5 },
+  },
+  'host:cpu_busy': {
+    series: {
+      'node_cpu_seconds_total{mode="idle",cpu="0",host="web-01"}': '0+5x30',
+      'node_cpu_seconds_total{mode="idle",cpu="1",host="web-01"}': '0+10x30',
+      'node_cpu_seconds_total{mode="user",cpu="0",host="web-01"}': '0+5x30',
+    },
+    at: '2m',
+    values: { '{host="web-01"}': 0.25 },
+  },
+  'host:memory_free': {
+    series: { 'node_memory_MemAvailable_bytes{host="web-01"}': '30x9', 'node_memory_MemTotal_bytes{host="web-01"}': '40x9' },
+    at: '1m',
+    values: { '{host="web-01"}': 0.75 },
+  },
+  'host:disk_free': {
+    series: {
+      'node_filesystem_avail_bytes{host="web-01",mountpoint="/"}': '30x9',
+      'node_filesystem_size_bytes{host="web-01",mountpoint="/"}': '40x9',
+      'node_filesystem_avail_bytes{host="web-01",mountpoint="/var"}': '10x9',
+      'node_filesystem_size_bytes{host="web-01",mountpoint="/var"}': '40x9',
+      'node_filesystem_avail_bytes{host="web-01",mountpoint="/x"}': '0x9',
+      'node_filesystem_size_bytes{host="web-01",mountpoint="/x"}': '0x9',
+    },
+    at: '1m',
+    values: { '{host="web-01"}': 0.25 },
+  },
+  'unit:cpu_cores': {
+    series: { 'provision_unit_cpu_seconds_total{host="web-01",unit="nginx.service"}': '0+5x30' },
+    at: '4m',
+    values: { '{host="web-01",unit="nginx.service"}': 0.5 },
+  },
+  'unit:io_bytes': {
+    series: { 'provision_unit_io_bytes_total{host="web-01",unit="nginx.service"}': '0+10240x30' },
+    at: '4m',
+    values: { '{host="web-01",unit="nginx.service"}': 1024 },
+  },
+  'database:qps': { series: counted('mysql_global_status_questions{host="web-01"}'), at: '2m', values: { '{host="web-01"}': 10 } },
+  'database:reads': { series: commands('select', 'insert', 'commit'), at: '2m', values: { '{host="web-01"}': 10 } },
+  'database:writes': {
+    series: commands(
+      ...['commit', 'insert', 'insert_select', 'update', 'update_multi', 'delete', 'delete_multi', 'replace', 'replace_select', 'select'],
+    ),
+    at: '2m',
+    values: { '{host="web-01"}': 440 },
+  },
+  'database:saturation': {
+    series: {
+      'mysql_global_status_threads_connected{host="web-01"}': '5x9',
+      'mysql_global_variables_max_connections{host="web-01"}': '20x9',
+    },
+    at: '1m',
+    values: { '{host="web-01"}': 0.25 },
+  },
+}
