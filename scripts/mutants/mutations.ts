@@ -38,7 +38,12 @@ const SWAPPED: Readonly<Record<string, string>> = {
 }
 
 /** Methods that return something else, of the same type. */
-const METHODS: Readonly<Record<string, string>> = { some: 'every', every: 'some', startsWith: 'endsWith', endsWith: 'startsWith' }
+const METHODS: ReadonlyMap<string, string> = new Map([
+  ['some', 'every'],
+  ['every', 'some'],
+  ['startsWith', 'endsWith'],
+  ['endsWith', 'startsWith'],
+])
 
 /** Properties, functions and comparisons whose text only people read, or that are no value at all. */
 const PROSE_KEYS = /^(what|why|fix|hint|reason|doing|failed|description|summary|title|examples|note|example|label|say)$/
@@ -153,7 +158,7 @@ const call = (node: Node): readonly Edit[] => {
   if (!isNode(callee) || callee.type !== 'MemberExpression' || !isNode(callee.property) || !isNode(callee.object)) return []
   const { start, end } = callee.property
   const name = nameOf(callee)
-  const method = METHODS[name]
+  const method = METHODS.get(name)
   return [
     ...(method === undefined ? [] : [{ start, end, replacement: method }]),
     // The array as it is, without the selection or the order.

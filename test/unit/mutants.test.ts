@@ -15,6 +15,7 @@ describe('mutants of code', () => {
     ['const a = [b, c]', ['const a = [...[], c]', 'const a = [b, ...[]]']],
     ['const a = { b: c }', ['const a = { ...{} }']],
     ['const a = b.filter(c).some(d)', ['const a = b.some(d)', 'const a = b.filter(c).every(d)']],
+    ['const a = b.toString()', []],
     ['const a = /^b$/', ['const a = /b$/', 'const a = /^b/']],
   ])('%s', (source, expected) => {
     expect(mutated(source)).toEqual(expected)
