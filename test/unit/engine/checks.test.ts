@@ -25,7 +25,7 @@ const run = async (checks: readonly RoleCheck[], units = '', secrets: readonly S
     ({ role, name, passed, because }) =>
       `${passed ? 'passed' : 'failed'} ${role} ${name}${because === undefined ? '' : ` because ${because}`}`,
   )
-  return { lines, problems: problems.map(({ what, why, fix }) => ({ what, why, fix })) }
+  return { lines, problems: problems.map(({ what, why, fix }) => ({ what, why, fix })), wheres: problems.map(({ where }) => where) }
 }
 const STATE = {
   active: 'LoadState=loaded\nActiveState=active\nSubState=running\nResult=success',
@@ -35,13 +35,14 @@ const STATE = {
 describe('checks of a host', () => {
   it('run only if their units do, and the unit is the only failure otherwise', async () => {
     const all = [check('a', `touch ${scratch}/ran`, NEEDS), check('b', 'exit 1', NEEDS), check('c', 'exit 0')]
-    const { lines, problems } = await run(all, STATE.stopped)
+    const { lines, problems, wheres } = await run(all, STATE.stopped)
     expect(lines).toEqual([
       'failed nginx nginx.service runs',
       'failed nginx a because nginx.service runs',
       'failed nginx b because nginx.service runs',
       'passed nginx c',
     ])
+    expect(wheres).toEqual([{ host: 'web-01', role: 'role nginx' }])
     expect(problems).toEqual([
       {
         what: 'check failed: nginx.service runs',

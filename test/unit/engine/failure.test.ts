@@ -113,6 +113,16 @@ describe('an exception of a kind on one host', () => {
     expect(first?.fix).toBe('correct test/unit/engine/failure.test.ts, and run again')
   })
 
+  it('in its steps is a problem of the role and the resource', async () => {
+    const seed = faulty({
+      // biome-ignore lint/correctness/useYield: it fails before its first step
+      *apply(work) {
+        for (const { spec } of work) onBad(spec)
+      },
+    })
+    expect((await runOf(seed)).problems[0]?.where).toEqual({ host: 'bad', role: 'role garden', resource: 'seed:it' })
+  })
+
   it('in the proof fails that host', async () => {
     let proving = false
     const seed = faulty({

@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Shell } from '../../../src/host/shell/shell.ts'
 
 /** A host that is this machine's `sh`, for scripts that leave the machine alone. */
@@ -7,9 +10,18 @@ export const localShell = (host: string, translate: (script: string) => string =
   sshConnection: [],
   frames: 0,
   request: async (script, { input } = {}) => {
-    const bytes = input instanceof Uint8Array ? input : Buffer.alloc(0)
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', translate(script)], { input: bytes })
-    return { code: status ?? 255, stdout, stderr: stderr.toString() }
+    const temporary = mkdtempSync(join(tmpdir(), 'provision-local-'))
+    // A file, as in the root shell of a host: scripts may seek in it.
+    writeFileSync(join(temporary, 'i'), input instanceof Uint8Array ? input : '')
+    const stdin = openSync(join(temporary, 'i'), 'r')
+    try {
+      const env = { ...process.env, T: temporary }
+      const { status, stdout, stderr } = spawnSync('sh', ['-c', translate(script)], { stdio: [stdin, 'pipe', 'pipe'], env })
+      return { code: status ?? 255, stdout, stderr: stderr.toString() }
+    } finally {
+      closeSync(stdin)
+      rmSync(temporary, { recursive: true })
+    }
   },
   close: async () => undefined,
 })

@@ -8,6 +8,7 @@ import { queryHost } from '../../../src/engine/observe/host-query.ts'
 import { directory } from '../../../src/resource/file/directory.ts'
 import { file } from '../../../src/resource/file/file.ts'
 import { link } from '../../../src/resource/file/link.ts'
+import type { Answers } from '../../../src/resource/kind/queries.ts'
 import { sysctl } from '../../../src/resource/system/sysctl.ts'
 import type { Script } from '../../../src/shell/script.ts'
 import { sh as script } from '../../../src/shell/sh.ts'
@@ -49,6 +50,35 @@ describe('the observation of a host', () => {
     const seen = look.read(sh(look.script))
     expect(seen.get(`file:${here}/pipe`)).toMatchObject({ type: 'p' })
     expect(seen.get(`file:${here}/it's a file`)).toHaveProperty('sha256')
+  })
+
+  it('keeps the answers about paths, digests, texts, units and accounts apart', () => {
+    writeFileSync(join(here, 'text'), 'first\nsecond\n')
+    const shared: unknown[] = []
+    const kind = (name: string, own: string) => ({
+      kind: {
+        ...link.kind,
+        name,
+        accounts: () => ({ users: ['daemon'], groups: [] }),
+        observe: () => ({
+          shared: { inodes: [here], digests: [join(here, 'text')], texts: [join(here, 'text')], units: ['x.service'] },
+          script: script`printf '%s' ${own}`,
+          parse: (stdout: Buffer, { inodes, digests, texts, units }: Answers) => {
+            shared.push([inodes.has(here), [...digests.values()].length, [...texts.values()], units.get('x.service')?.get('ActiveState')])
+            return new Map([['x', stdout.toString()]])
+          },
+        }),
+      },
+      ...{ id: 'x', spec: { path: '/x' } },
+    })
+    const look = queryHost('web-01', resources(kind('one', 'of one') as never, kind('two', 'of two') as never))
+    const seen = look.read(sh(`systemctl() { printf 'LoadState=loaded\nActiveState=active\n'; }\n${look.script}`))
+    expect(shared).toEqual([0, 1].map(() => [true, 1, [['first', 'second']], 'active']))
+    expect([seen.get('one:x'), seen.get('two:x'), seen.get(ACCOUNTS)]).toEqual([
+      'of one',
+      'of two',
+      { users: new Set(['daemon']), groups: new Set() },
+    ])
   })
 
   it('treats a truncated answer as no answer', () => {

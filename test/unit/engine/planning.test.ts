@@ -90,6 +90,24 @@ describe('planning a host', () => {
     expect(plan(resources, { 'note:a': 'x', 'note:b': '' })).toEqual(['create b false'])
   })
 
+  it('tells later resources below which directories earlier ones write', () => {
+    const writer = kindOfText('writer', { files: ({ id }) => [{ path: `/etc/${id}`, sha256: 'later' }] })
+    const asking = kindOfText('asking', {
+      plan: ({ id }, _, { changesBelow }) => ({
+        ...{ action: 'run', certainty: 'exact', differences: [] },
+        reason: String(['/etc', '/etc/a', '/et', '/srv'].map((directory) => changesBelow?.(directory)).concat(id === '1')),
+      }),
+    })
+    const one = (id: string) => place(asking({ id, want: '' }))
+    const resources = [one('1'), place(writer({ id: 'a/x', want: 'x' })), place(writer({ id: 'b/x', want: 'x' })), one('2')]
+    const mine = { 'asking:1': '', 'asking:2': '', 'writer:b/x': '' }
+    expect(plan(resources, { ...mine, 'writer:a/x': '' }).filter((text) => text.startsWith('run'))).toEqual([
+      'run 1 false,false,false,false,true',
+      'run 2 true,true,false,false,false',
+    ])
+    expect(plan(resources, { ...mine, 'writer:a/x': 'x' }).at(-1)).toBe('run 2 true,false,false,false,false')
+  })
+
   it('changes only the selected roles, but settles safety debts of all roles', () => {
     const resources = [
       place(note({ id: 'a', want: 'x' }), 'web'),

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type PrepareOptions, prepare } from '../../../src/engine/prepare.ts'
+import { type Login, type PrepareOptions, prepare } from '../../../src/engine/prepare.ts'
 import { newKey } from '../../../src/host/ssh/new-key.ts'
 import { Problem } from '../../../src/problem.ts'
 import { project } from '../site/project.ts'
@@ -25,9 +25,9 @@ const PLAYBOOK = `- hosts: lb-01
   roles: [app]
 `
 
-const prepared = async (options: Partial<PrepareOptions> = {}, playbook = PLAYBOOK) => {
+const prepared = async (options: Partial<PrepareOptions> = {}, playbook = PLAYBOOK, inventory = INVENTORY) => {
   const root = project({
-    'inventory/site.yaml': INVENTORY,
+    'inventory/site.yaml': inventory,
     'playbooks/site.yaml': playbook,
     'roles/balancer.ts': ROLE('balancer', "drains: (_, { name }) => (name.startsWith('web') ? { out: 'o', back: 'b' } : undefined)"),
     'roles/app.ts': ROLE('app', "holdsOwnRows: ({ host }) => host.name === 'web-02'"),
@@ -70,6 +70,27 @@ describe('a prepared run', () => {
     )
     const [own] = (await prepared({ login: { user: 'root' } })).reach.values()
     expect([own?.user, own?.keys?.[0]?.endsWith('/k')]).toEqual(['root', true])
+  })
+
+  it('uses the passphrase and the sudo password of the inventory for its own key and account only', async () => {
+    const inventory = INVENTORY.replace('vars: {', 'vars: { sudo_password: sudo-word-1, passphrase: key-phrase-1,')
+    const secretsOf = async (login: Login): Promise<readonly (string | undefined)[]> => {
+      const [target] = (await prepared({ login }, PLAYBOOK, inventory)).reach.values()
+      return [target?.sudoPassword?.reveal(), target?.passphrase?.reveal()]
+    }
+    expect(await secretsOf({})).toEqual(['sudo-word-1', 'key-phrase-1'])
+    expect(await secretsOf({ user: 'root' })).toEqual([undefined, 'key-phrase-1'])
+    expect(await secretsOf({ key: 'given' })).toEqual(['sudo-word-1', undefined])
+  })
+
+  it('logs in with another account at a host of ssh’s configuration, with the other settings of the inventory', async () => {
+    const inventory = 'vars: { key: k, known_hosts: known }\nhosts: { no-such-alias.invalid: { vars: { port: 2299, user: ops } } }\n'
+    const playbook = '- hosts: all\n  roles: [app]\n'
+    const targetOf = async (login: Login) => [...(await prepared({ login }, playbook, inventory)).reach.values()][0]
+    expect(await targetOf({})).toMatchObject({ address: 'no-such-alias.invalid', port: 2299, user: 'ops' })
+    const root = await targetOf({ user: 'root', key: 'given' })
+    expect(root).toMatchObject({ port: 2299, user: 'root', keys: [expect.stringMatching(/\/other$/)] })
+    expect(root?.agentKeys).toBeUndefined()
   })
 
   it('keeps the roles and the hosts whose rows may be lost', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ZodError } from 'zod'
 import type { Event } from '../../../src/engine/events.ts'
 import { faultsAhead, resourcesOf, type Surroundings } from '../../../src/engine/plan/resources.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -101,6 +102,8 @@ describe('faults that need no facts', () => {
     const found = faults(surroundingsOf(['a', invalid], ['b', invalid], ['c', valid]).surroundings, 'a', 'b', 'c')
     expect(found).toHaveLength(2)
     expect(found[0]).toMatch(/^input a › app: role app declares an invalid resource: path /)
+    // Its stack shows the line of the role with --debug.
+    expect(faultsAhead(['a'], surroundingsOf(['a', invalid]).surroundings)[0]?.cause).toBeInstanceOf(ZodError)
   })
 
   it('are not those of a role that reads a fact, however it reads it', () => {

@@ -12,6 +12,7 @@ import { Problem } from '../../../src/problem.ts'
 import { defineKind, keyOf } from '../../../src/resource/kind/kind.ts'
 import { requireSuccess, type Steps } from '../../../src/resource/kind/step.ts'
 import type { Drain, HostView, Role } from '../../../src/role/role.ts'
+import { Secret } from '../../../src/secret/secret.ts'
 import type { Script } from '../../../src/shell/script.ts'
 import { sh } from '../../../src/shell/sh.ts'
 import { localShell } from './local-shell.ts'
@@ -92,6 +93,9 @@ interface Case {
   readonly serves?: Script
 }
 
+/** A secret of the role of the balancer. */
+const PASSWORD = new Secret('pw12')
+
 const inOut = (member: string): Drain => ({ out: note(`${member} out`), back: note(`${member} in`) })
 
 const roll = async ({
@@ -111,7 +115,7 @@ const roll = async ({
   const drains: Role['drains'] = (_, { name }) => (name === 'lb' ? undefined : drain(name))
   const role = { name: 'balancer', drains, ...(serves !== undefined && { serves: () => serves }) } as unknown as Role
   // Two plays bind it to the host; it is one role all the same.
-  const bound = [0, 1].map((play) => ({ play, host: 'lb', role, context: { site: { hosts: views } } }))
+  const bound = [0, 1].map((play) => ({ play, host: 'lb', role, context: { site: { hosts: views }, options: { password: PASSWORD } } }))
   const planned = {
     prepared: {
       site: { plays: plays.map((sizes, i) => ({ name: i === 0 ? 'web' : `play ${i}`, hosts, serial: sizes, maxFailures })) },
@@ -136,10 +140,14 @@ const roll = async ({
     borrow: borrow ?? (async () => expect.fail('nothing is needed beside')),
   } as unknown as Run
   const warnings: string[] = []
-  const listen = (event: Event): unknown => event.type === 'warning' && warnings.push(event.what)
+  const doing: string[] = []
+  const listen = (event: Event): void => {
+    if (event.type === 'warning') warnings.push(event.what)
+    if (event.type === 'doing') doing.push(`${event.host} ${event.what}`)
+  }
   const progress = new RunProgress(listen)
   const { problems, hosts: outcomes } = await apply({ ...planned, progress, listen, signal: signal ?? new AbortController().signal })
-  return { problems: problems.map(({ message }) => message), warnings, hosts: outcomes }
+  return { problems: problems.map(({ message }) => message), whys: problems.map(({ why }) => why), warnings, doing, hosts: outcomes }
 }
 
 describe('a rolling play', () => {
@@ -255,6 +263,26 @@ describe('a rolling play', () => {
     expect(marksAt('lb')).toEqual(['a@balancer'])
   })
 
+  it('changes no host if one that takes them out of service was not reached', async () => {
+    const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, missing: ['lb'], maxFailures: 1, serial: [2] })
+    expect(log()).toEqual([''])
+    expect(problems).toEqual(['lb: host could not be reached; a, b must be taken out of service there first'])
+  })
+
+  it('changes no host if one of an interrupted run cannot be put back, and masks secrets in the words of that host', async () => {
+    mkdirSync(join(scratch, 'lb'))
+    writeFileSync(join(scratch, 'lb/c@balancer'), `${note('c was tried')}; echo "password pw12 refused" >&2; exit 4`)
+    const { problems, whys } = await roll({ gifts: { a: ['x'] } })
+    expect(log()).toEqual(['c was tried'])
+    expect(problems).toEqual(['lb: host that an interrupted run took out of service cannot be put back'])
+    expect(whys[0]?.split('\n')[0]).toBe('password ••• refused')
+  })
+
+  it('masks secrets in the words of a host that takes no other out of service', async () => {
+    const drain = (member: string): Drain => ({ ...inOut(member), out: sh`echo "password pw12 refused" >&2; exit 1` })
+    expect((await roll({ gifts: { a: ['x'] }, drain })).whys).toEqual(['password ••• refused'])
+  })
+
   it('puts a host back if the run is stopped, and begins no other', async () => {
     const stopping = new AbortController()
     const drain = (member: string): Drain => {
@@ -299,7 +327,8 @@ describe('at the end of a run', () => {
   })
 
   it('a service that answers is no problem, also after a change of its own host', async () => {
-    expect((await roll({ gifts: { lb: ['x'] }, serves: note('asked') })).problems).toEqual([])
+    const { problems, doing } = await roll({ gifts: { lb: ['x'] }, serves: note('asked') })
+    expect([problems, doing.slice(-2)]).toEqual([[], ['lb checking that balancer serves', 'lb undefined']])
     expect(log()).toEqual(['lb gets x', 'asked'])
   })
 

@@ -261,6 +261,13 @@ describe('digests', () => {
     expect(digestsOf(later('x'), 's')).not.toEqual(digestsOf(later(undefined), 's'))
   })
 
+  test('include no functions, whatever their name', () => {
+    const later = { later: 'the key' }
+    expect(digestsOf({ part: { get: () => 'x' } }, 's')).toEqual(digestsOf({ part: {} }, 's'))
+    expect(digestsOf({ part: later, get: () => 'x' }, 's')).toEqual(digestsOf({ part: later }, 's'))
+    expect(digestsOf({ part: { ...later, get: 'x' } }, 's')).not.toEqual(digestsOf({ part: later }, 's'))
+  })
+
   test('are guarded for files that are not world-readable', () => {
     expect(isGuarded({ mode: '644' })).toBe(false)
     expect(isGuarded({ mode: '640' })).toBe(true)

@@ -3,7 +3,7 @@ import { withMount } from '../../../src/engine/apply/mounts.ts'
 import { runSteps } from '../../../src/engine/apply/run-steps.ts'
 import type { Event } from '../../../src/engine/events.ts'
 import type { Session } from '../../../src/engine/observe/session.ts'
-import { identityChanges, markStaleHosts } from '../../../src/engine/plan/identities.ts'
+import { declaring, identityChanges, markStaleHosts } from '../../../src/engine/plan/identities.ts'
 import type { PendingChange } from '../../../src/engine/plan/plan-host.ts'
 import type { Target } from '../../../src/host/target/connection.ts'
 import type { Identities } from '../../../src/keystore/identities.ts'
@@ -137,6 +137,22 @@ describe('identities in a plan', () => {
       ['controller', 'haproxy', 'age-key', 'exact', 0],
     ])
     expect(identityChanges(missing('authority:edge'), declarers, (role) => role === 'mysql')).toEqual([])
+  })
+
+  it('are recorded with every role that declares them', () => {
+    const declarers = new Map<string, Set<string>>()
+    const given = { acmeAccount: () => ({ key: 'acme' }), authority: ({ domain }: { domain: string }) => ({ key: `authority:${domain}` }) }
+    const { acmeAccount, authority } = declaring(given as unknown as Identities, declarers)
+    const edge = { domain: 'edge' } as Parameters<typeof authority>[1]
+    expect([acmeAccount('nginx', {} as never).key, authority('nginx', edge).key, authority('haproxy', edge).key]).toEqual([
+      ...['acme', 'authority:edge', 'authority:edge'],
+    ])
+    expect(declarers).toEqual(
+      new Map([
+        ['acme', new Set(['nginx'])],
+        ['authority:edge', new Set(['nginx', 'haproxy'])],
+      ]),
+    )
   })
 
   it('hear which hosts update a file with their certificate', () => {
