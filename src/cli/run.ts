@@ -157,7 +157,7 @@ const applyOrPredict = async <Ready extends Prepared, Planned extends PlannedRun
   return { status: interrupted ? INTERRUPTED : status, problems }
 }
 
-/** Writes the plan file if `--save` is given, and returns a message. A plan with unreachable hosts is not written: it could not be applied. */
+/** Writes the plan file if `--save` is given, and returns a message. A plan without one of the hosts is not written: it would leave this host out. */
 const savePlan = async <Ready extends Prepared, Planned extends PlannedRun>(
   engine: Engine<Ready, Planned>,
   planned: Planned,
@@ -165,7 +165,7 @@ const savePlan = async <Ready extends Prepared, Planned extends PlannedRun>(
   { directory, signal }: CommandContext,
 ): Promise<string | undefined> => {
   if (save === undefined || signal.aborted) return undefined
-  if (planned.unreachable.length > 0) return `${save} was not written, because a host is unreachable.\n`
+  if (planned.unreachable.length > 0) return `${save} was not written, because a host has no plan.\n`
   const text = engine.savePlan(planned, scope, new Date())
   ;(await import('./plan-file.ts')).storePlan(directory, save, text)
   return `Plan saved to ${save}. Apply it: provision run --plan ${quote(save)}\n`

@@ -111,7 +111,7 @@ it('opens the ports on which sshd listens, and to no other peers through another
   const before = await inForce()
   const refused = project.provision('run', 'playbooks/git.yaml')
   expect(refused.stderr).toContain('port 2222/tcp for git is in use by sshd')
-  expect(refused.status).toBe(3)
+  expect(refused.status).toBe(1)
   expect(await inForce()).toBe(before)
   expect(project.provision('run').status).toBe(0)
   expect(await inForce()).toContain('tcp dport { 22, 2222 } ip saddr @administrators4')

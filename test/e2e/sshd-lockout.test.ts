@@ -79,7 +79,7 @@ it('settings of sshd are applied as predicted, and a second run finds nothing to
 it('settings that do not list the account of the run are refused at planning', () => {
   settings({ AllowUsers: 'nobody-of-that-name' })
   const { status, stdout, stderr } = project.provision('run')
-  expect(status).toBe(3)
+  expect(status).toBe(1)
   expect(stdout + stderr).toContain('AllowUsers would shut out ops, the account that this run uses')
 })
 

@@ -1,4 +1,5 @@
-import { type Problem, Problems } from '../../problem.ts'
+import { Problem, Problems } from '../../problem.ts'
+import { keyOf } from '../../resource/kind/kind.ts'
 import { onHost } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
 import { type Orphan, orphanNotices, orphansOn } from './orphans.ts'
@@ -8,7 +9,7 @@ import { unknownAuthorities } from './unknown-authority.ts'
 
 /** What the kinds report about a host beside its changes. */
 export interface ExaminedHost extends ObservedHost {
-  /** Reasons that forbid the whole run. */
+  /** Reasons in the state of the host why this run does not change it. */
   readonly forbidden: readonly Problem[]
   readonly notices: readonly { readonly role: string; readonly what: string }[]
   /** Orphans that this run keeps. */
@@ -22,8 +23,8 @@ export interface ExamineOptions {
 }
 
 /**
- * Asks the kinds about each host. A host whose examination fails is lost, and the others are examined without it. Throws `Problems` if
- * the state of a host forbids the whole run.
+ * Asks the kinds about each host. A host whose state forbids a change, or whose examination fails, is lost, and the others are examined
+ * without it. Throws `Problems` if an authority on a host is unknown to the site: the run would replace it everywhere.
  */
 export const examineHosts = async (
   observed: readonly ObservedHost[],
@@ -33,22 +34,43 @@ export const examineHosts = async (
   const answers = await Promise.allSettled(
     observed.map((one) => onHost(one.session.host, { call: 'plan of this host' }, () => examine(one, observations, options))),
   )
-  const lost = failuresOf(answers)
   const examined = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-  if (lost.length > 0) {
-    const again = await examineHosts(
-      observed.filter((_, i) => answers[i]?.status === 'fulfilled'),
-      options,
-    )
-    return { ...again, lost: [...lost, ...again.lost] }
-  }
-  const forbidden = [
-    ...unknownAuthorities(examined.map(reachedOf), options.selected, new Date()),
-    ...examined.flatMap(({ forbidden }) => forbidden),
-  ]
-  if (forbidden.length > 0) throw new Problems(forbidden)
-  return { examined, lost }
+  const unknown = unknownAuthorities(examined.map(reachedOf), options.selected, new Date())
+  if (unknown.length > 0) throw new Problems(unknown)
+  const forbidden = forbiddenHosts(examined)
+  const lost = [...failuresOf(answers), ...[...forbidden.values()].flat()]
+  if (lost.length === 0) return { examined, lost }
+  const again = await examineHosts(
+    examined.filter(({ session }) => !forbidden.has(session.host)),
+    options,
+  )
+  return { ...again, lost: [...lost, ...again.lost] }
 }
+
+/** The hosts that this run does not change, and why: by their own state, or by that of a host with which they share a resource. */
+const forbiddenHosts = (examined: readonly ExaminedHost[]): ReadonlyMap<string, readonly Problem[]> => {
+  const own = new Map(examined.flatMap(({ session, forbidden }) => (forbidden.length === 0 ? [] : [[session.host, forbidden] as const])))
+  const shared = new Map([...own].flatMap(([host, problems]) => problems.map((problem) => [resourceOf(problem), host] as const)))
+  const withThem = examined
+    .filter(({ session }) => !own.has(session.host))
+    .flatMap(({ session: { host }, resources }) => {
+      const found = resources.find(({ resource }) => resource.kind.shared === true && shared.has(keyOf(resource)))
+      if (found === undefined) return []
+      const key = keyOf(found.resource)
+      return [[host, [sharing({ host, role: found.role, resource: key }, shared.get(key) ?? '')]] as const]
+    })
+  return new Map([...own, ...withThem])
+}
+
+const resourceOf = ({ where }: Problem): string => ('resource' in where ? (where.resource ?? '') : '')
+
+const sharing = (where: { readonly host: string; readonly role: string; readonly resource: string }, other: string): Problem =>
+  new Problem({
+    class: 'task',
+    where,
+    what: `shared with ${other}, whose state forbids a change`,
+    fix: `correct ${other} first`,
+  })
 
 const reachedOf = ({ session: { host }, resources, observation }: ObservedHost) => ({ host, resources, observation })
 

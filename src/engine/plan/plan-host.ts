@@ -40,7 +40,7 @@ const planOf = (role: string, resource: Resource): Call => ({
   resource: keyOf(resource),
 })
 
-/** The reasons in a host's state that forbid the whole run, as input errors. Each resource is asked with the changes planned before it. */
+/** The reasons in a host's state why the run does not change this host. Each resource is asked with the changes planned before it. */
 export const forbiddenOn = (
   { host, resources, observation }: Pick<PlanInput, 'resources' | 'observation'> & { readonly host: string },
   selected: Selection,
@@ -54,7 +54,7 @@ export const forbiddenOn = (
       calling(planOf(role, resource), () => resource.kind.forbids?.(resource.spec, state, context))
     if (forbidden === undefined) return []
     const { what, why, fix = 'check this resource on the host' } = forbidden
-    return [new Problem({ class: 'input', where: { host, role, resource: keyOf(resource) }, what, why, fix })]
+    return [new Problem({ class: 'task', where: { host, role, resource: keyOf(resource) }, what, why, fix })]
   })
 
 /** Warnings about the state of one host, each with the role of its resource. Each resource is asked with the changes planned before it. */

@@ -1,4 +1,4 @@
-import { type Problem, Problems, problemsIn } from '../../problem.ts'
+import { Problem, Problems, problemsIn } from '../../problem.ts'
 import { keyOf } from '../../resource/kind/kind.ts'
 import { onHost } from '../failure.ts'
 import type { Observation } from '../observe/host-query.ts'
@@ -75,7 +75,10 @@ const changeOf = (host: string, { play, role, resource, change }: PendingChange,
   ...(resource.kind.bookkeeping === true && { bookkeeping: true }),
 })
 
-/** The problems of the hosts that failed. Throws input errors, because they stop the whole run; any other failure concerns its host only. */
+/**
+ * The problems of the hosts that failed. Throws errors in files of the project, because they stop the whole run. An error whose place is a
+ * host follows from what this host reported, and concerns this host only.
+ */
 export const failuresOf = (answers: readonly PromiseSettledResult<unknown>[]): readonly Problem[] => {
   const failures = answers.flatMap((answer) => {
     if (answer.status === 'fulfilled') return []
@@ -83,7 +86,14 @@ export const failuresOf = (answers: readonly PromiseSettledResult<unknown>[]): r
     if (problems === undefined) throw answer.reason
     return problems
   })
-  const input = failures.filter((problem) => problem.class === 'input')
+  const input = failures.filter((problem) => problem.class === 'input' && !('host' in problem.where))
   if (input.length > 0) throw new Problems(input)
-  return failures
+  return failures.map(ofHost)
+}
+
+/** The same problem as the failure of a host, which does not mean that nothing was changed anywhere. */
+const ofHost = (problem: Problem): Problem => {
+  if (problem.class !== 'input') return problem
+  const { where, what, why, fix } = problem
+  return new Problem({ class: 'task', where, what, ...(why !== undefined && { why }), fix }, { cause: problem })
 }

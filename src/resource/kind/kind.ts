@@ -99,16 +99,16 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   plan(spec: Spec, state: State, context: PlanContext): Change | undefined
   /** Returns sentences for every plan, changed or not: rules of others that defeat ours, a change that the run will refuse. */
   notices?(spec: Spec, state: State, context: PlanContext): readonly string[]
-  /** Returns a reason to end the run, or the dry run, before any host is changed. */
+  /** Returns a reason why the host must not be changed at all. The run, or the dry run, leaves it out and goes on with the others. */
   forbids?(spec: Spec, state: State, context: PlanContext): HostRefusal | undefined
   /**
-   * Returns the accounts that the resource needs. The run ends before any host is changed if the host does not have one of them, and no
-   * earlier resource creates it.
+   * Returns the accounts that the resource needs. The run leaves the host out if it does not have one of them, and no earlier resource
+   * creates it.
    */
   accounts?(spec: Spec): NeededAccounts
   /**
-   * Returns the directories that must exist before the resource changes. The run ends before any host is changed if one of them does not,
-   * and nothing creates it before.
+   * Returns the directories that must exist before the resource changes. The run leaves the host out if one of them does not, and nothing
+   * creates it before.
    */
   directories?(spec: Spec): readonly string[]
   /** A change creates nothing but the resource itself: no account, directory or unit that a later resource could need. */
@@ -129,6 +129,8 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
    * cluster restart one at a time.
    */
   sequence?(spec: Spec, members: ReadonlyMap<string, State>): readonly string[]
+  /** Hosts that declare the same resource share it, as the members of a cluster do: if the state of one forbids a change, none is changed. */
+  readonly shared?: true
   /** Creating the resource can create what later resources of the role need, as a package does (`PlanContext.packagesPending`). */
   readonly affectsLater?: true
   /** Policy of a run with `--prune` for a resource that no role declares any more. Default: keep it. Required of shipped kinds. */

@@ -17,6 +17,7 @@ export const replication = defineKind({
   plan: planReplication,
   notices: replicationNotices,
   forbids: replicationForbids,
+  shared: true,
   orphan: { keep: 'database servers are never stopped automatically; declare another topology to change it' },
   apply: applyReplication,
   // The primary first, so that the replicas have a source.

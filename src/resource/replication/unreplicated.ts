@@ -72,6 +72,7 @@ ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%'
   },
 
   forbids: (spec, state, context) => refusal(spec, state, context),
+  shared: true,
 
   orphan: { forget: true },
 

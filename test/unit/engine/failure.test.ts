@@ -79,6 +79,26 @@ const runOf = async (seed: Seed) => {
 
 const place = ({ where }: Problem): string => ('host' in where ? where.host : '')
 
+describe('a state that forbids a change', () => {
+  const forbids: Kind<Spec, Spec, State>['forbids'] = ({ host }) => (host === 'bad' ? new HostRefusal('is odd', 'it says so') : undefined)
+
+  it('leaves its host out, and the others are changed', async () => {
+    const { applied, problems, result } = await runOf(faulty({ forbids }))
+    expect(applied).toEqual(['good'])
+    expect(result).toBe('failed')
+    expect(problems).toMatchObject([{ class: 'task', where: { host: 'bad', role: 'garden', resource: 'seed:it' }, what: 'is odd' }])
+  })
+
+  it('of a shared resource leaves all hosts that share it out', async () => {
+    const { applied, problems } = await runOf(faulty({ forbids, shared: true }))
+    expect(applied).toEqual([])
+    expect(problems.map(({ message, fix }) => `${message}: ${fix}`)).toEqual([
+      'bad › garden › seed:it: is odd: check this resource on the host',
+      'good › garden › seed:it: shared with bad, whose state forbids a change: correct bad first',
+    ])
+  })
+})
+
 describe('an exception of a kind on one host', () => {
   it.each<[string, Partial<Kind<Spec, Spec, State>>, string]>([
     ['plan', { plan: (spec, state) => onBad(spec) ?? planOnce(state) }, 'plan of kind seed'],

@@ -59,7 +59,14 @@ it('plans the others again if the plan of a host fails', async () => {
   expect(lost).toMatchObject([{ class: 'task', where: { host: 'a' }, what: 'plan of this host failed: TypeError: ours' }])
 })
 
-it('throws an input error of any host', async () => {
-  const wrong = new Problem({ class: 'input', where: { host: 'a' }, what: 'is wrong', fix: 'mend it' })
+it('throws an error in a file of the project', async () => {
+  const wrong = new Problem({ class: 'input', where: { file: 'inventory/site.yaml', line: 3 }, what: 'is wrong', fix: 'mend it' })
   await expect(planOne([observed('a', () => Promise.reject(wrong)), observed('b')])).rejects.toThrow('is wrong')
+})
+
+it('takes an input error that follows from what a host reported for the failure of this host', async () => {
+  const wrong = new Problem({ class: 'input', where: { host: 'a', role: 'web' }, what: 'is wrong', why: 'it said so', fix: 'mend it' })
+  const { planned, lost } = await planOne([observed('a', () => Promise.reject(wrong)), observed('b')])
+  expect(planned.map(({ session }) => session.host)).toEqual(['b'])
+  expect(lost).toMatchObject([{ class: 'task', where: { host: 'a', role: 'web' }, what: 'is wrong', why: 'it said so', fix: 'mend it' }])
 })

@@ -211,7 +211,7 @@ describe('planning a host', () => {
     ])
     const problems = forbiddenOn({ host: 'one', resources, observation }, (role) => role === 'db', { observations })
     expect(problems.map((problem) => `${problem.class} ${problem.message} ${problem.why}`)).toEqual([
-      'input one › db › strict:a: a is odd of 2',
+      'task one › db › strict:a: a is odd of 2',
     ])
   })
 
