@@ -84,6 +84,21 @@ describe('a primary with replicas', () => {
     for (const host of HOSTS) expect(await lost(spec, host, acked)).toEqual([])
   })
 
+  it.each(['web-01 doing making web-02 read-only', 'web-01 doing becoming writable', 'web-02 applied replication:database'])(
+    'switches over after a kill of the controller at: %s',
+    async (moment) => {
+      site('web-02')
+      expect(run()).toMatchObject({ status: 0, stderr: '' })
+      site('web-01')
+      const watched = watchWriters(spec, HOSTS)
+      expect((await interruptRun(project, moment, 'SIGKILL').ended).by).toBe('SIGKILL')
+      expect(run()).toMatchObject({ status: 0, stderr: '' })
+      expect(await watched.ended()).toBe(1)
+      expect(await Promise.all(HOSTS.map((host) => writable(spec, host)))).toEqual([true, false, false])
+      await allHave()
+    },
+  )
+
   it('switches to a lagging replica, and accepts writes until that one has nearly caught up', async () => {
     const primary = HOSTS[20 % 3] ?? ''
     const other = HOSTS.find((host) => host !== primary && host !== 'web-02') ?? ''
@@ -121,6 +136,20 @@ describe('a primary with replicas', () => {
     process.stdout.write(`killed ${killed} of 20 seedings in the middle\n`)
     expect(killed).toBeGreaterThan(10)
   })
+
+  it.each(['doing sending all data', 'doing preparing the copy', 'applied replication'])(
+    'sends its data again after a kill of the controller at: %s',
+    async (moment) => {
+      const primary = HOSTS[20 % 3] ?? ''
+      await sql(spec, 'web-02', "REPLACE INTO shop.t VALUES (3000000, 'by hand')")
+      await sql(spec, primary, `REPLACE INTO shop.t VALUES (3000000, '${moment}')`)
+      await sleep(1000)
+      expect((await interruptRun(project, `web-02 ${moment}`, 'SIGKILL', ['web-02']).ended).by).toBe('SIGKILL')
+      expect(run()).toMatchObject({ status: 0, stderr: '' })
+      await allHave()
+      expect(await sql(spec, 'web-02', 'SELECT v FROM shop.t WHERE id = 3000000')).toBe(moment)
+    },
+  )
 
   it('is replaced, if lost, by a replica that first gets the additional rows of another one', async () => {
     site('web-01')
