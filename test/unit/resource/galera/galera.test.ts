@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { readAsMysql } from '../../../../src/resource/database/files.ts'
 import { file } from '../../../../src/resource/file/file.ts'
 import { galera } from '../../../../src/resource/galera/galera.ts'
-import { type GaleraState, GRASTATE, type MemberStatus, readPosition } from '../../../../src/resource/galera/observe.ts'
+import { type GaleraState, GRASTATE, type MemberStatus, readPosition, readStatus } from '../../../../src/resource/galera/observe.ts'
 import { type Answer, HostRefusal, type Step } from '../../../../src/resource/kind/step.ts'
 import type { ServiceState } from '../../../../src/resource/service/observe.ts'
 import { service } from '../../../../src/resource/service/service.ts'
@@ -166,6 +166,104 @@ describe('planning a cluster', () => {
   })
 })
 
+describe('the change of a member', () => {
+  const change = (me: string, members: Record<string, GaleraState>, more: object = {}) =>
+    galera.kind.plan(at(me, more), members[me] as GaleraState, { ...context, members: () => new Map(Object.entries(members)) })
+  const alien = { name: 'db-03', uuid: '11111111-1111-1111-1111-111111111111' }
+
+  it('is an update without differences', () => {
+    const synced = member(SYNCED)
+    const update = (certainty: string, reason: string) => ({ action: 'update', certainty, reason, differences: [] })
+    expect(change('web-01', { 'web-01': { ...synced, otherRuns: true } })).toEqual(update('exact', 'stops garb.service'))
+    expect(change('web-01', { 'web-01': member({ ...SYNCED, primary: false }) })).toEqual(update('dependent', 'no majority'))
+    expect(change('web-01', { 'web-01': member({ ...SYNCED, members: [alien] }) })).toEqual(
+      update('exact', 'evicts db-03, not among the servers of the inventory'),
+    )
+    expect(change('lb-01', { 'web-01': member(undefined), 'lb-01': arbiter() })).toEqual(update('dependent', 'no server running'))
+  })
+
+  it('names what its service, its cluster and its former unit need together', () => {
+    const restarts = { ...RUNS, needsDaemonReload: true }
+    const members = {
+      'web-01': { ...member({ ...SYNCED, members: [alien] }), service: restarts, otherRuns: true },
+      'web-02': member(SYNCED),
+    }
+    expect(change('web-01', members)?.reason).toBe(
+      'stops garb.service, changed unit file not read by systemd, evicts db-03, not among the servers of the inventory',
+    )
+    expect(change('web-01', { 'web-01': { ...member(SYNCED), service: restarts } })?.reason).toBe('changed unit file not read by systemd')
+    expect(change('web-01', { 'web-01': { ...member({ ...SYNCED, primary: false }), service: restarts } })?.reason).toBe(
+      'changed unit file not read by systemd',
+    )
+  })
+
+  it('counts the arbitrators of the server that sees most of them', () => {
+    const sees = (size: number) => member({ ...SYNCED, size })
+    const reason = (first: number, second: number, arbitrators = ['lb-01']) =>
+      change('lb-01', { 'web-01': sees(first), 'web-02': sees(second), 'lb-01': arbiter() }, { arbitrators })?.reason
+    expect([reason(2, 3), reason(3, 2), reason(3, 3, ['lb-01', 'lb-02']), reason(4, 4)]).toEqual([
+      undefined,
+      undefined,
+      'not connected to the servers',
+      undefined,
+    ])
+  })
+
+  it('bootstraps on the first server without data of its own that has to be kept', () => {
+    const own = (databases: readonly string[]): GaleraState => ({ ...bare, position: { uuid: undefined, seqno: -1, databases } })
+    const reason = (me: string, first: readonly string[], second: readonly string[], more: object = {}) =>
+      change(me, { 'web-01': own(first), 'web-02': own(second) }, more)?.reason
+    expect(reason('web-02', [], ['shop'])).toMatch(/bootstraps the cluster$/)
+    expect(reason('web-02', ['shop'], ['shop'])).toMatch(/joins the cluster$/)
+    expect(reason('web-02', ['shop'], ['shop'], { discardDataOf: ['web-01'] })).toMatch(/bootstraps the cluster$/)
+    expect(reason('web-02', ['shop'], [], { discardDataOf: ['web-01'] })).toMatch(/joins the cluster$/)
+  })
+
+  it('prefers a history of the cluster to none, and the newest transaction to the order', () => {
+    const reason = (first: GaleraState, second: GaleraState) => change('web-02', { 'web-01': first, 'web-02': second })?.reason
+    expect(reason(bare, member(undefined, -1))).toMatch(/bootstraps the cluster$/)
+    expect(reason(member({ ...SYNCED, primary: false, seqno: 9 }), member(undefined, 8))).toMatch(/joins the cluster$/)
+    expect(reason(member({ ...SYNCED, primary: false, seqno: 7 }), member(undefined, 8))).toMatch(/bootstraps the cluster$/)
+    expect(reason(member(undefined, 0), member(undefined, 0))).toMatch(/joins the cluster$/)
+  })
+})
+
+it('its record names the arbitrator, which stops if no role declares it any more; a server never does', () => {
+  expect(galera.kind.recorded?.(at('lb-01'))).toEqual(['garb.service'])
+  expect(galera.kind.recorded?.(at('web-01'))).toEqual([])
+  expect(galera.kind.orphan).toEqual({ keep: expect.stringContaining('never stopped automatically'), stopsRecorded: true })
+})
+
+it.each<[string, object]>([
+  ['a cluster with capitals', { cluster: 'Database' }],
+  ['a cluster with a long name', { cluster: 'a'.repeat(33) }],
+  ['a cluster with a space', { cluster: 'a b' }],
+  ['no server', { servers: [], arbitrators: ['web-01'] }],
+  ['a host that is no member', { me: 'web-03' }],
+])('options are refused: %s', (_, more) => expect(() => at('web-01', more)).toThrow())
+
+it('options need one server, and by default no arbitrator', () => {
+  expect(galera({ cluster: 'a'.repeat(32), me: 'a', servers: ['a'], service: unit }).spec).toMatchObject({
+    arbitrators: [],
+    discardDataOf: [],
+  })
+})
+
+it('a server without Galera has no state in a cluster, and one that just started no numbers', () => {
+  expect(readStatus([['wsrep_provider_name', '']])).toBeUndefined()
+  expect(readStatus([['wsrep_provider_name', 'Galera']])).toEqual({
+    ...{ primary: false, connected: true, synced: false, state: '', size: 0, servers: 0, members: [], uuid: undefined, seqno: -1 },
+  })
+  expect(readStatus([['wsrep_local_state_comment', 'Donor/Desynced']])?.synced).toBe(true)
+  expect(readStatus([['wsrep_local_state_uuid', '']])?.uuid).toBeUndefined()
+})
+
+it('members are rows with an identifier of Galera', () => {
+  const uuid = '61e2345f-e7f5-11f1-a02e-df21708565af'
+  const rows = [`x${uuid}`, `${uuid}'; DROP`, uuid].map((one, i) => [`member db-0${i}`, one])
+  expect(readStatus([...rows, ['other', uuid]])?.members).toEqual([{ name: 'db-02', uuid }])
+})
+
 it('reads a recorded answer', () => {
   const texts = new Map([['/var/lib/mysql/grastate.dat', recorded('galera-grastate').toString().split('\n')]])
   const units = new Map([
@@ -191,6 +289,8 @@ it.each<[string, string, string, string, boolean]>([
   ['web-01', 'garb.service', 'active', 'enabled', true],
   ['web-01', 'garb.service', 'activating', 'disabled', true],
   ['web-01', 'garb.service', 'inactive', 'enabled', true],
+  ['web-01', 'garb.service', 'reloading', 'disabled', true],
+  ['web-01', 'garb.service', 'inactive', 'enabled-runtime', true],
   ['web-01', 'garb.service', 'failed', 'disabled', false],
   ['web-01', 'garb.service', 'inactive', '', false],
   ['lb-01', 'mariadb.service', 'active', 'enabled', false],

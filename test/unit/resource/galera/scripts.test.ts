@@ -49,6 +49,36 @@ describe('the state of a server that bootstraps', () => {
     expect(readdirSync(join(place, 'data'))).toEqual([])
   })
 
+  it('is not waited for at a named pipe, and not read from a directory', () => {
+    spawnSync('mkfifo', [data('grastate.dat')])
+    expect(run(SAFE_TO_BOOTSTRAP).status).not.toBeNull()
+    rmSync(data('grastate.dat'))
+    mkdirSync(data('grastate.dat'))
+    expect(run(SAFE_TO_BOOTSTRAP).status).toBe(1)
+    expect(readdirSync(join(place, 'data'))).toEqual(['grastate.dat'])
+  })
+
+  it('is read up to 4096 bytes, and written with its end on the disk', () => {
+    const line = `${'x'.repeat(63)}\n`
+    writeFileSync(data('grastate.dat'), line.repeat(100))
+    program('dd', 'echo "$*" >>"$PLACE/dd"; exec /bin/dd "$@"')
+    expect(run(SAFE_TO_BOOTSTRAP)).toMatchObject({ status: 0, stderr: '' })
+    expect(readFileSync(data('grastate.dat'), 'utf8')).toBe(line.repeat(64))
+    expect(readFileSync(join(place, 'dd'), 'utf8').split('\n')[1]).toContain('conv=excl,fsync')
+  })
+
+  it('is an error without a data directory, or if it cannot be written', () => {
+    program('mv', 'exit 1')
+    writeFileSync(data('grastate.dat'), STATE)
+    expect(run(SAFE_TO_BOOTSTRAP).status).toBe(1)
+    expect(readFileSync(data('grastate.dat'), 'utf8')).toBe(STATE)
+    rmSync(data('.provision-grastate'))
+    mkdirSync(data('.provision-grastate'))
+    expect(run(SAFE_TO_BOOTSTRAP).status).toBe(1)
+    rmSync(join(place, 'data'), { recursive: true })
+    expect(run(SAFE_TO_BOOTSTRAP).status).toBe(1)
+  })
+
   it('is not read through a link', () => {
     writeFileSync(join(place, 'elsewhere'), STATE)
     symlinkSync(join(place, 'elsewhere'), data('grastate.dat'))
@@ -116,7 +146,43 @@ describe('a bootstrap', () => {
     program('setpriv', 'echo denied; exit 1')
     program('systemctl', ': >"$PLACE/called"')
     expect(run(bootstrap().script)).toMatchObject({ status: 1, stderr: 'denied\n' })
+    program('setpriv', ':')
+    mkdirSync(join(place, 'flag'))
+    expect(run(bootstrap().script).status).not.toBe(0)
     expect(existsSync(join(place, 'called'))).toBe(false)
+  })
+})
+
+describe('the recovery of a position', () => {
+  const recovery = (): Script => {
+    const members = () =>
+      new Map([
+        ['a', stopped],
+        ['b', stopped],
+      ])
+    const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
+    const steps = galera.kind.apply([{ id: 'database', spec, state: stopped, change, members }])
+    for (let next = steps.next(); next.done !== true; ) {
+      const step = next.value as ShellStep
+      if (step.doing?.startsWith('recovering') === true) return step.script
+      const isStatus = String(step.script).includes("SELECT 'end'")
+      next = steps.next(ok(isStatus ? 'down\n' : 'uuid: 61e2345f-e7f5-11f1-a02e-df21708565af\nseqno: -1\n'))
+    }
+    return expect.fail('no recovery')
+  }
+
+  it('is done by the account mysql, for as long as a start may take', () => {
+    program('timeout', 'echo "$*" | head -n 1 >"$PLACE/as"; shift 3; exec "$@"')
+    program('galera_recovery', 'echo "--wsrep_start_position=61e2345f-e7f5-11f1-a02e-df21708565af:77"')
+    expect(run(recovery())).toEqual({
+      ...{ status: 0, stderr: '', stdout: '--wsrep_start_position=61e2345f-e7f5-11f1-a02e-df21708565af:77\n' },
+    })
+    expect(readFileSync(join(place, 'as'), 'utf8')).toMatch(/^-k 5 1500 setpriv --reuid=mysql --regid=mysql /)
+  })
+
+  it('fails with the words of the server', () => {
+    program('galera_recovery', 'echo "cannot lock the data"; exit 2')
+    expect(run(recovery())).toEqual({ status: 1, stdout: '', stderr: 'cannot lock the data\n' })
   })
 })
 
@@ -124,13 +190,28 @@ describe('the wait for a server to be synced', () => {
   const wait = (): Script => scripts().find(({ doing }) => doing === 'waiting until it is synced')?.script ?? expect.fail('no wait')
 
   it.each(['Primary,Synced', 'Primary,Donor/Desynced'])('ends at %s', (state) => {
-    program('mariadb', `echo x >>"$PLACE/asked"; [ "$(wc -l <"$PLACE/asked")" -lt 3 ] && echo Primary,Joining || echo ${state}`)
+    program('sleep', 'echo "$*" >>"$PLACE/slept"')
+    program(
+      'mariadb',
+      `echo x >>"$PLACE/asked"; echo "$*" >"$PLACE/words"; [ "$(wc -l <"$PLACE/asked")" -lt 3 ] && echo Primary,Joining || echo ${state}`,
+    )
     expect(run(wait())).toMatchObject({ status: 0 })
     expect(readFileSync(join(place, 'asked'), 'utf8')).toBe('x\nx\nx\n')
+    expect(readFileSync(join(place, 'slept'), 'utf8')).toBe('0.2\n0.2\n')
+    expect(readFileSync(join(place, 'words'), 'utf8')).toMatch(/ -e SELECT GROUP_CONCAT\(VARIABLE_VALUE ORDER BY VARIABLE_NAME\) FROM /)
   })
 
   it.each(['non-Primary,Initialized', 'Primary,Joined', 'Disconnected,Synced'])('does not end at %s', (state) => {
     program('mariadb', `echo ${state}`)
+    program('sleep', ':')
     expect(run(String(wait()).replace('-lt 1800', '-lt 3'))).toMatchObject({ status: 1, stdout: `it is ${state}\n` })
+  })
+
+  it('ends with the error of a client after six minutes', () => {
+    program('mariadb', 'echo x >>"$PLACE/asked"; echo "ERROR 2002" >&2; exit 1')
+    program('sleep', ':')
+    expect(String(wait())).toContain('-lt 1800')
+    expect(run(String(wait()).replace('-lt 1800', '-lt 3'))).toMatchObject({ status: 1, stdout: 'it is ERROR 2002\n', stderr: '' })
+    expect(readFileSync(join(place, 'asked'), 'utf8')).toBe('x\nx\nx\nx\n')
   })
 })
