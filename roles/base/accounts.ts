@@ -68,7 +68,7 @@ const rights = (one: Account): Resource => {
   const path = `/etc/sudoers.d/provision-${one.name}`
   return mayBecomeRoot(one)
     ? file({ path, mode: '440', content: `# Written by provision (role base).\n${one.name} ALL=(ALL:ALL) NOPASSWD: ALL\n` })
-    : file({ path, mode: '440', state: 'absent' })
+    : file({ path, state: 'absent' })
 }
 
 /** Invalid keys, repeated names, and changes that would lock out the account of the run. */

@@ -26,10 +26,12 @@ while IFS=: read -r group _ _ members; do
   case $group in sudo|admin|wheel) IFS=,; for name in $members; do printf 'sudo %s\\n' "$name"; done; unset IFS ;; esac
 done </etc/group
 for file in /etc/sudoers /etc/sudoers.d/*; do
-  [ ! -f "$file" ] || while read -r name rest; do
+  # A backslash continues a line.
+  [ ! -f "$file" ] || { begun=; while read -r name rest; do
+    [ -z "$begun" ] || { rest="$name\${rest:+ $rest}" name=$begun begun=; }
     case $name in *[!a-z0-9_-]*|'') continue ;; esac
-    case $rest in *=*) printf 'sudo %s\\n' "$name" ;; esac
-  done <"$file"
+    case $rest in *=*) printf 'sudo %s\\n' "$name" ;; *\\\\) begun=$name ;; esac
+  done <"$file"; }
 done
 for file in ${RECORDS}/*; do
   [ ! -f "$file" ] || while read -r key _; do case $key in user:*) printf 'known %s\\n' "\${key#user:}" ;; esac; done <"$file"

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { rebootTime } from '../../../roles/base/reboot.ts'
 import base from '../../../roles/base/role.ts'
+import type { HostRefusal } from '../../../src/resource/kind/step.ts'
 import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
 import { isRoot, throwaway } from '../resource/account/throwaway.ts'
 import { NOTHING } from '../resource/answers.ts'
@@ -31,6 +32,13 @@ describe('administrators', () => {
     expect(keys(found)).toEqual(expect.arrayContaining(['package:sudo', 'authorized-keys:ann']))
     expect(found.find(({ id }) => id === 'ann')?.spec).toMatchObject({ password: 'locked', shell: '/bin/bash', state: 'present' })
     expect(found.find(({ id }) => id === '/etc/sudoers.d/provision-ann')?.spec).toMatchObject({ mode: '440', state: 'present' })
+  })
+
+  it('get the groups, the shell and the keys of their entry', () => {
+    const entry = { name: 'ann', keys: [KEY], exclusive: true, groups: ['adm', 'docker'], shell: '/bin/zsh' }
+    const specs = (kind: string) => resources({ administrators: [entry] }).flatMap((one) => (one.kind.name === kind ? [one.spec] : []))
+    expect(specs('user')).toMatchObject([{ name: 'ann', groups: ['adm', 'docker'], shell: '/bin/zsh' }])
+    expect(specs('authorized-keys')).toMatchObject([{ user: 'ann', keys: [{ comment: 'me' }], exclusive: true }])
   })
 
   it('lose sudo or the account according to their options', () => {
@@ -92,6 +100,77 @@ describe('administrators', () => {
   })
 })
 
+describe('the resources of the role', () => {
+  it('take rights first, install packages before they start services, and restrict sshd last', () => {
+    const administrators = [
+      { name: 'ann', keys: [KEY] },
+      { name: 'bob', state: 'absent' },
+    ]
+    const found = resources({ administrators, adopted_accounts: ['debian'] })
+    expect([...new Set(keys(found).map((key) => key.replace(/^sysctl:.*/, 'kernel settings')))]).toEqual([
+      ...['file:/etc/sudoers.d/provision-bob', 'authorized-keys:bob', 'user:bob', 'foreign-accounts:base'],
+      ...['package:sudo', 'package:unattended-upgrades'],
+      ...['clock-keeper:systemd-timesyncd.service', 'package:systemd-timesyncd', 'package:libpam-pwquality'],
+      'file:/etc/apt/apt.conf.d/52provision-updates',
+      ...['directory:/etc/systemd/timesyncd.conf.d', 'file:/etc/systemd/timesyncd.conf.d/50-provision.conf'],
+      ...['file:/etc/profile.d/provision-base.sh', 'directory:/etc/systemd/coredump.conf.d'],
+      ...['file:/etc/security/limits.d/50-provision.conf', 'file:/etc/systemd/coredump.conf.d/50-provision.conf'],
+      ...['directory:/etc/modprobe.d', 'file:/etc/modprobe.d/provision-base.conf'],
+      ...['directory:/etc/systemd/journald.conf.d', 'file:/etc/systemd/journald.conf.d/50-provision.conf'],
+      ...['service:apt-daily.timer', 'service:apt-daily-upgrade.timer', 'service:unattended-upgrades.service'],
+      ...['service:systemd-timesyncd.service', 'service:systemd-journald.service', 'kernel settings'],
+      ...['user:ann', 'authorized-keys:ann', 'file:/etc/sudoers.d/provision-ann', 'sshd:/etc/ssh/sshd_config.d/00-provision.conf'],
+    ])
+    const accounts = found.find(({ kind }) => kind.name === 'foreign-accounts')
+    expect(accounts?.spec).toEqual({ declared: ['root', 'ann', 'bob'], adopted: ['debian'] })
+    expect(accounts?.kind.orphan).toEqual({ forget: true })
+  })
+
+  it('restart the time daemon if its servers change', () => {
+    const restarts = (service: 'timesyncd' | 'chrony') =>
+      resources({ time: { service, servers: ['ntp1.example.com'] } }).flatMap(({ id, spec }) =>
+        /^(systemd-timesyncd|chrony)\.service$/.test(id) && 'restarts' in (spec as object)
+          ? (spec as { restarts: readonly { path: string }[] }).restarts.map(({ path }) => path)
+          : [],
+      )
+    expect(restarts('timesyncd')).toEqual(['/etc/systemd/timesyncd.conf.d/50-provision.conf'])
+    expect(restarts('chrony')).toEqual(['/etc/chrony/sources.d/provision.sources'])
+  })
+})
+
+describe('a host whose clock another daemon synchronises', () => {
+  const OTHERS = ['systemd-timesyncd.service', 'chrony.service', 'ntpsec.service', 'ntp.service', 'openntpd.service']
+  /** The change of a host with this daemon, and the reason for which the run refuses it. */
+  const refusal = (service: 'timesyncd' | 'chrony', installed: readonly string[]) => {
+    const found = resources({ time: { service } }).find(({ kind }) => kind.name === 'clock-keeper')
+    if (found === undefined) throw new Error('not declared')
+    const { kind, spec, id } = found
+    const query = kind.observe([spec])
+    const units = new Map(
+      (query.shared?.units ?? []).map((unit) => [unit, new Map([['LoadState', installed.includes(unit) ? 'loaded' : 'not-found']])]),
+    )
+    const state = query.parse(Buffer.from(''), { ...NOTHING, units }).get(id)
+    const change = kind.plan(spec, state, context)
+    if (change === undefined) return undefined
+    expect(change).toMatchObject({ certainty: 'exact', differences: [] })
+    try {
+      kind.apply([{ id, spec, state, change }] as never).next()
+      return 'applied'
+    } catch (error) {
+      return `${(error as HostRefusal).name}: ${(error as HostRefusal).what}: ${change.reason}`
+    }
+  }
+
+  it.each(['timesyncd', 'chrony'] as const)('is not changed to %s', (service) => {
+    const own = service === 'chrony' ? 'chrony.service' : 'systemd-timesyncd.service'
+    for (const other of OTHERS)
+      expect(refusal(service, [own, other])).toBe(
+        other === own ? undefined : `HostRefusal: ${own} cannot be installed: ${other} already synchronises the clock of this host`,
+      )
+    expect(refusal(service, [])).toBeUndefined()
+  })
+})
+
 describe('accounts that no role declares', () => {
   const notices = (answer: string, options: object = {}): readonly string[] => {
     const found = resources(options).find(({ kind }) => kind.name === 'foreign-accounts')
@@ -116,10 +195,10 @@ describe('accounts that no role declares', () => {
   it.skipIf(!isRoot)('are those with a shell, the number 0 or rights by sudo', () => {
     const machine = throwaway()
     try {
-      machine.run(`printf 'root:x:0:0::/root:/bin/bash\\ntoor:x:0:0::/:/usr/sbin/nologin\\nann:x:1:1::/:/usr/bin/zsh\\nsync:x:4:4::/:/bin/sync\\nbob:x:2:2::/:/usr/sbin/nologin\\n' >/etc/passwd
-printf 'sudo:x:27:bob,carl\\ngames:x:60:eve\\n' >/etc/group; mkdir -p /etc/sudoers.d /var/lib/provision/owned
+      machine.run(`printf 'root:x:0:0::/root:/bin/bash\\ntoor:x:0:0::/:/usr/sbin/nologin\\nann:x:1:1:a\\\\:/:/usr/bin/zsh\\nsync:x:4:4::/:/bin/sync\\nbob:x:2:2::/:/usr/sbin/nologin\\n' >/etc/passwd
+printf 'sudo:x\\\\:27:bob,carl\\ngames:x:60:eve\\n' >/etc/group; mkdir -p /etc/sudoers.d /var/lib/provision/owned
 printf 'Defaults env_reset\\nroot ALL=(ALL) ALL\\n%%sudo ALL=(ALL) ALL\\n# x = y\\n' >/etc/sudoers
-printf 'dora ALL=(ALL) NOPASSWD: ALL\\n' >/etc/sudoers.d/cloud
+printf 'dora ALL=(ALL) NOPASSWD: ALL\\nemil \\\\\\n  ALL=(ALL) ALL\\n%%games \\\\\\n  ALL=(ALL) ALL\\nfay \\\\\\n  \\\\\\n  ALL = ALL\\n' >/etc/sudoers.d/cloud
 printf '# {}\\nuser:ann\\nfile:/x /x 1\\n' >/var/lib/provision/owned/web`)
       const found = resources({}).find(({ kind }) => kind.name === 'foreign-accounts')
       const stdout = machine.ask(String(found?.kind.observe([found.spec]).script))
@@ -134,9 +213,16 @@ printf '# {}\\nuser:ann\\nfile:/x /x 1\\n' >/var/lib/provision/owned/web`)
         'sudo bob',
         'sudo carl',
         'sudo dora',
+        'sudo emil',
+        'sudo fay',
         'sudo root',
       ])
-      expect(notices(stdout.toString())).toEqual(['toor', 'bob', 'carl', 'dora'].map((name) => `account ${name} may become root,`))
+      const powerful = ['toor', 'bob', 'carl', 'dora', 'emil', 'fay']
+      expect(notices(stdout.toString())).toEqual(powerful.map((name) => `account ${name} may become root,`))
+      // A host that provision does not know yet, without sudo.
+      machine.run('rm -r /etc/sudoers /etc/sudoers.d /var/lib/provision')
+      const bare = machine.ask(String(found?.kind.observe([found.spec]).script)).toString()
+      expect(bare.split('\n').filter((line) => !/^(shell|root) /.test(line))).toEqual(['sudo bob', 'sudo carl', 'end', ''])
     } finally {
       machine.end()
     }
@@ -172,6 +258,11 @@ describe('sshd', () => {
     expect(settings({ ssh: { enabled: false } })).toBeUndefined()
   })
 
+  it('waits as long as configured for a new connection', () => {
+    const spec = resources({ ssh: { confirm_seconds: 7 } }).find(({ kind }) => kind.name === 'sshd')?.spec
+    expect(spec).toMatchObject({ confirmSeconds: 7 })
+  })
+
   it('replaces and removes settings in any spelling', () => {
     const found = settings({ ssh: { settings: { maxauthtries: 6, Compression: null, AllowGroups: ['admins'] } } })
     expect(found).toMatchObject({ maxauthtries: 6, AllowGroups: ['admins'] })
@@ -187,6 +278,18 @@ describe('sshd', () => {
       ['ubuntu', '25.10'],
     ] as const)
       expect(exchanges(distribution, release)).toMatch(/^mlkem768x25519-sha256,/)
+  })
+
+  it.each([
+    ['OpenSSH 9.0', ['sntrup761x25519-sha512@openssh.com', 'curve25519-sha256'], 'sntrup761x25519-sha512@openssh.com'],
+    ['OpenSSH 8', ['curve25519-sha256', 'curve25519-sha256@libssh.org', 'ecdh-sha2-nistp256'], 'curve25519-sha256'],
+    ['OpenSSH 7.3', ['curve25519-sha256@libssh.org', 'ecdh-sha2-nistp256'], 'curve25519-sha256@libssh.org'],
+    ['a client without curves', ['diffie-hellman-group14-sha256', 'diffie-hellman-group16-sha512'], 'diffie-hellman-group16-sha512'],
+    ['a client of CNSA', ['ecdh-sha2-nistp384', 'diffie-hellman-group18-sha512'], 'diffie-hellman-group18-sha512'],
+    ['a client with weak algorithms only', ['diffie-hellman-group14-sha1', 'ecdh-sha2-nistp256'], undefined],
+  ])('agrees with %s on a strong key exchange', (_, offered, chosen) => {
+    const accepted = String(settings({})?.KexAlgorithms).split(',')
+    expect(offered.find((one) => accepted.includes(one))).toBe(chosen)
   })
 })
 
@@ -228,11 +331,25 @@ describe('the options', () => {
       expect(Math.min(...sorted.slice(1).map((one, i) => one - (sorted[i] ?? 0)))).toBeGreaterThanOrEqual(apart)
       expect(Math.max(...sorted)).toBeLessThan(60)
     }
+    // As many hosts as there are slots have one each, as far apart as possible.
+    for (const count of [1, 2, 3, 4, 6, 12, 30, 60])
+      expect(
+        times(count, 60)
+          .map(minutes)
+          .toSorted((a, b) => a - b),
+      ).toEqual(Array.from({ length: count }, (_, i) => (i * 60) / count))
     expect(times(1, 60)).toEqual(['23:30'])
     expect(new Set(times(3, 0))).toEqual(new Set(['23:30']))
     // Two hundred hosts share sixty minutes evenly.
     const shares = Map.groupBy(times(200, 60), (one) => one)
     expect([shares.size, Math.max(...[...shares.values()].map(({ length }) => length))]).toEqual([60, 4])
+    // The order of the inventory does not matter, and a host that is not in the list gets a slot all the same.
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+    const at = (one: string, hosts = names) => rebootTime('00:00', 60, one, hosts)
+    expect(names.map((one) => at(one, names.toReversed()))).toEqual(names.map((one) => at(one)))
+    expect(names.map((one) => at(one))).not.toContain(at('h'))
+    // FNV-1a of `a` is e40c292c: http://www.isthe.com/chongo/src/fnv/test_fnv.c
+    expect(at('a')).toBe(`00:${(0xe40c292c % 12) * 5}`)
     const other = { ...host, name: 'db' }
     const text = (own: HostView) =>
       textOf(
@@ -259,6 +376,8 @@ describe('the options', () => {
     { updates: { except: ['['] } },
     { time: { servers: ['a b'] } },
     { kernel: { '../etc/passwd': 1 } },
+    { kernel: { ' vm.swappiness': 1 } },
+    { kernel: { 'vm.swappiness evil': 1 } },
     { journal: { max_use: '1G\nStorage=none' } },
     { journal: { max_use: 'x1G' } },
     { journal: { retention: 'x90day' } },
