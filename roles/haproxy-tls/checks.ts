@@ -40,8 +40,9 @@ grep -q -e '-----BEGIN CERTIFICATE-----' "$T/answer" || { echo 'port 443 present
 for what in -issuer '-checkend 0' '-checkhost ${name}'; do openssl x509 -in "$T/answer" -noout $what; done >"$T/found" 2>&1
 ! grep -e 'does NOT match' -e 'will expire' -e 'provision placeholder' "$T/found" && grep -q 'does match' "$T/found" || exit 1
 sed '1,/-----END CERTIFICATE-----/d' "$T/answer" >"$T/rest"; openssl x509 -in "$T/answer" -out "$T/leaf"
-openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why" || { echo 'the certificate chain is not complete'; cat "$T/why"; exit 1; }
-grep -qE '^HTTP/1[.][01] (${probe?.status ?? '[23]..|401|403|404'}) ' "$T/answer" || { echo "GET ${probe?.path ?? '/'} is answered with $(grep -m 1 '^HTTP/' "$T/answer" | tr -d '\\r' || echo nothing)"; exit 1; }
+openssl verify -partial_chain -trusted "$T/rest" "$T/leaf" >/dev/null 2>"$T/why" || { echo 'the certificate chain is not complete'; sed '/:error:/d' "$T/why"; exit 1; }
+first=$(grep -m 1 '^HTTP/' "$T/answer" | tr -d '\\r')
+printf '%s \\n' "$first" | grep -qE '^HTTP/1[.][01] (${probe?.status ?? '[23]..|401|403|404'}) ' || { echo "GET ${probe?.path ?? '/'} is answered with \${first:-nothing}"; exit 1; }
 ${Object.keys(headers).some((header) => header.toLowerCase() === 'strict-transport-security') ? '' : `grep -qi '^strict-transport-security: max-age=${hsts_seconds}' "$T/answer" || { echo 'the response has no header Strict-Transport-Security: max-age=${hsts_seconds}'; exit 1; }`}`
 
 const redirectScript = `timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" >&3 && cat <&3' | grep -qi '^location: https://' || { echo 'port 80 does not redirect to HTTPS'; exit 1; }`

@@ -6,7 +6,7 @@ import { onceBackend, onceFrontend, TO_ONCE } from './once.ts'
 import type { Options } from './options.ts'
 import { SOCKET } from './share.ts'
 import { timeoutLines } from './timeouts.ts'
-import { TLS } from './tls.ts'
+import { TLS, TO_SERVERS } from './tls.ts'
 import { alivePath } from './virtual-address.ts'
 
 export interface Balancer {
@@ -39,6 +39,7 @@ export const haproxyConfig = ({ options, thumbprint, certificates, backends, edg
       'stats timeout 30s',
       'hard-stop-after 5m',
       ...TLS[options.tls],
+      ...TO_SERVERS,
       ...extra.global,
     ]),
     section('defaults', [

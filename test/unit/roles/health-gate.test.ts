@@ -55,7 +55,7 @@ describe.runIf([HAPROXY, '/usr/bin/socat'].every((path) => existsSync(path)))('t
     return { key: readFileSync(key), cert: readFileSync(cert) }
   }
 
-  const start = async (names: readonly string[]): Promise<void> => {
+  const start = async (names: readonly string[], address = '127.0.0.1'): Promise<void> => {
     scratch = mkdtempSync(join(tmpdir(), 'provision-gate-'))
     const lines: string[] = []
     const trusted: Buffer[] = []
@@ -66,11 +66,11 @@ describe.runIf([HAPROXY, '/usr/bin/socat'].every((path) => existsSync(path)))('t
         asked.push(`${name} ${url} ${host}`)
         response.writeHead(health.get(name) ?? 200).end('')
       })
-      server.listen(0, '127.0.0.1')
+      server.listen(0, address)
       await once(server, 'listening')
       servers.set(name, server)
       lines.push(
-        `server ${name} 127.0.0.1:${(server.address() as AddressInfo).port} ssl verify none check inter 1s fastinter 300ms downinter 300ms fall 2 rise 2`,
+        `server ${name} ${address}:${(server.address() as AddressInfo).port} ssl verify none check inter 1s fastinter 300ms downinter 300ms fall 2 rise 2`,
       )
     }
     const client = certificate('client')
@@ -143,6 +143,17 @@ backend web.once
     expect(asked).toContain('web-01 /alive www.test')
     health.set('web-01', 200)
     expect(await back('web-01')).toEqual({ code: 0, stderr: '' })
+  })
+
+  it('ask a server by its name and authority, over IPv6 too', async () => {
+    await start(['web-01'], '::1')
+    expect(await back('web-01')).toEqual({ code: 0, stderr: '' })
+    expect(asked).toContain('web-01 /alive www.test')
+    const refused = { code: 1, stderr: 'web-01 is not healthy: web-01 in web answers GET /alive for www.test with nothing\n' }
+    const script = backScript('web-01', 0, [CHECK])
+    expect(await balancer(String(script).replaceAll('edge.provision.internal', 'other.internal'))).toEqual(refused)
+    writeFileSync(join(scratch, 'authority.pem'), readFileSync(join(scratch, 'client.pem')))
+    expect(await balancer(script)).toEqual(refused)
   })
 
   it('put a server back that the balancer does not know, or no balancer runs', async () => {

@@ -1,5 +1,11 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { keepalivedConfig } from '../../../roles/haproxy-tls/keepalived.ts'
+import { keepalivedConfig, waitCommand } from '../../../roles/haproxy-tls/keepalived.ts'
 import { options } from '../../../roles/haproxy-tls/options.ts'
 import { virtualFaults, virtualListens, virtualResources } from '../../../roles/haproxy-tls/virtual-address.ts'
 import { type Content, shownText } from '../../../src/resource/kind/content.ts'
@@ -61,6 +67,113 @@ describe('a virtual address', () => {
 
   it('without a suitable interface is an input error', () => {
     const lost = { ...place('10.0.0.100/24'), facts: { networks: networks.slice(0, 1) } as unknown as Facts }
-    expect(() => virtualResources(lost)).toThrow('no interface is in the network of 10.0.0.100/24')
+    expect(() => virtualResources(lost)).toThrow(
+      expect.objectContaining({
+        class: 'input',
+        where: { host: 'lb-01', role: 'haproxy-tls' },
+        what: 'no interface is in the network of 10.0.0.100/24',
+        why: 'lb-01 is on 203.0.113.0/24 (eth0)',
+      }),
+    )
+    const named = { ...lost, options: { ...lost.options, virtual_interface: 'bond0.7' } }
+    expect(config(named)).toContain('10.0.0.100/24 dev bond0.7')
+  })
+
+  it('is announced from an address, never from a name', () => {
+    const balancers = [host('lb-01', 'lb-1', '10.0.0.11'), host('lb-02', '2.example', '10.0.0.12')] as const
+    expect(config(place('10.0.0.100/24', balancers, balancers[0]))).toMatch(
+      /unicast_src_ip 10\.0\.0\.11\n *unicast_peer \{\n *10\.0\.0\.12\n/,
+    )
+  })
+})
+
+/** Blocks and settings of a configuration of keepalived: a nested object, whose names include the name of a block. */
+interface Block {
+  [name: string]: string | true | Block
+}
+const blocksOf = (text: string): Block => {
+  const top: Block = {}
+  const stack: Block[] = [top]
+  for (const line of text.split('\n').map((one) => one.replace(/#.*/, '').trim())) {
+    const [block] = stack.slice(-1)
+    if (block === undefined) throw new Error('a brace too many')
+    if (line.endsWith(' {')) {
+      const inner: Block = {}
+      block[line.slice(0, -2)] = inner
+      stack.push(inner)
+    } else if (line === '}') stack.pop()
+    else if (line !== '') block[line.split(' ')[0] ?? ''] = line.split(' ').slice(1).join(' ') || true
+  }
+  expect(stack).toHaveLength(1)
+  return top
+}
+
+describe('keepalived', () => {
+  it('moves the addresses within seconds if HAProxy or its host fails, and never back by itself', () => {
+    const blocks = blocksOf(config(place(['10.0.0.100/24', 'fd00::100/64'])))
+    expect(blocks).toEqual({
+      global_defs: { router_id: 'lb-01', vrrp_version: '3', enable_script_security: true, script_user: 'nobody nogroup' },
+      'vrrp_script haproxy': { script: '/etc/keepalived/haproxy-alive', interval: '1', timeout: '2', fall: '2', rise: '2' },
+      'vrrp_instance provision': {
+        ...{ state: 'BACKUP', nopreempt: true, interface: 'eth1', virtual_router_id: '51', priority: '200', advert_int: '1' },
+        ...{ garp_master_refresh: '60', unicast_src_ip: '10.0.0.11', unicast_peer: { '10.0.0.12': true } },
+        virtual_ipaddress: { '10.0.0.100/24': 'dev eth1' },
+        virtual_ipaddress_excluded: { 'fd00::100/64': 'dev eth1' },
+        track_script: { haproxy: true },
+      },
+    })
+    expect(blocksOf(config(place('10.0.0.100/24')))['vrrp_instance provision']).not.toHaveProperty('virtual_ipaddress_excluded')
+  })
+
+  it('loads files that it checked before, as root because of a fault of version 2.2.7', () => {
+    const declared = virtualResources(place('10.0.0.100/24'))
+    const specOf = (key: string) => declared.find((one) => keyOf(one) === key)?.spec as Record<string, unknown>
+    const { name, root, check } = specOf('file:/etc/keepalived/keepalived.conf').set as { name: string; root: string; check: string[] }
+    expect(specOf('file:/etc/keepalived/haproxy-alive').set).toEqual({ name, root, check })
+    expect([name, root]).toEqual(['keepalived', '/etc/keepalived'])
+    const service = specOf('service:keepalived.service')
+    expect(service).toMatchObject({
+      ...{ set: 'keepalived', loads: [{ path: '/etc/keepalived/keepalived.conf' }] },
+      restarts: [{ path: '/etc/systemd/system/keepalived.service.d/provision.conf' }],
+    })
+    const scratch = mkdtempSync(join(tmpdir(), 'provision-keepalived-'))
+    try {
+      const at = join(scratch, 'keepalived.conf')
+      writeFileSync(at, config(place('10.0.0.100/24')))
+      writeFileSync(join(scratch, 'keepalived'), `#!/bin/sh\necho "$1 $2"; cat "$3"; [ ! -e ${scratch}/refuse ]\n`, { mode: 0o755 })
+      const words = check.map((word) => word.replaceAll('/etc/keepalived/keepalived.conf', at))
+      const run = () => {
+        const env = { ...process.env, PATH: `${scratch}:${process.env.PATH}`, TMPDIR: scratch }
+        const { status, stdout } = spawnSync(words[0] ?? '', words.slice(1), { encoding: 'utf8', env })
+        return { status, stdout }
+      }
+      const tested = readFileSync(at, 'utf8').replace('script_user nobody nogroup', 'script_user root')
+      expect(run()).toEqual({ status: 0, stdout: `--config-test --use-file\n${tested}` })
+      writeFileSync(join(scratch, 'refuse'), '')
+      expect(run().status).toBe(1)
+      // Nothing is left over.
+      expect(
+        execFileSync('ls', [scratch], { encoding: 'utf8' })
+          .split('\n')
+          .filter((one) => one.startsWith('tmp.')),
+      ).toEqual([])
+    } finally {
+      rmSync(scratch, { recursive: true })
+    }
+  })
+
+  it('counts as started when a balancer answers at the address, or after a limit', async () => {
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const wait = (seconds: number) => {
+      const command = waitCommand('127.0.0.1').replace(/^-/, '').replace('/127.0.0.1/80', `/127.0.0.1/${port}`)
+      return spawnSync('sh', ['-c', command.replace('timeout 15 ', `timeout ${seconds} `)], { encoding: 'utf8' })
+    }
+    expect(waitCommand('127.0.0.1')).toMatch(/^-.* 15 /)
+    expect(wait(9)).toMatchObject({ status: 0, stderr: '' })
+    server.close()
+    await once(server, 'close')
+    expect(wait(0.5)).toMatchObject({ status: 124, stderr: '' })
   })
 })

@@ -319,6 +319,11 @@ describe('haproxy-tls', () => {
   it('drains its web servers, and no other hosts', () => {
     expect(String(haproxy.drains?.(context(LB, options), WEB[0] as HostView)?.out)).toContain('server=web-01')
     expect(haproxy.drains?.(context(LB, options), LB)).toBeUndefined()
+    const two = haproxy.options.parse({
+      certificates: [{ names: ['a.test', 'b.test'] }],
+      sites: [{ names: ['a.test'] }, { names: ['b.test'], backend: 'load_balancers' }],
+    })
+    for (const server of [...WEB, LB]) expect(haproxy.drains?.(context(LB, two), server)).toBeDefined()
   })
 
   it('sends requests other than GET to one server, once, unless retries are enabled', () => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -7,7 +8,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, type SecureVersion } from 'node:tls'
 import haproxy from '../../../../roles/haproxy-tls/role.ts'
 import { bytesOf, type Content } from '../../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
@@ -28,6 +29,7 @@ export const declaredBy = (
   ports: readonly number[] = [8443, 8444],
   more: Partial<Flow> = {},
   files: HostContext<unknown>['files'] = () => [],
+  onAccount: (options: object) => void = () => {},
 ): readonly Resource[] => {
   const members = SERVERS.map((name) => host(name, '127.0.0.1'))
   const flow = (name: string, i: number): Flow => ({
@@ -45,7 +47,10 @@ export const declaredBy = (
     facts: { distribution: 'debian', release: '12' } as Facts,
     flows: SERVERS.map(flow),
     exposed: [],
-    acmeAccount: () => ({ key: 'acme-account:test', thumbprint: { later: 'thumbprint', get: () => THUMBPRINT } }),
+    acmeAccount: (given) => {
+      onAccount(given)
+      return { key: 'acme-account:test', thumbprint: { later: 'thumbprint', get: () => THUMBPRINT } }
+    },
     authority: ({ domain }) => ({
       ...unknownIdentities.authority({ domain }),
       certificate: { later: 'certificate', get: () => 'in the files of the test' },
@@ -71,10 +76,10 @@ export interface Received {
 export type Answering = (request: IncomingMessage, response: ServerResponse, server: string) => void
 
 /** A web server that admits the balancer only, with the name in its certificate. */
-const webServer = async (files: string, name: string, certificate: string, answer: Answering): Promise<Server> => {
-  const [key, cert] = ['key', 'pem'].map((suffix) => readFileSync(join(files, `${certificate}.${suffix}`)))
+const webServer = async (files: string, name: string, answer: Answering, maxVersion: SecureVersion): Promise<Server> => {
+  const [key, cert] = ['key', 'pem'].map((suffix) => readFileSync(join(files, `${name}.${suffix}`)))
   const server = createServer(
-    { key, cert, ca: readFileSync(join(files, 'ca.pem')), requestCert: true, rejectUnauthorized: true },
+    { key, cert, ca: readFileSync(join(files, 'ca.pem')), requestCert: true, rejectUnauthorized: true, maxVersion },
     (request, response) => {
       request.resume()
       request.on('end', () => answer(request, response, name))
@@ -103,7 +108,12 @@ export interface Response {
 export interface Balancer {
   /** Requests other than health checks, in order. */
   readonly received: Received[]
-  readonly ports: { readonly http: number; readonly https: number; readonly status: number }
+  /** `direct` is HTTPS as a visitor uses it; `https` begins with the address of a simulated visitor. */
+  readonly ports: { readonly http: number; readonly https: number; readonly direct: number; readonly status: number }
+  /** What it logged, in order. */
+  readonly logs: readonly string[]
+  /** Ends it as a reload does: new connections go to the next process. */
+  retire(): void
   /** Sends one request over HTTPS; closes the connection after the response. */
   ask(request?: Request): Promise<Response>
   askPlain(port: number, request?: Request): Promise<Response>
@@ -121,10 +131,12 @@ export interface Setup {
   readonly answer: Answering
   /** The name in the certificate of each web server; by default that of the site. */
   readonly names?: readonly string[]
+  /** Newest version of TLS that each web server speaks. */
+  readonly newest?: Readonly<Record<string, SecureVersion>>
 }
 
 /** Runs HAProxy with the role's configuration on loopback: only its paths, ports and accounts differ. Visitors' addresses are simulated. */
-export const startBalancer = async ({ options, answer, names = SERVERS }: Setup): Promise<Balancer> => {
+export const startBalancer = async ({ options, answer, names = SERVERS, newest = {} }: Setup): Promise<Balancer> => {
   const files = mkdtempSync(join(tmpdir(), 'provision-haproxy-'))
   for (const name of ['etc/pages', 'ssl/edge']) mkdirSync(join(files, name), { recursive: true })
   certificates(files, {
@@ -137,7 +149,7 @@ export const startBalancer = async ({ options, answer, names = SERVERS }: Setup)
     if (url !== '/healthz') received.push({ server, method, url, headers })
     answer(request, response, server)
   }
-  const servers = await Promise.all(SERVERS.map((name) => webServer(files, name, name, recorded)))
+  const servers = await Promise.all(SERVERS.map((name) => webServer(files, name, recorded, newest[name] ?? 'TLSv1.3')))
   const [http, https, direct, status] = (await Promise.all([freePort(), freePort(), freePort(), freePort()])) as [
     number,
     number,
@@ -148,9 +160,13 @@ export const startBalancer = async ({ options, answer, names = SERVERS }: Setup)
     { certificates: [{ names: ['www.site.test'] }], status_port: status, ...options },
     servers.map((server) => (server.address() as AddressInfo).port),
   )
+  const logs: string[] = []
+  const journal = createSocket('udp4', (message) => logs.push(message.toString())).bind(0, '127.0.0.1')
+  await once(journal, 'listening')
   const moved = (text: string): string =>
     text
-      .replace(/^ {4}(log \/dev\/log|chroot|user|group) .*\n/gm, '')
+      .replace(/^ {4}(chroot|user|group) .*\n/gm, '')
+      .replace('log /dev/log ', `log 127.0.0.1:${journal.address().port} `)
       .replaceAll(/unix@\/(var\/lib\/haproxy\/)?once\.sock( accept-proxy)?( user haproxy mode 600)?/g, `unix@${files}/once.sock$2`)
       .replaceAll(/\/run\/provision-haproxy\//g, `${files}/`)
       .replaceAll('/etc/haproxy/', `${files}/etc/`)
@@ -183,6 +199,7 @@ export const startBalancer = async ({ options, answer, names = SERVERS }: Setup)
       server.closeAllConnections()
       server.close()
     }
+    journal.close()
     rmSync(files, { recursive: true })
   }
   try {
@@ -193,7 +210,9 @@ export const startBalancer = async ({ options, answer, names = SERVERS }: Setup)
   }
   return {
     received,
-    ports: { http, https, status },
+    ports: { http, https, direct, status },
+    logs,
+    retire: () => void child.kill('SIGUSR1'),
     ask: (request) => askOver(https, request),
     files,
     run: async (script) => {

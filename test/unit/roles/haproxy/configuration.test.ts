@@ -112,6 +112,58 @@ describe('the processes of HAProxy', () => {
   })
 })
 
+describe('the sections', () => {
+  const names = (options: object = {}) => configured(options).match(/^[a-z].*$/gm)
+  const BEFORE = ['global', 'defaults', 'frontend http', 'frontend https']
+
+  it('are those that the options need', () => {
+    const twice = ['backend to-once', 'frontend once']
+    expect(names()).toEqual([...BEFORE, ...twice, 'backend visitors', 'backend web', 'backend web.once', 'frontend status'])
+    expect(names({ rate_limit: false, retry_posts: true })).toEqual([...BEFORE, 'backend web', 'frontend status'])
+    expect(names({ rate_limit: false, sites: [{ names: ['www.site.test'] }] })).toEqual([
+      ...BEFORE,
+      ...twice,
+      ...['backend web.www.site.test', 'backend web.www.site.test.once', 'backend nobody', 'frontend status'],
+    ])
+    expect(configured({ rate_limit: false })).not.toMatch(/visitors|429/)
+  })
+
+  it('contain the additional lines that are for them', () => {
+    const of = (word: string) => [`http-request set-header X-${word} 1`]
+    const extra = {
+      ...{ global: ['tune.maxrewrite 2048'], defaults: ['option http-no-delay'] },
+      ...{ http: of('Http'), https: of('Https'), backend: of('Backend') },
+    }
+    const text = configured({ extra })
+    expect(section(text, 'global')).toContain('tune.maxrewrite 2048')
+    expect(section(text, 'defaults')).toContain('option http-no-delay')
+    const sections = (text.match(/^[a-z].*$/gm) ?? []).filter((name) =>
+      section(text, name).some((line) => line.includes('-header X-Backend')),
+    )
+    expect(sections).toEqual(['backend web', 'backend web.once'])
+    expect(section(text, 'frontend https')).toContain('http-request set-header X-Https 1')
+    const http = section(text, 'frontend http')
+    // They precede the redirect, which ends the processing of a request.
+    expect(http.indexOf('http-request set-header X-Http 1')).toBe(http.indexOf('http-request redirect scheme https code 301') - 1)
+  })
+
+  it('answer keepalived if the balancers share an address', () => {
+    expect(configured()).not.toContain('monitor-uri')
+    expect(section(configured({ virtual_address: '192.0.2.10/24', virtual_interface: 'eth0' }), 'frontend http')).toContain(
+      'monitor-uri /.provision/alive',
+    )
+  })
+
+  it('have all names of a site, however many these are', () => {
+    for (const count of [1, 40, 41, 80, 81]) {
+      const names = Array.from({ length: count }, (_, i) => `n${i}.test`)
+      const text = configured({ certificates: names.map((name) => ({ names: [name] })), sites: [{ names }], retry_posts: true })
+      const chosen = text.match(/^ {4}use_backend .*$/gm)?.flatMap((line) => line.match(/n\d+\.test(?= )/g)?.slice(1) ?? [])
+      expect(chosen).toEqual(names)
+    }
+  })
+})
+
 describe('additional lines', () => {
   const lb = host('lb-01', '10.0.0.1')
   const faults = (options: object) =>
@@ -160,6 +212,7 @@ describe('a site that may take longer than the balancer waits', () => {
     expect(() => balance([proxied('a', 10), proxied('b', 120)], 119.5)).toThrow(
       expect.objectContaining({
         class: 'input',
+        where: { host: 'lb-01', role: 'haproxy-tls' },
         what: 'a site on web-01 may take 120 s to respond, and HAProxy waits only 119.5 s',
         fix: 'set `timeouts.server` of haproxy-tls to at least 120, or `timeout_seconds` of the site to at most 119',
       }),

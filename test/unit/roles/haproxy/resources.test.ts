@@ -81,6 +81,76 @@ describe('the certificates', () => {
   })
 })
 
+describe('identities', () => {
+  it('are the account of the options, and a certificate of the balancer for its web servers', () => {
+    const asked: object[] = []
+    const acme = {
+      ...{ directory: 'https://ca.test/dir', contact: 'ops@site.test', ca_file: 'ca.pem' },
+      ...{ dns_hook: ['./dns.sh', 'add'], try_first: 'letsencrypt-staging' },
+    }
+    const declared = declaredBy({ ...SITE, acme }, undefined, {}, undefined, (options) => void asked.push(options))
+    expect(asked).toEqual([
+      {
+        ...{ directory: 'https://ca.test/dir', contact: 'ops@site.test', caFile: 'ca.pem' },
+        ...{ dnsHook: ['./dns.sh', 'add'], tryFirst: 'letsencrypt-staging' },
+      },
+    ])
+    const specOf = (key: string) => declared.find((one) => keyOf(one) === key)?.spec
+    expect(specOf('certificate:/etc/ssl/haproxy/edge/client.pem')).toMatchObject({
+      names: ['lb-01.edge.provision.internal'],
+      usages: ['client'],
+    })
+    expect(textOf(declared, '/etc/ssl/haproxy/edge/authority.pem')).toBe('in the files of the test')
+    expect(specOf('certificate:/etc/ssl/haproxy/www.site.test.pem')).toMatchObject({
+      names: ['www.site.test'],
+      keyType: 'ecdsa',
+      account: 'acme-account:test',
+    })
+  })
+
+  it('serve former certificates until the new ones are issued', () => {
+    const declared = declaredBy(SITE)
+    const formers = declared.find((one) => keyOf(one).startsWith('former-certificates:'))
+    expect(formers?.spec).toMatchObject({
+      path: '/etc/haproxy/former-certificates.list',
+      list: '/etc/haproxy/certificates.list',
+    })
+    expect(JSON.stringify(formers?.spec)).toContain('/etc/ssl/haproxy/www.site.test.pem')
+  })
+})
+
+describe('files that are replaced together', () => {
+  it('are checked by HAProxy before they become live', () => {
+    const declared = declaredBy(SITE)
+    const set = { name: 'haproxy', root: '/etc/haproxy', check: ['haproxy', '-c', '-f', '/etc/haproxy/haproxy.cfg'] }
+    const sets = declared.flatMap((one) => (keyOf(one).startsWith('file:/etc/haproxy/') ? [(one.spec as { set: object }).set] : []))
+    expect(sets).toEqual([set, set, set])
+  })
+})
+
+describe('the page for a site that cannot be served', () => {
+  it('is complete HTML for every visitor', () => {
+    const page = textOf(declaredBy(SITE), '/etc/haproxy/pages/503.html')
+    expect(page).toMatch(/^<!doctype html>\n<html lang="en">\n/)
+    for (const part of [
+      '<meta charset="utf-8">',
+      '<meta name="viewport" content="width=device-width">',
+      '<title>Back soon</title>',
+      '<h1>Back soon</h1>',
+    ])
+      expect(page).toContain(part)
+    // Every element is closed in order.
+    const open: string[] = []
+    for (const [, close, name = ''] of page.matchAll(/<(\/?)([a-z1-6]+)[^>]*>/g))
+      if (close === '/') expect(open.pop()).toBe(name)
+      else if (name !== 'meta') open.push(name)
+    expect(open).toEqual([])
+    expect(page.match(/style="[^"]*"/g)).toEqual([
+      'style="font-family: system-ui, sans-serif; display: grid; place-items: center; min-height: 90vh"',
+    ])
+  })
+})
+
 describe('the units', () => {
   it('restart HAProxy whenever it ends, and limit its share of the host', () => {
     const share = { cpu_weight: 7, io_weight: 8, memory_percent: 9 }
@@ -98,6 +168,8 @@ describe('the units', () => {
 
   it('check revocations twice a day, as an account without capabilities', () => {
     const declared = declaredBy(SITE)
+    const timer = declared.find((one) => keyOf(one) === 'service:provision-revocation.timer')
+    expect(timer?.spec).toMatchObject({ restarts: [{ path: '/etc/systemd/system/provision-revocation.timer' }] })
     expect(unitOf(declared, 'provision-revocation.timer')).toEqual(
       expect.arrayContaining(['OnCalendar=*-*-* 05,17:20', 'RandomizedDelaySec=1h', 'Persistent=true', 'WantedBy=timers.target']),
     )
@@ -133,6 +205,7 @@ describe('error pages', () => {
 
   it.each([
     [{ '418.html': 1 }, /418\.html is not named after an error status/],
+    [{ '50.html3': 1 }, /50\.html3 is not named after an error status/],
     [{ '503.htm': 1 }, /503\.htm is not named after an error status/],
     [{ '503.html': 14_001 }, /503\.html has 14001 bytes, and HAProxy allows 14000/],
   ])('cannot be %o', (files, what) => {
@@ -160,7 +233,19 @@ describe('options', () => {
     [{ certificates: [{ names: ['test'] }] }, false],
     [{ certificates: [{ names: ['-a.test'] }] }, false],
     [{ certificates: [{ names: ['a.test evil'] }] }, false],
+    [{ certificates: [{ names: [`${'a.'.repeat(124)}test`] }] }, true],
+    [{ certificates: [{ names: [`a${'a.'.repeat(125)}tst`] }] }, false],
+    [{ health_host: '*.site.test' }, false],
     [{ health_path: 'healthz' }, false],
+    [{ health_path: 'x/healthz' }, false],
+    [{ health_path: '/healthz x' }, false],
+    [{ headers: { 'X-Test:': 'a' } }, false],
+    [{ headers: { ' X-Test': 'a' } }, false],
+    [{ headers: { 'X-Test': 'a\n' } }, false],
+    [{ headers: { 'X-Test': '\na' } }, false],
+    [{ extra: { global: ['a\n'] } }, false],
+    [{ extra: { global: ['\na'] } }, false],
+    [{ timeouts: { server: 0.1 } }, true],
     [{ health_path: '/a?b=c' }, true],
     [{ health_status: 99 }, false],
     [{ health_status: 599 }, true],

@@ -85,8 +85,20 @@ describe.runIf(hasTools)('a web server', { timeout: 60_000 }, () => {
   it('that is ill after its change is reported', async () => {
     expect(await out('web-01')).toEqual(OK)
     isIll.add('web-01')
-    const { code, output } = await balancer.run(scripts('web-01', { ...settings, healthy_seconds: 2 }).back)
+    const returned = balancer.run(scripts('web-01', { ...settings, healthy_seconds: 2 }).back)
+    const visits: string[] = []
+    let isOver = false
+    void returned.finally(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      visits.push((await balancer.ask()).body)
+      await sleep(100)
+    }
+    const { code, output } = await returned
     expect(code).toBe(1)
+    // The balancer does not believe its health from before the change.
+    expect([...new Set(visits)]).toEqual(['web-02'])
     expect(output).toMatch(/^web-01 is not healthy: /)
   })
 

@@ -70,6 +70,22 @@ describe('sites that the web servers serve', () => {
     expect(serversIn('web.shop.test')).toEqual(['server web-01'])
   })
 
+  it('wait no longer because other hosts and other services take their time', () => {
+    const [first, second] = flowsOf([WWW, SHOP]) as readonly [Flow, Flow]
+    const declare = (...more: readonly Flow[]) =>
+      haproxy.resources({
+        ...unknownIdentities,
+        ...contextOf({}, undefined),
+        flows: [first, second, ...more],
+        exposed: [],
+        facts: {},
+      } as never)
+    expect(() =>
+      declare({ ...first, host: 'lb-01', responseSeconds: 999 }, { ...first, service: 'metrics', responseSeconds: 999 }),
+    ).not.toThrow()
+    expect(() => declare({ ...first, responseSeconds: 999 })).toThrow('a site on web-01 may take 999 s')
+  })
+
   it('are as the options say if the balancer has sites', () => {
     const sites = [{ names: ['shop.test'] }, { names: ['www.test'], health_path: '/alive' }]
     expect(linesOf([WWW, SHOP], { sites })).toEqual([
@@ -123,6 +139,12 @@ describe('names that balancer and web servers do not share', () => {
     [
       'wildcards',
       [{ names: ['*.in.test'] }, WWW, SHOP],
+      { certificates: [...CERTIFICATES, { names: ['*.in.test'] }], acme: { dns_hook: ['x'] } },
+      [],
+    ],
+    [
+      'a name below a wildcard',
+      [{ names: ['a.in.test'] }, WWW, SHOP],
       { certificates: [...CERTIFICATES, { names: ['*.in.test'] }], acme: { dns_hook: ['x'] } },
       [],
     ],
