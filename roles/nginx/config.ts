@@ -41,7 +41,7 @@ http {
   server_tokens off;
   sendfile on;
   tcp_nopush on;
-  server_names_hash_bucket_size 128;
+  server_names_hash_bucket_size 512;
   client_header_timeout 10s;
   # The balancers limit how long visitors may pause, and how long applications may take.
   client_body_timeout 1d;

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checksOf } from '../../../../roles/nginx/checks.ts'
@@ -93,6 +94,34 @@ describe.runIf(hasNginx)('the checks of nginx', { timeout: 60_000 }, () => {
     const lines = await failed(':', { sites: sites(1), port: 1 })
     expect(lines[0]).toBe('1 www on web-01 answers over TLS: GET /healthz for any.wild.test is answered with nothing')
     expect(lines.filter((line) => line.startsWith('1 '))).toHaveLength(12)
+  })
+
+  it('fail for a server that answers anybody, or that is another one', async () => {
+    const file = async (name: string): Promise<string> => (await server.run(`cat "$(dirname /etc/ssl/nginx/edge.pem)"/${name}`)).output
+    const answering = async (certificate: string) => {
+      const options = { cert: await file(`${certificate}.pem`), key: await file(`${certificate}.key`), ca: await file('ca.pem') }
+      const other = createTlsServer(
+        { ...options, requestCert: true, rejectUnauthorized: false },
+        (_, response) => void response.end('anybody'),
+      )
+      other.listen(0, '127.0.0.1')
+      await once(other, 'listening')
+      try {
+        const { port } = other.address() as AddressInfo
+        return await failed(':', { sites: [{ name: 'app', hosts: ['app.test'], proxy: 'http://127.0.0.1:1' }], port })
+      } finally {
+        other.close()
+      }
+    }
+    expect(await answering('edge')).toEqual([
+      '1 nginx on web-01 does not answer without a client certificate: it answers a client without a certificate',
+    ])
+    // Another host of the site, and a host that somebody else certified.
+    const refused = ['1 app on web-01 answers over TLS: GET /healthz for app.test is answered with nothing']
+    expect(await answering('database')).toEqual(refused)
+    await server.run(`cd "$(dirname /etc/ssl/nginx/edge.pem)"; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \\
+-keyout foreign.key -out foreign.pem -subj /CN=web-01.edge.provision.internal -addext subjectAltName=DNS:web-01.edge.provision.internal`)
+    expect(await answering('foreign')).toEqual(refused)
   })
 
   it('need nginx, and the application that they ask', () => {

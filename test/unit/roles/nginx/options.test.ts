@@ -72,6 +72,103 @@ describe('a site', () => {
     expect(nginx.options.safeParse({ sites: [{ name: 'www', content: 'x', ...site }] }).success).toBe(false)
   })
 
+  it.each<[object, boolean]>([
+    [{ cache: { '*.css': 0 } }, true],
+    [{ cache: { '*.css': -1 } }, false],
+    [{ cache: { '*.css': 'forever', 'sw.js': 'never' } }, true],
+    [{ cache: { '*.css': 'always' } }, false],
+    [{ cache: { ' x': 1 } }, false],
+    [{ cache: { 'x ': 1 } }, false],
+    [{ hosts: ['*.test'] }, true],
+    [{ hosts: ['localhost'] }, true],
+    [{ hosts: ['.test'] }, false],
+    [{ hosts: ['a.test.'] }, false],
+    [{ hosts: [`${'a.'.repeat(124)}tests`] }, true],
+    [{ hosts: [`${'a.'.repeat(124)}testss`] }, false],
+    [{ body_max: '10M' }, false],
+    [{ body_max: '10mb' }, false],
+    [{ body_max: 'x10m' }, false],
+    [{ body_max: '512' }, true],
+    [{ health: 'alive' }, false],
+    [{ health: 'x/alive' }, false],
+    [{ headers: { 'X-A': 'a\n' } }, false],
+    [{ headers: { 'X-A': '"a' } }, false],
+    [{ headers: { 'X A': 'a' } }, false],
+    [{ headers: { 'A X:': 'a' } }, false],
+    [{ raw: 'return 410;\n' }, true],
+    [{ raw: 'a\0' }, false],
+    [{ raw: '\0a' }, false],
+    [{ errors: { 404: '/a' } }, true],
+    [{ errors: { 4040: '/a' } }, false],
+    [{ errors: { 1404: '/a' } }, false],
+    [{ index: '/index.html' }, false],
+    [{ index: 'index.html/' }, false],
+    [{ name: 'x', index: 'a' }, true],
+    [{ name: '1x' }, false],
+    [{ name: 'x_y' }, false],
+  ])('with %o is valid: %s', (more, isValid) => {
+    expect(nginx.options.safeParse({ sites: [{ name: 'www', content: 'x', ...more }] }).success).toBe(isValid)
+  })
+
+  it.each([
+    [0, false],
+    [1, true],
+    [65_535, true],
+    [65_536, false],
+  ])('of an application may have port %i: %s', (port, isValid) => {
+    expect(nginx.options.safeParse({ sites: [{ name: 'www', app: { command: '/bin/app', port } }] }).success).toBe(isValid)
+  })
+
+  it.each([
+    { proxy: 'xhttp://127.0.0.1:1' },
+    { proxy: 'http://127.0.0.1:1/' },
+    { app: { command: '/bin/app\\', port: 1 } },
+    { app: { command: './bin/app', port: 1 } },
+    { app: { command: '/bin/app', port: 1, user: 'Shop' } },
+    { app: { command: '/bin/app', port: 1, user: 'shop user' } },
+    { app: { command: '/bin/app', port: 1, environment: { 'A B': 'x' } } },
+    { app: { command: '/bin/app', port: 1, environment: { '1A': 'x' } } },
+    { app: { command: '/bin/app', port: 1, writes: ['srv'] } },
+  ])('refuses an application with %o', (more) => {
+    expect(nginx.options.safeParse({ sites: [{ name: 'www', ...more }] }).success).toBe(false)
+  })
+
+  it('shares no port with another application, and no name with another site', () => {
+    const paths = (...sites: readonly object[]) =>
+      nginx
+        .check?.({
+          ...unknownIdentities,
+          host: host('web-01', '10.0.0.12'),
+          options: nginx.options.parse({ sites }),
+          site: { hosts: [], group: () => [host('lb-01', '10.0.0.11')], withRole: () => [] },
+        })
+        .map(({ path }) => path)
+    const app = (name: string, port: number) => ({ name, hosts: [`${name}.test`], app: { command: '/bin/app', port } })
+    expect(paths(app('a', 3000), app('b', 3001), app('c', 3000))).toEqual([['sites', 2, 'app', 'port']])
+    const files = (name: string, ...hosts: readonly string[]) => ({ name, hosts, content: 'x' })
+    expect(paths(files('a', 'a.test', 'b.test'), files('b', 'c.test'), files('c', 'd.test', 'b.test'))).toEqual([['sites', 2, 'hosts']])
+    expect(paths(files('a', 'a.test'), app('b', 3000), files('c', 'c.test'))).toEqual([])
+  })
+
+  it('that answers slowly tells the balancers its longest time', () => {
+    const listens = (...sites: readonly object[]) =>
+      nginx.listens?.({
+        host: host('web-01', '10.0.0.12'),
+        options: nginx.options.parse({ sites }),
+        site: { hosts: [], group: () => [], withRole: () => [] },
+      })[0]?.responseSeconds
+    const proxied = (name: string, timeout_seconds?: number) => ({
+      name,
+      hosts: [`${name}.test`],
+      proxy: 'http://10.0.0.9',
+      timeout_seconds,
+    })
+    expect(listens(proxied('a', 60), proxied('b', 90), proxied('c'))).toBe(90)
+    expect(listens(proxied('a'))).toBeUndefined()
+    // Files are sent at once.
+    expect(listens({ name: 'a', content: 'x', timeout_seconds: 90 })).toBeUndefined()
+  })
+
   it('tells the balancers its names and its probe', () => {
     const sites = [
       { name: 'www', hosts: ['www.test', '*.www.test'], content: 'x', probe: { path: '/login' } },

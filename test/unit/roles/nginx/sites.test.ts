@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { plainTo } from '../haproxy/edge.ts'
 import { hasNginx, type NginxServer, startNginx } from './server.ts'
 
 const PAGES = {
@@ -12,15 +13,16 @@ const PAGES = {
   'docs/index.html': 'docs\n',
   'css/style.css': 'body {}\n'.repeat(500),
 }
+/** As long as a host name may be. */
+const LONG = `${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.test.test`
 const LOCKED = 'auth_basic staff; auth_basic_user_file /dev/null; deny all;'
 
 describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
   const requests: IncomingMessage[] = []
   const application = createServer((request, response) => {
     requests.push(request)
-    response
-      .writeHead(request.url === '/broken' ? 500 : 200, { 'Content-Type': 'text/html' })
-      .end(`app ${request.url}\n${'x'.repeat(2000)}`)
+    response.writeHead(request.url === '/broken' ? 500 : 200, { 'Content-Type': 'text/html' })
+    setTimeout(() => response.end(`app ${request.url}\n${'x'.repeat(2000)}`), request.url === '/slow' ? 1500 : 0)
   })
   let server: NginxServer
 
@@ -52,7 +54,9 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
         raw: `${LOCKED.replace('deny all;', '')}rewrite ^ /rewritten;`,
       },
       { name: 'free', hosts: ['free.test'], proxy, body_max: '1k' },
-      { name: 'few', hosts: ['few.test'], content, requests_per_second: 1 },
+      { name: 'few', hosts: ['few.test', LONG], content, requests_per_second: 1 },
+      { name: 'narrow', hosts: ['narrow.test'], proxy, connections: 2 },
+      { name: 'oops', hosts: ['oops.test'], proxy, errors: { 500: '/oops' } },
     ]
     server = await startNginx({ sites }, { pages: PAGES })
   })
@@ -98,6 +102,25 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
       expect(await statusOf(name, '/healthz', { as: 'database' })).toBe(0)
     }
     expect(await statusOf('www.test', '/', { maxVersion: 'TLSv1.2' })).toBe(0)
+    // A certificate of another authority, and a request without TLS.
+    const foreign = await server.run(
+      `cd "$T"; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out cert -subj /CN=lb-01.edge.provision.internal 2>/dev/null
+printf 'GET / HTTP/1.0\\r\\nHost: www.test\\r\\n\\r\\n' | timeout 10 openssl s_client -quiet -connect 127.0.0.1:${server.port} -cert cert -key key 2>/dev/null | head -c 4`,
+    )
+    expect(foreign.output).toBe('')
+    const plain = await plainTo(server.port)
+    plain.write('GET / HTTP/1.0\r\nHost: www.test\r\n\r\n')
+    const [answer] = await Promise.race([once(plain, 'data'), once(plain, 'close')])
+    expect(answer).toBe(false)
+  })
+
+  it('log requests with the address of the visitor, but no health checks and counters', async () => {
+    await get('www.test', '/css/style.css?logged', { headers: { 'X-Forwarded-For': '192.0.2.77' } })
+    for (const name of ['www.test', 'app.test', 'unknown.test']) await get(name, '/healthz')
+    await fetch(`http://127.0.0.1:${server.status}/status`)
+    const { output } = await server.run('cat /var/log/nginx/access.log')
+    expect(output).toMatch(/^192\.0\.2\.77 www\.test "GET \/css\/style\.css\?logged HTTP\/1\.1" 200 \d+ [\d.]+ - "-" "-"$/m)
+    expect(output).not.toMatch(/\/healthz HTTP\/1\.1" 200|\/status/)
   })
 
   it('answer a certificate of a balancer only from its address', async () => {
@@ -145,6 +168,27 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
       'cache-control': 'public, max-age=60',
     })
     expect((await get('free.test', '/', { headers })).headers['content-encoding']).toBeUndefined()
+    // Also for balancers that announce themselves; but a small file would grow.
+    const proxied = { ...headers, Via: '1.1 balancer' }
+    expect((await get('www.test', '/css/style.css', { headers: proxied })).headers['content-encoding']).toBe('gzip')
+    expect((await get('www.test', '/', { headers })).headers['content-encoding']).toBeUndefined()
+  })
+
+  it('replace errors of an application by its own pages', async () => {
+    expect(await get('oops.test', '/broken')).toMatchObject({ status: 500, body: expect.stringMatching(/^[^ ]*app \/oops\n/) })
+    expect(await get('free.test', '/broken')).toMatchObject({ status: 500, body: expect.stringContaining('app /broken\n') })
+  })
+
+  it('limit concurrent connections per visitor', async () => {
+    const visit = (from: string) => statusOf('narrow.test', '/slow', { headers: { 'X-Forwarded-For': from } })
+    const [other, ...answers] = await Promise.all([visit('192.0.2.31'), ...Array.from({ length: 6 }, () => visit('192.0.2.30'))])
+    expect(other).toBe(200)
+    expect(answers.filter((status) => status === 429).length).toBeGreaterThan(1)
+    expect(answers.filter((status) => status === 200).length).toBeGreaterThan(1)
+  })
+
+  it('serve a name of any length', async () => {
+    expect(await statusOf(LONG, '/', { headers: { 'X-Forwarded-For': '192.0.2.32' } })).toBe(200)
   })
 
   it('tell the application the name, the scheme and the address of the visitor', async () => {
@@ -153,6 +197,11 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
     expect(await statusOf('free.test', '/page', { headers })).toBe(200)
     expect(requests.at(-1)?.headers).toMatchObject({ host: 'free.test', 'x-forwarded-for': '192.0.2.7', 'x-forwarded-proto': 'https' })
     expect(requests).toHaveLength(1)
+    // The connection to the application is kept, and is no WebSocket.
+    expect([requests.at(-1)?.headers.connection, requests.at(-1)?.headers.upgrade]).toEqual([undefined, undefined])
+    for (let i = 0; i < 8; i++) await get('free.test', '/page', { headers })
+    // Each worker has its own.
+    expect(new Set(requests.map(({ socket }) => socket.remotePort)).size).toBeLessThan(9)
   })
 
   it('limit the size of requests, and requests per visitor', async () => {

@@ -149,6 +149,63 @@ describe('nginx itself', () => {
     )
   })
 
+  it('leaves it to the balancers how long visitors and applications may take', () => {
+    expect(linesOf(resources, 'file:/etc/nginx/nginx.conf').map((line) => line.trim())).toEqual(
+      expect.arrayContaining(['client_body_timeout 1d;', 'send_timeout 1d;', 'proxy_read_timeout 1d;', 'proxy_send_timeout 1d;']),
+    )
+    const proxied = (more: object) => {
+      const site = { name: 'api', hosts: ['api.test'], proxy: 'http://127.0.0.1:3000', ...more }
+      return linesOf(declaredBy({ sites: [site] }), 'file:/etc/nginx/provision/api.conf').flatMap(
+        (line) => /^ *(proxy_\w+_timeout .*;)$/.exec(line)?.slice(1) ?? [],
+      )
+    }
+    expect(proxied({})).toEqual(['proxy_connect_timeout 3s;'])
+    expect(proxied({ timeout_seconds: 7 })).toEqual([
+      'proxy_connect_timeout 3s;', // of WebSockets, which may be idle
+      ...['proxy_connect_timeout 3s;', 'proxy_read_timeout 7s;', 'proxy_send_timeout 7s;'],
+    ])
+  })
+
+  it('limits visitors as a site asks', () => {
+    const site = { name: 'my-shop', content: 'x', requests_per_second: 3, connections: 4 }
+    expect(
+      linesOf(declaredBy({ sites: [site] }), 'file:/etc/nginx/provision/my-shop.conf').filter((line) => line.includes('limit_')),
+    ).toEqual([
+      'limit_req_zone $binary_remote_addr zone=my_shop_requests:10m rate=3r/s;',
+      'limit_conn_zone $binary_remote_addr zone=my_shop_connections:10m;',
+      '  limit_req zone=my_shop_requests burst=6 nodelay;',
+      '  limit_req_status 429;',
+      '  limit_conn my_shop_connections 4;',
+      '  limit_conn_status 429;',
+    ])
+  })
+
+  it('loads its certificate and files, which nginx checked together, and restarts for its limits only', () => {
+    const all = declaredBy({ sites: [{ name: 'www', content: 'pages' }], keep: 7, release: 'previous' })
+    expect(specOf(all, 'certificate:/etc/ssl/nginx/edge.pem')).toMatchObject({
+      names: ['web-01.edge.provision.internal'],
+      usages: ['client', 'server'],
+    })
+    expect(specOf(all, 'release:/var/www/provision/www')).toMatchObject({ keep: 7, which: 'previous' })
+    const set = { name: 'nginx', root: '/etc/nginx', check: ['nginx', '-t', '-q'] }
+    for (const path of ['nginx.conf', 'provision/www.conf']) expect(specOf(all, `file:/etc/nginx/${path}`)).toMatchObject({ set })
+    const { loads, restarts, took, ...service } = specOf<Record<'loads' | 'restarts', readonly { path: string }[]> & { took: unknown }>(
+      all,
+      'service:nginx.service',
+    )
+    expect(service).toMatchObject({ unit: 'nginx.service', set: 'nginx' })
+    expect(String(took)).toContain('new_worker')
+    expect(loads.map(({ path }) => path)).toEqual(
+      expect.arrayContaining([
+        ...['/etc/ssl/nginx/edge.pem', '/etc/ssl/nginx/edge.pem.key', '/etc/ssl/nginx/edge-authority.pem'],
+        ...['/etc/nginx/nginx.conf', '/etc/nginx/provision/www.conf'],
+      ]),
+    )
+    expect(restarts.map(({ path }) => path)).toEqual([
+      ...['/etc/systemd/system/web.slice', '/etc/systemd/system/nginx.service.d/provision.conf'],
+    ])
+  })
+
   it('listens on IPv6 unless that is off, and compresses with brotli if that is on', () => {
     const site = 'file:/etc/nginx/provision/site.conf'
     const listens = (given: object) => linesOf(declaredBy({ content: 'site', ...given }), site).filter((line) => line.includes('listen '))
