@@ -1,11 +1,11 @@
 /** Returns the escaped forms of a value: in JSON, in URLs and in shell quotes. */
 export const escapedForms = (text: string): readonly string[] => {
   const json = JSON.stringify(text).slice(1, -1)
+  const ascii = json.replace(/[\u0080-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
   const url = encodeURIComponent(text)
   return [
-    json,
-    json.replaceAll('/', '\\/'),
-    json.replace(/[\u0080-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`),
+    // PHP also escapes slashes.
+    ...[json, ascii].flatMap((written) => [written, written.replaceAll('/', '\\/')]),
     url,
     new URLSearchParams([['', text]]).toString().slice(1),
     url.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),

@@ -29,11 +29,17 @@ describe('a secret is masked', () => {
     ['in capital hex', Buffer.from(secret).toString('hex').toUpperCase()],
     ['in JSON', JSON.stringify({ secret })],
     ['in JSON of Python', '"gehe!m \\"w\'rt\\"/+\\u00fc$x"'],
+    ['in JSON of PHP', '"gehe!m \\"w\'rt\\"\\/+\\u00fc$x"'],
+    ['in JSON of PHP with UTF-8', '"gehe!m \\"w\'rt\\"\\/+ü$x"'],
     ['in JSON of a program that knows no UTF-8', JSON.stringify(Buffer.from(secret).toString('latin1'))],
     ['in a URL', `https://u:${encodeURIComponent(secret)}@host/`],
+    ['in a URL of Python', 'gehe%21m%20%22w%27rt%22%2F%2B%C3%BC%24x'],
+    ['in a URL with lower-case digits', "gehe!m%20%22w'rt%22%2f%2b%c3%bc%24x"],
     ['in a form', new URLSearchParams({ secret }).toString()],
     ['quoted for a shell', quote(secret)],
     ['quoted for a shell in the other way', `"${secret.replace(/[\\"$`]/g, '\\$&')}"`],
+    ['quoted by Python', `'gehe!m "w'"'"'rt"/+ü$x'`],
+    ['quoted by Ruby', String.raw`gehe\!m\ \"w\'rt\"/+\ü\$x`],
     ['quoted by bash', spawnSync('bash', ['-c', 'printf %q "$0"', 'pass wort;$x'], { encoding: 'utf8' }).stdout],
   ])('%s', (_, text) => {
     const left = shown(`before ${text} after`, secret, 'pass wort;$x')
