@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { keep, keepNew, keptNames, readKept } from '../../../src/keystore/kept.ts'
@@ -23,6 +23,17 @@ test('a new file leaves an existing one unchanged, and a kept one replaces it', 
   expect(String(readKept(root, 'identities/key'))).toBe('first')
   keep(root, 'identities/key', 'third')
   expect(String(readKept(root, 'identities/key'))).toBe('third')
+  expect(statSync(join(root, 'identities/key')).mode & 0o777).toBe(0o644)
+  keep(root, 'identities/key', 'fourth', 0o600)
+  expect(statSync(join(root, 'identities/key')).mode & 0o777).toBe(0o600)
   writeFileSync(join(root, 'plain'), '')
   expect(() => keptNames(join(root, 'plain'))).toThrow('identity directory cannot be read')
+  expect(() => readKept(join(root, 'plain'), 'key')).toThrow(
+    expect.objectContaining({
+      class: 'input',
+      where: { file: 'key' },
+      what: 'identity cannot be read',
+      why: expect.stringContaining('ENOTDIR'),
+    }),
+  )
 })

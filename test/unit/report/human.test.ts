@@ -120,6 +120,34 @@ test('a log is plain text unless another format is asked for', () => {
   expect(JSON.parse(printed('json'))).toMatchObject({ type: 'change', host: 'a' })
 })
 
+test('a terminal shows what hosts do while it lasts, and nothing of a run that ends at once', () => {
+  const at = (path: string): string => JSON.stringify(pathToFileURL(`${process.cwd()}/src/report/${path}`).href)
+  const script = `import { setTimeout as sleep } from 'node:timers/promises'
+import { chooseReport } from ${at('choose.ts')}
+import { painter } from ${at('view.ts')}
+Object.assign(process.stdout, { isTTY: true, columns: 80, rows: 24 })
+const view = { paint: painter(false), columns: 80, verbose: false }
+const report = chooseReport(undefined, { out: (text) => process.stdout.write(text), view, live: true, rows: () => 24 })
+report.observing(['quick'])
+await report.settle()
+process.stdout.write('BEGIN')
+report.observing(['web-01', 'web-02'])
+for (const host of ['web-01', 'web-02']) report.listen({ type: 'doing', host, what: 'installing nginx' })
+await sleep(500)
+report.interrupting()
+await sleep(400)
+await report.settle()
+process.stdout.write('END\\n')`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  const [before, shown = ''] = stdout.split('BEGIN')
+  expect([before, stderr]).toEqual(['', ''])
+  for (const text of ['Observing 2 hosts', '  web-01  installing nginx', '  web-02  installing nginx', 'Finishing the current step'])
+    expect(shown).toContain(text)
+  expect(new Set(shown.match(/[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/g)).size).toBeGreaterThan(1)
+  // The lines are cleared at the end.
+  expect(shown).toMatch(/nginx\n[^\n]*\x1b\[2K\x1b\[G[^\n]*END\n$/)
+})
+
 test('a table has a dim header and columns as wide as their widest cell', () => {
   const rows = [
     ['web-01', 'x', ''],

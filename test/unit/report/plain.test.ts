@@ -56,6 +56,36 @@ test('many short activities are printed once a minute', () => {
   expect(lines).toEqual(['web-01  unpacking package-19\n', 'web-01  unpacking package-39\n', 'web-01  unpacking package-59\n'])
 })
 
+test('each change is a line with its time, if that is long enough to matter', () => {
+  const lines = linesOf((activity) => {
+    activity.start('Applying', undefined as never)
+    activity.changed('applied', change('a', 'file:/x'), 49)
+    activity.changed('applied', change('a', 'file:/x', { action: 'delete' }), undefined)
+    activity.changed('failed', change('a', 'file:/x\ny'), 50)
+    activity.rolling({ type: 'rolling', phase: 'out', host: 'a', at: 'lb', durationMs: 400 })
+    activity.rolling({ type: 'rolling', phase: 'back', host: 'a', at: 'lb', durationMs: 12_000 })
+    activity.title('Finishing')
+  })
+  expect(lines).toEqual([
+    'a  create file /x\n',
+    'a  delete file /x\n',
+    'a  FAILED create file /x y  0.1 s\n',
+    'a  drained from lb  0.4 s\n',
+    'a  returned to lb  12 s\n',
+    'Finishing\n',
+  ])
+})
+
+test('a host that is drained ends its activity, and others continue', () => {
+  const lines = linesOf((activity) => {
+    activity.doing('a', 'draining')
+    activity.doing('b', 'installing')
+    activity.rolling({ type: 'rolling', phase: 'out', host: 'a', at: 'lb', durationMs: 400 })
+    vi.advanceTimersByTime(6000)
+  })
+  expect(lines).toEqual(['a  drained from lb  0.4 s\n', 'b  installing\n'])
+})
+
 test('nothing is printed after the end, and no timer is left', async () => {
   const lines = linesOf((activity) => {
     activity.doing('web-01', 'installing nginx')

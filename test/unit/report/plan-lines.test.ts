@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { planHeadline, planLines } from '../../../src/report/plan-lines.ts'
+import { changeLines, planHeadline, planLines } from '../../../src/report/plan-lines.ts'
 import { painter } from '../../../src/report/view.ts'
 import { change, plainView, planOf } from './values.ts'
 
@@ -105,6 +105,34 @@ describe('the plan', () => {
     const shown = lines(planOf(change('a', 'file:/x', { differences, diff: '@@ -1 +1 @@\n-a\n+b\n' }))).map((line) => line.trim())
     expect(shown).toContain('mode: 644 → 600')
     expect(shown.filter((line) => line.startsWith('content'))).toEqual([])
+  })
+
+  test('shows a setting with one value, one of content without a diff, and none without a value', () => {
+    const differences = [{ key: 'mode', to: '600' }, { key: 'owner', from: 'ann' }, { key: 'content', from: 'abc' }, { key: 'hidden' }]
+    expect(lines(planOf(change('a', 'file:/x', { differences }))).slice(5)).toEqual([
+      '        mode: 600',
+      '        owner: ann',
+      '        content: abc',
+    ])
+    const long = [{ key: 'names', to: 'one two three four five six' }]
+    expect(lines(planOf(change('a', 'file:/x', { differences: long })), { ...plainView, columns: 30 }).slice(-2)).toEqual([
+      '        names: one two three',
+      '         four five six',
+    ])
+  })
+
+  test('names many hosts with their number, on as many lines as they need, and a play without a name by its place', () => {
+    const hosts = ['web-01', 'web-02', 'web-03', 'web-04', 'web-05']
+    const five = lines(planOf(...hosts.map((host) => change(host, 'file:/x', { play: 2 }))), { ...plainView, columns: 40 })
+    expect(five.slice(1, 5)).toEqual(['play 3', '', '  nginx  5 hosts: web-01 web-02 web-03 w', '         eb-04 web-05'])
+    expect(lines(planOf(...hosts.slice(1).map((host) => change(host, 'file:/x'))))[3]).toBe('  nginx  web-02 web-03 web-04 web-05')
+  })
+
+  test('has a colour and a sign for each action', () => {
+    const { green, yellow, red, blue } = painter(true)
+    const view = { ...plainView, paint: painter(true) }
+    const signs = (['create', 'update', 'delete', 'run'] as const).map((action) => changeLines(change('a', 'file:/x', { action }), view)[0])
+    expect(signs.map((line) => line?.split(' file')[0])).toEqual([green('+'), yellow('~'), red('-'), blue('!')])
   })
 
   test('shows a record of provision as one line without a diff', () => {

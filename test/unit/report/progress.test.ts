@@ -22,6 +22,35 @@ describe('progress', () => {
     expect(progress.lines('Observing', plainView, 20, 0).at(-1)?.trim()).toBe('a  connecting')
   })
 
+  test('shows how long an activity lasts after two seconds, also while it is repeated, and begins again with another', () => {
+    const progress = new Progress(['a'], undefined, 0)
+    const line = (now: number): string | undefined => progress.lines('Observing', plainView, 20, now)[1]?.trim()
+    progress.listen({ type: 'host', host: 'a', state: 'proving' }, 0)
+    expect([line(1999), line(2000)]).toEqual(['a  observing again', 'a  observing again  2.0 s'])
+    progress.listen({ type: 'doing', host: 'a', what: 'installing' }, 3000)
+    progress.listen({ type: 'doing', host: 'a', what: 'installing' }, 5000)
+    expect(line(6000)).toBe('a  installing  3.0 s')
+    progress.listen({ type: 'doing', host: 'a', what: 'removing' }, 6000)
+    expect(line(7000)).toBe('a  removing')
+    progress.listen({ type: 'host', host: 'a', state: 'done' }, 8000)
+    expect(line(9000)).toBeUndefined()
+  })
+
+  test('ignores hosts of which it does not know, and events without an activity', () => {
+    const progress = new Progress(['a'], undefined, 0)
+    progress.listen({ type: 'doing', host: 'other', what: 'installing' }, 0)
+    progress.listen({ type: 'change', phase: 'planned', change: change('a', 'file:/x') }, 0)
+    progress.listen({ type: 'warning', host: 'a', what: 'odd' }, 0)
+    expect([progress.lines('Observing', plainView, 20, 0), progress.applied]).toEqual([['Observing  0.0 s'], 0])
+  })
+
+  test('has one line for each host that fits exactly', () => {
+    const progress = new Progress(['a', 'web-02'], undefined, 0)
+    for (const host of ['a', 'web-02']) progress.listen({ type: 'host', host, state: 'observing' }, 0)
+    expect(progress.lines('Observing', plainView, 2, 0).slice(1)).toEqual(['  a       observing', '  web-02  observing'])
+    expect(progress.lines('Observing', plainView, 0, 0).slice(1)).toEqual(['  and 2 more hosts'])
+  })
+
   test('never has more lines than fit', () => {
     const hosts = Array.from({ length: 300 }, (_, i) => `host-${i}`)
     const progress = new Progress(hosts, undefined, 0)

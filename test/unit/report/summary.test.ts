@@ -5,6 +5,7 @@ import { cards, defectCard } from '../../../src/report/card.ts'
 import { jsonReport } from '../../../src/report/json.ts'
 import { Progress } from '../../../src/report/progress.ts'
 import { summaryLines, unappliedLines } from '../../../src/report/summary.ts'
+import { painter } from '../../../src/report/view.ts'
 import { change, outcomeOf, plainView, planOf } from './values.ts'
 
 const host = (name: string, changed: number, failed = 0, unreachable = false) => ({
@@ -47,6 +48,44 @@ describe('the summary', () => {
       '',
       '✔ 2 changes applied and confirmed  1.2 s',
     ])
+  })
+
+  test('has the seconds of each host from its first change, and a lost connection', () => {
+    const plan = planOf(change('a', 'file:/x'), change('b', 'file:/x'))
+    const progress = new Progress([], plan, 0)
+    progress.listen({ type: 'host', host: 'a', state: 'applying' }, 1000)
+    progress.listen({ type: 'change', phase: 'applied', change: change('a', 'file:/x') }, 3460)
+    const lines = summaryLines(ending(outcomeOf('failed', host('a', 1), host('b', 0, 0, true)), { plan }), progress, plainView)
+    expect(lines.slice(2, 4)).toEqual([
+      '  a            10        1       0      2.5',
+      '  b            10        0       0           connection lost',
+    ])
+    expect(lines.at(-1)).toBe('✖ 1 host unreachable, 1 change applied  1.2 s')
+  })
+
+  test('of a dry run has the changes to make, and what else is wrong', () => {
+    const plan = planOf(change('a', 'file:/x'))
+    const lines = summary(outcomeOf('failed', host('a', 1), host('b', 0, 0, true)), { plan, dryRun: true })
+    expect(lines[1]).toBe('  host  resources  to change  failed  seconds')
+    expect(lines.at(-1)).toBe('✖ 1 host unreachable, 1 change to apply  1.2 s')
+  })
+
+  test('counts deferred changes, and colours rows by what happened', () => {
+    const plan = planOf(change('a', 'file:/x'), change('a', 'certificate:/x'))
+    const progress = new Progress([], plan, 0)
+    progress.listen({ type: 'change', phase: 'applied', change: change('a', 'file:/x') }, 0)
+    const view = { ...plainView, paint: painter(true) }
+    const { red, yellow, green, bold, dim } = view.paint
+    const lines = summaryLines(ending(outcomeOf('changed', host('a', 1), host('b', 0)), { plan }), progress, view)
+    expect(lines.at(-1)).toBe(`${yellow('●')} ${bold('1 change applied, 1 deferred')}  ${dim('1.2 s')}`)
+    const row = (name: string, numbers: string): string => `${name}            10        ${numbers}`
+    expect(lines.slice(2, 4)).toEqual([`  ${yellow(row('a', '1       0'))}`, `  ${green(row('b', '0       0'))}`])
+    const failed = summaryLines(ending(outcomeOf('failed', host('a', 1, 1))), new Progress([], planOf(), 0), view)
+    expect(failed[2]).toBe(`  ${red(row('a', '1       1'))}`)
+  })
+
+  test('of a run whose host failed without a change says so', () => {
+    expect(summary(outcomeOf('failed', host('a', 0))).at(-1)).toBe('✖ 0 changes applied  1.2 s')
   })
 
   test('compares the prediction with the changes that happened', () => {
@@ -128,6 +167,34 @@ describe('cards', () => {
         '',
       ].join('\n'),
     )
+  })
+
+  test('fit the screen, and colour the place and the reason', () => {
+    const { red, bold, dim } = painter(true)
+    const problem = new Problem({
+      class: 'task',
+      where: { host: 'a', role: 'role x' },
+      what: 'one two three',
+      why: 'four',
+      fix: 'f\tg',
+    })
+    expect(cards([problem], { paint: painter(true), columns: 15, verbose: false }).split('\n')).toEqual([
+      `${red('✖')} ${bold('a › role x')}`,
+      '  what one two',
+      '       three',
+      dim('  why  four'),
+      '  fix  f  g',
+      '',
+    ])
+  })
+
+  test('show no key of a playbook, and a problem of several hosts once', () => {
+    const where = { file: 'playbooks/site.yaml', line: 3, column: 5, key: '[0].roles[1]' }
+    const one = new Problem({ class: 'input', where, what: 'it is wrong', fix: 'mend it' })
+    const other = new Problem({ class: 'input', where, what: 'it is wrong', why: 'another reason', fix: 'mend it' })
+    const shown = cards([one, one, other], plainView)
+    expect(shown.match(/^✖ .*$/gm)).toEqual(['✖ playbooks/site.yaml:3:5', '✖ playbooks/site.yaml:3:5'])
+    expect(shown).toContain('\n  fix  mend it\n\n✖')
   })
 
   test('call an unexpected error a bug of provision, and print no stack', () => {
