@@ -65,6 +65,8 @@ export interface CommandDefinition<O extends Options> {
   readonly maxPositionals?: number
   /** Whether the arguments after `--` are a command of the user. If not, `--` only ends the options. */
   readonly takesCommand?: boolean
+  /** Number of own positional arguments, by the first one: what follows them is a command of the user, with or without `--`. */
+  commandAfter?(first: string | undefined): number | undefined
   run(given: Arguments<O>, context: CommandContext): Promise<CommandResult>
   /** Reports an invalid command line in the requested machine-readable format. */
   reportInvalid?(argv: readonly string[], problems: readonly Problem[], context: CommandContext): void

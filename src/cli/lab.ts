@@ -63,6 +63,7 @@ const actions: Readonly<Record<string, Action>> = {
 /** `provision lab`: manages disposable Debian hosts on this machine that match an inventory. */
 export const command = defineCommand({
   takesCommand: true,
+  commandAfter: (action) => (action === 'ssh' ? 2 : undefined),
   usage: ['lab up | down | status [--json] | ssh-config', 'lab reset [HOST...]', 'lab ssh HOST [COMMAND]'],
   options,
   notes: [

@@ -18,7 +18,8 @@ export const parseArguments = (
     options,
     maxPositionals = Number.POSITIVE_INFINITY,
     takesCommand = false,
-  }: Pick<Command, 'options' | 'maxPositionals' | 'takesCommand'>,
+    commandAfter,
+  }: Pick<Command, 'options' | 'maxPositionals' | 'takesCommand' | 'commandAfter'>,
 ): Arguments<Options> => {
   const known: Options = { ...options, ...commonOptions }
   const config = Object.fromEntries(
@@ -28,13 +29,13 @@ export const parseArguments = (
     ]),
   )
   // Strict mode would stop at the first error.
-  const { tokens, values, positionals } = parseArgs({
-    args: [...argv],
-    options: config,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  })
+  const parsed = (args: readonly string[]) =>
+    parseArgs({ args: [...args], options: config, strict: false, allowPositionals: true, tokens: true })
+  const found = parsed(argv).tokens.flatMap((token) => (token.kind === 'positional' ? [token] : []))
+  const start = found[commandAfter?.(found[0]?.value) ?? Number.POSITIVE_INFINITY]?.index
+  const { tokens, values, positionals } = parsed(
+    start === undefined || argv.slice(0, start).includes('--') ? argv : [...argv.slice(0, start), '--', ...argv.slice(start)],
+  )
   const given = tokens.filter((token) => token.kind === 'option')
   const terminator = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? Number.POSITIVE_INFINITY
   const ownCount = takesCommand

@@ -21,6 +21,18 @@ describe('arguments', () => {
     })
   })
 
+  test.each([
+    ['ssh', 'web-01', 'sudo', 'sh', '-s'],
+    ['ssh', 'web-01', '--', 'sudo', 'sh', '-s'],
+    ['ssh', '-l', 'web', 'web-01', '--dry-run', 'sudo', 'sh', '-s'],
+  ])('takes what follows the own arguments as a command, with or without --: %s %s %s %s %s', (...argv) => {
+    const commandAfter = (first: string | undefined) => (first === 'ssh' ? 2 : undefined)
+    const given = (words: readonly string[]) => parseArguments('lab', words, { options, takesCommand: true, commandAfter })
+    expect(given(argv)).toMatchObject({ positionals: ['ssh', 'web-01'], rest: ['sudo', 'sh', '-s'] })
+    expect(given(['reset', 'web-01', 'web-02'])).toMatchObject({ positionals: ['reset', 'web-01', 'web-02'], rest: [] })
+    expect(() => given(['reset', 'web-01', 'sudo', '-s'])).toThrow('unknown option -s')
+  })
+
   test('accepts a value that begins with !, and with - after =', () => {
     expect(parse('--limit', '!web-02', '--limit=-x').values.limit).toEqual(['!web-02', '-x'])
   })
