@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { checksScript } from '../../../roles/monitoring/checks/script.ts'
 
 /** Programs that the checks call, as answers of a host. */
 const PROGRAMS = {
-  setpriv: 'while :; do case $1 in --*) shift;; *) break;; esac; done; exec "$@"',
+  setpriv: 'echo "$@" >>"$HOST/plainly"; while :; do case $1 in --*) shift;; *) break;; esac; done; exec "$@"',
   dpkg: `echo '??5??????   /usr/bin/ls'; echo '??5?????? c /etc/issue'; echo '??5??????   /usr/share/doc/ls/copyright'; exit 1`,
   'apt-get': `echo 'Inst openssl [1] (2 Debian-Security:12/stable [amd64])'; echo 'Inst nano [1] (2 Debian:12/stable [amd64])'; echo 'Conf nano'`,
   journalctl: `while [ $# -gt 0 ]; do case $1 in -t) log=$2;; --cursor-file=*) echo "s=1" >"\${1#*=}";; esac; shift; done; cat "$HOST/log.$log" 2>/dev/null; :`,
@@ -53,6 +53,7 @@ beforeEach(() => {
     'user:ann\nsysctl:net.no.such disk\ncertificate:/x /etc/ssl/site.pem disk\ncertificate:/x /etc/ssl/site.pem.key disk\n',
   )
   write('ssh/sshd_config', 'Port 22\n')
+  write('ephemeral', '32768\t60999\n')
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
@@ -68,6 +69,8 @@ const run = (balancer = true) => {
     .replaceAll('/etc/ssh/', `${at('ssh')}/`)
     .replaceAll('/etc/passwd', at('passwd'))
     .replaceAll('/etc/sudoers', at('sudoers'))
+    .replaceAll('/sys/fs/cgroup', at('cgroup'))
+    .replaceAll('/proc/sys/net/ipv4/ip_local_port_range', at('ephemeral'))
     .replaceAll(/\/run\/(provision.lock|reboot-required)/g, `${at('run')}/$1`)
   const env = { ...process.env, STATE_DIRECTORY: at('state'), HOST: root }
   const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8', env })
@@ -218,5 +221,261 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
     expect(run().metrics.get('provision_files_watched')).toBe('3')
     write('lock', '0')
     expect(run().metrics.get('provision_files_watched')).toBe('9')
+  })
+
+  it('work without rights where they run other programs, and end if that is impossible', () => {
+    program('apt-get', 'echo "$@" >"$HOST/apt"; echo "Inst nano [1] (2 Debian:12/stable [amd64])"')
+    run()
+    const caps = '--inh-caps=-all --ambient-caps=-all'
+    expect(readFileSync(at('plainly'), 'utf8').split('\n')).toEqual([
+      `${caps} true`,
+      `${caps} timeout 120 apt-get -s -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=no dist-upgrade`,
+      ...[`${caps} openssl x509 -noout -dates`, ''],
+    ])
+    // Simulated only.
+    expect(readFileSync(at('apt'), 'utf8')).toMatch(/^-s /)
+    program('setpriv', 'exit 1')
+    expect(run()).toMatchObject({ status: 1, stdout: '' })
+  })
+
+  it('remove what an interrupted check left', () => {
+    mkdirSync(at('state/.w.old'))
+    expect(run().status).toBe(0)
+    expect(readdirSync(at('state')).filter((name) => name.startsWith('.w'))).toEqual([])
+  })
+
+  it('compare the record with the kernel settings that this kernel has', () => {
+    write('owned/base', 'sysctl:net.no.such disk\nsysctl:kernel.ostype disk\nsysctl:net.*.no.such disk\nfile:/a /a sysctl\n')
+    run()
+    expect(readFileSync(at('given'), 'utf8')).toBe('sysctl:kernel.ostype disk\nsysctl:net.*.no.such disk\nfile:/a /a sysctl\n')
+  })
+
+  it('print at most fifty wrong files, with names that break no line', () => {
+    program(
+      'reader',
+      'case $1 in owned) i=0; while [ $i -lt 60 ]; do printf "missing\\t/a/%s\\n" $i; i=$((i+1)); done; printf "changed\\t/last\\n"; echo watched 61;; esac',
+    )
+    expect(run().named('provision_file_wrong')).toEqual(
+      Array.from({ length: 50 }, (_, i) => `provision_file_wrong{what="missing",path="/a/${i}"}`),
+    )
+    program('reader', String.raw`case $1 in owned) printf 'changed\t/a"\\\\\001\303\244b\n'; echo watched 1;; esac`)
+    expect(run().named('provision_file_wrong')).toEqual(['provision_file_wrong{what="changed",path="/a???b"}'])
+    program('dpkg', 'i=0; while [ $i -lt 60 ]; do echo "??5??????   /usr/bin/$i"; i=$((i+1)); done; exit 1')
+    rmSync(at('state/packages'))
+    expect(run().named('provision_package_file_wrong')).toHaveLength(50)
+  })
+
+  it('report files of packages that are no configuration and no documentation', () => {
+    program(
+      'dpkg',
+      `${[
+        'missing     /usr/bin/gone',
+        '??5?????? c /etc/a',
+        ...['doc', 'man', 'locale', 'info', 'lintian', 'perl'].map((name) => `??5??????   /usr/share/${name}/x y`),
+      ]
+        .map((line) => `echo '${line}'; `)
+        .join('')}echo "$@" >"$HOST/dpkg"; exit 1`,
+    )
+    expect(run().named('provision_package')).toEqual(
+      ['/usr/bin/gone', '/usr/share/perl/x y'].map((path) => `provision_package_file_wrong{path="${path}"}`),
+    )
+    expect(readFileSync(at('dpkg'), 'utf8')).toBe('--verify\n')
+    rmSync(at('state/packages'))
+    program('dpkg', 'exit 124')
+    expect(run().named('provision_package')).toEqual(['provision_package_file_wrong{path="/usr/bin/dpkg (--verify did not end)"}'])
+    rmSync(at('state/packages'))
+    program('dpkg', 'exit 0')
+    expect(run().named('provision_package')).toEqual([])
+  })
+
+  it('repeat the slow checks when their last result is an hour old', () => {
+    const aged = (minutes: number) => {
+      const then = new Date(Date.now() - minutes * 60_000)
+      for (const name of ['packages', 'updates']) utimesSync(at('state', name), then, then)
+      const { named, metrics } = run()
+      return [named('provision_package').length, metrics.get('provision_updates_pending{kind="other"}')]
+    }
+    run()
+    program('dpkg', 'exit 0')
+    program('apt-get', 'exit 0')
+    expect(aged(58)).toEqual([1, '1'])
+    expect(aged(61)).toEqual([0, '0'])
+  })
+
+  it('count a security update from the day that it was first seen, and forget it when it is installed', () => {
+    const inst = (...names: readonly string[]) =>
+      names.map((name) => `echo 'Inst ${name} [1] (2 Debian-Security:12/stable [amd64])'`).join('\n')
+    const since = () =>
+      readFileSync(at('state/since'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' '))
+    const later = () => {
+      write(
+        'state/since',
+        since()
+          .map(([at, name]) => `${Number(at) - 1000} ${name}\n`)
+          .join(''),
+      )
+      rmSync(at('state/updates'))
+    }
+    program('apt-get', inst('a', 'b'))
+    run()
+    later()
+    program('apt-get', inst('b', 'c'))
+    const { metrics } = run()
+    expect(metrics.get('provision_updates_pending{kind="security"}')).toBe('2')
+    const [[first], [second]] = since() as [[string, string], [string, string]]
+    expect(since().map(([, name]) => name)).toEqual(['b', 'c'])
+    expect(Number(second) - Number(first)).toBeGreaterThanOrEqual(1000)
+    expect(Number(metrics.get('provision_security_update_waiting_seconds'))).toBeGreaterThanOrEqual(1000)
+    expect(Number(metrics.get('provision_security_update_waiting_seconds'))).toBeLessThan(1100)
+  })
+
+  it('ask the journal for messages of one program, and for none before the first check', () => {
+    program(
+      'journalctl',
+      'echo "$@" >>"$HOST/journal"; for one; do case $one in --cursor-file=*) echo s=1 >"$(echo "$one" | cut -d = -f 2)";; esac; done',
+    )
+    run()
+    run()
+    const [first, balancer, second] = readFileSync(at('journal'), 'utf8').split('\n')
+    expect(first).toBe(`-q -t sshd --no-pager -o cat --cursor-file=${at('state/ssh.cursor')} -n 0`)
+    expect(balancer).toBe(`-q -t haproxy --no-pager -o cat --cursor-file=${at('state/haproxy.cursor')} -n 0`)
+    expect(second).toBe(`-q -t sshd --no-pager -o cat --cursor-file=${at('state/ssh.cursor')}`)
+  })
+
+  it('count every way in which a login fails', () => {
+    const failed = [
+      ...['Failed password for root', 'Failed publickey for a', 'Failed none for a', 'Failed keyboard-interactive/pam for a'],
+      ...['Connection closed by authenticating user a', 'Connection closed by invalid user a', 'Connection reset by authenticating user a'],
+      ...['Disconnected from authenticating user a', 'Disconnected from invalid user a'],
+    ]
+    const others = ['Accepted publickey for b', 'x Failed password for b', 'Disconnected from user b', 'Connection closed by 10.0.0.1']
+    write('log.sshd', [...failed, ...others].map((line) => `${line}\n`).join(''))
+    expect(run().metrics.get('provision_ssh_failures_total')).toBe('9')
+  })
+
+  it('report ports by protocol, but none on loopback and none of clients', () => {
+    write(
+      'sockets',
+      [
+        ...['udp UNCONN 0 0 0.0.0.0:22 0.0.0.0:*', 'udp UNCONN 0 0 0.0.0.0:32767 0.0.0.0:*', 'udp UNCONN 0 0 0.0.0.0:32768 0.0.0.0:*'],
+        ...['tcp LISTEN 0 0 0.0.0.0:40000 0.0.0.0:*', 'udp UNCONN 0 0 [fe80::1]:546 [::]:*', 'tcp LISTEN 0 0 0.0.0.0:68 0.0.0.0:*'],
+        ...['tcp LISTEN 0 0 *:8080 *:* users:(("a b",pid=1,fd=2),("c",pid=3,fd=4))', 'tcp LISTEN 0 0 10.127.0.1:81 0.0.0.0:*'],
+        ...['tcp LISTEN 0 0 127.1.2.3:82 0.0.0.0:*', 'tcp LISTEN 0 0 10.0.0.1%eth0:83 0.0.0.0:*'],
+      ].join('\n'),
+    )
+    program('ss', 'echo "$@" >"$HOST/ss"; cat "$HOST/sockets"')
+    expect(run().named('provision_port_unknown')).toEqual(
+      ['22/udp ?', '32767/udp ?', '40000/tcp ?', '68/tcp ?', '8080/tcp a b', '81/tcp ?', '83/tcp ?'].map(
+        (one) => `provision_port_unknown{port="${one.split(' ')[0]}",program="${one.split(' ').slice(1).join(' ')}"}`,
+      ),
+    )
+    // Listening sockets of TCP and UDP, with their programs, as numbers.
+    expect(readFileSync(at('ss'), 'utf8')).toBe('-Hltnup\n')
+  })
+
+  it('report accounts with a shell, in a group of administrators or in the rules of sudo', () => {
+    const shells = ['/bin/bash', '/bin/dash', '/usr/bin/zsh', '/usr/bin/fish', '/bin/ksh', '/bin/csh', '/bin/tcsh', '/bin/sh']
+    const others = ['/usr/sbin/nologin', '/bin/false', '/bin/sync', '/opt/git-sh', '/bin/shutdown']
+    write('passwd', [...shells, ...others].map((shell, i) => `u${i}:x:${1000 + i}:1000::/:${shell}\n`).join(''))
+    program(
+      'getent',
+      'case "$1 $2" in "group sudo") echo sudo:x:27:;; "group admin") echo admin:x:9:a1,ann;; "group wheel") echo wheel:x:8:w1,a1;; esac',
+    )
+    write('sudoers', 'Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL) ALL\n# off ALL=(ALL) ALL\nAlias x = y\nno sudo here\n')
+    write('sudoers.d/own', '')
+    write('owned/base', 'user:ann\nuser:u7 more words\nforeign-accounts:sshd a1\nforeign-accounts:x u6\n')
+    expect(run().named('provision_account_unknown').toSorted()).toEqual(
+      [...[0, 1, 2, 3, 4, 5].map((i) => `u${i} shell`), 'w1 sudo']
+        .map((one) => `provision_account_unknown{user="${one.split(' ')[0]}",may="${one.split(' ')[1]}"}`)
+        .toSorted(),
+    )
+  })
+
+  it('add response times up, in every bucket', () => {
+    const requests = [4, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 10_001, -1].map(
+      (total) =>
+        `10.0.0.1:5 [1/Jan/2026:00:00:00.000] https~ web/web-01 0/0/1/2/${total === 4 ? '+4' : total} 200 100 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1"\n`,
+    )
+    write('log.haproxy', requests.filter((line) => !line.includes('/-1 ')).join(''))
+    const buckets = (factor: number) => [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13].map((count) => String(count * factor))
+    const seen = () => {
+      const { metrics, named } = run()
+      return [
+        ...named('provision_site_response_seconds_bucket').map((name) => metrics.get(name)),
+        metrics.get('provision_site_response_seconds_sum'),
+      ]
+    }
+    expect(seen()).toEqual([...buckets(1), '29.445'])
+    expect(seen()).toEqual([...buckets(2), '58.89'])
+    // The journal was rotated: what was counted stays.
+    program('journalctl', 'exit 1')
+    expect(seen()).toEqual([...buckets(2), '58.89'])
+    const { stdout } = run()
+    expect(stdout).toContain('# TYPE provision_site_response_seconds histogram\n')
+    expect(stdout).toContain('provision_site_response_seconds_count 26\n')
+  })
+
+  it('read each certificate of the record once, and skip one that is none', () => {
+    write(
+      'owned/base',
+      ['/a.pem', '/b.pem', '/a.pem.key', '/c d.pem'].map((path) => `certificate:/x ${path} disk\n`).join('') +
+        'certificate:/y /a.pem disk\ncertificate:/z /e.pem absent\nfile:/f.pem /f.pem disk\n',
+    )
+    program('reader', 'case $1 in owned) echo watched 3;; text) echo "$2 $3" >>"$HOST/texts"; echo "$2";; esac')
+    program(
+      'openssl',
+      `[ "$(cat)" != /b.pem ] || exit 1; echo 'notBefore=Jan  1 00:00:00 2026 GMT'; echo 'notAfter=Jan  2 00:00:00 2026 GMT'`,
+    )
+    expect(run().named('provision_certificate')).toEqual(
+      ['begins', 'ends'].flatMap((side) => ['/a.pem', '/c d.pem'].map((path) => `provision_certificate_${side}_seconds{path="${path}"}`)),
+    )
+    expect(readFileSync(at('texts'), 'utf8')).toBe('/a.pem 65536\n/b.pem 65536\n/c d.pem 65536\n')
+  })
+
+  const cgroup = (path: string, files: Readonly<Record<string, string>>) => {
+    mkdirSync(at('cgroup', path), { recursive: true })
+    for (const [name, content] of Object.entries(files)) write(`cgroup/${path}/${name}`, content)
+  }
+  const uses = () => {
+    const { metrics, named } = run()
+    return named('provision_unit').map((name) => `${name.slice('provision_unit_'.length)} ${metrics.get(name)}`)
+  }
+
+  it('measure what each unit uses, by cgroup version 2', () => {
+    write('passwd', '')
+    mkdirSync(at('cgroup'))
+    write('cgroup/cgroup.controllers', 'cpu memory io\n')
+    cgroup('system.slice/nginx.service', {
+      'cpu.stat': 'usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\n',
+      'memory.stat': 'anon 4096\nfile 100000\ninactive_anon 5\n',
+      'memory.events': 'low 0\noom 3\noom_kill 2\noom_group_kill 9\n',
+      'io.stat': '8:0 rbytes=100 wbytes=20 rios=5 wios=6 dbytes=7 dios=8\n8:16 rbytes=1 wbytes=2 rios=0 wios=0 dbytes=0 dios=0\n',
+    })
+    cgroup('web.slice/app.service', { 'cpu.stat': 'usage_usec 1\n', 'memory.stat': 'anon 1\n', 'io.stat': '' })
+    cgroup('user.slice', { 'cpu.stat': 'usage_usec 2000\n' })
+    cgroup('system.slice/half.service', { 'cpu.stat': 'user_usec 5\n', 'memory.stat': 'file 5\n', 'memory.events': 'low 0\n' })
+    expect(uses()).toEqual([
+      ...['cpu_seconds_total{unit="nginx.service"} 1.500', 'cpu_seconds_total{unit="app.service"} 0.000'],
+      ...['cpu_seconds_total{unit="user.slice"} 0.002', 'memory_bytes{unit="nginx.service"} 4096', 'memory_bytes{unit="app.service"} 1'],
+      ...['oom_kills_total{unit="nginx.service"} 2', 'io_bytes_total{unit="nginx.service"} 123'],
+    ])
+  })
+
+  it('measure what each unit uses, by cgroup version 1', () => {
+    cgroup('unified/system.slice/nginx.service', { 'cpu.stat': 'usage_usec 2500000\n' })
+    cgroup('memory/system.slice/nginx.service', { 'memory.stat': 'cache 9\nrss 7\ntotal_rss 8192\ntotal_cache 5\n' })
+    cgroup('blkio/system.slice/nginx.service', {
+      'blkio.throttle.io_service_bytes': '8:0 Read 100\n8:0 Write 20\n8:0 Sync 50\n8:0 Async 70\n8:0 Total 120\nTotal 120\n',
+    })
+    expect(uses()).toEqual([
+      ...[
+        'cpu_seconds_total{unit="nginx.service"} 2.500',
+        'memory_bytes{unit="nginx.service"} 8192',
+        'io_bytes_total{unit="nginx.service"} 120',
+      ],
+    ])
   })
 })
