@@ -3,19 +3,19 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { alertmanagerConfig } from '../../../roles/monitoring/alertmanager.ts'
-import { SCRIPT } from '../../../roles/monitoring/dashboard/script.ts'
-import monitoring from '../../../roles/monitoring/role.ts'
-import { alertsOf } from '../../../roles/monitoring/rules/all.ts'
-import { RUNBOOKS } from '../../../roles/monitoring/rules/runbooks.ts'
-import { yaml } from '../../../roles/monitoring/yaml.ts'
-import { passwordHash } from '../../../src/resource/account/password.ts'
-import { bytesOf, shownText } from '../../../src/resource/kind/content.ts'
-import { keyOf, type Resource } from '../../../src/resource/kind/kind.ts'
-import type { Exposed, HostView } from '../../../src/role/role.ts'
-import { Secret } from '../../../src/secret/secret.ts'
-import { alertCases } from '../../alerts/all.ts'
-import { ALL, declared, LB, parsed, site, textOf, WEB } from './monitoring/context.ts'
+import { alertmanagerConfig } from '../../../../roles/monitoring/alertmanager.ts'
+import { SCRIPT } from '../../../../roles/monitoring/dashboard/script.ts'
+import monitoring from '../../../../roles/monitoring/role.ts'
+import { alertsOf } from '../../../../roles/monitoring/rules/all.ts'
+import { RUNBOOKS } from '../../../../roles/monitoring/rules/runbooks.ts'
+import { yaml } from '../../../../roles/monitoring/yaml.ts'
+import { passwordHash } from '../../../../src/resource/account/password.ts'
+import { bytesOf, shownText } from '../../../../src/resource/kind/content.ts'
+import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
+import type { Exposed, HostView } from '../../../../src/role/role.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
+import { alertCases } from '../../../alerts/all.ts'
+import { ALL, declared, LB, parsed, site, textOf, WEB } from './context.ts'
 
 const PROMETHEUS = 'file:/etc/prometheus/prometheus.yml'
 const BLACKBOX = 'file:/etc/prometheus/blackbox.yml'
@@ -268,7 +268,7 @@ describe('an alert', () => {
   const defaults = monitoring.options.parse({})
   const alerts = alertsOf(defaults)
   const allCases = alertCases(defaults)
-  const readme = readFileSync(join(import.meta.dirname, '../../../roles/monitoring/README.md'), 'utf8')
+  const readme = readFileSync(join(import.meta.dirname, '../../../../roles/monitoring/README.md'), 'utf8')
   const sections = readme.split(/^### /m).slice(1)
 
   it.each(alerts.map((one) => [one.alert, one] as const))(

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import monitoring from '../../../roles/monitoring/role.ts'
-import { trafficRecords } from '../../../roles/monitoring/rules/traffic.ts'
-import { yaml } from '../../../roles/monitoring/yaml.ts'
-import { bytesOf } from '../../../src/resource/kind/content.ts'
-import { promtoolFiles } from '../../alerts/promtool.ts'
+import monitoring from '../../../../roles/monitoring/role.ts'
+import { trafficRecords } from '../../../../roles/monitoring/rules/traffic.ts'
+import { yaml } from '../../../../roles/monitoring/yaml.ts'
+import { bytesOf } from '../../../../src/resource/kind/content.ts'
+import { promtoolFiles } from '../../../alerts/promtool.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'provision-alerts-'))
 afterAll(() => rmSync(directory, { recursive: true }))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SCRIPT } from '../../../../roles/monitoring/dashboard/script.ts'
+import { SCRIPT } from '../../../../../roles/monitoring/dashboard/script.ts'
 import { type Alert, NOW, open, type Series } from './browser.ts'
 
 /** One series that ends with this value. */

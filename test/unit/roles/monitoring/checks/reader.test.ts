@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { READER } from '../../../roles/monitoring/checks/reader.ts'
+import { READER } from '../../../../../roles/monitoring/checks/reader.ts'
 
 // Every account may write to /dev/shm, so its files could be replaced. The reader skips /tmp.
 const root = mkdtempSync('/dev/shm/provision-reader-')

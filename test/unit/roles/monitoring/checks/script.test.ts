@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, u
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { checksScript } from '../../../roles/monitoring/checks/script.ts'
+import { checksScript } from '../../../../../roles/monitoring/checks/script.ts'
 
 /** Programs that the checks call, as answers of a host. */
 const PROGRAMS = {
