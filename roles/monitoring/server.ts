@@ -20,7 +20,8 @@ export const serverResources = (context: HostContext<Options>): readonly Resourc
   ...dashboardResources(context),
 ]
 
-const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): readonly Resource[] => {
+const blackbox = (context: HostContext<Options>): readonly Resource[] => {
+  const { authority, exposed, host } = context
   const pairs = domainsOf(exposed).flatMap((domain) => {
     const of = authority({ domain })
     const { certificate, trusted } = clientOf(domain)
@@ -31,7 +32,7 @@ const blackbox = ({ authority, exposed, host, ...rest }: HostContext<Options>): 
   })
   const config = file({
     path: '/etc/prometheus/blackbox.yml',
-    content: blackboxConfig({ ...rest, authority, exposed, host }),
+    content: blackboxConfig(context),
     set: checkedBy('blackbox', 'prometheus-blackbox-exporter', '--config.check', '--config.file=/etc/prometheus/blackbox.yml'),
   })
   const unit = daemon(

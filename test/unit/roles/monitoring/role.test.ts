@@ -12,7 +12,7 @@ import { yaml } from '../../../../roles/monitoring/yaml.ts'
 import { passwordHash } from '../../../../src/resource/account/password.ts'
 import { bytesOf, shownText } from '../../../../src/resource/kind/content.ts'
 import { keyOf, type Resource } from '../../../../src/resource/kind/kind.ts'
-import type { Exposed, HostView } from '../../../../src/role/role.ts'
+import type { Exposed, Flow, HostView } from '../../../../src/role/role.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { alertCases } from '../../../alerts/all.ts'
 import { ALL, declared, LB, parsed, site, textOf, WEB } from './context.ts'
@@ -115,6 +115,10 @@ describe('a monitoring server', () => {
   it('uses the intervals and sizes of the options', () => {
     const small = declared(LB, { interval_seconds: 60, retention_days: 3, retention_mb: 256, memory_mb: 200 })
     expect(parsed(small, PROMETHEUS).global).toEqual({ scrape_interval: '60s', evaluation_interval: '60s', scrape_timeout: '9s' })
+    expect(textOf(resources, 'file:/etc/prometheus/provision/rules.yml')).toContain('rate(nginx_http_requests_total[60s])')
+    expect(textOf(declared(LB, { checks_seconds: 100 }), 'file:/etc/prometheus/provision/rules.yml')).toContain(
+      'time() - provision_checks_done_seconds > 400',
+    )
     const unit = textOf(small, 'unit:prometheus.service.d/provision.conf')
     expect(unit).toContain('--storage.tsdb.retention.time=3d --storage.tsdb.retention.size=256MB')
     expect(unit).toContain('MemoryMax=200M')
@@ -197,6 +201,28 @@ describe('a monitoring server', () => {
 })
 
 describe('the checks of a host', () => {
+  it('know the ports of its flows and of sshd, and whether a balancer logs there', () => {
+    const flow = { role: 'x', service: 'x', protocol: 'tcp', encrypted: true, from: [] } as const
+    const flows: readonly Flow[] = [
+      { ...flow, host: 'web-01', port: 443 },
+      { ...flow, host: 'web-01', port: 443, protocol: 'udp' },
+      { ...flow, host: 'web-01', port: 22 },
+      { ...flow, host: 'web-01', port: 112, protocol: 'vrrp' },
+      { ...flow, host: 'web-02', port: 3306 },
+    ]
+    const line = (of: HostView, exposed: readonly Exposed[]) =>
+      /^PORTS=.*$/m.exec(textOf(declared(of, { known_users: ['ops'] }, { flows, exposed }), 'file:/usr/local/sbin/provision-checks'))?.[0]
+    const metrics = { type: 'metrics', format: 'prometheus', at: 'http://127.0.0.1:1/', role: 'x' } as const
+    expect(line(WEB[0] as HostView, [{ ...metrics, job: 'haproxy', host: 'web-01' }])).toBe(
+      "PORTS='443/tcp 443/udp 22/tcp' USERS='root ops' BALANCER=yes",
+    )
+    const elsewhere: readonly Exposed[] = [
+      { ...metrics, job: 'haproxy', host: 'lb-01' },
+      { ...metrics, job: 'shop', host: 'web-01' },
+    ]
+    expect(line(WEB[0] as HostView, elsewhere)).toMatch(/ BALANCER=no$/)
+  })
+
   const known = { known_ports: ['51820/udp'], known_users: ['ann'] }
   const resources = declared(LB, known)
   const script = textOf(resources, 'file:/usr/local/sbin/provision-checks')
@@ -340,6 +366,67 @@ describe('invalid options', () => {
     ['two receivers with one name', { receivers: [to('a'), to('b'), to('a')] }, ALL, ['receivers', 2, 'name']],
     ['a reserved name', { receivers: [to('heartbeat')] }, ALL, ['receivers', 0, 'name']],
   ])('are reported with their path: %s', (_, written, bound, path) => expect(faults(written, bound).map((one) => one.path)).toEqual([path]))
+
+  it.each([
+    ['port', 1, 65_535],
+    ['interval_seconds', 5, 300],
+    ['checks_seconds', 10, 3600],
+    ['retention_days', 1, 3650],
+    ['retention_mb', 128, undefined],
+    ['memory_mb', 128, undefined],
+    ['limits.slow_seconds', 0.1, 86_400],
+    ['limits.error_ratio', 0.001, 1],
+    ['limits.surge', 1.1, undefined],
+    ['limits.least_qps', 0, undefined],
+    ['limits.failed_logins', 1, undefined],
+  ])('include numbers out of range: %s', (path, lowest, highest) => {
+    const isValid = (value: number) =>
+      monitoring.options.safeParse(path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value)).success
+    expect([lowest, highest ?? 1e9].map(isValid)).toEqual([true, true])
+    expect(isValid(lowest - (lowest < 1 ? lowest + 0.1 : 0.6))).toBe(false)
+    if (highest !== undefined) expect(isValid(highest + 0.6)).toBe(false)
+  })
+
+  it.each([
+    ['a receiver with a long word', { receivers: [{ name: 'Admins', type: 'webhook', url: 'x' }] }],
+    ['an authority outside of the project', { receivers: [{ name: 'a', type: 'webhook', url: 'x', ca_file: '/etc/ca.pem' }] }],
+    ['a receiver of no alert', { receivers: [{ name: 'a', type: 'webhook', url: 'x', severities: [] }] }],
+    ['mail to nobody', { receivers: [{ name: 'a', type: 'email', to: [], from: 'a@x.test', server: 'x.test:25' }] }],
+    ['a mail server without a port', { receivers: [{ name: 'a', type: 'email', to: ['a@x.test'], from: 'a@x.test', server: 'x.test' }] }],
+    [
+      'a mail server with more than a port',
+      { receivers: [{ name: 'a', type: 'email', to: ['a@x.test'], from: 'a@x.test', server: 'x.test:25 b' }] },
+    ],
+    ['a channel with a space', { receivers: [{ name: 'a', type: 'slack', url: 'x', channel: '#a b' }] }],
+    ['an address to probe by another protocol', { probes: [{ url: 'ftp://x.test/' }] }],
+    ['an address to probe without a name', { probes: [{ url: 'https://x.test/', name: '' }] }],
+    ['a port without a protocol', { known_ports: ['53'] }],
+    ['a port with more than a protocol', { known_ports: ['53/tcpx'] }],
+    ['a port of six digits', { known_ports: ['153000/tcp'] }],
+    ['a user with a space', { known_users: ['a b'] }],
+    ['a user with a capital letter', { known_users: ['Ann'] }],
+    ['a dashboard without users', { dashboard: { users: {} } }],
+    ['a user of the dashboard with a colon', { dashboard: { users: { 'a:b': 'x' } } }],
+    ['a certificate at no absolute path', { dashboard: { users: { a: 'x' }, certificate: 'a.pem' } }],
+    ['a certificate with a space', { dashboard: { users: { a: 'x' }, certificate: '/a b.pem' } }],
+    ['an unknown option', { known: [] }],
+  ])('include %s', (_, written) => expect(monitoring.options.safeParse(written).success).toBe(false))
+
+  it('have defaults that suit a small site', () => {
+    const { limits, ...rest } = monitoring.options.parse({})
+    expect(rest).toEqual({
+      ...{ servers: 'monitoring_servers', port: 9998, interval_seconds: 10, checks_seconds: 30, retention_days: 15, retention_mb: 2048 },
+      ...{ memory_mb: 768, receivers: [], repeat_hours: 4, probes: [], known_ports: [], known_users: [], dashboard: false },
+    })
+    expect(limits).toEqual({
+      ...{ slow_seconds: 1, error_ratio: 0.05, surge: 3, collapse: 0.3, least_qps: 1, disk_free: 0.1, memory_free: 0.05, cpu_steal: 0.2 },
+      ...{ clock_seconds: 1, replica_lag_seconds: 30, backup_hours: 26, certificate_life: 0.15, failed_logins: 30, firewall_drops: 20 },
+      security_update_days: 2,
+    })
+    const mail = { name: 'a', type: 'email', to: ['a@x.test'], from: 'a@x.test', server: 'x.test:25' }
+    expect(monitoring.options.parse({ receivers: [mail] }).receivers[0]).toMatchObject({ tls: true, severities: ['critical', 'warning'] })
+    expect(monitoring.options.parse({ dashboard: { users: { a: 'x' } } }).dashboard).toMatchObject({ port: 9443, open: false })
+  })
 
   it('do not include two receivers with different names', () => expect(faults({ receivers: [to('a'), to('b')] })).toEqual([]))
 })

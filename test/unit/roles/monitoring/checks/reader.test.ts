@@ -1,6 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { READER } from '../../../../../roles/monitoring/checks/reader.ts'
@@ -114,5 +127,87 @@ describe('the reader of the checks', () => {
     renameSync(join(release, 'current'), join(release, 'old'))
     symlinkSync('/etc', join(release, 'current'))
     expect(said()).toEqual([`missing\t${release}/current`, 'watched 0'])
+  })
+
+  it('prints the first bytes of a file, and nothing of what is none', () => {
+    expect(run(['text', at('two words'), '3'])).toMatchObject({ status: 0, stdout: 'rig' })
+    expect(run(['text', at('right'), '100'])).toMatchObject({ status: 0, stdout: 'right' })
+    for (const path of ['right', './right', `${root}/./right`, `${root}/../../etc/passwd`, root, at('gone'), at('right/x'), '/'])
+      expect([path, run(['text', path, '100'])]).toMatchObject([path, { status: 1, stdout: '' }])
+    // An empty name and the name of no directory lead nowhere else.
+    expect(run(['text', `/${root}//right`, '100']).stdout).toBe('right')
+  })
+
+  it('ends with an error for another request', () => {
+    for (const words of [['all'], []]) expect(run(words, `${file(at('wrong'), RIGHT)}\n`)).toMatchObject({ status: 255, stdout: '' })
+    expect(run(['all']).stderr).toBe('unknown: all\n')
+  })
+
+  it('reads each line of the record that names a file with its digest', () => {
+    expect(
+      owned(
+        `file:/x ${at('wrong')} ${RIGHT} more`,
+        `file:/x ${at('wrong')} ${RIGHT.slice(1)}`,
+        `file:/x wrong ${RIGHT}`,
+        `user:ann`,
+        `link:/x ${at('wrong')} ${RIGHT}`,
+        `file:${at('fifo')} ${at('fifo')} absent`,
+        `file:${at('link')} ${at('link')} absent`,
+        `file:/x ${at('gone')}%25 ${RIGHT}`,
+      ),
+    ).toEqual([`present\t${at('fifo')}`, `missing\t${at('gone')}%`, `present\t${at('link')}`, `changed\t${at('wrong')}`, 'watched 4'])
+  })
+})
+
+// These need files that root alone can write.
+describe.skipIf(process.getuid?.() !== 0)('the reader of the checks, below directories of root', () => {
+  const safe = mkdtempSync(join(homedir(), '.provision-reader-'))
+  const inside = (name: string) => join(safe, name)
+  afterAll(() => rmSync(safe, { recursive: true }))
+
+  it('follows relative and absolute links, but not in circles', () => {
+    mkdirSync(inside('a'))
+    writeFileSync(inside('a/file'), 'right')
+    symlinkSync('a/file', inside('relative'))
+    symlinkSync(inside('a'), inside('absolute'))
+    symlinkSync('../absolute/./file', inside('a/dots'))
+    symlinkSync('round', inside('round'))
+    symlinkSync('/nowhere', inside('dangling'))
+    expect(
+      owned(
+        ...['relative', 'absolute/file', 'round', 'dangling', 'a'].map((name) => file(inside(name), RIGHT)),
+        file(inside('dangling'), 'absent'),
+      ),
+    ).toEqual([`changed\t${inside('a')}`, `changed\t${inside('round')}`, 'watched 5'])
+    expect(run(['text', inside('absolute/file'), '9']).stdout).toBe('right')
+    for (let i = 0; i < 22; i++) symlinkSync(i === 0 ? 'a/file' : `chain${i - 1}`, inside(`chain${i}`))
+    expect(run(['text', inside('chain20'), '9']).stdout).toBe('right')
+    expect(run(['text', inside('chain21'), '9'])).toMatchObject({ status: 1, stdout: '' })
+  })
+
+  it('compares hundreds of files together, and those that others can write one by one', () => {
+    mkdirSync(inside('many'))
+    const names = Array.from({ length: 450 }, (_, i) => inside(`many/${String(i).padStart(3, '0')}`))
+    for (const [i, name] of names.entries()) writeFileSync(name, i % 100 === 7 ? 'wrong' : 'right')
+    expect(owned(...names.map((name) => file(name, RIGHT)))).toEqual([
+      ...[7, 107, 207, 307, 407].map((i) => `changed\t${names[i]}`),
+      'watched 450',
+    ])
+    for (const mode of [0o620, 0o602]) {
+      const name = inside(`shared-${mode}`)
+      writeFileSync(name, '')
+      chmodSync(name, mode)
+      // More than may be read of a file that others can write.
+      truncateSync(name, 2 ** 30 + 1)
+      expect(owned(file(name, RIGHT))).toEqual([`too large to be read\t${name}`, 'watched 1'])
+    }
+    mkdirSync(inside('open'))
+    chmodSync(inside('open'), 0o777)
+    symlinkSync('/etc/passwd', inside('open/link'))
+    expect(owned(file(inside('open/link'), RIGHT))).toEqual([`changed\t${inside('open/link')}`, 'watched 1'])
+    writeFileSync(inside('theirs'), 'right')
+    chownSync(inside('theirs'), 65534, 65534)
+    truncateSync(inside('theirs'), 2 ** 30 + 1)
+    expect(owned(file(inside('theirs'), RIGHT))).toEqual([`too large to be read\t${inside('theirs')}`, 'watched 1'])
   })
 })

@@ -80,6 +80,13 @@ const run = (balancer = true) => {
       return name === undefined || value === undefined ? [] : [[name, value]]
     }),
   )
+  // The node exporter rejects a file whose metrics have no type, or one of another kind.
+  const types = new Map([...stdout.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]))
+  for (const name of metrics.keys()) {
+    const family = name.replace(/\{.*/, '').replace(/(_seconds)_(bucket|sum|count)$/, '$1')
+    const type = family.endsWith('_total') ? 'counter' : family === 'provision_site_response_seconds' ? 'histogram' : 'gauge'
+    expect([name, types.get(family)]).toEqual([name, type])
+  }
   return { status, stdout, stderr, metrics, named: (name: string) => [...metrics.keys()].filter((one) => one.startsWith(name)) }
 }
 
