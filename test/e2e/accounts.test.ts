@@ -1,4 +1,4 @@
-import { authorizedKeys, command, group, type Resource, sysctl, user } from 'provision'
+import { authorizedKeys, command, file, group, type Resource, sysctl, user } from 'provision'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountChecks, accountPackages, accounts, accountsOption, departures } from '../../roles/base/accounts.ts'
 import { Secret } from '../../src/secret/secret.ts'
@@ -88,6 +88,17 @@ setpriv --reuid eve --regid eve --clear-groups mv /srv/den/bert /srv/den/home`)
     ])
     expect(why).toBe('first')
     await expect(host.run('cat /root/second')).rejects.toThrow()
+  })
+
+  it.each([
+    ['are wrong', '%team ALL=(ALL NOPASSWD ALL', 'visudo rejected /etc/sudoers.d/zz-team'],
+    ['want a terminal', 'Defaults requiretty', '/etc/sudoers.d/zz-team would shut out ops, the account that this run uses'],
+    ['want a password', 'ops ALL=(ALL) ALL', '/etc/sudoers.d/zz-team would shut out ops, the account that this run uses'],
+    ['let nothing start a program', 'Defaults noexec', '/etc/sudoers.d/zz-team would shut out ops, the account that this run uses'],
+  ])('refuses rules of sudo that %s, before they go live', async (_, content, refused) => {
+    const { what } = await host.refused([file({ path: '/etc/sudoers.d/zz-team', content: `${content}\n`, mode: '440' })])
+    expect(what).toBe(refused)
+    expect(await host.run('ls -A /etc/sudoers.d; visudo -cq')).toBe('90-cloud-init-users\nREADME\n')
   })
 
   it('reports which changes of a batch were applied before a refusal', async () => {

@@ -8,6 +8,7 @@ import { HostRefusal, type Steps } from '../kind/step.ts'
 import { PARTLY } from '../kind/walk.ts'
 import { filesAsInput, layOverScript, type PlacedFile, placeScript } from './place.ts'
 import type { FileSpec, FileState } from './spec.ts'
+import { checkSudoers, isReadBySudo, requireSudoers } from './sudoers.ts'
 import { restoreScript, saveScript } from './undo.ts'
 
 type FileWork = Work<FileSpec, FileState>
@@ -22,12 +23,15 @@ export function* applyFiles(work: readonly FileWork[]): Steps {
   }
 }
 
-/** Groups adjacent work of the same configuration set, or of none. */
+/** The name of what is checked together, if anything is. */
+const checkedWith = ({ id, spec }: FileWork): string | undefined => spec.set?.name ?? (isReadBySudo(id) ? '/etc/sudoers' : undefined)
+
+/** Groups adjacent work of the same configuration set, or of none. Rules of sudo without a set are checked together as well. */
 const batchesOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] => {
   const runs: FileWork[][] = []
   for (const one of work) {
     const last = runs.at(-1)
-    if (last?.[0] !== undefined && last[0].spec.set?.name === one.spec.set?.name) last.push(one)
+    if (last?.[0] !== undefined && checkedWith(last[0]) === checkedWith(one)) last.push(one)
     else runs.push([one])
   }
   return runs
@@ -36,6 +40,7 @@ const batchesOf = (work: readonly FileWork[]): readonly (readonly FileWork[])[] 
 function* replace(work: readonly FileWork[], before: readonly string[]): Steps {
   const paths = work.map(({ id }) => id)
   const set = work[0]?.spec.set
+  const areRules = set === undefined && work.some(({ id }) => isReadBySudo(id))
   const answer = yield {
     do: 'shell',
     input: filesAsInput(work.map(placed)),
@@ -44,14 +49,16 @@ function* replace(work: readonly FileWork[], before: readonly string[]): Steps {
         ? `writing ${paths.length === 1 ? paths[0] : `${paths.length} files`}`
         : `checking the new configuration of ${set.name}`,
     script: sh`set -u; mkdir -p -m 700 /var/lib/provision || exit 1
+${areRules ? checkSudoers(work) : sh``}
 ${set === undefined ? sh`` : sh`${checkScript(set)}\n( set -e; ${saveScript(set.name, paths, digestsOf(work))} ) </dev/null || exit 1`}
-${placeScript({ alone: set !== undefined })}${
+${placeScript({ alone: set !== undefined || areRules })}${
   set === undefined
     ? sh``
     : sh`\nstatus=$?; [ "$status" != ${PARTLY} ] || ( ${restoreScript(set.name)}
 ) </dev/null; exit "$status"`
 }`,
   }
+  if (areRules) requireSudoers(answer, work, before)
   if (set !== undefined && answer.code === CHECK_FAILED)
     throw new HostRefusal(
       `${checkerOf(set)} rejected the new configuration`,
