@@ -47,7 +47,7 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
     [...answer.stdout.toString().matchAll(/^provision-cause: (\S+) ?(.*)$/gm)].map(([, cause = '', of = '']) => [cause, of]),
   )
   const errors = answer.stderr.split('\n').filter((line) => line.startsWith('E: '))
-  const [full, removes, virtual] = ['full', 'removes', 'virtual'].map((cause) => causes.get(cause))
+  const [full, removes, virtual, instead] = ['full', 'removes', 'virtual', 'instead'].map((cause) => causes.get(cause))
   const says = (pattern: RegExp): boolean => pattern.test(answer.stderr)
   const names = work.map(({ id }) => id).join(', ')
   if (removes !== undefined)
@@ -58,6 +58,9 @@ const check = (work: readonly PackageWork[], answer: Answer): void => {
     )
   if (virtual !== undefined)
     requireSuccess(answer, `${virtual} is a virtual package`, 'declare the package that provides it, which apt has installed')
+  const named = instead ?? /^Package (\S+) is a virtual package provided by:$/m.exec(answer.stderr)?.[1]
+  if (named !== undefined)
+    requireSuccess(answer, `${named} is a virtual package`, 'declare the package that provides it; nothing was installed')
   if (full !== undefined && says(/No space left on device|enough free space/))
     requireSuccess(answer, `${full} is full`, `free space on ${full}; the next run finishes the installation`)
   if (
@@ -85,6 +88,7 @@ export const transactionScript = (work: readonly PackageWork[], waitSeconds: num
   )
   const present = changing.filter(({ spec }) => spec.state === 'present').map(requested)
   const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)
+  const isCertain = changing.every(({ state }) => state.simulated?.isFinal === true)
   return sh`
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
 umask 022
@@ -102,6 +106,7 @@ finish_interrupted
 missing ${present}; install=$found
 installed ${absent}; remove=$found
 [ -n "$install$remove" ] || { ! unfinished; exit $?; }
+simulate=${isCertain ? '' : 'first'}
 if lists_are_old; then update; fi
 transact && end
 if [ -z "$updated" ] && ! unfinished; then update; transact && end; fi
@@ -153,11 +158,19 @@ finish_interrupted() {
 }
 transact() {
   wait_until_free
-  [ -n "$remove" ] || { apt install --no-remove $install; return; }
-  apt install -s $install $remove || return
+  keep=; [ -n "$remove" ] || keep=--no-remove
+  [ -z "$simulate$remove" ] || simulated || return
+  apt install $keep $install $remove
+}
+simulated() {
+  apt install -s $keep $install $remove || return
+  names=" $(sed -En 's/^(Inst|Conf) ([^ :]*).*/\\2/p' "$work/log" | tr '\\n' ' ')"
+  for package in $install; do
+    name=\${package%%=*}; case $names in *" \${name%%:*} "*) continue ;; esac
+    cause instead "$name"; grep '^Note, ' "$work/log" >&2; exit 1
+  done
   also=$(sed -n 's/^Remv \\([^ ]*\\) .*/\\1/p' "$work/log" | while read -r package; do case " $remove " in *" $package- "*|*" $package:"*) ;; *) printf '%s ' "$package" ;; esac; done)
   [ -z "$also" ] || { cause removes "$also"; return 1; }
-  apt install $install $remove
 }
 end() {
   missing $install; [ -n "$found" ] || exit 0

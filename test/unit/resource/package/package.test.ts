@@ -186,6 +186,20 @@ describe('applying packages', () => {
       'default-mta is a virtual package',
       'declare the package that provides it',
     ],
+    [
+      'a virtual package that apt would have fulfilled with another',
+      'provision-cause: instead default-mta\n',
+      '',
+      'default-mta is a virtual package',
+      'declare the package that provides it; nothing was installed',
+    ],
+    [
+      'a virtual package that several provide, although a list was not fetched',
+      'provision-cause: unfetched\n',
+      "Package awk is a virtual package provided by:\n  mawk 1.3\nE: Package 'awk' has no installation candidate",
+      'awk is a virtual package',
+      'declare the package that provides it; nothing was installed',
+    ],
     ['no words of apt', '', 'killed', 'apt failed (exit 1)', 'fix the problem'],
   ])('reports %s by the words of apt', (_, stdout, stderr, what, fix) => {
     const refused = refusal(work({ name: 'nginx' }, state('installed', { held: true })), answer(1, stdout, stderr))

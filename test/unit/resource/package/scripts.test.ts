@@ -5,6 +5,7 @@ import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { transactionScript } from '../../../../src/resource/package/apply.ts'
 import type { PackageState } from '../../../../src/resource/package/observe.ts'
 import { pkg } from '../../../../src/resource/package/package.ts'
+import type { Simulated } from '../../../../src/resource/package/simulate.ts'
 import { NOTHING } from '../answers.ts'
 import { type PackageHost, packageHost } from './host.ts'
 
@@ -128,13 +129,16 @@ describe('the observation of packages', { timeout: 30_000 }, () => {
 describe('the transaction', { timeout: 30_000 }, () => {
   const MISSING: PackageState = { status: 'not-installed', version: '', held: false }
   const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
-  const transact = (host: PackageHost, ...options: readonly Options[]) => {
+  const CERTAIN: Simulated = { isPossible: true, installs: [], removes: [], words: [], isFinal: true }
+  const transactUnplanned = (host: PackageHost, states: Partial<PackageState>, ...options: readonly Options[]) => {
     const work = options.map((one) => {
       const { id, spec } = pkg(one)
-      return { id, spec, state: spec.state === 'absent' ? { ...MISSING, status: 'installed', version: '1' } : MISSING, change }
+      const state = spec.state === 'absent' ? { ...MISSING, status: 'installed', version: '1' } : MISSING
+      return { id, spec, state: { ...state, ...states }, change }
     })
     return host.run(String(transactionScript(work, 1)))
   }
+  const transact = (host: PackageHost, ...options: readonly Options[]) => transactUnplanned(host, { simulated: CERTAIN }, ...options)
   /** A stand-in that installs: it appends to dpkg's list what it was asked for last. */
   const INSTALL =
     String.raw`case "$*" in *update*|*-s*) exit 0 ;; esac; for word; do case $word in -*|*::*|install|60|2|20) ;; *-) sed -i "/^$\{word%-} /d" "$ROOT/dpkg" ;; *) echo "$\{word%%=*} amd64 1 install ok installed" >>"$ROOT/dpkg" ;; esac; done`.replaceAll(
@@ -205,6 +209,27 @@ describe('the transaction', { timeout: 30_000 }, () => {
       status: 1,
       stdout: expect.stringContaining('provision-cause: virtual default-mta'),
     })
+  })
+
+  it.each<[string, Partial<PackageState>]>([
+    ['its lists were old', { simulated: { ...CERTAIN, isFinal: false } }],
+    ['its packages depend on an earlier change', {}],
+  ])('asks apt first where the plan could not, because %s', (_, states) => {
+    const host = packageHost([])
+    host.apt(`case "$*" in *-s*) echo 'Inst curl (7 Debian [amd64])'; echo 'Inst jq:i386 (1 Debian [i386])' ;; esac\n${INSTALL}`)
+    const installs = () => host.calls().map((line) => line.slice(line.indexOf(' install')))
+    expect(transactUnplanned(host, states, { name: 'curl' }, { name: 'jq:i386' })).toMatchObject({ status: 0 })
+    expect(installs()).toEqual([' install -s --no-remove curl jq:i386', ' install --no-remove curl jq:i386'])
+    const virtual = packageHost([])
+    virtual.apt(
+      `case "$*" in *-s*) echo "Note, selecting 'exim4' instead of 'default-mta'"; echo 'Inst exim4 (4)'; echo 'Inst curl (7)' ;; esac\n${INSTALL}`,
+    )
+    expect(transactUnplanned(virtual, states, { name: 'curl' }, { name: 'default-mta' })).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('provision-cause: instead default-mta\n'),
+      stderr: "Note, selecting 'exim4' instead of 'default-mta'\n",
+    })
+    expect(virtual.calls()).toEqual([expect.stringContaining(' install -s ')])
   })
 
   it('finishes an interrupted dpkg before anything else, and ends if dpkg-query fails', () => {
