@@ -9,6 +9,7 @@ import { referenceProject } from './support/project.ts'
 // Two running hosts, and a third that exists only as an address in the inventory.
 const SUBNET = '10.79.93'
 const project = referenceProject('t-broken', SUBNET)
+project.env.SECRET_OF_TEST = 'hidden-4711'
 const spec: LabSpec = {
   name: project.lab,
   root: project.root,
@@ -103,6 +104,85 @@ export default defineRole({
   expect(on('cat /srv/edited/a /srv/edited/b')).toBe('oursours')
 })
 
+/** Plays a role of these resources, which see `host` and `options`. */
+const declare = (resources: string, { hosts = '[one, two]' } = {}): void => {
+  project.write(
+    'roles/declared.ts',
+    `import { authorizedKeys, defineRole, directory, file, pkg, secret, service, sysctl, text, user, z } from 'provision'
+export default defineRole({
+  name: 'declared', summary: 'what a test declares', options: z.strictObject({ password: secret() }),
+  resources: ({ host, options }) => [${resources}],
+})
+`,
+  )
+  project.write('playbooks/site.yaml', `- hosts: ${hosts}\n  roles: [{ declared: { password: '\${env:SECRET_OF_TEST}' } }]\n`)
+}
+
+/** Paths below these directories that were changed since `mark`. */
+const mark = (host = 'one'): string => on('sleep 0.01; touch /run/mark', host)
+const changed = (host = 'one'): string => on('find /etc /srv /home /usr/local /var/lib/provision -newercm /run/mark', host)
+
+it('neither the mask of a secret nor the word undefined reaches a host', () => {
+  mark()
+  mark('two')
+  const texts: readonly (readonly [string, string])[] = [
+    ["content: 'password=' + options.password", 'a secret was inserted into an ordinary text'],
+    ['content: JSON.stringify(options)', 'a secret was masked, as in JSON'],
+    [`content: text\`password=\${options.password}\``, 'must not let every account read the file, because its content has a secret'],
+    [`mode: '600', content: \`user=\${host.name === 'two' ? options.nobody : 'nobody'}\``, 'a value was undefined in a template'],
+  ]
+  for (const [options, why] of texts) {
+    declare(`file({ path: '/etc/password', ${options} })`)
+    const { status, stdout, stderr } = project.provision('run')
+    expect({ status, stdout }).toEqual({ status: 3, stdout: '' })
+    expect(stderr).toMatch(/^✖ roles\/declared\.ts:\d+:\d+$/m)
+    expect(stderr).toContain(why)
+    expect(stderr).not.toContain('hidden-4711')
+  }
+  expect([changed(), changed('two')]).toEqual(['', ''])
+  declare(`file({ path: '/etc/password', mode: '600', content: text\`password=\${options.password}\` })`)
+  expect(project.provision('run').status).toBe(0)
+  expect(on('cat /etc/password')).toBe('password=hidden-4711')
+})
+
+describe('one of two hosts', () => {
+  const KEYS = ['C', 'O'].map((one) => `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${one.repeat(42)}I ${one}`)
+  const BOTH = `user({ name: 'eve', comment: 'Eve' }), authorizedKeys({ user: 'eve', keys: ['${KEYS[0]}'], exclusive: true }),
+    user({ name: 'mallory', state: 'absent', endSessions: true }), file({ path: '/srv/both', content: 'both' })`
+
+  it('has accounts that write every byte wherever they can: both hosts converge', () => {
+    on(String.raw`useradd -m -s /bin/bash eve; useradd -m mallory; cat >/srv/bytes.pl <<'END'
+my $all = join '', map { chr } 0 .. 255;
+mkdir "$ENV{HOME}/.ssh", 0700;
+for my $name ('authorized_keys', 'authorized_keys2') {
+  open my $h, '>', "$ENV{HOME}/.ssh/$name"; print $h "$all\n$all $ARGV[0]\nx\0y $ARGV[0]\n$ARGV[0] $all\n", "z" x 70000, "\n\0";
+}
+for (1 .. 46, 48 .. 255) { open my $h, '>', "$ENV{HOME}/" . chr . "name" }
+if (!fork) { open STDOUT, '>', '/dev/null'; open STDERR, '>&STDOUT'; $0 = "sh\n\xff) \0\e[2J"; sleep 600 }
+END
+for name in eve mallory; do setpriv --reuid $name --regid $name --clear-groups env HOME=/home/$name perl /srv/bytes.pl '${KEYS[1]}'; done`)
+    declare(BOTH)
+    const { status, lines, stderr } = project.json('run')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(lines.at(-1)?.hosts).toMatchObject({ one: { failed: 0 }, two: { failed: 0 } })
+    expect(on('cat /home/eve/.ssh/*; getent passwd mallory')).toBe(KEYS[0])
+    expect(on('cat /srv/both', 'two')).toBe('both')
+  })
+
+  it.each(['perl', 'find'])('has a %s that prints anything: it fails in words, and the other goes on', (name) => {
+    on('rm /srv/both', 'two')
+    const program = String.raw`#!/usr/bin/perl
+print join('', map { chr } 0 .. 255), "\n\0\n", 'x' x 5000, "\ndone\0x\0\n"`
+    on(`cat >/usr/local/sbin/${name} <<'END'\n${program}\nEND\nchmod 755 /usr/local/sbin/${name}`)
+    const { lines, stderr } = project.json('run')
+    on(`rm /usr/local/sbin/${name}`)
+    expect(lines.at(-1)?.hosts).toMatchObject({ one: { changed: 0 }, two: { changed: 1, failed: 0 } })
+    expect(stderr).toMatch(/^✖ one\n {2}what host did not report the state of all resources\n {2}why {2}\S/m)
+    expect(stderr).not.toMatch(/bug in provision|TypeError|^ {4}at /m)
+    expect(on('cat /srv/both', 'two')).toBe('both')
+  })
+})
+
 it('a host with noexec /tmp and /run converges', () => {
   on('mount -t tmpfs -o noexec none /tmp; mount -o remount,noexec /run')
   site({ install: true })
@@ -110,6 +190,35 @@ it('a host with noexec /tmp and /run converges', () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   expect(stdout).toMatch(/✔ \d+ changes applied and confirmed/)
   expect(on('hello; umount /tmp')).toBe('Hello, world!')
+})
+
+it('changes that cannot succeed are refused at planning, and the host stays unchanged', () => {
+  on('mkdir -p /srv/data; ln -s data /srv/www')
+  const KEY = 'net.ipv4.no_such_key'
+  const refused = (resources: string): readonly string[] => {
+    declare(resources, { hosts: 'one' })
+    mark()
+    const [dry, real] = [project.provision('run', '--dry-run'), project.provision('run')]
+    expect([dry.status, dry.stdout, real.status, real.stdout]).toEqual([3, '', 3, ''])
+    expect(real.stderr).toBe(dry.stderr)
+    expect(changed()).toBe('')
+    return [...dry.stderr.matchAll(/^✖ one › declared › (\S+)\n {2}what (.*)$/gm)].map(([, resource, what]) => `${resource}: ${what}`)
+  }
+  expect(
+    refused(`file({ path: '/srv/none/a', content: 'a' }), file({ path: '/srv/a', content: 'a', owner: 'nobody2' }),
+    directory({ path: '/srv/d', group: 'nogroup2' }), directory({ path: '/srv/www', mode: '700' }), sysctl({ key: '${KEY}', value: 1 }),
+    service({ unit: 'none.service' }), file({ path: '/srv/fine', content: 'fine' })`),
+  ).toEqual([
+    'file:/srv/none/a: directory /srv/none does not exist',
+    'file:/srv/a: user nobody2 does not exist',
+    'directory:/srv/d: group nogroup2 does not exist',
+    'directory:/srv/www: /srv/www is a symbolic link to data',
+    `sysctl:${KEY}: kernel has no setting ${KEY}`,
+    'service:none.service: unit none.service does not exist',
+  ])
+  expect(refused(`file({ path: '/srv/fine', content: 'fine' }), pkg({ name: 'no-such-package' })`)).toEqual([
+    'package:no-such-package: package no-such-package cannot be installed',
+  ])
 })
 
 it('a wrong clock is reported in every run, with the consequences', () => {
@@ -140,4 +249,12 @@ it('one of three hosts is unreachable: the others finish, and the summary and th
   const json = project.json('run')
   expect(json.status).toBe(4)
   expect(json.lines.at(-1)?.hosts).toMatchObject({ one: { unreachable: false }, two: { unreachable: false }, three: { unreachable: true } })
+})
+
+it('a host that was not reached counts for max_failures', () => {
+  project.write('playbooks/site.yaml', '- name: things\n  hosts: all\n  serial: 1\n  roles: [{ things: { path: /srv/rolled } }]\n')
+  const stopped = project.provision('run')
+  expect(stopped.status).toBe(4)
+  expect(stopped.stdout).toContain('! play things stopped: three was not reached (max_failures: 0); one, two were not changed')
+  expect(on('ls /srv')).not.toContain('rolled')
 })

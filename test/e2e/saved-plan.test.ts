@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inside } from './support/interrupt.ts'
 import { down, up } from './support/lab.ts'
 import { changes, referenceProject } from './support/project.ts'
 
@@ -136,6 +137,40 @@ export default defineRole({
     expect(on('cat /etc/step-1 /etc/step-2')).toBe('12')
     expect(project.provision('run', '--plan', 'steps.json').status).toBe(3)
     on('rm -r /etc/step-* /run/gate* /var/lib/provision/owned/steps')
+  })
+})
+
+describe('a saved plan whose run was killed', () => {
+  it('is resumed: it applies what is left, and nothing else', async () => {
+    project.write(
+      'roles/waits.ts',
+      `import { command, defineRole, file, z } from 'provision'
+export default defineRole({
+  name: 'waits', summary: 'a command between two files', options: z.strictObject({}),
+  resources: () => [
+    file({ path: '/etc/wait-1', content: '1' }),
+    command({ name: 'wait', run: ': >/run/waiting; until [ -e /run/opened ]; do sleep 0.05; done; echo once >>/etc/waited', unless: 'grep -q once /etc/waited' }),
+    file({ path: '/etc/wait-2', content: '2' }),
+  ],
+})
+`,
+    )
+    project.write('playbooks/waits.yaml', '- hosts: one\n  roles: [waits]\n')
+    project.provision('run', 'playbooks/waits.yaml', '--dry-run', '--save', 'waits.json')
+    const killed = project.start('run', '--plan', 'waits.json')
+    try {
+      await expect.poll(() => inside(spec, 'one', 'ls /run/waiting 2>&1 || :'), { timeout: 30_000 }).toBe('/run/waiting\n')
+    } finally {
+      killed.kill('SIGKILL')
+      await inside(spec, 'one', 'touch /run/opened')
+    }
+    const { status, stdout, stderr } = project.provision('run', '--plan', 'waits.json')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/changes? applied and confirmed {2}predicted (\d+) of \1 changes?/)
+    expect(stdout).not.toContain('/etc/wait-1')
+    expect(on('cat /etc/wait-1 /etc/waited /etc/wait-2')).toBe('1once\n2')
+    expect(project.provision('run', '--plan', 'waits.json').stderr).toContain('is in the saved plan and is no longer needed')
+    on('rm -r /etc/wait* /run/waiting /run/opened /var/lib/provision/owned/waits')
   })
 })
 

@@ -9,7 +9,7 @@ import { sh } from '../../shell/sh.ts'
 import { authorLine, calling } from '../failure.ts'
 import type { DeclaredResource } from '../plan/declared.ts'
 import { ACCOUNTS, accountsQuery } from './accounts.ts'
-import { DIRECTORIES, directoriesOf } from './directories.ts'
+import { DIRECTORIES, directoriesOf, OTHERS } from './directories.ts'
 
 /** The state of each resource of a host, by `kind:identity`. */
 export type Observation = ReadonlyMap<string, unknown>
@@ -63,6 +63,7 @@ export const queryHost = (host: string, resources: readonly DeclaredResource[]):
       const states = new Map<string, unknown>([
         [ACCOUNTS, reading(host, 'accounts', () => accounts.read(section(4)))],
         [DIRECTORIES, new Map(directories.map((path) => [path, inodeAt(shared, path)]))],
+        [OTHERS, shared.others],
       ])
       for (const [i, { name, probe }] of probes.entries())
         for (const [id, state] of reading(host, name, () => probe.parse(section(i + SHARED), shared))) states.set(`${name}:${id}`, state)

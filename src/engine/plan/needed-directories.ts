@@ -1,21 +1,29 @@
 import { ABSENT, type InodeState, typeName } from '../../resource/kind/inode.ts'
 import type { Change, PlanContext, Resource } from '../../resource/kind/kind.ts'
+import { parentOf } from '../../resource/kind/path.ts'
 import { directoriesAbove } from '../../resource/kind/path-queries.ts'
 import { HostRefusal } from '../../resource/kind/step.ts'
-import { DIRECTORIES } from '../observe/directories.ts'
+import { DIRECTORIES, OTHERS } from '../observe/directories.ts'
 import type { Observation } from '../observe/host-query.ts'
 
 type Directories = ReadonlyMap<string, InodeState>
 
 const known = (observation: Observation): Directories => (observation.get(DIRECTORIES) as Directories | undefined) ?? new Map()
 
+const othersIn = (observation: Observation): ReadonlySet<string> =>
+  (observation.get(OTHERS) as ReadonlySet<string> | undefined) ?? new Set()
+
 /** Whether root alone can replace what is in a directory, as far as it exists: otherwise an account of the host decides what is there. */
-export const isRootsAlone = (observation: Observation, directory: string): boolean =>
-  [...directoriesAbove(directory), directory]
+export const isRootsAlone = (observation: Observation, directory: string): boolean => {
+  const all = [...directoriesAbove(directory), directory]
+  const ours = all
     .flatMap((path) => known(observation).get(path) ?? [])
     .every(
       (state) => state === ABSENT || (state.owner === 'root' && (state.type === 'l' || (Number.parseInt(state.mode, 8) & 0o022) === 0)),
     )
+  // A link of root may lead to a directory of another account.
+  return ours && ![...othersIn(observation)].some((path) => all.includes(path) || parentOf(path) === directory)
+}
 
 /** The first directory that a resource needs, that is not there, and that no earlier `directory` or `link` of this run makes. */
 const missing = (resource: Resource, observation: Observation, { changes }: PlanContext): readonly [string, InodeState] | undefined => {

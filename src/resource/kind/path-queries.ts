@@ -10,7 +10,7 @@ type PathAsks = Pick<Required<SharedQueries>, 'inodes' | 'guarded' | 'trees' | '
 
 /** Queries about paths: three scripts that one shell runs in this order. */
 export interface PathQueries {
-  readonly inodes: Query<Pick<Answers, 'inodes' | 'changed' | 'trees'>>
+  readonly inodes: Query<Pick<Answers, 'inodes' | 'changed' | 'trees' | 'others'>>
   readonly digests: Query<Answers['digests']>
   readonly texts: Query<Answers['texts']>
 }
@@ -116,11 +116,12 @@ const treeScript = (trees: readonly string[]): Script =>
 
 const TREE = sh`-path '*/.' -printf 'tree\\0%p\\0%y\\0%m\\0%U:%G\\0' -o -path '*/./*' -printf 'in\\0%P\\0%y\\0%m\\0%U:%G\\0%T@\\0' \\( ! -type d -o -uid 0 -o -prune \\)`
 
-const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed' | 'trees'> => {
+const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed' | 'trees' | 'others'> => {
   const inodes = new Map<string, InodeState>()
   const changed = new Map<string, number>()
   const trees = new Map<string, Map<string, Member>>()
   const leading = new Map<string, string>()
+  const others = new Set<string>()
   let within = new Map<string, Member>()
   let i = readInodes(fields, inodes)
   for (;;) {
@@ -129,6 +130,11 @@ const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed
     if (word === 'changed') {
       changed.set(path, microseconds(type))
       i = readInodes(fields, inodes, i + 3)
+      continue
+    }
+    if (word === 'others') {
+      others.add(path)
+      i = readInodes(fields, inodes, i + 2)
       continue
     }
     if (word === 'leads') {
@@ -148,7 +154,7 @@ const readPaths = (fields: readonly string[]): Pick<Answers, 'inodes' | 'changed
     i = readInodes(fields, inodes, i + 5)
   }
   if (i !== fields.length - 1) throw new Error('the host answered with an incomplete record')
-  return { inodes, changed, trees }
+  return { inodes, changed, trees, others }
 }
 
 /** Converts `1795454103.1234567890` to whole microseconds. */

@@ -28,6 +28,8 @@ export interface Answers {
   readonly inodes: ReadonlyMap<string, InodeState>
   /** By directory, then by path within it; the empty path is the directory. A directory that does not exist is missing. */
   readonly trees: ReadonlyMap<string, ReadonlyMap<string, Member>>
+  /** Paths in a directory whose entries another account can replace, also where a link of root leads to it. */
+  readonly others?: ReadonlySet<string>
   /** Time of the last change of an inode (ctime), in microseconds since 1970. */
   readonly changed: ReadonlyMap<string, number>
   readonly digests: ReadonlyMap<string, string>

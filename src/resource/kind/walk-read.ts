@@ -38,7 +38,7 @@ sub copy {
 /**
  * Program that reads below directories of other accounts. Arguments: a question, the directory with the lists `others.*` of places where
  * root is not alone, the expected sizes (`digests`) or the maximum number of names (`names`), and the paths.
- * Questions: `held` prints paths behind a link of another account, `guarded` paths that another account can replace, `names` the entries of
+ * Questions: `held` prints paths behind a link of another account (`held`) or in a directory of another account (`others`), `guarded` paths that another account can replace, `names` the entries of
  * directories, `digests` the output of `sha256sum -z`, `texts` that of `grep -HZ ''`.
  */
 export const READ_OTHERS = String.raw`${ENTER}
@@ -52,7 +52,8 @@ ${OPEN_FILE}
 if ($asked eq 'held') {
   for my $path (@paths) {
     next unless grep { $others{$_} } above($path);
-    print join("\0", 'held', $path, @held), "\0" unless enter((parted($path))[0]) || $held[2] eq 'does not exist';
+    if (enter((parted($path))[0])) { print "others\0$path\0" if $other ne '' }
+    elsif ($held[2] ne 'does not exist') { print join("\0", 'held', $path, @held), "\0" }
   }
 } elsif ($asked eq 'guarded') {
   for my $path (@paths) {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { DIRECTORIES } from '../../../src/engine/observe/directories.ts'
@@ -163,17 +163,33 @@ describe('the observation', () => {
   chmodSync(scratch, 0o755)
   afterAll(() => rmSync(scratch, { recursive: true }))
 
+  const refused = (...declared: readonly Resource[]): readonly string[] => {
+    const resources = declared.map((resource) => ({ play: 0, role: 'web', resource }))
+    const query = queryHost('a', resources)
+    const observation = query.read(spawnSync('sh', ['-c', query.script], { env: { ...process.env, T: scratch } }).stdout)
+    return forbiddenOn({ host: 'a', resources, observation }, () => true, {}).map(({ what }) => what)
+  }
+
   it('has the directories above each path, and who controls them', () => {
     mkdirSync(join(scratch, 'bob'))
     if (process.getuid?.() === 0) chownSync(join(scratch, 'bob'), 65_534, 65_534)
-    const resources = ['missing/conf', 'bob/missing/conf'].map((path) => ({
-      ...{ play: 0, role: 'web' },
-      resource: file({ path: join(scratch, path), content: 'x' }),
-    }))
-    const query = queryHost('a', resources)
-    const observation = query.read(spawnSync('sh', ['-c', query.script], { env: { ...process.env, T: scratch } }).stdout)
-    expect(forbiddenOn({ host: 'a', resources, observation }, () => true, {}).map(({ what }) => what)).toEqual([
-      `directory ${scratch}/missing does not exist`,
-    ])
+    const declared = (path: string) => file({ path: join(scratch, path), content: 'x' })
+    expect(refused(declared('missing/conf'), declared('bob/missing/conf'))).toEqual([`directory ${scratch}/missing does not exist`])
+  })
+
+  it.runIf(process.getuid?.() === 0)('knows where a link of root leads: to a directory of root, or of an account', () => {
+    for (const [name, to] of Object.entries({ ours: 'www', theirs: 'bob' })) {
+      mkdirSync(join(scratch, to), { recursive: true })
+      symlinkSync(join(scratch, to), join(scratch, name))
+      writeFileSync(join(scratch, to, 'app'), '')
+    }
+    chownSync(join(scratch, 'bob'), 65_534, 65_534)
+    const declared = (path: string) => [
+      directory({ path: join(scratch, path, 'app') }),
+      file({ path: join(scratch, path, 'missing/conf'), content: 'x' }),
+    ]
+    expect(refused(...declared('ours'))).toEqual([`${scratch}/ours/app is a file`, `directory ${scratch}/ours/missing does not exist`])
+    // Its owner put the file there, and could stop the run of all hosts.
+    expect(refused(...declared('theirs'))).toEqual([])
   })
 })
