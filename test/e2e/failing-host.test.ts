@@ -169,13 +169,13 @@ for name in eve mallory; do setpriv --reuid $name --regid $name --clear-groups e
     expect(on('cat /srv/both', 'two')).toBe('both')
   })
 
-  it.each(['perl', 'find'])('has a %s that prints anything: it fails in words, and the other goes on', (name) => {
+  it('has a program that prints anything: it fails in words, and the other goes on', () => {
     on('rm /srv/both', 'two')
     const program = String.raw`#!/usr/bin/perl
 print join('', map { chr } 0 .. 255), "\n\0\n", 'x' x 5000, "\ndone\0x\0\n"`
-    on(`cat >/usr/local/sbin/${name} <<'END'\n${program}\nEND\nchmod 755 /usr/local/sbin/${name}`)
+    on(`cat >/usr/local/sbin/find <<'END'\n${program}\nEND\nchmod 755 /usr/local/sbin/find`)
     const { lines, stderr } = project.json('run')
-    on(`rm /usr/local/sbin/${name}`)
+    on('rm /usr/local/sbin/find')
     expect(lines.at(-1)?.hosts).toMatchObject({ one: { changed: 0 }, two: { changed: 1, failed: 0 } })
     expect(stderr).toMatch(/^✖ one\n {2}what host did not report the state of all resources\n {2}why {2}\S/m)
     expect(stderr).not.toMatch(/bug in provision|TypeError|^ {4}at /m)
@@ -198,11 +198,10 @@ it('changes that cannot succeed are refused at planning, and the host stays unch
   const refused = (resources: string): readonly string[] => {
     declare(resources, { hosts: 'one' })
     mark()
-    const [dry, real] = [project.provision('run', '--dry-run'), project.provision('run')]
-    expect([dry.status, dry.stdout, real.status, real.stdout]).toEqual([3, '', 3, ''])
-    expect(real.stderr).toBe(dry.stderr)
+    const { status, stdout, stderr } = project.provision('run')
+    expect({ status, stdout }).toEqual({ status: 3, stdout: '' })
     expect(changed()).toBe('')
-    return [...dry.stderr.matchAll(/^✖ one › declared › (\S+)\n {2}what (.*)$/gm)].map(([, resource, what]) => `${resource}: ${what}`)
+    return [...stderr.matchAll(/^✖ one › declared › (\S+)\n {2}what (.*)$/gm)].map(([, resource, what]) => `${resource}: ${what}`)
   }
   expect(
     refused(`file({ path: '/srv/none/a', content: 'a' }), file({ path: '/srv/a', content: 'a', owner: 'nobody2' }),
