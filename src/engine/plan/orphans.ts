@@ -19,7 +19,9 @@ export const readOwned = (host: string, stdout: string): OwnedRecords => {
     if (!line.startsWith(`${OWNED}/`)) continue
     const [, role, text = ''] = /^([^/:]+):(.*)$/.exec(line.slice(OWNED.length + 1)) ?? []
     if (role === undefined || role.endsWith('.new')) continue
-    texts.set(role, [...(texts.get(role) ?? []), text])
+    const lines = texts.get(role)
+    if (lines === undefined) texts.set(role, [text])
+    else lines.push(text)
   }
   const records = new Map([...texts].map(([role, lines]) => [role, readRecord(lines)]))
   for (const [role, { format }] of records) if (typeof format === 'number') throw unreadable(host, role, format)

@@ -1,5 +1,6 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
+import { chunks } from '../kind/chunks.ts'
 import type { Work } from '../kind/kind.ts'
 import { requireBatch } from '../kind/one-by-one.ts'
 import { orphanPolicyOf } from '../kind/orphan-policy.ts'
@@ -14,8 +15,19 @@ import { forgetLines } from './record.ts'
 
 type OrphanWork = Work<OrphanSpec, OrphanState>
 
+/** A record can list any number of resources, and each needs a program of some kilobytes. */
+const AT_ONCE = 200
+
 /** Deletes unchanged orphans, then their lines in the record. An interruption leaves a recorded but deleted resource, never the reverse. */
 export function* applyOrphans(work: readonly OrphanWork[]): Steps {
+  const done: string[] = []
+  for (const some of chunks(work, AT_ONCE)) {
+    yield* applySome(some, done)
+    done.push(...some.map(({ id }) => id))
+  }
+}
+
+function* applySome(work: readonly OrphanWork[], before: readonly string[]): Steps {
   const deleting = work.filter(({ change }) => change.action === 'delete')
   const script = [
     ...deleting.map(scriptOf),
@@ -31,6 +43,7 @@ export function* applyOrphans(work: readonly OrphanWork[]): Steps {
   const answer = yield { do: 'shell', script: sh`${script}`, ...(doing !== undefined && { doing }) }
   requireBatch(answer, work, {
     what: (id) => `${id ?? 'orphans'} not deleted`,
+    before,
     fix: 'fix the problem that the host reports, then run again; what others changed was kept',
   })
 }

@@ -74,8 +74,10 @@ ${argumentLists(places, PATHS_AT_ONCE).map((some) => sh`perl -e "$reader" -- nam
           .map(([list = '', path = '']) => [path, packageOf(list)]),
       )
       const within = Map.groupBy(pairs(answer.slice(end + 'within\0'.length).split('\0')), ([directory]) => directory)
-      const records = new Map(specs.map(({ role }) => [role, readRecord(answers.texts.get(recordPath(role)) ?? [])]))
-      const isRecorded = (role: string, key: string): boolean => records.get(role)?.lines.some((line) => line.key === key) ?? false
+      const records = new Map(
+        [...new Set(specs.map(({ role }) => role))].map((role) => [role, keysIn(answers.texts.get(recordPath(role)) ?? [])]),
+      )
+      const isRecorded = (role: string, key: string): boolean => records.get(role)?.has(key) ?? false
       return new Map(
         specs.map(({ role, owned }): [string, OrphanState] => {
           const place = placeOf(owned)
@@ -99,6 +101,8 @@ ${argumentLists(places, PATHS_AT_ONCE).map((some) => sh`perl -e "$reader" -- nam
     },
   }
 }
+
+const keysIn = (lines: readonly string[]): ReadonlySet<string> => new Set(readRecord(lines).lines.map(({ key }) => key))
 
 /** The package of `/var/lib/dpkg/info/nginx-common.list` or `/var/lib/dpkg/info/libc6:amd64.list`. */
 const packageOf = (list: string): string => list.slice(DPKG_LISTS.length + 1).replace(/(:[^:]*)?\.list$/, '')

@@ -351,4 +351,28 @@ describe('the deletion of an orphan', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect([readdirSync(join(scratch, 'conf')), readdirSync(join(scratch, 'loaded'))]).toEqual([[], ['other.service']])
   })
+
+  it('in any number are read from the record and deleted in requests of bounded size', () => {
+    const lines = Array.from({ length: 3_000 }, (_, i) => recordLine(`file:/srv/${i}`, `/srv/${i}`, SUM))
+    const said = [recordHead(['site.yaml']).trim(), ...lines].map((line) => `/var/lib/provision/owned/r:${line}`).join('\n')
+    const records = readOwned('web-01', said)
+    const orphans = withOrphans({ host: 'web-01', records, declared: [], playbooks: ['site.yaml'], firstPlay: 0, prune: true })
+    expect(orphans).toHaveLength(3_000)
+    const change = { action: 'delete', certainty: 'exact', reason: '', differences: [] } as const
+    const state = { recorded: true, inode: inode('f'), within: [] }
+    const steps = applyOrphans(orphans.map(({ resource: { id, spec } }) => ({ id, spec: spec as OrphanSpec, state, change })))
+    let count = 0
+    for (let next = steps.next(); next.done !== true; next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })) {
+      count += 1
+      if (count % 5 === 1) expect(next.value.do === 'shell' && String(next.value.script).length).toBeLessThan(2 ** 22)
+    }
+    expect(count).toBe(15)
+    const refused = applyOrphans(
+      orphans.slice(0, 300).map(({ resource: { id, spec } }) => ({ id, spec: spec as OrphanSpec, state, change })),
+    )
+    refused.next()
+    refused.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' })
+    const second = () => refused.next({ code: 1, stdout: Buffer.from(`culprit\0${orphans[250]?.resource.id}\0`), stderr: '' })
+    expect(second).toThrow(expect.objectContaining({ done: orphans.slice(0, 200).map(({ resource: { id } }) => id) }))
+  })
 })
