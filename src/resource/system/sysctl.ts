@@ -76,21 +76,19 @@ export const sysctl = defineKind({
   },
 
   forbids: (spec, { live: value, readOnly }, context) => {
-    if (value === undefined)
-      return spec.optional || mayAppear(context) || readOnly !== undefined
-        ? undefined
-        : new HostRefusal(
-            `kernel has no setting ${idOf(spec)}`,
-            `${live(spec)} does not exist`,
-            'check the name, load the module that has the setting first, or set optional: true',
-          )
-    return readOnly === undefined || isSame(spec.value, value)
-      ? undefined
-      : new HostRefusal(
-          `kernel setting ${idOf(spec)} cannot be changed on this host`,
-          `${readOnly} is read-only, as in a container; its value is ${value}`,
-          'set it on the machine that runs the container, or remove it from the role',
-        )
+    if ((value === undefined && spec.optional) || isSame(spec.value, value)) return undefined
+    if (readOnly !== undefined)
+      return new HostRefusal(
+        `kernel setting ${idOf(spec)} cannot be changed on this host`,
+        `${readOnly} is read-only, as in a container${value === undefined ? '' : `; its value is ${value}`}`,
+        'set it on the machine that runs the container, or remove it from the role',
+      )
+    if (value !== undefined || mayAppear(context)) return undefined
+    return new HostRefusal(
+      `kernel has no setting ${idOf(spec)}`,
+      `${live(spec)} does not exist`,
+      'check the name, load the module that has the setting first, or set optional: true',
+    )
   },
 
   apply: (work: readonly Work<SysctlSpec, SysctlState>[]) =>
@@ -141,35 +139,37 @@ const mayAppear = ({ anyPackagesPending, packagesPending, opaquePending, changes
  */
 const isSame = (wanted: string, value: string | undefined): boolean => {
   if (value === undefined || wanted === value) return wanted === value
-  const [mine, its] = [wanted, value].map((list) => list.split(' ').map(numberOf))
-  if (mine === undefined || its === undefined) return false
+  const [mine, its] = [numbersOf(wanted), numbersOf(value)]
   if (![...mine, ...its].includes(undefined)) return mine.length <= its.length && mine.every((number, i) => number === its[i])
-  const [ranges, others] = [wanted, value].map(numbersIn)
-  return ranges !== undefined && others !== undefined && ranges === others
+  const ranges = rangesIn(wanted)
+  return ranges !== undefined && ranges === rangesIn(value)
 }
+
+const numbersOf = (list: string): readonly (bigint | undefined)[] => list.split(' ').map(numberOf)
 
 /** A number as the kernel reads it: `0x` is hexadecimal, a leading zero octal. */
 const numberOf = (word: string): bigint | undefined => {
   const [, sign = '', digits = ''] = /^([+-]?)(0x[0-9a-f]{1,16}|0[0-7]{0,22}|[1-9]\d{0,19})$/i.exec(word) ?? []
   if (digits === '') return undefined
-  const number = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits)
+  const number = BigInt(/^0[0-7]/.test(digits) ? `0o${digits.slice(1)}` : digits)
   return sign === '-' ? -number : number
 }
 
 const RANGES = /^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/
 
 /** The ranges of a list such as `8080,8081,9000-9002`, joined as the kernel does. */
-const numbersIn = (list: string): string | undefined => {
+const rangesIn = (list: string): string | undefined => {
   if (!RANGES.test(list)) return undefined
-  const ranges = list.split(',').map((range) => range.split('-').map(Number))
+  const ranges = [...list.matchAll(/(\d+)(?:-(\d+))?/g)].map(([, from, to = from]) => ({ from: Number(from), to: Number(to) }))
   const joined: { from: number; to: number }[] = []
-  for (const [from = 0, to = from] of ranges.toSorted(([a = 0], [b = 0]) => a - b)) {
+  for (const { from, to } of ranges.toSorted((a, b) => a.from - b.from)) {
     const last = joined.at(-1)
     if (last !== undefined && from <= last.to + 1) last.to = Math.max(last.to, to)
     else joined.push({ from, to })
   }
   return JSON.stringify(joined)
 }
+
 /**
  * Refuses settings that somebody changed since the observation, before the first is set: one setting can change another. A setting that the
  * kernel did not have may come with a module that this run loads. The shell cannot read a setting itself: it reads single bytes, and the

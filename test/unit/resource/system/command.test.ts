@@ -1,7 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { type CommandSpec, command } from '../../../../src/resource/system/command.ts'
+import { Secret } from '../../../../src/secret/secret.ts'
+import { sh } from '../../../../src/shell/sh.ts'
 import { NOTHING } from '../answers.ts'
 import { context } from '../recorded.ts'
 import { here } from '../run-here.ts'
@@ -14,6 +19,9 @@ const one = (name: string, more: { unless?: string; creates?: string }): Command
 
 describe('a command', () => {
   it('is done if its condition succeeds, with any output', () => {
+    const links = mkdtempSync(join(tmpdir(), 'command-'))
+    onTestFinished(() => rmSync(links, { recursive: true }))
+    symlinkSync('nowhere', join(links, 'dangling'))
     const state = observed(
       one('true', { unless: 'true' }),
       one('false', { unless: 'false' }),
@@ -23,9 +31,14 @@ describe('a command', () => {
       one('there', { creates: '/etc/passwd' }),
       one('not there', { creates: "/nowhere/it's" }),
       one('both', { creates: '/etc/passwd', unless: 'false' }),
+      one('leaves', { unless: 'cd /; T=; i=9; exit 1' }),
+      one('a link to nothing', { creates: join(links, 'dangling') }),
     )
-    expect([...state].filter(([, { done }]) => done).map(([name]) => name)).toEqual(['true', 'exits', 'there'])
-    expect(state.size).toBe(8)
+    expect([...state].filter(([, { done }]) => done).map(([name]) => name)).toEqual(['true', 'exits', 'there', 'a link to nothing'])
+    expect(state.size).toBe(10)
+    expect(state.get('false')).toEqual({ done: false })
+    // Lines of a condition that are no results.
+    expect([...command.kind.observe([one('x', { unless: 'a' })]).parse(Buffer.from('x0 0\n0 0x\n7 0\n'), NOTHING)]).toEqual([])
   })
 
   it('is opaque, and has the reason why it will run', () => {
@@ -34,7 +47,11 @@ describe('a command', () => {
       certainty: 'opaque',
       reason: '/a is missing',
     })
+    expect(command.kind.plan(one('x', { unless: 'a' }), { done: false }, context)).toEqual({
+      ...{ action: 'run', certainty: 'opaque', reason: 'not done yet', differences: [] },
+    })
     expect(command.kind.plan(one('x', { unless: 'a' }), { done: true }, context)).toBeUndefined()
+    expect(command.kind.orphan).toEqual({ forget: true })
   })
 
   it.each([
@@ -42,6 +59,7 @@ describe('a command', () => {
     ['echo first; false; echo second', 1, 'first\n'],
     ['exit 7', 7, ''],
     ["printf '%s' \"it's\"; exit 1", 1, "it's"],
+    ['echo out; echo error >&2; exit 2', 2, 'out\nerror\n'],
   ])('runs as it was written and ends at its first failure: %s', (run, code, said) => {
     const steps = command.kind.apply([
       {
@@ -88,6 +106,69 @@ describe('a command', () => {
     } finally {
       host.remove()
     }
+  })
+
+  it('reads its input, also if that is a secret', () => {
+    const host = here()
+    try {
+      const reading = (name: string, input: string | Secret) => {
+        const { id, spec } = command({ name, run: `cat >${host.at(name)}`, unless: 'false', input })
+        return { id, spec, state: { done: false }, change: { action: 'run', certainty: 'opaque', reason: '', differences: [] } } as const
+      }
+      expect(host.apply([reading('plain', 'words\n')], command.kind)).toBeUndefined()
+      expect(host.sh('cat plain')).toBe('words\n')
+      const step = command.kind.apply([reading('secret', new Secret('s3cret'))]).next().value
+      const input = step?.do === 'shell' ? step.input : undefined
+      expect(input instanceof Secret && input.reveal()).toBe('s3cret')
+      expect(step?.do === 'shell' && String(step.script)).not.toContain('s3cret')
+      const without = command.kind.apply([{ ...reading('x', ''), spec: one('x', { unless: 'false' }) }]).next().value
+      expect(without).not.toHaveProperty('input')
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('shows the last 8 KB of its output if it fails, and leaves no file behind', () => {
+    const host = here()
+    try {
+      const long = command({ name: 'long', run: 'seq 10000; echo last >&2; exit 3', unless: 'false' })
+      const [work] = host.plan(long)
+      const step = command.kind.apply(work === undefined ? [] : [work as never]).next().value
+      const { code, stdout, stderr } = host.run(step?.do === 'shell' ? String(step.script) : 'exit 9')
+      expect({ code, stdout: stdout.toString(), length: stderr.length }).toEqual({ code: 3, stdout: '', length: 8192 })
+      expect(stderr.endsWith('\n9999\n10000\nlast\n')).toBe(true)
+      expect(host.sh('ls T')).toBe('i\n')
+    } finally {
+      host.remove()
+    }
+  })
+
+  it('does not run without a place for its output', () => {
+    const host = here()
+    try {
+      const mark = command({ name: 'mark', run: `: >${host.at('ran')}`, creates: host.at('ran') })
+      expect(host.apply(host.plan(mark), mark.kind, 'T=/nowhere')).toMatchObject({ what: 'command mark failed (exit 96)', culprit: 'mark' })
+      expect(host.sh('ls -d ran 2>/dev/null')).toBe('')
+    } finally {
+      host.remove()
+    }
+  })
+
+  it.each<[string, Parameters<typeof command>[0]]>([
+    ['an empty script', { name: 'x', run: ' \n', creates: '/a' }],
+    ['a script with a NUL', { name: 'x', run: 'a\0', creates: '/a' }],
+    ['a condition with a NUL', { name: 'x', run: 'a', unless: '\0a' }],
+    ['a name of two lines', { name: 'x\ny', run: 'a', creates: '/a' }],
+    ['no name', { name: '', run: 'a', creates: '/a' }],
+    ['more than a week', { name: 'x', run: 'a', creates: '/a', withinMinutes: 7 * 24 * 60 + 1 }],
+    ['no time', { name: 'x', run: 'a', creates: '/a', withinMinutes: 0 }],
+  ])('is refused with %s', (_, options) => {
+    expect(() => command(options)).toThrow()
+  })
+
+  it('may take a week, and be a script of the shell tag', () => {
+    const { spec } = command({ name: 'x', run: sh`echo ${'a b'}`, creates: '/a', withinMinutes: 7 * 24 * 60 })
+    expect(spec.run).toBe("echo 'a b'")
   })
 
   it('is skipped if somebody has done it since the observation', () => {

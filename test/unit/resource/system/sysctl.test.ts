@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { pathQueries } from '../../../../src/resource/kind/path-queries.ts'
 import { mergeQueries } from '../../../../src/resource/kind/queries.ts'
 import { type SysctlState, sysctl } from '../../../../src/resource/system/sysctl.ts'
+import { isRoot, throwaway } from '../account/throwaway.ts'
 import { NOTHING } from '../answers.ts'
 import { context, recorded } from '../recorded.ts'
 import { here } from '../run-here.ts'
@@ -36,7 +37,20 @@ describe('a kernel setting', () => {
     ['a list of ranges', '9000-9002,8080,8081', '8080-8081,9000-9002', true],
     ['ranges that overlap', '5-9,1-6', '1-9', true],
     ['a list that lacks one', '8080', '8080-8081', false],
+    ['a range of one', '8080-8080', '8080', true],
+    ['a list with a gap', '1-3', '1,3', false],
+    ['ranges within another', '1-9', '1-9,2-3', true],
     ['a word', 'bbr', 'cubic', false],
+    ['words that begin with a number', '1x', '1y', false],
+    ['words that end with a number', 'x1', 'y1', false],
+    ['a word instead of no number', 'none', '0', false],
+    ['a number with a unit', '3x', '3', false],
+    ['a number behind a letter', 'x3', '3', false],
+    ['a number before a word', '3', '3 x', false],
+    ['a signed number', '+5', '5', true],
+    ['a negative number instead of a positive one', '-1', '1', false],
+    ['a negative hexadecimal number', '-0x1', '-1', true],
+    ['a number that ends with zeros', '100', '0x64', true],
     ['the first of several words', 'cubic', 'cubic reno', false],
   ])('compares %s as the kernel reads it', (_, value, live, same) => {
     const change = sysctl.kind.plan(sysctl({ key: 'a.b', value }).spec, { live, boot: value }, context)
@@ -51,7 +65,15 @@ describe('a kernel setting', () => {
     const missing = { live: undefined, boot: undefined }
     expect(refusal(missing)).toMatchObject({ what: 'kernel has no setting net.a.b', why: '/proc/sys/net/a/b does not exist' })
     expect(refusal(missing, {}, { optional: true })).toBeUndefined()
-    for (const more of [{ packagesPending: true }, { anyPackagesPending: true }, { opaquePending: true }, { changesBelow: () => true }]) {
+    const below = (place: string) => ({ changesBelow: (directory: string) => directory === place })
+    expect(refusal(missing, below('/srv'))).toBeDefined()
+    for (const more of [
+      ...[{ packagesPending: true }, { anyPackagesPending: true }, { opaquePending: true }],
+      ...['/etc/modules-load.d', '/etc/provision/nftables', '/etc/systemd/system'].map(below),
+    ]) {
+      // A setting that exists needs none of them.
+      const found = { live: '0', boot: undefined }
+      expect(sysctl.kind.plan(sysctl({ key: 'net.a.b', value: 1 }).spec, found, { ...context, ...more })?.certainty).toBe('exact')
       expect(refusal(missing, more)).toBeUndefined()
       expect(sysctl.kind.plan(sysctl({ key: 'net.a.b', value: 1 }).spec, missing, { ...context, ...more })?.certainty).toBe('dependent')
     }
@@ -61,15 +83,55 @@ describe('a kernel setting', () => {
       why: '/proc/sys/net/a/b is read-only, as in a container; its value is 0',
     })
     expect(refusal({ ...fixed, live: '1' })).toBeUndefined()
+    expect(refusal({ ...fixed, live: undefined })?.why).toBe('/proc/sys/net/a/b is read-only, as in a container')
+    expect(refusal({ ...fixed, live: undefined }, {}, { optional: true })).toBeUndefined()
+    expect(refusal({ ...fixed, live: '0' }, {}, { optional: true })).toBeDefined()
+    // What cannot be written is not written by a module either.
+    expect(refusal({ ...fixed, live: '0' }, { packagesPending: true })).toBeDefined()
     expect(refusal({ live: '0', boot: '0' })).toBeUndefined()
   })
 
-  it('knows from the host which settings are read-only', () => {
-    const specs = ['net.a.*.c', 'net.d'].map((key) => sysctl({ key, value: 0 }).spec)
+  it.skipIf(!isRoot)('knows from the host which settings are read-only', () => {
+    const machine = throwaway()
+    onTestFinished(() => machine.end())
+    const specs = ['net.a.*.c', 'net.d', 'net.none'].map((key) => sysctl({ key, value: 0 }).spec)
     const { script, parse } = sysctl.kind.observe(specs)
-    const states = parse(Buffer.from('read-only /proc/sys/net/a/eth0/c\n'), NOTHING)
-    expect([...states.values()].map(({ readOnly }) => readOnly)).toEqual(['/proc/sys/net/a/eth0/c', undefined])
-    expect(String(script)).toContain(`[ -w "$p" ] || printf 'read-only %s\\n' "$p"`)
+    const stdout = machine.ask(`mount -t tmpfs tmpfs /proc/sys; cd /proc/sys; mkdir -p net/a/eth0 net/a/eth1
+for file in net/a/eth0/c net/a/eth1/c net/d; do echo 0 >$file; done
+mount --bind net/a/eth1/c net/a/eth1/c; mount -o remount,ro,bind net/a/eth1/c
+${script}`)
+    expect(stdout.toString()).toBe('read-only /proc/sys/net/a/eth1/c\n')
+    expect([...parse(stdout, NOTHING).values()].map(({ readOnly }) => readOnly)).toEqual(['/proc/sys/net/a/eth1/c', undefined, undefined])
+  })
+
+  it('shows its present value, and the one of the next boot', () => {
+    const differences = (state: SysctlState) => sysctl.kind.plan(sysctl({ key: 'a.b', value: 1 }).spec, state, context)?.differences
+    const value = { key: 'value', from: '0', to: '1' }
+    expect(differences({ live: '0', boot: undefined })).toEqual([value])
+    expect(differences({ live: '0', boot: '2' })).toEqual([value, { key: 'value at boot', from: '2', to: '1' }])
+    expect(differences({ live: '1', boot: '2' })).toEqual([{ key: 'value at boot', from: '2', to: '1' }])
+  })
+
+  it('is deleted with its file, which is all that it creates', () => {
+    expect(sysctl.kind.orphan).toMatchObject({ delete: 'file' })
+    expect(sysctl.kind.contained).toBe(true)
+  })
+
+  it('is observed with all settings that its pattern matches', () => {
+    const host = here('/proc/sys', '/etc/sysctl.d')
+    onTestFinished(() => host.remove())
+    host.sh('mkdir -p /proc/sys/net/a/one /proc/sys/net/a/two /etc/sysctl.d; echo 1 >/proc/sys/net/a/one/x; echo 0 >/proc/sys/net/a/two/x')
+    const all = sysctl({ key: 'net.a.*.x', value: 1 })
+    expect(host.plan(all).map(({ change }) => change.differences)).toEqual([[{ key: 'value', from: '1 or 0', to: '1' }]])
+    expect(host.apply(host.plan(all), all.kind, 'umask 077')).toBeUndefined()
+    expect(host.plan(all)).toEqual([])
+    // The record of the host has the digest of the file as it is.
+    const [owned] = sysctl.kind.files?.(all.spec) ?? []
+    expect(host.sh('cd /etc/sysctl.d; sha256sum *')).toBe(`${owned?.sha256}  ${owned?.path.slice('/etc/sysctl.d/'.length)}\n`)
+    host.sh(`echo 'net/a/*/x = 2' >${owned?.path}`)
+    expect(host.plan(all).map(({ change }) => change.reason)).toEqual(['value at boot differs'])
+    host.sh(`echo 'net/b = 1' >${owned?.path}`)
+    expect(host.plan(all).map(({ change }) => change.reason)).toEqual(['not set for the next boot'])
   })
 
   it('is written in the format of sysctl.d after the kernel accepted it, and only for the next boot if it is set', () => {
@@ -181,6 +243,17 @@ describe('a kernel setting', () => {
       expect(settings()).toContain('1 2\n1 2\n')
     })
 
+    it('has signs in its value that a shell would expand', () => {
+      const odd = sysctl({ key: 'net.a.one.x', value: '/* \\n' })
+      prepare(
+        "printf '%s\\n' '/e* \\t' 'a second line' >one/x; printf '%s\\n' 'net/a/one/x = /e* \\t' >/etc/sysctl.d/zz-provision.net.a.one.x.conf",
+      )
+      const { id, spec } = odd
+      const state = { live: '/e* \\t', boot: '/e* \\t' }
+      expect(host.apply([{ id, spec, state, change }], sysctl.kind)).toBeUndefined()
+      expect(host.sh('cat /proc/sys/net/a/one/x /etc/sysctl.d/*')).toBe('/* \\n\nnet/a/one/x = /* \\n\n')
+    })
+
     it('is set if it is as declared now, also if one setting changes another', () => {
       prepare('printf "1\\t2\\n" >one/x; printf "1  2\\n" >two/x')
       expect(
@@ -209,6 +282,9 @@ describe('a kernel setting', () => {
     { key: 'net.ipv4.ip_forward', value: '1\nkernel.panic = 1' },
     { key: 'a', value: 1 },
     { key: 'net.ipv4.*', value: 1 },
+    { key: 'net.a.b', value: '' },
+    { key: 'net.a.b', value: ' ' },
+    { key: 'net.a.b', value: 'a\tb' },
   ])('is refused: %j', (options) => {
     expect(() => sysctl(options)).toThrow()
   })
