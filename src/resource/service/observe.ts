@@ -2,7 +2,7 @@ import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { undoDirectory } from '../file/undo.ts'
 import { ABSENT } from '../kind/inode.ts'
-import type { KindQuery } from '../kind/kind.ts'
+import type { KindQuery, ManagedFile } from '../kind/kind.ts'
 import { parentOf } from '../kind/path.ts'
 import { type Answers, inodeAt } from '../kind/queries.ts'
 import { readStamp, STAMPS, type Stamp } from '../kind/stamp.ts'
@@ -31,8 +31,14 @@ export interface ServiceState {
   readonly unfinishedSet: boolean
 }
 
+/** The part of a service that its observation needs. */
+interface ObservedService extends Pick<ServiceSpec, 'unit' | 'set'> {
+  readonly loads: readonly ManagedFile[]
+  readonly restarts: readonly ManagedFile[]
+}
+
 /** Observes services by shared queries, and a shell builtin for each set. */
-export const observeServices = (specs: readonly ServiceSpec[]): KindQuery<ServiceState> => {
+export const observeServices = (specs: readonly ObservedService[]): KindQuery<ServiceState> => {
   const files = distinct(specs.flatMap(filesOf).map(({ path }) => path))
   const sets = distinct(specs.flatMap(({ set }) => (set === undefined ? [] : [set])))
   return {
@@ -70,13 +76,13 @@ export const SHARED_DIRECTORIES: ReadonlySet<string> = new Set([
 // File times have the resolution of a kernel tick, so an edit may appear this much older (microseconds; HZ=100).
 const TICK = 10_000
 
-const filesOf = ({ loads, restarts }: ServiceSpec) => [...loads, ...restarts]
+const filesOf = ({ loads, restarts }: ObservedService) => [...loads, ...restarts]
 
 // Files whose content only the host knows, or that this run creates.
-const hostOnlyPaths = (spec: ServiceSpec): readonly string[] =>
+const hostOnlyPaths = (spec: ObservedService): readonly string[] =>
   filesOf(spec).flatMap(({ path, sha256 }) => (sha256 === 'disk' || sha256 === 'later' ? [path] : []))
 
-const readServices = (specs: readonly ServiceSpec[], lines: readonly string[], answers: Answers): ReadonlyMap<string, ServiceState> =>
+const readServices = (specs: readonly ObservedService[], lines: readonly string[], answers: Answers): ReadonlyMap<string, ServiceState> =>
   new Map(
     specs.map((spec) => {
       const of = (key: string): string => answers.units.get(spec.unit)?.get(key) ?? ''

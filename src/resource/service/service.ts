@@ -15,7 +15,7 @@ export const service = defineKind({
   name: 'service',
   schema,
   id: ({ unit }) => unit,
-  observe: observeServices,
+  observe: (specs: readonly ServiceSpec[]) => observeServices(specs),
 
   plan: (spec: ServiceSpec, state: ServiceState, context): Change | undefined => {
     const found = [...stateFindings(spec, state), ...(spec.running && isActive(state) ? loadFindings(spec, state, context) : [])]

@@ -67,7 +67,7 @@ unshare -m sh -c ${String(CHECK)} sh "$work" >"$work.all" && /usr/sbin/sshd -T -
 { grep -vxF -f "$work.none" "$work.ours"; grep -iE ${`^(${Object.keys(settings).join('|')}) `} "$work.ours"; } | grep -vxF -f "$work.all" | sort -u >"$work.lost"
 if [ -s "$work.lost" ]; then
   while read -r key value; do
-    echo "another file has precedence: sshd would use \\"$(grep -m 1 "^$key " "$work.all" || echo "no $key")\\", not \\"$key $value\\""
+    printf '%s\\n' "another file has precedence: sshd would use \\"$(grep -m 1 "^$key " "$work.all" || echo "no $key")\\", not \\"$key $value\\""
   done <"$work.lost" >&2
   exit 1
 fi`

@@ -30,34 +30,26 @@ export const trialSlug = ({ name }: { readonly name: string }): string => `sshd/
 
 /** Observes settings by shared queries and shell builtins. */
 export const observeSettings = (specs: readonly SshdSpec[]): KindQuery<SshdState> => {
-  const paths = specs.map(({ path }) => path)
-  const loads = specs.map(({ path, sha256 }) => ({ path, sha256, key: `sshd:${path}` }))
-  const daemon = observeServices(
-    specs.length === 0
-      ? []
-      : [{ unit: UNIT, running: true, enabled: true, loads, restarts: [], set: undefined, took: undefined, reload: 'reload' }],
-  )
+  if (specs.length === 0) return { script: sh``, parse: () => new Map() }
+  const [paths, slugs] = [specs.map(({ path }) => path), specs.map(trialSlug)]
+  const daemon = observeServices([{ unit: UNIT, loads: specs, restarts: [] }])
   return {
     shared: {
-      units: daemon.shared?.units ?? [],
-      inodes: daemon.shared?.inodes ?? [],
+      ...daemon.shared,
       digests: paths,
-      patterns: specs.length === 0 ? [] : [`${DROP_INS}/*.conf`],
-      texts:
-        specs.length === 0 ? [] : [SSHD_CONFIG, ...paths, ...trialQueries(specs.map(trialSlug)).texts, ...(daemon.shared?.texts ?? [])],
+      patterns: [`${DROP_INS}/*.conf`],
+      texts: [SSHD_CONFIG, ...paths, ...trialQueries(slugs).texts, ...(daemon.shared?.texts ?? [])],
     },
-    script: specs.length === 0 ? sh`` : sh`${trialScript(specs.map(trialSlug))}\n${LOGIN}`,
+    script: sh`${trialScript(slugs)}\n${LOGIN}`,
     parse: (stdout, answers) => {
       const marks = records(stdout, 1).map(([field]) => field ?? '')
-      const login = specs.length === 0 ? NOBODY : loginOf(marks.slice(specs.length))
+      const common = { login: loginOf(marks.slice(specs.length)), others: keywordsIn(answers, paths) }
       const service = daemon.parse(Buffer.alloc(0), answers).get(UNIT)
+      if (service === undefined) throw new Error(`the host did not report ${UNIT}`)
       return new Map(
         specs.map((spec, i) => [
           spec.path,
-          {
-            ...stateOf(spec, answers, service, readTrial(marks[i] ?? '', answers, trialSlug(spec))),
-            ...{ login, others: keywordsIn(answers, paths) },
-          },
+          { ...fileOf(spec, answers), ...readTrial(marks[i] ?? '', answers, trialSlug(spec)), ...common, service },
         ]),
       )
     },
@@ -71,8 +63,6 @@ while IFS=: read -r name _ _ gid _; do [ "$name" != "$login" ] || { groups=' '; 
   case $number:,$members, in $gid:*|*,"$login",*) groups="$groups$name " ;; esac
 done </etc/group
 printf '%s\\0%s\\0' "$login" "$groups"`
-
-const NOBODY: Login = { account: '', groups: undefined }
 
 const loginOf = ([account, groups]: readonly string[]): Login => {
   if (account === undefined || groups === undefined) throw new Error('the host did not report the account of the run')
@@ -89,28 +79,18 @@ const keywordsIn = ({ texts }: Answers, ours: readonly string[]): readonly strin
   ),
 ]
 
-const stateOf = (
-  { path }: SshdSpec,
-  answers: Answers,
-  service: ServiceState | undefined,
-  trial: TrialState,
-): Omit<SshdState, 'login' | 'others'> => {
-  if (service === undefined) throw new Error(`the host did not report ${UNIT}`)
-  return {
-    inode: inodeAt(answers, path),
-    sha256: answers.digests.get(path),
-    text: (answers.texts.get(path) ?? []).map((line) => `${line}\n`).join(''),
-    config: answers.texts.get(SSHD_CONFIG) ?? [],
-    service,
-    ...trial,
-  }
-}
+const fileOf = ({ path }: SshdSpec, answers: Answers): Pick<SshdState, 'inode' | 'sha256' | 'text' | 'config'> => ({
+  inode: inodeAt(answers, path),
+  sha256: answers.digests.get(path),
+  text: (answers.texts.get(path) ?? []).map((line) => `${line}\n`).join(''),
+  config: answers.texts.get(SSHD_CONFIG) ?? [],
+})
 
 /** Returns the reason why sshd would ignore the drop-in, by its main file: sshd uses the first value of a setting. */
 export const obstacleTo = ({ settings }: SshdSpec, { config }: Pick<SshdState, 'config'>): string | undefined => {
   const lines = config.map((line) => line.trim().split(/[\s=]+/))
   const include = lines.findIndex(([keyword = '', ...values]) => keyword.toLowerCase() === 'include' && values.some(isDropIns))
-  const before = lines.slice(0, Math.max(include, 0)).map(([keyword = '']) => keyword)
+  const before = lines.slice(0, include).map(([keyword = '']) => keyword)
   if (include < 0 || before.some((keyword) => keyword.toLowerCase() === 'match'))
     return `${SSHD_CONFIG} does not include ${DROP_INS}/*.conf`
   const ours = new Set(Object.keys(settings).map((keyword) => keyword.toLowerCase()))

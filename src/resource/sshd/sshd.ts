@@ -56,8 +56,8 @@ const differencesOf = (spec: SshdSpec, { inode, sha256 }: SshdState): readonly D
 const reasonOf = ({ key, from }: Difference): string => (key === 'file' ? (from ?? '') : `${key} differ`)
 
 /** Whether the daemon has not loaded the file: by its stamp if that is valid, otherwise by the change time of the file. */
-const pendingReload = ({ path, sha256 }: SshdSpec, { inode, sha256: there, service }: SshdState): string | undefined => {
-  if (inode === ABSENT || there !== sha256 || !['active', 'reloading'].includes(service.active)) return undefined
+const pendingReload = ({ path, sha256 }: SshdSpec, { sha256: there, service }: SshdState): string | undefined => {
+  if (there !== sha256 || !['active', 'reloading'].includes(service.active)) return undefined
   const { stamp, reloadFailed, touched } = service
   const isLoaded = stamp === undefined ? !reloadFailed && !touched : stamp.sums.get(path) === sha256
   return isLoaded ? undefined : 'pending reload: sshd runs with older settings'

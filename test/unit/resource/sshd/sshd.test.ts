@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readTrial } from '../../../../src/resource/guarded/trial.ts'
+import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { STAMPS } from '../../../../src/resource/kind/stamp.ts'
 import type { SshdState } from '../../../../src/resource/sshd/observe.ts'
 import { sshd } from '../../../../src/resource/sshd/sshd.ts'
@@ -24,22 +25,40 @@ const state = (more: Partial<SshdState> = {}, service: Partial<SshdState['servic
 })
 
 it('writes every list in the syntax of its keyword', () => {
-  const settings = { Ciphers: ['a', 'b'], HostKeyAlgorithms: ['c', 'd'], HostKey: ['/e', '/f'], AllowUsers: ['g', 'h'], MaxAuthTries: 3 }
-  expect(sshd({ settings }).spec.text.split('\n').slice(1)).toEqual([
-    'Ciphers a,b',
-    'HostKeyAlgorithms c,d',
-    'HostKey /e',
-    'HostKey /f',
-    'AllowUsers g h',
-    'MaxAuthTries 3',
+  const settings = {
+    ...{ Ciphers: ['a', 'b'], macs: ['i', 'j'], HostKeyAlgorithms: ['c', 'd'], HostKey: ['/e', '/f'], HostCertificate: ['/k', '/l'] },
+    ...{ AllowUsers: ['g', 'h'], HostKeyAgent: ['m', 'n'], MaxAuthTries: 3, Banner: 'none' },
+  }
+  expect(sshd({ settings }).spec.text.split('\n')).toEqual([
+    '# Written by provision. Changes made here are found and undone by its next run.',
+    ...['Ciphers a,b', 'macs i,j', 'HostKeyAlgorithms c,d', 'HostKey /e', 'HostKey /f', 'HostCertificate /k', 'HostCertificate /l'],
+    ...['AllowUsers g h', 'HostKeyAgent m n', 'MaxAuthTries 3', 'Banner none'],
     '',
   ])
+})
+
+it('is one file with a name and a time to confirm', () => {
+  expect(sshd({ settings: { MaxAuthTries: 3 } }).spec).toMatchObject({
+    path: '/etc/ssh/sshd_config.d/00-provision.conf',
+    confirmSeconds: 30,
+  })
+  const own = sshd({ settings: { MaxAuthTries: 3 }, name: 'zz-own_2', confirmSeconds: 5 })
+  expect([own.id, own.spec.confirmSeconds]).toEqual(['/etc/ssh/sshd_config.d/zz-own_2.conf', 5])
+  for (const name of ['', 'Own', 'a.b', '../x', '-a', 'a/b']) expect(() => sshd({ settings: { Port1: 1 }, name })).toThrow('must be a name')
+  for (const confirmSeconds of [4, 601, 7.5]) expect(() => sshd({ settings: { A: 1 }, confirmSeconds })).toThrow()
 })
 
 it.each<[string, Record<string, string>]>([
   ['a block', { Match: 'User eve' }],
   ['another port', { port: '2222' }],
   ['another file', { Include: '/root/x' }],
+  ['another address', { ListenAddress: '0.0.0.0' }],
+  ['another family of addresses', { AddressFamily: 'inet6' }],
+  ['a value that begins with a space', { Banner: ' none' }],
+  ['a value that ends with a space', { Banner: 'none ' }],
+  ['no value', { Banner: '' }],
+  ['a keyword with a number in front', { '2Factor': 'yes' }],
+  ['a keyword with a value', { 'Banner=': 'x' }],
   ['a second line', { Banner: 'none\nPermitRootLogin yes' }],
   ['a keyword that is none', { 'Permit RootLogin': 'yes' }],
   ['one setting twice', { MaxAuthTries: '3', maxauthtries: '4' }],
@@ -59,13 +78,34 @@ describe('planning', () => {
     ['a directory at its path', state({ inode: { ...(state().inode as object), type: 'd' } as never }), 'update a directory at its path'],
     ['not loaded', state({}, { touched: true }), 'update pending reload: sshd runs with older settings'],
     ['stamped', state({}, { touched: true, stamp: { at: '1', sums: new Map([[spec.path, spec.sha256]]) } }), undefined],
+    ['not loaded after a failed reload', state({}, { reloadFailed: true }), 'update pending reload: sshd runs with older settings'],
+    [
+      'not loaded while it reloads',
+      state({}, { active: 'reloading', touched: true }),
+      'update pending reload: sshd runs with older settings',
+    ],
+    ['not loaded, and edited', state({ sha256: 'x' }, { touched: true }), 'update settings differ'],
+    ['owned by another account', state({ inode: { ...(state().inode as object), owner: 'eve' } as never }), 'update mode and owner differ'],
     ['stamped with another', state({}, { stamp: { at: '1', sums: new Map() } }), 'update pending reload: sshd runs with older settings'],
     ['started by a socket for everybody who comes', state({}, { active: 'inactive', touched: true }), undefined],
     ['included relatively', state({ config: ['include "sshd_config.d/*.conf"'] }), undefined],
+    ['included with all files', state({ config: ['Include=sshd_config.d/*'] }), undefined],
+    ['included with all files, by its path', state({ config: ['Include /etc/ssh/x.conf /etc/ssh/sshd_config.d/*'] }), undefined],
+    ['included after another', state({ config: ['Include /etc/ssh/x.conf', INCLUDE, 'MaxAuthTries 9'] }), undefined],
+    [
+      'named elsewhere',
+      state({ config: ['Banner /etc/ssh/sshd_config.d/*.conf'] }),
+      'update /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf',
+    ],
+    [
+      'behind its own setting',
+      state({ config: ['maxauthtries=9', INCLUDE] }),
+      'update /etc/ssh/sshd_config sets maxauthtries before it includes /etc/ssh/sshd_config.d/*.conf',
+    ],
     ['not included', state({ config: [`#${INCLUDE}`] }), 'update /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf'],
     [
       'included for some',
-      state({ config: ['Match User eve', INCLUDE] }),
+      state({ config: ['Port 22', 'Match User eve', INCLUDE] }),
       'update /etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf',
     ],
     [
@@ -81,6 +121,31 @@ describe('planning', () => {
     // The reason already names a file that is missing.
     expect(change?.differences.filter(({ key }) => key === 'file') ?? []).toEqual([])
     expect(change?.unfinished ?? false).toBe(expected?.includes('runs with older settings') ?? false)
+  })
+
+  it('gives way to lists of the main file that sshd adds up, and to no others', () => {
+    const reason = (keyword: string) =>
+      sshd.kind.plan(sshd({ settings: { [keyword]: 'x' } }).spec, state({ config: [`${keyword} y`, INCLUDE] }), context)?.reason ?? ''
+    const added = ['AcceptEnv', 'AllowUsers', 'allowgroups', 'DenyUsers', 'DenyGroups', 'HostKey', 'HostCertificate']
+    const first = ['HostKeyAlgorithms', 'HostKeyAgent', 'Ciphers']
+    expect([...added, ...first].filter((keyword) => reason(keyword).includes('before it includes'))).toEqual(first)
+  })
+
+  it('shows the difference, and the text of both sides', () => {
+    const differences = (more: Partial<SshdState>) => sshd.kind.plan(spec, state(more), context)?.differences
+    expect(differences({ sha256: 'x' })).toEqual([{ key: 'settings' }])
+    const shared = { ...(state().inode as object), mode: '666', group: 'adm' } as never
+    expect(differences({ inode: shared })).toEqual([{ key: 'mode and owner', from: '666 root:adm', to: '644 root:root' }])
+    const change = sshd.kind.plan(spec, state({ sha256: 'x' }), context)
+    if (change === undefined) throw new Error('no change')
+    expect(change.certainty).toBe('exact')
+    const work = { id: spec.path, spec, state: state({ text: 'old\n' }), change }
+    expect(sshd.kind.diff?.(work, undefined as never)).toEqual({ before: 'old\n', after: spec.text })
+    expect(sshd.kind.files?.(spec)).toEqual([{ path: spec.path, sha256: sha256Hex(spec.text) }])
+  })
+
+  it('is never undone because no role declares it', () => {
+    expect(sshd.kind.orphan).toHaveProperty('keep')
   })
 
   it('plans the confirmation of a change in any run', () => {
@@ -134,6 +199,9 @@ describe('the account of the run', () => {
     sshd.kind.observe([spec]).parse(Buffer.from(stdout), {
       ...NOTHING,
       inodes: new Map([[spec.path, 'absent' as const]]),
+      digests: new Map([[spec.path, 'd1']]),
+      // After the last start of the daemon.
+      changed: new Map([[spec.path, 1]]),
       units: new Map([
         [
           'ssh.service',
@@ -149,7 +217,7 @@ describe('the account of the run', () => {
 
   it('is read beside the settings of other files', () => {
     const texts = {
-      [spec.path]: ['AllowUsers x'],
+      [spec.path]: ['MaxSessions 2'],
       '/etc/ssh/sshd_config': ['# Port', 'Include x', ' allowUsers ann'],
       '/etc/ssh/sshd_config.d/50.conf': ['PasswordAuthentication no'],
       '/etc/other': ['DenyUsers x'],
@@ -157,14 +225,24 @@ describe('the account of the run', () => {
     expect(parse('\0ops\0 ops adm \0', texts).get(spec.path)).toMatchObject({
       login: { account: 'ops', groups: ['ops', 'adm'] },
       others: ['include', 'allowusers', 'passwordauthentication'],
-      text: 'AllowUsers x\n',
+      text: 'MaxSessions 2\n',
+      config: ['# Port', 'Include x', ' allowUsers ann'],
+      sha256: 'd1',
+      service: { active: 'active', enabled: 'enabled', touched: true, stamp: undefined },
     })
     expect(parse('pending now\n\0ops\0 ops \0').get(spec.path)).toMatchObject({ pending: 'this boot', inode: 'absent', text: '' })
-    const asked = sshd.kind.observe([spec]).shared
-    expect(asked?.texts).toEqual(expect.arrayContaining(['/etc/ssh/sshd_config', spec.path, `${STAMPS}/ssh.service`]))
-    expect(asked?.patterns).toEqual(['/etc/ssh/sshd_config.d/*.conf'])
+    expect(sshd.kind.observe([spec]).shared).toEqual({
+      units: ['ssh.service'],
+      inodes: [spec.path],
+      digests: [spec.path],
+      patterns: ['/etc/ssh/sshd_config.d/*.conf'],
+      texts: [
+        ...['/etc/ssh/sshd_config', spec.path, '/proc/sys/kernel/random/boot_id'],
+        ...['/var/lib/provision/sshd/00-provision.rolled-back', `${STAMPS}/ssh.service`],
+      ],
+    })
     const nothing = sshd.kind.observe([])
-    expect([nothing.shared?.texts, nothing.shared?.patterns, String(nothing.script)]).toEqual([[], [], ''])
+    expect([nothing.shared ?? {}, String(nothing.script), nothing.parse(Buffer.alloc(0), NOTHING)]).toEqual([{}, '', new Map()])
     expect(parse('\0jane\0?\0').get(spec.path)?.login).toEqual({ account: 'jane', groups: undefined })
     expect(() => parse('\0ops\0')).toThrow('did not report the account of the run')
   })

@@ -28,7 +28,8 @@ case $* in
 esac
 echo "$*" >>"$T/calls"
 case $1 in
-reload) [ ! -e "$T/broken" ] || exit 1; cat ${PATH} >>"$T/loaded" 2>/dev/null; kill "$(cat "$T/pid")" ;;
+reload) [ ! -e "$T/broken" ] || exit 1; cat ${PATH} >>"$T/loaded" 2>/dev/null; [ ! -e "$T/ends" ] || echo failed >"$T/active"
+  [ -e "$T/slow" ] || kill "$(cat "$T/pid")" ;;
 restart) cat ${PATH} >>"$T/loaded" ;;
 esac`
 
@@ -46,11 +47,23 @@ sleep 60 & echo $! >"$T/pid"`
 ${SYSTEMCTL}
 END
 printf '#!/bin/sh\\necho "$*" >>"$T/timers"\\n' >"$BIN"/systemd-run
-printf '#!/bin/sh\\necho "the journal says why"\\n' >"$BIN"/journalctl; chmod 755 "$BIN"/*`)
+printf '#!/bin/sh\\necho "$*" >"$T/journal-asked"; echo "the journal says why"\\n' >"$BIN"/journalctl
+cat >"$BIN"/mount <<'END'
+#!/bin/sh
+case $* in "--bind "*/etc/ssh/*) [ ! -e "$T/no-mounts" ] || exit 32 ;; esac
+exec /bin/mount "$@"
+END
+cat >"$BIN"/sleep <<'END'
+#!/bin/sh
+[ "$1" = 0.1 ] || exec /bin/sleep "$1"
+echo "$1" >>"$T/slept"
+[ "$(wc -l <"$T/slept")" != "$(cat "$T/slow" 2>/dev/null)" ] || { kill "$(cat "$T/pid")"; exec /bin/sleep 0.1; }
+END
+chmod 755 "$BIN"/*`)
   })
   afterAll(() => host?.end())
   beforeEach(() => {
-    host.run(`rm -rf /etc/ssh /run/provision /var/lib/provision "$T"/loaded "$T"/calls "$T"/timers "$T"/said "$T"/socket "$T"/broken
+    host.run(`rm -rf /etc/ssh /run/provision /var/lib/provision "$T"/loaded "$T"/calls "$T"/timers "$T"/said "$T"/socket "$T"/broken "$T"/no-mounts "$T"/slow "$T"/slept "$T"/ends
 mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/sshd_config.d/*.conf' >/etc/ssh/sshd_config; echo active >"$T/active"; : >"$T/said"`)
     prepare(spec)
   })
@@ -73,8 +86,11 @@ mkdir -p /etc/ssh/sshd_config.d; echo 'Include /etc/ssh/sshd_config.d/*.conf' >/
     for (let next = steps.next(); next.done !== true; next = steps.next({ code: 0, stdout: Buffer.alloc(0), stderr: '' }))
       if ('script' in next.value) scripts.push(String(next.value.script))
     expect(scripts).toHaveLength(4)
-    for (const [i, script] of scripts.entries()) host.run(`cat >"$T/step.${i + 1}" <<'END-OF-STEP'\n${script}\nEND-OF-STEP`)
-    host.run(`cat >"$T/settings" <<'END-OF-TEXT'\n${one.text}END-OF-TEXT`)
+    const texts = Object.entries({
+      settings: one.text,
+      ...Object.fromEntries(scripts.map((script, i) => [`step.${i + 1}`, `${script}\n`])),
+    })
+    host.run(texts.map(([name, text]) => `cat >"$T/${name}" <<'END-OF-TEXT'\n${text}END-OF-TEXT`).join('\n'))
   }
   const run = (script: string): string => {
     const { stdout, stderr } = host.shell(`${script}\nprintf '[%s]' "$(cat "$T/said")"`)
@@ -125,6 +141,14 @@ cat /var/lib/provision/loaded/ssh.service /run/provision/loaded/ssh.service 2>/d
     expect(run('step 1; echo "$?"')).toBe('0\n[]')
   })
 
+  it('names each value that another file defeats, as sshd prints it', () => {
+    prepare(sshd({ settings: { Banner: 'a\\b', MaxAuthTries: 3, Ciphers: ['a', 'b'] } }).spec)
+    host.run(`printf '%s\n' 'Banner x' 'maxauthtries 4' >/etc/ssh/sshd_config.d/00-first.conf`)
+    expect(run('step 1; echo "$?"')).toBe(`1
+[another file has precedence: sshd would use "banner x", not "banner a\\b"
+another file has precedence: sshd would use "maxauthtries 4", not "maxauthtries 3"]`)
+  })
+
   it('notices a default value that another file defeats', () => {
     prepare(sshd({ settings: { MaxAuthTries: 6 } }).spec)
     host.run('echo "MaxAuthTries 4" >/etc/ssh/sshd_config.d/00-first.conf')
@@ -137,11 +161,18 @@ cat /var/lib/provision/loaded/ssh.service /run/provision/loaded/ssh.service 2>/d
     expect(run(`step 1; echo "$?"; cat ${PATH}`)).toBe(`68\nMaxAuthTries 4\n[${PATH} is not as it was observed]`)
     host.run(`rm ${PATH}; : >"$T/said"`)
     expect(run('step 1; echo "$?"')).toBe(`68\n[${PATH} is not as it was observed]`)
+    host.run(`cat "$T/settings" >${PATH}; : >"$T/said"`)
+    expect(run('step 1; echo "$?"')).toBe('0\n[]')
   })
 
-  it('refuses a link at its path', () => {
+  it('refuses a link or directory at its path', () => {
     host.run(`ln -s /etc/ssh/sshd_config ${PATH}`)
-    expect(run('step 1; echo "$?"')).toBe(`1\n[${PATH} exists and is not a regular file: move it away]`)
+    const refused = `1\n[${PATH} exists and is not a regular file: move it away]`
+    expect(run('step 1; echo "$?"')).toBe(refused)
+    host.run(`rm ${PATH}; ln -s nowhere ${PATH}; : >"$T/said"`)
+    expect(run('step 1; echo "$?"')).toBe(refused)
+    host.run(`rm ${PATH}; mkdir ${PATH}; : >"$T/said"`)
+    expect(run('step 1; echo "$?"')).toBe(refused)
   })
 
   it('restores the old settings at once if sshd does not load the new ones', () => {
@@ -149,6 +180,52 @@ cat /var/lib/provision/loaded/ssh.service /run/provision/loaded/ssh.service 2>/d
     host.run(': >"$T/broken"')
     expect(run(`step 1 && step 2; echo "$?"; cat ${PATH}; ls -A /var/lib/provision/sshd`)).toContain('1\nMaxAuthTries 5\n')
     expect(host.run('cat "$T/said"')).toContain('the journal says why')
+    expect(host.run('cat "$T/journal-asked"')).toBe('-u ssh.service -n 5 -q -o cat --no-pager\n')
+  })
+
+  it('restores the old settings at once if sshd ends with the new ones', () => {
+    existing('MaxAuthTries 5\n')
+    host.run(': >"$T/ends"')
+    expect(run(`step 1 && step 2; echo "$?"; cat ${PATH}`)).toMatch(/^1\nMaxAuthTries 5\n/)
+  })
+
+  it('waits until sshd executes itself again, for five seconds at most', () => {
+    host.run('echo 4 >"$T/slow"')
+    expect(run('step 1 && step 2; echo "$?: $(wc -l <"$T/slept")"')).toBe('0: 4\n[]')
+    host.run(`echo never >"$T/slow"; rm "$T/slept" ${PATH}`)
+    expect(run('step 1 && step 2; echo "$?: $(wc -l <"$T/slept")"')).toBe('0: 50\n[]')
+  })
+
+  it('covers the file of the host itself, whose sshd may run in another mount namespace', () => {
+    existing('MaxAuthTries 5\n')
+    expect(run(`step 1; unshare -m sh "$T/step.2" 2>>"$T/said"; echo "$?"; cat ${PATH}; grep -c 00-provision /proc/mounts`)).toBe(
+      '1\nMaxAuthTries 5\n0\n[sshd runs in a separate mount namespace and does not see the new settings]',
+    )
+  })
+
+  it('restores the old settings also after several attempts', () => {
+    existing('MaxAuthTries 5\n')
+    const again = 'sleep 60 & echo $! >"$T/pid"; step 1 && step 2'
+    expect(
+      run(`${again}; ${again}; grep -c ${PATH} /proc/mounts; for undo in /run/provision/sshd/*.undo.*; do sleep 60 & echo $! >"$T/pid"; sh $undo; done
+grep -c ${PATH} /proc/mounts; cat ${PATH}`),
+    ).toBe('1\n0\nMaxAuthTries 5\n[]')
+  })
+
+  it('covers an empty file that every account can read if there was none', () => {
+    expect(run(`step 1 && step 2; umount ${PATH}; stat -c '%a %s' ${PATH}`)).toBe('644 0\n[]')
+  })
+
+  it('changes nothing on a host that does not permit mounts', () => {
+    existing('MaxAuthTries 5\n')
+    host.run(': >"$T/no-mounts"')
+    expect(run(`step 1; echo "$?"; cat ${PATH}; ls "$T/timers" 2>/dev/null`)).toBe(
+      '1\nMaxAuthTries 5\n[this host does not permit mounts (CAP_SYS_ADMIN), so a change of sshd could not be rolled back]',
+    )
+    host.run('rm "$T/no-mounts"; : >"$T/said"')
+    expect(run(`step 1; : >"$T/no-mounts"; step 2; echo "$?"; cat ${PATH}; tail -n 1 "$T/loaded"`)).toBe(
+      '32\nMaxAuthTries 5\nMaxAuthTries 5\n[]',
+    )
   })
 
   it.each([
