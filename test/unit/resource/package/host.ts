@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
 /** Directories of the scripts that a temporary root replaces. */
-const MOVED = /(?<![\w/}$-])\/(var\/lib|var\/cache|usr\/sbin\/policy-rc\.d|run\/systemd|etc)(?=[/\s"'.;]|$)/gm
+const MOVED = /(?<![\w/}$-])\/(var\/lib|var\/cache|usr\/sbin\/policy-rc\.d|run\/systemd|etc|proc)(?=[/\s"'.;]|$)/gm
 
 /** A host for scripts that install packages: a temporary root, and stand-ins for the programs that would change this machine. */
 export interface PackageHost {
@@ -14,6 +14,8 @@ export interface PackageHost {
   readonly calls: () => readonly string[]
   run(script: string): { readonly status: number; readonly stdout: string; readonly stderr: string }
   write(path: string, text?: string): void
+  /** Replaces a program. */
+  program(name: string, script: string): void
   /** `apt-get` runs this script; `$*` are its words. */
   apt(script: string): void
 }
@@ -43,6 +45,8 @@ export const packageHost = (installed: readonly string[]): PackageHost => {
   ])
     mkdirSync(join(root, directory), { recursive: true })
   write('var/lib/apt/lists/archive_Packages')
+  write('proc/locks')
+  write('proc/uptime', '1000.50 2000.10\n')
   // Prints the fields of a format, as dpkg-query does.
   stub(
     'dpkg-query',
@@ -56,6 +60,7 @@ my $l = $format; $l =~ s/\$\{([^}]*)\}/$f{$1}/g; $l =~ s/\\n/\n/g; $l =~ s/\\t/\
   return {
     root,
     write,
+    program: stub,
     apt,
     calls: () => readFileSync(join(root, 'calls'), 'utf8').split('\n').slice(0, -1),
     run: (script) => {

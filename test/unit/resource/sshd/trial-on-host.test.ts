@@ -122,7 +122,7 @@ cat /var/lib/provision/loaded/ssh.service /run/provision/loaded/ssh.service 2>/d
       ),
     ).toBe('0\nreload ssh.service\nreload ssh.service\n00-provision.rolled-back\n[]')
     existing('MaxAuthTries 5\n')
-    host.run(': >"$T/loaded"')
+    host.run(': >"$T/loaded"; rm -r /run/provision')
     expect(run(`step 1 && step 2; sleep 60 & echo $! >"$T/pid"; ${undo}; cat ${PATH}; tail -n 1 "$T/loaded"`)).toBe(
       'MaxAuthTries 5\nMaxAuthTries 5\n[]',
     )
