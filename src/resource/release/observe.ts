@@ -82,10 +82,13 @@ export const deltaOf = ({ files }: ReleaseSpec, { tree, digests }: ReleaseState)
   const isDated = ({ path, content }: File): boolean => tree.get(path)?.modified === modifiedOf(content) * 1e6
   const misshapen = [...folders].filter((path) => tree.has(path) && !isPlain(tree.get(path), 'd', '755'))
   const there = files.filter(({ path }) => tree.has(path))
+  const foreign = [...tree.keys()].filter((path) => !wanted.has(path) && !folders.has(path))
+  const emptied = new Set(foreign.flatMap(foldersOf))
   return {
     added: files.filter(({ path }) => !tree.has(path)).map(({ path }) => path),
     changed: [...there.filter((one) => !isWhole(one)).map(({ path }) => path), ...misshapen.map((path) => `${path}/`)],
-    removed: [...tree.keys()].filter((path) => !wanted.has(path) && !folders.has(path)),
+    // A folder goes with its files.
+    removed: foreign.filter((path) => !emptied.has(path)),
     misdated: there.filter((one) => isWhole(one) && !isDated(one)).map(({ path }) => path),
     same: there.filter((one) => isWhole(one) && isDated(one)).map(({ path }) => path),
   }

@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { queryHost } from '../../../../src/engine/observe/host-query.ts'
 import { type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
-import { keyOf } from '../../../../src/resource/kind/kind.ts'
-import type { Answer, Step } from '../../../../src/resource/kind/step.ts'
-import { modifiedOf } from '../../../../src/resource/release/observe.ts'
+import { type Change, keyOf } from '../../../../src/resource/kind/kind.ts'
+import { type Answer, HostRefusal, type Step, type Steps } from '../../../../src/resource/kind/step.ts'
+import { modifiedOf, type ReleaseState } from '../../../../src/resource/release/observe.ts'
 import { release } from '../../../../src/resource/release/release.ts'
 
 const local = (text: string): LocalFile => {
@@ -19,13 +19,15 @@ const local = (text: string): LocalFile => {
 describe.runIf(process.getuid?.() === 0)('a release on a real file system', { timeout: 60_000 }, () => {
   let [scratch, root] = ['', '']
   const sh = (script: string, input: Uint8Array = Buffer.alloc(0)): Answer => {
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { input, env: { ...process.env, T: scratch, LC_ALL: 'C' } })
+    const env = { ...process.env, PATH: `${scratch}/bin:${process.env.PATH}`, T: scratch, ROOT: root, LC_ALL: 'C' }
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', `umask 077; ${script}`], { input, env })
     return { code: status ?? 255, stdout, stderr: stderr.toString() }
   }
   beforeEach(() => {
-    scratch = mkdtempSync(join(tmpdir(), 'provision-release-'))
+    // A release is written to disk, which takes long on a busy one.
+    scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'provision-release-'))
     root = join(scratch, 'site')
-    sh(`mkdir '${root}'; chmod 755 '${scratch}' '${root}'`)
+    sh(`mkdir '${scratch}/bin' '${root}'; chmod 755 '${scratch}' '${root}'`)
   })
   afterEach(() => rmSync(scratch, { recursive: true, force: true }))
 
@@ -39,17 +41,34 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     const context = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
     return { resource, state, change: resource.kind.plan(resource.spec, state, context) }
   }
-  const deploy = (files: Files, more: object = {}): string | undefined => {
-    const { resource, state, change } = planned(files, more)
-    if (change === undefined) return undefined
-    const { id, spec } = resource
-    const steps = resource.kind.apply([{ id, spec, state, change, members: () => new Map(), allowDataLoss: new Set() }])
+  const run = (steps: Steps): void => {
     for (let next = steps.next(); next.done !== true; ) {
       const step: Step = next.value
       if (step.do !== 'shell') throw new Error(step.do)
       next = steps.next(sh(String(step.script), step.input as Uint8Array | undefined))
     }
-    return change.reason
+  }
+  const workOf = (files: Files, more: object = {}) => {
+    const { resource, state, change } = planned(files, more)
+    const { id, spec } = resource
+    return { id, spec, state: state as ReleaseState, change: change as Change }
+  }
+  const deploy = (files: Files, more: object = {}): string | undefined => {
+    const work = workOf(files, more)
+    if (work.change === undefined) return undefined
+    run(release.kind.apply([work]))
+    return work.change.reason
+  }
+  const digestOf = (files: Files): string => declared(files).spec.digest
+  const history = (): readonly string[] => readFileSync(join(root, 'history'), 'utf8').split('\n').slice(0, -1)
+  const refusal = (action: () => unknown): HostRefusal => {
+    try {
+      action()
+    } catch (error) {
+      if (error instanceof HostRefusal) return error
+      throw error
+    }
+    throw new Error('was not refused')
   }
   const live = (path: string) => readFileSync(join(root, 'current', path), 'utf8')
 
@@ -97,15 +116,184 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     expect(readlinkSync(join(root, 'current'))).toBe(`releases/${kept[1]}`)
   })
 
+  it('can be read by every account, whatever the umask, and holds any names', () => {
+    const odd = { ...ONE, '-n': 'x', 'a b/ü "$HOME".html': 'y', '*': 'z' }
+    deploy(odd)
+    expect(planned(odd).change).toBeUndefined()
+    deploy({ ...odd, '*': 'Z' })
+    expect([live('-n'), live('a b/ü "$HOME".html'), live('*')]).toEqual(['x', 'y', 'Z'])
+    expect(sh(`cd '${root}' && stat -c %a releases history releases/*.sums | sort -u`).stdout.toString()).toBe('644\n755\n')
+    expect(readdirSync(join(root, 'releases')).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
+  it('may be empty', () => {
+    deploy(ONE)
+    expect(deploy({})).toBe('2 files removed')
+    expect([planned({}).change, readdirSync(join(root, 'current'))]).toEqual([undefined, []])
+  })
+
+  it('stays live if the upload is damaged on its way', () => {
+    deploy(ONE)
+    const content = { ...local('three\n'), open: () => Buffer.from('threX\n') }
+    const work = { ...workOf(TWO), spec: release({ root, files: [{ path: 'index.html', content }] }).spec }
+    expect(refusal(() => run(release.kind.apply([work])))).toMatchObject({
+      what: `${root} not deployed (exit 1)`,
+      why: expect.stringContaining('FAILED'),
+      fix: 'fix the problem that the host reports, then run again; the previous release is still live',
+      culprit: root,
+    })
+    expect([live('index.html'), readdirSync(join(root, 'releases')).length, history()]).toEqual(['one\n', 2, [digestOf(ONE)]])
+  })
+
+  it('is staged again after an interrupted upload', () => {
+    deploy(ONE)
+    sh(`mkdir '${root}/releases/.new' '${root}/releases/.mended'; echo x >'${root}/releases/.new/x'`)
+    expect(deploy(ONE)).toBe('earlier upload interrupted')
+    expect(readdirSync(join(root, 'releases')).toSorted()).toEqual([digestOf(ONE), `${digestOf(ONE)}.sums`].toSorted())
+  })
+
+  it('serves visitors at every moment while a damaged file is restored', () => {
+    deploy(ONE)
+    writeFileSync(join(root, 'current/css/dark/style.css'), 'damaged')
+    for (const name of ['mv', 'rm', 'cp', 'sync', 'ln'])
+      sh(
+        `printf '%s\\n' '#!/bin/sh' 'cat "$ROOT/current/index.html" >>"$T/seen" 2>&1' 'exec /bin/${name} "$@"' >'${scratch}/bin/${name}'; chmod 755 '${scratch}/bin/${name}'`,
+      )
+    expect(deploy(ONE)).toBe('1 file damaged')
+    expect([...new Set(readFileSync(join(scratch, 'seen'), 'utf8').trim().split('\n'))]).toEqual(['one'])
+    expect([live('css/dark/style.css'), history(), planned(ONE).change]).toEqual(['body {}\n', [digestOf(ONE)], undefined])
+    expect(existsSync(join(root, 'releases/.mended'))).toBe(false)
+  })
+
+  it('is completed if that was interrupted', () => {
+    deploy(ONE)
+    sh(`cd '${root}' && mv releases/${digestOf(ONE)} releases/.mended && ln -sfn releases/.mended current`)
+    expect(deploy(ONE)).toBe('another release is live')
+    expect([live('index.html'), readlinkSync(join(root, 'current')), history()]).toEqual([
+      'one\n',
+      `releases/${digestOf(ONE)}`,
+      [digestOf(ONE)],
+    ])
+    expect(existsSync(join(root, 'releases/.mended'))).toBe(false)
+  })
+
+  it('has a history in the order of deployments, each release once, that begins with what is live', () => {
+    const THREE = { 'index.html': 'three\n' }
+    deploy(ONE)
+    deploy(TWO)
+    deploy(ONE)
+    expect(history()).toEqual([TWO, ONE].map(digestOf))
+    deploy({}, { which: 'previous' })
+    expect(live('index.html')).toBe('two\n')
+    deploy(THREE)
+    expect(history()).toEqual([ONE, TWO, THREE].map(digestOf))
+    rmSync(join(root, 'history'))
+    sh(`touch '${root}/current/index.html'`)
+    deploy(THREE)
+    expect(history()).toEqual([digestOf(THREE)])
+    // A link by hand is no release.
+    sh(`cd '${root}' && mkdir hand && ln -sfn hand current`)
+    deploy(TWO)
+    expect(history()).toEqual([THREE, TWO].map(digestOf))
+  })
+
+  it('completes an interrupted deletion, and leaves names alone that are no digests', () => {
+    deploy(ONE)
+    const { sums, digest } = declared({ gone: 'x' }).spec
+    writeFileSync(join(root, 'releases', `${digest}.sums`), sums)
+    writeFileSync(join(root, 'releases', 'notes.sums'), '')
+    deploy(TWO)
+    expect(
+      readdirSync(join(root, 'releases'))
+        .filter((name) => name.endsWith('.sums'))
+        .toSorted(),
+    ).toEqual([...[ONE, TWO].map((files) => `${digestOf(files)}.sums`), 'notes.sums'].toSorted())
+  })
+
+  it('is reverted to what was live before, as long as the host has it', () => {
+    deploy(ONE)
+    const work = workOf(TWO)
+    run(release.kind.apply([work]))
+    run(release.kind.revert?.([work]) ?? expect.fail('no way back'))
+    expect([live('index.html'), history()]).toEqual(['one\n', [ONE, TWO].map(digestOf)])
+    deploy(TWO)
+    rmSync(join(root, 'releases', digestOf(ONE)), { recursive: true })
+    run(release.kind.revert?.([work]) ?? expect.fail('no way back'))
+    expect(live('index.html')).toBe('two\n')
+    const none = { ...work, state: { ...work.state, current: 'absent' as const } }
+    expect([...(release.kind.revert?.([none]) ?? [])]).toEqual([])
+    chmodSync(root, 0o777)
+    expect(refusal(() => run(release.kind.revert?.([work]) ?? expect.fail('no way back'))).what).toContain(`${root} not rolled back`)
+  })
+
+  it('shows the texts that are live before it replaces them', () => {
+    const files = { ...ONE, private: 'secret\n', 'none.txt': '' }
+    deploy(files)
+    sh(`chmod 600 '${root}/current/private'`)
+    const work = workOf({ ...TWO, private: 'new\n' })
+    const before = release.kind.before?.([work, { ...work, id: '/previous', spec: declared(ONE, { which: 'previous' }).spec }])
+    const texts = before?.read(sh(String(before.script)).stdout)
+    expect([...(texts?.keys() ?? [])]).toEqual([root])
+    expect(release.kind.diff?.(work, texts?.get(root))).toEqual({
+      ...{ name: 'index.html', before: 'one\n', after: 'two\n' },
+      more: [{ name: 'none.txt', before: '', after: '' }],
+    })
+    expect(sh(String(before?.script)).stdout.toString()).not.toContain('secret')
+  })
+
+  it.each<[string, string, string]>([
+    ['a directory that others can write to', 'chmod 777 "$ROOT"', 'can be replaced by another account'],
+    ['a directory of another account', 'chown 65534 "$ROOT"', ''],
+    ['releases of another account', 'mkdir "$ROOT/releases"; chown 65534 "$ROOT/releases"', ''],
+    [
+      'releases behind a link',
+      'mkdir "$T/other"; ln -s "$T/other" "$ROOT/releases"',
+      'releases is a link, so its target may be used by others',
+    ],
+    ['a file in the place of its link', 'echo mine >"$ROOT/current"', 'current exists and is not a link'],
+    ['a directory in the place of its link', 'mkdir "$ROOT/current"', 'current exists and is not a link'],
+  ])('is not deployed into %s', (_, damage) => {
+    const first = workOf(ONE)
+    sh(damage)
+    expect(refusal(() => run(release.kind.apply([first])))).toMatchObject({
+      what: expect.stringContaining(`${root} not deployed`),
+      done: [],
+      culprit: root,
+    })
+    expect(readdirSync(root).filter((name) => name === 'history')).toEqual([])
+  })
+
   it('does not roll back to a release that was changed or is gone', () => {
     deploy(ONE)
     deploy(TWO)
     const before = join(root, 'releases', declared(ONE).spec.digest)
     writeFileSync(join(before, 'index.html'), 'edited\n')
-    expect(() => deploy({}, { which: 'previous' })).toThrow('not rolled back')
+    const changed = {
+      what: `${root} not rolled back to ${digestOf(ONE).slice(0, 12)} (exit 1)`,
+      why: expect.stringMatching(/it was changed after its deployment$/),
+      fix: 'deploy it from the project again',
+    }
+    expect(refusal(() => deploy({}, { which: 'previous' }))).toMatchObject(changed)
+    writeFileSync(join(before, 'index.html'), 'one\n')
+    writeFileSync(`${before}.sums`, '')
+    expect(refusal(() => deploy({}, { which: 'previous' }))).toMatchObject(changed)
     rmSync(before, { recursive: true })
-    expect(() => deploy({}, { which: 'previous' })).toThrow('not rolled back')
+    expect(refusal(() => deploy({}, { which: 'previous' })).why).toBe('the host did not keep it')
     expect(live('index.html')).toBe('two\n')
+    writeFileSync(join(root, 'history'), `${digestOf(TWO)}\n`)
+    expect(refusal(() => deploy({}, { which: 'previous' }))).toMatchObject({
+      what: `${root} not rolled back`,
+      why: 'the newest deployment has no predecessor, or the host did not keep it',
+    })
+  })
+
+  it('that fails leaves those before it done', () => {
+    const other = `${root}2`
+    sh(`mkdir -m 755 '${other}'; echo x >'${other}/current'`)
+    const [one, two] = [workOf(ONE), workOf(ONE)]
+    const second = { ...two, id: other, spec: { ...two.spec, root: other } }
+    expect(refusal(() => run(release.kind.apply([one, second])))).toMatchObject({ done: [root], culprit: other })
+    expect(live('index.html')).toBe('one\n')
   })
 
   it('replaces no directory that is in the place of its link', () => {

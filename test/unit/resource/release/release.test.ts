@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { type LocalFile, sha256Hex } from '../../../../src/resource/kind/content.ts'
+import { unreached } from '../../../../src/resource/kind/inode.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import type { Member } from '../../../../src/resource/kind/queries.ts'
+import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { modifiedOf, type ReleaseState } from '../../../../src/resource/release/observe.ts'
 import { release } from '../../../../src/resource/release/release.ts'
+import { NOTHING } from '../answers.ts'
 
 const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const ROOT = '/srv/site'
@@ -65,6 +68,82 @@ describe('planning a release', () => {
     expect(reason({ ...SITE, 'b.html': 'B\n' }, { ...state, tree: touched })).toBe('1 file changed, 1 with another time')
   })
 
+  it('is about the link, an upload or another release if the files are right', () => {
+    const state = live(SITE, SITE)
+    const link = state.current as { readonly target: string }
+    const at = (more: object) => reason(SITE, { ...state, current: { ...(state.current as object), ...more } as never })
+    expect(reason(SITE, { ...state, staged: true })).toBe('earlier upload interrupted')
+    expect(at({ target: `releases/${'b'.repeat(64)}` })).toBe('another release is live')
+    for (const target of [`/srv/${link.target}`, `${link.target}0`, link.target.toUpperCase(), 'releases/.mended'])
+      expect(at({ target })).toBe('another release is live')
+    expect(at({ type: 'd' })).toBe('a directory instead of the link')
+    expect(reason(SITE, { ...state, current: 'absent' })).toBe('missing, 2 files')
+    expect(reason({ a: 'a' }, { ...state, current: 'absent' })).toBe('missing, 1 file')
+  })
+
+  it('restores folders, owners and modes, and keeps the folders of its files', () => {
+    const files = { 'css/dark/a.css': 'a' }
+    const state = live(files, files)
+    const member = (path: string, more: Partial<Member>): ReleaseState => {
+      const plain = {
+        type: path.endsWith('.css') ? 'f' : 'd',
+        mode: path.endsWith('.css') ? '644' : '755',
+        owner: '0:0',
+        modified: modifiedOf(local('a')) * 1e6,
+      }
+      const tree = new Map([
+        ...state.tree,
+        ['css', { type: 'd', mode: '755', owner: '0:0' }] as const,
+        ['css/dark', { type: 'd', mode: '755', owner: '0:0' }] as const,
+      ])
+      return { ...state, tree: new Map([...tree, [path, { ...plain, ...more }] as const]) }
+    }
+    expect(reason(files, member('css', {}))).toBeUndefined()
+    for (const more of [{ type: 'l' }, { mode: '775' }, { owner: '0:33' }]) {
+      const change = release.kind.plan(wanted(files), member('css', more), context)
+      expect([change?.reason, change?.differences]).toEqual(['1 file damaged', [{ key: 'changed', to: 'css/' }]])
+      expect(reason(files, member('css/dark/a.css', more))).toBe('1 file damaged')
+    }
+    expect(reason(files, member('', { mode: '700' }))).toBe('1 file damaged')
+    expect(reason(files, { ...state, digests: new Map() })).toBe('1 file damaged')
+    expect(reason(files, member('empty', {}))).toBe('1 file not ours')
+    expect(reason({ a: 'a' }, member('css', {}))).toBe('1 file new, 1 removed')
+  })
+
+  it('names all of five files, and each way in which they differ', () => {
+    const files = (n: number, text: string) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`${i}`, text]))
+    const differences = (wantedFiles: Files, liveFiles: Files) =>
+      release.kind.plan(wanted(wantedFiles), live(liveFiles, wantedFiles), context)?.differences.slice(1)
+    expect(differences(files(5, 'a'), files(5, 'b'))).toEqual([{ key: 'changed', to: '0, 1, 2, 3, 4' }])
+    expect(differences(files(6, 'a'), files(6, 'b'))).toEqual([{ key: 'changed', to: '0, 1, 2, 3, 4 and 1 more' }])
+    expect(differences({}, files(2, 'b'))).toEqual([{ key: 'removed', to: '0, 1' }])
+    const state = live(SITE, SITE)
+    const touched = new Map([...state.tree, ['a.html', { type: 'f', mode: '644', owner: '0:0', modified: 1 }] as const])
+    expect(release.kind.plan(wanted(SITE), { ...state, tree: touched }, context)).toMatchObject({
+      ...{ action: 'update', certainty: 'exact' },
+      differences: [{ key: 'misdated', to: 'a.html' }],
+    })
+    expect(release.kind.plan(wanted(SITE), { ...state, current: 'absent' }, context)).toMatchObject({
+      ...{ action: 'create', certainty: 'exact' },
+      differences: [{ key: 'release', to: wanted(SITE).digest.slice(0, 12) }],
+    })
+  })
+
+  it('has times from 2000 to 2019', () => {
+    const at = (bits: string): string => new Date(modifiedOf({ sha256: `${bits}${'f'.repeat(56)}` }) * 1000).toISOString()
+    expect([at('00000000'), at('00000001'), at('259805ff'), at('25980600')].map((time) => time.slice(0, 19))).toEqual([
+      ...['2000-01-01T00:00:00', '2000-01-01T00:00:01', '2019-12-26T23:59:59', '2000-01-01T00:00:00'],
+    ])
+  })
+
+  it('is not deployed below a path of another account', () => {
+    const state = { ...live(SITE, SITE), current: unreached('/srv', 'eve', 'can be replaced by another account') }
+    expect(release.kind.plan(wanted(SITE), state, context)?.reason).toContain('can be replaced by another account')
+    const change = release.kind.plan(wanted(SITE), state, context)
+    if (change === undefined) throw new Error('no change')
+    expect(() => release.kind.apply([{ id: ROOT, spec: wanted(SITE), state, change }]).next()).toThrow(HostRefusal)
+  })
+
   it('names the first of many files, and the release by its short digest', () => {
     const many = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`${i}.html`, 'x']))
     expect(release.kind.plan(wanted(many), live({}, many), context)?.differences).toEqual([
@@ -81,7 +160,55 @@ describe('planning a release', () => {
       'rolls back to the previous release',
     )
     expect(reason({}, { ...state, history: [older] }, { which: 'previous' })).toBe('no release before the newest deployment')
+    const change = (given: ReleaseState) => release.kind.plan(wanted({}, { which: 'previous' }), given, context)
+    expect(change({ ...state, history: [newer, older] })).toEqual({
+      ...{ action: 'update', certainty: 'exact', reason: 'rolls back to the previous release' },
+      differences: [{ key: 'release', from: older.slice(0, 12), to: newer.slice(0, 12) }],
+    })
+    expect(change({ ...state, current: 'absent', history: [newer, older] })?.differences).toEqual([
+      { key: 'release', to: newer.slice(0, 12) },
+    ])
+    expect(change({ ...state, history: [older] })).toMatchObject({ action: 'update', differences: [] })
+    expect(change({ ...state, current: 'absent', history: [] })?.reason).toBe('no release before the newest deployment')
   })
+})
+
+describe('observing releases', () => {
+  const latest = wanted(SITE)
+  const previous = release({ root: '/srv/other', which: 'previous' }).spec
+
+  it('asks for the declared files, and for nothing but the history of a release to roll back', () => {
+    expect(release.kind.observe([latest, previous]).shared).toEqual({
+      inodes: [`${ROOT}/current`, `${ROOT}/releases/.new`, '/srv/other/current', '/srv/other/releases/.new'],
+      guarded: [`${ROOT}/current`, '/srv/other/current'],
+      trees: [`${ROOT}/current`],
+      digests: [`${ROOT}/current/a.html`, `${ROOT}/current/b.html`],
+      texts: [`${ROOT}/history`, '/srv/other/history'],
+    })
+  })
+
+  it('reads what is live', () => {
+    const state = live(SITE, SITE)
+    const answers = {
+      ...NOTHING,
+      inodes: new Map<string, ReleaseState['current']>([
+        [`${ROOT}/current`, state.current],
+        [`${ROOT}/releases/.new`, state.current],
+        ['/srv/other/current', 'absent'],
+        ['/srv/other/releases/.new', 'absent'],
+      ]),
+      trees: new Map([[`${ROOT}/current`, state.tree]]),
+      digests: new Map([[`${ROOT}/current/a.html`, 'd1']]),
+      texts: new Map([[`${ROOT}/history`, ['no digest', 'a'.repeat(64), 'b'.repeat(65), `x${'b'.repeat(64)}`]]]),
+    }
+    const found = release.kind.observe([latest, previous]).parse(Buffer.alloc(0), answers)
+    expect(found.get(ROOT)).toEqual({ ...state, digests: new Map([['a.html', 'd1']]), history: ['a'.repeat(64)], staged: true })
+    expect(found.get('/srv/other')).toEqual({ current: 'absent', tree: new Map(), digests: new Map(), history: [], staged: false })
+  })
+})
+
+it('is never deleted because no role declares it', () => {
+  expect(release.kind.orphan).toHaveProperty('keep')
 })
 
 describe('the diff of a release', () => {
@@ -106,15 +233,55 @@ describe('the diff of a release', () => {
     })
   })
 
+  it('shows texts below 16 KB, of eight files at most', () => {
+    const [small, large] = ['x'.repeat(16_383), 'x'.repeat(16_384)]
+    const names = (files: Files) => {
+      const diff = shown(files, live(SITE, files))
+      return diff === undefined ? [] : [diff, ...(diff.more ?? [])].map(({ name }) => name)
+    }
+    expect(names({ ...SITE, small, large })).toEqual(['small'])
+    expect(names(Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`${i}`, 'x'])))).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
+    const work = { id: ROOT, spec: wanted({ 'a.html': 'A' }), state: live(SITE, { 'a.html': 'A' }), change: {} as never }
+    const shownWith = (text: string | Buffer) =>
+      release.kind.diff?.(work, Buffer.from(`${Buffer.from(text).toString('base64')} a.html\n`))?.name
+    expect([shownWith(small), shownWith(large), shownWith(Buffer.from([0]))]).toEqual(['a.html', 'b.html', 'b.html'])
+    expect(release.kind.diff?.({ ...work, spec: wanted({}, { which: 'previous' }) }, undefined)).toBeUndefined()
+  })
+
+  it('shows no folders', () => {
+    const files = { 'css/a.css': 'a' }
+    const state = live(files, files)
+    const tree = new Map([...state.tree, ['css', { type: 'd', mode: '700', owner: '0:0' }] as const])
+    expect(shown(files, { ...state, tree })).toBeUndefined()
+  })
+
   it('shows no private files and no first release', () => {
     const files = { ...SITE, 'a.html': 'A\n' }
     const state = live(SITE, files)
-    const hidden = new Map([...state.tree, ['a.html', { type: 'f', mode: '600', owner: '0:0' }] as const])
-    expect(shown(files, { ...state, tree: hidden })).toBeUndefined()
+    const withMode = (mode: string, type = 'f') => new Map([...state.tree, ['a.html', { type, mode, owner: '0:0' }] as const])
+    for (const mode of ['600', '640', '641', '653']) expect(shown(files, { ...state, tree: withMode(mode) })).toBeUndefined()
+    expect(shown(files, { ...state, tree: withMode('777', 'l') })).toBeUndefined()
+    expect(shown(files, { ...state, tree: withMode('604') })?.name).toBe('a.html')
     expect(shown(files, { ...state, current: 'absent', tree: new Map() })).toBeUndefined()
   })
 })
 
-it.each(['../x', 'a/../b', '/etc/passwd', 'a//b', 'a\nb', ''])('refuses the path %j', (path) => {
+it.each<[string, object]>([
+  ['one release', { keep: 1 }],
+  ['more than a hundred', { keep: 101 }],
+  ['content that is no file of the project', { files: [{ path: 'a', content: 'text' }] }],
+  ['content that is nothing', { files: [{ path: 'a', content: null }] }],
+  ['an unknown release', { which: 'next' }],
+])('refuses %s', (_, more) => {
+  expect(() => release({ root: ROOT, ...more })).toThrow()
+})
+
+it('has the list of its files in the format of sha256sum, and its name from that', () => {
+  const { sums, digest, keep } = wanted(SITE)
+  expect(sums).toBe(`${sha256Hex('a\n')}  a.html\n${sha256Hex('b\n')}  b.html\n`)
+  expect([digest, keep]).toEqual([sha256Hex(sums), 5])
+})
+
+it.each(['../x', '.', 'a/../b', '/etc/passwd', 'a//b', 'a\nb', ''])('refuses the path %j', (path) => {
   expect(() => release({ root: ROOT, files: [{ path, content: local('x') }] })).toThrow()
 })
