@@ -44,8 +44,8 @@ const trial: Trial = {
 type Reached = 'confirms' | 'cannot connect' | 'comes too late'
 
 /** Tries new rules. The steps up to `steps` are executed; the fourth is the one over the new connection. */
-const attempt = (rules: string, reached: Reached = 'confirms', steps = 9): HostRefusal | undefined => {
-  const doing = commitConfirm(trial, Buffer.from(`${rules}\n`))
+const attempt = (rules: string, reached: Reached = 'confirms', steps = 9, of: Trial = trial): HostRefusal | undefined => {
+  const doing = commitConfirm(of, Buffer.from(`${rules}\n`))
   try {
     let next = doing.next()
     for (let i = 0; next.done !== true && i < steps; i += 1) {
@@ -188,6 +188,78 @@ describe('a change that could lock everybody out', () => {
     expect(attempt('second', 'cannot connect')?.what).toContain('rolled back')
     timerElapses()
     expect(active()).toBe('old')
+  })
+})
+
+describe('a trial on its way', () => {
+  it('has its files for root only, until it is kept', () => {
+    attempt('new', 'confirms', 2)
+    expect(host.sh('find state run -perm /077 | sort')).toBe('')
+    expect(host.sh('ls run/provision/door')).toMatch(/^front\.new\nfront\.old\nfront\.undo\.[0-9a-f]{16}\n$/)
+  })
+
+  it('excludes every other while it is armed or undone, and waits for no lock of its own', () => {
+    // What another shell would see that takes the lock now.
+    const lock = sh`if flock -n ${host.at('state/door')} true; then echo free; else echo held; fi >>${host.at('log')}`
+    const watched = { ...trial, prepare: sh`${trial.prepare}\n${lock}`, undo: sh`${trial.undo}\n${lock}` }
+    attempt('first', 'confirms', 2, watched)
+    host.sh(`cd state/door; for mark in front.pending.*; do mv "$mark" "front.undoing.\${mark##*.}"; done`)
+    attempt('second', 'confirms', 2, watched)
+    expect(timerElapses()).toBe(0)
+    expect(host.sh('cat log')).toBe('held\nheld\nheld\nheld\n')
+    expect(active()).toBe('old')
+  })
+
+  it('uses what its preparation found', () => {
+    const armed = {
+      ...trial,
+      prepare: sh`${trial.prepare}\nfound=ports`,
+      armed: sh`echo "$found" >${host.at('armed')}; ls ${host.at('state/door')} >>${host.at('armed')}`,
+    }
+    attempt('new', 'confirms', 1, armed)
+    expect(host.sh('cat armed')).toMatch(/^ports\nfront\.pending\.[0-9a-f]{16}\n$/)
+    expect(active()).toBe('old')
+  })
+
+  it('is not loaded if the host starts no timer', () => {
+    host.program('systemd-run', 'echo no systemd >&2; exit 1')
+    expect(attempt('new')).toMatchObject({ what: 'new door rules not loaded (exit 1)', why: 'no systemd' })
+    expect([active(), marks()]).toEqual(['old', []])
+  })
+
+  it('stays unconfirmed if its undo fails', () => {
+    attempt('new', 'cannot connect')
+    host.sh('rm run/provision/door/front.old')
+    expect(timerElapses()).not.toBe(0)
+    expect([active(), marks(), observed()]).toEqual(['new', ['front.undoing.NONCE'], { ...QUIET, pending: 'this boot' }])
+    host.sh('echo old >run/provision/door/front.old')
+    expect(timerElapses()).toBe(0)
+    expect([active(), marks()]).toEqual(['old', ['front.rolled-back']])
+  })
+
+  it('notes the time of its undo in UTC', () => {
+    attempt('new', 'cannot connect')
+    host.run(`export TZ=XXX-9; ${host.sh('sed -n "$ s/.*AccuracySec=200ms //p" timers')}`)
+    expect(Math.abs(Date.now() - Date.parse(observed().rolledBack ?? ''))).toBeLessThan(600_000)
+  })
+
+  it('that cannot be kept stays active, and is kept by the next run', () => {
+    const failing = { ...trial, keep: sh`false\n${trial.keep}` }
+    expect(attempt('new', 'confirms', 9, failing)?.what).toBe('new door rules active, but not saved for the next boot (exit 1)')
+    expect([active(), boot(), observed()]).toEqual(['new', 'old', { ...QUIET, unkept: true }])
+  })
+
+  it('is confirmed once more if the answer was lost', () => {
+    const doing = commitConfirm(trial, Buffer.from('new\n'))
+    let next = doing.next()
+    for (; next.done !== true && next.value.do === 'shell'; )
+      next = doing.next(host.run(String(next.value.script), next.value.input as Uint8Array | undefined))
+    const script = next.done !== true && next.value.do === 'reconnect' ? String(next.value.script) : expect.fail('no new connection')
+    expect([host.run(script), host.run(script)].map(({ code, stderr }) => [code, stderr])).toEqual([
+      [0, ''],
+      [0, ''],
+    ])
+    expect(marks()).toEqual(['front.confirmed.NONCE'])
   })
 })
 
