@@ -183,7 +183,8 @@ my $real = readlink '/proc/self/cwd';
 for (@new, @gone) {
   $current = $_->{path};
   my $rest = substr $_->{dir}, length $root;
-  next if !enter("$copy$rest") && $held[2] eq 'does not exist';
+  # A relative link can lead to nothing in the copy.
+  next if !enter("$copy$rest") && $held[2] eq 'does not exist' && !enter($_->{dir});
   fail("$_->{path} is below a link, which a set of files that is checked together must not contain", ${UNSAFE}) if readlink('/proc/self/cwd') ne "$real$rest";
   if (!exists $_->{staged}) { unlink $_->{name}; next }
   my $why = create($_, $_->{name});
