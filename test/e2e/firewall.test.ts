@@ -84,7 +84,7 @@ table ip filter {
   chain INPUT { type filter hook input priority 0; policy drop; ct state established,related accept; iifname "lo" accept; jump user; }
 }`
 
-/** Foreign rules that close ports that our rules open, or open ports that our rules close. */
+/** Foreign rules that close ports that provision opens, or open ports that provision closes. */
 const RIVALS = `insert rule ip filter INPUT tcp dport 9100 counter drop
 add rule ip docker_like nat tcp dport 8080 redirect to :1
 add rule ip docker_like nat tcp dport 8888 redirect to :9100
@@ -199,16 +199,18 @@ describe('the firewall', () => {
     await one.run(`nft -f - <<'E'\n${NEIGHBOURS}\nE`)
     expect(await failing()).toEqual([])
     expect(await noticed()).toEqual([
-      'chain INPUT of the nft table ip filter drops everything that its own table does not accept, also on ports that our rules open',
-      expect.stringMatching(/^chain nat of the nft table ip docker_like redirects .* our forward chain drops those that are forwarded$/),
+      'chain INPUT of the nft table ip filter drops everything that its own table does not accept, also on ports that provision opens',
+      expect.stringMatching(
+        /^chain nat of the nft table ip docker_like redirects .* the forward chain of provision drops those that are forwarded$/,
+      ),
     ])
     await one.run(`nft -f - <<'E'\n${RIVALS}\nE`)
     const found = (await failing()).join()
     const defeats = [
-      'table ip filter, chain INPUT: tcp dport 9100 counter drop blocks 9100/tcp, which our rules open',
-      'table ip docker_like, chain nat: tcp dport 8080 redirect to :1 redirects 8080/tcp, before our rules apply',
-      'table ip docker_like, chain nat: tcp dport 8888 redirect to :9100 redirects to 9100/tcp, from a port that our rules close',
-      'table inet rival, chain in: policy drop blocks 8080/tcp, which our rules open',
+      'table ip filter, chain INPUT: tcp dport 9100 counter drop blocks 9100/tcp, which provision opens',
+      'table ip docker_like, chain nat: tcp dport 8080 redirect to :1 redirects 8080/tcp, before the rules of provision apply',
+      'table ip docker_like, chain nat: tcp dport 8888 redirect to :9100 redirects to 9100/tcp, from a port that provision closes',
+      'table inet rival, chain in: policy drop blocks 8080/tcp, which provision opens',
     ]
     const plans = (await noticed()).join()
     for (const defeat of defeats) for (const said of [found, plans]) expect(said).toContain(defeat)

@@ -87,12 +87,12 @@ END {
       mine = protos[i] == one[1] && has(dports[i], one[2])
       if (rests[i] ~ /(accept|return)$/ && mine) admitted[table[i], chain[i]] = 1
       rule = "table " table[i] ", chain " chain[i] ": " text[i]
-      if (mine && rests[i] ~ /^(drop|reject( with .*)?)$/ && !((table[i], chain[i]) in admitted)) report(rule " blocks", port, "which our rules open")
-      if (mine && rests[i] ~ /^(redirect|dnat)( .*)?$/) report(rule " redirects", port, "before our rules apply")
-      if (!mine && protos[i] == one[1] && rests[i] ~ "^redirect to :" one[2] "$") report(rule " redirects to", port, "from a port that our rules close")
+      if (mine && rests[i] ~ /^(drop|reject( with .*)?)$/ && !((table[i], chain[i]) in admitted)) report(rule " blocks", port, "which provision opens")
+      if (mine && rests[i] ~ /^(redirect|dnat)( .*)?$/) report(rule " redirects", port, "before the rules of provision apply")
+      if (!mine && protos[i] == one[1] && rests[i] ~ "^redirect to :" one[2] "$") report(rule " redirects to", port, "from a port that provision closes")
       if (rests[i] ~ /accept/ && (mine || (dports[i] == "" && rests[i] !~ /ct (state|status)|iif(name)? "lo"|icmp|saddr|daddr|limit/)) || rests[i] ~ /xt (match|target)|vmap/) accepting[table[i]] = 1
     }
-    for (s = 1; s <= dropping_count; s++) if (!(dropping_tables[s] in accepting)) report("table " dropping_tables[s] ", chain " dropping[dropping_tables[s]] ": " how[dropping_tables[s]] " blocks", port, "which our rules open")
+    for (s = 1; s <= dropping_count; s++) if (!(dropping_tables[s] in accepting)) report("table " dropping_tables[s] ", chain " dropping[dropping_tables[s]] ": " how[dropping_tables[s]] " blocks", port, "which provision opens")
   }
   for (i = 1; i <= count; i++) print reported[i] " " ports[reported[i], effects[i]] ", " effects[i]
   exit count > 0

@@ -13,7 +13,7 @@ export interface ForeignChain {
 /** Packet filters on a host besides our tables. */
 export interface Foreign {
   readonly chains: readonly ForeignChain[]
-  /** Rules that certainly defeat ours: `table inet x, chain y: tcp dport 443 drop blocks 443/tcp, which our rules open`. */
+  /** Rules that certainly defeat ours: `table inet x, chain y: tcp dport 443 drop blocks 443/tcp, which provision opens`. */
   readonly defeats: readonly string[]
   /** Tables of iptables-legacy, which nft does not show. */
   readonly legacy: readonly string[]
@@ -50,20 +50,20 @@ export const foreignNotices = (rules: string, { chains, defeats, legacy }: Forei
   return [
     ...defeats.map((one) => `${one} (not a rule of provision, so it is kept)`),
     ...droppingChains(chains.filter((chain) => !isReported(chain))).map(
-      (where) => `${where} drops everything that its own table does not accept, also on ports that our rules open`,
+      (where) => `${where} drops everything that its own table does not accept, also on ports that provision opens`,
     ),
     ...(chains.some(({ table }) => table === 'inet firewalld')
-      ? ['firewalld is active too (table inet firewalld): ports that it does not open stay closed, also those that our rules open']
+      ? ['firewalld is active too (table inet firewalld): ports that it does not open stay closed, also those that provision opens']
       : []),
     ...redirectingChains(chains).map((where) =>
       drops
-        ? `${where} redirects packets before our input chain (ports published by containers); our forward chain drops those that are forwarded`
-        : `${where} redirects packets before our input chain: ports that it publishes (containers) are open regardless of our rules`,
+        ? `${where} redirects packets before the input chain of provision (ports published by containers); the forward chain of provision drops those that are forwarded`
+        : `${where} redirects packets before the input chain of provision: ports that it publishes (containers) are open regardless of the roles`,
     ),
     ...(legacy.length === 0
       ? []
       : [
-          `iptables-legacy rules are loaded (${legacy.join(', ')}), which nft does not show: they can close ports that our rules open; list them with iptables-legacy-save`,
+          `iptables-legacy rules are loaded (${legacy.join(', ')}), which nft does not show: they can close ports that provision opens; list them with iptables-legacy-save`,
         ]),
   ]
 }

@@ -33,7 +33,7 @@ export const formatListing = (listing: string): string =>
     .map(({ block, line }) => (line === '' ? `${block}\n` : `${block === '' ? '' : '  '}${line}\n`))
     .join('')
 
-/** Describes manual changes: `1 unknown rule: …`, `2 of our rules missing`. Empty if there are none. */
+/** Describes manual changes: `1 unknown rule: …`, `2 of the declared rules missing`. Empty if there are none. */
 export const describeDrift = (ours: string, live: string): readonly string[] => {
   const [was, is] = [readListing(ours), readListing(live)]
   const [unknown, missing] = [without(is, was), without(was, is)]
@@ -43,7 +43,7 @@ export const describeDrift = (ours: string, live: string): readonly string[] => 
     unknown.length === 0 && missing.length === 0 && was.some((one, i) => keyOf(one) !== keyOf(is[i])) ? ['order of rules changed'] : []
   return [
     ...(rules(unknown) === 0 ? [] : [describeUnknownRules(unknown.filter(isRule).map(({ line }) => line))]),
-    ...(rules(missing) === 0 ? [] : [`${rules(missing)} of our rules missing`]),
+    ...(rules(missing) === 0 ? [] : [`${rules(missing)} of the declared rules missing`]),
     ...[...others].map((block) => `${block} changed`),
     ...moved,
   ]

@@ -6,7 +6,7 @@ export const schema = z
       .string()
       .regex(/^[a-z][a-z0-9_]*$/, 'must be a table name: lower-case letters, digits and _')
       .default('provision')
-      .meta({ description: 'name of our table; other tables are never changed' }),
+      .meta({ description: 'name of the table; other tables are never changed' }),
     family: z.enum(['inet', 'ip', 'ip6', 'arp', 'bridge', 'netdev']).default('inet'),
     rules: z
       .string()

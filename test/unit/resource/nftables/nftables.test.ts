@@ -89,7 +89,7 @@ describe('planning a table', () => {
       'two stray rules, one gone',
       spec,
       { live: live.replace('ct state established,related accept', 'accept\n\t\taccept') },
-      'update 2 unknown rules: accept | accept, 1 of our rules missing',
+      'update 2 unknown rules: accept | accept, 1 of the declared rules missing',
     ],
     [
       'a stray rule, and other rules wanted',
@@ -224,7 +224,7 @@ describe("others' rules", () => {
   it('warns of chains that close ports that we open', () => {
     const ufw = chains('ip filter', 'INPUT', 'type filter hook input priority filter; policy drop;')
     expect(noticed(ufw)).toEqual([
-      'chain INPUT of the nft table ip filter drops everything that its own table does not accept, also on ports that our rules open',
+      'chain INPUT of the nft table ip filter drops everything that its own table does not accept, also on ports that provision opens',
     ])
     expect(noticed(chains('inet firewalld', 'filter_INPUT', 'type filter hook input priority filter + 10; policy accept;')).join()).toMatch(
       /^firewalld is active too/,
@@ -234,7 +234,7 @@ describe("others' rules", () => {
 
   it('shows a rule that certainly defeats ours, without a general warning about it', () => {
     const rival = chains('inet rival', 'in', 'type filter hook input priority filter; policy drop;')
-    const told = 'table inet rival, chain in: policy drop blocks 443/tcp, which our rules open'
+    const told = 'table inet rival, chain in: policy drop blocks 443/tcp, which provision opens'
     expect(noticed(rival, own(), [], [told])).toEqual([`${told} (not a rule of provision, so it is kept)`])
   })
 
@@ -248,8 +248,8 @@ describe("others' rules", () => {
 
   it('warns of redirections, depending on our policy', () => {
     const docker = chains('ip nat', 'PREROUTING', 'type nat hook prerouting priority dstnat; policy accept;')
-    expect(noticed(docker).join()).toMatch(/ip nat redirects .* our forward chain drops those that are forwarded$/)
-    expect(noticed(docker, own('accept')).join()).toMatch(/ip nat redirects .* are open regardless of our rules$/)
+    expect(noticed(docker).join()).toMatch(/ip nat redirects .* the forward chain of provision drops those that are forwarded$/)
+    expect(noticed(docker, own('accept')).join()).toMatch(/ip nat redirects .* are open regardless of the roles$/)
   })
 
   it.each([
