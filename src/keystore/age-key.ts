@@ -76,7 +76,7 @@ const orKeyProblem = <T>(file: string, read: () => T): T => {
   try {
     return read()
   } catch (error) {
-    throw keyProblem(file, 'file cannot be read', 'make it a plain file that you may read', error)
+    throw keyProblem(file, 'file cannot be read', 'replace it with a regular file that your account can read', error)
   }
 }
 
@@ -100,7 +100,7 @@ const readIfThere = (file: string): string | undefined => {
     return readFileSync(file, 'utf8')
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined
-    throw keyProblem(file, 'file cannot be read', 'make it a plain file that you may read', error)
+    throw keyProblem(file, 'file cannot be read', 'replace it with a regular file that your account can read', error)
   }
 }
 
@@ -129,5 +129,5 @@ const notRecipientProblem = (own: string): Problem =>
     where: { file: RECIPIENTS },
     what: 'age key of this account is not among the recipients of this project',
     why: 'you could not decrypt what you encrypt, and two administrators would create two certificate authorities',
-    fix: `add the line ${own} and ask somebody who is on the list to run \`provision secrets rotate\`; if nobody is left, see docs/recovery.md of the package provision`,
+    fix: `add the line ${own} and ask somebody who is on the list to run \`provision secrets rotate\`; if nobody is left, see docs/recovery.md in the package provision`,
   })

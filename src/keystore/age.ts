@@ -65,7 +65,7 @@ const decryptionProblem = (error: unknown): { readonly what: string; readonly wh
     ? {
         what: 'file cannot be decrypted with your age key',
         why: 'the file is encrypted for other recipients',
-        fix: 'add your recipient to identities/recipients.txt and ask somebody who can open it to run `provision secrets rotate`; if nobody can, see docs/recovery.md of the package provision',
+        fix: 'add your recipient to identities/recipients.txt and ask somebody who can open it to run `provision secrets rotate`; if nobody can, see docs/recovery.md in the package provision',
       }
     : {
         what: 'encrypted file is damaged',

@@ -10,7 +10,7 @@ export const IDENTITIES = 'identities'
 /** Keys and public parts have a few hundred bytes. */
 const MAX_KB = 64
 
-/** The bytes of an identity file, or undefined if there is none. Opens only plain files: reading a named pipe would wait for ever. */
+/** The bytes of an identity file, or undefined if there is none. Opens only regular files: reading a named pipe would block. */
 export const readKept = (root: string, file: string, maxKb = MAX_KB): Uint8Array | undefined => {
   const path = join(root, file)
   try {
@@ -18,9 +18,9 @@ export const readKept = (root: string, file: string, maxKb = MAX_KB): Uint8Array
     if (found === undefined) return undefined
     if (found.isFile() && found.size <= maxKb * 1024) return readFileSync(path)
   } catch (error) {
-    throw keptProblem(file, 'cannot be read', 'make it a file that you may read', error)
+    throw keptProblem(file, 'cannot be read', 'replace it with a file that your account can read', error)
   }
-  throw keptProblem(file, `is not a plain file of at most ${maxKb} KB`, RESTORE_FIX)
+  throw keptProblem(file, `is not a regular file of at most ${maxKb} KB`, RESTORE_FIX)
 }
 
 /** The names of all files in `identities/`. */
@@ -29,7 +29,7 @@ export const keptNames = (root: string): readonly string[] => {
     return readdirSync(join(root, IDENTITIES))
   } catch (error) {
     if (isCode(error, 'ENOENT')) return []
-    throw keptProblem(IDENTITIES, 'directory cannot be read', 'make it a directory that you may read', error)
+    throw keptProblem(IDENTITIES, 'directory cannot be read', 'replace it with a directory that your account can read', error)
   }
 }
 

@@ -30,7 +30,7 @@ export const sealedKey = (root: string, env: Environment, name: string, otherwis
     keptProblem(
       file,
       `is missing, although ${publicFile} exists`,
-      `restore it from version control or a backup; if it is lost for good, ${otherwise} (docs/recovery.md of the package provision)`,
+      `restore it from version control or a backup; if it is lost for good, ${otherwise} (docs/recovery.md in the package provision)`,
     )
   const exists = (): boolean => readKept(root, file) !== undefined
   return {

@@ -35,7 +35,7 @@ export const unpack = (archive: Uint8Array, maxBytes: number): readonly Packed[]
     if (type === 'L') longName = text(bytes)
     else if (type === 'x') longName = /^\d+ path=(.*)$/m.exec(text(bytes))?.[1]
     else if (type === '0' || type === '\0') files.set(safe(name), bytes)
-    else if (type !== '5' && type !== 'g') throw new InvalidArchive(`contains ${name}, which is not a plain file`)
+    else if (type !== '5' && type !== 'g') throw new InvalidArchive(`contains ${name}, which is not a regular file`)
     at += BLOCK + Math.ceil(size / BLOCK) * BLOCK
   }
 }

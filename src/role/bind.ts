@@ -112,7 +112,7 @@ const boundTwice = (host: string, role: Role, where: Where, before: Bound): Prob
     class: 'input',
     where,
     what: `role ${role.name} is bound to ${host} twice with different options (first at ${placeOf(before.where)})`,
-    fix: 'set its options in one place, for instance in the inventory',
+    fix: 'set its options in one place, for example in the inventory',
   })
 
 const isSameMetrics = (one: Exposes, other: Exposes): boolean => one.type === 'metrics' && other.type === 'metrics' && one.job === other.job

@@ -43,7 +43,7 @@ export const loadRoles = async (files: RoleFiles, names: Iterable<string>): Prom
 const loadRole = async (name: string, path: string): Promise<Role> => {
   const shown = relative(process.cwd(), path)
   const broken = (what: string, why: string, cause?: unknown): Problem =>
-    new Problem({ class: 'input', where: { file: shown }, what, why, fix: 'see docs/writing-roles.md of the package provision' }, { cause })
+    new Problem({ class: 'input', where: { file: shown }, what, why, fix: 'see docs/writing-roles.md in the package provision' }, { cause })
   const module: { default?: Role } = await import(pathToFileURL(path).href).catch((error: unknown) => {
     throw broken(`role ${name} cannot be loaded`, error instanceof Error ? error.message : String(error), error)
   })
@@ -79,7 +79,13 @@ export const listing = (directory: string, what: 'roles' | 'kinds'): readonly Di
     const why = cause instanceof Error ? cause.message : String(cause)
     const where = { file: relative(process.cwd(), directory) }
     throw new Problem(
-      { class: 'input', where, what: `directory of ${what} cannot be read`, why, fix: 'make it a directory that you may read' },
+      {
+        class: 'input',
+        where,
+        what: `directory of ${what} cannot be read`,
+        why,
+        fix: 'replace it with a directory that your account can read',
+      },
       { cause },
     )
   }

@@ -26,8 +26,8 @@ export const projectFiles = (root: string, directory: string, name?: string): re
       return packedFiles(base).filter(({ path }) => name === undefined || path === name)
     } catch (error) {
       if (error instanceof InvalidArchive)
-        throw problem(`archive ${error.message}`, 'pack plain files: tar -czf site.tar.gz -C DIRECTORY .')
-      throw problem(`archive cannot be read (${codeOf(error)})`, 'make it readable for you')
+        throw problem(`archive ${error.message}`, 'pack regular files: tar -czf site.tar.gz -C DIRECTORY .')
+      throw problem(`archive cannot be read (${codeOf(error)})`, 'let your account read it (chmod, chown)')
     }
   }
   let paths: readonly string[]
@@ -36,7 +36,7 @@ export const projectFiles = (root: string, directory: string, name?: string): re
   } catch (error) {
     const code = codeOf(error)
     if (code === 'ENOENT') throw problem('directory does not exist', 'create it, or correct the option that names it')
-    throw problem(`directory cannot be read (${code})`, 'name a directory of the project that you may read')
+    throw problem(`directory cannot be read (${code})`, 'name a directory of the project that your account can read')
   }
   return paths.toSorted().map((path) => {
     const found = relative(base, path).split(sep).join('/')
@@ -44,16 +44,17 @@ export const projectFiles = (root: string, directory: string, name?: string): re
   })
 }
 
-/** Opens a file. Only plain files are opened: reading a named pipe would wait for ever. */
+/** Opens a file. Only regular files are opened: reading a named pipe would block. */
 const checkedFile = (root: string, path: string, problem: (what: string, fix: string) => Problem): LocalFile => {
   const found = statSync(path, { throwIfNoEntry: false })
-  if (!found?.isFile()) throw problem(`is ${found === undefined ? 'a dangling link' : 'not a plain file'}`, 'replace it with a plain file')
+  if (!found?.isFile())
+    throw problem(`is ${found === undefined ? 'a dangling link' : 'not a regular file'}`, 'replace it with a regular file')
   if (!isWithin(root, path)) throw problem('leads out of the project', 'replace the link with the file')
   if (found.size > MAX_BYTES) throw problem('is larger than 1 GB', 'copy it to the hosts by other means')
   try {
     return localFile(path)
   } catch (error) {
-    throw problem(`cannot be read (${codeOf(error)})`, 'make it readable for you')
+    throw problem(`cannot be read (${codeOf(error)})`, 'let your account read it (chmod, chown)')
   }
 }
 

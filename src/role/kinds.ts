@@ -23,7 +23,7 @@ const kindFiles = (directory: string): readonly string[] =>
 
 const loadKind = async (path: string): Promise<void> => {
   const where = { file: relative(process.cwd(), path) }
-  const fix = 'see docs/writing-kinds.md of the package provision'
+  const fix = 'see docs/writing-kinds.md in the package provision'
   const exported: unknown = await import(pathToFileURL(path).href).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new Problem({ class: 'input', where, what: 'kind cannot be loaded', why, fix }, { cause })

@@ -163,7 +163,7 @@ export interface HostContext<Options> extends FlowContext<Options> {
   acmeAccount(options: AcmeOptions): AcmeAccount
   /** The certificate authority of the site for one trust domain: `edge`, `database`, `metrics`. */
   authority(options: AuthorityOptions): Authority
-  /** Shows a warning in every plan: `SSH is open to the world`. */
+  /** Shows a warning in every plan: `SSH is open to anyone`. */
   warn(what: string): void
 }
 
@@ -208,7 +208,7 @@ export interface Role<Input = unknown, Options = unknown> {
   drains?(context: FlowContext<Options>, member: HostView): Drain | undefined
   /**
    * Script, run as root on this host at the end of a run that changed it or a host that it drains. It fails, and prints the reason on
-   * stderr, if the service of this host answers nobody. It succeeds at once if the service does not exist yet.
+   * stderr, if the service of this host does not answer. It succeeds at once if the service does not exist yet.
    */
   serves?(context: FlowContext<Options>): ShellText
   verify?(context: FlowContext<Options>): readonly Check[]

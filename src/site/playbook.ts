@@ -111,7 +111,7 @@ const readRole = (item: SourceNode, { knownRoles, problems, optionsOf }: PlayCon
 
 const ansibleHint = (key: string): string | undefined => ANSIBLE.get(key)
 
-const NO_TASKS = 'declare resources in a role instead of tasks; see docs/writing-roles.md of the package provision'
+const NO_TASKS = 'declare resources in a role instead of tasks; see docs/writing-roles.md in the package provision'
 
 const ANSIBLE: ReadonlyMap<string, string> = new Map(
   Object.entries({

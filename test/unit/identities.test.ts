@@ -148,7 +148,7 @@ describe('an account is a problem', () => {
 
   it('when its file is a directory', async () => {
     mkdirSync(join(root, PUBLIC_FILE), { recursive: true })
-    expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).what).toContain('is not a plain file')
+    expect((await problemOf(async () => (await open()).acmeAccount(STAGING))).what).toContain('is not a regular file')
   })
 
   it.each(['lets-encrypt', 'http://ca.test/dir', 'ftp://ca.test', ''])('if %o is not a directory', async (directory) => {

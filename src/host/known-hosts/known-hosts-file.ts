@@ -51,6 +51,6 @@ const textOf = async (file: string): Promise<string> =>
       class: 'input',
       where: { file },
       what: `known_hosts cannot be read (${error.code})`,
-      fix: 'make it a file that you can read',
+      fix: 'replace it with a file that your account can read',
     })
   })

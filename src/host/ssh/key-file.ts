@@ -34,7 +34,7 @@ export const readKeyFile = async (path: string): Promise<KeyFile> => {
         `correct the path, or create the key: ssh-keygen -t ed25519 -f ${path} (provision lab up creates that of a lab)`,
       )
     if (error.code === 'EISDIR') throw wrong(path, 'key file is a directory', 'name the private key file in it')
-    throw wrong(path, `key file cannot be read (${error.code})`, 'make the file readable for you')
+    throw wrong(path, `key file cannot be read (${error.code})`, 'let your account read the file (chmod, chown)')
   })
   const publicKey = text === undefined ? beside : publicKeyOf(text)
   if (text === undefined || publicKey !== undefined) {

@@ -4,14 +4,14 @@ import { expect, test } from 'vitest'
 import { keep, keepNew, keptNames, readKept } from '../../../src/keystore/kept.ts'
 import { project } from '../site/project.ts'
 
-test('an identity file is read if it is a plain file of at most 64 KB, and is undefined if there is none', () => {
+test('an identity file is read if it is a regular file of at most 64 KB, and is undefined if there is none', () => {
   const root = project({ 'identities/small': 'x'.repeat(65_536), 'identities/large': 'x'.repeat(65_537) })
   expect(readKept(root, 'identities/small')?.length).toBe(65_536)
   expect(readKept(root, 'identities/none')).toBeUndefined()
   mkdirSync(join(root, 'identities/directory'))
   symlinkSync('small', join(root, 'identities/link'))
   for (const name of ['large', 'directory', 'link'])
-    expect(() => readKept(root, `identities/${name}`)).toThrow('identity is not a plain file of at most 64 KB')
+    expect(() => readKept(root, `identities/${name}`)).toThrow('identity is not a regular file of at most 64 KB')
   expect(keptNames(root).toSorted()).toEqual(['directory', 'large', 'link', 'small'])
   expect(keptNames(project({}))).toEqual([])
 })

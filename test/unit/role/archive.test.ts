@@ -31,7 +31,7 @@ describe('an archive', () => {
   })
 
   it.each<[string, () => Uint8Array, string]>([
-    ['a link', () => tar('link'), 'contains link, which is not a plain file'],
+    ['a link', () => tar('link'), 'contains link, which is not a regular file'],
     ['a path that climbs', () => tar('-P', '--transform', 's,^site,../site,', 'site/index.html'), 'leads out of the archive'],
     ['an absolute path', () => tar('-P', join(root, 'site/index.html')), 'leads out of the archive'],
     ['half of itself', () => tar('site').subarray(0, 700), 'is truncated'],

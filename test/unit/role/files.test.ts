@@ -34,10 +34,10 @@ describe('the files of a directory of the project', () => {
 
   test.each<[string, (path: string) => void, string]>([
     ['a link to nothing', (path) => symlinkSync('nowhere', path), 'deep/x is a dangling link'],
-    ['a link to a directory', (path) => symlinkSync('.', path), 'deep/x is not a plain file'],
-    ['a link to the directory above', (path) => symlinkSync('..', path), 'deep/x is not a plain file'],
+    ['a link to a directory', (path) => symlinkSync('.', path), 'deep/x is not a regular file'],
+    ['a link to the directory above', (path) => symlinkSync('..', path), 'deep/x is not a regular file'],
     ['a link out of the project', (path) => symlinkSync('/etc/hostname', path), 'deep/x leads out of the project'],
-    ['a named pipe', (path) => execFileSync('mkfifo', [path]), 'deep/x is not a plain file'],
+    ['a named pipe', (path) => execFileSync('mkfifo', [path]), 'deep/x is not a regular file'],
     ['a file too large to be held', (path) => execFileSync('truncate', ['-s', '1025M', path]), 'deep/x is larger than 1 GB'],
   ])('with %s among them are an input error', (_, make, what) => {
     make(at('site/deep/x'))
@@ -64,7 +64,7 @@ describe('one file of the project', () => {
 
   test.each<[string, () => void, string]>([
     ['a link to nothing', () => symlinkSync('nowhere', at('site/x')), 'path is a dangling link'],
-    ['a directory', () => mkdirSync(at('site/x')), 'path is not a plain file'],
+    ['a directory', () => mkdirSync(at('site/x')), 'path is not a regular file'],
     ['a link out of the project', () => symlinkSync('/etc/hostname', at('site/x')), 'path leads out of the project'],
   ])('is an input error with its own path if it is %s', (_, make, what) => {
     make()
@@ -93,7 +93,7 @@ describe('the files of an archive of the project', () => {
   })
 
   test.each<[string, () => void, string]>([
-    ['with a link in it', () => symlinkSync('/etc/passwd', at('site/x')), 'archive contains ./x, which is not a plain file'],
+    ['with a link in it', () => symlinkSync('/etc/passwd', at('site/x')), 'archive contains ./x, which is not a regular file'],
     ['outside the project', () => rmSync(at('site'), { recursive: true }), 'archive is outside the project'],
   ])('%s are an input error', (_, make, what) => {
     make()
