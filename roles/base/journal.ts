@@ -5,7 +5,7 @@ const size = z.string().regex(/^\d+[KMGT]$/, 'must be a size such as 500M')
 
 export const journalOptions = z
   .strictObject({
-    max_use: size.default('1G').meta({ description: 'greatest size of the journal on disk (journald.conf(5), CIS Debian 12 6.2.1)' }),
+    max_use: size.default('1G').meta({ description: 'maximum size of the journal on disk (journald.conf(5), CIS Debian 12 6.2.1)' }),
     keep_free: size.default('1G').meta({ description: 'disk space that the journal leaves free' }),
     retention: z
       .string()

@@ -30,7 +30,7 @@ const backend = {
   health_path: path.meta({ description: 'path that a healthy web server answers with `health_status`' }),
   health_host: hostName(false).optional().meta({ description: 'Host header of the health check; default: the first name of the site' }),
   health_status: z.int().min(100).max(599).meta({ description: 'status of a healthy web server' }),
-  max_connections: z.int().positive().meta({ description: 'greatest number of concurrent requests per server; more wait in a queue' }),
+  max_connections: z.int().positive().meta({ description: 'maximum number of concurrent requests per server; more wait in a queue' }),
   probe: z
     .strictObject({ path: path.default('/'), status: z.int().min(200).max(499).default(200) })
     .optional()

@@ -57,16 +57,16 @@ const limits = z
     surge: z.number().min(1.1).default(3).meta({ description: 'factor over the usual request rate that counts as a surge' }),
     collapse: part.default(0.3).meta({ description: 'fraction of the usual request rate that counts as a collapse' }),
     least_qps: z.number().min(0).default(1).meta({ description: 'request rate per second below which traffic raises no alert' }),
-    disk_free: part.default(0.1).meta({ description: 'least free fraction of a file system' }),
-    memory_free: part.default(0.05).meta({ description: 'least available fraction of memory' }),
+    disk_free: part.default(0.1).meta({ description: 'minimum free fraction of a file system' }),
+    memory_free: part.default(0.05).meta({ description: 'minimum available fraction of memory' }),
     cpu_steal: part.default(0.2).meta({ description: 'tolerated fraction of CPU time that the hypervisor withholds' }),
     clock_seconds: seconds.default(1).meta({ description: 'tolerated offset of a clock' }),
     replica_lag_seconds: seconds.default(30).meta({ description: 'tolerated replication lag' }),
-    backup_hours: z.number().positive().default(26).meta({ description: 'greatest age of the last good backup' }),
-    certificate_life: part.default(0.15).meta({ description: 'least remaining fraction of a certificate’s lifetime' }),
+    backup_hours: z.number().positive().default(26).meta({ description: 'maximum age of the last good backup' }),
+    certificate_life: part.default(0.15).meta({ description: 'minimum remaining fraction of a certificate’s lifetime' }),
     failed_logins: z.int().positive().default(30).meta({ description: 'tolerated failed SSH logins on one host in five minutes' }),
     firewall_drops: z.number().positive().default(20).meta({ description: 'tolerated dropped packets per second, over five minutes' }),
-    security_update_days: z.number().positive().default(2).meta({ description: 'greatest time that a security update may be pending' }),
+    security_update_days: z.number().positive().default(2).meta({ description: 'maximum time that a security update may be pending' }),
   })
   .prefault({})
 
@@ -81,7 +81,7 @@ export const options = z.strictObject({
     .default(30)
     .meta({ description: 'time between two checks that a host makes of its files, ports, accounts and logins' }),
   retention_days: z.int().min(1).max(3650).default(15).meta({ description: 'how long measurements are kept' }),
-  retention_mb: z.int().min(128).default(2048).meta({ description: 'greatest size of the stored measurements' }),
+  retention_mb: z.int().min(128).default(2048).meta({ description: 'maximum size of the stored measurements' }),
   memory_mb: z.int().min(128).default(768).meta({ description: 'memory limit of Prometheus; systemd restarts it above the limit' }),
   receivers: z.array(receiver).default([]).meta({ description: 'receivers of alerts; without any, no alert is sent' }),
   repeat_hours: z.number().positive().default(4).meta({ description: 'time after which a firing alert is sent again' }),

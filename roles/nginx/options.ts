@@ -99,7 +99,7 @@ export const siteOptions = z.strictObject({
     .min(1)
     .max(3600)
     .optional()
-    .meta({ description: 'greatest response time of the application; default: that of the load balancers' }),
+    .meta({ description: 'maximum response time of the application; default: that of the load balancers' }),
   requests_per_second: z.int().min(1).optional().meta({ description: 'limit per visitor; more get status 429' }),
   connections: z.int().min(1).optional().meta({ description: 'limit of concurrent connections per visitor; more get status 429' }),
   raw: lines.default('').meta({ description: 'additional directives of the `server` block' }),
