@@ -94,7 +94,7 @@ const readAuthorities = (root: string, caFile: string): string => {
 
 const readText = (path: string): string | undefined => {
   try {
-    // Reading a named pipe would wait for ever.
+    // Reading a named pipe would block.
     return statSync(path).isFile() ? readFileSync(path, 'utf8') : undefined
   } catch {
     return undefined

@@ -99,8 +99,7 @@ export const detailOf = ({ error }: { readonly error?: object }): string | undef
   error !== undefined && 'detail' in error && typeof error.detail === 'string' ? error.detail : undefined
 
 const FIX = {
-  'http-01':
-    'make every name resolve only to the load balancers, and open their port 80 to the world; the present certificate stays in use',
+  'http-01': 'make every name resolve only to the load balancers, and open their port 80 to everyone; the present certificate stays in use',
   'dns-01': 'make the command of acme.dns_hook return only after the record is published everywhere; the present certificate stays in use',
 } as const
 

@@ -72,7 +72,7 @@ const checkRequest = ({ directory, request, names }: Order): void => {
   const requested = requestedNames(request)
   if (requested !== undefined && requested.length > 0 && [...requested].sort().join(' ') === [...new Set(names)].sort().join(' ')) return
   throw authorityProblem(directory, {
-    what: 'host requested a certificate for other names than those of the site',
+    what: 'host requested a certificate for names that differ from those of the site',
     why: `names in the request: ${requested?.join(', ') ?? 'unreadable'}; names of the site: ${names.join(', ')}`,
     fix: 'find out who changed the certificate request on the host; nothing was ordered',
   })
@@ -92,7 +92,7 @@ const checkedChain = (directory: string, chain: string, names: readonly string[]
   const why = faultOf(chain, names, publicKeyOf(request))
   if (why === undefined) return chain
   throw authorityProblem(directory, {
-    what: 'certificate authority issued another certificate than ordered',
+    what: 'certificate authority issued a certificate that differs from the order',
     why,
     fix: 'check acme.directory; the certificate was not installed, and the present one stays in use',
   })
@@ -104,7 +104,7 @@ const faultOf = (chain: string, names: readonly string[], key: Buffer): string |
   const given = (leaf.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, '').toLowerCase())
   const missing = names.filter((name) => !given.includes(name))
   if (missing.length > 0) return `not in the certificate: ${missing.join(', ')}`
-  if (!leaf.publicKey.export({ type: 'spki', format: 'der' }).equals(key)) return 'the certificate is for another key than the host’s'
+  if (!leaf.publicKey.export({ type: 'spki', format: 'der' }).equals(key)) return 'the certificate does not belong to the key of the host'
   if (leaf.validFromDate.getTime() > Date.now() + CLOCK_LEEWAY_MS)
     return `the certificate is valid from ${leaf.validFromDate.toISOString()}`
   return leaf.validToDate.getTime() > Date.now() ? undefined : `the certificate expired on ${leaf.validToDate.toISOString()}`

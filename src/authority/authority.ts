@@ -88,7 +88,7 @@ const refused = (key: string, why: string): Problem =>
   new Problem({
     class: 'task',
     where: { host: 'controller', resource: key },
-    what: 'host requested another certificate than that of the site',
+    what: 'host requested a certificate that differs from that of the site',
     why,
     fix: 'find out who changed the certificate request on the host; nothing was signed',
   })

@@ -16,6 +16,6 @@ export const checkBridgeReachable = async (spec: LabSpec): Promise<void> => {
     where: { host: host.name },
     what: `host cannot reach the package cache on ${address}, port 3142`,
     why: 'the firewall of this machine probably drops packets from the lab',
-    fix: `permit incoming packets on the interface ${leg}, for instance: ufw allow in on ${leg}`,
+    fix: `permit incoming packets on the interface ${leg}, for example: ufw allow in on ${leg}`,
   })
 }

@@ -108,20 +108,20 @@ export const checkSpec = (spec: LabSpec): void => {
     if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(host.name))
       throw invalid(spec, `host name ${host.name} is invalid`, 'use at most 63 letters, digits and dashes')
     if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(host.user))
-      throw invalid(spec, `${host.name}: user name "${host.user}" is invalid`, 'set user to the account for logging in, for instance ops')
-    if (host.addresses.length === 0) throw invalid(spec, `${host.name} has no address`, 'set an address, for instance 10.78.0.11')
+      throw invalid(spec, `${host.name}: user name "${host.user}" is invalid`, 'set user to the account for logging in, for example ops')
+    if (host.addresses.length === 0) throw invalid(spec, `${host.name} has no address`, 'set an address, for example 10.78.0.11')
     for (const address of host.addresses) checkAddress(spec, host, address, taken)
   }
 }
 
 const checkAddress = (spec: LabSpec, host: LabHost, address: string, taken: Map<string, string>) => {
   if (!isIP(address))
-    throw invalid(spec, `${host.name}: "${address}" is not an IP address`, 'use an IP address instead of a name, for instance 10.78.0.11')
+    throw invalid(spec, `${host.name}: "${address}" is not an IP address`, 'use an IP address instead of a name, for example 10.78.0.11')
   if (SPECIAL.test(expanded(address)))
     throw invalid(
       spec,
       `${host.name}: ${address} is not the address of a single host`,
-      'use an address of a private subnet, for instance 10.78.0.11',
+      'use an address of a private subnet, for example 10.78.0.11',
     )
   if (!gatewaysOf(spec).some((gateway) => subnetOf(gateway.address) === subnetOf(address)))
     throw invalid(spec, `${host.name}: ${address} is in another subnet`, 'give all hosts addresses in the /24 and /64 of the first host')

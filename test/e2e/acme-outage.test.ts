@@ -167,8 +167,11 @@ describe('when certificates are to be renewed, and the authority', () => {
   })
 
   it.each<[Lie, readonly (string | RegExp)[]]>([
-    ['names', ['another certificate than ordered', /not in the certificate: www\.example\.test/, 'the certificate was not installed']],
-    ['key', ['for another key than the host’s', 'the certificate was not installed']],
+    [
+      'names',
+      ['a certificate that differs from the order', /not in the certificate: www\.example\.test/, 'the certificate was not installed'],
+    ],
+    ['key', ['does not belong to the key of the host', 'the certificate was not installed']],
     ['expired', [/the certificate expired on 20/, 'the certificate was not installed']],
     ['garbage', ['the answer is not a certificate']],
     ['limited', ['limits the rate of requests', 'too many certificates', 'in 60 minutes']],

@@ -62,7 +62,7 @@ describe('a release', () => {
     await within(
       'rm current/new.html; echo shared >>current/css/dark/style.css; chmod 600 current/index.html; touch current/.hidden; mkdir -p current/x/y',
     )
-    expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: 1 file missing, 2 damaged, 3 not ours`])
+    expect(await host.plan(site(TWO))).toEqual([`update release:${ROOT}: 1 file missing, 2 damaged, 3 unknown`])
     await host.apply(site(TWO))
     expect(await host.plan(site(TWO))).toEqual([])
     // It was a hard link to the edited file, so it differs from what was deployed, and the rollback refuses it.

@@ -91,7 +91,7 @@ describe('the authority of a trust domain', () => {
     )
     const { status, failed, stderr } = run()
     expect({ status, failed }).toEqual({ status: 1, failed: [`web-01 create ${certificate}`] })
-    expect(stderr).toContain('another certificate than that of the site')
+    expect(stderr).toContain('a certificate that differs from that of the site')
     expect(on(`ls ${PAIR} 2>&1 || true`)).toContain('No such file')
     on('rm /usr/local/bin/openssl')
     expect(run().status).toBe(0)

@@ -85,7 +85,7 @@ describe('no request fails', () => {
       },
     ],
     [
-      'while certificates are ordered for ever more names',
+      'while certificates are ordered for more and more names',
       () => {
         for (const more of [', a.example.test', ', a.example.test, b.example.test', '']) {
           site.configure('        max_connections: 405\n', more)

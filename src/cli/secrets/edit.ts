@@ -163,7 +163,7 @@ interface Editor {
   readonly hasTerminal: boolean
 }
 
-/** Editors that wait for ever without a terminal. */
+/** Editors that wait forever without a terminal. */
 const TERMINAL_EDITORS =
   /^(\/(usr\/(local\/)?)?bin\/)?(vi|vim|nvim|view|ex|ed|nano|pico|joe|mcedit|micro|hx|helix|ne|emacs|editor|sensible-editor)(\s|$)/
 

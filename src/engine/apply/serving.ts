@@ -34,7 +34,7 @@ const proveServingAt = async (run: Run, { host, role, context }: Bound): Promise
     const { code, stderr } = await session.shell.request(String(scriptOf(script)), { deadlineMs: WITHIN_MS })
     if (code === 0) return
     const why = masked(outputExcerpt(stderr), secretsIn(context.options))
-    const what = `the service of role ${role.name} answers nobody after this run`
+    const what = `service of role ${role.name} does not answer after this run`
     const fix = 'correct what the host reports, and run again; provision verify checks every part'
     run.progress.problems.push(new Problem({ class: 'task', where: { host, role: `role ${role.name}` }, what, why, fix }))
   } catch (error) {

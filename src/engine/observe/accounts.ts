@@ -54,7 +54,7 @@ const namesIn = (answer: string, database: string, names: readonly string[]): Re
   if (names.length === 0) return new Set()
   const lines = answer.split('\n')
   if (!lines.some((line) => line === `end ${database} 0` || line === `end ${database} 2`))
-    throw new Error(`the host did not answer which names its ${database} database has`)
+    throw new Error(`the host did not report which names its ${database} database has`)
   const found = lines.flatMap((line) => (line.startsWith(`${database} `) ? [line.slice(database.length + 1).split(':', 1)[0] ?? ''] : []))
   return new Set(names.filter((name) => found.includes(name)))
 }

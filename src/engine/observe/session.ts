@@ -39,7 +39,7 @@ export interface OpenOptions {
 
 /**
  * Opens sessions on all hosts at once. Runs that wait for locks take them in order of host name; otherwise two runs could wait for each
- * other for ever.
+ * other forever.
  */
 export const openSessions = (targets: readonly Target[], options: OpenOptions): ReadonlyMap<string, Promise<Session>> => {
   if (!options.wait || options.lock === undefined) return new Map(targets.map((target) => [target.name, openSession(target, options)]))

@@ -26,14 +26,14 @@ export const planUser = (spec: UserSpec, state: UserState, { packagesPending }: 
       reason: `${reason}${movesShell ? missingShell : ''}`,
       differences,
     }
-  return { action: 'update', certainty: 'dependent', reason: `${reason}; it must end what it runs first: ${state.busy}`, differences }
+  return { action: 'update', certainty: 'dependent', reason: `${reason}; its processes must end first: ${state.busy}`, differences }
 }
 
 const deletion = ({ endSessions }: UserSpec, { busy }: UserState): Change => {
   if (busy === undefined) return { action: 'delete', certainty: 'exact', reason: 'declared absent', differences: [] }
   return endSessions
-    ? { action: 'delete', certainty: 'exact', reason: `declared absent; ends what it runs: ${busy}`, differences: [] }
-    : { action: 'delete', certainty: 'dependent', reason: `declared absent; it must end what it runs first: ${busy}`, differences: [] }
+    ? { action: 'delete', certainty: 'exact', reason: `declared absent; ends its processes: ${busy}`, differences: [] }
+    : { action: 'delete', certainty: 'dependent', reason: `declared absent; its processes must end first: ${busy}`, differences: [] }
 }
 
 const differencesOf = (spec: UserSpec, account: Account): readonly Difference[] => {

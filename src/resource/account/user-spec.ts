@@ -20,7 +20,7 @@ export const schema = z
     password: z.literal('locked').optional().meta({ description: '`locked`: no password is accepted; keys still are' }),
     state: z.enum(['present', 'absent']).default('present').meta({ description: '`absent`: delete the account, keep its home directory' }),
     endSessions: z.boolean().default(false).meta({
-      description: 'with `state: absent`, end what the account still runs; otherwise an account that runs something is not deleted',
+      description: 'with `state: absent`, end the processes of the account; otherwise an account with processes is not deleted',
     }),
   })
   .refine(({ endSessions, state }) => !endSessions || state === 'absent', {

@@ -34,7 +34,7 @@ const FIXES: Readonly<Record<number, string>> = {
   1: 'check that /etc is writable and that no other program holds the lock of the account databases (/etc/.pwd.lock)',
   4: 'declare another number, or none: another account has it',
   6: 'declare the group before this resource, or correct its name',
-  8: 'end what the account runs first (or set `endSessions: true` with `state: absent`)',
+  8: 'end the processes of the account first (or set `endSessions: true` with `state: absent`)',
   10: 'check that /etc is writable',
   12: 'check the directory of its home',
 }

@@ -20,7 +20,7 @@ export const applyCertificates = function* (work: readonly CertificateWork[]): S
   const local = work.filter(({ spec, change }) => spec.stage === 'placeholder' || change.certainty === 'exact')
   yield* inTurn(local, ({ spec }) => (spec.stage === 'placeholder' ? placeholderScript(spec) : accessScript(spec)), {
     doing: 'creating keys for the first start',
-    failed: (id) => `no certificate created for ${id}`,
+    failed: (id) => `certificate of ${id} not created`,
     fix: 'declare the package openssl and the directory before it',
   })
   const done = local.map(({ id }) => id)
@@ -40,7 +40,7 @@ const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): 
   const from = spec.stage === 'leaf' ? spec.authority.key : spec.account
   const request = requireAccepted(
     yield { do: 'shell', script: requestScript(spec), doing: `creating a key for ${names[0]}` },
-    'no certificate request created',
+    'certificate request not created',
     done,
   )
   const chain = requireAccepted(
@@ -52,7 +52,7 @@ const issue = function* (spec: IssuedSpec | LeafSpec, done: readonly string[]): 
       ...(spec.stage === 'leaf' && { leaf: { usages: spec.usages, lifetimeDays: spec.lifetimeDays } }),
       doing: `ordering a certificate for ${names.join(', ')}`,
     },
-    'no certificate issued',
+    'certificate not issued',
     done,
   )
   const input = Buffer.concat([Buffer.from(`${headerOf(from)}\n`), chain.stdout])

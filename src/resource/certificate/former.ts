@@ -75,7 +75,7 @@ export const formerCertificates = defineKind({
     const missing = missingNames(spec, state, now)
     const others = current.filter((path) => !lines.includes(path) && spec.pairs.every((pair) => pair.path !== path))
     if (missing.length > 0 && others.length > 0)
-      return update(`certificates in use stay until there is one for ${missing.join(', ')}`, 'dependent')
+      return update(`current certificates stay in use until one is issued for ${missing.join(', ')}`, 'dependent')
     if (missing.length === 0 && lines.length > 0) return update('all certificates are issued')
     const differences = differing(ACCESS, inode)
     return differences.length === 0 ? undefined : { ...update(describeDifferences(differences)), differences }

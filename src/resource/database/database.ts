@@ -102,8 +102,8 @@ export const database = defineKind({
   forbids: (spec, state) =>
     state === NO_COLLATION
       ? new HostRefusal(
-          `database ${spec.name} not possible: the server has no collation ${spec.collation}`,
-          'it is not in information_schema.COLLATIONS',
+          `database ${spec.name} cannot have the collation ${spec.collation}`,
+          'the server does not have it (information_schema.COLLATIONS)',
           `choose one that \`SHOW COLLATION WHERE Charset = '${spec.charset}'\` lists, or remove collation`,
         )
       : undefined,

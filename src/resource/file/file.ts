@@ -71,9 +71,9 @@ const isShort = (bytes: number): boolean => bytes <= MAX_SHOWN_BYTES
 
 /** The content as a difference. Plans print it where they cannot show a diff. */
 const contentDifference = (spec: FileSpec, state: FileState): Difference => {
-  if (hasSecret(spec.content)) return { key: 'content', to: 'not shown, because it has a secret' }
+  if (hasSecret(spec.content)) return { key: 'content', to: 'not shown, because it contains a secret' }
   const [mode] = [spec.mode, ...(state === ABSENT ? [] : [state.mode])].filter((one) => !isWorldReadable(one))
-  if (mode !== undefined) return { key: 'content', to: `not shown, because its mode ${mode} keeps it from other accounts` }
+  if (mode !== undefined) return { key: 'content', to: `not shown, because other accounts cannot read it (mode ${mode})` }
   const size = sizeOf(spec.content)
   return { key: 'content', ...(size !== undefined && { to: `${size} bytes${isShort(size) ? '' : ', too long to show'}` }) }
 }

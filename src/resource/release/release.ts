@@ -95,12 +95,12 @@ const count = (files: number): string => (files === 1 ? '1 file' : `${files} fil
 
 /** `1 file new, 2 changed`; for the live release, what changed since its deployment. */
 const describeDelta = ({ added, changed, removed, misdated }: ReleaseDelta, isLive: boolean): string => {
-  const [isNew, isChanged, isGone] = isLive ? ['missing', 'damaged', 'not ours'] : ['new', 'changed', 'removed']
+  const [isNew, isChanged, isGone] = isLive ? ['missing', 'damaged', 'unknown'] : ['new', 'changed', 'removed']
   const parts = [
     [added.length, isNew],
     [changed.length, isChanged],
     [removed.length, isGone],
-    [misdated.length, 'with another time'],
+    [misdated.length, 'with a different time'],
   ].filter(([some]) => some !== 0)
   return parts.map(([some, word], i) => `${i === 0 ? count(Number(some)) : some} ${word}`).join(', ')
 }

@@ -37,8 +37,8 @@ export const service = defineKind({
     if (state.load === 'not-found')
       return new HostRefusal(
         `unit ${unit} does not exist`,
-        'systemd finds no file of this unit, and no earlier change of this run brings one',
-        'check the name, or declare the package or unit that brings it first',
+        'systemd finds no file of this unit, and no earlier change of this run creates one',
+        'check the name, or declare the package or unit that creates it first',
       )
     return spec.running && state.endsAtOnce === true && !isActive(state) ? endsAtOnce(unit) : undefined
   },

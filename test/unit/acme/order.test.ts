@@ -45,10 +45,18 @@ describe('an order', () => {
   })
 
   it.each<[Lie, string, string | RegExp]>([
-    ['names', 'certificate authority issued another certificate than ordered', 'not in the certificate: www.example.test, example.test'],
-    ['key', 'certificate authority issued another certificate than ordered', 'the certificate is for another key than the host’s'],
-    ['expired', 'certificate authority issued another certificate than ordered', /^the certificate expired on 20/],
-    ['garbage', 'certificate authority issued another certificate than ordered', 'the answer is not a certificate'],
+    [
+      'names',
+      'certificate authority issued a certificate that differs from the order',
+      'not in the certificate: www.example.test, example.test',
+    ],
+    [
+      'key',
+      'certificate authority issued a certificate that differs from the order',
+      'the certificate does not belong to the key of the host',
+    ],
+    ['expired', 'certificate authority issued a certificate that differs from the order', /^the certificate expired on 20/],
+    ['garbage', 'certificate authority issued a certificate that differs from the order', 'the answer is not a certificate'],
     ['limited', 'certificate authority limits the rate of requests', 'too many certificates'],
   ])('fails if the authority lies about it: %s', async (lie, what, why) => {
     await expect(order(lie)).rejects.toMatchObject({

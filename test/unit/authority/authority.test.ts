@@ -154,7 +154,7 @@ describe('a certificate of it', () => {
     const forged = `-----BEGIN CERTIFICATE REQUEST-----\n${bytes.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
     for (const text of [forged, 'hello', '']) {
       expect((await problemOf(() => identities.issue(EDGE, wish({ request: text }), () => {}))).what).toContain(
-        'another certificate than that of the site',
+        'a certificate that differs from that of the site',
       )
     }
   })

@@ -307,12 +307,12 @@ describe('a rolling play', () => {
 
 describe('at the end of a run', () => {
   const ill = (): Script => sh`${note('asked')}; echo 'no server is healthy' >&2; exit 1`
-  const PROBLEM = 'lb › role balancer: the service of role balancer answers nobody after this run'
+  const PROBLEM = 'lb › role balancer: service of role balancer does not answer after this run'
 
   it.each([
     ['in batches', [1]],
     ['at once', []],
-  ])('a service that answers nobody fails the run that changed its hosts %s', async (_, serial) => {
+  ])('a service that does not answer fails the run that changed its hosts %s', async (_, serial) => {
     const { problems } = await roll({ gifts: { a: ['x'], b: ['x'] }, serial, serves: ill() })
     expect(log().filter((line) => line === 'asked')).toEqual(['asked'])
     expect(log().at(-1)).toBe('asked')

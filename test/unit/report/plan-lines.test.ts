@@ -39,12 +39,12 @@ describe('the plan', () => {
   })
 
   test('shows why a content is not shown, and no head without a value', () => {
-    const hidden = { key: 'content', to: 'not shown, because it has a secret' }
+    const hidden = { key: 'content', to: 'not shown, because it contains a secret' }
     const differences = [hidden, { key: 'configuration at boot' }]
     const plan = planOf(change('a', 'file:/key', { action: 'update', reason: 'content and configuration at boot differ', differences }))
     expect(lines(plan).slice(4)).toEqual([
       '    ~ file /key  content and configuration at boot differ, exact',
-      '        content: not shown, because it has a secret',
+      '        content: not shown, because it contains a secret',
     ])
   })
 

@@ -367,7 +367,7 @@ describe('a host that does not follow the protocol', () => {
     })
   })
 
-  test('cannot keep a run waiting for ever', async () => {
+  test('cannot keep a run waiting forever', async () => {
     const { target } = await host((channel, word) => {
       const status = setInterval(() => channel.write(`${word} wait busy 3\n{}\n\n`), 50)
       channel.on('close', () => clearInterval(status))

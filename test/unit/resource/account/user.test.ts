@@ -54,7 +54,7 @@ describe('planning a user', () => {
       'a number of an account that runs something',
       { name: 'ann', uid: 7 },
       state({}, { busy: 'sleep (12)' }),
-      'update dependent uid differs; it must end what it runs first: sleep (12)',
+      'update dependent uid differs; its processes must end first: sleep (12)',
     ],
     ['absent as wanted', { name: 'ann', state: 'absent' }, state('absent'), undefined],
     ['to be removed', { name: 'ann', state: 'absent' }, state(), 'delete exact declared absent'],
@@ -62,13 +62,13 @@ describe('planning a user', () => {
       'to be removed while it runs something',
       { name: 'ann', state: 'absent' },
       state({}, { busy: 'bash (7)' }),
-      'delete dependent declared absent; it must end what it runs first: bash (7)',
+      'delete dependent declared absent; its processes must end first: bash (7)',
     ],
     [
       'to be removed with what it runs',
       { name: 'ann', state: 'absent', endSessions: true },
       state({}, { busy: 'bash (7)' }),
-      'delete exact declared absent; ends what it runs: bash (7)',
+      'delete exact declared absent; ends its processes: bash (7)',
     ],
   ])('%s', (_, options, seen, expected) => {
     const change = user.kind.plan(user(options).spec, seen, context)
@@ -206,7 +206,7 @@ it.each([
   ['user', 1, 'check that /etc is writable and that no other program holds the lock of the account databases (/etc/.pwd.lock)'],
   ['user', 4, 'declare another number, or none: another account has it'],
   ['user', 6, 'declare the group before this resource, or correct its name'],
-  ['user', 8, 'end what the account runs first (or set `endSessions: true` with `state: absent`)'],
+  ['user', 8, 'end the processes of the account first (or set `endSessions: true` with `state: absent`)'],
   ['user', 10, 'check that /etc is writable'],
   ['user', 12, 'check the directory of its home'],
   ['user', 3, undefined],

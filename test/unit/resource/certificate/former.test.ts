@@ -37,7 +37,7 @@ describe('planning the list of former certificates', () => {
     return change && `${change.action} ${change.certainty} ${change.reason}`
   }
   const has = (...pair: Parameters<typeof pairOf>) => ({ pairs: new Map([['/c/a.pem', pairOf(...pair)]]), current: ['/c/b.pem'] })
-  const STAY = 'update dependent certificates in use stay until there is one for'
+  const STAY = 'update dependent current certificates stay in use until one is issued for'
 
   it.each([
     ['all are issued', {}, undefined],

@@ -77,7 +77,7 @@ describe('a database', () => {
     expect(String(script)).toContain("WHERE name IN ('utf8mb4_klingon_ci');")
     const read = (rows: string) => parse(Buffer.from(`shop\tutf8mb4\tutf8mb4_bin\t0\n${rows}end\n`), NOTHING).get('shop') as DatabaseState
     const words = (state: DatabaseState) => database.kind.forbids?.(spec, state, context)?.what
-    expect(words(read(''))).toBe('database shop not possible: the server has no collation utf8mb4_klingon_ci')
+    expect(words(read(''))).toBe('database shop cannot have the collation utf8mb4_klingon_ci')
     expect(words(read('\tutf8mb4_klingon_ci\n'))).toBeUndefined()
     expect(wordsOf(database.kind.plan(spec, read('\tutf8mb4_klingon_ci\n'), context))).toBe('update collation differs')
   })

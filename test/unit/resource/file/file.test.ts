@@ -74,20 +74,25 @@ describe('the diff of a file', () => {
   const long = 'line\n'.repeat(13_108)
 
   it.each<[string, Parameters<typeof file>[0], FileState, string | undefined]>([
-    ['a secret', { path: '/f', content: text`p=${new Secret('poison')}`, mode: '600' }, seenHello, 'not shown, because it has a secret'],
-    ['a new secret', { path: '/f', content: text`p=${new Secret('x')}`, mode: '600' }, 'absent', 'not shown, because it has a secret'],
-    ['a closed file', { path: '/f', content: 'x', mode: '640' }, seenHello, 'not shown, because its mode 640 keeps it from other accounts'],
+    [
+      'a secret',
+      { path: '/f', content: text`p=${new Secret('poison')}`, mode: '600' },
+      seenHello,
+      'not shown, because it contains a secret',
+    ],
+    ['a new secret', { path: '/f', content: text`p=${new Secret('x')}`, mode: '600' }, 'absent', 'not shown, because it contains a secret'],
+    ['a closed file', { path: '/f', content: 'x', mode: '640' }, seenHello, 'not shown, because other accounts cannot read it (mode 640)'],
     [
       'a new closed file',
       { path: '/f', content: 'x', mode: '640' },
       'absent',
-      'not shown, because its mode 640 keeps it from other accounts',
+      'not shown, because other accounts cannot read it (mode 640)',
     ],
     [
       'a file that was closed',
       { path: '/f', content: 'x' },
       { ...seenHello, mode: '600' },
-      'not shown, because its mode 600 keeps it from other accounts',
+      'not shown, because other accounts cannot read it (mode 600)',
     ],
     ['a long file', { path: '/f', content: long }, seenHello, '65540 bytes, too long to show'],
     ['a new long file', { path: '/f', content: long }, 'absent', '65540 bytes, too long to show'],

@@ -98,7 +98,7 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     const seconds = (path: string) => statSync(join(root, 'current', path)).mtimeMs / 1000
     for (const [path, text] of Object.entries(ONE)) expect(seconds(path)).toBe(modifiedOf(local(text)))
     sh(`touch '${root}/current/index.html'`)
-    expect(deploy(ONE)).toBe('1 file with another time')
+    expect(deploy(ONE)).toBe('1 file with a different time')
     expect(seconds('index.html')).toBe(modifiedOf(local('one\n')))
     // A deployment sends nothing that the host has: the file keeps its inode, and with it its time.
     const before = statSync(join(root, 'current/css/dark/style.css')).ino

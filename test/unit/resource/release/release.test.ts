@@ -50,7 +50,7 @@ describe('planning a release', () => {
     const state = live(SITE, SITE)
     const tree = new Map([...state.tree, ['x.php', { type: 'f', mode: '644', owner: '33:33' }] as const])
     expect(reason(SITE, { ...state, tree, digests: new Map([...state.digests, ['a.html', sha256Hex('z')]]) })).toBe(
-      '1 file damaged, 1 not ours',
+      '1 file damaged, 1 unknown',
     )
     expect(reason(SITE, { ...state, tree: new Map([...state.tree, ['a.html', { type: 'l', mode: '777', owner: '0:0' }] as const]) })).toBe(
       '1 file damaged',
@@ -64,8 +64,8 @@ describe('planning a release', () => {
     for (const year of times) expect(2000 <= year && year < 2020).toBe(true)
     const state = live(SITE, SITE)
     const touched = new Map([...state.tree, ['a.html', { type: 'f', mode: '644', owner: '0:0', modified: 1.7e15 }] as const])
-    expect(reason(SITE, { ...state, tree: touched })).toBe('1 file with another time')
-    expect(reason({ ...SITE, 'b.html': 'B\n' }, { ...state, tree: touched })).toBe('1 file changed, 1 with another time')
+    expect(reason(SITE, { ...state, tree: touched })).toBe('1 file with a different time')
+    expect(reason({ ...SITE, 'b.html': 'B\n' }, { ...state, tree: touched })).toBe('1 file changed, 1 with a different time')
   })
 
   it('is about the link, an upload or another release if the files are right', () => {
