@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { Problem } from '../../../src/problem.ts'
+import { Problem, Problems } from '../../../src/problem.ts'
 import { placeOfError } from '../../../src/role/error-place.ts'
 import { guardedRole } from '../../../src/role/guarded-role.ts'
 import type { Exposes, HostContext, HostView, Listen, Role, SiteContext } from '../../../src/role/role.ts'
@@ -105,4 +105,109 @@ test('exposes is checked at run time', async () => {
   expect(exposes(metrics)()).toEqual([metrics])
   expect((await problemOf(exposes({ ...metrics, format: 'json' }))).why).toMatch(/^exposes\[0\]\.format: /)
   expect((await problemOf(exposes({ type: 'probe', name: 'shop' }))).why).toMatch(/^exposes\[0\]\./)
+})
+
+const LISTEN = { service: 'site', port: 80, protocol: 'tcp', from: ['anyone', { group: 'web' }, { host: 'a' }, 'administrators'] }
+
+test.each<[string, object, string | undefined]>([
+  ['all fields', { encrypted: true, sites: [{ names: ['a.test'], probe: { path: '/', status: 200 } }, { names: [] }] }, undefined],
+  ['no protocol that is known', { protocol: 'icmp' }, 'protocol'],
+  ['no service', { service: 5 }, 'service'],
+  ['a port in a text', { port: '80' }, 'port'],
+  ['another peer', { from: ['everyone'] }, 'from[0]'],
+  ['a peer without a name', { from: ['anyone', {}] }, 'from[1]'],
+  ['a word for yes', { encrypted: 'yes' }, 'encrypted'],
+  ['one name in place of a list', { sites: [{ names: 'a.test' }] }, 'sites[0].names'],
+  ['a probe without a status', { sites: [{ names: [], probe: { path: '/' } }] }, 'sites[0].probe.status'],
+  ['a probe without a path', { sites: [{ names: [], probe: { status: 200 } }] }, 'sites[0].probe.path'],
+])('a port with %s is checked', async (_, more, wrong) => {
+  const given = [{ ...LISTEN, ...more }]
+  const listens = () => guardedRole(roleOf({ listens: () => given as unknown as Listen[] }), 'role.ts').listens?.(context)
+  if (wrong === undefined) expect(listens()).toBe(given)
+  else expect((await problemOf(listens)).why).toMatch(new RegExp(`^listens\\[0\\]\\.${wrong.replace(/[[\]]/g, '\\$&')}: `))
+})
+
+const PROBE = { type: 'probe', name: 'a', of: 'site', url: 'https://10.0.0.1/', server: 'a.test', trusts: 'public' }
+
+test.each<[string, object, string | undefined]>([
+  ['all fields', { status: 100, trusts: { domain: 'edge' } }, undefined],
+  ['the highest status', { status: 599, of: 'direct', trusts: 'anybody' }, undefined],
+  ['a status too low', { status: 99 }, 'status'],
+  ['a status too high', { status: 600 }, 'status'],
+  ['another trust', { trusts: 'nobody' }, 'trusts'],
+  ['a domain that is no word', { trusts: { domain: 'Edge' } }, 'trusts'],
+  ['no URL', { url: 'a.test' }, 'url'],
+  ['an empty server', { server: '' }, 'server'],
+  ['an empty name', { name: '' }, 'name'],
+  ['another place', { of: 'elsewhere' }, 'of'],
+])('a probe with %s is checked', async (_, more, wrong) => {
+  const given = [{ ...PROBE, ...more }]
+  const exposes = () => guardedRole(roleOf({ exposes: () => given as unknown as Exposes[] }), 'role.ts').exposes?.(context)
+  if (wrong === undefined) expect(exposes()).toBe(given)
+  else expect((await problemOf(exposes)).why).toMatch(new RegExp(`^exposes\\[0\\]\\.${wrong}`))
+})
+
+test('metrics need a job that is a word, a format and a place', async () => {
+  const metrics = { type: 'metrics', job: 'shop', format: 'mysqld', at: '/run/x' }
+  const exposes = (more: object) => () =>
+    guardedRole(roleOf({ exposes: () => [{ ...metrics, ...more }] as unknown as Exposes[] }), 'role.ts').exposes?.(context)
+  expect(exposes({ format: 'nginx-status' })()).toHaveLength(1)
+  for (const [more, field] of [
+    [{ job: 'my shop' }, 'job'],
+    [{ job: '1shop' }, 'job'],
+    [{ at: '' }, 'at'],
+    [{ type: 'other' }, 'type'],
+  ] as const)
+    expect((await problemOf(exposes(more))).why).toMatch(new RegExp(`^exposes\\[0\\]\\.${field}: `))
+})
+
+test('serves must return a script', async () => {
+  const serves = (given: unknown) => () => guardedRole(roleOf({ serves: () => given as never }), 'role.ts').serves?.(context)
+  expect(serves('true')()).toBe('true')
+  expect(String(serves(sh`true`)())).toBe('true')
+  const problem = await problemOf(serves(undefined))
+  expect(problem).toMatchObject({ class: 'input', where: { file: 'role.ts' }, what: 'role mine is invalid', fix: 'correct the role' })
+  expect(problem.why).toMatch(/^serves: /)
+})
+
+test('every hook of a role is caught, called with its role, and left out if the role does not have it', async () => {
+  const hooks = ['resources', 'listens', 'exposes', 'drains', 'serves', 'check', 'verify'] as const
+  const guarded = guardedRole(roleOf({}), 'role.ts')
+  expect(hooks.filter((hook) => guarded[hook] !== undefined)).toEqual(['resources'])
+  for (const hook of hooks) {
+    const role = roleOf({
+      [hook](this: Role) {
+        throw new RangeError(`of ${this.name}`)
+      },
+    })
+    const call = guardedRole(role, 'role.ts')[hook] as (...given: unknown[]) => unknown
+    const { why, cause } = await problemOf(() => call(context, {}))
+    expect(why).toBe('RangeError: of mine')
+    expect(cause).toBeInstanceOf(RangeError)
+  }
+  const thrown = guardedRole(
+    roleOf({
+      check: () => {
+        throw 'a text'
+      },
+    }),
+    'role.ts',
+  )
+  expect(await problemOf(() => thrown.check?.(context))).toMatchObject({ why: 'a text', where: { file: 'role.ts' } })
+})
+
+test('an invalid resource and several problems are thrown as they are', () => {
+  const invalid = z.string().safeParse(1).error
+  const several = new Problems([new Problem({ class: 'input', where: { file: 'x' }, what: 'is wrong', fix: 'mend it' })])
+  for (const error of [invalid, several])
+    expect(() =>
+      guardedRole(
+        roleOf({
+          resources: () => {
+            throw error
+          },
+        }),
+        'role.ts',
+      ).resources(context),
+    ).toThrow(error)
 })
