@@ -205,6 +205,42 @@ describe('the dashboard', () => {
     for (const i of [0, 1, 2, 3, 4, 5, 6, 7]) expect(STYLE).toMatch(new RegExp(`[.]c${i}\\{color:#[0-9a-f]{6}\\}`))
   })
 
+  it('marks what is down, and fits a phone', () => {
+    const rules = new Map<string, Record<string, string>>()
+    // Each line of the style is one or several rules; the first two have the colours.
+    for (const line of STYLE.trim().split('\n').slice(2)) {
+      expect(line).toMatch(/^([^{}]+\{([a-z-]+:[^;{}]+;?)+\})+$/)
+      for (const [, selectors = '', body = ''] of line.matchAll(/([^{}]+)\{([^{}]+)\}/g))
+        for (const selector of selectors.split(','))
+          rules.set(selector, {
+            ...rules.get(selector),
+            ...Object.fromEntries(body.split(';').map((one) => [one.slice(0, one.indexOf(':')), one.slice(one.indexOf(':') + 1)])),
+          })
+    }
+    const valuesOf = (name: string, ...selectors: readonly string[]) => selectors.map((selector) => rules.get(selector)?.[name])
+    expect(valuesOf('color', '.good', '.bad', 'i', '.down i', '.alert.critical b', '.alert b')).toEqual(
+      ['good', 'bad', 'good', 'bad', 'bad', 'warn'].map((name) => `var(--${name})`),
+    )
+    expect(valuesOf('border-color', '.part.down', '.host.down', '.alert.critical')).toEqual(Array.from({ length: 3 }, () => 'var(--bad)'))
+    expect(valuesOf('border-left', '.alert', '.part')).toEqual(['5px solid var(--warn)', '5px solid var(--good)'])
+    expect(valuesOf('display', '.way', '.hosts', '#curves', 'dl', 'header', 'nav', 'ul', '.alert small', '.box svg')).toEqual([
+      ...['grid', 'grid', 'grid', 'grid', 'flex', 'flex', 'flex', 'block', 'block'],
+    ])
+    // Columns are never wider than the screen, and long names are broken.
+    for (const columns of valuesOf('grid-template-columns', '.hosts', '#curves'))
+      expect(columns).toMatch(/^repeat\(auto-fi.+,minmax\(min\(100%,\d+px\),1fr\)\)$/)
+    expect(valuesOf('overflow-wrap', '.alert', '.part b', '.part i', '.box', 'li')).toEqual(Array.from({ length: 5 }, () => 'anywhere'))
+    expect(valuesOf('flex-wrap', 'header', 'nav', 'ul')).toEqual(['wrap', 'wrap', 'wrap'])
+    expect(valuesOf('width', 'table', '.box svg')).toEqual(['100%', '100%'])
+    expect(rules.get('*')).toEqual({ 'box-sizing': 'border-box' })
+    expect(rules.get('body')).toMatchObject({ background: 'var(--page)', color: 'var(--text)' })
+    for (const background of valuesOf('background', '.stage', '.host', 'figure', '.alert', 'nav a')) expect(background).toBe('var(--card)')
+    // A line has the colour of its entry in the legend.
+    expect(rules.get('.line')).toMatchObject({ fill: 'none', stroke: 'currentColor' })
+    expect(rules.get('li::before')).toMatchObject({ content: '""', background: 'currentColor' })
+    expect(rules.get('.grid')).toMatchObject({ stroke: 'var(--line)' })
+  })
+
   it('has an icon', () => {
     const [icon] = parseHtml(ICON).children
     expect(icon).toMatchObject({ name: 'svg', attributes: { xmlns: 'http://www.w3.org/2000/svg', viewBox: '0 0 16 16' } })
