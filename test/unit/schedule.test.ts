@@ -29,6 +29,46 @@ describe('the scheduled run', () => {
     expect(timerText(job)).toMatch(/RandomizedDelaySec=\d+h\nPersistent=true/)
   })
 
+  it('waits for the network, and reads the environment that the inventory refers to, if there is one', () => {
+    expect(serviceText(job).split('\n')).toEqual(
+      expect.arrayContaining([
+        ...['Description=Renews the certificates of /home/ann/100%% site (provision)', 'Wants=network-online.target'],
+        ...['After=network-online.target', 'Environment=HOME=/home/ann', 'EnvironmentFile=-/k/environment'],
+      ]),
+    )
+    expect(serviceText({ ...job, environment: { A: 'two words', B: '"\\' } })).toContain(
+      'Environment="A=two words"\nEnvironment="B=\\"\\\\"\n',
+    )
+    // systemd expects a pattern there, see glob(7).
+    expect(serviceText({ ...job, environmentFile: '/k*/[a]?/\\100%' })).toContain('EnvironmentFile=-/k\\*/\\[a\\]\\?/\\\\100%%\n')
+  })
+
+  it('starts twice a day at a random time, also after a missed run', () => {
+    expect(timerText(job).split('\n')).toEqual(
+      expect.arrayContaining([
+        ...['OnCalendar=*-*-* 04,16:00:00', 'RandomizedDelaySec=4h', 'Persistent=true', '[Install]', 'WantedBy=timers.target'],
+        'Description=Renews the certificates of /home/ann/100%% site (provision)',
+      ]),
+    )
+  })
+
+  it.each([
+    ['/srv/site', '/srv/site'],
+    ['/srv/site ', '/srv/site /.'],
+    ['/srv/site\\', '/srv/site\\/.'],
+    ['/srv/ a\\b', '/srv/ a\\b'],
+  ])('works in a directory whose end systemd would drop: %j', (root, written) =>
+    expect(serviceText({ ...job, root })).toContain(`WorkingDirectory=${written}\n`),
+  )
+
+  it.each([
+    [['/n o/node', 'a'], '"/n o/node" a'],
+    [['/n$o/node', 'a$b'], '/n$o/node a$$b'],
+    [["/n'o/node", 'a b'], `/bin/sh -c "exec \\"$$0\\" \\"$$@\\"" "/n'o/node" "a b"`],
+    [['/n\\o/node'], '/bin/sh -c "exec \\"$$0\\" \\"$$@\\"" "/n\\\\o/node"'],
+    [['/node', 'a;', '-x=1:2,3@4%'], '/node "a;" -x=1:2,3@4%%'],
+  ])('passes the program %j', (command, written) => expect(serviceText({ ...job, command })).toContain(`\nExecStart=${written}\n`))
+
   it('changes only the role of the load balancers, with its own key', () => {
     const run = renewingRun(['playbooks/lb.yaml'], 'inventory/live.yaml', 'balancers')
     expect(run.join(' ')).toMatch(
@@ -50,14 +90,27 @@ describe('the scheduled run', () => {
     ])
     expect(patternFor(['lb-01', 'lb-02'], groups)).toBe('balancers')
     expect(patternFor(['lb-01'], groups)).toBe('lb-01')
+    expect(patternFor(['lb-01', 'lb-02'], new Map([['all', ['lb-01', 'lb-02']]]))).toBe('lb-01,lb-02')
     expect(nameOf('/srv/my site')).toMatch(/^provision-renew-my-site-[0-9a-f]{6}$/)
+    expect(nameOf('/srv/m_y (site)')).toMatch(/^provision-renew-m_y-site--[0-9a-f]{6}$/)
+    expect(nameOf('/')).toMatch(/^provision-renew-project-[0-9a-f]{6}$/)
+    expect(nameOf('/a/site')).not.toBe(nameOf('/b/site'))
+    expect(renewingRun([], undefined, 'a')).toEqual([
+      ...['run', '--role', 'haproxy-tls', '--limit', 'a', '--user', 'provision-renewal', '--wait', '--output', 'plain'],
+    ])
   })
 
   it('has inventory lines that are valid YAML', () => {
     const text = inventoryLines('balancers', 'ssh-ed25519 AAAA provision', [{ name: 'ann', keys: ['ssh-ed25519 BBBB ann'] }])
     expect(text.startsWith('groups:\n  balancers:\n    vars:\n      base:\n        administrators:\n')).toBe(true)
     expect(parseYaml('inventory/site.yaml', text, undefined).problems).toEqual([])
-    expect(text.indexOf('ann')).toBeLessThan(text.indexOf('provision-renewal'))
+    expect(text).toMatch(
+      /- {"name":"ann","keys":\["ssh-ed25519 BBBB ann"\]}\n +- {"name":"provision-renewal","keys":\["ssh-ed25519 AAAA provision"\]}\n$/,
+    )
+    const administrators = [{ name: 'provision-renewal', keys: ['ssh-ed25519 AAAA'] }]
+    expect(parse(inventoryLines('lb-01,lb-02', 'ssh-ed25519 AAAA', []).replaceAll(/\nhosts:/g, ''))).toEqual({
+      hosts: { 'lb-01': { vars: { base: { administrators } } }, 'lb-02': { vars: { base: { administrators } } } },
+    })
   })
 })
 
@@ -66,7 +119,9 @@ describe('a hostile name', () => {
 
   it.each(evil)('with a line break or control character is rejected in units and recipes: %j', (word) => {
     for (const more of [{ root: `/srv/${word}` }, { command: ['/n', word] }, { environment: { X: word } }, { environmentFile: `/${word}` }])
-      expect(() => serviceText({ ...job, ...more })).toThrow('contains a line break or another control character')
+      expect(() => serviceText({ ...job, ...more })).toThrow(
+        expect.objectContaining({ class: 'input', what: expect.stringContaining('contains a line break or another control character') }),
+      )
     expect(() => timerText({ ...job, root: `/srv/${word}` })).toThrow('contains a line break')
     expect(() => recipes(['run', word], '/srv/site')).toThrow('contains a line break')
     expect(() => recipes(['run'], `/srv/${word}`)).toThrow('contains a line break')
@@ -99,7 +154,9 @@ describe('a hostile name', () => {
     mkdirSync(root)
     for (const [program, script] of [
       ['npx', '#!/bin/sh\nprintf "%s\\0" "$PWD" "$@"\n'],
-      ['shuf', '#!/bin/sh\necho 0\n'],
+      // Two hours at most.
+      ['shuf', '#!/bin/sh\n[ "$*" != "-i 0-7200 -n 1" ] || echo 7\n'],
+      ['sleep', '#!/bin/sh\n[ "$*" = 7 ] || printf "slept for %s\\0" "$*"\n'],
     ] as const) {
       writeFileSync(join(directory, program), script)
       chmodSync(join(directory, program), 0o755)
@@ -122,11 +179,30 @@ describe('a hostile name', () => {
     const [, gitlab = '', github = ''] = text.split(/^# Git.*\n/m)
     const job = parse(gitlab) as { 'renew-certificates': { script: readonly string[] } }
     const { script } = job['renew-certificates']
-    expect(script).toHaveLength(3)
+    expect(script.slice(0, 2)).toEqual(['npm ci', 'chmod 600 "$PROVISION_AGE_KEY_FILE" "$PROVISION_SSH_KEY_FILE"'])
+    expect(job['renew-certificates']).toMatchObject({ rules: [{ if: '$CI_PIPELINE_SOURCE == "schedule"' }], image: 'node:24' })
     expect(run(script[2] ?? '')).toEqual([root, 'provision', 'run', word, '--key', '/key'])
 
     const { jobs } = parse(github) as { jobs: { renew: { steps: readonly { run?: string }[] } } }
     const step = jobs.renew.steps.at(-1)?.run ?? ''
+    expect(parse(github)).toMatchObject({
+      on: { schedule: [{ cron: '17 4,16 * * *' }] },
+      jobs: {
+        renew: {
+          'runs-on': 'ubuntu-latest',
+          steps: [
+            { uses: 'actions/checkout@v4' },
+            { uses: 'actions/setup-node@v4', with: { 'node-version': 24 } },
+            { env: { AGE_KEY: `\${{ secrets.PROVISION_AGE_KEY }}`, SSH_KEY: `\${{ secrets.PROVISION_SSH_KEY }}` } },
+          ],
+        },
+      },
+    })
+    // The run reads its keys where the step writes them.
+    expect(step).toMatch(/"\$AGE_KEY" >"\$RUNNER_TEMP\/age.txt"\n/)
+    expect(step).toMatch(/"\$SSH_KEY" >"\$RUNNER_TEMP\/id_ed25519"\n/)
+    expect(step).toContain('PROVISION_AGE_KEY_FILE="$RUNNER_TEMP/age.txt" npx ')
+    expect(cron).toContain(' && PROVISION_AGE_KEY_FILE=KEYS/age.txt npx ')
     expect(step).not.toContain('${{')
     expect(run(step.trimEnd().split('\n').at(-1) ?? '')).toEqual([root, 'provision', 'run', word, '--key', '/temp/id_ed25519'])
   })
@@ -150,6 +226,32 @@ describe('its status', () => {
     expect(statusFor('LoadState=loaded\nActiveState=inactive\nResult=success\nExecMainExitTimestamp=', timer).lines[0]).toBe(
       'last  has not run yet',
     )
-    expect(statusFor('LoadState=not-found', 'LoadState=not-found')).toMatchObject({ installed: false })
+    for (const [service, its] of [
+      ['LoadState=not-found', 'LoadState=not-found'],
+      ['LoadState=loaded', 'LoadState=not-found'],
+      ['LoadState=not-found', 'LoadState=loaded'],
+    ] as const)
+      expect(statusFor(service, its)).toEqual({ installed: false, failed: false, lines: ['nothing is scheduled for this project'] })
+  })
+
+  it('shows a run in progress, and a timer that is stopped or about to start', () => {
+    for (const state of ['activating', 'active'])
+      expect(
+        statusFor(
+          `LoadState=loaded\nActiveState=${state}\nExecMainStartTimestamp=Tue 2026-11-24 04:12:03 UTC\nExecMainExitTimestamp=Mon\nResult=exit-code`,
+          'LoadState=loaded\nActiveState=active\nNextElapseUSecRealtime=',
+        ),
+      ).toEqual({ installed: true, failed: false, lines: ['last  running since Tue 2026-11-24 04:12:03 UTC', 'next  soon'] })
+    expect(statusFor('LoadState=loaded\nActiveState=inactive', 'LoadState=loaded\nActiveState=inactive').lines).toEqual([
+      'last  has not run yet',
+      'next  never: the timer is stopped',
+    ])
+  })
+
+  it('is read from lines with a name and a value', () => {
+    expect([...readProperties('A=b=c \n=x\nno\nB=\n')]).toEqual([
+      ['A', 'b=c'],
+      ['B', ''],
+    ])
   })
 })
