@@ -22,8 +22,11 @@ const records = [
   { name: '_acme-challenge.a.test', value: 'one' },
   { name: '_acme-challenge.a.test', value: '$(two)' },
 ]
-const published = (command: readonly string[], act: () => Promise<void>): Promise<void> =>
-  dnsRecords({ hook: command, directory: 'https://ca.test/dir', records, doing: () => {}, signal: new AbortController().signal }, act)
+const steps: string[] = []
+const published = (command: readonly string[], act: () => Promise<void>, signal = new AbortController().signal): Promise<void> => {
+  steps.length = 0
+  return dnsRecords({ hook: command, directory: 'https://ca.test/dir', records, doing: (what) => steps.push(what), signal }, act)
+}
 
 describe('the command that publishes records', () => {
   it('is called for each record, without a shell, and again to remove them', async () => {
@@ -34,6 +37,7 @@ describe('the command that publishes records', () => {
       '--zone|a b|remove|_acme-challenge.a.test|one|',
       '--zone|a b|remove|_acme-challenge.a.test|$(two)|',
     ])
+    expect(steps).toEqual(['publishing', 'publishing', 'removing', 'removing'].map((what) => `${what} _acme-challenge.a.test`))
   })
 
   it('removes the records after a failure as well, and keeps the first error', async () => {
@@ -46,6 +50,29 @@ describe('the command that publishes records', () => {
     const failing = published(hook('echo "no such zone" >&2; exit 3'), async () => expect.fail('nothing was published'))
     await expect(failing).rejects.toMatchObject({ what: expect.stringContaining('acme.dns_hook failed'), why: 'no such zone' })
     expect(log()).toEqual(['--zone|a b|add|_acme-challenge.a.test|one|', '--zone|a b|remove|_acme-challenge.a.test|one|'])
+  })
+
+  it('is quoted without an error output: what it printed, or how it ended', async () => {
+    await expect(published(hook('echo "quota exceeded"; exit 3'), async () => {})).rejects.toMatchObject({ why: 'quota exceeded' })
+    await expect(published(hook('exit 3'), async () => {})).rejects.toMatchObject({ why: expect.stringContaining('Command failed') })
+    const lines = Array.from({ length: 30 }, (_, i) => `line ${i}`)
+    await expect(
+      published(hook(`printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} >&2; exit 3`), async () => {}),
+    ).rejects.toMatchObject({
+      class: 'task',
+      where: { host: 'controller', resource: 'acme-account:https://ca.test/dir' },
+      what: `command of acme.dns_hook failed: ${directory}/hook add _acme-challenge.a.test`,
+      why: lines.slice(10).join('\n'),
+    })
+  })
+
+  it('ends with the time of the order', async () => {
+    const controller = new AbortController()
+    const started = performance.now()
+    const order = published(hook('exec sleep 20'), async () => {}, controller.signal)
+    setTimeout(() => controller.abort(), 200)
+    await expect(order).rejects.toMatchObject({ why: expect.stringContaining('aborted') })
+    expect(performance.now() - started).toBeLessThan(10_000)
   })
 
   it('is named if it does not exist', async () => {

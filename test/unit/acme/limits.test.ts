@@ -21,6 +21,9 @@ describe("an order that would exceed a limit of Let's Encrypt is not sent", () =
       what: expect.stringContaining('5 certificates'),
       fix: expect.stringContaining('2026-11-23 20:00 UTC'),
     })
+    expect(ahead(five, 'letsencrypt', [...NAMES, ...NAMES])?.what).toContain('5 certificates')
+    expect(ahead([...five.slice(1), requested('issued', 1, NAMES, 'https://ca.test/dir')])).toBeUndefined()
+    expect(ahead([...five.slice(1), requested('failed', 1)])).toBeUndefined()
     expect(ahead([...five.slice(1), requested('issued', 169)])).toBeUndefined()
     expect(ahead([...five.slice(1), requested('issued', 1, ['provision.dev'])])).toBeUndefined()
   })
@@ -30,6 +33,8 @@ describe("an order that would exceed a limit of Let's Encrypt is not sent", () =
     expect(ahead(five.slice(1))).toBeUndefined()
     expect(ahead(five)?.what).toContain('could not validate provision.dev 5 times')
     expect(ahead(five, 'letsencrypt', ['www.provision.dev'])).toBeUndefined()
+    expect(ahead([...five.slice(1), requested('failed', 1.1, ['provision.dev'])])).toBeUndefined()
+    expect(ahead([...five.slice(1), requested('issued', 0.1, ['provision.dev'])])).toBeUndefined()
   })
 
   it.each([

@@ -15,6 +15,10 @@ it.each<[number, object, string | undefined, string, string]>([
   [503, { detail: 'busy' }, '90', 'does not serve requests at present', 'run again in 2 minutes; the present certificate stays in use'],
   [500, { type: `${ERRORS}serverInternal`, detail: 'x' }, undefined, 'does not serve requests at present', 'run again later; the present'],
   [502, {}, 'Wed, 21 Oct 2026 07:28:00 GMT', 'does not serve requests at present', 'run again after Wed, 21 Oct 2026 07:28:00 GMT; the'],
+  [503, {}, '60 s', 'does not serve requests at present', 'run again after 60 s; the'],
+  [503, {}, 'in 60', 'does not serve requests at present', 'run again after in 60; the'],
+  [499, {}, undefined, 'refused the request', 'look up the reason'],
+  [400, { type: `${ERRORS}rateLimited` }, undefined, 'limits the rate of requests', 'run again later'],
   [
     403,
     { type: `${ERRORS}caa`, detail: 'x' },
@@ -25,6 +29,8 @@ it.each<[number, object, string | undefined, string, string]>([
   [403, { type: 'about:blank' }, undefined, 'refused the request', 'look up the reason'],
 ])('an answer %i %j is reported with a fix', (status, refusal, retryAfter, what, fix) => {
   expect(refusalProblem('letsencrypt', status, refusal, retryAfter)).toMatchObject({
+    class: 'task',
+    where: { host: 'controller', resource: 'acme-account:letsencrypt' },
     what: expect.stringContaining(what),
     fix: expect.stringMatching(new RegExp(`^${fix.replace(/[.*+?^$()|[\]\\]/g, '\\$&')}`)),
   })

@@ -233,6 +233,13 @@ describe('a key that is lost for good', () => {
     expect((await made(inDays(3651))).authority.trusted().join('')).not.toContain(before.trusted)
   })
 
+  it('signs nothing any more', async () => {
+    await lose()
+    const identities = await open(inDays(1))
+    identities.authority({ domain: 'edge' })
+    await expect(identities.issue(EDGE, wish(), () => {})).rejects.toThrow('cannot sign before it was created')
+  })
+
   it('prevents its successor from signing while a host does not trust the successor', async () => {
     const before = await lose()
     const { identities, authority } = await made(inDays(1))

@@ -104,7 +104,12 @@ describe('the file of a generation', () => {
     expect(second).toMatchObject({ number: 2, lost: false, certificate: authority.trusted()[1] })
     const cross = second?.crossSigned ?? ''
     expect(new X509Certificate(cross).issuer).toBe('CN=provision edge 1')
+    // In the chain of its predecessor, it signs only certificates of hosts, and for the same names.
+    expect(textOf(cross)).toMatch(/Basic Constraints: critical\s+CA:TRUE, pathlen:0\n/)
+    expect(textOf(cross)).toMatch(/Name Constraints: critical\s+Permitted:\s+DNS:edge\.provision\.internal/)
     const end = new X509Certificate(cross).validToDate.getTime()
+    expect(end).toBe(new X509Certificate(authority.trusted()[0] ?? '').validToDate.getTime())
+    expect(new X509Certificate(cross).validFromDate.getTime()).toBe(START.getTime() + 2500 * DAY - 3_600_000)
     if (second === undefined) throw new Error('not read')
     expect(crossSigned(second, at(end - 1))).toBe(cross)
     expect(crossSigned(second, at(end))).toBe('')
@@ -147,8 +152,10 @@ describe('a certificate of a generation', () => {
     expect(text).toMatch(/Basic Constraints: critical\s+CA:FALSE\n/)
     expect(text).toMatch(/Key Usage: critical\s+Digital Signature\n/)
     expect(text).toMatch(/Extended Key Usage: ?\n\s+TLS Web Server Authentication, TLS Web Client Authentication\n/)
-    expect(text).toMatch(/Subject Key Identifier/)
-    expect(text).toMatch(/Authority Key Identifier/)
+    // RFC 5280, 4.2.1.1 and 4.2.1.2: never critical.
+    expect(text).toMatch(/Subject Key Identifier: ?\n/)
+    expect(text).toMatch(/Authority Key Identifier: ?\n/)
+    expect(text).toMatch(/Signature Algorithm: ecdsa-with-SHA256/)
   })
 
   it('is valid from a little before its creation', async () => {
@@ -185,6 +192,35 @@ describe('a certificate of a generation', () => {
     await expect(fresh.issue('authority:edge', { request: requestFor(NAME), names: [NAME] }, () => {})).rejects.toThrow(
       'before it was created',
     )
+  })
+
+  it('is signed for its names in any order and spelling', async () => {
+    const { identities } = await made()
+    const names = [NAME, 'a.edge.provision.internal']
+    const leaf = { usages: ['server'] as const, lifetimeDays: 9 }
+    for (const asked of [names.toReversed(), names.map((name) => name.toUpperCase())]) {
+      const chain = await identities.issue('authority:edge', { request: requestFor(NAME, asked), names, leaf }, () => {})
+      expect(new X509Certificate(chain).subjectAltName).toBe(names.map((name) => `DNS:${name}`).join(', '))
+    }
+  })
+
+  it('is not signed for a request with attributes besides its names', async () => {
+    const { identities } = await made()
+    const config = join(root, 'request.conf')
+    writeFileSync(
+      config,
+      `[req]\nprompt = no\ndistinguished_name = name\nattributes = more\nreq_extensions = names\n[name]\nCN = ${NAME}\n[more]\nchallengePassword = secret\n[names]\nsubjectAltName = DNS:${NAME}\n`,
+    )
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', join(root, 'host.key')]
+    const request = execFileSync('openssl', ['req', '-new', ...key, '-config', config], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const leaf = { usages: ['server'] as const, lifetimeDays: 9 }
+    await expect(identities.issue('authority:edge', { request, names: [NAME], leaf }, () => {})).rejects.toMatchObject({
+      class: 'task',
+      why: 'the request has additional attributes',
+    })
   })
 
   it('needs the terms of the site', async () => {
