@@ -119,7 +119,8 @@ accounts() {
   gauge provision_account_unknown
   { awk -F: '$3 == 0 || $7 ~ /\/(ba|da|z|fi|k|c|tc)?sh$/ { print $1, ($3 == 0 ? "root" : "shell") }' /etc/passwd
     for group in sudo admin wheel; do timeout 10 getent group "$group" | cut -d: -f 4 | tr ',' '\n' | sed '/^$/d; s/$/ sudo/'; done
-    cat /etc/sudoers /etc/sudoers.d/* 2>/dev/null | awk '$1 ~ /^[a-z_][a-z0-9_-]*$/ && /=/ { print $1, "sudo" }'
+    # A backslash continues a line.
+    cat /etc/sudoers /etc/sudoers.d/* 2>/dev/null | awk '!/^[ \t]*#/ { while (sub(/\\$/, "") && (getline more) > 0) $0 = $0 more } $1 ~ /^[a-z_][a-z0-9_-]*$/ && /=/ { print $1, "sudo" }'
   } | sort -u | while read -r user what; do case $known in *" $user "*) ;; *) printf 'provision_account_unknown{user="%s",may="%s"} 1\n' "$user" "$what" ;; esac; done
 }
 

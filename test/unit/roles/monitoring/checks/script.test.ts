@@ -47,7 +47,7 @@ beforeEach(() => {
     'root:x:0:0::/root:/bin/bash\nann:x:1000:1000::/:/bin/bash\nmallory:x:1001:1001::/:/bin/zsh\nwww:x:33:33::/:/usr/sbin/nologin\ntoor:x:0:0::/:/bin/false\n',
   )
   write('sudoers', 'Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL) ALL\n')
-  write('sudoers.d/own', 'carl ALL=(ALL) NOPASSWD: ALL\n')
+  write('sudoers.d/own', '# none \\\ncarl ALL=(ALL) NOPASSWD: ALL\ndora \\\n  ALL=(ALL) \\\n  ALL\n')
   write(
     'owned/base',
     'user:ann\nsysctl:net.no.such disk\ncertificate:/x /etc/ssl/site.pem disk\ncertificate:/x /etc/ssl/site.pem.key disk\n',
@@ -104,7 +104,7 @@ describe('the checks of a host', { timeout: 20_000 }, () => {
       'provision_port_unknown{port="4444/tcp",program="nc"}',
     ])
     expect(named('provision_account_unknown').toSorted()).toEqual(
-      ['carl" ,may="sudo', 'eve" ,may="sudo', 'mallory" ,may="shell', 'toor" ,may="root'].map(
+      ['carl" ,may="sudo', 'dora" ,may="sudo', 'eve" ,may="sudo', 'mallory" ,may="shell', 'toor" ,may="root'].map(
         (one) => `provision_account_unknown{user="${one.replace(' ', '')}"}`,
       ),
     )
