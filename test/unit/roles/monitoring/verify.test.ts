@@ -13,7 +13,7 @@ import { alertsOf, rulesFile, rulesOf } from '../../../../roles/monitoring/rules
 import { checksOf } from '../../../../roles/monitoring/verify.ts'
 import { bytesOf } from '../../../../src/resource/kind/content.ts'
 import type { HostView } from '../../../../src/role/role.ts'
-import { freePort } from '../haproxy/edge.ts'
+import { freePort } from '../haproxy-tls/edge.ts'
 import { contextOf, LB, WEB } from './context.ts'
 
 let root = ''

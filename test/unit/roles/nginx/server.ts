@@ -12,7 +12,7 @@ import { modifiedOf } from '../../../../src/resource/release/observe.ts'
 import type { ReleaseSpec } from '../../../../src/resource/release/spec.ts'
 import type { Facts } from '../../../../src/role/role.ts'
 import { host, unknownIdentities } from '../context.ts'
-import { certificates, freePort, plainTo } from '../haproxy/edge.ts'
+import { certificates, freePort, plainTo } from '../haproxy-tls/edge.ts'
 
 const NGINX = '/usr/sbin/nginx'
 /** nginx is not a dependency of the project: without it, these tests are skipped, and those on lab hosts remain. */

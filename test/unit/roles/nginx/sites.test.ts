@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { plainTo } from '../haproxy/edge.ts'
+import { plainTo } from '../haproxy-tls/edge.ts'
 import { hasNginx, type NginxServer, startNginx } from './server.ts'
 
 const PAGES = {

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bytesOf } from '../../../../../src/resource/kind/content.ts'
-import { certificates, freePort, plainTo } from '../../haproxy/edge.ts'
+import { certificates, freePort, plainTo } from '../../haproxy-tls/edge.ts'
 import { hasNginx } from '../../nginx/server.ts'
 import { contentOf, declared, LB } from '../context.ts'
 

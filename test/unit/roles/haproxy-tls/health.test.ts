@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { backScript, outScript } from '../../../roles/haproxy-tls/drain.ts'
-import { servesScript } from '../../../roles/haproxy-tls/health.ts'
-import { SOCKET } from '../../../roles/haproxy-tls/share.ts'
+import { backScript, outScript } from '../../../../roles/haproxy-tls/drain.ts'
+import { servesScript } from '../../../../roles/haproxy-tls/health.ts'
+import { SOCKET } from '../../../../roles/haproxy-tls/share.ts'
 
 const HAPROXY = '/usr/sbin/haproxy'
 const CHECK = { section: 'web', path: '/alive', host: 'www.test', status: 200 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import base from '../../../roles/base/role.ts'
-import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
-import { isRoot, type Throwaway, throwaway } from '../resource/account/throwaway.ts'
+import base from '../../../../roles/base/role.ts'
+import type { Facts, HostContext, HostView } from '../../../../src/role/role.ts'
+import { isRoot, type Throwaway, throwaway } from '../../resource/account/throwaway.ts'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'
 const context = (options: object, more: Partial<Facts> = {}) => {
@@ -184,7 +184,7 @@ mkdir "$T"/sys/net/ipv4/conf/eth0.100; echo 9 >"$T"/sys/net/ipv4/conf/eth0.100/m
 })
 
 describe('the settings that the README promises', () => {
-  const readme = readFileSync(new URL('../../../roles/base/README.md', import.meta.url), 'utf8')
+  const readme = readFileSync(new URL('../../../../roles/base/README.md', import.meta.url), 'utf8')
   const rowsAfter = (head: string): readonly string[] => readme.slice(readme.indexOf(head)).split('\n\n')[0]?.split('\n').slice(2) ?? []
 
   it('are all kernel settings of the role', () => {

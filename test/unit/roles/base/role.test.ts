@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { rebootTime } from '../../../roles/base/reboot.ts'
-import base from '../../../roles/base/role.ts'
-import type { HostRefusal } from '../../../src/resource/kind/step.ts'
-import type { Facts, HostContext, HostView } from '../../../src/role/role.ts'
-import { isRoot, throwaway } from '../resource/account/throwaway.ts'
-import { NOTHING } from '../resource/answers.ts'
-import { context } from '../resource/recorded.ts'
+import { rebootTime } from '../../../../roles/base/reboot.ts'
+import base from '../../../../roles/base/role.ts'
+import type { HostRefusal } from '../../../../src/resource/kind/step.ts'
+import type { Facts, HostContext, HostView } from '../../../../src/role/role.ts'
+import { isRoot, throwaway } from '../../resource/account/throwaway.ts'
+import { NOTHING } from '../../resource/answers.ts'
+import { context } from '../../resource/recorded.ts'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJAJjF4C me'
 const MACHINE: Partial<Facts> = { distribution: 'debian', release: '12', container: false }
