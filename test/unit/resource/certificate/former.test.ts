@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -114,7 +114,7 @@ describe.runIf(process.getuid?.() === 0)('certificates in use', { timeout: 60_00
   const shell = (step: Step | undefined): void => {
     if (step?.do !== 'shell') throw new Error('no step for the host')
     const { status, stderr } = spawnSync('sh', ['-c', String(step.script)], {
-      env: { ...process.env, T: at },
+      env: { ...process.env, T: at, PATH: `${join(at, 'bin')}:${process.env.PATH}` },
       input: Buffer.from((step.input ?? '') as string),
       encoding: 'utf8',
     })
@@ -176,6 +176,67 @@ describe.runIf(process.getuid?.() === 0)('certificates in use', { timeout: 60_00
     damage()
     apply(resource({ a: ['a.test', 'b.test'] }))
     expect(former()).toEqual([])
+  })
+
+  it('are listed once each, those of the former list first, whatever the case of their names', () => {
+    issued('b', ['B.Test'])
+    issued('c', ['c.test'])
+    list('former', 'c')
+    list('chains', 'b', 'c')
+    writeFileSync(join(at, 'chains'), `\n${readFileSync(join(at, 'chains'), 'utf8')}`)
+    apply(resource({ a: ['a.test', 'b.test', 'c.test'] }))
+    expect(former()).toEqual(['c.pem', 'b.pem'])
+  })
+
+  it('are written only if they change, with the list on the disk before its name', () => {
+    issued('b', ['b.test'])
+    list('chains', 'b')
+    mkdirSync(join(at, 'bin'))
+    for (const name of ['sync', 'mv'])
+      writeFileSync(join(at, 'bin', name), `#!/bin/sh\necho "${name} $*" >>${at}/log\nexec /bin/${name} "$@"\n`, { mode: 0o755 })
+    const written = (): readonly string[] => {
+      rmSync(join(at, 'log'), { force: true })
+      apply(resource({ a: ['a.test', 'b.test'] }))
+      return existsSync(join(at, 'log')) ? readFileSync(join(at, 'log'), 'utf8').trim().split('\n') : []
+    }
+    const file = join(at, 'former')
+    const steps = [`sync ${file}.new`, `mv -fT -- ${file}.new ${file}`, `sync ${at}`]
+    expect(written()).toEqual(steps)
+    execFileSync('chmod', ['600', file])
+    execFileSync('chown', ['nobody:nogroup', file])
+    expect(written()).toEqual([])
+    expect(spawnSync('stat', ['-c', '%a %U %G', file], { encoding: 'utf8' }).stdout).toBe('644 root root\n')
+    // A link with the same content is replaced.
+    execFileSync('mv', [file, join(at, 'elsewhere')])
+    execFileSync('ln', ['-s', join(at, 'elsewhere'), file])
+    expect(written()).toEqual(steps)
+    expect(spawnSync('stat', ['-c', '%F', file], { encoding: 'utf8' }).stdout).toBe('regular file\n')
+    // No directory of a run remains.
+    expect(readdirSync(at).filter((name) => !['bin', 'chains', 'elsewhere', 'former', 'log', 'ssl'].includes(name))).toEqual([])
+  })
+
+  it.each([
+    ['chain', ''],
+    ['key', '.key'],
+  ])('do not stay behind a link in place of the %s', (_, end) => {
+    issued('b', ['b.test'])
+    list('chains', 'b')
+    execFileSync('mv', [`${chain('b')}${end}`, join(at, 'elsewhere')])
+    execFileSync('ln', ['-s', join(at, 'elsewhere'), `${chain('b')}${end}`])
+    apply(resource({ a: ['b.test'] }))
+    expect(former()).toEqual([])
+  })
+
+  it('lose the copies that the list does not have', () => {
+    issued('a', ['a.test'])
+    for (const end of ['', '.key']) copyFileSync(`${chain('a')}${end}`, `${chain('a')}.former${end}`)
+    apply(resource({ a: ['a.test', 'b.test'] }))
+    expect([former(), existsSync(`${chain('a')}.former`), existsSync(`${chain('a')}.former.key`)]).toEqual([[], false, false])
+    // A copy that still serves a missing name stays.
+    issued('b', ['b.test'])
+    for (const end of ['', '.key']) copyFileSync(`${chain('b')}${end}`, `${chain('a')}.former${end}`)
+    apply(resource({ a: ['a.test', 'b.test'] }))
+    expect([former(), existsSync(`${chain('a')}.former`), existsSync(`${chain('a')}.former.key`)]).toEqual([['a.pem.former'], true, true])
   })
 
   describe('when a certificate is installed', () => {

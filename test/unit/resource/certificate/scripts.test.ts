@@ -43,7 +43,8 @@ describe.runIf(process.getuid?.() === 0)('the scripts of a certificate', { timeo
     // The undo directory of the set belongs to the host of the test.
     const script = String(step.script).replaceAll('/var/lib/provision/undo', join(at, 'undo'))
     const input = Buffer.from((step.input ?? '') as string)
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { env: { ...process.env, T: at }, input })
+    const env = { ...process.env, T: at, PATH: `${join(at, 'bin')}:${process.env.PATH}` }
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { env, input })
     return { code: status ?? 1, stdout, stderr: stderr.toString() }
   }
   const work = ({ id, spec }: Resource, certainty: Change['certainty'] = 'dependent') => ({
@@ -163,6 +164,58 @@ describe.runIf(process.getuid?.() === 0)('the scripts of a certificate', { timeo
         .filter(Boolean)
         .map((one) => `/${one}`),
     ).toEqual([path, `${path}.key`])
+  })
+
+  it('put key and certificate on the disk before they go live, and their names after it', () => {
+    mkdirSync(join(at, 'bin'))
+    for (const name of ['sync', 'mv'])
+      writeFileSync(join(at, 'bin', name), `#!/bin/sh\necho "${name} $*" >>${at}/log\nexec /bin/${name} "$@"\n`, { mode: 0o755 })
+    apply(temporary())
+    const [chain, key] = ['.www.pem.provision-new', '.www.pem.key.provision-new'].map((name) => join(at, 'ssl', name))
+    expect(readFileSync(join(at, 'log'), 'utf8').split('\n')).toEqual([
+      `sync ${chain} ${key}`,
+      `mv -fT -- ${key} ${path}.key`,
+      `mv -fT -- ${chain} ${path}`,
+      `sync ${join(at, 'ssl')}`,
+      '',
+    ])
+  })
+
+  it('give a key with its certificate to the group, also if it was live before', () => {
+    apply(temporary())
+    expect(order(wanted({ group: 'nogroup' })).code).toBe(0)
+    expect(execFileSync('stat', ['-c', '%a %U %G', path, `${path}.key`], { encoding: 'utf8' })).toBe('644 root root\n640 root nogroup\n')
+    execFileSync('chown', ['nobody:nogroup', path, `${path}.key`])
+    apply(wanted({ group: 'nogroup' }), 'exact')
+    expect(execFileSync('stat', ['-c', '%a %U %G', path, `${path}.key`], { encoding: 'utf8' })).toBe('644 root root\n640 root nogroup\n')
+  })
+
+  it('delete a staged key that is not needed any more', () => {
+    apply(temporary())
+    const staged = join(at, 'ssl/.www.pem.key.provision-new')
+    writeFileSync(staged, 'the remains of an interrupted run')
+    expect(order(wanted()).code).toBe(0)
+    expect(existsSync(staged)).toBe(false)
+    writeFileSync(staged, 'the remains of an interrupted run')
+    selfSigned('other', `${path}.key`, '-out', path)
+    apply(temporary())
+    expect([existsSync(staged), subject().includes('commonName                = other')]).toEqual([false, true])
+  })
+
+  it('replace staged remains that are no key of the type, or a link', () => {
+    const staged = join(at, 'ssl/.www.pem.key.provision-new')
+    writeFileSync(join(at, 'elsewhere'), 'theirs')
+    symlinkSync(join(at, 'elsewhere'), staged)
+    apply(temporary({ keyType: 'rsa' }))
+    expect([isPair(), readFileSync(join(at, 'elsewhere'), 'utf8')]).toEqual([true, 'theirs'])
+  })
+
+  it('request with the key of the host, and the names of the site alone', () => {
+    const steps = kind.apply([work(wanted())])
+    writeFileSync(join(at, 'csr'), run(steps.next().value as Step).stdout)
+    const text = openssl('req', '-in', 'csr', '-noout', '-text', '-verify')
+    expect(text).toContain('DNS:www.example.test, DNS:a.example.test')
+    expect(openssl('req', '-in', 'csr', '-noout', '-pubkey')).toBe(openssl('pkey', '-in', 'ssl/.www.pem.key.provision-new', '-pubout'))
   })
 
   it.each([
