@@ -23,6 +23,12 @@ describe('applying a replica', () => {
       {},
       ['two follows one', 'two waits for 0-1-9'],
     ],
+    [
+      'makes it read-only after a start with other settings',
+      { one: writer(), two: { ...replica(), restarts: 'writable' } },
+      {},
+      ['two closes'],
+    ],
     ['makes it read-only first', { one: writer(), two: { ...replica(), writable: true } }, {}, ['two closes']],
     [
       'copies all data to a server without data',
@@ -110,7 +116,12 @@ describe('applying the primary', () => {
       {},
       ['one closes'],
     ],
-    ['makes it writable again if its service was restarted', { one: follower(), two: { ...primary(), restarts: true } }, {}, ['two opens']],
+    [
+      'makes it writable again if its service was restarted',
+      { one: follower(), two: { ...primary(), restarts: 'read-only' } },
+      {},
+      ['two opens'],
+    ],
     [
       'makes it read-only before it catches up, if it still replicates',
       {

@@ -30,8 +30,8 @@ export interface Server {
   error?: string
   /** It does not reach its source. */
   connects?: boolean
-  /** It accepts no writes after the service was applied, as after a restart. */
-  restarts?: boolean
+  /** What it is after its service was applied. */
+  restarts?: 'read-only' | 'writable'
   /** Position of received transactions, if it has not applied them all. */
   received?: string
   /** Statements that it refuses. */
@@ -171,7 +171,7 @@ export const simulate = (
       events.push(`${host} follows ${hostOf(server.follows)}${script.includes('RESET MASTER') ? ' from the beginning' : ''}`)
     }
     if (script.includes('SHOW SLAVE STATUS')) return ok(statusOf(server))
-    if (step.doing === 'changing mariadb.service' && server.restarts === true) server.writable = false
+    if (step.doing === 'changing mariadb.service' && server.restarts !== undefined) server.writable = server.restarts === 'writable'
     return ok('provision-done mariadb.service\n')
   }
 
