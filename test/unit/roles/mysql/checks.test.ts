@@ -3,8 +3,10 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import mysql from '../../../../roles/mysql/role.ts'
 import { quote } from '../../../../src/shell/quote.ts'
-import { checkOf, RECIPIENT, textOf } from './context.ts'
+import { answersOf } from '../../resource/database/sqlite.ts'
+import { checkOf, contextOf, RECIPIENT, textOf } from './context.ts'
 import { type Place, place } from './stand-ins.ts'
 
 const BACKUPS = { backups: { recipients: [RECIPIENT] } }
@@ -95,6 +97,99 @@ const server = (answers: Record<string, string>): Place => {
   there.program('mariadb', `query="$*"; case $query in *' -e '*) ;; *) query="$(cat)" ;; esac; case $query in ${cases.join('\n')} esac`)
   return there
 }
+
+describe('verify finds', () => {
+  const found = (title: string, tables: Parameters<typeof answersOf>[0]) =>
+    answersOf(tables, /<<'SQL'\n([\s\S]*)\nSQL\n/.exec(checkOf('web-01', title))?.[1] ?? '').map(([line]) => line)
+  const account = (User: string, Host: string, priv: object = {}) => ({ User, Host, Priv: JSON.stringify(priv) })
+
+  it('accounts without a name, and administrators with a password or another host', () => {
+    const accounts = [
+      ...[account('', 'localhost'), account('root', '%'), account('mysql', 'web-01'), account('shop', '%', { authentication_string: 'x' })],
+      ...[account('root', 'localhost', { authentication_string: 'invalid' }), account('mysql', 'localhost', { authentication_string: '' })],
+    ]
+    const title = 'no anonymous account exists, and root logs in only through the socket'
+    expect(found(title, { 'mysql.global_priv': accounts })).toEqual(["''@localhost", "'root'@%", "'mysql'@web-01"])
+    const withPassword = [account('root', 'localhost', { authentication_string: '*HASH' })]
+    expect(found(title, { 'mysql.global_priv': withPassword })).toEqual(["'root'@localhost"])
+  })
+
+  it('network accounts that need no TLS, and no roles', () => {
+    const accounts = [
+      ...[account('a', '%'), account('b', '%', { ssl_type: 0 }), account('c', '10.0.0.%', { ssl_type: 1 })],
+      ...[account('d', 'localhost'), account('e', ''), account('f', '%', { is_role: 1 })],
+    ]
+    expect(found('every network account requires TLS', { 'mysql.global_priv': accounts })).toEqual(["'a'@%", "'b'@%"])
+  })
+
+  it('the database `test`', () => {
+    const schemata = (...names: string[]) => ({ 'information_schema.SCHEMATA': names.map((name) => ({ SCHEMA_NAME: name })) })
+    expect(found('no database `test` exists', schemata('shop', 'test'))).toEqual(['test'])
+    expect(found('no database `test` exists', schemata('shop', 'test2'))).toEqual([])
+  })
+
+  it('tables that cannot be replicated', () => {
+    const table = (schema: string, name: string, engine = 'InnoDB', type = 'BASE TABLE') => ({
+      ...{ TABLE_SCHEMA: schema, TABLE_NAME: name, ENGINE: engine, TABLE_TYPE: type },
+    })
+    const key = (schema: string, name: string, type = 'PRIMARY KEY') => ({ TABLE_SCHEMA: schema, TABLE_NAME: name, CONSTRAINT_TYPE: type })
+    const tables = [
+      ...[
+        table('shop', 'good'),
+        table('shop', 'isam', 'MyISAM'),
+        table('shop', 'unique'),
+        table('shop', 'bare'),
+        table('shop', 'v', 'x', 'VIEW'),
+      ],
+      ...['mysql', 'sys', 'information_schema', 'performance_schema'].map((name) => table(name, 'own', 'Aria')),
+    ]
+    const constraints = [key('shop', 'good'), key('shop', 'isam'), key('shop', 'unique', 'UNIQUE'), key('other', 'bare')]
+    expect(
+      found('every table can be replicated (InnoDB, with a primary key)', {
+        'information_schema.TABLES': tables,
+        'information_schema.TABLE_CONSTRAINTS': constraints,
+      }),
+    ).toEqual(['shop.isam is MyISAM', 'shop.unique has no primary key', 'shop.bare has no primary key'])
+  })
+})
+
+it.each<[string, object, readonly [string, string | undefined][]]>([
+  [
+    'web-01',
+    {},
+    [
+      ...[
+        'no anonymous account exists, and root logs in only through the socket',
+        'every network account requires TLS',
+        'the server presents a certificate of the database authority',
+        'no database `test` exists',
+        'the cluster is complete, and this server is synced',
+        'writes of the other servers are applied here',
+        'every table can be replicated (InnoDB, with a primary key)',
+      ].map((name): [string, string] => [name, 'mariadb.service']),
+      ['an application here reaches the server that accepts writes', 'provision-database-proxy.service'],
+      ['an application here reaches a server for reading', 'provision-database-proxy.service'],
+    ],
+  ],
+  [
+    'web-02',
+    { topology: 'single', clients: [], backups: { recipients: [RECIPIENT], store: 'here' } },
+    [
+      ...[
+        'no anonymous account exists, and root logs in only through the socket',
+        'every network account requires TLS',
+        'the server presents a certificate of the database authority',
+        'no database `test` exists',
+      ].map((name): [string, string] => [name, 'mariadb.service']),
+      ['the last backup passed its restore test and is recent', undefined],
+    ],
+  ],
+  ['lb-01', {}, [['the arbitrator runs', undefined]]],
+  ['lb-01', { topology: 'replica' }, []],
+])('verify on %s with %j has its checks, each with the unit that must run', (name, written, checks) => {
+  const found = mysql.verify?.(contextOf(name, written)) ?? []
+  expect(found.map((check) => [check.name, check.units?.join()])).toEqual(checks)
+})
 
 describe('verify, on a server', () => {
   it.each([
