@@ -1,10 +1,10 @@
-/** Minutes between two slots, from the best. */
+/** Possible numbers of minutes between two slots, best first. */
 const WIDTHS = [60, 30, 20, 15, 10, 5, 2, 1]
 
 /**
- * Time of day at which a host of a site may reboot, `HH:MM`: each host has a slot of its own in the minutes after `time`, so that never two
- * servers of a cluster are down at once. A host keeps its slot as long as no other one takes it; hosts share one if there are more of them
- * than minutes.
+ * Returns the time of day at which a host of a site may reboot, `HH:MM`. Each host has its own slot in the minutes after `time`, so that two
+ * servers of a cluster are never down at once. A host keeps its slot unless another host takes it. If there are more hosts than minutes,
+ * hosts share slots.
  */
 export const rebootTime = (time: string, spread: number, host: string, hosts: readonly string[]): string => {
   const width = WIDTHS.find((one) => Math.floor(spread / one) >= hosts.length) ?? 1
@@ -21,7 +21,7 @@ export const rebootTime = (time: string, spread: number, host: string, hosts: re
   return `${String(Math.floor(at / 60)).padStart(2, '0')}:${String(at % 60).padStart(2, '0')}`
 }
 
-/** The first of the least used slots, from the preferred one on. */
+/** Returns the first of the least used slots, starting at the preferred one. */
 const freeSlot = (preferred: number, slots: number, taken: ReadonlyMap<number, number>): number => {
   const order = Array.from({ length: slots }, (_, i) => (preferred + i) % slots)
   const least = Math.min(...order.map((slot) => taken.get(slot) ?? 0))

@@ -24,7 +24,7 @@ done`,
     script: `rules=$(nft list chain inet provision input) || exit
 settings=$(sshd -T) || exit
 for port in $(printf '%s\\n' "$settings" | sed -n 's/^port //p'); do
-printf '%s\\n' "$rules" | grep -Eq "^[[:space:]]*tcp dport ([{] )?([0-9]+, )*\${port}[, ].* accept" || { echo "no rule admits anybody to port $port"; exit 1; }
+printf '%s\\n' "$rules" | grep -Eq "^[[:space:]]*tcp dport ([{] )?([0-9]+, )*\${port}[, ].* accept" || { echo "no rule opens port $port"; exit 1; }
 done`,
   },
   {

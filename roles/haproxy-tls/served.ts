@@ -9,7 +9,7 @@ export const servedBy = (group: string, view: SiteView, flows: readonly Flow[]):
   return [...new Map(all.map((site) => [keyOf(site), site])).values()]
 }
 
-/** Whether a web server serves a site; true if its role does not say which sites it serves. */
+/** Whether a web server serves a site; true if its role does not declare its sites. */
 export const serves = ({ sites }: Flow, names: readonly string[]): boolean =>
   sites === undefined || sites.some((site) => keyOf(site) === keyOf({ names }))
 

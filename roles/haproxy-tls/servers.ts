@@ -23,7 +23,7 @@ export const serversOf = (host: HostView, members: readonly HostView[], flows: r
   )
 }
 
-/** Undefined for a host name. */
+/** Returns the family of an address; undefined for a host name. */
 const familyOf = (address: string): 4 | 6 | undefined => (address.includes(':') ? 6 : /^[\d.]+$/.test(address) ? 4 : undefined)
 
 const admits = ({ from }: Flow, host: HostView): boolean => from === 'anyone' || from.some(({ name }) => name === host.name)

@@ -40,7 +40,7 @@ const isOrdinary = (error: unknown): boolean =>
   error instanceof CallFailure ||
   isInterruption(error)
 
-/** Whether the error only says that the run was interrupted. */
+/** Whether the error is only the interruption of the run. */
 export const isInterruption = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'
 
 /**

@@ -30,7 +30,7 @@ export interface PrepareOptions extends ProjectOptions {
   readonly roles?: readonly string[]
   /** Hosts whose unreplicated rows may be discarded. */
   readonly allowDataLoss?: readonly string[]
-  /** Hosts that left the inventory, of which the run gives no warning any more. */
+  /** Hosts that left the inventory and that the run retires, so that later runs do not warn about them. */
   readonly retire?: readonly string[]
   /** Account and key to use instead of those of the inventory. */
   readonly login?: Login

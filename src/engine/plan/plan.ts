@@ -61,7 +61,7 @@ export interface HostOutcome {
   readonly unplanned?: 'busy' | 'failed'
 }
 
-/** The part of a host's outcome that says why it has no plan. `problems` are those of the planning. */
+/** The part of a host's outcome that contains the reason why it has no plan. `problems` are those of the planning. */
 export const unplannedOf = (host: string, problems: readonly Problem[]): Pick<HostOutcome, 'unreachable' | 'unplanned'> => {
   const mine = problems.filter(({ where }) => 'host' in where && where.host === host)
   if (mine.every((problem) => problem.class === 'unreachable')) return { unreachable: true }

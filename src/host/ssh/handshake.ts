@@ -61,7 +61,7 @@ export const handshake = async (target: Target, stream: Duplex, options: Handsha
       failure ??= error
       endAtOnce()
     })
-    // After an error ssh2 only says goodbye, and a peer that keeps the connection open would cost the whole time limit.
+    // After an error ssh2 only ends its half of the connection, and a peer that keeps the connection open would cost the whole time limit.
     const endAtOnce = (): void => {
       if (!isReady) stream.destroy()
     }

@@ -78,7 +78,7 @@ const wordsFor = (spec: AuthorizedKeysSpec, state: KeysState, file: KeysFile): r
 const PUT_KEYS = String.raw`${AS_USER}${KEYS_PLACES}${READ_TEXT}
 my ($records) = @ARGV;
 $| = 1;
-sub block { my $size = do { local $/ = ':'; <STDIN> } // fail('the input was cut off'); chop $size; my $b = ''; (read(STDIN, $b, $size + 1) // -1) == $size + 1 or fail('the input was cut off'); chop $b; $b }
+sub block { my $size = do { local $/ = ':'; <STDIN> } // fail('the input was truncated'); chop $size; my $b = ''; (read(STDIN, $b, $size + 1) // -1) == $size + 1 or fail('the input was truncated'); chop $b; $b }
 sub open_way {
   my ($one) = @_; my ($home, $name, $h) = ($one->{home}, $one->{name});
   my ($dir) = parted($home);
@@ -89,7 +89,7 @@ sub open_way {
   sysopen $h, '.', O_RDONLY | O_DIRECTORY or fail("$home: $!");
   my @s = stat $h;
   # The user may have renamed a directory of another account to this path.
-  fail("$home belongs to " . account($s[4]) . ", and lies in a directory of $name", ${UNSAFE}) if $is_theirs && $s[4] != $one->{uid};
+  fail("$home belongs to " . account($s[4]) . ", and is in a directory of $name", ${UNSAFE}) if $is_theirs && $s[4] != $one->{uid};
   chown $one->{uid}, -1, $h if $s[4] != $one->{uid} && $s[4] != 0;
   chmod $s[2] & 07755, $h if $s[2] & 022;
   @s = lstat '.ssh' or return;

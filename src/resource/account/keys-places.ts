@@ -1,6 +1,6 @@
 /**
  * Perl routine that returns the files of keys which sshd reads for a user, as the patterns of AuthorizedKeysFile. Unless a `Match` block sets
- * them, the first setting is that of every user, and no program starts. Otherwise sshd itself says which blocks name the user. Dies with
+ * them, the first setting is that of every user, and no program starts. Otherwise sshd itself reports which blocks name the user. Dies with
  * the message of sshd if its configuration is invalid.
  */
 export const KEYS_PLACES = String.raw`

@@ -39,7 +39,7 @@ export const filesAsInput = (files: readonly PlacedFile[]): Uint8Array => {
 /** Reads all words first, so nothing is written before every owner and directory is known. Bytes are read later, by position. */
 const READ_FILES = String.raw`${DIGEST}${OBSERVED}
 my (@new, @gone); my ($alone, $scratch) = splice @ARGV, 0, 2;
-sub word { local $/ = "\0"; my $w = <STDIN> // fail('the input was cut off'); chomp $w; $w }
+sub word { local $/ = "\0"; my $w = <STDIN> // fail('the input was truncated'); chomp $w; $w }
 seek STDIN, 0, 0 or fail("the input cannot be read: $!");
 until (eof STDIN) {
   my ($what, $path, $observed, $inode) = map { word() } 1 .. 4;
@@ -124,7 +124,7 @@ sub create {
     last unless $n && print $h $part;
     $left -= $n;
   }
-  my $why = $left == 0 && $h->flush && chown($one->{uid}, $one->{gid}, $h) && keep_acl($one, $h) && chmod($one->{mode}, $h) ? '' : "$!" || 'the input was cut off';
+  my $why = $left == 0 && $h->flush && chown($one->{uid}, $one->{gid}, $h) && keep_acl($one, $h) && chmod($one->{mode}, $h) ? '' : "$!" || 'the input was truncated';
   return close $h || $why ? $why : "$!";
 }
 `

@@ -99,7 +99,7 @@ export interface Kind<Input = unknown, Spec = unknown, State = unknown> {
   plan(spec: Spec, state: State, context: PlanContext): Change | undefined
   /** Returns sentences for every plan, changed or not: rules of others that defeat ours, a change that the run will refuse. */
   notices?(spec: Spec, state: State, context: PlanContext): readonly string[]
-  /** Returns a reason why the host must not be changed at all. The run, or the dry run, leaves it out and goes on with the others. */
+  /** Returns a reason why the host must not be changed at all. The run, or the dry run, skips the host and continues with the others. */
   forbids?(spec: Spec, state: State, context: PlanContext): HostRefusal | undefined
   /**
    * Returns the accounts that the resource needs. The run leaves the host out if it does not have one of them, and no earlier resource

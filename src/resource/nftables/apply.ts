@@ -30,7 +30,7 @@ const trialOf = (spec: NftablesSpec, state: TableState): Trial => ({
   },
 })
 
-// The elements of sets change with every packet. They stand on one line, or on several.
+// The elements of sets change with every packet. nft prints them on one line, or on several.
 const ELEMENTS = '/^\t\telements = {.*}/d;/^\t\telements = {/,/}/d'
 const withoutElements = (listing: string): string => listing.replace(/^\t\telements = \{[^}]*\}.*\n/gm, '')
 

@@ -36,7 +36,7 @@ export const placeOf = ({ path, key }: OwnedResource): string | undefined => {
   return place !== undefined && absolutePath.safeParse(place).success ? place : undefined
 }
 
-/** The unit that is stopped in place of a deletion: the record names it, and the policy of its kind says so. */
+/** The unit that is stopped in place of a deletion: the record names it, and the policy of its kind asks for it. */
 export const recordedUnit = ({ path, key }: OwnedResource): string | undefined => {
   const policy = orphanPolicyOf(key)
   return 'keep' in policy && policy.stopsRecorded === true && unitName.safeParse(path).success ? path : undefined

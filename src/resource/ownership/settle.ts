@@ -20,7 +20,7 @@ export interface SettlingSpec {
 interface SettlingState {
   readonly inode: InodeState
   readonly record: OwnedRecord
-  /** Whether the path is as the line says. */
+  /** Whether the path is as the line describes it. */
   isTrue(line: OwnedResource): boolean
 }
 
@@ -78,7 +78,7 @@ const linesOf = ({ before, unapplied }: SettlingSpec, { record, isTrue: holds }:
     return before.filter(({ key, path }) => key === line.key && path === line.path).map(({ text }) => text)
   })
 
-/** Whether a path is as its line says. A line without a digest says nothing about a path. */
+/** Whether a path is as its line describes it. A line without a digest describes no path. */
 const isTrue = ({ path, digest }: OwnedResource, answers: Answers): boolean => {
   if (path === undefined || digest === undefined || !answers.inodes.has(path)) return true
   const inode = inodeAt(answers, path)
