@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '..')
 
-/** The floors of the house, from the top: a room uses only rooms below it (CONTRIBUTING has the picture). */
+/** The directories of src/ from top to bottom: each imports only directories below it (CONTRIBUTING.md has the list). */
 const floors = [
   ['main'],
   ['cli'],
@@ -28,10 +28,10 @@ const floors = [
 ]
 const heightOf = (room: string): number => floors.toReversed().findIndex((rooms) => rooms.includes(room))
 
-/** Rooms with a folder for each family. */
+/** Directories with a folder for each family. */
 const ROOMS_OF_FOLDERS = ['resource', 'host', 'site', 'lab']
 
-/** Who may import a package or a builtin that does something to the world. */
+/** Packages and builtins with side effects, and the directories that may import each. */
 const only: Readonly<Record<string, readonly string[]>> = {
   ssh2: ['src/host/'],
   'acme-client': ['src/acme/'],
@@ -113,11 +113,11 @@ const edges = sources.flatMap(importsOf)
 const inner = edges.filter(({ specifier }) => specifier.startsWith('.') && specifier.endsWith('.ts'))
 
 describe('the floors', () => {
-  test('every room has one', () => {
+  test('every directory has one', () => {
     expect([...new Set(sources.map(roomOf))].filter((room) => heightOf(room) < 0)).toEqual([])
   })
 
-  test('a room uses only rooms below it', () => {
+  test('a directory imports only directories below it', () => {
     const upwards = inner.filter(({ path, specifier }) => {
       const [from, to] = [roomOf(path), roomOf(resolve(path, specifier))]
       return from !== to && heightOf(from) <= heightOf(to)
@@ -125,7 +125,7 @@ describe('the floors', () => {
     expect(upwards).toEqual([])
   })
 
-  test('folders of one room use each other without circles, types included', () => {
+  test('imports between the folders of one directory have no cycles, type imports included', () => {
     const folderOf = (path: string): string => dirname(path)
     const arrows = new Set(
       inner
@@ -170,7 +170,7 @@ describe('the floors', () => {
     expect(naming).toEqual([])
   })
 
-  test('files import each other without circles, types included', () => {
+  test('imports between files have no cycles, type imports included', () => {
     const targets = Map.groupBy(inner, ({ path }) => path)
     const circles: string[] = []
     const walk = (path: string, way: readonly string[]): void => {
@@ -185,7 +185,7 @@ describe('the floors', () => {
     expect(circles).toEqual([])
   })
 
-  test('what touches the world is touched in its own room', () => {
+  test('packages and builtins with side effects are imported only where that is allowed', () => {
     const trespasses = edges.filter(({ path, specifier }) => {
       const rooms = only[specifier.replace(/^(node:[a-z]+)\/.*/, '$1')]
       return rooms !== undefined && !rooms.some((room) => path.startsWith(room))
@@ -193,7 +193,7 @@ describe('the floors', () => {
     expect(trespasses).toEqual([])
   })
 
-  test('only the disk room writes files of this machine', () => {
+  test('only src/disk writes files of this machine', () => {
     const writers = sources
       .filter((path) => !path.startsWith('src/disk/'))
       .map((path): [string, readonly string[]] => [path, writesOf(readFileSync(join(root, path), 'utf8'))])

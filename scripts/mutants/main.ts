@@ -1,5 +1,6 @@
-// `npm run test:mutants -- ROOM... [--sample N] [--seed N]`: mutates the source of rooms (`src/engine`, `roles/nginx`), one small place at a
-// time, and runs the unit tests that call the mutated function. Prints the share of mutants that a test noticed, and the others one by one.
+// `npm run test:mutants -- DIRECTORY... [--sample N] [--seed N]`: mutates the source of directories (`src/engine`, `roles/nginx`), one small
+// place at a time, and runs the unit tests that call the mutated function. Prints the share of mutants that a test detected, and the others
+// one by one.
 import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -20,7 +21,7 @@ const { positionals: rooms, values } = parseArgs({
   allowPositionals: true,
   options: { sample: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } },
 })
-if (rooms.length === 0) throw new Error('name the rooms to mutate: npm run test:mutants -- src/engine roles/nginx')
+if (rooms.length === 0) throw new Error('name the directories to mutate: npm run test:mutants -- src/engine roles/nginx')
 
 interface TestFile {
   readonly test: string

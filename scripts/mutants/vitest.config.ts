@@ -5,7 +5,7 @@ import { instrument } from './reach.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const source = (name: string): string => `${root}src/${name}.ts`
 
-/** The first round instruments the files of the rooms; each later round replaces one part of one file. */
+/** The first round instruments the files of the directories; each later round replaces one part of one file. */
 const rooms: readonly string[] = JSON.parse(process.env.MUTANTS_FILES ?? '[]')
 const mutant: { file: string; start: number; end: number; replacement: string } | null = JSON.parse(process.env.MUTANTS_MUTANT ?? 'null')
 

@@ -74,7 +74,7 @@ describe('accounts, keys, kernel settings and commands', () => {
 chown -R bert:bert /srv/den/bert; chmod 700 /srv/den/bert; chown eve:eve /srv/den
 setpriv --reuid eve --regid eve --clear-groups mv /srv/den/bert /srv/den/home`)
     const { why } = await host.refused([authorizedKeys({ user: 'eve', keys: [KEY], exclusive: true })])
-    expect(why).toBe('/srv/den/home belongs to bert, and lies in a directory of eve')
+    expect(why).toBe('/srv/den/home belongs to bert, and is in a directory of eve')
     expect(await host.run('stat -c "%U %a" /srv/den/home; ls -A /srv/den/home')).toBe('bert 700\nnote\n')
     await host.run('userdel eve; userdel bert; rm -rf /srv/den')
   })

@@ -162,7 +162,7 @@ describe('a package that apt cannot change', () => {
     return forbiddenOn({ host: 'host-01', resources, observation }, () => true, {}).map(({ what }) => what)
   }
 
-  it('is refused before any change, if apt says so of it', async () => {
+  it('is refused before any change, if apt reports it for the package', async () => {
     await host.run('apt-get -qq update')
     expect(await refusals({ name: 'nginx-of-tomorrow' })).toEqual(['package nginx-of-tomorrow cannot be installed'])
     expect(await refusals({ name: 'default-mta' })).toEqual(['package default-mta is virtual'])

@@ -169,7 +169,7 @@ for name in eve mallory; do setpriv --reuid $name --regid $name --clear-groups e
     expect(on('cat /srv/both', 'two')).toBe('both')
   })
 
-  it('has a program that prints anything: it fails in words, and the other goes on', () => {
+  it('has a program that prints anything: it fails with a reason, and the other continues', () => {
     on('rm /srv/both', 'two')
     const program = String.raw`#!/usr/bin/perl
 print join('', map { chr } 0 .. 255), "\n\0\n", 'x' x 5000, "\ndone\0x\0\n"`

@@ -97,7 +97,7 @@ describe('an invalid input', () => {
   })
 
   it.each(['five-faults', 'role-misspelt', 'option-misspelt', 'key-of-another-home', 'host-name-hostile', 'secrets-missing'])(
-    '%s stops a run as it stops a dry run, and tells a program the same',
+    '%s stops a run as it stops a dry run, also with JSON output',
     async (name) => {
       const { status, stdout, stderr, packets } = await provision(join(FOLDER, name), 'run', '--json')
       expect({ status, stderr, packets }).toEqual({ status: 3, stderr: told.get(name)?.stderr, packets: [] })

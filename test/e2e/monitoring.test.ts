@@ -216,7 +216,7 @@ describe('administrators', () => {
     expect((await page('/')).status).toBe(401)
   })
 
-  it('hear nothing of a host that is no longer monitored', async () => {
+  it('get no alerts about a host that is no longer monitored', async () => {
     const measured = () =>
       on(
         'lb-01',

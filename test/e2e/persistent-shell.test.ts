@@ -60,7 +60,7 @@ describe('a persistent shell', () => {
     ["sh -c 'kill -9 $PPID'", 137],
     ['exec >&- 2>&-; exit 4', 4],
     [`#${'x'.repeat(5000)}\nexit 5`, 5],
-  ])('tells the exit status of %.20s', async (script, code) => {
+  ])('returns the exit status of %.20s', async (script, code) => {
     expect((await shell.request(script)).code).toBe(code)
   })
 

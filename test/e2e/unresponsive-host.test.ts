@@ -227,7 +227,7 @@ describe('an sshd that limits connections', () => {
 
 describe('in the middle of a run', () => {
   it.each([
-    ['the sshd of a host stands still', 'stopped'],
+    ['the sshd of a host is stopped', 'stopped'],
     ['packets from the host are lost', 'mute'],
     ['packets to the host are lost', 'deaf'],
     ['a host boots', 'reboots'],

@@ -73,7 +73,7 @@ describe('visitors do not notice', () => {
       },
     ],
     [
-      'a release that is ill at once',
+      'a release that is unhealthy at once',
       () => {
         // The release lacks the page by which the balancers check the health of the site.
         site.configure(

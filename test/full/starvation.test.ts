@@ -49,7 +49,7 @@ done
 end=$(date +%s.%N); exec 3>&-; rm /root/q
 awk -v b=$begin -v e=$end 'BEGIN { print 120 / (e - b) }'`
 
-it('behaves as all its roles say', async () => {
+it('passes the checks of all its roles', async () => {
   // What it asks of the monitoring is measured first.
   const verified = async () => {
     const { status, stderr } = await project.provisionBeside('verify')

@@ -27,7 +27,7 @@ const direct = Object.keys({ ...dependencies, ...devDependencies, ...optionalDep
 /** Packages from the registry. */
 const foreign = Object.entries(packages).filter(([path, { link }]) => path.startsWith('node_modules/') && link !== true)
 
-test('every dependency has a line that says why, and every line has a dependency', () => {
+test('every dependency has a line with its reason, and every line has a dependency', () => {
   const rows = [...words.matchAll(/^\| ([^|]*[a-z][^|]*) \| \S[^|]* \|$/gm)].flatMap(([, names = '']) => names.split(', '))
   const isIn = (names: readonly string[], name: string): boolean =>
     names.some((one) => one === name || (one.endsWith('/*') && name.startsWith(one.slice(0, -1))))

@@ -66,7 +66,7 @@ describe('an order', () => {
     })
   })
 
-  it('fails if the authority is busy, and says when to run again', { timeout: 20_000 }, async () => {
+  it('fails if the authority is busy, and names the time to run again', { timeout: 20_000 }, async () => {
     await expect(order('busy')).rejects.toMatchObject({
       what: 'certificate authority does not serve requests at present',
       why: 'Service busy; retry later.',

@@ -211,7 +211,7 @@ describe('a key that is lost for good', () => {
     return before
   }
 
-  it('is given up only by renaming its file, as the message says', async () => {
+  it('is given up only by renaming its file, as the message asks', async () => {
     await made()
     rmSync(join(root, KEY_FILE))
     const { what, fix } = await problemOf(() => made())

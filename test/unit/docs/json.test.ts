@@ -77,7 +77,7 @@ const examples = blocks(page, 'json').flatMap((block) =>
     .map((line) => JSON.parse(line) as Record<string, object>),
 )
 
-test('the example of a run has lines as the table says, and ends with the summary', () => {
+test('the example of a run has lines as the table describes them, and ends with the summary', () => {
   const lines = examples.filter(({ type }) => documented.has(String(type)))
   expect(lines.length).toBeGreaterThan(2)
   for (const { type, ...rest } of lines) {

@@ -45,7 +45,7 @@ test('every test that the guarantees name exists', () => {
   expect(named.filter((path) => !['', '.test.ts'].some((end) => existsSync(join(root, 'test', `${path}${end}`))))).toEqual([])
 })
 
-test('CONTRIBUTING.md shows the rooms of src/ in the order of their floors', () => {
+test('CONTRIBUTING.md lists the directories of src/ from top to bottom', () => {
   const [, floors = ''] = /^const floors = \[\n(.*?)^\]/ms.exec(read('test/floors.test.ts')) ?? []
   const rooms = [...floors.matchAll(/'([a-z-]+)'/g)].map(([, room = '']) =>
     existsSync(join(root, `src/${room}.ts`)) ? `${room}.ts` : `${room}/`,

@@ -231,7 +231,7 @@ describe('changes of a host', () => {
 })
 
 describe('hosts that share a resource', () => {
-  it('change it one after the other, and say for whom they wait', async () => {
+  it('change it one after the other, and report the host for which they wait', async () => {
     const all = Object.fromEntries(['a', 'b', 'c'].map((host) => [host, [member({ id: '1' })]]))
     const { said, events } = await ran({ hosts: all })
     expect(said('doing').filter((one) => one.includes('waiting'))).toEqual([
@@ -341,7 +341,7 @@ describe('the result of a run', () => {
     }
   })
 
-  it('is a failure of the host that was lost, and the others go on', async () => {
+  it('is a failure of the host that was lost, and the others continue', async () => {
     const lost = (): never => {
       throw new Problem({ class: 'unreachable', where: { host: 'a' }, what: 'was lost', fix: 'look' })
     }

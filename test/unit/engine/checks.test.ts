@@ -81,7 +81,7 @@ describe('checks of a host', () => {
     await expect(run([check('a', 'exit 0', two)], STATE.active)).rejects.toThrow('web-01: host did not report the state of its units')
   })
 
-  it('are a consequence of another check if both fail, and stand below it', async () => {
+  it('are a consequence of another check if both fail, and are listed below it', async () => {
     const all = [
       check('page', 'echo 503; exit 1', { follows: 'servers' }),
       check('other', 'exit 0'),

@@ -92,7 +92,7 @@ describe('the plan of a run', () => {
     await shell.close()
   })
 
-  it('of a dry run says that another run is under way', async () => {
+  it('of a dry run reports that another run is under way', async () => {
     const { host, events, run } = await planned(GARDEN)
     const shell = await openShell(host.target, { lock })
     const { close, unreachable } = await run()

@@ -64,7 +64,7 @@ describe('planning a host', () => {
     expect(plan(resources, { 'note:a': '', 'note:b': 'y' })).toEqual(['update b x', 'create a x'])
   })
 
-  it('tells later resources of the same role, and only those, about pending packages', () => {
+  it('reports pending packages to later resources of the same role only', () => {
     const resources = [
       place(note({ id: 'a', want: '<coming>' })),
       place(bringer({ id: 'p', want: 'x' })),
@@ -84,13 +84,13 @@ describe('planning a host', () => {
     expect(plan(resources, { 'bringer:p': 'x', 'note:b': '' })).toEqual(['create b false'])
   })
 
-  it('tells later resources which earlier resources change', () => {
+  it('reports to later resources which earlier resources change', () => {
     const resources = [place(note({ id: 'a', want: 'x' })), place(note({ id: 'b', want: '<changes a>' }))]
     expect(plan(resources, { 'note:a': '', 'note:b': '' })).toEqual(['create a x', 'create b true'])
     expect(plan(resources, { 'note:a': 'x', 'note:b': '' })).toEqual(['create b false'])
   })
 
-  it('tells later resources below which directories earlier ones write', () => {
+  it('reports to later resources below which directories earlier ones write', () => {
     const writer = kindOfText('writer', { files: ({ id }) => [{ path: `/etc/${id}`, sha256: 'later' }] })
     const asking = kindOfText('asking', {
       plan: ({ id }, _, { changesBelow }) => ({

@@ -332,7 +332,7 @@ describe('at the end of a run', () => {
     expect(log()).toEqual(['lb gets x', 'asked'])
   })
 
-  it('a service outside the run is asked by a borrowed session, and a warning says if it cannot be', async () => {
+  it('a service outside the run is asked by a borrowed session, and a warning reports if it cannot be asked', async () => {
     const limited = { gifts: { a: ['x'] }, serial: [], targets: ['a'], serves: ill() }
     expect((await roll({ ...limited, borrow: async (host) => sessionOf(host) })).problems).toEqual([PROBLEM])
     const away = new Problem({ class: 'unreachable', where: { host: 'lb' }, what: 'host is away', fix: 'wake it' })

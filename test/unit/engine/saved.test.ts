@@ -261,7 +261,7 @@ describe('digests', () => {
     expect(digestsOf(later('x'), 's')).not.toEqual(digestsOf(later(undefined), 's'))
   })
 
-  test('include no functions, whatever their name', () => {
+  test('include no functions, also those with the name of a method', () => {
     const later = { later: 'the key' }
     expect(digestsOf({ part: { get: () => 'x' } }, 's')).toEqual(digestsOf({ part: {} }, 's'))
     expect(digestsOf({ part: later, get: () => 'x' }, 's')).toEqual(digestsOf({ part: later }, 's'))

@@ -37,7 +37,7 @@ describe('sessions', () => {
     expect(doing().at(-1)).toBe('web-01 undefined')
   })
 
-  it('of a run that waits take their locks in order of host name, and say for whom they wait', async () => {
+  it('of a run that waits take their locks in order of host name, and report the host for which they wait', async () => {
     const { target } = await localHost()
     const { doing, options } = optionsOf({ lock, wait: true })
     // One machine with one lock: the second host gets it when the first one ends.
@@ -136,7 +136,7 @@ describe('provision verify', () => {
     expect(host.commands).toHaveLength(before)
   })
 
-  it('says which host another run is changing', async () => {
+  it('names a host that another run is changing', async () => {
     const { target } = await localHost()
     const shell = await openShell(target, { lock })
     const { underWay } = await verify(preparedOf([target], [], bound('web-01', 'nginx', 'exit 0')), signal)

@@ -155,7 +155,7 @@ describe('identities in a plan', () => {
     )
   })
 
-  it('hear which hosts update a file with their certificate', () => {
+  it('get the hosts that update a file with their certificate', () => {
     const certificate = { later: 'the certificate', get: () => undefined }
     const resource = file({ path: '/etc/ca', content: text`${certificate}` })
     const planned = (host: string, action: 'create' | 'update') =>
@@ -171,7 +171,7 @@ describe('identities in a plan', () => {
   })
 })
 
-it('a problem is thrown into the steps, which may go on', async () => {
+it('a problem is thrown into the steps, which may continue', async () => {
   const lost = new Problem({ class: 'unreachable', where: { host: 'a' }, what: 'was lost', fix: 'look' })
   const session = { ...sessionOf('a'), shell: { ...localShell('a'), request: () => Promise.reject(lost) } } as unknown as Session
   const steps = function* () {

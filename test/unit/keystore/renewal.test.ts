@@ -107,7 +107,7 @@ it('a key is made once, and one that is lost, damaged or no key is named', async
   expect(key.lost('identities/authority-x-1.pem')).toMatchObject({
     where: { file: key.file },
     what: 'identity is missing, although identities/authority-x-1.pem exists',
-    fix: 'restore it from version control or a backup; if it is lost for good, make another (docs/recovery.md of the package provision)',
+    fix: 'restore it from version control or a backup; if it is lost for good, make another (docs/recovery.md in the package provision)',
   })
   const { recipients } = await ensureAgeKey(root, person)
   writeFileSync(join(root, key.file), await encrypt('not-a-key-but-secret', recipients))

@@ -100,7 +100,7 @@ describe('the report for people', () => {
     }
   })
 
-  test('says that it finishes the current step, and how to stop at once', async () => {
+  test('prints that it finishes the current step, and how to stop at once', async () => {
     const { report, since } = reporting()
     report.interrupting()
     await report.settle()

@@ -36,7 +36,7 @@ describe('progress', () => {
     expect(line(9000)).toBeUndefined()
   })
 
-  test('ignores hosts of which it does not know, and events without an activity', () => {
+  test('ignores unknown hosts, and events without an activity', () => {
     const progress = new Progress(['a'], undefined, 0)
     progress.listen({ type: 'doing', host: 'other', what: 'installing' }, 0)
     progress.listen({ type: 'change', phase: 'planned', change: change('a', 'file:/x') }, 0)

@@ -84,7 +84,7 @@ describe('the summary', () => {
     expect(failed[2]).toBe(`  ${red(row('a', '1       1'))}`)
   })
 
-  test('of a run whose host failed without a change says so', () => {
+  test('of a run whose host failed without a change reports the failure', () => {
     expect(summary(outcomeOf('failed', host('a', 0))).at(-1)).toBe('✖ 0 changes applied  1.2 s')
   })
 
@@ -109,7 +109,7 @@ describe('the summary', () => {
     expect(lines.at(-1)).toBe('✖ 1 failed, 1 host unreachable, 0 changes applied  1.2 s')
   })
 
-  test('tells a busy host and one that could not be planned from an unreachable one', () => {
+  test('distinguishes a busy host, one that could not be planned and an unreachable one', () => {
     const missing = (name: string, unplanned: 'busy' | 'failed') => ({ ...host(name, 0), resources: 0, unplanned })
     const lines = summary(outcomeOf('failed', host('a', 0), missing('b', 'busy'), missing('c', 'failed')))
     expect(lines.slice(3, 5)).toEqual([

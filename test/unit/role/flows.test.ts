@@ -66,7 +66,7 @@ describe('flows', () => {
     ['anyone', ['anyone'], 'anyone'],
     ['administrators have no addresses of the inventory', ['administrators'], [{ name: 'administrators', addresses: [] }]],
     [
-      'a host that is meant twice stands once',
+      'a host that two peers name is listed once',
       [{ group: 'web' }, { host: 'web1' }],
       [
         { name: 'web1', addresses: ['10.0.0.2'] },

@@ -23,7 +23,7 @@ test.each([
   ['a part of the name', 'web', 'web-01', 'unknown'],
   ['a pattern', 'web-0?.*', 'web-01.example', 'known'],
   ['a dot is a dot', 'web.example', 'webxexample', 'unknown'],
-  ['a negated pattern, wherever it stands', '*.example,!db.example', 'db.example', 'unknown'],
+  ['a negated pattern at any position', '*.example,!db.example', 'db.example', 'unknown'],
   ['a negated pattern of another', '!db.example,*.example', 'web.example', 'known'],
   ['a port', '[web]:2222', '[web]:2222', 'known'],
   ['no port', 'web', '[web]:2222', 'unknown'],

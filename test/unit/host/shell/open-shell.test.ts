@@ -70,7 +70,7 @@ describe('the persistent shell', () => {
     expect(await textOf(shell, 'head -c 2048 /dev/zero | wc -c', { maxBytes: 2048 })).toMatch(/2048/)
   })
 
-  test('loses all pending requests if the connection is cut, and says that a started step finishes', async () => {
+  test('loses all pending requests if the connection is cut, and reports that a started step finishes', async () => {
     const host = await localHost()
     const shell = await opened(host)
     const pending = [problemOf(shell.request('sleep 30')), problemOf(shell.request(':'))]
@@ -138,7 +138,7 @@ describe('the lock', () => {
     expect(await textOf(await opened(host), 'echo in')).toBe('in\n')
   })
 
-  test('is waited for with `wait`, and the waiting run says for whom', async () => {
+  test('is waited for with `wait`, and the waiting run names the holder', async () => {
     const host = await localHost()
     const shell = await opened(host, { lock })
     const waiting: string[] = []
@@ -301,7 +301,7 @@ describe('a command', () => {
     expect([code, out]).toEqual([6, { stdout: 'its\n', stderr: 'err\n' }])
   })
 
-  test('that a signal ended has no exit status, and says so', async () => {
+  test('that a signal ended is reported without an exit status', async () => {
     const host = await localHost()
     expect(await problemOf(execOn(host.target, 'kill -9 $$'))).toMatchObject({
       class: 'unreachable',

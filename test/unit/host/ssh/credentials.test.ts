@@ -48,7 +48,7 @@ test('the right default key lets in before sshd has counted seven others of the 
   expect(await offers({ agent })).toEqual(['.ssh/id_ed25519'])
 })
 
-test('after too many keys of the agent, the message says how to name the right one', async () => {
+test('after too many keys of the agent, the message explains how to name the right one', async () => {
   const { directory, key, target } = await setUp('keys/right')
   const agent = await agentWith(
     directory,
@@ -80,7 +80,7 @@ test.each<[string, (right: string) => string]>([
   ['an encrypted private key without its passphrase', (right) => right],
   ['an encrypted key in the old format', (right) => right],
   ['a key in PKCS#8', (right) => right],
-])('%s stands for that key of the agent, and for no other', async (kind, named) => {
+])('%s selects that key of the agent, and no other', async (kind, named) => {
   const { directory, key, right, offers } = await setUp('keys/right')
   const agent = await agentWith(directory, [key('keys/other'), right])
   const pem = (header: string): void => writeFileSync(right, `-----BEGIN ${header}\nAAAA\n`, { mode: 0o600 })

@@ -125,7 +125,7 @@ rm -rf /home/* /srv/* /etc/sudoers.d "$BIN"/*; chmod 755 /srv /home`)
     expect(host.run('id -nG ann; getent passwd ann | cut -d: -f 7')).toBe('ann adm games\n/bin/sh\n')
   })
 
-  it('say what they lack before anything is changed', () => {
+  it('report what they lack before anything is changed', () => {
     host.run('useradd -M -u 4001 ann; useradd -M -u 4002 bob; groupadd -g 4100 team; usermod -g team bob')
     expect(plan(user({ name: 'ann', shell: '/usr/bin/nosuch' }))).toEqual(
       ['update ann home directory and shell differ; shell /usr/bin/nosuch does not exist'].map((line) =>
@@ -217,7 +217,7 @@ sleep 0.3`
     expect(plan(gone)).toEqual([])
   })
 
-  it('say what went wrong and what helps', () => {
+  it('report the failure and its fix', () => {
     host.run('useradd -M -u 4001 bob')
     expect(apply(user({ name: 'ann', uid: 4001 }))).toMatchObject({
       what: 'user ann not changed (exit 4)',

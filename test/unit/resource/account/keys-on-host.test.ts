@@ -103,7 +103,7 @@ chmod 755 "$BIN"/sshd`)
     expect(patterns).toEqual([['.ssh/authorized_keys', '.ssh/authorized_keys2'], ['/etc/ssh/keys/%u']])
   })
 
-  it('are not changed if sshd does not say where they are', () => {
+  it('are not changed if sshd does not report where they are', () => {
     host.run(`printf 'Match User bob\\nAuthorizedKeysFile x\\n' >>/etc/ssh/sshd_config
 printf '#!/bin/sh\\necho "line 3: Bad configuration option" >&2; exit 255' >"$BIN"/sshd; chmod 755 "$BIN"/sshd`)
     expect(work(spec([KEY]))[0]?.change.reason).toMatch(/^sshd -T: line 3: Bad configuration option/)
@@ -215,13 +215,13 @@ install -d -m 750 -o root -g team /srv/team; install -d -o tom -g tom /srv/team/
     expect(work(spec([KEY], false, 'tom'))).toEqual([])
   })
 
-  it('say why the home cannot be entered', () => {
+  it('report why the home cannot be entered', () => {
     host.run('rm -rf /home/bob; ln -s /srv /home/bob; chown -h bob /home/bob')
     expect(apply(spec([KEY], false, 'bob'))).toBe('/home/bob is a link that root does not follow (owner: bob)')
     host.run('rm /home/bob; install -d -o bob -g bob /home/bob')
   })
 
-  it('tell which account the run uses', () => {
+  it('report which account the run uses', () => {
     const query = authorizedKeys.kind.observe([spec([]), spec([], false, 'bob')])
     const as = (login: string) =>
       [...query.parse(host.ask(`${login}\n${query.script}`), NOTHING)].filter(([, state]) => state.isRunAccount).map(([name]) => name)

@@ -160,8 +160,8 @@ describe('the steps of a certificate', () => {
   })
 
   it.each([
-    ['no certificate request created', [answer(3, '', 'no openssl')]],
-    ['no certificate issued', [answer(), answer(3, '', 'no openssl')]],
+    ['certificate request not created', [answer(3, '', 'no openssl')]],
+    ['certificate not issued', [answer(), answer(3, '', 'no openssl')]],
     ['certificate not installed', [answer(), answer(), answer(3, '', 'no openssl')]],
   ])('are refused with what was done before: %s', (what, answers) => {
     const first = [answer(), answer(), answer(), answer()]

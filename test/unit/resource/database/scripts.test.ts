@@ -89,7 +89,7 @@ ${queryScript('SELECT 2;')}`).stdout.toString()
     expect(readFileSync(join(place, 'asked'), 'utf8')).toBe('x\n')
   })
 
-  it('has its own outcome, whatever the one before had', async () => {
+  it('has an outcome that does not depend on the query before', async () => {
     await runs()
     program(
       'mariadb',

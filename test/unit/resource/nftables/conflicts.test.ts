@@ -55,18 +55,18 @@ const at = (rule: string, rest: string): string => `table inet x, chain in: ${ru
 
 describe('rules of others', () => {
   it.each<[string, readonly string[], readonly string[]]>([
-    ['block a port', ['tcp dport 443 drop'], [at('tcp dport 443 drop', 'blocks 443/tcp, which our rules open')]],
-    ['block a range', ['tcp dport 440-450 reject'], [at('tcp dport 440-450 reject', 'blocks 443/tcp, which our rules open')]],
-    ['block up to a port', ['tcp dport 1-22 reject'], [at('tcp dport 1-22 reject', 'blocks 22/tcp, which our rules open')]],
+    ['block a port', ['tcp dport 443 drop'], [at('tcp dport 443 drop', 'blocks 443/tcp, which provision opens')]],
+    ['block a range', ['tcp dport 440-450 reject'], [at('tcp dport 440-450 reject', 'blocks 443/tcp, which provision opens')]],
+    ['block up to a port', ['tcp dport 1-22 reject'], [at('tcp dport 1-22 reject', 'blocks 22/tcp, which provision opens')]],
     [
       'block several ports',
       ['tcp dport { 25, 80, 440-450 } reject with icmpx port-unreachable'],
-      [at('tcp dport { 25, 80, 440-450 } reject with icmpx port-unreachable', 'blocks 80/tcp, 443/tcp, which our rules open')],
+      [at('tcp dport { 25, 80, 440-450 } reject with icmpx port-unreachable', 'blocks 80/tcp, 443/tcp, which provision opens')],
     ],
     [
       'block a port twice',
       ['tcp dport 443 drop', 'tcp dport 443 reject'],
-      ['drop', 'reject'].map((how) => at(`tcp dport 443 ${how}`, 'blocks 443/tcp, which our rules open')),
+      ['drop', 'reject'].map((how) => at(`tcp dport 443 ${how}`, 'blocks 443/tcp, which provision opens')),
     ],
     [
       'count and log what they block',
@@ -74,34 +74,34 @@ describe('rules of others', () => {
       [
         at(
           'meta l4proto tcp tcp dport 443 counter log prefix "no " level info drop comment "mine"',
-          'blocks 443/tcp, which our rules open',
+          'blocks 443/tcp, which provision opens',
         ),
       ],
     ],
     [
       'count by name what they block',
       ['ip protocol tcp tcp dport 443 counter name "https" drop'],
-      [at('ip protocol tcp tcp dport 443 counter name "https" drop', 'blocks 443/tcp, which our rules open')],
+      [at('ip protocol tcp tcp dport 443 counter name "https" drop', 'blocks 443/tcp, which provision opens')],
     ],
     [
       'redirect a port',
       ['tcp dport 443 redirect to :8443'],
-      [at('tcp dport 443 redirect to :8443', 'redirects 443/tcp, before our rules apply')],
+      [at('tcp dport 443 redirect to :8443', 'redirects 443/tcp, before the rules of provision apply')],
     ],
     [
       'forward a port',
       ['tcp dport 80 dnat ip to 10.0.0.2:80'],
-      [at('tcp dport 80 dnat ip to 10.0.0.2:80', 'redirects 80/tcp, before our rules apply')],
+      [at('tcp dport 80 dnat ip to 10.0.0.2:80', 'redirects 80/tcp, before the rules of provision apply')],
     ],
     [
       'open a port by way of ours',
       ['tcp dport 8443 redirect to :443'],
-      [at('tcp dport 8443 redirect to :443', 'redirects to 443/tcp, from a port that our rules close')],
+      [at('tcp dport 8443 redirect to :443', 'redirects to 443/tcp, from a port that provision closes')],
     ],
     [
       'block what they accepted for some',
       ['ip saddr 10.0.0.1 tcp dport 80 drop', 'tcp dport 443 drop', 'tcp dport 443 accept'],
-      [at('tcp dport 443 drop', 'blocks 443/tcp, which our rules open')],
+      [at('tcp dport 443 drop', 'blocks 443/tcp, which provision opens')],
     ],
   ])('%s', (_, rules, lines) => expect(beside(...rules)).toEqual(lines))
 
@@ -129,7 +129,7 @@ describe('rules of others', () => {
 
   it('count in chains that another rule calls', () => {
     const called = (rule: string) => defeats(ours + table('ip x', ['in', INPUT, rule], ['more', '', 'tcp dport 443 drop'], ['less', '']))
-    const line = 'table ip x, chain more: tcp dport 443 drop blocks 443/tcp, which our rules open'
+    const line = 'table ip x, chain more: tcp dport 443 drop blocks 443/tcp, which provision opens'
     expect([called('jump more'), called('tcp dport 443 goto more')]).toEqual([[line], [line]])
     expect(called('jump less')).toEqual([])
   })
@@ -150,17 +150,17 @@ describe('rules of others', () => {
 \t}
 }
 `
-    expect(defeats(ours + sets)).toEqual([at('tcp dport 443 drop', 'blocks 443/tcp, which our rules open')])
+    expect(defeats(ours + sets)).toEqual([at('tcp dport 443 drop', 'blocks 443/tcp, which provision opens')])
   })
 })
 
 describe('a table of others that drops everything else', () => {
   const blocks = (...rules: readonly string[]): readonly string[] => defeats(ours + table('inet x', ['in', DROPS, ...rules]))
-  const all = at('policy drop', 'blocks 22/tcp, 80/tcp, 443/tcp, which our rules open')
+  const all = at('policy drop', 'blocks 22/tcp, 80/tcp, 443/tcp, which provision opens')
 
   it('blocks all ports that it does not accept', () => {
     expect(blocks()).toEqual([all])
-    expect(blocks('tcp dport 80 accept')).toEqual([at('policy drop', 'blocks 22/tcp, 443/tcp, which our rules open')])
+    expect(blocks('tcp dport 80 accept')).toEqual([at('policy drop', 'blocks 22/tcp, 443/tcp, which provision opens')])
     expect(blocks('tcp dport { 22, 80, 443 } ct state new accept')).toEqual([])
   })
 
@@ -181,7 +181,7 @@ describe('a table of others that drops everything else', () => {
   it('does so by its last rule as well, unless only some packets reach it', () => {
     const last = (...chains: readonly (readonly string[])[]) => defeats(ours + table('inet x', ...chains))
     expect(last(['in', INPUT, 'counter packets 3 bytes 180 drop'])).toEqual([
-      at('counter drop', 'blocks 22/tcp, 80/tcp, 443/tcp, which our rules open'),
+      at('counter drop', 'blocks 22/tcp, 80/tcp, 443/tcp, which provision opens'),
     ])
     expect(last(['in', INPUT, 'reject with icmpx admin-prohibited'])).toHaveLength(1)
     expect(last(['in', INPUT, 'ip saddr 10.0.0.1 jump more'], ['more', '', 'drop'])).toEqual([])
@@ -211,9 +211,9 @@ describe('planned rules', () => {
 }`
   const found = (rule: string, more = ''): readonly string[] => defeats(ours + table('inet x', ['in', INPUT, rule]) + more, planned)
 
-  it('open their own ports, whatever is active', () => {
-    expect(found('tcp dport 8080 drop')).toEqual([at('tcp dport 8080 drop', 'blocks 8080/tcp, which our rules open')])
-    expect(found('udp dport 53 drop')).toEqual([at('udp dport 53 drop', 'blocks 53/udp, which our rules open')])
+  it('open their own ports, with any active rules', () => {
+    expect(found('tcp dport 8080 drop')).toEqual([at('tcp dport 8080 drop', 'blocks 8080/tcp, which provision opens')])
+    expect(found('udp dport 53 drop')).toEqual([at('udp dport 53 drop', 'blocks 53/udp, which provision opens')])
     for (const rule of ['tcp dport 443 drop', 'udp dport 68 drop', 'tcp dport 25 drop']) expect(found(rule)).toEqual([])
   })
 

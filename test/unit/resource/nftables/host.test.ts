@@ -231,7 +231,7 @@ done`,
     const one = [nftables({ rules: 'chain input { type filter hook input priority filter; tcp dport 443 accept; }' }).spec]
     const state = observe(one).get('inet provision')
     expect(state?.foreign.chains).toEqual([{ table: 'inet rival', chain: 'in', type: 'filter', hook: 'input', policy: 'drop' }])
-    expect(state?.foreign.defeats).toEqual(['table inet rival, chain in: policy drop blocks 443/tcp, which our rules open'])
+    expect(state?.foreign.defeats).toEqual(['table inet rival, chain in: policy drop blocks 443/tcp, which provision opens'])
     expect(processes()).toHaveLength(2)
   })
 

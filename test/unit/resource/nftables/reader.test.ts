@@ -76,7 +76,7 @@ describe('a manual change', () => {
   })
 
   it('is a missing rule, counting repetitions', () => {
-    expect(drift(['accept', 'accept', 'drop'], ['accept'])).toEqual(['2 of our rules missing'])
+    expect(drift(['accept', 'accept', 'drop'], ['accept'])).toEqual(['2 of the declared rules missing'])
     expect(drift(['accept', 'accept'], ['accept', 'accept'])).toEqual([])
   })
 
@@ -143,7 +143,7 @@ describe('packet filters of others', () => {
   const read = (...lines: readonly string[]) => readForeign(table(`chain c {\n${lines.join('\n')}\n}`, 'ip x'), new Set(['inet provision']))
   const base = { table: 'ip x', chain: 'c', type: 'filter', hook: 'input' }
 
-  it('are base chains, which accept unless they say otherwise', () => {
+  it('are base chains, which accept unless they have another policy', () => {
     expect(read('type filter hook input priority filter; policy drop;')).toEqual([{ ...base, policy: 'drop' }])
     expect(read('type filter hook input priority filter;')).toEqual([{ ...base, policy: 'accept' }])
     expect(read('accept')).toEqual([])
@@ -172,7 +172,7 @@ describe('packet filters of others', () => {
 
   it('are mentioned once: by the rule, not by its chain', () => {
     const chains = ['c', 'd'].map((chain) => ({ ...base, chain, policy: 'drop' }))
-    const defeats = ['table ip x, chain c: policy drop blocks 443/tcp, which our rules open']
+    const defeats = ['table ip x, chain c: policy drop blocks 443/tcp, which provision opens']
     expect(notices({ chains, defeats }).map((one) => one.slice(0, 32))).toEqual([
       'table ip x, chain c: policy drop',
       'chain d of the nft table ip x dr',

@@ -171,7 +171,7 @@ describe('an orphan', () => {
     expect(step?.do === 'shell' && String(step.script)).toMatch(/^systemctl disable --now -q -- garb\.service \|\| exit$/m)
   })
 
-  it('that is a unit says whether the unit stops', () => {
+  it('that is a unit reports whether the unit stops', () => {
     const note = (name: string) => {
       const owned = thingOf(recordLine(`unit:${name}`, `/etc/systemd/system/${name}`, SUM))
       return outcome(owned, { sha256: SUM })

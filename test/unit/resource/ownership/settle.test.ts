@@ -61,7 +61,7 @@ describe('the record of a role with changes that were not applied', () => {
     expect(settled({ '/x': OTHER }, [file('/x', NEW), 'user:shop'])).toEqual(['user:shop'])
   })
 
-  it('keeps the digest of the last run if the new content was not written, whoever changed the file since', () => {
+  it('keeps the digest of the last run if the new content was not written, also if the file was changed since', () => {
     expect(settled({ '/x': OLD }, [file('/x', NEW)], [file('/x', OLD)])).toEqual([file('/x', OLD)])
     expect(settled({ '/x': OTHER }, [file('/x', NEW)], [file('/x', OLD)])).toEqual([file('/x', OLD)])
     expect(settled({ '/x': undefined }, [file('/x', NEW)], [file('/x', OLD)])).toEqual([file('/x', OLD)])

@@ -116,7 +116,7 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     expect(readlinkSync(join(root, 'current'))).toBe(`releases/${kept[1]}`)
   })
 
-  it('can be read by every account, whatever the umask, and holds any names', () => {
+  it('can be read by every account, under any umask, and contains any names', () => {
     const odd = { ...ONE, '-n': 'x', 'a b/ü "$HOME".html': 'y', '*': 'z' }
     deploy(odd)
     expect(planned(odd).change).toBeUndefined()

@@ -106,7 +106,7 @@ describe('planning a release', () => {
     }
     expect(reason(files, member('', { mode: '700' }))).toBe('1 file damaged')
     expect(reason(files, { ...state, digests: new Map() })).toBe('1 file damaged')
-    expect(reason(files, member('empty', {}))).toBe('1 file not ours')
+    expect(reason(files, member('empty', {}))).toBe('1 file unknown')
     expect(reason({ a: 'a' }, member('css', {}))).toBe('1 file new, 1 removed')
   })
 

@@ -125,7 +125,7 @@ describe('the settings of replication on the disk', () => {
     expect(observe()).toEqual(FOLLOWS)
   })
 
-  it('say nothing if there are none, or no account yet', () => {
+  it('have no source if there are none, or no account yet', () => {
     expect(observe()).toEqual(NOBODY)
     writeFileSync(file, ['33', '', '4', '10.0.0.1'].join('\n'))
     expect(observe()).toEqual(NOBODY)

@@ -80,7 +80,7 @@ describe.runIf(hasTools)('a web server', { timeout: 60_000 }, () => {
     expect(await servers()).toEqual(['web-02'])
   })
 
-  it('that is ill after its change is reported', async () => {
+  it('that is unhealthy after its change is reported', async () => {
     expect(await out('web-01')).toEqual(OK)
     isIll.add('web-01')
     const returned = balancer.run(scripts('web-01', { ...settings, healthy_seconds: 2 }).back)

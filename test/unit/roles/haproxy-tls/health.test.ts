@@ -116,7 +116,7 @@ backend web.once
   const out = (name: string) => balancer(outScript(name, 1))
   const back = (name: string, seconds = 2) => balancer(backScript(name, seconds, [CHECK]))
 
-  it('do not believe the health of a drained server from before its change', async () => {
+  it('ignore the health of a drained server from before its change', async () => {
     await start(['web-01', 'web-02'])
     expect(await out('web-01')).toEqual({ code: 0, stderr: '' })
     expect(status('web-01')).toBe('DRAIN')
@@ -167,7 +167,7 @@ backend web.once
     expect(await back('web-01', 0)).toEqual({ code: 0, stderr: '' })
   })
 
-  it('find a site served while one server is well, and say which servers are not', async () => {
+  it('find a site served while one server is well, and name the servers that are not', async () => {
     await start(['web-01', 'web-02'])
     const serves = (seconds = 0) => balancer(servesScript(seconds, [CHECK, { ...CHECK, section: 'not-yet' }]))
     health.set('web-01', 404)

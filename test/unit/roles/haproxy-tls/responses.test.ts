@@ -100,7 +100,7 @@ describe.runIf(hasHaproxy)('a balancer', () => {
       expect(balancer.received.map(({ server }) => server)).not.toContain('web-02')
     }))
 
-  it('takes an ill server out, by path, name and status of the check, and asks a visitor back later when none is left', () => {
+  it('takes an unhealthy server out, by path, name and status of the check, and asks visitors to return later if none is left', () => {
     const checks: string[] = []
     const isIll = new Set<string>()
     const ill: Answering = (request, response, server) => {

@@ -107,7 +107,7 @@ it('records the certificates that their authority revoked, by its list or its re
   expect(spawnSync('sh', ['-c', `ls ${ssl} | grep revoked$`], { encoding: 'utf8' }).stdout).toBe('')
 })
 
-it('does not believe an answer that another authority signed', { timeout: 60_000 }, async () => {
+it('ignores an answer that another authority signed', { timeout: 60_000 }, async () => {
   isForged = true
   await check()
   expect(['list-good', 'list-revoked'].map((name) => existsSync(join(ssl, `${name}.pem.revoked`)))).toEqual([false, false])

@@ -86,7 +86,7 @@ describe('sites that the web servers serve', () => {
     expect(() => declare({ ...first, responseSeconds: 999 })).toThrow('a site on web-01 may take 999 s')
   })
 
-  it('are as the options say if the balancer has sites', () => {
+  it('follow the options if the balancer has sites', () => {
     const sites = [{ names: ['shop.test'] }, { names: ['www.test'], health_path: '/alive' }]
     expect(linesOf([WWW, SHOP], { sites })).toEqual([
       'use_backend web.shop.test if { req.hdr(host),field(1,:),lower -m str shop.test }',
@@ -116,7 +116,7 @@ describe('names that balancer and web servers do not share', () => {
   it.each<[string, readonly ServedSite[] | undefined, object, readonly RegExp[]]>([
     ['all agree', [WWW, SHOP], {}, []],
     ['one site serves all names', [ALL], {}, []],
-    ['the web servers do not tell their sites', undefined, {}, []],
+    ['the web servers do not declare their sites', undefined, {}, []],
     [
       'a site without a certificate',
       [WWW, SHOP, { names: ['new.test'] }],

@@ -65,7 +65,7 @@ describe.runIf(hasTools)('the checks of verify', { timeout: 60_000 }, () => {
     expect(await failedIn({ tls: 'modern' })).toEqual(['TLS versions match the profile modern: HAProxy accepts -tls1_2'])
   })
 
-  it('fail for a server that is ill', async () => {
+  it('fail for an unhealthy server', async () => {
     isIll.add('web-02')
     while ((await balancer.states()).get('web/web-02') !== 'DOWN') await sleep(100)
     expect(await failedIn()).toEqual([expect.stringMatching(/^every web server is healthy: web-02 in web: DOWN/)])
@@ -82,7 +82,7 @@ describe.runIf(hasTools)('the checks of verify', { timeout: 60_000 }, () => {
     expect(await balancer.run(later(20 * 60 - 5))).toEqual(OK)
     expect(await balancer.run(later(20 * 60 + 5))).toMatchObject({
       code: 1,
-      output: expect.stringMatching(/www\.site\.test\.pem is good until \d{4}-\d\d-\d\d \d\d:\d\d UTC only: run provision/),
+      output: expect.stringMatching(/www\.site\.test\.pem expires at \d{4}-\d\d-\d\d \d\d:\d\d UTC: run provision run/),
     })
     writeFileSync(path, before)
   })

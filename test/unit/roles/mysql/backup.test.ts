@@ -197,7 +197,7 @@ describe('a backup', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: '0.1\n0.1\n1\n0\n' })
   })
 
-  it('begins no dump without the lock, nor goes on before the dump has begun', () => {
+  it('begins no dump without the lock, and does not continue before the dump has begun', () => {
     const soon = (there: Place, env: Record<string, string>) =>
       there.run(backupScript({ recipients: RECIPIENTS, store: STORE, keepDays: 3, pki: PKI }).replace(/until_true \d+/g, 'until_true 3'), {
         env: { STATE_DIRECTORY: join(there.path, 'state'), ...env },

@@ -81,7 +81,7 @@ describe.runIf(hasNginx)('the checks of nginx', { timeout: 60_000 }, () => {
     expect(await failed('rm plain/current')).toContain('1 plain on web-01 serves the deployed content: no release is deployed')
   })
 
-  it('fail for an application that is ill', async () => {
+  it('fail for an unhealthy application', async () => {
     health = 500
     expect((await failed()).filter((line) => line.includes(' app '))).toEqual([
       '1 app on web-01 answers over TLS: GET /healthz for app.test is answered with HTTP/1.1 500 Internal Server Error',

@@ -150,7 +150,7 @@ describe('a site', () => {
     expect(paths(files('a', 'a.test'), app('b', 3000), files('c', 'c.test'))).toEqual([])
   })
 
-  it('that answers slowly tells the balancers its longest time', () => {
+  it('that answers slowly declares its longest time for the balancers', () => {
     const listens = (...sites: readonly object[]) =>
       nginx.listens?.({
         host: host('web-01', '10.0.0.12'),
@@ -169,7 +169,7 @@ describe('a site', () => {
     expect(listens({ name: 'a', content: 'x', timeout_seconds: 90 })).toBeUndefined()
   })
 
-  it('tells the balancers its names and its probe', () => {
+  it('declares its names and its probe for the balancers', () => {
     const sites = [
       { name: 'www', hosts: ['www.test', '*.www.test'], content: 'x', probe: { path: '/login' } },
       { name: 'app', hosts: ['app.test'], proxy: 'http://127.0.0.1:1' },

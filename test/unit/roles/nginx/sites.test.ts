@@ -191,7 +191,7 @@ printf 'GET / HTTP/1.0\\r\\nHost: www.test\\r\\n\\r\\n' | timeout 10 openssl s_c
     expect(await statusOf(LONG, '/', { headers: { 'X-Forwarded-For': '192.0.2.32' } })).toBe(200)
   })
 
-  it('tell the application the name, the scheme and the address of the visitor', async () => {
+  it('pass the name, the scheme and the address of the visitor to the application', async () => {
     requests.length = 0
     const headers = { 'X-Forwarded-For': '192.0.2.7', 'X-Forwarded-Proto': 'https' }
     expect(await statusOf('free.test', '/page', { headers })).toBe(200)

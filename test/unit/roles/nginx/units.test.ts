@@ -265,7 +265,7 @@ describe('the peers of nginx', () => {
     expect(peers([lb], { monitors: 'load_balancers' })).toEqual([{ group: 'load_balancers' }])
   })
 
-  it('are admitted by address and certificate, and only balancers tell the address of a visitor', () => {
+  it('are admitted by address and certificate, and only balancers report the address of a visitor', () => {
     expect(admitted([mon, lb])).toEqual([
       ...['10.0.0.11 1;', '10.0.0.20 1;'],
       ...['lb-01', 'mon-01', 'web-01'].map((name) => `"CN=${name}.edge.provision.internal" $from_balancer;`),

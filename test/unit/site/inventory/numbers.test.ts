@@ -14,7 +14,7 @@ const fixesFor = (yaml: string, schema: z.ZodType): readonly string[] => {
   return [...problems, ...(checked.problems ?? [])].map(({ what, fix }) => `${what} → ${fix}`)
 }
 
-test.each(['0o644', '0644', '1.10', '1e3', '0x1F', '+5', 'True', '00.50'])('a hint quotes %s as it stands in the file', (written) => {
+test.each(['0o644', '0644', '1.10', '1e3', '0x1F', '+5', 'True', '00.50'])('a hint quotes %s as it is written in the file', (written) => {
   expect(fixesFor(`v: ${written}\n`, z.strictObject({ v: z.string() }))).toEqual([
     `\`v\` must be text, not ${written} → put it in quotes: '${written}'`,
   ])
@@ -22,7 +22,7 @@ test.each(['0o644', '0644', '1.10', '1e3', '0x1F', '+5', 'True', '00.50'])('a hi
   expect(value && locatedValue(value).value).toEqual({ v: written })
 })
 
-test('a hint quotes numbers in lists, in unions, and beside a bound, as they stand in the file', () => {
+test('a hint quotes numbers in lists, in unions, and beside a bound, as they are written in the file', () => {
   const schema = z.strictObject({ l: z.array(z.string()), u: z.union([z.string(), z.array(z.string())]), n: z.int().max(9) })
   expect(fixesFor('l: [1.20]\nu: 0o17\nn: 0x10\n', schema)).toEqual([
     "`l[0]` must be text, not 1.20 → put it in quotes: '1.20'",
