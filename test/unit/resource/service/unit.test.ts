@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { text } from '../../../../src/resource/kind/content.ts'
 import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { unitQuery } from '../../../../src/resource/kind/queries.ts'
-import { dropin, unit } from '../../../../src/resource/service/unit.ts'
+import { dropin, slice, unit } from '../../../../src/resource/service/unit.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING, readInodesSaid } from '../answers.ts'
-import { here } from '../run-here.ts'
+import { type Here, here } from '../run-here.ts'
 
 const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const broken = unit({ name: 'broken.service', content: '[Service]\nExecStart=/bin/false\n' })
@@ -74,8 +74,112 @@ describe('a unit file', () => {
     }
   })
 
+  it('is asked for beside its file, and a template only for its file', () => {
+    const template = unit({ name: 'worker@.service', content: 'x' })
+    const query = unit.kind.observe([broken.spec, limits.spec, template.spec])
+    const paths = [broken, limits, template].map(({ id }) => `/etc/systemd/system/${id}`)
+    expect(query.shared).toMatchObject({ inodes: paths, digests: paths, units: ['broken.service', 'broken.service', 'worker@.service'] })
+    const answers = {
+      ...NOTHING,
+      inodes: new Map(paths.map((path) => [path, 'absent' as const])),
+      units: new Map([['broken.service', new Map([['NeedDaemonReload', 'no']])]]),
+    }
+    expect([...query.parse(Buffer.alloc(0), answers)]).toEqual(
+      ['broken.service', 'broken.service.d/limits.conf', 'worker@.service'].map((name) => [name, { stale: false, file: 'absent' }]),
+    )
+    expect(query.parse(Buffer.alloc(0), { ...answers, units: new Map() }).size).toBe(1)
+  })
+
+  it('is shown as a text under its own name, deleted with its file, and stopped before', () => {
+    const host = here('/etc/systemd/system')
+    try {
+      host.sh('mkdir -p /etc/systemd/system; echo old >/etc/systemd/system/broken.service; chmod 644 /etc/systemd/system/broken.service')
+      const found = { file: { type: 'f', mode: '644', owner: 'root', group: 'root', target: '', sha256: 'x' }, stale: false }
+      const change = unit.kind.plan(broken.spec, found, context)
+      if (change === undefined) throw new Error('no change')
+      const work = { id: broken.id, spec: broken.spec, state: found, change }
+      const before = unit.kind.before?.([work])
+      const texts = before?.read(host.run(String(before.script)).stdout)
+      expect([...(texts?.keys() ?? [])]).toEqual(['broken.service'])
+      expect(unit.kind.diff?.(work, texts?.get('broken.service'))).toEqual({ before: 'old\n', after: '[Service]\nExecStart=/bin/false\n' })
+      expect(unit.kind.orphan).toMatchObject({ delete: 'file', stops: true })
+      expect(unit.kind.content?.(broken.spec)).toEqual(broken.spec.file.content)
+    } finally {
+      host.remove()
+    }
+  })
+
+  const onHost = (check: (host: Here) => void): void => {
+    const host = here('/etc/systemd/system')
+    host.program('systemctl', `echo "$*" >>${host.at('calls')}`)
+    host.sh('mkdir -p /etc/systemd/system')
+    try {
+      check(host)
+    } finally {
+      host.remove()
+    }
+  }
+  const DROPIN = dropin({ unit: 'broken.service', name: 'limits', settings: { Service: { LimitNOFILE: '512' } } })
+  const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+
+  it('has a directory for as long as there is a drop-in', () => {
+    onHost((host) => {
+      const { id, spec } = DROPIN
+      const state = { stale: false, file: 'absent' as const }
+      expect(host.apply([{ id, spec, state, change }], unit.kind, 'umask 077')).toBeUndefined()
+      expect(host.sh('cat calls; cd /etc/systemd/system; stat -c "%n %a" *.d *.d/*')).toBe(
+        'daemon-reload\nbroken.service.d 755\nbroken.service.d/limits.conf 644\n',
+      )
+      const gone = dropin({ unit: 'broken.service', name: 'limits', state: 'absent' })
+      const there = { file: { type: 'f', mode: '644', owner: 'root', group: 'root', target: '' }, stale: false }
+      expect(host.apply([{ id, spec: gone.spec, state: there, change }], unit.kind)).toBeUndefined()
+      expect(host.sh('ls /etc/systemd/system')).toBe('')
+    })
+  })
+
+  it('is only read if systemd has not done so yet', () => {
+    onHost((host) => {
+      const work = {
+        id: DROPIN.id,
+        spec: DROPIN.spec,
+        state: { stale: true, file: 'absent' as const },
+        change: { ...change, unfinished: true as const },
+      }
+      expect(host.apply([work], unit.kind)).toBeUndefined()
+      expect(host.sh('cat calls; ls /etc/systemd/system')).toBe('daemon-reload\n')
+    })
+  })
+
+  it('is not read by systemd if it could not be written, and a directory that was made for it is deleted', () => {
+    onHost((host) => {
+      host.sh('mkdir -p /etc/systemd/system/there.service.d; : >/etc/systemd/system/there.service.d/own.conf')
+      const state = { stale: false, file: 'absent' as const }
+      const work = ['new.service', 'there.service'].map((name) => {
+        const { id, spec } = dropin({ unit: name, name: 'a', content: 'x' })
+        return { id, spec: { ...spec, file: { ...spec.file, owner: 'nobody-knows' } }, state, change }
+      })
+      expect(host.apply(work, unit.kind)).toMatchObject({
+        what: expect.stringContaining('(exit 1)'),
+        done: [],
+        culprit: 'new.service.d/a.conf',
+      })
+      expect(host.sh('cat calls 2>/dev/null; ls /etc/systemd/system')).toBe('there.service.d\n')
+    })
+  })
+
   it('throws if systemd answers about fewer units', () => {
     expect(() => look(recorded.slice(0, -22))).toThrow('described 1 of 2')
+  })
+})
+
+describe('a slice', () => {
+  it('has its limits, and a name of its own', () => {
+    const { id, spec } = slice({ name: 'provision-web', description: 'web servers', cpuWeight: 200, ioWeight: 50, memoryMax: '80%' })
+    expect([id, spec.file.path]).toEqual(['provision-web.slice', '/etc/systemd/system/provision-web.slice'])
+    expect(spec.file.content).toEqual({
+      type: 'text',
+      parts: ['# Written by provision.\n[Unit]\nDescription=web servers\n\n[Slice]\nCPUWeight=200\nIOWeight=50\nMemoryMax=80%\n'],
+    })
   })
 })
 
@@ -116,7 +220,23 @@ describe('a drop-in', () => {
     expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { User: 'x\nExecStart=/bin/evil' } } })).toThrow(
       'must be one line',
     )
-    for (const name of ['nginx', '../x.service', 'a.service.d/../x.conf', 'a.service.d/x'])
+    for (const value of ['a\\', 'a\tb'])
+      expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { User: [value] } } })).toThrow('must be one line')
+    for (const section of ['service', 'X-Y', ' Service', 'Service]'])
+      expect(() => dropin({ unit: 'a.service', name: 'b', settings: { [section]: {} } })).toThrow('must be a section')
+    for (const key of ['user', 'User Name', '1User', 'User='])
+      expect(() => dropin({ unit: 'a.service', name: 'b', settings: { Service: { [key]: 'x' } } })).toThrow('must be a setting')
+    for (const name of [
+      'nginx',
+      '../x.service',
+      'a.service.d/../x.conf',
+      'a.service.d/x',
+      'a.service.d/b.d/x.conf',
+      'a.d/x.conf',
+      'a.service.d/.x.conf',
+      'a.service.d/x.confx',
+      'a.service.d/ x.conf',
+    ])
       expect(() => unit({ name, content: '' })).toThrow()
   })
 })
