@@ -5,10 +5,13 @@ import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { installPackages, transactionScript } from '../../../../src/resource/package/apply.ts'
 import type { PackageState } from '../../../../src/resource/package/observe.ts'
 import { pkg } from '../../../../src/resource/package/package.ts'
+import type { Simulated } from '../../../../src/resource/package/simulate.ts'
 import { type PackageHost, packageHost } from './host.ts'
 
 type Options = Parameters<typeof pkg>[0]
-const MISSING: PackageState = { status: 'not-installed', version: '', held: false }
+/** The plan has simulated the transaction. */
+const simulated: Simulated = { isPossible: true, installs: [], removes: [], words: [], isFinal: true }
+const MISSING: PackageState = { status: 'not-installed', version: '', held: false, simulated }
 const CHANGE = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
 
 const workOf = (options: readonly Options[], state?: PackageState) =>
@@ -110,7 +113,7 @@ describe('what a transaction changes', { timeout: 30_000 }, () => {
       'none all 1 purge ok not-installed',
     ])
     host.apt(
-      `case "$*" in *-s*) echo 'Remv nginx [1]'; echo 'Remv tree [1]' ;; *install\\ curl*) : >"$ROOT/dpkg"; ${installs('curl amd64 1')} ;; esac`,
+      `case "$*" in *-s*) echo 'Inst curl (1)'; echo 'Remv nginx [1]'; echo 'Remv tree [1]' ;; *install\\ curl*) : >"$ROOT/dpkg"; ${installs('curl amd64 1')} ;; esac`,
     )
     const absent = ['nginx:amd64', 'tree', 'old', 'none', 'never'].map((name) => ({ name, state: 'absent' as const }))
     expect(transact(host, { name: 'curl' }, ...absent)).toMatchObject({ status: 0 })
