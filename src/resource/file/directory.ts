@@ -39,7 +39,7 @@ export const directory = defineKind({
   accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
   directories: ({ path }) => [parentOf(path)],
   contained: true,
-  forbids: ({ path }, state, context) => wrongType(path, state, { what: 'a directory', types: 'd' }, context),
+  forbids: (spec, state, context) => wrongType(spec.path, state, { what: 'a directory', types: 'd', state: spec.state }, context),
   orphan: { delete: 'directory' },
   *apply(work) {
     for (const { id, state } of work) refuseUnreached(id, state)

@@ -39,7 +39,7 @@ export const file = defineKind({
   accounts: (spec) => (spec.state === 'absent' ? {} : { users: [spec.owner], groups: [spec.group] }),
   directories: ({ path }) => [parentOf(path)],
   contained: true,
-  forbids: ({ path }, state, context) => wrongType(path, state, { what: 'a file', types: 'fl' }, context),
+  forbids: (spec, state, context) => wrongType(spec.path, state, { what: 'a file', types: 'fl', state: spec.state }, context),
   apply: applyFiles,
 
   before: (work) => ({

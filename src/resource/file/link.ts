@@ -36,7 +36,7 @@ export const link = defineKind({
 
   directories: ({ path }) => [parentOf(path)],
   contained: true,
-  forbids: ({ path }, state, context) => wrongType(path, state, { what: 'a link', types: 'l' }, context),
+  forbids: (spec, state, context) => wrongType(spec.path, state, { what: 'a link', types: 'l', state: spec.state }, context),
   orphan: { delete: 'link' },
   recorded: ({ path, target }) => [path, `->${target}`],
   *apply(work) {

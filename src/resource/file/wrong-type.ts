@@ -10,23 +10,26 @@ import { HostRefusal } from '../kind/step.ts'
 export const wrongType = (
   path: string,
   state: InodeState,
-  declared: { readonly what: string; readonly types: string },
+  declared: { readonly what: string; readonly types: string; readonly state: 'present' | 'absent' },
   { deleted, changes, isRootsAlone }: PlanContext,
 ): HostRefusal | undefined => {
   if (state === ABSENT || declared.types.includes(state.type) || reasonUnreached(state) !== undefined) return undefined
   const isGone = deleted?.has(path) === true || ['file', 'link', 'directory'].some((kind) => changes(`${kind}:${path}`))
   if (isGone || isRootsAlone?.(parentOf(path)) !== true) return undefined
-  const why = `${declared.what} is declared at this path`
+  const isAbsent = declared.state === 'absent'
+  const why = `${declared.what} is declared ${isAbsent ? 'absent ' : ''}at this path`
   if (state.type !== 'l')
     return new HostRefusal(
       `${path} is ${typeName(state.type)}`,
-      `${why}, and provision does not replace it`,
+      `${why}, and provision does not ${isAbsent ? 'delete' : 'replace'} it`,
       'correct the path, or move it away by hand',
     )
   const target = state.target.startsWith('/') ? state.target : `${parentOf(path)}/${state.target}`
   return new HostRefusal(
     `${path} is a symbolic link to ${state.target}`,
     `${why}; root follows its links above a path, and not at the path itself`,
-    `declare ${declared.what} at ${target}, where the link leads, or delete the link`,
+    isAbsent
+      ? 'declare it as a link with state: absent, or delete it by hand'
+      : `declare ${declared.what} at ${target}, where the link leads, or delete the link`,
   )
 }

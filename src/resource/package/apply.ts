@@ -88,7 +88,7 @@ export const transactionScript = (work: readonly PackageWork[], waitSeconds: num
   )
   const present = changing.filter(({ spec }) => spec.state === 'present').map(requested)
   const absent = changing.filter(({ spec }) => spec.state === 'absent').map(({ id }) => id)
-  const isCertain = changing.every(({ state }) => state.simulated?.isFinal === true)
+  const isCertain = changing.every(({ state, change }) => change.certainty === 'exact' && state.simulated?.isFinal === true)
   return sh`
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1
 umask 022

@@ -137,7 +137,13 @@ describe('something of another type at the path', () => {
       'a directory where a link is declared absent',
       link({ path: '/srv/app', state: 'absent' }),
       inode('d'),
-      '/srv/app is a directory: a link',
+      '/srv/app is a directory: a link is declared absent at this path, and provision does not delete it',
+    ],
+    [
+      'a link where a directory is declared absent',
+      directory({ path: '/srv/app', state: 'absent' }),
+      away,
+      '/srv/app is a symbolic link to /data/app: a directory is declared absent at this path; root follows',
     ],
   ])('refuses the run at planning: %s', (_, resource, state, message) => {
     expect(planned([resource], { '/srv/app': state }).refused).toEqual([expect.stringContaining(message)])

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { PlanContext } from '../../../../src/resource/kind/kind.ts'
+import type { Certainty, PlanContext } from '../../../../src/resource/kind/kind.ts'
 import { transactionScript } from '../../../../src/resource/package/apply.ts'
 import type { PackageState } from '../../../../src/resource/package/observe.ts'
 import { pkg } from '../../../../src/resource/package/package.ts'
@@ -130,11 +130,15 @@ describe('the transaction', { timeout: 30_000 }, () => {
   const MISSING: PackageState = { status: 'not-installed', version: '', held: false }
   const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
   const CERTAIN: Simulated = { isPossible: true, installs: [], removes: [], words: [], isFinal: true }
-  const transactUnplanned = (host: PackageHost, states: Partial<PackageState>, ...options: readonly Options[]) => {
+  const transactUnplanned = (
+    host: PackageHost,
+    { certainty = 'exact', ...states }: Partial<PackageState> & { readonly certainty?: Certainty },
+    ...options: readonly Options[]
+  ) => {
     const work = options.map((one) => {
       const { id, spec } = pkg(one)
       const state = spec.state === 'absent' ? { ...MISSING, status: 'installed', version: '1' } : MISSING
-      return { id, spec, state: { ...state, ...states }, change }
+      return { id, spec, state: { ...state, ...states }, change: { ...change, certainty } }
     })
     return host.run(String(transactionScript(work, 1)))
   }
@@ -211,9 +215,10 @@ describe('the transaction', { timeout: 30_000 }, () => {
     })
   })
 
-  it.each<[string, Partial<PackageState>]>([
+  it.each<[string, Partial<PackageState> & { readonly certainty?: Certainty }]>([
     ['its lists were old', { simulated: { ...CERTAIN, isFinal: false } }],
-    ['its packages depend on an earlier change', {}],
+    ['it had no lists', {}],
+    ['its packages depend on an earlier change', { simulated: CERTAIN, certainty: 'dependent' }],
   ])('asks apt first where the plan could not, because %s', (_, states) => {
     const host = packageHost([])
     host.apt(`case "$*" in *-s*) echo 'Inst curl (7 Debian [amd64])'; echo 'Inst jq:i386 (1 Debian [i386])' ;; esac\n${INSTALL}`)
