@@ -70,11 +70,23 @@ test.each([
   ],
   ['that is empty', () => ''],
   ['that is incomplete', () => '{"user":"ann"'],
+  // The process of these has ended, if it is one.
+  ...Object.entries({ user: 1, machine: undefined, born: null, since: 5, scratch: 5 }).map(
+    ([key, value]): [string, (held: object) => string] => [
+      `whose ${key} is ${value}`,
+      (held) => JSON.stringify({ ...held, process: 4_000_000, [key]: value }),
+    ],
+  ),
+  ...[0, -4_000_000, 1.5, '4000000'].map((process): [string, (held: object) => string] => [
+    `of the process ${JSON.stringify(process)}`,
+    (held) => JSON.stringify({ ...held, process }),
+  ]),
 ])('a lock %s is never removed automatically', (_, change) => {
   lock()
   writeFileSync(file(), change(holder()))
+  const before = readFileSync(file(), 'utf8')
   expect(() => lock()).toThrow('is locked by another command')
-  expect(existsSync(file())).toBe(true)
+  expect(readFileSync(file(), 'utf8')).toBe(before)
 })
 
 test('a lock that another process took over stays', () => {

@@ -78,6 +78,26 @@ describe('a file that provision writes', () => {
     if (isRoot) expect(statSync(at('shared'))).toMatchObject({ uid: NOBODY, gid: NOBODY })
   })
 
+  test.runIf(isRoot)('gives no access to another group, where the group cannot be kept', () => {
+    chmodSync(scratch, 0o755)
+    writeFileSync(at('shared'), 'old')
+    chmodSync(at('shared'), 0o775)
+    chownSync(at('shared'), NOBODY, 0)
+    chownSync(root, NOBODY, NOBODY)
+    const groups = process.getgroups?.() ?? []
+    process.setgroups?.([])
+    process.setegid?.(NOBODY)
+    process.seteuid?.(NOBODY)
+    try {
+      writeWhole(at('shared'), 'new', { mode: 0o600, keepsMode: true })
+    } finally {
+      process.seteuid?.(0)
+      process.setegid?.(0)
+      process.setgroups?.(groups)
+    }
+    expect([text('shared'), modeOf('shared'), statSync(at('shared')).gid]).toEqual(['new', '705', NOBODY])
+  })
+
   test('stays unchanged with onlyNew', () => {
     expect(writeWhole(at('one'), 'first', { mode: 0o600, onlyNew: true })).toBe(true)
     expect(writeWhole(at('one'), 'second', { mode: 0o600, onlyNew: true })).toBe(false)
@@ -203,6 +223,14 @@ describe.runIf(isRoot)('root in the directory of another account', () => {
     expect([text('shadow'), text('.provision/lab/key'), existsSync(at('.provision/lab/key'))]).toEqual(['of root', 'x', true])
     expect(readPlain(at('.provision/lab/key'), 100, isOwn)).toBe('x')
   })
+})
+
+test('reading finds no file below a file, behind a link, or in a directory', () => {
+  writeFileSync(at('file'), 'four')
+  symlinkSync('file', at('link'))
+  expect(['file/x', 'link', '.'].map((name) => readPlain(at(name), 10))).toEqual([undefined, undefined, undefined])
+  expect([readPlain(at('file'), 4), readPlain(at('file'), 3)]).toEqual(['four', undefined])
+  expect(() => readPlain(at('x'.repeat(300)), 10)).toThrow('ENAMETOOLONG')
 })
 
 test('reading waits for no pipe and is bounded', () => {
