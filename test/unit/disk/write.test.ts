@@ -170,6 +170,18 @@ describe('a target that is a symbolic link', () => {
 })
 
 describe('appended lines', () => {
+  test('begin a file that is missing, and its directories on request', () => {
+    append(at('.ssh/new/known_hosts'), 'a\n', { mode: 0o600, directory: 0o700 })
+    append(at('.ssh/new/known_hosts'), 'b\n', { mode: 0o644, directory: 0o755 })
+    expect([text('.ssh/new/known_hosts'), ...['.ssh', '.ssh/new', '.ssh/new/known_hosts'].map(modeOf)]).toEqual([
+      'a\nb\n',
+      '700',
+      '700',
+      '600',
+    ])
+    expect(() => append(at('no/known_hosts'), 'a\n', { mode: 0o600 })).toThrow('known_hosts cannot be written (ENOENT)')
+  })
+
   test('keep concurrent lines, the mode and the inode of the file', { timeout: 60_000 }, async () => {
     writeFileSync(at('known_hosts'), '')
     chmodSync(at('known_hosts'), 0o644)
