@@ -119,12 +119,18 @@ for (;;) for (const letter of 'ab') writeWhole(${JSON.stringify(at('file'))}, le
       await new Promise((resolve) => writer.once('close', resolve))
       expect([one, two].includes(text('file'))).toBe(true)
     }
+    for (const name of ['.provision-0123456789abcdef.tmp.mine', 'x.provision-0123456789abcdef.tmp', '.provision-0123456789abcde.tmp']) {
+      writeFileSync(at(name), 'of the user')
+    }
     const hourAgo = Date.now() / 1000 - 3700
     for (const name of readdirSync(root)) utimesSync(at(name), hourAgo, hourAgo)
     writeFileSync(at('.provision-0123456789abcdef.tmp'), 'of another, at work')
     writeFileSync(at('.provision-notes.tmp'), 'of the user')
     writeWhole(at('file'), 'new', { mode: 0o600 })
-    expect(readdirSync(root).toSorted()).toEqual(['.provision-0123456789abcdef.tmp', '.provision-notes.tmp', 'file'])
+    expect(readdirSync(root).toSorted()).toEqual([
+      ...['.provision-0123456789abcde.tmp', '.provision-0123456789abcdef.tmp', '.provision-0123456789abcdef.tmp.mine'],
+      ...['.provision-notes.tmp', 'file', 'x.provision-0123456789abcdef.tmp'],
+    ])
   })
 })
 
