@@ -22,6 +22,29 @@ describe('provision', () => {
     for (const [name, { summary }] of Object.entries(commands)) expect(out).toMatch(new RegExp(`^ {2}${name} +${summary}$`, 'm'))
   })
 
+  test('prints its help and fails without a command, and the help of a command on request', async () => {
+    const { out } = await run('--help')
+    for (const argv of [['-h'], ['help']]) expect(await run(...argv)).toEqual({ result: 0, out, err: '' })
+    expect(await run()).toEqual({ result: 3, out, err: '' })
+    for (const [status, meaning] of [
+      ['0', 'done, or nothing to do'],
+      ['2', '--dry-run found changes'],
+      ['130', 'interrupted'],
+    ])
+      expect(out).toMatch(new RegExp(`^ {2}${status} +${meaning}$`, 'm'))
+    expect(await run('help', 'run', 'x')).toEqual(await run('run', '--help'))
+    expect(await run('version')).toEqual({ result: 0, out: `${packageJson.version}\n`, err: '' })
+  })
+
+  test('prints the short form, the value and the choices of an option', async () => {
+    const { out } = await run('run', '--help')
+    expect(out).toMatch(/^ {2}-i, --inventory \S+ +/m)
+    expect(out).toMatch(/^ {6}--dry-run +/m)
+    expect(out).toMatch(/^ {6}--role NAME .*\(repeatable\)$/m)
+    expect(out).toMatch(/^ {6}--output FORMAT .*\(.*plain.*\)/m)
+    expect(out).toMatch(/^ {2}-h, --help +print this help$/m)
+  })
+
   test('suggests a command for a misspelt one', async () => {
     await expect(run('rnu')).rejects.toMatchObject({ class: 'input', what: 'unknown command rnu', fix: 'did you mean `run`?' })
     await expect(run('constructor')).rejects.toMatchObject({ class: 'input' })
