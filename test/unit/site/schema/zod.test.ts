@@ -166,3 +166,35 @@ test('secret() keeps secrets and makes secrets of text', () => {
   expect([a.reveal(), JSON.stringify(a)]).toEqual(['geheim', '"•••"'])
   expect(schema.parse({ a, b: a }).b).toBe(a)
 })
+
+test.each<[z.ZodType, unknown, string]>([
+  [z.int().gt(4), 4, '4 must be more than 4 → write a number of more than 4'],
+  [z.number().lt(2), 2, '2 must be less than 2 → write a number of less than 2'],
+  [z.int().max(9), 10, '10 must be at most 9 → write a number of at most 9'],
+  [z.int().multipleOf(5), 7, '7 must be a multiple of 5 → write a multiple of 5'],
+  [z.string().max(1), 'ab', '"ab" must be at most 1 character long → write at most 1 character'],
+  [z.string().max(2), 'abc', '"abc" must be at most 2 characters long → write at most 2 characters'],
+  [z.string().regex(/^a$/), 'b', '"b" has an invalid format → correct `v`'],
+  [z.url(), 'b', '"b" is not a valid URL → write a valid URL'],
+  [z.ipv4(), 'b', '"b" is not a valid IPv4 address → write a valid IPv4 address'],
+  [z.ipv6(), 'b', '"b" is not a valid IPv6 address → write a valid IPv6 address'],
+  [z.cidrv4(), 'b', '"b" is not a valid IPv4 network → write a valid IPv4 network'],
+  [z.cidrv6(), 'b', '"b" is not a valid IPv6 network → write a valid IPv6 network'],
+  [z.uuid(), 'b', '"b" is not a valid uuid → correct `v`'],
+])('the bound or format of %#', (schema, v, expected) => {
+  expect(messagesFor(z.strictObject({ v: schema }), { v })).toEqual([`\`v\`: ${expected}`])
+})
+
+test.each<[z.ZodType, unknown, string]>([
+  [z.array(z.int()).max(1), [1, 2], ' must have at most 1 entry → list at most 1 entry'],
+  [z.array(z.int()).min(1), [], ' must have at least 1 entry → list at least 1 entry'],
+  [z.int(), null, ' must be a number, not empty → add a value, or remove the line'],
+  [z.boolean(), 'Yes', ' must be true or false, not "Yes" → write true'],
+  [z.boolean(), 'yesterday', ' must be true or false, not "yesterday" → write true or false'],
+  [z.string(), true, " must be text, not true → put it in quotes: 'true'"],
+  [z.int(), '-5', ' must be a number, not "-5" → write -5 without quotes'],
+  [z.record(z.string(), z.int()), 'x', ' must be a map, not "x" → write indented `key: value` lines below it'],
+  [z.int(), 'x'.repeat(61), ` must be a number, not "${'x'.repeat(60)}…" → write a number`],
+])('the type of %#', (schema, v, expected) => {
+  expect(messagesFor(z.strictObject({ v: schema }), { v })).toEqual([`\`v\`${expected}`])
+})
