@@ -56,7 +56,7 @@ describe('a secret is masked', () => {
     expect(shown(pem, pem).trim()).toBe(MASK)
   })
 
-  it('wherever the chunks of a text end', () => {
+  it('wherever the chunks of a text end', { timeout: 30_000 }, () => {
     const word = fc.string({ unit: 'binary-ascii', minLength: 8, maxLength: 30 }).filter((text) => text.trim().length >= 8)
     const form = fc.constantFrom<(text: string) => string>(
       (text) => text,
