@@ -66,7 +66,7 @@ const MEANINGS: Readonly<Record<string, readonly [string, string]>> = {
   ],
   unauthorized: [
     'certificate authority refused the account',
-    'read the reason: the account may be deactivated, or the name may belong to somebody else',
+    'correct the cause that the authority names: it may have deactivated the account, or the name may belong to somebody else',
   ],
   badCSR: ['certificate authority refused the signing request', 'use another key type or other names'],
 }

@@ -202,7 +202,7 @@ describe('an sshd that limits connections', () => {
 
   it('for long: the run stops after six attempts, and the card names what to check', async () => {
     expect(cardOf('busy', doors)).toContain(
-      `✖ busy\n  what sshd on ${addressOf('doors')}, port 2308 refuses new connections at present\n  why  Exceeded MaxStartups\n  fix  check which connections are open there, and its MaxStartups and PerSourcePenalties\n`,
+      `✖ busy\n  what sshd on ${addressOf('doors')}, port 2308 refuses new connections at present\n  why  Exceeded MaxStartups\n  fix  close connections there, or raise MaxStartups and PerSourcePenalties of sshd; sshd -T prints both\n`,
     )
     expect(await connectionsTo('doors', 2308)).toBe(1 + 6)
   })
@@ -231,7 +231,7 @@ describe('in the middle of a run', () => {
     ['packets from the host are lost', 'mute'],
     ['packets to the host are lost', 'deaf'],
     ['a host boots', 'reboots'],
-  ])('%s: within a minute the run says which one was lost, and that the step at hand ends by itself', (_, name) => {
+  ])('%s: within a minute the run names the lost host, and reports that the current step ends by itself', (_, name) => {
     expect(cardOf(name, struck)).toMatch(
       new RegExp(
         `^✖ ${name}\\n {2}what connection was lost\\n(?: {2}why .*\\n)* {2}fix {2}check the host, then run again: a started step finishes by itself`,

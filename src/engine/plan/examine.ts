@@ -69,7 +69,7 @@ const sharing = (where: { readonly host: string; readonly role: string; readonly
     class: 'task',
     where,
     what: `shared with ${other}, whose state forbids a change`,
-    fix: `correct ${other} first`,
+    fix: `correct the problem of ${other} first`,
   })
 
 const reachedOf = ({ session: { host }, resources, observation }: ObservedHost) => ({ host, resources, observation })

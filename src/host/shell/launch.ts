@@ -102,7 +102,7 @@ export const openChannel = async (link: Link, target: Target, command: string): 
         unreachable(name, {
           what: 'sshd refused to open a session',
           why: error.message,
-          fix: 'check MaxSessions and ForceCommand in the host’s sshd configuration',
+          fix: 'raise MaxSessions, or remove ForceCommand, in the sshd configuration of the host',
           cause: error,
         }),
       )
@@ -139,7 +139,11 @@ const notStarted = (target: Target, code: number | undefined, stderr: string, st
   const { name, user } = target
   const why = lastLines(stderr.trim() === '' ? stdout : stderr)
   if (code === undefined)
-    return unreachable(name, { what: 'connection was lost before the root shell started', why, fix: 'check the host and run again' })
+    return unreachable(name, {
+      what: 'connection was lost before the root shell started',
+      why,
+      fix: 'check that the host is up, then run again',
+    })
   if (user === 'root')
     return unreachable(name, {
       what: `login shell of root does not start sh (exit ${code})`,

@@ -121,7 +121,11 @@ const opened = (
 const notOpened = (target: Target, code: number | undefined, stderr: string): Problem => {
   const why = lastLines(stderr)
   if (code === undefined)
-    return unreachable(target.name, { what: 'connection was lost while the root shell started', why, fix: 'check the host and run again' })
+    return unreachable(target.name, {
+      what: 'connection was lost while the root shell started',
+      why,
+      fix: 'check that the host is up, then run again',
+    })
   if (code === NO_EXEC) return noExec(target)
   return unreachable(target.name, {
     what: `root shell could not be set up (exit ${code})`,

@@ -25,7 +25,7 @@ export const runOnce = async (target: Target, script: string, { deadlineMs }: { 
       ? last
       : unreachable(target.name, {
           what: `new connection failed within ${Math.round(deadlineMs / 1000)} s`,
-          fix: 'check firewall and sshd of the host',
+          fix: 'check on the host that sshd runs (systemctl status ssh) and that its firewall permits this machine',
         })
   const trying = async (): Promise<Answer> => {
     let refusals = 0

@@ -132,9 +132,12 @@ const connectProblem = (target: Target, error: NodeJS.ErrnoException): Problem =
     ENOTFOUND: { what: `address ${address} is an unknown host name`, fix: 'correct the address in the inventory' },
     EAI_AGAIN: {
       what: `address ${address} cannot be resolved: no name server answers`,
-      fix: 'check this machine’s network and name server',
+      fix: 'check the network of this machine and its name servers: resolvectl status',
     },
-    ECONNREFUSED: { what: `${place} refused the connection`, fix: 'check address and port, and that sshd runs there' },
+    ECONNREFUSED: {
+      what: `${place} refused the connection`,
+      fix: 'correct the address or the port in the inventory, or start sshd on the host: systemctl start ssh',
+    },
     DEADLINE: {
       what: `no answer from ${place} within ${CONNECT_MS / 1000} s`,
       fix: 'check that the host is up, and that no firewall blocks the connection',
@@ -143,7 +146,7 @@ const connectProblem = (target: Target, error: NodeJS.ErrnoException): Problem =
   return unreachable(name, {
     ...(parts[code ?? ''] ?? {
       what: `${place} cannot be reached (${code ?? error.message})`,
-      fix: 'check the address and this machine’s network',
+      fix: 'correct the address in the inventory, or check the network of this machine: ip route',
     }),
     cause: error,
   })

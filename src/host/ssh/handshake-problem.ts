@@ -34,13 +34,13 @@ const explanation = (
     return {
       what: `sshd on ${place} refuses new connections at present`,
       why: lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '')),
-      fix: 'check which connections are open there, and its MaxStartups and PerSourcePenalties',
+      fix: 'close connections there, or raise MaxStartups and PerSourcePenalties of sshd; sshd -T prints both',
     }
   if (stage === 'greeting' && greeting !== '')
     return {
       what: `service on ${place} is not sshd`,
       why: lastLines(greeting.replace(/[^\x20-\x7e\n]/g, '?')),
-      fix: 'check address and port',
+      fix: 'correct the address or the port in the inventory',
     }
   if (lateMs !== undefined)
     return {
@@ -48,12 +48,12 @@ const explanation = (
         stage === 'greeting'
           ? `${place} accepts connections, but sent nothing within ${lateMs / 1000} s`
           : `${stage} with ${place} did not finish within ${lateMs / 1000} s`,
-      fix: 'check that sshd listens there, and that the host is not overloaded',
+      fix: 'check on the console of the host that sshd runs and that the host is not overloaded: systemctl status ssh; uptime',
     }
   if (stage === 'greeting')
     return {
       what: `${place} closed the connection before sending anything`,
-      fix: 'check that sshd runs there, and its MaxStartups and PerSourcePenalties',
+      fix: 'check on the console of the host that sshd runs (systemctl status ssh), and its MaxStartups and PerSourcePenalties (sshd -T)',
     }
   return stage === 'login' ? loginExplanation(target, failed) : keyExchangeExplanation(place, failure)
 }
@@ -83,7 +83,7 @@ const keyExchangeExplanation = (place: string, failure: Error | undefined) => {
   if (failure === undefined)
     return {
       what: `${place} closed the connection during the key exchange`,
-      fix: 'check that sshd runs there, and read its messages on the host: journalctl -u ssh',
+      fix: 'read the messages of sshd on the host: journalctl -u ssh',
     }
   if (/no matching/.test(failure.message))
     return {
@@ -94,7 +94,7 @@ const keyExchangeExplanation = (place: string, failure: Error | undefined) => {
   return {
     what: `${place} ended the key exchange`,
     why: failure.message,
-    fix: 'check that sshd runs there, and that nothing between this machine and the host changes the connection',
+    fix: 'read the messages of sshd on the host (journalctl -u ssh), and check that no proxy changes the connection',
   }
 }
 

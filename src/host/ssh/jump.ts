@@ -63,7 +63,7 @@ const forward = async (link: Link, target: Target): Promise<Duplex> => {
           unreachable(name, {
             what: `jump host ${target.jump.at(-1)} cannot reach ${place}`,
             why: error.message,
-            fix: 'check the address, and that the jump host permits forwarding (AllowTcpForwarding)',
+            fix: 'correct the address in the inventory, or permit forwarding on the jump host (AllowTcpForwarding yes in sshd_config)',
             cause: error,
           }),
         )

@@ -36,7 +36,7 @@ const FIXES: Readonly<Record<number, string>> = {
   6: 'declare the group before this resource, or correct its name',
   8: 'end the processes of the account first (or set `endSessions: true` with `state: absent`)',
   10: 'check that /etc is writable',
-  12: 'check the directory of its home',
+  12: 'check that the directory above its home exists and is writable',
 }
 
 // A package of this run may have created the account since the observation, so the script checks again and then only updates it.

@@ -210,7 +210,7 @@ function* applyArbitrator(one: GaleraWork, members: Members): Steps {
     throw new HostRefusal(
       'arbitrator not connected: no cluster found',
       `no reached server belongs to a majority (${spec.servers.join(', ')})`,
-      'fix the servers, then run again',
+      'repair these servers, then run again',
     )
   yield* stopOther(one)
   yield* applyService(one, spec.service)

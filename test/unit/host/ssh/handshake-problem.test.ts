@@ -14,13 +14,16 @@ test.each<[string, Partial<FailedHandshake>, { what: string; why?: string; fix: 
   [
     'closed before a greeting',
     {},
-    { what: '192.0.2.1, port 2222 closed the connection before sending anything', fix: /MaxStartups and PerSourcePenalties$/ },
+    { what: '192.0.2.1, port 2222 closed the connection before sending anything', fix: /MaxStartups and PerSourcePenalties \(sshd -T\)$/ },
     6,
   ],
   [
     'silent',
     { lateMs: 10_000 },
-    { what: '192.0.2.1, port 2222 accepts connections, but sent nothing within 10 s', fix: /^check that sshd listens there/ },
+    {
+      what: '192.0.2.1, port 2222 accepts connections, but sent nothing within 10 s',
+      fix: /^check on the console of the host that sshd runs/,
+    },
     1,
   ],
   [
@@ -29,7 +32,7 @@ test.each<[string, Partial<FailedHandshake>, { what: string; why?: string; fix: 
     {
       what: 'sshd on 192.0.2.1, port 2222 refuses new connections at present',
       why: 'Exceeded MaxStartups',
-      fix: /MaxStartups and PerSourcePenalties$/,
+      fix: /MaxStartups and PerSourcePenalties of sshd/,
     },
     6,
   ],
@@ -39,26 +42,26 @@ test.each<[string, Partial<FailedHandshake>, { what: string; why?: string; fix: 
     {
       what: 'sshd on 192.0.2.1, port 2222 refuses new connections at present',
       why: 'Not allowed at this time',
-      fix: /connections are open/,
+      fix: /^close connections there/,
     },
     6,
   ],
   [
     'another service that is slow',
     { greeting: 'hello\x00\n', lateMs: 10_000 },
-    { what: 'service on 192.0.2.1, port 2222 is not sshd', why: 'hello?', fix: 'check address and port' },
+    { what: 'service on 192.0.2.1, port 2222 is not sshd', why: 'hello?', fix: 'correct the address or the port in the inventory' },
     1,
   ],
   [
     'a key exchange without an end',
     { stage: 'key exchange', greeting: 'SSH-2.0-x\r\n', lateMs: 20_000 },
-    { what: 'key exchange with 192.0.2.1, port 2222 did not finish within 20 s', fix: /^check that sshd listens there/ },
+    { what: 'key exchange with 192.0.2.1, port 2222 did not finish within 20 s', fix: /^check on the console of the host that sshd runs/ },
     1,
   ],
   [
     'a login without an end',
     { stage: 'login', lateMs: 20_000 },
-    { what: 'login with 192.0.2.1, port 2222 did not finish within 20 s', fix: /not overloaded$/ },
+    { what: 'login with 192.0.2.1, port 2222 did not finish within 20 s', fix: /not overloaded: systemctl status ssh; uptime$/ },
     1,
   ],
   [
@@ -80,7 +83,7 @@ test.each<[string, Partial<FailedHandshake>, { what: string; why?: string; fix: 
   [
     'a broken key exchange',
     { stage: 'key exchange', failure: new Error('Invalid packet length') },
-    { what: '192.0.2.1, port 2222 ended the key exchange', why: 'Invalid packet length', fix: /^check that sshd runs there/ },
+    { what: '192.0.2.1, port 2222 ended the key exchange', why: 'Invalid packet length', fix: /^read the messages of sshd on the host/ },
     1,
   ],
   [

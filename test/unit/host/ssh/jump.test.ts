@@ -57,7 +57,7 @@ test('a jump host that cannot be used is named with its own reason', async () =>
     class: 'unreachable',
     where: { host: 'web-01' },
     what: 'jump host ops@127.0.0.1:1 cannot be used: 127.0.0.1, port 1 refused the connection',
-    fix: 'check address and port, and that sshd runs there',
+    fix: 'correct the address or the port in the inventory, or start sshd on the host: systemctl start ssh',
   })
 })
 

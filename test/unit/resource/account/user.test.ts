@@ -208,7 +208,7 @@ it.each([
   ['user', 6, 'declare the group before this resource, or correct its name'],
   ['user', 8, 'end the processes of the account first (or set `endSessions: true` with `state: absent`)'],
   ['user', 10, 'check that /etc is writable'],
-  ['user', 12, 'check the directory of its home'],
+  ['user', 12, 'check that the directory above its home exists and is writable'],
   ['user', 3, undefined],
   ['group', 4, 'declare another number, or none: another group has it'],
   ['group', 8, 'give its users another primary group first'],
