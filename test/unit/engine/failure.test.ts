@@ -94,7 +94,7 @@ describe('a state that forbids a change', () => {
     expect(applied).toEqual([])
     expect(problems.map(({ message, fix }) => `${message}: ${fix}`)).toEqual([
       'bad › garden › seed:it: is odd: check this resource on the host',
-      'good › garden › seed:it: shared with bad, whose state forbids a change: correct bad first',
+      'good › garden › seed:it: shared with bad, whose state forbids a change: correct the problem of bad first',
     ])
   })
 })
