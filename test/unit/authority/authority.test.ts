@@ -68,6 +68,7 @@ describe('an authority of the site', () => {
     const { key, zone, certificate, trusted, nameOf } = identities.authority({ domain: 'edge' })
     expect([key, zone, nameOf('web-01')]).toEqual([EDGE, 'edge.provision.internal', NAME])
     expect([certificate.get(), trusted()]).toEqual([undefined, []])
+    expect([certificate.later, certificate.soFar?.()]).toEqual([`the certificate of ${EDGE}`, ''])
     expect(identities.missing()).toMatchObject([{ action: 'create' }, { key: EDGE, action: 'create', reason: 'not created yet' }])
     expect(readdirSync(root)).toEqual([])
   })

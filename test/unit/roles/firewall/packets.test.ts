@@ -107,7 +107,16 @@ const failing = (rules: string, { sshPort = 22, enabled = true, pending = false 
       const here = String(script).replaceAll(/\/(etc|var\/lib)\/provision\/nftables/g, directory)
       const { status, stdout, stderr } = spawnSync(
         'unshare',
-        ['-n', 'sh', '-c', `nft -f "$1"; ${here}`, 'sh', join(directory, 'inet-provision.nft')],
+        // A check changes nothing.
+        [
+          '-n',
+          'sh',
+          '-c',
+          `nft -f "$1"; before=$(nft -s list ruleset); ( ${here}\n); status=$?
+[ "$before" = "$(nft -s list ruleset)" ] || { echo 'it changed the rules'; exit 1; }; exit $status`,
+          'sh',
+          join(directory, 'inet-provision.nft'),
+        ],
         {
           encoding: 'utf8',
           env: { ...process.env, PATH: `${directory}:${process.env.PATH}` },

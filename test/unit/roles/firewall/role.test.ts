@@ -349,6 +349,8 @@ describe('the role', () => {
     expect(after).toContain('nftables.service')
     expect(lines).toContain('Restart=on-failure')
     expect(lines).toContain('CapabilityBoundingSet=CAP_NET_ADMIN')
+    // Before the file systems are mounted, a unit cannot have its own view of them.
+    expect(lines.filter((line) => /^(ProtectSystem|PrivateTmp|ProtectHome|ReadWritePaths)/.test(line))).toEqual([])
     expect(lines.join()).not.toContain('AF_INET')
   })
 

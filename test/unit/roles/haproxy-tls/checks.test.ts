@@ -10,7 +10,7 @@ import type { TlsOptions } from 'node:tls'
 import { Pkcs10CertificateRequest } from '@peculiar/x509'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import haproxy from '../../../../roles/haproxy-tls/role.ts'
-import { signerOf, signLeaf } from '../../../../src/authority/x509.ts'
+import { signAuthority, signerOf, signLeaf } from '../../../../src/authority/x509.ts'
 import { host } from '../context.ts'
 import { certificates } from './edge.ts'
 
@@ -115,6 +115,12 @@ describe('the check of a name', { timeout: 30_000 }, () => {
     expect(await asked(served(answering()), {}, 'www.site.test')).toBe(OK)
     const other = { certificates: [{ names: ['shop.site.test'] }] }
     expect(await asked(served(answering()), other, 'shop.site.test')).toBe('1 Hostname shop.site.test does NOT match certificate')
+    // An authority whose root only the visitor knows, as that of Let's Encrypt.
+    const life = { from: new Date(Date.now() - DAY), to: new Date(Date.now() + DAY) }
+    const [root, issuer] = [await signerOf('CN=root', fileOf('ca.key')), await signerOf('CN=issuer', fileOf('wild.key'))]
+    const leaf = await signLeaf(issuer, request, { names: ['www.site.test'], usages: ['server'], life })
+    const chain = leaf + (await signAuthority(root, issuer, 'site.test', life))
+    expect(await asked(served(answering(), { cert: chain }))).toBe(OK)
     const alone = { cert: fileOf('site.pem') }
     expect(await asked(served(answering(), alone))).toMatch(/^1 the certificate chain is not complete\n[^\n]*certificates?[^\n]*$/)
     const foreign = { cert: fileOf('site.pem') + fileOf('wild.pem') }

@@ -49,6 +49,32 @@ describe('the ports and probes', () => {
   })
 })
 
+describe('an address that balancers share', () => {
+  const [one, two] = [host('lb-01', '10.0.0.11'), host('lb-02', '10.0.0.12')] as const
+  const shared = (of = [one, two]) => ({
+    ...context({ ...SITE, virtual_address: '10.0.0.100/24' }, one),
+    site: { hosts: of, group: () => of, withRole: () => of },
+  })
+
+  it('opens VRRP, and is checked before and after', () => {
+    expect(haproxy.listens?.(shared()).map(({ service, protocol }) => [service, protocol])).toEqual([
+      ['http', 'tcp'],
+      ['https', 'tcp'],
+      ['balancers', 'vrrp'],
+    ])
+    expect(haproxy.verify?.(shared())[0]?.name).toBe('exactly one balancer holds 10.0.0.100')
+    expect(haproxy.check?.(shared())).toEqual([])
+    expect(haproxy.check?.(shared([one]))).toMatchObject([{ path: ['virtual_address'] }])
+  })
+
+  it('is held before certificates are ordered, which are validated through it', () => {
+    const order = declaredBy({ ...SITE, virtual_address: '192.0.2.10/24', virtual_interface: 'eth0' }).map(keyOf)
+    const at = (key: string) => order.indexOf(key)
+    expect(at('service:haproxy.service')).toBeLessThan(at('service:keepalived.service'))
+    expect(at('service:keepalived.service')).toBeLessThan(at('certificate:/etc/ssl/haproxy/www.site.test.pem'))
+  })
+})
+
 describe('the certificates', () => {
   it('have a path for each entry and key type, and are declared as placeholders first', () => {
     const certificates = [{ names: ['*.site.test'], key: 'both' }, { names: ['a.test'], key: 'rsa' }, { names: ['b.test', 'a.b.test'] }]
@@ -168,6 +194,8 @@ describe('the units', () => {
 
   it('check revocations twice a day, as an account without capabilities', () => {
     const declared = declaredBy(SITE)
+    const script = declared.find((one) => keyOf(one) === 'file:/usr/local/sbin/provision-revocation')
+    expect(script?.spec).toMatchObject({ mode: '755' })
     const timer = declared.find((one) => keyOf(one) === 'service:provision-revocation.timer')
     expect(timer?.spec).toMatchObject({ restarts: [{ path: '/etc/systemd/system/provision-revocation.timer' }] })
     expect(unitOf(declared, 'provision-revocation.timer')).toEqual(

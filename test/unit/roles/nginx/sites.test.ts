@@ -12,6 +12,7 @@ const PAGES = {
   'app.html': 'single page\n',
   'docs/index.html': 'docs\n',
   'css/style.css': 'body {}\n'.repeat(500),
+  'css/small.css': 'body {}\n'.repeat(60),
 }
 /** As long as a host name may be. */
 const LONG = `${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.test.test`
@@ -171,7 +172,8 @@ printf 'GET / HTTP/1.0\\r\\nHost: www.test\\r\\n\\r\\n' | timeout 10 openssl s_c
     // Also for balancers that announce themselves; but a small file would grow.
     const proxied = { ...headers, Via: '1.1 balancer' }
     expect((await get('www.test', '/css/style.css', { headers: proxied })).headers['content-encoding']).toBe('gzip')
-    expect((await get('www.test', '/', { headers })).headers['content-encoding']).toBeUndefined()
+    for (const path of ['/', '/css/small.css'])
+      expect((await get('www.test', path, { headers })).headers['content-encoding']).toBeUndefined()
   })
 
   it('replace errors of an application by its own pages', async () => {

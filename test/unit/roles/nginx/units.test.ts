@@ -206,6 +206,16 @@ describe('nginx itself', () => {
     ])
   })
 
+  it('has no directories for files and applications that it does not serve', () => {
+    const directories = (site: object) =>
+      declaredBy({ sites: [{ name: 'www', hosts: ['www.test'], ...site }] }).flatMap((one) =>
+        /^directory:\/(var|etc\/provision)/.test(keyOf(one)) ? [one.id] : [],
+      )
+    expect(directories({ proxy: 'http://127.0.0.1:1' })).toEqual([])
+    expect(directories({ content: 'x' })).toEqual(['/var/www/provision', '/var/www/provision/www'])
+    expect(directories({ app: { command: '/bin/app', port: 3000 } })).toEqual(['/etc/provision'])
+  })
+
   it('listens on IPv6 unless that is off, and compresses with brotli if that is on', () => {
     const site = 'file:/etc/nginx/provision/site.conf'
     const listens = (given: object) => linesOf(declaredBy({ content: 'site', ...given }), site).filter((line) => line.includes('listen '))
