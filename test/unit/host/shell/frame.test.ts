@@ -57,3 +57,25 @@ test('words are random', () => {
   expect(randomWord()).toMatch(/^[0-9a-f]{32}$/)
   expect(randomWord()).not.toBe(randomWord())
 })
+
+test('of errors without end, the last ones are kept', () => {
+  const reader = new AnswerReader()
+  let errors = ''
+  reader.expect({ mark, onStdout: () => {}, onEnd: (_, stderr) => (errors = stderr) })
+  reader.push(Buffer.from(`${mark}+${mark} 1\n`))
+  for (let i = 0; i < 50; i += 1) reader.push(Buffer.alloc(100_000, String.fromCharCode(65 + (i % 26))))
+  reader.push(Buffer.from(`the last words\n${mark}-`))
+  expect(errors.length).toBeGreaterThan(3_800_000)
+  expect(errors.length).toBeLessThan(4_200_000)
+  expect(errors.slice(-20)).toBe('XXXXXthe last words\n')
+})
+
+test('the next answer has its own errors, and a status that is no number is no success', () => {
+  const [first, second] = read([Buffer.from(`${mark}+${mark} 1\none${mark}-${next}+${next} 2\ntwo${next}-`)], [mark, next])
+  expect([first?.stderr, second?.stderr, first?.code, second?.code]).toEqual(['one', 'two', 1, 2])
+  const [odd] = read([Buffer.from(`${mark}+${mark} soon\nx${mark}-`)], [mark])
+  expect(odd).toMatchObject({ code: Number.NaN, stderr: 'x' })
+  const [long] = read([Buffer.from(`${mark}+${mark} ${'1'.repeat(40)}x${mark}-`)], [mark])
+  expect(long?.code).toBeNaN()
+  expect(requestFrame(mark, 'a', Buffer.alloc(0), 30).toString()).toBe(`${mark} 1 0 0 30\na\n${mark}\n`)
+})

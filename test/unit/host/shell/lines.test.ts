@@ -32,6 +32,11 @@ test('a long line is emitted in parts without loss, and no character is split', 
   expect(parts[0]).toBe(`${'x'.repeat(MAX_LINE - 1)}…`)
 })
 
+test('a character whose second half is the last that fits stays whole', () => {
+  const [first, second] = told([`${'x'.repeat(MAX_LINE - 2)}\u{10000}y`])
+  expect([first, second]).toEqual([`${'x'.repeat(MAX_LINE - 2)}\u{10000}…`, 'y'])
+})
+
 test('a line of exactly the maximum length is not partial', () => {
   expect(told(['z'.repeat(MAX_LINE), '\n'])).toEqual(['z'.repeat(MAX_LINE)])
 })

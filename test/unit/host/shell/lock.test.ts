@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -15,6 +16,7 @@ test.each([
   ],
   ['is locked', `${word} locked alive 3\n{}\n\n`, { type: 'locked', rest: ['alive', '3'], holder: '{}', processes: '' }],
   ['is open', `${word} open 10.0.0.1 5 10.0.0.2 22\n`, { type: 'open', rest: ['10.0.0.1', '5', '10.0.0.2', '22'] }],
+  ['is open without a connection', `${word} open \n`, { type: 'open', rest: [] }],
 ])('the status of a shell that %s is parsed', (_, heard, status) => {
   expect(nextStatus(Buffer.from(heard))).toMatchObject(status)
 })
@@ -67,6 +69,74 @@ test.each([
     beat: 'idle 1.00\n',
   })
   expect(nextStatus(Buffer.from(stdout))).toMatchObject({ type: 'wait', rest: [state, expect.any(String)], holder: '{"user":"jane"}' })
+})
+
+/** A process that holds a lock on its descriptor 9, as the shell of a run does. */
+const holding = async (): Promise<ChildProcess> => {
+  const child = spawn('sh', ['-c', 'exec 9>"$0"; flock -n 9; echo ready; read -r _', join(tmpdir(), `provision-held-${process.pid}`)], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  await once(child.stdout as NodeJS.ReadableStream, 'data')
+  return child
+}
+const uptime = (): number => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
+/** The script of a run that finds a lock: it says how it stands with the holder, and ends where it would wait. */
+const ONCE = 'flock() { [ "$1" = -n ] && return 1; kill $$; }'
+
+test.each<[string, string, number, string, { says: string; kills: boolean; waiting?: boolean }]>([
+  ['sent a heartbeat a moment ago', 'idle', 25, '', { says: 'locked alive', kills: false }],
+  ['sent a heartbeat a moment ago', 'idle', 25, '', { says: 'wait alive', kills: false, waiting: true }],
+  ['sends no heartbeat any more', 'idle', 40, '', { says: 'wait silent', kills: true }],
+  ['executes a step within its deadline', 'busy', 40, '1000 1:1', { says: 'wait busy', kills: false }],
+  ['executes a step that its own controller may kill', 'busy', 600, '550 1:1', { says: 'wait busy', kills: false }],
+  ['executes a step without a deadline', 'busy', 4000, '', { says: 'wait busy', kills: false }],
+  ['has not said what it does', '', 0, '', { says: 'wait unknown', kills: false }],
+])('a holder that %s (%s for %i s)', async (_, activity, age, more, { says, kills, waiting = false }) => {
+  const child = await holding()
+  const beat = activity === '' ? '' : `${activity} ${(uptime() - age).toFixed(2)} ${more}\n`
+  const { stdout } = taking(ONCE, { holder: `${child.pid} RUN\n{}\n`, beat, wait: waiting })
+  expect(stdout.split('\n')[0]).toMatch(new RegExp(`^${word} ${says} `))
+  expect(nextStatus(Buffer.from(stdout))).toMatchObject({ holder: '{}' })
+  if (kills) await once(child, 'exit')
+  else expect(child.kill(0)).toBe(true)
+})
+
+test('a holder whose connection is gone is killed, and one whose connection is there is alive', async () => {
+  const child = await holding()
+  const beat = `idle ${uptime().toFixed(2)}\n`
+  const holder = `${child.pid} RUN 50001 22\n{}\n`
+  const connected = (client: string): string => `${ONCE}; grep() { case $2 in *'[0-9A-F]+:${client} 01 ') return 0;; esac; return 1; }`
+  // Ports 22 and 50001, as the kernel writes them.
+  expect(taking(connected('0016 [0-9A-F]+:C351'), { holder, beat }).stdout).toMatch(/ locked alive /)
+  expect(child.kill(0)).toBe(true)
+  expect(taking(connected('0016 [0-9A-F]+:C352'), { holder, beat }).stdout).toMatch(/ wait gone /)
+  await once(child, 'exit')
+})
+
+test.each([
+  ['of a run whose controller is silent', true, 'busy', 200],
+  ['of a shell that has ended', false, 'busy', 110],
+])('a step %s is killed with its children after its deadline', async (_, isAlive, activity, age) => {
+  const child = await holding()
+  if (!isAlive) {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  const job = spawn('sh', ['-c', 'sleep 60 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  onTestFinished(() => void job.kill('SIGKILL'))
+  const [line] = (await once(job.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
+  const start = readFileSync(`/proc/${job.pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')[19]
+  const beat = `${activity} ${(uptime() - age).toFixed(2)} 100 ${job.pid}:${start}\n`
+  const ended = Promise.all([once(job, 'exit'), isAlive && once(child, 'exit')])
+  const { stdout } = taking(ONCE, { holder: `${child.pid} RUN\n{}\n`, beat })
+  expect(stdout.split('\n')[0]).toMatch(/ wait overdue /)
+  await ended
+  // Its parent is dead, so it may remain as a zombie.
+  const { stdout: state } = spawnSync('ps', ['-o', 'stat=', '-p', line.toString().trim()], { encoding: 'utf8' })
+  expect(state).toMatch(/^(Z.*\n)?$/)
 })
 
 test('a holder is described for people, and an unreadable one as unknown', () => {

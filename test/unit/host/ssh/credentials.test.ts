@@ -150,3 +150,12 @@ test('an unusable default key file is skipped', async () => {
   expect(right).toMatch(/id_rsa$/)
   expect(await offers({})).toEqual(['.ssh/id_rsa'])
 })
+
+test('an agent with other keys only is named as such', async () => {
+  const { directory, key, right, target } = await setUp('keys/right')
+  const agent = await agentWith(directory, [key('keys/other')])
+  expect(await problemOf(credentialsOf(target({ agent, keys: [`${right}.pub`] })))).toMatchObject({
+    what: 'key file contains a public key, and the agent does not have its private key',
+    why: 'the SSH agent has other keys only',
+  })
+})

@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fingerprint, typeOf } from '../../../../src/host/known-hosts/known-hosts.ts'
 import { storeHostKeys } from '../../../../src/host/known-hosts/known-hosts-file.ts'
+import { algorithmsFor } from '../../../../src/host/ssh/algorithms.ts'
 import { fetchHostKeys } from '../../../../src/host/ssh/trust.ts'
 import { problemOf } from '../../problem-of.ts'
 import { keygen, peer, scratch, sshServer, targetOf, wireOf } from './ssh-server.ts'
@@ -35,4 +36,27 @@ test('a host without a known_hosts file takes no keys', async () => {
   const directory = scratch()
   const target = targetOf(directory, { port: 1, hostKey: keygen(join(directory, 'host')) }, { knownHosts: [] })
   expect(await problemOf(storeHostKeys(target, []))).toMatchObject({ class: 'input', where: { host: 'web-01' } })
+})
+
+test('keys are added to the first file, each once, and the file is made for its owner only', async () => {
+  const directory = scratch()
+  const target = targetOf(directory, { port: 22, hostKey: keygen(join(directory, 'host')) })
+  const file = join(directory, 'new/known_hosts')
+  const keys = ['one', 'two'].map((name) => Buffer.from(wireOf(keygen(join(directory, name))), 'base64'))
+  const lines = keys.map((key) => `127.0.0.1 ssh-ed25519 ${key.toString('base64')}\n`)
+  const store = (some: readonly Buffer[]) => storeHostKeys({ ...target, address: '127.0.0.1', knownHosts: [file, '/nowhere'] }, some)
+  await Promise.all([store(keys.slice(0, 1)), store(keys)])
+  await store(keys)
+  expect(readFileSync(file, 'utf8')).toBe(lines.join(''))
+  expect([statSync(file).mode & 0o777, statSync(join(directory, 'new')).mode & 0o777]).toEqual([0o600, 0o700])
+})
+
+test('known types of host keys come first, and SHA-1 is offered to nobody', () => {
+  const offered = (...known: readonly string[]) => algorithmsFor(known).serverHostKey as readonly string[]
+  expect(offered()[0]).toBe('ssh-ed25519')
+  expect(offered('ssh-rsa').slice(0, 3)).toEqual(['rsa-sha2-512', 'rsa-sha2-256', 'ssh-ed25519'])
+  expect(offered('ssh-rsa', 'ecdsa-sha2-nistp384').slice(0, 3)).toEqual(['ecdsa-sha2-nistp384', 'rsa-sha2-512', 'rsa-sha2-256'])
+  const { kex, hmac, cipher } = algorithmsFor([])
+  for (const all of [offered(), kex, hmac, cipher] as readonly (readonly string[])[])
+    expect(all.filter((name) => /sha1|md5|cbc|ssh-rsa|ssh-dss|group1-/.test(name))).toEqual([])
 })
