@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { textOf } from './context.ts'
+import { HOSTS, hostOf, textOf } from './context.ts'
 import { place } from './stand-ins.ts'
 
 const SEEDING = '/var/lib/mysql/.provision-seeding'
@@ -14,17 +14,21 @@ interface Scene {
   readonly follows?: string
   readonly other?: string
   readonly seeding?: boolean
+  /** Milliseconds until all others have answered. */
+  readonly takes?: number
+  /** It does not answer this query. */
+  readonly silent?: string
 }
 const replica = (source: string, received: string, done: string): string =>
   `Master_Host: ${source}\n Gtid_IO_Pos: ${received}\n${'*'.repeat(20)}\n Done: ${done}\n`
 const FOLLOWS = replica('127.0.0.12', '0-1-7', '0-1-7')
 
 /** Runs the script until it would wait; whether it enabled writes, and its exit status (null if it waits). */
-const run = ({ readOnly = '1', own = '0-1-7', follows = '', other = FOLLOWS, seeding = false }: Scene) => {
+const run = ({ readOnly = '1', own = '0-1-7', follows = '', other = FOLLOWS, seeding = false, takes = 0, silent }: Scene) => {
   const there = place()
   there.program(
     'mariadb',
-    `case "$*" in
+    `echo "$*" >>"$PLACE/clients"; case "$*" in *'${silent ?? 'never'}'*) exit 1 ;; esac; case "$*" in
 *'-h 127.0.0.13 '*) echo "$*" >>"$PLACE/asked"; cat "$PLACE/other"; [ -s "$PLACE/other" ] ;;
 *'SET GLOBAL read_only = OFF'*) : >"$PLACE/opened" ;;
 *@@read_only*) cat "$PLACE/read_only" ;;
@@ -32,19 +36,34 @@ const run = ({ readOnly = '1', own = '0-1-7', follows = '', other = FOLLOWS, see
 *gtid_binlog_pos*) cat "$PLACE/own" ;;
 esac`,
   )
-  there.program('sleep', 'kill -KILL "$PPID"')
+  there.program('sleep', 'echo "$1" >>"$PLACE/slept"; kill -KILL "$PPID"')
+  there.program('timeout', 'echo "$1" >>"$PLACE/limits"; shift; exec "$@"')
+  there.program(
+    'date',
+    `[ -e "$PLACE/begun" ] && echo $((1000000000000000 + ${takes} * 1000000)) || echo 1000000000000000; : >"$PLACE/begun"`,
+  )
   for (const [name, text] of Object.entries({ read_only: readOnly, own, follows, other })) there.write(name, text)
   if (seeding) there.write('seeding', '')
   const script = SCRIPT.replaceAll(SEEDING, join(there.path, 'seeding'))
   const { status } = spawnSync('sh', ['-c', script], { env: { ...there.env }, encoding: 'utf8' })
-  return { opened: there.has('opened'), status, asked: there.read('asked') }
+  return {
+    opened: there.has('opened'),
+    status,
+    asked: there.read('asked'),
+    clients: there.read('clients'),
+    slept: there.read('slept'),
+    limits: there.read('limits'),
+  }
 }
 
 describe('after a restart, the primary', () => {
   it('accepts writes if the others replicate from it and lack nothing that it has not', () => {
     const { opened, status, asked } = run({})
     expect({ opened, status }).toEqual({ opened: true, status: 0 })
-    expect(asked).toContain('-u provision-replica-web-01 --ssl-ca=/etc/mysql/provision/authority.pem')
+    expect(asked).toBe(
+      '--no-defaults --local-infile=0 --connect-timeout=1 -h 127.0.0.13 -u provision-replica-web-01 --ssl-ca=/etc/mysql/provision/authority.pem --ssl-cert=/etc/mysql/provision/host.pem --ssl-key=/etc/mysql/provision/host.pem.key -E -e SHOW SLAVE STATUS; SELECT @@gtid_slave_pos AS Done\n',
+    )
+    expect(run({}).limits).toBe('1\n')
     expect(run({ own: '0-1-7,1-2-3', other: replica('127.0.0.12', '1-2-3,0-1-6', '0-1-6') }).opened).toBe(true)
   })
 
@@ -65,5 +84,24 @@ describe('after a restart, the primary', () => {
     ['a copy of its data was interrupted', { seeding: true }],
   ])('is left alone if %s', (_, scene) => {
     expect(run(scene)).toMatchObject({ opened: false, status: 0, asked: '' })
+  })
+  it('does not accept writes if the answers are older than 1.5 seconds, when another could have been promoted', () => {
+    expect(run({ takes: 1499 }).opened).toBe(true)
+    expect(run({ takes: 1500 })).toMatchObject({ opened: false, status: null, slept: '1\n' })
+  })
+
+  it('asks its own server again until that answers, soon before its first answer', () => {
+    expect(run({ silent: 'DO 1' })).toMatchObject({ opened: false, slept: '0.5\n', asked: '' })
+    for (const silent of ['SHOW SLAVE STATUS', 'gtid_binlog_pos'])
+      expect(run({ silent })).toMatchObject({ opened: false, slept: '1\n', asked: '' })
+    expect(run({ silent: 'read_only = OFF' })).toMatchObject({ opened: false, status: 1 })
+  })
+
+  it('asks every other server', () => {
+    const script = textOf('web-01', 'file:/usr/local/lib/provision/database-primary', { topology: 'replica', primary: 'web-01' }, [
+      ...HOSTS,
+      hostOf('web-03', ['database'], '127.0.0.15'),
+    ])
+    expect(script).toContain('for other in 127.0.0.13 127.0.0.15; do')
   })
 })

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { textOf } from './context.ts'
@@ -11,6 +11,7 @@ const host = (answer: string, status = 0): Place => {
   const there = place()
   mkdirSync(join(there.path, 'data'))
   there.write('tool', '')
+  there.program('timeout', 'echo "$*" >>"$PLACE/limits"; [ "$1" != -k ] || shift 2; shift; exec "$@"')
   there.program('mariadb', 'case "$*" in *SELECT*) echo 86400 ;; esac; echo "$*" >>"$PLACE/sql"')
   there.program(
     'mariadb-upgrade',
@@ -25,7 +26,17 @@ describe('a start of the server', () => {
   it('upgrades the system tables if needed, with a lock limit that is restored', () => {
     const there = host('')
     expect(start(there)).toMatchObject({ status: 0, stderr: '' })
-    expect(there.read('upgrades')).toContain('--socket=/run/mysqld/mysqld.sock --user=mysql --silent')
+    expect(there.read('upgrades')).toBe('--no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql --silent\n')
+    const login = '--no-defaults --socket=/run/mysqld/mysqld.sock --user=mysql'
+    const sql = `60 mariadb ${login} --local-infile=0 --connect-timeout=10 -NB -e`
+    expect(there.read('limits').split('\n')).toEqual([
+      `60 mariadb-upgrade ${login} --check-if-upgrade-is-needed`,
+      `${sql} SELECT @@GLOBAL.lock_wait_timeout`,
+      `${sql} SET GLOBAL lock_wait_timeout = 10`,
+      `-k 10 1800 mariadb-upgrade ${login} --silent`,
+      `${sql} SET GLOBAL lock_wait_timeout = 86400`,
+      '',
+    ])
     expect(there.read('sql').match(/SET GLOBAL lock_wait_timeout = \d+/g)).toEqual([
       'SET GLOBAL lock_wait_timeout = 10',
       'SET GLOBAL lock_wait_timeout = 86400',
@@ -69,5 +80,26 @@ describe('a start of the server', () => {
     start(there)
     expect(readFileSync(join(there.path, 'data/mysql_upgrade_info'), 'utf8')).toBe('10.11.1-MariaDB')
     expect(existsSync(join(there.path, 'data/mariadb_upgrade_info'))).toBe(false)
+  })
+  it('upgrades nothing without a limit of locks, or a data directory', () => {
+    const there = host('')
+    there.program('mariadb', 'exit 1')
+    expect(start(there)).toMatchObject({ status: 1 })
+    expect(there.has('upgrades')).toBe(false)
+    const none = place()
+    none.program('mariadb-upgrade', ': >"$PLACE/upgrades"')
+    expect(start(none).status).toBe(1)
+    expect(none.has('upgrades')).toBe(false)
+  })
+
+  it('records the version of a copy for others to read at most in its group, instead of a link', () => {
+    const there = host('already upgraded')
+    const data = (name: string) => join(there.path, 'data', name)
+    writeFileSync(data('xtrabackup_info'), 'server_version = 10.6.12-MariaDB-log\n')
+    writeFileSync(data('mariadb_backup_info'), 'server_version = 10.11.3-MariaDB\n')
+    symlinkSync(join(there.path, 'elsewhere'), data('mysql_upgrade_info'))
+    expect(start(there)).toMatchObject({ status: 0, stderr: '' })
+    expect(readFileSync(data('mysql_upgrade_info'), 'utf8')).toBe('10.11.3-MariaDB')
+    expect([there.has('elsewhere'), (statSync(data('mysql_upgrade_info')).mode & 0o777).toString(8)]).toEqual([false, '640'])
   })
 })
