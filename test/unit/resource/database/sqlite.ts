@@ -22,6 +22,7 @@ export const answersOf = (tables: Readonly<Record<string, readonly Row[]>>, sql:
   const define = (name: string, run: (...values: unknown[]) => string | number | null): void =>
     db.function(name, { varargs: true }, (...values: unknown[]) => run(...values) as never)
   define('CONCAT', (...all) => (all.includes(null) ? null : all.join('')))
+  define('CONCAT_WS', (between, ...all) => all.filter((one) => one !== null).join(String(between)))
   define('QUOTE', (text) => `'${text}'`)
   define('JSON_VALUE', valueAt)
   define('JSON_EXISTS', (json, path) => (String(path).replace('$.', '') in JSON.parse(String(json)) ? 1 : 0))

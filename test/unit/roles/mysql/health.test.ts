@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { answersOf } from '../../resource/database/sqlite.ts'
 import { textOf } from './context.ts'
 import { type Place, place } from './stand-ins.ts'
 
@@ -12,7 +13,7 @@ const LISTENER = `use IO::Socket::INET; use POSIX (); my $s = IO::Socket::INET->
 $| = 1; print $s->sockport, "\\n"; if (fileno($s) != 3) { POSIX::dup2(fileno $s, 3) } else { require Fcntl; fcntl($s, Fcntl::F_SETFD(), 0) } exec $^X, $ARGV[0]`
 
 /** Starts the service beside a server that answers every question with the file `answer`; nothing if there is none. */
-const start = async (script = SCRIPT): Promise<{ there: Place; ask: () => Promise<string> }> => {
+const start = async (script = SCRIPT): Promise<{ there: Place; port: number; ask: () => Promise<string> }> => {
   const there = place()
   there.write('health', script)
   there.program(
@@ -32,7 +33,7 @@ const start = async (script = SCRIPT): Promise<{ there: Place; ask: () => Promis
       socket.on('error', reject)
       socket.on('end', () => resolve(answer.replace(/^HTTP\/1\.0 (\d+) [\s\S]*\r\n\r\n/, '$1 ').trim()))
     })
-  return { there, ask }
+  return { there, port, ask }
 }
 
 describe('the health of a server', () => {
@@ -60,6 +61,59 @@ describe('the health of a server', () => {
     there.write('answer', 'OFF Primary Synced\t0\t1\n')
     await sleep(400)
     expect(await ask()).toBe('200 OFF Primary Synced')
+  })
+
+  it('is reported to others while a proxy says nothing, hangs up, or sends too much', async () => {
+    const { there, port, ask } = await start()
+    there.write('answer', 'OFF Primary Synced\t0\t1\n')
+    const begin = (bytes: string): Promise<void> =>
+      new Promise((resolve) => {
+        const socket = connect(port, '127.0.0.1', () => {
+          socket.write(bytes)
+          setTimeout(() => socket.resetAndDestroy(), 20)
+        })
+        socket.on('error', () => {})
+        socket.on('close', () => resolve())
+      })
+    for (const bytes of ['GET / HTTP/1.0\r\n\r\n', 'GET /', `GET /${'x'.repeat(9000)}`]) await begin(bytes)
+    const silent = connect(port, '127.0.0.1')
+    onTestFinished(() => void silent.destroy())
+    const began = performance.now()
+    expect(await ask()).toBe('200 OFF Primary Synced')
+    expect(performance.now() - began).toBeLessThan(5000)
+  })
+
+  it('is asked for by a new client after the server was restarted, with its own settings only', async () => {
+    const { there, ask } = await start()
+    there.program('mariadb', 'echo "$*" >>"$PLACE/clients"; read -r question; printf "OFF Primary Synced\\t0\\t1\\n"')
+    expect(await ask()).toBe('200 OFF Primary Synced')
+    await sleep(400)
+    expect(await ask()).toBe('200 OFF Primary Synced')
+    const client = '--no-defaults --socket=/run/mysqld/mysqld.sock --local-infile=0 --connect-timeout=2 -NB --unbuffered'
+    expect(there.read('clients').trim().split('\n')).toEqual([client, client])
+  })
+
+  it('is the answer of one question about the variables of the server', async () => {
+    const { there, ask } = await start()
+    there.write('answer', 'OFF Primary Synced\t0\t1\n')
+    await ask()
+    const variables: Record<string, string> = {
+      ...{ WSREP_CLUSTER_STATUS: 'Primary', WSREP_LOCAL_STATE_COMMENT: 'Synced', WSREP_LOCAL_RECV_QUEUE: '3', WSREP_LAST_COMMITTED: '7' },
+      ...{ INNODB_LSN_CURRENT: '8', INNODB_ONLINEDDL_PCT_PROGRESS: '9', OTHER: 'x' },
+    }
+    const answer = (more: Record<string, string>) =>
+      answersOf(
+        {
+          'information_schema.GLOBAL_STATUS': Object.entries({ ...variables, ...more }).map(([name, value]) => ({
+            VARIABLE_NAME: name,
+            VARIABLE_VALUE: value,
+          })),
+        },
+        there.read('question').replace('@@read_only', "'OFF'"),
+      )
+    expect(answer({})).toEqual([['OFF Primary Synced', '3', '7 8 9']])
+    expect(answer({ SLAVE_RUNNING: 'ON' })).toEqual([['OFF Primary Synced follows', '3', '7 8 9']])
+    expect(answer({ SLAVE_RUNNING: 'OFF' })).toEqual([['OFF Primary Synced', '3', '7 8 9']])
   })
 
   it('is asked for by many proxies with one client', async () => {
