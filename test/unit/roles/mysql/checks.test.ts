@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -296,6 +296,29 @@ it.each([
     },
   )
   expect(outcome).toMatchObject({ status: 0, stderr: '' })
-  expect(there.read('r.prom')).toContain(`\nprovision_restore_test_ok ${good}\n`)
   expect(there.read('r.prom')).toMatch(done)
+  expect(
+    there
+      .read('r.prom')
+      .replace(/\d+\n$/, 'TIME\n')
+      .split('\n'),
+  ).toEqual([
+    '# HELP provision_restore_test_ok Whether the last backup passed its restore test.',
+    '# TYPE provision_restore_test_ok gauge',
+    `provision_restore_test_ok ${good}`,
+    '# HELP provision_backup_done_seconds Time of the last good backup.',
+    '# TYPE provision_backup_done_seconds gauge',
+    'provision_backup_done_seconds TIME',
+    '',
+  ])
+  // The exporter of metrics is another account.
+  expect([(statSync(join(there.path, 'r.prom')).mode & 0o777).toString(8), there.has('r.prom.new')]).toEqual(['644', false])
+})
+
+it('the first backup that fails is recorded as none', () => {
+  const there = place()
+  const script = textOf('web-02', 'file:/usr/local/lib/provision/database-backup-result', BACKUPS)
+  const text = script.replaceAll(/\S+\/database-backup\.prom/g, (path) => path.replace(/\/.*/, join(there.path, 'r.prom')))
+  expect(there.run(text, { env: { SERVICE_RESULT: 'exit-code', EXIT_STATUS: '1' } })).toMatchObject({ status: 0, stderr: '' })
+  expect(there.read('r.prom')).toMatch(/\nprovision_restore_test_ok 0\n[\s\S]*\nprovision_backup_done_seconds 0\n$/)
 })

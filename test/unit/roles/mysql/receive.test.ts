@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { forgetScript, receiveScript } from '../../../../roles/mysql/backup-script.ts'
@@ -30,6 +30,32 @@ it('a store keeps a backup whose size and sum are those that were announced', ()
   const there = place()
   expect(send(there, `${header()}${BYTES}`)).toEqual({ answer: `stored ${NAME}\n`, files: [NAME] })
   expect(readFileSync(join(there.path, 'store', NAME), 'utf8')).toBe(BYTES)
+})
+
+it('a store writes a backup to the disk before it has its name, for its own account only', () => {
+  const there = place()
+  there.program('sync', 'echo "$*" >>"$PLACE/synced"; ls -A "$1" >>"$PLACE/listed"')
+  send(there, `${header()}${BYTES}more than announced`)
+  expect(readFileSync(join(there.path, 'store', NAME), 'utf8')).toBe(BYTES)
+  expect((statSync(join(there.path, 'store', NAME)).mode & 0o777).toString(8)).toBe('600')
+  expect(there.read('synced')).toMatch(/^\.incoming\.\w{8}\n\.\n$/)
+  expect(there.read('listed')).toMatch(new RegExp(`^\\.incoming\\.\\w{8}\n${NAME}\n$`))
+})
+
+it.each([
+  ['a file cannot be created', 'mktemp', 'no temporary file can be created\n'],
+  ['it cannot be written to the disk', 'sync', 'the file could not be written\n'],
+  ['it cannot get its name', 'mv', 'the file could not be written\n'],
+])('a store says so if %s, and keeps nothing', (_, program, answer) => {
+  const there = place()
+  there.program(program, 'exit 1')
+  expect(send(there, `${header()}${BYTES}`)).toEqual({ answer, files: [] })
+})
+
+it('a store that is not there, or gets nothing, answers nothing', () => {
+  const there = place()
+  expect(there.run(receiveScript(join(there.path, 'none'), 30), { input: header() })).toMatchObject({ status: 1, stdout: '' })
+  expect(send(there, '')).toEqual({ answer: '', files: [] })
 })
 
 it.each([
