@@ -37,8 +37,8 @@ export const accountsOption = z
 export type Account = z.output<typeof accountsOption>[number]
 
 /**
- * What people lose, before anything else is changed: the right to become root, their keys, what they still run, and the account. All keys
- * go, because the home directory stays and another account of this name would admit them.
+ * Returns the deletions of absent people, before anything else is changed: the right to become root, their keys, their processes, and the
+ * account. All keys are deleted, because the home directory stays, and a new account of this name would accept them.
  */
 export const departures = (people: readonly Account[]): readonly Resource[] => {
   const leaving = people.filter(({ state }) => state === 'absent')

@@ -34,7 +34,7 @@ export default defineRole({
   resources: ({ options, facts, host, site, warn }) => {
     if (facts.container) warn('container: clock and non-network kernel settings are managed by the machine it runs on, skipped here')
     return [
-      // First, because a failure of what follows must not keep anybody's rights.
+      // First, because these rights must be removed even if a later change fails.
       ...departures(options.administrators),
       foreignAccounts({ declared: [host.user, ...options.administrators.map(({ name }) => name)], adopted: options.adopted_accounts }),
       ...assembled([

@@ -85,7 +85,7 @@ const DROP: readonly string[] = [
 
 const extraRules = ({ extra }: Policy): readonly string[] => (extra.length === 0 ? [] : ['', '# rules of the option extra', ...extra])
 
-// Rules of the user come before those that open ports, or they could shut out nobody.
+// Rules of the user come before those that open ports. Otherwise they could not shut anybody out.
 const denyRules = ({ deny }: Policy): readonly string[] =>
   deny.length === 0
     ? []

@@ -63,7 +63,7 @@ const http = (more: { readonly [key: string]: Yaml }): Yaml => ({
   http: { valid_http_versions: ['HTTP/1.1', 'HTTP/2.0'], follow_redirects: true, ...more },
 })
 
-/** Statuses of a site that is up. A page with a password, or without a home page, is none that is down. */
+/** Statuses of a site that is up. A site that asks for a password, or has no home page, is not down. */
 const UP = [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 401, 403, 404]
 
 const httpSettings = ({ server, trusts, of, status }: ExposedProbe): { readonly [key: string]: Yaml } => {

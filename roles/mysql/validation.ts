@@ -22,7 +22,7 @@ checked() {
 
 const READ = '--verbose --help'
 
-/** What would be large, belongs to the running server or concerns its data is replaced. */
+/** Options of the trial start. They replace settings that need much space, belong to the running server or concern its data. */
 const START = [
   '--bootstrap',
   '--datadir="$d"',

@@ -18,7 +18,7 @@ export const preflight = async (
   return found.flat()
 }
 
-/** How the names are resolved, and the port of HTTP-01 (RFC 8555, 8.3: 80). */
+/** The resolver of the names, and the port of HTTP-01 (RFC 8555, 8.3: 80). */
 interface Network {
   addressesOf(name: string): Promise<readonly string[]>
   readonly port: number

@@ -32,7 +32,7 @@ export const departedHosts = ({ root, hosts }: Site): readonly Departed[] => {
 /** Returns the inventory file that declares a host. */
 export const inventoryOf = ({ where }: { readonly where: Problem['where'] }): string => ('file' in where ? where.file : '')
 
-/** Splits the departed hosts: those to retire, and a warning about each other one. Throws `Problems` if a host to retire is none of them. */
+/** Splits the departed hosts: those to retire, and a warning about each other one. Throws `Problems` if a host to retire is not a departed one. */
 export const departures = (
   departed: readonly Departed[],
   retire: readonly string[],

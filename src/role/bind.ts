@@ -73,7 +73,7 @@ export const bindRoles = (site: Site, roles: ReadonlyMap<string, Role>): Binding
   return { bound, flows, exposed, warnings }
 }
 
-/** What all roles expose to monitoring. Two plays may bind the same role to a host; it counts once. */
+/** Returns the metrics and health probes that all roles expose. Two plays may bind the same role to a host; it counts once. */
 const exposedBy = (
   bound: readonly Bound[],
   flows: readonly Flow[],

@@ -178,7 +178,7 @@ export interface Check {
   readonly units?: readonly string[]
   /** Name of a check of the same role and host. If both fail, this one is reported as a consequence of that one. */
   readonly follows?: string
-  /** How to repair what failed; default: compare the configuration, then read the log. */
+  /** The fix of a failure, as an imperative; default: compare the configuration, then read the log. */
   readonly fix?: string
 }
 

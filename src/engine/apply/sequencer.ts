@@ -25,7 +25,7 @@ export interface Sequencer {
   release(host: string, isLost: boolean): void
 }
 
-/** How a host left its turn: certainly not executing the change any more, refused by its service, or lost while it changed the resource. */
+/** The end of a host's turn: the change has certainly ended, its service refused it, or the host was lost while it changed the resource. */
 type Outcome = 'over' | 'refused' | 'lost'
 
 /** A promise for which later hosts wait. */

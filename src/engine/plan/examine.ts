@@ -7,7 +7,7 @@ import { forbiddenOn, noticesOf, type Selection, unfinishedOf } from './plan-hos
 import { failuresOf, type ObservedHost, observationsOf } from './plan-hosts.ts'
 import { unknownAuthorities } from './unknown-authority.ts'
 
-/** What the kinds report about a host beside its changes. */
+/** The reports of the kinds about a host, beside its changes. */
 export interface ExaminedHost extends ObservedHost {
   /** Reasons in the state of the host why this run does not change it. */
   readonly forbidden: readonly Problem[]

@@ -108,7 +108,7 @@ const isTooManyKeys = (error: Error | undefined): boolean => /too many authentic
 const isBusy = (greeting: string): boolean => /^(Exceeded MaxStartups|Not allowed at this time)/.test(greeting)
 
 /**
- * How often to try a connection that failed like this: sshd drops connections without a word, or with a line about its load, and a restart
+ * Returns how often to try a connection that failed like this: sshd drops connections silently, or with a line about its load, and a restart
  * of sshd ends a key exchange.
  */
 export const triesOf = ({ stage, greeting, failure, lateMs }: FailedHandshake): number => {

@@ -80,7 +80,7 @@ if ($passwords) {
 while (my @g = getgrent) { $name_of{$g[2]} //= $g[0]; $members{$_}{$g[0]} = 1 for split / /, $g[3] }
 sub group_name { my ($gid) = @_; $name_of{$gid} // getgrgid($gid) // $gid }
 my ($is_login_asked, $is_group_deleted, $ran) = (0, 0);
-# The processes of a user, where a change needs that there are none. Only then are all processes looked at.
+# The processes of a user, if a change needs that it has none. Only then all processes are examined.
 sub busy {
   my ($uid) = @_;
   if (!$ran) {

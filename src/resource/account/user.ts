@@ -75,7 +75,7 @@ const changeOf = (spec: UserSpec, { account, isRunAccount }: UserState): Script 
     return sh`${missingGroups(spec, account).map((group) => sh`gpasswd -a ${name} ${group} >/dev/null\n`)}:`
   const change = [...settings, ...(groups.length === 0 ? [] : ['-a', '-G', groups.join(',')])]
   const home = account !== NO_ACCOUNT && needsHome(spec, account) ? sh`\n${walk(MAKE_HOME, name)}` : sh``
-  // The plan may have relied on a package for the shell, without which nobody could log in with this account.
+  // The plan may have relied on a package for the shell, without which no login with this account is possible.
   const shell =
     isRunAccount && spec.shell !== undefined
       ? sh`[ -x ${spec.shell} ] || { echo ${`${spec.shell} does not exist, and the run uses ${name}`} >&2; exit 1; }\n`

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 
 /**
  * Why a client's host in an account matches no client, and what to write instead; undefined if it can match one. MariaDB compares the
- * address of a client as text, or with `ADDRESS/NETMASK`; it also accepts `ADDRESS/24`, which matches nobody.
+ * address of a client as text, or with `ADDRESS/NETMASK`; it also accepts `ADDRESS/24`, which matches no client.
  */
 export const hostFault = (host: string): { readonly message: string; readonly fix: string } | undefined => {
   const [address = '', mask, ...more] = host.split('/')

@@ -73,7 +73,7 @@ ${placeScript({ alone: set !== undefined || areRules })}${
       'allow mount namespaces on this host (unshare -m): an unprivileged container lacks CAP_SYS_ADMIN',
       { done: before },
     )
-  // What was written of a set is restored.
+  // The files of a set that were already written are restored.
   requireBatch(answer, work, { what: (id) => `${id ?? 'files'} not written`, before, restored: set !== undefined })
 }
 

@@ -107,7 +107,7 @@ finish();
 const isStopped = (one: OrphanWork): boolean => isUnit(one) && !one.id.includes('.d/')
 
 const stopScript = (unit: string): Script => {
-  // Of a template, only the instances run.
+  // Only the instances of a template run.
   const stop = isTemplate(unit) ? sh`systemctl stop -- ${unit.replace('@.', '@*.')} >/dev/null 2>&1; ` : sh``
   return sh`${stop}systemctl disable --now -- ${unit} >/dev/null 2>&1`
 }
