@@ -1,4 +1,4 @@
-// Which test files call which function: only they can notice a mutant in it.
+// Lists the test files that call each function: only these tests can detect a mutant in it.
 import { type Node, parse, walk } from './mutations.ts'
 
 /** Functions of a file; the first entry is the module itself. */

@@ -16,7 +16,7 @@ const spec: LabSpec = {
   hosts: HOSTS.map((name, i) => ({ name, user: 'ops', addresses: [`${SUBNET}.${11 + i}`] })),
 }
 
-/** What hangs, by host. One of its processes does not listen to SIGTERM, another one is in a session of its own. */
+/** The programs that hang, by host. One process ignores SIGTERM, another one has its own session. */
 const HANGS = `: >/run/begun; case $(hostname) in
 package) dpkg -i /srv/hung.deb ;;
 waits) (trap '' TERM; while :; do sleep 4001; done) & setsid -w sleep 4002 ;;

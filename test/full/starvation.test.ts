@@ -50,7 +50,7 @@ end=$(date +%s.%N); exec 3>&-; rm /root/q
 awk -v b=$begin -v e=$end 'BEGIN { print 120 / (e - b) }'`
 
 it('passes the checks of all its roles', async () => {
-  // What it asks of the monitoring is measured first.
+  // Its load on the monitoring is measured first.
   const verified = async () => {
     const { status, stderr } = await project.provisionBeside('verify')
     return `${status} ${stderr}`
@@ -109,7 +109,7 @@ const starve = (host: string, slice: string): Promise<string> =>
     systemd-run -q --unit=spin --slice=${slice} sh -c 'for i in 1 2 3; do perl -e "1 while 1" & done; wait'`,
   )
 
-/** How long each of these takes, in milliseconds. */
+/** The duration of each of these, in milliseconds. */
 const timed = async (what: Readonly<Record<string, () => Promise<unknown>>>): Promise<Readonly<Record<string, number>>> => {
   const times: [string, number][] = []
   for (const [name, act] of Object.entries(what)) {

@@ -49,7 +49,7 @@ it.each(['', '{}', 'null', '[', '"text"', `${JSON.stringify([{ ...request('a.tes
   },
 )
 
-it('drops entries that are none', () => {
+it('drops invalid entries', () => {
   const good = { ...request('a.test'), at: NOW }
   const bad = [null, 7, 'x', [], { ...good, directory: 7 }, { ...good, names: 'a.test' }, { ...good, at: 'now' }, { names: [], at: NOW }]
   write(JSON.stringify([...bad, good]))

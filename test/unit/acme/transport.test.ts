@@ -23,7 +23,7 @@ vi.mock('node:timers/promises', () => ({
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
-/** What the authority does with the next requests; the last answer is repeated. */
+/** The answers of the authority to the next requests; the last one is repeated. */
 let answers: Answer[] = []
 const requests: { method: string | undefined; headers: IncomingMessage['headers']; body: string; port: number | undefined }[] = []
 let server: Server
@@ -160,7 +160,7 @@ describe('an authority that fails', () => {
     expect(requests).toHaveLength(1)
   })
 
-  it('or does not exist is not asked again', async () => {
+  it('that does not exist is not asked again', async () => {
     const closed = createServer().listen(0, '127.0.0.1')
     await once(closed, 'listening')
     const unused = (closed.address() as AddressInfo).port
@@ -173,7 +173,7 @@ describe('an authority that fails', () => {
     expect(pauses).toEqual([])
   })
 
-  it('or takes too long is given up', async () => {
+  it('that takes too long is given up', async () => {
     answers = [() => {}]
     const problem = await problemOf(asked({}, { withinMs: 100 }))
     expect(problem).toBeInstanceOf(AuthorityUnreachable)
@@ -181,7 +181,7 @@ describe('an authority that fails', () => {
     expect(requests).toHaveLength(1)
   })
 
-  it('or whose certificate is not trusted is another matter', async () => {
+  it('with an untrusted certificate is a different problem', async () => {
     const problem = await problemOf(asked({}, { isTrusted: false }))
     expect(problem).not.toBeInstanceOf(AuthorityUnreachable)
     expect(problem).toMatchObject({

@@ -45,7 +45,7 @@ const request = ({
 const leaf = { usages: ['server'], lifetimeDays: 90 } as const
 const wish = (more: object = {}) => ({ request: request(), names: [NAME], leaf, ...more })
 
-/** What openssl, as every service uses it, says of a chain to somebody who trusts these. */
+/** Returns the verdict of openssl on a chain, for a client that trusts these authorities. */
 const verified = (trusted: string, chain: string, at: Date, ...how: readonly string[]): string => {
   writeFileSync(join(root, 'trusted.pem'), trusted)
   writeFileSync(join(root, 'chain.pem'), chain)

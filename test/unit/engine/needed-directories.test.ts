@@ -17,7 +17,7 @@ import { command } from '../../../src/resource/system/command.ts'
 const inode = (type: string, more: object = {}): InodeState => ({ type, mode: '755', owner: 'root', group: 'root', target: '', ...more })
 const root = { '/srv': inode('d'), '/srv/app': 'absent' as const, '/home': inode('d'), '/home/bob': inode('d', { owner: 'bob' }) }
 
-/** What is refused at planning, and the certainty of each change. Resources are absent unless `states` has their path. */
+/** Returns the refusals at planning, and the certainty of each change. Resources are absent unless `states` has their path. */
 const planned = (resources: readonly Resource[], states: Record<string, InodeState> = {}, directories: Record<string, InodeState> = {}) => {
   const observation = new Map<string, unknown>(
     resources.map((one) => [

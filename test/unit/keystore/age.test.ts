@@ -118,7 +118,7 @@ test('a binary file of the age command is decrypted too', async () => {
   expect(Buffer.from(await decrypt(armored, [identity], where)).toString()).toBe('x')
 })
 
-test('nothing is encrypted for nobody', async () => {
+test('encrypting without recipients is an error', async () => {
   await expect(encrypt('x', [])).rejects.toThrow('at least one recipient')
 })
 
@@ -173,7 +173,7 @@ test('a key file without a key, or that cannot be read, is a problem at its path
   })
 })
 
-test('a person who is not a recipient learns which line to add', async () => {
+test('a person who is not a recipient gets the line to add', async () => {
   await ensureAgeKey(root, env)
   const other = { PROVISION_AGE_KEY_FILE: join(root, 'other', 'age.txt') }
   const problem = await problemOf(ensureAgeKey(root, other))

@@ -15,7 +15,7 @@ export const NOTHING: Answers = {
 
 const plain = { type: 'f', mode: '644', owner: 'root', group: 'root', target: '' }
 
-/** Of paths that were recorded by their times alone: regular files of root. */
+/** Inodes of paths that were recorded by their times alone: regular files of root. */
 export const inodesOf = (present: Iterable<string>, absent: Iterable<string>): ReadonlyMap<string, InodeState> =>
   new Map<string, InodeState>([
     ...[...absent].map((path) => [path, ABSENT] as const),

@@ -195,7 +195,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
       account: {
         plugin: 'mysql_native_password',
         nonce: '',
-        // Of what the server keeps for this password.
+        // Digest of the value that the server stores for this password.
         digest: sha256Hex(nativeHash('poison')),
         tls: true,
         locked: false,

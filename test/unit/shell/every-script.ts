@@ -42,7 +42,7 @@ const scriptsIn = (name: string, steps: Steps): readonly NamedScript[] => {
   return texts.map((text, i) => ({ name: `${name} ${i}`, text }))
 }
 
-/** What every kind sends for its samples: to look at them, to change them, and to put them back. */
+/** The scripts that every kind sends for its samples: to observe, to apply and to revert them. */
 const ofKinds = (): readonly NamedScript[] =>
   listed.flatMap(({ name, kind, sample, spec }) => {
     const states = [seenNothing(name), sample.asWanted(7)].map((state) => (name === 'nftables' && state === 'absent' ? {} : state))
@@ -72,7 +72,7 @@ const textOf = (script: () => unknown): string => {
   }
 }
 
-/** What is sent for all that no role declares any more. */
+/** The scripts for orphans. */
 const ofOrphans = (): readonly NamedScript[] => {
   const digest = 'a'.repeat(64)
   const all = [
@@ -111,7 +111,7 @@ const FACTS: Omit<Facts, 'hostname' | 'sshAddress'> = {
   networks: [{ interface: 'eth0', network: '10.78.0.0/24' }],
 }
 
-/** What all roles of a site send, and the scripts that they write to its hosts. */
+/** The scripts that all roles of a site send, and those that they write to its hosts. */
 const ofSite = async (label: string, vars: string): Promise<readonly NamedScript[]> => {
   const raw = await readProject({ root: ROOT, inventory: 'inventory/lab.yaml', env: { HOME: '/root' } })
   const inventory = raw.inventory.map(({ path, text }) => ({ path, text: text.replace(/^vars:\n/m, (line) => `${line}  ${vars}\n`) }))
@@ -193,7 +193,7 @@ const shown = (content: { readonly type: string; readonly parts?: readonly unkno
 const WORD = '0123456789abcdef'.repeat(2)
 const HOLDER = { user: 'ops', machine: 'laptop', command: "provision run 'x'", since: '2026-01-01T00:00:00Z', pid: 1 }
 
-/** What a host is sent to open, lock and hold a root shell, and what the lab runs here. */
+/** The scripts that open, lock and keep a root shell on a host, and those that the lab runs here. */
 const ofHost = (): readonly NamedScript[] =>
   [
     ['start command', startCommand(WORD, ['sudo', '-n'])],
@@ -209,7 +209,7 @@ const ofHost = (): readonly NamedScript[] =>
     ['lab keeper', KEEP],
   ].map(([name = '', text]) => ({ name: `host ${name}`, text: String(text) }))
 
-/** What two scripts have in common that differ only in names, paths and numbers. */
+/** Returns the common form of scripts that differ only in names, paths and numbers. */
 const shapeOf = (text: string): string =>
   text
     .replaceAll(/'[^']*'/g, "''")

@@ -18,7 +18,7 @@ export interface Target {
   readonly home?: string
   /** Paths below `at` that the run touches. */
   places(at: string): readonly Place[]
-  /** What is declared; every round of a loop declares something new. */
+  /** The declared resources; every round of a loop declares new ones. */
   resources(at: string, round: number): readonly Resource[]
   /** Applied honestly before the attack. */
   before?(at: string): readonly Resource[]

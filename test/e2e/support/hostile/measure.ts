@@ -88,7 +88,7 @@ const linesOf = (text: string): readonly string[] => text.split('\n').filter((li
 /** Whether a path is in a directory in which an account may create entries. */
 export type IsOwn = (path: string, account: string) => boolean
 
-/** What the accounts gained between two measures, and what changed that is not theirs; one line each, none if nothing was gained. */
+/** Returns the gains of the accounts between two measures, and changes of files of others; one line each. */
 export const gainedBetween = (before: Measure, after: Measure, isOwn: IsOwn): readonly string[] => [
   ...[...after.access].flatMap(([account, access]) => gainedBy(account, access, { before, after, isOwn })),
   ...[...new Set([...before.guarded.keys(), ...after.guarded.keys()])]

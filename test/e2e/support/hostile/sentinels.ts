@@ -16,7 +16,7 @@ echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/LMZhCtfW8cBGGJhmlfUfVYDdiX08PBo+cxJ
 echo ${MARK}-root >/root/secret; echo ${MARK}-victim >/home/victim/private/secret
 chown -R victim:victim /home/victim/private`)
 
-/** What an attack on one path wants: see `Scene`. `above` is a script that runs in the directory that stands for the parent. */
+/** The goal of an attack on one path: see `Scene`. `above` is a script that runs in the directory that stands for the parent. */
 export const foreignScript = (foreign: string, base: string, above = ''): string => `umask 077
 mkdir -p -m 755 ${foreign}; mkdir -p ${foreign}/dir ${foreign}/above
 cd ${foreign}/above

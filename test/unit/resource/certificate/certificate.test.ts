@@ -10,7 +10,7 @@ import type { Answer, Step } from '../../../../src/resource/kind/step.ts'
 import { service } from '../../../../src/resource/service/service.ts'
 import { NOTHING, readInodesSaid } from '../answers.ts'
 
-// What a Debian 12 host with a placeholder, an issued certificate and nothing answered.
+// The answer of a Debian 12 host with a placeholder, an issued certificate and an empty path.
 const recorded = readFileSync(join(import.meta.dirname, '../../../fixtures/debian-12/certificate.txt'))
 const [SHOP, WWW, NONE] = ['shop', 'www', 'none'].map((name) => `/etc/ssl/haproxy/${name}.example.test.pem`) as [string, string, string]
 const ACCOUNT = 'acme-account:https://10.79.2.1:14000/dir'

@@ -23,7 +23,7 @@ let request: x509.Pkcs10CertificateRequest
 
 beforeAll(async () => {
   const keyPem = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  // Of one name, so that nothing but the signature tells them apart.
+  // Both have one name, so only the signature distinguishes them.
   edge = await signerOf('CN=provision edge 1', keyPem())
   other = await signerOf('CN=provision edge 1', keyPem())
   const next = await signerOf('CN=provision edge 2', keyPem())

@@ -178,7 +178,7 @@ describe('the steps of a certificate', () => {
     expect(refusal(() => apply([issued()], [answer(UNSAFE, '', '/etc/ssl of bob')])).fix).toMatch(/^declare it in a directory of root/)
   })
 
-  it('are an error of the controller if that fails in its part', () => {
+  it('fail as an error of the controller if the controller fails', () => {
     expect(() => apply([issued(), other], [answer(), answer(), answer(), answer(), answer(), new Error('disk full')])).toThrow(
       expect.objectContaining({ name: 'ControllerFailure', done: [PATH], culprit: '/etc/ssl/other.pem' }),
     )
@@ -230,7 +230,7 @@ describe('the kind of a certificate', () => {
     })
   })
 
-  it('sees no certificate in a file of other text', () => {
+  it('reads no certificate from other text', () => {
     const inodes = new Map([
       [PATH, inode('644')],
       [`${PATH}.key`, inode('600')],

@@ -169,7 +169,7 @@ describe('an account', () => {
   })
 
   it('accepts a password of any characters, which no plan and no script shows', () => {
-    // What MariaDB 10.11 answered to SELECT PASSWORD('simple') and SELECT PASSWORD('ü''"\\\\$`').
+    // The answers of MariaDB 10.11 to SELECT PASSWORD('simple') and SELECT PASSWORD('ü''"\\\\$`').
     expect(nativeHash('simple')).toBe('*ABCC69A782EE6472DB2F1BF0ABE1556CA504A711')
     expect(nativeHash(`ü'"\\$\``)).toBe('*A243002557044C74B441D30C26806A9AE7872769')
     const work = {

@@ -44,7 +44,7 @@ const exact = { action: 'create', certainty: 'exact', reason: '', differences: [
 const stepsFor = (state: DumpState, more: object = {}) =>
   databaseDump.kind.apply([{ id: 'latest', spec: spec(more), state, change: exact }])
 
-/** What a client that only prints its input gets, for a server with these tables. */
+/** The input of a client that only prints it, for a server with these tables. */
 const told = (tables: readonly string[], bytes: Uint8Array, { more = {}, client = 'cat' }: { more?: object; client?: string } = {}) => {
   const { script } = stepsFor({ tables, replacedBy: [] }, more).next().value as ShellStep
   const place = mkdtempSync(join(tmpdir(), 'dump-'))

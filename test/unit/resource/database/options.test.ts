@@ -28,7 +28,7 @@ const SERVER = [
 ]
 
 describe('privileges', () => {
-  // What MariaDB 10.11 answered to GRANT … ON t.x, t.* and *.*: 1144 and 1221 for the others.
+  // The answers of MariaDB 10.11 to GRANT … ON t.x, t.* and *.*: 1144 and 1221 for the others.
   it('are those that the server grants on the target', () => {
     const refused = (on: string) => [...DATABASE, ...SERVER].filter((name) => privilegeFault(on, name) !== undefined)
     expect(refused('*.*')).toEqual([])

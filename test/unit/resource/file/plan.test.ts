@@ -82,7 +82,7 @@ describe('planning a link', () => {
   })
 })
 
-describe('what a plan knows of a path', () => {
+describe('the members of a path kind', () => {
   const kinds = { file, directory, link } as const
   const forbids = (name: keyof typeof kinds, state: InodeState, more: Partial<PlanContext> = {}) => {
     const { spec, kind } = kinds[name]({ path: '/srv/x', ...(name === 'link' ? { target: 'a' } : {}) } as never)
@@ -124,7 +124,7 @@ describe('what a plan knows of a path', () => {
     expect(forbids(name, state)).toBeUndefined()
   })
 
-  it('knows what each needs, brings and leaves', () => {
+  it('return what each needs, what it creates and what happens to orphans', () => {
     for (const kind of [file.kind, directory.kind, link.kind]) {
       expect(kind.directories?.({ path: '/srv/a/x' } as never)).toEqual(['/srv/a'])
       expect(kind.contained).toBe(true)
@@ -212,7 +212,7 @@ describe('a file', () => {
 describe('a file that a kind writes', () => {
   const ok = (text: string | Buffer) => ({ code: 0, stdout: Buffer.from(text), stderr: '' })
 
-  it('is one request, shown as the kind says', () => {
+  it('is one request, with the description of the kind', () => {
     expect(writeFiles([]).next().done).toBe(true)
     const one = { path: '/etc/x', observed: 'absent', content: 'x' }
     const step = writeFiles([one], 'writing hosts').next().value

@@ -180,7 +180,7 @@ describe('the recovery of a position', () => {
     expect(readFileSync(join(place, 'as'), 'utf8')).toMatch(/^-k 5 1500 setpriv --reuid=mysql --regid=mysql /)
   })
 
-  it('fails with the words of the server', () => {
+  it('fails with the message of the server', () => {
     program('galera_recovery', 'echo "cannot lock the data"; exit 2')
     expect(run(recovery())).toEqual({ status: 1, stdout: '', stderr: 'cannot lock the data\n' })
   })

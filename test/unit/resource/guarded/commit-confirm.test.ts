@@ -191,7 +191,7 @@ describe('a change that could lock everybody out', () => {
   })
 })
 
-describe('a trial on its way', () => {
+describe('a trial in progress', () => {
   it('has its files for root only, until it is kept', () => {
     attempt('new', 'confirms', 2)
     expect(host.sh('find state run -perm /077 | sort')).toBe('')
@@ -199,7 +199,7 @@ describe('a trial on its way', () => {
   })
 
   it('excludes every other while it is armed or undone, and waits for no lock of its own', () => {
-    // What another shell would see that takes the lock now.
+    // The view of another shell that takes the lock now.
     const lock = sh`if flock -n ${host.at('state/door')} true; then echo free; else echo held; fi >>${host.at('log')}`
     const watched = { ...trial, prepare: sh`${trial.prepare}\n${lock}`, undo: sh`${trial.undo}\n${lock}` }
     attempt('first', 'confirms', 2, watched)

@@ -125,7 +125,7 @@ describe('an inode', () => {
     expect(readInodes(['x'], states)).toBe(0)
   })
 
-  it('has words for a person, and for the host that compares', () => {
+  it('is formatted for people, and for the comparison on the host', () => {
     expect(['f', 'd', 'l', 'p'].map(typeName)).toEqual(['a file', 'a directory', 'a symbolic link', 'a special file'])
     const inode = { type: 'f', mode: '644', owner: 'a', group: 'b', target: '' }
     expect([inodeWord(undefined), inodeWord('absent'), inodeWord(inode), inodeWord({ ...inode, type: 'l', target: '../x\0y' })]).toEqual([
@@ -261,7 +261,7 @@ describe('a stamp', () => {
 })
 
 describe('an answer of a host', () => {
-  it('that fails has its last words', () => {
+  it('of a failed script has its last lines', () => {
     expect(requireSuccess(answer(0, 'x'), 'done').stdout.toString()).toBe('x')
     expect(refusal(() => requireSuccess(answer(3, 'out', ' \n'), 'it failed', 'mend it'))).toMatchObject({
       what: 'it failed (exit 3)',

@@ -128,7 +128,7 @@ describe('the difference of two rulesets', () => {
     expect(describeDifference(text(a1, a2), text(a1, a2, b))).toEqual({ before: '', after: 'ours, from b (10.0.0.3)\n' })
   })
 
-  it('trusts no comment of others', () => {
+  it('ignores comments of others', () => {
     const foreign = rules('drop comment "443/tcp (https), from anyone"')
     expect(describeDifference(foreign, '', ['']).before).toBe('chain input: drop comment "443/tcp (https), from anyone"\n')
     expect(describeDifference(foreign, '').before).toBe('443/tcp (https), from anyone\n')

@@ -107,7 +107,7 @@ stat -c %a ${HOLD.policy} ${HOLD.preset} "$(dirname ${HOLD.preset})"; cat ${HOLD
     expect(during(host, 'echo installed')).toMatchObject({ status: 7, stdout: '' })
   })
 
-  it('are left alone by a file that only looks like ours', () => {
+  it('are not affected by a similar file of somebody else', () => {
     const host = packageHost([])
     host.write(HOLD.policy, `#!/bin/sh\n# a policy\n${HOLD.mark}\n`)
     during(host, ':')

@@ -33,7 +33,7 @@ const NGINX = 'nginx amd64 1.22 install ok installed'
 const read = (host: PackageHost, path: string): string => readFileSync(join(host.root, path), 'utf8')
 
 describe('apt in a transaction', { timeout: 30_000 }, () => {
-  it('asks nobody, keeps changed configuration files, and waits for locks and mirrors for a limited time', () => {
+  it('asks no questions, keeps changed configuration files, and waits for locks and mirrors for a limited time', () => {
     const host = packageHost([])
     host.apt(`env >"$ROOT/env"; umask >"$ROOT/umask"; cat >"$ROOT/stdin"; ${installs('curl amd64 1')}`)
     expect(transact(host, { name: 'curl' })).toMatchObject({ status: 0, stderr: '' })
@@ -228,7 +228,7 @@ describe('another program that uses dpkg', { timeout: 30_000 }, () => {
     },
   )
 
-  it('is named by the lock of the whole transaction, if another holds a second one', () => {
+  it('is named by the lock of the whole transaction, even if another program holds a second lock', () => {
     const host = busy(['POSIX WRITE 200', 'POSIX WRITE 100'], 'var/lib/dpkg/lock-frontend')
     symlinkSync(join(host.root, 'var/lib/dpkg/lock'), join(host.root, 'proc/200/fd/3'))
     expect(transact(host, { name: 'curl' }).stderr).toContain('(pid 100)')

@@ -197,7 +197,7 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     expect(history()).toEqual([THREE, TWO].map(digestOf))
   })
 
-  it('completes an interrupted deletion, and leaves names alone that are no digests', () => {
+  it('completes an interrupted deletion, and keeps entries whose names are not digests', () => {
     deploy(ONE)
     const { sums, digest } = declared({ gone: 'x' }).spec
     writeFileSync(join(root, 'releases', `${digest}.sums`), sums)

@@ -13,7 +13,7 @@ describe('promoting a primary', () => {
   it('makes all others read-only, catches up, and becomes writable', () => {
     const all = { one: one(), two: two(), three: three() }
     expect(carriedOut(all)).toEqual(['one closes', 'three closes', 'two opens'])
-    // What came while it was catching up as well.
+    // Including transactions that arrived while it was catching up.
     expect(all.two).toEqual({ writable: true, position: '0-1-10' })
   })
 

@@ -30,7 +30,7 @@ export interface Server {
   error?: string
   /** It does not reach its source. */
   connects?: boolean
-  /** What it is after its service was applied. */
+  /** Its state after its service was applied. */
   restarts?: 'read-only' | 'writable'
   /** Position of received transactions, if it has not applied them all. */
   received?: string
@@ -43,7 +43,7 @@ export interface Circumstances {
   readonly primary?: string
   readonly reached?: readonly string[]
   readonly allowDataLoss?: readonly string[]
-  /** Which hosts and addresses still get an answer from a lost server. */
+  /** The hosts and addresses that still get an answer from a lost server. */
   readonly answers?: readonly string[]
   /** A replica gets no more transactions: never, none after the first wait, or none after all servers are read-only. */
   readonly stuck?: 'always' | 'later' | 'closed'

@@ -38,7 +38,7 @@ type Options = Omit<Parameters<typeof service>[0], 'unit'>
 export interface ServiceHost extends Here {
   /** Sets properties of the unit. */
   unit(properties: Readonly<Record<string, string>>): void
-  /** What systemctl was asked to change, since the last time. */
+  /** The requests to systemctl since the last call. */
   calls(): readonly string[]
   /** Lines of the stamp, with the name of each digested file instead of its digest. */
   stamp(): readonly string[]

@@ -42,7 +42,7 @@ describe('the questions about a service', () => {
     expect(host.run(String(service.kind.observe(specs).script)).stdout.toString()).toBe('web\n')
   })
 
-  it('do not read a file without end that is linked as a unit', () => {
+  it('do not read an endless file that is linked as a unit', () => {
     const root = mkdtempSync(join(tmpdir(), 'linked-'))
     onTestFinished(() => rmSync(root, { recursive: true }))
     writeFileSync(join(root, 'long'), `${'#\n'.repeat(1000)}[Install]\n`)
@@ -80,7 +80,7 @@ describe('the state of a service', () => {
       .get('web.service')
   }
 
-  it('is what systemd says', () => {
+  it('is that of systemd', () => {
     const said = { ActiveState: 'active', SubState: 'running', Result: 'success', UnitFileState: 'enabled', NeedDaemonReload: 'yes' }
     expect(state(said)).toEqual({
       ...{ load: 'loaded', active: 'active', sub: 'running', result: 'success', enabled: 'enabled', needsDaemonReload: true },
@@ -302,7 +302,7 @@ describe.skipIf(!hasAnalyze)('a sandbox, judged by systemd', () => {
       { capabilities: ['CAP_NET_RAW'], ambient: true },
       ['AmbientCapabilities', expect.stringMatching(/^CapabilityBoundingSet_CAP_NET_.*RAW/), 'PrivateUsers'],
     ],
-    // What the account of a process decides needs calls that systemd counts as privileged.
+    // Programs that choose the account of a process need calls that systemd counts as privileged.
     ['other owners', { capabilities: ['CAP_CHOWN'] }, [expect.stringContaining('CHOWN'), 'PrivateUsers', 'SystemCallFilter_privileged']],
     ['other groups', { capabilities: ['CAP_SETGID'] }, [expect.stringContaining('GID'), 'PrivateUsers', 'SystemCallFilter_privileged']],
     ['other accounts', { capabilities: ['CAP_SETUID'] }, [expect.stringContaining('UID'), 'PrivateUsers', 'SystemCallFilter_privileged']],

@@ -86,7 +86,7 @@ describe('a kernel setting', () => {
     expect(refusal({ ...fixed, live: undefined })?.why).toBe('/proc/sys/net/a/b is read-only, as in a container')
     expect(refusal({ ...fixed, live: undefined }, {}, { optional: true })).toBeUndefined()
     expect(refusal({ ...fixed, live: '0' }, {}, { optional: true })).toBeDefined()
-    // What cannot be written is not written by a module either.
+    // A module does not write a setting that cannot be written.
     expect(refusal({ ...fixed, live: '0' }, { packagesPending: true })).toBeDefined()
     expect(refusal({ live: '0', boot: '0' })).toBeUndefined()
   })
@@ -243,7 +243,7 @@ ${script}`)
       expect(settings()).toContain('1 2\n1 2\n')
     })
 
-    it('has signs in its value that a shell would expand', () => {
+    it('may have characters in its value that a shell would expand', () => {
       const odd = sysctl({ key: 'net.a.one.x', value: '/* \\n' })
       prepare(
         "printf '%s\\n' '/e* \\t' 'a second line' >one/x; printf '%s\\n' 'net/a/one/x = /e* \\t' >/etc/sysctl.d/zz-provision.net.a.one.x.conf",

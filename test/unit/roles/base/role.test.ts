@@ -101,7 +101,7 @@ describe('administrators', () => {
 })
 
 describe('the resources of the role', () => {
-  it('take rights first, install packages before they start services, and restrict sshd last', () => {
+  it('remove rights first, install packages before they start services, and restrict sshd last', () => {
     const administrators = [
       { name: 'ann', keys: [KEY] },
       { name: 'bob', state: 'absent' },

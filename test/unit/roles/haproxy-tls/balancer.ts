@@ -110,7 +110,7 @@ export interface Balancer {
   readonly received: Received[]
   /** `direct` is HTTPS as a visitor uses it; `https` begins with the address of a simulated visitor. */
   readonly ports: { readonly http: number; readonly https: number; readonly direct: number; readonly status: number }
-  /** What it logged, in order. */
+  /** The lines that it logged, in order. */
   readonly logs: readonly string[]
   /** Ends it as a reload does: new connections go to the next process. */
   retire(): void

@@ -65,7 +65,7 @@ describe('the check of a name', { timeout: 30_000 }, () => {
     return verdict(name, (script) => script.replaceAll('127.0.0.1:443', `127.0.0.1:${at}`), options)
   }
 
-  it('asks as a visitor does, and is silent if all is well', async () => {
+  it('sends the request of a visitor, and prints nothing on success', async () => {
     const requests: string[] = []
     const noted: RequestListener = (request, response) => {
       requests.push(`${request.method} ${request.headers.host} ${request.url}`)

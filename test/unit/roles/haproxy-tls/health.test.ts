@@ -167,7 +167,7 @@ backend web.once
     expect(await back('web-01', 0)).toEqual({ code: 0, stderr: '' })
   })
 
-  it('find a site served while one server is well, and name the servers that are not', async () => {
+  it('find a site served while one server is healthy, and name the servers that are not', async () => {
     await start(['web-01', 'web-02'])
     const serves = (seconds = 0) => balancer(servesScript(seconds, [CHECK, { ...CHECK, section: 'not-yet' }]))
     health.set('web-01', 404)

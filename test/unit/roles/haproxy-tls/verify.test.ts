@@ -42,7 +42,7 @@ describe.runIf(hasTools)('the checks of verify', { timeout: 60_000 }, () => {
   const failedIn = async (options: object = {}): Promise<readonly string[]> =>
     Object.entries(await run(options)).flatMap(([name, { code, output }]) => (code === 0 ? [] : [`${name}: ${output.trim()}`]))
 
-  it('pass if all is well', async () => {
+  it('pass on a healthy site', async () => {
     expect(Object.keys(await run())).toEqual([
       'www.site.test is served over HTTPS',
       'HTTP is redirected to HTTPS',

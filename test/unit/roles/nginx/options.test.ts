@@ -6,7 +6,7 @@ import { declaredBy } from './server.ts'
 
 const PAGES = { 'index.html': '', 'app.html': '', 'errors/404.html': '', 'docs/start.html': '' }
 
-/** What is wrong with a site, and the value at which the error is reported. */
+/** The faults of a site, and the value at which each error is reported. */
 const faultOf = (site: object, options: object = {}): string | undefined => {
   try {
     declaredBy({ sites: [{ name: 'www', content: 'pages', ...site }], ...options }, { pages: PAGES })

@@ -189,7 +189,7 @@ printf 'GET / HTTP/1.0\\r\\nHost: www.test\\r\\n\\r\\n' | timeout 10 openssl s_c
     expect(answers.filter((status) => status === 200).length).toBeGreaterThan(1)
   })
 
-  it('serve a name of any length', async () => {
+  it('serve host names of any length', async () => {
     expect(await statusOf(LONG, '/', { headers: { 'X-Forwarded-For': '192.0.2.32' } })).toBe(200)
   })
 

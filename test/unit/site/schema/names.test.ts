@@ -110,7 +110,7 @@ test.each([
   expect(nearest(word, known)).toBe(expected)
 })
 
-test('a suggestion is the nearest word, or what there is', () => {
+test('a suggestion is the nearest word, or the list of words', () => {
   expect(suggestion('wbe', ['web', 'web'], 'add it')).toBe('did you mean `web`?')
   expect(suggestion('mail', ['web', 'db', 'web'], 'add it')).toBe('add it (available: web, db)')
   expect(suggestion('mail', [], 'add it')).toBe('add it')

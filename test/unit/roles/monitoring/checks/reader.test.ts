@@ -129,7 +129,7 @@ describe('the reader of the checks', () => {
     expect(said()).toEqual([`missing\t${release}/current`, 'watched 0'])
   })
 
-  it('prints the first bytes of a file, and nothing of what is none', () => {
+  it('prints the first bytes of a file, and nothing of anything else', () => {
     expect(run(['text', at('two words'), '3'])).toMatchObject({ status: 0, stdout: 'rig' })
     expect(run(['text', at('right'), '100'])).toMatchObject({ status: 0, stdout: 'right' })
     for (const path of ['right', './right', `${root}/./right`, `${root}/../../etc/passwd`, root, at('gone'), at('right/x'), '/'])
