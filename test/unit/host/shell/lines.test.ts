@@ -35,6 +35,8 @@ test('a long line is emitted in parts without loss, and no character is split', 
 test('a character whose second half is the last that fits stays whole', () => {
   const [first, second] = told([`${'x'.repeat(MAX_LINE - 2)}\u{10000}y`])
   expect([first, second]).toEqual([`${'x'.repeat(MAX_LINE - 2)}\u{10000}…`, 'y'])
+  for (const last of ['\u{10000}', '\u{10ffff}'])
+    expect(told([`${'x'.repeat(MAX_LINE - 1)}${last}`])).toEqual([`${'x'.repeat(MAX_LINE - 1)}…`, last])
 })
 
 test('a line of exactly the maximum length is not partial', () => {

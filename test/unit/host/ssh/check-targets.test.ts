@@ -72,3 +72,7 @@ test('the same problem of several hosts is reported once', async () => {
 test('a known_hosts that is a directory is an input problem', async () => {
   expect(await checkTargets([host([plain], { knownHosts: [directory] })])).toMatchObject([{ class: 'input', where: { file: directory } }])
 })
+
+test('a defect of provision is no problem of a key', async () => {
+  await expect(checkTargets([host(undefined as never)])).rejects.toThrow(TypeError)
+})
