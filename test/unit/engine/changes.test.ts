@@ -165,7 +165,8 @@ describe('changes of a host', () => {
   })
 
   it('count as applied without a step if an earlier play had their effect', async () => {
-    const { result, hosts } = await ran({ hosts: { a: [thing({ id: '1', also: 'touch 2' }), [1, 'r', thing({ id: '2' })]] } })
+    const { result, hosts, said } = await ran({ hosts: { a: [thing({ id: '1', also: 'touch 2' }), [1, 'r', thing({ id: '2' })]] } })
+    expect(said('doing')).toEqual(['a: applying thing 1', 'a: applying thing 1'])
     expect([batches, result, hosts[0]?.changed]).toEqual([['thing 1'], 'changed', 2])
   })
 
@@ -392,5 +393,9 @@ describe('the record of what provision owns', () => {
     ])
     expect(readdirSync(disk).sort()).toEqual(['kept', 'owned'])
     expect(events.at(-1)).toEqual({ type: 'doing', host: 'a', what: undefined })
+    // A run that applied everything asks nothing about records.
+    const more = file({ path: `${STATE}/more`, content: 'more\n' })
+    const all = await ran({ hosts: { a: [ownedBy('r', ['site.yaml'], [kept, more]), kept, more] }, inSession: elsewhere })
+    expect([all.result, all.events.at(-1)]).toEqual(['changed', { type: 'host', host: 'a', state: 'done' }])
   })
 })

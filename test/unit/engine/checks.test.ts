@@ -78,7 +78,10 @@ describe('checks of a host', () => {
 
   it('fail as a whole if the host does not report all units', async () => {
     const two = { units: ['nginx.service', 'app.service'] }
-    await expect(run([check('a', 'exit 0', two)], STATE.active)).rejects.toThrow('web-01: host did not report the state of its units')
+    await expect(run([check('a', 'exit 0', two)], STATE.active)).rejects.toMatchObject({
+      ...{ class: 'task', where: { host: 'web-01' }, what: 'host did not report the state of its units' },
+      fix: 'run systemctl status nginx.service app.service there',
+    })
   })
 
   it('are a consequence of another check if both fail, and are listed below it', async () => {

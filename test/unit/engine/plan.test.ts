@@ -48,7 +48,9 @@ const GARDEN = `context.facts.hostname; context.warn('dry soil'); return [file({
 describe('the plan of a run', () => {
   it('has the changes of all hosts, play by play, and takes two requests for each host', async () => {
     const { host, events, run } = await planned(GARDEN)
-    const { plan: shown, hosts, unreachable, close } = await run()
+    const made = await run()
+    const { plan: shown, hosts, unreachable, close } = made
+    expect([made.signal.aborted, made.selected('any'), made.allowDataLoss.size, made.observations.size]).toEqual([false, true, 0, 2])
     expect(shown.changes.map(({ host: name, resource, play }) => `${play} ${name} ${resource}`)).toEqual([
       '0 a owned:first',
       `0 a file:${MISSING}-first`,

@@ -246,6 +246,7 @@ describe('an invalid plan file', () => {
   ])('%s is refused in words', (_, given, what) => {
     expect(() => readPlan('p.json', given)).toThrow(Problem)
     expect(() => readPlan('p.json', given)).toThrow(what)
+    expect(() => readPlan('p.json', given)).toThrow(expect.objectContaining({ class: 'input', where: { file: 'p.json' } }))
   })
 })
 

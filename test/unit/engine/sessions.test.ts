@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Event } from '../../../src/engine/events.ts'
 import { borrowing } from '../../../src/engine/observe/borrow.ts'
-import { type OpenOptions, openSession, openSessions, type Session } from '../../../src/engine/observe/session.ts'
+import { type OpenOptions, observe, openSession, openSessions, type Session } from '../../../src/engine/observe/session.ts'
 import type { Prepared } from '../../../src/engine/prepare.ts'
 import { verify } from '../../../src/engine/verify.ts'
 import { LockedHost } from '../../../src/host/shell/lock.ts'
@@ -10,6 +10,7 @@ import type { Holder } from '../../../src/host/shell/shell.ts'
 import type { Target } from '../../../src/host/target/connection.ts'
 import { Secret } from '../../../src/secret/secret.ts'
 import { localHost } from '../host/shell/local-host.ts'
+import { localShell } from './local-shell.ts'
 
 const lock: Holder = { user: 'jane', machine: 'laptop', command: 'provision run', since: '2026-11-29T10:00:00Z' }
 const signal = new AbortController().signal
@@ -64,6 +65,17 @@ describe('sessions', () => {
     expect(results.map((one) => (one.status === 'fulfilled' ? 'open' : one.reason instanceof LockedHost)).sort()).toEqual(['open', true])
     expect(doing().filter((one) => one.includes('in order'))).toEqual([])
   })
+})
+
+it('an observation has two minutes', async () => {
+  const shell = localShell('a')
+  const given: unknown[] = []
+  const request: Session['shell']['request'] = (script, options) => {
+    given.push(options)
+    return shell.request(script)
+  }
+  await observe({ host: 'a', shell: { ...shell, request } } as unknown as Session, [])
+  expect(given).toEqual([{ deadlineMs: 120_000 }])
 })
 
 describe('a borrowed session', () => {
