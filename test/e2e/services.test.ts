@@ -187,6 +187,40 @@ describe('a declared unit file', () => {
     expect(await host.plan(shop('infinity', '600'))).toEqual([])
   })
 
+  it('that reached the limit of its starts, or is masked by an empty file, is started by the next run', async () => {
+    const content = (command: string, more = '') =>
+      `[Unit]\nStartLimitIntervalSec=600\nStartLimitBurst=2\n[Service]\n${more}ExecStart=${command}\n[Install]\nWantedBy=multi-user.target\n`
+    const good = content('/bin/sleep infinity')
+    await host.run(`cd /etc/systemd/system; mkdir -p /usr/local/lib/systemd/system; printf '%s' '${good}' >/usr/local/lib/systemd/system/empty.service
+printf '%s' '${content('/bin/false')}' >limited.service; : >empty.service; systemctl daemon-reload; for i in 1 2 3; do ! systemctl start limited 2>/dev/null; done`)
+    const own = unit({ name: 'limited.service', content: good })
+    const both = [own, service({ unit: 'limited.service', restarts: [own] }), service({ unit: 'empty.service' })]
+    expect(await host.plan(both)).toEqual([
+      'update unit:limited.service: content and mode differ',
+      'update service:limited.service: not running, last start failed (exit-code), not enabled',
+      'update service:empty.service: masked, not running, not enabled',
+    ])
+    await host.apply(both)
+    expect(await host.plan(both)).toEqual([])
+    expect(await host.run('systemctl is-active limited empty; systemctl is-enabled limited empty')).toBe(
+      'active\nactive\nenabled\nenabled\n',
+    )
+    // A start that times out is reported as often as it is tried.
+    const slow = unit({ name: 'slow.service', content: content('/bin/sleep infinity', 'Type=notify\nTimeoutStartSec=1\n') })
+    for (const reason of ['not running, not enabled', 'not running, last start failed (timeout), not enabled']) {
+      expect((await host.plan([slow, service({ unit: 'slow.service' })])).at(-1)).toContain(`service:slow.service: ${reason}`)
+      const refusal = await host.refused([slow, service({ unit: 'slow.service' })])
+      expect([refusal.what, refusal.why]).toEqual(['slow.service did not start', expect.stringContaining('start operation timed out')])
+    }
+  })
+
+  it('with a socket is stopped, and its socket stays', async () => {
+    await host.run(`cd /etc/systemd/system; printf '[Socket]\\nListenStream=/run/sock.test\\n' >sock.socket
+printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >sock.service; systemctl daemon-reload; systemctl start sock.socket sock.service`)
+    await host.apply([service({ unit: 'sock.service', running: false, enabled: false })])
+    expect(await host.run('systemctl is-active sock.service sock.socket || :')).toBe('inactive\nactive\n')
+  })
+
   it('is stopped and disabled if declared so', async () => {
     const stopped = [service({ unit: 'shop.service', running: false, enabled: false })]
     expect(await host.plan(stopped)).toEqual(['update service:shop.service: running instead of stopped, enabled instead of disabled'])

@@ -156,6 +156,8 @@ describe('the transaction', { timeout: 30_000 }, () => {
     expect(transact(host, { name: 'curl' }, { name: 'nginx' })).toMatchObject({ status: 0 })
     expect(host.calls()).toEqual([expect.stringMatching(/ install --no-remove curl$/)])
     expect(host.calls()[0]).toContain('Dpkg::Options::=--force-confold')
+    // A configuration file that somebody deleted stays deleted.
+    expect(host.calls()[0]).not.toContain('confmiss')
     expect(readFileSync(join(host.root, 'held'), 'utf8')).toMatch(/exit 101[\s\S]*disable \*\.service\ndisable \*\.socket\n/)
     for (const path of ['usr/sbin/policy-rc.d', 'run/systemd/system-preset/00-provision.preset'])
       expect(existsSync(join(host.root, path))).toBe(false)
