@@ -1,4 +1,4 @@
-// Bundles src/ and roles/ into dist/: main.js, index.js, kind.js, one file a role, and the chunks that they share or load late.
+// Bundles src/ and roles/ into dist/: main.js, index.js, kind.js, one file per role, and the chunks that they share or load late.
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'

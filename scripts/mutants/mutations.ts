@@ -1,4 +1,4 @@
-// Lists the small mutations of a source file: each is a mistake that somebody could make there, and that a test should notice.
+// Lists the small mutations of a source file: each is a mistake that somebody could make there, and that a test should detect.
 import { parseSync } from 'vite'
 import { linesOfTemplate, words } from './text.ts'
 
@@ -66,7 +66,7 @@ export const walk = (node: Node, visit: (node: Node, parent: Node | undefined) =
   if (node.type.startsWith('Import') || (node.type.startsWith('TS') && node.expression === undefined) || isProse(node)) return
   visit(node, parent)
   for (const [key, value] of Object.entries(node)) {
-    // Types stand beside the values.
+    // Types are beside the values.
     if (key === 'typeAnnotation' || key === 'returnType' || key === 'typeArguments' || key === 'typeParameters') continue
     for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) walk(child, visit, node)
   }

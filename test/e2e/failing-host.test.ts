@@ -128,7 +128,7 @@ it('neither the mask of a secret nor the word undefined reaches a host', () => {
   const texts: readonly (readonly [string, string])[] = [
     ["content: 'password=' + options.password", 'a secret was inserted into an ordinary text'],
     ['content: JSON.stringify(options)', 'a secret was masked, as in JSON'],
-    [`content: text\`password=\${options.password}\``, 'must not let every account read the file, because its content has a secret'],
+    [`content: text\`password=\${options.password}\``, 'must not let every account read the file, because its content includes a secret'],
     [`mode: '600', content: \`user=\${host.name === 'two' ? options.nobody : 'nobody'}\``, 'a value was undefined in a template'],
   ]
   for (const [options, why] of texts) {

@@ -38,7 +38,7 @@ export const schema = z
   .transform(({ content = '', ...rest }) => ({ ...rest, content: asContent(content) }))
   .refine(({ path, set }) => set === undefined || path.startsWith(`${set.root}/`), 'must be below the root of its set')
   .refine(({ content, mode }) => !hasSecret(content) || !isWorldReadable(mode), {
-    message: 'must not let every account read the file, because its content has a secret: write 640 or 600',
+    message: 'must not let every account read the file, because its content includes a secret: write 640 or 600',
     path: ['mode'],
   })
 

@@ -138,7 +138,7 @@ describe('provision secrets', () => {
     expect(stored()).toBe(before)
   })
 
-  test('encrypt encrypts a plain file once', async () => {
+  test('encrypt encrypts a plain-text file once', async () => {
     write('inventory/secrets.yaml', 'token: hush\n')
     expect((await run(['secrets', 'encrypt'])).result).toBe(0)
     expect(stored()).not.toContain('hush')

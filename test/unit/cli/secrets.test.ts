@@ -52,7 +52,7 @@ test('secrets rotate replaces the file behind a link, and keeps the link', async
   expect(await open('shared/all.yaml')).toBe('a: b\n')
 })
 
-test('secrets rotate rejects a plain file', async () => {
+test('secrets rotate rejects an unencrypted file', async () => {
   const { root, rotate } = await projectWith({})
   mkdirSync(join(root, 'inventory'))
   writeFileSync(join(root, 'inventory/secrets.yaml'), 'a: b\n')

@@ -238,7 +238,7 @@ describe("others' rules", () => {
     expect(noticed(rival, own(), [], [told])).toEqual([`${told} (not a rule of provision, so it is kept)`])
   })
 
-  it('are searched for the ports that our rules open, if they open any', () => {
+  it('are searched for the ports that the table opens, if it opens any', () => {
     const script = (rules: string): string => String(nftables.kind.observe([nftables({ rules }).spec]).script)
     const input = (rule: string): string =>
       `chain input { type filter hook input priority filter; policy drop; udp sport 67 udp dport 68 accept; ${rule}; }`
