@@ -94,7 +94,11 @@ const server = (answers: Record<string, string>): Place => {
     there.write(`answer${i}`, answers[word] ?? '')
     return `*${quote(word)}*) cat "$PLACE/answer${i}" ;;`
   })
-  there.program('mariadb', `query="$*"; case $query in *' -e '*) ;; *) query="$(cat)" ;; esac; case $query in ${cases.join('\n')} esac`)
+  there.program('timeout', 'echo "$1" >>"$PLACE/limits"; shift; exec "$@"')
+  there.program(
+    'mariadb',
+    `printf '%s\\n' "$*" >>"$PLACE/clients"; query="$*"; case $query in *' -e '*) ;; *) query="$(cat)" ;; esac; case $query in ${cases.join('\n')} esac`,
+  )
   return there
 }
 
@@ -260,6 +264,34 @@ describe('verify, on a server', () => {
     })
   })
 
+  it('finds a write that waits for a lock for five seconds, and what all writes wait for', async () => {
+    const there = server({ GROUP_CONCAT: '100 false 7\n' })
+    const title = 'writes of the other servers are applied here'
+    await run(checkOf('web-01', title), there)
+    const [waits = '', look = ''] = there
+      .read('clients')
+      .split('\n')
+      .map((line) => line.replace(/^.*? -e /, ''))
+    const thread = (user: string, state: string, time: number) => ({ USER: user, STATE: state, TIME: time })
+    const threads = [
+      ...[thread('system user', 'Waiting for table metadata lock', 5), thread('system user', 'Waiting for table level lock', 4)],
+      ...[thread('app', 'Waiting for table metadata lock', 9), thread('system user', 'Waiting for prior transaction', 9)],
+    ]
+    expect(answersOf({ 'information_schema.PROCESSLIST': threads }, waits)).toEqual([
+      ['it has waited for 5 s: Waiting for table metadata lock'],
+    ])
+    const variables = ['WSREP_LAST_COMMITTED', 'INNODB_LSN_CURRENT', 'OTHER', 'WSREP_FLOW_CONTROL_ACTIVE'].map((name, i) => ({
+      VARIABLE_NAME: name,
+      VARIABLE_VALUE: `${i}`,
+    }))
+    expect(answersOf({ 'information_schema.GLOBAL_STATUS': variables }, look.replace(" SEPARATOR ' '", ''))).toEqual([['1,3,0']])
+    for (const broken of ['PROCESSLIST', 'GROUP_CONCAT']) {
+      const failing = place()
+      failing.program('mariadb', `case "$*" in *${broken}*) exit 1 ;; esac`)
+      expect((await run(checkOf('web-01', title), failing)).status).toBe(1)
+    }
+  })
+
   it('asks the arbitrator whether it runs', async () => {
     const there = (code: number): Place => {
       const made = place()
@@ -277,7 +309,22 @@ describe('verify, on a server', () => {
     })
     const answers = (reached: string) => server({ ANALYZE: 'ok\n', gtid_binlog_pos: '0-1-9\n', "MASTER_GTID_WAIT('0-1-9'": reached })
     expect(await run(script, answers('0\n'))).toEqual({ status: 0, stdout: '' })
-    expect(await run(script, answers('-1\n'))).toEqual({ status: 1, stdout: 'not on web-02: -1\n' })
+    const there = answers('-1\n')
+    expect(await run(script, there)).toEqual({ status: 1, stdout: 'not on web-02: -1\n' })
+    // It asks three times, as the replica that the other server knows, and each time for a second.
+    const asked = there
+      .read('clients')
+      .split('\n')
+      .filter((line) => line.includes('MASTER_GTID_WAIT'))
+    expect(asked).toEqual(
+      Array.from(
+        { length: 3 },
+        () =>
+          "--no-defaults --local-infile=0 -NB -h 127.0.0.13 -u provision-replica-web-01 --ssl-ca=/etc/mysql/provision/authority.pem --ssl-cert=/etc/mysql/provision/host.pem --ssl-key=/etc/mysql/provision/host.pem.key -e SELECT MASTER_GTID_WAIT('0-1-9', 1)",
+      ),
+    )
+    expect(there.read('limits')).toBe('5\n5\n5\n')
+    expect((await run(script, server({}))).status).toBe(1)
   })
 })
 
