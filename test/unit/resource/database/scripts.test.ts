@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +17,9 @@ import { LIST_DATABASES, sqlName, sqlText } from '../../../../src/resource/datab
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import type { Script } from '../../../../src/shell/script.ts'
 import { sh } from '../../../../src/shell/sh.ts'
+
+/** The lock of the host, which its root shell has open as descriptor 9. */
+const LOCK = openSync('/dev/null', 'r')
 
 /** An account that stands for mysql, which root can become. */
 const ACCOUNT = userInfo().uid === 0 ? 'nobody' : userInfo().username
@@ -47,6 +50,7 @@ const run = (script: Script, input = '') => {
   const { status, stdout, stderr } = spawnSync('sh', ['-c', text], {
     env: { PATH: `${join(place, 'bin')}:${process.env.PATH}`, PLACE: place, T: join(place, 'session') },
     input,
+    stdio: ['pipe', 'pipe', 'pipe', ...Array.from({ length: 6 }, () => 'ignore' as const), LOCK],
     timeout: 20_000,
   })
   return { status, stdout, stderr: stderr.toString() }
@@ -188,6 +192,33 @@ describe('a file of the data directory', () => {
     expect(readFileSync(join(place, 'as'), 'utf8')).toMatch(/^--reuid=mysql --regid=mysql --init-groups --no-new-privs sh -c /)
     expect(inside(sh`echo denied; exit 3`)).toMatchObject({ status: 1, stderr: 'denied\n' })
     expect(inside(sh`yes | head -c 200000; exit 1`).stderr.length).toBeLessThanOrEqual(65_537)
+  })
+})
+
+describe('the account mysql', () => {
+  it('gets neither the lock of the host nor its input, and has a limit of time', () => {
+    program('setpriv', 'while [ "$1" != sh ]; do shift; done; exec "$@"')
+    program('timeout', 'echo "$1 $2 $3" >>"$PLACE/limits"; shift 3; exec "$@"')
+    const inside = (script: Script, seconds?: number) => run(sh`${DEFINE_AS_MYSQL}\n${asMysql(script, seconds)}`, 'a request')
+    expect(inside(sh`[ ! -e /proc/self/fd/9 ] && [ -z "$(cat)" ]`)).toMatchObject({ status: 0, stderr: '' })
+    inside(sh`:`, 7)
+    expect(readFileSync(join(place, 'limits'), 'utf8')).toBe('-k 5 60\n-k 5 7\n')
+    expect(run(sh`exec 8<&9 || exit 3`)).toMatchObject({ status: 0 })
+  })
+
+  it('has no file to read on a host without it', () => {
+    writeFileSync(join(place, 'data/a'), 'x')
+    const text = String(readAsMysql(join(place, 'data/a')))
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', text.replace('getpwnam "mysql"', 'getpwnam "nosuch-account"')], {
+      encoding: 'utf8',
+    })
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' })
+    expect(text).toContain('alarm 20;')
+  })
+
+  it('cannot read a file of root', () => {
+    writeFileSync(join(place, 'data/a'), 'x', { mode: 0o600 })
+    if (userInfo().uid === 0) expect(run(readAsMysql('/var/lib/mysql/a')).stderr).toContain('Permission denied')
   })
 })
 

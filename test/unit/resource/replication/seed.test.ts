@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -13,6 +24,9 @@ const { spec } = replication({
   ...{ name: 'database', me: 'two', primary: 'one', servers, pair: '/p', trusted: '/t', seedPort: 4444, opener: 'opener.service' },
   service: service({ unit: 'mariadb.service' }),
 })
+
+/** The lock of the host, which its root shell has open as descriptor 9. */
+const LOCK = openSync('/dev/null', 'r')
 
 /** An account that stands for mysql, which root can become. */
 const ACCOUNT = userInfo().uid === 0 ? 'nobody' : userInfo().username
@@ -62,8 +76,7 @@ const run = ({ do: how, script }: ShellStep, env: Record<string, string> = {}): 
       STATE: 'exited',
       ...env,
     },
-    // Descriptor 9 is the lock of the host.
-    stdio: ['pipe', 'pipe', 'pipe', ...Array.from({ length: 7 }, () => 'ignore' as const)],
+    stdio: ['pipe', 'pipe', 'pipe', ...Array.from({ length: 6 }, () => 'ignore' as const), LOCK],
     timeout: 20_000,
   })
   return { code: status ?? -1, stdout, stderr: stderr.toString() }
