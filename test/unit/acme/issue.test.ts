@@ -135,17 +135,21 @@ describe('a signing request for other names is refused:', () => {
 describe('a refusal of the authority', () => {
   const URN = 'urn:ietf:params:acme:error:'
   it.each([
-    ['rejectedIdentifier', /does not issue certificates for one of the names/],
-    ['caa', /CAA record of the domain excludes this authority/],
-    ['invalidContact', /refused the contact/],
-    ['unsupportedContact', /refused the contact/],
-    ['externalAccountRequired', /requires external account binding/],
-    ['unauthorized', /refused the account/],
-    ['badCSR', /refused the signing request/],
-    ['somethingElse', /^certificate authority refused the request$/],
-  ])('%s has its own message', async (type, what) => {
+    ['rejectedIdentifier', /does not issue certificates for one of the names/, /certificates\[\]\.names/],
+    ['caa', /CAA record of the domain excludes this authority/, /CAA records/],
+    ['invalidContact', /refused the contact/, /acme\.contact/],
+    ['unsupportedContact', /refused the contact/, /acme\.contact/],
+    ['externalAccountRequired', /requires external account binding/, /acme\.directory/],
+    ['unauthorized', /refused the account/, /read the reason/],
+    ['badCSR', /refused the signing request/, /another key type/],
+    ['somethingElse', /^certificate authority refused the request$/, /documentation of the authority/],
+  ])('%s has its own message and fix', async (type, what, fix) => {
     answers = { status: 403, body: JSON.stringify({ type: `${URN}${type}`, detail: 'because', subproblems: [{ type: 'x' }] }) }
-    expect(await failing()).toMatchObject({ what: expect.stringMatching(what), why: 'because\nrequest: no reason given' })
+    expect(await failing()).toMatchObject({
+      what: expect.stringMatching(what),
+      why: 'because\nrequest: no reason given',
+      fix: expect.stringMatching(fix),
+    })
   })
 
   it('of another kind of problem document is shown with its words', async () => {

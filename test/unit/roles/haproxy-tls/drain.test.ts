@@ -80,6 +80,18 @@ describe.runIf(hasTools)('a web server', { timeout: 60_000 }, () => {
     expect(await servers()).toEqual(['web-02'])
   })
 
+  it('that was not drained stays in while its health is asked', async () => {
+    let isOver = false
+    const returned = back('web-01').finally(() => {
+      isOver = true
+    })
+    const seen = new Set<string | undefined>()
+    while (!isOver) seen.add((await balancer.states()).get('web/web-01'))
+    expect(await returned).toEqual(OK)
+    seen.add((await balancer.states()).get('web/web-01'))
+    expect([...seen]).toEqual(['UP'])
+  })
+
   it('that is unhealthy after its change is reported', async () => {
     expect(await out('web-01')).toEqual(OK)
     isIll.add('web-01')

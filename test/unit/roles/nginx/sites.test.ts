@@ -50,10 +50,11 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
         proxy,
         health: '/alive',
         requests_per_second: 1,
-        connections: 50,
+        connections: 1,
         errors: { 500: '/oops' },
         raw: `${LOCKED.replace('deny all;', '')}rewrite ^ /rewritten;`,
       },
+      { name: 'shut', hosts: ['shut.test'], proxy, health: '/alive', raw: `satisfy any; ${LOCKED}` },
       { name: 'free', hosts: ['free.test'], proxy, body_max: '1k' },
       { name: 'few', hosts: ['few.test', LONG], content, requests_per_second: 1 },
       { name: 'narrow', hosts: ['narrow.test'], proxy, connections: 2 },
@@ -79,6 +80,7 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
     it('asks the application for its health, without passwords, limits and rewrites', async () => {
       const answers = await Promise.all(Array.from({ length: 8 }, () => get('app.test', '/healthz')))
       for (const { status, body } of answers) expect(`${status} ${body}`).toMatch(/^200 [\s\S]*app \/alive\n/)
+      expect(await get('shut.test', '/healthz')).toMatchObject({ status: 200, body: expect.stringContaining('app /alive\n') })
     })
 
     it('leaves the rules of raw in force for visitors', async () => {
@@ -86,6 +88,7 @@ describe.runIf(hasNginx)('the sites of nginx', { timeout: 60_000 }, () => {
       expect(await statusOf('moved.test', '/')).toBe(200)
       expect(await statusOf('closed.test', '/')).toBe(410)
       expect(await statusOf('locked.test', '/')).toBe(403)
+      expect(await statusOf('shut.test', '/')).toBe(401)
       expect(await statusOf('app.test', '/', { headers: { 'X-Forwarded-For': '192.0.2.6' } })).toBe(401)
     })
   })
