@@ -140,7 +140,7 @@ describe('a refusal of the authority', () => {
     ['invalidContact', /refused the contact/, /acme\.contact/],
     ['unsupportedContact', /refused the contact/, /acme\.contact/],
     ['externalAccountRequired', /requires external account binding/, /acme\.directory/],
-    ['unauthorized', /refused the account/, /read the reason/],
+    ['unauthorized', /refused the account/, /may have deactivated the account/],
     ['badCSR', /refused the signing request/, /another key type/],
     ['somethingElse', /^certificate authority refused the request$/, /documentation of the authority/],
   ])('%s has its own message and fix', async (type, what, fix) => {
