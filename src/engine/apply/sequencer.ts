@@ -10,8 +10,7 @@ import type { RunHost } from '../run-state.ts'
 export interface Sequencer {
   /**
    * Waits until every host before this one has finished these changes or was released. `waiting` is called with each host that it waits
-   * for, and the resource. Throws a `Problem` if one was lost during
-   * them, or if its service refused them.
+   * for, and the resource. Throws a `Problem` if one was lost during them, or if its service refused them.
    */
   waitForTurn(
     host: string,

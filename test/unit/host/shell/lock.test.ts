@@ -73,10 +73,12 @@ test.each([
 
 /** A process that holds a lock on its descriptor 9, as the shell of a run does. */
 const holding = async (): Promise<ChildProcess> => {
-  const child = spawn('sh', ['-c', 'exec 9>"$0"; flock -n 9; echo ready; read -r _', join(tmpdir(), `provision-held-${process.pid}`)], {
-    stdio: ['pipe', 'pipe', 'ignore'],
+  const directory = mkdtempSync(join(tmpdir(), 'provision-held-'))
+  const child = spawn('sh', ['-c', 'exec 9>"$0/lock"; flock -n 9; echo ready; read -r _', directory], { stdio: ['pipe', 'pipe', 'ignore'] })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+    rmSync(directory, { recursive: true })
   })
-  onTestFinished(() => void child.kill('SIGKILL'))
   await once(child.stdout as NodeJS.ReadableStream, 'data')
   return child
 }
