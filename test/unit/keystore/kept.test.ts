@@ -37,3 +37,9 @@ test('a new file leaves an existing one unchanged, and a kept one replaces it', 
     }),
   )
 })
+
+test('a file that cannot be written is named by its path in the project', () => {
+  const root = project({ identities: 'x' })
+  for (const write of [() => keep(root, 'identities/key', 'x'), () => keepNew(root, 'identities/key', 'x', 0o600)])
+    expect(write).toThrow(expect.objectContaining({ where: { file: 'identities/key' } }))
+})

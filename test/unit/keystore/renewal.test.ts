@@ -110,6 +110,12 @@ it('a key is made once, and one that is lost, damaged or no key is named', async
     fix: 'restore it from version control or a backup; if it is lost for good, make another (docs/recovery.md in the package provision)',
   })
   const { recipients } = await ensureAgeKey(root, person)
+  const stranger = await recipientOf(await generateIdentity())
+  writeFileSync(join(root, key.file), await encrypt('x', [stranger]))
+  expect(await problemOf(key.open())).toMatchObject({ class: 'input', where: { file: key.file } })
+  writeFileSync(join(root, 'identities/acme-x.age'), await encrypt('x', [stranger]))
+  const renewer = setRenewer(root, person, stranger, { permitted: true, secrets: [] })
+  expect(await problemOf(renewer)).toMatchObject({ class: 'input', where: { file: 'identities/acme-x.age' } })
   writeFileSync(join(root, key.file), await encrypt('not-a-key-but-secret', recipients))
   const problem = await problemOf(key.open())
   expect(problem).toMatchObject({ where: { file: key.file }, what: 'identity contains no private key' })

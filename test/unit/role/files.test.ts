@@ -88,8 +88,16 @@ describe('the files of an archive of the project', () => {
   test('are the same as those of the packed directory', () => {
     for (const path of ['site/b', 'site/deep/c', 'site/.hidden']) writeFileSync(at(path), path)
     pack('-czf', at('site.tar.gz'), '.')
-    const plain = (name: string) => projectFiles(root, name).map(({ path, content }) => [path, content.sha256, content.size])
+    const plain = (name: string) => projectFiles(root, name).map(({ path, content }) => [path, content.type, content.sha256, content.size])
     expect(plain('site.tar.gz')).toEqual(plain('site'))
+    // Their order is that of their paths, not that of the archive.
+    for (const order of [
+      ['deep/c', 'b'],
+      ['b', 'deep/c'],
+    ]) {
+      pack('-cf', at('site.tar'), ...order)
+      expect(projectFiles(root, 'site.tar').map(({ path }) => path)).toEqual(['b', 'deep/c'])
+    }
   })
 
   test.each<[string, () => void, string]>([
