@@ -119,7 +119,7 @@ function* bootstrapOn({ host, seqno, runs }: Candidate, one: GaleraWork): Steps 
   const state = membersOf(one.members ?? (() => new Map())).get(host)
   if (state?.status === undefined && state?.service.active === 'active')
     requireSuccess(yield { do: 'shell', ...on, script: sh`systemctl stop ${one.spec.service.unit}` }, `MariaDB on ${host} not stopped`)
-  const steps = applyService(one, { ...one.spec.service, took: IN_CLUSTER })
+  const steps = applyService({ ...one, state: state ?? one.state }, { ...one.spec.service, took: IN_CLUSTER })
   for (let next = steps.next(); next.done !== true; ) {
     const step = next.value
     next = steps.next(yield step.do === 'shell' ? { ...step, ...on, doing, script: bootstrapScript(step.script) } : step)

@@ -1,4 +1,4 @@
-import type { Script } from '../../shell/script.ts'
+import { raw, type Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 
 /** Exit status of a program that refused a path, because another account could replace a part of it. The message names path and owner. */
@@ -151,6 +151,18 @@ sub is_as_observed {
 }
 sub changed { my ($path, $name) = @_; fail("$path is not as it was observed" . owned($name), ${CHANGED}) }
 `
+
+/**
+ * Shell function `in_step FROM [TO]`: whether these files have a time of their content within one step of this run. Of a directory, that is
+ * the time of the last change of its entries. Builtins only.
+ */
+export const IN_STEP = sh`in_step() {
+  for from in "$T"/${raw(STEP_MARK)}*.from; do
+    [ -e "$1" ] && [ -e "$from" ] && ! [ "$from" -nt "$1" ] || continue
+    to=\${from%from}to; [ -e "$to" ] && [ "\${2:-$1}" -nt "$to" ] || return 0
+  done
+  return 1
+}`
 
 /** Returns a Perl program with these routines as one shell command. Every account of the host can read its arguments. */
 export const walk = (program: string, ...words: readonly string[]): Script => sh`perl -e ${`${ENTER}${ACT}${program}`} -- ${words}`

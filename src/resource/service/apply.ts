@@ -1,8 +1,11 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
+import { requireBatch } from '../kind/one-by-one.ts'
 import { STAMPS } from '../kind/stamp.ts'
 import type { Steps } from '../kind/step.ts'
+import { CHANGED } from '../kind/walk.ts'
+import { compareScript } from './compare.ts'
 import { checkLoaded, LOAD_FUNCTIONS, loadScript } from './load.ts'
 import type { ServiceState } from './observe.ts'
 import type { ServiceSpec } from './spec.ts'
@@ -15,19 +18,15 @@ export function* applyServices(work: readonly ServiceWork[], withinMs?: number):
   const answer = yield {
     do: 'shell',
     doing: units.length === 1 ? `changing ${units[0]}` : `changing ${units.length} services`,
-    script: sh`${LOAD_FUNCTIONS}${daemonReloadScript(units)}${work.map(({ spec }) => serviceScript(spec))}`,
+    script: sh`${LOAD_FUNCTIONS}${compareScript(work)}${work.map(({ spec }) => serviceScript(spec))}`,
     ...(withinMs === undefined ? {} : { withinMs }),
   }
+  if (answer.code === CHANGED) requireBatch(answer, work, { what: (unit) => `service ${unit ?? units.join(', ')} not changed` })
   checkLoaded(
     answer,
     [...answer.stdout.toString().matchAll(/^provision-done (\S+)$/gm)].flatMap(([, unit]) => (unit === undefined ? [] : [unit])),
   )
 }
-
-/** Runs `systemctl daemon-reload` only if unit files changed: it takes a tenth of a second. */
-export const daemonReloadScript = (units: readonly string[]): Script => sh`
-case $(systemctl show -P NeedDaemonReload -- ${units}) in *yes*) systemctl daemon-reload || exit 1 ;; esac
-`
 
 const serviceScript = (spec: ServiceSpec): Script => {
   const { unit } = spec

@@ -37,6 +37,13 @@ interface ObservedService extends Pick<ServiceSpec, 'unit' | 'set'> {
   readonly restarts: readonly ManagedFile[]
 }
 
+export const isActive = ({ active }: ServiceState): boolean => active === 'active' || active === 'reloading'
+
+// `static` units cannot be enabled; `indirect` and `alias` units are enabled through another unit.
+const ENABLED = new Set(['enabled', 'static', 'alias', 'indirect', 'generated', 'transient'])
+
+export const isEnabled = ({ enabled }: ServiceState): boolean => ENABLED.has(enabled)
+
 /** Observes services by shared queries, and a shell builtin for each set. */
 export const observeServices = (specs: readonly ObservedService[]): KindQuery<ServiceState> => {
   const files = distinct(specs.flatMap(filesOf).map(({ path }) => path))

@@ -4,7 +4,7 @@ import { parentOf } from '../kind/path.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { applyServices } from './apply.ts'
 import { endsAtOnce } from './load.ts'
-import { observeServices, type ServiceState, SHARED_DIRECTORIES } from './observe.ts'
+import { isActive, isEnabled, observeServices, type ServiceState, SHARED_DIRECTORIES } from './observe.ts'
 import { isResource, type LoadedFile, type ServiceSpec, schema } from './spec.ts'
 
 /**
@@ -81,16 +81,11 @@ const exactFinding = (reason: string, key?: string, from?: string, to?: string):
 
 const unfinished = (reason: string): Finding => ({ ...exactFinding(reason), unfinished: true })
 
-const isActive = ({ active }: ServiceState): boolean => active === 'active' || active === 'reloading'
-
 /** Whether a unit that must run or start at boot is masked: systemd refuses to start it. */
 export const isMasked = ({ running, enabled }: ServiceSpec, { load }: ServiceState): boolean => load === 'masked' && (running || enabled)
 
-// `static` units cannot be enabled; `indirect` and `alias` units are enabled through another unit.
-const ENABLED = new Set(['enabled', 'static', 'alias', 'indirect', 'generated', 'transient'])
-
 const stateFindings = (spec: ServiceSpec, state: ServiceState): readonly Finding[] => {
-  const enabled = ENABLED.has(state.enabled)
+  const enabled = isEnabled(state)
   return [
     ...(isMasked(spec, state) ? [exactFinding('masked')] : []),
     ...(spec.running && !isActive(state) ? [exactFinding(notRunningReason(state), 'running', 'no', 'yes')] : []),
