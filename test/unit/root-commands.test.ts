@@ -46,6 +46,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/resource/ownership/record.ts': OURS,
   'src/resource/release/apply.ts': GUARDED,
   'src/resource/replication/seed.ts': OURS,
+  'src/resource/service/compare.ts': OURS,
   'src/resource/service/apply.ts': OURS,
   'src/resource/sshd/apply.ts': OURS,
   'src/resource/system/sysctl.ts': OURS,

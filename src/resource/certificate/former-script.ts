@@ -1,7 +1,7 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import { parentOf } from '../kind/path.ts'
-import { guardScript } from '../kind/walk.ts'
+import { guardObserved, type ObservedPath } from '../kind/walk.ts'
 import { PLACEHOLDER, REVOKED } from './observe.ts'
 
 /** Chains that stay in use until all certificates are issued, and where they are listed. */
@@ -57,12 +57,10 @@ update_formers() {
 }
 `
 
-const guard = ({ path, pairs }: Formers): Script => guardScript([path, ...pairs.map((pair) => pair.path)].map(parentOf))
-
 /** Lists the chains in use that serve names without a certificate of their own yet. */
-export const listFormersScript = (formers: Formers): Script => sh`(
+export const listFormersScript = (formers: Formers, observed: Omit<ObservedPath, 'path'>): Script => sh`(
 umask 022
-${guard(formers)}
+${guardObserved([formers.path, ...formers.pairs.map((pair) => pair.path)].map(parentOf), [{ ...observed, path: formers.path }])}
 ${functions(formers)}
 update_formers; rm -rf "$work"
 ${deleteCopiesScript(formers)})`
@@ -78,7 +76,10 @@ fi
 rm -rf "$work"
 )`
 
-/** Lists the chains again after a certificate was installed. Copies stay until the service has loaded the list. */
+/**
+ * Lists the chains again after a certificate was installed. Copies stay until the service has loaded the list. It is not compared: lines
+ * that somebody added since are candidates too, and stay while their chains serve a name without a certificate.
+ */
 export const relistFormersScript = (formers: Formers): Script => sh`(
 umask 022
 ${functions(formers)}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { describeDifferences, differing } from '../kind/differences.ts'
-import { ABSENT, type InodeState, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
+import { ABSENT, type InodeState, inodeWord, planUnreached, refuseUnreached, typeName } from '../kind/inode.ts'
 import { type Change, defineKind } from '../kind/kind.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { absolutePath } from '../kind/path.ts'
@@ -19,6 +19,8 @@ export const formersSchema = z.strictObject({
 
 export interface FormersState {
   readonly inode: InodeState
+  /** SHA-256 of the list; undefined if it is missing. */
+  readonly sha256: string | undefined
   readonly lines: readonly string[]
   /** Lines of the list of the service's chains. */
   readonly current: readonly string[]
@@ -40,13 +42,14 @@ export const formerCertificates = defineKind({
   observe: (specs) => {
     const pairs = observeCertificates([...new Set(specs.flatMap((spec) => spec.pairs.map(({ path }) => path)))])
     const own = specs.map(({ path }) => path)
-    const { inodes = [], guarded = [], texts = [] } = pairs.shared ?? {}
+    const { inodes = [], guarded = [], digests = [], texts = [] } = pairs.shared ?? {}
     return {
       ...pairs,
       shared: {
         ...pairs.shared,
         inodes: [...inodes, ...own],
         guarded: [...guarded, ...own],
+        digests: [...digests, ...own],
         texts: [...texts, ...specs.flatMap(({ path, list }) => [path, list])],
       },
       parse: (stdout, answers) => {
@@ -55,7 +58,13 @@ export const formerCertificates = defineKind({
         return new Map(
           specs.map(({ path, list }): [string, FormersState] => [
             path,
-            { inode: inodeAt(answers, path), lines: linesOf(path), current: linesOf(list), pairs: states },
+            {
+              inode: inodeAt(answers, path),
+              sha256: answers.digests.get(path),
+              lines: linesOf(path),
+              current: linesOf(list),
+              pairs: states,
+            },
           ]),
         )
       },
@@ -85,11 +94,16 @@ export const formerCertificates = defineKind({
 
   apply: function* (work) {
     for (const { id, state } of work) refuseUnreached(id, state.inode)
-    yield* inTurn(work, ({ spec }) => listFormersScript(spec), {
-      doing: 'listing the certificates that stay in use',
-      failed: (id) => `${id} not written`,
-      fix: 'declare the package openssl before it',
-    })
+    yield* inTurn(
+      work,
+      ({ spec, state: { inode, sha256 } }) =>
+        listFormersScript(spec, { inode: inodeWord(inode), sha256, wanted: inodeWord({ type: 'f', ...ACCESS, target: '' }) }),
+      {
+        doing: 'listing the certificates that stay in use',
+        failed: (id) => `${id} not written`,
+        fix: 'declare the package openssl before it',
+      },
+    )
   },
 
   files: ({ path }) => [{ path, sha256: 'disk' }],

@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { sh } from '../../shell/sh.ts'
-import { ABSENT, type InodeState } from '../kind/inode.ts'
+import { ABSENT, type InodeState, inodeWord } from '../kind/inode.ts'
 import type { KindQuery } from '../kind/kind.ts'
 import { inodeAt } from '../kind/queries.ts'
+import type { ObservedPath } from '../kind/walk.ts'
 
 /** Content of a certificate. */
 export interface Leaf {
@@ -32,7 +33,8 @@ export interface CertificateState {
   readonly key: InodeState
   /** Undefined if the file is missing or not a certificate. */
   readonly leaf: Leaf | undefined
-  /** SHA-256 of the key file; undefined if it is missing. */
+  /** SHA-256 of both files; undefined if one is missing. */
+  readonly chainDigest: string | undefined
   readonly keyDigest: string | undefined
   /** Whether a check on the host recorded that the authority revoked it. */
   readonly revoked: boolean
@@ -55,7 +57,7 @@ export const observeCertificates = (paths: readonly string[]): KindQuery<Certifi
   shared: {
     inodes: paths.flatMap((path) => [path, `${path}.key`]),
     guarded: paths,
-    digests: paths.map((path) => `${path}.key`),
+    digests: paths.flatMap((path) => [path, `${path}.key`]),
     texts: paths.flatMap((path) => [path, `${path}${REVOKED}`]),
   },
   script: sh``,
@@ -67,6 +69,7 @@ export const observeCertificates = (paths: readonly string[]): KindQuery<Certifi
           chain: inodeAt(answers, path),
           key: inodeAt(answers, `${path}.key`),
           leaf,
+          chainDigest: answers.digests.get(path),
           keyDigest: answers.digests.get(`${path}.key`),
           revoked: leaf !== undefined && (answers.texts.get(`${path}${REVOKED}`) ?? []).includes(leaf.fingerprint),
         }
@@ -74,6 +77,12 @@ export const observeCertificates = (paths: readonly string[]): KindQuery<Certifi
       }),
     ),
 })
+
+/** Both files as they were observed, for the script that writes them. */
+export const observedPair = (path: string, { chain, key, chainDigest, keyDigest }: CertificateState): readonly ObservedPath[] => [
+  { path, inode: inodeWord(chain), sha256: chainDigest },
+  { path: `${path}.key`, inode: inodeWord(key), sha256: keyDigest },
+]
 
 /** Mode of a private key, depending on the group that may read it. */
 export const keyModeOf = (group: string): string => (group === 'root' ? '600' : '640')

@@ -179,3 +179,42 @@ for my $dir (@ARGV) {
   fail("$dir can be replaced by another account (owner: $other)", ${UNSAFE}) if $other ne '';
 }
 `
+
+/** A path as it was observed, by `inodeWord` and digest. An empty word is not compared. */
+export interface ObservedPath {
+  readonly path: string
+  readonly inode: string
+  readonly sha256?: string | undefined
+  /** The inode that the script would make: where somebody made it meanwhile, nothing is overwritten. */
+  readonly wanted?: string
+}
+
+/**
+ * Like `guardScript`, and ends the script with `CHANGED` unless these paths are as they were observed, or as a step of this run has
+ * left them. The paths are below the directories.
+ */
+export const guardObserved = (directories: readonly string[], observed: readonly ObservedPath[]): Script => {
+  const guarded = [...new Set(directories)]
+  const words = observed.flatMap(({ path, inode, wanted = inode, sha256 = '' }) => [path, inode, wanted, sha256])
+  return sh`${walk(GUARD_OBSERVED)} "\${T-}" ${[guarded.length, ...guarded, ...words]} || exit`
+}
+
+const GUARD_OBSERVED = `${DIGEST}${OBSERVED}
+my ($scratch, $count) = splice @ARGV, 0, 2;
+my @rest = splice @ARGV, $count;
+${GUARD}
+while (my ($path, $observed, $wanted, $digest) = splice @rest, 0, 4) {
+  $current = $path;
+  my ($dir, $name) = parted($path);
+  reach($dir);
+  my @now = inode_of($name);
+  # The content of a link is its target, that of a file its digest.
+  my $is_content_known = $digest ne '' || $now[0] =~ /^l /;
+  my $is_same = grep { $_ eq $observed || ($is_content_known && $_ eq $wanted) } @now;
+  if ($is_same && $digest ne '' && $now[0] =~ /^f /) {
+    sysopen(my $h, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) or fail("$path cannot be read: $!");
+    $is_same = digest_of($h) eq $digest;
+  }
+  $is_same || is_of_this_run($name, $scratch) || ($now[0] eq 'absent' && is_deleted($path, $scratch)) or changed($path, $name);
+}
+`

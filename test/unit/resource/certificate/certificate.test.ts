@@ -62,7 +62,14 @@ describe('observing certificates', () => {
 
   it('recognizes a placeholder and a missing certificate', () => {
     expect(seenAt(SHOP).leaf).toMatchObject({ placeholder: true, account: undefined })
-    expect(seenAt(NONE)).toEqual({ chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false })
+    expect(seenAt(NONE)).toEqual({
+      chain: 'absent',
+      key: 'absent',
+      leaf: undefined,
+      chainDigest: undefined,
+      keyDigest: undefined,
+      revoked: false,
+    })
   })
 
   it('never reads a private key', () => {

@@ -8,6 +8,7 @@ import { type FormersState, formerCertificates } from '../../../../src/resource/
 import type { PlanContext, Resource } from '../../../../src/resource/kind/kind.ts'
 import type { Answer, Step } from '../../../../src/resource/kind/step.ts'
 import { service } from '../../../../src/resource/service/service.ts'
+import { digestOf, inodeOf, pairAt } from './seen.ts'
 
 const { kind } = formerCertificates
 const NOW = new Date('2026-11-29T00:00:00Z')
@@ -121,7 +122,8 @@ describe.runIf(process.getuid?.() === 0)('certificates in use', { timeout: 60_00
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   }
   const apply = ({ id, spec }: Resource): void => {
-    const state = { inode: 'absent', lines: [], current: [], pairs: new Map() } as FormersState
+    const list = join(at, 'former')
+    const state: FormersState = { inode: inodeOf(list), sha256: digestOf(list), lines: [], current: [], pairs: new Map() }
     const change = { action: 'create', certainty: 'exact', reason: '', differences: [] } as const
     shell(kind.apply([{ id, spec: spec as never, state, change }]).next().value as Step)
   }
@@ -130,6 +132,21 @@ describe.runIf(process.getuid?.() === 0)('certificates in use', { timeout: 60_00
     apply(resource({ a: ['a.test'] }))
     expect(former()).toEqual([])
     expect(spawnSync('stat', ['-c', '%a %U', join(at, 'former')], { encoding: 'utf8' }).stdout).toBe('644 root\n')
+  })
+
+  it('are not listed over a list that somebody edited after the observation', () => {
+    apply(resource({ a: ['a.test'] }))
+    const { id, spec } = resource({ a: ['a.test'] })
+    const list = join(at, 'former')
+    const state = { inode: inodeOf(list), sha256: digestOf(list), lines: [], current: [], pairs: new Map() } as FormersState
+    writeFileSync(list, 'theirs\n')
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const step = kind.apply([{ id, spec: spec as never, state, change }]).next().value as { readonly script: unknown }
+    expect(spawnSync('sh', ['-c', String(step.script)], { env: { ...process.env, T: at }, encoding: 'utf8' })).toMatchObject({
+      status: 68,
+      stderr: `${list} is not as it was observed (owner: root)\n`,
+    })
+    expect(former()).toEqual(['theirs'])
   })
 
   it('stay where an entry begins with another name', () => {
@@ -246,7 +263,7 @@ describe.runIf(process.getuid?.() === 0)('certificates in use', { timeout: 60_00
       const loadedBy = service({ unit: 'haproxy.service', loads: [temporary, formers] })
       const { id, spec } = certificate({ path: chain(name), names: [...names], account: 'acme-account:x', loadedBy, formers })
       const change = { action: 'update', certainty: 'dependent', reason: '', differences: [] } as const
-      const steps = certificate.kind.apply([{ id, spec, state: { chain: 'absent' } as never, change }])
+      const steps = certificate.kind.apply([{ id, spec, state: pairAt(spec.path), change }])
       const answer = (stdout: string): Answer => ({ code: 0, stdout: Buffer.from(stdout), stderr: '' })
       shell(requestFor(steps.next().value as Step))
       // The authority signs the request.

@@ -19,6 +19,7 @@ import type { Change, Resource } from '../../../../src/resource/kind/kind.ts'
 import type { Answer, Step } from '../../../../src/resource/kind/step.ts'
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { service } from '../../../../src/resource/service/service.ts'
+import { pairAt } from './seen.ts'
 
 const NAMES = ['www.example.test', 'a.example.test']
 const { kind } = certificate
@@ -48,11 +49,7 @@ describe.runIf(process.getuid?.() === 0)('the scripts of a certificate', { timeo
     return { code: status ?? 1, stdout, stderr: stderr.toString() }
   }
   const work = ({ id, spec }: Resource, certainty: Change['certainty'] = 'dependent') => ({
-    ...{
-      id,
-      spec: spec as never,
-      state: { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false } as never,
-    },
+    ...{ id, spec: spec as never, state: pairAt(path) },
     change: { action: 'update' as const, certainty, reason: '', differences: [] },
   })
   const apply = (resource: Resource, certainty?: Change['certainty']): void => {
@@ -265,6 +262,83 @@ describe.runIf(process.getuid?.() === 0)('the scripts of a certificate', { timeo
     expect(code).not.toBe(0)
     expect(stderr).toContain('does not belong to the private key on this host')
     expect([path, `${path}.key`].map((file) => readFileSync(file, 'utf8'))).toEqual(before)
+  })
+
+  describe('after a change by hand since the observation', () => {
+    const files = (): readonly string[] => [path, `${path}.key`].map((file) => readFileSync(file, 'utf8'))
+    const REFUSED = {
+      why: expect.stringContaining('is not as it was observed (owner: root)'),
+      fix: 'run again: the next plan starts from the present state',
+    }
+    const theirs = (): readonly string[] => {
+      rmSync(path)
+      selfSigned('theirs', `${path}.key`, '-out', path)
+      return files()
+    }
+
+    it('order nothing', () => {
+      apply(temporary())
+      const steps = kind.apply([work(wanted())])
+      const hand = theirs()
+      const request = run(steps.next().value as Step)
+      expect(() => steps.next(request)).toThrow(expect.objectContaining({ what: 'no certificate request created', ...REFUSED }))
+      expect(files()).toEqual(hand)
+    })
+
+    it.each([
+      ['another pair', theirs],
+      [
+        'another key',
+        () => {
+          openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', `${path}.key`)
+          return files()
+        },
+      ],
+    ])('install nothing over %s', (_, byHand) => {
+      apply(temporary())
+      const steps = kind.apply([work(wanted())])
+      const request = run(steps.next().value as Step)
+      steps.next(request)
+      const install = steps.next({ code: 0, stdout: Buffer.from(signed(request)), stderr: '' }).value as Step
+      const hand = byHand()
+      const answer = run(install)
+      expect(() => steps.next(answer)).toThrow(expect.objectContaining({ what: 'certificate not installed', ...REFUSED }))
+      expect(files()).toEqual(hand)
+    })
+
+    it('install over what a step of the run has made since', () => {
+      const steps = kind.apply([work(wanted())])
+      writeFileSync(join(at, 'step.1.from'), '')
+      apply(temporary())
+      expect(run(steps.next().value as Step)).toMatchObject({ code: 0, stderr: '' })
+    })
+
+    it('make no placeholder over something else, and none beside a pair', () => {
+      apply(temporary())
+      writeFileSync(path, 'nothing\n')
+      const steps = kind.apply([work(temporary())])
+      writeFileSync(path, 'theirs\n')
+      const answer = run(steps.next().value as Step)
+      expect(() => steps.next(answer)).toThrow(expect.objectContaining(REFUSED))
+      expect(readFileSync(path, 'utf8')).toBe('theirs\n')
+      const again = kind.apply([work(temporary())])
+      const hand = theirs()
+      expect(run(again.next().value as Step)).toMatchObject({ code: 0, stderr: '' })
+      expect(files()).toEqual(hand)
+    })
+
+    it('open no other key, and accept owner and mode as declared', () => {
+      apply(temporary())
+      execFileSync('chmod', ['644', `${path}.key`])
+      const steps = kind.apply([work(wanted({ group: 'nogroup' }), 'exact')])
+      execFileSync('chmod', ['640', `${path}.key`])
+      const refused = run(steps.next().value as Step)
+      expect(() => steps.next(refused)).toThrow(expect.objectContaining(REFUSED))
+      expect(access(`${path}.key`)).toBe('640 0')
+      const again = kind.apply([work(wanted({ group: 'nogroup' }), 'exact')])
+      execFileSync('chgrp', ['nogroup', `${path}.key`])
+      expect(run(again.next().value as Step)).toMatchObject({ code: 0, stderr: '' })
+    })
   })
 
   it('correct owner and mode without an order', () => {

@@ -69,7 +69,14 @@ const state = async ({
   const said = { ...NOTHING, inodes, digests: new Map([[`${PATH}.key`, digest]]), texts: new Map([[PATH, lines]]) }
   return kind.observe([wanted().spec]).parse(Buffer.alloc(0), said).get(PATH) as CertificateState
 }
-const NONE: CertificateState = { chain: 'absent', key: 'absent', leaf: undefined, keyDigest: undefined, revoked: false }
+const NONE: CertificateState = {
+  chain: 'absent',
+  key: 'absent',
+  leaf: undefined,
+  chainDigest: undefined,
+  keyDigest: undefined,
+  revoked: false,
+}
 
 const plan = (pair: CertificateState, more: object = {}, now = day(1)): string | undefined => {
   const context: PlanContext = { now, packagesPending: false, changes: () => false, members: () => new Map() }
