@@ -1,10 +1,12 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
 import type { Work } from '../kind/kind.ts'
+import { requireBatch } from '../kind/one-by-one.ts'
 import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
+import { CHANGED, IN_STEP } from '../kind/walk.ts'
 import { lockFunctions } from './apt-lock.ts'
 import { holdFunctions } from './hold.ts'
-import type { PackageState } from './observe.ts'
+import { isUnfinished, type PackageState } from './observe.ts'
 import { fixFor, listMinutes, listsAreOld, TRANSACTION_OPTIONS } from './simulate.ts'
 import type { PackageSpec } from './spec.ts'
 
@@ -43,6 +45,8 @@ const doingOf = (work: readonly PackageWork[]): string => {
 // The words of apt decide; a state of the host (a full mount, lists that were not fetched) is named only where they fit.
 const check = (work: readonly PackageWork[], answer: Answer): void => {
   if (answer.code === 0) return
+  if (answer.code === CHANGED)
+    requireBatch(answer, work, { what: (name) => `package ${name ?? work.map(({ id }) => id).join(', ')} not changed` })
   const causes = new Map(
     [...answer.stdout.toString().matchAll(/^provision-cause: (\S+) ?(.*)$/gm)].map(([, cause = '', of = '']) => [cause, of]),
   )
@@ -99,11 +103,13 @@ ${lockFunctions}
 ${holdFunctions}
 ${listsAreOld(listMinutes(work.map(({ spec }) => spec)))}
 ${aptFunctions(waitSeconds)}
+${IN_STEP}
 wait_until_free
 trap 'release; rm -rf "$work"' EXIT
 hold || exit 1
 finish_interrupted
 missing ${present}; install=$found
+${changing.flatMap(comparison)}
 installed ${absent}; remove=$found
 [ -n "$install$remove" ] || { ! unfinished; exit $?; }
 simulate=${isCertain ? '' : 'first'}
@@ -111,6 +117,16 @@ if lists_are_old; then update; fi
 transact && end
 if [ -z "$updated" ] && ! unfinished; then update; transact && end; fi
 report_failure`
+}
+
+/**
+ * Calls `as_observed` for a package. No conflict: a package that is as declared meanwhile, or that somebody installed where any version
+ * will do; an unfinished package, which dpkg is to finish in any version. apt itself refuses to change a package that was put on hold.
+ */
+const comparison = ({ spec, state }: PackageWork): readonly Script[] => {
+  const isPresent = spec.state === 'present'
+  if (isUnfinished(state.status) || (state.status !== 'installed' && spec.version === undefined)) return []
+  return [sh`as_observed ${spec.name} ${state.status === 'installed' ? state.version : ''} ${isPresent ? (spec.version ?? '') : ''}`]
 }
 
 /** Shell functions of the transaction. They use dpkg's words for the state of a package. */
@@ -132,6 +148,15 @@ missing() {
   names=" $(sed -n 's/ [a-z]* ok installed$//p' "$work/states" | tr '\\n' ' ')"
   found=; for package do case $names in *" $package "*) ;; *) found="$found $package" ;; esac; done
 }
+# Whether NAME has the OBSERVED or the WANTED version, by the names of \`missing\`; an empty word stands for no package. dpkg writes the list
+# of its files with each version.
+as_observed() {
+  case $names in *" $1 "*) ;; *) [ "$2" ] && [ "$3" ] && ! in_step /var/lib/dpkg/info || return 0; changed "$1" 'is not installed any more' ;; esac
+  case $names in *" $1=$2 "*|*" $1=$3 "*) return ;; esac
+  for list in "/var/lib/dpkg/info/\${1%%:*}.list" "/var/lib/dpkg/info/\${1%%:*}":*.list; do ! in_step "$list" || return 0; done
+  changed "$1" "has another version"
+}
+changed() { printf 'culprit\\0%s\\0' "$1"; echo "package $1 is not as it was observed: it $2" >&2; exit ${CHANGED}; }
 apt() {
   { apt-get ${TRANSACTION_OPTIONS} -o APT::Status-Fd=5 -o DPkg::Lock::Timeout=60 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 \\
       -o Acquire::https::Timeout=20 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" \\

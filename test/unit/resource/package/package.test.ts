@@ -118,6 +118,7 @@ describe('applying packages', () => {
       ),
     )
     expect(script).toContain('\nmissing nginx=1.24-1; ')
+    expect(script.match(/^as_observed .*/gm)).toEqual(["as_observed nginx '' 1.24-1", "as_observed apache2 1.22.1-9 ''"])
     expect(script).toContain('\ninstalled apache2; ')
     expect(script).not.toContain('tree')
   })

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Certainty, PlanContext } from '../../../../src/resource/kind/kind.ts'
+import type { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { transactionScript } from '../../../../src/resource/package/apply.ts'
 import type { PackageState } from '../../../../src/resource/package/observe.ts'
 import { pkg } from '../../../../src/resource/package/package.ts'
@@ -137,7 +138,8 @@ describe('the transaction', { timeout: 30_000 }, () => {
   ) => {
     const work = options.map((one) => {
       const { id, spec } = pkg(one)
-      const state = spec.state === 'absent' ? { ...MISSING, status: 'installed', version: '1' } : MISSING
+      const [, version] = new RegExp(`^${spec.name} \\S+ (\\S+) `, 'm').exec(readFileSync(join(host.root, 'dpkg'), 'utf8')) ?? []
+      const state = spec.state === 'absent' ? { ...MISSING, status: 'installed', version: version ?? '1' } : MISSING
       return { id, spec, state: { ...state, ...states }, change: { ...change, certainty } }
     })
     return host.run(String(transactionScript(work, 1)))
@@ -248,6 +250,80 @@ describe('the transaction', { timeout: 30_000 }, () => {
     expect(host.calls()).toEqual(['dpkg --configure -a --force-confdef --force-confold'])
     host.write('bin/dpkg-query', '#!/bin/sh\nexit 2\n')
     expect(transact(host, { name: 'curl' })).toMatchObject({ status: 1, stderr: 'dpkg-query could not read the package database\n' })
+  })
+
+  describe('compares with what was observed', () => {
+    const apply = (host: PackageHost, options: Options, version: string) => {
+      const { id, spec } = pkg(options)
+      const state = version === '' ? MISSING : { status: 'installed', version, held: false }
+      const answer = host.run(String(transactionScript([{ id, spec, state, change }], 1)))
+      const steps = pkg.kind.apply([{ id, spec, state, change }])
+      steps.next()
+      try {
+        steps.next({ code: answer.status, stdout: Buffer.from(answer.stdout), stderr: answer.stderr })
+        return undefined
+      } catch (error) {
+        return error as HostRefusal
+      }
+    }
+    const refused = (words: string) => ({
+      what: 'package tree not changed',
+      why: `package tree is not as it was observed: it ${words}`,
+      fix: 'run again: the next plan starts from the present state',
+      ...{ done: [], culprit: 'tree' },
+    })
+    const hostWith = (version: string): PackageHost => {
+      const host = packageHost(version === '' ? [] : [`tree amd64 ${version} install ok installed`])
+      host.apt(INSTALL)
+      return host
+    }
+    const ANOTHER = refused('has another version')
+    const GONE = refused('is not installed any more')
+
+    it.each<[string, Options, string, string, object | undefined]>([
+      ['another version than the replaced one', { name: 'tree', version: '3' }, '1', '2', ANOTHER],
+      ['none of the replaced version', { name: 'tree', version: '3' }, '1', '', GONE],
+      ['another version than the declared one', { name: 'tree:amd64', version: '3' }, '', '2', { ...ANOTHER, culprit: 'tree:amd64' }],
+      ['another version than the one to remove', { name: 'tree', state: 'absent' }, '1', '2', ANOTHER],
+      ['the declared version already', { name: 'tree', version: '3' }, '1', '3', undefined],
+      ['any version already', { name: 'tree' }, '', '2', undefined],
+      ['none to remove any more', { name: 'tree', state: 'absent' }, '1', '', undefined],
+      ['the replaced version', { name: 'tree', version: '3' }, '1', '1', undefined],
+    ])('finds %s', (_, options, before, now, expected) => {
+      const host = hostWith(now)
+      const refusal = apply(host, options, before)
+      if (expected === undefined) expect(refusal?.why ?? '').not.toContain('observed')
+      else {
+        const words = JSON.parse(JSON.stringify(expected).replaceAll('package tree', `package ${options.name}`))
+        expect(refusal).toMatchObject(words)
+        expect(host.calls()).toEqual([])
+      }
+    })
+
+    it.each([
+      ['2', 'var/lib/dpkg/info/tree.list'],
+      ['2', 'var/lib/dpkg/info/tree:amd64.list'],
+      ['', 'var/lib/dpkg/info/other.list'],
+    ])('accepts version %j, which a step of this run has left: %s', (now, list) => {
+      const host = hostWith(now)
+      host.write('t/step.1.from')
+      host.write(list)
+      expect(apply(host, { name: 'tree', version: '3' }, '1')?.why ?? '').not.toContain('observed')
+      const again = hostWith(now)
+      again.write('t/step.1.from')
+      again.write('t/step.1.to')
+      again.write(list)
+      again.run('touch -d "1 minute ago" "$ROOT"/t/step.1.*')
+      expect(apply(again, { name: 'tree', version: '3' }, '1')?.why).toContain('package tree is not as it was observed')
+    })
+
+    it('finishes what dpkg was interrupted in, whatever version that is', () => {
+      const host = packageHost(['tree amd64 2 install ok installed'])
+      host.apt(INSTALL)
+      const { id, spec } = pkg({ name: 'tree', state: 'absent' })
+      const work = { id, spec, state: { status: 'half-configured', version: '1', held: false }, change }
+      expect(host.run(String(transactionScript([work], 1)))).toMatchObject({ status: 0, stderr: '' })
+    })
   })
 
   it("keeps an administrator's policy for services, and restores it", () => {
