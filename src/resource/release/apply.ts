@@ -1,10 +1,12 @@
 import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
+import { sha256Hex } from '../kind/content.ts'
+import { inodeWord, refuseUnreached, refuseUnsafe } from '../kind/inode.ts'
 import type { Work } from '../kind/kind.ts'
-import { type Answer, HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
+import { FIX_CHANGED } from '../kind/one-by-one.ts'
+import { type Answer, HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
 import { type Member, tar } from '../kind/tar.ts'
-import { guardScript } from '../kind/walk.ts'
+import { CHANGED, guardObserved, guardScript } from '../kind/walk.ts'
 import { deltaOf, liveOf, modifiedOf, previousOf, type ReleaseState } from './observe.ts'
 import type { ReleaseSpec } from './spec.ts'
 
@@ -29,8 +31,10 @@ export function* revertReleases(work: readonly ReleaseWork[]): Steps {
   for (const { id, spec, state } of work.toReversed()) {
     const live = liveOf(state)
     if (live === undefined) continue
-    const script = sh`${lockScript(spec.root)}\n[ ! -d releases/${live} ] || point releases/${live}`
-    requireSuccess(yield { do: 'shell', script, doing: `rolling back ${id}` }, `${id} not rolled back`)
+    const made = spec.which === 'latest' ? spec.digest : previousOf(state)
+    const lock = lockScript(spec.root, { observed: linkTo(made), wanted: linkTo(live) })
+    const script = sh`${lock}\n[ ! -d releases/${live} ] || point releases/${live}`
+    requireDeployed(yield { do: 'shell', script, doing: `rolling back ${id}` }, `${id} not rolled back`)
   }
 }
 
@@ -43,7 +47,9 @@ function* deploy({ id, spec, state }: ReleaseWork): Steps {
     member('sums', Buffer.from(spec.sums)),
     ...fresh.map(({ path, content }) => ({ ...member(`files/${path}`, content.open()), modified: modifiedOf(content) })),
   ])
-  const script = sh`${lockScript(spec.root)}\n${stageScript}\n${activateScript(spec)}\n${pruneScript(spec.keep)}`
+  const lock = lockScript(spec.root, { observed: inodeWord(state.current), wanted: linkTo(spec.digest) })
+  const repair = liveOf(state) === spec.digest ? compareTreeScript(spec, state) : sh``
+  const script = sh`${lock}\n${repair}\n${stageScript}\n${activateScript(spec)}\n${pruneScript(spec.keep)}`
   const answer = yield {
     do: 'shell',
     script,
@@ -53,8 +59,9 @@ function* deploy({ id, spec, state }: ReleaseWork): Steps {
   requireDeployed(answer, `${id} not deployed`, 'fix the problem that the host reports, then run again; the previous release is still live')
 }
 
-const requireDeployed = (answer: Answer, what: string, fix: string): void => {
+const requireDeployed = (answer: Answer, what: string, fix?: string): void => {
   refuseUnsafe(answer, what)
+  if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED)
   requireSuccess(answer, what, fix)
 }
 
@@ -66,7 +73,7 @@ function* rollBack({ id, spec, state }: ReleaseWork): Steps {
       'the newest deployment has no predecessor, or the host did not keep it',
       'restore the files in the project, and run the playbook of the site',
     )
-  const script = sh`${lockScript(spec.root)}
+  const script = sh`${lockScript(spec.root, { observed: inodeWord(state.current), wanted: linkTo(previous) })}
 [ -d releases/${previous} ] || { echo 'the host did not keep it' >&2; exit 1; }
 ( cd releases/${previous}; [ "$(sha256sum <../${previous}.sums)" = ${`${previous}  -`} ] || exit 1; ${verifySums(`../${previous}.sums`)} ) ||
   { echo 'it was changed after its deployment' >&2; exit 1; }
@@ -84,10 +91,11 @@ const member = (name: string, bytes: Uint8Array): Member => ({ name, mode: '644'
 /**
  * Unfinished work is in `releases/.new`, which the next run clears. A new link is created there and renamed over
  * `current`, so the link exists at every moment. In a directory with the set-group-ID bit, everything would inherit the bit and the group,
- * so `.new` gets neither; five digits of a mode clear the bit.
+ * so `.new` gets neither; five digits of a mode clear the bit. The link is compared with what was observed. Another release that somebody
+ * made live by hand stays so.
  */
-const lockScript = (root: string): Script => sh`
-${guardScript([root])}
+const lockScript = (root: string, current: { readonly observed: string; readonly wanted: string }): Script => sh`
+${guardObserved([root], [{ path: `${root}/current`, inode: current.observed, wanted: current.wanted }])}
 set -eu; umask 022
 cd ${root}
 [ ! -e current ] || [ -L current ] || { printf '%s/current exists and is not a link\\n' ${root} >&2; exit 1; }
@@ -98,6 +106,25 @@ ${guardScript([`${root}/releases`])}
 rm -rf releases/.new; mkdir releases/.new; chgrp 0 releases/.new; chmod 00755 releases/.new; trap 'rm -rf releases/.new' EXIT
 [ "$live" = releases/.mended ] || rm -rf releases/.mended
 point() { ln -s -- "$1" releases/.new/current; mv -fT releases/.new/current current; sync .; }`
+
+const linkTo = (digest: string | undefined): string => (digest === undefined ? '' : `l releases/${digest}`)
+
+/**
+ * Compares all entries of the live release before they are replaced by whole ones. An edit changes a time, so no content is read. A
+ * deployment replaces nothing: the release before it stays as it is, and a file that both have is verified by its digest. A name that is
+ * not UTF-8 was not observed exactly, so the entries cannot be compared then. No other kind writes in a release.
+ */
+const compareTreeScript = ({ root }: ReleaseSpec, { tree }: ReleaseState): Script => {
+  const entries = [...tree].filter(([path]) => path !== '')
+  if (entries.some(([path]) => path.includes('\uFFFD'))) return sh``
+  const lines = entries.map(([path, { type, mode, owner, modified = 0 }]) => {
+    const time = `${Math.floor(modified / 1e6)}.${String(modified % 1e6).padStart(6, '0')}`
+    return Buffer.from(`${path} ${type} ${mode} ${owner} ${time}\0`)
+  })
+  const listing = Buffer.concat(lines.sort(Buffer.compare))
+  return sh`now=$(find "$live"/ -mindepth 1 -printf '%P %y %m %U:%G %T@\\0' \\( ! -type d -o -uid 0 -o -prune \\) | sed -z 's/\\(\\.[0-9]\\{6\\}\\)[0-9]*$/\\1/' | LC_ALL=C sort -z | sha256sum)
+[ "$now" = ${`${sha256Hex(listing)}  -`} ] || { echo ${`${root}/current is not as it was observed`} >&2; exit ${CHANGED}; }`
+}
 
 /** Stages the release: hard links to live files, and uploaded files; verified by digest and flushed to disk. */
 const stageScript = sh`

@@ -53,9 +53,10 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     const { id, spec } = resource
     return { id, spec, state: state as ReleaseState, change: change as Change }
   }
-  const deploy = (files: Files, more: object = {}): string | undefined => {
+  const deploy = (files: Files, more: object = {}, byHand = ':'): string | undefined => {
     const work = workOf(files, more)
     if (work.change === undefined) return undefined
+    sh(`cd '${root}'; ${byHand}`)
     run(release.kind.apply([work]))
     return work.change.reason
   }
@@ -294,6 +295,77 @@ describe.runIf(process.getuid?.() === 0)('a release on a real file system', { ti
     const second = { ...two, id: other, spec: { ...two.spec, root: other } }
     expect(refusal(() => run(release.kind.apply([one, second])))).toMatchObject({ done: [root], culprit: other })
     expect(live('index.html')).toBe('one\n')
+  })
+
+  describe('after a change by hand since the observation', () => {
+    const refused = (what: string) => ({
+      what: `${root} ${what}`,
+      why: expect.stringContaining(`${root}/current is not as it was observed`),
+      fix: 'run again: the next plan starts from the present state',
+      culprit: root,
+    })
+    const THEIRS = `mkdir -p releases/theirs; ln -sfn releases/theirs current`
+    const isTheirs = (): boolean => readlinkSync(join(root, 'current')) === 'releases/theirs'
+
+    it('leaves the release live that somebody made live', () => {
+      expect(() => deploy(ONE, {}, THEIRS)).toThrow(expect.objectContaining(refused('not deployed')))
+      expect(isTheirs()).toBe(true)
+      rmSync(join(root, 'current'))
+      deploy(ONE)
+      deploy(TWO)
+      sh(`rm -r '${root}/releases/theirs'`)
+      expect(() => deploy(ONE, {}, THEIRS)).toThrow(expect.objectContaining(refused('not deployed')))
+      expect(isTheirs()).toBe(true)
+    })
+
+    it('does not roll back from it', () => {
+      deploy(ONE)
+      deploy(TWO)
+      const previous = declared(ONE).spec.digest
+      const words = refused(`not rolled back to ${previous.slice(0, 12)}`)
+      expect(() => deploy({}, { which: 'previous' }, THEIRS)).toThrow(expect.objectContaining(words))
+      expect(isTheirs()).toBe(true)
+      sh(`ln -sfn 'releases/${declared(TWO).spec.digest}' '${root}/current'`)
+      expect(deploy({}, { which: 'previous' }, `ln -sfn releases/${previous} current`)).toBe('rolls back to the previous release')
+      expect(live('index.html')).toBe('one\n')
+    })
+
+    it('does not repair what was edited once more', () => {
+      deploy(ONE)
+      const edit = (text: string) => `echo ${text} >current/index.html; touch -d @1700000000.${text.length} current/index.html`
+      sh(`cd '${root}'; ${edit('damaged')}`)
+      for (const byHand of [
+        edit('again'),
+        'echo new >current/more.html',
+        'chmod 600 current/css/dark/style.css',
+        'rm current/index.html',
+      ]) {
+        expect(() => deploy(ONE, {}, byHand)).toThrow(expect.objectContaining(refused('not deployed')))
+      }
+      sh(`cd '${root}'; printf x >current/b; printf y >'current/B c'; mkdir current/.e; touch -d @1.5 current/.e`)
+      expect(deploy(ONE)).toBe('1 file missing, 1 damaged, 4 not ours')
+      expect(live('index.html')).toBe('one\n')
+      sh(`cd '${root}'; printf x >"$(printf 'current/\\351')"`)
+      expect(deploy(ONE)).toBe('1 file not ours')
+      expect(planned(ONE).change).toBeUndefined()
+    })
+
+    it('restores no release over another one that is live since', () => {
+      deploy(ONE)
+      const { resource, state, change } = planned(TWO)
+      const { id, spec } = resource
+      const work = [{ id, spec, state, change: change as never, members: () => new Map(), allowDataLoss: new Set<string>() }]
+      deploy(TWO)
+      const revert = (): Answer => {
+        const step = resource.kind.revert?.(work).next().value as { readonly script: unknown }
+        return sh(String(step.script))
+      }
+      sh(`cd '${root}'; ${THEIRS}`)
+      expect(revert()).toMatchObject({ code: 68 })
+      sh(`ln -sfn 'releases/${declared(TWO).spec.digest}' '${root}/current'`)
+      expect(revert()).toMatchObject({ code: 0, stderr: '' })
+      expect(live('index.html')).toBe('one\n')
+    })
   })
 
   it('replaces no directory that is in the place of its link', () => {
