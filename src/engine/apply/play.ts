@@ -201,13 +201,17 @@ export const stepContextOf = ({ prepared: { root, site }, hosts, identities, lis
   },
 })
 
-export const workOf = ({ observations, allowDataLoss }: Run, { resource, state, change }: PendingChange): Work<unknown, unknown> => ({
+export const workOf = (
+  { observations, allowDataLoss }: Run,
+  { resource, state, change, afterScripts }: PendingChange,
+): Work<unknown, unknown> => ({
   id: resource.id,
   spec: resource.spec,
   state,
   change,
   members: () => statesOf(observations, keyOf(resource)),
   allowDataLoss,
+  ...(afterScripts !== undefined && { afterScripts }),
 })
 
 // The host's own words may repeat its input, so the secrets of its resources are masked.

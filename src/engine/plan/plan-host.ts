@@ -14,6 +14,8 @@ export interface PendingChange {
   readonly resource: Resource
   readonly state: unknown
   readonly change: Change
+  /** `Work.afterScripts` */
+  readonly afterScripts?: boolean
 }
 
 /** The input of `planHost`. */
@@ -81,6 +83,7 @@ export const planHost = (input: PlanInput): readonly PendingChange[] =>
 interface PlannedResource extends DeclaredResource {
   readonly state: unknown
   readonly change: Change | undefined
+  readonly afterScripts: boolean
 }
 
 type Planning = Pick<PlanInput, 'resources' | 'observation' | 'selected'> & Partial<PlanInput>
@@ -117,7 +120,8 @@ const planned = <T>(
     const change = found !== undefined && (selected(role) || found.debt === true) ? found : undefined
     const depending = change && dependingOnAccounts(change, resource, observation, context)
     const shown = depending && dependingOnDirectories(depending, resource, observation, context)
-    const visited = visit({ play, role, resource, state, change: shown }, context)
+    const afterScripts = opaquePending || installing.size > 0
+    const visited = visit({ play, role, resource, state, change: shown, afterScripts }, context)
     if (change === undefined) return visited
     keys.add(key)
     for (const { path } of kind.files?.(resource.spec) ?? []) paths.add(path)

@@ -28,11 +28,43 @@ export interface AccountQuestion {
   readonly tables: readonly string[]
 }
 
+const PLUGIN = "IF(JSON_EXISTS(Priv, '$.auth_or'), 'several ways', JSON_VALUE(Priv, '$.plugin'))"
+const digestSql = (nonce: string): string => `SHA2(CONCAT('${nonce}', COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '')), 256)`
+const TLS = "COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0)"
+const LOCKED = "COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0)"
+
+/** SQL condition: the account is like this. Without `digest`, its password is not compared. */
+export const isAccountSql = (
+  user: string,
+  host: string,
+  { plugin, nonce, digest, tls, locked, grants }: Omit<Account, 'digest'> & Partial<Account>,
+): string => {
+  const settings = [
+    `User = ${sqlText(user)} AND Host = ${sqlText(host)} AND ${PLUGIN} = ${sqlText(plugin)}`,
+    ...(digest === undefined ? [] : [`${digestSql(nonce)} = '${digest}'`]),
+    `${TLS} ${tls ? '<>' : '='} 0`,
+    `${LOCKED} ${locked ? 'NOT IN' : 'IN'} ('0', 'false')`,
+  ]
+  const own = `GRANTEE = ${sqlText(`'${user}'@'${host}'`)} AND PRIVILEGE_TYPE <> 'USAGE'`
+  const named = (on: string, from: string): string =>
+    `SELECT CONCAT(PRIVILEGE_TYPE, ' on ', ${on}, IF(IS_GRANTABLE = 'YES', ' (grantable)', '')) AS name FROM information_schema.${from} WHERE ${own}`
+  const schema = `REPLACE(REPLACE(TABLE_SCHEMA, ${sqlText('\\_')}, '_'), ${sqlText('\\%')}, '%')`
+  const all = [
+    named("'*.*'", 'USER_PRIVILEGES'),
+    named(`CONCAT(${schema}, '.*')`, 'SCHEMA_PRIVILEGES'),
+    named(`CONCAT(TABLE_SCHEMA, '.', TABLE_NAME)`, 'TABLE_PRIVILEGES'),
+    `SELECT CONCAT('role ', Role) FROM mysql.roles_mapping WHERE User = ${sqlText(user)} AND Host = ${sqlText(host)}`,
+  ]
+  const known = grants.length === 0 ? '0' : `COALESCE(SUM(BINARY name IN (${grants.map(sqlText).join(', ')})), 0)`
+  return `(EXISTS (SELECT 1 FROM mysql.global_priv WHERE ${settings.join(' AND ')})
+ AND (SELECT COUNT(*) = ${grants.length} AND ${known} = ${grants.length} FROM (${all.join(' UNION ALL ')}) g))`
+}
+
 /** One query about all accounts of the server, and about the tables of their declared grants. */
 export const accountsSql = (nonce: string, questions: readonly AccountQuestion[]): string => `SELECT 'account', User, Host,
- IF(JSON_EXISTS(Priv, '$.auth_or'), 'several ways', JSON_VALUE(Priv, '$.plugin')),
- SHA2(CONCAT('${nonce}', COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '')), 256),
- COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0), COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0) FROM mysql.global_priv WHERE JSON_VALUE(Priv, '$.is_role') IS NULL;
+ ${PLUGIN},
+ ${digestSql(nonce)},
+ ${TLS}, ${LOCKED} FROM mysql.global_priv WHERE JSON_VALUE(Priv, '$.is_role') IS NULL;
 SELECT 'grant', GRANTEE, '*.*', PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.*'), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.SCHEMA_PRIVILEGES
 UNION ALL SELECT 'grant', GRANTEE, CONCAT(TABLE_SCHEMA, '.', TABLE_NAME), PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.TABLE_PRIVILEGES;

@@ -11,12 +11,18 @@ export const accountSql = (spec: AccountSpec, has: readonly string[]): string =>
   const how = spec.password === undefined ? 'unix_socket' : `mysql_native_password USING ${sqlText(spec.password.reveal())}`
   const settings = `${name} IDENTIFIED VIA ${how} REQUIRE ${spec.host === 'localhost' ? 'NONE' : 'SSL'} ACCOUNT UNLOCK`
   const desired = new Set(spec.grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on))))
-  const excess = has.filter((one) => !desired.has(one)).map((one) => revokeSql(one, name))
+  const excess = has.filter((one) => !desired.has(one))
+  // Once per target, and first: the server knows no grant of a target from which everything was revoked.
+  const options = [...new Set(excess.flatMap((one) => (one.endsWith(GRANTABLE) ? [targetOf(one)] : [])))]
+  const revoked = [
+    ...options.map((on) => `REVOKE GRANT OPTION ON ${grantTarget(on)} FROM ${name};\n`),
+    ...excess.map((one) => revokeSql(one, name)),
+  ]
   const given = spec.grants.map((grant) => {
     const sql = `GRANT ${grant.privileges.join(', ')} ON ${grantTarget(grant.on)} TO ${name}`
     return needsTable(grant) ? ifTableIsThere(grant.on, sql) : `${sql};\n`
   })
-  return `CREATE USER IF NOT EXISTS ${settings};\nALTER USER ${settings};\n${[...excess, ...given].join('')}`
+  return `CREATE USER IF NOT EXISTS ${settings};\nALTER USER ${settings};\n${[...revoked, ...given].join('')}`
 }
 
 /** Whether the server accepts a grant only for an existing table. It does so unless the account may create the table. */
@@ -27,11 +33,17 @@ const ifTableIsThere = (on: string, sql: string): string =>
   `SELECT IF(COUNT(*) = 0, 'DO 0', ${sqlText(sql)}) INTO @grant FROM information_schema.TABLES WHERE CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) = ${sqlText(on)};
 EXECUTE IMMEDIATE @grant;\n`
 
+const GRANTABLE = ' (grantable)'
+
+const PARTS = /^(.+?) on (.+?)( \(grantable\))?$/
+
+const targetOf = (grant: string): string => PARTS.exec(grant)?.[2] ?? ''
+
 const revokeSql = (grant: string, name: string): string => {
-  const [, privilege = '', on = '', grantable] = /^(.+?) on (.+?)( \(grantable\))?$/.exec(grant) ?? []
-  if (privilege === '') return `REVOKE ${sqlName(grant.replace(/^role /, ''))} FROM ${name};\n`
-  const revokeOption = grantable === undefined ? '' : `REVOKE GRANT OPTION ON ${grantTarget(on)} FROM ${name};\n`
-  return `REVOKE ${privilege} ON ${grantTarget(on)} FROM ${name};\n${revokeOption}`
+  const [, privilege, on = ''] = PARTS.exec(grant) ?? []
+  return privilege === undefined
+    ? `REVOKE ${sqlName(grant.replace(/^role /, ''))} FROM ${name};\n`
+    : `REVOKE ${privilege} ON ${grantTarget(on)} FROM ${name};\n`
 }
 
 /** The target of a grant in SQL. In the name of a database, `_` and `%` are wildcards unless they are escaped. */

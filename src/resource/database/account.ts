@@ -3,13 +3,15 @@ import { Secret } from '../../secret/secret.ts'
 import { sha256Hex } from '../kind/content.ts'
 import { describeDifferences } from '../kind/differences.ts'
 import { type Difference, defineKind, type Work } from '../kind/kind.ts'
+import { FIX_CHANGED } from '../kind/one-by-one.ts'
 import { type Answer, HostRefusal, outputExcerpt, type Step, type Steps } from '../kind/step.ts'
-import { type Account, type AccountQuestion, type AccountState, accountsSql, readAccounts } from './account-observe.ts'
+import { CHANGED } from '../kind/walk.ts'
+import { type Account, type AccountQuestion, type AccountState, accountsSql, isAccountSql, readAccounts } from './account-observe.ts'
 import { type AccountSpec, schema } from './account-spec.ts'
 import { accountSql, grantName, needsTable } from './account-sql.ts'
-import { executeScript, fixOf, queryScript } from './client.ts'
+import { executeScript, fixOf, queryScript, refuseChanged } from './client.ts'
 import { planUnknown } from './database.ts'
-import { isLead, UNKNOWN } from './mariadb.ts'
+import { isLead, sqlText, UNKNOWN } from './mariadb.ts'
 
 const idOf = ({ user, host }: AccountSpec): string => `${user}@${host}`
 
@@ -68,31 +70,55 @@ export const databaseAccount = defineKind({
 
   *apply(work: readonly Work<AccountSpec, AccountState>[]): Steps {
     const done: string[] = []
-    for (const { id, spec, state } of work) {
+    for (const { id, spec, state, afterScripts } of work) {
       const now = state === UNKNOWN ? yield* currentState(spec) : state
-      const input = new Secret(accountSql(spec, now === UNKNOWN || now.account === 'absent' ? [] : now.account.grants))
+      const sql = accountSql(spec, now === UNKNOWN || now.account === 'absent' ? [] : now.account.grants)
+      const input = new Secret(`${compareSql(spec, now, afterScripts === true)}${sql}`)
       const answer = yield { do: 'shell', script: executeScript(), input, doing: 'changing database accounts' }
+      const what = `database account ${id} not changed`
+      if (answer.code === CHANGED) throw new HostRefusal(what, outputExcerpt(answer.stderr), FIX_CHANGED, { done, culprit: id })
       if (answer.code !== 0)
-        throw new HostRefusal(
-          `database account ${id} not changed`,
-          outputExcerpt(answer.stderr),
-          fixOf(answer.stderr, `correct the options of the account ${id}`),
-          { done },
-        )
+        throw new HostRefusal(what, outputExcerpt(answer.stderr), fixOf(answer.stderr, `correct the options of the account ${id}`), {
+          done,
+        })
       done.push(id)
     }
   },
 })
 
+/**
+ * Compares the account first. Where the server did not run at the observation, the apply has observed the account in this step. An account
+ * that was absent may be the work of a script of this run.
+ */
+const compareSql = (spec: AccountSpec, state: AccountState, afterScripts: boolean): string => {
+  if (state === UNKNOWN || (state.account === 'absent' && afterScripts)) return ''
+  const { user, host, password } = spec
+  const isAbsent = `NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = ${sqlText(user)} AND Host = ${sqlText(host)})`
+  const isObserved = state.account === 'absent' ? isAbsent : isAccountSql(user, host, state.account)
+  const nonce = state.account === 'absent' ? '' : state.account.nonce
+  const declared = {
+    ...{ plugin: pluginOf(spec), nonce, tls: host !== 'localhost', locked: false, grants: namesOf(spec.grants) },
+    ...(password !== undefined && { digest: sha256Hex(`${nonce}${password.reveal()}`) }),
+  }
+  return refuseChanged(
+    `database account ${idOf(spec)}`,
+    `${isObserved} OR ${spec.state === 'absent' ? isAbsent : isAccountSql(user, host, declared)}`,
+  )
+}
+
+const pluginOf = ({ password }: AccountSpec): string => (password === undefined ? 'unix_socket' : 'mysql_native_password')
+
+const namesOf = (grants: AccountSpec['grants']): readonly string[] =>
+  grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))
+
 const differencesOf = (spec: AccountSpec, state: Account, missing: readonly string[]): readonly Difference[] => {
   const isLocal = spec.host === 'localhost'
-  const plugin = spec.password === undefined ? 'unix_socket' : 'mysql_native_password'
+  const plugin = pluginOf(spec)
   const tls = isLocal ? 'no' : 'yes'
   const passwordDiffers = spec.password !== undefined && state.digest !== sha256Hex(`${state.nonce}${spec.password.reveal()}`)
-  const names = (grants: AccountSpec['grants']) => grants.flatMap(({ on, privileges }) => privileges.map((one) => grantName(one, on)))
   const has = state.grants
-  const less = has.filter((one) => !names(spec.grants).includes(one))
-  const more = names(spec.grants.filter((grant) => !needsTable(grant) || !missing.includes(grant.on))).filter((one) => !has.includes(one))
+  const less = has.filter((one) => !namesOf(spec.grants).includes(one))
+  const more = namesOf(spec.grants.filter((grant) => !needsTable(grant) || !missing.includes(grant.on))).filter((one) => !has.includes(one))
   return [
     ...(state.plugin === plugin ? [] : [{ key: 'authentication', from: state.plugin, to: plugin }]),
     ...(state.plugin === plugin && passwordDiffers ? [{ key: 'password' }] : []),

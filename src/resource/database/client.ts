@@ -1,6 +1,8 @@
 import type { Script } from '../../shell/script.ts'
 import { hereDocument, sh } from '../../shell/sh.ts'
+import { FIX_CHANGED } from '../kind/one-by-one.ts'
 import { HostRefusal, type Steps } from '../kind/step.ts'
+import { CHANGED } from '../kind/walk.ts'
 import { sqlText } from './mariadb.ts'
 
 /** Socket of the server. Its directory belongs to the account mysql. */
@@ -48,7 +50,7 @@ export const BLOCKERS_SCRIPT = sh`${mariadbWithin(15)} -e ${BLOCKERS} </dev/null
 /** `$failure`: how a client failed, by its exit status (142 is its alarm) and what it wrote to `$T/m`. Builtins only. */
 const FAILED = sh`failed() {
   words=; while IFS= read -r line; do words="$words$line "; done <"$T/m"
-  case "$1 $words" in 142*|*'ERROR 1205 '*|*'ERROR 1969 '*) failure=blocked ;; *'system error: 110 '*) failure=silent ;; *) failure=down ;; esac
+  case "$1 $words" in *'ERROR 1644 '*) failure=changed ;; 142*|*'ERROR 1205 '*|*'ERROR 1969 '*) failure=blocked ;; *'system error: 110 '*) failure=silent ;; *) failure=down ;; esac
 }`
 
 /**
@@ -101,9 +103,21 @@ export const readRows = (stdout: Buffer): readonly (readonly string[])[] | undef
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', '0': '\0', '\\': '\\' }
 const unescaped = (field: string): string => field.replace(/\\(.)/g, (whole, c: string) => ESCAPES[c] ?? whole)
 
-/** Defines `blocked`, which ends a script whose client failed. Stderr names the threads that may block it and how to kill them. */
+/** SQL that ends a script with `CHANGED` unless this condition holds: the state of `what` as it was observed, or as it is to become. */
+export const refuseChanged = (what: string, isSame: string): string => {
+  const refusal = `SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = ${sqlText(`${what} is not as it was observed`)}`
+  return `SELECT IF(${isSame}, 'DO 0', ${sqlText(refusal)}) INTO @compared;\nEXECUTE IMMEDIATE @compared;\n`
+}
+
+/**
+ * Defines `blocked`, which ends a script whose client failed, with `CHANGED` if `refuseChanged` did. Otherwise stderr names the threads that
+ * may block it and how to kill them.
+ */
 export const DEFINE_BLOCKED = sh`${FAILED}
-blocked() { cat "$T/m" >&2; failed "$1"; [ $failure != blocked ] || ${BLOCKERS_SCRIPT} >&2; exit "$1"; }`
+blocked() {
+  failed "$1"; [ $failure != changed ] || { printf '%s\\n' "\${words#*: }" >&2; exit ${CHANGED}; }
+  cat "$T/m" >&2; [ $failure != blocked ] || ${BLOCKERS_SCRIPT} >&2; exit "$1"
+}`
 
 /** A client that reads statements from standard input, for scripts with `DEFINE_BLOCKED`. */
 export const executeCommand = (client = MARIADB): Script => sh`{ ${client} 2>"$T/m" || blocked $?; }`
@@ -130,7 +144,7 @@ export function* withTrueFix(steps: Steps, statement: string): Steps {
   try {
     yield* steps
   } catch (error) {
-    if (!(error instanceof HostRefusal)) throw error
+    if (!(error instanceof HostRefusal) || error.fix === FIX_CHANGED) throw error
     throw new HostRefusal(error.what, error.why, fixOf(error.why, statement), error)
   }
 }

@@ -5,7 +5,7 @@ import { wholeNumber } from '../kind/number.ts'
 import { inTurn } from '../kind/one-by-one.ts'
 import { HostRefusal } from '../kind/step.ts'
 import { COLLATION, charset, collation, collationOf, refuseOtherCharset } from './charset.ts'
-import { executeScript, queryScript, readRows, withTrueFix } from './client.ts'
+import { executeScript, queryScript, readRows, refuseChanged, withTrueFix } from './client.ts'
 import { isLead, sqlName, sqlText, UNKNOWN } from './mariadb.ts'
 
 /** The name of a database: a directory on the host, an identifier in SQL. */
@@ -118,7 +118,7 @@ export const database = defineKind({
   orphan: { keep: 'it holds data; declare it with state: absent to delete it' },
   apply: (work: readonly Work<DatabaseSpec, DatabaseState>[]) =>
     withTrueFix(
-      inTurn(work, ({ spec }) => executeScript(sqlOf(spec)), {
+      inTurn(work, (one) => executeScript(`${compareSql(one)}${sqlOf(one.spec)}`), {
         doing: 'changing databases',
         failed: (id) => `database ${id} not changed`,
       }),
@@ -148,6 +148,28 @@ export const planUnknown = (state: 'present' | 'absent', installPending: boolean
   return state === 'absent' ? undefined : { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
 }
 
+/**
+ * Compares the database first. The state of a server that did not run is not known, and the plan says that it is checked once it runs. A
+ * database that was absent may be the work of a script of this run.
+ */
+const compareSql = ({ spec, state, afterScripts }: Work<DatabaseSpec, DatabaseState>): string => {
+  if (state === UNKNOWN || state === NO_COLLATION || (state === 'absent' && afterScripts === true)) return ''
+  const name = sqlText(spec.name)
+  const is = (...settings: readonly string[]): string =>
+    `EXISTS (SELECT 1 FROM information_schema.SCHEMATA WHERE ${[`SCHEMA_NAME = ${name}`, ...settings].join(' AND ')})`
+  const tables = `(SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ${name})`
+  const observed =
+    state === 'absent'
+      ? `NOT ${is()}`
+      : `(${is(...settingsAre(state))}${spec.state === 'absent' ? ` AND ${tables} = ${state.tables}` : ''})`
+  return refuseChanged(`database ${spec.name}`, `${observed} OR ${spec.state === 'absent' ? `NOT ${is()}` : is(...settingsAre(spec))}`)
+}
+
+const settingsAre = ({ charset, collation }: { readonly charset: string; readonly collation?: string | undefined }): readonly string[] => [
+  `DEFAULT_CHARACTER_SET_NAME = ${sqlText(charset)}`,
+  ...(collation === undefined ? [] : [`DEFAULT_COLLATION_NAME = ${sqlText(collation)}`]),
+]
+
 const sqlOf = (spec: DatabaseSpec): string => (spec.state === 'absent' ? dropSql(spec) : createSql(spec))
 
 // The number of tables may have been unknown at planning.
@@ -159,11 +181,7 @@ EXECUTE IMMEDIATE @change;`
 
 const createSql = ({ name, charset, collation }: DatabaseSpec): string => {
   const settings = `CHARACTER SET ${charset}${collation === undefined ? '' : ` COLLATE ${collation}`}`
-  const isAsDeclared = [
-    `DEFAULT_CHARACTER_SET_NAME = ${sqlText(charset)}`,
-    ...(collation === undefined ? [] : [`DEFAULT_COLLATION_NAME = ${sqlText(collation)}`]),
-  ]
   return `CREATE DATABASE IF NOT EXISTS ${sqlName(name)} ${settings};
-SELECT IF(${isAsDeclared.join(' AND ')}, 'DO 0', ${sqlText(`ALTER DATABASE ${sqlName(name)} ${settings}`)}) INTO @change FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${sqlText(name)};
+SELECT IF(${settingsAre({ charset, collation }).join(' AND ')}, 'DO 0', ${sqlText(`ALTER DATABASE ${sqlName(name)} ${settings}`)}) INTO @change FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${sqlText(name)};
 EXECUTE IMMEDIATE @change;`
 }

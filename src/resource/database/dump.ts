@@ -57,9 +57,18 @@ const RESTORING = 'mysql.provision_restoring'
 const TABLES_SCRIPT = queryScript(`${ifTableExists('provision_restoring', `SELECT name, 'cut' FROM ${RESTORING}`)}
 SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';`)
 
-const markRestoring = (names: readonly string[]): string =>
-  `CREATE TABLE IF NOT EXISTS ${RESTORING} (name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY) ENGINE=InnoDB;
-REPLACE INTO ${RESTORING} VALUES ${names.map((name) => `(${sqlText(name)})`).join(', ')};`
+/**
+ * Marks the tables to restore, and prints them. Unless existing tables are to be replaced, a table that somebody created since the
+ * observation is not missing any more: it is kept, as if it had been observed.
+ */
+const markRestoring = ({ loseRowsWrittenSince }: DumpSpec, names: readonly string[]): string => {
+  const wanted = names.map((name, i) => `SELECT ${sqlText(name)}${i === 0 ? ' AS name' : ''}`).join(' UNION ALL ')
+  const isThere = "BINARY CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) = BINARY wanted.name"
+  const isMissing = `wanted.name IN (SELECT name FROM ${RESTORING}) OR NOT EXISTS (SELECT 1 FROM information_schema.TABLES WHERE ${isThere})`
+  return `CREATE TABLE IF NOT EXISTS ${RESTORING} (name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY) ENGINE=InnoDB;
+REPLACE INTO ${RESTORING} SELECT name FROM (${wanted}) wanted${loseRowsWrittenSince ? '' : ` WHERE ${isMissing}`};
+SELECT name FROM ${RESTORING} WHERE name IN (${names.map(sqlText).join(', ')});`
+}
 
 /** Restores missing tables of a server, or of all servers of a cluster, from a dump. */
 export const databaseDump = defineKind({
@@ -96,7 +105,7 @@ export const databaseDump = defineKind({
       const part = spec.loseRowsWrittenSince ? sh`cat` : sh`awk ${PART} wanted="$T/wanted" -`
       // If the dump arrives incomplete, the shell still reads the rest of the input and can run further requests.
       const script = sh`${DEFINE_BLOCKED}
-printf '%s\\n' ${wanted} >"$T/wanted" && printf '%s\\n' ${markRestoring(wanted)} | ${executeCommand()} || exit 1
+printf '%s\\n' ${markRestoring(spec, wanted)} | ${executeCommand()} >"$T/wanted" || exit 1
 { gunzip -c || : >"$T/cut"; } | ${part} | ${executeCommand(mariadbWithin(DATA_MS / 1000, true))} && [ ! -e "$T/cut" ] && echo ${`DROP TABLE ${RESTORING}`} | ${executeCommand()} || exit 1
 ${spec.loseRowsWrittenSince ? sh`mkdir -p ${parentOf(RECORD)} && printf '%s\\n' ${spec.content.sha256} >>${RECORD}` : sh`:`}; rm -f "$T/wanted"`
       const doing = `restoring ${counted(wanted.length, 'table')} from ${id}`

@@ -43,6 +43,8 @@ export interface Work<Spec, State> {
   readonly change: Change
   /** Returns the newest state of this resource on each reachable host that has it. */
   members?(): ReadonlyMap<string, unknown>
+  /** A script or an installation of this run came between observation and change: it may have created what was absent before. */
+  readonly afterScripts?: boolean
   /** Hosts whose unreplicated rows may be discarded (`--allow-data-loss`). */
   readonly allowDataLoss?: ReadonlySet<string>
 }

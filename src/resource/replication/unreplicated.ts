@@ -1,10 +1,13 @@
 import { z } from 'zod'
+import type { Script } from '../../shell/script.ts'
 import { sh } from '../../shell/sh.ts'
-import { executeScript, queryScript, readRows } from '../database/client.ts'
+import { executeScript, queryScript, readRows, refuseChanged } from '../database/client.ts'
 import { readAsMysql } from '../database/files.ts'
 import { DATA, sqlText } from '../database/mariadb.ts'
 import { defineKind, type PlanContext, type Work } from '../kind/kind.ts'
-import { HostRefusal, requireSuccess, type Steps } from '../kind/step.ts'
+import { FIX_CHANGED } from '../kind/one-by-one.ts'
+import { HostRefusal, outputExcerpt, requireSuccess, type Steps } from '../kind/step.ts'
+import { CHANGED } from '../kind/walk.ts'
 import { FOLLOWER } from './observe.ts'
 
 const schema = z.strictObject({
@@ -82,17 +85,39 @@ ${queryScript(`SELECT User FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%'
       if (refused !== undefined) throw refused
       const accounts = state.accounts.map((user) => `${sqlText(user)}@'%'`)
       const sql = [
+        ...compareSql(spec, state),
         ...(state.follows === undefined ? [] : ['STOP SLAVE; RESET SLAVE ALL;']),
         ...accounts.map((account) => `DROP USER IF EXISTS ${account}; KILL CONNECTION USER ${account};`),
       ]
-      requireSuccess(
-        yield { do: 'shell', doing: 'ending replication', script: executeScript(sql.join('\n')) },
-        'replication not ended',
-        'start the server, then run again',
-      )
+      const script = sh`${compareSourceScript(state)}\n${executeScript(sql.join('\n'))}`
+      const answer = yield { do: 'shell', doing: 'ending replication', script }
+      if (answer.code === CHANGED) throw new HostRefusal('replication not ended', outputExcerpt(answer.stderr), FIX_CHANGED)
+      requireSuccess(answer, 'replication not ended', 'start the server, then run again')
     }
   },
 })
+
+/** Reads source and account again, as the observation did. A source that somebody ended meanwhile is as it is to become. */
+const compareSourceScript = ({
+  follows,
+}: UnreplicatedState): Script => sh`now=; if [ -e ${MASTER} ] || [ -L ${MASTER} ]; then now=$(${readAsMysql(MASTER, ADDRESS_AND_ACCOUNT)}) || exit; fi
+case $now in *'account	'${FOLLOWER}*) now=\${now%%'
+'*}; now=\${now#address?} ;; *) now= ;; esac
+[ -z "$now" ] || [ "$now" = ${follows ?? ''} ] || { echo ${`the source in ${MASTER} is not as it was observed`} >&2; exit ${CHANGED}; }`
+
+/**
+ * An account of a replica that somebody created since the observation would stay, and one that is gone is as it is to become. Without
+ * accounts there is nothing to compare: a server that did not run reported none.
+ */
+const compareSql = ({ name }: UnreplicatedSpec, { accounts }: UnreplicatedState): readonly string[] =>
+  accounts.length === 0
+    ? []
+    : [
+        refuseChanged(
+          `replication of ${name}`,
+          `NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User LIKE '${FOLLOWER}%' AND User NOT IN (${accounts.map(sqlText).join(', ')}))`,
+        ).trimEnd(),
+      ]
 
 const nameOf = ({ servers }: UnreplicatedSpec, address: string): string => servers.find((one) => one.address === address)?.host ?? address
 

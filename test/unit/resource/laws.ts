@@ -18,6 +18,8 @@ export interface LawSubject {
   asDeclared(i: number): unknown
   /** State of a host that has nothing of the 7th sample. */
   readonly missing: unknown
+  /** How `apply` keeps a change by hand since the observation, if it never refuses one. */
+  readonly keepsChangeByHand?: string
 }
 
 /** A law of kinds. `hold` throws an assertion error if the subject breaks it. */
@@ -29,6 +31,11 @@ export interface Law {
 const context: PlanContext = { now: new Date(0), packagesPending: false, changes: () => false, members: () => new Map() }
 const CREATE: Change = { action: 'create', certainty: 'exact', reason: 'missing', differences: [] }
 const specOf = ({ kind, options }: LawSubject, i: number): unknown => kind.schema.parse(options(i))
+
+const workOf = (subject: LawSubject, i: number): Work<unknown, unknown> => {
+  const spec = specOf(subject, i)
+  return { id: subject.kind.id(spec), spec, state: subject.missing, change: CREATE }
+}
 
 /** The laws for every kind, shipped or not. They need no test runner. */
 export const laws: readonly Law[] = [
@@ -71,14 +78,21 @@ export const laws: readonly Law[] = [
     },
   },
   {
+    title: 'refuses to write over what was not observed, in the request that writes',
+    hold: (subject) => {
+      const states = [subject.missing, subject.asDeclared(7)]
+      const steps = states.flatMap((state) => stepsOf(subject.kind.apply([{ ...workOf(subject, 7), state }]))).join('\n')
+      // A script that compares ends with these words and the status `CHANGED`.
+      const compares = / is not as it was observed| and was observed as /.test(steps)
+      if (subject.keepsChangeByHand === undefined) assert.ok(compares, 'no step compares the resource with what was observed')
+      else assert.ok(!compares, `a step compares, although ${subject.keepsChangeByHand}`)
+    },
+  },
+  {
     title: 'changes only the resource that the plan names',
     hold: (subject) => {
-      const work = (i: number): Work<unknown, unknown> => {
-        const spec = specOf(subject, i)
-        return { id: subject.kind.id(spec), spec, state: subject.missing, change: CREATE }
-      }
       const wordsOf = (i: number): string => {
-        const steps = stepsOf(subject.kind.apply([work(i)]))
+        const steps = stepsOf(subject.kind.apply([workOf(subject, i)]))
         assert.ok(steps.length > 0, 'no step')
         return steps.join('\n')
       }
@@ -88,7 +102,7 @@ export const laws: readonly Law[] = [
       // sample gives the first one nothing to do.
       assert.ok(one.includes('sample1') || names(inspect(subject.missing, { depth: null }), 7), 'no step for the first resource')
       assert.ok(seven.includes('sample7'), 'no step for the resource')
-      assert.ok(!names(seven, 1) && !seven.includes(work(1).id), 'a step for another resource')
+      assert.ok(!names(seven, 1) && !seven.includes(workOf(subject, 1).id), 'a step for another resource')
     },
   },
 ]

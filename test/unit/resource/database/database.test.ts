@@ -6,6 +6,7 @@ import { accountSql } from '../../../../src/resource/database/account-sql.ts'
 import { type DatabaseState, database } from '../../../../src/resource/database/database.ts'
 import { isLead, UNKNOWN } from '../../../../src/resource/database/mariadb.ts'
 import { expanded } from '../../../../src/resource/database/privileges.ts'
+import { sha256Hex } from '../../../../src/resource/kind/content.ts'
 import { Secret } from '../../../../src/secret/secret.ts'
 import { NOTHING } from '../answers.ts'
 import { context, recorded } from '../recorded.ts'
@@ -28,6 +29,50 @@ describe('a database', () => {
     ['to go, from a server that does not run', { state: 'absent' }, UNKNOWN, 'delete server not running, checked once it runs'],
   ])('%s', (_, options, state, expected) => {
     expect(wordsOf(database.kind.plan(database({ name: 'shop', ...both, ...options }).spec, state, context))).toBe(expected)
+  })
+
+  describe('is compared first', () => {
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const stepsFor = (options: object, state: DatabaseState, afterScripts = false) => {
+      const { spec } = database({ name: 'shop', ...both, ...options })
+      return database.kind.apply([{ id: 'shop', spec, state, change, afterScripts }])
+    }
+    const comparison = (options: object, state: DatabaseState, afterScripts = false): string | undefined => {
+      const step = stepsFor(options, state, afterScripts).next().value
+      return /SELECT IF\((.*), 'DO 0', 'SIGNAL SQLSTATE .* INTO @compared;/s.exec(String(step?.do === 'shell' && step.script))?.[1]
+    }
+    const EXISTS = "EXISTS (SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'shop'"
+    const settings = (charset: string, collation: string): string =>
+      `${EXISTS} AND DEFAULT_CHARACTER_SET_NAME = '${charset}' AND DEFAULT_COLLATION_NAME = '${collation}')`
+    const DECLARED = settings('utf8mb4', 'utf8mb4_unicode_ci')
+
+    it('with its settings, or the declared ones', () => {
+      const state = { charset: 'latin1', collation: 'latin1_bin', tables: 2 }
+      expect(comparison({}, state)).toBe(`(${settings('latin1', 'latin1_bin')}) OR ${DECLARED}`)
+      expect(comparison({}, 'absent')).toBe(`NOT ${EXISTS}) OR ${DECLARED}`)
+    })
+
+    it('with the number of its tables before it is deleted', () => {
+      const tables = "(SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop') = 1"
+      expect(comparison({ state: 'absent', loseAllRows: true }, SHOP)).toBe(`(${DECLARED} AND ${tables}) OR NOT ${EXISTS})`)
+    })
+
+    it('unless its state was not known, or a script of the run may have created it', () => {
+      expect([comparison({}, UNKNOWN), comparison({}, 'absent', true)]).toEqual([undefined, undefined])
+      expect(comparison({}, SHOP, true)).toBeDefined()
+    })
+
+    it('and left as it is if it differs', () => {
+      const steps = stepsFor({}, 'absent')
+      steps.next()
+      expect(() => steps.next({ code: 68, stdout: Buffer.alloc(0), stderr: 'database shop is not as it was observed\n' })).toThrow(
+        expect.objectContaining({
+          what: 'database shop not changed',
+          why: 'database shop is not as it was observed',
+          fix: 'run again: the next plan starts from the present state',
+        }),
+      )
+    })
   })
 
   it('is not deleted from a server that is still to be installed', () => {
@@ -164,6 +209,10 @@ describe('an account', () => {
     )
     expect(made).toContain("REVOKE DROP ON `shop\\_2`.* FROM 'shop'@'%';")
     expect(made).toContain("REVOKE GRANT OPTION ON `a`.`b` FROM 'shop'@'%';")
+    const both = accountSql(spec(), ['SELECT on a.b (grantable)', 'UPDATE on a.b (grantable)'])
+    expect(both.match(/^REVOKE .*/gm)).toEqual(
+      ['GRANT OPTION', 'SELECT', 'UPDATE'].map((privilege) => `REVOKE ${privilege} ON \`a\`.\`b\` FROM 'shop'@'%';`),
+    )
     expect(made).toContain("REVOKE `all` FROM 'shop'@'%';")
     expect(made).toContain("GRANT DELETE, INSERT, SELECT, UPDATE ON `shop\\_1`.* TO 'shop'@'%';")
   })
@@ -180,6 +229,54 @@ describe('an account', () => {
     }
     const first = databaseAccount.kind.apply([work]).next().value
     expect(JSON.stringify(first)).not.toContain(nativeHash('simple'))
+  })
+
+  describe('is compared first', () => {
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const stepsFor = (options: object, of: AccountState, afterScripts = false) =>
+      databaseAccount.kind.apply([{ id: 'shop@%', spec: spec(options), state: of, change, afterScripts }])
+    const comparison = (options: object, of: AccountState, afterScripts = false): string => {
+      const step = stepsFor(options, of, afterScripts).next().value
+      const sql = step?.do === 'shell' && step.input instanceof Secret ? step.input.reveal() : ''
+      return sql.includes('@compared') ? sql.slice(0, sql.indexOf('CREATE USER')) : ''
+    }
+
+    it('with its password, settings and grants, or those that are declared', () => {
+      const sql = comparison(
+        { grants: [] },
+        found({ tls: false, locked: true, digest: 'd'.repeat(64), nonce: 'n', grants: ['SELECT on a.*'] }),
+      )
+      const [observed = '', declared = ''] = sql.split('\n OR ').length > 1 ? sql.split('\n OR ') : sql.split(') OR (EXISTS')
+      expect(observed).toContain("User = 'shop' AND Host = '%'")
+      expect(observed).toContain(`'')), 256) = '${'d'.repeat(64)}'`)
+      expect(observed).toContain("'$.ssl_type'), 0) = 0")
+      expect(observed).toContain("'$.account_locked'), 0) NOT IN ('0', 'false')")
+      expect(observed).toContain("COUNT(*) = 1 AND COALESCE(SUM(BINARY name IN ('SELECT on a.*')), 0) = 1")
+      expect(declared).toContain(`'')), 256) = '${sha256Hex(`n${nativeHash('simple')}`)}'`)
+      expect(declared).toContain("'$.ssl_type'), 0) <> 0")
+      expect(declared).toContain('COUNT(*) = 0 AND 0 = 0')
+      expect(sql).toContain('database account shop@% is not as it was observed')
+    })
+
+    it('unless its state is not known, or a script of the run may have created it', () => {
+      expect(comparison({}, found('absent'))).toContain("NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = 'shop'")
+      expect(comparison({}, found('absent'), true)).toBe('')
+      expect(comparison({}, found({}), true)).not.toBe('')
+    })
+
+    it('and left as it is if it differs', () => {
+      const steps = stepsFor({}, found('absent'))
+      steps.next()
+      expect(() =>
+        steps.next({ code: 68, stdout: Buffer.alloc(0), stderr: 'database account shop@% is not as it was observed\n' }),
+      ).toThrow(
+        expect.objectContaining({
+          what: 'database account shop@% not changed',
+          why: 'database account shop@% is not as it was observed',
+          ...{ fix: 'run again: the next plan starts from the present state', done: [], culprit: 'shop@%' },
+        }),
+      )
+    })
   })
 
   it('of a stopped server loses excess grants once it runs', () => {

@@ -44,24 +44,44 @@ const exact = { action: 'create', certainty: 'exact', reason: '', differences: [
 const stepsFor = (state: DumpState, more: object = {}) =>
   databaseDump.kind.apply([{ id: 'latest', spec: spec(more), state, change: exact }])
 
-/** The input of a client that only prints it, for a server with these tables. */
-const told = (tables: readonly string[], bytes: Uint8Array, { more = {}, client = 'cat' }: { more?: object; client?: string } = {}) => {
+interface Told {
+  readonly more?: object
+  readonly client?: string
+  readonly marked?: readonly string[]
+}
+
+/** A client that answers the marking with the tables that it has marked. */
+const MARKS = `cat >"$T/in"; cat "$T/in" >>"$T/said"; if grep -q '^REPLACE' "$T/in"; then printf '%s\\n' "$MARKED"; fi`
+
+/** The input of a client, for a server with these tables. */
+const told = (tables: readonly string[], bytes: Uint8Array, { more = {}, client = MARKS, marked }: Told = {}) => {
   const { script } = stepsFor({ tables, replacedBy: [] }, more).next().value as ShellStep
   const place = mkdtempSync(join(tmpdir(), 'dump-'))
   onTestFinished(() => rmSync(place, { recursive: true }))
   writeFileSync(join(place, 'mariadb'), `#!/bin/sh\necho "$*" >>"$T/clients"\n${client}\n`, { mode: 0o755 })
   const text = String(script).replaceAll('/var/lib/provision', join(place, 'state'))
-  const { status, stdout } = spawnSync('sh', ['-c', text], { input: bytes, env: { T: place, PATH: `${place}:${process.env.PATH}` } })
+  const MARKED = (marked ?? ALL.filter((name) => !tables.includes(name))).join('\n')
+  const { status } = spawnSync('sh', ['-c', text], { input: bytes, env: { T: place, MARKED, PATH: `${place}:${process.env.PATH}` } })
   const read = (name: string): string => (existsSync(join(place, name)) ? readFileSync(join(place, name), 'utf8') : '')
-  return { status, said: stdout.toString(), read }
+  return { status, said: read('said'), read }
 }
 const END = 'DROP TABLE mysql.provision_restoring\n'
 
 it('restores exactly the missing tables, and lists them in the server meanwhile', () => {
   const { status, said } = told(['a-1.t'], content.open())
   expect([...said.matchAll(/^CREATE TABLE (`.*`)/gm)].map(([, name]) => name)).toEqual(['`odd``name`', '`t`', '`u`'])
-  expect(said).toContain("REPLACE INTO mysql.provision_restoring VALUES ('a-1.odd`name'), ('b.t'), ('b.u');")
+  expect(said).toContain(
+    "REPLACE INTO mysql.provision_restoring SELECT name FROM (SELECT 'a-1.odd`name' AS name UNION ALL SELECT 'b.t' UNION ALL",
+  )
   expect({ status, isOver: said.endsWith(END) }).toEqual({ status: 0, isOver: true })
+})
+
+it('keeps a table that somebody created since the observation', () => {
+  const { status, said } = told(['a-1.t'], content.open(), { marked: ['b.u'] })
+  expect(status).toBe(0)
+  expect([...said.matchAll(/^CREATE TABLE (`.*`)/gm)].map(([, name]) => name)).toEqual(['`u`'])
+  expect(said).toContain('OR NOT EXISTS (SELECT 1 FROM information_schema.TABLES')
+  expect(said).toContain("SELECT name FROM mysql.provision_restoring WHERE name IN ('a-1.odd`name', 'b.t', 'b.u');")
 })
 
 it('has a time limit of a day, also for the client, whose statements have no other', () => {
@@ -83,10 +103,11 @@ it('keeps nothing on the host of a restore of missing tables', () => {
 })
 
 it('replaces all tables, and records that it did', () => {
-  const { status, said, read } = told(ALL, content.open(), { more: { loseRowsWrittenSince: true } })
+  const { status, said, read } = told(ALL, content.open(), { more: { loseRowsWrittenSince: true }, marked: ALL })
   expect({ status, isOver: said.endsWith(END) }).toEqual({ status: 0, isOver: true })
   expect([...said.matchAll(/^CREATE TABLE (`.*`)/gm)]).toHaveLength(4)
-  expect(said).toContain("VALUES ('a-1.odd`name'), ('a-1.t'), ('b.t'), ('b.u');")
+  expect(said).toContain("SELECT 'a-1.odd`name' AS name UNION ALL SELECT 'a-1.t' UNION ALL SELECT 'b.t' UNION ALL SELECT 'b.u') wanted;")
+  expect(said).not.toContain('OR NOT EXISTS')
   expect(read('state/database-dumps')).toBe('d1\n')
   expect(read('wanted')).toBe('')
 })

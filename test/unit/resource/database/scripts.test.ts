@@ -11,6 +11,7 @@ import {
   mariadbWithin,
   queryScript,
   readRows,
+  refuseChanged,
 } from '../../../../src/resource/database/client.ts'
 import { asMysql, DEFINE_AS_MYSQL, readAsMysql } from '../../../../src/resource/database/files.ts'
 import { LIST_DATABASES, sqlName, sqlText } from '../../../../src/resource/database/mariadb.ts'
@@ -148,6 +149,16 @@ describe('statements', () => {
     expect(readFileSync(join(place, 'sql'), 'utf8')).toBe('DO 2;\n')
     program('mariadb', "echo 'ERROR 1064 (42000) at line 1: syntax' >&2; exit 5")
     expect(run(executeScript('DO'))).toMatchObject({ status: 5, stderr: 'ERROR 1064 (42000) at line 1: syntax\n' })
+  })
+
+  it('that found something else than was observed say only that, with an exit status of its own', () => {
+    program('mariadb', "echo 'ERROR 1644 (45000) at line 2: database shop is not as it was observed' >&2; exit 1")
+    expect(run(executeScript('DO 1'))).toMatchObject({ status: 68, stderr: 'database shop is not as it was observed \n' })
+    expect(refuseChanged("it's", '1 = 1')).toBe(
+      String.raw`SELECT IF(1 = 1, 'DO 0', 'SIGNAL SQLSTATE \'45000\' SET MESSAGE_TEXT = \'it\\\'s is not as it was observed\'') INTO @compared;
+EXECUTE IMMEDIATE @compared;
+`,
+    )
   })
 
   it('that wait for a lock name the thread that holds it', () => {

@@ -2,16 +2,20 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { HostRefusal } from '../../../../src/resource/kind/step.ts'
 import { type UnreplicatedState, unreplicated } from '../../../../src/resource/replication/unreplicated.ts'
 import { NOTHING } from '../answers.ts'
 import { context } from '../recorded.ts'
+import { here } from '../run-here.ts'
 
 const servers = ['one', 'two'].map((host, i) => ({ host, address: `10.0.0.${i + 1}` }))
 const NOBODY: UnreplicatedState = { follows: undefined, accounts: [] }
 const FOLLOWS: UnreplicatedState = { ...NOBODY, follows: '10.0.0.1' }
 const FOLLOWED: UnreplicatedState = { ...NOBODY, accounts: ['provision-replica-two'] }
+
+const COMPARED =
+  "SELECT IF(NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User LIKE 'provision-replica-%' AND User NOT IN ('provision-replica-two')), 'DO 0', 'SIGNAL SQLSTATE \\'45000\\' SET MESSAGE_TEXT = \\'replication of database is not as it was observed\\'') INTO @compared; EXECUTE IMMEDIATE @compared;"
 
 /** The planned change of each host, its notices, and its steps or the refusal. */
 const stories = (members: Record<string, UnreplicatedState>, yielding: readonly string[] = []) => {
@@ -56,11 +60,35 @@ describe('ending replication', () => {
       { one: FOLLOWED, two: FOLLOWS },
       ['two'],
       [
-        "revokes replication by two => DROP USER IF EXISTS 'provision-replica-two'@'%'; KILL CONNECTION USER 'provision-replica-two'@'%';",
+        `revokes replication by two => ${COMPARED} DROP USER IF EXISTS 'provision-replica-two'@'%'; KILL CONNECTION USER 'provision-replica-two'@'%';`,
         'stops replicating from one => STOP SLAVE; RESET SLAVE ALL;',
       ],
     ],
   ])('%s', (_, members, yielding, expected) => expect(stories(members, yielding)).toEqual(expected))
+
+  it.each<[string, string, UnreplicatedState, string, number]>([
+    ['is the observed one', '10.0.0.1', FOLLOWS, 'provision-replica-two', 0],
+    ['is another one', '10.0.0.9', FOLLOWS, 'provision-replica-two', 68],
+    ['is new', '10.0.0.1', FOLLOWED, 'provision-replica-two', 68],
+    ['is not ours', '10.0.0.9', FOLLOWS, 'by_hand', 0],
+    ['is gone', '', FOLLOWS, '', 0],
+  ])('compares the source first, which %s', (_, address, state, account, code) => {
+    const host = here('/var/lib/mysql', '/run/mysqld')
+    onTestFinished(() => host.remove())
+    host.program('mariadb', 'cat >/dev/null')
+    host.sh(`mkdir -p var/lib/mysql; chmod -R a+rx .`)
+    if (address !== '') writeFileSync(host.at('var/lib/mysql/master.info'), `33\nlog\n4\n${address}\n${account}\n`)
+    const { spec } = unreplicated({ name: 'database', me: 'two', servers, yielding: ['one', 'two'] })
+    const change = { action: 'update', certainty: 'exact', reason: '', differences: [] } as const
+    const steps = unreplicated.kind.apply([{ id: 'database', spec, state, change }])
+    const step = steps.next().value as { readonly script: unknown }
+    const answer = host.run(
+      String(step.script).replaceAll('getpwnam "mysql"', `getpwnam "${process.getuid?.() === 0 ? 'nobody' : userInfo().username}"`),
+    )
+    expect(answer).toMatchObject({ code, stderr: code === 0 ? '' : 'the source in /var/lib/mysql/master.info is not as it was observed\n' })
+    if (code !== 0)
+      expect(() => steps.next(answer)).toThrow(expect.objectContaining({ fix: 'run again: the next plan starts from the present state' }))
+  })
 
   const { spec } = unreplicated({ name: 'database', me: 'two', servers })
   const read = (said: string) => unreplicated.kind.observe([spec]).parse(Buffer.from(said), NOTHING).get('database')
