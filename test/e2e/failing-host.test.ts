@@ -1,10 +1,11 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { LabSpec } from '../../src/lab/index.ts'
 import { installCommand } from './support/install-command.ts'
 import { down, up } from './support/lab.ts'
-import { referenceProject } from './support/project.ts'
+import { bin, referenceProject } from './support/project.ts'
 
 // Two running hosts, and a third that exists only as an address in the inventory.
 const SUBNET = '10.79.93'
@@ -180,6 +181,74 @@ print join('', map { chr } 0 .. 255), "\n\0\n", 'x' x 5000, "\ndone\0x\0\n"`
     expect(stderr).toMatch(/^✖ one\n {2}what host did not report the state of all resources\n {2}why {2}\S/m)
     expect(stderr).not.toMatch(/bug in provision|TypeError|^ {4}at /m)
     expect(on('cat /srv/both', 'two')).toBe('both')
+
+describe('a change by hand between observation and write', () => {
+  const ROLE_THINGS = `import { command, defineRole, file, pkg, placeholder, service, z } from 'provision'
+const conf = file({ path: '/srv/by-hand.conf', content: 'ours' })
+const resources = {
+  service: () => [conf, service({ unit: 'by-hand.service', loads: [conf], reload: 'restart' })],
+  package: () => [pkg({ name: 'by-hand', state: 'absent' })],
+  certificate: () => [placeholder({ path: '/srv/certificates/a.pem', names: ['a.example.test'] })],
+}
+export default defineRole({
+  name: 'by-hand', summary: 'waits between observation and write', options: z.strictObject({ what: z.enum(['service', 'package', 'certificate']) }),
+  resources: ({ options: { what } }) => [
+    command({ name: 'wait', run: ': >/run/waiting; until [ -e /run/go ]; do sleep 0.1; done', creates: '/run/go' }),
+    ...resources[what](),
+  ],
+})
+`
+  /** Runs a role on each host. While no step runs, somebody changes the hosts. Returns the errors of the run. */
+  const changedBetween = async (hosts: Readonly<Record<string, { readonly what: string; readonly byHand: string }>>): Promise<string> => {
+    const names = Object.keys(hosts)
+    for (const name of names) on('rm -f /run/waiting /run/go', name)
+    const plays = names.map((name) => `- name: ${name}\n  hosts: ${name}\n  roles: [{ by-hand: { what: ${hosts[name]?.what} } }]\n`)
+    project.write('playbooks/site.yaml', plays.join(''))
+    const run = spawn(bin, ['run'], { cwd: project.root, env: project.env, stdio: ['ignore', 'ignore', 'pipe'] })
+    let stderr = ''
+    run.stderr.on('data', (text) => (stderr += text))
+    const ended = once(run, 'close')
+    for (const name of names) {
+      on('i=0; until [ -e /run/waiting ] || [ $i = 200 ]; do sleep 0.1; i=$((i+1)); done', name)
+      run.kill('SIGSTOP')
+      // What changes within a second after a step can be its work.
+      on(`: >/run/go; sleep 2; ${hosts[name]?.byHand}`, name)
+      run.kill('SIGCONT')
+    }
+    await ended
+    return stderr
+  }
+  const debOf = (version: number): string =>
+    `rm -rf /srv/deb; mkdir -p /srv/deb/DEBIAN; printf 'Package: by-hand\\nVersion: ${version}\\nArchitecture: all\\nMaintainer: a <a@b>\\nDescription: x\\n' >/srv/deb/DEBIAN/control; dpkg-deb -b /srv/deb /srv/by-hand.deb >/dev/null; dpkg -i /srv/by-hand.deb >/dev/null`
+
+  it('of a service or a package is kept, and the next run plans it', async () => {
+    project.write('roles/by-hand.ts', ROLE_THINGS)
+    on(
+      `printf '[Service]\\nExecStart=sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/by-hand.service; systemctl daemon-reload; systemctl enable -q --now by-hand.service`,
+    )
+    on(debOf(1), 'two')
+    const stderr = await changedBetween({
+      one: { what: 'service', byHand: 'systemctl stop by-hand.service' },
+      two: { what: 'package', byHand: debOf(2) },
+    })
+    expect(stderr).toContain(
+      '✖ one › role by-hand › service:by-hand.service\n  what service by-hand.service not changed\n  why  by-hand.service is not as it was observed: it was stopped meanwhile\n  fix  run again: the next plan starts from the present state\n',
+    )
+    expect(stderr).toContain(
+      '✖ two › role by-hand › package:by-hand\n  what package by-hand not changed\n  why  package by-hand is not as it was observed: it has another version\n  fix  run again: the next plan starts from the present state\n',
+    )
+    const seen = () => [on('systemctl is-active by-hand.service || :'), on('dpkg -s by-hand 2>/dev/null | sed -n "s/^Version: //p"', 'two')]
+    expect(seen()).toEqual(['inactive', '2'])
+    expect(project.provision('run')).toMatchObject({ status: 0, stderr: '' })
+    expect(seen()).toEqual(['active', ''])
+  })
+
+  it('of a certificate is kept, and the next run plans it', async () => {
+    on('mkdir -p /srv/certificates; echo nothing >/srv/certificates/a.pem')
+    const stderr = await changedBetween({ one: { what: 'certificate', byHand: 'echo theirs >/srv/certificates/a.pem' } })
+    expect(stderr).toContain('why  /srv/certificates/a.pem is not as it was observed (owner: root)\n  fix  run again: the next plan starts')
+    expect(on('cat /srv/certificates/a.pem; ls /srv/certificates')).toContain('theirs\na.pem')
+    expect(project.provision('run', '--dry-run').stdout).toMatch(/\/srv\/certificates\/a\.pem#placeholder .*not a certificate/)
   })
 })
 

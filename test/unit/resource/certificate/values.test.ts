@@ -33,7 +33,7 @@ const LEAF: Leaf = {
   ...{ pem: '', fingerprint: 'AA', issuer: 'CN=x', names: ['www.test.example'], placeholder: false, account: 'acme-account:x' },
   ...{ from: NOW.getTime() - 1000, to: NOW.getTime() + 86_400_000, keyDigest: 'k', keyType: 'ec', usages: [] },
 }
-const PAIR: CertificateState = { chain: inode('644'), key: inode('600'), leaf: LEAF, keyDigest: 'k', revoked: false }
+const PAIR: CertificateState = { chain: inode('644'), key: inode('600'), leaf: LEAF, chainDigest: 'c', keyDigest: 'k', revoked: false }
 const UNREACHED = inode('is owned by bob', { type: 'unreached', target: '/etc/ssl', owner: 'bob' })
 const plan = (state: Partial<CertificateState>, resource = issued()) => kind.plan(resource.spec, { ...PAIR, ...state }, context)
 
@@ -277,7 +277,7 @@ describe('options', () => {
 
 describe('the list of former certificates', () => {
   const list = formerCertificates({ path: '/etc/former', list: '/etc/chains', pairs: [{ path: PATH, names: ['www.test.example'] }] })
-  const state: FormersState = { inode: inode('644'), lines: [], current: [], pairs: new Map([[PATH, PAIR]]) }
+  const state: FormersState = { inode: inode('644'), sha256: 'l', lines: [], current: [], pairs: new Map([[PATH, PAIR]]) }
   const change = (more: Partial<FormersState>) => formerCertificates.kind.plan(list.spec, { ...state, ...more }, context)
 
   it('has changes without more than a reason, but for its mode', () => {
